@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The platform: how guest code runs on the host. This header is all that the rest of the tree sees of it.
+//
+// A *guest address space* (struct plat_as) is the memory of one or more host processes (stubs). A *thread*
+// (struct plat_thread) is a host thread that runs one guest thread. A thread is either *running* (in guest code, or
+// on its way there) or *held* (stopped, waiting for the sentry's word). plat_wait() returns an event and with it the
+// exclusive right to act on that thread, until it is let go by plat_answer(), plat_resume(), plat_flush() or
+// plat_exit_thread(). A held thread may be let go from any sentry thread; it costs nothing to keep it held.
+//
+// Host work in a guest's process (map, unmap, clone ...) is *queued* on a held thread, and that thread itself carries
+// it out, in order, before it goes on. With plat_flush() the thread stays held and reports PLAT_OPS_DONE; with
+// plat_answer()/plat_resume() it goes on to guest code, and only a failure is reported (PLAT_OPS_DONE, result < 0,
+// the thread is held).
+//
+// Errors are negative LINUX_E* (abi/errno.h). Acting on a thread whose host process has died does nothing and is not
+// an error: a PLAT_DEATH event tells, or has told, of it.
+#ifndef PLATFORM_PLATFORM_H
+#define PLATFORM_PLATFORM_H
+#include "abi/x86_64/regs.h"
+#include "base/uaddr.h"
+#include <sys/uio.h>
+
+struct platform;
+struct plat_as;
+struct plat_thread;
+
+enum plat_kind { PLAT_AUTO, PLAT_PTRACE, PLAT_SECCOMP };
+
+struct plat_config {
+    enum plat_kind kind;  // PLAT_AUTO: the best that works here
+    // By number, 0..511: does the call need the full registers, or host work in the guest's process? (The platform
+    // may give full registers for every call.) Borrowed until plat_open() returns.
+    const bool *needs_context;
+    // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does not know
+    // of; may be NULL.
+    void (*after_fork)(void);
+};
+
+// Address ranges of every guest address space that guest mappings must leave alone. The guest may use
+// [lo, hi) without the reserved ranges. All are page aligned and equal in all address spaces of a sandbox.
+#define PLAT_MAX_RESERVED 8
+struct plat_layout {
+    uint64_t lo, hi;
+    unsigned nreserved;
+    struct plat_range {
+        uint64_t start, end;
+        const char *name;  // "[vdso]", "[vvar]": shown in /proc/PID/maps; NULL: hidden
+    } reserved[PLAT_MAX_RESERVED];
+    uint64_t vdso;        // address of the vDSO's ELF header, 0 when there is none
+    size_t fpstate_size;  // bytes of a raw XSAVE image, for plat_get_fpstate()
+    uint64_t hwcap, hwcap2;
+};
+
+enum plat_event_kind {
+    PLAT_SYSCALL,    // the guest made a system call; answer it
+    PLAT_FAULT,      // a synchronous host signal (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) in guest code
+    PLAT_INTERRUPT,  // plat_interrupt() was asked for; the guest stands between two of its instructions
+    PLAT_OPS_DONE,   // queued work was done after plat_flush(), or failed
+    PLAT_DEATH,      // the host thread is gone, not by plat_exit_thread(); comes once for each thread, and may come
+                     // while another sentry thread acts on it
+    PLAT_NOTHING,    // plat_wait() was woken (plat_kick(), a host signal); there is no thread
+};
+
+struct plat_event {
+    enum plat_event_kind kind;
+    struct plat_thread *thread;
+    void *owner;   // as given to plat_set_owner()
+    bool context;  // full registers may be read and written (always for FAULT and INTERRUPT)
+    union {
+        struct {
+            uint64_t nr;  // as in rax: not truncated, x32 bit included
+            uint64_t args[6];
+            bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
+        } call;
+        struct {
+            int signo, code;  // LINUX_SIG*, si_code
+            uint64_t addr;
+            uint32_t trapno, error_code;
+        } fault;
+        int64_t result;  // OPS_DONE: 0, or the error of the first operation that failed
+        int cause;       // DEATH: the host signal that ended it, 0 when it is not known
+    };
+};
+
+// Makes the platform in the calling process, which must have one thread and becomes the parent (and tracer) of all
+// stubs. `why` receives one line that says what was chosen and why, or what is missing. 0 or -errno.
+int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);
+// Ends every stub and frees everything. All other calls must have returned.
+void plat_close(struct platform *p);
+const char *plat_name(const struct platform *p);
+const struct plat_layout *plat_layout(const struct platform *p);
+// How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
+unsigned plat_max_waiters(const struct platform *p);
+
+// Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's event
+// source (the most recently used), the others sleep until there is work for them too.
+// 0, or -LINUX_ESHUTDOWN after plat_shutdown().
+int plat_wait(struct platform *p, struct plat_event *ev);
+// Bracket work of an event's handler that may sleep in the host (a disk read, the gofer), so that other guest
+// threads are served meanwhile. Cheap (no host call) while no other guest thread can run.
+void plat_block_begin(struct platform *p);
+void plat_block_end(struct platform *p);
+// Makes one waiter return PLAT_NOTHING. Any thread.
+void plat_kick(struct platform *p);
+// Makes all present and future waiters return. Any thread.
+void plat_shutdown(struct platform *p);
+
+// A clean address space (nothing mapped but the reserved ranges) with one held thread, all registers zero. Does not
+// wait for the host: the thread may still be starting, operations can be queued on it at once. Returns references.
+int plat_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
+struct plat_as *plat_as_get(struct plat_as *as);
+void plat_as_put(struct plat_as *as);  // the last put kills what is left of its host processes
+
+// The address space of a thread (borrowed), and the sentry's own pointer kept with a thread.
+struct plat_as *plat_thread_as(const struct plat_thread *t);
+void plat_set_owner(struct plat_thread *t, void *owner);
+// Takes back a thread that will never be used again: ends its host thread if it still runs (the host process too,
+// when it was the last thread of it). No event comes for it any more. Any state, any sentry thread.
+void plat_thread_destroy(struct plat_thread *t);
+
+// Lets a held thread go: with a value for the system call it stands in, or as the registers say.
+// On a SYSCALL event with context, plat_answer() also sets rax.
+void plat_answer(struct plat_thread *t, int64_t value);
+void plat_resume(struct plat_thread *t);
+// Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
+void plat_flush(struct plat_thread *t);
+// Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its next guest
+// instruction. Any sentry thread, any time; several requests may become one event; one may come late, when its
+// reason is gone.
+void plat_interrupt(struct plat_thread *t);
+
+// Registers of a held thread; only with `context`, only by the sentry thread that got the event. A system call's
+// registers are those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored,
+// the unprivileged bits of eflags are kept, fs_base and gs_base are applied when they changed; a rip or base outside
+// user space is -LINUX_EPERM.
+int plat_get_regs(struct plat_thread *t, struct lx_regs *regs);
+int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
+// The FP state as a raw XSAVE image in standard (not compacted) form: 512 bytes legacy area, header, extended. Returns
+// its length. set: the image is checked and -LINUX_EINVAL returned when the CPU would refuse it.
+int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
+int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
+
+// Queue host work on a held thread (one got with `context`, one from plat_as_create(), or one that reported
+// OPS_DONE). Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
+// -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the call, or -1 for anonymous memory.
+#define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
+#define PLAT_NORESERVE 2u
+#define PLAT_POPULATE  4u
+int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd, uint64_t offset);
+int plat_unmap(struct plat_thread *t, uaddr_t addr, uint64_t len);
+int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot);
+// mremap(MAYMOVE | FIXED): moves [from, from+oldlen) to [to, to+newlen); from == to resizes in place.
+int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen);
+int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);  // a LINUX_MADV_* of a fixed list
+// A new thread: in the same host process (PLAT_CLONE_THREAD), in a host process of its own that shares the address
+// space (PLAT_CLONE_VM alone), or in a copy of the address space (0). The child starts held-and-resumable with a copy
+// of t's registers and FP state as they are at this call; change them with plat_set_regs(child), then
+// plat_resume(child). Returns a reference to the new address space in *as (the old one's when shared). When the
+// host refuses, PLAT_OPS_DONE of `t` tells, and the child must be destroyed; so: queue, plat_flush(t), and resume
+// the child after PLAT_OPS_DONE came with 0.
+#define PLAT_CLONE_VM     1u
+#define PLAT_CLONE_THREAD 2u
+int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
+
+// Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is made as
+// the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT when none was,
+// or when the range touches a reserved one, or -LINUX_ESRCH when the address space is gone. Any sentry thread, any
+// time. Cost: one host call, about 400 ns up to 4 KiB.
+int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
+int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
+// The same for a vector of host buffers against one guest range.
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, uaddr_t src);
+int64_t plat_copyv_out(struct plat_as *as, uaddr_t dst, const struct iovec *src, int n);
+// Copy past the protection, for a debugger's writes into text (makes private pages its own).
+int64_t plat_poke(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
+// An atomic compare and exchange on an aligned 32-bit word of guest memory that may race with guest threads: 0 with
+// the old value in *old, or -LINUX_EFAULT; -LINUX_EAGAIN: lost against a fault, try again.
+// LIMIT: done as copy, compare, copy under a lock of the address space; guest code may slip between.
+int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t desired, uint32_t *old);
+
+// CPU time that the host process of this thread has used, in ns (all its threads); 0 when it is gone.
+uint64_t plat_cpu_ns(const struct plat_thread *t);
+// The host's thread and process id, for logs and tests only.
+int plat_host_tid(const struct plat_thread *t);
+int plat_host_pid(const struct plat_thread *t);
+// How many threads and address spaces are alive: zero when all were given back (leak proof).
+void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces);
+
+#endif
