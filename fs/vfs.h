@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtual file system: names (dentries), objects (inodes), mounts, open files, and the calls on them. It knows
+// nothing of tasks: who asks comes as a struct vfs_ctx, guest memory as a struct uio or struct uaccess. A file system
+// implements struct inode_ops, file_ops and super_ops.
+//
+// Nothing here sleeps for a guest: an operation that would block returns -LINUX_EAGAIN, and file_ops.poll() tells when
+// to ask again. Errors are negative LINUX_E*. Locks: see base/lock.h; field letters below:
+//   [c] constant after creation   [i] inode->lock   [d] the dcache lock   [p] file->pos_lock   [a] atomic
+#ifndef FS_VFS_H
+#define FS_VFS_H
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "abi/stat.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/refcount.h"
+#include "base/uaddr.h"
+#include "base/waitq.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct inode;
+struct dentry;
+struct mount;
+struct file;
+struct superblock;
+struct vfs;
+
+// ---- Whose request it is -------------------------------------------------------------------------------------
+struct path {
+    struct mount *mnt;  // both borrowed or both owned, as the holder says; {NULL, NULL} is "none"
+    struct dentry *dentry;
+};
+
+struct vfs_cred {  // a view of the caller's credentials, for permission checks
+    uint32_t fsuid, fsgid;
+    const uint32_t *groups;
+    unsigned ngroups;
+    uint64_t caps;  // effective, 1 << LINUX_CAP_*
+};
+
+struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
+    struct vfs *vfs;
+    struct vfs_cred cred;
+    struct path root, cwd;
+    uint32_t umask;
+    uint64_t fsize_limit;  // RLIMIT_FSIZE; writes beyond fail with EFBIG (the sentry adds SIGXFSZ)
+    void *task;            // for procfs ("self") and fifos only: opaque here
+};
+
+// ---- Guest memory ----------------------------------------------------------------------------------------------
+// A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
+// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied).
+struct uio;
+struct uio_ops {
+    int64_t (*to)(struct uio *u, const void *src, size_t n);
+    int64_t (*from)(struct uio *u, void *dst, size_t n);
+};
+struct uio {
+    const struct uio_ops *ops;
+    size_t left;  // bytes still to be moved
+    int flags;    // LINUX_RWF_*
+};
+static inline int64_t uio_to(struct uio *u, const void *src, size_t n) { return u->ops->to(u, src, n); }
+static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return u->ops->from(u, dst, n); }
+// Over a buffer of our own.
+struct uio_kernel {
+    struct uio u;
+    char *p;
+};
+void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n);
+
+// Small structures at guest addresses, for ioctl.
+struct uaccess {
+    int (*in)(struct uaccess *a, void *dst, uaddr_t src, size_t n);  // all or -LINUX_EFAULT
+    int (*out)(struct uaccess *a, uaddr_t dst, const void *src, size_t n);
+    void *task;  // the caller, opaque; for ttys (job control) the sentry's ops look at it
+};
+
+// ---- Objects ---------------------------------------------------------------------------------------------------
+struct vfs_attr {  // what stat shows; times in ns since 1970
+    uint64_t ino, size, blocks;  // blocks of 512 bytes
+    uint32_t mode, nlink, uid, gid, blksize;
+    uint64_t rdev;
+    int64_t atime, mtime, ctime, btime;
+};
+#define ATTR_MODE      1u
+#define ATTR_UID       2u
+#define ATTR_GID       4u
+#define ATTR_SIZE      8u
+#define ATTR_ATIME     16u
+#define ATTR_MTIME     32u
+#define ATTR_CTIME     64u
+#define ATTR_KILL_PRIV 128u  // drop set-uid and set-gid bits (write, chown, truncate by the unprivileged)
+
+struct readdir_sink {
+    // False: no room, stop and come back with this entry's offset. `off` is the position *after* the entry.
+    bool (*emit)(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off);
+};
+
+struct inode_ops {
+    // Directories. `d` is a negative or unhashed dentry of `dir` whose name is looked up or created; on success the
+    // op attaches an inode with dentry_attach(). lookup of a missing name: 0 with d left negative. Called with
+    // dir->lock held. NULL: the answer is ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes.
+    int (*lookup)(struct inode *dir, struct dentry *d);
+    int (*create)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
+    int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
+    int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx);
+    int (*symlink)(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx);
+    int (*link)(struct inode *dir, struct dentry *d, struct inode *target);
+    int (*unlink)(struct inode *dir, struct dentry *d);
+    int (*rmdir)(struct inode *dir, struct dentry *d);
+    // Both directories' locks are held. flags: LINUX_RENAME_NOREPLACE (already checked), LINUX_RENAME_EXCHANGE.
+    int (*rename)(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned flags);
+    int (*tmpfile)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
+    // Symlinks: the target's text into buf (NUL ended), or, for magic links of procfs, a path to jump to (owned by
+    // the caller then) with return value 1.
+    int (*readlink)(struct inode *i, char *buf, size_t size);
+    int (*jump)(struct inode *i, const struct vfs_ctx *ctx, struct path *out);  // NULL: an ordinary link
+    int (*getattr)(struct inode *i, struct vfs_attr *a);                        // NULL: inode->attr
+    int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);  // permission is already checked
+    int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
+    // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep.
+    bool (*revalidate)(struct dentry *d);
+    int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);  // size 0: asks the length
+    int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
+    int64_t (*listxattr)(struct inode *i, char *buf, size_t size);
+    int (*removexattr)(struct inode *i, const char *name);
+    // Makes an open file of this inode ready: sets file->ops, file->priv. NULL: file->ops = inode->fops.
+    int (*open)(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
+    void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds
+};
+
+struct file_ops {
+    // At offset `off` for seekable files (FMODE_SEEK); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
+    // would block (whether or not O_NONBLOCK is set: the caller parks).
+    int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
+    int64_t (*write)(struct file *f, struct uio *u, uint64_t off);
+    int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);
+    int64_t (*llseek)(struct file *f, int64_t off, int whence);  // NULL: the generic one (by size); SEEK_DATA, HOLE
+    // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register, then
+    // look: no wake-up is lost.) NULL: always readable and writable.
+    uint32_t (*poll)(struct file *f, struct waiter *w);
+    int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
+    int (*fsync)(struct file *f, bool data_only);
+    int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
+    // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the inode lives).
+    // NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES.
+    int (*mmap_fd)(struct file *f, int prot, bool shared);
+    int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
+    void (*release)(struct file *f);            // the last reference is gone
+};
+
+struct super_ops {
+    int (*statfs)(struct superblock *sb, struct linux_statfs *out);
+    void (*kill)(struct superblock *sb);  // free priv; all inodes are gone
+};
+
+struct superblock {
+    struct refcount refs;         // mounts, inodes
+    const struct super_ops *ops;  // [c]
+    const char *type;             // [c] "tmpfs", "overlay", "proc"; a constant
+    uint64_t dev;                 // [c] st_dev
+    uint64_t magic;               // [c] statfs f_type
+    struct dentry *root;          // [c] owned
+    struct lock rename_lock;      // directory renames
+    bool read_only;               // [c]
+    bool no_dcache;               // [c] names are looked up each time (procfs)
+    void *priv;                   // [c]
+    struct vfs *vfs;              // [c] borrowed
+};
+
+struct inode {
+    struct refcount refs;          // [a]
+    struct lock lock;              // RANK_DIR or RANK_INODE by type
+    struct superblock *sb;         // [c] owned
+    const struct inode_ops *ops;   // [c]
+    const struct file_ops *fops;   // [c]
+    struct vfs_attr attr;          // [i] mode's type bits and ino are [c]
+    struct pipe *pipe;             // [i] fifos
+    struct list locks;             // [i] POSIX, OFD and flock locks (fs/locks.c)
+    struct waitq lock_waitq;       // told when a lock goes
+    _Atomic int32_t writers;       // [a] > 0: open for writing; < 0: being executed (ETXTBSY)
+    void *sock;                    // [i] bound unix socket (sentry/socket), opaque
+    void *priv;                    // [c] the file system's own
+};
+#define inode_type(i) ((i)->attr.mode & LINUX_S_IFMT)
+
+struct dentry {
+    struct refcount refs;   // [a] children, files, paths; the dcache keeps unused ones (LRU, bounded)
+    struct list siblings;   // [d] in parent->children
+    struct list children;   // [d]
+    struct list hash, lru;  // [d]
+    struct dentry *parent;  // [d] owned; itself at a root
+    struct inode *inode;    // [d] owned; NULL: negative
+    struct superblock *sb;  // [c] borrowed
+    _Atomic uint32_t mounts;  // [a] how many mounts lie on it
+    bool hashed;              // [d] false: deleted, or never had a name
+    uint32_t namehash;        // [d]
+    char *name;               // [d]
+    void *priv;               // the file system's own
+};
+
+struct mount {
+    struct refcount refs;
+    struct superblock *sb;       // [c] owned
+    struct dentry *root;         // [c] owned
+    struct mount *parent;        // [mounts lock] owned
+    struct dentry *mountpoint;   // [mounts lock] owned
+    struct list link;            // [mounts lock] in vfs->mounts
+    unsigned flags;              // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
+    int id;
+    char *source;
+};
+
+#define FMODE_READ  1u
+#define FMODE_WRITE 2u
+#define FMODE_SEEK  4u  // has an offset; pread and pwrite work
+#define FMODE_PATH  8u  // O_PATH
+#define FMODE_EXEC  16u
+
+struct file {
+    struct refcount refs;
+    const struct file_ops *ops;  // [c] after open
+    struct path path;            // [c] owned; dentry of anonymous files has no parent
+    struct inode *inode;         // [c] borrowed from path.dentry
+    _Atomic uint32_t flags;      // [a] LINUX_O_*: access mode, O_APPEND, O_NONBLOCK, O_DIRECT, ...
+    unsigned mode;               // [c] FMODE_*
+    struct lock pos_lock;
+    uint64_t pos;                // [p]
+    void *priv;                  // [c] the object's own
+    struct list epoll_items;     // [epoll lock] (sentry/syscalls/epoll)
+    _Atomic int32_t async_owner; // F_SETOWN, for show
+};
+
+// ---- The namespace (fs/vfs.c, fs/mount.c) ------------------------------------------------------------------------
+struct vfs *vfs_create(void);       // NULL: no memory
+void vfs_destroy(struct vfs *vfs);  // everything must have been given back
+// Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
+int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags, const char *source);
+int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
+int vfs_root(struct vfs *vfs, struct path *out);         // out owned
+// Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
+void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
+uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
+
+void path_get(const struct path *p);
+void path_put(const struct path *p);
+// The path's text as seen from root, into buf; "(unreachable)" and " (deleted)" as Linux writes them. Length
+// without NUL, or -LINUX_ENAMETOOLONG.
+int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);
+
+// ---- Path walk (fs/namei.c) --------------------------------------------------------------------------------------
+#define WALK_FOLLOW    1u  // follow a symlink in the last component
+#define WALK_DIRECTORY 2u  // the result must be a directory
+#define WALK_EMPTY     4u  // "" names `base` itself (AT_EMPTY_PATH)
+#define WALK_NO_XDEV   8u  // RESOLVE_*
+#define WALK_NO_MAGIC  16u
+#define WALK_NO_LINKS  32u
+#define WALK_BENEATH   64u
+#define WALK_IN_ROOT   128u
+// Resolves `name` (NUL ended, at most PATH_MAX) from `base` (borrowed; NULL: ctx->cwd). out is owned.
+int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, struct path *out);
+
+// ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -------------------------------------------
+// flags: LINUX_O_*; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one reference.
+int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint32_t mode,
+             unsigned walk, struct file **out);
+int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);  // known path
+int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
+int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev,
+              struct path *out /* may be NULL; owned */);
+int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);
+int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
+             const char *nname, unsigned walk);
+int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *name);
+int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *name);
+int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
+               const char *nname, unsigned flags);
+int64_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
+
+// ---- Calls on inodes (fs/attr.c) ---------------------------------------------------------------------------------
+#define MAY_EXEC  1
+#define MAY_WRITE 2
+#define MAY_READ  4
+int vfs_permission(struct inode *i, int mask, const struct vfs_cred *c);
+int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c);
+int vfs_getattr(const struct path *p, struct vfs_attr *out);
+int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode);
+int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uint32_t gid);  // ~0u: leave
+// Times in ns; VFS_TIME_NOW, VFS_TIME_OMIT.
+#define VFS_TIME_NOW  INT64_MAX
+#define VFS_TIME_OMIT (INT64_MAX - 1)
+int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime);
+int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size);
+int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size);
+int vfs_statfs(const struct path *p, struct linux_statfs *out);
+int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf, size_t size);
+int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n, int flags);
+int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
+int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char *name);
+
+// ---- Calls on open files (fs/file.c) -------------------------------------------------------------------------------
+struct file *file_get(struct file *f);
+void file_put(struct file *f);
+// At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
+int64_t vfs_read(struct file *f, struct uio *u);
+int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
+// ... or at a given one: ESPIPE for streams.
+int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
+int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);
+int64_t vfs_llseek(struct file *f, int64_t off, int whence);
+int vfs_readdir(struct file *f, struct readdir_sink *s);
+uint32_t vfs_poll(struct file *f, struct waiter *w);
+int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // FIONBIO etc. are the sentry's
+int vfs_fsync(struct file *f, bool data_only);
+int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
+int vfs_mmap_fd(struct file *f, int prot, bool shared);
+void vfs_flush(struct file *f, void *owner);  // a descriptor of `owner` (its table) was closed: drops POSIX locks
+// Reads exactly up to n bytes at off into a buffer of ours (ELF loader, #!).
+int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off);
+
+// ---- Locks (fs/locks.c). owner: a descriptor table (POSIX), or the file (OFD, flock) -------------------------------
+// 0, -LINUX_EAGAIN when another holds it (to wait: put a waiter on inode->lock_waitq, then ask again), EINVAL ...
+int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *l);
+int vfs_lock_test(struct file *f, void *owner, struct linux_flock *l);  // F_GETLK
+int vfs_flock(struct file *f, int op);
+
+// ---- For file systems (fs/dcache.c, fs/inode.c) --------------------------------------------------------------------
+// A new inode: one reference, attr.mode/uid/gid/ino/nlink as given, times now.
+struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, const struct file_ops *fops,
+                        const struct vfs_attr *attr);
+struct inode *inode_get(struct inode *i);
+void inode_put(struct inode *i);
+uint64_t inode_next_ino(void);
+struct superblock *super_new(struct vfs *vfs, const struct super_ops *ops, const char *type, uint64_t magic);
+void super_put(struct superblock *sb);
+struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken over */);
+struct dentry *dentry_get(struct dentry *d);
+void dentry_put(struct dentry *d);
+void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
+// Adds a positive child that a readdir brought along, unless the name is known already.
+void dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i /* taken over */);
+void dcache_forget_children(struct dentry *dir);
+// Looks in the cache alone: referenced, or NULL.
+struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len);
+// An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over.
+int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
+              unsigned flags, struct file **out);
+
+// ---- The file systems themselves -----------------------------------------------------------------------------------
+struct tmpfs_opts {
+    uint32_t mode, uid, gid;
+    uint64_t max_bytes, max_inodes;  // 0: no limit of its own
+};
+int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
+int devfs_create(struct vfs *vfs, struct superblock **out);
+// `upper` must be a tmpfs-like file system of this tree (whiteouts are kept by overlay itself). Takes over both.
+int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out);
+struct gofer_client;
+int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only, struct superblock **out);
+
+int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
+int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
+int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);
+// An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
+// Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.
+int hostfd_open(struct vfs *vfs, int fd, struct file **out);
+
+#endif
