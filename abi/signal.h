@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signals as on x86-64: numbers, action and siginfo layouts of the kernel (not of libc), alternate stacks, sigevent.
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINUX_SIGHUP    1
+#define LINUX_SIGINT    2
+#define LINUX_SIGQUIT   3
+#define LINUX_SIGILL    4
+#define LINUX_SIGTRAP   5
+#define LINUX_SIGABRT   6
+#define LINUX_SIGIOT    6
+#define LINUX_SIGBUS    7
+#define LINUX_SIGFPE    8
+#define LINUX_SIGKILL   9
+#define LINUX_SIGUSR1   10
+#define LINUX_SIGSEGV   11
+#define LINUX_SIGUSR2   12
+#define LINUX_SIGPIPE   13
+#define LINUX_SIGALRM   14
+#define LINUX_SIGTERM   15
+#define LINUX_SIGSTKFLT 16
+#define LINUX_SIGCHLD   17
+#define LINUX_SIGCONT   18
+#define LINUX_SIGSTOP   19
+#define LINUX_SIGTSTP   20
+#define LINUX_SIGTTIN   21
+#define LINUX_SIGTTOU   22
+#define LINUX_SIGURG    23
+#define LINUX_SIGXCPU   24
+#define LINUX_SIGXFSZ   25
+#define LINUX_SIGVTALRM 26
+#define LINUX_SIGPROF   27
+#define LINUX_SIGWINCH  28
+#define LINUX_SIGIO     29
+#define LINUX_SIGPOLL   29
+#define LINUX_SIGPWR    30
+#define LINUX_SIGSYS    31
+#define LINUX_SIGRTMIN  32 // the kernel's; libc keeps the first two for itself
+#define LINUX_SIGRTMAX  64
+#define LINUX_NSIG      64
+
+typedef uint64_t linux_sigset_t; // bit n-1 is signal n
+#define LINUX_SIGSET_SIZE 8
+#define LINUX_SIGMASK(sig) (1ull << ((sig) - 1))
+
+#define LINUX_SIG_BLOCK   0
+#define LINUX_SIG_UNBLOCK 1
+#define LINUX_SIG_SETMASK 2
+
+#define LINUX_SIG_DFL 0ull
+#define LINUX_SIG_IGN 1ull
+
+#define LINUX_SA_NOCLDSTOP      0x00000001ul
+#define LINUX_SA_NOCLDWAIT      0x00000002ul
+#define LINUX_SA_SIGINFO        0x00000004ul
+#define LINUX_SA_UNSUPPORTED    0x00000400ul
+#define LINUX_SA_EXPOSE_TAGBITS 0x00000800ul
+#define LINUX_SA_RESTORER       0x04000000ul
+#define LINUX_SA_ONSTACK        0x08000000ul
+#define LINUX_SA_RESTART        0x10000000ul
+#define LINUX_SA_NODEFER        0x40000000ul
+#define LINUX_SA_RESETHAND      0x80000000ul
+#define LINUX_SA_ALL                                                                                          \
+    (LINUX_SA_NOCLDSTOP | LINUX_SA_NOCLDWAIT | LINUX_SA_SIGINFO | LINUX_SA_EXPOSE_TAGBITS |                   \
+     LINUX_SA_RESTORER | LINUX_SA_ONSTACK | LINUX_SA_RESTART | LINUX_SA_NODEFER | LINUX_SA_RESETHAND)
+
+// The kernel's order, which differs from libc's struct sigaction.
+struct linux_sigaction {
+    uint64_t sa_handler; // guest address, LINUX_SIG_DFL or LINUX_SIG_IGN
+    uint64_t sa_flags;
+    uint64_t sa_restorer;
+    linux_sigset_t sa_mask;
+};
+static_assert(sizeof(struct linux_sigaction) == 32, "struct sigaction");
+
+// si_code: who sent it (zero and below come from user space, above from the kernel).
+#define LINUX_SI_USER     0
+#define LINUX_SI_KERNEL   0x80
+#define LINUX_SI_QUEUE    (-1)
+#define LINUX_SI_TIMER    (-2)
+#define LINUX_SI_MESGQ    (-3)
+#define LINUX_SI_ASYNCIO  (-4)
+#define LINUX_SI_SIGIO    (-5)
+#define LINUX_SI_TKILL    (-6)
+#define LINUX_SI_DETHREAD (-7)
+#define LINUX_SI_ASYNCNL  (-60)
+
+#define LINUX_ILL_ILLOPC 1
+#define LINUX_ILL_ILLOPN 2
+#define LINUX_ILL_ILLADR 3
+#define LINUX_ILL_ILLTRP 4
+#define LINUX_ILL_PRVOPC 5
+#define LINUX_ILL_PRVREG 6
+#define LINUX_ILL_COPROC 7
+#define LINUX_ILL_BADSTK 8
+
+#define LINUX_FPE_INTDIV   1
+#define LINUX_FPE_INTOVF   2
+#define LINUX_FPE_FLTDIV   3
+#define LINUX_FPE_FLTOVF   4
+#define LINUX_FPE_FLTUND   5
+#define LINUX_FPE_FLTRES   6
+#define LINUX_FPE_FLTINV   7
+#define LINUX_FPE_FLTSUB   8
+#define LINUX_FPE_FLTUNK   14
+#define LINUX_FPE_CONDTRAP 15
+
+#define LINUX_SEGV_MAPERR  1
+#define LINUX_SEGV_ACCERR  2
+#define LINUX_SEGV_BNDERR  3
+#define LINUX_SEGV_PKUERR  4
+#define LINUX_SEGV_CPERR   10
+
+#define LINUX_BUS_ADRALN    1
+#define LINUX_BUS_ADRERR    2
+#define LINUX_BUS_OBJERR    3
+#define LINUX_BUS_MCEERR_AR 4
+#define LINUX_BUS_MCEERR_AO 5
+
+#define LINUX_TRAP_BRKPT  1
+#define LINUX_TRAP_TRACE  2
+#define LINUX_TRAP_BRANCH 3
+#define LINUX_TRAP_HWBKPT 4
+#define LINUX_TRAP_UNK    5
+#define LINUX_TRAP_PERF   6
+
+#define LINUX_CLD_EXITED    1
+#define LINUX_CLD_KILLED    2
+#define LINUX_CLD_DUMPED    3
+#define LINUX_CLD_TRAPPED   4
+#define LINUX_CLD_STOPPED   5
+#define LINUX_CLD_CONTINUED 6
+
+#define LINUX_POLL_IN  1
+#define LINUX_POLL_OUT 2
+#define LINUX_POLL_MSG 3
+#define LINUX_POLL_ERR 4
+#define LINUX_POLL_PRI 5
+#define LINUX_POLL_HUP 6
+
+#define LINUX_SYS_SECCOMP       1
+#define LINUX_SYS_USER_DISPATCH 2
+
+typedef union linux_sigval {
+    int32_t sival_int;
+    uint64_t sival_ptr;
+} linux_sigval_t;
+
+struct linux_siginfo {
+    int32_t si_signo;
+    int32_t si_errno;
+    int32_t si_code;
+    int32_t pad0;
+    union {
+        int32_t pad[28];
+        struct { // kill, tkill, sigqueue
+            int32_t pid;
+            uint32_t uid;
+            linux_sigval_t value;
+        } rt;
+        struct { // POSIX timers
+            int32_t tid;
+            int32_t overrun;
+            linux_sigval_t value;
+            int32_t private_;
+        } timer;
+        struct { // SIGCHLD
+            int32_t pid;
+            uint32_t uid;
+            int32_t status;
+            uint32_t pad1;
+            int64_t utime;
+            int64_t stime;
+        } chld;
+        struct { // SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGTRAP
+            uint64_t addr;
+            union {
+                int16_t addr_lsb; // BUS_MCEERR_*
+                struct {
+                    uint64_t pad2;
+                    uint64_t lower;
+                    uint64_t upper;
+                } bnd; // SEGV_BNDERR
+                struct {
+                    uint64_t pad3;
+                    uint32_t pkey;
+                } pkey; // SEGV_PKUERR
+            };
+        } fault;
+        struct { // SIGIO
+            int64_t band;
+            int32_t fd;
+        } poll;
+        struct { // SIGSYS
+            uint64_t call_addr;
+            int32_t syscall;
+            uint32_t arch;
+        } sys;
+    };
+};
+static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, rt.value) == 24, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, chld.utime) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, fault.bnd.lower) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, fault.pkey.pkey) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, sys.syscall) == 24, "siginfo_t");
+
+#define LINUX_SS_ONSTACK    1
+#define LINUX_SS_DISABLE    2
+#define LINUX_SS_AUTODISARM 0x80000000u
+#define LINUX_MINSIGSTKSZ   2048
+#define LINUX_SIGSTKSZ      8192
+
+struct linux_stack {
+    uint64_t ss_sp;
+    int32_t ss_flags;
+    uint32_t pad0;
+    uint64_t ss_size;
+};
+static_assert(sizeof(struct linux_stack) == 24, "stack_t");
+
+#define LINUX_SIGEV_SIGNAL    0
+#define LINUX_SIGEV_NONE      1
+#define LINUX_SIGEV_THREAD    2
+#define LINUX_SIGEV_THREAD_ID 4
+
+struct linux_sigevent {
+    linux_sigval_t sigev_value;
+    int32_t sigev_signo;
+    int32_t sigev_notify;
+    union {
+        int32_t sigev_tid;
+        struct {
+            uint64_t function;
+            uint64_t attribute;
+        } thread;
+        int32_t pad[12];
+    };
+};
+static_assert(sizeof(struct linux_sigevent) == 64, "struct sigevent");
+
+struct linux_signalfd_siginfo {
+    uint32_t ssi_signo;
+    int32_t ssi_errno;
+    int32_t ssi_code;
+    uint32_t ssi_pid;
+    uint32_t ssi_uid;
+    int32_t ssi_fd;
+    uint32_t ssi_tid;
+    uint32_t ssi_band;
+    uint32_t ssi_overrun;
+    uint32_t ssi_trapno;
+    int32_t ssi_status;
+    int32_t ssi_int;
+    uint64_t ssi_ptr;
+    uint64_t ssi_utime;
+    uint64_t ssi_stime;
+    uint64_t ssi_addr;
+    uint16_t ssi_addr_lsb;
+    uint16_t pad0;
+    int32_t ssi_syscall;
+    uint64_t ssi_call_addr;
+    uint32_t ssi_arch;
+    uint8_t pad1[28];
+};
+static_assert(sizeof(struct linux_signalfd_siginfo) == 128, "struct signalfd_siginfo");
+
+// The sixth argument of pselect6 points to this pair.
+struct linux_sigset_argpack {
+    uint64_t p;
+    uint64_t size;
+};
+static_assert(sizeof(struct linux_sigset_argpack) == 16, "sigset_argpack");
