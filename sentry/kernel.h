@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sandbox's kernel: one object that everything hangs on, its set-up, and its threads.
+#ifndef SENTRY_KERNEL_H
+#define SENTRY_KERNEL_H
+#include "base/lock.h"
+#include "platform/platform.h"
+#include "sentry/task.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PID_MAX 32768
+
+struct kernel {
+    struct platform *platform;   // [c]
+    struct vfs *vfs;             // [c]
+    struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
+    struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
+    struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
+    struct list pgroups, sessions;  // [T]
+    int32_t last_pid;            // [T]
+    unsigned ntasks;             // [T] alive
+    struct tgroup *init;         // [c] pid 1: built in, reaps orphans
+    struct tgroup *main;         // [T] whose end ends the sandbox
+    char hostname[65], domainname[65];  // [T]
+    uint64_t boot_mono_ns, boot_real_ns;  // [c]
+    uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
+    unsigned ncpus;              // [c]
+    bool strace;                 // [c]
+    _Atomic bool shutting_down;
+    int exit_status;             // [T] wait status of main
+};
+extern struct kernel *the_kernel;  // for code that has no task at hand (timers, the event thread, procfs)
+
+// ---- Entry (sentry/sentry.h is what oci/ sees) ---------------------------------------------------------------------
+// The run loop of a worker: events, then what became ready, until shutdown.
+void run_worker(struct kernel *k);
+// Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its turn so.
+void run_ready(void);
+// The event thread: timers, host descriptors, signals from the CLI.
+void event_thread(struct kernel *k);
+
+#endif

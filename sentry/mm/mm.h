@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of the stub
+// mirrors it. Changes are made in our map first and queued as host work on the calling task's held thread.
+//
+// Two threads of one process may change the map at once, and their host work would then be carried out in any order.
+// So a map that more than one task uses is changed by one task at a time, from the decision until the host has done
+// it: mm_op_begin() takes the turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share it.
+#ifndef SENTRY_MM_MM_H
+#define SENTRY_MM_MM_H
+#include "base/lock.h"
+#include "base/rbtree.h"
+#include "base/refcount.h"
+#include "base/uaddr.h"
+#include "base/waitq.h"
+#include "fs/vfs.h"
+#include "platform/platform.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct task;
+
+struct vma {
+    struct rb_node node;  // [mm->lock] by start
+    uint64_t start, end;  // [mm->lock] page aligned, never overlapping
+    uint32_t prot;        // LINUX_PROT_*
+    uint32_t max_prot;    // what mprotect may grant (files opened read-only, shared)
+    uint32_t flags;       // LINUX_MAP_SHARED, PRIVATE, NORESERVE, GROWSDOWN ...; VMA_*
+    struct file *file;    // owned; NULL: anonymous private. Shared anonymous memory has a memfd file.
+    uint64_t offset;      // in file, of start
+    const char *name;     // "[heap]", "[stack]", "[vdso]"; a constant, or NULL
+};
+#define VMA_LOCKED 0x80000000u
+#define VMA_FIXED_KERNEL 0x40000000u  // the vDSO and its data: the platform's own, may not be changed
+
+struct mm {
+    struct refcount refs;           // tasks and lookers (procfs)
+    _Atomic unsigned users;         // tasks that run in it
+    struct plat_as *as;             // [c] owned
+    const struct plat_layout *layout;  // [c]
+    struct lock lock;               // RANK_MM
+    struct rb_root areas;           // [lock]
+    unsigned nareas;                // [lock]
+    uint64_t total, locked, data;   // [lock] bytes mapped; VMA_LOCKED; private writable
+    uint64_t mmap_base;             // [c after exec] placement goes downward from here
+    uint64_t brk_start, brk;        // [lock]
+    uint64_t stack_top;
+    uint64_t arg_start, arg_end, env_start, env_end;  // [lock] for /proc/PID/cmdline and environ
+    uint64_t auxv[64];              // [c after exec] for /proc/PID/auxv
+    unsigned nauxv;
+    struct file *exe;               // [lock] owned
+    struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
+    struct waitq op_wait;
+};
+
+// A map for a fresh address space (reference to `as` taken over).
+struct mm *mm_new(struct platform *p, struct plat_as *as);
+struct mm *mm_get(struct mm *mm);
+void mm_put(struct mm *mm);           // the last one frees; host memory goes with the address space
+void mm_use(struct mm *mm);           // one more task runs in it
+void mm_unuse(struct mm *mm);
+// The copy that fork makes: areas only, the host memory is copied by plat_clone(). `as` is taken over.
+int mm_fork(struct mm *old, struct plat_as *as, struct mm **out);
+
+// The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return that.
+int64_t mm_op_begin(struct task *t);
+// Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's head:
+// if (mm_op_flushed(t)) return mm_op_done(t);
+int64_t mm_op_finish(struct task *t, int64_t value);
+bool mm_op_flushed(const struct task *t);
+int64_t mm_op_done(struct task *t);
+void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
+
+struct mmap_args {
+    uint64_t addr, len, offset;
+    uint32_t prot, flags;
+    struct file *file;  // borrowed
+    const char *name;
+};
+// Semantics (do_ layer): mm->lock is taken inside; host work is queued on `th`. Values or -LINUX_E*.
+int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mmap_args *a);
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len);
+int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, uint32_t prot);
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr);
+
+// For procfs and coredumps: calls fn under mm->lock for each area in order; stops when fn returns false.
+void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg);
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signals: sending, queues, dispositions, delivery (frames on the guest's stack), group stops. Field letters as in
+// task.h; everything marked [S] there is guarded by tg->sig_lock.
+#ifndef SENTRY_SIGNAL_SIGNAL_H
+#define SENTRY_SIGNAL_SIGNAL_H
+#include "abi/signal.h"
+#include "abi/x86_64/regs.h"
+#include "sentry/task.h"
+
+#define SIGBIT(sig) (UINT64_C(1) << ((sig) - 1))
+
+struct sighand {  // shared by CLONE_SIGHAND; guarded by its own lock because groups may share it with CLONE_VM
+    struct refcount refs;
+    struct lock lock;  // RANK_LEAF
+    struct linux_sigaction action[64];
+};
+struct sighand *sighand_new(void);
+struct sighand *sighand_copy(struct sighand *old);
+struct sighand *sighand_get(struct sighand *h);
+void sighand_put(struct sighand *h);
+void sighand_reset_for_exec(struct sighand *h);  // handlers to default, ignored stay
+
+struct sigqueue *sigqueue_new(void);
+void sigqueue_free(struct sigqueue *q);
+
+// Sends without permission checks. info may be NULL (SI_KERNEL). To one task, a process, a process group. 0 or
+// -LINUX_EAGAIN (queue limit of a real-time signal). Takes tg->sig_lock inside; callers may hold tasks_lock.
+int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info);
+int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info);
+int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info);  // tasks_lock held
+// A synchronous fault of t itself: forced, also when blocked or ignored.
+void signal_force(struct task *t, int sig, const struct linux_siginfo *info);
+bool signal_may_send(struct task *from, struct tgroup *to, int sig);  // kill(2) permission; tasks_lock held
+
+// The calling task's mask; wakes delivery when something became deliverable.
+void signal_set_mask(struct task *t, uint64_t mask);
+uint64_t signal_pending_set(struct task *t);
+// Recomputes task->sigpending; called by the above and before parking ends.
+void signal_recalc(struct task *t);
+
+// On an event with full registers: delivers what is pending, resolves task->restart, stops, or ends the task.
+// regs is read and written by the caller around it. Returns 0 (go on with regs), SYS_GONE, or SYS_PARK (stopped: the
+// state is STOPPED; when it is woken, call again).
+int64_t signal_deliver(struct task *t, struct lx_regs *regs);
+// rt_sigreturn(2): restores from the frame on the guest stack.
+int64_t sys_rt_sigreturn(struct task *t, const struct sysargs *a);
+
+#endif

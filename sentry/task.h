@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task is a guest thread; a thread group (struct tgroup) is a guest process. This header has both objects, the
+// contract of system call handlers, and how a call waits.
+//
+// The life of a call: a worker gets an event from the platform (run.c), copies number and arguments into task->call
+// and calls the handler. The handler runs to its end and returns a value, a negative error, or one of the SYS_* words
+// below. A handler never sleeps. To wait, it arms what it waits for and returns park(t): the task is *parked*, its
+// host thread stays held, and nothing of ours waits for it. When it is woken the handler is run again from its start,
+// with what it noted in task->call (progress, deadline, phase).
+//
+// States of a task (task->state), who changes them, and to what:
+//   NEW       being made by clone                        -> GUEST (task_start)
+//   GUEST     its host thread runs guest code            -> HANDLING (an event came)
+//   HANDLING  one sentry thread acts on it               -> GUEST, PARKED, FLUSHING, STOPPED, DEAD
+//   FLUSHING  its host thread does host work             -> HANDLING (OPS_DONE came)
+//   PARKED    its call waits                             -> READY (task_wake), HANDLING (woken while parking)
+//   STOPPED   by a stop signal; its host thread is held  -> READY (SIGCONT, SIGKILL)
+//   READY     on a list of tasks to go on                -> HANDLING
+//   DEAD      never runs again
+//
+// Field letters: [c] constant after creation  [o] only the sentry thread that is handling the task (or the task is
+// not yet visible)  [T] kernel->tasks_lock  [S] tg->sig_lock  [a] atomic  [own] a lock of its own
+#ifndef SENTRY_TASK_H
+#define SENTRY_TASK_H
+#include "abi/errno.h"
+#include "abi/resource.h"
+#include "abi/signal.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/refcount.h"
+#include "base/uaddr.h"
+#include "base/waitq.h"
+#include "fs/vfs.h"
+#include "platform/platform.h"
+#include "sentry/timer.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel;
+struct mm;
+struct fdtable;
+struct task;
+struct tgroup;
+struct pgroup;
+struct session;
+struct tty;
+
+// ---- Handlers ----------------------------------------------------------------------------------------------------
+struct sysargs {
+    uint64_t v[6];
+};
+typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
+
+// What a handler may return besides a value and -LINUX_E* (1..4095) and -LINUX_ERESTART* (512..):
+#define SYS_PARK   INT64_C(-0x10001)  // only through park()
+#define SYS_FLUSH  INT64_C(-0x10002)  // host work is queued on t->thread: do it, then run me again (call.flush_result)
+#define SYS_RESUME INT64_C(-0x10003)  // the registers are set: go on without a value
+#define SYS_GONE   INT64_C(-0x10004)  // the task has ended: do not touch it
+#define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once
+
+struct call {  // [o] the system call in progress
+    uint64_t nr;
+    struct sysargs args;
+    bool again;            // this is not the first run of the handler
+    bool timed_out;        // the deadline passed
+    bool context;          // full registers may be had (REGS calls; on ptrace all)
+    bool fresh;            // handled by the sentry thread that got the event, since the event
+    unsigned phase;        // the handler's own; 0 at first
+    int64_t done;          // the handler's own: progress, e.g. bytes moved so far
+    int64_t flush_result;  // of SYS_FLUSH: 0 or the error of the host
+    uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.
+    uint64_t u[6];         // the handler's own
+    void *p;               // the handler's own ...
+    void (*cleanup)(struct task *t);  // ... called once when the call ends in any way, death included; may be NULL
+    struct waiter waiter;             // for park_arm()
+    struct waiter *extra;             // for calls that wait on many queues (poll): the handler's own array, ...
+    unsigned nextra;                  // ... taken off their queues before each rerun and at the end
+};
+
+// ---- Waiting (sentry/park.c) ---------------------------------------------------------------------------------------
+// The pattern, in every handler that can block:   park_arm*(t, ...);  r = try();  if (r != would block) return r;
+// return park(t);    Arming comes before looking, so that no wake-up is lost; arming again on a rerun is right.
+void park_arm(struct task *t, struct waitq *q);
+// For files: tries nothing, arms f's poll and returns the events that hold now.
+uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
+// Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler rerun.
+void park_deadline(struct task *t, uint64_t mono_ns_abs);
+// SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND ...
+int64_t park(struct task *t);
+// Waits where only death may interrupt (a vfork parent).
+int64_t park_killable(struct task *t);
+// Any thread: the parked task is to be run again. Cheap when it is not parked.
+void task_wake(struct task *t);
+// The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r is
+// -LINUX_EAGAIN and f is blocking.
+int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r);
+
+// ---- Credentials (sentry/cred.c): immutable once published, replaced as a whole ------------------------------------
+struct cred {
+    struct refcount refs;
+    uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
+    uint32_t securebits;
+    bool no_new_privs;
+    unsigned ngroups;
+    uint32_t groups[];
+};
+
+// ---- Process: what threads of a group share ------------------------------------------------------------------------
+enum tg_state { TG_ALIVE, TG_ZOMBIE, TG_REAPED };
+
+struct tgroup {
+    struct refcount refs;
+    struct kernel *k;             // [c]
+    int32_t pid;                  // [c]
+    struct task *leader;          // [T] owned until reaped
+    struct list tasks;            // [T] task->tg_link, all alive
+    _Atomic unsigned nalive;      // [a] changed under T
+    struct tgroup *parent;        // [T] NULL for pid 1
+    struct task *parent_task;     // [T] which thread of it made us (for PDEATHSIG and __WNOTHREAD)
+    struct list children;         // [T] tgroup->sibling
+    struct list sibling;          // [T]
+    struct pgroup *pgrp;          // [T] owned
+    struct list pgrp_link;        // [T]
+    enum tg_state state;          // [T]
+    int exit_signal;              // [T] what the parent gets; 0: none
+    _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread)
+    int group_exit_code;          // [T] wait status: code << 8, or signal (| 0x80 core)
+    struct task *exec_task;       // [T] the thread that is in exec and waits for the others to go
+    struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
+    bool subreaper, did_exec, autoreap;  // [T]
+    uint64_t start_ns;            // [c] monotonic
+    uint64_t cpu_ns_children, cpu_ns_dead;  // [T] of reaped children; of exited address spaces after exec
+    // signals
+    struct lock sig_lock;
+    struct sighand *sighand;      // [S] owned; shared by CLONE_SIGHAND
+    struct sigqueue *shared_pending;  // [S] owned
+    // job control
+    bool stopped;                 // [T] group stop is in force
+    int stop_sig;                 // [T]
+    bool stop_reported, continued;  // [T] for wait4's WUNTRACED and WCONTINUED
+    // limits and timers
+    struct linux_rlimit64 rlimits[LINUX_RLIM_NLIMITS];  // [S]
+    struct ktimer itimer_real;    // [own]
+    uint64_t itimer_real_interval;
+    struct list posix_timers;     // [S] (sentry/posix_timers.c)
+    int32_t next_timer_id;        // [S]
+    int32_t oom_score_adj;
+    uint32_t dumpable;
+};
+
+enum task_state { TASK_NEW, TASK_GUEST, TASK_HANDLING, TASK_FLUSHING, TASK_PARKED, TASK_STOPPED, TASK_READY, TASK_DEAD };
+
+struct task {
+    struct refcount refs;
+    struct kernel *k;            // [c]
+    struct tgroup *tg;           // [c] owned
+    int32_t tid;                 // [T] changes only when exec makes a thread the leader
+    struct list tg_link;         // [T]
+    _Atomic int state;           // [a] enum task_state; see the list above
+    _Atomic bool woken;          // [a] a wake-up came; cleared before each run of the handler
+    _Atomic bool sigpending;     // [a] something must be looked at before guest code goes on: signal, stop, death
+    _Atomic bool killed;         // [a] must die: SIGKILL, group exit, exec of a sibling
+    struct list ready_link;      // [ready list]
+    struct plat_thread *thread;  // [o] owned; NULL for pid 1 when it is the built-in init
+    struct call call;            // [o]
+    struct ktimer call_timer;    // for call.deadline
+    int64_t restart;             // [o] -LINUX_ERESTART* to be resolved when the registers are at hand; 0: none
+    uint64_t restart_nr;         // [o] number of the call to be restarted
+    uint64_t restart_args[6];    // [o] for ERESTART_RESTARTBLOCK (nanosleep): what restart_syscall(2) goes on with
+    int64_t (*restart_fn)(struct task *t);  // [o]
+    // what clone may share
+    struct mm *mm;               // [o] owned; other threads read it under T
+    struct fdtable *files;       // [o] owned
+    struct fs_ctx *fs;           // [o] owned
+    struct cred *cred;           // [T] to read from outside; [o] to read from inside; owned
+    // signals
+    uint64_t blocked;            // [S] written by itself only
+    uint64_t saved_mask;         // [o] for sigsuspend, ppoll, pselect, epoll_pwait ...
+    bool restore_mask;           // [o] ... put back when no handler runs
+    struct sigqueue *pending;    // [S] owned
+    struct linux_stack altstack; // [o]
+    uint64_t sigwait_set;        // [S] what sigtimedwait waits for: such signals wake it though blocked
+    // odds and ends of Linux threads
+    uaddr_t clear_child_tid;     // [o]
+    uaddr_t robust_list;         // [o]
+    struct rseq_reg {
+        uaddr_t area;
+        uint32_t len, sig;
+    } rseq;                      // [o]
+    int pdeath_signal;           // [o]
+    char comm[16];               // [T] to read from outside
+    int exit_code;               // [o] wait status
+    bool forked_no_exec;
+    struct task *vfork_parent;   // [T] waits until we exec or exit; owned
+    bool vfork_done;             // [T] for the parent: our child has let go
+    int nice;
+    uint32_t personality;
+    uint32_t timer_slack;
+    struct tracer *tracer;       // reserved for ptrace(2)
+};
+
+// ---- task_*.c ------------------------------------------------------------------------------------------------------
+struct task *task_get(struct task *t);
+void task_put(struct task *t);
+struct tgroup *tgroup_get(struct tgroup *g);
+void tgroup_put(struct tgroup *g);
+// By number in the sandbox: referenced, or NULL. Any thread.
+struct task *task_find(struct kernel *k, int32_t tid);
+struct tgroup *tgroup_find(struct kernel *k, int32_t pid);  // zombies included
+static inline bool task_is_leader(const struct task *t) { return t->tid == t->tg->pid; }
+int32_t tgroup_ppid(struct tgroup *g);
+
+// A view of the caller for the VFS; takes references on root and cwd, given back by vfs_ctx_done().
+void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx);
+void vfs_ctx_done(struct vfs_ctx *ctx);
+#define TASK_VFS_CTX(t, name)                                                                                \
+    struct vfs_ctx name __attribute__((cleanup(vfs_ctx_done)));                                              \
+    task_vfs_ctx((t), &name)
+
+bool task_capable(const struct task *t, int cap);  // effective
+uint64_t task_rlimit(struct task *t, int which);   // soft limit
+
+// Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as wait4.
+void tgroup_begin_exit(struct tgroup *g, int status);
+// The calling task ends now; returns SYS_GONE. (task_exit.c)
+int64_t task_exit_self(struct task *t, int status);
+// Is anything to be looked at before the guest goes on? One load.
+static inline bool task_interrupted(struct task *t) { return atomic_load(&t->sigpending); }
+// Makes it look: interrupts guest code, or wakes the parked call. Any thread.
+void task_notify(struct task *t);
+
+// fs context (task_fs.c)
+struct fs_ctx {
+    struct refcount refs;
+    struct lock lock;        // RANK_FS_CTX
+    struct path root, cwd;   // [lock] owned
+    uint32_t umask;          // [lock]
+};
+struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);  // takes references
+struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
+struct fs_ctx *fs_ctx_get(struct fs_ctx *f);
+void fs_ctx_put(struct fs_ctx *f);
+
+struct cred *cred_dup(const struct cred *old, unsigned ngroups);  // a private copy to be changed, then published:
+void task_set_cred(struct task *t, struct cred *c);               // takes c over
+struct cred *cred_get(struct cred *c);
+void cred_put(struct cred *c);
+
+#endif
