@@ -34,6 +34,9 @@ struct plat_config {
     // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does not know
     // of; may be NULL.
     void (*after_fork)(void);
+    // Takes a reference on a thread's owner while a PLAT_DEATH event is made, under the platform's lock; the receiver
+    // of the event gives it back. (plat_thread_destroy() takes the same lock, so the owner is alive.)
+    void (*owner_get)(void *owner);
 };
 
 // Address ranges of every guest address space that guest mappings must leave alone. The guest may use
@@ -129,7 +132,8 @@ void plat_flush(struct plat_thread *t);
 // reason is gone.
 void plat_interrupt(struct plat_thread *t);
 
-// Registers of a held thread; only with `context`, only by the sentry thread that got the event. A system call's
+// Registers of a held thread; only with `context`; any sentry thread. (FP state: only the one that got the event.) A
+// system call's
 // registers are those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored,
 // the unprivileged bits of eflags are kept, fs_base and gs_base are applied when they changed; a rip or base outside
 // user space is -LINUX_EPERM.

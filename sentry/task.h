@@ -163,7 +163,9 @@ struct task {
     _Atomic bool sigpending;     // [a] something must be looked at before guest code goes on: signal, stop, death
     _Atomic bool killed;         // [a] must die: SIGKILL, group exit, exec of a sibling
     struct list ready_link;      // [ready list]
-    struct plat_thread *thread;  // [o] owned; NULL for pid 1 when it is the built-in init
+    struct lock thread_lock;     // RANK_READY: letting the host thread go against interrupting or replacing it
+    struct plat_thread *thread;  // [o] + thread_lock to change; owned; NULL for the built-in init
+    bool in_stop;                // [o] stopped by a signal: goes on with signal_deliver(), not with a call
     struct call call;            // [o]
     struct ktimer call_timer;    // for call.deadline
     int64_t restart;             // [o] -LINUX_ERESTART* to be resolved when the registers are at hand; 0: none
@@ -228,6 +230,8 @@ void tgroup_begin_exit(struct tgroup *g, int status);
 int64_t task_exit_self(struct task *t, int status);
 // Is anything to be looked at before the guest goes on? One load.
 static inline bool task_interrupted(struct task *t) { return atomic_load(&t->sigpending); }
+// Replaces the host thread (exec); returns the old one, which the caller destroys. The task is being handled.
+struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next);
 // Makes it look: interrupts guest code, or wakes the parked call. Any thread.
 void task_notify(struct task *t);
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting: how a call is parked and woken (see task.h for the pattern). Called by handlers and by whoever wakes.
+//
+// The state word and the flag `woken` decide the race between a handler that parks and a waker: the handler's side
+// writes PARKED and then looks at `woken`, the waker writes `woken` and then looks for PARKED; one of them sees the
+// other. A woken task goes on the waking thread's own ready list, and that thread runs it at the end of its turn: no
+// thread of ours is woken for it.
+#include "sentry/park.h"
+#include "abi/poll.h"
+#include "base/clock.h"
+#include "sentry/kernel.h"
+
+static _Thread_local struct list ready = {NULL, NULL};
+
+static void make_ready(struct task *t) {
+    if (!ready.next)
+        list_init(&ready);
+    task_get(t);
+    list_add_tail(&ready, &t->ready_link);
+}
+
+struct task *ready_pop(void) {
+    if (!ready.next || list_empty(&ready))
+        return NULL;
+    struct task *t = list_first(&ready, struct task, ready_link);
+    list_del(&t->ready_link);
+    return t;
+}
+
+static bool change_state(struct task *t, int from, int to) {
+    return atomic_compare_exchange_strong(&t->state, &from, to);
+}
+
+void task_wake(struct task *t) {
+    atomic_store(&t->woken, true);
+    if (change_state(t, TASK_PARKED, TASK_READY))
+        make_ready(t);
+}
+
+// Stopped tasks are woken only by signals, never by what their call waited for.
+void task_notify(struct task *t) {
+    atomic_store(&t->sigpending, true);
+    atomic_store(&t->woken, true);
+    if (change_state(t, TASK_PARKED, TASK_READY) || change_state(t, TASK_STOPPED, TASK_READY)) {
+        make_ready(t);
+        return;
+    }
+    LOCKED(&t->thread_lock);
+    if (atomic_load(&t->state) == TASK_GUEST && t->thread)
+        plat_interrupt(t->thread);
+}
+
+bool task_settle(struct task *t, int state) {
+    atomic_store(&t->state, state);
+    return !(atomic_load(&t->woken) && change_state(t, state, TASK_HANDLING));
+}
+
+static bool wake_from_queue(struct waiter *w, uint32_t events) {
+    task_wake(container_of(w, struct task, call.waiter));
+    return true;
+}
+
+void park_arm(struct task *t, struct waitq *q) {
+    struct waiter *w = &t->call.waiter;
+    waitq_del(w);
+    w->events = ~0u;
+    w->exclusive = false;
+    w->wake = wake_from_queue;
+    waitq_add(q, w);
+}
+
+uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events) {
+    struct waiter *w = &t->call.waiter;
+    waitq_del(w);
+    w->events = events;
+    w->exclusive = false;
+    w->wake = wake_from_queue;
+    return vfs_poll(f, w);
+}
+
+void park_disarm(struct task *t) {
+    struct call *c = &t->call;
+    waitq_del(&c->waiter);
+    for (unsigned i = 0; i < c->nextra; i++)
+        waitq_del(&c->extra[i]);
+}
+
+static void call_timeout(struct ktimer *timer) {
+    struct task *t = container_of(timer, struct task, call_timer);
+    task_wake(t);  // the handler's rerun compares the clock with the deadline
+}
+
+void park_init(struct task *t) { ktimer_init(&t->call_timer, call_timeout); }
+
+void park_deadline(struct task *t, uint64_t mono_ns_abs) {
+    if (t->call.deadline)
+        return;
+    t->call.deadline = mono_ns_abs ? mono_ns_abs : 1;
+    if (t->call.deadline <= mono_ns())
+        t->call.timed_out = true;
+    else
+        ktimer_set(&t->call_timer, t->call.deadline);
+}
+
+int64_t park(struct task *t) { return task_interrupted(t) ? -LINUX_ERESTARTSYS : SYS_PARK; }
+int64_t park_killable(struct task *t) { return atomic_load(&t->killed) ? -LINUX_EINTR : SYS_PARK; }
+
+int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r) {
+    if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK))
+        return r;
+    if (park_arm_file(t, f, events) & (events | LINUX_POLLERR | LINUX_POLLHUP))
+        return SYS_AGAIN;
+    return park(t);
+}
