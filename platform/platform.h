@@ -132,9 +132,8 @@ void plat_flush(struct plat_thread *t);
 // reason is gone.
 void plat_interrupt(struct plat_thread *t);
 
-// Registers of a held thread; only with `context`; any sentry thread. (FP state: only the one that got the event.) A
-// system call's
-// registers are those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored,
+// Registers of a held thread; only with `context`; on any sentry thread (FP state: only on the one that got the event,
+// or on any for a child of plat_clone() that was not resumed yet). A system call's registers are those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored,
 // the unprivileged bits of eflags are kept, fs_base and gs_base are applied when they changed; a rip or base outside
 // user space is -LINUX_EPERM.
 int plat_get_regs(struct plat_thread *t, struct lx_regs *regs);

@@ -194,6 +194,8 @@ struct task {
     int pdeath_signal;           // [o]
     char comm[16];               // [T] to read from outside
     int exit_code;               // [o] wait status
+    uint32_t fault_trapno, fault_error;  // [o] of the last synchronous fault, for the signal frame
+    uint64_t fault_addr;                 // [o]
     bool forked_no_exec;
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     bool vfork_done;             // [T] for the parent: our child has let go
@@ -232,6 +234,10 @@ int64_t task_exit_self(struct task *t, int status);
 static inline bool task_interrupted(struct task *t) { return atomic_load(&t->sigpending); }
 // Replaces the host thread (exec); returns the old one, which the caller destroys. The task is being handled.
 struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next);
+// Lets a task that is being handled go on: a new child of clone, or the run loop's own. (run.c)
+void task_release(struct task *t, bool with_value, int64_t value);
+// Ends a task that is being handled: its call's clean-up, then task_exit_self(). (run.c)
+void task_die(struct task *t, int status);
 // Makes it look: interrupts guest code, or wakes the parked call. Any thread.
 void task_notify(struct task *t);
 

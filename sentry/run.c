@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run loop. A worker takes an event from the platform, acts on the task that it belongs to, and lets the task's
+// host thread go again; then it does the same for the tasks that became ready meanwhile. Reads top down: run_worker,
+// handle_event, run_call, call_return, task_release.
+//
+// Cost of a call on the seccomp platform: two host calls (receive, answer), no wake-up of another core, and in
+// between no lock but the task's own thread_lock, which nobody contends.
+//
+// Locks: none is held when a handler is called or has returned; thread_lock around letting a host thread go.
+#include "abi/syscalls.h"
+#include "base/clock.h"
+#include "sentry/kernel.h"
+#include "sentry/park.h"
+#include "sentry/signal/signal.h"
+#include "sentry/strace/strace.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/trace.h"
+#include <string.h>
+
+static bool claim(struct task *t, int from) { return atomic_compare_exchange_strong(&t->state, &from, TASK_HANDLING); }
+
+// ---- Letting go ----------------------------------------------------------------------------------------------------
+// The task's host thread goes on to guest code; with a value, or as its registers say. A signal that came while the
+// task was handled finds it here: `sigpending` is looked at under the lock that task_notify() takes to interrupt.
+void task_release(struct task *t, bool with_value, int64_t value) {
+    lock_assert_none("task_release");
+    LOCKED(&t->thread_lock);
+    atomic_store(&t->state, TASK_GUEST);
+    if (atomic_load(&t->sigpending) || t->restart)
+        plat_interrupt(t->thread);
+    if (with_value)
+        plat_answer(t->thread, value);
+    else
+        plat_resume(t->thread);
+}
+
+static void call_end(struct task *t) {
+    struct call *c = &t->call;
+    park_disarm(t);
+    if (c->deadline)
+        ktimer_cancel(&t->call_timer);
+    c->deadline = 0;
+    if (c->cleanup) {
+        void (*cleanup)(struct task *) = c->cleanup;
+        c->cleanup = NULL;
+        cleanup(t);
+    }
+}
+
+void task_die(struct task *t, int status) {
+    call_end(t);
+    task_exit_self(t, status);
+}
+
+// ---- With full registers ---------------------------------------------------------------------------------------------
+// Signals, restarts and stops are settled here, and nowhere else; then guest code goes on as the registers say.
+static void return_with_regs(struct task *t) {
+    struct lx_regs regs;
+    do {
+        atomic_store(&t->woken, false);
+        if (atomic_load(&t->killed)) {
+            task_die(t, t->tg->group_exit_code);
+            return;
+        }
+        if (!task_interrupted(t) && !t->restart)
+            break;
+        if (plat_get_regs(t->thread, &regs) < 0)
+            break;  // the host thread is gone: its death is on the way
+        int64_t r = signal_deliver(t, &regs);
+        if (r == SYS_GONE)
+            return;
+        if (plat_set_regs(t->thread, &regs) < 0) {
+            task_die(t, LINUX_SIGSEGV);
+            return;
+        }
+        if (r == SYS_PARK) {
+            t->in_stop = true;
+            if (task_settle(t, TASK_STOPPED))
+                return;
+            t->in_stop = false;
+        }
+    } while (task_interrupted(t));
+    task_release(t, false, 0);
+}
+
+// After a stop: the registers may be out of reach on this thread (ptrace), so a fresh event brings them.
+static void continue_after_stop(struct task *t) {
+    t->in_stop = false;
+    if (atomic_load(&t->killed)) {
+        task_die(t, t->tg->group_exit_code);
+        return;
+    }
+    atomic_store(&t->sigpending, true);
+    task_release(t, false, 0);
+}
+
+// ---- System calls ----------------------------------------------------------------------------------------------------
+static void call_return(struct task *t, int64_t value) {
+    struct call *c = &t->call;
+    if (value <= -LINUX_ERESTARTSYS && value > SYS_PARK) {
+        t->restart = value;
+        t->restart_nr = c->nr;
+        value = -LINUX_EINTR;
+    }
+    if ((t->restart || task_interrupted(t)) && c->context && c->fresh) {
+        struct lx_regs regs;
+        if (plat_get_regs(t->thread, &regs) == 0) {
+            regs.rax = (uint64_t)value;
+            plat_set_regs(t->thread, &regs);
+        }
+        return_with_regs(t);
+        return;
+    }
+    task_release(t, true, value);
+}
+
+// Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
+static void run_call(struct task *t) {
+    struct call *c = &t->call;
+    for (;; c->again = true) {
+        atomic_store(&t->woken, false);
+        if (c->again) {
+            park_disarm(t);
+            if (c->deadline && mono_ns() >= c->deadline)
+                c->timed_out = true;
+        }
+        if (atomic_load(&t->killed)) {
+            task_die(t, t->tg->group_exit_code);
+            return;
+        }
+        struct sysargs args = c->args;
+        int64_t r = syscall_call(t, c->nr, &args);
+        lock_assert_none("handler");
+        switch (r) {
+        case SYS_AGAIN:
+            continue;
+        case SYS_PARK:
+            c->fresh = false;
+            if (task_settle(t, TASK_PARKED))
+                return;
+            continue;
+        case SYS_FLUSH:
+            atomic_store(&t->state, TASK_FLUSHING);
+            plat_flush(t->thread);
+            return;
+        case SYS_GONE:
+            return;
+        case SYS_RESUME:
+            call_end(t);
+            return_with_regs(t);
+            return;
+        default:
+            trace_exit(t, r);
+            call_end(t);
+            call_return(t, r);
+            return;
+        }
+    }
+}
+
+static void begin_call(struct task *t, const struct plat_event *ev) {
+    struct call *c = &t->call;
+    c->nr = ev->call.nr;
+    memcpy(c->args.v, ev->call.args, sizeof c->args.v);
+    c->again = c->timed_out = false;
+    c->context = ev->context;
+    c->fresh = true;
+    c->phase = 0;
+    c->done = 0;
+    c->flush_result = 0;
+    c->deadline = 0;
+    c->p = NULL;
+    c->cleanup = NULL;
+    c->nextra = 0;
+    if (t->k->strace)
+        trace_enter(t);
+    run_call(t);
+}
+
+// int 0x80, sysenter and the vsyscall page: a machine without them faults.
+static void foreign_call(struct task *t, const struct plat_event *ev) {
+    struct linux_siginfo info = {.si_signo = LINUX_SIGSEGV, .si_code = LINUX_SI_KERNEL};
+    signal_force(t, LINUX_SIGSEGV, &info);
+    return_with_regs(t);
+}
+
+// ---- Other events ------------------------------------------------------------------------------------------------------
+static void fault(struct task *t, const struct plat_event *ev) {
+    struct linux_siginfo info = {.si_signo = ev->fault.signo, .si_code = ev->fault.code};
+    info.si_addr = ev->fault.addr;
+    t->fault_trapno = ev->fault.trapno;
+    t->fault_error = ev->fault.error_code;
+    t->fault_addr = ev->fault.addr;
+    signal_force(t, ev->fault.signo, &info);
+    return_with_regs(t);
+}
+
+static void ops_done(struct task *t, const struct plat_event *ev) {
+    if (claim(t, TASK_FLUSHING)) {
+        t->call.flush_result = ev->result;
+        t->call.again = true;
+        run_call(t);
+        return;
+    }
+    // Host work that went along with an answer has failed: our map and the host's differ, the process cannot go on.
+    if (!claim(t, TASK_GUEST))
+        return;
+    log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, (long long)-ev->result);
+    tgroup_begin_exit(t->tg, LINUX_SIGKILL);
+    task_die(t, LINUX_SIGKILL);
+}
+
+// The host thread is gone without our doing: killed by the host (out of memory), or by the platform for an offence.
+static void host_death(struct task *t, const struct plat_event *ev) {
+    bool current;
+    {
+        LOCKED(&t->thread_lock);
+        current = t->thread == ev->thread;
+    }
+    if (!current)
+        return;
+    log_info("thread %d: its host thread ended with signal %d", t->tid, ev->cause);
+    tgroup_begin_exit(t->tg, ev->cause ? ev->cause : LINUX_SIGKILL);
+    bool mine;
+    {
+        LOCKED(&t->thread_lock);
+        mine = claim(t, TASK_GUEST) || claim(t, TASK_FLUSHING);
+    }
+    if (mine)
+        task_die(t, t->tg->group_exit_code);
+}
+
+static void handle_event(const struct plat_event *ev) {
+    struct task *t = ev->owner;
+    if (ev->kind == PLAT_NOTHING)
+        return;
+    if (ev->kind == PLAT_DEATH) {
+        host_death(t, ev);
+        task_put(t);
+        return;
+    }
+    if (ev->kind == PLAT_OPS_DONE) {
+        ops_done(t, ev);
+        return;
+    }
+    if (!claim(t, TASK_GUEST))
+        return;  // it is being ended
+    switch (ev->kind) {
+    case PLAT_SYSCALL:
+        if (ev->call.foreign)
+            foreign_call(t, ev);
+        else
+            begin_call(t, ev);
+        break;
+    case PLAT_FAULT:
+        fault(t, ev);
+        break;
+    default:
+        return_with_regs(t);
+        break;
+    }
+}
+
+void run_ready(void) {
+    for (struct task *t; (t = ready_pop());) {
+        if (claim(t, TASK_READY)) {
+            if (t->in_stop) {
+                continue_after_stop(t);
+            } else {
+                t->call.again = true;
+                run_call(t);
+            }
+        }
+        task_put(t);
+    }
+}
+
+void run_worker(struct kernel *k) {
+    struct plat_event ev;
+    while (plat_wait(k->platform, &ev) == 0) {
+        handle_event(&ev);
+        run_ready();
+        lock_assert_none("run_worker");
+    }
+}
