@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Process groups and sessions: setpgid(2), setsid(2), and what job control asks. All under tasks_lock.
+#ifndef SENTRY_GROUP_H
+#define SENTRY_GROUP_H
+#include "sentry/kernel.h"
+
+struct session {
+    struct refcount refs;
+    int32_t sid;         // [c]
+    struct list link;    // [T] in kernel->sessions
+    void *tty;           // [T] the controlling terminal's host file (struct hostfd *), or NULL
+    int32_t tty_pgrp;    // [T] its foreground group
+};
+
+struct pgroup {
+    struct refcount refs;      // one of each member
+    int32_t pgid;              // [c]
+    struct session *session;   // [c] owned
+    struct list members;       // [T] tgroup->pgrp_link
+    struct list link;          // [T] in kernel->pgroups
+};
+
+// All with tasks_lock held.
+struct pgroup *pgroup_find(struct kernel *k, int32_t pgid);  // borrowed
+int tgroup_setsid(struct tgroup *g);                         // sid, or -LINUX_EPERM, -LINUX_ENOMEM
+int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid);
+void tgroup_join(struct tgroup *g, struct pgroup *p);        // takes a reference of its own; leaves the old one
+void tgroup_leave(struct tgroup *g);
+// Has no member whose parent is in another group of the same session: nobody could continue it.
+bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except);
+
+#endif
