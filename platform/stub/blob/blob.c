@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The code that lies in every guest address space under the seccomp platform: it turns trapped calls, faults and
+// interrupts into gate calls, and makes the host calls that the sentry orders. It holds no secret and decides nothing:
+// the guest can read it, jump into it and overwrite its stack, and the sentry believes none of it. No libc, no data
+// sections, no relocations, no vector registers. Every way out of an impossible state is ud2 with all signals
+// blocked, which ends the process.
+#include "platform/stub/layout.h"
+#include <linux/audit.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+
+#define NR_MUNMAP      11
+#define NR_EXIT        60
+#define NR_PRCTL       157
+#define NR_SECCOMP     317
+#define NR_CLOSE_RANGE 436
+#define SIG_KILL       9
+#define SIG_SYS        31
+#define SIG_INTR       63
+#define VSYSCALL_PAGE  0xffffffffff600000ull
+
+extern const struct stub_header stub_head __attribute__((visibility("hidden")));
+long stub_gate_call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+void stub_child_entry(void) __attribute__((visibility("hidden")));
+
+// What is used of the kernel's signal frame; abi/x86_64/sigframe.h has all of it.
+struct context {
+    uint64_t flags, link, stack_sp, stack_flags, stack_size;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, segments;
+    uint64_t err, trapno, oldmask, cr2, fpstate;
+};
+struct info {
+    int32_t signo, error, code, pad;
+    uint64_t addr;  // SIGSYS: the address behind the call
+    int32_t nr;     // SIGSYS only
+    uint32_t arch;
+};
+
+static inline __attribute__((noreturn)) void die(void) {
+    for (;;)
+        __asm__ volatile("ud2");
+}
+static inline uint64_t slot_base(uint64_t sp) { return sp & ~(STUB_SLOT_SIZE - 1); }
+static inline unsigned slot_index(uint64_t sp) {
+    return (unsigned)((slot_base(sp) - (uint64_t)&stub_head) / STUB_SLOT_SIZE) - 1;
+}
+static long make_call(const struct stub_op *op) {
+    return stub_gate_call(op->nr, op->args[0], op->args[1], op->args[2], op->args[3], op->args[4], op->args[5]);
+}
+
+// A child reports with its cookie by a call that it needs anyway: a process that the sentry leaves behind must end.
+// The sentry lets the call go on when the child may start, and has written the slot by then.
+static void check_in(uint64_t cookie) {
+    if (stub_gate_call(NR_PRCTL, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
+        die();
+}
+
+// Gives a child that shares this memory a slot with a copy of the frame, ready to return from.
+static void prepare_child(const struct stub_op *op, struct context *c) {
+    uint64_t mine = slot_base((uint64_t)c), its = slot_base(op->args[1]), delta = its - mine;
+    uint64_t *src = (uint64_t *)c, *dst = (uint64_t *)((uint64_t)c + delta);
+    struct context *copy = (struct context *)dst;
+    uint64_t words = (mine + STUB_SLOT_SIZE - (uint64_t)c) / 8;
+    __asm__ volatile("rep movsq" : "+S"(src), "+D"(dst), "+c"(words) : : "memory");
+    copy->stack_sp += delta;
+    copy->fpstate += delta;
+    ((struct stub_slot *)its)->cookie = op->args[5];
+    *(uint64_t *)op->args[1] = (uint64_t)stub_child_entry;
+}
+
+static int worked(const struct stub_op *op, long r) {
+    switch (op->expect) {
+    case STUB_EXPECT_ZERO:
+        return r == 0;
+    case STUB_EXPECT_VALUE:
+        return (uint64_t)r == op->args[0];
+    case STUB_EXPECT_MOVED:
+        return (uint64_t)r == op->args[4];
+    default:
+        return r > 0;
+    }
+}
+
+static void set_bases(uint64_t fs, uint64_t gs) {
+    __asm__ volatile("wrfsbase %0" : : "r"(fs));
+    __asm__ volatile("wrgsbase %0" : : "r"(gs));
+}
+
+// Does what the slot says. The next reply of the sentry, or STUB_TAG_GO when the guest is to go on.
+static long run_block(struct stub_slot *slot, struct context *c) {
+    uint64_t n = slot->nops, done = 0;
+    long r = 0;
+    for (; done < n && done < STUB_MAX_OPS; done++) {
+        const struct stub_op *op = &slot->ops[done];
+        uint64_t cookie = op->args[5];
+        if (op->expect == STUB_EXPECT_CHILD && op->args[1])
+            prepare_child(op, c);
+        r = make_call(op);
+        if (op->expect == STUB_EXPECT_CHILD && r == 0) {  // we are the copy
+            check_in(cookie);
+            return STUB_TAG_BLOCK;
+        }
+        if (!worked(op, r))
+            break;
+    }
+    if (done < n || (slot->flags & STUB_DO_FLUSH))
+        return stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), done, (uint64_t)r, 0, 0, 0, 0);
+    if (slot->flags & STUB_DO_BASES)
+        set_bases(slot->set_fs, slot->set_gs);
+    if (slot->flags & STUB_DO_RAX)
+        c->rax = slot->rax;
+    return STUB_TAG_GO;
+}
+
+static void obey(struct stub_slot *slot, struct context *c, long reply) {
+    while ((reply & STUB_TAG_MASK) == STUB_TAG_BLOCK)
+        reply = run_block(slot, c);
+    if ((reply & STUB_TAG_MASK) == STUB_TAG_ANSWER) {
+        c->rax = (uint64_t)(reply >> 2);
+    } else if (reply == STUB_GO_EXIT) {
+        stub_gate_call(NR_EXIT, 0, 0, 0, 0, 0, 0);
+        die();
+    } else if (reply != STUB_TAG_GO) {
+        die();
+    }
+}
+
+static long report_call(unsigned index, const struct info *si, const struct context *c) {
+    unsigned nr = (unsigned)si->nr;
+    if (si->arch == AUDIT_ARCH_X86_64 && nr < 512 && (si->addr & ~0xfffull) != VSYSCALL_PAGE)
+        return stub_gate_call(STUB_EV(STUB_EV_CALL, index, nr), c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9);
+    return stub_gate_call(STUB_EV(STUB_EV_ODD, index, 0), nr, si->arch, si->addr, 0, 0, 0);
+}
+
+__attribute__((used, visibility("hidden"))) void stub_signal(int signo, struct info *si, struct context *c);
+void stub_signal(int signo, struct info *si, struct context *c) {
+    struct stub_slot *slot = (struct stub_slot *)slot_base((uint64_t)c);
+    unsigned index = slot_index((uint64_t)c);
+    long reply;
+    if (index >= STUB_MAX_SLOTS)
+        die();
+    if (stub_head.fsgsbase) {
+        __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
+        __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));
+    }
+    if (signo == SIG_SYS)
+        reply = report_call(index, si, c);
+    else if (signo == SIG_INTR)
+        reply = stub_gate_call(STUB_EV(STUB_EV_INTR, index, 0), c->rip, 0, 0, 0, 0, 0);
+    else
+        reply = stub_gate_call(STUB_EV(STUB_EV_FAULT, index, 0), (uint32_t)signo | (uint64_t)si->code << 32, si->addr,
+                               (uint32_t)c->trapno | c->err << 32, c->rip, (uint64_t)c, 0);
+    obey(slot, c, reply);
+}
+
+// A child on its own slot; `sp` lies below the copied frame, whose distance from the top the clone's stack argument
+// tells: the sentry puts the stack right below the ucontext's return address.
+__attribute__((used, visibility("hidden"))) struct context *stub_child(uint64_t sp);
+struct context *stub_child(uint64_t sp) {
+    struct stub_slot *slot = (struct stub_slot *)slot_base(sp);
+    struct context *c = (struct context *)(sp + 8);
+    check_in(slot->cookie);
+    obey(slot, c, STUB_TAG_BLOCK);
+    return c;
+}
+
+__attribute__((used, visibility("hidden"))) void stub_boot_main(const struct stub_boot *b);
+void stub_boot_main(const struct stub_boot *b) {
+    for (uint64_t i = 0; i < b->ngaps; i++)
+        if (stub_gate_call(NR_MUNMAP, b->gaps[i].start, b->gaps[i].len, 0, 0, 0, 0) != 0)
+            die();
+    if (b->filter) {
+        long r = stub_gate_call(NR_SECCOMP, SECCOMP_SET_MODE_FILTER, b->filter_flags, b->filter, 0, 0, 0);
+        __atomic_store_n((int32_t *)b->share, (int32_t)r + 1, __ATOMIC_SEQ_CST);
+        if (r < 0)
+            die();
+    }
+    if (b->mode == STUB_MODE_SECCOMP) {
+        if (stub_gate_call(NR_CLOSE_RANGE, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) != 0)
+            die();
+        if (stub_gate_call(NR_MUNMAP, b->share, STUB_PAGE, 0, 0, 0, 0) != 0)
+            die();
+    }
+    __asm__ volatile("int3");
+    die();
+}
