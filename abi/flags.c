@@ -37,8 +37,7 @@ static const struct flagset *const all_sets[] = {
 #undef SET
 };
 
-const struct flagset *flagset_find(const char *name, size_t len)
-{
+const struct flagset *flagset_find(const char *name, size_t len) {
     for (size_t i = 0; i < sizeof(all_sets) / sizeof(all_sets[0]); i++) {
         const char *have = all_sets[i]->name;
         if (strlen(have) == len && memcmp(have, name, len) == 0)
@@ -47,8 +46,7 @@ const struct flagset *flagset_find(const char *name, size_t len)
     return NULL;
 }
 
-const char *flagset_name(const struct flagset *set, uint64_t value)
-{
+const char *flagset_name(const struct flagset *set, uint64_t value) {
     for (size_t i = 0; i < set->count; i++) {
         if ((value & set->entries[i].mask) == set->entries[i].value)
             return set->entries[i].name;

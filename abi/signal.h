@@ -150,6 +150,7 @@ typedef union linux_sigval {
     uint64_t sival_ptr;
 } linux_sigval_t;
 
+// Which members are valid follows from si_signo and si_code; the names are those of siginfo_t.
 struct linux_siginfo {
     int32_t si_signo;
     int32_t si_errno;
@@ -157,57 +158,57 @@ struct linux_siginfo {
     int32_t pad0;
     union {
         int32_t pad[28];
-        struct { // kill, tkill, sigqueue
-            int32_t pid;
-            uint32_t uid;
-            linux_sigval_t value;
-        } rt;
-        struct { // POSIX timers
-            int32_t tid;
-            int32_t overrun;
-            linux_sigval_t value;
-            int32_t private_;
-        } timer;
-        struct { // SIGCHLD
-            int32_t pid;
-            uint32_t uid;
-            int32_t status;
-            uint32_t pad1;
-            int64_t utime;
-            int64_t stime;
-        } chld;
-        struct { // SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGTRAP
-            uint64_t addr;
+        struct { // kill, tkill, sigqueue; POSIX timers; SIGCHLD
             union {
-                int16_t addr_lsb; // BUS_MCEERR_*
-                struct {
-                    uint64_t pad2;
-                    uint64_t lower;
-                    uint64_t upper;
-                } bnd; // SEGV_BNDERR
-                struct {
-                    uint64_t pad3;
-                    uint32_t pkey;
-                } pkey; // SEGV_PKUERR
+                int32_t si_pid;
+                int32_t si_timerid;
             };
-        } fault;
+            union {
+                uint32_t si_uid;
+                int32_t si_overrun;
+            };
+            union {
+                linux_sigval_t si_value;
+                int32_t si_int;
+                uint64_t si_ptr;
+                int32_t si_status;
+            };
+            int64_t si_utime;
+            int64_t si_stime;
+        };
+        struct { // SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGTRAP
+            uint64_t si_addr;
+            union {
+                int16_t si_addr_lsb; // BUS_MCEERR_*
+                struct {             // SEGV_BNDERR
+                    uint64_t pad1;
+                    uint64_t si_lower;
+                    uint64_t si_upper;
+                };
+                struct { // SEGV_PKUERR
+                    uint64_t pad2;
+                    uint32_t si_pkey;
+                };
+            };
+        };
         struct { // SIGIO
-            int64_t band;
-            int32_t fd;
-        } poll;
+            int64_t si_band;
+            int32_t si_fd;
+        };
         struct { // SIGSYS
-            uint64_t call_addr;
-            int32_t syscall;
-            uint32_t arch;
-        } sys;
+            uint64_t si_call_addr;
+            int32_t si_syscall;
+            uint32_t si_arch;
+        };
     };
 };
 static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t");
-static_assert(offsetof(struct linux_siginfo, rt.value) == 24, "siginfo_t");
-static_assert(offsetof(struct linux_siginfo, chld.utime) == 32, "siginfo_t");
-static_assert(offsetof(struct linux_siginfo, fault.bnd.lower) == 32, "siginfo_t");
-static_assert(offsetof(struct linux_siginfo, fault.pkey.pkey) == 32, "siginfo_t");
-static_assert(offsetof(struct linux_siginfo, sys.syscall) == 24, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_pid) == 16, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_value) == 24, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_utime) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_lower) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_pkey) == 32, "siginfo_t");
+static_assert(offsetof(struct linux_siginfo, si_syscall) == 24, "siginfo_t");
 
 #define LINUX_SS_ONSTACK    1
 #define LINUX_SS_DISABLE    2

@@ -18,8 +18,7 @@ static const struct sysdesc table[LINUX_NR_COUNT] = {
 #undef SYSCALL
 };
 
-const struct sysdesc *sysdesc(unsigned nr)
-{
+const struct sysdesc *sysdesc(unsigned nr) {
     if (nr >= LINUX_NR_COUNT || !table[nr].name)
         return NULL;
     return &table[nr];

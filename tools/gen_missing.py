@@ -35,8 +35,7 @@ def c_text(rows):
     for row in rows:
         lines += [
             "",
-            f"int64_t sys_{row.name}(struct task *t, const struct sysargs *a)",
-            "{",
+            f"int64_t sys_{row.name}(struct task *t, const struct sysargs *a) {{",
             "    (void)t;",
             "    (void)a;",
             "    return -LINUX_ENOSYS;",

@@ -17,8 +17,6 @@ typedef int64_t syscall_fn(struct task *t, const struct sysargs *a);
 #include "abi/syscalls.def"
 #undef SYSCALL
 
-// The handler of a call (the low half of rax, as on Linux); NULL when the sentry does not serve it, then syscall_refusal() is the answer.
-syscall_fn *syscall_handler(uint32_t nr);
-
-// What a call without handler returns: the errno of its row, ENOSYS for an unknown number.
-int64_t syscall_refusal(uint32_t nr);
+// Calls the handler of a number, and returns what it returns. A call that is not served returns the errno of its row,
+// and -LINUX_ENOSYS when there is no row. Only the low half of the number counts, as on Linux.
+int64_t syscall_call(struct task *t, uint64_t nr, const struct sysargs *a);
