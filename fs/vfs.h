@@ -64,6 +64,7 @@ struct uio {
     size_t left;  // bytes still to be moved
     int flags;    // LINUX_RWF_*
 };
+// They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
 static inline int64_t uio_to(struct uio *u, const void *src, size_t n) { return u->ops->to(u, src, n); }
 static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return u->ops->from(u, dst, n); }
 // Over a buffer of our own.
@@ -104,7 +105,8 @@ struct readdir_sink {
 struct inode_ops {
     // Directories. `d` is a negative or unhashed dentry of `dir` whose name is looked up or created; on success the
     // op attaches an inode with dentry_attach(). lookup of a missing name: 0 with d left negative. Called with
-    // dir->lock held. NULL: the answer is ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes.
+    // dir->lock held (but not on a superblock with no_dcache: there, with no lock at all). NULL: the answer is
+    // ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes.
     int (*lookup)(struct inode *dir, struct dentry *d);
     int (*create)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
     int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
@@ -121,9 +123,11 @@ struct inode_ops {
     int (*readlink)(struct inode *i, char *buf, size_t size);
     int (*jump)(struct inode *i, const struct vfs_ctx *ctx, struct path *out);  // NULL: an ordinary link
     int (*getattr)(struct inode *i, struct vfs_attr *a);                        // NULL: inode->attr
-    int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);  // permission is already checked
+    int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);  // permission is already checked; takes
+                                                                                // inode->lock itself. NULL: EPERM
     int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
-    // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep.
+    // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
+    // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *d);
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);  // size 0: asks the length
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
@@ -136,9 +140,11 @@ struct inode_ops {
 
 struct file_ops {
     // At offset `off` for seekable files (FMODE_SEEK); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
-    // would block (whether or not O_NONBLOCK is set: the caller parks).
+    // would block (whether or not O_NONBLOCK is set: the caller parks). Short writes of a stream: the caller of a
+    // blocking write goes on until u->left is 0. O_APPEND is resolved by vfs_write(): `off` is the place to write.
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
     int64_t (*write)(struct file *f, struct uio *u, uint64_t off);
+    // With the directory's lock held (but not on a superblock with no_dcache).
     int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);
     int64_t (*llseek)(struct file *f, int64_t off, int whence);  // NULL: the generic one (by size); SEEK_DATA, HOLE
     // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register, then
@@ -147,8 +153,8 @@ struct file_ops {
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
     int (*fsync)(struct file *f, bool data_only);
     int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
-    // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the inode lives).
-    // NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES.
+    // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is open).
+    // NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
     void (*release)(struct file *f);            // the last reference is gone
@@ -156,11 +162,13 @@ struct file_ops {
 
 struct super_ops {
     int (*statfs)(struct superblock *sb, struct linux_statfs *out);
+    void (*shutdown)(struct superblock *sb);  // no mount is left: drop what keeps inodes alive. May be NULL
     void (*kill)(struct superblock *sb);  // free priv; all inodes are gone
 };
 
 struct superblock {
-    struct refcount refs;         // mounts, inodes
+    struct refcount active;       // [a] mounts, and whoever made it: super_put() gives one of these back
+    struct refcount refs;         // [a] inodes, and one for all active ones
     const struct super_ops *ops;  // [c]
     const char *type;             // [c] "tmpfs", "overlay", "proc"; a constant
     uint64_t dev;                 // [c] st_dev
@@ -182,8 +190,11 @@ struct inode {
     struct vfs_attr attr;          // [i] mode's type bits and ino are [c]
     struct pipe *pipe;             // [i] fifos
     struct list locks;             // [i] POSIX, OFD and flock locks (fs/locks.c)
+    _Atomic uint32_t nlocks;       // [a] how many are on `locks`
     struct waitq lock_waitq;       // told when a lock goes
     _Atomic int32_t writers;       // [a] > 0: open for writing; < 0: being executed (ETXTBSY)
+    bool dead;                     // [i] a removed directory: nothing is made or found in it
+    bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
     void *priv;                    // [c] the file system's own
 };
@@ -198,9 +209,11 @@ struct dentry {
     struct inode *inode;    // [d] owned; NULL: negative
     struct superblock *sb;  // [c] borrowed
     _Atomic uint32_t mounts;  // [a] how many mounts lie on it
+    bool recent;              // [d] found since the last look of the shrinker
     bool hashed;              // [d] false: deleted, or never had a name
     uint32_t namehash;        // [d]
-    char *name;               // [d]
+    char *name;               // [d] NUL ended
+    char short_name[32];      // [d] where `name` points when it fits
     void *priv;               // the file system's own
 };
 
@@ -208,9 +221,9 @@ struct mount {
     struct refcount refs;
     struct superblock *sb;       // [c] owned
     struct dentry *root;         // [c] owned
-    struct mount *parent;        // [mounts lock] owned
-    struct dentry *mountpoint;   // [mounts lock] owned
-    struct list link;            // [mounts lock] in vfs->mounts
+    struct mount *parent;        // [m] owned. [m]: written under the mounts lock and the dcache lock, read under either
+    struct dentry *mountpoint;   // [m] owned
+    struct list link;            // [m] in vfs->mounts
     unsigned flags;              // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
     int id;
     char *source;
@@ -221,6 +234,7 @@ struct mount {
 #define FMODE_SEEK  4u  // has an offset; pread and pwrite work
 #define FMODE_PATH  8u  // O_PATH
 #define FMODE_EXEC  16u
+#define FMODE_OWN_POS 32u  // with FMODE_SEEK: read and write use an offset that `ops` keep (the host's); `off` is 0
 
 struct file {
     struct refcount refs;
@@ -242,6 +256,8 @@ void vfs_destroy(struct vfs *vfs);  // everything must have been given back
 // Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
 int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags, const char *source);
 int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
+// The same tree again at another place.
+int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, unsigned flags, const char *source);
 int vfs_root(struct vfs *vfs, struct path *out);         // out owned
 // Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
 void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
@@ -266,9 +282,14 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, struct path *out);
 
 // ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -------------------------------------------
-// flags: LINUX_O_*; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one reference.
+// A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader or writer.
+// Keep it, wait with vfs_open_again(), and give it up with file_put() when interrupted.
+// flags: LINUX_O_*; VFS_O_EXEC; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one reference.
 int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint32_t mode,
              unsigned walk, struct file **out);
+#define VFS_O_EXEC 0x20u  // for execve: MAY_EXEC, regular files of mounts without noexec; ETXTBSY; FMODE_EXEC
+// Is the fifo open now? 0 or -LINUX_EAGAIN. With w: first puts it on the queue that tells.
+int vfs_open_again(struct file *f, struct waiter *w);
 int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);  // known path
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
 int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev,
@@ -288,6 +309,8 @@ int64_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *p, char *buf,
 #define MAY_READ  4
 int vfs_permission(struct inode *i, int mask, const struct vfs_cred *c);
 int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c);
+// access(2) on a resolved path: MAY_*, with the mount's flags (EROFS; EACCES for noexec).
+int vfs_access(const struct path *p, int mask, const struct vfs_cred *c);
 int vfs_getattr(const struct path *p, struct vfs_attr *out);
 int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode);
 int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uint32_t gid);  // ~0u: leave
@@ -319,6 +342,9 @@ int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua
 int vfs_fsync(struct file *f, bool data_only);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);
+#define VFS_MMAP_ANON (-4096)  // an answer of it: map anonymous memory instead (/dev/zero)
+// The memory map tells of its shared mappings that can be written (+1 made, -1 gone); for F_SEAL_WRITE.
+void vfs_mmap_shared(struct file *f, int delta);
 void vfs_flush(struct file *f, void *owner);  // a descriptor of `owner` (its table) was closed: drops POSIX locks
 // Reads exactly up to n bytes at off into a buffer of ours (ELF loader, #!).
 int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off);
@@ -336,17 +362,28 @@ struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, cons
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i);
 uint64_t inode_next_ino(void);
+int64_t inode_now(void);  // the time for stamps: coarse, as Linux', without a host call
+// Owner and mode of a new object in dir: fsuid/fsgid, or the directory's group when that is set-gid.
+void inode_init_owner(struct vfs_attr *a, const struct inode *dir, uint32_t mode, const struct vfs_cred *c);
+// What setattr does to an attribute block: copies the fields of `which`, drops set-id bits, stamps ctime.
+void inode_apply_attr(struct vfs_attr *to, const struct vfs_attr *a, unsigned which);
 struct superblock *super_new(struct vfs *vfs, const struct super_ops *ops, const char *type, uint64_t magic);
 void super_put(struct superblock *sb);
 struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken over */);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
-// Adds a positive child that a readdir brought along, unless the name is known already.
+// Adds a positive child that a readdir brought along, unless the name is known already. The directory's lock is held.
 void dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i /* taken over */);
-void dcache_forget_children(struct dentry *dir);
+void dcache_forget_children(struct dentry *dir);  // those that nobody uses
+void dcache_shrink(struct vfs *vfs, unsigned n);  // frees up to n unused names
 // Looks in the cache alone: referenced, or NULL.
 struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len);
+// Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
+int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
+int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
+char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
+#define UIO_BOUNCE 65536u
 // An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over.
 int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
               unsigned flags, struct file **out);
@@ -357,8 +394,10 @@ struct tmpfs_opts {
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
+// A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal (NULL: ENXIO); sets f->ops, f->priv.
 int devfs_create(struct vfs *vfs, struct superblock **out);
-// `upper` must be a tmpfs-like file system of this tree (whiteouts are kept by overlay itself). Takes over both.
+void devfs_set_tty(int (*open_tty)(struct file *f, const struct vfs_ctx *ctx));
+// `upper` must come from tmpfs_create(); it becomes the overlay, with `lower` showing through. Takes over both.
 int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out);
 struct gofer_client;
 int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only, struct superblock **out);
@@ -366,6 +405,8 @@ int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool 
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);
+int memfd_add_seals(struct file *f, unsigned seals);  // EPERM, EBUSY, EINVAL (no file with seals)
+int memfd_get_seals(struct file *f);
 // An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
 // Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.
 int hostfd_open(struct vfs *vfs, int fd, struct file **out);
