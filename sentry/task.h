@@ -32,6 +32,7 @@
 #include "base/waitq.h"
 #include "fs/vfs.h"
 #include "platform/platform.h"
+#include "sentry/futex.h"
 #include "sentry/timer.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -115,7 +116,7 @@ struct tgroup {
     struct kernel *k;             // [c]
     int32_t pid;                  // [c]
     struct task *leader;          // [T] owned until reaped
-    struct list tasks;            // [T] task->tg_link, all alive
+    struct list tasks;            // task->tg_link, all alive: changed under T and S, read under either
     _Atomic unsigned nalive;      // [a] changed under T
     struct tgroup *parent;        // [T] NULL for pid 1
     struct task *parent_task;     // [T] which thread of it made us (for PDEATHSIG and __WNOTHREAD)
@@ -125,8 +126,8 @@ struct tgroup {
     struct list pgrp_link;        // [T]
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
-    _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread)
-    int group_exit_code;          // [T] wait status: code << 8, or signal (| 0x80 core)
+    _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
+    int group_exit_code;          // [T] wait status: code << 8, or signal (| 0x80 core); written under S too
     struct task *exec_task;       // [T] the thread that is in exec and waits for the others to go
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
     bool subreaper, did_exec, autoreap;  // [T]
@@ -136,6 +137,14 @@ struct tgroup {
     struct lock sig_lock;
     struct sighand *sighand;      // [S] owned; shared by CLONE_SIGHAND
     struct sigqueue *shared_pending;  // [S] owned
+    struct signalfd *signalfds;   // [S] those that this process made (sentry/signalfd.c)
+    struct group_stop {           // [S] a stop under way or in force, and what the parent is to be told
+        bool on;                  // every thread that comes to signal_deliver() stops
+        unsigned left;            // threads that have not stopped yet
+        int sig;
+        uint32_t continues;       // counts SIGCONTs: a stop signal that was taken before one has no effect
+        bool was_stopped;         // a SIGCONT came after the stop was complete: the parent is to hear of it
+    } stop;
     // job control
     bool stopped;                 // [T] group stop is in force
     int stop_sig;                 // [T]
@@ -184,6 +193,8 @@ struct task {
     struct sigqueue *pending;    // [S] owned
     struct linux_stack altstack; // [o]
     uint64_t sigwait_set;        // [S] what sigtimedwait waits for: such signals wake it though blocked
+    bool stop_counted;           // [S] among tg->stop.left
+    struct futex_waiter futex;   // for futex(2) waits; see futex.h
     // odds and ends of Linux threads
     uaddr_t clear_child_tid;     // [o]
     uaddr_t robust_list;         // [o]
@@ -198,7 +209,7 @@ struct task {
     uint64_t fault_addr;                 // [o]
     bool forked_no_exec;
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
-    bool vfork_done;             // [T] for the parent: our child has let go
+    _Atomic bool vfork_done;     // [a] for the parent: our child has let go
     int nice;
     uint32_t personality;
     uint32_t timer_slack;
