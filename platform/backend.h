@@ -91,7 +91,8 @@ struct plat_as {
     _Atomic unsigned pins;
     _Atomic int mem_fd;  // /proc/PID/mem of mem_pid, -1: not open. memory.c's; plat_as_fini() closes it.
     int mem_pid;
-    pthread_mutex_t lock;  // plat_cmpxchg32(), opening mem_fd
+    pthread_mutex_t lock;       // opening mem_fd
+    pthread_mutex_t word_lock;  // plat_cmpxchg32(); taken before `lock`
 };
 void plat_as_init(struct plat_as *as, struct platform *p);
 void plat_as_fini(struct plat_as *as);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Floating-point state as raw XSAVE images: how long they are, and whether the CPU would load one that came from a
+// guest. Stateless; no locks.
+#include "abi/errno.h"
+#include "abi/x86_64/sigframe.h"
+#include "platform/backend.h"
+#include <cpuid.h>
+#include <string.h>
+
+#define XFEATURES_AMX (3ull << 17)  // needs a permission that no stub has
+#define MXCSR_MASK_OLD 0xffbfu      // of a CPU that does not tell
+
+static uint64_t xfeatures(void) {
+    uint32_t lo, hi, a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return LINUX_XFEATURE_FP | LINUX_XFEATURE_SSE;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (lo | (uint64_t)hi << 32) & ~XFEATURES_AMX;
+}
+
+size_t plat_fpstate_size(void) {
+    uint32_t a, b, c, d;
+    size_t size = sizeof(struct linux_xstate);
+    uint64_t features = xfeatures();
+    for (unsigned i = 2; i < 63; i++) {
+        if (!(features >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
+            continue;
+        if ((size_t)a + b > size)
+            size = (size_t)a + b;
+    }
+    return size;
+}
+
+static uint32_t mxcsr_mask(void) {
+    struct linux_fpstate fx __attribute__((aligned(16)));
+    memset(&fx, 0, sizeof fx);
+    __asm__ volatile("fxsave %0" : "=m"(fx));
+    return fx.mxcsr_mask ? fx.mxcsr_mask : MXCSR_MASK_OLD;
+}
+
+int plat_fpstate_check(const void *image, size_t len) {
+    const struct linux_xstate *x = image;
+    uint32_t mxcsr;
+    struct linux_xsave_header h;
+    if (len < sizeof *x || len > plat_fpstate_size())
+        return -LINUX_EINVAL;
+    memcpy(&mxcsr, (const char *)image + offsetof(struct linux_fpstate, mxcsr), sizeof mxcsr);
+    memcpy(&h, (const char *)image + sizeof(struct linux_fpstate), sizeof h);
+    if (mxcsr & ~mxcsr_mask() || h.xfeatures & ~xfeatures() || h.xcomp_bv)
+        return -LINUX_EINVAL;
+    for (size_t i = 0; i < sizeof h.reserved / sizeof *h.reserved; i++)
+        if (h.reserved[i])
+            return -LINUX_EINVAL;
+    return 0;
+}
