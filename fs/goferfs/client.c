@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+// See client.h. Called by goferfs. The lock (RANK_CLIENT) guards the connection's buffers, so nothing of a reply is
+// used after it is dropped: every function copies its results out first.
+#include "fs/goferfs/client.h"
+#include "abi/errno.h"
+#include "abi/stat.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include <string.h>
+
+struct gofer_client {
+    struct lock lock;
+    struct gofer_channel ch;                       // [c]
+    bool dead;                                     // [lock] the gofer is gone or has lied
+    uint32_t tag;                                  // [lock]
+    struct gofer_ids freed;                        // [lock] handles to be released
+    uint8_t tx[GOFER_MSG_MAX], rx[GOFER_MSG_MAX];  // [lock]
+};
+
+struct gofer_client *gofer_client_new(const struct gofer_channel *ch) {
+    struct gofer_client *c = znew(struct gofer_client);
+    if (!c)
+        return NULL;
+    lock_init(&c->lock, RANK_CLIENT);
+    c->ch = *ch;
+    return c;
+}
+
+struct gofer_client *gofer_client_open(int sock) {
+    struct gofer_channel ch = gofer_channel_socket(sock);
+    return gofer_client_new(&ch);
+}
+
+void gofer_client_free(struct gofer_client *c) {
+    if (!c)
+        return;
+    c->ch.close(c->ch.arg);
+    lock_destroy(&c->lock);
+    free(c);
+}
+
+// ---- One round trip; the lock is held --------------------------------------------------------------------------
+static int broken(struct gofer_client *c, const char *why) {
+    if (!c->dead)
+        log_error("gofer connection: %s", why);
+    c->dead = true;
+    return -LINUX_EIO;
+}
+
+static void finish_header(struct gofer_client *c, unsigned type, size_t n) {
+    struct gofer_hdr h = {.size = (uint32_t)n, .type = (uint16_t)type, .tag = ++c->tag};
+    gofer_put_hdr(c->tx, &h);
+}
+
+// Sends the n bytes of c->tx. On success *in is the reply's fields.
+static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct gofer_in *in, int *fd) {
+    if (c->dead)
+        return -LINUX_EIO;
+    finish_header(c, type, n);
+    int got cleanup_close = -1;
+    int64_t len = c->ch.exchange(c->ch.arg, c->tx, n, c->rx, sizeof(c->rx), &got);
+    if (len < 0)
+        return broken(c, "gone");
+    struct gofer_hdr h;
+    if (gofer_get_hdr(c->rx, (size_t)len, &h) || h.type != type || h.tag != c->tag || h.nfds > 1 ||
+        h.error > 0 || h.error < -4095)
+        return broken(c, "reply does not fit the request");
+    if (h.nfds != (got >= 0) || (got >= 0 && (!fd || h.error)))
+        return broken(c, "a descriptor that nobody asked for, or none");
+    if (h.error)
+        return h.error;
+    if (got >= 0 && !gofer_fd_is_regular(got))
+        return broken(c, "donated descriptor is no regular file");
+    if (fd && got < 0)
+        return broken(c, "no descriptor");
+    *in = (struct gofer_in){c->rx + GOFER_HDR_SIZE, (size_t)len - GOFER_HDR_SIZE, false};
+    if (fd)
+        *fd = take_fd(&got);
+    return 0;
+}
+
+static void flush_released(struct gofer_client *c) {
+    if (c->dead || c->freed.n == 0)
+        return;
+    struct gofer_release_req q = {c->freed};
+    struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false};
+    int fd;
+    c->freed.n = 0;
+    gofer_put_release_req(&out, &q);
+    finish_header(c, GOFER_TYPE_release, out.len);
+    if (c->ch.exchange(c->ch.arg, c->tx, out.len, NULL, 0, &fd) < 0)
+        broken(c, "gone");
+}
+
+void client_release(struct gofer_client *c, uint64_t handle) {
+    if (handle == 0)
+        return;
+    LOCKED(&c->lock);
+    c->freed.v[c->freed.n++] = handle;
+    if (c->freed.n == GOFER_IDS_MAX)
+        flush_released(c);
+}
+
+// One typed call for each message. When the gofer has no handle left, those that we were about to give back help.
+#define GOFER_MSG(name, number, flags)                                                                       \
+    __attribute__((unused)) static int try_##name(struct gofer_client *c, const struct gofer_##name##_req *q, \
+                                                  struct gofer_##name##_rep *r, int *fd) {                   \
+        struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false};                                \
+        struct gofer_in in;                                                                                  \
+        int err = gofer_put_##name##_req(&out, q);                                                           \
+        if (err)                                                                                             \
+            return -LINUX_EINVAL;                                                                            \
+        err = round_trip(c, number, out.len, &in, fd);                                                       \
+        if (!err && gofer_get_##name##_rep(&in, r)) {                                                        \
+            if (fd)                                                                                          \
+                close(take_fd(fd));                                                                          \
+            return broken(c, "malformed reply");                                                             \
+        }                                                                                                    \
+        return err;                                                                                          \
+    }                                                                                                        \
+    __attribute__((unused)) static int call_##name(struct gofer_client *c, const struct gofer_##name##_req *q, \
+                                                   struct gofer_##name##_rep *r, int *fd) {                  \
+        int err = try_##name(c, q, r, fd);                                                                   \
+        if (err == -LINUX_ENFILE && c->freed.n) {                                                            \
+            flush_released(c);                                                                               \
+            err = try_##name(c, q, r, fd);                                                                   \
+        }                                                                                                    \
+        return err;                                                                                          \
+    }
+#include "gofer/proto.def"
+
+static struct gofer_str str(const char *s) {
+    return (struct gofer_str){s ? s : "", s ? (uint32_t)strnlen(s, GOFER_BYTES_MAX) : 0};
+}
+
+// Attributes that no file has would confuse everyone above.
+static int check_attr(struct gofer_client *c, const struct gofer_attr *a) {
+    static const uint32_t types[] = {LINUX_S_IFREG,  LINUX_S_IFDIR, LINUX_S_IFLNK, LINUX_S_IFCHR,
+                                     LINUX_S_IFBLK, LINUX_S_IFIFO, LINUX_S_IFSOCK};
+    bool known = false;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        known |= (a->mode & LINUX_S_IFMT) == types[i];
+    if (!known || (a->mode & ~(LINUX_S_IFMT | 07777u)) || a->size > INT64_MAX || a->blocks > INT64_MAX)
+        return broken(c, "impossible attributes");
+    return 0;
+}
+
+// The attributes of a reply; on nonsense a donated descriptor is closed.
+static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *from, struct gofer_attr *to, int *fd) {
+    if (!err)
+        err = check_attr(c, from);
+    if (!err)
+        *to = *from;
+    else if (fd && *fd >= 0)
+        close(take_fd(fd));
+    return err;
+}
+
+// ---- The calls -------------------------------------------------------------------------------------------------
+int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool *writable, struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_attach_req q = {root};
+    struct gofer_attach_rep r;
+    int err = take_attr(c, call_attach(c, &q, &r, NULL), &r.attr, a, NULL);
+    if (err)
+        return err;
+    *handle = r.handle;
+    *writable = r.writable != 0;
+    return 0;
+}
+
+// More components than were asked for, or an end without all of them, are lies.
+static int check_walk(struct gofer_client *c, const struct gofer_walk_rep *r, unsigned n) {
+    if (r->attrs.n > n || r->stop > 4095 || (r->stop == 0) != (r->attrs.n == n) || (r->stop && r->handle))
+        return broken(c, "impossible walk");
+    int err = 0;
+    for (uint32_t i = 0; !err && i < r->attrs.n; i++)
+        err = check_attr(c, &r->attrs.v[i]);
+    return err;
+}
+
+int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const char *const *names, unsigned n,
+                struct client_walk *out) {
+    if (n > GOFER_WALK_MAX)
+        return -LINUX_EINVAL;
+    LOCKED(&c->lock);
+    struct gofer_walk_req q = {.handle = h, .flags = flags, .names.n = n};
+    struct gofer_walk_rep r;
+    for (unsigned i = 0; i < n; i++)
+        q.names.v[i] = str(names[i]);
+    int err = call_walk(c, &q, &r, NULL);
+    if (!err)
+        err = check_walk(c, &r, n);
+    if (err)
+        return err;
+    out->handle = r.handle;
+    out->stop = (int)r.stop;
+    out->attrs = r.attrs;
+    memcpy(out->link, r.link.p, r.link.n);
+    out->link[r.link.n] = 0;
+    return 0;
+}
+
+int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned flags, struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_open_req q = {h, str(name), flags};
+    struct gofer_open_rep r;
+    int fd = -1;
+    int err = take_attr(c, call_open(c, &q, &r, &fd), &r.attr, a, &fd);
+    return err ? err : fd;
+}
+
+int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *buf, bool *end) {
+    LOCKED(&c->lock);
+    struct gofer_readdir_req q = {h, offset};
+    struct gofer_readdir_rep r;
+    int err = call_readdir(c, &q, &r, NULL);
+    if (err)
+        return err;
+    struct gofer_in in = {(const uint8_t *)r.entries.p, r.entries.n, false};
+    struct gofer_entry e;
+    int more;
+    while ((more = gofer_get_entry(&in, &e)) > 0)
+        if (e.has_attr && (err = check_attr(c, &e.attr)))
+            return err;
+    if (more < 0)
+        return broken(c, "malformed directory entries");
+    if (r.entries.n == 0 && !r.end)
+        return broken(c, "a directory without end");
+    memcpy(buf, r.entries.p, r.entries.n);
+    *end = r.end != 0;
+    return (int)r.entries.n;
+}
+
+int client_readlink(struct gofer_client *c, uint64_t h, const char *name, char buf[GOFER_PATH_MAX + 1]) {
+    LOCKED(&c->lock);
+    struct gofer_readlink_req q = {h, str(name)};
+    struct gofer_readlink_rep r;
+    int err = call_readlink(c, &q, &r, NULL);
+    if (err)
+        return err;
+    memcpy(buf, r.target.p, r.target.n);
+    buf[r.target.n] = 0;
+    return (int)r.target.n;
+}
+
+int client_getattr(struct gofer_client *c, uint64_t h, const char *name, struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_getattr_req q = {h, str(name)};
+    struct gofer_getattr_rep r;
+    return take_attr(c, call_getattr(c, &q, &r, NULL), &r.attr, a, NULL);
+}
+
+int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
+                  struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_create_req q = {h, str(name), mode, uid, gid};
+    struct gofer_create_rep r;
+    int fd = -1;
+    int err = take_attr(c, call_create(c, &q, &r, &fd), &r.attr, a, &fd);
+    return err ? err : fd;
+}
+
+int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
+                 struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_mkdir_req q = {h, str(name), mode, uid, gid};
+    struct gofer_mkdir_rep r;
+    return take_attr(c, call_mkdir(c, &q, &r, NULL), &r.attr, a, NULL);
+}
+
+int client_symlink(struct gofer_client *c, uint64_t h, const char *name, const char *target, uint32_t uid,
+                   uint32_t gid, struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_symlink_req q = {h, str(name), str(target), uid, gid};
+    struct gofer_symlink_rep r;
+    return take_attr(c, call_symlink(c, &q, &r, NULL), &r.attr, a, NULL);
+}
+
+int client_link(struct gofer_client *c, uint64_t h, const char *name, uint64_t from, const char *from_name,
+                struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_link_req q = {h, str(name), from, str(from_name)};
+    struct gofer_link_rep r;
+    return take_attr(c, call_link(c, &q, &r, NULL), &r.attr, a, NULL);
+}
+
+int client_unlink(struct gofer_client *c, uint64_t h, const char *name, bool dir) {
+    LOCKED(&c->lock);
+    struct gofer_unlink_req q = {h, str(name), dir ? GOFER_UNLINK_DIR : 0};
+    struct gofer_unlink_rep r;
+    return call_unlink(c, &q, &r, NULL);
+}
+
+int client_rename(struct gofer_client *c, uint64_t h, const char *name, uint64_t to, const char *to_name,
+                  unsigned flags) {
+    LOCKED(&c->lock);
+    struct gofer_rename_req q = {h, str(name), to, str(to_name), flags};
+    struct gofer_rename_rep r;
+    return call_rename(c, &q, &r, NULL);
+}
+
+int client_setattr(struct gofer_client *c, struct gofer_setattr_req *q, const char *name, struct gofer_attr *a) {
+    LOCKED(&c->lock);
+    struct gofer_setattr_rep r;
+    q->name = str(name);
+    return take_attr(c, call_setattr(c, q, &r, NULL), &r.attr, a, NULL);
+}
+
+int client_statfs(struct gofer_client *c, uint64_t h, struct gofer_statfs_rep *r) {
+    LOCKED(&c->lock);
+    struct gofer_statfs_req q = {h};
+    return call_statfs(c, &q, r, NULL);
+}
+
+int client_fsync(struct gofer_client *c, uint64_t h, const char *name, bool data_only) {
+    LOCKED(&c->lock);
+    struct gofer_fsync_req q = {h, str(name), data_only};
+    struct gofer_fsync_rep r;
+    return call_fsync(c, &q, &r, NULL);
+}
+
+static int64_t copy_out(const struct gofer_str *s, void *buf, size_t size) {
+    if (size == 0)
+        return s->n;
+    if (s->n > size)
+        return -LINUX_ERANGE;
+    memcpy(buf, s->p, s->n);
+    return s->n;
+}
+
+int64_t client_getxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, void *buf, size_t size) {
+    LOCKED(&c->lock);
+    struct gofer_getxattr_req q = {h, str(name), str(x)};
+    struct gofer_getxattr_rep r;
+    int err = call_getxattr(c, &q, &r, NULL);
+    return err ? err : copy_out(&r.value, buf, size);
+}
+
+int client_setxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, const void *v, size_t n,
+                    unsigned flags) {
+    if (n > GOFER_BYTES_MAX)
+        return -LINUX_E2BIG;
+    LOCKED(&c->lock);
+    struct gofer_setxattr_req q = {h, str(name), str(x), {v, (uint32_t)n}, flags};
+    struct gofer_setxattr_rep r;
+    return call_setxattr(c, &q, &r, NULL);
+}
+
+int64_t client_listxattr(struct gofer_client *c, uint64_t h, const char *name, char *buf, size_t size) {
+    LOCKED(&c->lock);
+    struct gofer_listxattr_req q = {h, str(name)};
+    struct gofer_listxattr_rep r;
+    int err = call_listxattr(c, &q, &r, NULL);
+    return err ? err : copy_out(&r.list, buf, size);
+}
+
+int client_removexattr(struct gofer_client *c, uint64_t h, const char *name, const char *x) {
+    LOCKED(&c->lock);
+    struct gofer_removexattr_req q = {h, str(name), str(x)};
+    struct gofer_removexattr_rep r;
+    return call_removexattr(c, &q, &r, NULL);
+}
+
+int client_connect(struct gofer_client *c, uint64_t h, const char *name) {
+    LOCKED(&c->lock);
+    struct gofer_connect_req q = {h, str(name)};
+    struct gofer_connect_rep r;
+    return call_connect(c, &q, &r, NULL);
+}

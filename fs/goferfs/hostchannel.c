@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records to and from the gofer over a SOCK_SEQPACKET socket. Called by client.c under its lock. Two host calls a
+// round trip; the gofer is woken on this core and we sleep right after, so it runs here at once.
+#include "abi/errno.h"
+#include "fs/goferfs/client.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The one descriptor of a record, or -1. More than one cannot arrive: there is room for one.
+static int take_descriptor(struct msghdr *m) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    int fd = -1;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+static int64_t receive(int sock, void *rep, size_t cap, int *fd) {
+    union {
+        struct cmsghdr h;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {rep, cap};
+    struct msghdr m = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t n;
+    do
+        n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    *fd = take_descriptor(&m);
+    return n == 0 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? -LINUX_EPROTO : n;
+}
+
+static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
+    int sock = (int)(intptr_t)arg;
+    struct iovec iov = {(void *)(uintptr_t)req, n};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t sent;
+    *fd = -1;
+    do
+        sent = sendmsg(sock, &m, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return -errno;
+    return rep ? receive(sock, rep, cap, fd) : 0;
+}
+
+static void close_socket(void *arg) { close((int)(intptr_t)arg); }
+
+struct gofer_channel gofer_channel_socket(int sock) {
+    return (struct gofer_channel){exchange, close_socket, (void *)(intptr_t)sock};
+}
+
+bool gofer_fd_is_regular(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
