@@ -33,7 +33,8 @@ TEST(shared_and_conversion)
 TEST(released_with_the_last_copy)
 {
     in_tmpdir();
-    int a = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)), copy = ASSERT_OK(dup(a)), b = ASSERT_OK(open("f", O_RDWR));
+    int a = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)), copy = ASSERT_OK(dup(a));
+    int b = ASSERT_OK(open("f", O_RDWR));
     EXPECT_OK(flock(a, LOCK_EX));
     close(a);
     EXPECT_ERRNO(flock(b, LOCK_EX | LOCK_NB), EWOULDBLOCK);
