@@ -51,6 +51,10 @@
 #define LINUX_CAP_BIT(cap) (1ull << (cap))
 #define LINUX_CAP_FULL_SET ((1ull << (LINUX_CAP_LAST_CAP + 1)) - 1)
 
+#define LINUX_CAP_ALL ((1ull << (LINUX_CAP_LAST_CAP + 1)) - 1)
+// Those that count for fsuid alone: CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID LINUX_IMMUTABLE MKNOD MAC_OVERRIDE.
+#define LINUX_CAP_FS_MASK (0x1full | 1ull << 9 | 1ull << 27 | 1ull << 32)
+
 #define LINUX_CAPABILITY_VERSION_1 0x19980330u // one data element
 #define LINUX_CAPABILITY_VERSION_2 0x20071026u // two
 #define LINUX_CAPABILITY_VERSION_3 0x20080522u // two

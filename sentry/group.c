@@ -20,6 +20,8 @@ static struct session *session_find(struct kernel *k, int32_t sid) {
     return NULL;
 }
 
+bool pid_names_group(struct kernel *k, int32_t pid) { return pgroup_find(k, pid) || session_find(k, pid); }
+
 static void pgroup_put(struct pgroup *p) {
     if (!ref_put(&p->refs))
         return;

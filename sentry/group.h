@@ -22,6 +22,7 @@ struct pgroup {
 
 // All with tasks_lock held.
 struct pgroup *pgroup_find(struct kernel *k, int32_t pgid);  // borrowed
+bool pid_names_group(struct kernel *k, int32_t pid);          // as a group or a session
 int tgroup_setsid(struct tgroup *g);                         // sid, or -LINUX_EPERM, -LINUX_ENOMEM
 int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid);
 void tgroup_join(struct tgroup *g, struct pgroup *p);        // takes a reference of its own; leaves the old one

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define PID_MAX 32768
+#define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
 
 struct kernel {
     struct platform *platform;   // [c]
@@ -30,6 +31,11 @@ struct kernel {
     int exit_status;             // [T] wait status of main
 };
 extern struct kernel *the_kernel;  // for code that has no task at hand (timers, the event thread, procfs)
+
+// Bytes of memory that guests use now: an estimate for meminfo and sysinfo.
+uint64_t kernel_mem_used(struct kernel *k);
+// The main process has ended (tasks_lock held): everything else is to go, then the workers return.
+void kernel_main_ended(struct kernel *k);
 
 // ---- Entry (sentry/sentry.h is what oci/ sees) ---------------------------------------------------------------------
 // The run loop of a worker: events, then what became ready, until shutdown.

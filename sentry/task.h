@@ -129,6 +129,7 @@ struct tgroup {
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
     int group_exit_code;          // [T] wait status: code << 8, or signal (| 0x80 core); written under S too
     struct task *exec_task;       // [T] the thread that is in exec and waits for the others to go
+    struct waitq exit_wait;       // told when it ends: pidfds
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
     bool subreaper, did_exec, autoreap;  // [T]
     uint64_t start_ns;            // [c] monotonic
@@ -210,11 +211,14 @@ struct task {
     bool forked_no_exec;
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
-    int nice;
+    int nice, sched_policy, sched_prio;  // kept for show
+    uint64_t cpu_mask;                   // 0: all
     uint32_t personality;
     uint32_t timer_slack;
     struct tracer *tracer;       // reserved for ptrace(2)
 };
+
+int32_t tgroup_pgid(struct tgroup *g);
 
 // ---- task_*.c ------------------------------------------------------------------------------------------------------
 struct task *task_get(struct task *t);

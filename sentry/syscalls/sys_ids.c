@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who a process is: ids of tasks, groups, sessions, users; capabilities. getpid gettid getppid getpgrp getpgid setpgid
+// getsid setsid, get/set of user and group ids, getgroups setgroups, capget capset.
+#include "abi/caps.h"
+#include "sentry/group.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/task_clone.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_ID ((uint32_t)-1)
+
+int64_t sys_getpid(struct task *t, const struct sysargs *a) { return t->tg->pid; }
+int64_t sys_gettid(struct task *t, const struct sysargs *a) { return t->tid; }
+int64_t sys_getppid(struct task *t, const struct sysargs *a) { return tgroup_ppid(t->tg); }
+int64_t sys_getuid(struct task *t, const struct sysargs *a) { return t->cred->uid; }
+int64_t sys_geteuid(struct task *t, const struct sysargs *a) { return t->cred->euid; }
+int64_t sys_getgid(struct task *t, const struct sysargs *a) { return t->cred->gid; }
+int64_t sys_getegid(struct task *t, const struct sysargs *a) { return t->cred->egid; }
+
+// ---- Groups and sessions -------------------------------------------------------------------------------------------
+int32_t tgroup_pgid(struct tgroup *g) {
+    LOCKED(&g->k->tasks_lock);
+    return g->pgrp ? g->pgrp->pgid : 0;
+}
+
+// 0 names the caller. What `get` finds, or -LINUX_ESRCH.
+static int64_t of_process(struct task *t, int32_t pid, int64_t (*get)(const struct tgroup *g)) {
+    struct kernel *k = t->k;
+    if (pid < 0 || pid >= PID_MAX)
+        return -LINUX_ESRCH;
+    LOCKED(&k->tasks_lock);
+    struct task *other = pid ? k->pids[pid] : t;
+    struct tgroup *g = other ? other->tg : NULL;
+    return g && g->pgrp ? get(g) : -LINUX_ESRCH;
+}
+static int64_t pgid_of(const struct tgroup *g) { return g->pgrp->pgid; }
+static int64_t sid_of(const struct tgroup *g) { return g->pgrp->session->sid; }
+
+int64_t sys_getpgrp(struct task *t, const struct sysargs *a) { return of_process(t, 0, pgid_of); }
+int64_t sys_getpgid(struct task *t, const struct sysargs *a) { return of_process(t, (int32_t)a->v[0], pgid_of); }
+int64_t sys_getsid(struct task *t, const struct sysargs *a) { return of_process(t, (int32_t)a->v[0], sid_of); }
+
+int64_t sys_setpgid(struct task *t, const struct sysargs *a) {
+    LOCKED(&t->k->tasks_lock);
+    return tgroup_setpgid(t->tg, (int32_t)a->v[0], (int32_t)a->v[1]);
+}
+int64_t sys_setsid(struct task *t, const struct sysargs *a) {
+    LOCKED(&t->k->tasks_lock);
+    return tgroup_setsid(t->tg);
+}
+
+unsigned task_count_uid(struct kernel *k, uint32_t uid) {
+    LOCKED(&k->tasks_lock);
+    unsigned n = 0;
+    for (int32_t pid = 1; pid < PID_MAX; pid++)
+        n += k->pids[pid] && k->pids[pid]->cred->uid == uid;
+    return n;
+}
+
+// ---- User ids, credentials(7) ---------------------------------------------------------------------------------------
+// What changing user ids does to capabilities, capabilities(7) "Effect of user ID changes".
+static void fix_caps(struct cred *c, const struct cred *old) {
+    if (!(c->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)) {
+        bool had_root = !old->uid || !old->euid || !old->suid, has_root = !c->uid || !c->euid || !c->suid;
+        if (had_root && !has_root) {
+            if (!(c->securebits & LINUX_SECBIT_KEEP_CAPS))
+                c->cap_permitted = 0;
+            c->cap_effective = c->cap_ambient = 0;
+        }
+        if (!old->euid && c->euid)
+            c->cap_effective = 0;
+        if (old->euid && !c->euid)
+            c->cap_effective = c->cap_permitted;
+        if (old->fsuid != c->fsuid) {
+            if (!c->fsuid)
+                c->cap_effective |= c->cap_permitted & LINUX_CAP_FS_MASK;
+            else if (!old->fsuid)
+                c->cap_effective &= ~LINUX_CAP_FS_MASK;
+        }
+    }
+}
+
+// Publishes `c` (taken over) in place of t's credentials.
+static int64_t commit_ids(struct task *t, struct cred *c) {
+    if (c->euid != t->cred->euid || c->egid != t->cred->egid)
+        t->tg->dumpable = 0;
+    fix_caps(c, t->cred);
+    task_set_cred(t, c);
+    return 0;
+}
+
+static bool one_of(uint32_t id, uint32_t x, uint32_t y, uint32_t z) { return id == x || id == y || id == z; }
+
+// The three ids that setresuid() and its kin set, for users or groups; NO_ID leaves one.
+struct ids {
+    uint32_t real, effective, saved;
+};
+
+static int64_t set_ids(struct task *t, bool group, const struct ids *n, bool allowed) {
+    if (!allowed)
+        return -LINUX_EPERM;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    uint32_t *real = group ? &c->gid : &c->uid, *eff = group ? &c->egid : &c->euid,
+             *saved = group ? &c->sgid : &c->suid, *fs = group ? &c->fsgid : &c->fsuid;
+    if (n->real != NO_ID)
+        *real = n->real;
+    if (n->effective != NO_ID)
+        *eff = n->effective;
+    if (n->saved != NO_ID)
+        *saved = n->saved;
+    *fs = *eff;
+    return commit_ids(t, c);
+}
+
+static int64_t do_setres(struct task *t, bool group, uint32_t r, uint32_t e, uint32_t s) {
+    const struct cred *c = t->cred;
+    uint32_t cr = group ? c->gid : c->uid, ce = group ? c->egid : c->euid, cs = group ? c->sgid : c->suid;
+    bool ok = task_capable(t, group ? LINUX_CAP_SETGID : LINUX_CAP_SETUID) ||
+              ((r == NO_ID || one_of(r, cr, ce, cs)) && (e == NO_ID || one_of(e, cr, ce, cs)) &&
+               (s == NO_ID || one_of(s, cr, ce, cs)));
+    return set_ids(t, group, &(struct ids){r, e, s}, ok);
+}
+
+static int64_t do_setre(struct task *t, bool group, uint32_t r, uint32_t e) {
+    const struct cred *c = t->cred;
+    uint32_t cr = group ? c->gid : c->uid, ce = group ? c->egid : c->euid, cs = group ? c->sgid : c->suid;
+    bool ok = task_capable(t, group ? LINUX_CAP_SETGID : LINUX_CAP_SETUID) ||
+              ((r == NO_ID || r == cr || r == ce) && (e == NO_ID || one_of(e, cr, ce, cs)));
+    // The saved id follows when the real one is set, or the effective one to something else than the old real one.
+    uint32_t saved = NO_ID;
+    if (r != NO_ID || (e != NO_ID && e != cr))
+        saved = e != NO_ID ? e : ce;
+    return set_ids(t, group, &(struct ids){r, e, saved}, ok);
+}
+
+static int64_t do_setid(struct task *t, bool group, uint32_t id) {
+    const struct cred *c = t->cred;
+    if (id == NO_ID)
+        return -LINUX_EINVAL;
+    if (task_capable(t, group ? LINUX_CAP_SETGID : LINUX_CAP_SETUID))
+        return set_ids(t, group, &(struct ids){id, id, id}, true);
+    bool ok = id == (group ? c->gid : c->uid) || id == (group ? c->sgid : c->suid);
+    return set_ids(t, group, &(struct ids){NO_ID, id, NO_ID}, ok);
+}
+
+int64_t sys_setuid(struct task *t, const struct sysargs *a) { return do_setid(t, false, (uint32_t)a->v[0]); }
+int64_t sys_setgid(struct task *t, const struct sysargs *a) { return do_setid(t, true, (uint32_t)a->v[0]); }
+int64_t sys_setreuid(struct task *t, const struct sysargs *a) {
+    return do_setre(t, false, (uint32_t)a->v[0], (uint32_t)a->v[1]);
+}
+int64_t sys_setregid(struct task *t, const struct sysargs *a) {
+    return do_setre(t, true, (uint32_t)a->v[0], (uint32_t)a->v[1]);
+}
+int64_t sys_setresuid(struct task *t, const struct sysargs *a) {
+    return do_setres(t, false, (uint32_t)a->v[0], (uint32_t)a->v[1], (uint32_t)a->v[2]);
+}
+int64_t sys_setresgid(struct task *t, const struct sysargs *a) {
+    return do_setres(t, true, (uint32_t)a->v[0], (uint32_t)a->v[1], (uint32_t)a->v[2]);
+}
+
+// setfsuid(2) answers the old id whether or not it changed anything.
+static int64_t do_setfs(struct task *t, bool group, uint32_t id) {
+    const struct cred *c = t->cred;
+    uint32_t old = group ? c->fsgid : c->fsuid;
+    bool ok = task_capable(t, group ? LINUX_CAP_SETGID : LINUX_CAP_SETUID) || id == old ||
+              (group ? one_of(id, c->gid, c->egid, c->sgid) : one_of(id, c->uid, c->euid, c->suid));
+    struct cred *n = id != NO_ID && ok && id != old ? cred_dup(c, c->ngroups) : NULL;
+    if (n) {
+        *(group ? &n->fsgid : &n->fsuid) = id;
+        commit_ids(t, n);
+    }
+    return old;
+}
+int64_t sys_setfsuid(struct task *t, const struct sysargs *a) { return do_setfs(t, false, (uint32_t)a->v[0]); }
+int64_t sys_setfsgid(struct task *t, const struct sysargs *a) { return do_setfs(t, true, (uint32_t)a->v[0]); }
+
+static int64_t put_ids(struct task *t, const struct sysargs *a, uint32_t r, uint32_t e, uint32_t s) {
+    if (copy_out_obj(t, uaddr(a->v[0]), &r) < 0 || copy_out_obj(t, uaddr(a->v[1]), &e) < 0 ||
+        copy_out_obj(t, uaddr(a->v[2]), &s) < 0)
+        return -LINUX_EFAULT;
+    return 0;
+}
+int64_t sys_getresuid(struct task *t, const struct sysargs *a) {
+    return put_ids(t, a, t->cred->uid, t->cred->euid, t->cred->suid);
+}
+int64_t sys_getresgid(struct task *t, const struct sysargs *a) {
+    return put_ids(t, a, t->cred->gid, t->cred->egid, t->cred->sgid);
+}
+
+#define NGROUPS_MAX 65536u
+
+int64_t sys_getgroups(struct task *t, const struct sysargs *a) {
+    int32_t size = (int32_t)a->v[0];
+    const struct cred *c = t->cred;
+    if (size < 0 || (size && (unsigned)size < c->ngroups))
+        return -LINUX_EINVAL;
+    if (size && copy_out(t, uaddr(a->v[1]), c->groups, c->ngroups * sizeof c->groups[0]) < 0)
+        return -LINUX_EFAULT;
+    return c->ngroups;
+}
+
+static int by_value(const void *x, const void *y) {
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return a < b ? -1 : a > b;
+}
+
+int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
+    uint32_t n = (uint32_t)a->v[0];
+    if (!task_capable(t, LINUX_CAP_SETGID))
+        return -LINUX_EPERM;
+    if (n > NGROUPS_MAX)
+        return -LINUX_EINVAL;
+    struct cred *c = cred_dup(t->cred, n);
+    if (!c)
+        return -LINUX_ENOMEM;
+    if (copy_in(t, c->groups, uaddr(a->v[1]), n * sizeof c->groups[0]) < 0) {
+        cred_put(c);
+        return -LINUX_EFAULT;
+    }
+    qsort(c->groups, n, sizeof c->groups[0], by_value);
+    task_set_cred(t, c);
+    return 0;
+}
+
+// ---- Capabilities, capget(2) -------------------------------------------------------------------------------------------
+// How many 32-bit words a header's version means; an unknown version is answered with the best one.
+static int64_t cap_words(struct task *t, uint64_t addr, struct linux_cap_user_header *h) {
+    if (copy_in_obj(t, h, uaddr(addr)) < 0)
+        return -LINUX_EFAULT;
+    switch (h->version) {
+    case LINUX_CAPABILITY_VERSION_1:
+        return 1;
+    case LINUX_CAPABILITY_VERSION_2:
+    case LINUX_CAPABILITY_VERSION_3:
+        return 2;
+    }
+    uint32_t best = LINUX_CAPABILITY_VERSION_3;
+    return copy_out(t, uaddr(addr), &best, sizeof best) < 0 ? -LINUX_EFAULT : -LINUX_EINVAL;
+}
+
+int64_t sys_capget(struct task *t, const struct sysargs *a) {
+    struct linux_cap_user_header h;
+    int64_t words = cap_words(t, a->v[0], &h);
+    if (words < 0)
+        return words == -LINUX_EINVAL && !a->v[1] ? 0 : words;
+    if (h.pid < 0)
+        return -LINUX_EINVAL;
+    struct task *other = h.pid ? task_find(t->k, h.pid) : task_get(t);
+    if (!other)
+        return -LINUX_ESRCH;
+    struct linux_cap_user_data d[2];
+    {
+        LOCKED(&t->k->tasks_lock);
+        const struct cred *c = other->cred;
+        for (int i = 0; i < 2; i++)
+            d[i] = (struct linux_cap_user_data){(uint32_t)(c->cap_effective >> 32 * i), (uint32_t)(c->cap_permitted >> 32 * i),
+                                           (uint32_t)(c->cap_inheritable >> 32 * i)};
+    }
+    task_put(other);
+    if (!a->v[1])
+        return 0;
+    return copy_out(t, uaddr(a->v[1]), d, (size_t)words * sizeof d[0]);
+}
+
+int64_t sys_capset(struct task *t, const struct sysargs *a) {
+    struct linux_cap_user_header h;
+    struct linux_cap_user_data d[2] = {0};
+    int64_t words = cap_words(t, a->v[0], &h);
+    if (words < 0)
+        return words;
+    if (h.pid != 0 && h.pid != t->tid)
+        return -LINUX_EPERM;
+    if (copy_in(t, d, uaddr(a->v[1]), (size_t)words * sizeof d[0]) < 0)
+        return -LINUX_EFAULT;
+    uint64_t eff = (d[0].effective | (uint64_t)d[1].effective << 32) & LINUX_CAP_ALL;
+    uint64_t perm = (d[0].permitted | (uint64_t)d[1].permitted << 32) & LINUX_CAP_ALL;
+    uint64_t inh = (d[0].inheritable | (uint64_t)d[1].inheritable << 32) & LINUX_CAP_ALL;
+    const struct cred *c = t->cred;
+    bool may_inherit = task_capable(t, LINUX_CAP_SETPCAP);
+    if ((perm & ~c->cap_permitted) || (eff & ~perm) || (inh & ~(c->cap_inheritable | c->cap_bounding)) ||
+        (!may_inherit && (inh & ~(c->cap_inheritable | c->cap_permitted))))
+        return -LINUX_EPERM;
+    struct cred *n = cred_dup(c, c->ngroups);
+    if (!n)
+        return -LINUX_ENOMEM;
+    n->cap_permitted = perm;
+    n->cap_effective = eff;
+    n->cap_inheritable = inh;
+    n->cap_ambient &= perm & inh;
+    task_set_cred(t, n);
+    return 0;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine and the limits: uname sysinfo sethostname setdomainname getrandom, get/setrlimit prlimit64 getrusage,
+// arch_prctl personality unshare rseq.
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "abi/prctl.h"
+#include "abi/resource.h"
+#include "abi/sched.h"
+#include "abi/sysinfo.h"
+#include "abi/utsname.h"
+#include "base/clock.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include <stdio.h>
+#include <string.h>
+
+// ---- uname -----------------------------------------------------------------------------------------------------------------
+int64_t sys_uname(struct task *t, const struct sysargs *a) {
+    struct linux_utsname u = {.sysname = "Linux", .release = KERNEL_RELEASE, .machine = "x86_64"};
+    snprintf(u.version, sizeof u.version, "#1 SMP Picket %s", PICKET_VERSION);
+    {
+        LOCKED(&t->k->tasks_lock);
+        memcpy(u.nodename, t->k->hostname, sizeof u.nodename);
+        memcpy(u.domainname, t->k->domainname, sizeof u.domainname);
+    }
+    return copy_out_obj(t, uaddr(a->v[0]), &u);
+}
+
+static int64_t set_name(struct task *t, const struct sysargs *a, char *name) {
+    char text[LINUX_UTSNAME_LENGTH] = {0};
+    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (a->v[1] > LINUX_HOST_NAME_MAX)
+        return -LINUX_EINVAL;
+    if (copy_in(t, text, uaddr(a->v[0]), a->v[1]) < 0)
+        return -LINUX_EFAULT;
+    LOCKED(&t->k->tasks_lock);
+    memcpy(name, text, sizeof text);
+    return 0;
+}
+int64_t sys_sethostname(struct task *t, const struct sysargs *a) { return set_name(t, a, t->k->hostname); }
+int64_t sys_setdomainname(struct task *t, const struct sysargs *a) { return set_name(t, a, t->k->domainname); }
+
+int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
+    struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
+    s.uptime = (int64_t)((mono_ns() - t->k->boot_mono_ns) / NS_PER_SEC);
+    uint64_t used = kernel_mem_used(t->k);
+    s.freeram = used < s.totalram ? s.totalram - used : 0;
+    {
+        LOCKED(&t->k->tasks_lock);
+        s.procs = (uint16_t)t->k->ntasks;
+    }
+    return copy_out_obj(t, uaddr(a->v[0]), &s);
+}
+
+#define RANDOM_CHUNK 4096u
+
+int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
+    unsigned char buf[RANDOM_CHUNK];
+    uint64_t len = a->v[1], done = 0;
+    const uint64_t known = LINUX_GRND_NONBLOCK | LINUX_GRND_RANDOM | LINUX_GRND_INSECURE;
+    if ((a->v[2] & ~known) || (a->v[2] & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
+        return -LINUX_EINVAL;
+    if (len > INT32_MAX)
+        len = INT32_MAX;
+    while (done < len) {
+        uint64_t n = len - done < sizeof buf ? len - done : sizeof buf;
+        random_bytes(buf, n);
+        if (copy_out(t, uaddr(a->v[0] + done), buf, n) < 0)
+            return done ? (int64_t)done : -LINUX_EFAULT;
+        done += n;
+        if (task_interrupted(t) && done >= 256)
+            break;
+    }
+    return (int64_t)done;
+}
+
+// ---- Limits, getrlimit(2) ---------------------------------------------------------------------------------------------------
+// The process that prlimit64 names: the caller's, or another of the same user.
+static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
+    if (pid == 0)
+        return tgroup_get(t->tg);
+    struct task *other = task_find(t->k, pid);
+    *err = -LINUX_ESRCH;
+    if (!other)
+        return NULL;
+    struct tgroup *g = tgroup_get(other->tg);
+    const struct cred *c = t->cred, *o = other->cred;
+    bool same = c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid && c->gid == o->gid;
+    task_put(other);
+    if (g != t->tg && !same && !task_capable(t, LINUX_CAP_SYS_RESOURCE)) {
+        tgroup_put(g);
+        *err = -LINUX_EPERM;
+        return NULL;
+    }
+    return g;
+}
+
+static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which, const struct linux_rlimit64 *new,
+                            struct linux_rlimit64 *old) {
+    LOCKED(&g->sig_lock);
+    struct linux_rlimit64 *now = &g->rlimits[which];
+    *old = *now;
+    if (!new)
+        return 0;
+    if (new->rlim_cur > new->rlim_max)
+        return -LINUX_EINVAL;
+    if (new->rlim_max > now->rlim_max && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
+        return -LINUX_EPERM;
+    if (which == LINUX_RLIMIT_NOFILE && new->rlim_max > FD_MAX)
+        return -LINUX_EPERM;
+    *now = *new;
+    return 0;
+}
+
+static int64_t do_prlimit(struct task *t, int32_t pid, unsigned which, const struct linux_rlimit64 *new,
+                          struct linux_rlimit64 *old) {
+    if (which >= LINUX_RLIM_NLIMITS)
+        return -LINUX_EINVAL;
+    int64_t err = 0;
+    struct tgroup *g = limits_of(t, pid, &err);
+    if (!g)
+        return err;
+    err = change_limit(t, g, which, new, old);
+    tgroup_put(g);
+    return err;
+}
+
+int64_t sys_prlimit64(struct task *t, const struct sysargs *a) {
+    struct linux_rlimit64 new, old;
+    if (a->v[2] && copy_in_obj(t, &new, uaddr(a->v[2])) < 0)
+        return -LINUX_EFAULT;
+    int64_t err = do_prlimit(t, (int32_t)a->v[0], (unsigned)a->v[1], a->v[2] ? &new : NULL, &old);
+    return err == 0 && a->v[3] ? copy_out_obj(t, uaddr(a->v[3]), &old) : err;
+}
+int64_t sys_getrlimit(struct task *t, const struct sysargs *a) {
+    struct linux_rlimit64 old;
+    int64_t err = do_prlimit(t, 0, (unsigned)a->v[0], NULL, &old);
+    return err < 0 ? err : copy_out_obj(t, uaddr(a->v[1]), &old);
+}
+int64_t sys_setrlimit(struct task *t, const struct sysargs *a) {
+    struct linux_rlimit64 new, old;
+    if (copy_in_obj(t, &new, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    return do_prlimit(t, 0, (unsigned)a->v[0], &new, &old);
+}
+
+// LIMIT: getrusage gives user time and the peak of mapped memory; system time is not told apart, and faults are zero.
+int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
+    struct linux_rusage ru = {0};
+    uint64_t cpu;
+    switch ((int)a->v[0]) {
+    case LINUX_RUSAGE_SELF:
+    case LINUX_RUSAGE_THREAD:
+        cpu = plat_cpu_ns(t->thread);
+        ru.ru_maxrss = (int64_t)(t->mm->total / 1024);
+        break;
+    case LINUX_RUSAGE_CHILDREN: {
+        LOCKED(&t->k->tasks_lock);
+        cpu = t->tg->cpu_ns_children;
+        break;
+    }
+    default:
+        return -LINUX_EINVAL;
+    }
+    ru.ru_utime.tv_sec = (int64_t)(cpu / NS_PER_SEC);
+    ru.ru_utime.tv_usec = (int64_t)(cpu % NS_PER_SEC / 1000);
+    return copy_out_obj(t, uaddr(a->v[1]), &ru);
+}
+
+// ---- Registers and personality --------------------------------------------------------------------------------------------
+int64_t sys_arch_prctl(struct task *t, const struct sysargs *a) {
+    struct lx_regs regs;
+    int err = plat_get_regs(t->thread, &regs);
+    if (err < 0)
+        return err;
+    switch ((int)a->v[0]) {
+    case LINUX_ARCH_SET_FS:
+    case LINUX_ARCH_SET_GS:
+        *((int)a->v[0] == LINUX_ARCH_SET_FS ? &regs.fs_base : &regs.gs_base) = a->v[1];
+        return plat_set_regs(t->thread, &regs) < 0 ? -LINUX_EPERM : 0;
+    case LINUX_ARCH_GET_FS:
+        return copy_out_obj(t, uaddr(a->v[1]), &regs.fs_base);
+    case LINUX_ARCH_GET_GS:
+        return copy_out_obj(t, uaddr(a->v[1]), &regs.gs_base);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+// LIMIT: personality(2) is kept and shown; only ADDR_NO_RANDOMIZE and the Linux domain make sense here.
+int64_t sys_personality(struct task *t, const struct sysargs *a) {
+    uint32_t old = t->personality, new = (uint32_t)a->v[0];
+    if (new != 0xffffffffu)
+        t->personality = new;
+    return old;
+}
+
+// LIMIT: unshare(2) knows CLONE_FS and CLONE_FILES; namespaces answer EPERM.
+int64_t sys_unshare(struct task *t, const struct sysargs *a) {
+    uint64_t f = a->v[0];
+    const uint64_t known = LINUX_CLONE_FS | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM | LINUX_CLONE_THREAD |
+                           LINUX_CLONE_SIGHAND | LINUX_CLONE_VM | LINUX_CLONE_NS_FLAGS;
+    if (f & ~known)
+        return -LINUX_EINVAL;
+    if (f & LINUX_CLONE_NS_FLAGS)
+        return -LINUX_EPERM;
+    if ((f & (LINUX_CLONE_THREAD | LINUX_CLONE_SIGHAND | LINUX_CLONE_VM)) && atomic_load(&t->tg->nalive) > 1)
+        return -LINUX_EINVAL;
+    if ((f & LINUX_CLONE_FS) && ref_read(&t->fs->refs) > 1) {
+        struct fs_ctx *fs = fs_ctx_copy(t->fs);
+        if (!fs)
+            return -LINUX_ENOMEM;
+        fs_ctx_put(t->fs);
+        t->fs = fs;
+    }
+    if ((f & LINUX_CLONE_FILES) && ref_read(&t->files->refs) > 1) {
+        struct fdtable *files = fdtable_copy(t->files);
+        if (!files)
+            return -LINUX_ENOMEM;
+        fdtable_put(t->files);
+        t->files = files;
+    }
+    return 0;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// prctl(2): one small function per operation that has more than a line to do. Unknown operations are EINVAL.
+#include "abi/caps.h"
+#include "abi/prctl.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include <string.h>
+
+static int64_t set_name(struct task *t, uint64_t addr) {
+    char name[LINUX_TASK_COMM_LEN] = {0};
+    int64_t n = copy_in_some(t, name, uaddr(addr), sizeof name - 1);
+    if (n < 0)
+        return -LINUX_EFAULT;
+    size_t len = strnlen(name, sizeof name - 1);
+    memset(name + len, 0, sizeof name - len);
+    LOCKED(&t->k->tasks_lock);
+    memcpy(t->comm, name, sizeof name);
+    return 0;
+}
+
+static int64_t capbset_drop(struct task *t, uint64_t cap) {
+    if (!task_capable(t, LINUX_CAP_SETPCAP))
+        return -LINUX_EPERM;
+    if (cap > LINUX_CAP_LAST_CAP)
+        return -LINUX_EINVAL;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    c->cap_bounding &= ~(1ull << cap);
+    task_set_cred(t, c);
+    return 0;
+}
+
+static int64_t ambient(struct task *t, const struct sysargs *a) {
+    uint64_t op = a->v[1], cap = a->v[2], bit;
+    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || a->v[3] || a->v[4] : a->v[3] || a->v[4] || cap > LINUX_CAP_LAST_CAP)
+        return -LINUX_EINVAL;
+    bit = op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? 0 : 1ull << cap;
+    if (op == LINUX_PR_CAP_AMBIENT_IS_SET)
+        return !!(t->cred->cap_ambient & bit);
+    if (op == LINUX_PR_CAP_AMBIENT_RAISE &&
+        (!(t->cred->cap_permitted & t->cred->cap_inheritable & bit) ||
+         (t->cred->securebits & LINUX_SECBIT_NO_CAP_AMBIENT_RAISE)))
+        return -LINUX_EPERM;
+    if (op < LINUX_PR_CAP_AMBIENT_RAISE || op > LINUX_PR_CAP_AMBIENT_CLEAR_ALL)
+        return -LINUX_EINVAL;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    c->cap_ambient = op == LINUX_PR_CAP_AMBIENT_RAISE ? c->cap_ambient | bit
+                     : op == LINUX_PR_CAP_AMBIENT_LOWER ? c->cap_ambient & ~bit
+                                                        : 0;
+    task_set_cred(t, c);
+    return 0;
+}
+
+static int64_t set_securebits(struct task *t, uint64_t bits) {
+    uint32_t old = t->cred->securebits, locked = (old & 0xaa) >> 1;
+    if (!task_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) || (bits & ~0xffull))
+        return -LINUX_EPERM;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    c->securebits = (uint32_t)bits;
+    task_set_cred(t, c);
+    return 0;
+}
+
+static int64_t set_keepcaps(struct task *t, uint64_t on) {
+    if (on > 1)
+        return -LINUX_EINVAL;
+    if (t->cred->securebits & LINUX_SECBIT_KEEP_CAPS_LOCKED)
+        return -LINUX_EPERM;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    c->securebits = on ? c->securebits | LINUX_SECBIT_KEEP_CAPS : c->securebits & ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    task_set_cred(t, c);
+    return 0;
+}
+
+static int64_t set_no_new_privs(struct task *t, const struct sysargs *a) {
+    if (a->v[1] != 1 || a->v[2] || a->v[3] || a->v[4])
+        return -LINUX_EINVAL;
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    c->no_new_privs = true;
+    task_set_cred(t, c);
+    return 0;
+}
+
+static int64_t get_auxv(struct task *t, const struct sysargs *a) {
+    uint64_t size = t->mm->nauxv * sizeof t->mm->auxv[0];
+    uint64_t n = a->v[2] < size ? a->v[2] : size;
+    if (a->v[3] || a->v[4])
+        return -LINUX_EINVAL;
+    return copy_out(t, uaddr(a->v[1]), t->mm->auxv, n) < 0 ? -LINUX_EFAULT : (int64_t)size;
+}
+
+int64_t sys_prctl(struct task *t, const struct sysargs *a) {
+    uint64_t v = a->v[1];
+    switch ((int)a->v[0]) {
+    case LINUX_PR_SET_NAME:
+        return set_name(t, v);
+    case LINUX_PR_GET_NAME:
+        return copy_out(t, uaddr(v), t->comm, sizeof t->comm);
+    case LINUX_PR_SET_PDEATHSIG:
+        if (v > LINUX_NSIG)
+            return -LINUX_EINVAL;
+        t->pdeath_signal = (int)v;
+        return 0;
+    case LINUX_PR_GET_PDEATHSIG:
+        return copy_out_obj(t, uaddr(v), &t->pdeath_signal);
+    case LINUX_PR_GET_DUMPABLE:
+        return t->tg->dumpable;
+    case LINUX_PR_SET_DUMPABLE:
+        if (v > 1)
+            return -LINUX_EINVAL;
+        t->tg->dumpable = (uint32_t)v;
+        return 0;
+    case LINUX_PR_SET_CHILD_SUBREAPER: {
+        LOCKED(&t->k->tasks_lock);
+        t->tg->subreaper = v != 0;
+        return 0;
+    }
+    case LINUX_PR_GET_CHILD_SUBREAPER: {
+        int on = t->tg->subreaper;
+        return copy_out_obj(t, uaddr(v), &on);
+    }
+    case LINUX_PR_SET_NO_NEW_PRIVS:
+        return set_no_new_privs(t, a);
+    case LINUX_PR_GET_NO_NEW_PRIVS:
+        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : t->cred->no_new_privs;
+    case LINUX_PR_SET_KEEPCAPS:
+        return set_keepcaps(t, v);
+    case LINUX_PR_GET_KEEPCAPS:
+        return !!(t->cred->securebits & LINUX_SECBIT_KEEP_CAPS);
+    case LINUX_PR_SET_SECUREBITS:
+        return set_securebits(t, v);
+    case LINUX_PR_GET_SECUREBITS:
+        return t->cred->securebits;
+    case LINUX_PR_CAPBSET_READ:
+        return v > LINUX_CAP_LAST_CAP ? -LINUX_EINVAL : (int64_t)(t->cred->cap_bounding >> v & 1);
+    case LINUX_PR_CAPBSET_DROP:
+        return capbset_drop(t, v);
+    case LINUX_PR_CAP_AMBIENT:
+        return ambient(t, a);
+    case LINUX_PR_SET_TIMERSLACK:
+        t->timer_slack = v && v <= UINT32_MAX ? (uint32_t)v : 50000;
+        return 0;
+    case LINUX_PR_GET_TIMERSLACK:
+        return t->timer_slack;
+    case LINUX_PR_GET_TID_ADDRESS:
+        return copy_out_obj(t, uaddr(v), &t->clear_child_tid.v);
+    case LINUX_PR_GET_SECCOMP:
+        return 0;
+    case LINUX_PR_GET_TSC: {
+        int mode = LINUX_PR_TSC_ENABLE;
+        return copy_out_obj(t, uaddr(v), &mode);
+    }
+    case LINUX_PR_SET_THP_DISABLE:
+        return a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : 0;
+    case LINUX_PR_GET_THP_DISABLE:
+        return 0;
+    case LINUX_PR_SET_VMA:  // LIMIT: names of anonymous areas are taken and not shown
+        return v == LINUX_PR_SET_VMA_ANON_NAME ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_GET_AUXV:
+        return get_auxv(t, a);
+    default:
+        return -LINUX_EINVAL;
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Processes: clone clone3 fork vfork exit exit_group wait4 waitid set_tid_address. Decodes; the meaning is in
+// sentry/task_clone.c, task_exit.c and task_wait.c. execve is in sys_exec.c.
+#include "abi/resource.h"
+#include "abi/sched.h"
+#include "abi/wait.h"
+#include "base/clock.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/task_clone.h"
+#include "sentry/task_wait.h"
+#include <string.h>
+
+// ---- clone -------------------------------------------------------------------------------------------------------------
+// Runs the steps of a clone; the request is decoded again on each of them, from the registers (or from the copy in
+// call.u that clone3 keeps).
+static int64_t clone_step(struct task *t, const struct clone_req *r) {
+    switch (t->call.phase) {
+    case CLONE_FLUSHED:
+        return clone_commit(t, r);
+    case CLONE_VFORK_WAIT:
+        return clone_vfork_wait(t);
+    default:
+        return clone_begin(t, r);
+    }
+}
+
+int64_t sys_clone(struct task *t, const struct sysargs *a) {
+    struct clone_req r = {
+        .flags = a->v[0] & 0xffffff00u,
+        .exit_signal = a->v[0] & 0xff,
+        .stack = a->v[1],
+        .parent_tid = a->v[2],
+        .child_tid = a->v[3],
+        .tls = a->v[4],
+        .pidfd = a->v[2],
+    };
+    if ((r.flags & LINUX_CLONE_PIDFD) && (r.flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
+        return -LINUX_EINVAL;
+    r.flags &= ~LINUX_CLONE_DETACHED;
+    return clone_step(t, &r);
+}
+
+int64_t sys_fork(struct task *t, const struct sysargs *a) {
+    return clone_step(t, &(struct clone_req){.exit_signal = LINUX_SIGCHLD});
+}
+
+int64_t sys_vfork(struct task *t, const struct sysargs *a) {
+    return clone_step(t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
+}
+
+// The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
+static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clone_req *r) {
+    struct linux_clone_args c = {0};
+    uint64_t size = a->v[1];
+    if (size > GUEST_PAGE_SIZE)
+        return -LINUX_E2BIG;
+    if (size < LINUX_CLONE_ARGS_SIZE_VER0)
+        return -LINUX_EINVAL;
+    unsigned char raw[GUEST_PAGE_SIZE];
+    if (copy_in(t, raw, uaddr(a->v[0]), size) < 0)
+        return -LINUX_EFAULT;
+    for (uint64_t i = sizeof c; i < size; i++)
+        if (raw[i])
+            return -LINUX_E2BIG;
+    memcpy(&c, raw, size < sizeof c ? size : sizeof c);
+    if (c.set_tid || c.set_tid_size)
+        return -LINUX_EPERM;  // LIMIT: clone3's set_tid is refused (checkpoint tools inside use it)
+    if (c.flags & (0xff | LINUX_CLONE_DETACHED | LINUX_CLONE_INTO_CGROUP) & ~LINUX_CLONE_NEWTIME)
+        return -LINUX_EINVAL;
+    if (c.flags & LINUX_CLONE_NEWTIME)
+        return -LINUX_EPERM;
+    if (c.flags >> 34 || c.exit_signal > LINUX_NSIG || !c.stack != !c.stack_size)
+        return -LINUX_EINVAL;
+    if ((c.flags & (LINUX_CLONE_THREAD | LINUX_CLONE_PARENT)) && c.exit_signal)
+        return -LINUX_EINVAL;
+    if ((c.flags & LINUX_CLONE_SIGHAND) && (c.flags & LINUX_CLONE_CLEAR_SIGHAND))
+        return -LINUX_EINVAL;
+    *r = (struct clone_req){c.flags, c.exit_signal, c.stack + c.stack_size, c.tls, c.parent_tid, c.child_tid, c.pidfd};
+    return 0;
+}
+
+int64_t sys_clone3(struct task *t, const struct sysargs *a) {
+    struct clone_req r = {0};
+    struct call *c = &t->call;
+    if (c->phase == CLONE_DECODE) {
+        int64_t err = clone3_decode(t, a, &r);
+        if (err < 0)
+            return err;
+        memcpy(c->u, &r.stack, sizeof c->u - sizeof(uint64_t));
+        memcpy(&c->u[5], &r.flags, sizeof r.flags);
+        c->done = (int64_t)r.exit_signal;
+    } else {
+        memcpy(&r.stack, c->u, sizeof c->u - sizeof(uint64_t));
+        memcpy(&r.flags, &c->u[5], sizeof r.flags);
+        r.exit_signal = 0;  // used by the first step alone
+    }
+    return clone_step(t, &r);
+}
+
+int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {
+    t->clear_child_tid = uaddr(a->v[0]);
+    return t->tid;
+}
+
+// ---- exit --------------------------------------------------------------------------------------------------------------
+int64_t sys_exit(struct task *t, const struct sysargs *a) {
+    task_die(t, (int)(a->v[0] & 0xff) << 8);
+    return SYS_GONE;
+}
+
+int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
+    tgroup_begin_exit(t->tg, (int)(a->v[0] & 0xff) << 8);
+    task_die(t, t->tg->group_exit_code);
+    return SYS_GONE;
+}
+
+// ---- wait --------------------------------------------------------------------------------------------------------------
+static void rusage_fill(struct linux_rusage *ru, uint64_t cpu_ns) {
+    *ru = (struct linux_rusage){0};
+    ru->ru_utime.tv_sec = (int64_t)(cpu_ns / NS_PER_SEC);
+    ru->ru_utime.tv_usec = (int64_t)(cpu_ns % NS_PER_SEC / 1000);
+}
+
+static int copy_rusage(struct task *t, uint64_t addr, uint64_t cpu_ns) {
+    struct linux_rusage ru;
+    rusage_fill(&ru, cpu_ns);
+    return addr ? copy_out_obj(t, uaddr(addr), &ru) : 0;
+}
+
+int64_t sys_wait4(struct task *t, const struct sysargs *a) {
+    int32_t pid = (int32_t)a->v[0];
+    int options = (int)a->v[2];
+    const int known = LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX___WALL | LINUX___WCLONE |
+                      LINUX___WNOTHREAD;
+    if (options & ~known)
+        return -LINUX_EINVAL;
+    if (pid == INT32_MIN)
+        return -LINUX_ESRCH;
+    struct wait_req r = {WAIT_PID, pid, options | LINUX_WEXITED};
+    if (pid == -1)
+        r.which = WAIT_ANY;
+    else if (pid <= 0)
+        r = (struct wait_req){WAIT_PGRP, pid ? -pid : tgroup_pgid(t->tg), r.options};
+    struct wait_result res;
+    int64_t err = do_wait(t, &r, &res);
+    if (err != 0 || !res.pid)
+        return err;
+    if (a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &res.status) < 0)
+        return -LINUX_EFAULT;
+    return copy_rusage(t, a->v[3], res.cpu_ns) < 0 ? -LINUX_EFAULT : res.pid;
+}
+
+static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wait_req *r) {
+    int options = (int)a->v[3];
+    const int known = LINUX_WNOHANG | LINUX_WNOWAIT | LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED |
+                      LINUX___WALL | LINUX___WCLONE | LINUX___WNOTHREAD;
+    if ((options & ~known) || !(options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)))
+        return -LINUX_EINVAL;
+    *r = (struct wait_req){WAIT_ANY, (int32_t)a->v[1], options};
+    switch (a->v[0]) {
+    case LINUX_P_ALL:
+        return 0;
+    case LINUX_P_PID:
+        r->which = WAIT_PID;
+        return r->id <= 0 ? -LINUX_EINVAL : 0;
+    case LINUX_P_PGID:
+        r->which = WAIT_PGRP;
+        if (r->id == 0)
+            r->id = tgroup_pgid(t->tg);
+        return r->id < 0 ? -LINUX_EINVAL : 0;
+    case LINUX_P_PIDFD:
+        r->which = WAIT_PID;
+        r->id = pidfd_pid(t, r->id);
+        return r->id < 0 ? r->id : 0;
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+int64_t sys_waitid(struct task *t, const struct sysargs *a) {
+    struct wait_req r;
+    int64_t err = waitid_decode(t, a, &r);
+    if (err < 0)
+        return err;
+    struct wait_result res;
+    err = do_wait(t, &r, &res);
+    if (err != 0)
+        return err;
+    struct linux_siginfo info = {0};
+    if (res.pid) {
+        info.si_signo = LINUX_SIGCHLD;
+        info.si_code = res.code;
+        info.si_pid = res.pid;
+        info.si_uid = res.uid;
+        int sig = res.status & 0x7f;
+        info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED ? res.status >> 8 & 0xff
+                         : res.code == LINUX_CLD_CONTINUED                               ? LINUX_SIGCONT
+                                                                                         : sig;
+    }
+    if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
+        return -LINUX_EFAULT;
+    return res.pid && copy_rusage(t, a->v[4], res.cpu_ns) < 0 ? -LINUX_EFAULT : 0;
+}

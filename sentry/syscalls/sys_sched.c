@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scheduling: sched_* calls, getpriority setpriority, getcpu, ioprio_*. The host schedules stubs as it likes: priorities
+// and policies are kept and shown, and have no effect. LIMIT: nice values and affinity masks inside are not enforced.
+#include "abi/caps.h"
+#include "abi/resource.h"
+#include "abi/sched.h"
+#include "sentry/group.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include <string.h>
+
+int64_t sys_sched_yield(struct task *t, const struct sysargs *a) { return 0; }
+
+int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
+    uint32_t cpu = 0, node = 0;
+    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &cpu) < 0)
+        return -LINUX_EFAULT;
+    return a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &node) < 0 ? -LINUX_EFAULT : 0;
+}
+
+// Runs fn on the task that `tid` names (0: the caller) or answers ESRCH.
+static struct task *named(struct task *t, uint64_t tid) {
+    return (int32_t)tid == 0 ? task_get(t) : task_find(t->k, (int32_t)tid);
+}
+
+#define CPU_WORDS 16  // 1,024 CPUs, as a kernel of distributions has
+
+int64_t sys_sched_getaffinity(struct task *t, const struct sysargs *a) {
+    uint64_t len = a->v[1], mask[CPU_WORDS] = {0};
+    if (len % 8 || len * 8 < t->k->ncpus)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    uint64_t all = t->k->ncpus >= 64 ? ~0ull : (1ull << t->k->ncpus) - 1;
+    mask[0] = other->cpu_mask ? other->cpu_mask : all;
+    task_put(other);
+    if (len > sizeof mask)
+        len = sizeof mask;
+    return copy_out(t, uaddr(a->v[2]), mask, len) < 0 ? -LINUX_EFAULT : (int64_t)len;
+}
+
+int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
+    uint64_t mask = 0, len = a->v[1] < 8 ? a->v[1] : 8;
+    if (copy_in(t, &mask, uaddr(a->v[2]), len) < 0)
+        return -LINUX_EFAULT;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    uint64_t all = t->k->ncpus >= 64 ? ~0ull : (1ull << t->k->ncpus) - 1;
+    int64_t r = mask & all ? 0 : -LINUX_EINVAL;
+    if (r == 0 && other->cred->uid != t->cred->euid && other->cred->euid != t->cred->euid &&
+        !task_capable(t, LINUX_CAP_SYS_NICE))
+        r = -LINUX_EPERM;
+    if (r == 0)
+        other->cpu_mask = mask & all;
+    task_put(other);
+    return r;
+}
+
+// ---- Policies ------------------------------------------------------------------------------------------------------------
+static bool policy_known(int policy) {
+    return policy == LINUX_SCHED_OTHER || policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR ||
+           policy == LINUX_SCHED_BATCH || policy == LINUX_SCHED_IDLE;
+}
+static bool policy_rt(int policy) { return policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR; }
+
+int64_t sys_sched_get_priority_max(struct task *t, const struct sysargs *a) {
+    int p = (int)a->v[0];
+    return policy_rt(p) ? 99 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+}
+int64_t sys_sched_get_priority_min(struct task *t, const struct sysargs *a) {
+    int p = (int)a->v[0];
+    return policy_rt(p) ? 1 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+}
+
+static int64_t set_policy(struct task *t, uint64_t tid, int policy, int prio) {
+    if ((int32_t)tid < 0 || !policy_known(policy) || (policy_rt(policy) ? prio < 1 || prio > 99 : prio != 0))
+        return -LINUX_EINVAL;
+    struct task *other = named(t, tid);
+    if (!other)
+        return -LINUX_ESRCH;
+    int64_t r = 0;
+    if (policy_rt(policy) && !task_capable(t, LINUX_CAP_SYS_NICE)) {
+        r = -LINUX_EPERM;
+    } else {
+        other->sched_policy = policy;
+        other->sched_prio = prio;
+    }
+    task_put(other);
+    return r;
+}
+
+int64_t sys_sched_setscheduler(struct task *t, const struct sysargs *a) {
+    struct linux_sched_param p;
+    if ((int)a->v[1] < 0)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &p, uaddr(a->v[2])) < 0)
+        return -LINUX_EFAULT;
+    return set_policy(t, a->v[0], (int)a->v[1] & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority);
+}
+
+int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
+    struct linux_sched_param p;
+    if (!a->v[1] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &p, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    int policy = other->sched_policy;
+    task_put(other);
+    return set_policy(t, a->v[0], policy, p.sched_priority);
+}
+
+int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
+    if ((int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    int policy = other->sched_policy;
+    task_put(other);
+    return policy;
+}
+
+int64_t sys_sched_getparam(struct task *t, const struct sysargs *a) {
+    if (!a->v[1] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    struct linux_sched_param p = {other->sched_prio};
+    task_put(other);
+    return copy_out_obj(t, uaddr(a->v[1]), &p);
+}
+
+int64_t sys_sched_rr_get_interval(struct task *t, const struct sysargs *a) {
+    if ((int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    struct linux_timespec ts = {0, other->sched_policy == LINUX_SCHED_RR ? 100000000 : 4000000};
+    task_put(other);
+    return copy_out_obj(t, uaddr(a->v[1]), &ts);
+}
+
+// sched_setattr(2): the fields of struct sched_attr up to sched_priority.
+struct attr_head {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
+    struct attr_head h;
+    if (!a->v[1] || a->v[2] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    if (h.size && h.size < sizeof h)
+        return -LINUX_E2BIG;
+    return set_policy(t, a->v[0], (int)h.policy, (int)h.priority);
+}
+
+int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
+    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy, 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
+    task_put(other);
+    return copy_out_obj(t, uaddr(a->v[1]), &h);
+}
+
+// ---- nice ------------------------------------------------------------------------------------------------------------------
+struct prio_walk {
+    struct task *caller;
+    int which;
+    uint32_t id;
+};
+
+static bool prio_matches(const struct prio_walk *w, const struct task *o) {
+    switch (w->which) {
+    case LINUX_PRIO_PROCESS:
+        return w->id ? (uint32_t)o->tid == w->id : o == w->caller;
+    case LINUX_PRIO_PGRP:
+        return o->tg->pgrp && (w->id ? (uint32_t)o->tg->pgrp->pgid == w->id : o->tg->pgrp == w->caller->tg->pgrp);
+    default:
+        return o->cred->uid == (w->id ? w->id : w->caller->cred->uid);
+    }
+}
+
+int64_t sys_getpriority(struct task *t, const struct sysargs *a) {
+    struct prio_walk w = {t, (int)a->v[0], (uint32_t)a->v[1]};
+    if (w.which < LINUX_PRIO_PROCESS || w.which > LINUX_PRIO_USER)
+        return -LINUX_EINVAL;
+    LOCKED(&t->k->tasks_lock);
+    int64_t best = -LINUX_ESRCH;
+    for (int pid = 1; pid < PID_MAX; pid++) {
+        const struct task *o = t->k->pids[pid];
+        if (o && prio_matches(&w, o) && 20 - o->nice > best)
+            best = 20 - o->nice;
+    }
+    return best;
+}
+
+int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
+    struct prio_walk w = {t, (int)a->v[0], (uint32_t)a->v[1]};
+    int nice = (int)a->v[2];
+    if (w.which < LINUX_PRIO_PROCESS || w.which > LINUX_PRIO_USER)
+        return -LINUX_EINVAL;
+    nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
+    LOCKED(&t->k->tasks_lock);
+    int64_t r = -LINUX_ESRCH;
+    for (int pid = 1; pid < PID_MAX; pid++) {
+        struct task *o = t->k->pids[pid];
+        if (!o || !prio_matches(&w, o))
+            continue;
+        if (o->cred->uid != t->cred->euid && o->cred->euid != t->cred->euid && !task_capable(t, LINUX_CAP_SYS_NICE))
+            r = -LINUX_EPERM;
+        else if (nice < o->nice && !task_capable(t, LINUX_CAP_SYS_NICE))
+            r = -LINUX_EACCES;
+        else {
+            o->nice = nice;
+            if (r == -LINUX_ESRCH)
+                r = 0;
+        }
+    }
+    return r;
+}
+
+int64_t sys_ioprio_get(struct task *t, const struct sysargs *a) {
+    return a->v[0] < 1 || a->v[0] > 3 ? -LINUX_EINVAL : 0;
+}
+int64_t sys_ioprio_set(struct task *t, const struct sysargs *a) {
+    return a->v[0] < 1 || a->v[0] > 3 ? -LINUX_EINVAL : 0;
+}

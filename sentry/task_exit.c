@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// How tasks and processes end, and what their parents and the init hear of it. task_exit_self() runs on the sentry
+// thread that is handling the task; nobody ends another task but by marking it (tgroup_begin_exit) and notifying it.
+#include "base/cleanup.h"
+#include "sentry/fdtable.h"
+#include "sentry/futex.h"
+#include "sentry/group.h"
+#include "sentry/mm/mm.h"
+#include "sentry/posix_timers.h"
+#include "sentry/signal/signal.h"
+#include "sentry/task_impl.h"
+
+// Marks every thread of the group and makes it look. The first cause counts.
+void tgroup_begin_exit(struct tgroup *g, int status) {
+    LOCKED(&g->k->tasks_lock);
+    LOCKED(&g->sig_lock);
+    if (!atomic_load(&g->exiting)) {
+        g->group_exit_code = status;
+        atomic_store(&g->exiting, true);
+    }
+    struct task *t;
+    list_for_each(t, &g->tasks, tg_link) {
+        atomic_store(&t->killed, true);
+        task_notify(t);
+    }
+}
+
+void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
+    struct tgroup *parent = g->parent;
+    if (!parent || parent == g->k->init)
+        return;
+    if (sig > 0) {
+        struct linux_siginfo info = {.si_signo = sig, .si_code = code};
+        info.si_pid = g->pid;
+        info.si_uid = g->leader->cred->uid;
+        info.si_status = status;
+        signal_send_group(parent, sig, &info);
+    }
+    waitq_wake(&parent->child_wait, ~0u);
+}
+
+void tgroup_reap(struct tgroup *g) {
+    struct kernel *k = g->k;
+    g->state = TG_REAPED;
+    tgroup_leave(g);
+    list_del(&g->sibling);
+    g->parent = NULL;
+    k->tgs[g->pid] = NULL;
+    if (k->pids[g->pid] == g->leader)
+        k->pids[g->pid] = NULL;
+}
+
+// Does the parent want no zombie? SIGCHLD ignored or SA_NOCLDWAIT, sigaction(2); the built-in init never does.
+static bool parent_ignores(struct tgroup *g) {
+    struct tgroup *parent = g->parent;
+    if (!parent || parent == g->k->init)
+        return true;
+    if (g->exit_signal != LINUX_SIGCHLD)
+        return false;
+    LOCKED(&parent->sig_lock);
+    LOCKED(&parent->sighand->lock);
+    const struct linux_sigaction *sa = &parent->sighand->action[LINUX_SIGCHLD - 1];
+    return sa->sa_handler == LINUX_SIG_IGN || (sa->sa_flags & LINUX_SA_NOCLDWAIT);
+}
+
+static struct tgroup *new_parent(struct tgroup *g) {
+    for (struct tgroup *p = g->parent; p; p = p->parent)
+        if (p->subreaper && !atomic_load(&p->exiting) && p->state == TG_ALIVE)
+            return p;
+    return g->k->init;
+}
+
+
+static void adopt_children(struct tgroup *g, struct list *dead) {
+    struct tgroup *to = new_parent(g), *c, *tmp;
+    list_for_each_safe(c, tmp, &g->children, sibling) {
+        list_del(&c->sibling);
+        list_add_tail(&to->children, &c->sibling);
+        c->parent = to;
+        c->parent_task = NULL;
+        c->exit_signal = LINUX_SIGCHLD;
+        if (c->state != TG_ZOMBIE)
+            continue;
+        if (parent_ignores(c)) {
+            tgroup_reap(c);
+            list_add_tail(dead, &c->sibling);
+        } else {
+            tgroup_notify_parent(c, LINUX_SIGCHLD, LINUX_CLD_EXITED, c->group_exit_code >> 8);
+        }
+    }
+}
+
+// A stopped group that nobody is left to continue is told with SIGHUP and SIGCONT, POSIX.
+static void hup_if_orphaned(struct pgroup *p, struct tgroup *leaving) {
+    if (!p || !pgroup_orphaned(p, leaving))
+        return;
+    bool stopped = false;
+    struct tgroup *g;
+    list_for_each(g, &p->members, pgrp_link)
+        stopped |= g != leaving && g->stopped && g->state == TG_ALIVE;
+    if (stopped) {
+        signal_send_pgrp(p, LINUX_SIGHUP, NULL);
+        signal_send_pgrp(p, LINUX_SIGCONT, NULL);
+    }
+}
+
+static void session_end(struct tgroup *g) {
+    struct session *s = g->pgrp ? g->pgrp->session : NULL;
+    if (!s || s->sid != g->pid || !s->tty)
+        return;
+    struct pgroup *fg = pgroup_find(g->k, s->tty_pgrp);
+    s->tty = NULL;
+    if (fg) {
+        signal_send_pgrp(fg, LINUX_SIGHUP, NULL);
+        signal_send_pgrp(fg, LINUX_SIGCONT, NULL);
+    }
+}
+
+static void parent_death_signals(struct tgroup *g, struct task *parent_thread) {
+    struct tgroup *c;
+    list_for_each(c, &g->children, sibling) {
+        struct task *t;
+        if (c->state != TG_ALIVE || (parent_thread && c->parent_task != parent_thread))
+            continue;
+        list_for_each(t, &c->tasks, tg_link)
+            if (t->pdeath_signal)
+                signal_send_task(t, t->pdeath_signal, NULL);
+    }
+}
+
+// The last thread has gone: the process is a zombie, or at once nothing. tasks_lock held.
+static void process_end(struct tgroup *g, struct list *dead) {
+    struct kernel *k = g->k;
+    session_end(g);
+    hup_if_orphaned(g->pgrp, g);
+    struct tgroup *c;
+    list_for_each(c, &g->children, sibling)
+        if (c->pgrp && c->pgrp != g->pgrp)
+            hup_if_orphaned(c->pgrp, g);
+    adopt_children(g, dead);
+    g->state = TG_ZOMBIE;
+    int status = g->group_exit_code, sig = status & 0x7f;
+    int code = !sig ? LINUX_CLD_EXITED : status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+    bool reap = parent_ignores(g);
+    waitq_wake(&g->exit_wait, ~0u);
+    tgroup_notify_parent(g, g->exit_signal, code, sig ? sig : status >> 8);
+    if (g == k->main) {
+        k->exit_status = status;
+        kernel_main_ended(k);
+    }
+    if (reap) {
+        tgroup_reap(g);
+        list_add_tail(dead, &g->sibling);
+    }
+}
+
+void vfork_release(struct task *t) {
+    struct task *parent;
+    {
+        LOCKED(&t->k->tasks_lock);
+        parent = take_ptr(t->vfork_parent);
+    }
+    if (!parent)
+        return;
+    atomic_store(&parent->vfork_done, true);
+    task_wake(parent);
+    task_put(parent);
+}
+
+int64_t task_exit_self(struct task *t, int status) {
+    struct tgroup *g = t->tg;
+    struct kernel *k = t->k;
+    struct list dead = LIST_INIT(dead);
+    struct task *unref = NULL;
+    t->exit_code = status;
+    if (t->mm)
+        futex_exit_task(t);
+    vfork_release(t);
+    task_drop_parts(t);
+    struct plat_thread *th = task_swap_thread(t, NULL);
+    bool last;
+    {
+        LOCKED(&k->tasks_lock);
+        parent_death_signals(g, t);
+        task_unpublish(t);
+        if (t == g->leader)
+            k->pids[t->tid] = t;  // its number stays taken until the process is reaped
+        last = atomic_load(&g->nalive) == 0;
+        if (!atomic_load(&g->exiting) && last)
+            g->group_exit_code = status;
+        if (th)
+            g->cpu_ns_dead += last ? plat_cpu_ns(th) : 0;
+        if (last) {
+            tgroup_timers_stop(g);
+            process_end(g, &dead);
+        } else if (g->exec_task) {
+            task_wake(g->exec_task);
+        }
+        atomic_store(&t->state, TASK_DEAD);
+        signal_rehome(g);
+        if (t != g->leader)
+            unref = t;  // the table's reference
+    }
+    if (th)
+        plat_thread_destroy(th);
+    struct tgroup *c, *tmp;
+    list_for_each_safe(c, tmp, &dead, sibling) {
+        list_del(&c->sibling);
+        tgroup_free_reaped(c);
+    }
+    if (unref)
+        task_put(unref);
+    return SYS_GONE;
+}
+
+// After tgroup_reap(), with no lock held.
+void tgroup_free_reaped(struct tgroup *g) {
+    struct task *leader = take_ptr(g->leader);
+    if (leader)
+        task_put(leader);
+    tgroup_put(g);
+}
