@@ -36,6 +36,11 @@ void log_msg(enum log_level level, const char *fmt, ...) {
     va_end(ap);
 }
 
+void log_raw(const char *line, size_t len) {
+    if (write(log_fd, line, len) < 0)
+        return;  // as above
+}
+
 void panic_at(const char *file, int line, const char *fmt, ...) {
     char where[200];
     snprintf(where, sizeof where, "panic at %s:%d: ", file, line);

@@ -4,6 +4,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 #include <stdarg.h>
+#include <stddef.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -11,6 +12,8 @@ void log_set_level(enum log_level level);  // default LOG_WARN; PICKET_LOG in th
 void log_set_fd(int fd);
 void log_set_name(const char *name);  // a string constant: "sentry", "gofer"
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// A finished line with its newline, as it is: for --strace. What can come from a guest is escaped by the caller.
+void log_raw(const char *line, size_t len);
 extern enum log_level log_level_now;
 
 #define log_error(...) log_msg(LOG_ERROR, __VA_ARGS__)
