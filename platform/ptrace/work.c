@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host work of a thread: a queue of operations that its own host thread carries out by injected calls, one after the
+// other, before it goes on. pt.h tells how a call is injected and how descriptors travel.
+#include "platform/ptrace/pt.h"
+#include "abi/errno.h"
+#include "abi/mman.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+// In the stub, at its scratch memory (slot 0): where recvmsg puts what it receives.
+struct channel_page {
+    struct msghdr header;
+    struct iovec iov;
+    char control[CMSG_SPACE(sizeof(int))];
+    char byte;
+};
+
+// Makes the stopped thread run one host call; its next stop is expected by the caller's state. Cost: two host calls,
+// and two for the stop.
+int pt_inject(struct pt_thread *t, const struct host_call *call) {
+    struct pt_platform *p = pt_owner(t);
+    struct lx_regs regs = {
+        .rip = stub_gate(&p->place),
+        .rsp = PT_NO_STACK,
+        .rax = call->nr,
+        .rdi = call->args[0],
+        .rsi = call->args[1],
+        .rdx = call->args[2],
+        .r10 = call->args[3],
+        .r8 = call->args[4],
+        .r9 = call->args[5],
+        .orig_rax = (uint64_t)-1,
+        .cs = LINUX_USER_CS,
+        .ss = LINUX_USER_DS,
+        .eflags = LINUX_EFLAGS_IF | LINUX_EFLAGS_FIXED,
+        .fs_base = t->regs.fs_base,
+        .gs_base = t->regs.gs_base,
+    };
+    t->dirty = REGS_ALL;
+    if (ptrace(PTRACE_SETREGS, t->tid, 0, &regs) < 0 || ptrace(PTRACE_CONT, t->tid, 0, 0) < 0)
+        return -errno;
+    return 0;
+}
+
+static void call_host(struct pt_thread *t, const struct host_call *call, enum pt_step step) {
+    t->call = *call;
+    t->step = step;
+    if (t->state != PT_WORKING)
+        pt_set_state(t, PT_WORKING);
+    int err = pt_inject(t, call);
+    if (err != 0 && err != -ESRCH)
+        pt_kill(t->proc);
+}
+
+// ---- the channel ----
+
+static void channel_discard(struct pt_platform *p) {
+    char byte;
+    while (recv(p->channel_far, &byte, 1, MSG_DONTWAIT) >= 0)
+        ;
+}
+
+static int channel_send(struct pt_platform *p, int fd) {
+    char byte = 0;
+    struct iovec iov = {&byte, 1};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    memset(&control, 0, sizeof(control));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    return sendmsg(p->channel, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+static int channel_prepare(struct pt_thread *t) {
+    uint64_t at = stub_slot_addr(&pt_owner(t)->place, 0);
+    struct channel_page page = {
+        .header = {.msg_iov = (struct iovec *)(at + offsetof(struct channel_page, iov)),
+                   .msg_iovlen = 1,
+                   .msg_control = (void *)(at + offsetof(struct channel_page, control)),
+                   .msg_controllen = sizeof(page.control)},
+        .iov = {(void *)(at + offsetof(struct channel_page, byte)), 1},
+    };
+    struct iovec local = {&page, sizeof(page)}, remote = {(void *)at, sizeof(page)};
+    int64_t n = plat_memory_raw(t->base.as, true, &local, 1, &remote, 1);
+    return n == (int64_t)sizeof(page) ? 0 : -LINUX_EFAULT;
+}
+
+static void finish(struct pt_thread *t, int64_t error);
+
+static void channel_start(struct pt_thread *t) {
+    struct pt_platform *p = pt_owner(t);
+    p->channel_owner = t;
+    int err = channel_prepare(t);
+    if (err == 0)
+        err = channel_send(p, t->now->op.fd);
+    if (err != 0) {
+        pt_channel_leave(t);
+        finish(t, err);
+        return;
+    }
+    uint64_t header = stub_slot_addr(&p->place, 0) + offsetof(struct channel_page, header);
+    const struct host_call call = {SYS_recvmsg, {PT_FD_CHANNEL, header, MSG_DONTWAIT}};
+    call_host(t, &call, STEP_RECEIVE);
+}
+
+void pt_channel_leave(struct pt_thread *t) {
+    struct pt_platform *p = pt_owner(t);
+    list_del(&t->channel_link);
+    if (p->channel_owner != t)
+        return;
+    if (t->step == STEP_RECEIVE)
+        channel_discard(p);  // perhaps it was not taken
+    p->channel_owner = NULL;
+    if (!list_empty(&p->channel_waiters)) {
+        struct pt_thread *next = list_first(&p->channel_waiters, struct pt_thread, channel_link);
+        list_del(&next->channel_link);
+        channel_start(next);
+    }
+}
+
+static void channel_enter(struct pt_thread *t) {
+    struct pt_platform *p = pt_owner(t);
+    t->step = STEP_CALL;
+    if (!p->channel_owner) {
+        channel_start(t);
+        return;
+    }
+    pt_set_state(t, PT_QUEUED);
+    list_add_tail(&p->channel_waiters, &t->channel_link);
+}
+
+// ---- operations ----
+
+void pt_free_work(struct pt_work *w) {
+    if (!w)
+        return;
+    if (w->op.fd >= 0)
+        close(w->op.fd);
+    free(w);
+}
+
+static bool is_clone(const struct pt_thread *t) { return t->now && t->now->child; }
+
+static void begin_clone(struct pt_thread *t, struct pt_work *w) {
+    if (w->child->destroyed) {
+        pt_gone(w->child, false, 0);
+        w->child = NULL;
+        finish(t, 0);
+        return;
+    }
+    pt_owner(t)->nclones++;
+    const struct host_call call = {SYS_clone, {w->clone_flags}};
+    call_host(t, &call, STEP_CALL);
+}
+
+// The next piece, or back to what the sentry wanted of the thread.
+static void next(struct pt_thread *t) {
+    if (list_empty(&t->work) || t->result != 0 || t->destroyed) {
+        if (t->state != PT_STOPPED)
+            pt_set_state(t, PT_STOPPED);
+        pt_work_drop(t);
+        pt_apply(t);
+        return;
+    }
+    struct pt_work *w = list_first(&t->work, struct pt_work, link);
+    list_del(&w->link);
+    t->now = w;
+    if (w->child) {
+        begin_clone(t, w);
+    } else if (w->op.fd >= 0) {
+        channel_enter(t);
+    } else {
+        struct host_call call;
+        plat_op_call(&w->op, -1, &call);
+        call_host(t, &call, STEP_CALL);
+    }
+}
+
+static void finish(struct pt_thread *t, int64_t error) {
+    pt_free_work(take_ptr(t->now));
+    if (t != pt_owner(t)->zygote)  // each of the zygote's children hears of its own failure
+        t->result = error;
+    next(t);
+}
+
+void pt_work_begin(struct pt_thread *t) {
+    t->result = 0;
+    next(t);
+}
+
+static void clone_ended(struct pt_platform *p) {
+    p->nclones--;
+    if (p->nclones == 0)
+        pt_orphans(p);
+}
+
+static void cloned(struct pt_thread *t, int64_t result) {
+    struct pt_platform *p = pt_owner(t);
+    struct pt_thread *child = t->now->child;
+    t->now->child = NULL;
+    if (result > 0) {
+        pt_bind(child, (int)result);
+        result = 0;
+    } else {
+        if (child->internal)
+            p->no_spares = true;
+        pt_gone(child, t == p->zygote, 0);
+    }
+    clone_ended(p);
+    finish(t, result);
+}
+
+static void op_done(struct pt_thread *t, int64_t result) {
+    bool ok = plat_call_ok(&t->call, result);
+    int64_t error = ok ? 0 : result < 0 && result > -4096 ? result : -LINUX_EFAULT;
+    if (t->now->op.fd < 0) {
+        finish(t, error);
+        return;
+    }
+    t->result = error;
+    const struct host_call call = {SYS_close, {PT_FD_FILE}};
+    call_host(t, &call, STEP_CLOSE);
+}
+
+// The file is mapped (or not) and its descriptor closed: the channel is free for others. Populating may take long,
+// so it is done after that; its result does not matter, as with MAP_POPULATE.
+static void file_done(struct pt_thread *t) {
+    const struct plat_op *op = &t->now->op;
+    pt_channel_leave(t);
+    if (t->result != 0 || !(op->flags & PLAT_POPULATE)) {
+        finish(t, t->result);
+        return;
+    }
+    int advice = op->prot & LINUX_PROT_WRITE ? LINUX_MADV_POPULATE_WRITE : LINUX_MADV_POPULATE_READ;
+    const struct host_call call = {SYS_madvise, {op->addr, op->len, (uint64_t)advice}};
+    call_host(t, &call, STEP_POPULATE);
+}
+
+static void received(struct pt_thread *t, int64_t result) {
+    if (result != 1) {
+        pt_channel_leave(t);
+        finish(t, -LINUX_EFAULT);
+        return;
+    }
+    struct plat_op op = t->now->op;
+    struct host_call call;
+    op.flags &= ~PLAT_POPULATE;
+    plat_op_call(&op, PT_FD_FILE, &call);
+    call_host(t, &call, STEP_CALL);
+}
+
+static void call_done(struct pt_thread *t, int64_t result) {
+    switch (t->step) {
+    case STEP_RECEIVE: received(t, result); break;
+    case STEP_CLOSE: file_done(t); break;
+    case STEP_POPULATE: finish(t, 0); break;
+    case STEP_CALL:
+        if (is_clone(t))
+            cloned(t, result);
+        else
+            op_done(t, result);
+        break;
+    }
+}
+
+// A stop of a thread that makes an injected call. What counts is the fault of the gate's `ret`; signals of others and
+// stale interrupts are dropped, and the host kernel restarts the call if one of them broke it off. A fault anywhere
+// else there ends the process.
+void pt_work_stop(struct pt_thread *t, int status) {
+    uint64_t behind = stub_gate(&pt_owner(t)->place) + 2;
+    struct lx_regs regs;
+    siginfo_t si;
+    t->interrupt_sent = false;
+    if (status == SIGBUS || status == SIGSEGV) {
+        if (ptrace(PTRACE_GETREGS, t->tid, 0, &regs) < 0)
+            return;  // was killed: its end comes next
+        if (regs.rip == behind && !pt_restart_code(regs.rax)) {
+            call_done(t, (int64_t)regs.rax);
+            return;
+        }
+        if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &si) == 0 && si.si_code > 0) {
+            pt_kill(t->proc);
+            return;
+        }
+    }
+    ptrace(PTRACE_CONT, t->tid, 0, 0);
+}
+
+void pt_work_drop(struct pt_thread *t) {
+    struct pt_platform *p = pt_owner(t);
+    pt_channel_leave(t);
+    if (is_clone(t)) {
+        struct pt_thread *child = take_ptr(t->now->child);
+        pt_gone(child, t == p->zygote || child->let != LET_NONE, 0);
+        clone_ended(p);
+    }
+    pt_free_work(take_ptr(t->now));
+    while (!list_empty(&t->work)) {
+        struct pt_work *w = list_first(&t->work, struct pt_work, link);
+        list_del(&w->link);
+        if (w->child)
+            pt_gone(w->child, t == p->zygote || w->child->let != LET_NONE, 0);
+        pt_free_work(w);
+    }
+}
+
+void pt_orphans(struct pt_platform *p) {
+    while (p->early) {
+        struct pt_early *early = p->early;
+        p->early = early->next;
+        if (!early->ended)
+            kill(early->tid, SIGKILL);
+        free(early);
+    }
+}
+
+// ---- platform.h's ----
+
+int pt_queue(struct plat_thread *base, const struct plat_op *op) {
+    struct pt_thread *t = pt_thread_of(base);
+    struct pt_platform *p = pt_owner(t);
+    struct pt_work *w = znew(struct pt_work);
+    if (!w) {
+        if (op->fd >= 0)
+            close(op->fd);
+        return -LINUX_ENOMEM;
+    }
+    w->op = *op;
+    if (op->kind != OP_MAP)
+        w->op.fd = -1;
+    LOCKED(&p->lock);
+    if (t->state == PT_GONE)
+        pt_free_work(w);
+    else
+        list_add_tail(&t->work, &w->link);
+    return 0;
+}
+
+static uint64_t host_clone_flags(unsigned flags) {
+    return flags & PLAT_CLONE_THREAD ? PT_CLONE_THREAD : flags & PLAT_CLONE_VM ? PT_CLONE_VM : PT_CLONE_FORK;
+}
+
+int pt_clone(struct plat_thread *base, unsigned flags, struct plat_thread **out, struct plat_as **as_out) {
+    struct pt_thread *t = pt_thread_of(base);
+    struct pt_platform *p = pt_owner(t);
+    bool shared = flags & (PLAT_CLONE_VM | PLAT_CLONE_THREAD);
+    LOCKED(&p->lock);
+    if (t->state == PT_GONE)
+        return -LINUX_ESRCH;
+    struct pt_as *as = shared ? pt_as_of(base->as) : pt_new_as(p);
+    struct pt_work *w = znew(struct pt_work);
+    struct pt_thread *child = as && w ? pt_new_thread(as, flags & PLAT_CLONE_THREAD ? t->proc : NULL) : NULL;
+    if (!child) {
+        free(w);
+        if (as && !shared) {
+            atomic_fetch_sub(&p->base.nspaces, 1);
+            as->released = true;
+            pt_free_as_if_done(as);
+        }
+        return -LINUX_ENOMEM;
+    }
+    child->regs = t->regs;
+    child->dirty = REGS_ALL;
+    w->op.fd = -1;
+    w->child = child;
+    w->clone_flags = host_clone_flags(flags);
+    list_add_tail(&t->work, &w->link);
+    if (shared)
+        plat_as_get(&as->base);
+    atomic_fetch_add(&p->base.nthreads, 1);
+    *out = &child->base;
+    *as_out = &as->base;
+    return 0;
+}
