@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: mremap
+// Growing in place, moving, shrinking, MREMAP_FIXED, content and errors (man 2 mremap).
+#include "guest.h"
+
+static void fill(char *p, int pages)
+{
+    for (int i = 0; i < pages; i++)
+        p[i * 4096] = 'a' + i;
+}
+
+TEST(shrink)
+{
+    char *p = map_pages(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    fill(p, 4);
+    EXPECT_EQ(mremap(p, 4 * 4096, 2 * 4096, 0), p);
+    EXPECT_EQ(p[4096], 'b');
+    EXPECT_EQ(read_faults(p + 2 * 4096), SIGSEGV);
+    munmap(p, 2 * 4096);
+}
+
+TEST(grow_in_place)
+{
+    char *p = map_pages(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    fill(p, 1);
+    ASSERT_OK(munmap(p + 4096, 3 * 4096));
+    EXPECT_EQ(mremap(p, 4096, 4 * 4096, 0), p);
+    EXPECT_EQ(p[0], 'a');
+    EXPECT_EQ(p[3 * 4096], 0);
+    munmap(p, 4 * 4096);
+}
+
+TEST(blocked_growth_needs_maymove)
+{
+    char *p = map_pages(2, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    ASSERT_OK(mprotect(p + 4096, 4096, PROT_READ));
+    fill(p, 1);
+    EXPECT_ERRNO(mremap(p, 4096, 8192, 0), ENOMEM);
+    char *moved = mremap(p, 4096, 8192, MREMAP_MAYMOVE);
+    ASSERT_TRUE(moved != MAP_FAILED && moved != p);
+    EXPECT_EQ(moved[0], 'a');
+    EXPECT_EQ(moved[4096], 0);
+    EXPECT_EQ(read_faults(p), SIGSEGV);
+    EXPECT_EQ(read_faults(p + 4096), 0);
+    munmap(moved, 8192);
+    munmap(p + 4096, 4096);
+}
+
+TEST(fixed)
+{
+    char *p = map_pages(2, PROT_READ | PROT_WRITE, MAP_PRIVATE), *to = map_pages(3, PROT_READ, MAP_PRIVATE);
+    fill(p, 2);
+    EXPECT_EQ(mremap(p, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+    EXPECT_EQ(to[4096], 'b');
+    EXPECT_EQ(write_faults(to), 0);
+    EXPECT_EQ(write_faults(to + 8192), SIGSEGV);
+    EXPECT_EQ(read_faults(p), SIGSEGV);
+    EXPECT_ERRNO(mremap(to, 4096, 4096, MREMAP_FIXED, p), EINVAL);
+    EXPECT_ERRNO(mremap(to, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, to + 4096), EINVAL);
+    munmap(to, 3 * 4096);
+}
+
+TEST(shared_file)
+{
+    int fd = ASSERT_OK(memfd_create("m", 0));
+    ASSERT_OK(ftruncate(fd, 4 * 4096));
+    EXPECT_EQ(pwrite(fd, "z", 1, 3 * 4096), 1);
+    char *p = map_file(fd, 4096, PROT_READ | PROT_WRITE, MAP_SHARED);
+    p = mremap(p, 4096, 4 * 4096, MREMAP_MAYMOVE);
+    ASSERT_TRUE(p != MAP_FAILED);
+    EXPECT_EQ(p[3 * 4096], 'z');
+    p[0] = 'q';
+    char c;
+    EXPECT_EQ(pread(fd, &c, 1, 0), 1);
+    EXPECT_EQ(c, 'q');
+    munmap(p, 4 * 4096);
+    close(fd);
+}
+
+TEST(errors)
+{
+    char *p = map_pages(1, PROT_READ, MAP_PRIVATE);
+    EXPECT_ERRNO(mremap(p + 1, 4096, 8192, MREMAP_MAYMOVE), EINVAL);
+    EXPECT_ERRNO(mremap(p, 4096, 0, 0), EINVAL);
+    EXPECT_ERRNO(mremap(p, 4096, 8192, 0x80), EINVAL);
+    EXPECT_OK(munmap(p, 4096));
+    EXPECT_ERRNO(mremap(p, 4096, 8192, MREMAP_MAYMOVE), EFAULT);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: setrlimit, write, ftruncate
+// RLIMIT_FSIZE: short writes, SIGXFSZ and EFBIG (man 2 getrlimit).
+#include "guest.h"
+
+#include <sys/resource.h>
+
+static void limit_to(rlim_t size)
+{
+    struct rlimit limit = {size, size};
+    ASSERT_OK(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+TEST(ignored_signal_gives_efbig)
+{
+    in_tmpdir();
+    IN_CHILD {
+        int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600));
+        signal(SIGXFSZ, SIG_IGN);
+        limit_to(10);
+        EXPECT_EQ(write(fd, "0123456", 7), 7);
+        EXPECT_EQ(write(fd, "0123456", 7), 3);
+        EXPECT_ERRNO(write(fd, "0", 1), EFBIG);
+        EXPECT_ERRNO(ftruncate(fd, 11), EFBIG);
+        EXPECT_OK(ftruncate(fd, 5));
+        EXPECT_ERRNO(pwrite(fd, "x", 1, 100), EFBIG);
+        EXPECT_EQ(pwrite(fd, "x", 1, 9), 1);
+    }
+}
+
+TEST(default_signal_kills)
+{
+    in_tmpdir();
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600));
+        limit_to(10);
+        EXPECT_EQ(write(fd, "0123456789", 10), 10);
+        EXPECT_EQ(write(fd, "0", 1), -1);
+        child_done();
+    }
+    EXPECT_EQ(wait_exit(pid), -SIGXFSZ);
+}
+
+TEST(pipes_are_not_limited)
+{
+    IN_CHILD {
+        int fds[2];
+        ASSERT_OK(pipe(fds));
+        limit_to(1);
+        EXPECT_EQ(write(fds[1], "0123", 4), 4);
+    }
+}
