@@ -7,6 +7,7 @@
 // it: mm_op_begin() takes the turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share it.
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
+#include "abi/mman.h"
 #include "base/lock.h"
 #include "base/rbtree.h"
 #include "base/refcount.h"
@@ -20,7 +21,10 @@
 struct task;
 
 struct vma {
-    struct rb_node node;  // [mm->lock] by start
+    union {
+        struct rb_node node;  // [mm->lock] by start
+        struct vma *chain;    // when it is not in the tree: spare, or on its way to be freed
+    };
     uint64_t start, end;  // [mm->lock] page aligned, never overlapping
     uint32_t prot;        // LINUX_PROT_*
     uint32_t max_prot;    // what mprotect may grant (files opened read-only, shared)
@@ -30,7 +34,12 @@ struct vma {
     const char *name;     // "[heap]", "[stack]", "[vdso]"; a constant, or NULL
 };
 #define VMA_LOCKED 0x80000000u
-#define VMA_FIXED_KERNEL 0x40000000u  // the vDSO and its data: the platform's own, may not be changed
+#define VMA_FIXED_KERNEL 0x40000000u  // the vDSO and its data: the platform's own, may not be changed. Without a
+                                      // name: the platform's hidden parts, which look like a hole that is never free
+#define VMA_DONTFORK 0x20000000u      // MADV_DONTFORK
+#define VMA_DONTDUMP 0x10000000u      // MADV_DONTDUMP, for show
+#define VMA_KEPT_FLAGS (LINUX_MAP_SHARED | LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN | VMA_LOCKED | VMA_FIXED_KERNEL)
+#define MM_MAX_AREAS 65400            // below the host's 65530, which also counts the stub's own
 
 struct mm {
     struct refcount refs;           // tasks and lookers (procfs)
@@ -41,7 +50,13 @@ struct mm {
     struct rb_root areas;           // [lock]
     unsigned nareas;                // [lock]
     uint64_t total, locked, data;   // [lock] bytes mapped; VMA_LOCKED; private writable
+    struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
+    unsigned nspare;                // [lock]
+    uint32_t def_flags;             // [lock] VMA_LOCKED after mlockall(MCL_FUTURE)
+    bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
+    uint64_t place_top, place_hole; // [lock] between place_top and mmap_base no hole is larger than place_hole
+    uint64_t undo_start, undo_end;  // [lock] what the last call mapped anew: taken back when the host refuses late
     uint64_t brk_start, brk;        // [lock]
     uint64_t stack_top;
     uint64_t arg_start, arg_end, env_start, env_end;  // [lock] for /proc/PID/cmdline and environ
@@ -70,19 +85,47 @@ bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
 void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
 
+// Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it was a new
+// mapping and is taken back, so the call can still be answered with the error. False: the maps differ for good.
+bool mm_late_failure(struct task *t);
+
 struct mmap_args {
     uint64_t addr, len, offset;
     uint32_t prot, flags;
     struct file *file;  // borrowed
-    const char *name;
+    const char *name;     // a constant
 };
 // Semantics (do_ layer): mm->lock is taken inside; host work is queued on `th`. Values or -LINUX_E*.
 int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mmap_args *a);
 int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len);
 int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, uint32_t prot);
 int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr);
+struct mremap_args {
+    uint64_t addr, old_len, new_len, new_addr;
+    uint32_t flags;
+};
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a);
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, int advice);
+int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock);
+int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
+int64_t do_munlockall(struct mm *mm);
+int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
+
+// For the loader, on a map that nobody runs in yet. Picks mmap_base, and where the stack's top is; `stack` is how much
+// is mapped for it at once. `random`: with ASLR.
+int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_stack, bool random);
+// A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
+uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
+// Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).
+int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot, struct file *file,
+                 uint64_t offset, const char *name);
+// The program file of the map: kept from being written to as long as it is set. `f` borrowed; NULL: none.
+int mm_set_exe(struct mm *mm, struct file *f);  // -LINUX_ETXTBSY
+struct file *mm_get_exe(struct mm *mm);         // referenced, or NULL
 
 // For procfs and coredumps: calls fn under mm->lock for each area in order; stops when fn returns false.
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg);
+// One line of /proc/PID/maps with its newline, paths as seen from `root`. Length; 0: it does not fit.
+size_t vma_format(const struct vma *v, struct vfs *vfs, const struct path *root, char *buf, size_t size);
 
 #endif

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// See area.h.
+#include "sentry/mm/area.h"
+#include "abi/errno.h"
+#include "base/fault.h"
+#include <stdlib.h>
+
+// ---- Spares, bins ------------------------------------------------------------------------------------------------
+static void bin_add(struct area_bin *bin, struct vma *v) {
+    v->chain = bin->first;
+    bin->first = v;
+}
+void area_bin_empty(struct area_bin *bin) {
+    for (struct vma *v = bin->first, *next; v; v = next) {
+        next = v->chain;
+        if (v->file)
+            file_put(v->file);
+        free(v);
+    }
+    bin->first = NULL;
+}
+
+int area_reserve(struct mm *mm, unsigned n) {
+    while (mm->nspare < n) {
+        struct vma *v = znew(struct vma);
+        if (!v)
+            return -LINUX_ENOMEM;
+        v->chain = mm->spare;
+        mm->spare = v;
+        mm->nspare++;
+    }
+    return 0;
+}
+static struct vma *take_spare(struct mm *mm) {
+    struct vma *v = mm->spare;
+    invariant(v);
+    mm->spare = v->chain;
+    mm->nspare--;
+    return v;
+}
+
+// ---- The tree ------------------------------------------------------------------------------------------------------
+static struct vma *to_vma(struct rb_node *n) { return n ? rb_entry(n, struct vma, node) : NULL; }
+
+struct vma *area_find(const struct mm *mm, uint64_t addr) {
+    struct vma *best = NULL;
+    for (struct rb_node *n = mm->areas.node; n;) {
+        struct vma *v = to_vma(n);
+        if (v->end > addr) {
+            best = v;
+            n = n->left;
+        } else {
+            n = n->right;
+        }
+    }
+    return best;
+}
+struct vma *area_next(const struct vma *v) { return to_vma(rb_next(&v->node)); }
+struct vma *area_prev(const struct vma *v) { return to_vma(rb_prev(&v->node)); }
+
+// What counts against RLIMIT_DATA: private and writable, but not the stack.
+static bool is_data(const struct vma *v) {
+    return (v->prot & LINUX_PROT_WRITE) && !(v->flags & (LINUX_MAP_SHARED | LINUX_MAP_GROWSDOWN));
+}
+static void account(struct mm *mm, const struct vma *v, bool add) {
+    if (v->flags & VMA_FIXED_KERNEL)
+        return;
+    uint64_t n = v->end - v->start, sign = add ? 1 : -UINT64_C(1);
+    mm->total += sign * n;
+    if (v->flags & VMA_LOCKED)
+        mm->locked += sign * n;
+    if (is_data(v))
+        mm->data += sign * n;
+}
+
+static void link_area(struct mm *mm, struct vma *v) {
+    struct rb_node **link = &mm->areas.node, *parent = NULL;
+    while (*link) {
+        parent = *link;
+        link = v->start < to_vma(parent)->start ? &parent->left : &parent->right;
+    }
+    rb_insert(&mm->areas, &v->node, parent, link);
+    mm->nareas++;
+}
+static void unlink_area(struct mm *mm, struct vma *v) {
+    rb_erase(&mm->areas, &v->node);
+    mm->nareas--;
+}
+
+void area_split(struct mm *mm, uint64_t at) {
+    struct vma *v = area_find(mm, at);
+    if (!v || v->start >= at)
+        return;
+    struct vma *upper = take_spare(mm);
+    *upper = *v;
+    if (upper->file) {
+        file_get(upper->file);
+        upper->offset += at - v->start;
+    }
+    upper->start = at;
+    v->end = at;
+    link_area(mm, upper);
+}
+
+static bool alike(const struct vma *a, const struct vma *b) {
+    return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot && a->flags == b->flags &&
+           a->file == b->file && a->name == b->name && !(a->flags & VMA_FIXED_KERNEL) &&
+           (!a->file || a->offset + (a->end - a->start) == b->offset);
+}
+// Lets `a` swallow its upper neighbour b.
+static void swallow(struct mm *mm, struct vma *a, struct vma *b, struct area_bin *bin) {
+    unlink_area(mm, b);
+    a->end = b->end;
+    bin_add(bin, b);
+}
+
+void area_merge_range(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin) {
+    struct vma *v = area_find(mm, start ? start - 1 : 0);
+    while (v && v->start <= end) {
+        struct vma *next = area_next(v);
+        if (next && alike(v, next))
+            swallow(mm, v, next, bin);
+        else
+            v = next;
+    }
+}
+
+// The common case of a new area that continues a neighbour costs no node.
+struct vma *area_add(struct mm *mm, const struct vma *proto) {
+    account(mm, proto, true);
+    struct vma *above = area_find(mm, proto->start), *below;
+    below = above ? area_prev(above) : to_vma(rb_last(&mm->areas));
+    if (below && alike(below, proto)) {
+        below->end = proto->end;
+        if (above && alike(below, above)) {
+            unlink_area(mm, above);
+            below->end = above->end;
+            // Their file is one and the same, so this is not its last reference and nothing is let go of here.
+            if (above->file)
+                file_put(above->file);
+            *above = (struct vma){.chain = mm->spare};
+            mm->spare = above;
+            mm->nspare++;
+        }
+        return below;
+    }
+    if (above && alike(proto, above)) {
+        above->start = proto->start;
+        above->offset = proto->offset;
+        return above;
+    }
+    struct vma *v = take_spare(mm);
+    *v = *proto;
+    if (v->file)
+        file_get(v->file);
+    link_area(mm, v);
+    return v;
+}
+
+void area_cut(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin) {
+    struct vma *v = area_find(mm, start), *next;
+    if (!v || v->start >= end)
+        return;
+    if (!(v->flags & VMA_FIXED_KERNEL))
+        area_split(mm, start);
+    struct vma *last = area_find(mm, end);
+    if (last && last->start < end && !(last->flags & VMA_FIXED_KERNEL))
+        area_split(mm, end);
+    for (v = area_find(mm, start); v && v->start < end; v = next) {
+        next = area_next(v);
+        if (v->flags & VMA_FIXED_KERNEL)
+            continue;
+        account(mm, v, false);
+        unlink_area(mm, v);
+        bin_add(bin, v);
+    }
+    // The hole may reach beyond what was cut; all of it is free to be found again.
+    v = area_find(mm, end);
+    uint64_t top = v && v->start > end ? v->start : v ? end : mm->mmap_base;
+    if (top > mm->mmap_base)
+        top = mm->mmap_base;
+    if (top > mm->place_top)
+        mm->place_top = top;
+}
+
+void area_change(struct mm *mm, struct vma *v, uint32_t prot, uint32_t flags) {
+    account(mm, v, false);
+    v->prot = prot;
+    v->flags = flags;
+    account(mm, v, true);
+}
+
+bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end) {
+    const struct vma *v = area_find(mm, start);
+    return !v || v->start >= end;
+}
+int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end) {
+    int found = 0;
+    for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
+        if (v->flags & VMA_FIXED_KERNEL) {
+            if (v->name)
+                return 2;
+            found = 1;
+        }
+    return found;
+}
+
+// ---- Free ranges ---------------------------------------------------------------------------------------------------
+// Linear in the areas that are passed over. area_place() remembers where it need not look again, so a program with
+// thousands of areas pays for one of them only.
+static uint64_t gap_down(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len, uint64_t *largest) {
+    if (hi <= lo || len > hi - lo)
+        return 0;
+    const struct vma *v = area_find(mm, hi - 1);  // the one across hi, or the first above
+    if (!v)
+        v = to_vma(rb_last(&mm->areas));
+    uint64_t top = hi;
+    for (;; v = area_prev(v)) {
+        if (v && v->start >= top)
+            continue;
+        uint64_t bottom = v && v->end > lo ? v->end : lo;
+        if (top > bottom && top - bottom >= len)
+            return top - len;
+        if (top > bottom && top - bottom > *largest)
+            *largest = top - bottom;
+        if (!v || v->start <= lo)
+            return 0;
+        top = v->start;
+    }
+}
+uint64_t area_find_gap(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len) {
+    uint64_t largest = 0;
+    return gap_down(mm, lo, hi, len, &largest);
+}
+
+uint64_t area_place(struct mm *mm, uint64_t len) {
+    uint64_t lo = mm->layout->lo, addr;
+    if (len <= mm->place_hole) {
+        mm->place_top = mm->mmap_base;
+        mm->place_hole = 0;
+    }
+    addr = gap_down(mm, lo, mm->place_top, len, &mm->place_hole);
+    if (addr) {
+        mm->place_top = addr;
+        return addr;
+    }
+    // A hole may lie across place_top: look once more from the top, then above mmap_base.
+    addr = area_find_gap(mm, lo, mm->mmap_base, len);
+    return addr ? addr : area_find_gap(mm, mm->mmap_base, mm->layout->hi, len);
+}
+
+// ---- The whole -------------------------------------------------------------------------------------------------------
+bool area_check(const struct mm *mm) {
+    struct mm sum = {0};
+    uint64_t end = 0;
+    unsigned n = 0;
+    for (const struct rb_node *r = rb_first(&mm->areas); r; r = rb_next(r)) {
+        const struct vma *v = rb_entry(r, struct vma, node);
+        if (v->start < end || v->end <= v->start || (v->start | v->end) % GUEST_PAGE_SIZE)
+            return false;
+        end = v->end;
+        n++;
+        account(&sum, v, true);
+    }
+    return n == mm->nareas && sum.total == mm->total && sum.locked == mm->locked && sum.data == mm->data;
+}
+void area_free_all(struct mm *mm) {
+    struct area_bin bin = {NULL};
+    for (struct rb_node *n; (n = rb_first(&mm->areas));) {
+        struct vma *v = to_vma(n);
+        unlink_area(mm, v);
+        bin_add(&bin, v);
+    }
+    area_bin_empty(&bin);
+    for (struct vma *v; (v = mm->spare); mm->nspare--) {
+        mm->spare = v->chain;
+        free(v);
+    }
+}

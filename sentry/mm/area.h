@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The areas of a memory map as a data structure: a red-black tree by address, with splitting, merging, accounting and
+// the search for a free range. No system call semantics, no host work: sentry/mm/mm_*.c build those on top.
+//
+// mm->lock is held for everything here. A change is prepared by area_reserve(), which may fail; the change itself
+// then cannot. Areas that leave the tree go on a `bin`, which is emptied after the lock is dropped, because letting
+// go of a file may do anything.
+#ifndef SENTRY_MM_AREA_H
+#define SENTRY_MM_AREA_H
+#include "sentry/mm/mm.h"
+
+struct area_bin {
+    struct vma *first;
+};
+void area_bin_empty(struct area_bin *bin);  // no lock held
+
+// Makes sure that n areas can be taken without allocating. Each split takes one, each area_add() one.
+int area_reserve(struct mm *mm, unsigned n);
+// The first area that ends above addr, or NULL. Its neighbours in order.
+struct vma *area_find(const struct mm *mm, uint64_t addr);
+struct vma *area_next(const struct vma *v);
+struct vma *area_prev(const struct vma *v);
+// Adds [proto->start, proto->end), which is free, as an area like proto (its file is referenced anew), and merges it.
+struct vma *area_add(struct mm *mm, const struct vma *proto);
+// Cuts areas in two at `at`, if one lies across. Takes one reserved area.
+void area_split(struct mm *mm, uint64_t at);
+// Removes [start, end) from the map, but for the platform's own. Takes up to two reserved areas.
+void area_cut(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin);
+// Changes one whole area; the accounting follows. Merge afterwards with area_merge_range().
+void area_change(struct mm *mm, struct vma *v, uint32_t prot, uint32_t flags);
+// Joins neighbours that are alike from the area before start to the one after end.
+void area_merge_range(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin);
+// Is there no area at all (the platform's included) in [start, end)?
+bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end);
+// Does the range touch one of the platform's own? 0: no, 1: hidden ones only, 2: one with a name.
+int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end);
+// The highest free range of len bytes in [lo, hi): its start, or 0.
+uint64_t area_find_gap(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len);
+// The same from mmap_base downward, with the map's memory of where there is nothing to find; then anywhere above it.
+uint64_t area_place(struct mm *mm, uint64_t len);
+// Checks that all links, sizes and counts fit together; for tests and debug builds.
+bool area_check(const struct mm *mm);
+void area_free_all(struct mm *mm);  // no lock needed: nobody has the map any more
+
+static inline bool area_hidden(const struct vma *v) { return (v->flags & VMA_FIXED_KERNEL) && !v->name; }
+
+#endif

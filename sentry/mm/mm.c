@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Big Theory of guest memory.
+//
+// Two maps describe one address space. Ours (struct mm: a tree of areas) is the one that decides: placement, limits,
+// accounting, what /proc/PID/maps shows, what a call answers. The host's, of the stub process that runs the guest, is
+// the one that the MMU obeys. Each change is decided in ours, under mm->lock, and queued as host work on the calling
+// task's held thread, which does it before it runs guest code again. So a change costs no round trip of its own: the
+// host calls are made by the stub, on the way back from the system call that it was in anyway.
+//
+// Pages are the host's business altogether. Private anonymous memory is host anonymous memory of the stub: zero fill,
+// copy on write after fork, swapping are the host kernel's. A file map is a map of the host descriptor behind the
+// file (vfs_mmap_fd), so page cache is shared with everybody. Shared anonymous memory and SysV segments are memfds.
+// Copies to and from the guest (usercopy.c) go by the host's map too, and need no lock of ours.
+//
+// Host memory is always mapped without reserve: the sentry itself refuses what Linux's heuristic would refuse
+// (a single private writable map larger than memory), so that the host's answer cannot differ from ours late.
+//
+// Who may change a map: mm_turn.c. While one task alone uses it, that task, at once. While several do, whoever has the
+// turn, and it ends only when the host has done the work, because work queued on two threads is done in no order.
+//
+// When the host refuses late (no memory for its own structures, a file system that must not be executed from): a new
+// mapping is taken back and the call answers with the error (mm_late_failure()); anything else ends the process.
+//
+// The stack is mapped in whole when a program starts: RLIMIT_STACK up to a cap, without reserve. The host fills in
+// its pages when they are touched, so it costs nothing, and growing needs no fault of ours.
+// LIMIT: a stack limit raised after exec takes effect at the next exec; MAP_GROWSDOWN areas do not grow.
+//
+// The platform's own ranges lie in the tree as areas with VMA_FIXED_KERNEL: the vDSO with its name, and the stub
+// without one, which looks like a hole in which nothing can ever be placed.
+//
+// This file: the life of a map. area.c: the tree. mm_map.c, mm_protect.c, mm_advise.c, mm_lock.c, mm_remap.c: the
+// calls. Locks: mm->lock (RANK_MM); files are let go of after it is dropped (struct area_bin).
+#include "sentry/mm/mm.h"
+#include "base/fault.h"
+#include "sentry/mm/area.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int add_reserved(struct mm *mm) {
+    const struct plat_layout *l = mm->layout;
+    for (unsigned i = 0; i < l->nreserved; i++) {
+        const struct plat_range *r = &l->reserved[i];
+        if (r->end <= r->start)
+            continue;
+        if (area_reserve(mm, 1) < 0)
+            return -LINUX_ENOMEM;
+        bool text = r->name && !strcmp(r->name, "[vdso]");
+        struct vma v = {.start = r->start, .end = r->end, .name = r->name};
+        v.prot = r->name ? LINUX_PROT_READ | (text ? LINUX_PROT_EXEC : 0u) : LINUX_PROT_NONE;
+        v.max_prot = v.prot;
+        v.flags = VMA_FIXED_KERNEL | LINUX_MAP_PRIVATE;
+        area_add(mm, &v);
+    }
+    return 0;
+}
+
+static struct mm *mm_alloc(const struct plat_layout *layout, struct plat_as *as) {
+    struct mm *mm = znew(struct mm);
+    if (!mm)
+        return NULL;
+    ref_init(&mm->refs, 1);
+    lock_init(&mm->lock, RANK_MM);
+    waitq_init(&mm->op_wait);
+    mm->layout = layout;
+    mm->as = as;
+    mm->mmap_base = mm->place_top = layout->hi;
+    return mm;
+}
+
+static void mm_free(struct mm *mm) {
+    area_free_all(mm);
+    mm_set_exe(mm, NULL);
+    if (mm->as)
+        plat_as_put(mm->as);
+    waitq_destroy(&mm->op_wait);
+    lock_destroy(&mm->lock);
+    free(mm);
+}
+
+// On failure `as` is given back as well.
+struct mm *mm_new(struct platform *p, struct plat_as *as) {
+    struct mm *mm = mm_alloc(plat_layout(p), as);
+    if (!mm) {
+        plat_as_put(as);
+        return NULL;
+    }
+    if (add_reserved(mm) < 0) {
+        mm_free(mm);
+        return NULL;
+    }
+    return mm;
+}
+struct mm *mm_get(struct mm *mm) {
+    ref_get(&mm->refs);
+    return mm;
+}
+void mm_put(struct mm *mm) {
+    if (ref_put(&mm->refs))
+        mm_free(mm);
+}
+void mm_use(struct mm *mm) { atomic_fetch_add(&mm->users, 1); }
+void mm_unuse(struct mm *mm) { invariant(atomic_fetch_sub(&mm->users, 1) > 0); }
+
+// ---- fork ------------------------------------------------------------------------------------------------------------
+static int copy_areas(struct mm *old, struct mm *new) {
+    for (struct vma *v = area_find(old, 0); v; v = area_next(v)) {
+        if (v->flags & VMA_DONTFORK)
+            continue;
+        if (area_reserve(new, 1) < 0)
+            return -LINUX_ENOMEM;
+        struct vma copy = *v;
+        copy.flags &= ~VMA_LOCKED;  // locks are not inherited, mlock(2)
+        area_add(new, &copy);
+    }
+    return 0;
+}
+
+// The caller has the turn (mm_op_begin), so that the host's copy, made later, is of the same map.
+int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
+    struct mm *mm = mm_alloc(old->layout, as);
+    if (!mm) {
+        plat_as_put(as);
+        return -LINUX_ENOMEM;
+    }
+    int r;
+    struct file *exe = mm_get_exe(old);
+    {
+        LOCKED(&old->lock);
+        mm->mmap_base = old->mmap_base;
+        mm->place_top = old->place_top;
+        mm->place_hole = old->place_hole;
+        mm->brk_start = old->brk_start;
+        mm->brk = old->brk;
+        mm->stack_top = old->stack_top;
+        mm->arg_start = old->arg_start;
+        mm->arg_end = old->arg_end;
+        mm->env_start = old->env_start;
+        mm->env_end = old->env_end;
+        memcpy(mm->auxv, old->auxv, sizeof mm->auxv);
+        mm->nauxv = old->nauxv;
+        r = copy_areas(old, mm);
+    }
+    if (r == 0 && exe)
+        r = mm_set_exe(mm, exe);
+    if (exe)
+        file_put(exe);
+    if (r < 0) {
+        mm_free(mm);
+        return r;
+    }
+    *out = mm;
+    return 0;
+}
+
+// ---- The program file --------------------------------------------------------------------------------------------------
+// inode->writers counts down for each map whose program it is: open for writing answers ETXTBSY then.
+static int deny_write(struct inode *i) {
+    int32_t n = atomic_load(&i->writers);
+    do {
+        if (n > 0)
+            return -LINUX_ETXTBSY;
+    } while (!atomic_compare_exchange_weak(&i->writers, &n, n - 1));
+    return 0;
+}
+int mm_set_exe(struct mm *mm, struct file *f) {
+    if (f) {
+        int r = deny_write(f->inode);
+        if (r < 0)
+            return r;
+        file_get(f);
+    }
+    struct file *old;
+    {
+        LOCKED(&mm->lock);
+        old = mm->exe;
+        mm->exe = f;
+    }
+    if (old) {
+        atomic_fetch_add(&old->inode->writers, 1);
+        file_put(old);
+    }
+    return 0;
+}
+struct file *mm_get_exe(struct mm *mm) {
+    LOCKED(&mm->lock);
+    return mm->exe ? file_get(mm->exe) : NULL;
+}
+
+void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg) {
+    LOCKED(&mm->lock);
+    for (struct vma *v = area_find(mm, 0); v; v = area_next(v))
+        if (!area_hidden(v) && !fn(arg, v))
+            return;
+}

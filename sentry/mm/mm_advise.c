@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
+//
+// LIMIT: hints about paging and huge pages are checked and ignored; MADV_POPULATE_*, MADV_COLLAPSE and MADV_GUARD_*
+// are EINVAL, as on kernels before them.
+#include "abi/errno.h"
+#include "abi/misc.h"
+#include "sentry/fdtable.h"
+#include "sentry/mm/area.h"
+#include "sentry/mm/mm_queue.h"
+#include "sentry/task.h"
+
+enum advice { ADVICE_BAD, ADVICE_HINT, ADVICE_HOST, ADVICE_REMOVE };
+
+static enum advice kind_of(int advice) {
+    switch (advice) {
+    case LINUX_MADV_NORMAL:
+    case LINUX_MADV_RANDOM:
+    case LINUX_MADV_SEQUENTIAL:
+    case LINUX_MADV_WILLNEED:
+    case LINUX_MADV_COLD:
+    case LINUX_MADV_PAGEOUT:
+    case LINUX_MADV_HUGEPAGE:
+    case LINUX_MADV_NOHUGEPAGE:
+    case LINUX_MADV_MERGEABLE:
+    case LINUX_MADV_UNMERGEABLE:
+    case LINUX_MADV_DONTDUMP:
+    case LINUX_MADV_DODUMP:
+        return ADVICE_HINT;
+    case LINUX_MADV_DONTNEED:
+    case LINUX_MADV_DONTNEED_LOCKED:
+    case LINUX_MADV_FREE:
+    case LINUX_MADV_DONTFORK:
+    case LINUX_MADV_DOFORK:
+    case LINUX_MADV_WIPEONFORK:
+    case LINUX_MADV_KEEPONFORK:
+        return ADVICE_HOST;
+    case LINUX_MADV_REMOVE:
+        return ADVICE_REMOVE;
+    default:
+        return ADVICE_BAD;
+    }
+}
+
+static int check_area(const struct vma *v, int advice) {
+    bool anonymous = !v->file && (v->flags & LINUX_MAP_PRIVATE);
+    if (v->flags & VMA_FIXED_KERNEL)
+        return -LINUX_EINVAL;
+    switch (advice) {
+    case LINUX_MADV_DONTNEED:
+        return v->flags & VMA_LOCKED ? -LINUX_EINVAL : 0;
+    case LINUX_MADV_FREE:
+    case LINUX_MADV_WIPEONFORK:
+        return anonymous ? 0 : -LINUX_EINVAL;
+    default:
+        return 0;
+    }
+}
+
+static int advise_host(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, int advice,
+                       struct area_bin *bin) {
+    // Nothing of ours is locked on the host, so the plain form does there.
+    int host = advice == LINUX_MADV_DONTNEED_LOCKED ? LINUX_MADV_DONTNEED : advice;
+    int r = queue_advise(mm, th, start, end, host);
+    if (r == 0 && (advice == LINUX_MADV_DONTFORK || advice == LINUX_MADV_DOFORK))
+        r = flag_range(mm, start, end, advice == LINUX_MADV_DONTFORK ? VMA_DONTFORK : 0, VMA_DONTFORK, bin);
+    return r;
+}
+
+// Area by area, as Linux: stops at the first that refuses, and tells of holes at the end.
+static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, int advice, bool host,
+                        struct area_bin *bin) {
+    int holes = 0;
+    for (uint64_t at = start; at < end;) {
+        const struct vma *v = area_find(mm, at);
+        while (v && area_hidden(v))
+            v = area_next(v);
+        if (!v || v->start >= end)
+            return -LINUX_ENOMEM;
+        if (v->start > at)
+            holes = -LINUX_ENOMEM;
+        uint64_t from = v->start > at ? v->start : at, to = v->end < end ? v->end : end;
+        int r = check_area(v, advice);
+        if (r == 0 && host)
+            r = advise_host(mm, th, from, to, advice, bin);
+        if (r < 0)
+            return r;
+        at = to;
+    }
+    return holes;
+}
+
+// Punches holes into the files behind shared areas; the files are told with no lock held.
+static int advise_remove(struct task *t, struct mm *mm, uint64_t start, uint64_t end) {
+    TASK_VFS_CTX(t, ctx);
+    int holes = 0;
+    for (uint64_t at = start; at < end;) {
+        struct file *f cleanup_file = NULL;
+        uint64_t off, to;
+        {
+            LOCKED(&mm->lock);
+            const struct vma *v = area_find(mm, at);
+            if (!v || v->start >= end)
+                return -LINUX_ENOMEM;
+            if (v->start > at)
+                holes = -LINUX_ENOMEM;
+            at = v->start > at ? v->start : at;
+            to = v->end < end ? v->end : end;
+            if (!v->file || !(v->flags & LINUX_MAP_SHARED) || (v->flags & VMA_LOCKED))
+                return -LINUX_EINVAL;
+            if (!(v->max_prot & LINUX_PROT_WRITE))
+                return -LINUX_EACCES;
+            f = file_get(v->file);
+            off = v->offset + (at - v->start);
+        }
+        int r = vfs_fallocate(&ctx, f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, off, to - at);
+        if (r < 0)
+            return r;
+        at = to;
+    }
+    return holes;
+}
+
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, int advice) {
+    enum advice kind = kind_of(advice);
+    if (kind == ADVICE_BAD || addr % GUEST_PAGE_SIZE)
+        return -LINUX_EINVAL;
+    if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) < addr)
+        return -LINUX_EINVAL;
+    uint64_t end = addr + page_up(len);
+    if (end == addr)
+        return 0;
+    if (kind == ADVICE_REMOVE)
+        return advise_remove(t, mm, addr, end);
+    struct area_bin bin = {NULL};
+    int r;
+    {
+        LOCKED(&mm->lock);
+        r = advise_range(mm, th, addr, end, advice, kind == ADVICE_HOST, &bin);
+    }
+    area_bin_empty(&bin);
+    return r;
+}
+
+int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags) {
+    if ((flags & ~(unsigned)(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) || addr % GUEST_PAGE_SIZE)
+        return -LINUX_EINVAL;
+    if ((flags & LINUX_MS_ASYNC) && (flags & LINUX_MS_SYNC))
+        return -LINUX_EINVAL;
+    if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) < addr)
+        return -LINUX_ENOMEM;
+    int holes = 0;
+    for (uint64_t at = addr, end = addr + page_up(len); at < end;) {
+        struct file *f cleanup_file = NULL;
+        {
+            LOCKED(&mm->lock);
+            const struct vma *v = area_find(mm, at);
+            while (v && area_hidden(v))
+                v = area_next(v);
+            if (!v || v->start >= end)
+                return -LINUX_ENOMEM;
+            if (v->start > at)
+                holes = -LINUX_ENOMEM;
+            if ((flags & LINUX_MS_INVALIDATE) && (v->flags & VMA_LOCKED))
+                return -LINUX_EBUSY;
+            if ((flags & LINUX_MS_SYNC) && v->file && (v->flags & LINUX_MAP_SHARED))
+                f = file_get(v->file);
+            at = v->end;
+        }
+        int r = f ? vfs_fsync(f, true) : 0;
+        if (r < 0 && r != -LINUX_EINVAL)
+            return r;
+    }
+    return holes;
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+// mmap, munmap and brk: what they mean. Called by sentry/syscalls/sys_mm.c and sys_shm.c, and by the loader. Each checks
+// everything and reserves what it needs, queues the host work, and only then changes our map, which cannot fail.
+//
+// LIMIT: no huge pages: MAP_HUGETLB answers ENOMEM, as on a machine where none are set aside.
+// LIMIT: MAP_SYNC (DAX) is EOPNOTSUPP; MAP_UNINITIALIZED, MAP_DENYWRITE, MAP_EXECUTABLE are ignored as by Linux.
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "base/clock.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/area.h"
+#include "sentry/mm/mm_queue.h"
+#include "sentry/task.h"
+
+#define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
+#define STACK_GUARD (256 * GUEST_PAGE_SIZE)
+#define LOW_2G      0x80000000ull
+#define LOW_1G      0x40000000ull
+// What MAP_SHARED_VALIDATE knows, mmap(2).
+#define VALIDATED                                                                                            \
+    (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT | LINUX_MAP_GROWSDOWN |         \
+     LINUX_MAP_DENYWRITE | LINUX_MAP_EXECUTABLE | LINUX_MAP_LOCKED | LINUX_MAP_NORESERVE |                    \
+     LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK | LINUX_MAP_STACK | LINUX_MAP_FIXED_NOREPLACE)
+
+// ---- Limits --------------------------------------------------------------------------------------------------------
+int limit_total(struct task *t, const struct mm *mm, uint64_t more, uint64_t more_data) {
+    if (more && (mm->total + more > task_rlimit(t, LINUX_RLIMIT_AS) || mm->total + more < more))
+        return -LINUX_ENOMEM;
+    if (more_data && mm->data + more_data > task_rlimit(t, LINUX_RLIMIT_DATA))
+        return -LINUX_ENOMEM;
+    return 0;
+}
+int limit_locked(struct task *t, const struct mm *mm, uint64_t more) {
+    if (task_capable(t, LINUX_CAP_IPC_LOCK))
+        return 0;
+    return mm->locked + more > task_rlimit(t, LINUX_RLIMIT_MEMLOCK) ? -LINUX_EAGAIN : 0;
+}
+uint64_t count_mapped(const struct mm *mm, uint64_t start, uint64_t end) {
+    uint64_t n = 0;
+    for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
+        if (!(v->flags & VMA_FIXED_KERNEL))
+            n += (v->end < end ? v->end : end) - (v->start > start ? v->start : start);
+    return n;
+}
+
+// ---- mmap ------------------------------------------------------------------------------------------------------------
+struct mapping {  // an mmap in the making
+    struct vma v;
+    uint64_t len;
+    uint32_t flags;  // as asked for
+    int fd;          // host descriptor, borrowed from the file, or -1
+    struct file *own;  // the memfd of shared anonymous memory
+};
+
+static int check_file(const struct mmap_args *a, struct mapping *m) {
+    struct file *f = a->file;
+    bool shared = m->v.flags & LINUX_MAP_SHARED;
+    if (f->mode & FMODE_PATH)
+        return -LINUX_EBADF;
+    if (!(f->mode & FMODE_READ))
+        return -LINUX_EACCES;
+    if (shared && (a->prot & LINUX_PROT_WRITE) && !(f->mode & FMODE_WRITE))
+        return -LINUX_EACCES;
+    bool noexec = f->path.mnt && (f->path.mnt->flags & LINUX_MS_NOEXEC);
+    if (noexec && (a->prot & LINUX_PROT_EXEC))
+        return -LINUX_EPERM;
+    if (a->flags & LINUX_MAP_GROWSDOWN)
+        return -LINUX_EINVAL;
+    m->v.max_prot = PROT_ALL;
+    if (noexec)
+        m->v.max_prot &= ~(uint32_t)LINUX_PROT_EXEC;
+    uint32_t want = m->v.prot;
+    if (shared && !(f->mode & FMODE_WRITE))
+        m->v.max_prot &= ~(uint32_t)LINUX_PROT_WRITE;
+    else if (shared)
+        want |= LINUX_PROT_WRITE;  // mprotect may ask for it later: a descriptor that allows it
+    m->v.file = f;
+    m->v.offset = a->offset;
+    m->fd = vfs_mmap_fd(f, (int)want, shared);
+    return m->fd < 0 ? m->fd : 0;
+}
+
+// Shared anonymous memory is a file without a name, of exactly that size.
+static int make_shared(struct task *t, struct mapping *m) {
+    TASK_VFS_CTX(t, ctx);
+    ctx.fsize_limit = UINT64_MAX;
+    int r = memfd_open(ctx.vfs, "zero", 0, &m->own);
+    if (r < 0)
+        return r;
+    r = vfs_ftruncate(&ctx, m->own, m->len);
+    if (r < 0)
+        return r == -LINUX_EFBIG ? -LINUX_ENOMEM : r;
+    m->v.file = m->own;
+    m->v.offset = 0;
+    if (!m->v.name)
+        m->v.name = "/dev/zero (deleted)";
+    m->fd = vfs_mmap_fd(m->own, LINUX_PROT_READ | LINUX_PROT_WRITE, true);
+    return m->fd < 0 ? m->fd : 0;
+}
+
+static int check_args(struct task *t, const struct mmap_args *a, struct mapping *m) {
+    if (a->offset % GUEST_PAGE_SIZE || a->len == 0)
+        return -LINUX_EINVAL;
+    m->len = a->len > LINUX_TASK_SIZE ? 0 : page_up(a->len);
+    if (m->len == 0)
+        return -LINUX_ENOMEM;
+    if (a->offset + m->len < a->offset)
+        return -LINUX_EOVERFLOW;
+    if (a->flags & LINUX_MAP_HUGETLB)
+        return a->file ? -LINUX_EINVAL : -LINUX_ENOMEM;
+    uint32_t type = a->flags & LINUX_MAP_TYPE;
+    if (type == LINUX_MAP_SHARED_VALIDATE && a->file) {
+        if (a->flags & ~(uint32_t)VALIDATED)
+            return -LINUX_EOPNOTSUPP;
+        type = LINUX_MAP_SHARED;
+    }
+    if (type != LINUX_MAP_SHARED && type != LINUX_MAP_PRIVATE)
+        return -LINUX_EINVAL;
+    if (type == LINUX_MAP_SHARED && (a->flags & LINUX_MAP_GROWSDOWN))
+        return -LINUX_EINVAL;
+    m->flags = a->flags;
+    if (m->flags & LINUX_MAP_FIXED_NOREPLACE)
+        m->flags |= LINUX_MAP_FIXED;
+    m->v.prot = a->prot & PROT_ALL;
+    m->v.max_prot = PROT_ALL;
+    m->v.flags = type | (a->flags & LINUX_MAP_GROWSDOWN);
+    m->v.name = a->name;
+    bool charged = type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
+    if (charged && t->k && t->k->mem_total && m->len > t->k->mem_total)
+        return -LINUX_ENOMEM;
+    return 0;
+}
+
+static int check_fixed(struct task *t, const struct mm *mm, const struct mapping *m, uint64_t addr) {
+    if (addr % GUEST_PAGE_SIZE)
+        return -LINUX_EINVAL;
+    if (addr > mm->layout->hi || m->len > mm->layout->hi - addr)
+        return -LINUX_ENOMEM;
+    if (addr < mm->layout->lo)
+        return addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
+    if ((m->flags & LINUX_MAP_FIXED_NOREPLACE) && !area_range_free(mm, addr, addr + m->len))
+        return -LINUX_EEXIST;
+    int fixed = area_touches_fixed(mm, addr, addr + m->len);
+    return fixed == 2 ? -LINUX_EPERM : fixed ? -LINUX_ENOMEM : 0;
+}
+static bool hint_fits(const struct mm *mm, uint64_t addr, uint64_t len) {
+    return addr >= mm->layout->lo && addr < mm->layout->hi && len <= mm->layout->hi - addr &&
+           area_range_free(mm, addr, addr + len);
+}
+static int64_t choose(struct task *t, struct mm *mm, const struct mapping *m, uint64_t addr) {
+    if (m->flags & LINUX_MAP_FIXED) {
+        int r = check_fixed(t, mm, m, addr);
+        return r < 0 ? r : (int64_t)addr;
+    }
+    addr = addr > LINUX_TASK_SIZE ? 0 : page_up(addr);
+    bool low = m->flags & LINUX_MAP_32BIT;
+    if (addr && hint_fits(mm, addr, m->len) && (!low || addr + m->len <= LOW_2G))
+        return (int64_t)addr;
+    addr = low ? area_find_gap(mm, LOW_1G, LOW_2G, m->len) : area_place(mm, m->len);
+    return addr ? (int64_t)addr : -LINUX_ENOMEM;
+}
+
+// Limits that depend on the place: what is replaced counts no more.
+static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
+    uint64_t gone = m->flags & LINUX_MAP_FIXED ? count_mapped(mm, m->v.start, m->v.end) : 0;
+    bool data = (m->v.prot & LINUX_PROT_WRITE) && !(m->v.flags & (LINUX_MAP_SHARED | LINUX_MAP_GROWSDOWN));
+    int r = limit_total(t, mm, m->len > gone ? m->len - gone : 0, data ? m->len : 0);
+    if (r < 0)
+        return r;
+    if ((m->v.flags & VMA_LOCKED) && (r = limit_locked(t, mm, m->len)) < 0)
+        return r;
+    if (mm->nareas + 2 > MM_MAX_AREAS)
+        return -LINUX_ENOMEM;
+    return area_reserve(mm, 3);
+}
+
+static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th, struct mapping *m, uint64_t hint,
+                          struct area_bin *bin) {
+    LOCKED(&mm->lock);
+    m->v.flags |= mm->def_flags | (m->flags & LINUX_MAP_LOCKED ? VMA_LOCKED : 0);
+    if ((m->flags & LINUX_MAP_LOCKED) && !task_capable(t, LINUX_CAP_IPC_LOCK) &&
+        task_rlimit(t, LINUX_RLIMIT_MEMLOCK) == 0)
+        return -LINUX_EPERM;
+    int64_t addr = choose(t, mm, m, hint);
+    if (addr < 0)
+        return addr;
+    m->v.start = (uint64_t)addr;
+    m->v.end = m->v.start + m->len;
+    int r = check_limits(t, mm, m);
+    if (r < 0)
+        return r;
+    bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE ||
+                    (m->v.flags & VMA_LOCKED);
+    r = queue_map(mm, th, &m->v, populate && m->v.prot ? PLAT_POPULATE : 0, m->fd);
+    if (r < 0)
+        return r;
+    if (m->flags & LINUX_MAP_FIXED)
+        area_cut(mm, m->v.start, m->v.end, bin);
+    area_add(mm, &m->v);
+    mm->undo_start = m->v.start;
+    mm->undo_end = m->v.end;
+    return addr;
+}
+
+int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mmap_args *a) {
+    struct mapping m = {.fd = -1};
+    struct file *own cleanup_file = NULL;
+    struct area_bin bin = {NULL};
+    int r = check_args(t, a, &m);
+    if (r == 0 && a->file)
+        r = check_file(a, &m);
+    else if (r == 0 && (m.v.flags & LINUX_MAP_SHARED))
+        r = make_shared(t, &m);
+    own = m.own;
+    if (r < 0)
+        return r;
+    int64_t addr = commit_map(t, mm, th, &m, a->addr, &bin);
+    area_bin_empty(&bin);
+    return addr;
+}
+
+// ---- munmap ----------------------------------------------------------------------------------------------------------
+int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end) {
+    uint64_t from = 0, to = 0;  // the run so far
+    for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v)) {
+        if (v->flags & VMA_FIXED_KERNEL) {
+            queue_note(mm);
+            int r = to > from ? plat_unmap(th, uaddr(from), to - from) : 0;
+            if (r < 0)
+                return r;
+            from = to = 0;
+            continue;
+        }
+        if (to == from)
+            from = v->start > start ? v->start : start;
+        to = v->end < end ? v->end : end;
+    }
+    if (to == from)
+        return 0;
+    queue_note(mm);
+    return plat_unmap(th, uaddr(from), to - from);
+}
+
+// Checks, host work and our map; the lock is held.
+static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, struct area_bin *bin) {
+    if (area_touches_fixed(mm, start, end) == 2)
+        return -LINUX_EPERM;  // as for sealed memory, mseal(2)
+    const struct vma *v = area_find(mm, start);
+    if (v && v->start < start && v->end > end && mm->nareas + 1 > MM_MAX_AREAS)
+        return -LINUX_ENOMEM;
+    int r = area_reserve(mm, 2);
+    if (r == 0)
+        r = queue_unmap(mm, th, start, end);
+    if (r == 0)
+        area_cut(mm, start, end, bin);
+    return r;
+}
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len) {
+    if (addr % GUEST_PAGE_SIZE || addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr || len == 0)
+        return -LINUX_EINVAL;
+    struct area_bin bin = {NULL};
+    int r;
+    {
+        LOCKED(&mm->lock);
+        r = unmap_locked(mm, th, addr, addr + page_up(len), &bin);
+    }
+    area_bin_empty(&bin);
+    return r;
+}
+
+// ---- brk -------------------------------------------------------------------------------------------------------------
+static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t from, uint64_t to) {
+    struct vma v = {.start = from, .end = to, .prot = LINUX_PROT_READ | LINUX_PROT_WRITE, .max_prot = PROT_ALL};
+    v.flags = LINUX_MAP_PRIVATE | mm->def_flags;
+    v.name = "[heap]";
+    if (to > mm->layout->hi - GUEST_PAGE_SIZE || !area_range_free(mm, from, to + GUEST_PAGE_SIZE))
+        return false;
+    if (limit_total(t, mm, to - from, to - from) < 0 || (mm->def_flags && limit_locked(t, mm, to - from) < 0))
+        return false;
+    if (t->k && t->k->mem_total && to - from > t->k->mem_total)
+        return false;
+    if (mm->nareas + 1 > MM_MAX_AREAS || area_reserve(mm, 1) < 0)
+        return false;
+    if (queue_map(mm, th, &v, mm->def_flags ? PLAT_POPULATE : 0, -1) < 0)
+        return false;
+    area_add(mm, &v);
+    return true;
+}
+
+// The new break, or the old one when it cannot be had: brk(2) knows no error.
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr) {
+    struct area_bin bin = {NULL};
+    uint64_t now;
+    {
+        LOCKED(&mm->lock);
+        now = mm->brk;
+        bool ok = addr >= mm->brk_start && addr < mm->layout->hi - GUEST_PAGE_SIZE &&
+                  addr - mm->brk_start <= task_rlimit(t, LINUX_RLIMIT_DATA);
+        uint64_t from = page_up(mm->brk), to = ok ? page_up(addr) : from;
+        if (ok && to > from)
+            ok = brk_grow(t, mm, th, from, to);
+        else if (ok && to < from)
+            ok = unmap_locked(mm, th, to, from, &bin) == 0;
+        if (ok)
+            now = mm->brk = addr;
+    }
+    area_bin_empty(&bin);
+    return (int64_t)now;
+}
+
+// ---- For the loader ----------------------------------------------------------------------------------------------------
+int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot, struct file *file,
+                 uint64_t offset, const char *name) {
+    struct vma v = {.start = start, .end = end, .prot = prot, .max_prot = PROT_ALL, .file = file, .offset = offset};
+    v.flags = LINUX_MAP_PRIVATE;
+    v.name = name;
+    int fd = file ? vfs_mmap_fd(file, (int)prot, false) : -1;
+    if (file && fd < 0)
+        return fd;
+    struct area_bin bin = {NULL};
+    int r = -LINUX_ENOMEM;
+    {
+        LOCKED(&mm->lock);
+        bool inside = start >= mm->layout->lo && end <= mm->layout->hi && start < end;
+        if (inside && !area_touches_fixed(mm, start, end) && area_reserve(mm, 3) == 0)
+            r = queue_map(mm, th, &v, 0, fd);
+        if (r == 0) {
+            area_cut(mm, start, end, &bin);
+            area_add(mm, &v);
+        }
+    }
+    area_bin_empty(&bin);
+    return r;
+}
+
+uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len) {
+    LOCKED(&mm->lock);
+    if (len == 0 || len > LINUX_TASK_SIZE)
+        return 0;
+    if (want && hint_fits(mm, want, len))
+        return want;
+    return area_place(mm, len);
+}
+
+// As Linux: 22 bits of pages for the stack, 28 for mmap_base; fewer when the space itself is small.
+static uint64_t some_pages(const struct mm *mm, unsigned bits) {
+    uint64_t most = (mm->layout->hi - mm->layout->lo) / GUEST_PAGE_SIZE / 16, n = UINT64_C(1) << bits;
+    n = n < most ? n : most;
+    return n ? random_u64() % n * GUEST_PAGE_SIZE : 0;
+}
+int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_stack, bool random) {
+    const struct plat_layout *l = mm->layout;
+    struct vma v = {.prot = LINUX_PROT_READ | LINUX_PROT_WRITE, .max_prot = PROT_ALL, .name = "[stack]"};
+    v.flags = LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN;
+    if (exec_stack)
+        v.prot |= LINUX_PROT_EXEC;
+    LOCKED(&mm->lock);
+    uint64_t top = l->hi - (random ? some_pages(mm, 22) : 0);
+    uint64_t low = area_find_gap(mm, l->lo, top, stack + STACK_GUARD);
+    if (!low || area_reserve(mm, 1) < 0)
+        return -LINUX_ENOMEM;
+    v.start = low + STACK_GUARD;
+    v.end = v.start + stack;
+    int r = queue_map(mm, th, &v, 0, -1);
+    if (r < 0)
+        return r;
+    area_add(mm, &v);
+    mm->stack_top = v.end;
+    uint64_t down = random ? some_pages(mm, 28) : 0;
+    mm->mmap_base = low - l->lo > down ? low - down : low;
+    mm->place_top = mm->mmap_base;
+    mm->place_hole = 0;
+    return 0;
+}

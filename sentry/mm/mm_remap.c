@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// mremap: what it means. Called by sentry/syscalls/sys_mm.c.
+//
+// LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves several).
+#include "sentry/mm/area.h"
+#include "sentry/mm/mm_queue.h"
+#include "sentry/task.h"
+
+static int check_args(const struct mremap_args *a) {
+    if (a->flags & ~(uint32_t)(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED))
+        return -LINUX_EINVAL;
+    if ((a->flags & LINUX_MREMAP_FIXED) && !(a->flags & LINUX_MREMAP_MAYMOVE))
+        return -LINUX_EINVAL;
+    if (a->addr % GUEST_PAGE_SIZE || a->new_len == 0)
+        return -LINUX_EINVAL;
+    if (!(a->flags & LINUX_MREMAP_FIXED))
+        return 0;
+    if (a->new_addr % GUEST_PAGE_SIZE || a->new_len > LINUX_TASK_SIZE || a->new_addr > LINUX_TASK_SIZE - a->new_len)
+        return -LINUX_EINVAL;
+    bool overlap = a->new_addr < a->addr + a->old_len && a->addr < a->new_addr + a->new_len;
+    return overlap ? -LINUX_EINVAL : 0;
+}
+
+// Checks that need the area: what is moved lies in it, and what is added is within the limits.
+static int check_area(struct task *t, const struct mm *mm, const struct vma *v, const struct mremap_args *a) {
+    if (a->old_len == 0 && !(v->flags & LINUX_MAP_SHARED))
+        return -LINUX_EINVAL;
+    if (a->old_len > v->end - a->addr)
+        return -LINUX_EFAULT;
+    if (a->new_len <= a->old_len)
+        return 0;
+    uint64_t more = a->new_len - a->old_len;
+    if (v->file && v->offset + (a->addr - v->start) + a->new_len < v->offset)
+        return -LINUX_EINVAL;
+    if (v->flags & VMA_LOCKED && limit_locked(t, mm, more) < 0)
+        return -LINUX_EAGAIN;
+    bool data = (v->prot & LINUX_PROT_WRITE) && !(v->flags & (LINUX_MAP_SHARED | LINUX_MAP_GROWSDOWN));
+    return limit_total(t, mm, more, data ? more : 0);
+}
+
+static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, struct area_bin *bin) {
+    uint64_t from = a->addr + a->new_len, to = a->addr + a->old_len;
+    if (from == to)
+        return (int64_t)a->addr;
+    if (area_touches_fixed(mm, from, to) == 2)
+        return -LINUX_EPERM;
+    int r = area_reserve(mm, 2);
+    if (r == 0)
+        r = queue_unmap(mm, th, from, to);
+    if (r < 0)
+        return r;
+    area_cut(mm, from, to, bin);
+    return (int64_t)a->addr;
+}
+
+static bool can_grow(const struct mm *mm, const struct vma *v, const struct mremap_args *a) {
+    uint64_t end = a->addr + a->new_len;
+    return a->old_len && a->addr + a->old_len == v->end && a->new_len <= mm->layout->hi - a->addr &&
+           area_range_free(mm, v->end, end);
+}
+static int64_t grow(struct mm *mm, struct plat_thread *th, struct vma *v, const struct mremap_args *a) {
+    struct vma more = *v;
+    more.start = v->end;
+    more.end = a->addr + a->new_len;
+    more.offset += v->end - v->start;
+    int r = area_reserve(mm, 1);
+    if (r == 0)
+        r = queue_remap(mm, th, a->addr, a->old_len, a->addr, a->new_len);
+    if (r < 0)
+        return r;
+    area_add(mm, &more);
+    return (int64_t)a->addr;
+}
+
+// To [to, to + new_len), which is free or is replaced. An old_len of 0 makes a second map of the same shared pages.
+static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a, uint64_t to,
+                    struct area_bin *bin) {
+    struct vma moved = *v;
+    moved.start = to;
+    moved.end = to + a->new_len;
+    moved.offset += v->file ? a->addr - v->start : 0;
+    if (!v->file)
+        moved.name = NULL;  // it is not the heap or the stack any more
+    int r = mm->nareas + 3 > MM_MAX_AREAS ? -LINUX_ENOMEM : area_reserve(mm, 5);
+    if (r < 0)
+        return r;
+    if (a->old_len == 0) {
+        int fd = vfs_mmap_fd(v->file, (int)v->prot, true);
+        r = fd < 0 ? fd : queue_map(mm, th, &moved, 0, fd);
+    } else {
+        r = queue_remap(mm, th, a->addr, a->old_len, to, a->new_len);
+    }
+    if (r < 0)
+        return r;
+    area_cut(mm, moved.start, moved.end, bin);
+    if (a->old_len)
+        area_cut(mm, a->addr, a->addr + a->old_len, bin);
+    area_add(mm, &moved);  // the bin still keeps the file
+    return (int64_t)to;
+}
+
+static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
+                            struct area_bin *bin) {
+    struct vma *v = area_find(mm, a->addr);
+    if (!v || v->start > a->addr || area_hidden(v))
+        return -LINUX_EFAULT;
+    if (v->flags & VMA_FIXED_KERNEL)
+        return -LINUX_EPERM;
+    bool fixed = a->flags & LINUX_MREMAP_FIXED;
+    if (!fixed && a->old_len >= a->new_len)
+        return shrink(mm, th, a, bin);
+    int r = check_area(t, mm, v, a);
+    if (r < 0)
+        return r;
+    if (fixed) {
+        uint64_t end = a->new_addr + a->new_len;
+        if (a->new_addr < mm->layout->lo || end > mm->layout->hi)
+            return a->new_addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
+        r = area_touches_fixed(mm, a->new_addr, end);
+        return r ? (r == 2 ? -LINUX_EPERM : -LINUX_ENOMEM) : move(mm, th, v, a, a->new_addr, bin);
+    }
+    if (can_grow(mm, v, a))
+        return grow(mm, th, v, a);
+    if (!(a->flags & LINUX_MREMAP_MAYMOVE))
+        return -LINUX_ENOMEM;
+    uint64_t to = area_place(mm, a->new_len);
+    return to ? move(mm, th, v, a, to, bin) : -LINUX_ENOMEM;
+}
+
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args) {
+    struct mremap_args a = *args;
+    // Lengths beyond the address space: none of them can be had.
+    if (a.old_len > LINUX_TASK_SIZE || a.addr > LINUX_TASK_SIZE)
+        return a.addr % GUEST_PAGE_SIZE ? -LINUX_EINVAL : -LINUX_EFAULT;
+    if (a.new_len > LINUX_TASK_SIZE)
+        return a.flags & LINUX_MREMAP_FIXED ? -LINUX_EINVAL : -LINUX_ENOMEM;
+    a.old_len = page_up(a.old_len);
+    a.new_len = page_up(a.new_len);
+    int64_t r = check_args(&a);
+    if (r < 0)
+        return r;
+    struct area_bin bin = {NULL};
+    {
+        LOCKED(&mm->lock);
+        r = remap_locked(t, mm, th, &a, &bin);
+    }
+    area_bin_empty(&bin);
+    return r;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whose turn it is to change a memory map, and when host work must be waited for. Called at the head and at the end of
+// every handler that changes the map.
+//
+//   if (mm_op_flushed(t)) return mm_op_done(t);      the rerun after SYS_FLUSH
+//   int64_t r = mm_op_begin(t);                      takes the turn, or parks until it is free
+//   if (r) return r;
+//   return mm_op_finish(t, do_something(...));       gives it back, after a flush when others share the map
+//
+// With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very task.
+// The cost of sharing is one round trip for each change (about 2 us), and a parked call for whoever comes meanwhile.
+#include "sentry/mm/area.h"
+#include "sentry/task.h"
+
+#define PHASE_FLUSHED 0x4d4d  // of call.phase, which the handlers of this family use for nothing else
+
+static bool alone(const struct mm *mm) { return atomic_load(&mm->users) <= 1; }
+
+static void give_back(struct task *t) {
+    struct mm *mm = t->mm;
+    bool mine;
+    {
+        LOCKED(&mm->lock);
+        mine = mm->op_task == t;
+        if (mine)
+            mm->op_task = NULL;
+    }
+    if (mine)
+        waitq_wake(&mm->op_wait, ~0u);
+}
+// As call.cleanup: the task ends in the middle of its turn.
+static void turn_cleanup(struct task *t) {
+    if (t->mm)
+        give_back(t);
+}
+
+static bool take_turn(struct task *t) {
+    LOCKED(&t->mm->lock);
+    if (t->mm->op_task && t->mm->op_task != t)
+        return false;
+    t->mm->op_task = t;
+    return true;
+}
+int64_t mm_op_begin(struct task *t) {
+    struct mm *mm = t->mm;
+    if (alone(mm))
+        return 0;
+    if (!take_turn(t)) {
+        park_arm(t, &mm->op_wait);
+        if (!take_turn(t))
+            return park_killable(t);
+    }
+    t->call.cleanup = turn_cleanup;
+    return 0;
+}
+
+int64_t mm_op_finish(struct task *t, int64_t value) {
+    struct mm *mm = t->mm;
+    bool dirty;
+    {
+        LOCKED(&mm->lock);
+        dirty = mm->dirty;
+        mm->dirty = false;
+    }
+    if (!dirty || alone(mm)) {
+        mm_op_abort(t);
+        return value;
+    }
+    t->call.phase = PHASE_FLUSHED;
+    t->call.done = value;
+    return SYS_FLUSH;
+}
+bool mm_op_flushed(const struct task *t) { return t->call.phase == PHASE_FLUSHED; }
+
+int64_t mm_op_done(struct task *t) {
+    int64_t value = t->call.done;
+    if (t->call.flush_result < 0) {
+        // LIMIT: when it was not a new mapping that failed, the two maps may differ; the host's is the stricter one.
+        mm_late_failure(t);
+        value = t->call.flush_result;
+    }
+    mm_op_abort(t);
+    return value;
+}
+
+void mm_op_abort(struct task *t) {
+    if (t->call.cleanup == turn_cleanup)
+        t->call.cleanup = NULL;
+    give_back(t);
+}
+
+bool mm_late_failure(struct task *t) {
+    struct mm *mm = t->mm;
+    struct area_bin bin = {NULL};
+    bool undone = false;
+    {
+        LOCKED(&mm->lock);
+        if (mm->undo_end > mm->undo_start && area_reserve(mm, 2) == 0) {
+            area_cut(mm, mm->undo_start, mm->undo_end, &bin);
+            undone = true;
+        }
+        mm->undo_start = mm->undo_end = 0;
+    }
+    area_bin_empty(&bin);
+    return undone;
+}
