@@ -30,6 +30,10 @@ struct kernel {
     _Atomic bool shutting_down;
     int exit_status;             // [T] wait status of main
 };
+
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs);  // with the built-in init; NULL: no memory
+// All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
+bool kernel_free(struct kernel *k);
 extern struct kernel *the_kernel;  // for code that has no task at hand (timers, the event thread, procfs)
 
 // Bytes of memory that guests use now: an estimate for meminfo and sysinfo.
@@ -42,6 +46,9 @@ void kernel_main_ended(struct kernel *k);
 void run_worker(struct kernel *k);
 // Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its turn so.
 void run_ready(void);
+void kernel_owner_get(void *task);  // for struct plat_config
+// Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).
+void run_first_exec(struct task *t);
 // The event thread: timers, host descriptors, signals from the CLI.
 void event_thread(struct kernel *k);
 

@@ -114,6 +114,13 @@ static void call_return(struct task *t, int64_t value) {
     task_release(t, true, value);
 }
 
+static int64_t dispatch(struct task *t) {
+    struct sysargs args = t->call.args;
+    uint32_t nr = (uint32_t)t->call.nr;
+    syscall_fn *handler = syscall_handler(nr);
+    return handler ? handler(t, &args) : syscall_refusal(nr);
+}
+
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
 static void run_call(struct task *t) {
     struct call *c = &t->call;
@@ -128,8 +135,7 @@ static void run_call(struct task *t) {
             task_die(t, t->tg->group_exit_code);
             return;
         }
-        struct sysargs args = c->args;
-        int64_t r = syscall_call(t, c->nr, &args);
+        int64_t r = dispatch(t);
         lock_assert_none("handler");
         switch (r) {
         case SYS_AGAIN:
@@ -259,6 +265,14 @@ static void handle_event(const struct plat_event *ev) {
         return_with_regs(t);
         break;
     }
+}
+
+// The first program of a process: exec was begun by boot.c outside of a call; its second half runs as execve's.
+void run_first_exec(struct task *t) {
+    t->call.nr = LINUX_NR_execve;
+    t->call.again = true;
+    atomic_store(&t->state, TASK_FLUSHING);
+    plat_flush(t->thread);
 }
 
 void run_ready(void) {

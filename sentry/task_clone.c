@@ -10,6 +10,7 @@
 #include "sentry/group.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/pidfd.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 #include <stdlib.h>

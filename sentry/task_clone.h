@@ -18,6 +18,6 @@ int64_t clone_commit(struct task *t, const struct clone_req *r);
 int64_t clone_vfork_wait(struct task *t);
 
 unsigned task_count_uid(struct kernel *k, uint32_t uid);
-int pidfd_install(struct task *t, struct tgroup *g);  // descriptor or -LINUX_E*
+
 
 #endif

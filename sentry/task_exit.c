@@ -148,6 +148,8 @@ static void process_end(struct tgroup *g, struct list *dead) {
         k->exit_status = status;
         kernel_main_ended(k);
     }
+    if (atomic_load(&k->shutting_down) && k->ntasks == 0)
+        plat_shutdown(k->platform);
     if (reap) {
         tgroup_reap(g);
         list_add_tail(dead, &g->sibling);

@@ -24,19 +24,34 @@ struct sigqueue *sigqueue_new(void);
 void sigqueue_free(struct sigqueue *q);
 
 // Sends without permission checks. info may be NULL (SI_KERNEL). To one task, a process, a process group. 0 or
-// -LINUX_EAGAIN (queue limit of a real-time signal). Takes tg->sig_lock inside; callers may hold tasks_lock.
+// -LINUX_EAGAIN (queue limit of a real-time signal). Takes tg->sig_lock inside; callers may hold tasks_lock. The
+// targets are notified under sig_lock, so task_notify() takes only locks above RANK_SIGNAL. An event thread or other
+// thread outside run_worker() that sends must call run_ready() afterwards.
 int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info);
 int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info);
 int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info);  // tasks_lock held
 // A synchronous fault of t itself: forced, also when blocked or ignored.
 void signal_force(struct task *t, int sig, const struct linux_siginfo *info);
+bool signal_ignored(struct task *t, int sig);  // its disposition is SIG_IGN
 bool signal_may_send(struct task *from, struct tgroup *to, int sig);  // kill(2) permission; tasks_lock held
 
 // The calling task's mask; wakes delivery when something became deliverable.
 void signal_set_mask(struct task *t, uint64_t mask);
-uint64_t signal_pending_set(struct task *t);
-// Recomputes task->sigpending; called by the above and before parking ends.
+uint64_t signal_pending_set(struct task *t);  // pending for t, blocked or not: its own and the group's
+// Recomputes task->sigpending, by the task itself; others only ever set it.
 void signal_recalc(struct task *t);
+
+// A mask for the time of one call (sigsuspend, ppoll, pselect6, epoll_pwait). begin: on the first run; on a rerun it
+// does nothing. end: with the call's result, which it returns; puts the old mask back, unless the result says that a
+// signal interrupted the call: then signal_deliver() does it, after handlers have run under the temporary mask.
+void signal_tmp_mask_begin(struct task *t, uint64_t mask);
+int64_t signal_tmp_mask_end(struct task *t, int64_t result);
+
+// Takes one pending signal of `set` from t's own queue, else from the process's: its number, or 0. sigtimedwait.
+int signal_take(struct task *t, uint64_t set, struct linux_siginfo *info);
+
+// A thread of g has gone: signals of the group that it was to take are offered to the others. tasks_lock held.
+void signal_rehome(struct tgroup *g);
 
 // On an event with full registers: delivers what is pending, resolves task->restart, stops, or ends the task.
 // regs is read and written by the caller around it. Returns 0 (go on with regs), SYS_GONE, or SYS_PARK (stopped: the

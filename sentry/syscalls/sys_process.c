@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/pidfd.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/task_clone.h"
 #include "sentry/task_wait.h"

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel object: made at start, with pid 1 built in (it has no thread: it adopts orphans and never waits, so they
+// are reaped at once), and the end of everything when the main process has ended.
+#include "sentry/kernel.h"
+#include "abi/caps.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "sentry/group.h"
+#include "sentry/hostevent.h"
+#include "sentry/mm/mm.h"
+#include "sentry/signal/signal.h"
+#include "sentry/task_impl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct kernel *the_kernel;
+
+static struct tgroup *make_init(struct kernel *k) {
+    struct tgroup *g = tgroup_alloc(k);
+    struct task *t = g ? task_alloc(k, g) : NULL;
+    if (!t)
+        return NULL;
+    t->cred = cred_dup(NULL, 0);
+    g->sighand = sighand_new();
+    if (!t->cred || !g->sighand)
+        return NULL;
+    memcpy(t->comm, "init", 5);
+    g->pid = t->tid = 1;
+    g->leader = t;
+    LOCKED(&k->tasks_lock);
+    k->pids[1] = t;
+    k->tgs[1] = g;
+    return tgroup_setsid(g) < 0 ? NULL : g;
+}
+
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
+    struct kernel *k = znew(struct kernel);
+    if (!k)
+        return NULL;
+    k->platform = p;
+    k->vfs = vfs;
+    lock_init(&k->tasks_lock, RANK_TASKS);
+    list_init(&k->pgroups);
+    list_init(&k->sessions);
+    k->pids = xcalloc(PID_MAX, sizeof *k->pids);
+    k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
+    k->last_pid = 1;
+    k->boot_mono_ns = mono_ns();
+    k->boot_real_ns = real_ns();
+    k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    snprintf(k->domainname, sizeof k->domainname, "(none)");
+    the_kernel = k;
+    k->init = k->pids && k->tgs ? make_init(k) : NULL;
+    return k->init ? k : NULL;
+}
+
+uint64_t kernel_mem_used(struct kernel *k) {
+    // LIMIT: what areas promise, not what is resident; counted per process, shared memory several times.
+    LOCKED(&k->tasks_lock);
+    uint64_t used = 0;
+    for (int pid = 2; pid < PID_MAX; pid++) {
+        const struct tgroup *g = k->tgs[pid];
+        if (g && g->leader && g->leader->mm)
+            used += g->leader->mm->data;
+    }
+    return used;
+}
+
+// Ends all that is left; the last to go stops the workers.
+void kernel_main_ended(struct kernel *k) {
+    atomic_store(&k->shutting_down, true);
+    for (int pid = 2; pid < PID_MAX; pid++) {
+        struct tgroup *g = k->tgs[pid];
+        if (!g || g->state != TG_ALIVE)
+            continue;
+        struct task *t;
+        if (!atomic_exchange(&g->exiting, true))
+            g->group_exit_code = LINUX_SIGKILL;
+        list_for_each(t, &g->tasks, tg_link) {
+            atomic_store(&t->killed, true);
+            task_notify(t);
+        }
+    }
+}
+
+static void unlink_init(struct kernel *k) {
+    struct tgroup *g = k->init;
+    LOCKED(&k->tasks_lock);
+    tgroup_leave(g);
+    k->pids[1] = NULL;
+    k->tgs[1] = NULL;
+}
+
+bool kernel_free(struct kernel *k) {
+    bool clean = k->ntasks == 0;
+    for (int pid = 2; pid < PID_MAX; pid++)
+        if (k->pids[pid] || k->tgs[pid]) {
+            log_error("process %d is left over", pid);
+            clean = false;
+        }
+    unlink_init(k);
+    task_put(take_ptr(k->init->leader));
+    tgroup_put(take_ptr(k->init));
+    lock_destroy(&k->tasks_lock);
+    free(k->pids);
+    free(k->tgs);
+    free(k);
+    the_kernel = NULL;
+    return clean;
+}
