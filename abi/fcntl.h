@@ -32,13 +32,13 @@
 #define LINUX_O_TMPFILE   (LINUX___O_TMPFILE | LINUX_O_DIRECTORY)
 
 // All that open(2) knows. open(2) and openat(2) ignore other bits, openat2(2) refuses them.
-#define LINUX_VALID_OPEN_FLAGS                                                                                \
-    (LINUX_O_ACCMODE | LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | LINUX_O_APPEND |       \
-     LINUX_O_NONBLOCK | LINUX_O_SYNC | LINUX_FASYNC | LINUX_O_DIRECT | LINUX_O_LARGEFILE |                    \
-     LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_NOATIME | LINUX_O_CLOEXEC | LINUX_O_PATH | LINUX_O_TMPFILE)
+#define LINUX_VALID_OPEN_FLAGS                                                                               \
+    (LINUX_O_ACCMODE | LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | LINUX_O_APPEND |      \
+     LINUX_O_NONBLOCK | LINUX_O_SYNC | LINUX_FASYNC | LINUX_O_DIRECT | LINUX_O_LARGEFILE |                   \
+     LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_NOATIME | LINUX_O_CLOEXEC | LINUX_O_PATH |               \
+     LINUX_O_TMPFILE)
 // What F_SETFL can change.
-#define LINUX_SETFL_MASK                                                                                      \
-    (LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_FASYNC | LINUX_O_DIRECT | LINUX_O_NOATIME)
+#define LINUX_SETFL_MASK (LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_FASYNC | LINUX_O_DIRECT | LINUX_O_NOATIME)
 
 #define LINUX_AT_FDCWD              (-100)
 #define LINUX_AT_SYMLINK_NOFOLLOW   0x100
@@ -55,37 +55,37 @@
 #define LINUX_AT_RECURSIVE          0x8000
 #define LINUX_AT_EXECVE_CHECK       0x10000
 
-#define LINUX_F_DUPFD          0
-#define LINUX_F_GETFD          1
-#define LINUX_F_SETFD          2
-#define LINUX_F_GETFL          3
-#define LINUX_F_SETFL          4
-#define LINUX_F_GETLK          5
-#define LINUX_F_SETLK          6
-#define LINUX_F_SETLKW         7
-#define LINUX_F_SETOWN         8
-#define LINUX_F_GETOWN         9
-#define LINUX_F_SETSIG         10
-#define LINUX_F_GETSIG         11
-#define LINUX_F_SETOWN_EX      15
-#define LINUX_F_GETOWN_EX      16
-#define LINUX_F_GETOWNER_UIDS  17
-#define LINUX_F_OFD_GETLK      36
-#define LINUX_F_OFD_SETLK      37
-#define LINUX_F_OFD_SETLKW     38
-#define LINUX_F_SETLEASE       1024
-#define LINUX_F_GETLEASE       1025
-#define LINUX_F_NOTIFY         1026
-#define LINUX_F_DUPFD_QUERY    1027
-#define LINUX_F_CREATED_QUERY  1028
-#define LINUX_F_CANCELLK       1029
-#define LINUX_F_DUPFD_CLOEXEC  1030
-#define LINUX_F_SETPIPE_SZ     1031
-#define LINUX_F_GETPIPE_SZ     1032
-#define LINUX_F_ADD_SEALS      1033
-#define LINUX_F_GET_SEALS      1034
-#define LINUX_F_GET_RW_HINT    1035
-#define LINUX_F_SET_RW_HINT    1036
+#define LINUX_F_DUPFD            0
+#define LINUX_F_GETFD            1
+#define LINUX_F_SETFD            2
+#define LINUX_F_GETFL            3
+#define LINUX_F_SETFL            4
+#define LINUX_F_GETLK            5
+#define LINUX_F_SETLK            6
+#define LINUX_F_SETLKW           7
+#define LINUX_F_SETOWN           8
+#define LINUX_F_GETOWN           9
+#define LINUX_F_SETSIG           10
+#define LINUX_F_GETSIG           11
+#define LINUX_F_SETOWN_EX        15
+#define LINUX_F_GETOWN_EX        16
+#define LINUX_F_GETOWNER_UIDS    17
+#define LINUX_F_OFD_GETLK        36
+#define LINUX_F_OFD_SETLK        37
+#define LINUX_F_OFD_SETLKW       38
+#define LINUX_F_SETLEASE         1024
+#define LINUX_F_GETLEASE         1025
+#define LINUX_F_NOTIFY           1026
+#define LINUX_F_DUPFD_QUERY      1027
+#define LINUX_F_CREATED_QUERY    1028
+#define LINUX_F_CANCELLK         1029
+#define LINUX_F_DUPFD_CLOEXEC    1030
+#define LINUX_F_SETPIPE_SZ       1031
+#define LINUX_F_GETPIPE_SZ       1032
+#define LINUX_F_ADD_SEALS        1033
+#define LINUX_F_GET_SEALS        1034
+#define LINUX_F_GET_RW_HINT      1035
+#define LINUX_F_SET_RW_HINT      1036
 #define LINUX_F_GET_FILE_RW_HINT 1037
 #define LINUX_F_SET_FILE_RW_HINT 1038
 

@@ -5,11 +5,13 @@
 #include <string.h>
 
 // The casts: constants are int or wider, and negative ones (RUSAGE_CHILDREN) stand in the low half alone.
-#define SET(set)           static const struct flagentry set##_entries[] = {
-#define FLAG(name)         {(uint64_t)LINUX_##name, (uint64_t)LINUX_##name, #name},
-#define FIELD(bits, name)  {(uint64_t)(bits), (uint64_t)LINUX_##name, #name},
-#define VALUE(name)        {0xffffffffu, (uint32_t)LINUX_##name, #name},
-#define END(set)           };
+// clang-format off: it takes the closing brace of a macro apart
+#define SET(set)          static const struct flagentry set##_entries[] = {
+#define FLAG(name)        {(uint64_t)LINUX_##name, (uint64_t)LINUX_##name, #name},
+#define FIELD(bits, name) {(uint64_t)(bits), (uint64_t)LINUX_##name, #name},
+#define VALUE(name)       {0xffffffffu, (uint32_t)LINUX_##name, #name},
+#define END(set)          };
+// clang-format on
 #include "abi/flags/all.def"
 #undef SET
 #undef FLAG
@@ -21,12 +23,12 @@
 #define FIELD(bits, name)
 #define VALUE(name)
 #define END(set)
-#define SET(set)                                                                                              \
-    const struct flagset flagset_##set = {                                                                    \
-        .name = #set,                                                                                         \
-        .entries = set##_entries,                                                                             \
-        .count = sizeof(set##_entries) / sizeof(set##_entries[0]),                                            \
-        .known = LINUX_KNOWN_##set,                                                                           \
+#define SET(set)                                                                                             \
+    const struct flagset flagset_##set = {                                                                   \
+        .name = #set,                                                                                        \
+        .entries = set##_entries,                                                                            \
+        .count = sizeof(set##_entries) / sizeof(set##_entries[0]),                                           \
+        .known = LINUX_KNOWN_##set,                                                                          \
     };
 #include "abi/flags/all.def"
 #undef SET

@@ -52,8 +52,8 @@ struct flagset {
 #undef FIELD
 #undef END
 
-// LINUX_KNOWN_open ...: the bits that a set covers. Whether a call refuses other bits is the call's own matter:
-// open(2) ignores them, openat2(2) does not.
+// LINUX_KNOWN_open ...: the bits that a set covers. Whether a call refuses other bits is the call's own
+// matter: open(2) ignores them, openat2(2) does not.
 #define SET(set)          static const uint64_t LINUX_KNOWN_##set __attribute__((unused)) = 0
 #define FLAG(name)        | (uint64_t)LINUX_##name
 #define FIELD(mask, name) | (uint64_t)(mask)

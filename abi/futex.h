@@ -5,23 +5,23 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define LINUX_FUTEX_WAIT            0
-#define LINUX_FUTEX_WAKE            1
-#define LINUX_FUTEX_FD              2
-#define LINUX_FUTEX_REQUEUE         3
-#define LINUX_FUTEX_CMP_REQUEUE     4
-#define LINUX_FUTEX_WAKE_OP         5
-#define LINUX_FUTEX_LOCK_PI         6
-#define LINUX_FUTEX_UNLOCK_PI       7
-#define LINUX_FUTEX_TRYLOCK_PI      8
-#define LINUX_FUTEX_WAIT_BITSET     9
-#define LINUX_FUTEX_WAKE_BITSET     10
-#define LINUX_FUTEX_WAIT_REQUEUE_PI 11
-#define LINUX_FUTEX_CMP_REQUEUE_PI  12
-#define LINUX_FUTEX_LOCK_PI2        13
-#define LINUX_FUTEX_PRIVATE_FLAG    128
-#define LINUX_FUTEX_CLOCK_REALTIME  256
-#define LINUX_FUTEX_CMD_MASK        (~(LINUX_FUTEX_PRIVATE_FLAG | LINUX_FUTEX_CLOCK_REALTIME))
+#define LINUX_FUTEX_WAIT             0
+#define LINUX_FUTEX_WAKE             1
+#define LINUX_FUTEX_FD               2
+#define LINUX_FUTEX_REQUEUE          3
+#define LINUX_FUTEX_CMP_REQUEUE      4
+#define LINUX_FUTEX_WAKE_OP          5
+#define LINUX_FUTEX_LOCK_PI          6
+#define LINUX_FUTEX_UNLOCK_PI        7
+#define LINUX_FUTEX_TRYLOCK_PI       8
+#define LINUX_FUTEX_WAIT_BITSET      9
+#define LINUX_FUTEX_WAKE_BITSET      10
+#define LINUX_FUTEX_WAIT_REQUEUE_PI  11
+#define LINUX_FUTEX_CMP_REQUEUE_PI   12
+#define LINUX_FUTEX_LOCK_PI2         13
+#define LINUX_FUTEX_PRIVATE_FLAG     128
+#define LINUX_FUTEX_CLOCK_REALTIME   256
+#define LINUX_FUTEX_CMD_MASK         (~(LINUX_FUTEX_PRIVATE_FLAG | LINUX_FUTEX_CLOCK_REALTIME))
 #define LINUX_FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
 #define LINUX_FUTEX_WAITERS    0x80000000u
@@ -29,18 +29,18 @@
 #define LINUX_FUTEX_TID_MASK   0x3fffffffu
 
 // FUTEX_WAKE_OP: op in bits 28-31, comparison 24-27, operand 12-23, comparand 0-11 (both signed).
-#define LINUX_FUTEX_OP_SET  0
-#define LINUX_FUTEX_OP_ADD  1
-#define LINUX_FUTEX_OP_OR   2
-#define LINUX_FUTEX_OP_ANDN 3
-#define LINUX_FUTEX_OP_XOR  4
+#define LINUX_FUTEX_OP_SET         0
+#define LINUX_FUTEX_OP_ADD         1
+#define LINUX_FUTEX_OP_OR          2
+#define LINUX_FUTEX_OP_ANDN        3
+#define LINUX_FUTEX_OP_XOR         4
 #define LINUX_FUTEX_OP_OPARG_SHIFT 8
-#define LINUX_FUTEX_OP_CMP_EQ 0
-#define LINUX_FUTEX_OP_CMP_NE 1
-#define LINUX_FUTEX_OP_CMP_LT 2
-#define LINUX_FUTEX_OP_CMP_LE 3
-#define LINUX_FUTEX_OP_CMP_GT 4
-#define LINUX_FUTEX_OP_CMP_GE 5
+#define LINUX_FUTEX_OP_CMP_EQ      0
+#define LINUX_FUTEX_OP_CMP_NE      1
+#define LINUX_FUTEX_OP_CMP_LT      2
+#define LINUX_FUTEX_OP_CMP_LE      3
+#define LINUX_FUTEX_OP_CMP_GT      4
+#define LINUX_FUTEX_OP_CMP_GE      5
 
 // futex2: size in the two low bits, and the private flag.
 #define LINUX_FUTEX2_SIZE_U8   0x00

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small areas that deserve no header of their own: getrandom, close_range, membarrier, rseq, timerfd, eventfd,
-// fallocate, xattr, pidfd, kcmp, mount flags, limits of execve, ptrace requests.
+// Small areas that deserve no header of their own: getrandom, close_range, membarrier, rseq, timerfd,
+// eventfd, fallocate, xattr, pidfd, kcmp, mount flags, limits of execve, ptrace requests.
 #pragma once
 
 #include <assert.h>
@@ -25,12 +25,12 @@
 #define LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ               0x80
 #define LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ      0x100
 #define LINUX_MEMBARRIER_CMD_GET_REGISTRATIONS                    0x200
-#define LINUX_MEMBARRIER_CMD_FLAG_CPU 1
+#define LINUX_MEMBARRIER_CMD_FLAG_CPU                             1
 
-#define LINUX_RSEQ_FLAG_UNREGISTER          1
-#define LINUX_RSEQ_CPU_ID_UNINITIALIZED     (-1)
+#define LINUX_RSEQ_FLAG_UNREGISTER            1
+#define LINUX_RSEQ_CPU_ID_UNINITIALIZED       (-1)
 #define LINUX_RSEQ_CPU_ID_REGISTRATION_FAILED (-2)
-#define LINUX_RSEQ_ORIG_SIZE                32
+#define LINUX_RSEQ_ORIG_SIZE                  32
 
 struct linux_rseq_cs {
     uint32_t version;
@@ -52,9 +52,9 @@ struct linux_rseq {
 };
 static_assert(sizeof(struct linux_rseq) == LINUX_RSEQ_ORIG_SIZE, "struct rseq");
 
-#define LINUX_TFD_NONBLOCK           00004000
-#define LINUX_TFD_CLOEXEC            02000000
-#define LINUX_TFD_TIMER_ABSTIME      1
+#define LINUX_TFD_NONBLOCK            00004000
+#define LINUX_TFD_CLOEXEC             02000000
+#define LINUX_TFD_TIMER_ABSTIME       1
 #define LINUX_TFD_TIMER_CANCEL_ON_SET 2
 
 #define LINUX_EFD_SEMAPHORE 1
@@ -86,20 +86,20 @@ struct linux_xattr_args {
 };
 static_assert(sizeof(struct linux_xattr_args) == 16, "struct xattr_args");
 
-#define LINUX_PIDFD_NONBLOCK 00004000
-#define LINUX_PIDFD_THREAD   00000200
+#define LINUX_PIDFD_NONBLOCK             00004000
+#define LINUX_PIDFD_THREAD               00000200
 #define LINUX_PIDFD_SIGNAL_THREAD        1
 #define LINUX_PIDFD_SIGNAL_THREAD_GROUP  2
 #define LINUX_PIDFD_SIGNAL_PROCESS_GROUP 4
 
-#define LINUX_KCMP_FILE       0
-#define LINUX_KCMP_VM         1
-#define LINUX_KCMP_FILES      2
-#define LINUX_KCMP_FS         3
-#define LINUX_KCMP_SIGHAND    4
-#define LINUX_KCMP_IO         5
-#define LINUX_KCMP_SYSVSEM    6
-#define LINUX_KCMP_EPOLL_TFD  7
+#define LINUX_KCMP_FILE      0
+#define LINUX_KCMP_VM        1
+#define LINUX_KCMP_FILES     2
+#define LINUX_KCMP_FS        3
+#define LINUX_KCMP_SIGHAND   4
+#define LINUX_KCMP_IO        5
+#define LINUX_KCMP_SYSVSEM   6
+#define LINUX_KCMP_EPOLL_TFD 7
 
 #define LINUX_MS_RDONLY      0x0001ul
 #define LINUX_MS_NOSUID      0x0002ul
@@ -125,35 +125,35 @@ static_assert(sizeof(struct linux_xattr_args) == 16, "struct xattr_args");
 #define LINUX_MNT_EXPIRE      4
 #define LINUX_UMOUNT_NOFOLLOW 8
 
-#define LINUX_NGROUPS_MAX 65536
-#define LINUX_MAX_ARG_STRLEN (32 * 4096)
+#define LINUX_NGROUPS_MAX     65536
+#define LINUX_MAX_ARG_STRLEN  (32 * 4096)
 #define LINUX_MAX_ARG_STRINGS 0x7fffffff
 #define LINUX_BINPRM_BUF_SIZE 256
 
 #define LINUX_REBOOT_MAGIC1 0xfee1deadu
 #define LINUX_REBOOT_MAGIC2 672274793u
 
-#define LINUX_PTRACE_TRACEME    0
-#define LINUX_PTRACE_PEEKTEXT   1
-#define LINUX_PTRACE_PEEKDATA   2
-#define LINUX_PTRACE_PEEKUSR    3
-#define LINUX_PTRACE_POKETEXT   4
-#define LINUX_PTRACE_POKEDATA   5
-#define LINUX_PTRACE_POKEUSR    6
-#define LINUX_PTRACE_CONT       7
-#define LINUX_PTRACE_KILL       8
-#define LINUX_PTRACE_SINGLESTEP 9
-#define LINUX_PTRACE_GETREGS    12
-#define LINUX_PTRACE_SETREGS    13
-#define LINUX_PTRACE_ATTACH     16
-#define LINUX_PTRACE_DETACH     17
-#define LINUX_PTRACE_SYSCALL    24
-#define LINUX_PTRACE_SETOPTIONS 0x4200
+#define LINUX_PTRACE_TRACEME     0
+#define LINUX_PTRACE_PEEKTEXT    1
+#define LINUX_PTRACE_PEEKDATA    2
+#define LINUX_PTRACE_PEEKUSR     3
+#define LINUX_PTRACE_POKETEXT    4
+#define LINUX_PTRACE_POKEDATA    5
+#define LINUX_PTRACE_POKEUSR     6
+#define LINUX_PTRACE_CONT        7
+#define LINUX_PTRACE_KILL        8
+#define LINUX_PTRACE_SINGLESTEP  9
+#define LINUX_PTRACE_GETREGS     12
+#define LINUX_PTRACE_SETREGS     13
+#define LINUX_PTRACE_ATTACH      16
+#define LINUX_PTRACE_DETACH      17
+#define LINUX_PTRACE_SYSCALL     24
+#define LINUX_PTRACE_SETOPTIONS  0x4200
 #define LINUX_PTRACE_GETEVENTMSG 0x4201
-#define LINUX_PTRACE_GETSIGINFO 0x4202
-#define LINUX_PTRACE_SETSIGINFO 0x4203
-#define LINUX_PTRACE_GETREGSET  0x4204
-#define LINUX_PTRACE_SETREGSET  0x4205
-#define LINUX_PTRACE_SEIZE      0x4206
-#define LINUX_PTRACE_INTERRUPT  0x4207
-#define LINUX_PTRACE_LISTEN     0x4208
+#define LINUX_PTRACE_GETSIGINFO  0x4202
+#define LINUX_PTRACE_SETSIGINFO  0x4203
+#define LINUX_PTRACE_GETREGSET   0x4204
+#define LINUX_PTRACE_SETREGSET   0x4205
+#define LINUX_PTRACE_SEIZE       0x4206
+#define LINUX_PTRACE_INTERRUPT   0x4207
+#define LINUX_PTRACE_LISTEN      0x4208

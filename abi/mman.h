@@ -52,38 +52,38 @@
 #define LINUX_MREMAP_FIXED     2
 #define LINUX_MREMAP_DONTUNMAP 4
 
-#define LINUX_MCL_CURRENT 1
-#define LINUX_MCL_FUTURE  2
-#define LINUX_MCL_ONFAULT 4
+#define LINUX_MCL_CURRENT   1
+#define LINUX_MCL_FUTURE    2
+#define LINUX_MCL_ONFAULT   4
 #define LINUX_MLOCK_ONFAULT 1
 
-#define LINUX_MADV_NORMAL         0
-#define LINUX_MADV_RANDOM         1
-#define LINUX_MADV_SEQUENTIAL     2
-#define LINUX_MADV_WILLNEED       3
-#define LINUX_MADV_DONTNEED       4
-#define LINUX_MADV_FREE           8
-#define LINUX_MADV_REMOVE         9
-#define LINUX_MADV_DONTFORK       10
-#define LINUX_MADV_DOFORK         11
-#define LINUX_MADV_MERGEABLE      12
-#define LINUX_MADV_UNMERGEABLE    13
-#define LINUX_MADV_HUGEPAGE       14
-#define LINUX_MADV_NOHUGEPAGE     15
-#define LINUX_MADV_DONTDUMP       16
-#define LINUX_MADV_DODUMP         17
-#define LINUX_MADV_WIPEONFORK     18
-#define LINUX_MADV_KEEPONFORK     19
-#define LINUX_MADV_COLD           20
-#define LINUX_MADV_PAGEOUT        21
-#define LINUX_MADV_POPULATE_READ  22
-#define LINUX_MADV_POPULATE_WRITE 23
+#define LINUX_MADV_NORMAL          0
+#define LINUX_MADV_RANDOM          1
+#define LINUX_MADV_SEQUENTIAL      2
+#define LINUX_MADV_WILLNEED        3
+#define LINUX_MADV_DONTNEED        4
+#define LINUX_MADV_FREE            8
+#define LINUX_MADV_REMOVE          9
+#define LINUX_MADV_DONTFORK        10
+#define LINUX_MADV_DOFORK          11
+#define LINUX_MADV_MERGEABLE       12
+#define LINUX_MADV_UNMERGEABLE     13
+#define LINUX_MADV_HUGEPAGE        14
+#define LINUX_MADV_NOHUGEPAGE      15
+#define LINUX_MADV_DONTDUMP        16
+#define LINUX_MADV_DODUMP          17
+#define LINUX_MADV_WIPEONFORK      18
+#define LINUX_MADV_KEEPONFORK      19
+#define LINUX_MADV_COLD            20
+#define LINUX_MADV_PAGEOUT         21
+#define LINUX_MADV_POPULATE_READ   22
+#define LINUX_MADV_POPULATE_WRITE  23
 #define LINUX_MADV_DONTNEED_LOCKED 24
-#define LINUX_MADV_COLLAPSE       25
-#define LINUX_MADV_HWPOISON       100
-#define LINUX_MADV_SOFT_OFFLINE   101
-#define LINUX_MADV_GUARD_INSTALL  102
-#define LINUX_MADV_GUARD_REMOVE   103
+#define LINUX_MADV_COLLAPSE        25
+#define LINUX_MADV_HWPOISON        100
+#define LINUX_MADV_SOFT_OFFLINE    101
+#define LINUX_MADV_GUARD_INSTALL   102
+#define LINUX_MADV_GUARD_REMOVE    103
 
 #define LINUX_MFD_CLOEXEC       0x0001u
 #define LINUX_MFD_ALLOW_SEALING 0x0002u
@@ -95,12 +95,12 @@
 #define LINUX_PKEY_DISABLE_WRITE  0x2
 
 // System V shared memory.
-#define LINUX_SHM_R      0400
-#define LINUX_SHM_W      0200
-#define LINUX_SHM_RDONLY 010000
-#define LINUX_SHM_RND    020000
-#define LINUX_SHM_REMAP  040000
-#define LINUX_SHM_EXEC   0100000
+#define LINUX_SHM_R         0400
+#define LINUX_SHM_W         0200
+#define LINUX_SHM_RDONLY    010000
+#define LINUX_SHM_RND       020000
+#define LINUX_SHM_REMAP     040000
+#define LINUX_SHM_EXEC      0100000
 #define LINUX_SHM_HUGETLB   04000
 #define LINUX_SHM_NORESERVE 010000
 
@@ -118,12 +118,12 @@
 #define LINUX_IPC_PRIVATE 0
 
 // mincore(2) and NUMA policies are answered as on a machine with one node.
-#define LINUX_MPOL_DEFAULT     0
-#define LINUX_MPOL_PREFERRED   1
-#define LINUX_MPOL_BIND        2
-#define LINUX_MPOL_INTERLEAVE  3
-#define LINUX_MPOL_LOCAL       4
+#define LINUX_MPOL_DEFAULT        0
+#define LINUX_MPOL_PREFERRED      1
+#define LINUX_MPOL_BIND           2
+#define LINUX_MPOL_INTERLEAVE     3
+#define LINUX_MPOL_LOCAL          4
 #define LINUX_MPOL_PREFERRED_MANY 5
-#define LINUX_MPOL_F_NODE      1
-#define LINUX_MPOL_F_ADDR      2
+#define LINUX_MPOL_F_NODE         1
+#define LINUX_MPOL_F_ADDR         2
 #define LINUX_MPOL_F_MEMS_ALLOWED 4

@@ -34,8 +34,8 @@
 #define LINUX_CLONE_CLEAR_SIGHAND  0x100000000ull // clone3 only
 #define LINUX_CLONE_INTO_CGROUP    0x200000000ull // clone3 only
 
-#define LINUX_CLONE_NS_FLAGS                                                                                  \
-    (LINUX_CLONE_NEWTIME | LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS |                   \
+#define LINUX_CLONE_NS_FLAGS                                                                                 \
+    (LINUX_CLONE_NEWTIME | LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS |                  \
      LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET)
 
 struct linux_clone_args {
@@ -56,14 +56,14 @@ struct linux_clone_args {
 #define LINUX_CLONE_ARGS_SIZE_VER2 88
 static_assert(sizeof(struct linux_clone_args) == LINUX_CLONE_ARGS_SIZE_VER2, "struct clone_args");
 
-#define LINUX_SCHED_NORMAL   0
-#define LINUX_SCHED_OTHER    0
-#define LINUX_SCHED_FIFO     1
-#define LINUX_SCHED_RR       2
-#define LINUX_SCHED_BATCH    3
-#define LINUX_SCHED_IDLE     5
-#define LINUX_SCHED_DEADLINE 6
-#define LINUX_SCHED_EXT      7
+#define LINUX_SCHED_NORMAL        0
+#define LINUX_SCHED_OTHER         0
+#define LINUX_SCHED_FIFO          1
+#define LINUX_SCHED_RR            2
+#define LINUX_SCHED_BATCH         3
+#define LINUX_SCHED_IDLE          5
+#define LINUX_SCHED_DEADLINE      6
+#define LINUX_SCHED_EXT           7
 #define LINUX_SCHED_RESET_ON_FORK 0x40000000
 
 #define LINUX_SCHED_FLAG_RESET_ON_FORK  0x01

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as on x86-64: numbers, action and siginfo layouts of the kernel (not of libc), alternate stacks, sigevent.
+// Signals as on x86-64: numbers, action and siginfo layouts of the kernel (not of libc), alternate stacks,
+// sigevent.
 #pragma once
 
 #include <assert.h>
@@ -44,8 +45,8 @@
 #define LINUX_NSIG      64
 
 typedef uint64_t linux_sigset_t; // bit n-1 is signal n
-#define LINUX_SIGSET_SIZE 8
-#define LINUX_SIGMASK(sig) (1ull << ((sig) - 1))
+#define LINUX_SIGSET_SIZE  8
+#define LINUX_SIGMASK(sig) (1ull << ((sig)-1))
 
 #define LINUX_SIG_BLOCK   0
 #define LINUX_SIG_UNBLOCK 1
@@ -64,9 +65,54 @@ typedef uint64_t linux_sigset_t; // bit n-1 is signal n
 #define LINUX_SA_RESTART        0x10000000ul
 #define LINUX_SA_NODEFER        0x40000000ul
 #define LINUX_SA_RESETHAND      0x80000000ul
-#define LINUX_SA_ALL                                                                                          \
-    (LINUX_SA_NOCLDSTOP | LINUX_SA_NOCLDWAIT | LINUX_SA_SIGINFO | LINUX_SA_EXPOSE_TAGBITS |                   \
+#define LINUX_SA_ALL                                                                                         \
+    (LINUX_SA_NOCLDSTOP | LINUX_SA_NOCLDWAIT | LINUX_SA_SIGINFO | LINUX_SA_EXPOSE_TAGBITS |                  \
      LINUX_SA_RESTORER | LINUX_SA_ONSTACK | LINUX_SA_RESTART | LINUX_SA_NODEFER | LINUX_SA_RESETHAND)
+
+// libc makes macros of the member names below. They are put aside here, so that the order of includes does
+// not matter; a file that includes <signal.h> too cannot name these members of ours, and need not.
+#pragma push_macro("sa_handler")
+#pragma push_macro("si_pid")
+#pragma push_macro("si_timerid")
+#pragma push_macro("si_uid")
+#pragma push_macro("si_overrun")
+#pragma push_macro("si_value")
+#pragma push_macro("si_int")
+#pragma push_macro("si_ptr")
+#pragma push_macro("si_status")
+#pragma push_macro("si_utime")
+#pragma push_macro("si_stime")
+#pragma push_macro("si_addr")
+#pragma push_macro("si_addr_lsb")
+#pragma push_macro("si_lower")
+#pragma push_macro("si_upper")
+#pragma push_macro("si_pkey")
+#pragma push_macro("si_band")
+#pragma push_macro("si_fd")
+#pragma push_macro("si_call_addr")
+#pragma push_macro("si_syscall")
+#pragma push_macro("si_arch")
+#undef sa_handler
+#undef si_pid
+#undef si_timerid
+#undef si_uid
+#undef si_overrun
+#undef si_value
+#undef si_int
+#undef si_ptr
+#undef si_status
+#undef si_utime
+#undef si_stime
+#undef si_addr
+#undef si_addr_lsb
+#undef si_lower
+#undef si_upper
+#undef si_pkey
+#undef si_band
+#undef si_fd
+#undef si_call_addr
+#undef si_syscall
+#undef si_arch
 
 // The kernel's order, which differs from libc's struct sigaction.
 struct linux_sigaction {
@@ -109,11 +155,11 @@ static_assert(sizeof(struct linux_sigaction) == 32, "struct sigaction");
 #define LINUX_FPE_FLTUNK   14
 #define LINUX_FPE_CONDTRAP 15
 
-#define LINUX_SEGV_MAPERR  1
-#define LINUX_SEGV_ACCERR  2
-#define LINUX_SEGV_BNDERR  3
-#define LINUX_SEGV_PKUERR  4
-#define LINUX_SEGV_CPERR   10
+#define LINUX_SEGV_MAPERR 1
+#define LINUX_SEGV_ACCERR 2
+#define LINUX_SEGV_BNDERR 3
+#define LINUX_SEGV_PKUERR 4
+#define LINUX_SEGV_CPERR  10
 
 #define LINUX_BUS_ADRALN    1
 #define LINUX_BUS_ADRERR    2
@@ -209,6 +255,28 @@ static_assert(offsetof(struct linux_siginfo, si_utime) == 32, "siginfo_t");
 static_assert(offsetof(struct linux_siginfo, si_lower) == 32, "siginfo_t");
 static_assert(offsetof(struct linux_siginfo, si_pkey) == 32, "siginfo_t");
 static_assert(offsetof(struct linux_siginfo, si_syscall) == 24, "siginfo_t");
+
+#pragma pop_macro("sa_handler")
+#pragma pop_macro("si_pid")
+#pragma pop_macro("si_timerid")
+#pragma pop_macro("si_uid")
+#pragma pop_macro("si_overrun")
+#pragma pop_macro("si_value")
+#pragma pop_macro("si_int")
+#pragma pop_macro("si_ptr")
+#pragma pop_macro("si_status")
+#pragma pop_macro("si_utime")
+#pragma pop_macro("si_stime")
+#pragma pop_macro("si_addr")
+#pragma pop_macro("si_addr_lsb")
+#pragma pop_macro("si_lower")
+#pragma pop_macro("si_upper")
+#pragma pop_macro("si_pkey")
+#pragma pop_macro("si_band")
+#pragma pop_macro("si_fd")
+#pragma pop_macro("si_call_addr")
+#pragma pop_macro("si_syscall")
+#pragma pop_macro("si_arch")
 
 #define LINUX_SS_ONSTACK    1
 #define LINUX_SS_DISABLE    2

@@ -5,14 +5,14 @@
 #include <stddef.h>
 
 static const struct sysdesc table[LINUX_NR_COUNT] = {
-#define SYSCALL(nr, name_, support_, context_, args_, note_)                                                  \
-    [nr] = {                                                                                                  \
-        .name = #name_,                                                                                       \
-        .args = args_,                                                                                        \
-        .note = note_,                                                                                        \
-        .support = SYSCALL_KIND_##support_,                                                                   \
-        .context = SYSCALL_##context_,                                                                        \
-        .err = SYSCALL_ERRNO_##support_,                                                                      \
+#define SYSCALL(nr, name_, support_, context_, args_, note_)                                                 \
+    [nr] = {                                                                                                 \
+        .name = #name_,                                                                                      \
+        .args = args_,                                                                                       \
+        .note = note_,                                                                                       \
+        .support = SYSCALL_KIND_##support_,                                                                  \
+        .context = SYSCALL_##context_,                                                                       \
+        .err = SYSCALL_ERRNO_##support_,                                                                     \
     },
 #include "abi/syscalls.def"
 #undef SYSCALL

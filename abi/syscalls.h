@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What abi/syscalls.def says, as C: the numbers (LINUX_NR_read ...), a description per number, and the helpers that
-// pick rows apart where the table is included again. Used by dispatch, strace, the seccomp platform's filter and tests.
+// What abi/syscalls.def says, as C: the numbers (LINUX_NR_read ...), a description per number, and the
+// helpers that pick rows apart where the table is included again. Used by dispatch, strace, the seccomp
+// platform's filter and tests.
 #pragma once
 
 #include <stdint.h>
@@ -15,14 +16,15 @@
 #define SYSCALL_DROP(...)
 
 // SYSCALL_KIND_##support is the enum below; SYSCALL_ERRNO_##support the answer of a NONE row, else 0.
-#define SYSCALL_KIND_FULL      SYSCALL_FULL
-#define SYSCALL_KIND_PARTIAL   SYSCALL_PARTIAL
-#define SYSCALL_KIND_NONE(err) SYSCALL_NONE
+#define SYSCALL_KIND_FULL       SYSCALL_FULL
+#define SYSCALL_KIND_PARTIAL    SYSCALL_PARTIAL
+#define SYSCALL_KIND_NONE(err)  SYSCALL_NONE
 #define SYSCALL_ERRNO_FULL      0
 #define SYSCALL_ERRNO_PARTIAL   0
 #define SYSCALL_ERRNO_NONE(err) LINUX_##err
 
-// SYSCALL_IF_REGS_##context(text) gives the text for a call that needs registers or work in the guest's process.
+// SYSCALL_IF_REGS_##context(text) gives the text for a call that needs registers or work in the guest's
+// process.
 #define SYSCALL_IF_REGS_REGS(...) __VA_ARGS__
 #define SYSCALL_IF_REGS_VALUE(...)
 

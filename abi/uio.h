@@ -5,18 +5,18 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define LINUX_IOV_MAX  1024
+#define LINUX_IOV_MAX     1024
 #define LINUX_UIO_FASTIOV 8
 // The kernel cuts every single transfer at this many bytes.
 #define LINUX_MAX_RW_COUNT 0x7ffff000ull
 
-#define LINUX_RWF_HIPRI  0x00000001u
-#define LINUX_RWF_DSYNC  0x00000002u
-#define LINUX_RWF_SYNC   0x00000004u
-#define LINUX_RWF_NOWAIT 0x00000008u
-#define LINUX_RWF_APPEND 0x00000010u
-#define LINUX_RWF_NOAPPEND 0x00000020u
-#define LINUX_RWF_ATOMIC 0x00000040u
+#define LINUX_RWF_HIPRI     0x00000001u
+#define LINUX_RWF_DSYNC     0x00000002u
+#define LINUX_RWF_SYNC      0x00000004u
+#define LINUX_RWF_NOWAIT    0x00000008u
+#define LINUX_RWF_APPEND    0x00000010u
+#define LINUX_RWF_NOAPPEND  0x00000020u
+#define LINUX_RWF_ATOMIC    0x00000040u
 #define LINUX_RWF_DONTCACHE 0x00000080u
 
 struct linux_iovec {

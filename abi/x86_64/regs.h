@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The general registers of a thread, in the order of ptrace's struct user_regs_struct, so that a platform built on
-// ptrace can use it as it is.
+// The general registers of a thread, in the order of ptrace's struct user_regs_struct, so that a platform
+// built on ptrace can use it as it is.
 #pragma once
 
 #include <assert.h>
@@ -44,24 +44,24 @@ static_assert(offsetof(struct lx_regs, rsp) == 152, "user_regs_struct");
 #define LINUX_USER_DS   0x2b
 #define LINUX_USER32_CS 0x23
 
-#define LINUX_EFLAGS_CF   0x00000001u
+#define LINUX_EFLAGS_CF    0x00000001u
 #define LINUX_EFLAGS_FIXED 0x00000002u // always one
-#define LINUX_EFLAGS_PF   0x00000004u
-#define LINUX_EFLAGS_AF   0x00000010u
-#define LINUX_EFLAGS_ZF   0x00000040u
-#define LINUX_EFLAGS_SF   0x00000080u
-#define LINUX_EFLAGS_TF   0x00000100u
-#define LINUX_EFLAGS_IF   0x00000200u
-#define LINUX_EFLAGS_DF   0x00000400u
-#define LINUX_EFLAGS_OF   0x00000800u
-#define LINUX_EFLAGS_IOPL 0x00003000u
-#define LINUX_EFLAGS_NT   0x00004000u
-#define LINUX_EFLAGS_RF   0x00010000u
-#define LINUX_EFLAGS_AC   0x00040000u
-#define LINUX_EFLAGS_ID   0x00200000u
+#define LINUX_EFLAGS_PF    0x00000004u
+#define LINUX_EFLAGS_AF    0x00000010u
+#define LINUX_EFLAGS_ZF    0x00000040u
+#define LINUX_EFLAGS_SF    0x00000080u
+#define LINUX_EFLAGS_TF    0x00000100u
+#define LINUX_EFLAGS_IF    0x00000200u
+#define LINUX_EFLAGS_DF    0x00000400u
+#define LINUX_EFLAGS_OF    0x00000800u
+#define LINUX_EFLAGS_IOPL  0x00003000u
+#define LINUX_EFLAGS_NT    0x00004000u
+#define LINUX_EFLAGS_RF    0x00010000u
+#define LINUX_EFLAGS_AC    0x00040000u
+#define LINUX_EFLAGS_ID    0x00200000u
 // What rt_sigreturn and ptrace let a program change (FIX_EFLAGS of the kernel).
-#define LINUX_EFLAGS_USER                                                                                     \
-    (LINUX_EFLAGS_AC | LINUX_EFLAGS_OF | LINUX_EFLAGS_DF | LINUX_EFLAGS_TF | LINUX_EFLAGS_SF |                \
+#define LINUX_EFLAGS_USER                                                                                    \
+    (LINUX_EFLAGS_AC | LINUX_EFLAGS_OF | LINUX_EFLAGS_DF | LINUX_EFLAGS_TF | LINUX_EFLAGS_SF |               \
      LINUX_EFLAGS_ZF | LINUX_EFLAGS_AF | LINUX_EFLAGS_PF | LINUX_EFLAGS_CF | LINUX_EFLAGS_RF)
 
 // x86 trap numbers, as in sigcontext.trapno.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The signal frame of x86-64, as the kernel lays it on the stack of a program and rt_sigreturn(2) reads it back.
-// From the stack pointer upward: struct linux_rt_sigframe, padding, then the XSAVE area at an address divisible by 64;
-// at the end of that area stands LINUX_FP_XSTATE_MAGIC2.
+// The signal frame of x86-64, as the kernel lays it on the stack of a program and rt_sigreturn(2) reads it
+// back. From the stack pointer upward: struct linux_rt_sigframe, padding, then the XSAVE area at an address
+// divisible by 64; at the end of that area stands LINUX_FP_XSTATE_MAGIC2.
 #pragma once
 
 #include <assert.h>
@@ -116,10 +116,10 @@ struct linux_xstate {
 };
 static_assert(sizeof(struct linux_xstate) == 576, "struct _xstate");
 
-#define LINUX_XSTATE_ALIGN 64
-#define LINUX_XFEATURE_FP  0x1ull
-#define LINUX_XFEATURE_SSE 0x2ull
-#define LINUX_XFEATURE_YMM 0x4ull
+#define LINUX_XSTATE_ALIGN  64
+#define LINUX_XFEATURE_FP   0x1ull
+#define LINUX_XFEATURE_SSE  0x2ull
+#define LINUX_XFEATURE_YMM  0x4ull
 #define LINUX_XFEATURE_PKRU 0x200ull
-#define LINUX_FCW_INIT     0x037f
-#define LINUX_MXCSR_INIT   0x1f80u
+#define LINUX_FCW_INIT      0x037f
+#define LINUX_MXCSR_INIT    0x1f80u

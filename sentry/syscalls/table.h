@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dispatch of system calls by number, and the prototypes of all handlers, from abi/syscalls.def. The run loop looks a
-// handler up and calls it; each sentry/syscalls/sys_<family>.c includes this header for its own prototypes.
+// Dispatch of system calls by number, and the prototypes of all handlers, from abi/syscalls.def. The run loop calls
+// through it; each sentry/syscalls/sys_<family>.c includes this header for its own prototypes. A call without a handler
+// yet answers ENOSYS from a file that tools/gen_missing.py makes at build time; it looks for definitions that begin a
+// line as `int64_t sys_NAME('.
 #pragma once
 
 #include <stdint.h>
@@ -17,6 +19,6 @@ typedef int64_t syscall_fn(struct task *t, const struct sysargs *a);
 #include "abi/syscalls.def"
 #undef SYSCALL
 
-// Calls the handler of a number, and returns what it returns. A call that is not served returns the errno of its row,
-// and -LINUX_ENOSYS when there is no row. Only the low half of the number counts, as on Linux.
+// Calls the handler of a number, and returns what it returns. A call that is not served returns the errno of
+// its row, and -LINUX_ENOSYS when there is no row. Only the low half of the number counts, as on Linux.
 int64_t syscall_call(struct task *t, uint64_t nr, const struct sysargs *a);
