@@ -63,6 +63,7 @@ struct mm {
     uint64_t auxv[64];              // [c after exec] for /proc/PID/auxv
     unsigned nauxv;
     struct file *exe;               // [lock] owned
+    _Atomic uint32_t membarrier;    // LINUX_MEMBARRIER_CMD_REGISTER_* that were made
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
     struct waitq op_wait;
 };
@@ -110,6 +111,11 @@ int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, boo
 int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
 int64_t do_munlockall(struct mm *mm);
 int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
+// Is every page of [start, end) mapped? (mincore)
+bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end);
+// A barrier on all processors of the host, membarrier(2) with MEMBARRIER_CMD_GLOBAL (hostmembarrier.c): milliseconds.
+// 0 or -LINUX_ENOSYS when the host has none.
+int host_membarrier(bool query_only);
 
 // For the loader, on a map that nobody runs in yet. Picks mmap_base, and where the stack's top is; `stack` is how much
 // is mapped for it at once. `random`: with ASLR.

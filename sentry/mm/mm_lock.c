@@ -32,6 +32,10 @@ static bool has_hole(const struct mm *mm, uint64_t start, uint64_t end) {
     }
     return false;
 }
+bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end) {
+    LOCKED(&mm->lock);
+    return !has_hole(mm, start, end);
+}
 static uint64_t count_locked(const struct mm *mm, uint64_t start, uint64_t end) {
     uint64_t n = 0;
     for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// See usercopy.h. Called by every handler that takes a pointer, and (through uio and uaccess) by fs/.
+//
+// The platform refuses the ranges that are its own; here only what would overflow is caught before the host call. A
+// task's map does not change while its call is handled, so no reference and no lock is taken.
+#include "sentry/mm/usercopy.h"
+#include "abi/uio.h"
+#include "base/fault.h"
+#include "sentry/mm/mm.h"
+#include "sentry/task.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool range_ok(const struct mm *mm, uint64_t addr, uint64_t n) {
+    return addr < mm->layout->hi && n <= mm->layout->hi - addr;
+}
+
+int64_t copy_in_some(struct task *t, void *dst, uaddr_t src, size_t n) {
+    if (n == 0)
+        return 0;
+    const struct mm *mm = t->mm;
+    if (src.v >= mm->layout->hi)
+        return -LINUX_EFAULT;
+    if (n > mm->layout->hi - src.v)
+        n = mm->layout->hi - src.v;
+    int64_t r = plat_copy_in(mm->as, dst, src, n);
+    return r > 0 ? r : -LINUX_EFAULT;
+}
+int64_t copy_out_some(struct task *t, uaddr_t dst, const void *src, size_t n) {
+    if (n == 0)
+        return 0;
+    const struct mm *mm = t->mm;
+    if (dst.v >= mm->layout->hi)
+        return -LINUX_EFAULT;
+    if (n > mm->layout->hi - dst.v)
+        n = mm->layout->hi - dst.v;
+    int64_t r = plat_copy_out(mm->as, dst, src, n);
+    return r > 0 ? r : -LINUX_EFAULT;
+}
+int copy_in(struct task *t, void *dst, uaddr_t src, size_t n) {
+    if (n == 0)
+        return 0;
+    if (!range_ok(t->mm, src.v, n))
+        return -LINUX_EFAULT;
+    return plat_copy_in(t->mm->as, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
+}
+int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
+    if (n == 0)
+        return 0;
+    if (!range_ok(t->mm, dst.v, n))
+        return -LINUX_EFAULT;
+    return plat_copy_out(t->mm->as, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
+}
+int clear_user(struct task *t, uaddr_t dst, size_t n) {
+    static const char zeros[GUEST_PAGE_SIZE];
+    if (n && !range_ok(t->mm, dst.v, n))
+        return -LINUX_EFAULT;
+    for (size_t done = 0; done < n;) {
+        size_t now = n - done < sizeof zeros ? n - done : sizeof zeros;
+        if (plat_copy_out(t->mm->as, uaddr_add(dst, done), zeros, now) != (int64_t)now)
+            return -LINUX_EFAULT;
+        done += now;
+    }
+    return 0;
+}
+
+// Never reads the page behind the one that has the NUL: it may be missing, or be somebody's trap. Most strings are
+// short, so the first read is small.
+int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
+    size_t done = 0, most = 512;
+    while (done < size) {
+        uint64_t at = src.v + done;
+        size_t n = GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE;
+        n = n < size - done ? n : size - done;
+        n = n < most ? n : most;
+        most = GUEST_PAGE_SIZE;
+        if (at < src.v || copy_in(t, dst + done, uaddr(at), n) < 0)
+            return -LINUX_EFAULT;
+        const char *nul = memchr(dst + done, 0, n);
+        if (nul)
+            return nul - dst;
+        done += n;
+    }
+    return -LINUX_ENAMETOOLONG;
+}
+
+// ---- uio -------------------------------------------------------------------------------------------------------------
+// The next contiguous guest range (neighbouring elements that touch are one), at most n bytes of it.
+static size_t next_range(const struct uio_user *u, size_t n, uint64_t *base) {
+    unsigned i = u->i;
+    uint64_t off = u->off;
+    while (i < u->n && u->iov[i].len == off) {
+        i++;
+        off = 0;
+    }
+    if (i == u->n)
+        return 0;
+    *base = u->iov[i].base + off;
+    uint64_t len = u->iov[i].len - off;
+    while (len < n && i + 1 < u->n && u->iov[i + 1].base == *base + len)
+        len += u->iov[++i].len;
+    return len < n ? len : n;
+}
+void uio_user_skip(struct uio_user *u, uint64_t n) {
+    n = n < u->u.left ? n : u->u.left;
+    u->u.left -= n;
+    while (n) {
+        uint64_t rest = u->iov[u->i].len - u->off;
+        if (n < rest) {
+            u->off += n;
+            return;
+        }
+        n -= rest;
+        u->i++;
+        u->off = 0;
+    }
+}
+
+static int64_t move(struct uio_user *u, void *in, const void *out, size_t n) {
+    size_t done = 0;
+    n = n < u->u.left ? n : u->u.left;
+    while (done < n) {
+        uint64_t base;
+        size_t now = next_range(u, n - done, &base);
+        if (now == 0)
+            break;
+        int64_t r = in ? copy_in_some(u->t, (char *)in + done, uaddr(base), now)
+                       : copy_out_some(u->t, uaddr(base), (const char *)out + done, now);
+        if (r <= 0)
+            return done ? (int64_t)done : -LINUX_EFAULT;
+        uio_user_skip(u, (uint64_t)r);
+        done += (size_t)r;
+        if ((size_t)r < now)
+            break;
+    }
+    return (int64_t)done;
+}
+static int64_t user_to(struct uio *u, const void *src, size_t n) {
+    return move(container_of(u, struct uio_user, u), NULL, src, n);
+}
+static int64_t user_from(struct uio *u, void *dst, size_t n) {
+    return move(container_of(u, struct uio_user, u), dst, NULL, n);
+}
+static const struct uio_ops user_ops = {.to = user_to, .from = user_from};
+
+static void uio_init(struct uio_user *u, struct task *t) {
+    u->u = (struct uio){.ops = &user_ops};
+    u->t = t;
+    u->iov = u->fast;
+    u->n = u->i = 0;
+    u->off = 0;
+}
+
+// access_ok() of Linux: a range that cannot be user space at all is refused before anything is moved.
+static bool access_ok(uint64_t addr, uint64_t len) { return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len; }
+
+int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) {
+    uio_init(u, t);
+    if (len > INT64_MAX)
+        return -LINUX_EINVAL;
+    if (!access_ok(buf.v, len))
+        return -LINUX_EFAULT;
+    len = len < LINUX_MAX_RW_COUNT ? len : LINUX_MAX_RW_COUNT;
+    u->fast[0] = (struct user_iov){buf.v, len};
+    u->n = 1;
+    u->u.left = len;
+    return 0;
+}
+
+static int read_iov(struct uio_user *u, uaddr_t iov, unsigned n) {
+    if (n > UIO_FAST_IOV) {
+        u->iov = xcalloc(n, sizeof *u->iov);
+        if (!u->iov) {
+            u->iov = u->fast;
+            return -LINUX_ENOMEM;
+        }
+    }
+    int r = copy_in(u->t, u->iov, iov, n * sizeof *u->iov);
+    if (r < 0)
+        return r;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct user_iov *v = &u->iov[i];
+        if (v->len > INT64_MAX)
+            return -LINUX_EINVAL;
+        if (!access_ok(v->base, v->len))
+            return -LINUX_EFAULT;
+        if (v->len > LINUX_MAX_RW_COUNT - sum)
+            v->len = LINUX_MAX_RW_COUNT - sum;  // cut as import_iovec() does
+        sum += v->len;
+    }
+    u->n = n;
+    u->u.left = sum;
+    return 0;
+}
+int uio_user_iov(struct uio_user *u, struct task *t, uaddr_t iov, uint64_t count) {
+    uio_init(u, t);
+    if (count > LINUX_IOV_MAX)
+        return -LINUX_EINVAL;
+    int r = count ? read_iov(u, iov, (unsigned)count) : 0;
+    if (r < 0)
+        uio_user_done(u);
+    return r;
+}
+void uio_user_done(struct uio_user *u) {
+    if (u->iov != u->fast)
+        free(u->iov);
+    u->iov = u->fast;
+    u->n = 0;
+    u->u.left = 0;
+}
+
+// ---- uaccess -----------------------------------------------------------------------------------------------------------
+static int access_in(struct uaccess *a, void *dst, uaddr_t src, size_t n) { return copy_in(a->task, dst, src, n); }
+static int access_out(struct uaccess *a, uaddr_t dst, const void *src, size_t n) {
+    return copy_out(a->task, dst, src, n);
+}
+void uaccess_user_init(struct uaccess_user *u, struct task *t) {
+    u->a = (struct uaccess){.in = access_in, .out = access_out, .task = t};
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory: mmap, munmap, mprotect, pkey_mprotect, mremap, brk, madvise, msync, mincore, mlock, mlock2, munlock,
+// mlockall, munlockall, membarrier. Decoding only: what the calls mean is in sentry/mm/mm_*.c. Those that change the
+// map take its turn first (mm_turn.c).
+//
+// LIMIT: mincore: every mapped page counts as resident.
+// LIMIT: pkey_mprotect: no key but -1, as on a processor without protection keys.
+#include "abi/misc.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/task.h"
+#include <string.h>
+
+int64_t sys_mmap(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    struct mmap_args m = {.addr = a->v[0], .len = a->v[1], .prot = (uint32_t)a->v[2], .flags = (uint32_t)a->v[3]};
+    m.offset = a->v[5];
+    if (m.offset % GUEST_PAGE_SIZE)
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = NULL;
+    if (!(m.flags & LINUX_MAP_ANONYMOUS)) {
+        m.file = f = fd_get_io(t->files, (int)a->v[4]);
+        if (!f)
+            return -LINUX_EBADF;
+    } else {
+        m.offset = 0;  // Linux looks at it for its alignment alone
+    }
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_mmap(t, t->mm, t->thread, &m));
+}
+
+int64_t sys_munmap(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_munmap(t->mm, t->thread, a->v[0], a->v[1]));
+}
+
+static int64_t protect(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    uint64_t unknown = a->v[2] >> 32;
+    int64_t r = unknown ? -LINUX_EINVAL : mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_mprotect(t->mm, t->thread, a->v[0], a->v[1], (uint32_t)a->v[2]));
+}
+int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
+int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
+    return (int)a->v[3] == -1 ? protect(t, a) : -LINUX_EINVAL;
+}
+
+int64_t sys_mremap(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    if (a->v[3] >> 32)
+        return -LINUX_EINVAL;
+    struct mremap_args m = {.addr = a->v[0], .old_len = a->v[1], .new_len = a->v[2], .flags = (uint32_t)a->v[3]};
+    m.new_addr = a->v[4];
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_mremap(t, t->mm, t->thread, &m));
+}
+
+int64_t sys_brk(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t)) {
+        // The break has no error: when the host refused, it is where it was not asked to be.
+        int64_t r = mm_op_done(t);
+        return r < 0 ? (int64_t)t->mm->brk_start : r;
+    }
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_brk(t, t->mm, t->thread, a->v[0]));
+}
+
+int64_t sys_madvise(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, a->v[0], a->v[1], (int)a->v[2]));
+}
+
+int64_t sys_msync(struct task *t, const struct sysargs *a) {
+    plat_block_begin(t->k->platform);
+    int64_t r = do_msync(t->mm, a->v[0], a->v[1], (unsigned)a->v[2]);
+    plat_block_end(t->k->platform);
+    return r;
+}
+
+int64_t sys_mincore(struct task *t, const struct sysargs *a) {
+    uint64_t at = a->v[0], len = a->v[1], vec = a->v[2];
+    if (at % GUEST_PAGE_SIZE)
+        return -LINUX_EINVAL;
+    if (len > LINUX_TASK_SIZE || at > LINUX_TASK_SIZE - len)
+        return -LINUX_ENOMEM;
+    char resident[GUEST_PAGE_SIZE];
+    memset(resident, 1, sizeof resident);
+    for (uint64_t end = at + page_up(len); at < end;) {
+        uint64_t pages = (end - at) / GUEST_PAGE_SIZE;
+        pages = pages < sizeof resident ? pages : sizeof resident;
+        if (!mm_is_mapped(t->mm, at, at + pages * GUEST_PAGE_SIZE))
+            return -LINUX_ENOMEM;
+        if (copy_out(t, uaddr(vec), resident, pages) < 0)
+            return -LINUX_EFAULT;
+        vec += pages;
+        at += pages * GUEST_PAGE_SIZE;
+    }
+    return 0;
+}
+
+int64_t sys_mlock(struct task *t, const struct sysargs *a) { return do_mlock(t, t->mm, a->v[0], a->v[1], true); }
+int64_t sys_mlock2(struct task *t, const struct sysargs *a) {
+    if (a->v[2] & ~(uint64_t)LINUX_MLOCK_ONFAULT)
+        return -LINUX_EINVAL;
+    return do_mlock(t, t->mm, a->v[0], a->v[1], true);
+}
+int64_t sys_munlock(struct task *t, const struct sysargs *a) { return do_mlock(t, t->mm, a->v[0], a->v[1], false); }
+int64_t sys_mlockall(struct task *t, const struct sysargs *a) { return do_mlockall(t, t->mm, (unsigned)a->v[0]); }
+int64_t sys_munlockall(struct task *t, const struct sysargs *a) { return do_munlockall(t->mm); }
+
+// ---- membarrier --------------------------------------------------------------------------------------------------------
+#define BARRIER_KNOWN                                                                                        \
+    (LINUX_MEMBARRIER_CMD_GLOBAL | LINUX_MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                   \
+     LINUX_MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED |               \
+     LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+
+static int64_t barrier(struct task *t) {
+    plat_block_begin(t->k->platform);
+    int64_t r = host_membarrier(false);
+    plat_block_end(t->k->platform);
+    return r;
+}
+int64_t sys_membarrier(struct task *t, const struct sysargs *a) {
+    int cmd = (int)a->v[0];
+    struct mm *mm = t->mm;
+    if ((unsigned)a->v[1])
+        return -LINUX_EINVAL;
+    if (host_membarrier(true) < 0)
+        return -LINUX_ENOSYS;
+    switch (cmd) {
+    case LINUX_MEMBARRIER_CMD_QUERY:
+        return BARRIER_KNOWN;
+    case LINUX_MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+    case LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+        atomic_fetch_or(&mm->membarrier, (uint32_t)cmd);
+        return 0;
+    case LINUX_MEMBARRIER_CMD_GET_REGISTRATIONS:
+        return atomic_load(&mm->membarrier);
+    case LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+        if (!(atomic_load(&mm->membarrier) & LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
+            return -LINUX_EPERM;
+        return atomic_load(&mm->users) > 1 ? barrier(t) : 0;
+    case LINUX_MEMBARRIER_CMD_GLOBAL:
+    case LINUX_MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+        return barrier(t);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
