@@ -56,7 +56,8 @@ static void early_end(struct pt_platform *p, int tid, int cause) {
     p->early = early;
 }
 
-// Ends are looked at first and reaped afterwards: between the two, nobody may copy through that tid any more.
+// Ends are looked at first and reaped afterwards: between the two, nobody may copy through that tid any more. A wait
+// for ends shows the stops of traced threads too, asked or not: one that has come meanwhile is taken as a stop.
 void pt_reap(struct pt_platform *p) {
     const int how = WEXITED | WNOHANG | __WALL | __WNOTHREAD;
     siginfo_t info;
@@ -66,6 +67,10 @@ void pt_reap(struct pt_platform *p) {
         if (waitid(P_PGID, (id_t)p->pgid, &info, how | WNOWAIT) < 0 || info.si_pid == 0)
             return;
         int tid = info.si_pid;
+        if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+            collect_stop(p);
+            continue;
+        }
         int cause = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED ? info.si_status : 0;
         struct pt_thread *t = pt_lookup(p, tid);
         if (t)
