@@ -60,6 +60,8 @@ static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct go
     finish_header(c, type, n);
     int got cleanup_close = -1;
     int64_t len = c->ch.exchange(c->ch.arg, c->tx, n, c->rx, sizeof(c->rx), &got);
+    if (len == -LINUX_EMFILE)
+        return -LINUX_EMFILE;
     if (len < 0)
         return broken(c, "gone");
     struct gofer_hdr h;

@@ -19,7 +19,7 @@ struct gofer_client;
 // How records travel: fs/goferfs/hostchannel.c does it over a socket; tests and the fuzzer put theirs here.
 struct gofer_channel {
     // Sends n bytes of req; unless rep is NULL waits for one record. Its length or negative errno. A descriptor that
-    // came along goes to *fd (-1: none).
+    // came along goes to *fd (-1: none). -LINUX_EMFILE: a reply came, but its descriptor found no room here.
     int64_t (*exchange)(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd);
     void (*close)(void *arg);
     void *arg;

@@ -28,7 +28,7 @@ static int64_t receive(int sock, void *rep, size_t cap, int *fd) {
         .msg_iov = &iov,
         .msg_iovlen = 1,
         .msg_control = &control,
-        .msg_controllen = sizeof(control),
+        .msg_controllen = CMSG_LEN(sizeof(int)),  // not CMSG_SPACE, in whose padding a second one would fit
     };
     ssize_t n;
     do
@@ -37,7 +37,10 @@ static int64_t receive(int sock, void *rep, size_t cap, int *fd) {
     if (n < 0)
         return -errno;
     *fd = take_descriptor(&m);
-    return n == 0 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? -LINUX_EPROTO : n;
+    if (n == 0 || (m.msg_flags & MSG_TRUNC))
+        return -LINUX_EPROTO;
+    // A descriptor came for which our table has no room (or more than one: those are dropped).
+    return m.msg_flags & MSG_CTRUNC ? -LINUX_EMFILE : n;
 }
 
 static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attributes and user xattrs of goferfs. Below a stable mount attributes are never asked for again; below a live one
+// when they are older than LIVE_NS, or after a write. Called by the VFS.
+#include "base/clock.h"
+#include "fs/goferfs/node.h"
+#include <string.h>
+
+int gfs_getattr(struct inode *i, struct vfs_attr *a) {
+    struct gfs *g = gfs_of(i);
+    struct node *n = node_of(i);
+    int err = 0;
+    if (mono_ns() - atomic_load(&n->checked) >= LIVE_NS) {
+        uint64_t h;
+        const char *name;
+        struct gofer_attr host;
+        LOCKED(&g->lock);
+        err = node_target(g, n, &h, &name);
+        if (!err)
+            err = client_getattr(g->c, h, name, &host);
+        if (!err)
+            gfs_update(i, &host);
+    }
+    // Without a name on the host any more, and without a handle: what was known last.
+    *a = i->attr;
+    return err == -LINUX_ESTALE || err == -LINUX_ENOENT ? 0 : err;
+}
+
+static uint32_t killed_mode(const struct inode *i) {
+    uint32_t mode = i->attr.mode & LINUX_S_IALLUGO;
+    if (mode & LINUX_S_IXGRP)
+        mode &= ~(uint32_t)LINUX_S_ISGID;
+    return mode & ~(uint32_t)LINUX_S_ISUID;
+}
+
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    struct gfs *g = gfs_of(i);
+    struct gofer_setattr_req q = {
+        .mode = a->mode & LINUX_S_IALLUGO,
+        .uid = a->uid,
+        .gid = a->gid,
+        .size = a->size,
+        .atime = (uint64_t)a->atime,
+        .mtime = (uint64_t)a->mtime,
+    };
+    q.valid = (which & ATTR_MODE ? GOFER_SET_MODE : 0) | (which & ATTR_UID ? GOFER_SET_UID : 0) |
+              (which & ATTR_GID ? GOFER_SET_GID : 0) | (which & ATTR_SIZE ? GOFER_SET_SIZE : 0) |
+              (which & ATTR_ATIME ? GOFER_SET_ATIME : 0) | (which & ATTR_MTIME ? GOFER_SET_MTIME : 0);
+    if ((which & ATTR_KILL_PRIV) && !(which & ATTR_MODE) && killed_mode(i) != (i->attr.mode & LINUX_S_IALLUGO)) {
+        q.valid |= GOFER_SET_MODE;
+        q.mode = killed_mode(i);
+    }
+    if (!q.valid)
+        return 0;
+    struct gofer_attr host;
+    const char *name;
+    LOCKED(&i->lock);
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &q.handle, &name);
+    if (!err)
+        err = client_setattr(g->c, &q, name, &host);
+    if (!err)
+        gfs_update(i, &host);
+    return err;
+}
+
+// ---- xattrs: only "user." ones exist; the others are answered here, as ls(1) and cp(1) ask for them all the time ----
+static bool is_user(const char *name) { return strncmp(name, "user.", 5) == 0 && name[5]; }
+
+int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size) {
+    struct gfs *g = gfs_of(i);
+    uint64_t h;
+    const char *at;
+    if (!is_user(name))
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &at);
+    return err ? err : client_getxattr(g->c, h, at, name, buf, size);
+}
+
+int64_t gfs_listxattr(struct inode *i, char *buf, size_t size) {
+    struct gfs *g = gfs_of(i);
+    uint64_t h;
+    const char *at;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &at);
+    return err ? err : client_listxattr(g->c, h, at, buf, size);
+}
+
+int gfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags) {
+    struct gfs *g = gfs_of(i);
+    uint64_t h;
+    const char *at;
+    if (!is_user(name))
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &at);
+    // XATTR_CREATE and XATTR_REPLACE are 1 and 2 on both sides.
+    return err ? err : client_setxattr(g->c, h, at, name, value, size, (unsigned)flags);
+}
+
+int gfs_removexattr(struct inode *i, const char *name) {
+    struct gfs *g = gfs_of(i);
+    uint64_t h;
+    const char *at;
+    if (!is_user(name))
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &at);
+    return err ? err : client_removexattr(g->c, h, at, name);
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories of goferfs: lookup, listing, making, removing, renaming. Called by the VFS with the directory's lock
+// held (both directories' for rename). A lookup is one round trip; a listing is one for some 400 entries, and its
+// attributes prime the dentry cache, so that stat after readdir asks nothing.
+//
+// What is cached: below a stable mount (read-only root) everything, positive and negative, as long as the dentry lives.
+// LIMIT: changes that the host makes to a read-only root while the sandbox runs may not be seen.
+// Below a live mount (writable) a name is trusted for LIVE_NS, then asked for again.
+// LIMIT: changes that the host makes below a writable root are seen after at most 100 ms.
+#include "base/clock.h"
+#include "fs/goferfs/node.h"
+#include <string.h>
+
+// ---- Lookup ----------------------------------------------------------------------------------------------------
+static int ask_name(struct inode *dir, const char *name, unsigned flags, struct client_walk *w) {
+    struct gfs *g = gfs_of(dir);
+    uint64_t h;
+    LOCKED(&g->lock);
+    int err = node_handle(g, node_of(dir), &h);
+    return err ? err : client_walk(g->c, h, flags, &name, 1, w);
+}
+
+static void *stamp(void) { return (void *)(uintptr_t)mono_ns(); }  // a dentry's priv: when its name was asked for
+
+static int gfs_lookup(struct inode *dir, struct dentry *d) {
+    struct client_walk w;
+    int err = ask_name(dir, d->name, GOFER_WALK_HANDLE_DIR, &w);
+    if (err)
+        return err;
+    d->priv = stamp();
+    if (w.stop)
+        return w.stop == LINUX_ENOENT ? 0 : -w.stop;
+    bool link = LINUX_S_ISLNK(w.attrs.v[0].mode) && gfs_of(dir)->stable;
+    struct inode *i = gfs_inode(dir->sb, dir, d->name, &w.attrs.v[0], w.handle, link ? w.link : NULL);
+    if (!i) {
+        client_release(gfs_of(dir)->c, w.handle);
+        return -LINUX_ENOMEM;
+    }
+    dentry_attach(d, i);
+    return 0;
+}
+
+// Under the node's own name: a dentry's name and parent may change while we look.
+static int ask_again(struct gfs *g, struct node *n, struct client_walk *w) {
+    uint64_t h;
+    LOCKED(&g->lock);
+    if (n->deleted || !n->parent)
+        return -LINUX_ESTALE;
+    const char *name = n->name;
+    int err = node_handle(g, n->parent, &h);
+    return err ? err : client_walk(g->c, h, 0, &name, 1, w);
+}
+
+// Live mounts: is the name still what it was? A round trip when the answer is older than LIVE_NS.
+static bool gfs_revalidate(struct dentry *d) {
+    if (mono_ns() - (uintptr_t)d->priv < LIVE_NS)
+        return true;
+    struct client_walk w;
+    if (!d->inode)
+        return false;
+    struct node *n = node_of(d->inode);
+    if (ask_again(d->sb->priv, n, &w) || w.stop)
+        return false;
+    if (w.attrs.v[0].ino != n->host_ino || w.attrs.v[0].dev != n->host_dev)
+        return false;
+    gfs_update(d->inode, &w.attrs.v[0]);
+    d->priv = stamp();
+    return true;
+}
+
+// ---- Listing ---------------------------------------------------------------------------------------------------
+// Positions are the host's, but for the dots, which come first: 0 stands before ".", DOT1 before "..", DOT2 before
+// the host's first. No host file system uses those numbers.
+#define DOT1 ((uint64_t)INT64_MAX - 3)
+#define DOT2 ((uint64_t)INT64_MAX - 2)
+
+struct dirbuf {
+    struct gofer_in in;
+    uint64_t next;  // position of in's first entry
+    uint64_t fill;  // position to ask for when `in` is empty
+    bool valid, end;
+    uint8_t bytes[GOFER_BYTES_MAX];
+};
+
+static int dir_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
+    f->ops = i->fops;
+    f->priv = NULL;  // the buffer is made by the first readdir: most directories are opened for their names' sake
+    return 0;
+}
+static void dir_release(struct file *f) { free(f->priv); }
+
+static uint64_t parent_ino(struct gfs *g, const struct node *n) {
+    LOCKED(&g->lock);
+    const struct node *up = n->parent ? n->parent : n;
+    return gfs_ino(g, up->host_dev, up->host_ino);
+}
+
+static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
+    struct gfs *g = gfs_of(f->inode);
+    if (*off == 0) {
+        if (!s->emit(s, ".", 1, f->inode->attr.ino, LINUX_DT_DIR, DOT1))
+            return false;
+        *off = DOT1;
+    }
+    if (*off == DOT1) {
+        uint64_t up = parent_ino(g, node_of(f->inode));
+        if (!s->emit(s, "..", 2, up, LINUX_DT_DIR, DOT2))
+            return false;
+        *off = DOT2;
+    }
+    return true;
+}
+
+static int fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
+    struct gfs *g = gfs_of(dir);
+    uint64_t h;
+    LOCKED(&g->lock);
+    int n = node_handle(g, node_of(dir), &h);
+    if (n == 0)
+        n = client_readdir(g->c, h, pos == DOT2 ? 0 : pos, b->bytes, &b->end);
+    if (n < 0)
+        return n;
+    b->in = (struct gofer_in){b->bytes, (size_t)n, false};
+    b->next = pos;
+    b->valid = true;
+    return 0;
+}
+
+// What a listing brought along, into the dentry cache. Only a help: failures are passed over.
+static void prime(struct file *f, const struct gofer_entry *e) {
+    struct dentry *parent = f->path.dentry, *known = dcache_find(parent, e->name.p, e->name.n);
+    if (known) {
+        dentry_put(known);
+        return;
+    }
+    struct inode *i = e->has_attr ? gfs_inode(f->inode->sb, f->inode, e->name.p, &e->attr, 0, NULL) : NULL;
+    if (i)
+        dcache_prime(parent, e->name.p, e->name.n, i);
+}
+
+static uint64_t entry_ino(const struct gfs *g, const struct gofer_entry *e) {
+    struct vfs_attr a;
+    if (!e->has_attr)
+        return e->ino;
+    gfs_attr(g, &e->attr, &a);
+    return a.ino;
+}
+
+static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
+    struct inode *dir = f->inode;
+    struct gfs *g = gfs_of(dir);
+    struct dirbuf *b = f->priv;
+    if (!emit_dots(f, s, off))
+        return 0;
+    if (!b && !(b = f->priv = znew(struct dirbuf)))
+        return -LINUX_ENOMEM;
+    if (b->valid && (b->next != *off || *off == DOT2))
+        b->valid = false;  // after a seek, and at each new start
+    for (;;) {
+        if (!b->valid || (b->in.left == 0 && !b->end)) {
+            int err = fill(dir, b, *off);
+            if (err)
+                return err;
+        }
+        struct gofer_in at = b->in;
+        struct gofer_entry e;
+        if (gofer_get_entry(&at, &e) <= 0)
+            return 0;
+        if (g->stable)
+            prime(f, &e);
+        if (!s->emit(s, e.name.p, e.name.n, entry_ino(g, &e), e.dtype, e.offset))
+            return 0;
+        b->in = at;
+        b->next = *off = e.offset;
+    }
+}
+
+static int dir_fsync(struct file *f, bool data_only) {
+    struct gfs *g = gfs_of(f->inode);
+    if (g->stable)
+        return 0;
+    uint64_t h;
+    LOCKED(&g->lock);
+    int err = node_handle(g, node_of(f->inode), &h);
+    return err ? err : client_fsync(g->c, h, NULL, data_only);
+}
+
+// ---- Changes (live mounts) -------------------------------------------------------------------------------------
+static void dir_changed(struct inode *dir) { atomic_store(&node_of(dir)->checked, 0); }
+
+// The inode of what was just made.
+static int attach_new(struct inode *dir, struct dentry *d, const struct gofer_attr *a, int fd) {
+    struct gfs *g = gfs_of(dir);
+    dir_changed(dir);
+    struct inode *i = gfs_inode(dir->sb, dir, d->name, a, 0, NULL);
+    if (!i) {
+        if (fd >= 0)
+            close(fd);
+        return -LINUX_ENOMEM;
+    }
+    if (fd >= 0) {
+        LOCKED(&g->lock);
+        node_adopt(g, node_of(i), fd);
+    }
+    d->priv = stamp();
+    dentry_attach(d, i);
+    return 0;
+}
+
+static int gfs_create(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
+    struct gfs *g = gfs_of(dir);
+    struct vfs_attr own;
+    struct gofer_attr a;
+    uint64_t h;
+    inode_init_owner(&own, dir, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), &ctx->cred);
+    lock_take(&g->lock);
+    int fd = node_handle(g, node_of(dir), &h);
+    if (fd == 0)
+        fd = client_create(g->c, h, d->name, own.mode & LINUX_S_IALLUGO, own.uid, own.gid, &a);
+    lock_drop(&g->lock);
+    return fd < 0 ? fd : attach_new(dir, d, &a, fd);
+}
+
+// LIMIT: device nodes, fifos and sockets cannot be made on a writable host root: EPERM.
+static int gfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx) {
+    return LINUX_S_ISREG(mode) ? gfs_create(dir, d, mode, ctx) : -LINUX_EPERM;
+}
+
+static int gfs_mkdir(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
+    struct gfs *g = gfs_of(dir);
+    struct vfs_attr own;
+    struct gofer_attr a;
+    uint64_t h;
+    inode_init_owner(&own, dir, LINUX_S_IFDIR | (mode & LINUX_S_IALLUGO), &ctx->cred);
+    lock_take(&g->lock);
+    int err = node_handle(g, node_of(dir), &h);
+    if (!err)
+        err = client_mkdir(g->c, h, d->name, own.mode & LINUX_S_IALLUGO, own.uid, own.gid, &a);
+    lock_drop(&g->lock);
+    return err ? err : attach_new(dir, d, &a, -1);
+}
+
+static int gfs_symlink(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx) {
+    struct gfs *g = gfs_of(dir);
+    struct vfs_attr own;
+    struct gofer_attr a;
+    uint64_t h;
+    inode_init_owner(&own, dir, LINUX_S_IFLNK | 0777, &ctx->cred);
+    lock_take(&g->lock);
+    int err = node_handle(g, node_of(dir), &h);
+    if (!err)
+        err = client_symlink(g->c, h, d->name, target, own.uid, own.gid, &a);
+    lock_drop(&g->lock);
+    return err ? err : attach_new(dir, d, &a, -1);
+}
+
+// LIMIT: two names of one host file are one inode only when link(2) was called inside.
+static int gfs_link(struct inode *dir, struct dentry *d, struct inode *target) {
+    struct gfs *g = gfs_of(dir);
+    struct gofer_attr a;
+    uint64_t h, from;
+    const char *from_name;
+    lock_take(&g->lock);
+    int err = node_handle(g, node_of(dir), &h);
+    if (!err)
+        err = node_target(g, node_of(target), &from, &from_name);
+    if (!err)
+        err = client_link(g->c, h, d->name, from, from_name, &a);
+    lock_drop(&g->lock);
+    if (err)
+        return err;
+    dir_changed(dir);
+    gfs_update(target, &a);
+    d->priv = stamp();
+    dentry_attach(d, inode_get(target));
+    return 0;
+}
+
+// A file that may still be in use, or has other names, keeps a handle when it loses this one.
+static int pin_if_used(struct gfs *g, struct inode *i) {
+    struct node *n = node_of(i);
+    bool used = n->fd_read >= 0 || n->fd_write >= 0 || i->attr.nlink > 1;
+    return used && !n->deleted ? node_pin(g, n) : 0;
+}
+
+// The name is gone from the host. With other names left, the handle stands for the inode from now on.
+static void name_gone(struct gfs *g, struct inode *i) {
+    node_unlinked(g, node_of(i));
+    atomic_store(&node_of(i)->checked, 0);
+    uint32_t links = i->attr.nlink;
+    if (LINUX_S_ISDIR(i->attr.mode) || links == 0)
+        links = 1;
+    __atomic_store_n(&i->attr.nlink, links - 1, __ATOMIC_RELAXED);
+}
+
+static int remove_name(struct inode *dir, struct dentry *d, bool is_dir) {
+    struct gfs *g = gfs_of(dir);
+    uint64_t h;
+    LOCKED(&g->lock);
+    int err = is_dir ? 0 : pin_if_used(g, d->inode);
+    if (!err)
+        err = node_handle(g, node_of(dir), &h);
+    if (!err)
+        err = client_unlink(g->c, h, d->name, is_dir);
+    if (err)
+        return err;
+    name_gone(g, d->inode);
+    dir_changed(dir);
+    return 0;
+}
+static int gfs_unlink(struct inode *dir, struct dentry *d) { return remove_name(dir, d, false); }
+static int gfs_rmdir(struct inode *dir, struct dentry *d) { return remove_name(dir, d, true); }
+
+static int gfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned flags) {
+    struct gfs *g = gfs_of(odir);
+    bool swap = flags & LINUX_RENAME_EXCHANGE;
+    char *to = xstrdup(nd->name), *back = swap ? xstrdup(od->name) : NULL;
+    uint64_t oh, nh;
+    LOCKED(&g->lock);
+    int err = !to || (swap && !back) ? -LINUX_ENOMEM : 0;
+    if (!err && nd->inode && !swap && !LINUX_S_ISDIR(nd->inode->attr.mode))
+        err = pin_if_used(g, nd->inode);
+    if (!err)
+        err = node_handle(g, node_of(odir), &oh);
+    if (!err)
+        err = node_handle(g, node_of(ndir), &nh);
+    if (!err)
+        err = client_rename(g->c, oh, od->name, nh, nd->name,
+                            (flags & LINUX_RENAME_NOREPLACE ? GOFER_RENAME_NOREPLACE : 0) |
+                                (swap ? GOFER_RENAME_EXCHANGE : 0));
+    if (err) {
+        free(to);
+        free(back);
+        return err;
+    }
+    node_rename(g, node_of(od->inode), node_of(ndir), to);
+    if (swap)
+        node_rename(g, node_of(nd->inode), node_of(odir), back);
+    else if (nd->inode)
+        name_gone(g, nd->inode);
+    dir_changed(odir);
+    dir_changed(ndir);
+    return 0;
+}
+
+const struct inode_ops gfs_dir_ops = {
+    .lookup = gfs_lookup,
+    .getxattr = gfs_getxattr,
+    .listxattr = gfs_listxattr,
+    .open = dir_open,
+    .evict = gfs_evict,
+};
+const struct inode_ops gfs_dir_live_ops = {
+    .lookup = gfs_lookup,
+    .create = gfs_create,
+    .mkdir = gfs_mkdir,
+    .mknod = gfs_mknod,
+    .symlink = gfs_symlink,
+    .link = gfs_link,
+    .unlink = gfs_unlink,
+    .rmdir = gfs_rmdir,
+    .rename = gfs_rename,
+    .getattr = gfs_getattr,
+    .setattr = gfs_setattr,
+    .revalidate = gfs_revalidate,
+    .getxattr = gfs_getxattr,
+    .setxattr = gfs_setxattr,
+    .listxattr = gfs_listxattr,
+    .removexattr = gfs_removexattr,
+    .open = dir_open,
+    .evict = gfs_evict,
+};
+const struct file_ops gfs_dir_fops = {
+    .readdir = dir_readdir,
+    .fsync = dir_fsync,
+    .release = dir_release,
+};

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Regular files, symlinks and the rest of goferfs. The gofer donates a descriptor at the first open; it stays with the
+// inode, so later opens, reads, writes, maps and fsync make no round trip. Called by the VFS. Host calls: one pread or
+// pwrite for each 64 KiB.
+//
+// Device, fifo and socket nodes have attributes only; a device answers ENXIO on open. (A fifo's inode lives in the
+// sandbox: who opens it meets other guests, never a host process.)
+#include "fs/goferfs/node.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static int file_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
+    struct gfs *g = gfs_of(i);
+    LOCKED(&g->lock);
+    int err = node_open(g, i, f->flags);
+    if (err)
+        return err;
+    f->ops = &gfs_file_fops;
+    f->priv = node_of(i);
+    return 0;
+}
+
+static void file_release(struct file *f) {
+    struct gfs *g = gfs_of(f->inode);
+    if (!f->priv)
+        return;
+    LOCKED(&g->lock);
+    node_close(g, f->priv);
+}
+
+static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
+    struct node *n = f->priv;
+    return n->fd_read < 0 ? -LINUX_EBADF : uio_read_fd(n->fd_read, u, off);
+}
+
+static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
+    struct node *n = f->priv;
+    struct vfs_attr *a = &f->inode->attr;
+    if (n->fd_write < 0)
+        return -LINUX_EBADF;
+    int64_t done = uio_write_fd(n->fd_write, u, off);
+    if (done <= 0)
+        return done;
+    uint64_t end = off + (uint64_t)done, size = __atomic_load_n(&a->size, __ATOMIC_RELAXED);
+    while (size < end && !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    atomic_store(&n->checked, 0);  // the times: asked for when somebody wants to see them
+    return done;
+}
+
+static int file_fsync(struct file *f, bool data_only) {
+    struct node *n = f->priv;
+    int fd = n->fd_write >= 0 ? n->fd_write : n->fd_read;
+    if (gfs_of(f->inode)->stable)
+        return 0;
+    return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) {
+    struct node *n = f->priv;
+    if (n->fd_write < 0)
+        return -LINUX_EBADF;
+    if (fallocate(n->fd_write, mode, (off_t)off, (off_t)len) < 0)
+        return -errno;
+    struct gfs *g = gfs_of(f->inode);
+    uint64_t h;
+    const char *name;
+    struct gofer_attr a;
+    LOCKED(&g->lock);
+    if (!node_target(g, n, &h, &name) && !client_getattr(g->c, h, name, &a))
+        gfs_update(f->inode, &a);
+    return 0;
+}
+
+// Private maps need only to be readable. The descriptors stay while the file is open.
+static int file_mmap_fd(struct file *f, int prot, bool shared) {
+    struct node *n = f->priv;
+    if (!(f->mode & FMODE_READ))
+        return -LINUX_EACCES;
+    if (!shared || !(f->mode & FMODE_WRITE))
+        return n->fd_read;
+    return n->fd_write >= 0 ? n->fd_write : -LINUX_EACCES;
+}
+
+const struct file_ops gfs_file_fops = {
+    .read = file_read,
+    .write = file_write,
+    .fsync = file_fsync,
+    .fallocate = file_fallocate,
+    .mmap_fd = file_mmap_fd,
+    .release = file_release,
+};
+
+static int link_read(struct inode *i, char *buf, size_t size) {
+    struct gfs *g = gfs_of(i);
+    struct node *n = node_of(i);
+    char text[GOFER_PATH_MAX + 1];
+    const char *target = n->link;
+    if (!target) {
+        uint64_t h;
+        const char *name;
+        LOCKED(&g->lock);
+        int err = node_target(g, n, &h, &name);
+        if (!err)
+            err = client_readlink(g->c, h, name, text);
+        if (err < 0)
+            return err;
+        target = text;
+    }
+    size_t len = strlen(target);
+    if (len >= size)
+        return -LINUX_ENAMETOOLONG;
+    memcpy(buf, target, len + 1);
+    return 0;
+}
+
+static int no_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) { return -LINUX_ENXIO; }
+
+const struct inode_ops gfs_file_ops = {
+    .getxattr = gfs_getxattr,
+    .listxattr = gfs_listxattr,
+    .open = file_open,
+    .evict = gfs_evict,
+};
+const struct inode_ops gfs_file_live_ops = {
+    .getattr = gfs_getattr,
+    .setattr = gfs_setattr,
+    .getxattr = gfs_getxattr,
+    .setxattr = gfs_setxattr,
+    .listxattr = gfs_listxattr,
+    .removexattr = gfs_removexattr,
+    .open = file_open,
+    .evict = gfs_evict,
+};
+const struct inode_ops gfs_link_ops = {.readlink = link_read, .evict = gfs_evict};
+const struct inode_ops gfs_link_live_ops = {
+    .readlink = link_read,
+    .getattr = gfs_getattr,
+    .setattr = gfs_setattr,
+    .evict = gfs_evict,
+};
+const struct inode_ops gfs_other_ops = {.open = no_open, .evict = gfs_evict};
+const struct inode_ops gfs_other_live_ops = {.getattr = gfs_getattr, .open = no_open, .evict = gfs_evict};

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes of goferfs: see node.h. Called by dir.c, file.c and attr.c.
+#include "fs/goferfs/node.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include <string.h>
+
+#define MAX_HANDLES 1024u  // that can be given back; the gofer has room for some thousands
+#define MAX_IDLE    256u   // descriptors kept open for the next open
+
+// ---- Attributes ------------------------------------------------------------------------------------------------
+// Host mounts below the root are one file system here, whose inode numbers must differ.
+uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino) {
+    if (host_dev == g->root_dev)
+        return host_ino;
+    return host_ino ^ (((host_dev ^ g->root_dev) * 0x9e3779b97f4a7c15ull) & ~0xffffffffull);
+}
+
+void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_attr *to) {
+    *to = (struct vfs_attr){
+        .ino = gfs_ino(g, from->dev, from->ino),
+        .size = from->size,
+        .blocks = from->blocks,
+        .mode = from->mode,
+        .nlink = from->nlink,
+        .uid = from->uid,
+        .gid = from->gid,
+        .blksize = from->blksize,
+        .rdev = from->rdev,
+        .atime = (int64_t)from->atime,
+        .mtime = (int64_t)from->mtime,
+        .ctime = (int64_t)from->ctime,
+        .btime = (int64_t)from->btime,
+    };
+}
+
+// Others read these fields while we write, some without a lock: each is stored whole. Type and number stay.
+#define STORE(field, v) __atomic_store_n(&(field), (v), __ATOMIC_RELAXED)
+void gfs_update(struct inode *i, const struct gofer_attr *a) {
+    struct vfs_attr n;
+    gfs_attr(gfs_of(i), a, &n);
+    struct vfs_attr *to = &i->attr;
+    STORE(to->mode, (to->mode & LINUX_S_IFMT) | (n.mode & LINUX_S_IALLUGO));
+    STORE(to->size, n.size);
+    STORE(to->blocks, n.blocks);
+    STORE(to->nlink, n.nlink);
+    STORE(to->uid, n.uid);
+    STORE(to->gid, n.gid);
+    STORE(to->atime, n.atime);
+    STORE(to->mtime, n.mtime);
+    STORE(to->ctime, n.ctime);
+    atomic_store(&node_of(i)->checked, mono_ns());
+}
+
+// ---- Life ------------------------------------------------------------------------------------------------------
+static void drop_handle(struct gfs *g, struct node *n) {
+    if (!n->handle)
+        return;
+    client_release(g->c, n->handle);
+    n->handle = 0;
+    if (list_linked(&n->handle_lru)) {
+        list_del(&n->handle_lru);
+        g->nhandles--;
+    }
+}
+
+static void drop_fds(struct gfs *g, struct node *n) {
+    int r = n->fd_read, w = n->fd_write;
+    if (r >= 0)
+        close(r);
+    if (w >= 0 && w != r)
+        close(w);
+    n->fd_read = n->fd_write = -1;
+    if (list_linked(&n->fd_lru)) {
+        list_del(&n->fd_lru);
+        g->nidle--;
+    }
+}
+
+// Iterative: a chain of parents can be long.
+static void node_put(struct gfs *g, struct node *n) {
+    while (n && ref_put(&n->refs)) {
+        struct node *parent = n->parent;
+        drop_handle(g, n);
+        drop_fds(g, n);
+        free(n->name);
+        free(n->link);
+        free(n);
+        n = parent;
+    }
+}
+
+static struct node *node_get(struct node *n) {
+    ref_get(&n->refs);
+    return n;
+}
+
+static void handle_used(struct gfs *g, struct node *n) {
+    if (!n->parent || n->deleted)
+        return;  // stays
+    if (list_linked(&n->handle_lru))
+        list_del(&n->handle_lru);
+    else
+        g->nhandles++;
+    list_add(&g->handles, &n->handle_lru);
+    if (g->nhandles > MAX_HANDLES)
+        drop_handle(g, container_of(g->handles.prev, struct node, handle_lru));
+}
+
+static struct node *node_new(struct gfs *g, struct node *parent, const char *name, const struct gofer_attr *a,
+                             const char *link) {
+    struct node *n = znew(struct node);
+    if (!n)
+        return NULL;
+    ref_init(&n->refs, 1);
+    list_init(&n->handle_lru);
+    list_init(&n->fd_lru);
+    n->fd_read = n->fd_write = -1;
+    n->type = a->mode & LINUX_S_IFMT;
+    n->host_dev = a->dev;
+    n->host_ino = a->ino;
+    n->checked = mono_ns();
+    if (parent)
+        n->name = xstrdup(name);
+    if (link)
+        n->link = xstrdup(link);
+    if ((parent && !n->name) || (link && !n->link)) {
+        free(n->name);
+        free(n->link);
+        free(n);
+        return NULL;
+    }
+    n->parent = parent ? node_get(parent) : NULL;
+    return n;
+}
+
+static const struct inode_ops *ops_for(const struct gfs *g, uint32_t mode) {
+    switch (mode & LINUX_S_IFMT) {
+    case LINUX_S_IFDIR:
+        return g->stable ? &gfs_dir_ops : &gfs_dir_live_ops;
+    case LINUX_S_IFREG:
+        return g->stable ? &gfs_file_ops : &gfs_file_live_ops;
+    case LINUX_S_IFLNK:
+        return g->stable ? &gfs_link_ops : &gfs_link_live_ops;
+    default:
+        return g->stable ? &gfs_other_ops : &gfs_other_live_ops;
+    }
+}
+
+struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name, const struct gofer_attr *a,
+                        uint64_t handle, const char *link) {
+    struct gfs *g = sb->priv;
+    struct vfs_attr attr;
+    gfs_attr(g, a, &attr);
+    const struct file_ops *fops = LINUX_S_ISDIR(a->mode) ? &gfs_dir_fops
+                                  : LINUX_S_ISREG(a->mode) ? &gfs_file_fops
+                                                           : NULL;
+    struct node *n = node_new(g, dir ? node_of(dir) : NULL, name, a, link);
+    if (!n)
+        return NULL;
+    struct inode *i = inode_new(sb, ops_for(g, a->mode), fops, &attr);
+    LOCKED(&g->lock);
+    if (!i) {
+        node_put(g, n);
+        return NULL;
+    }
+    n->handle = handle;
+    if (handle)
+        handle_used(g, n);
+    i->priv = n;
+    return i;
+}
+
+void gfs_evict(struct inode *i) {
+    struct gfs *g = gfs_of(i);
+    struct node *n = node_of(i);
+    LOCKED(&g->lock);
+    drop_fds(g, n);
+    node_put(g, n);
+}
+
+// ---- Handles ---------------------------------------------------------------------------------------------------
+// Walks from `from` (which has a handle) down the names to n.
+static int walk_down(struct gfs *g, struct node *from, struct node *n, const char *const *names, unsigned count) {
+    struct client_walk w;
+    int err = client_walk(g->c, from->handle, GOFER_WALK_HANDLE_ANY, names, count, &w);
+    if (err)
+        return err;
+    if (w.stop)
+        return w.stop == LINUX_ENOENT ? -LINUX_ESTALE : -w.stop;
+    const struct gofer_attr *a = &w.attrs.v[count - 1];
+    if (w.handle == 0 || (a->mode & LINUX_S_IFMT) != n->type) {
+        client_release(g->c, w.handle);
+        return -LINUX_ESTALE;  // something quite different has that name now
+    }
+    n->handle = w.handle;
+    handle_used(g, n);
+    return 0;
+}
+
+int node_handle(struct gfs *g, struct node *n, uint64_t *h) {
+    const char *names[GOFER_WALK_MAX];
+    while (!n->handle) {
+        // One walk does as many levels as it may; a deeper tree takes one for every GOFER_WALK_MAX.
+        struct node *from = n, *chain[GOFER_WALK_MAX];
+        unsigned count = 0;
+        for (; !from->handle; from = from->parent) {
+            if (from->deleted || !from->parent)
+                return -LINUX_ESTALE;
+            chain[count++ % GOFER_WALK_MAX] = from;
+        }
+        unsigned levels = count < GOFER_WALK_MAX ? count : GOFER_WALK_MAX;
+        for (unsigned k = 0; k < levels; k++)
+            names[k] = chain[(count - 1 - k) % GOFER_WALK_MAX]->name;
+        int err = walk_down(g, from, chain[(count - levels) % GOFER_WALK_MAX], names, levels);
+        if (err)
+            return err;
+    }
+    handle_used(g, n);
+    *h = n->handle;
+    return 0;
+}
+
+int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name) {
+    if (n->handle || !n->parent || n->deleted) {
+        *name = NULL;
+        return node_handle(g, n, h);
+    }
+    *name = n->name;
+    return node_handle(g, n->parent, h);
+}
+
+int node_pin(struct gfs *g, struct node *n) {
+    uint64_t h;
+    int err = node_handle(g, n, &h);
+    if (!err && list_linked(&n->handle_lru)) {
+        list_del(&n->handle_lru);
+        g->nhandles--;
+    }
+    return err;
+}
+
+void node_unlinked(struct gfs *g, struct node *n) {
+    n->deleted = true;
+    if (list_linked(&n->handle_lru)) {
+        list_del(&n->handle_lru);
+        g->nhandles--;
+    }
+}
+
+void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name) {
+    struct node *old = n->parent;
+    free(n->name);
+    n->name = name;
+    n->parent = node_get(dir);
+    node_put(g, old);
+}
+
+// ---- Descriptors -----------------------------------------------------------------------------------------------
+static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
+    struct node *n = node_of(i);
+    uint64_t h;
+    const char *name;
+    struct gofer_attr a;
+    int err = node_target(g, n, &h, &name);
+    if (err)
+        return err;
+    int fd = client_open(g->c, h, name, flags, &a);
+    if (fd < 0)
+        return fd;
+    if (a.ino != n->host_ino || a.dev != n->host_dev) {
+        // The host has put another file there. Nobody has the old one open: then this one it is.
+        if (n->opens || n->fd_read >= 0 || n->fd_write >= 0) {
+            close(fd);
+            return -LINUX_ESTALE;
+        }
+        n->host_dev = a.dev;
+        n->host_ino = a.ino;
+    }
+    gfs_update(i, &a);
+    return fd;
+}
+
+static bool drop_idle(struct gfs *g) {
+    bool any = !list_empty(&g->idle);
+    while (!list_empty(&g->idle))
+        drop_fds(g, list_first(&g->idle, struct node, fd_lru));
+    return any;
+}
+
+// When either side runs out of descriptors, the idle ones go.
+static int open_fd(struct gfs *g, struct inode *i, unsigned flags) {
+    int fd = ask_open(g, i, flags);
+    if ((fd == -LINUX_EMFILE || fd == -LINUX_ENFILE) && drop_idle(g))
+        fd = ask_open(g, i, flags);
+    return fd;
+}
+
+static int open_for_write(struct gfs *g, struct inode *i, bool read) {
+    struct node *n = node_of(i);
+    if (n->fd_write >= 0)
+        return 0;
+    int fd = open_fd(g, i, GOFER_OPEN_READ | GOFER_OPEN_WRITE);
+    if (fd == -LINUX_EACCES && !read) {  // a file that our host user may only write
+        fd = open_fd(g, i, GOFER_OPEN_WRITE);
+        if (fd >= 0)
+            n->fd_write = fd;
+        return fd < 0 ? fd : 0;
+    }
+    if (fd < 0)
+        return fd;
+    n->fd_write = fd;
+    if (n->fd_read < 0)
+        n->fd_read = fd;  // else the old one stays: it may be mapped
+    return 0;
+}
+
+int node_open(struct gfs *g, struct inode *i, unsigned flags) {
+    struct node *n = node_of(i);
+    bool rd = (flags & LINUX_O_ACCMODE) != LINUX_O_WRONLY, wr = (flags & LINUX_O_ACCMODE) != LINUX_O_RDONLY;
+    int err = wr ? open_for_write(g, i, rd) : 0;
+    if (!err && rd && n->fd_read < 0) {
+        int fd = open_fd(g, i, GOFER_OPEN_READ);
+        if (fd < 0)
+            err = fd;
+        else
+            n->fd_read = fd;
+    }
+    if (err)
+        return err;
+    n->opens++;
+    if (list_linked(&n->fd_lru)) {
+        list_del(&n->fd_lru);
+        g->nidle--;
+    }
+    return 0;
+}
+
+// The descriptors of a file that nobody has open wait for the next open, up to MAX_IDLE files.
+static void now_idle(struct gfs *g, struct node *n) {
+    list_add(&g->idle, &n->fd_lru);
+    g->nidle++;
+    if (g->nidle > MAX_IDLE)
+        drop_fds(g, container_of(g->idle.prev, struct node, fd_lru));
+}
+
+void node_close(struct gfs *g, struct node *n) {
+    if (--n->opens == 0)
+        now_idle(g, n);
+}
+
+void node_adopt(struct gfs *g, struct node *n, int fd) {
+    n->fd_read = n->fd_write = fd;
+    now_idle(g, n);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside goferfs. A node is what this file system keeps of an inode: where it is on the host (its parent's node and its
+// name, and perhaps a handle), its donated descriptors, its symlink target.
+//
+// Few nodes have a handle. One is got with a single walk from the nearest ancestor that has one, when a directory is
+// searched, and given back when too many are held. Messages name a file by its directory's handle and its name, so
+// files need none, but for one that was deleted while open.
+//
+// Locks: gfs->lock (RANK_OBJECT) guards every field marked [g]; it is held over round trips (the connection carries
+// one at a time anyway), never over a call that may free an inode.
+#ifndef FS_GOFERFS_NODE_H
+#define FS_GOFERFS_NODE_H
+#include "base/fault.h"
+#include "fs/goferfs/client.h"
+#include "fs/vfs.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+struct node {
+    struct refcount refs;   // its inode, its children
+    struct node *parent;    // [g] owned; NULL: the root
+    char *name;             // [g] NULL: the root
+    bool deleted;           // [g] has no name on the host any more: its handle is all there is
+    uint64_t handle;        // [g] 0: none
+    struct list handle_lru; // [g] on gfs->handles when it has a handle that can be given back
+    uint32_t type;          // [c] S_IFMT part of the mode
+    uint64_t host_dev, host_ino;  // [g] which host file it is
+    _Atomic int fd_read, fd_write;  // written under [g]; -1: none; may be the same. Stay while `opens` is not 0
+    unsigned opens;         // [g] open files
+    struct list fd_lru;     // [g] on gfs->idle when it has descriptors and is not open
+    char *link;             // [c] target of a symlink, or NULL: ask
+    _Atomic uint64_t checked;  // when the attributes came from the host (mono_ns); 0: they are stale
+};
+
+struct gfs {
+    struct gofer_client *c;  // borrowed
+    struct lock lock;
+    struct list handles;  // [g] oldest last
+    struct list idle;     // [g] oldest last
+    unsigned nhandles, nidle;  // [g]
+    uint64_t root_dev;    // [c] host device of the root
+    bool stable;          // [c] nobody changes these files: what is known stays true
+};
+
+static inline struct gfs *gfs_of(const struct inode *i) { return i->sb->priv; }
+static inline struct node *node_of(const struct inode *i) { return i->priv; }
+
+// node.c
+// A new inode with its node for what `a` describes under `name` in `dir` (NULL: the root). Takes over handle on
+// success. link: a symlink's target or NULL.
+struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name, const struct gofer_attr *a,
+                        uint64_t handle, const char *link);
+void gfs_evict(struct inode *i);
+uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino);
+void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_attr *to);
+void gfs_update(struct inode *i, const struct gofer_attr *a);  // the host's word becomes inode->attr
+
+// With gfs->lock held:
+int node_handle(struct gfs *g, struct node *n, uint64_t *h);  // gets one if need be
+int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name);  // how to name it in a message
+int node_pin(struct gfs *g, struct node *n);  // before it loses its name: a handle that stays
+void node_unlinked(struct gfs *g, struct node *n);
+void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
+int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
+void node_close(struct gfs *g, struct node *n);
+void node_adopt(struct gfs *g, struct node *n, int fd);  // a fresh file's read-write descriptor
+
+// dir.c, file.c
+extern const struct inode_ops gfs_dir_ops, gfs_dir_live_ops;
+extern const struct file_ops gfs_dir_fops;
+extern const struct inode_ops gfs_file_ops, gfs_file_live_ops, gfs_link_ops, gfs_link_live_ops, gfs_other_ops,
+    gfs_other_live_ops;
+extern const struct file_ops gfs_file_fops;
+
+// attr.c
+#define LIVE_NS 100000000ull  // how long what is known of a live mount is trusted: 100 ms
+int gfs_getattr(struct inode *i, struct vfs_attr *a);
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
+int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+int gfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
+int64_t gfs_listxattr(struct inode *i, char *buf, size_t size);
+int gfs_removexattr(struct inode *i, const char *name);
+
+#endif
