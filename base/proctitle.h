@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// What ps(1) shows of our processes.
+#ifndef BASE_PROCTITLE_H
+#define BASE_PROCTITLE_H
+
+void proctitle_init(char **argv);  // by main(): remembers where the argument area is
+void proctitle_set(const char *name);  // both the name (15 bytes) and the command line of this process
+
+#endif

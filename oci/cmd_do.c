@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// picket do [OPTIONS] -- CMD [ARGS]: one program in a sandbox over this machine's files. The host's root is read-only
+// below, changes are kept in memory and gone at the end. The guest's environment is made here, not inherited: secrets
+// in the caller's environment do not enter.
+#include "base/log.h"
+#include "oci/cmd.h"
+#include "oci/launch.h"
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_BINDS 32
+#define MAX_ENV   256
+
+struct do_options {
+    struct sentry_config config;
+    struct gofer_root roots[1 + MAX_BINDS];
+    struct sentry_bind binds[MAX_BINDS];
+    char *env[MAX_ENV + 1];
+    unsigned nenv;
+    char cwd[PATH_MAX];
+    gid_t groups[NGROUPS_MAX];
+};
+
+static const char usage[] =
+    "usage: picket do [OPTIONS] -- CMD [ARGS]\n\n"
+    "  --platform P            auto (default), seccomp or ptrace: how system calls are caught\n"
+    "  --bind HOST:GUEST[:ro]  show the host's file or directory HOST at GUEST, writable unless :ro\n"
+    "  --cwd DIR               working directory inside (default: the current one)\n"
+    "  --env K=V               set an environment variable (the caller's are not passed on)\n"
+    "  --hostname NAME         the host name inside (default: picket)\n"
+    "  --strace                show each system call on stderr\n"
+    "  --verbose               say which platform was chosen and why\n\n"
+    "Exit status: CMD's own; 128+n when signal n ended it; 127 no such program; 126 it cannot be run;\n"
+    "125 Picket itself failed.\n";
+
+static int bad(const char *option, const char *value, const char *why) {
+    log_error("do: %s '%s': %s", option, value, why);
+    return SENTRY_EXIT_FAILED;
+}
+
+static int parse_platform(struct do_options *o, const char *value) {
+    static const char *const names[] = {[PLAT_AUTO] = "auto", [PLAT_PTRACE] = "ptrace", [PLAT_SECCOMP] = "seccomp"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(value, names[i])) {
+            o->config.platform = (enum plat_kind)i;
+            return 0;
+        }
+    return bad("--platform", value, "is not auto, seccomp or ptrace");
+}
+
+// HOST:GUEST[:ro|:rw]; a name with a colon in it cannot be given.
+static int parse_bind(struct do_options *o, char *value) {
+    if (o->config.nbinds == MAX_BINDS)
+        return bad("--bind", value, "too many binds (32 at most)");
+    char *text = strdup(value), *guest = text ? strchr(text, ':') : NULL;
+    if (!guest)
+        return bad("--bind", value, "is not HOST:GUEST[:ro]");
+    *guest++ = '\0';
+    char *mode = strchr(guest, ':');
+    bool writable = true;
+    if (mode) {
+        *mode++ = '\0';
+        writable = !strcmp(mode, "rw");
+        if (!writable && strcmp(mode, "ro"))
+            return bad("--bind", value, "the mode is not ro or rw");
+    }
+    struct stat st;
+    if (!*text || stat(text, &st) < 0)
+        return bad("--bind", value, *text ? strerror(errno) : "the host path is empty");
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return bad("--bind", value, "the host path is neither a directory nor a regular file");
+    if (guest[0] != '/' || !guest[1])
+        return bad("--bind", value, "the guest path is not absolute, or is the root");
+    char *host = realpath(text, NULL);
+    if (!host)
+        return bad("--bind", value, strerror(errno));
+    unsigned n = o->config.nbinds++;
+    o->roots[1 + n] = (struct gofer_root){host, writable};
+    o->binds[n] = (struct sentry_bind){guest, 1 + n, writable, S_ISDIR(st.st_mode)};
+    return 0;
+}
+
+static int add_env(struct do_options *o, char *text) {
+    size_t name = strcspn(text, "=");
+    if (!text[name] || !name)
+        return bad("--env", text, "is not K=V");
+    for (unsigned i = 0; i < o->nenv; i++)
+        if (!strncmp(o->env[i], text, name + 1)) {
+            o->env[i] = text;
+            return 0;
+        }
+    if (o->nenv == MAX_ENV)
+        return bad("--env", text, "too many variables");
+    o->env[o->nenv++] = text;
+    return 0;
+}
+
+// What a program needs to find its way; nothing else of the caller's environment goes in.
+static void default_env(struct do_options *o) {
+    static const char *const keep[] = {"PATH", "HOME", "TERM", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR"};
+    for (unsigned i = 0; i < sizeof keep / sizeof keep[0]; i++) {
+        const char *value = getenv(keep[i]);
+        char *text;
+        if (value && asprintf(&text, "%s=%s", keep[i], value) > 0)
+            add_env(o, text);
+    }
+    if (!getenv("PATH"))
+        add_env(o, strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+}
+
+static int parse_option(struct do_options *o, int option, char *value) {
+    switch (option) {
+    case 'p':
+        return parse_platform(o, value);
+    case 'b':
+        return parse_bind(o, value);
+    case 'e':
+        return add_env(o, value);
+    case 'c':
+        if (value[0] != '/')
+            return bad("--cwd", value, "is not an absolute path");
+        o->config.cwd = value;
+        o->config.cwd_wanted = true;
+        return 0;
+    case 'n':
+        if (!*value || strlen(value) > 64)
+            return bad("--hostname", value, "has no or more than 64 characters");
+        o->config.hostname = value;
+        return 0;
+    case 's':
+        o->config.strace = true;
+        return 0;
+    case 'v':
+        o->config.verbose = true;
+        return 0;
+    case 'h':
+        fputs(usage, stdout);
+        exit(0);
+    }
+    return SENTRY_EXIT_FAILED;
+}
+
+static int parse(struct do_options *o, int argc, char **argv) {
+    static const struct option options[] = {
+        {"platform", required_argument, NULL, 'p'}, {"bind", required_argument, NULL, 'b'},
+        {"cwd", required_argument, NULL, 'c'},      {"env", required_argument, NULL, 'e'},
+        {"hostname", required_argument, NULL, 'n'}, {"strace", no_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    opterr = 0;
+    int c;
+    while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+        if (c == '?' || c == ':') {
+            log_error("do: %s '%s' (see picket do --help)",
+                      c == '?' ? "unknown option" : "missing value for", argv[optind - 1]);
+            return SENTRY_EXIT_FAILED;
+        }
+        int err = parse_option(o, c, optarg);
+        if (err)
+            return err;
+    }
+    if (optind >= argc) {
+        log_error("do: no program is given (see picket do --help)");
+        return SENTRY_EXIT_FAILED;
+    }
+    o->config.argv = argv + optind;
+    return 0;
+}
+
+int cmd_do(int argc, char **argv) {
+    struct do_options *o = calloc(1, sizeof *o);
+    if (!o)
+        return bad("start", "", "no memory");
+    struct sentry_config *c = &o->config;
+    c->hostname = "picket";
+    c->binds = o->binds;
+    o->roots[0] = (struct gofer_root){"/", false};
+    default_env(o);
+    int err = parse(o, argc, argv);
+    if (err)
+        return err;
+    c->envp = o->env;
+    if (!c->cwd)
+        c->cwd = getcwd(o->cwd, sizeof o->cwd) ? o->cwd : "/";
+    c->uid = geteuid();
+    c->gid = getegid();
+    int n = getgroups(NGROUPS_MAX, o->groups);
+    c->groups = o->groups;
+    c->ngroups = n > 0 ? (unsigned)n : 0;
+    return launch(c, o->roots, 1 + (int)c->nbinds);
+}
