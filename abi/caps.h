@@ -56,6 +56,15 @@
 // MAC_OVERRIDE.
 #define LINUX_CAP_FS_MASK (0x1full | 1ull << 9 | 1ull << 27 | 1ull << 32)
 
+// The process's securebits, capabilities(7); set by prctl(2).
+#define LINUX_SECBIT_NOROOT                 0x01
+#define LINUX_SECBIT_NOROOT_LOCKED          0x02
+#define LINUX_SECBIT_NO_SETUID_FIXUP        0x04
+#define LINUX_SECBIT_NO_SETUID_FIXUP_LOCKED 0x08
+#define LINUX_SECBIT_KEEP_CAPS              0x10
+#define LINUX_SECBIT_KEEP_CAPS_LOCKED       0x20
+#define LINUX_SECBIT_NO_CAP_AMBIENT_RAISE   0x40
+
 #define LINUX_CAPABILITY_VERSION_1 0x19980330u // one data element
 #define LINUX_CAPABILITY_VERSION_2 0x20071026u // two
 #define LINUX_CAPABILITY_VERSION_3 0x20080522u // two

@@ -2,6 +2,8 @@
 // prctl(2) and arch_prctl(2).
 #pragma once
 
+#include "abi/caps.h" // LINUX_SECBIT_*
+
 #define LINUX_PR_SET_PDEATHSIG             1
 #define LINUX_PR_GET_PDEATHSIG             2
 #define LINUX_PR_GET_DUMPABLE              3
@@ -64,14 +66,6 @@
 #define LINUX_PR_SET_PTRACER_ANY           (~0ull)
 
 #define LINUX_TASK_COMM_LEN 16
-
-#define LINUX_SECBIT_NOROOT                 0x01
-#define LINUX_SECBIT_NOROOT_LOCKED          0x02
-#define LINUX_SECBIT_NO_SETUID_FIXUP        0x04
-#define LINUX_SECBIT_NO_SETUID_FIXUP_LOCKED 0x08
-#define LINUX_SECBIT_KEEP_CAPS              0x10
-#define LINUX_SECBIT_KEEP_CAPS_LOCKED       0x20
-#define LINUX_SECBIT_NO_CAP_AMBIENT_RAISE   0x40
 
 #define LINUX_PR_TSC_ENABLE  1
 #define LINUX_PR_TSC_SIGSEGV 2

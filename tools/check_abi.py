@@ -16,7 +16,7 @@ import source
 # What each header of ours is compared with.
 HOST = {
     "auxv.h": ["linux/auxvec.h", "asm/auxvec.h"],
-    "caps.h": ["linux/capability.h"],
+    "caps.h": ["linux/capability.h", "linux/securebits.h"],
     "errno.h": ["errno.h"],
     "fcntl.h": ["fcntl.h", "unistd.h", "linux/limits.h", "linux/openat2.h"],
     "futex.h": ["linux/futex.h"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dispatch table. Constant data, no locks; the run loop is the caller. A lookup is one comparison and one load.
+// The dispatch table. Constant data, no locks; the run loop is the caller. A lookup is one comparison and one
+// load.
 #include "sentry/syscalls/table.h"
 
 static syscall_fn *const handlers[LINUX_NR_COUNT] = {
