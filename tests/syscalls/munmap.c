@@ -21,7 +21,8 @@ TEST(across_different_areas)
 {
     char *p = map_pages(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     EXPECT_OK(mprotect(p + 4096, 4096, PROT_READ));
-    EXPECT_EQ(mmap(p + 2 * 4096, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + 2 * 4096);
+    int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+    EXPECT_EQ(mmap(p + 2 * 4096, 4096, PROT_READ, flags, -1, 0), p + 2 * 4096);
     EXPECT_OK(munmap(p + 4096, 2 * 4096));
     EXPECT_EQ(read_faults(p), 0);
     EXPECT_EQ(read_faults(p + 4096), SIGSEGV);

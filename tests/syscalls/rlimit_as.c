@@ -19,7 +19,7 @@ TEST(mmap_is_refused)
 {
     IN_CHILD {
         limit_to(1 << 20);
-        char *p = opaque_pointer(EXPECT_OK(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+        char *p = map_pages(256, PROT_READ, MAP_PRIVATE);
         EXPECT_ERRNO(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
         EXPECT_OK(munmap(p, 4096));
         EXPECT_OK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
