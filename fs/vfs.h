@@ -384,7 +384,8 @@ int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
 char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
 #define UIO_BOUNCE 65536u
-// An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over.
+// An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over
+// (NULL: a plain one is made).
 int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
               unsigned flags, struct file **out);
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// One sandbox' file system state: made before the first mount, destroyed when every task is gone. Also what belongs to
+// no other file: files without names.
+#include "base/clock.h"
+#include "base/log.h"
+#include "fs/core.h"
+#include <string.h>
+
+#define BUCKETS 32768u
+
+void mounts_destroy(struct vfs *v);
+
+static const struct super_ops anon_super_ops;
+static const struct inode_ops anon_root_ops;
+
+static int make_anon(struct vfs *v) {
+    struct superblock *sb = super_new(v, &anon_super_ops, "anon", LINUX_ANON_INODE_FS_MAGIC);
+    if (!sb)
+        return -LINUX_ENOMEM;
+    struct vfs_attr a = {.mode = LINUX_S_IFDIR | 0555, .ino = inode_next_ino(), .nlink = 2};
+    struct inode *root = inode_new(sb, &anon_root_ops, NULL, &a);
+    sb->root = root ? dentry_root(sb, root) : NULL;
+    if (root && !sb->root)
+        inode_put(root);
+    v->anon = sb->root ? mount_new(v, sb, sb->root, 0, "anon") : NULL;
+    if (!v->anon)
+        super_put(sb);
+    return v->anon ? 0 : -LINUX_ENOMEM;
+}
+static int make_shm(struct vfs *v) {
+    struct tmpfs_opts o = {.mode = 0777};
+    struct superblock *sb;
+    int err = tmpfs_create(v, &o, &sb);
+    if (err)
+        return err;
+    v->shm = mount_new(v, sb, sb->root, 0, "shm");
+    if (!v->shm)
+        super_put(sb);
+    return v->shm ? 0 : -LINUX_ENOMEM;
+}
+static void locks_init(struct vfs *v) {
+    lock_init(&v->dcache, RANK_DCACHE);
+    lock_init(&v->mounts_lock, RANK_MOUNTS);
+    for (unsigned i = 0; i < APPEND_STRIPES; i++)
+        lock_init(&v->append[i], RANK_FILE_POS);
+}
+static void release(struct vfs *v) {
+    if (v->shm)
+        mount_put(v->shm);
+    if (v->anon)
+        mount_put(v->anon);
+    long left = atomic_load(&v->inodes) + atomic_load(&v->dentry_count) + atomic_load(&v->files) +
+                atomic_load(&v->supers);
+    if (left)
+        panic("vfs: %ld inodes, %ld names, %ld files, %ld file systems are still in use", atomic_load(&v->inodes),
+              atomic_load(&v->dentry_count), atomic_load(&v->files), atomic_load(&v->supers));
+    lock_destroy(&v->dcache);
+    lock_destroy(&v->mounts_lock);
+    for (unsigned i = 0; i < APPEND_STRIPES; i++)
+        lock_destroy(&v->append[i]);
+    free(v->buckets);
+    free(v);
+}
+struct vfs *vfs_create(void) {
+    struct vfs *v = znew(struct vfs);
+    if (!v)
+        return NULL;
+    locks_init(v);
+    list_init(&v->lru);
+    list_init(&v->mounts);
+    v->seed = random_u64() | 1;
+    v->bucket_mask = BUCKETS - 1;
+    v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);
+    atomic_init(&v->next_dev, 32);  // small majors are devices
+    if (!v->buckets || make_anon(v) || make_shm(v)) {
+        release(v);
+        return NULL;
+    }
+    return v;
+}
+void vfs_destroy(struct vfs *v) {
+    mounts_destroy(v);
+    release(v);
+}
+// Major 0, as Linux gives to file systems without a device.
+uint64_t vfs_new_dev(struct vfs *v) {
+    return LINUX_MKDEV(0, atomic_fetch_add_explicit(&v->next_dev, 1, memory_order_relaxed));
+}
+
+// For objects that keep nothing in an inode: what fstat(2) shows of them.
+static struct inode *anon_inode(struct vfs *v) {
+    struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(), .nlink = 1};
+    return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
+}
+
+int file_anon(struct vfs *v, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
+              unsigned flags, struct file **out) {
+    if (!i && !(i = anon_inode(v)))
+        return -LINUX_ENOMEM;
+    struct dentry *d = dentry_new(v->anon->sb, NULL, name, strlen(name));
+    if (!d) {
+        inode_put(i);
+        return -LINUX_ENOMEM;
+    }
+    d->inode = i;
+    struct path p = {mount_get(v->anon), d};
+    unsigned acc = flags & LINUX_O_ACCMODE;
+    unsigned mode = (acc != LINUX_O_WRONLY ? FMODE_READ : 0) | (acc != LINUX_O_RDONLY ? FMODE_WRITE : 0);
+    struct file *f = file_new(v, &p, flags, mode);
+    if (!f) {
+        path_put(&p);
+        return -LINUX_ENOMEM;
+    }
+    f->ops = ops;
+    f->priv = priv;
+    *out = f;
+    return 0;
+}
