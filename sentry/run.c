@@ -114,13 +114,6 @@ static void call_return(struct task *t, int64_t value) {
     task_release(t, true, value);
 }
 
-static int64_t dispatch(struct task *t) {
-    struct sysargs args = t->call.args;
-    uint32_t nr = (uint32_t)t->call.nr;
-    syscall_fn *handler = syscall_handler(nr);
-    return handler ? handler(t, &args) : syscall_refusal(nr);
-}
-
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
 static void run_call(struct task *t) {
     struct call *c = &t->call;
@@ -135,7 +128,8 @@ static void run_call(struct task *t) {
             task_die(t, t->tg->group_exit_code);
             return;
         }
-        int64_t r = dispatch(t);
+        struct sysargs args = c->args;
+        int64_t r = syscall_call(t, c->nr, &args);
         lock_assert_none("handler");
         switch (r) {
         case SYS_AGAIN:
