@@ -58,6 +58,7 @@ enum pt_dirty { REGS_CLEAN, REGS_RAX, REGS_ALL };
 
 // A host process. Locks: platform.lock for everything.
 struct pt_proc {
+    struct pt_as *as;
     int pid;            // 0: not there yet
     unsigned nthreads;  // structs that point here
     unsigned nlive;     // of them: neither destroyed nor gone

@@ -41,6 +41,7 @@ struct pt_thread *pt_new_thread(struct pt_as *as, struct pt_proc *join) {
     t->base.p = as->base.p;
     t->base.as = &as->base;
     t->proc = proc;
+    proc->as = as;
     proc->nthreads++;
     proc->nlive++;
     t->cpu = -1;
@@ -135,12 +136,17 @@ void pt_move_memory_pid(struct pt_thread *t) {
     plat_as_set_pid(&as->base, other);
 }
 
-// Ends a host process with all its threads; their ends are seen by pt_reap().
+// Ends a host process with all its threads; their ends are seen by pt_reap(). Its memory may live on in others.
 void pt_kill(struct pt_proc *proc) {
     if (proc->pid == 0 || proc->killed)
         return;
     proc->killed = true;
     kill(proc->pid, SIGKILL);
+    struct pt_thread *t;
+    list_for_each(t, &proc->as->threads, as_link) {
+        if (t->proc == proc)
+            pt_move_memory_pid(t);
+    }
 }
 
 static void put_proc(struct pt_proc *proc) {

@@ -95,6 +95,10 @@ static int channel_prepare(struct pt_thread *t) {
     };
     struct iovec local = {&page, sizeof(page)}, remote = {(void *)at, sizeof(page)};
     int64_t n = plat_memory_raw(t->base.as, true, &local, 1, &remote, 1);
+    if (n == -LINUX_ESRCH) {  // who stands for the memory is dying, unnoticed so far
+        plat_as_set_pid(t->base.as, t->tid);
+        n = plat_memory_raw(t->base.as, true, &local, 1, &remote, 1);
+    }
     return n == (int64_t)sizeof(page) ? 0 : -LINUX_EFAULT;
 }
 
