@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int open_backend(const struct plat_backend *b, const struct plat_config *config, struct platform **out,
                         char *why, size_t whylen) {

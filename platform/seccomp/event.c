@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a notification means. Called by wait.c for each one that the listener gives. Only the thread's number and the
+// registers in the notification are the kernel's word; the rest is the guest's. Locks: thread->lock.
+#include "abi/errno.h"
+#include "platform/seccomp/sc.h"
+#include <linux/audit.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define VSYSCALL_PAGE 0xffffffffff600000ull
+
+static bool in_text(const struct sc_platform *p, uint64_t ip) {
+    return ip > p->place.base && ip <= p->place.base + p->place.text_len;
+}
+
+static void hold(struct sc_thread *t, const struct seccomp_notif *n, enum sc_hold how) {
+    sc_set_state(t, SC_HELD);
+    t->hold = how;
+    t->id = n->id;
+    t->call_nr = (uint64_t)-1;
+    t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = false;
+}
+
+static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t nr) {
+    ev->kind = PLAT_SYSCALL;
+    ev->call.nr = nr;
+    memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
+    ev->call.foreign = false;
+    return true;
+}
+
+// Rare calls whose arguments did not fit: they are read from the frame.
+static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    bool i386 = n->data.args[1] != AUDIT_ARCH_X86_64;
+    const struct lx_regs *r = &t->regs;
+    t->call_nr = n->data.args[0];
+    if (sc_regs_load(t))
+        memset(&t->regs, 0, sizeof t->regs);
+    const uint64_t args64[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    const uint64_t args32[6] = {r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp};
+    ev->kind = PLAT_SYSCALL;
+    ev->call.nr = t->call_nr;
+    memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
+    ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
+    return true;
+}
+
+static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    if (in_text(sc_plat(t), a[3])) {
+        sc_violation(t, "a fault in the stub's text");
+        return false;
+    }
+    ev->kind = PLAT_FAULT;
+    ev->fault.signo = (int)(uint32_t)a[0];
+    ev->fault.code = (int)(a[0] >> 32);
+    ev->fault.addr = a[1];
+    ev->fault.trapno = (uint32_t)a[2];
+    ev->fault.error_code = (uint32_t)(a[2] >> 32);
+    return true;
+}
+
+static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    int64_t result = 0;
+    t->id = n->id;
+    t->hold = HOLD_EVENT;
+    int what = sc_ops_report(t, n->data.args[0], (int64_t)n->data.args[1], &result);
+    if (what < 0)
+        sc_violation(t, "a report that was not due");
+    if (what <= 0)
+        return false;
+    // The frame has not been left: what is known of the registers, and what is to be set, stays. After a failure the
+    // bases have not been set.
+    sc_set_state(t, SC_HELD);
+    t->flush = t->may_fail = false;
+    t->bases_dirty |= result < 0 && t->have_regs;
+    sc_ops_clear(t);
+    ev->kind = PLAT_OPS_DONE;
+    ev->result = result;
+    return true;
+}
+
+static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    unsigned nr = (unsigned)n->data.nr;
+    if (STUB_EV_SLOT(nr) != t->slot) {
+        sc_violation(t, "an event on another thread's slot");
+        return false;
+    }
+    if (STUB_EV_KIND(nr) == STUB_EV_DONE)
+        return report(t, n, ev);
+    if (t->state != SC_RUNNING) {
+        sc_violation(t, "an event instead of ordered work");
+        return false;
+    }
+    hold(t, n, HOLD_EVENT);
+    switch (STUB_EV_KIND(nr)) {
+    case STUB_EV_CALL:
+        t->call_nr = STUB_EV_NR(nr);
+        return call(ev, n, t->call_nr);
+    case STUB_EV_ODD:
+        return odd_call(t, n, ev);
+    case STUB_EV_FAULT:
+        return fault(t, n, ev);
+    case STUB_EV_INTR:
+        t->intr_sent = t->intr_wanted = false;
+        if (in_text(sc_plat(t), n->data.args[0])) {
+            sc_violation(t, "interrupted in the stub's text");
+            return false;
+        }
+        ev->kind = PLAT_INTERRUPT;
+        return true;
+    default:
+        sc_violation(t, "an unknown event");
+        return false;
+    }
+}
+
+static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
+                         struct plat_event *ev) {
+    uint64_t ip = n->data.instruction_pointer;
+    bool got = false;
+    ev->context = true;
+    if (t->state == SC_DEAD)
+        return false;
+    if (!in_text(p, ip)) {
+        if (t->state != SC_RUNNING) {
+            sc_violation(t, "a call instead of ordered work");
+        } else {
+            hold(t, n, HOLD_VALUE);
+            ev->context = false;
+            got = call(ev, n, (uint32_t)n->data.nr);
+        }
+    } else if (ip != p->gate_ip) {
+        sc_violation(t, "a call from the stub's text beside the gate");
+    } else if (STUB_EV_IS((unsigned)n->data.nr)) {
+        got = gate_event(t, n, ev);
+    } else if (t->exiting && n->data.nr == SYS_exit) {
+        uint64_t id = n->id;
+        sc_thread_free(t);
+        sc_send_continue(p, id);
+    } else if (!sc_ops_approve(t, n)) {
+        sc_violation(t, "a host call that was not ordered");
+    }
+    return got;
+}
+
+// No thread of ours, so it was not made by a clone of ours: it must not live.
+static void unknown_thread(struct sc_platform *p, const struct seccomp_notif *n) {
+    uint64_t id = n->id;
+    if (sc_notif_valid(p, id))
+        kill((pid_t)n->pid, SIGKILL);
+}
+
+bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev) {
+    // Children are looked for first: the number of a thread that is gone may be theirs now.
+    bool check_in = n->data.instruction_pointer == p->gate_ip && n->data.nr == SYS_prctl;
+    if (check_in && sc_check_in(p, n))
+        return false;
+    struct sc_thread *t = n->pid < SC_MAX_TID ? atomic_load(&p->tids[n->pid]) : NULL;
+    if (!t) {
+        unknown_thread(p, n);
+        return false;
+    }
+    lock_take(&t->lock);
+    bool got = t->tid == (int)n->pid && t->state != SC_FREE && known_thread(p, t, n, ev);
+    bool internal = got && t->internal;
+    if (got && t->doomed) {
+        sc_doom(t);
+        got = false;
+    }
+    ev->thread = &t->base;
+    ev->owner = atomic_load(&t->base.owner);
+    lock_drop(&t->lock);
+    if (internal) {
+        sc_zygote_report(p, ev->kind == PLAT_OPS_DONE ? ev->result : -LINUX_EIO);
+        return false;
+    }
+    return got;
+}

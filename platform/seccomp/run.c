@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// Letting held threads go, and the host work that they do on the way. Called by the sentry through platform.c, and by
+// event.c for each call that a thread makes through the gate. Locks: thread->lock.
+//
+// Host calls of ours: an answer to a plain call, or to a gate event without work, is one ioctl. Work costs one
+// process_vm_writev, one ioctl that starts it, and receive + CONTINUE for each piece; a file to be mapped travels
+// with the ioctl that starts it.
+#include "abi/errno.h"
+#include "platform/seccomp/sc.h"
+#include <asm/prctl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool is_on(enum sc_state s) { return s == SC_RUNNING || s == SC_OPS; }
+void sc_set_state(struct sc_thread *t, enum sc_state s) {
+    if (is_on(s) && !is_on(t->state))
+        atomic_fetch_add(&sc_plat(t)->nrunning, 1);
+    else if (!is_on(s) && is_on(t->state))
+        atomic_fetch_sub(&sc_plat(t)->nrunning, 1);
+    t->state = s;
+}
+
+// ---- The queue -----------------------------------------------------------------------------------------------------
+
+struct sc_op *sc_ops_add(struct sc_thread *t) {
+    if (t->nops == t->cap) {
+        unsigned cap = t->cap ? 2 * t->cap : 8;
+        struct sc_op *ops = realloc(t->ops, cap * sizeof *ops);
+        if (!ops)
+            return NULL;
+        t->ops = ops;
+        t->cap = cap;
+    }
+    t->ops[t->nops] = (struct sc_op){.fd = -1};
+    return &t->ops[t->nops++];
+}
+
+void sc_ops_clear(struct sc_thread *t) {
+    for (unsigned i = 0; i < t->nops; i++)
+        if (t->ops[i].fd >= 0)
+            close(t->ops[i].fd);
+    t->nops = t->next = t->batch = t->batch_n = 0;
+    t->fd_ready = -1;
+    t->child = NULL;
+}
+
+static bool can_queue(const struct sc_thread *t) {
+    return t->state == SC_STARTING || t->state == SC_DEAD || (t->state == SC_HELD && t->hold != HOLD_VALUE);
+}
+
+int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    struct sc_op *o = can_queue(t) ? sc_ops_add(t) : NULL;
+    if (!o) {
+        if (op->fd >= 0)
+            close(op->fd);
+        return can_queue(t) ? -LINUX_ENOMEM : -LINUX_EINVAL;
+    }
+    plat_op_call(op, SC_STUB_FD, &o->call);
+    o->fd = op->fd;
+    o->expect = op->kind == OP_MAP ? STUB_EXPECT_VALUE : op->kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
+    return 0;
+}
+
+// ---- Letting go ----------------------------------------------------------------------------------------------------
+
+static void send_intr(struct sc_thread *t) {
+    if (t->intr_sent || !t->tid)
+        return;
+    // The process is not reaped while t->lock is held and its state is not DEAD, so the numbers are still its own.
+    t->intr_sent = syscall(SYS_tgkill, t->proc->pid, t->tid, PLAT_INTR_SIGNAL) == 0;
+}
+
+static bool inline_answer_fits(int64_t v) { return v >= -(INT64_C(1) << 60) && v < INT64_C(1) << 60; }
+
+static void add_base_ops(struct sc_thread *t) {
+    const uint64_t which[2] = {ARCH_SET_FS, ARCH_SET_GS}, value[2] = {t->regs.fs_base, t->regs.gs_base};
+    for (int i = 0; i < 2; i++) {
+        struct sc_op *o = sc_ops_add(t);
+        if (o)
+            o->call = (struct host_call){SYS_arch_prctl, {which[i], value[i]}};
+    }
+}
+
+// Writes the frame's registers and the slot: the next batch of work and what comes after it.
+static bool write_slot(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct stub_slot s;
+    uint64_t frame[SC_FRAME_REGS], slot = sc_slot_addr(t);
+    unsigned n = t->nops - t->next < STUB_MAX_OPS ? t->nops - t->next : STUB_MAX_OPS;
+    bool more = t->next + n < t->nops;
+    s.flags = (t->flush || more ? STUB_DO_FLUSH : 0) | (t->have_rax ? STUB_DO_RAX : 0) |
+              (t->bases_dirty && p->fsgsbase ? STUB_DO_BASES : 0);
+    s.rax = (uint64_t)t->rax;
+    s.set_fs = t->regs.fs_base;
+    s.set_gs = t->regs.gs_base;
+    s.nops = t->batch_n = n;
+    t->batch = t->next;
+    for (unsigned i = 0; i < n; i++) {
+        const struct sc_op *o = &t->ops[t->batch + i];
+        s.ops[i] = (struct stub_op){.nr = o->call.nr, .expect = o->expect};
+        memcpy(s.ops[i].args, o->call.args, sizeof s.ops[i].args);
+    }
+    const size_t from = offsetof(struct stub_slot, flags), to = offsetof(struct stub_slot, ops[n]);
+    struct iovec local[2] = {{(char *)&s + from, to - from}, {frame, sizeof frame}};
+    struct iovec remote[2] = {{(void *)(slot + from), to - from},
+                              {(void *)(slot + p->uc_off + SC_FRAME_AT), sizeof frame}};
+    size_t want = to - from;
+    if (t->regs_dirty) {
+        sc_regs_to_frame(&t->regs, frame);
+        want += sizeof frame;
+    }
+    int iovs = t->regs_dirty ? 2 : 1;
+    if (plat_memory_raw(t->base.as, true, local, iovs, remote, iovs) != (int64_t)want)
+        return false;
+    t->regs_dirty = false;
+    if (!t->flush && !more)
+        t->bases_dirty = t->have_rax = false;
+    return true;
+}
+
+// The first file of a batch goes along with the reply: both are one host call, and the reply's value is the number of
+// the descriptor (SC_STUB_FD == STUB_TAG_BLOCK). Without one, a file that lies there since the last time is pushed out.
+static void reply_block(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    unsigned i = t->batch, end = t->batch + t->batch_n;
+    while (i < end && t->ops[i].fd < 0)
+        i++;
+    if (i < end && sc_addfd(p, t->id, t->ops[i].fd, true) == 0) {
+        t->fd_ready = (int)i;
+        atomic_store(&t->proc->fd_dirty, true);
+        return;
+    }
+    if (i == end && atomic_load(&t->proc->fd_dirty) && sc_addfd(p, t->id, p->null_fd, true) == 0) {
+        atomic_store(&t->proc->fd_dirty, false);
+        return;
+    }
+    sc_send(p, t->id, STUB_TAG_BLOCK);
+}
+
+static void let_go_gate(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    if (t->bases_dirty && !p->fsgsbase && !t->flush) {
+        add_base_ops(t);
+        t->bases_dirty = false;
+    }
+    if (t->have_rax && t->regs_dirty) {
+        t->regs.rax = (uint64_t)t->rax;
+        t->have_rax = false;
+    }
+    if (t->fp) {
+        sc_fpstate_write(t, t->fp, t->fp_len);
+        free(t->fp);
+        t->fp = NULL;
+    }
+    bool block = t->hold == HOLD_CHECKIN || t->next < t->nops || t->flush || t->bases_dirty || t->regs_dirty ||
+                 (t->have_rax && !inline_answer_fits(t->rax));
+    if (!block) {
+        sc_set_state(t, SC_RUNNING);
+        sc_send(p, t->id, t->have_rax ? (int64_t)((uint64_t)t->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
+        return;
+    }
+    if (!write_slot(t)) {
+        sc_violation(t, "its slot cannot be written");
+        return;
+    }
+    sc_set_state(t, t->batch_n || t->flush ? SC_OPS : SC_RUNNING);
+    if (t->hold == HOLD_CHECKIN)
+        sc_send_continue(p, t->id);
+    else
+        reply_block(t);
+}
+
+void sc_let_go(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    if (t->state == SC_STARTING)
+        t->go = t->flush ? GO_FLUSH : GO_RESUME;
+    if (t->state != SC_HELD)
+        return;
+    if (t->intr_wanted && !t->flush)
+        send_intr(t);
+    if (t->hold != HOLD_VALUE) {
+        let_go_gate(t);
+    } else {
+        sc_set_state(t, SC_RUNNING);
+        sc_send(p, t->id, t->have_rax ? t->rax : -LINUX_ENOSYS);
+    }
+    sc_thread_runs(p);
+}
+
+// A signal that waits would make the kernel take these for its own codes and start the call again.
+static int64_t plain_value(int64_t v) { return v <= -512 && v >= -516 ? -LINUX_EINTR : v; }
+
+void sc_answer(struct plat_thread *pt, int64_t value) {
+    struct sc_thread *t = sc_thread_of(pt);
+    struct sc_platform *p = sc_plat(t);
+    lock_take(&t->lock);
+    if (t->state == SC_HELD && t->hold == HOLD_VALUE && !t->intr_wanted) {  // the short way
+        uint64_t id = t->id;
+        sc_set_state(t, SC_RUNNING);
+        lock_drop(&t->lock);
+        sc_thread_runs(p);
+        sc_send(p, id, plain_value(value));
+        return;
+    }
+    t->have_rax = true;
+    t->rax = plain_value(value);
+    t->flush = false;
+    sc_let_go(t);
+    lock_drop(&t->lock);
+}
+
+void sc_resume(struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    t->flush = false;
+    sc_let_go(t);
+}
+
+void sc_flush(struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    t->flush = true;
+    sc_let_go(t);
+}
+
+void sc_interrupt_running(struct sc_thread *t) {
+    t->intr_wanted = true;
+    if (t->state == SC_RUNNING || (t->state == SC_OPS && !t->flush))
+        send_intr(t);
+}
+
+void sc_interrupt(struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    sc_interrupt_running(t);
+}
+
+// ---- Work in progress ----------------------------------------------------------------------------------------------
+
+static bool same_call(const struct sc_op *o, const struct seccomp_notif *n) {
+    bool same = (uint64_t)(unsigned)n->data.nr == o->call.nr;
+    for (int i = 0; i < 6; i++)
+        same = same && n->data.args[i] == o->call.args[i];
+    return same;
+}
+
+bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
+    struct sc_platform *p = sc_plat(t);
+    if (t->state != SC_OPS || t->next >= t->batch + t->batch_n || !same_call(&t->ops[t->next], n))
+        return false;
+    const struct sc_op *o = &t->ops[t->next];
+    if (o->fd >= 0 && t->fd_ready != (int)t->next) {
+        int err = sc_addfd(p, n->id, o->fd, false);
+        atomic_store(&t->proc->fd_dirty, true);
+        if (err) {
+            t->next++;
+            sc_send_error(p, n->id, err);
+            return true;
+        }
+    }
+    if (o->expect == STUB_EXPECT_CHILD && t->child)
+        atomic_store(&t->child->launched, true);
+    bool last = ++t->next == t->nops && !t->flush;
+    if (last) {
+        sc_set_state(t, SC_RUNNING);
+        t->may_fail = true;
+    }
+    sc_send_continue(p, n->id);
+    if (last)
+        sc_ops_clear(t);
+    return true;
+}
+
+static int64_t as_error(int64_t value) { return value < 0 && value >= -4095 ? value : -LINUX_EINVAL; }
+
+int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result) {
+    if (t->state == SC_RUNNING && t->may_fail) {
+        *result = as_error(value);
+        return 1;
+    }
+    if (t->state != SC_OPS || done > t->batch_n)
+        return -1;
+    bool failed = done < t->batch_n;
+    if (t->next != t->batch + done + failed)
+        return -1;
+    if (!failed && t->next < t->nops) {  // the next batch
+        sc_set_state(t, SC_HELD);
+        let_go_gate(t);
+        return 0;
+    }
+    *result = failed ? as_error(value) : 0;
+    if (failed && t->child)
+        atomic_store(&t->child->launched, false);
+    return 1;
+}
