@@ -16,6 +16,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -138,7 +139,8 @@ int op_rename(struct gofer_server *s, const struct gofer_rename_req *q, struct g
                      (q->flags & GOFER_RENAME_EXCHANGE ? RENAME_EXCHANGE : 0);
     if (q->flags & ~(GOFER_RENAME_NOREPLACE | GOFER_RENAME_EXCHANGE))
         return -LINUX_EINVAL;
-    return err_of(renameat2(from.fd, q->name.p, to.fd, q->to_name.p, flags));
+    // Not libc's wrapper: without flags that makes another call than the one that is allowed.
+    return err_of((int)syscall(SYS_renameat2, from.fd, q->name.p, to.fd, q->to_name.p, flags));
 }
 
 // ---- setattr ---------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ struct gofer_server {
     int out_fd;  // donated with the reply under way, then closed; -1: none
     uint8_t rx[GOFER_MSG_MAX], tx[GOFER_MSG_MAX];
     uint8_t scratch[GOFER_BYTES_MAX + 1];  // what the reply's strings and bytes point to
-    uint8_t dents[16384];  // some 500 short names, about what a reply holds with attributes
+    _Alignas(8) uint8_t dents[16384];  // some 500 short names, about what a reply holds with attributes
 };
 
 // server.c. Opens the roots and finds what is masked; max_handles bounds the handles. 0 or negative errno.
