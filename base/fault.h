@@ -4,6 +4,7 @@
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 #include <stddef.h>
+#include <stdlib.h>  // free(), which goes with them
 
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, warn_unused_result));  // NULL: none left, or injected
 void *xrealloc(void *p, size_t size) __attribute__((warn_unused_result));

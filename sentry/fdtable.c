@@ -210,3 +210,12 @@ unsigned fd_count(struct fdtable *t) {
         n += t->slots[i].file != NULL;
     return n;
 }
+
+bool fd_count_at_least(struct fdtable *t, uint64_t n) {
+    LOCKED(&t->lock);
+    unsigned fd = t->first_free;
+    while (fd < t->size && t->slots[fd].file)
+        fd++;
+    t->first_free = fd;
+    return fd >= n;
+}

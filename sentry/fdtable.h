@@ -37,6 +37,7 @@ void fd_close_range(struct fdtable *t, unsigned first, unsigned last, bool mark_
 // The next open number >= fd with its file (referenced), or -1. For /proc/PID/fd.
 int fd_next(struct fdtable *t, int fd, struct file **out);
 unsigned fd_count(struct fdtable *t);
+bool fd_count_at_least(struct fdtable *t, uint64_t n);  // are all numbers below n taken?
 
 static inline void file_cleanup(struct file **f) {
     if (*f)

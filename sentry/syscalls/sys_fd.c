@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors: close close_range dup dup2 dup3 fcntl flock ioctl fsync fdatasync sync syncfs sync_file_range fallocate
+// ftruncate. What fcntl asks of pipes and memfds is in fs/pipe and fs/anon.
+#include "abi/ioctl.h"
+#include "abi/misc.h"
+#include "fs/anon/memfd.h"
+#include "fs/pipe/pipe.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
+#include "sentry/syscalls/table.h"
+
+int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, (int)a->v[0]); }
+
+int64_t sys_close_range(struct task *t, const struct sysargs *a) {
+    unsigned first = (unsigned)a->v[0], last = (unsigned)a->v[1], flags = (unsigned)a->v[2];
+    if ((flags & ~(LINUX_CLOSE_RANGE_UNSHARE | LINUX_CLOSE_RANGE_CLOEXEC)) || first > last)
+        return -LINUX_EINVAL;
+    if ((flags & LINUX_CLOSE_RANGE_UNSHARE) && ref_read(&t->files->refs) > 1) {
+        struct fdtable *own = fdtable_copy(t->files);
+        if (!own)
+            return -LINUX_ENOMEM;
+        fdtable_put(t->files);
+        t->files = own;
+    }
+    fd_close_range(t->files, first, last, flags & LINUX_CLOSE_RANGE_CLOEXEC);
+    return 0;
+}
+
+// ---- dup -----------------------------------------------------------------------------------------------------------------
+static int64_t dup_min(struct task *t, int fd, int min, bool cloexec) {
+    struct file *f cleanup_file = fd_get(t->files, fd);
+    return f ? fd_install(t->files, f, min, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec) : -LINUX_EBADF;
+}
+
+static int64_t dup_to(struct task *t, int fd, int to, bool cloexec) {
+    struct file *f cleanup_file = fd_get(t->files, fd);
+    return f ? fd_replace(t->files, f, to, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec) : -LINUX_EBADF;
+}
+
+int64_t sys_dup(struct task *t, const struct sysargs *a) { return dup_min(t, (int)a->v[0], 0, false); }
+
+int64_t sys_dup2(struct task *t, const struct sysargs *a) {
+    if ((int)a->v[0] == (int)a->v[1]) {
+        int err = fd_set_cloexec(t->files, (int)a->v[0], -1);
+        return err < 0 ? err : (int)a->v[1];
+    }
+    return dup_to(t, (int)a->v[0], (int)a->v[1], false);
+}
+
+int64_t sys_dup3(struct task *t, const struct sysargs *a) {
+    if ((a->v[2] & ~(uint64_t)LINUX_O_CLOEXEC) || (int)a->v[0] == (int)a->v[1])
+        return -LINUX_EINVAL;
+    return dup_to(t, (int)a->v[0], (int)a->v[1], a->v[2] & LINUX_O_CLOEXEC);
+}
+
+// ---- Locks -----------------------------------------------------------------------------------------------------------------
+// The pattern of every lock that may wait: arm on the inode's queue, then ask.
+static int64_t lock_wait(struct task *t, struct file *f, int64_t (*ask)(struct task *t, struct file *f, void *arg), void *arg,
+                         bool wait) {
+    if (!wait)
+        return ask(t, f, arg);
+    park_arm(t, &f->inode->lock_waitq);
+    int64_t r = ask(t, f, arg);
+    return r == -LINUX_EAGAIN ? park(t) : r;
+}
+
+struct posix_lock {
+    void *owner;
+    int pid;
+    struct linux_flock l;
+};
+static int64_t ask_posix(struct task *t, struct file *f, void *arg) {
+    const struct posix_lock *p = arg;
+    return vfs_lock(f, p->owner, p->pid, &p->l);
+}
+static int64_t ask_flock(struct task *t, struct file *f, void *arg) { return vfs_flock(f, *(int *)arg); }
+
+static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
+    bool ofd = cmd == LINUX_F_OFD_GETLK || cmd == LINUX_F_OFD_SETLK || cmd == LINUX_F_OFD_SETLKW;
+    struct posix_lock p = {ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}};
+    if (copy_in_obj(t, &p.l, uaddr(arg)) < 0)
+        return -LINUX_EFAULT;
+    if (ofd && p.l.l_pid)
+        return -LINUX_EINVAL;
+    if (cmd == LINUX_F_GETLK || cmd == LINUX_F_OFD_GETLK) {
+        int err = vfs_lock_test(f, p.owner, &p.l);
+        return err < 0 ? err : copy_out_obj(t, uaddr(arg), &p.l);
+    }
+    return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);
+}
+
+int64_t sys_flock(struct task *t, const struct sysargs *a) {
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    int op = (int)a->v[1];
+    if (!f)
+        return -LINUX_EBADF;
+    return lock_wait(t, f, ask_flock, &op, !(op & LINUX_LOCK_NB));
+}
+
+// ---- fcntl -----------------------------------------------------------------------------------------------------------------
+static int64_t set_flags(struct file *f, uint64_t arg) {
+    uint32_t old = atomic_load(&f->flags), next;
+    do
+        next = (old & ~(uint32_t)LINUX_SETFL_MASK) | ((uint32_t)arg & LINUX_SETFL_MASK);
+    while (!atomic_compare_exchange_weak(&f->flags, &old, next));
+    return 0;
+}
+
+static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
+    switch (cmd) {
+    case LINUX_F_GETFL:
+        return (atomic_load(&f->flags) & ~(uint32_t)(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC |
+                                                     LINUX_O_CLOEXEC)) |
+               (f->mode & FMODE_PATH ? 0 : LINUX_O_LARGEFILE);
+    case LINUX_F_SETFL:
+        return set_flags(f, arg);
+    case LINUX_F_GETLK:
+    case LINUX_F_SETLK:
+    case LINUX_F_SETLKW:
+    case LINUX_F_OFD_GETLK:
+    case LINUX_F_OFD_SETLK:
+    case LINUX_F_OFD_SETLKW:
+        return fcntl_lock(t, f, cmd, arg);
+    case LINUX_F_SETOWN:  // LIMIT: O_ASYNC signals are not sent; the owner is kept and shown
+        atomic_store(&f->async_owner, (int32_t)arg);
+        return 0;
+    case LINUX_F_GETOWN:
+        return atomic_load(&f->async_owner);
+    case LINUX_F_SETPIPE_SZ:
+        return pipe_set_size(f, arg);
+    case LINUX_F_GETPIPE_SZ:
+        return pipe_get_size(f);
+    case LINUX_F_ADD_SEALS:
+        return memfd_add_seals(f, (unsigned)arg);
+    case LINUX_F_GET_SEALS:
+        return memfd_get_seals(f);
+    case LINUX_F_GET_RW_HINT:
+    case LINUX_F_GET_FILE_RW_HINT: {
+        uint64_t none = 0;
+        return copy_out_obj(t, uaddr(arg), &none);
+    }
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
+    int fd = (int)a->v[0];
+    unsigned cmd = (unsigned)a->v[1];
+    switch (cmd) {
+    case LINUX_F_DUPFD:
+    case LINUX_F_DUPFD_CLOEXEC:
+        return dup_min(t, fd, (int)a->v[2], cmd == LINUX_F_DUPFD_CLOEXEC);
+    case LINUX_F_GETFD:
+        return fd_set_cloexec(t->files, fd, -1);
+    case LINUX_F_SETFD: {
+        int err = fd_set_cloexec(t->files, fd, a->v[2] & LINUX_FD_CLOEXEC);
+        return err < 0 ? err : 0;
+    }
+    }
+    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : fd_get_io(t->files, fd);
+    return f ? fcntl_file(t, f, cmd, a->v[2]) : -LINUX_EBADF;
+}
+
+// ---- ioctl -----------------------------------------------------------------------------------------------------------------
+int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    unsigned cmd = (unsigned)a->v[1];
+    if (!f)
+        return -LINUX_EBADF;
+    int on;
+    switch (cmd) {
+    case LINUX_FIOCLEX:
+    case LINUX_FIONCLEX:
+        fd_set_cloexec(t->files, (int)a->v[0], cmd == LINUX_FIOCLEX);
+        return 0;
+    case LINUX_FIONBIO:
+        if (copy_in_obj(t, &on, uaddr(a->v[2])) < 0)
+            return -LINUX_EFAULT;
+        if (on)
+            atomic_fetch_or(&f->flags, LINUX_O_NONBLOCK);
+        else
+            atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NONBLOCK);
+        return 0;
+    }
+    struct uaccess_user ua;
+    uaccess_user_init(&ua, t);
+    return vfs_ioctl(f, cmd, a->v[2], &ua.a);
+}
+
+// ---- Data on disk ------------------------------------------------------------------------------------------------------------
+static int64_t do_fsync(struct task *t, uint64_t fd, bool data_only) {
+    struct file *f cleanup_file = fd_get_io(t->files, (int)fd);
+    if (!f)
+        return -LINUX_EBADF;
+    plat_block_begin(t->k->platform);
+    int err = vfs_fsync(f, data_only);
+    plat_block_end(t->k->platform);
+    return err;
+}
+int64_t sys_fsync(struct task *t, const struct sysargs *a) { return do_fsync(t, a->v[0], false); }
+int64_t sys_fdatasync(struct task *t, const struct sysargs *a) { return do_fsync(t, a->v[0], true); }
+// Nothing of ours is written behind: files of binds are written through, the rest is memory.
+int64_t sys_sync(struct task *t, const struct sysargs *a) { return 0; }
+int64_t sys_syncfs(struct task *t, const struct sysargs *a) {
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    return f ? 0 : -LINUX_EBADF;
+}
+int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
+    if ((int64_t)a->v[1] < 0 || (int64_t)a->v[2] < 0 || (a->v[3] & ~7ull))
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    if (!f)
+        return -LINUX_EBADF;
+    return f->mode & FMODE_SEEK ? do_fsync(t, a->v[0], true) : -LINUX_ESPIPE;
+}
+
+static int64_t size_error(struct task *t, int64_t r) {
+    if (r == -LINUX_EFBIG && task_rlimit(t, LINUX_RLIMIT_FSIZE) != LINUX_RLIM_INFINITY)
+        signal_send_task(t, LINUX_SIGXFSZ, NULL);
+    return r;
+}
+
+int64_t sys_fallocate(struct task *t, const struct sysargs *a) {
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    if (!f)
+        return -LINUX_EBADF;
+    if ((int64_t)a->v[2] < 0 || (int64_t)a->v[3] <= 0)
+        return -LINUX_EINVAL;
+    TASK_VFS_CTX(t, ctx);
+    return size_error(t, vfs_fallocate(&ctx, f, (int)a->v[1], a->v[2], a->v[3]));
+}
+
+int64_t sys_ftruncate(struct task *t, const struct sysargs *a) {
+    if ((int64_t)a->v[1] < 0)
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    if (!f)
+        return -LINUX_EBADF;
+    TASK_VFS_CTX(t, ctx);
+    return size_error(t, vfs_ftruncate(&ctx, f, a->v[1]));
+}
