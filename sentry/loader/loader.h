@@ -7,6 +7,7 @@
 #include "sentry/mm/mm.h"
 
 struct task;
+struct cred;
 
 #define EXEC_ARG_MAX (2u << 20)  // bytes of argv and envp together, with their pointers: E2BIG beyond
 
@@ -15,23 +16,33 @@ struct exec_args {
     char *strings;     // owned: argv then envp, NUL ended each, back to back
     size_t len, size;
     unsigned argc, envc;
+    char *execfn;      // owned: AT_EXECFN when it is not the path itself ("/dev/fd/5/x"); NULL
 };
 int exec_args_add(struct exec_args *a, const char *s, bool env);  // argv first, then env; -E2BIG, -ENOMEM
+int exec_args_add_n(struct exec_args *a, const char *s, size_t len, bool env);
+// argv[0] is replaced by the interpreter, its argument (may be NULL) and the script's name.
+int exec_args_script(struct exec_args *a, const char *interp, const char *arg, const char *script);
 void exec_args_free(struct exec_args *a);
 
 // One exec, from the path to the first instruction. All that may fail happens in exec_load(), before the old program
 // is touched; the memory is then written in exec_finish(), when the host has carried out the maps.
+#define EXEC_MAX_ZERO 8
 struct exec_image {
     struct file *file;          // owned: the ELF file that runs (an interpreter's for #!)
     struct mm *mm;              // owned
     struct plat_thread *thread; // owned: held, with the maps queued
+    struct cred *cred;          // owned: what the task's will be
     struct exec_args args;
     char path[LINUX_PATH_MAX];  // AT_EXECFN: as given to execve
     char comm[16];
     uint64_t entry, phdr, phnum, phent, base, program_entry;
-    uint64_t bss_start[2], bss_end[2];  // partial pages to be cleared: program, interpreter
+    struct {
+        uint64_t start, end;
+    } zero[EXEC_MAX_ZERO];      // ends of file-backed pages that the program wants to be zero
+    unsigned nzero;
     uint64_t stack_top;
-    bool secure;
+    bool secure;                // AT_SECURE: it gains rights that its caller does not have
+    bool readable;              // by the caller: else not dumpable
     uint32_t set_uid, set_gid;  // ~0u: unchanged
 };
 // `args` is taken over in any case. On error everything is given back; errno as execve(2).

@@ -140,10 +140,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
         mm->nauxv = old->nauxv;
         r = copy_areas(old, mm);
     }
-    if (r == 0 && exe)
-        r = mm_set_exe(mm, exe);
-    if (exe)
-        file_put(exe);
+    mm->exe = exe;
     if (r < 0) {
         mm_free(mm);
         return r;
@@ -153,33 +150,18 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
 }
 
 // ---- The program file --------------------------------------------------------------------------------------------------
-// inode->writers counts down for each map whose program it is: open for writing answers ETXTBSY then.
-static int deny_write(struct inode *i) {
-    int32_t n = atomic_load(&i->writers);
-    do {
-        if (n > 0)
-            return -LINUX_ETXTBSY;
-    } while (!atomic_compare_exchange_weak(&i->writers, &n, n - 1));
-    return 0;
-}
-int mm_set_exe(struct mm *mm, struct file *f) {
-    if (f) {
-        int r = deny_write(f->inode);
-        if (r < 0)
-            return r;
-        file_get(f);
-    }
+// Opened with VFS_O_EXEC, so that while anybody holds it, opening it for writing answers ETXTBSY.
+void mm_set_exe(struct mm *mm, struct file *f) {
     struct file *old;
+    if (f)
+        file_get(f);
     {
         LOCKED(&mm->lock);
         old = mm->exe;
         mm->exe = f;
     }
-    if (old) {
-        atomic_fetch_add(&old->inode->writers, 1);
+    if (old)
         file_put(old);
-    }
-    return 0;
 }
 struct file *mm_get_exe(struct mm *mm) {
     LOCKED(&mm->lock);

@@ -57,6 +57,7 @@ struct mm {
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
     uint64_t place_top, place_hole; // [lock] between place_top and mmap_base no hole is larger than place_hole
     uint64_t undo_start, undo_end;  // [lock] what the last call mapped anew: taken back when the host refuses late
+    uint64_t undo_brk;              // [lock] the break before it, when that call was brk
     uint64_t brk_start, brk;        // [lock]
     uint64_t stack_top;
     uint64_t arg_start, arg_end, env_start, env_end;  // [lock] for /proc/PID/cmdline and environ
@@ -87,8 +88,9 @@ int64_t mm_op_done(struct task *t);
 void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
 
 // Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it was a new
-// mapping and is taken back, so the call can still be answered with the error. False: the maps differ for good.
-bool mm_late_failure(struct task *t);
+// mapping and is taken back, so the call can still be answered with the error (*answer, in and out: brk answers with
+// the old break). False: the maps differ for good.
+bool mm_late_failure(struct task *t, int64_t *answer);
 
 struct mmap_args {
     uint64_t addr, len, offset;
@@ -125,9 +127,11 @@ uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).
 int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot, struct file *file,
                  uint64_t offset, const char *name);
-// The program file of the map: kept from being written to as long as it is set. `f` borrowed; NULL: none.
-int mm_set_exe(struct mm *mm, struct file *f);  // -LINUX_ETXTBSY
-struct file *mm_get_exe(struct mm *mm);         // referenced, or NULL
+// The program file of the map, for /proc/PID/exe. set: a reference of its own; NULL: none. get: referenced, or NULL.
+void mm_set_exe(struct mm *mm, struct file *f);
+struct file *mm_get_exe(struct mm *mm);
+// A random number of bytes below 2^bits pages (fewer when the address space is small): for ASLR.
+uint64_t mm_random_pages(const struct mm *mm, unsigned bits);
 
 // For procfs and coredumps: calls fn under mm->lock for each area in order; stops when fn returns false.
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg);

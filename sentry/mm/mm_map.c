@@ -285,6 +285,9 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
     if (queue_map(mm, th, &v, mm->def_flags ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
+    mm->undo_start = from;
+    mm->undo_end = to;
+    mm->undo_brk = mm->brk;
     return true;
 }
 
@@ -344,7 +347,7 @@ uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len) {
 }
 
 // As Linux: 22 bits of pages for the stack, 28 for mmap_base; fewer when the space itself is small.
-static uint64_t some_pages(const struct mm *mm, unsigned bits) {
+uint64_t mm_random_pages(const struct mm *mm, unsigned bits) {
     uint64_t most = (mm->layout->hi - mm->layout->lo) / GUEST_PAGE_SIZE / 16, n = UINT64_C(1) << bits;
     n = n < most ? n : most;
     return n ? random_u64() % n * GUEST_PAGE_SIZE : 0;
@@ -356,7 +359,7 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
     if (exec_stack)
         v.prot |= LINUX_PROT_EXEC;
     LOCKED(&mm->lock);
-    uint64_t top = l->hi - (random ? some_pages(mm, 22) : 0);
+    uint64_t top = l->hi - (random ? mm_random_pages(mm, 22) : 0);
     uint64_t low = area_find_gap(mm, l->lo, top, stack + STACK_GUARD);
     if (!low || area_reserve(mm, 1) < 0)
         return -LINUX_ENOMEM;
@@ -367,7 +370,7 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
         return r;
     area_add(mm, &v);
     mm->stack_top = v.end;
-    uint64_t down = random ? some_pages(mm, 28) : 0;
+    uint64_t down = random ? mm_random_pages(mm, 28) : 0;
     mm->mmap_base = low - l->lo > down ? low - down : low;
     mm->place_top = mm->mmap_base;
     mm->place_hole = 0;

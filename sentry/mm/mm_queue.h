@@ -7,7 +7,7 @@
 
 static inline void queue_note(struct mm *mm) {
     mm->dirty = true;
-    mm->undo_start = mm->undo_end = 0;
+    mm->undo_start = mm->undo_end = mm->undo_brk = 0;
 }
 // Always without reserve: see the head of mm.c.
 static inline int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsigned flags, int fd) {

@@ -76,8 +76,8 @@ int64_t mm_op_done(struct task *t) {
     int64_t value = t->call.done;
     if (t->call.flush_result < 0) {
         // LIMIT: when it was not a new mapping that failed, the two maps may differ; the host's is the stricter one.
-        mm_late_failure(t);
         value = t->call.flush_result;
+        mm_late_failure(t, &value);
     }
     mm_op_abort(t);
     return value;
@@ -89,7 +89,7 @@ void mm_op_abort(struct task *t) {
     give_back(t);
 }
 
-bool mm_late_failure(struct task *t) {
+bool mm_late_failure(struct task *t, int64_t *answer) {
     struct mm *mm = t->mm;
     struct area_bin bin = {NULL};
     bool undone = false;
@@ -97,9 +97,11 @@ bool mm_late_failure(struct task *t) {
         LOCKED(&mm->lock);
         if (mm->undo_end > mm->undo_start && area_reserve(mm, 2) == 0) {
             area_cut(mm, mm->undo_start, mm->undo_end, &bin);
+            if (mm->undo_brk)
+                *answer = (int64_t)(mm->brk = mm->undo_brk);  // brk(2) knows no error
             undone = true;
         }
-        mm->undo_start = mm->undo_end = 0;
+        mm->undo_start = mm->undo_end = mm->undo_brk = 0;
     }
     area_bin_empty(&bin);
     return undone;

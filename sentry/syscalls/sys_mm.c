@@ -72,11 +72,8 @@ int64_t sys_mremap(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_brk(struct task *t, const struct sysargs *a) {
-    if (mm_op_flushed(t)) {
-        // The break has no error: when the host refused, it is where it was not asked to be.
-        int64_t r = mm_op_done(t);
-        return r < 0 ? (int64_t)t->mm->brk_start : r;
-    }
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
     int64_t r = mm_op_begin(t);
     if (r)
         return r;

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first half of an exec: from a path to an address space with everything queued for mapping. Called by do_exec().
+// Reads top down from the end: exec_load, load_program, map_image.
+//
+// Cost: for each file one open, one read of its first page (headers and the interpreter's name are in it, as a rule)
+// and one getattr; one address space from the platform's pool; about twelve queued maps, which the new host thread
+// does in one go.
+//
+// LIMIT: file capabilities (security.capability) are not looked at. The interpreter of a program stays protected from
+// writing (ETXTBSY) while it is mapped; on Linux only while it is loaded.
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "abi/resource.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/loader/elf.h"
+#include "sentry/loader/exec.h"
+#include "sentry/loader/loader.h"
+#include "sentry/loader/script.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SCRIPTS  5
+#define MAX_STACK    (256ull << 20)  // of it is mapped at once, however large RLIMIT_STACK is
+#define MIN_ARG_MAX  (32 * GUEST_PAGE_SIZE)
+#define STACK_SPARE  (32 * GUEST_PAGE_SIZE)
+#define NO_RANDOMIZE 0x0040000u  // personality(2), ADDR_NO_RANDOMIZE
+
+struct binary {  // a file that is being looked at
+    struct file *file;
+    struct vfs_attr attr;
+    size_t len;
+    char head[GUEST_PAGE_SIZE];
+};
+
+// ---- Files ---------------------------------------------------------------------------------------------------------
+static int read_exact(struct file *f, void *buf, size_t n, uint64_t off) {
+    int64_t r = vfs_kread(f, buf, n, off);
+    return r < 0 ? (int)r : (size_t)r == n ? 0 : -LINUX_ENOEXEC;
+}
+static int binary_open(const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,
+                       struct binary *b) {
+    unsigned flags = VFS_O_EXEC | (walk & WALK_FOLLOW ? 0 : LINUX_O_NOFOLLOW);
+    int r = vfs_open(ctx, base, path, flags, 0, walk, &b->file);
+    if (r < 0)
+        return r;
+    r = vfs_getattr(&b->file->path, &b->attr);
+    if (r < 0)
+        return r;
+    int64_t n = vfs_kread(b->file, b->head, sizeof b->head, 0);
+    if (n < 0)
+        return (int)n;
+    b->len = (size_t)n;
+    return 0;
+}
+static void binary_close(struct binary *b) {
+    if (b->file)
+        file_put(take_ptr(b->file));
+}
+
+// A part of the file: from the head that was read already, or else from the file.
+static int binary_read(struct binary *b, void *buf, size_t n, uint64_t off) {
+    if (off <= b->len && n <= b->len - off) {
+        memcpy(buf, b->head + off, n);
+        return 0;
+    }
+    return read_exact(b->file, buf, n, off);
+}
+static int binary_parse(struct binary *b, uint64_t max, struct elf_image *im) {
+    struct elf_head head;
+    int r = elf_read_head(b->head, b->len, &head);
+    if (r < 0)
+        return r;
+    char *phdrs cleanup_free = xcalloc(1, head.phsize);
+    if (!phdrs)
+        return -LINUX_ENOMEM;
+    r = binary_read(b, phdrs, head.phsize, head.phoff);
+    if (r < 0)
+        return r;
+    return elf_read_phdrs(&head, phdrs, b->attr.size, max, im);
+}
+static int read_interp(struct binary *b, const struct elf_image *im, char *name) {
+    int r = binary_read(b, name, im->interp_len, im->interp_off);
+    if (r == 0 && name[im->interp_len - 1])
+        r = -LINUX_ENOEXEC;
+    return r;
+}
+
+// ---- Mapping -------------------------------------------------------------------------------------------------------
+static int note_zero(struct exec_image *x, uint64_t start, uint64_t end) {
+    if (start >= end)
+        return 0;
+    if (x->nzero == EXEC_MAX_ZERO)
+        return -LINUX_ENOEXEC;
+    x->zero[x->nzero].start = start;
+    x->zero[x->nzero++].end = end;
+    return 0;
+}
+// `next`: where the following segment begins, which may share a page with this one's end.
+static int map_segment(struct exec_image *x, struct file *f, const struct elf_segment *s, uint64_t bias, uint64_t next) {
+    uint64_t start = page_down(bias + s->vaddr), data_end = bias + s->vaddr + s->filesz;
+    uint64_t file_end = s->filesz ? page_up(data_end) : start, end = page_up(bias + s->vaddr + s->memsz);
+    int r = 0;
+    if (s->filesz)
+        r = mm_map_fixed(x->mm, x->thread, start, file_end, s->prot, f, page_down(s->offset), NULL);
+    if (r == 0 && s->filesz && s->memsz > s->filesz && (s->prot & LINUX_PROT_WRITE))
+        r = note_zero(x, data_end, file_end < next ? file_end : next);
+    if (r == 0 && end > file_end)
+        r = mm_map_fixed(x->mm, x->thread, file_end, end, s->prot, NULL, 0, NULL);
+    return r;
+}
+static int map_image(struct exec_image *x, struct file *f, const struct elf_image *im, uint64_t bias) {
+    for (unsigned i = 0; i < im->nsegs; i++) {
+        uint64_t next = i + 1 < im->nsegs ? bias + im->segs[i + 1].vaddr : UINT64_MAX;
+        int r = map_segment(x, f, &im->segs[i], bias, next);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+// Where the image's lowest address comes to lie, minus what it says itself.
+static int choose_bias(struct exec_image *x, const struct elf_image *im, uint64_t want, uint64_t *bias) {
+    uint64_t span = im->hi - im->lo;
+    if (!im->head.dyn) {
+        *bias = 0;
+        return mm_place(x->mm, im->lo, span) == im->lo ? 0 : -LINUX_ENOMEM;
+    }
+    uint64_t slack = im->align > GUEST_PAGE_SIZE ? im->align : 0;
+    uint64_t at = mm_place(x->mm, want, span + slack);
+    if (!at)
+        return -LINUX_ENOMEM;
+    *bias = ((at + slack) & ~(im->align - 1)) - (im->lo & ~(im->align - 1));
+    return 0;
+}
+
+static int load_interp(struct exec_image *x, const struct vfs_ctx *ctx, const char *name) {
+    struct binary b __attribute__((cleanup(binary_close)));
+    b.file = NULL;
+    int r = binary_open(ctx, NULL, name, WALK_FOLLOW, &b);
+    struct elf_image *im cleanup_free = xcalloc(1, sizeof *im);
+    if (r < 0 || !im)
+        return r < 0 ? r : -LINUX_ENOMEM;
+    r = binary_parse(&b, x->mm->layout->hi, im);
+    uint64_t bias;
+    if (r == 0)
+        r = choose_bias(x, im, 0, &bias);
+    if (r == 0)
+        r = map_image(x, b.file, im, bias);
+    if (r < 0)
+        return r == -LINUX_ENOEXEC ? -LINUX_ELIBBAD : r;
+    x->base = bias + im->lo;
+    x->entry = bias + im->head.entry;
+    return 0;
+}
+
+// The heap begins behind the program, at a random distance when there is room below what is above.
+static void set_brk(struct exec_image *x, uint64_t end, bool random) {
+    x->mm->brk_start = x->mm->brk = page_up(end) + (random ? mm_random_pages(x->mm, 13) : 0);
+}
+
+// The stack that is mapped at once: RLIMIT_STACK within bounds, and never less than the arguments need.
+static uint64_t stack_size(struct task *t, const struct exec_image *x) {
+    uint64_t limit = task_rlimit(t, LINUX_RLIMIT_STACK), need;
+    need = x->args.len + (x->args.argc + x->args.envc) * 8ull + LINUX_PATH_MAX + STACK_SPARE;
+    uint64_t size = limit < MAX_STACK ? limit : MAX_STACK;
+    return page_up(size > need ? size : need);
+}
+
+static int load_elf(struct task *t, struct exec_image *x, const struct vfs_ctx *ctx, struct binary *b,
+                    const struct elf_image *im) {
+    bool random = !(t->personality & NO_RANDOMIZE);
+    const struct plat_layout *l = x->mm->layout;
+    char interp[LINUX_PATH_MAX];
+    int r = im->interp_len ? read_interp(b, im, interp) : 0;
+    if (r == 0)
+        r = mm_layout(x->mm, x->thread, stack_size(t, x), im->exec_stack, random);
+    if (r < 0)
+        return r;
+    // Two thirds up, as Linux's ELF_ET_DYN_BASE: away from mmap_base, with room for a heap.
+    uint64_t want = page_down(l->lo + (l->hi - l->lo) / 3 * 2) + (random ? mm_random_pages(x->mm, 28) : 0), bias;
+    r = choose_bias(x, im, want, &bias);
+    if (r == 0)
+        r = map_image(x, b->file, im, bias);
+    if (r < 0)
+        return r;
+    x->stack_top = x->mm->stack_top;
+    x->entry = x->program_entry = bias + im->head.entry;
+    x->phdr = im->phdr ? bias + im->phdr : 0;
+    x->phnum = im->head.phnum;
+    x->phent = 56;
+    set_brk(x, bias + im->hi, random);
+    return im->interp_len ? load_interp(x, ctx, interp) : 0;
+}
+
+// ---- Rights ----------------------------------------------------------------------------------------------------------
+// capabilities(7), "Transformation of capabilities during execve()", without file capabilities.
+static void new_caps(struct cred *c, bool setid) {
+    bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
+    uint64_t permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
+    if (setid)
+        c->cap_ambient = 0;
+    c->cap_permitted = permitted | c->cap_ambient;
+    c->cap_effective = root && c->euid == 0 ? c->cap_permitted : c->cap_ambient;
+}
+static int new_cred(struct task *t, struct exec_image *x, const struct binary *b) {
+    struct cred *c = x->cred = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    uint32_t mode = b->attr.mode;
+    bool honoured = !c->no_new_privs && !(b->file->path.mnt->flags & LINUX_MS_NOSUID);
+    x->set_uid = honoured && (mode & LINUX_S_ISUID) ? b->attr.uid : ~0u;
+    x->set_gid = honoured && (mode & LINUX_S_ISGID) && (mode & LINUX_S_IXGRP) ? b->attr.gid : ~0u;
+    if (x->set_uid != ~0u)
+        c->euid = x->set_uid;
+    if (x->set_gid != ~0u)
+        c->egid = x->set_gid;
+    bool setid = c->euid != c->uid || c->egid != c->gid;
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    new_caps(c, setid);
+    x->secure = setid;
+    return 0;
+}
+
+// ---- The whole -------------------------------------------------------------------------------------------------------
+static int new_space(struct task *t, struct exec_image *x) {
+    struct plat_as *as;
+    int r = plat_as_create(t->k->platform, &as, &x->thread);
+    if (r < 0)
+        return r;
+    x->mm = mm_new(t->k->platform, as);
+    return x->mm ? 0 : -LINUX_ENOMEM;
+}
+
+static int check_arg_size(struct task *t, const struct exec_args *a) {
+    uint64_t limit = task_rlimit(t, LINUX_RLIMIT_STACK) / 4, pointers = (a->argc + a->envc) * 8ull;
+    limit = limit > MIN_ARG_MAX ? limit : MIN_ARG_MAX;
+    return a->len + pointers > limit ? -LINUX_E2BIG : 0;
+}
+
+// Follows scripts to the program that really runs, changing the arguments on the way.
+static int find_program(const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,
+                        struct exec_image *x, struct binary *b) {
+    struct script s;
+    char name[LINUX_PATH_MAX];
+    snprintf(name, sizeof name, "%s", x->path);
+    int r = binary_open(ctx, base, path, walk, b);
+    for (int depth = 0; r == 0; depth++) {
+        r = script_parse(b->head, b->len, &s);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        if (depth == MAX_SCRIPTS)
+            return -LINUX_ELOOP;
+        r = exec_args_script(&x->args, s.interp, s.has_arg ? s.arg : NULL, name);
+        if (r < 0)
+            return r;
+        snprintf(name, sizeof name, "%s", s.interp);
+        binary_close(b);
+        r = binary_open(ctx, NULL, s.interp, WALK_FOLLOW, b);
+    }
+    return r;
+}
+
+static void set_names(struct exec_image *x, const char *path, const struct exec_args *args) {
+    const char *fn = args->execfn ? args->execfn : path, *slash = strrchr(fn, '/');
+    snprintf(x->path, sizeof x->path, "%s", fn);
+    snprintf(x->comm, sizeof x->comm, "%.15s", slash ? slash + 1 : fn);
+}
+
+static int load_program(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path,
+                        unsigned walk, struct exec_image *x) {
+    struct binary b __attribute__((cleanup(binary_close)));
+    b.file = NULL;
+    set_names(x, path, &x->args);
+    int r = find_program(ctx, base, path, walk, x, &b);
+    if (r == 0 && !*path)  // by descriptor: the file's own name
+        snprintf(x->comm, sizeof x->comm, "%.15s", b.file->path.dentry->name);
+    if (r == 0)
+        r = check_arg_size(t, &x->args);
+    struct elf_image *im cleanup_free = xcalloc(1, sizeof *im);
+    if (r < 0 || !im)
+        return r < 0 ? r : -LINUX_ENOMEM;
+    r = binary_parse(&b, plat_layout(t->k->platform)->hi, im);
+    if (r == 0)
+        r = new_cred(t, x, &b);
+    if (r == 0)
+        r = new_space(t, x);
+    if (r == 0)
+        r = load_elf(t, x, ctx, &b, im);
+    if (r < 0)
+        return r;
+    x->readable = vfs_permission(b.file->inode, MAY_READ, &ctx->cred) == 0;
+    mm_set_exe(x->mm, b.file);
+    x->file = take_ptr(b.file);
+    return 0;
+}
+
+int exec_load(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,
+              struct exec_args *args, struct exec_image **out) {
+    struct exec_image *x = znew(struct exec_image);
+    if (!x) {
+        exec_args_free(args);
+        return -LINUX_ENOMEM;
+    }
+    x->args = *args;
+    *args = (struct exec_args){0};
+    // Nobody is without argv[0]: Linux puts an empty one there since 5.18.
+    int r = 0;
+    if (x->args.argc == 0) {
+        struct exec_args with = {.execfn = take_ptr(x->args.execfn)};
+        r = exec_args_add(&with, "", false);
+        for (size_t i = 0; r == 0 && i < x->args.len; i += strlen(x->args.strings + i) + 1)
+            r = exec_args_add(&with, x->args.strings + i, true);
+        exec_args_free(&x->args);
+        x->args = with;
+    }
+    if (r == 0)
+        r = load_program(t, ctx, base, path, walk, x);
+    if (r < 0) {
+        exec_image_free(x);
+        return r;
+    }
+    *out = x;
+    return 0;
+}
+
+void exec_image_free(struct exec_image *x) {
+    if (x->thread)
+        plat_thread_destroy(x->thread);
+    if (x->mm)
+        mm_put(x->mm);
+    if (x->file)
+        file_put(x->file);
+    if (x->cred)
+        cred_put(x->cred);
+    exec_args_free(&x->args);
+    free(x);
+}
