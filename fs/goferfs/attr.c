@@ -3,6 +3,7 @@
 // when they are older than LIVE_NS, or after a write. Called by the VFS.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
+#include <errno.h>
 #include <string.h>
 
 int gfs_getattr(struct inode *i, struct vfs_attr *a) {
@@ -53,9 +54,16 @@ int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         return 0;
     struct gofer_attr host;
     const char *name;
+    struct node *n = node_of(i);
     LOCKED(&i->lock);
     LOCKED(&g->lock);
-    int err = node_target(g, node_of(i), &q.handle, &name);
+    // An open file is cut through its descriptor: its mode may not let the gofer open it again.
+    if ((q.valid & GOFER_SET_SIZE) && n->fd_write >= 0) {
+        if (ftruncate(n->fd_write, (off_t)q.size) < 0)
+            return -errno;
+        q.valid &= ~GOFER_SET_SIZE;
+    }
+    int err = node_target(g, n, &q.handle, &name);
     if (!err)
         err = client_setattr(g->c, &q, name, &host);
     if (!err)

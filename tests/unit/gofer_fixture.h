@@ -55,7 +55,7 @@ static inline int64_t direct_exchange(void *arg, const void *req, size_t n, void
 static inline void direct_close(void *arg) { (void)arg; }
 
 static inline const char *in_root(const struct fixture *f, const char *name) {
-    static char path[4][256];
+    static char path[4][512];
     static int turn;
     char *p = path[turn++ & 3];
     snprintf(p, sizeof(path[0]), "%s/%s", f->root, name);
