@@ -29,16 +29,27 @@ void waitq_del(struct waiter *w) {
     list_del(&w->link);
     w->q = NULL;
 }
-void waitq_wake(struct waitq *q, uint32_t events) {
-    LOCKED(&q->lock);
-    bool used = false;
+static bool wake_locked(struct waitq *q, uint32_t events) {
+    bool used = false, used_exclusive = false;
     struct waiter *w;
     list_for_each(w, &q->waiters, link) {
-        if (!(events & (w->events | ALWAYS)) || (w->exclusive && used))
+        if (!(events & (w->events | ALWAYS)) || (w->exclusive && used_exclusive))
             continue;
-        if (w->wake(w, events) && w->exclusive)
-            used = true;
+        bool could = w->wake(w, events);
+        used |= could;
+        used_exclusive |= could && w->exclusive;
     }
+    return used;
+}
+void waitq_wake(struct waitq *q, uint32_t events) {
+    LOCKED(&q->lock);
+    wake_locked(q, events);
+}
+bool waitq_wake_nested(struct waitq *q, uint32_t events) {
+    lock_nested(&q->lock);
+    bool used = wake_locked(q, events);
+    lock_drop(&q->lock);
+    return used;
 }
 bool waitq_empty(struct waitq *q) {
     LOCKED(&q->lock);

@@ -22,6 +22,7 @@ struct waiter {
     bool exclusive;    // one exclusive waiter is woken at a time
     // Returns whether it could use the wake-up (for exclusive waiters).
     bool (*wake)(struct waiter *w, uint32_t events);
+    void *arg;  // the owner's own
 };
 
 void waitq_init(struct waitq *q);
@@ -32,6 +33,9 @@ void waitq_add(struct waitq *q, struct waiter *w);
 void waitq_del(struct waiter *w);
 // Wakes all that match `events`, but of exclusive ones only the first that can use it.
 void waitq_wake(struct waitq *q, uint32_t events);
+// The same from within a waiter's function, that is with the lock of another queue held: for objects that pass wake-ups
+// on (epoll). The caller guarantees that passing on has no cycles. Whether anybody could use it.
+bool waitq_wake_nested(struct waitq *q, uint32_t events);
 // Whether nobody waits at this moment.
 bool waitq_empty(struct waitq *q);
 

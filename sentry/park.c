@@ -72,6 +72,10 @@ void park_arm(struct task *t, struct waitq *q) {
 uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events) {
     struct waiter *w = &t->call.waiter;
     waitq_del(w);
+    struct file *before = t->call.waits_on;
+    t->call.waits_on = file_get(f);
+    if (before)
+        file_put(before);
     w->events = events;
     w->exclusive = false;
     w->wake = wake_from_queue;
@@ -83,6 +87,10 @@ void park_disarm(struct task *t) {
     waitq_del(&c->waiter);
     for (unsigned i = 0; i < c->nextra; i++)
         waitq_del(&c->extra[i]);
+    struct file *f = c->waits_on;
+    c->waits_on = NULL;
+    if (f)
+        file_put(f);
 }
 
 static void call_timeout(struct ktimer *timer) {

@@ -17,6 +17,8 @@
 #include "sentry/trace.h"
 #include <string.h>
 
+_Thread_local struct task *task_current;
+
 static bool claim(struct task *t, int from) { return atomic_compare_exchange_strong(&t->state, &from, TASK_HANDLING); }
 
 // ---- Letting go ----------------------------------------------------------------------------------------------------
@@ -129,7 +131,9 @@ static void run_call(struct task *t) {
             return;
         }
         struct sysargs args = c->args;
+        task_current = t;
         int64_t r = syscall_call(t, c->nr, &args);
+        task_current = NULL;
         lock_assert_none("handler");
         switch (r) {
         case SYS_AGAIN:

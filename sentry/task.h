@@ -75,6 +75,7 @@ struct call {  // [o] the system call in progress
     void *p;               // the handler's own ...
     void (*cleanup)(struct task *t);  // ... called once when the call ends in any way, death included; may be NULL
     struct waiter waiter;             // for park_arm()
+    struct file *waits_on;            // park_arm_file(): owned, so that a close by another thread does not free it
     struct waiter *extra;             // for calls that wait on many queues (poll): the handler's own array, ...
     unsigned nextra;                  // ... taken off their queues before each rerun and at the end
 };
@@ -93,6 +94,8 @@ int64_t park(struct task *t);
 int64_t park_killable(struct task *t);
 // Any thread: the parked task is to be run again. Cheap when it is not parked.
 void task_wake(struct task *t);
+// The task whose handler runs on this thread, or NULL: for what is below the VFS and has no context at hand (procfs).
+extern _Thread_local struct task *task_current;
 // The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r is
 // -LINUX_EAGAIN and f is blocking.
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r);
