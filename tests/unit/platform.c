@@ -500,6 +500,8 @@ static void test_leader_goes_first(void **state) {
     assert_int_equal(plat_get_regs(g.t, &regs), 0);
     for (int i = 0; i < 6; i++) {
         clone_ok(&g, i % 3 ? PLAT_CLONE_VM | PLAT_CLONE_THREAD : PLAT_CLONE_VM, &c[i]);
+    }
+    for (int i = 0; i < 6; i++) {
         regs.rip = i % 2 ? GUEST_AT(spin) : GUEST_AT(loop_value);
         assert_int_equal(plat_set_regs(c[i].t, &regs), 0);
         plat_resume(c[i].t);
@@ -550,7 +552,10 @@ static void test_death(void **state) {
     struct lx_regs regs;
     char c;
     guest_start(&g, *state, GUEST_AT(spin));
-    usleep(1000);
+    plat_interrupt(g.t);
+    wait_event(&g);
+    plat_resume(g.t);
+    assert_true(plat_host_pid(g.t) > 0);
     assert_int_equal(kill(plat_host_pid(g.t), SIGKILL), 0);
     wait_event(&g);
     assert_int_equal(g.ev.kind, PLAT_DEATH);
@@ -565,6 +570,7 @@ static void test_death(void **state) {
     // One that dies while it is held: our answer comes late, and the death is told.
     guest_start(&g, *state, GUEST_AT(loop_value));
     wait_call(&g, 110);
+    assert_true(plat_host_pid(g.t) > 0);
     assert_int_equal(kill(plat_host_pid(g.t), SIGKILL), 0);
     usleep(20000);
     plat_answer(g.t, 1);
