@@ -18,14 +18,16 @@ struct futex_key {
     uint64_t space, id, off;
 };
 
-// One wait for one word. It lies in its task (or in the heap for futex_waitv) and is on a bucket's list while `bucket`
-// is not NULL. [b] the bucket's lock
+// One wait for one word. It lies in its task (or in the heap for futex_waitv). Whoever has queued one calls
+// futex_unqueue() before it or its task goes, also when it was woken: the waker may still be at work on it.
+// [b] the lock of `bucket`
 struct futex_waiter {
-    struct list link;                      // [b]
-    _Atomic(struct futex_bucket *) bucket; // [b] to write; NULL: on no list, so it was woken (or never queued)
-    struct futex_key key;                  // [b]
-    uint32_t bitset;                       // constant while queued
-    struct task *task;                     // constant while queued; borrowed: it takes itself off before it dies
+    struct list link;                       // [b]
+    _Atomic(struct futex_bucket *) bucket;  // [b] to change: where it is, or was last; NULL: never queued
+    _Atomic bool queued;                    // [b] to change
+    struct futex_key key;                   // [b]
+    uint32_t bitset;                        // constant while queued
+    struct task *task;                      // constant while queued; borrowed
 };
 
 // The key of a word as `mm` sees it now. private: the caller promises that no other process uses it. 0, -LINUX_EINVAL
@@ -37,13 +39,13 @@ int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *
                 uint32_t bitset);
 // Takes w off. False: it was not queued any more, a wake had come.
 bool futex_unqueue(struct futex_waiter *w);
-static inline bool futex_queued(struct futex_waiter *w) { return atomic_load(&w->bucket) != NULL; }
+static inline bool futex_queued(struct futex_waiter *w) { return atomic_load(&w->queued); }
 // Wakes up to n waiters whose bitset meets `bitset`, in the order in which they came: how many.
 int futex_wake_key(const struct futex_key *key, int n, uint32_t bitset);
-// Wakes up to n of `from`, then moves up to `move` of the rest to `to`. With `cmp`, only while the word at `from` has
-// `value`, else -LINUX_EAGAIN. Returns how many were woken, and moved in *moved.
-int futex_requeue_key(struct task *t, const struct futex_key *from, const struct futex_key *to, int n, int move,
-                      bool cmp, uaddr_t word, uint32_t value, int *moved);
+// Wakes up to n waiters of `from`, then moves up to `move` of the rest to `to`. With cmp, only while `word`, which
+// `from` stands for, has *cmp as its value; else -LINUX_EAGAIN. How many were woken or moved.
+int futex_requeue(struct task *t, const struct futex_key *from, const struct futex_key *to, int n, int move,
+                  uaddr_t word, const uint32_t *cmp);
 // FUTEX_WAKE of an address of t's own map, as the kernel does for clear_child_tid. Errors are of no interest.
 void futex_wake_addr(struct task *t, uaddr_t word, int n);
 // The task leaves its memory (exit or exec): robust list, clear_child_tid. No locks held; t->mm is still there.

@@ -4,6 +4,7 @@
 #define SENTRY_POSIX_TIMERS_H
 #include "abi/signal.h"
 #include "abi/time.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct kernel;

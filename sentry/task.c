@@ -143,6 +143,7 @@ void task_unpublish(struct task *t) {
     if (k->pids[t->tid] == t)
         k->pids[t->tid] = NULL;
     LOCKED(&t->tg->sig_lock);
+    signal_forget(t);
     list_del(&t->tg_link);
     atomic_fetch_sub(&t->tg->nalive, 1);
     k->ntasks--;

@@ -156,7 +156,8 @@ struct tgroup {
     // limits and timers
     struct linux_rlimit64 rlimits[LINUX_RLIM_NLIMITS];  // [S]
     struct ktimer itimer_real;    // [own]
-    uint64_t itimer_real_interval;
+    uint64_t itimer_real_interval, itimer_real_next;  // [S] ns; monotonic ns, 0: stopped
+    bool itimer_real_due;         // [S] it has expired; the next expiry is set when the SIGALRM is taken
     struct list posix_timers;     // [S] (sentry/posix_timers.c)
     int32_t next_timer_id;        // [S]
     int32_t oom_score_adj;

@@ -16,6 +16,7 @@ void signal_offer(struct tgroup *g, int sig);
 void signal_offer_all(struct tgroup *g, uint64_t set);
 // sig_lock held. Queues an entry of a timer, as sending does: false when the signal is ignored and so dropped.
 // t: NULL for the process.
+bool signal_post_alarm(struct tgroup *g);  // the same for setitimer(2)'s SIGALRM
 bool signal_post_timer(struct tgroup *g, struct task *t, struct sigentry *e);
 // sig_lock held. Takes one of `set` (own queue first): its number, or 0.
 int signal_take_locked(struct task *t, uint64_t set, struct linux_siginfo *info);

@@ -121,6 +121,17 @@ static int post(struct tgroup *g, struct task *to, int sig, const struct linux_s
     return err;
 }
 
+void signal_forget(struct task *t) { sigqueue_drop(t->pending, ~UINT64_C(0)); }
+
+bool signal_post_alarm(struct tgroup *g) {
+    struct linux_siginfo info = {.si_signo = LINUX_SIGALRM, .si_code = LINUX_SI_KERNEL};
+    if (!prepare(g, NULL, LINUX_SIGALRM))
+        return false;
+    sigqueue_add(g->shared_pending, LINUX_SIGALRM, &info, UINT64_MAX);
+    announce(g, NULL, LINUX_SIGALRM);
+    return true;
+}
+
 bool signal_post_timer(struct tgroup *g, struct task *t, struct sigentry *e) {
     int sig = e->info.si_signo;
     if (!prepare(g, t, sig))

@@ -50,6 +50,8 @@ int64_t signal_tmp_mask_end(struct task *t, int64_t result);
 // Takes one pending signal of `set` from t's own queue, else from the process's: its number, or 0. sigtimedwait.
 int signal_take(struct task *t, uint64_t set, struct linux_siginfo *info);
 
+// t leaves its process (sig_lock held): what was sent to it alone is forgotten.
+void signal_forget(struct task *t);
 // A thread of g has gone: signals of the group that it was to take are offered to the others. tasks_lock held.
 void signal_rehome(struct tgroup *g);
 

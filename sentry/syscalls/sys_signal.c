@@ -3,12 +3,12 @@
 // signalfd signalfd4. Sending is in sys_kill.c, rt_sigreturn in signal/frame.c. Decodes and copies; the meaning is in
 // sentry/signal/. Locks: sig_lock around a process's queues and dispositions.
 #include "abi/misc.h"
-#include "base/clock.h"
 #include "sentry/fdtable.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/impl.h"
 #include "sentry/signalfd.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
 
 // ---- Dispositions and masks ----------------------------------------------------------------------------------------
 // POSIX: what is ignored from now on is not pending any more.
@@ -124,21 +124,19 @@ enum { SIGWAIT_START, SIGWAIT_ARMED };
 static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     struct linux_timespec ts;
+    uint64_t ns;
     if (a->v[3] != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
     if (copy_in(t, &c->u[0], uaddr(a->v[0]), sizeof c->u[0]) < 0)
         return -LINUX_EFAULT;
     c->u[0] &= ~SIGSET_UNBLOCKABLE;
-    c->u[1] = 0;
+    c->u[1] = c->u[2] = 0;
     if (a->v[2]) {
         if (copy_in_obj(t, &ts, uaddr(a->v[2])) < 0)
             return -LINUX_EFAULT;
-        if (ts.tv_sec < 0 || (uint64_t)ts.tv_nsec >= NS_PER_SEC)
+        if (!time_from_spec(&ts, &ns))
             return -LINUX_EINVAL;
-        uint64_t ns = (uint64_t)ts.tv_sec > UINT64_MAX / NS_PER_SEC / 2
-                          ? UINT64_MAX / 2
-                          : (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-        c->u[1] = mono_ns() + ns;
+        c->u[1] = time_after(ns);
         c->u[2] = ns == 0;
     }
     c->cleanup = sigwait_end;

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/futex.c.
+// LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is ENOSYS: the
+// platform's compare and exchange is not atomic against guest threads, and a lock needs that.
+// LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that moment.
+#include "abi/futex.h"
+#include "abi/time.h"
+#include "base/fault.h"
+#include "sentry/futex.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
+#include <stdlib.h>
+
+#define ANY LINUX_FUTEX_BITSET_MATCH_ANY
+
+// ---- Waiting for one word ------------------------------------------------------------------------------------------
+// call.u while waiting, and restart_args for restart_syscall(2): all that the wait is.
+enum { W_WORD, W_VALUE, W_BITSET, W_PRIVATE, W_DEADLINE, W_COUNT };
+enum { WAIT_START, WAIT_QUEUED };
+
+static void wait_cleanup(struct task *t) { futex_unqueue(&t->futex); }
+
+static int64_t wait_again(struct task *t);
+
+// A timeout goes on by its absolute deadline; without one, the call is simply made again.
+static int64_t wait_interrupted(struct task *t) {
+    if (!t->call.u[W_DEADLINE])
+        return -LINUX_ERESTARTSYS;
+    for (int i = 0; i < W_COUNT; i++)
+        t->restart_args[i] = t->call.u[i];
+    t->restart_fn = wait_again;
+    return -LINUX_ERESTART_RESTARTBLOCK;
+}
+
+static int64_t wait_start(struct task *t) {
+    struct call *c = &t->call;
+    struct futex_key key;
+    int err = futex_key_get(t->mm, uaddr(c->u[W_WORD]), c->u[W_PRIVATE], &key);
+    if (err == 0)
+        err = futex_queue(t, &t->futex, &key, uaddr(c->u[W_WORD]), (uint32_t)c->u[W_VALUE],
+                          (uint32_t)c->u[W_BITSET]);
+    if (err < 0)
+        return err;
+    c->phase = WAIT_QUEUED;
+    c->cleanup = wait_cleanup;
+    if (c->u[W_DEADLINE])
+        park_deadline(t, c->u[W_DEADLINE]);
+    return 0;
+}
+
+// Being woken is: not queued any more. A deadline or a signal that comes together with the wake loses against it.
+static int64_t wait_run(struct task *t) {
+    struct call *c = &t->call;
+    if (c->phase == WAIT_START) {
+        int64_t err = wait_start(t);
+        if (err < 0)
+            return err;
+    }
+    if (!futex_queued(&t->futex))
+        return 0;
+    if (c->timed_out)
+        return futex_unqueue(&t->futex) ? -LINUX_ETIMEDOUT : 0;
+    int64_t r = park(t);
+    if (r == SYS_PARK)
+        return r;
+    return futex_unqueue(&t->futex) ? wait_interrupted(t) : 0;
+}
+
+static int64_t wait_again(struct task *t) {
+    if (t->call.phase == WAIT_START)
+        for (int i = 0; i < W_COUNT; i++)
+            t->call.u[i] = t->restart_args[i];
+    return wait_run(t);
+}
+
+// The deadline of a wait: relative ones (FUTEX_WAIT) on the monotonic clock.
+static int read_deadline(struct task *t, uint64_t addr, bool relative, bool realtime, uint64_t *out) {
+    struct linux_timespec ts;
+    uint64_t ns;
+    *out = 0;
+    if (!addr)
+        return 0;
+    if (copy_in_obj(t, &ts, uaddr(addr)) < 0)
+        return -LINUX_EFAULT;
+    if (!time_from_spec(&ts, &ns))
+        return -LINUX_EINVAL;
+    *out = relative ? time_after(ns) : time_deadline(ns, realtime);
+    return 0;
+}
+
+static int64_t futex_wait(struct task *t, const struct sysargs *a, int cmd, bool private, bool realtime) {
+    struct call *c = &t->call;
+    if (c->phase == WAIT_START) {
+        bool relative = cmd == LINUX_FUTEX_WAIT;
+        uint32_t bitset = relative ? ANY : (uint32_t)a->v[5];
+        int err = read_deadline(t, a->v[3], relative, realtime, &c->u[W_DEADLINE]);
+        if (err < 0)
+            return err;
+        if (!bitset)
+            return -LINUX_EINVAL;
+        c->u[W_WORD] = a->v[0];
+        c->u[W_VALUE] = (uint32_t)a->v[2];
+        c->u[W_BITSET] = bitset;
+        c->u[W_PRIVATE] = private;
+    }
+    return wait_run(t);
+}
+
+// ---- Waking --------------------------------------------------------------------------------------------------------
+static int64_t futex_wake(struct task *t, uint64_t word, bool private, int n, uint32_t bitset) {
+    struct futex_key key;
+    if (!bitset)
+        return -LINUX_EINVAL;
+    int err = futex_key_get(t->mm, uaddr(word), private, &key);
+    return err < 0 ? err : futex_wake_key(&key, n, bitset);
+}
+
+static int64_t requeue(struct task *t, const struct sysargs *a, bool private, bool cmp) {
+    struct futex_key from, to;
+    int n = (int)a->v[2], move = (int)a->v[3];
+    uint32_t value = (uint32_t)a->v[5];
+    if (n < 0 || move < 0)
+        return -LINUX_EINVAL;
+    int err = futex_key_get(t->mm, uaddr(a->v[0]), private, &from);
+    if (err == 0)
+        err = futex_key_get(t->mm, uaddr(a->v[4]), private, &to);
+    return err < 0 ? err : futex_requeue(t, &from, &to, n, move, uaddr(a->v[0]), cmp ? &value : NULL);
+}
+
+static int32_t sign_extend_12(uint32_t v) { return (int32_t)(v << 20) >> 20; }
+
+static bool wake_op_new(uint32_t op, uint32_t old, uint32_t *out) {
+    uint32_t arg = (uint32_t)sign_extend_12(op >> 12 & 0xfff);
+    if (op >> 28 & LINUX_FUTEX_OP_OPARG_SHIFT)
+        arg = 1u << (arg & 31);
+    switch (op >> 28 & 7) {
+    case LINUX_FUTEX_OP_SET:
+        *out = arg;
+        return true;
+    case LINUX_FUTEX_OP_ADD:
+        *out = old + arg;
+        return true;
+    case LINUX_FUTEX_OP_OR:
+        *out = old | arg;
+        return true;
+    case LINUX_FUTEX_OP_ANDN:
+        *out = old & ~arg;
+        return true;
+    case LINUX_FUTEX_OP_XOR:
+        *out = old ^ arg;
+        return true;
+    default:
+        return false;
+    }
+}
+
+// 1 or 0, or -LINUX_ENOSYS.
+static int wake_op_compare(uint32_t op, uint32_t old) {
+    int32_t arg = sign_extend_12(op & 0xfff), v = (int32_t)old;
+    switch (op >> 24 & 0xf) {
+    case LINUX_FUTEX_OP_CMP_EQ:
+        return v == arg;
+    case LINUX_FUTEX_OP_CMP_NE:
+        return v != arg;
+    case LINUX_FUTEX_OP_CMP_LT:
+        return v < arg;
+    case LINUX_FUTEX_OP_CMP_LE:
+        return v <= arg;
+    case LINUX_FUTEX_OP_CMP_GT:
+        return v > arg;
+    case LINUX_FUTEX_OP_CMP_GE:
+        return v >= arg;
+    default:
+        return -LINUX_ENOSYS;
+    }
+}
+
+static int change_word(struct task *t, uaddr_t word, uint32_t op, uint32_t *old) {
+    uint32_t seen, next;
+    if (copy_in_obj(t, &seen, word) < 0)
+        return -LINUX_EFAULT;
+    for (int tries = 0; tries < 256; tries++) {
+        if (!wake_op_new(op, seen, &next))
+            return -LINUX_ENOSYS;
+        int err = plat_cmpxchg32(t->mm->as, word, seen, next, old);
+        if (err < 0 && err != -LINUX_EAGAIN)
+            return err;
+        if (err == 0 && *old == seen)
+            return 0;
+        if (err == 0)
+            seen = *old;
+    }
+    return -LINUX_EAGAIN;
+}
+
+static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
+    struct futex_key first, second;
+    uint32_t op = (uint32_t)a->v[5], old = 0;
+    int err = futex_key_get(t->mm, uaddr(a->v[0]), private, &first);
+    if (err == 0)
+        err = futex_key_get(t->mm, uaddr(a->v[4]), private, &second);
+    if (err == 0)
+        err = change_word(t, uaddr(a->v[4]), op, &old);
+    if (err < 0)
+        return err;
+    int also = wake_op_compare(op, old);
+    if (also < 0)
+        return also;
+    int64_t n = futex_wake_key(&first, (int)a->v[2], ANY);
+    return also ? n + futex_wake_key(&second, (int)a->v[3], ANY) : n;
+}
+
+int64_t sys_futex(struct task *t, const struct sysargs *a) {
+    uint32_t op = (uint32_t)a->v[1];
+    int cmd = (int)(op & (uint32_t)LINUX_FUTEX_CMD_MASK);
+    bool private = op & LINUX_FUTEX_PRIVATE_FLAG, realtime = op & LINUX_FUTEX_CLOCK_REALTIME;
+    if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET)
+        return -LINUX_ENOSYS;
+    switch (cmd) {
+    case LINUX_FUTEX_WAIT:
+    case LINUX_FUTEX_WAIT_BITSET:
+        return futex_wait(t, a, cmd, private, realtime);
+    case LINUX_FUTEX_WAKE:
+        return futex_wake(t, a->v[0], private, (int)a->v[2], ANY);
+    case LINUX_FUTEX_WAKE_BITSET:
+        return futex_wake(t, a->v[0], private, (int)a->v[2], (uint32_t)a->v[5]);
+    case LINUX_FUTEX_REQUEUE:
+        return requeue(t, a, private, false);
+    case LINUX_FUTEX_CMP_REQUEUE:
+        return requeue(t, a, private, true);
+    case LINUX_FUTEX_WAKE_OP:
+        return wake_op(t, a, private);
+    default:
+        return -LINUX_ENOSYS;
+    }
+}
+
+// ---- futex_waitv ---------------------------------------------------------------------------------------------------
+struct waitv {
+    unsigned n, queued;
+    uint64_t deadline;
+    struct futex_waiter w[];
+};
+
+// Takes all off; the last one that had been woken, or -1.
+static int waitv_unqueue(struct waitv *v) {
+    int woken = -1;
+    for (unsigned i = 0; i < v->queued; i++)
+        if (!futex_unqueue(&v->w[i]))
+            woken = (int)i;
+    v->queued = 0;
+    return woken;
+}
+
+static void waitv_cleanup(struct task *t) {
+    waitv_unqueue(t->call.p);
+    free(t->call.p);
+}
+
+static int waitv_queue(struct task *t, struct waitv *v, const struct linux_futex_waitv *in) {
+    const uint32_t known = LINUX_FUTEX2_SIZE_MASK | LINUX_FUTEX2_PRIVATE;
+    for (unsigned i = 0; i < v->n; i++) {
+        if ((in[i].flags & ~known) || (in[i].flags & LINUX_FUTEX2_SIZE_MASK) != LINUX_FUTEX2_SIZE_U32 || in[i].reserved)
+            return -LINUX_EINVAL;
+        if (in[i].val >> 32)
+            return -LINUX_EINVAL;
+    }
+    for (unsigned i = 0; i < v->n; i++, v->queued++) {
+        struct futex_key key;
+        int err = futex_key_get(t->mm, uaddr(in[i].uaddr), in[i].flags & LINUX_FUTEX2_PRIVATE, &key);
+        if (err == 0)
+            err = futex_queue(t, &v->w[i], &key, uaddr(in[i].uaddr), (uint32_t)in[i].val, ANY);
+        if (err < 0) {
+            int woken = waitv_unqueue(v);
+            return woken >= 0 ? woken + 1 : err;
+        }
+    }
+    return 0;
+}
+
+// 0: queued; positive: 1 + the index of one that was woken already; or an error.
+static int waitv_start(struct task *t, const struct sysargs *a) {
+    struct linux_futex_waitv in[LINUX_FUTEX_WAITV_MAX];
+    uint64_t n = (uint32_t)a->v[1], deadline;
+    int32_t clock = (int32_t)a->v[4];
+    if (a->v[2] || n < 1 || n > LINUX_FUTEX_WAITV_MAX || !a->v[0])
+        return -LINUX_EINVAL;
+    if (a->v[3] && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_REALTIME)
+        return -LINUX_EINVAL;
+    int err = read_deadline(t, a->v[3], false, clock == LINUX_CLOCK_REALTIME, &deadline);
+    if (err == 0)
+        err = copy_in(t, in, uaddr(a->v[0]), n * sizeof in[0]);
+    if (err < 0)
+        return err;
+    struct waitv *v = xcalloc(1, sizeof *v + n * sizeof v->w[0]);
+    if (!v)
+        return -LINUX_ENOMEM;
+    v->n = (unsigned)n;
+    v->deadline = deadline;
+    t->call.p = v;
+    t->call.cleanup = waitv_cleanup;
+    t->call.phase = WAIT_QUEUED;
+    err = waitv_queue(t, v, in);
+    if (err == 0 && deadline)
+        park_deadline(t, deadline);
+    return err;
+}
+
+static bool waitv_any_woken(struct waitv *v) {
+    for (unsigned i = 0; i < v->queued; i++)
+        if (!futex_queued(&v->w[i]))
+            return true;
+    return false;
+}
+
+int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    if (c->phase == WAIT_START) {
+        int r = waitv_start(t, a);
+        if (r)
+            return r > 0 ? r - 1 : r;
+    }
+    struct waitv *v = c->p;
+    bool woken = waitv_any_woken(v);
+    int64_t r = woken || c->timed_out ? 0 : park(t);
+    if (r == SYS_PARK)
+        return r;
+    int which = waitv_unqueue(v);
+    if (which >= 0)
+        return which;
+    return c->timed_out ? -LINUX_ETIMEDOUT : r;
+}
+
+// ---- Robust lists --------------------------------------------------------------------------------------------------
+int64_t sys_set_robust_list(struct task *t, const struct sysargs *a) {
+    if (a->v[1] != sizeof(struct linux_robust_list_head))
+        return -LINUX_EINVAL;
+    t->robust_list = uaddr(a->v[0]);
+    return 0;
+}
+
+// LIMIT: of other threads only those of the caller's own process.
+int64_t sys_get_robust_list(struct task *t, const struct sysargs *a) {
+    int32_t tid = (int32_t)a->v[0];
+    struct task *other = tid == 0 ? task_get(t) : task_find(t->k, tid);
+    if (!other)
+        return -LINUX_ESRCH;
+    uint64_t head = other->robust_list.v, len = sizeof(struct linux_robust_list_head);
+    bool allowed = other->tg == t->tg;
+    task_put(other);
+    if (!allowed)
+        return -LINUX_EPERM;
+    int err = copy_out_obj(t, uaddr(a->v[2]), &len);
+    return err < 0 ? err : copy_out_obj(t, uaddr(a->v[1]), &head);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clocks and sleeping: clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times adjtimex
+// clock_adjtime. Most clock reads never come here: libc makes them in the vDSO. clock_settime, settimeofday: EPERM, by
+// their rows in abi/syscalls.def.
+// LIMIT: CPU time of a thread is that of its whole process.
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
+
+// ---- CPU clocks ----------------------------------------------------------------------------------------------------
+// tasks_lock held: a live thread of the process stands for its address space.
+static uint64_t group_cpu_ns(struct tgroup *g) {
+    uint64_t ns = g->cpu_ns_dead;
+    if (list_empty(&g->tasks))
+        return ns;
+    struct task *t = list_first(&g->tasks, struct task, tg_link);
+    LOCKED(&t->thread_lock);
+    return t->thread ? ns + plat_cpu_ns(t->thread) : ns;
+}
+
+static uint64_t own_cpu_ns(struct task *t) {
+    LOCKED(&t->k->tasks_lock);
+    return group_cpu_ns(t->tg);
+}
+
+// A negative clock id names a process or thread, clock_getcpuclockid(3).
+static int cpu_clock(struct task *t, int32_t clock, uint64_t *ns) {
+    int32_t pid = ~(clock >> 3);
+    struct kernel *k = t->k;
+    if ((clock & LINUX_CPUCLOCK_CLOCK_MASK) > LINUX_CPUCLOCK_SCHED || pid < 0 || pid >= PID_MAX)
+        return -LINUX_EINVAL;
+    LOCKED(&k->tasks_lock);
+    struct task *other = pid ? k->pids[pid] : t;
+    bool thread = clock & LINUX_CPUCLOCK_PERTHREAD_MASK;
+    if (!other || (thread && other->tg != t->tg) || (!thread && pid && !k->tgs[pid]))
+        return -LINUX_EINVAL;
+    *ns = group_cpu_ns(other->tg);
+    return 0;
+}
+
+// ---- Reading -------------------------------------------------------------------------------------------------------
+// The host's clock of the same meaning, or -1.
+static clockid_t host_clock(int32_t clock) {
+    switch (clock) {
+    case LINUX_CLOCK_REALTIME:
+    case LINUX_CLOCK_REALTIME_ALARM:
+        return CLOCK_REALTIME;
+    case LINUX_CLOCK_MONOTONIC:
+        return CLOCK_MONOTONIC;
+    case LINUX_CLOCK_MONOTONIC_RAW:
+        return CLOCK_MONOTONIC_RAW;
+    case LINUX_CLOCK_REALTIME_COARSE:
+        return CLOCK_REALTIME_COARSE;
+    case LINUX_CLOCK_MONOTONIC_COARSE:
+        return CLOCK_MONOTONIC_COARSE;
+    case LINUX_CLOCK_BOOTTIME:
+    case LINUX_CLOCK_BOOTTIME_ALARM:
+        return CLOCK_BOOTTIME;
+    case LINUX_CLOCK_TAI:
+        return CLOCK_TAI;
+    default:
+        return -1;
+    }
+}
+
+static int clock_read(struct task *t, int32_t clock, uint64_t *ns) {
+    clockid_t host = host_clock(clock);
+    if (clock < 0)
+        return cpu_clock(t, clock, ns);
+    if (clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID) {
+        *ns = own_cpu_ns(t);
+        return 0;
+    }
+    if (host < 0)
+        return -LINUX_EINVAL;
+    *ns = clock_ns(host);
+    return 0;
+}
+
+int64_t sys_clock_gettime(struct task *t, const struct sysargs *a) {
+    uint64_t ns;
+    int err = clock_read(t, (int32_t)a->v[0], &ns);
+    if (err < 0)
+        return err;
+    struct linux_timespec ts = time_to_spec(ns);
+    return copy_out_obj(t, uaddr(a->v[1]), &ts);
+}
+
+int64_t sys_clock_getres(struct task *t, const struct sysargs *a) {
+    int32_t clock = (int32_t)a->v[0];
+    uint64_t ns;
+    int err = clock_read(t, clock, &ns);
+    if (err < 0)
+        return err;
+    struct timespec host = {0, 1};
+    if (clock >= 0 && host_clock(clock) >= 0)
+        clock_getres(host_clock(clock), &host);
+    struct linux_timespec ts = {host.tv_sec, host.tv_nsec};
+    return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &ts) : 0;
+}
+
+int64_t sys_gettimeofday(struct task *t, const struct sysargs *a) {
+    struct linux_timeval tv = time_to_val(real_ns());
+    struct linux_timezone tz = {0, 0};
+    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &tv) < 0)
+        return -LINUX_EFAULT;
+    return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &tz) : 0;
+}
+
+int64_t sys_time(struct task *t, const struct sysargs *a) {
+    int64_t now = (int64_t)(real_ns() / NS_PER_SEC);
+    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &now) < 0)
+        return -LINUX_EFAULT;
+    return now;
+}
+
+// LIMIT: system time is not told apart from user time.
+int64_t sys_times(struct task *t, const struct sysargs *a) {
+    const uint64_t tick = NS_PER_SEC / LINUX_USER_HZ;
+    struct linux_tms out = {0};
+    {
+        LOCKED(&t->k->tasks_lock);
+        out.tms_utime = (int64_t)(group_cpu_ns(t->tg) / tick);
+        out.tms_cutime = (int64_t)(t->tg->cpu_ns_children / tick);
+    }
+    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &out) < 0)
+        return -LINUX_EFAULT;
+    return (int64_t)(mono_ns() / tick);
+}
+
+// ---- Sleeping ------------------------------------------------------------------------------------------------------
+// call.u while sleeping, and restart_args: the deadline, where to write what is left (0: nowhere), absolute or not.
+enum { S_DEADLINE, S_REM, S_ABSOLUTE, S_COUNT };
+
+static int64_t sleep_again(struct task *t);
+
+static int64_t sleep_interrupted(struct task *t) {
+    uint64_t *u = t->call.u, now = mono_ns();
+    if (u[S_ABSOLUTE])
+        return -LINUX_ERESTARTNOHAND;  // the same call again is right
+    if (u[S_DEADLINE] <= now)
+        return 0;
+    struct linux_timespec rem = time_to_spec(u[S_DEADLINE] - now);
+    if (u[S_REM] && copy_out_obj(t, uaddr(u[S_REM]), &rem) < 0)
+        return -LINUX_EFAULT;
+    for (int i = 0; i < S_COUNT; i++)
+        t->restart_args[i] = u[i];
+    t->restart_fn = sleep_again;
+    return -LINUX_ERESTART_RESTARTBLOCK;
+}
+
+static int64_t sleep_run(struct task *t) {
+    park_deadline(t, t->call.u[S_DEADLINE]);
+    if (t->call.timed_out)
+        return 0;
+    int64_t r = park(t);
+    return r == SYS_PARK ? r : sleep_interrupted(t);
+}
+
+static int64_t sleep_again(struct task *t) {
+    if (!t->call.again)
+        for (int i = 0; i < S_COUNT; i++)
+            t->call.u[i] = t->restart_args[i];
+    return sleep_run(t);
+}
+
+static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uint64_t req, uint64_t rem) {
+    struct linux_timespec ts;
+    uint64_t ns, *u = t->call.u;
+    if (copy_in_obj(t, &ts, uaddr(req)) < 0)
+        return -LINUX_EFAULT;
+    if (!time_from_spec(&ts, &ns))
+        return -LINUX_EINVAL;
+    if (absolute && clock != LINUX_CLOCK_MONOTONIC) {
+        uint64_t now = clock_ns(host_clock(clock));
+        ns = ns > now ? ns - now : 0;
+        u[S_DEADLINE] = time_after(ns);
+    } else {
+        u[S_DEADLINE] = absolute ? time_deadline(ns, false) : time_after(ns);
+    }
+    u[S_REM] = absolute ? 0 : rem;
+    u[S_ABSOLUTE] = absolute;
+    return sleep_run(t);
+}
+
+int64_t sys_nanosleep(struct task *t, const struct sysargs *a) {
+    return t->call.again ? sleep_run(t) : sleep_first(t, LINUX_CLOCK_MONOTONIC, false, a->v[0], a->v[1]);
+}
+
+int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
+    int32_t clock = (int32_t)a->v[0];
+    if (t->call.again)
+        return sleep_run(t);
+    switch (clock) {
+    case LINUX_CLOCK_REALTIME:
+    case LINUX_CLOCK_MONOTONIC:
+    case LINUX_CLOCK_BOOTTIME:
+    case LINUX_CLOCK_TAI:
+        return sleep_first(t, clock, a->v[1] & LINUX_TIMER_ABSTIME, a->v[2], a->v[3]);
+    default:  // LIMIT: no sleeping on CPU clocks; on the others Linux has none either
+        return clock < 0 || clock > LINUX_CLOCK_TAI || clock == 10 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+    }
+}
+
+// ---- The clock's discipline: reading alone ---------------------------------------------------------------------------
+#define TIMEX_SS_READ 0xa001u
+
+static int64_t adjust(struct task *t, uint64_t addr) {
+    struct linux_timex x;
+    if (copy_in_obj(t, &x, uaddr(addr)) < 0)
+        return -LINUX_EFAULT;
+    if (x.modes && x.modes != TIMEX_SS_READ)
+        return -LINUX_EPERM;
+    x = (struct linux_timex){
+        .modes = x.modes,
+        .maxerror = 16000000,
+        .esterror = 16000000,
+        .status = LINUX_STA_UNSYNC,
+        .constant = 2,
+        .precision = 1,
+        .tolerance = 32768000,
+        .time = time_to_val(real_ns()),
+        .tick = 10000,
+    };
+    return copy_out_obj(t, uaddr(addr), &x) < 0 ? -LINUX_EFAULT : LINUX_TIME_ERROR;
+}
+
+int64_t sys_adjtimex(struct task *t, const struct sysargs *a) { return adjust(t, a->v[0]); }
+
+int64_t sys_clock_adjtime(struct task *t, const struct sysargs *a) {
+    uint64_t ns;
+    if ((int32_t)a->v[0] == LINUX_CLOCK_REALTIME)
+        return adjust(t, a->v[1]);
+    return clock_read(t, (int32_t)a->v[0], &ns) < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+}
