@@ -5,9 +5,10 @@
 // Order matters: the platform first, while the process has one thread and knows no secrets (stubs are forked from it);
 // then everything that needs host calls which the filter forbids; then the filter; then the guest.
 #include "abi/caps.h"
-#include "abi/mman.h"
+#include "abi/misc.h"
 #include "abi/syscalls.h"
 #include "base/cleanup.h"
+#include "base/errtext.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
@@ -22,6 +23,7 @@
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +163,7 @@ static struct cred *first_cred(const struct sentry_config *c) {
 static int first_files(struct task *t) {
     for (int fd = 0; fd < 3; fd++) {
         struct file *f;
-        int host = dup_stdio(fd);
+        int host = fcntl(fd, F_DUPFD_CLOEXEC, 64);  // clear of the numbers that stdio functions take for granted
         if (host < 0)
             continue;
         int err = hostfd_open(t->k->vfs, host, &f);
@@ -347,13 +349,16 @@ static int run(struct kernel *k, const struct sentry_config *c) {
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
+    int err = hostfilter_prepare();
+    if (err < 0)
+        return fail("giving up privileges", err);
     static bool needs_context[512];
     for (unsigned nr = 0; nr < 512; nr++) {
         const struct sysdesc *d = sysdesc(nr);
         needs_context[nr] = d && d->context == SYSCALL_REGS;
     }
     struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .owner_get = kernel_owner_get};
-    int err = plat_open(&pc, &platform, why, sizeof why);
+    err = plat_open(&pc, &platform, why, sizeof why);
     if (err < 0) {
         log_error("platform: %s", why);
         return SENTRY_EXIT_FAILED;

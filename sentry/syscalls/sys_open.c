@@ -66,13 +66,13 @@ static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags,
 }
 
 int64_t sys_open(struct task *t, const struct sysargs *a) {
-    return do_open(t, LINUX_AT_FDCWD, a->v[0], (unsigned)a->v[1] & LINUX_O_ALL, (uint32_t)a->v[2], 0);
+    return do_open(t, LINUX_AT_FDCWD, a->v[0], (unsigned)a->v[1] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[2], 0);
 }
 int64_t sys_creat(struct task *t, const struct sysargs *a) {
     return do_open(t, LINUX_AT_FDCWD, a->v[0], LINUX_O_CREAT | LINUX_O_WRONLY | LINUX_O_TRUNC, (uint32_t)a->v[1], 0);
 }
 int64_t sys_openat(struct task *t, const struct sysargs *a) {
-    return do_open(t, (int)a->v[0], a->v[1], (unsigned)a->v[2] & LINUX_O_ALL, (uint32_t)a->v[3], 0);
+    return do_open(t, (int)a->v[0], a->v[1], (unsigned)a->v[2] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[3], 0);
 }
 
 static const struct {
@@ -98,7 +98,7 @@ static int64_t decode_how(struct task *t, uint64_t addr, uint64_t size, struct l
             return -LINUX_E2BIG;
     memcpy(how, raw, sizeof *how);
     bool makes = how->flags & (LINUX_O_CREAT | LINUX___O_TMPFILE);
-    if ((how->flags & ~(uint64_t)LINUX_O_ALL) || (how->mode & ~07777ull) || (!makes && how->mode))
+    if ((how->flags & ~(uint64_t)LINUX_VALID_OPEN_FLAGS) || (how->mode & ~07777ull) || (!makes && how->mode))
         return -LINUX_EINVAL;
     if ((how->flags & LINUX_O_PATH) &&
         (how->flags & ~(uint64_t)(LINUX_O_PATH | LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_CLOEXEC)))

@@ -2,6 +2,7 @@
 // Names: chdir fchdir chroot getcwd mkdir mknod rmdir link unlink symlink rename and their *at forms, readlink, umask,
 // truncate, chmod and chown families, utime families, access, getdents.
 #include "abi/caps.h"
+#include "abi/misc.h"
 #include "abi/time.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"

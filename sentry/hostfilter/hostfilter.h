@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sentry's cage: what it gives up at its start, and the seccomp filter that it runs under with a guest.
+#ifndef SENTRY_HOSTFILTER_HOSTFILTER_H
+#define SENTRY_HOSTFILTER_HOSTFILTER_H
+
+// First thing in the process, before the platform is made (stubs inherit it): no_new_privs, no capabilities, no core
+// dumps, as many descriptors as allowed. 0 or -errno.
+int hostfilter_prepare(void);
+// Before the first guest instruction and before other threads: loads the filter made from host_syscalls.def; `platform`
+// is plat_name(). For all threads, for good.
+int hostfilter_load(const char *platform);
+
+#endif
