@@ -22,12 +22,12 @@ int gfs_getattr(struct inode *i, struct vfs_attr *a) {
             gfs_update(i, &host);
     }
     // Without a name on the host any more, and without a handle: what was known last.
-    *a = i->attr;
+    gfs_known(i, a);
     return err == -LINUX_ESTALE || err == -LINUX_ENOENT ? 0 : err;
 }
 
 static uint32_t killed_mode(const struct inode *i) {
-    uint32_t mode = i->attr.mode & LINUX_S_IALLUGO;
+    uint32_t mode = __atomic_load_n(&i->attr.mode, __ATOMIC_RELAXED) & LINUX_S_IALLUGO;
     if (mode & LINUX_S_IXGRP)
         mode &= ~(uint32_t)LINUX_S_ISGID;
     return mode & ~(uint32_t)LINUX_S_ISUID;

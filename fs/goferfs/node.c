@@ -34,22 +34,43 @@ void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_att
     };
 }
 
-// Others read these fields while we write, some without a lock: each is stored whole. Type and number stay.
-#define STORE(field, v) __atomic_store_n(&(field), (v), __ATOMIC_RELAXED)
+// Others read these fields while we write, some without a lock: each is loaded and stored whole, and stored only when
+// it changes. Type and number stay.
+#define COPY(to, from) __atomic_store_n(&(to), __atomic_load_n(&(from), __ATOMIC_RELAXED), __ATOMIC_RELAXED)
+#define SET(to, v)                                                                                           \
+    do {                                                                                                     \
+        if (__atomic_load_n(&(to), __ATOMIC_RELAXED) != (v))                                                 \
+            __atomic_store_n(&(to), (v), __ATOMIC_RELAXED);                                                  \
+    } while (0)
 void gfs_update(struct inode *i, const struct gofer_attr *a) {
     struct vfs_attr n;
     gfs_attr(gfs_of(i), a, &n);
     struct vfs_attr *to = &i->attr;
-    STORE(to->mode, (to->mode & LINUX_S_IFMT) | (n.mode & LINUX_S_IALLUGO));
-    STORE(to->size, n.size);
-    STORE(to->blocks, n.blocks);
-    STORE(to->nlink, n.nlink);
-    STORE(to->uid, n.uid);
-    STORE(to->gid, n.gid);
-    STORE(to->atime, n.atime);
-    STORE(to->mtime, n.mtime);
-    STORE(to->ctime, n.ctime);
+    uint32_t type = node_of(i)->type;
+    SET(to->mode, type | (n.mode & LINUX_S_IALLUGO));
+    SET(to->size, n.size);
+    SET(to->blocks, n.blocks);
+    SET(to->nlink, n.nlink);
+    SET(to->uid, n.uid);
+    SET(to->gid, n.gid);
+    SET(to->atime, n.atime);
+    SET(to->mtime, n.mtime);
+    SET(to->ctime, n.ctime);
     atomic_store(&node_of(i)->checked, mono_ns());
+}
+
+void gfs_known(struct inode *i, struct vfs_attr *a) {
+    struct vfs_attr *from = &i->attr;
+    *a = (struct vfs_attr){.ino = from->ino, .rdev = from->rdev, .blksize = from->blksize, .btime = from->btime};
+    COPY(a->mode, from->mode);
+    COPY(a->size, from->size);
+    COPY(a->blocks, from->blocks);
+    COPY(a->nlink, from->nlink);
+    COPY(a->uid, from->uid);
+    COPY(a->gid, from->gid);
+    COPY(a->atime, from->atime);
+    COPY(a->mtime, from->mtime);
+    COPY(a->ctime, from->ctime);
 }
 
 // ---- Life ------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ void gfs_evict(struct inode *i);
 uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino);
 void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_attr *to);
 void gfs_update(struct inode *i, const struct gofer_attr *a);  // the host's word becomes inode->attr
+void gfs_known(struct inode *i, struct vfs_attr *a);                // inode->attr as it is
 
 // With gfs->lock held:
 int node_handle(struct gfs *g, struct node *n, uint64_t *h);  // gets one if need be

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the VFS core share and file systems do not see. Included by fs/*.c, fs/pipe and fs/overlay.
+//
+// Locks, outermost first: file->pos_lock, an append stripe, mounts_lock, sb->rename_lock, directories (parent first, an
+// overlay's before its lower's), inodes, the dcache lock. Nothing is freed under the dcache lock: puts come after it.
+#ifndef FS_CORE_H
+#define FS_CORE_H
+#include "base/fault.h"
+#include "fs/vfs.h"
+
+#define DCACHE_MAX      65536u  // names kept beyond their use
+#define APPEND_STRIPES  16u
+
+struct vfs {
+    struct lock dcache;
+    struct list *buckets;  // [d] dentries by parent and name; a head that is all zero is an empty list
+    size_t bucket_mask;    // [c]
+    struct list lru;       // [d] all hashed dentries, the most recently added first
+    size_t ndentries;      // [d] on lru
+    uint64_t seed;         // [c] so that a guest cannot choose names that collide
+
+    struct lock mounts_lock;
+    struct list mounts;      // [m] in the order in which they were made
+    struct mount *root_mnt;  // [m] borrowed from mounts
+    int next_mount_id;       // [m]
+
+    struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
+
+    struct mount *anon;      // [c] owned: files without names; not in mounts
+    struct mount *shm;       // [c] owned: an unlimited tmpfs for memfds
+    _Atomic uint32_t next_dev;
+    _Atomic long inodes, dentry_count, files, supers;  // live objects, for vfs_destroy()
+};
+
+// dcache.c
+uint32_t name_hash(const struct vfs *v, const char *name, size_t len);
+struct dentry *dcache_find_locked(struct dentry *parent, const char *name, size_t len, uint32_t hash);  // borrowed
+// A new unhashed, negative dentry, one reference.
+struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len);
+// Finds or looks up a name; *out referenced, positive or negative. _locked: the caller holds parent's inode's lock.
+int dcache_lookup(struct dentry *parent, const char *name, size_t len, struct dentry **out);
+int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, struct dentry **out);
+void dcache_unhash(struct dentry *d);  // the name is gone
+// After a rename on the file system: d takes nd's place (nd is unhashed), or both change places.
+struct dentry_move {
+    char *name_d, *name_nd;  // long names, allocated beforehand
+};
+int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const struct dentry *nd, bool exchange);
+void dentry_move(struct dentry_move *m, struct dentry *d, struct dentry *nd, bool exchange);
+bool dentry_is_ancestor(struct dentry *a, struct dentry *d);  // of d, or d itself; rename_lock is held
+void dcache_drop_super(struct superblock *sb);
+
+// mount.c
+struct mount *mount_get(struct mount *m);
+void mount_put(struct mount *m);
+struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags, const char *src);
+struct mount *mount_find_locked(struct mount *parent, struct dentry *at);  // dcache or mounts lock held; borrowed
+bool path_read_only(const struct path *p);
+static inline bool path_equal(const struct path *a, const struct path *b) {
+    return a->mnt == b->mnt && a->dentry == b->dentry;
+}
+
+// walk.c
+#define WALK_MAX_LINKS 40
+enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
+struct walk {
+    const struct vfs_ctx *ctx;
+    struct vfs *vfs;
+    unsigned flags, links, depth;
+    struct path root;  // borrowed: what ".." does not leave
+    struct path cur;   // where we are: protected by the dcache lock, or by pin, held and the caller's base
+    struct path pin;   // owned, or none
+    struct dentry *held;  // owned, or NULL
+    const char *s;        // what is left of the text
+    bool must_dir;        // a slash at the end
+    const char *last;     // the last component, when stopped before it
+    size_t last_len;
+    enum last_type last_type;
+    struct {
+        const char *rest;  // what follows the link
+        char *text;        // the target; owned unless it is `first`
+    } frames[WALK_MAX_LINKS];
+    bool first_used;
+    char first[LINUX_PATH_MAX];  // most walks meet no link within a link: no allocation
+};
+int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags);
+int walk_run(struct walk *w, bool parent);  // to the end, or to the directory of the last component; cur is pinned
+int walk_into_link(struct walk *w, struct dentry *link);  // cur: the link's directory, pinned
+void walk_end(struct walk *w);
+// Enters mounts on *p (owned).
+void path_into_mounts(struct vfs *v, struct path *p);
+
+// namei.c
+bool cred_has(const struct vfs_cred *c, unsigned cap);
+bool cred_in_group(const struct vfs_cred *c, uint32_t gid);
+int may_create(struct inode *dir, const struct vfs_cred *c);
+
+// file.c
+struct file *file_new(struct vfs *v, const struct path *p /* taken over on success */, unsigned flags, unsigned mode);
+// Opens an inode that the tree itself reads (an overlay's lower file): no permission check. d: borrowed.
+int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct file **out);
+
+// attr.c
+int inode_attr(struct inode *i, struct vfs_attr *out);
+int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
+bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c);
+int inode_write_begin(struct inode *i);  // ETXTBSY
+static inline void inode_write_end(struct inode *i) { atomic_fetch_sub(&i->writers, 1); }
+int inode_exec_begin(struct inode *i);
+static inline void inode_exec_end(struct inode *i) { atomic_fetch_add(&i->writers, 1); }
+
+// locks.c
+void locks_release_file(struct file *f);
+
+// pipe/fifo.c
+int fifo_open(struct inode *i, struct file *f);
+
+#endif

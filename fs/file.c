@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute offsets.
+// Cost: no host call of our own but what the object makes.
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "abi/poll.h"
+#include "abi/uio.h"
+#include "fs/core.h"
+
+struct file *file_new(struct vfs *v, const struct path *p, unsigned flags, unsigned mode) {
+    struct file *f = znew(struct file);
+    if (!f)
+        return NULL;
+    ref_init(&f->refs, 1);
+    f->path = *p;
+    f->inode = p->dentry->inode;
+    atomic_init(&f->flags, flags);
+    f->mode = mode;
+    lock_init(&f->pos_lock, RANK_FILE_POS);
+    list_init(&f->epoll_items);
+    atomic_fetch_add_explicit(&v->files, 1, memory_order_relaxed);
+    return f;
+}
+struct file *file_get(struct file *f) {
+    ref_get(&f->refs);
+    return f;
+}
+void file_put(struct file *f) {
+    if (!f || !ref_put(&f->refs))
+        return;
+    struct vfs *v = f->path.dentry->sb->vfs;
+    if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
+        locks_release_file(f);
+    if (f->ops && f->ops->release)
+        f->ops->release(f);
+    if (f->mode & FMODE_EXEC)
+        inode_exec_end(f->inode);
+    else if ((f->mode & FMODE_WRITE) && LINUX_S_ISREG(f->inode->attr.mode))
+        inode_write_end(f->inode);
+    path_put(&f->path);
+    lock_destroy(&f->pos_lock);
+    free(f);
+    atomic_fetch_sub_explicit(&v->files, 1, memory_order_relaxed);
+}
+
+static void cut(struct uio *u) {
+    if (u->left > LINUX_MAX_RW_COUNT)
+        u->left = LINUX_MAX_RW_COUNT;
+}
+static int may_read(const struct file *f) {
+    if (!(f->mode & FMODE_READ))
+        return -LINUX_EBADF;
+    if (LINUX_S_ISDIR(f->inode->attr.mode))
+        return -LINUX_EISDIR;
+    return f->ops->read ? 0 : -LINUX_EINVAL;
+}
+static int may_write(const struct file *f) {
+    if (!(f->mode & FMODE_WRITE))
+        return -LINUX_EBADF;
+    return f->ops->write ? 0 : -LINUX_EINVAL;
+}
+static bool own_pos(const struct file *f) { return (f->mode & FMODE_SEEK) && !(f->mode & FMODE_OWN_POS); }
+
+int64_t vfs_read(struct file *f, struct uio *u) {
+    int err = may_read(f);
+    if (err)
+        return err;
+    cut(u);
+    if (!own_pos(f))
+        return f->ops->read(f, u, 0);
+    LOCKED(&f->pos_lock);
+    int64_t n = f->ops->read(f, u, f->pos);
+    if (n > 0)
+        f->pos += (uint64_t)n;
+    return n;
+}
+int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
+    int err = may_read(f);
+    if (err)
+        return err;
+    if (!(f->mode & FMODE_SEEK))
+        return -LINUX_ESPIPE;
+    if (off > INT64_MAX)
+        return -LINUX_EINVAL;
+    cut(u);
+    return f->ops->read(f, u, off);
+}
+
+static int drop_priv(const struct vfs_ctx *ctx, struct inode *i) {
+    if (!ctx || !inode_must_drop_priv(i, &ctx->cred))
+        return 0;
+    struct vfs_attr a = {0};
+    return inode_setattr(i, &a, ATTR_KILL_PRIV);
+}
+// A regular file's write, at a known place.
+static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    uint64_t limit = ctx ? ctx->fsize_limit : UINT64_MAX;
+    if (limit > INT64_MAX)
+        limit = INT64_MAX;
+    if (u->left == 0)
+        return 0;
+    if (off >= limit)
+        return -LINUX_EFBIG;
+    size_t left = u->left, n = left < limit - off ? left : (size_t)(limit - off);
+    int err = drop_priv(ctx, f->inode);
+    if (err)
+        return err;
+    u->left = n;
+    int64_t done = f->ops->write(f, u, off);
+    u->left += left - n;
+    return done;
+}
+// At the end of the file. The stripe makes "the end" and the write there one step among appenders of this sandbox.
+// LIMIT: other processes of the host that append to the same file may interleave.
+static int64_t append(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t *end) {
+    struct vfs *v = f->path.dentry->sb->vfs;
+    struct lock *l = &v->append[((uintptr_t)f->inode >> 7) % APPEND_STRIPES];
+    struct vfs_attr a;
+    lock_nested(l);
+    int64_t n = inode_attr(f->inode, &a);
+    if (n == 0)
+        n = write_at(ctx, f, u, a.size);
+    lock_drop(l);
+    if (n >= 0)
+        *end = a.size + (uint64_t)n;
+    return n;
+}
+static bool appends(struct file *f, const struct uio *u) {
+    if (u->flags & LINUX_RWF_APPEND)
+        return true;
+    return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
+           !(u->flags & LINUX_RWF_NOAPPEND) && LINUX_S_ISREG(f->inode->attr.mode);
+}
+int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
+    int err = may_write(f);
+    if (err)
+        return err;
+    cut(u);
+    if (!own_pos(f))
+        return f->ops->write(f, u, 0);
+    LOCKED(&f->pos_lock);
+    if (!LINUX_S_ISREG(f->inode->attr.mode)) {
+        int64_t n = f->ops->write(f, u, f->pos);
+        f->pos += n > 0 ? (uint64_t)n : 0;
+        return n;
+    }
+    if (appends(f, u))
+        return append(ctx, f, u, &f->pos);
+    int64_t n = write_at(ctx, f, u, f->pos);
+    if (n > 0)
+        f->pos += (uint64_t)n;
+    return n;
+}
+int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    uint64_t end;
+    int err = may_write(f);
+    if (err)
+        return err;
+    if (!(f->mode & FMODE_SEEK))
+        return -LINUX_ESPIPE;
+    if (off > INT64_MAX)
+        return -LINUX_EINVAL;
+    cut(u);
+    if (!LINUX_S_ISREG(f->inode->attr.mode) || (f->mode & FMODE_OWN_POS))
+        return f->ops->write(f, u, off);
+    return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);
+}
+
+// ---- Offsets and listings --------------------------------------------------------------------------------------------
+static int seek_place(struct file *f, int64_t off, int whence, int64_t *pos) {
+    struct vfs_attr a;
+    int err = whence >= LINUX_SEEK_END ? inode_attr(f->inode, &a) : 0;
+    int64_t from = whence == LINUX_SEEK_CUR ? (int64_t)f->pos : whence == LINUX_SEEK_END ? (int64_t)a.size : 0;
+    if (err)
+        return err;
+    if (whence < LINUX_SEEK_DATA)
+        return __builtin_add_overflow(from, off, pos) || *pos < 0 ? -LINUX_EINVAL : 0;
+    if (off < 0 || (uint64_t)off >= a.size)  // all data, then the hole at the end
+        return -LINUX_ENXIO;
+    *pos = whence == LINUX_SEEK_DATA ? off : (int64_t)a.size;
+    return 0;
+}
+int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
+    if (whence < 0 || whence > LINUX_SEEK_HOLE)
+        return -LINUX_EINVAL;
+    if (!(f->mode & FMODE_SEEK))
+        return f->mode & FMODE_PATH ? -LINUX_EBADF : -LINUX_ESPIPE;
+    if ((f->mode & FMODE_OWN_POS) && f->ops->llseek)
+        return f->ops->llseek(f, off, whence);
+    LOCKED(&f->pos_lock);
+    int64_t pos;
+    if (f->ops->llseek && whence >= LINUX_SEEK_DATA) {
+        pos = f->ops->llseek(f, off, whence);
+        if (pos < 0)
+            return pos;
+    } else {
+        int err = seek_place(f, off, whence, &pos);
+        if (err)
+            return err;
+    }
+    f->pos = (uint64_t)pos;
+    return pos;
+}
+int vfs_readdir(struct file *f, struct readdir_sink *s) {
+    struct inode *i = f->inode;
+    if (f->mode & FMODE_PATH)
+        return -LINUX_EBADF;
+    if (!LINUX_S_ISDIR(i->attr.mode) || !f->ops->readdir)
+        return -LINUX_ENOTDIR;
+    LOCKED(&f->pos_lock);
+    if (i->sb->no_dcache)
+        return f->ops->readdir(f, s, &f->pos);
+    LOCKED(&i->lock);
+    return i->dead ? -LINUX_ENOENT : f->ops->readdir(f, s, &f->pos);
+}
+
+// ---- The rest ------------------------------------------------------------------------------------------------------------
+uint32_t vfs_poll(struct file *f, struct waiter *w) {
+    if (f->ops && f->ops->poll)
+        return f->ops->poll(f, w);
+    return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDNORM | LINUX_POLLWRNORM;
+}
+int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    if (f->mode & FMODE_PATH)
+        return -LINUX_EBADF;
+    return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg, ua) : -LINUX_ENOTTY;
+}
+int vfs_fsync(struct file *f, bool data_only) {
+    if (f->mode & FMODE_PATH)
+        return -LINUX_EBADF;
+    if (!LINUX_S_ISREG(f->inode->attr.mode) && !LINUX_S_ISDIR(f->inode->attr.mode))
+        return -LINUX_EINVAL;
+    return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
+}
+int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
+    const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
+    uint64_t end;
+    if (off > INT64_MAX || len == 0 || len > INT64_MAX)
+        return -LINUX_EINVAL;
+    // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
+    if (mode & ~known || (mode & LINUX_FALLOC_FL_PUNCH_HOLE && mode & LINUX_FALLOC_FL_ZERO_RANGE))
+        return -LINUX_EOPNOTSUPP;
+    if ((mode & LINUX_FALLOC_FL_PUNCH_HOLE) && !(mode & LINUX_FALLOC_FL_KEEP_SIZE))
+        return -LINUX_EOPNOTSUPP;
+    if (!(f->mode & FMODE_WRITE))
+        return -LINUX_EBADF;
+    unsigned type = inode_type(f->inode);
+    if (type == LINUX_S_IFIFO)
+        return -LINUX_ESPIPE;
+    if (type == LINUX_S_IFDIR)
+        return -LINUX_EISDIR;
+    if (type != LINUX_S_IFREG)
+        return -LINUX_ENODEV;
+    if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
+        return -LINUX_EFBIG;
+    if (!(mode & LINUX_FALLOC_FL_KEEP_SIZE) && ctx && end > ctx->fsize_limit)
+        return -LINUX_EFBIG;
+    if (!f->ops->fallocate)
+        return -LINUX_EOPNOTSUPP;
+    int err = drop_priv(ctx, f->inode);
+    return err ? err : f->ops->fallocate(f, mode, off, len);
+}
+int vfs_mmap_fd(struct file *f, int prot, bool shared) {
+    return f->ops && f->ops->mmap_fd ? f->ops->mmap_fd(f, prot, shared) : -LINUX_ENODEV;
+}
+void vfs_flush(struct file *f, void *owner) {
+    if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed)) {
+        struct linux_flock all = {.l_type = LINUX_F_UNLCK, .l_whence = LINUX_SEEK_SET};
+        vfs_lock(f, owner, 0, &all);
+    }
+    if (f->ops && f->ops->flush)
+        f->ops->flush(f, owner);
+}
+int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off) {
+    struct uio_kernel k;
+    size_t done = 0;
+    while (done < n) {
+        uio_kernel_init(&k, (char *)buf + done, n - done);
+        int64_t got = f->ops->read ? f->ops->read(f, &k.u, off + done) : -LINUX_EINVAL;
+        if (got < 0)
+            return got;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (int64_t)done;
+}

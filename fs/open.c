@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// open: flags, finding or making the object, the checks of open(2) in Linux' order, and the open file. An existing name
+// is opened without any directory's lock. Fifos are the pipe's business (fs/pipe/fifo.c).
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "fs/core.h"
+
+struct open_req {
+    const struct vfs_ctx *ctx;
+    unsigned flags;
+    int acc;       // MAY_*
+    bool created;  // by this open: permissions do not matter any more
+};
+
+static int prepare(struct open_req *r, unsigned flags) {
+    static const int acc[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+    if (flags & LINUX_O_PATH) {
+        r->flags = flags & (LINUX_O_PATH | LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_CLOEXEC);
+        r->acc = 0;
+        return 0;
+    }
+    r->flags = flags;
+    r->acc = flags & VFS_O_EXEC ? MAY_EXEC : acc[flags & LINUX_O_ACCMODE];
+    if (flags & LINUX_O_TRUNC)
+        r->acc |= MAY_WRITE;
+    if (flags & LINUX___O_TMPFILE) {
+        if ((flags & LINUX_O_TMPFILE) != LINUX_O_TMPFILE || (flags & LINUX_O_CREAT) || !(r->acc & MAY_WRITE))
+            return -LINUX_EINVAL;
+    } else if ((flags & LINUX_O_CREAT) && (flags & LINUX_O_DIRECTORY)) {
+        return -LINUX_EINVAL;
+    }
+    return 0;
+}
+static int may_open(const struct open_req *r, const struct path *p) {
+    struct inode *i = p->dentry->inode;
+    switch (inode_type(i)) {
+    case LINUX_S_IFLNK:
+        return -LINUX_ELOOP;
+    case LINUX_S_IFDIR:
+        if ((r->acc & MAY_WRITE) || (r->flags & LINUX_O_CREAT))
+            return -LINUX_EISDIR;
+        if (r->acc & MAY_EXEC)
+            return -LINUX_EACCES;
+        break;
+    case LINUX_S_IFCHR:
+    case LINUX_S_IFBLK:
+        if ((p->mnt->flags & LINUX_MS_NODEV) || (r->acc & MAY_EXEC))
+            return -LINUX_EACCES;
+        break;
+    case LINUX_S_IFREG:
+        if ((r->acc & MAY_EXEC) && (p->mnt->flags & LINUX_MS_NOEXEC))
+            return -LINUX_EACCES;
+        if ((r->acc & MAY_WRITE) && path_read_only(p))
+            return -LINUX_EROFS;
+        break;
+    default:
+        if (r->acc & MAY_EXEC)
+            return -LINUX_EACCES;
+    }
+    if (r->created)
+        return 0;
+    const struct vfs_cred *c = &r->ctx->cred;
+    int err = vfs_permission(i, r->acc, c);
+    if (!err && (r->flags & LINUX_O_NOATIME) && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER))
+        err = -LINUX_EPERM;
+    return err;
+}
+static unsigned mode_of(unsigned flags, uint32_t type) {
+    unsigned mode = 0, acc = flags & LINUX_O_ACCMODE;
+    if (flags & LINUX_O_PATH)
+        return FMODE_PATH;
+    if (flags & VFS_O_EXEC)
+        return FMODE_EXEC | FMODE_READ | FMODE_SEEK;
+    if (acc == LINUX_O_RDONLY || acc == LINUX_O_RDWR)
+        mode |= FMODE_READ;
+    if (acc == LINUX_O_WRONLY || acc == LINUX_O_RDWR)
+        mode |= FMODE_WRITE;
+    if (type != LINUX_S_IFIFO && type != LINUX_S_IFSOCK)
+        mode |= FMODE_SEEK;
+    return mode;
+}
+// ETXTBSY's counts; given back by file_put() as f->mode says.
+static int claim(struct file *f) {
+    int err = 0;
+    unsigned want = f->mode & (FMODE_EXEC | FMODE_WRITE);
+    if (want & FMODE_EXEC)
+        err = inode_exec_begin(f->inode);
+    else if ((want & FMODE_WRITE) && LINUX_S_ISREG(f->inode->attr.mode))
+        err = inode_write_begin(f->inode);
+    if (err)
+        f->mode &= ~want;
+    return err;
+}
+static int open_object(struct file *f, const struct vfs_ctx *ctx) {
+    struct inode *i = f->inode;
+    uint32_t type = inode_type(i);
+    if (type == LINUX_S_IFSOCK)
+        return -LINUX_ENXIO;
+    if (type == LINUX_S_IFIFO)
+        return fifo_open(i, f);
+    f->ops = i->fops;
+    int err = i->ops->open ? i->ops->open(i, f, ctx) : 0;
+    return err ? err : f->ops ? 0 : -LINUX_ENXIO;
+}
+static int truncate_opened(const struct open_req *r, struct file *f) {
+    struct vfs_attr a = {.size = 0, .mtime = inode_now()};
+    unsigned kill = inode_must_drop_priv(f->inode, &r->ctx->cred) ? ATTR_KILL_PRIV : 0;
+    int err = f->mode & FMODE_WRITE ? 0 : inode_write_begin(f->inode);
+    if (err)
+        return err;
+    err = inode_setattr(f->inode, &a, ATTR_SIZE | ATTR_MTIME | kill);
+    if (!(f->mode & FMODE_WRITE))
+        inode_write_end(f->inode);
+    return err;
+}
+// p is taken over.
+static int open_found(const struct open_req *r, struct path *p, struct file **out) {
+    struct inode *i = p->dentry->inode;
+    int err = 0;
+    if ((r->flags & LINUX_O_DIRECTORY) && !LINUX_S_ISDIR(i->attr.mode))
+        err = -LINUX_ENOTDIR;
+    if (!err && !(r->flags & LINUX_O_PATH))
+        err = may_open(r, p);
+    // What is done at open only does not stay in the file's flags.
+    unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | VFS_O_EXEC);
+    struct file *f = err ? NULL : file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
+    if (!f) {
+        path_put(p);
+        return err ? err : -LINUX_ENOMEM;
+    }
+    if (r->flags & LINUX_O_PATH) {
+        static const struct file_ops path_ops;
+        f->ops = &path_ops;
+        *out = f;
+        return 0;
+    }
+    err = claim(f);
+    if (!err)
+        err = open_object(f, r->ctx);
+    if (err == -LINUX_EAGAIN && inode_type(i) == LINUX_S_IFIFO && f->priv) {
+        *out = f;
+        return err;
+    }
+    if (!err && (r->flags & LINUX_O_TRUNC) && !r->created && LINUX_S_ISREG(i->attr.mode))
+        err = truncate_opened(r, f);
+    if (err) {
+        file_put(f);
+        return err;
+    }
+    *out = f;
+    return 0;
+}
+int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct file **out) {
+    struct path p = {mnt, d};
+    struct vfs_ctx ctx = {.vfs = d->sb->vfs, .cred = {.caps = LINUX_CAP_FULL_SET}, .fsize_limit = UINT64_MAX};
+    path_get(&p);
+    struct file *f = file_new(ctx.vfs, &p, flags, mode_of(flags, inode_type(d->inode)));
+    if (!f) {
+        path_put(&p);
+        return -LINUX_ENOMEM;
+    }
+    int err = claim(f);
+    if (!err)
+        err = open_object(f, &ctx);
+    if (err) {
+        file_put(f);
+        return err;
+    }
+    *out = f;
+    return 0;
+}
+
+// ---- O_CREAT -----------------------------------------------------------------------------------------------------------
+static int create(struct open_req *r, const struct path *parent, struct dentry *d, uint32_t mode) {
+    struct inode *dir = parent->dentry->inode;
+    if (path_read_only(parent))
+        return -LINUX_EROFS;
+    int err = may_create(dir, &r->ctx->cred);
+    if (err)
+        return err;
+    if (!dir->ops->create)
+        return -LINUX_EACCES;
+    r->created = true;
+    return dir->ops->create(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+}
+// *d: the last name, which exists, or is made here.
+static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, struct dentry **d) {
+    struct dentry *parent = w->cur.dentry;
+    struct inode *dir = parent->inode;
+    *d = NULL;
+    if (!LINUX_S_ISDIR(dir->attr.mode))
+        return -LINUX_ENOTDIR;
+    if (!dir->ops->revalidate && !dir->sb->no_dcache)
+        *d = dcache_find(parent, w->last, w->last_len);
+    if (*d && (*d)->inode)
+        return 0;
+    dentry_put(*d);
+    *d = NULL;
+    LOCKED(&dir->lock);
+    int err = dcache_lookup_locked(parent, w->last, w->last_len, d);
+    return err || (*d)->inode ? err : create(r, &w->cur, *d, mode);
+}
+// One try: 1 when the last name was a link, and the walk goes on behind it.
+static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct path *p) {
+    struct dentry *d = NULL;
+    if (w->last_type == LAST_ROOT && w->links > 0) {  // a magic link led straight to the object
+        *p = w->cur;
+        path_get(p);
+        return 0;
+    }
+    if (w->last_type != LAST_NORM || w->must_dir)
+        return -LINUX_EISDIR;
+    int err = find_or_create(r, w, mode, &d);
+    if (err) {
+        dentry_put(d);
+        return err;
+    }
+    if (!r->created && (r->flags & LINUX_O_EXCL)) {
+        dentry_put(d);
+        return -LINUX_EEXIST;
+    }
+    if (LINUX_S_ISLNK(d->inode->attr.mode)) {
+        err = r->flags & LINUX_O_NOFOLLOW ? -LINUX_ELOOP : walk_into_link(w, d);
+        dentry_put(d);
+        return err ? err : 1;
+    }
+    *p = (struct path){mount_get(w->cur.mnt), d};
+    path_into_mounts(w->vfs, p);
+    return 0;
+}
+static int open_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode, unsigned walk,
+                       struct file **out) {
+    struct walk w;
+    struct path p;
+    int err = walk_begin(&w, r->ctx, base, name, walk);
+    do {
+        if (!err)
+            err = walk_run(&w, true);
+        if (!err)
+            err = open_last(r, &w, mode, &p);
+    } while (err == 1 && !(err = 0));
+    walk_end(&w);
+    return err ? err : open_found(r, &p, out);
+}
+
+// ---- O_TMPFILE -----------------------------------------------------------------------------------------------------------
+static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, struct file **out) {
+    struct inode *i = dir->dentry->inode;
+    if (!LINUX_S_ISDIR(i->attr.mode))
+        return -LINUX_ENOTDIR;
+    if (path_read_only(dir))
+        return -LINUX_EROFS;
+    int err = vfs_permission(i, MAY_WRITE | MAY_EXEC, &r->ctx->cred);
+    if (err)
+        return err;
+    if (!i->ops->tmpfile)
+        return -LINUX_EOPNOTSUPP;
+    struct dentry *d = dentry_new(i->sb, dir->dentry, "#tmpfile", 8);
+    if (!d)
+        return -LINUX_ENOMEM;
+    lock_take(&i->lock);
+    err = i->dead ? -LINUX_ENOENT
+                  : i->ops->tmpfile(i, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+    lock_drop(&i->lock);
+    if (err) {
+        dentry_put(d);
+        return err;
+    }
+    d->inode->linkable = !(r->flags & LINUX_O_EXCL);
+    r->created = true;
+    r->flags &= ~(LINUX_O_DIRECTORY | LINUX___O_TMPFILE);
+    struct path p = {mount_get(dir->mnt), d};
+    err = open_found(r, &p, out);
+    if (!err)
+        atomic_fetch_or(&(*out)->flags, LINUX_O_TMPFILE);
+    return err;
+}
+
+int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint32_t mode,
+             unsigned walk, struct file **out) {
+    struct open_req r = {.ctx = ctx};
+    struct path p;
+    int err = prepare(&r, flags);
+    *out = NULL;
+    if (err)
+        return err;
+    if (r.flags & LINUX_O_CREAT)
+        return open_create(&r, base, name, mode, walk & ~WALK_FOLLOW, out);
+    walk &= ~WALK_FOLLOW;
+    if (!(r.flags & LINUX_O_NOFOLLOW))
+        walk |= WALK_FOLLOW;
+    if (r.flags & LINUX_O_DIRECTORY)
+        walk |= WALK_DIRECTORY;
+    err = vfs_walk(ctx, base, name, walk, &p);
+    if (err)
+        return err;
+    if (r.flags & LINUX___O_TMPFILE) {
+        err = open_tmpfile(&r, &p, mode, out);
+        path_put(&p);
+        return err;
+    }
+    return open_found(&r, &p, out);
+}
+int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out) {
+    struct open_req r = {.ctx = ctx};
+    int err = prepare(&r, flags & ~(LINUX_O_CREAT | LINUX_O_EXCL));
+    *out = NULL;
+    if (err)
+        return err;
+    struct path mine = *p;
+    path_get(&mine);
+    return open_found(&r, &mine, out);
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pipes and fifos: a ring of pages that are allocated when first written, and kept, so that a ping-pong of small writes
+// allocates nothing (an empty ring starts again at its first page). Writes of at most PIPE_BUF bytes go in whole or not
+// at all. Capacity is counted in bytes, not in page slots as on Linux. A call makes no host call but those of the copy
+// and of waking a waiter. The sentry adds SIGPIPE to EPIPE.
+// Lock: pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode, no splice.
+#include "fs/pipe/pipe.h"
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "fs/core.h"
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE GUEST_PAGE_SIZE
+
+struct pipe {
+    struct lock lock;
+    struct waitq wait;
+    unsigned readers, writers;            // [lock] open ends
+    uint32_t reader_count, writer_count;  // [lock] how many ever came: a fifo's open waits for a change
+    uint32_t size, len, head;             // [lock] bytes: capacity (a power of two), in it, place of the first
+    unsigned users;                       // [inode->lock] open files; the last one frees
+    uint8_t **pages;                      // [lock] size / PAGE
+};
+
+// ---- The ring ------------------------------------------------------------------------------------------------------
+static int64_t ring_put(struct pipe *p, struct uio *u, uint32_t n) {
+    uint32_t done = 0;
+    if (p->len == 0)
+        p->head = 0;
+    while (done < n) {
+        uint32_t at = (p->head + p->len) & (p->size - 1), k = at / PAGE, in = at % PAGE;
+        uint32_t run = n - done < PAGE - in ? n - done : (uint32_t)(PAGE - in);
+        if (!p->pages[k] && !(p->pages[k] = xcalloc(1, PAGE)))
+            return done ? (int64_t)done : -LINUX_ENOMEM;
+        int64_t got = uio_from(u, p->pages[k] + in, run);
+        if (got < 0)
+            return done ? (int64_t)done : got;
+        p->len += (uint32_t)got;
+        done += (uint32_t)got;
+        if (got < run)
+            break;
+    }
+    return done;
+}
+static int64_t ring_take(struct pipe *p, struct uio *u) {
+    uint32_t done = 0;
+    while (p->len > 0 && u->left > 0) {
+        uint32_t k = p->head / PAGE, in = p->head % PAGE, run = (uint32_t)PAGE - in;
+        run = run < p->len ? run : p->len;
+        run = run < u->left ? run : (uint32_t)u->left;
+        int64_t put = uio_to(u, p->pages[k] + in, run);
+        if (put < 0)
+            return done ? (int64_t)done : put;
+        p->head = (p->head + (uint32_t)put) & (p->size - 1);
+        p->len -= (uint32_t)put;
+        done += (uint32_t)put;
+        if (put < run)
+            break;
+    }
+    return done;
+}
+
+// ---- file_ops --------------------------------------------------------------------------------------------------------
+static int64_t pipe_read(struct file *f, struct uio *u, uint64_t off) {
+    struct pipe *p = f->priv;
+    if (u->left == 0)
+        return 0;
+    lock_take(&p->lock);
+    int64_t n = p->len ? ring_take(p, u) : p->writers ? -LINUX_EAGAIN : 0;
+    bool room = p->writers && p->size - p->len >= LINUX_PIPE_BUF;
+    lock_drop(&p->lock);
+    if (n > 0 && room)
+        waitq_wake(&p->wait, LINUX_POLLOUT | LINUX_POLLWRNORM);
+    return n;
+}
+static int64_t pipe_write(struct file *f, struct uio *u, uint64_t off) {
+    struct pipe *p = f->priv;
+    int64_t n;
+    if (u->left == 0)
+        return 0;
+    lock_take(&p->lock);
+    uint32_t room = p->size - p->len;
+    if (!p->readers)
+        n = -LINUX_EPIPE;
+    else if (room == 0 || (u->left <= LINUX_PIPE_BUF && u->left > room))
+        n = -LINUX_EAGAIN;
+    else
+        n = ring_put(p, u, u->left < room ? (uint32_t)u->left : room);
+    lock_drop(&p->lock);
+    if (n > 0)
+        waitq_wake(&p->wait, LINUX_POLLIN | LINUX_POLLRDNORM);
+    return n;
+}
+static uint32_t pipe_poll(struct file *f, struct waiter *w) {
+    struct pipe *p = f->priv;
+    uint32_t ev = 0;
+    if (w)
+        waitq_add(&p->wait, w);
+    LOCKED(&p->lock);
+    if (f->mode & FMODE_READ) {
+        if (p->len)
+            ev |= LINUX_POLLIN | LINUX_POLLRDNORM;
+        // A fifo that no writer has opened yet has not been hung up.
+        if (!p->writers && p->writer_count != (uint32_t)f->pos)
+            ev |= LINUX_POLLHUP;
+    }
+    if (f->mode & FMODE_WRITE) {
+        if (p->size - p->len >= LINUX_PIPE_BUF)
+            ev |= LINUX_POLLOUT | LINUX_POLLWRNORM;
+        if (!p->readers)
+            ev |= LINUX_POLLERR;
+    }
+    return ev;
+}
+static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    struct pipe *p = f->priv;
+    if (cmd != LINUX_FIONREAD)
+        return -LINUX_ENOTTY;
+    lock_take(&p->lock);
+    int32_t n = (int32_t)p->len;
+    lock_drop(&p->lock);
+    return ua->out(ua, uaddr(arg), &n, sizeof n);
+}
+static void pipe_free(struct pipe *p) {
+    for (uint32_t k = 0; k < p->size / PAGE; k++)
+        free(p->pages[k]);
+    free(p->pages);
+    waitq_destroy(&p->wait);
+    lock_destroy(&p->lock);
+    free(p);
+}
+static void pipe_release(struct file *f) {
+    struct pipe *p = f->priv;
+    struct inode *i = f->inode;
+    if (!p)
+        return;
+    lock_take(&i->lock);
+    lock_take(&p->lock);
+    p->readers -= (f->mode & FMODE_READ) != 0;
+    p->writers -= (f->mode & FMODE_WRITE) != 0;
+    lock_drop(&p->lock);
+    bool last = --p->users == 0;
+    if (last)
+        i->pipe = NULL;
+    else
+        waitq_wake(&p->wait, LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLERR | LINUX_POLLHUP | LINUX_POLLRDNORM |
+                                 LINUX_POLLWRNORM);
+    lock_drop(&i->lock);
+    if (last)
+        pipe_free(p);
+}
+static const struct file_ops pipe_ops = {
+    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = pipe_release};
+
+// ---- Making and opening ------------------------------------------------------------------------------------------------
+static struct pipe *pipe_new(void) {
+    struct pipe *p = znew(struct pipe);
+    uint8_t **pages = p ? xcalloc(PIPE_DEFAULT_SIZE / PAGE, sizeof *pages) : NULL;
+    if (!pages) {
+        free(p);
+        return NULL;
+    }
+    lock_init(&p->lock, RANK_OBJECT);
+    waitq_init(&p->wait);
+    p->size = PIPE_DEFAULT_SIZE;
+    p->pages = pages;
+    return p;
+}
+// Counts f in as an end. inode->lock is held.
+static void join(struct pipe *p, struct file *f) {
+    f->ops = &pipe_ops;
+    f->priv = p;
+    p->users++;
+    LOCKED(&p->lock);
+    if (f->mode & FMODE_READ) {
+        p->readers++;
+        p->reader_count++;
+    }
+    if (f->mode & FMODE_WRITE) {
+        p->writers++;
+        p->writer_count++;
+    }
+}
+// f->pos, which a stream does not need, remembers the other side's count at the time of opening: who waits is done when
+// it has moved (a peer that came and went counts), and a reader sees no hang-up before.
+#define WAITS (1ull << 63)
+int fifo_open(struct inode *i, struct file *f) {
+    f->mode &= ~FMODE_SEEK;
+    lock_take(&i->lock);
+    if (!i->pipe && !(i->pipe = pipe_new())) {
+        lock_drop(&i->lock);
+        return -LINUX_ENOMEM;
+    }
+    struct pipe *p = i->pipe;
+    bool rd = f->mode & FMODE_READ, wr = f->mode & FMODE_WRITE;
+    bool nonblock = atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_NONBLOCK;
+    int err = !rd && !wr ? -LINUX_EINVAL : 0;
+    if (wr && !rd && nonblock && !p->readers)
+        err = -LINUX_ENXIO;
+    if (err && !p->users) {
+        i->pipe = NULL;
+        pipe_free(p);
+    }
+    if (!err) {
+        join(p, f);
+        bool wait = rd != wr && !(rd ? p->writers : p->readers);
+        uint32_t seen = rd ? p->writer_count : p->reader_count;
+        f->pos = wait ? seen : seen - 1u;  // somebody is here: the count has moved
+        if (wait && !nonblock) {
+            f->pos |= WAITS;
+            err = -LINUX_EAGAIN;
+        }
+    }
+    lock_drop(&i->lock);
+    if (!err || err == -LINUX_EAGAIN)
+        waitq_wake(&p->wait, LINUX_POLLIN | LINUX_POLLOUT);
+    return err;
+}
+int vfs_open_again(struct file *f, struct waiter *w) {
+    struct pipe *p = f->priv;
+    if (w)
+        waitq_add(&p->wait, w);
+    if (!(f->pos & WAITS))
+        return 0;
+    LOCKED(&p->lock);
+    uint32_t now = f->mode & FMODE_READ ? p->writer_count : p->reader_count;
+    if (now == (uint32_t)f->pos)
+        return -LINUX_EAGAIN;
+    f->pos &= ~WAITS;
+    return 0;
+}
+
+int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
+    static const struct inode_ops pipe_inode_ops;
+    char name[32];
+    struct vfs_attr a = {.mode = LINUX_S_IFIFO | 0600, .ino = inode_next_ino(), .nlink = 1};
+    if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
+        return -LINUX_EINVAL;
+    struct inode *i = inode_new(vfs->anon->sb, &pipe_inode_ops, NULL, &a);
+    struct pipe *p = i ? pipe_new() : NULL;
+    if (!p) {
+        if (i)
+            inode_put(i);
+        return -LINUX_ENOMEM;
+    }
+    snprintf(name, sizeof name, "pipe:[%llu]", (unsigned long long)a.ino);
+    flags &= LINUX_O_NONBLOCK;
+    int err = file_anon(vfs, name, i, &pipe_ops, NULL, flags | LINUX_O_RDONLY, &ends[0]);
+    if (err) {
+        pipe_free(p);
+        return err;
+    }
+    path_get(&ends[0]->path);
+    ends[1] = file_new(vfs, &ends[0]->path, flags | LINUX_O_WRONLY, FMODE_WRITE);
+    if (!ends[1]) {
+        path_put(&ends[0]->path);
+        file_put(ends[0]);
+        pipe_free(p);
+        return -LINUX_ENOMEM;
+    }
+    i->pipe = p;
+    lock_take(&i->lock);
+    join(p, ends[0]);
+    join(p, ends[1]);
+    lock_drop(&i->lock);
+    ends[0]->pos = 0;  // a writer has been here: the count is 1
+    return 0;
+}
+
+// ---- Size ----------------------------------------------------------------------------------------------------------------
+static struct pipe *pipe_of(struct file *f) { return f->ops == &pipe_ops ? f->priv : NULL; }
+int64_t pipe_get_size(struct file *f) {
+    struct pipe *p = pipe_of(f);
+    if (!p)
+        return -LINUX_EBADF;
+    LOCKED(&p->lock);
+    return p->size;
+}
+// Moves what is in the ring to the front of a new page table. p->lock is held.
+static int resize(struct pipe *p, uint32_t size) {
+    uint8_t **pages = xcalloc(size / PAGE, sizeof *pages);
+    if (!pages)
+        return -LINUX_ENOMEM;
+    for (uint32_t at = 0; at < p->len;) {
+        uint32_t from = (p->head + at) & (p->size - 1), in = from % PAGE, to = at % PAGE;
+        uint32_t run = (uint32_t)(PAGE - (in > to ? in : to));
+        run = run < p->len - at ? run : p->len - at;
+        if (!pages[at / PAGE] && !(pages[at / PAGE] = xcalloc(1, PAGE))) {
+            for (uint32_t k = 0; k < size / PAGE; k++)
+                free(pages[k]);
+            free(pages);
+            return -LINUX_ENOMEM;
+        }
+        memcpy(pages[at / PAGE] + to, p->pages[from / PAGE] + in, run);
+        at += run;
+    }
+    for (uint32_t k = 0; k < p->size / PAGE; k++)
+        free(p->pages[k]);
+    free(p->pages);
+    p->pages = pages;
+    p->size = size;
+    p->head = 0;
+    return 0;
+}
+int64_t pipe_set_size(struct file *f, uint64_t size, bool capable) {
+    struct pipe *p = pipe_of(f);
+    uint32_t want = (uint32_t)PAGE;
+    if (!p)
+        return -LINUX_EBADF;
+    if (size == 0 || size > 1u << 31)
+        return -LINUX_EINVAL;
+    while (want < size)
+        want *= 2;
+    LOCKED(&p->lock);
+    if (want > PIPE_MAX_SIZE && want > p->size && !capable)
+        return -LINUX_EPERM;
+    if (want < p->len)
+        return -LINUX_EBUSY;
+    int err = want == p->size ? 0 : resize(p, want);
+    if (!err)
+        waitq_wake(&p->wait, LINUX_POLLOUT | LINUX_POLLWRNORM);
+    return err ? err : (int64_t)want;
+}

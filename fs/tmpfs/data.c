@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of a tmpfs file. Small ones are pages in our heap, reached without any host call; a larger file, or one
+// that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota). Whatever becomes
+// visible was zeroed or written. The inode's lock is held throughout.
+#include "fs/tmpfs/node.h"
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE GUEST_PAGE_SIZE
+
+static const uint8_t zeros[PAGE];
+
+static struct vfs_attr *attr(struct tnode *n) { return &n->inode->attr; }
+static uint64_t pages_of(uint64_t size) { return size / PAGE + (size % PAGE != 0); }
+static void set_charged(struct tnode *n, uint64_t pages) {
+    n->data.charged = pages;
+    attr(n)->blocks = pages * (PAGE / 512);
+}
+void tdata_init(struct tdata *t) { t->fd = -1; }
+
+// ---- Heap pages ----------------------------------------------------------------------------------------------------
+static void free_page(struct tnode *n, uint32_t k) {
+    struct tdata *t = &n->data;
+    if (k >= t->npages || !t->pages[k])
+        return;
+    free(t->pages[k]);
+    t->pages[k] = NULL;
+    if (k == 0)
+        t->cap0 = 0;
+    tquota_give(tsuper(n->inode), 1);
+    set_charged(n, t->charged - 1);
+}
+static void free_heap(struct tnode *n) {
+    for (uint32_t k = 0; k < n->data.npages; k++)
+        free_page(n, k);
+    free(n->data.pages);
+    n->data.pages = NULL;
+    n->data.npages = 0;
+}
+static int grow_table(struct tdata *t, uint32_t k) {
+    uint32_t want = t->npages ? t->npages : 1;
+    while (want <= k)
+        want *= 4;
+    if (want == t->npages)
+        return 0;
+    uint8_t **p = xrealloc(t->pages, want * sizeof *p);
+    if (!p)
+        return -LINUX_ENOMEM;
+    memset(p + t->npages, 0, (want - t->npages) * sizeof *p);
+    t->pages = p;
+    t->npages = want;
+    return 0;
+}
+// Page 0 grows by doubling: most files are small.
+static int grow_page0(struct tdata *t, uint32_t end) {
+    uint32_t cap = t->cap0 ? t->cap0 : 64;
+    while (cap < end)
+        cap *= 2;
+    if (cap == t->cap0)
+        return 0;
+    uint8_t *p = xrealloc(t->pages[0], cap);
+    if (!p)
+        return -LINUX_ENOMEM;
+    memset(p + t->cap0, 0, cap - t->cap0);
+    t->pages[0] = p;
+    t->cap0 = cap;
+    return 0;
+}
+// Makes page k writable up to byte `end` of it.
+static int heap_page(struct tnode *n, uint32_t k, uint32_t end) {
+    struct tdata *t = &n->data;
+    int err = grow_table(t, k);
+    if (err)
+        return err;
+    bool had = t->pages[k];
+    if (!had && !tquota_take(tsuper(n->inode), 1))
+        return -LINUX_ENOSPC;
+    if (k == 0)
+        err = grow_page0(t, end);
+    else if (!had && !(t->pages[k] = xcalloc(1, PAGE)))
+        err = -LINUX_ENOMEM;
+    if (err && !had)
+        tquota_give(tsuper(n->inode), 1);
+    if (!err && !had)
+        set_charged(n, t->charged + 1);
+    return err;
+}
+// What can be read at byte `at` of page k, and how much of it lies together (at most n).
+static const uint8_t *heap_run(const struct tdata *t, uint64_t k, uint32_t at, uint32_t *n) {
+    if (k >= t->npages || !t->pages[k])
+        return zeros + at;
+    if (k > 0)
+        return t->pages[k] + at;
+    if (at >= t->cap0)
+        return zeros + at;
+    if (*n > t->cap0 - at)
+        *n = t->cap0 - at;
+    return t->pages[0] + at;
+}
+static int64_t heap_read(struct tnode *n, struct uio *u, uint64_t off, uint64_t len) {
+    uint64_t done = 0;
+    while (done < len) {
+        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
+        if (run > len - done)
+            run = (uint32_t)(len - done);
+        const uint8_t *p = heap_run(&n->data, (off + done) / PAGE, at, &run);
+        int64_t put = uio_to(u, p, run);
+        if (put < 0)
+            return done ? (int64_t)done : put;
+        done += (uint64_t)put;
+        if (put < run)
+            break;
+    }
+    return (int64_t)done;
+}
+static int64_t heap_write(struct tnode *n, struct uio *u, uint64_t off) {
+    uint64_t done = 0;
+    while (u->left > 0) {
+        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
+        uint32_t k = (uint32_t)((off + done) / PAGE);
+        if (run > u->left)
+            run = (uint32_t)u->left;
+        int64_t got = heap_page(n, k, at + run);
+        if (!got)
+            got = uio_from(u, n->data.pages[k] + at, run);
+        if (got < 0)
+            return done ? (int64_t)done : got;
+        done += (uint64_t)got;
+        if (got < run) {
+            // A fault may have left bytes behind what it reports: nothing but zeros lies beyond the end.
+            uint64_t end = off + done > attr(n)->size ? off + done : attr(n)->size, from = end - (uint64_t)k * PAGE;
+            if (from < at + run)
+                memset(n->data.pages[k] + from, 0, at + run - from);
+            break;
+        }
+    }
+    return (int64_t)done;
+}
+static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
+    struct tdata *t = &n->data;
+    uint64_t limit = (uint64_t)t->npages * PAGE;
+    for (end = end < limit ? end : limit; off < end;) {
+        uint32_t k = (uint32_t)(off / PAGE), at = (uint32_t)(off % PAGE);
+        uint32_t run = end - off < PAGE - at ? (uint32_t)(end - off) : (uint32_t)(PAGE - at);
+        uint32_t cap = k == 0 ? t->cap0 : (uint32_t)PAGE;
+        if (run == PAGE)
+            free_page(n, k);
+        else if (t->pages[k] && at < cap)
+            memset(t->pages[k] + at, 0, run < cap - at ? run : cap - at);
+        off += run;
+    }
+}
+
+// ---- The memfd -----------------------------------------------------------------------------------------------------------
+void tdata_recount(struct tnode *n) {
+    int64_t now = hostmem_pages(n->data.fd);
+    if (now < 0)
+        return;
+    if ((uint64_t)now < n->data.charged)
+        tquota_give(tsuper(n->inode), n->data.charged - (uint64_t)now);
+    else
+        atomic_fetch_add(&tsuper(n->inode)->pages, (uint64_t)now - n->data.charged);
+    set_charged(n, (uint64_t)now);
+}
+static int promote(struct tnode *n) {
+    struct tdata *t = &n->data;
+    int fd = hostmem_new();
+    if (fd < 0)
+        return fd;
+    int err = hostmem_resize(fd, attr(n)->size);
+    for (uint32_t k = 0; !err && k < t->npages; k++) {
+        uint64_t off = (uint64_t)k * PAGE;
+        size_t len = k == 0 ? t->cap0 : PAGE;
+        if (t->pages[k] && off < attr(n)->size)
+            err = hostmem_write(fd, t->pages[k], len < attr(n)->size - off ? len : attr(n)->size - off, off);
+    }
+    if (err) {
+        close(fd);
+        return err;
+    }
+    free_heap(n);
+    t->fd = fd;
+    tdata_recount(n);
+    return 0;
+}
+// The pages of [off, end) that are not there yet. Costs two lseek(2) for every run of data.
+static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
+    uint64_t missing = 0;
+    for (off = page_down(off); off < end;) {
+        int64_t hole = hostmem_seek(fd, off, LINUX_SEEK_HOLE);
+        if (hole < 0)
+            hole = (int64_t)off;  // behind the end of the file
+        uint64_t from = page_up((uint64_t)hole);
+        if (from >= end)
+            break;
+        int64_t data = hostmem_seek(fd, from, LINUX_SEEK_DATA);
+        uint64_t to = data < 0 || (uint64_t)data > end ? end : (uint64_t)data;
+        missing += pages_of(to - from);
+        off = to > from ? to : from + PAGE;
+    }
+    return missing;
+}
+// Allocates the pages of [off, end) of the memfd, all paid for, or none.
+static int fill(struct tnode *n, uint64_t off, uint64_t end) {
+    struct tsuper *s = tsuper(n->inode);
+    uint64_t more = s->max_pages ? missing_pages(n->data.fd, off, end) : 0;
+    if (more && !tquota_take(s, more))
+        return -LINUX_ENOSPC;
+    int err = hostmem_fill(n->data.fd, off, end - off);
+    if (more)
+        tquota_give(s, more);
+    tdata_recount(n);
+    return err;
+}
+int tdata_fd(struct tnode *n) {
+    struct tdata *t = &n->data;
+    int err = t->fd < 0 ? promote(n) : 0;
+    // Under a quota a guest may only touch what is paid for: holes are filled first.
+    if (!err && tsuper(n->inode)->max_pages && pages_of(attr(n)->size) > t->charged)
+        err = fill(n, 0, attr(n)->size);
+    if (err)
+        return err;
+    t->mapped = true;
+    return t->fd;
+}
+// How many bytes may be written at off now: those whose pages exist, or were granted (*granted pages).
+static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *granted) {
+    struct tsuper *s = tsuper(n->inode);
+    *granted = 0;
+    if (!s->max_pages)
+        return len;
+    uint64_t worst = pages_of(off % PAGE + len);
+    if (tquota_take(s, worst)) {
+        *granted = worst;
+        return len;
+    }
+    uint64_t one = PAGE - off % PAGE;
+    one = one < len ? one : len;
+    int64_t data = hostmem_seek(n->data.fd, off, LINUX_SEEK_DATA);
+    if (data >= 0 && page_down((uint64_t)data) == page_down(off))
+        return one;
+    if (!tquota_take(s, 1))
+        return 0;
+    *granted = 1;
+    return one;
+}
+static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
+    uint64_t done = 0;
+    int64_t got = 0;
+    while (u->left > 0) {
+        uint64_t granted, len = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
+        len = grant(n, off + done, len, &granted);
+        if (len == 0) {
+            got = -LINUX_ENOSPC;
+            break;
+        }
+        size_t left = u->left;
+        u->left = len;
+        got = uio_write_fd(n->data.fd, u, off + done);
+        u->left += left - len;
+        if (granted)
+            tquota_give(tsuper(n->inode), granted);
+        if (granted)
+            tdata_recount(n);
+        if (got <= 0)
+            break;
+        done += (uint64_t)got;
+        if ((uint64_t)got < len)
+            break;
+    }
+    if (!tsuper(n->inode)->max_pages)
+        tdata_recount(n);
+    return done ? (int64_t)done : got;
+}
+
+// ---- The calls -----------------------------------------------------------------------------------------------------------
+void tdata_free(struct tnode *n) {
+    free_heap(n);
+    if (n->data.fd < 0)
+        return;
+    close(n->data.fd);
+    tquota_give(tsuper(n->inode), n->data.charged);
+}
+int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off) {
+    uint64_t size = attr(n)->size;
+    if (off >= size || u->left == 0)
+        return 0;
+    uint64_t len = size - off < u->left ? size - off : u->left;
+    if (n->data.fd < 0)
+        return heap_read(n, u, off, len);
+    size_t left = u->left;
+    u->left = len;
+    int64_t got = uio_read_fd(n->data.fd, u, off);
+    u->left += left - len;
+    return got;
+}
+int64_t tdata_write(struct tnode *n, struct uio *u, uint64_t off) {
+    if (u->left == 0)
+        return 0;
+    if (u->left > (uint64_t)INT64_MAX - off)
+        u->left = (uint64_t)INT64_MAX - off;
+    if (u->left == 0)
+        return -LINUX_EFBIG;
+    int64_t got = 0;
+    if (n->data.fd < 0 && (off >= HEAP_PAGES * PAGE || u->left > HEAP_PAGES * PAGE - off))
+        got = promote(n);
+    if (!got)
+        got = n->data.fd < 0 ? heap_write(n, u, off) : memfd_write(n, u, off);
+    if (got > 0 && off + (uint64_t)got > attr(n)->size)
+        attr(n)->size = off + (uint64_t)got;
+    return got;
+}
+int tdata_truncate(struct tnode *n, uint64_t size) {
+    uint64_t old = attr(n)->size;
+    if (n->data.fd >= 0) {
+        int err = hostmem_resize(n->data.fd, size);
+        if (err)
+            return err;
+        attr(n)->size = size;
+        tdata_recount(n);
+        if (size > old && n->data.mapped && tsuper(n->inode)->max_pages) {
+            int fd = tdata_fd(n);  // pays for the new pages
+            if (fd < 0) {
+                hostmem_resize(n->data.fd, old);
+                attr(n)->size = old;
+                tdata_recount(n);
+                return fd;
+            }
+        }
+        return 0;
+    }
+    if (size < old)
+        heap_zero(n, size, UINT64_MAX);
+    attr(n)->size = size;
+    return 0;
+}
+static int allocate_range(struct tnode *n, uint64_t off, uint64_t end) {
+    int err = 0;
+    if (n->data.fd < 0 && end > HEAP_PAGES * PAGE)
+        err = promote(n);
+    if (!err && n->data.fd >= 0)
+        return fill(n, off, end);
+    for (uint64_t k = off / PAGE; !err && k < pages_of(end); k++)
+        err = heap_page(n, (uint32_t)k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
+    return err;
+}
+int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
+    const int punch = 2, zero_range = 16, keep_size = 1;  // LINUX_FALLOC_FL_*
+    uint64_t end = off + len;
+    int err = 0;
+    if (mode & (punch | zero_range)) {
+        if (n->data.fd >= 0) {
+            err = hostmem_punch(n->data.fd, off, len);
+            tdata_recount(n);
+        } else {
+            heap_zero(n, off, end);
+        }
+    }
+    if (!err && !(mode & punch))
+        err = allocate_range(n, off, end);
+    if (!err && !(mode & keep_size) && end > attr(n)->size)
+        err = tdata_truncate(n, end);
+    return err;
+}
+int64_t tdata_seek(struct tnode *n, uint64_t off, int whence) {
+    uint64_t size = attr(n)->size;
+    bool data = whence == LINUX_SEEK_DATA;
+    if (off >= size)
+        return -LINUX_ENXIO;
+    if (n->data.fd >= 0)
+        return hostmem_seek(n->data.fd, off, whence);
+    for (uint64_t k = off / PAGE; k * PAGE < size && k < n->data.npages; k++)
+        if ((n->data.pages[k] != NULL) == data)
+            return (int64_t)(k * PAGE > off ? k * PAGE : off);
+    if (data)
+        return -LINUX_ENXIO;
+    uint64_t hole = (uint64_t)n->data.npages * PAGE;  // behind the last page that could be there
+    hole = hole > off ? hole : off;
+    return (int64_t)(hole < size ? hole : size);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside tmpfs: its nodes (inode->priv), their names, data and attributes, shared with devfs (more nodes), memfds (nodes
+// without names) and overlay (nodes through which a lower file system shows).
+//
+// Locks: a directory's names and attributes by its inode->lock, a file's data and attributes by its own; always taken
+// with lock_nested(), because a tmpfs can be the lower file system of another whose lock is held.
+#ifndef FS_TMPFS_NODE_H
+#define FS_TMPFS_NODE_H
+#include "base/rbtree.h"
+#include "fs/core.h"
+
+// Up to this many pages are kept in our heap; a larger file, or one that is mapped, becomes a memfd of its own (so that
+// thousands of small files cost no descriptor).
+#define HEAP_PAGES 256u
+
+struct tsuper {  // sb->priv
+    uint64_t max_pages, max_inodes;      // [c] 0: no limit
+    _Atomic uint64_t pages, inodes;      // [a]
+    const struct torigin *origin;        // [c] overlay's; NULL: a plain tmpfs
+    void *origin_priv;                   // [c]
+    uint64_t ino_base;                   // [c] added to our own inode numbers, so that lower ones do not collide
+};
+
+struct tentry {  // a name in a directory
+    struct rb_node by_name, by_cookie;
+    uint64_t cookie;       // the offset of readdir; never reused in a directory
+    struct inode *inode;   // owned; NULL: a whiteout (the lower name does not show)
+    uint32_t hash;
+    uint32_t len;
+    char name[];
+};
+struct tdir {
+    struct rb_root names, order;
+    uint64_t next_cookie;
+    unsigned live;  // entries that are no whiteouts
+};
+struct tdata {
+    uint8_t **pages;   // [npages] heap pages; NULL: a hole. All unused once fd >= 0
+    uint32_t npages;
+    uint32_t cap0;     // bytes of pages[0], which grows by doubling
+    uint64_t charged;  // pages that the quota was asked for
+    int fd;            // the memfd, or -1
+    bool mapped;       // guests may have touched pages without our knowledge
+};
+struct txattr {
+    struct list link;
+    size_t size;
+    char *value;
+    char name[];
+};
+struct tnode {
+    struct inode *inode;  // [c] back
+    struct list xattrs;   // [i]
+    uint32_t xattr_bytes, nxattrs;
+    union {
+        struct tdir dir;
+        struct tdata data;
+        char *target;  // [c] symlinks
+    };
+    unsigned seals;               // [i] LINUX_F_SEAL_*
+    bool can_seal;                // [c] a memfd
+    _Atomic int32_t shared_maps;  // [a] shared mappings that can be written
+
+    // Overlay only.
+    struct dentry *lower;        // [c] owned: what this node shows, or showed before it was changed
+    _Atomic bool lower_data;     // a file whose bytes are still those of lower
+    bool pinned;                 // [origin lock] changed: kept although no dentry holds it
+    unsigned names;              // [origin lock] visible names
+    struct rb_node by_lower;     // [origin lock]
+    struct file *lower_file;     // [origin lock] open while anybody reads
+    unsigned readers;            // [origin lock]
+    struct list idle;            // [origin lock] lower_file is open and nobody reads
+    struct lower_list *listing;  // [i] the names of a lower directory
+};
+static inline struct tnode *tnode(const struct inode *i) { return i->priv; }
+static inline struct tsuper *tsuper(const struct inode *i) { return i->sb->priv; }
+
+// What an overlay adds. Directory hooks run with the directory's lock held, the others with none.
+struct torigin {
+    int (*lookup)(struct inode *dir, struct dentry *d);  // d is not among the entries: lower's, or left negative
+    int (*has)(struct inode *dir, struct dentry *name);  // 1: lower has that name below dir; 0; or an error
+    int (*empty)(struct inode *dir);                     // 0: shows nothing; or an error (ENOTEMPTY)
+    int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);
+    int (*copy_up)(struct inode *i, uint64_t bytes);     // makes the data ours, at most so many bytes of it
+    int (*open)(struct inode *i, struct file *f);
+    void (*release)(struct file *f);
+    int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
+    int64_t (*llseek)(struct file *f, int64_t off, int whence);
+    int (*mmap_fd)(struct file *f, int prot, bool shared);
+    void (*changed)(struct inode *i);                    // differs from lower now: must be kept
+    void (*renamed)(struct inode *i, int names);         // so many visible names more
+    void (*evict)(struct inode *i);
+    void (*shutdown)(struct superblock *sb);
+    void (*kill)(struct superblock *sb);
+};
+#define READDIR_LOWER (1ull << 48)  // offsets from here on belong to torigin.readdir
+
+// super.c
+bool tquota_take(struct tsuper *s, uint64_t pages);
+void tquota_give(struct tsuper *s, uint64_t pages);
+bool sb_is_tmpfs(const struct superblock *sb);
+
+// dir.c. Names of a directory; its lock is held.
+struct tentry *tdir_find(struct tnode *n, const char *name, size_t len, uint32_t hash);
+struct tentry *tentry_new(const struct dentry *d);
+void tdir_insert(struct tnode *n, struct tentry *e);
+void tdir_remove(struct tnode *n, struct tentry *e);  // frees it; the inode is the caller's
+struct tentry *tdir_from(struct tnode *n, uint64_t cookie);  // the first at or after it
+void tdir_destroy_tree(struct inode *root);                  // teardown, without recursion
+
+// data.c. The inode's lock is held.
+void tdata_init(struct tdata *t);
+void tdata_free(struct tnode *n);
+int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off);
+int64_t tdata_write(struct tnode *n, struct uio *u, uint64_t off);
+int tdata_truncate(struct tnode *n, uint64_t size);
+int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len);
+int64_t tdata_seek(struct tnode *n, uint64_t off, int whence);
+int tdata_fd(struct tnode *n);  // promotes it to a memfd
+void tdata_recount(struct tnode *n);
+
+// hostmem.c: the host calls behind it. Negative LINUX_E* on failure.
+int hostmem_new(void);  // an empty memfd with a high number
+int hostmem_resize(int fd, uint64_t size);
+int hostmem_write(int fd, const void *p, size_t n, uint64_t off);
+int hostmem_punch(int fd, uint64_t off, uint64_t len);
+int hostmem_fill(int fd, uint64_t off, uint64_t len);  // allocates without changing the size
+int64_t hostmem_pages(int fd);
+int64_t hostmem_seek(int fd, uint64_t off, int whence);
+
+// xattr.c
+int64_t tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
+int64_t tmpfs_listxattr(struct inode *i, char *buf, size_t size);
+int tmpfs_removexattr(struct inode *i, const char *name);
+void txattr_free(struct tnode *n);
+
+// inode.c
+struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a);  // -> NULL: no memory (or none of the quota)
+extern const struct inode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmpfs_special_ops;
+extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
+int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
+int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
+void tmpfs_evict(struct inode *i);
+// Puts an inode (taken over on success) into a directory by name; for what a file system is born with.
+int tmpfs_add(struct inode *dir, const char *name, struct inode *i);
+
+#endif

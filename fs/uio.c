@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests over buffers of our own, and between a request and a host descriptor.
+#include "fs/vfs.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t kernel_to(struct uio *u, const void *src, size_t n) {
+    struct uio_kernel *k = container_of(u, struct uio_kernel, u);
+    if (n > u->left)
+        n = u->left;
+    memcpy(k->p, src, n);
+    k->p += n;
+    u->left -= n;
+    return (int64_t)n;
+}
+static int64_t kernel_from(struct uio *u, void *dst, size_t n) {
+    struct uio_kernel *k = container_of(u, struct uio_kernel, u);
+    if (n > u->left)
+        n = u->left;
+    memcpy(dst, k->p, n);
+    k->p += n;
+    u->left -= n;
+    return (int64_t)n;
+}
+static const struct uio_ops kernel_ops = {kernel_to, kernel_from};
+void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
+    *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
+}
+
+char *uio_bounce(void) {
+    static _Thread_local char buf[UIO_BOUNCE];
+    return buf;
+}
+// One pread(2) and one copy for every 64 KiB.
+int64_t uio_read_fd(int fd, struct uio *u, uint64_t off) {
+    char *buf = uio_bounce();
+    int64_t done = 0;
+    while (u->left > 0) {
+        size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
+        ssize_t n = pread(fd, buf, want, (off_t)(off + (uint64_t)done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return done ? done : -errno;
+        int64_t put = n ? uio_to(u, buf, (size_t)n) : 0;
+        if (put < 0)
+            return done ? done : put;
+        done += put;
+        if ((size_t)put < want)
+            break;
+    }
+    return done;
+}
+int64_t uio_write_fd(int fd, struct uio *u, uint64_t off) {
+    char *buf = uio_bounce();
+    int64_t done = 0;
+    while (u->left > 0) {
+        int64_t got = uio_from(u, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE);
+        if (got <= 0)
+            return done ? done : got;
+        for (int64_t at = 0; at < got;) {
+            ssize_t n = pwrite(fd, buf + at, (size_t)(got - at), (off_t)(off + (uint64_t)done));
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n <= 0)
+                return done ? done : n ? -errno : -LINUX_EIO;
+            at += n;
+            done += n;
+        }
+    }
+    return done;
+}
