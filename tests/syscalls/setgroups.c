@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: getgroups, setgroups
+// Supplementary groups: counting, setting, their effect on files, refusals (man 2 getgroups).
+#include "guest.h"
+
+#include <grp.h>
+
+TEST(counting)
+{
+    gid_t groups[65536];
+    int count = EXPECT_OK(getgroups(0, NULL));
+    EXPECT_EQ(getgroups(65536, groups), count);
+    EXPECT_ERRNO(getgroups(-1, groups), EINVAL);
+    if (count > 0)
+        EXPECT_ERRNO(syscall(SYS_getgroups, 100, KERNEL_POINTER), EFAULT);
+    if (count > 1)
+        EXPECT_ERRNO(getgroups(1, groups), EINVAL);
+}
+
+TEST(setting)
+{
+    gid_t want[3] = {1003, 1001, 1002}, got[8];
+    IN_CHILD {
+        if (geteuid() != 0) {
+            EXPECT_ERRNO(setgroups(3, want), EPERM);
+            _exit(0);
+        }
+        EXPECT_OK(setgroups(3, want));
+        EXPECT_EQ(getgroups(8, got), 3);
+        int sum = 0;
+        for (int i = 0; i < 3; i++)
+            sum += got[i];
+        EXPECT_EQ(sum, 3006);
+        EXPECT_ERRNO(getgroups(2, got), EINVAL);
+        EXPECT_OK(setgroups(0, NULL));
+        EXPECT_EQ(getgroups(0, NULL), 0);
+        EXPECT_ERRNO(setgroups(65537, want), EINVAL);
+        EXPECT_ERRNO(syscall(SYS_setgroups, 3, KERNEL_POINTER), EFAULT);
+    }
+}
+
+TEST(decide_about_files)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    in_tmpdir();
+    ASSERT_OK(chmod(".", 0755));
+    put_file("f", "x");
+    ASSERT_OK(chown("f", 0, 1005));
+    ASSERT_OK(chmod("f", 0640));
+    IN_CHILD {
+        gid_t groups[] = {1005};
+        EXPECT_OK(setgroups(1, groups));
+        EXPECT_OK(setgid(1001));
+        EXPECT_OK(setuid(1001));
+        close(EXPECT_OK(open("f", O_RDONLY)));
+        EXPECT_ERRNO(open("f", O_RDWR), EACCES);
+    }
+    IN_CHILD {
+        EXPECT_OK(setgroups(0, NULL));
+        EXPECT_OK(setgid(1001));
+        EXPECT_OK(setuid(1001));
+        EXPECT_ERRNO(open("f", O_RDONLY), EACCES);
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: times, getrusage
+// Processor time of the process, its threads and its children (man 2 getrusage, man 2 times).
+#include "guest.h"
+
+#include <sys/resource.h>
+#include <sys/times.h>
+
+static int64_t microseconds(const struct rusage *usage)
+{
+    return (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000LL + usage->ru_utime.tv_usec +
+           usage->ru_stime.tv_usec;
+}
+
+static void burn(int ms)
+{
+    clock_t until = clock() + ms * (CLOCKS_PER_SEC / 1000);
+    while (clock() < until)
+        ;
+}
+
+TEST(self_grows)
+{
+    struct rusage before, after;
+    EXPECT_OK(getrusage(RUSAGE_SELF, &before));
+    burn(60);
+    EXPECT_OK(getrusage(RUSAGE_SELF, &after));
+    EXPECT_GE(microseconds(&after) - microseconds(&before), 30000);
+    EXPECT_GE(after.ru_maxrss, 100);
+    EXPECT_OK(getrusage(RUSAGE_THREAD, &after));
+}
+
+TEST(children_count_when_reaped)
+{
+    IN_CHILD {
+        struct rusage usage;
+        pid_t pid = fork();
+        if (pid == 0) {
+            burn(60);
+            _exit(0);
+        }
+        siginfo_t info;
+        EXPECT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+        EXPECT_OK(getrusage(RUSAGE_CHILDREN, &usage));
+        EXPECT_EQ(microseconds(&usage), 0);
+        EXPECT_EQ(wait_exit(pid), 0);
+        EXPECT_OK(getrusage(RUSAGE_CHILDREN, &usage));
+        EXPECT_GE(microseconds(&usage), 30000);
+        struct tms tms;
+        EXPECT_OK(times(&tms));
+        EXPECT_GE(tms.tms_cutime + tms.tms_cstime, 3);
+    }
+}
+
+TEST(clock_ticks_advance)
+{
+    struct tms tms;
+    clock_t a = times(&tms);
+    sleep_ms(50);
+    EXPECT_GE(times(&tms) - a, 4);
+}
+
+TEST(errors)
+{
+    struct rusage usage;
+    EXPECT_ERRNO(getrusage(99, &usage), EINVAL);
+    EXPECT_ERRNO(syscall(SYS_getrusage, RUSAGE_SELF, KERNEL_POINTER), EFAULT);
+    EXPECT_ERRNO(syscall(SYS_times, KERNEL_POINTER), EFAULT);
+}
