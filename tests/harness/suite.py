@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`./dev test`: builds every flavour that the tests need, runs them one after the other, and sums up.
+
+A flavour is a build folder with its own CMake options. Which of its tests run is said in FLAVOURS, by name; names get
+the flavour as prefix (asan.unit.lock), and --part selects by a regular expression over these full names. A test is any
+ctest; one that ends in a line `N passed, N failed, N skipped` counts that many.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+RELEASE = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+# name, CMake options, which ctests, environment, as which user
+FLAVOURS = [
+    ("dev", RELEASE, r".", {}, None),
+    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.)", {}, "nobody"),
+    ("asan", RELEASE + ["-DPICKET_SANITIZE=address,undefined"], r"^(unit|fuzz|stress|syscalls\.(ptrace|seccomp))", {
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}, None),
+    ("tsan", RELEASE + ["-DPICKET_SANITIZE=thread"], r"^(unit|stress|syscalls\.threads)", {
+        "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:second_deadlock_stack=1"}, None),
+    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^unit", {}, None),
+]
+
+
+def build(options, name, cmake):
+    folder = os.path.join(options.build, name)
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        subprocess.run(["cmake", "-S", options.root, "-B", folder, "-G", "Ninja"] + cmake, check=True,
+                       stdout=subprocess.DEVNULL)
+    started = time.monotonic()
+    if subprocess.run(["ninja", "-C", folder, "--quiet", "-j", str(options.jobs)]).returncode:
+        sys.exit("suite: the %s build failed" % name)
+    print("built %s in %.0f s" % (name, time.monotonic() - started), flush=True)
+    return folder
+
+
+def tests_of(folder):
+    text = subprocess.run(["ctest", "--show-only=json-v1"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    found = []
+    for test in json.loads(text)["tests"]:
+        properties = {p["name"]: p["value"] for p in test.get("properties", [])}
+        if "command" in test:
+            found.append((test["name"], test["command"], properties))
+    return found
+
+
+def as_user(command, user):
+    return command if user is None else ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + command
+
+
+def run_one(name, command, properties, env, folder):
+    """Returns (passed, failed, skipped); prints the output of what failed."""
+    started = time.monotonic()
+    timeout = float(properties.get("TIMEOUT", 600))
+    try:
+        done = subprocess.run(command, cwd=properties.get("WORKING_DIRECTORY", folder), env={**os.environ, **env},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        code, output = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as e:
+        code, output = -1, (e.stdout or b"").decode(errors="replace") + "\ntimed out after %g s" % timeout
+    counts = SUMMARY.findall(output)
+    if counts:
+        passed, failed, skipped = map(int, counts[-1])
+        failed = max(failed, 0 if code == 0 else 1)
+    elif code == int(properties.get("SKIP_RETURN_CODE", -12345)):
+        passed, failed, skipped = 0, 0, 1
+    else:
+        passed, failed, skipped = int(code == 0), int(code != 0), 0
+    word = "FAIL" if failed else "skip" if skipped and not passed else "ok"
+    print("%-4s %-34s %4d passed %3d failed %3d skipped %6.1f s" % (word, name, passed, failed, skipped,
+                                                                    time.monotonic() - started), flush=True)
+    if failed:
+        lines = output.splitlines()
+        print("\n".join("     | " + line for line in lines[-80:]), flush=True)
+    elif skipped:
+        for line in output.splitlines():
+            if re.search(r"skip", line, re.I) and not SUMMARY.match(line):
+                print("     | " + line.strip())
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--part", default=".")
+    options = parser.parse_args()
+    part = re.compile(options.part)
+    total = [0, 0, 0]
+    folder = None
+    for name, cmake, pattern, env, user in FLAVOURS:
+        if user is not None and (os.geteuid() != 0 or not shutil.which("setpriv")):
+            print("skip the runs as an ordinary user: this is one already, or setpriv(1) is missing")
+            continue
+        # A part that names a flavour or nothing builds only what it may concern.
+        if options.part != "." and name not in ("dev", "user") and not re.search(name, options.part):
+            continue
+        folder = build(options, name, cmake) if cmake is not None else os.path.join(options.build, "dev")
+        for test, command, properties in tests_of(folder):
+            full = test if name == "dev" else name + "." + test
+            if re.search(pattern, test) and part.search(full):
+                counts = run_one(full, as_user(command, user), properties, env, folder if user is None else "/tmp")
+                total = [a + b for a, b in zip(total, counts)]
+    if sum(total) == 0:
+        sys.exit("suite: no test matches '%s'" % options.part)
+    print("%d passed, %d failed, %d skipped" % tuple(total))
+    sys.exit(1 if total[1] else 0)
+
+
+if __name__ == "__main__":
+    main()
