@@ -34,8 +34,8 @@ static void become_passive(struct sc_platform *p) {
     atomic_fetch_sub(&p->active, 1);
 }
 
-// Wakes the most recently used idle waiter.
-static void wake_idle(struct sc_platform *p) {
+// Wakes the most recently used idle waiter; false: there is none.
+static bool wake_idle(struct sc_platform *p) {
     struct sc_waiter *w = NULL;
     lock_nested(&p->wait_lock);
     if (!list_empty(&p->idle)) {
@@ -45,6 +45,7 @@ static void wake_idle(struct sc_platform *p) {
         syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
     lock_drop(&p->wait_lock);
+    return w != NULL;
 }
 
 static bool nobody_listens(struct sc_platform *p) {
@@ -94,14 +95,10 @@ void sc_shutdown(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     lock_take(&p->wait_lock);
     p->shutdown = true;
-    bool any = !list_empty(&p->idle);
     lock_drop(&p->wait_lock);
     call_attention(p);
-    for (; any; any = !list_empty(&p->idle)) {
-        lock_drop(&p->wait_lock);
-        wake_idle(p);
-        lock_take(&p->wait_lock);
-    }
+    while (wake_idle(p))
+        ;
 }
 
 // What `attention` was for. 1: *ev is set; 0: nothing left; -LINUX_ESHUTDOWN.
