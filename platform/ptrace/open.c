@@ -36,9 +36,8 @@ static int __attribute__((format(printf, 3, 4))) fail(struct reason *why, int er
 static int child_prepare(void *arg) {
     int far = *(int *)arg;
     char byte;
-    while (recv(far, &byte, 1, 0) != 1)
-        if (errno != EINTR)
-            return 1;
+    if (recv(far, &byte, 1, 0) != 1)
+        return 1;
     if (far != PT_FD_CHANNEL && syscall(SYS_dup2, far, PT_FD_CHANNEL) < 0)
         return 1;
     if (syscall(SYS_close_range, PT_FD_CHANNEL + 1, ~0u, 0) == 0)
@@ -236,6 +235,7 @@ int pt_open(const struct plat_config *config, struct platform **out, char *whyte
     p->self_pid = getpid();
     p->tracer_tid = (int)syscall(SYS_gettid);
     p->drained = true;
+    pt_follow_init(p);
     block_signals();
     int err = set_up(p, config, &why);
     if (err != 0) {
@@ -247,6 +247,7 @@ int pt_open(const struct plat_config *config, struct platform **out, char *whyte
     return 0;
 }
 
+// A child whose clone was under way is known to nobody; its first stop shows it. (A wait for ends shows stops too.)
 static void end_all(struct pt_platform *p) {
     struct pt_as *as;
     struct pt_thread *t;
@@ -255,8 +256,20 @@ static void end_all(struct pt_platform *p) {
         list_for_each(t, &as->threads, as_link)
             pt_kill(t->proc);
     }
-    while (p->pgid > 0 && (waitid(P_PGID, (id_t)p->pgid, &info, WEXITED | __WALL | __WNOTHREAD) == 0 || errno == EINTR))
-        ;
+    // One that failed early is not in its own group yet; afterwards all others are met through the group.
+    if (p->pgid > 0 && (!p->zygote || p->zygote->state != PT_GONE)) {
+        kill(p->pgid, SIGKILL);
+        while (waitpid(p->pgid, NULL, __WALL) < 0 && errno == EINTR)
+            ;
+    }
+    while (p->pgid > 0) {
+        if (waitid(P_PGID, (id_t)p->pgid, &info, WEXITED | WSTOPPED | __WALL | __WNOTHREAD) == 0) {
+            if (info.si_code == CLD_TRAPPED)
+                kill(info.si_pid, SIGKILL);
+        } else if (errno != EINTR) {
+            break;
+        }
+    }
 }
 
 static void free_thread(struct pt_thread *t) {

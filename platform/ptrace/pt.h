@@ -144,9 +144,10 @@ struct pt_platform {
     bool reap_due;  // ... nothing more to reap
     bool no_spares; // the host refused the last one: none are made ahead until one is needed
     // follow.c
-    cpu_set_t cpus;
-    int cpu;
-    unsigned calm;
+    cpu_set_t cpus;  // all that we may use
+    int cpu;         // the one that tracer and guest are bound to, -1: none
+    unsigned calm, bound_calls;
+    bool no_follow;
 };
 
 static inline struct pt_platform *pt_of(const struct platform *p) { return (struct pt_platform *)p; }
@@ -232,6 +233,9 @@ bool pt_foreign_call(struct pt_thread *t);
 bool pt_restart_code(uint64_t rax);
 
 // follow.c: lock held, tracer
+void pt_follow_init(struct pt_platform *p);
 void pt_follow(struct pt_thread *t);
+void pt_unfollow(struct pt_platform *p);
+unsigned pt_patience(const struct pt_platform *p);
 
 #endif

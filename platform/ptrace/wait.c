@@ -3,8 +3,8 @@
 // It sleeps in sigtimedwait() for SIGCHLD (every stop and end of a stub sends one) and PLAT_KICK_SIGNAL; both are
 // blocked in all sentry threads, so one that comes before the sleep ends it at once, and none is lost.
 //
-// Cost of a guest's call when nothing else runs: sigtimedwait, waitid (the stop), GETREGS, POKEUSER, SYSEMU, waitid
-// (ends).
+// Cost of a guest's call when nothing else runs: sigtimedwait, waitid (the stop), GETREGS, POKEUSER, SYSEMU, and a
+// waitid that looks for ends.
 #include "platform/ptrace/pt.h"
 #include "abi/errno.h"
 #include "base/fault.h"
@@ -107,16 +107,21 @@ static bool sleep_for_signal(struct pt_platform *p) {
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, PLAT_KICK_SIGNAL);
+    unsigned us = pt_patience(p);
+    struct timespec timeout = {0, (long)us * 1000};
     p->sleeping = true;
     lock_drop(&p->lock);
-    int sig = sigtimedwait(&set, &info, NULL);
+    int sig = sigtimedwait(&set, &info, us != 0 ? &timeout : NULL);
+    bool late = sig < 0 && errno == EAGAIN;
     lock_take(&p->lock);
     p->sleeping = false;
+    if (late)
+        pt_unfollow(p);
     if (sig == SIGCHLD) {
         p->drained = false;
         p->reap_due = true;
     }
-    return sig > 0;
+    return sig > 0 || late;
 }
 
 static void take_event(struct pt_platform *p, struct plat_event *ev) {

@@ -216,6 +216,7 @@ static void cloned(struct pt_thread *t, int64_t result) {
     struct pt_thread *child = t->now->child;
     t->now->child = NULL;
     if (result > 0) {
+        child->cpu = t->cpu;
         pt_bind(child, (int)result);
         result = 0;
     } else {
