@@ -20,14 +20,16 @@ static int ask_name(struct inode *dir, const char *name, unsigned flags, struct 
     return err ? err : client_walk(g->c, h, flags, &name, 1, w);
 }
 
-static void *stamp(void) { return (void *)(uintptr_t)mono_ns(); }  // a dentry's priv: when its name was asked for
+// A dentry's priv is the time when its name was asked for.
+static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, (void *)(uintptr_t)mono_ns(), __ATOMIC_RELAXED); }
+static uint64_t stamped(struct dentry *d) { return (uintptr_t)__atomic_load_n(&d->priv, __ATOMIC_RELAXED); }
 
 static int gfs_lookup(struct inode *dir, struct dentry *d) {
     struct client_walk w;
     int err = ask_name(dir, d->name, GOFER_WALK_HANDLE_DIR, &w);
     if (err)
         return err;
-    d->priv = stamp();
+    stamp(d);
     if (w.stop)
         return w.stop == LINUX_ENOENT ? 0 : -w.stop;
     bool link = LINUX_S_ISLNK(w.attrs.v[0].mode) && gfs_of(dir)->stable;
@@ -53,7 +55,7 @@ static int ask_again(struct gfs *g, struct node *n, struct client_walk *w) {
 
 // Live mounts: is the name still what it was? A round trip when the answer is older than LIVE_NS.
 static bool gfs_revalidate(struct dentry *d) {
-    if (mono_ns() - (uintptr_t)d->priv < LIVE_NS)
+    if (mono_ns() - stamped(d) < LIVE_NS)
         return true;
     struct client_walk w;
     if (!d->inode)
@@ -64,7 +66,7 @@ static bool gfs_revalidate(struct dentry *d) {
     if (w.attrs.v[0].ino != n->host_ino || w.attrs.v[0].dev != n->host_dev)
         return false;
     gfs_update(d->inode, &w.attrs.v[0]);
-    d->priv = stamp();
+    stamp(d);
     return true;
 }
 
@@ -202,7 +204,7 @@ static int attach_new(struct inode *dir, struct dentry *d, const struct gofer_at
         LOCKED(&g->lock);
         node_adopt(g, node_of(i), fd);
     }
-    d->priv = stamp();
+    stamp(d);
     dentry_attach(d, i);
     return 0;
 }
@@ -271,7 +273,7 @@ static int gfs_link(struct inode *dir, struct dentry *d, struct inode *target) {
         return err;
     dir_changed(dir);
     gfs_update(target, &a);
-    d->priv = stamp();
+    stamp(d);
     dentry_attach(d, inode_get(target));
     return 0;
 }
