@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for many files: poll ppoll select pselect6. Decodes, copies the lists in once, and gives the answers back; the
+// waiting is in poll_set.c. A call that finds something at once costs two copies and no allocation for few files.
+//
+// LIMIT: poll writes the range from the first to the last revents as one copy, so a thread that changes fd or events of
+// the same list meanwhile sees its change undone.
+#include "abi/signal.h"
+#include "base/fault.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
+#include "sentry/syscalls/poll_set.h"
+#include "sentry/syscalls/table.h"
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STICKY_TIMEOUTS 0x4000000u  // personality(2)
+
+static bool waits(int64_t r) { return r == SYS_PARK || r == SYS_AGAIN; }
+
+// ---- The time that is left, as Linux writes it back ------------------------------------------------------------------
+enum time_kind { TIME_VAL, TIME_SPEC };
+
+static int put_left(struct task *t, uaddr_t to, enum time_kind kind, uint64_t deadline) {
+    uint64_t now = mono_ns(), left = deadline > now ? deadline - now : 0;
+    if (kind == TIME_VAL) {
+        struct linux_timeval tv = time_to_val(left);
+        return copy_out_obj(t, to, &tv);
+    }
+    struct linux_timespec ts = time_to_spec(left);
+    return copy_out_obj(t, to, &ts);
+}
+
+// A time that cannot be written (read-only memory) is no error, but then the call cannot be made again either.
+static int64_t finish(struct task *t, int64_t r, uint64_t to, enum time_kind kind, uint64_t deadline) {
+    if (!to || waits(r))
+        return r;
+    bool put = !(t->personality & STICKY_TIMEOUTS) &&
+               (deadline == POLL_AT_ONCE || deadline == POLL_FOREVER || put_left(t, uaddr(to), kind, deadline) == 0);
+    return !put && r == -LINUX_ERESTARTNOHAND ? -LINUX_EINTR : r;
+}
+
+static int64_t get_time(struct task *t, uint64_t from, enum time_kind kind, uint64_t *deadline) {
+    struct linux_timespec ts;
+    uint64_t ns;
+    *deadline = POLL_FOREVER;
+    if (!from)
+        return 0;
+    if (copy_in_obj(t, &ts, uaddr(from)) < 0)
+        return -LINUX_EFAULT;
+    if (kind == TIME_VAL) {  // microseconds may exceed a second, select(2)
+        if (ts.tv_sec < 0 || ts.tv_nsec < 0)
+            return -LINUX_EINVAL;
+        uint64_t sec = (uint64_t)ts.tv_sec + (uint64_t)ts.tv_nsec / 1000000;
+        ts.tv_sec = sec > INT64_MAX ? INT64_MAX : (int64_t)sec;
+        ts.tv_nsec = ts.tv_nsec % 1000000 * 1000;
+    }
+    if (!time_from_spec(&ts, &ns))
+        return -LINUX_EINVAL;
+    *deadline = poll_deadline(ns);
+    return 0;
+}
+
+// The mask of ppoll and pselect6, on the first run.
+static int64_t set_mask(struct task *t, uint64_t mask, uint64_t size) {
+    uint64_t set;
+    if (!mask)
+        return 0;
+    if (size != LINUX_SIGSET_SIZE)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &set, uaddr(mask)) < 0)
+        return -LINUX_EFAULT;
+    signal_tmp_mask_begin(t, set);
+    return 0;
+}
+
+// ---- poll ------------------------------------------------------------------------------------------------------------
+static int poll_get(struct task *t, struct poll_set *s, uaddr_t from, unsigned n) {
+    struct linux_pollfd fast[POLL_FAST], *p = n > POLL_FAST ? xcalloc(n, sizeof *p) : fast;
+    if (!p)
+        return -LINUX_ENOMEM;
+    int err = copy_in(t, p, from, n * sizeof *p);
+    for (unsigned i = 0; i < n && err == 0; i++) {
+        s->e[i].fd = p[i].fd;
+        s->e[i].events = (uint16_t)p[i].events;
+    }
+    if (p != fast)
+        free(p);
+    return err;
+}
+
+static int poll_put(struct task *t, const struct poll_set *s, uaddr_t to) {
+    unsigned n = s->n;
+    const size_t skip = offsetof(struct linux_pollfd, revents);
+    struct linux_pollfd fast[POLL_FAST], *p = n > POLL_FAST ? xcalloc(n, sizeof *p) : fast;
+    if (!p)
+        return -LINUX_ENOMEM;
+    for (unsigned i = 0; i < n; i++)
+        p[i] = (struct linux_pollfd){s->e[i].fd, (int16_t)s->e[i].events, (int16_t)s->e[i].revents};
+    int err = n ? copy_out(t, uaddr_add(to, skip), (char *)p + skip, n * sizeof *p - skip) : 0;
+    if (p != fast)
+        free(p);
+    return err;
+}
+
+static int64_t do_poll(struct task *t, uaddr_t fds, uint64_t n, uint64_t deadline) {
+    struct poll_set here, *s = poll_set_of(t);
+    if (!s) {
+        if (n > FD_MAX || n > task_rlimit(t, LINUX_RLIMIT_NOFILE))
+            return -LINUX_EINVAL;
+        s = &here;
+        int err = poll_set_init(s, t, (unsigned)n, LINUX_POLLERR | LINUX_POLLHUP);
+        if (err == 0)
+            err = poll_get(t, s, fds, (unsigned)n);
+        if (err < 0) {
+            poll_set_free(s);
+            return err;
+        }
+    }
+    int64_t r = poll_set_wait(&s, deadline);
+    if (r >= 0) {
+        int err = poll_put(t, s, fds);
+        r = err < 0 ? err : r;
+    }
+    if (s == &here)
+        poll_set_free(s);
+    return r;
+}
+
+// call.u: what the first run has decided.
+enum { U_DEADLINE, U_NFDS };
+
+// Interrupted, and no handler ran: goes on with the same deadline.
+static int64_t poll_restart(struct task *t) {
+    int64_t r = do_poll(t, uaddr(t->restart_args[0]), t->restart_args[1], t->restart_args[2]);
+    return r == -LINUX_ERESTARTNOHAND ? -LINUX_ERESTART_RESTARTBLOCK : r;
+}
+
+int64_t sys_poll(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    uint64_t n = (uint32_t)a->v[1];
+    int32_t ms = (int32_t)a->v[2];
+    if (!c->again)
+        c->u[U_DEADLINE] = ms < 0 ? POLL_FOREVER : poll_deadline((uint64_t)ms * 1000000);
+    int64_t r = do_poll(t, uaddr(a->v[0]), n, c->u[U_DEADLINE]);
+    if (r != -LINUX_ERESTARTNOHAND)
+        return r;
+    t->restart_fn = poll_restart;
+    t->restart_args[0] = a->v[0];
+    t->restart_args[1] = n;
+    t->restart_args[2] = c->u[U_DEADLINE];
+    return -LINUX_ERESTART_RESTARTBLOCK;
+}
+
+int64_t sys_ppoll(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    if (!c->again) {
+        int64_t err = get_time(t, a->v[2], TIME_SPEC, &c->u[U_DEADLINE]);
+        if (err == 0)
+            err = set_mask(t, a->v[3], a->v[4]);
+        if (err < 0)
+            return err;
+    }
+    int64_t r = do_poll(t, uaddr(a->v[0]), (uint32_t)a->v[1], c->u[U_DEADLINE]);
+    r = finish(t, r, a->v[2], TIME_SPEC, c->u[U_DEADLINE]);
+    return signal_tmp_mask_end(t, r);
+}
+
+// ---- select ----------------------------------------------------------------------------------------------------------
+#define WORD_BITS 64u
+#define FAST_WORDS (LINUX_FD_SETSIZE / WORD_BITS)
+
+// The three sets, one after the other; words each.
+struct fd_sets {
+    unsigned n, words;
+    uint64_t *w, fast[3 * FAST_WORDS];
+};
+static const uint32_t set_events[3] = {
+    LINUX_POLLIN | LINUX_POLLRDNORM | LINUX_POLLRDBAND | LINUX_POLLHUP | LINUX_POLLERR,
+    LINUX_POLLOUT | LINUX_POLLWRNORM | LINUX_POLLWRBAND | LINUX_POLLERR,
+    LINUX_POLLPRI,
+};
+
+static int sets_init(struct fd_sets *f, unsigned n) {
+    f->n = n;
+    f->words = (n + WORD_BITS - 1) / WORD_BITS;
+    f->w = f->fast;
+    if (f->words > FAST_WORDS) {
+        f->w = xcalloc(3 * (size_t)f->words, sizeof *f->w);
+        return f->w ? 0 : -LINUX_ENOMEM;
+    }
+    memset(f->fast, 0, 3 * f->words * sizeof f->fast[0]);
+    return 0;
+}
+static void sets_free(struct fd_sets *f) {
+    if (f->w != f->fast)
+        free(f->w);
+}
+static bool has_bit(const struct fd_sets *f, unsigned set, unsigned fd) {
+    return f->w[set * f->words + fd / WORD_BITS] >> fd % WORD_BITS & 1;
+}
+static uint32_t wanted(const struct fd_sets *f, unsigned fd) {
+    uint32_t events = 0;
+    for (unsigned set = 0; set < 3; set++)
+        if (has_bit(f, set, fd))
+            events |= set_events[set];
+    return events;
+}
+
+static int sets_get(struct task *t, struct fd_sets *f, const uint64_t from[3]) {
+    size_t bytes = f->words * sizeof *f->w;
+    for (unsigned set = 0; set < 3; set++)
+        if (from[set] && copy_in(t, f->w + set * f->words, uaddr(from[set]), bytes) < 0)
+            return -LINUX_EFAULT;
+    return 0;
+}
+static int sets_put(struct task *t, const struct fd_sets *f, const uint64_t to[3]) {
+    size_t bytes = f->words * sizeof *f->w;
+    for (unsigned set = 0; set < 3; set++)
+        if (to[set] && copy_out(t, uaddr(to[set]), f->w + set * f->words, bytes) < 0)
+            return -LINUX_EFAULT;
+    return 0;
+}
+
+// An entry for each descriptor that is in any of the sets.
+static int select_entries(struct task *t, struct poll_set *s, const struct fd_sets *f) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < f->words; i++)
+        count += (unsigned)__builtin_popcountll(f->w[i] | f->w[f->words + i] | f->w[2 * f->words + i]);
+    int err = poll_set_init(s, t, count, 0);
+    if (err < 0)
+        return err;
+    unsigned at = 0;
+    for (unsigned fd = 0; fd < f->n; fd++) {
+        uint32_t events = wanted(f, fd);
+        if (events) {
+            s->e[at].fd = (int32_t)fd;
+            s->e[at++].events = events;
+        }
+    }
+    s->n = at;  // bits behind nfds do not count
+    return 0;
+}
+
+static int select_begin(struct task *t, struct poll_set *s, unsigned n, const uint64_t from[3]) {
+    struct fd_sets f;
+    s->e = s->fast;
+    s->w = NULL;
+    s->n = 0;
+    int err = sets_init(&f, n);
+    if (err == 0)
+        err = sets_get(t, &f, from);
+    if (err == 0)
+        err = select_entries(t, s, &f);
+    sets_free(&f);
+    return err;
+}
+
+// From what was found to the three sets: how many bits, or -LINUX_EBADF. Which sets an entry was in, its events tell:
+// each set has events that no other one has.
+static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned n, const uint64_t to[3]) {
+    static const uint32_t own[3] = {LINUX_POLLIN, LINUX_POLLOUT, LINUX_POLLPRI};
+    struct fd_sets f;
+    int64_t bits = 0;
+    int err = sets_init(&f, n);
+    for (unsigned i = 0; i < s->n && err == 0; i++) {
+        const struct poll_entry *e = &s->e[i];
+        if (!e->file)
+            err = -LINUX_EBADF;
+        for (unsigned set = 0; set < 3; set++)
+            if ((e->events & own[set]) && (e->revents & set_events[set])) {
+                f.w[set * f.words + (unsigned)e->fd / WORD_BITS] |= UINT64_C(1) << (unsigned)e->fd % WORD_BITS;
+                bits++;
+            }
+    }
+    if (err == 0)
+        err = sets_put(t, &f, to);
+    sets_free(&f);
+    return err < 0 ? err : bits;
+}
+
+static int64_t do_select(struct task *t, int32_t nfds, const uint64_t sets[3], uint64_t deadline) {
+    struct poll_set here, *s = poll_set_of(t);
+    struct call *c = &t->call;
+    if (!s) {
+        if (nfds < 0)
+            return -LINUX_EINVAL;
+        // As on Linux, what is beyond the table does not exist. `size` only grows; an old value will do.
+        unsigned size = __atomic_load_n(&t->files->size, __ATOMIC_RELAXED);
+        c->u[U_NFDS] = (unsigned)nfds < size ? (unsigned)nfds : size;
+        s = &here;
+        int err = select_begin(t, s, (unsigned)c->u[U_NFDS], sets);
+        if (err < 0) {
+            poll_set_free(s);
+            return err;
+        }
+    }
+    int64_t r = poll_set_wait(&s, deadline);
+    if (r >= 0)
+        r = select_answer(t, s, (unsigned)c->u[U_NFDS], sets);
+    if (s == &here)
+        poll_set_free(s);
+    return r;
+}
+
+int64_t sys_select(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    if (!c->again) {
+        int64_t err = get_time(t, a->v[4], TIME_VAL, &c->u[U_DEADLINE]);
+        if (err < 0)
+            return err;
+    }
+    int64_t r = do_select(t, (int32_t)a->v[0], &a->v[1], c->u[U_DEADLINE]);
+    return finish(t, r, a->v[4], TIME_VAL, c->u[U_DEADLINE]);
+}
+
+int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    struct {
+        uint64_t mask, size;
+    } arg = {0, 0};
+    if (!c->again) {
+        if (a->v[5] && copy_in_obj(t, &arg, uaddr(a->v[5])) < 0)
+            return -LINUX_EFAULT;
+        int64_t err = get_time(t, a->v[4], TIME_SPEC, &c->u[U_DEADLINE]);
+        if (err == 0)
+            err = set_mask(t, arg.mask, arg.size);
+        if (err < 0)
+            return err;
+    }
+    int64_t r = do_select(t, (int32_t)a->v[0], &a->v[1], c->u[U_DEADLINE]);
+    r = finish(t, r, a->v[4], TIME_SPEC, c->u[U_DEADLINE]);
+    return signal_tmp_mask_end(t, r);
+}
