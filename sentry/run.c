@@ -10,6 +10,7 @@
 #include "abi/syscalls.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/strace/strace.h"
@@ -209,6 +210,11 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
     // Host work that went along with an answer has failed: our map and the host's differ, the process cannot go on.
     if (!claim(t, TASK_GUEST))
         return;
+    int64_t answer = ev->result;
+    if (mm_late_failure(t, &answer)) {  // ... unless it was a new mapping, which is taken back: the call failed
+        task_release(t, true, answer);
+        return;
+    }
     log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, (long long)-ev->result);
     tgroup_begin_exit(t->tg, LINUX_SIGKILL);
     task_die(t, LINUX_SIGKILL);
