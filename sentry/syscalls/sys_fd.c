@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: close close_range dup dup2 dup3 fcntl flock ioctl fsync fdatasync sync syncfs sync_file_range fallocate
 // ftruncate. What fcntl asks of pipes and memfds is in fs/pipe and fs/anon.
+#include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/misc.h"
-#include "fs/anon/memfd.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
@@ -129,7 +129,7 @@ static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t
     case LINUX_F_GETOWN:
         return atomic_load(&f->async_owner);
     case LINUX_F_SETPIPE_SZ:
-        return pipe_set_size(f, arg);
+        return pipe_set_size(f, arg, task_capable(t, LINUX_CAP_SYS_RESOURCE));
     case LINUX_F_GETPIPE_SZ:
         return pipe_get_size(f);
     case LINUX_F_ADD_SEALS:
