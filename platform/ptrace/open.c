@@ -252,6 +252,7 @@ static void end_all(struct pt_platform *p) {
     struct pt_as *as;
     struct pt_thread *t;
     siginfo_t info;
+    pt_orphans(p);
     list_for_each(as, &p->spaces, link) {
         list_for_each(t, &as->threads, as_link)
             pt_kill(t->proc);
@@ -285,6 +286,7 @@ static void free_thread(struct pt_thread *t) {
 // Whatever the sentry has not given back is freed too.
 void pt_close(struct platform *base) {
     struct pt_platform *p = pt_of(base);
+    pt_unfollow(p);
     end_all(p);
     while (!list_empty(&p->spaces)) {
         struct pt_as *as = list_first(&p->spaces, struct pt_as, link);
@@ -294,11 +296,6 @@ void pt_close(struct platform *base) {
         list_del(&as->kill_link);
         as->released = true;
         pt_free_as_if_done(as);
-    }
-    while (p->early) {
-        struct pt_early *early = p->early;
-        p->early = early->next;
-        free(early);
     }
     if (p->channel >= 0)
         close(p->channel);
