@@ -54,6 +54,8 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
 // ---- Guest memory ----------------------------------------------------------------------------------------------
 // A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
 // they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied).
+// After a read or write that moved less than was asked for, only the returned count says how far it got: the uio itself
+// may have been copied further. A caller that goes on, or runs a parked call again, makes a new uio from the count.
 struct uio;
 struct uio_ops {
     int64_t (*to)(struct uio *u, const void *src, size_t n);
@@ -140,8 +142,8 @@ struct inode_ops {
 
 struct file_ops {
     // At offset `off` for seekable files (FMODE_SEEK); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
-    // would block (whether or not O_NONBLOCK is set: the caller parks). Short writes of a stream: the caller of a
-    // blocking write goes on until u->left is 0. O_APPEND is resolved by vfs_write(): `off` is the place to write.
+    // would block (whether or not O_NONBLOCK is set: the caller parks). A short write of a stream: the caller of a
+    // blocking write goes on, with a new request for the rest. O_APPEND is resolved by vfs_write(): `off` is the place to write.
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
     int64_t (*write)(struct file *f, struct uio *u, uint64_t off);
     // With the directory's lock held (but not on a superblock with no_dcache).

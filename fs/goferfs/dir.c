@@ -16,8 +16,13 @@ static int ask_name(struct inode *dir, const char *name, unsigned flags, struct 
     struct gfs *g = gfs_of(dir);
     uint64_t h;
     LOCKED(&g->lock);
-    int err = node_handle(g, node_of(dir), &h);
-    return err ? err : client_walk(g->c, h, flags, &name, 1, w);
+    for (;;) {
+        int err = node_handle(g, node_of(dir), &h);
+        if (!err)
+            err = client_walk(g->c, h, flags, &name, 1, w);
+        if (err != -LINUX_ENFILE || !gfs_drop_handles(g))
+            return err;
+    }
 }
 
 // A dentry's priv is the time when its name was asked for.

@@ -200,11 +200,20 @@ void gfs_evict(struct inode *i) {
     node_put(g, n);
 }
 
+bool gfs_drop_handles(struct gfs *g) {
+    bool any = !list_empty(&g->handles);
+    for (unsigned n = 0; n < GOFER_IDS_MAX && !list_empty(&g->handles); n++)
+        drop_handle(g, container_of(g->handles.prev, struct node, handle_lru));
+    return any;
+}
+
 // ---- Handles ---------------------------------------------------------------------------------------------------
-// Walks from `from` (which has a handle) down the names to n.
+// Walks from `from` (which has a handle) down the names to n. 1: look again, old handles were given back.
 static int walk_down(struct gfs *g, struct node *from, struct node *n, const char *const *names, unsigned count) {
     struct client_walk w;
     int err = client_walk(g->c, from->handle, GOFER_WALK_HANDLE_ANY, names, count, &w);
+    if (err == -LINUX_ENFILE && gfs_drop_handles(g))
+        return 1;
     if (err)
         return err;
     if (w.stop)
@@ -234,7 +243,7 @@ int node_handle(struct gfs *g, struct node *n, uint64_t *h) {
         for (unsigned k = 0; k < levels; k++)
             names[k] = chain[(count - 1 - k) % GOFER_WALK_MAX]->name;
         int err = walk_down(g, from, chain[(count - levels) % GOFER_WALK_MAX], names, levels);
-        if (err)
+        if (err < 0)
             return err;
     }
     handle_used(g, n);

@@ -58,6 +58,7 @@ void gfs_known(struct inode *i, struct vfs_attr *a);                // inode->at
 
 // With gfs->lock held:
 int node_handle(struct gfs *g, struct node *n, uint64_t *h);  // gets one if need be
+bool gfs_drop_handles(struct gfs *g);  // the gofer has none left: gives old ones back; false: there are none
 int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name);  // how to name it in a message
 int node_pin(struct gfs *g, struct node *n);  // before it loses its name: a handle that stays
 void node_unlinked(struct gfs *g, struct node *n);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// /dev: a tmpfs born with the usual nodes. Their contents are the sentry's own; no device of the host is reached.
+// LIMIT: no pseudo-terminals (ptmx says ENXIO), no console; device nodes made by mknod elsewhere are inert.
+#include "abi/caps.h"
+#include "abi/poll.h"
+#include "base/clock.h"
+#include "fs/tmpfs/node.h"
+
+static char zeros[UIO_BOUNCE];  // never written
+static int (*tty_open_fn)(struct file *f, const struct vfs_ctx *ctx);
+void devfs_set_tty(int (*open_tty)(struct file *f, const struct vfs_ctx *ctx)) { tty_open_fn = open_tty; }
+
+static int64_t null_read(struct file *f, struct uio *u, uint64_t off) { return 0; }
+static int64_t swallow(struct file *f, struct uio *u, uint64_t off) {
+    int64_t n = (int64_t)u->left;
+    u->left = 0;
+    return n;
+}
+static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) {
+    int64_t done = 0;
+    while (u->left > 0) {
+        size_t want = u->left < sizeof zeros ? u->left : sizeof zeros;
+        int64_t n = uio_to(u, zeros, want);
+        if (n < 0)
+            return done ? done : n;
+        done += n;
+        if ((size_t)n < want)
+            break;
+    }
+    return done;
+}
+static int64_t full_write(struct file *f, struct uio *u, uint64_t off) { return u->left ? -LINUX_ENOSPC : 0; }
+// One getrandom(2) for 64 KiB.
+static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
+    char *buf = uio_bounce();
+    int64_t done = 0;
+    while (u->left > 0) {
+        size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
+        random_bytes(buf, want);
+        int64_t n = uio_to(u, buf, want);
+        if (n < 0)
+            return done ? done : n;
+        done += n;
+        if ((size_t)n < want)
+            break;
+    }
+    return done;
+}
+static int zero_mmap(struct file *f, int prot, bool shared) { return VFS_MMAP_ANON; }
+// These have no end to seek to: any offset is as good.
+static int64_t dev_llseek(struct file *f, int64_t off, int whence) {
+    return whence >= LINUX_SEEK_DATA ? -LINUX_EINVAL : 0;
+}
+
+static const struct file_ops null_ops = {.read = null_read, .write = swallow, .llseek = dev_llseek};
+static const struct file_ops zero_ops = {.read = zero_read, .write = swallow, .llseek = dev_llseek, .mmap_fd = zero_mmap};
+static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .llseek = dev_llseek};
+static const struct file_ops random_ops = {.read = random_read, .write = swallow, .llseek = dev_llseek};
+
+static int tty_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
+    f->mode &= ~FMODE_SEEK;
+    return tty_open_fn ? tty_open_fn(f, ctx) : -LINUX_ENXIO;
+}
+static const struct inode_ops tty_inode_ops = {
+    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = tty_open};
+
+static int add_device(struct inode *dir, const char *name, uint32_t mode, unsigned major, unsigned minor,
+                      const struct file_ops *fops) {
+    struct vfs_attr a = {.mode = LINUX_S_IFCHR | mode, .nlink = 1, .rdev = LINUX_MKDEV(major, minor)};
+    struct inode *i = tnode_new(dir->sb, &a);
+    if (i)
+        i->fops = fops;
+    if (i && major == 5 && minor == 0)
+        i->ops = &tty_inode_ops;
+    return tmpfs_add(dir, name, i);
+}
+static int add_link(struct inode *dir, const char *name, const char *target) {
+    struct vfs_attr a = {.mode = LINUX_S_IFLNK | 0777, .nlink = 1};
+    while (target[a.size])
+        a.size++;
+    struct inode *i = tnode_new(dir->sb, &a);
+    if (i && !(tnode(i)->target = xstrdup(target))) {
+        inode_put(i);
+        i = NULL;
+    }
+    return tmpfs_add(dir, name, i);
+}
+static int add_dir(struct inode *dir, const char *name, uint32_t mode) {
+    struct vfs_attr a = {.mode = LINUX_S_IFDIR | mode, .nlink = 2};
+    return tmpfs_add(dir, name, tnode_new(dir->sb, &a));
+}
+
+int devfs_create(struct vfs *vfs, struct superblock **out) {
+    static const struct {
+        const char *name;
+        uint32_t mode;
+        unsigned major, minor;
+        const struct file_ops *fops;
+    } devices[] = {
+        {"null", 0666, 1, 3, &null_ops},      {"zero", 0666, 1, 5, &zero_ops},
+        {"full", 0666, 1, 7, &full_ops},      {"random", 0666, 1, 8, &random_ops},
+        {"urandom", 0666, 1, 9, &random_ops}, {"tty", 0666, 5, 0, NULL},
+        {"console", 0600, 5, 1, NULL},        {"ptmx", 0666, 5, 2, NULL},
+    };
+    static const char *const links[][2] = {{"fd", "/proc/self/fd"},
+                                           {"stdin", "/proc/self/fd/0"},
+                                           {"stdout", "/proc/self/fd/1"},
+                                           {"stderr", "/proc/self/fd/2"}};
+    struct tmpfs_opts o = {.mode = 0755};
+    struct superblock *sb;
+    int err = tmpfs_create(vfs, &o, &sb);
+    if (err)
+        return err;
+    sb->type = "devtmpfs";
+    struct inode *root = sb->root->inode;
+    for (size_t k = 0; !err && k < sizeof devices / sizeof *devices; k++)
+        err = add_device(root, devices[k].name, devices[k].mode, devices[k].major, devices[k].minor, devices[k].fops);
+    for (size_t k = 0; !err && k < sizeof links / sizeof *links; k++)
+        err = add_link(root, links[k][0], links[k][1]);
+    if (!err)
+        err = add_dir(root, "shm", 01777);
+    if (!err)
+        err = add_dir(root, "pts", 0755);
+    if (err) {
+        super_put(sb);
+        return err;
+    }
+    *out = sb;
+    return 0;
+}

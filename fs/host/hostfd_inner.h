@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by hostfd.c and hosttty.c alone.
+#ifndef FS_HOST_HOSTFD_INNER_H
+#define FS_HOST_HOSTFD_INNER_H
+#include "fs/hostfd.h"
+#include "fs/vfs.h"
+
+struct hostfd {  // inode->priv and file->priv
+    int fd;                  // [c] owned
+    uint32_t type;           // [c] LINUX_S_IF*
+    unsigned acc;            // [c] what the host lets us do: LINUX_O_RDONLY ...
+    bool append, tty;        // [c]
+    _Atomic bool no_nowait;  // [a] the host knows no RWF_NOWAIT here
+    _Atomic bool watched;    // [a] the watcher has been asked at least once
+    struct waitq wait;
+};
+const struct hostfd_watcher *hostfd_watcher_now(void);
+int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
+
+#endif
