@@ -17,6 +17,8 @@ struct hostfd_watcher {
     int64_t (*tty_ioctl)(struct hostfd *h, unsigned cmd, uint64_t arg, void *uaccess);
 };
 void hostfd_set_watcher(const struct hostfd_watcher *w);
+struct file;
+struct hostfd *hostfd_terminal(struct file *f);  // borrowed; NULL: f is not a host terminal
 void hostfd_ready(struct hostfd *h, uint32_t events);  // the sentry ignores SIGPIPE, for writes to closed pipes
 struct file;
 struct hostfd *hostfd_of(struct file *f);  // borrowed; NULL: another kind of file

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
+#include "fs/hostfd.h"
 #include "sentry/fdtable.h"
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
@@ -293,15 +294,20 @@ static void *worker_thread(void *k) {
     return NULL;
 }
 
+static void *events(void *k) {
+    event_thread(k);
+    return NULL;
+}
+
 #define MAX_WORKERS 8
 
 // The calling thread is a worker too (on ptrace it is the tracer).
 static int run_threads(struct kernel *k) {
-    pthread_t events, workers[MAX_WORKERS];
+    pthread_t event, workers[MAX_WORKERS];
     unsigned want = plat_max_waiters(k->platform), n = 0;
     if (want > MAX_WORKERS)
         want = MAX_WORKERS;
-    if (pthread_create(&events, NULL, (void *(*)(void *))event_thread, k))
+    if (pthread_create(&event, NULL, events, k))
         return -LINUX_EAGAIN;
     while (n + 1 < want && pthread_create(&workers[n], NULL, worker_thread, k) == 0)
         n++;
@@ -309,7 +315,7 @@ static int run_threads(struct kernel *k) {
     while (n > 0)
         pthread_join(workers[--n], NULL);
     hostevent_stop();
-    pthread_join(events, NULL);
+    pthread_join(event, NULL);
     return 0;
 }
 

@@ -3,7 +3,7 @@
 // that this made ready.
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
-#include "sentry/hosttty.h"
+#include "sentry/jobctl.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal.h"
 
@@ -22,7 +22,7 @@ static void on_control(int sig) {
         return;
     }
     LOCKED(&k->tasks_lock);
-    struct pgroup *fg = terminal_signal(sig) ? hosttty_foreground(k) : NULL;
+    struct pgroup *fg = terminal_signal(sig) ? jobctl_foreground(k) : NULL;
     if (fg)
         signal_send_pgrp(fg, sig, NULL);
     else

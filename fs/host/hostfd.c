@@ -158,6 +158,11 @@ static const struct file_ops host_ops = {
     .read = host_read, .write = host_write, .llseek = host_llseek, .poll = host_poll, .ioctl = hosttty_ioctl,
     .fsync = host_fsync, .mmap_fd = host_mmap_fd,
 };
+
+struct hostfd *hostfd_terminal(struct file *f) {
+    struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
+    return h && h->tty ? h : NULL;
+}
 struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
 // ---- The inode ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hosttty.h. The terminal itself stays the host's (modes, size, bytes); whose it is inside is the sentry's own
+// See jobctl.h. The terminal itself stays the host's (modes, size, bytes); whose it is inside is the sentry's own
 // record in struct session. LIMIT: a background read of the terminal is not stopped with SIGTTIN.
-#include "sentry/hosttty.h"
+#include "sentry/jobctl.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "sentry/group.h"
 #include "sentry/kernel.h"
 #include "sentry/signal/signal.h"
 
-struct pgroup *hosttty_foreground(struct kernel *k) {
+struct pgroup *jobctl_foreground(struct kernel *k) {
     struct session *s;
     list_for_each(s, &k->sessions, link)
         if (s->tty)
@@ -51,7 +51,7 @@ static int64_t set_foreground(struct task *t, struct session *s, int32_t pgid) {
     return 0;
 }
 
-int64_t hosttty_ioctl(struct hostfd *h, unsigned cmd, uint64_t arg, void *uaccess) {
+int64_t jobctl_ioctl(struct hostfd *h, unsigned cmd, uint64_t arg, void *uaccess) {
     struct uaccess *ua = uaccess;
     struct task *t = ua->task;
     int32_t value = 0;
