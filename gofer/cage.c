@@ -171,13 +171,14 @@ int cage_landlock(const struct gofer_server *s) {
 }
 
 // ---- seccomp ---------------------------------------------------------------------------------------------------
-enum when { ALWAYS, WRITE, SANITIZED, ON_SOCK };
+enum when { ALWAYS, WRITE, SANITIZED };
+enum condition { ANY, ON_SOCK };
 static const struct row {
     int number;
     enum when when;
+    enum condition condition;
 } rows[] = {
-#define HOST_SYSCALL(name, when, reason)  {SCMP_SYS(name), when},
-#define HOST_SYSCALL_SOCK(name, reason)   {SCMP_SYS(name), ON_SOCK},
+#define HOST_SYSCALL(name, when, condition, reason) {SCMP_SYS(name), when, condition},
 #include "gofer/host_syscalls.def"
 };
 
@@ -188,7 +189,7 @@ static int add_row(scmp_filter_ctx ctx, const struct row *row, int sock, bool wr
 #endif
     if (row->when == WRITE && !writable)
         return 0;
-    if (row->when == ON_SOCK)
+    if (row->condition == ON_SOCK)
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sock));
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 0);
 }

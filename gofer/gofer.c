@@ -27,7 +27,7 @@ static uint32_t raise_fd_limit(void) {
 
 int gofer_run(int sock, const struct gofer_root *roots, int n) {
     prctl(PR_SET_NAME, "picket-gofer");
-    log_set_name("gofer");
+    log_set_name("picket-gofer");
     umask(0);
     struct gofer_server *s = malloc(sizeof(*s));
     if (!s) {

@@ -115,8 +115,6 @@ static int link_read(struct inode *i, char *buf, size_t size) {
     return 0;
 }
 
-static int no_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) { return -LINUX_ENXIO; }
-
 const struct inode_ops gfs_file_ops = {
     .getxattr = gfs_getxattr,
     .listxattr = gfs_listxattr,
@@ -140,5 +138,6 @@ const struct inode_ops gfs_link_live_ops = {
     .setattr = gfs_setattr,
     .evict = gfs_evict,
 };
-const struct inode_ops gfs_other_ops = {.open = no_open, .evict = gfs_evict};
-const struct inode_ops gfs_other_live_ops = {.getattr = gfs_getattr, .open = no_open, .evict = gfs_evict};
+// Without an open and without file_ops: the VFS answers ENXIO for a device or socket, and opens a fifo itself.
+const struct inode_ops gfs_other_ops = {.evict = gfs_evict};
+const struct inode_ops gfs_other_live_ops = {.getattr = gfs_getattr, .evict = gfs_evict};

@@ -203,6 +203,21 @@ static void test_bounds(void **state) {
     assert_in_range(open_fds() - before, 0, 300);
 }
 
+// More directories than the gofer has handles (100 here): old ones are given back, and found again when needed.
+static void test_many_directories(void **state) {
+    struct gtest *t = *state;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 300; i++) {
+            char name[64];
+            snprintf(name, sizeof(name), "dir/sub/d%d", i);
+            mkdir(in_root(t->f, name), 0755);
+            snprintf(name, sizeof(name), "dir/sub/d%d/f%d", i, round);
+            put_file(in_root(t->f, name), "one of many");
+            snprintf(name, sizeof(name), "/dir/sub/d%d/f%d", i, round);
+            expect_text(t, name, "one of many");
+        }
+}
+
 static void test_special(void **state) {
     struct gtest *t = *state;
     struct vfs_attr a;
@@ -410,7 +425,7 @@ static void test_no_memory(void **state) {
 #define RW(t) cmocka_unit_test_setup_teardown(t, up_rw, down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RO(test_read),    RO(test_nothing_is_asked_twice), RO(test_readdir), RO(test_bounds),
+        RO(test_read),    RO(test_nothing_is_asked_twice), RO(test_readdir), RO(test_bounds),   RO(test_many_directories),
         RO(test_special), RO(test_mmap),                   RW(test_write),   RW(test_names),
         RW(test_deleted_while_open), RW(test_host_changes), RW(test_no_memory), RO(test_no_memory),
         RW(test_threads),
