@@ -9,6 +9,7 @@
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
 #include "sentry/mm/mm.h"
+#include "sentry/shm.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 #include <stdio.h>
@@ -105,6 +106,7 @@ bool kernel_free(struct kernel *k) {
     unlink_init(k);
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));
+    shm_free_all();
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

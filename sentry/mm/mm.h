@@ -95,7 +95,8 @@ bool mm_late_failure(struct task *t, int64_t *answer);
 struct mmap_args {
     uint64_t addr, len, offset;
     uint32_t prot, flags;
-    struct file *file;  // borrowed
+    uint32_t deny;        // LINUX_PROT_*: what mprotect may not grant later either
+    struct file *file;    // borrowed
     const char *name;     // a constant
 };
 // Semantics (do_ layer): mm->lock is taken inside; host work is queued on `th`. Values or -LINUX_E*.

@@ -215,6 +215,7 @@ int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const str
     own = m.own;
     if (r < 0)
         return r;
+    m.v.max_prot &= ~a->deny;
     int64_t addr = commit_map(t, mm, th, &m, a->addr, &bin);
     area_bin_empty(&bin);
     return addr;
