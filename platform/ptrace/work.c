@@ -62,8 +62,8 @@ static void call_host(struct pt_thread *t, const struct host_call *call, enum pt
 // ---- the channel ----
 
 static void channel_discard(struct pt_platform *p) {
-    char byte;
-    while (recv(p->channel_far, &byte, 1, MSG_DONTWAIT) >= 0)
+    struct msghdr m = {0};  // no room for descriptors: the kernel drops them
+    while (recvmsg(p->channel_far, &m, MSG_DONTWAIT) >= 0)
         ;
 }
 
@@ -202,6 +202,7 @@ static void finish(struct pt_thread *t, int64_t error) {
 
 void pt_work_begin(struct pt_thread *t) {
     t->result = 0;
+    pt_follow(t);
     next(t);
 }
 

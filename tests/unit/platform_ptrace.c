@@ -84,13 +84,17 @@ static int text_fd(void) {
     return fd;
 }
 
-static void fresh(struct plat_as **as, struct plat_thread **t) {
+static void fresh_maps(struct plat_thread *t) {
     int fd = text_fd();
-    assert_int_equal(plat_as_create(P, as, t), 0);
-    assert_int_equal(plat_map(*t, uaddr(TEXT), 4096, LINUX_PROT_READ | LINUX_PROT_EXEC, 0, fd, 0), 0);
-    assert_int_equal(plat_map(*t, uaddr(DATA), 65536, LINUX_PROT_READ | LINUX_PROT_WRITE, 0, -1, 0), 0);
-    assert_int_equal(plat_map(*t, uaddr(STACK), 65536, LINUX_PROT_READ | LINUX_PROT_WRITE, 0, -1, 0), 0);
+    assert_int_equal(plat_map(t, uaddr(TEXT), 4096, LINUX_PROT_READ | LINUX_PROT_EXEC, 0, fd, 0), 0);
+    assert_int_equal(plat_map(t, uaddr(DATA), 65536, LINUX_PROT_READ | LINUX_PROT_WRITE, 0, -1, 0), 0);
+    assert_int_equal(plat_map(t, uaddr(STACK), 65536, LINUX_PROT_READ | LINUX_PROT_WRITE, 0, -1, 0), 0);
     close(fd);
+}
+
+static void fresh(struct plat_as **as, struct plat_thread **t) {
+    assert_int_equal(plat_as_create(P, as, t), 0);
+    fresh_maps(*t);
     flush_ok(*t);
 }
 
@@ -586,6 +590,55 @@ static void test_crowd(void **state) {
         plat_as_put(as[i]);
 }
 
+// Host processes die at any moment while they work, clone and share; every thread that the sentry still has reports
+// its death once, and nothing is left.
+static void test_killed_crowd(void **state) {
+    enum { N = 10, ROUNDS = 60 };
+    static const unsigned kinds[3] = {0, PLAT_CLONE_THREAD, PLAT_CLONE_VM};
+    unsigned seed = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct plat_as *as[N];
+        struct plat_thread *t[N];
+        bool dead[N] = {false};
+        int n = 1, alive = 1;
+        assert_int_equal(plat_as_create(P, &as[0], &t[0]), 0);
+        fresh_maps(t[0]);
+        flush_ok(t[0]);
+        plat_set_owner(t[0], (void *)1);
+        start_at(t[0], guest_loop, 0, 0);
+        for (int i = 0; i < 40 && alive > 0; i++) {
+            int victim = rand_r(&seed) % n;
+            if (i > 10 && rand_r(&seed) % 4 == 0 && !dead[victim] && plat_host_pid(t[victim]) > 0)
+                kill(plat_host_pid(t[victim]), SIGKILL);
+            struct plat_event ev = next();
+            int who = (int)(intptr_t)ev.owner - 1;
+            assert_in_range(who, 0, n - 1);
+            assert_ptr_equal(ev.thread, t[who]);
+            assert_false(dead[who]);
+            if (ev.kind == PLAT_DEATH) {
+                dead[who] = true;
+                alive--;
+                continue;
+            }
+            if (n < N && rand_r(&seed) % 2 == 0 &&
+                plat_clone(t[who], kinds[rand_r(&seed) % 3], &t[n], &as[n]) == 0) {
+                plat_set_owner(t[n], (void *)(intptr_t)(n + 1));
+                plat_resume(t[n++]);
+                alive++;
+            } else if (rand_r(&seed) % 3 == 0) {
+                int fd = text_fd();
+                plat_map(t[who], uaddr(0x50000000), 4096, LINUX_PROT_READ, 0, fd, 0);
+                close(fd);
+            }
+            plat_answer(t[who], 0);
+        }
+        for (int i = 0; i < n; i++) {
+            plat_thread_destroy(t[i]);
+            plat_as_put(as[i]);
+        }
+    }
+}
+
 // A child that is given up before it is there, and spaces that are never used.
 static void test_unborn(void **state) {
     struct plat_as *as, *as2;
@@ -616,7 +669,7 @@ int main(void) {
         T(test_calls),     T(test_numbers),       T(test_foreign), T(test_faults),    T(test_host_work),
         T(test_stub_is_bare), T(test_jump_into_stub), T(test_fork), T(test_thread),   T(test_vfork),
         T(test_interrupt), T(test_fp),            T(test_death),   T(test_other_threads), T(test_crowd),
-        T(test_unborn),
+        T(test_unborn),    T(test_killed_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
