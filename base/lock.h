@@ -9,12 +9,13 @@
 // The order of all locks in the tree, outermost first. A lock may be taken while any lock above it is held.
 enum lock_rank {
     RANK_NONE,
+    RANK_FILE_POS,  // a file's offset: held while the object reads, whatever that needs
+    RANK_PROC_DIR,  // directories of procfs, whose look-ups ask for tasks
     RANK_TASKS,     // the pid tables, parent/child links, groups, sessions (sentry/kernel.h)
     RANK_TASK_RUN,  // a task's run state
     RANK_MM,        // a memory map
     RANK_FILES,     // a descriptor table
     RANK_FS_CTX,    // root, cwd, umask of a task
-    RANK_FILE_POS,  // a file's offset
     RANK_MOUNTS,    // the mount table
     RANK_RENAME,    // directory renames of one file system
     RANK_DIR,       // a directory inode (a parent before its child, with lock_nested)

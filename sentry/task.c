@@ -38,11 +38,33 @@ struct task *task_get(struct task *t) {
     return t;
 }
 
+void task_set_files(struct task *t, struct fdtable *files) {
+    struct fdtable *old;
+    {
+        LOCKED(&t->k->tasks_lock);
+        old = t->files;
+        t->files = files;
+    }
+    if (old)
+        fdtable_put(old);
+}
+
+void task_set_fs(struct task *t, struct fs_ctx *fs) {
+    struct fs_ctx *old;
+    {
+        LOCKED(&t->k->tasks_lock);
+        old = t->fs;
+        t->fs = fs;
+    }
+    if (old)
+        fs_ctx_put(old);
+}
+
 void task_drop_parts(struct task *t) {
     if (t->files)
-        fdtable_put(take_ptr(t->files));
+        task_set_files(t, NULL);
     if (t->fs)
-        fs_ctx_put(take_ptr(t->fs));
+        task_set_fs(t, NULL);
     if (t->mm) {
         struct mm *mm;
         {

@@ -188,8 +188,8 @@ struct task {
     int64_t (*restart_fn)(struct task *t);  // [o]
     // what clone may share
     struct mm *mm;               // [o] owned; other threads read it under T
-    struct fdtable *files;       // [o] owned
-    struct fs_ctx *fs;           // [o] owned
+    struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
+    struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()
     struct cred *cred;           // [T] to read from outside; [o] to read from inside; owned
     // signals
     uint64_t blocked;            // [S] written by itself only
@@ -271,6 +271,9 @@ struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint3
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
 struct fs_ctx *fs_ctx_get(struct fs_ctx *f);
 void fs_ctx_put(struct fs_ctx *f);
+// Another table, another place: by the task itself. Takes the reference over and gives the old one back.
+void task_set_files(struct task *t, struct fdtable *files);
+void task_set_fs(struct task *t, struct fs_ctx *fs);
 
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);  // a private copy to be changed, then published:
 void task_set_cred(struct task *t, struct cred *c);               // takes c over

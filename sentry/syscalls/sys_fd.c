@@ -21,8 +21,7 @@ int64_t sys_close_range(struct task *t, const struct sysargs *a) {
         struct fdtable *own = fdtable_copy(t->files);
         if (!own)
             return -LINUX_ENOMEM;
-        fdtable_put(t->files);
-        t->files = own;
+        task_set_files(t, own);
     }
     fd_close_range(t->files, first, last, flags & LINUX_CLOSE_RANGE_CLOEXEC);
     return 0;

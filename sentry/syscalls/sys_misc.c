@@ -214,15 +214,13 @@ int64_t sys_unshare(struct task *t, const struct sysargs *a) {
         struct fs_ctx *fs = fs_ctx_copy(t->fs);
         if (!fs)
             return -LINUX_ENOMEM;
-        fs_ctx_put(t->fs);
-        t->fs = fs;
+        task_set_fs(t, fs);
     }
     if ((f & LINUX_CLONE_FILES) && ref_read(&t->files->refs) > 1) {
         struct fdtable *files = fdtable_copy(t->files);
         if (!files)
             return -LINUX_ENOMEM;
-        fdtable_put(t->files);
-        t->files = files;
+        task_set_files(t, files);
     }
     return 0;
 }
