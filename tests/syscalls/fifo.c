@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: open, read, write, mkfifo
+// covers: open, read, write, mknod
 // A named pipe: opening waits for the other end, O_NONBLOCK opens, ENXIO, end of file (man 7 fifo).
 #include "guest.h"
 

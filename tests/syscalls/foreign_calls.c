@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: (none)
+// covers: getpid, time
 // int 0x80, x32 numbers and the vsyscall page do not endanger anything: an answer, an error, or a signal
 // (man 2 syscall).
 #include "guest.h"

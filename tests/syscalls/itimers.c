@@ -47,7 +47,8 @@ static void spin_until_signal(int which, int signal)
     on_signal(signal, handler, 0);
     struct itimerval timer = {{0, 0}, {0, 20000}};
     count = 0;
-    EXPECT_OK(setitimer(which, &timer, NULL));
+    if (setitimer(which, &timer, NULL) < 0 && errno == EINVAL)
+        SKIP("timers on processor time are not offered here");
     int64_t start = now_ms();
     while (count == 0 && now_ms() - start < 8000)
         ;

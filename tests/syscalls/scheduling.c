@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: sched_yield, sched_getaffinity, sched_setaffinity, sched_getscheduler, sched_getparam,
-// sched_setparam, sched_get_priority_max, sched_rr_get_interval
+// covers: sched_yield, sched_getaffinity, sched_setaffinity, sched_getscheduler, sched_getparam
+// covers: sched_setparam, sched_get_priority_max, sched_rr_get_interval
 // Policies, priorities and processor masks (man 7 sched).
 #include "guest.h"
 
