@@ -16,6 +16,14 @@ void proctitle_init(char **argv) {
         end = *a + strlen(*a) + 1;
     area = argv[0];
     area_size = (size_t)(end - area);
+    for (char **a = argv; *a; a++) {
+        char *copy = strdup(*a);
+        if (!copy) {
+            area = NULL;  // then the arguments stay where they are, and the title what it was
+            return;
+        }
+        *a = copy;
+    }
 }
 
 void proctitle_set(const char *name) {

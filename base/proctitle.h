@@ -3,7 +3,7 @@
 #ifndef BASE_PROCTITLE_H
 #define BASE_PROCTITLE_H
 
-void proctitle_init(char **argv);  // by main(): remembers where the argument area is
+void proctitle_init(char **argv);  // by main(), first: copies the arguments elsewhere, their area is for titles
 void proctitle_set(const char *name);  // both the name (15 bytes) and the command line of this process
 
 #endif

@@ -102,5 +102,4 @@ void sc_reaper_start(struct sc_platform *p) {
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (err)
         panic("no thread to wait for stubs: error %d", err);
-    pthread_setname_np(p->reaper, "reaper");
 }
