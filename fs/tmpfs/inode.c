@@ -28,15 +28,12 @@ static const struct file_ops *fops_of(uint32_t mode) {
         return &tmpfs_dir_fops;
     return LINUX_S_ISREG(mode) ? &tmpfs_file_fops : NULL;  // device nodes are inert: opening says ENXIO
 }
-struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a) {
+struct inode *tnode_uncharged(struct superblock *sb, const struct vfs_attr *a) {
     struct tsuper *s = sb->priv;
-    if (!take_inode(s))
-        return NULL;
     struct tnode *n = znew(struct tnode);
     struct inode *i = n ? inode_new(sb, ops_of(a->mode), fops_of(a->mode), a) : NULL;
     if (!i) {
         free(n);
-        atomic_fetch_sub(&s->inodes, 1);
         return NULL;
     }
     if (!i->attr.ino)
@@ -44,11 +41,22 @@ struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a) {
     i->priv = n;
     n->inode = i;
     list_init(&n->xattrs);
-    list_init(&n->idle);
+    list_init(&n->pin_link);
     if (LINUX_S_ISREG(a->mode))
         tdata_init(&n->data);
     if (LINUX_S_ISDIR(a->mode))
         n->dir.next_cookie = 2;  // after "." and ".."
+    return i;
+}
+struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a) {
+    struct tsuper *s = sb->priv;
+    if (!take_inode(s))
+        return NULL;
+    struct inode *i = tnode_uncharged(sb, a);
+    if (i)
+        tnode(i)->charged = true;
+    else
+        atomic_fetch_sub(&s->inodes, 1);
     return i;
 }
 void tmpfs_evict(struct inode *i) {
@@ -74,8 +82,9 @@ void tmpfs_evict(struct inode *i) {
     default:
         break;
     }
+    if (n->charged)
+        atomic_fetch_sub(&s->inodes, 1);
     free(n);
-    atomic_fetch_sub(&s->inodes, 1);
 }
 
 // ---- Attributes ----------------------------------------------------------------------------------------------------
@@ -228,7 +237,10 @@ void vfs_mmap_shared(struct file *f, int delta) {
 }
 
 static int link_read(struct inode *i, char *buf, size_t size) {
-    const char *target = tnode(i)->target;
+    struct tnode *node = tnode(i);
+    const char *target = __atomic_load_n(&node->target, __ATOMIC_ACQUIRE);
+    if (!target && node->lower)
+        return tsuper(i)->origin->readlink(i, buf, size);
     size_t n = strlen(target);
     if (n >= size)
         return -LINUX_ENAMETOOLONG;

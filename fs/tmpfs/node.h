@@ -55,21 +55,24 @@ struct tnode {
     union {
         struct tdir dir;
         struct tdata data;
-        char *target;  // [c] symlinks
+        char *target;  // symlinks; constant once it is set (an overlay sets it when it is first read)
     };
     unsigned seals;               // [i] LINUX_F_SEAL_*
     bool can_seal;                // [c] a memfd
     _Atomic int32_t shared_maps;  // [a] shared mappings that can be written
 
-    // Overlay only.
+    bool charged;                 // [c] counts against the quota of inodes (what lower merely shows does not)
+
+    // Overlay only. [o] the overlay's lock
     struct dentry *lower;        // [c] owned: what this node shows, or showed before it was changed
-    _Atomic bool lower_data;     // a file whose bytes are still those of lower
-    bool pinned;                 // [origin lock] changed: kept although no dentry holds it
-    unsigned names;              // [origin lock] visible names
-    struct rb_node by_lower;     // [origin lock]
-    struct file *lower_file;     // [origin lock] open while anybody reads
-    unsigned readers;            // [origin lock]
-    struct list idle;            // [origin lock] lower_file is open and nobody reads
+    _Atomic bool lower_data;     // a file whose bytes are still those of lower; never true again once false
+    _Atomic bool pinned;         // written under [o]: changed, so kept although no dentry holds it
+    bool in_tree;                // [o] by_lower is linked
+    unsigned names;              // [o] visible names
+    struct rb_node by_lower;     // [o]
+    struct list pin_link;        // [o]
+    struct file *lower_file;     // [o] open while `holders` is not 0
+    unsigned holders;            // [o]
     struct lower_list *listing;  // [i] the names of a lower directory
 };
 static inline struct tnode *tnode(const struct inode *i) { return i->priv; }
@@ -84,6 +87,7 @@ struct torigin {
     int (*copy_up)(struct inode *i, uint64_t bytes);     // makes the data ours, at most so many bytes of it
     int (*open)(struct inode *i, struct file *f);
     void (*release)(struct file *f);
+    int (*readlink)(struct inode *i, char *buf, size_t size);
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
     int64_t (*llseek)(struct file *f, int64_t off, int whence);
     int (*mmap_fd)(struct file *f, int prot, bool shared);
@@ -136,7 +140,9 @@ int tmpfs_removexattr(struct inode *i, const char *name);
 void txattr_free(struct tnode *n);
 
 // inode.c
-struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a);  // -> NULL: no memory (or none of the quota)
+// NULL: no memory, or none of the quota is left.
+struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a);
+struct inode *tnode_uncharged(struct superblock *sb, const struct vfs_attr *a);
 extern const struct inode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmpfs_special_ops;
 extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
 int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
