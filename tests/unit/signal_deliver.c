@@ -277,6 +277,25 @@ static void A09_forged_fp(void **state) {
     }
 }
 
+// Sizes that agree with each other but not with the machine: nothing beyond our own buffer is ever read into it.
+static void A09_fp_sizes(void **state) {
+    const uint32_t sizes[] = {FP_SIZE + 64, 0x10000, 0xffffffff, 0, 511, 575};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct linux_fpstate fx = {0};
+        uint64_t sp;
+        struct linux_rt_sigframe f = forged(&sp);
+        fx.sw_reserved.magic1 = LINUX_FP_XSTATE_MAGIC1;
+        fx.sw_reserved.extended_size = 0xffffffff;
+        fx.sw_reserved.xstate_size = sizes[i];
+        assert_false(fpframe_extended(&fx, FP_SIZE));
+        copy_out(t, uaddr(f.uc.uc_mcontext.fpstate + 464), &fx.sw_reserved, sizeof fx.sw_reserved);
+        assert_int_equal(sigreturn(), SYS_RESUME);
+        assert_int_equal(t->pending->set, 0);
+        assert_int_equal(((struct linux_xstate *)fake.fp)->header.xfeatures, 3);
+        fake.regs.rsp = GUEST_BASE + GUEST_SIZE - 64;
+    }
+}
+
 static void A09_fp_out_of_place(void **state) {
     uint64_t sp;
     struct linux_rt_sigframe f = forged(&sp);
@@ -397,6 +416,7 @@ int main(void) {
         T(A09_forged_flags_and_segments),
         T(A09_forged_rip),
         T(A09_forged_fp),
+        T(A09_fp_sizes),
         T(A09_fp_out_of_place),
         T(A09_no_frame_at_all),
         T(default_actions),
