@@ -266,8 +266,13 @@ GUEST_FN bool guest_child_begin(const char *file, int line)
     return false;
 }
 
+GUEST_FN __attribute__((noreturn)) bool guest_child_end(void)
+{
+    child_done();
+}
+
 // IN_CHILD { ... } runs the block in a forked child and waits for it; its failures are the test's.
-#define IN_CHILD for (bool guest_child = guest_child_begin(GUEST_AT); guest_child; child_done())
+#define IN_CHILD for (bool guest_child = guest_child_begin(GUEST_AT); guest_child; guest_child = guest_child_end())
 
 // ---- files and time ----
 

@@ -87,7 +87,9 @@ static __attribute__((noinline)) int recurse(int n)
 {
     volatile char block[4096];
     block[0] = (char)n;
-    return n < 0 ? 0 : recurse(n + 1) + block[0];
+    int above = n < 0 ? 0 : recurse(n + 1) + 1;
+    __asm__ volatile("" ::"r"(block) : "memory");  // keeps the recursion from becoming a loop
+    return above;
 }
 
 TEST(stack_overflow_is_survivable)
