@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// procfs: the sandbox's own view of itself. Nothing of the host is in it.
+#ifndef SENTRY_PROCFS_PROCFS_H
+#define SENTRY_PROCFS_PROCFS_H
+#include "fs/vfs.h"
+
+// A file system for the_kernel's sandbox, to be mounted (one reference); at most one at a time.
+int procfs_create(struct vfs *vfs, struct superblock **out);
+
+#endif
