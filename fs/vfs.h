@@ -404,6 +404,8 @@ void devfs_set_tty(int (*open_tty)(struct file *f, const struct vfs_ctx *ctx));
 int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out);
 struct gofer_client;
 int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only, struct superblock **out);
+// For a read-only one, before it is mounted: what the host changes is seen (after some 100 ms), at the price of asking.
+void goferfs_follow_host(struct superblock *sb);
 
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);

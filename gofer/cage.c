@@ -116,7 +116,8 @@ static const size_t ll_sizes[] = {0, 8, 8, 8, 16, 16, 24};  // by ABI version
 // Rights by ABI version: 1 has those up to MAKE_SYM, 2 adds REFER, 3 TRUNCATE, 5 IOCTL_DEV.
 static uint64_t ll_known(int abi) {
     uint64_t fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
-    return fs | (abi >= 2 ? LL_FS_REFER : 0) | (abi >= 3 ? LL_FS_TRUNCATE : 0) | (abi >= 5 ? LL_FS_IOCTL_DEV : 0);
+    return fs | (abi >= 2 ? LL_FS_REFER : 0) | (abi >= 3 ? LL_FS_TRUNCATE : 0) |
+           (abi >= 5 ? LL_FS_IOCTL_DEV : 0);
 }
 
 static uint64_t ll_rights(bool writable, bool dir) {
@@ -190,7 +191,8 @@ static int add_row(scmp_filter_ctx ctx, const struct row *row, int sock, bool wr
     if (row->when == WRITE && !writable)
         return 0;
     if (row->condition == ON_SOCK)
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sock));
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1,
+                                SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sock));
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 0);
 }
 
@@ -200,7 +202,7 @@ int cage_filter(int sock, bool writable) {
         return -LINUX_ENOMEM;
     int err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (!err)
-        err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree: few comparisons for each call
+        err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree: few comparisons
     for (size_t i = 0; !err && i < sizeof(rows) / sizeof(rows[0]); i++)
         err = add_row(ctx, &rows[i], sock, writable);
     if (!err)

@@ -129,7 +129,8 @@ static bool add_entry(const struct linux_dirent64 *d, int fd, uint64_t dir_dev, 
 }
 
 // Adds what getdents64 gave. True: all of it fitted.
-static bool add_entries(struct gofer_server *s, const struct gofer_obj *dir, int fd, size_t n, struct gofer_out *out) {
+static bool add_entries(struct gofer_server *s, const struct gofer_obj *dir, int fd, size_t n,
+                        struct gofer_out *out) {
     for (size_t at = 0; at + sizeof(struct linux_dirent64) <= n;) {
         const struct linux_dirent64 *d = (const void *)(s->dents + at);
         if (d->d_reclen == 0 || !add_entry(d, fd, dir->dev, out))
@@ -219,7 +220,9 @@ int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer
     return obj_reopen(s, &o, O_RDONLY);
 }
 
-bool gofer_xattr_ok(const struct gofer_str *xattr) { return xattr->n > 5 && memcmp(xattr->p, "user.", 5) == 0; }
+bool gofer_xattr_ok(const struct gofer_str *xattr) {
+    return xattr->n > 5 && memcmp(xattr->p, "user.", 5) == 0;
+}
 
 int op_getxattr(struct gofer_server *s, const struct gofer_getxattr_req *q, struct gofer_getxattr_rep *r) {
     if (!gofer_xattr_ok(&q->xattr))
@@ -258,7 +261,8 @@ int op_listxattr(struct gofer_server *s, const struct gofer_listxattr_req *q, st
     ssize_t n = flistxattr(fd, (char *)s->scratch, GOFER_BYTES_MAX);
     if (n < 0)
         return -errno;
-    r->list = (struct gofer_str){(const char *)s->scratch, (uint32_t)filter_list((char *)s->scratch, (size_t)n)};
+    r->list =
+        (struct gofer_str){(const char *)s->scratch, (uint32_t)filter_list((char *)s->scratch, (size_t)n)};
     return 0;
 }
 

@@ -237,7 +237,8 @@ int op_setxattr(struct gofer_server *s, const struct gofer_setxattr_req *q, stru
     return err_of(fsetxattr(fd, q->xattr.p, q->value.p, q->value.n, flags));
 }
 
-int op_removexattr(struct gofer_server *s, const struct gofer_removexattr_req *q, struct gofer_removexattr_rep *r) {
+int op_removexattr(struct gofer_server *s, const struct gofer_removexattr_req *q,
+                   struct gofer_removexattr_rep *r) {
     (void)r;
     if (!gofer_xattr_ok(&q->xattr))
         return -LINUX_EOPNOTSUPP;

@@ -3,10 +3,10 @@
 // held (both directories' for rename). A lookup is one round trip; a listing is one for some 400 entries, and its
 // attributes prime the dentry cache, so that stat after readdir asks nothing.
 //
-// What is cached: below a stable mount (read-only root) everything, positive and negative, as long as the dentry lives.
-// LIMIT: changes that the host makes to a read-only root while the sandbox runs may not be seen.
-// Below a live mount (writable) a name is trusted for LIVE_NS, then asked for again.
-// LIMIT: changes that the host makes below a writable root are seen after at most 100 ms.
+// What is cached: below a stable mount everything, positive and negative, as long as the dentry lives.
+// LIMIT: changes that the host makes to the read-only root while the sandbox runs may not be seen.
+// Below a live mount (writable, or a bind that follows the host) a name is trusted for LIVE_NS, then asked for again.
+// LIMIT: changes that the host makes below a bind are seen after up to 100 ms.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
@@ -26,7 +26,9 @@ static int ask_name(struct inode *dir, const char *name, unsigned flags, struct 
 }
 
 // A dentry's priv is the time when its name was asked for.
-static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, (void *)(uintptr_t)mono_ns(), __ATOMIC_RELAXED); }
+static void stamp(struct dentry *d) {
+    __atomic_store_n(&d->priv, (void *)(uintptr_t)mono_ns(), __ATOMIC_RELAXED);
+}
 static uint64_t stamped(struct dentry *d) { return (uintptr_t)__atomic_load_n(&d->priv, __ATOMIC_RELAXED); }
 
 static int gfs_lookup(struct inode *dir, struct dentry *d) {
@@ -84,14 +86,14 @@ static bool gfs_revalidate(struct dentry *d) {
 struct dirbuf {
     struct gofer_in in;
     uint64_t next;  // position of in's first entry
-    uint64_t fill;  // position to ask for when `in` is empty
     bool valid, end;
     uint8_t bytes[GOFER_BYTES_MAX];
 };
 
 static int dir_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->ops = i->fops;
-    f->priv = NULL;  // the buffer is made by the first readdir: most directories are opened for their names' sake
+    // The buffer is made by the first readdir: most directories are opened for their names' sake.
+    f->priv = NULL;
     return 0;
 }
 static void dir_release(struct file *f) { free(f->priv); }
@@ -229,7 +231,8 @@ static int gfs_create(struct inode *dir, struct dentry *d, uint32_t mode, const 
 }
 
 // LIMIT: device nodes, fifos and sockets cannot be made on a writable host root: EPERM.
-static int gfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx) {
+static int gfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev,
+                     const struct vfs_ctx *ctx) {
     return LINUX_S_ISREG(mode) ? gfs_create(dir, d, mode, ctx) : -LINUX_EPERM;
 }
 
@@ -318,7 +321,8 @@ static int remove_name(struct inode *dir, struct dentry *d, bool is_dir) {
 static int gfs_unlink(struct inode *dir, struct dentry *d) { return remove_name(dir, d, false); }
 static int gfs_rmdir(struct inode *dir, struct dentry *d) { return remove_name(dir, d, true); }
 
-static int gfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned flags) {
+static int gfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd,
+                      unsigned flags) {
     struct gfs *g = gfs_of(odir);
     bool swap = flags & LINUX_RENAME_EXCHANGE;
     char *to = xstrdup(nd->name), *back = swap ? xstrdup(od->name) : NULL;

@@ -43,7 +43,8 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     if (done <= 0)
         return done;
     uint64_t end = off + (uint64_t)done, size = __atomic_load_n(&a->size, __ATOMIC_RELAXED);
-    while (size < end && !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (size < end &&
+           !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
     atomic_store(&n->checked, 0);  // the times: asked for when somebody wants to see them
     return done;

@@ -3,7 +3,8 @@
 // in file.c, attributes in attr.c; node.h has the picture and the locks. The sentry mounts it directly (a bind), or
 // below an overlay (the read-only host root).
 //
-// A read-only root is taken to be stable: what was once learnt of a file is not asked for again.
+// A read-only root is taken to be stable: what was once learnt of a file is not asked for again. Unless
+// goferfs_follow_host() was called: then names and attributes are trusted for LIVE_NS only, as below a writable root.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
@@ -70,7 +71,8 @@ static int make_root(struct superblock *sb, const struct gofer_attr *a, uint64_t
     return -LINUX_ENOMEM;
 }
 
-int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only, struct superblock **out) {
+int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only,
+                   struct superblock **out) {
     uint64_t handle;
     bool writable;
     struct gofer_attr a;
@@ -91,4 +93,11 @@ int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool 
     }
     *out = sb;
     return 0;
+}
+
+void goferfs_follow_host(struct superblock *sb) {
+    struct gfs *g = sb->priv;
+    struct inode *root = sb->root->inode;
+    g->stable = false;
+    root->ops = gfs_ops(g, root->attr.mode);
 }

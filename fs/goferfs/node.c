@@ -61,7 +61,8 @@ void gfs_update(struct inode *i, const struct gofer_attr *a) {
 
 void gfs_known(struct inode *i, struct vfs_attr *a) {
     struct vfs_attr *from = &i->attr;
-    *a = (struct vfs_attr){.ino = from->ino, .rdev = from->rdev, .blksize = from->blksize, .btime = from->btime};
+    *a = (struct vfs_attr){
+        .ino = from->ino, .rdev = from->rdev, .blksize = from->blksize, .btime = from->btime};
     COPY(a->mode, from->mode);
     COPY(a->size, from->size);
     COPY(a->blocks, from->blocks);
@@ -155,7 +156,7 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
     return n;
 }
 
-static const struct inode_ops *ops_for(const struct gfs *g, uint32_t mode) {
+const struct inode_ops *gfs_ops(const struct gfs *g, uint32_t mode) {
     switch (mode & LINUX_S_IFMT) {
     case LINUX_S_IFDIR:
         return g->stable ? &gfs_dir_ops : &gfs_dir_live_ops;
@@ -168,18 +169,18 @@ static const struct inode_ops *ops_for(const struct gfs *g, uint32_t mode) {
     }
 }
 
-struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name, const struct gofer_attr *a,
-                        uint64_t handle, const char *link) {
+struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name,
+                        const struct gofer_attr *a, uint64_t handle, const char *link) {
     struct gfs *g = sb->priv;
     struct vfs_attr attr;
     gfs_attr(g, a, &attr);
-    const struct file_ops *fops = LINUX_S_ISDIR(a->mode) ? &gfs_dir_fops
+    const struct file_ops *fops = LINUX_S_ISDIR(a->mode)   ? &gfs_dir_fops
                                   : LINUX_S_ISREG(a->mode) ? &gfs_file_fops
                                                            : NULL;
     struct node *n = node_new(g, dir ? node_of(dir) : NULL, name, a, link);
     if (!n)
         return NULL;
-    struct inode *i = inode_new(sb, ops_for(g, a->mode), fops, &attr);
+    struct inode *i = inode_new(sb, gfs_ops(g, a->mode), fops, &attr);
     LOCKED(&g->lock);
     if (!i) {
         node_put(g, n);
@@ -209,7 +210,8 @@ bool gfs_drop_handles(struct gfs *g) {
 
 // ---- Handles ---------------------------------------------------------------------------------------------------
 // Walks from `from` (which has a handle) down the names to n. 1: look again, old handles were given back.
-static int walk_down(struct gfs *g, struct node *from, struct node *n, const char *const *names, unsigned count) {
+static int walk_down(struct gfs *g, struct node *from, struct node *n, const char *const *names,
+                     unsigned count) {
     struct client_walk w;
     int err = client_walk(g->c, from->handle, GOFER_WALK_HANDLE_ANY, names, count, &w);
     if (err == -LINUX_ENFILE && gfs_drop_handles(g))

@@ -39,7 +39,7 @@ struct gfs {
     struct list idle;     // [g] oldest last
     unsigned nhandles, nidle;  // [g]
     uint64_t root_dev;    // [c] host device of the root
-    bool stable;          // [c] nobody changes these files: what is known stays true
+    bool stable;          // [c] once mounted. Nobody changes these files: what is known stays true
 };
 
 static inline struct gfs *gfs_of(const struct inode *i) { return i->sb->priv; }
@@ -50,6 +50,7 @@ static inline struct node *node_of(const struct inode *i) { return i->priv; }
 // success. link: a symlink's target or NULL.
 struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name, const struct gofer_attr *a,
                         uint64_t handle, const char *link);
+const struct inode_ops *gfs_ops(const struct gfs *g, uint32_t mode);
 void gfs_evict(struct inode *i);
 uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino);
 void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_attr *to);

@@ -361,7 +361,8 @@ static void test_xattr(void **state) {
     if (err == -LINUX_EOPNOTSUPP)
         return;  // a /tmp without user attributes
     assert_int_equal(err, 0);
-    assert_int_equal(client_setxattr(f->c, f->rw, "file", "user.one", "v", 1, GOFER_XATTR_CREATE), -LINUX_EEXIST);
+    assert_int_equal(client_setxattr(f->c, f->rw, "file", "user.one", "v", 1, GOFER_XATTR_CREATE),
+                     -LINUX_EEXIST);
     assert_int_equal(client_getxattr(f->c, f->ro, "file", "user.one", buf, sizeof(buf)), 5);
     assert_memory_equal(buf, "value", 5);
     assert_int_equal(client_getxattr(f->c, f->ro, "file", "user.one", buf, 2), -LINUX_ERANGE);
@@ -435,22 +436,14 @@ static void test_bad_roots(void **state) {
 #define WITH_ROOT(t) cmocka_unit_test_setup_teardown(t, fixture_up, fixture_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_ROOT(test_walk),
-        WITH_ROOT(test_symlinks_are_not_followed),
-        WITH_ROOT(test_dotdot),
-        WITH_ROOT(test_swapped_symlink),
-        WITH_ROOT(test_special_nodes),
-        WITH_ROOT(test_host_file_systems_are_masked),
-        WITH_ROOT(test_read_only),
-        WITH_ROOT(test_handles),
-        WITH_ROOT(test_handle_flood),
-        WITH_ROOT(test_readdir_batches),
-        WITH_ROOT(test_writing),
-        WITH_ROOT(test_setattr),
-        WITH_ROOT(test_xattr),
-        WITH_ROOT(test_deleted),
-        WITH_ROOT(test_frames),
-        cmocka_unit_test(test_bad_roots),
+        WITH_ROOT(test_walk),          WITH_ROOT(test_symlinks_are_not_followed),
+        WITH_ROOT(test_dotdot),        WITH_ROOT(test_swapped_symlink),
+        WITH_ROOT(test_special_nodes), WITH_ROOT(test_host_file_systems_are_masked),
+        WITH_ROOT(test_read_only),     WITH_ROOT(test_handles),
+        WITH_ROOT(test_handle_flood),  WITH_ROOT(test_readdir_batches),
+        WITH_ROOT(test_writing),       WITH_ROOT(test_setattr),
+        WITH_ROOT(test_xattr),         WITH_ROOT(test_deleted),
+        WITH_ROOT(test_frames),        cmocka_unit_test(test_bad_roots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static int64_t counting_exchange(void *arg, const void *req, size_t n, void *rep
     return direct_exchange(arg, req, n, rep, cap, fd);
 }
 
-static int up(void **state, bool read_only) {
+static int up(void **state, bool read_only, bool follow) {
     struct gtest *t = calloc(1, sizeof(*t));
     void *fx;
     fixture_up(&fx);
@@ -38,6 +38,8 @@ static int up(void **state, bool read_only) {
     mkfifo(in_root(t->f, "fifo"), 0666);
     struct superblock *sb;
     assert_int_equal(goferfs_create(t->v, t->c, read_only, read_only, &sb), 0);
+    if (follow)
+        goferfs_follow_host(sb);
     assert_int_equal(vfs_mount(t->v, sb, NULL, 0, "host"), 0);
     assert_int_equal(vfs_root(t->v, &t->root), 0);
     t->ctx = (struct vfs_ctx){
@@ -51,8 +53,9 @@ static int up(void **state, bool read_only) {
     *state = t;
     return 0;
 }
-static int up_ro(void **state) { return up(state, true); }
-static int up_rw(void **state) { return up(state, false); }
+static int up_ro(void **state) { return up(state, true, false); }
+static int up_rw(void **state) { return up(state, false, false); }
+static int up_follow(void **state) { return up(state, true, true); }
 
 static int down(void **state) {
     struct gtest *t = *state;
@@ -123,7 +126,8 @@ struct collect {
     unsigned n, room;
     char names[4096][32];
 };
-static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off) {
+static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype,
+                 uint64_t off) {
     struct collect *c = (struct collect *)s;
     if (c->room == 0)
         return false;
@@ -422,12 +426,26 @@ static void test_no_memory(void **state) {
 }
 
 #define RO(t) cmocka_unit_test_setup_teardown(t, up_ro, down)
+#define FOLLOW(t) cmocka_unit_test_setup_teardown(t, up_follow, down)
 #define RW(t) cmocka_unit_test_setup_teardown(t, up_rw, down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RO(test_read),    RO(test_nothing_is_asked_twice), RO(test_readdir), RO(test_bounds),   RO(test_many_directories),
-        RO(test_special), RO(test_mmap),                   RW(test_write),   RW(test_names),
-        RW(test_deleted_while_open), RW(test_host_changes), RW(test_no_memory), RO(test_no_memory),
+        RO(test_read),
+        RO(test_nothing_is_asked_twice),
+        RO(test_readdir),
+        RO(test_bounds),
+        RO(test_many_directories),
+        RO(test_special),
+        RO(test_mmap),
+        RO(test_no_memory),
+        FOLLOW(test_read),
+        FOLLOW(test_host_changes),
+        FOLLOW(test_many_directories),
+        RW(test_write),
+        RW(test_names),
+        RW(test_deleted_while_open),
+        RW(test_host_changes),
+        RW(test_no_memory),
         RW(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
