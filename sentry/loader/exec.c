@@ -133,6 +133,7 @@ static void become_leader(struct task *t) {
             return;
         old = g->leader;
         k->pids[t->tid] = NULL;
+        LOCKED(&g->sig_lock);  // timers look threads up by number
         t->tid = g->pid;
         k->pids[g->pid] = t;
         g->leader = t;

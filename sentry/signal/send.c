@@ -71,7 +71,7 @@ static void announce(struct tgroup *g, struct task *to, int sig) {
 
 // Every thread is to die, at once, whatever it waits for.
 static void kill_group(struct tgroup *g) {
-    if (!atomic_load(&g->exiting) || g->group_exit_code == 0) {
+    if (!atomic_load(&g->exiting)) {
         g->group_exit_code = LINUX_SIGKILL;
         atomic_store(&g->exiting, true);
     }
