@@ -107,8 +107,10 @@ static int mount_binds(struct vfs *vfs, const struct path *root, struct gofer_cl
         const struct sentry_bind *b = &c->binds[i];
         struct superblock *sb;
         int err = goferfs_create(vfs, gofer, b->root, !b->writable, &sb);
-        if (err == 0)
+        if (err == 0) {
+            goferfs_follow_host(sb);
             err = mount_at(vfs, root, b->guest, sb, b->writable ? 0 : LINUX_MS_RDONLY, "bind", b->is_dir);
+        }
         if (err < 0) {
             log_error("--bind: %s: %s", b->guest, linux_strerror(-err));
             return err;
