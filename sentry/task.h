@@ -215,7 +215,7 @@ struct task {
     bool forked_no_exec;
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
-    int nice, sched_policy, sched_prio;  // kept for show
+    int nice, sched_policy, sched_prio, ioprio;  // kept for show
     uint64_t cpu_mask;                   // 0: all
     uint32_t personality;
     uint32_t timer_slack;

@@ -68,6 +68,10 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
         c->altstack.ss_flags = LINUX_SS_DISABLE;
     memcpy(c->comm, t->comm, sizeof c->comm);
     c->nice = t->nice;
+    c->sched_policy = t->sched_policy;
+    c->sched_prio = t->sched_prio;
+    c->ioprio = t->ioprio;
+    c->cpu_mask = t->cpu_mask;
     c->personality = t->personality;
     c->timer_slack = t->timer_slack;
     c->forked_no_exec = true;

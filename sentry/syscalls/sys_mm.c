@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory: mmap, munmap, mprotect, pkey_mprotect, mremap, brk, madvise, msync, mincore, mlock, mlock2, munlock,
+// Memory: mmap, munmap, mprotect, pkey_mprotect, pkey_alloc, mremap, brk, madvise, msync, mincore, mlock, mlock2, munlock,
 // mlockall, munlockall, membarrier. Decoding only: what the calls mean is in sentry/mm/mm_*.c. Those that change the
 // map take its turn first (mm_turn.c).
 //
@@ -56,6 +56,11 @@ static int64_t protect(struct task *t, const struct sysargs *a) {
 int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
 int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
     return (int)a->v[3] == -1 ? protect(t, a) : -LINUX_EINVAL;
+}
+// LIMIT: no keys are handed out, as on a processor without them.
+int64_t sys_pkey_alloc(struct task *t, const struct sysargs *a) {
+    bool known = a->v[0] == 0 && !(a->v[1] & ~(uint64_t)(LINUX_PKEY_DISABLE_ACCESS | LINUX_PKEY_DISABLE_WRITE));
+    return known ? -LINUX_ENOSPC : -LINUX_EINVAL;
 }
 
 int64_t sys_mremap(struct task *t, const struct sysargs *a) {

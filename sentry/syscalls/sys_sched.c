@@ -148,37 +148,6 @@ int64_t sys_sched_rr_get_interval(struct task *t, const struct sysargs *a) {
     return copy_out_obj(t, uaddr(a->v[1]), &ts);
 }
 
-// sched_setattr(2): the fields of struct sched_attr up to sched_priority.
-struct attr_head {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-};
-
-int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
-    struct attr_head h;
-    if (!a->v[1] || a->v[2] || (int32_t)a->v[0] < 0)
-        return -LINUX_EINVAL;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
-        return -LINUX_EFAULT;
-    if (h.size && h.size < sizeof h)
-        return -LINUX_E2BIG;
-    return set_policy(t, a->v[0], (int)h.policy, (int)h.priority);
-}
-
-int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
-    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] || (int32_t)a->v[0] < 0)
-        return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
-    if (!other)
-        return -LINUX_ESRCH;
-    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy, 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
-    task_put(other);
-    return copy_out_obj(t, uaddr(a->v[1]), &h);
-}
-
 // ---- nice ------------------------------------------------------------------------------------------------------------------
 struct prio_walk {
     struct task *caller;
@@ -211,9 +180,8 @@ int64_t sys_getpriority(struct task *t, const struct sysargs *a) {
     return best;
 }
 
-int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
-    struct prio_walk w = {t, (int)a->v[0], (uint32_t)a->v[1]};
-    int nice = (int)a->v[2];
+static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
+    struct prio_walk w = {t, which, who};
     if (w.which < LINUX_PRIO_PROCESS || w.which > LINUX_PRIO_USER)
         return -LINUX_EINVAL;
     nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
@@ -236,9 +204,77 @@ int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
     return r;
 }
 
-int64_t sys_ioprio_get(struct task *t, const struct sysargs *a) {
-    return a->v[0] < 1 || a->v[0] > 3 ? -LINUX_EINVAL : 0;
+int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
+    return set_nice(t, (int)a->v[0], (uint32_t)a->v[1], (int)a->v[2]);
 }
+
+// sched_setattr(2): the fields of struct sched_attr up to sched_priority.
+struct attr_head {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
+    struct attr_head h;
+    if (!a->v[1] || a->v[2] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    if (h.size && h.size < sizeof h)
+        return -LINUX_E2BIG;
+    int64_t r = set_policy(t, a->v[0], (int)h.policy, (int)h.priority);
+    if (r < 0 || policy_rt((int)h.policy) || (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
+        return r;
+    return set_nice(t, LINUX_PRIO_PROCESS, (uint32_t)a->v[0], h.nice);
+}
+
+int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
+    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] || (int32_t)a->v[0] < 0)
+        return -LINUX_EINVAL;
+    struct task *other = named(t, a->v[0]);
+    if (!other)
+        return -LINUX_ESRCH;
+    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy, 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
+    task_put(other);
+    return copy_out_obj(t, uaddr(a->v[1]), &h);
+}
+
+// ---- I/O priority, ioprio_set(2) ----------------------------------------------------------------------------------------
+#define IOPRIO_CLASS(v) ((v) >> 13)
+enum { IO_NONE, IO_REAL_TIME, IO_BEST_EFFORT, IO_IDLE };
+enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
+
+// The tasks that (which, who) names, each given to fn; -LINUX_ESRCH when there are none, else the last result.
+static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value), int value) {
+    struct prio_walk w = {t, (int)a->v[0] - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
+    if ((int)a->v[0] < IO_WHO_PROCESS || (int)a->v[0] > IO_WHO_USER)
+        return -LINUX_EINVAL;
+    LOCKED(&t->k->tasks_lock);
+    int64_t r = -LINUX_ESRCH;
+    for (int pid = 1; pid < PID_MAX; pid++) {
+        struct task *o = t->k->pids[pid];
+        if (o && prio_matches(&w, o))
+            r = fn(o, value);
+    }
+    return r;
+}
+
+static int64_t io_get(struct task *o, int value) { return o->ioprio; }
+static int64_t io_set(struct task *o, int value) {
+    o->ioprio = value;
+    return 0;
+}
+
+int64_t sys_ioprio_get(struct task *t, const struct sysargs *a) { return io_each(t, a, io_get, 0); }
+
 int64_t sys_ioprio_set(struct task *t, const struct sysargs *a) {
-    return a->v[0] < 1 || a->v[0] > 3 ? -LINUX_EINVAL : 0;
+    int value = (int)a->v[2], class = IOPRIO_CLASS(value), data = value & 0x1fff;
+    if (class < IO_NONE || class > IO_IDLE || (class == IO_NONE && data))
+        return -LINUX_EINVAL;
+    if (class == IO_REAL_TIME && !task_capable(t, LINUX_CAP_SYS_ADMIN) && !task_capable(t, LINUX_CAP_SYS_NICE))
+        return -LINUX_EPERM;
+    return io_each(t, a, io_set, value);
 }

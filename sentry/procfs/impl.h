@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of procfs share. The tree is made of tables of entries: an entry says how its text is made, where its
+// link points, or what is in it. procfs.c turns entries into inodes; all other files hold tables and text.
+//
+// An entry's functions run without any lock but the file's own offset, so they may take tasks_lock and inner ones.
+#ifndef SENTRY_PROCFS_IMPL_H
+#define SENTRY_PROCFS_IMPL_H
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+
+// ---- Text ------------------------------------------------------------------------------------------------------------
+#define PROC_TEXT_MAX (16u << 20)  // more than the longest maps
+struct proc_text {
+    char *buf;
+    size_t len, cap;
+    bool failed;  // no memory, or too long
+};
+void proc_printf(struct proc_text *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void proc_put(struct proc_text *x, const void *p, size_t n);
+void proc_put_path(struct proc_text *x, const char *s, const char *escape);  // octal for what is in `escape`
+void proc_text_free(struct proc_text *x);
+
+// ---- Entries ---------------------------------------------------------------------------------------------------------
+// Which object an inode stands for: the entry, and whose it is.
+struct proc_node {
+    const struct proc_entry *e;
+    struct tgroup *g;  // owned by the inode; NULL: of the system
+    int32_t tid;       // the thread that it is about; 0: the process
+    int32_t fd;        // below fd/ and fdinfo/
+};
+
+// Numbered names of a directory.
+struct proc_list {
+    // Fills `child` (its reference of g is taken by the caller). 0 or -LINUX_ENOENT.
+    int (*find)(const struct proc_node *dir, int32_t number, struct proc_node *child);
+    int32_t (*next)(const struct proc_node *dir, int32_t from);  // the first existing one >= from, or -1
+    const struct proc_entry *child;                              // what they are, for listing
+};
+
+#define PROC_PTRACE 1u  // reading or following needs the right to trace the process
+
+struct proc_entry {
+    const char *name;
+    uint32_t mode;  // with the type
+    unsigned flags;
+    const char *text;  // a file that never changes
+    int (*show)(struct proc_text *x, const struct proc_node *n);                   // 0 or -LINUX_E*
+    int (*store)(const struct proc_node *n, char *text, size_t len);               // text is NUL ended
+    int (*link)(const struct proc_node *n, char *buf, size_t size);                // what readlink(2) says
+    int (*jump)(const struct proc_node *n, struct path *out);                      // a magic link
+    uint32_t (*mode_of)(const struct proc_node *n);                                // permissions that depend
+    const struct proc_entry *children;                                             // ends with a nameless one
+    const struct proc_list *list;
+};
+
+#define PROC_DIR(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .children = c}
+#define PROC_FILE(n, s)     {.name = n, .mode = LINUX_S_IFREG | 0444, .show = s}
+#define PROC_CONST(n, t)    {.name = n, .mode = LINUX_S_IFREG | 0444, .text = t}
+#define PROC_MAGIC(n, l, j) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j}
+#define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}
+
+extern const struct proc_entry proc_root_entry;     // root.c
+extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
+extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID
+extern const struct proc_entry proc_sys_entries[], proc_net_entries[];
+extern const struct proc_list proc_fd_list, proc_fdinfo_list;  // fds.c
+// What several tables have.
+int proc_show_mounts(struct proc_text *x, const struct proc_node *n);
+int proc_show_mountinfo(struct proc_text *x, const struct proc_node *n);
+int proc_show_mountstats(struct proc_text *x, const struct proc_node *n);
+int proc_show_stat(struct proc_text *x, const struct proc_node *n);
+int proc_show_status(struct proc_text *x, const struct proc_node *n);
+int proc_show_statm(struct proc_text *x, const struct proc_node *n);
+int proc_show_limits(struct proc_text *x, const struct proc_node *n);
+int proc_show_cmdline(struct proc_text *x, const struct proc_node *n);
+int proc_show_environ(struct proc_text *x, const struct proc_node *n);
+int proc_show_auxv(struct proc_text *x, const struct proc_node *n);
+int proc_show_maps(struct proc_text *x, const struct proc_node *n);
+int proc_show_smaps(struct proc_text *x, const struct proc_node *n);
+int proc_show_smaps_rollup(struct proc_text *x, const struct proc_node *n);
+int proc_link_exe(const struct proc_node *n, char *buf, size_t size);
+int proc_jump_exe(const struct proc_node *n, struct path *out);
+int proc_link_cwd(const struct proc_node *n, char *buf, size_t size);
+int proc_jump_cwd(const struct proc_node *n, struct path *out);
+int proc_link_root(const struct proc_node *n, char *buf, size_t size);
+int proc_jump_root(const struct proc_node *n, struct path *out);
+
+// ---- The objects behind a node (who.c): referenced, or NULL when they are gone ------------------------------------------
+struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
+struct mm *proc_mm(const struct proc_node *n);
+struct fdtable *proc_files(const struct proc_node *n);
+bool proc_alive(const struct proc_node *n);  // not reaped
+// May the caller look into it? ptrace(2), "Ptrace access mode checking", PTRACE_MODE_READ_FSCREDS.
+bool proc_may_trace(const struct proc_node *n);
+// The path as the caller would name it, into buf: 0 or -LINUX_E*.
+int proc_path_text(const struct path *p, char *buf, size_t size);
+// The root of the caller (owned by the caller then); the sandbox's when there is none.
+int proc_caller_root(struct path *out);
+
+#endif

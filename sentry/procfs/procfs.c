@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file system: from tables of entries to inodes and open files. Names are looked up each time and never cached,
+// because processes end at any time; an inode holds its process as an object, not alive.
+//
+// The text of a file is made at its first read, and again at each read from offset 0, and kept in between, so that one
+// pass over a file sees one state. Called by the VFS. Locks: one for each open file's text, of the rank of offsets: it
+// is taken inside the offset's lock and outside of all others.
+#include "sentry/procfs/procfs.h"
+#include "base/fault.h"
+#include "sentry/procfs/impl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOT_INO 1
+#define STORE_MAX 4096u  // the longest text that can be written
+#define NUMBERS_AT 1024  // position in a listing where the numbered names begin
+
+static const struct inode_ops dir_ops, file_ops_of_inodes, link_ops, magic_ops;
+static const struct file_ops text_fops, dir_fops;
+
+static struct proc_node *node_of(const struct inode *i) { return i->priv; }
+
+// ---- Inodes ----------------------------------------------------------------------------------------------------------
+// The same object has the same number each time it is looked up.
+static uint64_t ino_of(uint64_t dir, const char *name) {
+    uint64_t h = dir * 0x9e3779b97f4a7c15ull;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 0x100000001b3ull;
+    h = (h ^ h >> 29) & 0x7fffffffffffull;
+    return h > ROOT_INO ? h : h + 2;
+}
+
+// Who owns the files of a process: its effective user, or root when it must not be looked into.
+static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
+    struct task *t = n->g ? proc_task(n) : NULL;
+    if (!t)
+        return;
+    bool open_dir = LINUX_S_ISDIR(n->e->mode) && (n->e->mode & 07777) == 0555;
+    if (n->g->dumpable == 1 || open_dir) {
+        LOCKED(&t->k->tasks_lock);
+        a->uid = t->cred->euid;
+        a->gid = t->cred->egid;
+    }
+    task_put(t);
+}
+
+static const struct inode_ops *ops_of(const struct proc_entry *e) {
+    if (LINUX_S_ISDIR(e->mode))
+        return &dir_ops;
+    return LINUX_S_ISREG(e->mode) ? &file_ops_of_inodes : e->jump ? &magic_ops : &link_ops;
+}
+
+static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n, uint64_t ino) {
+    struct vfs_attr a = {.mode = n->e->mode, .ino = ino, .nlink = LINUX_S_ISDIR(n->e->mode) ? 2 : 1, .blksize = 1024};
+    if (n->e->mode_of)
+        a.mode = (a.mode & LINUX_S_IFMT) | n->e->mode_of(n);
+    if (n->e->jump)
+        a.size = 64;
+    owner_of(n, &a);
+    struct proc_node *copy = znew(struct proc_node);
+    if (!copy)
+        return NULL;
+    struct inode *i = inode_new(sb, ops_of(n->e), LINUX_S_ISDIR(a.mode) ? &dir_fops : &text_fops, &a);
+    if (!i) {
+        free(copy);
+        return NULL;
+    }
+    *copy = *n;
+    if (copy->g)
+        tgroup_get(copy->g);
+    i->priv = copy;
+    if (LINUX_S_ISDIR(a.mode)) {
+        lock_destroy(&i->lock);
+        lock_init(&i->lock, RANK_PROC_DIR);  // look-ups under it take tasks_lock
+    }
+    return i;
+}
+
+static void evict(struct inode *i) {
+    struct proc_node *n = node_of(i);
+    if (n->g)
+        tgroup_put(n->g);
+    free(n);
+}
+
+// Opening and changing of sizes (O_TRUNC) do nothing; all else is refused.
+static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    return which & ~(ATTR_SIZE | ATTR_MTIME | ATTR_CTIME | ATTR_KILL_PRIV) ? -LINUX_EPERM : 0;
+}
+
+// ---- Directories -----------------------------------------------------------------------------------------------------
+// A decimal number without leading zeros, or -1.
+static int32_t number_of(const char *s) {
+    int64_t n = 0;
+    if (*s < '0' || *s > '9' || (*s == '0' && s[1]))
+        return -1;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return -1;
+        n = n * 10 + (*s - '0');
+        if (n > INT32_MAX)
+            return -1;
+    }
+    return (int32_t)n;
+}
+
+static int find_child(const struct proc_node *dir, const char *name, struct proc_node *child) {
+    *child = *dir;
+    for (const struct proc_entry *e = dir->e->children; e && e->name; e++)
+        if (!strcmp(e->name, name)) {
+            child->e = e;
+            return 0;
+        }
+    int32_t number = dir->e->list ? number_of(name) : -1;
+    if (number < 0)
+        return -LINUX_ENOENT;
+    child->e = dir->e->list->child;
+    return dir->e->list->find(dir, number, child);
+}
+
+// A missing name is an error at once, so that creating one is ENOENT as on Linux.
+static int lookup(struct inode *dir, struct dentry *d) {
+    struct proc_node *n = node_of(dir), child;
+    if (n->g && !proc_alive(n))
+        return -LINUX_ENOENT;
+    int err = find_child(n, d->name, &child);
+    if (err < 0)
+        return err;
+    struct inode *i = proc_inode(dir->sb, &child, ino_of(dir->attr.ino, d->name));
+    if (child.g && child.g != n->g)
+        tgroup_put(child.g);
+    if (!i)
+        return -LINUX_ENOMEM;
+    dentry_attach(d, i);
+    return 0;
+}
+
+static bool emit(struct file *f, struct readdir_sink *s, const char *name, uint32_t mode, uint64_t next) {
+    uint64_t ino = ino_of(f->inode->attr.ino, name);
+    if (!strcmp(name, "."))
+        ino = f->inode->attr.ino;
+    else if (!strcmp(name, ".."))
+        ino = f->path.dentry->parent->inode->attr.ino;
+    return s->emit(s, name, strlen(name), ino, mode >> 12, next);
+}
+
+static bool emit_numbers(struct file *f, struct readdir_sink *s, const struct proc_node *n, uint64_t *off) {
+    const struct proc_list *l = n->e->list;
+    char name[16];
+    for (;;) {
+        int32_t number = l->next(n, (int32_t)(*off - NUMBERS_AT));
+        if (number < 0)
+            return true;
+        snprintf(name, sizeof name, "%d", number);
+        uint64_t next = (uint64_t)number + 1 + NUMBERS_AT;
+        if (!emit(f, s, name, l->child->mode, next))
+            return false;
+        *off = next;
+    }
+}
+
+static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
+    const struct proc_node *n = node_of(f->inode);
+    static const char *const dots[] = {".", ".."};
+    if (n->g && !proc_alive(n))
+        return -LINUX_ENOENT;
+    for (; *off < 2; (*off)++)
+        if (!emit(f, s, dots[*off], LINUX_S_IFDIR, *off + 1))
+            return 0;
+    for (uint64_t at = 2; n->e->children && n->e->children[at - 2].name; at++) {
+        if (at < *off)
+            continue;
+        const struct proc_entry *e = &n->e->children[at - 2];
+        if (!emit(f, s, e->name, e->mode, at + 1))
+            return 0;
+        *off = at + 1;
+    }
+    if (*off < NUMBERS_AT)
+        *off = NUMBERS_AT;
+    if (n->e->list && *off - NUMBERS_AT <= INT32_MAX)
+        emit_numbers(f, s, n, off);
+    return 0;
+}
+
+static int dir_permission(struct inode *i, int mask, const struct vfs_cred *c) {
+    const struct proc_node *n = node_of(i);
+    if (n->e->flags & PROC_PTRACE) {
+        // A process reads its own descriptors whatever it has become, proc(5).
+        if (task_current && task_current->tg == n->g)
+            return 0;
+    }
+    return vfs_mode_permission(i, mask, c);
+}
+
+// ---- Links -----------------------------------------------------------------------------------------------------------
+static int read_link(struct inode *i, char *buf, size_t size) {
+    const struct proc_node *n = node_of(i);
+    if ((n->e->flags & PROC_PTRACE) && !proc_may_trace(n))
+        return -LINUX_EACCES;
+    return n->e->link(n, buf, size);
+}
+
+static int jump(struct inode *i, const struct vfs_ctx *ctx, struct path *out) {
+    const struct proc_node *n = node_of(i);
+    if (!proc_may_trace(n))
+        return -LINUX_EACCES;
+    return n->e->jump(n, out);
+}
+
+// ---- Files -----------------------------------------------------------------------------------------------------------
+struct open_text {
+    struct lock lock;
+    struct proc_text text;  // [lock]
+    bool made;              // [lock]
+};
+
+static int open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
+    const struct proc_node *n = node_of(i);
+    if ((f->mode & FMODE_WRITE) && !n->e->store)
+        return -LINUX_EACCES;
+    if (n->g && !proc_alive(n))
+        return -LINUX_ESRCH;
+    if ((n->e->flags & PROC_PTRACE) && !proc_may_trace(n))
+        return -LINUX_EACCES;
+    struct open_text *o = znew(struct open_text);
+    if (!o)
+        return -LINUX_ENOMEM;
+    lock_init(&o->lock, RANK_FILE_POS);
+    f->priv = o;
+    f->ops = &text_fops;
+    return 0;
+}
+
+static void release(struct file *f) {
+    struct open_text *o = f->priv;
+    if (!o)
+        return;
+    proc_text_free(&o->text);
+    lock_destroy(&o->lock);
+    free(o);
+}
+
+static int make_text(struct open_text *o, const struct proc_node *n) {
+    o->text.len = 0;
+    o->text.failed = false;
+    o->made = false;
+    int err = n->e->text ? (proc_put(&o->text, n->e->text, strlen(n->e->text)), 0) : n->e->show(&o->text, n);
+    if (err == 0 && o->text.failed)
+        err = -LINUX_ENOMEM;
+    o->made = err == 0;
+    return err;
+}
+
+static int64_t read_file(struct file *f, struct uio *u, uint64_t off) {
+    struct open_text *o = f->priv;
+    const struct proc_node *n = node_of(f->inode);
+    if (!n->e->show && !n->e->text)
+        return -LINUX_EINVAL;
+    lock_nested(&o->lock);
+    int64_t r = off && o->made ? 0 : make_text(o, n);
+    if (r == 0 && off < o->text.len) {
+        size_t left = o->text.len - off;
+        r = uio_to(u, o->text.buf + off, left < u->left ? left : u->left);
+    }
+    lock_drop(&o->lock);
+    return r;
+}
+
+static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
+    const struct proc_node *n = node_of(f->inode);
+    char text[STORE_MAX];
+    if (!n->e->store)
+        return -LINUX_EIO;
+    if (u->left >= sizeof text)
+        return -LINUX_EINVAL;
+    int64_t len = uio_from(u, text, u->left);
+    if (len < 0)
+        return len;
+    text[len] = '\0';
+    int err = n->e->store(n, text, (size_t)len);
+    return err < 0 ? err : len;
+}
+
+static const struct file_ops text_fops = {.read = read_file, .write = write_file, .release = release};
+static const struct file_ops dir_fops = {.readdir = readdir};
+static const struct inode_ops dir_ops = {
+    .lookup = lookup, .permission = dir_permission, .setattr = set_attr, .evict = evict};
+static const struct inode_ops file_ops_of_inodes = {.open = open_file, .setattr = set_attr, .evict = evict};
+static const struct inode_ops link_ops = {.readlink = read_link, .setattr = set_attr, .evict = evict};
+static const struct inode_ops magic_ops = {.readlink = read_link, .jump = jump, .setattr = set_attr, .evict = evict};
+
+// ---- The file system -------------------------------------------------------------------------------------------------
+static const struct super_ops proc_super_ops;
+
+int procfs_create(struct vfs *vfs, struct superblock **out) {
+    struct superblock *sb = super_new(vfs, &proc_super_ops, "proc", LINUX_PROC_SUPER_MAGIC);
+    if (!sb)
+        return -LINUX_ENOMEM;
+    sb->no_dcache = true;
+    lock_destroy(&sb->rename_lock);
+    lock_init(&sb->rename_lock, RANK_PROC_DIR);
+    struct proc_node root = {.e = &proc_root_entry};
+    struct inode *i = proc_inode(sb, &root, ROOT_INO);
+    if (i)
+        sb->root = dentry_root(sb, i);
+    if (i && !sb->root)
+        inode_put(i);
+    if (!sb->root) {
+        super_put(sb);
+        return -LINUX_ENOMEM;
+    }
+    *out = sb;
+    return 0;
+}

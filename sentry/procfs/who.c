@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a node to the objects that it is about, and who may see them. Everything is looked up anew each time, under
+// tasks_lock, because processes come and go while somebody holds their files open.
+#include "abi/caps.h"
+#include "sentry/procfs/impl.h"
+
+// tasks_lock is held; borrowed.
+static struct task *find_task(const struct proc_node *n) {
+    struct tgroup *g = n->g;
+    if (!g || g->state == TG_REAPED)
+        return NULL;
+    if (!n->tid)
+        return g->leader;
+    struct task *t = n->tid < PID_MAX ? g->k->pids[n->tid] : NULL;
+    return t && t->tg == g ? t : NULL;
+}
+
+// The leader may have ended before the others: what threads share is any living one's. tasks_lock is held.
+static struct task *living(const struct proc_node *n, struct task *t) {
+    if (t && !t->mm && !n->tid && !list_empty(&n->g->tasks))
+        t = list_first(&n->g->tasks, struct task, tg_link);
+    return t;
+}
+
+struct task *proc_task(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    struct task *t = find_task(n);
+    return t ? task_get(t) : NULL;
+}
+
+struct mm *proc_mm(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    struct task *t = living(n, find_task(n));
+    return t && t->mm ? mm_get(t->mm) : NULL;
+}
+
+struct fdtable *proc_files(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    struct task *t = living(n, find_task(n));
+    return t && t->files ? fdtable_get(t->files) : NULL;
+}
+
+bool proc_alive(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    return find_task(n) != NULL;
+}
+
+bool proc_may_trace(const struct proc_node *n) {
+    struct task *me = task_current;
+    if (!me || !n->g)
+        return false;
+    if (me->tg == n->g)
+        return true;
+    LOCKED(&me->k->tasks_lock);
+    struct task *t = living(n, find_task(n));
+    if (!t)
+        return false;
+    const struct cred *c = me->cred, *o = t->cred;
+    if (c->cap_effective >> LINUX_CAP_SYS_PTRACE & 1)
+        return true;
+    bool same = c->fsuid == o->euid && c->fsuid == o->suid && c->fsuid == o->uid && c->fsgid == o->egid &&
+                c->fsgid == o->sgid && c->fsgid == o->gid;
+    return same && n->g->dumpable == 1 && !(o->cap_permitted & ~c->cap_effective);
+}
+
+int proc_caller_root(struct path *out) {
+    struct task *me = task_current;
+    if (!me || !me->fs)
+        return vfs_root(the_kernel->vfs, out);
+    LOCKED(&me->fs->lock);
+    *out = me->fs->root;
+    path_get(out);
+    return 0;
+}
+
+int proc_path_text(const struct path *p, char *buf, size_t size) {
+    struct path root;
+    int err = proc_caller_root(&root);
+    if (err < 0)
+        return err;
+    int64_t n = path_text(the_kernel->vfs, p, &root, buf, size);
+    path_put(&root);
+    return n < 0 ? (int)n : 0;
+}
