@@ -189,6 +189,10 @@ int vfs_root(struct vfs *v, struct path *out) {
     path_get(out);
     return 0;
 }
+int mount_parent_id(struct vfs *v, struct mount *m) {
+    LOCKED(&v->mounts_lock);
+    return m->parent ? m->parent->id : m->id;
+}
 // fn runs without a lock, on mounts that are kept alive for it.
 void vfs_for_each_mount(struct vfs *v, void (*fn)(void *arg, struct mount *m), void *arg) {
     int done = -1;

@@ -263,6 +263,7 @@ int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, un
 int vfs_root(struct vfs *vfs, struct path *out);         // out owned
 // Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
 void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
+int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the root
 uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
 
 void path_get(const struct path *p);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc/net as on a machine without interfaces: the headings alone.
+// LIMIT: unix sockets are not listed.
+#include "sentry/procfs/impl.h"
+
+#define SOCKETS "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+
+const struct proc_entry proc_net_entries[] = {
+    PROC_CONST("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
+    PROC_CONST("dev", "Inter-|   Receive                                                |  Transmit\n"
+                      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
+                      "fifo colls carrier compressed\n"),
+    PROC_CONST("fib_trie", ""),
+    PROC_CONST("if_inet6", ""),
+    PROC_CONST("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"),
+    PROC_CONST("ipv6_route", ""),
+    PROC_CONST("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
+    PROC_CONST("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
+    PROC_CONST("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs "
+                            "se re sp bi br ha uh gp em\n"),
+    PROC_CONST("raw", SOCKETS " ref pointer drops\n"),
+    PROC_CONST("raw6", SOCKETS " ref pointer drops\n"),
+    PROC_CONST("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
+    PROC_CONST("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n"
+                           "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n"),
+    PROC_CONST("tcp", SOCKETS "\n"),
+    PROC_CONST("tcp6", SOCKETS "\n"),
+    PROC_CONST("udp", SOCKETS " ref pointer drops\n"),
+    PROC_CONST("udp6", SOCKETS " ref pointer drops\n"),
+    PROC_CONST("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+    PROC_CONST("wireless", ""),
+    {0},
+};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in status.c,
+// memory.c, fds.c and mounts.c.
+// LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, mem, stack, syscall.
+#include "abi/caps.h"
+#include "sentry/procfs/impl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- comm, oom_score_adj, personality ------------------------------------------------------------------------------------
+static int show_comm(struct proc_text *x, const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    if (!t)
+        return -LINUX_ESRCH;
+    char name[sizeof t->comm];
+    {
+        LOCKED(&t->k->tasks_lock);
+        memcpy(name, t->comm, sizeof name);
+    }
+    task_put(t);
+    proc_printf(x, "%.15s\n", name);
+    return 0;
+}
+
+static int store_comm(const struct proc_node *n, char *text, size_t len) {
+    if (!task_current || task_current->tg != n->g)
+        return -LINUX_EINVAL;
+    struct task *t = proc_task(n);
+    if (!t)
+        return -LINUX_ESRCH;
+    text[strcspn(text, "\n")] = '\0';
+    {
+        LOCKED(&t->k->tasks_lock);
+        memset(t->comm, 0, sizeof t->comm);
+        memcpy(t->comm, text, strnlen(text, sizeof t->comm - 1));
+    }
+    task_put(t);
+    return 0;
+}
+
+static int show_oom_score_adj(struct proc_text *x, const struct proc_node *n) {
+    proc_printf(x, "%d\n", __atomic_load_n(&n->g->oom_score_adj, __ATOMIC_RELAXED));
+    return 0;
+}
+
+static int store_oom_score_adj(const struct proc_node *n, char *text, size_t len) {
+    char *end;
+    long v = strtol(text, &end, 10);
+    if (end == text || (*end && strcmp(end, "\n")) || v < -1000 || v > 1000)
+        return -LINUX_EINVAL;
+    struct task *me = task_current;
+    if (!me || (v < n->g->oom_score_adj && !task_capable(me, LINUX_CAP_SYS_RESOURCE)))
+        return -LINUX_EACCES;
+    __atomic_store_n(&n->g->oom_score_adj, (int32_t)v, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int show_oom_score(struct proc_text *x, const struct proc_node *n) {
+    int v = 666 + __atomic_load_n(&n->g->oom_score_adj, __ATOMIC_RELAXED) * 2 / 3;
+    proc_printf(x, "%d\n", v < 0 ? 0 : v);
+    return 0;
+}
+
+static int show_personality(struct proc_text *x, const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    if (!t)
+        return -LINUX_ESRCH;
+    proc_printf(x, "%08x\n", t->personality);
+    task_put(t);
+    return 0;
+}
+
+static int show_timerslack(struct proc_text *x, const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    if (!t)
+        return -LINUX_ESRCH;
+    proc_printf(x, "%u\n", t->timer_slack);
+    task_put(t);
+    return 0;
+}
+
+static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+                              "cancelled_write_bytes: 0\n";
+
+// ---- Namespaces ------------------------------------------------------------------------------------------------------
+static int ns_link(const struct proc_node *n, char *buf, size_t size) {
+    static const struct {
+        const char *name;
+        unsigned ino;
+    } ns[] = {{"cgroup", 0xeffffffbu}, {"ipc", 0xefffffffu}, {"mnt", 0xeffffff8u}, {"net", 0xeffffff9u},
+              {"pid", 0xeffffffcu},    {"time", 0xeffffffau}, {"user", 0xeffffffdu}, {"uts", 0xeffffffeu}};
+    for (unsigned i = 0; i < sizeof ns / sizeof ns[0]; i++)
+        if (!strcmp(ns[i].name, n->e->name))
+            snprintf(buf, size, "%s:[%u]", ns[i].name, ns[i].ino);
+    return 0;
+}
+#define NS(n) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = ns_link}
+static const struct proc_entry ns_entries[] = {NS("cgroup"), NS("ipc"),  NS("mnt"),  NS("net"), NS("pid"),
+                                               NS("time"),   NS("user"), NS("uts"), {0}};
+
+// ---- Threads ---------------------------------------------------------------------------------------------------------
+static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
+    child->tid = tid;
+    return proc_alive(child) ? 0 : -LINUX_ENOENT;
+}
+
+static int32_t next_thread(const struct proc_node *dir, int32_t from) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    int32_t best = -1;
+    const struct task *t;
+    if (dir->g->state == TG_REAPED)
+        return -1;
+    if (dir->g->leader && dir->g->pid >= from)
+        best = dir->g->pid;
+    list_for_each(t, &dir->g->tasks, tg_link)
+        if (t->tid >= from && (best < 0 || t->tid < best))
+            best = t->tid;
+    return best;
+}
+
+static const struct proc_list thread_list = {find_thread, next_thread, &proc_thread_entry};
+
+// ---- The tables ------------------------------------------------------------------------------------------------------
+#define SECRET(n, s) {.name = n, .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .show = s}
+#define GUARDED(n, s) {.name = n, .mode = LINUX_S_IFREG | 0444, .flags = PROC_PTRACE, .show = s}
+#define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
+
+// What a process and each of its threads have.
+#define COMMON_ENTRIES                                                                                       \
+    SECRET("auxv", proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), PROC_FILE("cmdline", proc_show_cmdline),  \
+        STORED("comm", show_comm, store_comm), PROC_CONST("cpuset", "/\n"),                                  \
+        PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd), SECRET("environ", proc_show_environ),               \
+        PROC_MAGIC("exe", proc_link_exe, proc_jump_exe),                                                     \
+        {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list},           \
+        {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list},   \
+        PROC_CONST("gid_map", "         0          0 4294967295\n"),                                         \
+        {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text},                 \
+        PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"),                         \
+        GUARDED("maps", proc_show_maps), PROC_FILE("mountinfo", proc_show_mountinfo),                        \
+        PROC_FILE("mounts", proc_show_mounts), PROC_DIR("net", proc_net_entries),                            \
+        {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries},                                \
+        PROC_FILE("oom_score", show_oom_score),                                                              \
+        STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj),                                    \
+        SECRET("personality", show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root),         \
+        PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"),                           \
+        PROC_CONST("setgroups", "allow\n"), GUARDED("smaps", proc_show_smaps),                               \
+        GUARDED("smaps_rollup", proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat),                  \
+        PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status),                          \
+        PROC_CONST("uid_map", "         0          0 4294967295\n"), PROC_CONST("wchan", "0")
+
+static const struct proc_entry thread_entries[] = {
+    PROC_CONST("children", ""),  // LIMIT: always empty
+    COMMON_ENTRIES,
+    {0},
+};
+static const struct proc_entry process_entries[] = {
+    PROC_CONST("autogroup", "/autogroup-1 nice 0\n"),
+    COMMON_ENTRIES,
+    PROC_CONST("coredump_filter", "00000033\n"),
+    {.name = "mountstats", .mode = LINUX_S_IFREG | 0400, .show = proc_show_mountstats},
+    {.name = "task", .mode = LINUX_S_IFDIR | 0555, .list = &thread_list},
+    PROC_FILE("timerslack_ns", show_timerslack),
+    {0},
+};
+const struct proc_entry proc_process_entry = PROC_DIR(NULL, process_entries);
+const struct proc_entry proc_thread_entry = PROC_DIR(NULL, thread_entries);

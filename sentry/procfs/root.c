@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc itself: the system's files, the links to the caller, and the list of processes.
+// LIMIT: times of processors are idle time alone; interrupts, context switches, swap and caches are zero.
+#include "base/clock.h"
+#include "abi/time.h"
+#include "sentry/procfs/cpuinfo.h"
+#include "sentry/procfs/impl.h"
+#include <stdio.h>
+
+// ---- The caller --------------------------------------------------------------------------------------------------------
+static int link_self(const struct proc_node *n, char *buf, size_t size) {
+    if (!task_current)
+        return -LINUX_ENOENT;
+    snprintf(buf, size, "%d", task_current->tg->pid);
+    return 0;
+}
+static int link_thread_self(const struct proc_node *n, char *buf, size_t size) {
+    if (!task_current)
+        return -LINUX_ENOENT;
+    snprintf(buf, size, "%d/task/%d", task_current->tg->pid, task_current->tid);
+    return 0;
+}
+static int link_mounts(const struct proc_node *n, char *buf, size_t size) {
+    snprintf(buf, size, "self/mounts");
+    return 0;
+}
+static int link_net(const struct proc_node *n, char *buf, size_t size) {
+    snprintf(buf, size, "self/net");
+    return 0;
+}
+
+// ---- Processes -----------------------------------------------------------------------------------------------------------
+// A thread's number is found as well, though it is not listed.
+static int find_process(const struct proc_node *dir, int32_t pid, struct proc_node *child) {
+    struct kernel *k = the_kernel;
+    if (pid <= 0 || pid >= PID_MAX)
+        return -LINUX_ENOENT;
+    LOCKED(&k->tasks_lock);
+    if (k->tgs[pid]) {
+        child->g = tgroup_get(k->tgs[pid]);
+        return 0;
+    }
+    if (!k->pids[pid])
+        return -LINUX_ENOENT;
+    child->g = tgroup_get(k->pids[pid]->tg);
+    child->tid = pid;
+    return 0;
+}
+
+static int32_t next_process(const struct proc_node *dir, int32_t from) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    for (int32_t pid = from > 0 ? from : 1; pid < PID_MAX; pid++)
+        if (k->tgs[pid])
+            return pid;
+    return -1;
+}
+
+static const struct proc_list process_list = {find_process, next_process, &proc_process_entry};
+
+// ---- The system's files ----------------------------------------------------------------------------------------------------
+static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
+    uint64_t total = the_kernel->mem_total, used = kernel_mem_used(the_kernel);
+    if (used > total - total / 64)
+        used = total - total / 64;
+    uint64_t left = (total - used) / 1024;
+    const struct {
+        const char *name;
+        uint64_t kb;
+    } rows[] = {{"MemTotal", total / 1024}, {"MemFree", left},   {"MemAvailable", left}, {"Buffers", 0},
+                {"Cached", 0},              {"SwapCached", 0},   {"Active", used / 1024}, {"Inactive", 0},
+                {"Active(anon)", used / 1024}, {"Inactive(anon)", 0}, {"Active(file)", 0}, {"Inactive(file)", 0},
+                {"Unevictable", 0},         {"Mlocked", 0},      {"SwapTotal", 0},       {"SwapFree", 0},
+                {"Dirty", 0},               {"Writeback", 0},    {"AnonPages", used / 1024}, {"Mapped", 0},
+                {"Shmem", 0},               {"KReclaimable", 0}, {"Slab", 0},            {"SReclaimable", 0},
+                {"SUnreclaim", 0},          {"KernelStack", 0},  {"PageTables", 0},      {"NFS_Unstable", 0},
+                {"Bounce", 0},              {"WritebackTmp", 0}, {"CommitLimit", total / 2048},
+                {"Committed_AS", used / 1024}, {"VmallocTotal", 34359738367}, {"VmallocUsed", 0}, {"VmallocChunk", 0}};
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s:", rows[i].name);
+        proc_printf(x, "%-16s%8llu kB\n", name, (unsigned long long)rows[i].kb);
+    }
+    proc_printf(x, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+                   "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
+    return 0;
+}
+
+static uint64_t uptime_ns(void) { return mono_ns() - the_kernel->boot_mono_ns; }
+
+static int show_uptime(struct proc_text *x, const struct proc_node *n) {
+    uint64_t cs = uptime_ns() / (NS_PER_SEC / 100), idle = cs * the_kernel->ncpus;
+    proc_printf(x, "%llu.%02llu %llu.%02llu\n", (unsigned long long)cs / 100, (unsigned long long)cs % 100,
+                (unsigned long long)idle / 100, (unsigned long long)idle % 100);
+    return 0;
+}
+
+struct counts {
+    unsigned tasks, running;
+    int32_t last;
+};
+static struct counts count_tasks(void) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    struct counts c = {.tasks = k->ntasks, .last = k->last_pid};
+    for (int32_t pid = 2; pid < PID_MAX; pid++) {
+        const struct task *t = k->pids[pid];
+        int state = t ? atomic_load(&t->state) : TASK_DEAD;
+        c.running += state != TASK_DEAD && state != TASK_PARKED && state != TASK_STOPPED;
+    }
+    return c;
+}
+
+static int show_loadavg(struct proc_text *x, const struct proc_node *n) {
+    struct counts c = count_tasks();
+    proc_printf(x, "0.00 0.00 0.00 %u/%u %d\n", c.running, c.tasks, c.last);
+    return 0;
+}
+
+static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
+    struct counts c = count_tasks();
+    unsigned long long idle = uptime_ns() / (NS_PER_SEC / LINUX_USER_HZ);
+    proc_printf(x, "cpu  0 0 0 %llu 0 0 0 0 0 0\n", idle * the_kernel->ncpus);
+    for (unsigned i = 0; i < the_kernel->ncpus; i++)
+        proc_printf(x, "cpu%u 0 0 0 %llu 0 0 0 0 0 0\n", i, idle);
+    proc_printf(x, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n"
+                   "softirq 0 0 0 0 0 0 0 0 0 0 0\n",
+                (unsigned long long)(the_kernel->boot_real_ns / NS_PER_SEC), c.last, c.running);
+    return 0;
+}
+
+static const char filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
+                                  "nodev\tsockfs\nnodev\toverlay\nnodev\tsysfs\n";
+static const char version[] = "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
+static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
+
+static const struct proc_entry root_entries[] = {
+    PROC_CONST("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
+    PROC_CONST("cmdline", "\n"),
+    PROC_FILE("cpuinfo", proc_show_cpuinfo),
+    PROC_CONST("devices", devices),
+    PROC_CONST("diskstats", ""),
+    PROC_CONST("filesystems", filesystems),
+    PROC_CONST("interrupts", ""),
+    PROC_FILE("loadavg", show_loadavg),
+    PROC_CONST("locks", ""),  // LIMIT: file locks are not listed
+    PROC_FILE("meminfo", show_meminfo),
+    PROC_CONST("misc", ""),
+    PROC_CONST("modules", ""),
+    PROC_LINK("mounts", link_mounts),
+    PROC_LINK("net", link_net),
+    PROC_CONST("partitions", "major minor  #blocks  name\n\n"),
+    PROC_LINK("self", link_self),
+    PROC_FILE("stat", show_system_stat),
+    PROC_CONST("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    PROC_DIR("sys", proc_sys_entries),
+    PROC_LINK("thread-self", link_thread_self),
+    PROC_FILE("uptime", show_uptime),
+    PROC_CONST("version", version),
+    PROC_CONST("vmstat", "nr_free_pages 0\npgfault 0\npgmajfault 0\n"),
+    {0},
+};
+const struct proc_entry proc_root_entry = {
+    .name = "/", .mode = LINUX_S_IFDIR | 0555, .children = root_entries, .list = &process_list};

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc/sys: what programs look up before they size or choose something. Everything is read-only.
+// LIMIT: settings cannot be changed (the files refuse to be opened for writing).
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "base/clock.h"
+#include "sentry/procfs/impl.h"
+#include <string.h>
+
+static int show_name(struct proc_text *x, const char *name) {
+    LOCKED(&the_kernel->tasks_lock);
+    proc_printf(x, "%.64s\n", name);
+    return 0;
+}
+static int show_hostname(struct proc_text *x, const struct proc_node *n) { return show_name(x, the_kernel->hostname); }
+static int show_domainname(struct proc_text *x, const struct proc_node *n) {
+    return show_name(x, the_kernel->domainname);
+}
+
+static void put_uuid(struct proc_text *x, unsigned char b[16]) {
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    for (int i = 0; i < 16; i++)
+        proc_printf(x, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+    proc_put(x, "\n", 1);
+}
+static int show_uuid(struct proc_text *x, const struct proc_node *n) {
+    unsigned char b[16];
+    random_bytes(b, sizeof b);
+    put_uuid(x, b);
+    return 0;
+}
+static int show_boot_id(struct proc_text *x, const struct proc_node *n) {
+    static struct lock lock = LOCK_INITIALIZER(RANK_LEAF);
+    static unsigned char id[16];
+    static bool made;
+    unsigned char b[16];
+    {
+        LOCKED(&lock);
+        if (!made)
+            random_bytes(id, sizeof id);
+        made = true;
+        memcpy(b, id, sizeof b);
+    }
+    put_uuid(x, b);
+    return 0;
+}
+
+static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
+    proc_printf(x, "1024\t0\t9223372036854775807\n");
+    return 0;
+}
+
+#define TEXT_(v) #v
+#define TEXT(v)  TEXT_(v)
+#define NUMBER(n, v) PROC_CONST(n, TEXT(v) "\n")
+
+static const struct proc_entry random_entries[] = {
+    PROC_FILE("boot_id", show_boot_id),  NUMBER("entropy_avail", 256), NUMBER("poolsize", 256),
+    NUMBER("urandom_min_reseed_secs", 60), PROC_FILE("uuid", show_uuid), NUMBER("write_wakeup_threshold", 256), {0},
+};
+static const struct proc_entry kernel_entries[] = {
+    NUMBER("cap_last_cap", LINUX_CAP_LAST_CAP),
+    PROC_CONST("core_pattern", "core\n"),
+    NUMBER("core_uses_pid", 0),
+    NUMBER("dmesg_restrict", 1),
+    PROC_FILE("domainname", show_domainname),
+    PROC_FILE("hostname", show_hostname),
+    NUMBER("io_uring_disabled", 2),
+    NUMBER("kptr_restrict", 1),
+    NUMBER("msgmax", 8192),
+    NUMBER("msgmnb", 16384),
+    NUMBER("msgmni", 32000),
+    NUMBER("ngroups_max", LINUX_NGROUPS_MAX),
+    PROC_CONST("osrelease", KERNEL_RELEASE "\n"),
+    PROC_CONST("ostype", "Linux\n"),
+    NUMBER("overflowgid", 65534),
+    NUMBER("overflowuid", 65534),
+    NUMBER("panic", 0),
+    NUMBER("perf_event_paranoid", 4),
+    NUMBER("pid_max", PID_MAX),
+    PROC_DIR("random", random_entries),
+    NUMBER("randomize_va_space", 2),
+    PROC_CONST("sem", "32000\t1024000000\t500\t32000\n"),
+    NUMBER("shmall", 18446744073692774399),
+    NUMBER("shmmax", 18446744073692774399),
+    NUMBER("shmmni", 4096),
+    NUMBER("threads-max", PID_MAX),
+    NUMBER("unprivileged_bpf_disabled", 2),
+    PROC_CONST("version", "#1 SMP Picket " PICKET_VERSION "\n"),
+    {0},
+};
+static const struct proc_entry vm_entries[] = {
+    NUMBER("dirty_background_ratio", 10), NUMBER("dirty_ratio", 20),
+    NUMBER("legacy_va_layout", 0),        NUMBER("max_map_count", 65400),
+    NUMBER("min_free_kbytes", 67584),     NUMBER("mmap_min_addr", 65536),
+    NUMBER("nr_hugepages", 0),            NUMBER("overcommit_kbytes", 0),
+    NUMBER("overcommit_memory", 0),       NUMBER("overcommit_ratio", 50),
+    NUMBER("swappiness", 60),             NUMBER("vfs_cache_pressure", 100),
+    {0},
+};
+static const struct proc_entry fs_epoll_entries[] = {NUMBER("max_user_watches", 1048576), {0}};
+static const struct proc_entry fs_entries[] = {
+    NUMBER("aio-max-nr", 65536),
+    NUMBER("aio-nr", 0),
+    PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
+    PROC_DIR("epoll", fs_epoll_entries),
+    NUMBER("file-max", 9223372036854775807),
+    PROC_FILE("file-nr", show_file_nr),
+    NUMBER("lease-break-time", 45),
+    NUMBER("mount-max", 100000),
+    NUMBER("nr_open", 1048576),
+    NUMBER("overflowgid", 65534),
+    NUMBER("overflowuid", 65534),
+    NUMBER("pipe-max-size", 1048576),
+    NUMBER("pipe-user-pages-hard", 0),
+    NUMBER("pipe-user-pages-soft", 16384),
+    NUMBER("protected_fifos", 0),
+    NUMBER("protected_hardlinks", 0),
+    NUMBER("protected_regular", 0),
+    NUMBER("protected_symlinks", 0),
+    NUMBER("suid_dumpable", 0),
+    {0},
+};
+static const struct proc_entry core_entries[] = {
+    NUMBER("optmem_max", 131072),  NUMBER("rmem_default", 212992), NUMBER("rmem_max", 212992),
+    NUMBER("somaxconn", 4096),     NUMBER("wmem_default", 212992), NUMBER("wmem_max", 212992), {0},
+};
+static const struct proc_entry ipv4_entries[] = {
+    NUMBER("ip_default_ttl", 64),
+    NUMBER("ip_forward", 0),
+    PROC_CONST("ip_local_port_range", "32768\t60999\n"),
+    PROC_CONST("ip_local_reserved_ports", "\n"),
+    NUMBER("ip_nonlocal_bind", 0),
+    NUMBER("ip_unprivileged_port_start", 1024),
+    PROC_CONST("ping_group_range", "1\t0\n"),
+    PROC_CONST("tcp_available_congestion_control", "cubic\n"),
+    PROC_CONST("tcp_congestion_control", "cubic\n"),
+    NUMBER("tcp_fastopen", 0),
+    NUMBER("tcp_fin_timeout", 60),
+    NUMBER("tcp_keepalive_intvl", 75),
+    NUMBER("tcp_keepalive_probes", 9),
+    NUMBER("tcp_keepalive_time", 7200),
+    NUMBER("tcp_max_syn_backlog", 1024),
+    PROC_CONST("tcp_rmem", "4096\t131072\t6291456\n"),
+    NUMBER("tcp_sack", 1),
+    NUMBER("tcp_syncookies", 1),
+    NUMBER("tcp_timestamps", 1),
+    NUMBER("tcp_window_scaling", 1),
+    PROC_CONST("tcp_wmem", "4096\t16384\t4194304\n"),
+    {0},
+};
+static const struct proc_entry unix_entries[] = {NUMBER("max_dgram_qlen", 512), {0}};
+static const struct proc_entry net_entries[] = {
+    PROC_DIR("core", core_entries), PROC_DIR("ipv4", ipv4_entries), PROC_DIR("unix", unix_entries), {0}};
+static const struct proc_entry user_entries[] = {
+    NUMBER("max_cgroup_namespaces", 0), NUMBER("max_ipc_namespaces", 0), NUMBER("max_mnt_namespaces", 0),
+    NUMBER("max_net_namespaces", 0),    NUMBER("max_pid_namespaces", 0), NUMBER("max_user_namespaces", 0),
+    NUMBER("max_uts_namespaces", 0),    {0},
+};
+static const struct proc_entry empty_entries[] = {{0}};
+
+const struct proc_entry proc_sys_entries[] = {
+    PROC_DIR("debug", empty_entries), PROC_DIR("fs", fs_entries),     PROC_DIR("kernel", kernel_entries),
+    PROC_DIR("net", net_entries),     PROC_DIR("user", user_entries), PROC_DIR("vm", vm_entries), {0},
+};
