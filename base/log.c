@@ -14,7 +14,7 @@ void log_set_level(enum log_level level) { log_level_now = level; }
 void log_set_fd(int fd) { log_fd = fd; }
 void log_set_name(const char *name) { log_name = name; }
 
-static void emit(const char *prefix, const char *fmt, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void emit(const char *prefix, const char *fmt, va_list ap) {
     char line[1024];
     int n = snprintf(line, sizeof line, "%s: %s", log_name, prefix);
     int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
