@@ -42,13 +42,13 @@ static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t fl
     o->call = (struct host_call){SYS_clone, {flags, stack, 0, 0, 0, child->cookie}};
     o->expect = STUB_EXPECT_CHILD;
     t->child = child;
-    return 0;
+    return sc_order_add(t, o, 0, flags & CLONE_VM ? 0 : ~0ull);  // a copy is of all memory
 }
 
 // A space with one process and one thread to be, in slot `slot`.
 static struct sc_thread *new_process(struct sc_platform *p, struct sc_as *as, unsigned slot) {
     struct sc_proc *proc = sc_proc_new(as);
-    struct sc_thread *t = proc ? sc_thread_new(p, as, proc) : NULL;
+    struct sc_thread *t = proc ? sc_thread_new(as, proc, NULL) : NULL;
     if (!t) {
         if (proc) {
             lock_nested(&p->lock);
@@ -80,14 +80,15 @@ static struct sc_thread *new_sharer(struct sc_thread *t, bool thread) {
     struct sc_platform *p = sc_plat(t);
     struct sc_as *as = sc_as(t);
     struct sc_thread *child = NULL;
-    lock_nested(&p->lock);
+    lock_take(&p->lock);
     int slot = sc_slot_take(as);
+    atomic_store(&as->shared, true);
     lock_drop(&p->lock);
     if (slot < 0)
         return NULL;
     if (!thread)
         child = new_process(p, as, (unsigned)slot);
-    else if ((child = sc_thread_new(p, as, t->proc)))
+    else if ((child = sc_thread_new(as, NULL, t)))
         child->slot = (unsigned)slot;
     if (!child) {
         lock_nested(&p->lock);
@@ -97,37 +98,67 @@ static struct sc_thread *new_sharer(struct sc_thread *t, bool thread) {
     return child;
 }
 
+// t is held by the caller alone: its state can only become DEAD meanwhile.
+static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
+    LOCKED(&t->lock);
+    if (t->state == SC_DEAD)
+        return -LINUX_EAGAIN;
+    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->child)
+        return -LINUX_EINVAL;
+    int err = sc_regs_load(t);
+    *regs = t->regs;
+    return err ? -LINUX_EAGAIN : 0;
+}
+
+static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
+    LOCKED(&t->lock);
+    return order_clone(t, child, flags);
+}
+
 int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, struct plat_as **as) {
     struct sc_thread *t = sc_thread_of(pt), *child;
     struct sc_platform *p = sc_plat(t);
-    LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->child)
-        return t->state == SC_DEAD ? -LINUX_EAGAIN : -LINUX_EINVAL;
-    if (sc_regs_load(t))
-        return -LINUX_EAGAIN;
+    struct lx_regs regs;
+    int err = may_clone(t, &regs);
+    if (err)
+        return err;
     child = flags & PLAT_CLONE_VM ? new_sharer(t, flags & PLAT_CLONE_THREAD) : new_space(p, t->slot);
     if (!child)
         return -LINUX_EAGAIN;
-    child->regs = t->regs;
+    child->regs = regs;
     child->have_regs = child->regs_dirty = child->bases_dirty = true;
-    uint64_t host = flags & PLAT_CLONE_THREAD ? FLAGS_THREAD : flags & PLAT_CLONE_VM ? FLAGS_VM : FLAGS_COPY;
-    atomic_fetch_add(&p->base.nthreads, 1);
-    if (flags & PLAT_CLONE_VM)
-        plat_as_get(child->base.as);
-    else
-        atomic_fetch_add(&p->base.nspaces, 1);
-    if (order_clone(t, child, host)) {
-        struct plat_as *its = child->base.as;
-        child->base.p->ops->thread_destroy(&child->base);
-        plat_as_put(its);
-        return -LINUX_ENOMEM;
-    }
     *out = &child->base;
     *as = child->base.as;
-    return 0;
+    atomic_fetch_add(&p->base.nthreads, 1);
+    if (flags & PLAT_CLONE_VM)
+        plat_as_get(*as);
+    else
+        atomic_fetch_add(&p->base.nspaces, 1);
+    err = order_from(t, child, flags & PLAT_CLONE_THREAD ? FLAGS_THREAD : flags & PLAT_CLONE_VM ? FLAGS_VM : FLAGS_COPY);
+    if (err) {
+        plat_thread_destroy(*out);
+        plat_as_put(*as);
+    }
+    return err;
 }
 
 // ---- Check-in ------------------------------------------------------------------------------------------------------
+
+// The parent's stub says that its child has this number. Only if the child dies before it checks in does that matter.
+void sc_child_hint(struct sc_thread *t, int64_t tid) {
+    struct sc_platform *p = sc_plat(t);
+    struct sc_thread *child = t->child;
+    bool lost = false;
+    lock_nested(&p->lock);
+    if (child && tid > 0 && tid < SC_MAX_TID) {
+        child->hint = (int)tid;
+        for (size_t i = 0; i < SC_LOST; i++)
+            lost = lost || p->lost[i] == (int)tid;
+    }
+    lock_drop(&p->lock);
+    if (lost)
+        atomic_store(&p->unsettled, true);
+}
 
 static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
     struct sc_thread *t, *found = NULL;

@@ -107,7 +107,7 @@ static bool clean_fpstate(struct sc_platform *p, struct sc_thread *z) {
 static struct sc_thread *adopt_zygote(struct sc_platform *p, pid_t pid) {
     struct sc_as *as = sc_as_new(p);
     struct sc_proc *proc = as ? sc_proc_new(as) : NULL;
-    struct sc_thread *z = proc ? sc_thread_new(p, as, proc) : NULL;
+    struct sc_thread *z = proc ? sc_thread_new(as, proc, NULL) : NULL;
     if (!z)
         return NULL;
     z->internal = z->leader = true;
@@ -157,7 +157,8 @@ static struct sc_platform *new_platform(void) {
         return NULL;
     lock_init(&p->lock, RANK_PLATFORM);
     lock_init(&p->wait_lock, RANK_PLATFORM);
-    struct list *lists[] = {&p->procs, &p->pending, &p->free_threads, &p->pool, &p->to_make, &p->idle, &p->deaths};
+    struct list *lists[] = {&p->procs, &p->pending, &p->free_threads, &p->pool, &p->to_make, &p->idle, &p->deaths,
+                            &p->parked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     p->base.proc_fd = p->listener = p->null_fd = -1;

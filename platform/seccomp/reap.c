@@ -38,6 +38,15 @@ static struct sc_proc *mark_dead(struct sc_platform *p, int pid, int *next) {
     return found;
 }
 
+// A child that died before it checked in. Its number becomes known from its parent, before or after this.
+static void child_unknown(struct sc_platform *p, int pid) {
+    lock_take(&p->lock);
+    p->lost[p->nlost++ % SC_LOST] = pid;
+    lock_drop(&p->lock);
+    atomic_store(&p->unsettled, true);
+    sc_settle(p);
+}
+
 static struct sc_thread *next_thread(struct sc_platform *p, struct sc_proc *proc) {
     LOCKED(&p->lock);
     if (list_empty(&proc->threads))
@@ -51,13 +60,16 @@ static void process_died(struct sc_platform *p, int pid, int cause) {
     struct sc_thread *t;
     int next = 0;
     struct sc_proc *proc = mark_dead(p, pid, &next);
-    if (!proc)
+    if (!proc) {
+        child_unknown(p, pid);
         return;
+    }
     struct sc_as *as = proc->as;
     if (atomic_load(&as->base.pid) == pid)
         plat_as_set_pid(&as->base, next);
     while ((t = next_thread(p, proc)))
         sc_thread_lost(t, cause);
+    sc_settle(p);
     lock_take(&p->lock);
     sc_proc_drop(proc);
     sc_as_drop(as);

@@ -39,9 +39,11 @@ struct sc_op *sc_ops_add(struct sc_thread *t) {
 }
 
 void sc_ops_clear(struct sc_thread *t) {
-    for (unsigned i = 0; i < t->nops; i++)
+    for (unsigned i = 0; i < t->nops; i++) {
         if (t->ops[i].fd >= 0)
             close(t->ops[i].fd);
+        sc_order_done(t, &t->ops[i].range);
+    }
     t->nops = t->next = t->batch = t->batch_n = 0;
     t->fd_ready = -1;
     t->child = NULL;
@@ -63,12 +65,17 @@ int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
     plat_op_call(op, SC_STUB_FD, &o->call);
     o->fd = op->fd;
     o->expect = op->kind == OP_MAP ? STUB_EXPECT_VALUE : op->kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
-    return 0;
+    uint64_t start = op->addr, end = op->addr + op->len;
+    if (op->kind == OP_REMAP) {  // one range over both places: it may wait for more than it must
+        start = op->to < start ? op->to : start;
+        end = op->to + op->to_len > end ? op->to + op->to_len : end;
+    }
+    return sc_order_add(t, o, start, end - start);
 }
 
 // ---- Letting go ----------------------------------------------------------------------------------------------------
 
-static void send_intr(struct sc_thread *t) {
+void sc_send_intr(struct sc_thread *t) {
     if (t->intr_sent || !t->tid)
         return;
     // The process is not reaped while t->lock is held and its state is not DEAD, so the numbers are still its own.
@@ -182,7 +189,7 @@ void sc_let_go(struct sc_thread *t) {
     if (t->state != SC_HELD)
         return;
     if (t->intr_wanted && !t->flush)
-        send_intr(t);
+        sc_send_intr(t);
     if (t->hold != HOLD_VALUE) {
         let_go_gate(t);
     } else {
@@ -231,7 +238,7 @@ void sc_flush(struct plat_thread *pt) {
 void sc_interrupt_running(struct sc_thread *t) {
     t->intr_wanted = true;
     if (t->state == SC_RUNNING || (t->state == SC_OPS && !t->flush))
-        send_intr(t);
+        sc_send_intr(t);
 }
 
 void sc_interrupt(struct plat_thread *pt) {
@@ -253,7 +260,11 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     struct sc_platform *p = sc_plat(t);
     if (t->state != SC_OPS || t->next >= t->batch + t->batch_n || !same_call(&t->ops[t->next], n))
         return false;
-    const struct sc_op *o = &t->ops[t->next];
+    struct sc_op *o = &t->ops[t->next];
+    if (t->next > t->batch)
+        sc_order_done(t, &t->ops[t->next - 1].range);  // this call shows that the one before is over
+    if (sc_order_park(t, o, n))
+        return true;
     if (o->fd >= 0 && t->fd_ready != (int)t->next) {
         int err = sc_addfd(p, n->id, o->fd, false);
         atomic_store(&t->proc->fd_dirty, true);
@@ -269,6 +280,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     if (last) {
         sc_set_state(t, SC_RUNNING);
         t->may_fail = true;
+        sc_order_last(t, &o->range);
     }
     sc_send_continue(p, n->id);
     if (last)
@@ -294,7 +306,9 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
         return 0;
     }
     *result = failed ? as_error(value) : 0;
-    if (failed && t->child)
+    if (t->child && !failed)
+        sc_child_hint(t, value);
+    else if (t->child)
         atomic_store(&t->child->launched, false);
     return 1;
 }

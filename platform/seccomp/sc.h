@@ -34,16 +34,19 @@
 #define SC_STUB_FD   3        // the one descriptor slot of a stub; the number is a reply tag too: STUB_TAG_BLOCK
 #define SC_POOL      2        // clean processes kept ready
 #define SC_MAX_TID   4194304  // PID_MAX_LIMIT of the kernel on 64-bit machines
+#define SC_LOST      32
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN };
 enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
 
+struct sc_range;
 struct sc_op {
     struct host_call call;
     uint64_t expect;  // STUB_EXPECT_*
     int fd;           // owned; -1: none
+    struct sc_range *range;  // its place in the order of its address space (order.c); owned; NULL: alone there
 };
 
 // A host process.
@@ -63,7 +66,8 @@ struct sc_as {
     struct list procs;              // [P]
     unsigned holds;                 // [P] the sentry's references count as one, each thread and process as one
     uint64_t slots[SC_SLOT_WORDS];  // [P] in use
-    _Atomic unsigned nthreads;      // that may run guest code
+    _Atomic bool shared;            // has, or has had, more than one thread
+    struct list ranges;             // [P] order.c
 };
 
 struct sc_platform;
@@ -100,6 +104,12 @@ struct sc_thread {
     void *fp;                     // FP state to be written at check-in; owned
     size_t fp_len;
     struct sc_thread *child;      // being made by the queue's clone
+    int hint;                     // [P] STARTING: the number that the parent's stub says it has
+    // order.c
+    struct list park_link;        // [P] sc_platform.parked
+    struct seccomp_notif parked;
+    struct sc_range *last_range;  // RUNNING: the piece that it was let go with
+    bool probed;                  // the interrupt on its way is for that
 };
 
 struct sc_chunk {
@@ -131,6 +141,10 @@ struct sc_platform {
     int null_fd;                     // an empty file, to push another one out of SC_STUB_FD
     struct sc_thread *zygote;
     bool zygote_busy;                // [P]
+    int lost[SC_LOST];               // [P] numbers of children that died unknown, round robin
+    unsigned nlost;
+    struct list parked;              // [P] threads that wait for another's work
+    _Atomic bool unsettled;          // sc_settle() has something to do
     _Atomic unsigned nrunning;       // threads in guest code
     // waiting (wait.c)
     struct lock wait_lock;
@@ -193,6 +207,7 @@ void sc_resume(struct plat_thread *t);
 void sc_flush(struct plat_thread *t);
 void sc_interrupt(struct plat_thread *t);
 int sc_queue(struct plat_thread *t, const struct plat_op *op);
+void sc_send_intr(struct sc_thread *t);                            // [lock]
 void sc_interrupt_running(struct sc_thread *t);                    // [lock] wants it; sends it when it runs
 void sc_let_go(struct sc_thread *t);                               // [lock]
 void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
@@ -216,7 +231,8 @@ void sc_regs_from_frame(const uint64_t frame[SC_FRAME_REGS], struct lx_regs *r);
 int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len);  // [lock]
 
 // thread.c: threads, processes, address spaces as objects.
-struct sc_thread *sc_thread_new(struct sc_platform *p, struct sc_as *as, struct sc_proc *proc);  // STARTING; NULL
+// STARTING; in `proc`, or in the process of `sibling`. NULL: no memory, or that process is gone.
+struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling);
 void sc_thread_free(struct sc_thread *t);           // [lock] the host thread is gone, the sentry's handle too
 void sc_thread_destroy(struct plat_thread *t);
 void sc_thread_lost(struct sc_thread *t, int cause);  // no lock; the reaper: its process is gone
@@ -232,9 +248,18 @@ int sc_host_tid(const struct plat_thread *t);
 int sc_host_pid(const struct plat_thread *t);
 int sc_slot_take(struct sc_as *as);                 // [P] -1: none left
 
+// order.c
+int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start, uint64_t len);  // [lock] 0 or -LINUX_ENOMEM
+void sc_order_done(struct sc_thread *t, struct sc_range **range);                    // [lock]
+void sc_order_last(struct sc_thread *t, struct sc_range **range);                    // [lock]
+// [lock] Must the call wait? It is kept, and approved later.
+bool sc_order_park(struct sc_thread *t, const struct sc_op *o, const struct seccomp_notif *n);
+void sc_settle(struct sc_platform *p);  // no lock; cheap when there is nothing
+
 // clone.c: plat_clone(), check-in of children, the pool of clean processes.
 int sc_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
 int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
+void sc_child_hint(struct sc_thread *t, int64_t tid);  // [lock]
 bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n);  // false: not a child of ours
 void sc_pool_fill(struct sc_platform *p);
 void sc_zygote_report(struct sc_platform *p, int64_t result);  // no lock

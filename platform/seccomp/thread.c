@@ -24,6 +24,7 @@ struct sc_as *sc_as_new(struct sc_platform *p) {
     plat_as_init(&as->base, &p->base);
     atomic_fetch_sub(&p->base.nspaces, 1);  // counted when the sentry gets it
     list_init(&as->procs);
+    list_init(&as->ranges);
     as->holds = 1;
     return as;
 }
@@ -115,6 +116,7 @@ static struct sc_thread *take_free(struct sc_platform *p) {
             list_init(&c->threads[i].proc_link);
             list_init(&c->threads[i].pool_link);
             list_init(&c->threads[i].death_link);
+            list_init(&c->threads[i].park_link);
             list_add_tail(&p->free_threads, &c->threads[i].link);
         }
     }
@@ -123,9 +125,12 @@ static struct sc_thread *take_free(struct sc_platform *p) {
     return t;
 }
 
-struct sc_thread *sc_thread_new(struct sc_platform *p, struct sc_as *as, struct sc_proc *proc) {
-    lock_nested(&p->lock);
-    struct sc_thread *t = take_free(p);
+struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling) {
+    struct sc_platform *p = sc_of(as->base.p);
+    lock_take(&p->lock);
+    if (sibling)
+        proc = sibling->proc;
+    struct sc_thread *t = proc && !proc->dead ? take_free(p) : NULL;
     if (t) {
         as->holds++;
         list_add_tail(&proc->threads, &t->proc_link);
@@ -135,7 +140,7 @@ struct sc_thread *sc_thread_new(struct sc_platform *p, struct sc_as *as, struct 
     if (!t)
         return NULL;
     // Nobody else has it, but one who found it in the tid table long ago may look at `tid` and `state`.
-    lock_nested(&t->lock);
+    lock_take(&t->lock);
     t->base.p = &p->base;
     t->base.as = &as->base;
     atomic_store(&t->base.owner, NULL);
@@ -149,6 +154,8 @@ struct sc_thread *sc_thread_new(struct sc_platform *p, struct sc_as *as, struct 
     t->call_nr = (uint64_t)-1;
     t->fd_ready = -1;
     t->child = NULL;
+    t->hint = 0;
+    t->probed = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -158,6 +165,7 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
     list_del(&t->proc_link);
     list_del(&t->link);
+    list_del(&t->park_link);
     t->proc = NULL;
     as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
     if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead)  // it never started
@@ -170,6 +178,7 @@ void sc_thread_free(struct sc_thread *t) {
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_ops_clear(t);
+    sc_order_done(t, &t->last_range);
     free(t->ops);
     free(t->fp);
     t->ops = NULL;
@@ -216,7 +225,7 @@ void sc_thread_destroy(struct plat_thread *pt) {
     struct sc_platform *p = sc_plat(t);
     bool last = false;
     atomic_fetch_sub(&p->base.nthreads, 1);
-    LOCKED(&t->lock);
+    lock_take(&t->lock);
     t->doomed = true;
     sc_unqueue_death(t);
     lock_nested(&p->lock);
@@ -231,6 +240,8 @@ void sc_thread_destroy(struct plat_thread *pt) {
         sc_doom(t);
     else if (!last)
         sc_interrupt_running(t);
+    lock_drop(&t->lock);
+    sc_settle(p);
 }
 
 void sc_thread_lost(struct sc_thread *t, int cause) {
@@ -240,6 +251,7 @@ void sc_thread_lost(struct sc_thread *t, int cause) {
         atomic_store(&p->tids[t->tid], NULL);
     sc_set_state(t, SC_DEAD);
     sc_ops_clear(t);
+    sc_order_done(t, &t->last_range);
     lock_nested(&p->lock);
     t->proc = NULL;
     bool pooled = list_linked(&t->pool_link);

@@ -161,7 +161,10 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
     for (;;) {
         int err = sc_recv(p, &n);
         if (err == 0) {
-            if (sc_handle(p, &n, ev))
+            bool got = sc_handle(p, &n, ev);
+            if (atomic_load(&p->unsettled))
+                sc_settle(p);
+            if (got)
                 return 1;
         } else if (err != -LINUX_ENOENT) {  // the caller died before we could look
             if (err != -LINUX_EINTR)
