@@ -35,8 +35,9 @@ static int add_segment(struct elf_image *im, const Elf64_Phdr *p, uint64_t file_
         return 0;
     if (p->p_filesz > p->p_memsz || p->p_vaddr >= max || p->p_memsz > max - p->p_vaddr)
         return -LINUX_ENOEXEC;
-    if (p->p_offset > file_size || p->p_filesz > file_size - p->p_offset)
+    if (p->p_offset > INT64_MAX || p->p_filesz > INT64_MAX)
         return -LINUX_ENOEXEC;
+    im->truncated |= p->p_offset > file_size || p->p_filesz > file_size - p->p_offset;
     if (p->p_filesz && (p->p_vaddr ^ p->p_offset) % GUEST_PAGE_SIZE)
         return -LINUX_ENOEXEC;
     if (im->nsegs == ELF_MAX_SEGMENTS)

@@ -26,6 +26,7 @@ struct elf_image {
     uint64_t align;   // of the whole, a power of two, a page at least
     uint64_t phdr;    // address of the program headers, 0: not loaded
     bool exec_stack;
+    bool truncated;   // a segment goes beyond the file's end: not to be run
     uint64_t interp_off, interp_len;  // of the interpreter's name with its NUL; len 0: none
     unsigned nsegs;
     struct elf_segment segs[ELF_MAX_SEGMENTS];  // by rising address, not overlapping
@@ -33,7 +34,8 @@ struct elf_image {
 
 // The file's first bytes. 0, or -LINUX_ENOEXEC for what is not a 64-bit x86-64 program.
 int elf_read_head(const void *buf, size_t len, struct elf_head *out);
-// The program headers (head->phsize bytes). 0 or -LINUX_ENOEXEC. `max`: no segment may end above it.
+// The program headers (head->phsize bytes). 0 or -LINUX_ENOEXEC; `truncated` is the caller's to judge, because a
+// missing interpreter is the error that comes first. `max`: no segment may end above it.
 int elf_read_phdrs(const struct elf_head *head, const void *phdrs, uint64_t file_size, uint64_t max,
                    struct elf_image *out);
 

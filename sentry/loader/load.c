@@ -30,7 +30,8 @@
 #define NO_RANDOMIZE 0x0040000u  // personality(2), ADDR_NO_RANDOMIZE
 
 struct binary {  // a file that is being looked at
-    struct file *file;
+    struct file *file;     // owned
+    struct elf_image *im;  // owned
     struct vfs_attr attr;
     size_t len;
     char head[GUEST_PAGE_SIZE];
@@ -59,6 +60,7 @@ static int binary_open(const struct vfs_ctx *ctx, const struct path *base, const
 static void binary_close(struct binary *b) {
     if (b->file)
         file_put(take_ptr(b->file));
+    free(take_ptr(b->im));
 }
 
 // A part of the file: from the head that was read already, or else from the file.
@@ -69,23 +71,35 @@ static int binary_read(struct binary *b, void *buf, size_t n, uint64_t off) {
     }
     return read_exact(b->file, buf, n, off);
 }
-static int binary_parse(struct binary *b, uint64_t max, struct elf_image *im) {
+static int binary_parse(struct binary *b, uint64_t max) {
     struct elf_head head;
     int r = elf_read_head(b->head, b->len, &head);
     if (r < 0)
         return r;
     char *phdrs cleanup_free = xcalloc(1, head.phsize);
-    if (!phdrs)
+    b->im = znew(struct elf_image);
+    if (!phdrs || !b->im)
         return -LINUX_ENOMEM;
     r = binary_read(b, phdrs, head.phsize, head.phoff);
+    return r < 0 ? r : elf_read_phdrs(&head, phdrs, b->attr.size, max, b->im);
+}
+// The interpreter that b asks for, if any, ready to be mapped.
+static int open_interp(const struct vfs_ctx *ctx, struct binary *b, uint64_t max, struct binary *interp) {
+    char name[LINUX_PATH_MAX];
+    size_t n = b->im->interp_len;
+    if (n == 0)
+        return 0;
+    int r = binary_read(b, name, n, b->im->interp_off);
     if (r < 0)
         return r;
-    return elf_read_phdrs(&head, phdrs, b->attr.size, max, im);
-}
-static int read_interp(struct binary *b, const struct elf_image *im, char *name) {
-    int r = binary_read(b, name, im->interp_len, im->interp_off);
-    if (r == 0 && name[im->interp_len - 1])
-        r = -LINUX_ENOEXEC;
+    if (name[n - 1])
+        return -LINUX_ENOEXEC;
+    r = binary_open(ctx, NULL, name, WALK_FOLLOW, interp);
+    if (r == 0) {
+        r = binary_parse(interp, max);
+        if (r == -LINUX_ENOEXEC || (r == 0 && interp->im->truncated))
+            r = -LINUX_ELIBBAD;
+    }
     return r;
 }
 
@@ -137,24 +151,9 @@ static int choose_bias(struct exec_image *x, const struct elf_image *im, uint64_
     return 0;
 }
 
-static int load_interp(struct exec_image *x, const struct vfs_ctx *ctx, const char *name) {
-    struct binary b __attribute__((cleanup(binary_close)));
-    b.file = NULL;
-    int r = binary_open(ctx, NULL, name, WALK_FOLLOW, &b);
-    struct elf_image *im cleanup_free = xcalloc(1, sizeof *im);
-    if (r < 0 || !im)
-        return r < 0 ? r : -LINUX_ENOMEM;
-    r = binary_parse(&b, x->mm->layout->hi, im);
-    uint64_t bias;
-    if (r == 0)
-        r = choose_bias(x, im, 0, &bias);
-    if (r == 0)
-        r = map_image(x, b.file, im, bias);
-    if (r < 0)
-        return r == -LINUX_ENOEXEC ? -LINUX_ELIBBAD : r;
-    x->base = bias + im->lo;
-    x->entry = bias + im->head.entry;
-    return 0;
+static int map_at(struct exec_image *x, const struct binary *b, uint64_t want, uint64_t *bias) {
+    int r = choose_bias(x, b->im, want, bias);
+    return r < 0 ? r : map_image(x, b->file, b->im, *bias);
 }
 
 // The heap begins behind the program, at a random distance when there is room below what is above.
@@ -170,30 +169,31 @@ static uint64_t stack_size(struct task *t, const struct exec_image *x) {
     return page_up(size > need ? size : need);
 }
 
-static int load_elf(struct task *t, struct exec_image *x, const struct vfs_ctx *ctx, struct binary *b,
-                    const struct elf_image *im) {
+// interp->file is NULL when the program needs none.
+static int load_elf(struct task *t, struct exec_image *x, const struct binary *b, const struct binary *interp) {
     bool random = !(t->personality & NO_RANDOMIZE);
     const struct plat_layout *l = x->mm->layout;
-    char interp[LINUX_PATH_MAX];
-    int r = im->interp_len ? read_interp(b, im, interp) : 0;
-    if (r == 0)
-        r = mm_layout(x->mm, x->thread, stack_size(t, x), im->exec_stack, random);
-    if (r < 0)
-        return r;
+    int r = mm_layout(x->mm, x->thread, stack_size(t, x), b->im->exec_stack, random);
     // Two thirds up, as Linux's ELF_ET_DYN_BASE: away from mmap_base, with room for a heap.
     uint64_t want = page_down(l->lo + (l->hi - l->lo) / 3 * 2) + (random ? mm_random_pages(x->mm, 28) : 0), bias;
-    r = choose_bias(x, im, want, &bias);
     if (r == 0)
-        r = map_image(x, b->file, im, bias);
+        r = map_at(x, b, want, &bias);
     if (r < 0)
         return r;
     x->stack_top = x->mm->stack_top;
-    x->entry = x->program_entry = bias + im->head.entry;
-    x->phdr = im->phdr ? bias + im->phdr : 0;
-    x->phnum = im->head.phnum;
+    x->entry = x->program_entry = bias + b->im->head.entry;
+    x->phdr = b->im->phdr ? bias + b->im->phdr : 0;
+    x->phnum = b->im->head.phnum;
     x->phent = 56;
-    set_brk(x, bias + im->hi, random);
-    return im->interp_len ? load_interp(x, ctx, interp) : 0;
+    set_brk(x, bias + b->im->hi, random);
+    if (!interp->file)
+        return 0;
+    r = map_at(x, interp, 0, &bias);
+    if (r < 0)
+        return r;
+    x->base = bias + interp->im->lo;
+    x->entry = bias + interp->im->head.entry;
+    return 0;
 }
 
 // ---- Rights ----------------------------------------------------------------------------------------------------------
@@ -274,24 +274,28 @@ static void set_names(struct exec_image *x, const char *path, const struct exec_
 
 static int load_program(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path,
                         unsigned walk, struct exec_image *x) {
-    struct binary b __attribute__((cleanup(binary_close)));
-    b.file = NULL;
+    struct binary b __attribute__((cleanup(binary_close))), interp __attribute__((cleanup(binary_close)));
+    uint64_t max = plat_layout(t->k->platform)->hi;
+    b.file = interp.file = NULL;
+    b.im = interp.im = NULL;
     set_names(x, path, &x->args);
     int r = find_program(ctx, base, path, walk, x, &b);
     if (r == 0 && !*path)  // by descriptor: the file's own name
         snprintf(x->comm, sizeof x->comm, "%.15s", b.file->path.dentry->name);
     if (r == 0)
         r = check_arg_size(t, &x->args);
-    struct elf_image *im cleanup_free = xcalloc(1, sizeof *im);
-    if (r < 0 || !im)
-        return r < 0 ? r : -LINUX_ENOMEM;
-    r = binary_parse(&b, plat_layout(t->k->platform)->hi, im);
+    if (r == 0)
+        r = binary_parse(&b, max);
+    if (r == 0)
+        r = open_interp(ctx, &b, max, &interp);
+    if (r == 0 && b.im->truncated)
+        r = -LINUX_ENOEXEC;
     if (r == 0)
         r = new_cred(t, x, &b);
     if (r == 0)
         r = new_space(t, x);
     if (r == 0)
-        r = load_elf(t, x, ctx, &b, im);
+        r = load_elf(t, x, &b, &interp);
     if (r < 0)
         return r;
     x->readable = vfs_permission(b.file->inode, MAY_READ, &ctx->cred) == 0;

@@ -5,6 +5,26 @@
 #include "base/fault.h"
 #include <stdlib.h>
 
+// ---- Files ---------------------------------------------------------------------------------------------------------
+// Each area holds its file, and counts as a shared mapping that can be written (F_SEAL_WRITE asks for those).
+static bool counts_as_writer(const struct vma *v) {
+    return (v->flags & LINUX_MAP_SHARED) && (v->max_prot & LINUX_PROT_WRITE);
+}
+static void hold_file(const struct vma *v) {
+    if (!v->file)
+        return;
+    file_get(v->file);
+    if (counts_as_writer(v))
+        vfs_mmap_shared(v->file, 1);
+}
+static void drop_file(const struct vma *v) {
+    if (!v->file)
+        return;
+    if (counts_as_writer(v))
+        vfs_mmap_shared(v->file, -1);
+    file_put(v->file);
+}
+
 // ---- Spares, bins ------------------------------------------------------------------------------------------------
 static void bin_add(struct area_bin *bin, struct vma *v) {
     v->chain = bin->first;
@@ -13,8 +33,7 @@ static void bin_add(struct area_bin *bin, struct vma *v) {
 void area_bin_empty(struct area_bin *bin) {
     for (struct vma *v = bin->first, *next; v; v = next) {
         next = v->chain;
-        if (v->file)
-            file_put(v->file);
+        drop_file(v);
         free(v);
     }
     bin->first = NULL;
@@ -93,10 +112,9 @@ void area_split(struct mm *mm, uint64_t at) {
         return;
     struct vma *upper = take_spare(mm);
     *upper = *v;
-    if (upper->file) {
-        file_get(upper->file);
+    hold_file(upper);
+    if (upper->file)
         upper->offset += at - v->start;
-    }
     upper->start = at;
     v->end = at;
     link_area(mm, upper);
@@ -136,8 +154,7 @@ struct vma *area_add(struct mm *mm, const struct vma *proto) {
             unlink_area(mm, above);
             below->end = above->end;
             // Their file is one and the same, so this is not its last reference and nothing is let go of here.
-            if (above->file)
-                file_put(above->file);
+            drop_file(above);
             *above = (struct vma){.chain = mm->spare};
             mm->spare = above;
             mm->nspare++;
@@ -151,8 +168,7 @@ struct vma *area_add(struct mm *mm, const struct vma *proto) {
     }
     struct vma *v = take_spare(mm);
     *v = *proto;
-    if (v->file)
-        file_get(v->file);
+    hold_file(v);
     link_area(mm, v);
     return v;
 }

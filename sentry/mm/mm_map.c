@@ -70,14 +70,19 @@ static int check_file(const struct mmap_args *a, struct mapping *m) {
     m->v.max_prot = PROT_ALL;
     if (noexec)
         m->v.max_prot &= ~(uint32_t)LINUX_PROT_EXEC;
-    uint32_t want = m->v.prot;
-    if (shared && !(f->mode & FMODE_WRITE))
+    bool writable = shared && (f->mode & FMODE_WRITE);
+    // mprotect may ask for writing later: a descriptor that allows it, unless the file is sealed against it.
+    m->fd = vfs_mmap_fd(f, (int)(m->v.prot | (writable ? LINUX_PROT_WRITE : 0)), shared);
+    if (m->fd == -LINUX_EPERM && writable && !(m->v.prot & LINUX_PROT_WRITE)) {
+        writable = false;
+        m->fd = vfs_mmap_fd(f, (int)m->v.prot, shared);
+    }
+    if (shared && !writable)
         m->v.max_prot &= ~(uint32_t)LINUX_PROT_WRITE;
-    else if (shared)
-        want |= LINUX_PROT_WRITE;  // mprotect may ask for it later: a descriptor that allows it
+    if (m->fd == VFS_MMAP_ANON)
+        return VFS_MMAP_ANON;
     m->v.file = f;
     m->v.offset = a->offset;
-    m->fd = vfs_mmap_fd(f, (int)want, shared);
     return m->fd < 0 ? m->fd : 0;
 }
 
@@ -208,9 +213,15 @@ int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const str
     struct file *own cleanup_file = NULL;
     struct area_bin bin = {NULL};
     int r = check_args(t, a, &m);
+    bool anonymous = !a->file;
     if (r == 0 && a->file)
         r = check_file(a, &m);
-    else if (r == 0 && (m.v.flags & LINUX_MAP_SHARED))
+    if (r == VFS_MMAP_ANON) {  // /dev/zero
+        anonymous = true;
+        m.fd = -1;
+        r = 0;
+    }
+    if (r == 0 && anonymous && (m.v.flags & LINUX_MAP_SHARED))
         r = make_shared(t, &m);
     own = m.own;
     if (r < 0)
