@@ -479,6 +479,17 @@ GUEST_FN void guest_watchdog_start(void)
 #endif
 }
 
+// Whoever started us may ignore or block signals.
+GUEST_FN void guest_reset_signals(void)
+{
+    const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+        signal(signals[i], SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 // Returns 0 (passed), 1 (failed) or 77 (skipped).
 GUEST_FN int guest_run(const struct guest_test *test)
 {
@@ -509,6 +520,7 @@ int main(int argc, char **argv)
     if (!getcwd(guest.home, sizeof(guest.home)))
         strcpy(guest.home, "/");
     umask(022);
+    guest_reset_signals();
     int passed = 0, failed = 0;
     for (int i = 0; i < guest.test_count; i++) {
         if (argc > 1 && strcmp(argv[1], guest.tests[i].name) != 0)
