@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clocks and sleeping: clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times adjtimex
-// clock_adjtime. Most clock reads never come here: libc makes them in the vDSO. clock_settime, settimeofday: EPERM, by
-// their rows in abi/syscalls.def.
+// Clocks and sleeping: clock_gettime clock_settime clock_getres clock_nanosleep nanosleep gettimeofday time times
+// adjtimex clock_adjtime. Most clock reads never come here: libc makes them in the vDSO. settimeofday: EPERM, by its
+// row in abi/syscalls.def.
 // LIMIT: CPU time of a thread is that of its whole process.
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -85,6 +85,17 @@ int64_t sys_clock_gettime(struct task *t, const struct sysargs *a) {
         return err;
     struct linux_timespec ts = time_to_spec(ns);
     return copy_out_obj(t, uaddr(a->v[1]), &ts);
+}
+
+// The clock is the host's: arguments are checked as Linux checks them, and then nobody may.
+int64_t sys_clock_settime(struct task *t, const struct sysargs *a) {
+    struct linux_timespec ts;
+    uint64_t ns;
+    if ((int32_t)a->v[0] != LINUX_CLOCK_REALTIME)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &ts, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    return time_from_spec(&ts, &ns) ? -LINUX_EPERM : -LINUX_EINVAL;
 }
 
 int64_t sys_clock_getres(struct task *t, const struct sysargs *a) {
