@@ -25,9 +25,14 @@ struct file *file_get(struct file *f) {
     ref_get(&f->refs);
     return f;
 }
+static void (*watched_release)(struct file *f);
+void vfs_set_watched_release(void (*fn)(struct file *f)) { watched_release = fn; }
+
 void file_put(struct file *f) {
     if (!f || !ref_put(&f->refs))
         return;
+    if (f->watched && watched_release)
+        watched_release(f);
     struct vfs *v = f->path.dentry->sb->vfs;
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);

@@ -248,7 +248,8 @@ struct file {
     struct lock pos_lock;
     uint64_t pos;                // [p]
     void *priv;                  // [c] the object's own
-    struct list epoll_items;     // [epoll lock] (sentry/syscalls/epoll)
+    struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
+    bool watched;                // was ever put into an epoll set, by somebody who held a reference
     _Atomic int32_t async_owner; // F_SETOWN, for show
 };
 
@@ -332,6 +333,9 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
 // ---- Calls on open files (fs/file.c) -------------------------------------------------------------------------------
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
+// Called once, before the first file is opened: what is to happen when the last reference of a file with `watched` set
+// goes, before ops->release(). No lock is held.
+void vfs_set_watched_release(void (*fn)(struct file *f));
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);

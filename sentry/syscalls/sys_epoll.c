@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2. The sets are in sentry/epoll.c.
+// A wait that finds events costs one host call, the copy; a call that waits keeps the set open, and of several that wait
+// for one set a new event wakes one.
+#include "abi/signal.h"
+#include "sentry/epoll.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
+
+#define MAX_EVENTS (INT32_MAX / (int)sizeof(struct linux_epoll_event))
+
+static int64_t do_create(struct task *t, bool cloexec) {
+    struct file *f cleanup_file = NULL;
+    int err = epoll_open(t->k->vfs, &f);
+    return err < 0 ? err : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec);
+}
+
+int64_t sys_epoll_create(struct task *t, const struct sysargs *a) {
+    return (int32_t)a->v[0] <= 0 ? -LINUX_EINVAL : do_create(t, false);
+}
+int64_t sys_epoll_create1(struct task *t, const struct sysargs *a) {
+    uint32_t flags = (uint32_t)a->v[0];
+    return flags & ~(uint32_t)LINUX_EPOLL_CLOEXEC ? -LINUX_EINVAL : do_create(t, flags);
+}
+
+// Regular files and directories are always ready: they cannot be watched, epoll_ctl(2).
+static bool can_poll(struct file *f) {
+    uint32_t type = inode_type(f->inode);
+    return f->ops && f->ops->poll && type != LINUX_S_IFREG && type != LINUX_S_IFDIR;
+}
+
+int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
+    int op = (int)a->v[1], fd = (int)a->v[2];
+    struct linux_epoll_event ev = {0};
+    if (op != LINUX_EPOLL_CTL_DEL && copy_in_obj(t, &ev, uaddr(a->v[3])) < 0)
+        return -LINUX_EFAULT;
+    struct file *epf cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = epf ? fd_get_io(t->files, fd) : NULL;
+    if (!f)
+        return -LINUX_EBADF;
+    if (!can_poll(f))
+        return -LINUX_EPERM;
+    if (f == epf || !epoll_of(epf))
+        return -LINUX_EINVAL;
+    switch (op) {
+    case LINUX_EPOLL_CTL_ADD:
+        return epoll_add(epf, f, fd, &ev);
+    case LINUX_EPOLL_CTL_MOD:
+        return epoll_mod(epf, f, fd, &ev);
+    case LINUX_EPOLL_CTL_DEL:
+        return epoll_del(epf, f, fd);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+// ---- Waiting -----------------------------------------------------------------------------------------------------------
+struct to_user {
+    struct task *t;
+    uaddr_t at;
+};
+static int put_user(void *arg, const struct linux_epoll_event *ev, unsigned n) {
+    struct to_user *u = arg;
+    int err = copy_out(u->t, u->at, ev, n * sizeof *ev);
+    u->at = uaddr_add(u->at, n * sizeof *ev);
+    return err;
+}
+
+static int64_t collect(struct task *t, struct file *f, const struct sysargs *a) {
+    struct to_user u = {t, uaddr(a->v[1])};
+    return epoll_collect(epoll_of(f), (int)a->v[2], put_user, &u);
+}
+
+// The call ends: when it was woken and has taken nothing (death), another waiter may.
+static void wait_cleanup(struct task *t) {
+    struct file *f = t->call.p;
+    t->call.p = NULL;
+    epoll_pass_on(epoll_of(f));
+    file_put(f);
+}
+
+static bool wake(struct waiter *w, uint32_t events) {
+    struct task *t = w->arg;
+    // One that is woken already takes what is there; the event is for the next one then.
+    bool used = !atomic_load(&t->woken);
+    task_wake(t);
+    return used;
+}
+
+static int64_t wait_for(struct task *t, struct file *f, const struct sysargs *a, uint64_t deadline) {
+    struct call *c = &t->call;
+    struct waiter *w = &c->waiter;
+    if (!c->p) {
+        c->p = file_get(f);
+        c->cleanup = wait_cleanup;
+    }
+    waitq_del(w);
+    *w = (struct waiter){.events = ~0u, .exclusive = true, .wake = wake, .arg = t};
+    waitq_add(epoll_waitq(epoll_of(f)), w);
+    int64_t r = collect(t, f, a);
+    if (r || c->timed_out)
+        return r;
+    if (deadline < TIME_MAX)
+        park_deadline(t, deadline);
+    if (c->timed_out)
+        return 0;
+    r = park(t);
+    return r == SYS_PARK ? r : -LINUX_EINTR;
+}
+
+// deadline 0: does not wait.
+static int64_t do_wait(struct task *t, const struct sysargs *a, uint64_t deadline) {
+    struct call *c = &t->call;
+    if (c->again && c->p)
+        return wait_for(t, c->p, a, deadline);
+    if ((int)a->v[2] <= 0 || (int)a->v[2] > MAX_EVENTS)
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    if (!f)
+        return -LINUX_EBADF;
+    if (!epoll_of(f))
+        return -LINUX_EINVAL;
+    int64_t r = collect(t, f, a);
+    return r || !deadline ? r : wait_for(t, f, a, deadline);
+}
+
+static uint64_t ms_deadline(int32_t ms) {
+    return ms < 0 ? TIME_MAX : ms == 0 ? 0 : time_after((uint64_t)ms * 1000000);
+}
+
+static int64_t set_mask(struct task *t, uint64_t mask, uint64_t size) {
+    uint64_t set;
+    if (!mask)
+        return 0;
+    if (size != LINUX_SIGSET_SIZE)
+        return -LINUX_EINVAL;
+    if (copy_in_obj(t, &set, uaddr(mask)) < 0)
+        return -LINUX_EFAULT;
+    signal_tmp_mask_begin(t, set);
+    return 0;
+}
+
+// call.u[0]: the deadline, from the first run.
+int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
+    if (!t->call.again)
+        t->call.u[0] = ms_deadline((int32_t)a->v[3]);
+    return do_wait(t, a, t->call.u[0]);
+}
+
+int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
+    if (!t->call.again) {
+        t->call.u[0] = ms_deadline((int32_t)a->v[3]);
+        int64_t err = set_mask(t, a->v[4], a->v[5]);
+        if (err < 0)
+            return err;
+    }
+    return signal_tmp_mask_end(t, do_wait(t, a, t->call.u[0]));
+}
+
+int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
+    if (!t->call.again) {
+        struct linux_timespec ts;
+        uint64_t ns;
+        t->call.u[0] = TIME_MAX;
+        if (a->v[3] && copy_in_obj(t, &ts, uaddr(a->v[3])) < 0)
+            return -LINUX_EFAULT;
+        if (a->v[3] && !time_from_spec(&ts, &ns))
+            return -LINUX_EINVAL;
+        if (a->v[3])
+            t->call.u[0] = ns ? time_after(ns) : 0;
+        int64_t err = set_mask(t, a->v[4], a->v[5]);
+        if (err < 0)
+            return err;
+    }
+    return signal_tmp_mask_end(t, do_wait(t, a, t->call.u[0]));
+}
