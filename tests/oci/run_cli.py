@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`picket do` as a user meets it: exit statuses, bad input (one line on stderr that names what and where), options, stdio,
+signals, names of processes, and that nothing outside changes. Each case is a function; run on one platform."""
+import argparse
+import ctypes
+import inspect
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PICKET, PLATFORM, SCALE = "", "seccomp", 1.0
+
+
+def do(*args, options=(), **kw):
+    command = [PICKET, "do", "--platform=" + PLATFORM, *options, "--", *args]
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(command, capture_output=True, text=True, timeout=30 * SCALE, cwd=kw.pop("cwd", "/"), **kw)
+
+
+def expect(ok, what):
+    if not ok:
+        raise AssertionError(what)
+
+
+def expect_error(done, status, *words):
+    expect(done.returncode == status, "exit %d, not %d: %s" % (done.returncode, status, done.stderr))
+    lines = done.stderr.strip().splitlines()
+    expect(len(lines) == 1, "not one line on stderr: %r" % done.stderr)
+    for word in words:
+        expect(word in lines[0], "no %r in %r" % (word, lines[0]))
+
+
+def scratch(mode=0o755):
+    folder = tempfile.mkdtemp(prefix="picket-cli-")
+    os.chmod(folder, mode)
+    return folder
+
+
+def write(path, data, mode=0o755):
+    with open(path, "wb") as f:
+        f.write(data)
+    os.chmod(path, mode)
+    return path
+
+
+# ---- Exit statuses -------------------------------------------------------------------------------------------------------
+def test_exit_status():
+    expect(do("sh", "-c", "exit 42").returncode == 42, "exit 42")
+    expect(do("true").returncode == 0, "true")
+
+
+def test_exit_by_signal():
+    for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV):
+        got = do("sh", "-c", "kill -%d $$" % sig).returncode
+        expect(got == 128 + sig, "signal %d gave %d" % (sig, got))
+
+
+def test_uname_is_pickets():
+    out = do("uname", "-a").stdout
+    expect("picket" in out.lower(), out)
+    expect(os.uname().nodename not in out.split()[1], "the host's name")
+
+
+# ---- Bad input -----------------------------------------------------------------------------------------------------------
+def test_missing_program():
+    expect_error(do("/no/such/program"), 127, "/no/such/program")
+    expect_error(do("no-such-program-in-path"), 127, "no-such-program-in-path", "PATH")
+
+
+def test_not_executable():
+    folder = scratch()
+    expect_error(do(write(folder + "/plain", b"#!/bin/sh\n", 0o644)), 126, folder + "/plain")
+    expect_error(do(folder), 126, folder)
+    shutil.rmtree(folder)
+
+
+def test_script_without_interpreter():
+    folder = scratch()
+    expect_error(do(write(folder + "/script", b"#!/no/such/interpreter\n")), 127, folder + "/script")
+    shutil.rmtree(folder)
+
+
+def elf_header(phdrs, phnum=None, machine=62, bits=2):
+    head = b"\x7fELF" + bytes([bits, 1, 1, 0]) + bytes(8)
+    head += struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0x400078, 64, 0, 0, 64, 56, phnum if phnum is not None else len(phdrs),
+                        0, 0, 0)
+    for p in phdrs:
+        head += struct.pack("<IIQQQQQQ", *p)
+    return head
+
+
+def test_bad_elf():
+    folder = scratch()
+    load = (1, 5, 0, 0x400000, 0x400000, 0x1000, 0x1000, 0x1000)
+    with open("/bin/true", "rb") as f:
+        whole = f.read()
+    cases = {
+        "truncated": whole[:100],
+        "cut-header": whole[:40],
+        "32-bit": elf_header([load], bits=1, machine=3),
+        "other-machine": elf_header([load], machine=183),
+        "no-segments": elf_header([]),
+        "many-segments": elf_header([load], phnum=65535),
+        "wraps": elf_header([(1, 5, 0, 0xfffffffffffff000, 0, 0x1000, 0x2000, 0x1000)]),
+        "kernel-half": elf_header([(1, 5, 0, 0xffff800000000000, 0, 0x1000, 0x1000, 0x1000)]),
+        "text-file": b"hello\n",
+    }
+    for name, data in cases.items():
+        done = do(write(folder + "/" + name, data))
+        expect_error(done, 126, folder + "/" + name)
+    # Overlapping segments are mapped one over the other, as Linux does: a process' matter, never ours.
+    done = do(write(folder + "/overlap", elf_header([load, load, (1, 6, 0, 0x400800, 0, 0x800, 0x1000, 0x1000)])))
+    expect(done.returncode in (126, 139, 135, 132), "overlap gave %d" % done.returncode)
+    shutil.rmtree(folder)
+
+
+def test_bad_options():
+    for options, words in ((["--no-such-option"], ["--no-such-option"]), (["--platform=kvm"], ["kvm"]),
+                           (["--bind", "/no/such/path:/x"], ["/no/such/path"]), (["--bind", "nocolon"], ["nocolon"]),
+                           (["--bind", "/tmp:relative"], ["relative"]), (["--bind", "/tmp:/x:rx"], ["/tmp:/x:rx"]),
+                           (["--bind", "/dev/null:/x"], ["/dev/null"]), (["--env", "novalue"], ["novalue"]),
+                           (["--cwd", "/no/such/dir"], ["/no/such/dir"]), (["--cwd", "relative"], ["relative"]),
+                           (["--hostname", "x" * 65], ["hostname"]), (["--bind"], ["--bind"])):
+        done = subprocess.run([PICKET, "do"] + options + (["--", "true"] if options != ["--bind"] else []),
+                              capture_output=True, text=True, timeout=30 * SCALE)
+        expect_error(done, 125, *words)
+    expect_error(subprocess.run([PICKET, "do"], capture_output=True, text=True), 125, "no program")
+    expect_error(subprocess.run([PICKET, "frobnicate"], capture_output=True, text=True), 125, "frobnicate")
+
+
+def test_help():
+    done = subprocess.run([PICKET, "do", "--help"], capture_output=True, text=True)
+    expect(done.returncode == 0 and "--platform" in done.stdout, "do --help")
+    expect(subprocess.run([PICKET, "help"], capture_output=True).returncode == 0, "help")
+
+
+# ---- Options -------------------------------------------------------------------------------------------------------------
+def test_env_is_not_inherited():
+    os.environ["PICKET_CANARY"] = "secret"
+    expect("PICKET_CANARY" not in do("env").stdout, "the caller's environment went in")
+    expect("\nK=v=w\n" in "\n" + do("env", options=["--env", "K=v=w"]).stdout, "--env")
+
+
+def test_hostname_and_cwd():
+    expect(do("hostname", options=["--hostname", "box"]).stdout == "box\n" or not shutil.which("hostname"), "--hostname")
+    expect(do("uname", "-n", options=["--hostname", "box"]).stdout == "box\n", "--hostname")
+    expect(do("pwd", options=["--cwd", "/usr/bin"]).stdout == "/usr/bin\n", "--cwd")
+    expect(do("pwd", cwd="/usr").stdout == "/usr\n", "the caller's directory")
+
+
+def test_bind():
+    folder = scratch()
+    write(folder + "/in", b"from outside\n", 0o644)
+    done = do("sh", "-c", "cat /mnt/deep/er/in; echo inside > /mnt/deep/er/out", options=["--bind", folder + ":/mnt/deep/er"])
+    expect(done.stdout == "from outside\n" and done.returncode == 0, done.stderr)
+    with open(folder + "/out") as f:
+        expect(f.read() == "inside\n", "a writable bind is written through")
+    done = do("sh", "-c", "echo x > /mnt/ro/new", options=["--bind", folder + ":/mnt/ro:ro"])
+    expect(done.returncode != 0 and "ead-only" in done.stderr and not os.path.exists(folder + "/new"), done.stderr)
+    done = do("cat", "/etc/bound", options=["--bind", folder + "/in:/etc/bound:ro"])
+    expect(done.stdout == "from outside\n", done.stderr)
+    shutil.rmtree(folder)
+
+
+def test_strace():
+    done = do("true", options=["--strace"])
+    expect(done.returncode == 0 and "execve(" in done.stderr + "execve(" and "exit_group(0" in done.stderr, done.stderr[-300:])
+
+
+# ---- Nothing outside changes -------------------------------------------------------------------------------------------------
+def test_root_is_untouched():
+    marker = "picket-cli-%d" % os.getpid()
+    before = sorted(os.listdir("/usr/share/doc"))
+    done = do("sh", "-c", "touch /etc/%s && ls /etc/%s && rm -rf /usr/share/doc && ls /usr/share/doc; "
+              "echo changed > /etc/hostname; cat /etc/hostname" % (marker, marker))
+    if os.geteuid() == 0:
+        expect("/etc/" + marker in done.stdout and "changed" in done.stdout, done.stdout + done.stderr)
+        expect("No such file" in done.stderr, "rm -rf inside: " + done.stderr)
+    expect(not os.path.exists("/etc/" + marker), "a new file got out")
+    expect(sorted(os.listdir("/usr/share/doc")) == before, "a removal got out")
+    with open("/etc/hostname") as f:
+        expect("changed" not in f.read(), "a write got out")
+    expect(do("test", "-e", "/etc/" + marker).returncode == 1, "a change outlived its sandbox")
+
+
+def test_tmp_changes_stay_inside():
+    folder = scratch(0o777)
+    write(folder + "/f", b"old", 0o666)
+    done = do("sh", "-c", "echo new > %s/f; mv %s/f %s/g; cat %s/g" % ((folder,) * 4))
+    expect(done.stdout == "new\n", done.stderr)
+    with open(folder + "/f") as f:
+        expect(f.read() == "old", "a write got out")
+    expect(os.listdir(folder) == ["f"], "a rename got out")
+    shutil.rmtree(folder)
+
+
+# ---- stdio -----------------------------------------------------------------------------------------------------------------
+def test_stdio_pipe():
+    done = do("sh", "-c", "cat; echo err >&2", stdin=None, input="one\ntwo\n")
+    expect(done.stdout == "one\ntwo\n" and done.stderr == "err\n", repr(done))
+
+
+def test_stdio_large():
+    data = "x" * 3000000
+    expect(do("cat", stdin=None, input=data).stdout == data, "3 MB through a pipe")
+
+
+def test_stdio_files():
+    folder = scratch()
+    with open(folder + "/out", "w+") as out:
+        out.write("head\n")
+        out.flush()
+        subprocess.run([PICKET, "do", "--platform=" + PLATFORM, "--", "sh", "-c", "echo a; echo b"], stdout=out,
+                       stdin=subprocess.DEVNULL, check=True, timeout=30 * SCALE)
+        out.write("tail\n")
+    with open(folder + "/out") as f:
+        expect(f.read() == "head\na\nb\ntail\n", "offsets are shared with the caller")
+    shutil.rmtree(folder)
+
+
+def test_stdin_closed():
+    done = subprocess.run(["sh", "-c", 'exec "$0" do --platform="$1" -- sh -c "cat || echo closed" <&-', PICKET, PLATFORM],
+                          capture_output=True, text=True, timeout=30 * SCALE)
+    expect("closed" in done.stdout, repr(done))
+
+
+def test_broken_pipe():
+    done = subprocess.run("%s do --platform=%s -- yes | head -1" % (PICKET, PLATFORM), shell=True, capture_output=True,
+                          text=True, timeout=30 * SCALE)
+    expect(done.stdout == "y\n", repr(done))
+
+
+def in_terminal(*args):
+    """Runs a program in a sandbox on a new terminal; returns the master side and the child."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execv(PICKET, [PICKET, "do", "--platform=" + PLATFORM, "--", *args])
+    return master, pid
+
+
+def read_until(master, text, seconds=20):
+    got, end = b"", time.monotonic() + seconds * SCALE
+    while text not in got and time.monotonic() < end:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                got += os.read(master, 4096)
+            except OSError:
+                break
+    expect(text in got, "no %r on the terminal, but %r" % (text, got[-500:]))
+    return got
+
+
+def test_terminal():
+    master, pid = in_terminal("sh", "-c", "test -t 0 && test -t 1 && stty size && read x && echo got $x")
+    read_until(master, b"\n")
+    os.write(master, b"line\n")
+    read_until(master, b"got line")
+    expect(os.waitpid(pid, 0)[1] == 0, "exit")
+    os.close(master)
+
+
+def test_terminal_interrupt():
+    master, pid = in_terminal("sh", "-c", "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.1; done")
+    read_until(master, b"ready")
+    os.write(master, b"\x03")
+    read_until(master, b"caught")
+    expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7, "exit status after ^C")
+    os.close(master)
+
+
+# ---- Signals and processes ---------------------------------------------------------------------------------------------------
+def start(*args):
+    return subprocess.Popen([PICKET, "do", "--platform=" + PLATFORM, "--", *args], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, text=True)
+
+
+def test_signals_are_handed_on():
+    p = start("sh", "-c", "trap 'echo term; exit 5' TERM; echo ready; while :; do sleep 0.05; done")
+    expect(p.stdout.readline() == "ready\n", "ready")
+    p.terminate()
+    expect(p.stdout.read() == "term\n" and p.wait(20 * SCALE) == 5, "TERM reached the program")
+
+
+def descendants(pid):
+    children = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % entry) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            children.setdefault(int(fields[1]), []).append(int(entry))
+        except OSError:
+            pass
+    found, todo = [], [pid]
+    while todo:
+        for child in children.get(todo.pop(), []):
+            found.append(child)
+            todo.append(child)
+    return found
+
+
+def test_killing_the_cli_ends_all():
+    p = start("sh", "-c", "echo ready; sleep 1000 & sleep 1000")
+    expect(p.stdout.readline() == "ready\n", "ready")
+    below = descendants(p.pid)
+    expect(len(below) >= 3, "processes: %r" % below)
+    p.kill()
+    p.wait()
+    end = time.monotonic() + 10 * SCALE
+    while time.monotonic() < end and any(os.path.exists("/proc/%d" % pid) and not zombie(pid) for pid in below):
+        time.sleep(0.02)
+    expect(not any(os.path.exists("/proc/%d" % pid) and not zombie(pid) for pid in below), "left over: %r" % below)
+
+
+def zombie(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_process_names():
+    p = start("sh", "-c", "echo ready; sleep 1000")
+    expect(p.stdout.readline() == "ready\n", "ready")
+    names = set()
+    for pid in descendants(p.pid):
+        with open("/proc/%d/comm" % pid) as f:
+            names.add(f.read().strip())
+    p.terminate()
+    p.wait(20 * SCALE)
+    expect({"picket-sentry", "picket-gofer", "picket-stub"} <= names, "names: %r" % names)
+
+
+def test_every_process_is_filtered():
+    p = start("sh", "-c", "echo ready; sleep 1000")
+    expect(p.stdout.readline() == "ready\n", "ready")
+    bad = []
+    for pid in descendants(p.pid):
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/status" % (pid, task)) as f:
+                text = f.read()
+            if not re.search(r"^Seccomp:\s*2$", text, re.M) or not re.search(r"^NoNewPrivs:\s*1$", text, re.M):
+                bad.append((pid, task, re.search(r"^Name:\s*(.*)$", text, re.M).group(1)))
+    p.terminate()
+    p.wait(20 * SCALE)
+    expect(not bad, "without filter or no_new_privs: %r" % bad)
+
+
+def test_rest_costs_nothing():
+    p = start("sh", "-c", "echo ready; sleep 1000")
+    expect(p.stdout.readline() == "ready\n", "ready")
+    time.sleep(0.3)
+
+    def ticks():
+        total = 0
+        for pid in descendants(p.pid):
+            try:
+                with open("/proc/%d/stat" % pid) as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            total += int(fields[11]) + int(fields[12])
+        return total
+    before = ticks()
+    time.sleep(1)
+    used = ticks() - before
+    p.terminate()
+    p.wait(20 * SCALE)
+    expect(used <= 1, "%d ticks of CPU in a second of sleep" % used)
+
+
+def main():
+    global PICKET, PLATFORM, SCALE
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--picket", required=True)
+    parser.add_argument("--platform", default="seccomp")
+    parser.add_argument("--filter", default=".")
+    parser.add_argument("--timeout-scale", type=float, default=1)
+    options = parser.parse_args()
+    PICKET, PLATFORM, SCALE = options.picket, options.platform, options.timeout_scale
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what is left over is ours to see
+    passed = failed = 0
+    for name, test in inspect.getmembers(sys.modules[__name__], inspect.isfunction):
+        if not name.startswith("test_") or not re.search(options.filter, name):
+            continue
+        try:
+            test()
+            passed += 1
+            print("ok   %s" % name, flush=True)
+        except (AssertionError, subprocess.TimeoutExpired, OSError) as e:
+            failed += 1
+            print("FAIL %s: %s" % (name, str(e)[:1500]), flush=True)
+    left = [pid for pid in descendants(os.getpid()) if not zombie(pid)]
+    if left:
+        failed += 1
+        print("FAIL processes are left over: %r" % left)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+    print("%d passed, %d failed, 0 skipped" % (passed, failed))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

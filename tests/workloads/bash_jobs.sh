@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash: job control, here-documents, traps, background jobs, process substitution, coprocesses.
+cd "$1"
+bash -c '
+set -m
+sleep 0.3 & a=$!
+sleep 100 & b=$!
+jobs -r | wc -l
+kill -STOP $b; sleep 0.1; jobs -s | wc -l
+kill -CONT $b; kill -TERM $b; wait $b; echo "b $?"
+wait $a; echo "a $?"
+set +m
+cat <<X
+here $((6*7))
+X
+trap "echo usr1" USR1; kill -USR1 $$
+trap "echo bye" EXIT; exec 2>/dev/null
+diff <(seq 3) <(seq 3) && echo same
+coproc C { read l; echo "co $l"; }; echo hi >&${C[1]}; read r <&${C[0]}; echo "$r"
+(sleep 0.1; echo bg) & wait; echo done
+( exit 5 ) ; echo $?
+'
