@@ -2,6 +2,8 @@
 // The gofer's operations on a temporary directory, asked through the real client, in one process: what works, what is
 // refused, and that nothing outside the root, no device and no fifo is ever reached.
 #include "tests/unit/gofer_fixture.h"
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,6 +95,8 @@ static void test_swapped_symlink(void **state) {
     assert_int_equal(symlink(out_dir, in_root(f, "evil")), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        alarm(60);  // also when a failed assertion leaves us behind
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         const char *a = in_root(f, "swap"), *b = in_root(f, "evil");
         for (;;)
             renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
