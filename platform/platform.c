@@ -8,6 +8,7 @@
 #include "platform/backend.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -91,10 +92,8 @@ void plat_as_put(struct plat_as *as) {
 void plat_as_set_pid(struct plat_as *as, int pid) {
     atomic_store(&as->pid, pid);
     // Copies are short; they are longer than a moment only while a page of theirs is read from a disk.
-    for (unsigned spins = 0; atomic_load(&as->pins) != 0; spins++) {
-        struct timespec nap = {0, spins < 100 ? 1000 : 1000000};
-        nanosleep(&nap, NULL);
-    }
+    while (atomic_load(&as->pins) != 0)
+        sched_yield();
 }
 
 // ---- Threads -------------------------------------------------------------------------------------------------------

@@ -143,11 +143,13 @@ static int close_checked(void **state) {
     return threads || spaces ? -1 : 0;
 }
 
-// Runs the tests on each backend; PLATFORM=seccomp or =ptrace in the environment chooses one.
+// Runs the tests on each backend; PLATFORM=seccomp or =ptrace in the environment chooses one, TEST=pattern tests.
 #define run_backends(name, tests, n)                                                                         \
     ({                                                                                                       \
         const char *only = getenv("PLATFORM");                                                               \
         int failed = 0;                                                                                      \
+        if (getenv("TEST"))                                                                                  \
+            cmocka_set_test_filter(getenv("TEST"));                                                          \
         if (!only || strcmp(only, "seccomp") == 0)                                                           \
             failed += _cmocka_run_group_tests(name " seccomp", tests, n, open_seccomp, close_checked);       \
         if (!only || strcmp(only, "ptrace") == 0)                                                            \
