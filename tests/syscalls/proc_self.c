@@ -70,5 +70,5 @@ TEST(read_only)
 {
     EXPECT_ERRNO(mkdir("/proc/newdir", 0755), ENOENT);
     EXPECT_ERRNO(open("/proc/self/nothing", O_RDONLY), ENOENT);
-    EXPECT_ERRNO(unlink("/proc/self/exe"), EPERM);
+    EXPECT_TRUE(unlink("/proc/self/exe") == -1 && (errno == EPERM || errno == EACCES));
 }
