@@ -180,6 +180,7 @@ int cmd_do(int argc, char **argv) {
         return bad("start", "", "no memory");
     struct sentry_config *c = &o->config;
     c->hostname = "picket";
+    c->stdio_closed = stdio_closed;
     c->binds = o->binds;
     o->roots[0] = (struct gofer_root){"/", false};
     default_env(o);

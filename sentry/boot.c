@@ -163,9 +163,11 @@ static struct cred *first_cred(const struct sentry_config *c) {
 }
 
 // Descriptors 0, 1, 2 of the sentry become the program's; those that are closed stay closed.
-static int first_files(struct task *t) {
+static int first_files(struct task *t, const struct sentry_config *c) {
     for (int fd = 0; fd < 3; fd++) {
         struct file *f;
+        if (c->stdio_closed >> fd & 1)
+            continue;
         int host = fcntl(fd, F_DUPFD_CLOEXEC, 64);  // clear of the numbers that stdio functions take for granted
         if (host < 0)
             continue;
@@ -210,7 +212,7 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     t->altstack.ss_flags = LINUX_SS_DISABLE;
     t->timer_slack = 50000;
     default_limits(g);
-    if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t) < 0)
+    if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t, c) < 0)
         return NULL;
     g->exit_signal = LINUX_SIGCHLD;
     LOCKED(&k->tasks_lock);

@@ -17,6 +17,7 @@ struct sentry_config {
     int gofer_sock;      // taken over
     int control_fd;      // signals from the CLI, one byte each; -1: none; taken over
     enum plat_kind platform;
+    unsigned stdio_closed;  // bit n: descriptor n is not the program's
     bool strace;
     bool verbose;        // say which platform was chosen and why
     char *const *argv;   // the program: looked up in PATH of envp when it has no slash

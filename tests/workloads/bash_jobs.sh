@@ -2,6 +2,7 @@
 # bash: job control, here-documents, traps, background jobs, process substitution, coprocesses.
 cd "$1"
 bash -c '
+exec 2>/dev/null
 set -m
 sleep 0.3 & a=$!
 sleep 100 & b=$!
@@ -14,9 +15,9 @@ cat <<X
 here $((6*7))
 X
 trap "echo usr1" USR1; kill -USR1 $$
-trap "echo bye" EXIT; exec 2>/dev/null
+trap "echo bye" EXIT
 diff <(seq 3) <(seq 3) && echo same
-coproc C { read l; echo "co $l"; }; echo hi >&${C[1]}; read r <&${C[0]}; echo "$r"
-(sleep 0.1; echo bg) & wait; echo done
+coproc C { read l; echo "co $l"; }; w=${C[1]} r=${C[0]}; echo hi >&$w; read answer <&$r; echo "$answer"
+(sleep 0.1; echo bg) & wait $!; echo done
 ( exit 5 ) ; echo $?
 '
