@@ -40,7 +40,7 @@ void file_put(struct file *f) {
         f->ops->release(f);
     if (f->mode & FMODE_EXEC)
         inode_exec_end(f->inode);
-    else if ((f->mode & FMODE_WRITE) && LINUX_S_ISREG(f->inode->attr.mode))
+    else if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_UNCOUNTED) && LINUX_S_ISREG(f->inode->attr.mode))
         inode_write_end(f->inode);
     path_put(&f->path);
     lock_destroy(&f->pos_lock);

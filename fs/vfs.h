@@ -236,6 +236,7 @@ struct mount {
 #define FMODE_SEEK  4u  // has an offset; pread and pwrite work
 #define FMODE_PATH  8u  // O_PATH
 #define FMODE_EXEC  16u
+#define FMODE_UNCOUNTED 64u  // may write, yet is no hindrance to executing it: what memfd_create(2) made
 #define FMODE_OWN_POS 32u  // with FMODE_SEEK: read and write use an offset that `ops` keep (the host's); `off` is 0
 
 struct file {

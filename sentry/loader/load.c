@@ -254,8 +254,8 @@ static int find_program(const struct vfs_ctx *ctx, const struct path *base, cons
         r = script_parse(b->head, b->len, &s);
         if (r != 0)
             return r < 0 ? r : 0;
-        if (depth == MAX_SCRIPTS)
-            return -LINUX_ELOOP;
+        if (depth == MAX_SCRIPTS || x->args.hidden)
+            return x->args.hidden ? -LINUX_ENOENT : -LINUX_ELOOP;
         r = exec_args_script(&x->args, s.interp, s.has_arg ? s.arg : NULL, name);
         if (r < 0)
             return r;
@@ -316,7 +316,7 @@ int exec_load(struct task *t, const struct vfs_ctx *ctx, const struct path *base
     // Nobody is without argv[0]: Linux puts an empty one there since 5.18.
     int r = 0;
     if (x->args.argc == 0) {
-        struct exec_args with = {.execfn = take_ptr(x->args.execfn)};
+        struct exec_args with = {.execfn = take_ptr(x->args.execfn), .hidden = x->args.hidden};
         r = exec_args_add(&with, "", false);
         for (size_t i = 0; r == 0 && i < x->args.len; i += strlen(x->args.strings + i) + 1)
             r = exec_args_add(&with, x->args.strings + i, true);

@@ -17,6 +17,7 @@ struct exec_args {
     size_t len, size;
     unsigned argc, envc;
     char *execfn;      // owned: AT_EXECFN when it is not the path itself ("/dev/fd/5/x"); NULL
+    bool hidden;       // by a close-on-exec descriptor: a script's interpreter could not open it, execveat(2) ENOENT
 };
 int exec_args_add(struct exec_args *a, const char *s, bool env);  // argv first, then env; -E2BIG, -ENOMEM
 int exec_args_add_n(struct exec_args *a, const char *s, size_t len, bool env);

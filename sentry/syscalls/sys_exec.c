@@ -102,6 +102,7 @@ static int64_t exec_at(struct task *t, int dirfd, const char *path, const struct
         return -LINUX_ENOENT;
     int err = read_args(t, &args, v->v[0], v->v[1]);
     if (err == 0 && relative) {
+        args.hidden = fd_set_cloexec(t->files, dirfd, -1) > 0;
         args.execfn = xcalloc(1, LINUX_PATH_MAX);
         if (args.execfn)
             snprintf(args.execfn, LINUX_PATH_MAX, "/dev/fd/%d%s%.4000s", dirfd, *path ? "/" : "", path);
