@@ -8,7 +8,7 @@ sleep 0.3 & a=$!
 sleep 100 & b=$!
 jobs -r | wc -l
 kill -STOP $b; sleep 0.1; jobs -s | wc -l
-kill -CONT $b; kill -TERM $b; wait $b; echo "b $?"
+kill -CONT $b; sleep 0.1; kill -TERM $b; wait $b; echo "b $?"
 wait $a; echo "a $?"
 set +m
 cat <<X
