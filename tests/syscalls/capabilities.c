@@ -33,6 +33,8 @@ TEST(by_user)
 
 TEST(dropping_is_final)
 {
+    in_tmpdir();
+    put_file("f", "");
     IN_CHILD {
         struct caps caps = get_caps();
         memset(caps.data, 0, sizeof(caps.data));
@@ -40,8 +42,6 @@ TEST(dropping_is_final)
         EXPECT_TRUE(!effective(CAP_CHOWN));
         caps.data[0].effective = caps.data[0].permitted = 1 << CAP_CHOWN;
         EXPECT_ERRNO(syscall(SYS_capset, &caps.header, caps.data), EPERM);
-        in_tmpdir();
-        put_file("f", "");
         EXPECT_ERRNO(chown("f", 12345, -1), EPERM);
     }
 }
