@@ -203,15 +203,15 @@ static void new_memory(struct task *t, struct exec *e) {
         t->mm = take_ptr(e->im->mm);
     }
     vfork_release(t);
-    if (old) {
-        mm_unuse(old);
-        mm_put(old);
-    }
     e->im->thread = NULL;  // the task's own from here on
     struct plat_thread *th = take_ptr(e->old);
     if (th) {
-        t->tg->cpu_ns_dead += plat_cpu_ns(th);
+        t->tg->cpu_ns_dead += plat_cpu_ns(th);  // while its process is there to be asked
         plat_thread_destroy(th);
+    }
+    if (old) {
+        mm_unuse(old);
+        mm_put(old);
     }
 }
 
