@@ -119,7 +119,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
         return -LINUX_EPERM;
     struct vfs_attr a = {.uid = uid, .gid = gid};
     unsigned which = (uid != ~0u ? ATTR_UID : 0) | (gid != ~0u ? ATTR_GID : 0);
-    if (!LINUX_S_ISDIR(i->attr.mode)) {
+    if (!inode_is_dir(i)) {
         which |= ATTR_KILL_PRIV;
         uint32_t mode = LOAD(i->attr.mode);
         // Set-gid without group execute goes too, when the caller could not have set it.
@@ -166,9 +166,9 @@ static int truncate_inode(const struct vfs_ctx *ctx, struct inode *i, uint64_t s
 }
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size) {
     struct inode *i = p->dentry->inode;
-    if (LINUX_S_ISDIR(i->attr.mode))
+    if (inode_is_dir(i))
         return -LINUX_EISDIR;
-    if (!LINUX_S_ISREG(i->attr.mode))
+    if (!inode_is_reg(i))
         return -LINUX_EINVAL;
     if (path_read_only(p))
         return -LINUX_EROFS;
@@ -185,7 +185,7 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size)
 int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
-    if (!LINUX_S_ISREG(f->inode->attr.mode) || !(f->mode & FMODE_WRITE))
+    if (!inode_is_reg(f->inode) || !(f->mode & FMODE_WRITE))
         return -LINUX_EINVAL;
     return truncate_inode(ctx, f->inode, size);
 }

@@ -40,7 +40,7 @@ void file_put(struct file *f) {
         f->ops->release(f);
     if (f->mode & FMODE_EXEC)
         inode_exec_end(f->inode);
-    else if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_UNCOUNTED) && LINUX_S_ISREG(f->inode->attr.mode))
+    else if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_UNCOUNTED) && inode_is_reg(f->inode))
         inode_write_end(f->inode);
     path_put(&f->path);
     lock_destroy(&f->pos_lock);
@@ -55,7 +55,7 @@ static void cut(struct uio *u) {
 static int may_read(const struct file *f) {
     if (!(f->mode & FMODE_READ))
         return -LINUX_EBADF;
-    if (LINUX_S_ISDIR(f->inode->attr.mode))
+    if (inode_is_dir(f->inode))
         return -LINUX_EISDIR;
     return f->ops->read ? 0 : -LINUX_EINVAL;
 }
@@ -134,7 +134,7 @@ static bool appends(struct file *f, const struct uio *u) {
     if (u->flags & LINUX_RWF_APPEND)
         return true;
     return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
-           !(u->flags & LINUX_RWF_NOAPPEND) && LINUX_S_ISREG(f->inode->attr.mode);
+           !(u->flags & LINUX_RWF_NOAPPEND) && inode_is_reg(f->inode);
 }
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     int err = may_write(f);
@@ -144,7 +144,7 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     if (!own_pos(f))
         return f->ops->write(f, u, 0);
     LOCKED(&f->pos_lock);
-    if (!LINUX_S_ISREG(f->inode->attr.mode)) {
+    if (!inode_is_reg(f->inode)) {
         int64_t n = f->ops->write(f, u, f->pos);
         f->pos += n > 0 ? (uint64_t)n : 0;
         return n;
@@ -166,7 +166,7 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     if (off > INT64_MAX)
         return -LINUX_EINVAL;
     cut(u);
-    if (!LINUX_S_ISREG(f->inode->attr.mode) || (f->mode & FMODE_OWN_POS))
+    if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
         return f->ops->write(f, u, off);
     return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);
 }
@@ -210,7 +210,7 @@ int vfs_readdir(struct file *f, struct readdir_sink *s) {
     struct inode *i = f->inode;
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
-    if (!LINUX_S_ISDIR(i->attr.mode) || !f->ops->readdir)
+    if (!inode_is_dir(i) || !f->ops->readdir)
         return -LINUX_ENOTDIR;
     LOCKED(&f->pos_lock);
     if (i->sb->no_dcache)
@@ -233,7 +233,7 @@ int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua
 int vfs_fsync(struct file *f, bool data_only) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
-    if (!LINUX_S_ISREG(f->inode->attr.mode) && !LINUX_S_ISDIR(f->inode->attr.mode))
+    if (!inode_is_reg(f->inode) && !inode_is_dir(f->inode))
         return -LINUX_EINVAL;
     return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
 }

@@ -23,6 +23,7 @@ struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, cons
     i->sb = sb;
     i->ops = ops;
     i->fops = fops;
+    i->type = attr->mode & LINUX_S_IFMT;
     i->attr = *attr;
     if (!i->attr.ctime) {
         int64_t now = inode_now();

@@ -77,8 +77,8 @@ void path_into_mounts(struct vfs *v, struct path *p) {
 // Puts m on the table, at *at (borrowed; NULL: the root). mounts_lock is held.
 static int attach(struct vfs *v, struct mount *m, const struct path *at) {
     if (at) {
-        bool dir = LINUX_S_ISDIR(at->dentry->inode->attr.mode);
-        if (dir != (bool)LINUX_S_ISDIR(m->root->inode->attr.mode))
+        bool dir = inode_is_dir(at->dentry->inode);
+        if (dir != (bool)inode_is_dir(m->root->inode))
             return -LINUX_ENOTDIR;
         if (at->dentry->inode->dead)
             return -LINUX_ENOENT;

@@ -17,10 +17,11 @@ static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, c
     int err = vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
     if (err)
         return err;
-    if ((dir->attr.mode & LINUX_S_ISVTX) && i->attr.uid != c->fsuid && dir->attr.uid != c->fsuid &&
+    uint32_t owner = __atomic_load_n(&i->attr.uid, __ATOMIC_RELAXED);
+    if ((dir->attr.mode & LINUX_S_ISVTX) && owner != c->fsuid && dir->attr.uid != c->fsuid &&
         !cred_has(c, LINUX_CAP_FOWNER))
         return -LINUX_EPERM;
-    bool is_dir = LINUX_S_ISDIR(i->attr.mode);
+    bool is_dir = inode_is_dir(i);
     if (want_dir && !is_dir)
         return -LINUX_ENOTDIR;
     if (want_dir && victim->parent == victim)
@@ -49,7 +50,7 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
     if (p->w.last_type != LAST_NORM)
         return -LINUX_EEXIST;
     p->dir = p->w.cur.dentry->inode;
-    if (!LINUX_S_ISDIR(p->dir->attr.mode)) {
+    if (!inode_is_dir(p->dir)) {
         p->dir = NULL;
         return -LINUX_ENOTDIR;
     }
@@ -139,7 +140,7 @@ static int link_checked(struct place *p, const struct path *old) {
     struct inode *i = old->dentry->inode;
     if (old->mnt != p->w.cur.mnt || i->sb != p->dir->sb)
         return -LINUX_EXDEV;
-    if (LINUX_S_ISDIR(i->attr.mode))
+    if (inode_is_dir(i))
         return -LINUX_EPERM;
     if (!p->dir->ops->link)
         return no_op(p->dir);
@@ -177,7 +178,7 @@ static int place_old(struct place *p, struct dentry **held) {
     if (path_read_only(&p->w.cur))
         return -LINUX_EROFS;
     p->dir = p->w.cur.dentry->inode;
-    if (!LINUX_S_ISDIR(p->dir->attr.mode)) {
+    if (!inode_is_dir(p->dir)) {
         p->dir = NULL;
         return -LINUX_ENOTDIR;
     }
@@ -199,7 +200,7 @@ int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *n
     if (!err && !i)
         err = -LINUX_ENOENT;
     if (!err && p.w.must_dir)
-        err = LINUX_S_ISDIR(i->attr.mode) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
+        err = inode_is_dir(i) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
     if (!err)
         err = may_delete(p.dir, p.d, false, &ctx->cred);
     if (!err && !p.dir->ops->unlink)
@@ -268,7 +269,7 @@ static int rename_parents(struct rename *r) {
         return r->flags & LINUX_RENAME_NOREPLACE ? -LINUX_EEXIST : -LINUX_EBUSY;
     if (path_read_only(&r->ow.cur))
         return -LINUX_EROFS;
-    if (!LINUX_S_ISDIR(odir(r)->attr.mode) || !LINUX_S_ISDIR(ndir(r)->attr.mode))
+    if (!inode_is_dir(odir(r)) || !inode_is_dir(ndir(r)))
         return -LINUX_ENOTDIR;
     return 0;
 }
@@ -310,10 +311,10 @@ static int rename_find(struct rename *r) {
     if (r->flags & LINUX_RENAME_EXCHANGE) {
         if (!n)
             return -LINUX_ENOENT;
-        if (!LINUX_S_ISDIR(n->attr.mode) && r->nw.must_dir)
+        if (!inode_is_dir(n) && r->nw.must_dir)
             return -LINUX_ENOTDIR;
     }
-    if (!LINUX_S_ISDIR(r->od->inode->attr.mode) &&
+    if (!inode_is_dir(r->od->inode) &&
         (r->ow.must_dir || (!(r->flags & LINUX_RENAME_EXCHANGE) && r->nw.must_dir)))
         return -LINUX_ENOTDIR;
     if (dentry_is_ancestor(r->od, r->nw.cur.dentry))
@@ -325,8 +326,8 @@ static int rename_find(struct rename *r) {
 static int rename_permitted(struct rename *r) {
     const struct vfs_cred *c = &r->ctx->cred;
     struct inode *o = r->od->inode, *n = r->nd->inode;
-    bool exchange = r->flags & LINUX_RENAME_EXCHANGE, is_dir = LINUX_S_ISDIR(o->attr.mode);
-    bool n_dir = n && LINUX_S_ISDIR(n->attr.mode);
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE, is_dir = inode_is_dir(o);
+    bool n_dir = n && inode_is_dir(n);
     int err = may_delete(odir(r), r->od, is_dir, c);
     if (!err)
         err = n ? may_delete(ndir(r), r->nd, exchange ? n_dir : is_dir, c) : may_create(ndir(r), c);
@@ -348,7 +349,7 @@ static int rename_do(struct rename *r) {
     int err = dentry_move_prepare(&m, r->od, r->nd, exchange);
     if (err)
         return err;
-    bool lock_victim = victim && LINUX_S_ISDIR(victim->attr.mode);
+    bool lock_victim = victim && inode_is_dir(victim);
     if (lock_victim)
         lock_nested(&victim->lock);
     err = odir(r)->ops->rename(odir(r), r->od, ndir(r), r->nd, r->flags);
@@ -365,6 +366,12 @@ static int rename_do(struct rename *r) {
         dcache_forget_children(r->nd);
     dentry_move(&m, r->od, r->nd, exchange);
     return 0;
+}
+// The file system stamps what it moves; but a directory's own lock cannot be taken beside those of rename.
+static void stamp_moved_dir(struct inode *i) {
+    struct vfs_attr a = {.ctime = inode_now()};
+    if (inode_is_dir(i) && i->ops->setattr)
+        i->ops->setattr(i, &a, ATTR_CTIME);
 }
 int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
                const char *nname, unsigned flags) {
@@ -395,6 +402,11 @@ int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *
     if (!err && !same)
         err = rename_do(&r);
     rename_unlock(&r);
+    if (!err && !same) {
+        stamp_moved_dir(r.od->inode);
+        if (flags & LINUX_RENAME_EXCHANGE)
+            stamp_moved_dir(r.nd->inode);
+    }
     dentry_put(r.od);
     dentry_put(r.nd);
     walk_end(&r.nw);

@@ -85,7 +85,7 @@ static int claim(struct file *f) {
     unsigned want = f->mode & (FMODE_EXEC | FMODE_WRITE);
     if (want & FMODE_EXEC)
         err = inode_exec_begin(f->inode);
-    else if ((want & FMODE_WRITE) && LINUX_S_ISREG(f->inode->attr.mode))
+    else if ((want & FMODE_WRITE) && inode_is_reg(f->inode))
         err = inode_write_begin(f->inode);
     if (err)
         f->mode &= ~want;
@@ -117,7 +117,7 @@ static int truncate_opened(const struct open_req *r, struct file *f) {
 static int open_found(const struct open_req *r, struct path *p, struct file **out) {
     struct inode *i = p->dentry->inode;
     int err = 0;
-    if ((r->flags & LINUX_O_DIRECTORY) && !LINUX_S_ISDIR(i->attr.mode))
+    if ((r->flags & LINUX_O_DIRECTORY) && !inode_is_dir(i))
         err = -LINUX_ENOTDIR;
     if (!err && !(r->flags & LINUX_O_PATH))
         err = may_open(r, p);
@@ -141,7 +141,7 @@ static int open_found(const struct open_req *r, struct path *p, struct file **ou
         *out = f;
         return err;
     }
-    if (!err && (r->flags & LINUX_O_TRUNC) && !r->created && LINUX_S_ISREG(i->attr.mode))
+    if (!err && (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(i))
         err = truncate_opened(r, f);
     if (err) {
         file_put(f);
@@ -188,7 +188,7 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
     struct dentry *parent = w->cur.dentry;
     struct inode *dir = parent->inode;
     *d = NULL;
-    if (!LINUX_S_ISDIR(dir->attr.mode))
+    if (!inode_is_dir(dir))
         return -LINUX_ENOTDIR;
     if (!dir->ops->revalidate && !dir->sb->no_dcache)
         *d = dcache_find(parent, w->last, w->last_len);
@@ -219,7 +219,7 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
         dentry_put(d);
         return -LINUX_EEXIST;
     }
-    if (LINUX_S_ISLNK(d->inode->attr.mode)) {
+    if (inode_is_lnk(d->inode)) {
         err = r->flags & LINUX_O_NOFOLLOW ? -LINUX_ELOOP : walk_into_link(w, d);
         dentry_put(d);
         return err ? err : 1;
@@ -246,7 +246,7 @@ static int open_create(struct open_req *r, const struct path *base, const char *
 // ---- O_TMPFILE -----------------------------------------------------------------------------------------------------------
 static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, struct file **out) {
     struct inode *i = dir->dentry->inode;
-    if (!LINUX_S_ISDIR(i->attr.mode))
+    if (!inode_is_dir(i))
         return -LINUX_ENOTDIR;
     if (path_read_only(dir))
         return -LINUX_EROFS;

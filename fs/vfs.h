@@ -189,7 +189,8 @@ struct inode {
     struct superblock *sb;         // [c] owned
     const struct inode_ops *ops;   // [c]
     const struct file_ops *fops;   // [c]
-    struct vfs_attr attr;          // [i] mode's type bits and ino are [c]
+    uint32_t type;                 // [c] LINUX_S_IFMT part of the mode
+    struct vfs_attr attr;          // [i] mode's type bits and ino are [c]; mode, uid, gid are also read without a lock
     struct pipe *pipe;             // [i] fifos
     struct list locks;             // [i] POSIX, OFD and flock locks (fs/locks.c)
     _Atomic uint32_t nlocks;       // [a] how many are on `locks`
@@ -200,7 +201,10 @@ struct inode {
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
     void *priv;                    // [c] the file system's own
 };
-#define inode_type(i) ((i)->attr.mode & LINUX_S_IFMT)
+#define inode_type(i)   ((i)->type)
+#define inode_is_dir(i) (inode_type(i) == LINUX_S_IFDIR)
+#define inode_is_reg(i) (inode_type(i) == LINUX_S_IFREG)
+#define inode_is_lnk(i) (inode_type(i) == LINUX_S_IFLNK)
 
 struct dentry {
     struct refcount refs;   // [a] children, files, paths; the dcache keeps unused ones (LRU, bounded)

@@ -19,7 +19,7 @@ static void relock(struct walk *w) { lock_take(&w->vfs->dcache); }
 
 static int may_search(struct walk *w) {
     struct inode *i = here(w);
-    if (!LINUX_S_ISDIR(i->attr.mode))
+    if (!inode_is_dir(i))
         return -LINUX_ENOTDIR;
     if (__builtin_expect(!i->ops->permission, 1))
         return vfs_mode_permission(i, MAY_EXEC, &w->ctx->cred);
@@ -198,7 +198,7 @@ static int step(struct walk *w, const char *name, size_t len, bool last) {
         return err;
     if (!d->inode)
         return -LINUX_ENOENT;
-    if (LINUX_S_ISLNK(d->inode->attr.mode) && (!last || w->must_dir || (w->flags & WALK_FOLLOW)))
+    if (inode_is_lnk(d->inode) && (!last || w->must_dir || (w->flags & WALK_FOLLOW)))
         return follow(w, d);
     w->cur.dentry = d;
     return cross_mounts(w);
@@ -268,7 +268,7 @@ int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *nam
     int err = walk_begin(&w, ctx, base, name, flags);
     if (!err)
         err = walk_run(&w, false);
-    if (!err && (w.must_dir || (flags & WALK_DIRECTORY)) && !LINUX_S_ISDIR(here(&w)->attr.mode))
+    if (!err && (w.must_dir || (flags & WALK_DIRECTORY)) && !inode_is_dir(here(&w)))
         err = -LINUX_ENOTDIR;
     if (!err) {
         *out = w.pin;

@@ -154,7 +154,7 @@ static void ovl_shutdown(struct superblock *sb) {
         lock_drop(&o->lock);
         if (!n)
             return;
-        if (LINUX_S_ISDIR(n->inode->attr.mode))
+        if (inode_is_dir(n->inode))
             tdir_destroy_tree(n->inode);
         inode_put(n->inode);
     }

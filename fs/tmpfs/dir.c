@@ -71,7 +71,7 @@ static void empty_dir(struct inode *dir, struct list *todo) {
         struct tentry *e = rb_entry(at, struct tentry, by_name);
         struct inode *i = e->inode;
         tdir_remove(n, e);
-        if (i && LINUX_S_ISDIR(i->attr.mode) && tnode(i)->dir.names.node) {
+        if (i && inode_is_dir(i) && tnode(i)->dir.names.node) {
             // Nobody has it open any more, so its list of locks is free to serve as the link.
             list_add(todo, &i->locks);
         } else if (i) {

@@ -92,7 +92,7 @@ int tmpfs_getattr(struct inode *i, struct vfs_attr *a) {
     struct tnode *n = tnode(i);
     lock_nested(&i->lock);
     // Stores through a mapping allocate pages unseen. LIMIT: nor do they move mtime.
-    if (LINUX_S_ISREG(i->attr.mode) && n->data.mapped)
+    if (inode_is_reg(i) && n->data.mapped)
         tdata_recount(n);
     *a = i->attr;
     lock_drop(&i->lock);

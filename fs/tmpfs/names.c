@@ -73,7 +73,7 @@ static void count_subdir(struct inode *dir, int delta) {
         dir->attr.nlink += (uint32_t)delta;
 }
 static void drop_link(struct inode *i) {
-    if (LINUX_S_ISDIR(i->attr.mode)) {  // its lock is held by the caller
+    if (inode_is_dir(i)) {  // its lock is held by the caller
         i->attr.nlink = 0;
         i->attr.ctime = inode_now();
     } else {
@@ -107,7 +107,7 @@ static int add_new(struct inode *dir, struct dentry *d, struct inode *i) {
         return err;
     }
     plan_set(&p, i);
-    if (LINUX_S_ISDIR(i->attr.mode))
+    if (inode_is_dir(i))
         count_subdir(dir, 1);
     dir_touched(p.dir, 1);
     dentry_attach(d, inode_get(i));
@@ -205,13 +205,16 @@ static int dir_rmdir(struct inode *dir, struct dentry *d) {
     return 0;
 }
 static void stamp(struct inode *i) {
-    // A moved directory's own lock is not held (it could not be, beside its victim's): one store, whole.
-    __atomic_store_n(&i->attr.ctime, inode_now(), __ATOMIC_RELAXED);
+    if (!inode_is_dir(i)) {  // directories: vfs_rename() does it, once it has dropped its locks
+        lock_nested(&i->lock);
+        i->attr.ctime = inode_now();
+        lock_drop(&i->lock);
+    }
     if (tnode(i)->lower)
         tsuper(i)->origin->changed(i);
 }
 static void exchange(struct plan *o, struct plan *n, struct inode *moved, struct inode *other) {
-    bool mdir = LINUX_S_ISDIR(moved->attr.mode), odir = LINUX_S_ISDIR(other->attr.mode);
+    bool mdir = inode_is_dir(moved), odir = inode_is_dir(other);
     struct inode *was_moved = plan_set(o, inode_get(other)), *was_other = plan_set(n, inode_get(moved));
     if (o->dir != n->dir && mdir != odir) {
         count_subdir(o->dir->inode, odir ? 1 : -1);
@@ -226,7 +229,7 @@ static void exchange(struct plan *o, struct plan *n, struct inode *moved, struct
     dir_touched(n->dir, 0);
 }
 static void move(struct plan *o, struct plan *n, struct inode *moved, struct inode *victim) {
-    bool is_dir = LINUX_S_ISDIR(moved->attr.mode);
+    bool is_dir = inode_is_dir(moved);
     struct inode *replaced = plan_set(n, inode_get(moved)), *was = plan_clear(o);
     if (is_dir) {
         count_subdir(o->dir->inode, -1);
@@ -247,7 +250,7 @@ static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
     struct inode *moved = od->inode, *victim = nd->inode;
     struct plan o, n;
     int err = 0;
-    if (!swap && victim && LINUX_S_ISDIR(victim->attr.mode))
+    if (!swap && victim && inode_is_dir(victim))
         err = check_empty(victim);
     if (!err)
         err = plan_name(&o, odir, od, swap);
@@ -294,7 +297,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct tentry *e = *off < READDIR_LOWER ? tdir_from(n, *off) : NULL;
     while (e) {
         struct rb_node *next = rb_next(&e->by_cookie);
-        if (e->inode && !s->emit(s, e->name, e->len, e->inode->attr.ino, LINUX_MODE_TO_DT(e->inode->attr.mode),
+        if (e->inode && !s->emit(s, e->name, e->len, e->inode->attr.ino, LINUX_MODE_TO_DT(inode_type(e->inode)),
                                  e->cookie + 1))
             return 0;
         *off = e->cookie + 1;
