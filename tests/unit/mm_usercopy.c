@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies to and from guest memory, over a guest that is an array of pages, some of them missing: what is copied, what
+// is refused, and how many host calls it takes. The platform's copies are stand-ins of this file.
+#include "abi/errno.h"
+#include "abi/mman.h"
+#include "abi/uio.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/task.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// cmocka wants the above first.
+#include <cmocka.h>
+
+#define LO    0x10000ull
+#define PAGES 8u
+#define PG(n) (LO + (n) * GUEST_PAGE_SIZE)
+#define HI    PG(PAGES)
+
+static char guest[PAGES * GUEST_PAGE_SIZE];
+static bool missing[PAGES];
+static unsigned calls;
+
+// How much of the range is there, from its start.
+static size_t there(uint64_t at, size_t n) {
+    size_t ok = 0;
+    for (; ok < n && at + ok < HI && at + ok >= LO && !missing[(at + ok - LO) / GUEST_PAGE_SIZE]; ok++)
+        ;
+    return ok;
+}
+int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len) {
+    size_t n = there(src.v, len);
+    calls++;
+    memcpy(dst, guest + (src.v - LO) * (n > 0), n);
+    return n ? (int64_t)n : -LINUX_EFAULT;
+}
+int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len) {
+    size_t n = there(dst.v, len);
+    calls++;
+    if (n)
+        memcpy(guest + (dst.v - LO), src, n);
+    return n ? (int64_t)n : -LINUX_EFAULT;
+}
+
+static const struct plat_layout layout = {.lo = LO, .hi = HI};
+static struct mm mm = {.layout = &layout};
+static struct task task = {.mm = &mm};
+
+static int fresh(void **state) {
+    memset(guest, 0, sizeof guest);
+    memset(missing, 0, sizeof missing);
+    calls = 0;
+    return 0;
+}
+
+static void test_ranges(void **state) {
+    char buf[64] = "x";
+    assert_int_equal(copy_in(&task, buf, uaddr(0), 0), 0);
+    assert_int_equal(copy_in(&task, buf, uaddr(HI - 4), 8), -LINUX_EFAULT);
+    assert_int_equal(copy_in(&task, buf, uaddr(UINT64_MAX - 2), 8), -LINUX_EFAULT);
+    assert_int_equal(copy_out(&task, uaddr(HI), buf, 1), -LINUX_EFAULT);
+    assert_int_equal(calls, 0);  // refused without asking the host
+    assert_int_equal(copy_in_some(&task, buf, uaddr(HI - 4), 8), 4);
+    assert_int_equal(copy_out(&task, uaddr(PG(1)), "hello", 6), 0);
+    assert_string_equal(guest + GUEST_PAGE_SIZE, "hello");
+    missing[2] = true;
+    assert_int_equal(copy_in(&task, buf, uaddr(PG(2) - 4), 8), -LINUX_EFAULT);
+    assert_int_equal(copy_out_some(&task, uaddr(PG(2) - 4), buf, 8), 4);
+    assert_int_equal(copy_out_some(&task, uaddr(PG(2)), buf, 8), -LINUX_EFAULT);
+    memset(guest, 1, sizeof guest);
+    assert_int_equal(clear_user(&task, uaddr(PG(3) + 5), 2 * GUEST_PAGE_SIZE), 0);
+    assert_true(guest[3 * GUEST_PAGE_SIZE + 4] == 1 && !guest[3 * GUEST_PAGE_SIZE + 5] &&
+                !guest[5 * GUEST_PAGE_SIZE + 4] && guest[5 * GUEST_PAGE_SIZE + 5] == 1);
+    assert_int_equal(clear_user(&task, uaddr(PG(1)), 2 * GUEST_PAGE_SIZE), -LINUX_EFAULT);
+}
+
+static void test_strings(void **state) {
+    char buf[LINUX_PATH_MAX];
+    missing[1] = true;
+    memset(guest, 'a', GUEST_PAGE_SIZE);
+    guest[GUEST_PAGE_SIZE - 1] = 0;
+    // The NUL is the last byte before a hole: the hole is not touched.
+    assert_int_equal(copy_in_str(&task, buf, uaddr(PG(1) - 6), sizeof buf), 5);
+    assert_string_equal(buf, "aaaaa");
+    assert_int_equal(calls, 1);
+    guest[GUEST_PAGE_SIZE - 1] = 'a';
+    assert_int_equal(copy_in_str(&task, buf, uaddr(PG(1) - 6), sizeof buf), -LINUX_EFAULT);
+    missing[1] = false;
+    assert_int_equal(copy_in_str(&task, buf, uaddr(PG(1) - 6), sizeof buf), 6);
+    memset(guest, 'b', sizeof guest);
+    assert_int_equal(copy_in_str(&task, buf, uaddr(PG(0)), sizeof buf), -LINUX_ENAMETOOLONG);
+    assert_int_equal(copy_in_str(&task, buf, uaddr(HI - 3), sizeof buf), -LINUX_EFAULT);
+    guest[LINUX_PATH_MAX - 1] = 0;
+    assert_int_equal(copy_in_str(&task, buf, uaddr(PG(0)), sizeof buf), LINUX_PATH_MAX - 1);
+    assert_int_equal(copy_in_path(&task, buf, uaddr(UINT64_MAX)), -LINUX_EFAULT);
+}
+
+static void put_iov(uint64_t at, const struct linux_iovec *v, size_t n) { memcpy(guest + (at - LO), v, n * sizeof *v); }
+
+static void test_vectors(void **state) {
+    struct uio_user u;
+    char buf[64];
+    for (int i = 0; i < 64; i++)
+        guest[i] = (char)i;
+    // The first three touch: one range, one host call. The empty one between is skipped.
+    const struct linux_iovec v[] = {{PG(0), 8}, {PG(0) + 8, 8}, {PG(0) + 16, 8}, {PG(5), 0}, {PG(0) + 40, 8}};
+    put_iov(PG(7), v, 5);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 5), 0);
+    assert_int_equal(u.u.left, 32);
+    calls = 0;
+    assert_int_equal(uio_from(&u.u, buf, 20), 20);
+    assert_int_equal(calls, 1);
+    assert_int_equal(uio_from(&u.u, buf + 20, 64), 12);
+    assert_int_equal(calls, 3);
+    assert_true(buf[23] == 23 && buf[24] == 40 && buf[31] == 47);
+    assert_int_equal(u.u.left, 0);
+    assert_int_equal(uio_from(&u.u, buf, 1), 0);
+    uio_user_done(&u);
+    // A rerun that has done 18 bytes already.
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 5), 0);
+    uio_user_skip(&u, 18);
+    assert_int_equal(uio_from(&u.u, buf, 64), 14);
+    assert_true(buf[0] == 18 && buf[6] == 40);
+    uio_user_done(&u);
+}
+
+static void test_vector_faults(void **state) {
+    struct uio_user u;
+    char buf[64] = {0};
+    missing[3] = true;
+    const struct linux_iovec v[] = {{PG(2), 8}, {PG(3) - 4, 8}, {PG(4), 8}};
+    put_iov(PG(7), v, 3);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 3), 0);
+    assert_int_equal(uio_to(&u.u, buf, 24), 12);             // short at the hole
+    assert_int_equal(uio_to(&u.u, buf, 12), -LINUX_EFAULT);  // and then nothing
+    uio_user_done(&u);
+    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(3)), 8), 0);
+    assert_int_equal(uio_to(&u.u, buf, 8), -LINUX_EFAULT);
+    uio_user_done(&u);
+}
+
+static void test_vector_checks(void **state) {
+    struct uio_user u;
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), LINUX_IOV_MAX + 1), -LINUX_EINVAL);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(HI), 1), -LINUX_EFAULT);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(0), 0), 0);
+    const struct linux_iovec negative[] = {{PG(0), 8}, {PG(0), UINT64_MAX}};
+    put_iov(PG(7), negative, 2);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 2), -LINUX_EINVAL);
+    const struct linux_iovec kernel[] = {{UINT64_MAX - 4096, 8}};
+    put_iov(PG(7), kernel, 1);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 1), -LINUX_EFAULT);
+    const struct linux_iovec large[] = {{PG(0), LINUX_MAX_RW_COUNT - 1}, {PG(0), 4096}};
+    put_iov(PG(7), large, 2);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 2), 0);
+    assert_int_equal(u.u.left, LINUX_MAX_RW_COUNT);  // cut
+    uio_user_done(&u);
+    // More than fit into the struct itself.
+    struct linux_iovec many[20];
+    for (unsigned i = 0; i < 20; i++)
+        many[i] = (struct linux_iovec){PG(1) + i * 16, 4};
+    put_iov(PG(7), many, 20);
+    assert_int_equal(uio_user_iov(&u, &task, uaddr(PG(7)), 20), 0);
+    char buf[128];
+    calls = 0;
+    assert_int_equal(uio_from(&u.u, buf, sizeof buf), 80);
+    assert_int_equal(calls, 20);
+    uio_user_done(&u);
+    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), UINT64_MAX), -LINUX_EINVAL);
+    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), INT64_MAX), -LINUX_EFAULT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_ranges, fresh),        cmocka_unit_test_setup(test_strings, fresh),
+        cmocka_unit_test_setup(test_vectors, fresh),       cmocka_unit_test_setup(test_vector_faults, fresh),
+        cmocka_unit_test_setup(test_vector_checks, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
