@@ -4,6 +4,7 @@
 // of this file.
 #include "abi/caps.h"
 #include "abi/mman.h"
+#include "base/fault.h"
 #include "sentry/mm/area.h"
 #include "sentry/task.h"
 #include <setjmp.h>
@@ -211,6 +212,22 @@ static void test_random(void **state) {
     }
 }
 
+// The same while allocations fail here and there: a call that fails has changed neither map.
+static void test_no_memory(void **state) {
+    srand(99);
+    struct mm *mm = new_mm();
+    struct file *f = new_file(64 * GUEST_PAGE_SIZE);
+    for (int i = 0; i < 3000; i++) {
+        fault_alloc_at(1 + (unsigned)rand() % 4);
+        random_call(mm, f);
+        fault_alloc_at(0);
+        compare(mm);
+    }
+    mm_put(mm);
+    assert_int_equal(ref_read(&f->refs), 1);
+    file_put(f);
+}
+
 static void test_merge_and_split(void **state) {
     struct mm *mm = new_mm();
     unsigned fixed = mm->nareas;
@@ -407,7 +424,7 @@ int main(void) {
         cmocka_unit_test(test_mmap_errors),     cmocka_unit_test(test_mprotect_stops_at_hole),
         cmocka_unit_test(test_limits),          cmocka_unit_test(test_brk),
         cmocka_unit_test(test_mremap),          cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random),          cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
