@@ -194,7 +194,7 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
         return f->ops->llseek(f, off, whence);
     LOCKED(&f->pos_lock);
     int64_t pos;
-    if (f->ops->llseek && whence >= LINUX_SEEK_DATA) {
+    if (f->ops->llseek && (whence >= LINUX_SEEK_DATA || inode_type(f->inode) == LINUX_S_IFCHR)) {
         pos = f->ops->llseek(f, off, whence);
         if (pos < 0)
             return pos;

@@ -23,7 +23,12 @@ static int64_t kernel_from(struct uio *u, void *dst, size_t n) {
     u->left -= n;
     return (int64_t)n;
 }
-static const struct uio_ops kernel_ops = {kernel_to, kernel_from};
+static void kernel_back(struct uio *u, size_t n) {
+    struct uio_kernel *k = container_of(u, struct uio_kernel, u);
+    k->p -= n;
+    u->left += n;
+}
+static const struct uio_ops kernel_ops = {kernel_to, kernel_from, kernel_back};
 void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
     *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
 }
@@ -63,8 +68,11 @@ int64_t uio_write_fd(int fd, struct uio *u, uint64_t off) {
             ssize_t n = pwrite(fd, buf + at, (size_t)(got - at), (off_t)(off + (uint64_t)done));
             if (n < 0 && errno == EINTR)
                 continue;
-            if (n <= 0)
-                return done ? done : n ? -errno : -LINUX_EIO;
+            if (n <= 0) {
+                int err = n ? errno : LINUX_EIO;
+                uio_back(u, (size_t)(got - at));
+                return done ? done : -err;
+            }
             at += n;
             done += n;
         }

@@ -93,6 +93,11 @@ static struct inode *anon_inode(struct vfs *v) {
     return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
 }
 
+struct inode *vfs_anon_inode(struct vfs *v, uint32_t mode, uint32_t uid, uint32_t gid) {
+    struct vfs_attr a = {.mode = mode, .ino = inode_next_ino(), .nlink = 1, .uid = uid, .gid = gid};
+    return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
+}
+
 int file_anon(struct vfs *v, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
               unsigned flags, struct file **out) {
     if (!i && !(i = anon_inode(v)))

@@ -54,12 +54,13 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
 // ---- Guest memory ----------------------------------------------------------------------------------------------
 // A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
 // they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied).
-// After a read or write that moved less than was asked for, only the returned count says how far it got: the uio itself
-// may have been copied further. A caller that goes on, or runs a parked call again, makes a new uio from the count.
+// After a read or write it stands behind the bytes that the returned count names (none after an error): what was copied
+// in further is given back with uio_back().
 struct uio;
 struct uio_ops {
     int64_t (*to)(struct uio *u, const void *src, size_t n);
     int64_t (*from)(struct uio *u, void *dst, size_t n);
+    void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
 };
 struct uio {
     const struct uio_ops *ops;
@@ -69,6 +70,7 @@ struct uio {
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
 static inline int64_t uio_to(struct uio *u, const void *src, size_t n) { return u->ops->to(u, src, n); }
 static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return u->ops->from(u, dst, n); }
+static inline void uio_back(struct uio *u, size_t n) { u->ops->back(u, n); }
 // Over a buffer of our own.
 struct uio_kernel {
     struct uio u;
@@ -143,7 +145,7 @@ struct inode_ops {
 struct file_ops {
     // At offset `off` for seekable files (FMODE_SEEK); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
     // would block (whether or not O_NONBLOCK is set: the caller parks). A short write of a stream: the caller of a
-    // blocking write goes on, with a new request for the rest. O_APPEND is resolved by vfs_write(): `off` is the place to write.
+    // blocking write goes on with the rest. O_APPEND is resolved by vfs_write(): `off` is the place to write.
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
     int64_t (*write)(struct file *f, struct uio *u, uint64_t off);
     // With the directory's lock held (but not on a superblock with no_dcache).
@@ -256,6 +258,7 @@ struct file {
     struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
     bool watched;                // was ever put into an epoll set, by somebody who held a reference
     _Atomic int32_t async_owner; // F_SETOWN, for show
+    _Atomic uint64_t read_timeout, write_timeout;  // SO_RCVTIMEO, SO_SNDTIMEO: ns; 0: none
 };
 
 // ---- The namespace (fs/vfs.c, fs/mount.c) ------------------------------------------------------------------------
@@ -417,6 +420,8 @@ int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool 
 // For a read-only one, before it is mounted: what the host changes is seen (after some 100 ms), at the price of asking.
 void goferfs_follow_host(struct superblock *sb);
 
+// An inode for file_anon() whose type or owner fstat(2) is to show (a socket's). NULL: no memory.
+struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint32_t gid);
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);

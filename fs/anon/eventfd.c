@@ -32,7 +32,6 @@ static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     uint64_t v;
     if (u->left < sizeof v)
         return -LINUX_EINVAL;
-    // A parked call is run again from the start: its request is a new one, with the same bytes.
     int64_t n = uio_from(u, &v, sizeof v);
     if (n < (int64_t)sizeof v)
         return n < 0 ? n : -LINUX_EFAULT;
@@ -43,8 +42,10 @@ static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     if (fits)
         e->count += v;
     lock_drop(&e->lock);
-    if (!fits)
+    if (!fits) {
+        uio_back(u, sizeof v);
         return -LINUX_EAGAIN;
+    }
     waitq_wake(&e->wait, LINUX_POLLIN);
     return n;
 }

@@ -110,8 +110,7 @@ static int64_t write_chunk(struct hostfd *h, char *buf, size_t n) {
     ssize_t r = retry(h, buf, n, true);
     return r < 0 ? -errno : r;
 }
-// What the host does not take is left out of the count (see uio in vfs.h: the caller's next request starts there). So
-// that little is copied twice, a stream is asked first, and given what it then surely takes.
+// So that little is copied twice, a stream is asked first, and given what it then surely takes.
 static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
     char *buf = uio_bounce();
@@ -127,19 +126,17 @@ static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     int64_t got = uio_from(u, buf, want);
     if (got <= 0)
         return got;
-    int64_t done = 0;
+    int64_t done = 0, n = 0;
     while (done < got) {
-        int64_t n = write_chunk(h, buf + done, (size_t)(got - done));
-        if (n <= 0) {
-            if (n == -LINUX_EAGAIN && done == 0)
-                return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
-            return done ? done : n;
-        }
-        done += n;
-        if (h->type != LINUX_S_IFREG)
+        n = write_chunk(h, buf + done, (size_t)(got - done));
+        done += n > 0 ? n : 0;
+        if (n <= 0 || h->type != LINUX_S_IFREG)
             break;
     }
-    return done;
+    uio_back(u, (size_t)(got - done));
+    if (n == -LINUX_EAGAIN && done == 0)
+        return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
+    return done ? done : n;
 }
 static int64_t host_llseek(struct file *f, int64_t off, int whence) {
     struct hostfd *h = f->priv;

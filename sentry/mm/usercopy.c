@@ -141,7 +141,20 @@ static int64_t user_to(struct uio *u, const void *src, size_t n) {
 static int64_t user_from(struct uio *u, void *dst, size_t n) {
     return move(container_of(u, struct uio_user, u), dst, NULL, n);
 }
-static const struct uio_ops user_ops = {.to = user_to, .from = user_from};
+static void user_back(struct uio *io, size_t n) {
+    struct uio_user *u = container_of(io, struct uio_user, u);
+    u->u.left += n;
+    while (n) {
+        if (u->off == 0) {
+            u->off = u->iov[--u->i].len;
+            continue;
+        }
+        uint64_t step = n < u->off ? n : u->off;
+        u->off -= step;
+        n -= step;
+    }
+}
+static const struct uio_ops user_ops = {.to = user_to, .from = user_from, .back = user_back};
 
 static void uio_init(struct uio_user *u, struct task *t) {
     u->u = (struct uio){.ops = &user_ops};
