@@ -79,7 +79,9 @@ struct platform {
     int proc_fd;       // O_PATH of /proc for the fallback of memory.c, -1 when not needed
     bool use_proc_mem; // process_vm_readv/writev are refused here
     _Atomic unsigned nthreads, nspaces;  // as plat_count() tells
+    void (*owner_get)(void *owner);      // struct plat_config's; may be NULL
 };
+
 
 struct plat_as {
     struct platform *p;
@@ -94,6 +96,12 @@ struct plat_as {
     pthread_mutex_t lock;       // opening mem_fd
     pthread_mutex_t word_lock;  // plat_cmpxchg32(); taken before `lock`
 };
+// A PLAT_DEATH event is handed out: holds its owner. Called under the lock that thread_destroy takes too, so that the
+// owner is still alive.
+static inline void plat_hold_owner(const struct platform *p, const struct plat_event *ev) {
+    if (ev->owner && p->owner_get)
+        p->owner_get(ev->owner);
+}
 void plat_as_init(struct plat_as *as, struct platform *p);
 void plat_as_fini(struct plat_as *as);
 // The backend's half of the pin protocol: `pid` now stands for the memory (0: none); returns when nobody uses the

@@ -17,8 +17,10 @@
 static int open_backend(const struct plat_backend *b, const struct plat_config *config, struct platform **out,
                         char *why, size_t whylen) {
     int err = b->open(config, out, why, whylen);
-    if (!err)
+    if (!err) {
         (*out)->ops = b;
+        (*out)->owner_get = config->owner_get;
+    }
     return err;
 }
 

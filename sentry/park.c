@@ -9,6 +9,7 @@
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
+#include "sentry/timeconv.h"
 
 static _Thread_local struct list ready = {NULL, NULL};
 
@@ -116,7 +117,16 @@ int64_t park_killable(struct task *t) { return atomic_load(&t->killed) ? -LINUX_
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r) {
     if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK))
         return r;
+    if (t->call.timed_out)
+        return r;
     if (park_arm_file(t, f, events) & (events | LINUX_POLLERR | LINUX_POLLHUP))
         return SYS_AGAIN;
-    return park(t);
+    uint64_t timeout = atomic_load(events & LINUX_POLLIN ? &f->read_timeout : &f->write_timeout);
+    if (!timeout)
+        return park(t);
+    park_deadline(t, time_after(timeout));
+    if (t->call.timed_out)
+        return r;
+    r = park(t);
+    return r == -LINUX_ERESTARTSYS ? -LINUX_EINTR : r;  // signal(7): with a timeout, never restarted
 }

@@ -10,6 +10,7 @@
 #include "abi/syscalls.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
 #include "sentry/mm/mm.h"
 #include "sentry/park.h"
 #include "sentry/signal/signal.h"
@@ -35,6 +36,13 @@ void task_release(struct task *t, bool with_value, int64_t value) {
         plat_answer(t->thread, value);
     else
         plat_resume(t->thread);
+}
+
+// Its host thread does the host work and comes back. (The lock: until it has gone, its death must not end the task.)
+static void flush(struct task *t) {
+    LOCKED(&t->thread_lock);
+    atomic_store(&t->state, TASK_FLUSHING);
+    plat_flush(t->thread);
 }
 
 static void call_end(struct task *t) {
@@ -145,8 +153,7 @@ static void run_call(struct task *t) {
                 return;
             continue;
         case SYS_FLUSH:
-            atomic_store(&t->state, TASK_FLUSHING);
-            plat_flush(t->thread);
+            flush(t);
             return;
         case SYS_GONE:
             return;
@@ -200,8 +207,28 @@ static void fault(struct task *t, const struct plat_event *ev) {
     return_with_regs(t);
 }
 
+// As Linux's schedule_tail(): a child writes its own number, since only now is its memory there (and it costs one round
+// trip, so only for those that asked).
+void task_start(struct task *t) {
+    if (uaddr_is_null(t->set_child_tid)) {
+        task_release(t, false, 0);
+        return;
+    }
+    flush(t);
+}
+
+static void first_run(struct task *t) {
+    copy_out(t, t->set_child_tid, &t->tid, sizeof t->tid);
+    t->set_child_tid = UADDR_NULL;
+    return_with_regs(t);
+}
+
 static void ops_done(struct task *t, const struct plat_event *ev) {
     if (claim(t, TASK_FLUSHING)) {
+        if (!uaddr_is_null(t->set_child_tid) && ev->result == 0) {
+            first_run(t);
+            return;
+        }
         t->call.flush_result = ev->result;
         t->call.again = true;
         run_call(t);
@@ -242,7 +269,7 @@ static void host_death(struct task *t, const struct plat_event *ev) {
 
 static void handle_event(const struct plat_event *ev) {
     struct task *t = ev->owner;
-    if (ev->kind == PLAT_NOTHING)
+    if (ev->kind == PLAT_NOTHING || !t)
         return;
     if (ev->kind == PLAT_DEATH) {
         host_death(t, ev);
@@ -275,8 +302,7 @@ static void handle_event(const struct plat_event *ev) {
 void run_first_exec(struct task *t) {
     t->call.nr = LINUX_NR_execve;
     t->call.again = true;
-    atomic_store(&t->state, TASK_FLUSHING);
-    plat_flush(t->thread);
+    flush(t);
 }
 
 void run_ready(void) {

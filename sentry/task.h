@@ -201,6 +201,7 @@ struct task {
     bool stop_counted;           // [S] among tg->stop.left
     struct futex_waiter futex;   // for futex(2) waits; see futex.h
     // odds and ends of Linux threads
+    uaddr_t set_child_tid;       // [o] where it writes its number when it first runs
     uaddr_t clear_child_tid;     // [o]
     uaddr_t robust_list;         // [o]
     struct rseq_reg {
@@ -255,6 +256,8 @@ static inline bool task_interrupted(struct task *t) { return atomic_load(&t->sig
 struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next);
 // Lets a task that is being handled go on: a new child of clone, or the run loop's own. (run.c)
 void task_release(struct task *t, bool with_value, int64_t value);
+// The first start of a child that clone made and published. (run.c)
+void task_start(struct task *t);
 // Ends a task that is being handled: its call's clean-up, then task_exit_self(). (run.c)
 void task_die(struct task *t, int status);
 // Makes it look: interrupts guest code, or wakes the parked call. Any thread.

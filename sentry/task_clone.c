@@ -225,7 +225,7 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     if (r->flags & LINUX_CLONE_PARENT_SETTID)
         copy_out(t, uaddr(r->parent_tid), &pid, sizeof pid);
     if (r->flags & LINUX_CLONE_CHILD_SETTID)
-        copy_out(c, uaddr(r->child_tid), &pid, sizeof pid);
+        c->set_child_tid = uaddr(r->child_tid);
     if (r->flags & LINUX_CLONE_CHILD_CLEARTID)
         c->clear_child_tid = uaddr(r->child_tid);
     if (r->flags & LINUX_CLONE_PIDFD) {
@@ -233,7 +233,7 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
         copy_out(t, uaddr(r->pidfd), &fd, sizeof fd);
     }
     t->call.done = pid;
-    task_release(c, false, 0);
+    task_start(c);
     if (!(r->flags & LINUX_CLONE_VFORK))
         return pid;
     t->call.phase = CLONE_VFORK_WAIT;

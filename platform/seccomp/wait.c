@@ -111,6 +111,7 @@ static int attend(struct sc_platform *p, struct plat_event *ev) {
         list_del(&t->death_link);
         *ev = (struct plat_event){.kind = PLAT_DEATH, .thread = &t->base, .cause = t->death_cause,
                                   .owner = atomic_load(&t->base.owner)};
+        plat_hold_owner(&p->base, ev);
         return 1;
     }
     if (p->kicked) {
