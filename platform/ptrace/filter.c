@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seccomp filter of the stubs of the ptrace platform: a second line of defence. Guest calls are taken by
 // PTRACE_SYSEMU before any filter sees them; what passes here are the calls that the tracer injects at one
-// instruction of the stub. A vsyscall is emulated by the kernel without a ptrace stop, so it is turned into a signal,
-// which is one; everything else ends the process. Written by hand: libseccomp cannot compare instruction pointers.
-#include "platform/ptrace/pt.h"
+// instruction of the stub. A vsyscall is emulated by the kernel without a ptrace stop, so it is turned into a
+// signal, which is one; everything else ends the process. Written by hand: libseccomp cannot compare
+// instruction pointers.
 #include "base/log.h"
+#include "platform/ptrace/pt.h"
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 
-#define LD(field)     (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (field))
-#define RET(action)   (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (action))
-#define JEQ(k, t, f)  (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
-#define AND(k)        (struct sock_filter) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (k))
-#define ARG_LO(n)     (offsetof(struct seccomp_data, args) + 8 * (n))
-#define IP_LO         offsetof(struct seccomp_data, instruction_pointer)
-#define IP_HI         (IP_LO + 4)
+#define LD(field)    (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (field))
+#define RET(action)  (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (action))
+#define JEQ(k, t, f) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
+#define AND(k)       (struct sock_filter) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (k))
+#define ARG_LO(n)    (offsetof(struct seccomp_data, args) + 8 * (n))
+#define IP_LO        offsetof(struct seccomp_data, instruction_pointer)
+#define IP_HI        (IP_LO + 4)
 
 #define VSYSCALL_PAGE_HI 0xffffffffu
 #define VSYSCALL_PAGE_LO 0xff600000u
@@ -49,7 +50,8 @@ static void allow_values(struct prog *b, uint32_t nr, unsigned arg, const uint32
     put(b, RET(SECCOMP_RET_KILL_PROCESS));
 }
 
-// call_ip: what the kernel shows as instruction pointer for the injected call, the address behind the instruction.
+// call_ip: what the kernel shows as instruction pointer for the injected call, the address behind the
+// instruction.
 unsigned pt_filter(uint64_t call_ip, struct sock_filter *out) {
     struct prog b = {out, 0};
     put(&b, LD(offsetof(struct seccomp_data, arch)));

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where guest threads run. A ptrace round trip within one CPU costs 8 us; with the tracer asleep on another CPU it
-// costs 50 us, and left alone the host spreads the two, because each finds the other's CPU busy. So while the guest
-// does little more than call the sentry, one thread at a time, tracer and guest threads are bound to one CPU. The
-// binding is given up when there is work for more CPUs: more than two threads run, or one runs for longer than a
-// sleep of pt_patience() without a call; and now and then anyway, so that the host can choose another CPU.
+// Where guest threads run. A ptrace round trip within one CPU costs 8 us; with the tracer asleep on another
+// CPU it costs 50 us, and left alone the host spreads the two, because each finds the other's CPU busy. So
+// while the guest does little more than call the sentry, one thread at a time, tracer and guest threads are
+// bound to one CPU. The binding is given up when there is work for more CPUs: more than two threads run, or
+// one runs for longer than a sleep of pt_patience() without a call; and now and then anyway, so that the host
+// can choose another CPU.
 //
-// A sentry thread that the tracer makes while it is bound inherits the binding: sentry threads are made at the start.
-// Tracer only, under platform.lock. Cost: one host call for a thread that changes its place.
+// A sentry thread that the tracer makes while it is bound inherits the binding: sentry threads are made at
+// the start. Tracer only, under platform.lock. Cost: one host call for a thread that changes its place.
 #include "platform/ptrace/pt.h"
 
-#define CALM_CALLS  32u    // so many calls in a row with at most one other thread running
-#define BOUND_CALLS 8192u  // the longest time of one binding
+#define CALM_CALLS  32u   // so many calls in a row with at most one other thread running
+#define BOUND_CALLS 8192u // the longest time of one binding
 
 static bool place(struct pt_platform *p, int tid, int cpu) {
     cpu_set_t one;
@@ -34,8 +35,8 @@ void pt_unfollow(struct pt_platform *p) {
         return;
     p->cpu = -1;
     place(p, p->tracer_tid, -1);
-    list_for_each(as, &p->spaces, link) {
-        list_for_each(t, &as->threads, as_link) {
+    list_for_each (as, &p->spaces, link) {
+        list_for_each (t, &as->threads, as_link) {
             if (t->cpu >= 0 && (t->state == PT_RUNNING || t->state == PT_WORKING)) {
                 t->cpu = -1;
                 place(p, t->tid, -1);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing the ptrace platform: finds out, by doing it, whether this host lets us trace; makes the zygote.
-// Called by the sentry thread that becomes the tracer, while the process has no other thread.
-#include "platform/ptrace/pt.h"
+// Opening and closing the ptrace platform: finds out, by doing it, whether this host lets us trace; makes the
+// zygote. Called by the sentry thread that becomes the tracer, while the process has no other thread.
 #include "abi/errno.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,8 @@ static int __attribute__((format(printf, 3, 4))) fail(struct reason *why, int er
     return err < 0 ? err : -LINUX_EIO;
 }
 
-// In the child, before it becomes a stub: waits until it is traced, and keeps one descriptor, the channel's far end.
+// In the child, before it becomes a stub: waits until it is traced, and keeps one descriptor, the channel's
+// far end.
 static int child_prepare(void *arg) {
     int far = *(int *)arg;
     char byte;
@@ -42,7 +43,7 @@ static int child_prepare(void *arg) {
         return 1;
     if (syscall(SYS_close_range, PT_FD_CHANNEL + 1, ~0u, 0) == 0)
         return 0;
-    for (int fd = PT_FD_CHANNEL + 1; fd < 65536; fd++)  // before Linux 5.9
+    for (int fd = PT_FD_CHANNEL + 1; fd < 65536; fd++) // before Linux 5.9
         syscall(SYS_close, fd);
     return 0;
 }
@@ -63,7 +64,8 @@ static int seize(pid_t pid, struct reason *why) {
     int err = -errno, scope = yama_scope();
     if (scope >= 2)
         return fail(why, err, "ptrace: this host forbids tracing (kernel.yama.ptrace_scope is %d)", scope);
-    return fail(why, err, "ptrace: PTRACE_SEIZE: %s (forbidden by a container's seccomp profile?)", strerror(-err));
+    return fail(why, err, "ptrace: PTRACE_SEIZE: %s (forbidden by a container's seccomp profile?)",
+                strerror(-err));
 }
 
 // The next stop of the zygote, with its registers. 0 or -errno.
@@ -84,8 +86,10 @@ static int wait_ready(struct pt_platform *p, pid_t pid, struct reason *why) {
     for (;;) {
         int err = zygote_stop(pid, &status, &regs);
         if (err != 0)
-            return fail(why, err, "ptrace: the first stub ended during its start (status %#x)", (unsigned)status);
-        if (status >> 8 == SIGTRAP && regs.rip >= p->place.base && regs.rip < p->place.base + p->place.text_len)
+            return fail(why, err, "ptrace: the first stub ended during its start (status %#x)",
+                        (unsigned)status);
+        if (status >> 8 == SIGTRAP && regs.rip >= p->place.base &&
+            regs.rip < p->place.base + p->place.text_len)
             return 0;
         if (status >> 16 == 0 && (status >> 8 == SIGSEGV || status >> 8 == SIGBUS || status >> 8 == SIGILL))
             return fail(why, -EIO, "ptrace: the first stub died of signal %d at its start", status >> 8);
@@ -193,7 +197,7 @@ static int start_zygote(struct pt_platform *p, const struct plat_config *config,
 static void block_signals(void) {
     struct sigaction dfl = {.sa_handler = SIG_DFL};
     sigset_t set;
-    sigaction(SIGCHLD, &dfl, NULL);  // ignored, or with SA_NOCLDSTOP, stops would not be told
+    sigaction(SIGCHLD, &dfl, NULL); // ignored, or with SA_NOCLDSTOP, stops would not be told
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, PLAT_KICK_SIGNAL);
@@ -247,14 +251,15 @@ int pt_open(const struct plat_config *config, struct platform **out, char *whyte
     return 0;
 }
 
-// A child whose clone was under way is known to nobody; its first stop shows it. (A wait for ends shows stops too.)
+// A child whose clone was under way is known to nobody; its first stop shows it. (A wait for ends shows stops
+// too.)
 static void end_all(struct pt_platform *p) {
     struct pt_as *as;
     struct pt_thread *t;
     siginfo_t info;
     pt_orphans(p);
-    list_for_each(as, &p->spaces, link) {
-        list_for_each(t, &as->threads, as_link)
+    list_for_each (as, &p->spaces, link) {
+        list_for_each (t, &as->threads, as_link)
             pt_kill(t->proc);
     }
     // One that failed early is not in its own group yet; afterwards all others are met through the group.
@@ -307,9 +312,15 @@ void pt_close(struct platform *base) {
     free(p);
 }
 
-static void no_block(struct platform *p) { (void)p; }
-static int host_tid(const struct plat_thread *t) { return pt_thread_of(t)->tid; }
-static int host_pid(const struct plat_thread *t) { return pt_thread_of(t)->proc->pid; }
+static void no_block(struct platform *p) {
+    (void)p;
+}
+static int host_tid(const struct plat_thread *t) {
+    return pt_thread_of(t)->tid;
+}
+static int host_pid(const struct plat_thread *t) {
+    return pt_thread_of(t)->proc->pid;
+}
 
 const struct plat_backend plat_ptrace = {
     .name = "ptrace",

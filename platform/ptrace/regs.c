@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of traced threads. The general ones are fetched once per stop and written back only when they changed;
-// FP state goes straight to the host. Tracer only: platform.h allows these calls just to the receiver of an event.
-#include "platform/ptrace/pt.h"
+// Registers of traced threads. The general ones are fetched once per stop and written back only when they
+// changed; FP state goes straight to the host. Tracer only: platform.h allows these calls just to the
+// receiver of an event.
 #include "abi/errno.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
@@ -22,7 +23,9 @@ int pt_fetch_regs(struct pt_thread *t) {
 }
 
 // -512..-516 are the kernel's own restart codes: with a call number in orig_rax it would act on them.
-bool pt_restart_code(uint64_t rax) { return (int64_t)rax >= -516 && (int64_t)rax <= -512; }
+bool pt_restart_code(uint64_t rax) {
+    return (int64_t)rax >= -516 && (int64_t)rax <= -512;
+}
 
 int pt_store_regs(struct pt_thread *t) {
     long rc = 0;
@@ -65,9 +68,10 @@ int pt_set_regs(struct plat_thread *base, const struct lx_regs *in) {
     return 0;
 }
 
-// Was the call made otherwise than by `syscall` in 64-bit code? That instruction leaves rip in rcx and eflags in r11,
-// which spares asking the kernel. (A guest that prepares both and says int 0x80 is served as if it had said syscall:
-// it gains nothing. On CPUs with FRED the registers stay as they were, and the kernel is asked.)
+// Was the call made otherwise than by `syscall` in 64-bit code? That instruction leaves rip in rcx and eflags
+// in r11, which spares asking the kernel. (A guest that prepares both and says int 0x80 is served as if it
+// had said syscall: it gains nothing. On CPUs with FRED the registers stay as they were, and the kernel is
+// asked.)
 bool pt_foreign_call(struct pt_thread *t) {
     const struct lx_regs *r = &t->regs;
     if (r->cs != LINUX_USER_CS)
@@ -75,7 +79,8 @@ bool pt_foreign_call(struct pt_thread *t) {
     if (r->rcx == r->rip && r->r11 == r->eflags)
         return false;
     struct __ptrace_syscall_info info;
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof(info), &info) < (long)offsetof(struct __ptrace_syscall_info, entry))
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof(info), &info) <
+        (long)offsetof(struct __ptrace_syscall_info, entry))
         return true;
     return info.arch != AUDIT_ARCH_X86_64;
 }
@@ -111,7 +116,7 @@ int64_t pt_get_fpstate(struct plat_thread *base, void *buf, size_t len) {
         else if (t->fresh)
             pt_initial_fp(buf, size);
         else
-            return -LINUX_EAGAIN;  // LIMIT: of a clone that has not had its first stop yet
+            return -LINUX_EAGAIN; // LIMIT: of a clone that has not had its first stop yet
         return (int64_t)size;
     }
     struct iovec iov = {buf, size};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sentry asks of a thread: let it go, interrupt it, end it. Any sentry thread may ask; the tracer carries it
-// out (at once when it is the asker), as soon as the thread's state allows it.
+// What the sentry asks of a thread: let it go, interrupt it, end it. Any sentry thread may ask; the tracer
+// carries it out (at once when it is the asker), as soon as the thread's state allows it.
 #include "platform/ptrace/pt.h"
 #include <errno.h>
 #include <signal.h>
@@ -8,8 +8,8 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-// Into guest code. Cost: one host call, two with a new rax, or with new registers. A thread that was killed meanwhile
-// answers ESRCH to all of them; its end will be seen by pt_reap().
+// Into guest code. Cost: one host call, two with a new rax, or with new registers. A thread that was killed
+// meanwhile answers ESRCH to all of them; its end will be seen by pt_reap().
 void pt_go(struct pt_thread *t) {
     t->let = LET_NONE;
     pt_follow(t);
@@ -35,9 +35,13 @@ static void exit_thread(struct pt_thread *t) {
 
 static void apply_destroyed(struct pt_thread *t) {
     switch (t->state) {
-    case PT_GONE: pt_free_thread(t); return;
-    case PT_STARTING:  // its clone has not been done, or its first stop has not come: that will bring it here again
-    case PT_WORKING: break;
+    case PT_GONE:
+        pt_free_thread(t);
+        return;
+    case PT_STARTING: // its clone has not been done, or its first stop has not come: that will bring it here
+                      // again
+    case PT_WORKING:
+        break;
     case PT_RUNNING:
         if (t->proc->nlive != 0 && !t->interrupt_sent) {
             t->interrupt_sent = true;
@@ -49,7 +53,8 @@ static void apply_destroyed(struct pt_thread *t) {
         if (t->proc->nlive != 0 && !t->proc->killed)
             exit_thread(t);
         break;
-    case PT_EXITING: break;
+    case PT_EXITING:
+        break;
     }
     if (t->proc->nlive == 0)
         pt_kill(t->proc);
@@ -123,9 +128,15 @@ static void let(struct plat_thread *base, enum pt_let how, int64_t value) {
     ask(p, t);
 }
 
-void pt_answer(struct plat_thread *t, int64_t value) { let(t, LET_ANSWER, value); }
-void pt_resume(struct plat_thread *t) { let(t, LET_RESUME, 0); }
-void pt_flush(struct plat_thread *t) { let(t, LET_FLUSH, 0); }
+void pt_answer(struct plat_thread *t, int64_t value) {
+    let(t, LET_ANSWER, value);
+}
+void pt_resume(struct plat_thread *t) {
+    let(t, LET_RESUME, 0);
+}
+void pt_flush(struct plat_thread *t) {
+    let(t, LET_FLUSH, 0);
+}
 
 void pt_interrupt(struct plat_thread *base) {
     struct pt_thread *t = pt_thread_of(base);

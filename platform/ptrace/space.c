@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clean address spaces: the zygote is a stub that never runs guest code; it is made to clone itself. A few are kept
-// ready, made while the tracer has nothing else to do. Any sentry thread may call the two of platform.h.
-#include "platform/ptrace/pt.h"
+// Clean address spaces: the zygote is a stub that never runs guest code; it is made to clone itself. A few
+// are kept ready, made while the tracer has nothing else to do. Any sentry thread may call the two of
+// platform.h.
 #include "abi/errno.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <signal.h>
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ static struct pt_thread *order_stub(struct pt_platform *p) {
     struct pt_as *as = w ? pt_new_as(p) : NULL;
     struct pt_thread *t = as ? pt_new_thread(as, NULL) : NULL;
     if (as)
-        atomic_fetch_sub(&p->base.nspaces, 1);  // counted when it is given out
+        atomic_fetch_sub(&p->base.nspaces, 1); // counted when it is given out
     if (!t) {
         if (as) {
             as->released = true;
@@ -97,7 +98,7 @@ void pt_as_release(struct plat_as *base) {
     }
     if (pt_in_tracer(p)) {
         struct pt_thread *t;
-        list_for_each(t, &as->threads, as_link)
+        list_for_each (t, &as->threads, as_link)
             pt_kill(t->proc);
         return;
     }

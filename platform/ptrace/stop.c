@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a ptrace stop means: a system call, a fault, the answer to an interrupt, the end of an injected call, the
-// first stop of a new thread. Signals are never delivered to a stub. Tracer only, under platform.lock.
-#include "platform/ptrace/pt.h"
+// What a ptrace stop means: a system call, a fault, the answer to an interrupt, the end of an injected call,
+// the first stop of a new thread. Signals are never delivered to a stub. Tracer only, under platform.lock.
 #include "abi/signal.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,8 +20,8 @@ void pt_post(struct pt_thread *t, enum plat_event_kind kind) {
         list_add_tail(&pt_owner(t)->ready, &t->ready_link);
 }
 
-// LIMIT: ptrace does not show the trap number and error code; they are derived from the signal. Of a page fault the
-// "write" bit stays 0.
+// LIMIT: ptrace does not show the trap number and error code; they are derived from the signal. Of a page
+// fault the "write" bit stays 0.
 static void trap_of(const siginfo_t *si, const struct lx_regs *regs, struct plat_event *ev) {
     uint32_t nr = LINUX_TRAP_NR_GP, code = 0;
     switch (si->si_signo) {
@@ -40,9 +40,15 @@ static void trap_of(const siginfo_t *si, const struct lx_regs *regs, struct plat
         if ((uint64_t)(uintptr_t)si->si_addr == regs->rip)
             code |= LINUX_PF_INSTR;
         break;
-    case SIGFPE: nr = si->si_code == FPE_INTDIV ? LINUX_TRAP_NR_DE : LINUX_TRAP_NR_XF; break;
-    case SIGILL: nr = LINUX_TRAP_NR_UD; break;
-    case SIGTRAP: nr = si->si_code == SI_KERNEL ? LINUX_TRAP_NR_BP : LINUX_TRAP_NR_DB; break;
+    case SIGFPE:
+        nr = si->si_code == FPE_INTDIV ? LINUX_TRAP_NR_DE : LINUX_TRAP_NR_XF;
+        break;
+    case SIGILL:
+        nr = LINUX_TRAP_NR_UD;
+        break;
+    case SIGTRAP:
+        nr = si->si_code == SI_KERNEL ? LINUX_TRAP_NR_BP : LINUX_TRAP_NR_DB;
+        break;
     }
     ev->fault.trapno = nr;
     ev->fault.error_code = code;
@@ -58,8 +64,8 @@ static void fill_call(struct pt_thread *t, uint64_t nr, bool foreign) {
     pt_post(t, PLAT_SYSCALL);
 }
 
-// A signal for the stub. Those that the guest's own instructions raised become events; a vsyscall was turned into
-// SIGSYS by the filter; all others (somebody's kill) are dropped.
+// A signal for the stub. Those that the guest's own instructions raised become events; a vsyscall was turned
+// into SIGSYS by the filter; all others (somebody's kill) are dropped.
 static void signal_stop(struct pt_thread *t, int signo) {
     siginfo_t si;
     if (ptrace(PTRACE_GETSIGINFO, t->tid, 0, &si) < 0 || si.si_code <= 0) {
@@ -78,20 +84,23 @@ static void signal_stop(struct pt_thread *t, int signo) {
         trap_of(&si, &t->regs, &t->event);
         pt_post(t, PLAT_FAULT);
         break;
-    case SIGSYS: fill_call(t, (uint64_t)(unsigned)si.si_syscall, true); break;
-    default: pt_go(t);
+    case SIGSYS:
+        fill_call(t, (uint64_t)(unsigned)si.si_syscall, true);
+        break;
+    default:
+        pt_go(t);
     }
 }
 
 static void running_stop(struct pt_thread *t, int status) {
     pt_set_state(t, PT_STOPPED);
-    t->interrupt_sent = false;  // any stop ends it; one that was late comes as a stop for nothing
+    t->interrupt_sent = false; // any stop ends it; one that was late comes as a stop for nothing
     if (t->destroyed) {
         pt_apply(t);
         return;
     }
     if (pt_fetch_regs(t) != 0) {
-        pt_set_state(t, PT_RUNNING);  // was killed while it stopped: its end comes next
+        pt_set_state(t, PT_RUNNING); // was killed while it stopped: its end comes next
         return;
     }
     if (status == STOP_SYSCALL) {
@@ -128,12 +137,21 @@ void pt_stop(struct pt_platform *p, int tid, int status) {
         return;
     }
     switch (t->state) {
-    case PT_STARTING: pt_started(t); break;
-    case PT_RUNNING: running_stop(t, status); break;
-    case PT_WORKING: pt_work_stop(t, status); break;
-    case PT_EXITING: ptrace(PTRACE_CONT, tid, 0, 0); break;
+    case PT_STARTING:
+        pt_started(t);
+        break;
+    case PT_RUNNING:
+        running_stop(t, status);
+        break;
+    case PT_WORKING:
+        pt_work_stop(t, status);
+        break;
+    case PT_EXITING:
+        ptrace(PTRACE_CONT, tid, 0, 0);
+        break;
     case PT_STOPPED:
     case PT_QUEUED:
-    case PT_GONE: break;
+    case PT_GONE:
+        break;
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads, host processes and address spaces of the ptrace platform as objects: making them, finding a thread by its
-// host tid, and their end. All under platform.lock; host calls only in the tracer.
-#include "platform/ptrace/pt.h"
+// Threads, host processes and address spaces of the ptrace platform as objects: making them, finding a thread
+// by its host tid, and their end. All under platform.lock; host calls only in the tracer.
 #include "base/fault.h"
 #include "base/log.h"
+#include "platform/ptrace/pt.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,8 +27,8 @@ void pt_free_as_if_done(struct pt_as *as) {
     free(as);
 }
 
-// join: the process that the thread will be in, NULL: one of its own. The thread takes no reference to `as`, which
-// lives as long as it has threads.
+// join: the process that the thread will be in, NULL: one of its own. The thread takes no reference to `as`,
+// which lives as long as it has threads.
 struct pt_thread *pt_new_thread(struct pt_as *as, struct pt_proc *join) {
     struct pt_thread *t = znew(struct pt_thread);
     struct pt_proc *proc = join ? join : znew(struct pt_proc);
@@ -54,7 +54,9 @@ struct pt_thread *pt_new_thread(struct pt_as *as, struct pt_proc *join) {
     return t;
 }
 
-static struct pt_thread **hash_slot(struct pt_platform *p, int tid) { return &p->hash[(unsigned)tid % PT_HASH]; }
+static struct pt_thread **hash_slot(struct pt_platform *p, int tid) {
+    return &p->hash[(unsigned)tid % PT_HASH];
+}
 
 struct pt_thread *pt_lookup(struct pt_platform *p, int tid) {
     struct pt_thread *t = *hash_slot(p, tid);
@@ -75,7 +77,9 @@ static bool busy(const struct pt_thread *t, enum pt_state s) {
     return s == PT_RUNNING || s == PT_WORKING || s == PT_EXITING || (s == PT_STARTING && t->tid != 0);
 }
 
-static bool running(enum pt_state s) { return s == PT_RUNNING || s == PT_WORKING; }
+static bool running(enum pt_state s) {
+    return s == PT_RUNNING || s == PT_WORKING;
+}
 
 void pt_set_state(struct pt_thread *t, enum pt_state state) {
     struct pt_platform *p = pt_owner(t);
@@ -119,15 +123,15 @@ void pt_bind(struct pt_thread *t, int tid) {
         pt_started(t);
 }
 
-// Another thread shall stand for the memory: t is about to end, and reaping it frees its tid. memory.c's pins are
-// waited for here, so nobody copies through a tid that is no longer ours.
+// Another thread shall stand for the memory: t is about to end, and reaping it frees its tid. memory.c's pins
+// are waited for here, so nobody copies through a tid that is no longer ours.
 void pt_move_memory_pid(struct pt_thread *t) {
     struct pt_as *as = pt_as_of(t->base.as);
     if (t->tid == 0 || atomic_load(&as->base.pid) != t->tid)
         return;
     int other = 0;
     struct pt_thread *it;
-    list_for_each(it, &as->threads, as_link) {
+    list_for_each (it, &as->threads, as_link) {
         if (it != t && it->tid != 0 && it->state != PT_GONE && it->state != PT_EXITING && !it->proc->killed) {
             other = it->tid;
             break;
@@ -136,14 +140,15 @@ void pt_move_memory_pid(struct pt_thread *t) {
     plat_as_set_pid(&as->base, other);
 }
 
-// Ends a host process with all its threads; their ends are seen by pt_reap(). Its memory may live on in others.
+// Ends a host process with all its threads; their ends are seen by pt_reap(). Its memory may live on in
+// others.
 void pt_kill(struct pt_proc *proc) {
     if (proc->pid == 0 || proc->killed)
         return;
     proc->killed = true;
     kill(proc->pid, SIGKILL);
     struct pt_thread *t;
-    list_for_each(t, &proc->as->threads, as_link) {
+    list_for_each (t, &proc->as->threads, as_link) {
         if (t->proc == proc)
             pt_move_memory_pid(t);
     }
@@ -181,12 +186,12 @@ void pt_gone(struct pt_thread *t, bool report, int cause) {
         pt_move_memory_pid(t);
         hash_remove(p, t);
         if (t->proc->pid == t->tid)
-            t->proc->killed = true;  // a leader is reaped last: the pid is free for others now
+            t->proc->killed = true; // a leader is reaped last: the pid is free for others now
     }
     if (t->internal) {
         forget_spare(p, t);
         if (t == p->zygote)
-            return;  // stays as a mark that no more stubs can be made; pt_close() frees it
+            return; // stays as a mark that no more stubs can be made; pt_close() frees it
         pt_as_of(t->base.as)->released = true;
         t->destroyed = true;
     }

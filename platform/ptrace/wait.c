@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tracer's loop: plat_wait() collects stops and turns them into events, and serves what other sentry threads ask.
-// It sleeps in sigtimedwait() for SIGCHLD (every stop and end of a stub sends one) and PLAT_KICK_SIGNAL; both are
-// blocked in all sentry threads, so one that comes before the sleep ends it at once, and none is lost.
+// The tracer's loop: plat_wait() collects stops and turns them into events, and serves what other sentry
+// threads ask. It sleeps in sigtimedwait() for SIGCHLD (every stop and end of a stub sends one) and
+// PLAT_KICK_SIGNAL; both are blocked in all sentry threads, so one that comes before the sleep ends it at
+// once, and none is lost.
 //
-// Cost of a guest's call when nothing else runs: sigtimedwait, waitid (the stop), GETREGS, POKEUSER, SYSEMU, and a
-// waitid that looks for ends.
-#include "platform/ptrace/pt.h"
+// Cost of a guest's call when nothing else runs: sigtimedwait, waitid (the stop), GETREGS, POKEUSER, SYSEMU,
+// and a waitid that looks for ends.
 #include "abi/errno.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-bool pt_in_tracer(const struct pt_platform *p) { return pthread_equal(pthread_self(), p->tracer); }
+bool pt_in_tracer(const struct pt_platform *p) {
+    return pthread_equal(pthread_self(), p->tracer);
+}
 
 void pt_wake(struct pt_platform *p) {
     if (!p->sleeping)
@@ -25,11 +28,13 @@ void pt_wake(struct pt_platform *p) {
     syscall(SYS_tgkill, p->self_pid, p->tracer_tid, PLAT_KICK_SIGNAL);
 }
 
-// One stop of a stub, not its end. The stubs are a process group of their own: no other child of ours is touched.
+// One stop of a stub, not its end. The stubs are a process group of their own: no other child of ours is
+// touched.
 static bool collect_stop(struct pt_platform *p) {
     siginfo_t info;
     memset(&info, 0, sizeof(info));
-    if (waitid(P_PGID, (id_t)p->pgid, &info, WSTOPPED | WNOHANG | __WALL | __WNOTHREAD) < 0 || info.si_pid == 0)
+    if (waitid(P_PGID, (id_t)p->pgid, &info, WSTOPPED | WNOHANG | __WALL | __WNOTHREAD) < 0 ||
+        info.si_pid == 0)
         return false;
     pt_stop(p, info.si_pid, info.si_status);
     return true;
@@ -56,8 +61,9 @@ static void early_end(struct pt_platform *p, int tid, int cause) {
     p->early = early;
 }
 
-// Ends are looked at first and reaped afterwards: between the two, nobody may copy through that tid any more. A wait
-// for ends shows the stops of traced threads too, asked or not: one that has come meanwhile is taken as a stop.
+// Ends are looked at first and reaped afterwards: between the two, nobody may copy through that tid any more.
+// A wait for ends shows the stops of traced threads too, asked or not: one that has come meanwhile is taken
+// as a stop.
 void pt_reap(struct pt_platform *p) {
     const int how = WEXITED | WNOHANG | __WALL | __WNOTHREAD;
     siginfo_t info;
@@ -94,7 +100,7 @@ static void serve_commands(struct pt_platform *p) {
         struct pt_as *as = list_first(&p->kills, struct pt_as, kill_link);
         struct pt_thread *t;
         list_del(&as->kill_link);
-        list_for_each(t, &as->threads, as_link)
+        list_for_each (t, &as->threads, as_link)
             pt_kill(t->proc);
         pt_free_as_if_done(as);
     }
@@ -130,6 +136,8 @@ static void take_event(struct pt_platform *p, struct plat_event *ev) {
     *ev = t->event;
     ev->thread = &t->base;
     ev->owner = atomic_load(&t->base.owner);
+    if (ev->kind == PLAT_DEATH)
+        plat_hold_owner(&p->base, ev);
 }
 
 int pt_wait(struct platform *base, struct plat_event *ev) {

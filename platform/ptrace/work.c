@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host work of a thread: a queue of operations that its own host thread carries out by injected calls, one after the
-// other, before it goes on. pt.h tells how a call is injected and how descriptors travel.
-#include "platform/ptrace/pt.h"
+// Host work of a thread: a queue of operations that its own host thread carries out by injected calls, one
+// after the other, before it goes on. pt.h tells how a call is injected and how descriptors travel.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "platform/ptrace/pt.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ struct channel_page {
     char byte;
 };
 
-// Makes the stopped thread run one host call; its next stop is expected by the caller's state. Cost: two host calls,
-// and two for the stop.
+// Makes the stopped thread run one host call; its next stop is expected by the caller's state. Cost: two host
+// calls, and two for the stop.
 int pt_inject(struct pt_thread *t, const struct host_call *call) {
     struct pt_platform *p = pt_owner(t);
     struct lx_regs regs = {
@@ -62,7 +62,7 @@ static void call_host(struct pt_thread *t, const struct host_call *call, enum pt
 // ---- the channel ----
 
 static void channel_discard(struct pt_platform *p) {
-    struct msghdr m = {0};  // no room for descriptors: the kernel drops them
+    struct msghdr m = {0}; // no room for descriptors: the kernel drops them
     while (recvmsg(p->channel_far, &m, MSG_DONTWAIT) >= 0)
         ;
 }
@@ -74,7 +74,8 @@ static int channel_send(struct pt_platform *p, int fd) {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } control;
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     memset(&control, 0, sizeof(control));
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     c->cmsg_level = SOL_SOCKET;
@@ -95,7 +96,7 @@ static int channel_prepare(struct pt_thread *t) {
     };
     struct iovec local = {&page, sizeof(page)}, remote = {(void *)at, sizeof(page)};
     int64_t n = plat_memory_raw(t->base.as, true, &local, 1, &remote, 1);
-    if (n == -LINUX_ESRCH) {  // who stands for the memory is dying, unnoticed so far
+    if (n == -LINUX_ESRCH) { // who stands for the memory is dying, unnoticed so far
         plat_as_set_pid(t->base.as, t->tid);
         n = plat_memory_raw(t->base.as, true, &local, 1, &remote, 1);
     }
@@ -103,10 +104,10 @@ static int channel_prepare(struct pt_thread *t) {
 }
 
 static void finish(struct pt_thread *t, int64_t error);
+static void begin_clone(struct pt_thread *t);
 
-static void channel_start(struct pt_thread *t) {
+static void channel_receive(struct pt_thread *t) {
     struct pt_platform *p = pt_owner(t);
-    p->channel_owner = t;
     int err = channel_prepare(t);
     if (err == 0)
         err = channel_send(p, t->now->op.fd);
@@ -120,13 +121,21 @@ static void channel_start(struct pt_thread *t) {
     call_host(t, &call, STEP_RECEIVE);
 }
 
+static void channel_start(struct pt_thread *t) {
+    pt_owner(t)->channel_owner = t;
+    if (t->now->child)
+        begin_clone(t);
+    else
+        channel_receive(t);
+}
+
 void pt_channel_leave(struct pt_thread *t) {
     struct pt_platform *p = pt_owner(t);
     list_del(&t->channel_link);
     if (p->channel_owner != t)
         return;
     if (t->step == STEP_RECEIVE)
-        channel_discard(p);  // perhaps it was not taken
+        channel_discard(p); // perhaps it was not taken
     p->channel_owner = NULL;
     if (!list_empty(&p->channel_waiters)) {
         struct pt_thread *next = list_first(&p->channel_waiters, struct pt_thread, channel_link);
@@ -156,15 +165,26 @@ void pt_free_work(struct pt_work *w) {
     free(w);
 }
 
-static bool is_clone(const struct pt_thread *t) { return t->now && t->now->child; }
+static bool is_clone(const struct pt_thread *t) {
+    return t->now && t->now->child;
+}
 
-static void begin_clone(struct pt_thread *t, struct pt_work *w) {
+// A new process copies the table of descriptors. It must not be made while a sibling thread has a file in
+// there, or the copy's own would get another number: such clones own the channel. (The zygote has no
+// siblings.)
+static bool clone_needs_channel(const struct pt_thread *t, const struct pt_work *w) {
+    return w->clone_flags != PT_CLONE_THREAD && t != pt_owner(t)->zygote;
+}
+
+static void begin_clone(struct pt_thread *t) {
+    struct pt_work *w = t->now;
     if (w->child->destroyed) {
-        pt_gone(w->child, false, 0);
-        w->child = NULL;
+        pt_gone(take_ptr(w->child), false, 0);
+        pt_channel_leave(t);
         finish(t, 0);
         return;
     }
+    t->cloning = true;
     pt_owner(t)->nclones++;
     const struct host_call call = {SYS_clone, {w->clone_flags}};
     call_host(t, &call, STEP_CALL);
@@ -182,10 +202,10 @@ static void next(struct pt_thread *t) {
     struct pt_work *w = list_first(&t->work, struct pt_work, link);
     list_del(&w->link);
     t->now = w;
-    if (w->child) {
-        begin_clone(t, w);
-    } else if (w->op.fd >= 0) {
+    if (w->child ? clone_needs_channel(t, w) : w->op.fd >= 0) {
         channel_enter(t);
+    } else if (w->child) {
+        begin_clone(t);
     } else {
         struct host_call call;
         plat_op_call(&w->op, -1, &call);
@@ -195,7 +215,7 @@ static void next(struct pt_thread *t) {
 
 static void finish(struct pt_thread *t, int64_t error) {
     pt_free_work(take_ptr(t->now));
-    if (t != pt_owner(t)->zygote)  // each of the zygote's children hears of its own failure
+    if (t != pt_owner(t)->zygote) // each of the zygote's children hears of its own failure
         t->result = error;
     next(t);
 }
@@ -206,7 +226,9 @@ void pt_work_begin(struct pt_thread *t) {
     next(t);
 }
 
-static void clone_ended(struct pt_platform *p) {
+static void clone_ended(struct pt_thread *t) {
+    struct pt_platform *p = pt_owner(t);
+    t->cloning = false;
     p->nclones--;
     if (p->nclones == 0)
         pt_orphans(p);
@@ -225,7 +247,8 @@ static void cloned(struct pt_thread *t, int64_t result) {
             p->no_spares = true;
         pt_gone(child, t == p->zygote, 0);
     }
-    clone_ended(p);
+    clone_ended(t);
+    pt_channel_leave(t);
     finish(t, result);
 }
 
@@ -241,8 +264,8 @@ static void op_done(struct pt_thread *t, int64_t result) {
     call_host(t, &call, STEP_CLOSE);
 }
 
-// The file is mapped (or not) and its descriptor closed: the channel is free for others. Populating may take long,
-// so it is done after that; its result does not matter, as with MAP_POPULATE.
+// The file is mapped (or not) and its descriptor closed: the channel is free for others. Populating may take
+// long, so it is done after that; its result does not matter, as with MAP_POPULATE.
 static void file_done(struct pt_thread *t) {
     const struct plat_op *op = &t->now->op;
     pt_channel_leave(t);
@@ -270,9 +293,15 @@ static void received(struct pt_thread *t, int64_t result) {
 
 static void call_done(struct pt_thread *t, int64_t result) {
     switch (t->step) {
-    case STEP_RECEIVE: received(t, result); break;
-    case STEP_CLOSE: file_done(t); break;
-    case STEP_POPULATE: finish(t, 0); break;
+    case STEP_RECEIVE:
+        received(t, result);
+        break;
+    case STEP_CLOSE:
+        file_done(t);
+        break;
+    case STEP_POPULATE:
+        finish(t, 0);
+        break;
     case STEP_CALL:
         if (is_clone(t))
             cloned(t, result);
@@ -282,9 +311,9 @@ static void call_done(struct pt_thread *t, int64_t result) {
     }
 }
 
-// A stop of a thread that makes an injected call. What counts is the fault of the gate's `ret`; signals of others and
-// stale interrupts are dropped, and the host kernel restarts the call if one of them broke it off. A fault anywhere
-// else there ends the process.
+// A stop of a thread that makes an injected call. What counts is the fault of the gate's `ret`; signals of
+// others and stale interrupts are dropped, and the host kernel restarts the call if one of them broke it off.
+// A fault anywhere else there ends the process.
 void pt_work_stop(struct pt_thread *t, int status) {
     uint64_t behind = stub_gate(&pt_owner(t)->place) + 2;
     struct lx_regs regs;
@@ -292,7 +321,7 @@ void pt_work_stop(struct pt_thread *t, int status) {
     t->interrupt_sent = false;
     if (status == SIGBUS || status == SIGSEGV) {
         if (ptrace(PTRACE_GETREGS, t->tid, 0, &regs) < 0)
-            return;  // was killed: its end comes next
+            return; // was killed: its end comes next
         if (regs.rip == behind && !pt_restart_code(regs.rax)) {
             call_done(t, (int64_t)regs.rax);
             return;
@@ -311,8 +340,9 @@ void pt_work_drop(struct pt_thread *t) {
     if (is_clone(t)) {
         struct pt_thread *child = take_ptr(t->now->child);
         pt_gone(child, t == p->zygote || child->let != LET_NONE, 0);
-        clone_ended(p);
     }
+    if (t->cloning)
+        clone_ended(t);
     pt_free_work(take_ptr(t->now));
     while (!list_empty(&t->work)) {
         struct pt_work *w = list_first(&t->work, struct pt_work, link);

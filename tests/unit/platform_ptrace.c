@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ptrace platform with a raw machine-code guest: calls, host work, faults, clones, interrupts, FP state, foreign
-// entries, other sentry threads, ends. What both platforms promise is in platform_conformance.c; this file has what
-// is particular to ptrace, and prints the cost of a round trip.
+// The ptrace platform with a raw machine-code guest: calls, host work, faults, clones, interrupts, FP state,
+// foreign entries, other sentry threads, ends. What both platforms promise is in platform_conformance.c; this
+// file has what is particular to ptrace, and prints the cost of a round trip.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "abi/signal.h"
@@ -29,29 +29,33 @@
 #define STACK 0x30000000ull
 
 // The guest: position independent, entered at one of its labels with arguments in registers.
-__asm__(".pushsection .text\n"
-        ".globl guest_start, guest_loop, guest_int80, guest_ud, guest_store, guest_spin, guest_call, guest_vsys\n"
-        ".globl guest_load, guest_sse, guest_jump, guest_int3, guest_end, guest_div\n"
-        "guest_start:\n"
-        "guest_loop: mov $110, %eax; syscall; jmp guest_loop\n"
-        "guest_call: syscall; jmp guest_call\n"
-        "guest_int80: mov $20, %eax; int $0x80; jmp guest_int80\n"
-        "guest_ud: ud2\n"
-        "guest_int3: int3; mov $1, %eax; syscall\n"
-        "guest_div: xor %ecx, %ecx; mov $1, %eax; xor %edx, %edx; div %ecx\n"
-        "guest_store: mov %rsi, (%rdi); mov $1000, %eax; syscall; jmp guest_store\n"
-        "guest_load: mov (%rdi), %rdi; mov $1001, %eax; syscall; jmp guest_load\n"
-        "guest_spin: incq (%rdi); jmp guest_spin\n"
-        "guest_vsys: mov $0xffffffffff600400, %rax; call *%rax; mov $1002, %eax; syscall\n"
-        "guest_sse: movq %xmm3, %rdi; mov $1003, %eax; syscall; jmp guest_sse\n"
-        "guest_jump: jmp *%rdi\n"
-        "guest_end:\n"
-        ".popsection\n");
-extern const char guest_start[], guest_loop[], guest_int80[], guest_ud[], guest_store[], guest_spin[], guest_call[],
-    guest_vsys[], guest_load[], guest_sse[], guest_jump[], guest_int3[], guest_end[], guest_div[];
+__asm__(
+    ".pushsection .text\n"
+    ".globl guest_start, guest_loop, guest_int80, guest_ud, guest_store, guest_spin, guest_call, guest_vsys\n"
+    ".globl guest_load, guest_sse, guest_jump, guest_int3, guest_end, guest_div\n"
+    "guest_start:\n"
+    "guest_loop: mov $110, %eax; syscall; jmp guest_loop\n"
+    "guest_call: syscall; jmp guest_call\n"
+    "guest_int80: mov $20, %eax; int $0x80; jmp guest_int80\n"
+    "guest_ud: ud2\n"
+    "guest_int3: int3; mov $1, %eax; syscall\n"
+    "guest_div: xor %ecx, %ecx; mov $1, %eax; xor %edx, %edx; div %ecx\n"
+    "guest_store: mov %rsi, (%rdi); mov $1000, %eax; syscall; jmp guest_store\n"
+    "guest_load: mov (%rdi), %rdi; mov $1001, %eax; syscall; jmp guest_load\n"
+    "guest_spin: incq (%rdi); jmp guest_spin\n"
+    "guest_vsys: mov $0xffffffffff600400, %rax; call *%rax; mov $1002, %eax; syscall\n"
+    "guest_sse: movq %xmm3, %rdi; mov $1003, %eax; syscall; jmp guest_sse\n"
+    "guest_jump: jmp *%rdi\n"
+    "guest_end:\n"
+    ".popsection\n");
+extern const char guest_start[], guest_loop[], guest_int80[], guest_ud[], guest_store[], guest_spin[],
+    guest_call[], guest_vsys[], guest_load[], guest_sse[], guest_jump[], guest_int3[], guest_end[],
+    guest_div[];
 
 static struct platform *P;
-static uint64_t at(const char *label) { return TEXT + (uint64_t)(label - guest_start); }
+static uint64_t at(const char *label) {
+    return TEXT + (uint64_t)(label - guest_start);
+}
 
 static struct plat_event next(void) {
     struct plat_event ev;
@@ -194,11 +198,13 @@ static void test_foreign(void **state) {
     assert_true(ev.call.foreign);
     start_at(t, guest_vsys, 0, 0);
     ev = next();
-    assert_true((ev.kind == PLAT_SYSCALL && ev.call.foreign) || (ev.kind == PLAT_FAULT && ev.fault.signo == SIGSEGV));
+    assert_true((ev.kind == PLAT_SYSCALL && ev.call.foreign) ||
+                (ev.kind == PLAT_FAULT && ev.fault.signo == SIGSEGV));
     done(as, t);
 }
 
-static void fault_of(struct plat_thread *t, const char *label, uint64_t rdi, int signo, uint64_t addr, unsigned trap) {
+static void fault_of(struct plat_thread *t, const char *label, uint64_t rdi, int signo, uint64_t addr,
+                     unsigned trap) {
     start_at(t, label, rdi, 5);
     struct plat_event ev = next_is(PLAT_FAULT, t);
     assert_int_equal(ev.fault.signo, signo);
@@ -223,7 +229,7 @@ static void test_faults(void **state) {
     close(fd);
     flush_ok(t);
     fault_of(t, guest_load, 0x50000000, SIGBUS, 0x50000000, LINUX_TRAP_NR_PF);
-    plat_resume(t);  // again, as a debugger would see it
+    plat_resume(t); // again, as a debugger would see it
     assert_int_equal(next_is(PLAT_FAULT, t).fault.signo, SIGBUS);
     done(as, t);
 }
@@ -293,7 +299,7 @@ static void test_stub_is_bare(void **state) {
     struct plat_thread *t;
     char line[512], path[64];
     fresh(&as, &t);
-    assert_int_equal(count_fds(plat_host_pid(t)), 1);  // the channel's end
+    assert_int_equal(count_fds(plat_host_pid(t)), 1); // the channel's end
     snprintf(path, sizeof(path), "/proc/%d/maps", plat_host_pid(t));
     FILE *f = fopen(path, "re");
     assert_non_null(f);
@@ -337,7 +343,7 @@ static void test_jump_into_stub(void **state) {
         plat_resume(t);
         next_is(PLAT_INTERRUPT, t);
         plat_resume(t);
-        plat_interrupt(t);  // should it spin
+        plat_interrupt(t); // should it spin
         struct plat_event ev = next();
         assert_int_not_equal(ev.kind, PLAT_DEATH);
         assert_int_not_equal(ev.kind, PLAT_OPS_DONE);
@@ -410,8 +416,50 @@ static void clone_shared(unsigned flags) {
     done(as2, child);
 }
 
-static void test_thread(void **state) { clone_shared(PLAT_CLONE_THREAD); }
-static void test_vfork(void **state) { clone_shared(PLAT_CLONE_VM); }
+static void test_thread(void **state) {
+    clone_shared(PLAT_CLONE_THREAD);
+}
+static void test_vfork(void **state) {
+    clone_shared(PLAT_CLONE_VM);
+}
+
+// A process is copied while a sibling thread has a file mapped: the copy has the one descriptor that every
+// stub has, and what is mapped there next is the right file.
+static void test_fork_while_mapping(void **state) {
+    const int rw = LINUX_PROT_READ | LINUX_PROT_WRITE;
+    struct plat_as *as, *as2, *as3;
+    struct plat_thread *t, *sibling, *child;
+    int theirs = memfd_create("theirs", MFD_CLOEXEC), ours = memfd_create("ours", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(theirs, 4096) | ftruncate(ours, 4096), 0);
+    assert_int_equal(pwrite(theirs, "theirs", 7, 0) + pwrite(ours, "ours", 5, 0), 12);
+    fresh(&as, &t);
+    assert_int_equal(plat_clone(t, PLAT_CLONE_THREAD, &sibling, &as2), 0);
+    flush_ok(t);
+    start_at(sibling, guest_loop, 0, 0);
+    next_is(PLAT_SYSCALL, sibling);
+    for (int i = 0; i < 200; i++) {
+        char got[8] = "";
+        for (int k = 0; k < 4; k++)
+            assert_int_equal(plat_map(sibling, uaddr(0x60000000), 4096, rw, 0, theirs, 0), 0);
+        if (i % 2)
+            assert_int_equal(plat_unmap(t, uaddr(0x61000000), 4096), 0);
+        assert_int_equal(plat_clone(t, i % 4 == 3 ? PLAT_CLONE_VM : 0, &child, &as3), 0);
+        plat_flush(sibling);
+        plat_flush(t);
+        assert_int_equal(next_is(PLAT_OPS_DONE, NULL).result, 0);
+        assert_int_equal(next_is(PLAT_OPS_DONE, NULL).result, 0);
+        assert_int_equal(plat_map(child, uaddr(0x50000000), 4096, rw, 0, ours, 0), 0);
+        flush_ok(child);
+        assert_int_equal(plat_copy_in(as3, got, uaddr(0x50000000), 5), 5);
+        assert_string_equal(got, "ours");
+        assert_int_equal(count_fds(plat_host_pid(child)), 1);
+        done(as3, child);
+    }
+    close(theirs);
+    close(ours);
+    done(as2, sibling);
+    done(as, t);
+}
 
 static void test_interrupt(void **state) {
     struct plat_as *as;
@@ -463,10 +511,10 @@ static void test_fp(void **state) {
     flush_ok(t);
     plat_resume(child);
     assert_int_equal(next_is(PLAT_SYSCALL, child).call.args[0], value);
-    image[520] = 1;  // xcomp_bv
+    image[520] = 1; // xcomp_bv
     assert_int_equal(plat_set_fpstate(t, image, size), -LINUX_EINVAL);
     image[520] = 0;
-    image[27] = 1;  // a reserved bit of mxcsr
+    image[27] = 1; // a reserved bit of mxcsr
     assert_int_equal(plat_set_fpstate(t, image, size), -LINUX_EINVAL);
     free(image);
     done(as, t);
@@ -515,11 +563,21 @@ static void *helper_main(void *arg) {
     struct timespec nap = {0, 1000000};
     nanosleep(&nap, NULL);
     switch (h->what) {
-    case 0: plat_answer(h->t, 7); break;
-    case 1: plat_interrupt(h->t); break;
-    case 2: plat_thread_destroy(h->t); break;
-    case 3: plat_kick(P); break;
-    case 4: plat_shutdown(P); break;
+    case 0:
+        plat_answer(h->t, 7);
+        break;
+    case 1:
+        plat_interrupt(h->t);
+        break;
+    case 2:
+        plat_thread_destroy(h->t);
+        break;
+    case 3:
+        plat_kick(P);
+        break;
+    case 4:
+        plat_shutdown(P);
+        break;
     }
     return NULL;
 }
@@ -570,7 +628,12 @@ static void test_crowd(void **state) {
     start_at(t[0], guest_loop, 0, 0);
     next_is(PLAT_SYSCALL, t[0]);
     for (int i = 1; i < N; i++)
-        assert_int_equal(plat_clone(t[0], i % 3 == 0 ? 0 : i % 3 == 1 ? PLAT_CLONE_THREAD : PLAT_CLONE_VM, &t[i], &as[i]), 0);
+        assert_int_equal(plat_clone(t[0],
+                                    i % 3 == 0   ? 0
+                                    : i % 3 == 1 ? PLAT_CLONE_THREAD
+                                                 : PLAT_CLONE_VM,
+                                    &t[i], &as[i]),
+                         0);
     flush_ok(t[0]);
     for (int i = 0; i < N; i++)
         plat_resume(t[i]);
@@ -590,8 +653,8 @@ static void test_crowd(void **state) {
         plat_as_put(as[i]);
 }
 
-// Host processes die at any moment while they work, clone and share; every thread that the sentry still has reports
-// its death once, and nothing is left.
+// Host processes die at any moment while they work, clone and share; every thread that the sentry still has
+// reports its death once, and nothing is left.
 static void test_killed_crowd(void **state) {
     enum { N = 10, ROUNDS = 60 };
     static const unsigned kinds[3] = {0, PLAT_CLONE_THREAD, PLAT_CLONE_VM};
@@ -666,10 +729,12 @@ static void test_unborn(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_platform, close_platform)
-        T(test_calls),     T(test_numbers),       T(test_foreign), T(test_faults),    T(test_host_work),
-        T(test_stub_is_bare), T(test_jump_into_stub), T(test_fork), T(test_thread),   T(test_vfork),
-        T(test_interrupt), T(test_fp),            T(test_death),   T(test_other_threads), T(test_crowd),
-        T(test_unborn),    T(test_killed_crowd),
+        T(test_calls),          T(test_numbers),       T(test_foreign),
+        T(test_faults),         T(test_host_work),     T(test_stub_is_bare),
+        T(test_jump_into_stub), T(test_fork),          T(test_thread),
+        T(test_vfork),          T(test_interrupt),     T(test_fp),
+        T(test_death),          T(test_other_threads), T(test_crowd),
+        T(test_unborn),         T(test_killed_crowd),  T(test_fork_while_mapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
