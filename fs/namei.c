@@ -31,6 +31,18 @@ static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, c
 static bool is_mountpoint(const struct dentry *d) { return atomic_load(&d->mounts) > 0; }
 static int no_op(const struct inode *dir) { return dir->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM; }
 
+// A superblock with no_dcache (procfs) is asked without its directories' locks, and has no names to make or remove: the
+// answer to every change of them. `there`: what is said when the name exists.
+static int no_changes(const struct walk *w, int there) {
+    struct dentry *d;
+    int err = dcache_lookup(w->cur.dentry, w->last, w->last_len, &d);
+    if (err)
+        return err;
+    err = d->inode ? there : -LINUX_ENOENT;
+    dentry_put(d);
+    return err;
+}
+
 // ---- A new name ------------------------------------------------------------------------------------------------------
 // Stopped before the last component, with its directory locked and the (negative) name looked up.
 struct place {
@@ -53,6 +65,10 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
     if (!inode_is_dir(p->dir)) {
         p->dir = NULL;
         return -LINUX_ENOTDIR;
+    }
+    if (p->dir->sb->no_dcache) {
+        p->dir = NULL;
+        return no_changes(&p->w, -LINUX_EEXIST);
     }
     lock_take(&p->dir->lock);
     err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, &p->d);
@@ -182,6 +198,10 @@ static int place_old(struct place *p, struct dentry **held) {
         p->dir = NULL;
         return -LINUX_ENOTDIR;
     }
+    if (p->dir->sb->no_dcache) {
+        p->dir = NULL;
+        return no_changes(&p->w, -LINUX_EPERM);
+    }
     lock_take(&p->dir->lock);
     return dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, held);
 }
@@ -271,7 +291,7 @@ static int rename_parents(struct rename *r) {
         return -LINUX_EROFS;
     if (!inode_is_dir(odir(r)) || !inode_is_dir(ndir(r)))
         return -LINUX_ENOTDIR;
-    return 0;
+    return odir(r)->sb->no_dcache ? no_changes(&r->ow, -LINUX_EPERM) : 0;
 }
 // Two directories at once only under the file system's rename_lock; the ancestor first.
 static void rename_lock_dirs(struct rename *r) {

@@ -190,7 +190,11 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
     *d = NULL;
     if (!inode_is_dir(dir))
         return -LINUX_ENOTDIR;
-    if (!dir->ops->revalidate && !dir->sb->no_dcache)
+    if (dir->sb->no_dcache) {  // asked without the lock, and nothing is made there
+        int found = dcache_lookup(parent, w->last, w->last_len, d);
+        return found || (*d)->inode ? found : -LINUX_ENOENT;
+    }
+    if (!dir->ops->revalidate)
         *d = dcache_find(parent, w->last, w->last_len);
     if (*d && (*d)->inode)
         return 0;
