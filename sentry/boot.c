@@ -23,6 +23,7 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
+#include "sentry/socket/socket.h"
 #include "sentry/task_impl.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -330,6 +331,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
     unsigned threads, spaces;
+    unix_teardown();
     bool clean = kernel_free(k);
     vfs_destroy(vfs);
     gofer_client_free(gofer);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect here
+// (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
+// LIMIT: filters (SO_ATTACH_FILTER), devices, timestamps and pacing are refused or kept without an effect.
+#include "abi/caps.h"
+#include "abi/poll.h"
+#include "abi/time.h"
+#include "sentry/kernel.h"
+#include "sentry/socket/socket.h"
+#include "sentry/timeconv.h"
+#include <string.h>
+
+#define BUF_MAX     212992  // net.core.wmem_max and rmem_max
+#define SNDBUF_MIN  4608
+#define RCVBUF_MIN  2304
+#define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
+
+enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT };
+
+static const unsigned char kinds[SOCK_OPT_COUNT] = {
+    [LINUX_SO_DEBUG] = OPT_ADMIN_INT,     [LINUX_SO_REUSEADDR] = OPT_BOOL,    [LINUX_SO_DONTROUTE] = OPT_BOOL,
+    [LINUX_SO_BROADCAST] = OPT_BOOL,      [LINUX_SO_KEEPALIVE] = OPT_BOOL,    [LINUX_SO_OOBINLINE] = OPT_BOOL,
+    [LINUX_SO_NO_CHECK] = OPT_BOOL,       [LINUX_SO_PRIORITY] = OPT_INT,      [LINUX_SO_BSDCOMPAT] = OPT_BOOL,
+    [LINUX_SO_REUSEPORT] = OPT_BOOL,      [LINUX_SO_PASSCRED] = OPT_BOOL,     [LINUX_SO_RCVLOWAT] = OPT_INT,
+    [LINUX_SO_TIMESTAMP] = OPT_BOOL,      [LINUX_SO_TIMESTAMPNS] = OPT_BOOL,  [LINUX_SO_PASSSEC] = OPT_BOOL,
+    [LINUX_SO_MARK] = OPT_ADMIN_INT,      [LINUX_SO_TIMESTAMPING] = OPT_INT,  [LINUX_SO_RXQ_OVFL] = OPT_BOOL,
+    [LINUX_SO_PEEK_OFF] = OPT_NONE,       [LINUX_SO_NOFCS] = OPT_BOOL,        [LINUX_SO_BUSY_POLL] = OPT_INT,
+    [LINUX_SO_MAX_PACING_RATE] = OPT_INT, [LINUX_SO_INCOMING_CPU] = OPT_INT,  [LINUX_SO_ZEROCOPY] = OPT_BOOL,
+    [LINUX_SO_SNDBUF] = OPT_BUF,          [LINUX_SO_RCVBUF] = OPT_BUF,        [LINUX_SO_SNDBUFFORCE] = OPT_BUF_FORCE,
+    [LINUX_SO_RCVBUFFORCE] = OPT_BUF_FORCE,
+};
+
+static bool is_timeout(int name) {
+    return name == LINUX_SO_RCVTIMEO || name == LINUX_SO_SNDTIMEO || name == LINUX_SO_RCVTIMEO_NEW ||
+           name == LINUX_SO_SNDTIMEO_NEW;
+}
+static _Atomic uint64_t *timeout_of(struct file *f, int name) {
+    return name == LINUX_SO_RCVTIMEO || name == LINUX_SO_RCVTIMEO_NEW ? &f->read_timeout : &f->write_timeout;
+}
+
+static int set_timeout(_Atomic uint64_t *to, const void *buf, uint32_t len) {
+    struct linux_timeval tv;
+    uint64_t ns = 0;
+    if (len < sizeof tv)
+        return -LINUX_EINVAL;
+    memcpy(&tv, buf, sizeof tv);
+    if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+        return -LINUX_EDOM;
+    if (tv.tv_sec < 0)
+        ns = 1;  // times out at once, as Linux decides
+    else
+        time_from_val(&tv, &ns);
+    if (ns > 1)
+        ns = ns > TIME_MAX - HZ_NS ? 0 : (ns + HZ_NS - 1) / HZ_NS * HZ_NS;
+    atomic_store(to, ns);
+    return 0;
+}
+
+// Twice what is asked for: Linux counts its own overhead in.
+static void set_buffer(struct socket *s, int name, int v, bool force) {
+    bool send = name == LINUX_SO_SNDBUF || name == LINUX_SO_SNDBUFFORCE;
+    int min = send ? SNDBUF_MIN : RCVBUF_MIN;
+    if (v < 0 || (v > BUF_MAX && !force))
+        v = v < 0 && force ? 0 : BUF_MAX;
+    if (v > 64 << 20)
+        v = 64 << 20;
+    v = v * 2 < min ? min : v * 2;
+    atomic_store(&s->opts[send ? LINUX_SO_SNDBUF : LINUX_SO_RCVBUF], v);
+}
+
+static int set_int(struct socket *s, struct task *t, int name, int v) {
+    switch ((enum opt_kind)kinds[name]) {
+    case OPT_BOOL:
+        atomic_store(&s->opts[name], v != 0);
+        return 0;
+    case OPT_ADMIN_INT:
+        if (!task_capable(t, LINUX_CAP_NET_ADMIN))
+            return name == LINUX_SO_DEBUG && !v ? 0 : name == LINUX_SO_DEBUG ? -LINUX_EACCES : -LINUX_EPERM;
+        atomic_store(&s->opts[name], v);
+        return 0;
+    case OPT_INT:
+        if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+            return -LINUX_EPERM;
+        if (name == LINUX_SO_RCVLOWAT)
+            v = v < 0 ? INT32_MAX : v ? v : 1;
+        atomic_store(&s->opts[name], v);
+        return 0;
+    case OPT_BUF_FORCE:
+        if (!task_capable(t, LINUX_CAP_NET_ADMIN))
+            return -LINUX_EPERM;
+        set_buffer(s, name, v, true);
+        return 0;
+    case OPT_BUF:
+        set_buffer(s, name, v, false);
+        return 0;
+    default:
+        return -LINUX_ENOPROTOOPT;
+    }
+}
+
+int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
+    struct socket *s = socket_of(f);
+    int v;
+    if (is_timeout(name))
+        return set_timeout(timeout_of(f, name), buf, len);
+    if (len < sizeof v)
+        return -LINUX_EINVAL;
+    memcpy(&v, buf, sizeof v);
+    if (name == LINUX_SO_LINGER) {
+        if (len < sizeof s->linger)
+            return -LINUX_EINVAL;
+        memcpy(&s->linger, buf, sizeof s->linger);
+        return 0;
+    }
+    if (name == LINUX_SO_PASSCRED && s->family != LINUX_AF_UNIX)
+        return -LINUX_EOPNOTSUPP;
+    if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
+        return -LINUX_EOPNOTSUPP;
+    return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
+}
+
+// A value that is cut to what the caller has room for.
+static int give(void *buf, uint32_t *len, const void *v, uint32_t size) {
+    if (*len > size)
+        *len = size;
+    memcpy(buf, v, *len);
+    return 0;
+}
+
+static int get_timeout(_Atomic uint64_t *from, void *buf, uint32_t *len) {
+    uint64_t ns = atomic_load(from);
+    struct linux_timeval tv = time_to_val(ns == 1 ? 0 : ns);
+    return give(buf, len, &tv, sizeof tv);
+}
+
+// What is told but cannot be set.
+static int get_fact(struct socket *s, int name, int *v) {
+    switch (name) {
+    case LINUX_SO_TYPE:
+        *v = s->type;
+        return 0;
+    case LINUX_SO_PROTOCOL:
+        *v = s->protocol;
+        return 0;
+    case LINUX_SO_DOMAIN:
+        *v = s->family;
+        return 0;
+    case LINUX_SO_ERROR:
+        *v = s->ops->get_error(s);
+        return 0;
+    case LINUX_SO_ACCEPTCONN:
+        *v = s->ops->listening(s);
+        return 0;
+    case LINUX_SO_SNDLOWAT:
+        *v = 1;
+        return 0;
+    default:
+        if (name <= 0 || name >= SOCK_OPT_COUNT || kinds[name] == OPT_NONE || kinds[name] == OPT_BUF_FORCE)
+            return -LINUX_ENOPROTOOPT;
+        *v = socket_opt(s, name);
+        return 0;
+    }
+}
+
+int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
+    struct socket *s = socket_of(f);
+    int v;
+    if (is_timeout(name))
+        return get_timeout(timeout_of(f, name), buf, len);
+    if (name == LINUX_SO_LINGER)
+        return give(buf, len, &s->linger, sizeof s->linger);
+    if (name == LINUX_SO_PEERCRED) {
+        struct linux_ucred cred;
+        int err = s->ops->peer_cred(s, &cred);
+        return err < 0 ? err : give(buf, len, &cred, sizeof cred);
+    }
+    if (name == LINUX_SO_COOKIE) {
+        uint64_t cookie = f->inode->attr.ino;
+        return *len < sizeof cookie ? -LINUX_EINVAL : give(buf, len, &cookie, sizeof cookie);
+    }
+    int err = get_fact(s, name, &v);
+    return err < 0 ? err : give(buf, len, &v, sizeof v);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets as files: read and write are receiving and sending without an address.
+// LIMIT: O_ASYNC and SIOCATMARK do nothing; out-of-band data is not supported.
+#include "sentry/socket/socket.h"
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "sentry/kernel.h"
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_BUF 212992
+
+void sock_files_put(struct sock_files *s) {
+    while (s->n > 0)
+        file_put(s->f[--s->n]);
+}
+
+struct linux_ucred task_ucred(struct task *t) {
+    if (!t)
+        return (struct linux_ucred){0, 65534, 65534};
+    return (struct linux_ucred){t->tg->pid, t->cred->euid, t->cred->egid};
+}
+
+static int64_t sock_read(struct file *f, struct uio *u, uint64_t off) {
+    struct socket *s = f->priv;
+    struct sock_msg m = {.u = u};
+    return u->left || s->type != LINUX_SOCK_STREAM ? s->ops->recv(s, &m) : 0;
+}
+
+static int64_t sock_write(struct file *f, struct uio *u, uint64_t off) {
+    struct socket *s = f->priv;
+    struct sock_msg m = {.u = u, .cred = task_ucred(task_current)};
+    return s->ops->send(s, &m);
+}
+
+static uint32_t sock_poll(struct file *f, struct waiter *w) {
+    struct socket *s = f->priv;
+    return s->ops->poll(s, w);
+}
+
+static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    struct socket *s = f->priv;
+    switch (cmd) {
+    case LINUX_FIONREAD:
+    case LINUX_TIOCOUTQ: {
+        uint64_t n = s->ops->queued(s, cmd == LINUX_TIOCOUTQ);
+        int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
+        return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
+    }
+    default:
+        return s->ops->ioctl ? s->ops->ioctl(s, cmd, arg, ua) : -LINUX_ENOTTY;
+    }
+}
+
+static void sock_release(struct file *f) {
+    struct socket *s = f->priv;
+    s->ops->close(s);
+}
+
+static const struct file_ops socket_fops = {
+    .read = sock_read, .write = sock_write, .poll = sock_poll, .ioctl = sock_ioctl, .release = sock_release};
+
+struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
+
+void socket_init(struct socket *s, const struct socket_ops *ops, int family, int type, int protocol) {
+    s->ops = ops;
+    s->family = (uint16_t)family;
+    s->type = type;
+    s->protocol = protocol;
+    atomic_init(&s->opts[LINUX_SO_SNDBUF], DEFAULT_BUF);
+    atomic_init(&s->opts[LINUX_SO_RCVBUF], DEFAULT_BUF);
+    atomic_init(&s->opts[LINUX_SO_RCVLOWAT], 1);
+    atomic_init(&s->opts[LINUX_SO_SNDLOWAT], 1);
+    atomic_init(&s->opts[LINUX_SO_PEEK_OFF], -1);
+    atomic_init(&s->opts[LINUX_SO_INCOMING_CPU], -1);
+}
+
+int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out) {
+    struct linux_ucred who = task_ucred(task_current);
+    struct inode *i = vfs_anon_inode(vfs, LINUX_S_IFSOCK | 0777, who.uid, who.gid);
+    char name[40];
+    if (!i) {
+        s->ops->close(s);
+        return -LINUX_ENOMEM;
+    }
+    snprintf(name, sizeof name, "socket:[%llu]", (unsigned long long)i->attr.ino);
+    int err = file_anon(vfs, name, i, &socket_fops, s, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), out);
+    if (err < 0)
+        s->ops->close(s);
+    return err;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// A socket as an object: what the calls of sys_socket.c need of a family, and what all families share (options, the
+// file). Families: unix.c, inet.c.
+//
+// Nothing here sleeps: an operation that would block returns -LINUX_EAGAIN, and the call waits on the file, or on
+// the queue that the operation names.
+#ifndef SENTRY_SOCKET_SOCKET_H
+#define SENTRY_SOCKET_SOCKET_H
+#include "abi/socket.h"
+#include "fs/vfs.h"
+#include "sentry/task.h"
+
+struct socket;
+
+struct sock_addr {
+    unsigned len;  // 0: none
+    union {
+        uint16_t family;
+        char bytes[sizeof(struct linux_sockaddr_storage)];
+        struct linux_sockaddr_un un;
+        struct linux_sockaddr_in in;
+        struct linux_sockaddr_in6 in6;
+    };
+};
+
+// Files on their way, SCM_RIGHTS; all owned.
+struct sock_files {
+    unsigned n;
+    struct file *f[LINUX_SCM_MAX_FD];
+};
+void sock_files_put(struct sock_files *s);
+
+// One message to be sent or received.
+struct sock_msg {
+    struct uio *u;
+    unsigned flags;             // LINUX_MSG_* of the call
+    bool nonblock;
+    struct sock_addr *addr;     // send: where to, or NULL. recv: is filled with the sender's, or NULL
+    struct sock_files *files;   // send: taken over when something was sent. recv: filled; NULL: they are dropped
+    struct linux_ucred cred;    // send: the sender's. recv: likewise, when has_cred
+    bool has_cred;
+    unsigned out_flags;         // recv: LINUX_MSG_TRUNC
+    struct waitq *wait;         // after -LINUX_EAGAIN: wait here rather than on the file
+};
+
+struct socket_ops {
+    int (*bind)(struct socket *s, struct task *t, const struct sock_addr *a);
+    int (*connect)(struct socket *s, struct task *t, const struct sock_addr *a, struct waitq **wait);
+    int (*listen)(struct socket *s, struct task *t, int backlog);
+    int (*accept)(struct socket *s, struct socket **out);  // takes over: a reference for its new file
+    int (*name)(struct socket *s, bool peer, struct sock_addr *out);
+    int64_t (*send)(struct socket *s, struct sock_msg *m);
+    int64_t (*recv)(struct socket *s, struct sock_msg *m);
+    int (*shutdown)(struct socket *s, int how);
+    uint32_t (*poll)(struct socket *s, struct waiter *w);
+    uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ
+    int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
+    bool (*listening)(struct socket *s);
+    int (*peer_cred)(struct socket *s, struct linux_ucred *out);
+    int (*getopt)(struct socket *s, int level, int name, void *buf, uint32_t *len);      // NULL: EOPNOTSUPP
+    int (*setopt)(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len);
+    int64_t (*ioctl)(struct socket *s, unsigned cmd, uint64_t arg, struct uaccess *ua);  // may be NULL
+    void (*close)(struct socket *s);                       // the file is gone; frees, now or later
+};
+
+#define SOCK_OPT_COUNT 80
+struct socket {
+    const struct socket_ops *ops;  // [c]
+    uint16_t family;               // [c]
+    int type, protocol;            // [c]
+    _Atomic int opts[SOCK_OPT_COUNT];  // SOL_SOCKET, by number; SO_SNDBUF and SO_RCVBUF are in bytes
+    struct linux_linger linger;    // [a, as a whole is not needed]
+};
+
+void socket_init(struct socket *s, const struct socket_ops *ops, int family, int type, int protocol);
+// A file for it, which takes s over (closed on failure too). flags: LINUX_O_NONBLOCK.
+int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out);
+struct socket *socket_of(struct file *f);  // NULL: no socket
+static inline int socket_opt(struct socket *s, int name) { return atomic_load_explicit(&s->opts[name], memory_order_relaxed); }
+
+// SOL_SOCKET (options.c). buf has *len bytes; *len becomes what there is.
+#define SOCK_OPT_MAX 128
+int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
+int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
+
+// New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
+int unix_socket(int type, int protocol, struct socket **out);
+int unix_pair(int type, int protocol, const struct linux_ucred *who, struct socket *out[2]);
+int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
+// The end of the sandbox: drops every file that is still on its way in a queue.
+void unix_teardown(void);
+
+struct linux_ucred task_ucred(struct task *t);
+
+#endif

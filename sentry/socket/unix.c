@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unix sockets, unix(7): their life, names, connections and readiness. Messages are in unix_queue.c.
+//
+// Who knows whom: a socket holds a reference of its peer, never of its peer's file. A connection is two sockets that are
+// each other's peer; a connected datagram socket has a peer that may not know it. Closing one lets go of its peer and
+// shuts the other one down, so no ring of references stays.
+//
+// Locks: unix_lock (RANK_OBJECT) for everything that involves two sockets or a name: connecting, accepting, closing. A
+// socket's own lock (inside it, lock_nested) for its queue and for what sending and receiving look at. No file is put
+// with either held.
+#include "sentry/socket/unix.h"
+#include "abi/poll.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "sentry/kernel.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_AT offsetof(struct linux_sockaddr_un, sun_path)
+#define BUCKETS 64u
+#define ALL_EVENTS (LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDHUP | LINUX_POLLHUP)
+
+struct lock unix_lock = LOCK_INITIALIZER(RANK_OBJECT);
+struct waitq unix_room_wait = {LOCK_INITIALIZER(RANK_WAITQ), LIST_INIT(unix_room_wait.waiters)};
+static struct list all_sockets = LIST_INIT(all_sockets);  // [u]
+static struct list buckets[BUCKETS];                      // [u] abstract names; all zero: empty
+
+static const struct socket_ops unix_ops;
+
+// ---- References and names ------------------------------------------------------------------------------------------------
+struct unix_sock *unix_get(struct unix_sock *u) {
+    ref_get(&u->refs);
+    return u;
+}
+void unix_put(struct unix_sock *u) {
+    if (!u || !ref_put(&u->refs))
+        return;
+    unix_name_put(u->name);
+    waitq_destroy(&u->wait);
+    lock_destroy(&u->lock);
+    free(u);
+}
+struct unix_name *unix_name_get(struct unix_name *n) {
+    if (n)
+        ref_get(&n->refs);
+    return n;
+}
+void unix_name_put(struct unix_name *n) {
+    if (n && ref_put(&n->refs))
+        free(n);
+}
+
+static struct unix_name *name_new(const struct linux_sockaddr_un *addr, unsigned len) {
+    struct unix_name *n = znew(struct unix_name);
+    if (!n)
+        return NULL;
+    ref_init(&n->refs, 1);
+    n->len = len;
+    memcpy(&n->addr, addr, len);
+    return n;
+}
+
+// Checks an address and brings it into its stored form: a path with one NUL behind it, an abstract name as it is.
+static int parse(const struct sock_addr *a, struct sock_addr *out) {
+    if (a->len <= PATH_AT || a->len > sizeof a->un || a->family != LINUX_AF_UNIX)
+        return -LINUX_EINVAL;
+    *out = *a;
+    if (a->un.sun_path[0]) {
+        size_t n = strnlen(a->un.sun_path, a->len - PATH_AT);
+        out->bytes[PATH_AT + n] = '\0';  // there is room: the buffer is longer than sun_path
+        out->len = (unsigned)(PATH_AT + n + 1);
+    }
+    return 0;
+}
+static bool is_abstract(const struct sock_addr *a) { return !a->un.sun_path[0]; }
+
+static struct list *bucket_of(const void *name, unsigned len) {
+    uint32_t h = 2166136261u;
+    for (unsigned i = 0; i < len; i++)
+        h = (h ^ ((const unsigned char *)name)[i]) * 16777619u;
+    struct list *b = &buckets[h % BUCKETS];
+    if (!b->next)
+        list_init(b);
+    return b;
+}
+// unix_lock is held; borrowed. LIMIT: one table of abstract names, of all types of sockets together.
+static struct unix_sock *find_abstract(const void *addr, unsigned len) {
+    struct unix_sock *u;
+    list_for_each(u, bucket_of(addr, len), name_link)
+        if (u->name->len == len && !memcmp(&u->name->addr, addr, len))
+            return u;
+    return NULL;
+}
+
+static int find_by_path(struct task *t, const char *path, struct unix_sock **out) {
+    TASK_VFS_CTX(t, ctx);
+    struct path p;
+    int err = vfs_walk(&ctx, NULL, path, WALK_FOLLOW, &p);
+    if (err < 0)
+        return err;
+    err = vfs_permission(p.dentry->inode, MAY_WRITE, &ctx.cred);
+    if (err == 0) {
+        LOCKED(&unix_lock);
+        struct unix_sock *u = p.dentry->inode->sock;
+        if (inode_type(p.dentry->inode) != LINUX_S_IFSOCK || !u)
+            err = -LINUX_ECONNREFUSED;
+        else
+            *out = unix_get(u);
+    }
+    path_put(&p);
+    return err;
+}
+
+int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out) {
+    struct sock_addr addr;
+    int err = parse(a, &addr);
+    if (err < 0)
+        return err;
+    if (is_abstract(&addr)) {
+        LOCKED(&unix_lock);
+        struct unix_sock *u = find_abstract(addr.bytes, addr.len);
+        if (!u)
+            return -LINUX_ECONNREFUSED;
+        *out = unix_get(u);
+    } else {
+        err = find_by_path(t, addr.un.sun_path, out);
+        if (err < 0)
+            return err;
+    }
+    if ((*out)->s.type == type)
+        return 0;
+    unix_put(*out);
+    return -LINUX_EPROTOTYPE;
+}
+
+// ---- New sockets -----------------------------------------------------------------------------------------------------
+static struct unix_sock *sock_new(int type) {
+    struct unix_sock *u = znew(struct unix_sock);
+    if (!u)
+        return NULL;
+    socket_init(&u->s, &unix_ops, LINUX_AF_UNIX, type, 0);
+    ref_init(&u->refs, 1);
+    lock_init(&u->lock, RANK_OBJECT);
+    waitq_init(&u->wait);
+    list_init(&u->clients);
+    list_init(&u->client_link);
+    list_init(&u->name_link);
+    list_init(&u->pending);
+    list_init(&u->pending_link);
+    list_init(&u->msgs);
+    u->peer_cred = (struct linux_ucred){0, ~0u, ~0u};
+    LOCKED(&unix_lock);
+    list_add_tail(&all_sockets, &u->all);
+    return u;
+}
+
+static int check_type(int *type, int protocol) {
+    if (protocol && protocol != LINUX_AF_UNIX)
+        return -LINUX_EPROTONOSUPPORT;
+    if (*type == LINUX_SOCK_RAW)
+        *type = LINUX_SOCK_DGRAM;  // as Linux does, for old programs
+    return *type == LINUX_SOCK_STREAM || *type == LINUX_SOCK_DGRAM || *type == LINUX_SOCK_SEQPACKET
+               ? 0
+               : -LINUX_ESOCKTNOSUPPORT;
+}
+
+int unix_socket(int type, int protocol, struct socket **out) {
+    int err = check_type(&type, protocol);
+    struct unix_sock *u = err ? NULL : sock_new(type);
+    if (!u)
+        return err ? err : -LINUX_ENOMEM;
+    *out = &u->s;
+    return 0;
+}
+
+// Makes a and b each other's peer. unix_lock is held.
+static void join_pair(struct unix_sock *a, struct unix_sock *b) {
+    struct unix_sock *both[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        struct unix_sock *u = both[i], *peer = both[!i];
+        lock_nested(&u->lock);
+        u->peer = unix_get(peer);
+        u->state = UNIX_CONNECTED;
+        lock_drop(&u->lock);
+        if (u->s.type == LINUX_SOCK_DGRAM)
+            list_add_tail(&peer->clients, &u->client_link);
+    }
+}
+
+int unix_pair(int type, int protocol, const struct linux_ucred *who, struct socket *out[2]) {
+    int err = check_type(&type, protocol);
+    if (err < 0)
+        return err;
+    struct unix_sock *a = sock_new(type), *b = a ? sock_new(type) : NULL;
+    if (!b) {
+        if (a)
+            unix_ops.close(&a->s);
+        return -LINUX_ENOMEM;
+    }
+    a->cred = b->cred = a->peer_cred = b->peer_cred = *who;
+    LOCKED(&unix_lock);
+    join_pair(a, b);
+    out[0] = &a->s;
+    out[1] = &b->s;
+    return 0;
+}
+
+// ---- bind ------------------------------------------------------------------------------------------------------------
+// Gives u a name that nobody else has. unix_lock is held; `n` is taken over on success.
+static int set_name(struct unix_sock *u, struct unix_name *n, const struct path *p) {
+    if (u->name)
+        return -LINUX_EINVAL;
+    if (!p && find_abstract(&n->addr, n->len))
+        return -LINUX_EADDRINUSE;
+    lock_nested(&u->lock);
+    u->name = n;
+    lock_drop(&u->lock);
+    if (p) {
+        u->path = *p;
+        p->dentry->inode->sock = u;
+    } else {
+        list_add_tail(bucket_of(&n->addr, n->len), &u->name_link);
+    }
+    return 0;
+}
+
+static int bind_name(struct unix_sock *u, const struct sock_addr *a, const struct path *p) {
+    struct unix_name *n = name_new(&a->un, a->len);
+    if (!n)
+        return -LINUX_ENOMEM;
+    int err;
+    {
+        LOCKED(&unix_lock);
+        err = set_name(u, n, p);
+    }
+    if (err < 0)
+        unix_name_put(n);
+    return err;
+}
+
+static bool has_name(struct unix_sock *u) {
+    LOCKED(&u->lock);
+    return u->name != NULL;
+}
+
+// A free abstract name of five hexadecimal digits, unix(7), "Autobind feature".
+static int autobind(struct unix_sock *u) {
+    struct sock_addr a = {.len = PATH_AT + 6};
+    uint32_t at = (uint32_t)random_u64();
+    if (has_name(u))
+        return 0;
+    for (unsigned i = 0; i < 0x100000; i++, at++) {
+        char digits[8];
+        a.un.sun_family = LINUX_AF_UNIX;
+        snprintf(digits, sizeof digits, "%05x", at & 0xfffff);
+        memcpy(a.un.sun_path + 1, digits, 5);
+        int err = bind_name(u, &a, NULL);
+        if (err != -LINUX_EADDRINUSE)
+            return err;
+    }
+    return -LINUX_ENOSPC;
+}
+
+static int bind_path(struct unix_sock *u, struct task *t, const struct sock_addr *a) {
+    TASK_VFS_CTX(t, ctx);
+    struct path p;
+    int err = vfs_mknod(&ctx, NULL, a->un.sun_path, LINUX_S_IFSOCK | 0777, 0, &p);
+    if (err < 0)
+        return err == -LINUX_EEXIST ? -LINUX_EADDRINUSE : err;
+    err = bind_name(u, a, &p);
+    if (err < 0)
+        path_put(&p);
+    return err;
+}
+
+static int unix_bind(struct socket *s, struct task *t, const struct sock_addr *a) {
+    struct unix_sock *u = usock(s);
+    struct sock_addr addr;
+    if (a->len == PATH_AT && a->family == LINUX_AF_UNIX)
+        return autobind(u);
+    int err = parse(a, &addr);
+    if (err < 0)
+        return err;
+    if (has_name(u))
+        return -LINUX_EINVAL;
+    return is_abstract(&addr) ? bind_name(u, &addr, NULL) : bind_path(u, t, &addr);
+}
+
+// ---- connect, listen, accept -------------------------------------------------------------------------------------------
+// u's peer becomes `to` (reference taken over; NULL: none). unix_lock is held. Returns the old one, to be put.
+static struct unix_sock *set_dgram_peer(struct unix_sock *u, struct unix_sock *to) {
+    lock_nested(&u->lock);
+    struct unix_sock *old = u->peer;
+    u->peer = to;
+    u->state = to ? UNIX_CONNECTED : UNIX_IDLE;
+    lock_drop(&u->lock);
+    list_del(&u->client_link);
+    if (to && !to->dead)
+        list_add_tail(&to->clients, &u->client_link);
+    return old;
+}
+
+void unix_disconnect(struct unix_sock *u, struct unix_sock *from) {
+    struct unix_sock *old = NULL;
+    {
+        LOCKED(&unix_lock);
+        if (u->peer == from)
+            old = set_dgram_peer(u, NULL);
+    }
+    unix_put(old);
+}
+
+static int connect_dgram(struct unix_sock *u, struct task *t, const struct sock_addr *a) {
+    struct unix_sock *to = NULL, *old;
+    if (a->len < 2 || a->family != LINUX_AF_UNSPEC) {
+        int err = unix_find(t, a, LINUX_SOCK_DGRAM, &to);
+        if (err < 0)
+            return err;
+    }
+    {
+        LOCKED(&unix_lock);
+        // One that is connected to somebody else would refuse whatever we send.
+        if (to && to->peer && to->peer != u) {
+            old = to;
+            to = NULL;
+        } else {
+            old = set_dgram_peer(u, to);
+            to = u;  // done
+        }
+    }
+    unix_put(old);
+    return to ? 0 : -LINUX_EPERM;
+}
+
+// unix_lock is held. n becomes the listener's end of the connection.
+static int connect_locked(struct unix_sock *u, struct unix_sock *to, struct unix_sock *n) {
+    if (u->state != UNIX_IDLE)
+        return u->state == UNIX_CONNECTED ? -LINUX_EISCONN : -LINUX_EINVAL;
+    if (to->state != UNIX_LISTENING || to->dead || to->rd_shut)
+        return -LINUX_ECONNREFUSED;
+    if (to->npending > to->backlog)
+        return -LINUX_EAGAIN;
+    n->name = unix_name_get(to->name);
+    n->peer_cred = u->cred;
+    u->peer_cred = to->cred;
+    atomic_store(&n->s.opts[LINUX_SO_PASSCRED], socket_opt(&to->s, LINUX_SO_PASSCRED));
+    join_pair(u, n);
+    list_add_tail(&to->pending, &n->pending_link);
+    to->npending++;
+    return 0;
+}
+
+static int connect_stream(struct unix_sock *u, struct task *t, const struct sock_addr *a, struct waitq **wait) {
+    struct unix_sock *to;
+    int err = unix_find(t, a, u->s.type, &to);
+    if (err < 0)
+        return err;
+    struct unix_sock *n = sock_new(u->s.type);
+    if (!n) {
+        unix_put(to);
+        return -LINUX_ENOMEM;
+    }
+    {
+        LOCKED(&unix_lock);
+        u->cred = task_ucred(t);
+        err = connect_locked(u, to, n);
+    }
+    if (err == 0)
+        waitq_wake(&to->wait, LINUX_POLLIN);
+    else
+        unix_ops.close(&n->s);
+    if (err == -LINUX_EAGAIN)
+        *wait = &unix_room_wait;
+    unix_put(to);
+    return err;
+}
+
+static int unix_connect(struct socket *s, struct task *t, const struct sock_addr *a, struct waitq **wait) {
+    struct unix_sock *u = usock(s);
+    return s->type == LINUX_SOCK_DGRAM ? connect_dgram(u, t, a) : connect_stream(u, t, a, wait);
+}
+
+static int unix_listen(struct socket *s, struct task *t, int backlog) {
+    struct unix_sock *u = usock(s);
+    if (s->type == LINUX_SOCK_DGRAM)
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&unix_lock);
+    if (!u->name || u->state == UNIX_CONNECTED)
+        return -LINUX_EINVAL;
+    u->backlog = (unsigned)backlog > LINUX_SOMAXCONN ? LINUX_SOMAXCONN : (unsigned)backlog;
+    u->cred = task_ucred(t);
+    lock_nested(&u->lock);
+    u->state = UNIX_LISTENING;
+    lock_drop(&u->lock);
+    waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    return 0;
+}
+
+static int unix_accept(struct socket *s, struct socket **out) {
+    struct unix_sock *u = usock(s);
+    if (s->type == LINUX_SOCK_DGRAM)
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&unix_lock);
+    if (u->state != UNIX_LISTENING)
+        return -LINUX_EINVAL;
+    if (list_empty(&u->pending))
+        return u->rd_shut ? -LINUX_EINVAL : -LINUX_EAGAIN;
+    struct unix_sock *n = list_first(&u->pending, struct unix_sock, pending_link);
+    list_del(&n->pending_link);
+    if (u->npending-- > u->backlog)
+        waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    *out = &n->s;
+    return 0;
+}
+
+static int unix_name_of(struct socket *s, bool peer, struct sock_addr *out) {
+    struct unix_sock *u = usock(s);
+    LOCKED(&unix_lock);
+    if (peer && !u->peer)
+        return -LINUX_ENOTCONN;
+    const struct unix_name *n = peer ? u->peer->name : u->name;
+    *out = (struct sock_addr){.len = PATH_AT};
+    out->family = LINUX_AF_UNIX;
+    if (n) {
+        memcpy(out->bytes, &n->addr, n->len);
+        out->len = n->len;
+    }
+    return 0;
+}
+
+// ---- shutdown, close ---------------------------------------------------------------------------------------------------
+static void shut(struct unix_sock *u, bool rd, bool wr, int err) {
+    {
+        LOCKED(&u->lock);
+        u->rd_shut |= rd;
+        u->wr_shut |= wr;
+        u->err = err ? err : u->err;
+    }
+    waitq_wake(&u->wait, ALL_EVENTS);
+}
+
+static struct unix_sock *get_peer(struct unix_sock *u) {
+    LOCKED(&u->lock);
+    return u->peer ? unix_get(u->peer) : NULL;
+}
+
+static int unix_shutdown(struct socket *s, int how) {
+    struct unix_sock *u = usock(s);
+    if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
+        return -LINUX_EINVAL;
+    bool rd = how != LINUX_SHUT_WR, wr = how != LINUX_SHUT_RD;
+    shut(u, rd, wr, 0);
+    struct unix_sock *peer = s->type == LINUX_SOCK_DGRAM ? NULL : get_peer(u);
+    if (peer)
+        shut(peer, wr, rd, 0);
+    unix_put(peer);
+    return 0;
+}
+
+struct leftovers {
+    struct list msgs, pending;
+    struct path path;
+    struct unix_sock *peer;
+};
+
+// Takes u out of everything. unix_lock is held.
+static void detach(struct unix_sock *u, struct leftovers *l) {
+    list_del(&u->all);
+    list_del(&u->name_link);
+    list_del(&u->client_link);
+    list_splice_tail(&l->pending, &u->pending);
+    u->npending = 0;
+    l->path = u->path;
+    u->path = (struct path){0};
+    if (l->path.dentry && l->path.dentry->inode->sock == u)
+        l->path.dentry->inode->sock = NULL;
+    lock_nested(&u->lock);
+    u->dead = true;
+    l->peer = u->peer;
+    u->peer = NULL;
+    list_splice_tail(&l->msgs, &u->msgs);
+    u->bytes = 0;
+    u->nmsgs = 0;
+    lock_drop(&u->lock);
+    while (!list_empty(&u->clients)) {
+        struct unix_sock *c = list_first(&u->clients, struct unix_sock, client_link);
+        list_del(&c->client_link);
+        waitq_wake(&c->wait, LINUX_POLLOUT);
+    }
+}
+
+static void unix_close(struct socket *s) {
+    struct unix_sock *u = usock(s);
+    struct leftovers l = {0};
+    list_init(&l.msgs);
+    list_init(&l.pending);
+    {
+        LOCKED(&unix_lock);
+        detach(u, &l);
+    }
+    if (l.peer && s->type != LINUX_SOCK_DGRAM)
+        shut(l.peer, true, true, list_empty(&l.msgs) ? 0 : LINUX_ECONNRESET);
+    while (!list_empty(&l.pending)) {  // they were never accepted; they have no such list themselves
+        struct unix_sock *n = list_first(&l.pending, struct unix_sock, pending_link);
+        list_del(&n->pending_link);
+        unix_close(&n->s);
+    }
+    waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    unix_free_msgs(&l.msgs);
+    if (l.path.dentry)
+        path_put(&l.path);
+    unix_put(l.peer);
+    unix_put(u);
+}
+
+void unix_teardown(void) {
+    for (;;) {
+        struct list msgs = LIST_INIT(msgs);
+        struct unix_sock *u;
+        {
+            LOCKED(&unix_lock);
+            list_for_each(u, &all_sockets, all) {
+                lock_nested(&u->lock);
+                list_splice_tail(&msgs, &u->msgs);
+                u->bytes = 0;
+                u->nmsgs = 0;
+                lock_drop(&u->lock);
+                if (!list_empty(&msgs))
+                    break;
+            }
+        }
+        if (list_empty(&msgs))
+            return;
+        unix_free_msgs(&msgs);
+    }
+}
+
+// ---- Readiness and facts -----------------------------------------------------------------------------------------------
+static uint32_t poll_listening(struct unix_sock *u) {
+    LOCKED(&unix_lock);
+    uint32_t shut_events = u->rd_shut ? LINUX_POLLIN | LINUX_POLLRDHUP : 0;
+    return list_empty(&u->pending) ? shut_events : LINUX_POLLIN | LINUX_POLLRDNORM | shut_events;
+}
+
+static bool writable(struct unix_sock *u) {
+    struct unix_sock *to = get_peer(u);
+    if (!to)
+        return true;
+    bool room;
+    {
+        LOCKED(&to->lock);
+        room = unix_has_room(to, u);
+        if (!room)
+            to->starved = true;
+    }
+    unix_put(to);
+    return room;
+}
+
+static uint32_t unix_poll(struct socket *s, struct waiter *w) {
+    struct unix_sock *u = usock(s);
+    uint32_t events = 0;
+    bool listening;
+    if (w)
+        waitq_add(&u->wait, w);
+    {
+        LOCKED(&u->lock);
+        listening = u->state == UNIX_LISTENING;
+        if (u->err)
+            events |= LINUX_POLLERR;
+        if (u->rd_shut && u->wr_shut)
+            events |= LINUX_POLLHUP;
+        if (u->rd_shut)
+            events |= LINUX_POLLRDHUP | LINUX_POLLIN | LINUX_POLLRDNORM;
+        if (!list_empty(&u->msgs))
+            events |= LINUX_POLLIN | LINUX_POLLRDNORM;
+        if (s->type != LINUX_SOCK_DGRAM && u->state == UNIX_IDLE)
+            events |= LINUX_POLLHUP;
+    }
+    if (listening)
+        return poll_listening(u);
+    if (writable(u))
+        events |= LINUX_POLLOUT | LINUX_POLLWRNORM | LINUX_POLLWRBAND;
+    return events;
+}
+
+static int unix_get_error(struct socket *s) {
+    struct unix_sock *u = usock(s);
+    LOCKED(&u->lock);
+    int err = u->err;
+    u->err = 0;
+    return err;
+}
+static bool unix_listening(struct socket *s) {
+    LOCKED(&usock(s)->lock);
+    return usock(s)->state == UNIX_LISTENING;
+}
+static int unix_peer_cred(struct socket *s, struct linux_ucred *out) {
+    LOCKED(&unix_lock);
+    *out = usock(s)->state == UNIX_LISTENING ? usock(s)->cred : usock(s)->peer_cred;
+    return 0;
+}
+
+static const struct socket_ops unix_ops = {
+    .bind = unix_bind,
+    .connect = unix_connect,
+    .listen = unix_listen,
+    .accept = unix_accept,
+    .name = unix_name_of,
+    .send = unix_send,
+    .recv = unix_recv,
+    .shutdown = unix_shutdown,
+    .poll = unix_poll,
+    .queued = unix_queued,
+    .get_error = unix_get_error,
+    .listening = unix_listening,
+    .peer_cred = unix_peer_cred,
+    .close = unix_close,
+};

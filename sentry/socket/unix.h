@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unix sockets: what unix.c (life, names, connecting) and unix_queue.c (messages) share. See unix.c for the locks.
+#ifndef SENTRY_SOCKET_UNIX_H
+#define SENTRY_SOCKET_UNIX_H
+#include "base/list.h"
+#include "base/refcount.h"
+#include "sentry/socket/socket.h"
+
+// An address, shared by a socket and the messages that it has sent. Immutable.
+struct unix_name {
+    struct refcount refs;
+    unsigned len;  // of the whole sockaddr_un
+    struct linux_sockaddr_un addr;
+};
+struct unix_name *unix_name_get(struct unix_name *n);  // NULL is passed through
+void unix_name_put(struct unix_name *n);
+
+struct unix_msg {
+    struct list link;
+    struct unix_name *from;   // owned; NULL: the sender has no name
+    struct linux_ucred cred;
+    struct sock_files *files; // owned, NULL: none
+    size_t len, off;          // off: what was read of it
+    size_t cap;
+    char data[];
+};
+
+enum unix_state { UNIX_IDLE, UNIX_LISTENING, UNIX_CONNECTED };
+
+// Letters: [u] the lock of all unix sockets  [l] its own lock  [ul] written under both, read under either
+struct unix_sock {
+    struct socket s;
+    struct refcount refs;     // its file (or the accept queue), the peer, whoever sends to it at the moment
+    struct lock lock;
+    struct waitq wait;
+    struct list all;          // [u]
+    enum unix_state state;    // [ul]
+    bool dead;                // [ul] its file is gone
+    bool rd_shut, wr_shut;    // [l]
+    int err;                  // [l] SO_ERROR, positive
+    struct unix_sock *peer;   // [ul] owned
+    struct list clients;      // [u] datagram sockets that are connected to it ...
+    struct list client_link;  // [u] ... by this
+    struct linux_ucred cred;  // [ul] of the one who listens or made the pair, for the peer's SO_PEERCRED
+    struct linux_ucred peer_cred;  // [ul]
+    struct unix_name *name;   // [ul] owned
+    struct list name_link;    // [u] in the table of abstract names
+    struct path path;         // [u] owned: the bound inode's
+    struct list pending;      // [u] connected, to be accepted: each owned by the list
+    struct list pending_link; // [u]
+    unsigned npending, backlog;    // [u]
+    struct list msgs;         // [l]
+    size_t bytes;             // [l] in msgs, unread
+    unsigned nmsgs;           // [l]
+    bool starved;             // [l] a sender has found no room
+};
+
+static inline struct unix_sock *usock(struct socket *s) { return container_of(s, struct unix_sock, s); }
+struct unix_sock *unix_get(struct unix_sock *u);
+void unix_put(struct unix_sock *u);
+extern struct lock unix_lock;       // RANK_OBJECT; a socket's own is taken inside it with lock_nested()
+extern struct waitq unix_room_wait; // told when a full queue, or a full accept queue, has room again
+
+// Where a datagram goes: referenced. 0 or -LINUX_E*.
+int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out);
+// A datagram socket's peer has gone: it is not connected any more.
+void unix_disconnect(struct unix_sock *u, struct unix_sock *from);
+int64_t unix_send(struct socket *s, struct sock_msg *m);
+int64_t unix_recv(struct socket *s, struct sock_msg *m);
+bool unix_has_room(struct unix_sock *to, struct unix_sock *from);  // to->lock is held
+uint64_t unix_queued(struct socket *s, bool out);
+void unix_tell_room(struct unix_sock *u);        // no lock held
+void unix_free_msgs(struct list *msgs);          // no lock held: files may be released
+
+#endif

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt setsockopt.
+// Messages are in sys_sockmsg.c, the families in sentry/socket/.
+// LIMIT: AF_UNIX, and AF_INET and AF_INET6 without a network; all others, netlink too, are EAFNOSUPPORT.
+#include "abi/caps.h"
+#include "abi/poll.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/sock_args.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
+
+// ---- Arguments -------------------------------------------------------------------------------------------------------
+struct file *sock_get(struct task *t, uint64_t fd, int *err) {
+    struct file *f = fd_get_io(t->files, (int)fd);
+    *err = -LINUX_EBADF;
+    if (!f || socket_of(f))
+        return f;
+    file_put(f);
+    *err = -LINUX_ENOTSOCK;
+    return NULL;
+}
+
+int addr_in(struct task *t, struct sock_addr *a, uint64_t from, uint64_t len) {
+    *a = (struct sock_addr){.len = (unsigned)len};
+    if ((int32_t)len < 0 || (uint32_t)len > sizeof a->bytes)
+        return -LINUX_EINVAL;
+    return copy_in(t, a->bytes, uaddr(from), (uint32_t)len);
+}
+
+int addr_out(struct task *t, const struct sock_addr *a, uint64_t to, uint64_t len_at) {
+    int32_t room;
+    if (!to)
+        return 0;
+    if (copy_in_obj(t, &room, uaddr(len_at)) < 0)
+        return -LINUX_EFAULT;
+    if (room < 0)
+        return -LINUX_EINVAL;
+    uint32_t n = (uint32_t)room < a->len ? (uint32_t)room : a->len;
+    if (n && copy_out(t, uaddr(to), a->bytes, n) < 0)
+        return -LINUX_EFAULT;
+    return copy_out_obj(t, uaddr(len_at), &a->len);
+}
+
+static bool is_nonblock(struct file *f) { return atomic_load(&f->flags) & LINUX_O_NONBLOCK; }
+
+int64_t sock_wait(struct task *t, struct file *f, uint32_t events, bool nonblock, int64_t r) {
+    return nonblock ? r : park_file_result(t, f, events, r);
+}
+
+int64_t sock_wait_queue(struct task *t, struct file *f, bool nonblock) {
+    uint64_t timeout = atomic_load(&f->write_timeout);
+    if (nonblock || is_nonblock(f) || t->call.timed_out)
+        return -LINUX_EAGAIN;
+    if (timeout)
+        park_deadline(t, time_after(timeout));
+    if (t->call.timed_out)
+        return -LINUX_EAGAIN;
+    int64_t r = park(t);
+    return r == -LINUX_ERESTARTSYS && timeout ? -LINUX_EINTR : r;
+}
+
+// ---- New sockets -----------------------------------------------------------------------------------------------------
+static int install(struct task *t, struct file *f, unsigned flags) {
+    return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_SOCK_CLOEXEC);
+}
+
+static int check_flags(uint64_t type) {
+    const uint64_t known = LINUX_SOCK_TYPE_MASK | LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK;
+    return (uint32_t)type & ~known || (type & LINUX_SOCK_TYPE_MASK) > LINUX_SOCK_PACKET ? -LINUX_EINVAL : 0;
+}
+
+static int make_socket(struct task *t, int family, int type, int protocol, struct socket **out) {
+    switch (family) {
+    case LINUX_AF_UNIX:
+        return unix_socket(type, protocol, out);
+    case LINUX_AF_INET:
+    case LINUX_AF_INET6:
+        return inet_socket(t, family, type, protocol, out);
+    case LINUX_AF_PACKET:
+        return task_capable(t, LINUX_CAP_NET_RAW) ? -LINUX_EAFNOSUPPORT : -LINUX_EPERM;
+    default:
+        return -LINUX_EAFNOSUPPORT;
+    }
+}
+
+int64_t sys_socket(struct task *t, const struct sysargs *a) {
+    unsigned flags = (unsigned)a->v[1];
+    struct file *f cleanup_file = NULL;
+    struct socket *s;
+    if (check_flags(flags) < 0)
+        return -LINUX_EINVAL;
+    int err = make_socket(t, (int)a->v[0], (int)(flags & LINUX_SOCK_TYPE_MASK), (int)a->v[2], &s);
+    if (err == 0)
+        err = socket_file(t->k->vfs, s, flags & LINUX_SOCK_NONBLOCK, &f);
+    return err < 0 ? err : install(t, f, flags);
+}
+
+static int64_t install_pair(struct task *t, struct file *f[2], unsigned flags, uaddr_t out) {
+    int32_t fds[2] = {install(t, f[0], flags), -1};
+    if (fds[0] < 0)
+        return fds[0];
+    fds[1] = install(t, f[1], flags);
+    int err = fds[1] < 0 ? fds[1] : copy_out(t, out, fds, sizeof fds);
+    if (err < 0) {
+        fd_close(t->files, fds[0]);
+        if (fds[1] >= 0)
+            fd_close(t->files, fds[1]);
+    }
+    return err;
+}
+
+int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
+    unsigned flags = (unsigned)a->v[1];
+    int family = (int)a->v[0], type = (int)(flags & LINUX_SOCK_TYPE_MASK);
+    struct socket *s[2];
+    struct linux_ucred who = task_ucred(t);
+    if (check_flags(flags) < 0)
+        return -LINUX_EINVAL;
+    if (family == LINUX_AF_INET || family == LINUX_AF_INET6)
+        return -LINUX_EOPNOTSUPP;
+    if (family != LINUX_AF_UNIX)
+        return -LINUX_EAFNOSUPPORT;
+    int err = unix_pair(type, (int)a->v[2], &who, s);
+    if (err < 0)
+        return err;
+    struct file *f[2] = {NULL, NULL};
+    err = socket_file(t->k->vfs, s[0], flags & LINUX_SOCK_NONBLOCK, &f[0]);
+    if (err < 0)
+        s[1]->ops->close(s[1]);
+    else
+        err = socket_file(t->k->vfs, s[1], flags & LINUX_SOCK_NONBLOCK, &f[1]);
+    int64_t r = err < 0 ? err : install_pair(t, f, flags, uaddr(a->v[3]));
+    file_put(f[0]);
+    file_put(f[1]);
+    return r;
+}
+
+// ---- Names and connections -----------------------------------------------------------------------------------------------
+int64_t sys_bind(struct task *t, const struct sysargs *a) {
+    struct sock_addr addr;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    err = addr_in(t, &addr, a->v[1], a->v[2]);
+    struct socket *s = socket_of(f);
+    return err < 0 ? err : s->ops->bind(s, t, &addr);
+}
+
+int64_t sys_connect(struct task *t, const struct sysargs *a) {
+    struct sock_addr addr;
+    struct waitq *wait = NULL;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    err = addr_in(t, &addr, a->v[1], a->v[2]);
+    if (err < 0)
+        return err;
+    struct socket *s = socket_of(f);
+    err = s->ops->connect(s, t, &addr, &wait);
+    if (err != -LINUX_EAGAIN || !wait || is_nonblock(f))
+        return err;
+    park_arm(t, wait);
+    err = s->ops->connect(s, t, &addr, &wait);
+    return err == -LINUX_EAGAIN ? sock_wait_queue(t, f, false) : err;
+}
+
+int64_t sys_listen(struct task *t, const struct sysargs *a) {
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    struct socket *s = socket_of(f);
+    return s->ops->listen(s, t, (int)a->v[1]);
+}
+
+static int64_t install_accepted(struct task *t, struct socket *s, const struct sysargs *a, unsigned flags) {
+    struct file *f cleanup_file = NULL;
+    struct sock_addr addr;
+    int err = socket_file(t->k->vfs, s, flags & LINUX_SOCK_NONBLOCK, &f);
+    if (err < 0)
+        return err;
+    if (a->v[1]) {
+        err = s->ops->name(s, true, &addr);
+        if (err == 0)
+            err = addr_out(t, &addr, a->v[1], a->v[2]);
+        if (err < 0)
+            return err == -LINUX_ENOTCONN ? -LINUX_ECONNABORTED : err;
+    }
+    return install(t, f, flags);
+}
+
+static int64_t do_accept(struct task *t, const struct sysargs *a, unsigned flags) {
+    int err;
+    if (flags & ~(unsigned)(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK))
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    struct socket *s = socket_of(f), *n;
+    err = s->ops->accept(s, &n);
+    return err < 0 ? sock_wait(t, f, LINUX_POLLIN, false, err) : install_accepted(t, n, a, flags);
+}
+int64_t sys_accept(struct task *t, const struct sysargs *a) { return do_accept(t, a, 0); }
+int64_t sys_accept4(struct task *t, const struct sysargs *a) { return do_accept(t, a, (unsigned)a->v[3]); }
+
+static int64_t get_name(struct task *t, const struct sysargs *a, bool peer) {
+    struct sock_addr addr;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    struct socket *s = socket_of(f);
+    err = s->ops->name(s, peer, &addr);
+    if (err < 0)
+        return err;
+    return a->v[1] ? addr_out(t, &addr, a->v[1], a->v[2]) : -LINUX_EFAULT;
+}
+int64_t sys_getsockname(struct task *t, const struct sysargs *a) { return get_name(t, a, false); }
+int64_t sys_getpeername(struct task *t, const struct sysargs *a) { return get_name(t, a, true); }
+
+int64_t sys_shutdown(struct task *t, const struct sysargs *a) {
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    struct socket *s = socket_of(f);
+    return s->ops->shutdown(s, (int)a->v[1]);
+}
+
+// ---- Options -----------------------------------------------------------------------------------------------------------
+int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
+    char buf[SOCK_OPT_MAX];
+    int err, level = (int)a->v[1], name = (int)a->v[2];
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if ((int32_t)a->v[4] < 0)
+        return -LINUX_EINVAL;
+    uint32_t len = (uint32_t)a->v[4] < sizeof buf ? (uint32_t)a->v[4] : sizeof buf;
+    if (copy_in(t, buf, uaddr(a->v[3]), len) < 0)
+        return -LINUX_EFAULT;
+    struct socket *s = socket_of(f);
+    if (level == LINUX_SOL_SOCKET)
+        return socket_setopt(f, t, name, buf, len);
+    return s->ops->setopt ? s->ops->setopt(s, t, level, name, buf, len) : -LINUX_EOPNOTSUPP;
+}
+
+int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
+    char buf[SOCK_OPT_MAX];
+    int32_t room;
+    int err, level = (int)a->v[1], name = (int)a->v[2];
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (copy_in_obj(t, &room, uaddr(a->v[4])) < 0)
+        return -LINUX_EFAULT;
+    if (room < 0)
+        return -LINUX_EINVAL;
+    uint32_t len = (uint32_t)room < sizeof buf ? (uint32_t)room : sizeof buf;
+    struct socket *s = socket_of(f);
+    if (level == LINUX_SOL_SOCKET)
+        err = socket_getopt(f, name, buf, &len);
+    else
+        err = s->ops->getopt ? s->ops->getopt(s, level, name, buf, &len) : -LINUX_EOPNOTSUPP;
+    if (err < 0)
+        return err;
+    if (len && copy_out(t, uaddr(a->v[3]), buf, len) < 0)
+        return -LINUX_EFAULT;
+    return copy_out_obj(t, uaddr(a->v[4]), &len);
+}

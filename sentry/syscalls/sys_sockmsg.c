@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages: sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg. A message header is read once into private memory, its
+// vectors and control data are bounded. Files that travel (SCM_RIGHTS) are held by the message from here on.
+//
+// A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before. sendmmsg and
+// recvmmsg count whole messages in call.u[0].
+// LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between messages.
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "abi/poll.h"
+#include "abi/uio.h"
+#include "base/fault.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
+#include "sentry/syscalls/sock_args.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/timeconv.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL_MAX 4096u  // room for 253 files and credentials, several times
+#define MMSG_MAX    1024u  // UIO_MAXIOV, as Linux cuts it
+
+// ---- Control data ------------------------------------------------------------------------------------------------------
+struct control {
+    struct sock_files files;
+    struct linux_ucred cred;
+};
+
+static void control_done(struct control *c) { sock_files_put(&c->files); }
+
+static int add_files(struct task *t, struct control *c, const char *data, size_t len) {
+    for (size_t at = 0; at + sizeof(int32_t) <= len; at += sizeof(int32_t)) {
+        int32_t fd;
+        memcpy(&fd, data + at, sizeof fd);
+        if (c->files.n == LINUX_SCM_MAX_FD)
+            return -LINUX_EINVAL;
+        struct file *f = fd_get_io(t->files, fd);
+        if (!f)
+            return -LINUX_EBADF;
+        c->files.f[c->files.n++] = f;
+    }
+    return 0;
+}
+
+// The sender may only claim to be what it is, unix(7).
+static int set_cred(struct task *t, struct control *c, const char *data, size_t len) {
+    const struct cred *me = t->cred;
+    struct linux_ucred u;
+    if (len != sizeof u)
+        return -LINUX_EINVAL;
+    memcpy(&u, data, sizeof u);
+    bool pid = u.pid == t->tg->pid || task_capable(t, LINUX_CAP_SYS_ADMIN);
+    bool uid = u.uid == me->uid || u.uid == me->euid || u.uid == me->suid || task_capable(t, LINUX_CAP_SETUID);
+    bool gid = u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_capable(t, LINUX_CAP_SETGID);
+    if (!pid || !uid || !gid)
+        return -LINUX_EPERM;
+    c->cred = u;
+    return 0;
+}
+
+static int parse_control(struct task *t, struct socket *s, struct control *c, const char *buf, size_t size) {
+    size_t at = 0;
+    while (size - at >= sizeof(struct linux_cmsghdr)) {
+        struct linux_cmsghdr h;
+        memcpy(&h, buf + at, sizeof h);
+        if (h.cmsg_len < sizeof h || h.cmsg_len > size - at)
+            return -LINUX_EINVAL;
+        const char *data = buf + at + sizeof h;
+        size_t len = h.cmsg_len - sizeof h;
+        int err = 0;
+        if (h.cmsg_level == LINUX_SOL_SOCKET && s->family == LINUX_AF_UNIX) {
+            if (h.cmsg_type == LINUX_SCM_RIGHTS)
+                err = add_files(t, c, data, len);
+            else if (h.cmsg_type == LINUX_SCM_CREDENTIALS)
+                err = set_cred(t, c, data, len);
+            else
+                err = -LINUX_EINVAL;
+        }
+        if (err < 0)
+            return err;
+        size_t step = LINUX_CMSG_ALIGN(h.cmsg_len);
+        if (step > size - at)
+            break;
+        at += step;
+    }
+    return 0;
+}
+
+static int control_in(struct task *t, struct socket *s, struct control *c, const struct linux_msghdr *h) {
+    c->files.n = 0;
+    c->cred = task_ucred(t);
+    if (!h->msg_control || !h->msg_controllen)
+        return 0;
+    if (h->msg_controllen > CONTROL_MAX)
+        return -LINUX_ENOBUFS;
+    char buf[CONTROL_MAX];
+    int err = copy_in(t, buf, uaddr(h->msg_control), h->msg_controllen);
+    return err < 0 ? err : parse_control(t, s, c, buf, h->msg_controllen);
+}
+
+// ---- Control data to the guest ---------------------------------------------------------------------------------------------
+struct control_out {
+    struct task *t;
+    uint64_t at, left, used;
+    uint32_t flags;  // MSG_CTRUNC
+};
+
+// Puts one header with what of its data there is room for.
+static int put_cmsg(struct control_out *o, int type, const void *data, size_t len) {
+    char buf[LINUX_CMSG_SPACE(LINUX_SCM_MAX_FD * sizeof(int32_t))] = {0};
+    if (o->left < sizeof(struct linux_cmsghdr)) {
+        o->flags |= LINUX_MSG_CTRUNC;
+        return 0;
+    }
+    size_t whole = LINUX_CMSG_LEN(len);
+    if (whole > o->left) {
+        o->flags |= LINUX_MSG_CTRUNC;
+        whole = o->left;
+    }
+    struct linux_cmsghdr h = {whole, LINUX_SOL_SOCKET, type};
+    memcpy(buf, &h, sizeof h);
+    memcpy(buf + sizeof h, data, whole - sizeof h);
+    if (copy_out(o->t, uaddr(o->at), buf, whole) < 0)
+        return -LINUX_EFAULT;
+    size_t space = LINUX_CMSG_ALIGN(whole);
+    space = space < o->left ? space : o->left;
+    o->at += space;
+    o->left -= space;
+    o->used += space;
+    return 0;
+}
+
+// As many files as there is room for get numbers; the others are closed by the caller.
+static int put_files(struct control_out *o, struct sock_files *files, bool cloexec) {
+    int32_t fds[LINUX_SCM_MAX_FD];
+    unsigned room = o->left >= sizeof(struct linux_cmsghdr)
+                        ? (unsigned)((o->left - sizeof(struct linux_cmsghdr)) / sizeof(int32_t))
+                        : 0;
+    unsigned n = 0, want = files->n < room ? files->n : room;
+    uint64_t limit = task_rlimit(o->t, LINUX_RLIMIT_NOFILE);
+    for (; n < want; n++) {
+        fds[n] = fd_install(o->t->files, files->f[n], 0, limit, cloexec);
+        if (fds[n] < 0)
+            break;
+    }
+    if (n < files->n)
+        o->flags |= LINUX_MSG_CTRUNC;
+    int err = n ? put_cmsg(o, LINUX_SCM_RIGHTS, fds, n * sizeof fds[0]) : 0;
+    while (err < 0 && n > 0)
+        fd_close(o->t->files, fds[--n]);
+    return err;
+}
+
+// ---- Sending ---------------------------------------------------------------------------------------------------------
+static bool is_nonblock(struct file *f, unsigned flags) {
+    return (flags & LINUX_MSG_DONTWAIT) || (atomic_load(&f->flags) & LINUX_O_NONBLOCK);
+}
+
+static int64_t send_error(struct task *t, struct socket *s, struct sock_msg *m, int64_t r) {
+    if (r == -LINUX_EPIPE && !(m->flags & LINUX_MSG_NOSIGNAL) && s->type == LINUX_SOCK_STREAM)
+        signal_send_task(t, LINUX_SIGPIPE, NULL);
+    return r;
+}
+
+// The request stands behind call.done. Bytes of the whole call, an error, or SYS_PARK.
+static int64_t do_send(struct task *t, struct file *f, struct sock_msg *m) {
+    struct socket *s = socket_of(f);
+    struct call *c = &t->call;
+    int64_t r;
+    m->nonblock = is_nonblock(f, m->flags);
+    do {
+        r = s->ops->send(s, m);
+        if (r > 0)
+            c->done += r;
+    } while (r > 0 && !m->nonblock && m->u->left > 0 && s->type == LINUX_SOCK_STREAM);
+    if (r >= 0)
+        return c->done;
+    if (r == -LINUX_EAGAIN && !m->nonblock) {
+        if (m->wait) {
+            park_arm(t, m->wait);
+            r = s->ops->send(s, m);
+            r = r == -LINUX_EAGAIN ? sock_wait_queue(t, f, false) : r;
+        } else {
+            r = park_file_result(t, f, LINUX_POLLOUT, r);
+        }
+    }
+    if (c->done && !sock_waits(r))
+        return c->done;
+    return send_error(t, s, m, r);
+}
+
+int64_t sys_sendto(struct task *t, const struct sysargs *a) {
+    struct sock_addr addr;
+    struct uio_user u;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (a->v[4] && (err = addr_in(t, &addr, a->v[4], a->v[5])) < 0)
+        return err;
+    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    if (err < 0)
+        return err;
+    uio_user_skip(&u, (uint64_t)t->call.done);
+    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .cred = task_ucred(t)};
+    if (a->v[4])
+        m.addr = &addr;
+    int64_t r = do_send(t, f, &m);
+    uio_user_done(&u);
+    return r;
+}
+
+// One message of a header that was read; first: nothing of it was sent before.
+static int64_t send_header(struct task *t, struct file *f, const struct linux_msghdr *h, unsigned flags) {
+    struct sock_addr addr;
+    struct control control __attribute__((cleanup(control_done)));
+    struct uio_user u;
+    control.files.n = 0;
+    int err = 0;
+    if (h->msg_iovlen > LINUX_IOV_MAX)
+        return -LINUX_EMSGSIZE;
+    uint32_t namelen = h->msg_namelen < 0 ? ~0u : (uint32_t)h->msg_namelen;
+    if (namelen == ~0u)
+        return -LINUX_EINVAL;
+    if (namelen > sizeof addr.bytes)
+        namelen = sizeof addr.bytes;
+    bool has_addr = h->msg_name && namelen;
+    if (has_addr)
+        err = addr_in(t, &addr, h->msg_name, namelen);
+    if (err == 0)
+        err = control_in(t, socket_of(f), &control, h);
+    if (err == 0)
+        err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
+    if (err < 0)
+        return err;
+    uio_user_skip(&u, (uint64_t)t->call.done);
+    struct sock_msg m = {.u = &u.u, .flags = flags, .addr = has_addr ? &addr : NULL, .cred = control.cred};
+    // The files went with the first piece.
+    m.files = t->call.done ? NULL : &control.files;
+    int64_t r = do_send(t, f, &m);
+    uio_user_done(&u);
+    return r;
+}
+
+int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
+    struct linux_msghdr h;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    return send_header(t, f, &h, (unsigned)a->v[2]);
+}
+
+static uaddr_t mmsg_at(uint64_t vec, uint64_t i) { return uaddr(vec + i * sizeof(struct linux_mmsghdr)); }
+
+static int put_msg_len(struct task *t, uint64_t vec, uint64_t i, int64_t n) {
+    uint32_t len = (uint32_t)n;
+    return copy_out_obj(t, uaddr_add(mmsg_at(vec, i), offsetof(struct linux_mmsghdr, msg_len)), &len);
+}
+
+int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (!c->again)
+        c->u[0] = 0;
+    while (c->u[0] < n) {
+        struct linux_msghdr h;
+        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
+        if (r == 0)
+            r = send_header(t, f, &h, (unsigned)a->v[3]);
+        if (sock_waits(r))
+            return r;
+        if (r >= 0)
+            r = put_msg_len(t, a->v[1], c->u[0], r);
+        c->done = 0;
+        if (r < 0)
+            return c->u[0] ? (int64_t)c->u[0] : r;
+        c->u[0]++;
+    }
+    return (int64_t)c->u[0];
+}
+
+// ---- Receiving -------------------------------------------------------------------------------------------------------
+// Bytes of the whole call, an error, or SYS_PARK. MSG_WAITALL goes on until all has come.
+static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
+    struct socket *s = socket_of(f);
+    struct call *c = &t->call;
+    m->nonblock = is_nonblock(f, m->flags);
+    bool all = (m->flags & LINUX_MSG_WAITALL) && !(m->flags & LINUX_MSG_PEEK) && s->type == LINUX_SOCK_STREAM;
+    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM)
+        return c->done;
+    int64_t r;
+    do {
+        r = s->ops->recv(s, m);
+        if (r > 0)
+            c->done += r;
+    } while (r > 0 && all && m->u->left > 0 && (!m->files || !m->files->n));
+    if (r >= 0)
+        return c->done;
+    r = sock_wait(t, f, LINUX_POLLIN, m->nonblock, r);
+    return c->done && !sock_waits(r) ? c->done : r;
+}
+
+int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
+    struct sock_addr addr = {.len = 0};
+    struct uio_user u;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    if (err < 0)
+        return err;
+    uio_user_skip(&u, (uint64_t)t->call.done);
+    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .addr = a->v[4] ? &addr : NULL};
+    int64_t r = do_recv(t, f, &m);
+    uio_user_done(&u);
+    if (r >= 0 && a->v[4] && (err = addr_out(t, &addr, a->v[4], a->v[5])) < 0)
+        return err;
+    return r;
+}
+
+// What comes back besides the bytes. h: as read from the guest, at `at`.
+static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at, struct sock_msg *m) {
+    struct control_out o = {.t = t, .at = h->msg_control, .left = h->msg_control ? h->msg_controllen : 0};
+    int err = 0;
+    if (s->family == LINUX_AF_UNIX && socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred)
+        err = put_cmsg(&o, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
+    if (err == 0 && m->files->n)
+        err = put_files(&o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC);
+    if (err < 0)
+        return err;
+    uint32_t out_flags = m->out_flags | o.flags | (m->flags & LINUX_MSG_CMSG_CLOEXEC);
+    if (copy_out_obj(t, uaddr_add(at, offsetof(struct linux_msghdr, msg_flags)), &out_flags) < 0 ||
+        copy_out_obj(t, uaddr_add(at, offsetof(struct linux_msghdr, msg_controllen)), &o.used) < 0)
+        return -LINUX_EFAULT;
+    if (!h->msg_name)
+        return 0;
+    return addr_out(t, m->addr, h->msg_name, at.v + offsetof(struct linux_msghdr, msg_namelen));
+}
+
+static int64_t recv_header(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at, unsigned flags) {
+    struct sock_addr addr = {.len = 0};
+    struct control control __attribute__((cleanup(control_done)));
+    struct uio_user u;
+    control.files.n = 0;
+    if (h->msg_iovlen > LINUX_IOV_MAX)
+        return -LINUX_EMSGSIZE;
+    if (h->msg_name && h->msg_namelen < 0)
+        return -LINUX_EINVAL;
+    int err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
+    if (err < 0)
+        return err;
+    uio_user_skip(&u, (uint64_t)t->call.done);
+    struct sock_msg m = {.u = &u.u, .flags = flags, .addr = &addr, .files = &control.files};
+    int64_t r = do_recv(t, f, &m);
+    uio_user_done(&u);
+    if (r < 0)
+        return r;
+    err = put_header(t, socket_of(f), h, at, &m);
+    return err < 0 ? err : r;
+}
+
+int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
+    struct linux_msghdr h;
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+        return -LINUX_EFAULT;
+    return recv_header(t, f, &h, uaddr(a->v[1]), (unsigned)a->v[2]);
+}
+
+// call.u: messages so far, and the deadline.
+static int64_t recvmmsg_begin(struct task *t, uint64_t timeout) {
+    struct linux_timespec ts;
+    uint64_t ns;
+    t->call.u[0] = 0;
+    t->call.u[1] = TIME_MAX;
+    if (!timeout)
+        return 0;
+    if (copy_in_obj(t, &ts, uaddr(timeout)) < 0)
+        return -LINUX_EFAULT;
+    if (!time_from_spec(&ts, &ns))
+        return -LINUX_EINVAL;
+    t->call.u[1] = time_after(ns);
+    return 0;
+}
+
+int64_t sys_recvmmsg(struct task *t, const struct sysargs *a) {
+    struct call *c = &t->call;
+    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
+    unsigned flags = (unsigned)a->v[3];
+    int err;
+    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    if (!f)
+        return err;
+    if (!c->again && (err = (int)recvmmsg_begin(t, a->v[4])) < 0)
+        return err;
+    while (c->u[0] < n) {
+        struct linux_msghdr h;
+        unsigned now = flags & ~LINUX_MSG_WAITFORONE;
+        if (c->u[0] && (flags & LINUX_MSG_WAITFORONE))
+            now |= LINUX_MSG_DONTWAIT;
+        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
+        if (r == 0)
+            r = recv_header(t, f, &h, mmsg_at(a->v[1], c->u[0]), now);
+        if (sock_waits(r))
+            return r;
+        if (r >= 0)
+            r = put_msg_len(t, a->v[1], c->u[0], r);
+        c->done = 0;
+        if (r < 0)
+            return c->u[0] ? (int64_t)c->u[0] : r;
+        c->u[0]++;
+        if (mono_ns() >= c->u[1])
+            break;
+    }
+    return (int64_t)c->u[0];
+}
