@@ -230,6 +230,10 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
     }
     *p = (struct path){mount_get(w->cur.mnt), d};
     path_into_mounts(w->vfs, p);
+    if ((w->flags & WALK_NO_XDEV) && p->mnt != w->cur.mnt) {
+        path_put(p);
+        return -LINUX_EXDEV;
+    }
     return 0;
 }
 static int open_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode, unsigned walk,
