@@ -143,8 +143,9 @@ int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 
-// Queue host work on a held thread (one got with `context`, one from plat_as_create(), or one that reported
-// OPS_DONE). Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
+// Queue host work on a held thread. On one that was got without `context` it costs more than with (an interrupt of
+// our own brings the thread to it), but for the unmapping that a held munmap asks for, which costs less: that call
+// itself goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
 // -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the call, or -1 for anonymous memory.
 #define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
 #define PLAT_NORESERVE 2u

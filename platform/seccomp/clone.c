@@ -42,6 +42,7 @@ static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t fl
     o->call = (struct host_call){SYS_clone, {flags, stack, 0, 0, 0, child->cookie}};
     o->expect = STUB_EXPECT_CHILD;
     t->child = child;
+    atomic_store(&child->proc->fd_dirty, atomic_load(&t->proc->fd_dirty));
     return sc_order_add(t, o, 0, flags & CLONE_VM ? 0 : ~0ull);  // a copy is of all memory
 }
 

@@ -106,6 +106,13 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
         sc_violation(t, "an event instead of ordered work");
         return false;
     }
+    if (t->to_handler && !t->doomed) {  // not before the interrupt that brings it to its work
+        if (STUB_EV_KIND(nr) == STUB_EV_INTR)
+            sc_at_handler(t, n->id);
+        else
+            sc_violation(t, "an event instead of its work");
+        return false;
+    }
     hold(t, n, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
@@ -138,10 +145,13 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
     if (t->state == SC_DEAD)
         return false;
     if (!in_text(p, ip)) {
-        if (t->state != SC_RUNNING) {
+        if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
             sc_violation(t, "a call instead of ordered work");
         } else {
             hold(t, n, HOLD_VALUE);
+            t->call_nr = (uint32_t)n->data.nr;
+            t->call_args[0] = n->data.args[0];
+            t->call_args[1] = n->data.args[1];
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
         }

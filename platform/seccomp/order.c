@@ -77,6 +77,16 @@ static struct sc_range *obstacle(const struct sc_thread *t, const struct sc_rang
     return NULL;
 }
 
+bool sc_order_must_wait(struct sc_thread *t, const struct sc_op *o) {
+    struct sc_platform *p = sc_plat(t);
+    if (!o->range)
+        return false;
+    lock_nested(&p->lock);
+    bool wait = obstacle(t, o->range) != NULL;
+    lock_drop(&p->lock);
+    return wait;
+}
+
 bool sc_order_park(struct sc_thread *t, const struct sc_op *o, const struct seccomp_notif *n) {
     struct sc_platform *p = sc_plat(t);
     if (!o->range)

@@ -93,6 +93,8 @@ struct sc_thread {
     bool may_fail;                // RUNNING: the last op may still be reported as failed
     uint64_t cookie;
     uint64_t call_nr;             // of a SYSCALL event, else -1
+    uint64_t call_args[2];        // HOLD_VALUE: its first arguments
+    bool to_handler;              // RUNNING: interrupted so that it does its queued work
     struct sc_op *ops;            // queue
     unsigned nops, cap, next;     // next: the first that has not been let go on
     unsigned batch, batch_n;      // the part of the queue that the slot holds
@@ -209,6 +211,7 @@ void sc_interrupt(struct plat_thread *t);
 int sc_queue(struct plat_thread *t, const struct plat_op *op);
 void sc_send_intr(struct sc_thread *t);                            // [lock]
 void sc_interrupt_running(struct sc_thread *t);                    // [lock] wants it; sends it when it runs
+void sc_at_handler(struct sc_thread *t, uint64_t id);              // [lock]
 void sc_let_go(struct sc_thread *t);                               // [lock]
 void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
 void sc_ops_clear(struct sc_thread *t);                            // [lock]
@@ -252,6 +255,7 @@ int sc_slot_take(struct sc_as *as);                 // [P] -1: none left
 int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start, uint64_t len);  // [lock] 0 or -LINUX_ENOMEM
 void sc_order_done(struct sc_thread *t, struct sc_range **range);                    // [lock]
 void sc_order_last(struct sc_thread *t, struct sc_range **range);                    // [lock]
+bool sc_order_must_wait(struct sc_thread *t, const struct sc_op *o);                 // [lock]
 // [lock] Must the call wait? It is kept, and approved later.
 bool sc_order_park(struct sc_thread *t, const struct sc_op *o, const struct seccomp_notif *n);
 void sc_settle(struct sc_platform *p);  // no lock; cheap when there is nothing

@@ -155,7 +155,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->fd_ready = -1;
     t->child = NULL;
     t->hint = 0;
-    t->probed = false;
+    t->probed = t->to_handler = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -197,7 +197,7 @@ void sc_doom(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     if (t->state != SC_HELD || t->leader)
         return;
-    t->flush = false;
+    t->flush = t->to_handler = false;
     sc_ops_clear(t);
     if (t->hold == HOLD_VALUE) {  // only from a handler can a thread end: interrupt it
         t->intr_wanted = t->have_rax = true;

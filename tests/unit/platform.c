@@ -6,6 +6,7 @@
 #include "abi/mman.h"
 #include "abi/signal.h"
 #include "abi/x86_64/sigframe.h"
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -31,10 +32,14 @@ GUEST(foreign, "mov $20, %eax\n mov $11, %ebx\n int $0x80\n mov $0x4000006e, %ea
 GUEST(odd_flags, "pushfq\n orl $0x40000, (%rsp)\n popfq\n mov $12, %eax\n syscall\n pushfq\n pop %rdi\n"
                  "mov $1, %eax\n syscall\n andl $~0x40000, -8(%rsp)\n sub $8, %rsp\n popfq\n"
                  "xor %edi, %edi\n mov $12, %eax\n syscall\n 1: jmp 1b\n");
+GUEST(unmapper, "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
+                "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
 GUEST(jump, "jmp *%rbx\n");
 GUEST(scribble, "mov %rbx, %rdi\n mov %rdx, %rcx\n mov $0x4141414141414141, %rax\n cld\n rep stosq\n"
                 "mov $12, %eax\n syscall\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
 GUEST(count, "1: inc %edi\n mov $110, %eax\n syscall\n jmp 1b\n");
+GUEST(scribbler, "1: imul $1664525, %r12, %r12\n add $1013904223, %r12\n mov %r12, %rax\n shr $16, %rax\n"
+                 "and %rdx, %rax\n mov %r12, %rcx\n shr $33, %rcx\n and %r13, %rcx\n mov %rcx, (%rbx,%rax,8)\n jmp 1b\n");
 GUEST(loop_value, "1: mov $110, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_context, "1: mov $12, %eax\n syscall\n jmp 1b\n");
 
@@ -253,6 +258,56 @@ static void test_many_ops(void **state) {
     plat_answer(g.t, 0);
     wait_call(&g, 12);
     assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40000000 + 199 * 8192), 1), 1);
+    guest_end(&g);
+}
+
+// Work on a thread that is held without context.
+static void test_work_on_plain_call(void **state) {
+    struct guest g;
+    struct lx_regs regs;
+    char c;
+    guest_start(&g, *state, GUEST_AT(calls));
+    wait_call(&g, 110);
+    assert_int_equal(plat_map(g.t, uaddr(0x40000000), 4096, 3, 0, guest_image(), 0), 0);
+    assert_int_equal(plat_map(g.t, uaddr(0x40002000), 4096, 3, 0, -1, 0), 0);
+    plat_answer(g.t, 42);
+    wait_call(&g, 1);
+    assert_int_equal(g.ev.call.args[0], 42);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40002000), 1), 1);
+    // With a flush, after which the thread has its registers at hand; and an interrupt that is not lost.
+    assert_int_equal(plat_unmap(g.t, uaddr(0x40000000), 4096), 0);
+    plat_interrupt(g.t);
+    plat_flush(g.t);
+    wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_OPS_DONE);
+    assert_int_equal(g.ev.result, 0);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40000000), 1), -LINUX_EFAULT);
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_int_equal(regs.orig_rax, 1);
+    plat_answer(g.t, 43);
+    wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_INTERRUPT);
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_int_equal(regs.rax, 43);
+    plat_resume(g.t);
+    wait_call(&g, 12);
+    guest_end(&g);
+    // The unmapping that the held call itself asks for.
+    guest_start(&g, *state, GUEST_AT(unmapper));
+    wait_call(&g, 11);
+    assert_int_equal(plat_map(g.t, uaddr(0x40000000), 3 * 4096, 3, 0, -1, 0), 0);
+    plat_flush(g.t);
+    wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_OPS_DONE);
+    plat_answer(g.t, 0);
+    wait_call(&g, 11);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40001000), 1), 1);
+    assert_int_equal(plat_unmap(g.t, uaddr(0x40000000), 8192), 0);
+    plat_answer(g.t, 0);
+    wait_call(&g, 1);
+    assert_int_equal(g.ev.call.args[0], 0);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40001000), 1), -LINUX_EFAULT);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40002000), 1), 1);
     guest_end(&g);
 }
 
@@ -668,6 +723,76 @@ static void test_scribble_over_slots(void **state) {
     }
 }
 
+// One thread writes random words over all that it shares with the sentry while others of its process make calls, map
+// and are interrupted. Its process may die; the sentry and a peer go on.
+static void *kick_often(void *arg) {
+    struct platform *p = ((void **)arg)[0];
+    while (!atomic_load((_Atomic int *)((void **)arg)[1])) {
+        usleep(2000);
+        plat_kick(p);
+    }
+    return NULL;
+}
+
+static void serve_scribbled(struct guest *peer, struct guest *first) {
+    struct plat_event ev;
+    for (int n = 0, quiet = 0; n < 600 && quiet < 4; n++) {
+        assert_int_equal(plat_wait(peer->p, &ev), 0);
+        if (ev.kind == PLAT_NOTHING) {
+            quiet++;
+            continue;
+        }
+        if (ev.kind == PLAT_DEATH)
+            continue;
+        if (ev.kind == PLAT_SYSCALL && ev.context && n % 5 == 0)
+            plat_map(ev.thread, uaddr(0x40000000), 4096, 3, 0, n % 2 ? -1 : guest_image(), 0);
+        if (n % 7 == 0)
+            plat_interrupt(first->t);
+        plat_answer(ev.thread, n);
+    }
+}
+
+static void test_scribble_while_calling(void **state) {
+    const struct plat_range *stub = &plat_layout(*state)->reserved[0];
+    if (strcmp(plat_name(*state), "seccomp") != 0)
+        skip();
+    struct guest peer;
+    _Atomic int stop = 0;
+    void *args[2] = {*state, &stop};
+    pthread_t kicker;
+    guest_start(&peer, *state, GUEST_AT(loop_value));
+    wait_call(&peer, 110);
+    assert_int_equal(pthread_create(&kicker, NULL, kick_often, args), 0);
+    for (unsigned round = 0; round < 60; round++) {
+        struct guest g, c[3];
+        struct lx_regs regs;
+        guest_start(&g, *state, GUEST_AT(loop_context));
+        wait_call(&g, 12);
+        assert_int_equal(plat_get_regs(g.t, &regs), 0);
+        for (int i = 0; i < 3; i++)
+            clone_ok(&g, PLAT_CLONE_VM | PLAT_CLONE_THREAD, &c[i]);
+        for (int i = 1; i < 3; i++)
+            plat_resume(c[i].t);
+        plat_resume(g.t);
+        regs.rip = GUEST_AT(scribbler);
+        regs.rbx = stub->start + 32768;
+        regs.rdx = 4 * 32768 / 8 - 1;
+        regs.r12 = round * 7919 + 1;
+        regs.r13 = round % 3 == 0 ? 3 : round % 3 == 1 ? 0xfff : ~0ull;  // mask of the words' values
+        assert_int_equal(plat_set_regs(c[0].t, &regs), 0);
+        plat_resume(c[0].t);
+        serve_scribbled(&peer, &g);
+        for (int i = 0; i < 3; i++)
+            guest_end(&c[i]);
+        guest_end(&g);
+    }
+    atomic_store(&stop, 1);
+    pthread_join(kicker, NULL);
+    plat_answer(peer.t, 0);
+    wait_for(&peer, &peer);
+    guest_end(&peer);
+}
+
 // ---- The waiter's side ---------------------------------------------------------------------------------------------
 
 static void test_kick(void **state) {
@@ -687,6 +812,7 @@ int main(void) {
         cmocka_unit_test(test_fault),
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_many_ops),
+        cmocka_unit_test(test_work_on_plain_call),
         cmocka_unit_test(test_bad_ranges),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_clean_memory),
@@ -703,6 +829,7 @@ int main(void) {
         cmocka_unit_test(test_death),
         cmocka_unit_test(test_jump_into_stub),
         cmocka_unit_test(test_scribble_over_slots),
+        cmocka_unit_test(test_scribble_while_calling),
         cmocka_unit_test(test_kick),
     };
     alarm(110);

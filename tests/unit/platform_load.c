@@ -12,8 +12,8 @@ GUEST(loop_value, "1: inc %edi\n mov $110, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_context, "1: mov $12, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_mixed, "1: inc %edi\n mov $110, %eax\n syscall\n mov $12, %eax\n syscall\n mov $300, %ecx\n"
                   "2: dec %ecx\n jnz 2b\n jmp 1b\n");
-GUEST(loop_mmap, "1: mov $9, %eax\n syscall\n mov $11, %eax\n syscall\n jmp 1b\n");
-GUEST(loop_touch, "1: mov $9, %eax\n syscall\n movl $1, (%r14)\n mov $11, %eax\n syscall\n jmp 1b\n");
+GUEST(loop_mmap, "1: mov $9, %eax\n syscall\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, %eax\n syscall\n jmp 1b\n");
+GUEST(loop_touch, "1: mov $9, %eax\n syscall\n movl $1, (%r14)\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_fork, "1: mov $57, %eax\n syscall\n test %eax, %eax\n jz 2f\n mov $61, %eax\n syscall\n jmp 1b\n"
                  "2: mov $231, %eax\n syscall\n ud2\n");
 GUEST(loop_compute, "1: mov $110, %eax\n syscall\n mov %r14d, %ecx\n 2: dec %ecx\n jnz 2b\n jmp 1b\n");
