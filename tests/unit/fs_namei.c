@@ -297,6 +297,14 @@ static void test_open_flags(void **state) {
     assert_int_equal(fx_write(&x, f, "c", 1), 1);
     file_put(f);
     fx_expect(&x, "/f", "0123456789abc");
+    fx_end(&x);
+}
+static void test_offsets_and_path_files(void **state) {
+    struct fx x;
+    struct file *f;
+    fx_begin(&x);
+    fx_mkdir(&x, "/d");
+    fx_put(&x, "/f", "0123456789abc");
     x.ctx.fsize_limit = 15;
     f = fx_open(&x, "/f", LINUX_O_RDWR | LINUX_O_APPEND, 0);
     assert_int_equal(fx_write(&x, f, "defg", 4), 2);
@@ -402,7 +410,7 @@ static void test_many_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_walk_basics), cmocka_unit_test(test_symlinks), cmocka_unit_test(test_resolve_flags),
-        cmocka_unit_test(test_mounts),      cmocka_unit_test(test_permissions), cmocka_unit_test(test_open_flags),
+        cmocka_unit_test(test_mounts),      cmocka_unit_test(test_permissions), cmocka_unit_test(test_open_flags), cmocka_unit_test(test_offsets_and_path_files),
         cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_deep_tree), cmocka_unit_test(test_many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

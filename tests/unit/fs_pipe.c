@@ -358,6 +358,13 @@ static void test_hostfd(void **state) {
     assert_int_equal(seen.unwatches, 1);
     assert_int_equal(fx_write(&x, g, "x", 1), -LINUX_EPIPE);
     file_put(g);
+    fx_end(&x);
+}
+static void test_hostfd_others(void **state) {
+    struct fx x;
+    struct file *f;
+    char buf[64];
+    fx_begin(&x);
     // A regular file: the host's offset.
     char name[] = "/tmp/fs_pipe_XXXXXX";
     int fd = mkstemp(name), shared = dup(fd);
@@ -424,7 +431,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipe),  cmocka_unit_test(test_pipe_stream), cmocka_unit_test(test_fifo),
         cmocka_unit_test(test_eventfd), cmocka_unit_test(test_locks),     cmocka_unit_test(test_dev),
-        cmocka_unit_test(test_hostfd), cmocka_unit_test(test_host_stream),
+        cmocka_unit_test(test_hostfd), cmocka_unit_test(test_hostfd_others), cmocka_unit_test(test_host_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
