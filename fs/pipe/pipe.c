@@ -204,7 +204,9 @@ int fifo_open(struct inode *i, struct file *f) {
     }
     if (!err) {
         join(p, f);
-        bool wait = rd != wr && !(rd ? p->writers : p->readers);
+        // A pipe(2) reached by /proc/PID/fd never waits: only fifos with a name do.
+        bool named = i->sb != i->sb->vfs->anon->sb;
+        bool wait = named && rd != wr && !(rd ? p->writers : p->readers);
         uint32_t seen = rd ? p->writer_count : p->reader_count;
         f->pos = wait ? seen : seen - 1u;  // somebody is here: the count has moved
         if (wait && !nonblock) {

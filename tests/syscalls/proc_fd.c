@@ -72,3 +72,20 @@ TEST(fdinfo)
     EXPECT_TRUE(strstr(text, "flags:\t0"));
     close(fd);
 }
+
+// fifo(7): waiting for the other side is for fifos with a name.
+TEST(a_pipe_opens_at_once_without_its_writer)
+{
+    int fds[2];
+    char path[64], c;
+    ASSERT_OK(pipe(fds));
+    ASSERT_EQ(write(fds[1], "x", 1), 1);
+    close(fds[1]);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+    int fd = open(path, O_RDONLY);
+    ASSERT_OK(fd);
+    EXPECT_EQ(read(fd, &c, 1), 1);
+    EXPECT_EQ(read(fd, &c, 1), 0);
+    close(fd);
+    close(fds[0]);
+}
