@@ -88,8 +88,14 @@ void park_disarm(struct task *t) {
     waitq_del(&c->waiter);
     for (unsigned i = 0; i < c->nextra; i++)
         waitq_del(&c->extra[i]);
-    struct file *f = c->waits_on;
-    c->waits_on = NULL;
+}
+
+struct file *park_file(struct task *t) { return t->call.again ? t->call.waits_on : NULL; }
+
+void park_end(struct task *t) {
+    park_disarm(t);
+    struct file *f = t->call.waits_on;
+    t->call.waits_on = NULL;
     if (f)
         file_put(f);
 }

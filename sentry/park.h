@@ -7,6 +7,8 @@
 void park_init(struct task *t);
 // Takes the call's waiters off their queues: before each rerun and at the call's end.
 void park_disarm(struct task *t);
+// The call's end: nothing is waited for any more.
+void park_end(struct task *t);
 // HANDLING -> PARKED or STOPPED. False: a wake-up came meanwhile and the task is still ours (HANDLING).
 bool task_settle(struct task *t, int state);
 // The next task of this thread's ready list (the reference goes with it), or NULL.

@@ -47,7 +47,7 @@ static void flush(struct task *t) {
 
 static void call_end(struct task *t) {
     struct call *c = &t->call;
-    park_disarm(t);
+    park_end(t);
     if (c->deadline)
         ktimer_cancel(&t->call_timer);
     c->deadline = 0;

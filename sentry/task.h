@@ -75,7 +75,8 @@ struct call {  // [o] the system call in progress
     void *p;               // the handler's own ...
     void (*cleanup)(struct task *t);  // ... called once when the call ends in any way, death included; may be NULL
     struct waiter waiter;             // for park_arm()
-    struct file *waits_on;            // park_arm_file(): owned, so that a close by another thread does not free it
+    struct file *waits_on;            // park_arm_file(): owned until the call ends, so that a close by another thread
+                                      // does not free it, and a rerun finds the same file behind its number
     struct waiter *extra;             // for calls that wait on many queues (poll): the handler's own array, ...
     unsigned nextra;                  // ... taken off their queues before each rerun and at the end
 };
@@ -86,6 +87,8 @@ struct call {  // [o] the system call in progress
 void park_arm(struct task *t, struct waitq *q);
 // For files: tries nothing, arms f's poll and returns the events that hold now.
 uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
+// The file of a call that is run again after it has waited for it: borrowed, or NULL: look the number up.
+struct file *park_file(struct task *t);
 // Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler rerun.
 void park_deadline(struct task *t, uint64_t mono_ns_abs);
 // SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND ...

@@ -23,6 +23,11 @@ static struct file *get_for(struct task *t, uint64_t fd, unsigned mode) {
     }
     return f;
 }
+// For calls on one file: a rerun goes on with the file that it has waited for, whatever its number names now.
+static struct file *get_io(struct task *t, uint64_t fd, unsigned mode) {
+    struct file *f = park_file(t);
+    return f ? file_get(f) : get_for(t, fd, mode);
+}
 
 static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t off) {
     bool may_sleep = inode_type(f->inode) == LINUX_S_IFREG;
@@ -64,7 +69,7 @@ static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t 
 }
 
 static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint64_t off) {
-    struct file *f cleanup_file = get_for(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
+    struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return -LINUX_EBADF;
     struct uio_user u;
@@ -80,7 +85,7 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
 static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, uint64_t flags) {
     const uint64_t known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT | LINUX_RWF_APPEND |
                            LINUX_RWF_NOAPPEND;
-    struct file *f cleanup_file = get_for(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
+    struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return -LINUX_EBADF;
     if (flags & ~known)

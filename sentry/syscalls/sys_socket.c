@@ -12,7 +12,8 @@
 
 // ---- Arguments -------------------------------------------------------------------------------------------------------
 struct file *sock_get(struct task *t, uint64_t fd, int *err) {
-    struct file *f = fd_get_io(t->files, (int)fd);
+    struct file *f = park_file(t);  // a rerun goes on with the socket that it has waited for
+    f = f ? file_get(f) : fd_get_io(t->files, (int)fd);
     *err = -LINUX_EBADF;
     if (!f || socket_of(f))
         return f;
