@@ -63,6 +63,7 @@ extern struct waitq unix_room_wait; // told when a full queue, or a full accept 
 
 // Where a datagram goes: referenced. 0 or -LINUX_E*.
 int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out);
+int unix_bind(struct socket *s, struct task *t, const struct sock_addr *a);
 // A datagram socket's peer has gone: it is not connected any more.
 void unix_disconnect(struct unix_sock *u, struct unix_sock *from);
 int64_t unix_send(struct socket *s, struct sock_msg *m);
