@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
@@ -20,7 +21,8 @@ RELEASE = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
 # name, CMake options, which ctests, environment, as which user
 FLAVOURS = [
     ("dev", RELEASE, r".", {}, None),
-    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.)", {}, "nobody"),
+    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.)", {
+        "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
     ("asan", RELEASE + ["-DPICKET_SANITIZE=address,undefined"], r"^(unit|fuzz|stress|syscalls\.(ptrace|seccomp))", {
         "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}, None),
@@ -52,8 +54,33 @@ def tests_of(folder):
     return found
 
 
-def as_user(command, user):
-    return command if user is None else ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + command
+class Stage:
+    """What an ordinary user needs to run the tests, copied to where one can read it (a checkout may be root's alone)."""
+
+    def __init__(self, options):
+        self.folder = tempfile.mkdtemp(prefix="picket-user-")
+        os.chmod(self.folder, 0o755)
+        self.places = []
+        for source in (os.path.join(options.build, "dev", "picket"), os.path.join(options.build, "dev", "guest"),
+                       os.path.join(options.root, "tests")):
+            target = os.path.join(self.folder, os.path.basename(source))
+            (shutil.copytree if os.path.isdir(source) else shutil.copy2)(source, target)
+            self.places.append((source, target))
+        subprocess.run(["chmod", "-R", "a+rX", self.folder], check=True)
+
+    def command(self, command, user):
+        moved = []
+        for word in command:
+            for source, target in self.places:
+                if word == source or word.startswith(source + "/"):
+                    word = target + word[len(source):]
+            moved.append(word)
+        if os.path.basename(moved[0]).startswith("python3") and os.access("/usr/bin/python3", os.X_OK):
+            moved[0] = "/usr/bin/python3"
+        return ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups"] + moved
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def run_one(name, command, properties, env, folder):
@@ -105,11 +132,15 @@ def main():
         if options.part != "." and name not in ("dev", "user") and not re.search(name, options.part):
             continue
         folder = build(options, name, cmake) if cmake is not None else os.path.join(options.build, "dev")
+        stage = Stage(options) if user is not None else None
         for test, command, properties in tests_of(folder):
             full = test if name == "dev" else name + "." + test
             if re.search(pattern, test) and part.search(full):
-                counts = run_one(full, as_user(command, user), properties, env, folder if user is None else "/tmp")
+                command = stage.command(command, user) if stage else command
+                counts = run_one(full, command, properties, env, "/tmp" if stage else folder)
                 total = [a + b for a, b in zip(total, counts)]
+        if stage:
+            stage.remove()
     if sum(total) == 0:
         sys.exit("suite: no test matches '%s'" % options.part)
     print("%d passed, %d failed, %d skipped" % tuple(total))
