@@ -19,8 +19,20 @@ static void unlink_lock(struct inode *i, struct held_lock *l) {
     free(l);
     atomic_fetch_sub_explicit(&i->nlocks, 1, memory_order_relaxed);
 }
+// One owner's POSIX locks stand together and in order of their start: F_GETLK shows the first that is in the way.
 static void link_lock(struct inode *i, struct held_lock *l) {
-    list_add_tail(&i->locks, &l->link);
+    struct list *before = &i->locks;
+    struct held_lock *o;
+    bool seen = false;
+    list_for_each(o, &i->locks, link) {
+        bool same = !l->flock && !o->flock && o->owner == l->owner;
+        if ((same && o->start > l->start) || (seen && !same)) {
+            before = &o->link;
+            break;
+        }
+        seen = seen || same;
+    }
+    list_add_tail(before, &l->link);
     atomic_fetch_add_explicit(&i->nlocks, 1, memory_order_relaxed);
 }
 static bool overlaps(const struct held_lock *l, uint64_t start, uint64_t end) {

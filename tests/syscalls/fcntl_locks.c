@@ -66,6 +66,30 @@ TEST(unlocking_splits)
     close(fd);
 }
 
+// F_GETLK names the first lock in the way in order of the file, not of locking.
+TEST(query_shows_the_first_by_offset)
+{
+    in_tmpdir();
+    put_file("f", "0123456789");
+    int fd = ASSERT_OK(open("f", O_RDWR));
+    EXPECT_OK(set_lock(fd, F_WRLCK, 6, 2));
+    EXPECT_OK(set_lock(fd, F_RDLCK, 1, 3));
+    IN_CHILD {
+        struct flock query = lock_of(F_WRLCK, 0, 0);
+        EXPECT_OK(fcntl(fd, F_GETLK, &query));
+        EXPECT_EQ(query.l_type, F_RDLCK);
+        EXPECT_EQ(query.l_start, 1);
+    }
+    EXPECT_OK(set_lock(fd, F_WRLCK, 2, 1));
+    IN_CHILD {
+        struct flock query = lock_of(F_RDLCK, 0, 0);
+        EXPECT_OK(fcntl(fd, F_GETLK, &query));
+        EXPECT_EQ(query.l_start, 2);
+        EXPECT_EQ(query.l_len, 1);
+    }
+    close(fd);
+}
+
 TEST(any_close_releases)
 {
     in_tmpdir();
