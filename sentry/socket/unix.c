@@ -315,10 +315,12 @@ static void detach(struct unix_sock *u, struct leftovers *l) {
 static void unix_close(struct socket *s) {
     struct unix_sock *u = usock(s);
     struct leftovers l = {0};
+    bool was_target;  // somebody may wait for room in its queues
     list_init(&l.msgs);
     list_init(&l.pending);
     {
         LOCKED(&unix_lock);
+        was_target = s->type == LINUX_SOCK_DGRAM || u->state == UNIX_LISTENING;
         detach(u, &l);
     }
     if (l.peer && s->type != LINUX_SOCK_DGRAM)
@@ -328,7 +330,8 @@ static void unix_close(struct socket *s) {
         list_del(&n->pending_link);
         unix_close(&n->s);
     }
-    waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    if (was_target)
+        waitq_wake(&unix_room_wait, LINUX_POLLOUT);
     unix_free_msgs(&l.msgs);
     if (l.path.dentry)
         path_put(&l.path);
