@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls with which programs have left other sandboxes. The guest must see the sentry's answer and no more; that none of
+// them reached the host is seen from outside (the witness in run_escape.py).
+#include "escape.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+static void refused(void) {
+    char buf[512] = {0};
+    const uint64_t b = (uint64_t)buf;
+    const struct {
+        const char *name;
+        uint64_t nr, args[6];
+    } calls[] = {
+        {"io_uring_setup", 425, {4, b}},
+        {"bpf", 321, {0, b, 72}},
+        {"userfaultfd", 323, {0}},
+        {"perf_event_open", 298, {b, 0, (uint64_t)-1, (uint64_t)-1, 0}},
+        {"keyctl", 250, {0, (uint64_t)-3, 1}},
+        {"add_key", 248, {(uint64_t) "user", (uint64_t) "x", b, 1, (uint64_t)-3}},
+        {"request_key", 249, {(uint64_t) "user", (uint64_t) "x", 0, (uint64_t)-3}},
+        {"unshare user", 272, {0x10000000}},
+        {"unshare mnt", 272, {0x00020000}},
+        {"unshare net", 272, {0x40000000}},
+        {"unshare pid", 272, {0x20000000}},
+        {"unshare time", 272, {0x00000080}},
+        {"setns", 308, {0, 0}},
+        {"mount", 165, {(uint64_t) "none", (uint64_t) "/tmp", (uint64_t) "proc", 0, 0}},
+        {"umount2", 166, {(uint64_t) "/proc", 2}},
+        {"pivot_root", 155, {(uint64_t) "/tmp", (uint64_t) "/tmp"}},
+        {"open_tree", 428, {(uint64_t)-100, (uint64_t) "/", 1}},
+        {"fsopen", 430, {(uint64_t) "proc", 0}},
+        {"move_mount", 429, {0, b, 0, b, 0}},
+        {"kexec_load", 246, {0, 0, 0, 0}},
+        {"kexec_file_load", 320, {0, 0, 0, 0, 0}},
+        {"init_module", 175, {b, 512, b}},
+        {"finit_module", 313, {0, b, 0}},
+        {"delete_module", 176, {b, 0}},
+        {"memfd_secret", 447, {0}},
+        {"open_by_handle_at", 304, {(uint64_t)-100, b, 0}},
+        {"pidfd_getfd", 438, {0, 0, 0}},
+        {"process_madvise", 440, {0, b, 1, 4, 0}},
+        {"iopl", 172, {3}},
+        {"ioperm", 173, {0, 1, 1}},
+        {"reboot", 169, {0xfee1dead, 0x28121969, 0x01234567, 0}},
+        {"swapon", 167, {(uint64_t) "/tmp/x", 0}},
+        {"acct", 163, {(uint64_t) "/tmp/x"}},
+        {"quotactl", 179, {0, 0, 0, 0}},
+        {"settimeofday", 164, {b, 0}},
+        {"clock_settime", 227, {0, b}},
+        {"modify_ldt", 154, {1, b, 16}},
+        {"lookup_dcookie", 212, {0, b, 16}},
+        {"fanotify_init", 300, {0, 0}},
+        {"kcmp", 312, {1, (uint64_t)host.sentry, 0, 0, 0}},
+        {"move_pages", 279, {(uint64_t)host.victim, 1, b, b, b, 0}},
+        {"migrate_pages", 256, {(uint64_t)host.victim, 1, b, b}},
+        {"landlock_restrict_self", 446, {0, 0}},
+        {"io_setup", 206, {16, b + 8}},
+        {"remap_file_pages", 216, {b & ~4095ul, 4096, 0, 0, 0}},
+        {"uselib", 134, {(uint64_t) "/bin/true"}},
+        {"nfsservctl", 180, {0, 0, 0}},
+        {"vhangup", 153, {0}},
+        {"syslog read", 103, {3, b, 512}},
+        {"map_shadow_stack", 453, {0, 4096, 0}},
+        {"arch_prctl cpuid", 158, {0x1012, 0}},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const uint64_t *a = calls[i].args;
+        pid_t pid = fork();
+        need(pid >= 0);
+        if (pid == 0) {
+            long r = raw(calls[i].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+            if (r >= 0)
+                escaped("%s returned %ld", calls[i].name, r);
+            _exit(0);
+        }
+        int status = wait_limited(pid, 5);
+        if (status == -1 || WEXITSTATUS(status))
+            escaped("%s: status %#x", calls[i].name, (unsigned)status);
+    }
+}
+
+// Numbers of the host's processes mean nothing inside.
+static void host_processes(void) {
+    char buf[64] = {0};
+    struct iovec mine = {buf, sizeof buf}, its = {(void *)0x400000, sizeof buf};
+    const int targets[] = {host.victim, host.sentry};
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = targets[i];
+        if (kill(pid, SIGKILL) == 0 || kill(pid, 0) == 0)
+            escaped("kill(%d) of a host process", pid);
+        if (syscall(SYS_tgkill, pid, pid, SIGKILL) == 0 || syscall(SYS_tkill, pid, SIGKILL) == 0)
+            escaped("tgkill(%d)", pid);
+        if (syscall(SYS_ptrace, 16, pid, 0, 0) == 0 || syscall(SYS_ptrace, 0x4206, pid, 0, 0) == 0)
+            escaped("ptrace(%d)", pid);
+        if (process_vm_readv(pid, &mine, 1, &its, 1, 0) >= 0 || process_vm_writev(pid, &mine, 1, &its, 1, 0) >= 0)
+            escaped("process_vm_readv(%d)", pid);
+        if (syscall(SYS_pidfd_open, pid, 0) >= 0)
+            escaped("pidfd_open(%d)", pid);
+        if (syscall(SYS_prlimit64, pid, 7, NULL, buf) == 0)
+            escaped("prlimit(%d)", pid);
+        if (syscall(SYS_sched_getaffinity, pid, sizeof buf, buf) >= 0)
+            escaped("sched_getaffinity(%d)", pid);
+        if (getpgid(pid) >= 0 || getsid(pid) >= 0)
+            escaped("getpgid(%d)", pid);
+        snprintf(buf, sizeof buf, "/proc/%d", pid);
+        if (access(buf, F_OK) == 0)
+            escaped("%s is there", buf);
+    }
+}
+
+static void kill_all(void) {
+    // In a session of its own: who shares the sandbox is not the target here.
+    kill(-1, 0);
+    for (pid_t pid = 70; pid < 400; pid++)
+        kill(pid, 0);
+    need(getpid() > 0);
+}
+
+static void host_sockets(void) {
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)host.port)};
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    need(s >= 0);
+    snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "%s", host.name);
+    if (connect(s, (struct sockaddr *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.name))) == 0)
+        escaped("the host's abstract socket can be reached");
+    snprintf(un.sun_path, sizeof un.sun_path, "/tmp/%s.sock", host.name);
+    if (connect(s, (struct sockaddr *)&un, sizeof un) == 0)
+        escaped("the host's socket %s can be reached", un.sun_path);
+    inet_pton(AF_INET, "127.0.0.1", &in.sin_addr);
+    int t = socket(AF_INET, SOCK_STREAM, 0);
+    if (t >= 0 && connect(t, (struct sockaddr *)&in, sizeof in) == 0)
+        escaped("the host's 127.0.0.1 can be reached");
+    inet_pton(AF_INET, "169.254.169.254", &in.sin_addr);
+    in.sin_port = htons(80);
+    if (t >= 0 && connect(t, (struct sockaddr *)&in, sizeof in) == 0)
+        escaped("a metadata service can be reached");
+    const int families[] = {AF_NETLINK, AF_PACKET, 40 /* VSOCK */, 38 /* ALG */, 44 /* XDP */, 29 /* CAN */, 30 /* TIPC */,
+                            31 /* BLUETOOTH */, 21 /* RDS */, 15 /* KEY */};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (int type = 1; type <= 5; type++) {
+            int fd = socket(families[i], type, 0);
+            if (fd >= 0 && families[i] != AF_NETLINK)
+                escaped("a socket of family %d", families[i]);
+            if (fd >= 0)
+                close(fd);
+        }
+}
+
+static void host_shm(void) {
+    long id = syscall(SYS_shmget, host.shm_key, 0, 0);
+    if (id >= 0)
+        escaped("the host's System V shared memory is there");
+    for (int i = 0; i < 64; i++)
+        if (syscall(SYS_shmat, i, NULL, 010000) < -4095 || syscall(SYS_msgget, host.shm_key, 0) >= 0)
+            escaped("System V objects of the host");
+}
+
+// Files of the host: changes stay inside (the runner looks at the originals). Device nodes are not the host's.
+static void host_files(void) {
+    char path[128];
+    snprintf(path, sizeof path, "/tmp/%s.file", host.name);
+    int fd = open(path, O_RDWR | O_TRUNC);
+    if (fd >= 0) {
+        need(write(fd, "changed", 7) == 7);
+        close(fd);
+    }
+    unlink(path);
+    snprintf(path, sizeof path, "/tmp/%s.fifo", host.name);
+    fd = open(path, O_RDWR | O_NONBLOCK);
+    if (fd >= 0 && write(fd, "x", 1) == 1)
+        close(fd);
+    const char *const nodes[] = {"/dev/mem", "/dev/kvm", "/dev/fuse", "/dev/kmsg", "/dev/net/tun", "/dev/vhost-net",
+                                 "/dev/vsock", "/dev/loop-control", "/dev/port", "/dev/sda", "/dev/vda", "/dev/rtc0"};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (open(nodes[i], O_RDWR | O_NONBLOCK) >= 0 || open(nodes[i], O_RDONLY | O_NONBLOCK) >= 0)
+            escaped("%s can be opened", nodes[i]);
+    snprintf(path, sizeof path, "/tmp/%s.node", host.name);
+    if (mknod(path, S_IFCHR | 0666, 0x101) == 0 && open(path, O_RDWR) >= 0)  // 1:1 is /dev/mem
+        escaped("a node of /dev/mem can be made and opened");
+}
+
+// Input pushed to the terminal of the one who started the sandbox (when there is one).
+static void terminal_input(void) {
+    for (int fd = 0; fd < 3; fd++) {
+        if (ioctl(fd, TIOCSTI, "x") == 0)
+            escaped("TIOCSTI on descriptor %d", fd);
+        char c = 3;
+        if (ioctl(fd, TIOCLINUX, &c) == 0)
+            escaped("TIOCLINUX on descriptor %d", fd);
+    }
+}
+
+ATTACKS({"A07_refused", refused, SURVIVES},
+        {"A07_host_processes", host_processes, SURVIVES},
+        {"A07_kill_all", kill_all, SURVIVES},
+        {"A07_host_sockets", host_sockets, SURVIVES},
+        {"A07_host_shm", host_shm, SURVIVES},
+        {"A07_host_files", host_files, SURVIVES},
+        {"A37_terminal_input", terminal_input, SURVIVES})
