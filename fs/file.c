@@ -225,9 +225,20 @@ uint32_t vfs_poll(struct file *f, struct waiter *w) {
         return f->ops->poll(f, w);
     return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDNORM | LINUX_POLLWRNORM;
 }
+// FIONREAD of a regular file: what is left behind the offset.
+static int64_t bytes_to_read(struct file *f, uint64_t arg, struct uaccess *ua) {
+    struct vfs_attr a;
+    int err = vfs_getattr(&f->path, &a);
+    if (err)
+        return err;
+    int32_t left = (int32_t)((int64_t)a.size - vfs_llseek(f, 0, LINUX_SEEK_CUR));
+    return ua->out(ua, uaddr(arg), &left, sizeof left);
+}
 int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
+    if (cmd == LINUX_FIONREAD && inode_is_reg(f->inode))
+        return bytes_to_read(f, arg, ua);
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg, ua) : -LINUX_ENOTTY;
 }
 int vfs_fsync(struct file *f, bool data_only) {
