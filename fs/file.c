@@ -5,6 +5,7 @@
 #include "abi/misc.h"
 #include "abi/poll.h"
 #include "abi/uio.h"
+#include "abi/ioctl.h"
 #include "fs/core.h"
 
 struct file *file_new(struct vfs *v, const struct path *p, unsigned flags, unsigned mode) {
