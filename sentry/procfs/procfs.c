@@ -183,12 +183,14 @@ static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     return 0;
 }
 
+// A process reads its own descriptors whatever it has become, proc(5); others' need the right to trace it.
 static int dir_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     const struct proc_node *n = node_of(i);
     if (n->e->flags & PROC_PTRACE) {
-        // A process reads its own descriptors whatever it has become, proc(5).
         if (task_current && task_current->tg == n->g)
             return 0;
+        if (!proc_may_trace(n))
+            return -LINUX_EACCES;
     }
     return vfs_mode_permission(i, mask, c);
 }
