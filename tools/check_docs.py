@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents name must be there.
+
+- `path/file.c:name` in docs/ARCHITECTURE.md: the file defines that function (or struct)
+- `path/file.c`, `folder/` in backquotes, in any document of docs/: exists
+- every relative link of every Markdown file of the tree leads to a file
+"""
+import os
+import re
+import subprocess
+import sys
+
+import source
+
+HOP = re.compile(r"`([\w./-]+\.[chS]):(\w+)`")
+PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+\.(?:c|h|S|def|py|md|sh)|[\w-]+(?:/[\w-]+)*/)`")
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?!\.md)")  # tests/syscalls/NAME.c
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+GENERATED = ("docs/CAVEATS.md", "docs/COMPAT.md", "docs/HOST_SYSCALLS.md")
+
+
+def documents():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=source.ROOT, text=True,
+                            capture_output=True)
+    if listed.returncode == 0:
+        return sorted(set(listed.stdout.split()))
+    return sorted(source.sources("docs", endings=(".md",)))  # not a checkout
+
+
+def defines(text, name):
+    """A definition begins at the start of a line and is no prototype; macros may wrap the name."""
+    head = re.compile(r"^(?:[A-Za-z_][\w \t*(),]*[ \t*])?%s\([^;{}]*?\)[^;{}]*\{|^struct %s \{" % (name, name), re.M)
+    return bool(head.search(text))
+
+
+def hops(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for file, name in HOP.findall(line):
+            if not os.path.exists(os.path.join(source.ROOT, file)):
+                yield f"{path}:{number}: no file {file}"
+            elif not defines(source.read(file), name):
+                yield f"{path}:{number}: {file} does not define {name}()"
+
+
+def places(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in PATH.findall(line):
+            if not PLACEHOLDER.search(name) and not os.path.exists(os.path.join(source.ROOT, name)):
+                yield f"{path}:{number}: no {name}"
+
+
+def links(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        for target in LINK.findall(line):
+            if not os.path.exists(os.path.join(source.ROOT, os.path.dirname(path), target)):
+                yield f"{path}:{number}: the link to {target} leads nowhere"
+
+
+def main():
+    problems, named = [], 0
+    for path in documents():
+        text = source.read(path)
+        problems += links(path, text)
+        if path.startswith("docs/") and path not in GENERATED:
+            named += len(HOP.findall(text))
+            problems += hops(path, text)
+            problems += places(path, text)
+    print("\n".join(problems + [f"{named} functions named, {len(problems)} problems"]))
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
