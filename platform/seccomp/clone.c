@@ -38,6 +38,7 @@ static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t fl
     if (!o)
         return -LINUX_ENOMEM;
     uint64_t stack = flags & CLONE_VM ? sc_slot_addr(child) + p->uc_off - CHILD_STACK_BELOW_UC : 0;
+    atomic_store(&child->birth, BIRTH_ORDERED);
     publish(p, child);
     o->call = (struct host_call){SYS_clone, {flags, stack, 0, 0, 0, child->cookie}};
     o->expect = STUB_EXPECT_CHILD;
@@ -145,6 +146,13 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
 
 // ---- Check-in ------------------------------------------------------------------------------------------------------
 
+// The queue is dropped: a child that was ordered with it and has not been launched will never be.
+void sc_child_off(struct sc_thread *t) {
+    int ordered = BIRTH_ORDERED;
+    if (t->child && atomic_compare_exchange_strong(&t->child->birth, &ordered, BIRTH_OFF))
+        atomic_store(&sc_plat(t)->unsettled, true);
+}
+
 // The parent's stub says that its child has this number. Only if the child dies before it checks in does that matter.
 void sc_child_hint(struct sc_thread *t, int64_t tid) {
     struct sc_platform *p = sc_plat(t);
@@ -165,7 +173,7 @@ static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
     struct sc_thread *t, *found = NULL;
     lock_take(&p->lock);
     list_for_each(t, &p->pending, link) {
-        if (t->cookie == cookie && atomic_load(&t->launched)) {
+        if (t->cookie == cookie && atomic_load(&t->birth) == BIRTH_LAUNCHED) {
             found = t;
             break;
         }
@@ -239,6 +247,7 @@ static struct sc_thread *pool_add(struct sc_platform *p) {
         return NULL;
     list_add_tail(&p->pool, &t->pool_link);
     list_add_tail(&p->to_make, &t->link);
+    t->clean = true;
     p->npool++;
     return t;
 }
@@ -256,7 +265,7 @@ static void make_next(struct sc_platform *p) {
     if (!t)
         return;
     lock_take(&z->lock);
-    if (!atomic_load(&p->closing) && order_clone(z, t, FLAGS_COPY) == 0) {
+    if (!atomic_load(&p->closing) && order_clone(z, t, FLAGS_COPY) == 0) {  // (no memory: at the next try)
         z->flush = true;
         sc_let_go(z);
     }

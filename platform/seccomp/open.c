@@ -248,21 +248,29 @@ static void kill_all(struct sc_platform *p) {
     }
 }
 
-// What the pool was still to get, and the zygote's own objects.
-static void free_internal(struct sc_platform *p, struct sc_thread *zygote) {
+static void free_thread(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    if (t->state != SC_FREE)
+        sc_thread_free(t);
+}
+
+// All host processes are gone. What is left: the pool, the zygote, children that never came, and what the sentry has
+// not given back.
+static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
+    lock_take(&p->lock);
     while (!list_empty(&p->pool)) {
         struct sc_thread *t = list_first(&p->pool, struct sc_thread, pool_link);
         sc_pool_forget(t);
-        lock_take(&t->lock);
         sc_as_drop(sc_as(t));
-        sc_thread_free(t);
-        lock_drop(&t->lock);
     }
-    if (zygote) {
-        lock_take(&zygote->lock);
+    if (zygote)
         sc_as_drop(sc_as(zygote));
-        sc_thread_free(zygote);
-        lock_drop(&zygote->lock);
+    lock_drop(&p->lock);
+    while (p->chunks) {
+        struct sc_chunk *c = p->chunks;
+        for (size_t i = 0; i < sizeof c->threads / sizeof *c->threads; i++)
+            free_thread(&c->threads[i]);
+        p->chunks = c->next;
     }
 }
 
@@ -283,11 +291,12 @@ void sc_close(struct platform *pp) {
         pthread_join(p->reaper, NULL);
     else
         sc_reap_all(p);
-    free_internal(p, zygote);
-    while (p->chunks) {
-        struct sc_chunk *c = p->chunks;
-        p->chunks = c->next;
-        free(c);
+    struct sc_chunk *chunks = p->chunks;
+    free_all(p, zygote);
+    while (chunks) {
+        struct sc_chunk *next = chunks->next;
+        free(chunks);
+        chunks = next;
     }
     munmap(p->tids, SC_MAX_TID * sizeof *p->tids);
     if (p->null_fd >= 0)

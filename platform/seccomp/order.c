@@ -140,10 +140,16 @@ static struct sc_thread *retry(struct sc_platform *p, struct sc_thread *t) {
     return before;
 }
 
-static struct sc_thread *take_lost_child(struct sc_platform *p) {
+// A child that will not come: it died unknown, or its order was taken back.
+static struct sc_thread *take_lost_child(struct sc_platform *p, bool *off) {
     struct sc_thread *t;
     LOCKED(&p->lock);
     list_for_each(t, &p->pending, link) {
+        *off = atomic_load(&t->birth) == BIRTH_OFF;
+        if (*off) {
+            list_del(&t->link);
+            return t;
+        }
         for (size_t i = 0; t->hint && i < SC_LOST; i++) {
             if (p->lost[i] != t->hint)
                 continue;
@@ -174,13 +180,25 @@ static void child_lost(struct sc_platform *p, struct sc_thread *t) {
     lock_drop(&p->lock);
 }
 
+// Its parent's OPS_DONE told the sentry; only if the sentry has given the child back already is there something to do.
+static void child_off(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    if (t->state == SC_STARTING && t->doomed && atomic_load(&t->birth) == BIRTH_OFF)
+        sc_thread_free(t);
+}
+
 void sc_settle(struct sc_platform *p) {
     struct sc_thread *t, *before;
     struct list waiting = LIST_INIT(waiting);
+    bool off;
     if (!atomic_exchange(&p->unsettled, false))
         return;
-    while ((t = take_lost_child(p)))
-        child_lost(p, t);
+    while ((t = take_lost_child(p, &off))) {
+        if (!off || t->clean)
+            child_lost(p, t);
+        else
+            child_off(t);
+    }
     lock_take(&p->lock);
     list_splice_tail(&waiting, &p->parked);
     lock_drop(&p->lock);

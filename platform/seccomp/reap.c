@@ -22,14 +22,11 @@ static int successor(const struct sc_as *as) {
 }
 
 static struct sc_proc *mark_dead(struct sc_platform *p, int pid, int *next) {
-    struct sc_proc *proc, *found = NULL;
+    struct sc_thread *leader = pid < SC_MAX_TID ? atomic_load(&p->tids[pid]) : NULL;
     LOCKED(&p->lock);
-    list_for_each(proc, &p->procs, all_link) {
-        if (proc->pid == pid) {
-            found = proc;
-            break;
-        }
-    }
+    struct sc_proc *found = leader ? leader->proc : NULL;
+    if (found && found->pid != pid)
+        found = NULL;
     if (found) {
         found->dead = true;
         found->as->holds++;

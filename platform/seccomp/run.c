@@ -46,6 +46,7 @@ void sc_ops_clear(struct sc_thread *t) {
     }
     t->nops = t->next = t->batch = t->batch_n = 0;
     t->fd_ready = -1;
+    sc_child_off(t);
     t->child = NULL;
 }
 
@@ -78,6 +79,8 @@ int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
 void sc_send_intr(struct sc_thread *t) {
     if (t->intr_sent || !t->tid)
         return;
+    // LIMIT: before Linux 6.17, a signal that meets a call just received can make that call return at once and be made
+    // a second time, though it was answered (fixed there by "seccomp: Fix a race with WAIT_KILLABLE_RECV").
     // The process is not reaped while t->lock is held and its state is not DEAD, so the numbers are still its own.
     t->intr_sent = syscall(SYS_tgkill, t->proc->pid, t->tid, PLAT_INTR_SIGNAL) == 0;
 }
@@ -310,7 +313,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         }
     }
     if (o->expect == STUB_EXPECT_CHILD && t->child)
-        atomic_store(&t->child->launched, true);
+        atomic_store(&t->child->birth, BIRTH_LAUNCHED);
     bool last = ++t->next == t->nops && !t->flush;
     if (last) {
         sc_set_state(t, SC_RUNNING);
@@ -344,6 +347,6 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
     if (t->child && !failed)
         sc_child_hint(t, value);
     else if (t->child)
-        atomic_store(&t->child->launched, false);
+        atomic_store(&t->child->birth, BIRTH_ORDERED);  // taken back with the rest of the queue
     return 1;
 }

@@ -39,6 +39,9 @@
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN };
+// A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may appear at any
+// moment; the order was taken back or has failed, so it never will.
+enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
 enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
 
 struct sc_range;
@@ -88,7 +91,8 @@ struct sc_thread {
     unsigned slot;
     uint64_t id;                  // of the notification in our hands
     bool leader, doomed, exiting, internal;
-    _Atomic bool launched;        // its parent was let go to clone it
+    _Atomic int birth;            // STARTING: enum sc_birth; its parent's thread changes it
+    bool clean;                   // made by the zygote
     bool intr_wanted, intr_sent;
     bool may_fail;                // RUNNING: the last op may still be reported as failed
     uint64_t cookie;
@@ -263,6 +267,7 @@ void sc_settle(struct sc_platform *p);  // no lock; cheap when there is nothing
 // clone.c: plat_clone(), check-in of children, the pool of clean processes.
 int sc_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
 int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
+void sc_child_off(struct sc_thread *t);                // [lock]
 void sc_child_hint(struct sc_thread *t, int64_t tid);  // [lock]
 bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n);  // false: not a child of ours
 void sc_pool_fill(struct sc_platform *p);

@@ -150,7 +150,8 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->tid = 0;
     t->leader = t->doomed = t->exiting = t->internal = t->intr_wanted = t->intr_sent = t->may_fail = false;
     t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->flush = false;
-    atomic_store(&t->launched, false);
+    atomic_store(&t->birth, BIRTH_NONE);
+    t->clean = false;
     t->call_nr = (uint64_t)-1;
     t->fd_ready = -1;
     t->child = NULL;
@@ -234,8 +235,11 @@ void sc_thread_destroy(struct plat_thread *pt) {
         sc_proc_kill(t->proc);
     }
     lock_drop(&p->lock);
-    if (t->state == SC_DEAD || (t->state == SC_STARTING && !atomic_load(&t->launched)))
+    int birth = atomic_load(&t->birth);
+    if (t->state == SC_DEAD || (t->state == SC_STARTING && (birth == BIRTH_NONE || birth == BIRTH_OFF)))
         sc_thread_free(t);
+    else if (t->state == SC_STARTING)
+        sc_ops_clear(t);
     else if (t->state == SC_HELD && !last)
         sc_doom(t);
     else if (!last)

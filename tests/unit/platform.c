@@ -648,6 +648,7 @@ static void test_death(void **state) {
     guest_start(&g, *state, GUEST_AT(spin));
     plat_interrupt(g.t);
     wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_INTERRUPT);
     plat_resume(g.t);
     assert_true(plat_host_pid(g.t) > 0);
     assert_int_equal(kill(plat_host_pid(g.t), SIGKILL), 0);
