@@ -26,14 +26,15 @@ struct file *file_get(struct file *f) {
     ref_get(&f->refs);
     return f;
 }
-static void (*watched_release)(struct file *f);
-void vfs_set_watched_release(void (*fn)(struct file *f)) { watched_release = fn; }
+static void (*_Atomic watched_release)(struct file *f);
+void vfs_set_watched_release(void (*fn)(struct file *f)) { atomic_store(&watched_release, fn); }
 
 void file_put(struct file *f) {
     if (!f || !ref_put(&f->refs))
         return;
-    if (f->watched && watched_release)
-        watched_release(f);
+    void (*released)(struct file *f) = f->watched ? atomic_load(&watched_release) : NULL;
+    if (released)
+        released(f);
     struct vfs *v = f->path.dentry->sb->vfs;
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);
