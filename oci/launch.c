@@ -4,7 +4,7 @@
 #include "oci/launch.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/proctitle.h"
+#include "oci/proctitle.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // picket COMMAND: finds the command in the table and runs it.
 #include "base/log.h"
-#include "base/proctitle.h"
 #include "oci/cmd.h"
+#include "oci/proctitle.h"
 #include "sentry/sentry.h"
 #include <fcntl.h>
 #include <stdio.h>

@@ -100,6 +100,32 @@ static int64_t get_auxv(struct task *t, const struct sysargs *a) {
     return copy_out(t, uaddr(a->v[1]), t->mm->auxv, n) < 0 ? -LINUX_EFAULT : (int64_t)size;
 }
 
+static int64_t prctl_rights(struct task *t, const struct sysargs *a) {
+    uint64_t v = a->v[1];
+    switch ((int)a->v[0]) {
+    case LINUX_PR_SET_NO_NEW_PRIVS:
+        return set_no_new_privs(t, a);
+    case LINUX_PR_GET_NO_NEW_PRIVS:
+        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : t->cred->no_new_privs;
+    case LINUX_PR_SET_KEEPCAPS:
+        return set_keepcaps(t, v);
+    case LINUX_PR_GET_KEEPCAPS:
+        return !!(t->cred->securebits & LINUX_SECBIT_KEEP_CAPS);
+    case LINUX_PR_SET_SECUREBITS:
+        return set_securebits(t, v);
+    case LINUX_PR_GET_SECUREBITS:
+        return t->cred->securebits;
+    case LINUX_PR_CAPBSET_READ:
+        return v > LINUX_CAP_LAST_CAP ? -LINUX_EINVAL : (int64_t)(t->cred->cap_bounding >> v & 1);
+    case LINUX_PR_CAPBSET_DROP:
+        return capbset_drop(t, v);
+    case LINUX_PR_CAP_AMBIENT:
+        return ambient(t, a);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
 int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     uint64_t v = a->v[1];
     switch ((int)a->v[0]) {
@@ -130,24 +156,6 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
         int on = t->tg->subreaper;
         return copy_out_obj(t, uaddr(v), &on);
     }
-    case LINUX_PR_SET_NO_NEW_PRIVS:
-        return set_no_new_privs(t, a);
-    case LINUX_PR_GET_NO_NEW_PRIVS:
-        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : t->cred->no_new_privs;
-    case LINUX_PR_SET_KEEPCAPS:
-        return set_keepcaps(t, v);
-    case LINUX_PR_GET_KEEPCAPS:
-        return !!(t->cred->securebits & LINUX_SECBIT_KEEP_CAPS);
-    case LINUX_PR_SET_SECUREBITS:
-        return set_securebits(t, v);
-    case LINUX_PR_GET_SECUREBITS:
-        return t->cred->securebits;
-    case LINUX_PR_CAPBSET_READ:
-        return v > LINUX_CAP_LAST_CAP ? -LINUX_EINVAL : (int64_t)(t->cred->cap_bounding >> v & 1);
-    case LINUX_PR_CAPBSET_DROP:
-        return capbset_drop(t, v);
-    case LINUX_PR_CAP_AMBIENT:
-        return ambient(t, a);
     case LINUX_PR_SET_TIMERSLACK:
         t->timer_slack = v && v <= UINT32_MAX ? (uint32_t)v : 50000;
         return 0;
@@ -170,6 +178,6 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     case LINUX_PR_GET_AUXV:
         return get_auxv(t, a);
     default:
-        return -LINUX_EINVAL;
+        return prctl_rights(t, a);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What ps(1) shows of our processes.
-#ifndef BASE_PROCTITLE_H
-#define BASE_PROCTITLE_H
+#ifndef OCI_PROCTITLE_H
+#define OCI_PROCTITLE_H
 
 void proctitle_init(char **argv);  // by main(), first: copies the arguments elsewhere, their area is for titles
 void proctitle_set(const char *name);  // both the name (15 bytes) and the command line of this process

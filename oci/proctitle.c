@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See proctitle.h. The argument area is overwritten in place; it is never grown.
-#include "base/proctitle.h"
+#include "oci/proctitle.h"
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
