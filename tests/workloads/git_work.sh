@@ -8,4 +8,4 @@ for i in $(seq 50); do mkdir -p d$((i % 5)); echo "file $i" > d$((i % 5))/f$i; d
 git add . && git commit -qm first && git log --format='%H %s'
 git checkout -qb side && echo more >> d1/f1 && git commit -qam second && git checkout -q main && git merge -q side && git log --oneline | wc -l
 git status --porcelain | wc -l
-cd .. && git clone -q r c && cd c && git log --format=%s | head -1 && git gc -q && git fsck 2>&1 | grep -v notice && git ls-files | wc -l
+cd .. && git clone -q r c && cd c && git log --format=%s | head -1 && git gc -q && git fsck 2>/dev/null && git ls-files | wc -l
