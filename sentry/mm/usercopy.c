@@ -64,6 +64,22 @@ int clear_user(struct task *t, uaddr_t dst, size_t n) {
     return 0;
 }
 
+int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t size, size_t least) {
+    unsigned char raw[GUEST_PAGE_SIZE];
+    if (size < least)
+        return -LINUX_EINVAL;
+    if (size > sizeof raw)
+        return -LINUX_E2BIG;
+    if (copy_in(t, raw, src, size) < 0)
+        return -LINUX_EFAULT;
+    for (size_t i = n; i < size; i++)
+        if (raw[i])
+            return -LINUX_E2BIG;
+    memset(dst, 0, n);
+    memcpy(dst, raw, size < n ? size : n);
+    return 0;
+}
+
 // Never reads the page behind the one that has the NUL: it may be missing, or be somebody's trap. Most strings are
 // short, so the first read is small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {

@@ -27,6 +27,10 @@ static inline int copy_in_path(struct task *t, char *buf, uaddr_t src) {
 }
 #define copy_in_obj(t, obj, src)  copy_in((t), (obj), (src), sizeof *(obj))
 #define copy_out_obj(t, dst, obj) copy_out((t), (dst), (obj), sizeof *(obj))
+// A structure that grows from one kernel to the next, with the size that the caller knows: missing ends are zero, and
+// bytes behind the n that we know must be. -LINUX_EINVAL below `least`, -LINUX_E2BIG for more than a page or for bytes
+// that we do not know, -LINUX_EFAULT.
+int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t size, size_t least);
 
 // Guest buffers as a uio. Vectors are read and checked once (count <= IOV_MAX, each length and the sum within
 // SSIZE_MAX, ranges inside user space).

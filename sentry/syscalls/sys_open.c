@@ -3,7 +3,6 @@
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
-#include <string.h>
 
 static int install(struct task *t, struct file *f, unsigned flags) {
     return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
@@ -86,17 +85,9 @@ static const struct {
 
 // openat2(2): the structure is read once; bytes beyond what is known must be zero, and so must unknown flags.
 static int64_t decode_how(struct task *t, uint64_t addr, uint64_t size, struct linux_open_how *how) {
-    unsigned char raw[GUEST_PAGE_SIZE];
-    if (size < LINUX_OPEN_HOW_SIZE_VER0)
-        return -LINUX_EINVAL;
-    if (size > sizeof raw)
-        return -LINUX_E2BIG;
-    if (copy_in(t, raw, uaddr(addr), size) < 0)
-        return -LINUX_EFAULT;
-    for (uint64_t i = sizeof *how; i < size; i++)
-        if (raw[i])
-            return -LINUX_E2BIG;
-    memcpy(how, raw, sizeof *how);
+    int err = copy_in_struct(t, how, sizeof *how, uaddr(addr), size, LINUX_OPEN_HOW_SIZE_VER0);
+    if (err < 0)
+        return err;
     bool makes = how->flags & (LINUX_O_CREAT | LINUX___O_TMPFILE);
     if ((how->flags & ~(uint64_t)LINUX_VALID_OPEN_FLAGS) || (how->mode & ~07777ull) || (!makes && how->mode))
         return -LINUX_EINVAL;

@@ -5,6 +5,7 @@
 #include "abi/sched.h"
 #include "abi/wait.h"
 #include "base/clock.h"
+#include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/pidfd.h"
@@ -53,19 +54,10 @@ int64_t sys_vfork(struct task *t, const struct sysargs *a) {
 
 // The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
 static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clone_req *r) {
-    struct linux_clone_args c = {0};
-    uint64_t size = a->v[1];
-    if (size > GUEST_PAGE_SIZE)
-        return -LINUX_E2BIG;
-    if (size < LINUX_CLONE_ARGS_SIZE_VER0)
-        return -LINUX_EINVAL;
-    unsigned char raw[GUEST_PAGE_SIZE];
-    if (copy_in(t, raw, uaddr(a->v[0]), size) < 0)
-        return -LINUX_EFAULT;
-    for (uint64_t i = sizeof c; i < size; i++)
-        if (raw[i])
-            return -LINUX_E2BIG;
-    memcpy(&c, raw, size < sizeof c ? size : sizeof c);
+    struct linux_clone_args c;
+    int err = copy_in_struct(t, &c, sizeof c, uaddr(a->v[0]), a->v[1], LINUX_CLONE_ARGS_SIZE_VER0);
+    if (err < 0)
+        return err;
     if (c.set_tid || c.set_tid_size)
         return -LINUX_EPERM;  // LIMIT: clone3's set_tid is refused (checkpoint tools inside use it)
     if (c.flags & (0xff | LINUX_CLONE_DETACHED | LINUX_CLONE_INTO_CGROUP) & ~LINUX_CLONE_NEWTIME)
@@ -118,15 +110,10 @@ int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
 }
 
 // ---- wait --------------------------------------------------------------------------------------------------------------
-static void rusage_fill(struct linux_rusage *ru, uint64_t cpu_ns) {
-    *ru = (struct linux_rusage){0};
-    ru->ru_utime.tv_sec = (int64_t)(cpu_ns / NS_PER_SEC);
-    ru->ru_utime.tv_usec = (int64_t)(cpu_ns % NS_PER_SEC / 1000);
-}
-
-static int copy_rusage(struct task *t, uint64_t addr, uint64_t cpu_ns) {
-    struct linux_rusage ru;
-    rusage_fill(&ru, cpu_ns);
+static int copy_rusage(struct task *t, uint64_t addr, const struct wait_result *res) {
+    struct linux_rusage ru = {.ru_maxrss = (int64_t)(res->peak / 1024)};
+    ru.ru_utime.tv_sec = (int64_t)(res->cpu_ns / NS_PER_SEC);
+    ru.ru_utime.tv_usec = (int64_t)(res->cpu_ns % NS_PER_SEC / 1000);
     return addr ? copy_out_obj(t, uaddr(addr), &ru) : 0;
 }
 
@@ -150,7 +137,20 @@ int64_t sys_wait4(struct task *t, const struct sysargs *a) {
         return err;
     if (a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &res.status) < 0)
         return -LINUX_EFAULT;
-    return copy_rusage(t, a->v[3], res.cpu_ns) < 0 ? -LINUX_EFAULT : res.pid;
+    return copy_rusage(t, a->v[3], &res) < 0 ? -LINUX_EFAULT : res.pid;
+}
+
+// O_NONBLOCK of the descriptor: EAGAIN instead of waiting, pidfd_open(2).
+static int64_t waitid_pidfd(struct task *t, struct wait_req *r) {
+    struct file *f cleanup_file = fd_get(t->files, r->id);
+    struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
+    if (!g)
+        return -LINUX_EBADF;
+    r->which = WAIT_PID;
+    r->id = g->pid;
+    if (atomic_load(&f->flags) & LINUX_O_NONBLOCK)
+        r->options |= LINUX_WNOHANG;
+    return 0;
 }
 
 static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wait_req *r) {
@@ -172,9 +172,7 @@ static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wai
             r->id = tgroup_pgid(t->tg);
         return r->id < 0 ? -LINUX_EINVAL : 0;
     case LINUX_P_PIDFD:
-        r->which = WAIT_PID;
-        r->id = pidfd_pid(t, r->id);
-        return r->id < 0 ? r->id : 0;
+        return waitid_pidfd(t, r);
     default:
         return -LINUX_EINVAL;
     }
@@ -190,6 +188,8 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     if (err != 0)
         return err;
     struct linux_siginfo info = {0};
+    if (!res.pid && !(a->v[3] & LINUX_WNOHANG))
+        return -LINUX_EAGAIN;
     if (res.pid) {
         info.si_signo = LINUX_SIGCHLD;
         info.si_code = res.code;
@@ -202,5 +202,5 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     }
     if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
         return -LINUX_EFAULT;
-    return res.pid && copy_rusage(t, a->v[4], res.cpu_ns) < 0 ? -LINUX_EFAULT : 0;
+    return res.pid && copy_rusage(t, a->v[4], &res) < 0 ? -LINUX_EFAULT : 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extended attributes, xattr(7): get, set, list, remove, by path, by link (l*) and by descriptor (f*).
+// Extended attributes, xattr(7): get, set, list, remove, by path, by link (l*), by descriptor (f*), and by directory and
+// path (*xattrat).
 #include "abi/misc.h"
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
@@ -9,14 +10,29 @@
 #define NAME_SIZE 256          // XATTR_NAME_MAX and its NUL
 #define VALUE_MAX 65536u       // XATTR_SIZE_MAX
 
-enum by { BY_PATH, BY_LINK, BY_FD };
+// What a call is about.
+struct place {
+    enum { BY_NAME, BY_FD } by;
+    uint64_t dir;    // BY_NAME: as the *at calls have it; BY_FD: the descriptor
+    uint64_t path;
+    uint64_t flags;  // LINUX_AT_*
+};
+#define PLACE_FLAGS (LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH)
 
-// What the first argument names; owned.
-static int target(struct task *t, const struct vfs_ctx *ctx, enum by by, uint64_t arg, struct path *out) {
-    if (by != BY_FD)
-        return at_walk(t, ctx, LINUX_AT_FDCWD, arg, by == BY_LINK ? LINUX_AT_SYMLINK_NOFOLLOW : 0,
-                       LINUX_AT_SYMLINK_NOFOLLOW, out);
-    struct file *f cleanup_file = fd_get_io(t->files, (int)arg);
+static struct place by_path(uint64_t path) { return (struct place){BY_NAME, (uint64_t)LINUX_AT_FDCWD, path, 0}; }
+static struct place by_link(uint64_t path) {
+    return (struct place){BY_NAME, (uint64_t)LINUX_AT_FDCWD, path, LINUX_AT_SYMLINK_NOFOLLOW};
+}
+static struct place by_fd(uint64_t fd) { return (struct place){.by = BY_FD, .dir = fd}; }
+static struct place by_at(const struct sysargs *a) { return (struct place){BY_NAME, a->v[0], a->v[1], a->v[2]}; }
+
+static int64_t check(const struct place *w) { return w->flags & ~(uint64_t)PLACE_FLAGS ? -LINUX_EINVAL : 0; }
+
+// The object; owned.
+static int target(struct task *t, const struct vfs_ctx *ctx, const struct place *w, struct path *out) {
+    if (w->by == BY_NAME)
+        return at_walk(t, ctx, (int)w->dir, w->path, (unsigned)w->flags, PLACE_FLAGS, out);
+    struct file *f cleanup_file = fd_get_io(t->files, (int)w->dir);
     if (!f)
         return -LINUX_EBADF;
     *out = f->path;
@@ -29,28 +45,31 @@ static int64_t copy_name(struct task *t, char name[NAME_SIZE], uint64_t addr) {
     return n == -LINUX_ENAMETOOLONG || n == 0 ? -LINUX_ERANGE : n;
 }
 
-static int64_t do_set(struct task *t, const struct sysargs *a, enum by by) {
+static int64_t do_set(struct task *t, struct place w, uint64_t name_at, uint64_t addr, uint64_t size, uint64_t flags) {
     char name[NAME_SIZE];
-    if (a->v[4] & ~3ull)
-        return -LINUX_EINVAL;
-    int64_t err = copy_name(t, name, a->v[1]);
+    int64_t err = check(&w);
     if (err < 0)
         return err;
-    if (a->v[3] > VALUE_MAX)
+    if (flags & ~3ull)
+        return -LINUX_EINVAL;
+    err = copy_name(t, name, name_at);
+    if (err < 0)
+        return err;
+    if (size > VALUE_MAX)
         return -LINUX_E2BIG;
-    char *value cleanup_free = malloc(a->v[3] ? a->v[3] : 1);
+    char *value cleanup_free = malloc(size ? size : 1);
     if (!value)
         return -LINUX_ENOMEM;
-    if (copy_in(t, value, uaddr(a->v[2]), a->v[3]) < 0)
+    if (copy_in(t, value, uaddr(addr), size) < 0)
         return -LINUX_EFAULT;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    err = target(t, &ctx, by, a->v[0], &p);
-    return err < 0 ? err : vfs_setxattr(&ctx, &p, name, value, a->v[3], (int)a->v[4]);
+    err = target(t, &ctx, &w, &p);
+    return err < 0 ? err : vfs_setxattr(&ctx, &p, name, value, size, (int)flags);
 }
 
 // The two that fill a buffer; name NULL: list.
-static int64_t fill(struct task *t, enum by by, uint64_t arg, const char *name, uint64_t addr, uint64_t size) {
+static int64_t fill(struct task *t, struct place w, const char *name, uint64_t addr, uint64_t size) {
     if (size > VALUE_MAX)
         size = VALUE_MAX;
     char *value cleanup_free = malloc(size ? size : 1);
@@ -58,7 +77,7 @@ static int64_t fill(struct task *t, enum by by, uint64_t arg, const char *name, 
         return -LINUX_ENOMEM;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int64_t n = target(t, &ctx, by, arg, &p);
+    int64_t n = target(t, &ctx, &w, &p);
     if (n < 0)
         return n;
     n = name ? vfs_getxattr(&ctx, &p, name, value, size) : vfs_listxattr(&ctx, &p, value, size);
@@ -67,38 +86,73 @@ static int64_t fill(struct task *t, enum by by, uint64_t arg, const char *name, 
     return n;
 }
 
-static int64_t do_get(struct task *t, const struct sysargs *a, enum by by) {
+static int64_t do_get(struct task *t, struct place w, uint64_t name_at, uint64_t addr, uint64_t size) {
     char name[NAME_SIZE];
-    int64_t err = copy_name(t, name, a->v[1]);
-    return err < 0 ? err : fill(t, by, a->v[0], name, a->v[2], a->v[3]);
+    int64_t err = check(&w);
+    if (err == 0)
+        err = copy_name(t, name, name_at);
+    return err < 0 ? err : fill(t, w, name, addr, size);
 }
 
-static int64_t do_remove(struct task *t, const struct sysargs *a, enum by by) {
+static int64_t do_remove(struct task *t, struct place w, uint64_t name_at) {
     char name[NAME_SIZE];
-    int64_t err = copy_name(t, name, a->v[1]);
+    int64_t err = check(&w);
+    if (err == 0)
+        err = copy_name(t, name, name_at);
     if (err < 0)
         return err;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    err = target(t, &ctx, by, a->v[0], &p);
+    err = target(t, &ctx, &w, &p);
     return err < 0 ? err : vfs_removexattr(&ctx, &p, name);
 }
 
-int64_t sys_setxattr(struct task *t, const struct sysargs *a) { return do_set(t, a, BY_PATH); }
-int64_t sys_lsetxattr(struct task *t, const struct sysargs *a) { return do_set(t, a, BY_LINK); }
-int64_t sys_fsetxattr(struct task *t, const struct sysargs *a) { return do_set(t, a, BY_FD); }
-int64_t sys_getxattr(struct task *t, const struct sysargs *a) { return do_get(t, a, BY_PATH); }
-int64_t sys_lgetxattr(struct task *t, const struct sysargs *a) { return do_get(t, a, BY_LINK); }
-int64_t sys_fgetxattr(struct task *t, const struct sysargs *a) { return do_get(t, a, BY_FD); }
-int64_t sys_listxattr(struct task *t, const struct sysargs *a) {
-    return fill(t, BY_PATH, a->v[0], NULL, a->v[1], a->v[2]);
+static int64_t set(struct task *t, const struct sysargs *a, struct place w) {
+    return do_set(t, w, a->v[1], a->v[2], a->v[3], a->v[4]);
 }
-int64_t sys_llistxattr(struct task *t, const struct sysargs *a) {
-    return fill(t, BY_LINK, a->v[0], NULL, a->v[1], a->v[2]);
+static int64_t get(struct task *t, const struct sysargs *a, struct place w) {
+    return do_get(t, w, a->v[1], a->v[2], a->v[3]);
 }
-int64_t sys_flistxattr(struct task *t, const struct sysargs *a) {
-    return fill(t, BY_FD, a->v[0], NULL, a->v[1], a->v[2]);
+static int64_t list(struct task *t, const struct sysargs *a, struct place w) {
+    return fill(t, w, NULL, a->v[1], a->v[2]);
 }
-int64_t sys_removexattr(struct task *t, const struct sysargs *a) { return do_remove(t, a, BY_PATH); }
-int64_t sys_lremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, a, BY_LINK); }
-int64_t sys_fremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, a, BY_FD); }
+
+int64_t sys_setxattr(struct task *t, const struct sysargs *a) { return set(t, a, by_path(a->v[0])); }
+int64_t sys_lsetxattr(struct task *t, const struct sysargs *a) { return set(t, a, by_link(a->v[0])); }
+int64_t sys_fsetxattr(struct task *t, const struct sysargs *a) { return set(t, a, by_fd(a->v[0])); }
+int64_t sys_getxattr(struct task *t, const struct sysargs *a) { return get(t, a, by_path(a->v[0])); }
+int64_t sys_lgetxattr(struct task *t, const struct sysargs *a) { return get(t, a, by_link(a->v[0])); }
+int64_t sys_fgetxattr(struct task *t, const struct sysargs *a) { return get(t, a, by_fd(a->v[0])); }
+int64_t sys_listxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_path(a->v[0])); }
+int64_t sys_llistxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_link(a->v[0])); }
+int64_t sys_flistxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_fd(a->v[0])); }
+int64_t sys_removexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_path(a->v[0]), a->v[1]); }
+int64_t sys_lremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_link(a->v[0]), a->v[1]); }
+int64_t sys_fremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_fd(a->v[0]), a->v[1]); }
+
+// ---- setxattrat(2) and its kin, Linux 6.13 -------------------------------------------------------------------------------
+static int xattr_args(struct task *t, const struct sysargs *a, struct linux_xattr_args *args) {
+    return copy_in_struct(t, args, sizeof *args, uaddr(a->v[4]), a->v[5], sizeof *args);
+}
+
+int64_t sys_setxattrat(struct task *t, const struct sysargs *a) {
+    struct linux_xattr_args args;
+    int err = xattr_args(t, a, &args);
+    return err < 0 ? err : do_set(t, by_at(a), a->v[3], args.value, args.size, args.flags);
+}
+
+int64_t sys_getxattrat(struct task *t, const struct sysargs *a) {
+    struct linux_xattr_args args;
+    int err = xattr_args(t, a, &args);
+    if (err < 0)
+        return err;
+    return args.flags ? -LINUX_EINVAL : do_get(t, by_at(a), a->v[3], args.value, args.size);
+}
+
+int64_t sys_listxattrat(struct task *t, const struct sysargs *a) {
+    struct place w = by_at(a);
+    int64_t err = check(&w);
+    return err < 0 ? err : fill(t, w, NULL, a->v[3], a->v[4]);
+}
+
+int64_t sys_removexattrat(struct task *t, const struct sysargs *a) { return do_remove(t, by_at(a), a->v[3]); }
