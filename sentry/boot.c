@@ -211,7 +211,7 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     t->cred = first_cred(c);
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
-    t->timer_slack = 50000;
+    t->timer_slack = t->timer_slack_default = 50000;
     default_limits(g);
     if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t, c) < 0)
         return NULL;

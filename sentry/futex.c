@@ -50,7 +50,7 @@ int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *o
         return 0;
     LOCKED(&mm->lock);
     const struct vma *v = area_find(mm, word.v);
-    if (!v || v->start > word.v)
+    if (!v || v->start > word.v || !(v->prot & LINUX_PROT_READ))
         return -LINUX_EFAULT;
     if ((v->flags & LINUX_MAP_SHARED) && v->file) {
         const struct inode *i = v->file->inode;

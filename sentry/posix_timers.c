@@ -273,7 +273,10 @@ static uint64_t first_expiry(const struct posix_timer *p, bool abstime, uint64_t
     if (p->clock == LINUX_CLOCK_MONOTONIC)
         return time_deadline(value, false);
     uint64_t now = clock_now(p->clock);
-    return value > now ? time_after(value - now) : mono_ns();
+    if (value > now)
+        return time_after(value - now);
+    uint64_t mono = mono_ns(), ago = now - value;  // past: the multiples since then are overruns, as far as there was a "then"
+    return ago < mono ? mono - ago : 1;
 }
 
 int do_timer_settime(struct task *t, int id, bool abstime, const struct linux_itimerspec *set,

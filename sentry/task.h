@@ -140,6 +140,7 @@ struct tgroup {
     bool subreaper, did_exec, autoreap;  // [T]
     uint64_t start_ns;            // [c] monotonic
     uint64_t cpu_ns_children, cpu_ns_dead;  // [T] of reaped children; of exited address spaces after exec
+    uint64_t peak_children, peak_dead;      // [T] bytes: the largest of either
     // signals
     struct lock sig_lock;
     struct sighand *sighand;      // [S] owned; shared by CLONE_SIGHAND
@@ -220,9 +221,10 @@ struct task {
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
     int nice, sched_policy, sched_prio, ioprio;  // kept for show
+    bool sched_reset;                    // SCHED_RESET_ON_FORK
     uint64_t cpu_mask;                   // 0: all
     uint32_t personality;
-    uint32_t timer_slack;
+    uint32_t timer_slack, timer_slack_default;
     struct tracer *tracer;       // reserved for ptrace(2)
 };
 

@@ -67,13 +67,15 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     else
         c->altstack.ss_flags = LINUX_SS_DISABLE;
     memcpy(c->comm, t->comm, sizeof c->comm);
-    c->nice = t->nice;
-    c->sched_policy = t->sched_policy;
-    c->sched_prio = t->sched_prio;
+    // SCHED_RESET_ON_FORK, sched(7): what is better than normal is not inherited.
+    bool rt = t->sched_policy == LINUX_SCHED_FIFO || t->sched_policy == LINUX_SCHED_RR;
+    c->nice = t->sched_reset && t->nice < 0 ? 0 : t->nice;
+    c->sched_policy = t->sched_reset && rt ? LINUX_SCHED_OTHER : t->sched_policy;
+    c->sched_prio = t->sched_reset && rt ? 0 : t->sched_prio;
     c->ioprio = t->ioprio;
     c->cpu_mask = t->cpu_mask;
     c->personality = t->personality;
-    c->timer_slack = t->timer_slack;
+    c->timer_slack = c->timer_slack_default = t->timer_slack;
     c->forked_no_exec = true;
     if (!(flags & LINUX_CLONE_VM))
         c->rseq = t->rseq;
@@ -134,6 +136,9 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
         return err;
     if (too_many(t))
         return -LINUX_EAGAIN;
+    const int32_t none = -1;  // the number comes with the child; where it goes is tried before anything is made
+    if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, uaddr(r->pidfd), &none) < 0)
+        return -LINUX_EFAULT;
     err = mm_op_begin(t);
     if (err != 0)
         return err;

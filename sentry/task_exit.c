@@ -174,6 +174,7 @@ int64_t task_exit_self(struct task *t, int status) {
     struct kernel *k = t->k;
     struct list dead = LIST_INIT(dead);
     struct task *unref = NULL;
+    uint64_t peak = t->mm ? t->mm->peak : 0;
     t->exit_code = status;
     if (t->mm)
         futex_exit_task(t);
@@ -192,6 +193,7 @@ int64_t task_exit_self(struct task *t, int status) {
             g->group_exit_code = status;
         if (th)
             g->cpu_ns_dead += last ? plat_cpu_ns(th) : 0;
+        g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);
             process_end(g, &dead);

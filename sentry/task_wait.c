@@ -20,6 +20,7 @@ static bool matches(struct task *t, const struct tgroup *c, const struct wait_re
 static void fill(struct wait_result *res, const struct tgroup *c, int status, int code) {
     *res = (struct wait_result){.pid = c->pid, .uid = c->leader->cred->uid, .status = status, .code = code};
     res->cpu_ns = c->cpu_ns_dead + c->cpu_ns_children;
+    res->peak = c->peak_dead > c->peak_children ? c->peak_dead : c->peak_children;
 }
 
 // Is there news of c? Takes the news away unless WNOWAIT. tasks_lock held.
@@ -30,6 +31,8 @@ static bool collect(struct tgroup *c, const struct wait_req *r, struct wait_resu
         fill(res, c, status, !sig ? LINUX_CLD_EXITED : status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED);
         if (!keep) {
             c->parent->cpu_ns_children += res->cpu_ns;
+            if (res->peak > c->parent->peak_children)
+                c->parent->peak_children = res->peak;
             tgroup_reap(c);
         }
         return true;

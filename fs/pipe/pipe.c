@@ -310,7 +310,7 @@ int64_t pipe_set_size(struct file *f, uint64_t size, bool capable) {
     uint32_t want = (uint32_t)PAGE;
     if (!p)
         return -LINUX_EBADF;
-    if (size == 0 || size > 1u << 31)
+    if (size > 1u << 31)
         return -LINUX_EINVAL;
     while (want < size)
         want *= 2;

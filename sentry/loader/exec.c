@@ -200,6 +200,8 @@ static void new_memory(struct task *t, struct exec *e) {
     {
         LOCKED(&t->k->tasks_lock);
         old = t->mm;
+        if (old && old->peak > t->tg->peak_dead)
+            t->tg->peak_dead = old->peak;
         t->mm = take_ptr(e->im->mm);
     }
     vfork_release(t);

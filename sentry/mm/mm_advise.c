@@ -2,7 +2,7 @@
 // madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
 // LIMIT: hints about paging and huge pages are checked and ignored; MADV_POPULATE_*, MADV_COLLAPSE and MADV_GUARD_*
-// are EINVAL, as on kernels before them.
+// are EINVAL, as on kernels before them, and MADV_MERGEABLE as on kernels without KSM (nor is there a /sys/kernel/mm/ksm).
 #include "abi/errno.h"
 #include "abi/misc.h"
 #include "sentry/fdtable.h"
@@ -22,8 +22,6 @@ static enum advice kind_of(int advice) {
     case LINUX_MADV_PAGEOUT:
     case LINUX_MADV_HUGEPAGE:
     case LINUX_MADV_NOHUGEPAGE:
-    case LINUX_MADV_MERGEABLE:
-    case LINUX_MADV_UNMERGEABLE:
     case LINUX_MADV_DONTDUMP:
     case LINUX_MADV_DODUMP:
         return ADVICE_HINT;

@@ -213,7 +213,10 @@ int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
     if (!f)
         return -LINUX_EBADF;
-    return f->mode & FMODE_SEEK ? do_fsync(t, a->v[0], true) : -LINUX_ESPIPE;
+    uint32_t type = inode_type(f->inode);
+    if (type != LINUX_S_IFREG && type != LINUX_S_IFDIR && type != LINUX_S_IFBLK)
+        return -LINUX_ESPIPE;
+    return do_fsync(t, a->v[0], true);
 }
 
 static int64_t size_error(struct task *t, int64_t r) {

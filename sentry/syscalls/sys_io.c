@@ -29,6 +29,12 @@ static struct file *get_io(struct task *t, uint64_t fd, unsigned mode) {
     return f ? file_get(f) : get_for(t, fd, mode);
 }
 
+// Why there is none: a call with an offset says ESPIPE of a stream before it looks at how that is open.
+static int64_t no_io(struct task *t, uint64_t fd, uint64_t off) {
+    struct file *f cleanup_file = off == AT_POS ? NULL : fd_get_io(t->files, (int)fd);
+    return f && !(f->mode & FMODE_SEEK) ? -LINUX_ESPIPE : -LINUX_EBADF;
+}
+
 static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t off) {
     bool may_sleep = inode_type(f->inode) == LINUX_S_IFREG;
     if (may_sleep)
@@ -71,7 +77,7 @@ static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t 
 static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint64_t off) {
     struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
     if (!f)
-        return -LINUX_EBADF;
+        return no_io(t, a->v[0], off);
     struct uio_user u;
     int err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
     if (err < 0)
@@ -87,7 +93,7 @@ static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint6
                            LINUX_RWF_NOAPPEND;
     struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
     if (!f)
-        return -LINUX_EBADF;
+        return no_io(t, a->v[0], off);
     if (flags & ~known)
         return -LINUX_EOPNOTSUPP;
     struct uio_user u;
@@ -151,6 +157,7 @@ int64_t sys_fadvise64(struct task *t, const struct sysargs *a) {
 
 // ---- From file to file -------------------------------------------------------------------------------------------------
 #define COPY_CHUNK 65536u
+#define MAX_RW     0x7ffff000u  // one call moves no more, read(2)
 
 struct copy {
     struct file *in, *out;
@@ -180,7 +187,7 @@ static int64_t copy_chunk(const struct vfs_ctx *ctx, struct copy *c, char *buf) 
     return w;
 }
 
-// Copies until `left` is used up, the end, or an error; bytes that went count before an error does.
+// Copies until `left` is used up, the end, an error, or the death of the caller; bytes that went count before an error.
 static int64_t copy_all(struct task *t, struct copy *c) {
     TASK_VFS_CTX(t, ctx);
     char *buf = malloc(COPY_CHUNK);
@@ -188,9 +195,9 @@ static int64_t copy_all(struct task *t, struct copy *c) {
         return -LINUX_ENOMEM;
     int64_t done = 0, n;
     do {
-        n = c->left && done < (8 << 20) ? copy_chunk(&ctx, c, buf) : 0;
+        n = c->left ? copy_chunk(&ctx, c, buf) : 0;
         done += n > 0 ? n : 0;
-    } while (n > 0);
+    } while (n > 0 && !atomic_load(&t->killed));
     free(buf);
     return done ? done : n;
 }
@@ -207,11 +214,13 @@ int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
         return -LINUX_EFAULT;
     if (off < 0)
         return -LINUX_EINVAL;
-    struct copy c = {in, out, a->v[2] ? (uint64_t)off : AT_POS, AT_POS, a->v[3]};
+    struct copy c = {in, out, a->v[2] ? (uint64_t)off : AT_POS, AT_POS, a->v[3] < MAX_RW ? a->v[3] : MAX_RW};
+    plat_block_begin(t->k->platform);
     int64_t r = copy_all(t, &c);
+    plat_block_end(t->k->platform);
     if (r == -LINUX_EAGAIN)
         r = park_file_result(t, out, LINUX_POLLOUT, r);
-    if (r > 0 && a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &c.in_off) < 0)
+    if (r != SYS_PARK && a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &c.in_off) < 0)
         return -LINUX_EFAULT;
     return r < 0 ? write_error(t, r) : r;
 }
@@ -228,7 +237,7 @@ static int64_t range_offset(struct task *t, uint64_t addr, uint64_t *off) {
 int64_t sys_copy_file_range(struct task *t, const struct sysargs *a) {
     struct file *in cleanup_file = get_for(t, a->v[0], FMODE_READ);
     struct file *out cleanup_file = get_for(t, a->v[2], FMODE_WRITE);
-    struct copy c = {in, out, 0, 0, a->v[4]};
+    struct copy c = {in, out, 0, 0, a->v[4] < MAX_RW ? a->v[4] : MAX_RW};
     if (!in || !out)
         return -LINUX_EBADF;
     if (a->v[5])
@@ -247,7 +256,9 @@ int64_t sys_copy_file_range(struct task *t, const struct sysargs *a) {
     uint64_t from = c.in_off == AT_POS ? in->pos : c.in_off, to = c.out_off == AT_POS ? out->pos : c.out_off;
     if (in->inode == out->inode && from < to + c.left && to < from + c.left)
         return -LINUX_EINVAL;
+    plat_block_begin(t->k->platform);
     int64_t r = copy_all(t, &c);
+    plat_block_end(t->k->platform);
     if (r > 0 && ((a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &c.in_off) < 0) ||
                   (a->v[3] && copy_out_obj(t, uaddr(a->v[3]), &c.out_off) < 0)))
         return -LINUX_EFAULT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine and the limits: uname sysinfo sethostname setdomainname getrandom, get/setrlimit prlimit64 getrusage,
-// arch_prctl personality unshare rseq.
+// arch_prctl personality unshare.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/prctl.h"
@@ -156,11 +156,12 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     case LINUX_RUSAGE_SELF:
     case LINUX_RUSAGE_THREAD:
         cpu = plat_cpu_ns(t->thread);
-        ru.ru_maxrss = (int64_t)(t->mm->total / 1024);
+        ru.ru_maxrss = (int64_t)((t->mm->peak > t->tg->peak_dead ? t->mm->peak : t->tg->peak_dead) / 1024);
         break;
     case LINUX_RUSAGE_CHILDREN: {
         LOCKED(&t->k->tasks_lock);
         cpu = t->tg->cpu_ns_children;
+        ru.ru_maxrss = (int64_t)(t->tg->peak_children / 1024);
         break;
     }
     default:
@@ -186,6 +187,10 @@ int64_t sys_arch_prctl(struct task *t, const struct sysargs *a) {
         return copy_out_obj(t, uaddr(a->v[1]), &regs.fs_base);
     case LINUX_ARCH_GET_GS:
         return copy_out_obj(t, uaddr(a->v[1]), &regs.gs_base);
+    case LINUX_ARCH_GET_CPUID:  // as a processor that cannot make the instruction fault
+        return 1;
+    case LINUX_ARCH_SET_CPUID:
+        return -LINUX_ENODEV;
     default:
         return -LINUX_EINVAL;
     }

@@ -189,6 +189,9 @@ static int64_t do_readlinkat(struct task *t, int dirfd, uint64_t name, uint64_t 
     if (err < 0)
         return err;
     int64_t n = vfs_readlink(&ctx, &p, text, sizeof text);
+    char first;
+    if (n == -LINUX_EINVAL && copy_in(t, &first, uaddr(name), 1) == 0 && !first)
+        return -LINUX_ENOENT;  // an empty name means a descriptor of a symlink, or nothing, readlink(2)
     if (n < 0)
         return n;
     n = n < size ? n : size;

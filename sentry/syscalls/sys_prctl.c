@@ -157,7 +157,7 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
         return copy_out_obj(t, uaddr(v), &on);
     }
     case LINUX_PR_SET_TIMERSLACK:
-        t->timer_slack = v && v <= UINT32_MAX ? (uint32_t)v : 50000;
+        t->timer_slack = v && v <= UINT32_MAX ? (uint32_t)v : t->timer_slack_default;
         return 0;
     case LINUX_PR_GET_TIMERSLACK:
         return t->timer_slack;
@@ -172,7 +172,7 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     case LINUX_PR_SET_THP_DISABLE:
         return a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : 0;
     case LINUX_PR_GET_THP_DISABLE:
-        return 0;
+        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : 0;
     case LINUX_PR_SET_VMA:  // LIMIT: names of anonymous areas are taken and not shown
         return v == LINUX_PR_SET_VMA_ANON_NAME ? 0 : -LINUX_EINVAL;
     case LINUX_PR_GET_AUXV:

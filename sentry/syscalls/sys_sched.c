@@ -13,7 +13,8 @@
 int64_t sys_sched_yield(struct task *t, const struct sysargs *a) { return 0; }
 
 int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
-    uint32_t cpu = 0, node = 0;
+    // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left.
+    uint32_t cpu = t->cpu_mask ? (uint32_t)__builtin_ctzll(t->cpu_mask) : 0, node = 0;
     if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &cpu) < 0)
         return -LINUX_EFAULT;
     return a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &node) < 0 ? -LINUX_EFAULT : 0;
@@ -22,6 +23,10 @@ int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
 // Runs fn on the task that `tid` names (0: the caller) or answers ESRCH.
 static struct task *named(struct task *t, uint64_t tid) {
     return (int32_t)tid == 0 ? task_get(t) : task_find(t->k, (int32_t)tid);
+}
+
+static bool may_schedule(struct task *t, const struct task *o) {
+    return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid || task_capable(t, LINUX_CAP_SYS_NICE);
 }
 
 #define CPU_WORDS 16  // 1,024 CPUs, as a kernel of distributions has
@@ -50,8 +55,7 @@ int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
         return -LINUX_ESRCH;
     uint64_t all = t->k->ncpus >= 64 ? ~0ull : (1ull << t->k->ncpus) - 1;
     int64_t r = mask & all ? 0 : -LINUX_EINVAL;
-    if (r == 0 && other->cred->uid != t->cred->euid && other->cred->euid != t->cred->euid &&
-        !task_capable(t, LINUX_CAP_SYS_NICE))
+    if (r == 0 && !may_schedule(t, other))
         r = -LINUX_EPERM;
     if (r == 0)
         other->cpu_mask = mask & all;
@@ -75,16 +79,18 @@ int64_t sys_sched_get_priority_min(struct task *t, const struct sysargs *a) {
     return policy_rt(p) ? 1 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
 }
 
-static int64_t set_policy(struct task *t, uint64_t tid, int policy, int prio) {
+static int64_t set_policy(struct task *t, uint64_t tid, int policy, int prio, bool reset) {
     if ((int32_t)tid < 0 || !policy_known(policy) || (policy_rt(policy) ? prio < 1 || prio > 99 : prio != 0))
         return -LINUX_EINVAL;
     struct task *other = named(t, tid);
     if (!other)
         return -LINUX_ESRCH;
     int64_t r = 0;
-    if (policy_rt(policy) && !task_capable(t, LINUX_CAP_SYS_NICE)) {
+    if (!may_schedule(t, other) ||
+        ((policy_rt(policy) || (other->sched_reset && !reset)) && !task_capable(t, LINUX_CAP_SYS_NICE))) {
         r = -LINUX_EPERM;
     } else {
+        other->sched_reset = reset;
         other->sched_policy = policy;
         other->sched_prio = prio;
     }
@@ -98,7 +104,8 @@ int64_t sys_sched_setscheduler(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     if (copy_in_obj(t, &p, uaddr(a->v[2])) < 0)
         return -LINUX_EFAULT;
-    return set_policy(t, a->v[0], (int)a->v[1] & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority);
+    return set_policy(t, a->v[0], (int)a->v[1] & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority,
+                      a->v[1] & LINUX_SCHED_RESET_ON_FORK);
 }
 
 int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
@@ -111,8 +118,9 @@ int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
     if (!other)
         return -LINUX_ESRCH;
     int policy = other->sched_policy;
+    bool reset = other->sched_reset;
     task_put(other);
-    return set_policy(t, a->v[0], policy, p.sched_priority);
+    return set_policy(t, a->v[0], policy, p.sched_priority, reset);
 }
 
 int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
@@ -121,7 +129,7 @@ int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
     struct task *other = named(t, a->v[0]);
     if (!other)
         return -LINUX_ESRCH;
-    int policy = other->sched_policy;
+    int policy = other->sched_policy | (other->sched_reset ? LINUX_SCHED_RESET_ON_FORK : 0);
     task_put(other);
     return policy;
 }
@@ -225,7 +233,8 @@ int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
         return -LINUX_EFAULT;
     if (h.size && h.size < sizeof h)
         return -LINUX_E2BIG;
-    int64_t r = set_policy(t, a->v[0], (int)h.policy, (int)h.priority);
+    int64_t r = set_policy(t, a->v[0], (int)h.policy, (int)h.priority,
+                           h.flags & LINUX_SCHED_FLAG_RESET_ON_FORK);
     if (r < 0 || policy_rt((int)h.policy) || (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
         return r;
     return set_nice(t, LINUX_PRIO_PROCESS, (uint32_t)a->v[0], h.nice);
@@ -237,7 +246,8 @@ int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
     struct task *other = named(t, a->v[0]);
     if (!other)
         return -LINUX_ESRCH;
-    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy, 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
+    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy,
+                          other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
     task_put(other);
     return copy_out_obj(t, uaddr(a->v[1]), &h);
 }

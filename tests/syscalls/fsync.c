@@ -40,3 +40,10 @@ TEST(ranges)
     EXPECT_ERRNO(sync_file_range(-1, 0, 0, 0), EBADF);
     close(fd);
 }
+
+TEST(range_of_a_device)
+{
+    int fd = ASSERT_OK(open("/dev/null", O_RDWR));
+    EXPECT_ERRNO(sync_file_range(fd, 0, 1, SYNC_FILE_RANGE_WRITE), ESPIPE);
+    close(fd);
+}

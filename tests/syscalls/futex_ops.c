@@ -109,3 +109,9 @@ TEST(absolute_timeout)
     EXPECT_ERRNO(syscall(SYS_futex, &first, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &past, NULL, ~0U),
                  ETIMEDOUT);
 }
+
+// A word that processes may share is looked up; who may not read it is told so.
+TEST(unreadable_word)
+{
+    EXPECT_ERRNO(syscall(SYS_futex, no_access_page(), FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
+}

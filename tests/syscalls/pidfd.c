@@ -34,3 +34,19 @@ TEST(errors)
     EXPECT_ERRNO(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0), EBADF);
     EXPECT_ERRNO(syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0), EBADF);
 }
+
+TEST(nonblocking_wait)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    int fd = ASSERT_OK(syscall(SYS_pidfd_open, pid, O_NONBLOCK));
+    siginfo_t info;
+    EXPECT_ERRNO(waitid(P_PIDFD, fd, &info, WEXITED), EAGAIN);
+    EXPECT_EQ(waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG), 0);
+    kill(pid, SIGKILL);
+    EXPECT_EQ(wait_exit(pid), -SIGKILL);
+    close(fd);
+}

@@ -10,6 +10,7 @@ TEST(default_and_resize)
     int fds[2];
     ASSERT_OK(pipe(fds));
     EXPECT_EQ(fcntl(fds[0], F_GETPIPE_SZ), 65536);
+    EXPECT_EQ(fcntl(fds[0], F_SETPIPE_SZ, 0), 4096);
     EXPECT_EQ(fcntl(fds[0], F_SETPIPE_SZ, 100), 4096);
     EXPECT_EQ(fcntl(fds[1], F_GETPIPE_SZ), 4096);
     EXPECT_EQ(fcntl(fds[1], F_SETPIPE_SZ, 20000), 32768);

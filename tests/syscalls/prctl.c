@@ -101,3 +101,17 @@ TEST(others)
         EXPECT_ERRNO(prctl(123456, 0, 0, 0, 0), EINVAL);
     }
 }
+
+// A child's default is what its maker had when it was made.
+TEST(timer_slack_is_inherited)
+{
+    IN_CHILD {
+        EXPECT_OK(prctl(PR_SET_TIMERSLACK, 70000, 0, 0, 0));
+        IN_CHILD {
+            EXPECT_OK(prctl(PR_SET_TIMERSLACK, 9000, 0, 0, 0));
+            EXPECT_OK(prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0));
+            EXPECT_EQ(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), 70000);
+        }
+    }
+    EXPECT_ERRNO(prctl(PR_GET_THP_DISABLE, 1, 0, 0, 0), EINVAL);
+}

@@ -59,3 +59,16 @@ TEST(errors)
     close(pipes[0]);
     close(pipes[1]);
 }
+
+// That there is no offset is said before how it is open.
+TEST(wrong_end_of_a_pipe)
+{
+    int fds[2];
+    char byte = 0;
+    ASSERT_OK(pipe(fds));
+    EXPECT_ERRNO(pwrite(fds[0], &byte, 1, 0), ESPIPE);
+    EXPECT_ERRNO(pread(fds[1], &byte, 1, 0), ESPIPE);
+    EXPECT_ERRNO(write(fds[0], &byte, 1), EBADF);
+    close(fds[0]);
+    close(fds[1]);
+}

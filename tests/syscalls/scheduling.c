@@ -67,3 +67,54 @@ TEST(yield)
     for (int i = 0; i < 100; i++)
         EXPECT_OK(sched_yield());
 }
+
+TEST(reset_on_fork)
+{
+    IN_CHILD {
+        struct sched_param param = {0};
+        EXPECT_OK(sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &param));
+        EXPECT_EQ(sched_getscheduler(0), SCHED_BATCH | SCHED_RESET_ON_FORK);
+        IN_CHILD {
+            EXPECT_EQ(sched_getscheduler(0), SCHED_BATCH);
+        }
+        param.sched_priority = 5;
+        if (geteuid() == 0 && sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0) {
+            IN_CHILD {
+                EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+                EXPECT_OK(sched_getparam(0, &param));
+                EXPECT_EQ(param.sched_priority, 0);
+            }
+        }
+    }
+}
+
+TEST(of_others)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    pid_t parent = getpid();
+    IN_CHILD {
+        struct sched_param param = {0};
+        ASSERT_OK(setuid(54321));
+        EXPECT_ERRNO(sched_setparam(parent, &param), EPERM);
+    }
+}
+
+TEST(processor_is_in_the_mask)
+{
+    IN_CHILD {
+        cpu_set_t set;
+        ASSERT_OK(sched_getaffinity(0, sizeof(set), &set));
+        for (int cpu = 0; cpu < 64; cpu++) {
+            cpu_set_t one;
+            unsigned got = 999;
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            if (!CPU_ISSET(cpu, &set))
+                continue;
+            ASSERT_OK(sched_setaffinity(0, sizeof(one), &one));
+            EXPECT_OK(syscall(SYS_getcpu, &got, NULL, NULL));
+            EXPECT_EQ(got, cpu);
+        }
+    }
+}

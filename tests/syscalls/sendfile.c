@@ -55,3 +55,27 @@ TEST(errors)
     close(pipes[1]);
     close(fd);
 }
+
+TEST(offset_is_written_back_always)
+{
+    in_tmpdir();
+    put_file("f", "");
+    int in = ASSERT_OK(open("f", O_RDONLY)), out = ASSERT_OK(open("g", O_WRONLY | O_CREAT, 0600));
+    off_t offset = 0;
+    EXPECT_EQ(sendfile(out, in, &offset, 1), 0);
+    EXPECT_ERRNO(sendfile(out, in, read_only_page(), 1), EFAULT);
+    close(in);
+    close(out);
+}
+
+TEST(large_at_once)
+{
+    in_tmpdir();
+    const int64_t size = 20 << 20;
+    int in = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)), out = ASSERT_OK(open("g", O_RDWR | O_CREAT, 0600));
+    ASSERT_OK(ftruncate(in, size));
+    EXPECT_EQ(sendfile(out, in, NULL, size), size);
+    EXPECT_EQ(lseek(out, 0, SEEK_END), size);
+    close(in);
+    close(out);
+}

@@ -65,3 +65,14 @@ TEST(long_target)
     EXPECT_EQ(readlink("link", target, sizeof(target)), 1000);
     free(long_name);
 }
+
+TEST(empty_name)
+{
+    in_tmpdir();
+    char text[8];
+    ASSERT_OK(symlink("x", "link"));
+    EXPECT_ERRNO(readlink("", text, sizeof(text)), ENOENT);
+    int fd = ASSERT_OK(open("link", O_PATH | O_NOFOLLOW));
+    EXPECT_EQ(readlinkat(fd, "", text, sizeof(text)), 1);
+    close(fd);
+}

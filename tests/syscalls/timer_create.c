@@ -96,3 +96,24 @@ TEST(errors)
     EXPECT_ERRNO(timer_settime(timer, 0, &bad, NULL), EINVAL);
     EXPECT_OK(timer_delete(timer));
 }
+
+// An absolute time long past: the intervals since then are overruns.
+TEST(overruns_since_a_past_time)
+{
+    IN_CHILD {
+        block_signal(SIG_BLOCK, SIGRTMIN);
+        timer_t timer;
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+        ASSERT_OK(timer_create(CLOCK_REALTIME, &event, &timer));
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        struct itimerspec set = {.it_value = {now.tv_sec - 2, 0}, .it_interval = {0, 100000000}};
+        EXPECT_OK(timer_settime(timer, TIMER_ABSTIME, &set, NULL));
+        sigset_t wait;
+        sigemptyset(&wait);
+        sigaddset(&wait, SIGRTMIN);
+        siginfo_t info;
+        EXPECT_EQ(sigwaitinfo(&wait, &info), SIGRTMIN);
+        EXPECT_GE(info.si_overrun, 15);
+    }
+}

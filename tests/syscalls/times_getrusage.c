@@ -67,3 +67,23 @@ TEST(errors)
     EXPECT_ERRNO(syscall(SYS_getrusage, RUSAGE_SELF, KERNEL_POINTER), EFAULT);
     EXPECT_ERRNO(syscall(SYS_times, KERNEL_POINTER), EFAULT);
 }
+
+TEST(largest_child)
+{
+    IN_CHILD {
+        struct rusage usage, waited;
+        EXPECT_OK(getrusage(RUSAGE_CHILDREN, &usage));
+        EXPECT_EQ(usage.ru_maxrss, 0);
+        pid_t pid = fork_child();
+        if (pid == 0) {
+            char *large = map_pages(10000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+            memset(large, 1, 10000 * 4096UL);
+            munmap(large, 10000 * 4096UL);
+            child_done();
+        }
+        EXPECT_EQ(wait4(pid, NULL, 0, &waited), pid);
+        EXPECT_GE(waited.ru_maxrss, 40000);
+        EXPECT_OK(getrusage(RUSAGE_CHILDREN, &usage));
+        EXPECT_GE(usage.ru_maxrss, 40000);
+    }
+}
