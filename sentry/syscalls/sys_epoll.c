@@ -9,6 +9,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 
 #define MAX_EVENTS (INT32_MAX / (int)sizeof(struct linux_epoll_event))
@@ -132,18 +133,6 @@ static uint64_t ms_deadline(int32_t ms) {
     return ms < 0 ? TIME_MAX : ms == 0 ? 0 : time_after((uint64_t)ms * 1000000);
 }
 
-static int64_t set_mask(struct task *t, uint64_t mask, uint64_t size) {
-    uint64_t set;
-    if (!mask)
-        return 0;
-    if (size != LINUX_SIGSET_SIZE)
-        return -LINUX_EINVAL;
-    if (copy_in_obj(t, &set, uaddr(mask)) < 0)
-        return -LINUX_EFAULT;
-    signal_tmp_mask_begin(t, set);
-    return 0;
-}
-
 // call.u[0]: the deadline, from the first run.
 int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
     if (!t->call.again)
@@ -154,7 +143,7 @@ int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
 int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
         t->call.u[0] = ms_deadline((int32_t)a->v[3]);
-        int64_t err = set_mask(t, a->v[4], a->v[5]);
+        int64_t err = wait_mask(t, a->v[4], a->v[5]);
         if (err < 0)
             return err;
     }
@@ -163,16 +152,12 @@ int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
 
 int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
-        struct linux_timespec ts;
         uint64_t ns;
-        t->call.u[0] = TIME_MAX;
-        if (a->v[3] && copy_in_obj(t, &ts, uaddr(a->v[3])) < 0)
-            return -LINUX_EFAULT;
-        if (a->v[3] && !time_from_spec(&ts, &ns))
-            return -LINUX_EINVAL;
-        if (a->v[3])
-            t->call.u[0] = ns ? time_after(ns) : 0;
-        int64_t err = set_mask(t, a->v[4], a->v[5]);
+        int64_t err = a->v[3] ? wait_time(t, a->v[3], &ns) : 0;
+        if (err < 0)
+            return err;
+        t->call.u[0] = !a->v[3] ? TIME_MAX : ns ? time_after(ns) : 0;
+        err = wait_mask(t, a->v[4], a->v[5]);
         if (err < 0)
             return err;
     }

@@ -11,6 +11,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 #include <stdlib.h>
 
@@ -78,15 +79,13 @@ static int64_t wait_again(struct task *t) {
 
 // The deadline of a wait: relative ones (FUTEX_WAIT) on the monotonic clock.
 static int read_deadline(struct task *t, uint64_t addr, bool relative, bool realtime, uint64_t *out) {
-    struct linux_timespec ts;
     uint64_t ns;
     *out = 0;
     if (!addr)
         return 0;
-    if (copy_in_obj(t, &ts, uaddr(addr)) < 0)
-        return -LINUX_EFAULT;
-    if (!time_from_spec(&ts, &ns))
-        return -LINUX_EINVAL;
+    int err = wait_time(t, addr, &ns);
+    if (err < 0)
+        return err;
     *out = relative ? time_after(ns) : time_deadline(ns, realtime);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/poll_set.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,19 +61,6 @@ static int64_t get_time(struct task *t, uint64_t from, enum time_kind kind, uint
     if (!time_from_spec(&ts, &ns))
         return -LINUX_EINVAL;
     *deadline = poll_deadline(ns);
-    return 0;
-}
-
-// The mask of ppoll and pselect6, on the first run.
-static int64_t set_mask(struct task *t, uint64_t mask, uint64_t size) {
-    uint64_t set;
-    if (!mask)
-        return 0;
-    if (size != LINUX_SIGSET_SIZE)
-        return -LINUX_EINVAL;
-    if (copy_in_obj(t, &set, uaddr(mask)) < 0)
-        return -LINUX_EFAULT;
-    signal_tmp_mask_begin(t, set);
     return 0;
 }
 
@@ -159,7 +147,7 @@ int64_t sys_ppoll(struct task *t, const struct sysargs *a) {
     if (!c->again) {
         int64_t err = get_time(t, a->v[2], TIME_SPEC, &c->u[U_DEADLINE]);
         if (err == 0)
-            err = set_mask(t, a->v[3], a->v[4]);
+            err = wait_mask(t, a->v[3], a->v[4]);
         if (err < 0)
             return err;
     }
@@ -326,7 +314,7 @@ int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
             return -LINUX_EFAULT;
         int64_t err = get_time(t, a->v[4], TIME_SPEC, &c->u[U_DEADLINE]);
         if (err == 0)
-            err = set_mask(t, arg.mask, arg.size);
+            err = wait_mask(t, arg.mask, arg.size);
         if (err < 0)
             return err;
     }

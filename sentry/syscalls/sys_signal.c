@@ -8,6 +8,7 @@
 #include "sentry/signal/impl.h"
 #include "sentry/signalfd.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 
 // ---- Dispositions and masks ----------------------------------------------------------------------------------------
@@ -123,7 +124,6 @@ enum { SIGWAIT_START, SIGWAIT_ARMED };
 // that comes later wakes us.
 static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
-    struct linux_timespec ts;
     uint64_t ns;
     if (a->v[3] != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
@@ -132,10 +132,9 @@ static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
     c->u[0] &= ~SIGSET_UNBLOCKABLE;
     c->u[1] = c->u[2] = 0;
     if (a->v[2]) {
-        if (copy_in_obj(t, &ts, uaddr(a->v[2])) < 0)
-            return -LINUX_EFAULT;
-        if (!time_from_spec(&ts, &ns))
-            return -LINUX_EINVAL;
+        int err = wait_time(t, a->v[2], &ns);
+        if (err < 0)
+            return err;
         c->u[1] = time_after(ns);
         c->u[2] = ns == 0;
     }

@@ -15,6 +15,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 #include <stdlib.h>
 #include <string.h>
@@ -382,16 +383,14 @@ int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
 
 // call.u: messages so far, and the deadline.
 static int64_t recvmmsg_begin(struct task *t, uint64_t timeout) {
-    struct linux_timespec ts;
     uint64_t ns;
     t->call.u[0] = 0;
     t->call.u[1] = TIME_MAX;
     if (!timeout)
         return 0;
-    if (copy_in_obj(t, &ts, uaddr(timeout)) < 0)
-        return -LINUX_EFAULT;
-    if (!time_from_spec(&ts, &ns))
-        return -LINUX_EINVAL;
+    int err = wait_time(t, timeout, &ns);
+    if (err < 0)
+        return err;
     t->call.u[1] = time_after(ns);
     return 0;
 }

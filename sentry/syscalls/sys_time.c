@@ -6,6 +6,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 
 // ---- CPU clocks ----------------------------------------------------------------------------------------------------
@@ -89,13 +90,11 @@ int64_t sys_clock_gettime(struct task *t, const struct sysargs *a) {
 
 // The clock is the host's: arguments are checked as Linux checks them, and then nobody may.
 int64_t sys_clock_settime(struct task *t, const struct sysargs *a) {
-    struct linux_timespec ts;
     uint64_t ns;
     if ((int32_t)a->v[0] != LINUX_CLOCK_REALTIME)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &ts, uaddr(a->v[1])) < 0)
-        return -LINUX_EFAULT;
-    return time_from_spec(&ts, &ns) ? -LINUX_EPERM : -LINUX_EINVAL;
+    int err = wait_time(t, a->v[1], &ns);
+    return err < 0 ? err : -LINUX_EPERM;
 }
 
 int64_t sys_clock_getres(struct task *t, const struct sysargs *a) {
@@ -177,12 +176,10 @@ static int64_t sleep_again(struct task *t) {
 }
 
 static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uint64_t req, uint64_t rem) {
-    struct linux_timespec ts;
     uint64_t ns, *u = t->call.u;
-    if (copy_in_obj(t, &ts, uaddr(req)) < 0)
-        return -LINUX_EFAULT;
-    if (!time_from_spec(&ts, &ns))
-        return -LINUX_EINVAL;
+    int err = wait_time(t, req, &ns);
+    if (err < 0)
+        return err;
     if (absolute && clock != LINUX_CLOCK_MONOTONIC) {
         uint64_t now = clock_ns(host_clock(clock));
         ns = ns > now ? ns - now : 0;
