@@ -50,6 +50,17 @@ struct place {
     struct inode *dir;
     struct dentry *d;  // owned
 };
+// Locks the directory that the walk has come to; p->dir is set when it is locked. `there`: as no_changes() has it.
+static int place_lock(struct place *p, int there) {
+    struct inode *dir = p->w.cur.dentry->inode;
+    if (!inode_is_dir(dir))
+        return -LINUX_ENOTDIR;
+    if (dir->sb->no_dcache)
+        return no_changes(&p->w, there);
+    p->dir = dir;
+    lock_take(&dir->lock);
+    return 0;
+}
 static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
                      bool is_dir) {
     p->d = NULL;
@@ -61,17 +72,9 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
         return err;
     if (p->w.last_type != LAST_NORM)
         return -LINUX_EEXIST;
-    p->dir = p->w.cur.dentry->inode;
-    if (!inode_is_dir(p->dir)) {
-        p->dir = NULL;
-        return -LINUX_ENOTDIR;
-    }
-    if (p->dir->sb->no_dcache) {
-        p->dir = NULL;
-        return no_changes(&p->w, -LINUX_EEXIST);
-    }
-    lock_take(&p->dir->lock);
-    err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, &p->d);
+    err = place_lock(p, -LINUX_EEXIST);
+    if (!err)
+        err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, &p->d);
     if (err)
         return err;
     if (p->d->inode)
@@ -193,17 +196,8 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *on
 static int place_old(struct place *p, struct dentry **held) {
     if (path_read_only(&p->w.cur))
         return -LINUX_EROFS;
-    p->dir = p->w.cur.dentry->inode;
-    if (!inode_is_dir(p->dir)) {
-        p->dir = NULL;
-        return -LINUX_ENOTDIR;
-    }
-    if (p->dir->sb->no_dcache) {
-        p->dir = NULL;
-        return no_changes(&p->w, -LINUX_EPERM);
-    }
-    lock_take(&p->dir->lock);
-    return dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, held);
+    int err = place_lock(p, -LINUX_EPERM);
+    return err ? err : dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, held);
 }
 static int find_parent(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name) {
     int err = walk_begin(w, ctx, base, name, 0);

@@ -16,27 +16,13 @@ static int64_t swallow(struct file *f, struct uio *u, uint64_t off) {
     u->left = 0;
     return n;
 }
-static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) {
+// All that is asked for, a buffer at a time; random: filled anew each time, one getrandom(2) for 64 KiB.
+static int64_t give(struct uio *u, char *buf, size_t size, bool random) {
     int64_t done = 0;
     while (u->left > 0) {
-        size_t want = u->left < sizeof zeros ? u->left : sizeof zeros;
-        int64_t n = uio_to(u, zeros, want);
-        if (n < 0)
-            return done ? done : n;
-        done += n;
-        if ((size_t)n < want)
-            break;
-    }
-    return done;
-}
-static int64_t full_write(struct file *f, struct uio *u, uint64_t off) { return u->left ? -LINUX_ENOSPC : 0; }
-// One getrandom(2) for 64 KiB.
-static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
-    char *buf = uio_bounce();
-    int64_t done = 0;
-    while (u->left > 0) {
-        size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-        random_bytes(buf, want);
+        size_t want = u->left < size ? u->left : size;
+        if (random)
+            random_bytes(buf, want);
         int64_t n = uio_to(u, buf, want);
         if (n < 0)
             return done ? done : n;
@@ -45,6 +31,11 @@ static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
             break;
     }
     return done;
+}
+static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) { return give(u, zeros, sizeof zeros, false); }
+static int64_t full_write(struct file *f, struct uio *u, uint64_t off) { return u->left ? -LINUX_ENOSPC : 0; }
+static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
+    return give(u, uio_bounce(), UIO_BOUNCE, true);
 }
 static int zero_mmap(struct file *f, int prot, bool shared) { return VFS_MMAP_ANON; }
 // These have no end to seek to: any offset is as good.
