@@ -19,7 +19,8 @@
 #include "sentry/timeconv.h"
 #include <stdlib.h>
 
-#define IGNORED_NS 1000000u
+#define IGNORED_NS  1000000u
+#define CPU_IDLE_NS 20000000u  // between looks at the processor time of a process that does not run
 
 struct posix_timer {
     struct list link;        // [S] in g->posix_timers
@@ -32,8 +33,11 @@ struct posix_timer {
     int32_t tid;             // [c] SIGEV_THREAD_ID
     int sig;                 // [c]
     linux_sigval_t value;    // [c]
-    uint64_t next;           // [S] monotonic ns of the expiry that is, or was, waited for; 0: stopped
+    uint64_t next;           // [S] ns of the expiry that is, or was, waited for; 0: stopped. On the monotonic clock, or
+                             //     of processor time, as `cpu` says
+    bool cpu;                // [c]
     uint64_t interval;       // [S]
+    uint64_t cpu_seen;       // [S] processor time at the last look
     bool due;                // [S] expired, with an interval: goes on when the signal is taken
     int overrun;             // [S] of the signal taken last
     bool dead;               // [S]
@@ -105,11 +109,21 @@ void itimer_real_set(struct tgroup *g, uint64_t value, uint64_t interval, uint64
 }
 
 // ---- Expiry of the others ------------------------------------------------------------------------------------------
+// The next look at processor time, which is now `now`; see cpu_timers.c.
+static void cpu_rearm(struct posix_timer *p, uint64_t now) {
+    uint64_t when = cpu_look_at(p->g, p->next > now ? p->next - now : 0), least = mono_ns() + IGNORED_NS;
+    if (!p->dead)
+        ktimer_set(&p->kt, now == p->cpu_seen && when < least + CPU_IDLE_NS ? least + CPU_IDLE_NS : when);
+    p->cpu_seen = now;
+}
+
 static void rearm(struct posix_timer *p, uint64_t least) {
-    uint64_t now = mono_ns(), n = forward(&p->next, p->interval, now);
+    uint64_t now = p->cpu ? p->cpu_seen : mono_ns(), n = forward(&p->next, p->interval, now);
     p->due = false;
     p->overrun = n > (uint64_t)INT32_MAX ? INT32_MAX : n > 0 ? (int)(n - 1) : 0;
-    if (!p->dead)
+    if (p->cpu && !p->dead)
+        ktimer_set(&p->kt, cpu_look_at(p->g, p->next - now));
+    else if (!p->dead)
         ktimer_set(&p->kt, p->next < now + least ? now + least : p->next);
 }
 
@@ -135,16 +149,35 @@ static void queue_signal(struct posix_timer *p) {
         rearm(p, IGNORED_NS);
 }
 
-static void expired(struct ktimer *kt) {
-    struct posix_timer *p = container_of(kt, struct posix_timer, kt);
-    LOCKED(&p->g->sig_lock);
-    if (p->dead || !p->next || p->next > mono_ns())
+// sig_lock held; now: on the timer's clock.
+static void expire(struct posix_timer *p, uint64_t now) {
+    if (p->dead || !p->next || p->due)
         return;
+    if (p->next > now) {
+        if (p->cpu)
+            cpu_rearm(p, now);
+        return;
+    }
+    p->cpu_seen = now;
     if (p->interval)
         p->due = true;
     else
         p->next = 0;
     queue_signal(p);
+}
+
+static void expired(struct ktimer *kt) {
+    struct posix_timer *p = container_of(kt, struct posix_timer, kt);
+    LOCKED(&p->g->sig_lock);
+    expire(p, mono_ns());
+}
+
+static void cpu_expired(struct ktimer *kt) {
+    struct posix_timer *p = container_of(kt, struct posix_timer, kt);
+    LOCKED(&p->g->k->tasks_lock);
+    uint64_t now = tgroup_cpu_ns(p->g);
+    LOCKED(&p->g->sig_lock);
+    expire(p, now);
 }
 
 void posix_timer_taken(struct sigentry *e, struct linux_siginfo *info) {
@@ -165,6 +198,15 @@ static struct posix_timer *find(struct tgroup *g, int id) {
     return NULL;
 }
 
+// Processor time of the caller's own process or thread, also by its numbers as clock_getcpuclockid(3) makes them (libc
+// always uses those). LIMIT: the time of a thread is that of its whole process; not that of other processes.
+static bool is_cpu_clock(const struct task *t, int clock) {
+    int32_t pid = ~(clock >> 3);
+    if (clock >= 0)
+        return clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID;
+    return (clock & LINUX_CPUCLOCK_CLOCK_MASK) <= LINUX_CPUCLOCK_SCHED && (pid == 0 || pid == t->tg->pid || pid == t->tid);
+}
+
 static int check_clock(int clock) {
     switch (clock) {
     case LINUX_CLOCK_REALTIME:
@@ -172,8 +214,6 @@ static int check_clock(int clock) {
     case LINUX_CLOCK_BOOTTIME:
     case LINUX_CLOCK_TAI:
         return 0;
-    case LINUX_CLOCK_PROCESS_CPUTIME_ID:  // LIMIT: no timers on CPU time
-    case LINUX_CLOCK_THREAD_CPUTIME_ID:
     case LINUX_CLOCK_MONOTONIC_RAW:
     case LINUX_CLOCK_REALTIME_COARSE:
     case LINUX_CLOCK_MONOTONIC_COARSE:
@@ -228,7 +268,8 @@ static int add(struct tgroup *g, struct posix_timer *p) {
 }
 
 int64_t do_timer_create(struct task *t, int clock, const struct linux_sigevent *ev) {
-    int err = check_clock(clock);
+    bool cpu = is_cpu_clock(t, clock);
+    int err = cpu ? 0 : check_clock(clock);
     if (err == 0 && ev)
         err = check_event(t, ev);
     if (err < 0)
@@ -244,7 +285,8 @@ int64_t do_timer_create(struct task *t, int clock, const struct linux_sigevent *
     p->entry.timer = p;
     list_init(&p->entry.link);
     list_init(&p->link);
-    ktimer_init(&p->kt, expired);
+    p->cpu = cpu;
+    ktimer_init(&p->kt, cpu ? cpu_expired : expired);
     if (ev)
         p->value = ev->sigev_value;
     int id = add(t->tg, p);
@@ -255,10 +297,23 @@ int64_t do_timer_create(struct task *t, int clock, const struct linux_sigevent *
     return id;
 }
 
-static void read_setting(const struct posix_timer *p, struct linux_itimerspec *out) {
+// Processor time so far, when timer `id` counts that: it is asked for before sig_lock is taken.
+static uint64_t cpu_for(struct task *t, int id) {
+    {
+        LOCKED(&t->tg->sig_lock);
+        const struct posix_timer *p = find(t->tg, id);
+        if (!p || !p->cpu)
+            return 0;
+    }
+    LOCKED(&t->k->tasks_lock);
+    return tgroup_cpu_ns(t->tg);
+}
+
+static void read_setting(const struct posix_timer *p, uint64_t cpu, struct linux_itimerspec *out) {
+    uint64_t now = p->cpu ? cpu : mono_ns();
     out->it_interval = time_to_spec(p->interval);
-    out->it_value = time_to_spec(remaining(p->next, p->interval, mono_ns()));
-    if (p->notify == LINUX_SIGEV_NONE && !p->interval && p->next && p->next <= mono_ns())
+    out->it_value = time_to_spec(remaining(p->next, p->interval, now));
+    if (p->notify == LINUX_SIGEV_NONE && !p->interval && p->next && p->next <= now)
         out->it_value = time_to_spec(0);
 }
 
@@ -266,8 +321,10 @@ static uint64_t clock_now(int clock) {
     return clock == LINUX_CLOCK_REALTIME ? real_ns() : clock_ns(clock == LINUX_CLOCK_TAI ? CLOCK_TAI : CLOCK_BOOTTIME);
 }
 
-// On the monotonic clock, from a time of the timer's own.
-static uint64_t first_expiry(const struct posix_timer *p, bool abstime, uint64_t value) {
+// On the monotonic clock or in processor time, from a time of the timer's own.
+static uint64_t first_expiry(const struct posix_timer *p, bool abstime, uint64_t value, uint64_t cpu) {
+    if (p->cpu)
+        return abstime ? value : cpu + value > cpu ? cpu + value : UINT64_MAX;
     if (!abstime)
         return time_after(value);
     if (p->clock == LINUX_CLOCK_MONOTONIC)
@@ -284,27 +341,32 @@ int do_timer_settime(struct task *t, int id, bool abstime, const struct linux_it
     uint64_t value, interval;
     if (!time_from_spec(&set->it_value, &value) || !time_from_spec(&set->it_interval, &interval))
         return -LINUX_EINVAL;
+    uint64_t cpu = cpu_for(t, id);
     LOCKED(&t->tg->sig_lock);
     struct posix_timer *p = find(t->tg, id);
     if (!p)
         return -LINUX_EINVAL;
-    read_setting(p, old);
+    read_setting(p, cpu, old);
     ktimer_cancel(&p->kt);
     p->due = false;
     p->overrun = 0;
     p->interval = value ? interval : 0;
-    p->next = value ? first_expiry(p, abstime, value) : 0;
-    if (value && p->notify != LINUX_SIGEV_NONE)
+    p->next = value ? first_expiry(p, abstime, value, cpu) : 0;
+    p->cpu_seen = UINT64_MAX;
+    if (value && p->notify != LINUX_SIGEV_NONE && p->cpu)
+        cpu_rearm(p, cpu);
+    else if (value && p->notify != LINUX_SIGEV_NONE)
         ktimer_set(&p->kt, p->next);
     return 0;
 }
 
 int do_timer_gettime(struct task *t, int id, struct linux_itimerspec *out) {
+    uint64_t cpu = cpu_for(t, id);
     LOCKED(&t->tg->sig_lock);
     struct posix_timer *p = find(t->tg, id);
     if (!p)
         return -LINUX_EINVAL;
-    read_setting(p, out);
+    read_setting(p, cpu, out);
     return 0;
 }
 
@@ -362,6 +424,7 @@ void tgroup_timers_stop(struct tgroup *g) {
     g->itimer_real_next = g->itimer_real_interval = 0;
     g->itimer_real_due = false;
     ktimer_cancel(&g->itimer_real);
+    cpu_timers_stop(g);
     struct posix_timer *p;
     list_for_each(p, &g->posix_timers, link) {
         p->dead = true;

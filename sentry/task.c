@@ -111,6 +111,7 @@ struct tgroup *tgroup_alloc(struct kernel *k) {
     g->start_ns = mono_ns();
     g->dumpable = 1;
     tgroup_timers_init(g);
+    cpu_timers_init(g);
     return g;
 }
 
@@ -123,6 +124,7 @@ void tgroup_put(struct tgroup *g) {
     if (!ref_put(&g->refs))
         return;
     tgroup_timers_free(g);
+    cpu_timers_free(g);
     if (g->sighand)
         sighand_put(g->sighand);
     sigqueue_free(g->shared_pending);

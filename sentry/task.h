@@ -32,6 +32,7 @@
 #include "base/waitq.h"
 #include "fs/vfs.h"
 #include "platform/platform.h"
+#include "sentry/cpu_timers.h"
 #include "sentry/futex.h"
 #include "sentry/timer.h"
 #include <stdatomic.h>
@@ -162,6 +163,7 @@ struct tgroup {
     struct ktimer itimer_real;    // [own]
     uint64_t itimer_real_interval, itimer_real_next;  // [S] ns; monotonic ns, 0: stopped
     bool itimer_real_due;         // [S] it has expired; the next expiry is set when the SIGALRM is taken
+    struct cpu_timers cpu;        // [S] (sentry/cpu_timers.c)
     struct list posix_timers;     // [S] (sentry/posix_timers.c)
     int32_t next_timer_id;        // [S]
     int32_t oom_score_adj;

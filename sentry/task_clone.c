@@ -175,6 +175,10 @@ static void link_process(struct task *t, struct task *c, const struct clone_req 
     g->parent_task = sibling ? t->tg->parent_task : t;
     if (sibling)
         g->exit_signal = t->tg->exit_signal;
+    {
+        LOCKED(&g->sig_lock);
+        cpu_timers_limit(g);
+    }
     list_add_tail(&parent->children, &g->sibling);
     t->k->tgs[pid] = g;
     tgroup_join(g, t->tg->pgrp);

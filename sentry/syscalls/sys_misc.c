@@ -113,6 +113,8 @@ static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which, co
     if (which == LINUX_RLIMIT_NOFILE && new->rlim_max > FD_MAX)
         return -LINUX_EPERM;
     *now = *new;
+    if (which == LINUX_RLIMIT_CPU)
+        cpu_timers_limit(g);
     return 0;
 }
 

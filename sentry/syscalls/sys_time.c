@@ -10,19 +10,9 @@
 #include "sentry/timeconv.h"
 
 // ---- CPU clocks ----------------------------------------------------------------------------------------------------
-// tasks_lock held: a live thread of the process stands for its address space.
-static uint64_t group_cpu_ns(struct tgroup *g) {
-    uint64_t ns = g->cpu_ns_dead;
-    if (list_empty(&g->tasks))
-        return ns;
-    struct task *t = list_first(&g->tasks, struct task, tg_link);
-    LOCKED(&t->thread_lock);
-    return t->thread ? ns + plat_cpu_ns(t->thread) : ns;
-}
-
 static uint64_t own_cpu_ns(struct task *t) {
     LOCKED(&t->k->tasks_lock);
-    return group_cpu_ns(t->tg);
+    return tgroup_cpu_ns(t->tg);
 }
 
 // A negative clock id names a process or thread, clock_getcpuclockid(3).
@@ -36,7 +26,7 @@ static int cpu_clock(struct task *t, int32_t clock, uint64_t *ns) {
     bool thread = clock & LINUX_CPUCLOCK_PERTHREAD_MASK;
     if (!other || (thread && other->tg != t->tg) || (!thread && pid && !k->tgs[pid]))
         return -LINUX_EINVAL;
-    *ns = group_cpu_ns(other->tg);
+    *ns = tgroup_cpu_ns(other->tg);
     return 0;
 }
 
@@ -131,7 +121,7 @@ int64_t sys_times(struct task *t, const struct sysargs *a) {
     struct linux_tms out = {0};
     {
         LOCKED(&t->k->tasks_lock);
-        out.tms_utime = (int64_t)(group_cpu_ns(t->tg) / tick);
+        out.tms_utime = (int64_t)(tgroup_cpu_ns(t->tg) / tick);
         out.tms_cutime = (int64_t)(t->tg->cpu_ns_children / tick);
     }
     if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &out) < 0)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timers: getitimer setitimer alarm; timer_create timer_settime timer_gettime timer_getoverrun timer_delete;
 // timerfd_create timerfd_settime timerfd_gettime. Decodes; the meaning is in posix_timers.c and timerfd.c.
-// LIMIT: ITIMER_VIRTUAL and ITIMER_PROF cannot be set (EINVAL): the host does not tell when CPU time is used up.
 #include "abi/misc.h"
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
@@ -19,12 +18,16 @@ static int put_itimerval(struct task *t, uint64_t addr, uint64_t value, uint64_t
     return copy_out_obj(t, uaddr(addr), &out);
 }
 
+static unsigned cpu_which(uint64_t which) { return which == LINUX_ITIMER_VIRTUAL ? CPU_VIRTUAL : CPU_PROF; }
+
 int64_t sys_getitimer(struct task *t, const struct sysargs *a) {
     uint64_t value = 0, interval = 0;
     if ((uint32_t)a->v[0] > LINUX_ITIMER_PROF)
         return -LINUX_EINVAL;
     if ((uint32_t)a->v[0] == LINUX_ITIMER_REAL)
         itimer_real_get(t->tg, &value, &interval);
+    else
+        cpu_timer_set(t->tg, cpu_which(a->v[0]), false, 0, 0, &value, &interval);
     return put_itimerval(t, a->v[1], value, interval);
 }
 
@@ -36,10 +39,12 @@ int64_t sys_setitimer(struct task *t, const struct sysargs *a) {
         return -LINUX_EFAULT;
     if (!time_from_val(&set.it_value, &value) || !time_from_val(&set.it_interval, &interval))
         return -LINUX_EINVAL;
-    if (which > LINUX_ITIMER_PROF || (which != LINUX_ITIMER_REAL && value))
+    if (which > LINUX_ITIMER_PROF)
         return -LINUX_EINVAL;
     if (which == LINUX_ITIMER_REAL)
         itimer_real_set(t->tg, value, interval, &old_value, &old_interval);
+    else
+        cpu_timer_set(t->tg, cpu_which(which), true, value, interval, &old_value, &old_interval);
     return a->v[2] ? put_itimerval(t, a->v[2], old_value, old_interval) : 0;
 }
 

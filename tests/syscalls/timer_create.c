@@ -117,3 +117,26 @@ TEST(overruns_since_a_past_time)
         EXPECT_GE(info.si_overrun, 15);
     }
 }
+
+TEST(processor_time)
+{
+    static const clockid_t clocks[] = {CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
+    on_siginfo(SIGUSR1, handler, 0);
+    for (int i = 0; i < 2; i++) {
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = i + 5};
+        struct itimerspec set = {.it_value = {0, 30000000}, .it_interval = {0, 10000000}}, got;
+        timer_t timer;
+        ASSERT_OK(timer_create(clocks[i], &event, &timer));
+        count = 0;
+        EXPECT_OK(timer_settime(timer, 0, &set, NULL));
+        EXPECT_OK(timer_gettime(timer, &got));
+        EXPECT_EQ(got.it_interval.tv_nsec, 10000000);
+        EXPECT_RANGE(got.it_value.tv_nsec, 1, 30000000);
+        int64_t start = now_ms();
+        while (count < 3 && now_ms() - start < 8000)
+            ;
+        EXPECT_GE(count, 3);
+        EXPECT_EQ(value, i + 5);
+        EXPECT_OK(timer_delete(timer));
+    }
+}
