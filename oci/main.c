@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name;
@@ -33,12 +34,14 @@ int cmd_version(int argc, char **argv) {
     return 0;
 }
 
-// A closed stdin, stdout or stderr must not become a socket of ours: the number is taken, and stays closed inside.
+// Only stdio comes in: what else the caller has open (and may not know of) is closed. A closed stdin, stdout or stderr
+// must not become a socket of ours: the number is taken, and stays closed inside.
 unsigned stdio_closed;
 static void stdio_guard(void) {
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) == fd)
             stdio_closed |= 1u << fd;
+    close_range(3, ~0u, 0);
 }
 
 static void log_level_from_env(void) {
