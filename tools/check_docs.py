@@ -4,6 +4,7 @@
 
 - `path/file.c:name` in docs/ARCHITECTURE.md: the file defines that function (or struct)
 - `path/file.c`, `folder/` in backquotes, in any document of docs/: exists
+- `file.c` in a folder's README.md: exists in that folder or below, or is a path from the root
 - every relative link of every Markdown file of the tree leads to a file
 """
 import os
@@ -15,7 +16,8 @@ import source
 
 HOP = re.compile(r"`([\w./-]+\.[chS]):(\w+)`")
 PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+\.(?:c|h|S|def|py|md|sh)|[\w-]+(?:/[\w-]+)*/)`")
-PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?!\.md)")  # tests/syscalls/NAME.c
+PLACEHOLDER = re.compile(r"NAME")  # tests/syscalls/NAME.c
+FILE = re.compile(r"`([\w./-]+\.(?:c|h|S|def|py|sh|txt))`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 GENERATED = ("docs/CAVEATS.md", "docs/COMPAT.md", "docs/HOST_SYSCALLS.md")
 
@@ -50,6 +52,16 @@ def places(path, text):
                 yield f"{path}:{number}: no {name}"
 
 
+def residents(path, text):
+    folder = os.path.dirname(path)
+    here = [file for _, _, files in os.walk(os.path.join(source.ROOT, folder)) for file in files]
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in FILE.findall(line):
+            if name not in here and not PLACEHOLDER.search(name) and not any(
+                    os.path.exists(os.path.join(source.ROOT, base, name)) for base in ("", folder)):
+                yield f"{path}:{number}: no {name}"
+
+
 def links(path, text):
     for number, line in enumerate(text.splitlines(), 1):
         for target in LINK.findall(line):
@@ -62,6 +74,8 @@ def main():
     for path in documents():
         text = source.read(path)
         problems += links(path, text)
+        if path.endswith("/README.md"):
+            problems += residents(path, text)
         if path.startswith("docs/") and path not in GENERATED:
             named += len(HOP.findall(text))
             problems += hops(path, text)
