@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""docs/HOST_SYSCALLS.md from the rows of the host_syscalls.def files. With --check, fails when it is stale.
+"""docs/HOST_SYSCALLS.md from the rows of the host_syscalls.def files and of gate_calls.def. With --check, fails when it is stale.
 
 The sentry's filter is made from its own rows alone; platform/host_syscalls.def says what the platforms need of them, so
 each row there must be among the sentry's.
@@ -14,8 +14,10 @@ ROW = re.compile(r'^HOST_SYSCALL\((\w+), (\w+), (\w+), "(.*)"\)$')
 SENTRY = "sentry/hostfilter/host_syscalls.def"
 GOFER = "gofer/host_syscalls.def"
 PLATFORM = "platform/host_syscalls.def"
+GATE = "platform/stub/gate_calls.def"
+GATE_ROW = re.compile(r'^GATE_CALL\((\w+), (\w+), "(.*)"\)$')
 WHEN = {"ALWAYS": "", "SECCOMP": "on the seccomp platform", "PTRACE": "on the ptrace platform",
-        "WRITE": "with a writable root"}
+        "WRITE": "with a writable root", "EXEMPT": "no filter sees it"}
 CONDITION = {
     "ANY": "", "NO_EXEC": "without PROT_EXEC", "THREAD": "only threads", "FSTAT_ONLY": "with AT_EMPTY_PATH",
     "STATX_ONLY": "with AT_EMPTY_PATH", "TERMINAL": "a list of terminal requests", "NOTIFY": "requests of the seccomp listener",
@@ -53,6 +55,16 @@ def table(title, found):
     return lines
 
 
+def gate_table():
+    lines = ["", "## Stubs, through the gate", "", "| call | only | why |", "| --- | --- | --- |"]
+    for line in source.read(GATE).splitlines():
+        match = GATE_ROW.match(line)
+        if match:
+            name, when, reason = match.groups()
+            lines.append(f"| `{name}` | {WHEN[when]} | {reason} |")
+    return lines
+
+
 def missing():
     allowed = {(name, when) for name, when, _, _ in rows(SENTRY)}
     return [name for name, when, _, _ in rows(PLATFORM)
@@ -62,7 +74,7 @@ def missing():
 def main():
     for name in missing():
         print(f"{PLATFORM}: {name} is not among the rows of {SENTRY}")
-    text = HEAD + "\n".join(table("Sentry", rows(SENTRY)) + table("Gofer", rows(GOFER))) + "\n"
+    text = HEAD + "\n".join(table("Sentry", rows(SENTRY)) + table("Gofer", rows(GOFER)) + gate_table()) + "\n"
     return source.emit("docs/HOST_SYSCALLS.md", text, "--check" in sys.argv[1:]) or int(bool(missing()))
 
 
