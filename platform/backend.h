@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a backend (platform/seccomp, platform/ptrace) gives to platform/platform.c, which implements platform.h on top
-// of it, and what both backends share. Each backend's objects begin with the structs below, so that the common code
-// can be reached from either side without a call.
+// What a backend (platform/seccomp, platform/ptrace) gives to platform/platform.c, which implements
+// platform.h on top of it, and what both backends share. Each backend's objects begin with the structs below,
+// so that the common code can be reached from either side without a call.
 //
-// Checked by platform.c before a backend is called: ranges and alignment of queued work, user-space addresses in
-// registers, sizes. So a backend sees only well-formed requests; whether the thread is in the right state is its own
-// business.
+// Checked by platform.c before a backend is called: ranges and alignment of queued work, user-space addresses
+// in registers, sizes. So a backend sees only well-formed requests; whether the thread is in the right state
+// is its own business.
 #ifndef PLATFORM_BACKEND_H
 #define PLATFORM_BACKEND_H
 #include "platform/platform.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
-// The sentry's own signal with which plat_kick() gets a sentry thread out of a host wait. The handler does nothing;
-// it is installed without SA_RESTART. (glibc keeps 32 and 33.)
+// The sentry's own signal with which plat_kick() gets a sentry thread out of a host wait. The handler does
+// nothing; it is installed without SA_RESTART. (glibc keeps 32 and 33.)
 #define PLAT_KICK_SIGNAL 62
 // Host signal that asks a stub thread to report PLAT_INTERRUPT.
 #define PLAT_INTR_SIGNAL 63
@@ -23,13 +23,13 @@ enum plat_op_kind { OP_MAP, OP_UNMAP, OP_PROTECT, OP_REMAP, OP_ADVISE };
 // One piece of queued host work.
 struct plat_op {
     enum plat_op_kind kind;
-    int prot;         // MAP, PROTECT
-    unsigned flags;   // MAP: PLAT_SHARED ...
-    int fd;           // MAP: owned by the op (already duplicated), or -1
-    int advice;       // ADVISE
+    int prot;       // MAP, PROTECT
+    unsigned flags; // MAP: PLAT_SHARED ...
+    int fd;         // MAP: owned by the op (already duplicated), or -1
+    int advice;     // ADVISE
     uint64_t addr, len;
-    uint64_t offset;  // MAP
-    uint64_t to, to_len;  // REMAP
+    uint64_t offset;     // MAP
+    uint64_t to, to_len; // REMAP
 };
 
 // A host call with all its arguments.
@@ -63,7 +63,7 @@ struct plat_backend {
     int (*get_regs)(struct plat_thread *t, struct lx_regs *regs);
     int (*set_regs)(struct plat_thread *t, const struct lx_regs *regs);
     int64_t (*get_fpstate)(struct plat_thread *t, void *buf, size_t len);
-    int (*set_fpstate)(struct plat_thread *t, const void *buf, size_t len);  // already checked: fpstate.h
+    int (*set_fpstate)(struct plat_thread *t, const void *buf, size_t len); // already checked: fpstate.h
     // Takes over op->fd, on failure too.
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
@@ -76,41 +76,40 @@ struct platform {
     const struct plat_backend *ops;
     struct plat_layout layout;
     unsigned max_waiters;
-    int proc_fd;       // O_PATH of /proc for the fallback of memory.c, -1 when not needed
-    bool use_proc_mem; // process_vm_readv/writev are refused here
-    _Atomic unsigned nthreads, nspaces;  // as plat_count() tells
-    void (*owner_get)(void *owner);      // struct plat_config's; may be NULL
+    int proc_fd;                        // O_PATH of /proc for the fallback of memory.c, -1 when not needed
+    bool use_proc_mem;                  // process_vm_readv/writev are refused here
+    _Atomic unsigned nthreads, nspaces; // as plat_count() tells
+    void (*owner_get)(void *owner);     // struct plat_config's; may be NULL
 };
-
 
 struct plat_as {
     struct platform *p;
-    _Atomic unsigned refs;  // the sentry's
+    _Atomic unsigned refs; // the sentry's
     // A host process whose memory this is (any of several), 0: none left or none yet. The backend changes it.
-    // memory.c holds `pins` while it uses it: a backend sets pid to 0 (or to another) first, then waits until it has
-    // seen pins == 0 before it reaps, so that a recycled pid is never touched.
+    // memory.c holds `pins` while it uses it: a backend sets pid to 0 (or to another) first, then waits until
+    // it has seen pins == 0 before it reaps, so that a recycled pid is never touched.
     _Atomic int pid;
     _Atomic unsigned pins;
-    _Atomic int mem_fd;  // /proc/PID/mem of mem_pid, -1: not open. memory.c's; plat_as_fini() closes it.
+    _Atomic int mem_fd; // /proc/PID/mem of mem_pid, -1: not open. memory.c's; plat_as_fini() closes it.
     int mem_pid;
-    pthread_mutex_t lock;       // opening mem_fd
-    pthread_mutex_t word_lock;  // plat_cmpxchg32(); taken before `lock`
+    pthread_mutex_t lock;      // opening mem_fd
+    pthread_mutex_t word_lock; // plat_cmpxchg32(); taken before `lock`
 };
-// A PLAT_DEATH event is handed out: holds its owner. Called under the lock that thread_destroy takes too, so that the
-// owner is still alive.
+// A PLAT_DEATH event is handed out: holds its owner. Called under the lock that thread_destroy takes too, so
+// that the owner is still alive.
 static inline void plat_hold_owner(const struct platform *p, const struct plat_event *ev) {
     if (ev->owner && p->owner_get)
         p->owner_get(ev->owner);
 }
 void plat_as_init(struct plat_as *as, struct platform *p);
 void plat_as_fini(struct plat_as *as);
-// The backend's half of the pin protocol: `pid` now stands for the memory (0: none); returns when nobody uses the
-// old one any more.
+// The backend's half of the pin protocol: `pid` now stands for the memory (0: none); returns when nobody uses
+// the old one any more.
 void plat_as_set_pid(struct plat_as *as, int pid);
 // memory.c: probes process_vm_readv on a stub and sets use_proc_mem/proc_fd. 0 or -errno.
 int plat_memory_probe(struct platform *p, int pid, uint64_t readable);
-// memory.c, for backends: one transfer between the sentry and a host process without the checks of platform.h.
-// Bytes moved or -LINUX_E*.
+// memory.c, for backends: one transfer between the sentry and a host process without the checks of
+// platform.h. Bytes moved or -LINUX_E*.
 int64_t plat_memory_raw(struct plat_as *as, bool write, const struct iovec *local, int nlocal,
                         const struct iovec *remote, int nremote);
 
@@ -120,7 +119,8 @@ struct plat_thread {
     void *_Atomic owner;
 };
 
-// fpstate.c: checks a raw XSAVE image as the CPU and the kernel would. features: what XCR0 allows (0: find out).
+// fpstate.c: checks a raw XSAVE image as the CPU and the kernel would. features: what XCR0 allows (0: find
+// out).
 int plat_fpstate_check(const void *image, size_t len);
 size_t plat_fpstate_size(void);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Floating-point state as raw XSAVE images: how long they are, and whether the CPU would load one that came from a
-// guest. Stateless; no locks.
+// Floating-point state as raw XSAVE images: how long they are, and whether the CPU would load one that came
+// from a guest. Stateless; no locks.
 #include "abi/errno.h"
 #include "abi/x86_64/sigframe.h"
 #include "platform/backend.h"
 #include <cpuid.h>
 #include <string.h>
 
-#define XFEATURES_AMX (3ull << 17)  // needs a permission that no stub has
+#define XFEATURES_AMX  (3ull << 17) // needs a permission that no stub has
 #define MXCSR_MASK_OLD 0xffbfu      // of a CPU that does not tell
 
 static uint64_t xfeatures(void) {

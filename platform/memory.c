@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies between the sentry and guest memory, for both backends: process_vm_readv/writev, or /proc/PID/mem where a
-// container's profile refuses those. The kernel checks the guest's mappings; this file keeps the reserved ranges out
-// and the host process from being another one (the pins of backend.h). as->lock: cmpxchg, opening /proc/PID/mem.
+// Copies between the sentry and guest memory, for both backends: process_vm_readv/writev, or /proc/PID/mem
+// where a container's profile refuses those. The kernel checks the guest's mappings; this file keeps the
+// reserved ranges out and the host process from being another one (the pins of backend.h). as->lock: cmpxchg,
+// opening /proc/PID/mem.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "platform/backend.h"
@@ -16,7 +17,9 @@ static int pin(struct plat_as *as) {
     atomic_fetch_add(&as->pins, 1);
     return atomic_load(&as->pid);
 }
-static void unpin(struct plat_as *as) { atomic_fetch_sub(&as->pins, 1); }
+static void unpin(struct plat_as *as) {
+    atomic_fetch_sub(&as->pins, 1);
+}
 
 static bool range_ok(const struct plat_as *as, uint64_t start, size_t len) {
     const struct plat_layout *l = &as->p->layout;
@@ -28,7 +31,8 @@ static bool range_ok(const struct plat_as *as, uint64_t start, size_t len) {
     return true;
 }
 
-// Caller holds a pin. The descriptor of the process's memory, opened anew when another process stands for it now.
+// Caller holds a pin. The descriptor of the process's memory, opened anew when another process stands for it
+// now.
 static int mem_fd(struct plat_as *as, int pid) {
     char path[32];
     int fd = -1;
@@ -57,7 +61,7 @@ static int64_t through_proc(struct plat_as *as, int pid, bool write, const struc
         return -LINUX_EFAULT;
     while (r < nremote && l < nlocal) {
         size_t n = remote[r].iov_len - roff < local[l].iov_len - loff ? remote[r].iov_len - roff
-                                                                       : local[l].iov_len - loff;
+                                                                      : local[l].iov_len - loff;
         off_t at = (off_t)((uint64_t)remote[r].iov_base + roff);
         char *mine = (char *)local[l].iov_base + loff;
         ssize_t got = n == 0 ? 0 : write ? pwrite(fd, mine, n, at) : pread(fd, mine, n, at);
@@ -80,8 +84,9 @@ static int64_t transfer(struct plat_as *as, int pid, bool write, const struct io
                         const struct iovec *remote, int nremote) {
     if (as->p->use_proc_mem)
         return through_proc(as, pid, write, local, nlocal, remote, nremote);
-    ssize_t n = write ? process_vm_writev(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0)
-                      : process_vm_readv(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0);
+    ssize_t n = write
+                    ? process_vm_writev(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0)
+                    : process_vm_readv(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0);
     return n >= 0 ? n : errno == ESRCH ? -LINUX_ESRCH : -LINUX_EFAULT;
 }
 

@@ -40,21 +40,40 @@ int plat_open(const struct plat_config *config, struct platform **out, char *why
     return err;
 }
 
-void plat_close(struct platform *p) { p->ops->close(p); }
-const char *plat_name(const struct platform *p) { return p->ops->name; }
-const struct plat_layout *plat_layout(const struct platform *p) { return &p->layout; }
-unsigned plat_max_waiters(const struct platform *p) { return p->max_waiters; }
-int plat_wait(struct platform *p, struct plat_event *ev) { return p->ops->wait(p, ev); }
-void plat_block_begin(struct platform *p) { p->ops->block_begin(p); }
-void plat_block_end(struct platform *p) { p->ops->block_end(p); }
-void plat_kick(struct platform *p) { p->ops->kick(p); }
-void plat_shutdown(struct platform *p) { p->ops->shutdown(p); }
+void plat_close(struct platform *p) {
+    p->ops->close(p);
+}
+const char *plat_name(const struct platform *p) {
+    return p->ops->name;
+}
+const struct plat_layout *plat_layout(const struct platform *p) {
+    return &p->layout;
+}
+unsigned plat_max_waiters(const struct platform *p) {
+    return p->max_waiters;
+}
+int plat_wait(struct platform *p, struct plat_event *ev) {
+    return p->ops->wait(p, ev);
+}
+void plat_block_begin(struct platform *p) {
+    p->ops->block_begin(p);
+}
+void plat_block_end(struct platform *p) {
+    p->ops->block_end(p);
+}
+void plat_kick(struct platform *p) {
+    p->ops->kick(p);
+}
+void plat_shutdown(struct platform *p) {
+    p->ops->shutdown(p);
+}
 
 int plat_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread) {
     return p->ops->as_create(p, as, thread);
 }
 
-// ---- Address spaces ------------------------------------------------------------------------------------------------
+// ---- Address spaces
+// ------------------------------------------------------------------------------------------------
 
 void plat_as_init(struct plat_as *as, struct platform *p) {
     as->p = p;
@@ -98,16 +117,33 @@ void plat_as_set_pid(struct plat_as *as, int pid) {
         sched_yield();
 }
 
-// ---- Threads -------------------------------------------------------------------------------------------------------
+// ---- Threads
+// -------------------------------------------------------------------------------------------------------
 
-struct plat_as *plat_thread_as(const struct plat_thread *t) { return t->as; }
-void plat_set_owner(struct plat_thread *t, void *owner) { atomic_store(&t->owner, owner); }
-void plat_thread_destroy(struct plat_thread *t) { t->p->ops->thread_destroy(t); }
-void plat_answer(struct plat_thread *t, int64_t value) { t->p->ops->answer(t, value); }
-void plat_resume(struct plat_thread *t) { t->p->ops->resume(t); }
-void plat_flush(struct plat_thread *t) { t->p->ops->flush(t); }
-void plat_interrupt(struct plat_thread *t) { t->p->ops->interrupt(t); }
-int plat_get_regs(struct plat_thread *t, struct lx_regs *regs) { return t->p->ops->get_regs(t, regs); }
+struct plat_as *plat_thread_as(const struct plat_thread *t) {
+    return t->as;
+}
+void plat_set_owner(struct plat_thread *t, void *owner) {
+    atomic_store(&t->owner, owner);
+}
+void plat_thread_destroy(struct plat_thread *t) {
+    t->p->ops->thread_destroy(t);
+}
+void plat_answer(struct plat_thread *t, int64_t value) {
+    t->p->ops->answer(t, value);
+}
+void plat_resume(struct plat_thread *t) {
+    t->p->ops->resume(t);
+}
+void plat_flush(struct plat_thread *t) {
+    t->p->ops->flush(t);
+}
+void plat_interrupt(struct plat_thread *t) {
+    t->p->ops->interrupt(t);
+}
+int plat_get_regs(struct plat_thread *t, struct lx_regs *regs) {
+    return t->p->ops->get_regs(t, regs);
+}
 
 int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs) {
     if (regs->rip >= LINUX_TASK_SIZE || regs->fs_base >= LINUX_TASK_SIZE || regs->gs_base >= LINUX_TASK_SIZE)
@@ -115,7 +151,9 @@ int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs) {
     return t->p->ops->set_regs(t, regs);
 }
 
-int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len) { return t->p->ops->get_fpstate(t, buf, len); }
+int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len) {
+    return t->p->ops->get_fpstate(t, buf, len);
+}
 
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len) {
     int err = plat_fpstate_check(buf, len);
@@ -131,8 +169,12 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
     return t->p->ops->clone(t, flags, child, as);
 }
 
-int plat_host_tid(const struct plat_thread *t) { return t->p->ops->host_tid(t); }
-int plat_host_pid(const struct plat_thread *t) { return t->p->ops->host_pid(t); }
+int plat_host_tid(const struct plat_thread *t) {
+    return t->p->ops->host_tid(t);
+}
+int plat_host_pid(const struct plat_thread *t) {
+    return t->p->ops->host_pid(t);
+}
 
 uint64_t plat_cpu_ns(const struct plat_thread *t) {
     int pid = plat_host_pid(t);
@@ -148,11 +190,13 @@ void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces) {
     *spaces = atomic_load(&p->nspaces);
 }
 
-// ---- Queued work ---------------------------------------------------------------------------------------------------
+// ---- Queued work
+// ---------------------------------------------------------------------------------------------------
 
 static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
     const struct plat_layout *l = &p->layout;
-    if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi || len > l->hi - start)
+    if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi ||
+        len > l->hi - start)
         return false;
     for (unsigned i = 0; i < l->nreserved; i++)
         if (start < l->reserved[i].end && start + len > l->reserved[i].start)
@@ -161,13 +205,20 @@ static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
 }
 
 static int queue(struct plat_thread *t, struct plat_op *op) {
-    if (!range_ok(t->p, op->addr, op->len) || op->prot & ~(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC))
+    if (!range_ok(t->p, op->addr, op->len) ||
+        op->prot & ~(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC))
         return -LINUX_EINVAL;
     return t->p->ops->queue(t, op);
 }
 
-int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd, uint64_t offset) {
-    struct plat_op op = {.kind = OP_MAP, .addr = addr.v, .len = len, .prot = prot, .flags = flags, .fd = -1,
+int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd,
+             uint64_t offset) {
+    struct plat_op op = {.kind = OP_MAP,
+                         .addr = addr.v,
+                         .len = len,
+                         .prot = prot,
+                         .flags = flags,
+                         .fd = -1,
                          .offset = fd >= 0 ? offset : 0};
     if (op.offset & (GUEST_PAGE_SIZE - 1) || (int64_t)op.offset < 0 ||
         flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !range_ok(t->p, addr.v, len))
@@ -188,7 +239,8 @@ int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot) {
 }
 
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen) {
-    struct plat_op op = {.kind = OP_REMAP, .addr = from.v, .len = oldlen, .to = to.v, .to_len = newlen, .fd = -1};
+    struct plat_op op = {
+        .kind = OP_REMAP, .addr = from.v, .len = oldlen, .to = to.v, .to_len = newlen, .fd = -1};
     if (!range_ok(t->p, to.v, newlen))
         return -LINUX_EINVAL;
     return queue(t, &op);
@@ -196,7 +248,7 @@ int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to,
 
 int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice) {
     struct plat_op op = {.kind = OP_ADVISE, .addr = addr.v, .len = len, .advice = advice, .fd = -1};
-    switch (advice) {  // what touches nothing but this memory
+    switch (advice) { // what touches nothing but this memory
     case LINUX_MADV_NORMAL:
     case LINUX_MADV_RANDOM:
     case LINUX_MADV_SEQUENTIAL:
@@ -227,7 +279,8 @@ void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
     switch (op->kind) {
     case OP_MAP:
         flags = LINUX_MAP_FIXED | (op->flags & PLAT_SHARED ? LINUX_MAP_SHARED : LINUX_MAP_PRIVATE) |
-                (op->fd < 0 ? LINUX_MAP_ANONYMOUS : 0) | (op->flags & PLAT_NORESERVE ? LINUX_MAP_NORESERVE : 0) |
+                (op->fd < 0 ? LINUX_MAP_ANONYMOUS : 0) |
+                (op->flags & PLAT_NORESERVE ? LINUX_MAP_NORESERVE : 0) |
                 (op->flags & PLAT_POPULATE ? LINUX_MAP_POPULATE : 0);
         *c = (struct host_call){NR_MMAP,
                                 {op->addr, op->len, (uint64_t)op->prot, flags,
@@ -239,7 +292,7 @@ void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
     case OP_PROTECT:
         *c = (struct host_call){NR_MPROTECT, {op->addr, op->len, (uint64_t)op->prot}};
         return;
-    case OP_REMAP:  // in place: without FIXED, which refuses overlapping ranges; it may not move then
+    case OP_REMAP: // in place: without FIXED, which refuses overlapping ranges; it may not move then
         if (op->addr == op->to)
             *c = (struct host_call){NR_MREMAP, {op->addr, op->len, op->to_len, 0, op->addr}};
         else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// New host threads: plat_clone(), their check-in, and the pool of clean processes, which the zygote makes in the same
-// way. Locks: thread->lock, then platform->lock.
+// New host threads: plat_clone(), their check-in, and the pool of clean processes, which the zygote makes in
+// the same way. Locks: thread->lock, then platform->lock.
 //
-// A child is known by a random cookie that its parent's stub is given with the order to clone. Its first call tells
-// it; the kernel tells the child's number. The cookie is readable for the parent's own address space only, and the
-// child must be where it was to be made, so nothing is gained by telling a wrong one.
+// A child is known by a random cookie that its parent's stub is given with the order to clone. Its first call
+// tells it; the kernel tells the child's number. The cookie is readable for the parent's own address space
+// only, and the child must be where it was to be made, so nothing is gained by telling a wrong one.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -44,7 +44,7 @@ static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t fl
     o->expect = STUB_EXPECT_CHILD;
     t->child = child;
     atomic_store(&child->proc->fd_dirty, atomic_load(&t->proc->fd_dirty));
-    return sc_order_add(t, o, 0, flags & CLONE_VM ? 0 : ~0ull);  // a copy is of all memory
+    return sc_order_add(t, o, 0, flags & CLONE_VM ? 0 : ~0ull); // a copy is of all memory
 }
 
 // A space with one process and one thread to be, in slot `slot`.
@@ -136,7 +136,10 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
         plat_as_get(*as);
     else
         atomic_fetch_add(&p->base.nspaces, 1);
-    err = order_from(t, child, flags & PLAT_CLONE_THREAD ? FLAGS_THREAD : flags & PLAT_CLONE_VM ? FLAGS_VM : FLAGS_COPY);
+    err = order_from(t, child,
+                     flags & PLAT_CLONE_THREAD ? FLAGS_THREAD
+                     : flags & PLAT_CLONE_VM   ? FLAGS_VM
+                                               : FLAGS_COPY);
     if (err) {
         plat_thread_destroy(*out);
         plat_as_put(*as);
@@ -144,7 +147,8 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
     return err;
 }
 
-// ---- Check-in ------------------------------------------------------------------------------------------------------
+// ---- Check-in
+// ------------------------------------------------------------------------------------------------------
 
 // The queue is dropped: a child that was ordered with it and has not been launched will never be.
 void sc_child_off(struct sc_thread *t) {
@@ -153,7 +157,8 @@ void sc_child_off(struct sc_thread *t) {
         atomic_store(&sc_plat(t)->unsettled, true);
 }
 
-// The parent's stub says that its child has this number. Only if the child dies before it checks in does that matter.
+// The parent's stub says that its child has this number. Only if the child dies before it checks in does that
+// matter.
 void sc_child_hint(struct sc_thread *t, int64_t tid) {
     struct sc_platform *p = sc_plat(t);
     struct sc_thread *child = t->child;
@@ -172,7 +177,7 @@ void sc_child_hint(struct sc_thread *t, int64_t tid) {
 static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
     struct sc_thread *t, *found = NULL;
     lock_take(&p->lock);
-    list_for_each(t, &p->pending, link) {
+    list_for_each (t, &p->pending, link) {
         if (t->cookie == cookie && atomic_load(&t->birth) == BIRTH_LAUNCHED) {
             found = t;
             break;
@@ -185,9 +190,12 @@ static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
 }
 
 // Does this host thread belong to the process (0: is it a process of its own)?
-static bool lives_in(int pid, int tid) { return syscall(SYS_tgkill, pid ? pid : tid, tid, 0) == 0; }
+static bool lives_in(int pid, int tid) {
+    return syscall(SYS_tgkill, pid ? pid : tid, tid, 0) == 0;
+}
 
-// The number may still be in the table for a thread that was killed with its process, which is not reaped yet.
+// The number may still be in the table for a thread that was killed with its process, which is not reaped
+// yet.
 static bool number_is_free(struct sc_platform *p, int tid) {
     struct sc_thread *old = atomic_load(&p->tids[tid]);
     if (!old)
@@ -236,7 +244,8 @@ bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n) {
     return t != NULL;
 }
 
-// ---- The pool of clean processes -----------------------------------------------------------------------------------
+// ---- The pool of clean processes
+// -----------------------------------------------------------------------------------
 
 // [P] Adds one that is still to be made.
 static struct sc_thread *pool_add(struct sc_platform *p) {
@@ -265,7 +274,7 @@ static void make_next(struct sc_platform *p) {
     if (!t)
         return;
     lock_take(&z->lock);
-    if (!atomic_load(&p->closing) && order_clone(z, t, FLAGS_COPY) == 0) {  // (no memory: at the next try)
+    if (!atomic_load(&p->closing) && order_clone(z, t, FLAGS_COPY) == 0) { // (no memory: at the next try)
         z->flush = true;
         sc_let_go(z);
     }
@@ -320,7 +329,7 @@ int sc_as_create(struct platform *pp, struct plat_as **as, struct plat_thread **
     atomic_fetch_add(&pp->nspaces, 1);
     *thread = &t->base;
     *as = t->base.as;
-    if (empty)  // else it is filled when the process dies whose place this one takes (reap.c)
+    if (empty) // else it is filled when the process dies whose place this one takes (reap.c)
         sc_pool_fill(p);
     return 0;
 }

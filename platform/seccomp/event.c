@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a notification means. Called by wait.c for each one that the listener gives. Only the thread's number and the
-// registers in the notification are the kernel's word; the rest is the guest's. Locks: thread->lock.
+// What a notification means. Called by wait.c for each one that the listener gives. Only the thread's number
+// and the registers in the notification are the kernel's word; the rest is the guest's. Locks: thread->lock.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
 #include <linux/audit.h>
@@ -73,8 +73,8 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     if (what <= 0)
         return false;
     sc_order_done(t, &t->last_range);
-    // The frame has not been left: what is known of the registers, and what is to be set, stays. After a failure the
-    // bases have not been set.
+    // The frame has not been left: what is known of the registers, and what is to be set, stays. After a
+    // failure the bases have not been set.
     sc_set_state(t, SC_HELD);
     t->flush = t->may_fail = false;
     t->bases_dirty |= result < 0 && t->have_regs;
@@ -106,7 +106,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
         sc_violation(t, "an event instead of ordered work");
         return false;
     }
-    if (t->to_handler && !t->doomed) {  // not before the interrupt that brings it to its work
+    if (t->to_handler && !t->doomed) { // not before the interrupt that brings it to its work
         if (STUB_EV_KIND(nr) == STUB_EV_INTR)
             sc_at_handler(t, n->id);
         else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The calls on the seccomp listener, each one ioctl. The receiving one can be interrupted without a race and without
-// a second host call for each event: it is a piece of assembly that looks at a flag right before it enters the
-// kernel, and the handler of PLAT_KICK_SIGNAL moves a thread that stands between the look and the entry behind it.
-// No locks.
+// The calls on the seccomp listener, each one ioctl. The receiving one can be interrupted without a race and
+// without a second host call for each event: it is a piece of assembly that looks at a flag right before it
+// enters the kernel, and the handler of PLAT_KICK_SIGNAL moves a thread that stands between the look and the
+// entry behind it. No locks.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
 #include <errno.h>
@@ -22,7 +22,7 @@ __asm__(".pushsection .text\n"
         ".hidden sc_recv_call, sc_recv_begin, sc_recv_end, sc_recv_out, sc_kick_restorer\n"
         ".type sc_recv_call, @function\n"
         "sc_recv_call:\n"
-        "       movl    $16, %eax\n"  // ioctl
+        "       movl    $16, %eax\n" // ioctl
         "sc_recv_begin:\n"
         "       cmpl    $0, (%rcx)\n"
         "       jne     sc_recv_out\n"
@@ -30,7 +30,7 @@ __asm__(".pushsection .text\n"
         "sc_recv_end:\n"
         "       ret\n"
         "sc_recv_out:\n"
-        "       movq    $-4, %rax\n"  // -EINTR
+        "       movq    $-4, %rax\n" // -EINTR
         "       ret\n"
         ".size sc_recv_call, . - sc_recv_call\n"
         "sc_kick_restorer:\n"
@@ -44,8 +44,9 @@ static void on_kick(int sig, siginfo_t *si, void *uc) {
         *rip = (greg_t)(uintptr_t)sc_recv_out;
 }
 
-// Not sigaction(3): ThreadSanitizer's version delays handlers. SA_RESTART: other host calls of the sentry's threads
-// must not notice a kick that comes late; the receiving one is restarted too, and so found at its entry.
+// Not sigaction(3): ThreadSanitizer's version delays handlers. SA_RESTART: other host calls of the sentry's
+// threads must not notice a kick that comes late; the receiving one is restarted too, and so found at its
+// entry.
 void sc_kick_handler_install(void) {
     struct {
         void (*handler)(int, siginfo_t *, void *);
@@ -57,7 +58,7 @@ void sc_kick_handler_install(void) {
 }
 
 int sc_recv(struct sc_platform *p, struct seccomp_notif *n) {
-    memset(n, 0, sizeof *n);  // the kernel insists
+    memset(n, 0, sizeof *n); // the kernel insists
     return (int)sc_recv_call(p->listener, SECCOMP_IOCTL_NOTIF_RECV, n, &p->attention);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing the seccomp platform: is it possible here, the zygote's first steps, the listener. Called by
-// platform.c; runs before there is a second thread.
+// Opening and closing the seccomp platform: is it possible here, the zygote's first steps, the listener.
+// Called by platform.c; runs before there is a second thread.
 //
-// The zygote shares our descriptor table until it has installed its filter, so that the listener simply appears in
-// it: no descriptor passing, which containers forbid in part (pidfd_getfd) and which the filter would stop itself.
+// The zygote shares our descriptor table until it has installed its filter, so that the listener simply
+// appears in it: no descriptor passing, which containers forbid in part (pidfd_getfd) and which the filter
+// would stop itself.
 #include "abi/errno.h"
 #include "abi/x86_64/sigframe.h"
 #include "base/fault.h"
@@ -24,15 +25,16 @@
 #include <unistd.h>
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS     SECCOMP_IOW(4, __u64)
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 #define BOOT_TIMEOUT_MS 10000
 
-// ---- The zygote's boot: what it must say, in this order ------------------------------------------------------------
+// ---- The zygote's boot: what it must say, in this order
+// ------------------------------------------------------------
 
-// Waits for the shared word: 1 + listener, or an error of seccomp(2). The zygote cannot wake us: from that moment on
-// its calls wait for us. So: look again after short naps.
+// Waits for the shared word: 1 + listener, or an error of seccomp(2). The zygote cannot wake us: from that
+// moment on its calls wait for us. So: look again after short naps.
 static int wait_for_listener(const struct stub_place *pl, pid_t pid, char *why, size_t whylen) {
     _Atomic int32_t *word = (_Atomic int32_t *)pl->share;
     int status, value;
@@ -64,26 +66,30 @@ static int next_notif(struct sc_platform *p, struct seccomp_notif *n) {
 
 static bool expect_call(struct sc_platform *p, pid_t pid, long nr) {
     struct seccomp_notif n;
-    if (next_notif(p, &n) || (pid_t)n.pid != pid || n.data.nr != nr || n.data.instruction_pointer != p->gate_ip)
+    if (next_notif(p, &n) || (pid_t)n.pid != pid || n.data.nr != nr ||
+        n.data.instruction_pointer != p->gate_ip)
         return false;
     sc_send_continue(p, n.id);
     return true;
 }
 
-// The zygote's int3 shows where in a slot the kernel puts the frame and its parts; it is the same for all threads.
+// The zygote's int3 shows where in a slot the kernel puts the frame and its parts; it is the same for all
+// threads.
 static bool learn_frame(struct sc_platform *p, struct sc_thread *z, const struct seccomp_notif *n) {
     struct linux_ucontext uc;
     struct linux_fpstate fp;
     uint64_t slot = sc_slot_addr(z), at = n->data.args[4];
     struct iovec local = {&uc, sizeof uc}, remote = {(void *)at, sizeof uc};
-    if (at <= slot || at >= slot + STUB_SLOT_SIZE || plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0)
+    if (at <= slot || at >= slot + STUB_SLOT_SIZE ||
+        plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0)
         return false;
     p->uc_off = at - slot;
     p->fp_off = uc.uc_mcontext.fpstate - slot;
     local = (struct iovec){&fp, sizeof fp};
     remote = (struct iovec){(void *)uc.uc_mcontext.fpstate, sizeof fp};
     if (p->fp_off >= STUB_SLOT_SIZE || plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0 ||
-        fp.sw_reserved.magic1 != LINUX_FP_XSTATE_MAGIC1 || p->fp_off + fp.sw_reserved.extended_size > STUB_SLOT_SIZE)
+        fp.sw_reserved.magic1 != LINUX_FP_XSTATE_MAGIC1 ||
+        p->fp_off + fp.sw_reserved.extended_size > STUB_SLOT_SIZE)
         return false;
     p->fp_len = fp.sw_reserved.xstate_size;
     p->fp_features = fp.sw_reserved.xfeatures;
@@ -128,7 +134,8 @@ static int boot_zygote(struct sc_platform *p, pid_t pid, char *why, size_t whyle
     p->listener = wait_for_listener(&p->place, pid, why, whylen);
     if (p->listener < 0)
         return p->listener;
-    ioctl(p->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);  // Linux 6.6; faster
+    ioctl(p->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+          SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); // Linux 6.6; faster
     if (!expect_call(p, pid, SYS_close_range) || !expect_call(p, pid, SYS_munmap) || next_notif(p, &n) ||
         (pid_t)n.pid != pid || STUB_EV_KIND((unsigned)n.data.nr) != STUB_EV_FAULT) {
         snprintf(why, whylen, "seccomp: the first stub does not start as it should");
@@ -149,7 +156,8 @@ static int boot_zygote(struct sc_platform *p, pid_t pid, char *why, size_t whyle
     return 0;
 }
 
-// ---- Open and close ------------------------------------------------------------------------------------------------
+// ---- Open and close
+// ------------------------------------------------------------------------------------------------
 
 static struct sc_platform *new_platform(void) {
     struct sc_platform *p = znew(struct sc_platform);
@@ -157,8 +165,8 @@ static struct sc_platform *new_platform(void) {
         return NULL;
     lock_init(&p->lock, RANK_PLATFORM);
     lock_init(&p->wait_lock, RANK_PLATFORM);
-    struct list *lists[] = {&p->procs, &p->pending, &p->free_threads, &p->pool, &p->to_make, &p->idle, &p->deaths,
-                            &p->parked};
+    struct list *lists[] = {&p->procs,   &p->pending, &p->free_threads, &p->pool,
+                            &p->to_make, &p->idle,    &p->deaths,       &p->parked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     p->base.proc_fd = p->listener = p->null_fd = -1;
@@ -235,7 +243,8 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         return err;
     }
     sc_pool_fill(p);
-    snprintf(why, whylen, "seccomp: notifications, %s", p->base.use_proc_mem ? "memory through /proc" : "direct memory");
+    snprintf(why, whylen, "seccomp: notifications, %s",
+             p->base.use_proc_mem ? "memory through /proc" : "direct memory");
     *out = &p->base;
     return 0;
 }
@@ -243,7 +252,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
 static void kill_all(struct sc_platform *p) {
     struct sc_proc *proc;
     LOCKED(&p->lock);
-    list_for_each(proc, &p->procs, all_link) {
+    list_for_each (proc, &p->procs, all_link) {
         sc_proc_kill(proc);
     }
 }
@@ -254,8 +263,8 @@ static void free_thread(struct sc_thread *t) {
         sc_thread_free(t);
 }
 
-// All host processes are gone. What is left: the pool, the zygote, children that never came, and what the sentry has
-// not given back.
+// All host processes are gone. What is left: the pool, the zygote, children that never came, and what the
+// sentry has not given back.
 static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
     lock_take(&p->lock);
     while (!list_empty(&p->pool)) {
@@ -274,13 +283,13 @@ static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
     }
 }
 
-// A child that was cloned but has not checked in is not known by number: it ends itself when its call fails because
-// the listener is closed.
+// A child that was cloned but has not checked in is not known by number: it ends itself when its call fails
+// because the listener is closed.
 void sc_close(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     struct sc_thread *zygote = p->zygote;
     atomic_store(&p->closing, true);
-    if (zygote) {  // whoever gives it an order has seen `closing`, or is through
+    if (zygote) { // whoever gives it an order has seen `closing`, or is through
         lock_take(&zygote->lock);
         lock_drop(&zygote->lock);
     }

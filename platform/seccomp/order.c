@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work of several threads on one memory: pieces that touch the same addresses are done in the order in which they
-// were queued, whatever order their threads come in. (One thread unmaps a range, the sentry gives it to another, and
-// that one maps it first: the unmapping must not hit the new map.) Called by run.c and event.c; costs nothing while an
-// address space has one thread.
+// Work of several threads on one memory: pieces that touch the same addresses are done in the order in which
+// they were queued, whatever order their threads come in. (One thread unmaps a range, the sentry gives it to
+// another, and that one maps it first: the unmapping must not hit the new map.) Called by run.c and event.c;
+// costs nothing while an address space has one thread.
 //
-// Each piece has a range on its address space's list from when it is queued until its thread is known to have done
-// it. A piece with an older overlapping one of another thread before it is *parked*: its thread waits in the gate,
-// unanswered. A thread that was let go with its last piece is not heard of until its next event; when another waits
-// for that, it is interrupted (a *probe*, not reported). Locks: thread->lock, then platform->lock.
+// Each piece has a range on its address space's list from when it is queued until its thread is known to have
+// done it. A piece with an older overlapping one of another thread before it is *parked*: its thread waits in
+// the gate, unanswered. A thread that was let go with its last piece is not heard of until its next event;
+// when another waits for that, it is interrupted (a *probe*, not reported). Locks: thread->lock, then
+// platform->lock.
 //
-// sc_settle() does what needs no lock to be held by its caller: going on with the parked, and telling of children
-// that died before they checked in.
+// sc_settle() does what needs no lock to be held by its caller: going on with the parked, and telling of
+// children that died before they checked in.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "platform/seccomp/sc.h"
 #include <stdlib.h>
 
 struct sc_range {
-    struct list link;  // [P] sc_as.ranges, oldest first
+    struct list link; // [P] sc_as.ranges, oldest first
     uint64_t start, end;
     struct sc_thread *thread;
 };
@@ -30,7 +31,8 @@ int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start, uint64_t 
     o->range = znew(struct sc_range);
     if (!o->range)
         return -LINUX_ENOMEM;
-    *o->range = (struct sc_range){.start = start, .end = start + len < start ? ~0ull : start + len, .thread = t};
+    *o->range =
+        (struct sc_range){.start = start, .end = start + len < start ? ~0ull : start + len, .thread = t};
     lock_nested(&p->lock);
     list_add_tail(&as->ranges, &o->range->link);
     lock_drop(&p->lock);
@@ -68,7 +70,7 @@ void sc_order_last(struct sc_thread *t, struct sc_range **range) {
 // [P] The oldest piece of another thread that has to come first.
 static struct sc_range *obstacle(const struct sc_thread *t, const struct sc_range *mine) {
     struct sc_range *r;
-    list_for_each(r, &sc_as(t)->ranges, link) {
+    list_for_each (r, &sc_as(t)->ranges, link) {
         if (r == mine)
             return NULL;
         if (r->thread != t && r->start < mine->end && mine->start < r->end)
@@ -144,7 +146,7 @@ static struct sc_thread *retry(struct sc_platform *p, struct sc_thread *t) {
 static struct sc_thread *take_lost_child(struct sc_platform *p, bool *off) {
     struct sc_thread *t;
     LOCKED(&p->lock);
-    list_for_each(t, &p->pending, link) {
+    list_for_each (t, &p->pending, link) {
         *off = atomic_load(&t->birth) == BIRTH_OFF;
         if (*off) {
             list_del(&t->link);
@@ -180,7 +182,8 @@ static void child_lost(struct sc_platform *p, struct sc_thread *t) {
     lock_drop(&p->lock);
 }
 
-// Its parent's OPS_DONE told the sentry; only if the sentry has given the child back already is there something to do.
+// Its parent's OPS_DONE told the sentry; only if the sentry has given the child back already is there
+// something to do.
 static void child_off(struct sc_thread *t) {
     LOCKED(&t->lock);
     if (t->state == SC_STARTING && t->doomed && atomic_load(&t->birth) == BIRTH_OFF)

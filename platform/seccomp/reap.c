@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reaper: one thread that waits for the ends of host processes, so that no other has to look. The sentry is the
-// parent of all stubs (CLONE_PARENT); they were made without SIGCHLD, so __WCLONE tells them from other children of
-// the sentry. It also has the pool filled, since a process that ends has often made room for a new program. A process
-// is reaped only when nothing of ours uses its number any more. Locks: platform->lock, then each thread's alone.
+// The reaper: one thread that waits for the ends of host processes, so that no other has to look. The sentry
+// is the parent of all stubs (CLONE_PARENT); they were made without SIGCHLD, so __WCLONE tells them from
+// other children of the sentry. It also has the pool filled, since a process that ends has often made room
+// for a new program. A process is reaped only when nothing of ours uses its number any more. Locks:
+// platform->lock, then each thread's alone.
 #include "abi/errno.h"
 #include "base/log.h"
 #include "platform/seccomp/sc.h"
@@ -14,7 +15,7 @@
 // The process that now stands for the memory: another of those that share it, or none.
 static int successor(const struct sc_as *as) {
     struct sc_proc *other;
-    list_for_each(other, &as->procs, as_link) {
+    list_for_each (other, &as->procs, as_link) {
         if (!other->dead && other->pid)
             return other->pid;
     }
@@ -96,7 +97,7 @@ static void *reaper_main(void *arg) {
     for (;;) {
         int err = reap_one(p);
         if (err == -LINUX_ECHILD)
-            return NULL;  // the zygote is gone too
+            return NULL; // the zygote is gone too
         if (!err && !atomic_load(&p->closing))
             sc_pool_fill(p);
     }

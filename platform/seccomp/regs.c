@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of held threads. They live in the signal frame on the thread's slot: read at most once for each event,
-// written when the thread is let go (run.c). A child that has not checked in yet has them here only.
+// Registers of held threads. They live in the signal frame on the thread's slot: read at most once for each
+// event, written when the thread is let go (run.c). A child that has not checked in yet has them here only.
 // Locks: thread->lock.
 #include "abi/errno.h"
 #include "abi/x86_64/sigframe.h"
@@ -16,18 +16,49 @@ void sc_regs_from_frame(const uint64_t f[SC_FRAME_REGS], struct lx_regs *r) {
     struct linux_sigcontext c;
     memcpy(&c, f, SC_FRAME_REGS * 8);
     *r = (struct lx_regs){
-        .r15 = c.r15, .r14 = c.r14, .r13 = c.r13, .r12 = c.r12, .rbp = c.rbp, .rbx = c.rbx, .r11 = c.r11,
-        .r10 = c.r10, .r9 = c.r9, .r8 = c.r8, .rax = c.rax, .rcx = c.rcx, .rdx = c.rdx, .rsi = c.rsi,
-        .rdi = c.rdi, .rip = c.rip, .eflags = c.eflags, .rsp = c.rsp, .cs = LINUX_USER_CS, .ss = LINUX_USER_DS,
+        .r15 = c.r15,
+        .r14 = c.r14,
+        .r13 = c.r13,
+        .r12 = c.r12,
+        .rbp = c.rbp,
+        .rbx = c.rbx,
+        .r11 = c.r11,
+        .r10 = c.r10,
+        .r9 = c.r9,
+        .r8 = c.r8,
+        .rax = c.rax,
+        .rcx = c.rcx,
+        .rdx = c.rdx,
+        .rsi = c.rsi,
+        .rdi = c.rdi,
+        .rip = c.rip,
+        .eflags = c.eflags,
+        .rsp = c.rsp,
+        .cs = LINUX_USER_CS,
+        .ss = LINUX_USER_DS,
         .orig_rax = (uint64_t)-1,
     };
 }
 
 void sc_regs_to_frame(const struct lx_regs *r, uint64_t f[SC_FRAME_REGS]) {
     struct linux_sigcontext c = {
-        .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13, .r14 = r->r14,
-        .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx, .rdx = r->rdx, .rax = r->rax,
-        .rcx = r->rcx, .rsp = r->rsp, .rip = r->rip,
+        .r8 = r->r8,
+        .r9 = r->r9,
+        .r10 = r->r10,
+        .r11 = r->r11,
+        .r12 = r->r12,
+        .r13 = r->r13,
+        .r14 = r->r14,
+        .r15 = r->r15,
+        .rdi = r->rdi,
+        .rsi = r->rsi,
+        .rbp = r->rbp,
+        .rbx = r->rbx,
+        .rdx = r->rdx,
+        .rax = r->rax,
+        .rcx = r->rcx,
+        .rsp = r->rsp,
+        .rip = r->rip,
         .eflags = (r->eflags & LINUX_EFLAGS_USER) | LINUX_EFLAGS_IF | LINUX_EFLAGS_FIXED,
     };
     memcpy(f, &c, SC_FRAME_REGS * 8);
@@ -41,7 +72,8 @@ int sc_regs_load(struct sc_thread *t) {
                               {(void *)(slot + offsetof(struct stub_slot, fs_base)), sizeof bases}};
     if (t->have_regs)
         return 0;
-    int n = sc_plat(t)->fsgsbase ? 2 : 1;  // without: only our own orders change the bases, and we remember them
+    int n =
+        sc_plat(t)->fsgsbase ? 2 : 1; // without: only our own orders change the bases, and we remember them
     int64_t want = (int64_t)sizeof frame + (n == 2 ? (int64_t)sizeof bases : 0);
     if (plat_memory_raw(t->base.as, false, local, n, remote, n) != want)
         return -LINUX_ESRCH;
@@ -60,7 +92,7 @@ static bool has_context(const struct sc_thread *t) {
 int sc_get_regs(struct plat_thread *pt, struct lx_regs *regs) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);
-    if (t->state == SC_DEAD) {  // whatever comes of it, nobody will run with it
+    if (t->state == SC_DEAD) { // whatever comes of it, nobody will run with it
         *regs = t->regs;
         return 0;
     }
@@ -128,7 +160,7 @@ int sc_set_fpstate(struct plat_thread *pt, const void *buf, size_t len) {
     if (!has_context(t) || len > p->fp_len || head.xfeatures & ~p->fp_features)
         return -LINUX_EINVAL;
     if (t->state == SC_HELD) {
-        sc_fpstate_write(t, buf, len);  // fails only when the process is gone
+        sc_fpstate_write(t, buf, len); // fails only when the process is gone
         return 0;
     }
     void *copy = xcalloc(1, len);

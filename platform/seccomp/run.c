@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Letting held threads go, and the host work that they do on the way. Called by the sentry through platform.c, and by
-// event.c for each call that a thread makes through the gate. Locks: thread->lock.
+// Letting held threads go, and the host work that they do on the way. Called by the sentry through
+// platform.c, and by event.c for each call that a thread makes through the gate. Locks: thread->lock.
 //
-// Host calls of ours: an answer to a plain call, or to a gate event without work, is one ioctl. Work costs one
-// process_vm_writev, one ioctl that starts it, and receive + CONTINUE for each piece; a file to be mapped travels
-// with the ioctl that starts it.
+// Host calls of ours: an answer to a plain call, or to a gate event without work, is one ioctl. Work costs
+// one process_vm_writev, one ioctl that starts it, and receive + CONTINUE for each piece; a file to be mapped
+// travels with the ioctl that starts it.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
 #include <asm/prctl.h>
@@ -14,7 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool is_on(enum sc_state s) { return s == SC_RUNNING || s == SC_OPS; }
+static bool is_on(enum sc_state s) {
+    return s == SC_RUNNING || s == SC_OPS;
+}
 void sc_set_state(struct sc_thread *t, enum sc_state s) {
     if (is_on(s) && !is_on(t->state))
         atomic_fetch_add(&sc_plat(t)->nrunning, 1);
@@ -23,7 +25,8 @@ void sc_set_state(struct sc_thread *t, enum sc_state s) {
     t->state = s;
 }
 
-// ---- The queue -----------------------------------------------------------------------------------------------------
+// ---- The queue
+// -----------------------------------------------------------------------------------------------------
 
 struct sc_op *sc_ops_add(struct sc_thread *t) {
     if (t->nops == t->cap) {
@@ -65,27 +68,33 @@ int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
     }
     plat_op_call(op, SC_STUB_FD, &o->call);
     o->fd = op->fd;
-    o->expect = op->kind == OP_MAP ? STUB_EXPECT_VALUE : op->kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
+    o->expect = op->kind == OP_MAP     ? STUB_EXPECT_VALUE
+                : op->kind == OP_REMAP ? STUB_EXPECT_MOVED
+                                       : STUB_EXPECT_ZERO;
     uint64_t start = op->addr, end = op->addr + op->len;
-    if (op->kind == OP_REMAP) {  // one range over both places: it may wait for more than it must
+    if (op->kind == OP_REMAP) { // one range over both places: it may wait for more than it must
         start = op->to < start ? op->to : start;
         end = op->to + op->to_len > end ? op->to + op->to_len : end;
     }
     return sc_order_add(t, o, start, end - start);
 }
 
-// ---- Letting go ----------------------------------------------------------------------------------------------------
+// ---- Letting go
+// ----------------------------------------------------------------------------------------------------
 
 void sc_send_intr(struct sc_thread *t) {
     if (t->intr_sent || !t->tid)
         return;
-    // LIMIT: before Linux 6.17, a signal that meets a call just received can make that call return at once and be made
-    // a second time, though it was answered (fixed there by "seccomp: Fix a race with WAIT_KILLABLE_RECV").
-    // The process is not reaped while t->lock is held and its state is not DEAD, so the numbers are still its own.
+    // LIMIT: before Linux 6.17, a signal that meets a call just received can make that call return at once
+    // and be made a second time, though it was answered (fixed there by "seccomp: Fix a race with
+    // WAIT_KILLABLE_RECV"). The process is not reaped while t->lock is held and its state is not DEAD, so the
+    // numbers are still its own.
     t->intr_sent = syscall(SYS_tgkill, t->proc->pid, t->tid, PLAT_INTR_SIGNAL) == 0;
 }
 
-static bool inline_answer_fits(int64_t v) { return v >= -(INT64_C(1) << 60) && v < INT64_C(1) << 60; }
+static bool inline_answer_fits(int64_t v) {
+    return v >= -(INT64_C(1) << 60) && v < INT64_C(1) << 60;
+}
 
 static void add_base_ops(struct sc_thread *t) {
     const uint64_t which[2] = {ARCH_SET_FS, ARCH_SET_GS}, value[2] = {t->regs.fs_base, t->regs.gs_base};
@@ -133,8 +142,9 @@ static bool write_slot(struct sc_thread *t) {
     return true;
 }
 
-// The first file of a batch goes along with the reply: both are one host call, and the reply's value is the number of
-// the descriptor (SC_STUB_FD == STUB_TAG_BLOCK). Without one, a file that lies there since the last time is pushed out.
+// The first file of a batch goes along with the reply: both are one host call, and the reply's value is the
+// number of the descriptor (SC_STUB_FD == STUB_TAG_BLOCK). Without one, a file that lies there since the last
+// time is pushed out.
 static void reply_block(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     unsigned i = t->batch, end = t->batch + t->batch_n;
@@ -167,8 +177,8 @@ static void let_go_gate(struct sc_thread *t) {
         free(t->fp);
         t->fp = NULL;
     }
-    bool block = t->hold == HOLD_CHECKIN || t->next < t->nops || t->flush || t->bases_dirty || t->regs_dirty ||
-                 (t->have_rax && !inline_answer_fits(t->rax));
+    bool block = t->hold == HOLD_CHECKIN || t->next < t->nops || t->flush || t->bases_dirty ||
+                 t->regs_dirty || (t->have_rax && !inline_answer_fits(t->rax));
     if (!block) {
         sc_set_state(t, SC_RUNNING);
         sc_send(p, t->id, t->have_rax ? (int64_t)((uint64_t)t->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
@@ -185,8 +195,9 @@ static void let_go_gate(struct sc_thread *t) {
         reply_block(t);
 }
 
-// Is the queue nothing but what the held call itself would do? Then that call can go on, as it stands in the registers
-// of its thread. Only munmap: it fails for nothing that the sentry has not checked, and a failure would not be told.
+// Is the queue nothing but what the held call itself would do? Then that call can go on, as it stands in the
+// registers of its thread. Only munmap: it fails for nothing that the sentry has not checked, and a failure
+// would not be told.
 static bool is_own_work(const struct sc_thread *t) {
     const struct sc_op *o = t->ops;
     return t->nops == 1 && !t->flush && t->have_rax && t->rax == 0 && o->call.nr == SYS_munmap &&
@@ -195,8 +206,9 @@ static bool is_own_work(const struct sc_thread *t) {
            !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
 }
 
-// A plain call is held outside of the handler. Work other than the above needs the handler: the call is answered, and
-// an interrupt brings the thread there before its next instruction (event.c goes on with the work then).
+// A plain call is held outside of the handler. Work other than the above needs the handler: the call is
+// answered, and an interrupt brings the thread there before its next instruction (event.c goes on with the
+// work then).
 static void let_go_plain(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     sc_set_state(t, SC_RUNNING);
@@ -213,7 +225,8 @@ static void let_go_plain(struct sc_thread *t) {
     sc_send(p, t->id, t->have_rax ? t->rax : -LINUX_ENOSYS);
 }
 
-// The thread has come to the handler for its work. An interrupt that the sentry wants is sent anew, for afterwards.
+// The thread has come to the handler for its work. An interrupt that the sentry wants is sent anew, for
+// afterwards.
 void sc_at_handler(struct sc_thread *t, uint64_t id) {
     t->to_handler = t->intr_sent = t->have_rax = false;
     t->id = id;
@@ -238,13 +251,15 @@ void sc_let_go(struct sc_thread *t) {
 }
 
 // A signal that waits would make the kernel take these for its own codes and start the call again.
-static int64_t plain_value(int64_t v) { return v <= -512 && v >= -516 ? -LINUX_EINTR : v; }
+static int64_t plain_value(int64_t v) {
+    return v <= -512 && v >= -516 ? -LINUX_EINTR : v;
+}
 
 void sc_answer(struct plat_thread *pt, int64_t value) {
     struct sc_thread *t = sc_thread_of(pt);
     struct sc_platform *p = sc_plat(t);
     lock_take(&t->lock);
-    if (t->state == SC_HELD && t->hold == HOLD_VALUE && !t->intr_wanted && !t->nops) {  // the short way
+    if (t->state == SC_HELD && t->hold == HOLD_VALUE && !t->intr_wanted && !t->nops) { // the short way
         uint64_t id = t->id;
         sc_set_state(t, SC_RUNNING);
         lock_drop(&t->lock);
@@ -285,7 +300,8 @@ void sc_interrupt(struct plat_thread *pt) {
     sc_interrupt_running(t);
 }
 
-// ---- Work in progress ----------------------------------------------------------------------------------------------
+// ---- Work in progress
+// ----------------------------------------------------------------------------------------------
 
 static bool same_call(const struct sc_op *o, const struct seccomp_notif *n) {
     bool same = (uint64_t)(unsigned)n->data.nr == o->call.nr;
@@ -300,7 +316,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         return false;
     struct sc_op *o = &t->ops[t->next];
     if (t->next > t->batch)
-        sc_order_done(t, &t->ops[t->next - 1].range);  // this call shows that the one before is over
+        sc_order_done(t, &t->ops[t->next - 1].range); // this call shows that the one before is over
     if (sc_order_park(t, o, n))
         return true;
     if (o->fd >= 0 && t->fd_ready != (int)t->next) {
@@ -326,7 +342,9 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     return true;
 }
 
-static int64_t as_error(int64_t value) { return value < 0 && value >= -4095 ? value : -LINUX_EINVAL; }
+static int64_t as_error(int64_t value) {
+    return value < 0 && value >= -4095 ? value : -LINUX_EINVAL;
+}
 
 int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result) {
     if (t->state == SC_RUNNING && t->may_fail) {
@@ -338,7 +356,7 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
     bool failed = done < t->batch_n;
     if (t->next != t->batch + done + failed)
         return -1;
-    if (!failed && t->next < t->nops) {  // the next batch
+    if (!failed && t->next < t->nops) { // the next batch
         sc_set_state(t, SC_HELD);
         let_go_gate(t);
         return 0;
@@ -347,6 +365,6 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
     if (t->child && !failed)
         sc_child_hint(t, value);
     else if (t->child)
-        atomic_store(&t->child->birth, BIRTH_ORDERED);  // taken back with the rest of the queue
+        atomic_store(&t->child->birth, BIRTH_ORDERED); // taken back with the rest of the queue
     return 1;
 }

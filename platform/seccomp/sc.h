@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seccomp platform: guest calls are stopped by a seccomp filter and answered through its listener.
 //
-// A guest call that needs only a value arrives as a plain notification: one host call to receive it, one to answer.
-// Calls that need registers or host work, faults and interrupts arrive as *gate* notifications: the guest thread is
-// in the blob's signal handler (platform/stub/blob), its registers are in the signal frame at a fixed place of its
-// slot, and the handler does what the sentry orders by making host calls through the gate. Each such call is let go
-// on (CONTINUE) only when it is exactly the next one that this thread was ordered to make, number and all arguments:
-// the arguments are in registers of a thread that is stopped, so they cannot change between check and use.
-// Everything in guest memory, the slots too, may be forged; what is read from there can only mislead the sentry about
-// the wishes and the state of that same guest. A process that steps out of this protocol is killed.
+// A guest call that needs only a value arrives as a plain notification: one host call to receive it, one to
+// answer. Calls that need registers or host work, faults and interrupts arrive as *gate* notifications: the
+// guest thread is in the blob's signal handler (platform/stub/blob), its registers are in the signal frame at
+// a fixed place of its slot, and the handler does what the sentry orders by making host calls through the
+// gate. Each such call is let go on (CONTINUE) only when it is exactly the next one that this thread was
+// ordered to make, number and all arguments: the arguments are in registers of a thread that is stopped, so
+// they cannot change between check and use. Everything in guest memory, the slots too, may be forged; what is
+// read from there can only mislead the sentry about the wishes and the state of that same guest. A process
+// that steps out of this protocol is killed.
 //
 // States of a thread (sc_thread.state), who changes them, to what:
 //   STARTING  its host thread does not exist yet, or has not checked in  -> HELD (its check-in), DEAD
 //   HELD      we have its notification (hold says of which kind)         -> RUNNING, OPS (let go), DEAD
-//   OPS       it makes ordered host calls                                -> RUNNING (after the last), HELD (report)
-//   RUNNING   in guest code, or on its way to or from there              -> HELD (an event)
-//   DEAD      the host process is gone (the reaper)                      -> FREE
-//   FREE      not in use; the memory stays a thread's, so that a stale pointer of the tid table can be locked
-// A thread that the sentry has given back (destroyed) lives on as a *doomed* one until its host thread is gone: what
-// it does is answered here, never reported.
+//   OPS       it makes ordered host calls                                -> RUNNING (after the last), HELD
+//   (report) RUNNING   in guest code, or on its way to or from there              -> HELD (an event) DEAD the
+//   host process is gone (the reaper)                      -> FREE FREE      not in use; the memory stays a
+//   thread's, so that a stale pointer of the tid table can be locked
+// A thread that the sentry has given back (destroyed) lives on as a *doomed* one until its host thread is
+// gone: what it does is answered here, never reported.
 //
 // Locks, in this order: thread->lock; platform->lock (processes, slots, lists, pool); platform->wait_lock.
 // Nothing sleeps with a lock held.
@@ -31,25 +32,25 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 
-#define SC_STUB_FD   3        // the one descriptor slot of a stub; the number is a reply tag too: STUB_TAG_BLOCK
-#define SC_POOL      2        // clean processes kept ready
-#define SC_MAX_TID   4194304  // PID_MAX_LIMIT of the kernel on 64-bit machines
-#define SC_LOST      32
+#define SC_STUB_FD    3 // the one descriptor slot of a stub; the number is a reply tag too: STUB_TAG_BLOCK
+#define SC_POOL       2 // clean processes kept ready
+#define SC_MAX_TID    4194304 // PID_MAX_LIMIT of the kernel on 64-bit machines
+#define SC_LOST       32
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN };
-// A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may appear at any
-// moment; the order was taken back or has failed, so it never will.
+// A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may
+// appear at any moment; the order was taken back or has failed, so it never will.
 enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
 enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
 
 struct sc_range;
 struct sc_op {
     struct host_call call;
-    uint64_t expect;  // STUB_EXPECT_*
-    int fd;           // owned; -1: none
-    struct sc_range *range;  // its place in the order of its address space (order.c); owned; NULL: alone there
+    uint64_t expect;        // STUB_EXPECT_*
+    int fd;                 // owned; -1: none
+    struct sc_range *range; // its place in the order of its address space (order.c); owned; NULL: alone there
 };
 
 // A host process.
@@ -66,11 +67,11 @@ struct sc_proc {
 
 struct sc_as {
     struct plat_as base;
-    struct list procs;              // [P]
-    unsigned holds;                 // [P] the sentry's references count as one, each thread and process as one
-    uint64_t slots[SC_SLOT_WORDS];  // [P] in use
-    _Atomic bool shared;            // has, or has had, more than one thread
-    struct list ranges;             // [P] order.c
+    struct list procs;             // [P]
+    unsigned holds;                // [P] the sentry's references count as one, each thread and process as one
+    uint64_t slots[SC_SLOT_WORDS]; // [P] in use
+    _Atomic bool shared;           // has, or has had, more than one thread
+    struct list ranges;            // [P] order.c
 };
 
 struct sc_platform;
@@ -79,43 +80,43 @@ struct sc_thread {
     struct lock lock;
     // [P]
     struct list proc_link, pool_link;
-    struct list link;             // the free list, or what the zygote has to make, or pending children
+    struct list link; // the free list, or what the zygote has to make, or pending children
     struct sc_proc *proc;
-    struct list death_link;       // [W] sc_platform.deaths
-    int death_cause;              // [W]
+    struct list death_link; // [W] sc_platform.deaths
+    int death_cause;        // [W]
     // [lock]
     enum sc_state state;
     enum sc_hold hold;
-    enum sc_go go;                // STARTING: what to do at check-in
+    enum sc_go go; // STARTING: what to do at check-in
     int tid;
     unsigned slot;
-    uint64_t id;                  // of the notification in our hands
+    uint64_t id; // of the notification in our hands
     bool leader, doomed, exiting, internal;
-    _Atomic int birth;            // STARTING: enum sc_birth; its parent's thread changes it
-    bool clean;                   // made by the zygote
+    _Atomic int birth; // STARTING: enum sc_birth; its parent's thread changes it
+    bool clean;        // made by the zygote
     bool intr_wanted, intr_sent;
-    bool may_fail;                // RUNNING: the last op may still be reported as failed
+    bool may_fail; // RUNNING: the last op may still be reported as failed
     uint64_t cookie;
-    uint64_t call_nr;             // of a SYSCALL event, else -1
-    uint64_t call_args[2];        // HOLD_VALUE: its first arguments
-    bool to_handler;              // RUNNING: interrupted so that it does its queued work
-    struct sc_op *ops;            // queue
-    unsigned nops, cap, next;     // next: the first that has not been let go on
-    unsigned batch, batch_n;      // the part of the queue that the slot holds
+    uint64_t call_nr;         // of a SYSCALL event, else -1
+    uint64_t call_args[2];    // HOLD_VALUE: its first arguments
+    bool to_handler;          // RUNNING: interrupted so that it does its queued work
+    struct sc_op *ops;        // queue
+    unsigned nops, cap, next; // next: the first that has not been let go on
+    unsigned batch, batch_n;  // the part of the queue that the slot holds
     bool flush;
-    int fd_ready;                 // index of the op whose descriptor is in SC_STUB_FD already, -1: none
+    int fd_ready; // index of the op whose descriptor is in SC_STUB_FD already, -1: none
     bool have_rax, have_regs, regs_dirty, bases_dirty;
     int64_t rax;
     struct lx_regs regs;
-    void *fp;                     // FP state to be written at check-in; owned
+    void *fp; // FP state to be written at check-in; owned
     size_t fp_len;
-    struct sc_thread *child;      // being made by the queue's clone
-    int hint;                     // [P] STARTING: the number that the parent's stub says it has
+    struct sc_thread *child; // being made by the queue's clone
+    int hint;                // [P] STARTING: the number that the parent's stub says it has
     // order.c
-    struct list park_link;        // [P] sc_platform.parked
+    struct list park_link; // [P] sc_platform.parked
     struct seccomp_notif parked;
-    struct sc_range *last_range;  // RUNNING: the piece that it was let go with
-    bool probed;                  // the interrupt on its way is for that
+    struct sc_range *last_range; // RUNNING: the piece that it was let go with
+    bool probed;                 // the interrupt on its way is for that
 };
 
 struct sc_chunk {
@@ -132,49 +133,55 @@ struct sc_platform {
     struct platform base;
     struct stub_place place;
     int listener;
-    uint64_t gate_ip;       // what a notification from the gate shows
-    uint64_t uc_off;        // of the ucontext in a slot
-    uint64_t fp_off;        // of the XSAVE area in a slot
-    uint32_t fp_len;        // without the magic word
-    uint8_t fp_sw[48];      // the software bytes that the kernel wants to see there
+    uint64_t gate_ip;  // what a notification from the gate shows
+    uint64_t uc_off;   // of the ucontext in a slot
+    uint64_t fp_off;   // of the XSAVE area in a slot
+    uint32_t fp_len;   // without the magic word
+    uint8_t fp_sw[48]; // the software bytes that the kernel wants to see there
     uint64_t fp_features;
     bool fsgsbase;
-    _Atomic(struct sc_thread *) *tids;  // by host tid; SC_MAX_TID entries, touched sparsely
+    _Atomic(struct sc_thread *) *tids; // by host tid; SC_MAX_TID entries, touched sparsely
     struct lock lock;
-    struct list procs, pending, free_threads, pool, to_make;  // [P]
-    struct sc_chunk *chunks;         // [P] memory of threads
-    unsigned npool;                  // [P] threads in pool, made or not
-    int null_fd;                     // an empty file, to push another one out of SC_STUB_FD
+    struct list procs, pending, free_threads, pool, to_make; // [P]
+    struct sc_chunk *chunks;                                 // [P] memory of threads
+    unsigned npool;                                          // [P] threads in pool, made or not
+    int null_fd; // an empty file, to push another one out of SC_STUB_FD
     struct sc_thread *zygote;
-    bool zygote_busy;                // [P]
-    int lost[SC_LOST];               // [P] numbers of children that died unknown, round robin
+    bool zygote_busy;  // [P]
+    int lost[SC_LOST]; // [P] numbers of children that died unknown, round robin
     unsigned nlost;
-    struct list parked;              // [P] threads that wait for another's work
-    _Atomic bool unsettled;          // sc_settle() has something to do
-    _Atomic unsigned nrunning;       // threads in guest code
+    struct list parked;        // [P] threads that wait for another's work
+    _Atomic bool unsettled;    // sc_settle() has something to do
+    _Atomic unsigned nrunning; // threads in guest code
     // waiting (wait.c)
     struct lock wait_lock;
-    struct list idle;                // [W] sc_waiter, most recent first
-    struct list deaths;              // [W]
-    bool kicked, shutdown;           // [W]
-    _Atomic int attention;           // look at the above before the next sleep
-    _Atomic int receiver;            // tid of the thread that sits on the listener, 0: none
-    _Atomic int active;              // threads between two plat_wait() that do not block
+    struct list idle;      // [W] sc_waiter, most recent first
+    struct list deaths;    // [W]
+    bool kicked, shutdown; // [W]
+    _Atomic int attention; // look at the above before the next sleep
+    _Atomic int receiver;  // tid of the thread that sits on the listener, 0: none
+    _Atomic int active;    // threads between two plat_wait() that do not block
     pthread_t reaper;
-    bool reaper_runs;                // [W]
-    _Atomic bool reaper_started;     // reaper_runs, to be seen without the lock
+    bool reaper_runs;            // [W]
+    _Atomic bool reaper_started; // reaper_runs, to be seen without the lock
     _Atomic bool closing;
 };
 
-static inline struct sc_platform *sc_of(struct platform *p) { return container_of(p, struct sc_platform, base); }
+static inline struct sc_platform *sc_of(struct platform *p) {
+    return container_of(p, struct sc_platform, base);
+}
 static inline struct sc_thread *sc_thread_of(const struct plat_thread *t) {
     return container_of((struct plat_thread *)(uintptr_t)t, struct sc_thread, base);
 }
 static inline struct sc_as *sc_as_of(const struct plat_as *as) {
     return container_of((struct plat_as *)(uintptr_t)as, struct sc_as, base);
 }
-static inline struct sc_platform *sc_plat(const struct sc_thread *t) { return sc_of(t->base.p); }
-static inline struct sc_as *sc_as(const struct sc_thread *t) { return sc_as_of(t->base.as); }
+static inline struct sc_platform *sc_plat(const struct sc_thread *t) {
+    return sc_of(t->base.p);
+}
+static inline struct sc_as *sc_as(const struct sc_thread *t) {
+    return sc_as_of(t->base.as);
+}
 static inline uint64_t sc_slot_addr(const struct sc_thread *t) {
     return stub_slot_addr(&sc_plat(t)->place, t->slot);
 }
@@ -186,11 +193,11 @@ uint32_t sc_filter_run(const struct sock_fprog *prog, const struct seccomp_data 
 
 // notify.c: the listener's calls.
 #define SC_EINTR 4
-int sc_recv(struct sc_platform *p, struct seccomp_notif *n);  // 0, -LINUX_EINTR (attention), -LINUX_E*
+int sc_recv(struct sc_platform *p, struct seccomp_notif *n); // 0, -LINUX_EINTR (attention), -LINUX_E*
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value);
-void sc_send_error(struct sc_platform *p, uint64_t id, int error);  // error: -LINUX_E*
+void sc_send_error(struct sc_platform *p, uint64_t id, int error); // error: -LINUX_E*
 void sc_send_continue(struct sc_platform *p, uint64_t id);
-int sc_addfd(struct sc_platform *p, uint64_t id, int fd, bool send);  // 0 or -LINUX_E*
+int sc_addfd(struct sc_platform *p, uint64_t id, int fd, bool send); // 0 or -LINUX_E*
 bool sc_notif_valid(struct sc_platform *p, uint64_t id);
 void sc_kick_handler_install(void);
 
@@ -200,9 +207,9 @@ void sc_block_begin(struct platform *p);
 void sc_block_end(struct platform *p);
 void sc_kick(struct platform *p);
 void sc_shutdown(struct platform *p);
-void sc_queue_death(struct sc_thread *t, int cause);    // [P] or no lock
+void sc_queue_death(struct sc_thread *t, int cause); // [P] or no lock
 void sc_unqueue_death(struct sc_thread *t);
-void sc_thread_runs(struct sc_platform *p);             // a thread is let go: somebody must listen
+void sc_thread_runs(struct sc_platform *p); // a thread is let go: somebody must listen
 
 // event.c: handles one notification; true when *ev is for the sentry.
 bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev);
@@ -213,14 +220,14 @@ void sc_resume(struct plat_thread *t);
 void sc_flush(struct plat_thread *t);
 void sc_interrupt(struct plat_thread *t);
 int sc_queue(struct plat_thread *t, const struct plat_op *op);
-void sc_send_intr(struct sc_thread *t);                            // [lock]
-void sc_interrupt_running(struct sc_thread *t);                    // [lock] wants it; sends it when it runs
-void sc_at_handler(struct sc_thread *t, uint64_t id);              // [lock]
-void sc_let_go(struct sc_thread *t);                               // [lock]
-void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
-void sc_ops_clear(struct sc_thread *t);                            // [lock]
-struct sc_op *sc_ops_add(struct sc_thread *t);                     // [lock] NULL: no memory
-bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n);  // [lock] false: not what was ordered
+void sc_send_intr(struct sc_thread *t);                  // [lock]
+void sc_interrupt_running(struct sc_thread *t);          // [lock] wants it; sends it when it runs
+void sc_at_handler(struct sc_thread *t, uint64_t id);    // [lock]
+void sc_let_go(struct sc_thread *t);                     // [lock]
+void sc_set_state(struct sc_thread *t, enum sc_state s); // [lock] counts who runs
+void sc_ops_clear(struct sc_thread *t);                  // [lock]
+struct sc_op *sc_ops_add(struct sc_thread *t);           // [lock] NULL: no memory
+bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n); // [lock] false: not what was ordered
 // [lock] a report of the handler. 0: handled here; 1: *result is for the sentry; -1: not possible
 int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result);
 
@@ -229,54 +236,56 @@ int sc_get_regs(struct plat_thread *t, struct lx_regs *regs);
 int sc_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 int64_t sc_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int sc_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
-int sc_regs_load(struct sc_thread *t);  // [lock] reads the frame; 0 or -LINUX_E*
-// [lock] the general registers as they stand in the frame, SC_FRAME_REGS words from SC_FRAME_AT of the ucontext
+int sc_regs_load(struct sc_thread *t); // [lock] reads the frame; 0 or -LINUX_E*
+// [lock] the general registers as they stand in the frame, SC_FRAME_REGS words from SC_FRAME_AT of the
+// ucontext
 #define SC_FRAME_AT   40
 #define SC_FRAME_REGS 18
 void sc_regs_to_frame(const struct lx_regs *r, uint64_t frame[SC_FRAME_REGS]);
 void sc_regs_from_frame(const uint64_t frame[SC_FRAME_REGS], struct lx_regs *r);
-int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len);  // [lock]
+int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len); // [lock]
 
 // thread.c: threads, processes, address spaces as objects.
 // STARTING; in `proc`, or in the process of `sibling`. NULL: no memory, or that process is gone.
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling);
-void sc_thread_free(struct sc_thread *t);           // [lock] the host thread is gone, the sentry's handle too
+void sc_thread_free(struct sc_thread *t); // [lock] the host thread is gone, the sentry's handle too
 void sc_thread_destroy(struct plat_thread *t);
-void sc_thread_lost(struct sc_thread *t, int cause);  // no lock; the reaper: its process is gone
-void sc_doom(struct sc_thread *t);                  // [lock] an event of a doomed thread: make it end
+void sc_thread_lost(struct sc_thread *t, int cause); // no lock; the reaper: its process is gone
+void sc_doom(struct sc_thread *t);                   // [lock] an event of a doomed thread: make it end
 struct sc_as *sc_as_new(struct sc_platform *p);
 void sc_as_release(struct plat_as *as);
-void sc_as_drop(struct sc_as *as);                  // [P] one hold less
-struct sc_proc *sc_proc_new(struct sc_as *as);      // no lock
-void sc_proc_drop(struct sc_proc *proc);            // [P] it never started, or is dead and has no threads
-void sc_proc_kill(struct sc_proc *proc);            // [P]
-void sc_violation(struct sc_thread *t, const char *what);  // [lock] kills its process
+void sc_as_drop(struct sc_as *as);             // [P] one hold less
+struct sc_proc *sc_proc_new(struct sc_as *as); // no lock
+void sc_proc_drop(struct sc_proc *proc);       // [P] it never started, or is dead and has no threads
+void sc_proc_kill(struct sc_proc *proc);       // [P]
+void sc_violation(struct sc_thread *t, const char *what); // [lock] kills its process
 int sc_host_tid(const struct plat_thread *t);
 int sc_host_pid(const struct plat_thread *t);
-int sc_slot_take(struct sc_as *as);                 // [P] -1: none left
+int sc_slot_take(struct sc_as *as); // [P] -1: none left
 
 // order.c
-int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start, uint64_t len);  // [lock] 0 or -LINUX_ENOMEM
-void sc_order_done(struct sc_thread *t, struct sc_range **range);                    // [lock]
-void sc_order_last(struct sc_thread *t, struct sc_range **range);                    // [lock]
-bool sc_order_must_wait(struct sc_thread *t, const struct sc_op *o);                 // [lock]
+int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start,
+                 uint64_t len);                                      // [lock] 0 or -LINUX_ENOMEM
+void sc_order_done(struct sc_thread *t, struct sc_range **range);    // [lock]
+void sc_order_last(struct sc_thread *t, struct sc_range **range);    // [lock]
+bool sc_order_must_wait(struct sc_thread *t, const struct sc_op *o); // [lock]
 // [lock] Must the call wait? It is kept, and approved later.
 bool sc_order_park(struct sc_thread *t, const struct sc_op *o, const struct seccomp_notif *n);
-void sc_settle(struct sc_platform *p);  // no lock; cheap when there is nothing
+void sc_settle(struct sc_platform *p); // no lock; cheap when there is nothing
 
 // clone.c: plat_clone(), check-in of children, the pool of clean processes.
 int sc_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
 int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
-void sc_child_off(struct sc_thread *t);                // [lock]
-void sc_child_hint(struct sc_thread *t, int64_t tid);  // [lock]
-bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n);  // false: not a child of ours
+void sc_child_off(struct sc_thread *t);                                 // [lock]
+void sc_child_hint(struct sc_thread *t, int64_t tid);                   // [lock]
+bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n); // false: not a child of ours
 void sc_pool_fill(struct sc_platform *p);
-void sc_zygote_report(struct sc_platform *p, int64_t result);  // no lock
-void sc_pool_forget(struct sc_thread *t);  // [P] a pooled process has died
+void sc_zygote_report(struct sc_platform *p, int64_t result); // no lock
+void sc_pool_forget(struct sc_thread *t);                     // [P] a pooled process has died
 
 // reap.c
 void sc_reaper_start(struct sc_platform *p);
-void sc_reap_all(struct sc_platform *p);  // after everything was killed
+void sc_reap_all(struct sc_platform *p); // after everything was killed
 
 // open.c
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads, host processes and address spaces as objects: making, giving back, killing. Called by the rest of the
-// backend. Locks: thread->lock, then platform->lock.
+// Threads, host processes and address spaces as objects: making, giving back, killing. Called by the rest of
+// the backend. Locks: thread->lock, then platform->lock.
 //
-// Who holds whom: a process and each of its threads hold the memory of their address space; the sentry's references
-// to it count as one hold. A process lives until the reaper has seen its end and its threads are told. A host
-// process's leader is never let go to its end while other threads live: its number stands for the process.
+// Who holds whom: a process and each of its threads hold the memory of their address space; the sentry's
+// references to it count as one hold. A process lives until the reaper has seen its end and its threads are
+// told. A host process's leader is never let go to its end while other threads live: its number stands for
+// the process.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -15,14 +16,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// ---- Address spaces ------------------------------------------------------------------------------------------------
+// ---- Address spaces
+// ------------------------------------------------------------------------------------------------
 
 struct sc_as *sc_as_new(struct sc_platform *p) {
     struct sc_as *as = znew(struct sc_as);
     if (!as)
         return NULL;
     plat_as_init(&as->base, &p->base);
-    atomic_fetch_sub(&p->base.nspaces, 1);  // counted when the sentry gets it
+    atomic_fetch_sub(&p->base.nspaces, 1); // counted when the sentry gets it
     list_init(&as->procs);
     list_init(&as->ranges);
     as->holds = 1;
@@ -42,7 +44,7 @@ void sc_as_release(struct plat_as *pas) {
     struct sc_platform *p = sc_of(pas->p);
     struct sc_proc *proc;
     lock_nested(&p->lock);
-    list_for_each(proc, &as->procs, as_link) {
+    list_for_each (proc, &as->procs, as_link) {
         sc_proc_kill(proc);
     }
     sc_as_drop(as);
@@ -60,7 +62,8 @@ int sc_slot_take(struct sc_as *as) {
     return -1;
 }
 
-// ---- Processes -----------------------------------------------------------------------------------------------------
+// ---- Processes
+// -----------------------------------------------------------------------------------------------------
 
 struct sc_proc *sc_proc_new(struct sc_as *as) {
     struct sc_platform *p = sc_of(as->base.p);
@@ -102,7 +105,8 @@ void sc_violation(struct sc_thread *t, const char *what) {
     lock_drop(&p->lock);
 }
 
-// ---- Threads -------------------------------------------------------------------------------------------------------
+// ---- Threads
+// -------------------------------------------------------------------------------------------------------
 
 static struct sc_thread *take_free(struct sc_platform *p) {
     if (list_empty(&p->free_threads)) {
@@ -169,7 +173,7 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->park_link);
     t->proc = NULL;
     as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
-    if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead)  // it never started
+    if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead) // it never started
         sc_proc_drop(proc);
     sc_as_drop(as);
 }
@@ -200,7 +204,7 @@ void sc_doom(struct sc_thread *t) {
         return;
     t->flush = t->to_handler = false;
     sc_ops_clear(t);
-    if (t->hold == HOLD_VALUE) {  // only from a handler can a thread end: interrupt it
+    if (t->hold == HOLD_VALUE) { // only from a handler can a thread end: interrupt it
         t->intr_wanted = t->have_rax = true;
         t->rax = -LINUX_EINTR;
         sc_let_go(t);
@@ -261,7 +265,7 @@ void sc_thread_lost(struct sc_thread *t, int cause) {
     bool pooled = list_linked(&t->pool_link);
     sc_pool_forget(t);
     if (pooled)
-        sc_as_drop(sc_as(t));  // the pool's reference; the thread holds another
+        sc_as_drop(sc_as(t)); // the pool's reference; the thread holds another
     if (t->internal)
         p->zygote = NULL;
     lock_drop(&p->lock);

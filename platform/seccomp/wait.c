@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who listens. Every waiter on the listener is woken by every notification, so only one thread sits there, the
-// *receiver*: the one that came last, whose cache and core are those of the guest. It gives the role up with each
-// event, and nobody takes it meanwhile: a single guest thread is served by one sentry thread without a wake-up. The
-// others sleep, most recently used first out, and one is woken only when the handler of an event is going to block
-// while guest threads run (sc_block_begin), or a guest thread is let go when no one would listen.
-// Locks: wait_lock, for short moments; never held while sleeping.
+// Who listens. Every waiter on the listener is woken by every notification, so only one thread sits there,
+// the *receiver*: the one that came last, whose cache and core are those of the guest. It gives the role up
+// with each event, and nobody takes it meanwhile: a single guest thread is served by one sentry thread
+// without a wake-up. The others sleep, most recently used first out, and one is woken only when the handler
+// of an event is going to block while guest threads run (sc_block_begin), or a guest thread is let go when no
+// one would listen. Locks: wait_lock, for short moments; never held while sleeping.
 //
 // Host calls for each event: the receiving ioctl alone.
 #include "abi/errno.h"
@@ -109,7 +109,9 @@ static int attend(struct sc_platform *p, struct plat_event *ev) {
     if (!list_empty(&p->deaths)) {
         struct sc_thread *t = list_first(&p->deaths, struct sc_thread, death_link);
         list_del(&t->death_link);
-        *ev = (struct plat_event){.kind = PLAT_DEATH, .thread = &t->base, .cause = t->death_cause,
+        *ev = (struct plat_event){.kind = PLAT_DEATH,
+                                  .thread = &t->base,
+                                  .cause = t->death_cause,
                                   .owner = atomic_load(&t->base.owner)};
         plat_hold_owner(&p->base, ev);
         return 1;
@@ -167,7 +169,7 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
                 sc_settle(p);
             if (got)
                 return 1;
-        } else if (err != -LINUX_ENOENT) {  // the caller died before we could look
+        } else if (err != -LINUX_ENOENT) { // the caller died before we could look
             if (err != -LINUX_EINTR)
                 panic("the seccomp listener fails: error %d", -err);
             return 0;
@@ -195,7 +197,7 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
         }
         got = receive(p, ev);
         if (got)
-            become_active(p);  // before the role is given up: somebody always listens or is awake
+            become_active(p); // before the role is given up: somebody always listens or is awake
         atomic_store(&p->receiver, 0);
     }
     if (got < 0)
@@ -211,4 +213,6 @@ void sc_block_begin(struct platform *pp) {
         wake_idle(p);
 }
 
-void sc_block_end(struct platform *pp) { become_active(sc_of(pp)); }
+void sc_block_end(struct platform *pp) {
+    become_active(sc_of(pp));
+}

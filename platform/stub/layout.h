@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the stub's parts lie in every guest address space, and the structs that the sentry and the blob share.
-// Included by the sentry's side and by the freestanding blob: no libc headers but <stdint.h>, <stddef.h>.
+// Where the stub's parts lie in every guest address space, and the structs that the sentry and the blob
+// share. Included by the sentry's side and by the freestanding blob: no libc headers but <stdint.h>,
+// <stddef.h>.
 //
 //   base                   the blob's text, read-only and executable: the gate, rt_sigreturn, the handlers
-//   base + STUB_SLOT_SIZE  nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one, scratch),
-//                          private anonymous memory; each holds, from below: struct stub_slot, the handler's stack,
-//                          and at its top the signal frame, always at the same distance from the top (the alternate
-//                          stack is set with SS_AUTODISARM, so the frame never goes anywhere else)
+//   base + STUB_SLOT_SIZE  nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
+//   scratch),
+//                          private anonymous memory; each holds, from below: struct stub_slot, the handler's
+//                          stack, and at its top the signal frame, always at the same distance from the top
+//                          (the alternate stack is set with SS_AUTODISARM, so the frame never goes anywhere
+//                          else)
 //   then                   one page that zygote and sentry share while the zygote starts; unmapped afterwards
 //
-// One address is chosen at random for each sandbox; it is the same in all its address spaces. All of it is guest
-// memory as far as trust goes: the guest may read the text and scribble over the slots, and then only hurts itself.
+// One address is chosen at random for each sandbox; it is the same in all its address spaces. All of it is
+// guest memory as far as trust goes: the guest may read the text and scribble over the slots, and then only
+// hurts itself.
 #ifndef PLATFORM_STUB_LAYOUT_H
 #define PLATFORM_STUB_LAYOUT_H
 #include <stddef.h>
@@ -18,83 +22,85 @@
 
 #define STUB_PAGE      4096ull
 #define STUB_MAX_GAPS  8
-#define STUB_SLOT_SIZE 32768ull  // a power of two; base and slots are aligned to it. AMX frames need 12 KiB.
-#define STUB_MAX_SLOTS 4096u     // host threads of one address space; 12 bits of an event's number
-#define STUB_MAX_OPS   32        // of one batch; longer queues go in several batches
+#define STUB_SLOT_SIZE 32768ull // a power of two; base and slots are aligned to it. AMX frames need 12 KiB.
+#define STUB_MAX_SLOTS 4096u    // host threads of one address space; 12 bits of an event's number
+#define STUB_MAX_OPS   32       // of one batch; longer queues go in several batches
 
 // The blob begins with this header; offsets from the blob's first byte.
 #define STUB_MAGIC 0x627574732d6b6370ull
 struct stub_header {
     uint64_t magic;
-    uint32_t boot;       // entry of a fresh stub: rdi = struct stub_boot *
-    uint32_t gate;       // the one syscall instruction for host calls; `ret` stands behind it
-    uint32_t sigreturn;  // the syscall instruction that is used for rt_sigreturn alone
-    uint32_t restorer;   // sa_restorer
-    uint32_t handler;    // sa_handler of all signals
-    uint32_t fsgsbase;   // set by stub_spawn(): the CPU lets programs read and write fs and gs base
+    uint32_t boot;      // entry of a fresh stub: rdi = struct stub_boot *
+    uint32_t gate;      // the one syscall instruction for host calls; `ret` stands behind it
+    uint32_t sigreturn; // the syscall instruction that is used for rt_sigreturn alone
+    uint32_t restorer;  // sa_restorer
+    uint32_t handler;   // sa_handler of all signals
+    uint32_t fsgsbase;  // set by stub_spawn(): the CPU lets programs read and write fs and gs base
 };
 
 // A host call that the blob is told to make.
 struct stub_op {
     uint64_t nr;
     uint64_t args[6];
-    uint64_t expect;  // STUB_EXPECT_*
+    uint64_t expect; // STUB_EXPECT_*
 };
-#define STUB_EXPECT_ZERO  0  // worked when it returned 0
-#define STUB_EXPECT_VALUE 1  // worked when it returned args[0] (mmap) ...
-#define STUB_EXPECT_MOVED 2  // ... or args[4] (mremap)
-// A clone: positive in the parent, 0 in the child. args[5], which the kernel does not look at, is the child's cookie;
-// with args[1] (a stack, inside the child's slot) the signal frame is copied to the child's slot first.
+#define STUB_EXPECT_ZERO  0 // worked when it returned 0
+#define STUB_EXPECT_VALUE 1 // worked when it returned args[0] (mmap) ...
+#define STUB_EXPECT_MOVED 2 // ... or args[4] (mremap)
+// A clone: positive in the parent, 0 in the child. args[5], which the kernel does not look at, is the child's
+// cookie; with args[1] (a stack, inside the child's slot) the signal frame is copied to the child's slot
+// first.
 #define STUB_EXPECT_CHILD 3
 
 // The bottom of a slot. The handler writes the bases before each event, the sentry the rest.
 struct stub_slot {
     uint64_t fs_base, gs_base;
-    uint64_t flags;  // STUB_DO_*, after all ops
+    uint64_t flags; // STUB_DO_*, after all ops
     uint64_t rax;
     uint64_t set_fs, set_gs;
     uint64_t nops;
     struct stub_op ops[STUB_MAX_OPS];
-    uint64_t cookie;  // of a child on its way: written by its parent
+    uint64_t cookie; // of a child on its way: written by its parent
 };
-#define STUB_DO_FLUSH 1u  // report EV_DONE and wait for the next word
-#define STUB_DO_RAX   2u  // rax of the frame = slot->rax
-#define STUB_DO_BASES 4u  // fs and gs base = set_fs, set_gs (only with fsgsbase)
+#define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word
+#define STUB_DO_RAX   2u // rax of the frame = slot->rax
+#define STUB_DO_BASES 4u // fs and gs base = set_fs, set_gs (only with fsgsbase)
 
 // Events: the numbers of gate calls that are no host calls. kind << 24 | slot << 9 | guest call number.
-#define STUB_EV_TAG     0x20000000u
-#define STUB_EV(kind, slot, nr) (STUB_EV_TAG | (unsigned)(kind) << 24 | (unsigned)(slot) << 9 | (unsigned)(nr))
+#define STUB_EV_TAG 0x20000000u
+#define STUB_EV(kind, slot, nr)                                                                              \
+    (STUB_EV_TAG | (unsigned)(kind) << 24 | (unsigned)(slot) << 9 | (unsigned)(nr))
 #define STUB_EV_IS(nr)   (((nr)&0xf0e00000u) == STUB_EV_TAG)
 #define STUB_EV_KIND(nr) ((nr) >> 24 & 0xf)
 #define STUB_EV_SLOT(nr) ((nr) >> 9 & 0xfff)
 #define STUB_EV_NR(nr)   ((nr)&0x1ff)
 enum stub_event {
-    STUB_EV_CALL = 1,  // a guest call by its number (0..511), args: its arguments
-    STUB_EV_ODD,       // any other trapped call: nr, arch, address behind it
-    STUB_EV_FAULT,     // signo | code << 32, address, trapno | error << 32, rip, address of the ucontext
-    STUB_EV_INTR,      // rip
-    STUB_EV_DONE,      // number of ops that worked, result of the last one
+    STUB_EV_CALL = 1, // a guest call by its number (0..511), args: its arguments
+    STUB_EV_ODD,      // any other trapped call: nr, arch, address behind it
+    STUB_EV_FAULT,    // signo | code << 32, address, trapno | error << 32, rip, address of the ucontext
+    STUB_EV_INTR,     // rip
+    STUB_EV_DONE,     // number of ops that worked, result of the last one
 };
-// The sentry's reply to an event; bits 0 and 1 are a tag. -ENOSYS, which the kernel gives when the sentry is gone,
-// has tag 2: the stub ends itself.
+// The sentry's reply to an event; bits 0 and 1 are a tag. -ENOSYS, which the kernel gives when the sentry is
+// gone, has tag 2: the stub ends itself.
 #define STUB_TAG_MASK   3
-#define STUB_TAG_GO     0  // go on as the frame says; the rest of the reply is STUB_GO_*
-#define STUB_TAG_ANSWER 1  // rax = reply >> 2 (signed), go on
-#define STUB_TAG_BLOCK  3  // do what the slot says
-#define STUB_GO_EXIT    4  // the thread ends: exit(0) through the gate
+#define STUB_TAG_GO     0 // go on as the frame says; the rest of the reply is STUB_GO_*
+#define STUB_TAG_ANSWER 1 // rax = reply >> 2 (signed), go on
+#define STUB_TAG_BLOCK  3 // do what the slot says
+#define STUB_GO_EXIT    4 // the thread ends: exit(0) through the gate
 
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.
 struct stub_boot {
     uint64_t ngaps;
     struct {
         uint64_t start, len;
-    } gaps[STUB_MAX_GAPS];  // to be unmapped: all but the blob, the slots, vdso and vvar
-    uint64_t filter;        // address of a struct sock_fprog behind this struct, or 0
-    uint64_t filter_flags;  // SECCOMP_FILTER_FLAG_*
-    uint64_t mode;          // STUB_MODE_*
-    uint64_t share;         // the shared page; its first 32-bit word gets the result of seccomp(2), plus 1
+    } gaps[STUB_MAX_GAPS]; // to be unmapped: all but the blob, the slots, vdso and vvar
+    uint64_t filter;       // address of a struct sock_fprog behind this struct, or 0
+    uint64_t filter_flags; // SECCOMP_FILTER_FLAG_*
+    uint64_t mode;         // STUB_MODE_*
+    uint64_t share;        // the shared page; its first 32-bit word gets the result of seccomp(2), plus 1
 };
-#define STUB_MODE_PTRACE  0  // after the filter: int3, and the tracer takes it from there
-#define STUB_MODE_SECCOMP 1  // tell the listener, close all descriptors, unmap the shared page, int3
+#define STUB_MODE_PTRACE  0 // after the filter: int3, and the tracer takes it from there
+#define STUB_MODE_SECCOMP 1 // tell the listener, close all descriptors, unmap the shared page, int3
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a sandbox's stub lies: a random free place for blob and slots, and what is kept of the host's own mappings
-// (vDSO and vvar). Called by the backends while they open, in a process with one thread; no locks.
+// Where a sandbox's stub lies: a random free place for blob and slots, and what is kept of the host's own
+// mappings (vDSO and vvar). Called by the backends while they open, in a process with one thread; no locks.
 #include "abi/auxv.h"
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -13,22 +13,23 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-// Near the top, below where the kernel puts stacks and libraries, and inside the "high application" range of the
-// sanitizers' shadow maps, so that a sanitized guest finds the rest as it expects.
+// Near the top, below where the kernel puts stacks and libraries, and inside the "high application" range of
+// the sanitizers' shadow maps, so that a sanitized guest finds the rest as it expects.
 #define PLACE_LO 0x7e9000000000ull
 #define PLACE_HI 0x7f0000000000ull
 
 static unsigned count_syscall_instructions(const unsigned char *p, size_t len) {
     unsigned n = 0;
     for (size_t i = 0; i + 1 < len; i++) {
-        n += p[i] == 0x0f && p[i + 1] == 0x05;  // syscall
-        n += p[i] == 0x0f && p[i + 1] == 0x34;  // sysenter
-        n += p[i] == 0xcd && p[i + 1] == 0x80;  // int 0x80
+        n += p[i] == 0x0f && p[i + 1] == 0x05; // syscall
+        n += p[i] == 0x0f && p[i + 1] == 0x34; // sysenter
+        n += p[i] == 0xcd && p[i + 1] == 0x80; // int 0x80
     }
     return n;
 }
 
-// Guest code can jump to any byte of the blob: it must hold no way into the kernel but the two that are meant.
+// Guest code can jump to any byte of the blob: it must hold no way into the kernel but the two that are
+// meant.
 static bool blob_is_sound(void) {
     const struct stub_header *h = stub_header();
     size_t len = (size_t)(stub_blob_end - stub_blob_start);
@@ -59,15 +60,15 @@ static void find_vdso(struct stub_place *pl) {
     }
     fclose(f);
     if (pl->vdso != getauxval(AT_SYSINFO_EHDR) || !pl->vvar || pl->vvar_end > pl->vdso)
-        pl->vdso = pl->vdso_end = pl->vvar = pl->vvar_end = 0;  // not as we know it: go without
+        pl->vdso = pl->vdso_end = pl->vvar = pl->vvar_end = 0; // not as we know it: go without
 }
 
 static int reserve(struct stub_place *pl, uint64_t len) {
     for (int tries = 0; tries < 100; tries++) {
         uint64_t base = PLACE_LO + random_u64() % (PLACE_HI - PLACE_LO - len);
         base &= ~(STUB_SLOT_SIZE - 1);
-        void *got = mmap((void *)base, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                         -1, 0);
+        void *got = mmap((void *)base, len, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == (void *)base) {
             pl->base = base;
             return 0;
@@ -94,8 +95,8 @@ int stub_place(unsigned nslots, struct stub_place *pl) {
     pl->slots = pl->base + STUB_SLOT_SIZE;
     pl->share = pl->slots + nslots * STUB_SLOT_SIZE;
     pl->end = pl->share + STUB_PAGE;
-    if (mmap((void *)pl->share, STUB_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-        MAP_FAILED) {
+    if (mmap((void *)pl->share, STUB_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+             0) == MAP_FAILED) {
         err = -errno;
         stub_unplace(pl);
         return err;
@@ -104,7 +105,9 @@ int stub_place(unsigned nslots, struct stub_place *pl) {
     return 0;
 }
 
-void stub_unplace(const struct stub_place *pl) { munmap((void *)pl->base, pl->end - pl->base); }
+void stub_unplace(const struct stub_place *pl) {
+    munmap((void *)pl->base, pl->end - pl->base);
+}
 
 static void reserve_range(struct plat_layout *l, uint64_t start, uint64_t end, const char *name) {
     if (start == end)

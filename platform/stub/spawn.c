@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the zygote; spawn.h has the steps. Everything after the fork runs in the child, with raw host calls only:
-// the C library's state there belongs to another process. No locks.
+// Makes the zygote; spawn.h has the steps. Everything after the fork runs in the child, with raw host calls
+// only: the C library's state there belongs to another process. No locks.
 #include "platform/stub/spawn.h"
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -23,7 +23,7 @@
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31)
 #endif
-#define SA_RESTORER_BIT 0x04000000ul
+#define SA_RESTORER_BIT     0x04000000ul
 #define HWCAP2_FSGSBASE_BIT 2ul
 
 struct kernel_sigaction {
@@ -52,8 +52,8 @@ static void drop_rights(pid_t parent) {
         leave(FAIL_PRIVS);
 }
 
-// The kernel writes to a registered area on its own; in a stub that address is the guest's. The length must be the
-// one of the registration, which has changed between C libraries: try those it can be.
+// The kernel writes to a registered area on its own; in a stub that address is the guest's. The length must
+// be the one of the registration, which has changed between C libraries: try those it can be.
 static void undo_rseq(void) {
 #ifdef RSEQ_SIG
     if (__rseq_size == 0)
@@ -71,12 +71,16 @@ static void reset_signals(const struct stub_spawn *s) {
     const struct stub_header *h = stub_header();
     uint64_t base = s->place->base, none = 0;
     struct kernel_sigaction sa = {0};
-    stack_t ss = {.ss_sp = (void *)stub_slot_addr(s->place, 0), .ss_size = STUB_SLOT_SIZE, .ss_flags = (int)SS_AUTODISARM};
+    stack_t ss = {.ss_sp = (void *)stub_slot_addr(s->place, 0),
+                  .ss_size = STUB_SLOT_SIZE,
+                  .ss_flags = (int)SS_AUTODISARM};
     for (int sig = 1; sig <= 64; sig++)
         syscall(SYS_rt_sigaction, sig, &sa, NULL, 8);
     if (s->mode == STUB_MODE_SECCOMP) {
-        // SA_RESTART: a call that no one has taken yet starts again after an interrupt, as if it came after it.
-        sa = (struct kernel_sigaction){base + h->handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER_BIT,
+        // SA_RESTART: a call that no one has taken yet starts again after an interrupt, as if it came after
+        // it.
+        sa = (struct kernel_sigaction){base + h->handler,
+                                       SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER_BIT,
                                        base + h->restorer, ~0ull};
         for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
             if (syscall(SYS_rt_sigaction, handled[i], &sa, NULL, 8))
@@ -111,8 +115,8 @@ static void add_gap(struct stub_boot *b, uint64_t start, uint64_t end) {
     b->gaps[b->ngaps++].len = end - start;
 }
 
-// The stub is the lower of the kept ranges: place.c has chosen it below where the kernel puts the vDSO; but do not
-// rely on it.
+// The stub is the lower of the kept ranges: place.c has chosen it below where the kernel puts the vDSO; but
+// do not rely on it.
 static struct stub_boot *write_boot(const struct stub_spawn *s) {
     const struct stub_place *pl = s->place;
     struct stub_boot *b = (struct stub_boot *)stub_slot_addr(pl, pl->nslots - 1);
@@ -143,7 +147,10 @@ static struct stub_boot *write_boot(const struct stub_spawn *s) {
 
 static __attribute__((noreturn)) void enter_blob(const struct stub_place *pl, struct stub_boot *b) {
     uint64_t sp = (uint64_t)b + STUB_SLOT_SIZE, entry = pl->base + stub_header()->boot;
-    __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tjmp *%1" : : "r"(sp), "r"(entry), "D"(b) : "memory");
+    __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tjmp *%1"
+                     :
+                     : "r"(sp), "r"(entry), "D"(b)
+                     : "memory");
     __builtin_unreachable();
 }
 

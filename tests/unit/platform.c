@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The conformance test of platform/platform.h: small guest programs in machine code, the same for every backend.
-// Backends that do not work on this host are skipped, with their reason.
-#include "tests/unit/platform_guest.h"
+// The conformance test of platform/platform.h: small guest programs in machine code, the same for every
+// backend. Backends that do not work on this host are skipped, with their reason.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "abi/signal.h"
 #include "abi/x86_64/sigframe.h"
+#include "tests/unit/platform_guest.h"
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// ---- Guest programs ------------------------------------------------------------------------------------------------
-// r15 is the data page. A program says what it has found through write(rdi, rsi, rdx), which is never carried out.
+// ---- Guest programs
+// ------------------------------------------------------------------------------------------------ r15 is the
+// data page. A program says what it has found through write(rdi, rsi, rdx), which is never carried out.
 
 GUEST(calls, "mov $110, %eax\n syscall\n mov %rax, %rdi\n mov $1, %eax\n syscall\n"
              "mov $7, %ebx\n mov $12, %eax\n mov $0x1234, %edi\n syscall\n mov %rax, %rdi\n mov %rbx, %rsi\n"
@@ -21,29 +22,37 @@ GUEST(calls, "mov $110, %eax\n syscall\n mov %rax, %rdi\n mov $1, %eax\n syscall
              "mov $-1, %rax\n syscall\n mov $600, %eax\n syscall\n 1: jmp 1b\n");
 GUEST(touch, "mov $0x40000000, %ecx\n movl $5, (%rcx)\n mov (%rcx), %edi\n mov $1, %eax\n syscall\n ud2\n");
 GUEST(spin, "1: inc %rbx\n jmp 1b\n movq $77, %rdi\n mov $1, %eax\n syscall\n 2: jmp 2b\n");
-GUEST(forker, "movl $1, (%r15)\n mov $57, %eax\n syscall\n mov %rax, %rdi\n add %eax, (%r15)\n mov (%r15), %esi\n"
-              "mov $1, %eax\n syscall\n 1: jmp 1b\n");
-GUEST(threads, "mov $56, %eax\n syscall\n mov %rax, %rdi\n mov %fs:0, %rsi\n lock incl (%r15)\n mov (%r15), %edx\n"
-               "mov $1, %eax\n syscall\n mov $60, %eax\n syscall\n ud2\n");
-GUEST(vector, "movdqu (%r15), %xmm5\n mov $12, %eax\n syscall\n movdqu %xmm5, 16(%r15)\n mov $1, %eax\n syscall\n"
-              "1: jmp 1b\n");
-GUEST(foreign, "mov $20, %eax\n mov $11, %ebx\n int $0x80\n mov $0x4000006e, %eax\n mov $3, %edi\n syscall\n"
-               "mov $0xffffffffff600000, %rax\n mov $9, %rdi\n call *%rax\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
+GUEST(forker,
+      "movl $1, (%r15)\n mov $57, %eax\n syscall\n mov %rax, %rdi\n add %eax, (%r15)\n mov (%r15), %esi\n"
+      "mov $1, %eax\n syscall\n 1: jmp 1b\n");
+GUEST(threads,
+      "mov $56, %eax\n syscall\n mov %rax, %rdi\n mov %fs:0, %rsi\n lock incl (%r15)\n mov (%r15), %edx\n"
+      "mov $1, %eax\n syscall\n mov $60, %eax\n syscall\n ud2\n");
+GUEST(vector,
+      "movdqu (%r15), %xmm5\n mov $12, %eax\n syscall\n movdqu %xmm5, 16(%r15)\n mov $1, %eax\n syscall\n"
+      "1: jmp 1b\n");
+GUEST(foreign,
+      "mov $20, %eax\n mov $11, %ebx\n int $0x80\n mov $0x4000006e, %eax\n mov $3, %edi\n syscall\n"
+      "mov $0xffffffffff600000, %rax\n mov $9, %rdi\n call *%rax\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
 GUEST(odd_flags, "pushfq\n orl $0x40000, (%rsp)\n popfq\n mov $12, %eax\n syscall\n pushfq\n pop %rdi\n"
                  "mov $1, %eax\n syscall\n andl $~0x40000, -8(%rsp)\n sub $8, %rsp\n popfq\n"
                  "xor %edi, %edi\n mov $12, %eax\n syscall\n 1: jmp 1b\n");
-GUEST(unmapper, "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
-                "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
+GUEST(unmapper,
+      "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
+      "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
 GUEST(jump, "jmp *%rbx\n");
 GUEST(scribble, "mov %rbx, %rdi\n mov %rdx, %rcx\n mov $0x4141414141414141, %rax\n cld\n rep stosq\n"
                 "mov $12, %eax\n syscall\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
 GUEST(count, "1: inc %edi\n mov $110, %eax\n syscall\n jmp 1b\n");
-GUEST(scribbler, "1: imul $1664525, %r12, %r12\n add $1013904223, %r12\n mov %r12, %rax\n shr $16, %rax\n"
-                 "and %rdx, %rax\n mov %r12, %rcx\n shr $33, %rcx\n and %r13, %rcx\n mov %rcx, (%rbx,%rax,8)\n jmp 1b\n");
+GUEST(
+    scribbler,
+    "1: imul $1664525, %r12, %r12\n add $1013904223, %r12\n mov %r12, %rax\n shr $16, %rax\n"
+    "and %rdx, %rax\n mov %r12, %rcx\n shr $33, %rcx\n and %r13, %rcx\n mov %rcx, (%rbx,%rax,8)\n jmp 1b\n");
 GUEST(loop_value, "1: mov $110, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_context, "1: mov $12, %eax\n syscall\n jmp 1b\n");
 
-// ---- Calls, registers ----------------------------------------------------------------------------------------------
+// ---- Calls, registers
+// ----------------------------------------------------------------------------------------------
 
 static void test_calls(void **state) {
     struct guest g;
@@ -81,8 +90,17 @@ static void test_calls(void **state) {
 }
 
 static void test_answers_with_context(void **state) {
-    static const int64_t values[] = {0, 1, -1, -4095, 4096, INT64_MAX, INT64_MIN, 1ll << 60, (1ll << 60) - 1,
-                                     -(1ll << 60), -(1ll << 60) - 1};
+    static const int64_t values[] = {0,
+                                     1,
+                                     -1,
+                                     -4095,
+                                     4096,
+                                     INT64_MAX,
+                                     INT64_MIN,
+                                     1ll << 60,
+                                     (1ll << 60) - 1,
+                                     -(1ll << 60),
+                                     -(1ll << 60) - 1};
     struct guest g;
     guest_start(&g, *state, GUEST_AT(loop_context));
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -117,7 +135,7 @@ static void test_foreign(void **state) {
     assert_int_equal(g.ev.call.nr, 0x4000006e);
     assert_int_equal(g.ev.call.args[0], 3);
     plat_answer(g.t, -LINUX_ENOSYS);
-    wait_event(&g);  // a host without vsyscalls makes it a fault
+    wait_event(&g); // a host without vsyscalls makes it a fault
     if (g.ev.kind == PLAT_SYSCALL)
         assert_true(g.ev.call.foreign);
     else
@@ -143,7 +161,7 @@ static void test_fpstate(void **state) {
     uint8_t in[16], out[16];
     guest_start(&g, *state, GUEST_AT(vector));
     memset(in, 0x5a, sizeof in);
-    wait_call(&g, 12);  // the first time around the data page is zero
+    wait_call(&g, 12); // the first time around the data page is zero
     int64_t len = plat_get_fpstate(g.t, image, sizeof image);
     assert_true(len >= 576);
     assert_int_equal(len, plat_layout(g.p)->fpstate_size);
@@ -167,7 +185,8 @@ static void test_fpstate(void **state) {
     guest_end(&g);
 }
 
-// ---- Memory --------------------------------------------------------------------------------------------------------
+// ---- Memory
+// --------------------------------------------------------------------------------------------------------
 
 static void test_fault(void **state) {
     struct guest g;
@@ -178,7 +197,7 @@ static void test_fault(void **state) {
     assert_int_equal(g.ev.fault.signo, LINUX_SIGSEGV);
     assert_int_equal(g.ev.fault.addr, 0x40000000);
     assert_int_equal(g.ev.fault.trapno, 14);
-    assert_true(g.ev.fault.error_code & 4);  // ptrace does not tell the rest
+    assert_true(g.ev.fault.error_code & 4); // ptrace does not tell the rest
     assert_int_equal(plat_map(g.t, uaddr(0x40000000), 4096, 3, 0, -1, 0), 0);
     plat_resume(g.t);
     wait_call(&g, 1);
@@ -375,18 +394,21 @@ static void test_clean_memory(void **state) {
         assert_int_equal(sscanf(line, "%lx-%lx", &start, &end), 2);
         for (unsigned i = 0; i < l->nreserved; i++)
             known = known || (start >= l->reserved[i].start && end <= l->reserved[i].end);
-        known = known || start == GUEST_CODE || start == GUEST_DATA || start == GUEST_STACK || strstr(line, "vsyscall");
+        known = known || start == GUEST_CODE || start == GUEST_DATA || start == GUEST_STACK ||
+                strstr(line, "vsyscall");
         if (!known)
             fail_msg("left in the guest: %s", line);
     }
     fclose(f);
     snprintf(path, sizeof path, "/proc/%d/fd/0", plat_host_pid(g.t));
-    if (strcmp(plat_name(*state), "seccomp") == 0)  // under ptrace there is the channel that files come through
+    if (strcmp(plat_name(*state), "seccomp") ==
+        0) // under ptrace there is the channel that files come through
         assert_int_not_equal(access(path, F_OK), 0);
     guest_end(&g);
 }
 
-// ---- Interrupts ----------------------------------------------------------------------------------------------------
+// ---- Interrupts
+// ----------------------------------------------------------------------------------------------------
 
 static void test_interrupt(void **state) {
     struct guest g;
@@ -409,7 +431,7 @@ static void test_interrupt(void **state) {
     }
     plat_interrupt(g.t);
     wait_event(&g);
-    regs.rip = GUEST_AT(spin) + 5;  // behind the loop
+    regs.rip = GUEST_AT(spin) + 5; // behind the loop
     assert_int_equal(plat_set_regs(g.t, &regs), 0);
     plat_resume(g.t);
     wait_event_but(&g, PLAT_INTERRUPT);
@@ -452,7 +474,8 @@ static void test_interrupt_race(void **state) {
     guest_end(&g);
 }
 
-// ---- Threads and processes -----------------------------------------------------------------------------------------
+// ---- Threads and processes
+// -----------------------------------------------------------------------------------------
 
 static void clone_ok(struct guest *g, unsigned flags, struct guest *child) {
     *child = (struct guest){.p = g->p};
@@ -492,7 +515,7 @@ static void test_fork_chain(void **state) {
         struct lx_regs regs;
         clone_ok(&g[i - 1], 0, &g[i]);
         assert_int_equal(plat_get_regs(g[i - 1].t, &regs), 0);
-        regs.rip -= 2;  // makes the call again
+        regs.rip -= 2; // makes the call again
         regs.rax = 57;
         assert_int_equal(plat_set_regs(g[i].t, &regs), 0);
         plat_resume(g[i].t);
@@ -537,13 +560,17 @@ static void run_sharer(void **state, unsigned flags) {
     wait_for(&c, &c);
     assert_int_equal(c.ev.call.nr, 60);
     guest_end(&c);
-    plat_answer(g.t, 0);  // the other goes on alone
+    plat_answer(g.t, 0); // the other goes on alone
     wait_for(&g, &g);
     assert_int_equal(g.ev.call.nr, 60);
     guest_end(&g);
 }
-static void test_thread(void **state) { run_sharer(state, PLAT_CLONE_VM | PLAT_CLONE_THREAD); }
-static void test_vm_sharer(void **state) { run_sharer(state, PLAT_CLONE_VM); }
+static void test_thread(void **state) {
+    run_sharer(state, PLAT_CLONE_VM | PLAT_CLONE_THREAD);
+}
+static void test_vm_sharer(void **state) {
+    run_sharer(state, PLAT_CLONE_VM);
+}
 
 // The first of several is given back while the others run; and they are given back while they run.
 static void test_leader_goes_first(void **state) {
@@ -588,8 +615,8 @@ static void test_thread_churn(void **state) {
     guest_end(&g);
 }
 
-// What is queued first on an address happens first, whichever thread is let go first, and even when that thread is
-// not heard of afterwards.
+// What is queued first on an address happens first, whichever thread is let go first, and even when that
+// thread is not heard of afterwards.
 static void run_order(void **state, uint64_t first_goes_on_at) {
     struct guest g, c;
     struct lx_regs regs;
@@ -639,7 +666,8 @@ static void test_unused(void **state) {
     }
 }
 
-// ---- Death ---------------------------------------------------------------------------------------------------------
+// ---- Death
+// ---------------------------------------------------------------------------------------------------------
 
 static void test_death(void **state) {
     struct guest g;
@@ -687,7 +715,7 @@ static void test_jump_into_stub(void **state) {
         wait_call(&g, 12);
         assert_int_equal(plat_get_regs(g.t, &regs), 0);
         regs.rip = at;
-        regs.rax = 39 + at % 3 * 20;  // getpid, exit ...
+        regs.rax = 39 + at % 3 * 20; // getpid, exit ...
         regs.rdi = regs.rcx = 57;
         assert_int_equal(plat_set_regs(g.t, &regs), 0);
         plat_resume(g.t);
@@ -701,7 +729,7 @@ static void test_jump_into_stub(void **state) {
         assert_true(host >= 0);
         guest_end(&g);
     }
-    plat_answer(peer.t, 0);  // others are not harmed
+    plat_answer(peer.t, 0); // others are not harmed
     wait_call(&peer, 110);
     guest_end(&peer);
 }
@@ -719,13 +747,13 @@ static void test_scribble_over_slots(void **state) {
         regs.rdx = 512;
         assert_int_equal(plat_set_regs(g.t, &regs), 0);
         plat_resume(g.t);
-        wait_some(&g, 1000);  // overwritten by the next frame, or it dies: both are right
+        wait_some(&g, 1000); // overwritten by the next frame, or it dies: both are right
         guest_end(&g);
     }
 }
 
-// One thread writes random words over all that it shares with the sentry while others of its process make calls, map
-// and are interrupted. Its process may die; the sentry and a peer go on.
+// One thread writes random words over all that it shares with the sentry while others of its process make
+// calls, map and are interrupted. Its process may die; the sentry and a peer go on.
 static void *kick_often(void *arg) {
     struct platform *p = ((void **)arg)[0];
     while (!atomic_load((_Atomic int *)((void **)arg)[1])) {
@@ -779,7 +807,7 @@ static void test_scribble_while_calling(void **state) {
         regs.rbx = stub->start + 32768;
         regs.rdx = 4 * 32768 / 8 - 1;
         regs.r12 = round * 7919 + 1;
-        regs.r13 = round % 3 == 0 ? 3 : round % 3 == 1 ? 0xfff : ~0ull;  // mask of the words' values
+        regs.r13 = round % 3 == 0 ? 3 : round % 3 == 1 ? 0xfff : ~0ull; // mask of the words' values
         assert_int_equal(plat_set_regs(c[0].t, &regs), 0);
         plat_resume(c[0].t);
         serve_scribbled(&peer, &g);
@@ -794,7 +822,8 @@ static void test_scribble_while_calling(void **state) {
     guest_end(&peer);
 }
 
-// ---- The waiter's side ---------------------------------------------------------------------------------------------
+// ---- The waiter's side
+// ---------------------------------------------------------------------------------------------
 
 static void test_kick(void **state) {
     struct plat_event ev;

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the platform's unit tests: guest programs written as assembly in the test, started with a code, a data and a
-// stack area; and waiting for their events. Included by one source file for each binary.
+// For the platform's unit tests: guest programs written as assembly in the test, started with a code, a data
+// and a stack area; and waiting for their events. Included by one source file for each binary.
 #ifndef TESTS_UNIT_PLATFORM_GUEST_H
 #define TESTS_UNIT_PLATFORM_GUEST_H
 #include "platform/platform.h"
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GUEST_CODE  0x10000000ull
-#define GUEST_DATA  0x20000000ull
-#define GUEST_STACK 0x30000000ull
+#include <cmocka.h>  // after what it needs
+
+#define GUEST_CODE       0x10000000ull
+#define GUEST_DATA       0x20000000ull
+#define GUEST_STACK      0x30000000ull
 #define GUEST_STACK_SIZE 0x10000ull
 
 // All programs lie one behind another between these two.
@@ -49,7 +50,8 @@ static int guest_image(void) {
 
 static inline void guest_start(struct guest *g, struct platform *p, uint64_t at) {
     *g = (struct guest){.p = p};
-    struct lx_regs regs = {.rip = at, .rsp = GUEST_STACK + GUEST_STACK_SIZE, .r15 = GUEST_DATA, .fs_base = GUEST_DATA};
+    struct lx_regs regs = {
+        .rip = at, .rsp = GUEST_STACK + GUEST_STACK_SIZE, .r15 = GUEST_DATA, .fs_base = GUEST_DATA};
     assert_int_equal(plat_as_create(p, &g->as, &g->t), 0);
     plat_set_owner(g->t, g);
     assert_int_equal(plat_map(g->t, uaddr(GUEST_CODE), 4096, 5, 0, guest_image(), 0), 0);
@@ -73,7 +75,9 @@ static inline void wait_for(struct guest *g, void *of) {
     if (of)
         assert_ptr_equal(g->ev.owner, of);
 }
-static inline void wait_event(struct guest *g) { wait_for(g, g); }
+static inline void wait_event(struct guest *g) {
+    wait_for(g, g);
+}
 static inline void wait_event_but(struct guest *g, enum plat_event_kind late) {
     do {
         wait_event(g);
@@ -130,8 +134,12 @@ static int open_kind(void **state, enum plat_kind kind) {
     *state = err ? NULL : p;
     return err;
 }
-static int open_seccomp(void **state) { return open_kind(state, PLAT_SECCOMP); }
-static int open_ptrace(void **state) { return open_kind(state, PLAT_PTRACE); }
+static int open_seccomp(void **state) {
+    return open_kind(state, PLAT_SECCOMP);
+}
+static int open_ptrace(void **state) {
+    return open_kind(state, PLAT_PTRACE);
+}
 
 // Nothing may be left that the tests were given.
 static int close_checked(void **state) {
@@ -143,7 +151,8 @@ static int close_checked(void **state) {
     return threads || spaces ? -1 : 0;
 }
 
-// Runs the tests on each backend; PLATFORM=seccomp or =ptrace in the environment chooses one, TEST=pattern tests.
+// Runs the tests on each backend; PLATFORM=seccomp or =ptrace in the environment chooses one, TEST=pattern
+// tests.
 #define run_backends(name, tests, n)                                                                         \
     ({                                                                                                       \
         const char *only = getenv("PLATFORM");                                                               \

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Load on platform/platform.h: several sentry threads wait while several guest threads and processes run, are
-// interrupted, forked and given back. Then costs of single steps, printed only (PLATFORM_BENCH=1): a machine that is
-// busy must not fail a test.
-#include "tests/unit/platform_guest.h"
+// interrupted, forked and given back. Then costs of single steps, printed only (PLATFORM_BENCH=1): a machine
+// that is busy must not fail a test.
 #include "abi/errno.h"
 #include "base/clock.h"
+#include "tests/unit/platform_guest.h"
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -12,13 +12,16 @@ GUEST(loop_value, "1: inc %edi\n mov $110, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_context, "1: mov $12, %eax\n syscall\n jmp 1b\n");
 GUEST(loop_mixed, "1: inc %edi\n mov $110, %eax\n syscall\n mov $12, %eax\n syscall\n mov $300, %ecx\n"
                   "2: dec %ecx\n jnz 2b\n jmp 1b\n");
-GUEST(loop_mmap, "1: mov $9, %eax\n syscall\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, %eax\n syscall\n jmp 1b\n");
-GUEST(loop_touch, "1: mov $9, %eax\n syscall\n movl $1, (%r14)\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, %eax\n syscall\n jmp 1b\n");
+GUEST(loop_mmap,
+      "1: mov $9, %eax\n syscall\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, %eax\n syscall\n jmp 1b\n");
+GUEST(loop_touch, "1: mov $9, %eax\n syscall\n movl $1, (%r14)\n mov %rax, %rdi\n mov $4096, %esi\n mov $11, "
+                  "%eax\n syscall\n jmp 1b\n");
 GUEST(loop_fork, "1: mov $57, %eax\n syscall\n test %eax, %eax\n jz 2f\n mov $61, %eax\n syscall\n jmp 1b\n"
                  "2: mov $231, %eax\n syscall\n ud2\n");
 GUEST(loop_compute, "1: mov $110, %eax\n syscall\n mov %r14d, %ecx\n 2: dec %ecx\n jnz 2b\n jmp 1b\n");
 
-// ---- Several waiters -----------------------------------------------------------------------------------------------
+// ---- Several waiters
+// -----------------------------------------------------------------------------------------------
 
 #define WAITERS 3
 #define GUESTS  6
@@ -48,7 +51,8 @@ static void *waiter(void *arg) {
         if (ev.kind == PLAT_SYSCALL && ev.call.nr == 110)
             plat_answer(ev.thread, 0);
         else if (ev.kind == PLAT_SYSCALL && ev.call.nr == 12 && n % 16 == 0 &&
-                 plat_map(ev.thread, uaddr(0x40000000 + n % 5 * 4096), 4096, 3, 0, n % 32 ? -1 : guest_image(), 0) == 0)
+                 plat_map(ev.thread, uaddr(0x40000000 + n % 5 * 4096), 4096, 3, 0,
+                          n % 32 ? -1 : guest_image(), 0) == 0)
             plat_answer(ev.thread, 0);
         else if (ev.kind == PLAT_SYSCALL && ev.call.nr == 12)
             plat_answer(ev.thread, 7);
@@ -74,7 +78,7 @@ static void test_load(void **state) {
     plat_answer(l.guests[0].t, 0);
     wait_call(&l.guests[0], 12);
     assert_int_equal(plat_get_regs(l.guests[0].t, &regs), 0);
-    for (int i = 1; i < GUESTS; i++) {  // processes that share, threads, and copies
+    for (int i = 1; i < GUESTS; i++) { // processes that share, threads, and copies
         static const unsigned how[] = {PLAT_CLONE_VM | PLAT_CLONE_THREAD, PLAT_CLONE_VM, 0};
         struct guest *c = &l.guests[i];
         c->p = l.p;
@@ -102,9 +106,12 @@ static void test_load(void **state) {
     assert_int_equal(atomic_load(&l.wrong), 0);
 }
 
-// ---- Costs ---------------------------------------------------------------------------------------------------------
+// ---- Costs
+// ---------------------------------------------------------------------------------------------------------
 
-static bool measuring(void) { return getenv("PLATFORM_BENCH") != NULL; }
+static bool measuring(void) {
+    return getenv("PLATFORM_BENCH") != NULL;
+}
 static void show(const char *what, uint64_t start, unsigned n) {
     printf("    %-40s %8.0f ns\n", what, (double)(mono_ns() - start) / n);
 }
@@ -300,9 +307,9 @@ static void bench_crowd(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bench_calls),  cmocka_unit_test(bench_memory),    cmocka_unit_test(bench_copy),
-        cmocka_unit_test(bench_fork),   cmocka_unit_test(bench_new_space), cmocka_unit_test(bench_crowd),
-        cmocka_unit_test(test_load),  // last: it shuts the platform down
+        cmocka_unit_test(bench_calls), cmocka_unit_test(bench_memory),    cmocka_unit_test(bench_copy),
+        cmocka_unit_test(bench_fork),  cmocka_unit_test(bench_new_space), cmocka_unit_test(bench_crowd),
+        cmocka_unit_test(test_load), // last: it shuts the platform down
     };
     alarm(110);
     return run_backends("platform load", tests, sizeof tests / sizeof *tests);

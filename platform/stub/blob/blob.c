@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The code that lies in every guest address space under the seccomp platform: it turns trapped calls, faults and
-// interrupts into gate calls, and makes the host calls that the sentry orders. It holds no secret and decides nothing:
-// the guest can read it, jump into it and overwrite its stack, and the sentry believes none of it. No libc, no data
-// sections, no relocations, no vector registers. Every way out of an impossible state is ud2 with all signals
-// blocked, which ends the process.
+// The code that lies in every guest address space under the seccomp platform: it turns trapped calls, faults
+// and interrupts into gate calls, and makes the host calls that the sentry orders. It holds no secret and
+// decides nothing: the guest can read it, jump into it and overwrite its stack, and the sentry believes none
+// of it. No libc, no data sections, no relocations, no vector registers. Every way out of an impossible state
+// is ud2 with all signals blocked, which ends the process.
 #include "platform/stub/layout.h"
 #include <linux/audit.h>
 #include <linux/close_range.h>
@@ -28,13 +28,14 @@ void stub_child_entry(void) __attribute__((visibility("hidden")));
 // What is used of the kernel's signal frame; abi/x86_64/sigframe.h has all of it.
 struct context {
     uint64_t flags, link, stack_sp, stack_flags, stack_size;
-    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, segments;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags,
+        segments;
     uint64_t err, trapno, oldmask, cr2, fpstate;
 };
 struct info {
     int32_t signo, error, code, pad;
-    uint64_t addr;  // SIGSYS: the address behind the call
-    int32_t nr;     // SIGSYS only
+    uint64_t addr; // SIGSYS: the address behind the call
+    int32_t nr;    // SIGSYS only
     uint32_t arch;
 };
 
@@ -42,16 +43,19 @@ static inline __attribute__((noreturn)) void die(void) {
     for (;;)
         __asm__ volatile("ud2");
 }
-static inline uint64_t slot_base(uint64_t sp) { return sp & ~(STUB_SLOT_SIZE - 1); }
+static inline uint64_t slot_base(uint64_t sp) {
+    return sp & ~(STUB_SLOT_SIZE - 1);
+}
 static inline unsigned slot_index(uint64_t sp) {
     return (unsigned)((slot_base(sp) - (uint64_t)&stub_head) / STUB_SLOT_SIZE) - 1;
 }
 static long make_call(const struct stub_op *op) {
-    return stub_gate_call(op->nr, op->args[0], op->args[1], op->args[2], op->args[3], op->args[4], op->args[5]);
+    return stub_gate_call(op->nr, op->args[0], op->args[1], op->args[2], op->args[3], op->args[4],
+                          op->args[5]);
 }
 
-// A child reports with its cookie by a call that it needs anyway: a process that the sentry leaves behind must end.
-// The sentry lets the call go on when the child may start, and has written the slot by then.
+// A child reports with its cookie by a call that it needs anyway: a process that the sentry leaves behind
+// must end. The sentry lets the call go on when the child may start, and has written the slot by then.
 static void check_in(uint64_t cookie) {
     if (stub_gate_call(NR_PRCTL, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
         die();
@@ -98,7 +102,7 @@ static long run_block(struct stub_slot *slot, struct context *c) {
         if (op->expect == STUB_EXPECT_CHILD && op->args[1])
             prepare_child(op, c);
         r = make_call(op);
-        if (op->expect == STUB_EXPECT_CHILD && r == 0) {  // we are the copy
+        if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy
             check_in(cookie);
             return STUB_TAG_BLOCK;
         }
@@ -106,7 +110,8 @@ static long run_block(struct stub_slot *slot, struct context *c) {
             break;
     }
     if (done < n || (slot->flags & STUB_DO_FLUSH))
-        return stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), done, (uint64_t)r, 0, 0, 0, 0);
+        return stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), done, (uint64_t)r, 0, 0,
+                              0, 0);
     if (slot->flags & STUB_DO_BASES)
         set_bases(slot->set_fs, slot->set_gs);
     if (slot->flags & STUB_DO_RAX)
@@ -150,13 +155,13 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     else if (signo == SIG_INTR)
         reply = stub_gate_call(STUB_EV(STUB_EV_INTR, index, 0), c->rip, 0, 0, 0, 0, 0);
     else
-        reply = stub_gate_call(STUB_EV(STUB_EV_FAULT, index, 0), (uint32_t)signo | (uint64_t)si->code << 32, si->addr,
-                               (uint32_t)c->trapno | c->err << 32, c->rip, (uint64_t)c, 0);
+        reply = stub_gate_call(STUB_EV(STUB_EV_FAULT, index, 0), (uint32_t)signo | (uint64_t)si->code << 32,
+                               si->addr, (uint32_t)c->trapno | c->err << 32, c->rip, (uint64_t)c, 0);
     obey(slot, c, reply);
 }
 
-// A child on its own slot; `sp` lies below the copied frame, whose distance from the top the clone's stack argument
-// tells: the sentry puts the stack right below the ucontext's return address.
+// A child on its own slot; `sp` lies below the copied frame, whose distance from the top the clone's stack
+// argument tells: the sentry puts the stack right below the ucontext's return address.
 __attribute__((used, visibility("hidden"))) struct context *stub_child(uint64_t sp);
 struct context *stub_child(uint64_t sp) {
     struct stub_slot *slot = (struct stub_slot *)slot_base(sp);
