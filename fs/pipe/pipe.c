@@ -3,7 +3,7 @@
 // allocates nothing (an empty ring starts again at its first page). Writes of at most PIPE_BUF bytes go in whole or not
 // at all. Capacity is counted in bytes, not in page slots as on Linux. A call makes no host call but those of the copy
 // and of waking a waiter. The sentry adds SIGPIPE to EPIPE.
-// Lock: pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode, no splice.
+// Lock: pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode.
 #include "fs/pipe/pipe.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -19,6 +19,7 @@ struct pipe {
     unsigned readers, writers;            // [lock] open ends
     uint32_t reader_count, writer_count;  // [lock] how many ever came: a fifo's open waits for a change
     uint32_t size, len, head;             // [lock] bytes: capacity (a power of two), in it, place of the first
+    uint64_t taken;                       // [lock] bytes that were ever taken out
     unsigned users;                       // [inode->lock] open files; the last one frees
     uint8_t **pages;                      // [lock] size / PAGE
 };
@@ -54,6 +55,7 @@ static int64_t ring_take(struct pipe *p, struct uio *u) {
             return done ? (int64_t)done : put;
         p->head = (p->head + (uint32_t)put) & (p->size - 1);
         p->len -= (uint32_t)put;
+        p->taken += (uint64_t)put;
         done += (uint32_t)put;
         if (put < run)
             break;
@@ -323,4 +325,50 @@ int64_t pipe_set_size(struct file *f, uint64_t size, bool capable) {
     if (!err)
         waitq_wake(&p->wait, LINUX_POLLOUT | LINUX_POLLWRNORM);
     return err ? err : (int64_t)want;
+}
+
+// ---- For splice --------------------------------------------------------------------------------------------------------
+bool file_is_pipe(const struct file *f) { return f->ops == &pipe_ops; }
+
+int64_t pipe_peek(struct file *f, void *buf, size_t n, uint64_t skip, uint64_t *mark) {
+    struct pipe *p = f->priv;
+    size_t done = 0;
+    LOCKED(&p->lock);
+    *mark = p->taken;
+    if (p->len == 0)
+        return p->writers ? -LINUX_EAGAIN : 0;
+    if (skip >= p->len)
+        return 0;
+    n = n < p->len - skip ? n : (size_t)(p->len - skip);
+    while (done < n) {
+        uint32_t at = (uint32_t)(p->head + skip + done) & (p->size - 1), in = at % PAGE;
+        size_t run = n - done < PAGE - in ? n - done : (size_t)(PAGE - in);
+        memcpy((char *)buf + done, p->pages[at / PAGE] + in, run);
+        done += run;
+    }
+    return (int64_t)done;
+}
+
+void pipe_consume(struct file *f, size_t n, uint64_t mark) {
+    struct pipe *p = f->priv;
+    lock_take(&p->lock);
+    bool mine = p->taken == mark && n <= p->len;
+    if (mine) {
+        p->head = (p->head + (uint32_t)n) & (p->size - 1);
+        p->len -= (uint32_t)n;
+        p->taken += n;
+    }
+    bool room = mine && p->writers && p->size - p->len >= LINUX_PIPE_BUF;
+    lock_drop(&p->lock);
+    if (room)
+        waitq_wake(&p->wait, LINUX_POLLOUT | LINUX_POLLWRNORM);
+}
+
+int64_t pipe_room(struct file *f) {
+    struct pipe *p = f->priv;
+    LOCKED(&p->lock);
+    if (!p->readers)
+        return -LINUX_EPIPE;
+    // As poll says it, so that who waits for room and finds some goes on.
+    return p->size - p->len < LINUX_PIPE_BUF ? -LINUX_EAGAIN : (int64_t)(p->size - p->len);
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// splice tee vmsplice: as on Linux for what can be seen, but bytes are copied where Linux moves pages. What comes out of
+// a pipe is looked at, written, and then taken, so that nothing is lost when the other side takes less.
+// LIMIT: two that splice from one pipe at the same time may both pass on the same bytes; of a stream that is spliced
+// into a pipe, bytes for which another writer has just taken the room are lost.
+#include "abi/fcntl.h"
+#include "abi/poll.h"
+#include "fs/pipe/pipe.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
+#include "sentry/syscalls/table.h"
+#include <stdlib.h>
+
+#define CHUNK  65536u
+#define AT_POS UINT64_MAX  // at the file's own offset
+#define FLAGS  (LINUX_SPLICE_F_MOVE | LINUX_SPLICE_F_NONBLOCK | LINUX_SPLICE_F_MORE | LINUX_SPLICE_F_GIFT)
+
+struct splice {
+    struct file *in, *out;     // borrowed
+    uint64_t in_off, out_off;  // AT_POS: the file's own
+    uint64_t len;
+    bool keep;                 // tee: what is read stays
+    bool nonblock;             // SPLICE_F_NONBLOCK: pipes do not wait
+    struct file *waits;        // borrowed: which side said EAGAIN, and for what
+    uint32_t events;
+};
+
+static int64_t would_block(struct splice *s, struct file *f, uint32_t events) {
+    s->waits = f;
+    s->events = events;
+    return -LINUX_EAGAIN;
+}
+
+static int64_t write_out(const struct vfs_ctx *ctx, struct splice *s, const char *buf, size_t n) {
+    struct uio_kernel u;
+    uio_kernel_init(&u, (void *)(uintptr_t)buf, n);
+    int64_t w = s->out_off == AT_POS ? vfs_write(ctx, s->out, &u.u) : vfs_pwrite(ctx, s->out, &u.u, s->out_off);
+    if (w > 0 && s->out_off != AT_POS)
+        s->out_off += (uint64_t)w;
+    return w == -LINUX_EAGAIN ? would_block(s, s->out, LINUX_POLLOUT) : w;
+}
+
+// `done` bytes into the call: tee looks behind those.
+static int64_t from_pipe(const struct vfs_ctx *ctx, struct splice *s, char *buf, uint64_t done) {
+    uint64_t mark, want = s->len - done < CHUNK ? s->len - done : CHUNK;
+    int64_t n = pipe_peek(s->in, buf, want, s->keep ? done : 0, &mark);
+    if (n == -LINUX_EAGAIN)
+        return would_block(s, s->in, LINUX_POLLIN);
+    int64_t w = n > 0 ? write_out(ctx, s, buf, (size_t)n) : n;
+    if (w > 0 && !s->keep)
+        pipe_consume(s->in, (size_t)w, mark);
+    return w;
+}
+
+static int64_t into_pipe(const struct vfs_ctx *ctx, struct splice *s, char *buf, uint64_t done) {
+    int64_t room = pipe_room(s->out);
+    if (room == -LINUX_EAGAIN)
+        return would_block(s, s->out, LINUX_POLLOUT);
+    if (room < 0)
+        return room;
+    uint64_t want = s->len - done < CHUNK ? s->len - done : CHUNK;
+    struct uio_kernel u;
+    uio_kernel_init(&u, buf, want < (uint64_t)room ? want : (uint64_t)room);
+    uint64_t at = s->in_off;
+    bool seek = s->in->mode & FMODE_SEEK;
+    if (seek && at == AT_POS)
+        at = (uint64_t)vfs_llseek(s->in, 0, LINUX_SEEK_CUR);
+    int64_t n = seek ? vfs_pread(s->in, &u.u, at) : vfs_read(s->in, &u.u);
+    if (n == -LINUX_EAGAIN)
+        return would_block(s, s->in, LINUX_POLLIN);
+    int64_t w = n > 0 ? write_out(ctx, s, buf, (size_t)n) : n;
+    if (w > 0 && s->in_off != AT_POS)
+        s->in_off += (uint64_t)w;
+    else if (w > 0 && seek)
+        vfs_llseek(s->in, (int64_t)at + w, LINUX_SEEK_SET);
+    return w;
+}
+
+// Moves what is there, as far as there is room; waits only while nothing has gone.
+static int64_t run(struct task *t, struct splice *s) {
+    TASK_VFS_CTX(t, ctx);
+    bool out_of_pipe = file_is_pipe(s->in);
+    uint64_t done = 0;
+    int64_t n;
+    char *buf = malloc(CHUNK);
+    if (!buf)
+        return -LINUX_ENOMEM;
+    do {
+        n = out_of_pipe ? from_pipe(&ctx, s, buf, done) : into_pipe(&ctx, s, buf, done);
+        done += n > 0 ? (uint64_t)n : 0;
+    } while (n > 0 && done < s->len && !atomic_load(&t->killed));
+    free(buf);
+    if (n == -LINUX_EPIPE)
+        signal_send_task(t, LINUX_SIGPIPE, NULL);
+    if (done)
+        return (int64_t)done;
+    if (n == -LINUX_EAGAIN && !s->nonblock)
+        return park_file_result(t, s->waits, s->events, n);
+    return n;
+}
+
+static bool splices(const struct file *f) {
+    uint32_t type = inode_type(f->inode);
+    return type == LINUX_S_IFREG || type == LINUX_S_IFIFO || type == LINUX_S_IFSOCK || type == LINUX_S_IFCHR;
+}
+
+// An offset that was given: not for pipes and streams, and not negative.
+static int64_t read_offset(struct task *t, const struct file *f, uint64_t addr, uint64_t *off) {
+    *off = AT_POS;
+    if (!addr)
+        return 0;
+    if (inode_type(f->inode) == LINUX_S_IFIFO)
+        return -LINUX_ESPIPE;
+    if (copy_in_obj(t, off, uaddr(addr)) < 0)
+        return -LINUX_EFAULT;
+    return !(f->mode & FMODE_SEEK) || (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
+}
+
+static int64_t check(const struct splice *s) {
+    if (!(s->in->mode & FMODE_READ) || !(s->out->mode & FMODE_WRITE))
+        return -LINUX_EBADF;
+    bool from = file_is_pipe(s->in), to = file_is_pipe(s->out);
+    if (!from && !to)
+        return -LINUX_EINVAL;
+    if ((from && to && s->in->inode == s->out->inode) || !splices(s->in) || !splices(s->out))
+        return -LINUX_EINVAL;
+    return !to && (atomic_load(&s->out->flags) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
+}
+
+int64_t sys_splice(struct task *t, const struct sysargs *a) {
+    if (!a->v[4])
+        return 0;
+    if (a->v[5] & ~(uint64_t)FLAGS)
+        return -LINUX_EINVAL;
+    struct file *in cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *out cleanup_file = fd_get_io(t->files, (int)a->v[2]);
+    if (!in || !out)
+        return -LINUX_EBADF;
+    struct splice s = {.in = in, .out = out, .len = a->v[4], .nonblock = a->v[5] & LINUX_SPLICE_F_NONBLOCK};
+    int64_t r = read_offset(t, in, a->v[1], &s.in_off);
+    if (r == 0)
+        r = read_offset(t, out, a->v[3], &s.out_off);
+    if (r == 0)
+        r = check(&s);
+    if (r < 0)
+        return r;
+    r = run(t, &s);
+    if (r > 0 && ((a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &s.in_off) < 0) ||
+                  (a->v[3] && copy_out_obj(t, uaddr(a->v[3]), &s.out_off) < 0)))
+        return -LINUX_EFAULT;
+    return r;
+}
+
+int64_t sys_tee(struct task *t, const struct sysargs *a) {
+    if (a->v[3] & ~(uint64_t)FLAGS)
+        return -LINUX_EINVAL;
+    if (!a->v[2])
+        return 0;
+    struct file *in cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *out cleanup_file = fd_get_io(t->files, (int)a->v[1]);
+    if (!in || !out)
+        return -LINUX_EBADF;
+    struct splice s = {.in = in, .out = out, .in_off = AT_POS, .out_off = AT_POS, .len = a->v[2], .keep = true};
+    s.nonblock = a->v[3] & LINUX_SPLICE_F_NONBLOCK;
+    int64_t r = check(&s);
+    if (r < 0)
+        return r;
+    return file_is_pipe(in) && file_is_pipe(out) ? run(t, &s) : -LINUX_EINVAL;
+}
+
+int64_t sys_vmsplice(struct task *t, const struct sysargs *a) {
+    if (a->v[3] & ~(uint64_t)FLAGS)
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    if (!f || !file_is_pipe(f))
+        return -LINUX_EBADF;
+    bool write = f->mode & FMODE_WRITE;
+    struct uio_user u;
+    int64_t r = uio_user_iov(&u, t, uaddr(a->v[1]), a->v[2]);
+    if (r < 0)
+        return r;
+    TASK_VFS_CTX(t, ctx);
+    r = u.u.left == 0 ? 0 : write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);
+    uio_user_done(&u);
+    if (r == -LINUX_EPIPE)
+        signal_send_task(t, LINUX_SIGPIPE, NULL);
+    if (r == -LINUX_EAGAIN && !(a->v[3] & LINUX_SPLICE_F_NONBLOCK))
+        return park_file_result(t, f, write ? LINUX_POLLOUT : LINUX_POLLIN, r);
+    return r;
+}
