@@ -43,5 +43,12 @@ bool area_check(const struct mm *mm);
 void area_free_all(struct mm *mm);  // no lock needed: nobody has the map any more
 
 static inline bool area_hidden(const struct vma *v) { return (v->flags & VMA_FIXED_KERNEL) && !v->name; }
+// The first area that ends behind addr, as area_find(), but for hidden ones.
+static inline struct vma *area_find_shown(const struct mm *mm, uint64_t addr) {
+    struct vma *v = area_find(mm, addr);
+    while (v && area_hidden(v))
+        v = area_next(v);
+    return v;
+}
 
 #endif

@@ -70,9 +70,7 @@ static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, u
                         struct area_bin *bin) {
     int holes = 0;
     for (uint64_t at = start; at < end;) {
-        const struct vma *v = area_find(mm, at);
-        while (v && area_hidden(v))
-            v = area_next(v);
+        const struct vma *v = area_find_shown(mm, at);
         if (!v || v->start >= end)
             return -LINUX_ENOMEM;
         if (v->start > at)
@@ -152,9 +150,7 @@ int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags) {
         struct file *f cleanup_file = NULL;
         {
             LOCKED(&mm->lock);
-            const struct vma *v = area_find(mm, at);
-            while (v && area_hidden(v))
-                v = area_next(v);
+            const struct vma *v = area_find_shown(mm, at);
             if (!v || v->start >= end)
                 return -LINUX_ENOMEM;
             if (v->start > at)

@@ -89,6 +89,7 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
     return 0;
 }
 const struct plat_layout *plat_layout(const struct platform *p) { return &fake.layout; }
+uint64_t plat_cpu_ns(const struct plat_thread *t) { return 0; }
 int plat_get_regs(struct plat_thread *t, struct lx_regs *regs) {
     *regs = fake.regs;
     return 0;
