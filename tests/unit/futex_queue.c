@@ -63,6 +63,7 @@ static int setup(void **state) {
     memset(tasks, 0, sizeof tasks);
     memset(waiters, 0, sizeof waiters);
     nwoken = 0;
+    area.prot = LINUX_PROT_READ | LINUX_PROT_WRITE;
     area.flags = LINUX_MAP_PRIVATE;
     area.file = NULL;
     lock_init(&mm.lock, RANK_MM);
