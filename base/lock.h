@@ -12,7 +12,6 @@ enum lock_rank {
     RANK_FILE_POS,  // a file's offset: held while the object reads, whatever that needs
     RANK_PROC_DIR,  // directories of procfs, whose look-ups ask for tasks
     RANK_TASKS,     // the pid tables, parent/child links, groups, sessions (sentry/kernel.h)
-    RANK_TASK_RUN,  // a task's run state
     RANK_MM,        // a memory map
     RANK_FILES,     // a descriptor table
     RANK_FS_CTX,    // root, cwd, umask of a task

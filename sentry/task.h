@@ -46,7 +46,6 @@ struct task;
 struct tgroup;
 struct pgroup;
 struct session;
-struct tty;
 
 // ---- Handlers ----------------------------------------------------------------------------------------------------
 struct sysargs {
@@ -210,10 +209,6 @@ struct task {
     uaddr_t set_child_tid;       // [o] where it writes its number when it first runs
     uaddr_t clear_child_tid;     // [o]
     uaddr_t robust_list;         // [o]
-    struct rseq_reg {
-        uaddr_t area;
-        uint32_t len, sig;
-    } rseq;                      // [o]
     int pdeath_signal;           // [o]
     char comm[16];               // [T] to read from outside
     int exit_code;               // [o] wait status

@@ -77,8 +77,6 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->personality = t->personality;
     c->timer_slack = c->timer_slack_default = t->timer_slack;
     c->forked_no_exec = true;
-    if (!(flags & LINUX_CLONE_VM))
-        c->rseq = t->rseq;
     return 0;
 }
 

@@ -195,7 +195,6 @@ static void new_memory(struct task *t, struct exec *e) {
     if (t->mm)
         futex_exit_task(t);
     t->clear_child_tid = t->robust_list = UADDR_NULL;
-    t->rseq = (struct rseq_reg){.len = 0};
     mm_use(e->im->mm);
     {
         LOCKED(&t->k->tasks_lock);

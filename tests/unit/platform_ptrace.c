@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ptrace platform with a raw machine-code guest: calls, host work, faults, clones, interrupts, FP state,
-// foreign entries, other sentry threads, ends. What both platforms promise is in platform_conformance.c; this
+// foreign entries, other sentry threads, ends. What both platforms promise is in platform.c; this
 // file has what is particular to ptrace, and prints the cost of a round trip.
 #include "abi/errno.h"
 #include "abi/mman.h"
