@@ -149,7 +149,7 @@ static void forged_work(void) {
             ualarm(300000, 0);
             const uint64_t *a = list[i].args;
             long r = gate_call(list[i].nr, a[0], a[1], a[2], a[3], a[4]);
-            bool harmless = !host.seccomp && a[0] != host.base;
+            bool harmless = !host.seccomp && (a[0] != host.base || list[i].nr == SYS_munmap);
             _exit(r >= 0 && !harmless ? EXIT_ESCAPED : 0);
         }
         int status = wait_limited(pid, 5);

@@ -21,6 +21,12 @@ static void reap_all(void) {
         ;
 }
 
+// The exit signal may be one that stops the parent, as it may on Linux.
+static bool would_stop(uint64_t flags) {
+    unsigned sig = flags & 0xff;
+    return !(flags & CLONE_THREAD) && sig >= SIGSTOP && sig <= SIGTTOU;
+}
+
 static void each_flag(void) {
     static uint32_t words[2];
     static char tls[4096];
@@ -30,6 +36,8 @@ static void each_flag(void) {
             uint64_t flags = bases[base] | 1ul << bit;
             if (flags & CLONE_VFORK && base != 2)
                 flags |= CLONE_VM;
+            if (would_stop(flags))
+                continue;
             clone_and_end(flags, 0, (uint64_t)&words[0], (uint64_t)&words[1], (uint64_t)tls);
             reap_all();
         }
@@ -46,6 +54,8 @@ static void random_flags(void) {
         uint64_t pointers[] = {0, (uint64_t)&words[0], KERNEL_HALF, host.slots, host.base, 8, TASK_SIZE - 4};
         uint64_t r = random64();
         flags |= i & 1 ? SIGCHLD : i & 2 ? 0 : r & 0xff;
+        if (would_stop(flags))
+            continue;
         clone_and_end(flags, i & 4 ? 0 : pointers[r % 7], pointers[r / 7 % 7], pointers[r / 49 % 7],
                       flags & CLONE_SETTLS ? (uint64_t)tls : 0);
         reap_all();
