@@ -147,9 +147,15 @@ static struct stub_boot *write_boot(const struct stub_spawn *s) {
 
 static __attribute__((noreturn)) void enter_blob(const struct stub_place *pl, struct stub_boot *b) {
     uint64_t sp = (uint64_t)b + STUB_SLOT_SIZE, entry = pl->base + stub_header()->boot;
-    __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tjmp *%1"
+    // No register may carry an address of ours into memory that the guest can read: the blob's code saves them.
+    __asm__ volatile("movq %0, %%rsp\n\t"
+                     "xorl %%ebp, %%ebp\n\txorl %%ebx, %%ebx\n\txorl %%edx, %%edx\n\txorl %%esi, %%esi\n\t"
+                     "xorl %%r8d, %%r8d\n\txorl %%r9d, %%r9d\n\txorl %%r10d, %%r10d\n\t"
+                     "xorl %%r11d, %%r11d\n\txorl %%r12d, %%r12d\n\txorl %%r13d, %%r13d\n\t"
+                     "xorl %%r14d, %%r14d\n\txorl %%r15d, %%r15d\n\t"
+                     "jmp *%1"
                      :
-                     : "r"(sp), "r"(entry), "D"(b)
+                     : "c"(sp), "a"(entry), "D"(b)
                      : "memory");
     __builtin_unreachable();
 }

@@ -26,8 +26,11 @@ MUTANTS = [
         "platform/seccomp/filter.c", "unless_eq(&p, VSYSCALL_HI, 1);\n    ret(&p, SECCOMP_RET_TRAP);",
         "unless_eq(&p, VSYSCALL_HI, 1);\n    ret(&p, SECCOMP_RET_ALLOW);")]),
     ("filter allows x32 calls", "seccomp", "A01|W_", [(
-        "platform/seccomp/filter.c", "0x80000000u, 1, 0);  // negative numbers have that bit too: no calls at all\n    ret(&p, SECCOMP_RET_TRAP);",
-        "0x80000000u, 1, 0);\n    ret(&p, SECCOMP_RET_ALLOW);")]),
+        "platform/seccomp/filter.c", "// negative numbers have that bit too: no calls at all\n    ret(&p, SECCOMP_RET_TRAP);",
+        "\n    ret(&p, SECCOMP_RET_ALLOW);")]),
+    ("stubs start with the sentry's registers", "seccomp", "A16", [(
+        "platform/stub/spawn.c", "xorl %%ebx, %%ebx\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r12d, %%r12d\\n\\t", ""),
+        ("platform/stub/spawn.c", "xorl %%r13d, %%r13d\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r14d, %%r14d\\n\\t", "")]),
     ("filter allows everything of the stub's text", "seccomp", "A04|W_", [(
         "platform/seccomp/filter.c", "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_USER_NOTIF);\n    p->insn",
         "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_ALLOW);\n    p->insn")]),
@@ -45,7 +48,7 @@ MUTANTS = [
     ("stubs keep the sentry's memory", "seccomp", "A19", [(
         "platform/stub/spawn.c", "    if (start >= end)\n        return;", "    if (start >= end || end == LINUX_TASK_SIZE || start == 0)\n        return;")]),
     ("stubs keep descriptors", "ptrace", "A31", [(
-        "platform/stub/spawn.c", "    if (s->close_files && ", "    if (s->close_files && false && ")]),
+        "platform/ptrace/open.c", "if (syscall(SYS_close_range, PT_FD_CHANNEL + 1, ~0u, 0) == 0)", "if (true)")]),
     ("capabilities are kept", "seccomp", "A31", [
         ("platform/stub/spawn.c", "syscall(SYS_capset, &head, none) ||", "(syscall(SYS_getpid, &head, none) < 0) ||"),
         ("sentry/hostfilter/hostfilter.c", "    return drop_capabilities();", "    return drop_capabilities == NULL;")]),
@@ -107,9 +110,10 @@ class Build:
             if text is None:
                 with open(os.path.join(self.source, path)) as f:
                     text = f.read()
-            if text.count(old) != 1:
+            places = list(re.finditer(r"\s*".join(map(re.escape, old.split())), text))  # however it is laid out
+            if len(places) != 1:
                 raise ValueError("%s does not have this text once: %r" % (path, old[:60]))
-            texts[path] = text.replace(old, new)
+            texts[path] = text[:places[0].start()] + new + text[places[0].end():]
         for path, text in texts.items():
             objects.append(self.object(path, text, out))
         return self.picket(objects, out)
