@@ -9,6 +9,8 @@
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
 #include "sentry/mm/mm.h"
+#include "sentry/msg.h"
+#include "sentry/sem.h"
 #include "sentry/shm.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
@@ -107,6 +109,8 @@ bool kernel_free(struct kernel *k) {
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));
     shm_free_all();
+    sem_free_all();
+    msg_free_all();
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

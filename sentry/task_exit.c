@@ -7,6 +7,7 @@
 #include "sentry/group.h"
 #include "sentry/mm/mm.h"
 #include "sentry/posix_timers.h"
+#include "sentry/sem.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 
@@ -196,6 +197,7 @@ int64_t task_exit_self(struct task *t, int status) {
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);
+            sem_exit(g);  // before anybody hears of the end
             process_end(g, &dead);
         } else if (g->exec_task) {
             task_wake(g->exec_task);

@@ -63,7 +63,7 @@ struct proc_entry {
 extern const struct proc_entry proc_root_entry;     // root.c
 extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
 extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID
-extern const struct proc_entry proc_sys_entries[], proc_net_entries[];
+extern const struct proc_entry proc_sys_entries[], proc_net_entries[], proc_sysvipc_entries[];
 extern const struct proc_list proc_fd_list, proc_fdinfo_list;  // fds.c
 // What several tables have.
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);

@@ -154,6 +154,7 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("stat", show_system_stat),
     PROC_CONST("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     PROC_DIR("sys", proc_sys_entries),
+    PROC_DIR("sysvipc", proc_sysvipc_entries),
     PROC_LINK("thread-self", link_thread_self),
     PROC_FILE("uptime", show_uptime),
     PROC_CONST("version", version),
