@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fault injection: makes the Nth allocation fail, so that a test can walk N over every error path. Kernel objects are
-// allocated through these; in release builds they are calloc() and nothing else.
+// allocated through these; in a process that never asks for a fault they cost one load more than calloc().
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 #include <stddef.h>
