@@ -12,6 +12,7 @@
 #define LINUX_IOC(dir, type, nr, size)                                                                       \
     (((uint32_t)(dir) << 30) | ((uint32_t)(size) << 16) | ((uint32_t)(type) << 8) | (uint32_t)(nr))
 #define LINUX_IO(type, nr)         LINUX_IOC(LINUX_IOC_NONE, type, nr, 0)
+#define LINUX_RNDGETENTCNT         LINUX_IOR('R', 0, 4)
 #define LINUX_IOR(type, nr, size)  LINUX_IOC(LINUX_IOC_READ, type, nr, size)
 #define LINUX_IOW(type, nr, size)  LINUX_IOC(LINUX_IOC_WRITE, type, nr, size)
 #define LINUX_IOWR(type, nr, size) LINUX_IOC(LINUX_IOC_READ | LINUX_IOC_WRITE, type, nr, size)

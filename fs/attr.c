@@ -211,6 +211,8 @@ static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const ch
     size_t len = strnlen(name, LINUX_XATTR_NAME_MAX + 1);
     if (len == 0 || len > LINUX_XATTR_NAME_MAX)
         return -LINUX_ERANGE;
+    if (starts(name, "security.") && write)
+        return cred_has(&ctx->cred, LINUX_CAP_SYS_ADMIN) ? 0 : -LINUX_EPERM;
     if (starts(name, "security.") || starts(name, "system."))
         return 0;
     if (starts(name, "trusted."))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Advisory locks: POSIX (owned by a descriptor table), open-file-description and flock (owned by the open file), all on
 // inode->locks under inode->lock. One owner's POSIX locks never overlap. Nobody sleeps here: who must wait puts itself
-// on inode->lock_waitq. LIMIT: no deadlock detection (EDEADLK); no leases.
+// on inode->lock_waitq. LIMIT: no leases.
 #include "abi/poll.h"
 #include "fs/core.h"
 
@@ -161,6 +161,56 @@ int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *req
         waitq_wake(&i->lock_waitq, LINUX_POLLIN);
     return err;
 }
+// ---- Deadlocks -------------------------------------------------------------------------------------------------------
+// Who waits for whom, of all files. Owners are only compared.
+struct lock_wait {
+    struct list link;  // [waits_lock]
+    const void *owner, *blocker;
+};
+#define MAX_HOPS 32  // longer circles are not found, nor are those through two threads of one owner
+
+static struct lock waits_lock = LOCK_INITIALIZER(RANK_LEAF);
+static struct list waits = LIST_INIT(waits);
+
+static const void *waits_for(const void *owner) {
+    struct lock_wait *w;
+    list_for_each(w, &waits, link)
+        if (w->owner == owner)
+            return w->blocker;
+    return NULL;
+}
+int vfs_lock_wait(struct file *f, void *owner, const struct linux_flock *req, struct lock_wait **w) {
+    struct inode *i = f->inode;
+    struct held_lock want = {.owner = owner, .type = req->l_type};
+    const void *blocker = NULL;
+    int err = range_of(f, req, &want);
+    if (err)
+        return err;
+    if (!*w && !(*w = znew(struct lock_wait)))
+        return -LINUX_ENOLCK;
+    {
+        LOCKED(&i->lock);
+        struct held_lock *l = conflict(i, &want);
+        blocker = l ? l->owner : NULL;
+    }
+    LOCKED(&waits_lock);
+    if (!(*w)->owner)
+        list_add_tail(&waits, &(*w)->link);
+    (*w)->owner = owner;
+    (*w)->blocker = blocker;
+    for (int hop = 0; blocker && hop < MAX_HOPS; hop++, blocker = waits_for(blocker))
+        if (blocker == owner)
+            return -LINUX_EDEADLK;
+    return 0;
+}
+void vfs_lock_wait_end(struct lock_wait *w) {
+    if (w && w->owner) {
+        LOCKED(&waits_lock);
+        list_del(&w->link);
+    }
+    free(w);
+}
+
 int vfs_lock_test(struct file *f, void *owner, struct linux_flock *req) {
     struct inode *i = f->inode;
     struct held_lock want = {.owner = owner, .type = req->l_type};

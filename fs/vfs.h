@@ -367,6 +367,11 @@ int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off);
 // ---- Locks (fs/locks.c). owner: a descriptor table (POSIX), or the file (OFD, flock) -------------------------------
 // 0, -LINUX_EAGAIN when another holds it (to wait: put a waiter on inode->lock_waitq, then ask again), EINVAL ...
 int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *l);
+// A POSIX lock is waited for: notes it in *w (made when NULL). -LINUX_EDEADLK: who is in its way waits, itself or through
+// others, for a lock of `owner`. To be called again before each further wait, and ended when the call ends.
+struct lock_wait;
+int vfs_lock_wait(struct file *f, void *owner, const struct linux_flock *l, struct lock_wait **w);
+void vfs_lock_wait_end(struct lock_wait *w);
 int vfs_lock_test(struct file *f, void *owner, struct linux_flock *l);  // F_GETLK
 int vfs_flock(struct file *f, int op);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // /dev: a tmpfs born with the usual nodes. Their contents are the sentry's own; no device of the host is reached.
-// LIMIT: no pseudo-terminals (ptmx says ENXIO), no console; device nodes made by mknod elsewhere are inert.
+// LIMIT: no pseudo-terminals (ptmx says ENXIO), no console; other device nodes than those of /dev are inert.
 #include "abi/caps.h"
+#include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "fs/tmpfs/node.h"
@@ -44,7 +45,12 @@ static int64_t dev_llseek(struct file *f, int64_t off, int whence) { return 0; }
 static const struct file_ops null_ops = {.read = null_read, .write = swallow, .llseek = dev_llseek};
 static const struct file_ops zero_ops = {.read = zero_read, .write = swallow, .llseek = dev_llseek, .mmap_fd = zero_mmap};
 static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .llseek = dev_llseek};
-static const struct file_ops random_ops = {.read = random_read, .write = swallow, .llseek = dev_llseek};
+static int64_t random_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    const int32_t bits = 256;
+    return cmd == LINUX_RNDGETENTCNT ? ua->out(ua, uaddr(arg), &bits, sizeof bits) : -LINUX_ENOTTY;
+}
+static const struct file_ops random_ops = {
+    .read = random_read, .write = swallow, .llseek = dev_llseek, .ioctl = random_ioctl};
 
 static int tty_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->mode &= ~FMODE_SEEK;
@@ -53,15 +59,32 @@ static int tty_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) 
 static const struct inode_ops tty_inode_ops = {
     .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = tty_open};
 
-static int add_device(struct inode *dir, const char *name, uint32_t mode, unsigned major, unsigned minor,
-                      const struct file_ops *fops) {
-    struct vfs_attr a = {.mode = LINUX_S_IFCHR | mode, .nlink = 1, .rdev = LINUX_MKDEV(major, minor)};
+static const struct {
+    const char *name;
+    uint32_t mode;
+    unsigned major, minor;
+    const struct file_ops *fops;
+} devices[] = {
+    {"null", 0666, 1, 3, &null_ops},      {"zero", 0666, 1, 5, &zero_ops},
+    {"full", 0666, 1, 7, &full_ops},      {"random", 0666, 1, 8, &random_ops},
+    {"urandom", 0666, 1, 9, &random_ops}, {"tty", 0666, 5, 0, NULL},
+    {"console", 0600, 5, 1, NULL},        {"ptmx", 0666, 5, 2, NULL},
+};
+
+void devfs_attach(struct inode *i) {
+    for (size_t k = 0; k < sizeof devices / sizeof *devices; k++)
+        if (i->attr.rdev == LINUX_MKDEV(devices[k].major, devices[k].minor))
+            i->fops = devices[k].fops;
+    if (i->attr.rdev == LINUX_MKDEV(5, 0))
+        i->ops = &tty_inode_ops;
+}
+static int add_device(struct inode *dir, size_t k) {
+    struct vfs_attr a = {.mode = LINUX_S_IFCHR | devices[k].mode, .nlink = 1};
+    a.rdev = LINUX_MKDEV(devices[k].major, devices[k].minor);
     struct inode *i = tnode_new(dir->sb, &a);
     if (i)
-        i->fops = fops;
-    if (i && major == 5 && minor == 0)
-        i->ops = &tty_inode_ops;
-    return tmpfs_add(dir, name, i);
+        devfs_attach(i);
+    return tmpfs_add(dir, devices[k].name, i);
 }
 static int add_link(struct inode *dir, const char *name, const char *target) {
     struct vfs_attr a = {.mode = LINUX_S_IFLNK | 0777, .nlink = 1};
@@ -80,17 +103,6 @@ static int add_dir(struct inode *dir, const char *name, uint32_t mode) {
 }
 
 int devfs_create(struct vfs *vfs, struct superblock **out) {
-    static const struct {
-        const char *name;
-        uint32_t mode;
-        unsigned major, minor;
-        const struct file_ops *fops;
-    } devices[] = {
-        {"null", 0666, 1, 3, &null_ops},      {"zero", 0666, 1, 5, &zero_ops},
-        {"full", 0666, 1, 7, &full_ops},      {"random", 0666, 1, 8, &random_ops},
-        {"urandom", 0666, 1, 9, &random_ops}, {"tty", 0666, 5, 0, NULL},
-        {"console", 0600, 5, 1, NULL},        {"ptmx", 0666, 5, 2, NULL},
-    };
     static const char *const links[][2] = {{"fd", "/proc/self/fd"},
                                            {"stdin", "/proc/self/fd/0"},
                                            {"stdout", "/proc/self/fd/1"},
@@ -103,7 +115,7 @@ int devfs_create(struct vfs *vfs, struct superblock **out) {
     sb->type = "devtmpfs";
     struct inode *root = sb->root->inode;
     for (size_t k = 0; !err && k < sizeof devices / sizeof *devices; k++)
-        err = add_device(root, devices[k].name, devices[k].mode, devices[k].major, devices[k].minor, devices[k].fops);
+        err = add_device(root, k);
     for (size_t k = 0; !err && k < sizeof links / sizeof *links; k++)
         err = add_link(root, links[k][0], links[k][1]);
     if (!err)

@@ -117,7 +117,10 @@ static int dir_create(struct inode *dir, struct dentry *d, uint32_t mode, const 
     return add_new(dir, d, new_inode(dir, mode, ctx, 0));
 }
 static int dir_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx) {
-    return add_new(dir, d, new_inode(dir, mode, ctx, rdev));
+    struct inode *i = new_inode(dir, mode, ctx, rdev);
+    if (i && LINUX_S_ISCHR(mode))
+        devfs_attach(i);
+    return add_new(dir, d, i);
 }
 static int dir_symlink(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx) {
     struct inode *i = new_inode(dir, LINUX_S_IFLNK | 0777, ctx, 0);

@@ -150,5 +150,7 @@ int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
 void tmpfs_evict(struct inode *i);
 // Puts an inode (taken over on success) into a directory by name; for what a file system is born with.
 int tmpfs_add(struct inode *dir, const char *name, struct inode *i);
+// A new node for a character device: gets what it does, if it is one of those in /dev (fs/devfs).
+void devfs_attach(struct inode *i);
 
 #endif

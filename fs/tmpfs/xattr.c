@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extended attributes user.* and trusted.* of a node: a short list, bounded, because they are not charged to the quota.
+// Extended attributes of a node: a short list, bounded, because they are not charged to the quota.
+// LIMIT: no security.capability, which exec(2) would have to honour, and no system.* (ACLs).
 #include "abi/misc.h"
 #include "fs/tmpfs/node.h"
 #include <string.h>
@@ -7,7 +8,11 @@
 #define MAX_XATTRS      64u
 #define MAX_XATTR_BYTES 65536u
 
-static bool supported(const char *name) { return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8); }
+static bool supported(const char *name) {
+    if (!strncmp(name, "security.", 9))
+        return strcmp(name + 9, "capability") != 0;
+    return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8);
+}
 static struct txattr *find(struct tnode *n, const char *name) {
     struct txattr *x;
     list_for_each(x, &n->xattrs, link)

@@ -69,16 +69,25 @@ struct posix_lock {
     void *owner;
     int pid;
     struct linux_flock l;
+    bool deadlocks;  // F_SETLKW looks for them, its open-file-description form does not
 };
+static void posix_wait_end(struct task *t) { vfs_lock_wait_end(t->call.p); }
 static int64_t ask_posix(struct task *t, struct file *f, void *arg) {
     const struct posix_lock *p = arg;
-    return vfs_lock(f, p->owner, p->pid, &p->l);
+    int64_t r = vfs_lock(f, p->owner, p->pid, &p->l);
+    if (r != -LINUX_EAGAIN || !p->deadlocks)
+        return r;
+    struct lock_wait *w = t->call.p;
+    int err = vfs_lock_wait(f, p->owner, &p->l, &w);
+    t->call.p = w;
+    t->call.cleanup = posix_wait_end;
+    return err < 0 ? err : r;
 }
 static int64_t ask_flock(struct task *t, struct file *f, void *arg) { return vfs_flock(f, *(int *)arg); }
 
 static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
     bool ofd = cmd == LINUX_F_OFD_GETLK || cmd == LINUX_F_OFD_SETLK || cmd == LINUX_F_OFD_SETLKW;
-    struct posix_lock p = {ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}};
+    struct posix_lock p = {ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}, cmd == LINUX_F_SETLKW};
     if (copy_in_obj(t, &p.l, uaddr(arg)) < 0)
         return -LINUX_EFAULT;
     if (ofd && p.l.l_pid)

@@ -63,3 +63,23 @@ TEST(absent_attribute)
     ssize_t size = getxattr("f", "user.absent", value, sizeof(value));
     EXPECT_TRUE(size == -1 && (errno == ENODATA || errno == EOPNOTSUPP));
 }
+
+TEST(security)
+{
+    in_tmpdir();
+    put_file("f", "x");
+    if (setxattr("f", "security.guest", "v", 1, 0) < 0) {
+        EXPECT_TRUE(errno == EOPNOTSUPP || (errno == EPERM && geteuid() != 0));
+        SKIP("no security attributes here");
+    }
+    char value[8];
+    EXPECT_EQ(getxattr("f", "security.guest", value, sizeof(value)), 1);
+    IN_CHILD {
+        ASSERT_OK(chmod("f", 0666));
+        ASSERT_OK(chmod(".", 0755));
+        ASSERT_OK(setuid(54321));
+        EXPECT_ERRNO(setxattr("f", "security.guest", "w", 1, 0), EPERM);
+        EXPECT_ERRNO(removexattr("f", "security.guest"), EPERM);
+    }
+    EXPECT_OK(removexattr("f", "security.guest"));
+}
