@@ -131,8 +131,8 @@ static void test_own_file(void **state) {
     assert_int_equal(elf_read_phdrs(&h, buf + h.phoff, size, MAX, &im), 0);
     assert_true(im.nsegs >= 2 && im.interp_len > 2 && im.phdr);
     assert_false(im.truncated);
-    assert_int_equal(elf_read_phdrs(&h, buf + h.phoff, size / 2, MAX, &im), 0);
-    assert_true(im.truncated);  // half a file
+    assert_int_equal(elf_read_phdrs(&h, buf + h.phoff, 8192, MAX, &im), 0);
+    assert_true(im.truncated);  // the text lies behind that
 }
 
 int main(void) {
