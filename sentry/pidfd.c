@@ -5,6 +5,7 @@
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/procfs/impl.h"
 #include "sentry/syscalls/table.h"
 
 static uint32_t pidfd_poll(struct file *f, struct waiter *w) {
@@ -41,6 +42,26 @@ int pidfd_pid(struct task *t, int fd) {
     struct file *f cleanup_file = fd_get(t->files, fd);
     struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
     return g ? g->pid : -LINUX_EBADF;
+}
+
+// Asked for by pidfd_getfd(2): the right to trace, then the number.
+int64_t sys_pidfd_getfd(struct task *t, const struct sysargs *a) {
+    if (a->v[2])
+        return -LINUX_EINVAL;
+    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
+    struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
+    if (!g)
+        return -LINUX_EBADF;
+    const struct proc_node node = {.g = g};
+    if (!atomic_load(&g->nalive))
+        return -LINUX_ESRCH;
+    if (!proc_may_trace(&node))
+        return -LINUX_EPERM;
+    struct fdtable *files = proc_files(&node);
+    struct file *wanted cleanup_file = files ? fd_get(files, (int)a->v[1]) : NULL;
+    if (files)
+        fdtable_put(files);
+    return wanted ? fd_install(t->files, wanted, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), true) : -LINUX_EBADF;
 }
 
 int64_t sys_pidfd_open(struct task *t, const struct sysargs *a) {

@@ -74,7 +74,7 @@ struct map_walk {
     struct path root;
     char line[LINUX_PATH_MAX * 2];
     bool smaps;
-    uint64_t size, rss, clean, dirty, anon;  // bytes, of all areas
+    uint64_t size, rss, locked, clean, dirty, anon;  // bytes, of all areas
     uint64_t first, last;
 };
 
@@ -87,6 +87,7 @@ static void count_area(struct map_walk *w, const struct vma *v) {
     bool resident = v->prot != LINUX_PROT_NONE, dirty = resident && is_private_writable(v);
     w->size += size;
     w->rss += resident ? size : 0;
+    w->locked += v->flags & VMA_LOCKED ? size : 0;
     w->dirty += dirty ? size : 0;
     w->clean += resident && !dirty ? size : 0;
     w->anon += dirty ? size : 0;
@@ -94,7 +95,7 @@ static void count_area(struct map_walk *w, const struct vma *v) {
 
 static void put_sizes(struct proc_text *x, const struct map_walk *w) {
     static const char *const zero[] = {"AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb",
-                                       "Private_Hugetlb", "Swap", "SwapPss", "Locked"};
+                                       "Private_Hugetlb", "Swap", "SwapPss"};
     proc_printf(x, "Rss:            %8llu kB\nPss:            %8llu kB\nPss_Dirty:      %8llu kB\n",
                 (unsigned long long)w->rss / 1024, (unsigned long long)w->rss / 1024,
                 (unsigned long long)w->dirty / 1024);
@@ -105,6 +106,7 @@ static void put_sizes(struct proc_text *x, const struct map_walk *w) {
                 (unsigned long long)w->anon / 1024);
     for (unsigned i = 0; i < sizeof zero / sizeof zero[0]; i++)
         proc_printf(x, "%s:%*d kB\n", zero[i], 23 - (int)strlen(zero[i]), 0);
+    proc_printf(x, "Locked:         %8llu kB\n", (unsigned long long)w->locked / 1024);
 }
 
 static void put_area_details(struct map_walk *w, const struct vma *v) {

@@ -119,6 +119,13 @@ static int find_child(const struct proc_node *dir, const char *name, struct proc
     return dir->e->list->find(dir, number, child);
 }
 
+struct tgroup *procfs_process(const struct file *f) {
+    if ((f->mode & FMODE_PATH) || f->inode->ops != &dir_ops)
+        return NULL;
+    const struct proc_node *n = node_of(f->inode);
+    return n->e == &proc_process_entry ? n->g : NULL;
+}
+
 // A missing name is an error at once, so that creating one is ENOENT as on Linux.
 static int lookup(struct inode *dir, struct dentry *d) {
     struct proc_node *n = node_of(dir), child;

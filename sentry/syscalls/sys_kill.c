@@ -7,6 +7,7 @@
 #include "sentry/group.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/pidfd.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/signal/impl.h"
 #include "sentry/syscalls/table.h"
 
@@ -152,6 +153,8 @@ int64_t sys_pidfd_send_signal(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
     struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
+    if (!g && f)
+        g = procfs_process(f);
     if (!g)
         return -LINUX_EBADF;
     struct linux_siginfo info = sent_by(t, sig, LINUX_SI_USER);

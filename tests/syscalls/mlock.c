@@ -51,3 +51,24 @@ TEST(all)
         EXPECT_OK(munlockall());
     }
 }
+
+TEST(shown_in_smaps)
+{
+    char *p = map_pages(4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS), line[256], start[32];
+    if (mlock(p, 4 * 4096) < 0)
+        SKIP("locking is not allowed");
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    ASSERT_TRUE(smaps != NULL);
+    snprintf(start, sizeof(start), "%lx-", (unsigned long)p);
+    long locked = -1;
+    bool mine = false;
+    while (fgets(line, sizeof(line), smaps)) {
+        if (!strncmp(line, start, strlen(start)))
+            mine = true;
+        if (mine && sscanf(line, "Locked: %ld kB", &locked) == 1)
+            break;
+    }
+    fclose(smaps);
+    EXPECT_EQ(locked, 16);
+    munlock(p, 4 * 4096);
+}

@@ -50,3 +50,56 @@ TEST(nonblocking_wait)
     EXPECT_EQ(wait_exit(pid), -SIGKILL);
     close(fd);
 }
+
+TEST(takes_a_descriptor)
+{
+    int fds[2];
+    ASSERT_OK(pipe(fds));
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    int fd = ASSERT_OK(syscall(SYS_pidfd_open, pid, 0)), end = fds[1];
+    close(fds[1]);
+    int got = syscall(SYS_pidfd_getfd, fd, end, 0);
+    if (got < 0 && (errno == ENOSYS || (errno == EPERM && geteuid() != 0)))
+        SKIP("tracing is not allowed here");
+    ASSERT_OK(got);
+    EXPECT_EQ(fcntl(got, F_GETFD), FD_CLOEXEC);
+    EXPECT_EQ(write(got, "x", 1), 1);
+    EXPECT_ERRNO(syscall(SYS_pidfd_getfd, fd, 4000, 0), EBADF);
+    EXPECT_ERRNO(syscall(SYS_pidfd_getfd, fd, end, 1), EINVAL);
+    EXPECT_ERRNO(syscall(SYS_pidfd_getfd, got, 0, 0), EBADF);
+    if (geteuid() == 0) {
+        IN_CHILD {
+            ASSERT_OK(setuid(54321));
+            EXPECT_ERRNO(syscall(SYS_pidfd_getfd, fd, end, 0), EPERM);
+        }
+    }
+    kill(pid, SIGKILL);
+    EXPECT_EQ(wait_exit(pid), -SIGKILL);
+    EXPECT_ERRNO(syscall(SYS_pidfd_getfd, fd, end, 0), ESRCH);
+    close(got);
+    close(fds[0]);
+    close(fd);
+}
+
+TEST(proc_directory_is_one)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    char name[32];
+    snprintf(name, sizeof(name), "/proc/%d", pid);
+    int dir = ASSERT_OK(open(name, O_RDONLY | O_DIRECTORY));
+    EXPECT_OK(syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0));
+    EXPECT_EQ(wait_exit(pid), -SIGTERM);
+    EXPECT_ERRNO(syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0), ESRCH);
+    close(dir);
+    dir = ASSERT_OK(open("/proc", O_RDONLY | O_DIRECTORY));
+    EXPECT_ERRNO(syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0), EBADF);
+    close(dir);
+}
