@@ -31,10 +31,26 @@ static void publish(struct sc_platform *p, struct sc_thread *child) {
     lock_drop(&p->lock);
 }
 
+// A copy of a process with threads has their files too, at numbers that it may never use: it begins by closing them.
+static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
+    bool used = atomic_load(&t->proc->fd_used);
+    child->fd_dirty = used;
+    if (!child->leader)
+        return true;
+    bool close_all = used && !(flags & CLONE_VM) && atomic_load(&sc_as(t)->shared);
+    atomic_store(&child->proc->fd_used, used && !close_all);
+    struct sc_op *o = close_all ? sc_ops_add(child) : NULL;
+    if (o) {
+        o->call = (struct host_call){SYS_close_range, {0, ~0u, 0}};
+        child->fd_dirty = false;
+    }
+    return o || !close_all;
+}
+
 // [lock of t] Orders the clone that makes `child`.
 static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     struct sc_platform *p = sc_plat(t);
-    struct sc_op *o = sc_ops_add(t);
+    struct sc_op *o = inherit_files(t, child, flags) ? sc_ops_add(t) : NULL;
     if (!o)
         return -LINUX_ENOMEM;
     uint64_t stack = flags & CLONE_VM ? sc_slot_addr(child) + p->uc_off - CHILD_STACK_BELOW_UC : 0;
@@ -43,7 +59,6 @@ static int order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t fl
     o->call = (struct host_call){SYS_clone, {flags, stack, 0, 0, 0, child->cookie}};
     o->expect = STUB_EXPECT_CHILD;
     t->child = child;
-    atomic_store(&child->proc->fd_dirty, atomic_load(&t->proc->fd_dirty));
     return sc_order_add(t, o, 0, flags & CLONE_VM ? 0 : ~0ull); // a copy is of all memory
 }
 

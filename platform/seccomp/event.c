@@ -29,6 +29,7 @@ static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t 
     ev->call.nr = nr;
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
     ev->call.foreign = false;
+    ev->call.proposal = 0;
     return true;
 }
 
@@ -44,6 +45,7 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = t->call_nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
+    ev->call.proposal = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
@@ -137,6 +139,31 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     }
 }
 
+static void keep_args(struct sc_thread *t, const struct seccomp_notif *n) {
+    memcpy(t->call_args, n->data.args, sizeof t->call_args);
+}
+
+// An mmap that the handler would make itself, STUB_PLACE_* of layout.h. It is the guest's call, and goes no further
+// unless the sentry decides on the very same (run.c).
+static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    uint64_t flags = ~a[4];
+    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || a[5]) {
+        sc_violation(t, "a host call that was not ordered");
+        return false;
+    }
+    hold(t, n, HOLD_PROPOSAL);
+    keep_args(t, n);
+    t->call_nr = SYS_mmap;
+    ev->kind = PLAT_SYSCALL;
+    ev->call.nr = SYS_mmap;
+    const uint64_t guest[6] = {0, a[1], a[2], flags, ~0ull, 0};
+    memcpy(ev->call.args, guest, sizeof guest);
+    ev->call.foreign = false;
+    ev->call.proposal = a[0];
+    return true;
+}
+
 static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
                          struct plat_event *ev) {
     uint64_t ip = n->data.instruction_pointer;
@@ -150,8 +177,7 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
         } else {
             hold(t, n, HOLD_VALUE);
             t->call_nr = (uint32_t)n->data.nr;
-            t->call_args[0] = n->data.args[0];
-            t->call_args[1] = n->data.args[1];
+            keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
         }
@@ -163,6 +189,8 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
         uint64_t id = n->id;
         sc_thread_free(t);
         sc_send_continue(p, id);
+    } else if (t->state == SC_RUNNING && n->data.nr == SYS_mmap && !t->to_handler && !t->exiting) {
+        got = proposal(t, n, ev);
     } else if (!sc_ops_approve(t, n)) {
         sc_violation(t, "a host call that was not ordered");
     }

@@ -77,12 +77,12 @@ void sc_send_continue(struct sc_platform *p, uint64_t id) {
     respond(p, &(struct seccomp_notif_resp){.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE});
 }
 
-int sc_addfd(struct sc_platform *p, uint64_t id, int fd, bool send) {
+int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send) {
     struct seccomp_notif_addfd a = {
         .id = id,
         .flags = SECCOMP_ADDFD_FLAG_SETFD | (send ? SECCOMP_ADDFD_FLAG_SEND : 0),
         .srcfd = (uint32_t)fd,
-        .newfd = SC_STUB_FD,
+        .newfd = (uint32_t)at,
     };
     return ioctl(p->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
 }

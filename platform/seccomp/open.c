@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -227,6 +228,14 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
     return err;
 }
 
+// Stubs have our limit of descriptors.
+static unsigned stub_fd_slots(void) {
+    struct rlimit limit;
+    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 64;
+    uint64_t slots = fds > SC_STUB_FD + SC_FD_STRIDE ? (fds - SC_STUB_FD - 1) / SC_FD_STRIDE : 1;
+    return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
+}
+
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
     if (!host_has_notifications(why, whylen))
         return -LINUX_ENOSYS;
@@ -237,6 +246,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     }
     sc_kick_handler_install();
     p->null_fd = memfd_create("picket-empty", MFD_CLOEXEC);
+    p->fd_slots = stub_fd_slots();
     int err = start(p, config, why, whylen);
     if (err) {
         sc_close(&p->base);

@@ -66,7 +66,7 @@ int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
             close(op->fd);
         return can_queue(t) ? -LINUX_ENOMEM : -LINUX_EINVAL;
     }
-    plat_op_call(op, SC_STUB_FD, &o->call);
+    plat_op_call(op, sc_stub_fd(t), &o->call);
     o->fd = op->fd;
     o->expect = op->kind == OP_MAP     ? STUB_EXPECT_VALUE
                 : op->kind == OP_REMAP ? STUB_EXPECT_MOVED
@@ -105,6 +105,20 @@ static void add_base_ops(struct sc_thread *t) {
     }
 }
 
+static bool is_anonymous_map(const struct sc_op *o) {
+    return o->call.nr == SYS_mmap && o->call.args[3] == STUB_PLACE_FLAGS;
+}
+
+// Where the next proposals are to be made: below the place that was chosen for this one.
+static bool new_place(const struct sc_thread *t, struct stub_slot *s) {
+    if (t->call_nr != SYS_mmap || t->nops != 1 || !is_anonymous_map(&t->ops[0]))
+        return false;
+    uint64_t at = t->ops[0].call.args[0], lo = sc_plat(t)->base.layout.lo;
+    s->place_at = s->place_top = at;
+    s->place_low = at - lo > STUB_PLACE_WINDOW ? at - STUB_PLACE_WINDOW : lo;
+    return true;
+}
+
 // Writes the frame's registers and the slot: the next batch of work and what comes after it.
 static bool write_slot(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
@@ -124,7 +138,8 @@ static bool write_slot(struct sc_thread *t) {
         s.ops[i] = (struct stub_op){.nr = o->call.nr, .expect = o->expect};
         memcpy(s.ops[i].args, o->call.args, sizeof s.ops[i].args);
     }
-    const size_t from = offsetof(struct stub_slot, flags), to = offsetof(struct stub_slot, ops[n]);
+    const size_t from = new_place(t, &s) ? offsetof(struct stub_slot, place_at) : offsetof(struct stub_slot, flags);
+    const size_t to = offsetof(struct stub_slot, ops[n]);
     struct iovec local[2] = {{(char *)&s + from, to - from}, {frame, sizeof frame}};
     struct iovec remote[2] = {{(void *)(slot + from), to - from},
                               {(void *)(slot + p->uc_off + SC_FRAME_AT), sizeof frame}};
@@ -143,27 +158,46 @@ static bool write_slot(struct sc_thread *t) {
 }
 
 // The first file of a batch goes along with the reply: both are one host call, and the reply's value is the
-// number of the descriptor (SC_STUB_FD == STUB_TAG_BLOCK). Without one, a file that lies there since the last
+// number of the descriptor (its low bits are STUB_TAG_BLOCK). Without one, a file that lies there since the last
 // time is pushed out.
 static void reply_block(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     unsigned i = t->batch, end = t->batch + t->batch_n;
     while (i < end && t->ops[i].fd < 0)
         i++;
-    if (i < end && sc_addfd(p, t->id, t->ops[i].fd, true) == 0) {
+    if (i < end && sc_addfd(p, t->id, t->ops[i].fd, sc_stub_fd(t), true) == 0) {
         t->fd_ready = (int)i;
-        atomic_store(&t->proc->fd_dirty, true);
+        t->fd_dirty = true;
+        atomic_store(&t->proc->fd_used, true);
         return;
     }
-    if (i == end && atomic_load(&t->proc->fd_dirty) && sc_addfd(p, t->id, p->null_fd, true) == 0) {
-        atomic_store(&t->proc->fd_dirty, false);
+    if (i == end && t->fd_dirty && sc_addfd(p, t->id, p->null_fd, sc_stub_fd(t), true) == 0) {
+        t->fd_dirty = false;
         return;
     }
     sc_send(p, t->id, STUB_TAG_BLOCK);
 }
 
+// Is the call that stands in the gate what is to be done, and all of it?
+static bool is_as_proposed(const struct sc_thread *t) {
+    const struct sc_op *o = t->ops;
+    return t->hold == HOLD_PROPOSAL && t->nops == 1 && !t->flush && t->have_rax && is_anonymous_map(o) &&
+           memcmp(t->call_args, o->call.args, sizeof t->call_args) == 0 &&
+           (uint64_t)t->rax == t->call_args[0] && !t->regs_dirty && !t->bases_dirty && !t->fp &&
+           !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
+}
+
 static void let_go_gate(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
+    if (is_as_proposed(t)) {
+        t->have_rax = false;
+        t->may_fail = true;
+        sc_set_state(t, SC_RUNNING);
+        sc_order_last(t, &t->ops[0].range);
+        sc_send_continue(p, t->id);
+        sc_ops_clear(t);
+        return;
+    }
     if (t->bases_dirty && !p->fsgsbase && !t->flush) {
         add_base_ops(t);
         t->bases_dirty = false;
@@ -178,7 +212,7 @@ static void let_go_gate(struct sc_thread *t) {
         t->fp = NULL;
     }
     bool block = t->hold == HOLD_CHECKIN || t->next < t->nops || t->flush || t->bases_dirty ||
-                 t->regs_dirty || (t->have_rax && !inline_answer_fits(t->rax));
+                 t->regs_dirty || (t->have_rax && (t->hold == HOLD_PROPOSAL || !inline_answer_fits(t->rax)));
     if (!block) {
         sc_set_state(t, SC_RUNNING);
         sc_send(p, t->id, t->have_rax ? (int64_t)((uint64_t)t->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
@@ -320,8 +354,9 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     if (sc_order_park(t, o, n))
         return true;
     if (o->fd >= 0 && t->fd_ready != (int)t->next) {
-        int err = sc_addfd(p, n->id, o->fd, false);
-        atomic_store(&t->proc->fd_dirty, true);
+        int err = sc_addfd(p, n->id, o->fd, sc_stub_fd(t), false);
+        t->fd_dirty = true;
+        atomic_store(&t->proc->fd_used, true);
         if (err) {
             t->next++;
             sc_send_error(p, n->id, err);

@@ -32,14 +32,18 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 
-#define SC_STUB_FD    3 // the one descriptor slot of a stub; the number is a reply tag too: STUB_TAG_BLOCK
+// A file to be mapped lies at a number of its thread's own, so that threads of one process do not take each other's. The
+// number is a reply tag too: each of them has STUB_TAG_BLOCK in its low bits.
+#define SC_STUB_FD    3
+#define SC_FD_STRIDE  4
 #define SC_POOL       2 // clean processes kept ready
 #define SC_MAX_TID    4194304 // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST       32
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
-enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN };
+// PROPOSAL: the call itself stands in the gate, as the guest's handler would make it.
+enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL };
 // A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may
 // appear at any moment; the order was taken back or has failed, so it never will.
 enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
@@ -62,7 +66,7 @@ struct sc_proc {
     int pid;               // [P] 0 until the leader has checked in
     unsigned nlive;        // [P] threads that the sentry has not given back
     bool killed, dead;     // [P] SIGKILL was sent; the kernel has reported its end
-    _Atomic bool fd_dirty; // SC_STUB_FD may be open in it
+    _Atomic bool fd_used;  // a file has been put into it, or into the one that it is a copy of
 };
 
 struct sc_as {
@@ -98,13 +102,14 @@ struct sc_thread {
     bool may_fail; // RUNNING: the last op may still be reported as failed
     uint64_t cookie;
     uint64_t call_nr;         // of a SYSCALL event, else -1
-    uint64_t call_args[2];    // HOLD_VALUE: its first arguments
+    uint64_t call_args[3];    // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
     bool to_handler;          // RUNNING: interrupted so that it does its queued work
     struct sc_op *ops;        // queue
     unsigned nops, cap, next; // next: the first that has not been let go on
     unsigned batch, batch_n;  // the part of the queue that the slot holds
     bool flush;
-    int fd_ready; // index of the op whose descriptor is in SC_STUB_FD already, -1: none
+    int fd_ready; // index of the op whose file is at the thread's number already, -1: none
+    bool fd_dirty; // a file may be open there
     bool have_rax, have_regs, regs_dirty, bases_dirty;
     int64_t rax;
     struct lx_regs regs;
@@ -145,7 +150,8 @@ struct sc_platform {
     struct list procs, pending, free_threads, pool, to_make; // [P]
     struct sc_chunk *chunks;                                 // [P] memory of threads
     unsigned npool;                                          // [P] threads in pool, made or not
-    int null_fd; // an empty file, to push another one out of SC_STUB_FD
+    int null_fd; // an empty file, to push another one out of a stub
+    unsigned fd_slots; // threads that can have a number of their own; as many as RLIMIT_NOFILE allows
     struct sc_thread *zygote;
     bool zygote_busy;  // [P]
     int lost[SC_LOST]; // [P] numbers of children that died unknown, round robin
@@ -186,6 +192,12 @@ static inline uint64_t sc_slot_addr(const struct sc_thread *t) {
     return stub_slot_addr(&sc_plat(t)->place, t->slot);
 }
 
+// LIMIT: where RLIMIT_NOFILE is low (1024: 256 threads), threads further apart share a number, and two that map files at
+// the same moment may be given each other's.
+static inline int sc_stub_fd(const struct sc_thread *t) {
+    return SC_STUB_FD + SC_FD_STRIDE * (int)(t->slot % sc_plat(t)->fd_slots);
+}
+
 // filter.c: the stub's filter. The caller frees prog->filter. 0 or -LINUX_ENOMEM.
 int sc_filter_build(const struct stub_place *pl, const bool *needs_context, struct sock_fprog *prog);
 // How the filter decides one call, for tests: simulates the program.
@@ -197,7 +209,7 @@ int sc_recv(struct sc_platform *p, struct seccomp_notif *n); // 0, -LINUX_EINTR 
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value);
 void sc_send_error(struct sc_platform *p, uint64_t id, int error); // error: -LINUX_E*
 void sc_send_continue(struct sc_platform *p, uint64_t id);
-int sc_addfd(struct sc_platform *p, uint64_t id, int fd, bool send); // 0 or -LINUX_E*
+int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send); // 0 or -LINUX_E*
 bool sc_notif_valid(struct sc_platform *p, uint64_t id);
 void sc_kick_handler_install(void);
 

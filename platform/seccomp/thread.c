@@ -158,6 +158,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->clean = false;
     t->call_nr = (uint64_t)-1;
     t->fd_ready = -1;
+    t->fd_dirty = false;
     t->child = NULL;
     t->hint = 0;
     t->probed = t->to_handler = false;
@@ -211,7 +212,7 @@ void sc_doom(struct sc_thread *t) {
         return;
     }
     t->exiting = true;
-    if (t->hold == HOLD_EVENT) {
+    if (t->hold != HOLD_CHECKIN) {
         sc_set_state(t, SC_OPS);
         sc_send(p, t->id, STUB_GO_EXIT);
         return;
