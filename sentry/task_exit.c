@@ -176,6 +176,7 @@ int64_t task_exit_self(struct task *t, int status) {
     struct list dead = LIST_INIT(dead);
     struct task *unref = NULL;
     uint64_t peak = t->mm ? t->mm->peak : 0;
+    uint64_t cpu = t->thread ? plat_cpu_ns(t->thread) : 0;  // while its process is there to be asked
     t->exit_code = status;
     if (t->mm)
         futex_exit_task(t);
@@ -192,8 +193,7 @@ int64_t task_exit_self(struct task *t, int status) {
         last = atomic_load(&g->nalive) == 0;
         if (!atomic_load(&g->exiting) && last)
             g->group_exit_code = status;
-        if (th)
-            g->cpu_ns_dead += last ? plat_cpu_ns(th) : 0;
+        g->cpu_ns_dead += last ? cpu : 0;
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);
