@@ -214,7 +214,7 @@ struct dentry {
     struct list children;   // [d]
     struct list hash, lru;  // [d]
     struct dentry *parent;  // [d] owned; itself at a root
-    struct inode *inode;    // [d] owned; NULL: negative
+    _Atomic(struct inode *) inode;  // [a] changed under d; owned; NULL: negative. Set once, while the name lives
     struct superblock *sb;  // [c] borrowed
     _Atomic uint32_t mounts;  // [a] how many mounts lie on it
     bool recent;              // [d] found since the last look of the shrinker
