@@ -74,6 +74,9 @@ struct plat_event {
             uint64_t nr;  // as in rax: not truncated, x32 bit included
             uint64_t args[6];
             bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
+            // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as args[0] is. An
+            // answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip of its own.
+            uint64_t proposal;
         } call;
         struct {
             int signo, code;  // LINUX_SIG*, si_code

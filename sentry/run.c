@@ -181,6 +181,7 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->done = 0;
     c->flush_result = 0;
     c->deadline = 0;
+    c->proposal = ev->call.proposal;
     c->p = NULL;
     c->cleanup = NULL;
     c->nextra = 0;

@@ -68,6 +68,7 @@ struct call {  // [o] the system call in progress
     bool context;          // full registers may be had (REGS calls; on ptrace all)
     bool fresh;            // handled by the sentry thread that got the event, since the event
     unsigned phase;        // the handler's own; 0 at first
+    uint64_t proposal;     // as in the event: where mmap might go, or 0
     int64_t done;          // the handler's own: progress, e.g. bytes moved so far
     int64_t flush_result;  // of SYS_FLUSH: 0 or the error of the host
     uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.

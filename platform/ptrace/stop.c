@@ -59,6 +59,7 @@ static void fill_call(struct pt_thread *t, uint64_t nr, bool foreign) {
     const uint64_t native[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     t->event.call.nr = nr;
     t->event.call.foreign = foreign;
+    t->event.call.proposal = 0;
     for (int i = 0; i < 6; i++)
         t->event.call.args[i] = native[i];
     pt_post(t, PLAT_SYSCALL);

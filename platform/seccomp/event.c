@@ -149,7 +149,7 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     const uint64_t *a = (const uint64_t *)n->data.args;
     uint64_t flags = ~a[4];
     if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || a[5]) {
-        sc_violation(t, "a host call that was not ordered");
+        sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
     hold(t, n, HOLD_PROPOSAL);

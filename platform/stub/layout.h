@@ -55,7 +55,8 @@ struct stub_op {
 // The bottom of a slot. The handler writes the bases before each event, the sentry the rest.
 struct stub_slot {
     uint64_t fs_base, gs_base;
-    uint64_t flags; // STUB_DO_*, after all ops
+    uint64_t place_at, place_low, place_top; // where the handler proposes new anonymous memory: see STUB_PLACE
+    uint64_t flags;                          // STUB_DO_*, after all ops
     uint64_t rax;
     uint64_t set_fs, set_gs;
     uint64_t nops;
@@ -65,6 +66,16 @@ struct stub_slot {
 #define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word
 #define STUB_DO_RAX   2u // rax of the frame = slot->rax
 #define STUB_DO_BASES 4u // fs and gs base = set_fs, set_gs (only with fsgsbase)
+
+// A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at once,
+// at a place of its own choice: right below the last one, from place_top down to place_low and then from the top
+// again. The sentry takes that call as the guest's, and lets it go on if it is what it has decided on too; else its
+// reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is told by STUB_EV_DONE).
+// As the descriptor, which the kernel does not look at, the handler passes ~(the guest's flags).
+#define STUB_PLACE_WINDOW (64ull << 20)
+#define STUB_PLACE_GUEST  0x22ull    // MAP_PRIVATE | MAP_ANONYMOUS, and perhaps ...
+#define STUB_PLACE_OPT    0x24000ull // ... MAP_NORESERVE, MAP_STACK
+#define STUB_PLACE_FLAGS  0x4032ull  // MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
 
 // Events: the numbers of gate calls that are no host calls. kind << 24 | slot << 9 | guest call number.
 #define STUB_EV_TAG 0x20000000u

@@ -18,6 +18,8 @@ int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
     struct mmap_args m = {.addr = a->v[0], .len = a->v[1], .prot = (uint32_t)a->v[2], .flags = (uint32_t)a->v[3]};
+    if (m.addr == 0 && !(m.flags & LINUX_MAP_FIXED))
+        m.addr = t->call.proposal;  // taken only if it is free, as any wish is
     m.offset = a->v[5];
     if (m.offset % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;

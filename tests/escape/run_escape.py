@@ -622,9 +622,9 @@ def bad_arguments(nr, args):
         return args[0] not in good
     if nr == 157:  # prctl(PR_SET_PDEATHSIG, SIGKILL)
         return args[:2] != [1, 9]
-    if nr == 9:  # mmap: a file only from a number meant for that
+    if nr == 9:  # mmap: a file only from a number meant for that; anonymous memory looks at none
         fd = args[4] & 0xffffffff
-        return fd != 0xffffffff and (fd % 4 != 3 if options.platform == "seccomp" else fd != 1)
+        return not args[3] & 0x20 and (fd % 4 != 3 if options.platform == "seccomp" else fd != 1)
     return False
 
 

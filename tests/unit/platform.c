@@ -40,6 +40,8 @@ GUEST(odd_flags, "pushfq\n orl $0x40000, (%rsp)\n popfq\n mov $12, %eax\n syscal
 GUEST(unmapper,
       "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
       "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
+GUEST(mapper, "1: xor %edi, %edi\n mov $5000, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, %r8\n xor %r9d, %r9d\n"
+              "mov $9, %eax\n syscall\n movl $1, (%rax)\n mov %rax, %rdi\n mov $1, %eax\n syscall\n jmp 1b\n");
 GUEST(jump, "jmp *%rbx\n");
 GUEST(scribble, "mov %rbx, %rdi\n mov %rdx, %rcx\n mov $0x4141414141414141, %rax\n cld\n rep stosq\n"
                 "mov $12, %eax\n syscall\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
@@ -327,6 +329,61 @@ static void test_work_on_plain_call(void **state) {
     assert_int_equal(g.ev.call.args[0], 0);
     assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40001000), 1), -LINUX_EFAULT);
     assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40002000), 1), 1);
+    guest_end(&g);
+}
+
+// Private anonymous memory without a place, as asked for by `mapper`; mapped where the stub proposes it, or else at `at`.
+static uint64_t give_memory(struct guest *g, uint64_t at, bool flush) {
+    wait_call(g, 9);
+    assert_true(g->ev.context);
+    assert_int_equal(g->ev.call.args[0], 0);
+    assert_true(g->ev.call.args[1] == 5000 || g->ev.call.args[1] == 8192);
+    assert_int_equal(g->ev.call.args[3], 0x22);
+    if (g->ev.call.proposal && !at)
+        at = g->ev.call.proposal;
+    assert_int_equal(plat_map(g->t, uaddr(at), 8192, 3, PLAT_NORESERVE, -1, 0), 0);
+    if (flush) {
+        plat_flush(g->t);
+        wait_event(g);
+        assert_int_equal(g->ev.kind, PLAT_OPS_DONE);
+        assert_int_equal(g->ev.result, 0);
+    }
+    plat_answer(g->t, (int64_t)at);
+    wait_call(g, 1); // the guest has written there
+    assert_true(g->ev.call.args[0] == at);
+    plat_answer(g->t, 0);
+    return at;
+}
+
+static void test_proposals(void **state) {
+    const uint64_t at = 0x50000000;
+    struct guest g;
+    struct lx_regs regs;
+    guest_start(&g, *state, GUEST_AT(mapper));
+    give_memory(&g, at, false);
+    uint64_t next = give_memory(&g, strcmp(plat_name(g.p), "seccomp") ? at - 8192 : 0, false);
+    assert_int_equal(next, at - 8192);
+    give_memory(&g, 0x60000000, false); // not where it was proposed
+    give_memory(&g, 0x60000000 - 16384, true);
+    wait_call(&g, 9); // an error
+    plat_interrupt(g.t);
+    plat_answer(g.t, -LINUX_ENOMEM);
+    wait_event_but(&g, PLAT_INTERRUPT); // whichever way: the guest's write fails, after the interrupt
+    assert_int_equal(g.ev.kind, PLAT_FAULT);
+    assert_true((int64_t)g.ev.fault.addr == -LINUX_ENOMEM || g.ev.fault.addr == 0);
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_true((int64_t)regs.rax == -LINUX_ENOMEM);
+    regs.rip = GUEST_AT(mapper);
+    assert_int_equal(plat_set_regs(g.t, &regs), 0);
+    plat_resume(g.t);
+    wait_call(&g, 9); // the registers are there, and can be changed
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_int_equal(regs.orig_rax, 9);
+    assert_int_equal(regs.rsi, 5000);
+    regs.rip = GUEST_AT(loop_value);
+    assert_int_equal(plat_set_regs(g.t, &regs), 0);
+    plat_resume(g.t);
+    wait_call(&g, 110);
     guest_end(&g);
 }
 
@@ -843,6 +900,7 @@ int main(void) {
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_many_ops),
         cmocka_unit_test(test_work_on_plain_call),
+        cmocka_unit_test(test_proposals),
         cmocka_unit_test(test_bad_ranges),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_clean_memory),

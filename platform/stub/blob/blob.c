@@ -11,6 +11,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
+#define NR_MMAP        9
 #define NR_MUNMAP      11
 #define NR_EXIT        60
 #define NR_PRCTL       157
@@ -132,6 +133,31 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
     }
 }
 
+// Where the guest's call may be made at once, STUB_PLACE_* of layout.h; 0: nowhere.
+static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c, uint64_t len) {
+    if (si->nr != NR_MMAP || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
+        (c->r10 & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || (si->addr & ~0xfffull) == VSYSCALL_PAGE)
+        return 0;
+    uint64_t at = slot->place_at, low = slot->place_low;
+    if (at < low || at - low < len)
+        at = slot->place_top;
+    if (!at || at < low || at - low < len || len == 0 || c->rsi > STUB_PLACE_WINDOW)
+        return 0;
+    return slot->place_at = at - len;
+}
+
+// The sentry's reply; STUB_TAG_GO when the call was made.
+static long place(struct stub_slot *slot, struct context *c, uint64_t at, uint64_t len) {
+    long r = stub_gate_call(NR_MMAP, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
+    if ((uint64_t)r == at) {
+        c->rax = at;
+        return STUB_TAG_GO;
+    }
+    if (r < 0)
+        r = stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), 0, (uint64_t)r, 0, 0, 0, 0);
+    return r;
+}
+
 static long report_call(unsigned index, const struct info *si, const struct context *c) {
     unsigned nr = (unsigned)si->nr;
     if (si->arch == AUDIT_ARCH_X86_64 && nr < 512 && (si->addr & ~0xfffull) != VSYSCALL_PAGE)
@@ -150,7 +176,10 @@ void stub_signal(int signo, struct info *si, struct context *c) {
         __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
         __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));
     }
-    if (signo == SIG_SYS)
+    uint64_t len = (c->rsi + STUB_PAGE - 1) & ~(STUB_PAGE - 1), at;
+    if (signo == SIG_SYS && (at = propose(slot, si, c, len)))
+        reply = place(slot, c, at, len);
+    else if (signo == SIG_SYS)
         reply = report_call(index, si, c);
     else if (signo == SIG_INTR)
         reply = stub_gate_call(STUB_EV(STUB_EV_INTR, index, 0), c->rip, 0, 0, 0, 0, 0);
