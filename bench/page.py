@@ -5,7 +5,7 @@ import html
 import math
 
 COLOURS = {"native": "#8a8f98", "seccomp": "#0b7a75", "ptrace": "#7fb7b2", "runsc": "#d1495b", "bwrap": "#c9a227"}
-WIDTH, LABEL, BAR, GAP = 860, 170, 16, 26
+WIDTH, LABEL, BAR, GAP = 900, 200, 16, 26
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1d2430;background:#fbfaf7;max-width:960px;margin:3em auto;padding:0 1.5em}
@@ -39,7 +39,9 @@ def bars(result):
     y = 30
     for key, row in rows:
         out.append('<text x="%d" y="%d" text-anchor="end" font-weight="600">%s</text>'
-                   % (LABEL - 12, y + len(systems) * BAR / 2 + 4, html.escape(result["titles"][key])))
+                   % (LABEL - 12, y + len(systems) * BAR / 2 - 3, html.escape(result["titles"][key])))
+        out.append('<text x="%d" y="%d" text-anchor="end" style="fill:#58606c">native %s</text>'
+                   % (LABEL - 12, y + len(systems) * BAR / 2 + 13, human(row["native"]["median"])))
         for system in systems:
             if system in row:
                 value = row[system]["median"]
