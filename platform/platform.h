@@ -97,6 +97,9 @@ const char *plat_name(const struct platform *p);
 const struct plat_layout *plat_layout(const struct platform *p);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
 unsigned plat_max_waiters(const struct platform *p);
+// Is work that several threads of an address space have queued on overlapping ranges done in the order in which it was
+// queued, even when it goes along with their answers? (seccomp: yes, ptrace: no.)
+bool plat_orders_work(const struct platform *p);
 
 // Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's event
 // source (the most recently used), the others sleep until there is work for them too.
@@ -147,8 +150,8 @@ int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 
 // Queue host work on a held thread. On one that was got without `context` it costs more than with (an interrupt of
-// our own brings the thread to it), but for the unmapping that a held munmap asks for, which costs less: that call
-// itself goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
+// our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks for (answered with
+// 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
 // -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the call, or -1 for anonymous memory.
 #define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
 #define PLAT_NORESERVE 2u

@@ -193,6 +193,10 @@ struct task {
     uint64_t restart_args[6];    // [o] for ERESTART_RESTARTBLOCK (nanosleep): what restart_syscall(2) goes on with
     int64_t (*restart_fn)(struct task *t);  // [o]
     // what clone may share
+    struct map_undo {            // [o] what its last call mapped anew: taken back when the host refuses late
+        uint64_t start, end;
+        uint64_t brk;            // the break before it, when that call was brk, else 0
+    } undo;
     struct mm *mm;               // [o] owned; other threads read it under T
     struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
     struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()

@@ -172,6 +172,7 @@ static struct sc_platform *new_platform(void) {
         list_init(lists[i]);
     p->base.proc_fd = p->listener = p->null_fd = -1;
     p->base.max_waiters = 64;
+    p->base.orders_work = true;
     void *table = mmap(NULL, SC_MAX_TID * sizeof *p->tids, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table == MAP_FAILED) {

@@ -230,13 +230,15 @@ static void let_go_gate(struct sc_thread *t) {
 }
 
 // Is the queue nothing but what the held call itself would do? Then that call can go on, as it stands in the
-// registers of its thread. Only munmap: it fails for nothing that the sentry has not checked, and a failure
-// would not be told.
+// registers of its thread. Only calls that fail for nothing that the sentry has not checked, but when the host is
+// short of memory; that failure the guest gets for its answer, and the sentry is not told.
 static bool is_own_work(const struct sc_thread *t) {
     const struct sc_op *o = t->ops;
-    return t->nops == 1 && !t->flush && t->have_rax && t->rax == 0 && o->call.nr == SYS_munmap &&
-           t->call_nr == SYS_munmap && t->call_args[0] == o->call.args[0] &&
+    bool unmap = o->call.nr == SYS_munmap, third = o->call.nr == SYS_mprotect || o->call.nr == SYS_madvise;
+    return t->nops == 1 && !t->flush && t->have_rax && t->rax == 0 && (unmap || third) &&
+           t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&
            t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&
+           (unmap || t->call_args[2] == o->call.args[2]) &&
            !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
 }
 

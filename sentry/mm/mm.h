@@ -2,9 +2,10 @@
 // A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of the stub
 // mirrors it. Changes are made in our map first and queued as host work on the calling task's held thread.
 //
-// Two threads of one process may change the map at once, and their host work would then be carried out in any order.
-// So a map that more than one task uses is changed by one task at a time, from the decision until the host has done
-// it: mm_op_begin() takes the turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share it.
+// Two threads of one process may change the map at once. The platform may see to it that what touches the same addresses
+// is done in the order in which it was decided on (plat_orders_work()). If not, a map that more than one task uses must
+// not be changed from the decision until the host has done it. mm_op_begin() takes the turn (or parks), mm_op_finish()
+// ends it, on such platforms with a SYS_FLUSH before when others share the map.
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
 #include "abi/mman.h"
@@ -57,8 +58,6 @@ struct mm {
     bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
     uint64_t place_top, place_hole; // [lock] between place_top and mmap_base no hole is larger than place_hole
-    uint64_t undo_start, undo_end;  // [lock] what the last call mapped anew: taken back when the host refuses late
-    uint64_t undo_brk;              // [lock] the break before it, when that call was brk
     uint64_t brk_start, brk;        // [lock]
     uint64_t stack_top;
     uint64_t arg_start, arg_end, env_start, env_end;  // [lock] for /proc/PID/cmdline and environ

@@ -203,8 +203,7 @@ static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th,
     if (m->flags & LINUX_MAP_FIXED)
         area_cut(mm, m->v.start, m->v.end, bin);
     area_add(mm, &m->v);
-    mm->undo_start = m->v.start;
-    mm->undo_end = m->v.end;
+    t->undo = (struct map_undo){m->v.start, m->v.end, 0};
     return addr;
 }
 
@@ -297,9 +296,7 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
     if (queue_map(mm, th, &v, mm->def_flags ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
-    mm->undo_start = from;
-    mm->undo_end = to;
-    mm->undo_brk = mm->brk;
+    t->undo = (struct map_undo){from, to, mm->brk};
     return true;
 }
 

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queueing host work for a map, used by the mm_*.c files with mm->lock held. Notes that there is something to flush,
-// and forgets what could be taken back (only the last new mapping can).
+// Queueing host work for a map, used by the mm_*.c files with mm->lock held. Notes that there is something to flush.
 #ifndef SENTRY_MM_MM_QUEUE_H
 #define SENTRY_MM_MM_QUEUE_H
 #include "sentry/mm/area.h"
 
-static inline void queue_note(struct mm *mm) {
-    mm->dirty = true;
-    mm->undo_start = mm->undo_end = mm->undo_brk = 0;
-}
+static inline void queue_note(struct mm *mm) { mm->dirty = true; }
 // Always without reserve: see the head of mm.c.
 static inline int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsigned flags, int fd) {
     queue_note(mm);

@@ -8,7 +8,10 @@
 //   return mm_op_finish(t, do_something(...));       gives it back, after a flush when others share the map
 //
 // With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very task.
-// The cost of sharing is one round trip for each change (about 2 us), and a parked call for whoever comes meanwhile.
+// A platform that keeps the order of work itself (plat_orders_work()) needs no flush either: the turn is given back when
+// the change is queued. Only a clone holds it longer, for host and map to be copied at one moment.
+// Else the cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
+#include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/task.h"
 
@@ -43,6 +46,7 @@ static bool take_turn(struct task *t) {
 }
 int64_t mm_op_begin(struct task *t) {
     struct mm *mm = t->mm;
+    t->undo = (struct map_undo){0};
     if (alone(mm))
         return 0;
     if (!take_turn(t)) {
@@ -62,7 +66,7 @@ int64_t mm_op_finish(struct task *t, int64_t value) {
         dirty = mm->dirty;
         mm->dirty = false;
     }
-    if (!dirty || alone(mm)) {
+    if (!dirty || alone(mm) || plat_orders_work(t->k->platform)) {
         mm_op_abort(t);
         return value;
     }
@@ -95,13 +99,13 @@ bool mm_late_failure(struct task *t, int64_t *answer) {
     bool undone = false;
     {
         LOCKED(&mm->lock);
-        if (mm->undo_end > mm->undo_start && area_reserve(mm, 2) == 0) {
-            area_cut(mm, mm->undo_start, mm->undo_end, &bin);
-            if (mm->undo_brk)
-                *answer = (int64_t)(mm->brk = mm->undo_brk);  // brk(2) knows no error
+        if (t->undo.end > t->undo.start && area_reserve(mm, 2) == 0) {
+            area_cut(mm, t->undo.start, t->undo.end, &bin);
+            if (t->undo.brk)
+                *answer = (int64_t)(mm->brk = t->undo.brk);  // brk(2) knows no error
             undone = true;
         }
-        mm->undo_start = mm->undo_end = mm->undo_brk = 0;
+        t->undo = (struct map_undo){0};
     }
     area_bin_empty(&bin);
     return undone;

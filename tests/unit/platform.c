@@ -40,6 +40,10 @@ GUEST(odd_flags, "pushfq\n orl $0x40000, (%rsp)\n popfq\n mov $12, %eax\n syscal
 GUEST(unmapper,
       "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
       "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
+GUEST(changer, "mov $0x40000000, %edi\n mov $8000, %esi\n mov $1, %edx\n mov $10, %eax\n syscall\n mov %rax, %r12\n"
+               "mov $0x40000000, %edi\n mov $4, %edx\n mov $28, %eax\n syscall\n mov %rax, %r13\n"
+               "mov $0x40000000, %edi\n mov $8, %edx\n mov $10, %eax\n syscall\n"
+               "mov %r12, %rdi\n mov %r13, %rsi\n mov %rax, %rdx\n mov $1, %eax\n syscall\n");
 GUEST(mapper, "1: xor %edi, %edi\n mov $5000, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, %r8\n xor %r9d, %r9d\n"
               "mov $9, %eax\n syscall\n movl $1, (%rax)\n mov %rax, %rdi\n mov $1, %eax\n syscall\n jmp 1b\n");
 GUEST(jump, "jmp *%rbx\n");
@@ -329,6 +333,48 @@ static void test_work_on_plain_call(void **state) {
     assert_int_equal(g.ev.call.args[0], 0);
     assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40001000), 1), -LINUX_EFAULT);
     assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40002000), 1), 1);
+    guest_end(&g);
+}
+
+// Changes that the held call itself asks for, and one that it does not.
+static void test_own_changes(void **state) {
+    const uint64_t at = 0x40000000;
+    struct guest g;
+    char c = 7;
+    guest_start(&g, *state, GUEST_AT(changer));
+    wait_call(&g, 10);
+    assert_int_equal(plat_map(g.t, uaddr(at), 3 * 4096, 3, 0, -1, 0), 0);
+    plat_flush(g.t);
+    wait_event(&g);
+    assert_int_equal(g.ev.kind, PLAT_OPS_DONE);
+    assert_int_equal(plat_copy_out(g.as, uaddr(at + 4096), &c, 1), 1);
+    assert_int_equal(plat_copy_out(g.as, uaddr(at + 8192), &c, 1), 1);
+    plat_answer(g.t, 0);
+    wait_call(&g, 28);
+    assert_int_equal(plat_advise(g.t, uaddr(at), 8192, LINUX_MADV_DONTNEED), 0);
+    plat_answer(g.t, 0);
+    wait_call(&g, 10);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(at + 4096), 1), 1);
+    assert_int_equal(c, 0);
+    assert_int_equal(plat_copy_in(g.as, &c, uaddr(at + 8192), 1), 1);
+    assert_int_equal(c, 7);
+    assert_int_equal(plat_protect(g.t, uaddr(at), 8192, 1), 0); // the guest has asked for another one
+    plat_answer(g.t, 0);
+    wait_call(&g, 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(g.ev.call.args[i], 0);
+    assert_int_equal(plat_copy_out(g.as, uaddr(at + 4096), &c, 1), -LINUX_EFAULT);
+    assert_int_equal(plat_copy_out(g.as, uaddr(at + 8192), &c, 1), 1);
+    guest_end(&g);
+    guest_start(&g, *state, GUEST_AT(changer));
+    wait_call(&g, 10);
+    assert_int_equal(plat_map(g.t, uaddr(at), 8192, 3, 0, -1, 0), 0);
+    plat_flush(g.t);
+    wait_event(&g);
+    plat_answer(g.t, 0);
+    wait_call(&g, 28);
+    plat_answer(g.t, 0);
+    wait_call(&g, 10);
     guest_end(&g);
 }
 
@@ -900,6 +946,7 @@ int main(void) {
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_many_ops),
         cmocka_unit_test(test_work_on_plain_call),
+        cmocka_unit_test(test_own_changes),
         cmocka_unit_test(test_proposals),
         cmocka_unit_test(test_bad_ranges),
         cmocka_unit_test(test_words),
