@@ -15,11 +15,17 @@ struct msgqueue {
     int32_t sender, receiver;
 };
 
+#define MEMORY_MAX (256u << 20)  // of all messages: empty ones would not be bounded by the sizes of queues
+
 static struct ipc_table table = {.lock = LOCK_INITIALIZER(RANK_OBJECT)};
+static uint64_t memory;  // [table.lock]
+
+static uint64_t cost(const struct message *m) { return sizeof *m + m->size; }
 
 static struct msgqueue *queue_of(struct ipc_object *o) { return o ? container_of(o, struct msgqueue, o) : NULL; }
 static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
 
+// Is unlinked, or nobody else's any more.
 static void queue_free(struct msgqueue *q) {
     struct message *m, *tmp;
     list_for_each_safe(m, tmp, &q->messages, link) {
@@ -73,6 +79,9 @@ int64_t do_msgsnd(struct task *t, int id, struct message **m, unsigned flags) {
             return -LINUX_EACCES;
         if (q->bytes + (*m)->size > q->limit || q->count >= q->limit)
             return wait_or(t, flags, -LINUX_EAGAIN);
+        if (memory + cost(*m) > MEMORY_MAX)
+            return -LINUX_ENOMEM;
+        memory += cost(*m);
         list_add_tail(&q->messages, &(*m)->link);
         q->bytes += (*m)->size;
         q->count++;
@@ -131,6 +140,7 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
             return *out ? 0 : -LINUX_ENOMEM;
         }
         list_del(&m->link);
+        memory -= cost(m);
         q->bytes -= m->size;
         q->count--;
         q->receiver = t->tg->pid;
@@ -192,6 +202,7 @@ int64_t msg_remove(struct task *t, int id) {
         if (!ipc_owns(t, &q->o))
             return -LINUX_EPERM;
         ipc_unlink(&table, &q->o);
+        memory -= q->bytes + q->count * sizeof(struct message);
     }
     queue_free(q);
     wake(id);
@@ -222,4 +233,5 @@ void msg_free_all(void) {
             queue_free(queue_of(table.objects[i]));
     memset(table.objects, 0, sizeof table.objects);
     table.top = 0;
+    memory = 0;
 }

@@ -27,18 +27,28 @@ struct semset {
 
 static struct ipc_table table = {.lock = LOCK_INITIALIZER(RANK_OBJECT)};
 static int total;                // [table.lock] semaphores in all sets
+#define UNDO_MAX (64u << 20)     // bytes of adjustments
+static uint64_t undo_bytes;      // [table.lock]
 static _Atomic unsigned nundos;  // adjustments there are: exits look no further when there are none
 
 static struct semset *set_of(struct ipc_object *o) { return o ? container_of(o, struct semset, o) : NULL; }
 static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
 
+static size_t undo_size(const struct semset *s) { return sizeof(struct undo) + (size_t)s->count * sizeof(int16_t); }
+
+// table.lock held.
+static void undo_free(const struct semset *s, struct undo *u) {
+    list_del(&u->link);
+    free(u);
+    undo_bytes -= undo_size(s);
+    atomic_fetch_sub(&nundos, 1);
+}
+
+// table.lock held, or nobody else is left.
 static void set_free(struct semset *s) {
     struct undo *u, *tmp;
-    list_for_each_safe(u, tmp, &s->undos, link) {
-        list_del(&u->link);
-        free(u);
-        atomic_fetch_sub(&nundos, 1);
-    }
+    list_for_each_safe(u, tmp, &s->undos, link)
+        undo_free(s, u);
     free(s);
 }
 
@@ -82,9 +92,10 @@ static struct undo *undo_of(struct task *t, struct semset *s) {
     list_for_each(u, &s->undos, link)
         if (u->owner == t->tg)
             return u;
-    u = xcalloc(1, sizeof *u + (size_t)s->count * sizeof u->by[0]);
+    u = undo_bytes + undo_size(s) <= UNDO_MAX ? xcalloc(1, undo_size(s)) : NULL;
     if (u) {
         u->owner = t->tg;
+        undo_bytes += undo_size(s);
         list_add_tail(&s->undos, &u->link);
         atomic_fetch_add(&nundos, 1);
     }
@@ -220,9 +231,7 @@ void sem_exit(struct tgroup *g) {
                 if (u->owner != g)
                     continue;
                 adjust(s, u);
-                list_del(&u->link);
-                free(u);
-                atomic_fetch_sub(&nundos, 1);
+                undo_free(s, u);
                 id = s->o.id;
             }
         }
@@ -341,18 +350,17 @@ int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in) {
 }
 
 int64_t sem_remove(struct task *t, int id) {
-    struct semset *s;
     {
         LOCKED(&table.lock);
-        s = set_of(ipc_find(&table, id));
+        struct semset *s = set_of(ipc_find(&table, id));
         if (!s)
             return -LINUX_EINVAL;
         if (!ipc_owns(t, &s->o))
             return -LINUX_EPERM;
         ipc_unlink(&table, &s->o);
         total -= s->count;
+        set_free(s);
     }
-    set_free(s);
     wake(id);
     return 0;
 }
