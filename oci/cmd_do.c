@@ -175,7 +175,8 @@ static int parse(struct do_options *o, int argc, char **argv) {
 }
 
 int cmd_do(int argc, char **argv) {
-    struct do_options *o = calloc(1, sizeof *o);
+    static struct do_options *o; // for as long as the process lives, in all three of them
+    o = calloc(1, sizeof *o);
     if (!o)
         return bad("start", "", "no memory");
     struct sentry_config *c = &o->config;
