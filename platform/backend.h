@@ -67,6 +67,7 @@ struct plat_backend {
     // Takes over op->fd, on failure too.
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
+    bool (*started)(const struct plat_thread *t); // NULL: not known
     int (*host_tid)(const struct plat_thread *t);
     int (*host_pid)(const struct plat_thread *t);
 };

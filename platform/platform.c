@@ -172,6 +172,9 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
     return t->p->ops->clone(t, flags, child, as);
 }
 
+bool plat_started(const struct plat_thread *t) {
+    return t->p->ops->started && t->p->ops->started(t);
+}
 int plat_host_tid(const struct plat_thread *t) {
     return t->p->ops->host_tid(t);
 }

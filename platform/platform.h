@@ -171,6 +171,9 @@ int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice); 
 #define PLAT_CLONE_VM     1u
 #define PLAT_CLONE_THREAD 2u
 int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
+// The child's memory can be copied to and from when its first event has come (plat_flush() with nothing queued brings
+// one), or when plat_started() says so already.
+bool plat_started(const struct plat_thread *t);
 
 // Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is made as
 // the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT when none was,

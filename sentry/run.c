@@ -208,19 +208,25 @@ static void fault(struct task *t, const struct plat_event *ev) {
     return_with_regs(t);
 }
 
-// As Linux's schedule_tail(): a child writes its own number, since only now is its memory there (and it costs one round
-// trip, so only for those that asked).
+// As Linux's schedule_tail(): a child writes its own number, when its memory is there.
+static void write_child_tid(struct task *t) {
+    copy_out(t, t->set_child_tid, &t->tid, sizeof t->tid);
+    t->set_child_tid = UADDR_NULL;
+}
+
 void task_start(struct task *t) {
-    if (uaddr_is_null(t->set_child_tid)) {
-        task_release(t, false, 0);
-        return;
+    if (!uaddr_is_null(t->set_child_tid)) {
+        if (!plat_started(t->thread)) {
+            flush(t);
+            return;
+        }
+        write_child_tid(t);
     }
-    flush(t);
+    task_release(t, false, 0);
 }
 
 static void first_run(struct task *t) {
-    copy_out(t, t->set_child_tid, &t->tid, sizeof t->tid);
-    t->set_child_tid = UADDR_NULL;
+    write_child_tid(t);
     return_with_regs(t);
 }
 

@@ -219,12 +219,13 @@ static bool number_is_free(struct sc_platform *p, int tid) {
     return old->tid != tid || !old->proc || !lives_in(old->proc->pid, tid);
 }
 
-static void bind_child(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n) {
+// True: *ev tells that it is there, which is all that was wanted.
+static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     int tid = (int)n->pid;
     LOCKED(&t->lock);
     if (!t->proc || !lives_in(t->leader ? 0 : t->proc->pid, tid)) {
         kill(tid, SIGKILL);
-        return;
+        return false;
     }
     t->tid = tid;
     t->id = n->id;
@@ -242,20 +243,32 @@ static void bind_child(struct sc_platform *p, struct sc_thread *t, const struct 
     lock_drop(&p->lock);
     if (t->doomed) {
         sc_doom(t);
+    } else if (t->go == GO_FLUSH && t->nops == 0) {
+        t->flush = false;
+        *ev = (struct plat_event){.kind = PLAT_OPS_DONE, .thread = &t->base, .context = true};
+        ev->owner = atomic_load(&t->base.owner);
+        return true;
     } else if (t->go != GO_NOT) {
         t->flush = t->go == GO_FLUSH;
         sc_let_go(t);
     }
+    return false;
 }
 
-bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n) {
+bool sc_started(const struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    return t->state == SC_HELD;
+}
+
+bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev, bool *got) {
     const uint64_t *a = (const uint64_t *)n->data.args;
     if (n->pid >= SC_MAX_TID || a[0] != PR_SET_PDEATHSIG || a[1] != SIGKILL || a[3] || a[4] || a[5] ||
         !number_is_free(p, (int)n->pid))
         return false;
     struct sc_thread *t = find_pending(p, a[2]);
     if (t)
-        bind_child(p, t, n);
+        *got = bind_child(p, t, n, ev);
     return t != NULL;
 }
 

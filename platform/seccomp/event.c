@@ -207,15 +207,16 @@ static void unknown_thread(struct sc_platform *p, const struct seccomp_notif *n)
 bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev) {
     // Children are looked for first: the number of a thread that is gone may be theirs now.
     bool check_in = n->data.instruction_pointer == p->gate_ip && n->data.nr == SYS_prctl;
-    if (check_in && sc_check_in(p, n))
-        return false;
+    bool got = false;
+    if (check_in && sc_check_in(p, n, ev, &got))
+        return got;
     struct sc_thread *t = n->pid < SC_MAX_TID ? atomic_load(&p->tids[n->pid]) : NULL;
     if (!t) {
         unknown_thread(p, n);
         return false;
     }
     lock_take(&t->lock);
-    bool got = t->tid == (int)n->pid && t->state != SC_FREE && known_thread(p, t, n, ev);
+    got = t->tid == (int)n->pid && t->state != SC_FREE && known_thread(p, t, n, ev);
     bool internal = got && t->internal;
     if (got && t->doomed) {
         sc_doom(t);

@@ -349,6 +349,7 @@ const struct plat_backend plat_seccomp = {
     .set_fpstate = sc_set_fpstate,
     .queue = sc_queue,
     .clone = sc_clone,
+    .started = sc_started,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

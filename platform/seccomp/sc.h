@@ -290,7 +290,9 @@ int sc_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, 
 int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
 void sc_child_off(struct sc_thread *t);                                 // [lock]
 void sc_child_hint(struct sc_thread *t, int64_t tid);                   // [lock]
-bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n); // false: not a child of ours
+bool sc_started(const struct plat_thread *t);
+// False: not a child of ours. *got: *ev is for the sentry.
+bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev, bool *got);
 void sc_pool_fill(struct sc_platform *p);
 void sc_zygote_report(struct sc_platform *p, int64_t result); // no lock
 void sc_pool_forget(struct sc_thread *t);                     // [P] a pooled process has died
