@@ -28,6 +28,12 @@ static int install_pair(struct task *t, struct file *ends[2], bool cloexec, int3
     return 0;
 }
 
+// A new object is its maker's; nobody else has seen it yet. (/proc/PID/fd opens it again by its mode bits.)
+static void own(struct task *t, struct file *f) {
+    f->inode->attr.uid = t->cred->fsuid;
+    f->inode->attr.gid = t->cred->fsgid;
+}
+
 static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
     if (flags & ~(unsigned)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
@@ -36,6 +42,7 @@ static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
     int err = pipe_open(t->k->vfs, flags & LINUX_O_NONBLOCK, ends);
     if (err < 0)
         return err;
+    own(t, ends[0]);
     err = install_pair(t, ends, flags & LINUX_O_CLOEXEC, fds);
     file_put(ends[0]);
     file_put(ends[1]);
@@ -80,7 +87,6 @@ int64_t sys_memfd_create(struct task *t, const struct sysargs *a) {
     int err = memfd_open(t->k->vfs, name, flags, &f);
     if (err < 0)
         return err;
-    f->inode->attr.uid = t->cred->fsuid;  // nobody else has seen it yet
-    f->inode->attr.gid = t->cred->fsgid;
+    own(t, f);
     return install(t, f, flags & LINUX_MFD_CLOEXEC);
 }

@@ -195,6 +195,19 @@ static void test_mounts(void **state) {
     fx_end(&x);
 }
 
+// As user 1000 in a directory that all may write, then as root; leaves root.
+static void check_nodes(struct fx *x) {
+    assert_int_equal(vfs_mknod(&x->ctx, NULL, "/pub/dev", LINUX_S_IFCHR | 0666, 0x103, NULL), -LINUX_EPERM);
+    assert_int_equal(vfs_mknod(&x->ctx, NULL, "/pub/d", LINUX_S_IFDIR | 0666, 0, NULL), -LINUX_EPERM);
+    fx_user(x, 0);
+    assert_int_equal(vfs_mknod(&x->ctx, NULL, "/pub/dev", LINUX_S_IFCHR | 0666, 0x103, NULL), 0);
+    assert_int_equal(fx_open_err(x, "/pub/dev", LINUX_O_RDONLY), 0);  // ours: the null device
+    assert_int_equal(vfs_mknod(&x->ctx, NULL, "/pub/tun", LINUX_S_IFCHR | 0666, 0x0ac8, NULL), 0);
+    assert_int_equal(fx_open_err(x, "/pub/tun", LINUX_O_RDONLY), -LINUX_ENXIO);
+    assert_int_equal(vfs_mknod(&x->ctx, NULL, "/pub/sock", LINUX_S_IFSOCK | 0666, 0, NULL), 0);
+    assert_int_equal(fx_open_err(x, "/pub/sock", LINUX_O_RDONLY), -LINUX_ENXIO);
+}
+
 static void test_permissions(void **state) {
     struct fx x;
     struct vfs_attr a;
@@ -236,16 +249,7 @@ static void test_permissions(void **state) {
     assert_int_equal(fx_rename(&x, "/pub/other", "/pub/mine"), -LINUX_EPERM);
     fx_user(&x, 1000);
     assert_int_equal(fx_unlink(&x, "/pub/mine"), 0);
-    // Device nodes.
-    assert_int_equal(vfs_mknod(&x.ctx, NULL, "/pub/dev", LINUX_S_IFCHR | 0666, 0x103, NULL), -LINUX_EPERM);
-    assert_int_equal(vfs_mknod(&x.ctx, NULL, "/pub/d", LINUX_S_IFDIR | 0666, 0, NULL), -LINUX_EPERM);
-    fx_user(&x, 0);
-    assert_int_equal(vfs_mknod(&x.ctx, NULL, "/pub/dev", LINUX_S_IFCHR | 0666, 0x103, NULL), 0);
-    assert_int_equal(fx_open_err(&x, "/pub/dev", LINUX_O_RDONLY), 0);  // ours: the null device
-    assert_int_equal(vfs_mknod(&x.ctx, NULL, "/pub/tun", LINUX_S_IFCHR | 0666, 0x0ac8, NULL), 0);
-    assert_int_equal(fx_open_err(&x, "/pub/tun", LINUX_O_RDONLY), -LINUX_ENXIO);
-    assert_int_equal(vfs_mknod(&x.ctx, NULL, "/pub/sock", LINUX_S_IFSOCK | 0666, 0, NULL), 0);
-    assert_int_equal(fx_open_err(&x, "/pub/sock", LINUX_O_RDONLY), -LINUX_ENXIO);
+    check_nodes(&x);
     // DAC_OVERRIDE does not make a file executable.
     assert_int_equal(fx_open_err(&x, "/ro", VFS_O_EXEC), -LINUX_EACCES);
     // Set-gid directory, set-id bits.
