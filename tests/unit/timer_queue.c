@@ -160,7 +160,8 @@ static void *setter(void *arg) {
     struct ktimer own[8];
     for (int i = 0; i < 8; i++)
         ktimer_init(&own[i], count);
-    for (int i = 0; i < 4000; i++) {
+    // At least until the runner has had its turn, which a busy machine may give it late.
+    for (unsigned i = 0; i < 4000 || !atomic_load(&fired); i++) {
         struct ktimer *kt = &own[i % 8];
         ktimer_set(kt, mono_ns() + (uint64_t)(i % 5) * 10000);
         if (i % 3 == 0)
