@@ -50,10 +50,19 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     return true;
 }
 
+// The number is the guest's word, as all that comes through the gate: only what the handler can have seen is passed on.
+static bool is_fault(uint64_t signo) {
+    return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL || signo == SIGTRAP;
+}
+
 static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     const uint64_t *a = (const uint64_t *)n->data.args;
     if (in_text(sc_plat(t), a[3])) {
         sc_violation(t, "a fault in the stub's text");
+        return false;
+    }
+    if (!is_fault((uint32_t)a[0])) {
+        sc_violation(t, "a fault of no kind");
         return false;
     }
     ev->kind = PLAT_FAULT;

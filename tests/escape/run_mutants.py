@@ -38,6 +38,8 @@ MUTANTS = [
         "platform/seccomp/event.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
     ("sentry looks at the number of a gate call alone", "seccomp", "W_", [(
         "platform/seccomp/run.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
+    ("sentry believes the signal number of a fault", "seccomp", "A04", [(
+        "platform/seccomp/event.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
     ("a foreign call is served", "seccomp", "A01|A02|A03", [(
         "sentry/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
     ("a foreign call is served", "ptrace", "A01|A02", [(

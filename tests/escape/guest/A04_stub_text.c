@@ -131,6 +131,25 @@ static void forged_events(void) {
     }
 }
 
+// A fault event carries the signal's number: one that is none must not become an index of anything.
+static void forged_faults(void) {
+    const uint64_t numbers[] = {0, 1, 9, 19, 31, 32, 63, 64, 65, 66, 128, 1000, 4096, 1ul << 16, 1ul << 20, 1ul << 24, 1ul << 28,
+                                0x7fffffff, 0x80000000, 0x80000001, 0xfffffff0, 0xffffffff};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (uint64_t code = 0; code < 3; code++) {
+            pid_t pid = fork();
+            need(pid >= 0);
+            if (pid == 0) {
+                ualarm(300000, 0);
+                gate_call(0x20000000 | 3ul << 24, numbers[i] | code << 32, random64(), random64(), random64() >> 17, 0);
+                _exit(0);
+            }
+            int status = wait_limited(pid, 5);
+            if (status == -1 || (host.seccomp && numbers[i] != 11 && !WIFSIGNALED(status)))
+                escaped("a fault with signal %#lx: status %#x", numbers[i], (unsigned)status);
+        }
+}
+
 // Calls the sentry orders (mmap, clone, prctl ...) when nothing is ordered, and check-ins with guessed cookies.
 static void forged_work(void) {
     const struct wish list[] = {
@@ -223,6 +242,7 @@ ATTACKS({"A04_every_byte", every_byte, SURVIVES},
         {"A04_both_instructions", both_instructions, SURVIVES},
         {"A04_gate_numbers", gate_numbers, SURVIVES},
         {"A04_forged_events", forged_events, SURVIVES},
+        {"A04_forged_faults", forged_faults, SURVIVES},
         {"A04_forged_work", forged_work, SURVIVES},
         {"A04_other_slots", other_slots, SURVIVES},
         {"A04_not_told_by_calls", not_told_by_calls, SURVIVES},
