@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// covers: mmap, munmap, mprotect, madvise
 // Threads that map, change and unmap memory of one address space at the same time, and a fork in the middle: whoever
 // gets memory gets clean memory, nobody loses his own, and a child has what its maker had.
 #include "guest.h"
