@@ -132,7 +132,8 @@ class Canaries:
                 raise Failed("somebody connected to the host's %s socket" % what)
             except BlockingIOError:
                 pass
-        expect(read("/tmp/%s.file" % self.name) == "untouched", "a host file was changed")
+        path = "/tmp/%s.file" % self.name
+        expect(os.path.exists(path) and read(path) == "untouched", "a host file was changed")
         try:
             got = os.read(self.fifo, 10)
         except BlockingIOError:
@@ -149,7 +150,8 @@ class Canaries:
             self.libc.shmctl(self.shm, 0, None)
         os.close(self.fifo)
         for ending in (".file", ".fifo", ".sock"):
-            os.unlink("/tmp/%s%s" % (self.name, ending))
+            if os.path.exists("/tmp/%s%s" % (self.name, ending)):
+                os.unlink("/tmp/%s%s" % (self.name, ending))
 
 
 # ---- Sandboxes ---------------------------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ def run_guest(report, path):
         seen = posture.stop()
         options.canaries.check()
         report("ok", name + "_outside", "%d host tasks seen" % seen)
-    except Failed as e:
+    except (Failed, OSError, ValueError) as e:
         report("FAIL", name + "_outside", str(e))
     finally:
         if posture:
