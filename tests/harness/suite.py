@@ -67,7 +67,8 @@ class Stage:
         os.chmod(self.folder, 0o755)
         self.places = []
         for source in (os.path.join(options.build, "dev", "picket"), os.path.join(options.build, "dev", "guest"),
-                       os.path.join(options.root, "tests")):
+                       os.path.join(options.root, "tests"), os.path.join(options.root, "abi"),
+                       os.path.join(options.root, "platform")):
             target = os.path.join(self.folder, os.path.basename(source))
             (shutil.copytree if os.path.isdir(source) else shutil.copy2)(source, target)
             self.places.append((source, target))
