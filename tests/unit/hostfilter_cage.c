@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first half of the sentry's cage, from inside: what a sentry that was taken over could do to its user's other
+// processes. In children, since there is no way back.
+#include "sentry/hostfilter/hostfilter.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+// after those
+#include <cmocka.h>
+
+static int word = 4711;
+
+static pid_t sleeper(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pause();
+        _exit(0);
+    }
+    return pid;
+}
+
+static ssize_t peek(pid_t pid, int *out) {
+    struct iovec mine = {out, sizeof *out}, its = {&word, sizeof word};
+    return process_vm_readv(pid, &mine, 1, &its, 1, 0);
+}
+
+static long landlock_version(void) { return syscall(SYS_landlock_create_ruleset, NULL, 0, 1); }
+
+// Exit status: 0, or the number of the line that does not hold.
+#define hold(cond)                                                                                           \
+    do {                                                                                                     \
+        if (!(cond))                                                                                         \
+            _exit(__LINE__ & 0xff);                                                                          \
+    } while (0)
+
+static void in_cage(pid_t neighbour, bool signals_too) {
+    int got = 0;
+    hold(hostfilter_prepare() == 0);
+    hold(peek(neighbour, &got) < 0);
+    hold(ptrace(PTRACE_ATTACH, neighbour, 0, 0) < 0);
+    if (signals_too)
+        hold(kill(neighbour, 0) < 0 && errno == EPERM);
+    pid_t own = sleeper();  // as the stubs are: made afterwards
+    hold(own > 0 && peek(own, &got) == sizeof got && got == word);
+    hold(kill(own, SIGKILL) == 0);
+    _exit(0);
+}
+
+static void test_neighbours_are_out_of_reach(void **state) {
+    int status, got = 0;
+    if (landlock_version() < 1)
+        skip();
+    pid_t neighbour = sleeper();
+    assert_true(neighbour > 0);
+    prctl(PR_SET_DUMPABLE, 1);
+    assert_int_equal(peek(neighbour, &got), sizeof got);  // as we are now, it is within reach
+    pid_t pid = fork();
+    if (pid == 0)
+        in_cage(neighbour, landlock_version() >= 6);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    kill(neighbour, SIGKILL);
+    waitpid(neighbour, NULL, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours_are_out_of_reach)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
