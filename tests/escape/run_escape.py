@@ -565,20 +565,38 @@ class Tracing:
     seccomp and ptrace have let a call pass, so exactly what the host really executes is in it."""
 
     def __init__(self):
-        self.path = "/sys/kernel/tracing/instances/picket-%d" % os.getpid()
         if os.geteuid() != 0:
             raise Skipped("needs root (tracefs)")
-        if not os.path.exists("/sys/kernel/tracing/events/raw_syscalls/sys_enter"):
-            raise Skipped("the host has no raw_syscalls events in /sys/kernel/tracing")
+        self.mounted = None if os.path.exists("/sys/kernel/tracing/events") else self.mount()
+        root = self.mounted or "/sys/kernel/tracing"
+        self.path = "%s/instances/picket-%d" % (root, os.getpid())
         try:
+            if not os.path.exists(root + "/events/raw_syscalls/sys_enter"):
+                raise Skipped("the host has no raw_syscalls events in tracefs")
             os.mkdir(self.path)
-        except OSError as e:
-            raise Skipped("no trace instance: %s" % e)
+        except (Skipped, OSError) as e:
+            self.unmount()
+            raise e if isinstance(e, Skipped) else Skipped("no trace instance: %s" % e)
         self.write("buffer_size_kb", "32768")
         self.write("options/event-fork", "1")
         self.write("events/sched/sched_process_fork/enable", "1")
         self.write("events/raw_syscalls/sys_enter/filter", 'comm == "picket-stub"')
         self.write("events/raw_syscalls/sys_enter/enable", "1")
+
+    @staticmethod
+    def mount():
+        """A tracefs of our own, on hosts that have it nowhere. Its path."""
+        folder = tempfile.mkdtemp(prefix="picket-tracefs-")
+        done = subprocess.run(["mount", "-t", "tracefs", "tracefs", folder], capture_output=True, text=True)
+        if done.returncode:
+            os.rmdir(folder)
+            raise Skipped("no tracefs: %s" % done.stderr.strip())
+        return folder
+
+    def unmount(self):
+        if self.mounted:
+            subprocess.run(["umount", self.mounted], check=True)
+            os.rmdir(self.mounted)
 
     def write(self, name, text):
         with open(os.path.join(self.path, name), "w") as f:
@@ -603,6 +621,7 @@ class Tracing:
         self.write("events/raw_syscalls/sys_enter/enable", "0")
         self.write("events/sched/sched_process_fork/enable", "0")
         os.rmdir(self.path)
+        self.unmount()
 
 
 def traced_calls(command, driver):

@@ -53,7 +53,7 @@ MUTANTS = [
         "platform/ptrace/open.c", "if (syscall(SYS_close_range, PT_FD_CHANNEL + 1, ~0u, 0) == 0)", "if (true)")]),
     ("capabilities are kept", "seccomp", "A31", [
         ("platform/stub/spawn.c", "syscall(SYS_capset, &head, none) ||", "(syscall(SYS_getpid, &head, none) < 0) ||"),
-        ("sentry/hostfilter/hostfilter.c", "    return drop_capabilities();", "    return drop_capabilities == NULL;")]),
+        ("sentry/hostfilter/hostfilter.c", "    int err = drop_capabilities();", "    int err = drop_capabilities == NULL;")]),
     ("the sentry has no filter", "seccomp", "A31", [(
         "sentry/boot.c", "    err = hostfilter_load(plat_name(k->platform));", "    err = 0;")]),
     ("the caller's environment enters", "seccomp", "A37", [(
@@ -122,12 +122,12 @@ class Build:
 
 
 def suite(picket, options, platform, part):
-    """True when the suite is green."""
+    """Is the suite green; which tests noticed; did its best witness have to stay at home?"""
     command = [sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
                "--platform", platform, "--filter", part]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
     noticed = re.findall(r"^FAIL (\S+)", done.stdout, re.M)
-    return done.returncode == 0, noticed
+    return done.returncode == 0, noticed, "skip W_kernel_trace" in done.stdout
 
 
 def main():
@@ -140,25 +140,26 @@ def main():
         print("skip: the mutants need root (the kernel's trace)\n0 passed, 0 failed, 1 skipped")
         return 0
     build = Build(options.source, options.build)
-    passed = failed = 0
+    counts = {"ok": 0, "FAIL": 0, "skip": 0}
     for name, platform, part, edits in MUTANTS:
         if not re.search(options.filter, name):
             continue
         out = tempfile.mkdtemp(prefix="picket-mutant-")
         os.chmod(out, 0o755)
         try:
-            green, noticed = suite(build.mutant(edits, out), options, platform, part)
-            word, detail = ("FAIL", "nobody noticed") if green else ("ok", "noticed by " + " ".join(noticed[:4]))
+            green, noticed, blind = suite(build.mutant(edits, out), options, platform, part)
+            word, detail = ("ok", "noticed by " + " ".join(noticed[:4])) if not green else (
+                ("skip", "only the kernel's trace can tell, which this host has not") if blind else ("FAIL", "nobody noticed"))
         except subprocess.CalledProcessError as e:
             word, detail = "FAIL", "does not build: " + e.stderr[-600:]
         except (ValueError, KeyError) as e:
             word, detail = "FAIL", "the mutant has to be brought up to date: %s" % e
         finally:
             shutil.rmtree(out)
-        passed, failed = passed + (word == "ok"), failed + (word != "ok")
+        counts[word] += 1
         print("%-4s %-8s %-46s %s" % (word, platform, name, detail), flush=True)
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    print("%d passed, %d failed, %d skipped" % (counts["ok"], counts["FAIL"], counts["skip"]))
+    return 1 if counts["FAIL"] else 0
 
 
 if __name__ == "__main__":

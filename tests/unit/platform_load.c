@@ -38,6 +38,8 @@ static void *waiter(void *arg) {
     struct plat_event ev;
     while (plat_wait(l->p, &ev) == 0) {
         unsigned n = atomic_fetch_add(&l->events, 1);
+        if (n >= ROUNDS)
+            atomic_store(&l->done, 1);
         if (ev.kind == PLAT_NOTHING)
             continue;
         struct guest *g = ev.owner;
@@ -60,8 +62,6 @@ static void *waiter(void *arg) {
             plat_resume(ev.thread);
         else
             atomic_fetch_add(&l->wrong, 1);
-        if (n == ROUNDS)
-            atomic_store(&l->done, 1);
     }
     return NULL;
 }
