@@ -68,6 +68,10 @@ struct plat_backend {
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
+    void (*hot_text)(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end); // may be NULL
+    int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
+    // May take a copy over that is to be made when the call that the calling thread handles is answered; may be NULL.
+    bool (*copy_later)(struct plat_as *as, uint64_t dst, const void *src, size_t len);
     int (*host_tid)(const struct plat_thread *t);
     int (*host_pid)(const struct plat_thread *t);
 };

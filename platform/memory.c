@@ -143,6 +143,8 @@ int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len) {
 }
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len) {
     struct iovec local = {(void *)(uintptr_t)src, len};
+    if (as->p->ops && as->p->ops->copy_later && range_ok(as, dst.v, len) && as->p->ops->copy_later(as, dst.v, src, len))
+        return (int64_t)len;
     return copyv(as, true, &local, 1, dst.v);
 }
 

@@ -175,6 +175,16 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
 bool plat_started(const struct plat_thread *t) {
     return t->p->ops->started && t->p->ops->started(t);
 }
+
+void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end) {
+    if (t->p->ops->hot_text && !((start | end) & (GUEST_PAGE_SIZE - 1)) && site >= start && site < end)
+        t->p->ops->hot_text(t, site, start, end);
+}
+
+int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) {
+    return t->p->ops->call_string ? t->p->ops->call_string(t, src.v, dst, size) : -LINUX_EAGAIN;
+}
+
 int plat_host_tid(const struct plat_thread *t) {
     return t->p->ops->host_tid(t);
 }

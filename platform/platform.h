@@ -73,6 +73,7 @@ struct plat_event {
         struct {
             uint64_t nr;  // as in rax: not truncated, x32 bit included
             uint64_t args[6];
+            uint64_t hot;  // not 0: many calls come from here; see plat_hot_text()
             bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
             // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as args[0] is. An
             // answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip of its own.
@@ -174,6 +175,16 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
 // The child's memory can be copied to and from when its first event has come (plat_flush() with nothing queued brings
 // one), or when plat_started() says so already.
 bool plat_started(const struct plat_thread *t);
+
+// The platform wishes to make a hot call site (an event's call.hot) faster by changing its text, which the sentry
+// allows by this call, before it answers that event: [start, end), around the site, is one private file-backed
+// mapping with read and execute permission and is the guest's last word on these addresses. Never an error. The
+// guest can see the change when it reads its own text.
+void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
+
+// The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL. Else, or when
+// it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.
+int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size);
 
 // Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is made as
 // the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT when none was,

@@ -187,6 +187,9 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->nextra = 0;
     if (t->k->strace)
         trace_enter(t);
+    uint64_t start, end;
+    if (ev->call.hot && mm_text_at(t->mm, ev->call.hot, &start, &end))
+        plat_hot_text(t->thread, ev->call.hot, start, end);
     run_call(t);
 }
 

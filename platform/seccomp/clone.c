@@ -120,7 +120,7 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
     LOCKED(&t->lock);
     if (t->state == SC_DEAD)
         return -LINUX_EAGAIN;
-    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->child)
+    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->hold == HOLD_LANE || t->child)
         return -LINUX_EINVAL;
     int err = sc_regs_load(t);
     *regs = t->regs;

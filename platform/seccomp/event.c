@@ -15,10 +15,12 @@ static bool in_text(const struct sc_platform *p, uint64_t ip) {
     return ip > p->place.base && ip <= p->place.base + p->place.text_len;
 }
 
-static void hold(struct sc_thread *t, const struct seccomp_notif *n, enum sc_hold how) {
+void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     sc_set_state(t, SC_HELD);
     t->hold = how;
-    t->id = n->id;
+    t->id = id;
+    t->lane_done = t->lane_slow = t->lane_go = false;
+    t->out_len = 0;
     t->call_nr = (uint64_t)-1;
     sc_order_done(t, &t->last_range);
     t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = false;
@@ -30,6 +32,7 @@ static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t 
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
     ev->call.foreign = false;
     ev->call.proposal = 0;
+    ev->call.hot = 0;
     return true;
 }
 
@@ -46,6 +49,7 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->call.nr = t->call_nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
     ev->call.proposal = 0;
+    ev->call.hot = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
@@ -124,7 +128,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
             sc_violation(t, "an event instead of its work");
         return false;
     }
-    hold(t, n, HOLD_EVENT);
+    sc_hold(t, n->id, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
         t->call_nr = STUB_EV_NR(nr);
@@ -161,7 +165,7 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
-    hold(t, n, HOLD_PROPOSAL);
+    sc_hold(t, n->id, HOLD_PROPOSAL);
     keep_args(t, n);
     t->call_nr = SYS_mmap;
     ev->kind = PLAT_SYSCALL;
@@ -181,14 +185,17 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
     if (t->state == SC_DEAD)
         return false;
     if (!in_text(p, ip)) {
+        if (n->data.nr == (int)STUB_LANE_WAIT && sc_lane_come(t, n->id))
+            return false;
         if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
             sc_violation(t, "a call instead of ordered work");
         } else {
-            hold(t, n, HOLD_VALUE);
+            sc_hold(t, n->id, HOLD_VALUE);
             t->call_nr = (uint32_t)n->data.nr;
             keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
+            ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");

@@ -170,7 +170,7 @@ static struct sc_platform *new_platform(void) {
                             &p->to_make, &p->idle,    &p->deaths,       &p->parked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    p->base.proc_fd = p->listener = p->null_fd = -1;
+    p->base.proc_fd = p->listener = p->null_fd = p->lane_fd = -1;
     p->base.max_waiters = 64;
     // LIMIT: order.c keeps the order of queued work, but not yet against calls that go on as they stand: threads that
     // change one map under load lost memory. Until that is proven, shared maps are flushed after each change.
@@ -255,6 +255,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         sc_close(&p->base);
         return err;
     }
+    sc_lanes_open(p, config->needs_context);
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications, %s",
              p->base.use_proc_mem ? "memory through /proc" : "direct memory");
@@ -320,6 +321,7 @@ void sc_close(struct platform *pp) {
         free(chunks);
         chunks = next;
     }
+    sc_lanes_close(p);
     munmap(p->tids, SC_MAX_TID * sizeof *p->tids);
     if (p->null_fd >= 0)
         close(p->null_fd);
@@ -352,6 +354,9 @@ const struct plat_backend plat_seccomp = {
     .queue = sc_queue,
     .clone = sc_clone,
     .started = sc_started,
+    .hot_text = sc_hot_text,
+    .call_string = sc_call_string,
+    .copy_later = sc_copy_later,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

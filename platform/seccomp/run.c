@@ -277,6 +277,11 @@ void sc_let_go(struct sc_thread *t) {
         t->go = t->flush ? GO_FLUSH : GO_RESUME;
     if (t->state != SC_HELD)
         return;
+    if (t->hold == HOLD_LANE) { // it comes by a plain call first
+        t->lane_go = true;
+        sc_lane_slow(t);
+        return;
+    }
     if (t->intr_wanted && !t->flush)
         sc_send_intr(t);
     if (t->hold != HOLD_VALUE)
@@ -295,12 +300,20 @@ void sc_answer(struct plat_thread *pt, int64_t value) {
     struct sc_thread *t = sc_thread_of(pt);
     struct sc_platform *p = sc_plat(t);
     lock_take(&t->lock);
+    if (t->out_len && !(t->hold == HOLD_LANE && !t->intr_wanted && !t->nops && !t->lane_slow))
+        sc_copy_now(t, &value);
     if (t->state == SC_HELD && t->hold == HOLD_VALUE && !t->intr_wanted && !t->nops) { // the short way
         uint64_t id = t->id;
         sc_set_state(t, SC_RUNNING);
         lock_drop(&t->lock);
         sc_thread_runs(p);
         sc_send(p, id, plain_value(value));
+        return;
+    }
+    if (t->state == SC_HELD && t->hold == HOLD_LANE && !t->intr_wanted && !t->nops && !t->lane_slow) {
+        sc_lane_done(t, plain_value(value));
+        lock_drop(&t->lock);
+        sc_thread_runs(p);
         return;
     }
     t->have_rax = true;

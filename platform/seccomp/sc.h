@@ -13,7 +13,8 @@
 //
 // States of a thread (sc_thread.state), who changes them, to what:
 //   STARTING  its host thread does not exist yet, or has not checked in  -> HELD (its check-in), DEAD
-//   HELD      we have its notification (hold says of which kind)         -> RUNNING, OPS (let go), DEAD
+//   HELD      we have its notification, or its call in the fast lane (hold says of which kind)
+//                                                                        -> RUNNING, OPS (let go), DEAD
 //   OPS       it makes ordered host calls                                -> RUNNING (after the last), HELD
 //   (report) RUNNING   in guest code, or on its way to or from there              -> HELD (an event) DEAD the
 //   host process is gone (the reaper)                      -> FREE FREE      not in use; the memory stays a
@@ -39,11 +40,14 @@
 #define SC_POOL       2 // clean processes kept ready
 #define SC_MAX_TID    4194304 // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST       32
+#define SC_SITES      16 // call sites of a thread that are counted
+#define SC_LANES      64 // one bit each in sc_platform.lanes_used
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 // PROPOSAL: the call itself stands in the gate, as the guest's handler would make it.
-enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL };
+// LANE: it stands in no host call, its call is in the fast lane.
+enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL, HOLD_LANE };
 // A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may
 // appear at any moment; the order was taken back or has failed, so it never will.
 enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
@@ -71,6 +75,9 @@ struct sc_proc {
 
 struct sc_as {
     struct plat_as base;
+    unsigned lane;                 // its number plus one; 0: none (lane.c)
+    struct sc_thread *lane_thread; // whose
+    unsigned watch_pause, watch_skip; // the watcher's
     struct list procs;             // [P]
     unsigned holds;                // [P] the sentry's references count as one, each thread and process as one
     uint64_t slots[SC_SLOT_WORDS]; // [P] in use
@@ -122,6 +129,20 @@ struct sc_thread {
     struct seccomp_notif parked;
     struct sc_range *last_range; // RUNNING: the piece that it was let go with
     bool probed;                 // the interrupt on its way is for that
+    // lane.c
+    struct sc_heat {
+        uint64_t ip;
+        unsigned calls;
+        enum { SITE_PLAIN, SITE_TRIED, SITE_PATCHED } state;
+    } heat[SC_SITES];
+    uint64_t lane_since;
+    unsigned lane_calls; // from patched sites, by notification, since then
+    bool lane_hot;       // somebody should watch its lane
+    bool lane_slow;      // HOLD_LANE: it was told to come for its value
+    bool lane_go;        // HOLD_LANE: it is to be let go when it comes
+    bool lane_done;      // RUNNING: it has a value in the lane, and may come for it all the same
+    int64_t lane_value;
+    uint64_t out_addr, out_len; // what is to be copied with the value: in the lane's `out`; 0: nothing
 };
 
 struct sc_chunk {
@@ -159,6 +180,14 @@ struct sc_platform {
     struct list parked;        // [P] threads that wait for another's work
     _Atomic bool unsettled;    // sc_settle() has something to do
     _Atomic unsigned nrunning; // threads in guest code
+    // lane.c
+    char *lanes; // SC_LANES pages, NULL: none here
+    int lane_fd; // the same
+    uint64_t lanes_used;              // [P]
+    unsigned ncpus;
+    bool lane_calls[512];             // may go through a lane, by number
+    _Atomic(struct sc_as *) to_watch; // the watcher to be holds it
+    _Atomic bool watched;             // somebody watches a lane, or has been told to
     // waiting (wait.c)
     struct lock wait_lock;
     struct list idle;      // [W] sc_waiter, most recent first
@@ -222,9 +251,30 @@ void sc_shutdown(struct platform *p);
 void sc_queue_death(struct sc_thread *t, int cause); // [P] or no lock
 void sc_unqueue_death(struct sc_thread *t);
 void sc_thread_runs(struct sc_platform *p); // a thread is let go: somebody must listen
+bool sc_nobody_listens(struct sc_platform *p);
+bool sc_wake_idle(struct sc_platform *p); // the most recently used idle waiter; false: there is none
 
 // event.c: handles one notification; true when *ev is for the sentry.
 bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev);
+
+void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how); // [lock]
+
+// lane.c: the fast lane. See there.
+void sc_lanes_open(struct sc_platform *p, const bool *needs_context); // without lanes when it cannot
+void sc_lanes_close(struct sc_platform *p);
+uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr); // [lock] the site that should be patched, or 0
+int64_t sc_call_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
+bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
+void sc_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
+void sc_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
+void sc_lane_warm(struct sc_thread *t);                        // no lock; the event's receiver
+void sc_lane_call_over(void); // the calling thread handles no call any more
+void sc_lane_leave(struct sc_platform *p);                     // the calling thread watches no more
+bool sc_lane_watch(struct sc_platform *p, struct plat_event *ev); // true: *ev is set
+void sc_lane_done(struct sc_thread *t, int64_t value);         // [lock]
+void sc_lane_slow(struct sc_thread *t);                        // [lock]
+bool sc_lane_come(struct sc_thread *t, uint64_t id);           // [lock] false: it had nothing to come for
+void sc_lane_free(struct sc_as *as);                           // [P]
 
 // run.c: letting threads go, and their host work.
 void sc_answer(struct plat_thread *t, int64_t value);

@@ -35,6 +35,7 @@ void sc_as_drop(struct sc_as *as) {
     invariant(as->holds > 0);
     if (--as->holds)
         return;
+    sc_lane_free(as);
     plat_as_fini(&as->base);
     free(as);
 }
@@ -162,6 +163,10 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->child = NULL;
     t->hint = 0;
     t->probed = t->to_handler = false;
+    memset(t->heat, 0, sizeof t->heat);
+    t->lane_calls = 0;
+    t->out_len = 0;
+    t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -205,7 +210,7 @@ void sc_doom(struct sc_thread *t) {
         return;
     t->flush = t->to_handler = false;
     sc_ops_clear(t);
-    if (t->hold == HOLD_VALUE) { // only from a handler can a thread end: interrupt it
+    if (t->hold == HOLD_VALUE || t->hold == HOLD_LANE) { // only from a handler can a thread end: interrupt it
         t->intr_wanted = t->have_rax = true;
         t->rax = -LINUX_EINTR;
         sc_let_go(t);

@@ -34,8 +34,7 @@ static void become_passive(struct sc_platform *p) {
     atomic_fetch_sub(&p->active, 1);
 }
 
-// Wakes the most recently used idle waiter; false: there is none.
-static bool wake_idle(struct sc_platform *p) {
+bool sc_wake_idle(struct sc_platform *p) {
     struct sc_waiter *w = NULL;
     lock_nested(&p->wait_lock);
     if (!list_empty(&p->idle)) {
@@ -48,13 +47,13 @@ static bool wake_idle(struct sc_platform *p) {
     return w != NULL;
 }
 
-static bool nobody_listens(struct sc_platform *p) {
+bool sc_nobody_listens(struct sc_platform *p) {
     return atomic_load(&p->receiver) == 0 && atomic_load(&p->active) == 0;
 }
 
 void sc_thread_runs(struct sc_platform *p) {
-    if (nobody_listens(p))
-        wake_idle(p);
+    if (sc_nobody_listens(p))
+        sc_wake_idle(p);
 }
 
 // There is something in `attention`: have somebody look.
@@ -64,7 +63,7 @@ static void call_attention(struct sc_platform *p) {
     if (tid)
         syscall(SYS_tgkill, getpid(), tid, PLAT_KICK_SIGNAL);
     else if (atomic_load(&p->active) == 0)
-        wake_idle(p);
+        sc_wake_idle(p);
 }
 
 void sc_queue_death(struct sc_thread *t, int cause) {
@@ -97,7 +96,7 @@ void sc_shutdown(struct platform *pp) {
     p->shutdown = true;
     lock_drop(&p->wait_lock);
     call_attention(p);
-    while (wake_idle(p))
+    while (sc_wake_idle(p))
         ;
 }
 
@@ -167,6 +166,8 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
             bool got = sc_handle(p, &n, ev);
             if (atomic_load(&p->unsettled))
                 sc_settle(p);
+            if (got && ev->kind == PLAT_SYSCALL)
+                sc_lane_warm(sc_thread_of(ev->thread));
             if (got)
                 return 1;
         } else if (err != -LINUX_ENOENT) { // the caller died before we could look
@@ -185,10 +186,13 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
     if (!atomic_load(&p->reaper_started))
         start_reaper(p);
     become_passive(p);
+    sc_lane_call_over();
     while (!got) {
         if (atomic_load(&p->attention))
             got = attend(p, ev);
         if (got)
+            break;
+        if ((got = sc_lane_watch(p, ev)))
             break;
         none = 0;
         if (!atomic_compare_exchange_strong(&p->receiver, &none, my_tid)) {
@@ -200,8 +204,10 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
             become_active(p); // before the role is given up: somebody always listens or is awake
         atomic_store(&p->receiver, 0);
     }
-    if (got < 0)
+    if (got < 0) {
+        sc_lane_leave(p);
         return got;
+    }
     become_active(p);
     return 0;
 }
@@ -209,8 +215,8 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     become_passive(p);
-    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && nobody_listens(p))
-        wake_idle(p);
+    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && sc_nobody_listens(p))
+        sc_wake_idle(p);
 }
 
 void sc_block_end(struct platform *pp) {

@@ -4,6 +4,8 @@
 // <stddef.h>.
 //
 //   base                   the blob's text, read-only and executable: the gate, rt_sigreturn, the handlers
+//   base + STUB_CTL_AT     one private page for the fast lane's code (struct stub_ctl)
+//   base + STUB_LANE_AT    the lane itself, two pages shared with the sentry, in those address spaces that have one
 //   base + STUB_SLOT_SIZE  nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
 //   scratch),
 //                          private anonymous memory; each holds, from below: struct stub_slot, the handler's
@@ -36,6 +38,7 @@ struct stub_header {
     uint32_t restorer;  // sa_restorer
     uint32_t handler;   // sa_handler of all signals
     uint32_t fsgsbase;  // set by stub_spawn(): the CPU lets programs read and write fs and gs base
+    uint32_t lane;      // where patched call sites jump to
 };
 
 // A host call that the blob is told to make.
@@ -47,6 +50,8 @@ struct stub_op {
 #define STUB_EXPECT_ZERO  0 // worked when it returned 0
 #define STUB_EXPECT_VALUE 1 // worked when it returned args[0] (mmap) ...
 #define STUB_EXPECT_MOVED 2 // ... or args[4] (mremap)
+// Worked when it returned 0; then args[4] is stored at args[3], which the kernel does not look at.
+#define STUB_EXPECT_STORE 4
 // A clone: positive in the parent, 0 in the child. args[5], which the kernel does not look at, is the child's
 // cookie; with args[1] (a stack, inside the child's slot) the signal frame is copied to the child's slot
 // first.
@@ -99,6 +104,41 @@ enum stub_event {
 #define STUB_TAG_ANSWER 1 // rax = reply >> 2 (signed), go on
 #define STUB_TAG_BLOCK  3 // do what the slot says
 #define STUB_GO_EXIT    4 // the thread ends: exit(0) through the gate
+
+// The fast lane (platform/seccomp/lane.c). Patched sites jump to the blob's lane code with the number in rax and
+// the address behind the site's syscall instruction in rcx. It writes the call into the lane and waits for a
+// sentry thread that watches it.
+#define STUB_CTL_AT  16384ull // behind the longest text
+#define STUB_LANE_AT 20480ull
+#define STUB_LANE_LEN 8192ull
+enum stub_lane_state {
+    STUB_LANE_FREE,
+    STUB_LANE_REQ,     // a call is there (guest)
+    STUB_LANE_TAKEN,   // the sentry has it; the thread is held
+    STUB_LANE_DONE,    // the value is there
+    STUB_LANE_SLOW,    // the sentry has it, and the thread is to come for the value with STUB_LANE_WAIT
+    STUB_LANE_REFUSED, // not for the lane: the thread is to make the call itself
+};
+// The number of the call by which a thread comes for its value; made at the patched site.
+#define STUB_LANE_WAIT 0x1fff0001u
+#define STUB_LANE_STR 384
+#define STUB_LANE_OUT 7680
+struct stub_lane {
+    uint32_t state, nr;
+    uint64_t args[6];
+    uint64_t value;
+    uint32_t watched; // (sentry) somebody looks at it; (guest) cleared when nobody came
+    uint32_t str_len; // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
+    uint64_t out_addr;
+    uint64_t out_len; // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
+    char pad[40], str[STUB_LANE_STR];
+    char out[STUB_LANE_OUT];
+};
+// The lane code's own: registers that it uses, so that blob.c can undo it when it is interrupted.
+struct stub_ctl {
+    uint64_t on; // this address space has a lane and one thread
+    uint64_t ret, nr, flags, rdi, rsi;
+};
 
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.
 struct stub_boot {

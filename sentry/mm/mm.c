@@ -168,6 +168,17 @@ struct file *mm_get_exe(struct mm *mm) {
     return mm->exe ? file_get(mm->exe) : NULL;
 }
 
+bool mm_text_at(struct mm *mm, uint64_t addr, uint64_t *start, uint64_t *end) {
+    LOCKED(&mm->lock);
+    const struct vma *v = area_find(mm, addr);
+    if (!v || addr < v->start || !v->file || !(v->flags & LINUX_MAP_PRIVATE) || v->flags & VMA_FIXED_KERNEL ||
+        v->prot != (LINUX_PROT_READ | LINUX_PROT_EXEC))
+        return false;
+    *start = v->start;
+    *end = v->end;
+    return true;
+}
+
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg) {
     LOCKED(&mm->lock);
     for (struct vma *v = area_find(mm, 0); v; v = area_next(v))

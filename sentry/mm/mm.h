@@ -134,6 +134,9 @@ struct file *mm_get_exe(struct mm *mm);
 // A random number of bytes below 2^bits pages (fewer when the address space is small): for ASLR.
 uint64_t mm_random_pages(const struct mm *mm, unsigned bits);
 
+// The whole mapping around addr, when it is one of a file's text: private, readable and executable, no more.
+bool mm_text_at(struct mm *mm, uint64_t addr, uint64_t *start, uint64_t *end);
+
 // For procfs and coredumps: calls fn under mm->lock for each area in order; stops when fn returns false.
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg);
 // One line of /proc/PID/maps with its newline, paths as seen from `root`. Length; 0: it does not fit.

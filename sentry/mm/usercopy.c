@@ -84,6 +84,9 @@ int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t si
 // short, so the first read is small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
     size_t done = 0, most = 512;
+    int64_t came = plat_call_string(t->thread, src, dst, size);
+    if (came >= 0)
+        return came;
     while (done < size) {
         uint64_t at = src.v + done;
         size_t n = GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE;

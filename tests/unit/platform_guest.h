@@ -48,10 +48,11 @@ static int guest_image(void) {
     return fd;
 }
 
-static inline void guest_start(struct guest *g, struct platform *p, uint64_t at) {
+static inline void guest_start_with(struct guest *g, struct platform *p, uint64_t at, struct lx_regs regs) {
     *g = (struct guest){.p = p};
-    struct lx_regs regs = {
-        .rip = at, .rsp = GUEST_STACK + GUEST_STACK_SIZE, .r15 = GUEST_DATA, .fs_base = GUEST_DATA};
+    regs.rip = at;
+    regs.rsp = GUEST_STACK + GUEST_STACK_SIZE;
+    regs.r15 = regs.fs_base = GUEST_DATA;
     assert_int_equal(plat_as_create(p, &g->as, &g->t), 0);
     plat_set_owner(g->t, g);
     assert_int_equal(plat_map(g->t, uaddr(GUEST_CODE), 4096, 5, 0, guest_image(), 0), 0);
@@ -59,6 +60,10 @@ static inline void guest_start(struct guest *g, struct platform *p, uint64_t at)
     assert_int_equal(plat_map(g->t, uaddr(GUEST_STACK), GUEST_STACK_SIZE, 3, 0, -1, 0), 0);
     assert_int_equal(plat_set_regs(g->t, &regs), 0);
     plat_resume(g->t);
+}
+
+static inline void guest_start(struct guest *g, struct platform *p, uint64_t at) {
+    guest_start_with(g, p, at, (struct lx_regs){0});
 }
 
 static inline void guest_end(struct guest *g) {
@@ -134,15 +139,15 @@ static int open_kind(void **state, enum plat_kind kind) {
     *state = err ? NULL : p;
     return err;
 }
-static int open_seccomp(void **state) {
+static inline int open_seccomp(void **state) {
     return open_kind(state, PLAT_SECCOMP);
 }
-static int open_ptrace(void **state) {
+static inline int open_ptrace(void **state) {
     return open_kind(state, PLAT_PTRACE);
 }
 
 // Nothing may be left that the tests were given.
-static int close_checked(void **state) {
+static inline int close_checked(void **state) {
     unsigned threads, spaces;
     plat_count(*state, &threads, &spaces);
     plat_close(*state);

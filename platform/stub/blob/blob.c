@@ -18,6 +18,9 @@
 #define NR_SECCOMP     317
 #define NR_CLOSE_RANGE 436
 #define SIG_KILL       9
+#define SIG_TRAP       5
+#define SIG_BUS        7
+#define SIG_SEGV       11
 #define SIG_SYS        31
 #define SIG_INTR       63
 #define VSYSCALL_PAGE  0xffffffffff600000ull
@@ -43,6 +46,9 @@ struct info {
 static inline __attribute__((noreturn)) void die(void) {
     for (;;)
         __asm__ volatile("ud2");
+}
+static inline struct stub_ctl *lane_ctl(void) {
+    return (struct stub_ctl *)((uint64_t)&stub_head + STUB_CTL_AT);
 }
 static inline uint64_t slot_base(uint64_t sp) {
     return sp & ~(STUB_SLOT_SIZE - 1);
@@ -83,6 +89,8 @@ static int worked(const struct stub_op *op, long r) {
         return (uint64_t)r == op->args[0];
     case STUB_EXPECT_MOVED:
         return (uint64_t)r == op->args[4];
+    case STUB_EXPECT_STORE:
+        return r == 0;
     default:
         return r > 0;
     }
@@ -100,15 +108,20 @@ static long run_block(struct stub_slot *slot, struct context *c) {
     for (; done < n && done < STUB_MAX_OPS; done++) {
         const struct stub_op *op = &slot->ops[done];
         uint64_t cookie = op->args[5];
-        if (op->expect == STUB_EXPECT_CHILD && op->args[1])
+        if (op->expect == STUB_EXPECT_CHILD && op->args[1]) {
             prepare_child(op, c);
+            lane_ctl()->on = 0; // more than one thread: no lane
+        }
         r = make_call(op);
-        if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy
+        if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy, which has no lane
+            lane_ctl()->on = 0;
             check_in(cookie);
             return STUB_TAG_BLOCK;
         }
         if (!worked(op, r))
             break;
+        if (op->expect == STUB_EXPECT_STORE)
+            *(uint64_t *)op->args[3] = op->args[4];
     }
     if (done < n || (slot->flags & STUB_DO_FLUSH))
         return stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), done, (uint64_t)r, 0, 0,
@@ -165,6 +178,61 @@ static long report_call(unsigned index, const struct info *si, const struct cont
     return stub_gate_call(STUB_EV(STUB_EV_ODD, index, 0), nr, si->arch, si->addr, 0, 0, 0);
 }
 
+// ---- The fast lane, interrupted: the frame is set to before or behind the call's own instruction, as if there were no lane
+
+#define HIDDEN __attribute__((visibility("hidden")))
+extern const char lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
+    lane_post[] HIDDEN, lane_posted[] HIDDEN, lane_got[] HIDDEN, lane_copied[] HIDDEN, lane_plain[] HIDDEN, lane_end[] HIDDEN;
+
+static int in_lane(const struct context *c, const char *from, const char *to) {
+    return c->rip >= (uint64_t)from && c->rip < (uint64_t)to;
+}
+
+// lahf's and seto's work, back into the flags.
+static void lane_flags(struct context *c, uint64_t saved) {
+    c->eflags = (c->eflags & ~0x8d5ull) | (saved >> 8 & 0xd5) | (saved & 1) << 11;
+}
+
+// Retracts a call that nobody has taken. The state before.
+static uint32_t lane_retract(struct stub_lane *lane) {
+    uint32_t state = STUB_LANE_REQ;
+    __atomic_compare_exchange_n(&lane->state, &state, STUB_LANE_FREE, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return state;
+}
+
+static void lane_undo(struct context *c) {
+    const struct stub_ctl *ctl = lane_ctl();
+    struct stub_lane *lane = (struct stub_lane *)((uint64_t)&stub_head + STUB_LANE_AT);
+    if (in_lane(c, lane_begin, lane_saved)) { // rcx and the flags are as they came
+        if (!in_lane(c, lane_begin, lane_nr_saved))
+            c->rax = ctl->nr;
+        c->rip = c->rcx - 2;
+        return;
+    }
+    if (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied)) {
+        c->rsi = ctl->rsi;
+        c->rdi = ctl->rdi;
+    }
+    uint32_t state = STUB_LANE_FREE;
+    if (in_lane(c, lane_posted, lane_got))
+        state = lane_retract(lane);
+    else if (in_lane(c, lane_got, lane_plain))
+        state = STUB_LANE_DONE;
+    lane_flags(c, ctl->flags);
+    c->rip = ctl->ret - 2;
+    c->rax = ctl->nr;
+    if (state == STUB_LANE_DONE && lane->out_len && !in_lane(c, lane_copied, lane_plain)) {
+        // Only calls that change nothing come with a copy: it is made anew.
+        __atomic_store_n(&lane->state, STUB_LANE_FREE, __ATOMIC_SEQ_CST);
+    } else if (state == STUB_LANE_DONE) {
+        c->rip = ctl->ret;
+        c->rax = lane->value;
+        __atomic_store_n(&lane->state, STUB_LANE_FREE, __ATOMIC_SEQ_CST);
+    } else if (state == STUB_LANE_TAKEN || state == STUB_LANE_SLOW) {
+        c->rax = STUB_LANE_WAIT;
+    }
+}
+
 __attribute__((used, visibility("hidden"))) void stub_signal(int signo, struct info *si, struct context *c);
 void stub_signal(int signo, struct info *si, struct context *c) {
     struct stub_slot *slot = (struct stub_slot *)slot_base((uint64_t)c);
@@ -172,6 +240,17 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
+    if (in_lane(c, lane_begin, lane_end)) {
+        if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
+            return;
+        if (signo == SIG_INTR)
+            lane_undo(c);
+        if ((signo == SIG_SEGV || signo == SIG_BUS) &&
+            (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied))) {
+            lane_undo(c); // the guest's pointer is bad: let the call say so
+            return;
+        }
+    }
     if (stub_head.fsgsbase) {
         __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
         __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fast lane: calls of a busy single-threaded guest without any host call. Called by event.c, run.c, wait.c.
+//
+// A *site* is a syscall instruction right behind one of 5 bytes that we know (`mov $nr,%eax`; in the C library's
+// syscall(3): `mov 8(%rsp),%r9`). When many plain calls come from it, and the sentry says that it lies in private
+// file-backed text (plat_hot_text), those 5 bytes become a jump to a *thunk*: the same instruction, then the address
+// behind the site to rcx, then on to the blob's lane code. The syscall instruction stays, so whatever stood or jumps
+// between the two is right as before, and the lane code goes back to it when there is no lane: interrupts, restarts
+// and frames see addresses of the guest's own text alone. Thunks lie in the zeros behind the text's end, in its last
+// page; where these do not suffice, nothing is patched. A fork copies all that with the text; the copy's lane is off
+// until it has one of its own.
+//
+// The *lane* is a page that an address space with one thread shares with us: number, arguments, value. A waiter that
+// has nothing else to do *watches* it while its thread calls often (SC_HOT calls in SC_HOT_NS), gives up SC_WATCH_NS
+// after the last call, and does so only with a core to spare; at most one waiter watches at a time. A thread whose
+// call is not taken soon takes it back and makes it. One that was taken and must not, or cannot, be answered in the
+// lane (an interrupt, host work, a call that sleeps) is told to come by a host call (STUB_LANE_WAIT); from then on
+// it is held by a plain notification.
+//
+// All of it is guest memory. A lane says nothing about who calls: a watched lane belongs to one thread, which must be
+// RUNNING, and each field is read once. A guest that goes on while its call is TAKEN makes its next host call in the
+// wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is HELD, and a call of one to
+// which a signal is under way is not taken.
+//
+// LIMIT: a guest that reads its own text sees the jump. An address space that has had a second thread has no lane.
+// When the host refuses to make text writable for the moment (strict overcommit), the process ends.
+#include "abi/errno.h"
+#include "abi/mman.h"
+#include "base/clock.h"
+#include "platform/seccomp/sc.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SC_HEAT     64 // calls from a site before it is patched
+#define SC_HOT      32
+#define SC_HOT_NS   4000000 // a call may cost 100 us here when it has to wake another core
+#define SC_WATCH_NS 100000
+#define SC_MAX_PAUSE 1023 // times SC_HOT calls
+#define THUNK_LEN   32
+#define THUNK_GAP   64 // zeros that may still belong to the program
+
+static_assert(offsetof(struct stub_lane, value) == 56 && offsetof(struct stub_lane, watched) == 64, "blob.S");
+static_assert(offsetof(struct stub_lane, str) == 128 && offsetof(struct stub_lane, out) == 512 &&
+                  sizeof(struct stub_lane) == STUB_LANE_LEN && STUB_LANE_STR == 384 && STUB_LANE_OUT == 7680,
+              "blob.S");
+static_assert(offsetof(struct stub_ctl, rsi) == 40 && offsetof(struct stub_ctl, flags) == 24 && STUB_CTL_AT == 16384 && STUB_LANE_AT == 20480, "blob.S");
+
+static _Thread_local struct sc_as *watching; // held
+static _Thread_local struct sc_thread *call_of; // whose call of the lane this thread handles
+static _Thread_local unsigned taken;         // calls from it
+
+// ---- Opening -------------------------------------------------------------------------------------------------------
+
+static unsigned count_cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+void sc_lanes_open(struct sc_platform *p, const bool *needs_context) {
+    p->ncpus = count_cpus();
+    if (p->ncpus < 2 || (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
+        return;
+    for (unsigned nr = 0; nr < 512; nr++) // these three go on as they stand, which a lane cannot do
+        p->lane_calls[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap && nr != SYS_mprotect &&
+                            nr != SYS_madvise;
+    void *at = MAP_FAILED;
+    if (ftruncate(p->lane_fd, SC_LANES * (off_t)STUB_LANE_LEN) == 0)
+        at = mmap(NULL, SC_LANES * STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, p->lane_fd, 0);
+    if (at != MAP_FAILED)
+        p->lanes = at;
+}
+
+void sc_lanes_close(struct sc_platform *p) {
+    sc_lane_leave(p);
+    if (p->lanes)
+        munmap(p->lanes, SC_LANES * STUB_LANE_LEN);
+    if (p->lane_fd >= 0)
+        close(p->lane_fd);
+}
+
+static struct stub_lane *lane_of(const struct sc_as *as) {
+    return (struct stub_lane *)(sc_of(as->base.p)->lanes + (as->lane - 1) * STUB_LANE_LEN);
+}
+
+// [P] No process has it mapped any more.
+void sc_lane_free(struct sc_as *as) {
+    if (!as->lane)
+        return;
+    memset(lane_of(as), 0, STUB_LANE_LEN);
+    sc_of(as->base.p)->lanes_used &= ~(1ull << (as->lane - 1));
+    as->lane = 0;
+}
+
+static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
+    lock_nested(&p->lock);
+    if (~p->lanes_used) {
+        as->lane = (unsigned)__builtin_ctzll(~p->lanes_used) + 1;
+        p->lanes_used |= 1ull << (as->lane - 1);
+    }
+    lock_drop(&p->lock);
+    return as->lane != 0;
+}
+
+// ---- Which sites, which threads --------------------------------------------------------------------------------------
+
+uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr) {
+    const struct sc_platform *p = sc_plat(t);
+    if (!p->lanes || t->internal || nr >= 512 || !p->lane_calls[nr] || atomic_load(&sc_as(t)->shared))
+        return 0;
+    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
+    if (h->ip != ip)
+        *h = (struct sc_heat){.ip = ip};
+    h->calls++;
+    if (h->state == SITE_PATCHED) {
+        if (t->lane_calls++ == 0)
+            t->lane_since = mono_ns();
+        if (t->lane_calls < SC_HOT)
+            return 0;
+        t->lane_hot = mono_ns() - t->lane_since < SC_HOT_NS;
+        t->lane_calls = 0;
+        return 0;
+    }
+    if (h->state != SITE_PLAIN || h->calls < SC_HEAT)
+        return 0;
+    h->state = SITE_TRIED;
+    return ip;
+}
+
+// ---- Patching --------------------------------------------------------------------------------------------------------
+
+static bool read_guest(struct sc_thread *t, void *buf, uint64_t at, size_t len) {
+    struct iovec local = {buf, len}, remote = {(void *)at, len};
+    return plat_memory_raw(t->base.as, false, &local, 1, &remote, 1) == (int64_t)len;
+}
+
+// The jump's reach.
+static bool rel32(uint64_t from, uint64_t to, int32_t *out) {
+    int64_t d = (int64_t)(to - from);
+    *out = (int32_t)d;
+    return d == *out;
+}
+
+static bool make_thunk(const struct sc_platform *p, unsigned char thunk[THUNK_LEN], uint64_t at, const unsigned char *first,
+                       uint64_t ip) {
+    int32_t d;
+    uint64_t lane = p->place.base + stub_header()->lane;
+    if (!rel32(at + 12, ip, &d))
+        return false;
+    memset(thunk, 0xcc, THUNK_LEN);
+    memcpy(thunk, first, 5);
+    memcpy(thunk + 5, "\x48\x8d\x0d", 3); // lea d(%rip), %rcx
+    memcpy(thunk + 8, &d, 4);
+    memcpy(thunk + 12, "\xff\x25\x06\x00\x00\x00", 6); // jmp *6(%rip): the last 8 bytes
+    memcpy(thunk + 24, &lane, 8);
+    return true;
+}
+
+// Is it a jump of ours, of this address space or of the one that it is a copy of?
+static bool is_patched(struct sc_thread *t, const unsigned char *b, uint64_t ip) {
+    unsigned char now[THUNK_LEN], want[THUNK_LEN];
+    int32_t d;
+    if (b[0] != 0xe9)
+        return false;
+    memcpy(&d, b + 1, 4);
+    uint64_t at = ip - 2 + (uint64_t)(int64_t)d;
+    return read_guest(t, now, at, sizeof now) && make_thunk(sc_plat(t), want, at, now, ip) &&
+           memcmp(now, want, sizeof now) == 0;
+}
+
+// The byte before tells most longer instructions that end in the same bytes.
+static bool may_patch(const unsigned char *b, uint8_t before, uint64_t nr) {
+    uint32_t imm;
+    if (memcmp(b, "\x4c\x8b\x4c\x24\x08", 5) == 0)
+        return true;
+    memcpy(&imm, b + 1, 4);
+    return b[0] == 0xb8 && imm == nr && (before & 0xf0) != 0x40 && before != 0x8b && before != 0x8d && before != 0x89;
+}
+
+// A place for a thunk: where in the page, or 0.
+static unsigned find_zeros(const unsigned char page[STUB_PAGE]) {
+    unsigned i = STUB_PAGE;
+    while (i && !page[i - 1])
+        i--;
+    i = (i + THUNK_GAP + 7) & ~7u;
+    return i + THUNK_LEN <= STUB_PAGE ? i : 0;
+}
+
+static bool order(struct sc_thread *t, uint64_t nr, const uint64_t a[6], uint64_t expect) {
+    struct sc_op *o = sc_ops_add(t);
+    if (!o)
+        return false;
+    o->call = (struct host_call){nr, {a[0], a[1], a[2], a[3], a[4], a[5]}};
+    o->expect = expect;
+    return true;
+}
+static bool order_store(struct sc_thread *t, uint64_t page, int prot, uint64_t at, uint64_t word) {
+    return order(t, SYS_mprotect, (uint64_t[6]){page & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)prot, at, word},
+                 STUB_EXPECT_STORE);
+}
+
+static bool order_lane(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct sc_as *as = sc_as(t);
+    uint64_t at = p->place.base + STUB_LANE_AT;
+    if (as->lane)
+        return true;
+    int fd = fcntl(p->lane_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return false;
+    if (!lane_alloc(p, as) ||
+        !order(t, SYS_mmap,
+               (uint64_t[6]){at, STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, SC_STUB_FD,
+                             (as->lane - 1) * STUB_LANE_LEN},
+               STUB_EXPECT_VALUE)) {
+        close(fd);
+        return false;
+    }
+    t->ops[t->nops - 1].fd = fd;
+    as->lane_thread = t;
+    return order(t, SYS_madvise, (uint64_t[6]){at, STUB_LANE_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
+}
+
+static bool order_patch(struct sc_thread *t, uint64_t ip, uint64_t at, const unsigned char *thunk, const unsigned char *b) {
+    const int rw = LINUX_PROT_READ | LINUX_PROT_WRITE, rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
+    unsigned char now[8];
+    uint64_t words[THUNK_LEN / 8], word;
+    int32_t d;
+    if (!rel32(ip - 2, at, &d))
+        return false;
+    memcpy(words, thunk, THUNK_LEN);
+    memcpy(now, b, 8);
+    now[0] = 0xe9; // jmp d
+    memcpy(now + 1, &d, 4);
+    memcpy(&word, now, 8);
+    for (unsigned i = 0; i < THUNK_LEN / 8; i++)
+        if (!order_store(t, at, rw, at + i * 8, words[i]))
+            return false;
+    return order(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rx}, STUB_EXPECT_ZERO) &&
+           order_store(t, ip, rw, ip - 7, word);
+}
+
+static void take_back(struct sc_thread *t, bool lane_too) {
+    struct sc_platform *p = sc_plat(t);
+    sc_ops_clear(t);
+    lock_nested(&p->lock);
+    if (lane_too)
+        sc_lane_free(sc_as(t));
+    lock_drop(&p->lock);
+}
+
+void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t end) {
+    struct sc_thread *t = sc_thread_of(pt);
+    struct sc_platform *p = sc_plat(t);
+    unsigned char page[STUB_PAGE], thunk[THUNK_LEN], b[10]; // b: from one byte before the site's 5 bytes
+    if (!p->lanes || ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(t, b, ip - 8, sizeof b) ||
+        b[6] != 0x0f || b[7] != 0x05)
+        return;
+    LOCKED(&t->lock);
+    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
+    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->nops || h->ip != ip || atomic_load(&sc_as(t)->shared))
+        return;
+    uint64_t ctl = p->place.base + STUB_CTL_AT;
+    bool fresh = !sc_as(t)->lane, done = is_patched(t, b + 1, ip), ok = order_lane(t);
+    if (ok && !done) {
+        unsigned at = may_patch(b + 1, b[0], t->call_nr) && read_guest(t, page, end - STUB_PAGE, STUB_PAGE) ? find_zeros(page)
+                                                                                                          : 0;
+        ok = at && make_thunk(p, thunk, end - STUB_PAGE + at, b + 1, ip) &&
+             order_patch(t, ip, end - STUB_PAGE + at, thunk, b + 1);
+    }
+    ok = ok && order_store(t, ip, LINUX_PROT_READ | LINUX_PROT_EXEC, ctl + offsetof(struct stub_ctl, on), 1);
+    if (ok)
+        h->state = SITE_PATCHED;
+    else
+        take_back(t, fresh);
+}
+
+// ---- A call in the lane ------------------------------------------------------------------------------------------------
+
+static uint32_t lane_state(const struct stub_lane *lane) {
+    return __atomic_load_n(&lane->state, __ATOMIC_SEQ_CST);
+}
+static void set_lane_state(struct stub_lane *lane, uint32_t state) {
+    __atomic_store_n(&lane->state, state, __ATOMIC_SEQ_CST);
+}
+
+void sc_lane_done(struct sc_thread *t, int64_t value) {
+    struct stub_lane *lane = lane_of(sc_as(t));
+    t->lane_value = value;
+    t->lane_done = true;
+    sc_set_state(t, SC_RUNNING);
+    lane->out_addr = t->out_addr;
+    __atomic_store_n(&lane->out_len, t->out_len, __ATOMIC_RELAXED);
+    __atomic_store_n(&lane->value, (uint64_t)value, __ATOMIC_RELAXED);
+    set_lane_state(lane, STUB_LANE_DONE);
+}
+
+void sc_lane_slow(struct sc_thread *t) {
+    if (t->lane_slow)
+        return;
+    t->lane_slow = true;
+    set_lane_state(lane_of(sc_as(t)), STUB_LANE_SLOW);
+}
+
+// ---- Copies that travel with the call ----------------------------------------------------------------------------------
+
+// A path: the thread has copied it with its own rights, as it stands in its own memory.
+int64_t sc_call_string(struct plat_thread *pt, uint64_t src, char *dst, size_t size) {
+    struct sc_thread *t = sc_thread_of(pt);
+    if (call_of != t)
+        return -LINUX_EAGAIN;
+    LOCKED(&t->lock);
+    if (t->state != SC_HELD || t->hold != HOLD_LANE)
+        return -LINUX_EAGAIN;
+    const struct stub_lane *lane = lane_of(sc_as(t));
+    uint32_t len = __atomic_load_n(&lane->str_len, __ATOMIC_RELAXED);
+    bool second = t->call_nr == SYS_newfstatat || t->call_nr == SYS_statx;
+    if (!len || len > STUB_LANE_STR || len > size || src != t->call_args[second])
+        return -LINUX_EAGAIN;
+    memcpy(dst, lane->str, len);
+    const char *nul = memchr(dst, 0, len); // it may have changed
+    return nul ? nul - dst : -LINUX_EAGAIN;
+}
+
+// Calls that change nothing: when the thread cannot copy what they give, they can be made again.
+static bool repeats(uint64_t nr) {
+    return nr == SYS_pread64 || nr == SYS_stat || nr == SYS_lstat || nr == SYS_fstat || nr == SYS_newfstatat || nr == SYS_statx;
+}
+
+// One piece for each call; others are copied at once.
+bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len) {
+    struct sc_thread *t = call_of;
+    if (!t || t->base.as != as || len == 0 || len > STUB_LANE_OUT)
+        return false;
+    LOCKED(&t->lock);
+    if (t->state != SC_HELD || t->hold != HOLD_LANE || t->lane_slow || t->out_len || !repeats(t->call_nr))
+        return false;
+    memcpy(lane_of(sc_as(t))->out, src, len);
+    t->out_addr = dst;
+    t->out_len = len;
+    return true;
+}
+
+void sc_copy_now(struct sc_thread *t, int64_t *value) {
+    if (!t->out_len)
+        return;
+    struct iovec local = {lane_of(sc_as(t))->out, t->out_len}, remote = {(void *)t->out_addr, t->out_len};
+    if (plat_memory_raw(t->base.as, true, &local, 1, &remote, 1) != (int64_t)t->out_len && *value >= 0)
+        *value = -LINUX_EFAULT;
+    t->out_len = 0;
+}
+
+bool sc_lane_come(struct sc_thread *t, uint64_t id) {
+    if (!sc_as(t)->lane)
+        return false;
+    if (t->state == SC_HELD && t->hold == HOLD_LANE) {
+        set_lane_state(lane_of(sc_as(t)), STUB_LANE_FREE);
+        t->hold = HOLD_VALUE;
+        t->id = id;
+        t->call_nr = (uint64_t)-1; // what it stands in is not what it asked for
+        if (t->lane_go)
+            sc_let_go(t);
+        return true;
+    }
+    if (t->state != SC_RUNNING || !t->lane_done || t->to_handler)
+        return false;
+    sc_copy_now(t, &t->lane_value);
+    t->lane_done = false; // it was answered while it was on its way
+    set_lane_state(lane_of(sc_as(t)), STUB_LANE_FREE);
+    sc_send(sc_plat(t), id, t->lane_value);
+    return true;
+}
+
+// ---- Watching --------------------------------------------------------------------------------------------------------
+
+void sc_lane_warm(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct sc_as *as = sc_as(t), *expected = NULL;
+    if (!t->lane_hot)
+        return;
+    t->lane_hot = false;
+    if (!as->lane || (as->watch_skip && as->watch_skip--) || atomic_exchange(&p->watched, true))
+        return;
+    lock_take(&p->lock);
+    as->holds++;
+    lock_drop(&p->lock);
+    atomic_compare_exchange_strong(&p->to_watch, &expected, as);
+    if (sc_wake_idle(p) || !(as = atomic_exchange(&p->to_watch, NULL)))
+        return;
+    lock_take(&p->lock);
+    sc_as_drop(as);
+    lock_drop(&p->lock);
+    atomic_store(&p->watched, false);
+}
+
+static void watch_end(struct sc_platform *p) {
+    __atomic_store_n(&lane_of(watching)->watched, 0, __ATOMIC_SEQ_CST);
+    // Little came of it: other work of the host has the cores. Next time later.
+    watching->watch_pause = taken < SC_HOT ? watching->watch_pause * 2 + 1 : 0;
+    if (watching->watch_pause > SC_MAX_PAUSE)
+        watching->watch_pause = SC_MAX_PAUSE;
+    watching->watch_skip = watching->watch_pause;
+    taken = 0;
+    lock_take(&p->lock);
+    sc_as_drop(watching);
+    lock_drop(&p->lock);
+    watching = NULL;
+    atomic_store(&p->watched, false);
+}
+
+// The call that this watcher has taken last sleeps: its thread must not wait for it awake.
+static bool sleeps(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    bool held = t->base.as == &watching->base && t->state == SC_HELD && t->hold == HOLD_LANE;
+    if (held)
+        sc_lane_slow(t);
+    return held;
+}
+
+static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *lane, struct plat_event *ev) {
+    uint32_t req = STUB_LANE_REQ;
+    LOCKED(&t->lock);
+    if (t->base.as != &watching->base || t->state != SC_RUNNING || t->intr_sent || t->intr_wanted || t->to_handler ||
+        t->doomed || atomic_load(&watching->shared) ||
+        !__atomic_compare_exchange_n(&lane->state, &req, STUB_LANE_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return false;
+    uint32_t nr = __atomic_load_n(&lane->nr, __ATOMIC_RELAXED);
+    if (nr >= 512 || !p->lane_calls[nr]) {
+        set_lane_state(lane, STUB_LANE_REFUSED);
+        return false;
+    }
+    taken++;
+    sc_hold(t, 0, HOLD_LANE);
+    call_of = t;
+    *ev = (struct plat_event){.kind = PLAT_SYSCALL, .thread = &t->base, .owner = atomic_load(&t->base.owner)};
+    ev->call.nr = t->call_nr = nr;
+    for (unsigned i = 0; i < 6; i++)
+        ev->call.args[i] = __atomic_load_n(&lane->args[i], __ATOMIC_RELAXED);
+    t->call_args[0] = ev->call.args[0];
+    t->call_args[1] = ev->call.args[1];
+    return true;
+}
+
+void sc_lane_call_over(void) {
+    call_of = NULL;
+}
+
+void sc_lane_leave(struct sc_platform *p) {
+    if (!watching)
+        watching = atomic_exchange(&p->to_watch, NULL);
+    if (watching)
+        watch_end(p);
+}
+
+// No host call while it watches: the clock is in the vDSO.
+bool sc_lane_watch(struct sc_platform *p, struct plat_event *ev) {
+    if (!watching && atomic_load(&p->to_watch))
+        watching = atomic_exchange(&p->to_watch, NULL);
+    if (!watching)
+        return false;
+    struct sc_thread *t = watching->lane_thread;
+    struct stub_lane *lane = lane_of(watching);
+    if (!sleeps(t)) {
+        __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);
+        uint64_t until = mono_ns() + SC_WATCH_NS;
+        for (unsigned i = 1; !atomic_load(&p->attention); i++) {
+            if (lane_state(lane) == STUB_LANE_REQ && take(p, t, lane, ev))
+                return true;
+            if (i % 64 == 0 &&
+                (!__atomic_load_n(&lane->watched, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
+                  sc_nobody_listens(p) || mono_ns() > until))
+                break;
+            __builtin_ia32_pause();
+        }
+    }
+    watch_end(p);
+    return false;
+}

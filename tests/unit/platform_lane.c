@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fast lane of the seccomp platform, as the sentry sees it: nothing. Patched sites give the same calls, values,
+// interrupts and forks as others; what the guest does to its lane harms itself alone. Small guest programs, in a text
+// that is offered for patching; a few waiters, so that one of them can watch. Whether a call went by the lane depends
+// on the host's scheduler, so every test is right either way.
+#include "abi/errno.h"
+#include "platform/stub/layout.h"
+#include "tests/unit/platform_guest.h"
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+// r14: calls to make. Each call's number is 110, with rbx as its first argument and a known value in each register that
+// a call keeps; wrong ones are counted in r13. At the end: write(wrong, flags before ^ after).
+#define LOOP_BODY                                                                                                      \
+    "mov %rbx, %rdi\n mov $2, %esi\n mov $3, %edx\n mov $4, %r10d\n mov $5, %r8d\n mov $6, %r9d\n"                     \
+    "mov $-1, %eax\n add $1, %eax\n pushfq\n pop %rbp\n"                                                                \
+    "mov $110, %eax\n syscall\n"                                                                                       \
+    "mov %rax, %r12\n pushfq\n pop %rcx\n xor %rbp, %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"                        \
+    "cmp %rbx, %rdi\n jne 9f\n cmp $2, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $4, %r10\n jne 9f\n"                \
+    "cmp $5, %r8\n jne 9f\n cmp $6, %r9\n jne 9f\n lea 7(%rbx), %rcx\n cmp %rcx, %r12\n jne 9f\n"
+GUEST(same, "1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
+            "9: inc %r13\n jmp 8b\n");
+GUEST(forking, "mov $20000, %r14d\n 1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\n"
+               "mov $57, %eax\n syscall\n mov $20000, %r14d\n mov $100, %ebx\n"
+               "2: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 2b\n"
+               "8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n 9: inc %r13\n jmp 8b\n");
+// Counts in rbx and never ends; `hostile` also writes to the lane at r12, as the random number in r14 says.
+GUEST(endless, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n jmp 1b\n");
+GUEST(hostile, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n imul $1664525, %r14, %r14\n"
+               "add $1013904223, %r14\n mov %r14, %rcx\n shr $40, %rcx\n and $7, %ecx\n test $0x7000000, %r14\n jne 1b\n"
+               "mov %r14, %rax\n shr $33, %rax\n and $7, %eax\n mov %eax, (%r12)\n mov %rax, 72(%r12,%rcx,8)\n jmp 1b\n");
+// stat(rbx) into rsi, for ever; the answers are counted: r12 those that are -EFAULT, r13 the others.
+GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n cmp $-14, %rax\n jne 2f\n inc %r12\n jmp 1b\n"
+                 "2: inc %r13\n mov (%r15), %rax\n cmp %rax, %r14\n jne 3f\n jmp 1b\n"
+                 "3: mov $1, %eax\n syscall\n jmp 3b\n");
+
+__asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room for thunks
+
+// ---- Waiters -----------------------------------------------------------------------------------------------------------
+
+struct server {
+    struct platform *p;
+    pthread_t threads[3];
+    pthread_mutex_t lock;
+    _Atomic int ended, bad, interrupts;
+    _Atomic unsigned long calls;
+    int64_t wrong;               // what the last program that ended has said
+    struct plat_thread *last;    // held since
+    uint64_t last_rbx;
+    _Atomic int stop_at_interrupt; // hold at the next interrupt
+    struct plat_thread *child;
+    struct plat_as *child_as;
+    bool dead;
+};
+
+static void fork_guest(struct server *s, const struct plat_event *ev) {
+    struct plat_thread *child;
+    struct plat_as *as;
+    struct lx_regs regs;
+    if (plat_clone(ev->thread, 0, &child, &as) || plat_get_regs(child, &regs)) {
+        s->bad++;
+        return;
+    }
+    plat_set_owner(child, s);
+    regs.rax = 0;
+    plat_set_regs(child, &regs);
+    s->child = child;
+    s->child_as = as;
+    plat_flush(ev->thread);
+}
+
+static void serve_call(struct server *s, const struct plat_event *ev) {
+    if (ev->call.hot)
+        plat_hot_text(ev->thread, ev->call.hot, GUEST_CODE, GUEST_CODE + 4096);
+    s->calls++;
+    switch (ev->call.nr) {
+    case 110:
+        if ((ev->call.args[1] != 2 || ev->call.args[5] != 6) && s->wrong >= 0)
+            s->bad++;
+        plat_answer(ev->thread, (int64_t)ev->call.args[0] + 7);
+        break;
+    case 4: {
+        char name[64];
+        uint64_t word = 0x1122334455667788;
+        int64_t n = plat_call_string(ev->thread, uaddr(ev->call.args[0]), name, sizeof name);
+        if (n == -LINUX_EAGAIN)
+            n = plat_copy_in(plat_thread_as(ev->thread), name, uaddr(ev->call.args[0]), 6) == 6 ? 5 : -LINUX_EFAULT;
+        if (n == 5 && name[0] && memcmp(name, "/name", 6)) // (the test writes it while the guest runs)
+            s->bad++;
+        if (n >= 0 && plat_copy_out(plat_thread_as(ev->thread), uaddr(ev->call.args[1]), &word, 8) != 8)
+            n = -LINUX_EFAULT;
+        plat_answer(ev->thread, n < 0 ? n : 0);
+        break;
+    }
+    case 57:
+        fork_guest(s, ev);
+        break;
+    case 1:
+        s->wrong += (int64_t)ev->call.args[0];
+        s->last = ev->thread;
+        s->ended++;
+        break;
+    default:
+        plat_answer(ev->thread, -LINUX_ENOSYS);
+    }
+}
+
+static void *serve(void *arg) {
+    struct server *s = arg;
+    struct plat_event ev;
+    while (plat_wait(s->p, &ev) == 0) {
+        struct lx_regs regs;
+        switch (ev.kind) {
+        case PLAT_SYSCALL:
+            serve_call(s, &ev);
+            break;
+        case PLAT_INTERRUPT:
+            s->interrupts++;
+            plat_get_regs(ev.thread, &regs);
+            if (regs.rip < GUEST_CODE || regs.rip >= GUEST_CODE + 4096) // never in the stub
+                s->bad++;
+            s->last_rbx = regs.rbx;
+            s->last = ev.thread;
+            if (s->stop_at_interrupt)
+                s->ended++;
+            else
+                plat_resume(ev.thread);
+            break;
+        case PLAT_OPS_DONE:
+            if (ev.result)
+                s->bad++;
+            plat_resume(s->child);
+            plat_answer(ev.thread, 1);
+            break;
+        case PLAT_DEATH:
+        case PLAT_FAULT:
+            s->dead = true;
+            s->ended++;
+            break;
+        default:
+            break;
+        }
+    }
+    return NULL;
+}
+
+static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
+    static struct server s;
+    char why[256];
+    struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context()};
+    s = (struct server){0};
+    assert_int_equal(plat_open(&config, &s.p, why, sizeof why), 0);
+    guest_start_with(g, s.p, at, more);
+    plat_set_owner(g->t, &s);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&s.threads[i], NULL, serve, &s), 0);
+    return &s;
+}
+
+static void until_ended(struct server *s, int n) {
+    for (int i = 0; i < 20000 && s->ended < n; i++)
+        usleep(1000);
+    assert_true(s->ended >= n);
+}
+
+static void finish(struct guest *g, struct server *s) {
+    unsigned threads, spaces;
+    plat_shutdown(s->p);
+    for (int i = 0; i < 3; i++)
+        pthread_join(s->threads[i], NULL);
+    guest_end(g);
+    if (s->child) {
+        plat_thread_destroy(s->child);
+        plat_as_put(s->child_as);
+    }
+    plat_count(s->p, &threads, &spaces);
+    assert_int_equal(threads + spaces, 0);
+    plat_close(s->p);
+}
+
+// ---- Tests -------------------------------------------------------------------------------------------------------------
+
+static void test_same_results(void **state) {
+    struct guest g;
+    struct server *s = start(&g, GUEST_AT(same), (struct lx_regs){.r14 = 100000});
+    until_ended(s, 1);
+    unsigned char text[4096];
+    assert_int_equal(plat_copy_in(g.as, text, uaddr(GUEST_CODE), 4096), 4096);
+    unsigned changed = 0;
+    for (unsigned i = 0; i < 3072; i++)
+        changed += text[i] != (unsigned char)guest_code[i];
+    assert_in_range(changed, sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0, 5 + 32); // it was really tried; a jump and a thunk
+    assert_int_equal(s->wrong, 0);
+    assert_int_equal(s->bad, 0);
+    finish(&g, s);
+}
+
+static void test_interrupts(void **state) {
+    struct guest g;
+    struct server *s = start(&g, GUEST_AT(same), (struct lx_regs){.r14 = 30000});
+    for (unsigned i = 0; !s->ended && i < 100000; i++) {
+        plat_interrupt(g.t);
+        usleep(i % 8 ? 20 : 500);
+    }
+    assert_int_equal(s->wrong, 0);
+    assert_int_equal(s->bad, 0);
+    assert_true(s->interrupts > 0);
+    finish(&g, s);
+}
+
+static void test_fork(void **state) {
+    struct guest g;
+    struct server *s = start(&g, GUEST_AT(forking), (struct lx_regs){0});
+    until_ended(s, 2);
+    assert_int_equal(s->wrong, 0);
+    assert_int_equal(s->bad, 0);
+    finish(&g, s);
+}
+
+static void test_copies(void **state) {
+    struct guest g;
+    struct server *s = start(&g, GUEST_AT(stat_loop), (struct lx_regs){.rbx = GUEST_DATA + 64, .r14 = 0x1122334455667788});
+    for (int i = 0; i < 1000 && plat_copy_out(g.as, uaddr(GUEST_DATA + 64), "/name", 6) != 6; i++)
+        usleep(1000); // until the page is there
+    usleep(200000);
+    s->stop_at_interrupt = 1;
+    plat_interrupt(g.t);
+    until_ended(s, 1);
+    struct lx_regs regs;
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_true(regs.r13 > 0);
+    assert_int_equal(s->bad, 0);
+    regs.rbx = 0x1000; // no such place: each call is to say so
+    regs.r12 = regs.r13 = 0;
+    regs.rip = GUEST_AT(stat_loop);
+    assert_int_equal(plat_set_regs(g.t, &regs), 0);
+    s->ended = 0;
+    plat_resume(g.t);
+    usleep(100000);
+    plat_interrupt(g.t);
+    until_ended(s, 1);
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_true(regs.r12 > 0 && regs.r13 == 0);
+    regs.rbx = GUEST_DATA + 64;
+    regs.r15 = 0x1000; // nor to write to
+    regs.r12 = regs.r13 = 0;
+    regs.rip = GUEST_AT(stat_loop);
+    assert_int_equal(plat_set_regs(g.t, &regs), 0);
+    s->ended = 0;
+    plat_resume(g.t);
+    usleep(100000);
+    plat_interrupt(g.t);
+    until_ended(s, 1);
+    assert_int_equal(plat_get_regs(g.t, &regs), 0);
+    assert_true(regs.r12 > 0 && regs.r13 == 0 && regs.rdi == GUEST_DATA + 64 && !s->dead);
+    finish(&g, s);
+}
+
+// It may die of it, or be given nonsense; nothing else happens, and everything is given back.
+static void test_scribbled_lane(void **state) {
+    for (unsigned round = 0; round < 10; round++) {
+        struct guest g;
+        struct server *s = start(&g, GUEST_AT(endless), (struct lx_regs){0});
+        s->wrong = -1;
+        usleep(30000);
+        s->stop_at_interrupt = 1;
+        plat_interrupt(g.t);
+        until_ended(s, 1);
+        struct lx_regs regs;
+        const struct plat_layout *l = plat_layout(s->p);
+        assert_int_equal(plat_get_regs(g.t, &regs), 0);
+        regs.r12 = l->reserved[0].start + STUB_LANE_AT;
+        regs.r14 = round * 77777 + 1;
+        regs.rip = GUEST_AT(hostile);
+        assert_int_equal(plat_set_regs(g.t, &regs), 0);
+        s->ended = 0;
+        s->stop_at_interrupt = 0;
+        plat_resume(g.t);
+        for (int i = 0; i < 50 && !s->dead; i++) {
+            usleep(1000);
+            plat_interrupt(g.t);
+        }
+        finish(&g, s);
+    }
+}
+
+// The thread goes away while it calls, at any moment.
+static void test_destroyed(void **state) {
+    for (unsigned round = 0; round < 20; round++) {
+        struct guest g;
+        struct server *s = start(&g, GUEST_AT(endless), (struct lx_regs){0});
+        s->wrong = -1;
+        usleep(5000 + round * 777);
+        s->stop_at_interrupt = 1;
+        plat_interrupt(g.t);
+        until_ended(s, 1);
+        finish(&g, s);
+    }
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_results), cmocka_unit_test(test_interrupts),     cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_copies),       cmocka_unit_test(test_scribbled_lane), cmocka_unit_test(test_destroyed),
+    };
+    char why[256] = "";
+    struct platform *p;
+    struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context()};
+    alarm(110);
+    if (getenv("TEST"))
+        cmocka_set_test_filter(getenv("TEST"));
+    if (plat_open(&config, &p, why, sizeof why)) {
+        printf("skipped: %s\n", why);
+        return 77;
+    }
+    plat_close(p);
+    return cmocka_run_group_tests_name("platform lane", tests, NULL, NULL);
+}
