@@ -38,9 +38,10 @@ __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room f
 
 // ---- Waiters -----------------------------------------------------------------------------------------------------------
 
+#define WAITERS 4 // two that listen, two that watch
 struct server {
     struct platform *p;
-    pthread_t threads[3];
+    pthread_t threads[WAITERS];
     pthread_mutex_t lock;
     _Atomic int ended, bad, interrupts;
     _Atomic unsigned long calls;
@@ -152,7 +153,7 @@ static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
     assert_int_equal(plat_open(&config, &s.p, why, sizeof why), 0);
     guest_start_with(g, s.p, at, more);
     plat_set_owner(g->t, &s);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < WAITERS; i++)
         assert_int_equal(pthread_create(&s.threads[i], NULL, serve, &s), 0);
     return &s;
 }
@@ -166,7 +167,7 @@ static void until_ended(struct server *s, int n) {
 static void finish(struct guest *g, struct server *s) {
     unsigned threads, spaces;
     plat_shutdown(s->p);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < WAITERS; i++)
         pthread_join(s->threads[i], NULL);
     guest_end(g);
     if (s->child) {
