@@ -58,11 +58,11 @@ struct server {
     pthread_mutex_t lock;
     _Atomic int ended, bad, interrupts;
     _Atomic unsigned long calls;
-    bool limit_later;
-    bool limited;                  // the guest's process may not grow
+    _Atomic bool limit_later;
+    _Atomic bool limited;               // the guest's process may not grow
     unsigned refused;              // of maps by a patched site
     unsigned maps, proposals;      // calls of mmap; those that a patched site made as it wished
-    int64_t wrong;               // what the last program that ended has said
+    _Atomic int64_t wrong;       // what the last program that ended has said
     struct plat_thread *last;    // held since
     uint64_t last_rbx;
     _Atomic int stop_at_interrupt; // hold at the next interrupt
