@@ -41,6 +41,7 @@
 #define SC_HOT      32
 #define SC_HOT_NS   4000000 // a call may cost 100 us here when it has to wake another core
 #define SC_WATCH_NS 100000
+#define SC_WATCH_MOST_NS 1000000
 #define SC_MAX_PAUSE 1023 // times SC_HOT calls
 #define THUNK_LEN   32
 #define THUNK_GAP   64 // zeros that may still belong to the program
@@ -477,18 +478,28 @@ static bool goes_on(struct sc_thread *t) {
     return false;
 }
 
+// Has the thread made no call for too long? Time in which it cannot, since the sentry holds it by a call that went
+// another way, does not count; but not for ever.
+static bool is_over(struct sc_platform *p, uint64_t start, uint64_t *until, uint64_t *last) {
+    uint64_t now = mono_ns();
+    if (atomic_load(&p->nrunning) == 0)
+        *until += now - *last;
+    *last = now;
+    return now > *until || now > start + SC_WATCH_MOST_NS;
+}
+
 // No host call while it spins: the clock is in the vDSO.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
     struct sc_thread *t = watching->lane_thread;
     struct stub_lane *lane = lane_of(watching);
     if (goes_on(t)) {
         __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);
-        uint64_t until = mono_ns() + SC_WATCH_NS;
+        uint64_t start = mono_ns(), last = start, until = start + SC_WATCH_NS;
         for (unsigned i = 1;; i++) {
             if (lane_state(lane) == STUB_LANE_REQ && take(p, t, lane, ev))
                 return true;
             if (i % 64 == 0 && (!__atomic_load_n(&lane->watched, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
-                                atomic_load(&p->closed) || mono_ns() > until))
+                                atomic_load(&p->closed) || is_over(p, start, &until, &last)))
                 break;
             __builtin_ia32_pause();
         }
