@@ -74,15 +74,14 @@ static void split_cpus(const cpu_set_t *all, cpu_set_t half[SC_WATCHERS]) {
 
 void sc_lanes_open(struct sc_platform *p, const bool *needs_context) {
     cpu_set_t all;
-    if (sched_getaffinity(0, sizeof all, &all) || CPU_COUNT(&all) < 2 ||
-        (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
+    if (sched_getaffinity(0, sizeof all, &all) || (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
         return;
     p->ncpus = (unsigned)CPU_COUNT(&all);
     cpu_set_t half[SC_WATCHERS];
     split_cpus(&all, half);
     for (int i = 0; i < SC_WATCHERS; i++)
         p->watchers[i].cpus = half[i];
-    for (unsigned nr = 0; nr < 512; nr++) // these three go on as they stand, which a lane cannot do
+    for (unsigned nr = 0; nr < 512 && p->ncpus > 1; nr++) // these three go on as they stand, which a lane cannot do
         p->lane_calls[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap && nr != SYS_mprotect &&
                             nr != SYS_madvise;
     void *at = MAP_FAILED;
@@ -509,7 +508,7 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
 }
 
 bool sc_watcher_begin(struct sc_platform *p) {
-    unsigned n = p->lanes ? atomic_fetch_add(&p->nwaiters, 1) : 0;
+    unsigned n = p->lanes && p->ncpus > 1 ? atomic_fetch_add(&p->nwaiters, 1) : 0;
     if (n < SC_LISTENERS || n >= SC_LISTENERS + SC_WATCHERS)
         return false;
     me = &p->watchers[n - SC_LISTENERS];
