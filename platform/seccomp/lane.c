@@ -123,12 +123,17 @@ static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
 
 // ---- Which sites, which threads --------------------------------------------------------------------------------------
 
+// Sites that fall on one entry push each other out.
+static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
+    return &t->heat[ip * 0x9e3779b97f4a7c15ull >> 32 & (SC_SITES - 1)];
+}
+
 uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
     bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake, not for the lane
     if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || atomic_load(&sc_as(t)->shared))
         return 0;
-    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
+    struct sc_heat *h = heat_of(t, ip);
     if (h->ip != ip)
         *h = (struct sc_heat){.ip = ip};
     h->calls += calls;
@@ -279,7 +284,7 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
         b[6] != 0x0f || b[7] != 0x05)
         return;
     LOCKED(&t->lock);
-    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
+    struct sc_heat *h = heat_of(t, ip);
     if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->nops || h->ip != ip || atomic_load(&sc_as(t)->shared))
         return;
     uint64_t ctl = p->place.base + STUB_CTL_AT;

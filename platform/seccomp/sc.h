@@ -42,7 +42,7 @@
 #define SC_POOL       2 // clean processes kept ready
 #define SC_MAX_TID    4194304 // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST       32
-#define SC_SITES      16 // call sites of a thread that are counted
+#define SC_SITES      64 // call sites of a thread that are counted; a power of two
 #define SC_HEAT       64 // calls from a site before it is patched
 #define SC_LANES      64 // one bit each in sc_platform.lanes_used
 #define SC_LISTENERS  2  // waiters that must be there before others become watchers
