@@ -89,21 +89,25 @@ stub_child_entry:
 #define REQ_SPINS   1000                // 25 us: a watcher that runs needs less than 1
 #define TAKEN_SPINS 5000
 
-        .globl lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
+        .globl lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
         .globl lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
-        .hidden lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
+        .hidden lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
         .hidden lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
         .p2align 6
-lane_begin:
+lane_off:
+        leaq    -2(%r11), %rcx
+        jmp     *%rcx
+lane_begin:                             // With several threads CTL_ON is 0, and then nothing is touched that they share.
+        movq    %rcx, %r11
+        movq    CTL_ON, %rcx
+        jrcxz   lane_off
         movq    %rax, CTL_NR
 lane_nr_saved:
-        movq    %rcx, CTL_RET
+        movq    %r11, CTL_RET
         lahf
         seto    %al
         movq    %rax, CTL_FLAGS
 lane_saved:
-        cmpl    $0, CTL_ON
-        je      lane_plain
         movl    CTL_NR, %eax
         cmpl    $9, %eax
         je      lane_map

@@ -182,7 +182,7 @@ static long report_call(unsigned index, const struct info *si, const struct cont
 // ---- The fast lane, interrupted: the frame is set to before or behind the call's own instruction, as if there were no lane
 
 #define HIDDEN __attribute__((visibility("hidden")))
-extern const char lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
+extern const char lane_off[] HIDDEN, lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
     lane_post[] HIDDEN, lane_posted[] HIDDEN, lane_got[] HIDDEN, lane_copied[] HIDDEN, lane_plain[] HIDDEN, lane_end[] HIDDEN,
     lane_map_saved[] HIDDEN, lane_mapped[] HIDDEN, lane_map_valued[] HIDDEN, lane_map_end[] HIDDEN;
 
@@ -235,10 +235,10 @@ static void lane_undo(struct context *c) {
         lane_undo_map(c, ctl);
         return;
     }
-    if (in_lane(c, lane_begin, lane_saved)) { // rcx and the flags are as they came
-        if (!in_lane(c, lane_begin, lane_nr_saved))
+    if (in_lane(c, lane_off, lane_saved)) { // the flags are as they came, and the site is in rcx or r11
+        if (in_lane(c, lane_nr_saved, lane_saved))
             c->rax = ctl->nr;
-        c->rip = c->rcx - 2;
+        c->rip = (c->rip == (uint64_t)lane_begin ? c->rcx : c->r11) - 2;
         return;
     }
     if (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied)) {
@@ -272,7 +272,7 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
-    if (in_lane(c, lane_begin, lane_end) || in_gate(c)) {
+    if (in_lane(c, lane_off, lane_end) || in_gate(c)) {
         if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
             return;
         if (signo == SIG_INTR)
