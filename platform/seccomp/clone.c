@@ -129,6 +129,8 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
 
 static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     LOCKED(&t->lock);
+    if (flags & CLONE_VM)
+        t->lane_on = false; // before it makes the clone, the stub switches its patched sites off
     return order_clone(t, child, flags);
 }
 

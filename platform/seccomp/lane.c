@@ -24,7 +24,7 @@
 // wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is HELD, and a call of one to
 // which a signal is under way is not taken.
 //
-// LIMIT: a guest that reads its own text sees the jump. An address space that has had a second thread has no lane.
+// LIMIT: a guest that reads its own text sees the jump. While an address space has a second thread (or vfork child) it has no lane.
 // When the host refuses to make text writable for the moment (strict overcommit), the process ends.
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -123,6 +123,10 @@ static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
 
 // ---- Which sites, which threads --------------------------------------------------------------------------------------
 
+static bool alone(const struct sc_as *as) {
+    return atomic_load(&as->nthreads) == 1;
+}
+
 // Sites that fall on one entry push each other out.
 static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
     return &t->heat[ip * 0x9e3779b97f4a7c15ull >> 32 & (SC_SITES - 1)];
@@ -131,13 +135,13 @@ static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
 uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
     bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake, not for the lane
-    if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || atomic_load(&sc_as(t)->shared))
+    if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || !alone(sc_as(t)))
         return 0;
     struct sc_heat *h = heat_of(t, ip);
     if (h->ip != ip)
         *h = (struct sc_heat){.ip = ip};
     h->calls += calls;
-    if (h->state == SITE_PATCHED) {
+    if (h->state == SITE_PATCHED && t->lane_on) {
         if (memory)
             return 0;
         if (t->lane_calls++ == 0)
@@ -148,6 +152,8 @@ uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned ca
         t->lane_calls = 0;
         return 0;
     }
+    if (h->state == SITE_PATCHED) // there was another thread for a while: to be switched on again
+        return h->calls % SC_HEAT ? 0 : ip;
     if (h->state != SITE_PLAIN || h->calls < SC_HEAT)
         return 0;
     h->state = SITE_TRIED;
@@ -230,6 +236,7 @@ static bool order_lane(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct sc_as *as = sc_as(t);
     uint64_t at = p->place.base + STUB_LANE_AT;
+    atomic_store(&as->lane_thread, t);
     if (as->lane)
         return true;
     int fd = fcntl(p->lane_fd, F_DUPFD_CLOEXEC, 3);
@@ -244,7 +251,6 @@ static bool order_lane(struct sc_thread *t) {
         return false;
     }
     t->ops[t->nops - 1].fd = fd;
-    as->lane_thread = t;
     return order(t, SYS_madvise, (uint64_t[6]){at, STUB_LANE_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
 }
 
@@ -285,7 +291,8 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
         return;
     LOCKED(&t->lock);
     struct sc_heat *h = heat_of(t, ip);
-    if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->nops || h->ip != ip || atomic_load(&sc_as(t)->shared))
+    if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->nops || h->ip != ip ||
+        !alone(sc_as(t)))
         return;
     uint64_t ctl = p->place.base + STUB_CTL_AT;
     bool fresh = !sc_as(t)->lane, done = is_patched(t, b + 1, ip), ok = order_lane(t);
@@ -298,10 +305,12 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
     const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
     ok = ok && order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, slot), sc_slot_addr(t)) &&
          order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, on), 1);
-    if (ok)
+    if (ok) {
         h->state = SITE_PATCHED;
-    else
+        t->lane_on = true;
+    } else {
         take_back(t, fresh);
+    }
 }
 
 // ---- A call in the lane ------------------------------------------------------------------------------------------------
@@ -449,7 +458,7 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
     uint32_t req = STUB_LANE_REQ;
     LOCKED(&t->lock);
     if (t->base.as != &watching->base || t->state != SC_RUNNING || t->intr_sent || t->intr_wanted || t->to_handler ||
-        t->doomed || atomic_load(&watching->shared) ||
+        t->doomed || !alone(watching) ||
         !__atomic_compare_exchange_n(&lane->state, &req, STUB_LANE_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     uint32_t nr = __atomic_load_n(&lane->nr, __ATOMIC_RELAXED);
@@ -494,7 +503,7 @@ static bool is_over(struct sc_platform *p, uint64_t start, uint64_t *until, uint
 
 // No host call while it spins: the clock is in the vDSO.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
-    struct sc_thread *t = watching->lane_thread;
+    struct sc_thread *t = atomic_load(&watching->lane_thread);
     struct stub_lane *lane = lane_of(watching);
     if (goes_on(t)) {
         __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);

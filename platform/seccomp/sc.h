@@ -81,13 +81,14 @@ struct sc_proc {
 struct sc_as {
     struct plat_as base;
     _Atomic unsigned lane;         // its number plus one; 0: none (lane.c)
-    struct sc_thread *lane_thread; // whose
+    _Atomic(struct sc_thread *) lane_thread; // whose
     unsigned watch_pause;          // the watcher's
     _Atomic unsigned watch_skip;   // so many times it is not to be watched
     struct list procs;             // [P]
     unsigned holds;                // [P] the sentry's references count as one, each thread and process as one
     uint64_t slots[SC_SLOT_WORDS]; // [P] in use
     _Atomic bool shared;           // has, or has had, more than one thread
+    _Atomic unsigned nthreads;     // host threads that are there, to come, or not known to be gone
     struct list ranges;            // [P] order.c
 };
 
@@ -147,6 +148,7 @@ struct sc_thread {
     unsigned proposals; // that came by the handler
     uint64_t lane_since;
     unsigned lane_calls; // from patched sites, by notification, since then
+    bool lane_on;        // its process uses patched sites, as far as we know
     bool lane_hot;       // somebody should watch its lane
     bool lane_slow;      // HOLD_LANE: it was told to come for its value
     bool lane_go;        // HOLD_LANE: it is to be let go when it comes

@@ -138,6 +138,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     struct sc_thread *t = proc && !proc->dead ? take_free(p) : NULL;
     if (t) {
         as->holds++;
+        atomic_fetch_add(&as->nthreads, 1);
         list_add_tail(&proc->threads, &t->proc_link);
         proc->nlive++;
     }
@@ -167,7 +168,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->lane_calls = t->proposals = 0;
     t->proposed = false;
     t->out_len = 0;
-    t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
+    t->lane_on = t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -180,6 +181,7 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->park_link);
     t->proc = NULL;
     as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
+    atomic_fetch_sub(&as->nthreads, 1);
     if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead) // it never started
         sc_proc_drop(proc);
     sc_as_drop(as);
