@@ -523,7 +523,9 @@ static void test_interrupt(void **state) {
         plat_interrupt(g.t);
         wait_event(&g);
         while (g.ev.kind == PLAT_INTERRUPT && i % 2 && plat_get_regs(g.t, &regs) == 0 && regs.rbx == 0) {
-            plat_resume(g.t);
+            plat_resume(g.t); // it has not run yet; the two requests may have been one event
+            usleep(200);
+            plat_interrupt(g.t);
             wait_event(&g);
         }
         assert_int_equal(g.ev.kind, PLAT_INTERRUPT);
@@ -811,7 +813,8 @@ static void test_jump_into_stub(void **state) {
     const struct plat_range *stub = &plat_layout(*state)->reserved[0];
     guest_start(&peer, *state, GUEST_AT(loop_value));
     wait_call(&peer, 110);
-    for (uint64_t at = stub->start; at < stub->start + 4096; at += at < stub->start + 2048 ? 1 : 97) {
+    // Every third byte, others in each run (escape's A04 takes them all).
+    for (uint64_t at = stub->start + (uint64_t)getpid() % 3; at < stub->start + 4096; at += at < stub->start + 3072 ? 3 : 97) {
         struct guest g;
         struct lx_regs regs;
         guest_start(&g, *state, GUEST_AT(loop_context));
