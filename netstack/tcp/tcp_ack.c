@@ -110,10 +110,11 @@ static bool spurious(const struct tcp *t, const struct tcp_seg *g, bool advanced
 static void congestion(struct tcp *t, const struct tcp_seg *g, bool advanced, const struct tcp_delivery *d) {
     if (spurious(t, g, advanced))
         tcp_cc_undo(t);
-    if (t->ca >= CA_CWR && seq_le(t->high_seq, t->snd_una))
+    bool left = t->ca >= CA_CWR && seq_le(t->high_seq, t->snd_una);
+    if (left)
         leave_recovery(t);
-    if (t->ecn_ok && (g->flags & TCP_ECE) && advanced && t->ca < CA_CWR) {
-        tcp_cc_enter(t, CA_CWR);  // RFC 3168 6.1.2
+    if (t->ecn_ok && (g->flags & TCP_ECE) && t->ca < CA_CWR && seq_lt(t->high_seq, t->snd_una)) {
+        tcp_cc_enter(t, CA_CWR);  // RFC 3168 6.1.2: once for a window of data
         t->ecn_cwr = true;
     }
     if (t->lost > t->retrans && t->ca < CA_RECOVERY)
@@ -122,7 +123,7 @@ static void congestion(struct tcp *t, const struct tcp_seg *g, bool advanced, co
         t->ca = t->sacked || t->dupacks ? CA_DISORDER : CA_OPEN;
     if (t->ca == CA_RECOVERY || t->ca == CA_CWR)
         tcp_cc_prr(t, d->delivered, t->lost > t->retrans);
-    else if (d->delivered > 0)
+    else if (advanced && !left)  // RFC 3042 2: duplicates do not open the window
         tcp_cc_acked(t, d->delivered);
 }
 

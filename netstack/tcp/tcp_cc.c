@@ -97,6 +97,7 @@ void tcp_cc_init(struct tcp *t) {
     t->cc->init(t);
     t->cwnd = 10 * t->mss;  // RFC 6928
     t->ssthresh = CWND_MAX;
+    t->high_seq = t->snd_una;
     t->ca = CA_OPEN;
 }
 

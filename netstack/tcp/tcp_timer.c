@@ -98,8 +98,8 @@ static void rto_timeout(struct tcp *t) {
     }
     if (!t->sack_ok)
         t->sacked = t->dupacks = 0;
-    tcp_cc_enter(t, CA_LOSS);
     suspect_black_hole(t);
+    tcp_cc_enter(t, CA_LOSS);
     tcp_ranges_all_lost(t);
     t->backoff++;
     // The timer measures the first; cwnd is one segment, which is the first lost range.

@@ -12,7 +12,7 @@
 #define MAX_WORDS 40
 #define MAX_VARS  64
 #define MAX_SOCKS 256
-#define MAX_FLOWS 64
+#define MAX_FLOWS 2048
 #define MAX_OUT   20000
 #define MAX_FRAME 70000
 

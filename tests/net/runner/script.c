@@ -145,6 +145,30 @@ static void expect_out(struct world *w, unsigned first, char mode, uint64_t delt
     free(o);
 }
 
+static void run_words(struct world *w);
+
+// "server OPTIONS": a listener l, and a connection a that the peer made with these options on its SYN.
+// "client OPTIONS": a connection a from port 80 that we made; the options are on the peer's SYN-ACK. Both run as these lines.
+static void establish(struct world *w, unsigned first) {
+    static const char *const server[] = {"sock l tcp", "bind l *:80", "listen l 5", "in tcp S%s",
+                                         "out tcp SA seq=0 ack=1", "in tcp A seq=1 ack=1", "accept l a"};
+    static const char *const client[] = {"sock a tcp", "bind a *:80", "connect a 10.0.0.2:5000 = EINPROGRESS",
+                                         "out tcp S seq=0", "in tcp SA seq=0 ack=1%s", "out tcp A seq=1 ack=1"};
+    bool is_server = strcmp(w->words[first], "server") == 0;
+    const char *const *lines = is_server ? server : client;
+    unsigned n = is_server ? sizeof server / sizeof *server : sizeof client / sizeof *client;
+    char options[500] = "", line[600];
+    for (unsigned i = first + 1; i < w->nwords; i++)
+        snprintf(options + strlen(options), sizeof options - strlen(options), " %s", w->words[i]);
+    for (unsigned i = 0; i < n; i++) {
+        const char *mark = strstr(lines[i], "%s");
+        size_t keep = mark ? (size_t)(mark - lines[i]) : strlen(lines[i]);
+        snprintf(line, sizeof line, "%.*s%s", (int)keep, lines[i], mark ? options : "");
+        split(w, line);
+        run_words(w);
+    }
+}
+
 static void run_words(struct world *w) {
     unsigned first = 0;
     char mode = 0;
@@ -167,6 +191,8 @@ static void run_words(struct world *w) {
     if (strcmp(verb, "in") == 0) {
         no_more_out(w, "before this");
         do_in(w, first + 1);
+    } else if (strcmp(verb, "server") == 0 || strcmp(verb, "client") == 0) {
+        establish(w, first);
     } else if (strcmp(verb, "link") == 0) {
         world_link(w);
     } else if (strcmp(verb, "isn") == 0) {
