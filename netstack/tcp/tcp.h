@@ -205,6 +205,7 @@ static inline uint32_t tcp_ts_now(const struct tcp *t) { return (uint32_t)(t->s.
 // ---- tcp_state.c: life and states
 void tcp_set_state(struct tcp *t, enum tcp_state to);
 const char *tcp_state_name(enum tcp_state state);
+void tcp_check(struct tcp *t);
 void tcp_abort(struct tcp *t, int err);      // to CLOSED, without a word to the peer
 void tcp_reset_peer(struct tcp *t, int err);  // the same with an RST
 void tcp_time_wait(struct tcp *t);
@@ -258,6 +259,7 @@ void tcp_send_probe(struct tcp *t);  // nothing new: the peer answers with an AC
 int64_t tcp_send_range(struct tcp *t, uint32_t seq, uint32_t n);
 bool tcp_retransmit(struct tcp *t, struct tcp_range *r);
 uint32_t tcp_window(struct tcp *t);  // to be advertised, in bytes
+uint32_t tcp_room(const struct tcp *t);    // for data in one segment
 void tcp_update_mss(struct tcp *t, uint32_t mtu);
 // An answer from no connection.
 void tcp_reply(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t ack, uint8_t flags);

@@ -88,10 +88,10 @@ static void out_of_window(struct tcp *t, const struct tcp_seg *g) {
         tcp_note_dsack(t, g->seq, seq_min(g->seq + g->len, t->rcv_nxt));
         count(t->s.ns, tcp_duplicates);
         tcp_send_ack(t);
-    } else if (seq_lt(g->seq, t->rcv_nxt)) {
-        tcp_send_ack(t);  // a keepalive, or a FIN once more
+    } else if (g->flags & (TCP_FIN | TCP_SYN) && seq_lt(g->seq, t->rcv_nxt)) {
+        tcp_send_ack(t);  // once more
     } else {
-        tcp_challenge(t);
+        tcp_challenge(t);  // a keepalive, or an ACK that another has overtaken
     }
 }
 
@@ -112,7 +112,10 @@ static bool judge(struct tcp *t, const struct tcp_seg *g) {
     struct netstack *ns = t->s.ns;
     if (!paws_ok(t, g) && !(g->flags & TCP_RST)) {
         count(ns, tcp_drop_paws);
-        tcp_send_ack(t);
+        if (g->len > 0)
+            tcp_send_ack(t);
+        else
+            tcp_challenge(t);  // an ACK that another has overtaken: answering each would be a storm
         return false;
     }
     if (!in_window(t, g)) {

@@ -53,6 +53,13 @@ static uint32_t put_options(struct tcp *t, uint8_t *o) {
     return tcp_put_options(o, &opt);
 }
 
+// How many bytes of data fit beside those options: SACK blocks are not in mss.
+uint32_t tcp_room(const struct tcp *t) {
+    unsigned most = t->ts_ok ? 3 : 4, blocks = t->nsacks + t->has_dsack;
+    blocks = !t->sack_ok ? 0 : blocks < most ? blocks : most;
+    return t->mss - (blocks ? 4 + 8 * blocks : 0);
+}
+
 static struct pkt *with_header(struct pkt *p, const struct ns_sock *s, uint32_t seq, uint32_t ack, uint8_t flags,
                                uint32_t wnd, const uint8_t *options, uint32_t noptions) {
     if (noptions)
@@ -181,7 +188,7 @@ int64_t tcp_send_range(struct tcp *t, uint32_t seq, uint32_t n) {
     }
     t->snd_nxt = seq + n;
     t->prr_out += n;
-    if (p->len < t->mss)
+    if (p->len < tcp_room(t))
         t->snd_sml = t->snd_nxt;
     if (!t->first_unanswered)
         t->first_unanswered = t->s.ns->now;
@@ -194,8 +201,8 @@ bool tcp_retransmit(struct tcp *t, struct tcp_range *r) {
     uint8_t flags;
     uint32_t n = r->end - r->seq, all = n;
     bool fin = r->end == tcp_write_end(t) + 1;
-    if (n - fin > t->mss)
-        n = t->mss;
+    if (n - fin > tcp_room(t))
+        n = tcp_room(t);
     struct pkt *p = segment_of(t, r->seq, &n, &flags);
     if (!p || n == 0 || (n < all && !tcp_range_split(t, r, r->seq + n))) {
         pkt_free(p);
@@ -227,8 +234,8 @@ static uint32_t segment_limit(struct tcp *t) {
     uint32_t pipe = tcp_pipe(t), room = t->cwnd > pipe ? t->cwnd - pipe : 0, gso = 0;
     if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0)
         gso = path.nif->config.gso_max < 65000 ? path.nif->config.gso_max : 65000;
-    if (gso < 2 * t->mss || room < 2 * t->mss)
-        return t->mss;
+    if (gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
+        return tcp_room(t);
     return (gso < room ? gso : room) / t->mss * t->mss;
 }
 
@@ -254,7 +261,7 @@ static uint32_t next_segment(struct tcp *t) {
     bool fin = t->fin_queued && data == unsent && usable > data;
     if (data == 0 && !fin)
         return 0;
-    if (data < t->mss && !(fin && data == unsent) && !may_send_small(t, data, unsent))
+    if (data < tcp_room(t) && !(fin && data == unsent) && !may_send_small(t, data, unsent))
         return 0;
     return data + fin;
 }
@@ -289,6 +296,7 @@ void tcp_output(struct tcp *t) {
         tcp_restart(t);  // RFC 8985 7.2: the probe is for the end of what is in flight
     else
         tcp_rearm(t);
+    tcp_check(t);
 }
 
 // ---- From no connection ----------------------------------------------------------------------------------------

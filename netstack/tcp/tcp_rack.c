@@ -75,7 +75,7 @@ uint64_t tcp_tlp_timeout(struct tcp *t) {
 
 void tcp_tlp_send(struct tcp *t) {
     uint32_t unsent = tcp_send_end(t) - t->snd_nxt, room = t->snd_una + t->snd_wnd - t->snd_nxt;
-    uint32_t n = unsent < t->mss ? unsent : t->mss;
+    uint32_t n = unsent < tcp_room(t) ? unsent : tcp_room(t);
     if (list_empty(&t->ranges))
         return;
     t->tlp_retrans = !(n > 0 && seq_lt(t->snd_nxt, t->snd_una + t->snd_wnd) && n <= room);

@@ -41,6 +41,28 @@ void tcp_set_state(struct tcp *t, enum tcp_state to) {
     t->state = to;
 }
 
+// What always holds, whatever the peer does; checked after each output in debug and sanitizer builds.
+void tcp_check(struct tcp *t) {
+#ifdef PICKET_DEBUG
+    uint32_t at = t->snd_una, sacked = 0, lost = 0, retrans = 0;
+    struct tcp_range *r;
+    invariant(tcp_flight(t) <= INT32_MAX && seq_le(t->snd_nxt, tcp_send_end(t)));
+    invariant(t->rcv_nxt - t->rcv_acked <= INT32_MAX);
+    list_for_each(r, &t->ranges, link) {
+        invariant(r->seq == at && seq_lt(r->seq, r->end));
+        at = r->end;
+        sacked += r->flags & RANGE_SACKED ? r->end - r->seq : 0;
+        lost += r->flags & RANGE_LOST ? r->end - r->seq : 0;
+        retrans += r->flags & RANGE_RETRANS ? r->end - r->seq : 0;
+    }
+    invariant(at == t->snd_nxt && lost == t->lost && retrans == t->retrans && (!t->sack_ok || sacked == t->sacked));
+    invariant(t->sacked + t->lost <= tcp_flight(t) && t->retrans <= t->lost);
+    invariant(t->cwnd >= t->mss / 2 && t->cwnd > 0);
+    // What is in flight is watched by a timer, or it would be for ever.
+    invariant(!tcp_flight(t) || timer_armed(&t->rtx));
+#endif
+}
+
 static void leave_time_wait(struct tcp *t) {
     if (!list_linked(&t->tw_link))
         return;

@@ -130,7 +130,7 @@ static void probe_timeout(struct tcp *t) {
     if (!t->first_unanswered)
         t->first_unanswered = t->s.ns->now;
     if (n > 0) {  // a silly window that has stayed so: used as it is (RFC 9293 3.8.6.2.1, the override timeout)
-        tcp_send_range(t, t->snd_nxt, n < t->mss ? n : t->mss);
+        tcp_send_range(t, t->snd_nxt, n < tcp_room(t) ? n : tcp_room(t));
         tcp_rearm(t);
         return;
     }
