@@ -2,7 +2,6 @@
 // See byteq.h. Called by TCP's sender and receiver. Lock: the stack's.
 #include "netstack/core/byteq.h"
 #include "abi/errno.h"
-#include "base/fault.h"
 #include "netstack/core/stack.h"
 #include <string.h>
 
@@ -23,9 +22,9 @@ void byteq_init(struct byteq *q) {
 static void chunk_free(struct byteq *q, struct chunk *c) {
     q->weight -= c->f.buf->cap;
     list_del(&c->link);
-    stack_uncharge(c->f.buf->ns, sizeof *c);
-    buf_put(c->f.buf);
-    free(c);
+    struct buf *b = c->f.buf;
+    stack_free(b->ns, c, sizeof *c);
+    buf_put(b);
 }
 
 void byteq_clear(struct byteq *q) {
@@ -36,7 +35,7 @@ void byteq_clear(struct byteq *q) {
 
 // Takes the caller's reference to b, also when it fails.
 static bool push(struct netstack *ns, struct byteq *q, struct buf *b, uint32_t off, uint32_t len) {
-    struct chunk *c = stack_charge(ns, sizeof *c) ? xrealloc(NULL, sizeof *c) : NULL;
+    struct chunk *c = stack_alloc(ns, sizeof *c);
     if (!c) {
         buf_put(b);
         return false;

@@ -3,7 +3,6 @@
 // goes on to the protocol's function; and the life of a socket. Lock: the stack's.
 #include "netstack/core/sock.h"
 #include "abi/errno.h"
-#include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/ip.h"
@@ -27,13 +26,9 @@ static const struct {
 
 // ---- Its life --------------------------------------------------------------------------------------------------
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family) {
-    if (!stack_charge(ns, ops->size))
+    struct ns_sock *s = stack_alloc(ns, ops->size);
+    if (!s)
         return NULL;
-    struct ns_sock *s = xcalloc(1, ops->size);
-    if (!s) {
-        stack_uncharge(ns, ops->size);
-        return NULL;
-    }
     s->ns = ns;
     s->ops = ops;
     s->family = family;
@@ -63,9 +58,8 @@ void sock_reap(struct netstack *ns) {
         sock_unhash(s);
         list_del(&s->dead);
         list_del(&s->all);
-        stack_uncharge(ns, s->ops->size);
         ns->usage.sockets--;
-        free(s);
+        stack_free(ns, s, s->ops->size);
     }
 }
 

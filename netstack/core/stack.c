@@ -46,6 +46,20 @@ void stack_uncharge(struct netstack *ns, size_t bytes) {
     ns->usage.bytes -= bytes;
 }
 
+void *stack_alloc(struct netstack *ns, size_t size) {
+    if (!stack_charge(ns, size))
+        return NULL;
+    void *p = xcalloc(1, size);
+    if (!p)
+        stack_uncharge(ns, size);
+    return p;
+}
+
+void stack_free(struct netstack *ns, void *p, size_t size) {
+    stack_uncharge(ns, size);
+    free(p);
+}
+
 uint32_t stack_random(struct netstack *ns) {
     uint32_t v;
     ns->config.random(ns->config.arg, &v, sizeof v);

@@ -87,6 +87,9 @@ static inline void stack_leave_cleanup(struct netstack **ns) { stack_leave(*ns);
 // The budget: false when it would be exceeded.
 bool stack_charge(struct netstack *ns, size_t bytes);
 void stack_uncharge(struct netstack *ns, size_t bytes);
+// Cleared memory for an object, charged; NULL: over budget, or there is none.
+void *stack_alloc(struct netstack *ns, size_t size);
+void stack_free(struct netstack *ns, void *p, size_t size);
 
 uint32_t stack_random(struct netstack *ns);
 static inline void stack_arm(struct netstack *ns, struct timer *t, uint64_t when) { timer_arm(&ns->wheel, t, when); }

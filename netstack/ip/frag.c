@@ -2,7 +2,6 @@
 // See frag.h. Called by ip4_in.c and ip6_in.c. One timer for all queues, which are in the order of their age.
 // Lock: the stack's.
 #include "netstack/ip/frag.h"
-#include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
@@ -48,8 +47,7 @@ static void queue_free(struct netstack *ns, struct frag_queue *q) {
     }
     ns->fragment_bytes -= q->weight;
     list_del(&q->link);
-    stack_uncharge(ns, sizeof *q);
-    free(q);
+    stack_free(ns, q, sizeof *q);
 }
 
 static void arm(struct netstack *ns) {
@@ -87,7 +85,7 @@ void frag_flush(struct netstack *ns) {
 }
 
 static struct frag_queue *queue_new(struct netstack *ns, const struct pkt *p, uint32_t id) {
-    struct frag_queue *q = stack_charge(ns, sizeof *q) ? znew(struct frag_queue) : NULL;
+    struct frag_queue *q = stack_alloc(ns, sizeof *q);
     if (!q)
         return NULL;
     q->nif = p->nif;

@@ -2,7 +2,6 @@
 // See neigh.h: the cache itself. Packets come from ip/ip_out.c, news from arp.c and ndp.c. Lock: the stack's.
 #include "netstack/neigh/neigh.h"
 #include "abi/errno.h"
-#include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"
 #include "netstack/link/netif.h"
@@ -36,8 +35,7 @@ static void neigh_free(struct neigh *n) {
         count(ns, neigh_drop_failed);
         ip_undeliverable(p, LINUX_EHOSTUNREACH);
     }
-    stack_uncharge(ns, sizeof *n);
-    free(n);
+    stack_free(ns, n, sizeof *n);
 }
 
 static void ask(struct neigh *n) {
@@ -77,7 +75,7 @@ static struct neigh *neigh_new(struct netif *nif, const struct ns_ip *ip, enum n
     struct netstack *ns = nif->ns;
     if (ns->nneighbours >= STACK_NEIGHBOURS)
         neigh_free(list_first(&ns->neigh_lru, struct neigh, lru));
-    struct neigh *n = stack_charge(ns, sizeof *n) ? znew(struct neigh) : NULL;
+    struct neigh *n = stack_alloc(ns, sizeof *n);
     if (!n) {
         count(ns, neigh_drop_full);
         return NULL;

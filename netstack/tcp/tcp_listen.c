@@ -4,7 +4,6 @@
 // calls. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
-#include "base/fault.h"
 #include "netstack/core/addr.h"
 
 #define BACKLOG_MAX     4096  // Linux: somaxconn
@@ -59,8 +58,7 @@ static struct request *find_request(struct tcp *l, const struct tcp_seg *g) {
 static void free_request(struct tcp *l, struct request *r) {
     list_del(&r->link);
     l->nrequests--;
-    stack_uncharge(l->s.ns, sizeof *r);
-    free(r);
+    stack_free(l->s.ns, r, sizeof *r);
 }
 
 // cookie: the peer's options are in our timestamp, since we shall not remember them.
@@ -151,7 +149,7 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
         send_cookie(l, g);
         return;
     }
-    struct request *r = stack_charge(ns, sizeof *r) ? znew(struct request) : NULL;
+    struct request *r = stack_alloc(ns, sizeof *r);
     if (!r) {
         count(ns, link_drop_budget);
         return;
@@ -302,8 +300,7 @@ int tcp_listen(struct ns_sock *s, unsigned backlog) {
         if (err)
             return err;
     }
-    size_t size = TCP_REQ_HASH * sizeof(struct list);
-    t->requests = stack_charge(s->ns, size) ? xcalloc(TCP_REQ_HASH, sizeof(struct list)) : NULL;
+    t->requests = stack_alloc(s->ns, TCP_REQ_HASH * sizeof(struct list));
     if (!t->requests)
         return -LINUX_ENOBUFS;
     for (unsigned i = 0; i < TCP_REQ_HASH; i++)
@@ -337,8 +334,7 @@ void tcp_listen_stop(struct tcp *l) {
         while (!list_empty(&l->requests[i]))
             free_request(l, list_first(&l->requests[i], struct request, link));
     if (l->requests)
-        stack_uncharge(l->s.ns, TCP_REQ_HASH * sizeof(struct list));
-    free(l->requests);
+        stack_free(l->s.ns, l->requests, TCP_REQ_HASH * sizeof(struct list));
     l->requests = NULL;
     l->s.listening = false;
 }

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scoreboard: what is in flight, as ranges (see tcp.h). All changes of the sums sacked, lost and retrans are here.
 // Called by tcp_ack.c, tcp_rack.c and tcp_out.c. Lock: the stack's.
-#include "base/fault.h"
 #include "netstack/tcp/tcp.h"
 
 static uint32_t len(const struct tcp_range *r) { return r->end - r->seq; }
 
 static struct tcp_range *range_new(struct tcp *t) {
-    if (!stack_charge(t->s.ns, sizeof(struct tcp_range)))
-        return NULL;
-    struct tcp_range *r = znew(struct tcp_range);
+    struct tcp_range *r = stack_alloc(t->s.ns, sizeof *r);
     if (r)
         list_init(&r->link);
-    else
-        stack_uncharge(t->s.ns, sizeof *r);
     return r;
 }
 
 static void range_free(struct tcp *t, struct tcp_range *r) {
     list_del(&r->link);
-    stack_uncharge(t->s.ns, sizeof *r);
-    free(r);
+    stack_free(t->s.ns, r, sizeof *r);
 }
 
 // Takes the range out of the sums, or puts it back in.
