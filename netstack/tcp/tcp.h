@@ -141,7 +141,8 @@ struct tcp {
     struct tcp_block dsack;  // RFC 2883
     bool has_dsack;
     unsigned quickacks;
-    uint32_t rcv_mss;     // the largest segment seen
+    uint32_t our_mss;     // what we told the peer, or would have
+    uint32_t rcv_mss;     // the largest segment seen, as it was on the wire
     uint32_t drs_seq;     // dynamic right-sizing: where the measured round began
     uint32_t drs_copied;  // what the user took in it
     uint64_t drs_at;

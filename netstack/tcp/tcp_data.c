@@ -176,8 +176,8 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
             count(t->s.ns, tcp_drop_state);
         return;
     }
-    if (g->len > t->rcv_mss)
-        t->rcv_mss = g->len;
+    if (g->len > t->rcv_mss)  // a link that joins segments hands us more than one
+        t->rcv_mss = g->len < t->our_mss ? g->len : t->our_mss;
     bool had = g->len > 0, holes = t->nooo > 0;
     if (had && trim(t, g)) {
         if (!t->s.user && !t->listener) {

@@ -95,9 +95,16 @@ static void out_of_window(struct tcp *t, const struct tcp_seg *g) {
     }
 }
 
+// A peer that has closed and gone answers what was under way with resets of the number that we acknowledged then, which
+// is that of its FIN: exactly one before the window. Linux believes these too (tcp_reset_check).
+static bool reset_at_fin(const struct tcp *t, const struct tcp_seg *g) {
+    bool closed = t->state == TCPS_CLOSE_WAIT || t->state == TCPS_LAST_ACK || t->state == TCPS_CLOSING;
+    return (g->flags & TCP_RST) && closed && g->seq == t->rcv_nxt - 1;
+}
+
 // RFC 5961 3.2: exactly the next number, or a challenge.
 static void reset_by_peer(struct tcp *t, const struct tcp_seg *g) {
-    if (g->seq != t->rcv_nxt) {
+    if (g->seq != t->rcv_nxt && !reset_at_fin(t, g)) {
         tcp_challenge(t);
         return;
     }
@@ -118,7 +125,7 @@ static bool judge(struct tcp *t, const struct tcp_seg *g) {
             tcp_challenge(t);  // an ACK that another has overtaken: answering each would be a storm
         return false;
     }
-    if (!in_window(t, g)) {
+    if (!in_window(t, g) && !reset_at_fin(t, g)) {
         count(ns, tcp_drop_window);
         out_of_window(t, g);
         return false;
@@ -151,8 +158,11 @@ void tcp_established(struct tcp *t, const struct tcp_seg *g) {
     t->drs_at = t->s.ns->now;
     t->quickacks = TCP_QUICKACKS;
     struct path path;
-    if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0)
+    t->our_mss = TCP_MSS_DEFAULT;
+    if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0) {
         tcp_update_mss(t, path.mtu);
+        t->our_mss = tcp_our_mss(&path, &t->s.remote.ip);
+    }
     t->rcv_mss = t->mss < TCP_MSS_DEFAULT ? t->mss : TCP_MSS_DEFAULT;
     tcp_cc_init(t);
     if (t->retransmits)

@@ -38,7 +38,7 @@ struct tool {
     volatile bool stop;
 };
 void tool_listen(struct tool *tool);  // all services, TCP and UDP, both families
-void tool_serve(struct tool *tool);   // what is ready
+bool tool_serve(struct tool *tool);   // what is ready; whether something still is
 void tool_close(struct tool *tool);
 void tool_turn(struct tool *tool, uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
 

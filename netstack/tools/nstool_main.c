@@ -141,9 +141,10 @@ static int serve(void) {
     tool_listen(&tool);
     puts("ready");
     fflush(stdout);
+    bool more = false;
     while (!tool.stop) {
-        tool_turn(&tool, UINT64_MAX);
-        tool_serve(&tool);
+        tool_turn(&tool, more ? 0 : UINT64_MAX);
+        more = tool_serve(&tool);
     }
     tool_close(&tool);
     return 0;

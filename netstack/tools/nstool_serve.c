@@ -83,14 +83,15 @@ static void discard(struct tool *tool, struct conn *c) {
         end(c);
 }
 
+// One buffer a turn: a link whose ACKs nobody reads meanwhile would lose them.
 static void chargen(struct tool *tool, struct conn *c) {
-    do {
-        if (c->have == 0) {
-            for (uint32_t i = 0; i < BUF; i++)
-                c->buf[i] = i % 74 == 72 ? '\r' : i % 74 == 73 ? '\n' : (uint8_t)(' ' + (i / 74 + i % 74) % 95);
-            c->have = BUF;
-        }
-    } while (flush(c));
+    if (c->have == 0) {
+        for (uint32_t i = 0; i < BUF; i++)
+            c->buf[i] = i % 74 == 72 ? '\r' : i % 74 == 73 ? '\n' : (uint8_t)(' ' + (i / 74 + i % 74) % 95);
+        c->have = BUF;
+    }
+    if (flush(c))
+        c->ready |= NS_OUT;
 }
 
 static uint32_t page(struct tool *tool, char *to, uint32_t size) {
@@ -156,7 +157,8 @@ static void accept_all(struct tool *tool, struct conn *l) {
         add(tool, s, l->service);
 }
 
-void tool_serve(struct tool *tool) {
+bool tool_serve(struct tool *tool) {
+    bool more = false;
     for (struct conn **at = &tool->conns; *at;) {
         struct conn *c = *at;
         uint32_t mask = c->ready;
@@ -167,6 +169,7 @@ void tool_serve(struct tool *tool) {
             c->service->turn(tool, c);
         if (c->s) {
             at = &c->next;
+            more |= c->ready != 0;
             continue;
         }
         // New connections are put in front, so `at` may no longer be what leads here.
@@ -177,6 +180,7 @@ void tool_serve(struct tool *tool) {
         free(c->buf);
         free(c);
     }
+    return more;
 }
 
 void tool_close(struct tool *tool) {
