@@ -319,7 +319,7 @@ static void dispatch(struct netstack *ns, struct tcp_seg *g) {
         return;
     }
     s = sock_find_bound(ns, PROTO_TCP, &g->local, &g->remote);
-    if (s && tcp_of(s)->state == TCPS_LISTEN) {
+    if (s) {
         tcp_listen_input(tcp_of(s), g);
         return;
     }
