@@ -109,6 +109,14 @@ struct tcp_cubic_state {
     uint64_t k_ms;
 };
 
+// HyStart++ (RFC 9406): slow start ends when the round trips of one round are longer than those of the last.
+struct tcp_hystart {
+    uint32_t round_end;  // sequence number that ends the round
+    uint64_t last_min, now_min, baseline;  // ns; 0: none
+    unsigned samples, css_rounds;
+    bool css;  // conservative slow start: a quarter as fast, to see whether it was noise
+};
+
 struct tcp {
     struct ns_sock s;
     enum tcp_state state;
@@ -164,6 +172,7 @@ struct tcp {
     uint32_t undo_cwnd, undo_ssthresh, undo_ts;
     bool undo_ok;
     struct tcp_cubic_state cubic;
+    struct tcp_hystart hystart;
     // ---- RACK-TLP (RFC 8985)
     uint64_t rack_sent, rack_rtt;
     uint32_t rack_end, rack_fack;
@@ -248,6 +257,7 @@ void tcp_rack_dsack(struct tcp *t);
 // ---- tcp_cc.c
 void tcp_cc_init(struct tcp *t);
 void tcp_cc_acked(struct tcp *t, uint32_t acked);
+void tcp_cc_rtt(struct tcp *t, uint64_t rtt);  // a sample, of data
 void tcp_cc_enter(struct tcp *t, enum tcp_ca_state ca);  // CWR, RECOVERY or LOSS begins
 void tcp_cc_prr(struct tcp *t, uint32_t delivered, bool retransmitting);
 void tcp_cc_undo(struct tcp *t);

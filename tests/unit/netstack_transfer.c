@@ -102,6 +102,27 @@ static void clean_wire(void **state) {
     assert_in_range(ms, 400, 700);
 }
 
+// Slow start sees the queue grow and ends before it overflows (RFC 9406).
+static void slow_start_ends_in_time(void **state) {
+    struct ns_pair_config link = {.delay = 20 * MS, .rate = 12500000, .queue = 800000};
+    struct sim s;
+    struct ns_sock *a, *b;
+    struct ns_tcp_info info;
+    sim_open(&s, &link, 1500, 0);
+    open_connection(&s, false, &a, &b);
+    struct transfer t = {a, b, 4000000, 0, 0};
+    uint64_t start = s.now, until = s.now + 60 * SEC;
+    while (t.received < t.total) {
+        pump_out(&t);
+        assert_true(sim_step(&s, until));
+        pump_in(&t);
+    }
+    ns_tcp_info(a, &info);
+    assert_int_equal(info.retransmits, 0);
+    assert_in_range((s.now - start) / MS, 320, 700);
+    finish(&s, a, b);
+}
+
 static void small_mtus(void **state) {
     const uint32_t mtus[] = {576, 1280, 1500, 9000};
     for (unsigned i = 0; i < 4; i++) {
@@ -199,6 +220,7 @@ int main(void) {
         cmocka_unit_test(reordering),  cmocka_unit_test(duplication),  cmocka_unit_test(corruption),
         cmocka_unit_test(everything),  cmocka_unit_test(black_hole),   cmocka_unit_test(shallow_queue),
         cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget),
+        cmocka_unit_test(slow_start_ends_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
