@@ -112,6 +112,26 @@ struct ns_route {
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
 
+// ---- Filter ----------------------------------------------------------------------------------------------------
+// Rules in order, for packets on their way to a socket and from one; the first that matches decides, and what none
+// matches is accepted. An address that is unspecified with prefix 0, a protocol 0, a port range 0..0 match anything.
+enum ns_point { NS_INPUT, NS_OUTPUT };
+enum ns_verdict { NS_ACCEPT, NS_DROP, NS_REJECT };  // NS_REJECT: with an ICMP error, or EPERM for our own
+struct ns_rule {
+    enum ns_point point;
+    enum ns_verdict verdict;
+    struct netif *nif;  // NULL: any
+    struct ns_ip src, dst;
+    unsigned src_prefix, dst_prefix;  // of an IPv4 address: 0..32
+    uint8_t proto;
+    uint16_t sport[2], dport[2];  // first and last
+    bool established;             // only packets of a flow that has been accepted before, in either direction
+    uint32_t rate, burst;         // rate not 0: matches at most so many packets a second
+};
+int netstack_add_rule(struct netstack *ns, const struct ns_rule *rule);  // at the end; its number, or a negative error
+int netstack_del_rule(struct netstack *ns, int id);
+int64_t netstack_rule_hits(struct netstack *ns, int id);
+
 // ---- Sockets ---------------------------------------------------------------------------------------------------
 enum ns_family { NS_INET = 2, NS_INET6 = 10 };
 enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };

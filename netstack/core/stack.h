@@ -27,6 +27,9 @@
 #define STACK_ROUTES      256
 #define STACK_NEIGHBOURS  512
 #define STACK_PMTU        64
+#define STACK_RULES       256
+#define STACK_TRACKED     4096
+#define STACK_TRACK_HASH  256
 
 // So many a second, saved up to `burst` (RFC 4443 2.4 f).
 struct bucket {
@@ -56,6 +59,13 @@ struct netstack {
     struct netif *lo;
     struct list backlog;  // packets that go in again when the call is done
     unsigned backlog_len;
+
+    struct list rules;  // ip/filter.c
+    unsigned nrules;
+    int next_rule;
+    struct list tracked[STACK_TRACK_HASH];
+    struct list tracked_lru;  // the least recently used first
+    unsigned ntracked, tracking_rules;
 
     struct list neighbours[64];
     struct list neigh_lru;  // the least recently used first

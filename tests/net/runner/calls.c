@@ -18,7 +18,7 @@ static const struct {
     {"EISCONN", LINUX_EISCONN},       {"EALREADY", LINUX_EALREADY},       {"EMSGSIZE", LINUX_EMSGSIZE},
     {"EACCES", LINUX_EACCES},         {"EDESTADDRREQ", LINUX_EDESTADDRREQ}, {"EOPNOTSUPP", LINUX_EOPNOTSUPP},
     {"EAFNOSUPPORT", LINUX_EAFNOSUPPORT}, {"ENOBUFS", LINUX_ENOBUFS},     {"ENOPROTOOPT", LINUX_ENOPROTOOPT},
-    {"EPROTO", LINUX_EPROTO},
+    {"EPROTO", LINUX_EPROTO},             {"EPERM", LINUX_EPERM},               {"ENOENT", LINUX_ENOENT},
 };
 
 static int errno_of(const char *name) {
@@ -301,6 +301,24 @@ static void do_address(struct world *w, unsigned at, bool add) {
            0);
 }
 
+// "rule in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
+static void do_rule(struct world *w, unsigned at) {
+    struct ns_rule r = {.point = strcmp(word(w, at), "in") == 0 ? NS_INPUT : NS_OUTPUT};
+    const char *verdict = word(w, at + 1);
+    r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT : strcmp(verdict, "drop") == 0 ? NS_DROP : NS_REJECT;
+    r.established = has(w, "established");
+    r.proto = (uint8_t)key_number(w, "proto", 0);
+    r.src_prefix = (unsigned)key_number(w, "splen", 0);
+    r.dst_prefix = (unsigned)key_number(w, "dplen", 0);
+    r.dport[0] = (uint16_t)key_number(w, "dport", 0);
+    r.dport[1] = (uint16_t)key_number(w, "last", r.dport[0]);
+    r.rate = (uint32_t)key_number(w, "rate", 0);
+    r.burst = (uint32_t)key_number(w, "burst", 0);
+    if ((key(w, "src") && !ns_ip_parse(key(w, "src"), &r.src)) || (key(w, "dst") && !ns_ip_parse(key(w, "dst"), &r.dst)))
+        fail(w, "not an address");
+    result(w, netstack_add_rule(w->ns, &r), 0);
+}
+
 bool do_call(struct world *w, unsigned first) {
     const char *verb = w->words[first];
     unsigned at = first + 1;
@@ -329,6 +347,12 @@ bool do_call(struct world *w, unsigned first) {
         do_option(w, at);
     } else if (strcmp(verb, "ready") == 0 || strcmp(verb, "woken") == 0) {
         do_ready(w, at);
+    } else if (strcmp(verb, "rule") == 0) {
+        do_rule(w, at);
+    } else if (strcmp(verb, "norule") == 0) {
+        result(w, netstack_del_rule(w->ns, (int)number(w, word(w, at))), 0);
+    } else if (strcmp(verb, "hits") == 0) {
+        result(w, netstack_rule_hits(w->ns, (int)number(w, word(w, at))), 0);
     } else if (strcmp(verb, "error") == 0) {
         int got = ns_take_error(open_sock(w, at)->s);
         if (got != errno_of(word(w, at + 1)))
