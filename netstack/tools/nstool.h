@@ -12,7 +12,7 @@ struct tap {
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
     uint8_t *buf;
 };
-// Creates or attaches to the tap NAME and adds it to the stack as an interface. Negative error.
+// Creates or attaches to the tap NAME (or unix:PATH, see hosttap.c) and adds it to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
 // Reads what has come, at most `most` frames; how many.
 unsigned tap_input(struct tap *t, unsigned most);
