@@ -151,8 +151,8 @@ struct tcp {
     unsigned quickacks;
     uint32_t our_mss;     // what we told the peer, or would have
     uint32_t rcv_mss;     // the largest segment seen, as it was on the wire
-    uint32_t drs_seq;     // dynamic right-sizing: where the measured round began
-    uint32_t drs_copied;  // what the user took in it
+    uint32_t drs_copied;  // dynamic right-sizing: what the user took in this round trip
+    uint32_t drs_space;   // and in the last one
     uint64_t drs_at;
     // ---- options agreed upon
     bool sack_ok, ts_ok, wscale_ok, ecn_ok;
