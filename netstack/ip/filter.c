@@ -10,7 +10,7 @@
 #include "netstack/ip/ip.h"
 
 #define FLOW_LIFE     (60 * NS_SEC)
-#define FLOW_LIFE_TCP (7200 * NS_SEC)  // RFC 5382 REQ-5: not less than 2 h 4 min; what is idle longer is asked by keepalive
+#define FLOW_LIFE_TCP (7440 * NS_SEC)  // RFC 5382 REQ-5: not less than 2 h 4 min
 
 struct rule {
     struct list link;
@@ -59,11 +59,13 @@ static void flow_free(struct netstack *ns, struct flow *f) {
 
 static struct flow *flow_find(struct netstack *ns, const struct flow_key *key) {
     struct flow *f;
-    list_for_each(f, bucket_of(ns, key), hash) if (memcmp(&f->key, key, sizeof *key) == 0) {
+    list_for_each(f, bucket_of(ns, key), hash) {
+        if (memcmp(&f->key, key, sizeof *key) != 0)
+            continue;
         if (f->until > ns->now)
             return f;
         flow_free(ns, f);
-        return NULL;
+        break;
     }
     return NULL;
 }
@@ -172,7 +174,8 @@ void filter_flush(struct netstack *ns) {
 
 int netstack_add_rule(struct netstack *ns, const struct ns_rule *r) {
     bool ok = r->point <= NS_OUTPUT && r->verdict <= NS_REJECT && r->src_prefix <= (ns_ip_is4(&r->src) ? 32 : 128) &&
-              r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) && r->sport[0] <= r->sport[1] && r->dport[0] <= r->dport[1];
+              r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) && r->sport[0] <= r->sport[1] &&
+              r->dport[0] <= r->dport[1];
     if (!ok)
         return -LINUX_EINVAL;
     IN_STACK(ns);
@@ -191,7 +194,10 @@ int netstack_add_rule(struct netstack *ns, const struct ns_rule *r) {
 
 static struct rule *find_rule(struct netstack *ns, int id) {
     struct rule *rule;
-    list_for_each(rule, &ns->rules, link) if (rule->id == id) return rule;
+    list_for_each(rule, &ns->rules, link) {
+        if (rule->id == id)
+            return rule;
+    }
     return NULL;
 }
 

@@ -7,7 +7,7 @@
 
 // What is wrong with a packet that came in, for both families.
 enum icmp_kind {
-    ICMP_BAD_PROTO,   // nobody for the protocol; argument: the offset of the field that names it (IPv6)
+    ICMP_BAD_PROTO,  // nobody for the protocol; argument: the offset of the field that names it (IPv6)
     ICMP_BAD_PORT,
     ICMP_REASSEMBLY,  // not complete in time
     ICMP_BAD_FIELD,   // IPv6 only; argument: the offset of the field

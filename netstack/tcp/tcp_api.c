@@ -285,13 +285,26 @@ int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
     IN_STACK(s->ns);
     const struct tcp *t = tcp_of(s);
     *info = (struct ns_tcp_info){
-        .state = (uint8_t)t->state, .recovery = (uint8_t)t->ca,
-        .snd_wscale = t->snd_wscale, .rcv_wscale = t->rcv_wscale,
-        .sack = t->sack_ok, .timestamps = t->ts_ok, .ecn = t->ecn_ok,
-        .mss = t->mss, .cwnd = t->cwnd, .ssthresh = t->ssthresh, .snd_wnd = t->snd_wnd,
-        .rcv_wnd = t->rcv_adv - t->rcv_nxt, .in_flight = tcp_flight(t), .unsent = tcp_write_end(t) - t->snd_nxt,
-        .reordering = t->reordering, .srtt_ns = t->srtt, .rttvar_ns = t->rttvar, .rto_ns = tcp_rto(t),
-        .retransmits = t->retransmits, .min_rtt_ns = t->min_rtt,
+        .state = (uint8_t)t->state,
+        .recovery = (uint8_t)t->ca,
+        .snd_wscale = t->snd_wscale,
+        .rcv_wscale = t->rcv_wscale,
+        .sack = t->sack_ok,
+        .timestamps = t->ts_ok,
+        .ecn = t->ecn_ok,
+        .mss = t->mss,
+        .cwnd = t->cwnd,
+        .ssthresh = t->ssthresh,
+        .snd_wnd = t->snd_wnd,
+        .rcv_wnd = t->rcv_adv - t->rcv_nxt,
+        .in_flight = tcp_flight(t),
+        .unsent = tcp_write_end(t) - t->snd_nxt,
+        .reordering = t->reordering,
+        .srtt_ns = t->srtt,
+        .rttvar_ns = t->rttvar,
+        .rto_ns = tcp_rto(t),
+        .retransmits = t->retransmits,
+        .min_rtt_ns = t->min_rtt,
     };
     return 0;
 }

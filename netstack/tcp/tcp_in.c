@@ -7,7 +7,7 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 
-#define CHALLENGE_EVERY (500 * NS_MS)  // a connection; Linux: tcp_invalid_ratelimit
+#define CHALLENGE_EVERY (500 * NS_MS)                 // a connection; Linux: tcp_invalid_ratelimit
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
 
 // ---- Parsing ---------------------------------------------------------------------------------------------------

@@ -109,9 +109,14 @@ int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu,
         free(t->buf);
         return err;
     }
-    struct netif_config c = {.name = wire ? "wire" : name, .kind = NETIF_ETHER, .mac = {2, 0x6e, 0x73, 0, 0, 1}, .mtu = mtu,
-                             .flags = NETIF_NO_DAD | (t->offload ? NETIF_TX_CSUM : 0), .gso_max = t->offload ? 65000 : 0,
-                             .transmit = tap_transmit, .arg = t};
+    struct netif_config c = {.name = wire ? "wire" : name,
+                             .kind = NETIF_ETHER,
+                             .mac = {2, 0x6e, 0x73, 0, 0, 1},
+                             .mtu = mtu,
+                             .flags = NETIF_NO_DAD | (t->offload ? NETIF_TX_CSUM : 0),
+                             .gso_max = t->offload ? 65000 : 0,
+                             .transmit = tap_transmit,
+                             .arg = t};
     return netif_add(ns, &c, &t->nif);
 }
 

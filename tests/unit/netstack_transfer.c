@@ -73,7 +73,8 @@ static void finish(struct sim *s, struct ns_sock *a, struct ns_sock *b) {
 }
 
 // Moves `bytes` each way at the same time; virtual ms that it took.
-static uint64_t run(struct ns_pair_config *link, uint32_t mtu, bool six, uint32_t bytes, int congestion, uint64_t limit) {
+static uint64_t run(struct ns_pair_config *link, uint32_t mtu, bool six, uint32_t bytes, int congestion,
+                    uint64_t limit) {
     struct sim s;
     struct ns_sock *a, *b;
     sim_open(&s, link, mtu, 0);
@@ -162,8 +163,15 @@ static void corruption(void **state) {
 
 static void everything(void **state) {
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        struct ns_pair_config link = {.delay = 25 * MS, .jitter = 5 * MS, .loss = 20000, .dup = 20000, .corrupt = 10000,
-                                      .reorder = 100000, .reorder_delay = 15 * MS, .rate = 2000000, .queue = 60000,
+        struct ns_pair_config link = {.delay = 25 * MS,
+                                      .jitter = 5 * MS,
+                                      .loss = 20000,
+                                      .dup = 20000,
+                                      .corrupt = 10000,
+                                      .reorder = 100000,
+                                      .reorder_delay = 15 * MS,
+                                      .rate = 2000000,
+                                      .queue = 60000,
                                       .seed = seed};
         run(&link, 1500, seed & 1, 1000000, seed & 2 ? NS_RENO : NS_CUBIC, 300);
     }
@@ -219,8 +227,7 @@ int main(void) {
         cmocka_unit_test(clean_wire),  cmocka_unit_test(small_mtus),   cmocka_unit_test(loss),
         cmocka_unit_test(reordering),  cmocka_unit_test(duplication),  cmocka_unit_test(corruption),
         cmocka_unit_test(everything),  cmocka_unit_test(black_hole),   cmocka_unit_test(shallow_queue),
-        cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget),
-        cmocka_unit_test(slow_start_ends_in_time),
+        cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget), cmocka_unit_test(slow_start_ends_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

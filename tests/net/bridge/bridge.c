@@ -56,7 +56,8 @@ static int open_tap(const char *name, const char *ns) {
         die(ns);
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
     snprintf(r.ifr_name, IFNAMSIZ, "%.15s", name);
-    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETOFFLOAD, 0ul) < 0)
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 ||
+        ioctl(fd, TUNSETOFFLOAD, 0ul) < 0)
         die(name);
     if (setns(home, CLONE_NEWNET) < 0)
         die("setns");
@@ -169,8 +170,9 @@ static void parse(const char *text) {
     static const struct {
         const char *name;
         uint64_t *v;
-    } names[] = {{"delay", &delay}, {"loss", &loss}, {"dup", &dup_rate}, {"reorder", &reorder}, {"corrupt", &corrupt},
-                 {"rate", &rate}, {"queue", &limit}, {"hole", &hole}, {"seed", &seed}};
+    } names[] = {{"delay", &delay},     {"loss", &loss},       {"dup", &dup_rate},
+                 {"reorder", &reorder}, {"corrupt", &corrupt}, {"rate", &rate},
+                 {"queue", &limit},     {"hole", &hole},       {"seed", &seed}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i].name);
         if (strncmp(text, names[i].name, n) == 0 && text[n] == '=') {
