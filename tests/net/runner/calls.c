@@ -33,7 +33,7 @@ static const struct {
     {"ENOBUFS", LINUX_ENOBUFS},
     {"ENOPROTOOPT", LINUX_ENOPROTOOPT},
     {"EPROTO", LINUX_EPROTO},
-    {"EPERM", LINUX_EPERM},
+    {"EPERM", LINUX_EPERM}, {"EEXIST", LINUX_EEXIST},
     {"ENOENT", LINUX_ENOENT},
 };
 
@@ -129,12 +129,7 @@ static void woken(void *arg, uint32_t mask) { *(uint32_t *)arg |= mask; }
 static void do_socket(struct world *w, unsigned at) {
     struct sock_var *v = sock_of(w, word(w, at));
     const char *type = word(w, at + 1);
-    if (!w->nif) {
-        unsigned n = w->nwords;
-        w->nwords = 0;
-        world_link(w);
-        w->nwords = n;
-    }
+    need_link(w);
     if (v->s)
         fail(w, "%s is open", v->name);
     v->six = type[strlen(type) - 1] == '6';
@@ -339,6 +334,7 @@ static void do_close(struct world *w, unsigned at) {
 
 static void do_address(struct world *w, unsigned at, bool add) {
     struct ns_ip ip;
+    need_link(w);
     if (!ns_ip_parse(word(w, at), &ip))
         fail(w, "not an address");
     result(w,
