@@ -11,6 +11,7 @@
 static unsigned table(uint8_t proto) { return proto == PROTO_TCP; }
 
 static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
+    invariant(proto == PROTO_TCP || proto == PROTO_UDP);
     return &ns->bound[table(proto)][(port ^ port >> 8) % STACK_PORT_HASH];
 }
 
