@@ -102,6 +102,23 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 
+// What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
+#define NS_NETIF_ADDRESSES 16
+struct ns_netif_info {
+    struct netif *nif;
+    char name[16];
+    enum netif_kind kind;
+    uint8_t mac[6];
+    uint32_t mtu, flags;
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    unsigned naddrs;
+    struct {
+        struct ns_ip ip;
+        unsigned prefix;
+        bool tentative, duplicate, automatic;
+    } addrs[NS_NETIF_ADDRESSES];
+};
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);
 struct ns_route {
     struct ns_ip dst;
     unsigned prefix;       // of an IPv4 route: 0..32
@@ -111,6 +128,7 @@ struct ns_route {
 };
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
 
 // ---- Filter ----------------------------------------------------------------------------------------------------
 // Rules in order, for packets on their way to a socket and from one; the first that matches decides, and what none
