@@ -130,6 +130,15 @@ int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     return 0;
 }
 
+bool sock_listener_conflict(struct ns_sock *s) {
+    struct ns_sock *other;
+    list_for_each(other, port_bucket(s->ns, s->ops->proto, s->local.port), port) {
+        if (other->listening && other->local.port == s->local.port && conflicts(s, &s->local.ip, other))
+            return true;
+    }
+    return false;
+}
+
 // Whether a socket that is bound without being connected has the port: a connection then does not take it.
 static bool port_taken(struct ns_sock *s, uint16_t port) {
     struct ns_sock *other;

@@ -62,6 +62,8 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 
 // ---- Tables ----------------------------------------------------------------------------------------------------
 int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port);  // port 0: one that is free
+// Whether another listener has the address and port of s: with SO_REUSEADDR both could be bound.
+bool sock_listener_conflict(struct ns_sock *s);
 // A port for a connection to s->remote from s->local.ip, that makes the four of them unique.
 int sock_pick_port(struct ns_sock *s);
 void sock_hash_conn(struct ns_sock *s);  // local and remote are set
