@@ -22,6 +22,7 @@ enum lock_rank {
     RANK_DCACHE,    // names and links of dentries
     RANK_EPOLL,     // an epoll instance (the outer before the inner, with lock_nested)
     RANK_OBJECT,    // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
+    RANK_NETSTACK,  // a network stack: all of it (netstack/core/stack.h)
     RANK_CLIENT,    // the gofer connection
     RANK_SIGNAL,    // signal state of a thread group
     RANK_FUTEX,     // a futex bucket

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables of sock.h: who is bound to a port, who is connected to whom, and which port is free. Random ports are by
+// RFC 6056 algorithm 3: a keyed offset for each destination, and a counter. Lock: the stack's.
+#include "abi/errno.h"
+#include "netstack/core/addr.h"
+#include "netstack/core/sock.h"
+
+#define PORT_FIRST 32768  // Linux: ip_local_port_range
+#define PORT_COUNT 28232
+
+static unsigned table(uint8_t proto) { return proto == PROTO_TCP; }
+
+static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
+    invariant(proto == PROTO_TCP || proto == PROTO_UDP);
+    return &ns->bound[table(proto)][(port ^ port >> 8) % STACK_PORT_HASH];
+}
+
+struct conn_key {
+    struct ns_ip local, remote;
+    uint16_t lport, rport;
+    uint32_t proto;
+};
+
+static struct list *conn_bucket(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote) {
+    struct conn_key key = {local->ip, remote->ip, local->port, remote->port, proto};
+    return &ns->conns[siphash(&ns->key, &key, sizeof key) % STACK_CONN_HASH];
+}
+
+void sock_hash_conn(struct ns_sock *s) {
+    s->connected = true;
+    list_del(&s->conn);
+    list_add(conn_bucket(s->ns, s->ops->proto, &s->local, &s->remote), &s->conn);
+}
+
+void sock_unhash(struct ns_sock *s) {
+    list_del(&s->conn);
+    list_del(&s->port);
+}
+
+struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
+                               const struct ns_addr *remote) {
+    struct ns_sock *s;
+    list_for_each(s, conn_bucket(ns, proto, local, remote), conn) {
+        if (s->local.port == local->port && s->remote.port == remote->port && s->ops->proto == proto &&
+            ip_eq(&s->local.ip, &local->ip) && ip_eq(&s->remote.ip, &remote->ip))
+            return s;
+    }
+    return NULL;
+}
+
+// -1: not for it at all.
+static int score(const struct ns_sock *s, const struct ns_addr *local, const struct ns_addr *remote) {
+    int points = s->family == NS_INET ? 1 : 0;
+    if (s->local.port != local->port || !sock_family_ok(s, &local->ip))
+        return -1;
+    if (s->ops->proto == PROTO_TCP && !s->listening)  // bound, and that is all: it may not hide a listener
+        return -1;
+    if (!ip_is_any(&s->local.ip)) {
+        if (!ip_eq(&s->local.ip, &local->ip))
+            return -1;
+        points += 2;
+    }
+    if (s->connected) {
+        if (s->remote.port != remote->port || !ip_eq(&s->remote.ip, &remote->ip))
+            return -1;
+        points += 4;
+    }
+    return points;
+}
+
+struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote) {
+    struct ns_sock *s, *best = NULL;
+    int best_score = -1;
+    list_for_each(s, port_bucket(ns, proto, local->port), port) {
+        int n = score(s, local, remote);
+        if (n > best_score) {
+            best = s;
+            best_score = n;
+        }
+    }
+    return best;
+}
+
+// ---- Binding ---------------------------------------------------------------------------------------------------
+static bool families_meet(const struct ns_sock *a, const struct ns_ip *aip, const struct ns_sock *b) {
+    bool a4 = a->family == NS_INET || ns_ip_is4(aip), b4 = b->family == NS_INET || ns_ip_is4(&b->local.ip);
+    if (a4 == b4)
+        return true;
+    // One is IPv6: it has the IPv4 port as well when it is unspecified and not for IPv6 only.
+    const struct ns_sock *six = a4 ? b : a;
+    return ip_is_any(a4 ? &b->local.ip : aip) && !six->opt[NS_OPT_V6ONLY];
+}
+
+static bool conflicts(const struct ns_sock *s, const struct ns_ip *ip, const struct ns_sock *other) {
+    if (other == s || other->ops != s->ops || !families_meet(s, ip, other))
+        return false;
+    if (!ip_is_any(ip) && !ip_is_any(&other->local.ip) && !ip_eq(ip, &other->local.ip))
+        return false;
+    if (!s->opt[NS_OPT_REUSEADDR] || !other->opt[NS_OPT_REUSEADDR])
+        return true;
+    // socket(7): with SO_REUSEADDR on both, only a listener holds on to its address.
+    return other->listening;
+}
+
+static bool port_free(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
+    struct ns_sock *other;
+    list_for_each(other, &s->ns->socks, all) {
+        if (other->local.port == port && !list_linked(&other->dead) && conflicts(s, ip, other))
+            return false;
+    }
+    return true;
+}
+
+int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
+    struct netstack *ns = s->ns;
+    if (port == 0) {
+        uint32_t start = stack_random(ns) % PORT_COUNT, i = 0;
+        while (i < PORT_COUNT && !port_free(s, ip, (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT)))
+            i++;
+        if (i == PORT_COUNT)
+            return -LINUX_EADDRINUSE;
+        port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+    } else if (!port_free(s, ip, port)) {
+        return -LINUX_EADDRINUSE;
+    }
+    s->local = (struct ns_addr){*ip, port};
+    list_add(port_bucket(ns, s->ops->proto, port), &s->port);
+    return 0;
+}
+
+bool sock_listener_conflict(struct ns_sock *s) {
+    struct ns_sock *other;
+    list_for_each(other, port_bucket(s->ns, s->ops->proto, s->local.port), port) {
+        if (other->listening && other->local.port == s->local.port && conflicts(s, &s->local.ip, other))
+            return true;
+    }
+    return false;
+}
+
+// Whether a socket that is bound without being connected has the port: a connection then does not take it.
+static bool port_taken(struct ns_sock *s, uint16_t port) {
+    struct ns_sock *other;
+    list_for_each(other, port_bucket(s->ns, s->ops->proto, port), port) {
+        if (other->local.port == port)
+            return true;
+    }
+    return false;
+}
+
+int sock_pick_port(struct ns_sock *s) {
+    struct netstack *ns = s->ns;
+    struct conn_key key = {s->local.ip, s->remote.ip, 0, s->remote.port, s->ops->proto};
+    uint32_t offset = (uint32_t)siphash(&ns->key, &key, sizeof key);
+    for (uint32_t i = 0; i < PORT_COUNT; i++) {
+        struct ns_addr local = {s->local.ip, (uint16_t)(PORT_FIRST + (offset + ns->port_seed++) % PORT_COUNT)};
+        if (port_taken(s, local.port) || sock_find_conn(ns, s->ops->proto, &local, &s->remote))
+            continue;
+        s->local.port = local.port;
+        return 0;
+    }
+    return -LINUX_EADDRNOTAVAIL;
+}

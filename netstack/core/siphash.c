@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// See siphash.h.
+#include "netstack/core/siphash.h"
+#include <string.h>
+
+struct state {
+    uint64_t a, b, c, d;
+};
+
+static inline uint64_t turn(uint64_t x, unsigned n) { return x << n | x >> (64 - n); }
+
+static inline void rounds(struct state *s, unsigned n) {
+    while (n--) {
+        s->a += s->b;
+        s->c += s->d;
+        s->b = turn(s->b, 13) ^ s->a;
+        s->d = turn(s->d, 16) ^ s->c;
+        s->a = turn(s->a, 32);
+        s->c += s->b;
+        s->a += s->d;
+        s->b = turn(s->b, 17) ^ s->c;
+        s->d = turn(s->d, 21) ^ s->a;
+        s->c = turn(s->c, 32);
+    }
+}
+
+uint64_t siphash(const struct siphash_key *key, const void *data, size_t n) {
+    const uint8_t *p = data;
+    struct state s = {key->k[0] ^ 0x736f6d6570736575ull, key->k[1] ^ 0x646f72616e646f6dull,
+                      key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull};
+    uint64_t word;
+    size_t left = n;
+    for (; left >= 8; left -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        s.d ^= word;
+        rounds(&s, 2);
+        s.a ^= word;
+    }
+    word = (uint64_t)n << 56;
+    for (size_t i = 0; i < left; i++)
+        word |= (uint64_t)p[i] << (8 * i);
+    s.d ^= word;
+    rounds(&s, 2);
+    s.a ^= word;
+    s.c ^= 0xff;
+    rounds(&s, 4);
+    return s.a ^ s.b ^ s.c ^ s.d;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// See sock.h: the socket calls of netstack.h, each of which enters the stack, checks what is common to all protocols and
+// goes on to the protocol's function; and the life of a socket. Lock: the stack's.
+#include "netstack/core/sock.h"
+#include "abi/errno.h"
+#include "netstack/core/addr.h"
+#include "netstack/link/netif.h"
+#include "netstack/prot/ip.h"
+
+static const int defaults[NS_OPT_COUNT] = {
+    [NS_OPT_SNDBUF] = 212992,     [NS_OPT_RCVBUF] = 212992,    [NS_OPT_LINGER] = -1,     [NS_OPT_TCP_QUICKACK] = 1,
+    [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9, [NS_OPT_TCP_SYNCNT] = 6,
+};
+// What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
+static const struct {
+    int least, most;
+} ranges[NS_OPT_COUNT] = {
+    [NS_OPT_REUSEADDR] = {0, 1},
+    [NS_OPT_BROADCAST] = {0, 1},
+    [NS_OPT_V6ONLY] = {0, 1},
+    [NS_OPT_SNDBUF] = {4096, 64 << 20},
+    [NS_OPT_RCVBUF] = {2048, 64 << 20},
+    [NS_OPT_TTL] = {0, 255},
+    [NS_OPT_TOS] = {0, 255},
+    [NS_OPT_MTU_DISCOVER] = {0, 1},
+    [NS_OPT_KEEPALIVE] = {0, 1},
+    [NS_OPT_LINGER] = {-1, 32767},
+    [NS_OPT_TCP_NODELAY] = {0, 1},
+    [NS_OPT_TCP_CORK] = {0, 1},
+    [NS_OPT_TCP_QUICKACK] = {0, 1},
+    [NS_OPT_TCP_MAXSEG] = {0, 32767},
+    [NS_OPT_TCP_KEEPIDLE] = {1, 32767},
+    [NS_OPT_TCP_KEEPINTVL] = {1, 32767},
+    [NS_OPT_TCP_KEEPCNT] = {1, 127},
+    [NS_OPT_TCP_USER_TIMEOUT] = {0, INT32_MAX},
+    [NS_OPT_TCP_SYNCNT] = {1, 127},
+    [NS_OPT_TCP_CONGESTION] = {NS_CUBIC, NS_RENO},
+};
+
+// ---- Its life --------------------------------------------------------------------------------------------------
+struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family) {
+    struct ns_sock *s = stack_alloc(ns, ops->size);
+    if (!s)
+        return NULL;
+    s->ns = ns;
+    s->ops = ops;
+    s->family = family;
+    s->user = true;
+    if (family == NS_INET)
+        s->local.ip = s->remote.ip = ns_ip4(0, 0, 0, 0);
+    memcpy(s->opt, defaults, sizeof defaults);
+    list_init(&s->port);
+    list_init(&s->conn);
+    list_init(&s->dead);
+    list_add_tail(&ns->socks, &s->all);
+    ns->usage.sockets++;
+    ops->init(s);
+    return s;
+}
+
+void sock_kill(struct ns_sock *s) {
+    sock_unhash(s);
+    if (!list_linked(&s->dead))
+        list_add_tail(&s->ns->dead, &s->dead);
+}
+
+void sock_reap(struct netstack *ns) {
+    while (!list_empty(&ns->dead)) {
+        struct ns_sock *s = list_first(&ns->dead, struct ns_sock, dead);
+        s->ops->drop(s);
+        sock_unhash(s);
+        list_del(&s->dead);
+        list_del(&s->all);
+        ns->usage.sockets--;
+        stack_free(ns, s, s->ops->size);
+    }
+}
+
+void sock_drop_all(struct netstack *ns) {
+    struct ns_sock *s;
+    list_for_each(s, &ns->socks, all) {
+        invariant(!s->user);
+        sock_kill(s);
+    }
+}
+
+void sock_error(struct ns_sock *s, int err) {
+    s->error = err;
+    sock_wake(s, NS_ERR);
+}
+
+bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
+    bool four = ns_ip_is4(ip);
+    if (s->family == NS_INET)
+        return four;
+    return !four || !s->opt[NS_OPT_V6ONLY];
+}
+
+// ---- The calls -------------------------------------------------------------------------------------------------
+int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out) {
+    if (family != NS_INET && family != NS_INET6)
+        return -LINUX_EAFNOSUPPORT;
+    if (type != NS_STREAM && type != NS_DGRAM)
+        return -LINUX_EPROTONOSUPPORT;
+    IN_STACK(ns);
+    *out = sock_new(ns, type == NS_STREAM ? &tcp_ops : &udp_ops, family);
+    return *out ? 0 : -LINUX_ENOBUFS;
+}
+
+void ns_close(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    invariant(s->user);
+    s->user = false;
+    s->ops->close(s);
+}
+
+void ns_on_ready(struct ns_sock *s, void (*ready)(void *arg, uint32_t mask), void *arg) {
+    IN_STACK(s->ns);
+    s->on_ready = ready;
+    s->on_ready_arg = arg;
+}
+
+uint32_t ns_ready(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    return s->ops->ready(s) | (s->error ? NS_ERR : 0);
+}
+
+int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
+    IN_STACK(s->ns);
+    if (list_linked(&s->port) || s->connected)
+        return -LINUX_EINVAL;
+    if (!sock_family_ok(s, &addr->ip))
+        return -LINUX_EAFNOSUPPORT;
+    bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
+    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
+        return -LINUX_EADDRNOTAVAIL;
+    if (s->ops == &raw_ops) {  // has no ports, and no place in their table
+        s->local.ip = addr->ip;
+        return 0;
+    }
+    return sock_bind_port(s, &addr->ip, addr->port);
+}
+
+int ns_listen(struct ns_sock *s, unsigned backlog) {
+    IN_STACK(s->ns);
+    return s->ops->listen ? s->ops->listen(s, backlog) : -LINUX_EOPNOTSUPP;
+}
+
+int ns_accept(struct ns_sock *s, struct ns_sock **out) {
+    IN_STACK(s->ns);
+    return s->ops->accept ? s->ops->accept(s, out) : -LINUX_EOPNOTSUPP;
+}
+
+int ns_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    IN_STACK(s->ns);
+    if (!sock_family_ok(s, &addr->ip))
+        return -LINUX_EAFNOSUPPORT;
+    return s->ops->connect(s, addr);
+}
+
+int ns_shutdown(struct ns_sock *s, bool rd, bool wr) {
+    IN_STACK(s->ns);
+    return s->ops->shutdown(s, rd, wr);
+}
+
+int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    IN_STACK(s->ns);
+    return s->ops->send(s, io, flags, to);
+}
+
+int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+    IN_STACK(s->ns);
+    return s->ops->recv(s, io, flags, from);
+}
+
+int ns_local(struct ns_sock *s, struct ns_addr *addr) {
+    IN_STACK(s->ns);
+    *addr = s->local;
+    return 0;
+}
+
+int ns_peer(struct ns_sock *s, struct ns_addr *addr) {
+    IN_STACK(s->ns);
+    *addr = s->remote;
+    return s->connected ? 0 : -LINUX_ENOTCONN;
+}
+
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
+    IN_STACK(s->ns);
+    *in = *out = 0;
+    s->ops->queued(s, in, out);
+}
+
+int ns_take_error(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    int err = s->error;
+    s->error = 0;
+    return err;
+}
+
+int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
+    if (option >= NS_OPT_COUNT)
+        return -LINUX_ENOPROTOOPT;
+    IN_STACK(s->ns);
+    if (option == NS_OPT_SNDBUF || option == NS_OPT_RCVBUF)  // these are clamped, as on Linux
+        value = value < ranges[option].least  ? ranges[option].least
+                : value > ranges[option].most ? ranges[option].most
+                                              : value;
+    if (value < ranges[option].least || value > ranges[option].most)
+        return -LINUX_EINVAL;
+    s->opt[option] = value;
+    if (s->ops->option)
+        s->ops->option(s, option);
+    return 0;
+}
+
+int ns_get_option(struct ns_sock *s, enum ns_option option, int *value) {
+    if (option >= NS_OPT_COUNT)
+        return -LINUX_ENOPROTOOPT;
+    IN_STACK(s->ns);
+    *value = s->opt[option];
+    return 0;
+}
+
+// ---- Plain memory as a source or a target ----------------------------------------------------------------------
+static int64_t copy_from(struct ns_io *io, void *buf, size_t n) {
+    struct ns_mem_io *m = (struct ns_mem_io *)io;
+    memcpy(buf, m->at, n);
+    m->at += n;
+    return (int64_t)n;
+}
+static int64_t copy_to(struct ns_io *io, void *buf, size_t n) {
+    struct ns_mem_io *m = (struct ns_mem_io *)io;
+    memcpy(m->at, buf, n);
+    m->at += n;
+    return (int64_t)n;
+}
+struct ns_io *ns_io_from(struct ns_mem_io *m, const void *data, size_t n) {
+    *m = (struct ns_mem_io){{n, copy_from}, (uint8_t *)(uintptr_t)data};
+    return &m->io;
+}
+struct ns_io *ns_io_to(struct ns_mem_io *m, void *buf, size_t n) {
+    *m = (struct ns_mem_io){{n, copy_to}, buf};
+    return &m->io;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What UDP and TCP sockets have in common: addresses, tables, options, the life of the object. Lock: the stack's.
+//
+// A socket lives until its user has closed it (ns_close) and its protocol has no more use for it; then sock_kill() puts
+// it on the list of the dead, which is worked off when the lock is about to be dropped. So a function may use a socket
+// that it has found until it returns, whatever it calls.
+#ifndef NETSTACK_CORE_SOCK_H
+#define NETSTACK_CORE_SOCK_H
+#include "netstack/core/pkt.h"
+#include "netstack/core/stack.h"
+#include "netstack/ip/ip.h"
+
+struct ns_sock;
+struct sock_ops {
+    size_t size;  // of the object, whose first member is a struct ns_sock
+    uint8_t proto;
+    void (*init)(struct ns_sock *s);
+    int (*listen)(struct ns_sock *s, unsigned backlog);
+    int (*accept)(struct ns_sock *s, struct ns_sock **out);
+    int (*connect)(struct ns_sock *s, const struct ns_addr *addr);
+    int (*shutdown)(struct ns_sock *s, bool rd, bool wr);
+    int64_t (*send)(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
+    int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
+    uint32_t (*ready)(struct ns_sock *s);
+    void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
+    void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
+    void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
+    void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
+};
+
+struct ns_sock {
+    struct list all;   // ns->socks
+    struct list port;  // ns->bound
+    struct list conn;  // ns->conns
+    struct list dead;  // ns->dead
+    struct netstack *ns;
+    const struct sock_ops *ops;
+    enum ns_family family;
+    struct ns_addr local, remote;
+    bool connected;  // remote is set
+    bool listening;
+    bool user;  // somebody holds it
+    int error;  // positive; what ns_take_error() gives
+    int opt[NS_OPT_COUNT];
+    void (*on_ready)(void *arg, uint32_t mask);
+    void *on_ready_arg;
+};
+
+extern const struct sock_ops udp_ops, tcp_ops, raw_ops;
+
+struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
+void sock_kill(struct ns_sock *s);
+void sock_reap(struct netstack *ns);
+void sock_drop_all(struct netstack *ns);  // the stack ends
+static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
+    if (s->user && s->on_ready)
+        s->on_ready(s->on_ready_arg, mask);
+}
+void sock_error(struct ns_sock *s, int err);  // sets and wakes
+// An address that the user gave, as of the socket's family; the unspecified one of either family is fine.
+bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
+
+// ---- Tables ----------------------------------------------------------------------------------------------------
+int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port);  // port 0: one that is free
+// Whether another listener has the address and port of s: with SO_REUSEADDR both could be bound.
+bool sock_listener_conflict(struct ns_sock *s);
+// A port for a connection to s->remote from s->local.ip, that makes the four of them unique.
+int sock_pick_port(struct ns_sock *s);
+void sock_hash_conn(struct ns_sock *s);  // local and remote are set
+void sock_unhash(struct ns_sock *s);
+struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
+                               const struct ns_addr *remote);
+// The best of those bound to the port: its address is the packet's, its remote side too.
+struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote);
+
+#endif

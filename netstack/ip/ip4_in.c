@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// IPv4 packets that came in (RFC 791, RFC 1122 3.2.1): the header is checked, fragments wait in ip/frag.c, the rest goes
+// to its protocol. Nothing is forwarded. Lock: the stack's.
+#include "netstack/core/addr.h"
+#include "netstack/core/stack.h"
+#include "netstack/ip/filter.h"
+#include "netstack/ip/frag.h"
+#include "netstack/ip/icmp.h"
+#include "netstack/ip/ip.h"
+#include "netstack/ip/raw.h"
+#include "netstack/link/netif.h"
+#include "netstack/prot/checksum.h"
+#include "netstack/tcp/tcp.h"
+#include "netstack/udp/udp.h"
+
+// RFC 7126 4.3, 4.4: packets with a source route are dropped. Other options are passed over, but must be well formed.
+static bool options_ok(const uint8_t *opt, uint32_t n) {
+    for (uint32_t at = 0; at < n;) {
+        if (opt[at] == IP4_OPT_END)
+            return true;
+        if (opt[at] == IP4_OPT_NOP) {
+            at++;
+            continue;
+        }
+        if (opt[at] == IP4_OPT_LSRR || opt[at] == IP4_OPT_SSRR)
+            return false;
+        if (at + 1 >= n || opt[at + 1] < 2 || opt[at + 1] > n - at)
+            return false;
+        at += opt[at + 1];
+    }
+    return true;
+}
+
+// RFC 1122 3.2.1.3: addresses that may not be a source, or not on this link.
+static bool martian(struct pkt *p) {
+    struct netif *nif = p->nif;
+    if (ip_is_multicast(&p->src) || netif_is_broadcast(nif, &p->src) || ip_is_any(&p->src))
+        return true;
+    if (!netif_is_loopback(nif) && (ip_is_loopback(&p->src) || ip_is_loopback(&p->dst)))
+        return true;
+    // Our own address from outside is a spoof (or a loop).
+    return !netif_is_loopback(nif) && netif_of_address(p->ns, &p->src);
+}
+
+static bool for_us(struct pkt *p) {
+    if (ip_is_multicast(&p->dst) || netif_is_broadcast(p->nif, &p->dst)) {
+        p->broadcast = true;
+        return true;
+    }
+    // RFC 1122 3.3.6: one host's address in a link broadcast is not answered.
+    return netif_is_local(p->ns, &p->dst) && !p->broadcast;
+}
+
+// Everything but addresses. The header is pulled, the padding behind the packet cut off.
+static bool parse_header(struct pkt *p, uint8_t **header) {
+    uint8_t *h = pkt_peek(p, IP4_LEN);
+    struct netstack *ns = p->ns;
+    uint32_t hlen = h ? (h[0] & 15u) * 4 : 0;
+    if (!h || h[0] >> 4 != 4 || hlen < IP4_LEN || !(h = pkt_peek(p, hlen))) {
+        count(ns, ip_drop_header);
+        return false;
+    }
+    uint32_t total = get16(h + IP4_TOTAL);
+    if (total < hlen || total > p->len) {
+        count(ns, ip_drop_length);
+        return false;
+    }
+    pkt_trim(p, total);
+    if (!p->loops && csum(h, hlen) != 0) {
+        count(ns, ip_drop_checksum);
+        return false;
+    }
+    if (!options_ok(h + IP4_LEN, hlen - IP4_LEN)) {
+        count(ns, ip_drop_options);
+        return false;
+    }
+    p->l3 = p->off;
+    pkt_skip(p, hlen);
+    p->l4 = p->off;
+    *header = h;
+    return true;
+}
+
+void ip4_input(struct pkt *p) {
+    struct netstack *ns = p->ns;
+    uint8_t *h;
+    count(ns, ip_in);
+    if (!parse_header(p, &h)) {
+        pkt_free(p);
+        return;
+    }
+    p->src = ip_from4(h + IP4_SRC);
+    p->dst = ip_from4(h + IP4_DST);
+    p->tos = h[IP4_TOS];
+    p->ttl = h[IP4_TTL];
+    p->proto = h[IP4_PROTO];
+    if (martian(p)) {
+        count(ns, ip_drop_martian);
+        pkt_free(p);
+        return;
+    }
+    if (!for_us(p)) {
+        count(ns, ip_drop_foreign);
+        pkt_free(p);
+        return;
+    }
+    unsigned frag = get16(h + IP4_FRAG);
+    if (frag & (IP4_MF | IP4_OFFSET)) {
+        struct frag_info info = {get16(h + IP4_ID), (frag & IP4_OFFSET) * 8, frag & IP4_MF};
+        p = frag_input(p, &info);
+    }
+    if (p)
+        ip_deliver(p);
+}
+
+void ip_deliver(struct pkt *p) {
+    struct netstack *ns = p->ns;
+    bool four = ns_ip_is4(&p->dst);
+    if (!list_empty(&ns->rules) && !filter_in(p))
+        return;
+    count(ns, ip_delivered);
+    bool raw = !list_empty(&ns->raws) && raw_input(p);
+    switch (p->proto) {
+    case PROTO_UDP:
+        udp_input(p);
+        return;
+    case PROTO_TCP:
+        tcp_input(p);
+        return;
+    case PROTO_ICMP:
+        if (four) {
+            icmp_input(p);
+            return;
+        }
+        break;
+    case PROTO_ICMP6:
+        if (!four) {
+            icmp6_input(p);
+            return;
+        }
+        break;
+    case PROTO_NONE:
+        if (!four) {  // RFC 8200 4.7: what follows is not looked at
+            pkt_free(p);
+            return;
+        }
+        break;
+    }
+    if (!raw) {
+        count(ns, proto_drop_unknown);
+        icmp_error(p, ICMP_BAD_PROTO, p->named_at);
+    }
+    pkt_free(p);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a packet goes and from which address: routes by longest prefix, source selection, and what paths carry.
+// Lock: the stack's.
+#ifndef NETSTACK_IP_ROUTE_H
+#define NETSTACK_IP_ROUTE_H
+#include "netstack/core/stack.h"
+
+struct route {
+    struct list link;  // ns->routes: the longest prefix first, then the lowest metric
+    struct ns_route r;
+    unsigned bits;  // prefix of the 128
+};
+// The answer to "how do I get there".
+struct path {
+    struct netif *nif;
+    struct ns_ip next;  // the neighbour
+    struct ns_ip src;   // to send from, unless the caller has one
+    uint32_t mtu;
+};
+
+int route_add(struct netstack *ns, const struct ns_route *route);
+int route_del(struct netstack *ns, const struct ns_route *route);
+void route_flush(struct netstack *ns, struct netif *nif);
+// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst.
+// `src`: the address the caller is bound to, or NULL.
+int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
+// The path to dst was found to carry only mtu. Whether that is news.
+bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu);
+
+#endif

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+// See netif.h: frames between a link and the protocols. Who is asked for a link address is neigh/, where a packet goes is
+// ip/route.c; nothing here waits or keeps packets, but for the loopback queue. Lock: the stack's.
+#include "netstack/link/netif.h"
+#include "abi/errno.h"
+#include "base/fault.h"
+#include "netstack/core/addr.h"
+#include "netstack/ip/ip.h"
+#include "netstack/ip/route.h"
+#include "netstack/neigh/neigh.h"
+#include "netstack/prot/checksum.h"
+#include "netstack/prot/eth.h"
+#include <stdio.h>
+
+static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+// ---- Coming and going ------------------------------------------------------------------------------------------
+int netif_add(struct netstack *ns, const struct netif_config *config, struct netif **out) {
+    if (config->mtu < IP4_MIN_MTU || config->mtu > 65536 || (!config->transmit && !(config->flags & NETIF_LOOPBACK)))
+        return -LINUX_EINVAL;
+    struct netif *nif = znew(struct netif);
+    if (!nif)
+        return -LINUX_ENOMEM;
+    IN_STACK(ns);
+    nif->ns = ns;
+    nif->config = *config;
+    nif->hops = 64;
+    snprintf(nif->name, sizeof nif->name, "%s", config->name);
+    nif->config.name = nif->name;
+    timer_init(&nif->solicit, ndp_solicit_router);
+    list_add_tail(&ns->netifs, &nif->link);
+    if (config->flags & NETIF_SLAAC)
+        ndp_start(nif);
+    *out = nif;
+    return 0;
+}
+
+void netif_free(struct netif *nif) {
+    struct netstack *ns = nif->ns;
+    stack_cancel(ns, &nif->solicit);
+    for (unsigned i = 0; i < nif->naddrs; i++)
+        stack_cancel(ns, &nif->addrs[i].dad);
+    route_flush(ns, nif);
+    neigh_flush(ns, nif);
+    struct pkt *p, *next;
+    list_for_each_safe(p, next, &ns->backlog, link) {
+        if (p->nif != nif)
+            continue;
+        list_del(&p->link);
+        ns->backlog_len--;
+        pkt_free(p);
+    }
+    list_del(&nif->link);
+    free(nif);
+}
+
+void netif_remove(struct netif *nif) {
+    IN_STACK(nif->ns);
+    netif_free(nif);
+}
+
+struct netif *netstack_loopback(struct netstack *ns) {
+    return ns->lo;
+}
+
+// ---- Addresses -------------------------------------------------------------------------------------------------
+struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip) {
+    for (unsigned i = 0; i < nif->naddrs; i++)
+        if (ip_eq(&nif->addrs[i].ip, ip))
+            return &nif->addrs[i];
+    return NULL;
+}
+
+struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip) {
+    struct netif *nif;
+    list_for_each(nif, &ns->netifs, link) {
+        struct ifaddr *a = netif_find_address(nif, ip);
+        if (a && a->state == IFADDR_VALID)
+            return nif;
+    }
+    return NULL;
+}
+
+bool netif_is_local(struct netstack *ns, const struct ns_ip *ip) {
+    // All of 127/8 is this host (RFC 1122 3.2.1.3 g).
+    return (ns_ip_is4(ip) && ip_is_loopback(ip)) || netif_of_address(ns, ip);
+}
+
+bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip) {
+    if (!ns_ip_is4(ip) || netif_is_loopback(nif))
+        return false;
+    if (ip_is_limited_broadcast(ip))
+        return true;
+    for (unsigned i = 0; i < nif->naddrs; i++) {
+        const struct ifaddr *a = &nif->addrs[i];
+        if (!ns_ip_is4(&a->ip) || a->prefix > 30)  // RFC 3021: a /31 has no broadcast address
+            continue;
+        uint32_t host = UINT32_MAX >> a->prefix;
+        if (ip_num4(ip) == (ip_num4(&a->ip) | host))
+            return true;
+    }
+    return false;
+}
+
+int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, bool automatic) {
+    bool four = ns_ip_is4(ip);
+    if (prefix > (four ? 32 : 128) || ip_is_any(ip) || ip_is_multicast(ip) || ip_is_limited_broadcast(ip))
+        return -LINUX_EINVAL;
+    if (netif_find_address(nif, ip))
+        return -LINUX_EEXIST;
+    if (nif->naddrs == NETIF_ADDRESSES)
+        return -LINUX_ENOBUFS;
+    struct ns_route on_link = {*ip, prefix, {{0}}, nif, 0};
+    int err = netif_is_loopback(nif) ? 0 : route_add(nif->ns, &on_link);
+    if (err && err != -LINUX_EEXIST)
+        return err;
+    struct ifaddr *a = &nif->addrs[nif->naddrs++];
+    *a = (struct ifaddr){.nif = nif, .ip = *ip, .prefix = prefix, .state = IFADDR_VALID, .automatic = automatic};
+    timer_init(&a->dad, ndp_dad_timer);
+    if (!four && nif->config.kind == NETIF_ETHER && !(nif->config.flags & NETIF_NO_DAD))
+        ndp_start_dad(a);
+    else if (four && nif->config.kind == NETIF_ETHER)
+        arp_announce(nif, ip);
+    return 0;
+}
+
+int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix) {
+    IN_STACK(nif->ns);
+    return netif_assign(nif, ip, prefix, false);
+}
+
+int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
+    IN_STACK(nif->ns);
+    struct ifaddr *a = netif_find_address(nif, ip);
+    if (!a)
+        return -LINUX_EADDRNOTAVAIL;
+    struct ns_route on_link = {a->ip, a->prefix, {{0}}, nif, 0};
+    route_del(nif->ns, &on_link);
+    stack_cancel(nif->ns, &a->dad);
+    // The last takes its place; its timer is linked by address, so it moves by being armed again.
+    struct ifaddr *last = &nif->addrs[--nif->naddrs];
+    if (a != last) {
+        bool armed = timer_armed(&last->dad);
+        uint64_t when = timer_when(&last->dad);
+        stack_cancel(nif->ns, &last->dad);
+        *a = *last;
+        timer_init(&a->dad, ndp_dad_timer);
+        if (armed)
+            stack_arm(nif->ns, &a->dad, when);
+    }
+    return 0;
+}
+
+static void describe(const struct netif *nif, struct ns_netif_info *info) {
+    *info = (struct ns_netif_info){.kind = nif->config.kind,
+                                   .mtu = nif->config.mtu,
+                                   .flags = nif->config.flags,
+                                   .in_packets = nif->in_packets,
+                                   .in_bytes = nif->in_bytes,
+                                   .in_dropped = nif->in_dropped,
+                                   .out_packets = nif->out_packets,
+                                   .out_bytes = nif->out_bytes,
+                                   .out_dropped = nif->out_dropped,
+                                   .naddrs = nif->naddrs};
+    memcpy(info->name, nif->name, sizeof info->name);
+    memcpy(info->mac, nif->config.mac, 6);
+    for (unsigned i = 0; i < nif->naddrs; i++) {
+        const struct ifaddr *a = &nif->addrs[i];
+        info->addrs[i].ip = a->ip;
+        info->addrs[i].prefix = a->prefix;
+        info->addrs[i].tentative = a->state == IFADDR_TENTATIVE;
+        info->addrs[i].duplicate = a->state == IFADDR_DUPLICATE;
+        info->addrs[i].automatic = a->automatic;
+    }
+}
+
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info) {
+    IN_STACK(ns);
+    struct netif *nif;
+    list_for_each(nif, &ns->netifs, link) {
+        if (i-- > 0)
+            continue;
+        describe(nif, info);
+        info->nif = nif;
+        return 0;
+    }
+    return -LINUX_ENODEV;
+}
+
+// ---- In --------------------------------------------------------------------------------------------------------
+static void input_ip(struct pkt *p) {
+    uint8_t *first = pkt_peek(p, 1);
+    if (first && *first >> 4 == 4) {
+        ip4_input(p);
+    } else if (first && *first >> 4 == 6) {
+        ip6_input(p);
+    } else {
+        count(p->ns, link_drop_type);
+        pkt_free(p);
+    }
+}
+
+// Whether the frame is for this station. A group's bit is enough for the link; the IP layer looks at the group itself.
+static bool for_us(struct netif *nif, struct pkt *p, const uint8_t *dst) {
+    p->broadcast = dst[0] & 1;
+    return p->broadcast || memcmp(dst, nif->config.mac, 6) == 0;
+}
+
+static void input_ether(struct netif *nif, struct pkt *p) {
+    uint8_t *h = pkt_pull(p, ETH_LEN);
+    if (!h) {
+        count(nif->ns, link_drop_short);
+    } else if (!for_us(nif, p, h + ETH_DST) || memcmp(h + ETH_SRC, nif->config.mac, 6) == 0) {
+        count(nif->ns, link_drop_foreign);
+    } else if (get16(h + ETH_TYPE) == ETH_TYPE_IP4) {
+        ip4_input(p);
+        return;
+    } else if (get16(h + ETH_TYPE) == ETH_TYPE_IP6) {
+        ip6_input(p);
+        return;
+    } else if (get16(h + ETH_TYPE) == ETH_TYPE_ARP) {
+        arp_input(p);
+        return;
+    } else {
+        count(nif->ns, link_drop_type);
+    }
+    pkt_free(p);
+}
+
+int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags) {
+    struct netstack *ns = nif->ns;
+    IN_STACK(ns);
+    count(ns, link_in);
+    if (len == 0 || len > 65536 + ETH_LEN) {
+        count(ns, link_drop_short);
+        return -LINUX_EMSGSIZE;
+    }
+    struct pkt *p = pkt_from(ns, frame, len);
+    if (!p) {
+        count(ns, link_drop_budget);
+        nif->in_dropped++;
+        return -LINUX_ENOBUFS;
+    }
+    nif->in_packets++;
+    nif->in_bytes += len;
+    p->nif = nif;
+    p->when = ns->now;
+    p->csum_good = flags & NS_CSUM_GOOD;
+    if (nif->config.kind == NETIF_ETHER)
+        input_ether(nif, p);
+    else
+        input_ip(p);
+    return 0;
+}
+
+// ---- Out -------------------------------------------------------------------------------------------------------
+// What is sent over loopback has never been on a wire: its checksum is not made, and not looked at.
+static int loop_back(struct netif *nif, struct pkt *p) {
+    struct netstack *ns = nif->ns;
+    if (ns->backlog_len >= STACK_BACKLOG) {
+        count(ns, link_drop_backlog);
+        pkt_free(p);
+        return -LINUX_ENOBUFS;
+    }
+    p->nif = nif;
+    p->when = ns->now;
+    p->csum_good = true;
+    p->csum_start = 0;
+    p->loops = true;
+    nif->in_packets++;
+    nif->out_packets++;
+    nif->in_bytes += p->len;
+    nif->out_bytes += p->len;
+    list_add_tail(&ns->backlog, &p->link);
+    ns->backlog_len++;
+    return 0;
+}
+
+void netif_backlog(struct netstack *ns) {
+    struct pkt *p = list_first(&ns->backlog, struct pkt, link);
+    list_del(&p->link);
+    ns->backlog_len--;
+    count(ns, link_in);
+    input_ip(p);
+}
+
+static void finish_csum(struct pkt *p) {
+    if (!p->csum_start)
+        return;
+    // csum_start counts from the start of head[], so that headers pushed later do not move it.
+    uint32_t at = p->csum_start - p->off;
+    uint8_t *field = p->head + p->csum_start + p->csum_offset;
+    uint16_t sum = csum_finish(pkt_csum(p, at, 0));
+    if (sum == 0 && p->proto == PROTO_UDP)
+        sum = 0xffff;  // RFC 768: zero means none
+    memcpy(field, &sum, 2);
+    p->csum_start = 0;
+}
+
+static int transmit(struct netif *nif, struct pkt *p) {
+    struct ns_iov iov[PKT_FRAGS + 1] = {{pkt_head(p), p->hlen}};
+    struct ns_frame f = {iov, 1, p->len, 0, p->csum_offset, p->gso_size};
+    if (!(nif->config.flags & NETIF_TX_CSUM))
+        finish_csum(p);
+    if (p->csum_start)
+        f.csum_start = (uint16_t)(p->csum_start - p->off);
+    for (unsigned i = 0; i < p->nfrags; i++)
+        iov[f.iovcnt++] = (struct ns_iov){p->frags[i].buf->data + p->frags[i].off, p->frags[i].len};
+    int err = nif->config.transmit(nif->config.arg, &f);
+    count(nif->ns, link_out);
+    nif->out_packets++;
+    nif->out_bytes += p->len;
+    if (err < 0) {
+        count(nif->ns, link_drop_transmit);
+        nif->out_dropped++;
+    }
+    pkt_free(p);
+    return err;
+}
+
+int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
+    if (netif_is_loopback(nif))
+        return loop_back(nif, p);
+    if (nif->config.kind == NETIF_ETHER) {
+        uint8_t *h = pkt_push(p, ETH_LEN);
+        memcpy(h + ETH_DST, mac ? mac : broadcast_mac, 6);
+        memcpy(h + ETH_SRC, nif->config.mac, 6);
+        put16(h + ETH_TYPE, type);
+    }
+    return transmit(nif, p);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Interfaces from the inside: their addresses, and frames on the way in and out. Lock: the stack's.
+#ifndef NETSTACK_LINK_NETIF_H
+#define NETSTACK_LINK_NETIF_H
+#include "netstack/core/pkt.h"
+#include "netstack/core/stack.h"
+
+#define NETIF_ADDRESSES NS_NETIF_ADDRESSES
+
+enum ifaddr_state {
+    IFADDR_TENTATIVE,  // asked about with duplicate address detection (RFC 4862 5.4): not to be used
+    IFADDR_VALID,
+    IFADDR_DUPLICATE,  // somebody else has it
+};
+struct ifaddr {
+    struct netif *nif;
+    struct ns_ip ip;
+    unsigned prefix;
+    enum ifaddr_state state;
+    bool automatic;  // by SLAAC
+    struct timer dad;
+};
+struct netif {
+    struct list link;  // ns->netifs
+    struct netstack *ns;
+    struct netif_config config;
+    char name[16];
+    struct ifaddr addrs[NETIF_ADDRESSES];
+    unsigned naddrs;
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    uint8_t hops;          // IPv6, by a router's advertisement
+    struct timer solicit;  // router solicitations
+    unsigned solicits;
+};
+
+void netif_free(struct netif *nif);
+static inline bool netif_is_loopback(const struct netif *nif) { return nif->config.flags & NETIF_LOOPBACK; }
+struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip);  // in any state
+// The interface that has the address for good, or NULL.
+struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip);
+bool netif_is_local(struct netstack *ns, const struct ns_ip *ip);
+// Whether it is the broadcast address of one of the interface's networks.
+bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip);
+int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, bool automatic);
+
+// Sends an IP packet to a neighbour whose link address is known (or needs none). Takes p.
+int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type);
+void netif_backlog(struct netstack *ns);  // one packet of the loopback queue goes in
+
+#endif

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// The network stack as its users see it: one stack object with interfaces, addresses, routes and sockets. Nothing here
+// blocks and nothing reads a clock, randomness or a descriptor by itself: all three are given by the user, so that a
+// test runs in virtual time and a parked call of a guest costs no thread.
+//
+// Who drives it: whoever has frames calls netif_input(); netstack_poll() is called when the time that it returned last
+// has come, and netstack_deadline() says after any other call whether that time has moved. Sockets report through one
+// callback each.
+//
+// Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock, random) run with
+// it held: they may take locks of a higher rank, such as a wait queue's, and may not call the stack.
+// Errors are negative numbers of abi/errno.h.
+#ifndef NETSTACK_NETSTACK_H
+#define NETSTACK_NETSTACK_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct netstack;
+struct netif;
+struct ns_sock;
+
+// ---- Addresses -------------------------------------------------------------------------------------------------
+// Both families in one type: an IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 2.5.5.2).
+struct ns_ip {
+    uint8_t b[16];
+};
+struct ns_addr {
+    struct ns_ip ip;
+    uint16_t port;
+};
+struct ns_ip ns_ip4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
+bool ns_ip_is4(const struct ns_ip *ip);
+bool ns_ip_parse(const char *text, struct ns_ip *ip);
+#define NS_IP_TEXT 48
+const char *ns_ip_text(const struct ns_ip *ip, char buf[static NS_IP_TEXT]);  // returns buf
+
+// ---- The stack -------------------------------------------------------------------------------------------------
+struct netstack_config {
+    uint64_t (*clock)(void *arg);  // ns since some moment; never goes back
+    void (*random)(void *arg, void *buf, size_t n);
+    void *arg;
+    size_t budget;  // bytes that all packets and socket buffers together may take; 0: a default
+};
+int netstack_create(const struct netstack_config *config, struct netstack **out);
+
+// What a stack holds at a moment. A test expects zeros of it before netstack_destroy().
+struct netstack_usage {
+    size_t bytes;  // of packets and buffers
+    unsigned packets, buffers;
+    unsigned sockets;  // open ones, and connections whose socket is closed already
+    unsigned timers;   // armed
+};
+void netstack_usage(struct netstack *ns, struct netstack_usage *out);
+// Every socket has been closed. Connections that linger are dropped without a word, interfaces removed, and whatever is
+// left then is our own leak: it panics.
+void netstack_destroy(struct netstack *ns);
+
+#define NETSTACK_NEVER UINT64_MAX
+uint64_t netstack_poll(struct netstack *ns);      // runs what is due; the next time to call it
+uint64_t netstack_deadline(struct netstack *ns);  // that time by itself
+
+// Counters, by the names of netstack/core/stats.def.
+uint64_t netstack_stat(struct netstack *ns, const char *name);  // UINT64_MAX: there is no such name
+const char *netstack_stat_name(unsigned i);                     // NULL beyond the last
+
+// ---- Interfaces ------------------------------------------------------------------------------------------------
+enum netif_kind { NETIF_ETHER, NETIF_IP };
+#define NETIF_LOOPBACK 1u  // what is sent comes in again; checksums are not made
+#define NETIF_TX_CSUM  2u  // transmit() finishes transport checksums (frame.csum_start)
+#define NETIF_NO_DAD   4u  // IPv6 addresses are usable at once, no duplicate address detection
+#define NETIF_SLAAC    8u  // IPv6 addresses and the router come from advertisements
+
+struct ns_iov {
+    void *base;
+    size_t len;
+};
+// A frame on its way out; it and what it points to are gone after transmit() has returned.
+struct ns_frame {
+    const struct ns_iov *iov;
+    unsigned iovcnt;
+    size_t len;
+    uint16_t csum_start, csum_offset;  // csum_start 0: the checksum is complete
+    uint16_t gso_size;                 // nonzero: a TCP segment to be cut into pieces of that payload
+};
+struct netif_config {
+    const char *name;
+    enum netif_kind kind;
+    uint8_t mac[6];
+    uint32_t mtu;                                              // of the IP packet
+    uint32_t flags;                                            // NETIF_*
+    uint32_t gso_max;                                          // 0: no gso_size
+    int (*transmit)(void *arg, const struct ns_frame *frame);  // negative: the frame is lost
+    void *arg;
+};
+int netif_add(struct netstack *ns, const struct netif_config *config, struct netif **out);
+void netif_remove(struct netif *nif);
+struct netif *netstack_loopback(struct netstack *ns);
+// A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
+#define NS_CSUM_GOOD 1u
+int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
+int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
+int netif_del_address(struct netif *nif, const struct ns_ip *ip);
+
+// What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
+#define NS_NETIF_ADDRESSES 16
+struct ns_netif_info {
+    struct netif *nif;
+    char name[16];
+    enum netif_kind kind;
+    uint8_t mac[6];
+    uint32_t mtu, flags;
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    unsigned naddrs;
+    struct {
+        struct ns_ip ip;
+        unsigned prefix;
+        bool tentative, duplicate, automatic;
+    } addrs[NS_NETIF_ADDRESSES];
+};
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);
+struct ns_route {
+    struct ns_ip dst;
+    unsigned prefix;       // of an IPv4 route: 0..32
+    struct ns_ip gateway;  // the unspecified address: on the link
+    struct netif *nif;
+    uint32_t metric;
+};
+int netstack_add_route(struct netstack *ns, const struct ns_route *route);
+int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
+
+// ---- Filter ----------------------------------------------------------------------------------------------------
+// Rules in order, for packets on their way to a socket and from one; the first that matches decides, and what none
+// matches is accepted. An address that is unspecified with prefix 0, a protocol 0, a port range 0..0 match anything.
+enum ns_point { NS_INPUT, NS_OUTPUT };
+enum ns_verdict { NS_ACCEPT, NS_DROP, NS_REJECT };  // NS_REJECT: with an ICMP error, or EPERM for our own
+struct ns_rule {
+    enum ns_point point;
+    enum ns_verdict verdict;
+    struct netif *nif;  // NULL: any
+    struct ns_ip src, dst;
+    unsigned src_prefix, dst_prefix;  // of an IPv4 address: 0..32
+    uint8_t proto;
+    uint16_t sport[2], dport[2];  // first and last
+    bool established;             // only packets of a flow that has been accepted before, in either direction
+    uint32_t rate, burst;         // rate not 0: matches at most so many packets a second
+};
+int netstack_add_rule(struct netstack *ns,
+                      const struct ns_rule *rule);  // at the end; its number, or a negative error
+int netstack_del_rule(struct netstack *ns, int id);
+int64_t netstack_rule_hits(struct netstack *ns, int id);
+
+// ---- Sockets ---------------------------------------------------------------------------------------------------
+enum ns_family { NS_INET = 2, NS_INET6 = 10 };
+enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
+
+// What a socket can do at a moment; the numbers of poll(2).
+#define NS_IN    0x01u
+#define NS_OUT   0x04u
+#define NS_ERR   0x08u
+#define NS_HUP   0x10u
+#define NS_RDHUP 0x2000u
+
+// Where bytes come from or go to: copy() moves the next n (at most left) between buf and the user's memory and returns
+// how many it could, or a negative error. `left` is the stack's to count down.
+struct ns_io {
+    size_t left;
+    int64_t (*copy)(struct ns_io *io, void *buf, size_t n);
+};
+struct ns_mem_io {
+    struct ns_io io;
+    uint8_t *at;
+};
+struct ns_io *ns_io_from(struct ns_mem_io *m, const void *data, size_t n);  // to send from
+struct ns_io *ns_io_to(struct ns_mem_io *m, void *buf, size_t n);           // to receive into
+
+int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out);
+// A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent as they are
+// behind a header of ours. The user has asked whether the caller may.
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
+// The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by itself.
+void ns_close(struct ns_sock *s);
+// `ready` is called when one of the bits may have become true. Set it before the socket is used.
+void ns_on_ready(struct ns_sock *s, void (*ready)(void *arg, uint32_t mask), void *arg);
+uint32_t ns_ready(struct ns_sock *s);
+int ns_bind(struct ns_sock *s, const struct ns_addr *addr);
+int ns_listen(struct ns_sock *s, unsigned backlog);
+int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
+int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
+int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
+#define NS_MSG_PEEK  0x02u
+#define NS_MSG_TRUNC 0x20u  // the datagram's true length is returned
+#define NS_MSG_MORE  0x8000u
+int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);  // to: or NULL
+int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);      // from: or NULL
+int ns_local(struct ns_sock *s, struct ns_addr *addr);
+int ns_peer(struct ns_sock *s, struct ns_addr *addr);
+// Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
+int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
+
+enum ns_option {
+    NS_OPT_REUSEADDR,
+    NS_OPT_BROADCAST,
+    NS_OPT_V6ONLY,
+    NS_OPT_SNDBUF,
+    NS_OPT_RCVBUF,
+    NS_OPT_TTL,
+    NS_OPT_TOS,
+    NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
+    NS_OPT_KEEPALIVE,
+    NS_OPT_LINGER,  // seconds; -1: off
+    NS_OPT_TCP_NODELAY,
+    NS_OPT_TCP_CORK,
+    NS_OPT_TCP_QUICKACK,
+    NS_OPT_TCP_MAXSEG,
+    NS_OPT_TCP_KEEPIDLE,
+    NS_OPT_TCP_KEEPINTVL,
+    NS_OPT_TCP_KEEPCNT,
+    NS_OPT_TCP_USER_TIMEOUT,  // ms
+    NS_OPT_TCP_SYNCNT,
+    NS_OPT_TCP_CONGESTION,  // enum ns_congestion
+    NS_OPT_COUNT,
+};
+enum ns_congestion { NS_CUBIC, NS_RENO };
+int ns_set_option(struct ns_sock *s, enum ns_option option, int value);
+int ns_get_option(struct ns_sock *s, enum ns_option option, int *value);
+
+// A connection's state for diagnostics (TCP_INFO); numbers of states as Linux has them.
+struct ns_tcp_info {
+    uint8_t state, recovery, snd_wscale, rcv_wscale;
+    bool sack, timestamps, ecn;
+    uint32_t mss, cwnd, ssthresh, snd_wnd, rcv_wnd, in_flight, unsent, reordering;
+    uint64_t srtt_ns, rttvar_ns, rto_ns, retransmits, min_rtt_ns;
+};
+int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the user of a TCP socket can do (RFC 9293 3.9.1), as the operations of core/sock.h. None of them waits.
+// Lock: the stack's.
+#include "abi/errno.h"
+#include "netstack/core/addr.h"
+#include "netstack/tcp/tcp.h"
+
+#define SNDBUF_MAX (4u << 20)  // Linux: tcp_wmem[2]
+#define SNDBUF     87040
+#define RCVBUF     131072
+#define RCV_WSCALE 7
+
+static void tcp_init(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    t->state = TCPS_CLOSED;
+    byteq_init(&t->sndq);
+    byteq_init(&t->rcvq);
+    list_init(&t->ranges);
+    list_init(&t->ooo);
+    list_init(&t->accept_link);
+    list_init(&t->accept_queue);
+    list_init(&t->tw_link);
+    tcp_timers_init(t);
+    s->opt[NS_OPT_SNDBUF] = SNDBUF;
+    s->opt[NS_OPT_RCVBUF] = RCVBUF;
+    t->rto = TCP_RTO_INIT;
+    t->mss = t->rcv_mss = TCP_MSS_DEFAULT;
+    t->rack_mult = 1;
+}
+
+// ---- Opening ---------------------------------------------------------------------------------------------------
+static int choose_local(struct ns_sock *s) {
+    struct path path;
+    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
+    int err = path_find(s->ns, &s->remote.ip, src, &path);
+    if (err)
+        return err;
+    s->local.ip = path.src;
+    if (!list_linked(&s->port))
+        return sock_pick_port(s);
+    return sock_find_conn(s->ns, PROTO_TCP, &s->local, &s->remote) ? -LINUX_EADDRINUSE : 0;
+}
+
+static void start(struct tcp *t) {
+    struct ns_sock *s = &t->s;
+    t->iss = tcp_isn(s->ns, &s->local, &s->remote);
+    t->ts_offset = tcp_ts_offset(s->ns, &s->local, &s->remote);
+    t->snd_una = t->iss;
+    t->snd_nxt = t->sndq_seq = t->snd_sml = t->iss + 1;
+    t->rcv_wscale = RCV_WSCALE;
+    t->retries = t->backoff = 0;
+    t->retransmits = 0;
+    t->soft_error = 0;
+    t->first_unanswered = s->ns->now;
+    tcp_set_state(t, TCPS_SYN_SENT);
+    tcp_send_syn(t);
+    t->rtx_kind = RTX_RTO;
+    stack_arm(s->ns, &t->rtx, s->ns->now + tcp_rto(t));
+}
+
+static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    struct tcp *t = tcp_of(s);
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+        return -LINUX_EALREADY;
+    if (s->error) {  // of an earlier attempt
+        int err = s->error;
+        s->error = 0;
+        return -err;
+    }
+    if (t->state != TCPS_CLOSED || s->connected)
+        return -LINUX_EISCONN;
+    if (ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip))
+        return -LINUX_ENETUNREACH;
+    s->remote = *addr;
+    if (ip_is_any(&addr->ip)) {  // this host, as on Linux
+        static const struct ns_ip one = {.b[15] = 1};
+        s->remote.ip = ns_ip_is4(&addr->ip) ? ns_ip4(127, 0, 0, 1) : one;
+    }
+    struct ns_addr before = s->local;
+    if (!list_linked(&s->port))  // of an earlier attempt, not of a bind()
+        s->local = (struct ns_addr){s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}, 0};
+    int err = choose_local(s);
+    if (err) {
+        s->local = before;
+        return err;
+    }
+    sock_hash_conn(s);
+    count(s->ns, tcp_active_opens);
+    start(t);
+    return -LINUX_EINPROGRESS;
+}
+
+// ---- Data ------------------------------------------------------------------------------------------------------
+static int take_error(struct ns_sock *s) {
+    int err = s->error;
+    s->error = 0;
+    return -err;
+}
+
+// The buffer is twice what the network holds, so that a writer is never what it waits for.
+static uint32_t room(struct tcp *t) {
+    struct ns_sock *s = &t->s;
+    uint32_t most = s->ns->config.budget / 8 < SNDBUF_MAX ? (uint32_t)(s->ns->config.budget / 8) : SNDBUF_MAX;
+    uint32_t want = 2 * t->cwnd < most ? 2 * t->cwnd : most;
+    if (!t->sndbuf_locked && want > (uint32_t)s->opt[NS_OPT_SNDBUF])
+        s->opt[NS_OPT_SNDBUF] = (int)want;
+    uint32_t buf = (uint32_t)s->opt[NS_OPT_SNDBUF];
+    // A queue of many little buffers weighs more than its bytes.
+    if (t->sndq.weight > 2 * buf)
+        return 0;
+    return buf > t->sndq.len ? buf - t->sndq.len : 0;
+}
+
+static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    struct tcp *t = tcp_of(s);
+    if (s->error)
+        return take_error(s);
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+        return -LINUX_EAGAIN;
+    if (!s->connected)
+        return -LINUX_ENOTCONN;
+    if (t->shut_wr || (t->state != TCPS_ESTABLISHED && t->state != TCPS_CLOSE_WAIT))
+        return -LINUX_EPIPE;
+    if (io->left == 0)
+        return 0;
+    uint32_t most = room(t);
+    if (most == 0)
+        return -LINUX_EAGAIN;
+    int64_t n = byteq_fill(s->ns, &t->sndq, io, most);
+    if (n == -LINUX_ENOBUFS)
+        return t->sndq.len ? -LINUX_EAGAIN : n;
+    t->corked = flags & NS_MSG_MORE;
+    if (n > 0)
+        tcp_output(t);
+    return n;
+}
+
+static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+    struct tcp *t = tcp_of(s);
+    if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
+        return -LINUX_ENOTCONN;
+    if (t->rcvq.len == 0) {
+        if (s->error)
+            return take_error(s);
+        return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
+    }
+    if (from)
+        *from = s->remote;
+    int64_t n = byteq_copy(&t->rcvq, 0, io);
+    if (n > 0 && !(flags & NS_MSG_PEEK)) {
+        byteq_drop(&t->rcvq, (uint32_t)n);
+        tcp_received(t, (uint32_t)n);
+    }
+    return n;
+}
+
+// ---- Ending ----------------------------------------------------------------------------------------------------
+static void queue_fin(struct tcp *t) {
+    if (t->fin_queued)
+        return;
+    t->fin_queued = true;
+    t->corked = false;
+    if (t->state == TCPS_ESTABLISHED)
+        tcp_set_state(t, TCPS_FIN_WAIT_1);
+    else if (t->state == TCPS_CLOSE_WAIT)
+        tcp_set_state(t, TCPS_LAST_ACK);
+    tcp_output(t);
+}
+
+static int tcp_shutdown(struct ns_sock *s, bool rd, bool wr) {
+    struct tcp *t = tcp_of(s);
+    if (t->state == TCPS_LISTEN && rd) {
+        tcp_listen_stop(t);
+        tcp_abort(t, 0);
+        return 0;
+    }
+    if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
+        return -LINUX_ENOTCONN;
+    if (t->state == TCPS_SYN_SENT) {
+        tcp_abort(t, 0);
+        return 0;
+    }
+    t->shut_rd |= rd;
+    if (wr && !t->shut_wr) {
+        t->shut_wr = true;
+        queue_fin(t);
+    }
+    sock_wake(s, (rd ? NS_IN | NS_RDHUP : 0) | (wr ? NS_OUT : 0));
+    return 0;
+}
+
+// RFC 9293 3.10.4. Data that nobody read makes it an abort (RFC 2525 2.17), as does a linger time of 0.
+static void tcp_close(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    bool unread = t->rcvq.len > 0;
+    if (t->state == TCPS_LISTEN)
+        tcp_listen_stop(t);
+    byteq_clear(&t->rcvq);
+    switch (t->state) {
+    case TCPS_CLOSED:
+        sock_kill(s);
+        return;
+    case TCPS_LISTEN:
+    case TCPS_SYN_SENT:
+        tcp_abort(t, 0);
+        return;
+    case TCPS_TIME_WAIT:
+        return;
+    default:
+        break;
+    }
+    if (unread || s->opt[NS_OPT_LINGER] == 0) {
+        tcp_reset_peer(t, 0);
+        return;
+    }
+    t->shut_rd = t->shut_wr = true;
+    if (t->state == TCPS_FIN_WAIT_2)
+        stack_arm(s->ns, &t->keep, s->ns->now + TCP_FIN_TIMEOUT);
+    else
+        queue_fin(t);
+}
+
+static void tcp_drop(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    if (t->state == TCPS_LISTEN)
+        tcp_listen_stop(t);
+    tcp_abort(t, 0);
+    byteq_clear(&t->rcvq);
+    byteq_clear(&t->sndq);
+}
+
+// ---- State for the user ----------------------------------------------------------------------------------------
+static uint32_t tcp_ready(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    uint32_t mask = 0, buf = (uint32_t)s->opt[NS_OPT_SNDBUF];
+    if (t->state == TCPS_LISTEN)
+        return list_empty(&t->accept_queue) ? 0 : NS_IN;
+    if (t->state == TCPS_CLOSED)
+        return s->connected || s->error ? NS_IN | NS_OUT | NS_HUP | NS_RDHUP : NS_OUT | NS_HUP;
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
+        return 0;
+    if (t->rcvq.len || t->fin_taken || t->shut_rd)
+        mask |= NS_IN;
+    if (t->fin_taken || t->shut_rd)
+        mask |= NS_RDHUP;
+    if (t->shut_wr || (t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf))
+        mask |= NS_OUT;
+    if (t->shut_wr && (t->fin_taken || t->shut_rd))
+        mask |= NS_HUP;
+    return mask;
+}
+
+static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct tcp *t = container_of(s, struct tcp, s);
+    *in = t->rcvq.len;
+    *out = t->sndq.len;
+}
+
+static void tcp_option(struct ns_sock *s, enum ns_option option) {
+    struct tcp *t = tcp_of(s);
+    bool up = t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
+              t->state != TCPS_TIME_WAIT && t->state != TCPS_SYN_RCVD;
+    switch (option) {
+    case NS_OPT_SNDBUF:
+        t->sndbuf_locked = true;
+        break;
+    case NS_OPT_RCVBUF:
+        t->rcvbuf_locked = true;
+        break;
+    case NS_OPT_KEEPALIVE:
+    case NS_OPT_TCP_KEEPIDLE:
+        tcp_arm_keepalive(t);
+        break;
+    case NS_OPT_TCP_NODELAY:
+    case NS_OPT_TCP_CORK:
+        if (up)
+            tcp_output(t);
+        break;
+    case NS_OPT_TCP_CONGESTION:
+        t->cc = s->opt[option] == NS_RENO ? &tcp_reno : &tcp_cubic;
+        t->cc->init(t);
+        break;
+    default:
+        break;
+    }
+}
+
+int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
+    if (s->ops != &tcp_ops)
+        return -LINUX_EOPNOTSUPP;
+    IN_STACK(s->ns);
+    const struct tcp *t = tcp_of(s);
+    *info = (struct ns_tcp_info){
+        .state = (uint8_t)t->state,
+        .recovery = (uint8_t)t->ca,
+        .snd_wscale = t->snd_wscale,
+        .rcv_wscale = t->rcv_wscale,
+        .sack = t->sack_ok,
+        .timestamps = t->ts_ok,
+        .ecn = t->ecn_ok,
+        .mss = t->mss,
+        .cwnd = t->cwnd,
+        .ssthresh = t->ssthresh,
+        .snd_wnd = t->snd_wnd,
+        .rcv_wnd = t->rcv_adv - t->rcv_nxt,
+        .in_flight = tcp_flight(t),
+        .unsent = tcp_write_end(t) - t->snd_nxt,
+        .reordering = t->reordering,
+        .srtt_ns = t->srtt,
+        .rttvar_ns = t->rttvar,
+        .rto_ns = tcp_rto(t),
+        .retransmits = t->retransmits,
+        .min_rtt_ns = t->min_rtt,
+    };
+    return 0;
+}
+
+const struct sock_ops tcp_ops = {
+    .size = sizeof(struct tcp),
+    .proto = PROTO_TCP,
+    .init = tcp_init,
+    .listen = tcp_listen,
+    .accept = tcp_accept,
+    .connect = tcp_connect,
+    .shutdown = tcp_shutdown,
+    .send = tcp_send,
+    .recv = tcp_recv,
+    .ready = tcp_ready,
+    .queued = tcp_queued,
+    .option = tcp_option,
+    .close = tcp_close,
+    .drop = tcp_drop,
+};

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// nstool: the stack on a tap interface, or measured in memory.
+//   nstool serve TAP ADDRESS/PREFIX... [options]    echo, discard, chargen, web page; until SIGTERM
+//   nstool send TAP ADDRESS/PREFIX... to HOST PORT BYTES [options]   connects and sends; prints the rate
+//   nstool recv TAP ADDRESS/PREFIX... to HOST PORT [options]         connects and reads until the end
+//   nstool bench [SCALE]
+// options: mtu N, nooffload, reno, gw ADDRESS
+#include "abi/errno.h"
+#include "base/clock.h"
+#include "netstack/tools/nstool.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct tool tool;
+
+static uint64_t clock_now(void *arg) { return mono_ns(); }
+static void get_random(void *arg, void *buf, size_t n) { random_bytes(buf, n); }
+
+struct netstack *tool_stack(size_t budget) {
+    struct netstack_config c = {clock_now, get_random, NULL, budget};
+    struct netstack *ns;
+    if (netstack_create(&c, &ns) < 0)
+        exit(2);
+    return ns;
+}
+
+static void usage(void) {
+    fputs("usage: nstool serve|send|recv TAP ADDRESS/PREFIX... [to HOST PORT [BYTES]] [mtu N] [nooffload] [reno] [gw "
+          "ADDRESS]\n"
+          "       nstool bench [SCALE]\n",
+          stderr);
+    exit(2);
+}
+
+static void on_signal(int sig) { tool.stop = true; }
+
+void tool_turn(struct tool *t, uint64_t until) {
+    uint64_t next = netstack_deadline(t->ns), now = mono_ns();
+    next = next < until ? next : until;
+    struct pollfd p = {.fd = t->tap.fd, .events = POLLIN};
+    int wait = next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
+    if (poll(&p, 1, wait) > 0)
+        tap_input(&t->tap, 64);
+    netstack_poll(t->ns);
+}
+
+struct options {
+    const char *host;
+    uint16_t port;
+    uint64_t bytes;
+    uint32_t mtu;
+    bool nooffload, reno;
+    struct ns_ip gw;
+};
+
+static struct ns_ip address(const char *text) {
+    struct ns_ip ip;
+    if (!ns_ip_parse(text, &ip))
+        usage();
+    return ip;
+}
+
+static void parse(int argc, char **argv, struct options *o) {
+    *o = (struct options){.mtu = 1500};
+    for (int i = 3; i < argc; i++) {
+        if (strcmp(argv[i], "to") == 0 && i + 2 < argc) {
+            o->host = argv[i + 1];
+            o->port = (uint16_t)atoi(argv[i + 2]);
+            i += 2;
+            if (i + 1 < argc && argv[i + 1][0] >= '0' && argv[i + 1][0] <= '9' && !strchr(argv[i + 1], '/'))
+                o->bytes = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "mtu") == 0 && i + 1 < argc) {
+            o->mtu = (uint32_t)atoi(argv[++i]);
+        } else if (strcmp(argv[i], "gw") == 0 && i + 1 < argc) {
+            o->gw = address(argv[++i]);
+        } else if (strcmp(argv[i], "nooffload") == 0) {
+            o->nooffload = true;
+        } else if (strcmp(argv[i], "reno") == 0) {
+            o->reno = true;
+        } else if (!strchr(argv[i], '/')) {
+            usage();
+        }
+    }
+}
+
+static void add_addresses(int argc, char **argv) {
+    for (int i = 3; i < argc; i++) {
+        char copy[64];
+        char *slash = strchr(argv[i], '/');
+        if (!slash)
+            continue;
+        snprintf(copy, sizeof copy, "%.*s", (int)(slash - argv[i]), argv[i]);
+        struct ns_ip ip = address(copy);
+        int err = netif_add_address(tool.tap.nif, &ip, (unsigned)atoi(slash + 1));
+        if (err) {
+            fprintf(stderr, "nstool: %s: error %d\n", argv[i], -err);
+            exit(2);
+        }
+    }
+}
+
+// Sends `bytes`, or reads until the end.
+static int transfer(const struct options *o, bool sends) {
+    static uint8_t buf[262144];
+    struct ns_mem_io m;
+    struct ns_sock *s;
+    struct ns_addr to = {address(o->host), o->port};
+    uint64_t moved = 0, start = mono_ns();
+    int64_t n = ns_socket(tool.ns, ns_ip_is4(&to.ip) ? NS_INET : NS_INET6, NS_STREAM, &s);
+    if (n == 0 && o->reno)
+        n = ns_set_option(s, NS_OPT_TCP_CONGESTION, NS_RENO);
+    if (n == 0)
+        n = ns_connect(s, &to);
+    while (!tool.stop && (n == -LINUX_EINPROGRESS || n == -LINUX_EAGAIN || n > 0)) {
+        tool_turn(&tool, UINT64_MAX);
+        if (sends && moved < o->bytes) {
+            uint64_t left = o->bytes - moved;
+            n = ns_send(s, ns_io_from(&m, buf, left < sizeof buf ? (size_t)left : sizeof buf), 0, NULL);
+            moved += n > 0 ? (uint64_t)n : 0;
+            if (moved == o->bytes)
+                ns_shutdown(s, false, true);
+        } else {
+            n = ns_recv(s, ns_io_to(&m, buf, sizeof buf), 0, NULL);
+            moved += n > 0 && !sends ? (uint64_t)n : 0;
+        }
+    }
+    double took = (double)(mono_ns() - start) / 1e9;
+    struct ns_tcp_info info;
+    ns_tcp_info(s, &info);
+    printf("%llu bytes in %.3f s, %.1f MB/s, %llu retransmitted, result %lld\n", (unsigned long long)moved, took,
+           (double)moved / took / 1e6, (unsigned long long)info.retransmits, (long long)n);
+    ns_close(s);
+    for (uint64_t end = mono_ns() + 200000000ull; mono_ns() < end;)
+        tool_turn(&tool, end);
+    return n != 0 || (sends && moved != o->bytes);
+}
+
+static int serve(void) {
+    tool_listen(&tool);
+    puts("ready");
+    fflush(stdout);
+    bool more = false;
+    while (!tool.stop) {
+        tool_turn(&tool, more ? 0 : UINT64_MAX);
+        more = tool_serve(&tool);
+    }
+    tool_close(&tool);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    struct options o;
+    if (argc >= 2 && strcmp(argv[1], "bench") == 0)
+        return bench_main(argc - 1, argv + 1);
+    if (argc < 4)
+        usage();
+    parse(argc, argv, &o);
+    signal(SIGTERM, on_signal);
+    signal(SIGINT, on_signal);
+    tool.ns = tool_stack(0);
+    int err = tap_open(&tool.tap, tool.ns, argv[2], o.mtu, !o.nooffload);
+    if (err) {
+        fprintf(stderr, "nstool: tap %s: error %d\n", argv[2], -err);
+        return 77;
+    }
+    add_addresses(argc, argv);
+    struct ns_route def = {
+        .gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    if (memcmp(&o.gw, &(struct ns_ip){{0}}, sizeof o.gw) != 0)
+        netstack_add_route(tool.ns, &def);
+    int status = 2;
+    if (strcmp(argv[1], "serve") == 0)
+        status = serve();
+    else if (o.host && (strcmp(argv[1], "send") == 0 || strcmp(argv[1], "recv") == 0))
+        status = transfer(&o, argv[1][0] == 's');
+    else
+        usage();
+    tap_close(&tool.tap);
+    netstack_destroy(tool.ns);  // panics when anything is left
+    return status;
+}

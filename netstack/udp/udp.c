@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// UDP sockets: datagrams in from ip_deliver(), out to ip_output(), and a bounded queue between. Lock: the stack's.
+// LIMIT: no UDP-Lite, no corking of one datagram from several sends, no group membership by socket options: datagrams
+// to a broadcast address, or to a group that the stack listens to, go to one socket.
+#include "netstack/udp/udp.h"
+#include "abi/errno.h"
+#include "netstack/core/addr.h"
+#include "netstack/ip/icmp.h"
+#include "netstack/link/netif.h"
+
+#define UDP_MAX 65507  // RFC 768 in RFC 791: 65535 - 20 - 8
+
+struct udp {
+    struct ns_sock s;
+    struct list queue;  // packets, whose UDP header is pulled; mark is the sender's port
+    uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
+    bool shut_rd, shut_wr;
+};
+
+static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp, s); }
+
+static void udp_init(struct ns_sock *s) { list_init(&udp_of(s)->queue); }
+
+// ---- In --------------------------------------------------------------------------------------------------------
+// RFC 768, RFC 8200 8.1 (IPv6 wants a checksum). The header is pulled and padding cut off.
+static const uint8_t *parse(struct pkt *p) {
+    struct netstack *ns = p->ns;
+    const uint8_t *h = pkt_peek(p, UDP_LEN);
+    uint32_t total = h ? get16(h + UDP_TOTAL) : 0;
+    if (!h || total < UDP_LEN || total > p->len || get16(h + UDP_DPORT) == 0) {
+        count(ns, udp_drop_malformed);
+        return NULL;
+    }
+    pkt_trim(p, total);
+    bool none = get16(h + UDP_CSUM) == 0;
+    if (!p->csum_good && (none ? !ns_ip_is4(&p->src) : !ip_csum_ok(p))) {
+        count(ns, udp_drop_checksum);
+        return NULL;
+    }
+    return pkt_pull(p, UDP_LEN);
+}
+
+static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
+    uint32_t size = pkt_size(p);
+    if (u->shut_rd || u->weight + size > (uint32_t)u->s.opt[NS_OPT_RCVBUF]) {
+        count(p->ns, udp_drop_full);
+        pkt_free(p);
+        return;
+    }
+    p->mark = port;
+    u->weight += size;
+    list_add_tail(&u->queue, &p->link);
+    sock_wake(&u->s, NS_IN);
+}
+
+void udp_input(struct pkt *p) {
+    struct netstack *ns = p->ns;
+    count(ns, udp_in);
+    uint32_t before = p->off;
+    const uint8_t *h = parse(p);
+    if (!h) {
+        pkt_free(p);
+        return;
+    }
+    struct ns_addr local = {p->dst, get16(h + UDP_DPORT)}, remote = {p->src, get16(h + UDP_SPORT)};
+    struct ns_sock *s = sock_find_bound(ns, PROTO_UDP, &local, &remote);
+    if (s && !list_linked(&s->dead)) {
+        enqueue(udp_of(s), p, remote.port);
+        return;
+    }
+    count(ns, udp_drop_port);
+    invariant(p->off == before + UDP_LEN);
+    icmp_error(p, ICMP_BAD_PORT, 0);
+    pkt_free(p);
+}
+
+void udp_error(struct netstack *ns, const struct ip_error *e) {
+    struct ns_addr local = {e->src, get16(e->l4 + UDP_SPORT)}, remote = {e->dst, get16(e->l4 + UDP_DPORT)};
+    struct ns_sock *s = sock_find_bound(ns, PROTO_UDP, &local, &remote);
+    if (!s)
+        return;
+    count(ns, icmp_errors_in);
+    // RFC 1122 4.1.3.3: passed up; to a connected socket only, which alone knows what it is about (udp(7)).
+    if (s->connected && (e->hard || e->err == LINUX_EMSGSIZE))
+        sock_error(s, e->err);
+}
+
+// ---- Out -------------------------------------------------------------------------------------------------------
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
+    struct netstack *ns = s->ns;
+    const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
+    struct path path;
+    int err = path_find(ns, &to->ip, src, &path);
+    if (err)
+        return err;
+    if (netif_is_broadcast(path.nif, &to->ip) && !s->opt[NS_OPT_BROADCAST])
+        return -LINUX_EACCES;
+    struct pkt *p = pkt_alloc(ns);
+    if (!p)
+        return -LINUX_ENOBUFS;
+    err = pkt_fill(p, io);
+    if (err) {
+        pkt_free(p);
+        return err;
+    }
+    struct ip_header h = {path.src,
+                          to->ip,
+                          PROTO_UDP,
+                          (uint8_t)s->opt[NS_OPT_TOS],
+                          (uint8_t)s->opt[NS_OPT_TTL],
+                          s->opt[NS_OPT_MTU_DISCOVER]};
+    uint8_t *u = pkt_push(p, UDP_LEN);
+    put16(u + UDP_SPORT, s->local.port);
+    put16(u + UDP_DPORT, to->port);
+    put16(u + UDP_TOTAL, (uint16_t)p->len);
+    ip_start_csum(p, &h, UDP_CSUM);
+    count(ns, udp_out);
+    return ip_output(ns, p, &path, &h);
+}
+
+static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    int64_t n = (int64_t)io->left;
+    if (s->error) {
+        int err = s->error;
+        s->error = 0;
+        return -err;
+    }
+    if (udp_of(s)->shut_wr)
+        return -LINUX_EPIPE;
+    if (!to && !s->connected)
+        return -LINUX_EDESTADDRREQ;
+    if (!to)
+        to = &s->remote;
+    if (!sock_family_ok(s, &to->ip))
+        return -LINUX_EAFNOSUPPORT;
+    if (to->port == 0)
+        return -LINUX_EINVAL;
+    if (n > UDP_MAX)
+        return -LINUX_EMSGSIZE;
+    if (!list_linked(&s->port)) {
+        struct ns_ip any = s->local.ip;
+        int err = sock_bind_port(s, &any, 0);
+        if (err)
+            return err;
+    }
+    int err = send_to(s, io, to);
+    return err < 0 ? err : n;
+}
+
+static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+    struct udp *u = udp_of(s);
+    if (s->error) {
+        int err = s->error;
+        s->error = 0;
+        return -err;
+    }
+    if (list_empty(&u->queue))
+        return u->shut_rd ? 0 : -LINUX_EAGAIN;
+    struct pkt *p = list_first(&u->queue, struct pkt, link);
+    int64_t n = pkt_read(p, io);
+    if (n < 0)
+        return n;
+    if (from)
+        *from = (struct ns_addr){p->src, (uint16_t)p->mark};
+    if (flags & NS_MSG_TRUNC)
+        n = p->len;
+    if (!(flags & NS_MSG_PEEK)) {
+        list_del(&p->link);
+        u->weight -= pkt_size(p);
+        pkt_free(p);
+    }
+    return n;
+}
+
+// ---- The rest --------------------------------------------------------------------------------------------------
+// Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
+static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    struct path path;
+    if (ip_is_any(&addr->ip) && addr->port == 0) {
+        s->connected = false;
+        return 0;
+    }
+    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
+    int err = path_find(s->ns, &addr->ip, src, &path);
+    if (err)
+        return err;
+    if (netif_is_broadcast(path.nif, &addr->ip) && !s->opt[NS_OPT_BROADCAST])
+        return -LINUX_EACCES;
+    if (!list_linked(&s->port) && (err = sock_bind_port(s, &path.src, 0)))
+        return err;
+    s->local.ip = path.src;
+    s->remote = *addr;
+    s->connected = true;
+    return 0;
+}
+
+static int udp_shutdown(struct ns_sock *s, bool rd, bool wr) {
+    struct udp *u = udp_of(s);
+    if (!s->connected)
+        return -LINUX_ENOTCONN;
+    u->shut_rd |= rd;
+    u->shut_wr |= wr;
+    sock_wake(s, (rd ? NS_IN | NS_RDHUP : 0) | (wr ? NS_OUT : 0));
+    return 0;
+}
+
+static uint32_t udp_ready(struct ns_sock *s) {
+    const struct udp *u = udp_of(s);
+    uint32_t mask = NS_OUT;
+    if (!list_empty(&u->queue) || u->shut_rd)
+        mask |= NS_IN;
+    if (u->shut_rd)
+        mask |= NS_RDHUP;
+    if (u->shut_rd && u->shut_wr)
+        mask |= NS_HUP;
+    return mask;
+}
+
+static void udp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct udp *u = container_of(s, struct udp, s);
+    if (!list_empty(&u->queue))
+        *in = list_first(&u->queue, struct pkt, link)->len;
+}
+
+static void udp_drop(struct ns_sock *s) {
+    struct udp *u = udp_of(s);
+    while (!list_empty(&u->queue)) {
+        struct pkt *p = list_first(&u->queue, struct pkt, link);
+        list_del(&p->link);
+        pkt_free(p);
+    }
+}
+
+const struct sock_ops udp_ops = {
+    .size = sizeof(struct udp),
+    .proto = PROTO_UDP,
+    .init = udp_init,
+    .connect = udp_connect,
+    .shutdown = udp_shutdown,
+    .send = udp_send,
+    .recv = udp_recv,
+    .ready = udp_ready,
+    .queued = udp_queued,
+    .close = sock_kill,
+    .drop = udp_drop,
+};
