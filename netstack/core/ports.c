@@ -53,6 +53,8 @@ static int score(const struct ns_sock *s, const struct ns_addr *local, const str
     int points = s->family == NS_INET ? 1 : 0;
     if (s->local.port != local->port || !sock_family_ok(s, &local->ip))
         return -1;
+    if (s->ops->proto == PROTO_TCP && !s->listening)  // bound, and that is all: it may not hide a listener
+        return -1;
     if (!ip_is_any(&s->local.ip)) {
         if (!ip_eq(&s->local.ip, &local->ip))
             return -1;

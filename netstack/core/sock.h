@@ -23,8 +23,8 @@ struct sock_ops {
     int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
     uint32_t (*ready)(struct ns_sock *s);
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
-    void (*close)(struct ns_sock *s);  // the user is gone: calls sock_kill() now or later
-    void (*drop)(struct ns_sock *s);   // frees what it holds, at once
+    void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
+    void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
 };
 
 struct ns_sock {
@@ -38,8 +38,8 @@ struct ns_sock {
     struct ns_addr local, remote;
     bool connected;  // remote is set
     bool listening;
-    bool user;       // somebody holds it
-    int error;       // positive; what ns_take_error() gives
+    bool user;  // somebody holds it
+    int error;  // positive; what ns_take_error() gives
     int opt[NS_OPT_COUNT];
     void (*on_ready)(void *arg, uint32_t mask);
     void *on_ready_arg;

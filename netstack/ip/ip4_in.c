@@ -3,6 +3,7 @@
 // to its protocol. Nothing is forwarded. Lock: the stack's.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
+#include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
@@ -114,6 +115,8 @@ void ip4_input(struct pkt *p) {
 void ip_deliver(struct pkt *p) {
     struct netstack *ns = p->ns;
     bool four = ns_ip_is4(&p->dst);
+    if (!list_empty(&ns->rules) && !filter_in(p))
+        return;
     count(ns, ip_delivered);
     switch (p->proto) {
     case PROTO_UDP:

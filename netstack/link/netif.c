@@ -43,7 +43,9 @@ void netif_free(struct netif *nif) {
     route_flush(ns, nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
-    list_for_each_safe(p, next, &ns->backlog, link) if (p->nif == nif) {
+    list_for_each_safe(p, next, &ns->backlog, link) {
+        if (p->nif != nif)
+            continue;
         list_del(&p->link);
         ns->backlog_len--;
         pkt_free(p);
@@ -57,7 +59,9 @@ void netif_remove(struct netif *nif) {
     netif_free(nif);
 }
 
-struct netif *netstack_loopback(struct netstack *ns) { return ns->lo; }
+struct netif *netstack_loopback(struct netstack *ns) {
+    return ns->lo;
+}
 
 // ---- Addresses -------------------------------------------------------------------------------------------------
 struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip) {

@@ -27,8 +27,8 @@ struct netif {
     char name[16];
     struct ifaddr addrs[NETIF_ADDRESSES];
     unsigned naddrs;
-    uint8_t hops;            // IPv6, by a router's advertisement
-    struct timer solicit;    // router solicitations
+    uint8_t hops;          // IPv6, by a router's advertisement
+    struct timer solicit;  // router solicitations
     unsigned solicits;
 };
 

@@ -162,7 +162,9 @@ void tcp_ranges_all_lost(struct tcp *t) {
 
 void tcp_ranges_forgive(struct tcp *t) {
     struct tcp_range *r;
-    list_for_each(r, &t->ranges, link) set_flags(t, r, 0, RANGE_LOST | RANGE_RETRANS);
+    list_for_each(r, &t->ranges, link) {
+        set_flags(t, r, 0, RANGE_LOST | RANGE_RETRANS);
+    }
 }
 
 void tcp_ranges_free(struct tcp *t) {

@@ -14,7 +14,9 @@
 #include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FRAME_MAX (65536 + ETH_LEN)
@@ -80,16 +82,41 @@ static int attach(struct tap *t, const char *name) {
     return 0;
 }
 
+// "unix:PATH": a socket whose other end passes the same frames on, for a wire of a test's own.
+static int attach_unix(struct tap *t, const char *path) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int big = 8 << 20;
+    for (unsigned i = 0; path[i] && i < sizeof a.sun_path - 1; i++)
+        a.sun_path[i] = path[i];
+    t->offload = false;
+    t->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (t->fd < 0)
+        return -errno;
+    if (connect(t->fd, (struct sockaddr *)&a, sizeof a) < 0 || fcntl(t->fd, F_SETFL, O_NONBLOCK) < 0) {
+        int err = -errno;
+        close(t->fd);
+        return err;
+    }
+    setsockopt(t->fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
+    return 0;
+}
+
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
     *t = (struct tap){.fd = -1, .offload = offload, .buf = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    int err = t->buf ? attach(t, name) : -LINUX_ENOMEM;
+    bool wire = strncmp(name, "unix:", 5) == 0;
+    int err = !t->buf ? -LINUX_ENOMEM : wire ? attach_unix(t, name + 5) : attach(t, name);
     if (err) {
         free(t->buf);
         return err;
     }
-    struct netif_config c = {.name = name, .kind = NETIF_ETHER, .mac = {2, 0x6e, 0x73, 0, 0, 1}, .mtu = mtu,
-                             .flags = NETIF_NO_DAD | (offload ? NETIF_TX_CSUM : 0), .gso_max = offload ? 65000 : 0,
-                             .transmit = tap_transmit, .arg = t};
+    struct netif_config c = {.name = wire ? "wire" : name,
+                             .kind = NETIF_ETHER,
+                             .mac = {2, 0x6e, 0x73, 0, 0, 1},
+                             .mtu = mtu,
+                             .flags = NETIF_NO_DAD | (t->offload ? NETIF_TX_CSUM : 0),
+                             .gso_max = t->offload ? 65000 : 0,
+                             .transmit = tap_transmit,
+                             .arg = t};
     return netif_add(ns, &c, &t->nif);
 }
 

@@ -12,7 +12,7 @@ struct tap {
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
     uint8_t *buf;
 };
-// Creates or attaches to the tap NAME and adds it to the stack as an interface. Negative error.
+// Creates or attaches to the tap NAME (or unix:PATH, see hosttap.c) and adds it to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
 // Reads what has come, at most `most` frames; how many.
 unsigned tap_input(struct tap *t, unsigned most);
@@ -24,9 +24,9 @@ struct conn {
     struct conn *next;
     struct ns_sock *s;
     const struct service *service;
-    uint32_t ready;      // what the callback said since the last turn
-    uint64_t moved;      // bytes
-    uint8_t *buf;        // what is to be sent back
+    uint32_t ready;  // what the callback said since the last turn
+    uint64_t moved;  // bytes
+    uint8_t *buf;    // what is to be sent back
     uint32_t have, done;
     bool eof, listens;
 };
@@ -40,7 +40,8 @@ struct tool {
 void tool_listen(struct tool *tool);  // all services, TCP and UDP, both families
 bool tool_serve(struct tool *tool);   // what is ready; whether something still is
 void tool_close(struct tool *tool);
-void tool_turn(struct tool *tool, uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
+void tool_turn(struct tool *tool,
+               uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
 
 int bench_main(int argc, char **argv);  // "nstool bench"
 struct netstack *tool_stack(size_t budget);

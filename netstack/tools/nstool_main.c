@@ -28,7 +28,8 @@ struct netstack *tool_stack(size_t budget) {
 }
 
 static void usage(void) {
-    fputs("usage: nstool serve|send|recv TAP ADDRESS/PREFIX... [to HOST PORT [BYTES]] [mtu N] [nooffload] [reno] [gw ADDRESS]\n"
+    fputs("usage: nstool serve|send|recv TAP ADDRESS/PREFIX... [to HOST PORT [BYTES]] [mtu N] [nooffload] [reno] [gw "
+          "ADDRESS]\n"
           "       nstool bench [SCALE]\n",
           stderr);
     exit(2);
@@ -166,7 +167,8 @@ int main(int argc, char **argv) {
         return 77;
     }
     add_addresses(argc, argv);
-    struct ns_route def = {.gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    struct ns_route def = {
+        .gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     if (memcmp(&o.gw, &(struct ns_ip){{0}}, sizeof o.gw) != 0)
         netstack_add_route(tool.ns, &def);
     int status = 2;

@@ -120,7 +120,11 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
-    struct ip_header h = {path.src, to->ip, PROTO_UDP, (uint8_t)s->opt[NS_OPT_TOS], (uint8_t)s->opt[NS_OPT_TTL],
+    struct ip_header h = {path.src,
+                          to->ip,
+                          PROTO_UDP,
+                          (uint8_t)s->opt[NS_OPT_TOS],
+                          (uint8_t)s->opt[NS_OPT_TTL],
                           s->opt[NS_OPT_MTU_DISCOVER]};
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);

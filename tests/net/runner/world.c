@@ -126,6 +126,8 @@ void world_close(struct world *w) {
         free(o);
     if (w->nif)
         netif_remove(w->nif);
+    for (int i = 0; i < 300; i++)
+        netstack_del_rule(w->ns, i);
     netstack_usage(w->ns, &u);
     if (u.bytes || u.packets || u.buffers || u.sockets || u.timers)
         fail(w, "left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets, u.buffers,
