@@ -152,6 +152,8 @@ void tcp_ranges_all_lost(struct tcp *t) {
     bool reneged = !list_empty(&t->ranges) && (r->flags & RANGE_SACKED);
     if (reneged)
         count(t->s.ns, tcp_reneged);
+    if (!t->sack_ok)
+        t->sacked = t->dupacks = 0;  // what duplicates have counted has no ranges: all of it is lost too
     list_for_each(r, &t->ranges, link) {
         if (reneged)
             set_flags(t, r, RANGE_LOST, RANGE_SACKED | RANGE_RETRANS);

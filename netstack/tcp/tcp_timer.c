@@ -96,8 +96,6 @@ static void rto_timeout(struct tcp *t) {
         give_up(t);
         return;
     }
-    if (!t->sack_ok)
-        t->sacked = t->dupacks = 0;
     suspect_black_hole(t);
     tcp_cc_enter(t, CA_LOSS);
     tcp_ranges_all_lost(t);

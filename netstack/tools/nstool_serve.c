@@ -156,10 +156,14 @@ void tool_listen(struct tool *tool) {
     }
 }
 
-static void accept_all(struct tool *tool, struct conn *l) {
+// Whether there is a new one: it is in front of the list, so its first turn is the next round's. Chargen speaks first, and
+// nothing else may come in for long.
+static bool accept_all(struct tool *tool, struct conn *l) {
     struct ns_sock *s;
+    bool any = false;
     while (ns_accept(l->s, &s) == 0)
-        add(tool, s, l->service);
+        any |= add(tool, s, l->service) != NULL;
+    return any;
 }
 
 bool tool_serve(struct tool *tool) {
@@ -169,7 +173,7 @@ bool tool_serve(struct tool *tool) {
         uint32_t mask = c->ready;
         c->ready = 0;
         if (mask && c->listens)
-            accept_all(tool, c);
+            more |= accept_all(tool, c);
         else if (mask)
             c->service->turn(tool, c);
         if (c->s) {
