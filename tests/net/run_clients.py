@@ -99,7 +99,7 @@ def curl(url):
 
 def nmap(host):
     """A scan finds what is open and what is not, and a guess at the system does no harm."""
-    words = ["nmap", "-n", "-Pn", "-sS", "-sU", "-p", "T:7,9,19,80,81,443,U:7,81", "--max-retries", "2", "-T4", "--host-timeout", "40s"]
+    words = ["nmap", "-n", "-Pn", "-sS", "-sU", "-p", "T:7,9,19,80,81,443,U:7,81", "--max-retries", "1", "--max-os-tries", "1", "-T4", "--host-timeout", "40s"]
     text = run(*words, *(["-6"] if ":" in host else []), "-O", host, timeout=60).decode()
     for line in ("7/tcp +open", "9/tcp +open", "19/tcp +open", "80/tcp +open", "81/tcp +closed", "443/tcp +closed", "7/udp +open",
                  "81/udp +closed"):
@@ -143,11 +143,11 @@ def hping(name, *words):
     """A flood of some thousand packets while a transfer goes on."""
     bulk = Bulk()
     before = stat("link_in")
-    p = subprocess.Popen(["hping3", "-q", "-n", "-I", TAP, "-i", "u20", "-c", "15000", *words, FOUR], stdout=subprocess.DEVNULL,
+    p = subprocess.Popen(["hping3", "-q", "-n", "-I", TAP, "-i", "u20", "-c", "10000", *words, FOUR], stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL)
     try:
         time.sleep(0.2)
-        rate = bulk.rate(1.0)
+        rate = bulk.rate(0.4)
         assert rate > 0, "the transfer stands still"
     finally:
         p.terminate()
@@ -240,9 +240,9 @@ def main():
     case("nothing left (status %d)" % status, lambda: None if status == 0 else 1 / 0)
     sh("ip", "link", "del", TAP)
     run_linux.make_tap("nst1", 1500)
-    for host in (HERE4, HERE6):
-        for verb in ("send", "recv"):
-            with_client("nc", "nstool %s, nc -l %s" % (verb, host), nc_listens, options, host, verb)
+    # A tap that is attached anew is deaf for a second or more, so not all of these are for everyday.
+    for host, verb in ((HERE4, "send"), (HERE4, "recv"), (HERE6, "send"), (HERE6, "recv"))[:4 if options.full else 2]:
+        with_client("nc", "nstool %s, nc -l %s" % (verb, host), nc_listens, options, host, verb)
     print("%d passed, %d failed, %d skipped" % (run_linux.passed, run_linux.failed, skipped))
     return int(run_linux.failed > 0)
 

@@ -15,7 +15,7 @@ import time
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS,
                        ICMPv6ND_RA, ICMPv6ND_Redirect, ICMPv6NDOptDstLLAddr, ICMPv6NDOptPrefixInfo,
                        ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
-                       IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw, raw)
+                       IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw, in4_chksum, raw)
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import hostile_peer  # noqa: E402
@@ -72,11 +72,12 @@ def option_bombs(link, v):
               b"\x03\x03\xff\x00" * 10, b"\x08\x0a" + b"\xff" * 8, b"\x05\x22" + b"\xff" * 32 + b"\0\0"]
     for i in range(120):
         bomb = shapes[i % 8] if i < 80 else rng.randbytes(rng.randrange(1, 11) * 4)
-        header = struct.pack("!HHIIBBHHH", v.port if i & 1 else 40000 + i, 7, seq if i & 1 else i, ack, (5 + len(bomb) // 4) << 4,
-                             0x10 if i & 1 else 2, 100 if i & 1 else 65535, 0, 0)
-        p = ip(proto=6) / TCP(header + bomb)
-        p[TCP].chksum = None
-        link.send(p if i & 1 else IP(src="10.99.0.66", dst=FOUR) / p[TCP])
+        ours = i % 3 == 0  # into the connection; else to the listener
+        below = ip(proto=6) if ours else IP(src="10.99.0.66", dst=FOUR, proto=6)
+        header = struct.pack("!HHIIBBHHH", v.port if ours else 40000 + i, 7, seq if ours else i, ack, (5 + len(bomb) // 4) << 4,
+                             0x10 if ours else 2, 65535, 0, 0) + bomb
+        check = in4_chksum(6, below, header)
+        link.send(below / Raw(header[:16] + struct.pack("!H", check) + header[18:]))
 
 
 # ---- IP ------------------------------------------------------------------------------------------------------------
@@ -142,8 +143,11 @@ def arp_spoof(link, v):
     for _ in range(20):
         link.send(ether / ARP(op=2, psrc=HERE4, hwsrc=EVIL, pdst="10.99.0.200", hwdst=MAC),
                   ether / ARP(op=2, psrc=FOUR, hwsrc=EVIL, pdst=FOUR), ether / ARP(op=1, psrc="224.0.0.1", hwsrc=EVIL, pdst=FOUR),
-                  ether / ARP(op=2, psrc="10.99.0.9", hwsrc="ff:ff:ff:ff:ff:ff", pdst=FOUR), ether / ARP(op=9, pdst=FOUR),
-                  ether / ARP(hwlen=16, pdst=FOUR), ether / ARP(ptype=0x86DD, pdst=FOUR))
+                  ether / ARP(op=2, psrc="10.99.0.9", hwsrc="ff:ff:ff:ff:ff:ff", pdst=FOUR), ether / ARP(op=9, pdst=FOUR))
+        for at in range(14, 20):  # types and lengths of other networks
+            odd = bytearray(raw(ether / ARP(op=1, psrc=HERE4, hwsrc=EVIL, pdst=FOUR)))
+            odd[at] ^= 0x10
+            link.frame(bytes(odd))
     frame = bytearray(raw(ether / ARP(op=1, psrc="10.99.0.0", hwsrc=EVIL, pdst=FOUR)))
     for i in range(3000):
         struct.pack_into("!H", frame, 30, 3 + i)
@@ -206,8 +210,8 @@ ATTACKS = [  # function, counters, how often they move together at least
     (land, ["ip_drop_martian"], 200),
     (datagrams, ["udp_drop_malformed"], 90),
     (datagrams, ["udp_drop_checksum"], 60),
-    (arp_spoof, ["arp_drop_martian", "arp_drop_malformed"], 120),
-    (nd_spoof, ["nd_drop_malformed", "nd_drop_ignored"], 90),
+    (arp_spoof, ["arp_drop_martian", "arp_drop_malformed"], 180),
+    (nd_spoof, ["nd_drop_malformed", "nd_drop_ignored"], 80),
     (icmp_lies, ["icmp_drop_unmatched"], 100),
     (icmp_lies, ["icmp_drop_ignored"], 80),
     (sizes_kept, [], 0),
