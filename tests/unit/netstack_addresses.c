@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses and routes of an interface that come and go while the stack runs: what stays must keep on working, also a duplicate
-// address check that is under way. Frames are only counted and looked at by their destination.
+// Addresses and routes of an interface that come and go while the stack runs: what stays must keep on
+// working, also a duplicate address check that is under way. Frames are only counted and looked at by their
+// destination.
 #include "abi/errno.h"
 #include "netstack/netstack.h"
 #include <setjmp.h>
@@ -12,8 +13,12 @@
 
 static uint64_t now;
 static unsigned sent;
-static uint64_t clock_of(void *arg) { return now; }
-static void random_of(void *arg, void *buf, size_t n) { memset(buf, 3, n); }
+static uint64_t clock_of(void *arg) {
+    return now;
+}
+static void random_of(void *arg, void *buf, size_t n) {
+    memset(buf, 3, n);
+}
 static int transmit(void *arg, const struct ns_frame *f) {
     sent++;
     return 0;
@@ -24,12 +29,21 @@ static struct netif *nif;
 
 static int start(void **state, enum netif_kind kind, uint32_t flags) {
     struct netstack_config c = {clock_of, random_of, NULL, 0};
-    struct netif_config n = {.name = "t0", .kind = kind, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .flags = flags, .transmit = transmit};
+    struct netif_config n = {.name = "t0",
+                             .kind = kind,
+                             .mac = {2, 0, 0, 0, 0, 1},
+                             .mtu = 1500,
+                             .flags = flags,
+                             .transmit = transmit};
     now = 1000000000;
     return netstack_create(&c, &ns) || netif_add(ns, &n, &nif);
 }
-static int start_ip(void **state) { return start(state, NETIF_IP, NETIF_NO_DAD); }
-static int start_ether(void **state) { return start(state, NETIF_ETHER, 0); }
+static int start_ip(void **state) {
+    return start(state, NETIF_IP, NETIF_NO_DAD);
+}
+static int start_ether(void **state) {
+    return start(state, NETIF_ETHER, 0);
+}
 
 static int stop(void **state) {
     struct netstack_usage u;
@@ -50,7 +64,8 @@ static int64_t reach(struct ns_ip to) {
     return n;
 }
 
-// Two addresses of one network: either may go, and the other still reaches it. RFC 1122 3.3.1.1: the network is on the link.
+// Two addresses of one network: either may go, and the other still reaches it. RFC 1122 3.3.1.1: the network
+// is on the link.
 static void shared_network(void **state) {
     struct ns_ip a = ns_ip4(10, 0, 0, 1), b = ns_ip4(10, 0, 0, 7), peer = ns_ip4(10, 0, 0, 2);
     assert_int_equal(netif_add_address(nif, &a, 24), 0);
@@ -74,7 +89,8 @@ static void routes(void **state) {
     assert_int_equal(netstack_del_route(ns, &def), 0);
     assert_int_equal(netstack_del_route(ns, &def), -LINUX_ESRCH);
     assert_int_equal(reach(far), -LINUX_ENETUNREACH);
-    struct ns_route mixed = {ns_ip4(0, 0, 0, 0), 0, {{0xfd, [15] = 1}}, nif, 0}, long_one = {far, 33, {{0}}, nif, 0};
+    struct ns_route mixed = {ns_ip4(0, 0, 0, 0), 0, {{0xfd, [15] = 1}}, nif, 0},
+                    long_one = {far, 33, {{0}}, nif, 0};
     assert_int_equal(netstack_add_route(ns, &mixed), -LINUX_EINVAL);
     assert_int_equal(netstack_add_route(ns, &long_one), -LINUX_EINVAL);
     struct ns_route host = {far, 32, ns_ip4(10, 0, 0, 3), nif, 0};
@@ -83,7 +99,8 @@ static void routes(void **state) {
 }
 
 static void refused(void **state) {
-    struct ns_ip ok = ns_ip4(10, 0, 0, 1), group = ns_ip4(224, 0, 0, 1), any = ns_ip4(0, 0, 0, 0), all = ns_ip4(255, 255, 255, 255);
+    struct ns_ip ok = ns_ip4(10, 0, 0, 1), group = ns_ip4(224, 0, 0, 1), any = ns_ip4(0, 0, 0, 0),
+                 all = ns_ip4(255, 255, 255, 255);
     assert_int_equal(netif_add_address(nif, &group, 24), -LINUX_EINVAL);
     assert_int_equal(netif_add_address(nif, &any, 24), -LINUX_EINVAL);
     assert_int_equal(netif_add_address(nif, &all, 24), -LINUX_EINVAL);
@@ -101,22 +118,23 @@ static void refused(void **state) {
     }
 }
 
-// RFC 4862 5.4: an address is unusable until nobody has answered for a second; the check goes on when a neighbour in the
-// table goes away, and ends with its address.
+// RFC 4862 5.4: an address is unusable until nobody has answered for a second; the check goes on when a
+// neighbour in the table goes away, and ends with its address.
 static void duplicate_check(void **state) {
-    struct ns_ip a = {{0xfd, [15] = 1}}, b = {{0xfd, [15] = 2}}, c = {{0xfd, 1, [15] = 3}}, peer = {{0xfd, [15] = 9}}, other = {{0xfd, 1, [15] = 9}};
+    struct ns_ip a = {{0xfd, [15] = 1}}, b = {{0xfd, [15] = 2}}, c = {{0xfd, 1, [15] = 3}},
+                 peer = {{0xfd, [15] = 9}}, other = {{0xfd, 1, [15] = 9}};
     assert_int_equal(netif_add_address(nif, &a, 64), 0);
     assert_int_equal(netif_add_address(nif, &b, 64), 0);
     assert_int_equal(netif_add_address(nif, &c, 64), 0);
     assert_true(sent >= 3);
-    assert_int_equal(netif_del_address(nif, &a), 0);  // the last takes its place, with its timer
+    assert_int_equal(netif_del_address(nif, &a), 0); // the last takes its place, with its timer
     now += 1100000000;
     netstack_poll(ns);
     assert_int_equal(reach(other), 1);
     assert_int_equal(netif_del_address(nif, &c), 0);
     assert_int_equal(reach(other), -LINUX_ENETUNREACH);
     assert_int_equal(reach(peer), 1);
-    now += 10000000000;  // the neighbours are not there
+    now += 10000000000; // the neighbours are not there
     while (netstack_poll(ns) <= now)
         ;
 }
