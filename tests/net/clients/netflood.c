@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// netflood INTERFACE MAC ADDRESS PORT RATE SECONDS: TCP SYNs of random sources to ADDRESS:PORT at RATE a second, put on an
-// Ethernet interface by a packet socket. Run by run_clients.py, which wants a rate that scripts do not reach; prints how
-// many went out and at what rate. Not a tool for other people's networks: it needs root and an interface of one's own.
+// netflood INTERFACE MAC ADDRESS PORT RATE SECONDS: TCP SYNs of random sources to ADDRESS:PORT at RATE a
+// second, put on an Ethernet interface by a packet socket. Run by run_clients.py, which wants a rate that
+// scripts do not reach; prints how many went out and at what rate. Not a tool for other people's networks: it
+// needs root and an interface of one's own.
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 
 #define BATCH  64
-#define LENGTH 58  // Ethernet, IPv4, TCP with the MSS option
+#define LENGTH 58 // Ethernet, IPv4, TCP with the MSS option
 #define IP     14
 #define TCP    34
 
@@ -29,8 +30,12 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void be16(uint8_t *to, uint32_t v) { to[0] = (uint8_t)(v >> 8), to[1] = (uint8_t)v; }
-static void be32(uint8_t *to, uint32_t v) { be16(to, v >> 16), be16(to + 2, v & 0xffff); }
+static void be16(uint8_t *to, uint32_t v) {
+    to[0] = (uint8_t)(v >> 8), to[1] = (uint8_t)v;
+}
+static void be32(uint8_t *to, uint32_t v) {
+    be16(to, v >> 16), be16(to + 2, v & 0xffff);
+}
 
 static uint32_t sum(uint32_t start, const uint8_t *p, unsigned n) {
     for (unsigned i = 0; i < n; i += 2)
@@ -59,7 +64,7 @@ static void template(uint8_t *f, const uint8_t mac[6], uint32_t to, uint16_t por
 
 // A source that unicast may have, outside of the receiver's network; a port and a number.
 static void vary(uint8_t *f) {
-    be32(f + IP + 12, 0x14000000u | (draw() & 0x07ffffff));  // 20.0.0.0/5
+    be32(f + IP + 12, 0x14000000u | (draw() & 0x07ffffff)); // 20.0.0.0/5
     be16(f + IP + 4, draw() & 0xffff);
     be16(f + TCP, 1024 + draw() % 64000);
     be32(f + TCP + 4, draw());
@@ -71,7 +76,8 @@ static void vary(uint8_t *f) {
 
 static int open_link(const char *name) {
     int fd = socket(AF_PACKET, SOCK_RAW, 0);
-    struct sockaddr_ll a = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0800), .sll_ifindex = (int)if_nametoindex(name)};
+    struct sockaddr_ll a = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(0x0800), .sll_ifindex = (int)if_nametoindex(name)};
     if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0) {
         perror("netflood");
         exit(2);

@@ -89,7 +89,9 @@ class Victim:
             if len(frame) >= at + 32 and struct.unpack_from("!HH", frame, at) == (self.port, 7):
                 seq, ack = struct.unpack_from("!II", frame, at + 4)
                 header = (frame[at + 12] >> 4) * 4
-                total = struct.unpack_from("!H", frame, 16)[0] - 20 if at == 34 else struct.unpack_from("!H", frame, 18)[0]
+                total = (
+                    struct.unpack_from("!H", frame, 16)[0] - 20 if at == 34 else struct.unpack_from("!H", frame, 18)[0]
+                )
                 stamp = struct.unpack_from("!II", frame, at + 24) if header >= 32 else (0, 0)
                 found = ((seq + total - header) & 0xFFFFFFFF, ack) + stamp
         assert found, "nothing seen of the connection"
