@@ -102,6 +102,23 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 
+// What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
+#define NS_NETIF_ADDRESSES 16
+struct ns_netif_info {
+    struct netif *nif;
+    char name[16];
+    enum netif_kind kind;
+    uint8_t mac[6];
+    uint32_t mtu, flags;
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    unsigned naddrs;
+    struct {
+        struct ns_ip ip;
+        unsigned prefix;
+        bool tentative, duplicate, automatic;
+    } addrs[NS_NETIF_ADDRESSES];
+};
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);
 struct ns_route {
     struct ns_ip dst;
     unsigned prefix;       // of an IPv4 route: 0..32
@@ -111,6 +128,7 @@ struct ns_route {
 };
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
 
 // ---- Filter ----------------------------------------------------------------------------------------------------
 // Rules in order, for packets on their way to a socket and from one; the first that matches decides, and what none
@@ -158,6 +176,9 @@ struct ns_io *ns_io_from(struct ns_mem_io *m, const void *data, size_t n);  // t
 struct ns_io *ns_io_to(struct ns_mem_io *m, void *buf, size_t n);           // to receive into
 
 int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out);
+// A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent as they are
+// behind a header of ours. The user has asked whether the caller may.
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
 // The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by itself.
 void ns_close(struct ns_sock *s);
 // `ready` is called when one of the bits may have become true. Set it before the socket is used.
@@ -175,6 +196,8 @@ int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struc
 int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);      // from: or NULL
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
+// Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
 enum ns_option {

@@ -133,10 +133,16 @@ void plat_thread_destroy(struct plat_thread *t) {
     t->p->ops->thread_destroy(t);
 }
 void plat_answer(struct plat_thread *t, int64_t value) {
-    t->p->ops->answer(t, value);
+    t->p->ops->answer(t, value, NULL);
 }
 void plat_resume(struct plat_thread *t) {
-    t->p->ops->resume(t);
+    t->p->ops->resume(t, NULL);
+}
+void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held) {
+    t->p->ops->answer(t, value, held);
+}
+void plat_resume_unlock(struct plat_thread *t, struct lock *held) {
+    t->p->ops->resume(t, held);
 }
 void plat_flush(struct plat_thread *t) {
     t->p->ops->flush(t);

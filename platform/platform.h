@@ -20,6 +20,7 @@
 #include "base/uaddr.h"
 #include <sys/uio.h>
 
+struct lock;
 struct platform;
 struct plat_as;
 struct plat_thread;
@@ -132,6 +133,10 @@ void plat_thread_destroy(struct plat_thread *t);
 // On a SYSCALL event with context, plat_answer() also sets rax.
 void plat_answer(struct plat_thread *t, int64_t value);
 void plat_resume(struct plat_thread *t);
+// The same, for a caller that holds a lock which keeps `t` from being destroyed until it is decided that it goes: that
+// lock is dropped before it can run. (It may take the caller's own CPU, and others may wait for that lock to serve it.)
+void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held);
+void plat_resume_unlock(struct plat_thread *t, struct lock *held);
 // Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
 void plat_flush(struct plat_thread *t);
 // Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its next guest

@@ -28,14 +28,14 @@ static bool claim(struct task *t, int from) { return atomic_compare_exchange_str
 // task was handled finds it here: `sigpending` is looked at under the lock that task_notify() takes to interrupt.
 void task_release(struct task *t, bool with_value, int64_t value) {
     lock_assert_none("task_release");
-    LOCKED(&t->thread_lock);
+    lock_take(&t->thread_lock);
     atomic_store(&t->state, TASK_GUEST);
     if (atomic_load(&t->sigpending) || t->restart)
         plat_interrupt(t->thread);
     if (with_value)
-        plat_answer(t->thread, value);
+        plat_answer_unlock(t->thread, value, &t->thread_lock);
     else
-        plat_resume(t->thread);
+        plat_resume_unlock(t->thread, &t->thread_lock);
 }
 
 // Its host thread does the host work and comes back. (The lock: until it has gone, its death must not end the task.)

@@ -79,6 +79,10 @@ bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len);
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n);
 // The sum over all from offset `at` to the end, to be finished by csum_finish().
 uint64_t pkt_csum(const struct pkt *p, uint32_t at, uint64_t sum);
+// Appends all that io has, in one buffer of its own. 0, -ENOBUFS, or io's error.
+int pkt_fill(struct pkt *p, struct ns_io *io);
+// Copies from its start, as much as io takes; how many bytes, or io's error.
+int64_t pkt_read(const struct pkt *p, struct ns_io *io);
 // What the packet weighs in the budget.
 uint32_t pkt_size(const struct pkt *p);
 

@@ -134,6 +134,10 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
     if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
         return -LINUX_EADDRNOTAVAIL;
+    if (s->ops == &raw_ops) {  // has no ports, and no place in their table
+        s->local.ip = addr->ip;
+        return 0;
+    }
     return sock_bind_port(s, &addr->ip, addr->port);
 }
 
@@ -179,6 +183,12 @@ int ns_peer(struct ns_sock *s, struct ns_addr *addr) {
     IN_STACK(s->ns);
     *addr = s->remote;
     return s->connected ? 0 : -LINUX_ENOTCONN;
+}
+
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
+    IN_STACK(s->ns);
+    *in = *out = 0;
+    s->ops->queued(s, in, out);
 }
 
 int ns_take_error(struct ns_sock *s) {

@@ -79,6 +79,7 @@ struct netstack {
 
     struct list conns[STACK_CONN_HASH];     // connected: by both addresses and ports
     struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
+    struct list raws;                       // raw sockets, of all protocols
     struct list socks;                      // all
     struct list dead;                       // freed on the way out
     struct list time_wait;                  // the oldest first

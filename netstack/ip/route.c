@@ -81,6 +81,18 @@ int netstack_del_route(struct netstack *ns, const struct ns_route *route) {
     return route_del(ns, route);
 }
 
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route) {
+    IN_STACK(ns);
+    struct route *it;
+    list_for_each(it, &ns->routes, link) {
+        if (i-- > 0)
+            continue;
+        *route = it->r;
+        return 0;
+    }
+    return -LINUX_ENODEV;
+}
+
 // ---- Path MTU --------------------------------------------------------------------------------------------------
 static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
     struct pmtu *oldest = &ns->pmtu[0];

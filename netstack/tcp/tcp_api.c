@@ -250,6 +250,12 @@ static uint32_t tcp_ready(struct ns_sock *s) {
     return mask;
 }
 
+static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct tcp *t = container_of(s, struct tcp, s);
+    *in = t->rcvq.len;
+    *out = t->sndq.len;
+}
+
 static void tcp_option(struct ns_sock *s, enum ns_option option) {
     struct tcp *t = tcp_of(s);
     bool up = t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
@@ -320,6 +326,7 @@ const struct sock_ops tcp_ops = {
     .send = tcp_send,
     .recv = tcp_recv,
     .ready = tcp_ready,
+    .queued = tcp_queued,
     .option = tcp_option,
     .close = tcp_close,
     .drop = tcp_drop,

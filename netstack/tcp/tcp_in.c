@@ -366,7 +366,8 @@ void tcp_error(struct netstack *ns, const struct ip_error *e) {
         // RFC 8201 5.4: what was too big is sent again at once, and it is no sign of congestion.
         tcp_ranges_all_lost(t);
         tcp_output(t);
-    } else if (t->state == TCPS_SYN_SENT && e->hard) {
+    } else if (t->state == TCPS_SYN_SENT) {
+        // RFC 5461 4.1: an attempt fails at the first error, as on Linux, rather than after two minutes.
         tcp_abort(t, e->err);
     } else {
         t->soft_error = e->err;

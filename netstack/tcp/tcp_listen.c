@@ -305,6 +305,8 @@ int tcp_listen(struct ns_sock *s, unsigned backlog) {
         if (err)
             return err;
     }
+    if (sock_listener_conflict(s))
+        return -LINUX_EADDRINUSE;
     t->requests = stack_alloc(s->ns, TCP_REQ_HASH * sizeof(struct list));
     if (!t->requests)
         return -LINUX_ENOBUFS;

@@ -47,13 +47,17 @@ static uint64_t reordering_window(const struct tcp *t) {
 uint64_t tcp_rack_detect(struct tcp *t) {
     uint64_t now = t->s.ns->now, pending = 0, wait = t->rack_rtt + reordering_window(t);
     struct tcp_range *r;
-    if (!t->rack_sent)
+    // With nothing SACKED and nothing lost, what was sent before the latest delivered has been acknowledged.
+    if (!t->rack_sent || (!t->sacked && !t->lost))
         return 0;
     list_for_each(r, &t->ranges, link) {
         if (r->flags & RANGE_SACKED || (r->flags & (RANGE_LOST | RANGE_RETRANS)) == RANGE_LOST)
             continue;
-        if (!sent_after(t->rack_sent, t->rack_end, r->sent, r->end))
+        if (!sent_after(t->rack_sent, t->rack_end, r->sent, r->end)) {
+            if (!t->retrans && !(r->flags & RANGE_EVER))
+                break;  // those behind it were sent later still
             continue;
+        }
         if (r->sent + wait <= now)
             tcp_range_lost(t, r);
         else if (r->sent + wait - now > pending)

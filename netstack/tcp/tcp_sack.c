@@ -153,7 +153,7 @@ void tcp_ranges_all_lost(struct tcp *t) {
     if (reneged)
         count(t->s.ns, tcp_reneged);
     if (!t->sack_ok)
-        t->sacked = t->dupacks = 0;  // what duplicates have counted has no ranges: all of it is lost too
+        t->sacked = 0;  // guesses from duplicate ACKs (tcp_ack.c), of ranges that are lost now
     list_for_each(r, &t->ranges, link) {
         if (reneged)
             set_flags(t, r, RANGE_LOST, RANGE_SACKED | RANGE_RETRANS);

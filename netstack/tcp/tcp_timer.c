@@ -96,6 +96,7 @@ static void rto_timeout(struct tcp *t) {
         give_up(t);
         return;
     }
+    t->dupacks = 0;
     suspect_black_hole(t);
     tcp_cc_enter(t, CA_LOSS);
     tcp_ranges_all_lost(t);

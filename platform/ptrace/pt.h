@@ -211,8 +211,8 @@ void pt_apply(struct pt_thread *t); // does what was asked of t, as far as its s
 void pt_go(struct pt_thread *t);    // STOPPED -> RUNNING
 void pt_started(struct pt_thread *t); // its first stop has come
 // run.c: platform.h's
-void pt_answer(struct plat_thread *t, int64_t value);
-void pt_resume(struct plat_thread *t);
+void pt_answer(struct plat_thread *t, int64_t value, struct lock *outer);
+void pt_resume(struct plat_thread *t, struct lock *outer);
 void pt_flush(struct plat_thread *t);
 void pt_interrupt(struct plat_thread *t);
 void pt_thread_destroy(struct plat_thread *t);

@@ -128,11 +128,15 @@ static void let(struct plat_thread *base, enum pt_let how, int64_t value) {
     ask(p, t);
 }
 
-void pt_answer(struct plat_thread *t, int64_t value) {
+void pt_answer(struct plat_thread *t, int64_t value, struct lock *outer) {
     let(t, LET_ANSWER, value);
+    if (outer)
+        lock_drop(outer);
 }
-void pt_resume(struct plat_thread *t) {
+void pt_resume(struct plat_thread *t, struct lock *outer) {
     let(t, LET_RESUME, 0);
+    if (outer)
+        lock_drop(outer);
 }
 void pt_flush(struct plat_thread *t) {
     let(t, LET_FLUSH, 0);

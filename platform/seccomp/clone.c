@@ -129,6 +129,8 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
 
 static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     LOCKED(&t->lock);
+    if (flags & CLONE_VM)
+        t->lane_on = false; // before it makes the clone, the stub switches its patched sites off
     return order_clone(t, child, flags);
 }
 
@@ -219,10 +221,9 @@ static bool number_is_free(struct sc_platform *p, int tid) {
     return old->tid != tid || !old->proc || !lives_in(old->proc->pid, tid);
 }
 
-// True: *ev tells that it is there, which is all that was wanted.
+// [lock] True: *ev tells that it is there, which is all that was wanted.
 static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     int tid = (int)n->pid;
-    LOCKED(&t->lock);
     if (!t->proc || !lives_in(t->leader ? 0 : t->proc->pid, tid)) {
         kill(tid, SIGKILL);
         return false;
@@ -267,9 +268,12 @@ bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n, struct pl
         !number_is_free(p, (int)n->pid))
         return false;
     struct sc_thread *t = find_pending(p, a[2]);
-    if (t)
-        *got = bind_child(p, t, n, ev);
-    return t != NULL;
+    if (!t)
+        return false;
+    lock_take(&t->lock);
+    *got = bind_child(p, t, n, ev);
+    sc_unlock(t, NULL);
+    return true;
 }
 
 // ---- The pool of clean processes
@@ -306,7 +310,7 @@ static void make_next(struct sc_platform *p) {
         z->flush = true;
         sc_let_go(z);
     }
-    lock_drop(&z->lock);
+    sc_unlock(z, NULL);
 }
 
 void sc_pool_fill(struct sc_platform *p) {

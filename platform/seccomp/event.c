@@ -23,7 +23,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->out_len = 0;
     t->call_nr = (uint64_t)-1;
     sc_order_done(t, &t->last_range);
-    t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = false;
+    t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = t->proposed = false;
 }
 
 static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t nr) {
@@ -161,12 +161,15 @@ static void keep_args(struct sc_thread *t, const struct seccomp_notif *n) {
 static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     const uint64_t *a = (const uint64_t *)n->data.args;
     uint64_t flags = ~a[4];
-    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || a[5]) {
+    bool by_handler = a[5] == 0;
+    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || !(by_handler || a[5] == STUB_PLACE_LANE)) {
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
-    sc_hold(t, n->id, HOLD_PROPOSAL);
+    sc_hold(t, n->id, by_handler ? HOLD_PROPOSAL : HOLD_VALUE);
+    t->proposed = true;
     keep_args(t, n);
+    ev->context = by_handler;
     t->call_nr = SYS_mmap;
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = SYS_mmap;
@@ -174,7 +177,29 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     memcpy(ev->call.args, guest, sizeof guest);
     ev->call.foreign = false;
     ev->call.proposal = a[0];
+    ev->call.hot = 0;
+    if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
+        ev->call.hot = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
     return true;
+}
+
+// The host has refused a map that was proposed without a frame; or the sentry has, then that is the answer.
+static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    int64_t error = (int64_t)STUB_LANE_FAIL - n->data.nr;
+    if (!t->may_fail) {
+        t->id = n->id;
+        sc_reply(t, error);
+        return false;
+    }
+    sc_hold(t, n->id, HOLD_VALUE);
+    ev->kind = PLAT_OPS_DONE;
+    ev->context = false;
+    ev->result = error;
+    return true;
+}
+
+static bool is_lane_failure(const struct sc_thread *t, unsigned nr) {
+    return nr > STUB_LANE_FAIL && nr < STUB_LANE_FAIL + 4096 && sc_as(t)->lane && t->state == SC_RUNNING && !t->to_handler;
 }
 
 static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
@@ -187,7 +212,9 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
     if (!in_text(p, ip)) {
         if (n->data.nr == (int)STUB_LANE_WAIT && sc_lane_come(t, n->id))
             return false;
-        if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
+        if (is_lane_failure(t, (unsigned)n->data.nr)) {
+            got = lane_failure(t, n, ev);
+        } else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
             sc_violation(t, "a call instead of ordered work");
         } else {
             sc_hold(t, n->id, HOLD_VALUE);
@@ -195,7 +222,7 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
             keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
-            ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr);
+            ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");
@@ -240,7 +267,7 @@ bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat
     }
     ev->thread = &t->base;
     ev->owner = atomic_load(&t->base.owner);
-    lock_drop(&t->lock);
+    sc_unlock(t, NULL);
     if (internal) {
         sc_zygote_report(p, ev->kind == PLAT_OPS_DONE ? ev->result : -LINUX_EIO);
         return false;

@@ -10,35 +10,38 @@
 // page; where these do not suffice, nothing is patched. A fork copies all that with the text; the copy's lane is off
 // until it has one of its own.
 //
-// The *lane* is a page that an address space with one thread shares with us: number, arguments, value. A waiter that
-// has nothing else to do *watches* it while its thread calls often (SC_HOT calls in SC_HOT_NS), gives up SC_WATCH_NS
-// after the last call, and does so only with a core to spare; at most one waiter watches at a time. A thread whose
-// call is not taken soon takes it back and makes it. One that was taken and must not, or cannot, be answered in the
-// lane (an interrupt, host work, a call that sleeps) is told to come by a host call (STUB_LANE_WAIT); from then on
-// it is held by a plain notification.
+// The *lane* is two pages that an address space with one thread shares with us: number, arguments, value. A *watcher*
+// spins on it while its thread calls often (SC_HOT calls in SC_HOT_NS), gives up SC_WATCH_NS after the last call, and
+// does so only with a core to spare; at most one lane is watched at a time. Two waiters are watchers, one bound to the
+// even, one to the odd ones of our CPUs: the one that is not where the guest runs is woken, so that waking it moves
+// neither it nor the guest. A thread whose call is not taken soon takes it back and makes it. One that was taken and
+// must not, or cannot, be answered in the lane (an interrupt, host work, a call that sleeps) is told to come by a host
+// call (STUB_LANE_WAIT); from then on it is held by a plain notification, and since answering that may bring the thread
+// to the watcher's own core, the watcher goes to sleep.
 //
 // All of it is guest memory. A lane says nothing about who calls: a watched lane belongs to one thread, which must be
 // RUNNING, and each field is read once. A guest that goes on while its call is TAKEN makes its next host call in the
 // wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is HELD, and a call of one to
 // which a signal is under way is not taken.
 //
-// LIMIT: a guest that reads its own text sees the jump. An address space that has had a second thread has no lane.
+// LIMIT: a guest that reads its own text sees the jump. While an address space has a second thread (or vfork child) it has no lane.
 // When the host refuses to make text writable for the moment (strict overcommit), the process ends.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/clock.h"
 #include "platform/seccomp/sc.h"
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SC_HEAT     64 // calls from a site before it is patched
 #define SC_HOT      32
 #define SC_HOT_NS   4000000 // a call may cost 100 us here when it has to wake another core
 #define SC_WATCH_NS 100000
+#define SC_WATCH_MOST_NS 1000000
 #define SC_MAX_PAUSE 1023 // times SC_HOT calls
 #define THUNK_LEN   32
 #define THUNK_GAP   64 // zeros that may still belong to the program
@@ -47,24 +50,38 @@ static_assert(offsetof(struct stub_lane, value) == 56 && offsetof(struct stub_la
 static_assert(offsetof(struct stub_lane, str) == 128 && offsetof(struct stub_lane, out) == 512 &&
                   sizeof(struct stub_lane) == STUB_LANE_LEN && STUB_LANE_STR == 384 && STUB_LANE_OUT == 7680,
               "blob.S");
+static_assert(offsetof(struct stub_ctl, slot) == 48 && offsetof(struct stub_ctl, value) == 80 &&
+                  offsetof(struct stub_ctl, stack) == 88 && sizeof(struct stub_ctl) == 120 &&
+                  offsetof(struct stub_slot, place_at) == 16 && offsetof(struct stub_slot, place_top) == 32, "blob.S");
 static_assert(offsetof(struct stub_ctl, rsi) == 40 && offsetof(struct stub_ctl, flags) == 24 && STUB_CTL_AT == 16384 && STUB_LANE_AT == 20480, "blob.S");
 
-static _Thread_local struct sc_as *watching; // held
+static _Thread_local struct sc_watcher *me;     // NULL: an ordinary waiter
+static _Thread_local struct sc_as *watching;    // held
 static _Thread_local struct sc_thread *call_of; // whose call of the lane this thread handles
-static _Thread_local unsigned taken;         // calls from it
+static _Thread_local bool in_lane;              // ... and was it answered in the lane?
+static _Thread_local unsigned taken;            // calls from it
 
 // ---- Opening -------------------------------------------------------------------------------------------------------
 
-static unsigned count_cpus(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+// Every second one of our CPUs, from the first or from the second on.
+static void split_cpus(const cpu_set_t *all, cpu_set_t half[SC_WATCHERS]) {
+    CPU_ZERO(&half[0]);
+    CPU_ZERO(&half[1]);
+    for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, all))
+            CPU_SET(cpu, &half[n++ % SC_WATCHERS]);
 }
 
 void sc_lanes_open(struct sc_platform *p, const bool *needs_context) {
-    p->ncpus = count_cpus();
-    if (p->ncpus < 2 || (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
+    cpu_set_t all;
+    if (sched_getaffinity(0, sizeof all, &all) || (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
         return;
-    for (unsigned nr = 0; nr < 512; nr++) // these three go on as they stand, which a lane cannot do
+    p->ncpus = (unsigned)CPU_COUNT(&all);
+    cpu_set_t half[SC_WATCHERS];
+    split_cpus(&all, half);
+    for (int i = 0; i < SC_WATCHERS; i++)
+        p->watchers[i].cpus = half[i];
+    for (unsigned nr = 0; nr < 512 && p->ncpus > 1; nr++) // these three go on as they stand, which a lane cannot do
         p->lane_calls[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap && nr != SYS_mprotect &&
                             nr != SYS_madvise;
     void *at = MAP_FAILED;
@@ -75,7 +92,6 @@ void sc_lanes_open(struct sc_platform *p, const bool *needs_context) {
 }
 
 void sc_lanes_close(struct sc_platform *p) {
-    sc_lane_leave(p);
     if (p->lanes)
         munmap(p->lanes, SC_LANES * STUB_LANE_LEN);
     if (p->lane_fd >= 0)
@@ -107,15 +123,27 @@ static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
 
 // ---- Which sites, which threads --------------------------------------------------------------------------------------
 
-uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr) {
+static bool alone(const struct sc_as *as) {
+    return atomic_load(&as->nthreads) == 1;
+}
+
+// Sites that fall on one entry push each other out.
+static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
+    return &t->heat[ip * 0x9e3779b97f4a7c15ull >> 32 & (SC_SITES - 1)];
+}
+
+uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
-    if (!p->lanes || t->internal || nr >= 512 || !p->lane_calls[nr] || atomic_load(&sc_as(t)->shared))
+    bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake, not for the lane
+    if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || !alone(sc_as(t)))
         return 0;
-    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
+    struct sc_heat *h = heat_of(t, ip);
     if (h->ip != ip)
         *h = (struct sc_heat){.ip = ip};
-    h->calls++;
-    if (h->state == SITE_PATCHED) {
+    h->calls += calls;
+    if (h->state == SITE_PATCHED && t->lane_on) {
+        if (memory)
+            return 0;
         if (t->lane_calls++ == 0)
             t->lane_since = mono_ns();
         if (t->lane_calls < SC_HOT)
@@ -124,6 +152,8 @@ uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr) {
         t->lane_calls = 0;
         return 0;
     }
+    if (h->state == SITE_PATCHED) // there was another thread for a while: to be switched on again
+        return h->calls % SC_HEAT ? 0 : ip;
     if (h->state != SITE_PLAIN || h->calls < SC_HEAT)
         return 0;
     h->state = SITE_TRIED;
@@ -206,6 +236,7 @@ static bool order_lane(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct sc_as *as = sc_as(t);
     uint64_t at = p->place.base + STUB_LANE_AT;
+    atomic_store(&as->lane_thread, t);
     if (as->lane)
         return true;
     int fd = fcntl(p->lane_fd, F_DUPFD_CLOEXEC, 3);
@@ -220,7 +251,6 @@ static bool order_lane(struct sc_thread *t) {
         return false;
     }
     t->ops[t->nops - 1].fd = fd;
-    as->lane_thread = t;
     return order(t, SYS_madvise, (uint64_t[6]){at, STUB_LANE_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
 }
 
@@ -260,8 +290,9 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
         b[6] != 0x0f || b[7] != 0x05)
         return;
     LOCKED(&t->lock);
-    struct sc_heat *h = &t->heat[(ip ^ ip >> 7) % SC_SITES];
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->nops || h->ip != ip || atomic_load(&sc_as(t)->shared))
+    struct sc_heat *h = heat_of(t, ip);
+    if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->nops || h->ip != ip ||
+        !alone(sc_as(t)))
         return;
     uint64_t ctl = p->place.base + STUB_CTL_AT;
     bool fresh = !sc_as(t)->lane, done = is_patched(t, b + 1, ip), ok = order_lane(t);
@@ -271,11 +302,15 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
         ok = at && make_thunk(p, thunk, end - STUB_PAGE + at, b + 1, ip) &&
              order_patch(t, ip, end - STUB_PAGE + at, thunk, b + 1);
     }
-    ok = ok && order_store(t, ip, LINUX_PROT_READ | LINUX_PROT_EXEC, ctl + offsetof(struct stub_ctl, on), 1);
-    if (ok)
+    const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
+    ok = ok && order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, slot), sc_slot_addr(t)) &&
+         order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, on), 1);
+    if (ok) {
         h->state = SITE_PATCHED;
-    else
+        t->lane_on = true;
+    } else {
         take_back(t, fresh);
+    }
 }
 
 // ---- A call in the lane ------------------------------------------------------------------------------------------------
@@ -291,6 +326,7 @@ void sc_lane_done(struct sc_thread *t, int64_t value) {
     struct stub_lane *lane = lane_of(sc_as(t));
     t->lane_value = value;
     t->lane_done = true;
+    in_lane = true;
     sc_set_state(t, SC_RUNNING);
     lane->out_addr = t->out_addr;
     __atomic_store_n(&lane->out_len, t->out_len, __ATOMIC_RELAXED);
@@ -370,30 +406,39 @@ bool sc_lane_come(struct sc_thread *t, uint64_t id) {
     sc_copy_now(t, &t->lane_value);
     t->lane_done = false; // it was answered while it was on its way
     set_lane_state(lane_of(sc_as(t)), STUB_LANE_FREE);
-    sc_send(sc_plat(t), id, t->lane_value);
+    t->id = id;
+    sc_reply(t, t->lane_value);
     return true;
 }
 
 // ---- Watching --------------------------------------------------------------------------------------------------------
 
+static void drop_space(struct sc_platform *p, struct sc_as *as) {
+    lock_take(&p->lock);
+    sc_as_drop(as);
+    lock_drop(&p->lock);
+}
+
+static void wake(struct sc_watcher *w) {
+    atomic_store(&w->word, 1);
+    syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void sc_lane_warm(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
-    struct sc_as *as = sc_as(t), *expected = NULL;
-    if (!t->lane_hot)
-        return;
+    struct sc_as *as = sc_as(t);
+    int cpu = t->lane_hot ? sched_getcpu() : -1;
     t->lane_hot = false;
-    if (!as->lane || (as->watch_skip && as->watch_skip--) || atomic_exchange(&p->watched, true))
+    if (cpu < 0 || !as->lane || (as->watch_skip && as->watch_skip--))
+        return;
+    struct sc_watcher *w = &p->watchers[CPU_ISSET((unsigned)cpu, &p->watchers[0].cpus)];
+    if (!atomic_load(&w->there) || atomic_exchange(&p->watched, true))
         return;
     lock_take(&p->lock);
     as->holds++;
     lock_drop(&p->lock);
-    atomic_compare_exchange_strong(&p->to_watch, &expected, as);
-    if (sc_wake_idle(p) || !(as = atomic_exchange(&p->to_watch, NULL)))
-        return;
-    lock_take(&p->lock);
-    sc_as_drop(as);
-    lock_drop(&p->lock);
-    atomic_store(&p->watched, false);
+    atomic_store(&w->work, as);
+    wake(w);
 }
 
 static void watch_end(struct sc_platform *p) {
@@ -404,27 +449,16 @@ static void watch_end(struct sc_platform *p) {
         watching->watch_pause = SC_MAX_PAUSE;
     watching->watch_skip = watching->watch_pause;
     taken = 0;
-    lock_take(&p->lock);
-    sc_as_drop(watching);
-    lock_drop(&p->lock);
+    drop_space(p, watching);
     watching = NULL;
     atomic_store(&p->watched, false);
-}
-
-// The call that this watcher has taken last sleeps: its thread must not wait for it awake.
-static bool sleeps(struct sc_thread *t) {
-    LOCKED(&t->lock);
-    bool held = t->base.as == &watching->base && t->state == SC_HELD && t->hold == HOLD_LANE;
-    if (held)
-        sc_lane_slow(t);
-    return held;
 }
 
 static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *lane, struct plat_event *ev) {
     uint32_t req = STUB_LANE_REQ;
     LOCKED(&t->lock);
     if (t->base.as != &watching->base || t->state != SC_RUNNING || t->intr_sent || t->intr_wanted || t->to_handler ||
-        t->doomed || atomic_load(&watching->shared) ||
+        t->doomed || !alone(watching) ||
         !__atomic_compare_exchange_n(&lane->state, &req, STUB_LANE_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     uint32_t nr = __atomic_load_n(&lane->nr, __ATOMIC_RELAXED);
@@ -435,6 +469,7 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
     taken++;
     sc_hold(t, 0, HOLD_LANE);
     call_of = t;
+    in_lane = false;
     *ev = (struct plat_event){.kind = PLAT_SYSCALL, .thread = &t->base, .owner = atomic_load(&t->base.owner)};
     ev->call.nr = t->call_nr = nr;
     for (unsigned i = 0; i < 6; i++)
@@ -444,38 +479,80 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
     return true;
 }
 
-void sc_lane_call_over(void) {
+// The call that was taken last is over, in the lane; else its thread, if it still waits there, must not wait awake.
+static bool goes_on(struct sc_thread *t) {
+    bool ok = !call_of || in_lane;
     call_of = NULL;
+    if (ok)
+        return true;
+    LOCKED(&t->lock);
+    if (t->base.as == &watching->base && t->state == SC_HELD && t->hold == HOLD_LANE)
+        sc_lane_slow(t);
+    return false;
 }
 
-void sc_lane_leave(struct sc_platform *p) {
-    if (!watching)
-        watching = atomic_exchange(&p->to_watch, NULL);
-    if (watching)
-        watch_end(p);
+// Has the thread made no call for too long? Time in which it cannot, since the sentry holds it by a call that went
+// another way, does not count; but not for ever.
+static bool is_over(struct sc_platform *p, uint64_t start, uint64_t *until, uint64_t *last) {
+    uint64_t now = mono_ns();
+    if (atomic_load(&p->nrunning) == 0)
+        *until += now - *last;
+    *last = now;
+    return now > *until || now > start + SC_WATCH_MOST_NS;
 }
 
-// No host call while it watches: the clock is in the vDSO.
-bool sc_lane_watch(struct sc_platform *p, struct plat_event *ev) {
-    if (!watching && atomic_load(&p->to_watch))
-        watching = atomic_exchange(&p->to_watch, NULL);
-    if (!watching)
-        return false;
-    struct sc_thread *t = watching->lane_thread;
+// No host call while it spins: the clock is in the vDSO.
+static bool spin(struct sc_platform *p, struct plat_event *ev) {
+    struct sc_thread *t = atomic_load(&watching->lane_thread);
     struct stub_lane *lane = lane_of(watching);
-    if (!sleeps(t)) {
+    if (goes_on(t)) {
         __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);
-        uint64_t until = mono_ns() + SC_WATCH_NS;
-        for (unsigned i = 1; !atomic_load(&p->attention); i++) {
+        uint64_t start = mono_ns(), last = start, until = start + SC_WATCH_NS;
+        for (unsigned i = 1;; i++) {
             if (lane_state(lane) == STUB_LANE_REQ && take(p, t, lane, ev))
                 return true;
-            if (i % 64 == 0 &&
-                (!__atomic_load_n(&lane->watched, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
-                  sc_nobody_listens(p) || mono_ns() > until))
+            if (i % 64 == 0 && (!__atomic_load_n(&lane->watched, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
+                                atomic_load(&p->closed) || is_over(p, start, &until, &last)))
                 break;
             __builtin_ia32_pause();
         }
     }
     watch_end(p);
     return false;
+}
+
+bool sc_watcher_begin(struct sc_platform *p) {
+    unsigned n = p->lanes && p->ncpus > 1 ? atomic_fetch_add(&p->nwaiters, 1) : 0;
+    if (n < SC_LISTENERS || n >= SC_LISTENERS + SC_WATCHERS)
+        return false;
+    me = &p->watchers[n - SC_LISTENERS];
+    if (sched_setaffinity(0, sizeof me->cpus, &me->cpus)) {
+        me = NULL;
+        return false;
+    }
+    atomic_store(&me->there, true);
+    return true;
+}
+
+int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev) {
+    for (;;) {
+        if (watching && spin(p, ev))
+            return 0;
+        if (atomic_load(&p->closed))
+            break;
+        if ((watching = atomic_exchange(&me->work, NULL)))
+            continue;
+        if (!atomic_exchange(&me->word, 0))
+            syscall(SYS_futex, &me->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    }
+    struct sc_as *as = atomic_exchange(&me->work, NULL);
+    if (as)
+        drop_space(p, as);
+    return -LINUX_ESHUTDOWN;
+}
+
+void sc_watchers_close(struct sc_platform *p) {
+    atomic_store(&p->closed, true);
+    for (int i = 0; i < SC_WATCHERS; i++)
+        wake(&p->watchers[i]);
 }

@@ -4,6 +4,7 @@
 // enters the kernel, and the handler of PLAT_KICK_SIGNAL moves a thread that stands between the look and the
 // entry behind it. No locks.
 #include "abi/errno.h"
+#include "base/log.h"
 #include "platform/seccomp/sc.h"
 #include <errno.h>
 #include <signal.h>
@@ -70,11 +71,37 @@ static void respond(struct sc_platform *p, struct seccomp_notif_resp *r) {
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value) {
     respond(p, &(struct seccomp_notif_resp){.id = id, .val = value});
 }
-void sc_send_error(struct sc_platform *p, uint64_t id, int error) {
-    respond(p, &(struct seccomp_notif_resp){.id = id, .error = error});
-}
 void sc_send_continue(struct sc_platform *p, uint64_t id) {
     respond(p, &(struct seccomp_notif_resp){.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE});
+}
+
+static void set_reply(struct sc_thread *t, struct seccomp_notif_resp r) {
+    invariant(!t->has_reply);
+    r.id = t->id;
+    t->reply = r;
+    t->has_reply = true;
+}
+void sc_reply(struct sc_thread *t, int64_t value) {
+    set_reply(t, (struct seccomp_notif_resp){.val = value});
+}
+void sc_reply_error(struct sc_thread *t, int error) {
+    set_reply(t, (struct seccomp_notif_resp){.error = error});
+}
+void sc_reply_continue(struct sc_thread *t) {
+    set_reply(t, (struct seccomp_notif_resp){.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE});
+}
+
+// Behind lock_drop() t may be gone: the reply has the number of its notification.
+void sc_unlock(struct sc_thread *t, struct lock *outer) {
+    struct sc_platform *p = sc_plat(t);
+    bool has_reply = t->has_reply;
+    struct seccomp_notif_resp r = t->reply;
+    t->has_reply = false;
+    lock_drop(&t->lock);
+    if (outer)
+        lock_drop(outer);
+    if (has_reply)
+        respond(p, &r);
 }
 
 int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send) {

@@ -126,7 +126,7 @@ static void probe(struct sc_thread *t) {
 
 // The thread that it still has to wait for, or NULL.
 static struct sc_thread *retry(struct sc_platform *p, struct sc_thread *t) {
-    LOCKED(&t->lock);
+    lock_take(&t->lock);
     lock_nested(&p->lock);
     bool still = list_linked(&t->park_link);
     const struct sc_op *o = t->state == SC_OPS && t->next < t->nops ? &t->ops[t->next] : NULL;
@@ -139,6 +139,7 @@ static struct sc_thread *retry(struct sc_platform *p, struct sc_thread *t) {
         struct seccomp_notif n = t->parked;
         sc_ops_approve(t, &n);
     }
+    sc_unlock(t, NULL);
     return before;
 }
 

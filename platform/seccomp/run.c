@@ -175,27 +175,32 @@ static void reply_block(struct sc_thread *t) {
         t->fd_dirty = false;
         return;
     }
-    sc_send(p, t->id, STUB_TAG_BLOCK);
+    sc_reply(t, STUB_TAG_BLOCK);
 }
 
 // Is the call that stands in the gate what is to be done, and all of it?
 static bool is_as_proposed(const struct sc_thread *t) {
     const struct sc_op *o = t->ops;
-    return t->hold == HOLD_PROPOSAL && t->nops == 1 && !t->flush && t->have_rax && is_anonymous_map(o) &&
+    return t->proposed && t->nops == 1 && !t->flush && t->have_rax && is_anonymous_map(o) &&
            memcmp(t->call_args, o->call.args, sizeof t->call_args) == 0 &&
            (uint64_t)t->rax == t->call_args[0] && !t->regs_dirty && !t->bases_dirty && !t->fp &&
            !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
 }
 
+// The held call goes on: it is all the work.
+static void goes_on(struct sc_thread *t) {
+    t->have_rax = false;
+    t->may_fail = t->proposed;
+    sc_set_state(t, SC_RUNNING);
+    sc_order_last(t, &t->ops[0].range);
+    sc_reply_continue(t);
+    sc_ops_clear(t);
+}
+
 static void let_go_gate(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     if (is_as_proposed(t)) {
-        t->have_rax = false;
-        t->may_fail = true;
-        sc_set_state(t, SC_RUNNING);
-        sc_order_last(t, &t->ops[0].range);
-        sc_send_continue(p, t->id);
-        sc_ops_clear(t);
+        goes_on(t);
         return;
     }
     if (t->bases_dirty && !p->fsgsbase && !t->flush) {
@@ -215,7 +220,7 @@ static void let_go_gate(struct sc_thread *t) {
                  t->regs_dirty || (t->have_rax && (t->hold == HOLD_PROPOSAL || !inline_answer_fits(t->rax)));
     if (!block) {
         sc_set_state(t, SC_RUNNING);
-        sc_send(p, t->id, t->have_rax ? (int64_t)((uint64_t)t->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
+        sc_reply(t, t->have_rax ? (int64_t)((uint64_t)t->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
         return;
     }
     if (!write_slot(t)) {
@@ -224,7 +229,7 @@ static void let_go_gate(struct sc_thread *t) {
     }
     sc_set_state(t, t->batch_n || t->flush ? SC_OPS : SC_RUNNING);
     if (t->hold == HOLD_CHECKIN)
-        sc_send_continue(p, t->id);
+        sc_reply_continue(t);
     else
         reply_block(t);
 }
@@ -246,19 +251,16 @@ static bool is_own_work(const struct sc_thread *t) {
 // answered, and an interrupt brings the thread there before its next instruction (event.c goes on with the
 // work then).
 static void let_go_plain(struct sc_thread *t) {
-    struct sc_platform *p = sc_plat(t);
-    sc_set_state(t, SC_RUNNING);
-    if (t->nops && is_own_work(t)) {
-        sc_order_last(t, &t->ops[0].range);
-        sc_send_continue(p, t->id);
-        sc_ops_clear(t);
+    if (t->nops && (is_own_work(t) || is_as_proposed(t))) {
+        goes_on(t);
         return;
     }
+    sc_set_state(t, SC_RUNNING);
     if (t->nops || t->flush) {
         t->to_handler = true;
         sc_send_intr(t);
     }
-    sc_send(p, t->id, t->have_rax ? t->rax : -LINUX_ENOSYS);
+    sc_reply(t, t->have_rax ? t->rax : -LINUX_ENOSYS);
 }
 
 // The thread has come to the handler for its work. An interrupt that the sentry wants is sent anew, for
@@ -296,45 +298,49 @@ static int64_t plain_value(int64_t v) {
     return v <= -512 && v >= -516 ? -LINUX_EINTR : v;
 }
 
-void sc_answer(struct plat_thread *pt, int64_t value) {
+// Can the value be given without the thread's registers or work?
+static bool is_plain(const struct sc_thread *t, enum sc_hold hold) {
+    return t->state == SC_HELD && t->hold == hold && !t->intr_wanted && !t->nops;
+}
+
+void sc_answer(struct plat_thread *pt, int64_t value, struct lock *outer) {
     struct sc_thread *t = sc_thread_of(pt);
     struct sc_platform *p = sc_plat(t);
     lock_take(&t->lock);
-    if (t->out_len && !(t->hold == HOLD_LANE && !t->intr_wanted && !t->nops && !t->lane_slow))
+    bool by_lane = is_plain(t, HOLD_LANE) && !t->lane_slow;
+    if (t->out_len && !by_lane)
         sc_copy_now(t, &value);
-    if (t->state == SC_HELD && t->hold == HOLD_VALUE && !t->intr_wanted && !t->nops) { // the short way
-        uint64_t id = t->id;
+    value = plain_value(value);
+    if (by_lane) {
+        sc_lane_done(t, value);
+        sc_thread_runs(p);
+    } else if (is_plain(t, HOLD_VALUE)) { // the short way
         sc_set_state(t, SC_RUNNING);
-        lock_drop(&t->lock);
         sc_thread_runs(p);
-        sc_send(p, id, plain_value(value));
-        return;
+        sc_reply(t, value);
+    } else {
+        t->have_rax = true;
+        t->rax = value;
+        t->flush = false;
+        sc_let_go(t);
     }
-    if (t->state == SC_HELD && t->hold == HOLD_LANE && !t->intr_wanted && !t->nops && !t->lane_slow) {
-        sc_lane_done(t, plain_value(value));
-        lock_drop(&t->lock);
-        sc_thread_runs(p);
-        return;
-    }
-    t->have_rax = true;
-    t->rax = plain_value(value);
-    t->flush = false;
-    sc_let_go(t);
-    lock_drop(&t->lock);
+    sc_unlock(t, outer);
 }
 
-void sc_resume(struct plat_thread *pt) {
+void sc_resume(struct plat_thread *pt, struct lock *outer) {
     struct sc_thread *t = sc_thread_of(pt);
-    LOCKED(&t->lock);
+    lock_take(&t->lock);
     t->flush = false;
     sc_let_go(t);
+    sc_unlock(t, outer);
 }
 
 void sc_flush(struct plat_thread *pt) {
     struct sc_thread *t = sc_thread_of(pt);
-    LOCKED(&t->lock);
+    lock_take(&t->lock);
     t->flush = true;
     sc_let_go(t);
+    sc_unlock(t, NULL);
 }
 
 void sc_interrupt_running(struct sc_thread *t) {
@@ -364,6 +370,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     if (t->state != SC_OPS || t->next >= t->batch + t->batch_n || !same_call(&t->ops[t->next], n))
         return false;
     struct sc_op *o = &t->ops[t->next];
+    t->id = n->id;
     if (t->next > t->batch)
         sc_order_done(t, &t->ops[t->next - 1].range); // this call shows that the one before is over
     if (sc_order_park(t, o, n))
@@ -374,7 +381,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         atomic_store(&t->proc->fd_used, true);
         if (err) {
             t->next++;
-            sc_send_error(p, n->id, err);
+            sc_reply_error(t, err);
             return true;
         }
     }
@@ -386,7 +393,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         t->may_fail = true;
         sc_order_last(t, &o->range);
     }
-    sc_send_continue(p, n->id);
+    sc_reply_continue(t);
     if (last)
         sc_ops_clear(t);
     return true;

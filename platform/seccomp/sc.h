@@ -23,7 +23,8 @@
 // gone: what it does is answered here, never reported.
 //
 // Locks, in this order: thread->lock; platform->lock (processes, slots, lists, pool); platform->wait_lock.
-// Nothing sleeps with a lock held.
+// Nothing sleeps with a lock held. A reply that lets a thread go is sent when its lock is dropped (sc_unlock()): the
+// thread may take this very CPU at once, and whoever then serves it on another must not find our locks taken.
 #ifndef PLATFORM_SECCOMP_SC_H
 #define PLATFORM_SECCOMP_SC_H
 #include "base/list.h"
@@ -32,6 +33,7 @@
 #include "platform/stub/spawn.h"
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 
 // A file to be mapped lies at a number of its thread's own, so that threads of one process do not take each other's. The
 // number is a reply tag too: each of them has STUB_TAG_BLOCK in its low bits.
@@ -40,8 +42,11 @@
 #define SC_POOL       2 // clean processes kept ready
 #define SC_MAX_TID    4194304 // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST       32
-#define SC_SITES      16 // call sites of a thread that are counted
+#define SC_SITES      64 // call sites of a thread that are counted; a power of two
+#define SC_HEAT       64 // calls from a site before it is patched
 #define SC_LANES      64 // one bit each in sc_platform.lanes_used
+#define SC_LISTENERS  2  // waiters that must be there before others become watchers
+#define SC_WATCHERS   2
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
@@ -75,13 +80,15 @@ struct sc_proc {
 
 struct sc_as {
     struct plat_as base;
-    unsigned lane;                 // its number plus one; 0: none (lane.c)
-    struct sc_thread *lane_thread; // whose
-    unsigned watch_pause, watch_skip; // the watcher's
+    _Atomic unsigned lane;         // its number plus one; 0: none (lane.c)
+    _Atomic(struct sc_thread *) lane_thread; // whose
+    unsigned watch_pause;          // the watcher's
+    _Atomic unsigned watch_skip;   // so many times it is not to be watched
     struct list procs;             // [P]
     unsigned holds;                // [P] the sentry's references count as one, each thread and process as one
     uint64_t slots[SC_SLOT_WORDS]; // [P] in use
     _Atomic bool shared;           // has, or has had, more than one thread
+    _Atomic unsigned nthreads;     // host threads that are there, to come, or not known to be gone
     struct list ranges;            // [P] order.c
 };
 
@@ -102,6 +109,8 @@ struct sc_thread {
     int tid;
     unsigned slot;
     uint64_t id; // of the notification in our hands
+    bool has_reply;
+    struct seccomp_notif_resp reply; // to be sent when the lock is dropped
     bool leader, doomed, exiting, internal;
     _Atomic int birth; // STARTING: enum sc_birth; its parent's thread changes it
     bool clean;        // made by the zygote
@@ -110,6 +119,7 @@ struct sc_thread {
     uint64_t cookie;
     uint64_t call_nr;         // of a SYSCALL event, else -1
     uint64_t call_args[3];    // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
+    bool proposed;            // the held call is one that goes on if it is what is decided
     bool to_handler;          // RUNNING: interrupted so that it does its queued work
     struct sc_op *ops;        // queue
     unsigned nops, cap, next; // next: the first that has not been let go on
@@ -135,8 +145,10 @@ struct sc_thread {
         unsigned calls;
         enum { SITE_PLAIN, SITE_TRIED, SITE_PATCHED } state;
     } heat[SC_SITES];
+    unsigned proposals; // that came by the handler
     uint64_t lane_since;
     unsigned lane_calls; // from patched sites, by notification, since then
+    bool lane_on;        // its process uses patched sites, as far as we know
     bool lane_hot;       // somebody should watch its lane
     bool lane_slow;      // HOLD_LANE: it was told to come for its value
     bool lane_go;        // HOLD_LANE: it is to be let go when it comes
@@ -153,6 +165,14 @@ struct sc_chunk {
 struct sc_waiter {
     struct list link;
     _Atomic int word;
+};
+
+// A waiter that watches lanes (lane.c) and does nothing else.
+struct sc_watcher {
+    cpu_set_t cpus;               // where it runs
+    _Atomic bool there;
+    _Atomic(struct sc_as *) work; // to be watched next; held
+    _Atomic int word;             // futex: there is work
 };
 
 struct sc_platform {
@@ -186,8 +206,10 @@ struct sc_platform {
     uint64_t lanes_used;              // [P]
     unsigned ncpus;
     bool lane_calls[512];             // may go through a lane, by number
-    _Atomic(struct sc_as *) to_watch; // the watcher to be holds it
-    _Atomic bool watched;             // somebody watches a lane, or has been told to
+    struct sc_watcher watchers[SC_WATCHERS];
+    _Atomic unsigned nwaiters; // that have come so far
+    _Atomic bool watched;      // a lane is being watched, or going to be
+    _Atomic bool closed;       // watchers return
     // waiting (wait.c)
     struct lock wait_lock;
     struct list idle;      // [W] sc_waiter, most recent first
@@ -236,8 +258,12 @@ uint32_t sc_filter_run(const struct sock_fprog *prog, const struct seccomp_data 
 #define SC_EINTR 4
 int sc_recv(struct sc_platform *p, struct seccomp_notif *n); // 0, -LINUX_EINTR (attention), -LINUX_E*
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value);
-void sc_send_error(struct sc_platform *p, uint64_t id, int error); // error: -LINUX_E*
 void sc_send_continue(struct sc_platform *p, uint64_t id);
+// [lock] The reply to t->id, sent by sc_unlock().
+void sc_reply(struct sc_thread *t, int64_t value);
+void sc_reply_error(struct sc_thread *t, int error); // error: -LINUX_E*
+void sc_reply_continue(struct sc_thread *t);
+void sc_unlock(struct sc_thread *t, struct lock *outer); // drops t->lock, and `outer` if it is not NULL; then sends
 int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send); // 0 or -LINUX_E*
 bool sc_notif_valid(struct sc_platform *p, uint64_t id);
 void sc_kick_handler_install(void);
@@ -251,8 +277,6 @@ void sc_shutdown(struct platform *p);
 void sc_queue_death(struct sc_thread *t, int cause); // [P] or no lock
 void sc_unqueue_death(struct sc_thread *t);
 void sc_thread_runs(struct sc_platform *p); // a thread is let go: somebody must listen
-bool sc_nobody_listens(struct sc_platform *p);
-bool sc_wake_idle(struct sc_platform *p); // the most recently used idle waiter; false: there is none
 
 // event.c: handles one notification; true when *ev is for the sentry.
 bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev);
@@ -262,23 +286,24 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how); // [lock]
 // lane.c: the fast lane. See there.
 void sc_lanes_open(struct sc_platform *p, const bool *needs_context); // without lanes when it cannot
 void sc_lanes_close(struct sc_platform *p);
-uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr); // [lock] the site that should be patched, or 0
+// [lock] `calls` more have come from the site: it, when it should be patched now, or 0
+uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
 int64_t sc_call_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
 bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
 void sc_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
 void sc_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
-void sc_lane_warm(struct sc_thread *t);                        // no lock; the event's receiver
-void sc_lane_call_over(void); // the calling thread handles no call any more
-void sc_lane_leave(struct sc_platform *p);                     // the calling thread watches no more
-bool sc_lane_watch(struct sc_platform *p, struct plat_event *ev); // true: *ev is set
+void sc_lane_warm(struct sc_thread *t);       // no lock; the event's receiver
+bool sc_watcher_begin(struct sc_platform *p); // a new waiter: is it to be a watcher?
+int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev); // as plat_wait(); a watcher's
+void sc_watchers_close(struct sc_platform *p);
 void sc_lane_done(struct sc_thread *t, int64_t value);         // [lock]
 void sc_lane_slow(struct sc_thread *t);                        // [lock]
 bool sc_lane_come(struct sc_thread *t, uint64_t id);           // [lock] false: it had nothing to come for
 void sc_lane_free(struct sc_as *as);                           // [P]
 
 // run.c: letting threads go, and their host work.
-void sc_answer(struct plat_thread *t, int64_t value);
-void sc_resume(struct plat_thread *t);
+void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);
+void sc_resume(struct plat_thread *t, struct lock *outer);
 void sc_flush(struct plat_thread *t);
 void sc_interrupt(struct plat_thread *t);
 int sc_queue(struct plat_thread *t, const struct plat_op *op);

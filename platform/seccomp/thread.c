@@ -138,6 +138,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     struct sc_thread *t = proc && !proc->dead ? take_free(p) : NULL;
     if (t) {
         as->holds++;
+        atomic_fetch_add(&as->nthreads, 1);
         list_add_tail(&proc->threads, &t->proc_link);
         proc->nlive++;
     }
@@ -159,14 +160,15 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->clean = false;
     t->call_nr = (uint64_t)-1;
     t->fd_ready = -1;
-    t->fd_dirty = false;
+    t->fd_dirty = t->has_reply = false;
     t->child = NULL;
     t->hint = 0;
     t->probed = t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);
-    t->lane_calls = 0;
+    t->lane_calls = t->proposals = 0;
+    t->proposed = false;
     t->out_len = 0;
-    t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
+    t->lane_on = t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -179,6 +181,7 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->park_link);
     t->proc = NULL;
     as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
+    atomic_fetch_sub(&as->nthreads, 1);
     if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead) // it never started
         sc_proc_drop(proc);
     sc_as_drop(as);
@@ -205,7 +208,6 @@ void sc_thread_free(struct sc_thread *t) {
 
 // A doomed thread is held by an event of its own: it ends. The leader stays held for ever, at no cost.
 void sc_doom(struct sc_thread *t) {
-    struct sc_platform *p = sc_plat(t);
     if (t->state != SC_HELD || t->leader)
         return;
     t->flush = t->to_handler = false;
@@ -219,7 +221,7 @@ void sc_doom(struct sc_thread *t) {
     t->exiting = true;
     if (t->hold != HOLD_CHECKIN) {
         sc_set_state(t, SC_OPS);
-        sc_send(p, t->id, STUB_GO_EXIT);
+        sc_reply(t, STUB_GO_EXIT);
         return;
     }
     struct sc_op *o = sc_ops_add(t);
@@ -254,7 +256,7 @@ void sc_thread_destroy(struct plat_thread *pt) {
         sc_doom(t);
     else if (!last)
         sc_interrupt_running(t);
-    lock_drop(&t->lock);
+    sc_unlock(t, NULL);
     sc_settle(p);
 }
 

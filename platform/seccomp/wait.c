@@ -19,6 +19,7 @@
 // Is this thread counted in `active`? One platform at a time serves a thread.
 static _Thread_local struct sc_platform *active_in;
 static _Thread_local int my_tid;
+static _Thread_local bool is_watcher; // it takes no part in what follows
 
 static void become_active(struct sc_platform *p) {
     if (active_in == p)
@@ -34,7 +35,8 @@ static void become_passive(struct sc_platform *p) {
     atomic_fetch_sub(&p->active, 1);
 }
 
-bool sc_wake_idle(struct sc_platform *p) {
+// Wakes the most recently used idle waiter; false: there is none.
+static bool wake_idle(struct sc_platform *p) {
     struct sc_waiter *w = NULL;
     lock_nested(&p->wait_lock);
     if (!list_empty(&p->idle)) {
@@ -47,13 +49,13 @@ bool sc_wake_idle(struct sc_platform *p) {
     return w != NULL;
 }
 
-bool sc_nobody_listens(struct sc_platform *p) {
+static bool nobody_listens(struct sc_platform *p) {
     return atomic_load(&p->receiver) == 0 && atomic_load(&p->active) == 0;
 }
 
 void sc_thread_runs(struct sc_platform *p) {
-    if (sc_nobody_listens(p))
-        sc_wake_idle(p);
+    if (nobody_listens(p))
+        wake_idle(p);
 }
 
 // There is something in `attention`: have somebody look.
@@ -63,7 +65,7 @@ static void call_attention(struct sc_platform *p) {
     if (tid)
         syscall(SYS_tgkill, getpid(), tid, PLAT_KICK_SIGNAL);
     else if (atomic_load(&p->active) == 0)
-        sc_wake_idle(p);
+        wake_idle(p);
 }
 
 void sc_queue_death(struct sc_thread *t, int cause) {
@@ -96,8 +98,9 @@ void sc_shutdown(struct platform *pp) {
     p->shutdown = true;
     lock_drop(&p->wait_lock);
     call_attention(p);
-    while (sc_wake_idle(p))
+    while (wake_idle(p))
         ;
+    sc_watchers_close(p);
 }
 
 // What `attention` was for. 1: *ev is set; 0: nothing left; -LINUX_ESHUTDOWN.
@@ -146,6 +149,7 @@ static void first_time(struct sc_platform *p) {
     sigemptyset(&kick);
     sigaddset(&kick, PLAT_KICK_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+    is_watcher = sc_watcher_begin(p);
 }
 
 static void start_reaper(struct sc_platform *p) {
@@ -183,16 +187,15 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
     int got = 0, none = 0;
     if (!my_tid)
         first_time(p);
+    if (is_watcher)
+        return sc_watcher_wait(p, ev);
     if (!atomic_load(&p->reaper_started))
         start_reaper(p);
     become_passive(p);
-    sc_lane_call_over();
     while (!got) {
         if (atomic_load(&p->attention))
             got = attend(p, ev);
         if (got)
-            break;
-        if ((got = sc_lane_watch(p, ev)))
             break;
         none = 0;
         if (!atomic_compare_exchange_strong(&p->receiver, &none, my_tid)) {
@@ -204,21 +207,22 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
             become_active(p); // before the role is given up: somebody always listens or is awake
         atomic_store(&p->receiver, 0);
     }
-    if (got < 0) {
-        sc_lane_leave(p);
+    if (got < 0)
         return got;
-    }
     become_active(p);
     return 0;
 }
 
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
+    if (is_watcher)
+        return;
     become_passive(p);
-    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && sc_nobody_listens(p))
-        sc_wake_idle(p);
+    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && nobody_listens(p))
+        wake_idle(p);
 }
 
 void sc_block_end(struct platform *pp) {
-    become_active(sc_of(pp));
+    if (!is_watcher)
+        become_active(sc_of(pp));
 }

@@ -76,7 +76,10 @@ struct stub_slot {
 // at a place of its own choice: right below the last one, from place_top down to place_low and then from the top
 // again. The sentry takes that call as the guest's, and lets it go on if it is what it has decided on too; else its
 // reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is told by STUB_EV_DONE).
-// As the descriptor, which the kernel does not look at, the handler passes ~(the guest's flags).
+// As the descriptor, which the kernel does not look at, the handler passes ~(the guest's flags). A patched site
+// (below) does the same without a signal; its offset, which the kernel does not look at either, is STUB_PLACE_LANE. It
+// has no frame for orders: the reply is the call's value.
+#define STUB_PLACE_LANE 4096ull
 #define STUB_PLACE_WINDOW (64ull << 20)
 #define STUB_PLACE_GUEST  0x22ull    // MAP_PRIVATE | MAP_ANONYMOUS, and perhaps ...
 #define STUB_PLACE_OPT    0x24000ull // ... MAP_NORESERVE, MAP_STACK
@@ -121,6 +124,8 @@ enum stub_lane_state {
 };
 // The number of the call by which a thread comes for its value; made at the patched site.
 #define STUB_LANE_WAIT 0x1fff0001u
+// And the one by which it tells that the map that it has proposed has failed, plus the error (1..4095).
+#define STUB_LANE_FAIL 0x1fff1000u
 #define STUB_LANE_STR 384
 #define STUB_LANE_OUT 7680
 struct stub_lane {
@@ -138,6 +143,9 @@ struct stub_lane {
 struct stub_ctl {
     uint64_t on; // this address space has a lane and one thread
     uint64_t ret, nr, flags, rdi, rsi;
+    uint64_t slot; // address of the thread's struct stub_slot
+    uint64_t rsp, r8, r10, value;
+    uint64_t stack[4]; // for the gate's return address
 };
 
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.

@@ -187,7 +187,7 @@ static int load_elf(struct task *t, struct exec_image *x, const struct binary *b
     x->phent = 56;
     set_brk(x, bias + b->im->hi, random);
     if (!interp->file)
-        return 0;
+        return mm_anchor(x->mm, x->thread);
     r = map_at(x, interp, 0, &bias);
     if (r < 0)
         return r;

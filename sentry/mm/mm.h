@@ -123,6 +123,9 @@ int host_membarrier(bool query_only);
 // For the loader, on a map that nobody runs in yet. Picks mmap_base, and where the stack's top is; `stack` is how much
 // is mapped for it at once. `random`: with ASLR.
 int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_stack, bool random);
+// For a program that maps nothing at mmap_base itself (it has no interpreter): a page without access there, in the host's
+// map alone. Else each map and unmap of a lone area would make and free three levels of the host's page tables, 5 us.
+int mm_anchor(struct mm *mm, struct plat_thread *th);
 // A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
 uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).

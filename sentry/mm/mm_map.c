@@ -385,3 +385,14 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
     mm->place_hole = 0;
     return 0;
 }
+
+int mm_anchor(struct mm *mm, struct plat_thread *th) {
+    LOCKED(&mm->lock);
+    uint64_t at = mm->mmap_base - GUEST_PAGE_SIZE;
+    if (at < mm->layout->lo || !area_range_free(mm, at, mm->mmap_base))
+        return 0;
+    int r = plat_map(th, uaddr(at), GUEST_PAGE_SIZE, 0, PLAT_NORESERVE, -1, 0);
+    if (r == 0)
+        mm->place_top = mm->mmap_base = at;
+    return r;
+}

@@ -43,6 +43,7 @@ int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t l
         memcpy(guest + (dst.v - LO), src, n);
     return n ? (int64_t)n : -LINUX_EFAULT;
 }
+int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) { return -LINUX_EAGAIN; }
 
 static const struct plat_layout layout = {.lo = LO, .hi = HI};
 static struct mm mm = {.layout = &layout};

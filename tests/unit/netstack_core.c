@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of netstack/core and netstack/prot by themselves: timer wheel, checksums, SipHash, addresses, packets,
 // byte queues, TCP options, capture files.
+#include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/byteq.h"
@@ -185,6 +186,29 @@ static struct netstack *new_stack(size_t budget) {
     return ns;
 }
 
+static void enumeration(void **state) {
+    struct netstack *ns = new_stack(0);
+    struct ns_netif_info info;
+    struct ns_route route = {.dst = ns_ip4(192, 168, 0, 0), .prefix = 16};
+    assert_int_equal(netstack_netif_info(ns, 0, &info), 0);
+    assert_string_equal(info.name, "lo");
+    assert_true(info.naddrs == 2 && info.addrs[0].prefix == 8 && !info.addrs[1].tentative);
+    assert_int_equal(netstack_netif_info(ns, 1, &info), -LINUX_ENODEV);
+    assert_int_equal(netstack_add_route(ns, &route), -LINUX_EINVAL);
+    route.nif = netstack_loopback(ns);
+    assert_int_equal(netstack_add_route(ns, &route), 0);
+    assert_int_equal(netstack_add_route(ns, &route), -LINUX_EEXIST);
+    struct ns_route wider = {.dst = ns_ip4(192, 0, 0, 0), .prefix = 8, .nif = route.nif}, got;
+    assert_int_equal(netstack_add_route(ns, &wider), 0);
+    assert_int_equal(netstack_route_at(ns, 0, &got), 0);
+    assert_int_equal(got.prefix, 16);  // the longest first
+    assert_int_equal(netstack_route_at(ns, 1, &got), 0);
+    assert_int_equal(netstack_route_at(ns, 2, &got), -LINUX_ENODEV);
+    assert_int_equal(netstack_del_route(ns, &route), 0);
+    assert_int_equal(netstack_del_route(ns, &route), -LINUX_ESRCH);
+    netstack_destroy(ns);
+}
+
 static void packet_pull(void **state) {
     struct netstack *ns = new_stack(0);
     uint8_t data[600], out[600];
@@ -342,9 +366,9 @@ int main(void) {
         cmocka_unit_test(checksum),         cmocka_unit_test(checksum_update),
         cmocka_unit_test(siphash_vectors),  cmocka_unit_test(address_text),
         cmocka_unit_test(address_kinds),    cmocka_unit_test(packet_pull),
-        cmocka_unit_test(packet_budget),    cmocka_unit_test(byte_queue),
-        cmocka_unit_test(byte_queue_small), cmocka_unit_test(tcp_option_round),
-        cmocka_unit_test(capture),
+        cmocka_unit_test(enumeration),      cmocka_unit_test(packet_budget),
+        cmocka_unit_test(byte_queue),       cmocka_unit_test(byte_queue_small),
+        cmocka_unit_test(tcp_option_round), cmocka_unit_test(capture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,31 +72,49 @@ stub_child_entry:
 #define LANE_WATCHED (stub_head + 20480 + 64)(%rip)
 #define CTL_RDI     (stub_head + 16384 + 32)(%rip)
 #define CTL_RSI     (stub_head + 16384 + 40)(%rip)
+#define CTL_SLOT    (stub_head + 16384 + 48)(%rip)
+#define CTL_RSP     (stub_head + 16384 + 56)(%rip)
+#define CTL_R8      (stub_head + 16384 + 64)(%rip)
+#define CTL_R10     (stub_head + 16384 + 72)(%rip)
+#define CTL_VALUE   (stub_head + 16384 + 80)(%rip)
+#define CTL_STACK   (stub_head + 16384 + 120)(%rip)
+#define PLACE_AT    16                  // of struct stub_slot
+#define PLACE_LOW   24
+#define PLACE_TOP   32
 #define LANE_STRLEN (stub_head + 20480 + 68)(%rip)
 #define LANE_OUTADDR (stub_head + 20480 + 72)(%rip)
 #define LANE_OUTLEN (stub_head + 20480 + 80)(%rip)
 #define LANE_STR    (stub_head + 20480 + 128)(%rip)
 #define LANE_OUT    (stub_head + 20480 + 512)(%rip)
-#define SPINS       1000
+#define REQ_SPINS   1000                // 25 us: a watcher that runs needs less than 1
+#define TAKEN_SPINS 5000
 
-        .globl lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
-        .globl lane_copied, lane_plain, lane_end
-        .hidden lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
-        .hidden lane_copied, lane_plain, lane_end
+        .globl lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
+        .globl lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
+        .hidden lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
+        .hidden lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
         .p2align 6
-lane_begin:
+lane_off:
+        leaq    -2(%r11), %rcx
+        jmp     *%rcx
+lane_begin:                             // With several threads CTL_ON is 0, and then nothing is touched that they share.
+        movq    %rcx, %r11
+        movq    CTL_ON, %rcx
+        jrcxz   lane_off
         movq    %rax, CTL_NR
 lane_nr_saved:
-        movq    %rcx, CTL_RET
+        movq    %r11, CTL_RET
         lahf
         seto    %al
         movq    %rax, CTL_FLAGS
 lane_saved:
-        cmpl    $0, CTL_ON
-        je      lane_plain
+        movl    CTL_NR, %eax
+        cmpl    $9, %eax
+        je      lane_map
+        cmpl    $11, %eax
+        je      lane_unmap
         cmpl    $0, LANE_WATCHED
         je      lane_plain
-        movl    CTL_NR, %eax
         movl    %eax, LANE_NR
         movq    %rdi, LANE_ARG(0)
         movq    %rsi, LANE_ARG(1)
@@ -132,7 +150,7 @@ lane_string:                            // from here to lane_post, rsi and rdi a
         movq    CTL_RSI, %rsi
         movq    CTL_RDI, %rdi
 lane_post:
-        movl    $SPINS, %ecx
+        movl    $TAKEN_SPINS, %ecx
         movl    $1, LANE_STATE          // REQ
 lane_posted:
         pause
@@ -141,7 +159,12 @@ lane_posted:
         je      lane_got
         ja      1f
         decl    %ecx
-        jnz     lane_posted
+        je      3f
+        cmpl    $2, %eax                // TAKEN: the first call after a watcher has slept takes long
+        je      lane_posted
+        cmpl    $TAKEN_SPINS - REQ_SPINS, %ecx
+        ja      lane_posted
+3:      xorl    %ecx, %ecx
         movl    $1, %eax                // nobody has come: take it back
         lock cmpxchgl %ecx, LANE_STATE  // (ecx: 0, FREE)
         jne     2f
@@ -197,6 +220,96 @@ lane_plain:
         movq    CTL_RET, %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
+
+// munmap of the place that was proposed last: it is the next proposal. The call itself is made at the site.
+lane_unmap:
+        movq    CTL_SLOT, %rcx
+        cmpq    %rdi, PLACE_AT(%rcx)
+        jne     lane_plain
+        leaq    4095(%rsi), %rax
+        andq    $-4096, %rax
+        addq    %rax, PLACE_AT(%rcx)
+        jmp     lane_plain
+
+// mmap as propose() and place() of blob.c make it, through the gate, without a signal frame.
+lane_map:
+        testq   %rdi, %rdi
+        jne     lane_plain
+        testq   %r9, %r9
+        jne     lane_plain
+        cmpq    $7, %rdx
+        ja      lane_plain
+        movq    %r10, %rax
+        andq    $~0x24000, %rax         // STUB_PLACE_OPT
+        cmpq    $0x22, %rax             // STUB_PLACE_GUEST
+        jne     lane_plain
+        cmpq    $0x4000000, %rsi        // STUB_PLACE_WINDOW
+        ja      lane_plain
+        leaq    4095(%rsi), %rcx
+        andq    $-4096, %rcx
+        je      lane_plain
+        movq    %rsi, CTL_RSI
+        movq    %r8, CTL_R8
+        movq    %r10, CTL_R10
+        movq    %rsp, CTL_RSP
+lane_map_saved:                         // from here to lane_map_end, what is saved is to be restored, and rdi and r9 are 0
+        movq    CTL_SLOT, %rax
+        movq    %rcx, %rsi
+        movq    PLACE_LOW(%rax), %rcx
+        movq    PLACE_AT(%rax), %rdi
+        movq    %rdi, %r8
+        subq    %rcx, %r8
+        jb      1f
+        cmpq    %rsi, %r8
+        jae     2f
+1:      movq    PLACE_TOP(%rax), %rdi
+        movq    %rdi, %r8
+        subq    %rcx, %r8
+        jb      3f
+        cmpq    %rsi, %r8
+        jb      3f
+        testq   %rdi, %rdi
+        jne     2f
+3:      xorl    %edi, %edi
+        movq    CTL_RSI, %rsi
+        movq    CTL_R8, %r8
+        jmp     lane_plain
+2:      subq    %rsi, %rdi
+        movq    %rdi, PLACE_AT(%rax)
+        movq    %r10, %r8
+        notq    %r8
+        movl    $0x4032, %r10d          // STUB_PLACE_FLAGS
+        movl    $4096, %r9d             // STUB_PLACE_LANE
+        leaq    CTL_STACK, %rsp
+        movl    $9, %eax
+        call    gate
+lane_mapped:
+        movq    %rax, CTL_VALUE
+lane_map_valued:
+        xorl    %edi, %edi
+        xorl    %r9d, %r9d
+        movq    CTL_RSP, %rsp
+        movq    CTL_RSI, %rsi
+        movq    CTL_R8, %r8
+        movq    CTL_R10, %r10
+        cmpq    $-4095, %rax
+        jae     4f
+        movq    CTL_FLAGS, %rax
+        addb    $0x7f, %al
+        sahf
+        movq    CTL_VALUE, %rax
+        movq    CTL_RET, %rcx
+        jmp     *%rcx
+4:      movq    CTL_FLAGS, %rax
+        addb    $0x7f, %al
+        sahf
+        movq    CTL_VALUE, %rax
+        movq    CTL_RET, %rcx
+        leaq    -2(%rcx), %rcx
+        notl    %eax                    // -error - 1, without the flags; lea does not touch them either
+        leal    0x1fff1001(%rax), %eax  // STUB_LANE_FAIL
+        jmp     *%rcx
+lane_map_end:
 lane_end:
 
         .section .note.GNU-stack, "", @progbits

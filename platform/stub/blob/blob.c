@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 
 #define NR_MMAP        9
 #define NR_MUNMAP      11
@@ -181,11 +182,18 @@ static long report_call(unsigned index, const struct info *si, const struct cont
 // ---- The fast lane, interrupted: the frame is set to before or behind the call's own instruction, as if there were no lane
 
 #define HIDDEN __attribute__((visibility("hidden")))
-extern const char lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
-    lane_post[] HIDDEN, lane_posted[] HIDDEN, lane_got[] HIDDEN, lane_copied[] HIDDEN, lane_plain[] HIDDEN, lane_end[] HIDDEN;
+extern const char lane_off[] HIDDEN, lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
+    lane_post[] HIDDEN, lane_posted[] HIDDEN, lane_got[] HIDDEN, lane_copied[] HIDDEN, lane_plain[] HIDDEN, lane_end[] HIDDEN,
+    lane_map_saved[] HIDDEN, lane_mapped[] HIDDEN, lane_map_valued[] HIDDEN, lane_map_end[] HIDDEN;
 
 static int in_lane(const struct context *c, const char *from, const char *to) {
     return c->rip >= (uint64_t)from && c->rip < (uint64_t)to;
+}
+
+// In the gate for an mmap of the lane's?
+static int in_gate(const struct context *c) {
+    uint64_t gate = (uint64_t)&stub_head + stub_head.gate;
+    return (c->rip == gate || c->rip == gate + 2) && c->rsp == (uint64_t)&lane_ctl()->stack[3];
 }
 
 // lahf's and seto's work, back into the flags.
@@ -200,13 +208,37 @@ static uint32_t lane_retract(struct stub_lane *lane) {
     return state;
 }
 
+// An mmap: before its host call it is to be made anew, behind it its value is the guest's.
+static void lane_undo_map(struct context *c, const struct stub_ctl *ctl) {
+    bool made = !in_lane(c, lane_map_saved, lane_mapped) && c->rip != (uint64_t)&stub_head + stub_head.gate;
+    uint64_t value = in_lane(c, lane_map_valued, lane_map_end) ? ctl->value : c->rax;
+    c->rdi = c->r9 = 0;
+    c->rsi = ctl->rsi;
+    c->r8 = ctl->r8;
+    c->r10 = ctl->r10;
+    c->rsp = ctl->rsp;
+    lane_flags(c, ctl->flags);
+    c->rip = ctl->ret - 2;
+    c->rax = ctl->nr;
+    if (made && value >= (uint64_t)-4095) {
+        c->rax = STUB_LANE_FAIL - value;
+    } else if (made) {
+        c->rax = value;
+        c->rip = ctl->ret;
+    }
+}
+
 static void lane_undo(struct context *c) {
     const struct stub_ctl *ctl = lane_ctl();
     struct stub_lane *lane = (struct stub_lane *)((uint64_t)&stub_head + STUB_LANE_AT);
-    if (in_lane(c, lane_begin, lane_saved)) { // rcx and the flags are as they came
-        if (!in_lane(c, lane_begin, lane_nr_saved))
+    if (in_lane(c, lane_map_saved, lane_map_end) || in_gate(c)) {
+        lane_undo_map(c, ctl);
+        return;
+    }
+    if (in_lane(c, lane_off, lane_saved)) { // the flags are as they came, and the site is in rcx or r11
+        if (in_lane(c, lane_nr_saved, lane_saved))
             c->rax = ctl->nr;
-        c->rip = c->rcx - 2;
+        c->rip = (c->rip == (uint64_t)lane_begin ? c->rcx : c->r11) - 2;
         return;
     }
     if (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied)) {
@@ -240,7 +272,7 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
-    if (in_lane(c, lane_begin, lane_end)) {
+    if (in_lane(c, lane_off, lane_end) || in_gate(c)) {
         if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
             return;
         if (signo == SIG_INTR)

@@ -34,6 +34,7 @@ static const struct {
     {"ENOPROTOOPT", LINUX_ENOPROTOOPT},
     {"EPROTO", LINUX_EPROTO},
     {"EPERM", LINUX_EPERM},
+    {"EEXIST", LINUX_EEXIST},
     {"ENOENT", LINUX_ENOENT},
 };
 
@@ -129,18 +130,19 @@ static void woken(void *arg, uint32_t mask) { *(uint32_t *)arg |= mask; }
 static void do_socket(struct world *w, unsigned at) {
     struct sock_var *v = sock_of(w, word(w, at));
     const char *type = word(w, at + 1);
-    if (!w->nif) {
-        unsigned n = w->nwords;
-        w->nwords = 0;
-        world_link(w);
-        w->nwords = n;
-    }
+    need_link(w);
     if (v->s)
         fail(w, "%s is open", v->name);
     v->six = type[strlen(type) - 1] == '6';
     v->datagram = strncmp(type, "udp", 3) == 0;
     v->sent = v->received = v->woken = 0;
-    int err = ns_socket(w->ns, v->six ? NS_INET6 : NS_INET, v->datagram ? NS_DGRAM : NS_STREAM, &v->s);
+    int err;
+    if (strncmp(type, "raw", 3) == 0) {
+        v->datagram = true;
+        err = ns_raw_socket(w->ns, v->six ? NS_INET6 : NS_INET, (uint8_t)number(w, word(w, at + 2)), &v->s);
+    } else {
+        err = ns_socket(w->ns, v->six ? NS_INET6 : NS_INET, v->datagram ? NS_DGRAM : NS_STREAM, &v->s);
+    }
     result(w, err, 0);
     if (!err)
         ns_on_ready(v->s, woken, &v->woken);
@@ -170,6 +172,8 @@ static void do_send(struct world *w, unsigned at) {
         data[i] = pattern((v->datagram ? 0 : v->sent) + (uint32_t)i);
     if (key(w, "to"))
         to = addr_of(w, v, key(w, "to"));
+    if (key(w, "hex"))
+        n = hex_bytes(w, key(w, "hex"), data, n);
     int64_t got = ns_send(v->s, ns_io_from(&m, data, n), has(w, "more") ? NS_MSG_MORE : 0, key(w, "to") ? &to : NULL);
     free(data);
     v->sent += got > 0 ? (uint32_t)got : 0;
@@ -316,6 +320,13 @@ static void do_usage(struct world *w, unsigned at) {
             compare(w, fields[i].name, key(w, fields[i].name), fields[i].v);
 }
 
+static void do_queued(struct world *w, unsigned at) {
+    size_t in, out;
+    ns_queued(open_sock(w, at)->s, &in, &out);
+    compare(w, "in", key(w, "in") ? key(w, "in") : "0", in);
+    compare(w, "out", key(w, "out") ? key(w, "out") : "0", out);
+}
+
 static void do_name(struct world *w, unsigned at, bool peer) {
     struct sock_var *v = open_sock(w, at);
     struct ns_addr a;
@@ -339,6 +350,7 @@ static void do_close(struct world *w, unsigned at) {
 
 static void do_address(struct world *w, unsigned at, bool add) {
     struct ns_ip ip;
+    need_link(w);
     if (!ns_ip_parse(word(w, at), &ip))
         fail(w, "not an address");
     result(w,
@@ -394,6 +406,8 @@ bool do_call(struct world *w, unsigned first) {
         do_option(w, at);
     } else if (strcmp(verb, "ready") == 0 || strcmp(verb, "woken") == 0) {
         do_ready(w, at);
+    } else if (strcmp(verb, "queued") == 0) {
+        do_queued(w, at);
     } else if (strcmp(verb, "rule") == 0) {
         do_rule(w, at);
     } else if (strcmp(verb, "norule") == 0) {

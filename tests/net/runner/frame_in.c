@@ -376,13 +376,7 @@ static void build_ip(struct world *w, unsigned first) {
 }
 
 void do_in(struct world *w, unsigned first) {
-    if (!w->nif) {
-        unsigned n = w->nwords;
-        w->nwords = 0;
-        world_link(w);
-        w->mtu = 1500;
-        w->nwords = n;
-    }
+    need_link(w);
     frame.len = 0;
     if (first >= w->nwords)
         fail(w, "which protocol?");

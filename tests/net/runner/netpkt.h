@@ -90,6 +90,7 @@ uint8_t pattern(uint32_t at);
 void world_open(struct world *w);
 void world_close(struct world *w);
 void world_link(struct world *w);            // "link ..."
+void need_link(struct world *w);             // the one that is meant when there is no such line
 void advance(struct world *w, uint64_t to);  // runs timers on the way
 struct out *take_out(struct world *w);       // the oldest; NULL: none
 void no_more_out(struct world *w, const char *before);

@@ -94,6 +94,15 @@ void world_link(struct world *w) {
         fail(w, "no addresses");
 }
 
+void need_link(struct world *w) {
+    unsigned n = w->nwords;
+    if (w->nif)
+        return;
+    w->nwords = 0;
+    world_link(w);
+    w->nwords = n;
+}
+
 void advance(struct world *w, uint64_t to) {
     for (;;) {
         uint64_t next = netstack_deadline(w->ns);
