@@ -162,8 +162,6 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
 
 // ---- Errors ------------------------------------------------------------------------------------------------------
 void ip_report(struct netstack *ns, const struct ip_error *e) {
-    if (e->mtu)
-        pmtu_learn(ns, &e->dst, e->mtu);
     if (e->proto == PROTO_UDP)
         udp_error(ns, e);
     else if (e->proto == PROTO_TCP)

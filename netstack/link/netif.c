@@ -129,13 +129,24 @@ int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix
     return netif_assign(nif, ip, prefix, false);
 }
 
+// Whether an address other than a is on a's network: the route to it is for both.
+static bool shares_network(const struct netif *nif, const struct ifaddr *a) {
+    for (unsigned i = 0; i < nif->naddrs; i++) {
+        const struct ifaddr *b = &nif->addrs[i];
+        if (b != a && b->prefix == a->prefix && ip_in_prefix(&b->ip, &a->ip, a->prefix))
+            return true;
+    }
+    return false;
+}
+
 int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
     IN_STACK(nif->ns);
     struct ifaddr *a = netif_find_address(nif, ip);
     if (!a)
         return -LINUX_EADDRNOTAVAIL;
     struct ns_route on_link = {a->ip, a->prefix, {{0}}, nif, 0};
-    route_del(nif->ns, &on_link);
+    if (!shares_network(nif, a))
+        route_del(nif->ns, &on_link);
     stack_cancel(nif->ns, &a->dad);
     // The last takes its place; its timer is linked by address, so it moves by being armed again.
     struct ifaddr *last = &nif->addrs[--nif->naddrs];

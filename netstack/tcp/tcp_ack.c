@@ -64,12 +64,12 @@ static void free_acked(struct tcp *t, uint32_t ack) {
 
 // ---- Without SACK ----------------------------------------------------------------------------------------------
 // Each duplicate says that one segment has left the network, we do not know which (RFC 5681 3.2): they are counted as
-// SACKED from the end, without marks on ranges. *delivered is what that adds.
+// SACKED from the end, without marks on ranges. *delivered is what that adds. In a recovery no more of them count than
+// was in flight at its beginning (RFC 5681 3.2 allows it): a receiver that makes them up would pump up the network.
 static void reno_duplicate(struct tcp *t, struct tcp_delivery *d) {
-    uint32_t room = tcp_flight(t) - t->sacked - t->lost;
-    uint32_t n = t->mss < room ? t->mss : room;
-    if (t->dupacks <= 1024)
-        t->sacked += n;
+    uint32_t most = t->ca >= CA_RECOVERY ? t->high_seq - t->snd_una : tcp_flight(t), counted = t->sacked + t->lost;
+    uint32_t room = most > counted ? most - counted : 0, n = t->mss < room ? t->mss : room;
+    t->sacked += n;
     d->delivered += n;
 }
 

@@ -70,7 +70,8 @@ static bool in_window(struct tcp *t, const struct tcp_seg *g) {
     return seq_lt(t->rcv_nxt, end) && seq_lt(g->seq, right);
 }
 
-// RFC 7323 4.3: the timestamp of what extends the left edge is to be echoed.
+// RFC 7323 4.3: the timestamp of what extends the left edge is to be echoed. Only once its ACK is believed: one of the
+// future, remembered for who guessed a number in the window, would make the true peer's segments old ones for ever.
 static void remember_timestamp(struct tcp *t, const struct tcp_seg *g) {
     if (t->ts_ok && g->o.has_ts && seq_le(g->seq, t->rcv_acked) && !seq_lt(g->o.tsval, t->ts_recent)) {
         t->ts_recent = g->o.tsval;
@@ -201,7 +202,6 @@ static void ecn(struct tcp *t, const struct tcp_seg *g) {
 void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     t->last_heard = t->s.ns->now;
     t->keep_probes = 0;
-    remember_timestamp(t, g);
     if (t->state == TCPS_SYN_RCVD) {
         if (g->ack != t->snd_nxt) {
             tcp_reset_reply(t->s.ns, g);
@@ -216,6 +216,7 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     }
     if (!tcp_ack(t, g))
         return;
+    remember_timestamp(t, g);
     fin_acked(t);
     if (t->state == TCPS_CLOSED)
         return;
@@ -356,6 +357,7 @@ void tcp_error(struct netstack *ns, const struct ip_error *e) {
     if (e->mtu) {
         uint32_t before = t->mss;
         struct path path;
+        pmtu_learn(ns, &e->dst, e->mtu);
         if (path_find(ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0 && t->state != TCPS_SYN_SENT)
             tcp_update_mss(t, path.mtu);
         if (t->mss >= before)

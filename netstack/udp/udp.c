@@ -80,6 +80,8 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
     if (!s)
         return;
     count(ns, icmp_errors_in);
+    if (e->mtu)
+        pmtu_learn(ns, &e->dst, e->mtu);
     // RFC 1122 4.1.3.3: passed up; to a connected socket only, which alone knows what it is about (udp(7)).
     if (s->connected && (e->hard || e->err == LINUX_EMSGSIZE))
         sock_error(s, e->err);

@@ -25,7 +25,8 @@ FLAVOURS = [
     ("dev", RELEASE, r".", {}, None),
     ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
-    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|linux))", {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
+    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|linux|clients))", {
+        "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
     # The leak checker starts a process of its own, which the sentry's filter forbids; the sentry proves at its end that
     # nothing of its objects is left.
     ("asan", RELEASE + ASAN, r"^(stress|syscalls\.(ptrace|seccomp))", {
