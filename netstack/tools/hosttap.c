@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tap interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of the frames:
-// with them checksums and the cutting of long TCP segments are left to the other side, both ways. Used by nstool only.
+// An interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of the frames:
+// with them checksums and the cutting of long TCP segments are left to the other side, both ways. Frames are read and
+// written here, and taps opened; packet sockets on veths are hostveth.c's. Used by nstool only.
 #include "netstack/tools/nstool.h"
 #include "abi/errno.h"
 #include "netstack/prot/eth.h"
@@ -13,6 +14,7 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -62,7 +64,7 @@ unsigned tap_input(struct tap *t, unsigned most) {
     return n;
 }
 
-static int attach(struct tap *t, const char *name) {
+static int tap_attach(struct tap *t, const char *name) {
     struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
     for (unsigned i = 0; name[i] && i < IFNAMSIZ - 1; i++)
         r.ifr_name[i] = name[i];
@@ -80,16 +82,26 @@ static int attach(struct tap *t, const char *name) {
     return 0;
 }
 
+// By the kind of interface: "veth:NAME", or the name of a tap.
+static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
+    if (strncmp(*name, "veth:", 5) != 0)
+        return tap_attach(t, *name);
+    *name += 5;
+    t->fd = veth_attach(*name, mac);
+    return t->fd < 0 ? t->fd : 0;
+}
+
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
+    struct netif_config c = {.kind = NETIF_ETHER, .mac = {2, 0x6e, 0x73, 0, 0, 1}, .mtu = mtu,
+                             .flags = NETIF_NO_DAD | (offload ? NETIF_TX_CSUM : 0), .gso_max = offload ? 65000 : 0,
+                             .transmit = tap_transmit, .arg = t};
     *t = (struct tap){.fd = -1, .offload = offload, .buf = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    int err = t->buf ? attach(t, name) : -LINUX_ENOMEM;
+    int err = t->buf ? attach(t, &name, c.mac) : -LINUX_ENOMEM;
     if (err) {
         free(t->buf);
         return err;
     }
-    struct netif_config c = {.name = name, .kind = NETIF_ETHER, .mac = {2, 0x6e, 0x73, 0, 0, 1}, .mtu = mtu,
-                             .flags = NETIF_NO_DAD | (offload ? NETIF_TX_CSUM : 0), .gso_max = offload ? 65000 : 0,
-                             .transmit = tap_transmit, .arg = t};
+    c.name = name;
     return netif_add(ns, &c, &t->nif);
 }
 
