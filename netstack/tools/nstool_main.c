@@ -176,7 +176,7 @@ static int transfer(const struct options *o, bool sends) {
     if (n == 0)
         n = ns_connect(p.s, &to);
     while (!tool.stop && (n == -LINUX_EINPROGRESS || n == -LINUX_EAGAIN || n > 0)) {
-        tool_turn(&tool, UINT64_MAX);
+        tool_turn(&tool, n > 0 ? 0 : UINT64_MAX);  // who moved something may move more at once
         n = sends ? pump_out(&p) : pump_in(&p);
     }
     print_rate(&p, (double)(mono_ns() - start) / 1e9, n);
