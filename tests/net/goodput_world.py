@@ -92,7 +92,8 @@ class World:
     @staticmethod
     def address(space, name, four, six, host):
         space.sh("ip", "addr", "add", "%s%d/24" % (four, host), "dev", name)
-        space.sh("ip", "-6", "addr", "add", "%s%d/64" % (six, host), "dev", name, "nodad")
+        if six:
+            space.sh("ip", "-6", "addr", "add", "%s%d/64" % (six, host), "dev", name, "nodad")
 
     def set_mtu(self, mtu):
         for space, name in ((self.here, "a0"), (self.harm, "a1"), (self.harm, "b1"), (self.peer, "b0")):
@@ -110,7 +111,7 @@ class World:
         if name:
             self.peer.sh("ip", "addr", "flush", "dev", name)
         if kind == "linux":
-            self.address(self.peer, name, four, six, 2)
+            self.address(self.peer, name, four, six if mtu >= 1280 else None, 2)
             script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goodput_transfer.py")
             return self.peer.words([sys.executable, script, verb, to, str(port), str(-1 if piped else size)])
         words = [self.nstool, verb, "veth:" + name if name else "nst1", four + "3/24"]
