@@ -147,7 +147,7 @@ def parse():
     options = parser.parse_args()
     options.seconds = options.seconds or (2 if options.quick else 15)
     options.clean = 50 if options.quick else 500
-    options.bulk = 1000
+    options.bulk = 2000
     return options
 
 
