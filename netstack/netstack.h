@@ -46,7 +46,7 @@ int netstack_create(const struct netstack_config *config, struct netstack **out)
 
 // What a stack holds at a moment. A test expects zeros of it before netstack_destroy().
 struct netstack_usage {
-    size_t bytes;      // of packets and buffers
+    size_t bytes;  // of packets and buffers
     unsigned packets, buffers;
     unsigned sockets;  // open ones, and connections whose socket is closed already
     unsigned timers;   // armed
@@ -87,9 +87,9 @@ struct netif_config {
     const char *name;
     enum netif_kind kind;
     uint8_t mac[6];
-    uint32_t mtu;      // of the IP packet
-    uint32_t flags;    // NETIF_*
-    uint32_t gso_max;  // 0: no gso_size
+    uint32_t mtu;                                              // of the IP packet
+    uint32_t flags;                                            // NETIF_*
+    uint32_t gso_max;                                          // 0: no gso_size
     int (*transmit)(void *arg, const struct ns_frame *frame);  // negative: the frame is lost
     void *arg;
 };
@@ -102,6 +102,23 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 
+// What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
+#define NS_NETIF_ADDRESSES 16
+struct ns_netif_info {
+    struct netif *nif;
+    char name[16];
+    enum netif_kind kind;
+    uint8_t mac[6];
+    uint32_t mtu, flags;
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    unsigned naddrs;
+    struct {
+        struct ns_ip ip;
+        unsigned prefix;
+        bool tentative, duplicate, automatic;
+    } addrs[NS_NETIF_ADDRESSES];
+};
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);
 struct ns_route {
     struct ns_ip dst;
     unsigned prefix;       // of an IPv4 route: 0..32
@@ -111,6 +128,28 @@ struct ns_route {
 };
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
+
+// ---- Filter ----------------------------------------------------------------------------------------------------
+// Rules in order, for packets on their way to a socket and from one; the first that matches decides, and what none
+// matches is accepted. An address that is unspecified with prefix 0, a protocol 0, a port range 0..0 match anything.
+enum ns_point { NS_INPUT, NS_OUTPUT };
+enum ns_verdict { NS_ACCEPT, NS_DROP, NS_REJECT };  // NS_REJECT: with an ICMP error, or EPERM for our own
+struct ns_rule {
+    enum ns_point point;
+    enum ns_verdict verdict;
+    struct netif *nif;  // NULL: any
+    struct ns_ip src, dst;
+    unsigned src_prefix, dst_prefix;  // of an IPv4 address: 0..32
+    uint8_t proto;
+    uint16_t sport[2], dport[2];  // first and last
+    bool established;             // only packets of a flow that has been accepted before, in either direction
+    uint32_t rate, burst;         // rate not 0: matches at most so many packets a second
+};
+int netstack_add_rule(struct netstack *ns,
+                      const struct ns_rule *rule);  // at the end; its number, or a negative error
+int netstack_del_rule(struct netstack *ns, int id);
+int64_t netstack_rule_hits(struct netstack *ns, int id);
 
 // ---- Sockets ---------------------------------------------------------------------------------------------------
 enum ns_family { NS_INET = 2, NS_INET6 = 10 };
@@ -137,6 +176,9 @@ struct ns_io *ns_io_from(struct ns_mem_io *m, const void *data, size_t n);  // t
 struct ns_io *ns_io_to(struct ns_mem_io *m, void *buf, size_t n);           // to receive into
 
 int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out);
+// A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent as they are
+// behind a header of ours. The user has asked whether the caller may.
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
 // The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by itself.
 void ns_close(struct ns_sock *s);
 // `ready` is called when one of the bits may have become true. Set it before the socket is used.
@@ -144,25 +186,41 @@ void ns_on_ready(struct ns_sock *s, void (*ready)(void *arg, uint32_t mask), voi
 uint32_t ns_ready(struct ns_sock *s);
 int ns_bind(struct ns_sock *s, const struct ns_addr *addr);
 int ns_listen(struct ns_sock *s, unsigned backlog);
-int ns_accept(struct ns_sock *s, struct ns_sock **out);           // -EAGAIN: none is there
-int ns_connect(struct ns_sock *s, const struct ns_addr *addr);    // -EINPROGRESS: NS_OUT or NS_ERR will tell
+int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
+int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 #define NS_MSG_PEEK  0x02u
 #define NS_MSG_TRUNC 0x20u  // the datagram's true length is returned
 #define NS_MSG_MORE  0x8000u
-int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);    // to: or NULL
-int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);  // from: or NULL
+int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);  // to: or NULL
+int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);      // from: or NULL
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
+// Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
 enum ns_option {
-    NS_OPT_REUSEADDR, NS_OPT_BROADCAST, NS_OPT_V6ONLY, NS_OPT_SNDBUF, NS_OPT_RCVBUF, NS_OPT_TTL, NS_OPT_TOS,
+    NS_OPT_REUSEADDR,
+    NS_OPT_BROADCAST,
+    NS_OPT_V6ONLY,
+    NS_OPT_SNDBUF,
+    NS_OPT_RCVBUF,
+    NS_OPT_TTL,
+    NS_OPT_TOS,
     NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
-    NS_OPT_KEEPALIVE, NS_OPT_LINGER,  // seconds; -1: off
-    NS_OPT_TCP_NODELAY, NS_OPT_TCP_CORK, NS_OPT_TCP_QUICKACK, NS_OPT_TCP_MAXSEG, NS_OPT_TCP_KEEPIDLE,
-    NS_OPT_TCP_KEEPINTVL, NS_OPT_TCP_KEEPCNT, NS_OPT_TCP_USER_TIMEOUT,  // ms
-    NS_OPT_TCP_SYNCNT, NS_OPT_TCP_CONGESTION,                           // enum ns_congestion
+    NS_OPT_KEEPALIVE,
+    NS_OPT_LINGER,  // seconds; -1: off
+    NS_OPT_TCP_NODELAY,
+    NS_OPT_TCP_CORK,
+    NS_OPT_TCP_QUICKACK,
+    NS_OPT_TCP_MAXSEG,
+    NS_OPT_TCP_KEEPIDLE,
+    NS_OPT_TCP_KEEPINTVL,
+    NS_OPT_TCP_KEEPCNT,
+    NS_OPT_TCP_USER_TIMEOUT,  // ms
+    NS_OPT_TCP_SYNCNT,
+    NS_OPT_TCP_CONGESTION,  // enum ns_congestion
     NS_OPT_COUNT,
 };
 enum ns_congestion { NS_CUBIC, NS_RENO };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See pkt.h. Called by every layer. Lock: the stack's.
 #include "netstack/core/pkt.h"
+#include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/stack.h"
 #include "netstack/prot/checksum.h"
@@ -223,4 +224,36 @@ uint32_t pkt_size(const struct pkt *p) {
     for (unsigned i = 0; i < p->nfrags; i++)
         size += (uint32_t)sizeof(struct buf) + p->frags[i].buf->cap;
     return size;
+}
+
+int pkt_fill(struct pkt *p, struct ns_io *io) {
+    uint32_t n = (uint32_t)io->left;
+    if (n == 0)
+        return 0;
+    struct buf *b = buf_alloc(p->ns, n);
+    if (!b)
+        return -LINUX_ENOBUFS;
+    int64_t got = io->copy(io, b->data, n);
+    if (got == (int64_t)n) {
+        b->fill = n;
+        io->left = 0;
+        pkt_attach(p, b, 0, n);
+    }
+    buf_put(b);
+    return got == (int64_t)n ? 0 : got < 0 ? (int)got : -LINUX_EFAULT;
+}
+
+int64_t pkt_read(const struct pkt *p, struct ns_io *io) {
+    uint8_t piece[2048];
+    uint32_t n = p->len < io->left ? p->len : (uint32_t)io->left;
+    for (uint32_t at = 0; at < n;) {
+        uint32_t step = n - at < sizeof piece ? n - at : (uint32_t)sizeof piece;
+        pkt_copy(p, at, piece, step);
+        int64_t put = io->copy(io, piece, step);
+        if (put < (int64_t)step)
+            return put < 0 ? put : -LINUX_EFAULT;
+        io->left -= step;
+        at += step;
+    }
+    return n;
 }

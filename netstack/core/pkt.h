@@ -34,19 +34,19 @@ struct pkt {
     struct netstack *ns;
     struct netif *nif;  // came in there, or goes out there
     uint16_t off, hlen;
-    uint16_t l3, l4;      // where in head[] the IP and the transport header begin
-    uint16_t named_at;    // of IPv6: the offset, from l3, of the field that names the transport protocol
+    uint16_t l3, l4;    // where in head[] the IP and the transport header begin
+    uint16_t named_at;  // of IPv6: the offset, from l3, of the field that names the transport protocol
     uint8_t nfrags;
     uint8_t proto, tos, ttl;
-    bool csum_good;       // in: needs no check. Out: see csum_start
-    bool broadcast;       // came to, or goes to, a link broadcast or multicast address
-    bool loops;           // multicast or self: came over loopback
+    bool csum_good;                    // in: needs no check. Out: see csum_start
+    bool broadcast;                    // came to, or goes to, a link broadcast or multicast address
+    bool loops;                        // multicast or self: came over loopback
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
     uint16_t gso_size;
-    uint32_t len;         // all of it: hlen and the frags
+    uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;
-    uint64_t when;        // ns: came in, or its fragment did
-    uint32_t mark;        // of the holder: a fragment's offset, a segment's sequence number
+    uint64_t when;  // ns: came in, or its fragment did
+    uint32_t mark;  // of the holder: a fragment's offset, a segment's sequence number
     uint8_t head[PKT_HEAD];
     struct frag frags[PKT_FRAGS];
 };
@@ -61,7 +61,7 @@ void buf_put(struct buf *b);
 struct pkt *pkt_alloc(struct netstack *ns);  // empty, with room for headers; NULL: over budget
 struct pkt *pkt_from(struct netstack *ns, const void *data, size_t n);  // a copy, nothing pulled
 void pkt_free(struct pkt *p);                                           // NULL is fine
-struct pkt *pkt_clone(const struct pkt *p);  // a copy of the head, the same buffers
+struct pkt *pkt_clone(const struct pkt *p);                             // a copy of the head, the same buffers
 
 static inline uint8_t *pkt_head(struct pkt *p) { return p->head + p->off; }
 // The first n bytes, contiguous; NULL when there are not so many, or they do not fit into the head.
@@ -79,6 +79,10 @@ bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len);
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n);
 // The sum over all from offset `at` to the end, to be finished by csum_finish().
 uint64_t pkt_csum(const struct pkt *p, uint32_t at, uint64_t sum);
+// Appends all that io has, in one buffer of its own. 0, -ENOBUFS, or io's error.
+int pkt_fill(struct pkt *p, struct ns_io *io);
+// Copies from its start, as much as io takes; how many bytes, or io's error.
+int64_t pkt_read(const struct pkt *p, struct ns_io *io);
 // What the packet weighs in the budget.
 uint32_t pkt_size(const struct pkt *p);
 

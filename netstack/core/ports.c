@@ -11,6 +11,7 @@
 static unsigned table(uint8_t proto) { return proto == PROTO_TCP; }
 
 static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
+    invariant(proto == PROTO_TCP || proto == PROTO_UDP);
     return &ns->bound[table(proto)][(port ^ port >> 8) % STACK_PORT_HASH];
 }
 
@@ -52,6 +53,8 @@ struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct 
 static int score(const struct ns_sock *s, const struct ns_addr *local, const struct ns_addr *remote) {
     int points = s->family == NS_INET ? 1 : 0;
     if (s->local.port != local->port || !sock_family_ok(s, &local->ip))
+        return -1;
+    if (s->ops->proto == PROTO_TCP && !s->listening)  // bound, and that is all: it may not hide a listener
         return -1;
     if (!ip_is_any(&s->local.ip)) {
         if (!ip_eq(&s->local.ip, &local->ip))
@@ -125,6 +128,15 @@ int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     s->local = (struct ns_addr){*ip, port};
     list_add(port_bucket(ns, s->ops->proto, port), &s->port);
     return 0;
+}
+
+bool sock_listener_conflict(struct ns_sock *s) {
+    struct ns_sock *other;
+    list_for_each(other, port_bucket(s->ns, s->ops->proto, s->local.port), port) {
+        if (other->listening && other->local.port == s->local.port && conflicts(s, &s->local.ip, other))
+            return true;
+    }
+    return false;
 }
 
 // Whether a socket that is bound without being connected has the port: a connection then does not take it.

@@ -8,20 +8,33 @@
 #include "netstack/prot/ip.h"
 
 static const int defaults[NS_OPT_COUNT] = {
-    [NS_OPT_SNDBUF] = 212992, [NS_OPT_RCVBUF] = 212992, [NS_OPT_LINGER] = -1,        [NS_OPT_TCP_QUICKACK] = 1,
+    [NS_OPT_SNDBUF] = 212992,     [NS_OPT_RCVBUF] = 212992,    [NS_OPT_LINGER] = -1,     [NS_OPT_TCP_QUICKACK] = 1,
     [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9, [NS_OPT_TCP_SYNCNT] = 6,
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
 static const struct {
     int least, most;
 } ranges[NS_OPT_COUNT] = {
-    [NS_OPT_REUSEADDR] = {0, 1},          [NS_OPT_BROADCAST] = {0, 1},        [NS_OPT_V6ONLY] = {0, 1},
-    [NS_OPT_SNDBUF] = {4096, 64 << 20},   [NS_OPT_RCVBUF] = {2048, 64 << 20}, [NS_OPT_TTL] = {0, 255},
-    [NS_OPT_TOS] = {0, 255},              [NS_OPT_MTU_DISCOVER] = {0, 1},     [NS_OPT_KEEPALIVE] = {0, 1},
-    [NS_OPT_LINGER] = {-1, 32767},        [NS_OPT_TCP_NODELAY] = {0, 1},      [NS_OPT_TCP_CORK] = {0, 1},
-    [NS_OPT_TCP_QUICKACK] = {0, 1},       [NS_OPT_TCP_MAXSEG] = {0, 32767},   [NS_OPT_TCP_KEEPIDLE] = {1, 32767},
-    [NS_OPT_TCP_KEEPINTVL] = {1, 32767},  [NS_OPT_TCP_KEEPCNT] = {1, 127},    [NS_OPT_TCP_USER_TIMEOUT] = {0, INT32_MAX},
-    [NS_OPT_TCP_SYNCNT] = {1, 127},       [NS_OPT_TCP_CONGESTION] = {NS_CUBIC, NS_RENO},
+    [NS_OPT_REUSEADDR] = {0, 1},
+    [NS_OPT_BROADCAST] = {0, 1},
+    [NS_OPT_V6ONLY] = {0, 1},
+    [NS_OPT_SNDBUF] = {4096, 64 << 20},
+    [NS_OPT_RCVBUF] = {2048, 64 << 20},
+    [NS_OPT_TTL] = {0, 255},
+    [NS_OPT_TOS] = {0, 255},
+    [NS_OPT_MTU_DISCOVER] = {0, 1},
+    [NS_OPT_KEEPALIVE] = {0, 1},
+    [NS_OPT_LINGER] = {-1, 32767},
+    [NS_OPT_TCP_NODELAY] = {0, 1},
+    [NS_OPT_TCP_CORK] = {0, 1},
+    [NS_OPT_TCP_QUICKACK] = {0, 1},
+    [NS_OPT_TCP_MAXSEG] = {0, 32767},
+    [NS_OPT_TCP_KEEPIDLE] = {1, 32767},
+    [NS_OPT_TCP_KEEPINTVL] = {1, 32767},
+    [NS_OPT_TCP_KEEPCNT] = {1, 127},
+    [NS_OPT_TCP_USER_TIMEOUT] = {0, INT32_MAX},
+    [NS_OPT_TCP_SYNCNT] = {1, 127},
+    [NS_OPT_TCP_CONGESTION] = {NS_CUBIC, NS_RENO},
 };
 
 // ---- Its life --------------------------------------------------------------------------------------------------
@@ -121,6 +134,10 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
     if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
         return -LINUX_EADDRNOTAVAIL;
+    if (s->ops == &raw_ops) {  // has no ports, and no place in their table
+        s->local.ip = addr->ip;
+        return 0;
+    }
     return sock_bind_port(s, &addr->ip, addr->port);
 }
 
@@ -168,6 +185,12 @@ int ns_peer(struct ns_sock *s, struct ns_addr *addr) {
     return s->connected ? 0 : -LINUX_ENOTCONN;
 }
 
+void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
+    IN_STACK(s->ns);
+    *in = *out = 0;
+    s->ops->queued(s, in, out);
+}
+
 int ns_take_error(struct ns_sock *s) {
     IN_STACK(s->ns);
     int err = s->error;
@@ -180,9 +203,9 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         return -LINUX_ENOPROTOOPT;
     IN_STACK(s->ns);
     if (option == NS_OPT_SNDBUF || option == NS_OPT_RCVBUF)  // these are clamped, as on Linux
-        value = value < ranges[option].least ? ranges[option].least
-              : value > ranges[option].most  ? ranges[option].most
-                                             : value;
+        value = value < ranges[option].least  ? ranges[option].least
+                : value > ranges[option].most ? ranges[option].most
+                                              : value;
     if (value < ranges[option].least || value > ranges[option].most)
         return -LINUX_EINVAL;
     s->opt[option] = value;

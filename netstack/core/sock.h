@@ -22,9 +22,10 @@ struct sock_ops {
     int64_t (*send)(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
     int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
     uint32_t (*ready)(struct ns_sock *s);
+    void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
-    void (*close)(struct ns_sock *s);  // the user is gone: calls sock_kill() now or later
-    void (*drop)(struct ns_sock *s);   // frees what it holds, at once
+    void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
+    void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
 };
 
 struct ns_sock {
@@ -38,14 +39,14 @@ struct ns_sock {
     struct ns_addr local, remote;
     bool connected;  // remote is set
     bool listening;
-    bool user;       // somebody holds it
-    int error;       // positive; what ns_take_error() gives
+    bool user;  // somebody holds it
+    int error;  // positive; what ns_take_error() gives
     int opt[NS_OPT_COUNT];
     void (*on_ready)(void *arg, uint32_t mask);
     void *on_ready_arg;
 };
 
-extern const struct sock_ops udp_ops, tcp_ops;
+extern const struct sock_ops udp_ops, tcp_ops, raw_ops;
 
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
 void sock_kill(struct ns_sock *s);
@@ -61,6 +62,8 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 
 // ---- Tables ----------------------------------------------------------------------------------------------------
 int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port);  // port 0: one that is free
+// Whether another listener has the address and port of s: with SO_REUSEADDR both could be bound.
+bool sock_listener_conflict(struct ns_sock *s);
 // A port for a connection to s->remote from s->local.ip, that makes the four of them unique.
 int sock_pick_port(struct ns_sock *s);
 void sock_hash_conn(struct ns_sock *s);  // local and remote are set

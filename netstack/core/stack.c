@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "netstack/core/pkt.h"
 #include "netstack/core/sock.h"
+#include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/netif.h"
@@ -80,12 +81,14 @@ bool bucket_take(struct netstack *ns, struct bucket *b) {
 
 // ---- Its life --------------------------------------------------------------------------------------------------
 static void init_lists(struct netstack *ns) {
-    struct list *heads[] = {&ns->netifs, &ns->routes, &ns->backlog, &ns->neigh_lru, &ns->fragments,
-                            &ns->socks,  &ns->dead,   &ns->time_wait};
+    struct list *heads[] = {&ns->netifs, &ns->routes,    &ns->backlog, &ns->neigh_lru,   &ns->fragments, &ns->socks,
+                            &ns->dead,   &ns->time_wait, &ns->rules,   &ns->tracked_lru, &ns->raws};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_init(heads[i]);
     for (size_t i = 0; i < sizeof ns->neighbours / sizeof *ns->neighbours; i++)
         list_init(&ns->neighbours[i]);
+    for (size_t i = 0; i < STACK_TRACK_HASH; i++)
+        list_init(&ns->tracked[i]);
     for (size_t i = 0; i < STACK_CONN_HASH; i++)
         list_init(&ns->conns[i]);
     for (size_t i = 0; i < STACK_PORT_HASH; i++) {
@@ -150,12 +153,14 @@ void netstack_destroy(struct netstack *ns) {
     sock_reap(ns);
     drop_backlog(ns);
     frag_flush(ns);
+    filter_flush(ns);
     while (!list_empty(&ns->netifs))
         netif_free(list_first(&ns->netifs, struct netif, link));
     struct netstack_usage *u = &ns->usage;
     if (u->bytes || u->packets || u->buffers || u->sockets || ns->wheel.armed || ns->nneighbours || ns->nroutes)
-        panic("netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, %u neighbours, %u routes",
-              u->bytes, u->packets, u->buffers, u->sockets, ns->wheel.armed, ns->nneighbours, ns->nroutes);
+        panic(
+            "netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, %u neighbours, %u routes",
+            u->bytes, u->packets, u->buffers, u->sockets, ns->wheel.armed, ns->nneighbours, ns->nroutes);
     lock_drop(&ns->lock);
     lock_destroy(&ns->lock);
     free(ns);

@@ -20,13 +20,16 @@
 #define NS_MS  1000000ull
 #define NS_SEC 1000000000ull
 
-#define STACK_BUDGET      (64u << 20)  // the default
-#define STACK_BACKLOG     4096         // packets on their way through loopback
-#define STACK_CONN_HASH   4096
-#define STACK_PORT_HASH   256
-#define STACK_ROUTES      256
-#define STACK_NEIGHBOURS  512
-#define STACK_PMTU        64
+#define STACK_BUDGET     (64u << 20)  // the default
+#define STACK_BACKLOG    4096         // packets on their way through loopback
+#define STACK_CONN_HASH  4096
+#define STACK_PORT_HASH  256
+#define STACK_ROUTES     256
+#define STACK_NEIGHBOURS 512
+#define STACK_PMTU       64
+#define STACK_RULES      256
+#define STACK_TRACKED    4096
+#define STACK_TRACK_HASH 256
 
 // So many a second, saved up to `burst` (RFC 4443 2.4 f).
 struct bucket {
@@ -57,6 +60,13 @@ struct netstack {
     struct list backlog;  // packets that go in again when the call is done
     unsigned backlog_len;
 
+    struct list rules;  // ip/filter.c
+    unsigned nrules;
+    int next_rule;
+    struct list tracked[STACK_TRACK_HASH];
+    struct list tracked_lru;  // the least recently used first
+    unsigned ntracked, tracking_rules;
+
     struct list neighbours[64];
     struct list neigh_lru;  // the least recently used first
     unsigned nneighbours;
@@ -67,11 +77,12 @@ struct netstack {
     struct bucket icmp_errors, icmp_replies, challenge_acks;
     uint16_t ip_id;
 
-    struct list conns[STACK_CONN_HASH];      // connected: by both addresses and ports
-    struct list bound[2][STACK_PORT_HASH];   // bound: TCP and UDP, by port
-    struct list socks;                       // all
-    struct list dead;                        // freed on the way out
-    struct list time_wait;                   // the oldest first
+    struct list conns[STACK_CONN_HASH];     // connected: by both addresses and ports
+    struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
+    struct list raws;                       // raw sockets, of all protocols
+    struct list socks;                      // all
+    struct list dead;                       // freed on the way out
+    struct list time_wait;                  // the oldest first
     unsigned ntime_wait;
     uint32_t port_seed;
 };
@@ -80,8 +91,8 @@ void stack_enter(struct netstack *ns);
 void stack_leave(struct netstack *ns);
 static inline void stack_leave_cleanup(struct netstack **ns) { stack_leave(*ns); }
 // Inside the stack until the end of the block.
-#define IN_STACK(ns)                                                                                         \
-    struct netstack *stack_inside_ __attribute__((cleanup(stack_leave_cleanup), unused)) = (ns);             \
+#define IN_STACK(ns) \
+    struct netstack *stack_inside_ __attribute__((cleanup(stack_leave_cleanup), unused)) = (ns); \
     stack_enter(stack_inside_)
 
 // The budget: false when it would be exceeded.

@@ -9,7 +9,7 @@
 #define FRAG_TIMEOUT  (30 * NS_SEC)  // as Linux for IPv4; RFC 8200 4.5 has 60 s for IPv6
 #define FRAG_TIMEOUT6 (60 * NS_SEC)
 #define FRAG_QUEUES   256
-#define FRAG_PIECES   64       // of one packet: 64 KiB in pieces of 1 KiB
+#define FRAG_PIECES   64  // of one packet: 64 KiB in pieces of 1 KiB
 #define FRAG_MEMORY   (2u << 20)
 #define FRAG_MAX      65535
 
@@ -53,7 +53,9 @@ static void queue_free(struct netstack *ns, struct frag_queue *q) {
 static void arm(struct netstack *ns) {
     uint64_t first = UINT64_MAX;
     struct frag_queue *q;
-    list_for_each(q, &ns->fragments, link) first = q->until < first ? q->until : first;
+    list_for_each(q, &ns->fragments, link) {
+        first = q->until < first ? q->until : first;
+    }
     if (first == UINT64_MAX)
         stack_cancel(ns, &ns->fragment_timer);
     else if (!timer_armed(&ns->fragment_timer) || timer_when(&ns->fragment_timer) > first)
@@ -72,7 +74,10 @@ static void expire(struct netstack *ns, struct frag_queue *q) {
 static void frag_timer(struct timer *t) {
     struct netstack *ns = container_of(t, struct netstack, fragment_timer);
     struct frag_queue *q, *next;
-    list_for_each_safe(q, next, &ns->fragments, link) if (q->until <= ns->now) expire(ns, q);
+    list_for_each_safe(q, next, &ns->fragments, link) {
+        if (q->until <= ns->now)
+            expire(ns, q);
+    }
     arm(ns);
 }
 
@@ -140,7 +145,9 @@ static struct pkt *assemble(struct netstack *ns, struct frag_queue *q) {
         count(ns, link_drop_budget);
         return NULL;
     }
-    list_for_each(it, &q->pieces, link) pkt_copy(it, 0, b->data + it->mark, it->len);
+    list_for_each(it, &q->pieces, link) {
+        pkt_copy(it, 0, b->data + it->mark, it->len);
+    }
     b->fill = q->total;
     pkt_trim(p, 0);
     pkt_attach(p, b, 0, q->total);

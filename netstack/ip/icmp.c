@@ -74,6 +74,7 @@ static const struct {
     [ICMP_REASSEMBLY] = {ICMP_TIME, ICMP_TIME_REASSEMBLY, ICMP6_TIME, ICMP_TIME_REASSEMBLY},
     [ICMP_BAD_FIELD] = {ICMP_PARAM, 0, ICMP6_PARAM, ICMP6_PARAM_FIELD},
     [ICMP_BAD_OPTION] = {ICMP_PARAM, 0, ICMP6_PARAM, ICMP6_PARAM_OPTION},
+    [ICMP_PROHIBITED] = {ICMP_UNREACH, ICMP_UNREACH_ADMIN, ICMP6_UNREACH, ICMP6_UNREACH_ADMIN},
 };
 
 void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
@@ -105,6 +106,26 @@ void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
     send_message(e, &ip, &path);
 }
 
+// A packet with p's data and room for headers in front. What lies in p's head goes into a buffer of its own.
+static struct pkt *share_data(struct pkt *p) {
+    struct pkt *r = pkt_alloc(p->ns);
+    struct buf *b = r && p->hlen ? buf_alloc(p->ns, p->hlen) : NULL;
+    bool ok = r && (b || !p->hlen);
+    if (b) {
+        memcpy(b->data, pkt_head(p), p->hlen);
+        b->fill = p->hlen;
+        pkt_attach(r, b, 0, p->hlen);
+        buf_put(b);
+    }
+    for (unsigned i = 0; ok && i < p->nfrags; i++)
+        ok = pkt_attach(r, p->frags[i].buf, p->frags[i].off, p->frags[i].len);
+    if (!ok) {
+        pkt_free(r);
+        return NULL;
+    }
+    return r;
+}
+
 // The answer shares the question's data. p's ICMP header has been pulled.
 static void echo(struct pkt *p, const uint8_t *request, uint8_t type) {
     struct netstack *ns = p->ns;
@@ -116,15 +137,11 @@ static void echo(struct pkt *p, const uint8_t *request, uint8_t type) {
         count(ns, icmp_rate_limited);
         return;
     }
-    struct pkt *r = pkt_alloc(ns);
+    struct pkt *r = share_data(p);
     if (!r) {
         count(ns, link_drop_budget);
         return;
     }
-    for (unsigned i = 0; i < p->nfrags; i++)
-        pkt_attach(r, p->frags[i].buf, p->frags[i].off, p->frags[i].len);
-    if (p->hlen)
-        memcpy(pkt_push(r, p->hlen), pkt_head(p), p->hlen);
     uint8_t *h = pkt_push(r, ICMP_LEN);
     memcpy(h, request, ICMP_LEN);
     h[ICMP_TYPE] = type;

@@ -7,11 +7,12 @@
 
 // What is wrong with a packet that came in, for both families.
 enum icmp_kind {
-    ICMP_BAD_PROTO,   // nobody for the protocol; argument: the offset of the field that names it (IPv6)
+    ICMP_BAD_PROTO,  // nobody for the protocol; argument: the offset of the field that names it (IPv6)
     ICMP_BAD_PORT,
     ICMP_REASSEMBLY,  // not complete in time
     ICMP_BAD_FIELD,   // IPv6 only; argument: the offset of the field
     ICMP_BAD_OPTION,
+    ICMP_PROHIBITED,  // by a rule of the filter
 };
 // Tells the sender, unless RFC 1122 3.2.2 or RFC 4443 2.4 forbid it or too many were told. Borrows p, whose headers have
 // been pulled: they are quoted from its head.

@@ -3,9 +3,11 @@
 // to its protocol. Nothing is forwarded. Lock: the stack's.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
+#include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
+#include "netstack/ip/raw.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/tcp/tcp.h"
@@ -114,7 +116,10 @@ void ip4_input(struct pkt *p) {
 void ip_deliver(struct pkt *p) {
     struct netstack *ns = p->ns;
     bool four = ns_ip_is4(&p->dst);
+    if (!list_empty(&ns->rules) && !filter_in(p))
+        return;
     count(ns, ip_delivered);
+    bool raw = !list_empty(&ns->raws) && raw_input(p);
     switch (p->proto) {
     case PROTO_UDP:
         udp_input(p);
@@ -141,7 +146,9 @@ void ip_deliver(struct pkt *p) {
         }
         break;
     }
-    count(ns, proto_drop_unknown);
-    icmp_error(p, ICMP_BAD_PROTO, p->named_at);
+    if (!raw) {
+        count(ns, proto_drop_unknown);
+        icmp_error(p, ICMP_BAD_PROTO, p->named_at);
+    }
     pkt_free(p);
 }

@@ -5,6 +5,7 @@
 #include "netstack/ip/ip.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/ip/filter.h"
 #include "netstack/link/netif.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
@@ -138,6 +139,8 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     p->dst = h->dst;
     p->proto = h->proto;
     p->l4 = p->off;
+    if (!list_empty(&ns->rules) && !filter_out(p, path->nif))
+        return -LINUX_EPERM;
     if (p->len + head > path->mtu && !p->gso_size) {
         if (h->dont_fragment || p->len + head > 65535) {
             count(ns, ip_drop_mtu);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See route.h. Asked by everything that sends (ip/ip_out.c, TCP for its MSS). Lock: the stack's.
+// LIMIT: link-local IPv6 addresses have no scope: with several interfaces the one whose route matches first is used.
 // LIMIT: source selection knows rules 1, 2, 5 and 8 of RFC 6724, no policy table and no temporary addresses.
 #include "netstack/ip/route.h"
 #include "abi/errno.h"
@@ -19,7 +20,10 @@ static bool same_route(const struct route *a, const struct ns_route *b) {
 
 static struct route *find_route(struct netstack *ns, const struct ns_route *r) {
     struct route *it;
-    list_for_each(it, &ns->routes, link) if (same_route(it, r)) return it;
+    list_for_each(it, &ns->routes, link) {
+        if (same_route(it, r))
+            return it;
+    }
     return NULL;
 }
 
@@ -37,8 +41,10 @@ int route_add(struct netstack *ns, const struct ns_route *r) {
         return -LINUX_ENOMEM;
     new->r = *r;
     new->bits = bits_of(r);
-    list_for_each(it, &ns->routes, link) if (it->bits < new->bits ||
-                                             (it->bits == new->bits && it->r.metric > r->metric)) break;
+    list_for_each(it, &ns->routes, link) {
+        if (it->bits < new->bits || (it->bits == new->bits && it->r.metric > r->metric))
+            break;
+    }
     list_add_tail(&it->link, &new->link);
     ns->nroutes++;
     return 0;
@@ -60,7 +66,10 @@ int route_del(struct netstack *ns, const struct ns_route *r) {
 
 void route_flush(struct netstack *ns, struct netif *nif) {
     struct route *it, *next;
-    list_for_each_safe(it, next, &ns->routes, link) if (it->r.nif == nif) free_route(ns, it);
+    list_for_each_safe(it, next, &ns->routes, link) {
+        if (it->r.nif == nif)
+            free_route(ns, it);
+    }
 }
 
 int netstack_add_route(struct netstack *ns, const struct ns_route *route) {
@@ -70,6 +79,18 @@ int netstack_add_route(struct netstack *ns, const struct ns_route *route) {
 int netstack_del_route(struct netstack *ns, const struct ns_route *route) {
     IN_STACK(ns);
     return route_del(ns, route);
+}
+
+int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route) {
+    IN_STACK(ns);
+    struct route *it;
+    list_for_each(it, &ns->routes, link) {
+        if (i-- > 0)
+            continue;
+        *route = it->r;
+        return 0;
+    }
+    return -LINUX_ENODEV;
 }
 
 // ---- Path MTU --------------------------------------------------------------------------------------------------
@@ -168,8 +189,10 @@ int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *
         return path_on(ns, bound, dst, dst, src, path);
     if (!r && group) {
         struct netif *nif;
-        list_for_each(nif, &ns->netifs, link) if (nif != ns->lo && select_source(nif, dst))
-            return path_on(ns, nif, dst, dst, src, path);
+        list_for_each(nif, &ns->netifs, link) {
+            if (nif != ns->lo && select_source(nif, dst))
+                return path_on(ns, nif, dst, dst, src, path);
+        }
     }
     if (!r)
         return -LINUX_ENETUNREACH;

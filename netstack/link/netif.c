@@ -43,7 +43,9 @@ void netif_free(struct netif *nif) {
     route_flush(ns, nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
-    list_for_each_safe(p, next, &ns->backlog, link) if (p->nif == nif) {
+    list_for_each_safe(p, next, &ns->backlog, link) {
+        if (p->nif != nif)
+            continue;
         list_del(&p->link);
         ns->backlog_len--;
         pkt_free(p);
@@ -57,7 +59,9 @@ void netif_remove(struct netif *nif) {
     netif_free(nif);
 }
 
-struct netif *netstack_loopback(struct netstack *ns) { return ns->lo; }
+struct netif *netstack_loopback(struct netstack *ns) {
+    return ns->lo;
+}
 
 // ---- Addresses -------------------------------------------------------------------------------------------------
 struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip) {
@@ -147,6 +151,42 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
     return 0;
 }
 
+static void describe(const struct netif *nif, struct ns_netif_info *info) {
+    *info = (struct ns_netif_info){.kind = nif->config.kind,
+                                   .mtu = nif->config.mtu,
+                                   .flags = nif->config.flags,
+                                   .in_packets = nif->in_packets,
+                                   .in_bytes = nif->in_bytes,
+                                   .in_dropped = nif->in_dropped,
+                                   .out_packets = nif->out_packets,
+                                   .out_bytes = nif->out_bytes,
+                                   .out_dropped = nif->out_dropped,
+                                   .naddrs = nif->naddrs};
+    memcpy(info->name, nif->name, sizeof info->name);
+    memcpy(info->mac, nif->config.mac, 6);
+    for (unsigned i = 0; i < nif->naddrs; i++) {
+        const struct ifaddr *a = &nif->addrs[i];
+        info->addrs[i].ip = a->ip;
+        info->addrs[i].prefix = a->prefix;
+        info->addrs[i].tentative = a->state == IFADDR_TENTATIVE;
+        info->addrs[i].duplicate = a->state == IFADDR_DUPLICATE;
+        info->addrs[i].automatic = a->automatic;
+    }
+}
+
+int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info) {
+    IN_STACK(ns);
+    struct netif *nif;
+    list_for_each(nif, &ns->netifs, link) {
+        if (i-- > 0)
+            continue;
+        describe(nif, info);
+        info->nif = nif;
+        return 0;
+    }
+    return -LINUX_ENODEV;
+}
+
 // ---- In --------------------------------------------------------------------------------------------------------
 static void input_ip(struct pkt *p) {
     uint8_t *first = pkt_peek(p, 1);
@@ -198,8 +238,11 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
     struct pkt *p = pkt_from(ns, frame, len);
     if (!p) {
         count(ns, link_drop_budget);
+        nif->in_dropped++;
         return -LINUX_ENOBUFS;
     }
+    nif->in_packets++;
+    nif->in_bytes += len;
     p->nif = nif;
     p->when = ns->now;
     p->csum_good = flags & NS_CSUM_GOOD;
@@ -224,6 +267,10 @@ static int loop_back(struct netif *nif, struct pkt *p) {
     p->csum_good = true;
     p->csum_start = 0;
     p->loops = true;
+    nif->in_packets++;
+    nif->out_packets++;
+    nif->in_bytes += p->len;
+    nif->out_bytes += p->len;
     list_add_tail(&ns->backlog, &p->link);
     ns->backlog_len++;
     return 0;
@@ -261,8 +308,12 @@ static int transmit(struct netif *nif, struct pkt *p) {
         iov[f.iovcnt++] = (struct ns_iov){p->frags[i].buf->data + p->frags[i].off, p->frags[i].len};
     int err = nif->config.transmit(nif->config.arg, &f);
     count(nif->ns, link_out);
-    if (err < 0)
+    nif->out_packets++;
+    nif->out_bytes += p->len;
+    if (err < 0) {
         count(nif->ns, link_drop_transmit);
+        nif->out_dropped++;
+    }
     pkt_free(p);
     return err;
 }

@@ -5,7 +5,7 @@
 #include "netstack/core/pkt.h"
 #include "netstack/core/stack.h"
 
-#define NETIF_ADDRESSES 16
+#define NETIF_ADDRESSES NS_NETIF_ADDRESSES
 
 enum ifaddr_state {
     IFADDR_TENTATIVE,  // asked about with duplicate address detection (RFC 4862 5.4): not to be used
@@ -27,8 +27,9 @@ struct netif {
     char name[16];
     struct ifaddr addrs[NETIF_ADDRESSES];
     unsigned naddrs;
-    uint8_t hops;            // IPv6, by a router's advertisement
-    struct timer solicit;    // router solicitations
+    uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
+    uint8_t hops;          // IPv6, by a router's advertisement
+    struct timer solicit;  // router solicitations
     unsigned solicits;
 };
 

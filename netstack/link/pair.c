@@ -129,7 +129,9 @@ uint64_t ns_pair_poll(struct ns_pair *p) {
     return ns_pair_next(p);
 }
 
-struct netif *ns_pair_netif(struct ns_pair *p, unsigned end) { return p->ends[end].nif; }
+struct netif *ns_pair_netif(struct ns_pair *p, unsigned end) {
+    return p->ends[end].nif;
+}
 
 void ns_pair_stats(struct ns_pair *p, struct ns_pair_stats *out) {
     LOCKED(&p->lock);
@@ -149,8 +151,8 @@ void ns_pair_destroy(struct ns_pair *p) {
     free(p);
 }
 
-int ns_pair_create(struct netstack *a, const struct netif_config *ca, struct netstack *b, const struct netif_config *cb,
-                   const struct ns_pair_config *config, struct ns_pair **out) {
+int ns_pair_create(struct netstack *a, const struct netif_config *ca, struct netstack *b,
+                   const struct netif_config *cb, const struct ns_pair_config *config, struct ns_pair **out) {
     struct ns_pair *p = znew(struct ns_pair);
     struct netstack *stacks[2] = {a, b};
     const struct netif_config *configs[2] = {ca, cb};

@@ -8,7 +8,7 @@
 
 #define PCAPNG_ETHERNET 1
 #define PCAPNG_RAW_IP   101
-#define PCAPNG_HEAD     60                                   // the section's and the interface's block
+#define PCAPNG_HEAD     60                                       // the section's and the interface's block
 #define PCAPNG_BLOCK(n) (32 + (((size_t)(n) + 3) & ~(size_t)3))  // of a frame of n bytes
 
 // What a file begins with; link: PCAPNG_*. Returns PCAPNG_HEAD.

@@ -73,7 +73,10 @@ static void handle(struct netif *nif, struct pkt *p, const uint8_t *h) {
     if (!probe) {
         // A broadcast answer, or one to an address not ours, was not asked for by us.
         bool answer = !request && ours && !p->broadcast;
-        neigh_learn(nif, &spa, h + ARP_SHA, answer ? NEIGH_ANSWERED : request && ours ? NEIGH_ASKED : NEIGH_ANNOUNCED,
+        neigh_learn(nif, &spa, h + ARP_SHA,
+                    answer            ? NEIGH_ANSWERED
+                    : request && ours ? NEIGH_ASKED
+                                      : NEIGH_ANNOUNCED,
                     true);
     }
     if (request && ours && bucket_take(nif->ns, &nif->ns->icmp_replies))

@@ -18,7 +18,10 @@ static struct list *bucket_of(struct netstack *ns, const struct ns_ip *ip) {
 
 static struct neigh *neigh_find(struct netif *nif, const struct ns_ip *ip) {
     struct neigh *n;
-    list_for_each(n, bucket_of(nif->ns, ip), hash) if (n->nif == nif && ip_eq(&n->ip, ip)) return n;
+    list_for_each(n, bucket_of(nif->ns, ip), hash) {
+        if (n->nif == nif && ip_eq(&n->ip, ip))
+            return n;
+    }
     return NULL;
 }
 
@@ -154,7 +157,8 @@ static void flush_queue(struct neigh *n) {
     }
 }
 
-void neigh_learn(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6], enum neigh_news news, bool override) {
+void neigh_learn(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6], enum neigh_news news,
+                 bool override) {
     struct neigh *n = neigh_find(nif, ip);
     if (!n && (news != NEIGH_ASKED || !(n = neigh_new(nif, ip, NEIGH_STALE))))
         return;
@@ -185,5 +189,8 @@ void neigh_confirm(struct netif *nif, const struct ns_ip *ip) {
 
 void neigh_flush(struct netstack *ns, struct netif *nif) {
     struct neigh *n, *next;
-    list_for_each_safe(n, next, &ns->neigh_lru, lru) if (n->nif == nif) neigh_free(n);
+    list_for_each_safe(n, next, &ns->neigh_lru, lru) {
+        if (n->nif == nif)
+            neigh_free(n);
+    }
 }

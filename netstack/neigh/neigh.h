@@ -43,14 +43,15 @@ enum neigh_news {
     NEIGH_ANSWERED,   // an answer to our request
 };
 // `override`: a different address than the one we know counts (RFC 4861 7.2.5).
-void neigh_learn(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6], enum neigh_news news, bool override);
+void neigh_learn(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6], enum neigh_news news,
+                 bool override);
 void neigh_confirm(struct netif *nif, const struct ns_ip *ip);  // it answers, TCP says
 void neigh_flush(struct netstack *ns, struct netif *nif);
 
 // ARP (arp.c).
 void arp_input(struct pkt *p);  // the Ethernet header is pulled; takes p
 void arp_request(struct netif *nif, const struct ns_ip *ip, const uint8_t *mac);  // mac: NULL for all
-void arp_announce(struct netif *nif, const struct ns_ip *ip);  // RFC 5227 2.3
+void arp_announce(struct netif *nif, const struct ns_ip *ip);                     // RFC 5227 2.3
 
 // Neighbour discovery (ndp.c): called by icmp6.c with the ICMPv6 message in front; takes p.
 void ndp_input(struct pkt *p, uint8_t type);

@@ -23,15 +23,15 @@
 #define IP4_OPT_SSRR 137
 #define IP4_MIN_MTU  68  // RFC 791 3.2
 
-#define IP6_LEN       40
-#define IP6_PAYLOAD   4
-#define IP6_NEXT      6
-#define IP6_HOPS      7
-#define IP6_SRC       8
-#define IP6_DST       24
-#define IP6_MIN_MTU   1280  // RFC 8200 5
-#define IP6_FRAG_LEN  8
-#define IP6_FRAG_MF   1
+#define IP6_LEN      40
+#define IP6_PAYLOAD  4
+#define IP6_NEXT     6
+#define IP6_HOPS     7
+#define IP6_SRC      8
+#define IP6_DST      24
+#define IP6_MIN_MTU  1280  // RFC 8200 5
+#define IP6_FRAG_LEN 8
+#define IP6_FRAG_MF  1
 
 #define PROTO_HOPOPTS 0
 #define PROTO_ICMP    1
@@ -59,27 +59,28 @@
 #define ICMP_UNREACH_PROTO    2
 #define ICMP_UNREACH_PORT     3
 #define ICMP_UNREACH_NEEDFRAG 4
+#define ICMP_UNREACH_ADMIN    13  // RFC 1812 5.2.7.1
 #define ICMP_ECHO             8
 #define ICMP_TIME             11
 #define ICMP_TIME_REASSEMBLY  1
 #define ICMP_PARAM            12
 
-#define ICMP6_UNREACH         1
-#define ICMP6_UNREACH_ADMIN   1
-#define ICMP6_UNREACH_ADDR    3
-#define ICMP6_UNREACH_PORT    4
-#define ICMP6_TOO_BIG         2
-#define ICMP6_TIME            3
-#define ICMP6_PARAM           4
-#define ICMP6_PARAM_FIELD     0
-#define ICMP6_PARAM_NEXT      1
-#define ICMP6_PARAM_OPTION    2
-#define ICMP6_ECHO            128
-#define ICMP6_ECHO_REPLY      129
-#define ICMP6_RS              133
-#define ICMP6_RA              134
-#define ICMP6_NS              135
-#define ICMP6_NA              136
+#define ICMP6_UNREACH       1
+#define ICMP6_UNREACH_ADMIN 1
+#define ICMP6_UNREACH_ADDR  3
+#define ICMP6_UNREACH_PORT  4
+#define ICMP6_TOO_BIG       2
+#define ICMP6_TIME          3
+#define ICMP6_PARAM         4
+#define ICMP6_PARAM_FIELD   0
+#define ICMP6_PARAM_NEXT    1
+#define ICMP6_PARAM_OPTION  2
+#define ICMP6_ECHO          128
+#define ICMP6_ECHO_REPLY    129
+#define ICMP6_RS            133
+#define ICMP6_RA            134
+#define ICMP6_NS            135
+#define ICMP6_NA            136
 
 #define ND_NS_LEN       24  // type, code, checksum, 4 reserved, target
 #define ND_TARGET       8

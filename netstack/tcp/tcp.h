@@ -30,21 +30,21 @@
 #include "netstack/core/sock.h"
 #include "netstack/prot/tcp.h"
 
-#define TCP_MSS_DEFAULT  536   // RFC 9293 3.7.1
-#define TCP_MSS_DEFAULT6 1220
-#define TCP_MSS_MIN      88    // Linux: tcp_min_snd_mss is 48; less is an attack on our CPU
-#define TCP_RTO_MIN      (200 * NS_MS)
-#define TCP_RTO_MAX      (120 * NS_SEC)
-#define TCP_RTO_INIT     (1 * NS_SEC)  // RFC 6298 2.1
-#define TCP_DELACK       (40 * NS_MS)
-#define TCP_TIME_WAIT    (60 * NS_SEC)
-#define TCP_FIN_TIMEOUT  (60 * NS_SEC)
-#define TCP_RETRIES      15  // RFC 9293 3.8.3: R2
+#define TCP_MSS_DEFAULT    536  // RFC 9293 3.7.1
+#define TCP_MSS_DEFAULT6   1220
+#define TCP_MSS_MIN        88  // Linux: tcp_min_snd_mss is 48; less is an attack on our CPU
+#define TCP_RTO_MIN        (200 * NS_MS)
+#define TCP_RTO_MAX        (120 * NS_SEC)
+#define TCP_RTO_INIT       (1 * NS_SEC)  // RFC 6298 2.1
+#define TCP_DELACK         (40 * NS_MS)
+#define TCP_TIME_WAIT      (60 * NS_SEC)
+#define TCP_FIN_TIMEOUT    (60 * NS_SEC)
+#define TCP_RETRIES        15  // RFC 9293 3.8.3: R2
 #define TCP_ORPHAN_RETRIES 8
-#define TCP_REO_SEGMENTS 3   // DupThresh
-#define TCP_OOO_MAX      1024
-#define TCP_TIME_WAITS   4096
-#define TCP_QUICKACKS    16  // at the start, while the peer's window grows by ACKs
+#define TCP_REO_SEGMENTS   3  // DupThresh
+#define TCP_OOO_MAX        1024
+#define TCP_TIME_WAITS     4096
+#define TCP_QUICKACKS      16  // at the start, while the peer's window grows by ACKs
 
 // Numbers as in Linux.
 enum tcp_state {
@@ -109,6 +109,14 @@ struct tcp_cubic_state {
     uint64_t k_ms;
 };
 
+// HyStart++ (RFC 9406): slow start ends when the round trips of one round are longer than those of the last.
+struct tcp_hystart {
+    uint32_t round_end;                    // sequence number that ends the round
+    uint64_t last_min, now_min, baseline;  // ns; 0: none
+    unsigned samples, css_rounds;
+    bool css;  // conservative slow start: a quarter as fast, to see whether it was noise
+};
+
 struct tcp {
     struct ns_sock s;
     enum tcp_state state;
@@ -143,8 +151,8 @@ struct tcp {
     unsigned quickacks;
     uint32_t our_mss;     // what we told the peer, or would have
     uint32_t rcv_mss;     // the largest segment seen, as it was on the wire
-    uint32_t drs_seq;     // dynamic right-sizing: where the measured round began
-    uint32_t drs_copied;  // what the user took in it
+    uint32_t drs_copied;  // dynamic right-sizing: what the user took in this round trip
+    uint32_t drs_space;   // and in the last one
     uint64_t drs_at;
     // ---- options agreed upon
     bool sack_ok, ts_ok, wscale_ok, ecn_ok;
@@ -164,6 +172,7 @@ struct tcp {
     uint32_t undo_cwnd, undo_ssthresh, undo_ts;
     bool undo_ok;
     struct tcp_cubic_state cubic;
+    struct tcp_hystart hystart;
     // ---- RACK-TLP (RFC 8985)
     uint64_t rack_sent, rack_rtt;
     uint32_t rack_end, rack_fack;
@@ -173,7 +182,8 @@ struct tcp {
     bool tlp_out, tlp_retrans;
     uint32_t tlp_end;
     // ---- timers
-    struct timer rtx, delack, keep;  // keep: keepalive, FIN-WAIT-2 of a closed socket, TIME-WAIT, SYN-ACKs of a listener
+    struct timer rtx, delack,
+        keep;  // keep: keepalive, FIN-WAIT-2 of a closed socket, TIME-WAIT, SYN-ACKs of a listener
     enum tcp_rtx rtx_kind;
     unsigned retries, probes, keep_probes;
     uint64_t first_unanswered;  // ns: since when the peer is silent; 0: it is not
@@ -207,7 +217,7 @@ static inline uint32_t tcp_ts_now(const struct tcp *t) { return (uint32_t)(t->s.
 void tcp_set_state(struct tcp *t, enum tcp_state to);
 const char *tcp_state_name(enum tcp_state state);
 void tcp_check(struct tcp *t);
-void tcp_abort(struct tcp *t, int err);      // to CLOSED, without a word to the peer
+void tcp_abort(struct tcp *t, int err);       // to CLOSED, without a word to the peer
 void tcp_reset_peer(struct tcp *t, int err);  // the same with an RST
 void tcp_time_wait(struct tcp *t);
 // ---- tcp_options.c
@@ -216,7 +226,7 @@ uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in);  // how many
 // ---- tcp_in.c
 void tcp_input(struct pkt *p);  // takes p
 void tcp_error(struct netstack *ns, const struct ip_error *e);
-void tcp_segment(struct tcp *t, struct tcp_seg *g);  // of a synchronized connection
+void tcp_segment(struct tcp *t, struct tcp_seg *g);            // of a synchronized connection
 void tcp_established(struct tcp *t, const struct tcp_seg *g);  // options agreed, windows known: may send
 void tcp_challenge(struct tcp *t);                             // RFC 5961 7
 // ---- tcp_ack.c
@@ -229,7 +239,7 @@ struct tcp_delivery {
     bool dsack;
     bool new_sack;
 };
-bool tcp_range_add(struct tcp *t, uint32_t seq, uint32_t end);  // newly sent; false: no memory
+bool tcp_range_add(struct tcp *t, uint32_t seq, uint32_t end);                       // newly sent; false: no memory
 struct tcp_range *tcp_range_split(struct tcp *t, struct tcp_range *r, uint32_t at);  // NULL: no memory; r stays whole
 void tcp_range_lost(struct tcp *t, struct tcp_range *r);
 void tcp_range_resent(struct tcp *t, struct tcp_range *r);
@@ -248,6 +258,7 @@ void tcp_rack_dsack(struct tcp *t);
 // ---- tcp_cc.c
 void tcp_cc_init(struct tcp *t);
 void tcp_cc_acked(struct tcp *t, uint32_t acked);
+void tcp_cc_rtt(struct tcp *t, uint64_t rtt);            // a sample, of data
 void tcp_cc_enter(struct tcp *t, enum tcp_ca_state ca);  // CWR, RECOVERY or LOSS begins
 void tcp_cc_prr(struct tcp *t, uint32_t delivered, bool retransmitting);
 void tcp_cc_undo(struct tcp *t);
@@ -259,8 +270,8 @@ void tcp_send_reset(struct tcp *t);
 void tcp_send_probe(struct tcp *t);  // nothing new: the peer answers with an ACK
 int64_t tcp_send_range(struct tcp *t, uint32_t seq, uint32_t n);
 bool tcp_retransmit(struct tcp *t, struct tcp_range *r);
-uint32_t tcp_window(struct tcp *t);  // to be advertised, in bytes
-uint32_t tcp_room(const struct tcp *t);    // for data in one segment
+uint32_t tcp_window(struct tcp *t);      // to be advertised, in bytes
+uint32_t tcp_room(const struct tcp *t);  // for data in one segment
 void tcp_update_mss(struct tcp *t, uint32_t mtu);
 // An answer from no connection.
 void tcp_reply(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t ack, uint8_t flags);
@@ -273,8 +284,8 @@ void tcp_note_dsack(struct tcp *t, uint32_t start, uint32_t end);
 // ---- tcp_timer.c
 void tcp_timers_init(struct tcp *t);
 void tcp_timers_stop(struct tcp *t);
-void tcp_rearm(struct tcp *t);    // the retransmission timer, by what is in flight, unless it runs
-void tcp_restart(struct tcp *t);  // the same from now on
+void tcp_rearm(struct tcp *t);          // the retransmission timer, by what is in flight, unless it runs
+void tcp_restart(struct tcp *t);        // the same from now on
 uint64_t tcp_rto(const struct tcp *t);  // backed off
 void tcp_arm_keepalive(struct tcp *t);
 void tcp_delay_ack(struct tcp *t);

@@ -152,10 +152,12 @@ static void advance(struct tcp *t, const struct tcp_seg *g, struct tcp_delivery 
 }
 
 static void sample(struct tcp *t, const struct tcp_seg *g, bool advanced, const struct tcp_delivery *d) {
-    if (d->rtt)
+    if (d->rtt) {
         tcp_rtt_sample(t, d->rtt);
-    else if (advanced && t->ts_ok && g->o.has_ts && g->o.tsecr)  // RFC 7323 4: of a retransmission too
+        tcp_cc_rtt(t, d->rtt);
+    } else if (advanced && t->ts_ok && g->o.has_ts && g->o.tsecr) {  // RFC 7323 4: of a retransmission too
         tcp_rtt_sample(t, (uint64_t)(tcp_ts_now(t) - g->o.tsecr) * NS_MS);
+    }
 }
 
 // A neighbour that moves our data along is there (RFC 4861 7.3.1).

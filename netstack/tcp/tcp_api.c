@@ -48,6 +48,9 @@ static void start(struct tcp *t) {
     t->snd_una = t->iss;
     t->snd_nxt = t->sndq_seq = t->snd_sml = t->iss + 1;
     t->rcv_wscale = RCV_WSCALE;
+    t->retries = t->backoff = 0;
+    t->retransmits = 0;
+    t->soft_error = 0;
     t->first_unanswered = s->ns->now;
     tcp_set_state(t, TCPS_SYN_SENT);
     tcp_send_syn(t);
@@ -73,10 +76,12 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         static const struct ns_ip one = {.b[15] = 1};
         s->remote.ip = ns_ip_is4(&addr->ip) ? ns_ip4(127, 0, 0, 1) : one;
     }
-    struct ns_ip before = s->local.ip;
+    struct ns_addr before = s->local;
+    if (!list_linked(&s->port))  // of an earlier attempt, not of a bind()
+        s->local = (struct ns_addr){s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}, 0};
     int err = choose_local(s);
     if (err) {
-        s->local.ip = before;
+        s->local = before;
         return err;
     }
     sock_hash_conn(s);
@@ -245,6 +250,12 @@ static uint32_t tcp_ready(struct ns_sock *s) {
     return mask;
 }
 
+static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct tcp *t = container_of(s, struct tcp, s);
+    *in = t->rcvq.len;
+    *out = t->sndq.len;
+}
+
 static void tcp_option(struct ns_sock *s, enum ns_option option) {
     struct tcp *t = tcp_of(s);
     bool up = t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
@@ -280,13 +291,26 @@ int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
     IN_STACK(s->ns);
     const struct tcp *t = tcp_of(s);
     *info = (struct ns_tcp_info){
-        .state = (uint8_t)t->state, .recovery = (uint8_t)t->ca,
-        .snd_wscale = t->snd_wscale, .rcv_wscale = t->rcv_wscale,
-        .sack = t->sack_ok, .timestamps = t->ts_ok, .ecn = t->ecn_ok,
-        .mss = t->mss, .cwnd = t->cwnd, .ssthresh = t->ssthresh, .snd_wnd = t->snd_wnd,
-        .rcv_wnd = t->rcv_adv - t->rcv_nxt, .in_flight = tcp_flight(t), .unsent = tcp_write_end(t) - t->snd_nxt,
-        .reordering = t->reordering, .srtt_ns = t->srtt, .rttvar_ns = t->rttvar, .rto_ns = tcp_rto(t),
-        .retransmits = t->retransmits, .min_rtt_ns = t->min_rtt,
+        .state = (uint8_t)t->state,
+        .recovery = (uint8_t)t->ca,
+        .snd_wscale = t->snd_wscale,
+        .rcv_wscale = t->rcv_wscale,
+        .sack = t->sack_ok,
+        .timestamps = t->ts_ok,
+        .ecn = t->ecn_ok,
+        .mss = t->mss,
+        .cwnd = t->cwnd,
+        .ssthresh = t->ssthresh,
+        .snd_wnd = t->snd_wnd,
+        .rcv_wnd = t->rcv_adv - t->rcv_nxt,
+        .in_flight = tcp_flight(t),
+        .unsent = tcp_write_end(t) - t->snd_nxt,
+        .reordering = t->reordering,
+        .srtt_ns = t->srtt,
+        .rttvar_ns = t->rttvar,
+        .rto_ns = tcp_rto(t),
+        .retransmits = t->retransmits,
+        .min_rtt_ns = t->min_rtt,
     };
     return 0;
 }
@@ -302,6 +326,7 @@ const struct sock_ops tcp_ops = {
     .send = tcp_send,
     .recv = tcp_recv,
     .ready = tcp_ready,
+    .queued = tcp_queued,
     .option = tcp_option,
     .close = tcp_close,
     .drop = tcp_drop,

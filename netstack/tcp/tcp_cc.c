@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Congestion control, in bytes: slow start, Reno (RFC 5681), CUBIC (RFC 9438), and the way down after a loss by
 // proportional rate reduction (RFC 9937). Called by tcp_ack.c and tcp_timer.c. Lock: the stack's.
-// LIMIT: no HyStart++ (RFC 9406) and no pacing: slow start ends with a loss or an ECN mark.
+// LIMIT: no pacing: what the window allows goes out at once.
 #include "netstack/tcp/tcp.h"
 
 #define CWND_MAX (1u << 30)
@@ -91,12 +91,50 @@ static uint32_t cubic_ssthresh(struct tcp *t) {
 
 const struct tcp_cc tcp_cubic = {"cubic", cubic_init, cubic_avoid, cubic_ssthresh};
 
+// ---- HyStart++ (RFC 9406 4.2, 4.3) -----------------------------------------------------------------------------
+#define HS_SAMPLES    8
+#define HS_CSS_ROUNDS 5
+#define HS_DIVISOR    4
+#define HS_LEAST      (4 * NS_MS)
+#define HS_MOST       (16 * NS_MS)
+
+static void hystart_round(struct tcp *t) {
+    struct tcp_hystart *h = &t->hystart;
+    h->round_end = t->snd_nxt;
+    h->last_min = h->now_min;
+    h->now_min = 0;
+    h->samples = 0;
+    if (h->css && ++h->css_rounds >= HS_CSS_ROUNDS) {
+        t->ssthresh = t->cwnd;
+        h->css = false;
+    }
+}
+
+void tcp_cc_rtt(struct tcp *t, uint64_t rtt) {
+    struct tcp_hystart *h = &t->hystart;
+    if (t->cwnd >= t->ssthresh)
+        return;
+    h->now_min = !h->now_min || rtt < h->now_min ? rtt : h->now_min;
+    if (++h->samples < HS_SAMPLES)
+        return;
+    uint64_t step = h->last_min / 8;
+    step = step < HS_LEAST ? HS_LEAST : step > HS_MOST ? HS_MOST : step;
+    if (!h->css && h->last_min && h->now_min >= h->last_min + step) {
+        h->css = true;
+        h->css_rounds = 0;
+        h->baseline = h->now_min;
+    } else if (h->css && h->now_min < h->baseline) {
+        h->css = false;  // it was noise: on as before
+    }
+}
+
 // ---- Common ----------------------------------------------------------------------------------------------------
 void tcp_cc_init(struct tcp *t) {
     t->cc = t->s.opt[NS_OPT_TCP_CONGESTION] == NS_RENO ? &tcp_reno : &tcp_cubic;
     t->cc->init(t);
     t->cwnd = 10 * t->mss;  // RFC 6928
     t->ssthresh = CWND_MAX;
+    t->hystart = (struct tcp_hystart){.round_end = t->snd_nxt};
     t->high_seq = t->snd_una;
     t->ca = CA_OPEN;
 }
@@ -106,8 +144,10 @@ void tcp_cc_acked(struct tcp *t, uint32_t acked) {
         return;  // RFC 7661: a window that is not used says nothing of the path
     if (t->cwnd < t->ssthresh) {
         uint32_t room = t->ssthresh - t->cwnd, step = acked < room ? acked : room;
-        t->cwnd += step;
+        t->cwnd += t->hystart.css ? (step + HS_DIVISOR - 1) / HS_DIVISOR : step;
         acked -= step;
+        if (!seq_lt(t->snd_una, t->hystart.round_end))
+            hystart_round(t);
     }
     if (acked > 0 && t->cwnd >= t->ssthresh)
         t->cc->avoid(t, acked);

@@ -219,6 +219,9 @@ static void resize(struct tcp *t, uint32_t taken) {
         return;
     uint32_t most = ns->config.budget / 8 < RCVBUF_MAX ? (uint32_t)(ns->config.budget / 8) : RCVBUF_MAX;
     uint64_t want = 2ull * t->drs_copied + 16 * t->rcv_mss;
+    if (t->drs_space && t->drs_copied > t->drs_space)  // the sender is in slow start: keep ahead of it
+        want += 2 * want * (t->drs_copied - t->drs_space) / t->drs_space;
+    t->drs_space = t->drs_copied;
     if (!t->rcvbuf_locked && want > (uint64_t)t->s.opt[NS_OPT_RCVBUF])
         t->s.opt[NS_OPT_RCVBUF] = (int)(want < most ? want : most);
     t->drs_copied = 0;

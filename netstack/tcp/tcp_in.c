@@ -7,7 +7,7 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 
-#define CHALLENGE_EVERY (500 * NS_MS)  // a connection; Linux: tcp_invalid_ratelimit
+#define CHALLENGE_EVERY (500 * NS_MS)                 // a connection; Linux: tcp_invalid_ratelimit
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
 
 // ---- Parsing ---------------------------------------------------------------------------------------------------
@@ -154,7 +154,6 @@ void tcp_established(struct tcp *t, const struct tcp_seg *g) {
     t->max_wnd = t->snd_wnd;
     t->retries = t->backoff = 0;
     t->rack_fack = t->rack_dsack_round = t->snd_una;
-    t->drs_seq = t->rcv_nxt;
     t->drs_at = t->s.ns->now;
     t->quickacks = TCP_QUICKACKS;
     struct path path;
@@ -319,7 +318,7 @@ static void dispatch(struct netstack *ns, struct tcp_seg *g) {
         return;
     }
     s = sock_find_bound(ns, PROTO_TCP, &g->local, &g->remote);
-    if (s && tcp_of(s)->state == TCPS_LISTEN) {
+    if (s) {
         tcp_listen_input(tcp_of(s), g);
         return;
     }
@@ -365,7 +364,8 @@ void tcp_error(struct netstack *ns, const struct ip_error *e) {
         // RFC 8201 5.4: what was too big is sent again at once, and it is no sign of congestion.
         tcp_ranges_all_lost(t);
         tcp_output(t);
-    } else if (t->state == TCPS_SYN_SENT && e->hard) {
+    } else if (t->state == TCPS_SYN_SENT) {
+        // RFC 5461 4.1: an attempt fails at the first error, as on Linux, rather than after two minutes.
         tcp_abort(t, e->err);
     } else {
         t->soft_error = e->err;

@@ -6,9 +6,9 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 
-#define BACKLOG_MAX     4096  // Linux: somaxconn
-#define SYNACK_RETRIES  5     // Linux: tcp_synack_retries
-#define RCV_WSCALE      7     // for 6 MiB
+#define BACKLOG_MAX    4096  // Linux: somaxconn
+#define SYNACK_RETRIES 5     // Linux: tcp_synack_retries
+#define RCV_WSCALE     7     // for 6 MiB
 
 struct request {
     struct list link;
@@ -48,8 +48,8 @@ static struct list *bucket_of(struct tcp *l, const struct ns_addr *local, const 
 static struct request *find_request(struct tcp *l, const struct tcp_seg *g) {
     struct request *r;
     list_for_each(r, bucket_of(l, &g->local, &g->remote), link) {
-        if (r->local.port == g->local.port && r->remote.port == g->remote.port &&
-            ip_eq(&r->local.ip, &g->local.ip) && ip_eq(&r->remote.ip, &g->remote.ip))
+        if (r->local.port == g->local.port && r->remote.port == g->remote.port && ip_eq(&r->local.ip, &g->local.ip) &&
+            ip_eq(&r->remote.ip, &g->remote.ip))
             return r;
     }
     return NULL;
@@ -69,9 +69,13 @@ static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     if (!p)
         return;
     uint32_t ts = (uint32_t)(ns->now / NS_MS) + tcp_ts_offset(ns, &r->local, &r->remote);
-    struct tcp_options o = {.mss = tcp_our_mss(&path, &r->remote.ip), .sack_ok = r->o.sack_ok, .has_ts = r->o.has_ts,
-                            .tsval = cookie ? tcp_cookie_ts(ts, &r->o) : ts, .tsecr = r->o.tsval,
-                            .has_wscale = r->o.has_wscale, .wscale = RCV_WSCALE};
+    struct tcp_options o = {.mss = tcp_our_mss(&path, &r->remote.ip),
+                            .sack_ok = r->o.sack_ok,
+                            .has_ts = r->o.has_ts,
+                            .tsval = cookie ? tcp_cookie_ts(ts, &r->o) : ts,
+                            .tsecr = r->o.tsval,
+                            .has_wscale = r->o.has_wscale,
+                            .wscale = RCV_WSCALE};
     if (cookie && !r->o.has_ts)
         o.sack_ok = o.has_wscale = false;
     if (l->s.opt[NS_OPT_TCP_MAXSEG] && o.mss > l->s.opt[NS_OPT_TCP_MAXSEG])
@@ -88,8 +92,9 @@ static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     h[TCP_OFF] = (uint8_t)((TCP_LEN + n) / 4 << 4);
     h[TCP_FLAGS] = TCP_SYN | TCP_ACK | (r->ecn && !cookie ? TCP_ECE : 0);
     put16(h + TCP_WIN, (uint16_t)(wnd < 65535 ? wnd : 65535));
-    struct ip_header ip = {r->local.ip, r->remote.ip, PROTO_TCP, (uint8_t)(l->s.opt[NS_OPT_TOS] & ~3),
-                           (uint8_t)l->s.opt[NS_OPT_TTL], true};
+    struct ip_header ip = {
+        r->local.ip, r->remote.ip, PROTO_TCP, (uint8_t)(l->s.opt[NS_OPT_TOS] & ~3), (uint8_t)l->s.opt[NS_OPT_TTL],
+        true};
     ip_start_csum(p, &ip, TCP_CSUM);
     count(ns, tcp_out);
     ip_output(ns, p, &path, &ip);
@@ -300,6 +305,8 @@ int tcp_listen(struct ns_sock *s, unsigned backlog) {
         if (err)
             return err;
     }
+    if (sock_listener_conflict(s))
+        return -LINUX_EADDRINUSE;
     t->requests = stack_alloc(s->ns, TCP_REQ_HASH * sizeof(struct list));
     if (!t->requests)
         return -LINUX_ENOBUFS;

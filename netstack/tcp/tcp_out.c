@@ -85,8 +85,9 @@ static int send_ip(struct tcp *t, struct pkt *p, uint8_t ecn) {
         t->soft_error = -err;
         return err;
     }
-    struct ip_header h = {s->local.ip, s->remote.ip, PROTO_TCP, (uint8_t)((s->opt[NS_OPT_TOS] & ~3) | ecn),
-                          (uint8_t)s->opt[NS_OPT_TTL], true};
+    struct ip_header h = {
+        s->local.ip, s->remote.ip, PROTO_TCP, (uint8_t)((s->opt[NS_OPT_TOS] & ~3) | ecn), (uint8_t)s->opt[NS_OPT_TTL],
+        true};
     if (p->len > TCP_MAX_LEN + t->mss && path.nif->config.gso_max)
         p->gso_size = (uint16_t)t->mss;
     ip_start_csum(p, &h, TCP_CSUM);
@@ -142,9 +143,12 @@ void tcp_send_syn(struct tcp *t) {
     bool reply = t->state == TCPS_SYN_RCVD;
     if (!p)
         return;
-    struct tcp_options opt = {.mss = tcp_our_mss(&path, &s->remote.ip), .has_ts = !reply || t->ts_ok,
-                              .tsval = tcp_ts_now(t), .tsecr = reply ? t->ts_recent : 0,
-                              .sack_ok = !reply || t->sack_ok, .has_wscale = !reply || t->wscale_ok,
+    struct tcp_options opt = {.mss = tcp_our_mss(&path, &s->remote.ip),
+                              .has_ts = !reply || t->ts_ok,
+                              .tsval = tcp_ts_now(t),
+                              .tsecr = reply ? t->ts_recent : 0,
+                              .sack_ok = !reply || t->sack_ok,
+                              .has_wscale = !reply || t->wscale_ok,
                               .wscale = t->rcv_wscale};
     if (s->opt[NS_OPT_TCP_MAXSEG] && opt.mss > s->opt[NS_OPT_TCP_MAXSEG])
         opt.mss = (uint16_t)s->opt[NS_OPT_TCP_MAXSEG];

@@ -152,6 +152,8 @@ void tcp_ranges_all_lost(struct tcp *t) {
     bool reneged = !list_empty(&t->ranges) && (r->flags & RANGE_SACKED);
     if (reneged)
         count(t->s.ns, tcp_reneged);
+    if (!t->sack_ok)
+        t->sacked = 0;  // guesses from duplicate ACKs (tcp_ack.c), of ranges that are lost now
     list_for_each(r, &t->ranges, link) {
         if (reneged)
             set_flags(t, r, RANGE_LOST, RANGE_SACKED | RANGE_RETRANS);
@@ -162,7 +164,9 @@ void tcp_ranges_all_lost(struct tcp *t) {
 
 void tcp_ranges_forgive(struct tcp *t) {
     struct tcp_range *r;
-    list_for_each(r, &t->ranges, link) set_flags(t, r, 0, RANGE_LOST | RANGE_RETRANS);
+    list_for_each(r, &t->ranges, link) {
+        set_flags(t, r, 0, RANGE_LOST | RANGE_RETRANS);
+    }
 }
 
 void tcp_ranges_free(struct tcp *t) {

@@ -81,10 +81,14 @@ static void release(struct tcp *t) {
 void tcp_abort(struct tcp *t, int err) {
     if (t->state == TCPS_CLOSED)
         return;
+    bool attempt = t->state == TCPS_SYN_SENT;  // that failed: the socket may connect again
     leave_time_wait(t);
     tcp_set_state(t, TCPS_CLOSED);
     release(t);
-    sock_unhash(&t->s);
+    if (attempt)
+        list_del(&t->s.conn);
+    else
+        sock_unhash(&t->s);
     if (t->listener) {  // nobody has accepted it
         list_del(&t->accept_link);
         t->listener->naccept--;
@@ -97,7 +101,8 @@ void tcp_abort(struct tcp *t, int err) {
     }
     if (err)
         t->s.error = err;
-    t->shut_rd = t->shut_wr = true;
+    t->s.connected = !attempt;
+    t->shut_rd = t->shut_wr = !attempt;
     sock_wake(&t->s, NS_IN | NS_OUT | NS_HUP | NS_RDHUP | (err ? NS_ERR : 0));
 }
 

@@ -96,8 +96,7 @@ static void rto_timeout(struct tcp *t) {
         give_up(t);
         return;
     }
-    if (!t->sack_ok)
-        t->sacked = t->dupacks = 0;
+    t->dupacks = 0;
     suspect_black_hole(t);
     tcp_cc_enter(t, CA_LOSS);
     tcp_ranges_all_lost(t);
@@ -181,8 +180,8 @@ void tcp_delay_ack(struct tcp *t) {
 
 // ---- Keepalive, and the ends ---------------------------------------------------------------------------------------
 void tcp_arm_keepalive(struct tcp *t) {
-    if (t->state == TCPS_TIME_WAIT || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED || t->state == TCPS_SYN_SENT ||
-        (t->state == TCPS_FIN_WAIT_2 && !t->s.user))
+    if (t->state == TCPS_TIME_WAIT || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED ||
+        t->state == TCPS_SYN_SENT || (t->state == TCPS_FIN_WAIT_2 && !t->s.user))
         return;
     if (t->s.opt[NS_OPT_KEEPALIVE])
         stack_arm(t->s.ns, &t->keep, t->last_heard + (uint64_t)t->s.opt[NS_OPT_TCP_KEEPIDLE] * NS_SEC);

@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FRAME_MAX (65536 + ETH_LEN)
@@ -82,8 +84,32 @@ static int tap_attach(struct tap *t, const char *name) {
     return 0;
 }
 
-// By the kind of interface: "veth:NAME", or the name of a tap.
+// "unix:PATH": a socket whose other end passes the same frames on, for a wire of a test's own.
+static int attach_unix(struct tap *t, const char *path) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int big = 8 << 20;
+    for (unsigned i = 0; path[i] && i < sizeof a.sun_path - 1; i++)
+        a.sun_path[i] = path[i];
+    t->offload = false;
+    t->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (t->fd < 0)
+        return -errno;
+    if (connect(t->fd, (struct sockaddr *)&a, sizeof a) < 0 || fcntl(t->fd, F_SETFL, O_NONBLOCK) < 0) {
+        int err = -errno;
+        close(t->fd);
+        return err;
+    }
+    setsockopt(t->fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
+    return 0;
+}
+
+// By the kind of interface, which is cut off *name: "veth:NAME", "unix:PATH", or the name of a tap.
 static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
+    if (strncmp(*name, "unix:", 5) == 0) {
+        const char *path = *name + 5;
+        *name = "wire";
+        return attach_unix(t, path);
+    }
     if (strncmp(*name, "veth:", 5) != 0)
         return tap_attach(t, *name);
     *name += 5;
@@ -92,16 +118,21 @@ static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
 }
 
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
-    struct netif_config c = {.kind = NETIF_ETHER, .mac = {2, 0x6e, 0x73, 0, 0, 1}, .mtu = mtu,
-                             .flags = NETIF_NO_DAD | (offload ? NETIF_TX_CSUM : 0), .gso_max = offload ? 65000 : 0,
-                             .transmit = tap_transmit, .arg = t};
+    uint8_t mac[6] = {2, 0x6e, 0x73, 0, 0, 1};
     *t = (struct tap){.fd = -1, .offload = offload, .buf = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    int err = t->buf ? attach(t, &name, c.mac) : -LINUX_ENOMEM;
+    int err = t->buf ? attach(t, &name, mac) : -LINUX_ENOMEM;
     if (err) {
         free(t->buf);
         return err;
     }
-    c.name = name;
+    struct netif_config c = {.name = name,
+                             .kind = NETIF_ETHER,
+                             .mtu = mtu,
+                             .flags = NETIF_NO_DAD | (t->offload ? NETIF_TX_CSUM : 0),
+                             .gso_max = t->offload ? 65000 : 0,
+                             .transmit = tap_transmit,
+                             .arg = t};
+    memcpy(c.mac, mac, sizeof mac);
     return netif_add(ns, &c, &t->nif);
 }
 

@@ -12,8 +12,8 @@ struct tap {
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
     uint8_t *buf;
 };
-// Attaches to "veth:NAME", or to the tap NAME (which it creates when there is none), and adds it to the stack as an
-// interface. Negative error.
+// Attaches to "veth:NAME", "unix:PATH" (see hosttap.c), or the tap NAME, which it creates when there is none, and adds it
+// to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
 // Reads what has come, at most `most` frames; how many.
 unsigned tap_input(struct tap *t, unsigned most);
@@ -26,9 +26,9 @@ struct conn {
     struct conn *next;
     struct ns_sock *s;
     const struct service *service;
-    uint32_t ready;      // what the callback said since the last turn
-    uint64_t moved;      // bytes
-    uint8_t *buf;        // what is to be sent back
+    uint32_t ready;  // what the callback said since the last turn
+    uint64_t moved;  // bytes
+    uint8_t *buf;    // what is to be sent back
     uint32_t have, done;
     bool eof, listens;
 };
@@ -42,7 +42,8 @@ struct tool {
 void tool_listen(struct tool *tool);  // all services, TCP and UDP, both families
 bool tool_serve(struct tool *tool);   // what is ready; whether something still is
 void tool_close(struct tool *tool);
-void tool_turn(struct tool *tool, uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
+void tool_turn(struct tool *tool,
+               uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
 
 int bench_main(int argc, char **argv);  // "nstool bench"
 struct netstack *tool_stack(size_t budget);

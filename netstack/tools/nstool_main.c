@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// nstool: the stack on an interface of the host (LINK: a tap's name, or veth:NAME), or measured in memory.
+// nstool: the stack on an interface of the host (LINK: a tap's name, veth:NAME, or unix:PATH), or measured in memory.
 //   nstool serve LINK ADDRESS/PREFIX... [options]    echo, discard, chargen, web page; until SIGTERM
 //   nstool send LINK ADDRESS/PREFIX... to HOST PORT BYTES|stdin [options]   connects and sends; prints the rate
 //   nstool recv LINK ADDRESS/PREFIX... to HOST PORT [stdout] [options]      connects and reads until the end
@@ -225,7 +225,8 @@ int main(int argc, char **argv) {
         return 77;
     }
     add_addresses(argc, argv);
-    struct ns_route def = {.gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    struct ns_route def = {
+        .gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     if (memcmp(&o.gw, &(struct ns_ip){{0}}, sizeof o.gw) != 0)
         netstack_add_route(tool.ns, &def);
     int status = 2;

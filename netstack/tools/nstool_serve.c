@@ -95,7 +95,8 @@ static void chargen(struct tool *tool, struct conn *c) {
 }
 
 static uint32_t page(struct tool *tool, char *to, uint32_t size) {
-    uint32_t n = (uint32_t)snprintf(to, size, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+    uint32_t n =
+        (uint32_t)snprintf(to, size, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
     for (unsigned i = 0; netstack_stat_name(i) && n < size - 80; i++)
         n += (uint32_t)snprintf(to + n, size - n, "%s %llu\n", netstack_stat_name(i),
                                 (unsigned long long)netstack_stat(tool->ns, netstack_stat_name(i)));
@@ -134,8 +135,8 @@ static void udp_echo(struct tool *tool, struct conn *c) {
 }
 
 static const struct service services[] = {
-    {7, NS_STREAM, echo},    {9, NS_STREAM, discard}, {19, NS_STREAM, chargen},
-    {80, NS_STREAM, http},   {7, NS_DGRAM, udp_echo},
+    {7, NS_STREAM, echo},  {9, NS_STREAM, discard}, {19, NS_STREAM, chargen},
+    {80, NS_STREAM, http}, {7, NS_DGRAM, udp_echo},
 };
 
 void tool_listen(struct tool *tool) {

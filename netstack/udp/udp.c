@@ -86,23 +86,6 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
 }
 
 // ---- Out -------------------------------------------------------------------------------------------------------
-static int fill(struct pkt *p, struct ns_io *io) {
-    uint32_t n = (uint32_t)io->left;
-    if (n == 0)
-        return 0;
-    struct buf *b = buf_alloc(p->ns, n);
-    if (!b)
-        return -LINUX_ENOBUFS;
-    int64_t got = io->copy(io, b->data, n);
-    if (got == (int64_t)n) {
-        b->fill = n;
-        io->left = 0;
-        pkt_attach(p, b, 0, n);
-    }
-    buf_put(b);
-    return got == (int64_t)n ? 0 : got < 0 ? (int)got : -LINUX_EFAULT;
-}
-
 static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
@@ -115,12 +98,16 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     struct pkt *p = pkt_alloc(ns);
     if (!p)
         return -LINUX_ENOBUFS;
-    err = fill(p, io);
+    err = pkt_fill(p, io);
     if (err) {
         pkt_free(p);
         return err;
     }
-    struct ip_header h = {path.src, to->ip, PROTO_UDP, (uint8_t)s->opt[NS_OPT_TOS], (uint8_t)s->opt[NS_OPT_TTL],
+    struct ip_header h = {path.src,
+                          to->ip,
+                          PROTO_UDP,
+                          (uint8_t)s->opt[NS_OPT_TOS],
+                          (uint8_t)s->opt[NS_OPT_TTL],
                           s->opt[NS_OPT_MTU_DISCOVER]};
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);
@@ -170,17 +157,9 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     if (list_empty(&u->queue))
         return u->shut_rd ? 0 : -LINUX_EAGAIN;
     struct pkt *p = list_first(&u->queue, struct pkt, link);
-    int64_t n = p->len < io->left ? (int64_t)p->len : (int64_t)io->left;
-    uint8_t piece[2048];
-    for (int64_t at = 0; at < n;) {
-        uint32_t step = n - at < (int64_t)sizeof piece ? (uint32_t)(n - at) : (uint32_t)sizeof piece;
-        pkt_copy(p, (uint32_t)at, piece, step);
-        int64_t put = io->copy(io, piece, step);
-        if (put < (int64_t)step)
-            return put < 0 ? put : -LINUX_EFAULT;
-        io->left -= step;
-        at += step;
-    }
+    int64_t n = pkt_read(p, io);
+    if (n < 0)
+        return n;
     if (from)
         *from = (struct ns_addr){p->src, (uint16_t)p->mark};
     if (flags & NS_MSG_TRUNC)
@@ -237,6 +216,12 @@ static uint32_t udp_ready(struct ns_sock *s) {
     return mask;
 }
 
+static void udp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct udp *u = container_of(s, struct udp, s);
+    if (!list_empty(&u->queue))
+        *in = list_first(&u->queue, struct pkt, link)->len;
+}
+
 static void udp_drop(struct ns_sock *s) {
     struct udp *u = udp_of(s);
     while (!list_empty(&u->queue)) {
@@ -255,6 +240,7 @@ const struct sock_ops udp_ops = {
     .send = udp_send,
     .recv = udp_recv,
     .ready = udp_ready,
+    .queued = udp_queued,
     .close = sock_kill,
     .drop = udp_drop,
 };

@@ -17,7 +17,8 @@ static void see(const uint8_t *f, size_t n) {
     if (n < IP4_LEN + TCP_LEN || f[0] != 0x45 || f[IP4_PROTO] != PROTO_TCP)
         return;
     const uint8_t *h = f + IP4_LEN;
-    uint32_t len = (uint32_t)(n - IP4_LEN - (h[TCP_OFF] >> 4) * 4u) + !!(h[TCP_FLAGS] & TCP_SYN) + !!(h[TCP_FLAGS] & TCP_FIN);
+    uint32_t len =
+        (uint32_t)(n - IP4_LEN - (h[TCP_OFF] >> 4) * 4u) + !!(h[TCP_FLAGS] & TCP_SYN) + !!(h[TCP_FLAGS] & TCP_FIN);
     our_next = get32(h + TCP_SEQ) + len;
     if (h[TCP_FLAGS] & TCP_SYN)
         our_una = our_next;
@@ -26,7 +27,8 @@ static void see(const uint8_t *f, size_t n) {
 }
 
 static uint32_t near(uint32_t base, uint8_t how) {
-    static const uint32_t steps[16] = {0, 0, 0, 0, 1, 100, 1000, 1448, 3000, 65535, 0x7fffffff, 0x80000000u,
+    static const uint32_t steps[16] = {0,           0,           0,           0,          1,          100,
+                                       1000,        1448,        3000,        65535,      0x7fffffff, 0x80000000u,
                                        0xffffffffu, 0xffffff9cu, 0xfffffc18u, 0xffff0000u};
     return base + steps[how & 15];
 }
@@ -66,8 +68,8 @@ static void send_ip(uint8_t proto, uint8_t tos, const uint8_t *l4, size_t n) {
     fuzz_input(f, IP4_LEN + n);
 }
 
-static void segment(uint16_t sport, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint16_t win, uint8_t what,
-                    uint8_t a, uint8_t b) {
+static void segment(uint16_t sport, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint16_t win,
+                    uint8_t what, uint8_t a, uint8_t b) {
     uint8_t h[TCP_MAX_LEN + 1500] = {0};
     size_t n = TCP_LEN + options(h + TCP_LEN, what, a, b);
     put16(h + TCP_SPORT, sport);
@@ -137,8 +139,9 @@ static void action(const uint8_t *p) {
         call(p[1], p[2], p[3]);
         break;
     default:
-        segment(5000, p[5] & 1 ? p[5] : TCP_ACK, near(peer_next, p[1]), near(p[1] & 0x40 ? our_una : our_next, p[1] >> 4 & 3 ? 0 : p[2]),
-                len, p[4] & 8 ? (uint16_t)(p[3] << 8) : 65535, p[2] >> 5 & 6, p[3], p[4]);
+        segment(5000, p[5] & 1 ? p[5] : TCP_ACK, near(peer_next, p[1]),
+                near(p[1] & 0x40 ? our_una : our_next, p[1] >> 4 & 3 ? 0 : p[2]), len,
+                p[4] & 8 ? (uint16_t)(p[3] << 8) : 65535, p[2] >> 5 & 6, p[3], p[4]);
         if ((p[1] & 15) < 4)
             peer_next += len;
     }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #define FUZZ_BUDGET (8u << 20)
-#define CHECK(cond)                                                                                          \
-    do {                                                                                                     \
-        if (!(cond))                                                                                         \
-            abort();                                                                                         \
+#define CHECK(cond) \
+    do { \
+        if (!(cond)) \
+            abort(); \
     } while (0)
 
 struct fuzz_net {
@@ -44,7 +44,11 @@ static int fuzz_transmit(void *arg, const struct ns_frame *f) {
 
 static inline void fuzz_open(enum netif_kind kind, uint32_t flags) {
     struct netstack_config c = {fuzz_clock, fuzz_random, NULL, FUZZ_BUDGET};
-    struct netif_config nc = {.name = "t0", .kind = kind, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .flags = flags,
+    struct netif_config nc = {.name = "t0",
+                              .kind = kind,
+                              .mac = {2, 0, 0, 0, 0, 1},
+                              .mtu = 1500,
+                              .flags = flags,
                               .transmit = fuzz_transmit};
     struct ns_ip four = ns_ip4(10, 0, 0, 1), six = {{0xfd, [15] = 1}};
     net.now = 1000000000000ull;

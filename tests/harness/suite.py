@@ -25,15 +25,15 @@ FLAVOURS = [
     ("dev", RELEASE, r".", {}, None),
     ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
-    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack)", {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
+    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|linux))", {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
     # The leak checker starts a process of its own, which the sentry's filter forbids; the sentry proves at its end that
     # nothing of its objects is left.
     ("asan", RELEASE + ASAN, r"^(stress|syscalls\.(ptrace|seccomp))", {
         "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:allocator_may_return_null=1", **UBSAN}, None),
     # Deadlocks are the ranked locks' matter (base/lock.h), which know of orders that TSan takes for cycles.
-    ("tsan", RELEASE + ["-DPICKET_SANITIZE=thread"], r"^(unit|netstack|stress|syscalls\.threads)", {
+    ("tsan", RELEASE + ["-DPICKET_SANITIZE=thread"], r"^(unit|netstack\.pkt|stress|syscalls\.threads)", {
         "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:detect_deadlocks=0"}, None),
-    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^(unit|netstack)", {}, None),
+    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^(unit|netstack\.pkt)", {}, None),
 ]
 
 

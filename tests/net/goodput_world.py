@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network of run_goodput.py: three namespaces, the links between them, and netbridge on the long way round.
+"""The network of run_goodput.py: three namespaces, the links between them, and harmbridge on the long way round.
 
-    here  a0 --- a1  harm  b1 --- b0  peer      through netbridge, which runs in `harm`; no offloads
+    here  a0 --- a1  harm  b1 --- b0  peer      through harmbridge, which runs in `harm`; no offloads
     here  d0 ------------------- d1   peer      direct, with all offloads
     here  nst1                                  a tap; nstool sits behind it
 
@@ -69,7 +69,7 @@ class Space:
 
 class World:
     def __init__(self, nstool, bridge):
-        self.nstool, self.netbridge = nstool, bridge
+        self.nstool, self.harmbridge = nstool, bridge
         self.here, self.peer, self.harm = Space(True), Space(), Space()
         self.harm.set("ipv6/conf/default/disable_ipv6", 1)
         peer, harm = str(self.peer.holder.pid), str(self.harm.holder.pid)
@@ -127,14 +127,14 @@ class World:
 
 
 class Bridge:
-    """netbridge for the time of a `with`; `counters` is there afterwards."""
+    """harmbridge for the time of a `with`; `counters` is there afterwards."""
 
     def __init__(self, world, options):
-        words = [world.netbridge, "veth:a1", "veth:b1"] + [str(w) for pair in options.items() for w in pair]
+        words = [world.harmbridge, "veth:a1", "veth:b1"] + [str(w) for pair in options.items() for w in pair]
         self.process = subprocess.Popen(world.harm.words(words), stdout=subprocess.PIPE, text=True)
         self.counters = None
         if self.process.stdout.readline() != "ready\n":
-            raise AssertionError("netbridge did not start")
+            raise AssertionError("harmbridge did not start")
 
     def __enter__(self):
         return self
@@ -143,4 +143,4 @@ class Bridge:
         self.process.terminate()
         self.counters = json.loads(self.process.stdout.read() or "null")
         if self.process.wait(10):
-            raise AssertionError("netbridge ended with %d" % self.process.returncode)
+            raise AssertionError("harmbridge ended with %d" % self.process.returncode)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stack's goodput beside Linux', in network namespaces of the test's own.
 
-First whole transfers over a clean tap and a clean veth, compared by SHA-256. Then through netbridge, with loss, delay,
+First whole transfers over a clean tap and a clean veth, compared by SHA-256. Then through harmbridge, with loss, delay,
 reordering and so on: nstool to Linux, Linux to nstool, and Linux to Linux through the same bridge with the same seed and
 CUBIC on both sides. With --quick data that differs fails and speed does not; without it a goodput that is more
 than 15 % below Linux' fails too. Needs root, veth and /dev/net/tun: without them it exits with 77.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parts of netstack/core and netstack/prot by themselves: timer wheel, checksums, SipHash, addresses, packets,
 // byte queues, TCP options, capture files.
+#include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/byteq.h"
@@ -30,8 +31,8 @@ static uint64_t wheel_now;
 static void on_alarm(struct timer *t) {
     struct alarm *a = container_of(t, struct alarm, t);
     a->fired++;
-    assert_true(wheel_now >= a->due);             // never early
-    assert_true(wheel_now <= a->due + 1 * MS);    // at most a tick late
+    assert_true(wheel_now >= a->due);           // never early
+    assert_true(wheel_now <= a->due + 1 * MS);  // at most a tick late
 }
 
 // Thousands of timers at random distances up to a month, run by wheel_next() alone.
@@ -105,8 +106,8 @@ static void checksum(void **state) {
             memcpy(wire, &sum, 2);
             assert_int_equal(get16(wire), slow_sum(buf + start, n));
             size_t cut = n / 3;  // in two pieces, the second at an odd offset or not
-            assert_int_equal(csum_finish(csum_add(csum_add(0, buf + start, cut, 0), buf + start + cut, n - cut, cut & 1)),
-                             sum);
+            assert_int_equal(
+                csum_finish(csum_add(csum_add(0, buf + start, cut, 0), buf + start + cut, n - cut, cut & 1)), sum);
         }
 }
 
@@ -135,13 +136,20 @@ static void siphash_vectors(void **state) {
 
 static void address_text(void **state) {
     static const char *const good[][2] = {
-        {"10.0.0.1", "10.0.0.1"},   {"255.255.255.255", "255.255.255.255"}, {"::", "::"}, {"::1", "::1"},
-        {"fe80::1", "fe80::1"},     {"2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
-        {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"}, {"1::", "1::"}, {"1:0:0:2::", "1:0:0:2::"},
+        {"10.0.0.1", "10.0.0.1"},
+        {"255.255.255.255", "255.255.255.255"},
+        {"::", "::"},
+        {"::1", "::1"},
+        {"fe80::1", "fe80::1"},
+        {"2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
+        {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
+        {"1::", "1::"},
+        {"1:0:0:2::", "1:0:0:2::"},
         {"0:1:2:3:4:5:6:7", "0:1:2:3:4:5:6:7"},
     };
-    static const char *const bad[] = {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.x", "-1.2.3.4", ":", ":::", "1:2",
-                                      "1::2::3", "12345::", "1:2:3:4:5:6:7:8:9", "g::", ":1:2:3:4:5:6:7", "1:2:3:4:5:6:7:"};
+    static const char *const bad[] = {
+        "",    "1",   "1.2.3",   "1.2.3.4.5", "256.1.1.1",         "1.2.3.x", "-1.2.3.4",       ":",
+        ":::", "1:2", "1::2::3", "12345::",   "1:2:3:4:5:6:7:8:9", "g::",     ":1:2:3:4:5:6:7", "1:2:3:4:5:6:7:"};
     struct ns_ip ip;
     char text[NS_IP_TEXT];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -176,6 +184,29 @@ static struct netstack *new_stack(size_t budget) {
     struct netstack *ns = NULL;
     assert_int_equal(netstack_create(&c, &ns), 0);
     return ns;
+}
+
+static void enumeration(void **state) {
+    struct netstack *ns = new_stack(0);
+    struct ns_netif_info info;
+    struct ns_route route = {.dst = ns_ip4(192, 168, 0, 0), .prefix = 16};
+    assert_int_equal(netstack_netif_info(ns, 0, &info), 0);
+    assert_string_equal(info.name, "lo");
+    assert_true(info.naddrs == 2 && info.addrs[0].prefix == 8 && !info.addrs[1].tentative);
+    assert_int_equal(netstack_netif_info(ns, 1, &info), -LINUX_ENODEV);
+    assert_int_equal(netstack_add_route(ns, &route), -LINUX_EINVAL);
+    route.nif = netstack_loopback(ns);
+    assert_int_equal(netstack_add_route(ns, &route), 0);
+    assert_int_equal(netstack_add_route(ns, &route), -LINUX_EEXIST);
+    struct ns_route wider = {.dst = ns_ip4(192, 0, 0, 0), .prefix = 8, .nif = route.nif}, got;
+    assert_int_equal(netstack_add_route(ns, &wider), 0);
+    assert_int_equal(netstack_route_at(ns, 0, &got), 0);
+    assert_int_equal(got.prefix, 16);  // the longest first
+    assert_int_equal(netstack_route_at(ns, 1, &got), 0);
+    assert_int_equal(netstack_route_at(ns, 2, &got), -LINUX_ENODEV);
+    assert_int_equal(netstack_del_route(ns, &route), 0);
+    assert_int_equal(netstack_del_route(ns, &route), -LINUX_ESRCH);
+    netstack_destroy(ns);
 }
 
 static void packet_pull(void **state) {
@@ -284,8 +315,14 @@ static void byte_queue_small(void **state) {
 // ---- TCP options, capture files --------------------------------------------------------------------------------------
 static void tcp_option_round(void **state) {
     uint8_t o[40];
-    struct tcp_options in = {.mss = 1460, .has_ts = true, .tsval = 0x01020304, .tsecr = 0x05060708, .sack_ok = true,
-                             .has_wscale = true, .wscale = 7}, out;
+    struct tcp_options in = {.mss = 1460,
+                             .has_ts = true,
+                             .tsval = 0x01020304,
+                             .tsecr = 0x05060708,
+                             .sack_ok = true,
+                             .has_wscale = true,
+                             .wscale = 7},
+                       out;
     uint32_t n = tcp_put_options(o, &in);
     assert_int_equal(n, 20);
     assert_true(tcp_parse_options(o, n, &out));
@@ -325,11 +362,13 @@ static void capture(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wheel_order),     cmocka_unit_test(wheel_cancel_and_rearm), cmocka_unit_test(checksum),
-        cmocka_unit_test(checksum_update), cmocka_unit_test(siphash_vectors),        cmocka_unit_test(address_text),
-        cmocka_unit_test(address_kinds),   cmocka_unit_test(packet_pull),            cmocka_unit_test(packet_budget),
-        cmocka_unit_test(byte_queue),      cmocka_unit_test(byte_queue_small),       cmocka_unit_test(tcp_option_round),
-        cmocka_unit_test(capture),
+        cmocka_unit_test(wheel_order),      cmocka_unit_test(wheel_cancel_and_rearm),
+        cmocka_unit_test(checksum),         cmocka_unit_test(checksum_update),
+        cmocka_unit_test(siphash_vectors),  cmocka_unit_test(address_text),
+        cmocka_unit_test(address_kinds),    cmocka_unit_test(packet_pull),
+        cmocka_unit_test(enumeration),      cmocka_unit_test(packet_budget),
+        cmocka_unit_test(byte_queue),       cmocka_unit_test(byte_queue_small),
+        cmocka_unit_test(tcp_option_round), cmocka_unit_test(capture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

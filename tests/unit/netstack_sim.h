@@ -31,8 +31,8 @@ static inline void sim_open(struct sim *s, struct ns_pair_config *link, uint32_t
     struct netstack_config c = {sim_clock, sim_random, s, budget};
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(netstack_create(&c, &s->ns[i]), 0);
-    struct netif_config nif = {.name = "eth0", .kind = NETIF_ETHER, .mac = {2, 0, 0, 0, 0, 1}, .mtu = mtu,
-                               .flags = NETIF_NO_DAD};
+    struct netif_config nif = {
+        .name = "eth0", .kind = NETIF_ETHER, .mac = {2, 0, 0, 0, 0, 1}, .mtu = mtu, .flags = NETIF_NO_DAD};
     struct netif_config peer = nif;
     peer.mac[5] = 2;
     link->clock = sim_clock;

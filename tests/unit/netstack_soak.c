@@ -5,8 +5,8 @@
 #include "base/fault.h"
 #include "tests/unit/netstack_sim.h"
 
-#define SEC 1000000000ull
-#define MS  1000000ull
+#define SEC         1000000000ull
+#define MS          1000000ull
 #define CONNECTIONS 100
 
 struct peer {
@@ -103,7 +103,8 @@ static void open_listener(void) {
 
 // Up to two hours with a hundred connections at 2 % loss and some reordering.
 static void soak(void **state) {
-    struct ns_pair_config link = {.delay = 10 * MS, .loss = 20000, .reorder = 20000, .reorder_delay = 8 * MS, .dup = 5000};
+    struct ns_pair_config link = {
+        .delay = 10 * MS, .loss = 20000, .reorder = 20000, .reorder_delay = 8 * MS, .dup = 5000};
     seed = 5;
     sim_open(&sim, &link, 1500, 0);
     open_listener();
@@ -142,7 +143,8 @@ static bool exchange(void) {
     ok = ok && ns_accept(listener, &s) == 0 && ns_send(c, ns_io_from(&m, buf, sizeof buf), 0, NULL) == sizeof buf;
     sim_run(&sim, SEC / 10);
     ok = ok && ns_recv(s, ns_io_to(&m, buf, sizeof buf), 0, NULL) == sizeof buf;
-    ok = ns_socket(sim.ns[0], NS_INET6, NS_DGRAM, &u) == 0 && ns_send(u, ns_io_from(&m, buf, 3000), 0, &udp) == 3000 && ok;
+    ok = ns_socket(sim.ns[0], NS_INET6, NS_DGRAM, &u) == 0 &&
+         ns_send(u, ns_io_from(&m, buf, 3000), 0, &udp) == 3000 && ok;
     sim_run(&sim, SEC / 10);
     if (c)
         ns_close(c);

@@ -73,7 +73,8 @@ static void finish(struct sim *s, struct ns_sock *a, struct ns_sock *b) {
 }
 
 // Moves `bytes` each way at the same time; virtual ms that it took.
-static uint64_t run(struct ns_pair_config *link, uint32_t mtu, bool six, uint32_t bytes, int congestion, uint64_t limit) {
+static uint64_t run(struct ns_pair_config *link, uint32_t mtu, bool six, uint32_t bytes, int congestion,
+                    uint64_t limit) {
     struct sim s;
     struct ns_sock *a, *b;
     sim_open(&s, link, mtu, 0);
@@ -100,6 +101,28 @@ static void clean_wire(void **state) {
     assert_in_range(ms, 400, 700);  // 5 MB at 12.5 MB/s are 400 ms and the slow start
     ms = run(&link, 1500, true, 5000000, NS_CUBIC, 60);
     assert_in_range(ms, 400, 700);
+}
+
+// Slow start sees the queue grow and ends without a loss to tell it so (RFC 9406).
+static void slow_start_ends_in_time(void **state) {
+    struct ns_pair_config link = {.delay = 20 * MS, .rate = 12500000, .queue = 4000000};
+    struct sim s;
+    struct ns_sock *a, *b;
+    struct ns_tcp_info info;
+    sim_open(&s, &link, 1500, 0);
+    open_connection(&s, false, &a, &b);
+    struct transfer t = {a, b, 16000000, 0, 0};
+    uint64_t start = s.now, until = s.now + 60 * SEC;
+    while (t.received < t.total) {
+        pump_out(&t);
+        assert_true(sim_step(&s, until));
+        pump_in(&t);
+    }
+    ns_tcp_info(a, &info);
+    assert_int_equal(info.retransmits, 0);
+    assert_true(info.ssthresh < 1u << 30);
+    assert_in_range((s.now - start) / MS, 1280, 2000);
+    finish(&s, a, b);
 }
 
 static void small_mtus(void **state) {
@@ -141,8 +164,15 @@ static void corruption(void **state) {
 
 static void everything(void **state) {
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        struct ns_pair_config link = {.delay = 25 * MS, .jitter = 5 * MS, .loss = 20000, .dup = 20000, .corrupt = 10000,
-                                      .reorder = 100000, .reorder_delay = 15 * MS, .rate = 2000000, .queue = 60000,
+        struct ns_pair_config link = {.delay = 25 * MS,
+                                      .jitter = 5 * MS,
+                                      .loss = 20000,
+                                      .dup = 20000,
+                                      .corrupt = 10000,
+                                      .reorder = 100000,
+                                      .reorder_delay = 15 * MS,
+                                      .rate = 2000000,
+                                      .queue = 60000,
                                       .seed = seed};
         run(&link, 1500, seed & 1, 1000000, seed & 2 ? NS_RENO : NS_CUBIC, 300);
     }
@@ -198,7 +228,7 @@ int main(void) {
         cmocka_unit_test(clean_wire),  cmocka_unit_test(small_mtus),   cmocka_unit_test(loss),
         cmocka_unit_test(reordering),  cmocka_unit_test(duplication),  cmocka_unit_test(corruption),
         cmocka_unit_test(everything),  cmocka_unit_test(black_hole),   cmocka_unit_test(shallow_queue),
-        cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget),
+        cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget), cmocka_unit_test(slow_start_ends_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

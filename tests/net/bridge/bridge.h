@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// netbridge: a bridge of two interfaces that harms what it carries, for tests of TCP where the kernel has no netem. What it
+// harmbridge: a bridge of two interfaces that harms what it carries, for tests of TCP where the kernel has no netem. What it
 // does to the n-th frame of a direction depends on the seed, the direction and n alone, so two runs with one seed meet
 // the same losses. port.c has the ends, impair.c the fate of a frame, bridge_main.c the options and the loop. One thread.
 #ifndef TESTS_NET_BRIDGE_BRIDGE_H

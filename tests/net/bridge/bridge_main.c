@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// netbridge END END [option value]...     END: tap:NAME or veth:NAME (see bridge.h)
+// harmbridge END END [option value]...     END: tap:NAME or veth:NAME (see bridge.h)
 //   loss, dup, reorder, corrupt PERCENT (fractions too); delay, reorder-delay MS; rate BYTES/S; queue BYTES;
 //   blackhole MTU; seed N
 // Says "ready", carries frames both ways until SIGTERM, then prints its counters as JSON. Run by run_goodput.py.
@@ -25,7 +25,7 @@ static volatile sig_atomic_t stop;
 static void on_signal(int sig) { stop = 1; }
 
 static void usage(void) {
-    fputs("usage: netbridge END END [loss|dup|reorder|corrupt PERCENT] [delay|reorder-delay MS] [rate BYTES]\n"
+    fputs("usage: harmbridge END END [loss|dup|reorder|corrupt PERCENT] [delay|reorder-delay MS] [rate BYTES]\n"
           "       [queue BYTES] [blackhole MTU] [seed N]...   END: tap:NAME or veth:NAME\n",
           stderr);
     exit(2);
@@ -126,7 +126,7 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < 2; i++) {
         b.fd[i] = port_open(argv[1 + i]);
         if (b.fd[i] < 0) {
-            fprintf(stderr, "netbridge: %s: %s\n", argv[1 + i], strerror(-b.fd[i]));
+            fprintf(stderr, "harmbridge: %s: %s\n", argv[1 + i], strerror(-b.fd[i]));
             return 77;
         }
         direction_init(&b.way[i], &b.how, i);

@@ -11,14 +11,31 @@ static const struct {
     const char *name;
     int v;
 } errors[] = {
-    {"EAGAIN", LINUX_EAGAIN},         {"EINPROGRESS", LINUX_EINPROGRESS}, {"ECONNREFUSED", LINUX_ECONNREFUSED},
-    {"ECONNRESET", LINUX_ECONNRESET}, {"ETIMEDOUT", LINUX_ETIMEDOUT},     {"EPIPE", LINUX_EPIPE},
-    {"EINVAL", LINUX_EINVAL},         {"EADDRINUSE", LINUX_EADDRINUSE},   {"EADDRNOTAVAIL", LINUX_EADDRNOTAVAIL},
-    {"ENETUNREACH", LINUX_ENETUNREACH}, {"EHOSTUNREACH", LINUX_EHOSTUNREACH}, {"ENOTCONN", LINUX_ENOTCONN},
-    {"EISCONN", LINUX_EISCONN},       {"EALREADY", LINUX_EALREADY},       {"EMSGSIZE", LINUX_EMSGSIZE},
-    {"EACCES", LINUX_EACCES},         {"EDESTADDRREQ", LINUX_EDESTADDRREQ}, {"EOPNOTSUPP", LINUX_EOPNOTSUPP},
-    {"EAFNOSUPPORT", LINUX_EAFNOSUPPORT}, {"ENOBUFS", LINUX_ENOBUFS},     {"ENOPROTOOPT", LINUX_ENOPROTOOPT},
+    {"EAGAIN", LINUX_EAGAIN},
+    {"EINPROGRESS", LINUX_EINPROGRESS},
+    {"ECONNREFUSED", LINUX_ECONNREFUSED},
+    {"ECONNRESET", LINUX_ECONNRESET},
+    {"ETIMEDOUT", LINUX_ETIMEDOUT},
+    {"EPIPE", LINUX_EPIPE},
+    {"EINVAL", LINUX_EINVAL},
+    {"EADDRINUSE", LINUX_EADDRINUSE},
+    {"EADDRNOTAVAIL", LINUX_EADDRNOTAVAIL},
+    {"ENETUNREACH", LINUX_ENETUNREACH},
+    {"EHOSTUNREACH", LINUX_EHOSTUNREACH},
+    {"ENOTCONN", LINUX_ENOTCONN},
+    {"EISCONN", LINUX_EISCONN},
+    {"EALREADY", LINUX_EALREADY},
+    {"EMSGSIZE", LINUX_EMSGSIZE},
+    {"EACCES", LINUX_EACCES},
+    {"EDESTADDRREQ", LINUX_EDESTADDRREQ},
+    {"EOPNOTSUPP", LINUX_EOPNOTSUPP},
+    {"EAFNOSUPPORT", LINUX_EAFNOSUPPORT},
+    {"ENOBUFS", LINUX_ENOBUFS},
+    {"ENOPROTOOPT", LINUX_ENOPROTOOPT},
     {"EPROTO", LINUX_EPROTO},
+    {"EPERM", LINUX_EPERM},
+    {"EEXIST", LINUX_EEXIST},
+    {"ENOENT", LINUX_ENOENT},
 };
 
 static int errno_of(const char *name) {
@@ -113,18 +130,19 @@ static void woken(void *arg, uint32_t mask) { *(uint32_t *)arg |= mask; }
 static void do_socket(struct world *w, unsigned at) {
     struct sock_var *v = sock_of(w, word(w, at));
     const char *type = word(w, at + 1);
-    if (!w->nif) {
-        unsigned n = w->nwords;
-        w->nwords = 0;
-        world_link(w);
-        w->nwords = n;
-    }
+    need_link(w);
     if (v->s)
         fail(w, "%s is open", v->name);
     v->six = type[strlen(type) - 1] == '6';
     v->datagram = strncmp(type, "udp", 3) == 0;
     v->sent = v->received = v->woken = 0;
-    int err = ns_socket(w->ns, v->six ? NS_INET6 : NS_INET, v->datagram ? NS_DGRAM : NS_STREAM, &v->s);
+    int err;
+    if (strncmp(type, "raw", 3) == 0) {
+        v->datagram = true;
+        err = ns_raw_socket(w->ns, v->six ? NS_INET6 : NS_INET, (uint8_t)number(w, word(w, at + 2)), &v->s);
+    } else {
+        err = ns_socket(w->ns, v->six ? NS_INET6 : NS_INET, v->datagram ? NS_DGRAM : NS_STREAM, &v->s);
+    }
     result(w, err, 0);
     if (!err)
         ns_on_ready(v->s, woken, &v->woken);
@@ -154,6 +172,8 @@ static void do_send(struct world *w, unsigned at) {
         data[i] = pattern((v->datagram ? 0 : v->sent) + (uint32_t)i);
     if (key(w, "to"))
         to = addr_of(w, v, key(w, "to"));
+    if (key(w, "hex"))
+        n = hex_bytes(w, key(w, "hex"), data, n);
     int64_t got = ns_send(v->s, ns_io_from(&m, data, n), has(w, "more") ? NS_MSG_MORE : 0, key(w, "to") ? &to : NULL);
     free(data);
     v->sent += got > 0 ? (uint32_t)got : 0;
@@ -189,13 +209,26 @@ static void do_option(struct world *w, unsigned at) {
         const char *name;
         enum ns_option option;
     } names[] = {
-        {"reuseaddr", NS_OPT_REUSEADDR},   {"broadcast", NS_OPT_BROADCAST},     {"v6only", NS_OPT_V6ONLY},
-        {"sndbuf", NS_OPT_SNDBUF},         {"rcvbuf", NS_OPT_RCVBUF},           {"ttl", NS_OPT_TTL},
-        {"tos", NS_OPT_TOS},               {"dontfrag", NS_OPT_MTU_DISCOVER},   {"keepalive", NS_OPT_KEEPALIVE},
-        {"linger", NS_OPT_LINGER},         {"nodelay", NS_OPT_TCP_NODELAY},     {"cork", NS_OPT_TCP_CORK},
-        {"quickack", NS_OPT_TCP_QUICKACK}, {"maxseg", NS_OPT_TCP_MAXSEG},       {"keepidle", NS_OPT_TCP_KEEPIDLE},
-        {"keepintvl", NS_OPT_TCP_KEEPINTVL}, {"keepcnt", NS_OPT_TCP_KEEPCNT},   {"usertimeout", NS_OPT_TCP_USER_TIMEOUT},
-        {"syncnt", NS_OPT_TCP_SYNCNT},     {"congestion", NS_OPT_TCP_CONGESTION},
+        {"reuseaddr", NS_OPT_REUSEADDR},
+        {"broadcast", NS_OPT_BROADCAST},
+        {"v6only", NS_OPT_V6ONLY},
+        {"sndbuf", NS_OPT_SNDBUF},
+        {"rcvbuf", NS_OPT_RCVBUF},
+        {"ttl", NS_OPT_TTL},
+        {"tos", NS_OPT_TOS},
+        {"dontfrag", NS_OPT_MTU_DISCOVER},
+        {"keepalive", NS_OPT_KEEPALIVE},
+        {"linger", NS_OPT_LINGER},
+        {"nodelay", NS_OPT_TCP_NODELAY},
+        {"cork", NS_OPT_TCP_CORK},
+        {"quickack", NS_OPT_TCP_QUICKACK},
+        {"maxseg", NS_OPT_TCP_MAXSEG},
+        {"keepidle", NS_OPT_TCP_KEEPIDLE},
+        {"keepintvl", NS_OPT_TCP_KEEPINTVL},
+        {"keepcnt", NS_OPT_TCP_KEEPCNT},
+        {"usertimeout", NS_OPT_TCP_USER_TIMEOUT},
+        {"syncnt", NS_OPT_TCP_SYNCNT},
+        {"congestion", NS_OPT_TCP_CONGESTION},
     };
     struct sock_var *v = open_sock(w, at);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -233,10 +266,22 @@ static void do_info(struct world *w, unsigned at) {
         const char *name;
         uint64_t v;
     } fields[] = {
-        {"cwnd", i.cwnd},           {"ssthresh", i.ssthresh},     {"mss", i.mss},       {"sndwnd", i.snd_wnd},
-        {"rcvwnd", i.rcv_wnd},      {"inflight", i.in_flight},    {"unsent", i.unsent}, {"rto", i.rto_ns / 1000000},
-        {"srtt", i.srtt_ns / 1000000}, {"retransmits", i.retransmits}, {"recovery", i.recovery}, {"sack", i.sack},
-        {"ecn", i.ecn},             {"sndscale", i.snd_wscale},   {"rcvscale", i.rcv_wscale}, {"ts", i.timestamps},
+        {"cwnd", i.cwnd},
+        {"ssthresh", i.ssthresh},
+        {"mss", i.mss},
+        {"sndwnd", i.snd_wnd},
+        {"rcvwnd", i.rcv_wnd},
+        {"inflight", i.in_flight},
+        {"unsent", i.unsent},
+        {"rto", i.rto_ns / 1000000},
+        {"srtt", i.srtt_ns / 1000000},
+        {"retransmits", i.retransmits},
+        {"recovery", i.recovery},
+        {"sack", i.sack},
+        {"ecn", i.ecn},
+        {"sndscale", i.snd_wscale},
+        {"rcvscale", i.rcv_wscale},
+        {"ts", i.timestamps},
         {"reordering", i.reordering},
     };
     if (key(w, "state") && strcmp(key(w, "state"), tcp_state_name(i.state)) != 0)
@@ -265,11 +310,21 @@ static void do_usage(struct world *w, unsigned at) {
     const struct {
         const char *name;
         uint64_t v;
-    } fields[] = {{"bytes", u.bytes}, {"packets", u.packets}, {"buffers", u.buffers}, {"sockets", u.sockets},
+    } fields[] = {{"bytes", u.bytes},
+                  {"packets", u.packets},
+                  {"buffers", u.buffers},
+                  {"sockets", u.sockets},
                   {"timers", u.timers}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (key(w, fields[i].name))
             compare(w, fields[i].name, key(w, fields[i].name), fields[i].v);
+}
+
+static void do_queued(struct world *w, unsigned at) {
+    size_t in, out;
+    ns_queued(open_sock(w, at)->s, &in, &out);
+    compare(w, "in", key(w, "in") ? key(w, "in") : "0", in);
+    compare(w, "out", key(w, "out") ? key(w, "out") : "0", out);
 }
 
 static void do_name(struct world *w, unsigned at, bool peer) {
@@ -295,10 +350,32 @@ static void do_close(struct world *w, unsigned at) {
 
 static void do_address(struct world *w, unsigned at, bool add) {
     struct ns_ip ip;
+    need_link(w);
     if (!ns_ip_parse(word(w, at), &ip))
         fail(w, "not an address");
-    result(w, add ? netif_add_address(w->nif, &ip, (unsigned)number(w, word(w, at + 1))) : netif_del_address(w->nif, &ip),
+    result(w,
+           add ? netif_add_address(w->nif, &ip, (unsigned)number(w, word(w, at + 1)))
+               : netif_del_address(w->nif, &ip),
            0);
+}
+
+// "rule in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
+static void do_rule(struct world *w, unsigned at) {
+    struct ns_rule r = {.point = strcmp(word(w, at), "in") == 0 ? NS_INPUT : NS_OUTPUT};
+    const char *verdict = word(w, at + 1);
+    r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT : strcmp(verdict, "drop") == 0 ? NS_DROP : NS_REJECT;
+    r.established = has(w, "established");
+    r.proto = (uint8_t)key_number(w, "proto", 0);
+    r.src_prefix = (unsigned)key_number(w, "splen", 0);
+    r.dst_prefix = (unsigned)key_number(w, "dplen", 0);
+    r.dport[0] = (uint16_t)key_number(w, "dport", 0);
+    r.dport[1] = (uint16_t)key_number(w, "last", r.dport[0]);
+    r.rate = (uint32_t)key_number(w, "rate", 0);
+    r.burst = (uint32_t)key_number(w, "burst", 0);
+    if ((key(w, "src") && !ns_ip_parse(key(w, "src"), &r.src)) ||
+        (key(w, "dst") && !ns_ip_parse(key(w, "dst"), &r.dst)))
+        fail(w, "not an address");
+    result(w, netstack_add_rule(w->ns, &r), 0);
 }
 
 bool do_call(struct world *w, unsigned first) {
@@ -329,6 +406,14 @@ bool do_call(struct world *w, unsigned first) {
         do_option(w, at);
     } else if (strcmp(verb, "ready") == 0 || strcmp(verb, "woken") == 0) {
         do_ready(w, at);
+    } else if (strcmp(verb, "queued") == 0) {
+        do_queued(w, at);
+    } else if (strcmp(verb, "rule") == 0) {
+        do_rule(w, at);
+    } else if (strcmp(verb, "norule") == 0) {
+        result(w, netstack_del_rule(w->ns, (int)number(w, word(w, at))), 0);
+    } else if (strcmp(verb, "hits") == 0) {
+        result(w, netstack_rule_hits(w->ns, (int)number(w, word(w, at))), 0);
     } else if (strcmp(verb, "error") == 0) {
         int got = ns_take_error(open_sock(w, at)->s);
         if (got != errno_of(word(w, at + 1)))

@@ -221,7 +221,8 @@ static void build_nd(struct world *w, uint8_t type, uint8_t *proto) {
     }
     if (key(w, "prefix")) {
         struct ns_ip prefix = address(w, "prefix", our6);
-        uint8_t o[16] = {ND_OPT_PREFIX, 4, (uint8_t)key_number(w, "plen", 64), (uint8_t)key_number(w, "pflags", 0xc0)};
+        uint8_t o[16] = {ND_OPT_PREFIX, 4, (uint8_t)key_number(w, "plen", 64),
+                         (uint8_t)key_number(w, "pflags", 0xc0)};
         put32(o + 4, 86400);
         put32(o + 8, 14400);
         put(&body, o, 16);
@@ -375,13 +376,7 @@ static void build_ip(struct world *w, unsigned first) {
 }
 
 void do_in(struct world *w, unsigned first) {
-    if (!w->nif) {
-        unsigned n = w->nwords;
-        w->nwords = 0;
-        world_link(w);
-        w->mtu = 1500;
-        w->nwords = n;
-    }
+    need_link(w);
     frame.len = 0;
     if (first >= w->nwords)
         fail(w, "which protocol?");

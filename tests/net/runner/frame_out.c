@@ -84,7 +84,8 @@ static void see_transport(struct seen *s, uint8_t proto, const uint8_t *h, size_
     uint8_t tail[8] = {[7] = proto};
     put32(tail, (uint32_t)n);
     unsigned skip = ns_ip_is4(&s->src) ? 12 : 0;
-    uint64_t sum = csum_add(csum_add(csum_add(0, tail, 8, 0), s->src.b + skip, 16 - skip, 0), s->dst.b + skip, 16 - skip, 0);
+    uint64_t sum =
+        csum_add(csum_add(csum_add(0, tail, 8, 0), s->src.b + skip, 16 - skip, 0), s->dst.b + skip, 16 - skip, 0);
     if (proto == PROTO_ICMP)
         sum = 0;
     if (proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6)
@@ -196,7 +197,8 @@ const char *describe(const struct world *w, const struct out *o) {
         for (unsigned i = 0; i < w->nflows; i++) {
             const struct flow *f = &w->flows[i];
             if (f->ours == *value(&s, "sport") && f->peers == *value(&s, "dport"))
-                n += snprintf(text + n, sizeof text - (size_t)n, " seq=%u ack=%u", (uint32_t)*value(&s, "absseq") - f->our_isn,
+                n += snprintf(text + n, sizeof text - (size_t)n, " seq=%u ack=%u",
+                              (uint32_t)*value(&s, "absseq") - f->our_isn,
                               (uint32_t)*value(&s, "absack") - f->peer_isn);
         }
     }
@@ -243,7 +245,8 @@ static void compare_sacks(struct world *w, const struct seen *s, uint32_t base) 
         if (!dots)
             fail(w, "not a block: %s", p);
         *dots = 0;
-        if (n >= s->o.nsacks || s->o.sacks[n].start - base != number(w, p) || s->o.sacks[n].end - base != number(w, dots + 2))
+        if (n >= s->o.nsacks || s->o.sacks[n].start - base != number(w, p) ||
+            s->o.sacks[n].end - base != number(w, dots + 2))
             fail(w, "block %u is %u..%u of %u", n, n < s->o.nsacks ? s->o.sacks[n].start - base : 0,
                  n < s->o.nsacks ? s->o.sacks[n].end - base : 0, s->o.nsacks);
     }
@@ -283,7 +286,7 @@ static void compare_tcp(struct world *w, unsigned first, const struct seen *s) {
 
 // Is it the name of something that is compared elsewhere, or not a comparison at all?
 static bool special(const char *word, size_t n) {
-    static const char *const names[] = {"src", "dst",  "seq",  "ack", "sack", "data",
+    static const char *const names[] = {"src", "dst",    "seq", "ack",  "sack", "data",
                                         "hex", "target", "lla", "dmac", "smac", "len"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == n && strncmp(names[i], word, n) == 0)
@@ -295,7 +298,8 @@ static void compare_numbers(struct world *w, unsigned first, const struct seen *
     for (unsigned i = first + 1; i < w->nwords; i++) {
         const char *eq = strchr(w->words[i], '=');
         char name[16];
-        if (!eq || (special(w->words[i], (size_t)(eq - w->words[i])) && (tcp || strncmp(w->words[i], "seq=", 4) != 0)))
+        if (!eq ||
+            (special(w->words[i], (size_t)(eq - w->words[i])) && (tcp || strncmp(w->words[i], "seq=", 4) != 0)))
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(eq - w->words[i]), w->words[i]);
         if (!value(s, name))

@@ -78,9 +78,9 @@ void fail(struct world *w, const char *fmt, ...) __attribute__((noreturn, format
 
 // ---- script.c
 bool run_file(const char *path, bool verbose);
-const char *key(struct world *w, const char *name);          // the value of name=..., or NULL
-bool has(struct world *w, const char *word);                 // a word by itself
-uint64_t number(struct world *w, const char *text);          // 12, 0x1f, $x, $x+5
+const char *key(struct world *w, const char *name);  // the value of name=..., or NULL
+bool has(struct world *w, const char *word);         // a word by itself
+uint64_t number(struct world *w, const char *text);  // 12, 0x1f, $x, $x+5
 uint64_t key_number(struct world *w, const char *name, uint64_t otherwise);
 void compare(struct world *w, const char *what, const char *text, uint64_t got);  // binds $x when it is not set
 size_t hex_bytes(struct world *w, const char *text, uint8_t *out, size_t max);
@@ -89,14 +89,15 @@ uint8_t pattern(uint32_t at);
 // ---- world.c
 void world_open(struct world *w);
 void world_close(struct world *w);
-void world_link(struct world *w);           // "link ..."
+void world_link(struct world *w);            // "link ..."
+void need_link(struct world *w);             // the one that is meant when there is no such line
 void advance(struct world *w, uint64_t to);  // runs timers on the way
-struct out *take_out(struct world *w);      // the oldest; NULL: none
+struct out *take_out(struct world *w);       // the oldest; NULL: none
 void no_more_out(struct world *w, const char *before);
 struct flow *flow_of(struct world *w, uint16_t ours, uint16_t peers, bool make);
 
 // ---- frame_in.c, frame_out.c
-void do_in(struct world *w, unsigned first);   // words[first] names the protocol
+void do_in(struct world *w, unsigned first);  // words[first] names the protocol
 void do_out(struct world *w, unsigned first, const struct out *o);
 const char *describe(const struct world *w, const struct out *o);
 uint8_t tcp_flags(struct world *w, const char *letters);

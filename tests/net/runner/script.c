@@ -150,10 +150,15 @@ static void run_words(struct world *w);
 // "server OPTIONS": a listener l, and a connection a that the peer made with these options on its SYN.
 // "client OPTIONS": a connection a from port 80 that we made; the options are on the peer's SYN-ACK. Both run as these lines.
 static void establish(struct world *w, unsigned first) {
-    static const char *const server[] = {"sock l tcp", "bind l *:80", "listen l 5", "in tcp S%s",
-                                         "out tcp SA seq=0 ack=1", "in tcp A seq=1 ack=1", "accept l a"};
-    static const char *const client[] = {"sock a tcp", "bind a *:80", "connect a 10.0.0.2:5000 = EINPROGRESS",
-                                         "out tcp S seq=0", "in tcp SA seq=0 ack=1%s", "out tcp A seq=1 ack=1"};
+    static const char *const server[] = {
+        "sock l tcp",           "bind l *:80", "listen l 5", "in tcp S%s", "out tcp SA seq=0 ack=1",
+        "in tcp A seq=1 ack=1", "accept l a"};
+    static const char *const client[] = {"sock a tcp",
+                                         "bind a *:80",
+                                         "connect a 10.0.0.2:5000 = EINPROGRESS",
+                                         "out tcp S seq=0",
+                                         "in tcp SA seq=0 ack=1%s",
+                                         "out tcp A seq=1 ack=1"};
     bool is_server = strcmp(w->words[first], "server") == 0;
     const char *const *lines = is_server ? server : client;
     unsigned n = is_server ? sizeof server / sizeof *server : sizeof client / sizeof *client;

@@ -94,6 +94,15 @@ void world_link(struct world *w) {
         fail(w, "no addresses");
 }
 
+void need_link(struct world *w) {
+    unsigned n = w->nwords;
+    if (w->nif)
+        return;
+    w->nwords = 0;
+    world_link(w);
+    w->nwords = n;
+}
+
 void advance(struct world *w, uint64_t to) {
     for (;;) {
         uint64_t next = netstack_deadline(w->ns);
@@ -126,6 +135,8 @@ void world_close(struct world *w) {
         free(o);
     if (w->nif)
         netif_remove(w->nif);
+    for (int i = 0; i < 300; i++)
+        netstack_del_rule(w->ns, i);
     netstack_usage(w->ns, &u);
     if (u.bytes || u.packets || u.buffers || u.sockets || u.timers)
         fail(w, "left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets, u.buffers,

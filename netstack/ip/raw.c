@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute need.
+// Lock: the stack's. LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
+#include "netstack/ip/raw.h"
+#include "abi/errno.h"
+#include "netstack/core/addr.h"
+#include "netstack/core/sock.h"
+#include "netstack/link/netif.h"
+
+#define RAW_MAX 65515  // an IPv4 packet but for its header
+
+struct raw {
+    struct ns_sock s;
+    struct list link;  // ns->raws
+    struct list queue;
+    uint32_t weight;  // of the queue, at most NS_OPT_RCVBUF
+    uint8_t proto;
+    bool shut_rd, shut_wr;
+};
+
+static struct raw *raw_of(struct ns_sock *s) { return container_of(s, struct raw, s); }
+
+static void raw_init(struct ns_sock *s) {
+    struct raw *r = raw_of(s);
+    list_init(&r->queue);
+    list_init(&r->link);
+}
+
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
+    if (family != NS_INET && family != NS_INET6)
+        return -LINUX_EAFNOSUPPORT;
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &raw_ops, family);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    raw_of(s)->proto = proto;
+    list_add_tail(&ns->raws, &raw_of(s)->link);
+    *out = s;
+    return 0;
+}
+
+// ---- In --------------------------------------------------------------------------------------------------------
+static bool wants(const struct raw *r, const struct pkt *p) {
+    const struct ns_sock *s = &r->s;
+    if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
+        return false;
+    if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &p->dst))
+        return false;
+    return !s->connected || ip_eq(&s->remote.ip, &p->src);
+}
+
+static void enqueue(struct raw *r, const struct pkt *p) {
+    uint32_t size = pkt_size(p);
+    struct pkt *copy = r->weight + size <= (uint32_t)r->s.opt[NS_OPT_RCVBUF] ? pkt_clone(p) : NULL;
+    if (!copy) {
+        count(p->ns, raw_drop_full);
+        return;
+    }
+    if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
+        pkt_push(copy, (uint32_t)(copy->off - copy->l3));
+    r->weight += size;
+    list_add_tail(&r->queue, &copy->link);
+    sock_wake(&r->s, NS_IN);
+}
+
+bool raw_input(struct pkt *p) {
+    bool any = false;
+    struct raw *r;
+    list_for_each(r, &p->ns->raws, link) {
+        if (wants(r, p)) {
+            enqueue(r, p);
+            any = true;
+        }
+    }
+    return any;
+}
+
+// ---- The operations --------------------------------------------------------------------------------------------
+static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    struct netstack *ns = s->ns;
+    struct raw *r = raw_of(s);
+    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
+    const struct ns_ip *dst = to ? &to->ip : s->connected ? &s->remote.ip : NULL;
+    struct path path;
+    int64_t n = (int64_t)io->left;
+    if (r->shut_wr)
+        return -LINUX_EPIPE;
+    if (!dst)
+        return -LINUX_EDESTADDRREQ;
+    if ((s->family == NS_INET) != ns_ip_is4(dst))
+        return -LINUX_EAFNOSUPPORT;
+    if (n > RAW_MAX)
+        return -LINUX_EMSGSIZE;
+    int err = path_find(ns, dst, src, &path);
+    if (!err && netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
+        err = -LINUX_EACCES;
+    if (err)
+        return err;
+    struct pkt *p = pkt_alloc(ns);
+    err = p ? pkt_fill(p, io) : -LINUX_ENOBUFS;
+    if (err) {
+        pkt_free(p);
+        return err;
+    }
+    struct ip_header h = {path.src, *dst, r->proto, (uint8_t)s->opt[NS_OPT_TOS], (uint8_t)s->opt[NS_OPT_TTL], false};
+    // RFC 3542 3.1: the checksum of ICMPv6 is always the kernel's.
+    if (r->proto == PROTO_ICMP6 && s->family == NS_INET6 && pkt_peek(p, 4)) {
+        memset(pkt_head(p) + ICMP_CSUM, 0, 2);
+        ip_start_csum(p, &h, ICMP_CSUM);
+    }
+    err = ip_output(ns, p, &path, &h);
+    return err < 0 ? err : n;
+}
+
+static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+    struct raw *r = raw_of(s);
+    if (list_empty(&r->queue))
+        return r->shut_rd ? 0 : -LINUX_EAGAIN;
+    struct pkt *p = list_first(&r->queue, struct pkt, link);
+    int64_t n = pkt_read(p, io);
+    if (n < 0)
+        return n;
+    if (from)
+        *from = (struct ns_addr){p->src, 0};
+    if (flags & NS_MSG_TRUNC)
+        n = p->len;
+    if (!(flags & NS_MSG_PEEK)) {
+        list_del(&p->link);
+        r->weight -= pkt_size(p);
+        pkt_free(p);
+    }
+    return n;
+}
+
+static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    struct path path;
+    if ((s->family == NS_INET) != ns_ip_is4(&addr->ip))
+        return -LINUX_EAFNOSUPPORT;
+    int err = path_find(s->ns, &addr->ip, ip_is_any(&s->local.ip) ? NULL : &s->local.ip, &path);
+    if (err)
+        return err;
+    s->local.ip = path.src;
+    s->remote = *addr;
+    s->connected = true;
+    return 0;
+}
+
+static int raw_shutdown(struct ns_sock *s, bool rd, bool wr) {
+    if (!s->connected)
+        return -LINUX_ENOTCONN;
+    raw_of(s)->shut_rd |= rd;
+    raw_of(s)->shut_wr |= wr;
+    sock_wake(s, NS_IN | NS_OUT);
+    return 0;
+}
+
+static uint32_t raw_ready(struct ns_sock *s) {
+    const struct raw *r = raw_of(s);
+    return NS_OUT | (!list_empty(&r->queue) || r->shut_rd ? NS_IN : 0);
+}
+
+static void raw_queued(const struct ns_sock *s, size_t *in, size_t *out) {
+    const struct raw *r = container_of(s, struct raw, s);
+    if (!list_empty(&r->queue))
+        *in = list_first(&r->queue, struct pkt, link)->len;
+}
+
+static void raw_drop(struct ns_sock *s) {
+    struct raw *r = raw_of(s);
+    list_del(&r->link);
+    while (!list_empty(&r->queue)) {
+        struct pkt *p = list_first(&r->queue, struct pkt, link);
+        list_del(&p->link);
+        pkt_free(p);
+    }
+}
+
+const struct sock_ops raw_ops = {
+    .size = sizeof(struct raw),
+    .proto = 0,
+    .init = raw_init,
+    .connect = raw_connect,
+    .shutdown = raw_shutdown,
+    .send = raw_send,
+    .recv = raw_recv,
+    .ready = raw_ready,
+    .queued = raw_queued,
+    .close = sock_kill,
+    .drop = raw_drop,
+};
