@@ -51,18 +51,29 @@ static int tap_transmit(void *arg, const struct ns_frame *f) {
     return writev(t->fd, iov, (int)n) < 0 ? -errno : 0;
 }
 
+// One frame, into the stack's own memory when it has some; false: none is there.
+static bool input_one(struct tap *t) {
+    const size_t size = sizeof(struct virtio_net_hdr) + FRAME_MAX;
+    struct virtio_net_hdr h;
+    uint8_t *room = netif_room(t->nif, size), *at = room ? room : t->buf;
+    ssize_t got = read(t->fd, at, size);
+    if (got < (ssize_t)sizeof h)
+        return false;
+    memcpy(&h, at, sizeof h);
+    // The other side is this host's kernel: what it has not summed yet has never been on a wire.
+    bool good = h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
+    unsigned flags = good ? NS_CSUM_GOOD : 0;
+    if (room)
+        netif_filled(t->nif, sizeof h, (size_t)got - sizeof h, flags);
+    else  // over budget: counted as lost there
+        netif_input(t->nif, at + sizeof h, (size_t)got - sizeof h, flags);
+    return true;
+}
+
 unsigned tap_input(struct tap *t, unsigned most) {
     unsigned n = 0;
-    for (; n < most; n++) {
-        ssize_t got = read(t->fd, t->buf, sizeof(struct virtio_net_hdr) + FRAME_MAX);
-        if (got < (ssize_t)sizeof(struct virtio_net_hdr))
-            break;
-        struct virtio_net_hdr h;
-        memcpy(&h, t->buf, sizeof h);
-        // The other side is this host's kernel: what it has not summed yet has never been on a wire.
-        bool good = h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
-        netif_input(t->nif, t->buf + sizeof h, (size_t)got - sizeof h, good ? NS_CSUM_GOOD : 0);
-    }
+    while (n < most && input_one(t))
+        n++;
     return n;
 }
 
