@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An interface of the host (one end of a veth) as a link of the stack: a packet socket with virtio-net headers
-// (packet(7), PACKET_VNET_HDR), so that long segments and missing checksums pass as over a tap. Called by hosttap.c, which
-// reads and writes the descriptor. It does not configure the interface: it must be up, and no address of ours may be
-// the host's as well, or both answer.
+// An interface of the host (one end of a veth) as a link of the stack: a packet socket with virtio-net
+// headers (packet(7), PACKET_VNET_HDR), so that long segments and missing checksums pass as over a tap.
+// Called by hosttap.c, which reads and writes the descriptor. It does not configure the interface: it must be
+// up, and no address of ours may be the host's as well, or both answer.
 #include "netstack/tools/nstool.h"
 #include <arpa/inet.h>
 #include <errno.h>

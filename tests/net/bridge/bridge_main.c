@@ -2,7 +2,8 @@
 // harmbridge END END [option value]...     END: tap:NAME or veth:NAME (see bridge.h)
 //   loss, dup, reorder, corrupt PERCENT (fractions too); delay, reorder-delay MS; rate BYTES/S; queue BYTES;
 //   blackhole MTU; seed N
-// Says "ready", carries frames both ways until SIGTERM, then prints its counters as JSON. Run by run_goodput.py.
+// Says "ready", carries frames both ways until SIGTERM, then prints its counters as JSON. Run by
+// run_goodput.py.
 #include "base/clock.h"
 #include "tests/net/bridge/bridge.h"
 #include <errno.h>
@@ -13,21 +14,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH 64  // frames of one end before the other has its turn
+#define BATCH 64 // frames of one end before the other has its turn
 
 struct bridge {
     struct impairment how;
     int fd[2];
-    struct direction way[2];  // way[i]: from fd[i] to the other
+    struct direction way[2]; // way[i]: from fd[i] to the other
 };
 
 static volatile sig_atomic_t stop;
-static void on_signal(int sig) { stop = 1; }
+static void on_signal(int sig) {
+    stop = 1;
+}
 
 static void usage(void) {
-    fputs("usage: harmbridge END END [loss|dup|reorder|corrupt PERCENT] [delay|reorder-delay MS] [rate BYTES]\n"
-          "       [queue BYTES] [blackhole MTU] [seed N]...   END: tap:NAME or veth:NAME\n",
-          stderr);
+    fputs(
+        "usage: harmbridge END END [loss|dup|reorder|corrupt PERCENT] [delay|reorder-delay MS] [rate BYTES]\n"
+        "       [queue BYTES] [blackhole MTU] [seed N]...   END: tap:NAME or veth:NAME\n",
+        stderr);
     exit(2);
 }
 
@@ -107,9 +111,9 @@ static void report(const struct bridge *b) {
         const struct {
             const char *name;
             uint64_t v;
-        } all[] = {{"frames", s->frames}, {"bytes", s->bytes}, {"lost", s->lost}, {"overflowed", s->overflowed},
-                   {"duplicated", s->duplicated}, {"reordered", s->reordered}, {"corrupted", s->corrupted},
-                   {"blackholed", s->blackholed}, {"refused", s->refused}};
+        } all[] = {{"frames", s->frames},         {"bytes", s->bytes},           {"lost", s->lost},
+                   {"overflowed", s->overflowed}, {"duplicated", s->duplicated}, {"reordered", s->reordered},
+                   {"corrupted", s->corrupted},   {"blackholed", s->blackholed}, {"refused", s->refused}};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             printf("%s\"%s\": %llu", k ? ", " : i ? ", {" : "{", all[k].name, (unsigned long long)all[k].v);
         putchar('}');

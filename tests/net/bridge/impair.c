@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens to a frame on the bridge: whether it is lost, doubled, changed or late, and when it goes on. Called by
-// bridge_main.c. It knows no descriptors and reads no clock.
+// What happens to a frame on the bridge: whether it is lost, doubled, changed or late, and when it goes on.
+// Called by bridge_main.c. It knows no descriptors and reads no clock.
 #include "tests/net/bridge/bridge.h"
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 enum fate { LOSS, DUP, REORDER, CORRUPT, WHERE };
 
-// A hash instead of a sequence: an answer for one frame does not depend on what was asked for those before it.
+// A hash instead of a sequence: an answer for one frame does not depend on what was asked for those before
+// it.
 static uint64_t dice(const struct direction *d, enum fate what) {
     uint64_t v = d->how->seed * 0x9e3779b97f4a7c15ull + d->count * 16 + (uint64_t)what * 2 + d->id;
     for (unsigned round = 0; round < 2; round++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ends of the bridge: descriptors that read and write whole Ethernet frames. Called by bridge_main.c once for each
-// end. They offer no offloads, so no frame is longer than the interface's MTU or lacks a checksum.
+// The ends of the bridge: descriptors that read and write whole Ethernet frames. Called by bridge_main.c once
+// for each end. They offer no offloads, so no frame is longer than the interface's MTU or lacks a checksum.
 #include "tests/net/bridge/bridge.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE_BYTES (16 << 20)  // the bound that counts is the bridge's own
+#define QUEUE_BYTES (16 << 20) // the bound that counts is the bridge's own
 
 static bool set_name(struct ifreq *r, const char *name) {
     size_t n = strlen(name);
