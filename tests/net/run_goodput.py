@@ -140,12 +140,13 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="50 MB and 2 s a case, nothing compared with Linux")
     parser.add_argument("--seconds", type=float, help="of each run through the bridge")
     parser.add_argument("--seed", type=int, default=BASE["seed"])
-    parser.add_argument("--only", help="cases whose name matches, and no clean transfers")
-    parser.add_argument("--bulk-only", action="store_true")
+    parser.add_argument("--only", help="of the cases through the bridge those whose name matches, and nothing else")
+    parser.add_argument("--part", choices=("clean", "bulk", "bridge"), help="nothing but that")
     parser.add_argument("--out", help="a folder for goodput.json and goodput.svg")
     options = parser.parse_args()
     options.seconds = options.seconds or (2 if options.quick else 15)
     options.clean = 50 if options.quick else 500
+    options.part = "bridge" if options.only else options.part
     return options
 
 
@@ -154,11 +155,11 @@ def run(options):
     try:
         result = {"seed": options.seed, "seconds": options.seconds, "kernel": os.uname().release, "clean": [], "bulk": [],
                   "bridge": []}
-        if not options.only and not options.bulk_only:
+        if options.part in (None, "clean"):
             result["clean"] = clean(world, options)
-        if not options.quick and not options.only:
+        if options.part == "bulk" or (options.part is None and not options.quick):
             result["bulk"] = bulk(world, options)
-        if not options.bulk_only:
+        if options.part in (None, "bridge"):
             result["bridge"] = impaired(world, options)
     finally:
         world.end()
