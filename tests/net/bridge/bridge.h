@@ -15,11 +15,11 @@
 #define PPM       1000000u
 
 struct impairment {
-    uint32_t loss, dup, reorder, corrupt; // of a million frames
-    uint64_t delay, reorder_delay;        // ns: for each frame; more for one that is reordered
-    uint64_t rate;                        // bytes a second; 0: without bound
-    uint32_t queue;                       // bytes that may wait for the rate
-    uint32_t blackhole;                   // IP packets longer than this vanish; 0: none do
+    uint64_t loss, dup, reorder, corrupt;  // of a million frames
+    uint64_t delay, reorder_delay;         // ns: for each frame; more for one that is reordered
+    uint64_t rate;                         // bytes a second; 0: without bound
+    uint64_t queue;                        // bytes that may wait for the rate
+    uint64_t blackhole;                    // IP packets longer than this vanish; 0: none do
     uint64_t seed;
 };
 struct bridge_stats {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,35 +36,39 @@ static void usage(void) {
     exit(2);
 }
 
+// An option's value is given in a unit of which `scale` make one of ours, and is at most `most` of it.
+#define OPTION(name, field, scale, most)                                                                     \
+    { name, offsetof(struct impairment, field), scale, most }
+static const struct option {
+    const char *name;
+    size_t at;
+    double scale, most;
+} options[] = {
+    OPTION("loss", loss, PPM / 100, 100),
+    OPTION("dup", dup, PPM / 100, 100),
+    OPTION("reorder", reorder, PPM / 100, 100),
+    OPTION("corrupt", corrupt, PPM / 100, 100),
+    OPTION("delay", delay, 1e6, 60000),
+    OPTION("reorder-delay", reorder_delay, 1e6, 60000),
+    OPTION("rate", rate, 1, 1e12),
+    OPTION("queue", queue, 1, 1e12),
+    OPTION("blackhole", blackhole, 1, 65535),
+    OPTION("seed", seed, 1, 1e15),
+};
+
 static void set(struct impairment *how, const char *name, const char *text) {
     char *end;
     double v = strtod(text, &end);
-    if (*end || end == text || v < 0)
-        usage();
-    uint32_t ppm = (uint32_t)(v * PPM / 100), whole = (uint32_t)v;
-    uint64_t ms = (uint64_t)(v * 1e6);
-    if (strcmp(name, "loss") == 0)
-        how->loss = ppm;
-    else if (strcmp(name, "dup") == 0)
-        how->dup = ppm;
-    else if (strcmp(name, "reorder") == 0)
-        how->reorder = ppm;
-    else if (strcmp(name, "corrupt") == 0)
-        how->corrupt = ppm;
-    else if (strcmp(name, "delay") == 0)
-        how->delay = ms;
-    else if (strcmp(name, "reorder-delay") == 0)
-        how->reorder_delay = ms;
-    else if (strcmp(name, "rate") == 0)
-        how->rate = (uint64_t)v;
-    else if (strcmp(name, "queue") == 0)
-        how->queue = whole;
-    else if (strcmp(name, "blackhole") == 0)
-        how->blackhole = whole;
-    else if (strcmp(name, "seed") == 0)
-        how->seed = (uint64_t)v;
-    else
-        usage();
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const struct option *o = &options[i];
+        if (strcmp(name, o->name) != 0)
+            continue;
+        if (*end || end == text || !(v >= 0 && v <= o->most))
+            usage();
+        *(uint64_t *)((char *)how + o->at) = (uint64_t)(v * o->scale);
+        return;
+    }
+    usage();
 }
 
 static void take_from(struct bridge *b, unsigned end) {

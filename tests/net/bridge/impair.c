@@ -22,7 +22,7 @@ static uint64_t dice(const struct direction *d, enum fate what) {
     return v ^ v >> 32;
 }
 
-static bool happens(const struct direction *d, enum fate what, uint32_t ppm) {
+static bool happens(const struct direction *d, enum fate what, uint64_t ppm) {
     return ppm && dice(d, what) % PPM < ppm;
 }
 
