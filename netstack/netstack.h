@@ -99,6 +99,10 @@ struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u
 int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
+// The same without a copy of a long frame: netif_room() gives memory to read the next frame into, and netif_filled() says
+// that one of `len` bytes is there, `skip` bytes from its start. One reader an interface; NULL: over budget.
+void *netif_room(struct netif *nif, size_t size);
+int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 

@@ -12,6 +12,8 @@
 #include "netstack/prot/eth.h"
 #include <stdio.h>
 
+#define NETIF_ROOM_MAX (1u << 18)
+
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 // ---- Coming and going ------------------------------------------------------------------------------------------
@@ -38,6 +40,8 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
 void netif_free(struct netif *nif) {
     struct netstack *ns = nif->ns;
     stack_cancel(ns, &nif->solicit);
+    if (nif->room)
+        buf_put(nif->room);
     for (unsigned i = 0; i < nif->naddrs; i++)
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
@@ -238,22 +242,16 @@ static void input_ether(struct netif *nif, struct pkt *p) {
     pkt_free(p);
 }
 
-int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags) {
+// Takes p, which is a whole frame; NULL: there was no memory for it.
+static int input(struct netif *nif, struct pkt *p, unsigned flags) {
     struct netstack *ns = nif->ns;
-    IN_STACK(ns);
-    count(ns, link_in);
-    if (len == 0 || len > 65536 + ETH_LEN) {
-        count(ns, link_drop_short);
-        return -LINUX_EMSGSIZE;
-    }
-    struct pkt *p = pkt_from(ns, frame, len);
     if (!p) {
         count(ns, link_drop_budget);
         nif->in_dropped++;
         return -LINUX_ENOBUFS;
     }
     nif->in_packets++;
-    nif->in_bytes += len;
+    nif->in_bytes += p->len;
     p->nif = nif;
     p->when = ns->now;
     p->csum_good = flags & NS_CSUM_GOOD;
@@ -262,6 +260,51 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
     else
         input_ip(p);
     return 0;
+}
+
+static bool length_ok(struct netif *nif, size_t len) {
+    count(nif->ns, link_in);
+    if (len > 0 && len <= 65536 + ETH_LEN)
+        return true;
+    count(nif->ns, link_drop_short);
+    return false;
+}
+
+int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags) {
+    IN_STACK(nif->ns);
+    return length_ok(nif, len) ? input(nif, pkt_from(nif->ns, frame, len), flags) : -LINUX_EMSGSIZE;
+}
+
+void *netif_room(struct netif *nif, size_t size) {
+    IN_STACK(nif->ns);
+    if (nif->room && nif->room->cap < size) {
+        buf_put(nif->room);
+        nif->room = NULL;
+    }
+    if (!nif->room && size <= NETIF_ROOM_MAX)
+        nif->room = buf_alloc(nif->ns, (uint32_t)size);
+    return nif->room ? nif->room->data : NULL;
+}
+
+// The memory itself becomes the packet when the frame fills most of it: a queue of short frames in long buffers would
+// weigh many times its bytes.
+int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags) {
+    IN_STACK(nif->ns);
+    struct buf *b = nif->room;
+    invariant(b && skip <= b->cap && len <= b->cap - skip);
+    if (!length_ok(nif, len))
+        return -LINUX_EMSGSIZE;
+    if (len < b->cap / 2)
+        return input(nif, pkt_from(nif->ns, b->data + skip, len), flags);
+    struct pkt *p = pkt_alloc(nif->ns);
+    if (p) {
+        p->off = 0;
+        b->fill = b->cap;  // nothing is appended behind it
+        pkt_attach(p, b, (uint32_t)skip, (uint32_t)len);
+        buf_put(b);
+        nif->room = NULL;
+    }
+    return input(nif, p, flags);
 }
 
 // ---- Out -------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ struct netif {
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     uint8_t hops;          // IPv6, by a router's advertisement
     struct timer solicit;  // router solicitations
+    struct buf *room;      // what netif_room() gave, or NULL
     unsigned solicits;
 };
 

@@ -154,7 +154,7 @@ void tcp_established(struct tcp *t, const struct tcp_seg *g) {
     t->snd_wl2 = g->ack;
     t->max_wnd = t->snd_wnd;
     t->retries = t->backoff = 0;
-    t->rack_fack = t->snd_una;
+    t->rack_fack = t->rack_dsack_round = t->snd_una;
     t->drs_at = t->s.ns->now;
     t->quickacks = TCP_QUICKACKS;
     struct path path;

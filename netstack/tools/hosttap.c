@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tap interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of the frames:
-// with them checksums and the cutting of long TCP segments are left to the other side, both ways. Used by nstool only.
+// An interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of the frames:
+// with them checksums and the cutting of long TCP segments are left to the other side, both ways. Frames are read and
+// written here, and taps opened; packet sockets on veths are hostveth.c's. Used by nstool only.
 #include "netstack/tools/nstool.h"
 #include "abi/errno.h"
 #include "netstack/prot/eth.h"
@@ -13,6 +14,7 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -49,22 +51,33 @@ static int tap_transmit(void *arg, const struct ns_frame *f) {
     return writev(t->fd, iov, (int)n) < 0 ? -errno : 0;
 }
 
+// One frame, into the stack's own memory when it has some; false: none is there.
+static bool input_one(struct tap *t) {
+    const size_t size = sizeof(struct virtio_net_hdr) + FRAME_MAX;
+    struct virtio_net_hdr h;
+    uint8_t *room = netif_room(t->nif, size), *at = room ? room : t->buf;
+    ssize_t got = read(t->fd, at, size);
+    if (got < (ssize_t)sizeof h)
+        return false;
+    memcpy(&h, at, sizeof h);
+    // The other side is this host's kernel: what it has not summed yet has never been on a wire.
+    bool good = h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
+    unsigned flags = good ? NS_CSUM_GOOD : 0;
+    if (room)
+        netif_filled(t->nif, sizeof h, (size_t)got - sizeof h, flags);
+    else  // over budget: counted as lost there
+        netif_input(t->nif, at + sizeof h, (size_t)got - sizeof h, flags);
+    return true;
+}
+
 unsigned tap_input(struct tap *t, unsigned most) {
     unsigned n = 0;
-    for (; n < most; n++) {
-        ssize_t got = read(t->fd, t->buf, sizeof(struct virtio_net_hdr) + FRAME_MAX);
-        if (got < (ssize_t)sizeof(struct virtio_net_hdr))
-            break;
-        struct virtio_net_hdr h;
-        memcpy(&h, t->buf, sizeof h);
-        // The other side is this host's kernel: what it has not summed yet has never been on a wire.
-        bool good = h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
-        netif_input(t->nif, t->buf + sizeof h, (size_t)got - sizeof h, good ? NS_CSUM_GOOD : 0);
-    }
+    while (n < most && input_one(t))
+        n++;
     return n;
 }
 
-static int attach(struct tap *t, const char *name) {
+static int tap_attach(struct tap *t, const char *name) {
     struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
     for (unsigned i = 0; name[i] && i < IFNAMSIZ - 1; i++)
         r.ifr_name[i] = name[i];
@@ -101,22 +114,36 @@ static int attach_unix(struct tap *t, const char *path) {
     return 0;
 }
 
+// By the kind of interface, which is cut off *name: "veth:NAME", "unix:PATH", or the name of a tap.
+static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
+    if (strncmp(*name, "unix:", 5) == 0) {
+        const char *path = *name + 5;
+        *name = "wire";
+        return attach_unix(t, path);
+    }
+    if (strncmp(*name, "veth:", 5) != 0)
+        return tap_attach(t, *name);
+    *name += 5;
+    t->fd = veth_attach(*name, mac);
+    return t->fd < 0 ? t->fd : 0;
+}
+
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
+    uint8_t mac[6] = {2, 0x6e, 0x73, 0, 0, 1};
     *t = (struct tap){.fd = -1, .offload = offload, .buf = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    bool wire = strncmp(name, "unix:", 5) == 0;
-    int err = !t->buf ? -LINUX_ENOMEM : wire ? attach_unix(t, name + 5) : attach(t, name);
+    int err = t->buf ? attach(t, &name, mac) : -LINUX_ENOMEM;
     if (err) {
         free(t->buf);
         return err;
     }
-    struct netif_config c = {.name = wire ? "wire" : name,
+    struct netif_config c = {.name = name,
                              .kind = NETIF_ETHER,
-                             .mac = {2, 0x6e, 0x73, 0, 0, 1},
                              .mtu = mtu,
                              .flags = NETIF_NO_DAD | (t->offload ? NETIF_TX_CSUM : 0),
                              .gso_max = t->offload ? 65000 : 0,
                              .transmit = tap_transmit,
                              .arg = t};
+    memcpy(c.mac, mac, sizeof mac);
     return netif_add(ns, &c, &t->nif);
 }
 

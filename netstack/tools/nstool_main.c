@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// nstool: the stack on a tap interface, or measured in memory.
-//   nstool serve TAP ADDRESS/PREFIX... [options]    echo, discard, chargen, web page; until SIGTERM
-//   nstool send TAP ADDRESS/PREFIX... to HOST PORT BYTES [options]   connects and sends; prints the rate
-//   nstool recv TAP ADDRESS/PREFIX... to HOST PORT [options]         connects and reads until the end
+// nstool: the stack on an interface of the host (LINK: a tap's name, veth:NAME, or unix:PATH), or measured in memory.
+//   nstool serve LINK ADDRESS/PREFIX... [options]    echo, discard, chargen, web page; until SIGTERM
+//   nstool send LINK ADDRESS/PREFIX... to HOST PORT BYTES|stdin [options]   connects and sends; prints the rate
+//   nstool recv LINK ADDRESS/PREFIX... to HOST PORT [stdout] [options]      connects and reads until the end
 //   nstool bench [SCALE]
 // options: mtu N, nooffload, reno, gw ADDRESS
+// stdin, stdout: what is sent comes from there, what is received goes there; the rate is then printed on stderr.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "netstack/tools/nstool.h"
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct tool tool;
 
 static uint64_t clock_now(void *arg) { return mono_ns(); }
 static void get_random(void *arg, void *buf, size_t n) { random_bytes(buf, n); }
 
+// Buffers come and go by the megabyte with the window: memory that free() hands back to the host each time is faulted in
+// again each time, which costs more than TCP does.
+static void keep_memory(void) {
+    mallopt(M_TRIM_THRESHOLD, 512 << 20);
+    mallopt(M_TOP_PAD, 16 << 20);
+}
+
 struct netstack *tool_stack(size_t budget) {
+    keep_memory();
     struct netstack_config c = {clock_now, get_random, NULL, budget};
     struct netstack *ns;
     if (netstack_create(&c, &ns) < 0)
@@ -28,8 +39,8 @@ struct netstack *tool_stack(size_t budget) {
 }
 
 static void usage(void) {
-    fputs("usage: nstool serve|send|recv TAP ADDRESS/PREFIX... [to HOST PORT [BYTES]] [mtu N] [nooffload] [reno] [gw "
-          "ADDRESS]\n"
+    fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] [mtu N] [nooffload] [reno]\n"
+          "              [gw ADDRESS]\n"
           "       nstool bench [SCALE]\n",
           stderr);
     exit(2);
@@ -53,6 +64,7 @@ struct options {
     uint64_t bytes;
     uint32_t mtu;
     bool nooffload, reno;
+    bool piped;  // stdin or stdout
     struct ns_ip gw;
 };
 
@@ -80,6 +92,8 @@ static void parse(int argc, char **argv, struct options *o) {
             o->nooffload = true;
         } else if (strcmp(argv[i], "reno") == 0) {
             o->reno = true;
+        } else if (strcmp(argv[i], "stdin") == 0 || strcmp(argv[i], "stdout") == 0) {
+            o->piped = true;
         } else if (!strchr(argv[i], '/')) {
             usage();
         }
@@ -102,40 +116,83 @@ static void add_addresses(int argc, char **argv) {
     }
 }
 
-// Sends `bytes`, or reads until the end.
-static int transfer(const struct options *o, bool sends) {
-    static uint8_t buf[262144];
-    struct ns_mem_io m;
+// What is on its way between the user's side (a pipe, or memory that nobody looks at) and the socket.
+struct pump {
+    const struct options *o;
     struct ns_sock *s;
-    struct ns_addr to = {address(o->host), o->port};
-    uint64_t moved = 0, start = mono_ns();
-    int64_t n = ns_socket(tool.ns, ns_ip_is4(&to.ip) ? NS_INET : NS_INET6, NS_STREAM, &s);
-    if (n == 0 && o->reno)
-        n = ns_set_option(s, NS_OPT_TCP_CONGESTION, NS_RENO);
-    if (n == 0)
-        n = ns_connect(s, &to);
-    while (!tool.stop && (n == -LINUX_EINPROGRESS || n == -LINUX_EAGAIN || n > 0)) {
-        tool_turn(&tool, UINT64_MAX);
-        if (sends && moved < o->bytes) {
-            uint64_t left = o->bytes - moved;
-            n = ns_send(s, ns_io_from(&m, buf, left < sizeof buf ? (size_t)left : sizeof buf), 0, NULL);
-            moved += n > 0 ? (uint64_t)n : 0;
-            if (moved == o->bytes)
-                ns_shutdown(s, false, true);
-        } else {
-            n = ns_recv(s, ns_io_to(&m, buf, sizeof buf), 0, NULL);
-            moved += n > 0 && !sends ? (uint64_t)n : 0;
-        }
+    uint8_t buf[262144];
+    uint32_t have, done;  // of buf, to be sent
+    uint64_t moved;
+    bool ended;           // nothing more to send
+};
+
+// Fills buf. A pipe is read as it comes: who feeds it is quicker than the network, or is waited for.
+static void refill(struct pump *p) {
+    uint64_t left = p->o->bytes - p->moved;
+    ssize_t n = left < sizeof p->buf ? (ssize_t)left : (ssize_t)sizeof p->buf;
+    if (p->o->piped)
+        n = read(STDIN_FILENO, p->buf, sizeof p->buf);
+    p->done = 0;
+    p->have = n > 0 ? (uint32_t)n : 0;
+    p->ended = n <= 0;
+    if (p->ended)
+        ns_shutdown(p->s, false, true);
+}
+
+static int64_t pump_out(struct pump *p) {
+    struct ns_mem_io m;
+    if (p->done == p->have && !p->ended)
+        refill(p);
+    if (p->ended)
+        return ns_recv(p->s, ns_io_to(&m, p->buf, sizeof p->buf), 0, NULL);
+    int64_t n = ns_send(p->s, ns_io_from(&m, p->buf + p->done, p->have - p->done), 0, NULL);
+    p->done += n > 0 ? (uint32_t)n : 0;
+    p->moved += n > 0 ? (uint64_t)n : 0;
+    return n;
+}
+
+static int64_t pump_in(struct pump *p) {
+    struct ns_mem_io m;
+    int64_t n = ns_recv(p->s, ns_io_to(&m, p->buf, sizeof p->buf), 0, NULL);
+    for (int64_t at = 0; p->o->piped && at < n;) {
+        ssize_t wrote = write(STDOUT_FILENO, p->buf + at, (size_t)(n - at));
+        if (wrote <= 0)
+            return -LINUX_EPIPE;
+        at += wrote;
     }
-    double took = (double)(mono_ns() - start) / 1e9;
+    p->moved += n > 0 ? (uint64_t)n : 0;
+    return n;
+}
+
+static void print_rate(const struct pump *p, double took, int64_t n) {
     struct ns_tcp_info info;
-    ns_tcp_info(s, &info);
-    printf("%llu bytes in %.3f s, %.1f MB/s, %llu retransmitted, result %lld\n", (unsigned long long)moved, took,
-           (double)moved / took / 1e6, (unsigned long long)info.retransmits, (long long)n);
-    ns_close(s);
+    ns_tcp_info(p->s, &info);
+    fprintf(p->o->piped ? stderr : stdout,
+            "%llu bytes in %.3f s, %.1f MB/s, %llu retransmitted, cwnd %u, rtt %.1f ms, result %lld\n",
+            (unsigned long long)p->moved, took, (double)p->moved / took / 1e6, (unsigned long long)info.retransmits,
+            info.cwnd, (double)info.srtt_ns / 1e6, (long long)n);
+}
+
+// Sends what there is, or reads until the end.
+static int transfer(const struct options *o, bool sends) {
+    static struct pump p;
+    struct ns_addr to = {address(o->host), o->port};
+    uint64_t start = mono_ns();
+    p.o = o;
+    int64_t n = ns_socket(tool.ns, ns_ip_is4(&to.ip) ? NS_INET : NS_INET6, NS_STREAM, &p.s);
+    if (n == 0 && o->reno)
+        n = ns_set_option(p.s, NS_OPT_TCP_CONGESTION, NS_RENO);
+    if (n == 0)
+        n = ns_connect(p.s, &to);
+    while (!tool.stop && (n == -LINUX_EINPROGRESS || n == -LINUX_EAGAIN || n > 0)) {
+        tool_turn(&tool, n > 0 ? 0 : UINT64_MAX);  // who moved something may move more at once
+        n = sends ? pump_out(&p) : pump_in(&p);
+    }
+    print_rate(&p, (double)(mono_ns() - start) / 1e9, n);
+    ns_close(p.s);
     for (uint64_t end = mono_ns() + 200000000ull; mono_ns() < end;)
         tool_turn(&tool, end);
-    return n != 0 || (sends && moved != o->bytes);
+    return n != 0 || (sends && !o->piped && p.moved != o->bytes);
 }
 
 static int serve(void) {
@@ -160,10 +217,11 @@ int main(int argc, char **argv) {
     parse(argc, argv, &o);
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
+    signal(SIGPIPE, SIG_IGN);  // the reader of our output has seen enough: an end like any other
     tool.ns = tool_stack(0);
     int err = tap_open(&tool.tap, tool.ns, argv[2], o.mtu, !o.nooffload);
     if (err) {
-        fprintf(stderr, "nstool: tap %s: error %d\n", argv[2], -err);
+        fprintf(stderr, "nstool: %s: error %d\n", argv[2], -err);
         return 77;
     }
     add_addresses(argc, argv);

@@ -235,6 +235,61 @@ static void packet_pull(void **state) {
     netstack_destroy(ns);
 }
 
+// An IPv4 datagram of n bytes from 10.0.0.2 for port 7, at `at`.
+static size_t datagram(uint8_t *at, uint16_t n) {
+    const uint8_t head[28] = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, 0x13, 0x88, 0, 7};
+    memcpy(at, head, sizeof head);
+    put16(at + 2, (uint16_t)(28 + n));
+    put16(at + 24, (uint16_t)(8 + n));
+    uint16_t sum = csum_finish(csum_add(0, at, 20, 0));
+    memcpy(at + 10, &sum, 2);
+    for (unsigned i = 0; i < n; i++)
+        at[28 + i] = (uint8_t)(i * 7);
+    return 28 + (size_t)n;
+}
+
+static int no_transmit(void *arg, const struct ns_frame *frame) { return 0; }
+
+// A long frame is handed over where it was read, a short one is copied and its memory used again.
+static void frame_in_place(void **state) {
+    enum { SIZE = 4096, SKIP = 10 };
+    struct netstack *ns = new_stack(0);
+    struct netif_config c = {.name = "t0", .kind = NETIF_IP, .mtu = 9000, .transmit = no_transmit};
+    struct ns_ip ours = ns_ip4(10, 0, 0, 1);
+    struct ns_addr any = {ns_ip4(0, 0, 0, 0), 7};
+    struct netstack_usage before, after;
+    struct ns_mem_io m;
+    struct netif *nif;
+    struct ns_sock *s;
+    uint8_t got[SIZE], want[SIZE];
+    assert_int_equal(netif_add(ns, &c, &nif), 0);
+    assert_int_equal(netif_add_address(nif, &ours, 24), 0);
+    assert_int_equal(ns_socket(ns, NS_INET, NS_DGRAM, &s), 0);
+    assert_int_equal(ns_bind(s, &any), 0);
+    netstack_usage(ns, &before);
+    for (unsigned n = 100; n <= 3000; n += 2900) {
+        uint8_t *room = netif_room(nif, SIZE);
+        assert_non_null(room);
+        size_t len = datagram(room + SKIP, (uint16_t)n);
+        memcpy(want, room + SKIP + 28, n);
+        assert_int_equal(netif_filled(nif, SKIP, len, 0), 0);
+        netstack_usage(ns, &after);
+        assert_int_equal(after.buffers - before.buffers, n == 100 ? 2 : 1);
+        uint8_t *next = netif_room(nif, SIZE);
+        assert_true((next == room) == (n == 100));
+        memset(next, 0xee, SIZE);  // what waits for the reader is not touched
+        assert_int_equal(ns_recv(s, ns_io_to(&m, got, sizeof got), 0, NULL), n);
+        assert_memory_equal(got, want, n);
+    }
+    assert_int_equal(netif_filled(nif, 0, 0, 0), -LINUX_EMSGSIZE);
+    assert_null(netif_room(nif, 1u << 20));
+    ns_close(s);
+    netif_remove(nif);
+    netstack_usage(ns, &after);
+    assert_true(after.buffers == 0 && after.packets == 0);
+    netstack_destroy(ns);
+}
+
 static void packet_budget(void **state) {
     struct netstack *ns = new_stack(5000);
     uint8_t data[4000] = {0};
@@ -369,6 +424,7 @@ int main(void) {
         cmocka_unit_test(enumeration),      cmocka_unit_test(packet_budget),
         cmocka_unit_test(byte_queue),       cmocka_unit_test(byte_queue_small),
         cmocka_unit_test(tcp_option_round), cmocka_unit_test(capture),
+        cmocka_unit_test(frame_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
