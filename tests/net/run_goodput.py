@@ -30,6 +30,7 @@ CASES = [
     ("loss 5 %", {"loss": 5}, 1500, False),
     ("delay 50 ms", {"delay": 50, "queue": 2097152}, 1500, False),
     ("reorder 25 %", {"reorder": 25, "reorder-delay": 4}, 1500, False),
+    ("loss 1 %, reorder 5 %", {"loss": 1, "reorder": 5, "reorder-delay": 4}, 1500, False),
     ("duplicate 10 %", {"dup": 10}, 1500, False),
     ("corrupt 1 %", {"corrupt": 1}, 1500, False),
     ("MTU 576", {}, 576, False),
