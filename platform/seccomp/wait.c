@@ -145,6 +145,7 @@ static void idle(struct sc_platform *p) {
 
 static void first_time(struct sc_platform *p) {
     sigset_t kick;
+    (void)stub_undo_rseq();
     my_tid = (int)syscall(SYS_gettid);
     sigemptyset(&kick);
     sigaddset(&kick, PLAT_KICK_SIGNAL);

@@ -54,15 +54,17 @@ static void drop_rights(pid_t parent) {
 
 // The kernel writes to a registered area on its own; in a stub that address is the guest's. The length must
 // be the one of the registration, which has changed between C libraries: try those it can be.
-static void undo_rseq(void) {
+bool stub_undo_rseq(void) {
 #ifdef RSEQ_SIG
     if (__rseq_size == 0)
-        return;
+        return true;
     uintptr_t area = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)__rseq_offset;
     for (unsigned len = 32; len <= 1024; len += 4)
         if (syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0)
-            return;
-    leave(FAIL_RSEQ);
+            return true;
+    return false;
+#else
+    return true;
 #endif
 }
 
@@ -167,7 +169,8 @@ static __attribute__((noreturn)) void become_stub(const struct stub_spawn *s, pi
     if (s->close_files && syscall(SYS_close_range, 0, ~0u, 0))
         leave(FAIL_FILES);
     drop_rights(parent);
-    undo_rseq();
+    if (!stub_undo_rseq())
+        leave(FAIL_RSEQ);
     map_stub(s->place);
     reset_signals(s);
     struct stub_boot *b = write_boot(s);
