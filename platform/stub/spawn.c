@@ -59,6 +59,8 @@ bool stub_undo_rseq(void) {
     if (__rseq_size == 0)
         return true;
     uintptr_t area = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)__rseq_offset;
+    if ((int32_t)((volatile struct rseq *)area)->cpu_id < 0)
+        return true; // the kernel's word that it is not registered
     for (unsigned len = 32; len <= 1024; len += 4)
         if (syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0)
             return true;
