@@ -69,7 +69,7 @@ struct server {
     _Atomic int stop_at_interrupt; // hold at the next interrupt
     struct plat_thread *child;
     struct plat_as *child_as;
-    bool dead;
+    _Atomic bool dead;
 };
 
 static void fork_guest(struct server *s, const struct plat_event *ev) {
