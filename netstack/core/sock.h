@@ -57,6 +57,9 @@ static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
         s->on_ready(s->on_ready_arg, mask);
 }
 void sock_error(struct ns_sock *s, int err);  // sets and wakes
+// The first packet of a queue that is not empty, whose mark is the sender's port: to the user, and out of the queue and
+// its weight unless he only looks. What ns_recv() returns.
+int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io, unsigned flags, struct ns_addr *from);
 // An address that the user gave, as of the socket's family; the unspecified one of either family is fine.
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 

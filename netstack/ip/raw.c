@@ -59,6 +59,7 @@ static void enqueue(struct raw *r, const struct pkt *p) {
     if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
     r->weight += size;
+    copy->mark = 0; // no port
     list_add_tail(&r->queue, &copy->link);
     sock_wake(&r->s, NS_IN);
 }
@@ -116,20 +117,7 @@ static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     struct raw *r = raw_of(s);
     if (list_empty(&r->queue))
         return r->shut_rd ? 0 : -LINUX_EAGAIN;
-    struct pkt *p = list_first(&r->queue, struct pkt, link);
-    int64_t n = pkt_read(p, io);
-    if (n < 0)
-        return n;
-    if (from)
-        *from = (struct ns_addr){p->src, 0};
-    if (flags & NS_MSG_TRUNC)
-        n = p->len;
-    if (!(flags & NS_MSG_PEEK)) {
-        list_del(&p->link);
-        r->weight -= pkt_size(p);
-        pkt_free(p);
-    }
-    return n;
+    return sock_recv_packet(&r->queue, &r->weight, io, flags, from);
 }
 
 static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {

@@ -158,20 +158,7 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     }
     if (list_empty(&u->queue))
         return u->shut_rd ? 0 : -LINUX_EAGAIN;
-    struct pkt *p = list_first(&u->queue, struct pkt, link);
-    int64_t n = pkt_read(p, io);
-    if (n < 0)
-        return n;
-    if (from)
-        *from = (struct ns_addr){p->src, (uint16_t)p->mark};
-    if (flags & NS_MSG_TRUNC)
-        n = p->len;
-    if (!(flags & NS_MSG_PEEK)) {
-        list_del(&p->link);
-        u->weight -= pkt_size(p);
-        pkt_free(p);
-    }
-    return n;
+    return sock_recv_packet(&u->queue, &u->weight, io, flags, from);
 }
 
 // ---- The rest --------------------------------------------------------------------------------------------------

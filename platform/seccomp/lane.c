@@ -361,7 +361,8 @@ int64_t sc_call_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
     return nul ? nul - dst : -LINUX_EAGAIN;
 }
 
-// Calls that change nothing: when the thread cannot copy what they give, they can be made again.
+// Calls that change nothing: when the thread cannot copy what they give, they can be made again. None of them parks, so
+// while call_of still stands for one, nobody else's call is handled on this thread.
 static bool repeats(uint64_t nr) {
     return nr == SYS_pread64 || nr == SYS_stat || nr == SYS_lstat || nr == SYS_fstat || nr == SYS_newfstatat || nr == SYS_statx;
 }
@@ -480,7 +481,7 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
 }
 
 // The call that was taken last is over, in the lane; else its thread, if it still waits there, must not wait awake.
-static bool goes_on(struct sc_thread *t) {
+static bool last_is_over(struct sc_thread *t) {
     bool ok = !call_of || in_lane;
     call_of = NULL;
     if (ok)
@@ -505,7 +506,7 @@ static bool is_over(struct sc_platform *p, uint64_t start, uint64_t *until, uint
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
     struct sc_thread *t = atomic_load(&watching->lane_thread);
     struct stub_lane *lane = lane_of(watching);
-    if (goes_on(t)) {
+    if (last_is_over(t)) {
         __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);
         uint64_t start = mono_ns(), last = start, until = start + SC_WATCH_NS;
         for (unsigned i = 1;; i++) {
