@@ -72,6 +72,9 @@ struct plat_backend {
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
     // May take a copy over that is to be made when the call that the calling thread handles is answered; may be NULL.
     bool (*copy_later)(struct plat_as *as, uint64_t dst, const void *src, size_t len);
+    void (*spare)(struct plat_thread *t, uint64_t addr, uint64_t len); // may be NULL
+    // A copy has met a page that refuses: may it be tried again? May be NULL.
+    bool (*admit)(struct plat_as *as, const struct iovec *remote, int nremote);
     int (*host_tid)(const struct plat_thread *t);
     int (*host_pid)(const struct plat_thread *t);
 };

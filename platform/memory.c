@@ -90,10 +90,19 @@ static int64_t transfer(struct plat_as *as, int pid, bool write, const struct io
     return n >= 0 ? n : errno == ESRCH ? -LINUX_ESRCH : -LINUX_EFAULT;
 }
 
+static int64_t total(const struct iovec *v, int n) {
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (int64_t)v[i].iov_len;
+    return sum;
+}
+
 int64_t plat_memory_raw(struct plat_as *as, bool write, const struct iovec *local, int nlocal,
                         const struct iovec *remote, int nremote) {
     int pid = pin(as);
     int64_t n = pid ? transfer(as, pid, write, local, nlocal, remote, nremote) : -LINUX_ESRCH;
+    if (pid && n < total(remote, nremote) && as->p->ops && as->p->ops->admit && as->p->ops->admit(as, remote, nremote))
+        n = transfer(as, pid, write, local, nlocal, remote, nremote);
     unpin(as);
     return n;
 }

@@ -71,6 +71,17 @@ void plat_shutdown(struct platform *p) {
     p->ops->shutdown(p);
 }
 
+static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
+    const struct plat_layout *l = &p->layout;
+    if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi ||
+        len > l->hi - start)
+        return false;
+    for (unsigned i = 0; i < l->nreserved; i++)
+        if (start < l->reserved[i].end && start + len > l->reserved[i].start)
+            return false;
+    return true;
+}
+
 int plat_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread) {
     return p->ops->as_create(p, as, thread);
 }
@@ -187,6 +198,11 @@ void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_
         t->p->ops->hot_text(t, site, start, end);
 }
 
+void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len) {
+    if (t->p->ops->spare && range_ok(t->p, addr.v, len))
+        t->p->ops->spare(t, addr.v, len);
+}
+
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) {
     return t->p->ops->call_string ? t->p->ops->call_string(t, src.v, dst, size) : -LINUX_EAGAIN;
 }
@@ -214,17 +230,6 @@ void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces) {
 
 // ---- Queued work
 // ---------------------------------------------------------------------------------------------------
-
-static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
-    const struct plat_layout *l = &p->layout;
-    if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi ||
-        len > l->hi - start)
-        return false;
-    for (unsigned i = 0; i < l->nreserved; i++)
-        if (start < l->reserved[i].end && start + len > l->reserved[i].start)
-            return false;
-    return true;
-}
 
 static int queue(struct plat_thread *t, struct plat_op *op) {
     if (!range_ok(t->p, op->addr, op->len) ||

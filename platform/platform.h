@@ -75,6 +75,7 @@ struct plat_event {
             uint64_t nr;  // as in rax: not truncated, x32 bit included
             uint64_t args[6];
             uint64_t hot;  // not 0: many calls come from here; see plat_hot_text()
+            uint64_t spare;  // not 0: bytes of free addresses that the platform would like; see plat_spare()
             bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
             // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as args[0] is. An
             // answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip of its own.
@@ -186,6 +187,11 @@ bool plat_started(const struct plat_thread *t);
 // mapping with read and execute permission and is the guest's last word on these addresses. Never an error. The
 // guest can see the change when it reads its own text.
 void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
+
+// The platform wishes to keep memory ready for small maps of the guest's (an event's call.spare), which the sentry
+// allows by this call, before it answers that event: nothing is mapped in [addr, addr+len). Whatever is done there
+// later comes first, and until then the guest finds nothing there. Never an error.
+void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len);
 
 // The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL. Else, or when
 // it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.

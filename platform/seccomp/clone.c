@@ -131,6 +131,8 @@ static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t fla
     LOCKED(&t->lock);
     if (flags & CLONE_VM)
         t->lane_on = false; // before it makes the clone, the stub switches its patched sites off
+    if (!sc_spare_give_up(t)) // a copy has no guard, a second thread no lane
+        return -LINUX_ENOMEM;
     return order_clone(t, child, flags);
 }
 

@@ -32,7 +32,7 @@ static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t 
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
     ev->call.foreign = false;
     ev->call.proposal = 0;
-    ev->call.hot = 0;
+    ev->call.hot = ev->call.spare = 0;
     return true;
 }
 
@@ -49,7 +49,7 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->call.nr = t->call_nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
     ev->call.proposal = 0;
-    ev->call.hot = 0;
+    ev->call.hot = ev->call.spare = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
@@ -69,9 +69,23 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
         sc_violation(t, "a fault of no kind");
         return false;
     }
+    int signo = (int)(uint32_t)a[0], code = (int)(a[0] >> 32);
+    if (signo == SIGBUS && code == BUS_ADRERR) {
+        switch (sc_spare_touched(t, a[1])) {
+        case TOUCH_OPENED:
+            sc_let_go(t);
+            return false;
+        case TOUCH_NOTHING:
+            signo = SIGSEGV;
+            code = SEGV_MAPERR;
+            break;
+        case TOUCH_OTHER:
+            break;
+        }
+    }
     ev->kind = PLAT_FAULT;
-    ev->fault.signo = (int)(uint32_t)a[0];
-    ev->fault.code = (int)(a[0] >> 32);
+    ev->fault.signo = signo;
+    ev->fault.code = code;
     ev->fault.addr = a[1];
     ev->fault.trapno = (uint32_t)a[2];
     ev->fault.error_code = (uint32_t)(a[2] >> 32);
@@ -177,7 +191,7 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     memcpy(ev->call.args, guest, sizeof guest);
     ev->call.foreign = false;
     ev->call.proposal = a[0];
-    ev->call.hot = 0;
+    ev->call.hot = ev->call.spare = 0;
     if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
         ev->call.hot = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
     return true;
@@ -223,6 +237,7 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
             ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
+            ev->call.spare = sc_lane_spare_wanted(t, ip, (uint32_t)n->data.nr);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");

@@ -111,6 +111,14 @@ void sc_lane_free(struct sc_as *as) {
     as->lane = 0;
 }
 
+void sc_lane_spare(struct sc_as *as, uint64_t room, uint64_t top) {
+    if (!as->lane)
+        return;
+    struct stub_lane *lane = lane_of(as);
+    __atomic_store_n(&lane->room, room, __ATOMIC_RELAXED);
+    __atomic_store_n(&lane->top, top, __ATOMIC_RELAXED);
+}
+
 static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
     lock_nested(&p->lock);
     if (~p->lanes_used) {
@@ -134,7 +142,7 @@ static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
 
 uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
-    bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake, not for the lane
+    bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake; in the lane only with spare memory
     if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || !alone(sc_as(t)))
         return 0;
     struct sc_heat *h = heat_of(t, ip);
@@ -142,7 +150,7 @@ uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned ca
         *h = (struct sc_heat){.ip = ip};
     h->calls += calls;
     if (h->state == SITE_PATCHED && t->lane_on) {
-        if (memory)
+        if (memory && !atomic_load(&sc_as(t)->spare.on))
             return 0;
         if (t->lane_calls++ == 0)
             t->lane_since = mono_ns();
@@ -158,6 +166,13 @@ uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned ca
         return 0;
     h->state = SITE_TRIED;
     return ip;
+}
+
+// Of a munmap, each so many times when it comes from a patched site: bytes of spare memory to be had, or 0.
+uint64_t sc_lane_spare_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr) {
+    const struct sc_heat *h = heat_of(t, ip);
+    bool hot = nr == SYS_munmap && h->ip == ip && h->state == SITE_PATCHED && t->lane_on && h->calls % SC_HEAT == 0;
+    return hot && alone(sc_as(t)) ? sc_spare_wanted(t) : 0;
 }
 
 // ---- Patching --------------------------------------------------------------------------------------------------------
@@ -463,7 +478,8 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
         !__atomic_compare_exchange_n(&lane->state, &req, STUB_LANE_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     uint32_t nr = __atomic_load_n(&lane->nr, __ATOMIC_RELAXED);
-    if (nr >= 512 || !p->lane_calls[nr]) {
+    bool memory = (nr == SYS_mmap || nr == SYS_munmap) && atomic_load(&watching->spare.on);
+    if (nr >= 512 || !(p->lane_calls[nr] || memory)) {
         set_lane_state(lane, STUB_LANE_REFUSED);
         return false;
     }
@@ -477,6 +493,8 @@ static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *l
         ev->call.args[i] = __atomic_load_n(&lane->args[i], __ATOMIC_RELAXED);
     t->call_args[0] = ev->call.args[0];
     t->call_args[1] = ev->call.args[1];
+    if (nr == SYS_mmap)
+        ev->call.proposal = sc_spare_proposal(t, ev->call.args);
     return true;
 }
 

@@ -256,6 +256,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         return err;
     }
     sc_lanes_open(p, config->needs_context);
+    sc_spare_probe(p);
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications, %s",
              p->base.use_proc_mem ? "memory through /proc" : "direct memory");
@@ -357,6 +358,8 @@ const struct plat_backend plat_seccomp = {
     .hot_text = sc_hot_text,
     .call_string = sc_call_string,
     .copy_later = sc_copy_later,
+    .spare = sc_spare,
+    .admit = sc_spare_admit,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

@@ -60,11 +60,12 @@ static bool can_queue(const struct sc_thread *t) {
 int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);
-    struct sc_op *o = can_queue(t) ? sc_ops_add(t) : NULL;
+    int done = can_queue(t) ? sc_spare_work(t, op) : -LINUX_EINVAL;
+    struct sc_op *o = done == 0 ? sc_ops_add(t) : NULL;
     if (!o) {
         if (op->fd >= 0)
             close(op->fd);
-        return can_queue(t) ? -LINUX_ENOMEM : -LINUX_EINVAL;
+        return done > 0 ? 0 : done < 0 ? done : -LINUX_ENOMEM;
     }
     plat_op_call(op, sc_stub_fd(t), &o->call);
     o->fd = op->fd;
@@ -387,13 +388,19 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     }
     if (o->expect == STUB_EXPECT_CHILD && t->child)
         atomic_store(&t->child->birth, BIRTH_LAUNCHED);
+    if (o->special == SC_SPARE_BEGIN)
+        sc_spare_begin(t, o);
+    bool undo = o->special == SC_SPARE_UNDO && !atomic_load(&sc_as(t)->spare.on);
     bool last = ++t->next == t->nops && !t->flush;
     if (last) {
         sc_set_state(t, SC_RUNNING);
         t->may_fail = true;
         sc_order_last(t, &o->range);
     }
-    sc_reply_continue(t);
+    if (o->special != SC_SPARE_UNDO || undo)
+        sc_reply_continue(t);
+    else
+        sc_reply(t, 0);
     if (last)
         sc_ops_clear(t);
     return true;

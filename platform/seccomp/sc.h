@@ -48,6 +48,7 @@
 #define SC_LISTENERS  2  // waiters that must be there before others become watchers
 #define SC_WATCHERS   2
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
+#define SC_SPARE_DEPTH 16 // maps of spare memory that may be untouched at a time
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 // PROPOSAL: the call itself stands in the gate, as the guest's handler would make it.
@@ -57,11 +58,14 @@ enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL, HOLD_LANE };
 // appear at any moment; the order was taken back or has failed, so it never will.
 enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
 enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
+// Orders that mean something to spare.c when they come up.
+enum sc_special { SC_ORDINARY, SC_SPARE_BEGIN, SC_SPARE_UNDO };
 
 struct sc_range;
 struct sc_op {
     struct host_call call;
     uint64_t expect;        // STUB_EXPECT_*
+    enum sc_special special;
     int fd;                 // owned; -1: none
     struct sc_range *range; // its place in the order of its address space (order.c); owned; NULL: alone there
 };
@@ -78,6 +82,19 @@ struct sc_proc {
     _Atomic bool fd_used;  // a file has been put into it, or into the one that it is a copy of
 };
 
+// spare.c
+struct sc_spare {
+    struct lock lock;
+    _Atomic bool on;         // there is some
+    int fd;                  // userfaultfd, -1: none
+    uint64_t low, at, top;   // [low, at) is free, [at, top) the guest's and guarded
+    uint64_t high;           // where it once ended
+    unsigned n;              // maps in [at, top)
+    uint64_t start[SC_SPARE_DEPTH]; // theirs, falling
+    bool touched;            // the last that we know of was touched
+    unsigned since;
+};
+
 struct sc_as {
     struct plat_as base;
     _Atomic unsigned lane;         // its number plus one; 0: none (lane.c)
@@ -90,6 +107,7 @@ struct sc_as {
     _Atomic bool shared;           // has, or has had, more than one thread
     _Atomic unsigned nthreads;     // host threads that are there, to come, or not known to be gone
     struct list ranges;            // [P] order.c
+    struct sc_spare spare;
 };
 
 struct sc_platform;
@@ -155,6 +173,7 @@ struct sc_thread {
     bool lane_done;      // RUNNING: it has a value in the lane, and may come for it all the same
     int64_t lane_value;
     uint64_t out_addr, out_len; // what is to be copied with the value: in the lane's `out`; 0: nothing
+    uint64_t touched_at; // the last fault at memory that may have been spare.c's
 };
 
 struct sc_chunk {
@@ -206,6 +225,7 @@ struct sc_platform {
     uint64_t lanes_used;              // [P]
     unsigned ncpus;
     bool lane_calls[512];             // may go through a lane, by number
+    _Atomic bool spares;              // spare memory is possible here
     struct sc_watcher watchers[SC_WATCHERS];
     _Atomic unsigned nwaiters; // that have come so far
     _Atomic bool watched;      // a lane is being watched, or going to be
@@ -288,6 +308,7 @@ void sc_lanes_open(struct sc_platform *p, const bool *needs_context); // without
 void sc_lanes_close(struct sc_platform *p);
 // [lock] `calls` more have come from the site: it, when it should be patched now, or 0
 uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
+uint64_t sc_lane_spare_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr);
 int64_t sc_call_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
 bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
 void sc_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
@@ -300,6 +321,21 @@ void sc_lane_done(struct sc_thread *t, int64_t value);         // [lock]
 void sc_lane_slow(struct sc_thread *t);                        // [lock]
 bool sc_lane_come(struct sc_thread *t, uint64_t id);           // [lock] false: it had nothing to come for
 void sc_lane_free(struct sc_as *as);                           // [P]
+void sc_lane_spare(struct sc_as *as, uint64_t room, uint64_t top); // hints for the stub: what comes by the lane
+
+// spare.c: memory that the host has mapped already.
+void sc_spare_probe(struct sc_platform *p);
+void sc_spare_init(struct sc_spare *s);
+void sc_spare_fini(struct sc_as *as);
+uint64_t sc_spare_wanted(struct sc_thread *t); // bytes of free addresses, 0: none
+void sc_spare(struct plat_thread *t, uint64_t addr, uint64_t len);
+bool sc_spare_give_up(struct sc_thread *t); // [lock] false: no memory
+void sc_spare_begin(struct sc_thread *t, const struct sc_op *o); // [lock]
+uint64_t sc_spare_proposal(struct sc_thread *t, const uint64_t args[6]); // [lock] for an mmap; 0: none
+int sc_spare_work(struct sc_thread *t, const struct plat_op *op); // [lock] 1: done; 0: go on; -LINUX_ENOMEM
+enum sc_touch { TOUCH_OTHER, TOUCH_NOTHING, TOUCH_OPENED }; // not ours; free memory: none there; try again
+enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr); // [lock] by SIGBUS
+bool sc_spare_admit(struct plat_as *as, const struct iovec *remote, int n);
 
 // run.c: letting threads go, and their host work.
 void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);

@@ -27,6 +27,7 @@ struct sc_as *sc_as_new(struct sc_platform *p) {
     atomic_fetch_sub(&p->base.nspaces, 1); // counted when the sentry gets it
     list_init(&as->procs);
     list_init(&as->ranges);
+    sc_spare_init(&as->spare);
     as->holds = 1;
     return as;
 }
@@ -36,6 +37,7 @@ void sc_as_drop(struct sc_as *as) {
     if (--as->holds)
         return;
     sc_lane_free(as);
+    sc_spare_fini(as);
     plat_as_fini(&as->base);
     free(as);
 }
@@ -166,6 +168,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->probed = t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);
     t->lane_calls = t->proposals = 0;
+    t->touched_at = 0;
     t->proposed = false;
     t->out_len = 0;
     t->lane_on = t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;

@@ -52,6 +52,7 @@ struct stub_op {
 #define STUB_EXPECT_MOVED 2 // ... or args[4] (mremap)
 // Worked when it returned 0; then args[4] is stored at args[3], which the kernel does not look at.
 #define STUB_EXPECT_STORE 4
+#define STUB_EXPECT_ANY   5 // whatever it returned
 // A clone: positive in the parent, 0 in the child. args[5], which the kernel does not look at, is the child's
 // cookie; with args[1] (a stack, inside the child's slot) the signal frame is copied to the child's slot
 // first.
@@ -136,7 +137,9 @@ struct stub_lane {
     uint32_t str_len; // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
     uint64_t out_addr;
     uint64_t out_len; // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
-    char pad[40], str[STUB_LANE_STR];
+    uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the lane ...
+    uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
+    char pad[24], str[STUB_LANE_STR];
     char out[STUB_LANE_OUT];
 };
 // The lane code's own: registers that it uses, so that blob.c can undo it when it is interrupted.

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -75,7 +76,7 @@ int hostfilter_prepare(void) {
 
 // ---- Conditions ------------------------------------------------------------------------------------------------------
 enum when { ALWAYS, SECCOMP, PTRACE, SANITIZED };
-enum condition { ANY, NO_EXEC, THREAD, FSTAT_ONLY, STATX_ONLY, TERMINAL, NOTIFY, SELF };
+enum condition { ANY, NO_EXEC, THREAD, FSTAT_ONLY, STATX_ONLY, TERMINAL, NOTIFY, GUARD, SELF };
 
 // Requests of fs/host, which copies their structures itself.
 static const unsigned long terminal[] = {TCGETS,   TCSETS,   TCSETSW,  TCSETSF,    TIOCGWINSZ, TIOCSWINSZ,
@@ -83,6 +84,8 @@ static const unsigned long terminal[] = {TCGETS,   TCSETS,   TCSETSW,  TCSETSF, 
                                          0x802c542a /* TCGETS2 */, 0x402c542b, 0x402c542c, 0x402c542d /* TCSETS2, W2, F2 */};
 static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_ADDFD,
                                        SECCOMP_IOCTL_NOTIF_ID_VALID};
+
+static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER};
 
 static int allow_requests(scmp_filter_ctx ctx, int nr, const unsigned long *req, size_t n) {
     int err = 0;
@@ -107,6 +110,8 @@ static int allow(scmp_filter_ctx ctx, int nr, enum condition c) {
         return allow_requests(ctx, nr, terminal, sizeof terminal / sizeof terminal[0]);
     case NOTIFY:
         return allow_requests(ctx, nr, notify, sizeof notify / sizeof notify[0]);
+    case GUARD:
+        return allow_requests(ctx, nr, guard, sizeof guard / sizeof guard[0]);
     default:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
     }

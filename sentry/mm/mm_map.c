@@ -17,6 +17,7 @@
 #define STACK_GUARD (256 * GUEST_PAGE_SIZE)
 #define LOW_2G      0x80000000ull
 #define LOW_1G      0x40000000ull
+#define LOW_2M      0x200000ull
 // What MAP_SHARED_VALIDATE knows, mmap(2).
 #define VALIDATED                                                                                            \
     (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT | LINUX_MAP_GROWSDOWN |         \
@@ -353,6 +354,16 @@ uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len) {
     if (want && hint_fits(mm, want, len))
         return want;
     return area_place(mm, len);
+}
+
+void mm_spare(struct mm *mm, struct plat_thread *th, uint64_t len) {
+    LOCKED(&mm->lock);
+    uint64_t place = area_place(mm, len);
+    uint64_t below = place > LOW_1G ? (place - LOW_1G) & ~(LOW_2M - 1) : 0;
+    if (below && hint_fits(mm, below, len))
+        place = below;
+    if (place)
+        plat_spare(th, uaddr(place), len);
 }
 
 // As Linux: 22 bits of pages for the stack, 28 for mmap_base; fewer when the space itself is small.

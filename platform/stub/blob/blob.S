@@ -84,6 +84,8 @@ stub_child_entry:
 #define LANE_STRLEN (stub_head + 20480 + 68)(%rip)
 #define LANE_OUTADDR (stub_head + 20480 + 72)(%rip)
 #define LANE_OUTLEN (stub_head + 20480 + 80)(%rip)
+#define LANE_ROOM   (stub_head + 20480 + 88)(%rip)
+#define LANE_TOP    (stub_head + 20480 + 96)(%rip)
 #define LANE_STR    (stub_head + 20480 + 128)(%rip)
 #define LANE_OUT    (stub_head + 20480 + 512)(%rip)
 #define REQ_SPINS   1000                // 25 us: a watcher that runs needs less than 1
@@ -113,6 +115,7 @@ lane_saved:
         je      lane_map
         cmpl    $11, %eax
         je      lane_unmap
+lane_any:
         cmpl    $0, LANE_WATCHED
         je      lane_plain
         movl    %eax, LANE_NR
@@ -221,8 +224,11 @@ lane_plain:
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
 
-// munmap of the place that was proposed last: it is the next proposal. The call itself is made at the site.
+// munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next proposal, and the
+// call itself is made at the site.
 lane_unmap:
+        cmpq    %rdi, LANE_TOP
+        je      lane_any
         movq    CTL_SLOT, %rcx
         cmpq    %rdi, PLACE_AT(%rcx)
         jne     lane_plain
@@ -231,7 +237,8 @@ lane_unmap:
         addq    %rax, PLACE_AT(%rcx)
         jmp     lane_plain
 
-// mmap as propose() and place() of blob.c make it, through the gate, without a signal frame.
+// mmap: by the lane when the sentry says so, else as propose() and place() of blob.c make it, through the gate, without a
+// signal frame.
 lane_map:
         testq   %rdi, %rdi
         jne     lane_plain
@@ -248,7 +255,14 @@ lane_map:
         leaq    4095(%rsi), %rcx
         andq    $-4096, %rcx
         je      lane_plain
-        movq    %rsi, CTL_RSI
+        cmpl    $3, %edx
+        jne     4f
+        cmpl    $0, LANE_WATCHED
+        je      4f
+        movl    CTL_NR, %eax
+        cmpq    LANE_ROOM, %rsi
+        jbe     lane_any
+4:      movq    %rsi, CTL_RSI
         movq    %r8, CTL_R8
         movq    %r10, CTL_R10
         movq    %rsp, CTL_RSP

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Spare memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
+//
+// The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved. So when
+// a patched munmap site is hot (lane.c), and the sentry has named free addresses (plat_spare()), its process maps
+// SC_SPARE_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that turns the first touch of
+// any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own guarded memory is a matter of our books:
+//
+//   low ......... free ......... at ......... guarded, the guest's ......... top
+//
+//   map     the lane's mmap proposes the highest free place (`at` goes down). The sentry's decision to map it there is
+//           carried out by no host call.
+//   unmap   of the last one, untouched: `at` goes up again. Nothing to do for the host either.
+//   touch   a page in [at, top): all of it becomes ordinary memory (*opened*: one ioctl of ours, the stub has no part in
+//           it), and the guest, or the copy, goes on. A page in [low, at): the guest has no memory there; it is told so.
+//   else    any other work on [at, top) opens it first. Other work on [low, at), a fork, a second thread: the spare
+//           memory is given up, that is unmapped, before it is done.
+//
+// So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and what is
+// opened is the host's memory like any other. When the last maps were touched, the next are opened as they are made:
+// that costs less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
+//
+// Called by run.c, event.c, lane.c, clone.c, thread.c, and by memory.c when a copy fails. Locks: sc_spare.lock, for
+// moments.
+#include "abi/errno.h"
+#include "abi/mman.h"
+#include "platform/seccomp/sc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SC_SPARE_LEN   (16ull << 20)
+#define SC_SPARE_MOST  (1ull << 20)  // of one map
+#define SC_SPARE_LEAST (2ull << 20)  // when less is free, there is to be new memory
+#define SC_GUESS       32            // maps that are opened at once before one is left guarded, to see
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#define UFFD_FLAGS (O_CLOEXEC | UFFD_USER_MODE_ONLY)
+
+static bool uffd_begin(int fd) {
+    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_SIGBUS};
+    return ioctl(fd, UFFDIO_API, &api) == 0;
+}
+
+// Before the sentry is caged. A container's profile may refuse either of the two.
+void sc_spare_probe(struct sc_platform *p) {
+    int fd = (int)syscall(SYS_userfaultfd, UFFD_FLAGS);
+    int none = (int)syscall(SYS_pidfd_getfd, -1, 0, 0);
+    p->spares = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd) && !p->base.use_proc_mem;
+    if (fd >= 0)
+        close(fd);
+}
+
+void sc_spare_init(struct sc_spare *s) {
+    lock_init(&s->lock, RANK_LEAF);
+    s->fd = -1;
+}
+
+// What the lane's code in the stub goes by (layout.h): a hint, as all that lies there.
+static void tell(struct sc_as *as) {
+    const struct sc_spare *s = &as->spare;
+    uint64_t room = s->at - s->low;
+    sc_lane_spare(as, room < SC_SPARE_MOST ? room : SC_SPARE_MOST, s->n ? s->at : 0);
+}
+
+// [spare.lock] Closing the descriptor ends the guard of all that it was registered for.
+static void forget(struct sc_as *as) {
+    struct sc_spare *s = &as->spare;
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->low = s->at = s->top = s->n = 0;
+    atomic_store(&s->on, false);
+    tell(as);
+}
+
+void sc_spare_fini(struct sc_as *as) {
+    if (as->spare.fd >= 0)
+        close(as->spare.fd);
+    lock_destroy(&as->spare.lock);
+}
+
+// [spare.lock] All that the guest has of it becomes ordinary memory.
+static void open_all(struct sc_as *as) {
+    struct sc_spare *s = &as->spare;
+    struct uffdio_range r = {s->at, s->top - s->at};
+    if (s->top > s->at && ioctl(s->fd, UFFDIO_UNREGISTER, &r))
+        close(s->fd), s->fd = -1; // no memory to split the mapping: the end of the guard does the same
+    s->top = s->at;
+    s->n = 0;
+    if (s->fd < 0)
+        forget(as);
+    else
+        tell(as);
+}
+
+static bool overlaps(uint64_t start, uint64_t len, uint64_t low, uint64_t high) {
+    return start < high && low < start + len;
+}
+
+// ---- Getting it ------------------------------------------------------------------------------------------------------
+
+uint64_t sc_spare_wanted(struct sc_thread *t) {
+    const struct sc_as *as = sc_as(t);
+    const struct sc_spare *s = &as->spare;
+    return sc_plat(t)->spares && (!atomic_load(&s->on) || s->at - s->low < SC_SPARE_LEAST) ? SC_SPARE_LEN : 0;
+}
+
+static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_special special) {
+    struct sc_op *o = sc_ops_add(t);
+    if (o) {
+        o->call = call;
+        o->expect = STUB_EXPECT_ANY;
+        o->special = special;
+    }
+    return o;
+}
+
+// [lock, spare.lock] The free part goes. False: no memory for the order.
+static bool give_up(struct sc_thread *t) {
+    struct sc_as *as = sc_as(t);
+    struct sc_spare *s = &as->spare;
+    if (s->at > s->low && !order(t, (struct host_call){SYS_munmap, {s->low, s->at - s->low}}, SC_ORDINARY))
+        return false;
+    forget(as);
+    return true;
+}
+
+bool sc_spare_give_up(struct sc_thread *t) {
+    if (!atomic_load(&sc_as(t)->spare.on))
+        return true;
+    LOCKED(&sc_as(t)->spare.lock);
+    return give_up(t);
+}
+
+// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then does
+// its munmap; else UNDO is answered without being made.
+void sc_spare(struct plat_thread *pt, uint64_t addr, uint64_t len) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_SPARE_LEN || !sc_spare_wanted(t) || !sc_spare_give_up(t))
+        return;
+    unsigned before = t->nops;
+    const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE, flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS |
+                                                                    LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
+    if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
+        !order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
+        !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_SPARE_BEGIN) ||
+        !order(t, (struct host_call){SYS_munmap, {addr, len}}, SC_SPARE_UNDO))
+        t->nops = before;
+}
+
+static int stub_uffd(int pid) {
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
+    if (pidfd >= 0)
+        close(pidfd);
+    return fd;
+}
+
+// The memory has been mapped, or could not be; o is the call that is going to be made next, the one behind it undoes it.
+void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
+    struct sc_as *as = sc_as(t);
+    struct sc_spare *s = &as->spare;
+    const uint64_t *undo = o[1].call.args;
+    struct uffdio_register reg = {.range = {undo[0], undo[1]}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    int fd = stub_uffd(t->proc->pid);
+    if (fd < 0 || !uffd_begin(fd) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
+        if (fd >= 0)
+            close(fd);
+        sc_plat(t)->spares = false;
+        return;
+    }
+    LOCKED(&s->lock);
+    s->fd = fd;
+    s->low = undo[0];
+    s->at = s->top = s->high = undo[0] + undo[1];
+    atomic_store(&s->on, true);
+    tell(as);
+}
+
+// ---- Using it --------------------------------------------------------------------------------------------------------
+
+uint64_t sc_spare_proposal(struct sc_thread *t, const uint64_t a[6]) {
+    const struct sc_spare *s = &sc_as(t)->spare;
+    uint64_t len = (a[1] + STUB_PAGE - 1) & ~(STUB_PAGE - 1);
+    return a[0] == 0 && a[1] <= SC_SPARE_MOST && len && len <= s->at - s->low ? s->at - len : 0;
+}
+
+static bool take(struct sc_thread *t, const struct plat_op *op) {
+    struct sc_as *as = sc_as(t);
+    struct sc_spare *s = &as->spare;
+    if (op->kind != OP_MAP || op->fd >= 0 || op->prot != (LINUX_PROT_READ | LINUX_PROT_WRITE) ||
+        op->flags != PLAT_NORESERVE || op->addr + op->len != s->at || op->addr < s->low ||
+        (t->hold != HOLD_LANE && t->hold != HOLD_VALUE))
+        return false;
+    bool at_once = s->touched && ++s->since % SC_GUESS;
+    if (s->n == SC_SPARE_DEPTH)
+        open_all(as);
+    s->at = s->start[s->n++] = op->addr;
+    if (at_once)
+        open_all(as);
+    tell(as);
+    return true;
+}
+
+static bool give(struct sc_as *as, const struct plat_op *op) {
+    struct sc_spare *s = &as->spare;
+    if (op->kind != OP_UNMAP || !s->n || op->addr != s->at || op->addr + op->len != (s->n > 1 ? s->start[s->n - 2] : s->top))
+        return false;
+    s->at += op->len;
+    s->n--;
+    s->touched = false;
+    tell(as);
+    return true;
+}
+
+int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
+    struct sc_as *as = sc_as(t);
+    struct sc_spare *s = &as->spare;
+    if (!atomic_load(&s->on))
+        return 0;
+    LOCKED(&s->lock);
+    if (take(t, op) || give(as, op))
+        return 1;
+    if (overlaps(op->addr, op->len, s->low, s->at) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
+        return give_up(t) ? 0 : -LINUX_ENOMEM;
+    if (overlaps(op->addr, op->len, s->at, s->top) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))
+        open_all(as);
+    return 0;
+}
+
+// ---- Touching it -----------------------------------------------------------------------------------------------------
+
+enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr) {
+    struct sc_as *as = sc_as(t);
+    struct sc_spare *s = &as->spare;
+    LOCKED(&s->lock);
+    bool again = t->touched_at == addr; // opened by somebody's copy meanwhile; or a file's end that was mapped there
+    t->touched_at = addr;
+    if (addr >= s->low && addr < s->at)
+        return TOUCH_NOTHING;
+    if (addr < s->at || addr >= s->high || (addr >= s->top && again))
+        return TOUCH_OTHER;
+    s->touched = true;
+    if (addr < s->top)
+        open_all(as);
+    return TOUCH_OPENED;
+}
+
+// A copy has met a page that refuses. True: it may be one of these; try again.
+bool sc_spare_admit(struct plat_as *pas, const struct iovec *remote, int n) {
+    struct sc_as *as = sc_as_of(pas);
+    struct sc_spare *s = &as->spare;
+    if (!atomic_load(&s->on))
+        return false;
+    LOCKED(&s->lock);
+    for (int i = 0; i < n; i++) {
+        if (overlaps((uint64_t)remote[i].iov_base, remote[i].iov_len, s->at, s->top)) {
+            s->touched = true;
+            open_all(as);
+            return true;
+        }
+    }
+    return false;
+}
