@@ -93,6 +93,8 @@ struct sc_spare {
     uint64_t start[SC_SPARE_DEPTH]; // theirs, falling
     bool touched;            // the last that we know of was touched
     unsigned since;
+    bool fill;               // worth trying
+    bool filled;             // [at, top) is one map that has its pages
 };
 
 struct sc_as {

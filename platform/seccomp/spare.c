@@ -17,17 +17,21 @@
 //           memory is given up, that is unmapped, before it is done.
 //
 // So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and what is
-// opened is the host's memory like any other. When the last maps were touched, the next are opened as they are made:
-// that costs less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
+// opened is the host's memory like any other. When the last maps were touched, the next are opened as they are made, or,
+// when they are small and unmapped one before the other, *filled* with pages: that costs less than the fault. The
+// descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
 //
 // Called by run.c, event.c, lane.c, clone.c, thread.c, and by memory.c when a copy fails. Locks: sc_spare.lock, for
 // moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "platform/seccomp/sc.h"
+#include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +39,7 @@
 #define SC_SPARE_LEN   (16ull << 20)
 #define SC_SPARE_MOST  (1ull << 20)  // of one map
 #define SC_SPARE_LEAST (2ull << 20)  // when less is free, there is to be new memory
+#define SC_FILL        (2 * STUB_PAGE)
 #define SC_GUESS       32            // maps that are opened at once before one is left guarded, to see
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -74,7 +79,8 @@ static void forget(struct sc_as *as) {
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    s->low = s->at = s->top = s->n = 0;
+    s->low = s->at = s->top = s->high = s->n = 0;
+    s->filled = false;
     atomic_store(&s->on, false);
     tell(as);
 }
@@ -85,18 +91,32 @@ void sc_spare_fini(struct sc_as *as) {
     lock_destroy(&as->spare.lock);
 }
 
-// [spare.lock] All that the guest has of it becomes ordinary memory.
+// [spare.lock] All that the guest has of it becomes ordinary memory. It fails for nothing but the host's want of memory.
 static void open_all(struct sc_as *as) {
     struct sc_spare *s = &as->spare;
     struct uffdio_range r = {s->at, s->top - s->at};
-    if (s->top > s->at && ioctl(s->fd, UFFDIO_UNREGISTER, &r))
-        close(s->fd), s->fd = -1; // no memory to split the mapping: the end of the guard does the same
+    if (s->top > s->at && ioctl(s->fd, UFFDIO_UNREGISTER, &r)) {
+        int pid = atomic_load(&as->base.pid);
+        log_warn("stub %d ends: its memory cannot be opened: %s", pid, strerror(errno));
+        if (pid > 0)
+            kill(pid, SIGKILL);
+    }
+    s->fill = s->fill && !s->filled;
+    s->filled = false;
     s->top = s->at;
     s->n = 0;
-    if (s->fd < 0)
-        forget(as);
-    else
-        tell(as);
+    tell(as);
+}
+
+// [spare.lock] The map at `at` alone gets its pages now.
+static void fill(struct sc_as *as, uint64_t len) {
+    static const char zeros[SC_FILL];
+    struct sc_spare *s = &as->spare;
+    struct uffdio_copy c = {.dst = s->at, .src = (uint64_t)zeros, .len = len};
+    s->n = 0;
+    s->filled = ioctl(s->fd, UFFDIO_COPY, &c) == 0;
+    if (!s->filled)
+        open_all(as);
 }
 
 static bool overlaps(uint64_t start, uint64_t len, uint64_t low, uint64_t high) {
@@ -199,12 +219,16 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
         op->flags != PLAT_NORESERVE || op->addr + op->len != s->at || op->addr < s->low ||
         (t->hold != HOLD_LANE && t->hold != HOLD_VALUE))
         return false;
-    bool at_once = s->touched && ++s->since % SC_GUESS;
-    if (s->n == SC_SPARE_DEPTH)
+    bool guess = s->touched && ++s->since % SC_GUESS;
+    if (s->n == SC_SPARE_DEPTH || s->filled)
         open_all(as);
     s->at = s->start[s->n++] = op->addr;
-    if (at_once)
+    if (guess && s->fill && s->n == 1 && op->len <= SC_FILL)
+        fill(as, op->len);
+    else if (guess)
         open_all(as);
+    else
+        s->fill = true; // once in a while it may be worth it
     tell(as);
     return true;
 }
@@ -220,6 +244,16 @@ static bool give(struct sc_as *as, const struct plat_op *op) {
     return true;
 }
 
+// The host unmaps it; its pages keep the guard no longer than itself.
+static bool unmap_filled(struct sc_as *as, const struct plat_op *op) {
+    struct sc_spare *s = &as->spare;
+    if (op->kind != OP_UNMAP || !s->filled || op->addr != s->at || op->addr + op->len != s->top)
+        return false;
+    s->filled = false;
+    s->top = s->at;
+    return true;
+}
+
 int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
     struct sc_spare *s = &as->spare;
@@ -228,6 +262,8 @@ int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
     LOCKED(&s->lock);
     if (take(t, op) || give(as, op))
         return 1;
+    if (unmap_filled(as, op))
+        return 0;
     if (overlaps(op->addr, op->len, s->low, s->at) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
         return give_up(t) ? 0 : -LINUX_ENOMEM;
     if (overlaps(op->addr, op->len, s->at, s->top) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))

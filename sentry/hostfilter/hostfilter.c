@@ -85,7 +85,7 @@ static const unsigned long terminal[] = {TCGETS,   TCSETS,   TCSETSW,  TCSETSF, 
 static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_ADDFD,
                                        SECCOMP_IOCTL_NOTIF_ID_VALID};
 
-static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER};
+static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_COPY};
 
 static int allow_requests(scmp_filter_ctx ctx, int nr, const unsigned long *req, size_t n) {
     int err = 0;
