@@ -21,6 +21,7 @@ WHEN = {"ALWAYS": "", "SECCOMP": "on the seccomp platform", "PTRACE": "on the pt
 CONDITION = {
     "ANY": "", "NO_EXEC": "without PROT_EXEC", "THREAD": "only threads", "FSTAT_ONLY": "with AT_EMPTY_PATH",
     "STATX_ONLY": "with AT_EMPTY_PATH", "TERMINAL": "a list of terminal requests", "NOTIFY": "requests of the seccomp listener",
+    "GUARD": "requests of a userfaultfd: UFFDIO_API, REGISTER, UNREGISTER, COPY",
     "SELF": "only itself",
     "ON_SOCK": "on the sentry's connection",
 }

@@ -200,6 +200,7 @@ void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
     s->fd = fd;
     s->low = undo[0];
     s->at = s->top = s->high = undo[0] + undo[1];
+    t->touched_at = 0;
     atomic_store(&s->on, true);
     tell(as);
 }

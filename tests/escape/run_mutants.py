@@ -66,6 +66,8 @@ MUTANTS = [
          "    int err = goferfs_create(vfs, gofer, 0, false, &lower);\n    if (err == 0)\n        return vfs_mount(vfs, lower, NULL, 0, \"host\");\n")]),
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
+    ("memory of nobody can be touched", "seccomp", "A23", [(
+        "platform/seccomp/spare.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
 ]
 
 

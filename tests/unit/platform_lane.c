@@ -53,6 +53,7 @@ __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room f
 // ---- Waiters -----------------------------------------------------------------------------------------------------------
 
 #define WAITERS 4 // two that listen, two that watch
+#define SPARE_END 0x70000000ul
 struct server {
     struct platform *p;
     pthread_t threads[WAITERS];
@@ -63,6 +64,8 @@ struct server {
     _Atomic bool limited;               // the guest's process may not grow
     unsigned refused;              // of maps by a patched site
     unsigned maps, proposals;      // calls of mmap; those that a patched site made as it wished
+    bool spare;                    // memory may be kept ready, below SPARE_END
+    unsigned spares;               // how often it was
     _Atomic int64_t wrong;       // what the last program that ended has said
     struct plat_thread *last;    // held since
     uint64_t last_rbx;
@@ -110,6 +113,10 @@ static void map_for_guest(struct server *s, const struct plat_event *ev) {
 static void serve_call(struct server *s, const struct plat_event *ev) {
     if (ev->call.hot)
         plat_hot_text(ev->thread, ev->call.hot, GUEST_CODE, GUEST_CODE + 4096);
+    if (ev->call.spare && s->spare) {
+        s->spares++;
+        plat_spare(ev->thread, uaddr(SPARE_END - s->spares % 4 * 0x2000000 - ev->call.spare), ev->call.spare);
+    }
     s->calls++;
     switch (ev->call.nr) {
     case 110:
@@ -274,6 +281,32 @@ static void test_maps(void **state) {
     finish(&g, s);
 }
 
+// As often as it is asked for, at places in turn; the guest's maps come from it, and nothing of it is there when it is not
+// the guest's.
+static void spare_maps(struct lx_regs regs, bool interrupt) {
+    struct guest g;
+    char byte;
+    struct server *s = start(&g, GUEST_AT(mapping), regs);
+    s->spare = true;
+    for (unsigned i = 0; interrupt && !s->ended && i < 100000; i++) {
+        plat_interrupt(g.t);
+        usleep(i % 8 ? 13 : 700);
+    }
+    until_ended(s, 1);
+    assert_int_equal(s->wrong, 0);
+    assert_int_equal(s->bad, 0);
+    assert_true(s->spares > 0 || cpus() < 2);
+    for (uint64_t at = 0x60000000; at < SPARE_END; at += 1021 * 4096)
+        assert_int_equal(plat_copy_in(g.as, &byte, uaddr(at), 1), -LINUX_EFAULT);
+    finish(&g, s);
+}
+static void test_maps_spare(void **state) {
+    spare_maps((struct lx_regs){.r14 = 20000}, false);
+}
+static void test_maps_spare_interrupted(void **state) {
+    spare_maps((struct lx_regs){.r14 = 20000}, true);
+}
+
 static void test_maps_refused(void **state) {
     struct guest g;
     struct server *s = start(&g, GUEST_AT(mapping), (struct lx_regs){.r14 = 3000});
@@ -392,6 +425,8 @@ int main(void) {
         cmocka_unit_test(test_same_results), cmocka_unit_test(test_interrupts),     cmocka_unit_test(test_fork),
         cmocka_unit_test(test_copies),       cmocka_unit_test(test_scribbled_lane), cmocka_unit_test(test_destroyed),
         cmocka_unit_test(test_maps),         cmocka_unit_test(test_maps_interrupted),
+        cmocka_unit_test(test_maps_spare),
+        cmocka_unit_test(test_maps_spare_interrupted),
         cmocka_unit_test(test_maps_refused),
     };
     char why[256] = "";

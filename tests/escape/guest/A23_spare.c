@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Spare memory as a target (platform/seccomp/spare.c): mapped by the host before it is anybody's. Attackers make maps hot,
+// reach for pages that nobody gave them, from their own code and through calls, and forge the lane's memory calls and hints.
+#include "escape.h"
+#include <sys/mman.h>
+
+#define LANE_AT 20480u // platform/stub/layout.h
+static volatile uint32_t *lane32(void) { return (volatile uint32_t *)(host.base + LANE_AT); }
+static volatile uint64_t *lane64(void) { return (volatile uint64_t *)(host.base + LANE_AT); }
+
+static char *map(size_t len) {
+    char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+static void busy(void) {
+    for (int i = 0; i < 3000; i++) {
+        char *p = map(PAGE);
+        need(p && (i % 4 || *p == 0) && munmap(p, PAGE) == 0);
+    }
+}
+
+static bool in_maps(uint64_t at) {
+    FILE *f = fopen("/proc/self/maps", "r");
+    unsigned long from, to;
+    bool found = false;
+    need(f);
+    while (fscanf(f, "%lx-%lx%*[^\n]", &from, &to) == 2)
+        found = found || (at >= from && at < to);
+    fclose(f);
+    return found;
+}
+
+// Nothing below or above, for further than there is spare memory, may be read, written, or filled by a call.
+static void reaching_for_it(void) {
+    struct sigaction segv = {.sa_handler = fault_handler, .sa_flags = SA_NODEFER};
+    sigaction(SIGSEGV, &segv, NULL);
+    sigaction(SIGBUS, &segv, NULL);
+    int zero = open("/dev/zero", O_RDONLY);
+    need(zero >= 0);
+    for (int round = 0; round < 3; round++) {
+        busy();
+        volatile char *p = map(4 * PAGE);
+        need(p);
+        for (long i = -5200; i < 5200; i += 1 + (long)(random64() % 7)) {
+            volatile char *at = p + i * (long)PAGE;
+            if (i >= 0 && i < 4)
+                continue;
+            bool there = !fault_of((void)*at);
+            if (!there && fault_signal != SIGSEGV)
+                escaped("a page that is not there raises signal %d", (int)fault_signal);
+            if (there && !in_maps((uint64_t)at))
+                escaped("page %ld is there and nobody's", i);
+            if (!there && (!fault_of(*at = 1) || read(zero, (void *)at, 8) > 0))
+                escaped("page %ld can be written", i);
+        }
+        need(munmap((void *)p, 4 * PAGE) == 0);
+    }
+}
+
+static uint64_t strange(uint64_t near) {
+    const uint64_t values[] = {0, 1, PAGE, ~0ul, 1ul << 20, 16ul << 20, host.base, host.slots, KERNEL_HALF, NOT_CANONICAL, 3, 0x22};
+    uint64_t r = random64();
+    return r % 3 == 0 ? values[r / 4 % (sizeof values / sizeof values[0])]
+           : r % 3 == 1 ? near + (r >> 20) % 6000 * PAGE - 3000 * PAGE : r;
+}
+static void forge(unsigned round) {
+    busy();
+    uint64_t p = (uint64_t)map(PAGE);
+    for (unsigned i = 0; i < 3000; i++) {
+        lane64()[11] = strange(p); // hints: how much may come by the lane
+        lane64()[12] = round % 2 ? p : strange(p);
+        if (i % 2) {
+            char *q = map(PAGE * (1 + random64() % 4));
+            munmap(q, PAGE);
+            continue;
+        }
+        lane32()[1] = i % 4 ? SYS_munmap : SYS_mmap;
+        for (unsigned a = 0; a < 6; a++)
+            lane64()[1 + a] = strange(p);
+        lane32()[16] = 1;
+        lane32()[0] = 1;
+        for (unsigned k = 0; k < i % 300 && lane32()[0] < 3; k++)
+            __builtin_ia32_pause();
+    }
+}
+// Whoever forges may die of it, or lose memory of its own; the sandbox lives on.
+static void forging_memory_calls(void) {
+    for (unsigned round = 0; round < 10; round++) {
+        pid_t pid = fork();
+        need(pid >= 0);
+        if (pid == 0) {
+            ualarm(500000, 0);
+            if (host.seccomp)
+                forge(round);
+            _exit(0);
+        }
+        int status = wait_limited(pid, 10);
+        if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED))
+            escaped("round %u: status %#x", round, (unsigned)status);
+    }
+    const char *ill = files_are_well();
+    if (ill)
+        escaped("%s", ill);
+}
+
+// The stub may make such a descriptor when it is told to; the guest never.
+static void a_guard_of_its_own(void) {
+    busy();
+    long r = raw(SYS_userfaultfd, 1, 0, 0, 0, 0, 0);
+    if (r >= 0)
+        escaped("a descriptor: %ld", r);
+}
+
+ATTACKS({"A23_reaching_for_it", reaching_for_it, SURVIVES},
+        {"A23_forging_memory_calls", forging_memory_calls, SURVIVES},
+        {"A23_a_guard_of_its_own", a_guard_of_its_own, SURVIVES})
