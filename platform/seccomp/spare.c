@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Spare memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
 //
-// The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved. So when
-// a patched munmap site is hot (lane.c), and the sentry has named free addresses (plat_spare()), its process maps
-// SC_SPARE_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that turns the first touch of
-// any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own guarded memory is a matter of our books:
+// The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved.
+// So when a patched munmap site is hot (lane.c), and the sentry has named free addresses (plat_spare()), its
+// process maps SC_SPARE_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that
+// turns the first touch of any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own
+// guarded memory is a matter of our books:
 //
 //   low ......... free ......... at ......... guarded, the guest's ......... top
 //
-//   map     the lane's mmap proposes the highest free place (`at` goes down). The sentry's decision to map it there is
-//           carried out by no host call.
-//   unmap   of the last one, untouched: `at` goes up again. Nothing to do for the host either.
-//   touch   a page in [at, top): all of it becomes ordinary memory (*opened*: one ioctl of ours, the stub has no part in
-//           it), and the guest, or the copy, goes on. A page in [low, at): the guest has no memory there; it is told so.
-//   else    any other work on [at, top) opens it first. Other work on [low, at), a fork, a second thread: the spare
-//           memory is given up, that is unmapped, before it is done.
+//   map     The lane's mmap proposes the highest free place (`at` goes down). The sentry's decision to map it
+//           there is carried out by no host call.
+//   unmap   Of the last one, untouched: `at` goes up again. Nothing to do for the host either.
+//   touch   A page in [at, top): all of it becomes ordinary memory (*opened*: one ioctl of ours, the stub has
+//           no part in it), and the guest, or the copy, goes on. A page in [low, at): the guest has no memory
+//           there, and is told so.
+//   else    Any other work on [at, top) opens it first. Other work on [low, at), a fork, a second thread: the
+//           spare memory is given up, that is unmapped, before it is done.
 //
-// So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and what is
-// opened is the host's memory like any other. When the last maps were touched, the next are opened as they are made, or,
-// when they are small and unmapped one before the other, *filled* with pages: that costs less than the fault. The
-// descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
+// So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and
+// what is opened is the host's memory like any other. When the last maps were touched, the next are opened as
+// they are made, or, when they are small and unmapped one before the other, *filled* with pages: that costs
+// less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
 //
-// Called by run.c, event.c, lane.c, clone.c, thread.c, and by memory.c when a copy fails. Locks: sc_spare.lock, for
-// moments.
+// Host calls: none for a map, none for the unmap of what was not touched; one ioctl for a map that is opened
+// or filled. Called by run.c, event.c, lane.c, clone.c, thread.c, and by memory.c when a copy fails. Locks:
+// sc_spare.lock, for moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
-#include "platform/seccomp/sc.h"
 #include "base/log.h"
+#include "platform/seccomp/sc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -37,10 +40,10 @@
 #include <unistd.h>
 
 #define SC_SPARE_LEN   (16ull << 20)
-#define SC_SPARE_MOST  (1ull << 20)  // of one map
-#define SC_SPARE_LEAST (2ull << 20)  // when less is free, there is to be new memory
+#define SC_SPARE_MOST  (1ull << 20) // of one map
+#define SC_SPARE_LEAST (2ull << 20) // when less is free, there is to be new memory
 #define SC_FILL        (2 * STUB_PAGE)
-#define SC_GUESS       32            // maps that are opened at once before one is left guarded, to see
+#define SC_GUESS       32 // maps that are opened at once before one is left guarded, to see
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -91,7 +94,7 @@ void sc_spare_fini(struct sc_as *as) {
     lock_destroy(&as->spare.lock);
 }
 
-// [spare.lock] All that the guest has of it becomes ordinary memory. It fails for nothing but the host's want of memory.
+// [spare.lock] All that the guest has of it becomes ordinary memory. Only a host without memory refuses.
 static void open_all(struct sc_as *as) {
     struct sc_spare *s = &as->spare;
     struct uffdio_range r = {s->at, s->top - s->at};
@@ -158,16 +161,17 @@ bool sc_spare_give_up(struct sc_thread *t) {
     return give_up(t);
 }
 
-// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then does
-// its munmap; else UNDO is answered without being made.
+// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then
+// does its munmap; else UNDO is answered without being made.
 void sc_spare(struct plat_thread *pt, uint64_t addr, uint64_t len) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_SPARE_LEN || !sc_spare_wanted(t) || !sc_spare_give_up(t))
+    if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_SPARE_LEN || !sc_spare_wanted(t) ||
+        !sc_spare_give_up(t))
         return;
     unsigned before = t->nops;
-    const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE, flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS |
-                                                                    LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
+    const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
+                   flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
     if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
         !order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
         !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_SPARE_BEGIN) ||
@@ -183,7 +187,7 @@ static int stub_uffd(int pid) {
     return fd;
 }
 
-// The memory has been mapped, or could not be; o is the call that is going to be made next, the one behind it undoes it.
+// The memory has been mapped, or could not be; `o` is the call that comes next, the one behind it undoes it.
 void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
     struct sc_as *as = sc_as(t);
     struct sc_spare *s = &as->spare;
@@ -236,7 +240,8 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
 
 static bool give(struct sc_as *as, const struct plat_op *op) {
     struct sc_spare *s = &as->spare;
-    if (op->kind != OP_UNMAP || !s->n || op->addr != s->at || op->addr + op->len != (s->n > 1 ? s->start[s->n - 2] : s->top))
+    if (op->kind != OP_UNMAP || !s->n || op->addr != s->at ||
+        op->addr + op->len != (s->n > 1 ? s->start[s->n - 2] : s->top))
         return false;
     s->at += op->len;
     s->n--;
@@ -265,9 +270,11 @@ int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
         return 1;
     if (unmap_filled(as, op))
         return 0;
-    if (overlaps(op->addr, op->len, s->low, s->at) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
+    if (overlaps(op->addr, op->len, s->low, s->at) ||
+        (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
         return give_up(t) ? 0 : -LINUX_ENOMEM;
-    if (overlaps(op->addr, op->len, s->at, s->top) || (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))
+    if (overlaps(op->addr, op->len, s->at, s->top) ||
+        (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))
         open_all(as);
     return 0;
 }
@@ -278,7 +285,8 @@ enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr) {
     struct sc_as *as = sc_as(t);
     struct sc_spare *s = &as->spare;
     LOCKED(&s->lock);
-    bool again = t->touched_at == addr; // opened by somebody's copy meanwhile; or a file's end that was mapped there
+    bool again =
+        t->touched_at == addr; // opened by somebody's copy meanwhile; or a file's end that was mapped there
     t->touched_at = addr;
     if (addr >= s->low && addr < s->at)
         return TOUCH_NOTHING;

@@ -64,7 +64,7 @@ struct server {
     _Atomic bool limited;               // the guest's process may not grow
     unsigned refused;              // of maps by a patched site
     unsigned maps, proposals;      // calls of mmap; those that a patched site made as it wished
-    bool spare;                    // memory may be kept ready, below SPARE_END
+    _Atomic bool spare;            // memory may be kept ready, below SPARE_END
     unsigned spares;               // how often it was
     _Atomic int64_t wrong;       // what the last program that ended has said
     struct plat_thread *last;    // held since
