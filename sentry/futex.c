@@ -48,15 +48,18 @@ int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *o
     *out = (struct futex_key){.space = (uintptr_t)mm, .id = word.v};
     if (private)
         return 0;
-    LOCKED(&mm->lock);
-    const struct vma *v = area_find(mm, word.v);
-    if (!v || v->start > word.v || !(v->prot & LINUX_PROT_READ))
-        return -LINUX_EFAULT;
-    if ((v->flags & LINUX_MAP_SHARED) && v->file) {
+    {
+        LOCKED(&mm->lock);
+        const struct vma *v = area_find(mm, word.v);
+        if (!v || v->start > word.v || !(v->prot & LINUX_PROT_READ))
+            return -LINUX_EFAULT;
+        if (!(v->flags & LINUX_MAP_SHARED) || !v->file)
+            return 0;
         const struct inode *i = v->file->inode;
         *out = (struct futex_key){i->sb->dev << 1 | 1, i->attr.ino, v->offset + (word.v - v->start)};
     }
-    return 0;
+    uint32_t there; // the file may have been cut
+    return plat_copy_in(mm->as, &there, word, sizeof there) == sizeof there ? 0 : -LINUX_EFAULT;
 }
 
 // ---- Waiting -------------------------------------------------------------------------------------------------------

@@ -102,3 +102,19 @@ TEST(errors)
     EXPECT_ERRNO(futex(&word, FUTEX_WAIT, 7, KERNEL_POINTER), EFAULT);
     EXPECT_ERRNO(futex(&word, 99, 7, NULL), ENOSYS);
 }
+
+// A word in a file that has been cut since it was mapped.
+TEST(behind_the_end_of_a_file) {
+    int fd = memfd_create("words", 0);
+    ASSERT_OK(fd);
+    ASSERT_OK(ftruncate(fd, 8192));
+    char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ASSERT_TRUE(p != MAP_FAILED);
+    ASSERT_EQ(syscall(SYS_futex, p + 4096, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+    ASSERT_OK(ftruncate(fd, 4096));
+    ASSERT_EQ(syscall(SYS_futex, p + 4096, FUTEX_WAKE, 1, NULL, NULL, 0), -1);
+    ASSERT_EQ(errno, EFAULT);
+    ASSERT_EQ(syscall(SYS_futex, p, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+    munmap(p, 8192);
+    close(fd);
+}

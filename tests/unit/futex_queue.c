@@ -43,6 +43,9 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
     memcpy(at(dst.v, n), src, n);
     return 0;
 }
+int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t n) {
+    return copy_in(NULL, dst, src, n) < 0 ? -LINUX_EFAULT : (int64_t)n;
+}
 int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t desired, uint32_t *old) {
     uint32_t *p = at(word.v, 4);
     if (!p)
