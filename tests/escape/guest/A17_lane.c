@@ -41,27 +41,6 @@ static void one_call(void) {
     stat("/etc/passwd", &st);
 }
 
-// Whoever forges may die of it, be given nonsense, or wait for ever; the sandbox lives on.
-static void forging(void (*forge)(unsigned), unsigned rounds) {
-    for (unsigned round = 0; round < rounds; round++) {
-        pid_t pid = fork();
-        need(pid >= 0);
-        if (pid == 0) {
-            ualarm(400000, 0);
-            if (!warm_up(20000))
-                _exit(0);
-            forge(round);
-            _exit(0);
-        }
-        int status = wait_limited(pid, 10);
-        if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED))
-            escaped("round %u: status %#x", round, (unsigned)status);
-    }
-    const char *ill = files_are_well();
-    if (ill)
-        escaped("%s", ill);
-}
-
 static uint64_t strange(void) {
     const uint64_t values[] = {0, 1, ~0ul, host.base, host.slots, host.gate, KERNEL_HALF, NOT_CANONICAL, 0x7fffffff, 59, 9, 11, 60, 231};
     uint64_t r = random64();
@@ -69,6 +48,8 @@ static uint64_t strange(void) {
 }
 
 static void forge_words(unsigned round) {
+    if (!warm_up(20000))
+        return;
     for (unsigned i = 0; i < 4000; i++) {
         one_call();
         lane64()[random64() % (i % 2 ? 16 : 1024)] = strange();
@@ -88,6 +69,8 @@ static uint32_t number(unsigned round) {
 
 // A call is posted, and the thread does not wait for its answer.
 static void forge_calls(unsigned round) {
+    if (!warm_up(20000))
+        return;
     for (unsigned i = 0; i < 2000; i++) {
         lane32()[1] = number(round);
         for (unsigned a = 0; a < 6; a++)
@@ -113,6 +96,8 @@ static void flip_state(int sig) {
 }
 static void forge_from_handler(unsigned round) {
     struct sigaction sa = {.sa_handler = flip_state, .sa_flags = round % 2 ? SA_RESTART : 0};
+    if (!warm_up(20000))
+        return;
     struct itimerval often = {{0, 50 + round}, {0, 50 + round}};
     sigaction(SIGALRM, &sa, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
@@ -120,9 +105,9 @@ static void forge_from_handler(unsigned round) {
         one_call();
 }
 
-static void forging_words(void) { forging(forge_words, 8); }
-static void forging_calls(void) { forging(forge_calls, 12); }
-static void forging_from_handler(void) { forging(forge_from_handler, 8); }
+static void forging_words(void) { each_in_a_child(forge_words, 8); }
+static void forging_calls(void) { each_in_a_child(forge_calls, 12); }
+static void forging_from_handler(void) { each_in_a_child(forge_from_handler, 8); }
 
 // The numbers by which a thread comes for its value, made without having one.
 static void forged_numbers(void) {

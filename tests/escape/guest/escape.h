@@ -236,6 +236,25 @@ static inline int wait_limited(pid_t pid, unsigned seconds) {
     return -1;
 }
 
+// Rounds of an attack, each in a process of its own for half a second at most. It may die of it, be given nonsense, or wait
+// for ever; the sandbox lives on.
+static inline void each_in_a_child(void (*attack)(unsigned round), unsigned rounds) {
+    for (unsigned round = 0; round < rounds; round++) {
+        pid_t pid = fork();
+        need(pid >= 0);
+        if (pid == 0) {
+            ualarm(500000, 0);
+            attack(round);
+            _exit(0);
+        }
+        int status = wait_limited(pid, 10);
+        if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED))
+            escaped("round %u: status %#x", round, (unsigned)status);
+    }
+    const char *ill = files_are_well();
+    if (ill)
+        escaped("%s", ill);
+}
 static inline const char *judge(const struct attack *a, int status, char *why, size_t len) {
     if (status == -1)
         return "hung";
