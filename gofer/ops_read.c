@@ -155,11 +155,26 @@ static bool add_entries(struct gofer_server *s, const struct gofer_obj *dir, int
     return true;
 }
 
+// Goes down from *o, which is closed on the way.
+static int walk_down(struct gofer_server *s, struct gofer_obj *o, const struct gofer_names *names) {
+    for (uint32_t i = 0; i < names->n; i++) {
+        struct gofer_obj next;
+        int err = obj_child(s, o, names->v[i].p, &next, NULL);
+        if (err)
+            return err;
+        obj_close(o);
+        *o = next;
+    }
+    return 0;
+}
+
 // Stateless: the directory is opened anew for each batch (of some 400 entries) and positioned by the cookie.
 int op_readdir(struct gofer_server *s, const struct gofer_readdir_req *q, struct gofer_readdir_rep *r) {
     static const struct gofer_str self;
     struct gofer_obj dir cleanup_obj = {.fd = -1};
     int err = obj_at(s, q->handle, &self, &dir);
+    if (!err)
+        err = walk_down(s, &dir, &q->names);
     if (err)
         return err;
     if (dir.kind == KIND_MASKED) {
@@ -184,6 +199,8 @@ int op_readdir(struct gofer_server *s, const struct gofer_readdir_req *q, struct
             break;
     }
     r->entries = (struct gofer_str){(const char *)s->scratch, (uint32_t)out.len};
+    if (q->names.n)
+        handle_new(s, &dir, &r->handle);
     return 0;
 }
 

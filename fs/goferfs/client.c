@@ -231,10 +231,13 @@ int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned f
     return err ? err : fd;
 }
 
-int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *buf, bool *end) {
+int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset, void *buf,
+                   bool *end, uint64_t *handle) {
     LOCKED(&c->lock);
-    struct gofer_readdir_req q = {h, offset};
+    struct gofer_readdir_req q = {.handle = h, .offset = offset};
     struct gofer_readdir_rep r;
+    if (names)
+        q.names = *names;
     int err = call_readdir(c, &q, &r, NULL);
     if (err)
         return err;
@@ -248,6 +251,10 @@ int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *bu
         return broken(c, "malformed directory entries");
     if (r.entries.n == 0 && !r.end)
         return broken(c, "a directory without end");
+    if (r.handle && (q.names.n == 0 || !handle))
+        return broken(c, "a handle that nobody asked for");
+    if (handle)
+        *handle = r.handle;
     memcpy(buf, r.entries.p, r.entries.n);
     *end = r.end != 0;
     return (int)r.entries.n;

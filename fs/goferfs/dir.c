@@ -159,11 +159,8 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
 
 static int fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
     struct gfs *g = gfs_of(dir);
-    uint64_t h;
     LOCKED(&g->lock);
-    int n = node_handle(g, node_of(dir), &h);
-    if (n == 0)
-        n = client_readdir(g->c, h, pos == DOT2 ? 0 : pos, b->bytes, &b->end);
+    int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
     if (n < 0)
         return n;
     b->in = (struct gofer_in){b->bytes, (size_t)n, false};
@@ -196,11 +193,12 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct inode *dir = f->inode;
     struct gfs *g = gfs_of(dir);
     struct dirbuf *b = f->priv;
+    bool anew = *off == 0 || *off == DOT1;
     if (!emit_dots(f, s, off))
         return 0;
     if (!b && !(b = f->priv = znew(struct dirbuf)))
         return -LINUX_ENOMEM;
-    if (b->valid && (b->next != *off || *off == DOT2))
+    if (b->valid && (b->next != *off || anew))
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {

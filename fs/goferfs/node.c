@@ -312,6 +312,21 @@ int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *below, 
     }
 }
 
+int node_readdir(struct gfs *g, struct node *n, uint64_t pos, void *buf, bool *end) {
+    struct gofer_names names = {0};
+    unsigned depth;
+    uint64_t h, of_n = 0;
+    struct node *from = prepend_down(n, &names, &depth);
+    int err = from ? 0 : node_handle(g, n, &h);
+    if (err)
+        return err;
+    if (!from)
+        names.n = 0;
+    err = client_readdir(g->c, from ? from->handle : h, &names, pos, buf, end, &of_n);
+    node_give_handle(g, n, of_n);
+    return err == -LINUX_ENOENT ? -LINUX_ESTALE : err;
+}
+
 int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name) {
     if (n->handle || !n->parent || n->deleted) {
         *name = NULL;

@@ -70,7 +70,7 @@ static void call(struct gofer_client *c, unsigned which) {
         check(fd = client_open(c, 1, "f", 1, &a), &a);
         break;
     case 3:
-        n = client_readdir(c, 1, 0, buf, &flag);
+        n = client_readdir(c, 1, NULL, 0, buf, &flag, NULL);
         struct gofer_in in = {(uint8_t *)buf, n > 0 ? (size_t)n : 0, false};
         struct gofer_entry e;
         while (gofer_get_entry(&in, &e) > 0)

@@ -59,6 +59,14 @@ static void test_walk_brings_more(void **state) {
     assert_true(w.attrs.n == 1 && w.stop == LINUX_ENOENT && w.fd < 0);
     assert_int_equal(walk1(f, w.handle, "file", GOFER_WALK_HANDLE_DIR, &w), 0);
     assert_true(w.handle == 0);  // the directory where the walk began has one
+    static char buf[GOFER_BYTES_MAX];
+    bool end;
+    uint64_t h;
+    struct gofer_names down = {1, {{"a", 1}}}, none = {2, {{"a", 1}, {"x", 1}}}, file = {2, {{"a", 1}, {"file", 4}}};
+    assert_true(client_readdir(f->c, f->ro, &down, 0, buf, &end, &h) > 0 && end);
+    assert_int_equal(walk1(f, h, "file", 0, &w), 0);
+    assert_int_equal(client_readdir(f->c, f->ro, &none, 0, buf, &end, &h), -LINUX_ENOENT);
+    assert_int_equal(client_readdir(f->c, f->ro, &file, 0, buf, &end, &h), -LINUX_ENOTDIR);
     assert_int_equal(walk1(f, f->ro, "a", GOFER_WALK_OPEN, &w), 0);
     assert_true(w.fd < 0);
 }
@@ -204,7 +212,7 @@ static void test_host_file_systems_are_masked(void **state) {
     assert_int_equal(walk_names(c, root, GOFER_WALK_HANDLE_ANY, proc, 1, &w), 0);
     assert_int_equal(w.attrs.v[0].mode, S_IFDIR | 0555);
     static char buf[GOFER_BYTES_MAX];
-    assert_int_equal(client_readdir(c, w.handle, 0, buf, &end), 0);
+    assert_int_equal(client_readdir(c, w.handle, NULL, 0, buf, &end, NULL), 0);
     assert_true(end);
     struct gofer_statfs_rep st;
     assert_int_equal(client_statfs(c, w.handle, &st), -LINUX_EACCES);
@@ -251,7 +259,7 @@ static void test_handles(void **state) {
     uint64_t file = w.handle;
     static char buf[GOFER_BYTES_MAX];
     bool end;
-    assert_int_equal(client_readdir(f->c, file, 0, buf, &end), -LINUX_ENOTDIR);
+    assert_int_equal(client_readdir(f->c, file, NULL, 0, buf, &end, NULL), -LINUX_ENOTDIR);
     assert_int_equal(walk1(f, file, "x", 0, &w), -LINUX_ENOTDIR);
     assert_int_equal(client_mkdir(f->c, f->rw, "file", 0755, 0, 0, &a), -LINUX_EEXIST);
     assert_int_equal(client_open(f->c, f->ro, NULL, GOFER_OPEN_READ, &a), -LINUX_EISDIR);
@@ -301,7 +309,7 @@ static void test_readdir_batches(void **state) {
     bool end = false;
     int batches = 0, total = 0;
     while (!end) {
-        int n = client_readdir(f->c, f->ro, off, buf, &end);
+        int n = client_readdir(f->c, f->ro, NULL, off, buf, &end, NULL);
         assert_true(n >= 0);
         struct gofer_in in = {(uint8_t *)buf, (size_t)n, false};
         struct gofer_entry e;

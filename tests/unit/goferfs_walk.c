@@ -106,6 +106,24 @@ static void test_one_trip(void **state) {
     expect(t, "/a/b/c/d/g", "too", 0, 1);
     expect_stat(t, "/a/b/c", 0, 0);
 }
+static bool count_name(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off) {
+    return true;
+}
+// A tree is listed with one round trip for each of its directories, as find(1) goes through it.
+static void test_tree(void **state) {
+    struct wtest *t = *state;
+    static const char *const dirs[] = {"/", "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/other"};
+    for (unsigned k = 0; k < 6; k++) {
+        struct readdir_sink sink = {count_name};
+        struct file *f;
+        trips = 0;
+        assert_int_equal(vfs_open(&t->ctx, NULL, dirs[k], LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0, 0, &f), 0);
+        assert_int_equal(vfs_readdir(f, &sink), 0);
+        file_put(f);
+        assert_int_equal(trips, 1);
+    }
+    expect(t, "/a/b/c/d/f", "deep", 0, 1);
+}
 static void test_missing(void **state) {
     struct wtest *t = *state;
     expect_stat(t, "/a/b/none/d/f", -LINUX_ENOENT, 1);
@@ -248,6 +266,7 @@ static void test_host_renames(void **state) {
 #define OVERLAY(t) cmocka_unit_test_setup_teardown(t, up_overlay, down)
 int main(void) {
     const struct CMUnitTest tests[] = {
+        RO(test_tree),       OVERLAY(test_tree),
         RO(test_one_trip),   OVERLAY(test_one_trip), RO(test_missing),        OVERLAY(test_missing),
         RO(test_links),      OVERLAY(test_links),    RO(test_not_a_directory), RO(test_dotdot),
         RO(test_long_names), RO(test_deep),          RO(test_permission),     OVERLAY(test_permission),
