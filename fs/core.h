@@ -38,8 +38,11 @@ struct dentry *dcache_find_locked(struct dentry *parent, const char *name, size_
 // A new unhashed, negative dentry, one reference.
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len);
 // Finds or looks up a name; *out referenced, positive or negative. _locked: the caller holds parent's inode's lock.
-int dcache_lookup(struct dentry *parent, const char *name, size_t len, struct dentry **out);
-int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, struct dentry **out);
+// next: what the caller will ask for then, or NULL.
+int dcache_lookup(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
+                  struct dentry **out);
+int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
+                         struct dentry **out);
 void dcache_unhash(struct dentry *d);  // the name is gone
 // After a rename on the file system: d takes nd's place (nd is unhashed), or both change places.
 struct dentry_move {

@@ -200,7 +200,8 @@ static struct dentry *insert(struct dentry *d) {
 }
 
 // ---- Looking up ----------------------------------------------------------------------------------------------------
-int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, struct dentry **out) {
+int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
+                         struct dentry **out) {
     struct inode *dir = parent->inode;
     if (len > LINUX_NAME_MAX)
         return -LINUX_ENAMETOOLONG;
@@ -213,7 +214,7 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, st
     struct dentry *d = dentry_new(parent->sb, parent, name, len);
     if (!d)
         return -LINUX_ENOMEM;
-    int err = dir->ops->lookup(dir, d);
+    int err = dir->ops->lookup(dir, d, next);
     if (err) {
         dentry_put(d);
         return err;
@@ -221,10 +222,11 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, st
     *out = parent->sb->no_dcache ? d : insert(d);
     return 0;
 }
-int dcache_lookup(struct dentry *parent, const char *name, size_t len, struct dentry **out) {
+int dcache_lookup(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
+                  struct dentry **out) {
     struct inode *dir = parent->inode;
     if (parent->sb->no_dcache)
-        return dcache_lookup_locked(parent, name, len, out);
+        return dcache_lookup_locked(parent, name, len, next, out);
     struct dentry *d = dcache_find(parent, name, len);
     if (d && (!dir->ops->revalidate || dir->ops->revalidate(d))) {
         *out = d;
@@ -235,20 +237,21 @@ int dcache_lookup(struct dentry *parent, const char *name, size_t len, struct de
         dentry_put(d);
     }
     lock_nested(&dir->lock);  // an overlay holds its own directory's lock
-    int err = dcache_lookup_locked(parent, name, len, out);
+    int err = dcache_lookup_locked(parent, name, len, next, out);
     lock_drop(&dir->lock);
     return err;
 }
-void dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i) {
+struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i, void *priv) {
     struct dentry *d = len <= LINUX_NAME_MAX ? dcache_find(parent, name, len) : NULL;
     if (d || !(d = dentry_new(parent->sb, parent, name, len))) {
-        inode_put(i);
-        if (d)
-            dentry_put(d);
-        return;  // no memory: it is a cache
+        if (i)
+            inode_put(i);
+        dentry_put(d);
+        return NULL;  // no memory: it is a cache
     }
     d->inode = i;
-    dentry_put(insert(d));
+    d->priv = priv;
+    return insert(d);
 }
 
 // ---- Renames -------------------------------------------------------------------------------------------------------

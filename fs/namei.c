@@ -35,7 +35,7 @@ static int no_op(const struct inode *dir) { return dir->sb->read_only ? -LINUX_E
 // answer to every change of them. `there`: what is said when the name exists.
 static int no_changes(const struct walk *w, int there) {
     struct dentry *d;
-    int err = dcache_lookup(w->cur.dentry, w->last, w->last_len, &d);
+    int err = dcache_lookup(w->cur.dentry, w->last, w->last_len, NULL, &d);
     if (err)
         return err;
     err = d->inode ? there : -LINUX_ENOENT;
@@ -74,7 +74,7 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
         return -LINUX_EEXIST;
     err = place_lock(p, -LINUX_EEXIST);
     if (!err)
-        err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, &p->d);
+        err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, NULL, &p->d);
     if (err)
         return err;
     if (p->d->inode)
@@ -197,7 +197,7 @@ static int place_old(struct place *p, struct dentry **held) {
     if (path_read_only(&p->w.cur))
         return -LINUX_EROFS;
     int err = place_lock(p, -LINUX_EPERM);
-    return err ? err : dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, held);
+    return err ? err : dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, NULL, held);
 }
 static int find_parent(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name) {
     int err = walk_begin(w, ctx, base, name, 0);
@@ -312,11 +312,11 @@ static void rename_unlock(struct rename *r) {
         lock_drop(&a->sb->rename_lock);
 }
 static int rename_find(struct rename *r) {
-    int err = dcache_lookup_locked(r->ow.cur.dentry, r->ow.last, r->ow.last_len, &r->od);
+    int err = dcache_lookup_locked(r->ow.cur.dentry, r->ow.last, r->ow.last_len, NULL, &r->od);
     if (!err && !r->od->inode)
         err = -LINUX_ENOENT;
     if (!err)
-        err = dcache_lookup_locked(r->nw.cur.dentry, r->nw.last, r->nw.last_len, &r->nd);
+        err = dcache_lookup_locked(r->nw.cur.dentry, r->nw.last, r->nw.last_len, NULL, &r->nd);
     if (err)
         return err;
     struct inode *n = r->nd->inode;

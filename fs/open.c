@@ -191,7 +191,7 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
     if (!inode_is_dir(dir))
         return -LINUX_ENOTDIR;
     if (dir->sb->no_dcache) {  // asked without the lock, and nothing is made there
-        int found = dcache_lookup(parent, w->last, w->last_len, d);
+        int found = dcache_lookup(parent, w->last, w->last_len, NULL, d);
         return found || (*d)->inode ? found : -LINUX_ENOENT;
     }
     if (!dir->ops->revalidate)
@@ -201,7 +201,7 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
     dentry_put(*d);
     *d = NULL;
     LOCKED(&dir->lock);
-    int err = dcache_lookup_locked(parent, w->last, w->last_len, d);
+    int err = dcache_lookup_locked(parent, w->last, w->last_len, NULL, d);
     return err || (*d)->inode ? err : create(r, &w->cur, *d, mode);
 }
 // One try: 1 when the last name was a link, and the walk goes on behind it.
@@ -299,6 +299,8 @@ int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *nam
         walk |= WALK_FOLLOW;
     if (r.flags & LINUX_O_DIRECTORY)
         walk |= WALK_DIRECTORY;
+    else if (r.acc == MAY_READ || r.acc == MAY_EXEC)
+        walk |= WALK_OPEN;
     err = vfs_walk(ctx, base, name, walk, &p);
     if (err)
         return err;

@@ -106,12 +106,24 @@ struct readdir_sink {
     bool (*emit)(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off);
 };
 
+// What a walk will ask for below the name that it looks up now. A file system whose answers come from afar may get them
+// all at once, and put them in the dentry cache; the walk still checks each step by itself.
+#define VFS_AHEAD_MAX 15
+struct vfs_ahead {
+    unsigned n;
+    bool open;  // the last one (or the name itself, when there is none) is going to be opened for reading
+    struct {
+        const char *p;  // not ended by a NUL
+        size_t len;     // 1..255
+    } names[VFS_AHEAD_MAX];
+};
+
 struct inode_ops {
     // Directories. `d` is a negative or unhashed dentry of `dir` whose name is looked up or created; on success the
     // op attaches an inode with dentry_attach(). lookup of a missing name: 0 with d left negative. Called with
     // dir->lock held (but not on a superblock with no_dcache: there, with no lock at all). NULL: the answer is
-    // ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes.
-    int (*lookup)(struct inode *dir, struct dentry *d);
+    // ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes. next: a help, may be NULL.
+    int (*lookup)(struct inode *dir, struct dentry *d, const struct vfs_ahead *next);
     int (*create)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
     int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
     int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx);
@@ -290,6 +302,7 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 #define WALK_NO_LINKS  32u
 #define WALK_BENEATH   64u
 #define WALK_IN_ROOT   128u
+#define WALK_OPEN      256u  // the result is going to be opened for reading
 // Resolves `name` (NUL ended, at most PATH_MAX) from `base` (borrowed; NULL: ctx->cwd). out is owned.
 int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, struct path *out);
 
@@ -393,8 +406,10 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken ov
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
-// Adds a positive child that a readdir brought along, unless the name is known already. The directory's lock is held.
-void dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i /* taken over */);
+// Adds a child that another answer brought along (i NULL: a negative one), unless the name is known already. The
+// directory's lock is held, or nobody else has the directory yet. Returns it, referenced, or NULL.
+struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i /* taken over */,
+                            void *priv);
 void dcache_forget_children(struct dentry *dir);  // those that nobody uses
 void dcache_shrink(struct vfs *vfs, unsigned n);  // frees up to n unused names
 // Looks in the cache alone: referenced, or NULL.

@@ -5,6 +5,11 @@
 #include "fs/core.h"
 #include <string.h>
 
+static enum last_type type_of(const char *name, size_t len) {
+    if (len == 1 && name[0] == '.')
+        return LAST_DOT;
+    return len == 2 && name[0] == '.' && name[1] == '.' ? LAST_DOTDOT : LAST_NORM;
+}
 static struct inode *here(const struct walk *w) { return w->cur.dentry->inode; }
 
 // ---- Dropping the dcache lock ----------------------------------------------------------------------------------------
@@ -58,10 +63,35 @@ static int step_up(struct walk *w) {
     }
     return cross_mounts(w);
 }
+// What comes after the component that is being looked up, over the ends of symlinks' texts, as far as it is plain names.
+static void look_ahead(const struct walk *w, struct vfs_ahead *a) {
+    const char *s = w->s;
+    unsigned depth = w->depth;
+    for (a->n = 0;;) {
+        while (*s == '/')
+            s++;
+        if (*s) {
+            size_t len = (size_t)(strchrnul(s, '/') - s);
+            if (a->n == VFS_AHEAD_MAX || len > LINUX_NAME_MAX || type_of(s, len) != LAST_NORM)
+                break;
+            a->names[a->n].p = s;
+            a->names[a->n++].len = len;
+            s += len;
+        } else if (depth > 0) {
+            s = w->frames[--depth].rest;
+        } else {
+            a->open = w->flags & WALK_OPEN;
+            return;
+        }
+    }
+    a->open = false;
+}
 static int child_slow(struct walk *w, const char *name, size_t len, struct dentry **out) {
     unlock_pinned(w);
     struct dentry *d = NULL;
-    int err = dcache_lookup(w->cur.dentry, name, len, &d);
+    struct vfs_ahead next;
+    look_ahead(w, &next);
+    int err = dcache_lookup(w->cur.dentry, name, len, &next, &d);
     dentry_put(w->held);
     w->held = err ? NULL : d;
     relock(w);
@@ -177,11 +207,6 @@ static bool more_after(struct walk *w, const char *s) {
     }
     w->must_dir |= slash;
     return false;
-}
-static enum last_type type_of(const char *name, size_t len) {
-    if (len == 1 && name[0] == '.')
-        return LAST_DOT;
-    return len == 2 && name[0] == '.' && name[1] == '.' ? LAST_DOTDOT : LAST_NORM;
 }
 static int step(struct walk *w, const char *name, size_t len, bool last) {
     switch (type_of(name, len)) {

@@ -42,17 +42,38 @@ static int read_link(struct gofer_server *s, const struct gofer_obj *o, struct g
     return 0;
 }
 
-static bool wants_handle(const struct gofer_obj *o, uint32_t flags) {
-    if (flags & GOFER_WALK_HANDLE_ANY)
-        return true;
-    bool dir = o->kind == KIND_DIR || o->kind == KIND_MASKED;
-    return dir && (flags & GOFER_WALK_HANDLE_DIR);
+// Opens o for I/O; the descriptor goes along with the reply.
+static int donate(struct gofer_server *s, const struct gofer_obj *o, int flags, struct gofer_attr *a) {
+    int fd cleanup_close = obj_reopen(s, o, flags);
+    if (fd < 0)
+        return fd;
+    int err = gofer_statx(fd, "", a);
+    if (err)
+        return err;
+    if (!S_ISREG(a->mode))
+        return -LINUX_ENXIO;
+    s->out_fd = take_fd(&fd);
+    return 0;
+}
+
+// Which object is to have a handle? at: the last one reached, of `depth` components; up: the one before it.
+static struct gofer_obj *wants_handle(const struct gofer_walk_req *q, const struct gofer_attrs *attrs,
+                                      struct gofer_obj *at, struct gofer_obj *up) {
+    uint32_t depth = attrs->n;
+    bool is_dir = depth && S_ISDIR(attrs->v[depth - 1].mode);
+    if (q->flags & GOFER_WALK_HANDLE_ANY)
+        return depth == q->names.n ? at : NULL;
+    if (!(q->flags & GOFER_WALK_HANDLE_DIR) || depth == 0)
+        return NULL;
+    if (is_dir)
+        return at;
+    return depth > 1 ? up : NULL;
 }
 
 // Host calls: openat2, statx and close for each component.
 int op_walk(struct gofer_server *s, const struct gofer_walk_req *q, struct gofer_walk_rep *r) {
     static const struct gofer_str self;
-    struct gofer_obj at cleanup_obj = {.fd = -1};
+    struct gofer_obj at cleanup_obj = {.fd = -1}, up cleanup_obj = {.fd = -1};
     int err = obj_at(s, q->handle, &self, &at);
     if (err)
         return err;
@@ -61,19 +82,24 @@ int op_walk(struct gofer_server *s, const struct gofer_walk_req *q, struct gofer
         err = at.kind == KIND_LINK ? -LINUX_ELOOP : obj_child(s, &at, q->names.v[i].p, &next, &r->attrs.v[i]);
         if (err)
             break;
-        obj_close(&at);
+        obj_close(&up);
+        up = at;
         at = next;
         r->attrs.n++;
     }
     r->stop = (uint32_t)-err;
     if (at.kind == KIND_LINK && r->attrs.n && (err = read_link(s, &at, &r->link)))
         return err;
-    if (r->stop || !wants_handle(&at, q->flags))
+    // What cannot be opened is told by `open`, to whom it may concern.
+    if ((q->flags & GOFER_WALK_OPEN) && !r->stop && r->attrs.n && at.kind == KIND_FILE)
+        donate(s, &at, O_RDONLY, &r->attrs.v[r->attrs.n - 1]);
+    struct gofer_obj *o = wants_handle(q, &r->attrs, &at, &up);
+    if (!o)
         return 0;
-    if (!at.owned && (at.fd = dup(at.fd)) < 0)
+    if (!o->owned && (o->fd = dup(o->fd)) < 0)
         return -errno;
-    at.owned = true;
-    return handle_new(s, &at, &r->handle);
+    o->owned = true;
+    return handle_new(s, o, &r->handle);
 }
 
 static int open_flags(struct gofer_server *s, const struct gofer_obj *o, uint32_t flags) {
@@ -98,18 +124,7 @@ int op_open(struct gofer_server *s, const struct gofer_open_req *q, struct gofer
     if (o.kind == KIND_DIR)
         return -LINUX_EISDIR;
     int flags = open_flags(s, &o, q->flags);
-    if (flags < 0)
-        return flags;
-    int fd cleanup_close = obj_reopen(s, &o, flags);
-    if (fd < 0)
-        return fd;
-    err = gofer_statx(fd, "", &r->attr);
-    if (err)
-        return err;
-    if (!S_ISREG(r->attr.mode))
-        return -LINUX_ENXIO;
-    s->out_fd = take_fd(&fd);
-    return 0;
+    return flags < 0 ? flags : donate(s, &o, flags, &r->attr);
 }
 
 // One entry into the batch. False: no room.
@@ -140,11 +155,26 @@ static bool add_entries(struct gofer_server *s, const struct gofer_obj *dir, int
     return true;
 }
 
+// Goes down from *o, which is closed on the way.
+static int walk_down(struct gofer_server *s, struct gofer_obj *o, const struct gofer_names *names) {
+    for (uint32_t i = 0; i < names->n; i++) {
+        struct gofer_obj next;
+        int err = obj_child(s, o, names->v[i].p, &next, NULL);
+        if (err)
+            return err;
+        obj_close(o);
+        *o = next;
+    }
+    return 0;
+}
+
 // Stateless: the directory is opened anew for each batch (of some 400 entries) and positioned by the cookie.
 int op_readdir(struct gofer_server *s, const struct gofer_readdir_req *q, struct gofer_readdir_rep *r) {
     static const struct gofer_str self;
     struct gofer_obj dir cleanup_obj = {.fd = -1};
     int err = obj_at(s, q->handle, &self, &dir);
+    if (!err)
+        err = walk_down(s, &dir, &q->names);
     if (err)
         return err;
     if (dir.kind == KIND_MASKED) {
@@ -169,6 +199,8 @@ int op_readdir(struct gofer_server *s, const struct gofer_readdir_req *q, struct
             break;
     }
     r->entries = (struct gofer_str){(const char *)s->scratch, (uint32_t)out.len};
+    if (q->names.n)
+        handle_new(s, &dir, &r->handle);
     return 0;
 }
 

@@ -21,9 +21,11 @@
 // Message flags.
 #define GOFER_WRITES 1u
 #define GOFER_SILENT 2u
+#define GOFER_DONATES 4u
 
-#define GOFER_WALK_HANDLE_DIR 1u  // a handle for the last component when it is a directory
-#define GOFER_WALK_HANDLE_ANY 2u  // ... whatever it is
+#define GOFER_WALK_HANDLE_DIR 1u  // a handle of the last directory reached, none where that is where the walk began
+#define GOFER_WALK_HANDLE_ANY 2u  // ... of the last component whatever it is, none when it was not reached
+#define GOFER_WALK_OPEN       4u  // a descriptor for reading of the last component, if it is a file that can be read
 
 #define GOFER_OPEN_READ   1u
 #define GOFER_OPEN_WRITE  2u

@@ -68,13 +68,14 @@ static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct go
     if (gofer_get_hdr(c->rx, (size_t)len, &h) || h.type != type || h.tag != c->tag || h.nfds > 1 ||
         h.error > 0 || h.error < -4095)
         return broken(c, "reply does not fit the request");
+    bool donates = gofer_type_flags(type) & GOFER_DONATES;
     if (h.nfds != (got >= 0) || (got >= 0 && (!fd || h.error)))
         return broken(c, "a descriptor that nobody asked for, or none");
     if (h.error)
         return h.error;
     if (got >= 0 && !gofer_fd_is_regular(got))
         return broken(c, "donated descriptor is no regular file");
-    if (fd && got < 0)
+    if (donates && got < 0)
         return broken(c, "no descriptor");
     *in = (struct gofer_in){c->rx + GOFER_HDR_SIZE, (size_t)len - GOFER_HDR_SIZE, false};
     if (fd)
@@ -115,7 +116,7 @@ void client_release(struct gofer_client *c, uint64_t handle) {
             return -LINUX_EINVAL;                                                                            \
         err = round_trip(c, number, out.len, &in, fd);                                                       \
         if (!err && gofer_get_##name##_rep(&in, r)) {                                                        \
-            if (fd)                                                                                          \
+            if (fd && *fd >= 0)                                                                              \
                 close(take_fd(fd));                                                                          \
             return broken(c, "malformed reply");                                                             \
         }                                                                                                    \
@@ -172,31 +173,48 @@ int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool 
     return 0;
 }
 
-// More components than were asked for, or an end without all of them, are lies.
-static int check_walk(struct gofer_client *c, const struct gofer_walk_rep *r, unsigned n) {
-    if (r->attrs.n > n || r->stop > 4095 || (r->stop == 0) != (r->attrs.n == n) || (r->stop && r->handle))
+static bool is_type(const struct gofer_attrs *a, uint32_t i, uint32_t type) {
+    return i < a->n && (a->v[i].mode & LINUX_S_IFMT) == type;
+}
+
+// More components than were asked for, or an end without all of them, are lies; so is a way on through a file.
+static int check_walk(struct gofer_client *c, const struct gofer_walk_req *q, const struct gofer_walk_rep *r, int fd) {
+    uint32_t n = r->attrs.n;
+    if (n > q->names.n || r->stop > 4095 || (r->stop == 0) != (n == q->names.n))
         return broken(c, "impossible walk");
+    if (r->handle && r->stop && (n == 0 || !(q->flags & GOFER_WALK_HANDLE_DIR)))
+        return broken(c, "a handle of nothing");
+    if (fd >= 0 && (r->stop || !is_type(&r->attrs, n - 1, LINUX_S_IFREG)))
+        return broken(c, "a descriptor of nothing");
     int err = 0;
-    for (uint32_t i = 0; !err && i < r->attrs.n; i++)
+    for (uint32_t i = 0; !err && i < n; i++) {
         err = check_attr(c, &r->attrs.v[i]);
+        if (!err && i + 1 < n && !is_type(&r->attrs, i, LINUX_S_IFDIR))
+            err = broken(c, "a walk through a file");
+    }
     return err;
 }
 
-int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const char *const *names, unsigned n,
+int client_walk_dir(const struct client_walk *w) {
+    int last = (int)w->attrs.n - 1;
+    return last < 0 || is_type(&w->attrs, (uint32_t)last, LINUX_S_IFDIR) ? last : last - 1;
+}
+
+int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const struct gofer_names *names,
                 struct client_walk *out) {
-    if (n > GOFER_WALK_MAX)
-        return -LINUX_EINVAL;
     LOCKED(&c->lock);
-    struct gofer_walk_req q = {.handle = h, .flags = flags, .names.n = n};
+    struct gofer_walk_req q = {h, flags, *names};
     struct gofer_walk_rep r;
-    for (unsigned i = 0; i < n; i++)
-        q.names.v[i] = str(names[i]);
-    int err = call_walk(c, &q, &r, NULL);
+    int fd = -1, err = call_walk(c, &q, &r, flags & GOFER_WALK_OPEN ? &fd : NULL);
     if (!err)
-        err = check_walk(c, &r, n);
-    if (err)
+        err = check_walk(c, &q, &r, fd);
+    if (err) {
+        if (fd >= 0)
+            close(fd);
         return err;
+    }
     out->handle = r.handle;
+    out->fd = fd;
     out->stop = (int)r.stop;
     out->attrs = r.attrs;
     memcpy(out->link, r.link.p, r.link.n);
@@ -213,10 +231,13 @@ int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned f
     return err ? err : fd;
 }
 
-int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *buf, bool *end) {
+int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset, void *buf,
+                   bool *end, uint64_t *handle) {
     LOCKED(&c->lock);
-    struct gofer_readdir_req q = {h, offset};
+    struct gofer_readdir_req q = {.handle = h, .offset = offset};
     struct gofer_readdir_rep r;
+    if (names)
+        q.names = *names;
     int err = call_readdir(c, &q, &r, NULL);
     if (err)
         return err;
@@ -230,6 +251,10 @@ int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *bu
         return broken(c, "malformed directory entries");
     if (r.entries.n == 0 && !r.end)
         return broken(c, "a directory without end");
+    if (r.handle && (q.names.n == 0 || !handle))
+        return broken(c, "a handle that nobody asked for");
+    if (handle)
+        *handle = r.handle;
     memcpy(buf, r.entries.p, r.entries.n);
     *end = r.end != 0;
     return (int)r.entries.n;

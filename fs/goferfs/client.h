@@ -33,17 +33,21 @@ void gofer_client_free(struct gofer_client *c);
 
 struct client_walk {
     uint64_t handle;  // 0: none
+    int fd;           // the caller's; -1: none
     int stop;         // see proto.def
     struct gofer_attrs attrs;
     char link[GOFER_PATH_MAX + 1];
 };
 
 int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool *writable, struct gofer_attr *a);
-int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const char *const *names, unsigned n,
+int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const struct gofer_names *names,
                 struct client_walk *out);
+int client_walk_dir(const struct client_walk *w);  // of which component `handle` is, when asked for HANDLE_DIR
 int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned flags, struct gofer_attr *a);  // fd
-// A batch of entries into buf (GOFER_BYTES_MAX bytes), for gofer_get_entry(); its length.
-int client_readdir(struct gofer_client *c, uint64_t h, uint64_t offset, void *buf, bool *end);
+// A batch of entries into buf (GOFER_BYTES_MAX bytes), for gofer_get_entry(); its length. names: down from h; *handle: of
+// the directory there, or 0. Both may be NULL.
+int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset, void *buf,
+                   bool *end, uint64_t *handle);
 int client_readlink(struct gofer_client *c, uint64_t h, const char *name, char buf[GOFER_PATH_MAX + 1]);
 int client_getattr(struct gofer_client *c, uint64_t h, const char *name, struct gofer_attr *a);
 int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Directories of goferfs: lookup, listing, making, removing, renaming. Called by the VFS with the directory's lock
-// held (both directories' for rename). A lookup is one round trip; a listing is one for some 400 entries, and its
-// attributes prime the dentry cache, so that stat after readdir asks nothing.
+// held (both directories' for rename). A lookup is one round trip, which also brings what the walk will ask for next;
+// a listing is one for some 400 entries, and its attributes prime the dentry cache, so that stat after readdir asks
+// nothing.
 //
 // What is cached: below a stable mount everything, positive and negative, as long as the dentry lives.
 // LIMIT: changes that the host makes to the read-only root while the sandbox runs may not be seen.
@@ -12,52 +13,88 @@
 #include <string.h>
 
 // ---- Lookup ----------------------------------------------------------------------------------------------------
-static int ask_name(struct inode *dir, const char *name, unsigned flags, struct client_walk *w) {
-    struct gfs *g = gfs_of(dir);
-    uint64_t h;
-    LOCKED(&g->lock);
-    for (;;) {
-        int err = node_handle(g, node_of(dir), &h);
-        if (!err)
-            err = client_walk(g->c, h, flags, &name, 1, w);
-        if (err != -LINUX_ENFILE || !gfs_drop_handles(g))
-            return err;
-    }
-}
-
 // A dentry's priv is the time when its name was asked for.
-static void stamp(struct dentry *d) {
-    __atomic_store_n(&d->priv, (void *)(uintptr_t)mono_ns(), __ATOMIC_RELAXED);
-}
+static void *now_stamp(void) { return (void *)(uintptr_t)mono_ns(); }
+static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, now_stamp(), __ATOMIC_RELAXED); }
 static uint64_t stamped(struct dentry *d) { return (uintptr_t)__atomic_load_n(&d->priv, __ATOMIC_RELAXED); }
 
-static int gfs_lookup(struct inode *dir, struct dentry *d) {
+static void add_names(struct gofer_names *to, const struct vfs_ahead *next) {
+    for (unsigned k = 0; next && k < next->n; k++)
+        to->v[to->n++] = (struct gofer_str){next->names[k].p, (uint32_t)next->names[k].len};
+}
+
+// The inode of component k of a walk; what the walk brought for it (handle, descriptor, target) is its own from then on.
+static struct inode *walked_inode(struct inode *dir, const char *name, struct client_walk *w, unsigned k) {
+    struct gfs *g = gfs_of(dir);
+    const struct gofer_attr *a = &w->attrs.v[k];
+    bool last = k + 1 == w->attrs.n, link = last && LINUX_S_ISLNK(a->mode) && g->stable;
+    uint64_t handle = client_walk_dir(w) == (int)k ? w->handle : 0;
+    struct inode *i = gfs_inode(dir->sb, dir, name, a, handle, link ? w->link : NULL);
+    if (!i)
+        return NULL;
+    if (handle)
+        w->handle = 0;
+    if (last && w->fd >= 0) {
+        LOCKED(&g->lock);
+        node_adopt(g, node_of(i), w->fd, false);
+        w->fd = -1;
+    }
+    return i;
+}
+
+// Names below d, into the dentry cache, down to the first that is missing. Nobody else has d yet: it is in no cache.
+static void learn_below(struct dentry *d, const struct gofer_names *names, struct client_walk *w) {
+    struct dentry *at = dentry_get(d);
+    for (unsigned k = 1; at && k < names->n && k <= w->attrs.n; k++) {
+        char name[GOFER_NAME_MAX + 1];
+        struct inode *i = NULL;
+        memcpy(name, names->v[k].p, names->v[k].n);
+        name[names->v[k].n] = 0;
+        bool missing = k == w->attrs.n;
+        if (missing ? w->stop != LINUX_ENOENT : !(i = walked_inode(at->inode, name, w, k)))
+            break;
+        struct dentry *child = dcache_prime(at, name, names->v[k].n, i, now_stamp());
+        dentry_put(at);
+        at = child;
+    }
+    dentry_put(at);
+}
+
+static int gfs_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
+    struct gfs *g = gfs_of(dir);
+    struct gofer_names names = {1, {{d->name, (uint32_t)strlen(d->name)}}};
     struct client_walk w;
-    int err = ask_name(dir, d->name, GOFER_WALK_HANDLE_DIR, &w);
+    add_names(&names, next);
+    lock_take(&g->lock);
+    int err = node_walk(g, node_of(dir), &names,
+                        GOFER_WALK_HANDLE_DIR | (next && next->open ? GOFER_WALK_OPEN : 0), &w);
+    lock_drop(&g->lock);
     if (err)
         return err;
     stamp(d);
-    if (w.stop)
+    if (w.attrs.n == 0)
         return w.stop == LINUX_ENOENT ? 0 : -w.stop;
-    bool link = LINUX_S_ISLNK(w.attrs.v[0].mode) && gfs_of(dir)->stable;
-    struct inode *i = gfs_inode(dir->sb, dir, d->name, &w.attrs.v[0], w.handle, link ? w.link : NULL);
-    if (!i) {
-        client_release(gfs_of(dir)->c, w.handle);
-        return -LINUX_ENOMEM;
+    struct inode *i = walked_inode(dir, d->name, &w, 0);
+    if (i) {
+        dentry_attach(d, i);
+        learn_below(d, &names, &w);
     }
-    dentry_attach(d, i);
-    return 0;
+    client_release(g->c, w.handle);  // what found no node
+    if (w.fd >= 0)
+        close(w.fd);
+    return i ? 0 : -LINUX_ENOMEM;
 }
 
 // Under the node's own name: a dentry's name and parent may change while we look.
 static int ask_again(struct gfs *g, struct node *n, struct client_walk *w) {
-    uint64_t h;
     LOCKED(&g->lock);
     if (n->deleted || !n->parent)
         return -LINUX_ESTALE;
-    const char *name = n->name;
-    int err = node_handle(g, n->parent, &h);
-    return err ? err : client_walk(g->c, h, 0, &name, 1, w);
+    struct gofer_names names = {1, {{n->name, (uint32_t)strlen(n->name)}}};
+    int err = node_walk(g, n->parent, &names, n->parent->handle ? 0 : GOFER_WALK_HANDLE_DIR, w);
+    if (!err)
+        client_release(g->c, w->handle);
+    return err;
 }
 
 // Live mounts: is the name still what it was? A round trip when the answer is older than LIVE_NS.
@@ -122,11 +159,8 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
 
 static int fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
     struct gfs *g = gfs_of(dir);
-    uint64_t h;
     LOCKED(&g->lock);
-    int n = node_handle(g, node_of(dir), &h);
-    if (n == 0)
-        n = client_readdir(g->c, h, pos == DOT2 ? 0 : pos, b->bytes, &b->end);
+    int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
     if (n < 0)
         return n;
     b->in = (struct gofer_in){b->bytes, (size_t)n, false};
@@ -144,7 +178,7 @@ static void prime(struct file *f, const struct gofer_entry *e) {
     }
     struct inode *i = e->has_attr ? gfs_inode(f->inode->sb, f->inode, e->name.p, &e->attr, 0, NULL) : NULL;
     if (i)
-        dcache_prime(parent, e->name.p, e->name.n, i);
+        dentry_put(dcache_prime(parent, e->name.p, e->name.n, i, NULL));
 }
 
 static uint64_t entry_ino(const struct gfs *g, const struct gofer_entry *e) {
@@ -159,11 +193,12 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct inode *dir = f->inode;
     struct gfs *g = gfs_of(dir);
     struct dirbuf *b = f->priv;
+    bool anew = *off == 0 || *off == DOT1;
     if (!emit_dots(f, s, off))
         return 0;
     if (!b && !(b = f->priv = znew(struct dirbuf)))
         return -LINUX_ENOMEM;
-    if (b->valid && (b->next != *off || *off == DOT2))
+    if (b->valid && (b->next != *off || anew))
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {
@@ -209,7 +244,7 @@ static int attach_new(struct inode *dir, struct dentry *d, const struct gofer_at
     }
     if (fd >= 0) {
         LOCKED(&g->lock);
-        node_adopt(g, node_of(i), fd);
+        node_adopt(g, node_of(i), fd, true);
     }
     stamp(d);
     dentry_attach(d, i);

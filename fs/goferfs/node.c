@@ -209,29 +209,40 @@ bool gfs_drop_handles(struct gfs *g) {
 }
 
 // ---- Handles ---------------------------------------------------------------------------------------------------
+void node_give_handle(struct gfs *g, struct node *n, uint64_t h) {
+    if (h == 0)
+        return;
+    if (n->handle) {
+        client_release(g->c, h);
+        return;
+    }
+    n->handle = h;
+    handle_used(g, n);
+}
+
+static struct gofer_str name_of(const struct node *n) { return (struct gofer_str){n->name, (uint32_t)strlen(n->name)}; }
+
 // Walks from `from` (which has a handle) down the names to n. 1: look again, old handles were given back.
-static int walk_down(struct gfs *g, struct node *from, struct node *n, const char *const *names,
-                     unsigned count) {
+static int walk_down(struct gfs *g, struct node *from, struct node *n, const struct gofer_names *names) {
     struct client_walk w;
-    int err = client_walk(g->c, from->handle, GOFER_WALK_HANDLE_ANY, names, count, &w);
+    int err = client_walk(g->c, from->handle, GOFER_WALK_HANDLE_ANY, names, &w);
     if (err == -LINUX_ENFILE && gfs_drop_handles(g))
         return 1;
     if (err)
         return err;
     if (w.stop)
         return w.stop == LINUX_ENOENT ? -LINUX_ESTALE : -w.stop;
-    const struct gofer_attr *a = &w.attrs.v[count - 1];
+    const struct gofer_attr *a = &w.attrs.v[names->n - 1];
     if (w.handle == 0 || (a->mode & LINUX_S_IFMT) != n->type) {
         client_release(g->c, w.handle);
         return -LINUX_ESTALE;  // something quite different has that name now
     }
-    n->handle = w.handle;
-    handle_used(g, n);
+    node_give_handle(g, n, w.handle);
     return 0;
 }
 
 int node_handle(struct gfs *g, struct node *n, uint64_t *h) {
-    const char *names[GOFER_WALK_MAX];
+    struct gofer_names names;
     while (!n->handle) {
         // One walk does as many levels as it may; a deeper tree takes one for every GOFER_WALK_MAX.
         struct node *from = n, *chain[GOFER_WALK_MAX];
@@ -241,16 +252,79 @@ int node_handle(struct gfs *g, struct node *n, uint64_t *h) {
                 return -LINUX_ESTALE;
             chain[count++ % GOFER_WALK_MAX] = from;
         }
-        unsigned levels = count < GOFER_WALK_MAX ? count : GOFER_WALK_MAX;
-        for (unsigned k = 0; k < levels; k++)
-            names[k] = chain[(count - 1 - k) % GOFER_WALK_MAX]->name;
-        int err = walk_down(g, from, chain[(count - levels) % GOFER_WALK_MAX], names, levels);
+        names.n = count < GOFER_WALK_MAX ? count : GOFER_WALK_MAX;
+        for (unsigned k = 0; k < names.n; k++)
+            names.v[k] = name_of(chain[(count - 1 - k) % GOFER_WALK_MAX]);
+        int err = walk_down(g, from, chain[(count - names.n) % GOFER_WALK_MAX], &names);
         if (err < 0)
             return err;
     }
     handle_used(g, n);
     *h = n->handle;
     return 0;
+}
+
+// Puts the names from the nearest ancestor with a handle down to n before those in *names. The ancestor, or NULL: there
+// are too many.
+static struct node *prepend_down(struct node *n, struct gofer_names *names, unsigned *depth) {
+    struct node *from;
+    *depth = 0;
+    for (from = n; !from->handle && from->parent && !from->deleted; from = from->parent)
+        ++*depth;
+    if (!from->handle || names->n + *depth > GOFER_WALK_MAX)
+        return NULL;
+    memmove(names->v + *depth, names->v, names->n * sizeof(names->v[0]));
+    names->n += *depth;
+    for (unsigned k = *depth; k-- > 0; n = n->parent)
+        names->v[k] = name_of(n);
+    return from;
+}
+
+// Takes the first `depth` components, which lead to dir, off the answer.
+static int cut_walk(struct gfs *g, struct node *dir, unsigned depth, struct client_walk *w) {
+    int at = client_walk_dir(w) - (int)depth;
+    if (at < -1) {  // not even dir was reached
+        client_release(g->c, w->handle);
+        return w->stop && w->stop != LINUX_ENOENT && w->attrs.n < depth ? -w->stop : -LINUX_ESTALE;
+    }
+    if (at == -1) {
+        node_give_handle(g, dir, w->handle);
+        w->handle = 0;
+    }
+    w->attrs.n -= depth;
+    memmove(w->attrs.v, w->attrs.v + depth, w->attrs.n * sizeof(w->attrs.v[0]));
+    return 0;
+}
+
+int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *below, unsigned flags, struct client_walk *w) {
+    for (;;) {
+        struct gofer_names names = *below;
+        unsigned depth;
+        uint64_t h;
+        struct node *from = prepend_down(dir, &names, &depth);
+        int err = from ? client_walk(g->c, from->handle, flags, &names, w) : node_handle(g, dir, &h);
+        if (from && !err)
+            return cut_walk(g, dir, depth, w);
+        if (err == -LINUX_EMFILE && (flags & GOFER_WALK_OPEN))
+            flags &= ~GOFER_WALK_OPEN;  // no room here for the descriptor
+        else if (err && (err != -LINUX_ENFILE || !gfs_drop_handles(g)))
+            return err;
+    }
+}
+
+int node_readdir(struct gfs *g, struct node *n, uint64_t pos, void *buf, bool *end) {
+    struct gofer_names names = {0};
+    unsigned depth;
+    uint64_t h, of_n = 0;
+    struct node *from = prepend_down(n, &names, &depth);
+    int err = from ? 0 : node_handle(g, n, &h);
+    if (err)
+        return err;
+    if (!from)
+        names.n = 0;
+    err = client_readdir(g->c, from ? from->handle : h, &names, pos, buf, end, &of_n);
+    node_give_handle(g, n, of_n);
+    return err == -LINUX_ENOENT ? -LINUX_ESTALE : err;
 }
 
 int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name) {
@@ -289,15 +363,31 @@ void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name) {
 }
 
 // ---- Descriptors -----------------------------------------------------------------------------------------------
+// For reading, by way of a directory that has no handle: one walk brings both. -1: it could not, ask plainly.
+static int walk_open(struct gfs *g, struct node *n, struct gofer_attr *a) {
+    struct gofer_names names = {1, {name_of(n)}};
+    struct client_walk w;
+    if (node_walk(g, n->parent, &names, GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN, &w))
+        return -1;
+    client_release(g->c, w.handle);
+    if (w.fd >= 0)
+        *a = w.attrs.v[0];
+    return w.fd;
+}
+
 static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
     struct node *n = node_of(i);
     uint64_t h;
     const char *name;
     struct gofer_attr a;
-    int err = node_target(g, n, &h, &name);
-    if (err)
-        return err;
-    int fd = client_open(g->c, h, name, flags, &a);
+    int err, fd = -1;
+    if (flags == GOFER_OPEN_READ && n->parent && !n->deleted && !n->handle && !n->parent->handle)
+        fd = walk_open(g, n, &a);
+    if (fd < 0) {
+        if ((err = node_target(g, n, &h, &name)))
+            return err;
+        fd = client_open(g->c, h, name, flags, &a);
+    }
     if (fd < 0)
         return fd;
     if (a.ino != n->host_ino || a.dev != n->host_dev) {
@@ -381,7 +471,8 @@ void node_close(struct gfs *g, struct node *n) {
         now_idle(g, n);
 }
 
-void node_adopt(struct gfs *g, struct node *n, int fd) {
-    n->fd_read = n->fd_write = fd;
+void node_adopt(struct gfs *g, struct node *n, int fd, bool write) {
+    n->fd_read = fd;
+    n->fd_write = write ? fd : -1;
     now_idle(g, n);
 }

@@ -61,12 +61,17 @@ void gfs_known(struct inode *i, struct vfs_attr *a);                // inode->at
 int node_handle(struct gfs *g, struct node *n, uint64_t *h);  // gets one if need be
 bool gfs_drop_handles(struct gfs *g);  // the gofer has none left: gives old ones back; false: there are none
 int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name);  // how to name it in a message
+int node_readdir(struct gfs *g, struct node *n, uint64_t pos, void *buf, bool *end);  // see client_readdir()
+// Walks to names below the directory dir in one round trip, also when dir has no handle. flags: GOFER_WALK_HANDLE_DIR and
+// _OPEN alone. *w tells of what is below dir; a handle of dir itself is dir's. -LINUX_ESTALE: dir is not there any more.
+int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *names, unsigned flags, struct client_walk *w);
 int node_pin(struct gfs *g, struct node *n);  // before it loses its name: a handle that stays
 void node_unlinked(struct gfs *g, struct node *n);
 void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
 int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
 void node_close(struct gfs *g, struct node *n);
-void node_adopt(struct gfs *g, struct node *n, int fd);  // a fresh file's read-write descriptor
+void node_adopt(struct gfs *g, struct node *n, int fd, bool write);  // a fresh node's descriptor: for reading, or both
+void node_give_handle(struct gfs *g, struct node *n, uint64_t h);     // which is released if it has one already
 
 // dir.c, file.c
 extern const struct inode_ops gfs_dir_ops, gfs_dir_live_ops;

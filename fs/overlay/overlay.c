@@ -81,10 +81,10 @@ static int node_for(struct superblock *sb, struct dentry *lower, struct inode **
 }
 
 // ---- Hooks of tmpfs ------------------------------------------------------------------------------------------------
-static int ovl_lookup(struct inode *dir, struct dentry *d) {
+static int ovl_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct dentry *lower;
     struct inode *i;
-    int err = dcache_lookup(tnode(dir)->lower, d->name, strlen(d->name), &lower);
+    int err = dcache_lookup(tnode(dir)->lower, d->name, strlen(d->name), next, &lower);
     if (err)
         return err;
     if (!lower->inode) {
@@ -98,7 +98,7 @@ static int ovl_lookup(struct inode *dir, struct dentry *d) {
 }
 static int ovl_has(struct inode *dir, struct dentry *name) {
     struct dentry *lower;
-    int err = dcache_lookup(tnode(dir)->lower, name->name, strlen(name->name), &lower);
+    int err = dcache_lookup(tnode(dir)->lower, name->name, strlen(name->name), NULL, &lower);
     if (err)
         return err;
     bool has = lower->inode;

@@ -273,12 +273,12 @@ static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
 }
 
 // ---- Looking -------------------------------------------------------------------------------------------------------------
-static int dir_lookup(struct inode *dir, struct dentry *d) {
+static int dir_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct tnode *n = tnode(dir);
     struct tentry *e = tdir_find(n, d->name, strlen(d->name), d->namehash);
     if (e && e->inode)
         dentry_attach(d, inode_get(e->inode));
-    return e || !n->lower ? 0 : tsuper(dir)->origin->lookup(dir, d);
+    return e || !n->lower ? 0 : tsuper(dir)->origin->lookup(dir, d, next);
 }
 static uint64_t parent_ino(struct dentry *d) {
     LOCKED(&d->sb->vfs->dcache);

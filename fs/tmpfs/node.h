@@ -80,7 +80,8 @@ static inline struct tsuper *tsuper(const struct inode *i) { return i->sb->priv;
 
 // What an overlay adds. Directory hooks run with the directory's lock held, the others with none.
 struct torigin {
-    int (*lookup)(struct inode *dir, struct dentry *d);  // d is not among the entries: lower's, or left negative
+    // d is not among the entries: lower's, or left negative.
+    int (*lookup)(struct inode *dir, struct dentry *d, const struct vfs_ahead *next);
     int (*has)(struct inode *dir, struct dentry *name);  // 1: lower has that name below dir; 0; or an error
     int (*empty)(struct inode *dir);                     // 0: shows nothing; or an error (ENOTEMPTY)
     int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);

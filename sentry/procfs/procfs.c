@@ -127,7 +127,7 @@ struct tgroup *procfs_process(const struct file *f) {
 }
 
 // A missing name is an error at once, so that creating one is ENOENT as on Linux.
-static int lookup(struct inode *dir, struct dentry *d) {
+static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct proc_node *n = node_of(dir), child;
     if (n->g && !proc_alive(n))
         return -LINUX_ENOENT;

@@ -3,6 +3,7 @@
 // whether a descriptor comes along (bit 7) or the header is the input's own (bit 6), then the reply's fields. What must
 // hold: no crash, no descriptor leak, and only sane attributes and sizes reach the caller.
 #include "abi/errno.h"
+#include "abi/stat.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
 #include "tests/fuzz/fuzz.h"
@@ -45,7 +46,7 @@ static void call(struct gofer_client *c, unsigned which) {
     static struct client_walk w;
     static char buf[GOFER_BYTES_MAX];
     static char text[GOFER_PATH_MAX + 1];
-    const char *names[] = {"a", "b", "c"};
+    const struct gofer_names names = {3, {{"a", 1}, {"b", 1}, {"c", 1}}};
     struct gofer_attr a;
     struct gofer_statfs_rep st;
     struct gofer_setattr_req sa = {.handle = 1};
@@ -57,14 +58,19 @@ static void call(struct gofer_client *c, unsigned which) {
         check(client_attach(c, 0, &h, &flag, &a), &a);
         break;
     case 1:
-        if (client_walk(c, 1, 3, names, 3, &w) == 0 && (w.attrs.n > 3 || strlen(w.link) > GOFER_PATH_MAX))
+    case 11:
+        if (client_walk(c, 1, which == 1 ? GOFER_WALK_HANDLE_ANY : GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN, &names, &w))
+            break;
+        if (w.attrs.n > 3 || strlen(w.link) > GOFER_PATH_MAX || client_walk_dir(&w) >= (int)w.attrs.n)
+            abort();
+        if ((fd = w.fd) >= 0 && !LINUX_S_ISREG(w.attrs.v[2].mode))
             abort();
         break;
     case 2:
         check(fd = client_open(c, 1, "f", 1, &a), &a);
         break;
     case 3:
-        n = client_readdir(c, 1, 0, buf, &flag);
+        n = client_readdir(c, 1, NULL, 0, buf, &flag, NULL);
         struct gofer_in in = {(uint8_t *)buf, n > 0 ? (size_t)n : 0, false};
         struct gofer_entry e;
         while (gofer_get_entry(&in, &e) > 0)

@@ -108,9 +108,17 @@ static inline int fixture_down(void **state) {
     return 0;
 }
 
+static inline int walk_names(struct gofer_client *c, uint64_t dir, unsigned flags, const char *const *names, unsigned n,
+                             struct client_walk *w) {
+    struct gofer_names list = {.n = n};
+    for (unsigned i = 0; i < n; i++)
+        list.v[i] = (struct gofer_str){names[i], (uint32_t)strlen(names[i])};
+    return client_walk(c, dir, flags, &list, w);
+}
+
 // Walks one name: 0 and its attributes, or -errno.
 static inline int walk1(struct fixture *f, uint64_t dir, const char *name, unsigned flags, struct client_walk *w) {
-    int err = client_walk(f->c, dir, flags, &name, 1, w);
+    int err = walk_names(f->c, dir, flags, &name, 1, w);
     return err ? err : -w->stop;
 }
 

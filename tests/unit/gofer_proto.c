@@ -157,7 +157,7 @@ static void test_table(void **state) {
     assert_string_equal(gofer_type_name(GOFER_TYPE_walk), "walk");
     assert_null(gofer_type_name(0));
     assert_null(gofer_type_name(60000));
-    assert_int_equal(gofer_type_flags(GOFER_TYPE_create), GOFER_WRITES);
+    assert_int_equal(gofer_type_flags(GOFER_TYPE_create), GOFER_WRITES | GOFER_DONATES);
     assert_int_equal(gofer_type_flags(60000), 0);
 }
 

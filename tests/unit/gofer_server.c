@@ -20,7 +20,7 @@ static void test_walk(void **state) {
     mkdir(in_root(f, "a/b"), 0700);
     put_file(in_root(f, "a/b/c"), "12345");
     const char *names[] = {"a", "b", "c"};
-    assert_int_equal(client_walk(f->c, f->ro, GOFER_WALK_HANDLE_ANY, names, 3, &w), 0);
+    assert_int_equal(walk_names(f->c, f->ro, GOFER_WALK_HANDLE_ANY, names, 3, &w), 0);
     assert_int_equal(w.stop, 0);
     assert_int_equal(w.attrs.n, 3);
     assert_int_equal(w.attrs.v[1].mode, S_IFDIR | 0700);
@@ -28,14 +28,47 @@ static void test_walk(void **state) {
     assert_true(w.handle != 0);
     // Past a file, and a missing name: how far it got.
     const char *past[] = {"a", "b", "c", "d"};
-    assert_int_equal(client_walk(f->c, f->ro, 0, past, 4, &w), 0);
+    assert_int_equal(walk_names(f->c, f->ro, 0, past, 4, &w), 0);
     assert_int_equal(w.stop, LINUX_ENOTDIR);
     assert_int_equal(w.attrs.n, 3);
     const char *missing[] = {"a", "x", "c"};
-    assert_int_equal(client_walk(f->c, f->ro, 3, missing, 3, &w), 0);
+    assert_int_equal(walk_names(f->c, f->ro, 3, missing, 3, &w), 0);
     assert_int_equal(w.stop, LINUX_ENOENT);
     assert_int_equal(w.attrs.n, 1);
     assert_true(w.handle == 0);
+    assert_int_equal(walk_names(f->c, f->ro, GOFER_WALK_HANDLE_DIR, missing + 1, 2, &w), 0);
+    assert_true(w.attrs.n == 0 && w.handle == 0);
+}
+
+// The last directory's handle and the file's descriptor come along with one walk.
+static void test_walk_brings_more(void **state) {
+    struct fixture *f = *state;
+    struct client_walk w;
+    const char *names[] = {"a", "file"}, *missing[] = {"a", "none", "x"};
+    char text[8] = "";
+    mkdir(in_root(f, "a"), 0755);
+    put_file(in_root(f, "a/file"), "text");
+    assert_int_equal(walk_names(f->c, f->ro, GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN, names, 2, &w), 0);
+    assert_true(w.attrs.n == 2 && w.fd >= 0 && client_walk_dir(&w) == 0);
+    assert_int_equal(pread(w.fd, text, sizeof(text), 0), 4);
+    assert_string_equal(text, "text");
+    assert_int_equal(write(w.fd, "y", 1), -1);
+    close(w.fd);
+    assert_int_equal(walk1(f, w.handle, "file", 0, &w), 0);
+    assert_int_equal(walk_names(f->c, f->ro, GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN, missing, 3, &w), 0);
+    assert_true(w.attrs.n == 1 && w.stop == LINUX_ENOENT && w.fd < 0);
+    assert_int_equal(walk1(f, w.handle, "file", GOFER_WALK_HANDLE_DIR, &w), 0);
+    assert_true(w.handle == 0);  // the directory where the walk began has one
+    static char buf[GOFER_BYTES_MAX];
+    bool end;
+    uint64_t h;
+    struct gofer_names down = {1, {{"a", 1}}}, none = {2, {{"a", 1}, {"x", 1}}}, file = {2, {{"a", 1}, {"file", 4}}};
+    assert_true(client_readdir(f->c, f->ro, &down, 0, buf, &end, &h) > 0 && end);
+    assert_int_equal(walk1(f, h, "file", 0, &w), 0);
+    assert_int_equal(client_readdir(f->c, f->ro, &none, 0, buf, &end, &h), -LINUX_ENOENT);
+    assert_int_equal(client_readdir(f->c, f->ro, &file, 0, buf, &end, &h), -LINUX_ENOTDIR);
+    assert_int_equal(walk1(f, f->ro, "a", GOFER_WALK_OPEN, &w), 0);
+    assert_true(w.fd < 0);
 }
 
 static void test_symlinks_are_not_followed(void **state) {
@@ -49,10 +82,12 @@ static void test_symlinks_are_not_followed(void **state) {
     assert_int_equal(walk1(f, f->ro, "abs", 0, &w), 0);
     assert_int_equal(w.attrs.v[0].mode & S_IFMT, S_IFLNK);
     assert_string_equal(w.link, f->outside);
+    assert_int_equal(walk1(f, f->ro, "rel", GOFER_WALK_OPEN, &w), 0);
+    assert_true(w.fd < 0);
     assert_int_equal(open_read(f, "abs"), -LINUX_ELOOP);
     assert_int_equal(open_read(f, "rel"), -LINUX_ELOOP);
     const char *through[] = {"slash", "etc"};
-    assert_int_equal(client_walk(f->c, f->ro, 0, through, 2, &w), 0);
+    assert_int_equal(walk_names(f->c, f->ro, 0, through, 2, &w), 0);
     assert_int_equal(w.stop, LINUX_ELOOP);
     assert_int_equal(w.attrs.n, 1);
     // A handle of the link itself is no way in either.
@@ -106,9 +141,13 @@ static void test_swapped_symlink(void **state) {
         struct client_walk w;
         struct gofer_attr a;
         const char *names[] = {"swap", "file"};
-        assert_int_equal(client_walk(f->c, f->ro, GOFER_WALK_HANDLE_ANY, names, 2, &w), 0);
+        assert_int_equal(walk_names(f->c, f->ro, GOFER_WALK_HANDLE_ANY | GOFER_WALK_OPEN, names, 2, &w), 0);
         if (w.stop)
             continue;
+        char walked[16] = "";
+        assert_true(pread(w.fd, walked, sizeof(walked) - 1, 0) > 0);
+        assert_string_equal(walked, "inside");
+        close(w.fd);
         int fd = client_open(f->c, w.handle, NULL, GOFER_OPEN_READ, &a);
         assert_true(fd >= 0);
         char text[16] = "";
@@ -133,6 +172,9 @@ static void test_special_nodes(void **state) {
     assert_int_equal(walk1(f, f->rw, "fifo", GOFER_WALK_HANDLE_ANY, &w), 0);
     assert_int_equal(w.attrs.v[0].mode & S_IFMT, S_IFIFO);
     // None of these may hang, which opening the fifo would.
+    assert_int_equal(walk1(f, f->rw, "fifo", GOFER_WALK_OPEN, &w), 0);
+    assert_true(w.fd < 0);
+    assert_int_equal(walk1(f, f->rw, "fifo", GOFER_WALK_HANDLE_ANY, &w), 0);
     assert_int_equal(client_open(f->c, f->rw, "fifo", GOFER_OPEN_READ, &a), -LINUX_ENXIO);
     assert_int_equal(client_open(f->c, w.handle, NULL, GOFER_OPEN_READ | GOFER_OPEN_WRITE, &a), -LINUX_ENXIO);
     assert_int_equal(client_open(f->c, w.handle, NULL, GOFER_OPEN_WRITE, &a), -LINUX_ENXIO);
@@ -164,13 +206,13 @@ static void test_host_file_systems_are_masked(void **state) {
     assert_int_equal(client_attach(c, 0, &root, &writable, &a), 0);
     assert_int_equal(client_attach(c, 1, &w.handle, &writable, &a), -LINUX_EACCES);
     const char *proc[] = {"proc", "self"};
-    assert_int_equal(client_walk(c, root, 0, proc, 2, &w), 0);
+    assert_int_equal(walk_names(c, root, 0, proc, 2, &w), 0);
     assert_int_equal(w.attrs.n, 1);
     assert_int_equal(w.stop, LINUX_ENOENT);
-    assert_int_equal(client_walk(c, root, GOFER_WALK_HANDLE_ANY, proc, 1, &w), 0);
+    assert_int_equal(walk_names(c, root, GOFER_WALK_HANDLE_ANY, proc, 1, &w), 0);
     assert_int_equal(w.attrs.v[0].mode, S_IFDIR | 0555);
     static char buf[GOFER_BYTES_MAX];
-    assert_int_equal(client_readdir(c, w.handle, 0, buf, &end), 0);
+    assert_int_equal(client_readdir(c, w.handle, NULL, 0, buf, &end, NULL), 0);
     assert_true(end);
     struct gofer_statfs_rep st;
     assert_int_equal(client_statfs(c, w.handle, &st), -LINUX_EACCES);
@@ -217,7 +259,7 @@ static void test_handles(void **state) {
     uint64_t file = w.handle;
     static char buf[GOFER_BYTES_MAX];
     bool end;
-    assert_int_equal(client_readdir(f->c, file, 0, buf, &end), -LINUX_ENOTDIR);
+    assert_int_equal(client_readdir(f->c, file, NULL, 0, buf, &end, NULL), -LINUX_ENOTDIR);
     assert_int_equal(walk1(f, file, "x", 0, &w), -LINUX_ENOTDIR);
     assert_int_equal(client_mkdir(f->c, f->rw, "file", 0755, 0, 0, &a), -LINUX_EEXIST);
     assert_int_equal(client_open(f->c, f->ro, NULL, GOFER_OPEN_READ, &a), -LINUX_EISDIR);
@@ -267,7 +309,7 @@ static void test_readdir_batches(void **state) {
     bool end = false;
     int batches = 0, total = 0;
     while (!end) {
-        int n = client_readdir(f->c, f->ro, off, buf, &end);
+        int n = client_readdir(f->c, f->ro, NULL, off, buf, &end, NULL);
         assert_true(n >= 0);
         struct gofer_in in = {(uint8_t *)buf, (size_t)n, false};
         struct gofer_entry e;
@@ -441,7 +483,8 @@ static void test_bad_roots(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_ROOT(test_walk),          WITH_ROOT(test_symlinks_are_not_followed),
-        WITH_ROOT(test_dotdot),        WITH_ROOT(test_swapped_symlink),
+        WITH_ROOT(test_dotdot),        WITH_ROOT(test_walk_brings_more),
+        WITH_ROOT(test_swapped_symlink),
         WITH_ROOT(test_special_nodes), WITH_ROOT(test_host_file_systems_are_masked),
         WITH_ROOT(test_read_only),     WITH_ROOT(test_handles),
         WITH_ROOT(test_handle_flood),  WITH_ROOT(test_readdir_batches),
