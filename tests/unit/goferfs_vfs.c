@@ -1,55 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file system over the gofer, used through the VFS, with the real gofer server behind it in this process. Counts
 // round trips: what is promised to be cached must ask nothing.
-#include "abi/caps.h"
 #include "base/fault.h"
-#include "fs/vfs.h"
-#include "tests/unit/gofer_fixture.h"
+#include "tests/unit/goferfs_mounted.h"
 #include <sys/mman.h>
 
-struct gtest {
-    struct fixture *f;
-    struct vfs *v;
-    struct gofer_client *c;
-    struct vfs_ctx ctx;
-    struct path root;
-};
-static int trips;
-
-static int64_t counting_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
-    trips += rep != NULL;
-    return direct_exchange(arg, req, n, rep, cap, fd);
-}
-
 static int up(void **state, bool read_only, bool follow) {
-    struct gtest *t = calloc(1, sizeof(*t));
-    void *fx;
-    fixture_up(&fx);
-    t->f = fx;
-    struct gofer_channel ch = {counting_exchange, direct_close, t->f->s};
-    t->c = gofer_client_new(&ch);
-    t->v = vfs_create();
-    assert_non_null(t->v);
+    struct mounted *t = mounted_new();
     // What the tests look at is there before the file system comes.
     mkdir(in_root(t->f, "dir"), 0755);
     mkdir(in_root(t->f, "dir/sub"), 0755);
     put_file(in_root(t->f, "dir/file"), "contents");
     assert_int_equal(symlink("dir/file", in_root(t->f, "link")), 0);
     mkfifo(in_root(t->f, "fifo"), 0666);
-    struct superblock *sb;
-    assert_int_equal(goferfs_create(t->v, t->c, read_only, read_only, &sb), 0);
+    struct superblock *sb = mounted_goferfs(t, read_only);
     if (follow)
         goferfs_follow_host(sb);
-    assert_int_equal(vfs_mount(t->v, sb, NULL, 0, "host"), 0);
-    assert_int_equal(vfs_root(t->v, &t->root), 0);
-    t->ctx = (struct vfs_ctx){
-        .vfs = t->v,
-        .cred = {.fsuid = geteuid(), .fsgid = getegid(), .caps = LINUX_CAP_FULL_SET},
-        .root = t->root,
-        .cwd = t->root,
-        .umask = 022,
-        .fsize_limit = UINT64_MAX,
-    };
+    mounted_start(t, sb);
     *state = t;
     return 0;
 }
@@ -57,21 +24,10 @@ static int up_ro(void **state) { return up(state, true, false); }
 static int up_rw(void **state) { return up(state, false, false); }
 static int up_follow(void **state) { return up(state, true, true); }
 
-static int down(void **state) {
-    struct gtest *t = *state;
-    void *fx = t->f;
-    path_put(&t->root);
-    vfs_destroy(t->v);
-    gofer_client_free(t->c);
-    fixture_down(&fx);
-    free(t);
-    return 0;
-}
-
-static int open_file(struct gtest *t, const char *name, unsigned flags, struct file **out) {
+static int open_file(struct mounted *t, const char *name, unsigned flags, struct file **out) {
     return vfs_open(&t->ctx, NULL, name, flags, 0644, WALK_FOLLOW, out);
 }
-static int attr_of(struct gtest *t, const char *name, unsigned walk, struct vfs_attr *a) {
+static int attr_of(struct mounted *t, const char *name, unsigned walk, struct vfs_attr *a) {
     struct path p;
     int err = vfs_walk(&t->ctx, NULL, name, walk, &p);
     if (err)
@@ -80,7 +36,7 @@ static int attr_of(struct gtest *t, const char *name, unsigned walk, struct vfs_
     path_put(&p);
     return err;
 }
-static void expect_text(struct gtest *t, const char *name, const char *want) {
+static void expect_text(struct mounted *t, const char *name, const char *want) {
     struct file *f;
     char buf[64] = "";
     assert_int_equal(open_file(t, name, LINUX_O_RDONLY, &f), 0);
@@ -90,7 +46,7 @@ static void expect_text(struct gtest *t, const char *name, const char *want) {
 }
 
 static void test_read(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct vfs_attr a;
     struct file *f;
     expect_text(t, "/dir/file", "contents");
@@ -109,7 +65,7 @@ static void test_read(void **state) {
 
 // Read-only: once known, always known. stat, a missing name, a second open with its read, readlink: no round trip.
 static void test_nothing_is_asked_twice(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct vfs_attr a;
     expect_text(t, "/link", "contents");
     assert_int_equal(attr_of(t, "/dir/none", 0, &a), -LINUX_ENOENT);
@@ -139,7 +95,7 @@ static int compare(const void *a, const void *b) { return strcmp(a, b); }
 
 // In small pieces, as getdents with a small buffer asks. Every name once; then a stat storm without a round trip.
 static void test_readdir(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     static struct collect c;
     memset(&c, 0, sizeof(c));
     c.sink.emit = emit;
@@ -185,7 +141,7 @@ static void test_readdir(void **state) {
 
 // Deep trees: handles are got again by one walk of many names; many files: descriptors are bounded.
 static void test_bounds(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     char path[256] = "dir";
     for (int i = 0; i < 80; i++) {
         strcat(path, "/d");
@@ -209,7 +165,7 @@ static void test_bounds(void **state) {
 
 // More directories than the gofer has handles (100 here): old ones are given back, and found again when needed.
 static void test_many_directories(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < 300; i++) {
             char name[64];
@@ -223,7 +179,7 @@ static void test_many_directories(void **state) {
 }
 
 static void test_special(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct vfs_attr a;
     struct file *f;
     assert_int_equal(attr_of(t, "/fifo", 0, &a), 0);
@@ -240,7 +196,7 @@ static void test_special(void **state) {
 }
 
 static void test_mmap(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct file *f;
     assert_int_equal(open_file(t, "/dir/file", LINUX_O_RDONLY, &f), 0);
     int fd = vfs_mmap_fd(f, 1, false);
@@ -253,7 +209,7 @@ static void test_mmap(void **state) {
 
 // ---- Writable roots --------------------------------------------------------------------------------------------
 static void test_write(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct file *f;
     struct vfs_attr a;
     struct uio_kernel k;
@@ -283,7 +239,7 @@ static void test_write(void **state) {
 }
 
 static void test_names(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct vfs_attr a;
     assert_int_equal(vfs_mkdir(&t->ctx, NULL, "/d", 0777), 0);
     assert_int_equal(attr_of(t, "/d", 0, &a), 0);
@@ -316,7 +272,7 @@ static void test_names(void **state) {
 
 // Deleted while open, and replaced by rename while open: the open file goes on.
 static void test_deleted_while_open(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct file *f, *g;
     struct vfs_attr a;
     char buf[16] = "";
@@ -342,7 +298,7 @@ static void test_deleted_while_open(void **state) {
 
 // The host changes what lies below a live mount: seen after LIVE_NS.
 static void test_host_changes(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     struct vfs_attr a;
     assert_int_equal(attr_of(t, "/dir/late", 0, &a), -LINUX_ENOENT);
     expect_text(t, "/dir/file", "contents");
@@ -359,7 +315,7 @@ static void test_host_changes(void **state) {
 
 // Several sentry threads at once: for ThreadSanitizer and the lock ranks. Each one's own files come out right.
 static void *worker(void *arg) {
-    struct gtest *t = arg;
+    struct mounted *t = arg;
     static _Atomic int next;
     int id = next++;
     char a[32], b[32];
@@ -387,7 +343,7 @@ static void *worker(void *arg) {
     return NULL;
 }
 static void test_threads(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     pthread_t th[4];
     void *failed;
     for (int i = 0; i < 4; i++)
@@ -401,7 +357,7 @@ static void test_threads(void **state) {
 
 // Each allocation fails once: an error, no crash; teardown finds no leak.
 static void test_no_memory(void **state) {
-    struct gtest *t = *state;
+    struct mounted *t = *state;
     for (unsigned nth = 1; nth < 60; nth++) {
         struct file *f;
         char name[32];
@@ -425,9 +381,9 @@ static void test_no_memory(void **state) {
     expect_text(t, "/dir/file", "contents");
 }
 
-#define RO(t) cmocka_unit_test_setup_teardown(t, up_ro, down)
-#define FOLLOW(t) cmocka_unit_test_setup_teardown(t, up_follow, down)
-#define RW(t) cmocka_unit_test_setup_teardown(t, up_rw, down)
+#define RO(t) cmocka_unit_test_setup_teardown(t, up_ro, mounted_down)
+#define FOLLOW(t) cmocka_unit_test_setup_teardown(t, up_follow, mounted_down)
+#define RW(t) cmocka_unit_test_setup_teardown(t, up_rw, mounted_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
         RO(test_read),

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks that ask ahead: how many round trips a path takes, and that what was asked for in advance decides nothing: each
 // step is still checked where the walk takes it. With the real gofer server behind it in this process.
-#include "abi/caps.h"
-#include "fs/vfs.h"
-#include "tests/unit/gofer_fixture.h"
-
-struct wtest {
-    struct fixture *f;
-    struct vfs *v;
-    struct gofer_client *c;
-    struct vfs_ctx ctx;
-    struct path root;
-};
-static int trips;
-
-static int64_t counting_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
-    trips += rep != NULL;
-    return direct_exchange(arg, req, n, rep, cap, fd);
-}
+#include "tests/unit/goferfs_mounted.h"
 
 // a/b/c/d/f, links into the middle, and an overlay over it when asked for.
 static int up(void **state, bool overlay, bool read_only) {
-    struct wtest *t = calloc(1, sizeof(*t));
-    void *fx;
-    fixture_up(&fx);
-    t->f = fx;
+    struct mounted *t = mounted_new();
     assert_int_equal(chmod(t->f->root, 0755), 0);
     const char *dirs[] = {"a", "a/b", "a/b/c", "a/b/c/d", "other"};
     for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
@@ -34,26 +15,12 @@ static int up(void **state, bool overlay, bool read_only) {
     assert_int_equal(symlink("a/b", in_root(t->f, "link")), 0);
     assert_int_equal(symlink("/a/b/c/d/f", in_root(t->f, "a/b/to_f")), 0);
     assert_int_equal(mkfifo(in_root(t->f, "a/b/fifo"), 0666), 0);
-    struct gofer_channel ch = {counting_exchange, direct_close, t->f->s};
-    t->c = gofer_client_new(&ch);
-    t->v = vfs_create();
-    struct superblock *sb, *upper;
-    assert_int_equal(goferfs_create(t->v, t->c, read_only, read_only, &sb), 0);
+    struct superblock *sb = mounted_goferfs(t, read_only), *upper;
     if (overlay) {
         assert_int_equal(tmpfs_create(t->v, &(struct tmpfs_opts){.mode = 0755}, &upper), 0);
         assert_int_equal(overlay_create(t->v, sb, upper, &sb), 0);
     }
-    assert_int_equal(vfs_mount(t->v, sb, NULL, 0, "host"), 0);
-    assert_int_equal(vfs_root(t->v, &t->root), 0);
-    t->ctx = (struct vfs_ctx){
-        .vfs = t->v,
-        .cred = {.fsuid = geteuid(), .fsgid = getegid(), .caps = LINUX_CAP_FULL_SET},
-        .root = t->root,
-        .cwd = t->root,
-        .umask = 022,
-        .fsize_limit = UINT64_MAX,
-    };
-    trips = 0;
+    mounted_start(t, sb);
     *state = t;
     return 0;
 }
@@ -61,21 +28,10 @@ static int up_ro(void **state) { return up(state, false, true); }
 static int up_rw(void **state) { return up(state, false, false); }
 static int up_overlay(void **state) { return up(state, true, true); }
 
-static int down(void **state) {
-    struct wtest *t = *state;
-    void *fx = t->f;
-    path_put(&t->root);
-    vfs_destroy(t->v);
-    gofer_client_free(t->c);
-    fixture_down(&fx);
-    free(t);
-    return 0;
-}
-
 #define ANY_COST (-1)  // live mounts ask again when time has passed
 
 // Opens for reading and reads: the text is `want`, or the error is `err`, after so many round trips.
-static void expect(struct wtest *t, const char *name, const char *want, int err, int cost) {
+static void expect(struct mounted *t, const char *name, const char *want, int err, int cost) {
     struct file *f;
     char buf[16] = "";
     trips = 0;
@@ -88,7 +44,7 @@ static void expect(struct wtest *t, const char *name, const char *want, int err,
     if (cost != ANY_COST)
         assert_int_equal(trips, cost);
 }
-static void expect_stat(struct wtest *t, const char *name, int err, int cost) {
+static void expect_stat(struct mounted *t, const char *name, int err, int cost) {
     struct path p;
     trips = 0;
     int got = vfs_walk(&t->ctx, NULL, name, 0, &p);
@@ -100,7 +56,7 @@ static void expect_stat(struct wtest *t, const char *name, int err, int cost) {
 
 // A path of five components is found, opened and read in one round trip.
 static void test_one_trip(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect(t, "/a/b/c/d/f", "deep", 0, 1);
     expect(t, "/a/b/c/d/f", "deep", 0, 0);
     expect(t, "/a/b/c/d/g", "too", 0, 1);
@@ -111,7 +67,7 @@ static bool count_name(struct readdir_sink *s, const char *name, size_t len, uin
 }
 // A tree is listed with one round trip for each of its directories, as find(1) goes through it.
 static void test_tree(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     static const char *const dirs[] = {"/", "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/other"};
     for (unsigned k = 0; k < 6; k++) {
         struct readdir_sink sink = {count_name};
@@ -125,7 +81,7 @@ static void test_tree(void **state) {
     expect(t, "/a/b/c/d/f", "deep", 0, 1);
 }
 static void test_missing(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect_stat(t, "/a/b/none/d/f", -LINUX_ENOENT, 1);
     expect_stat(t, "/a/b/none", -LINUX_ENOENT, 0);
     expect_stat(t, "/a/b/c/d/none", -LINUX_ENOENT, 1);
@@ -133,7 +89,7 @@ static void test_missing(void **state) {
     expect(t, "/a/b/c/d/f", "deep", 0, 1);
 }
 static void test_not_a_directory(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect(t, "/a/b/c/d/f/x/y", NULL, -LINUX_ENOTDIR, 1);
     expect(t, "/a/b/c/d/f/", NULL, -LINUX_ENOTDIR, 0);
     expect(t, "/a/b/fifo/x", NULL, -LINUX_ENOTDIR, 1);
@@ -141,18 +97,18 @@ static void test_not_a_directory(void **state) {
 }
 // Each symlink ends a walk; what follows it is asked for together with its text.
 static void test_links(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect(t, "/link/c/d/f", "deep", 0, 2);
     expect(t, "/link/to_f", "deep", 0, 1);
     expect_stat(t, "/link/to_f", 0, 0);
 }
 static void test_dotdot(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect(t, "/a/b/../b/c/./../c/d/f", "deep", 0, 3);
     expect(t, "/../a/b/c/d/f", "deep", 0, 0);
 }
 static void test_long_names(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     char path[300], name[257];
     memset(name, 'x', 256);
     name[256] = 0;
@@ -167,7 +123,7 @@ static void test_long_names(void **state) {
 }
 // More components than one message takes.
 static void test_deep(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     char path[256] = "a";
     for (int i = 0; i < 40; i++) {
         strcat(path, "/x");
@@ -182,7 +138,7 @@ static void test_deep(void **state) {
 }
 // The gofer may search where the guest may not: the walk says no, before and after.
 static void test_permission(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     assert_int_equal(chmod(in_root(t->f, "a/b/c"), 0700), 0);
     t->ctx.cred = (struct vfs_cred){.fsuid = 12345, .fsgid = 12345};
     expect(t, "/a/b/c/d/f", NULL, -LINUX_EACCES, 1);
@@ -191,7 +147,7 @@ static void test_permission(void **state) {
     expect(t, "/a/b/c/d/f", "deep", 0, 0);
 }
 static void test_mount(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     struct superblock *sb;
     struct path at;
     assert_int_equal(vfs_walk(&t->ctx, NULL, "/a/b/c", 0, &at), 0);
@@ -205,7 +161,7 @@ static void test_mount(void **state) {
 
 // What lies over the lower names counts, whatever was asked for below it.
 static void test_overlay(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     expect(t, "/a/b/c/d/f", "deep", 0, 1);
     assert_int_equal(vfs_unlink(&t->ctx, NULL, "/a/b/c/d/f"), 0);
     expect(t, "/a/b/c/d/f", NULL, -LINUX_ENOENT, 0);
@@ -218,7 +174,7 @@ static void test_overlay(void **state) {
 }
 // The same where nothing was looked at before: a whiteout is met by a walk whose names below are not cached.
 static void test_overlay_whiteout_first(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     assert_int_equal(vfs_rename(&t->ctx, NULL, "/a", NULL, "/other/a", 0), 0);
     assert_int_equal(vfs_mkdir(&t->ctx, NULL, "/a", 0755), 0);
     dcache_shrink(t->v, 1000);
@@ -227,7 +183,7 @@ static void test_overlay_whiteout_first(void **state) {
 }
 // Below a writable root: what is made and removed inside is seen at once.
 static void test_own_changes(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     struct file *f;
     struct path p;
     expect(t, "/a/b/c/new", NULL, -LINUX_ENOENT, ANY_COST);
@@ -240,7 +196,7 @@ static void test_own_changes(void **state) {
 }
 // The host moves a directory away and back all the time: each open gives the file or says that it is gone.
 static void test_host_renames(void **state) {
-    struct wtest *t = *state;
+    struct mounted *t = *state;
     char from[512], to[512];
     snprintf(from, sizeof(from), "%s", in_root(t->f, "a/b"));
     snprintf(to, sizeof(to), "%s", in_root(t->f, "other/b"));
@@ -261,9 +217,9 @@ static void test_host_renames(void **state) {
     assert_true(found > 0);
 }
 
-#define RO(t)      cmocka_unit_test_setup_teardown(t, up_ro, down)
-#define RW(t)      cmocka_unit_test_setup_teardown(t, up_rw, down)
-#define OVERLAY(t) cmocka_unit_test_setup_teardown(t, up_overlay, down)
+#define RO(t)      cmocka_unit_test_setup_teardown(t, up_ro, mounted_down)
+#define RW(t)      cmocka_unit_test_setup_teardown(t, up_rw, mounted_down)
+#define OVERLAY(t) cmocka_unit_test_setup_teardown(t, up_overlay, mounted_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
         RO(test_tree),       OVERLAY(test_tree),
