@@ -204,6 +204,13 @@ int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
+// Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the interface where
+// they did (NULL: where packets to it go; on leaving: any). Closing leaves.
+int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// Where packets to groups go; NULL: by the routes.
+int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
+
 enum ns_option {
     NS_OPT_REUSEADDR,
     NS_OPT_BROADCAST,
@@ -212,6 +219,9 @@ enum ns_option {
     NS_OPT_RCVBUF,
     NS_OPT_TTL,
     NS_OPT_TOS,
+    NS_OPT_MULTICAST_TTL,  // of packets to groups
+    NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
+    NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
     NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off

@@ -4,6 +4,7 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/sock.h"
+#include "netstack/ip/group.h"
 
 #define PORT_FIRST 32768  // Linux: ip_local_port_range
 #define PORT_COUNT 28232
@@ -81,6 +82,17 @@ struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct
         }
     }
     return best;
+}
+
+struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote, struct ns_sock *last) {
+    struct list *head = port_bucket(p->ns, proto, local->port);
+    for (struct list *it = last ? last->port.next : head->next; it != head; it = it->next) {
+        struct ns_sock *s = container_of(it, struct ns_sock, port);
+        if (score(s, local, remote) >= 0 && (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
+            return s;
+    }
+    return NULL;
 }
 
 // ---- Binding ---------------------------------------------------------------------------------------------------

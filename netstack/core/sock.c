@@ -4,11 +4,13 @@
 #include "netstack/core/sock.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/ip.h"
 
 static const int defaults[NS_OPT_COUNT] = {
     [NS_OPT_SNDBUF] = 212992,     [NS_OPT_RCVBUF] = 212992,    [NS_OPT_LINGER] = -1,     [NS_OPT_TCP_QUICKACK] = 1,
+    [NS_OPT_MULTICAST_TTL] = 1,   [NS_OPT_MULTICAST_LOOP] = 1, [NS_OPT_MULTICAST_ALL] = 1,
     [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9, [NS_OPT_TCP_SYNCNT] = 6,
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
@@ -22,6 +24,9 @@ static const struct {
     [NS_OPT_RCVBUF] = {2048, 64 << 20},
     [NS_OPT_TTL] = {0, 255},
     [NS_OPT_TOS] = {0, 255},
+    [NS_OPT_MULTICAST_TTL] = {0, 255},
+    [NS_OPT_MULTICAST_LOOP] = {0, 1},
+    [NS_OPT_MULTICAST_ALL] = {0, 1},
     [NS_OPT_MTU_DISCOVER] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
@@ -52,6 +57,7 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
     list_init(&s->port);
     list_init(&s->conn);
     list_init(&s->dead);
+    list_init(&s->groups);
     list_add_tail(&ns->socks, &s->all);
     ns->usage.sockets++;
     ops->init(s);
@@ -68,6 +74,7 @@ void sock_reap(struct netstack *ns) {
     while (!list_empty(&ns->dead)) {
         struct ns_sock *s = list_first(&ns->dead, struct ns_sock, dead);
         s->ops->drop(s);
+        sock_leave_groups(s);
         sock_unhash(s);
         list_del(&s->dead);
         list_del(&s->all);
@@ -94,6 +101,24 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
     if (s->family == NS_INET)
         return four;
     return !four || !s->opt[NS_OPT_V6ONLY];
+}
+
+int sock_path(const struct ns_sock *s, const struct ns_ip *dst, struct path *path) {
+    const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
+    return path_find_on(s->ns, ip_is_multicast(dst) ? s->group_nif : NULL, dst, src, path);
+}
+
+struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
+                                uint8_t proto) {
+    bool group = ip_is_multicast(dst);
+    return (struct ip_header){.src = path->src,
+                              .dst = *dst,
+                              .proto = proto,
+                              .tos = (uint8_t)s->opt[NS_OPT_TOS],
+                              .ttl = (uint8_t)s->opt[group ? NS_OPT_MULTICAST_TTL : NS_OPT_TTL],
+                              .dont_fragment = s->opt[NS_OPT_MTU_DISCOVER],
+                              .group = group,
+                              .loop = group && s->opt[NS_OPT_MULTICAST_LOOP]};
 }
 
 // ---- The calls -------------------------------------------------------------------------------------------------

@@ -177,6 +177,17 @@ static int path_on(struct netstack *ns, struct netif *nif, const struct ns_ip *n
     return 0;
 }
 
+int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,
+                 struct path *path) {
+    if (!nif)
+        return path_find(ns, dst, src, path);
+    const struct route *r = longest_match(ns, dst, nif);
+    bool direct = ip_is_multicast(dst) || ip_is_limited_broadcast(dst) || ip_is_linklocal(dst);
+    if (!r && !direct)
+        return -LINUX_ENETUNREACH;
+    return path_on(ns, nif, direct || ip_is_any(&r->r.gateway) ? dst : &r->r.gateway, dst, src, path);
+}
+
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path) {
     struct netif *bound = src ? netif_of_address(ns, src) : NULL;
     if (netif_is_local(ns, dst)) {

@@ -24,6 +24,9 @@ void route_flush(struct netstack *ns, struct netif *nif);
 // 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst.
 // `src`: the address the caller is bound to, or NULL.
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
+// The same through one interface; NULL: through any.
+int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,
+                 struct path *path);
 // The path to dst was found to carry only mtu. Whether that is news.
 bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu);
 

@@ -30,6 +30,7 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
     snprintf(nif->name, sizeof nif->name, "%s", config->name);
     nif->config.name = nif->name;
     timer_init(&nif->solicit, ndp_solicit_router);
+    group_start(nif);
     list_add_tail(&ns->netifs, &nif->link);
     if (config->flags & NETIF_SLAAC)
         ndp_start(nif);
@@ -45,6 +46,7 @@ void netif_free(struct netif *nif) {
     for (unsigned i = 0; i < nif->naddrs; i++)
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
+    group_flush(nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
     list_for_each_safe(p, next, &ns->backlog, link) {
@@ -118,10 +120,15 @@ int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, boo
     int err = netif_is_loopback(nif) ? 0 : route_add(nif->ns, &on_link);
     if (err && err != -LINUX_EEXIST)
         return err;
+    bool probed = !four && nif->config.kind == NETIF_ETHER && !(nif->config.flags & NETIF_NO_DAD);
     struct ifaddr *a = &nif->addrs[nif->naddrs++];
-    *a = (struct ifaddr){.nif = nif, .ip = *ip, .prefix = prefix, .state = IFADDR_VALID, .automatic = automatic};
+    *a = (struct ifaddr){.nif = nif, .ip = *ip, .prefix = prefix, .automatic = automatic};
+    a->state = probed ? IFADDR_TENTATIVE : IFADDR_VALID;
     timer_init(&a->dad, ndp_dad_timer);
-    if (!four && nif->config.kind == NETIF_ETHER && !(nif->config.flags & NETIF_NO_DAD))
+    struct ns_ip asked = ip_solicited(ip);
+    if (!four && !netif_is_loopback(nif))
+        group_join(nif, &asked);  // before it is asked about (RFC 4862 5.4.2)
+    if (probed)
         ndp_start_dad(a);
     else if (four && nif->config.kind == NETIF_ETHER)
         arp_announce(nif, ip);
@@ -152,6 +159,9 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
     if (!shares_network(nif, a))
         route_del(nif->ns, &on_link);
     stack_cancel(nif->ns, &a->dad);
+    struct ns_ip asked = ip_solicited(ip);
+    if (!ns_ip_is4(ip) && !netif_is_loopback(nif))
+        group_leave(nif, &asked);
     // The last takes its place; its timer is linked by address, so it moves by being armed again.
     struct ifaddr *last = &nif->addrs[--nif->naddrs];
     if (a != last) {
@@ -309,7 +319,7 @@ int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags) {
 
 // ---- Out -------------------------------------------------------------------------------------------------------
 // What is sent over loopback has never been on a wire: its checksum is not made, and not looked at.
-static int loop_back(struct netif *nif, struct pkt *p) {
+int netif_loop_back(struct netif *nif, struct pkt *p) {
     struct netstack *ns = nif->ns;
     if (ns->backlog_len >= STACK_BACKLOG) {
         count(ns, link_drop_backlog);
@@ -374,7 +384,7 @@ static int transmit(struct netif *nif, struct pkt *p) {
 
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
     if (netif_is_loopback(nif))
-        return loop_back(nif, p);
+        return netif_loop_back(nif, p);
     if (nif->config.kind == NETIF_ETHER) {
         uint8_t *h = pkt_push(p, ETH_LEN);
         memcpy(h + ETH_DST, mac ? mac : broadcast_mac, 6);

@@ -4,6 +4,7 @@
 #define NETSTACK_LINK_NETIF_H
 #include "netstack/core/pkt.h"
 #include "netstack/core/stack.h"
+#include "netstack/ip/group.h"
 
 #define NETIF_ADDRESSES NS_NETIF_ADDRESSES
 
@@ -27,6 +28,9 @@ struct netif {
     char name[16];
     struct ifaddr addrs[NETIF_ADDRESSES];
     unsigned naddrs;
+    struct list groups;
+    unsigned ngroups;
+    struct group_router group_routers[2];  // IGMP, MLD
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     uint8_t hops;          // IPv6, by a router's advertisement
     struct timer solicit;  // router solicitations
@@ -46,6 +50,7 @@ int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, boo
 
 // Sends an IP packet to a neighbour whose link address is known (or needs none). Takes p.
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type);
+int netif_loop_back(struct netif *nif, struct pkt *p);  // an IP packet that we sent comes in again; takes p
 void netif_backlog(struct netstack *ns);  // one packet of the loopback queue goes in
 
 #endif

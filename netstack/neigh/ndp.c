@@ -72,7 +72,6 @@ void ndp_start_dad(struct ifaddr *a) {
     struct netif *nif = a->nif;
     struct ns_ip group = ip_solicited(&a->ip);
     struct pkt *p = message(nif, ICMP6_NS, &a->ip, 0);
-    a->state = IFADDR_TENTATIVE;
     stack_arm(nif->ns, &a->dad, nif->ns->now + NS_SEC);  // RetransTimer; one probe (DupAddrDetectTransmits)
     if (p)
         nd_send(nif, p, &unspecified, &group);

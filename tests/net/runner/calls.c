@@ -36,6 +36,7 @@ static const struct {
     {"EPERM", LINUX_EPERM},
     {"EEXIST", LINUX_EEXIST},
     {"ENOENT", LINUX_ENOENT},
+    {"ENODEV", LINUX_ENODEV},
 };
 
 static int errno_of(const char *name) {
@@ -216,6 +217,9 @@ static void do_option(struct world *w, unsigned at) {
         {"rcvbuf", NS_OPT_RCVBUF},
         {"ttl", NS_OPT_TTL},
         {"tos", NS_OPT_TOS},
+        {"groupttl", NS_OPT_MULTICAST_TTL},
+        {"grouploop", NS_OPT_MULTICAST_LOOP},
+        {"groupall", NS_OPT_MULTICAST_ALL},
         {"dontfrag", NS_OPT_MTU_DISCOVER},
         {"keepalive", NS_OPT_KEEPALIVE},
         {"linger", NS_OPT_LINGER},
@@ -348,6 +352,21 @@ static void do_close(struct world *w, unsigned at) {
     ns_close(s);
 }
 
+// "join a IP [lo]", "leave a IP [lo]", "groupvia a [lo]"; without lo: by the routes for a join, the link for the others.
+static void do_group(struct world *w, unsigned at) {
+    struct sock_var *v = open_sock(w, at);
+    const char *verb = w->words[at - 1];
+    struct netif *nif = has(w, "lo") ? netstack_loopback(w->ns) : NULL;
+    struct ns_ip ip;
+    if (strcmp(verb, "groupvia") == 0) {
+        result(w, ns_set_group_interface(v->s, nif ? nif : w->nif), 0);
+        return;
+    }
+    if (!ns_ip_parse(word(w, at + 1), &ip))
+        fail(w, "not an address");
+    result(w, verb[0] == 'j' ? ns_join(v->s, &ip, nif) : ns_leave(v->s, &ip, nif), 0);
+}
+
 static void do_address(struct world *w, unsigned at, bool add) {
     struct ns_ip ip;
     need_link(w);
@@ -408,6 +427,8 @@ bool do_call(struct world *w, unsigned first) {
         do_ready(w, at);
     } else if (strcmp(verb, "queued") == 0) {
         do_queued(w, at);
+    } else if (strcmp(verb, "join") == 0 || strcmp(verb, "leave") == 0 || strcmp(verb, "groupvia") == 0) {
+        do_group(w, at);
     } else if (strcmp(verb, "rule") == 0) {
         do_rule(w, at);
     } else if (strcmp(verb, "norule") == 0) {
