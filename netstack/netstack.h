@@ -120,6 +120,7 @@ struct ns_netif_info {
         struct ns_ip ip;
         unsigned prefix;
         bool tentative, duplicate, automatic;
+        uint32_t preferred, valid;  // seconds that are left; UINT32_MAX: no end
     } addrs[NS_NETIF_ADDRESSES];
 };
 int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);

@@ -13,12 +13,17 @@ enum ifaddr_state {
     IFADDR_VALID,
     IFADDR_DUPLICATE,  // somebody else has it
 };
+// Until when an address may be used (RFC 4862 5.5.4), ns: for new connections, and at all. NETSTACK_NEVER: no end.
+struct lifetime {
+    uint64_t preferred, valid;
+};
 struct ifaddr {
     struct netif *nif;
     struct ns_ip ip;
     unsigned prefix;
     enum ifaddr_state state;
     bool automatic;  // by SLAAC
+    struct lifetime life;
     struct timer dad;
 };
 struct netif {
@@ -34,6 +39,7 @@ struct netif {
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     uint8_t hops;          // IPv6, by a router's advertisement
     struct timer solicit;  // router solicitations
+    struct timer expiry;   // of what routers gave: slaac.c
     struct buf *room;      // what netif_room() gave, or NULL
     unsigned solicits;
 };
@@ -46,7 +52,10 @@ struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip);
 bool netif_is_local(struct netstack *ns, const struct ns_ip *ip);
 // Whether it is the broadcast address of one of the interface's networks.
 bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip);
-int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, bool automatic);
+// `life`: of one by SLAAC; NULL: of the user's.
+int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, const struct lifetime *life);
+void netif_unassign(struct ifaddr *a);  // another may have its place afterwards
+bool netif_deprecated(const struct ifaddr *a);
 
 // Sends an IP packet to a neighbour whose link address is known (or needs none). Takes p.
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type);

@@ -110,6 +110,7 @@
 #define ND_PREFIX_LEN   2
 #define ND_PREFIX_FLAGS 3
 #define ND_PREFIX_VALID 4
+#define ND_PREFIX_PREFERRED 8
 #define ND_PREFIX_ADDR  16
 #define ND_PREFIX_LINK  0x80
 #define ND_PREFIX_AUTO  0x40

@@ -378,6 +378,34 @@ static void do_address(struct world *w, unsigned at, bool add) {
            0);
 }
 
+// "lifetime PREFIX preferred=N valid=N": of the address that was made of that prefix of 64 bits, and how many there are.
+static void do_lifetime(struct world *w, unsigned at) {
+    struct ns_netif_info info;
+    struct ns_ip net;
+    uint64_t found = 0;
+    if (!ns_ip_parse(word(w, at), &net))
+        fail(w, "not an address");
+    for (unsigned i = 0; netstack_netif_info(w->ns, i, &info) == 0; i++)
+        for (unsigned j = 0; j < info.naddrs; j++) {
+            if (!info.addrs[j].automatic || memcmp(info.addrs[j].ip.b, net.b, 8) != 0)
+                continue;
+            found++;
+            if (key(w, "preferred"))
+                compare(w, "preferred", key(w, "preferred"), info.addrs[j].preferred);
+            if (key(w, "valid"))
+                compare(w, "valid", key(w, "valid"), info.addrs[j].valid);
+        }
+    compare(w, "addresses", key(w, "addresses") ? key(w, "addresses") : "1", found);
+}
+
+static void do_routes(struct world *w, unsigned at) {
+    struct ns_route r;
+    uint64_t n = 0;
+    for (unsigned i = 0; netstack_route_at(w->ns, i, &r) == 0; i++)
+        n += r.nif == w->nif;
+    compare(w, "routes", word(w, at), n);
+}
+
 // "rule in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
     struct ns_rule r = {.point = strcmp(word(w, at), "in") == 0 ? NS_INPUT : NS_OUTPUT};
@@ -431,6 +459,10 @@ bool do_call(struct world *w, unsigned first) {
         do_group(w, at);
     } else if (strcmp(verb, "rule") == 0) {
         do_rule(w, at);
+    } else if (strcmp(verb, "lifetime") == 0) {
+        do_lifetime(w, at);
+    } else if (strcmp(verb, "routes") == 0) {
+        do_routes(w, at);
     } else if (strcmp(verb, "norule") == 0) {
         result(w, netstack_del_rule(w->ns, (int)number(w, word(w, at))), 0);
     } else if (strcmp(verb, "hits") == 0) {

@@ -201,7 +201,7 @@ static void build_icmp(struct world *w, bool six, uint8_t *proto) {
     *proto = six ? PROTO_ICMP6 : PROTO_ICMP;
 }
 
-// ns, na: target=, slla or tlla= (hex), nflags=; ra: lifetime=, prefix=, plen=, pflags=.
+// ns, na: target=, slla or tlla= (hex), nflags=; ra: lifetime=, prefix=, plen=, pflags=, valid=, preferred=.
 static void build_nd(struct world *w, uint8_t type, uint8_t *proto) {
     uint8_t h[16] = {type, (uint8_t)key_number(w, "code", 0)}, mac[8];
     h[4] = (uint8_t)key_number(w, "nflags", 0);
@@ -223,8 +223,8 @@ static void build_nd(struct world *w, uint8_t type, uint8_t *proto) {
         struct ns_ip prefix = address(w, "prefix", our6);
         uint8_t o[16] = {ND_OPT_PREFIX, 4, (uint8_t)key_number(w, "plen", 64),
                          (uint8_t)key_number(w, "pflags", 0xc0)};
-        put32(o + 4, 86400);
-        put32(o + 8, 14400);
+        put32(o + 4, (uint32_t)key_number(w, "valid", 86400));
+        put32(o + 8, (uint32_t)key_number(w, "preferred", 14400));
         put(&body, o, 16);
         put(&body, prefix.b, 16);
     }

@@ -164,6 +164,7 @@ static void see_ip(struct seen *s, const uint8_t *h, size_t n) {
         s->src = ip_from6(h + IP6_SRC);
         s->dst = ip_from6(h + IP6_DST);
         field(s, "ttl", h[IP6_HOPS]);
+        field(s, "srcnet", get16(h + IP6_SRC + 4));
         field(s, "tos", (get16(h) >> 4) & 0xff);
         field(s, "totlen", IP6_LEN + get16(h + IP6_PAYLOAD));
         bool options = h[IP6_NEXT] == PROTO_HOPOPTS && n >= IP6_LEN + 8;
