@@ -162,6 +162,7 @@ enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
 
 // What a socket can do at a moment; the numbers of poll(2).
 #define NS_IN    0x01u
+#define NS_PRI   0x02u  // urgent data has been announced, or is there
 #define NS_OUT   0x04u
 #define NS_ERR   0x08u
 #define NS_HUP   0x10u
@@ -194,6 +195,7 @@ int ns_listen(struct ns_sock *s, unsigned backlog);
 int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
 int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
+#define NS_MSG_OOB   0x01u  // of TCP: the last byte sent is urgent; the urgent byte is received
 #define NS_MSG_PEEK  0x02u
 #define NS_MSG_TRUNC 0x20u  // the datagram's true length is returned
 #define NS_MSG_MORE  0x8000u
@@ -203,6 +205,7 @@ int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 // Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
+int ns_at_mark(struct ns_sock *s);     // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
 // Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the interface where
@@ -224,6 +227,7 @@ enum ns_option {
     NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
     NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
     NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
+    NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off
     NS_OPT_TCP_NODELAY,

@@ -28,6 +28,7 @@ static const struct {
     [NS_OPT_MULTICAST_LOOP] = {0, 1},
     [NS_OPT_MULTICAST_ALL] = {0, 1},
     [NS_OPT_MTU_DISCOVER] = {0, 1},
+    [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
     [NS_OPT_TCP_NODELAY] = {0, 1},

@@ -33,6 +33,7 @@ static bool parse(struct pkt *p, struct tcp_seg *g) {
     g->ack = get32(h + TCP_ACKNO);
     g->wnd = get16(h + TCP_WIN);
     g->flags = h[TCP_FLAGS];
+    g->urgent = get16(h + TCP_URGPTR);
     g->ce = (p->tos & 3) == 3;
     pkt_skip(p, hlen);
     g->len = p->len;
@@ -221,6 +222,8 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     if (t->state == TCPS_CLOSED)
         return;
     ecn(t, g);
+    if (g->flags & TCP_URG)
+        tcp_urgent(t, g);
     if (g->len > 0 || (g->flags & TCP_FIN))
         tcp_data(t, g);
     if (t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT)

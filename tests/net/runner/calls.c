@@ -175,7 +175,8 @@ static void do_send(struct world *w, unsigned at) {
         to = addr_of(w, v, key(w, "to"));
     if (key(w, "hex"))
         n = hex_bytes(w, key(w, "hex"), data, n);
-    int64_t got = ns_send(v->s, ns_io_from(&m, data, n), has(w, "more") ? NS_MSG_MORE : 0, key(w, "to") ? &to : NULL);
+    unsigned flags = (has(w, "more") ? NS_MSG_MORE : 0) | (has(w, "oob") ? NS_MSG_OOB : 0);
+    int64_t got = ns_send(v->s, ns_io_from(&m, data, n), flags, key(w, "to") ? &to : NULL);
     free(data);
     v->sent += got > 0 ? (uint32_t)got : 0;
     result(w, got, (int64_t)n);
@@ -187,15 +188,19 @@ static void do_recv(struct world *w, unsigned at) {
     uint8_t *data = malloc(n ? n : 1);
     struct ns_mem_io m;
     struct ns_addr from = {0};
-    unsigned flags = (has(w, "peek") ? NS_MSG_PEEK : 0) | (has(w, "trunc") ? NS_MSG_TRUNC : 0);
+    unsigned flags = (has(w, "peek") ? NS_MSG_PEEK : 0) | (has(w, "oob") ? NS_MSG_OOB : 0) |
+                     (has(w, "trunc") ? NS_MSG_TRUNC : 0);
     if (!data)
         abort();
     int64_t got = ns_recv(v->s, ns_io_to(&m, data, n), flags, &from);
+    uint32_t start = v->datagram ? 0 : v->received;
+    if (key(w, "at"))  // of a stream with urgent data: where it was
+        start = (uint32_t)key_number(w, "at", 0);
     for (int64_t i = 0; i < got && i < (int64_t)n && !has(w, "other"); i++)
-        if (data[i] != pattern((v->datagram ? 0 : v->received) + (uint32_t)i))
+        if (data[i] != pattern(start + (uint32_t)i))
             fail(w, "byte %lld of what was received is wrong", (long long)i);
     free(data);
-    if (!(flags & NS_MSG_PEEK))
+    if (!(flags & (NS_MSG_PEEK | NS_MSG_OOB)))
         v->received += got > 0 ? (uint32_t)got : 0;
     if (key(w, "from") && got >= 0) {
         struct ns_addr want = addr_of(w, v, key(w, "from"));
@@ -221,6 +226,7 @@ static void do_option(struct world *w, unsigned at) {
         {"grouploop", NS_OPT_MULTICAST_LOOP},
         {"groupall", NS_OPT_MULTICAST_ALL},
         {"dontfrag", NS_OPT_MTU_DISCOVER},
+        {"oobinline", NS_OPT_OOBINLINE},
         {"keepalive", NS_OPT_KEEPALIVE},
         {"linger", NS_OPT_LINGER},
         {"nodelay", NS_OPT_TCP_NODELAY},
@@ -248,7 +254,7 @@ static void do_ready(struct world *w, unsigned at) {
     static const struct {
         const char *name;
         uint32_t bit;
-    } bits[] = {{"in", NS_IN}, {"out", NS_OUT}, {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
+    } bits[] = {{"in", NS_IN}, {"pri", NS_PRI}, {"out", NS_OUT}, {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
     struct sock_var *v = open_sock(w, at);
     bool called = strcmp(w->words[at - 1], "woken") == 0;
     uint32_t got = called ? v->woken : ns_ready(v->s), want = 0;
@@ -457,6 +463,8 @@ bool do_call(struct world *w, unsigned first) {
         do_queued(w, at);
     } else if (strcmp(verb, "join") == 0 || strcmp(verb, "leave") == 0 || strcmp(verb, "groupvia") == 0) {
         do_group(w, at);
+    } else if (strcmp(verb, "atmark") == 0) {
+        result(w, ns_at_mark(open_sock(w, at)->s), 0);
     } else if (strcmp(verb, "rule") == 0) {
         do_rule(w, at);
     } else if (strcmp(verb, "lifetime") == 0) {

@@ -43,6 +43,7 @@ static void see_tcp(struct seen *s, const uint8_t *h, size_t n) {
     field(s, "win", get16(h + TCP_WIN));
     s->flags = h[TCP_FLAGS];
     tcp_parse_options(h + TCP_LEN, (uint32_t)(hlen - TCP_LEN), &s->o);
+    field(s, "urg", get16(h + TCP_URGPTR));
     field(s, "absseq", get32(h + TCP_SEQ));
     field(s, "absack", get32(h + TCP_ACKNO));
     field(s, "mss", s->o.mss);
