@@ -28,6 +28,7 @@ struct ns_ip {
 struct ns_addr {
     struct ns_ip ip;
     uint16_t port;
+    uint32_t scope;  // of link-local IPv6 addresses and groups: the interface's index (sin6_scope_id); 0: any
 };
 struct ns_ip ns_ip4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
 bool ns_ip_is4(const struct ns_ip *ip);
@@ -110,6 +111,7 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 #define NS_NETIF_ADDRESSES 16
 struct ns_netif_info {
     struct netif *nif;
+    uint32_t index;  // from 1; of no other interface while this one is there
     char name[16];
     enum netif_kind kind;
     uint8_t mac[6];

@@ -11,9 +11,21 @@
 
 static unsigned table(uint8_t proto) { return proto == PROTO_TCP; }
 
+static unsigned slot(uint16_t port) { return (port ^ port >> 8) % STACK_PORT_HASH; }
+
 static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
     invariant(proto == PROTO_TCP || proto == PROTO_UDP);
-    return &ns->bound[table(proto)][(port ^ port >> 8) % STACK_PORT_HASH];
+    return &ns->bound[table(proto)][slot(port)];
+}
+
+static struct list *used_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
+    return &ns->used[table(proto)][slot(port)];
+}
+
+// Its port is in use until it is closed, also when what it was connected to is no more.
+static void use_port(struct ns_sock *s) {
+    list_del(&s->used);
+    list_add(used_bucket(s->ns, s->ops->proto, s->local.port), &s->used);
 }
 
 struct conn_key {
@@ -32,6 +44,7 @@ void sock_hash_conn(struct ns_sock *s) {
     s->connected = true;
     list_del(&s->conn);
     list_add(conn_bucket(s->ns, s->ops->proto, &s->local, &s->remote), &s->conn);
+    use_port(s);
 }
 
 void sock_unhash(struct ns_sock *s) {
@@ -118,8 +131,8 @@ static bool conflicts(const struct ns_sock *s, const struct ns_ip *ip, const str
 
 static bool port_free(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     struct ns_sock *other;
-    list_for_each(other, &s->ns->socks, all) {
-        if (other->local.port == port && !list_linked(&other->dead) && conflicts(s, ip, other))
+    list_for_each(other, used_bucket(s->ns, s->ops->proto, port), used) {
+        if (other->local.port == port && conflicts(s, ip, other))
             return false;
     }
     return true;
@@ -137,8 +150,9 @@ int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     } else if (!port_free(s, ip, port)) {
         return -LINUX_EADDRINUSE;
     }
-    s->local = (struct ns_addr){*ip, port};
+    s->local = (struct ns_addr){*ip, port, 0};
     list_add(port_bucket(ns, s->ops->proto, port), &s->port);
+    use_port(s);
     return 0;
 }
 

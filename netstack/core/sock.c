@@ -56,6 +56,7 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
         s->local.ip = s->remote.ip = ns_ip4(0, 0, 0, 0);
     memcpy(s->opt, defaults, sizeof defaults);
     list_init(&s->port);
+    list_init(&s->used);
     list_init(&s->conn);
     list_init(&s->dead);
     list_init(&s->groups);
@@ -67,6 +68,7 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
 
 void sock_kill(struct ns_sock *s) {
     sock_unhash(s);
+    list_del(&s->used);
     if (!list_linked(&s->dead))
         list_add_tail(&s->ns->dead, &s->dead);
 }
@@ -104,10 +106,23 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
     return !four || !s->opt[NS_OPT_V6ONLY];
 }
 
-int sock_path(const struct ns_sock *s, const struct ns_ip *dst, struct path *path) {
+int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
+    const struct ns_ip *dst = &to->ip;
+    bool group = ip_is_multicast(dst), scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
+    struct netif *nif = scoped ? netif_by_index(s->ns, to->scope) : group ? s->group_nif : NULL;
+    if (scoped && !nif)
+        return -LINUX_ENODEV;
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
-    return path_find_on(s->ns, ip_is_multicast(dst) ? s->group_nif : NULL, dst, src, path);
+    return path_find_on(s->ns, nif, dst, src, path);
 }
+
+void sock_set_scopes(struct ns_sock *s, const struct path *path) {
+    s->local.scope = netif_scope(path->nif, &s->local.ip);
+    s->remote.scope = netif_scope(path->nif, &s->remote.ip);
+}
+
+// The interface may be gone when it is read: its index goes into the mark.
+void sock_note_sender(struct pkt *p, uint16_t port) { p->mark = netif_scope(p->nif, &p->src) << 16 | port; }
 
 struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
                                 uint8_t proto) {
@@ -160,11 +175,21 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
     if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
         return -LINUX_EADDRNOTAVAIL;
-    if (s->ops == &raw_ops) {  // has no ports, and no place in their table
-        s->local.ip = addr->ip;
-        return 0;
+    struct netif *nif = netif_of_address(s->ns, &addr->ip);
+    if (addr->scope && netif_scope(nif, &addr->ip)) {
+        if (!(nif = netif_by_index(s->ns, addr->scope)))
+            return -LINUX_ENODEV;
+        if (!netif_find_address(nif, &addr->ip))
+            return -LINUX_EADDRNOTAVAIL;
     }
-    return sock_bind_port(s, &addr->ip, addr->port);
+    if (s->ops != &raw_ops) {  // which has no ports, and no place in their table
+        int err = sock_bind_port(s, &addr->ip, addr->port);
+        if (err)
+            return err;
+    }
+    s->local.ip = addr->ip;
+    s->local.scope = netif_scope(nif, &addr->ip);
+    return 0;
 }
 
 int ns_listen(struct ns_sock *s, unsigned backlog) {
@@ -200,7 +225,7 @@ int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io,
     if (n < 0)
         return n;
     if (from)
-        *from = (struct ns_addr){p->src, (uint16_t)p->mark};
+        *from = (struct ns_addr){p->src, (uint16_t)p->mark, p->mark >> 16};
     if (flags & NS_MSG_TRUNC)
         n = p->len;
     if (!(flags & NS_MSG_PEEK)) {

@@ -62,7 +62,7 @@ static void enqueue(struct raw *r, const struct pkt *p) {
     if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
     r->weight += size;
-    copy->mark = 0; // no port
+    sock_note_sender(copy, 0);
     list_add_tail(&r->queue, &copy->link);
     sock_wake(&r->s, NS_IN);
 }
@@ -83,7 +83,8 @@ bool raw_input(struct pkt *p) {
 static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);
-    const struct ns_ip *dst = to ? &to->ip : s->connected ? &s->remote.ip : NULL;
+    to = to ? to : s->connected ? &s->remote : NULL;
+    const struct ns_ip *dst = to ? &to->ip : NULL;
     struct path path;
     int64_t n = (int64_t)io->left;
     if (r->shut_wr)
@@ -94,7 +95,7 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EAFNOSUPPORT;
     if (n > RAW_MAX)
         return -LINUX_EMSGSIZE;
-    int err = sock_path(s, dst, &path);
+    int err = sock_path(s, to, &path);
     if (!err && netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
         err = -LINUX_EACCES;
     if (err)
@@ -126,11 +127,12 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct path path;
     if ((s->family == NS_INET) != ns_ip_is4(&addr->ip))
         return -LINUX_EAFNOSUPPORT;
-    int err = sock_path(s, &addr->ip, &path);
+    int err = sock_path(s, addr, &path);
     if (err)
         return err;
     s->local.ip = path.src;
     s->remote = *addr;
+    sock_set_scopes(s, &path);
     s->connected = true;
     return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See route.h. Asked by everything that sends (ip/ip_out.c, TCP for its MSS). Lock: the stack's.
-// LIMIT: link-local IPv6 addresses have no scope: with several interfaces the one whose route matches first is used.
+// LIMIT: a connection's packets go where its own address is: a link-local one may not be on two interfaces. Without a scope
+// the interface whose route matches first is used.
 // LIMIT: source selection knows rules 1, 2, 3, 5 and 8 of RFC 6724, no policy table and no temporary addresses.
 #include "netstack/ip/route.h"
 #include "abi/errno.h"

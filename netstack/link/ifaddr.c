@@ -14,6 +14,19 @@ struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip) {
     return NULL;
 }
 
+struct netif *netif_by_index(struct netstack *ns, uint32_t index) {
+    struct netif *nif;
+    list_for_each(nif, &ns->netifs, link) {
+        if (nif->index == index)
+            return nif;
+    }
+    return NULL;
+}
+
+uint32_t netif_scope(const struct netif *nif, const struct ns_ip *ip) {
+    return nif && !ns_ip_is4(ip) && ip_is_linklocal(ip) ? nif->index : 0;
+}
+
 struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip) {
     struct netif *nif;
     list_for_each(nif, &ns->netifs, link) {
@@ -129,7 +142,8 @@ static uint32_t left(const struct netif *nif, uint64_t until) {
 }
 
 static void describe(const struct netif *nif, struct ns_netif_info *info) {
-    *info = (struct ns_netif_info){.kind = nif->config.kind,
+    *info = (struct ns_netif_info){.index = nif->index,
+                                   .kind = nif->config.kind,
                                    .mtu = nif->config.mtu,
                                    .flags = nif->config.flags,
                                    .in_packets = nif->in_packets,

@@ -24,6 +24,8 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
     if (!nif)
         return -LINUX_ENOMEM;
     IN_STACK(ns);
+    for (nif->index = 1; netif_by_index(ns, nif->index); nif->index++)
+        invariant(nif->index < UINT16_MAX);
     nif->ns = ns;
     nif->config = *config;
     nif->hops = 64;

@@ -30,6 +30,7 @@ struct netif {
     struct list link;  // ns->netifs
     struct netstack *ns;
     struct netif_config config;
+    uint16_t index;
     char name[16];
     struct ifaddr addrs[NETIF_ADDRESSES];
     unsigned naddrs;
@@ -44,6 +45,9 @@ struct netif {
     unsigned solicits;
 };
 
+struct netif *netif_by_index(struct netstack *ns, uint32_t index);  // NULL: there is none
+// What tells the address from one alike on another link: the index for a link-local IPv6 address, 0 for others.
+uint32_t netif_scope(const struct netif *nif, const struct ns_ip *ip);
 void netif_free(struct netif *nif);
 static inline bool netif_is_loopback(const struct netif *nif) { return nif->config.flags & NETIF_LOOPBACK; }
 struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip);  // in any state

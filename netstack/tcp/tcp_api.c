@@ -31,11 +31,11 @@ static void tcp_init(struct ns_sock *s) {
 // ---- Opening ---------------------------------------------------------------------------------------------------
 static int choose_local(struct ns_sock *s) {
     struct path path;
-    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
-    int err = path_find(s->ns, &s->remote.ip, src, &path);
+    int err = sock_path(s, &s->remote, &path);
     if (err)
         return err;
     s->local.ip = path.src;
+    sock_set_scopes(s, &path);
     if (!list_linked(&s->port))
         return sock_pick_port(s);
     return sock_find_conn(s->ns, PROTO_TCP, &s->local, &s->remote) ? -LINUX_EADDRINUSE : 0;
@@ -78,7 +78,7 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     }
     struct ns_addr before = s->local;
     if (!list_linked(&s->port))  // of an earlier attempt, not of a bind()
-        s->local = (struct ns_addr){s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}, 0};
+        s->local = (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     int err = choose_local(s);
     if (err) {
         s->local = before;

@@ -11,7 +11,7 @@
 
 struct udp {
     struct ns_sock s;
-    struct list queue;  // packets, whose UDP header is pulled; mark is the sender's port
+    struct list queue;  // packets, whose UDP header is pulled
     uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
     bool shut_rd, shut_wr;
 };
@@ -46,7 +46,7 @@ static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
         pkt_free(p);
         return;
     }
-    p->mark = port;
+    sock_note_sender(p, port);
     u->weight += size;
     list_add_tail(&u->queue, &p->link);
     sock_wake(&u->s, NS_IN);
@@ -108,7 +108,7 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
 static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct path path;
-    int err = sock_path(s, &to->ip, &path);
+    int err = sock_path(s, to, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &to->ip) && !s->opt[NS_OPT_BROADCAST])
@@ -180,7 +180,7 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         s->connected = false;
         return 0;
     }
-    int err = sock_path(s, &addr->ip, &path);
+    int err = sock_path(s, addr, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &addr->ip) && !s->opt[NS_OPT_BROADCAST])
@@ -189,6 +189,7 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         return err;
     s->local.ip = path.src;
     s->remote = *addr;
+    sock_set_scopes(s, &path);
     s->connected = true;
     return 0;
 }

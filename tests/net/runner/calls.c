@@ -106,7 +106,7 @@ static const char *word(struct world *w, unsigned at) {
 
 // 10.0.0.1:80, [fd00::1]:80, *:80 (any, of the socket's family)
 static struct ns_addr addr_of(struct world *w, const struct sock_var *v, const char *text) {
-    struct ns_addr a;
+    struct ns_addr a = {0};
     char copy[100];
     snprintf(copy, sizeof copy, "%s", text);
     char *colon = strrchr(copy, ':'), *ip = copy;
