@@ -40,6 +40,7 @@ struct pkt {
     uint8_t proto, tos, ttl;
     bool csum_good;                    // in: needs no check. Out: see csum_start
     bool broadcast;                    // came to, or goes to, a link broadcast or multicast address
+    bool alert;                        // in: has the router alert option (RFC 2711)
     bool loops;                        // multicast or self: came over loopback
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
     uint16_t gso_size;

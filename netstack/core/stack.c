@@ -94,6 +94,8 @@ static void init_lists(struct netstack *ns) {
     for (size_t i = 0; i < STACK_PORT_HASH; i++) {
         list_init(&ns->bound[0][i]);
         list_init(&ns->bound[1][i]);
+        list_init(&ns->used[0][i]);
+        list_init(&ns->used[1][i]);
     }
 }
 

@@ -23,7 +23,7 @@
 #define STACK_BUDGET     (64u << 20)  // the default
 #define STACK_BACKLOG    4096         // packets on their way through loopback
 #define STACK_CONN_HASH  4096
-#define STACK_PORT_HASH  256
+#define STACK_PORT_HASH  1024
 #define STACK_ROUTES     256
 #define STACK_NEIGHBOURS 512
 #define STACK_PMTU       64
@@ -79,6 +79,7 @@ struct netstack {
 
     struct list conns[STACK_CONN_HASH];     // connected: by both addresses and ports
     struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
+    struct list used[2][STACK_PORT_HASH];   // whoever has a local port, bound or connected, until it is closed
     struct list raws;                       // raw sockets, of all protocols
     struct list socks;                      // all
     struct list dead;                       // freed on the way out

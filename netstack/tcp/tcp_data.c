@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The receiving half: bytes into the reader's queue, what came too early into the out-of-order queue, and the decision
 // when to acknowledge (RFC 5681 4.2, RFC 9293 3.8.6.3). Called by tcp_in.c and, when the user has read, by tcp_api.c.
-// Lock: the stack's. LIMIT: urgent data is read in line (RFC 6093 advises it); there is no out-of-band byte.
+// Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include <string.h>
 
@@ -188,9 +188,11 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
         }
         if (g->seq == t->rcv_nxt) {
             struct pkt *p = g->p;
+            uint32_t before = t->rcv_nxt;
             g->p = NULL;
             append(t, p);
             join_ooo(t);
+            tcp_urgent_arrived(t, before);
             sock_wake(&t->s, NS_IN);
         } else {
             ooo_insert(t, g);

@@ -6,6 +6,7 @@
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/link/netif.h"
 
 #define CHALLENGE_EVERY (500 * NS_MS)                 // a connection; Linux: tcp_invalid_ratelimit
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
@@ -27,12 +28,13 @@ static bool parse(struct pkt *p, struct tcp_seg *g) {
         count(ns, tcp_drop_malformed);
         return false;
     }
-    g->local = (struct ns_addr){p->dst, get16(h + TCP_DPORT)};
-    g->remote = (struct ns_addr){p->src, get16(h + TCP_SPORT)};
+    g->local = (struct ns_addr){p->dst, get16(h + TCP_DPORT), netif_scope(p->nif, &p->dst)};
+    g->remote = (struct ns_addr){p->src, get16(h + TCP_SPORT), netif_scope(p->nif, &p->src)};
     g->seq = get32(h + TCP_SEQ);
     g->ack = get32(h + TCP_ACKNO);
     g->wnd = get16(h + TCP_WIN);
     g->flags = h[TCP_FLAGS];
+    g->urgent = get16(h + TCP_URGPTR);
     g->ce = (p->tos & 3) == 3;
     pkt_skip(p, hlen);
     g->len = p->len;
@@ -221,6 +223,8 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     if (t->state == TCPS_CLOSED)
         return;
     ecn(t, g);
+    if (g->flags & TCP_URG)
+        tcp_urgent(t, g);
     if (g->len > 0 || (g->flags & TCP_FIN))
         tcp_data(t, g);
     if (t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT)

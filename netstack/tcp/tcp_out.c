@@ -112,6 +112,8 @@ static int send_segment(struct tcp *t, struct pkt *p, uint32_t seq, uint8_t flag
     if (t->ecn_echo)
         flags |= TCP_ECE;
     with_header(p, &t->s, seq, t->rcv_nxt, flags, wnd >> t->rcv_wscale, options, noptions);
+    t->urgent = t->urgent && seq_lt(t->snd_una, t->snd_up);
+    tcp_urgent_mark(t, p, seq);
     told(t, wnd);
     return send_ip(t, p, ecn);
 }
@@ -238,7 +240,7 @@ static uint32_t segment_limit(struct tcp *t) {
     uint32_t pipe = tcp_pipe(t), room = t->cwnd > pipe ? t->cwnd - pipe : 0, gso = 0;
     if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0)
         gso = path.nif->config.gso_max < 65000 ? path.nif->config.gso_max : 65000;
-    if (gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
+    if (t->urgent || gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
         return tcp_room(t);
     return (gso < room ? gso : room) / t->mss * t->mss;
 }
@@ -247,7 +249,7 @@ static uint32_t segment_limit(struct tcp *t) {
 static bool may_send_small(struct tcp *t, uint32_t data, uint32_t unsent) {
     if (data < unsent)  // the window cuts it: only when that is as good as it gets
         return data >= t->max_wnd / 2;
-    if (t->fin_queued)
+    if (t->fin_queued || t->urgent)
         return true;
     if (t->s.opt[NS_OPT_TCP_CORK] || t->corked)
         return false;

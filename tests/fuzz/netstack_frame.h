@@ -30,11 +30,12 @@ static inline void ethernet(uint16_t type) {
 // header.
 static inline void fix_checksum(size_t l4, uint8_t proto, uint64_t pseudo) {
     size_t n = frame_len - l4, at = proto == PROTO_UDP ? UDP_CSUM : proto == PROTO_TCP ? 16 : ICMP_CSUM;
-    bool known = proto == PROTO_UDP || proto == PROTO_TCP || proto == PROTO_ICMP || proto == PROTO_ICMP6;
+    bool known = proto == PROTO_UDP || proto == PROTO_TCP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
+                 proto == PROTO_IGMP;
     if (!known || n < at + 2)
         return;
     memset(frame + l4 + at, 0, 2);
-    uint16_t sum = csum_finish(csum_add(proto == PROTO_ICMP ? 0 : pseudo, frame + l4, n, 0));
+    uint16_t sum = csum_finish(csum_add(proto == PROTO_ICMP || proto == PROTO_IGMP ? 0 : pseudo, frame + l4, n, 0));
     memcpy(frame + l4 + at, &sum, 2);
 }
 

@@ -53,6 +53,7 @@ struct world {
     uint64_t last;  // ns: of the last line
     uint64_t seed;
     bool ether;
+    bool groups;  // reports of groups are looked at
     uint32_t mtu;
     struct out *outs, **outs_tail;
     unsigned nouts;
@@ -99,6 +100,7 @@ struct flow *flow_of(struct world *w, uint16_t ours, uint16_t peers, bool make);
 // ---- frame_in.c, frame_out.c
 void do_in(struct world *w, unsigned first);  // words[first] names the protocol
 void do_out(struct world *w, unsigned first, const struct out *o);
+bool is_membership(const struct world *w, const struct out *o);  // IGMP or MLD
 const char *describe(const struct world *w, const struct out *o);
 uint8_t tcp_flags(struct world *w, const char *letters);
 
