@@ -179,6 +179,8 @@ static int path_on(struct netstack *ns, struct netif *nif, const struct ns_ip *n
 
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path) {
     struct netif *bound = src ? netif_of_address(ns, src) : NULL;
+    if (src && ns_ip_is4(src) != ns_ip_is4(dst))  // of a socket that speaks both; as Linux says it
+        return ns_ip_is4(src) ? -LINUX_EAFNOSUPPORT : -LINUX_ENETUNREACH;
     if (netif_is_local(ns, dst)) {
         // To ourselves, from the very address that is spoken to.
         return path_on(ns, ns->lo, dst, dst, src ? src : dst, path);

@@ -21,7 +21,7 @@ struct path {
 int route_add(struct netstack *ns, const struct ns_route *route);
 int route_del(struct netstack *ns, const struct ns_route *route);
 void route_flush(struct netstack *ns, struct netif *nif);
-// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst.
+// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst, or src is of the other family.
 // `src`: the address the caller is bound to, or NULL.
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
 // The path to dst was found to carry only mtu. Whether that is news.
