@@ -39,6 +39,8 @@ void tcp_update_mss(struct tcp *t, uint32_t mtu) {
     if (t->ts_ok)
         mss -= TCP_TS_SPACE;
     t->mss = mss > TCP_MSS_MIN ? mss : TCP_MSS_MIN;
+    if (t->cwnd < t->mss)  // segments have grown
+        t->cwnd = t->mss;
 }
 
 // ---- Building --------------------------------------------------------------------------------------------------
