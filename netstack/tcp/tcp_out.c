@@ -39,8 +39,9 @@ void tcp_update_mss(struct tcp *t, uint32_t mtu) {
     if (t->ts_ok)
         mss -= TCP_TS_SPACE;
     t->mss = mss > TCP_MSS_MIN ? mss : TCP_MSS_MIN;
-    if (t->cwnd < t->mss)  // segments have grown
-        t->cwnd = t->mss;
+    // When segments grow, the least that both may be does (RFC 5681 3.1).
+    t->cwnd = t->cwnd > t->mss ? t->cwnd : t->mss;
+    t->ssthresh = t->ssthresh > 2 * t->mss ? t->ssthresh : 2 * t->mss;
 }
 
 // ---- Building --------------------------------------------------------------------------------------------------
