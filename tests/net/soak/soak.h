@@ -10,7 +10,8 @@
 #define MS  1000000ull
 #define SEC 1000000000ull
 
-#define PORT 80
+#define PORT  80
+#define START SEC
 #define IDLE (400 * SEC)  // without a planned pause, some byte moves within this time, or an end learns of its end
 #define GONE (600 * SEC)  // after both ends were closed, both stacks have forgotten the connection
 
@@ -32,6 +33,7 @@ struct conn {
     unsigned client;  // the stack that its client is on
     bool six, keepalive, slow, busy;
     bool orderly;         // everything arrives and both ends see an end of file
+    bool crowd;           // began with all the others, when SYN cookies were sent
     uint16_t port;        // the client's
     uint64_t moved;       // the last time that a byte was read, or an end closed
     uint64_t quiet;       // until then somebody pauses

@@ -103,10 +103,10 @@ static void end_close(struct end *e) {
 }
 
 // An error is for disorderly connections, or comes when all has come and the other is gone. And a client that says nothing
-// is lost when the ACK of a SYN cookie was: the server knows nothing of it.
+// until its SYN cookie is stale is lost, when the ACK of it was: the server knows nothing of it.
 static void end_failed(struct end *e, int64_t err) {
     struct end *o = other(e);
-    if (e->c->orderly && e->side == 0 && !e->sent && !o->s && !o->closed)
+    if (e->c->crowd && e->side == 0 && !e->received && !o->s && !o->closed)
         e->c->orderly = false;
     if (e->c->orderly && !(e->eof && (e->shut || o->closed))) {
         log_error("error %d", (int)-err);
@@ -299,6 +299,7 @@ static void plan(struct conn *c) {
     c->keepalive = chance(25);
     c->slow = chance(10);
     c->moved = c->quiet = world.now;
+    c->crowd = world.now == START;
     c->doom = world.now + some_pause();
     c->doomed = roll(2);
     if (!c->orderly && chance(20))

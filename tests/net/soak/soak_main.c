@@ -37,7 +37,7 @@ static void listen_on(unsigned i) {
 }
 
 static void open_world(uint64_t seed, uint32_t loss) {
-    world.now = SEC;
+    world.now = START;
     world.seed = seed;
     list_init(&world.due);
     list_init(&world.conns);
