@@ -106,6 +106,8 @@ static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
 }
 
 static uint32_t pmtu_of(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
+    if (ns->pmtu_until <= ns->now)  // as a rule: no look at the table for each segment
+        return mtu;
     const struct pmtu *slot = pmtu_slot(ns, dst);
     return slot->until > ns->now && ip_eq(&slot->dst, dst) && slot->mtu < mtu ? slot->mtu : mtu;
 }
@@ -120,7 +122,8 @@ bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
         mtu = path.mtu < least ? path.mtu : least;
     if (mtu >= path.mtu)
         return false;
-    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->now + PMTU_LIFE};
+    ns->pmtu_until = ns->now + PMTU_LIFE;
+    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->pmtu_until};
     return true;
 }
 
