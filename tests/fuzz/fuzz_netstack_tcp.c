@@ -163,7 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     conn = NULL;
     CHECK(ns_socket(net.ns, NS_INET6, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
     CHECK(ns_listen(listener, 2) == 0);
-    segment(5000, TCP_SYN, 1000, 0, 0, 65535, n ? data[0] & 3 : 0, 5, 0xb4);
+    bool tiny = n && data[0] & 8; // its MSS
+    segment(5000, TCP_SYN, 1000, 0, 0, 65535, n ? data[0] & 3 : 0, tiny ? 0 : 5, tiny ? data[0] >> 4 : 0xb4);
     segment(5000, TCP_ACK, peer_next, our_next, 0, 65535, n ? data[0] & 2 : 0, 5, 0);
     CHECK(ns_accept(listener, &conn) == 0);
     for (size_t at = 1; at + 6 <= n && at < 6000; at += 6)
