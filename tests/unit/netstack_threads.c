@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One stack used by several threads at a time, over loopback and over a wire that another thread pumps, in real time:
-// whatever the order, bytes arrive whole. What it proves is for TSan and the ranked locks to say: callbacks run with the
-// stack's lock held and take locks of higher rank only.
+// One stack used by several threads at a time, over loopback and over a wire that another thread pumps, in
+// real time: whatever the order, bytes arrive whole. What it proves is for TSan and the ranked locks to
+// say: callbacks run with the stack's lock held and take locks of higher rank only.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "base/waitq.h"
@@ -18,7 +18,7 @@
 
 #define PAIRS 4
 #define BYTES 3000000u
-#define OTHER 1000000u  // over the wire
+#define OTHER 1000000u // over the wire
 
 // A client's errand.
 struct errand {
@@ -31,8 +31,12 @@ static _Atomic bool stop;
 static struct waitq ready_queue;
 static _Atomic unsigned wakes;
 
-static uint64_t clock_now(void *arg) { return mono_ns(); }
-static void get_random(void *arg, void *buf, size_t n) { random_bytes(buf, n); }
+static uint64_t clock_now(void *arg) {
+    return mono_ns();
+}
+static void get_random(void *arg, void *buf, size_t n) {
+    random_bytes(buf, n);
+}
 
 // As the sentry does: readiness goes on to a wait queue.
 static void ready(void *arg, uint32_t mask) {
@@ -134,7 +138,7 @@ static void several_threads(void **state) {
     waitq_destroy(&ready_queue);
 }
 
-// ---- Over a wire ----------------------------------------------------------------------------------------------
+// ---- Over a wire ---------------------------------------------------------------------------------
 static struct netstack *both[2];
 static struct ns_pair *wire;
 
@@ -190,11 +194,16 @@ static void *busybody(void *arg) {
 static void open_wire(void) {
     struct netstack_config c = {clock_now, get_random, NULL, 0};
     struct netif_config nif[2];
-    struct ns_pair_config config = {
-        .delay = 200000, .loss = 2000, .reorder = 5000, .reorder_delay = 100000, .seed = 3, .clock = clock_now};
+    struct ns_pair_config config = {.delay = 200000,
+                                    .loss = 2000,
+                                    .reorder = 5000,
+                                    .reorder_delay = 100000,
+                                    .seed = 3,
+                                    .clock = clock_now};
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(netstack_create(&c, &both[i]), 0);
-        nif[i] = (struct netif_config){.name = "eth0", .mac = {2, [5] = (uint8_t)i}, .mtu = 1500, .flags = NETIF_NO_DAD};
+        nif[i] = (struct netif_config){
+            .name = "eth0", .mac = {2, [5] = (uint8_t)i}, .mtu = 1500, .flags = NETIF_NO_DAD};
     }
     assert_int_equal(ns_pair_create(both[0], &nif[0], both[1], &nif[1], &config, &wire), 0);
     for (unsigned i = 0; i < 2; i++) {
@@ -223,7 +232,8 @@ static void several_threads_and_a_wire(void **state) {
         assert_int_equal(ns_socket(both[i & 1], NS_INET6, NS_STREAM, &listeners[i]), 0);
         assert_int_equal(ns_bind(listeners[i], &at), 0);
         assert_int_equal(ns_listen(listeners[i], 4), 0);
-        at.ip = i & 2 ? (struct ns_ip){{0xfd, [15] = (uint8_t)(1 + (i & 1))}} : ns_ip4(10, 0, 0, (uint8_t)(1 + (i & 1)));
+        at.ip = i & 2 ? (struct ns_ip){{0xfd, [15] = (uint8_t)(1 + (i & 1))}}
+                      : ns_ip4(10, 0, 0, (uint8_t)(1 + (i & 1)));
         errands[i] = (struct errand){both[!(i & 1)], at, OTHER};
         pthread_create(&servers[i], NULL, server, listeners[i]);
         pthread_create(&clients[i], NULL, client, &errands[i]);
@@ -257,6 +267,7 @@ static void several_threads_and_a_wire(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(several_threads), cmocka_unit_test(several_threads_and_a_wire)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(several_threads),
+                                       cmocka_unit_test(several_threads_and_a_wire)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

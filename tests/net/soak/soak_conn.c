@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection of the soak: what its two users do, by chance, and what must come of it. Of an orderly one every byte
-// arrives and both ends see the end of file; of the others what arrives is right. Nobody waits for ever.
+// One connection of the soak: what its two users do, by chance, and what must come of it. Of an orderly one
+// every byte arrives and both ends see the end of file; of the others what arrives is right. Nobody waits
+// for ever.
 #include "abi/errno.h"
 #include "netstack/core/sock.h"
 #include "netstack/prot/ip.h"
@@ -11,14 +12,16 @@
 
 #define TABLE 65536u
 #define PIECE 16384u
-static uint8_t table[TABLE + PIECE];  // what all send, from a place that differs; its end is its beginning
+static uint8_t table[TABLE + PIECE]; // what all send, from a place that differs; its end is its beginning
 
-// ---- Chance ------------------------------------------------------------------------------------------------------
+// ---- Chance --------------------------------------------------------------------------------------
 uint32_t roll(uint32_t below) {
     world.seed = world.seed * 6364136223846793005ull + 1442695040888963407ull;
     return (uint32_t)(world.seed >> 33) % below;
 }
-bool chance(unsigned percent) { return roll(100) < percent; }
+bool chance(unsigned percent) {
+    return roll(100) < percent;
+}
 
 static uint64_t some_pause(void) {
     uint32_t what = roll(100);
@@ -28,7 +31,11 @@ static uint64_t some_pause(void) {
 
 static uint32_t some_bytes(void) {
     uint32_t what = roll(100);
-    return what < 20 ? 0 : what < 50 ? roll(1000) : what < 90 ? roll(20000) : what < 98 ? roll(200000) : roll(2000000);
+    return what < 20   ? 0
+           : what < 50 ? roll(1000)
+           : what < 90 ? roll(20000)
+           : what < 98 ? roll(200000)
+                       : roll(2000000);
 }
 
 // The bytes at an offset of one direction of a connection; *n is cut where the table ends.
@@ -41,16 +48,25 @@ static const uint8_t *bytes_at(const struct end *e, uint32_t at, uint32_t *n) {
     return table + (at + e->c->id * 7919u + e->side * 401u + at / TABLE * 977u) % TABLE;
 }
 
-// ---- Ends ----------------------------------------------------------------------------------------------------------
-uint16_t conn_port(const struct conn *c, unsigned side) { return side ? PORT : c->port; }
-static struct end *other(struct end *e) { return &e->c->ends[!e->side]; }
+// ---- Ends
+// ----------------------------------------------------------------------------------------------------------
+uint16_t conn_port(const struct conn *c, unsigned side) {
+    return side ? PORT : c->port;
+}
+static struct end *other(struct end *e) {
+    return &e->c->ends[!e->side];
+}
 
 void end_due(struct end *e) {
     if (!list_linked(&e->due))
         list_add_tail(&world.due, &e->due);
 }
-static void on_ready(void *arg, uint32_t mask) { end_due(arg); }
-static void on_timer(struct timer *t) { end_due(container_of(t, struct end, timer)); }
+static void on_ready(void *arg, uint32_t mask) {
+    end_due(arg);
+}
+static void on_timer(struct timer *t) {
+    end_due(container_of(t, struct end, timer));
+}
 
 static void wake_at(struct end *e, uint64_t when) {
     if (!timer_armed(&e->timer) || e->timer.at * WHEEL_TICK > when)
@@ -70,9 +86,14 @@ static void stuck(const struct conn *c, const char *why) {
         struct ns_tcp_info i = {0};
         if (e->s)
             ns_tcp_info(e->s, &i);
-        log_error("end %u: %s%s%s, state %u, sent %u of %u, received %u, cwnd %u, window %u, in flight %u, unsent %u", side,
-                  e->s ? "open" : e->closed ? "closed" : "not accepted", e->shut ? " shut" : "", e->eof ? " eof" : "",
-                  i.state, e->sent, e->want, e->received, i.cwnd, i.snd_wnd, i.in_flight, i.unsent);
+        log_error("end %u: %s%s%s, state %u, sent %u of %u, received %u, cwnd %u, window %u, in flight %u, "
+                  "unsent %u",
+                  side,
+                  e->s        ? "open"
+                  : e->closed ? "closed"
+                              : "not accepted",
+                  e->shut ? " shut" : "", e->eof ? " eof" : "", i.state, e->sent, e->want, e->received,
+                  i.cwnd, i.snd_wnd, i.in_flight, i.unsent);
     }
     panic("connection %u (port %u, %s, %s) at %.3f s: %s", c->id, c->port, c->six ? "IPv6" : "IPv4",
           c->orderly ? "orderly" : "disorderly", (double)world.now / 1e9, why);
@@ -95,15 +116,17 @@ static void end_close(struct end *e) {
     timer_cancel(&world.wheel, &e->timer);
     if (s)
         ns_close(s);
-    // Who was not heard of, because a reset was lost, or a SYN never came, is given up; keepalives find out by themselves.
+    // Who was not heard of, because a reset was lost, or a SYN never came, is given up; keepalives find out
+    // by themselves.
     if (!o->closed && !e->c->orderly && (!e->c->keepalive || !o->s))
         wake_at(o, world.now + 60 * SEC);
     if (o->closed)
         conn_closed(e->c);
 }
 
-// An error is for disorderly connections, or comes when all has come and the other is gone. And a client that says nothing
-// until its SYN cookie is stale is lost, when the ACK of it was: the server knows nothing of it.
+// An error is for disorderly connections, or comes when all has come and the other is gone. And a client
+// that says nothing until its SYN cookie is stale is lost, when the ACK of it was: the server knows nothing
+// of it.
 static void end_failed(struct end *e, int64_t err) {
     struct end *o = other(e);
     if (e->c->crowd && e->side == 0 && !e->received && !o->s && !o->closed)
@@ -115,11 +138,11 @@ static void end_failed(struct end *e, int64_t err) {
     end_close(e);
 }
 
-// ---- What an end does ------------------------------------------------------------------------------------------------
+// ---- What an end does ----------------------------------------------------------------------------
 static void finish_writing(struct end *e) {
     e->shut = true;
-    // All is said, and nothing is to be heard: who closes now loses nothing. The other may have to hear in a minute (the
-    // wait in FIN-WAIT-2) that he is alone.
+    // All is said, and nothing is to be heard: who closes now loses nothing. The other may have to hear in
+    // a minute (the wait in FIN-WAIT-2) that he is alone.
     if (e->c->orderly && !other(e)->want && !e->c->slow && !e->c->keepalive && chance(50)) {
         e->eof = true;
         end_close(e);
@@ -211,8 +234,9 @@ static bool meets_doom(struct end *e) {
 void end_turn(struct end *e) {
     if (e->closed)
         return;
-    if (other(e)->closed && !e->c->orderly && world.now >= e->c->moved + 60 * SEC && (!e->c->keepalive || !e->s)) {
-        end_close(e);  // lost patience
+    if (other(e)->closed && !e->c->orderly && world.now >= e->c->moved + 60 * SEC &&
+        (!e->c->keepalive || !e->s)) {
+        end_close(e); // lost patience
         return;
     }
     if (!e->s || meets_doom(e))
@@ -232,11 +256,12 @@ void end_turn(struct end *e) {
     if (e->eof && (e->shut || !e->c->orderly))
         end_close(e);
     else if (world.now < e->write_at || world.now < e->read_at)
-        wake_at(e, world.now < e->write_at && (e->write_at < e->read_at || world.now >= e->read_at) ? e->write_at
-                                                                                                   : e->read_at);
+        wake_at(e, world.now < e->write_at && (e->write_at < e->read_at || world.now >= e->read_at)
+                       ? e->write_at
+                       : e->read_at);
 }
 
-// ---- Connections -----------------------------------------------------------------------------------------------------
+// ---- Connections ---------------------------------------------------------------------------------
 static struct ns_addr address(const struct conn *c, unsigned side) {
     unsigned stack = c->client ^ side;
     return (struct ns_addr){c->six ? world.ip6[stack] : world.ip4[stack], conn_port(c, side)};
@@ -272,7 +297,8 @@ static void some_options(struct end *e) {
     if (c->keepalive) {
         ns_set_option(e->s, NS_OPT_TCP_KEEPIDLE, (int)(1 + roll(60)));
         ns_set_option(e->s, NS_OPT_TCP_KEEPINTVL, (int)(1 + roll(5)));
-        ns_set_option(e->s, NS_OPT_TCP_KEEPCNT, (int)(10 + roll(5)));  // the wire loses fewer in a row, in a year
+        ns_set_option(e->s, NS_OPT_TCP_KEEPCNT,
+                      (int)(10 + roll(5))); // the wire loses fewer in a row, in a year
         ns_set_option(e->s, NS_OPT_KEEPALIVE, 1);
     }
     if (c->slow || chance(10))
@@ -344,7 +370,7 @@ void conn_accept(unsigned stack) {
         struct ns_addr peer = {.port = 0};
         ns_peer(s, &peer);
         struct conn *c = world.by_port[!stack][!ns_ip_is4(&peer.ip)][peer.port];
-        if (!c || c->ends[1].s || c->ends[1].closed) {  // its user has lost patience
+        if (!c || c->ends[1].s || c->ends[1].closed) { // its user has lost patience
             world.sum.strays++;
             ns_close(s);
             continue;

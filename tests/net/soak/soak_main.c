@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// netsoak [--full] [--hours H] [--connections N] [--seed S] [--loss PPM] [-v]: that many connections at any time between
-// two stacks, over a wire that loses, reorders and duplicates, for so long in virtual time. Without options it is the
-// suite's form, 20 minutes; --full is a day. At the end everybody closes, and nothing may be left. It is built
-// with the stack's sources and PICKET_DEBUG, so that tcp_check() runs after each output, in every build.
+// netsoak [--full] [--hours H] [--connections N] [--seed S] [--loss PPM] [-v]: that many connections at any
+// time between two stacks, over a wire that loses, reorders and duplicates, for so long in virtual time.
+// Without options it is the suite's form, 20 minutes; --full is a day. At the end everybody closes, and
+// nothing may be left. It is built with the stack's sources and PICKET_DEBUG, so that tcp_check() runs
+// after each output, in every build.
 #include "abi/errno.h"
 #include "netstack/link/pair.h"
 #include "tests/net/soak/soak.h"
@@ -15,7 +16,9 @@ struct world world;
 static struct ns_pair *pair;
 static bool verbose;
 
-static uint64_t virtual_clock(void *arg) { return world.now; }
+static uint64_t virtual_clock(void *arg) {
+    return world.now;
+}
 static void weak_random(void *arg, void *buf, size_t n) {
     for (size_t i = 0; i < n; i++)
         ((uint8_t *)buf)[i] = (uint8_t)roll(256);
@@ -26,8 +29,10 @@ static void must(bool ok, const char *what) {
         panic("%s", what);
 }
 
-// ---- The world -------------------------------------------------------------------------------------------------------
-static void listener_ready(void *arg, uint32_t mask) { *(bool *)arg = true; }
+// ---- The world -----------------------------------------------------------------------------------
+static void listener_ready(void *arg, uint32_t mask) {
+    *(bool *)arg = true;
+}
 
 static void listen_on(unsigned i) {
     struct ns_addr any = {.port = PORT};
@@ -85,8 +90,9 @@ static void users(void) {
 
 // To the next moment at which something happens, or `until`.
 static void step(uint64_t until) {
-    uint64_t next = ns_pair_next(pair), due[] = {netstack_deadline(world.ns[0]), netstack_deadline(world.ns[1]),
-                                                  wheel_next(&world.wheel), until};
+    uint64_t next = ns_pair_next(pair),
+             due[] = {netstack_deadline(world.ns[0]), netstack_deadline(world.ns[1]),
+                      wheel_next(&world.wheel), until};
     for (unsigned i = 0; i < 4; i++)
         next = due[i] < next ? due[i] : next;
     world.now = next > world.now ? next : world.now;
@@ -107,22 +113,24 @@ static void report(const char *when) {
     struct netstack_usage u[2];
     for (unsigned i = 0; i < 2; i++)
         netstack_usage(world.ns[i], &u[i]);
-    printf("%s: %.2f h, %llu connections (%llu orderly, %llu not, %llu strays), at most %u open, %llu MB verified; now %u "
+    printf("%s: %.2f h, %llu connections (%llu orderly, %llu not, %llu strays), at most %u open, %llu MB "
+           "verified; now %u "
            "open, %u + %u sockets, %zu + %zu KiB, %.1f s of CPU\n",
            when, (double)world.now / 3600e9, (unsigned long long)world.sum.opened,
            (unsigned long long)world.sum.orderly, (unsigned long long)world.sum.broken,
-           (unsigned long long)world.sum.strays, world.sum.most, (unsigned long long)world.sum.bytes / 1000000,
-           world.open, u[0].sockets, u[1].sockets, u[0].bytes >> 10, u[1].bytes >> 10, (double)clock() / CLOCKS_PER_SEC);
+           (unsigned long long)world.sum.strays, world.sum.most,
+           (unsigned long long)world.sum.bytes / 1000000, world.open, u[0].sockets, u[1].sockets,
+           u[0].bytes >> 10, u[1].bytes >> 10, (double)clock() / CLOCKS_PER_SEC);
     fflush(stdout);
 }
 
-// ---- Its end ---------------------------------------------------------------------------------------------------------
+// ---- Its end -------------------------------------------------------------------------------------
 // What a run of any length must have met, or it proves nothing.
 static void check_met(void) {
-    static const char *const met[] = {"tcp_retransmits",  "tcp_timeouts",   "tcp_fast_recoveries", "tcp_tail_probes",
-                                      "tcp_keepalives",   "tcp_resets_in",  "tcp_resets_out",      "tcp_out_of_order",
-                                      "tcp_duplicates",   "tcp_drop_closed", "tcp_syn_cookies",
-                                      "tcp_zero_window_probes"};
+    static const char *const met[] = {"tcp_retransmits", "tcp_timeouts",     "tcp_fast_recoveries",
+                                      "tcp_tail_probes", "tcp_keepalives",   "tcp_resets_in",
+                                      "tcp_resets_out",  "tcp_out_of_order", "tcp_duplicates",
+                                      "tcp_drop_closed", "tcp_syn_cookies",  "tcp_zero_window_probes"};
     for (size_t i = 0; i < sizeof met / sizeof *met; i++) {
         uint64_t n = netstack_stat(world.ns[0], met[i]) + netstack_stat(world.ns[1], met[i]);
         if (verbose)
@@ -146,8 +154,8 @@ static void close_world(void) {
         struct netstack_usage u;
         netstack_usage(world.ns[i], &u);
         if (u.bytes || u.packets || u.buffers || u.sockets || u.timers)
-            panic("left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets, u.buffers,
-                  u.sockets, u.timers);
+            panic("left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets,
+                  u.buffers, u.sockets, u.timers);
     }
     check_met();
     for (unsigned i = 0; i < 2; i++)
