@@ -13,9 +13,10 @@
 
 #define PORT  80
 #define START SEC
-#define IDLE                                                                                                 \
-    (400 * SEC) // without a planned pause, some byte moves within this time, or an end learns of its end
-#define GONE (600 * SEC) // after both ends were closed, both stacks have forgotten the connection
+// Without a planned pause some byte moves within this time, or an end learns of its end.
+#define IDLE (400 * SEC)
+// So long after both ends were closed, both stacks have forgotten the connection.
+#define GONE (600 * SEC)
 
 // One end's user. Whatever it does it does in turn(): when its socket is ready, or its timer says so.
 struct end {
@@ -33,7 +34,7 @@ struct conn {
     struct list link; // world.conns
     uint32_t id;
     unsigned client; // the stack that its client is on
-    bool six, keepalive, slow, busy;
+    bool six, keepalive, slow;
     bool orderly;       // everything arrives and both ends see an end of file
     bool crowd;         // began with all the others, when SYN cookies were sent
     uint16_t port;      // the client's
@@ -70,6 +71,5 @@ void conn_open(void);
 void conn_accept(unsigned stack); // all that wait
 void end_turn(struct end *e);
 void end_due(struct end *e);
-uint16_t conn_port(const struct conn *c, unsigned side);
 
 #endif

@@ -50,9 +50,6 @@ static const uint8_t *bytes_at(const struct end *e, uint32_t at, uint32_t *n) {
 
 // ---- Ends
 // ----------------------------------------------------------------------------------------------------------
-uint16_t conn_port(const struct conn *c, unsigned side) {
-    return side ? PORT : c->port;
-}
 static struct end *other(struct end *e) {
     return &e->c->ends[!e->side];
 }
@@ -264,7 +261,7 @@ void end_turn(struct end *e) {
 // ---- Connections ---------------------------------------------------------------------------------
 static struct ns_addr address(const struct conn *c, unsigned side) {
     unsigned stack = c->client ^ side;
-    return (struct ns_addr){c->six ? world.ip6[stack] : world.ip4[stack], conn_port(c, side)};
+    return (struct ns_addr){c->six ? world.ip6[stack] : world.ip4[stack], side ? PORT : c->port};
 }
 
 static void conn_free(struct conn *c) {
