@@ -18,7 +18,7 @@
 
 #define PAIRS 4
 #define BYTES 3000000u
-#define OTHER 1000000u // over the wire
+#define OTHER 200000u // over the wire
 
 // A client's errand.
 struct errand {
@@ -71,7 +71,7 @@ static void *client(void *arg) {
         if (got > 0)
             sent += (uint32_t)got;
         else if (got == -LINUX_EAGAIN)
-            usleep(50);
+            usleep(200);
         else
             return (void *)3;
     }
@@ -85,14 +85,14 @@ static void *server(void *arg) {
     uint8_t buf[7000];
     uint32_t received = 0;
     while (ns_accept(l, &s) < 0)
-        usleep(50);
+        usleep(200);
     ns_on_ready(s, ready, s);
     for (;;) {
         int64_t got = ns_recv(s, ns_io_to(&m, buf, sizeof buf), 0, NULL);
         if (got == 0)
             break;
         if (got == -LINUX_EAGAIN) {
-            usleep(50);
+            usleep(200);
             continue;
         }
         if (got < 0)
@@ -163,7 +163,7 @@ static void *datagrams(void *arg) {
         if (ns_recv(s, ns_io_to(&m, buf, sizeof buf), 0, &from) > 0 && from.port != 9)
             return (void *)7;
         ns_take_error(s);
-        usleep(100);
+        usleep(1000);
     }
     return NULL;
 }
@@ -185,7 +185,7 @@ static void *busybody(void *arg) {
         netstack_netif_info(mine, 1, &info);
         netstack_stat(mine, "tcp_in");
         ns_ready(s);
-        usleep(100);
+        usleep(1000);
         ns_close(s);
     }
     return NULL;
