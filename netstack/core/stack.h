@@ -74,6 +74,7 @@ struct netstack {
     size_t fragment_bytes;
     struct timer fragment_timer;
     struct pmtu pmtu[STACK_PMTU];
+    uint64_t pmtu_until;  // the latest of them
     struct bucket icmp_errors, icmp_replies, challenge_acks;
     uint16_t ip_id;
 

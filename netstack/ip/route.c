@@ -151,6 +151,8 @@ static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
 }
 
 static uint32_t pmtu_of(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
+    if (ns->pmtu_until <= ns->now)  // as a rule: no look at the table for each segment
+        return mtu;
     const struct pmtu *slot = pmtu_slot(ns, dst);
     return slot->until > ns->now && ip_eq(&slot->dst, dst) && slot->mtu < mtu ? slot->mtu : mtu;
 }
@@ -165,7 +167,8 @@ bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
         mtu = path.mtu < least ? path.mtu : least;
     if (mtu >= path.mtu)
         return false;
-    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->now + PMTU_LIFE};
+    ns->pmtu_until = ns->now + PMTU_LIFE;
+    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->pmtu_until};
     return true;
 }
 
@@ -237,6 +240,8 @@ int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst
 
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path) {
     struct netif *bound = src ? netif_of_address(ns, src) : NULL;
+    if (src && ns_ip_is4(src) != ns_ip_is4(dst))  // of a socket that speaks both; as Linux says it
+        return ns_ip_is4(src) ? -LINUX_EAFNOSUPPORT : -LINUX_ENETUNREACH;
     if (netif_is_local(ns, dst)) {
         // To ourselves, from the very address that is spoken to.
         return path_on(ns, ns->lo, dst, dst, src ? src : dst, path);

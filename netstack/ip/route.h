@@ -29,7 +29,7 @@ void route_end(struct netstack *ns, const struct ns_route *route);
 void route_expire(struct netstack *ns, const struct netif *nif);
 uint64_t route_expiry(struct netstack *ns, const struct netif *nif);
 void route_flush(struct netstack *ns, struct netif *nif);
-// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst.
+// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst, or src is of the other family.
 // `src`: the address the caller is bound to, or NULL.
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
 // The same through one interface; NULL: through any.

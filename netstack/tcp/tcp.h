@@ -44,6 +44,7 @@
 #define TCP_REO_SEGMENTS   3  // DupThresh
 #define TCP_OOO_MAX        1024
 #define TCP_TIME_WAITS     4096
+#define TCP_COOKIE_LIFE    (128 * NS_SEC)
 #define TCP_QUICKACKS      16  // at the start, while the peer's window grows by ACKs
 
 // Numbers as in Linux.
@@ -202,6 +203,7 @@ struct tcp {
     unsigned naccept, backlog;
     struct list *requests;  // TCP_REQ_HASH lists of half-open connections
     unsigned nrequests;
+    uint64_t cookie_until;  // ns: the last SYN cookie that was sent is good till then
     struct list tw_link;  // ns->time_wait
 };
 #define TCP_REQ_HASH 64

@@ -36,9 +36,11 @@ void tcp_update_mss(struct tcp *t, uint32_t mtu) {
         mss = t->peer_mss;
     if (t->s.opt[NS_OPT_TCP_MAXSEG] && mss > (uint32_t)t->s.opt[NS_OPT_TCP_MAXSEG])
         mss = (uint32_t)t->s.opt[NS_OPT_TCP_MAXSEG];
-    if (t->ts_ok)
-        mss -= TCP_TS_SPACE;
-    t->mss = mss > TCP_MSS_MIN ? mss : TCP_MSS_MIN;
+    uint32_t options = t->ts_ok ? TCP_TS_SPACE : 0;
+    t->mss = mss > TCP_MSS_MIN + options ? mss - options : TCP_MSS_MIN;
+    // When segments grow, the least that both may be does (RFC 5681 3.1).
+    t->cwnd = t->cwnd > t->mss ? t->cwnd : t->mss;
+    t->ssthresh = t->ssthresh > 2 * t->mss ? t->ssthresh : 2 * t->mss;
 }
 
 // ---- Building --------------------------------------------------------------------------------------------------

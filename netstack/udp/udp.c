@@ -14,6 +14,7 @@ struct udp {
     struct list queue;  // packets, whose UDP header is pulled
     uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
     bool shut_rd, shut_wr;
+    struct ns_ip bound;  // while connected: the local address of before
 };
 
 static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp, s); }
@@ -175,8 +176,11 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
 // ---- The rest --------------------------------------------------------------------------------------------------
 // Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
 static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    struct udp *u = udp_of(s);
     struct path path;
     if (ip_is_any(&addr->ip) && addr->port == 0) {
+        if (s->connected)
+            s->local.ip = u->bound;
         s->connected = false;
         return 0;
     }
@@ -185,6 +189,8 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         return err;
     if (netif_is_broadcast(path.nif, &addr->ip) && !s->opt[NS_OPT_BROADCAST])
         return -LINUX_EACCES;
+    if (!s->connected)
+        u->bound = s->local.ip;
     if (!list_linked(&s->port) && (err = sock_bind_port(s, &path.src, 0)))
         return err;
     s->local.ip = path.src;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames for the fuzzers of netstack's link side: one buffer that is filled from the Ethernet header on, IP
 // headers with right lengths and checksums around what a fuzzer has made up. It sends nothing by itself but
-// fuzz_frame().
+// fuzz_frame() and fuzz_packet().
 #ifndef TESTS_FUZZ_NETSTACK_FRAME_H
 #define TESTS_FUZZ_NETSTACK_FRAME_H
 #include "netstack/prot/checksum.h"
@@ -79,6 +79,11 @@ static inline void frame6(const uint8_t src[16], const uint8_t dst[16], uint8_t 
 
 static inline void fuzz_frame(void) {
     fuzz_input(frame, frame_len);
+}
+
+// The packet of the frame, for a link without Ethernet.
+static inline void fuzz_packet(void) {
+    fuzz_input(frame + ETH_LEN, frame_len - ETH_LEN);
 }
 
 #endif
