@@ -6,6 +6,7 @@
 #include "netstack/core/stack.h"
 
 #define NETIF_ADDRESSES NS_NETIF_ADDRESSES
+#define NETIF_ROOMS     NS_NETIF_ROOMS
 
 enum ifaddr_state {
     IFADDR_TENTATIVE,  // asked about with duplicate address detection (RFC 4862 5.4): not to be used
@@ -30,7 +31,7 @@ struct netif {
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     uint8_t hops;          // IPv6, by a router's advertisement
     struct timer solicit;  // router solicitations
-    struct buf *room;      // what netif_room() gave, or NULL
+    struct buf *rooms[NETIF_ROOMS];  // what netif_room() gave, or NULL
     unsigned solicits;
 };
 

@@ -176,9 +176,12 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
             count(t->s.ns, tcp_drop_state);
         return;
     }
-    if (g->len > t->rcv_mss)  // a link that joins segments hands us more than one
-        t->rcv_mss = g->len < t->our_mss ? g->len : t->our_mss;
+    if (g->size > t->rcv_mss)  // a link that joins segments may not say of which size they were
+        t->rcv_mss = g->size < t->our_mss ? g->size : t->our_mss;
     bool had = g->len > 0, holes = t->nooo > 0;
+    // RFC 5681 4.2: each segment out of order is told by itself, also when more have come with it: what is owed goes first.
+    if (t->ack_now && (holes || g->seq != t->rcv_nxt))
+        tcp_send_ack(t);
     if (had && trim(t, g)) {
         if (!t->s.user && !t->listener) {
             // RFC 1122 4.2.2.13: nobody will ever read it, and the peer should know.

@@ -10,13 +10,14 @@ struct tap {
     int fd;
     struct netif *nif;
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
-    uint8_t *buf;
+    uint8_t *spare;  // for a frame that the stack has no memory for
 };
 // Attaches to "veth:NAME", "unix:PATH" (see hosttap.c), or the tap NAME, which it creates when there is none, and adds it
 // to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
-// Reads what has come, at most `most` frames; how many.
-unsigned tap_input(struct tap *t, unsigned most);
+// Reads what has come, but no more than the sender should wait for the ACK of; how many frames.
+#define TAP_BATCH 16
+unsigned tap_input(struct tap *t);
 void tap_close(struct tap *t);
 int veth_attach(const char *name, uint8_t mac[6]);  // a packet socket on that interface, and its address; negative error
 

@@ -54,7 +54,7 @@ void tool_turn(struct tool *t, uint64_t until) {
     struct pollfd p = {.fd = t->tap.fd, .events = POLLIN};
     int wait = next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
     if (poll(&p, 1, wait) > 0)
-        tap_input(&t->tap, 64);
+        tap_input(&t->tap);
     netstack_poll(t->ns);
 }
 
