@@ -75,6 +75,7 @@ struct netstack {
     size_t fragment_bytes;
     struct timer fragment_timer;
     struct pmtu pmtu[STACK_PMTU];
+    unsigned npmtu;  // of them in use
     struct bucket icmp_errors, icmp_replies, challenge_acks;
     uint16_t ip_id;
 

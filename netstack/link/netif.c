@@ -330,6 +330,7 @@ void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
             continue;
         }
         count_n(nif->ns, link_in, taken);
+        count_n(nif->ns, link_joined, taken - 1);
         nif->in_packets += taken - 1;
         input(nif, p, NS_CSUM_GOOD);
     }
