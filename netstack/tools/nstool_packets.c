@@ -112,8 +112,14 @@ static void small(uint8_t proto, const uint8_t head[8], uint32_t len) {
     w.rx[0] = (struct ns_rx){w.frames[0], ETH_LEN + IP4_LEN + 8 + len, 0, 0};
 }
 
+// A long frame lies where the stack wants it, as when it is read from a link.
 static void input(unsigned n) {
     w.now += 1000;
+    if (w.rx[0].gso_size) {
+        void *room = netif_room(w.nif, 0, w.rx[0].len);
+        must(room, "no room");
+        w.rx[0].frame = memcpy(room, w.rx[0].frame, w.rx[0].len);
+    }
     if (n > 1 || w.rx[0].gso_size)
         netif_input_batch(w.nif, w.rx, n);
     else
