@@ -3,7 +3,7 @@
 // blocks and nothing reads a clock, randomness or a descriptor by itself: all three are given by the user, so that a
 // test runs in virtual time and a parked call of a guest costs no thread.
 //
-// Who drives it: whoever has frames calls netif_input(); netstack_poll() is called when the time that it returned last
+// Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that it returned last
 // has come, and netstack_deadline() says after any other call whether that time has moved. Sockets report through one
 // callback each.
 //
@@ -100,10 +100,19 @@ struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u
 int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
-// The same without a copy of a long frame: netif_room() gives memory to read the next frame into, and netif_filled() says
-// that one of `len` bytes is there, `skip` bytes from its start. One reader an interface; NULL: over budget.
-void *netif_room(struct netif *nif, size_t size);
-int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags);
+// Frames that came in together, in their order: TCP segments that continue each other are taken as one (GRO), and what all
+// of them together call for, acknowledgements above all, is sent after the last. Nobody writes to them meanwhile.
+struct ns_rx {
+    const void *frame;
+    size_t len;
+    unsigned flags;     // NS_CSUM_*
+    uint16_t gso_size;  // nonzero: the link has joined TCP segments of that payload to this frame
+};
+void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n);
+// Memory of `size` bytes to read the i-th frame of the next batch into; a long frame that netif_input_batch() finds there
+// is not copied. One reader an interface; NULL: over budget, or there is no such i.
+#define NS_NETIF_ROOMS 32
+void *netif_room(struct netif *nif, unsigned i, size_t size);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 

@@ -60,6 +60,7 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
     list_init(&s->conn);
     list_init(&s->dead);
     list_init(&s->groups);
+    list_init(&s->later);
     list_add_tail(&ns->socks, &s->all);
     ns->usage.sockets++;
     ops->init(s);
@@ -73,6 +74,19 @@ void sock_kill(struct ns_sock *s) {
         list_add_tail(&s->ns->dead, &s->dead);
 }
 
+void sock_later(struct ns_sock *s) {
+    if (!list_linked(&s->later))
+        list_add_tail(&s->ns->later, &s->later);
+}
+
+void sock_flush(struct netstack *ns) {
+    while (!list_empty(&ns->later)) {
+        struct ns_sock *s = list_first(&ns->later, struct ns_sock, later);
+        list_del(&s->later);
+        s->ops->output(s);
+    }
+}
+
 void sock_reap(struct netstack *ns) {
     while (!list_empty(&ns->dead)) {
         struct ns_sock *s = list_first(&ns->dead, struct ns_sock, dead);
@@ -80,6 +94,7 @@ void sock_reap(struct netstack *ns) {
         sock_leave_groups(s);
         sock_unhash(s);
         list_del(&s->dead);
+        list_del(&s->later);
         list_del(&s->all);
         ns->usage.sockets--;
         stack_free(ns, s, s->ops->size);

@@ -24,6 +24,7 @@ struct sock_ops {
     uint32_t (*ready)(struct ns_sock *s);
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
+    void (*output)(struct ns_sock *s);                         // sock_later() was called; NULL: it never is
     void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
     void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
 };
@@ -33,6 +34,7 @@ struct ns_sock {
     struct list port;  // ns->bound
     struct list conn;  // ns->conns
     struct list used;  // ns->used
+    struct list later; // ns->later
     struct list dead;  // ns->dead
     struct netstack *ns;
     const struct sock_ops *ops;
@@ -54,6 +56,9 @@ extern const struct sock_ops udp_ops, tcp_ops, raw_ops;
 
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
 void sock_kill(struct ns_sock *s);
+// Has its output() called on the way out of the stack, once for all packets that come in until then.
+void sock_later(struct ns_sock *s);
+void sock_flush(struct netstack *ns);
 void sock_reap(struct netstack *ns);
 void sock_drop_all(struct netstack *ns);  // the stack ends
 static inline void sock_wake(struct ns_sock *s, uint32_t mask) {

@@ -139,22 +139,28 @@ int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route) {
 }
 
 // ---- Path MTU --------------------------------------------------------------------------------------------------
-static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
-    struct pmtu *oldest = &ns->pmtu[0];
-    for (unsigned i = 0; i < STACK_PMTU; i++) {
+static struct pmtu *pmtu_find(struct netstack *ns, const struct ns_ip *dst) {
+    for (unsigned i = 0; i < ns->npmtu; i++)
         if (ip_eq(&ns->pmtu[i].dst, dst))
             return &ns->pmtu[i];
+    return NULL;
+}
+
+static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
+    struct pmtu *oldest = &ns->pmtu[0], *slot = pmtu_find(ns, dst);
+    if (slot)
+        return slot;
+    if (ns->npmtu < STACK_PMTU)
+        return &ns->pmtu[ns->npmtu++];
+    for (unsigned i = 1; i < STACK_PMTU; i++)
         if (ns->pmtu[i].until < oldest->until)
             oldest = &ns->pmtu[i];
-    }
     return oldest;
 }
 
 static uint32_t pmtu_of(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
-    if (ns->pmtu_until <= ns->now)  // as a rule: no look at the table for each segment
-        return mtu;
-    const struct pmtu *slot = pmtu_slot(ns, dst);
-    return slot->until > ns->now && ip_eq(&slot->dst, dst) && slot->mtu < mtu ? slot->mtu : mtu;
+    const struct pmtu *slot = pmtu_find(ns, dst);
+    return slot && slot->until > ns->now && slot->mtu < mtu ? slot->mtu : mtu;
 }
 
 bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
@@ -167,8 +173,7 @@ bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
         mtu = path.mtu < least ? path.mtu : least;
     if (mtu >= path.mtu)
         return false;
-    ns->pmtu_until = ns->now + PMTU_LIFE;
-    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->pmtu_until};
+    *pmtu_slot(ns, dst) = (struct pmtu){*dst, mtu, ns->now + PMTU_LIFE};
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
+#include "netstack/link/gro.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -45,8 +46,9 @@ void netif_free(struct netif *nif) {
     struct netstack *ns = nif->ns;
     stack_cancel(ns, &nif->solicit);
     stack_cancel(ns, &nif->expiry);
-    if (nif->room)
-        buf_put(nif->room);
+    for (unsigned i = 0; i < NETIF_ROOMS; i++)
+        if (nif->rooms[i])
+            buf_put(nif->rooms[i]);
     for (unsigned i = 0; i < nif->naddrs; i++)
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
@@ -146,36 +148,63 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
     return length_ok(nif, len) ? input(nif, pkt_from(nif->ns, frame, len), flags) : -LINUX_EMSGSIZE;
 }
 
-void *netif_room(struct netif *nif, size_t size) {
-    IN_STACK(nif->ns);
-    if (nif->room && nif->room->cap < size) {
-        buf_put(nif->room);
-        nif->room = NULL;
+void *netif_room(struct netif *nif, unsigned i, size_t size) {
+    LOCKED(&nif->ns->lock);
+    if (i >= NETIF_ROOMS || size > NETIF_ROOM_MAX)
+        return NULL;
+    struct buf **room = &nif->rooms[i];
+    if (*room && (*room)->cap < size) {
+        buf_put(*room);
+        *room = NULL;
     }
-    if (!nif->room && size <= NETIF_ROOM_MAX)
-        nif->room = buf_alloc(nif->ns, (uint32_t)size);
-    return nif->room ? nif->room->data : NULL;
+    if (!*room)
+        *room = buf_alloc(nif->ns, (uint32_t)size);
+    return *room ? (*room)->data : NULL;
 }
 
-// The memory itself becomes the packet when the frame fills most of it: a queue of short frames in long buffers would
-// weigh many times its bytes.
-int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags) {
-    IN_STACK(nif->ns);
-    struct buf *b = nif->room;
-    invariant(b && skip <= b->cap && len <= b->cap - skip);
-    if (!length_ok(nif, len))
-        return -LINUX_EMSGSIZE;
-    if (len < b->cap / 2)
-        return input(nif, pkt_from(nif->ns, b->data + skip, len), flags);
+// The i-th frame of a batch. The memory itself becomes the packet when it is ours and the frame fills most of it: a queue
+// of short frames in long buffers would weigh many times its bytes.
+static struct pkt *packet_of(struct netif *nif, const struct ns_rx *rx, unsigned i) {
+    const uint8_t *frame = rx->frame;
+    struct buf *b = i < NETIF_ROOMS ? nif->rooms[i] : NULL;
+    bool ours = b && frame >= b->data && frame < b->data + b->cap;
+    if (!ours || rx->len < b->cap / 2)
+        return pkt_from(nif->ns, frame, rx->len);
+    uint32_t skip = (uint32_t)(frame - b->data);
+    invariant(rx->len <= b->cap - skip);
     struct pkt *p = pkt_alloc(nif->ns);
-    if (p) {
-        p->off = 0;
-        b->fill = b->cap;  // nothing is appended behind it
-        pkt_attach(p, b, (uint32_t)skip, (uint32_t)len);
-        buf_put(b);
-        nif->room = NULL;
+    if (!p)
+        return NULL;
+    p->off = 0;
+    b->fill = b->cap;  // nothing is appended behind it
+    pkt_attach(p, b, skip, (uint32_t)rx->len);
+    buf_put(b);
+    nif->rooms[i] = NULL;
+    return p;
+}
+
+static void input_one(struct netif *nif, const struct ns_rx *rx, unsigned i) {
+    if (!length_ok(nif, rx->len))
+        return;
+    struct pkt *p = packet_of(nif, rx, i);
+    if (p)
+        p->gso_size = rx->gso_size;
+    input(nif, p, rx->flags);
+}
+
+void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
+    IN_STACK(nif->ns);
+    for (unsigned i = 0, taken; i < n; i += taken) {
+        struct pkt *p = gro_join(nif, rx + i, n - i, &taken);
+        if (!p) {
+            input_one(nif, &rx[i], i);
+            continue;
+        }
+        count_n(nif->ns, link_in, taken);
+        count_n(nif->ns, link_joined, taken - 1);
+        nif->in_packets += taken - 1;
+        input(nif, p, NS_CSUM_GOOD);
     }
-    return input(nif, p, flags);
 }
 
 // ---- Out -------------------------------------------------------------------------------------------------------

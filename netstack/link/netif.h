@@ -7,6 +7,7 @@
 #include "netstack/ip/group.h"
 
 #define NETIF_ADDRESSES NS_NETIF_ADDRESSES
+#define NETIF_ROOMS     NS_NETIF_ROOMS
 
 enum ifaddr_state {
     IFADDR_TENTATIVE,  // asked about with duplicate address detection (RFC 4862 5.4): not to be used
@@ -41,7 +42,7 @@ struct netif {
     uint8_t hops;          // IPv6, by a router's advertisement
     struct timer solicit;  // router solicitations
     struct timer expiry;   // of what routers gave: slaac.c
-    struct buf *room;      // what netif_room() gave, or NULL
+    struct buf *rooms[NETIF_ROOMS];  // what netif_room() gave, or NULL
     unsigned solicits;
 };
 

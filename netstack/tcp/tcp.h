@@ -79,6 +79,7 @@ struct tcp_seg {
     struct pkt *p;  // its data; NULL when it has been taken
     struct ns_addr local, remote;
     uint32_t seq, ack, wnd, len;  // len: of data
+    uint32_t size;                // of data in each of the segments that a link has joined to this one
     uint8_t flags;
     uint16_t urgent;  // the urgent pointer
     bool ce;  // congestion experienced (RFC 3168)
@@ -271,6 +272,7 @@ void tcp_cc_prr(struct tcp *t, uint32_t delivered, bool retransmitting);
 void tcp_cc_undo(struct tcp *t);
 // ---- tcp_out.c
 void tcp_output(struct tcp *t);  // all that may be sent now
+void tcp_flush(struct ns_sock *s);  // the same, for what came in during this call (sock_later)
 void tcp_send_ack(struct tcp *t);
 void tcp_send_syn(struct tcp *t);
 void tcp_send_reset(struct tcp *t);

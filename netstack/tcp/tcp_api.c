@@ -341,6 +341,7 @@ const struct sock_ops tcp_ops = {
     .ready = tcp_ready,
     .queued = tcp_queued,
     .option = tcp_option,
+    .output = tcp_flush,
     .close = tcp_close,
     .drop = tcp_drop,
 };

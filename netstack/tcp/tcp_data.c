@@ -176,9 +176,12 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
             count(t->s.ns, tcp_drop_state);
         return;
     }
-    if (g->len > t->rcv_mss)  // a link that joins segments hands us more than one
-        t->rcv_mss = g->len < t->our_mss ? g->len : t->our_mss;
+    if (g->size > t->rcv_mss)  // a link that joins segments may not say of which size they were
+        t->rcv_mss = g->size < t->our_mss ? g->size : t->our_mss;
     bool had = g->len > 0, holes = t->nooo > 0;
+    // RFC 5681 4.2: each segment out of order is told by itself, also when more have come with it: what is owed goes first.
+    if (t->ack_now && (holes || g->seq != t->rcv_nxt))
+        tcp_send_ack(t);
     if (had && trim(t, g)) {
         if (!t->s.user && !t->listener) {
             // RFC 1122 4.2.2.13: nobody will ever read it, and the peer should know.
@@ -216,7 +219,8 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
 static void resize(struct tcp *t, uint32_t taken) {
     struct netstack *ns = t->s.ns;
     t->drs_copied += taken;
-    uint64_t round = t->srtt ? t->srtt : 100 * NS_MS;
+    // A millisecond at least: on a quick path the scheduler decides how much of it waits for the reader.
+    uint64_t round = !t->srtt ? 100 * NS_MS : t->srtt > NS_MS ? t->srtt : NS_MS;
     if (ns->now - t->drs_at < round)
         return;
     uint32_t most = ns->config.budget / 8 < RCVBUF_MAX ? (uint32_t)(ns->config.budget / 8) : RCVBUF_MAX;
@@ -237,6 +241,7 @@ void tcp_received(struct tcp *t, uint32_t taken) {
         return;
     uint32_t after = tcp_window(t), buf = (uint32_t)t->s.opt[NS_OPT_RCVBUF];
     uint32_t step = buf / 2 < 2 * t->rcv_mss ? buf / 2 : 2 * t->rcv_mss;
-    if (after >= before + step || (before == 0 && after > 0))
+    // An update by itself is for who may be waiting for it: ACKs of data tell it to everybody else.
+    if ((after >= before + step && after / 2 >= before) || (before == 0 && after > 0))
         tcp_send_ack(t);
 }

@@ -307,6 +307,12 @@ void tcp_output(struct tcp *t) {
     tcp_check(t);
 }
 
+void tcp_flush(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    if (t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT)
+        tcp_output(t);
+}
+
 // ---- From no connection ----------------------------------------------------------------------------------------
 void tcp_reply(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t ack, uint8_t flags) {
     struct ns_sock s = {.ns = ns, .local = g->local, .remote = g->remote};
