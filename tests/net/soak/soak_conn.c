@@ -284,7 +284,14 @@ static void watch(struct timer *t) {
         conn_free(c);
         return;
     }
-    if (world.now > (c->moved > c->quiet ? c->moved : c->quiet) + IDLE)
+    bool idle = world.now > (c->moved > c->quiet ? c->moved : c->quiet) + IDLE;
+    if (idle && c->crowd && c->ends[0].closed && !c->ends[1].s) { // as in end_failed(), and it has closed at once
+        c->orderly = false;
+        c->ends[1].closed = true;
+        conn_closed(c);
+        return;
+    }
+    if (idle)
         stuck(c, "nothing moves");
     timer_arm(&world.wheel, t, world.now + 60 * SEC);
 }
