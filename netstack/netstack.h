@@ -3,7 +3,7 @@
 // blocks and nothing reads a clock, randomness or a descriptor by itself: all three are given by the user, so that a
 // test runs in virtual time and a parked call of a guest costs no thread.
 //
-// Who drives it: whoever has frames calls netif_input(); netstack_poll() is called when the time that it returned last
+// Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that it returned last
 // has come, and netstack_deadline() says after any other call whether that time has moved. Sockets report through one
 // callback each.
 //
@@ -28,6 +28,7 @@ struct ns_ip {
 struct ns_addr {
     struct ns_ip ip;
     uint16_t port;
+    uint32_t scope;  // of link-local IPv6 addresses and groups: the interface's index (sin6_scope_id); 0: any
 };
 struct ns_ip ns_ip4(uint8_t a, uint8_t b, uint8_t c, uint8_t d);
 bool ns_ip_is4(const struct ns_ip *ip);
@@ -99,10 +100,19 @@ struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u
 int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
-// The same without a copy of a long frame: netif_room() gives memory to read the next frame into, and netif_filled() says
-// that one of `len` bytes is there, `skip` bytes from its start. One reader an interface; NULL: over budget.
-void *netif_room(struct netif *nif, size_t size);
-int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags);
+// Frames that came in together, in their order: TCP segments that continue each other are taken as one (GRO), and what all
+// of them together call for, acknowledgements above all, is sent after the last. Nobody writes to them meanwhile.
+struct ns_rx {
+    const void *frame;
+    size_t len;
+    unsigned flags;     // NS_CSUM_*
+    uint16_t gso_size;  // nonzero: the link has joined TCP segments of that payload to this frame
+};
+void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n);
+// Memory of `size` bytes to read the i-th frame of the next batch into; a long frame that netif_input_batch() finds there
+// is not copied. One reader an interface; NULL: over budget, or there is no such i.
+#define NS_NETIF_ROOMS 32
+void *netif_room(struct netif *nif, unsigned i, size_t size);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 
@@ -110,6 +120,7 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 #define NS_NETIF_ADDRESSES 16
 struct ns_netif_info {
     struct netif *nif;
+    uint32_t index;  // from 1; of no other interface while this one is there
     char name[16];
     enum netif_kind kind;
     uint8_t mac[6];
@@ -120,6 +131,7 @@ struct ns_netif_info {
         struct ns_ip ip;
         unsigned prefix;
         bool tentative, duplicate, automatic;
+        uint32_t preferred, valid;  // seconds that are left; UINT32_MAX: no end
     } addrs[NS_NETIF_ADDRESSES];
 };
 int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info);
@@ -161,6 +173,7 @@ enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
 
 // What a socket can do at a moment; the numbers of poll(2).
 #define NS_IN    0x01u
+#define NS_PRI   0x02u  // urgent data has been announced, or is there
 #define NS_OUT   0x04u
 #define NS_ERR   0x08u
 #define NS_HUP   0x10u
@@ -193,6 +206,7 @@ int ns_listen(struct ns_sock *s, unsigned backlog);
 int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
 int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
+#define NS_MSG_OOB   0x01u  // of TCP: the last byte sent is urgent; the urgent byte is received
 #define NS_MSG_PEEK  0x02u
 #define NS_MSG_TRUNC 0x20u  // the datagram's true length is returned
 #define NS_MSG_MORE  0x8000u
@@ -202,7 +216,15 @@ int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 // Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
+int ns_at_mark(struct ns_sock *s);     // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
+
+// Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the interface where
+// they did (NULL: where packets to it go; on leaving: any). Closing leaves.
+int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// Where packets to groups go; NULL: by the routes.
+int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
 
 enum ns_option {
     NS_OPT_REUSEADDR,
@@ -212,7 +234,11 @@ enum ns_option {
     NS_OPT_RCVBUF,
     NS_OPT_TTL,
     NS_OPT_TOS,
+    NS_OPT_MULTICAST_TTL,  // of packets to groups
+    NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
+    NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
     NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
+    NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off
     NS_OPT_TCP_NODELAY,

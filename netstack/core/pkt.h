@@ -40,9 +40,10 @@ struct pkt {
     uint8_t proto, tos, ttl;
     bool csum_good;                    // in: needs no check. Out: see csum_start
     bool broadcast;                    // came to, or goes to, a link broadcast or multicast address
+    bool alert;                        // in: has the router alert option (RFC 2711)
     bool loops;                        // multicast or self: came over loopback
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
-    uint16_t gso_size;
+    uint16_t gso_size;                 // payload of each segment in it, when it is more than one
     uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;
     uint64_t when;  // ns: came in, or its fragment did

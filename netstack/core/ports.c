@@ -4,15 +4,28 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/sock.h"
+#include "netstack/ip/group.h"
 
 #define PORT_FIRST 32768  // Linux: ip_local_port_range
 #define PORT_COUNT 28232
 
 static unsigned table(uint8_t proto) { return proto == PROTO_TCP; }
 
+static unsigned slot(uint16_t port) { return (port ^ port >> 8) % STACK_PORT_HASH; }
+
 static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
     invariant(proto == PROTO_TCP || proto == PROTO_UDP);
-    return &ns->bound[table(proto)][(port ^ port >> 8) % STACK_PORT_HASH];
+    return &ns->bound[table(proto)][slot(port)];
+}
+
+static struct list *used_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
+    return &ns->used[table(proto)][slot(port)];
+}
+
+// Its port is in use until it is closed, also when what it was connected to is no more.
+static void use_port(struct ns_sock *s) {
+    list_del(&s->used);
+    list_add(used_bucket(s->ns, s->ops->proto, s->local.port), &s->used);
 }
 
 struct conn_key {
@@ -31,6 +44,7 @@ void sock_hash_conn(struct ns_sock *s) {
     s->connected = true;
     list_del(&s->conn);
     list_add(conn_bucket(s->ns, s->ops->proto, &s->local, &s->remote), &s->conn);
+    use_port(s);
 }
 
 void sock_unhash(struct ns_sock *s) {
@@ -83,6 +97,17 @@ struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct
     return best;
 }
 
+struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote, struct ns_sock *last) {
+    struct list *head = port_bucket(p->ns, proto, local->port);
+    for (struct list *it = last ? last->port.next : head->next; it != head; it = it->next) {
+        struct ns_sock *s = container_of(it, struct ns_sock, port);
+        if (score(s, local, remote) >= 0 && (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
+            return s;
+    }
+    return NULL;
+}
+
 // ---- Binding ---------------------------------------------------------------------------------------------------
 static bool families_meet(const struct ns_sock *a, const struct ns_ip *aip, const struct ns_sock *b) {
     bool a4 = a->family == NS_INET || ns_ip_is4(aip), b4 = b->family == NS_INET || ns_ip_is4(&b->local.ip);
@@ -106,8 +131,8 @@ static bool conflicts(const struct ns_sock *s, const struct ns_ip *ip, const str
 
 static bool port_free(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     struct ns_sock *other;
-    list_for_each(other, &s->ns->socks, all) {
-        if (other->local.port == port && !list_linked(&other->dead) && conflicts(s, ip, other))
+    list_for_each(other, used_bucket(s->ns, s->ops->proto, port), used) {
+        if (other->local.port == port && conflicts(s, ip, other))
             return false;
     }
     return true;
@@ -125,8 +150,9 @@ int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     } else if (!port_free(s, ip, port)) {
         return -LINUX_EADDRINUSE;
     }
-    s->local = (struct ns_addr){*ip, port};
+    s->local = (struct ns_addr){*ip, port, 0};
     list_add(port_bucket(ns, s->ops->proto, port), &s->port);
+    use_port(s);
     return 0;
 }
 

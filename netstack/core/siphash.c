@@ -9,19 +9,25 @@ struct state {
 
 static inline uint64_t turn(uint64_t x, unsigned n) { return x << n | x >> (64 - n); }
 
-static inline void rounds(struct state *s, unsigned n) {
-    while (n--) {
-        s->a += s->b;
-        s->c += s->d;
-        s->b = turn(s->b, 13) ^ s->a;
-        s->d = turn(s->d, 16) ^ s->c;
-        s->a = turn(s->a, 32);
-        s->c += s->b;
-        s->a += s->d;
-        s->b = turn(s->b, 17) ^ s->c;
-        s->d = turn(s->d, 21) ^ s->a;
-        s->c = turn(s->c, 32);
-    }
+// Written out where it is used, so that the state stays in registers.
+static inline __attribute__((always_inline)) void round_of(struct state *s) {
+    s->a += s->b;
+    s->c += s->d;
+    s->b = turn(s->b, 13) ^ s->a;
+    s->d = turn(s->d, 16) ^ s->c;
+    s->a = turn(s->a, 32);
+    s->c += s->b;
+    s->a += s->d;
+    s->b = turn(s->b, 17) ^ s->c;
+    s->d = turn(s->d, 21) ^ s->a;
+    s->c = turn(s->c, 32);
+}
+
+static inline __attribute__((always_inline)) void take(struct state *s, uint64_t word) {
+    s->d ^= word;
+    round_of(s);
+    round_of(s);
+    s->a ^= word;
 }
 
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t n) {
@@ -32,17 +38,14 @@ uint64_t siphash(const struct siphash_key *key, const void *data, size_t n) {
     size_t left = n;
     for (; left >= 8; left -= 8, p += 8) {
         memcpy(&word, p, 8);
-        s.d ^= word;
-        rounds(&s, 2);
-        s.a ^= word;
+        take(&s, word);
     }
     word = (uint64_t)n << 56;
     for (size_t i = 0; i < left; i++)
         word |= (uint64_t)p[i] << (8 * i);
-    s.d ^= word;
-    rounds(&s, 2);
-    s.a ^= word;
+    take(&s, word);
     s.c ^= 0xff;
-    rounds(&s, 4);
+    for (unsigned i = 0; i < 4; i++)
+        round_of(&s);
     return s.a ^ s.b ^ s.c ^ s.d;
 }

@@ -4,11 +4,13 @@
 #include "netstack/core/sock.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/ip.h"
 
 static const int defaults[NS_OPT_COUNT] = {
     [NS_OPT_SNDBUF] = 212992,     [NS_OPT_RCVBUF] = 212992,    [NS_OPT_LINGER] = -1,     [NS_OPT_TCP_QUICKACK] = 1,
+    [NS_OPT_MULTICAST_TTL] = 1,   [NS_OPT_MULTICAST_LOOP] = 1, [NS_OPT_MULTICAST_ALL] = 1,
     [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9, [NS_OPT_TCP_SYNCNT] = 6,
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
@@ -22,7 +24,11 @@ static const struct {
     [NS_OPT_RCVBUF] = {2048, 64 << 20},
     [NS_OPT_TTL] = {0, 255},
     [NS_OPT_TOS] = {0, 255},
+    [NS_OPT_MULTICAST_TTL] = {0, 255},
+    [NS_OPT_MULTICAST_LOOP] = {0, 1},
+    [NS_OPT_MULTICAST_ALL] = {0, 1},
     [NS_OPT_MTU_DISCOVER] = {0, 1},
+    [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
     [NS_OPT_TCP_NODELAY] = {0, 1},
@@ -50,8 +56,11 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
         s->local.ip = s->remote.ip = ns_ip4(0, 0, 0, 0);
     memcpy(s->opt, defaults, sizeof defaults);
     list_init(&s->port);
+    list_init(&s->used);
     list_init(&s->conn);
     list_init(&s->dead);
+    list_init(&s->groups);
+    list_init(&s->later);
     list_add_tail(&ns->socks, &s->all);
     ns->usage.sockets++;
     ops->init(s);
@@ -60,16 +69,32 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
 
 void sock_kill(struct ns_sock *s) {
     sock_unhash(s);
+    list_del(&s->used);
     if (!list_linked(&s->dead))
         list_add_tail(&s->ns->dead, &s->dead);
+}
+
+void sock_later(struct ns_sock *s) {
+    if (!list_linked(&s->later))
+        list_add_tail(&s->ns->later, &s->later);
+}
+
+void sock_flush(struct netstack *ns) {
+    while (!list_empty(&ns->later)) {
+        struct ns_sock *s = list_first(&ns->later, struct ns_sock, later);
+        list_del(&s->later);
+        s->ops->output(s);
+    }
 }
 
 void sock_reap(struct netstack *ns) {
     while (!list_empty(&ns->dead)) {
         struct ns_sock *s = list_first(&ns->dead, struct ns_sock, dead);
         s->ops->drop(s);
+        sock_leave_groups(s);
         sock_unhash(s);
         list_del(&s->dead);
+        list_del(&s->later);
         list_del(&s->all);
         ns->usage.sockets--;
         stack_free(ns, s, s->ops->size);
@@ -94,6 +119,37 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
     if (s->family == NS_INET)
         return four;
     return !four || !s->opt[NS_OPT_V6ONLY];
+}
+
+int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
+    const struct ns_ip *dst = &to->ip;
+    bool group = ip_is_multicast(dst), scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
+    struct netif *nif = scoped ? netif_by_index(s->ns, to->scope) : group ? s->group_nif : NULL;
+    if (scoped && !nif)
+        return -LINUX_ENODEV;
+    const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
+    return path_find_on(s->ns, nif, dst, src, path);
+}
+
+void sock_set_scopes(struct ns_sock *s, const struct path *path) {
+    s->local.scope = netif_scope(path->nif, &s->local.ip);
+    s->remote.scope = netif_scope(path->nif, &s->remote.ip);
+}
+
+// The interface may be gone when it is read: its index goes into the mark.
+void sock_note_sender(struct pkt *p, uint16_t port) { p->mark = netif_scope(p->nif, &p->src) << 16 | port; }
+
+struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
+                                uint8_t proto) {
+    bool group = ip_is_multicast(dst);
+    return (struct ip_header){.src = path->src,
+                              .dst = *dst,
+                              .proto = proto,
+                              .tos = (uint8_t)s->opt[NS_OPT_TOS],
+                              .ttl = (uint8_t)s->opt[group ? NS_OPT_MULTICAST_TTL : NS_OPT_TTL],
+                              .dont_fragment = s->opt[NS_OPT_MTU_DISCOVER],
+                              .group = group,
+                              .loop = group && s->opt[NS_OPT_MULTICAST_LOOP]};
 }
 
 // ---- The calls -------------------------------------------------------------------------------------------------
@@ -134,11 +190,21 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
     if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
         return -LINUX_EADDRNOTAVAIL;
-    if (s->ops == &raw_ops) {  // has no ports, and no place in their table
-        s->local.ip = addr->ip;
-        return 0;
+    struct netif *nif = netif_of_address(s->ns, &addr->ip);
+    if (addr->scope && netif_scope(nif, &addr->ip)) {
+        if (!(nif = netif_by_index(s->ns, addr->scope)))
+            return -LINUX_ENODEV;
+        if (!netif_find_address(nif, &addr->ip))
+            return -LINUX_EADDRNOTAVAIL;
     }
-    return sock_bind_port(s, &addr->ip, addr->port);
+    if (s->ops != &raw_ops) {  // which has no ports, and no place in their table
+        int err = sock_bind_port(s, &addr->ip, addr->port);
+        if (err)
+            return err;
+    }
+    s->local.ip = addr->ip;
+    s->local.scope = netif_scope(nif, &addr->ip);
+    return 0;
 }
 
 int ns_listen(struct ns_sock *s, unsigned backlog) {
@@ -174,7 +240,7 @@ int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io,
     if (n < 0)
         return n;
     if (from)
-        *from = (struct ns_addr){p->src, (uint16_t)p->mark};
+        *from = (struct ns_addr){p->src, (uint16_t)p->mark, p->mark >> 16};
     if (flags & NS_MSG_TRUNC)
         n = p->len;
     if (!(flags & NS_MSG_PEEK)) {

@@ -24,6 +24,7 @@ struct sock_ops {
     uint32_t (*ready)(struct ns_sock *s);
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
+    void (*output)(struct ns_sock *s);                         // sock_later() was called; NULL: it never is
     void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
     void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
 };
@@ -32,6 +33,8 @@ struct ns_sock {
     struct list all;   // ns->socks
     struct list port;  // ns->bound
     struct list conn;  // ns->conns
+    struct list used;  // ns->used
+    struct list later; // ns->later
     struct list dead;  // ns->dead
     struct netstack *ns;
     const struct sock_ops *ops;
@@ -41,6 +44,9 @@ struct ns_sock {
     bool listening;
     bool user;  // somebody holds it
     int error;  // positive; what ns_take_error() gives
+    struct list groups;  // memberships
+    unsigned ngroups;
+    struct netif *group_nif;  // where packets to groups go, or NULL
     int opt[NS_OPT_COUNT];
     void (*on_ready)(void *arg, uint32_t mask);
     void *on_ready_arg;
@@ -50,6 +56,9 @@ extern const struct sock_ops udp_ops, tcp_ops, raw_ops;
 
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
 void sock_kill(struct ns_sock *s);
+// Has its output() called on the way out of the stack, once for all packets that come in until then.
+void sock_later(struct ns_sock *s);
+void sock_flush(struct netstack *ns);
 void sock_reap(struct netstack *ns);
 void sock_drop_all(struct netstack *ns);  // the stack ends
 static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
@@ -57,10 +66,19 @@ static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
         s->on_ready(s->on_ready_arg, mask);
 }
 void sock_error(struct ns_sock *s, int err);  // sets and wakes
-// The first packet of a queue that is not empty, whose mark is the sender's port: to the user, and out of the queue and
+// The first packet of a queue that is not empty: to the user, and out of the queue and
 // its weight unless he only looks. What ns_recv() returns.
 int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io, unsigned flags, struct ns_addr *from);
+// Notes who sent it, for sock_recv_packet().
+void sock_note_sender(struct pkt *p, uint16_t port);
+// It speaks to s->remote from path's address now: their scopes.
+void sock_set_scopes(struct ns_sock *s, const struct path *path);
 // An address that the user gave, as of the socket's family; the unspecified one of either family is fine.
+// How to get to dst, through the interface of its scope, from the address that the socket is bound to when it has one.
+int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);
+// The header of a datagram there, by the socket's options.
+struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
+                                uint8_t proto);
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 
 // ---- Tables ----------------------------------------------------------------------------------------------------
@@ -73,6 +91,9 @@ void sock_hash_conn(struct ns_sock *s);  // local and remote are set
 void sock_unhash(struct ns_sock *s);
 struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                const struct ns_addr *remote);
+// Of those bound to the port that want a packet to a group or to all, the one after `last` (NULL: the first), or NULL.
+struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
+                                const struct ns_addr *remote, struct ns_sock *last);
 // The best of those bound to the port: its address is the packet's, its remote side too.
 struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote);

@@ -29,8 +29,13 @@ void stack_enter(struct netstack *ns) {
 void stack_leave(struct netstack *ns) {
     // A bound, so that two sockets that answer each other over loopback cannot keep one caller here for ever; what is
     // left is due at once (netstack_deadline).
-    for (unsigned turns = 0; turns < STACK_BACKLOG && !list_empty(&ns->backlog); turns++)
-        netif_backlog(ns);
+    for (unsigned turns = 0; turns < STACK_BACKLOG && !(list_empty(&ns->backlog) && list_empty(&ns->later)); turns++) {
+        if (list_empty(&ns->backlog))
+            sock_flush(ns);
+        else
+            netif_backlog(ns);
+    }
+    sock_flush(ns);
     sock_reap(ns);
     lock_drop(&ns->lock);
 }
@@ -82,7 +87,7 @@ bool bucket_take(struct netstack *ns, struct bucket *b) {
 // ---- Its life --------------------------------------------------------------------------------------------------
 static void init_lists(struct netstack *ns) {
     struct list *heads[] = {&ns->netifs, &ns->routes,    &ns->backlog, &ns->neigh_lru,   &ns->fragments, &ns->socks,
-                            &ns->dead,   &ns->time_wait, &ns->rules,   &ns->tracked_lru, &ns->raws};
+                            &ns->dead,   &ns->time_wait, &ns->rules,   &ns->tracked_lru, &ns->raws,      &ns->later};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_init(heads[i]);
     for (size_t i = 0; i < sizeof ns->neighbours / sizeof *ns->neighbours; i++)
@@ -94,6 +99,8 @@ static void init_lists(struct netstack *ns) {
     for (size_t i = 0; i < STACK_PORT_HASH; i++) {
         list_init(&ns->bound[0][i]);
         list_init(&ns->bound[1][i]);
+        list_init(&ns->used[0][i]);
+        list_init(&ns->used[1][i]);
     }
 }
 

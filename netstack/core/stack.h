@@ -4,8 +4,9 @@
 // Locks: ns->lock (RANK_NETSTACK) guards everything below netstack/, whole. One lock was chosen over one per connection
 // because a sandbox's traffic is served by few threads; a second core gets a second stack (a shard), not a share of this
 // one. A public function is inside of it from IN_STACK() to its end. On the way out the backlog of the loopback
-// interface is worked off and sockets that died are freed, so no function in between has the ground pulled away:
-// a socket that was found stays valid until the lock is dropped.
+// interface is worked off, sockets send what the packets that came in made them owe (sock_later), and sockets that died
+// are freed, so no function in between has the ground pulled away: a socket that was found stays valid until the lock
+// is dropped.
 // LIMIT: one lock a stack; connections of one stack do not run on two cores at a time.
 #ifndef NETSTACK_CORE_STACK_H
 #define NETSTACK_CORE_STACK_H
@@ -23,7 +24,7 @@
 #define STACK_BUDGET     (64u << 20)  // the default
 #define STACK_BACKLOG    4096         // packets on their way through loopback
 #define STACK_CONN_HASH  4096
-#define STACK_PORT_HASH  256
+#define STACK_PORT_HASH  1024
 #define STACK_ROUTES     256
 #define STACK_NEIGHBOURS 512
 #define STACK_PMTU       64
@@ -74,13 +75,16 @@ struct netstack {
     size_t fragment_bytes;
     struct timer fragment_timer;
     struct pmtu pmtu[STACK_PMTU];
+    unsigned npmtu;  // of them in use
     struct bucket icmp_errors, icmp_replies, challenge_acks;
     uint16_t ip_id;
 
     struct list conns[STACK_CONN_HASH];     // connected: by both addresses and ports
     struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
+    struct list used[2][STACK_PORT_HASH];   // whoever has a local port, bound or connected, until it is closed
     struct list raws;                       // raw sockets, of all protocols
     struct list socks;                      // all
+    struct list later;                      // have something to send, once the call is done
     struct list dead;                       // freed on the way out
     struct list time_wait;                  // the oldest first
     unsigned ntime_wait;

@@ -10,6 +10,7 @@ enum stat {
     STAT_COUNT,
 };
 // count(ns, tcp_in)
-#define count(ns, name) ((ns)->stats[STAT_##name]++)
+#define count(ns, name)      ((ns)->stats[STAT_##name]++)
+#define count_n(ns, name, n) ((ns)->stats[STAT_##name] += (n))
 
 #endif

@@ -281,6 +281,10 @@ void icmp6_input(struct pkt *p) {
         ndp_input(p, *first);
         return;
     }
+    if (first && mld_type(*first)) {
+        mld_input(p, *first);
+        return;
+    }
     const uint8_t *h = header(p);
     if (!h) {
         pkt_free(p);

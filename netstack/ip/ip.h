@@ -18,6 +18,8 @@ struct ip_header {
     struct ns_ip src, dst;
     uint8_t proto, tos, ttl;  // ttl 0: the default
     bool dont_fragment;
+    bool router_alert;
+    bool group, loop;  // to a group: ttl is meant as it is, 0 too; and members here hear it
 };
 int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h);
 // Puts the pseudo header's sum into the checksum field, for the link to finish (p->csum_start).

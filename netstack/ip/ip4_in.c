@@ -31,21 +31,21 @@ static bool options_ok(const uint8_t *opt, uint32_t n) {
     return true;
 }
 
-// RFC 1122 3.2.1.3: addresses that may not be a source, or not on this link.
+// RFC 1122 3.2.1.3: addresses that may not be a source, or not on this link. IGMP has 0.0.0.0 from who has none yet.
 static bool martian(struct pkt *p) {
     struct netif *nif = p->nif;
-    if (ip_is_multicast(&p->src) || netif_is_broadcast(nif, &p->src) || ip_is_any(&p->src))
+    if (ip_is_multicast(&p->src) || netif_is_broadcast(nif, &p->src) || (ip_is_any(&p->src) && p->proto != PROTO_IGMP))
         return true;
     if (!netif_is_loopback(nif) && (ip_is_loopback(&p->src) || ip_is_loopback(&p->dst)))
         return true;
     // Our own address from outside is a spoof (or a loop).
-    return !netif_is_loopback(nif) && netif_of_address(p->ns, &p->src);
+    return !netif_is_loopback(nif) && !p->loops && netif_of_address(p->ns, &p->src);
 }
 
 static bool for_us(struct pkt *p) {
     if (ip_is_multicast(&p->dst) || netif_is_broadcast(p->nif, &p->dst)) {
         p->broadcast = true;
-        return true;
+        return !ip_is_multicast(&p->dst) || group_member(p->nif, &p->dst);
     }
     // RFC 1122 3.3.6: one host's address in a link broadcast is not answered.
     return netif_is_local(p->ns, &p->dst) && !p->broadcast;
@@ -130,6 +130,12 @@ void ip_deliver(struct pkt *p) {
     case PROTO_ICMP:
         if (four) {
             icmp_input(p);
+            return;
+        }
+        break;
+    case PROTO_IGMP:
+        if (four) {
+            igmp_input(p);
             return;
         }
         break;

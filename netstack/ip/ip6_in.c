@@ -2,7 +2,6 @@
 // IPv6 packets that came in (RFC 8200): the header and the chain of extension headers are walked here; a fragment waits
 // in ip/frag.c. Nothing is forwarded. Lock: the stack's.
 // LIMIT: headers beyond PKT_HEAD bytes or IP6_CHAIN headers are dropped, which RFC 8504 5.3 allows a host.
-// LIMIT: no multicast listener discovery (RFC 3810); all groups of neighbour discovery are taken as joined.
 #include "netstack/core/addr.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/icmp.h"
@@ -18,29 +17,16 @@ static bool martian(struct pkt *p) {
         return true;
     if (netif_is_loopback(p->nif))
         return false;
-    if (ip_is_loopback(&p->src) || ip_is_loopback(&p->dst) || netif_of_address(p->ns, &p->src))
+    if (ip_is_loopback(&p->src) || ip_is_loopback(&p->dst) || (!p->loops && netif_of_address(p->ns, &p->src)))
         return true;
     // RFC 4291 2.7: scope 0 and the interface's own scope do not come over a wire.
     return ip_is_multicast(&p->dst) && (p->dst.b[1] & 15) <= 1;
 }
 
-// All nodes, or the solicited-node group of an address of ours, tentative ones too.
-static bool member(struct netif *nif, const struct ns_ip *group) {
-    static const struct ns_ip all_nodes = {{0xff, 0x02, [15] = 1}};
-    if (ip_eq(group, &all_nodes))
-        return true;
-    for (unsigned i = 0; i < nif->naddrs; i++) {
-        struct ns_ip s = ip_solicited(&nif->addrs[i].ip);
-        if (!ns_ip_is4(&nif->addrs[i].ip) && ip_eq(group, &s))
-            return true;
-    }
-    return false;
-}
-
 static bool for_us(struct pkt *p) {
     if (ip_is_multicast(&p->dst)) {
         p->broadcast = true;
-        return member(p->nif, &p->dst);
+        return group_member(p->nif, &p->dst);
     }
     return netif_is_local(p->ns, &p->dst);
 }
@@ -65,6 +51,7 @@ static bool options_ok(struct pkt *p, const uint8_t *h, uint32_t n, uint32_t poi
         }
         if (h[at] != 1 && h[at] != 5 && h[at] >> 6 != 0)  // not PadN, router alert, or to be skipped
             return unknown_option(p, h[at], pointer + at);
+        p->alert |= h[at] == 5 && h[at + 1] == 2;
         at += 2u + h[at + 1];
     }
     return true;

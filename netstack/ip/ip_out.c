@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IP packets on the way out: header, length against the path's MTU, fragments. Called by UDP, TCP and ICMP, which have
 // found the path; the packet goes on to neigh/neigh.c. Lock: the stack's.
-// LIMIT: a multicast packet that we send is not looped back to our own sockets.
 #include "netstack/ip/ip.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -38,8 +37,11 @@ bool ip_csum_ok(const struct pkt *p) {
 
 // ---- Headers -----------------------------------------------------------------------------------------------------
 static void push4(struct netstack *ns, struct pkt *p, const struct ip_header *h, unsigned frag) {
-    uint8_t *ip = pkt_push(p, IP4_LEN);
-    ip[0] = 0x45;
+    uint32_t hlen = IP4_LEN + (h->router_alert ? 4 : 0);
+    uint8_t *ip = pkt_push(p, hlen);
+    ip[0] = (uint8_t)(0x40 | hlen / 4);
+    if (h->router_alert)
+        put32(ip + IP4_LEN, (uint32_t)IP4_OPT_ALERT << 24 | 4 << 16);
     ip[IP4_TOS] = h->tos;
     put16(ip + IP4_TOTAL, (uint16_t)p->len);
     // RFC 6864 4.1: an atomic datagram's identification means nothing.
@@ -50,11 +52,17 @@ static void push4(struct netstack *ns, struct pkt *p, const struct ip_header *h,
     memset(ip + IP4_CSUM, 0, 2);
     memcpy(ip + IP4_SRC, ip_v4(&h->src), 4);
     memcpy(ip + IP4_DST, ip_v4(&h->dst), 4);
-    uint16_t sum = csum(ip, IP4_LEN);
+    uint16_t sum = csum(ip, hlen);
     memcpy(ip + IP4_CSUM, &sum, 2);
 }
 
 static void push6(struct pkt *p, const struct ip_header *h, uint8_t next, uint8_t hops) {
+    if (h->router_alert) {  // RFC 2711, in a hop-by-hop header with padding behind it
+        uint8_t *x = pkt_push(p, 8);
+        put32(x, (uint32_t)next << 24 | 5 << 8 | 2);
+        put32(x + 4, 1 << 8);
+        next = PROTO_HOPOPTS;
+    }
     uint32_t payload = p->len;
     uint8_t *ip = pkt_push(p, IP6_LEN);
     put32(ip, 6u << 28 | (uint32_t)h->tos << 20);
@@ -131,6 +139,24 @@ static int fragment(struct netstack *ns, struct pkt *p, const struct path *path,
     return err;
 }
 
+static void push(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h) {
+    if (ns_ip_is4(&h->dst))
+        push4(ns, p, h, h->dont_fragment ? IP4_DF : 0);
+    else
+        push6(p, h, h->proto, path->nif->hops);
+    p->l3 = p->off;
+}
+
+// RFC 1112 6.1, 7.2: a copy for the members here, whole.
+static void loop_group(struct netstack *ns, const struct pkt *p, const struct path *path, const struct ip_header *h) {
+    bool wanted = !netif_is_loopback(path->nif) && group_member(path->nif, &h->dst);
+    struct pkt *copy = wanted ? pkt_clone(p) : NULL;
+    if (!copy)
+        return;
+    push(ns, copy, path, h);
+    netif_loop_back(path->nif, copy);
+}
+
 // ---- Out ---------------------------------------------------------------------------------------------------------
 int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h) {
     bool four = ns_ip_is4(&h->dst);
@@ -141,6 +167,12 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     p->l4 = p->off;
     if (!list_empty(&ns->rules) && !filter_out(p, path->nif))
         return -LINUX_EPERM;
+    if (h->loop)
+        loop_group(ns, p, path, h);
+    if (h->group && h->ttl == 0 && !netif_is_loopback(path->nif)) {  // RFC 1112 6.1: it does not leave the host
+        pkt_free(p);
+        return 0;
+    }
     if (p->len + head > path->mtu && !p->gso_size) {
         if (h->dont_fragment || p->len + head > 65535) {
             count(ns, ip_drop_mtu);
@@ -151,11 +183,7 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     }
     if (four && !h->dont_fragment)
         ns->ip_id++;
-    if (four)
-        push4(ns, p, h, h->dont_fragment ? IP4_DF : 0);
-    else
-        push6(p, h, h->proto, path->nif->hops);
-    p->l3 = p->off;
+    push(ns, p, path, h);
     count(ns, ip_out);
     return neigh_send(path->nif, &path->next, p);
 }

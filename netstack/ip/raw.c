@@ -5,6 +5,7 @@
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/sock.h"
+#include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
 
 #define RAW_MAX 65515  // an IPv4 packet but for its header
@@ -44,6 +45,8 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
     if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
         return false;
+    if (ip_is_multicast(&p->dst) && !sock_hears(s, &p->dst, p->nif))
+        return false;
     if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &p->dst))
         return false;
     return !s->connected || ip_eq(&s->remote.ip, &p->src);
@@ -59,7 +62,7 @@ static void enqueue(struct raw *r, const struct pkt *p) {
     if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
     r->weight += size;
-    copy->mark = 0; // no port
+    sock_note_sender(copy, 0);
     list_add_tail(&r->queue, &copy->link);
     sock_wake(&r->s, NS_IN);
 }
@@ -80,8 +83,8 @@ bool raw_input(struct pkt *p) {
 static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);
-    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
-    const struct ns_ip *dst = to ? &to->ip : s->connected ? &s->remote.ip : NULL;
+    to = to ? to : s->connected ? &s->remote : NULL;
+    const struct ns_ip *dst = to ? &to->ip : NULL;
     struct path path;
     int64_t n = (int64_t)io->left;
     if (r->shut_wr)
@@ -92,7 +95,7 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EAFNOSUPPORT;
     if (n > RAW_MAX)
         return -LINUX_EMSGSIZE;
-    int err = path_find(ns, dst, src, &path);
+    int err = sock_path(s, to, &path);
     if (!err && netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
         err = -LINUX_EACCES;
     if (err)
@@ -103,7 +106,7 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         pkt_free(p);
         return err;
     }
-    struct ip_header h = {path.src, *dst, r->proto, (uint8_t)s->opt[NS_OPT_TOS], (uint8_t)s->opt[NS_OPT_TTL], false};
+    struct ip_header h = sock_ip_header(s, &path, dst, r->proto);
     // RFC 3542 3.1: the checksum of ICMPv6 is always the kernel's.
     if (r->proto == PROTO_ICMP6 && s->family == NS_INET6 && pkt_peek(p, 4)) {
         memset(pkt_head(p) + ICMP_CSUM, 0, 2);
@@ -124,11 +127,12 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct path path;
     if ((s->family == NS_INET) != ns_ip_is4(&addr->ip))
         return -LINUX_EAFNOSUPPORT;
-    int err = path_find(s->ns, &addr->ip, ip_is_any(&s->local.ip) ? NULL : &s->local.ip, &path);
+    int err = sock_path(s, addr, &path);
     if (err)
         return err;
     s->local.ip = path.src;
     s->remote = *addr;
+    sock_set_scopes(s, &path);
     s->connected = true;
     return 0;
 }

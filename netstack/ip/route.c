@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See route.h. Asked by everything that sends (ip/ip_out.c, TCP for its MSS). Lock: the stack's.
-// LIMIT: link-local IPv6 addresses have no scope: with several interfaces the one whose route matches first is used.
-// LIMIT: source selection knows rules 1, 2, 5 and 8 of RFC 6724, no policy table and no temporary addresses.
+// LIMIT: a connection's packets go where its own address is: a link-local one may not be on two interfaces. Without a scope
+// the interface whose route matches first is used.
+// LIMIT: source selection knows rules 1, 2, 3, 5 and 8 of RFC 6724, no policy table and no temporary addresses.
 #include "netstack/ip/route.h"
 #include "abi/errno.h"
 #include "base/fault.h"
@@ -32,14 +33,20 @@ int route_add(struct netstack *ns, const struct ns_route *r) {
         return -LINUX_EINVAL;
     if (!ip_is_any(&r->gateway) && ns_ip_is4(&r->gateway) != ns_ip_is4(&r->dst))
         return -LINUX_EINVAL;
-    if (find_route(ns, r))
+    struct route *new = find_route(ns, r), *it;
+    if (new && new->automatic) {  // the user's from now on
+        new->automatic = false;
+        new->until = NETSTACK_NEVER;
+        return 0;
+    }
+    if (new)
         return -LINUX_EEXIST;
     if (ns->nroutes == STACK_ROUTES)
         return -LINUX_ENOBUFS;
-    struct route *new = znew(struct route), *it;
-    if (!new)
+    if (!(new = znew(struct route)))
         return -LINUX_ENOMEM;
     new->r = *r;
+    new->until = NETSTACK_NEVER;
     new->bits = bits_of(r);
     list_for_each(it, &ns->routes, link) {
         if (it->bits < new->bits || (it->bits == new->bits && it->r.metric > r->metric))
@@ -62,6 +69,44 @@ int route_del(struct netstack *ns, const struct ns_route *r) {
         return -LINUX_ESRCH;
     free_route(ns, it);
     return 0;
+}
+
+void route_renew(struct netstack *ns, const struct ns_route *r, uint64_t until, unsigned most) {
+    struct route *it;
+    unsigned n = 0;
+    list_for_each(it, &ns->routes, link) {
+        n += it->automatic && it->r.nif == r->nif;
+    }
+    if (!(it = find_route(ns, r)) && n < most && route_add(ns, r) == 0) {
+        it = find_route(ns, r);
+        it->automatic = true;
+    }
+    if (it && it->automatic)
+        it->until = until;
+}
+
+void route_end(struct netstack *ns, const struct ns_route *r) {
+    struct route *it = find_route(ns, r);
+    if (it && it->automatic)
+        free_route(ns, it);
+}
+
+void route_expire(struct netstack *ns, const struct netif *nif) {
+    struct route *it, *next;
+    list_for_each_safe(it, next, &ns->routes, link) {
+        if (it->r.nif == nif && it->until <= ns->now)
+            free_route(ns, it);
+    }
+}
+
+uint64_t route_expiry(struct netstack *ns, const struct netif *nif) {
+    uint64_t first = NETSTACK_NEVER;
+    struct route *it;
+    list_for_each(it, &ns->routes, link) {
+        if (it->r.nif == nif && it->until < first)
+            first = it->until;
+    }
+    return first;
 }
 
 void route_flush(struct netstack *ns, struct netif *nif) {
@@ -94,20 +139,28 @@ int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route) {
 }
 
 // ---- Path MTU --------------------------------------------------------------------------------------------------
-static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
-    struct pmtu *oldest = &ns->pmtu[0];
-    for (unsigned i = 0; i < STACK_PMTU; i++) {
+static struct pmtu *pmtu_find(struct netstack *ns, const struct ns_ip *dst) {
+    for (unsigned i = 0; i < ns->npmtu; i++)
         if (ip_eq(&ns->pmtu[i].dst, dst))
             return &ns->pmtu[i];
+    return NULL;
+}
+
+static struct pmtu *pmtu_slot(struct netstack *ns, const struct ns_ip *dst) {
+    struct pmtu *oldest = &ns->pmtu[0], *slot = pmtu_find(ns, dst);
+    if (slot)
+        return slot;
+    if (ns->npmtu < STACK_PMTU)
+        return &ns->pmtu[ns->npmtu++];
+    for (unsigned i = 1; i < STACK_PMTU; i++)
         if (ns->pmtu[i].until < oldest->until)
             oldest = &ns->pmtu[i];
-    }
     return oldest;
 }
 
 static uint32_t pmtu_of(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
-    const struct pmtu *slot = pmtu_slot(ns, dst);
-    return slot->until > ns->now && ip_eq(&slot->dst, dst) && slot->mtu < mtu ? slot->mtu : mtu;
+    const struct pmtu *slot = pmtu_find(ns, dst);
+    return slot && slot->until > ns->now && slot->mtu < mtu ? slot->mtu : mtu;
 }
 
 bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
@@ -134,25 +187,27 @@ static int scope_of(const struct ns_ip *ip) {
 }
 
 // Whether a is the better source for dst.
-static bool better_source(const struct ns_ip *a, const struct ns_ip *b, const struct ns_ip *dst) {
-    if (ip_eq(a, dst) != ip_eq(b, dst))  // rule 1
-        return ip_eq(a, dst);
-    int sa = scope_of(a), sb = scope_of(b), sd = scope_of(dst);
+static bool better_source(const struct ifaddr *a, const struct ifaddr *b, const struct ns_ip *dst) {
+    if (ip_eq(&a->ip, dst) != ip_eq(&b->ip, dst))  // rule 1
+        return ip_eq(&a->ip, dst);
+    int sa = scope_of(&a->ip), sb = scope_of(&b->ip), sd = scope_of(dst);
     if (sa != sb)  // rule 2
         return sa < sb ? sa >= sd : sb < sd;
-    return ip_common_bits(a, dst) > ip_common_bits(b, dst);  // rule 8
+    if (netif_deprecated(a) != netif_deprecated(b))  // rule 3
+        return netif_deprecated(b);
+    return ip_common_bits(&a->ip, dst) > ip_common_bits(&b->ip, dst);  // rule 8
 }
 
-static const struct ns_ip *select_source(struct netif *nif, const struct ns_ip *dst) {
-    const struct ns_ip *best = NULL;
+static const struct ns_ip *select_source(const struct netif *nif, const struct ns_ip *dst) {
+    const struct ifaddr *best = NULL;
     for (unsigned i = 0; i < nif->naddrs; i++) {
         const struct ifaddr *a = &nif->addrs[i];
         if (a->state != IFADDR_VALID || ns_ip_is4(&a->ip) != ns_ip_is4(dst))
             continue;
-        if (!best || better_source(&a->ip, best, dst))
-            best = &a->ip;
+        if (!best || better_source(a, best, dst))
+            best = a;
     }
-    return best;
+    return best ? &best->ip : NULL;
 }
 
 // ---- Look-up ---------------------------------------------------------------------------------------------------
@@ -177,8 +232,21 @@ static int path_on(struct netstack *ns, struct netif *nif, const struct ns_ip *n
     return 0;
 }
 
+int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,
+                 struct path *path) {
+    if (!nif)
+        return path_find(ns, dst, src, path);
+    const struct route *r = longest_match(ns, dst, nif);
+    bool direct = ip_is_multicast(dst) || ip_is_limited_broadcast(dst) || ip_is_linklocal(dst);
+    if (!r && !direct)
+        return -LINUX_ENETUNREACH;
+    return path_on(ns, nif, direct || ip_is_any(&r->r.gateway) ? dst : &r->r.gateway, dst, src, path);
+}
+
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path) {
     struct netif *bound = src ? netif_of_address(ns, src) : NULL;
+    if (src && ns_ip_is4(src) != ns_ip_is4(dst))  // of a socket that speaks both; as Linux says it
+        return ns_ip_is4(src) ? -LINUX_EAFNOSUPPORT : -LINUX_ENETUNREACH;
     if (netif_is_local(ns, dst)) {
         // To ourselves, from the very address that is spoken to.
         return path_on(ns, ns->lo, dst, dst, src ? src : dst, path);

@@ -8,7 +8,9 @@
 struct route {
     struct list link;  // ns->routes: the longest prefix first, then the lowest metric
     struct ns_route r;
-    unsigned bits;  // prefix of the 128
+    unsigned bits;   // prefix of the 128
+    uint64_t until;  // ns: of one that a router gave; NETSTACK_NEVER: the user's, or without end
+    bool automatic;  // by a router
 };
 // The answer to "how do I get there".
 struct path {
@@ -20,10 +22,19 @@ struct path {
 
 int route_add(struct netstack *ns, const struct ns_route *route);
 int route_del(struct netstack *ns, const struct ns_route *route);
+// Of routers: a route until then, new or renewed, when the interface has no more than `most` of them; one that ends now; those
+// whose time is over; when the first is. What the user has made is left alone.
+void route_renew(struct netstack *ns, const struct ns_route *route, uint64_t until, unsigned most);
+void route_end(struct netstack *ns, const struct ns_route *route);
+void route_expire(struct netstack *ns, const struct netif *nif);
+uint64_t route_expiry(struct netstack *ns, const struct netif *nif);
 void route_flush(struct netstack *ns, struct netif *nif);
-// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst.
+// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst, or src is of the other family.
 // `src`: the address the caller is bound to, or NULL.
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
+// The same through one interface; NULL: through any.
+int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,
+                 struct path *path);
 // The path to dst was found to carry only mtu. Whether that is news.
 bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu);
 

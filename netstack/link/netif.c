@@ -7,6 +7,7 @@
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
+#include "netstack/link/gro.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -24,15 +25,19 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
     if (!nif)
         return -LINUX_ENOMEM;
     IN_STACK(ns);
+    for (nif->index = 1; netif_by_index(ns, nif->index); nif->index++)
+        invariant(nif->index < UINT16_MAX);
     nif->ns = ns;
     nif->config = *config;
     nif->hops = 64;
     snprintf(nif->name, sizeof nif->name, "%s", config->name);
     nif->config.name = nif->name;
     timer_init(&nif->solicit, ndp_solicit_router);
+    group_start(nif);
+    timer_init(&nif->expiry, slaac_expire);
     list_add_tail(&ns->netifs, &nif->link);
     if (config->flags & NETIF_SLAAC)
-        ndp_start(nif);
+        slaac_start(nif);
     *out = nif;
     return 0;
 }
@@ -40,11 +45,14 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
 void netif_free(struct netif *nif) {
     struct netstack *ns = nif->ns;
     stack_cancel(ns, &nif->solicit);
-    if (nif->room)
-        buf_put(nif->room);
+    stack_cancel(ns, &nif->expiry);
+    for (unsigned i = 0; i < NETIF_ROOMS; i++)
+        if (nif->rooms[i])
+            buf_put(nif->rooms[i]);
     for (unsigned i = 0; i < nif->naddrs; i++)
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
+    group_flush(nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
     list_for_each_safe(p, next, &ns->backlog, link) {
@@ -65,141 +73,6 @@ void netif_remove(struct netif *nif) {
 
 struct netif *netstack_loopback(struct netstack *ns) {
     return ns->lo;
-}
-
-// ---- Addresses -------------------------------------------------------------------------------------------------
-struct ifaddr *netif_find_address(struct netif *nif, const struct ns_ip *ip) {
-    for (unsigned i = 0; i < nif->naddrs; i++)
-        if (ip_eq(&nif->addrs[i].ip, ip))
-            return &nif->addrs[i];
-    return NULL;
-}
-
-struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip) {
-    struct netif *nif;
-    list_for_each(nif, &ns->netifs, link) {
-        struct ifaddr *a = netif_find_address(nif, ip);
-        if (a && a->state == IFADDR_VALID)
-            return nif;
-    }
-    return NULL;
-}
-
-bool netif_is_local(struct netstack *ns, const struct ns_ip *ip) {
-    // All of 127/8 is this host (RFC 1122 3.2.1.3 g).
-    return (ns_ip_is4(ip) && ip_is_loopback(ip)) || netif_of_address(ns, ip);
-}
-
-bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip) {
-    if (!ns_ip_is4(ip) || netif_is_loopback(nif))
-        return false;
-    if (ip_is_limited_broadcast(ip))
-        return true;
-    for (unsigned i = 0; i < nif->naddrs; i++) {
-        const struct ifaddr *a = &nif->addrs[i];
-        if (!ns_ip_is4(&a->ip) || a->prefix > 30)  // RFC 3021: a /31 has no broadcast address
-            continue;
-        uint32_t host = UINT32_MAX >> a->prefix;
-        if (ip_num4(ip) == (ip_num4(&a->ip) | host))
-            return true;
-    }
-    return false;
-}
-
-int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, bool automatic) {
-    bool four = ns_ip_is4(ip);
-    if (prefix > (four ? 32 : 128) || ip_is_any(ip) || ip_is_multicast(ip) || ip_is_limited_broadcast(ip))
-        return -LINUX_EINVAL;
-    if (netif_find_address(nif, ip))
-        return -LINUX_EEXIST;
-    if (nif->naddrs == NETIF_ADDRESSES)
-        return -LINUX_ENOBUFS;
-    struct ns_route on_link = {*ip, prefix, {{0}}, nif, 0};
-    int err = netif_is_loopback(nif) ? 0 : route_add(nif->ns, &on_link);
-    if (err && err != -LINUX_EEXIST)
-        return err;
-    struct ifaddr *a = &nif->addrs[nif->naddrs++];
-    *a = (struct ifaddr){.nif = nif, .ip = *ip, .prefix = prefix, .state = IFADDR_VALID, .automatic = automatic};
-    timer_init(&a->dad, ndp_dad_timer);
-    if (!four && nif->config.kind == NETIF_ETHER && !(nif->config.flags & NETIF_NO_DAD))
-        ndp_start_dad(a);
-    else if (four && nif->config.kind == NETIF_ETHER)
-        arp_announce(nif, ip);
-    return 0;
-}
-
-int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix) {
-    IN_STACK(nif->ns);
-    return netif_assign(nif, ip, prefix, false);
-}
-
-// Whether an address other than a is on a's network: the route to it is for both.
-static bool shares_network(const struct netif *nif, const struct ifaddr *a) {
-    for (unsigned i = 0; i < nif->naddrs; i++) {
-        const struct ifaddr *b = &nif->addrs[i];
-        if (b != a && b->prefix == a->prefix && ip_in_prefix(&b->ip, &a->ip, a->prefix))
-            return true;
-    }
-    return false;
-}
-
-int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
-    IN_STACK(nif->ns);
-    struct ifaddr *a = netif_find_address(nif, ip);
-    if (!a)
-        return -LINUX_EADDRNOTAVAIL;
-    struct ns_route on_link = {a->ip, a->prefix, {{0}}, nif, 0};
-    if (!shares_network(nif, a))
-        route_del(nif->ns, &on_link);
-    stack_cancel(nif->ns, &a->dad);
-    // The last takes its place; its timer is linked by address, so it moves by being armed again.
-    struct ifaddr *last = &nif->addrs[--nif->naddrs];
-    if (a != last) {
-        bool armed = timer_armed(&last->dad);
-        uint64_t when = timer_when(&last->dad);
-        stack_cancel(nif->ns, &last->dad);
-        *a = *last;
-        timer_init(&a->dad, ndp_dad_timer);
-        if (armed)
-            stack_arm(nif->ns, &a->dad, when);
-    }
-    return 0;
-}
-
-static void describe(const struct netif *nif, struct ns_netif_info *info) {
-    *info = (struct ns_netif_info){.kind = nif->config.kind,
-                                   .mtu = nif->config.mtu,
-                                   .flags = nif->config.flags,
-                                   .in_packets = nif->in_packets,
-                                   .in_bytes = nif->in_bytes,
-                                   .in_dropped = nif->in_dropped,
-                                   .out_packets = nif->out_packets,
-                                   .out_bytes = nif->out_bytes,
-                                   .out_dropped = nif->out_dropped,
-                                   .naddrs = nif->naddrs};
-    memcpy(info->name, nif->name, sizeof info->name);
-    memcpy(info->mac, nif->config.mac, 6);
-    for (unsigned i = 0; i < nif->naddrs; i++) {
-        const struct ifaddr *a = &nif->addrs[i];
-        info->addrs[i].ip = a->ip;
-        info->addrs[i].prefix = a->prefix;
-        info->addrs[i].tentative = a->state == IFADDR_TENTATIVE;
-        info->addrs[i].duplicate = a->state == IFADDR_DUPLICATE;
-        info->addrs[i].automatic = a->automatic;
-    }
-}
-
-int netstack_netif_info(struct netstack *ns, unsigned i, struct ns_netif_info *info) {
-    IN_STACK(ns);
-    struct netif *nif;
-    list_for_each(nif, &ns->netifs, link) {
-        if (i-- > 0)
-            continue;
-        describe(nif, info);
-        info->nif = nif;
-        return 0;
-    }
-    return -LINUX_ENODEV;
 }
 
 // ---- In --------------------------------------------------------------------------------------------------------
@@ -275,41 +148,68 @@ int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags
     return length_ok(nif, len) ? input(nif, pkt_from(nif->ns, frame, len), flags) : -LINUX_EMSGSIZE;
 }
 
-void *netif_room(struct netif *nif, size_t size) {
-    IN_STACK(nif->ns);
-    if (nif->room && nif->room->cap < size) {
-        buf_put(nif->room);
-        nif->room = NULL;
+void *netif_room(struct netif *nif, unsigned i, size_t size) {
+    LOCKED(&nif->ns->lock);
+    if (i >= NETIF_ROOMS || size > NETIF_ROOM_MAX)
+        return NULL;
+    struct buf **room = &nif->rooms[i];
+    if (*room && (*room)->cap < size) {
+        buf_put(*room);
+        *room = NULL;
     }
-    if (!nif->room && size <= NETIF_ROOM_MAX)
-        nif->room = buf_alloc(nif->ns, (uint32_t)size);
-    return nif->room ? nif->room->data : NULL;
+    if (!*room)
+        *room = buf_alloc(nif->ns, (uint32_t)size);
+    return *room ? (*room)->data : NULL;
 }
 
-// The memory itself becomes the packet when the frame fills most of it: a queue of short frames in long buffers would
-// weigh many times its bytes.
-int netif_filled(struct netif *nif, size_t skip, size_t len, unsigned flags) {
-    IN_STACK(nif->ns);
-    struct buf *b = nif->room;
-    invariant(b && skip <= b->cap && len <= b->cap - skip);
-    if (!length_ok(nif, len))
-        return -LINUX_EMSGSIZE;
-    if (len < b->cap / 2)
-        return input(nif, pkt_from(nif->ns, b->data + skip, len), flags);
+// The i-th frame of a batch. The memory itself becomes the packet when it is ours and the frame fills most of it: a queue
+// of short frames in long buffers would weigh many times its bytes.
+static struct pkt *packet_of(struct netif *nif, const struct ns_rx *rx, unsigned i) {
+    const uint8_t *frame = rx->frame;
+    struct buf *b = i < NETIF_ROOMS ? nif->rooms[i] : NULL;
+    bool ours = b && frame >= b->data && frame < b->data + b->cap;
+    if (!ours || rx->len < b->cap / 2)
+        return pkt_from(nif->ns, frame, rx->len);
+    uint32_t skip = (uint32_t)(frame - b->data);
+    invariant(rx->len <= b->cap - skip);
     struct pkt *p = pkt_alloc(nif->ns);
-    if (p) {
-        p->off = 0;
-        b->fill = b->cap;  // nothing is appended behind it
-        pkt_attach(p, b, (uint32_t)skip, (uint32_t)len);
-        buf_put(b);
-        nif->room = NULL;
+    if (!p)
+        return NULL;
+    p->off = 0;
+    b->fill = b->cap;  // nothing is appended behind it
+    pkt_attach(p, b, skip, (uint32_t)rx->len);
+    buf_put(b);
+    nif->rooms[i] = NULL;
+    return p;
+}
+
+static void input_one(struct netif *nif, const struct ns_rx *rx, unsigned i) {
+    if (!length_ok(nif, rx->len))
+        return;
+    struct pkt *p = packet_of(nif, rx, i);
+    if (p)
+        p->gso_size = rx->gso_size;
+    input(nif, p, rx->flags);
+}
+
+void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
+    IN_STACK(nif->ns);
+    for (unsigned i = 0, taken; i < n; i += taken) {
+        struct pkt *p = gro_join(nif, rx + i, n - i, &taken);
+        if (!p) {
+            input_one(nif, &rx[i], i);
+            continue;
+        }
+        count_n(nif->ns, link_in, taken);
+        count_n(nif->ns, link_joined, taken - 1);
+        nif->in_packets += taken - 1;
+        input(nif, p, NS_CSUM_GOOD);
     }
-    return input(nif, p, flags);
 }
 
 // ---- Out -------------------------------------------------------------------------------------------------------
 // What is sent over loopback has never been on a wire: its checksum is not made, and not looked at.
-static int loop_back(struct netif *nif, struct pkt *p) {
+int netif_loop_back(struct netif *nif, struct pkt *p) {
     struct netstack *ns = nif->ns;
     if (ns->backlog_len >= STACK_BACKLOG) {
         count(ns, link_drop_backlog);
@@ -374,7 +274,7 @@ static int transmit(struct netif *nif, struct pkt *p) {
 
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
     if (netif_is_loopback(nif))
-        return loop_back(nif, p);
+        return netif_loop_back(nif, p);
     if (nif->config.kind == NETIF_ETHER) {
         uint8_t *h = pkt_push(p, ETH_LEN);
         memcpy(h + ETH_DST, mac ? mac : broadcast_mac, 6);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define QUEUE (1u << 20)
+#define BATCH 16
 
 struct flying {
     struct list link;
@@ -105,14 +106,19 @@ static int transmit(void *arg, const struct ns_frame *frame) {
     return 0;
 }
 
-static struct flying *take_due(struct ns_pair *p, uint64_t now) {
+// The frames for one end that are due, as far as none for the other lies between; how many.
+static unsigned take_due(struct ns_pair *p, uint64_t now, struct flying *due[static BATCH]) {
     LOCKED(&p->lock);
-    struct flying *f = list_first(&p->flying, struct flying, link);
-    if (list_empty(&p->flying) || f->at > now)
-        return NULL;
-    list_del(&f->link);
-    p->stats.delivered++;
-    return f;
+    unsigned n = 0;
+    while (n < BATCH && !list_empty(&p->flying)) {
+        struct flying *f = list_first(&p->flying, struct flying, link);
+        if (f->at > now || (n > 0 && f->to != due[0]->to))
+            break;
+        list_del(&f->link);
+        p->stats.delivered++;
+        due[n++] = f;
+    }
+    return n;
 }
 
 uint64_t ns_pair_next(struct ns_pair *p) {
@@ -122,9 +128,14 @@ uint64_t ns_pair_next(struct ns_pair *p) {
 
 uint64_t ns_pair_poll(struct ns_pair *p) {
     uint64_t now = p->config.clock(p->config.arg);
-    for (struct flying *f = take_due(p, now); f; f = take_due(p, now)) {
-        netif_input(p->ends[f->to].nif, f->data, f->len, 0);
-        free(f);
+    struct flying *due[BATCH];
+    struct ns_rx rx[BATCH];
+    for (unsigned n = take_due(p, now, due); n > 0; n = take_due(p, now, due)) {
+        for (unsigned i = 0; i < n; i++)
+            rx[i] = (struct ns_rx){.frame = due[i]->data, .len = due[i]->len};
+        netif_input_batch(p->ends[due[0]->to].nif, rx, n);
+        for (unsigned i = 0; i < n; i++)
+            free(due[i]);
     }
     return ns_pair_next(p);
 }

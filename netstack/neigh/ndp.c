@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Neighbour discovery (RFC 4861), duplicate address detection and autoconfiguration (RFC 4862). Called by ip/icmp.c with
-// what comes in, by neigh.c for solicitations. Each message is checked as RFC 4861 6.1 and 7.1 say before anything of it
+// Neighbour discovery (RFC 4861) and duplicate address detection (RFC 4862); what routers give is slaac.c's. Called by
+// ip/icmp.c with what comes in, by neigh.c for solicitations. Each message is checked as RFC 4861 6.1 and 7.1 say before anything of it
 // is believed. Lock: the stack's.
-// LIMIT: addresses and routes that a router gave do not expire; redirects are ignored; no optimistic DAD.
+// LIMIT: redirects and a router's reachable and retransmission times are ignored; no optimistic DAD.
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"
 #include "netstack/link/netif.h"
@@ -72,7 +72,6 @@ void ndp_start_dad(struct ifaddr *a) {
     struct netif *nif = a->nif;
     struct ns_ip group = ip_solicited(&a->ip);
     struct pkt *p = message(nif, ICMP6_NS, &a->ip, 0);
-    a->state = IFADDR_TENTATIVE;
     stack_arm(nif->ns, &a->dad, nif->ns->now + NS_SEC);  // RetransTimer; one probe (DupAddrDetectTransmits)
     if (p)
         nd_send(nif, p, &unspecified, &group);
@@ -89,28 +88,6 @@ static void duplicate(struct ifaddr *a) {
     count(a->nif->ns, dad_failed);
     stack_cancel(a->nif->ns, &a->dad);
     a->state = IFADDR_DUPLICATE;
-}
-
-// An interface identifier that says nothing of the hardware and stays the same on one network (RFC 7217).
-static struct ns_ip stable_address(struct netif *nif, const uint8_t prefix[8]) {
-    struct {
-        uint8_t prefix[8], mac[6], pad[2];
-    } id = {.pad = {0}};
-    memcpy(id.prefix, prefix, 8);
-    memcpy(id.mac, nif->config.mac, 6);
-    uint64_t h = siphash(&nif->ns->key, &id, sizeof id);
-    struct ns_ip ip;
-    memcpy(ip.b, prefix, 8);
-    memcpy(ip.b + 8, &h, 8);
-    return ip;
-}
-
-void ndp_start(struct netif *nif) {
-    static const uint8_t prefix[8] = {0xfe, 0x80};
-    struct ns_ip ip = stable_address(nif, prefix);
-    netif_assign(nif, &ip, 64, true);
-    if (nif->config.flags & NETIF_NO_DAD)
-        ndp_solicit_router(&nif->solicit);
 }
 
 void ndp_solicit_router(struct timer *t) {
@@ -200,23 +177,6 @@ static void advertisement(struct pkt *p, const uint8_t *h, const struct options 
     }
 }
 
-static void prefix(struct netif *nif, const uint8_t *o) {
-    struct ns_ip net = ip_from6(o + ND_PREFIX_ADDR);
-    if (ip_is_linklocal(&net) || ip_is_multicast(&net) || ns_ip_is4(&net) || get32(o + ND_PREFIX_VALID) == 0)
-        return;
-    struct ns_route on_link = {net, o[ND_PREFIX_LEN], {{0}}, nif, 0};
-    if ((o[ND_PREFIX_FLAGS] & ND_PREFIX_LINK) && o[ND_PREFIX_LEN] <= 128 && o[ND_PREFIX_LEN] > 0)
-        route_add(nif->ns, &on_link);
-    if (!(o[ND_PREFIX_FLAGS] & ND_PREFIX_AUTO) || o[ND_PREFIX_LEN] != 64)
-        return;
-    unsigned automatic = 0;
-    for (unsigned i = 0; i < nif->naddrs; i++)
-        automatic += nif->addrs[i].automatic;
-    struct ns_ip ip = stable_address(nif, o + ND_PREFIX_ADDR);
-    if (automatic < NETIF_ADDRESSES / 2)  // a flood of prefixes leaves room for addresses of our own
-        netif_assign(nif, &ip, 64, true);
-}
-
 static void router(struct pkt *p, const uint8_t *h, const struct options *o) {
     struct netif *nif = p->nif;
     if (!(nif->config.flags & NETIF_SLAAC)) {
@@ -229,15 +189,11 @@ static void router(struct pkt *p, const uint8_t *h, const struct options *o) {
         nif->hops = h[ND_RA_HOPS];
     if (o->link && !(o->link[0] & 1))
         neigh_learn(nif, &p->src, o->link, NEIGH_ASKED, true);
-    struct ns_route def = {{{0}}, 0, p->src, nif, 1024};
-    if (get16(h + ND_RA_LIFETIME))
-        route_add(nif->ns, &def);
-    else
-        route_del(nif->ns, &def);
+    slaac_router(nif, &p->src, get16(h + ND_RA_LIFETIME));
     if (o->mtu >= IP6_MIN_MTU && o->mtu < nif->config.mtu)
         nif->config.mtu = o->mtu;
     for (unsigned i = 0; i < o->nprefixes; i++)
-        prefix(nif, o->prefixes[i]);
+        slaac_prefix(nif, o->prefixes[i]);
 }
 
 // What RFC 4861 6.1.2, 7.1.1 and 7.1.2 have in common: nothing that a router passed on, and of full length.

@@ -56,9 +56,14 @@ void arp_announce(struct netif *nif, const struct ns_ip *ip);                   
 // Neighbour discovery (ndp.c): called by icmp6.c with the ICMPv6 message in front; takes p.
 void ndp_input(struct pkt *p, uint8_t type);
 void ndp_solicit(struct netif *nif, const struct ns_ip *ip, const uint8_t *mac);
-void ndp_start(struct netif *nif);  // link-local address, router solicitations
 void ndp_solicit_router(struct timer *t);
 void ndp_start_dad(struct ifaddr *a);
 void ndp_dad_timer(struct timer *t);
+
+// What routers give, and for how long (slaac.c).
+void slaac_start(struct netif *nif);  // link-local address, router solicitations
+void slaac_router(struct netif *nif, const struct ns_ip *ip, uint32_t seconds);
+void slaac_prefix(struct netif *nif, const uint8_t *option);
+void slaac_expire(struct timer *t);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPv4 (RFC 791) and IPv6 (RFC 8200) headers, UDP (RFC 768), ICMP (RFC 792), ICMPv6 (RFC 4443) and neighbour discovery
-// (RFC 4861): offsets and numbers.
+// (RFC 4861), IGMP (RFC 3376) and MLD (RFC 3810): offsets and numbers.
 #ifndef NETSTACK_PROT_IP_H
 #define NETSTACK_PROT_IP_H
 
@@ -21,6 +21,7 @@
 #define IP4_OPT_NOP  1
 #define IP4_OPT_LSRR 131
 #define IP4_OPT_SSRR 137
+#define IP4_OPT_ALERT 148  // RFC 2113
 #define IP4_MIN_MTU  68  // RFC 791 3.2
 
 #define IP6_LEN      40
@@ -35,6 +36,7 @@
 
 #define PROTO_HOPOPTS 0
 #define PROTO_ICMP    1
+#define PROTO_IGMP    2
 #define PROTO_TCP     6
 #define PROTO_UDP     17
 #define PROTO_ROUTING 43
@@ -77,10 +79,20 @@
 #define ICMP6_PARAM_OPTION  2
 #define ICMP6_ECHO          128
 #define ICMP6_ECHO_REPLY    129
+#define ICMP6_MLD_QUERY     130  // RFC 2710 3
+#define ICMP6_MLD_REPORT    131
+#define ICMP6_MLD_DONE      132
+#define ICMP6_MLD2_REPORT   143  // RFC 3810 5.2
 #define ICMP6_RS            133
 #define ICMP6_RA            134
 #define ICMP6_NS            135
 #define ICMP6_NA            136
+
+#define IGMP_QUERY     0x11  // RFC 3376 4
+#define IGMP_V1_REPORT 0x12
+#define IGMP_V2_REPORT 0x16
+#define IGMP_LEAVE     0x17
+#define IGMP_V3_REPORT 0x22
 
 #define ND_NS_LEN       24  // type, code, checksum, 4 reserved, target
 #define ND_TARGET       8
@@ -98,6 +110,7 @@
 #define ND_PREFIX_LEN   2
 #define ND_PREFIX_FLAGS 3
 #define ND_PREFIX_VALID 4
+#define ND_PREFIX_PREFERRED 8
 #define ND_PREFIX_ADDR  16
 #define ND_PREFIX_LINK  0x80
 #define ND_PREFIX_AUTO  0x40

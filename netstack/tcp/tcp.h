@@ -44,6 +44,7 @@
 #define TCP_REO_SEGMENTS   3  // DupThresh
 #define TCP_OOO_MAX        1024
 #define TCP_TIME_WAITS     4096
+#define TCP_COOKIE_LIFE    (128 * NS_SEC)
 #define TCP_QUICKACKS      16  // at the start, while the peer's window grows by ACKs
 
 // Numbers as in Linux.
@@ -78,7 +79,9 @@ struct tcp_seg {
     struct pkt *p;  // its data; NULL when it has been taken
     struct ns_addr local, remote;
     uint32_t seq, ack, wnd, len;  // len: of data
+    uint32_t size;                // of data in each of the segments that a link has joined to this one
     uint8_t flags;
+    uint16_t urgent;  // the urgent pointer
     bool ce;  // congestion experienced (RFC 3168)
     struct tcp_options o;
 };
@@ -133,6 +136,8 @@ struct tcp {
     uint64_t retransmits;
     bool ack_now;
     bool corked;  // by MSG_MORE on the last send
+    bool urgent;  // snd_up is not acknowledged yet: behind the last byte that the user called urgent
+    uint32_t snd_up;
     // ---- receiving
     uint32_t irs, rcv_nxt, rcv_adv, rcv_acked;  // rcv_acked: the last ACK that was sent
     uint8_t rcv_wscale;
@@ -142,6 +147,8 @@ struct tcp {
     uint32_t ooo_weight;
     uint32_t fin_seq;
     bool fin_seen, fin_taken;
+    enum { URG_NONE, URG_ANNOUNCED, URG_READ } urg;  // the peer's last urgent byte, while it is not passed
+    uint32_t urg_seq;
     bool shut_rd, shut_wr;
     bool rcvbuf_locked, sndbuf_locked;
     struct tcp_block sacks[TCP_MAX_SACK];  // to be told, the latest first
@@ -197,6 +204,7 @@ struct tcp {
     unsigned naccept, backlog;
     struct list *requests;  // TCP_REQ_HASH lists of half-open connections
     unsigned nrequests;
+    uint64_t cookie_until;  // ns: the last SYN cookie that was sent is good till then
     struct list tw_link;  // ns->time_wait
 };
 #define TCP_REQ_HASH 64
@@ -264,6 +272,7 @@ void tcp_cc_prr(struct tcp *t, uint32_t delivered, bool retransmitting);
 void tcp_cc_undo(struct tcp *t);
 // ---- tcp_out.c
 void tcp_output(struct tcp *t);  // all that may be sent now
+void tcp_flush(struct ns_sock *s);  // the same, for what came in during this call (sock_later)
 void tcp_send_ack(struct tcp *t);
 void tcp_send_syn(struct tcp *t);
 void tcp_send_reset(struct tcp *t);
@@ -281,6 +290,17 @@ void tcp_data(struct tcp *t, struct tcp_seg *g);
 void tcp_received(struct tcp *t, uint32_t taken);  // the user took bytes
 void tcp_ooo_free(struct tcp *t);
 void tcp_note_dsack(struct tcp *t, uint32_t start, uint32_t end);
+// ---- tcp_urgent.c
+void tcp_urgent(struct tcp *t, const struct tcp_seg *g);
+void tcp_urgent_arrived(struct tcp *t, uint32_t before);  // bytes from there on have come in order
+void tcp_urgent_mark(const struct tcp *t, struct pkt *p, uint32_t seq);  // the TCP header is in front
+size_t tcp_urgent_limit(struct tcp *t, size_t n, uint32_t *skip);
+void tcp_urgent_passed(struct tcp *t);
+uint32_t tcp_before_mark(const struct tcp *t);
+bool tcp_urgent_ready(const struct tcp *t);
+int64_t tcp_recv_urgent(struct tcp *t, struct ns_io *io, unsigned flags);
+// The number of the first byte that the user has not read.
+static inline uint32_t tcp_copied(const struct tcp *t) { return t->rcv_nxt - t->fin_taken - t->rcvq.len; }
 // ---- tcp_timer.c
 void tcp_timers_init(struct tcp *t);
 void tcp_timers_stop(struct tcp *t);

@@ -28,10 +28,12 @@ void tcp_rtt_sample(struct tcp *t, uint64_t rtt) {
     t->rto = t->srtt + var < TCP_RTO_MAX ? t->srtt + var : TCP_RTO_MAX;
 }
 
-// The latest window, by the order of what was sent (SND.WL1, SND.WL2).
+// The latest window, by the order of what was sent (SND.WL1, SND.WL2); with an ACK of new data always, as it is counted
+// from there.
 static bool update_window(struct tcp *t, const struct tcp_seg *g) {
     uint32_t wnd = g->wnd << t->snd_wscale;
-    if (!(seq_lt(t->snd_wl1, g->seq) || (t->snd_wl1 == g->seq && seq_le(t->snd_wl2, g->ack))))
+    bool later = seq_lt(t->snd_wl1, g->seq) || (t->snd_wl1 == g->seq && seq_le(t->snd_wl2, g->ack));
+    if (!later && !seq_lt(t->snd_una, g->ack))
         return false;
     bool changed = wnd != t->snd_wnd;
     t->snd_wl1 = g->seq;

@@ -31,11 +31,11 @@ static void tcp_init(struct ns_sock *s) {
 // ---- Opening ---------------------------------------------------------------------------------------------------
 static int choose_local(struct ns_sock *s) {
     struct path path;
-    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
-    int err = path_find(s->ns, &s->remote.ip, src, &path);
+    int err = sock_path(s, &s->remote, &path);
     if (err)
         return err;
     s->local.ip = path.src;
+    sock_set_scopes(s, &path);
     if (!list_linked(&s->port))
         return sock_pick_port(s);
     return sock_find_conn(s->ns, PROTO_TCP, &s->local, &s->remote) ? -LINUX_EADDRINUSE : 0;
@@ -78,7 +78,7 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     }
     struct ns_addr before = s->local;
     if (!list_linked(&s->port))  // of an earlier attempt, not of a bind()
-        s->local = (struct ns_addr){s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}, 0};
+        s->local = (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     int err = choose_local(s);
     if (err) {
         s->local = before;
@@ -130,6 +130,10 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     if (n == -LINUX_ENOBUFS)
         return t->sndq.len ? -LINUX_EAGAIN : n;
     t->corked = flags & NS_MSG_MORE;
+    if (n > 0 && (flags & NS_MSG_OOB)) {
+        t->urgent = true;
+        t->snd_up = tcp_write_end(t);
+    }
     if (n > 0)
         tcp_output(t);
     return n;
@@ -139,17 +143,24 @@ static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
         return -LINUX_ENOTCONN;
-    if (t->rcvq.len == 0) {
+    if (flags & NS_MSG_OOB)
+        return tcp_recv_urgent(t, io, flags);
+    uint32_t skip;
+    size_t all = io->left, most = tcp_urgent_limit(t, all, &skip);
+    if (t->rcvq.len == skip) {
         if (s->error)
             return take_error(s);
         return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
     }
     if (from)
         *from = s->remote;
-    int64_t n = byteq_copy(&t->rcvq, 0, io);
+    io->left = most;
+    int64_t n = byteq_copy(&t->rcvq, skip, io);
+    io->left += all - most;
     if (n > 0 && !(flags & NS_MSG_PEEK)) {
-        byteq_drop(&t->rcvq, (uint32_t)n);
-        tcp_received(t, (uint32_t)n);
+        byteq_drop(&t->rcvq, skip + (uint32_t)n);
+        tcp_urgent_passed(t);
+        tcp_received(t, skip + (uint32_t)n);
     }
     return n;
 }
@@ -239,8 +250,10 @@ static uint32_t tcp_ready(struct ns_sock *s) {
         return s->connected || s->error ? NS_IN | NS_OUT | NS_HUP | NS_RDHUP : NS_OUT | NS_HUP;
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         return 0;
-    if (t->rcvq.len || t->fin_taken || t->shut_rd)
+    if (tcp_before_mark(t) || t->fin_taken || t->shut_rd)
         mask |= NS_IN;
+    if (tcp_urgent_ready(t))
+        mask |= NS_PRI;
     if (t->fin_taken || t->shut_rd)
         mask |= NS_RDHUP;
     if (t->shut_wr || (t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf))
@@ -252,7 +265,7 @@ static uint32_t tcp_ready(struct ns_sock *s) {
 
 static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     const struct tcp *t = container_of(s, struct tcp, s);
-    *in = t->rcvq.len;
+    *in = tcp_before_mark(t);
     *out = t->sndq.len;
 }
 
@@ -328,6 +341,7 @@ const struct sock_ops tcp_ops = {
     .ready = tcp_ready,
     .queued = tcp_queued,
     .option = tcp_option,
+    .output = tcp_flush,
     .close = tcp_close,
     .drop = tcp_drop,
 };

@@ -8,8 +8,8 @@
 #include "netstack/core/addr.h"
 #include "netstack/tcp/tcp.h"
 
-#define PERIOD  (64 * NS_SEC)
 #define PERIODS 2  // a cookie is good for that many: one to two minutes
+#define PERIOD  (TCP_COOKIE_LIFE / PERIODS)
 
 static const uint16_t classes[8] = {536, 1220, 1300, 1380, 1400, 1440, 1460, 8960};
 

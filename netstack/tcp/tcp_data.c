@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The receiving half: bytes into the reader's queue, what came too early into the out-of-order queue, and the decision
 // when to acknowledge (RFC 5681 4.2, RFC 9293 3.8.6.3). Called by tcp_in.c and, when the user has read, by tcp_api.c.
-// Lock: the stack's. LIMIT: urgent data is read in line (RFC 6093 advises it); there is no out-of-band byte.
+// Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include <string.h>
 
@@ -176,9 +176,12 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
             count(t->s.ns, tcp_drop_state);
         return;
     }
-    if (g->len > t->rcv_mss)  // a link that joins segments hands us more than one
-        t->rcv_mss = g->len < t->our_mss ? g->len : t->our_mss;
+    if (g->size > t->rcv_mss)  // a link that joins segments may not say of which size they were
+        t->rcv_mss = g->size < t->our_mss ? g->size : t->our_mss;
     bool had = g->len > 0, holes = t->nooo > 0;
+    // RFC 5681 4.2: each segment out of order is told by itself, also when more have come with it: what is owed goes first.
+    if (t->ack_now && (holes || g->seq != t->rcv_nxt))
+        tcp_send_ack(t);
     if (had && trim(t, g)) {
         if (!t->s.user && !t->listener) {
             // RFC 1122 4.2.2.13: nobody will ever read it, and the peer should know.
@@ -188,9 +191,11 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
         }
         if (g->seq == t->rcv_nxt) {
             struct pkt *p = g->p;
+            uint32_t before = t->rcv_nxt;
             g->p = NULL;
             append(t, p);
             join_ooo(t);
+            tcp_urgent_arrived(t, before);
             sock_wake(&t->s, NS_IN);
         } else {
             ooo_insert(t, g);
@@ -214,7 +219,8 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
 static void resize(struct tcp *t, uint32_t taken) {
     struct netstack *ns = t->s.ns;
     t->drs_copied += taken;
-    uint64_t round = t->srtt ? t->srtt : 100 * NS_MS;
+    // A millisecond at least: on a quick path the scheduler decides how much of it waits for the reader.
+    uint64_t round = !t->srtt ? 100 * NS_MS : t->srtt > NS_MS ? t->srtt : NS_MS;
     if (ns->now - t->drs_at < round)
         return;
     uint32_t most = ns->config.budget / 8 < RCVBUF_MAX ? (uint32_t)(ns->config.budget / 8) : RCVBUF_MAX;
@@ -235,6 +241,7 @@ void tcp_received(struct tcp *t, uint32_t taken) {
         return;
     uint32_t after = tcp_window(t), buf = (uint32_t)t->s.opt[NS_OPT_RCVBUF];
     uint32_t step = buf / 2 < 2 * t->rcv_mss ? buf / 2 : 2 * t->rcv_mss;
-    if (after >= before + step || (before == 0 && after > 0))
+    // An update by itself is for who may be waiting for it: ACKs of data tell it to everybody else.
+    if ((after >= before + step && after / 2 >= before) || (before == 0 && after > 0))
         tcp_send_ack(t);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP segments that came in: the header is parsed, the connection found, and the segment judged in the order of RFC 9293
 // 3.10.7, with the stricter checks of RFC 5961 (blind attacks) and RFC 7323 5 (old duplicates). Called by ip_deliver();
-// ACKs go on to tcp_ack.c, data to tcp_data.c, and what they allow is sent at the end by tcp_output().
+// ACKs go on to tcp_ack.c, data to tcp_data.c, and what they allow is sent by tcp_output() when all that came in together
+// has been seen.
 // Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/link/netif.h"
 
 #define CHALLENGE_EVERY (500 * NS_MS)                 // a connection; Linux: tcp_invalid_ratelimit
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
@@ -27,15 +29,17 @@ static bool parse(struct pkt *p, struct tcp_seg *g) {
         count(ns, tcp_drop_malformed);
         return false;
     }
-    g->local = (struct ns_addr){p->dst, get16(h + TCP_DPORT)};
-    g->remote = (struct ns_addr){p->src, get16(h + TCP_SPORT)};
+    g->local = (struct ns_addr){p->dst, get16(h + TCP_DPORT), netif_scope(p->nif, &p->dst)};
+    g->remote = (struct ns_addr){p->src, get16(h + TCP_SPORT), netif_scope(p->nif, &p->src)};
     g->seq = get32(h + TCP_SEQ);
     g->ack = get32(h + TCP_ACKNO);
     g->wnd = get16(h + TCP_WIN);
     g->flags = h[TCP_FLAGS];
+    g->urgent = get16(h + TCP_URGPTR);
     g->ce = (p->tos & 3) == 3;
     pkt_skip(p, hlen);
     g->len = p->len;
+    g->size = p->gso_size && p->gso_size < g->len ? p->gso_size : g->len;
     g->p = p;
     return true;
 }
@@ -221,10 +225,11 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     if (t->state == TCPS_CLOSED)
         return;
     ecn(t, g);
+    if (g->flags & TCP_URG)
+        tcp_urgent(t, g);
     if (g->len > 0 || (g->flags & TCP_FIN))
         tcp_data(t, g);
-    if (t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT)
-        tcp_output(t);
+    sock_later(&t->s);
 }
 
 // ---- SYN-SENT (RFC 9293 3.10.7.3) --------------------------------------------------------------------------------
@@ -340,6 +345,8 @@ void tcp_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
+    if (g.len > g.size)
+        count_n(ns, tcp_in, (g.len - 1) / g.size);
     dispatch(ns, &g);
     pkt_free(g.p);
 }

@@ -140,6 +140,7 @@ static void send_cookie(struct tcp *l, const struct tcp_seg *g) {
     struct request r = {0};
     fill(&r, g);
     r.iss = tcp_cookie_make(l->s.ns, g);
+    l->cookie_until = l->s.ns->now + TCP_COOKIE_LIFE;
     count(l->s.ns, tcp_syn_cookies);
     send_synack(l, &r, true);
 }
@@ -258,13 +259,16 @@ static void request_input(struct tcp *l, struct request *r, struct tcp_seg *g) {
     }
 }
 
-// An ACK out of nowhere: of a cookie, or nothing.
+// An ACK out of nowhere: of a cookie, or nothing. While cookies are under way a wrong one is not answered: it may be the
+// later data of a client whose first segments were lost, and that will send them again.
 static void maybe_cookie(struct tcp *l, struct tcp_seg *g) {
     struct request r = {0};
     struct tcp_options o;
-    if (!tcp_cookie_check(l->s.ns, g, &o)) {
+    bool sent = l->s.ns->now < l->cookie_until;
+    if (!sent || !tcp_cookie_check(l->s.ns, g, &o)) {
         count(l->s.ns, tcp_drop_cookie);
-        tcp_reset_reply(l->s.ns, g);
+        if (!sent)
+            tcp_reset_reply(l->s.ns, g);
         return;
     }
     fill(&r, g);

@@ -36,9 +36,11 @@ void tcp_update_mss(struct tcp *t, uint32_t mtu) {
         mss = t->peer_mss;
     if (t->s.opt[NS_OPT_TCP_MAXSEG] && mss > (uint32_t)t->s.opt[NS_OPT_TCP_MAXSEG])
         mss = (uint32_t)t->s.opt[NS_OPT_TCP_MAXSEG];
-    if (t->ts_ok)
-        mss -= TCP_TS_SPACE;
-    t->mss = mss > TCP_MSS_MIN ? mss : TCP_MSS_MIN;
+    uint32_t options = t->ts_ok ? TCP_TS_SPACE : 0;
+    t->mss = mss > TCP_MSS_MIN + options ? mss - options : TCP_MSS_MIN;
+    // When segments grow, the least that both may be does (RFC 5681 3.1).
+    t->cwnd = t->cwnd > t->mss ? t->cwnd : t->mss;
+    t->ssthresh = t->ssthresh > 2 * t->mss ? t->ssthresh : 2 * t->mss;
 }
 
 // ---- Building --------------------------------------------------------------------------------------------------
@@ -112,6 +114,8 @@ static int send_segment(struct tcp *t, struct pkt *p, uint32_t seq, uint8_t flag
     if (t->ecn_echo)
         flags |= TCP_ECE;
     with_header(p, &t->s, seq, t->rcv_nxt, flags, wnd >> t->rcv_wscale, options, noptions);
+    t->urgent = t->urgent && seq_lt(t->snd_una, t->snd_up);
+    tcp_urgent_mark(t, p, seq);
     told(t, wnd);
     return send_ip(t, p, ecn);
 }
@@ -238,7 +242,7 @@ static uint32_t segment_limit(struct tcp *t) {
     uint32_t pipe = tcp_pipe(t), room = t->cwnd > pipe ? t->cwnd - pipe : 0, gso = 0;
     if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0)
         gso = path.nif->config.gso_max < 65000 ? path.nif->config.gso_max : 65000;
-    if (gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
+    if (t->urgent || gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
         return tcp_room(t);
     return (gso < room ? gso : room) / t->mss * t->mss;
 }
@@ -247,7 +251,7 @@ static uint32_t segment_limit(struct tcp *t) {
 static bool may_send_small(struct tcp *t, uint32_t data, uint32_t unsent) {
     if (data < unsent)  // the window cuts it: only when that is as good as it gets
         return data >= t->max_wnd / 2;
-    if (t->fin_queued)
+    if (t->fin_queued || t->urgent)
         return true;
     if (t->s.opt[NS_OPT_TCP_CORK] || t->corked)
         return false;
@@ -301,6 +305,12 @@ void tcp_output(struct tcp *t) {
     else
         tcp_rearm(t);
     tcp_check(t);
+}
+
+void tcp_flush(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    if (t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT)
+        tcp_output(t);
 }
 
 // ---- From no connection ----------------------------------------------------------------------------------------

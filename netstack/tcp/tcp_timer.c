@@ -6,6 +6,7 @@
 #include "netstack/core/addr.h"
 
 #define BLACK_HOLE_TIMEOUTS 3  // of full segments, until they are made smaller (RFC 4821, in its simplest form)
+#define BLACK_HOLE_BASE     984  // of IPv4: packets of 1,024 bytes, which nearly every path carries (RFC 4821 7.2)
 
 uint64_t tcp_rto(const struct tcp *t) {
     uint64_t rto = t->rto << (t->backoff < 16 ? t->backoff : 16);
@@ -83,7 +84,10 @@ static void suspect_black_hole(struct tcp *t) {
     if (t->retries < BLACK_HOLE_TIMEOUTS || t->retries % BLACK_HOLE_TIMEOUTS || t->mss <= least ||
         tcp_flight(t) < t->mss)
         return;
-    t->mss = t->mss / 2 > least ? t->mss / 2 : least;
+    if (t->mss > BLACK_HOLE_BASE && least < BLACK_HOLE_BASE)
+        t->mss = BLACK_HOLE_BASE;
+    else
+        t->mss = t->mss / 2 > least ? t->mss / 2 : least;
     t->peer_mss = t->mss + (t->ts_ok ? TCP_TS_SPACE : 0);
     count(t->s.ns, tcp_pmtu_reduced);
 }

@@ -51,29 +51,32 @@ static int tap_transmit(void *arg, const struct ns_frame *f) {
     return writev(t->fd, iov, (int)n) < 0 ? -errno : 0;
 }
 
-// One frame, into the stack's own memory when it has some; false: none is there.
-static bool input_one(struct tap *t) {
+// The next frame, into the stack's own memory when it has some; false: none is there.
+static bool read_frame(struct tap *t, unsigned i, struct ns_rx *rx) {
     const size_t size = sizeof(struct virtio_net_hdr) + FRAME_MAX;
     struct virtio_net_hdr h;
-    uint8_t *room = netif_room(t->nif, size), *at = room ? room : t->buf;
+    uint8_t *room = netif_room(t->nif, i, size), *at = room ? room : t->spare;
     ssize_t got = read(t->fd, at, size);
     if (got < (ssize_t)sizeof h)
         return false;
     memcpy(&h, at, sizeof h);
     // The other side is this host's kernel: what it has not summed yet has never been on a wire.
     bool good = h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
-    unsigned flags = good ? NS_CSUM_GOOD : 0;
-    if (room)
-        netif_filled(t->nif, sizeof h, (size_t)got - sizeof h, flags);
-    else  // over budget: counted as lost there
-        netif_input(t->nif, at + sizeof h, (size_t)got - sizeof h, flags);
+    *rx = (struct ns_rx){at + sizeof h, (size_t)got - sizeof h, good ? NS_CSUM_GOOD : 0,
+                         h.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : h.gso_size};
+    if (!room) {  // over budget: counted as lost there
+        netif_input(t->nif, rx->frame, rx->len, rx->flags);
+        rx->len = 0;
+    }
     return true;
 }
 
-unsigned tap_input(struct tap *t, unsigned most) {
+unsigned tap_input(struct tap *t) {
+    struct ns_rx rx[TAP_BATCH];
     unsigned n = 0;
-    while (n < most && input_one(t))
+    while (n < TAP_BATCH && read_frame(t, n, &rx[n]) && rx[n].len)
         n++;
+    netif_input_batch(t->nif, rx, n);
     return n;
 }
 
@@ -130,10 +133,10 @@ static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
 
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
     uint8_t mac[6] = {2, 0x6e, 0x73, 0, 0, 1};
-    *t = (struct tap){.fd = -1, .offload = offload, .buf = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    int err = t->buf ? attach(t, &name, mac) : -LINUX_ENOMEM;
+    *t = (struct tap){.fd = -1, .offload = offload, .spare = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
+    int err = t->spare ? attach(t, &name, mac) : -LINUX_ENOMEM;
     if (err) {
-        free(t->buf);
+        free(t->spare);
         return err;
     }
     struct netif_config c = {.name = name,
@@ -152,5 +155,5 @@ void tap_close(struct tap *t) {
         return;
     netif_remove(t->nif);
     close(t->fd);
-    free(t->buf);
+    free(t->spare);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nstool puts a stack on a tap or veth of the host: the instrument for tests and measurements against Linux.
 // nstool_main.c has the commands, hosttap.c and hostveth.c the descriptor, nstool_serve.c the services, nstool_bench.c what is measured
-// in memory. One thread, no locks.
+// in memory, nstool_packets.c packets to count the instructions of. One thread, no locks.
 #ifndef NETSTACK_TOOLS_NSTOOL_H
 #define NETSTACK_TOOLS_NSTOOL_H
 #include "netstack/netstack.h"
@@ -10,13 +10,14 @@ struct tap {
     int fd;
     struct netif *nif;
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
-    uint8_t *buf;
+    uint8_t *spare;  // for a frame that the stack has no memory for
 };
 // Attaches to "veth:NAME", "unix:PATH" (see hosttap.c), or the tap NAME, which it creates when there is none, and adds it
 // to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
-// Reads what has come, at most `most` frames; how many.
-unsigned tap_input(struct tap *t, unsigned most);
+// Reads what has come, but no more than the sender should wait for the ACK of; how many frames.
+#define TAP_BATCH 16
+unsigned tap_input(struct tap *t);
 void tap_close(struct tap *t);
 int veth_attach(const char *name, uint8_t mac[6]);  // a packet socket on that interface, and its address; negative error
 
@@ -37,6 +38,7 @@ struct tool {
     struct tap tap;
     struct conn *conns;
     unsigned nconns;
+    uint64_t last_frame;  // ns: when one came in
     volatile bool stop;
 };
 void tool_listen(struct tool *tool);  // all services, TCP and UDP, both families
@@ -45,7 +47,8 @@ void tool_close(struct tool *tool);
 void tool_turn(struct tool *tool,
                uint64_t until);  // waits for a frame or a timer, at most until then (ns), and handles it
 
-int bench_main(int argc, char **argv);  // "nstool bench"
+int bench_main(int argc, char **argv);    // "nstool bench"
+int packets_main(int argc, char **argv);  // "nstool packets"
 struct netstack *tool_stack(size_t budget);
 
 #endif

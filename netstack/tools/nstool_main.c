@@ -4,6 +4,7 @@
 //   nstool send LINK ADDRESS/PREFIX... to HOST PORT BYTES|stdin [options]   connects and sends; prints the rate
 //   nstool recv LINK ADDRESS/PREFIX... to HOST PORT [stdout] [options]      connects and reads until the end
 //   nstool bench [SCALE]
+//   nstool packets PATH N                            N packets along one path, for tests/net/instructions.py
 // options: mtu N, nooffload, reno, gw ADDRESS
 // stdin, stdout: what is sent comes from there, what is received goes there; the rate is then printed on stderr.
 #include "abi/errno.h"
@@ -41,20 +42,25 @@ struct netstack *tool_stack(size_t budget) {
 static void usage(void) {
     fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] [mtu N] [nooffload] [reno]\n"
           "              [gw ADDRESS]\n"
-          "       nstool bench [SCALE]\n",
+          "       nstool bench [SCALE]\n"
+          "       nstool packets PATH N\n",
           stderr);
     exit(2);
 }
 
 static void on_signal(int sig) { tool.stop = true; }
 
+// Who is told of each frame by a wake-up makes its sender pay for it: so soon after the last frame we look instead.
+#define LOOK_NS 50000
+
 void tool_turn(struct tool *t, uint64_t until) {
     uint64_t next = netstack_deadline(t->ns), now = mono_ns();
     next = next < until ? next : until;
     struct pollfd p = {.fd = t->tap.fd, .events = POLLIN};
-    int wait = next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
-    if (poll(&p, 1, wait) > 0)
-        tap_input(&t->tap, 64);
+    bool looks = now - t->last_frame < LOOK_NS;
+    int wait = looks || next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
+    if ((looks || poll(&p, 1, wait) > 0) && tap_input(&t->tap) > 0)
+        t->last_frame = mono_ns();
     netstack_poll(t->ns);
 }
 
@@ -186,11 +192,13 @@ static int transfer(const struct options *o, bool sends) {
         n = ns_connect(p.s, &to);
     while (!tool.stop && (n == -LINUX_EINPROGRESS || n == -LINUX_EAGAIN || n > 0)) {
         tool_turn(&tool, n > 0 ? 0 : UINT64_MAX);  // who moved something may move more at once
-        n = sends ? pump_out(&p) : pump_in(&p);
+        while ((n = sends ? pump_out(&p) : pump_in(&p)) > 0 && !sends)
+            ;
     }
     print_rate(&p, (double)(mono_ns() - start) / 1e9, n);
     ns_close(p.s);
-    for (uint64_t end = mono_ns() + 200000000ull; mono_ns() < end;)
+    struct netstack_usage left;
+    for (uint64_t end = mono_ns() + 200000000ull; mono_ns() < end && (netstack_usage(tool.ns, &left), left.sockets);)
         tool_turn(&tool, end);
     return n != 0 || (sends && !o->piped && p.moved != o->bytes);
 }
@@ -212,6 +220,8 @@ int main(int argc, char **argv) {
     struct options o;
     if (argc >= 2 && strcmp(argv[1], "bench") == 0)
         return bench_main(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "packets") == 0)
+        return packets_main(argc - 1, argv + 1);
     if (argc < 4)
         usage();
     parse(argc, argv, &o);

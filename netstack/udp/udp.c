@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // UDP sockets: datagrams in from ip_deliver(), out to ip_output(), and a bounded queue between. Lock: the stack's.
-// LIMIT: no UDP-Lite, no corking of one datagram from several sends, no group membership by socket options: datagrams
-// to a broadcast address, or to a group that the stack listens to, go to one socket.
+// LIMIT: no UDP-Lite, no corking of one datagram from several sends.
 #include "netstack/udp/udp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -12,9 +11,10 @@
 
 struct udp {
     struct ns_sock s;
-    struct list queue;  // packets, whose UDP header is pulled; mark is the sender's port
+    struct list queue;  // packets, whose UDP header is pulled
     uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
     bool shut_rd, shut_wr;
+    struct ns_ip bound;  // while connected: the local address of before
 };
 
 static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp, s); }
@@ -47,10 +47,26 @@ static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
         pkt_free(p);
         return;
     }
-    p->mark = port;
+    sock_note_sender(p, port);
     u->weight += size;
     list_add_tail(&u->queue, &p->link);
     sock_wake(&u->s, NS_IN);
+}
+
+// RFC 1122 4.1.3.3: what is for a group, or for all, is for each socket that wants it. Takes p when there is one.
+static bool deliver_to_all(struct pkt *p, const struct ns_addr *local, const struct ns_addr *remote) {
+    struct ns_sock *s = sock_next_bound(p, PROTO_UDP, local, remote, NULL), *next;
+    for (; s; s = next) {
+        next = sock_next_bound(p, PROTO_UDP, local, remote, s);
+        struct pkt *copy = next ? pkt_clone(p) : p;
+        if (copy)
+            enqueue(udp_of(s), copy, remote->port);
+        else
+            count(p->ns, udp_drop_full);
+        if (!next)
+            return true;
+    }
+    return false;
 }
 
 void udp_input(struct pkt *p) {
@@ -63,7 +79,9 @@ void udp_input(struct pkt *p) {
         return;
     }
     struct ns_addr local = {p->dst, get16(h + UDP_DPORT)}, remote = {p->src, get16(h + UDP_SPORT)};
-    struct ns_sock *s = sock_find_bound(ns, PROTO_UDP, &local, &remote);
+    if (p->broadcast && deliver_to_all(p, &local, &remote))
+        return;
+    struct ns_sock *s = p->broadcast ? NULL : sock_find_bound(ns, PROTO_UDP, &local, &remote);
     if (s && !list_linked(&s->dead)) {
         enqueue(udp_of(s), p, remote.port);
         return;
@@ -90,9 +108,8 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
 // ---- Out -------------------------------------------------------------------------------------------------------
 static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
-    const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
     struct path path;
-    int err = path_find(ns, &to->ip, src, &path);
+    int err = sock_path(s, to, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &to->ip) && !s->opt[NS_OPT_BROADCAST])
@@ -105,12 +122,7 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
-    struct ip_header h = {path.src,
-                          to->ip,
-                          PROTO_UDP,
-                          (uint8_t)s->opt[NS_OPT_TOS],
-                          (uint8_t)s->opt[NS_OPT_TTL],
-                          s->opt[NS_OPT_MTU_DISCOVER]};
+    struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP);
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);
     put16(u + UDP_DPORT, to->port);
@@ -164,21 +176,26 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
 // ---- The rest --------------------------------------------------------------------------------------------------
 // Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
 static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
+    struct udp *u = udp_of(s);
     struct path path;
     if (ip_is_any(&addr->ip) && addr->port == 0) {
+        if (s->connected)
+            s->local.ip = u->bound;
         s->connected = false;
         return 0;
     }
-    const struct ns_ip *src = ip_is_any(&s->local.ip) ? NULL : &s->local.ip;
-    int err = path_find(s->ns, &addr->ip, src, &path);
+    int err = sock_path(s, addr, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &addr->ip) && !s->opt[NS_OPT_BROADCAST])
         return -LINUX_EACCES;
+    if (!s->connected)
+        u->bound = s->local.ip;
     if (!list_linked(&s->port) && (err = sock_bind_port(s, &path.src, 0)))
         return err;
     s->local.ip = path.src;
     s->remote = *addr;
+    sock_set_scopes(s, &path);
     s->connected = true;
     return 0;
 }

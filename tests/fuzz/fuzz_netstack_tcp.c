@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hostile peer of live TCP connections: a grammar of segments whose numbers are near the right ones, of socket calls,
-// ICMP errors and time. Six bytes an action. In sanitizer builds the connection's invariants are checked after each.
-#include "netstack/prot/checksum.h"
-#include "netstack/prot/ip.h"
+// A hostile peer of live TCP connections, over IPv4 or IPv6: a grammar of segments whose numbers are near the
+// right ones, of socket calls, ICMP errors and time. Six bytes an action. In sanitizer builds the
+// connection's invariants are checked after each.
 #include "netstack/prot/tcp.h"
-#include "netstack/prot/wire.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/netstack_fuzz.h"
+#include "tests/fuzz/netstack_frame.h"
 
-static const uint8_t us[4] = {10, 0, 0, 1}, peer[4] = {10, 0, 0, 2};
-static uint32_t our_next, our_una, peer_next;  // numbers as the peer knows them
-static uint8_t last[128];                      // the head of what the stack sent last
+static const uint8_t us4[4] = {10, 0, 0, 1}, peer4[4] = {10, 0, 0, 2};
+static const uint8_t us6[16] = {0xfd, [15] = 1}, peer6[16] = {0xfd, [15] = 2};
+static bool six;                              // this input's family
+static uint32_t our_next, our_una, peer_next; // numbers as the peer knows them
+static uint8_t last[128];                     // the head of what the stack sent last
 static size_t last_len;
 
+static size_t head_len(void) {
+    return six ? IP6_LEN : IP4_LEN;
+}
+
 static void see(const uint8_t *f, size_t n) {
-    if (n < IP4_LEN + TCP_LEN || f[0] != 0x45 || f[IP4_PROTO] != PROTO_TCP)
+    size_t head = head_len();
+    if (n < head + TCP_LEN || f[six ? IP6_NEXT : IP4_PROTO] != PROTO_TCP)
         return;
-    const uint8_t *h = f + IP4_LEN;
-    uint32_t len =
-        (uint32_t)(n - IP4_LEN - (h[TCP_OFF] >> 4) * 4u) + !!(h[TCP_FLAGS] & TCP_SYN) + !!(h[TCP_FLAGS] & TCP_FIN);
+    const uint8_t *h = f + head;
+    uint32_t len = (uint32_t)(n - head - (h[TCP_OFF] >> 4) * 4u) + !!(h[TCP_FLAGS] & TCP_SYN) +
+                   !!(h[TCP_FLAGS] & TCP_FIN);
     our_next = get32(h + TCP_SEQ) + len;
     if (h[TCP_FLAGS] & TCP_SYN)
         our_una = our_next;
@@ -27,9 +32,9 @@ static void see(const uint8_t *f, size_t n) {
 }
 
 static uint32_t near(uint32_t base, uint8_t how) {
-    static const uint32_t steps[16] = {0,           0,           0,           0,          1,          100,
-                                       1000,        1448,        3000,        65535,      0x7fffffff, 0x80000000u,
-                                       0xffffffffu, 0xffffff9cu, 0xfffffc18u, 0xffff0000u};
+    static const uint32_t steps[16] = {
+        0,    0,     0,          0,           1,           100,         1000,        1448,
+        3000, 65535, 0x7fffffff, 0x80000000u, 0xffffffffu, 0xffffff9cu, 0xfffffc18u, 0xffff0000u};
     return base + steps[how & 15];
 }
 
@@ -43,7 +48,7 @@ static size_t options(uint8_t *o, uint8_t what, uint8_t a, uint8_t b) {
     if (what & 2) {
         o[n++] = 1, o[n++] = 1, o[n++] = 8, o[n++] = 10;
         put32(o + n, (uint32_t)(net.now / 1000000) + (int8_t)a);
-        put32(o + n + 4, last_len > IP4_LEN + 32 ? get32(last + IP4_LEN + 24) : b);
+        put32(o + n + 4, last_len > head_len() + 32 ? get32(last + head_len() + 24) : b);
         n += 8;
     }
     if (what & 4) {
@@ -57,15 +62,20 @@ static size_t options(uint8_t *o, uint8_t what, uint8_t a, uint8_t b) {
     return n;
 }
 
-static void send_ip(uint8_t proto, uint8_t tos, const uint8_t *l4, size_t n) {
-    uint8_t f[2048] = {0x45, tos, 0, 0, 0, 0, 0x40, 0, 64, proto};
-    put16(f + IP4_TOTAL, (uint16_t)(IP4_LEN + n));
-    memcpy(f + IP4_SRC, peer, 4);
-    memcpy(f + IP4_DST, us, 4);
-    uint16_t sum = csum(f, IP4_LEN);
-    memcpy(f + IP4_CSUM, &sum, 2);
-    memcpy(f + IP4_LEN, l4, n);
-    fuzz_input(f, IP4_LEN + n);
+// `ecn`: the two bits of the header.
+static void send_ip(uint8_t proto, uint8_t ecn, const uint8_t *l4, size_t n) {
+    uint8_t *ip = frame + ETH_LEN;
+    if (six) {
+        frame6(peer6, us6, proto, 64, 0, proto, l4, n, false);
+        ip[1] = (uint8_t)(ecn << 4);
+    } else {
+        frame4(peer4, us4, proto, 0, 0x4000, NULL, 0, l4, n, false);
+        ip[IP4_TOS] = ecn;
+        memset(ip + IP4_CSUM, 0, 2);
+        uint16_t sum = csum(ip, IP4_LEN);
+        memcpy(ip + IP4_CSUM, &sum, 2);
+    }
+    fuzz_packet();
 }
 
 static void segment(uint16_t sport, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint16_t win,
@@ -79,23 +89,18 @@ static void segment(uint16_t sport, uint8_t flags, uint32_t seq, uint32_t ack, u
     h[TCP_OFF] = (uint8_t)(n / 4 << 4);
     h[TCP_FLAGS] = flags;
     put16(h + TCP_WIN, win);
-    n += len;
-    uint8_t tail[4] = {0, PROTO_TCP, (uint8_t)(n >> 8), (uint8_t)n};
-    uint64_t sum = csum_add(csum_add(csum_add(0, peer, 4, 0), us, 4, 0), tail, 4, 0);
-    uint16_t check = csum_finish(csum_add(sum, h, n, 0));
-    memcpy(h + TCP_CSUM, &check, 2);
-    send_ip(PROTO_TCP, a & 3, h, n);
+    send_ip(PROTO_TCP, a & 3, h, n + len);
     if ((flags & TCP_ACK) && (int32_t)(ack - our_una) > 0 && (int32_t)(ack - our_next) <= 0)
         our_una = ack;
 }
 
-static void icmp(uint8_t type, uint8_t code, uint16_t mtu) {
-    uint8_t m[8 + 64] = {type, code, 0, 0, 0, 0, (uint8_t)(mtu >> 8), (uint8_t)mtu};
+// An error that quotes what the stack sent last.
+static void icmp(uint8_t what, uint8_t code, uint16_t mtu) {
+    static const uint8_t types[2][4] = {{11, 3, 3, 12}, {3, 1, 2, 4}};
+    uint8_t m[8 + 64] = {types[six][what & 3], code, 0, 0, 0, 0, (uint8_t)(mtu >> 8), (uint8_t)mtu};
     size_t q = last_len < 64 ? last_len : 64;
     memcpy(m + 8, last, q);
-    uint16_t sum = csum(m, 8 + q);
-    memcpy(m + 2, &sum, 2);
-    send_ip(PROTO_ICMP, 0, m, 8 + q);
+    send_ip(six ? PROTO_ICMP6 : PROTO_ICMP, 0, m, 8 + q);
 }
 
 static struct ns_sock *listener, *conn;
@@ -131,7 +136,7 @@ static void action(const uint8_t *p) {
         fuzz_advance((uint64_t)p[1] * p[2] * 1000000ull);
         break;
     case 2:
-        icmp(p[1] & 1 ? 3 : 11, p[2] & 15, get16(p + 3));
+        icmp(p[1], p[2] & 15, get16(p + 3));
         break;
     case 3:
     case 4:
@@ -148,16 +153,18 @@ static void action(const uint8_t *p) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
-    struct ns_addr any = {ns_ip4(0, 0, 0, 0), 80};
+    struct ns_addr any = {.port = 80};
     fuzz_open(NETIF_IP, NETIF_NO_DAD);
+    six = n && data[0] & 4;
     net.seen = see;
     peer_next = 1001;
     our_next = our_una = 0;
     last_len = 0;
     conn = NULL;
-    CHECK(ns_socket(net.ns, NS_INET, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
+    CHECK(ns_socket(net.ns, NS_INET6, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
     CHECK(ns_listen(listener, 2) == 0);
-    segment(5000, TCP_SYN, 1000, 0, 0, 65535, n ? data[0] & 3 : 0, 5, 0xb4);
+    bool tiny = n && data[0] & 8; // its MSS
+    segment(5000, TCP_SYN, 1000, 0, 0, 65535, n ? data[0] & 3 : 0, tiny ? 0 : 5, tiny ? data[0] >> 4 : 0xb4);
     segment(5000, TCP_ACK, peer_next, our_next, 0, 65535, n ? data[0] & 2 : 0, 5, 0);
     CHECK(ns_accept(listener, &conn) == 0);
     for (size_t at = 1; at + 6 <= n && at < 6000; at += 6)

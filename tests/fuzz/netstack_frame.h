@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames for the fuzzers of netstack's link side: one buffer that is filled from the Ethernet header on, IP
 // headers with right lengths and checksums around what a fuzzer has made up. It sends nothing by itself but
-// fuzz_frame().
+// fuzz_frame() and fuzz_packet().
 #ifndef TESTS_FUZZ_NETSTACK_FRAME_H
 #define TESTS_FUZZ_NETSTACK_FRAME_H
 #include "netstack/prot/checksum.h"
@@ -30,11 +30,12 @@ static inline void ethernet(uint16_t type) {
 // header.
 static inline void fix_checksum(size_t l4, uint8_t proto, uint64_t pseudo) {
     size_t n = frame_len - l4, at = proto == PROTO_UDP ? UDP_CSUM : proto == PROTO_TCP ? 16 : ICMP_CSUM;
-    bool known = proto == PROTO_UDP || proto == PROTO_TCP || proto == PROTO_ICMP || proto == PROTO_ICMP6;
+    bool known = proto == PROTO_UDP || proto == PROTO_TCP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
+                 proto == PROTO_IGMP;
     if (!known || n < at + 2)
         return;
     memset(frame + l4 + at, 0, 2);
-    uint16_t sum = csum_finish(csum_add(proto == PROTO_ICMP ? 0 : pseudo, frame + l4, n, 0));
+    uint16_t sum = csum_finish(csum_add(proto == PROTO_ICMP || proto == PROTO_IGMP ? 0 : pseudo, frame + l4, n, 0));
     memcpy(frame + l4 + at, &sum, 2);
 }
 
@@ -78,6 +79,11 @@ static inline void frame6(const uint8_t src[16], const uint8_t dst[16], uint8_t 
 
 static inline void fuzz_frame(void) {
     fuzz_input(frame, frame_len);
+}
+
+// The packet of the frame, for a link without Ethernet.
+static inline void fuzz_packet(void) {
+    fuzz_input(frame + ETH_LEN, frame_len - ETH_LEN);
 }
 
 #endif

@@ -25,7 +25,7 @@ FLAVOURS = [
     ("dev", RELEASE, r".", {}, None),
     ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
-    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|linux|clients))", {
+    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|soak|linux|clients))", {
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
     # The leak checker starts a process of its own, which the sentry's filter forbids; the sentry proves at its end that
     # nothing of its objects is left.
@@ -34,7 +34,7 @@ FLAVOURS = [
     # Deadlocks are the ranked locks' matter (base/lock.h), which know of orders that TSan takes for cycles.
     ("tsan", RELEASE + ["-DPICKET_SANITIZE=thread"], r"^(unit|netstack\.pkt|stress|syscalls\.threads)", {
         "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:detect_deadlocks=0"}, None),
-    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^(unit|netstack\.pkt)", {}, None),
+    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^(unit|netstack\.(pkt|soak))", {}, None),
 ]
 
 

@@ -2,6 +2,7 @@
 """The network of run_goodput.py: three namespaces, the links between them, and harmbridge on the long way round.
 
     here  a0 --- a1  harm  b1 --- b0  peer      through harmbridge, which runs in `harm`; no offloads
+    here  a0 --- a1  harm  nst2                 the same bridge with a tap as its far end; nstool sits behind it
     here  d0 ------------------- d1   peer      direct, with all offloads
     here  nst1                                  a tap; nstool sits behind it
 
@@ -22,6 +23,7 @@ SIOCETHTOOL = 0x8946
 OFF = (0x17, 0x19, 0x1F, 0x24, 0x2C)
 LINKS = {  # link: interface here, the peer's, prefix of IPv4 and IPv6; hosts: .1 here, .2 Linux, .3 nstool
     "bridge": ("a0", "b0", "10.97.0.", "fd97::"),
+    "bridge-tap": ("a0", None, "10.97.0.", "fd97::"),
     "veth": ("d0", "d1", "10.98.0.", "fd98::"),
     "tap": ("nst1", None, "10.99.0.", "fd99::"),
 }
@@ -78,26 +80,32 @@ class World:
         self.peer.sh("ip", "link", "add", "b0", "type", "veth", "peer", "name", "b1")
         self.peer.sh("ip", "link", "set", "b1", "netns", harm)
         sh("ip", "tuntap", "add", "nst1", "mode", "tap", "vnet_hdr")
+        self.harm.sh("ip", "tuntap", "add", "nst2", "mode", "tap", "vnet_hdr")
         for space, name in ((self.here, "a0"), (self.here, "d0"), (self.here, "nst1"), (self.peer, "b0"),
-                            (self.peer, "d1"), (self.harm, "a1"), (self.harm, "b1")):
+                            (self.peer, "d1"), (self.harm, "a1"), (self.harm, "b1"), (self.harm, "nst2")):
             if space is not self.harm:
                 space.sh("ip", "link", "set", name, "addrgenmode", "none")
             space.sh("ip", "link", "set", name, "up")
         for space, name in ((self.here, "a0"), (self.peer, "b0")):
             space.sh(sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import goodput_world;"
                      "goodput_world.offloads_off(sys.argv[2])", os.path.dirname(os.path.abspath(__file__)), name)
-        for name, _, four, six in LINKS.values():
+        for link in ("bridge", "veth", "tap"):
+            name, _, four, six = LINKS[link]
             self.address(self.here, name, four, six, 1)
 
     @staticmethod
     def address(space, name, four, six, host):
-        space.sh("ip", "addr", "add", "%s%d/24" % (four, host), "dev", name)
+        if four:
+            space.sh("ip", "addr", "add", "%s%d/24" % (four, host), "dev", name)
         if six:
-            space.sh("ip", "-6", "addr", "add", "%s%d/64" % (six, host), "dev", name, "nodad")
+            space.sh("ip", "-6", "addr", "replace", "%s%d/64" % (six, host), "dev", name, "nodad")
 
     def set_mtu(self, mtu):
-        for space, name in ((self.here, "a0"), (self.harm, "a1"), (self.harm, "b1"), (self.peer, "b0")):
+        for space, name in ((self.here, "a0"), (self.harm, "a1"), (self.harm, "b1"), (self.harm, "nst2"),
+                            (self.peer, "b0")):
             space.sh("ip", "link", "set", name, "mtu", str(mtu))
+        if mtu >= 1280:  # below it Linux takes IPv6 off an interface
+            self.address(self.here, "a0", None, LINKS["bridge"][3], 1)
 
     def probing(self, on):
         """Linux' answer to a black hole is off when nobody asks for it."""
@@ -114,12 +122,13 @@ class World:
             self.address(self.peer, name, four, six if mtu >= 1280 else None, 2)
             script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goodput_transfer.py")
             return self.peer.words([sys.executable, script, verb, to, str(port), str(-1 if piped else size)])
-        words = [self.nstool, verb, "veth:" + name if name else "nst1", four + "3/24"]
+        tap = "nst2" if link == "bridge-tap" else "nst1"
+        words = [self.nstool, verb, "veth:" + name if name else tap, four + "3/24"]
         words += [six + "3/64"] if mtu >= 1280 else []
         words += ["to", to, str(port)] + ([str(size)] if verb == "send" and not piped else [])
         words += ["stdin" if verb == "send" else "stdout"] if piped else []
-        words += ["mtu", str(mtu)] + (["nooffload"] if link == "bridge" else [])
-        return self.peer.words(words) if name else words
+        words += ["mtu", str(mtu)] + (["nooffload"] if link.startswith("bridge") else [])
+        return (self.peer if name else self.harm if link == "bridge-tap" else self.here).words(words)
 
     def end(self):
         self.peer.end()
@@ -129,8 +138,9 @@ class World:
 class Bridge:
     """harmbridge for the time of a `with`; `counters` is there afterwards."""
 
-    def __init__(self, world, options):
-        words = [world.harmbridge, "veth:a1", "veth:b1"] + [str(w) for pair in options.items() for w in pair]
+    def __init__(self, world, link, options):
+        far = "veth:nst2" if link == "bridge-tap" else "veth:b1"
+        words = [world.harmbridge, "veth:a1", far] + [str(w) for pair in options.items() for w in pair]
         self.process = subprocess.Popen(world.harm.words(words), stdout=subprocess.PIPE, text=True)
         self.counters = None
         if self.process.stdout.readline() != "ready\n":

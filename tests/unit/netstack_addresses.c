@@ -139,11 +139,110 @@ static void duplicate_check(void **state) {
         ;
 }
 
+// ---- Scopes ----------------------------------------------------------------------------------------
+static struct netif *other_nif;
+static unsigned sent_other;
+static int transmit_other(void *arg, const struct ns_frame *f) {
+    sent_other++;
+    return 0;
+}
+
+static struct ns_sock *linklocal_socket(enum ns_type type, struct netif *at, uint32_t index, uint8_t last) {
+    struct ns_addr local = {{{0xfe, 0x80, [15] = last}}, 0, index};
+    struct ns_sock *s;
+    assert_int_equal(netif_add_address(at, &local.ip, 64), 0);
+    assert_int_equal(ns_socket(ns, NS_INET6, type, &s), 0);
+    assert_int_equal(ns_bind(s, &local), 0);
+    assert_int_equal(ns_local(s, &local), 0);
+    assert_int_equal(local.scope, index);
+    return s;
+}
+
+// RFC 4007 6, 11: a link-local address is one of a link, and which one is said with it.
+static void scopes(void **state) {
+    struct netif_config n = {.name = "t1", .kind = NETIF_IP, .mtu = 1500, .flags = NETIF_NO_DAD, .transmit = transmit_other};
+    struct ns_netif_info info;
+    struct ns_sock *a, *b, *c;
+    struct ns_mem_io m;
+    uint8_t buf[10];
+    assert_int_equal(netif_add(ns, &n, &other_nif), 0);
+    assert_int_equal(netstack_netif_info(ns, 2, &info), 0);
+    uint32_t one = info.index - 1, two = info.index;
+    a = linklocal_socket(NS_DGRAM, nif, one, 1);
+    b = linklocal_socket(NS_STREAM, other_nif, two, 2);
+    assert_int_equal(ns_socket(ns, NS_INET6, NS_DGRAM, &c), 0);
+    struct ns_addr peer = {{{0xfe, 0x80, [15] = 9}}, 7, two}, ours = {{{0xfe, 0x80, [15] = 1}}, 70, two};
+    assert_int_equal(ns_bind(c, &ours), -LINUX_EADDRNOTAVAIL); // it is the other link's
+    ours.scope = 99;
+    assert_int_equal(ns_bind(c, &ours), -LINUX_ENODEV);
+    // Where it goes: by the scope, by the socket's own address, else by the first route.
+    sent = sent_other = 0;
+    assert_int_equal(ns_send(c, ns_io_from(&m, "x", 1), 0, &peer), 1);
+    assert_int_equal(sent_other, 1);
+    peer.scope = 99;
+    assert_int_equal(ns_send(c, ns_io_from(&m, "x", 1), 0, &peer), -LINUX_ENODEV);
+    peer.scope = 0;
+    assert_int_equal(ns_send(a, ns_io_from(&m, "x", 1), 0, &peer), 1);
+    assert_int_equal(sent, 1);
+    peer.scope = two;
+    assert_int_equal(ns_connect(b, &peer), -LINUX_EINPROGRESS);
+    assert_int_equal(sent_other, 2);
+    assert_int_equal(ns_peer(b, &peer), 0);
+    assert_int_equal(peer.scope, two);
+    // What comes says where from, and a group of the link's scope has one too.
+    ns_local(c, &ours);
+    uint8_t packet[49] = {0x60, [5] = 9, 17, 64, 0xfe, 0x80, [23] = 9, 0xfe, 0x80, [39] = 2, 0, 7, 0, 0, 0, 9};
+    packet[42] = (uint8_t)(ours.port >> 8);
+    packet[43] = (uint8_t)ours.port;
+    assert_int_equal(netif_input(other_nif, packet, sizeof packet, NS_CSUM_GOOD), 0);
+    assert_int_equal(ns_recv(c, ns_io_to(&m, buf, sizeof buf), 0, &peer), 1);
+    assert_int_equal(peer.scope, two);
+    struct ns_addr group = {{{0xff, 0x02, [15] = 0xfb}}, 7, two};
+    assert_int_equal(ns_send(c, ns_io_from(&m, "x", 1), 0, &group), 1);
+    assert_int_equal(sent_other, 3);
+    ns_close(a);
+    ns_close(b);
+    ns_close(c);
+    netif_remove(other_nif);
+    // The index is free again.
+    assert_int_equal(netif_add(ns, &n, &other_nif), 0);
+    assert_int_equal(netstack_netif_info(ns, 2, &info), 0);
+    assert_int_equal(info.index, two);
+    netif_remove(other_nif);
+}
+
+// RFC 6056 3.3: port 0 finds the last port that is free, and says so when none is. A port is in use until its socket is
+// closed.
+static void all_ports(void **state) {
+    enum { FIRST = 32768, PORTS = 28232 };
+    struct ns_sock **s = calloc(PORTS, sizeof(struct ns_sock *)), *last;
+    struct ns_addr any = {ns_ip4(0, 0, 0, 0), 0, 0}, got;
+    assert_non_null(s);
+    for (unsigned i = 0; i < PORTS; i++) {
+        struct ns_addr a = {ns_ip4(0, 0, 0, 0), (uint16_t)(FIRST + i), 0};
+        assert_int_equal(ns_socket(ns, NS_INET, NS_DGRAM, &s[i]), 0);
+        assert_int_equal(ns_bind(s[i], &a), 0);
+    }
+    assert_int_equal(ns_socket(ns, NS_INET, NS_DGRAM, &last), 0);
+    assert_int_equal(ns_bind(last, &any), -LINUX_EADDRINUSE);
+    ns_close(s[100]);
+    assert_int_equal(ns_bind(last, &any), 0);
+    assert_int_equal(ns_local(last, &got), 0);
+    assert_int_equal(got.port, FIRST + 100);
+    ns_close(last);
+    for (unsigned i = 0; i < PORTS; i++)
+        if (i != 100)
+            ns_close(s[i]);
+    free(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shared_network, start_ip, stop),
         cmocka_unit_test_setup_teardown(routes, start_ip, stop),
         cmocka_unit_test_setup_teardown(refused, start_ip, stop),
+        cmocka_unit_test_setup_teardown(scopes, start_ip, stop),
+        cmocka_unit_test_setup_teardown(all_ports, start_ip, stop),
         cmocka_unit_test_setup_teardown(duplicate_check, start_ether, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,21 +268,23 @@ static void frame_in_place(void **state) {
     assert_int_equal(ns_bind(s, &any), 0);
     netstack_usage(ns, &before);
     for (unsigned n = 100; n <= 3000; n += 2900) {
-        uint8_t *room = netif_room(nif, SIZE);
+        uint8_t *room = netif_room(nif, 0, SIZE);
         assert_non_null(room);
         size_t len = datagram(room + SKIP, (uint16_t)n);
         memcpy(want, room + SKIP + 28, n);
-        assert_int_equal(netif_filled(nif, SKIP, len, 0), 0);
+        netif_input_batch(nif, &(struct ns_rx){room + SKIP, len, 0, 0}, 1);
         netstack_usage(ns, &after);
         assert_int_equal(after.buffers - before.buffers, n == 100 ? 2 : 1);
-        uint8_t *next = netif_room(nif, SIZE);
+        uint8_t *next = netif_room(nif, 0, SIZE);
         assert_true((next == room) == (n == 100));
         memset(next, 0xee, SIZE);  // what waits for the reader is not touched
         assert_int_equal(ns_recv(s, ns_io_to(&m, got, sizeof got), 0, NULL), n);
         assert_memory_equal(got, want, n);
     }
-    assert_int_equal(netif_filled(nif, 0, 0, 0), -LINUX_EMSGSIZE);
-    assert_null(netif_room(nif, 1u << 20));
+    netif_input_batch(nif, &(struct ns_rx){got, 0, 0, 0}, 1);
+    assert_int_equal(netstack_stat(ns, "link_drop_short"), 1);
+    assert_null(netif_room(nif, 0, 1u << 20));
+    assert_null(netif_room(nif, NS_NETIF_ROOMS, SIZE));
     ns_close(s);
     netif_remove(nif);
     netstack_usage(ns, &after);

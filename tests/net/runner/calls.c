@@ -36,6 +36,7 @@ static const struct {
     {"EPERM", LINUX_EPERM},
     {"EEXIST", LINUX_EEXIST},
     {"ENOENT", LINUX_ENOENT},
+    {"ENODEV", LINUX_ENODEV},
 };
 
 static int errno_of(const char *name) {
@@ -105,7 +106,7 @@ static const char *word(struct world *w, unsigned at) {
 
 // 10.0.0.1:80, [fd00::1]:80, *:80 (any, of the socket's family)
 static struct ns_addr addr_of(struct world *w, const struct sock_var *v, const char *text) {
-    struct ns_addr a;
+    struct ns_addr a = {0};
     char copy[100];
     snprintf(copy, sizeof copy, "%s", text);
     char *colon = strrchr(copy, ':'), *ip = copy;
@@ -174,7 +175,8 @@ static void do_send(struct world *w, unsigned at) {
         to = addr_of(w, v, key(w, "to"));
     if (key(w, "hex"))
         n = hex_bytes(w, key(w, "hex"), data, n);
-    int64_t got = ns_send(v->s, ns_io_from(&m, data, n), has(w, "more") ? NS_MSG_MORE : 0, key(w, "to") ? &to : NULL);
+    unsigned flags = (has(w, "more") ? NS_MSG_MORE : 0) | (has(w, "oob") ? NS_MSG_OOB : 0);
+    int64_t got = ns_send(v->s, ns_io_from(&m, data, n), flags, key(w, "to") ? &to : NULL);
     free(data);
     v->sent += got > 0 ? (uint32_t)got : 0;
     result(w, got, (int64_t)n);
@@ -186,15 +188,19 @@ static void do_recv(struct world *w, unsigned at) {
     uint8_t *data = malloc(n ? n : 1);
     struct ns_mem_io m;
     struct ns_addr from = {0};
-    unsigned flags = (has(w, "peek") ? NS_MSG_PEEK : 0) | (has(w, "trunc") ? NS_MSG_TRUNC : 0);
+    unsigned flags = (has(w, "peek") ? NS_MSG_PEEK : 0) | (has(w, "oob") ? NS_MSG_OOB : 0) |
+                     (has(w, "trunc") ? NS_MSG_TRUNC : 0);
     if (!data)
         abort();
     int64_t got = ns_recv(v->s, ns_io_to(&m, data, n), flags, &from);
+    uint32_t start = v->datagram ? 0 : v->received;
+    if (key(w, "at"))  // of a stream with urgent data: where it was
+        start = (uint32_t)key_number(w, "at", 0);
     for (int64_t i = 0; i < got && i < (int64_t)n && !has(w, "other"); i++)
-        if (data[i] != pattern((v->datagram ? 0 : v->received) + (uint32_t)i))
+        if (data[i] != pattern(start + (uint32_t)i))
             fail(w, "byte %lld of what was received is wrong", (long long)i);
     free(data);
-    if (!(flags & NS_MSG_PEEK))
+    if (!(flags & (NS_MSG_PEEK | NS_MSG_OOB)))
         v->received += got > 0 ? (uint32_t)got : 0;
     if (key(w, "from") && got >= 0) {
         struct ns_addr want = addr_of(w, v, key(w, "from"));
@@ -216,7 +222,11 @@ static void do_option(struct world *w, unsigned at) {
         {"rcvbuf", NS_OPT_RCVBUF},
         {"ttl", NS_OPT_TTL},
         {"tos", NS_OPT_TOS},
+        {"groupttl", NS_OPT_MULTICAST_TTL},
+        {"grouploop", NS_OPT_MULTICAST_LOOP},
+        {"groupall", NS_OPT_MULTICAST_ALL},
         {"dontfrag", NS_OPT_MTU_DISCOVER},
+        {"oobinline", NS_OPT_OOBINLINE},
         {"keepalive", NS_OPT_KEEPALIVE},
         {"linger", NS_OPT_LINGER},
         {"nodelay", NS_OPT_TCP_NODELAY},
@@ -244,7 +254,7 @@ static void do_ready(struct world *w, unsigned at) {
     static const struct {
         const char *name;
         uint32_t bit;
-    } bits[] = {{"in", NS_IN}, {"out", NS_OUT}, {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
+    } bits[] = {{"in", NS_IN}, {"pri", NS_PRI}, {"out", NS_OUT}, {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
     struct sock_var *v = open_sock(w, at);
     bool called = strcmp(w->words[at - 1], "woken") == 0;
     uint32_t got = called ? v->woken : ns_ready(v->s), want = 0;
@@ -348,6 +358,21 @@ static void do_close(struct world *w, unsigned at) {
     ns_close(s);
 }
 
+// "join a IP [lo]", "leave a IP [lo]", "groupvia a [lo]"; without lo: by the routes for a join, the link for the others.
+static void do_group(struct world *w, unsigned at) {
+    struct sock_var *v = open_sock(w, at);
+    const char *verb = w->words[at - 1];
+    struct netif *nif = has(w, "lo") ? netstack_loopback(w->ns) : NULL;
+    struct ns_ip ip;
+    if (strcmp(verb, "groupvia") == 0) {
+        result(w, ns_set_group_interface(v->s, nif ? nif : w->nif), 0);
+        return;
+    }
+    if (!ns_ip_parse(word(w, at + 1), &ip))
+        fail(w, "not an address");
+    result(w, verb[0] == 'j' ? ns_join(v->s, &ip, nif) : ns_leave(v->s, &ip, nif), 0);
+}
+
 static void do_address(struct world *w, unsigned at, bool add) {
     struct ns_ip ip;
     need_link(w);
@@ -357,6 +382,34 @@ static void do_address(struct world *w, unsigned at, bool add) {
            add ? netif_add_address(w->nif, &ip, (unsigned)number(w, word(w, at + 1)))
                : netif_del_address(w->nif, &ip),
            0);
+}
+
+// "lifetime PREFIX preferred=N valid=N": of the address that was made of that prefix of 64 bits, and how many there are.
+static void do_lifetime(struct world *w, unsigned at) {
+    struct ns_netif_info info;
+    struct ns_ip net;
+    uint64_t found = 0;
+    if (!ns_ip_parse(word(w, at), &net))
+        fail(w, "not an address");
+    for (unsigned i = 0; netstack_netif_info(w->ns, i, &info) == 0; i++)
+        for (unsigned j = 0; j < info.naddrs; j++) {
+            if (!info.addrs[j].automatic || memcmp(info.addrs[j].ip.b, net.b, 8) != 0)
+                continue;
+            found++;
+            if (key(w, "preferred"))
+                compare(w, "preferred", key(w, "preferred"), info.addrs[j].preferred);
+            if (key(w, "valid"))
+                compare(w, "valid", key(w, "valid"), info.addrs[j].valid);
+        }
+    compare(w, "addresses", key(w, "addresses") ? key(w, "addresses") : "1", found);
+}
+
+static void do_routes(struct world *w, unsigned at) {
+    struct ns_route r;
+    uint64_t n = 0;
+    for (unsigned i = 0; netstack_route_at(w->ns, i, &r) == 0; i++)
+        n += r.nif == w->nif;
+    compare(w, "routes", word(w, at), n);
 }
 
 // "rule in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
@@ -408,8 +461,16 @@ bool do_call(struct world *w, unsigned first) {
         do_ready(w, at);
     } else if (strcmp(verb, "queued") == 0) {
         do_queued(w, at);
+    } else if (strcmp(verb, "join") == 0 || strcmp(verb, "leave") == 0 || strcmp(verb, "groupvia") == 0) {
+        do_group(w, at);
+    } else if (strcmp(verb, "atmark") == 0) {
+        result(w, ns_at_mark(open_sock(w, at)->s), 0);
     } else if (strcmp(verb, "rule") == 0) {
         do_rule(w, at);
+    } else if (strcmp(verb, "lifetime") == 0) {
+        do_lifetime(w, at);
+    } else if (strcmp(verb, "routes") == 0) {
+        do_routes(w, at);
     } else if (strcmp(verb, "norule") == 0) {
         result(w, netstack_del_rule(w->ns, (int)number(w, word(w, at))), 0);
     } else if (strcmp(verb, "hits") == 0) {

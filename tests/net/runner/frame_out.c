@@ -43,6 +43,7 @@ static void see_tcp(struct seen *s, const uint8_t *h, size_t n) {
     field(s, "win", get16(h + TCP_WIN));
     s->flags = h[TCP_FLAGS];
     tcp_parse_options(h + TCP_LEN, (uint32_t)(hlen - TCP_LEN), &s->o);
+    field(s, "urg", get16(h + TCP_URGPTR));
     field(s, "absseq", get32(h + TCP_SEQ));
     field(s, "absack", get32(h + TCP_ACKNO));
     field(s, "mss", s->o.mss);
@@ -77,6 +78,27 @@ static void see_icmp(struct seen *s, const uint8_t *h, size_t n, bool six) {
     }
 }
 
+// IGMP and MLD, whose messages differ in the length of an address: the group, or the first record of a newest report.
+static void see_group(struct seen *s, const uint8_t *h, size_t n, bool six) {
+    bool newest = h[0] == (six ? ICMP6_MLD2_REPORT : IGMP_V3_REPORT);
+    size_t at = newest ? 12 : six ? 8 : 4, size = six ? 16 : 4;
+    s->proto = six ? "mld" : "igmp";
+    if (n < at + size)
+        return;
+    field(s, "type", h[0]);
+    s->target = six ? ip_from6(h + at) : ip_from4(h + at);
+    if (newest) {
+        field(s, "records", get16(h + 6));
+        field(s, "record", h[8]);
+        s->payload = h + 8;
+        s->len = n - 8;
+    }
+}
+
+static bool is_mld(uint8_t type) {
+    return (type >= ICMP6_MLD_QUERY && type <= ICMP6_MLD_DONE) || type == ICMP6_MLD2_REPORT;
+}
+
 static void see_transport(struct seen *s, uint8_t proto, const uint8_t *h, size_t n) {
     field(s, "proto", proto);
     s->payload = h;
@@ -86,9 +108,10 @@ static void see_transport(struct seen *s, uint8_t proto, const uint8_t *h, size_
     unsigned skip = ns_ip_is4(&s->src) ? 12 : 0;
     uint64_t sum =
         csum_add(csum_add(csum_add(0, tail, 8, 0), s->src.b + skip, 16 - skip, 0), s->dst.b + skip, 16 - skip, 0);
-    if (proto == PROTO_ICMP)
+    if (proto == PROTO_ICMP || proto == PROTO_IGMP)
         sum = 0;
-    if (proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6)
+    if (proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
+        proto == PROTO_IGMP)
         s->bad_csum = csum_finish(csum_add(sum, h, n, 0)) != 0;
     if (proto == PROTO_TCP) {
         see_tcp(s, h, n);
@@ -99,6 +122,8 @@ static void see_transport(struct seen *s, uint8_t proto, const uint8_t *h, size_
         field(s, "ulen", get16(h + UDP_TOTAL));
         s->payload = h + UDP_LEN;
         s->len = n - UDP_LEN;
+    } else if (proto == PROTO_IGMP || (proto == PROTO_ICMP6 && n > 0 && is_mld(h[0]))) {
+        see_group(s, h, n, proto == PROTO_ICMP6);
     } else if (proto == PROTO_ICMP || proto == PROTO_ICMP6) {
         see_icmp(s, h, n, proto == PROTO_ICMP6);
     }
@@ -118,6 +143,10 @@ static void see_ip(struct seen *s, const uint8_t *h, size_t n) {
     s->ip = true;
     if (n >= IP4_LEN && h[0] >> 4 == 4) {
         unsigned frag = get16(h + IP4_FRAG);
+        size_t hlen = (h[0] & 15u) * 4;
+        if (hlen < IP4_LEN || hlen > n)
+            return;
+        field(s, "alert", hlen == 24 && h[IP4_LEN] == IP4_OPT_ALERT);
         s->src = ip_from4(h + IP4_SRC);
         s->dst = ip_from4(h + IP4_DST);
         field(s, "ttl", h[IP4_TTL]);
@@ -125,20 +154,25 @@ static void see_ip(struct seen *s, const uint8_t *h, size_t n) {
         field(s, "df", !!(frag & IP4_DF));
         field(s, "ipid", get16(h + IP4_ID));
         field(s, "totlen", get16(h + IP4_TOTAL));
-        s->bad_csum = csum(h, IP4_LEN) != 0 || get16(h + IP4_TOTAL) != n;
+        s->bad_csum = csum(h, hlen) != 0 || get16(h + IP4_TOTAL) != n;
         bool bad = s->bad_csum;
         if (frag & (IP4_MF | IP4_OFFSET))
-            see_fragment(s, h + IP4_LEN, n - IP4_LEN, h[IP4_PROTO], (frag & IP4_OFFSET) * 8, frag & IP4_MF);
+            see_fragment(s, h + hlen, n - hlen, h[IP4_PROTO], (frag & IP4_OFFSET) * 8, frag & IP4_MF);
         else
-            see_transport(s, h[IP4_PROTO], h + IP4_LEN, n - IP4_LEN);
+            see_transport(s, h[IP4_PROTO], h + hlen, n - hlen);
         s->bad_csum |= bad;
     } else if (n >= IP6_LEN && h[0] >> 4 == 6) {
         s->src = ip_from6(h + IP6_SRC);
         s->dst = ip_from6(h + IP6_DST);
         field(s, "ttl", h[IP6_HOPS]);
+        field(s, "srcnet", get16(h + IP6_SRC + 4));
         field(s, "tos", (get16(h) >> 4) & 0xff);
         field(s, "totlen", IP6_LEN + get16(h + IP6_PAYLOAD));
-        if (h[IP6_NEXT] == PROTO_FRAG && n >= IP6_LEN + 8)
+        bool options = h[IP6_NEXT] == PROTO_HOPOPTS && n >= IP6_LEN + 8;
+        field(s, "alert", options && h[IP6_LEN + 2] == 5);
+        if (options)
+            see_transport(s, h[IP6_LEN], h + IP6_LEN + 8, n - IP6_LEN - 8);
+        else if (h[IP6_NEXT] == PROTO_FRAG && n >= IP6_LEN + 8)
             see_fragment(s, h + IP6_LEN + 8, n - IP6_LEN - 8, h[IP6_LEN], get16(h + IP6_LEN + 2) & ~7u,
                          h[IP6_LEN + 3] & 1);
         else
@@ -179,6 +213,12 @@ static const uint64_t *value(const struct seen *s, const char *name) {
         if (strcmp(s->f[i].name, name) == 0)
             return &s->f[i].v;
     return NULL;
+}
+
+bool is_membership(const struct world *w, const struct out *o) {
+    struct seen s;
+    see(w, o, &s);
+    return strcmp(s.proto, "igmp") == 0 || strcmp(s.proto, "mld") == 0;
 }
 
 const char *describe(const struct world *w, const struct out *o) {
@@ -287,7 +327,7 @@ static void compare_tcp(struct world *w, unsigned first, const struct seen *s) {
 // Is it the name of something that is compared elsewhere, or not a comparison at all?
 static bool special(const char *word, size_t n) {
     static const char *const names[] = {"src", "dst",    "seq", "ack",  "sack", "data",
-                                        "hex", "target", "lla", "dmac", "smac", "len"};
+                                        "hex", "target", "group", "lla", "dmac", "smac", "len"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == n && strncmp(names[i], word, n) == 0)
             return true;
@@ -331,6 +371,7 @@ void do_out(struct world *w, unsigned first, const struct out *o) {
     compare_ip(w, "src", &s.src);
     compare_ip(w, "dst", &s.dst);
     compare_ip(w, "target", &s.target);
+    compare_ip(w, "group", &s.target);
     compare_bytes(w, "smac", s.smac, 6);
     compare_bytes(w, "dmac", s.dmac, 6);
     compare_bytes(w, "lla", s.lla, 6);

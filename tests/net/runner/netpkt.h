@@ -14,6 +14,7 @@
 #define MAX_SOCKS 256
 #define MAX_FLOWS 2048
 #define MAX_OUT   20000
+#define MAX_HELD  64
 #define MAX_FRAME 70000
 
 // A frame the stack sent.
@@ -53,9 +54,12 @@ struct world {
     uint64_t last;  // ns: of the last line
     uint64_t seed;
     bool ether;
+    bool groups;  // reports of groups are looked at
     uint32_t mtu;
     struct out *outs, **outs_tail;
     unsigned nouts;
+    struct ns_rx held[MAX_HELD];
+    unsigned nheld;
     uint8_t last_out[MAX_FRAME];  // the last frame that was expected, for quotes
     size_t last_out_len;
 
@@ -90,6 +94,8 @@ uint8_t pattern(uint32_t at);
 void world_open(struct world *w);
 void world_close(struct world *w);
 void world_link(struct world *w);            // "link ..."
+// The frame comes in, or when it is held: in one batch with the next that is not.
+void deliver(struct world *w, const uint8_t *bytes, size_t n, bool held);
 void need_link(struct world *w);             // the one that is meant when there is no such line
 void advance(struct world *w, uint64_t to);  // runs timers on the way
 struct out *take_out(struct world *w);       // the oldest; NULL: none
@@ -99,6 +105,7 @@ struct flow *flow_of(struct world *w, uint16_t ours, uint16_t peers, bool make);
 // ---- frame_in.c, frame_out.c
 void do_in(struct world *w, unsigned first);  // words[first] names the protocol
 void do_out(struct world *w, unsigned first, const struct out *o);
+bool is_membership(const struct world *w, const struct out *o);  // IGMP or MLD
 const char *describe(const struct world *w, const struct out *o);
 uint8_t tcp_flags(struct world *w, const char *letters);
 

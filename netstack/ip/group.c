@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// See group.h: memberships, and when reports go out. Called by sock.c, netif.c and ndp.c to join and leave, by igmp.c with
+// queries. Lock: the stack's.
+// LIMIT: no source filters: a group is joined for all its senders, and a query about single sources is answered for all.
+// LIMIT: routers are told of groups over Ethernet only; what an NETIF_IP link carries is up to its other end.
+#include "netstack/ip/group.h"
+#include "abi/errno.h"
+#include "base/fault.h"
+#include "netstack/core/addr.h"
+#include "netstack/core/sock.h"
+#include "netstack/link/netif.h"
+
+#define ROBUSTNESS    2                // RFC 3376 8.1, RFC 3810 9.1
+#define INTERVAL      (125 * NS_SEC)   // 8.2
+#define NEWS_INTERVAL NS_SEC           // 8.11: Unsolicited Report Interval
+#define NEWS_OLDER    (10 * NS_SEC)    // RFC 2236 8.10, RFC 2710 7.10
+
+static bool all_hosts(const struct ns_ip *ip) {
+    static const struct ns_ip nodes = {{0xff, 0x02, [15] = 1}};
+    return ns_ip_is4(ip) ? ip_num4(ip) == 0xe0000001 : ip_eq(ip, &nodes);
+}
+
+bool group_reportable(const struct group *g) {
+    bool local = !ns_ip_is4(&g->ip) && (g->ip.b[1] & 15) <= 1;
+    return g->nif->config.kind == NETIF_ETHER && !local && !all_hosts(&g->ip);
+}
+
+static struct group_router *router_of(struct netif *nif, const struct ns_ip *ip) {
+    return &nif->group_routers[ns_ip_is4(ip) ? 0 : 1];
+}
+
+unsigned group_version(const struct group_router *r) {
+    uint64_t now = r->nif->ns->now;
+    return r->v1_until > now ? 1 : r->v2_until > now ? 2 : 3;
+}
+
+static struct group *find(struct netif *nif, const struct ns_ip *ip) {
+    struct group *g;
+    list_for_each(g, &nif->groups, link) {
+        if (ip_eq(&g->ip, ip))
+            return g;
+    }
+    return NULL;
+}
+
+static void group_free(struct group *g) {
+    stack_cancel(g->nif->ns, &g->news);
+    stack_cancel(g->nif->ns, &g->answer);
+    list_del(&g->link);
+    g->nif->ngroups--;
+    free(g);
+}
+
+bool group_member(struct netif *nif, const struct ns_ip *ip) {
+    const struct group *g = all_hosts(ip) ? NULL : find(nif, ip);
+    return all_hosts(ip) || (g && !group_left(g));
+}
+
+// ---- News ------------------------------------------------------------------------------------------------------
+// At a random time from now on; never at once, so that a timer of 0 is not run in the same turn.
+static void arm_within(struct netstack *ns, struct timer *t, uint64_t most) {
+    uint64_t ms = most / NS_MS;
+    stack_arm(ns, t, ns->now + (1 + (ms ? stack_random(ns) % ms : 0)) * NS_MS);
+}
+
+// RFC 3376 5.1, RFC 2236 3, RFC 2710 4. The group may be gone afterwards.
+static void tell(struct group *g) {
+    const struct group_router *r = router_of(g->nif, &g->ip);
+    unsigned version = group_version(r);
+    if (version == 3) {
+        igmp_record(g, group_left(g) ? RECORD_TO_INCLUDE : RECORD_TO_EXCLUDE);
+    } else if (!group_left(g)) {
+        igmp_report(g);
+        g->ours = true;
+    } else {
+        if (version == 2 && g->ours)
+            igmp_done(g);
+        g->repeats = 0;
+    }
+    if (g->repeats > 0) {
+        g->repeats--;
+        arm_within(g->nif->ns, &g->news, version == 3 ? NEWS_INTERVAL : NEWS_OLDER);
+    } else if (group_left(g)) {
+        group_free(g);
+    }
+}
+
+static void news_timer(struct timer *t) { tell(container_of(t, struct group, news)); }
+
+static void changed(struct group *g) {
+    stack_cancel(g->nif->ns, &g->news);
+    if (group_left(g))
+        stack_cancel(g->nif->ns, &g->answer);
+    if (group_reportable(g)) {
+        g->repeats = router_of(g->nif, &g->ip)->robustness - 1;
+        tell(g);
+    } else if (group_left(g)) {
+        group_free(g);
+    }
+}
+
+// ---- Answers ---------------------------------------------------------------------------------------------------
+static void answer_timer(struct timer *t) {
+    struct group *g = container_of(t, struct group, answer);
+    if (group_version(router_of(g->nif, &g->ip)) == 3) {
+        igmp_record(g, RECORD_EXCLUDE);
+    } else {
+        igmp_report(g);
+        g->ours = true;
+    }
+}
+
+static void answer_all_timer(struct timer *t) { igmp_all(container_of(t, struct group_router, answer)); }
+
+// An answer that is due earlier stands for this one too (RFC 3376 5.2, RFC 2236 3).
+static void answer_within(struct netstack *ns, struct timer *t, uint64_t most) {
+    if (!timer_armed(t) || timer_when(t) > ns->now + most)
+        arm_within(ns, t, most);
+}
+
+static bool of_router(const struct group_router *r, const struct group *g) {
+    return ns_ip_is4(&g->ip) == r->four && group_reportable(g);
+}
+
+// RFC 3376 7.2.1: what was under way in another version is given up.
+static void forget_timers(struct group_router *r) {
+    struct netstack *ns = r->nif->ns;
+    struct group *g, *next;
+    stack_cancel(ns, &r->answer);
+    list_for_each_safe(g, next, &r->nif->groups, link) {
+        if (!of_router(r, g))
+            continue;
+        stack_cancel(ns, &g->answer);
+        stack_cancel(ns, &g->news);
+        if (group_left(g))
+            group_free(g);
+    }
+}
+
+// RFC 3376 7.2.1 and 8.12, RFC 3810 8.2.1 and 9.12.
+static void note_version(struct group_router *r, const struct group_query *q) {
+    unsigned before = group_version(r);
+    uint64_t until = r->nif->ns->now + r->robustness * r->interval + q->delay;
+    if (q->version == 1)
+        r->v1_until = until;
+    else if (q->version == 2)
+        r->v2_until = until;
+    if (group_version(r) != before)
+        forget_timers(r);
+}
+
+void group_query(struct group_router *r, const struct group_query *q) {
+    struct netstack *ns = r->nif->ns;
+    if (q->version == 3) {
+        r->robustness = q->robustness ? q->robustness : ROBUSTNESS;
+        r->interval = q->interval ? q->interval : INTERVAL;
+    }
+    note_version(r, q);
+    bool all = ip_is_any(&q->group);
+    if (all && group_version(r) == 3) {
+        answer_within(ns, &r->answer, q->delay);
+        return;
+    }
+    struct group *g;
+    list_for_each(g, &r->nif->groups, link) {
+        if (of_router(r, g) && !group_left(g) && (all || ip_eq(&g->ip, &q->group)))
+            answer_within(ns, &g->answer, q->delay);
+    }
+}
+
+// RFC 2236 3, RFC 2710 4: one report of a group is enough for its link. A report of the newest version says nothing here.
+void group_reported(struct netif *nif, const struct ns_ip *ip) {
+    struct group *g = find(nif, ip);
+    if (!g || group_version(router_of(nif, ip)) == 3)
+        return;
+    stack_cancel(nif->ns, &g->answer);
+    g->ours = false;
+}
+
+// ---- Coming and going ------------------------------------------------------------------------------------------
+void group_start(struct netif *nif) {
+    list_init(&nif->groups);
+    for (unsigned i = 0; i < 2; i++) {
+        nif->group_routers[i] =
+            (struct group_router){.nif = nif, .four = i == 0, .robustness = ROBUSTNESS, .interval = INTERVAL};
+        timer_init(&nif->group_routers[i].answer, answer_all_timer);
+    }
+}
+
+static void membership_free(struct ns_sock *s, struct membership *m) {
+    list_del(&m->link);
+    s->ngroups--;
+    stack_free(s->ns, m, sizeof *m);
+}
+
+void group_flush(struct netif *nif) {
+    struct netstack *ns = nif->ns;
+    struct ns_sock *s;
+    struct membership *m, *next;
+    list_for_each(s, &ns->socks, all) {
+        if (s->group_nif == nif)
+            s->group_nif = NULL;
+        list_for_each_safe(m, next, &s->groups, link) {
+            if (m->group->nif == nif)
+                membership_free(s, m);
+        }
+    }
+    while (!list_empty(&nif->groups))
+        group_free(list_first(&nif->groups, struct group, link));
+    for (unsigned i = 0; i < 2; i++)
+        stack_cancel(ns, &nif->group_routers[i].answer);
+}
+
+int group_join(struct netif *nif, const struct ns_ip *ip) {
+    struct group *g = find(nif, ip);
+    if (!g) {
+        if (nif->ngroups == NETIF_GROUPS)
+            return -LINUX_ENOBUFS;
+        if (!(g = znew(struct group)))
+            return -LINUX_ENOMEM;
+        *g = (struct group){.nif = nif, .ip = *ip};
+        timer_init(&g->news, news_timer);
+        timer_init(&g->answer, answer_timer);
+        list_add_tail(&nif->groups, &g->link);
+        nif->ngroups++;
+    }
+    if (++g->users == 1)
+        changed(g);
+    return 0;
+}
+
+void group_leave(struct netif *nif, const struct ns_ip *ip) {
+    struct group *g = find(nif, ip);
+    if (g && !group_left(g) && --g->users == 0)
+        changed(g);
+}
+
+// ---- Sockets ---------------------------------------------------------------------------------------------------
+static struct membership *member_of(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif) {
+    struct membership *m;
+    list_for_each(m, &s->groups, link) {
+        if (ip_eq(&m->group->ip, ip) && (!nif || m->group->nif == nif))
+            return m;
+    }
+    return NULL;
+}
+
+bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif) {
+    return s->opt[NS_OPT_MULTICAST_ALL] || member_of(s, ip, nif);
+}
+
+static int check(const struct ns_sock *s, const struct ns_ip *group) {
+    if (s->ops->proto == PROTO_TCP)
+        return -LINUX_EOPNOTSUPP;
+    if (!ip_is_multicast(group))
+        return -LINUX_EINVAL;
+    return ns_ip_is4(group) == (s->family == NS_INET) ? 0 : -LINUX_EAFNOSUPPORT;
+}
+
+// ip(7): without an interface the one that a packet to the group would take.
+static struct netif *interface_for(struct ns_sock *s, const struct ns_ip *group) {
+    struct path path;
+    if (s->group_nif)
+        return s->group_nif;
+    return path_find(s->ns, group, NULL, &path) == 0 ? path.nif : NULL;
+}
+
+int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
+    IN_STACK(s->ns);
+    int err = check(s, group);
+    if (err)
+        return err;
+    if (!nif && !(nif = interface_for(s, group)))
+        return -LINUX_ENODEV;
+    if (member_of(s, group, nif))
+        return -LINUX_EADDRINUSE;
+    if (s->ngroups == SOCK_GROUPS)
+        return -LINUX_ENOBUFS;
+    struct membership *m = stack_alloc(s->ns, sizeof *m);
+    if (!m)
+        return -LINUX_ENOBUFS;
+    if ((err = group_join(nif, group))) {
+        stack_free(s->ns, m, sizeof *m);
+        return err;
+    }
+    m->group = find(nif, group);
+    list_add_tail(&s->groups, &m->link);
+    s->ngroups++;
+    return 0;
+}
+
+static void leave(struct ns_sock *s, struct membership *m) {
+    struct netif *nif = m->group->nif;
+    struct ns_ip ip = m->group->ip;
+    membership_free(s, m);
+    group_leave(nif, &ip);
+}
+
+int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
+    IN_STACK(s->ns);
+    int err = check(s, group);
+    struct membership *m = err ? NULL : member_of(s, group, nif);
+    if (m)
+        leave(s, m);
+    return err ? err : m ? 0 : -LINUX_EADDRNOTAVAIL;
+}
+
+void sock_leave_groups(struct ns_sock *s) {
+    while (!list_empty(&s->groups))
+        leave(s, list_first(&s->groups, struct membership, link));
+}
+
+int ns_set_group_interface(struct ns_sock *s, struct netif *nif) {
+    IN_STACK(s->ns);
+    s->group_nif = nif;
+    return 0;
+}
