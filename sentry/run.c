@@ -29,6 +29,11 @@ static bool claim(struct task *t, int from) { return atomic_compare_exchange_str
 void task_release(struct task *t, bool with_value, int64_t value) {
     lock_assert_none("task_release");
     lock_take(&t->thread_lock);
+    if (t->host_gone) {
+        lock_drop(&t->thread_lock);
+        task_die(t, t->tg->group_exit_code);
+        return;
+    }
     atomic_store(&t->state, TASK_GUEST);
     if (atomic_load(&t->sigpending) || t->restart)
         plat_interrupt(t->thread);
@@ -40,9 +45,17 @@ void task_release(struct task *t, bool with_value, int64_t value) {
 
 // Its host thread does the host work and comes back. (The lock: until it has gone, its death must not end the task.)
 static void flush(struct task *t) {
-    LOCKED(&t->thread_lock);
-    atomic_store(&t->state, TASK_FLUSHING);
-    plat_flush(t->thread);
+    bool gone;
+    {
+        LOCKED(&t->thread_lock);
+        gone = t->host_gone;
+        if (!gone) {
+            atomic_store(&t->state, TASK_FLUSHING);
+            plat_flush(t->thread);
+        }
+    }
+    if (gone)
+        task_die(t, t->tg->group_exit_code);
 }
 
 static void call_end(struct task *t) {
@@ -274,6 +287,7 @@ static void host_death(struct task *t, const struct plat_event *ev) {
     {
         LOCKED(&t->thread_lock);
         mine = claim(t, TASK_GUEST) || claim(t, TASK_FLUSHING);
+        t->host_gone = !mine; // whoever handles it ends it, instead of letting a thread go that is no more
     }
     if (mine)
         task_die(t, t->tg->group_exit_code);

@@ -185,6 +185,7 @@ struct task {
     struct list ready_link;      // [ready list]
     struct lock thread_lock;     // RANK_READY: letting the host thread go against interrupting or replacing it
     struct plat_thread *thread;  // [o] + thread_lock to change; owned; NULL for the built-in init
+    bool host_gone;              // [thread_lock] its host thread has ended by itself, while the task was handled
     bool in_stop;                // [o] stopped by a signal: goes on with signal_deliver(), not with a call
     struct call call;            // [o]
     struct ktimer call_timer;    // for call.deadline
