@@ -17,6 +17,8 @@
 #define IDLE (400 * SEC)
 // So long after both ends were closed, both stacks have forgotten the connection.
 #define GONE (600 * SEC)
+// How long a user waits for an end that he does not hear of.
+#define PATIENCE (60 * SEC)
 
 // One end's user. Whatever it does it does in turn(): when its socket is ready, or its timer says so.
 struct end {

@@ -116,7 +116,7 @@ static void end_close(struct end *e) {
     // Who was not heard of, because a reset was lost, or a SYN never came, is given up; keepalives find out
     // by themselves.
     if (!o->closed && !e->c->orderly && (!e->c->keepalive || !o->s))
-        wake_at(o, world.now + 60 * SEC);
+        wake_at(o, world.now + PATIENCE);
     if (o->closed)
         conn_closed(e->c);
 }
@@ -231,10 +231,12 @@ static bool meets_doom(struct end *e) {
 void end_turn(struct end *e) {
     if (e->closed)
         return;
-    if (other(e)->closed && !e->c->orderly && world.now >= e->c->moved + 60 * SEC &&
-        (!e->c->keepalive || !e->s)) {
-        end_close(e); // lost patience
-        return;
+    if (other(e)->closed && !e->c->orderly && (!e->c->keepalive || !e->s)) {
+        if (world.now >= e->c->moved + PATIENCE) {
+            end_close(e);
+            return;
+        }
+        wake_at(e, e->c->moved + PATIENCE);
     }
     if (!e->s || meets_doom(e))
         return;
