@@ -86,7 +86,8 @@ static void account(struct mm *mm, const struct vma *v, bool add) {
         return;
     uint64_t n = v->end - v->start, sign = add ? 1 : -UINT64_C(1);
     mm->total += sign * n;
-    mm->peak = mm->total > mm->peak ? mm->total : mm->peak;
+    if (mm->total > mm->peak)
+        mm->peak = mm->total;
     if (v->flags & VMA_LOCKED)
         mm->locked += sign * n;
     if (is_data(v))

@@ -51,7 +51,7 @@ struct mm {
     struct rb_root areas;           // [lock]
     unsigned nareas;                // [lock]
     uint64_t total, locked, data;   // [lock] bytes mapped; VMA_LOCKED; private writable
-    uint64_t peak;                  // [lock] the largest that total was; read without, for show
+    _Atomic uint64_t peak;          // [lock] to change: the largest that total was
     struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
     unsigned nspare;                // [lock]
     uint32_t def_flags;             // [lock] VMA_LOCKED after mlockall(MCL_FUTURE)
