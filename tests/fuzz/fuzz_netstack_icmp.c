@@ -29,19 +29,10 @@ static void message(bool six, const uint8_t *m, size_t n) {
     fuzz_frame();
 }
 
-// Type by p[1], a size by p[2..3], and one byte of the quote changed, or the quote cut.
 static void error(const uint8_t *p) {
-    static const uint8_t types[2][8] = {{3, 3, 3, 11, 12, 4, 5, 3}, {1, 1, 2, 3, 4, 2, 137, 1}};
     bool six = p[0] & 0x80;
-    uint8_t m[ICMP_LEN + 256] = {types[six][p[1] & 7], p[1] >> 4};
-    size_t n = last_len[six];
-    put16(m + ICMP_MTU, get16(p + 2));
-    memcpy(m + ICMP_LEN, last[six], n);
-    if (p[4] & 0x80)
-        n = n < (p[4] & 0x7fu) ? n : p[4] & 0x7fu;
-    else if (p[4] && p[4] < n)
-        m[ICMP_LEN + p[4]] ^= p[5];
-    message(six, m, ICMP_LEN + n);
+    uint8_t m[ICMP_LEN + sizeof last[0]];
+    message(six, m, quoting_error(p, last[six], last_len[six], m));
 }
 
 static void echo(const uint8_t *p) {

@@ -97,22 +97,14 @@ static void datagram(const uint8_t *p) {
         fuzz_packet();
 }
 
-// p: family, kind and code, size (2), a byte of the quote that is changed, how; or where the quote ends.
 static void error(const uint8_t *p) {
-    static const uint8_t types[2][8] = {{3, 3, 3, 11, 12, 4, 5, 3}, {1, 1, 2, 3, 4, 2, 137, 1}};
     bool six = p[0] & 0x80;
-    uint8_t m[ICMP_LEN + 128] = {types[six][p[1] & 7], p[1] >> 4};
-    size_t n = last_len[six];
-    put16(m + ICMP_MTU, get16(p + 2));
-    memcpy(m + ICMP_LEN, last[six], n);
-    if (p[4] & 0x80)
-        n = n < (p[4] & 0x7fu) ? n : p[4] & 0x7fu;
-    else if (p[4] && p[4] < n)
-        m[ICMP_LEN + p[4]] ^= p[5];
+    uint8_t m[ICMP_LEN + sizeof last[0]];
+    size_t n = quoting_error(p, last[six], last_len[six], m);
     if (six)
-        frame6(peer6, us6, PROTO_ICMP6, 64, 0, PROTO_ICMP6, m, ICMP_LEN + n, false);
+        frame6(peer6, us6, PROTO_ICMP6, 64, 0, PROTO_ICMP6, m, n, false);
     else
-        frame4(peer4, us4, PROTO_ICMP, 0, 0, NULL, 0, m, ICMP_LEN + n, false);
+        frame4(peer4, us4, PROTO_ICMP, 0, 0, NULL, 0, m, n, false);
     fuzz_packet();
 }
 

@@ -86,4 +86,20 @@ static inline void fuzz_packet(void) {
     fuzz_input(frame + ETH_LEN, frame_len - ETH_LEN);
 }
 
+// An ICMP error about the packet that begins with quote[n]; its length, at most ICMP_LEN + n. By p[0] the family, p[1] type and
+// code, p[2..3] a size, p[4] and p[5] where the quote ends, or which byte of it is changed and how.
+static inline size_t quoting_error(const uint8_t *p, const uint8_t *quote, size_t n, uint8_t *m) {
+    static const uint8_t types[2][8] = {{3, 3, 3, 11, 12, 4, 5, 3}, {1, 1, 2, 3, 4, 2, 137, 1}};
+    memset(m, 0, ICMP_LEN);
+    m[ICMP_TYPE] = types[p[0] >> 7][p[1] & 7];
+    m[ICMP_CODE] = p[1] >> 4;
+    put16(m + ICMP_MTU, get16(p + 2));
+    memcpy(m + ICMP_LEN, quote, n);
+    if (p[4] & 0x80)
+        n = n < (p[4] & 0x7fu) ? n : p[4] & 0x7fu;
+    else if (p[4] && p[4] < n)
+        m[ICMP_LEN + p[4]] ^= p[5];
+    return ICMP_LEN + n;
+}
+
 #endif

@@ -307,13 +307,9 @@ def main():
     parser.add_argument("--only", default="", metavar="REGEX", help="the cases whose title matches")
     options = parser.parse_args()
     only = re.compile(options.only)
-    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        print("skip: needs root and /dev/net/tun")
-        return 77
-    if os.environ.get("NETSTACK_NETNS") != "1":
-        os.environ["NETSTACK_NETNS"] = "1"
-        return subprocess.run(["unshare", "-n", sys.executable] + sys.argv, check=False).returncode
-    sh("ip", "link", "set", "lo", "up")
+    status = run_linux.own_namespace()
+    if status is not None:
+        return status
     run_linux.make_tap(TAP, 1500)
     # As many frames as a card's ring; a tap's 500 are full whenever nstool does not run for 10 ms of such a flood.
     sh("ip", "link", "set", TAP, "txqueuelen", "4096")

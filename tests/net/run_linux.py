@@ -263,11 +263,8 @@ def serve(options, mtu, offload, size):
     sh("ip", "link", "del", "nst0")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--nstool", required=True)
-    parser.add_argument("--size", type=int, default=20000000)
-    options = parser.parse_args()
+def own_namespace():
+    """None in a network namespace of our own. Else the status of this program run again in one; 77: it cannot be had."""
     if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         print("skip: needs root and /dev/net/tun")
         return 77
@@ -275,6 +272,17 @@ def main():
         os.environ["NETSTACK_NETNS"] = "1"
         return subprocess.run(["unshare", "-n", sys.executable] + sys.argv, check=False).returncode
     sh("ip", "link", "set", "lo", "up")
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nstool", required=True)
+    parser.add_argument("--size", type=int, default=20000000)
+    options = parser.parse_args()
+    status = own_namespace()
+    if status is not None:
+        return status
     serve(options, 1500, True, options.size)
     serve(options, 1500, False, options.size // 4)
     serve(options, 9000, False, options.size // 4)

@@ -36,6 +36,17 @@ static ssize_t peek(pid_t pid, int *out) {
     return process_vm_readv(pid, &mine, 1, &its, 1, 0);
 }
 
+// A descriptor of its: with its standard input as the one that anybody has.
+static bool take_descriptor(pid_t pid) {
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
+    if (pidfd >= 0)
+        close(pidfd);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static long landlock_version(void) { return syscall(SYS_landlock_create_ruleset, NULL, 0, 1); }
 
 // Exit status: 0, or the number of the line that does not hold.
@@ -49,11 +60,12 @@ static void in_cage(pid_t neighbour, bool signals_too) {
     int got = 0;
     hold(hostfilter_prepare() == 0);
     hold(peek(neighbour, &got) < 0);
+    hold(!take_descriptor(neighbour));
     hold(ptrace(PTRACE_ATTACH, neighbour, 0, 0) < 0);
     if (signals_too)
         hold(kill(neighbour, 0) < 0 && errno == EPERM);
     pid_t own = sleeper();  // as the stubs are: made afterwards
-    hold(own > 0 && peek(own, &got) == sizeof got && got == word);
+    hold(own > 0 && peek(own, &got) == sizeof got && got == word && take_descriptor(own));
     hold(kill(own, SIGKILL) == 0);
     _exit(0);
 }
@@ -66,6 +78,7 @@ static void test_neighbours_are_out_of_reach(void **state) {
     assert_true(neighbour > 0);
     prctl(PR_SET_DUMPABLE, 1);
     assert_int_equal(peek(neighbour, &got), sizeof got);  // as we are now, it is within reach
+    assert_true(take_descriptor(neighbour));
     pid_t pid = fork();
     if (pid == 0)
         in_cage(neighbour, landlock_version() >= 6);
