@@ -127,6 +127,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
     {
         LOCKED(&old->lock);
         mm->mmap_base = old->mmap_base;
+        mm->anchor = old->anchor;
         mm->place_top = old->place_top;
         mm->place_hole = old->place_hole;
         mm->brk_start = old->brk_start;

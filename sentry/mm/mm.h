@@ -57,6 +57,7 @@ struct mm {
     uint32_t def_flags;             // [lock] VMA_LOCKED after mlockall(MCL_FUTURE)
     bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
+    uint64_t anchor;                // [c after exec] mm_anchor()'s page; 0: none
     uint64_t place_top, place_hole; // [lock] between place_top and mmap_base no hole is larger than place_hole
     uint64_t brk_start, brk;        // [lock]
     uint64_t stack_top;

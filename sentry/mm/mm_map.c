@@ -404,6 +404,6 @@ int mm_anchor(struct mm *mm, struct plat_thread *th) {
         return 0;
     int r = plat_map(th, uaddr(at), GUEST_PAGE_SIZE, 0, PLAT_NORESERVE, -1, 0);
     if (r == 0)
-        mm->place_top = mm->mmap_base = at;
+        mm->place_top = mm->mmap_base = mm->anchor = at;
     return r;
 }

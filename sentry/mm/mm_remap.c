@@ -53,9 +53,11 @@ static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap
     return (int64_t)a->addr;
 }
 
+// In place only where the host's map is free too: the anchor is in that alone, and a map that grows replaces nothing.
 static bool can_grow(const struct mm *mm, const struct vma *v, const struct mremap_args *a) {
     uint64_t end = a->addr + a->new_len;
-    return a->old_len && a->addr + a->old_len == v->end && a->new_len <= mm->layout->hi - a->addr &&
+    bool anchored = mm->anchor >= v->end && mm->anchor < end;
+    return a->old_len && !anchored && a->addr + a->old_len == v->end && a->new_len <= mm->layout->hi - a->addr &&
            area_range_free(mm, v->end, end);
 }
 static int64_t grow(struct mm *mm, struct plat_thread *th, struct vma *v, const struct mremap_args *a) {

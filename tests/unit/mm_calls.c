@@ -313,6 +313,26 @@ static void test_mprotect_stops_at_hole(void **state) {
     mm_put(mm);
 }
 
+// The anchor is in the host's map alone: what grows in place must not meet it, in a copy of the map neither.
+static void test_anchor(void **state) {
+    struct mm *mm = new_mm(), *copy;
+    mm->mmap_base = mm->place_top = PG(300);
+    assert_int_equal(mm_anchor(mm, NULL), 0);
+    assert_true(host[299].mapped && area_range_free(mm, PG(299), PG(300)));
+    int64_t a = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
+    assert_int_equal(a, PG(297));
+    struct mremap_args grow = {.addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 4 * GUEST_PAGE_SIZE};
+    assert_int_equal(do_mremap(&task, mm, NULL, &grow), -LINUX_ENOMEM);
+    assert_int_equal(mm_fork(mm, NULL, &copy), 0);
+    assert_int_equal(do_mremap(&task, copy, NULL, &grow), -LINUX_ENOMEM);
+    mm_put(copy);
+    grow.flags = LINUX_MREMAP_MAYMOVE;
+    assert_int_equal(do_mremap(&task, mm, NULL, &grow), PG(293));
+    host[299].mapped = false;
+    compare(mm);
+    mm_put(mm);
+}
+
 static void test_limits(void **state) {
     struct mm *mm = new_mm();
     limits[LINUX_RLIMIT_AS] = 10 * GUEST_PAGE_SIZE;
@@ -424,6 +444,7 @@ int main(void) {
         cmocka_unit_test(test_merge_and_split), cmocka_unit_test(test_placement),
         cmocka_unit_test(test_mmap_errors),     cmocka_unit_test(test_mprotect_stops_at_hole),
         cmocka_unit_test(test_limits),          cmocka_unit_test(test_brk),
+        cmocka_unit_test(test_anchor),
         cmocka_unit_test(test_mremap),          cmocka_unit_test(test_fork),
         cmocka_unit_test(test_random),          cmocka_unit_test(test_no_memory),
     };

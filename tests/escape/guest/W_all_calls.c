@@ -50,7 +50,19 @@ static void *thread(void *unused) {
 
 static int shares(void *unused) { return getpid() > 0 ? 0 : 1; }
 
+// Busy enough for patched sites and spare memory, whose host calls the witness must know.
+static void hot_maps(void) {
+    for (int i = 0; i < 600; i++) {
+        char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        need(p != MAP_FAILED);
+        if (i % 2)
+            *p = 1;
+        need(munmap(p, PAGE) == 0);
+    }
+}
+
 static void work(void) {
+    hot_maps();
     pthread_t t[4];
     char path[] = "/tmp/escape-work-XXXXXX";
     static char stack[65536] __attribute__((aligned(16)));
