@@ -321,13 +321,13 @@ static void test_anchor(void **state) {
     assert_true(host[299].mapped && area_range_free(mm, PG(299), PG(300)));
     int64_t a = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
     assert_int_equal(a, PG(297));
-    struct mremap_args grow = {.addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 4 * GUEST_PAGE_SIZE};
+    struct mremap_args grow = {.addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 3 * GUEST_PAGE_SIZE};
     assert_int_equal(do_mremap(&task, mm, NULL, &grow), -LINUX_ENOMEM);
     assert_int_equal(mm_fork(mm, NULL, &copy), 0);
     assert_int_equal(do_mremap(&task, copy, NULL, &grow), -LINUX_ENOMEM);
     mm_put(copy);
     grow.flags = LINUX_MREMAP_MAYMOVE;
-    assert_int_equal(do_mremap(&task, mm, NULL, &grow), PG(293));
+    assert_int_equal(do_mremap(&task, mm, NULL, &grow), PG(294));
     host[299].mapped = false;
     compare(mm);
     mm_put(mm);
