@@ -10,6 +10,7 @@
 // Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock, random) run with
 // it held: they may take locks of a higher rank, such as a wait queue's, and may not call the stack.
 // Errors are negative numbers of abi/errno.h.
+// LIMIT: no DHCP and no resolver: the user gives IPv4 addresses; names are for a level above.
 #ifndef NETSTACK_NETSTACK_H
 #define NETSTACK_NETSTACK_H
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPv4 packets that came in (RFC 791, RFC 1122 3.2.1): the header is checked, fragments wait in ip/frag.c, the rest goes
-// to its protocol. Nothing is forwarded. Lock: the stack's.
+// to its protocol. Lock: the stack's.
+// LIMIT: nothing is forwarded, of IPv6 neither: a packet to another host is dropped and counted.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
 #include "netstack/ip/filter.h"

@@ -2,7 +2,7 @@
 // See route.h. Asked by everything that sends (ip/ip_out.c, TCP for its MSS). Lock: the stack's.
 // LIMIT: a connection's packets go where its own address is: a link-local one may not be on two interfaces. Without a scope
 // the interface whose route matches first is used.
-// LIMIT: source selection knows rules 1, 2, 3, 5 and 8 of RFC 6724, no policy table and no temporary addresses.
+// LIMIT: source selection knows no home and no temporary addresses (RFC 6724 5 rules 4 and 7); the policy table is the RFC's own.
 #include "netstack/ip/route.h"
 #include "abi/errno.h"
 #include "base/fault.h"
@@ -186,6 +186,33 @@ static int scope_of(const struct ns_ip *ip) {
     return ip_is_loopback(ip) || ip_is_linklocal(ip) ? 2 : 14;
 }
 
+// By the policy table of RFC 6724 2.1, here with the longest prefixes first.
+static unsigned label_of(const struct ns_ip *ip) {
+    static const struct {
+        struct ns_ip prefix;
+        uint8_t bits, label;
+    } policy[] = {
+        {{{[15] = 1}}, 128, 0},
+        {{{[10] = 0xff, 0xff}}, 96, 4},
+        {{{0}}, 96, 3},
+        {{{0x20, 0x01}}, 32, 5},
+        {{{0x20, 0x02}}, 16, 2},
+        {{{0x3f, 0xfe}}, 16, 12},
+        {{{0xfe, 0xc0}}, 10, 11},
+        {{{0xfc}}, 7, 13},
+    };
+    for (size_t i = 0; i < sizeof policy / sizeof policy[0]; i++)
+        if (ip_common_bits(ip, &policy[i].prefix) >= policy[i].bits)
+            return policy[i].label;
+    return 1;
+}
+
+// How much of its prefix the source has in common with dst.
+static unsigned common_prefix(const struct ifaddr *a, const struct ns_ip *dst) {
+    unsigned bits = ip_common_bits(&a->ip, dst), prefix = a->prefix + (ns_ip_is4(&a->ip) ? 96 : 0);
+    return bits < prefix ? bits : prefix;
+}
+
 // Whether a is the better source for dst.
 static bool better_source(const struct ifaddr *a, const struct ifaddr *b, const struct ns_ip *dst) {
     if (ip_eq(&a->ip, dst) != ip_eq(&b->ip, dst))  // rule 1
@@ -195,7 +222,10 @@ static bool better_source(const struct ifaddr *a, const struct ifaddr *b, const 
         return sa < sb ? sa >= sd : sb < sd;
     if (netif_deprecated(a) != netif_deprecated(b))  // rule 3
         return netif_deprecated(b);
-    return ip_common_bits(&a->ip, dst) > ip_common_bits(&b->ip, dst);  // rule 8
+    unsigned la = label_of(&a->ip), lb = label_of(&b->ip), ld = label_of(dst);
+    if ((la == ld) != (lb == ld))  // rule 6
+        return la == ld;
+    return common_prefix(a, dst) > common_prefix(b, dst);  // rule 8
 }
 
 static const struct ns_ip *select_source(const struct netif *nif, const struct ns_ip *dst) {

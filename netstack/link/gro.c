@@ -7,6 +7,7 @@
 //
 // Frames are read here in the memory of the stack's user, with each length compared first; the packet that is made is a
 // copy, and is judged on its way up like any other. Lock: the stack's.
+// LIMIT: only neighbours in a batch are joined, so flows that take turns frame by frame are not.
 #include "netstack/link/gro.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"

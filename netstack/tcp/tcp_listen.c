@@ -2,6 +2,7 @@
 // Listening: half-open connections as requests of some hundred bytes (RFC 9293 3.10.7.2, RFC 4987 3.4), SYN cookies when
 // there are too many, and the queue of those that wait to be accepted. Called by tcp_in.c, tcp_timer.c and the socket
 // calls. Lock: the stack's.
+// LIMIT: no TCP Fast Open (RFC 7413): a SYN's data is dropped, and comes again after the handshake.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"

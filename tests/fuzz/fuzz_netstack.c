@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames of a hostile link: ARP, neighbour discovery, IPv4, IPv6, fragments, ICMP, UDP, TCP without a
 // connection. The input is a list of (what, length, bytes); checksums and lengths are made right for most
-// kinds, so that what is behind them is reached.
+// kinds, so that what is behind them is reached. Half of the inputs come in as batches.
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/netstack_frame.h"
 
@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
           ns_listen(tcp, 4) == 0);
     if (n && data[0] & 4)
         CHECK(ns_raw_socket(net.ns, NS_INET6, 58, &raw) == 0);
+    net.hold = n && data[0] & 16;
     int id = n && data[0] & 8 ? netstack_add_rule(net.ns, &rule) : -1;
     for (size_t at = 1; at + 2 <= n;) {
         size_t len = data[at + 1] < n - at - 2 ? data[at + 1] : n - at - 2;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A hostile peer of live TCP connections, over IPv4 or IPv6: a grammar of segments whose numbers are near the
-// right ones, of socket calls, ICMP errors and time. Six bytes an action. In sanitizer builds the
-// connection's invariants are checked after each.
+// right ones, alone or with the next ones in a batch, of socket calls, ICMP errors and time. Six bytes an action. In
+// sanitizer builds the connection's invariants are checked after each.
 #include "netstack/prot/tcp.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/netstack_frame.h"
@@ -144,6 +144,7 @@ static void action(const uint8_t *p) {
         call(p[1], p[2], p[3]);
         break;
     default:
+        net.hold = p[0] & 1;
         segment(5000, p[5] & 1 ? p[5] : TCP_ACK, near(peer_next, p[1]),
                 near(p[1] & 0x40 ? our_una : our_next, p[1] >> 4 & 3 ? 0 : p[2]), len,
                 p[4] & 8 ? (uint16_t)(p[3] << 8) : 65535, p[2] >> 5 & 6, p[3], p[4]);
@@ -157,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     fuzz_open(NETIF_IP, NETIF_NO_DAD);
     six = n && data[0] & 4;
     net.seen = see;
+    net.hold = false;
     peer_next = 1001;
     our_next = our_una = 0;
     last_len = 0;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames that come in together (GRO, frames that the link has joined, frames in memory of netif_room()): a connection
+// gets the same frames twice, one by one in one stack and in batches in another. What must hold: the reader gets the
+// peer's bytes, as many both times, the same frames are counted, and the last ACK is the same.
+//
+// The first byte: link, family, timestamps. Then four bytes a frame: where it begins, how long it is, what is different
+// about it, what is wrong with it.
+#include "abi/errno.h"
+#include "netstack/prot/tcp.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/netstack_frame.h"
+
+#define BATCH     16
+#define FIRST     1001u  // the peer's first byte
+#define MOST      1800   // bytes in a frame
+#define ALL_BYTES 60000u // within the first window, so that it is not seen when ACKs went
+
+static const uint8_t us4[4] = {10, 0, 0, 1}, peer4[4] = {10, 0, 0, 2};
+static const uint8_t us6[16] = {0xfd, [15] = 1}, peer6[16] = {0xfd, [15] = 2};
+
+struct outcome {
+    uint64_t read, frames;
+    uint32_t acked;
+    int end;  // -1: of the peer's bytes; below: of an error
+};
+static struct {
+    bool ether, six, stamps, together;
+    uint32_t ours, acked;  // the stack's next number, its last ACK
+    struct ns_rx rx[BATCH];
+    void *own[BATCH];
+    unsigned n;
+} k;
+
+static uint8_t byte_at(uint32_t seq) {
+    return (uint8_t)(seq * 2654435761u >> 24);
+}
+
+static void see(const uint8_t *f, size_t n) {
+    size_t l3 = k.ether ? ETH_LEN : 0, l4 = l3 + (k.six ? IP6_LEN : IP4_LEN);
+    if (n < l4 + TCP_LEN || f[l3 + (k.six ? IP6_NEXT : IP4_PROTO)] != PROTO_TCP)
+        return;
+    if (f[l4 + TCP_FLAGS] & TCP_SYN)
+        k.ours = get32(f + l4 + TCP_SEQ) + 1;
+    if (!(f[l4 + TCP_FLAGS] & TCP_RST))
+        k.acked = get32(f + l4 + TCP_ACKNO);
+}
+
+// The peer's address becomes known: it asks for ours.
+static void introduce(void) {
+    if (!k.ether)
+        return;
+    if (k.six) {
+        uint8_t m[32] = {[ICMP_TYPE] = 135, [24] = 1, 1, 2, [31] = 2};
+        memcpy(m + 8, us6, 16);
+        frame6(peer6, us6, PROTO_ICMP6, 255, 0, PROTO_ICMP6, m, sizeof m, false);
+    } else {
+        uint8_t m[ARP_LEN] = {0, 1, 8, 0, 6, 4, 0, 1, 2, [13] = 2};
+        memcpy(m + 14, peer4, 4);
+        memcpy(m + 24, us4, 4);
+        ethernet(ETH_TYPE_ARP);
+        put(m, sizeof m);
+    }
+    fuzz_frame();
+}
+
+// A segment of `len` bytes in frame[], its timestamp `stamp` (0: none).
+static void segment(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint32_t stamp, const uint8_t *what) {
+    uint8_t h[TCP_MAX_LEN + MOST] = {0};
+    size_t n = TCP_LEN;
+    if (flags & TCP_SYN) {
+        const uint8_t mss[8] = {TCP_OPT_MSS, 4, 0x05, 0xb4, TCP_OPT_NOP, TCP_OPT_WSCALE, 3, 7};
+        memcpy(h + n, mss, sizeof mss);
+        n += sizeof mss;
+    }
+    if (stamp) {
+        const uint8_t head[4] = {TCP_OPT_NOP, TCP_OPT_NOP, TCP_OPT_TS, 10};
+        memcpy(h + n, head, sizeof head);
+        put32(h + n + 4, stamp);
+        n += TCP_TS_SPACE;
+    }
+    put16(h + TCP_SPORT, 5000);
+    put16(h + TCP_DPORT, 80);
+    put32(h + TCP_SEQ, seq);
+    put32(h + TCP_ACKNO, ack);
+    h[TCP_OFF] = (uint8_t)(n / 4 << 4);
+    h[TCP_FLAGS] = flags;
+    put16(h + TCP_WIN, what && what[2] & 8 ? 1000 : 65535);
+    for (uint32_t i = 0; i < len; i++)
+        h[n + i] = byte_at(seq + i);
+    if (k.six)
+        frame6(peer6, us6, PROTO_TCP, what && what[2] & 4 ? 9 : 64, 0, PROTO_TCP, h, n + len, false);
+    else
+        frame4(peer4, us4, PROTO_TCP, what ? what[2] : 0, what && what[2] & 4 ? 0 : 0x4000, NULL, 0, h, n + len, false);
+}
+
+// The first n bytes of frame[] wait for the batch's end, in memory of their size or in the interface's.
+static void give(size_t n, unsigned flags, uint16_t gso_size, bool in_room) {
+    size_t skip = k.ether ? 0 : ETH_LEN, len = n > skip ? n - skip : 0;
+    uint8_t *at = malloc(len ? len : 1), *room = in_room && k.together ? netif_room(net.nif, k.n, MOST + 100) : NULL;
+    CHECK(at);
+    if (len)
+        memcpy(room ? room : at, frame + skip, len);
+    k.own[k.n] = at;
+    k.rx[k.n++] = (struct ns_rx){room ? room : at, len, flags, gso_size};
+}
+
+static void end_batch(void) {
+    for (unsigned i = 0; i < k.n && !k.together; i++)
+        netif_input_batch(net.nif, &k.rx[i], 1);
+    if (k.together)
+        netif_input_batch(net.nif, k.rx, k.n);
+    while (k.n)
+        free(k.own[--k.n]);
+}
+
+// What the reader has got goes on where it stopped, and is the peer's.
+static void read_all(struct ns_sock *conn, struct outcome *o) {
+    static uint8_t buf[ALL_BYTES];
+    struct ns_mem_io m;
+    int64_t got;
+    while ((got = ns_recv(conn, ns_io_to(&m, buf, sizeof buf), 0, NULL)) > 0)
+        for (int64_t i = 0; i < got; i++)
+            CHECK(buf[i] == byte_at((uint32_t)(FIRST + o->read++)));
+    if (got != -LINUX_EAGAIN)
+        o->end = o->end ? o->end : (int)got - 1;
+}
+
+// p: where, how long, what is different, what is wrong; *next: the peer's next byte, *stamp: its clock.
+static void one(const uint8_t *p, uint32_t *next, uint32_t *stamp) {
+    static const int steps[8] = {0, 0, 0, 0, 0, 1400, -100, -1400};
+    uint32_t seq = *next + (uint32_t)steps[p[0] & 7], len = p[1] * (p[3] & 1 ? 7u : 5u);
+    uint8_t flags = TCP_ACK | (p[2] & 1 ? TCP_PSH : 0);
+    if (p[3] >> 4 == 15)
+        flags |= p[1] & 1 ? TCP_FIN : p[1] & 2 ? TCP_URG : p[1] & 4 ? TCP_RST : TCP_ECE | TCP_CWR;
+    if (seq - FIRST > ALL_BYTES - MOST)
+        return;
+    *stamp += k.stamps ? p[2] >> 1 & 1 : 0;
+    segment(flags, seq, p[2] & 0x10 ? k.ours - 1 : k.ours, len, *stamp, p);
+    if ((p[0] & 7) < 5)
+        *next += len;
+    size_t n = frame_len, l4 = ETH_LEN + (k.six ? IP6_LEN : IP4_LEN);
+    switch (p[3] >> 4) {
+    case 1:
+        frame[l4 + TCP_CSUM] ^= p[2] | 1;
+        break;
+    case 2:
+        frame[ETH_LEN + p[2] % (l4 - ETH_LEN)] ^= p[1] | 1;
+        break;
+    case 3:
+        n = n > p[1] ? n - p[1] : 0;
+        break;
+    case 4:  // what a short Ethernet frame is filled up with
+        put((const uint8_t[8]){1, 2, 3}, 8);
+        n = frame_len;
+        break;
+    }
+    give(n, p[3] & 2 ? NS_CSUM_GOOD : 0, p[3] & 4 ? (uint16_t)(p[2] * 7) : 0, p[3] & 8);
+}
+
+static struct outcome run(const uint8_t *data, size_t n, bool together) {
+    struct ns_addr any = {.port = 80};
+    struct ns_sock *listener, *conn;
+    struct outcome o = {0};
+    uint32_t next = FIRST, stamp = 0;
+    memset(&k, 0, sizeof k);
+    k.together = together;
+    k.ether = n && data[0] & 1;
+    k.six = n && data[0] & 2;
+    k.stamps = n && data[0] & 4;
+    stamp = k.stamps ? 1000 : 0;
+    fuzz_open(k.ether ? NETIF_ETHER : NETIF_IP, NETIF_NO_DAD);
+    net.seen = see;
+    CHECK(ns_socket(net.ns, NS_INET6, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
+    CHECK(ns_listen(listener, 2) == 0);
+    introduce();
+    segment(TCP_SYN, FIRST - 1, 0, 0, stamp, NULL);
+    give(frame_len, 0, 0, false);
+    end_batch();
+    segment(TCP_ACK, FIRST, k.ours, 0, stamp, NULL);
+    give(frame_len, 0, 0, false);
+    end_batch();
+    CHECK(ns_accept(listener, &conn) == 0);
+    for (size_t at = 1; at + 4 <= n; at += 4) {
+        one(data + at, &next, &stamp);
+        if (k.n < BATCH && data[at] & 8)
+            continue;
+        end_batch();
+        read_all(conn, &o);
+        fuzz_advance((data[at] >> 4) * 20000000ull);
+    }
+    end_batch();
+    read_all(conn, &o);
+    fuzz_advance(1000000000);
+    o.frames = netstack_stat(net.ns, "link_in");
+    o.acked = k.acked;
+    ns_close(conn);
+    ns_close(listener);
+    fuzz_close();
+    return o;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+    struct outcome one_by_one = run(data, n, false), in_batches = run(data, n, true);
+    CHECK(one_by_one.read == in_batches.read && one_by_one.frames == in_batches.frames &&
+          one_by_one.end == in_batches.end);
+    CHECK(one_by_one.acked == in_batches.acked || one_by_one.end < -1);  // a reset: what was owed is not sent
+    return 0;
+}
