@@ -146,9 +146,9 @@ void plat_flush(struct plat_thread *t);
 void plat_interrupt(struct plat_thread *t);
 
 // Registers of a held thread; only with `context`; on any sentry thread (FP state: only on the one that got the event,
-// or on any for a child of plat_clone() that was not resumed yet). A system call's registers are those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored,
-// the unprivileged bits of eflags are kept, fs_base and gs_base are applied when they changed; a rip or base outside
-// user space is -LINUX_EPERM.
+// or on any for a child of plat_clone() that was not resumed yet). A system call's registers are those after it: rip behind
+// the instruction, orig_rax the number. set: cs, ss, ds, es are ignored, the unprivileged bits of eflags are kept, fs_base
+// and gs_base are applied when they changed; a rip or base outside user space is -LINUX_EPERM.
 int plat_get_regs(struct plat_thread *t, struct lx_regs *regs);
 int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 // The FP state as a raw XSAVE image in standard (not compacted) form: 512 bytes legacy area, header, extended. Returns
@@ -158,8 +158,9 @@ int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 
 // Queue host work on a held thread. On one that was got without `context` it costs more than with (an interrupt of
 // our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks for (answered with
-// 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else
-// -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the call, or -1 for anonymous memory.
+// 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's
+// [lo, hi) and outside its reserved ranges, else -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the
+// call, or -1 for anonymous memory.
 #define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
 #define PLAT_NORESERVE 2u
 #define PLAT_POPULATE  4u

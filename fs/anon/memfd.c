@@ -39,7 +39,8 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
     }
     d->inode = i;
     struct path p = {mount_get(vfs->shm), d};
-    struct file *f = file_new(vfs, &p, LINUX_O_RDWR | LINUX_O_LARGEFILE, FMODE_READ | FMODE_WRITE | FMODE_SEEK | FMODE_UNCOUNTED);
+    struct file *f =
+        file_new(vfs, &p, LINUX_O_RDWR | LINUX_O_LARGEFILE, FMODE_READ | FMODE_WRITE | FMODE_SEEK | FMODE_UNCOUNTED);
     if (!f) {
         path_put(&p);
         return -LINUX_ENOMEM;

@@ -22,8 +22,8 @@ struct path {
 
 int route_add(struct netstack *ns, const struct ns_route *route);
 int route_del(struct netstack *ns, const struct ns_route *route);
-// Of routers: a route until then, new or renewed, when the interface has no more than `most` of them; one that ends now; those
-// whose time is over; when the first is. What the user has made is left alone.
+// Of routers: a route until then, new or renewed, when the interface has no more than `most` of them; one that ends now;
+// those whose time is over; when the first is. What the user has made is left alone.
 void route_renew(struct netstack *ns, const struct ns_route *route, uint64_t until, unsigned most);
 void route_end(struct netstack *ns, const struct ns_route *route);
 void route_expire(struct netstack *ns, const struct netif *nif);

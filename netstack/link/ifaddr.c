@@ -97,7 +97,8 @@ int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix
 static bool shares_network(const struct netif *nif, const struct ifaddr *a) {
     for (unsigned i = 0; i < nif->naddrs; i++) {
         const struct ifaddr *b = &nif->addrs[i];
-        if (b != a && (!b->automatic || ip_is_linklocal(&b->ip)) && b->prefix == a->prefix && ip_in_prefix(&b->ip, &a->ip, a->prefix))
+        if (b != a && (!b->automatic || ip_is_linklocal(&b->ip)) && b->prefix == a->prefix &&
+            ip_in_prefix(&b->ip, &a->ip, a->prefix))
             return true;
     }
     return false;

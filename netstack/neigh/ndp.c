@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Neighbour discovery (RFC 4861) and duplicate address detection (RFC 4862); what routers give is slaac.c's. Called by
-// ip/icmp.c with what comes in, by neigh.c for solicitations. Each message is checked as RFC 4861 6.1 and 7.1 say before anything of it
-// is believed. Lock: the stack's.
+// ip/icmp.c with what comes in, by neigh.c for solicitations. Each message is checked as RFC 4861 6.1 and 7.1 say before
+// anything of it is believed. Lock: the stack's.
 // LIMIT: redirects and a router's reachable and retransmission times are ignored; no optimistic DAD.
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stateless autoconfiguration (RFC 4862) and what else a router's advertisement gives (RFC 4861 6.3): addresses, prefixes of
-// the link, a way out; each for a time. Called by ndp.c, which has checked the advertisement. One timer of the interface takes
-// away what has expired. Lock: the stack's.
+// the link, a way out; each for a time. Called by ndp.c, which has checked the advertisement. One timer of the interface
+// takes away what has expired. Lock: the stack's.
 // LIMIT: a router that does not answer keeps its route until that expires (no selection by reachability, RFC 4861 6.3.6).
 #include "netstack/core/addr.h"
 #include "netstack/ip/route.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Urgent data (RFC 9293 3.8.5, RFC 6093): a mark in the stream, one byte wide for who reads it apart, as on Linux. The byte
-// stays in the reader's queue; without NS_OPT_OOBINLINE a plain read leaves it out and NS_MSG_OOB takes it. A read ends at the
-// mark. Called by tcp_in.c, tcp_data.c, tcp_out.c and tcp_api.c. Lock: the stack's.
+// stays in the reader's queue; without NS_OPT_OOBINLINE a plain read leaves it out and NS_MSG_OOB takes it. A read ends at
+// the mark. Called by tcp_in.c, tcp_data.c, tcp_out.c and tcp_api.c. Lock: the stack's.
 // LIMIT: one mark at a time: a later one replaces it, and the byte at the older one is read in line.
 #include "abi/errno.h"
 #include "netstack/tcp/tcp.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nstool puts a stack on a tap or veth of the host: the instrument for tests and measurements against Linux.
-// nstool_main.c has the commands, hosttap.c and hostveth.c the descriptor, nstool_serve.c the services, nstool_bench.c what is measured
-// in memory, nstool_packets.c packets to count the instructions of. One thread, no locks.
+// nstool_main.c has the commands, hosttap.c and hostveth.c the descriptor, nstool_serve.c the services, nstool_bench.c what
+// is measured in memory, nstool_packets.c packets to count the instructions of. One thread, no locks.
 #ifndef NETSTACK_TOOLS_NSTOOL_H
 #define NETSTACK_TOOLS_NSTOOL_H
 #include "netstack/netstack.h"

@@ -176,7 +176,8 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     const uint64_t *a = (const uint64_t *)n->data.args;
     uint64_t flags = ~a[4];
     bool by_handler = a[5] == 0;
-    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || !(by_handler || a[5] == STUB_PLACE_LANE)) {
+    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||
+        !(by_handler || a[5] == STUB_PLACE_LANE)) {
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }

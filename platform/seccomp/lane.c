@@ -53,7 +53,9 @@ static_assert(offsetof(struct stub_lane, str) == 128 && offsetof(struct stub_lan
 static_assert(offsetof(struct stub_ctl, slot) == 48 && offsetof(struct stub_ctl, value) == 80 &&
                   offsetof(struct stub_ctl, stack) == 88 && sizeof(struct stub_ctl) == 120 &&
                   offsetof(struct stub_slot, place_at) == 16 && offsetof(struct stub_slot, place_top) == 32, "blob.S");
-static_assert(offsetof(struct stub_ctl, rsi) == 40 && offsetof(struct stub_ctl, flags) == 24 && STUB_CTL_AT == 16384 && STUB_LANE_AT == 20480, "blob.S");
+static_assert(offsetof(struct stub_ctl, rsi) == 40 && offsetof(struct stub_ctl, flags) == 24 && STUB_CTL_AT == 16384 &&
+                  STUB_LANE_AT == 20480,
+              "blob.S");
 
 static _Thread_local struct sc_watcher *me;     // NULL: an ordinary waiter
 static _Thread_local struct sc_as *watching;    // held
@@ -379,7 +381,8 @@ int64_t sc_call_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
 // Calls that change nothing: when the thread cannot copy what they give, they can be made again. None of them parks, so
 // while call_of still stands for one, nobody else's call is handled on this thread.
 static bool repeats(uint64_t nr) {
-    return nr == SYS_pread64 || nr == SYS_stat || nr == SYS_lstat || nr == SYS_fstat || nr == SYS_newfstatat || nr == SYS_statx;
+    return nr == SYS_pread64 || nr == SYS_stat || nr == SYS_lstat || nr == SYS_fstat || nr == SYS_newfstatat ||
+           nr == SYS_statx;
 }
 
 // One piece for each call; others are copied at once.

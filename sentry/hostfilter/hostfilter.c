@@ -33,7 +33,8 @@ static int drop_capabilities(void) {
 
 // The filter cannot tell our stubs' numbers from other processes', so kill, process_vm_writev and pidfd_getfd alone would
 // reach all that our user runs. A Landlock domain does: memory and descriptors of processes outside of it are out of reach
-// (Linux 5.13), and so are signals to them (6.12). Stubs are made afterwards and lie within. What is forbidden of files we do not do anyway.
+// (Linux 5.13), and so are signals to them (6.12). Stubs are made afterwards and lie within. What is forbidden of files we
+// do not do anyway.
 struct neighbours {  // struct landlock_ruleset_attr as of ABI 6; shorter ones are prefixes
     uint64_t fs, net, scoped;
 };

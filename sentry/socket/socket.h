@@ -76,7 +76,9 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int family, int
 // A file for it, which takes s over (closed on failure too). flags: LINUX_O_NONBLOCK.
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out);
 struct socket *socket_of(struct file *f);  // NULL: no socket
-static inline int socket_opt(struct socket *s, int name) { return atomic_load_explicit(&s->opts[name], memory_order_relaxed); }
+static inline int socket_opt(struct socket *s, int name) {
+    return atomic_load_explicit(&s->opts[name], memory_order_relaxed);
+}
 
 // SOL_SOCKET (options.c). buf has *len bytes; *len becomes what there is.
 #define SOCK_OPT_MAX 128

@@ -258,8 +258,9 @@ int64_t sys_capget(struct task *t, const struct sysargs *a) {
         LOCKED(&t->k->tasks_lock);
         const struct cred *c = other->cred;
         for (int i = 0; i < 2; i++)
-            d[i] = (struct linux_cap_user_data){(uint32_t)(c->cap_effective >> 32 * i), (uint32_t)(c->cap_permitted >> 32 * i),
-                                           (uint32_t)(c->cap_inheritable >> 32 * i)};
+            d[i] =
+                (struct linux_cap_user_data){(uint32_t)(c->cap_effective >> 32 * i), (uint32_t)(c->cap_permitted >> 32 * i),
+                                             (uint32_t)(c->cap_inheritable >> 32 * i)};
     }
     task_put(other);
     if (!a->v[1])

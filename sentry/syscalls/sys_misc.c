@@ -62,7 +62,8 @@ int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
     unsigned char buf[RANDOM_CHUNK];
     uint64_t len = a->v[1], done = 0;
     const uint64_t known = LINUX_GRND_NONBLOCK | LINUX_GRND_RANDOM | LINUX_GRND_INSECURE;
-    if ((a->v[2] & ~known) || (a->v[2] & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
+    if ((a->v[2] & ~known) ||
+        (a->v[2] & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
         return -LINUX_EINVAL;
     if (len > INT32_MAX)
         len = INT32_MAX;
