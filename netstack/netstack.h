@@ -169,7 +169,7 @@ int netstack_del_rule(struct netstack *ns, int id);
 int64_t netstack_rule_hits(struct netstack *ns, int id);
 
 // ---- Sockets ---------------------------------------------------------------------------------------------------
-enum ns_family { NS_INET = 2, NS_INET6 = 10 };
+enum ns_family { NS_INET = 2, NS_INET6 = 10, NS_PACKET = 17 };
 enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
 
 // What a socket can do at a moment; the numbers of poll(2).
@@ -197,6 +197,14 @@ int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, str
 // A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent as they are
 // behind a header of ours. The user has asked whether the caller may.
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
+// A packet socket (packet(7)): frames of a protocol (an Ethernet type, or NS_PACKET_ALL, which sees what goes out too; 0:
+// none until it is bound to one) beside the stack. `header`: with their link headers, both ways (SOCK_RAW). Its addresses
+// have the interface's index in `scope` (0: all), the protocol in `port`, and in ip.b the link address and, received, the
+// kind of packet. The user has asked whether the caller may.
+#define NS_PACKET_ALL     3
+#define NS_PACKET_KIND_AT 6  // in ip.b
+enum ns_packet_kind { NS_PACKET_HOST, NS_PACKET_BROADCAST, NS_PACKET_MULTICAST, NS_PACKET_OTHERHOST, NS_PACKET_OUTGOING };
+int ns_packet_socket(struct netstack *ns, bool header, uint16_t protocol, struct ns_sock **out);
 // The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by itself.
 void ns_close(struct ns_sock *s);
 // `ready` is called when one of the bits may have become true. Set it before the socket is used.

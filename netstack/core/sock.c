@@ -183,6 +183,8 @@ uint32_t ns_ready(struct ns_sock *s) {
 
 int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     IN_STACK(s->ns);
+    if (s->ops->bind)
+        return s->ops->bind(s, addr);
     if (list_linked(&s->port) || s->connected)
         return -LINUX_EINVAL;
     if (!sock_family_ok(s, &addr->ip))

@@ -15,6 +15,7 @@ struct sock_ops {
     size_t size;  // of the object, whose first member is a struct ns_sock
     uint8_t proto;
     void (*init)(struct ns_sock *s);
+    int (*bind)(struct ns_sock *s, const struct ns_addr *addr);  // NULL: to an IP address
     int (*listen)(struct ns_sock *s, unsigned backlog);
     int (*accept)(struct ns_sock *s, struct ns_sock **out);
     int (*connect)(struct ns_sock *s, const struct ns_addr *addr);
@@ -52,7 +53,7 @@ struct ns_sock {
     void *on_ready_arg;
 };
 
-extern const struct sock_ops udp_ops, tcp_ops, raw_ops;
+extern const struct sock_ops udp_ops, tcp_ops, raw_ops, packet_ops;
 
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
 void sock_kill(struct ns_sock *s);

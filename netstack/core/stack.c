@@ -86,8 +86,8 @@ bool bucket_take(struct netstack *ns, struct bucket *b) {
 
 // ---- Its life --------------------------------------------------------------------------------------------------
 static void init_lists(struct netstack *ns) {
-    struct list *heads[] = {&ns->netifs, &ns->routes,    &ns->backlog, &ns->neigh_lru,   &ns->fragments, &ns->socks,
-                            &ns->dead,   &ns->time_wait, &ns->rules,   &ns->tracked_lru, &ns->raws,      &ns->later};
+    struct list *heads[] = {&ns->netifs,    &ns->routes, &ns->backlog,     &ns->neigh_lru, &ns->fragments, &ns->socks, &ns->dead,
+                            &ns->time_wait, &ns->rules,  &ns->tracked_lru, &ns->raws,      &ns->packets,   &ns->later};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_init(heads[i]);
     for (size_t i = 0; i < sizeof ns->neighbours / sizeof *ns->neighbours; i++)

@@ -83,6 +83,7 @@ struct netstack {
     struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
     struct list used[2][STACK_PORT_HASH];   // whoever has a local port, bound or connected, until it is closed
     struct list raws;                       // raw sockets, of all protocols
+    struct list packets;                    // packet sockets
     struct list socks;                      // all
     struct list later;                      // have something to send, once the call is done
     struct list dead;                       // freed on the way out

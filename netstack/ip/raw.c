@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute need.
 // Lock: the stack's.
-// LIMIT: no packet sockets: who wants to see frames has the link, which is the user's, or a capture file (link/pcapng.h).
 // LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
 #include "netstack/ip/raw.h"
 #include "abi/errno.h"

@@ -8,6 +8,7 @@
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/gro.h"
+#include "netstack/link/packet.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -53,6 +54,7 @@ void netif_free(struct netif *nif) {
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
     group_flush(nif);
+    packet_flush(nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
     list_for_each_safe(p, next, &ns->backlog, link) {
@@ -73,6 +75,11 @@ void netif_remove(struct netif *nif) {
 
 struct netif *netstack_loopback(struct netstack *ns) {
     return ns->lo;
+}
+
+static void tap(struct netif *nif, struct pkt *p, bool outgoing) {
+    if (!list_empty(&nif->ns->packets))
+        packet_tap(nif, p, outgoing);
 }
 
 // ---- In --------------------------------------------------------------------------------------------------------
@@ -128,6 +135,7 @@ static int input(struct netif *nif, struct pkt *p, unsigned flags) {
     p->nif = nif;
     p->when = ns->now;
     p->csum_good = flags & NS_CSUM_GOOD;
+    tap(nif, p, false);
     if (nif->config.kind == NETIF_ETHER)
         input_ether(nif, p);
     else
@@ -225,6 +233,8 @@ int netif_loop_back(struct netif *nif, struct pkt *p) {
     nif->out_packets++;
     nif->in_bytes += p->len;
     nif->out_bytes += p->len;
+    if (netif_is_loopback(nif))  // else what members here hear of a packet to a group
+        tap(nif, p, true);
     list_add_tail(&ns->backlog, &p->link);
     ns->backlog_len++;
     return 0;
@@ -235,6 +245,8 @@ void netif_backlog(struct netstack *ns) {
     list_del(&p->link);
     ns->backlog_len--;
     count(ns, link_in);
+    if (netif_is_loopback(p->nif))
+        tap(p->nif, p, false);
     input_ip(p);
 }
 
@@ -252,10 +264,11 @@ static void finish_csum(struct pkt *p) {
 }
 
 static int transmit(struct netif *nif, struct pkt *p) {
-    struct ns_iov iov[PKT_FRAGS + 1] = {{pkt_head(p), p->hlen}};
-    struct ns_frame f = {iov, 1, p->len, 0, p->csum_offset, p->gso_size};
     if (!(nif->config.flags & NETIF_TX_CSUM))
         finish_csum(p);
+    tap(nif, p, true);
+    struct ns_iov iov[PKT_FRAGS + 1] = {{pkt_head(p), p->hlen}};
+    struct ns_frame f = {iov, 1, p->len, 0, p->csum_offset, p->gso_size};
     if (p->csum_start)
         f.csum_start = (uint16_t)(p->csum_start - p->off);
     for (unsigned i = 0; i < p->nfrags; i++)
@@ -271,6 +284,8 @@ static int transmit(struct netif *nif, struct pkt *p) {
     pkt_free(p);
     return err;
 }
+
+int netif_output_frame(struct netif *nif, struct pkt *p) { return transmit(nif, p); }
 
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
     if (netif_is_loopback(nif))

@@ -64,6 +64,7 @@ bool netif_deprecated(const struct ifaddr *a);
 
 // Sends an IP packet to a neighbour whose link address is known (or needs none). Takes p.
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type);
+int netif_output_frame(struct netif *nif, struct pkt *p);  // the same for a whole frame of the link's
 int netif_loop_back(struct netif *nif, struct pkt *p);  // an IP packet that we sent comes in again; takes p
 void netif_backlog(struct netstack *ns);  // one packet of the loopback queue goes in
 

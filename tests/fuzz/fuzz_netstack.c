@@ -62,9 +62,9 @@ static void one(uint8_t what, const uint8_t *p, size_t n) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
-    struct ns_sock *udp, *tcp, *raw = NULL;
+    struct ns_sock *udp, *tcp, *raw = NULL, *packet = NULL;
     struct ns_rule rule = {.point = NS_INPUT, .verdict = NS_REJECT, .established = true, .dport = {53, 60}};
-    struct ns_addr any = {.port = 53}, peer = {ns_ip4(10, 0, 0, 2), 9};
+    struct ns_addr any = {.port = 53}, peer = {ns_ip4(10, 0, 0, 2), 9}, from = any;
     struct ns_mem_io m;
     uint8_t buf[64];
     fuzz_open(NETIF_ETHER, n && data[0] & 1 ? NETIF_SLAAC : NETIF_NO_DAD);
@@ -74,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n && data[0] & 4)
         CHECK(ns_raw_socket(net.ns, NS_INET6, 58, &raw) == 0);
     net.hold = n && data[0] & 16;
+    if (n && data[0] & 32)
+        CHECK(ns_packet_socket(net.ns, data[0] & 64, NS_PACKET_ALL, &packet) == 0);
     int id = n && data[0] & 8 ? netstack_add_rule(net.ns, &rule) : -1;
     for (size_t at = 1; at + 2 <= n;) {
         size_t len = data[at + 1] < n - at - 2 ? data[at + 1] : n - at - 2;
@@ -82,9 +84,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         if (data[0] & 2)
             ns_send(udp, ns_io_from(&m, buf, sizeof buf), 0, &peer);
         ns_recv(udp, ns_io_to(&m, buf, sizeof buf), 0, NULL);
+        if (packet) {
+            ns_recv(packet, ns_io_to(&m, buf, sizeof buf), 0, &from);
+            ns_send(packet, ns_io_from(&m, buf, len < sizeof buf ? len : sizeof buf), 0, &from);
+        }
     }
     if (raw)
         ns_close(raw);
+    if (packet)
+        ns_close(packet);
     if (id >= 0)
         CHECK(netstack_del_rule(net.ns, id) == 0);
     ns_close(udp);

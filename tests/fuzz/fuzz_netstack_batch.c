@@ -26,6 +26,8 @@ struct outcome {
 static struct {
     bool ether, six, stamps, together;
     uint32_t ours, acked;  // the stack's next number, its last ACK
+    uint32_t sent;         // bytes, up to the last one; over: a FIN is behind it, and nothing more
+    bool over;
     struct ns_rx rx[BATCH];
     void *own[BATCH];
     unsigned n;
@@ -125,15 +127,25 @@ static void read_all(struct ns_sock *conn, struct outcome *o) {
         o->end = o->end ? o->end : (int)got - 1;
 }
 
+static uint8_t odd_flags(uint8_t what, bool may_end) {
+    if (what & 1 && may_end)
+        return TCP_FIN;
+    if (what & 2)
+        return TCP_URG;
+    return what & 4 ? TCP_RST : TCP_ECE | TCP_CWR;
+}
+
 // p: where, how long, what is different, what is wrong; *next: the peer's next byte, *stamp: its clock.
 static void one(const uint8_t *p, uint32_t *next, uint32_t *stamp) {
     static const int steps[8] = {0, 0, 0, 0, 0, 1400, -100, -1400};
     uint32_t seq = *next + (uint32_t)steps[p[0] & 7], len = p[1] * (p[3] & 1 ? 7u : 5u);
     uint8_t flags = TCP_ACK | (p[2] & 1 ? TCP_PSH : 0);
     if (p[3] >> 4 == 15)
-        flags |= p[1] & 1 ? TCP_FIN : p[1] & 2 ? TCP_URG : p[1] & 4 ? TCP_RST : TCP_ECE | TCP_CWR;
-    if (seq - FIRST > ALL_BYTES - MOST)
+        flags |= odd_flags(p[1], !k.over && seq - FIRST + len >= k.sent);
+    if (seq - FIRST > ALL_BYTES - MOST || (k.over && seq - FIRST + len > k.sent))
         return;
+    k.sent = seq - FIRST + len > k.sent ? seq - FIRST + len : k.sent;
+    k.over = k.over || flags & TCP_FIN;
     *stamp += k.stamps ? p[2] >> 1 & 1 : 0;
     segment(flags, seq, p[2] & 0x10 ? k.ours - 1 : k.ours, len, *stamp, p);
     if ((p[0] & 7) < 5)
