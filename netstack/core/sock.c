@@ -236,23 +236,6 @@ int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struc
     return s->ops->send(s, io, flags, to);
 }
 
-int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io, unsigned flags, struct ns_addr *from) {
-    struct pkt *p = list_first(queue, struct pkt, link);
-    int64_t n = pkt_read(p, io);
-    if (n < 0)
-        return n;
-    if (from)
-        *from = (struct ns_addr){p->src, (uint16_t)p->mark, p->mark >> 16};
-    if (flags & NS_MSG_TRUNC)
-        n = p->len;
-    if (!(flags & NS_MSG_PEEK)) {
-        list_del(&p->link);
-        *weight -= pkt_size(p);
-        pkt_free(p);
-    }
-    return n;
-}
-
 int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
     IN_STACK(s->ns);
     return s->ops->recv(s, io, flags, from);

@@ -6,7 +6,7 @@
 // that it has found until it returns, whatever it calls.
 #ifndef NETSTACK_CORE_SOCK_H
 #define NETSTACK_CORE_SOCK_H
-#include "netstack/core/pkt.h"
+#include "netstack/core/pktq.h"
 #include "netstack/core/stack.h"
 #include "netstack/ip/ip.h"
 
@@ -67,10 +67,7 @@ static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
         s->on_ready(s->on_ready_arg, mask);
 }
 void sock_error(struct ns_sock *s, int err);  // sets and wakes
-// The first packet of a queue that is not empty: to the user, and out of the queue and
-// its weight unless he only looks. What ns_recv() returns.
-int64_t sock_recv_packet(struct list *queue, uint32_t *weight, struct ns_io *io, unsigned flags, struct ns_addr *from);
-// Notes who sent it, for sock_recv_packet().
+// Notes who sent it, for pktq_read().
 void sock_note_sender(struct pkt *p, uint16_t port);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);

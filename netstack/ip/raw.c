@@ -14,8 +14,7 @@
 struct raw {
     struct ns_sock s;
     struct list link;  // ns->raws
-    struct list queue;
-    uint32_t weight;  // of the queue, at most NS_OPT_RCVBUF
+    struct pktq queue;
     uint8_t proto;
     bool shut_rd, shut_wr;
 };
@@ -24,7 +23,7 @@ static struct raw *raw_of(struct ns_sock *s) { return container_of(s, struct raw
 
 static void raw_init(struct ns_sock *s) {
     struct raw *r = raw_of(s);
-    list_init(&r->queue);
+    pktq_init(&r->queue);
     list_init(&r->link);
 }
 
@@ -54,17 +53,15 @@ static bool wants(const struct raw *r, const struct pkt *p) {
 }
 
 static void enqueue(struct raw *r, const struct pkt *p) {
-    uint32_t size = pkt_size(p);
-    struct pkt *copy = r->weight + size <= (uint32_t)r->s.opt[NS_OPT_RCVBUF] ? pkt_clone(p) : NULL;
+    struct pkt *copy = pktq_has_room(&r->queue, p, r->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, raw_drop_full);
         return;
     }
     if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
-    r->weight += size;
     sock_note_sender(copy, 0);
-    list_add_tail(&r->queue, &copy->link);
+    pktq_add(&r->queue, copy);
     sock_wake(&r->s, NS_IN);
 }
 
@@ -119,9 +116,7 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
 
 static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
     struct raw *r = raw_of(s);
-    if (list_empty(&r->queue))
-        return r->shut_rd ? 0 : -LINUX_EAGAIN;
-    return sock_recv_packet(&r->queue, &r->weight, io, flags, from);
+    return r->shut_rd && pktq_empty(&r->queue) ? 0 : pktq_read(&r->queue, io, flags, from);
 }
 
 static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
@@ -149,23 +144,16 @@ static int raw_shutdown(struct ns_sock *s, bool rd, bool wr) {
 
 static uint32_t raw_ready(struct ns_sock *s) {
     const struct raw *r = raw_of(s);
-    return NS_OUT | (!list_empty(&r->queue) || r->shut_rd ? NS_IN : 0);
+    return NS_OUT | (!pktq_empty(&r->queue) || r->shut_rd ? NS_IN : 0);
 }
 
 static void raw_queued(const struct ns_sock *s, size_t *in, size_t *out) {
-    const struct raw *r = container_of(s, struct raw, s);
-    if (!list_empty(&r->queue))
-        *in = list_first(&r->queue, struct pkt, link)->len;
+    *in = pktq_next_len(&container_of(s, struct raw, s)->queue);
 }
 
 static void raw_drop(struct ns_sock *s) {
-    struct raw *r = raw_of(s);
-    list_del(&r->link);
-    while (!list_empty(&r->queue)) {
-        struct pkt *p = list_first(&r->queue, struct pkt, link);
-        list_del(&p->link);
-        pkt_free(p);
-    }
+    list_del(&raw_of(s)->link);
+    pktq_clear(&raw_of(s)->queue);
 }
 
 const struct sock_ops raw_ops = {

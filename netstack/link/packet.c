@@ -14,8 +14,7 @@
 struct packet {
     struct ns_sock s;
     struct list link;  // ns->packets
-    struct list queue;
-    uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
+    struct pktq queue;
     struct netif *nif;  // NULL: all
     uint16_t type;      // 0: nothing
     bool header;        // frames have their link header, both ways
@@ -27,7 +26,7 @@ static struct packet *packet_of(struct ns_sock *s) { return container_of(s, stru
 static void packet_init(struct ns_sock *s) {
     struct packet *k = packet_of(s);
     list_init(&k->link);
-    list_init(&k->queue);
+    pktq_init(&k->queue);
 }
 
 int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
@@ -77,8 +76,7 @@ static bool wants(const struct packet *k, const struct netif *nif, const struct 
 }
 
 static void enqueue(struct packet *k, const struct netif *nif, const struct pkt *p, const struct frame_info *f) {
-    uint32_t size = pkt_size(p);
-    struct pkt *copy = k->weight + size <= (uint32_t)k->s.opt[NS_OPT_RCVBUF] ? pkt_clone(p) : NULL;
+    struct pkt *copy = pktq_has_room(&k->queue, p, k->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, packet_drop_full);
         return;
@@ -87,8 +85,7 @@ static void enqueue(struct packet *k, const struct netif *nif, const struct pkt 
         pkt_skip(copy, ETH_LEN);
     copy->src = f->from;
     copy->mark = (uint32_t)nif->index << 16 | f->type;
-    k->weight += pkt_size(copy);
-    list_add_tail(&k->queue, &copy->link);
+    pktq_add(&k->queue, copy);
     sock_wake(&k->s, NS_IN);
 }
 
@@ -159,27 +156,20 @@ static int64_t packet_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, 
         s->error = 0;
         return -err;
     }
-    return list_empty(&k->queue) ? -LINUX_EAGAIN : sock_recv_packet(&k->queue, &k->weight, io, flags, from);
+    return pktq_read(&k->queue, io, flags, from);
 }
 
 static int packet_connect(struct ns_sock *s, const struct ns_addr *addr) { return -LINUX_EOPNOTSUPP; }
 static int packet_shutdown(struct ns_sock *s, bool rd, bool wr) { return -LINUX_EOPNOTSUPP; }
-static uint32_t packet_ready(struct ns_sock *s) { return NS_OUT | (list_empty(&packet_of(s)->queue) ? 0 : NS_IN); }
+static uint32_t packet_ready(struct ns_sock *s) { return NS_OUT | (pktq_empty(&packet_of(s)->queue) ? 0 : NS_IN); }
 
 static void packet_queued(const struct ns_sock *s, size_t *in, size_t *out) {
-    const struct packet *k = container_of(s, struct packet, s);
-    if (!list_empty(&k->queue))
-        *in = list_first(&k->queue, struct pkt, link)->len;
+    *in = pktq_next_len(&container_of(s, struct packet, s)->queue);
 }
 
 static void packet_drop(struct ns_sock *s) {
-    struct packet *k = packet_of(s);
-    list_del(&k->link);
-    while (!list_empty(&k->queue)) {
-        struct pkt *p = list_first(&k->queue, struct pkt, link);
-        list_del(&p->link);
-        pkt_free(p);
-    }
+    list_del(&packet_of(s)->link);
+    pktq_clear(&packet_of(s)->queue);
 }
 
 const struct sock_ops packet_ops = {

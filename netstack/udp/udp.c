@@ -11,15 +11,14 @@
 
 struct udp {
     struct ns_sock s;
-    struct list queue;  // packets, whose UDP header is pulled
-    uint32_t weight;    // of the queue, at most NS_OPT_RCVBUF
+    struct pktq queue;  // their UDP headers are pulled
     bool shut_rd, shut_wr;
     struct ns_ip bound;  // while connected: the local address of before
 };
 
 static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp, s); }
 
-static void udp_init(struct ns_sock *s) { list_init(&udp_of(s)->queue); }
+static void udp_init(struct ns_sock *s) { pktq_init(&udp_of(s)->queue); }
 
 // ---- In --------------------------------------------------------------------------------------------------------
 // RFC 768, RFC 8200 8.1 (IPv6 wants a checksum). The header is pulled and padding cut off.
@@ -41,15 +40,13 @@ static const uint8_t *parse(struct pkt *p) {
 }
 
 static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
-    uint32_t size = pkt_size(p);
-    if (u->shut_rd || u->weight + size > (uint32_t)u->s.opt[NS_OPT_RCVBUF]) {
+    if (u->shut_rd || !pktq_has_room(&u->queue, p, u->s.opt[NS_OPT_RCVBUF])) {
         count(p->ns, udp_drop_full);
         pkt_free(p);
         return;
     }
     sock_note_sender(p, port);
-    u->weight += size;
-    list_add_tail(&u->queue, &p->link);
+    pktq_add(&u->queue, p);
     sock_wake(&u->s, NS_IN);
 }
 
@@ -168,9 +165,7 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
         s->error = 0;
         return -err;
     }
-    if (list_empty(&u->queue))
-        return u->shut_rd ? 0 : -LINUX_EAGAIN;
-    return sock_recv_packet(&u->queue, &u->weight, io, flags, from);
+    return u->shut_rd && pktq_empty(&u->queue) ? 0 : pktq_read(&u->queue, io, flags, from);
 }
 
 // ---- The rest --------------------------------------------------------------------------------------------------
@@ -213,7 +208,7 @@ static int udp_shutdown(struct ns_sock *s, bool rd, bool wr) {
 static uint32_t udp_ready(struct ns_sock *s) {
     const struct udp *u = udp_of(s);
     uint32_t mask = NS_OUT;
-    if (!list_empty(&u->queue) || u->shut_rd)
+    if (!pktq_empty(&u->queue) || u->shut_rd)
         mask |= NS_IN;
     if (u->shut_rd)
         mask |= NS_RDHUP;
@@ -223,19 +218,10 @@ static uint32_t udp_ready(struct ns_sock *s) {
 }
 
 static void udp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
-    const struct udp *u = container_of(s, struct udp, s);
-    if (!list_empty(&u->queue))
-        *in = list_first(&u->queue, struct pkt, link)->len;
+    *in = pktq_next_len(&container_of(s, struct udp, s)->queue);
 }
 
-static void udp_drop(struct ns_sock *s) {
-    struct udp *u = udp_of(s);
-    while (!list_empty(&u->queue)) {
-        struct pkt *p = list_first(&u->queue, struct pkt, link);
-        list_del(&p->link);
-        pkt_free(p);
-    }
-}
+static void udp_drop(struct ns_sock *s) { pktq_clear(&udp_of(s)->queue); }
 
 const struct sock_ops udp_ops = {
     .size = sizeof(struct udp),
