@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is cut, so a
-// rule always sees ports. Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
+// See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is cut, so that a
+// rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before anything is done for a packet. Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
 // LIMIT: an ICMP error about a flow is not taken as a part of it; there is no address translation.
 #include "netstack/ip/filter.h"
 #include "abi/errno.h"
@@ -125,14 +125,14 @@ static enum ns_verdict decide(struct netstack *ns, const struct view *v) {
             break;
         }
     }
-    if (verdict == NS_ACCEPT && ns->tracking_rules)
+    if (verdict == NS_ACCEPT && ns->tracking_rules && v->point != NS_PREROUTING)
         remember(ns, v);
     return verdict;
 }
 
-static struct view view_of(struct pkt *p, enum ns_point point, const struct netif *nif) {
+static struct view view_of(struct pkt *p, enum ns_point point, const struct netif *nif, bool transport) {
     struct view v = {point, nif, &p->src, &p->dst, 0, 0, p->proto};
-    const uint8_t *h = p->proto == PROTO_TCP || p->proto == PROTO_UDP ? pkt_peek(p, 4) : NULL;
+    const uint8_t *h = transport && (p->proto == PROTO_TCP || p->proto == PROTO_UDP) ? pkt_peek(p, 4) : NULL;
     if (h) {
         v.sport = get16(h);
         v.dport = get16(h + 2);
@@ -140,8 +140,17 @@ static struct view view_of(struct pkt *p, enum ns_point point, const struct neti
     return v;
 }
 
+bool filter_prerouting(struct pkt *p, bool transport) {
+    struct view v = view_of(p, NS_PREROUTING, p->nif, transport);
+    if (decide(p->ns, &v) == NS_ACCEPT)
+        return true;
+    count(p->ns, filter_drop_prerouting);
+    pkt_free(p);
+    return false;
+}
+
 bool filter_in(struct pkt *p) {
-    struct view v = view_of(p, NS_INPUT, p->nif);
+    struct view v = view_of(p, NS_INPUT, p->nif, true);
     enum ns_verdict verdict = decide(p->ns, &v);
     if (verdict == NS_ACCEPT)
         return true;
@@ -153,7 +162,7 @@ bool filter_in(struct pkt *p) {
 }
 
 bool filter_out(struct pkt *p, struct netif *nif) {
-    struct view v = view_of(p, NS_OUTPUT, nif);
+    struct view v = view_of(p, NS_OUTPUT, nif, true);
     if (decide(p->ns, &v) == NS_ACCEPT)
         return true;
     count(p->ns, filter_drop_out);
@@ -172,11 +181,17 @@ void filter_flush(struct netstack *ns) {
     ns->nrules = ns->tracking_rules = 0;
 }
 
+static bool rule_ok(const struct ns_rule *r) {
+    if (r->point > NS_PREROUTING || r->verdict > NS_REJECT)
+        return false;
+    if (r->point == NS_PREROUTING && (r->established || r->verdict == NS_REJECT))
+        return false;
+    return r->src_prefix <= (ns_ip_is4(&r->src) ? 32 : 128) && r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) &&
+           r->sport[0] <= r->sport[1] && r->dport[0] <= r->dport[1];
+}
+
 int netstack_add_rule(struct netstack *ns, const struct ns_rule *r) {
-    bool ok = r->point <= NS_OUTPUT && r->verdict <= NS_REJECT && r->src_prefix <= (ns_ip_is4(&r->src) ? 32 : 128) &&
-              r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) && r->sport[0] <= r->sport[1] &&
-              r->dport[0] <= r->dport[1];
-    if (!ok)
+    if (!rule_ok(r))
         return -LINUX_EINVAL;
     IN_STACK(ns);
     struct rule *rule = ns->nrules < STACK_RULES ? stack_alloc(ns, sizeof *rule) : NULL;

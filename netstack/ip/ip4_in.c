@@ -100,12 +100,14 @@ void ip4_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
+    unsigned frag = get16(h + IP4_FRAG);
+    if (!list_empty(&ns->rules) && !filter_prerouting(p, !(frag & IP4_OFFSET)))
+        return;
     if (!for_us(p)) {
         count(ns, ip_drop_foreign);
         pkt_free(p);
         return;
     }
-    unsigned frag = get16(h + IP4_FRAG);
     if (frag & (IP4_MF | IP4_OFFSET)) {
         struct frag_info info = {get16(h + IP4_ID), (frag & IP4_OFFSET) * 8, frag & IP4_MF};
         p = frag_input(p, &info);

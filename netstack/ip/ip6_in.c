@@ -3,6 +3,7 @@
 // in ip/frag.c. Nothing is forwarded. Lock: the stack's.
 // LIMIT: headers beyond PKT_HEAD bytes or IP6_CHAIN headers are dropped, which RFC 8504 5.3 allows a host.
 #include "netstack/core/addr.h"
+#include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
@@ -159,13 +160,19 @@ void ip6_input(struct pkt *p) {
     p->dst = ip_from6(h + IP6_DST);
     p->tos = (uint8_t)(get16(h) >> 4);
     p->ttl = h[IP6_HOPS];
+    p->proto = h[IP6_NEXT];
     if (martian(p)) {
         count(ns, ip_drop_martian);
         pkt_free(p);
-    } else if (!for_us(p)) {
+        return;
+    }
+    if (!list_empty(&ns->rules) && !filter_prerouting(p, true))
+        return;
+    if (!for_us(p)) {
         count(ns, ip_drop_foreign);
         pkt_free(p);
-    } else if ((p = walk(p, h[IP6_NEXT]))) {
-        ip_deliver(p);
+        return;
     }
+    if ((p = walk(p, p->proto)))
+        ip_deliver(p);
 }

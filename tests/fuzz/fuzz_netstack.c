@@ -64,6 +64,7 @@ static void one(uint8_t what, const uint8_t *p, size_t n) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     struct ns_sock *udp, *tcp, *raw = NULL, *packet = NULL;
     struct ns_rule rule = {.point = NS_INPUT, .verdict = NS_REJECT, .established = true, .dport = {53, 60}};
+    struct ns_rule early = {.point = NS_PREROUTING, .verdict = NS_DROP, .dport = {61, 70}, .rate = 100};
     struct ns_addr any = {.port = 53}, peer = {ns_ip4(10, 0, 0, 2), 9}, from = any;
     struct ns_mem_io m;
     uint8_t buf[64];
@@ -77,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n && data[0] & 32)
         CHECK(ns_packet_socket(net.ns, data[0] & 64, NS_PACKET_ALL, &packet) == 0);
     int id = n && data[0] & 8 ? netstack_add_rule(net.ns, &rule) : -1;
+    int early_id = n && data[0] & 128 ? netstack_add_rule(net.ns, &early) : -1;
     for (size_t at = 1; at + 2 <= n;) {
         size_t len = data[at + 1] < n - at - 2 ? data[at + 1] : n - at - 2;
         one(data[at], data + at + 2, len);
@@ -95,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         ns_close(packet);
     if (id >= 0)
         CHECK(netstack_del_rule(net.ns, id) == 0);
+    if (early_id >= 0)
+        CHECK(netstack_del_rule(net.ns, early_id) == 0);
     ns_close(udp);
     ns_close(tcp);
     fuzz_close();

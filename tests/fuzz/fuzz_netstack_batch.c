@@ -173,7 +173,7 @@ static struct outcome run(const uint8_t *data, size_t n, bool together) {
     struct ns_addr any = {.port = 80};
     struct ns_sock *listener, *conn;
     struct outcome o = {0};
-    uint32_t next = FIRST, stamp = 0;
+    uint32_t next = FIRST, stamp;
     memset(&k, 0, sizeof k);
     k.together = together;
     k.ether = n && data[0] & 1;
@@ -182,6 +182,7 @@ static struct outcome run(const uint8_t *data, size_t n, bool together) {
     stamp = k.stamps ? 1000 : 0;
     fuzz_open(k.ether ? NETIF_ETHER : NETIF_IP, NETIF_NO_DAD);
     net.seen = see;
+    uint64_t end = net.now + 3000000000;  // sooner than the peer would have to answer for its address (RFC 4861 10)
     CHECK(ns_socket(net.ns, NS_INET6, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
     CHECK(ns_listen(listener, 2) == 0);
     introduce();
@@ -198,7 +199,9 @@ static struct outcome run(const uint8_t *data, size_t n, bool together) {
             continue;
         end_batch();
         read_all(conn, &o);
-        fuzz_advance((data[at] >> 4) * 20000000ull);
+        uint64_t wait = (data[at] >> 4) * 20000000ull;
+        if (net.now + wait < end)
+            fuzz_advance(wait);
     }
     end_batch();
     read_all(conn, &o);

@@ -412,9 +412,10 @@ static void do_routes(struct world *w, unsigned at) {
     compare(w, "routes", word(w, at), n);
 }
 
-// "rule in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
+// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
-    struct ns_rule r = {.point = strcmp(word(w, at), "in") == 0 ? NS_INPUT : NS_OUTPUT};
+    const char *point = word(w, at);
+    struct ns_rule r = {.point = strcmp(point, "in") == 0 ? NS_INPUT : strcmp(point, "pre") == 0 ? NS_PREROUTING : NS_OUTPUT};
     const char *verdict = word(w, at + 1);
     r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT : strcmp(verdict, "drop") == 0 ? NS_DROP : NS_REJECT;
     r.established = has(w, "established");
