@@ -152,7 +152,7 @@ int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route); 
 // unspecified with prefix 0, a protocol 0, a port range 0..0 match anything. Packets are seen on their way to a socket and
 // from one as a whole; before that, as they come: fragments one by one, whoever they are for, without flows and without
 // NS_REJECT. There the protocol of IPv6 is the first header's, and only what follows the IP header at once has ports.
-enum ns_point { NS_INPUT, NS_OUTPUT, NS_PREROUTING };
+enum ns_point { NS_INPUT, NS_OUTPUT, NS_PREROUTING, NS_POINTS };
 enum ns_verdict { NS_ACCEPT, NS_DROP, NS_REJECT };  // NS_REJECT: with an ICMP error, or EPERM for our own
 struct ns_rule {
     enum ns_point point;

@@ -62,7 +62,7 @@ struct netstack {
     unsigned backlog_len;
 
     struct list rules;  // ip/filter.c
-    unsigned nrules;
+    unsigned nrules, rules_at[NS_POINTS];
     int next_rule;
     struct list tracked[STACK_TRACK_HASH];
     struct list tracked_lru;  // the least recently used first

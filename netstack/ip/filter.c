@@ -179,10 +179,11 @@ void filter_flush(struct netstack *ns) {
     while (!list_empty(&ns->tracked_lru))
         flow_free(ns, list_first(&ns->tracked_lru, struct flow, lru));
     ns->nrules = ns->tracking_rules = 0;
+    memset(ns->rules_at, 0, sizeof ns->rules_at);
 }
 
 static bool rule_ok(const struct ns_rule *r) {
-    if (r->point > NS_PREROUTING || r->verdict > NS_REJECT)
+    if (r->point >= NS_POINTS || r->verdict > NS_REJECT)
         return false;
     if (r->point == NS_PREROUTING && (r->established || r->verdict == NS_REJECT))
         return false;
@@ -203,6 +204,7 @@ int netstack_add_rule(struct netstack *ns, const struct ns_rule *r) {
     rule->bucket = (struct bucket){.rate = r->rate, .burst = burst, .tokens = burst * 1000ull, .at = ns->now};
     list_add_tail(&ns->rules, &rule->link);
     ns->nrules++;
+    ns->rules_at[r->point]++;
     ns->tracking_rules += r->established;
     return rule->id;
 }
@@ -222,6 +224,7 @@ int netstack_del_rule(struct netstack *ns, int id) {
     if (!rule)
         return -LINUX_ENOENT;
     ns->nrules--;
+    ns->rules_at[rule->r.point]--;
     ns->tracking_rules -= rule->r.established;
     list_del(&rule->link);
     stack_free(ns, rule, sizeof *rule);

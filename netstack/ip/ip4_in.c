@@ -101,7 +101,7 @@ void ip4_input(struct pkt *p) {
         return;
     }
     unsigned frag = get16(h + IP4_FRAG);
-    if (!list_empty(&ns->rules) && !filter_prerouting(p, !(frag & IP4_OFFSET)))
+    if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, !(frag & IP4_OFFSET)))
         return;
     if (!for_us(p)) {
         count(ns, ip_drop_foreign);
@@ -119,7 +119,7 @@ void ip4_input(struct pkt *p) {
 void ip_deliver(struct pkt *p) {
     struct netstack *ns = p->ns;
     bool four = ns_ip_is4(&p->dst);
-    if (!list_empty(&ns->rules) && !filter_in(p))
+    if (filter_on(ns, NS_INPUT) && !filter_in(p))
         return;
     count(ns, ip_delivered);
     bool raw = !list_empty(&ns->raws) && raw_input(p);

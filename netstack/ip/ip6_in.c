@@ -166,7 +166,7 @@ void ip6_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
-    if (!list_empty(&ns->rules) && !filter_prerouting(p, true))
+    if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, true))
         return;
     if (!for_us(p)) {
         count(ns, ip_drop_foreign);

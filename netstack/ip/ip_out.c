@@ -165,7 +165,7 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     p->dst = h->dst;
     p->proto = h->proto;
     p->l4 = p->off;
-    if (!list_empty(&ns->rules) && !filter_out(p, path->nif))
+    if (filter_on(ns, NS_OUTPUT) && !filter_out(p, path->nif))
         return -LINUX_EPERM;
     if (h->loop)
         loop_group(ns, p, path, h);
