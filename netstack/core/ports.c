@@ -37,7 +37,7 @@ struct conn_key {
 static struct list *conn_bucket(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote) {
     struct conn_key key = {local->ip, remote->ip, local->port, remote->port, proto};
-    return &ns->conns[siphash(&ns->key, &key, sizeof key) % STACK_CONN_HASH];
+    return &ns->conns[siphash_slot(&ns->key, &key, sizeof key) % STACK_CONN_HASH];
 }
 
 void sock_hash_conn(struct ns_sock *s) {

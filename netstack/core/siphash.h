@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SipHash-2-4 (Aumasson, Bernstein 2012): a keyed hash that a peer who does not know the key cannot steer. For the
-// tables of connections, initial sequence numbers (RFC 6528), SYN cookies and port offsets (RFC 6056). No locks.
+// SipHash (Aumasson, Bernstein 2012): a keyed hash that a peer who does not know the key cannot steer. No locks.
 #ifndef NETSTACK_CORE_SIPHASH_H
 #define NETSTACK_CORE_SIPHASH_H
 #include <stddef.h>
@@ -9,6 +8,9 @@
 struct siphash_key {
     uint64_t k[2];
 };
+// SipHash-2-4, for what others see: initial sequence numbers (RFC 6528), SYN cookies, port offsets (RFC 6056), addresses.
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t n);
+// SipHash-1-3, for places in tables, which nobody sees: little more than half of the rounds.
+uint64_t siphash_slot(const struct siphash_key *key, const void *data, size_t n);
 
 #endif
