@@ -15,7 +15,7 @@ static const int defaults[NS_OPT_COUNT] = {
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
 static const struct {
-    int least, most;
+    int least, most, or_zero;  // or_zero: what is less than that is 0
 } ranges[NS_OPT_COUNT] = {
     [NS_OPT_REUSEADDR] = {0, 1},
     [NS_OPT_BROADCAST] = {0, 1},
@@ -34,7 +34,7 @@ static const struct {
     [NS_OPT_TCP_NODELAY] = {0, 1},
     [NS_OPT_TCP_CORK] = {0, 1},
     [NS_OPT_TCP_QUICKACK] = {0, 1},
-    [NS_OPT_TCP_MAXSEG] = {0, 32767},
+    [NS_OPT_TCP_MAXSEG] = {0, 32767, 88},
     [NS_OPT_TCP_KEEPIDLE] = {1, 32767},
     [NS_OPT_TCP_KEEPINTVL] = {1, 32767},
     [NS_OPT_TCP_KEEPCNT] = {1, 127},
@@ -274,7 +274,7 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         value = value < ranges[option].least  ? ranges[option].least
                 : value > ranges[option].most ? ranges[option].most
                                               : value;
-    if (value < ranges[option].least || value > ranges[option].most)
+    if (value < ranges[option].least || value > ranges[option].most || (value > 0 && value < ranges[option].or_zero))
         return -LINUX_EINVAL;
     s->opt[option] = value;
     if (s->ops->option)
