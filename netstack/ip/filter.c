@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is cut, so that a
 // rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before anything is done for a packet. Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
-// LIMIT: an ICMP error about a flow is not taken as a part of it; there is no address translation.
+// LIMIT: there is no address translation.
 #include "netstack/ip/filter.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -19,6 +19,11 @@ struct rule {
     uint64_t hits;
     struct bucket bucket;
 };
+struct flow_key {
+    struct ns_ip us, peer;
+    uint16_t our_port, peer_port;
+    uint32_t proto;
+};
 // A packet as rules see it. Ports are 0 for protocols without.
 struct view {
     enum ns_point point;
@@ -26,14 +31,11 @@ struct view {
     const struct ns_ip *src, *dst;
     uint16_t sport, dport;
     uint8_t proto;
+    bool about;             // an ICMP error, about a packet of `quoted`, which it belongs to
+    struct flow_key quoted;
 };
 
 // ---- Flows -----------------------------------------------------------------------------------------------------
-struct flow_key {
-    struct ns_ip us, peer;
-    uint16_t our_port, peer_port;
-    uint32_t proto;
-};
 struct flow {
     struct list hash, lru;
     struct flow_key key;
@@ -42,6 +44,8 @@ struct flow {
 
 static struct flow_key key_of(const struct view *v) {
     bool in = v->point == NS_INPUT;
+    if (v->about)
+        return v->quoted;
     return (struct flow_key){in ? *v->dst : *v->src, in ? *v->src : *v->dst, in ? v->dport : v->sport,
                              in ? v->sport : v->dport, v->proto};
 }
@@ -125,18 +129,33 @@ static enum ns_verdict decide(struct netstack *ns, const struct view *v) {
             break;
         }
     }
-    if (verdict == NS_ACCEPT && ns->tracking_rules && v->point != NS_PREROUTING)
+    if (verdict == NS_ACCEPT && ns->tracking_rules && v->point != NS_PREROUTING && !v->about)
         remember(ns, v);
     return verdict;
 }
 
+// Whether it is an ICMP error, and of which flow: what it quotes has gone the other way.
+static bool quoted_flow(struct pkt *p, bool in, struct flow_key *key) {
+    bool four = ns_ip_is4(&p->dst);
+    struct icmp_quote q;
+    const uint8_t *h = p->proto == (four ? PROTO_ICMP : PROTO_ICMP6) ? pkt_peek(p, ICMP_LEN) : NULL;
+    if (!h || !icmp_is_error(four, h[ICMP_TYPE]) || !icmp_quote(p, ICMP_LEN, four, &q))
+        return false;
+    bool ports = q.proto == PROTO_TCP || q.proto == PROTO_UDP;
+    uint16_t from = ports ? get16(q.l4) : 0, to = ports ? get16(q.l4 + 2) : 0;
+    *key = (struct flow_key){in ? q.src : q.dst, in ? q.dst : q.src, in ? from : to, in ? to : from, q.proto};
+    return true;
+}
+
 static struct view view_of(struct pkt *p, enum ns_point point, const struct netif *nif, bool transport) {
-    struct view v = {point, nif, &p->src, &p->dst, 0, 0, p->proto};
+    struct view v = {.point = point, .nif = nif, .src = &p->src, .dst = &p->dst, .proto = p->proto};
     const uint8_t *h = transport && (p->proto == PROTO_TCP || p->proto == PROTO_UDP) ? pkt_peek(p, 4) : NULL;
     if (h) {
         v.sport = get16(h);
         v.dport = get16(h + 2);
     }
+    if (p->ns->tracking_rules && point != NS_PREROUTING)
+        v.about = quoted_flow(p, point == NS_INPUT, &v.quoted);
     return v;
 }
 

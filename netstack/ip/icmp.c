@@ -205,23 +205,26 @@ static uint32_t plateau(uint32_t sent) {
     return IP4_MIN_MTU;
 }
 
-// The packet that is quoted, which must be ours. What is wrong with it is in e already.
-static bool parse_quote(struct pkt *p, struct ip_error *e, bool four) {
-    uint8_t *h = pkt_peek(p, four ? IP4_LEN : IP6_LEN);
-    if (!h || h[0] >> 4 != (four ? 4 : 6))
+bool icmp_is_error(bool four, uint8_t type) {
+    return four ? type == ICMP_UNREACH || type == ICMP_TIME || type == ICMP_PARAM : type < ICMP6_ECHO;
+}
+
+bool icmp_quote(struct pkt *p, uint32_t at, bool four, struct icmp_quote *q) {
+    uint8_t *h = pkt_peek(p, at + (four ? IP4_LEN : IP6_LEN));
+    if (!h || h[at] >> 4 != (four ? 4 : 6))
         return false;
-    uint32_t n = four ? (h[0] & 15u) * 4 : IP6_LEN;
-    if (n < IP4_LEN || !(h = pkt_peek(p, n + 8)))
+    uint32_t n = four ? (h[at] & 15u) * 4 : IP6_LEN;
+    if (n < IP4_LEN || !(h = pkt_peek(p, at + n + 8)))
         return false;
+    h += at;
     if (four && (get16(h + IP4_FRAG) & IP4_OFFSET))
         return false;
-    e->src = four ? ip_from4(h + IP4_SRC) : ip_from6(h + IP6_SRC);
-    e->dst = four ? ip_from4(h + IP4_DST) : ip_from6(h + IP6_DST);
-    e->proto = four ? h[IP4_PROTO] : h[IP6_NEXT];
-    e->l4 = h + n;
-    if (e->err == LINUX_EMSGSIZE && e->mtu == 0)
-        e->mtu = plateau(four ? get16(h + IP4_TOTAL) : IP6_MIN_MTU);
-    return netif_is_local(p->ns, &e->src);
+    q->src = four ? ip_from4(h + IP4_SRC) : ip_from6(h + IP6_SRC);
+    q->dst = four ? ip_from4(h + IP4_DST) : ip_from6(h + IP6_DST);
+    q->proto = four ? h[IP4_PROTO] : h[IP6_NEXT];
+    q->ip = h;
+    q->l4 = h + n;
+    return true;
 }
 
 static void error_input(struct pkt *p, const uint8_t *h, bool four) {
@@ -230,10 +233,17 @@ static void error_input(struct pkt *p, const uint8_t *h, bool four) {
     struct ip_error e = {.err = m.err, .hard = m.hard};
     if (m.err == LINUX_EMSGSIZE)
         e.mtu = four ? get16(h + ICMP_MTU) : get32(h + 4);
-    if (!parse_quote(p, &e, four)) {
+    struct icmp_quote q;
+    if (!icmp_quote(p, 0, four, &q) || !netif_is_local(ns, &q.src)) {  // not about a packet of ours
         count(ns, icmp_drop_unmatched);
         return;
     }
+    e.src = q.src;
+    e.dst = q.dst;
+    e.proto = q.proto;
+    e.l4 = q.l4;
+    if (e.err == LINUX_EMSGSIZE && e.mtu == 0)
+        e.mtu = plateau(four ? get16(q.ip + IP4_TOTAL) : IP6_MIN_MTU);
     uint64_t before = ns->stats[STAT_icmp_errors_in];
     ip_report(ns, &e);
     if (ns->stats[STAT_icmp_errors_in] == before)

@@ -18,6 +18,15 @@ enum icmp_kind {
 // been pulled: they are quoted from its head.
 void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument);
 
+// The beginning of the packet that an ICMP error is about, `at` bytes from the front of p; false: there is not enough of it.
+struct icmp_quote {
+    struct ns_ip src, dst;
+    uint8_t proto;
+    const uint8_t *ip, *l4;  // in p's head: its header, and at least eight bytes behind it
+};
+bool icmp_quote(struct pkt *p, uint32_t at, bool four, struct icmp_quote *q);
+bool icmp_is_error(bool four, uint8_t type);
+
 void icmp_input(struct pkt *p);   // takes p
 void icmp6_input(struct pkt *p);  // takes p
 
