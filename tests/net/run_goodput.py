@@ -161,7 +161,7 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="50 MB and 1.8 s a case, nothing compared with Linux")
     parser.add_argument("--seconds", type=float, help="of each run through the bridge")
     parser.add_argument("--seed", type=int, default=BASE["seed"])
-    parser.add_argument("--only", help="of the cases through the bridge ('loss 1 %, IPv6') those whose name matches")
+    parser.add_argument("--only", help="of the cases through the bridge ('loss 1 %%, IPv6') those whose name matches")
     parser.add_argument("--part", choices=("clean", "bulk", "bridge"), help="nothing but that")
     parser.add_argument("--out", help="a folder for goodput.json, goodput.svg and goodput.md")
     options = parser.parse_args()
