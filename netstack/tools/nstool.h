@@ -39,6 +39,8 @@ struct tool {
     struct conn *conns;
     unsigned nconns;
     uint64_t last_frame;  // ns: when one came in
+    uint64_t look_from;   // ns: sleeps for frames until then
+    bool looks;           // for the next frame, without sleeping
     volatile bool stop;
 };
 void tool_listen(struct tool *tool);  // all services, TCP and UDP, both families

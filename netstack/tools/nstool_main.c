@@ -50,14 +50,19 @@ static void usage(void) {
 
 static void on_signal(int sig) { tool.stop = true; }
 
-// Who is told of each frame by a wake-up makes its sender pay for it: so soon after the last frame we look instead.
-#define LOOK_NS 50000
+// Who is told of each frame by a wake-up makes its sender pay for it: so soon after the last frame we look instead. What comes
+// from a sender that waits for our core is not seen by looking: after a look in vain we sleep for a while.
+#define LOOK_NS  50000
+#define SLEEP_NS 1000000
 
 void tool_turn(struct tool *t, uint64_t until) {
     uint64_t next = netstack_deadline(t->ns), now = mono_ns();
     next = next < until ? next : until;
     struct pollfd p = {.fd = t->tap.fd, .events = POLLIN};
-    bool looks = now - t->last_frame < LOOK_NS;
+    bool soon = now - t->last_frame < LOOK_NS;
+    if (t->looks && !soon)
+        t->look_from = now + SLEEP_NS;
+    bool looks = t->looks = soon && now >= t->look_from;
     int wait = looks || next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
     if ((looks || poll(&p, 1, wait) > 0) && tap_input(&t->tap) > 0)
         t->last_frame = mono_ns();
