@@ -3,11 +3,11 @@
 // in all but that number, lengths, checksums, IPv4's identification and PSH: the same flow, ACK, window, options, ECN and
 // TTL. So nothing is lost that TCP would have learnt from one of them. Only ACK and PSH may be set, and a run ends with PSH,
 // a segment shorter than the first, or 64 KiB. Checksums are looked at before: a segment that is bad stands alone, and is
-// counted where it is refused.
+// counted where it is refused. Segments of other flows may stand between, but nothing else: within a flow, nothing is
+// overtaken.
 //
 // Frames are read here in the memory of the stack's user, with each length compared first; the packet that is made is a
 // copy, and is judged on its way up like any other. Lock: the stack's.
-// LIMIT: only neighbours in a batch are joined, so flows that take turns frame by frame are not.
 #include "netstack/link/gro.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -15,16 +15,8 @@
 #include "netstack/prot/tcp.h"
 #include "netstack/prot/wire.h"
 
-struct segment {
-    const uint8_t *frame;
-    uint32_t l3, l4, hlen, len;  // hlen: of all headers; len: of data
-    uint32_t seq;
-    bool six, push, good;                           // good: the link has checked it
-    uint8_t same[ETH_LEN + IP6_LEN + TCP_MAX_LEN];  // the headers, without what may differ
-};
-
 // The IP header, without options or extensions; how long the packet is, 0: not one for us to join.
-static uint32_t parse_ip(struct segment *s, uint32_t n) {
+static uint32_t parse_ip(struct gro_segment *s, uint32_t n) {
     const uint8_t *ip = s->frame + s->l3;
     s->six = ip[0] >> 4 == 6;
     s->l4 = s->l3 + (s->six ? IP6_LEN : IP4_LEN);
@@ -36,7 +28,7 @@ static uint32_t parse_ip(struct segment *s, uint32_t n) {
     return plain && csum(ip, IP4_LEN) == 0 ? get16(ip + IP4_TOTAL) : 0;
 }
 
-static void keep_same(struct segment *s) {
+static void keep_same(struct gro_segment *s) {
     uint8_t *ip = s->same + s->l3, *tcp = s->same + s->l4;
     memcpy(s->same, s->frame, s->hlen);
     if (s->six) {
@@ -51,7 +43,7 @@ static void keep_same(struct segment *s) {
 }
 
 // Whether it is a segment that may be joined to another.
-static bool parse(const struct netif *nif, const struct ns_rx *rx, struct segment *s) {
+static bool parse(const struct netif *nif, const struct ns_rx *rx, struct gro_segment *s) {
     s->frame = rx->frame;
     s->l3 = nif->config.kind == NETIF_ETHER ? ETH_LEN : 0;
     s->good = rx->flags & NS_CSUM_GOOD;
@@ -73,7 +65,7 @@ static bool parse(const struct netif *nif, const struct ns_rx *rx, struct segmen
     return true;
 }
 
-static bool checksum_ok(const struct segment *s) {
+static bool checksum_ok(const struct gro_segment *s) {
     const uint8_t *ip = s->frame + s->l3;
     uint32_t len = s->hlen - s->l4 + s->len;
     uint8_t tail[8] = {[7] = PROTO_TCP};
@@ -83,28 +75,40 @@ static bool checksum_ok(const struct segment *s) {
     return s->good || csum_finish(csum_add(sum, s->frame + s->l4, len, 0)) == 0;
 }
 
-// How many of the frames continue the first, itself included, and how many bytes of data they have.
-static unsigned run_of(const struct netif *nif, const struct ns_rx *rx, unsigned n, struct segment *first, uint32_t *bytes,
-                       bool *push) {
-    unsigned run = 1;
-    struct segment s;
+// The same addresses and ports.
+static bool same_flow(const struct gro_segment *a, const struct gro_segment *b) {
+    uint32_t at = a->l3 + (a->six ? IP6_SRC : IP4_SRC);  // up to the TCP header there is nothing but the addresses
+    return a->six == b->six && memcmp(a->same + at, b->same + at, a->l4 + TCP_SEQ - at) == 0;
+}
+
+// Which frames continue the i-th, itself included, how many bytes of data they have, and whether the last says PSH.
+static uint32_t run_of(const struct gro *g, unsigned i, uint32_t *bytes, bool *push) {
+    const struct gro_segment *first = &g->segments[i];
+    uint32_t run = 1u << i;
+    bool full = true;
     *bytes = first->len;
     *push = first->push;
-    bool full = true;
-    while (run < n && full && !*push && parse(nif, &rx[run], &s)) {
-        bool next = s.hlen == first->hlen && s.seq == first->seq + *bytes && s.len <= first->len &&
-                    memcmp(s.same, first->same, s.hlen) == 0 && first->hlen - first->l3 + *bytes + s.len <= 65535;
-        if (!next || (run == 1 && !checksum_ok(first)) || !checksum_ok(&s))
+    for (unsigned k = i + 1; k < g->n && full && !*push; k++) {
+        const struct gro_segment *s = &g->segments[k];
+        if (g->taken & 1u << k)
+            continue;
+        if (!s->ok)
             break;
-        *bytes += s.len;
-        *push = s.push;
-        full = s.len == first->len;
-        run++;
+        if (!same_flow(first, s))
+            continue;
+        bool next = s->hlen == first->hlen && s->seq == first->seq + *bytes && s->len <= first->len &&
+                    memcmp(s->same, first->same, s->hlen) == 0 && first->hlen - first->l3 + *bytes + s->len <= 65535;
+        if (!next || (run == 1u << i && !checksum_ok(first)) || !checksum_ok(s))
+            break;
+        *bytes += s->len;
+        *push = s->push;
+        full = s->len == first->len;
+        run |= 1u << k;
     }
     return run;
 }
 
-static void patch_headers(uint8_t *h, const struct segment *first, uint32_t bytes, bool push) {
+static void patch_headers(uint8_t *h, const struct gro_segment *first, uint32_t bytes, bool push) {
     uint8_t *ip = h + first->l3;
     if (first->six) {
         put16(ip + IP6_PAYLOAD, (uint16_t)(first->hlen - first->l4 + bytes));
@@ -117,32 +121,41 @@ static void patch_headers(uint8_t *h, const struct segment *first, uint32_t byte
     h[first->l4 + TCP_FLAGS] |= push ? TCP_PSH : 0;
 }
 
-struct pkt *gro_join(struct netif *nif, const struct ns_rx *rx, unsigned n, unsigned *taken) {
-    struct segment first;
-    uint32_t bytes = 0;
+void gro_look(struct gro *g, const struct netif *nif, const struct ns_rx *rx, unsigned n) {
+    g->n = n;
+    g->taken = 0;
+    for (unsigned i = 0; i < n; i++)
+        g->segments[i].ok = n > 1 && parse(nif, &rx[i], &g->segments[i]);
+}
+
+struct pkt *gro_join(struct gro *g, struct netstack *ns, unsigned i, unsigned *joined) {
+    const struct gro_segment *first = &g->segments[i];
+    uint32_t bytes = 0, run = 1u << i;
     bool push = false;
-    *taken = 1;
-    if (n < 2 || !parse(nif, rx, &first))
-        return NULL;
-    unsigned run = run_of(nif, rx, n, &first, &bytes, &push);
-    struct pkt *p = run > 1 ? pkt_alloc(nif->ns) : NULL;
-    struct buf *b = p ? buf_alloc(nif->ns, first.hlen + bytes) : NULL;
+    *joined = 1;
+    if (first->ok)
+        run = run_of(g, i, &bytes, &push);
+    struct pkt *p = run != 1u << i ? pkt_alloc(ns) : NULL;
+    struct buf *b = p ? buf_alloc(ns, first->hlen + bytes) : NULL;
     if (!b) {
         pkt_free(p);
         return NULL;
     }
-    memcpy(b->data, first.frame, first.hlen);
-    patch_headers(b->data, &first, bytes, push);
-    b->fill = first.hlen;
-    for (unsigned i = 0; i < run; i++) {
-        uint32_t left = first.hlen + bytes - b->fill, step = left < first.len ? left : first.len;
-        memcpy(b->data + b->fill, (const uint8_t *)rx[i].frame + first.hlen, step);
-        b->fill += step;
+    memcpy(b->data, first->frame, first->hlen);
+    patch_headers(b->data, first, bytes, push);
+    b->fill = first->hlen;
+    for (unsigned k = i; k < g->n; k++) {
+        const struct gro_segment *s = &g->segments[k];
+        if (!(run & 1u << k))
+            continue;
+        memcpy(b->data + b->fill, s->frame + s->hlen, s->len);
+        b->fill += s->len;
     }
     p->off = 0;
-    p->gso_size = (uint16_t)first.len;
+    p->gso_size = (uint16_t)first->len;
     pkt_attach(p, b, 0, b->fill);
     buf_put(b);
-    *taken = run;
+    g->taken |= run;
+    *joined = (unsigned)__builtin_popcount(run);
     return p;
 }

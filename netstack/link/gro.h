@@ -4,8 +4,29 @@
 #ifndef NETSTACK_LINK_GRO_H
 #define NETSTACK_LINK_GRO_H
 #include "netstack/link/netif.h"
+#include "netstack/prot/eth.h"
+#include "netstack/prot/ip.h"
+#include "netstack/prot/tcp.h"
 
-// The first of n frames and those behind it that continue it, in *taken, as one packet; NULL: it stands alone (*taken: 1).
-struct pkt *gro_join(struct netif *nif, const struct ns_rx *rx, unsigned n, unsigned *taken);
+#define GRO_FRAMES 32
+
+// A frame as it is looked at here.
+struct gro_segment {
+    const uint8_t *frame;
+    uint32_t l3, l4, hlen, len;  // hlen: of all headers; len: of data
+    uint32_t seq;
+    bool ok;                                        // it may be joined to others: what else there is of it is set
+    bool six, push, good;                           // good: the link has checked it
+    uint8_t same[ETH_LEN + IP6_LEN + TCP_MAX_LEN];  // the headers, without what may differ
+};
+struct gro {
+    unsigned n;
+    uint32_t taken;  // bits: has gone with an earlier one
+    struct gro_segment segments[GRO_FRAMES];
+};
+
+void gro_look(struct gro *g, const struct netif *nif, const struct ns_rx *rx, unsigned n);  // n: at most GRO_FRAMES
+// The i-th frame and those behind it that continue it, *joined in all, as one packet; NULL: it stands alone.
+struct pkt *gro_join(struct gro *g, struct netstack *ns, unsigned i, unsigned *joined);
 
 #endif

@@ -200,19 +200,29 @@ static void input_one(struct netif *nif, const struct ns_rx *rx, unsigned i) {
     input(nif, p, rx->flags);
 }
 
-void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
-    IN_STACK(nif->ns);
-    for (unsigned i = 0, taken; i < n; i += taken) {
-        struct pkt *p = gro_join(nif, rx + i, n - i, &taken);
+// The frames from `at` on, at most GRO_FRAMES.
+static void input_some(struct netif *nif, const struct ns_rx *rx, unsigned at, unsigned n) {
+    struct gro g;
+    gro_look(&g, nif, rx + at, n);
+    for (unsigned i = 0, joined; i < n; i++) {
+        if (g.taken & 1u << i)
+            continue;
+        struct pkt *p = gro_join(&g, nif->ns, i, &joined);
         if (!p) {
-            input_one(nif, &rx[i], i);
+            input_one(nif, &rx[at + i], at + i);
             continue;
         }
-        count_n(nif->ns, link_in, taken);
-        count_n(nif->ns, link_joined, taken - 1);
-        nif->in_packets += taken - 1;
+        count_n(nif->ns, link_in, joined);
+        count_n(nif->ns, link_joined, joined - 1);
+        nif->in_packets += joined - 1;
         input(nif, p, NS_CSUM_GOOD);
     }
+}
+
+void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
+    IN_STACK(nif->ns);
+    for (unsigned at = 0; at < n; at += GRO_FRAMES)
+        input_some(nif, rx, at, n - at < GRO_FRAMES ? n - at : GRO_FRAMES);
 }
 
 // ---- Out -------------------------------------------------------------------------------------------------------
