@@ -18,18 +18,24 @@ LEAST = 85
 RECEIVE = (
     "core/ports.c",
     "core/pkt.c",
+    "core/pktq.c",
     "core/addr.c",
     "ip/frag.c",
+    "ip/group.c",
+    "ip/igmp.c",
     "ip/filter.c",
     "ip/icmp.c",
     "ip/ip4_in.c",
     "ip/ip6_in.c",
     "ip/raw.c",
     "ip/route.c",
+    "link/gro.c",
     "link/netif.c",
+    "link/packet.c",
     "neigh/arp.c",
     "neigh/ndp.c",
     "neigh/neigh.c",
+    "neigh/slaac.c",
     "udp/udp.c",
     "tcp/tcp_ack.c",
     "tcp/tcp_cookie.c",
@@ -40,6 +46,7 @@ RECEIVE = (
     "tcp/tcp_rack.c",
     "tcp/tcp_sack.c",
     "tcp/tcp_state.c",
+    "tcp/tcp_urgent.c",
 )
 
 
