@@ -21,7 +21,7 @@ from goodput_world import Bridge, World
 
 LEAST = 0.85       # of Linux' goodput through the bridge
 LEAST_BULK = 0.70  # of Linux' over a veth with offloads
-BULK, TURNS = 2000000000, 5
+BULK, TURNS = 2000000000, 9
 # What every case has besides its own harm: 200 Mbit/s, a queue of 512 KiB, 5 ms one way.
 BASE = {"rate": 25000000, "queue": 524288, "delay": 5, "seed": 7}
 CASES = [
