@@ -15,7 +15,7 @@ static const int defaults[NS_OPT_COUNT] = {
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
 static const struct {
-    int least, most, or_zero;  // or_zero: what is less than that is 0
+    int least, most, or_zero;  // or_zero: from there on, or 0
 } ranges[NS_OPT_COUNT] = {
     [NS_OPT_REUSEADDR] = {0, 1},
     [NS_OPT_BROADCAST] = {0, 1},
@@ -107,6 +107,12 @@ void sock_drop_all(struct netstack *ns) {
         invariant(!s->user);
         sock_kill(s);
     }
+}
+
+int sock_take_error(struct ns_sock *s) {
+    int err = s->error;
+    s->error = 0;
+    return -err;
 }
 
 void sock_error(struct ns_sock *s, int err) {
@@ -261,9 +267,7 @@ void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
 
 int ns_take_error(struct ns_sock *s) {
     IN_STACK(s->ns);
-    int err = s->error;
-    s->error = 0;
-    return err;
+    return -sock_take_error(s);
 }
 
 int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {

@@ -67,16 +67,17 @@ static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
         s->on_ready(s->on_ready_arg, mask);
 }
 void sock_error(struct ns_sock *s, int err);  // sets and wakes
+int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 // Notes who sent it, for pktq_read().
 void sock_note_sender(struct pkt *p, uint16_t port);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);
-// An address that the user gave, as of the socket's family; the unspecified one of either family is fine.
 // How to get to dst, through the interface of its scope, from the address that the socket is bound to when it has one.
 int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);
 // The header of a datagram there, by the socket's options.
 struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
                                 uint8_t proto);
+// Whether it may have to do with an address of that family.
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 
 // ---- Tables ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is cut, so that a
-// rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before anything is done for a packet. Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
+// rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before anything is done for a packet.
+// Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
 // LIMIT: there is no address translation.
 #include "netstack/ip/filter.h"
 #include "abi/errno.h"

@@ -273,7 +273,7 @@ static void finish_csum(struct pkt *p) {
     p->csum_start = 0;
 }
 
-static int transmit(struct netif *nif, struct pkt *p) {
+int netif_output_frame(struct netif *nif, struct pkt *p) {
     if (!(nif->config.flags & NETIF_TX_CSUM))
         finish_csum(p);
     tap(nif, p, true);
@@ -295,8 +295,6 @@ static int transmit(struct netif *nif, struct pkt *p) {
     return err;
 }
 
-int netif_output_frame(struct netif *nif, struct pkt *p) { return transmit(nif, p); }
-
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
     if (netif_is_loopback(nif))
         return netif_loop_back(nif, p);
@@ -306,5 +304,5 @@ int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_
         memcpy(h + ETH_SRC, nif->config.mac, 6);
         put16(h + ETH_TYPE, type);
     }
-    return transmit(nif, p);
+    return netif_output_frame(nif, p);
 }

@@ -151,11 +151,8 @@ static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, 
 
 static int64_t packet_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
     struct packet *k = packet_of(s);
-    if (s->error) {
-        int err = s->error;
-        s->error = 0;
-        return -err;
-    }
+    if (s->error)
+        return sock_take_error(s);
     return pktq_read(&k->queue, io, flags, from);
 }
 

@@ -62,11 +62,8 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         return -LINUX_EALREADY;
-    if (s->error) {  // of an earlier attempt
-        int err = s->error;
-        s->error = 0;
-        return -err;
-    }
+    if (s->error)  // of an earlier attempt
+        return sock_take_error(s);
     if (t->state != TCPS_CLOSED || s->connected)
         return -LINUX_EISCONN;
     if (ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip))
@@ -91,12 +88,6 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
 }
 
 // ---- Data ------------------------------------------------------------------------------------------------------
-static int take_error(struct ns_sock *s) {
-    int err = s->error;
-    s->error = 0;
-    return -err;
-}
-
 // The buffer is twice what the network holds, so that a writer is never what it waits for.
 static uint32_t room(struct tcp *t) {
     struct ns_sock *s = &t->s;
@@ -114,7 +105,7 @@ static uint32_t room(struct tcp *t) {
 static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
     struct tcp *t = tcp_of(s);
     if (s->error)
-        return take_error(s);
+        return sock_take_error(s);
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
         return -LINUX_EAGAIN;
     if (!s->connected)
@@ -149,7 +140,7 @@ static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     size_t all = io->left, most = tcp_urgent_limit(t, all, &skip);
     if (t->rcvq.len == skip) {
         if (s->error)
-            return take_error(s);
+            return sock_take_error(s);
         return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
     }
     if (from)

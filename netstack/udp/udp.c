@@ -131,11 +131,8 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
 
 static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
     int64_t n = (int64_t)io->left;
-    if (s->error) {
-        int err = s->error;
-        s->error = 0;
-        return -err;
-    }
+    if (s->error)
+        return sock_take_error(s);
     if (udp_of(s)->shut_wr)
         return -LINUX_EPIPE;
     if (!to && !s->connected)
@@ -160,11 +157,8 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
 
 static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
     struct udp *u = udp_of(s);
-    if (s->error) {
-        int err = s->error;
-        s->error = 0;
-        return -err;
-    }
+    if (s->error)
+        return sock_take_error(s);
     return u->shut_rd && pktq_empty(&u->queue) ? 0 : pktq_read(&u->queue, io, flags, from);
 }
 
