@@ -231,10 +231,10 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
     return err;
 }
 
-// Stubs have our limit of descriptors.
-static unsigned stub_fd_slots(void) {
+// As many as have a descriptor number of their own: stubs have our hard limit (spawn.c).
+static unsigned slots_by_limit(void) {
     struct rlimit limit;
-    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 64;
+    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
     uint64_t slots = fds > SC_STUB_FD + SC_FD_STRIDE ? (fds - SC_STUB_FD - 1) / SC_FD_STRIDE : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
 }
@@ -249,7 +249,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     }
     sc_kick_handler_install();
     p->null_fd = memfd_create("picket-empty", MFD_CLOEXEC);
-    p->fd_slots = stub_fd_slots();
+    p->nslots = slots_by_limit();
     int err = start(p, config, why, whylen);
     if (err) {
         sc_close(&p->base);

@@ -213,7 +213,9 @@ struct sc_platform {
     struct sc_chunk *chunks;                                 // [P] memory of threads
     unsigned npool;                                          // [P] threads in pool, made or not
     int null_fd; // an empty file, to push another one out of a stub
-    unsigned fd_slots; // threads that can have a number of their own; as many as RLIMIT_NOFILE allows
+    // Host threads of one address space: each has a descriptor number of its own in the stub.
+    // LIMIT: where the hard RLIMIT_NOFILE is below 16388, there are fewer than 4096 (1024: 255).
+    unsigned nslots;
     struct sc_thread *zygote;
     bool zygote_busy;  // [P]
     int lost[SC_LOST]; // [P] numbers of children that died unknown, round robin
@@ -265,10 +267,9 @@ static inline uint64_t sc_slot_addr(const struct sc_thread *t) {
     return stub_slot_addr(&sc_plat(t)->place, t->slot);
 }
 
-// LIMIT: where RLIMIT_NOFILE is low (1024: 256 threads), threads further apart share a number, and two that map files at
-// the same moment may be given each other's.
+// No two threads of a process have the same: what one may map only to read, another might be about to map for writing.
 static inline int sc_stub_fd(const struct sc_thread *t) {
-    return SC_STUB_FD + SC_FD_STRIDE * (int)(t->slot % sc_plat(t)->fd_slots);
+    return SC_STUB_FD + SC_FD_STRIDE * (int)t->slot;
 }
 
 // filter.c: the stub's filter. The caller frees prog->filter. 0 or -LINUX_ENOMEM.

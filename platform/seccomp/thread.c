@@ -58,9 +58,11 @@ int sc_slot_take(struct sc_as *as) {
     for (unsigned w = 0; w < SC_SLOT_WORDS; w++) {
         if (as->slots[w] == ~0ull)
             continue;
-        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]);
+        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]), slot = w * 64 + bit;
+        if (slot >= sc_of(as->base.p)->nslots)
+            break;
         as->slots[w] |= 1ull << bit;
-        return (int)(w * 64 + bit);
+        return (int)slot;
     }
     return -1;
 }
