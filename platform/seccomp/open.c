@@ -264,9 +264,13 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     return 0;
 }
 
+// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process group. (Its
+// number is the zygote's while that has not been reaped.)
 static void kill_all(struct sc_platform *p) {
     struct sc_proc *proc;
     LOCKED(&p->lock);
+    if (p->zygote && p->zygote->proc && p->zygote->proc->pid)
+        kill(-p->zygote->proc->pid, SIGKILL);
     list_for_each (proc, &p->procs, all_link) {
         sc_proc_kill(proc);
     }
@@ -298,8 +302,6 @@ static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
     }
 }
 
-// A child that was cloned but has not checked in is not known by number: it ends itself when its call fails
-// because the listener is closed.
 void sc_close(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     struct sc_thread *zygote = p->zygote;

@@ -166,6 +166,8 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->fd_ready = -1;
     t->fd_dirty = t->has_reply = false;
     t->child = NULL;
+    t->last_map.len = 0;
+    t->undo = 0;
     t->hint = 0;
     t->probed = t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);
