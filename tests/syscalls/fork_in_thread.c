@@ -107,15 +107,15 @@ TEST(a_pool_in_one_of_many_threads) {
 }
 
 // Files are mapped by many threads at once, some to be read alone, some to be written: each gets its own.
-#define MAPPERS 300
+#define MAPPERS 270
 static int mine, others;
 static _Atomic unsigned wrong, started;
 static void *mapper(void *arg) {
     bool writes = (uintptr_t)arg % 2;
     atomic_fetch_add(&started, 1);
-    for (int i = 0; i < 1000 && atomic_load(&started) < MAPPERS; i++)
-        usleep(1000);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 200 && atomic_load(&started) < MAPPERS; i++)
+        usleep(10000);
+    for (int i = 0; i < 3; i++) {
         char *p = mmap(NULL, PAGE, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, writes ? mine : others, 0);
         if (p == MAP_FAILED)
             wrong++;
