@@ -445,7 +445,8 @@ struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint3
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);
-int memfd_add_seals(struct file *f, unsigned seals);  // EPERM, EBUSY, EINVAL (no file with seals)
+// EPERM, EBUSY, EINVAL (no file with seals); EAGAIN: no map is known of, but some process of the host has one still.
+int memfd_add_seals(struct file *f, unsigned seals);
 int memfd_get_seals(struct file *f);
 // An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
 // Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.

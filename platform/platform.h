@@ -160,7 +160,10 @@ int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 // our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks for (answered with
 // 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's
 // [lo, hi) and outside its reserved ranges, else -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the
-// call, or -1 for anonymous memory.
+// call, or -1 for anonymous memory. When PLAT_OPS_DONE tells that a map has failed, nothing is mapped in its range.
+//
+// Otherwise that report is the guest's word (seccomp): a process may tell that work has failed which was done, and keep
+// silent about work which has failed. So nothing that protects others may rest on what is mapped where.
 #define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
 #define PLAT_NORESERVE 2u
 #define PLAT_POPULATE  4u

@@ -60,6 +60,14 @@ int memfd_get_seals(struct file *f) {
     LOCKED(&f->inode->lock);
     return (int)n->seals;
 }
+// Against writing. Our count of shared maps says what guests did; that no process has one left, by whatever it has told us
+// of its own, only the host can say.
+static int seal_write(struct tnode *n) {
+    if (atomic_load(&n->shared_maps) > 0)
+        return -LINUX_EBUSY;
+    int err = n->data.fd >= 0 ? hostmem_seal_write(n->data.fd) : 0;  // what is in our heap was never mapped
+    return err == -LINUX_EBUSY ? -LINUX_EAGAIN : err;
+}
 int memfd_add_seals(struct file *f, unsigned seals) {
     struct tnode *n = sealable(f);
     if (!(f->mode & FMODE_WRITE))
@@ -69,8 +77,9 @@ int memfd_add_seals(struct file *f, unsigned seals) {
     LOCKED(&f->inode->lock);
     if (n->seals & LINUX_F_SEAL_SEAL)
         return -LINUX_EPERM;
-    if ((seals & LINUX_F_SEAL_WRITE) && !(n->seals & LINUX_F_SEAL_WRITE) && atomic_load(&n->shared_maps) > 0)
-        return -LINUX_EBUSY;
+    int err = (seals & LINUX_F_SEAL_WRITE) && !(n->seals & LINUX_F_SEAL_WRITE) ? seal_write(n) : 0;
+    if (err)
+        return err;
     // Sealing the exec bit of an executable file implies the write seals, memfd_create(2).
     if ((seals & LINUX_F_SEAL_EXEC) && (f->inode->attr.mode & 0111))
         seals |= LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW | LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE;

@@ -14,10 +14,10 @@
 #define LOWEST_FD 1024
 
 int hostmem_new(void) {
-    // Kernels since 6.3 may insist on being told; older ones do not know the flag.
+    // Kernels since 6.3 may insist on being told; older ones do not know the flag. Both kinds can be sealed.
     int fd = memfd_create("guest-file", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("guest-file", MFD_CLOEXEC);
+        fd = memfd_create("guest-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_ENOSPC;  // no descriptors left: the "disk" is full
     int high = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
@@ -51,6 +51,7 @@ int hostmem_punch(int fd, uint64_t off, uint64_t len) {
     return allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
 }
 int hostmem_fill(int fd, uint64_t off, uint64_t len) { return allocate(fd, FALLOC_FL_KEEP_SIZE, off, len); }
+int hostmem_seal_write(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) ? -errno : 0; }
 int64_t hostmem_pages(int fd) {
     struct stat st;
     return fstat(fd, &st) ? -errno : (int64_t)st.st_blocks / 8;

@@ -130,6 +130,7 @@ int hostmem_resize(int fd, uint64_t size);
 int hostmem_write(int fd, const void *p, size_t n, uint64_t off);
 int hostmem_punch(int fd, uint64_t off, uint64_t len);
 int hostmem_fill(int fd, uint64_t off, uint64_t len);  // allocates without changing the size
+int hostmem_seal_write(int fd);  // for good; -LINUX_EBUSY while any process has it mapped for writing
 int64_t hostmem_pages(int fd);
 int64_t hostmem_seek(int fd, uint64_t off, int whence);
 

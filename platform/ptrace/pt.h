@@ -30,9 +30,13 @@
 // A file to be mapped reaches the stub through the *channel*: one socket pair for the sandbox, whose far end
 // is descriptor 0 of every stub. The sentry sends the descriptor, the thread is made to call recvmsg (which
 // then receives it as descriptor 1, the lowest free one), mmap and close. One thread at a time owns the
-// channel. Guest code cannot make host calls, so descriptors of the stub are out of its reach; what it can do
-// is to scribble over the message header: then the call fails or the mapping does, the message is discarded,
-// and the guest has hurt itself.
+// channel. Guest code cannot make host calls, so descriptors of the stub are out of its reach.
+//
+// recvmsg is the one injected call that follows a pointer, into memory that a sibling thread can write while the
+// call runs: it may fail before or after the descriptor is there, or succeed without one. So nothing is concluded
+// from its result but whether to go on. Before it, number 1 is closed and the channel empty but for the one message;
+// after it, number 1 is that message's file or closed; then it is closed, whatever happened, and what was not taken
+// is discarded. All other calls have their arguments in registers, and the results of all are the kernel's word.
 #ifndef PLATFORM_PTRACE_PT_H
 #define PLATFORM_PTRACE_PT_H
 #include "base/list.h"
@@ -104,6 +108,7 @@ struct pt_thread {
     struct host_call call; // the injected call that is under way
     enum pt_step step;
     int64_t result; // first failure, 0
+    int64_t undo;   // the same while the maps that were not made are undone
     // Registers: the guest's, as fetched at the last stop or as set since then.
     struct lx_regs regs;
     enum pt_dirty dirty;

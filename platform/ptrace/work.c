@@ -213,15 +213,52 @@ static void next(struct pt_thread *t) {
     }
 }
 
+// Gives up a piece that was not begun.
+static void drop(struct pt_thread *t, struct pt_work *w) {
+    if (w->child)
+        pt_gone(w->child, t == pt_owner(t)->zygote || w->child->let != LET_NONE, 0);
+    pt_free_work(w);
+}
+
+// A piece has failed, and what is behind it is not done. Of that, maps have their range emptied: the host may have left
+// what they were to replace, and the sentry takes its own map back to nothing (platform.h).
+static void undo(struct pt_thread *t, int64_t error) {
+    struct pt_work *w, *failed = take_ptr(t->now);
+    struct list rest = LIST_INIT(rest);
+    list_splice_tail(&rest, &t->work);
+    list_add(&rest, &failed->link);
+    t->undo = error;
+    while (!list_empty(&rest)) {
+        w = list_first(&rest, struct pt_work, link);
+        list_del(&w->link);
+        if (w->child || w->op.kind != OP_MAP) {
+            drop(t, w);
+            continue;
+        }
+        if (w->op.fd >= 0)
+            close(w->op.fd);
+        w->op.fd = -1;
+        w->op.kind = OP_UNMAP;
+        list_add_tail(&t->work, &w->link);
+    }
+}
+
 static void finish(struct pt_thread *t, int64_t error) {
+    bool zygote = t == pt_owner(t)->zygote; // each of its children hears of its own failure
+    if (error != 0 && t->undo != 0)
+        pt_kill(t->proc); // what cannot be undone
+    else if (error != 0 && !zygote)
+        undo(t, error);
     pt_free_work(take_ptr(t->now));
-    if (t != pt_owner(t)->zygote) // each of the zygote's children hears of its own failure
-        t->result = error;
+    if (list_empty(&t->work) && !zygote) {
+        t->result = t->undo;
+        t->undo = 0;
+    }
     next(t);
 }
 
 void pt_work_begin(struct pt_thread *t) {
-    t->result = 0;
+    t->result = t->undo = 0;
     pt_follow(t);
     next(t);
 }
@@ -252,25 +289,39 @@ static void cloned(struct pt_thread *t, int64_t result) {
     finish(t, result);
 }
 
-static void op_done(struct pt_thread *t, int64_t result) {
-    bool ok = plat_call_ok(&t->call, result);
-    int64_t error = ok ? 0 : result < 0 && result > -4096 ? result : -LINUX_EFAULT;
-    if (t->now->op.fd < 0) {
-        finish(t, error);
-        return;
-    }
+// After each recvmsg, whatever came of it: the number is free again.
+static void close_file(struct pt_thread *t, int64_t error) {
     t->result = error;
     const struct host_call call = {SYS_close, {PT_FD_FILE}};
     call_host(t, &call, STEP_CLOSE);
 }
 
+static void op_done(struct pt_thread *t, int64_t result) {
+    bool ok = plat_call_ok(&t->call, result);
+    int64_t error = ok ? 0 : result < 0 && result > -4096 ? result : -LINUX_EFAULT;
+    if (t->now->op.fd >= 0)
+        close_file(t, error);
+    else
+        finish(t, error);
+}
+
+static int64_t take_error(struct pt_thread *t) {
+    int64_t error = t->result;
+    t->result = 0;
+    return error;
+}
+
 // The file is mapped (or not) and its descriptor closed: the channel is free for others. Populating may take
 // long, so it is done after that; its result does not matter, as with MAP_POPULATE.
-static void file_done(struct pt_thread *t) {
+static void file_done(struct pt_thread *t, int64_t closed) {
     const struct plat_op *op = &t->now->op;
     pt_channel_leave(t);
+    if (t->result == 0 && closed == -LINUX_EBADF) { // what was mapped then?
+        pt_kill(t->proc);
+        t->result = -LINUX_EBADF;
+    }
     if (t->result != 0 || !(op->flags & PLAT_POPULATE)) {
-        finish(t, t->result);
+        finish(t, take_error(t));
         return;
     }
     int advice = op->prot & LINUX_PROT_WRITE ? LINUX_MADV_POPULATE_WRITE : LINUX_MADV_POPULATE_READ;
@@ -279,9 +330,9 @@ static void file_done(struct pt_thread *t) {
 }
 
 static void received(struct pt_thread *t, int64_t result) {
-    if (result != 1) {
-        pt_channel_leave(t);
-        finish(t, -LINUX_EFAULT);
+    if (result != 1) { // it may have been taken all the same, and may be there all the same
+        channel_discard(pt_owner(t));
+        close_file(t, -LINUX_EFAULT);
         return;
     }
     struct plat_op op = t->now->op;
@@ -297,7 +348,7 @@ static void call_done(struct pt_thread *t, int64_t result) {
         received(t, result);
         break;
     case STEP_CLOSE:
-        file_done(t);
+        file_done(t, result);
         break;
     case STEP_POPULATE:
         finish(t, 0);
@@ -347,9 +398,7 @@ void pt_work_drop(struct pt_thread *t) {
     while (!list_empty(&t->work)) {
         struct pt_work *w = list_first(&t->work, struct pt_work, link);
         list_del(&w->link);
-        if (w->child)
-            pt_gone(w->child, t == p->zygote || w->child->let != LET_NONE, 0);
-        pt_free_work(w);
+        drop(t, w);
     }
 }
 

@@ -107,7 +107,16 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     sc_set_state(t, SC_HELD);
     t->flush = t->may_fail = false;
     t->bases_dirty |= result < 0 && t->have_regs;
+    if (t->undo && result < 0) {
+        sc_violation(t, "a map that cannot be undone");
+        return false;
+    }
+    if (result < 0 && sc_ops_undo(t, result))
+        return false;
     sc_ops_clear(t);
+    if (t->undo)
+        result = t->undo;
+    t->undo = 0;
     ev->kind = PLAT_OPS_DONE;
     ev->result = result;
     return true;
@@ -198,7 +207,7 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     return true;
 }
 
-// The host has refused a map that was proposed without a frame; or the sentry has, then that is the answer.
+// The host is said to have refused a map that was proposed without a frame; or the sentry has, then that is the answer.
 static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     int64_t error = (int64_t)STUB_LANE_FAIL - n->data.nr;
     if (!t->may_fail) {
@@ -207,6 +216,8 @@ static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, str
         return false;
     }
     sc_hold(t, n->id, HOLD_VALUE);
+    if (sc_ops_undo(t, error))
+        return false;
     ev->kind = PLAT_OPS_DONE;
     ev->context = false;
     ev->result = error;

@@ -261,8 +261,8 @@ static bool order_lane(struct sc_thread *t) {
         return false;
     if (!lane_alloc(p, as) ||
         !order(t, SYS_mmap,
-               (uint64_t[6]){at, STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, SC_STUB_FD,
-                             (as->lane - 1) * STUB_LANE_LEN},
+               (uint64_t[6]){at, STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                             (uint64_t)sc_stub_fd(t), (as->lane - 1) * STUB_LANE_LEN},
                STUB_EXPECT_VALUE)) {
         close(fd);
         return false;

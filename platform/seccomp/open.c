@@ -231,10 +231,10 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
     return err;
 }
 
-// Stubs have our limit of descriptors.
-static unsigned stub_fd_slots(void) {
+// As many as have a descriptor number of their own: stubs have our hard limit (spawn.c).
+static unsigned slots_by_limit(void) {
     struct rlimit limit;
-    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 64;
+    uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
     uint64_t slots = fds > SC_STUB_FD + SC_FD_STRIDE ? (fds - SC_STUB_FD - 1) / SC_FD_STRIDE : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
 }
@@ -249,7 +249,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     }
     sc_kick_handler_install();
     p->null_fd = memfd_create("picket-empty", MFD_CLOEXEC);
-    p->fd_slots = stub_fd_slots();
+    p->nslots = slots_by_limit();
     int err = start(p, config, why, whylen);
     if (err) {
         sc_close(&p->base);
@@ -264,9 +264,13 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     return 0;
 }
 
+// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process group. (Its
+// number is the zygote's while that has not been reaped.)
 static void kill_all(struct sc_platform *p) {
     struct sc_proc *proc;
     LOCKED(&p->lock);
+    if (p->zygote && p->zygote->proc && p->zygote->proc->pid)
+        kill(-p->zygote->proc->pid, SIGKILL);
     list_for_each (proc, &p->procs, all_link) {
         sc_proc_kill(proc);
     }
@@ -298,8 +302,6 @@ static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
     }
 }
 
-// A child that was cloned but has not checked in is not known by number: it ends itself when its call fails
-// because the listener is closed.
 void sc_close(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     struct sc_thread *zygote = p->zygote;

@@ -188,10 +188,15 @@ static bool is_as_proposed(const struct sc_thread *t) {
            !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
 }
 
+static struct sc_map map_of(const struct sc_op *o) {
+    return o->call.nr == SYS_mmap ? (struct sc_map){o->call.args[0], o->call.args[1]} : (struct sc_map){0, 0};
+}
+
 // The held call goes on: it is all the work.
 static void goes_on(struct sc_thread *t) {
     t->have_rax = false;
     t->may_fail = t->proposed;
+    t->last_map = map_of(&t->ops[0]);
     sc_set_state(t, SC_RUNNING);
     sc_order_last(t, &t->ops[0].range);
     sc_reply_continue(t);
@@ -395,6 +400,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     if (last) {
         sc_set_state(t, SC_RUNNING);
         t->may_fail = true;
+        t->last_map = map_of(o);
         sc_order_last(t, &o->range);
     }
     if (o->special != SC_SPARE_UNDO || undo)
@@ -415,6 +421,7 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
         *result = as_error(value);
         return 1;
     }
+    t->last_map = (struct sc_map){0, 0};
     if (t->state != SC_OPS || done > t->batch_n)
         return -1;
     bool failed = done < t->batch_n;
@@ -426,9 +433,49 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
         return 0;
     }
     *result = failed ? as_error(value) : 0;
+    if (failed)
+        t->next = t->batch + (unsigned)done; // it, and what is behind it
     if (t->child && !failed)
         sc_child_hint(t, value);
     else if (t->child)
         atomic_store(&t->child->birth, BIRTH_ORDERED); // taken back with the rest of the queue
     return 1;
+}
+
+// Of what was not done, maps become the unmapping of their range: what is there now, their own pages or what they were to
+// replace, the sentry's map does not have. The rest is dropped.
+static void turn_into_undo(struct sc_thread *t) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < t->nops; i++) {
+        struct sc_op *o = &t->ops[i];
+        struct sc_map map = i < t->next ? (struct sc_map){0, 0} : map_of(o);
+        if (o->fd >= 0)
+            close(o->fd);
+        if (map.len)
+            t->ops[n++] = (struct sc_op){.fd = -1, .range = o->range, .call = {SYS_munmap, {map.addr, map.len}}};
+        else
+            sc_order_done(t, &o->range);
+    }
+    t->nops = n;
+    t->next = t->batch = t->batch_n = 0;
+    t->fd_ready = -1;
+    sc_child_off(t);
+    t->child = NULL;
+}
+
+bool sc_ops_undo(struct sc_thread *t, int64_t error) {
+    turn_into_undo(t);
+    struct sc_op *o = t->last_map.len ? sc_ops_add(t) : NULL;
+    if (o)
+        o->call = (struct host_call){SYS_munmap, {t->last_map.addr, t->last_map.len}};
+    if (t->last_map.len && (!o || sc_order_add(t, o, t->last_map.addr, t->last_map.len))) {
+        sc_violation(t, "no memory to undo a map");
+        return true;
+    }
+    if (!t->nops)
+        return false;
+    t->undo = error;
+    t->flush = true;
+    sc_let_go(t);
+    return true;
 }

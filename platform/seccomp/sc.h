@@ -11,14 +11,33 @@
 // read from there can only mislead the sentry about the wishes and the state of that same guest. A process
 // that steps out of this protocol is killed.
 //
+// What a stub says, and what becomes of it when it lies:
+//   an event's slot, kind      must be the thread's and one that is due, else the process ends
+//   a call, its arguments      wishes, as any guest may have them
+//   a fault, an interrupt      of the five signals, else the process ends; its own thread's concern
+//   work has failed            maps are unmapped, by calls that we see, before the sentry takes them back (run.c);
+//                              after anything else the process ends
+//   work was done, or silence  cannot be told from the truth: the host's map may have what ours has not, so it never
+//                              allows more than ours did, and seals are the host's to grant (sentry/mm/mm.c)
+//   a clone was refused        the child is killed by its first call; one that makes none uses time until the sandbox
+//                              ends, with the zygote's process group (open.c)
+//   a child's number           used for a child alone that never checks in: the liar's own is given up
+//   a check-in                 by a cookie of its own address space, and where the kernel says that it lives
+//   bases, frame, FP state     the guest's registers: rt_sigreturn and our own setters check them
+//   a proposal                 a wish; goes on only when it is what was decided
+//   the lane                   a call of the one thread that must be running; values and hints are ours, its copies of
+//                              them its own concern (lane.c); a failure as that of work
+//   a guard's descriptor       fetched and registered by us: the kernel says whether it is one (spare.c)
+//
 // States of a thread (sc_thread.state), who changes them, to what:
 //   STARTING  its host thread does not exist yet, or has not checked in  -> HELD (its check-in), DEAD
 //   HELD      we have its notification, or its call in the fast lane (hold says of which kind)
 //                                                                        -> RUNNING, OPS (let go), DEAD
 //   OPS       it makes ordered host calls                                -> RUNNING (after the last), HELD
-//   (report) RUNNING   in guest code, or on its way to or from there              -> HELD (an event) DEAD the
-//   host process is gone (the reaper)                      -> FREE FREE      not in use; the memory stays a
-//   thread's, so that a stale pointer of the tid table can be locked
+//                                                                        (report)
+//   RUNNING   in guest code, or on its way to or from there              -> HELD (an event)
+//   DEAD      the host process is gone (the reaper)                      -> FREE
+//   FREE      not in use; the memory stays a thread's, so that a stale pointer of the tid table can be locked
 // A thread that the sentry has given back (destroyed) lives on as a *doomed* one until its host thread is
 // gone: what it does is answered here, never reported.
 //
@@ -62,6 +81,9 @@ enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
 enum sc_special { SC_ORDINARY, SC_SPARE_BEGIN, SC_SPARE_UNDO };
 
 struct sc_range;
+struct sc_map {
+    uint64_t addr, len; // len 0: none
+};
 struct sc_op {
     struct host_call call;
     uint64_t expect;        // STUB_EXPECT_*
@@ -136,6 +158,8 @@ struct sc_thread {
     bool clean;        // made by the zygote
     bool intr_wanted, intr_sent;
     bool may_fail; // RUNNING: the last op may still be reported as failed
+    struct sc_map last_map; // RUNNING, may_fail: what it was, if it was a map
+    int64_t undo;  // a map is being undone, which failed with this; 0: none is
     uint64_t cookie;
     uint64_t call_nr;         // of a SYSCALL event, else -1
     uint64_t call_args[3];    // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
@@ -213,7 +237,9 @@ struct sc_platform {
     struct sc_chunk *chunks;                                 // [P] memory of threads
     unsigned npool;                                          // [P] threads in pool, made or not
     int null_fd; // an empty file, to push another one out of a stub
-    unsigned fd_slots; // threads that can have a number of their own; as many as RLIMIT_NOFILE allows
+    // Host threads of one address space: each has a descriptor number of its own in the stub.
+    // LIMIT: where the hard RLIMIT_NOFILE is below 16388, there are fewer than 4096 (1024: 255).
+    unsigned nslots;
     struct sc_thread *zygote;
     bool zygote_busy;  // [P]
     int lost[SC_LOST]; // [P] numbers of children that died unknown, round robin
@@ -265,10 +291,9 @@ static inline uint64_t sc_slot_addr(const struct sc_thread *t) {
     return stub_slot_addr(&sc_plat(t)->place, t->slot);
 }
 
-// LIMIT: where RLIMIT_NOFILE is low (1024: 256 threads), threads further apart share a number, and two that map files at
-// the same moment may be given each other's.
+// No two threads of a process have the same: what one may map only to read, another might be about to map for writing.
 static inline int sc_stub_fd(const struct sc_thread *t) {
-    return SC_STUB_FD + SC_FD_STRIDE * (int)(t->slot % sc_plat(t)->fd_slots);
+    return SC_STUB_FD + SC_FD_STRIDE * (int)t->slot;
 }
 
 // filter.c: the stub's filter. The caller frees prog->filter. 0 or -LINUX_ENOMEM.
@@ -355,6 +380,9 @@ struct sc_op *sc_ops_add(struct sc_thread *t);           // [lock] NULL: no memo
 bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n); // [lock] false: not what was ordered
 // [lock] a report of the handler. 0: handled here; 1: *result is for the sentry; -1: not possible
 int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result);
+// [lock] HELD; the host is said to have failed. True: maps that were not made are being undone, by calls that we see, and
+// the error is reported afterwards. False: there is none.
+bool sc_ops_undo(struct sc_thread *t, int64_t error);
 
 // regs.c
 int sc_get_regs(struct plat_thread *t, struct lx_regs *regs);

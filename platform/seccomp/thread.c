@@ -58,9 +58,11 @@ int sc_slot_take(struct sc_as *as) {
     for (unsigned w = 0; w < SC_SLOT_WORDS; w++) {
         if (as->slots[w] == ~0ull)
             continue;
-        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]);
+        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]), slot = w * 64 + bit;
+        if (slot >= sc_of(as->base.p)->nslots)
+            break;
         as->slots[w] |= 1ull << bit;
-        return (int)(w * 64 + bit);
+        return (int)slot;
     }
     return -1;
 }
@@ -164,6 +166,8 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->fd_ready = -1;
     t->fd_dirty = t->has_reply = false;
     t->child = NULL;
+    t->last_map.len = 0;
+    t->undo = 0;
     t->hint = 0;
     t->probed = t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);

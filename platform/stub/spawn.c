@@ -41,12 +41,16 @@ static void leave(int status) {
 static void drop_rights(pid_t parent) {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
-    struct rlimit no_core = {0, 0};
+    struct rlimit no_core = {0, 0}, files;
     syscall(SYS_setsid);
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)
         leave(FAIL_PARENT);
     syscall(SYS_prctl, PR_SET_NAME, "picket-stub", 0, 0, 0);
     syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);
+    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) == 0) { // each thread has a number of its own
+        files.rlim_cur = files.rlim_max;
+        syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, NULL);
+    }
     if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &head, none) ||
         syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0))
         leave(FAIL_PRIVS);

@@ -7,20 +7,17 @@
 
 // ---- Files ---------------------------------------------------------------------------------------------------------
 // Each area holds its file, and counts as a shared mapping that can be written (F_SEAL_WRITE asks for those).
-static bool counts_as_writer(const struct vma *v) {
-    return (v->flags & LINUX_MAP_SHARED) && (v->max_prot & LINUX_PROT_WRITE);
-}
 static void hold_file(const struct vma *v) {
     if (!v->file)
         return;
     file_get(v->file);
-    if (counts_as_writer(v))
+    if (area_writes_file(v))
         vfs_mmap_shared(v->file, 1);
 }
 static void drop_file(const struct vma *v) {
     if (!v->file)
         return;
-    if (counts_as_writer(v))
+    if (area_writes_file(v))
         vfs_mmap_shared(v->file, -1);
     file_put(v->file);
 }

@@ -42,6 +42,10 @@ uint64_t area_place(struct mm *mm, uint64_t len);
 bool area_check(const struct mm *mm);
 void area_free_all(struct mm *mm);  // no lock needed: nobody has the map any more
 
+// May stores through it reach its file, now or after an mprotect?
+static inline bool area_writes_file(const struct vma *v) {
+    return (v->flags & LINUX_MAP_SHARED) && (v->max_prot & LINUX_PROT_WRITE);
+}
 static inline bool area_hidden(const struct vma *v) { return (v->flags & VMA_FIXED_KERNEL) && !v->name; }
 // The first area that ends behind addr, as area_find(), but for hidden ones.
 static inline struct vma *area_find_shown(const struct mm *mm, uint64_t addr) {

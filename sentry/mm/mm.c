@@ -12,6 +12,11 @@
 // file (vfs_mmap_fd), so page cache is shared with everybody. Shared anonymous memory and SysV segments are memfds.
 // Copies to and from the guest (usercopy.c) go by the host's map too, and need no lock of ours.
 //
+// The host's map is changed by the stub, and what a stub says of it cannot be relied on (platform.h): a hostile program may
+// keep a mapping that ours has no more. It must have nothing of that, so the host's map never allows what ours would not:
+// a file that may not be written through a map (max_prot) is mapped privately there, which shows the same pages; and
+// whether a file still has writers, for F_SEAL_WRITE, is the host's to say (fs/anon/memfd.c).
+//
 // Host memory is always mapped without reserve: the sentry itself refuses what Linux's heuristic would refuse
 // (a single private writable map larger than memory), so that the host's answer cannot differ from ours late.
 //

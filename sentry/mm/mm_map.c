@@ -181,6 +181,12 @@ static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
     return area_reserve(mm, 3);
 }
 
+int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsigned flags, int fd) {
+    queue_note(mm);
+    flags |= PLAT_NORESERVE | (area_writes_file(v) ? PLAT_SHARED : 0);
+    return plat_map(th, uaddr(v->start), v->end - v->start, (int)v->prot, flags, fd, v->file ? v->offset : 0);
+}
+
 static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th, struct mapping *m, uint64_t hint,
                           struct area_bin *bin) {
     LOCKED(&mm->lock);

@@ -5,12 +5,8 @@
 #include "sentry/mm/area.h"
 
 static inline void queue_note(struct mm *mm) { mm->dirty = true; }
-// Always without reserve: see the head of mm.c.
-static inline int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsigned flags, int fd) {
-    queue_note(mm);
-    flags |= PLAT_NORESERVE | (v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0);
-    return plat_map(th, uaddr(v->start), v->end - v->start, (int)v->prot, flags, fd, v->file ? v->offset : 0);
-}
+// Always without reserve, and shared only what may be written: see the head of mm.c. (mm_map.c)
+int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsigned flags, int fd);
 static inline int queue_protect(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot) {
     queue_note(mm);
     return plat_protect(th, uaddr(start), end - start, (int)prot);

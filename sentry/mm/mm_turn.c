@@ -11,6 +11,7 @@
 // A platform that keeps the order of work itself (plat_orders_work()) needs no flush either: the turn is given back when
 // the change is queued. Only a clone holds it longer, for host and map to be copied at one moment.
 // Else the cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
+#include "base/log.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/task.h"
@@ -79,9 +80,11 @@ bool mm_op_flushed(const struct task *t) { return t->call.phase == PHASE_FLUSHED
 int64_t mm_op_done(struct task *t) {
     int64_t value = t->call.done;
     if (t->call.flush_result < 0) {
-        // LIMIT: when it was not a new mapping that failed, the two maps may differ; the host's is the stricter one.
         value = t->call.flush_result;
-        mm_late_failure(t, &value);
+        if (!mm_late_failure(t, &value)) {  // not a new mapping: the two maps differ
+            log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, -(long long)value);
+            tgroup_begin_exit(t->tg, LINUX_SIGKILL);
+        }
     }
     mm_op_abort(t);
     return value;

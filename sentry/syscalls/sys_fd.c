@@ -4,6 +4,7 @@
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/misc.h"
+#include "base/clock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
@@ -116,6 +117,19 @@ static int64_t set_flags(struct file *f, uint64_t arg) {
     return 0;
 }
 
+// The host may still be ending a process that had the last map: asked again until it has, for half a second.
+static int64_t add_seals(struct task *t, struct file *f, unsigned seals) {
+    int r = memfd_add_seals(f, seals);
+    if (r != -LINUX_EAGAIN)
+        return r;
+    if (t->call.phase == 9)
+        return -LINUX_EBUSY;
+    t->call.deadline = 0;
+    t->call.timed_out = false;
+    park_deadline(t, mono_ns() + (1000000ull << t->call.phase++));
+    return park(t);
+}
+
 static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
     switch (cmd) {
     case LINUX_F_GETFL:
@@ -141,7 +155,7 @@ static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t
     case LINUX_F_GETPIPE_SZ:
         return pipe_get_size(f);
     case LINUX_F_ADD_SEALS:
-        return memfd_add_seals(f, (unsigned)arg);
+        return add_seals(t, f, (unsigned)arg);
     case LINUX_F_GET_SEALS:
         return memfd_get_seals(f);
     case LINUX_F_GET_RW_HINT:

@@ -68,6 +68,17 @@ MUTANTS = [
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
     ("memory of nobody can be touched", "seccomp", "A23", [(
         "platform/seccomp/spare.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
+    ("a file stays in the stub after a broken receive", "ptrace", "A24", [(
+        "platform/ptrace/work.c", "channel_discard(pt_owner(t)); close_file(t, -LINUX_EFAULT);",
+        "pt_channel_leave(t);\n        finish(t, -LINUX_EFAULT);")]),
+    ("a stub's word that the host refused is believed", "seccomp", "A24", [(
+        "platform/seccomp/event.c", "if (result < 0 && sc_ops_undo(t, result))", "if (result < 0 && false)")]),
+    ("a file is sealed by our own count of its maps", "seccomp", "A24", [(
+        "fs/anon/memfd.c", "int err = n->data.fd >= 0 ? hostmem_seal_write(n->data.fd) : 0;", "int err = 0;")]),
+    ("what may only be read is mapped shared", "seccomp", "A24", [(
+        "sentry/mm/mm_map.c", "(area_writes_file(v) ? PLAT_SHARED : 0)", "(v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0)")]),
+    ("children of which nobody told stay", "seccomp", "A24", [(
+        "platform/seccomp/open.c", "kill(-p->zygote->proc->pid, SIGKILL);", "(void)0;")]),
 ]
 
 

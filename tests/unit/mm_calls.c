@@ -131,7 +131,7 @@ static void compare(struct mm *mm) {
         if (!v)
             continue;
         assert_int_equal(host[i].prot, v->prot);
-        assert_int_equal(host[i].shared, !!(v->flags & LINUX_MAP_SHARED));
+        assert_int_equal(host[i].shared, area_writes_file(v));
         assert_int_equal(host[i].fd, v->file ? vfs_mmap_fd(v->file, LINUX_PROT_READ, host[i].shared) : -1);
         if (v->file)
             assert_int_equal(host[i].offset, v->offset + (PG(i) - v->start));

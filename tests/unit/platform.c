@@ -6,6 +6,7 @@
 #include "abi/signal.h"
 #include "abi/x86_64/sigframe.h"
 #include "tests/unit/platform_guest.h"
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -271,6 +272,44 @@ static void test_mappings(void **state) {
     wait_call(&g, 12);
     guest_end(&g);
     close(fd);
+}
+
+// What the host refuses to map leaves nothing in its place, also not what was there before.
+static void test_refused_map(void **state) {
+    struct guest g;
+    char c;
+    int fd = memfd_create("two pages", MFD_CLOEXEC), none[2];
+    assert_true(fd >= 0 && ftruncate(fd, 8192) == 0 && pipe2(none, O_CLOEXEC) == 0);
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    for (int i = 0; i < 6; i++) {
+        wait_call(&g, 12);
+        assert_int_equal(plat_map(g.t, uaddr(0x50000000), 8192, 3, PLAT_SHARED, fd, 0), 0);
+        flush_ok(&g);
+        assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x50000000), 1), 1);
+        if (i >= 4) // not the first of its batch
+            assert_int_equal(plat_protect(g.t, uaddr(0x50001000), 4096, 1), 0);
+        assert_int_equal(plat_map(g.t, uaddr(0x50000000), 4096, i % 2 ? 1 : 3, PLAT_SHARED, none[0], 0), 0); // a pipe
+        if (i >= 2) { // and what is queued behind it is not done
+            assert_int_equal(plat_unmap(g.t, uaddr(0x50001000), 4096), 0);
+            assert_int_equal(plat_map(g.t, uaddr(0x40000000), 4096, 3, 0, -1, 0), 0);
+        }
+        if (i % 2)
+            plat_flush(g.t);
+        else
+            plat_answer(g.t, 3);
+        wait_event(&g);
+        assert_int_equal(g.ev.kind, PLAT_OPS_DONE);
+        assert_int_equal(g.ev.result, i % 2 ? -LINUX_ENODEV : -LINUX_EACCES);
+        assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x50000000), 1), -LINUX_EFAULT);
+        assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x40000000), 1), -LINUX_EFAULT);
+        assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x50001000), 1), 1);
+        plat_answer(g.t, 0);
+    }
+    wait_call(&g, 12);
+    guest_end(&g);
+    close(fd);
+    close(none[0]);
+    close(none[1]);
 }
 
 static void test_many_ops(void **state) {
@@ -947,6 +986,7 @@ int main(void) {
         cmocka_unit_test(test_fpstate),
         cmocka_unit_test(test_fault),
         cmocka_unit_test(test_mappings),
+        cmocka_unit_test(test_refused_map),
         cmocka_unit_test(test_many_ops),
         cmocka_unit_test(test_work_on_plain_call),
         cmocka_unit_test(test_own_changes),

@@ -63,7 +63,8 @@ struct server {
     _Atomic unsigned long calls;
     _Atomic bool limit_later;
     _Atomic bool limited;               // the guest's process may not grow
-    unsigned refused;              // of maps by a patched site
+    bool by_site;                  // the last map was one by a patched site
+    unsigned refused;              // of those
     unsigned maps, proposals;      // calls of mmap; those that a patched site made as it wished
     _Atomic bool spare;            // memory may be kept ready, below SPARE_END
     unsigned spares;               // how often it was
@@ -102,6 +103,7 @@ static void map_for_guest(struct server *s, const struct plat_event *ev) {
     }
     uint64_t at = n % 7 && ev->call.proposal ? ev->call.proposal : 0x50000000 + n % 13 * 0x100000;
     s->proposals += at == ev->call.proposal && !ev->context;
+    s->by_site = !ev->context;
     if (n % 31 == 0) {
         plat_answer(ev->thread, -LINUX_ENOMEM);
         return;
@@ -182,7 +184,7 @@ static void *serve(void *arg) {
             break;
         case PLAT_OPS_DONE:
             if (s->limited && ev.result == -LINUX_ENOMEM) { // the host has refused a map: so hears the guest
-                s->refused += !ev.context;
+                s->refused += s->by_site;
                 plat_answer(ev.thread, ev.result);
                 break;
             }
