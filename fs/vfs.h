@@ -53,13 +53,14 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
 
 // ---- Guest memory ----------------------------------------------------------------------------------------------
 // A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
-// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied).
+// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied). What lies
+// in several places here goes by uio_tov() and uio_fromv(): each call of these may cost one host call, not each buffer.
 // After a read or write it stands behind the bytes that the returned count names (none after an error): what was copied
 // in further is given back with uio_back().
 struct uio;
 struct uio_ops {
-    int64_t (*to)(struct uio *u, const void *src, size_t n);
-    int64_t (*from)(struct uio *u, void *dst, size_t n);
+    int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
+    int64_t (*from)(struct uio *u, const struct iovec *dst, unsigned n);
     void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
 };
 struct uio {
@@ -68,9 +69,15 @@ struct uio {
     int flags;    // LINUX_RWF_*
 };
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
-static inline int64_t uio_to(struct uio *u, const void *src, size_t n) { return u->ops->to(u, src, n); }
-static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return u->ops->from(u, dst, n); }
+static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) { return u->ops->to(u, src, n); }
+static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) { return u->ops->from(u, dst, n); }
+static inline int64_t uio_to(struct uio *u, const void *src, size_t n) {
+    return uio_tov(u, &(struct iovec){(void *)(uintptr_t)src, n}, 1);
+}
+static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return uio_fromv(u, &(struct iovec){dst, n}, 1); }
 static inline void uio_back(struct uio *u, size_t n) { u->ops->back(u, n); }
+// How many buffers the callers gather for one uio_tov() or uio_fromv(): 256 KiB of pages, a KiB of stack.
+#define UIO_GATHER 64u
 // Over a buffer of our own.
 struct uio_kernel {
     struct uio u;

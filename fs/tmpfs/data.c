@@ -3,6 +3,7 @@
 // that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota). Whatever becomes
 // visible was zeroed or written. The inode's lock is held throughout.
 #include "fs/tmpfs/node.h"
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,39 +101,83 @@ static const uint8_t *heap_run(const struct tdata *t, uint64_t k, uint32_t at, u
 static int64_t heap_read(struct tnode *n, struct uio *u, uint64_t off, uint64_t len) {
     uint64_t done = 0;
     while (done < len) {
-        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
-        if (run > len - done)
-            run = (uint32_t)(len - done);
-        const uint8_t *p = heap_run(&n->data, (off + done) / PAGE, at, &run);
-        int64_t put = uio_to(u, p, run);
+        struct iovec v[UIO_GATHER];
+        uint64_t bytes = 0;
+        unsigned k = 0;
+        for (; k < UIO_GATHER && done + bytes < len; k++) {
+            uint64_t pos = off + done + bytes, left = len - done - bytes;
+            uint32_t at = (uint32_t)(pos % PAGE), run = (uint32_t)PAGE - at;
+            if (run > left)
+                run = (uint32_t)left;
+            const uint8_t *p = heap_run(&n->data, pos / PAGE, at, &run);
+            v[k] = (struct iovec){(void *)(uintptr_t)p, run};
+            bytes += run;
+        }
+        int64_t put = uio_tov(u, v, k);
         if (put < 0)
             return done ? (int64_t)done : put;
         done += (uint64_t)put;
-        if (put < run)
+        if ((uint64_t)put < bytes)
             break;
     }
     return (int64_t)done;
 }
+// Pages that a write is about to fill.
+struct heap_batch {
+    struct iovec v[UIO_GATHER];
+    unsigned n;
+    uint32_t first;   // the page of v[0]; each has the next
+    uint64_t fresh;   // bit i: v[i]'s page was not there before
+    uint64_t bytes;
+};
+static_assert(UIO_GATHER <= 64, "a bit for each page");
+
+// Makes the pages ready that [off, off+len) lies in, as many as a batch has. An error only when not even the first is.
+static int heap_batch(struct tnode *n, uint64_t off, uint64_t len, struct heap_batch *b) {
+    int err = 0;
+    b->first = (uint32_t)(off / PAGE);
+    b->fresh = b->bytes = b->n = 0;
+    while (b->n < UIO_GATHER && b->bytes < len) {
+        uint32_t at = (uint32_t)((off + b->bytes) % PAGE), k = b->first + b->n, run = (uint32_t)PAGE - at;
+        if (run > len - b->bytes)
+            run = (uint32_t)(len - b->bytes);
+        bool had = k < n->data.npages && n->data.pages[k];
+        err = heap_page(n, k, at + run);
+        if (err)
+            break;
+        b->fresh |= (uint64_t)!had << b->n;
+        b->v[b->n++] = (struct iovec){n->data.pages[k] + at, run};
+        b->bytes += run;
+    }
+    return b->n ? 0 : err;
+}
+// Only `got` bytes of a batch at off came: pages that were made for the others go again, and what a fault may have left
+// behind those that it reports is zeroed where it lies beyond the end of the file, as all is there.
+static void heap_cut_short(struct tnode *n, const struct heap_batch *b, uint64_t off, uint64_t got) {
+    uint64_t end = off + got > attr(n)->size ? off + got : attr(n)->size;
+    for (unsigned i = 0; i < b->n; i++) {
+        uint64_t start = (uint64_t)(b->first + i) * PAGE, from = end > start ? end - start : 0;
+        uint8_t *page = n->data.pages[b->first + i], *stop = (uint8_t *)b->v[i].iov_base + b->v[i].iov_len;
+        if ((b->fresh >> i & 1) && start >= off + got)
+            free_page(n, b->first + i);
+        else if (page + from < stop)
+            memset(page + from, 0, (size_t)(stop - page - (ptrdiff_t)from));
+    }
+}
 static int64_t heap_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     while (u->left > 0) {
-        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
-        uint32_t k = (uint32_t)((off + done) / PAGE);
-        if (run > u->left)
-            run = (uint32_t)u->left;
-        int64_t got = heap_page(n, k, at + run);
+        struct heap_batch b;
+        int64_t got = heap_batch(n, off + done, u->left, &b);
         if (!got)
-            got = uio_from(u, n->data.pages[k] + at, run);
+            got = uio_fromv(u, b.v, b.n);
+        if (b.n && got < (int64_t)b.bytes)
+            heap_cut_short(n, &b, off + done, got > 0 ? (uint64_t)got : 0);
         if (got < 0)
             return done ? (int64_t)done : got;
         done += (uint64_t)got;
-        if (got < run) {
-            // A fault may have left bytes behind what it reports: nothing but zeros lies beyond the end.
-            uint64_t end = off + done > attr(n)->size ? off + done : attr(n)->size, from = end - (uint64_t)k * PAGE;
-            if (from < at + run)
-                memset(n->data.pages[k] + from, 0, at + run - from);
+        if ((uint64_t)got < b.bytes)
             break;
-        }
     }
     return (int64_t)done;
 }
