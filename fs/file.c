@@ -250,6 +250,18 @@ int vfs_fsync(struct file *f, bool data_only) {
         return -LINUX_EINVAL;
     return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
 }
+// RLIMIT_FSIZE, as inode_newsize_ok() of Linux has it: what lies within the size is never refused, and KEEP_SIZE is no way
+// past it where blocks are memory. (Disk file systems let that one pass, and these files are the host's to bound.)
+static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t end) {
+    struct vfs_attr a;
+    bool exempt = mode & LINUX_FALLOC_FL_PUNCH_HOLE ||
+                  (mode & LINUX_FALLOC_FL_KEEP_SIZE && f->inode->sb->magic != LINUX_TMPFS_MAGIC &&
+                   f->inode->sb->magic != LINUX_OVERLAYFS_SUPER_MAGIC);
+    if (exempt || !ctx || end <= ctx->fsize_limit)
+        return 0;
+    int err = inode_attr(f->inode, &a);
+    return err ? err : end > a.size ? -LINUX_EFBIG : 0;
+}
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
     const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
     uint64_t end;
@@ -271,11 +283,11 @@ int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t 
         return -LINUX_ENODEV;
     if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
         return -LINUX_EFBIG;
-    if (!(mode & LINUX_FALLOC_FL_KEEP_SIZE) && ctx && end > ctx->fsize_limit)
-        return -LINUX_EFBIG;
     if (!f->ops->fallocate)
         return -LINUX_EOPNOTSUPP;
-    int err = drop_priv(ctx, f->inode);
+    int err = check_allocation(ctx, f, mode, end);
+    if (!err)
+        err = drop_priv(ctx, f->inode);
     return err ? err : f->ops->fallocate(f, mode, off, len);
 }
 int vfs_mmap_fd(struct file *f, int prot, bool shared) {

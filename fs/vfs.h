@@ -283,6 +283,9 @@ struct file {
 // ---- The namespace (fs/vfs.c, fs/mount.c) ------------------------------------------------------------------------
 struct vfs *vfs_create(void);       // NULL: no memory
 void vfs_destroy(struct vfs *vfs);  // everything must have been given back
+// How much all tmpfs and memfds may hold together, in bytes of data, and an inode for each page of that. Before the first
+// guest; else there is no limit.
+void vfs_limit_memory(struct vfs *vfs, uint64_t bytes);
 // Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
 int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags, const char *source);
 int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
@@ -434,7 +437,7 @@ int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct f
 // ---- The file systems themselves -----------------------------------------------------------------------------------
 struct tmpfs_opts {
     uint32_t mode, uid, gid;
-    uint64_t max_bytes, max_inodes;  // 0: no limit of its own
+    uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
 // A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal (NULL: ENXIO); sets f->ops, f->priv.

@@ -5,6 +5,7 @@
 // opening /proc/PID/mem.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "base/fdcharge.h"
 #include "platform/backend.h"
 #include <assert.h>
 #include <errno.h>
@@ -42,9 +43,13 @@ static int mem_fd(struct plat_as *as, int pid) {
     fd = atomic_load(&as->mem_fd);
     if (fd < 0 || as->mem_pid != pid) {
         if (fd >= 0)
-            close(fd);
+            fdcharge_close(fd);
         snprintf(path, sizeof path, "%d/mem", pid);
         fd = openat(as->p->proc_fd, path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0 && fdcharge_take(fd) < 0) {
+            close(fd);
+            fd = -1;
+        }
         atomic_store(&as->mem_fd, fd);
         as->mem_pid = pid;
     }

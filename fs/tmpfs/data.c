@@ -197,16 +197,6 @@ static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
 }
 
 // ---- The memfd -----------------------------------------------------------------------------------------------------------
-void tdata_recount(struct tnode *n) {
-    int64_t now = hostmem_pages(n->data.fd);
-    if (now < 0)
-        return;
-    if ((uint64_t)now < n->data.charged)
-        tquota_give(tsuper(n->inode), n->data.charged - (uint64_t)now);
-    else
-        atomic_fetch_add(&tsuper(n->inode)->pages, (uint64_t)now - n->data.charged);
-    set_charged(n, (uint64_t)now);
-}
 static int promote(struct tnode *n) {
     struct tdata *t = &n->data;
     int fd = hostmem_new();
@@ -220,13 +210,18 @@ static int promote(struct tnode *n) {
             err = hostmem_write(fd, t->pages[k], len < attr(n)->size - off ? len : attr(n)->size - off, off);
     }
     if (err) {
-        close(fd);
+        hostmem_close(fd);
         return err;
     }
     free_heap(n);
     t->fd = fd;
-    tdata_recount(n);
+    tquota_recount(n);
     return 0;
+}
+// For a file that grows: without a descriptor the "disk" is full.
+static int grow_to_memfd(struct tnode *n) {
+    int err = promote(n);
+    return err == -LINUX_ENFILE ? -LINUX_ENOSPC : err;
 }
 // The pages of [off, end) that are not there yet. Costs two lseek(2) for every run of data.
 static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
@@ -248,32 +243,32 @@ static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
 // Allocates the pages of [off, end) of the memfd, all paid for, or none.
 static int fill(struct tnode *n, uint64_t off, uint64_t end) {
     struct tsuper *s = tsuper(n->inode);
-    uint64_t more = s->max_pages ? missing_pages(n->data.fd, off, end) : 0;
+    uint64_t more = missing_pages(n->data.fd, off, end);
     if (more && !tquota_take(s, more))
         return -LINUX_ENOSPC;
     int err = hostmem_fill(n->data.fd, off, end - off);
     if (more)
         tquota_give(s, more);
-    tdata_recount(n);
+    tquota_recount(n);
     return err;
 }
 int tdata_fd(struct tnode *n) {
     struct tdata *t = &n->data;
     int err = t->fd < 0 ? promote(n) : 0;
-    // Under a quota a guest may only touch what is paid for: holes are filled first.
-    if (!err && tsuper(n->inode)->max_pages && pages_of(attr(n)->size) > t->charged)
-        err = fill(n, 0, attr(n)->size);
     if (err)
         return err;
-    t->mapped = true;
+    if (t->mapped)
+        tquota_recount(n);
+    // What a guest will make of its holes is charged afterwards, so none may be given when nothing is left.
+    if (pages_of(attr(n)->size) > t->charged && tquota_full(tsuper(n->inode)))
+        return -LINUX_ENOMEM;
+    tquota_mapped(n);
     return t->fd;
 }
 // How many bytes may be written at off now: those whose pages exist, or were granted (*granted pages).
 static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *granted) {
     struct tsuper *s = tsuper(n->inode);
     *granted = 0;
-    if (!s->max_pages)
-        return len;
     uint64_t worst = pages_of(off % PAGE + len);
     if (tquota_take(s, worst)) {
         *granted = worst;
@@ -303,18 +298,16 @@ static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
         u->left = len;
         got = uio_write_fd(n->data.fd, u, off + done);
         u->left += left - len;
-        if (granted)
+        if (granted) {
             tquota_give(tsuper(n->inode), granted);
-        if (granted)
-            tdata_recount(n);
+            tquota_recount(n);
+        }
         if (got <= 0)
             break;
         done += (uint64_t)got;
         if ((uint64_t)got < len)
             break;
     }
-    if (!tsuper(n->inode)->max_pages)
-        tdata_recount(n);
     return done ? (int64_t)done : got;
 }
 
@@ -323,8 +316,8 @@ void tdata_free(struct tnode *n) {
     free_heap(n);
     if (n->data.fd < 0)
         return;
-    close(n->data.fd);
-    tquota_give(tsuper(n->inode), n->data.charged);
+    tquota_forget(n);
+    hostmem_close(n->data.fd);
 }
 int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t size = attr(n)->size;
@@ -348,7 +341,7 @@ int64_t tdata_write(struct tnode *n, struct uio *u, uint64_t off) {
         return -LINUX_EFBIG;
     int64_t got = 0;
     if (n->data.fd < 0 && (off >= HEAP_PAGES * PAGE || u->left > HEAP_PAGES * PAGE - off))
-        got = promote(n);
+        got = grow_to_memfd(n);
     if (!got)
         got = n->data.fd < 0 ? heap_write(n, u, off) : memfd_write(n, u, off);
     if (got > 0 && off + (uint64_t)got > attr(n)->size)
@@ -362,16 +355,7 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
         if (err)
             return err;
         attr(n)->size = size;
-        tdata_recount(n);
-        if (size > old && n->data.mapped && tsuper(n->inode)->max_pages) {
-            int fd = tdata_fd(n);  // pays for the new pages
-            if (fd < 0) {
-                hostmem_resize(n->data.fd, old);
-                attr(n)->size = old;
-                tdata_recount(n);
-                return fd;
-            }
-        }
+        tquota_recount(n);
         return 0;
     }
     if (size < old)
@@ -379,15 +363,27 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
     attr(n)->size = size;
     return 0;
 }
+// All pages of [off, end), or none.
+static int heap_allocate(struct tnode *n, uint64_t off, uint64_t end) {
+    uint32_t first = (uint32_t)(off / PAGE), stop = (uint32_t)pages_of(end);
+    bool fresh[HEAP_PAGES] = {false};
+    int err = 0;
+    for (uint32_t k = first; !err && k < stop; k++) {
+        fresh[k] = k >= n->data.npages || !n->data.pages[k];
+        err = heap_page(n, k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
+    }
+    for (uint32_t k = first; err && k < stop; k++)
+        if (fresh[k])
+            free_page(n, k);
+    return err;
+}
 static int allocate_range(struct tnode *n, uint64_t off, uint64_t end) {
     int err = 0;
     if (n->data.fd < 0 && end > HEAP_PAGES * PAGE)
-        err = promote(n);
-    if (!err && n->data.fd >= 0)
-        return fill(n, off, end);
-    for (uint64_t k = off / PAGE; !err && k < pages_of(end); k++)
-        err = heap_page(n, (uint32_t)k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
-    return err;
+        err = grow_to_memfd(n);
+    if (err)
+        return err;
+    return n->data.fd >= 0 ? fill(n, off, end) : heap_allocate(n, off, end);
 }
 int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
     const int punch = 2, zero_range = 16, keep_size = 1;  // LINUX_FALLOC_FL_*
@@ -396,7 +392,7 @@ int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
     if (mode & (punch | zero_range)) {
         if (n->data.fd >= 0) {
             err = hostmem_punch(n->data.fd, off, len);
-            tdata_recount(n);
+            tquota_recount(n);
         } else {
             heap_zero(n, off, end);
         }
