@@ -66,6 +66,8 @@ static int may_write(const struct file *f) {
         return -LINUX_EBADF;
     return f->ops->write ? 0 : -LINUX_EINVAL;
 }
+// As rw_verify_area() of Linux: no byte of a transfer lies beyond the last offset.
+static bool beyond(uint64_t off, const struct uio *u) { return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off; }
 static bool own_pos(const struct file *f) { return (f->mode & FMODE_SEEK) && !(f->mode & FMODE_OWN_POS); }
 
 int64_t vfs_read(struct file *f, struct uio *u) {
@@ -76,6 +78,8 @@ int64_t vfs_read(struct file *f, struct uio *u) {
     if (!own_pos(f))
         return f->ops->read(f, u, 0);
     LOCKED(&f->pos_lock);
+    if (beyond(f->pos, u))
+        return -LINUX_EINVAL;
     int64_t n = f->ops->read(f, u, f->pos);
     if (n > 0)
         f->pos += (uint64_t)n;
@@ -87,10 +91,8 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
         return err;
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
-    if (off > INT64_MAX)
-        return -LINUX_EINVAL;
     cut(u);
-    return f->ops->read(f, u, off);
+    return beyond(off, u) ? -LINUX_EINVAL : f->ops->read(f, u, off);
 }
 
 static int drop_priv(const struct vfs_ctx *ctx, struct inode *i) {
@@ -146,6 +148,8 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     if (!own_pos(f))
         return f->ops->write(f, u, 0);
     LOCKED(&f->pos_lock);
+    if (beyond(f->pos, u))
+        return -LINUX_EINVAL;
     if (!inode_is_reg(f->inode)) {
         int64_t n = f->ops->write(f, u, f->pos);
         f->pos += n > 0 ? (uint64_t)n : 0;
@@ -165,9 +169,9 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
         return err;
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
-    if (off > INT64_MAX)
-        return -LINUX_EINVAL;
     cut(u);
+    if (beyond(off, u))
+        return -LINUX_EINVAL;
     if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
         return f->ops->write(f, u, off);
     return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);

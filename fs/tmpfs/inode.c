@@ -125,7 +125,7 @@ static void touch_atime(struct file *f) {
     if (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_NOATIME)
         return;
     int64_t now = inode_now();
-    if (a->atime <= a->mtime || a->atime <= a->ctime || now - a->atime > day)
+    if (a->atime <= a->mtime || a->atime <= a->ctime || a->atime < now - day)
         a->atime = now;
 }
 static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {

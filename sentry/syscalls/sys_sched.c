@@ -259,9 +259,10 @@ enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
 
 // The tasks that (which, who) names, each given to fn; -LINUX_ESRCH when there are none, else the last result.
 static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value), int value) {
-    struct prio_walk w = {t, (int)a->v[0] - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
-    if ((int)a->v[0] < IO_WHO_PROCESS || (int)a->v[0] > IO_WHO_USER)
+    int who = (int)a->v[0];
+    if (who < IO_WHO_PROCESS || who > IO_WHO_USER)
         return -LINUX_EINVAL;
+    struct prio_walk w = {t, who - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
     for (int pid = 1; pid < PID_MAX; pid++) {
