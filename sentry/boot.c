@@ -380,7 +380,10 @@ static int limit_descriptors(void) {
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
-    int err = hostfilter_prepare();
+    int err = hostfilter_boot_clock();
+    if (err < 0)
+        return fail("time namespace", err);
+    err = hostfilter_prepare();
     if (err < 0)
         return fail("giving up privileges", err);
     static bool needs_context[512];

@@ -436,6 +436,24 @@ print(abs(s.f_blocks * 4096 - total // 2) < 8192, s.f_files)
     expect(lines[:3] == ["-1 ENOSPC 0"] * 3 and lines[3].startswith("True"), lines)
 
 
+def test_boots_when_it_starts():
+    script = "import time; print(time.clock_gettime(time.CLOCK_BOOTTIME), open('/proc/uptime').read())"
+    boot, up = do("python3", "-c", script).stdout.split()[:2]
+    with open("/proc/uptime") as f:
+        host = float(f.read().split()[0])
+    if os.geteuid() == 0 and os.path.exists("/proc/self/timens_offsets"):
+        expect(0 < float(boot) < 30 * SCALE < host, "the host's uptime: %s, %s" % (boot, host))
+    expect(abs(float(boot) - float(up)) < 5 * SCALE, "%s and %s" % (boot, up))
+
+
+def test_processors_are_those_allowed():
+    last = max(os.sched_getaffinity(0))
+    script = "import os; print(os.sched_getaffinity(0))"
+    done = do("sh", "-c", "nproc; python3 -c '%s'; cut -d' ' -f39 /proc/self/stat" % script,
+              preexec_fn=lambda: os.sched_setaffinity(0, {last}))
+    expect(done.stdout.split() == ["1", "{%d}" % last, str(last)], done)
+
+
 def main():
     global PICKET, PLATFORM, SCALE
     parser = argparse.ArgumentParser(description=__doc__)
