@@ -8,6 +8,9 @@
 #include "abi/ioctl.h"
 #include "fs/core.h"
 
+// LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC alone. What they
+// hold in the sentry (buffers of pipes, which fs.pipe-user-pages-soft does not bound, queues of sockets, locks, sets of
+// epoll) has a limit for each file, not for all of a user.
 struct file *file_new(struct vfs *v, const struct path *p, unsigned flags, unsigned mode) {
     struct file *f = znew(struct file);
     if (!f)

@@ -143,10 +143,11 @@ static void default_limits(struct tgroup *g) {
         g->rlimits[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
     g->rlimits[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
     g->rlimits[LINUX_RLIMIT_CORE].rlim_cur = 0;
-    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX, PID_MAX};
+    // As Linux has both: one ordinary user leaves half of the numbers to others.
+    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
     g->rlimits[LINUX_RLIMIT_NOFILE] = (struct linux_rlimit64){1024, 1 << 20};
     g->rlimits[LINUX_RLIMIT_MEMLOCK] = (struct linux_rlimit64){8u << 20, 8u << 20};
-    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX, PID_MAX};
+    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
     g->rlimits[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
     g->rlimits[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
     g->rlimits[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
