@@ -21,7 +21,7 @@ struct slot {
     enum kind kind;
 };
 
-static struct lock lock = LOCK_INITIALIZER(RANK_LEAF);
+static struct lock lock = LOCK_INITIALIZER(RANK_FDCHARGE);
 static struct slot *slots;                   // [lock] by number
 static uint32_t nslots, limit;               // [c] 0: nothing is counted
 static uint32_t used[SPARE + 1];             // [lock] by kind

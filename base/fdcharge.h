@@ -2,7 +2,7 @@
 // Descriptors of this process that guests cause: RLIMIT_NOFILE bounds them for all guests together, so each is charged to
 // a user, as Linux charges what is bounded for the whole system to a user_struct. One user has a share, all ordinary
 // users together leave some to administrators, and what only makes things faster (descriptors kept for the next open) is
-// bounded apart. Any thread, any time; its lock is a leaf.
+// bounded apart. Any thread, any time; its lock is the last of all.
 //
 //   one ordinary user   5/8    all ordinary users   6/8    with administrators   7/8    kept for speed   1/8
 #ifndef BASE_FDCHARGE_H

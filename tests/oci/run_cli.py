@@ -426,7 +426,7 @@ def test_memory_files_are_bounded():
 import ctypes, errno, os
 total = os.sysconf("SC_PHYS_PAGES") * 4096
 libc = ctypes.CDLL(None, use_errno=True)
-for f in os.memfd_create("m"), os.open("/dev/shm/f", os.O_CREAT | os.O_RDWR), os.open("/tmp/f", os.O_CREAT | os.O_RDWR):
+for f in os.memfd_create("m"), os.open("/dev/shm/f", os.O_CREAT | os.O_RDWR), os.open("/tmp/a-file-in-memory", os.O_CREAT | os.O_RDWR):
     r = libc.fallocate(f, 1, ctypes.c_long(0), ctypes.c_long(total // 2 + (64 << 20)))
     print(r, errno.errorcode[ctypes.get_errno()], os.fstat(f).st_blocks)
 s = os.statvfs("/dev/shm")
