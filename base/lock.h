@@ -30,7 +30,8 @@ enum lock_rank {
     RANK_WAITQ,     // a wait queue
     RANK_READY,     // lists of tasks that are ready to go on
     RANK_PLATFORM,  // inside platform/
-    RANK_LEAF,      // takes nothing further
+    RANK_LEAF,      // takes nothing further, but that it may close a descriptor:
+    RANK_FDCHARGE,  // whom a descriptor is charged to
 };
 
 struct lock {

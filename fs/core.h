@@ -27,7 +27,8 @@ struct vfs {
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
 
     struct mount *anon;      // [c] owned: files without names; not in mounts
-    struct mount *shm;       // [c] owned: an unlimited tmpfs for memfds
+    struct mount *shm;       // [c] owned: a tmpfs for memfds
+    struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
     _Atomic uint32_t next_dev;
     _Atomic long inodes, dentry_count, files, supers;  // live objects, for vfs_destroy()
 };
@@ -114,6 +115,10 @@ static inline void inode_exec_end(struct inode *i) { atomic_fetch_add(&i->writer
 
 // locks.c
 void locks_release_file(struct file *f);
+
+// tmpfs/super.c
+struct vfs_memory *vfs_memory_new(void);
+void vfs_memory_free(struct vfs_memory *m);
 
 // pipe/fifo.c
 int fifo_open(struct inode *i, struct file *f);

@@ -8,6 +8,9 @@
 #include "abi/ioctl.h"
 #include "fs/core.h"
 
+// LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC alone. What they
+// hold in the sentry (buffers of pipes, which fs.pipe-user-pages-soft does not bound, queues of sockets, locks, sets of
+// epoll) has a limit for each file, not for all of a user.
 struct file *file_new(struct vfs *v, const struct path *p, unsigned flags, unsigned mode) {
     struct file *f = znew(struct file);
     if (!f)
@@ -66,6 +69,8 @@ static int may_write(const struct file *f) {
         return -LINUX_EBADF;
     return f->ops->write ? 0 : -LINUX_EINVAL;
 }
+// As rw_verify_area() of Linux: no byte of a transfer lies beyond the last offset.
+static bool beyond(uint64_t off, const struct uio *u) { return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off; }
 static bool own_pos(const struct file *f) { return (f->mode & FMODE_SEEK) && !(f->mode & FMODE_OWN_POS); }
 
 int64_t vfs_read(struct file *f, struct uio *u) {
@@ -76,6 +81,8 @@ int64_t vfs_read(struct file *f, struct uio *u) {
     if (!own_pos(f))
         return f->ops->read(f, u, 0);
     LOCKED(&f->pos_lock);
+    if (beyond(f->pos, u))
+        return -LINUX_EINVAL;
     int64_t n = f->ops->read(f, u, f->pos);
     if (n > 0)
         f->pos += (uint64_t)n;
@@ -87,10 +94,8 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
         return err;
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
-    if (off > INT64_MAX)
-        return -LINUX_EINVAL;
     cut(u);
-    return f->ops->read(f, u, off);
+    return beyond(off, u) ? -LINUX_EINVAL : f->ops->read(f, u, off);
 }
 
 static int drop_priv(const struct vfs_ctx *ctx, struct inode *i) {
@@ -146,6 +151,8 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     if (!own_pos(f))
         return f->ops->write(f, u, 0);
     LOCKED(&f->pos_lock);
+    if (beyond(f->pos, u))
+        return -LINUX_EINVAL;
     if (!inode_is_reg(f->inode)) {
         int64_t n = f->ops->write(f, u, f->pos);
         f->pos += n > 0 ? (uint64_t)n : 0;
@@ -165,9 +172,9 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
         return err;
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
-    if (off > INT64_MAX)
-        return -LINUX_EINVAL;
     cut(u);
+    if (beyond(off, u))
+        return -LINUX_EINVAL;
     if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
         return f->ops->write(f, u, off);
     return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);
@@ -250,6 +257,18 @@ int vfs_fsync(struct file *f, bool data_only) {
         return -LINUX_EINVAL;
     return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
 }
+// RLIMIT_FSIZE, as inode_newsize_ok() of Linux has it: what lies within the size is never refused, and KEEP_SIZE is no way
+// past it where blocks are memory. (Disk file systems let that one pass, and these files are the host's to bound.)
+static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t end) {
+    struct vfs_attr a;
+    bool exempt = mode & LINUX_FALLOC_FL_PUNCH_HOLE ||
+                  (mode & LINUX_FALLOC_FL_KEEP_SIZE && f->inode->sb->magic != LINUX_TMPFS_MAGIC &&
+                   f->inode->sb->magic != LINUX_OVERLAYFS_SUPER_MAGIC);
+    if (exempt || !ctx || end <= ctx->fsize_limit)
+        return 0;
+    int err = inode_attr(f->inode, &a);
+    return err ? err : end > a.size ? -LINUX_EFBIG : 0;
+}
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
     const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
     uint64_t end;
@@ -271,11 +290,11 @@ int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t 
         return -LINUX_ENODEV;
     if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
         return -LINUX_EFBIG;
-    if (!(mode & LINUX_FALLOC_FL_KEEP_SIZE) && ctx && end > ctx->fsize_limit)
-        return -LINUX_EFBIG;
     if (!f->ops->fallocate)
         return -LINUX_EOPNOTSUPP;
-    int err = drop_priv(ctx, f->inode);
+    int err = check_allocation(ctx, f, mode, end);
+    if (!err)
+        err = drop_priv(ctx, f->inode);
     return err ? err : f->ops->fallocate(f, mode, off, len);
 }
 int vfs_mmap_fd(struct file *f, int prot, bool shared) {

@@ -5,24 +5,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static int64_t kernel_to(struct uio *u, const void *src, size_t n) {
+static int64_t kernel_move(struct uio *u, const struct iovec *v, unsigned n, bool out) {
     struct uio_kernel *k = container_of(u, struct uio_kernel, u);
-    if (n > u->left)
-        n = u->left;
-    memcpy(k->p, src, n);
-    k->p += n;
-    u->left -= n;
-    return (int64_t)n;
+    size_t done = 0;
+    for (unsigned i = 0; i < n && u->left > 0; i++) {
+        size_t run = v[i].iov_len < u->left ? v[i].iov_len : u->left;
+        memcpy(out ? k->p : v[i].iov_base, out ? v[i].iov_base : k->p, run);
+        k->p += run;
+        u->left -= run;
+        done += run;
+    }
+    return (int64_t)done;
 }
-static int64_t kernel_from(struct uio *u, void *dst, size_t n) {
-    struct uio_kernel *k = container_of(u, struct uio_kernel, u);
-    if (n > u->left)
-        n = u->left;
-    memcpy(dst, k->p, n);
-    k->p += n;
-    u->left -= n;
-    return (int64_t)n;
-}
+static int64_t kernel_to(struct uio *u, const struct iovec *src, unsigned n) { return kernel_move(u, src, n, true); }
+static int64_t kernel_from(struct uio *u, const struct iovec *dst, unsigned n) { return kernel_move(u, dst, n, false); }
 static void kernel_back(struct uio *u, size_t n) {
     struct uio_kernel *k = container_of(u, struct uio_kernel, u);
     k->p -= n;

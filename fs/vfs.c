@@ -54,6 +54,7 @@ static void release(struct vfs *v) {
     if (left)
         panic("vfs: %ld inodes, %ld names, %ld files, %ld file systems are still in use", atomic_load(&v->inodes),
               atomic_load(&v->dentry_count), atomic_load(&v->files), atomic_load(&v->supers));
+    vfs_memory_free(v->memory);
     lock_destroy(&v->dcache);
     lock_destroy(&v->mounts_lock);
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
@@ -72,7 +73,8 @@ struct vfs *vfs_create(void) {
     v->bucket_mask = BUCKETS - 1;
     v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);
     atomic_init(&v->next_dev, 32);  // small majors are devices
-    if (!v->buckets || make_anon(v) || make_shm(v)) {
+    v->memory = vfs_memory_new();
+    if (!v->buckets || !v->memory || make_anon(v) || make_shm(v)) {
         release(v);
         return NULL;
     }

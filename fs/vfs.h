@@ -53,13 +53,14 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
 
 // ---- Guest memory ----------------------------------------------------------------------------------------------
 // A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
-// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied).
+// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied). What lies
+// in several places here goes by uio_tov() and uio_fromv(): each call of these may cost one host call, not each buffer.
 // After a read or write it stands behind the bytes that the returned count names (none after an error): what was copied
 // in further is given back with uio_back().
 struct uio;
 struct uio_ops {
-    int64_t (*to)(struct uio *u, const void *src, size_t n);
-    int64_t (*from)(struct uio *u, void *dst, size_t n);
+    int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
+    int64_t (*from)(struct uio *u, const struct iovec *dst, unsigned n);
     void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
 };
 struct uio {
@@ -68,9 +69,15 @@ struct uio {
     int flags;    // LINUX_RWF_*
 };
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
-static inline int64_t uio_to(struct uio *u, const void *src, size_t n) { return u->ops->to(u, src, n); }
-static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return u->ops->from(u, dst, n); }
+static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) { return u->ops->to(u, src, n); }
+static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) { return u->ops->from(u, dst, n); }
+static inline int64_t uio_to(struct uio *u, const void *src, size_t n) {
+    return uio_tov(u, &(struct iovec){(void *)(uintptr_t)src, n}, 1);
+}
+static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return uio_fromv(u, &(struct iovec){dst, n}, 1); }
 static inline void uio_back(struct uio *u, size_t n) { u->ops->back(u, n); }
+// How many buffers the callers gather for one uio_tov() or uio_fromv(): 256 KiB of pages, a KiB of stack.
+#define UIO_GATHER 64u
 // Over a buffer of our own.
 struct uio_kernel {
     struct uio u;
@@ -276,6 +283,9 @@ struct file {
 // ---- The namespace (fs/vfs.c, fs/mount.c) ------------------------------------------------------------------------
 struct vfs *vfs_create(void);       // NULL: no memory
 void vfs_destroy(struct vfs *vfs);  // everything must have been given back
+// How much all tmpfs and memfds may hold together, in bytes of data, and an inode for each page of that. Before the first
+// guest; else there is no limit.
+void vfs_limit_memory(struct vfs *vfs, uint64_t bytes);
 // Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
 int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags, const char *source);
 int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
@@ -427,7 +437,7 @@ int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct f
 // ---- The file systems themselves -----------------------------------------------------------------------------------
 struct tmpfs_opts {
     uint32_t mode, uid, gid;
-    uint64_t max_bytes, max_inodes;  // 0: no limit of its own
+    uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
 // A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal (NULL: ENXIO); sets f->ops, f->priv.

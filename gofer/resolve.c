@@ -9,6 +9,7 @@
 // into a kernel's file system (procfs, sysfs, /dev ...) turns the object into KIND_MASKED: an empty directory, a file
 // that cannot be opened. The sentry mounts its own there.
 #include "abi/errno.h"
+#include "base/clock.h"
 #include "gofer/server.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,14 +72,7 @@ int gofer_openat2(int dir, const char *name, int flags, mode_t mode, uint64_t re
     return fd < 0 ? -errno : (int)fd;
 }
 
-static uint64_t ns_of(const struct statx_timestamp *t) {
-    int64_t sec = t->tv_sec;
-    if (sec > INT64_MAX / 1000000000 - 1)
-        sec = INT64_MAX / 1000000000 - 1;
-    if (sec < INT64_MIN / 1000000000 + 1)
-        sec = INT64_MIN / 1000000000 + 1;
-    return (uint64_t)(sec * 1000000000 + t->tv_nsec);
-}
+static uint64_t ns_of(const struct statx_timestamp *t) { return (uint64_t)time_ns(t->tv_sec, t->tv_nsec); }
 
 static void attr_of(const struct statx *x, struct gofer_attr *a) {
     *a = (struct gofer_attr){

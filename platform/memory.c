@@ -5,9 +5,12 @@
 // opening /proc/PID/mem.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "base/fdcharge.h"
 #include "platform/backend.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -40,9 +43,13 @@ static int mem_fd(struct plat_as *as, int pid) {
     fd = atomic_load(&as->mem_fd);
     if (fd < 0 || as->mem_pid != pid) {
         if (fd >= 0)
-            close(fd);
+            fdcharge_close(fd);
         snprintf(path, sizeof path, "%d/mem", pid);
         fd = openat(as->p->proc_fd, path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0 && fdcharge_take(fd) < 0) {
+            close(fd);
+            fd = -1;
+        }
         atomic_store(&as->mem_fd, fd);
         as->mem_pid = pid;
     }
@@ -123,38 +130,46 @@ int plat_memory_probe(struct platform *p, int pid, uint64_t readable) {
     return p->use_proc_mem ? 0 : -err;
 }
 
-// The vector is cut to what one call takes; a short copy is the caller's to go on with.
-static int64_t copyv(struct plat_as *as, bool write, const struct iovec *local, int nlocal, uint64_t addr) {
-    size_t len = 0;
-    if (nlocal > 1024)
-        nlocal = 1024;
-    for (int i = 0; i < nlocal; i++)
-        if (__builtin_add_overflow(len, local[i].iov_len, &len))
-            return -LINUX_EFAULT;
-    if (len == 0)
+// The kernel's own limit for each vector. The spans are the host's iovecs by layout.
+static_assert(sizeof(struct plat_span) == sizeof(struct iovec) &&
+                  offsetof(struct plat_span, len) == offsetof(struct iovec, iov_len),
+              "a span is an iovec");
+
+// How many spans, from the first, a guest may have: it ends before one that is reserved or beyond the end.
+static int spans_ok(const struct plat_as *as, const struct plat_span *span, int n) {
+    int ok = 0;
+    n = n < PLAT_COPY_SPANS ? n : PLAT_COPY_SPANS;
+    while (ok < n && range_ok(as, span[ok].start, span[ok].len))
+        ok++;
+    return ok;
+}
+
+static int64_t copyv(struct plat_as *as, bool write, const struct iovec *local, int nlocal, const struct plat_span *span,
+                     int nspan) {
+    int ok = spans_ok(as, span, nspan);
+    const struct iovec *remote = (const struct iovec *)(const void *)span;
+    nlocal = nlocal < PLAT_COPY_SPANS ? nlocal : PLAT_COPY_SPANS;
+    if (total(local, nlocal) == 0 || (ok == nspan && total(remote, ok) == 0))
         return 0;
-    if (!range_ok(as, addr, len))
-        return -LINUX_EFAULT;
-    struct iovec remote = {(void *)addr, len};
-    int64_t n = plat_memory_raw(as, write, local, nlocal, &remote, 1);
+    int64_t n = ok ? plat_memory_raw(as, write, local, nlocal, remote, ok) : 0;
     return n == 0 ? -LINUX_EFAULT : n;
 }
 
-int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, uaddr_t src) {
-    return copyv(as, false, dst, n, src.v);
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src, int nsrc) {
+    return copyv(as, false, dst, n, src, nsrc);
 }
-int64_t plat_copyv_out(struct plat_as *as, uaddr_t dst, const struct iovec *src, int n) {
-    return copyv(as, true, src, n, dst.v);
+int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n) {
+    return copyv(as, true, src, n, dst, ndst);
 }
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len) {
     struct iovec local = {dst, len};
-    return copyv(as, false, &local, 1, src.v);
+    return copyv(as, false, &local, 1, &(struct plat_span){src.v, len}, 1);
 }
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len) {
     struct iovec local = {(void *)(uintptr_t)src, len};
     if (as->p->ops && as->p->ops->copy_later && range_ok(as, dst.v, len) && as->p->ops->copy_later(as, dst.v, src, len))
         return (int64_t)len;
-    return copyv(as, true, &local, 1, dst.v);
+    return copyv(as, true, &local, 1, &(struct plat_span){dst.v, len}, 1);
 }
 
 // LIMIT: without /proc (a sentry that has none, once it is caged) only writable pages can be poked.

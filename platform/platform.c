@@ -3,6 +3,7 @@
 // registers) before a backend sees it, and counts. No locks of its own.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "base/fdcharge.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "platform/backend.h"
@@ -104,7 +105,7 @@ void plat_as_init(struct plat_as *as, struct platform *p) {
 void plat_as_fini(struct plat_as *as) {
     int fd = atomic_load(&as->mem_fd);
     if (fd >= 0)
-        close(fd);
+        fdcharge_close(fd);
     pthread_mutex_destroy(&as->lock);
     pthread_mutex_destroy(&as->word_lock);
 }

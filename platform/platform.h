@@ -207,9 +207,14 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 // time. Cost: one host call, about 400 ns up to 4 KiB.
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
-// The same for a vector of host buffers against one guest range.
-int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, uaddr_t src);
-int64_t plat_copyv_out(struct plat_as *as, uaddr_t dst, const struct iovec *src, int n);
+// The same between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
+// in order; short at the first page or range that refuses. Of either vector only the first PLAT_COPY_SPANS elements count.
+struct plat_span {
+    uint64_t start, len;
+};
+#define PLAT_COPY_SPANS 1024
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src, int nsrc);
+int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n);
 // Copy past the protection, for a debugger's writes into text (makes private pages its own).
 int64_t plat_poke(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
 // An atomic compare and exchange on an aligned 32-bit word of guest memory that may race with guest threads: 0 with

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/errtext.h"
 #include "base/fault.h"
+#include "base/fdcharge.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
 #include "fs/hostfd.h"
@@ -25,11 +26,13 @@
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
 #include "sentry/task_impl.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int fail(const char *what, int64_t err) {
@@ -140,10 +143,11 @@ static void default_limits(struct tgroup *g) {
         g->rlimits[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
     g->rlimits[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
     g->rlimits[LINUX_RLIMIT_CORE].rlim_cur = 0;
-    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX, PID_MAX};
+    // As Linux has both: one ordinary user leaves half of the numbers to others.
+    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
     g->rlimits[LINUX_RLIMIT_NOFILE] = (struct linux_rlimit64){1024, 1 << 20};
     g->rlimits[LINUX_RLIMIT_MEMLOCK] = (struct linux_rlimit64){8u << 20, 8u << 20};
-    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX, PID_MAX};
+    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
     g->rlimits[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
     g->rlimits[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
     g->rlimits[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
@@ -358,10 +362,29 @@ static int run(struct kernel *k, const struct sentry_config *c) {
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
 
+// Who asks for a descriptor: the caller of the call that this thread handles, or, outside of calls, the kernel itself.
+static struct fdcharge_who current_user(void) {
+    const struct task *t = task_current;
+    return (struct fdcharge_who){t ? t->cred->uid : 0,
+                                 !t || task_capable(t, LINUX_CAP_SYS_ADMIN) || task_capable(t, LINUX_CAP_SYS_RESOURCE)};
+}
+// What is left beside the sentry's own: event set, timers, gofer, control pipe, stdio, the platform's few.
+#define OWN_FDS 64u
+static int limit_descriptors(void) {
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return -errno;
+    uint64_t max = r.rlim_cur < 1u << 20 ? r.rlim_cur : 1u << 20;
+    return fdcharge_init((uint32_t)(max > 4 * OWN_FDS ? max - OWN_FDS : max - max / 4), current_user);
+}
+
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
-    int err = hostfilter_prepare();
+    int err = hostfilter_boot_clock();
+    if (err < 0)
+        return fail("time namespace", err);
+    err = hostfilter_prepare();
     if (err < 0)
         return fail("giving up privileges", err);
     static bool needs_context[512];
@@ -387,6 +410,10 @@ int sentry_run(const struct sentry_config *c) {
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    vfs_limit_memory(vfs, k->mem_total / 2);  // as a tmpfs of Linux has it, here for all together
+    err = limit_descriptors();
+    if (err < 0)
+        return fail("descriptors", err);
     k->strace = c->strace;
     snprintf(k->hostname, sizeof k->hostname, "%s", c->hostname);
     err = mount_all(vfs, gofer, c);

@@ -14,6 +14,7 @@
 #include "sentry/shm.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,16 @@ static struct tgroup *make_init(struct kernel *k) {
     return tgroup_setsid(g) < 0 ? NULL : g;
 }
 
+// LIMIT: processors from the 65th on are not shown as allowed, though guests run on them.
+static uint64_t allowed_cpus(void) {
+    cpu_set_t set;
+    uint64_t cpus = 0;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        for (unsigned i = 0; i < 64; i++)
+            cpus |= (uint64_t)(CPU_ISSET(i, &set) != 0) << i;
+    return cpus ? cpus : 1;
+}
+
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     struct kernel *k = znew(struct kernel);
     if (!k)
@@ -51,10 +62,9 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->last_pid = 1;
-    k->boot_mono_ns = mono_ns();
-    k->boot_real_ns = real_ns();
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    k->cpus = allowed_cpus();
     snprintf(k->domainname, sizeof k->domainname, "(none)");
     the_kernel = k;
     k->init = k->pids && k->tgs ? make_init(k) : NULL;

@@ -2,6 +2,7 @@
 // The sandbox's kernel: one object that everything hangs on, its set-up, and its threads.
 #ifndef SENTRY_KERNEL_H
 #define SENTRY_KERNEL_H
+#include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
 #include "sentry/task.h"
@@ -23,9 +24,9 @@ struct kernel {
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
     char hostname[65], domainname[65];  // [T]
-    uint64_t boot_mono_ns, boot_real_ns;  // [c]
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
-    unsigned ncpus;              // [c]
+    unsigned ncpus;              // [c] of the machine
+    uint64_t cpus;               // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
     bool strace;                 // [c]
     _Atomic bool shutting_down;
     int exit_status;             // [T] wait status of main
@@ -35,6 +36,9 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs);  // with the bui
 // All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
 bool kernel_free(struct kernel *k);
 extern struct kernel *the_kernel;  // for code that has no task at hand (timers, the event thread, procfs)
+
+// ns since boot, as CLOCK_BOOTTIME of guests: uptime, start times and btime are all of this clock.
+static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
 
 // Bytes of memory that guests use now: an estimate for meminfo and sysinfo.
 uint64_t kernel_mem_used(struct kernel *k);

@@ -33,8 +33,8 @@ struct posix_timer {
     int32_t tid;             // [c] SIGEV_THREAD_ID
     int sig;                 // [c]
     linux_sigval_t value;    // [c]
-    uint64_t next;           // [S] ns of the expiry that is, or was, waited for; 0: stopped. On the monotonic clock, or
-                             //     of processor time, as `cpu` says
+    uint64_t next;           // [S] ns of the expiry that is, or was, waited for; 0: stopped. On the line of expiries
+                             //     (timeconv.h), or of processor time, as `cpu` says
     bool cpu;                // [c]
     uint64_t interval;       // [S]
     uint64_t cpu_seen;       // [S] processor time at the last look
@@ -118,13 +118,13 @@ static void cpu_rearm(struct posix_timer *p, uint64_t now) {
 }
 
 static void rearm(struct posix_timer *p, uint64_t least) {
-    uint64_t now = p->cpu ? p->cpu_seen : mono_ns(), n = forward(&p->next, p->interval, now);
+    uint64_t now = p->cpu ? p->cpu_seen : expiry_now(), n = forward(&p->next, p->interval, now);
     p->due = false;
     p->overrun = n > (uint64_t)INT32_MAX ? INT32_MAX : n > 0 ? (int)(n - 1) : 0;
     if (p->cpu && !p->dead)
         ktimer_set(&p->kt, cpu_look_at(p->g, p->next - now));
     else if (!p->dead)
-        ktimer_set(&p->kt, p->next < now + least ? now + least : p->next);
+        ktimer_set(&p->kt, expiry_mono(p->next < now + least ? now + least : p->next));
 }
 
 static struct task *thread_of(struct posix_timer *p) {
@@ -169,7 +169,7 @@ static void expire(struct posix_timer *p, uint64_t now) {
 static void expired(struct ktimer *kt) {
     struct posix_timer *p = container_of(kt, struct posix_timer, kt);
     LOCKED(&p->g->sig_lock);
-    expire(p, mono_ns());
+    expire(p, expiry_now());
 }
 
 static void cpu_expired(struct ktimer *kt) {
@@ -310,7 +310,7 @@ static uint64_t cpu_for(struct task *t, int id) {
 }
 
 static void read_setting(const struct posix_timer *p, uint64_t cpu, struct linux_itimerspec *out) {
-    uint64_t now = p->cpu ? cpu : mono_ns();
+    uint64_t now = p->cpu ? cpu : expiry_now();
     out->it_interval = time_to_spec(p->interval);
     out->it_value = time_to_spec(remaining(p->next, p->interval, now));
     if (p->notify == LINUX_SIGEV_NONE && !p->interval && p->next && p->next <= now)
@@ -321,19 +321,13 @@ static uint64_t clock_now(int clock) {
     return clock == LINUX_CLOCK_REALTIME ? real_ns() : clock_ns(clock == LINUX_CLOCK_TAI ? CLOCK_TAI : CLOCK_BOOTTIME);
 }
 
-// On the monotonic clock or in processor time, from a time of the timer's own.
+// From a time of the timer's own.
 static uint64_t first_expiry(const struct posix_timer *p, bool abstime, uint64_t value, uint64_t cpu) {
     if (p->cpu)
         return abstime ? value : cpu + value > cpu ? cpu + value : UINT64_MAX;
     if (!abstime)
-        return time_after(value);
-    if (p->clock == LINUX_CLOCK_MONOTONIC)
-        return time_deadline(value, false);
-    uint64_t now = clock_now(p->clock);
-    if (value > now)
-        return time_after(value - now);
-    uint64_t mono = mono_ns(), ago = now - value;  // past: the multiples since then are overruns, as far as there was a "then"
-    return ago < mono ? mono - ago : 1;
+        return expiry_after(value);
+    return p->clock == LINUX_CLOCK_MONOTONIC ? value + EXPIRY_ORIGIN : expiry_at(value, clock_now(p->clock));
 }
 
 int do_timer_settime(struct task *t, int id, bool abstime, const struct linux_itimerspec *set,
@@ -356,7 +350,7 @@ int do_timer_settime(struct task *t, int id, bool abstime, const struct linux_it
     if (value && p->notify != LINUX_SIGEV_NONE && p->cpu)
         cpu_rearm(p, cpu);
     else if (value && p->notify != LINUX_SIGEV_NONE)
-        ktimer_set(&p->kt, p->next);
+        ktimer_set(&p->kt, expiry_mono(p->next));
     return 0;
 }
 

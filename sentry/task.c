@@ -108,7 +108,7 @@ struct tgroup *tgroup_alloc(struct kernel *k) {
     lock_init(&g->sig_lock, RANK_SIGNAL);
     waitq_init(&g->child_wait);
     waitq_init(&g->exit_wait);
-    g->start_ns = mono_ns();
+    g->start_ns = kernel_uptime_ns();
     g->dumpable = 1;
     tgroup_timers_init(g);
     cpu_timers_init(g);

@@ -139,7 +139,7 @@ struct tgroup {
     struct waitq exit_wait;       // told when it ends: pidfds
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
     bool subreaper, did_exec, autoreap;  // [T]
-    uint64_t start_ns;            // [c] monotonic
+    uint64_t start_ns;            // [c] since boot
     uint64_t cpu_ns_children, cpu_ns_dead;  // [T] of reaped children; of exited address spaces after exec
     uint64_t peak_children, peak_dead;      // [T] bytes: the largest of either
     // signals

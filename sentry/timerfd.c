@@ -17,7 +17,7 @@ struct timerfd {
     struct lock lock;
     struct ktimer kt;
     int clock;           // [c]
-    uint64_t next;       // [lock] monotonic ns of the expiry that is, or was, waited for; 0: stopped
+    uint64_t next;       // [lock] the expiry that is, or was, waited for (timeconv.h); 0: stopped
     uint64_t interval;   // [lock]
     bool fired;          // [lock] `next` has come and was not read yet
     struct waitq wait;
@@ -26,7 +26,7 @@ struct timerfd {
 static void fire(struct ktimer *kt) {
     struct timerfd *d = container_of(kt, struct timerfd, kt);
     LOCKED(&d->lock);
-    if (!d->next || d->next > mono_ns())
+    if (!d->next || d->next > expiry_now())
         return;  // set anew meanwhile
     d->fired = true;
     waitq_wake(&d->wait, LINUX_POLLIN);
@@ -41,9 +41,9 @@ static uint64_t take(struct timerfd *d) {
         d->next = 0;
         return 1;
     }
-    uint64_t now = mono_ns(), n = (now - d->next) / d->interval + 1;
+    uint64_t now = expiry_now(), n = (now - d->next) / d->interval + 1;
     d->next += n * d->interval;
-    ktimer_set(&d->kt, d->next);
+    ktimer_set(&d->kt, expiry_mono(d->next));
     return n;
 }
 
@@ -81,7 +81,7 @@ static const struct file_ops timerfd_ops = {
 };
 
 static void read_setting(const struct timerfd *d, struct linux_itimerspec *out) {
-    uint64_t now = mono_ns(), left = 0;
+    uint64_t now = expiry_now(), left = 0;
     if (d->next > now)
         left = d->next - now;
     else if (d->next && d->interval)
@@ -101,12 +101,10 @@ int timerfd_get(struct file *f, struct linux_itimerspec *out) {
 
 static uint64_t first_expiry(const struct timerfd *d, bool abstime, uint64_t value) {
     if (!abstime)
-        return time_after(value);
-    if (d->clock == LINUX_CLOCK_BOOTTIME) {
-        uint64_t now = clock_ns(CLOCK_BOOTTIME);
-        return value > now ? time_after(value - now) : 1;
-    }
-    return time_deadline(value, d->clock == LINUX_CLOCK_REALTIME);
+        return expiry_after(value);
+    if (d->clock == LINUX_CLOCK_MONOTONIC)
+        return value + EXPIRY_ORIGIN;
+    return expiry_at(value, d->clock == LINUX_CLOCK_BOOTTIME ? clock_ns(CLOCK_BOOTTIME) : real_ns());
 }
 
 int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set, struct linux_itimerspec *old) {
@@ -122,7 +120,7 @@ int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set
     d->interval = value ? interval : 0;
     d->next = value ? first_expiry(d, abstime, value) : 0;
     if (value)
-        ktimer_set(&d->kt, d->next);
+        ktimer_set(&d->kt, expiry_mono(d->next));
     else
         ktimer_cancel(&d->kt);
     return 0;

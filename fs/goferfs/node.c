@@ -3,6 +3,7 @@
 #include "fs/goferfs/node.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fdcharge.h"
 #include <string.h>
 
 #define MAX_HANDLES 1024u  // that can be given back; the gofer has room for some thousands
@@ -89,9 +90,9 @@ static void drop_handle(struct gfs *g, struct node *n) {
 static void drop_fds(struct gfs *g, struct node *n) {
     int r = n->fd_read, w = n->fd_write;
     if (r >= 0)
-        close(r);
+        fdcharge_close(r);
     if (w >= 0 && w != r)
-        close(w);
+        fdcharge_close(w);
     n->fd_read = n->fd_write = -1;
     if (list_linked(&n->fd_lru)) {
         list_del(&n->fd_lru);
@@ -437,9 +438,34 @@ static int open_for_write(struct gfs *g, struct inode *i, bool read) {
     return 0;
 }
 
+static void now_idle(struct gfs *g, struct node *n);
+
+// The descriptors that were not there before are charged to who opens the file; refused, they go.
+static int charge_opened(struct node *n, int had_read, int had_write) {
+    int err = 0, r = n->fd_read, w = n->fd_write;
+    if (r != had_read)
+        err = fdcharge_take(r);
+    if (!err && w != had_write && w != r)
+        err = fdcharge_take(w);
+    if (!err)
+        return 0;
+    if (w != had_write && w != r)
+        fdcharge_close(w);
+    if (r != had_read)
+        fdcharge_close(r);
+    n->fd_read = had_read;
+    n->fd_write = had_write;
+    return err;
+}
+
 int node_open(struct gfs *g, struct inode *i, unsigned flags) {
     struct node *n = node_of(i);
     bool rd = (flags & LINUX_O_ACCMODE) != LINUX_O_WRONLY, wr = (flags & LINUX_O_ACCMODE) != LINUX_O_RDONLY;
+    if (list_linked(&n->fd_lru)) {  // not idle any more; drop_idle() leaves it alone
+        list_del(&n->fd_lru);
+        g->nidle--;
+    }
+    int had_read = n->opens ? n->fd_read : -1, had_write = n->opens ? n->fd_write : -1;
     int err = wr ? open_for_write(g, i, rd) : 0;
     if (!err && rd && n->fd_read < 0) {
         int fd = open_fd(g, i, GOFER_OPEN_READ);
@@ -448,21 +474,28 @@ int node_open(struct gfs *g, struct inode *i, unsigned flags) {
         else
             n->fd_read = fd;
     }
+    if (!err)
+        err = charge_opened(n, had_read, had_write);
+    else if (!n->opens)
+        now_idle(g, n);
     if (err)
         return err;
     n->opens++;
-    if (list_linked(&n->fd_lru)) {
-        list_del(&n->fd_lru);
-        g->nidle--;
-    }
     return 0;
 }
 
-// The descriptors of a file that nobody has open wait for the next open, up to MAX_IDLE files.
+// The descriptors of a file that nobody has open wait for the next open, up to MAX_IDLE files and as long as there are
+// plenty.
 static void now_idle(struct gfs *g, struct node *n) {
+    int r = n->fd_read, w = n->fd_write;
+    if (r < 0 && w < 0)
+        return;
+    bool kept = (r < 0 || fdcharge_take_spare(r) == 0) && (w < 0 || w == r || fdcharge_take_spare(w) == 0);
     list_add(&g->idle, &n->fd_lru);
     g->nidle++;
-    if (g->nidle > MAX_IDLE)
+    if (!kept)
+        drop_fds(g, n);
+    else if (g->nidle > MAX_IDLE)
         drop_fds(g, container_of(g->idle.prev, struct node, fd_lru));
 }
 

@@ -7,6 +7,7 @@
 // can make a read that was announced block.
 #include "fs/host/hostfd_inner.h"
 #include "abi/poll.h"
+#include "base/clock.h"
 #include "fs/core.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -163,7 +164,7 @@ struct hostfd *hostfd_terminal(struct file *f) {
 struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
 // ---- The inode ---------------------------------------------------------------------------------------------------------
-static int64_t ns(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
+static int64_t ns(struct timespec t) { return time_ns(t.tv_sec, t.tv_nsec); }
 static int host_getattr(struct inode *i, struct vfs_attr *a) {
     struct hostfd *h = i->priv;
     struct stat st;

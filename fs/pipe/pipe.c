@@ -25,16 +25,29 @@ struct pipe {
 };
 
 // ---- The ring ------------------------------------------------------------------------------------------------------
+// The n bytes of the ring behind the first `skip`, as pieces of its pages, UIO_GATHER at most: how many pieces, and *bytes in
+// all. Pages that are not there yet are made; without memory for one it ends before it.
+static unsigned ring_pieces(struct pipe *p, uint32_t skip, uint32_t n, struct iovec *v, uint32_t *bytes) {
+    unsigned k = 0;
+    for (*bytes = 0; *bytes < n && k < UIO_GATHER; k++) {
+        uint32_t at = (p->head + skip + *bytes) & (p->size - 1), page = at / PAGE, in = at % PAGE;
+        uint32_t run = n - *bytes < PAGE - in ? n - *bytes : (uint32_t)(PAGE - in);
+        if (!p->pages[page] && !(p->pages[page] = xcalloc(1, PAGE)))
+            break;
+        v[k] = (struct iovec){p->pages[page] + in, run};
+        *bytes += run;
+    }
+    return k;
+}
 static int64_t ring_put(struct pipe *p, struct uio *u, uint32_t n) {
     uint32_t done = 0;
     if (p->len == 0)
         p->head = 0;
     while (done < n) {
-        uint32_t at = (p->head + p->len) & (p->size - 1), k = at / PAGE, in = at % PAGE;
-        uint32_t run = n - done < PAGE - in ? n - done : (uint32_t)(PAGE - in);
-        if (!p->pages[k] && !(p->pages[k] = xcalloc(1, PAGE)))
-            return done ? (int64_t)done : -LINUX_ENOMEM;
-        int64_t got = uio_from(u, p->pages[k] + in, run);
+        struct iovec v[UIO_GATHER];
+        uint32_t run;
+        unsigned k = ring_pieces(p, p->len, n - done, v, &run);
+        int64_t got = k ? uio_fromv(u, v, k) : -LINUX_ENOMEM;
         if (got < 0)
             return done ? (int64_t)done : got;
         p->len += (uint32_t)got;
@@ -47,10 +60,10 @@ static int64_t ring_put(struct pipe *p, struct uio *u, uint32_t n) {
 static int64_t ring_take(struct pipe *p, struct uio *u) {
     uint32_t done = 0;
     while (p->len > 0 && u->left > 0) {
-        uint32_t k = p->head / PAGE, in = p->head % PAGE, run = (uint32_t)PAGE - in;
-        run = run < p->len ? run : p->len;
-        run = run < u->left ? run : (uint32_t)u->left;
-        int64_t put = uio_to(u, p->pages[k] + in, run);
+        struct iovec v[UIO_GATHER];
+        uint32_t run;
+        unsigned k = ring_pieces(p, 0, u->left < p->len ? (uint32_t)u->left : p->len, v, &run);
+        int64_t put = uio_tov(u, v, k);
         if (put < 0)
             return done ? (int64_t)done : put;
         p->head = (p->head + (uint32_t)put) & (p->size - 1);

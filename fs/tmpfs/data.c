@@ -3,6 +3,7 @@
 // that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota). Whatever becomes
 // visible was zeroed or written. The inode's lock is held throughout.
 #include "fs/tmpfs/node.h"
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,39 +101,83 @@ static const uint8_t *heap_run(const struct tdata *t, uint64_t k, uint32_t at, u
 static int64_t heap_read(struct tnode *n, struct uio *u, uint64_t off, uint64_t len) {
     uint64_t done = 0;
     while (done < len) {
-        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
-        if (run > len - done)
-            run = (uint32_t)(len - done);
-        const uint8_t *p = heap_run(&n->data, (off + done) / PAGE, at, &run);
-        int64_t put = uio_to(u, p, run);
+        struct iovec v[UIO_GATHER];
+        uint64_t bytes = 0;
+        unsigned k = 0;
+        for (; k < UIO_GATHER && done + bytes < len; k++) {
+            uint64_t pos = off + done + bytes, left = len - done - bytes;
+            uint32_t at = (uint32_t)(pos % PAGE), run = (uint32_t)PAGE - at;
+            if (run > left)
+                run = (uint32_t)left;
+            const uint8_t *p = heap_run(&n->data, pos / PAGE, at, &run);
+            v[k] = (struct iovec){(void *)(uintptr_t)p, run};
+            bytes += run;
+        }
+        int64_t put = uio_tov(u, v, k);
         if (put < 0)
             return done ? (int64_t)done : put;
         done += (uint64_t)put;
-        if (put < run)
+        if ((uint64_t)put < bytes)
             break;
     }
     return (int64_t)done;
 }
+// Pages that a write is about to fill.
+struct heap_batch {
+    struct iovec v[UIO_GATHER];
+    unsigned n;
+    uint32_t first;   // the page of v[0]; each has the next
+    uint64_t fresh;   // bit i: v[i]'s page was not there before
+    uint64_t bytes;
+};
+static_assert(UIO_GATHER <= 64, "a bit for each page");
+
+// Makes the pages ready that [off, off+len) lies in, as many as a batch has. An error only when not even the first is.
+static int heap_batch(struct tnode *n, uint64_t off, uint64_t len, struct heap_batch *b) {
+    int err = 0;
+    b->first = (uint32_t)(off / PAGE);
+    b->fresh = b->bytes = b->n = 0;
+    while (b->n < UIO_GATHER && b->bytes < len) {
+        uint32_t at = (uint32_t)((off + b->bytes) % PAGE), k = b->first + b->n, run = (uint32_t)PAGE - at;
+        if (run > len - b->bytes)
+            run = (uint32_t)(len - b->bytes);
+        bool had = k < n->data.npages && n->data.pages[k];
+        err = heap_page(n, k, at + run);
+        if (err)
+            break;
+        b->fresh |= (uint64_t)!had << b->n;
+        b->v[b->n++] = (struct iovec){n->data.pages[k] + at, run};
+        b->bytes += run;
+    }
+    return b->n ? 0 : err;
+}
+// Only `got` bytes of a batch at off came: pages that were made for the others go again, and what a fault may have left
+// behind those that it reports is zeroed where it lies beyond the end of the file, as all is there.
+static void heap_cut_short(struct tnode *n, const struct heap_batch *b, uint64_t off, uint64_t got) {
+    uint64_t end = off + got > attr(n)->size ? off + got : attr(n)->size;
+    for (unsigned i = 0; i < b->n; i++) {
+        uint64_t start = (uint64_t)(b->first + i) * PAGE, from = end > start ? end - start : 0;
+        uint8_t *page = n->data.pages[b->first + i], *stop = (uint8_t *)b->v[i].iov_base + b->v[i].iov_len;
+        if ((b->fresh >> i & 1) && start >= off + got)
+            free_page(n, b->first + i);
+        else if (page + from < stop)
+            memset(page + from, 0, (size_t)(stop - page - (ptrdiff_t)from));
+    }
+}
 static int64_t heap_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     while (u->left > 0) {
-        uint32_t at = (uint32_t)((off + done) % PAGE), run = (uint32_t)PAGE - at;
-        uint32_t k = (uint32_t)((off + done) / PAGE);
-        if (run > u->left)
-            run = (uint32_t)u->left;
-        int64_t got = heap_page(n, k, at + run);
+        struct heap_batch b;
+        int64_t got = heap_batch(n, off + done, u->left, &b);
         if (!got)
-            got = uio_from(u, n->data.pages[k] + at, run);
+            got = uio_fromv(u, b.v, b.n);
+        if (b.n && got < (int64_t)b.bytes)
+            heap_cut_short(n, &b, off + done, got > 0 ? (uint64_t)got : 0);
         if (got < 0)
             return done ? (int64_t)done : got;
         done += (uint64_t)got;
-        if (got < run) {
-            // A fault may have left bytes behind what it reports: nothing but zeros lies beyond the end.
-            uint64_t end = off + done > attr(n)->size ? off + done : attr(n)->size, from = end - (uint64_t)k * PAGE;
-            if (from < at + run)
-                memset(n->data.pages[k] + from, 0, at + run - from);
+        if ((uint64_t)got < b.bytes)
             break;
-        }
     }
     return (int64_t)done;
 }
@@ -152,16 +197,6 @@ static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
 }
 
 // ---- The memfd -----------------------------------------------------------------------------------------------------------
-void tdata_recount(struct tnode *n) {
-    int64_t now = hostmem_pages(n->data.fd);
-    if (now < 0)
-        return;
-    if ((uint64_t)now < n->data.charged)
-        tquota_give(tsuper(n->inode), n->data.charged - (uint64_t)now);
-    else
-        atomic_fetch_add(&tsuper(n->inode)->pages, (uint64_t)now - n->data.charged);
-    set_charged(n, (uint64_t)now);
-}
 static int promote(struct tnode *n) {
     struct tdata *t = &n->data;
     int fd = hostmem_new();
@@ -175,13 +210,18 @@ static int promote(struct tnode *n) {
             err = hostmem_write(fd, t->pages[k], len < attr(n)->size - off ? len : attr(n)->size - off, off);
     }
     if (err) {
-        close(fd);
+        hostmem_close(fd);
         return err;
     }
     free_heap(n);
     t->fd = fd;
-    tdata_recount(n);
+    tquota_recount(n);
     return 0;
+}
+// For a file that grows: without a descriptor the "disk" is full.
+static int grow_to_memfd(struct tnode *n) {
+    int err = promote(n);
+    return err == -LINUX_ENFILE ? -LINUX_ENOSPC : err;
 }
 // The pages of [off, end) that are not there yet. Costs two lseek(2) for every run of data.
 static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
@@ -203,32 +243,32 @@ static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
 // Allocates the pages of [off, end) of the memfd, all paid for, or none.
 static int fill(struct tnode *n, uint64_t off, uint64_t end) {
     struct tsuper *s = tsuper(n->inode);
-    uint64_t more = s->max_pages ? missing_pages(n->data.fd, off, end) : 0;
+    uint64_t more = missing_pages(n->data.fd, off, end);
     if (more && !tquota_take(s, more))
         return -LINUX_ENOSPC;
     int err = hostmem_fill(n->data.fd, off, end - off);
     if (more)
         tquota_give(s, more);
-    tdata_recount(n);
+    tquota_recount(n);
     return err;
 }
 int tdata_fd(struct tnode *n) {
     struct tdata *t = &n->data;
     int err = t->fd < 0 ? promote(n) : 0;
-    // Under a quota a guest may only touch what is paid for: holes are filled first.
-    if (!err && tsuper(n->inode)->max_pages && pages_of(attr(n)->size) > t->charged)
-        err = fill(n, 0, attr(n)->size);
     if (err)
         return err;
-    t->mapped = true;
+    if (t->mapped)
+        tquota_recount(n);
+    // What a guest will make of its holes is charged afterwards, so none may be given when nothing is left.
+    if (pages_of(attr(n)->size) > t->charged && tquota_full(tsuper(n->inode)))
+        return -LINUX_ENOMEM;
+    tquota_mapped(n);
     return t->fd;
 }
 // How many bytes may be written at off now: those whose pages exist, or were granted (*granted pages).
 static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *granted) {
     struct tsuper *s = tsuper(n->inode);
     *granted = 0;
-    if (!s->max_pages)
-        return len;
     uint64_t worst = pages_of(off % PAGE + len);
     if (tquota_take(s, worst)) {
         *granted = worst;
@@ -258,18 +298,16 @@ static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
         u->left = len;
         got = uio_write_fd(n->data.fd, u, off + done);
         u->left += left - len;
-        if (granted)
+        if (granted) {
             tquota_give(tsuper(n->inode), granted);
-        if (granted)
-            tdata_recount(n);
+            tquota_recount(n);
+        }
         if (got <= 0)
             break;
         done += (uint64_t)got;
         if ((uint64_t)got < len)
             break;
     }
-    if (!tsuper(n->inode)->max_pages)
-        tdata_recount(n);
     return done ? (int64_t)done : got;
 }
 
@@ -278,8 +316,8 @@ void tdata_free(struct tnode *n) {
     free_heap(n);
     if (n->data.fd < 0)
         return;
-    close(n->data.fd);
-    tquota_give(tsuper(n->inode), n->data.charged);
+    tquota_forget(n);
+    hostmem_close(n->data.fd);
 }
 int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t size = attr(n)->size;
@@ -303,7 +341,7 @@ int64_t tdata_write(struct tnode *n, struct uio *u, uint64_t off) {
         return -LINUX_EFBIG;
     int64_t got = 0;
     if (n->data.fd < 0 && (off >= HEAP_PAGES * PAGE || u->left > HEAP_PAGES * PAGE - off))
-        got = promote(n);
+        got = grow_to_memfd(n);
     if (!got)
         got = n->data.fd < 0 ? heap_write(n, u, off) : memfd_write(n, u, off);
     if (got > 0 && off + (uint64_t)got > attr(n)->size)
@@ -317,16 +355,7 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
         if (err)
             return err;
         attr(n)->size = size;
-        tdata_recount(n);
-        if (size > old && n->data.mapped && tsuper(n->inode)->max_pages) {
-            int fd = tdata_fd(n);  // pays for the new pages
-            if (fd < 0) {
-                hostmem_resize(n->data.fd, old);
-                attr(n)->size = old;
-                tdata_recount(n);
-                return fd;
-            }
-        }
+        tquota_recount(n);
         return 0;
     }
     if (size < old)
@@ -334,15 +363,27 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
     attr(n)->size = size;
     return 0;
 }
+// All pages of [off, end), or none.
+static int heap_allocate(struct tnode *n, uint64_t off, uint64_t end) {
+    uint32_t first = (uint32_t)(off / PAGE), stop = (uint32_t)pages_of(end);
+    bool fresh[HEAP_PAGES] = {false};
+    int err = 0;
+    for (uint32_t k = first; !err && k < stop; k++) {
+        fresh[k] = k >= n->data.npages || !n->data.pages[k];
+        err = heap_page(n, k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
+    }
+    for (uint32_t k = first; err && k < stop; k++)
+        if (fresh[k])
+            free_page(n, k);
+    return err;
+}
 static int allocate_range(struct tnode *n, uint64_t off, uint64_t end) {
     int err = 0;
     if (n->data.fd < 0 && end > HEAP_PAGES * PAGE)
-        err = promote(n);
-    if (!err && n->data.fd >= 0)
-        return fill(n, off, end);
-    for (uint64_t k = off / PAGE; !err && k < pages_of(end); k++)
-        err = heap_page(n, (uint32_t)k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
-    return err;
+        err = grow_to_memfd(n);
+    if (err)
+        return err;
+    return n->data.fd >= 0 ? fill(n, off, end) : heap_allocate(n, off, end);
 }
 int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
     const int punch = 2, zero_range = 16, keep_size = 1;  // LINUX_FALLOC_FL_*
@@ -351,7 +392,7 @@ int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
     if (mode & (punch | zero_range)) {
         if (n->data.fd >= 0) {
             err = hostmem_punch(n->data.fd, off, len);
-            tdata_recount(n);
+            tquota_recount(n);
         } else {
             heap_zero(n, off, end);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host memory files: the only host calls of tmpfs (memfd_create, ftruncate, pwrite64, fallocate, fstat, lseek, fcntl).
 #include "base/cleanup.h"
+#include "base/fdcharge.h"
 #include "fs/tmpfs/node.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +20,18 @@ int hostmem_new(void) {
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("guest-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
-        return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_ENOSPC;  // no descriptors left: the "disk" is full
+        return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_ENFILE;
     int high = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
-    if (high < 0)
-        return fd;  // a low limit: it stays where it is
-    close(fd);
-    return high;
+    if (high >= 0) {  // else a low limit: it stays where it is
+        close(fd);
+        fd = high;
+    }
+    int err = fdcharge_take(fd);
+    if (err)
+        close(fd);
+    return err ? err : fd;
 }
+void hostmem_close(int fd) { fdcharge_close(fd); }
 int hostmem_resize(int fd, uint64_t size) { return ftruncate(fd, (off_t)size) ? -errno : 0; }
 int hostmem_write(int fd, const void *p, size_t n, uint64_t off) {
     while (n > 0) {

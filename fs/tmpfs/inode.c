@@ -3,14 +3,6 @@
 #include "fs/tmpfs/node.h"
 #include <string.h>
 
-static bool take_inode(struct tsuper *s) {
-    uint64_t was = atomic_load_explicit(&s->inodes, memory_order_relaxed);
-    do {
-        if (s->max_inodes && was >= s->max_inodes)
-            return false;
-    } while (!atomic_compare_exchange_weak(&s->inodes, &was, was + 1));
-    return true;
-}
 static const struct inode_ops *ops_of(uint32_t mode) {
     switch (mode & LINUX_S_IFMT) {
     case LINUX_S_IFDIR:
@@ -42,6 +34,7 @@ struct inode *tnode_uncharged(struct superblock *sb, const struct vfs_attr *a) {
     n->inode = i;
     list_init(&n->xattrs);
     list_init(&n->pin_link);
+    list_init(&n->mapped_link);
     if (LINUX_S_ISREG(a->mode))
         tdata_init(&n->data);
     if (LINUX_S_ISDIR(a->mode))
@@ -50,13 +43,13 @@ struct inode *tnode_uncharged(struct superblock *sb, const struct vfs_attr *a) {
 }
 struct inode *tnode_new(struct superblock *sb, const struct vfs_attr *a) {
     struct tsuper *s = sb->priv;
-    if (!take_inode(s))
+    if (!tquota_take_bytes(s, INODE_BYTES))
         return NULL;
     struct inode *i = tnode_uncharged(sb, a);
     if (i)
         tnode(i)->charged = true;
     else
-        atomic_fetch_sub(&s->inodes, 1);
+        tquota_give_bytes(s, INODE_BYTES);
     return i;
 }
 void tmpfs_evict(struct inode *i) {
@@ -70,6 +63,7 @@ void tmpfs_evict(struct inode *i) {
         tdata_free(n);
         break;
     case LINUX_S_IFLNK:
+        tquota_give(s, n->target_pages);
         free(n->target);
         break;
     case LINUX_S_IFDIR:
@@ -82,8 +76,7 @@ void tmpfs_evict(struct inode *i) {
     default:
         break;
     }
-    if (n->charged)
-        atomic_fetch_sub(&s->inodes, 1);
+    tquota_give_bytes(s, (uint64_t)(n->charged + n->extra_links) * INODE_BYTES);
     free(n);
 }
 
@@ -93,7 +86,7 @@ int tmpfs_getattr(struct inode *i, struct vfs_attr *a) {
     lock_nested(&i->lock);
     // Stores through a mapping allocate pages unseen. LIMIT: nor do they move mtime.
     if (inode_is_reg(i) && n->data.mapped)
-        tdata_recount(n);
+        tquota_recount(n);
     *a = i->attr;
     lock_drop(&i->lock);
     return 0;
@@ -132,7 +125,7 @@ static void touch_atime(struct file *f) {
     if (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_NOATIME)
         return;
     int64_t now = inode_now();
-    if (a->atime <= a->mtime || a->atime <= a->ctime || now - a->atime > day)
+    if (a->atime <= a->mtime || a->atime <= a->ctime || a->atime < now - day)
         a->atime = now;
 }
 static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {

@@ -80,6 +80,10 @@ static void drop_link(struct inode *i) {
         lock_nested(&i->lock);
         if (i->attr.nlink > 0)
             i->attr.nlink--;
+        if (tnode(i)->extra_links) {
+            tnode(i)->extra_links--;
+            tquota_give_bytes(tsuper(i), INODE_BYTES);
+        }
         i->attr.ctime = inode_now();
         lock_drop(&i->lock);
     }
@@ -93,8 +97,9 @@ static struct inode *new_inode(struct inode *dir, uint32_t mode, const struct vf
     return tnode_new(dir->sb, &a);
 }
 static int no_inode(const struct inode *dir) {
-    struct tsuper *s = dir->sb->priv;
-    return s->max_inodes && atomic_load(&s->inodes) >= s->max_inodes ? -LINUX_ENOSPC : -LINUX_ENOMEM;
+    struct linux_statfs s;
+    tquota_statfs(dir->sb->priv, &s);
+    return s.f_ffree ? -LINUX_ENOMEM : -LINUX_ENOSPC;
 }
 // i: taken over, or NULL (none could be made).
 static int add_new(struct inode *dir, struct dentry *d, struct inode *i) {
@@ -122,27 +127,49 @@ static int dir_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_
         devfs_attach(i);
     return add_new(dir, d, i);
 }
+// A target that is not short has a page, as Linux' tmpfs has it.
+#define SHORT_TARGET 128u
+static int set_target(struct inode *i, const char *target) {
+    struct tnode *n = tnode(i);
+    i->attr.size = strlen(target);
+    if (i->attr.size >= SHORT_TARGET) {
+        if (!tquota_take(tsuper(i), 1))
+            return -LINUX_ENOSPC;
+        n->target_pages = 1;
+        i->attr.blocks = GUEST_PAGE_SIZE / 512;
+    }
+    n->target = xstrdup(target);
+    return n->target ? 0 : -LINUX_ENOMEM;
+}
 static int dir_symlink(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx) {
     struct inode *i = new_inode(dir, LINUX_S_IFLNK | 0777, ctx, 0);
-    if (i) {
-        tnode(i)->target = xstrdup(target);
-        i->attr.size = strlen(target);
-        if (!tnode(i)->target) {
-            inode_put(i);
-            return -LINUX_ENOMEM;
-        }
+    if (!i)
+        return no_inode(dir);
+    int err = set_target(i, target);
+    if (err) {
+        inode_put(i);
+        return err;
     }
     return add_new(dir, d, i);
 }
+// A further name counts as an inode, as Linux' tmpfs has it: names are memory too. (Not the first of an O_TMPFILE.)
 static int dir_link(struct inode *dir, struct dentry *d, struct inode *i) {
     struct plan p;
     int err = plan_name(&p, dir, d, true);
     if (err)
         return err;
     lock_nested(&i->lock);
-    i->attr.nlink++;
-    i->attr.ctime = inode_now();
+    bool further = i->attr.nlink > 0, paid = !further || tquota_take_bytes(tsuper(dir), INODE_BYTES);
+    if (paid) {
+        i->attr.nlink++;
+        tnode(i)->extra_links += further;
+        i->attr.ctime = inode_now();
+    }
     lock_drop(&i->lock);
+    if (!paid) {
+        plan_drop(&p);
+        return -LINUX_ENOSPC;
+    }
     plan_set(&p, inode_get(i));
     count_names(i, 1);
     if (tnode(i)->lower)

@@ -13,9 +13,27 @@
 // thousands of small files cost no descriptor).
 #define HEAP_PAGES 256u
 
+// Linux' measure for what is no page: an inode counts as so many bytes, an extended attribute as what it takes.
+#define INODE_BYTES 1024u
+
+// What is taken of a limit. Each tmpfs has its own and takes part in the sandbox' (struct vfs_memory).
+struct tquota {
+    uint64_t max_pages, max_bytes;  // [c] 0: no limit
+    _Atomic uint64_t pages, bytes;  // [a] of data; of inodes and attributes
+};
+// All tmpfs of a sandbox, memfds, shared anonymous memory and SysV segments. Stores through a mapping make pages on the
+// host without our knowledge: mapped files are counted anew before somebody else gets something.
+struct vfs_memory {
+    struct tquota quota;
+    struct lock lock;             // RANK_LEAF
+    struct list mapped;           // [l] tnode.mapped_link
+    _Atomic unsigned nmapped;     // [a] how many
+    _Atomic int64_t next_count;   // [a] ns; not before then are they counted again
+};
+
 struct tsuper {  // sb->priv
-    uint64_t max_pages, max_inodes;      // [c] 0: no limit
-    _Atomic uint64_t pages, inodes;      // [a]
+    struct tquota quota;
+    struct vfs_memory *memory;           // [c] borrowed
     const struct torigin *origin;        // [c] overlay's; NULL: a plain tmpfs
     void *origin_priv;                   // [c]
     uint64_t ino_base;                   // [c] added to our own inode numbers, so that lower ones do not collide
@@ -38,7 +56,7 @@ struct tdata {
     uint8_t **pages;   // [npages] heap pages; NULL: a hole. All unused once fd >= 0
     uint32_t npages;
     uint32_t cap0;     // bytes of pages[0], which grows by doubling
-    uint64_t charged;  // pages that the quota was asked for
+    uint64_t charged;  // pages that the quota was asked for; of a mapped file written under vfs_memory.lock
     int fd;            // the memfd, or -1
     bool mapped;       // guests may have touched pages without our knowledge
 };
@@ -62,6 +80,9 @@ struct tnode {
     _Atomic int32_t shared_maps;  // [a] shared mappings that can be written
 
     bool charged;                 // [c] counts against the quota of inodes (what lower merely shows does not)
+    uint32_t target_pages;        // [c] a long symlink's, charged
+    uint32_t extra_links;         // [i] names beyond the first, each charged like an inode
+    struct list mapped_link;      // [vfs_memory.lock]
 
     // Overlay only. [o] the overlay's lock
     struct dentry *lower;        // [c] owned: what this node shows, or showed before it was changed
@@ -100,9 +121,17 @@ struct torigin {
 };
 #define READDIR_LOWER (1ull << 48)  // offsets from here on belong to torigin.readdir
 
-// super.c
+// quota.c. Pages of data; bytes of inodes and attributes. False: there are not so many left.
 bool tquota_take(struct tsuper *s, uint64_t pages);
 void tquota_give(struct tsuper *s, uint64_t pages);
+bool tquota_full(struct tsuper *s);  // not one page is left
+bool tquota_take_bytes(struct tsuper *s, uint64_t bytes);
+void tquota_give_bytes(struct tsuper *s, uint64_t bytes);
+void tquota_mapped(struct tnode *n);    // guests may make pages of it from now on
+void tquota_recount(struct tnode *n);   // takes the pages that the host says there are; the inode's lock is held
+void tquota_forget(struct tnode *n);    // gives its pages back: it ends
+void tquota_statfs(struct tsuper *s, struct linux_statfs *out);
+// super.c
 bool sb_is_tmpfs(const struct superblock *sb);
 
 // dir.c. Names of a directory; its lock is held.
@@ -122,10 +151,10 @@ int tdata_truncate(struct tnode *n, uint64_t size);
 int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len);
 int64_t tdata_seek(struct tnode *n, uint64_t off, int whence);
 int tdata_fd(struct tnode *n);  // promotes it to a memfd
-void tdata_recount(struct tnode *n);
 
 // hostmem.c: the host calls behind it. Negative LINUX_E* on failure.
-int hostmem_new(void);  // an empty memfd with a high number
+int hostmem_new(void);  // an empty memfd with a high number, charged to the caller; -LINUX_ENFILE: not one more for that one
+void hostmem_close(int fd);
 int hostmem_resize(int fd, uint64_t size);
 int hostmem_write(int fd, const void *p, size_t n, uint64_t off);
 int hostmem_punch(int fd, uint64_t off, uint64_t len);

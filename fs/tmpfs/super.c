@@ -1,26 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// tmpfs as a file system: options, quota, statfs, the root, teardown.
+// tmpfs as a file system: options, statfs, the root, teardown; and what all of them share of the sandbox' memory.
 #include "fs/tmpfs/node.h"
 
-static bool take(_Atomic uint64_t *used, uint64_t max, uint64_t n) {
-    uint64_t was = atomic_load_explicit(used, memory_order_relaxed);
-    do {
-        if (max && (was > max || n > max - was))
-            return false;
-    } while (!atomic_compare_exchange_weak(used, &was, was + n));
-    return true;
-}
-bool tquota_take(struct tsuper *s, uint64_t pages) { return take(&s->pages, s->max_pages, pages); }
-void tquota_give(struct tsuper *s, uint64_t pages) { atomic_fetch_sub(&s->pages, pages); }
-
 static int tmpfs_statfs(struct superblock *sb, struct linux_statfs *out) {
-    struct tsuper *s = sb->priv;
-    uint64_t pages = atomic_load(&s->pages), inodes = atomic_load(&s->inodes);
-    // Without a limit of its own: the host's memory is the limit, which a guest need not know.
-    out->f_blocks = s->max_pages ? s->max_pages : 1ull << 28;
-    out->f_bfree = out->f_bavail = pages < out->f_blocks ? out->f_blocks - pages : 0;
-    out->f_files = s->max_inodes ? s->max_inodes : 1ull << 24;
-    out->f_ffree = inodes < out->f_files ? out->f_files - inodes : 0;
+    tquota_statfs(sb->priv, out);
     return 0;
 }
 static void tmpfs_shutdown(struct superblock *sb) {
@@ -36,11 +19,30 @@ static void tmpfs_kill(struct superblock *sb) {
         return;
     if (s->origin)
         s->origin->kill(sb);
-    invariant(atomic_load(&s->inodes) == 0 && atomic_load(&s->pages) == 0);
+    invariant(atomic_load(&s->quota.bytes) == 0 && atomic_load(&s->quota.pages) == 0);
     free(s);
 }
 static const struct super_ops tmpfs_super_ops = {
     .statfs = tmpfs_statfs, .shutdown = tmpfs_shutdown, .kill = tmpfs_kill};
+struct vfs_memory *vfs_memory_new(void) {
+    struct vfs_memory *m = znew(struct vfs_memory);
+    if (!m)
+        return NULL;
+    lock_init(&m->lock, RANK_LEAF);
+    list_init(&m->mapped);
+    return m;
+}
+void vfs_memory_free(struct vfs_memory *m) {
+    if (!m)
+        return;
+    invariant(!atomic_load(&m->nmapped) && !atomic_load(&m->quota.pages) && !atomic_load(&m->quota.bytes));
+    lock_destroy(&m->lock);
+    free(m);
+}
+void vfs_limit_memory(struct vfs *vfs, uint64_t bytes) {
+    vfs->memory->quota.max_pages = bytes / GUEST_PAGE_SIZE;
+    vfs->memory->quota.max_bytes = bytes / GUEST_PAGE_SIZE * INODE_BYTES;
+}
 bool sb_is_tmpfs(const struct superblock *sb) { return sb->ops == &tmpfs_super_ops; }
 
 static int make_root(struct superblock *sb, const struct tmpfs_opts *o) {
@@ -60,8 +62,9 @@ int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock 
     struct tsuper *s = znew(struct tsuper);
     sb->priv = s;
     if (s) {
-        s->max_pages = o->max_bytes / GUEST_PAGE_SIZE + (o->max_bytes % GUEST_PAGE_SIZE != 0);
-        s->max_inodes = o->max_inodes;
+        s->quota.max_pages = o->max_bytes / GUEST_PAGE_SIZE + (o->max_bytes % GUEST_PAGE_SIZE != 0);
+        s->quota.max_bytes = o->max_inodes * INODE_BYTES;
+        s->memory = vfs->memory;
     }
     if (!s || make_root(sb, o)) {
         super_put(sb);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extended attributes of a node: a short list, bounded, because they are not charged to the quota.
+// Extended attributes of a node: a short list, bounded, and charged to the quota as Linux' tmpfs has it.
 // LIMIT: no security.capability, which exec(2) would have to honour, and no system.* (ACLs).
 #include "abi/misc.h"
 #include "fs/tmpfs/node.h"
@@ -20,8 +20,10 @@ static struct txattr *find(struct tnode *n, const char *name) {
             return x;
     return NULL;
 }
+static uint64_t charge_of(const char *name, size_t size) { return 40 + size + strlen(name); }
 static void drop(struct tnode *n, struct txattr *x) {
     n->nxattrs--;
+    tquota_give_bytes(tsuper(n->inode), charge_of(x->name, x->size));
     n->xattr_bytes -= (uint32_t)(x->size + strlen(x->name));
     list_del(&x->link);
     free(x->value);
@@ -72,6 +74,8 @@ int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
     else if (!old && (flags & LINUX_XATTR_REPLACE))
         err = -LINUX_ENODATA;
     else if (n->xattr_bytes - was + bytes > MAX_XATTR_BYTES || (!old && n->nxattrs >= MAX_XATTRS))
+        err = -LINUX_ENOSPC;
+    if (!err && !tquota_take_bytes(tsuper(i), charge_of(name, size)))
         err = -LINUX_ENOSPC;
     if (!err) {
         if (old)

@@ -28,6 +28,7 @@
 // sc_spare.lock, for moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "base/fdcharge.h"
 #include "base/log.h"
 #include "platform/seccomp/sc.h"
 #include <errno.h>
@@ -80,7 +81,7 @@ static void tell(struct sc_as *as) {
 static void forget(struct sc_as *as) {
     struct sc_spare *s = &as->spare;
     if (s->fd >= 0)
-        close(s->fd);
+        fdcharge_close(s->fd);
     s->fd = -1;
     s->low = s->at = s->top = s->high = s->n = 0;
     s->filled = false;
@@ -90,7 +91,7 @@ static void forget(struct sc_as *as) {
 
 void sc_spare_fini(struct sc_as *as) {
     if (as->spare.fd >= 0)
-        close(as->spare.fd);
+        fdcharge_close(as->spare.fd);
     lock_destroy(&as->spare.lock);
 }
 
@@ -194,9 +195,13 @@ void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
     const uint64_t *undo = o[1].call.args;
     struct uffdio_register reg = {.range = {undo[0], undo[1]}, .mode = UFFDIO_REGISTER_MODE_MISSING};
     int fd = stub_uffd(t->proc->pid);
+    if (fd >= 0 && fdcharge_take_spare(fd) < 0) {  // too many have one already: this one does without
+        close(fd);
+        return;
+    }
     if (fd < 0 || !uffd_begin(fd) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
         if (fd >= 0)
-            close(fd);
+            fdcharge_close(fd);
         sc_plat(t)->spares = false;
         return;
     }

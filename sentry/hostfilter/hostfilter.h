@@ -3,6 +3,9 @@
 #ifndef SENTRY_HOSTFILTER_HOSTFILTER_H
 #define SENTRY_HOSTFILTER_HOSTFILTER_H
 
+// Before all others, and before any clock is read: the monotonic and boot-time clocks of this process and its children
+// begin now, where the host allows it. 0, or -errno when it is done by half.
+int hostfilter_boot_clock(void);
 // First thing in the process, before the platform is made (stubs inherit it): no_new_privs, no capabilities, no core
 // dumps, as many descriptors as allowed. 0 or -errno.
 int hostfilter_prepare(void);

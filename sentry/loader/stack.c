@@ -98,7 +98,7 @@ static int write_stack(struct exec_image *x, struct stack *s) {
     memcpy(tail, x->path, name);
     const struct iovec iov[] = {{buf, below}, {x->args.strings, x->args.len}, {tail, name + 8}};
     int64_t want = (int64_t)(below + x->args.len + name + 8);
-    if (plat_copyv_out(x->mm->as, uaddr(s->sp), iov, 3) != want)
+    if (plat_copyv_out(x->mm->as, &(struct plat_span){s->sp, (uint64_t)want}, 1, iov, 3) != want)
         return -LINUX_EFAULT;
     struct mm *mm = x->mm;
     LOCKED(&mm->lock);

@@ -104,21 +104,65 @@ int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
 }
 
 // ---- uio -------------------------------------------------------------------------------------------------------------
-// The next contiguous guest range (neighbouring elements that touch are one), at most n bytes of it.
-static size_t next_range(const struct uio_user *u, size_t n, uint64_t *base) {
-    unsigned i = u->i;
-    uint64_t off = u->off;
-    while (i < u->n && u->iov[i].len == off) {
-        i++;
-        off = 0;
+// Where a vector of buffers stands that is used up in pieces.
+struct cursor {
+    const struct iovec *v;
+    unsigned n, i;
+    size_t off;  // within v[i]
+};
+// The next buffers, n bytes of them at most, UIO_GATHER pieces at most; returns how many pieces, *bytes in all.
+static unsigned next_local(const struct cursor *c, size_t n, struct iovec *out, size_t *bytes) {
+    unsigned k = 0;
+    size_t off = c->off;
+    *bytes = 0;
+    for (unsigned i = c->i; i < c->n && k < UIO_GATHER && *bytes < n; i++, off = 0) {
+        size_t len = c->v[i].iov_len - off;
+        len = len < n - *bytes ? len : n - *bytes;
+        if (len)
+            out[k++] = (struct iovec){(char *)c->v[i].iov_base + off, len};
+        *bytes += len;
     }
-    if (i == u->n)
-        return 0;
-    *base = u->iov[i].base + off;
-    uint64_t len = u->iov[i].len - off;
-    while (len < n && i + 1 < u->n && u->iov[i + 1].base == *base + len)
-        len += u->iov[++i].len;
-    return len < n ? len : n;
+    return k;
+}
+static void cursor_skip(struct cursor *c, size_t n) {
+    while (c->i < c->n && n >= c->v[c->i].iov_len - c->off) {
+        n -= c->v[c->i++].iov_len - c->off;
+        c->off = 0;
+    }
+    c->off += n;
+}
+
+// The next guest ranges in the same way; elements that touch are one.
+static unsigned next_ranges(const struct uio_user *u, size_t n, struct plat_span *out, size_t *bytes) {
+    unsigned k = 0;
+    uint64_t off = u->off;
+    *bytes = 0;
+    for (unsigned i = u->i; i < u->n && *bytes < n; i++, off = 0) {
+        uint64_t base = u->iov[i].base + off, len = u->iov[i].len - off;
+        len = len < n - *bytes ? len : n - *bytes;
+        if (len == 0)
+            continue;
+        if (k && out[k - 1].start + out[k - 1].len == base)
+            out[k - 1].len += len;
+        else if (k == UIO_GATHER)
+            break;
+        else
+            out[k++] = (struct plat_span){base, len};
+        *bytes += len;
+    }
+    return k;
+}
+// Ranges end at the end of user space: how many are left, the last of them cut.
+static unsigned within_layout(const struct mm *mm, struct plat_span *span, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        if (span[i].start >= mm->layout->hi)
+            return i;
+        if (span[i].len > mm->layout->hi - span[i].start) {
+            span[i].len = mm->layout->hi - span[i].start;
+            return i + 1;
+        }
+    }
+    return n;
 }
 void uio_user_skip(struct uio_user *u, uint64_t n) {
     n = n < u->u.left ? n : u->u.left;
@@ -135,30 +179,45 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
     }
 }
 
-static int64_t move(struct uio_user *u, void *in, const void *out, size_t n) {
+static int64_t transfer(struct task *t, bool out, const struct iovec *local, unsigned nlocal, struct plat_span *span,
+                        unsigned nspan) {
+    if (nlocal == 1 && nspan == 1)  // may come along with the call's answer
+        return out ? copy_out_some(t, uaddr(span->start), local->iov_base, span->len)
+                   : copy_in_some(t, local->iov_base, uaddr(span->start), span->len);
+    nspan = within_layout(t->mm, span, nspan);
+    if (nspan == 0)
+        return -LINUX_EFAULT;
+    return out ? plat_copyv_out(t->mm->as, span, (int)nspan, local, (int)nlocal)
+               : plat_copyv_in(t->mm->as, local, (int)nlocal, span, (int)nspan);
+}
+// One host call for as much as UIO_GATHER pieces on either side hold.
+static int64_t move(struct uio_user *u, bool out, const struct iovec *v, unsigned n) {
+    struct cursor c = {.v = v, .n = n};
     size_t done = 0;
-    n = n < u->u.left ? n : u->u.left;
-    while (done < n) {
-        uint64_t base;
-        size_t now = next_range(u, n - done, &base);
+    for (;;) {
+        struct iovec local[UIO_GATHER];
+        struct plat_span span[UIO_GATHER];
+        size_t bytes, now;
+        unsigned nlocal = next_local(&c, u->u.left, local, &bytes), nspan = next_ranges(u, bytes, span, &now);
+        if (now < bytes)
+            nlocal = next_local(&c, now, local, &bytes);
         if (now == 0)
-            break;
-        int64_t r = in ? copy_in_some(u->t, (char *)in + done, uaddr(base), now)
-                       : copy_out_some(u->t, uaddr(base), (const char *)out + done, now);
+            return (int64_t)done;
+        int64_t r = transfer(u->t, out, local, nlocal, span, nspan);
         if (r <= 0)
             return done ? (int64_t)done : -LINUX_EFAULT;
         uio_user_skip(u, (uint64_t)r);
+        cursor_skip(&c, (size_t)r);
         done += (size_t)r;
         if ((size_t)r < now)
-            break;
+            return (int64_t)done;
     }
-    return (int64_t)done;
 }
-static int64_t user_to(struct uio *u, const void *src, size_t n) {
-    return move(container_of(u, struct uio_user, u), NULL, src, n);
+static int64_t user_to(struct uio *u, const struct iovec *src, unsigned n) {
+    return move(container_of(u, struct uio_user, u), true, src, n);
 }
-static int64_t user_from(struct uio *u, void *dst, size_t n) {
-    return move(container_of(u, struct uio_user, u), dst, NULL, n);
+static int64_t user_from(struct uio *u, const struct iovec *dst, unsigned n) {
+    return move(container_of(u, struct uio_user, u), false, dst, n);
 }
 static void user_back(struct uio *io, size_t n) {
     struct uio_user *u = container_of(io, struct uio_user, u);

@@ -86,10 +86,8 @@ static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-static uint64_t uptime_ns(void) { return mono_ns() - the_kernel->boot_mono_ns; }
-
 static int show_uptime(struct proc_text *x, const struct proc_node *n) {
-    uint64_t cs = uptime_ns() / (NS_PER_SEC / 100), idle = cs * the_kernel->ncpus;
+    uint64_t cs = kernel_uptime_ns() / (NS_PER_SEC / 100), idle = cs * the_kernel->ncpus;
     proc_printf(x, "%llu.%02llu %llu.%02llu\n", (unsigned long long)cs / 100, (unsigned long long)cs % 100,
                 (unsigned long long)idle / 100, (unsigned long long)idle % 100);
     return 0;
@@ -119,13 +117,13 @@ static int show_loadavg(struct proc_text *x, const struct proc_node *n) {
 
 static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
     struct counts c = count_tasks();
-    unsigned long long idle = uptime_ns() / (NS_PER_SEC / LINUX_USER_HZ);
+    unsigned long long idle = kernel_uptime_ns() / (NS_PER_SEC / LINUX_USER_HZ);
     proc_printf(x, "cpu  0 0 0 %llu 0 0 0 0 0 0\n", idle * the_kernel->ncpus);
     for (unsigned i = 0; i < the_kernel->ncpus; i++)
         proc_printf(x, "cpu%u 0 0 0 %llu 0 0 0 0 0 0\n", i, idle);
     proc_printf(x, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n"
                    "softirq 0 0 0 0 0 0 0 0 0 0 0\n",
-                (unsigned long long)(the_kernel->boot_real_ns / NS_PER_SEC), c.last, c.running);
+                (unsigned long long)((real_ns() - kernel_uptime_ns()) / NS_PER_SEC), c.last, c.running);
     return 0;
 }
 

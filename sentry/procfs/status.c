@@ -84,7 +84,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->policy = t->sched_policy;
     s->prio = t->sched_prio;
     s->cpu_mask = t->cpu_mask;
-    s->start_ns = g->start_ns - g->k->boot_mono_ns;
+    s->start_ns = g->start_ns;
     s->children_ns = g->cpu_ns_children;
     s->cpu_ns = g->cpu_ns_dead;
     s->cred = cred_get(t->cred);
@@ -149,10 +149,11 @@ int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
                 s.policy ? -1 - s.prio : 20 + s.nice, s.nice, s.nthreads ? s.nthreads : 1, ticks(s.start_ns),
                 (unsigned long long)s.total, (unsigned long long)s.data / GUEST_PAGE_SIZE,
                 (unsigned long long)s.rss_limit);
-    proc_printf(x, "%d %d %llu 0 0 %llu %llu %llu %llu %d 0 0 %d 0 %d %d 0 0 0 ", s.has_mm, s.has_mm,
+    proc_printf(x, "%d %d %llu 0 0 %llu %llu %llu %llu %d 0 0 %d %d %d %d 0 0 0 ", s.has_mm, s.has_mm,
                 (unsigned long long)(s.stack_top & zero), (unsigned long long)s.pending & 0x7fffffff,
                 (unsigned long long)s.blocked & 0x7fffffff, (unsigned long long)s.ignored & 0x7fffffff,
-                (unsigned long long)s.caught & 0x7fffffff, 0, (int)s.exit_signal, s.prio, s.policy);
+                (unsigned long long)s.caught & 0x7fffffff, 0, (int)s.exit_signal,
+                __builtin_ctzll(s.cpu_mask ? s.cpu_mask : the_kernel->cpus), s.prio, s.policy);
     proc_printf(x, "0 0 %llu %llu %llu %llu %llu %d\n", (unsigned long long)(s.brk_start & zero),
                 (unsigned long long)(s.arg_start & zero), (unsigned long long)(s.arg_end & zero),
                 (unsigned long long)(s.env_start & zero), (unsigned long long)(s.env_end & zero),
@@ -205,9 +206,8 @@ static void put_caps(struct proc_text *x, const struct cred *c) {
 }
 
 static void put_cpus(struct proc_text *x, uint64_t mask) {
-    unsigned n = the_kernel->ncpus < 64 ? the_kernel->ncpus : 64;
-    uint64_t all = n == 64 ? ~0ull : (UINT64_C(1) << n) - 1;
-    mask = mask ? mask & all : all;
+    const unsigned n = 64;
+    mask = mask ? mask : the_kernel->cpus;
     proc_printf(x, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)mask);
     const char *comma = "";
     for (unsigned i = 0; i < n; i++) {

@@ -328,34 +328,58 @@ static void use_up(struct unix_sock *u, struct receipt *r, struct unix_msg *msg)
     list_add_tail(&r->done, &msg->link);
 }
 
-static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
-    struct uio *uio = r->m->u;
-    int64_t done = 0;
+// May a read that has begun with `first` go on into msg? Not into what carries files or is another sender's.
+static bool goes_on(struct unix_sock *u, const struct unix_msg *first, const struct unix_msg *msg) {
+    return !msg->files && (!socket_opt(&u->s, LINUX_SO_PASSCRED) || !memcmp(&first->cred, &msg->cred, sizeof msg->cred));
+}
+// The bytes from *at on that the read may take next, UIO_GATHER messages at most: how many, *bytes in all. *at becomes the
+// message behind them, NULL: there is none.
+static unsigned gather(struct unix_sock *u, const struct unix_msg *first, struct unix_msg **at, size_t want,
+                       struct iovec *v, size_t *bytes) {
+    unsigned k = 0;
+    struct unix_msg *msg = *at;
+    *bytes = 0;
+    while (msg && k < UIO_GATHER && *bytes < want && (msg == first || goes_on(u, first, msg))) {
+        size_t n = msg->len - msg->off;
+        n = n < want - *bytes ? n : want - *bytes;
+        v[k++] = (struct iovec){msg->data + msg->off, n};
+        *bytes += n;
+        bool last = msg->link.next == &u->msgs || msg->files;
+        msg = last ? NULL : container_of(msg->link.next, struct unix_msg, link);
+    }
+    *at = msg;
+    return k;
+}
+static void take_bytes(struct unix_sock *u, struct receipt *r, size_t n) {
     struct unix_msg *msg, *next;
-    const struct unix_msg *first = NULL;
-    struct linux_ucred cred = {0};
     list_for_each_safe(msg, next, &u->msgs, link) {
-        bool files = msg->files != NULL;
-        if (first && (files || (socket_opt(&u->s, LINUX_SO_PASSCRED) && memcmp(&cred, &msg->cred, sizeof cred))))
-            break;
-        size_t n = msg->len - msg->off < uio->left ? msg->len - msg->off : uio->left;
-        int64_t put = uio_to(uio, msg->data + msg->off, n);
-        if (put < 0)
-            return done ? done : put;
-        if (!first)
-            take_extras(r, msg);
-        first = msg;
-        cred = msg->cred;
-        done += put;
-        if (!r->peek) {
-            msg->off += (size_t)put;
-            if (msg->off == msg->len)
-                use_up(u, r, msg);
-        }
-        if ((size_t)put < n || uio->left == 0 || files)
+        size_t part = msg->len - msg->off < n ? msg->len - msg->off : n;
+        msg->off += part;
+        n -= part;
+        if (msg->off == msg->len)
+            use_up(u, r, msg);
+        if (n == 0)
             break;
     }
-    return done;
+}
+static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
+    struct unix_msg *first = list_first(&u->msgs, struct unix_msg, link), *at = first;
+    int64_t done = 0;
+    for (;;) {
+        struct iovec v[UIO_GATHER];
+        size_t bytes;
+        unsigned k = gather(u, first, &at, r->m->u->left, v, &bytes);
+        int64_t put = bytes ? uio_tov(r->m->u, v, k) : 0;
+        if (put < 0)
+            return done ? done : put;
+        if (done == 0)
+            take_extras(r, first);
+        if (!r->peek)
+            take_bytes(u, r, (size_t)put);
+        done += put;
+        if (put == 0 || (size_t)put < bytes || !at)
+            return done;
+    }
 }
 
 static int64_t recv_packet(struct unix_sock *u, struct receipt *r) {

@@ -231,7 +231,9 @@ int64_t sys_syncfs(struct task *t, const struct sysargs *a) {
     return f ? 0 : -LINUX_EBADF;
 }
 int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
-    if ((int64_t)a->v[1] < 0 || (int64_t)a->v[2] < 0 || (a->v[3] & ~7ull))
+    int64_t end;
+    if ((int64_t)a->v[1] < 0 || (int64_t)a->v[2] < 0 || (a->v[3] & ~7ull) ||
+        __builtin_add_overflow((int64_t)a->v[1], (int64_t)a->v[2], &end))
         return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
     if (!f)

@@ -97,7 +97,7 @@ static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint6
     if (flags & ~known)
         return -LINUX_EOPNOTSUPP;
     struct uio_user u;
-    int err = uio_user_iov(&u, t, uaddr(a->v[1]), a->v[2]);
+    int err = uio_user_iov(&u, t, uaddr(a->v[1]), (uint32_t)a->v[2]);
     if (err < 0)
         return err;
     u.u.flags = (int)flags;
@@ -143,7 +143,7 @@ int64_t sys_readahead(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = get_for(t, a->v[0], FMODE_READ);
     if (!f)
         return -LINUX_EBADF;
-    return inode_type(f->inode) == LINUX_S_IFREG ? 0 : -LINUX_EINVAL;
+    return inode_type(f->inode) == LINUX_S_IFREG && (int64_t)a->v[2] >= 0 ? 0 : -LINUX_EINVAL;
 }
 
 int64_t sys_fadvise64(struct task *t, const struct sysargs *a) {

@@ -46,7 +46,7 @@ int64_t sys_setdomainname(struct task *t, const struct sysargs *a) { return set_
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
     struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
-    s.uptime = (int64_t)((mono_ns() - t->k->boot_mono_ns) / NS_PER_SEC);
+    s.uptime = (int64_t)(kernel_uptime_ns() / NS_PER_SEC);
     uint64_t used = kernel_mem_used(t->k);
     s.freeram = used < s.totalram ? s.totalram - used : 0;
     {

@@ -246,6 +246,8 @@ int64_t sys_fchown(struct task *t, const struct sysargs *a) {
 }
 
 // Times of the utime family: in ns, VFS_TIME_NOW or VFS_TIME_OMIT.
+// LIMIT: times of files lie between the years 1677 and 2262; others become the nearest of these, as file systems of Linux
+// do with their own first and last.
 struct times {
     int64_t atime, mtime;
 };
@@ -268,8 +270,10 @@ static bool ns_time(const struct linux_timespec *ts, int64_t *out) {
         *out = ts->tv_nsec == LINUX_UTIME_NOW ? VFS_TIME_NOW : VFS_TIME_OMIT;
         return true;
     }
-    *out = ts->tv_sec * (int64_t)NS_PER_SEC + ts->tv_nsec;
-    return ts->tv_nsec >= 0 && ts->tv_nsec < (int64_t)NS_PER_SEC;
+    if (ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NS_PER_SEC)
+        return false;
+    *out = time_ns(ts->tv_sec, ts->tv_nsec);
+    return true;
 }
 
 int64_t sys_utimensat(struct task *t, const struct sysargs *a) {
@@ -295,8 +299,8 @@ static int64_t utimes_at(struct task *t, int dirfd, uint64_t name, uint64_t time
         for (int i = 0; i < 2; i++)
             if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
                 return -LINUX_EINVAL;
-        x.atime = tv[0].tv_sec * (int64_t)NS_PER_SEC + tv[0].tv_usec * 1000;
-        x.mtime = tv[1].tv_sec * (int64_t)NS_PER_SEC + tv[1].tv_usec * 1000;
+        x.atime = time_ns(tv[0].tv_sec, tv[0].tv_usec * 1000);
+        x.mtime = time_ns(tv[1].tv_sec, tv[1].tv_usec * 1000);
     }
     return do_utimes(t, dirfd, name, &x, 0);
 }
@@ -310,7 +314,7 @@ int64_t sys_utime(struct task *t, const struct sysargs *a) {
     if (a->v[1]) {
         if (copy_in(t, sec, uaddr(a->v[1]), sizeof sec) < 0)
             return -LINUX_EFAULT;
-        x = (struct times){sec[0] * (int64_t)NS_PER_SEC, sec[1] * (int64_t)NS_PER_SEC};
+        x = (struct times){time_ns(sec[0], 0), time_ns(sec[1], 0)};
     }
     return do_utimes(t, CWD, a->v[0], &x, 0);
 }

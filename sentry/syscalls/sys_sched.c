@@ -12,9 +12,12 @@
 
 int64_t sys_sched_yield(struct task *t, const struct sysargs *a) { return 0; }
 
+static uint64_t task_cpus(const struct task *t) { return t->cpu_mask ? t->cpu_mask : t->k->cpus; }
+
 int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
-    // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left.
-    uint32_t cpu = t->cpu_mask ? (uint32_t)__builtin_ctzll(t->cpu_mask) : 0, node = 0;
+    // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left. The vDSO, which libraries ask first, tells
+    // where: the host's number, always one of those allowed at first, also when sched_setaffinity(2) has left it out.
+    uint32_t cpu = (uint32_t)__builtin_ctzll(task_cpus(t)), node = 0;
     if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &cpu) < 0)
         return -LINUX_EFAULT;
     return a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &node) < 0 ? -LINUX_EFAULT : 0;
@@ -38,8 +41,7 @@ int64_t sys_sched_getaffinity(struct task *t, const struct sysargs *a) {
     struct task *other = named(t, a->v[0]);
     if (!other)
         return -LINUX_ESRCH;
-    uint64_t all = t->k->ncpus >= 64 ? ~0ull : (1ull << t->k->ncpus) - 1;
-    mask[0] = other->cpu_mask ? other->cpu_mask : all;
+    mask[0] = task_cpus(other);
     task_put(other);
     if (len > sizeof mask)
         len = sizeof mask;
@@ -53,12 +55,12 @@ int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
     struct task *other = named(t, a->v[0]);
     if (!other)
         return -LINUX_ESRCH;
-    uint64_t all = t->k->ncpus >= 64 ? ~0ull : (1ull << t->k->ncpus) - 1;
-    int64_t r = mask & all ? 0 : -LINUX_EINVAL;
+    mask &= t->k->cpus;
+    int64_t r = mask ? 0 : -LINUX_EINVAL;
     if (r == 0 && !may_schedule(t, other))
         r = -LINUX_EPERM;
     if (r == 0)
-        other->cpu_mask = mask & all;
+        other->cpu_mask = mask;
     task_put(other);
     return r;
 }
@@ -259,9 +261,10 @@ enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
 
 // The tasks that (which, who) names, each given to fn; -LINUX_ESRCH when there are none, else the last result.
 static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value), int value) {
-    struct prio_walk w = {t, (int)a->v[0] - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
-    if ((int)a->v[0] < IO_WHO_PROCESS || (int)a->v[0] > IO_WHO_USER)
+    int who = (int)a->v[0];
+    if (who < IO_WHO_PROCESS || who > IO_WHO_USER)
         return -LINUX_EINVAL;
+    struct prio_walk w = {t, who - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
     for (int pid = 1; pid < PID_MAX; pid++) {

@@ -56,6 +56,9 @@ MUTANTS = [
         ("sentry/hostfilter/hostfilter.c", "    int err = drop_capabilities();", "    int err = drop_capabilities == NULL;")]),
     ("the sentry has no filter", "seccomp", "A31", [(
         "sentry/boot.c", "    err = hostfilter_load(plat_name(k->platform));", "    err = 0;")]),
+    ("one user may have every descriptor", "seccomp", "A46", [(
+        "base/fdcharge.c", "if (a->used >= 5 * part || used[ORDINARY] >= 6 * part)\n            return false;", ""), (
+        "base/fdcharge.c", "return used[ORDINARY] + used[ADMIN] < limit - part;", "return true;")]),
     ("the caller's environment enters", "seccomp", "A37", [(
         "oci/cmd_do.c", "    c->envp = o->env;", "    extern char **environ;\n    c->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(

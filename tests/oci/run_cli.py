@@ -8,6 +8,7 @@ import inspect
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -376,6 +377,81 @@ def test_rest_costs_nothing():
     p.terminate()
     p.wait(20 * SCALE)
     expect(used <= 1, "%d ticks of CPU in a second of sleep" % used)
+
+
+# Descriptors of the host are few: a user inside who takes all it can get must leave the others enough, here as on Linux
+# (where each process has its own limit and all have one together).
+HOG = """
+import mmap, os, time
+r, w = os.pipe()
+hog = os.fork()
+if hog == 0:
+    os.setgid(4000); os.setuid(4000)
+    kept = []
+    try:
+        while True:
+            f = os.memfd_create("x"); os.ftruncate(f, 4096); kept.append((f, mmap.mmap(f, 4096)))
+    except OSError as e:
+        os.write(1, b"hog got %d: %s\\n" % (len(kept), e.strerror.encode()))
+    os.write(w, b"x")
+    time.sleep(1000)
+os.read(r, 1)
+f = os.open("/etc/passwd", os.O_RDONLY)
+g = os.open("/tmp/new-file", os.O_CREAT | os.O_RDWR, 0o600); os.write(g, b"x" * (2 << 20)); mmap.mmap(g, 4096)
+mmap.mmap(-1, 4096)
+r = os.spawnlp(os.P_WAIT, "cat", "cat", "/etc/hostname")
+other = os.fork()
+if other == 0:
+    os.setgid(4001); os.setuid(4001)
+    os.open("/etc/passwd", os.O_RDONLY)
+    mmap.mmap(-1, 4096)
+    os._exit(os.spawnlp(os.P_WAIT, "cat", "cat", "/etc/hostname"))
+print("others", r, os.waitpid(other, 0)[1])
+os.kill(hog, 9); os.waitpid(hog, 0)
+"""
+
+
+def test_descriptors_are_shared_out():
+    if os.geteuid() != 0:
+        return  # one user inside: nobody to leave anything to
+    for limit in (256, 1024):
+        done = do("python3", "-c", HOG, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        got = re.search(r"hog got (\d+): Too many open files", done.stdout)
+        expect(got and limit // 4 < int(got.group(1)) < limit * 3 // 4, "%d: %r" % (limit, done))
+        expect("others 0 0" in done.stdout, "%d: %r" % (limit, done))
+
+
+def test_memory_files_are_bounded():
+    script = """
+import ctypes, errno, os
+total = os.sysconf("SC_PHYS_PAGES") * 4096
+libc = ctypes.CDLL(None, use_errno=True)
+for f in os.memfd_create("m"), os.open("/dev/shm/f", os.O_CREAT | os.O_RDWR), os.open("/tmp/a-file-in-memory", os.O_CREAT | os.O_RDWR):
+    r = libc.fallocate(f, 1, ctypes.c_long(0), ctypes.c_long(total // 2 + (64 << 20)))
+    print(r, errno.errorcode[ctypes.get_errno()], os.fstat(f).st_blocks)
+s = os.statvfs("/dev/shm")
+print(abs(s.f_blocks * 4096 - total // 2) < 8192, s.f_files)
+"""
+    lines = do("python3", "-c", script).stdout.splitlines()
+    expect(lines[:3] == ["-1 ENOSPC 0"] * 3 and lines[3].startswith("True"), lines)
+
+
+def test_boots_when_it_starts():
+    script = "import time; print(time.clock_gettime(time.CLOCK_BOOTTIME), open('/proc/uptime').read())"
+    boot, up = do("python3", "-c", script).stdout.split()[:2]
+    with open("/proc/uptime") as f:
+        host = float(f.read().split()[0])
+    if os.geteuid() == 0 and os.path.exists("/proc/self/timens_offsets"):
+        expect(0 < float(boot) < 30 * SCALE < host, "the host's uptime: %s, %s" % (boot, host))
+    expect(abs(float(boot) - float(up)) < 5 * SCALE, "%s and %s" % (boot, up))
+
+
+def test_processors_are_those_allowed():
+    last = max(os.sched_getaffinity(0))
+    script = "import os; print(os.sched_getaffinity(0))"
+    done = do("sh", "-c", "nproc; python3 -c '%s'; cut -d' ' -f39 /proc/self/stat" % script,
+              preexec_fn=lambda: os.sched_setaffinity(0, {last}))
+    expect(done.stdout.split() == ["1", "{%d}" % last, str(last)], done)
 
 
 def main():

@@ -118,3 +118,26 @@ TEST(processor_is_in_the_mask)
         }
     }
 }
+
+// As long as nobody has asked for others, each place that names processors means the same ones.
+TEST(processors_agree)
+{
+    cpu_set_t set;
+    ASSERT_OK(sched_getaffinity(0, sizeof(set), &set));
+    for (int i = 0; i < 100; i++) {
+        int cpu = sched_getcpu();
+        EXPECT_TRUE(cpu >= 0 && CPU_ISSET(cpu, &set));
+        unsigned raw = 9999;
+        EXPECT_OK(syscall(SYS_getcpu, &raw, NULL, NULL));
+        EXPECT_TRUE(raw < CPU_SETSIZE && CPU_ISSET(raw, &set));
+    }
+    EXPECT_GE(sysconf(_SC_NPROCESSORS_ONLN), CPU_COUNT(&set));
+    char text[4096], *at;
+    get_file("/proc/self/status", text, sizeof(text));
+    at = strstr(text, "Cpus_allowed_list:");
+    ASSERT_TRUE(at);
+    int first = atoi(at + strlen("Cpus_allowed_list:"));
+    EXPECT_TRUE(CPU_ISSET(first, &set));
+    for (int cpu = 0; cpu < first; cpu++)
+        EXPECT_TRUE(!CPU_ISSET(cpu, &set));
+}

@@ -118,6 +118,20 @@ TEST(overruns_since_a_past_time)
     }
 }
 
+TEST(keeps_the_step_of_a_past_time)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    struct timespec now;
+    ASSERT_OK(timer_create(CLOCK_REALTIME, &event, &timer));
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct itimerspec set = {.it_value = {now.tv_sec - 40 * 86400 - 30, 0}, .it_interval = {86400, 0}}, left;
+    EXPECT_OK(timer_settime(timer, TIMER_ABSTIME, &set, NULL));
+    EXPECT_OK(timer_gettime(timer, &left));
+    EXPECT_RANGE(left.it_value.tv_sec, 86400 - 50, 86400 - 30);
+    EXPECT_OK(timer_delete(timer));
+}
+
 TEST(processor_time)
 {
     static const clockid_t clocks[] = {CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};

@@ -76,3 +76,27 @@ TEST(errors)
     EXPECT_ERRNO(read(fd, &small, 4), EINVAL);
     close(fd);
 }
+
+// The real-time clock has gone on for longer than any other: the intervals since a first expiry long ago are counted, and
+// the next one keeps their step.
+TEST(since_a_past_time)
+{
+    const long day = 86400;
+    int fd = ASSERT_OK(timerfd_create(CLOCK_REALTIME, 0));
+    struct timespec now;
+    uint64_t ticks;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct itimerspec set = {{100, 0}, {now.tv_sec - 1000 * day - 30, 0}}, left;
+    EXPECT_OK(timerfd_settime(fd, TFD_TIMER_ABSTIME, &set, NULL));
+    EXPECT_EQ(read(fd, &ticks, 8), 8);
+    EXPECT_RANGE(ticks, 10 * day + 1, 10 * day + 2);
+    EXPECT_OK(timerfd_gettime(fd, &left));
+    EXPECT_RANGE(left.it_value.tv_sec, 50, 70);
+    set.it_interval.tv_sec = 100 * day;
+    EXPECT_OK(timerfd_settime(fd, TFD_TIMER_ABSTIME, &set, NULL));
+    EXPECT_EQ(read(fd, &ticks, 8), 8);
+    EXPECT_EQ(ticks, 11);
+    EXPECT_OK(timerfd_gettime(fd, &left));
+    EXPECT_RANGE(left.it_value.tv_sec, 100 * day - 50, 100 * day - 30);
+    close(fd);
+}

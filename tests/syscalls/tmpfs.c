@@ -68,3 +68,65 @@ TEST(rename_and_many_files)
     EXPECT_EQ(get_file("n499", text, sizeof(text)), 3);
     EXPECT_STREQ(text, "499");
 }
+
+static void figures(struct statfs *fs) { ASSERT_OK(statfs("/dev/shm", fs)); }
+
+TEST(has_a_size)
+{
+    in_shm();
+    struct statfs fs;
+    figures(&fs);
+    if (fs.f_blocks == 0)
+        SKIP("a tmpfs without a limit");
+    EXPECT_TRUE(fs.f_bfree <= fs.f_blocks && fs.f_bavail <= fs.f_bfree && fs.f_ffree <= fs.f_files);
+    int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600));
+    EXPECT_ERRNO(fallocate(fd, 0, 0, (off_t)(fs.f_blocks + 1) * fs.f_bsize), ENOSPC);
+    EXPECT_ERRNO(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(fs.f_blocks + 1) * fs.f_bsize), ENOSPC);
+    struct stat st;
+    EXPECT_OK(fstat(fd, &st));
+    EXPECT_EQ(st.st_size, 0);
+    EXPECT_EQ(st.st_blocks, 0);
+    EXPECT_OK(ftruncate(fd, (off_t)(fs.f_blocks + 1) * fs.f_bsize));  // holes cost nothing
+    close(fd);
+}
+
+// Others may use the same tmpfs: what is checked is at least what this test has taken.
+TEST(figures_follow)
+{
+    in_shm();
+    struct statfs before, after;
+    figures(&before);
+    if (before.f_blocks == 0 || before.f_files == 0)
+        SKIP("a tmpfs without a limit");
+    int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600));
+    char *p = map_file(fd, 16 << 20, PROT_READ | PROT_WRITE, MAP_SHARED);
+    EXPECT_OK(ftruncate(fd, 16 << 20));
+    memset(p, 1, 8 << 20);
+    EXPECT_OK(fallocate(fd, 0, 8 << 20, 8 << 20));
+    EXPECT_OK(link("f", "g"));
+    EXPECT_OK(link("f", "h"));
+    figures(&after);
+    EXPECT_GE(before.f_bfree, after.f_bfree + (12 << 20) / 4096);
+    EXPECT_GE(before.f_ffree, after.f_ffree + 3);
+    struct stat st;
+    EXPECT_OK(fstat(fd, &st));
+    EXPECT_EQ(st.st_blocks, (16 << 20) / 512);
+    munmap(p, 16 << 20);
+    close(fd);
+}
+
+TEST(long_symlink_has_a_page)
+{
+    in_shm();
+    char target[200], text[256];
+    memset(target, 't', sizeof(target));
+    target[199] = 0;
+    EXPECT_OK(symlink(target, "long"));
+    EXPECT_OK(symlink("short", "short"));
+    struct stat st;
+    EXPECT_OK(lstat("long", &st));
+    EXPECT_EQ(st.st_size, 199);
+    EXPECT_EQ(readlink("long", text, sizeof(text)), 199);
+    EXPECT_OK(lstat("short", &st));
+    EXPECT_EQ(st.st_blocks, 0);
+}

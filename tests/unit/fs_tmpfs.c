@@ -84,7 +84,7 @@ static void test_holes(void **state) {
         assert_int_equal(fx_pwrite(&x, f, "z", 1, (1ull << 40) - 1), 1);
         assert_int_equal(vfs_getattr(&f->path, &a), 0);
         assert_int_equal(a.blocks, 24);
-        assert_int_equal(fx_pwrite(&x, f, "z", 1, INT64_MAX), -LINUX_EFBIG);
+        assert_int_equal(fx_pwrite(&x, f, "z", 1, INT64_MAX), -LINUX_EINVAL);
         file_put(f);
     }
     fx_end(&x);
@@ -111,7 +111,9 @@ static void test_quota(void **state) {
     assert_int_equal(fx_pwrite(&x, f, big, 100000, 0), 40960);
     assert_int_equal(fx_pwrite(&x, f, big, 1, 40960), -LINUX_ENOSPC);
     assert_int_equal(fx_pwrite(&x, f, big, 10, 100), 10);
-    assert_int_equal(vfs_ftruncate(&x.ctx, f, 50000), -LINUX_ENOSPC);  // mapped: its pages could be touched
+    assert_int_equal(vfs_ftruncate(&x.ctx, f, 50000), 0);  // holes cost nothing
+    assert_int_equal(vfs_mmap_fd(f, 3, true), -LINUX_ENOMEM);  // but may not be given: none could be paid for
+    assert_int_equal(vfs_ftruncate(&x.ctx, f, 40960), 0);
     assert_int_equal(vfs_fallocate(&x.ctx, f, 3, 0, 8192), 0);
     vfs_statfs(&x.ctx.root, &s);
     assert_int_equal(s.f_bfree, 2);
@@ -127,6 +129,88 @@ static void test_quota(void **state) {
     vfs_statfs(&x.ctx.root, &s);
     assert_int_equal(s.f_bfree, 10);
     assert_int_equal(s.f_ffree, 0);
+    fx_end(&x);
+}
+
+// What guests make through mappings is charged when it is counted, and then there is less for everybody.
+static void test_quota_mapped(void **state) {
+    struct fx x;
+    struct linux_statfs s;
+    fx_begin_limited(&x, 40960, 0);
+    struct file *f = fx_open(&x, "/f", LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+    struct file *g = fx_open(&x, "/g", LINUX_O_RDWR | LINUX_O_CREAT, 0644);
+    assert_int_equal(vfs_ftruncate(&x.ctx, f, 1 << 20), 0);
+    int fd = vfs_mmap_fd(f, 3, true);
+    assert_true(fd >= 0);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 10);
+    char *m = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(m != MAP_FAILED);
+    memset(m, 1, 8 * 4096);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 2);
+    memset(m, 1, 12 * 4096);
+    usleep(50000);
+    assert_int_equal(fx_write(&x, g, "x", 1), -LINUX_ENOSPC);
+    assert_int_equal(vfs_fallocate(&x.ctx, g, 0, 0, 1), -LINUX_ENOSPC);
+    assert_int_equal(vfs_mmap_fd(f, 3, true), -LINUX_ENOMEM);
+    assert_int_equal(fx_pwrite(&x, f, "x", 1, 4096), 1);  // a page that is there
+    assert_int_equal(vfs_fallocate(&x.ctx, f, 3, 0, 8 * 4096), 0);
+    assert_int_equal(fx_write(&x, g, "x", 1), 1);
+    munmap(m, 1 << 20);
+    file_put(f);
+    file_put(g);
+    assert_int_equal(fx_unlink(&x, "/f"), 0);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 9);
+    fx_end(&x);
+}
+
+// All tmpfs and memfds of a sandbox share one limit; names and attributes have theirs.
+static void test_shared_limit(void **state) {
+    struct fx x;
+    struct linux_statfs s;
+    struct file *m;
+    struct path p;
+    char target[200] = {0};
+    fx_begin(&x);
+    vfs_limit_memory(x.vfs, 40960);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_blocks, 10);
+    assert_int_equal(s.f_files, 10);
+    uint64_t left = s.f_ffree;
+    assert_int_equal(memfd_open(x.vfs, "m", 0, &m), 0);
+    assert_int_equal(vfs_fallocate(&x.ctx, m, 0, 0, 7 * 4096), 0);
+    fx_put(&x, "/f", "x");
+    memset(target, 'a', sizeof target - 1);
+    assert_int_equal(vfs_symlink(&x.ctx, "short", NULL, "/s"), 0);
+    assert_int_equal(vfs_symlink(&x.ctx, target, NULL, "/l"), 0);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 1);
+    assert_int_equal(s.f_ffree, left - 4);
+    assert_int_equal(vfs_fallocate(&x.ctx, m, 0, 0, 9 * 4096), -LINUX_ENOSPC);
+    // A further name counts as an inode, its end gives it back; so does that of the file.
+    assert_int_equal(fx_link(&x, "/f", "/g"), 0);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_ffree, left - 5);
+    vfs_walk(&x.ctx, NULL, "/f", 0, &p);
+    assert_int_equal(vfs_setxattr(&x.ctx, &p, "user.a", target, 100, 0), 0);
+    path_put(&p);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_ffree, left - 6);
+    for (uint64_t n = left - 6; n > 0; n--)
+        assert_int_equal(fx_link(&x, "/f", (char[]){'/', (char)('A' + n), 0}), 0);
+    assert_int_equal(fx_link(&x, "/f", "/z"), -LINUX_ENOSPC);
+    assert_int_equal(fx_mkdir(&x, "/z"), -LINUX_ENOSPC);
+    assert_int_equal(fx_unlink(&x, "/f"), 0);
+    assert_int_equal(fx_unlink(&x, "/g"), 0);
+    assert_int_equal(fx_mkdir(&x, "/z"), 0);
+    assert_int_equal(fx_unlink(&x, "/l"), 0);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 2);
+    file_put(m);
+    vfs_statfs(&x.ctx.root, &s);
+    assert_int_equal(s.f_bfree, 9);
     fx_end(&x);
 }
 
@@ -301,7 +385,7 @@ static void test_memfd(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_model), cmocka_unit_test(test_holes),   cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_data_model), cmocka_unit_test(test_holes),   cmocka_unit_test(test_quota), cmocka_unit_test(test_quota_mapped), cmocka_unit_test(test_shared_limit),
         cmocka_unit_test(test_mmap_coherence), cmocka_unit_test(test_attributes), cmocka_unit_test(test_xattrs),
         cmocka_unit_test(test_listing),    cmocka_unit_test(test_memfd),
     };
