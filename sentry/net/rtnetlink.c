@@ -194,12 +194,10 @@ static int strict_filter(const struct service *s, const struct request *q, int32
 static int begin_dump(struct rtnl_out *o, const struct service *s, const struct request *q) {
     int32_t link = 0;
     uint8_t family = q->body[0];
-    int err = o->strict ? strict_filter(s, q, &link) : 0;
-    if (err < 0)
-        return err;
     if (o->dump->running)
         return -LINUX_EBUSY;
-    *o->dump = (struct rtnl_dump){.running = true, .family = family, .type = s->type, .link = link,
+    int err = o->strict ? strict_filter(s, q, &link) : 0;
+    *o->dump = (struct rtnl_dump){.running = true, .family = family, .type = s->type, .link = link, .err = err,
                                   .seq = q->h.nlmsg_seq, .portid = o->portid};
     o->dump_begun(o);
     return 1;
@@ -253,9 +251,8 @@ void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
     }
 }
 void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b) {
-    const int32_t no_error = 0;
-    if (!service_of(d->type)->dump(d, b))
+    if (!d->err && !service_of(d->type)->dump(d, b))
         return;
-    size_t at = nl_begin(b, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, d->seq, d->portid, &no_error, sizeof no_error);
+    size_t at = nl_begin(b, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, d->seq, d->portid, &d->err, sizeof d->err);
     d->running = !nl_end(b, at);
 }

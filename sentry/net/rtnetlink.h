@@ -13,6 +13,7 @@ struct rtnl_dump {
     uint8_t family;       // LINUX_AF_*; 0: all
     uint16_t type;        // LINUX_RTM_GET*
     int32_t link;         // of this link alone; 0: all
+    int32_t err;          // it was asked for wrongly: its end tells this, -LINUX_E*
     uint32_t seq, portid;  // of the request, for the answers
     uint32_t at;          // where it goes on
 };

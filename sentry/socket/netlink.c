@@ -306,12 +306,11 @@ static int set_member(struct nl_sock *n, uint32_t group, bool member) {
 }
 static int netlink_setopt(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len) {
     struct nl_sock *n = nsock(s);
-    uint32_t v;
+    uint32_t v = 0;
     if (level != LINUX_SOL_NETLINK)
         return -LINUX_ENOPROTOOPT;
-    if (len < sizeof v)
-        return -LINUX_EINVAL;
-    memcpy(&v, buf, sizeof v);
+    if (len >= sizeof v)  // a short one is 0, as Linux has it
+        memcpy(&v, buf, sizeof v);
     LOCKED(&n->lock);
     if (name == LINUX_NETLINK_ADD_MEMBERSHIP || name == LINUX_NETLINK_DROP_MEMBERSHIP)
         return set_member(n, v, name == LINUX_NETLINK_ADD_MEMBERSHIP);
