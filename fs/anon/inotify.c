@@ -128,13 +128,13 @@ static struct queued *take_fitting(struct inotify *in, size_t room, int *err) {
     return sizeof(struct linux_inotify_event) + name_room(first) <= room ? take_first(in) : NULL;
 }
 static int64_t give(struct uio *u, const struct queued *q) {
-    struct {
-        struct linux_inotify_event e;
-        char name[LINUX_NAME_MAX + 1 + sizeof(struct linux_inotify_event)];
-    } out = {.e = {.wd = q->wd, .mask = q->mask, .cookie = q->cookie, .len = (uint32_t)name_room(q)}};
-    size_t n = sizeof out.e + name_room(q);
-    memcpy(out.name, q->name, q->len);
-    return uio_to(u, &out, n) == (int64_t)n ? (int64_t)n : -LINUX_EFAULT;
+    const struct linux_inotify_event e = {.wd = q->wd, .mask = q->mask, .cookie = q->cookie,
+                                          .len = (uint32_t)name_room(q)};
+    char out[sizeof e + LINUX_NAME_MAX + 1 + sizeof e] = {0};
+    size_t n = sizeof e + e.len;
+    memcpy(out, &e, sizeof e);
+    memcpy(out + sizeof e, q->name, q->len);
+    return uio_to(u, out, n) == (int64_t)n ? (int64_t)n : -LINUX_EFAULT;
 }
 static int64_t inotify_read(struct file *f, struct uio *u, uint64_t off) {
     struct inotify *in = f->priv;
