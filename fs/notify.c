@@ -89,14 +89,22 @@ static void unpin(struct inode *i) {
             dentry_put(pins[k]);
     } while (n == sizeof pins / sizeof pins[0]);
 }
+static bool is_nameless(struct inode *i) {
+    struct vfs_attr a;
+    if (!inode_is_dir(i))
+        return inode_attr(i, &a) < 0 || a.nlink == 0;
+    lock_nested(&i->lock);  // its parent's is held where it was just removed
+    bool dead = i->dead;
+    lock_drop(&i->lock);
+    return dead;
+}
 void watch_unpin_deleted(struct inode *i, struct dentry *d) {
     lock_take(&d->sb->vfs->dcache);
     bool lasts = d->hashed || d->parent == d;
     lock_drop(&d->sb->vfs->dcache);
     if (lasts)
         return;
-    struct vfs_attr a;
-    if (!inode_is_dir(i) && !d->sb->no_dcache && inode_attr(i, &a) == 0 && a.nlink == 0)
+    if (!d->sb->no_dcache && is_nameless(i))
         atomic_store(&i->unlinked, true);  // it was, before anybody watched
     unpin(i);
 }
@@ -176,12 +184,11 @@ void notify_opened(struct file *f) {
 
 // ---- Ends ----------------------------------------------------------------------------------------------------------
 void notify_unlinked(struct inode *i, bool is_rmdir) {
-    struct vfs_attr a;
-    if (!notify_on())
+    if (!notify_on() || !wanted(i))  // who begins to watch it now finds out by itself
         return;
     if (!is_rmdir)
         notify_inode(i, LINUX_IN_ATTRIB);
-    if (inode_is_dir(i) || inode_attr(i, &a) < 0 || a.nlink == 0)
+    if (is_nameless(i))
         atomic_store(&i->unlinked, true);
     unpin(i);
 }

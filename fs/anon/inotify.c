@@ -140,8 +140,9 @@ static int64_t inotify_read(struct file *f, struct uio *u, uint64_t off) {
     struct inotify *in = f->priv;
     struct queued *q;
     int64_t done = 0;
-    int err;
-    while ((q = take_fitting(in, u->left, &err))) {
+    int err = -LINUX_EAGAIN;
+    // At most a full queue: writers could keep a large buffer's reader here for good.
+    for (int k = 0; k <= INOTIFY_MAX_QUEUED_EVENTS && (q = take_fitting(in, u->left, &err)); k++) {
         int64_t n = give(u, q);
         queued_free(in, q);
         if (n < 0)

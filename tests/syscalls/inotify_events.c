@@ -224,6 +224,28 @@ TEST(deleted_while_open)
     close(in);
 }
 
+// Who begins to watch what has no name any more is told its end, too.
+TEST(watched_after_deletion)
+{
+    in_tmpdir();
+    ASSERT_OK(mkdir("d", 0700));
+    put_file("f", "x");
+    int fds[2] = {ASSERT_OK(open("d", O_RDONLY | O_DIRECTORY)), ASSERT_OK(open("f", O_RDWR))};
+    ASSERT_OK(rmdir("d"));
+    ASSERT_OK(unlink("f"));
+    int in = inotify_make();
+    char path[64];
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[i]);
+        ASSERT_OK(inotify_add_watch(in, path, IN_CLOSE | IN_DELETE_SELF));
+    }
+    close(fds[0]);
+    EXPECT_STREQ(events(in), "a CLOSE_NOWRITE|ISDIR, a DELETE_SELF, a IGNORED");
+    close(fds[1]);
+    EXPECT_STREQ(events(in), "b CLOSE_WRITE, b DELETE_SELF, b IGNORED");
+    close(in);
+}
+
 TEST(programs)
 {
     if (access("/bin/true", X_OK))
