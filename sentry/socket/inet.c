@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down: they can be made, given
-// options, bound to the wildcard address and listened on; nothing can be reached (ENETUNREACH) and nobody comes.
+// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down: they can be
+// made, given options, bound to the wildcard address and listened on; nothing can be reached (ENETUNREACH) and nobody
+// comes.
 // LIMIT: that is all there is to the network for now. Raw sockets are EPERM, or ESOCKTNOSUPPORT for those who may.
 //
 // Ports are real: a bound one is taken, as far as SO_REUSEADDR and SO_REUSEPORT say. One lock (RANK_OBJECT) for all
