@@ -12,6 +12,7 @@
 #include "abi/futex.h"
 #include "abi/inotify.h"
 #include "abi/ioctl.h"
+#include "abi/netdevice.h"
 #include "abi/misc.h"
 #include "abi/mman.h"
 #include "abi/poll.h"

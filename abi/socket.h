@@ -13,6 +13,7 @@
 #define LINUX_AF_AX25      3
 #define LINUX_AF_IPX       4
 #define LINUX_AF_APPLETALK 5
+#define LINUX_AF_BRIDGE    7
 #define LINUX_AF_INET6     10
 #define LINUX_AF_KEY       15
 #define LINUX_AF_NETLINK   16

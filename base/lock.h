@@ -20,6 +20,7 @@ enum lock_rank {
     RANK_DIR,       // a directory inode (a parent before its child, with lock_nested)
     RANK_INODE,     // a non-directory inode
     RANK_DCACHE,    // names and links of dentries
+    RANK_NOTIFY,    // watches of inodes (fs/notify.h)
     RANK_EPOLL,     // an epoll instance (the outer before the inner, with lock_nested)
     RANK_OBJECT,    // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
     RANK_NETSTACK,  // a network stack: all of it (netstack/core/stack.h)

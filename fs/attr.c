@@ -5,6 +5,7 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 #include <string.h>
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -75,6 +76,24 @@ int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         return i->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM;
     return i->ops->setattr(i, a, which);
 }
+// As Linux' fsnotify_change() has it: setting both times is utime(2), one alone is what reading or writing does.
+static uint32_t told_of(unsigned which) {
+    uint32_t event = which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV) ? LINUX_IN_ATTRIB : 0;
+    unsigned times = which & (ATTR_ATIME | ATTR_MTIME);
+    if (which & ATTR_SIZE)
+        return event | LINUX_IN_MODIFY;
+    if (times == (ATTR_ATIME | ATTR_MTIME))
+        event |= LINUX_IN_ATTRIB;
+    else if (times)
+        event |= times == ATTR_ATIME ? LINUX_IN_ACCESS : LINUX_IN_MODIFY;
+    return event;
+}
+int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
+    int err = inode_setattr(d->inode, a, which);
+    if (!err && notify_on())
+        notify_object(d, told_of(which), false);
+    return err;
+}
 bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
     uint32_t mode = LOAD(i->attr.mode);
     bool priv = (mode & LINUX_S_ISUID) || (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
@@ -104,7 +123,7 @@ int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     struct vfs_attr a = {.mode = mode & LINUX_S_IALLUGO};
     if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has(&ctx->cred, LINUX_CAP_FSETID))
         a.mode &= ~(uint32_t)LINUX_S_ISGID;
-    return inode_setattr(i, &a, ATTR_MODE);
+    return dentry_setattr(p->dentry, &a, ATTR_MODE);
 }
 int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uint32_t gid) {
     struct inode *i = p->dentry->inode;
@@ -129,7 +148,9 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
             which |= ATTR_MODE;
         }
     }
-    return which ? inode_setattr(i, &a, which) : 0;
+    if (which == ATTR_KILL_PRIV && !(LOAD(i->attr.mode) & (LINUX_S_ISUID | LINUX_S_ISGID)))
+        return inode_setattr(i, &a, which);  // nothing but ctime
+    return which ? dentry_setattr(p->dentry, &a, which) : 0;
 }
 int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime) {
     struct inode *i = p->dentry->inode;
@@ -146,12 +167,13 @@ int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, i
     }
     int64_t now = inode_now();
     struct vfs_attr a = {.atime = atime == VFS_TIME_NOW ? now : atime, .mtime = mtime == VFS_TIME_NOW ? now : mtime};
-    return inode_setattr(i, &a,
-                         (atime != VFS_TIME_OMIT ? ATTR_ATIME : 0) | (mtime != VFS_TIME_OMIT ? ATTR_MTIME : 0));
+    return dentry_setattr(p->dentry, &a,
+                          (atime != VFS_TIME_OMIT ? ATTR_ATIME : 0) | (mtime != VFS_TIME_OMIT ? ATTR_MTIME : 0));
 }
 
 // ---- truncate ----------------------------------------------------------------------------------------------------------
-static int truncate_inode(const struct vfs_ctx *ctx, struct inode *i, uint64_t size) {
+static int truncate_dentry(const struct vfs_ctx *ctx, struct dentry *d, uint64_t size) {
+    struct inode *i = d->inode;
     if (size > INT64_MAX)
         return -LINUX_EINVAL;
     struct vfs_attr old;
@@ -162,7 +184,7 @@ static int truncate_inode(const struct vfs_ctx *ctx, struct inode *i, uint64_t s
         return -LINUX_EFBIG;
     struct vfs_attr a = {.size = size, .mtime = inode_now()};
     unsigned kill = inode_must_drop_priv(i, &ctx->cred) ? ATTR_KILL_PRIV : 0;
-    return inode_setattr(i, &a, ATTR_SIZE | ATTR_MTIME | kill);
+    return dentry_setattr(d, &a, ATTR_SIZE | ATTR_MTIME | kill);
 }
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size) {
     struct inode *i = p->dentry->inode;
@@ -178,7 +200,7 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size)
     err = inode_write_begin(i);
     if (err)
         return err;
-    err = truncate_inode(ctx, i, size);
+    err = truncate_dentry(ctx, p->dentry, size);
     inode_write_end(i);
     return err;
 }
@@ -187,7 +209,7 @@ int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size) {
         return -LINUX_EBADF;
     if (!inode_is_reg(f->inode) || !(f->mode & FMODE_WRITE))
         return -LINUX_EINVAL;
-    return truncate_inode(ctx, f->inode, size);
+    return truncate_dentry(ctx, f->path.dentry, size);
 }
 
 int vfs_statfs(const struct path *p, struct linux_statfs *out) {
@@ -245,7 +267,10 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *na
     int err = xattr_permission(ctx, i, name, MAY_WRITE);
     if (err)
         return err;
-    return i->ops->setxattr ? i->ops->setxattr(i, name, v, n, flags) : -LINUX_EOPNOTSUPP;
+    err = i->ops->setxattr ? i->ops->setxattr(i, name, v, n, flags) : -LINUX_EOPNOTSUPP;
+    if (!err && notify_on())
+        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
+    return err;
 }
 int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) {
     struct inode *i = p->dentry->inode;
@@ -258,5 +283,8 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
     int err = xattr_permission(ctx, i, name, MAY_WRITE);
     if (err)
         return err;
-    return i->ops->removexattr ? i->ops->removexattr(i, name) : -LINUX_EOPNOTSUPP;
+    err = i->ops->removexattr ? i->ops->removexattr(i, name) : -LINUX_EOPNOTSUPP;
+    if (!err && notify_on())
+        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
+    return err;
 }

@@ -107,6 +107,7 @@ int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct
 // attr.c
 int inode_attr(struct inode *i, struct vfs_attr *out);
 int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
+int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which);  // and tells those who watch
 bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c);
 int inode_write_begin(struct inode *i);  // ETXTBSY
 static inline void inode_write_end(struct inode *i) { atomic_fetch_sub(&i->writers, 1); }
@@ -122,5 +123,6 @@ void vfs_memory_free(struct vfs_memory *m);
 
 // pipe/fifo.c
 int fifo_open(struct inode *i, struct file *f);
+int fifo_open_again(struct file *f, struct waiter *w);  // see vfs_open_again()
 
 #endif

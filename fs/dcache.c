@@ -5,6 +5,7 @@
 //
 // Called by walk.c, namei.c and the file systems. One lock, vfs->dcache; nothing is freed while it is held.
 #include "fs/core.h"
+#include "fs/notify.h"
 #include <string.h>
 
 #define SHRINK_BATCH 128u
@@ -101,8 +102,10 @@ void dentry_put(struct dentry *d) {
         if (d->name != d->short_name)
             free(d->name);
         free(d);
-        if (i)
+        if (i) {
+            notify_dentry_gone(i);
             inode_put(i);
+        }
         d = parent;
     }
 }

@@ -7,6 +7,7 @@
 #include "abi/uio.h"
 #include "abi/ioctl.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 
 // LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC alone. What they
 // hold in the sentry (buffers of pipes, which fs.pipe-user-pages-soft does not bound, queues of sockets, locks, sets of
@@ -38,6 +39,7 @@ void file_put(struct file *f) {
     void (*released)(struct file *f) = f->watched ? atomic_load(&watched_release) : NULL;
     if (released)
         released(f);
+    notify_file(f, f->mode & FMODE_WRITE ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     struct vfs *v = f->path.dentry->sb->vfs;
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);
@@ -71,6 +73,17 @@ static int may_write(const struct file *f) {
 }
 // As rw_verify_area() of Linux: no byte of a transfer lies beyond the last offset.
 static bool beyond(uint64_t off, const struct uio *u) { return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off; }
+// What was moved is told.
+static int64_t accessed(struct file *f, int64_t n) {
+    if (n > 0)
+        notify_file(f, LINUX_IN_ACCESS);
+    return n;
+}
+static int64_t modified(struct file *f, int64_t n) {
+    if (n > 0)
+        notify_file(f, LINUX_IN_MODIFY);
+    return n;
+}
 static bool own_pos(const struct file *f) { return (f->mode & FMODE_SEEK) && !(f->mode & FMODE_OWN_POS); }
 
 int64_t vfs_read(struct file *f, struct uio *u) {
@@ -79,14 +92,14 @@ int64_t vfs_read(struct file *f, struct uio *u) {
         return err;
     cut(u);
     if (!own_pos(f))
-        return f->ops->read(f, u, 0);
+        return accessed(f, f->ops->read(f, u, 0));
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
         return -LINUX_EINVAL;
     int64_t n = f->ops->read(f, u, f->pos);
     if (n > 0)
         f->pos += (uint64_t)n;
-    return n;
+    return accessed(f, n);
 }
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
     int err = may_read(f);
@@ -95,14 +108,14 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
     cut(u);
-    return beyond(off, u) ? -LINUX_EINVAL : f->ops->read(f, u, off);
+    return beyond(off, u) ? -LINUX_EINVAL : accessed(f, f->ops->read(f, u, off));
 }
 
-static int drop_priv(const struct vfs_ctx *ctx, struct inode *i) {
-    if (!ctx || !inode_must_drop_priv(i, &ctx->cred))
+static int drop_priv(const struct vfs_ctx *ctx, struct file *f) {
+    if (!ctx || !inode_must_drop_priv(f->inode, &ctx->cred))
         return 0;
     struct vfs_attr a = {0};
-    return inode_setattr(i, &a, ATTR_KILL_PRIV);
+    return dentry_setattr(f->path.dentry, &a, ATTR_KILL_PRIV);
 }
 // A regular file's write, at a known place.
 static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
@@ -114,7 +127,7 @@ static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u
     if (off >= limit)
         return -LINUX_EFBIG;
     size_t left = u->left, n = left < limit - off ? left : (size_t)(limit - off);
-    int err = drop_priv(ctx, f->inode);
+    int err = drop_priv(ctx, f);
     if (err)
         return err;
     u->left = n;
@@ -143,13 +156,7 @@ static bool appends(struct file *f, const struct uio *u) {
     return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
            !(u->flags & LINUX_RWF_NOAPPEND) && inode_is_reg(f->inode);
 }
-int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
-    int err = may_write(f);
-    if (err)
-        return err;
-    cut(u);
-    if (!own_pos(f))
-        return f->ops->write(f, u, 0);
+static int64_t write_on(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
         return -LINUX_EINVAL;
@@ -165,6 +172,13 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
         f->pos += (uint64_t)n;
     return n;
 }
+int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
+    int err = may_write(f);
+    if (err)
+        return err;
+    cut(u);
+    return modified(f, own_pos(f) ? write_on(ctx, f, u) : f->ops->write(f, u, 0));
+}
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     uint64_t end;
     int err = may_write(f);
@@ -176,8 +190,8 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     if (beyond(off, u))
         return -LINUX_EINVAL;
     if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
-        return f->ops->write(f, u, off);
-    return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);
+        return modified(f, f->ops->write(f, u, off));
+    return modified(f, appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off));
 }
 
 // ---- Offsets and listings --------------------------------------------------------------------------------------------
@@ -215,6 +229,11 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
     f->pos = (uint64_t)pos;
     return pos;
 }
+static int list_locked(struct file *f, struct readdir_sink *s) {
+    struct inode *i = f->inode;
+    LOCKED(&i->lock);
+    return i->dead ? -LINUX_ENOENT : f->ops->readdir(f, s, &f->pos);
+}
 int vfs_readdir(struct file *f, struct readdir_sink *s) {
     struct inode *i = f->inode;
     if (f->mode & FMODE_PATH)
@@ -224,8 +243,10 @@ int vfs_readdir(struct file *f, struct readdir_sink *s) {
     LOCKED(&f->pos_lock);
     if (i->sb->no_dcache)
         return f->ops->readdir(f, s, &f->pos);
-    LOCKED(&i->lock);
-    return i->dead ? -LINUX_ENOENT : f->ops->readdir(f, s, &f->pos);
+    int err = list_locked(f, s);
+    if (!err)
+        notify_file(f, LINUX_IN_ACCESS);
+    return err;
 }
 
 // ---- The rest ------------------------------------------------------------------------------------------------------------
@@ -294,8 +315,12 @@ int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t 
         return -LINUX_EOPNOTSUPP;
     int err = check_allocation(ctx, f, mode, end);
     if (!err)
-        err = drop_priv(ctx, f->inode);
-    return err ? err : f->ops->fallocate(f, mode, off, len);
+        err = drop_priv(ctx, f);
+    if (!err)
+        err = f->ops->fallocate(f, mode, off, len);
+    if (!err)
+        notify_file(f, LINUX_IN_MODIFY);
+    return err;
 }
 int vfs_mmap_fd(struct file *f, int prot, bool shared) {
     return f->ops && f->ops->mmap_fd ? f->ops->mmap_fd(f, prot, shared) : -LINUX_ENODEV;
@@ -320,5 +345,5 @@ int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off) {
             break;
         done += (size_t)got;
     }
-    return (int64_t)done;
+    return accessed(f, (int64_t)done);
 }

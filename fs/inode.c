@@ -5,6 +5,7 @@
 #include "abi/caps.h"
 #include "base/clock.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 
 uint64_t inode_next_ino(void) {
     static _Atomic uint64_t next = 1;
@@ -32,6 +33,7 @@ struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, cons
     if (!i->attr.blksize)
         i->attr.blksize = GUEST_PAGE_SIZE;
     list_init(&i->locks);
+    list_init(&i->watches);
     waitq_init(&i->lock_waitq);
     atomic_fetch_add_explicit(&sb->vfs->inodes, 1, memory_order_relaxed);
     return i;
@@ -82,6 +84,7 @@ struct superblock *super_new(struct vfs *v, const struct super_ops *ops, const c
 void super_put(struct superblock *sb) {
     if (!ref_put(&sb->active))
         return;
+    notify_super_gone(sb);
     dcache_drop_super(sb);
     if (sb->ops->shutdown)
         sb->ops->shutdown(sb);

@@ -4,6 +4,7 @@
 // LIMIT: no protected_symlinks, protected_hardlinks, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 #include <string.h>
 
 // ---- Checks --------------------------------------------------------------------------------------------------------
@@ -49,6 +50,7 @@ struct place {
     struct walk w;
     struct inode *dir;
     struct dentry *d;  // owned
+    struct inode *victim;  // owned, or NULL: what lost this name, to end after the lock is dropped
 };
 // Locks the directory that the walk has come to; p->dir is set when it is locked. `there`: as no_changes() has it.
 static int place_lock(struct place *p, int there) {
@@ -65,6 +67,7 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
                      bool is_dir) {
     p->d = NULL;
     p->dir = NULL;
+    p->victim = NULL;
     int err = walk_begin(&p->w, ctx, base, name, 0);
     if (!err)
         err = walk_run(&p->w, true);
@@ -89,7 +92,21 @@ static void place_end(struct place *p) {
     if (p->dir)
         lock_drop(&p->dir->lock);
     dentry_put(p->d);
+    if (p->victim)
+        inode_put(p->victim);
     walk_end(&p->w);
+}
+// The name is gone. In Linux' order: what the object is told (with its last name it ends), then the directory.
+static void place_removed(struct place *p, bool is_rmdir) {
+    dcache_unhash(p->d);
+    if (!notify_on())
+        return;
+    p->victim = inode_get(p->d->inode);
+    notify_unlinked(p->victim, is_rmdir);
+    dentry_put(p->d);
+    p->d = NULL;
+    notify_name(p->dir, LINUX_IN_DELETE | (is_rmdir ? LINUX_IN_ISDIR : 0),
+                &(struct notify_name){.p = p->w.last, .len = p->w.last_len});
 }
 
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode) {
@@ -99,6 +116,8 @@ int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
         err = no_op(p.dir);
     if (!err)
         err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | (mode & 01777 & ~ctx->umask), ctx);
+    if (!err)
+        notify_created(p.dir, p.d);
     place_end(&p);
     return err;
 }
@@ -133,6 +152,8 @@ int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *na
         err = ops->create ? ops->create(p.dir, p.d, mode, ctx) : no_op(p.dir);
     else if (!err)
         err = ops->mknod ? ops->mknod(p.dir, p.d, mode, rdev, ctx) : no_op(p.dir);
+    if (!err)
+        notify_created(p.dir, p.d);
     if (!err && out) {
         *out = (struct path){p.w.cur.mnt, p.d};
         path_get(out);
@@ -152,6 +173,8 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
         err = no_op(p.dir);
     if (!err)
         err = p.dir->ops->symlink(p.dir, p.d, target, ctx);
+    if (!err)
+        notify_created(p.dir, p.d);
     place_end(&p);
     return err;
 }
@@ -170,9 +193,12 @@ static int link_checked(struct place *p, const struct path *old) {
     if (a.nlink == 0 && !i->linkable)
         return -LINUX_ENOENT;
     err = p->dir->ops->link(p->dir, p->d, i);
-    if (!err)
-        i->linkable = false;
-    return err;
+    if (err)
+        return err;
+    i->linkable = false;
+    notify_linked(i);
+    notify_created(p->dir, p->d);
+    return 0;
 }
 int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
              const char *nname, unsigned walk) {
@@ -224,7 +250,7 @@ int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *n
     if (!err)
         err = p.dir->ops->unlink(p.dir, p.d);
     if (!err)
-        dcache_unhash(p.d);
+        place_removed(&p, false);
     place_end(&p);
     return err;
 }
@@ -255,7 +281,7 @@ int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
     }
     if (!err) {
         dcache_forget_children(p.d);
-        dcache_unhash(p.d);
+        place_removed(&p, true);
     }
     place_end(&p);
     return err;
@@ -381,6 +407,24 @@ static int rename_do(struct rename *r) {
     dentry_move(&m, r->od, r->nd, exchange);
     return 0;
 }
+static uint32_t isdir(const struct inode *i) { return inode_is_dir(i) ? LINUX_IN_ISDIR : 0; }
+// od lies where nd was now, and, in an exchange, the other way round. The directories are locked.
+static void rename_tell(struct rename *r, struct inode *moved, struct inode *other) {
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    struct notify_name from = {.p = r->ow.last, .len = r->ow.last_len, .cookie = notify_cookie()};
+    struct notify_name to = {.p = r->nw.last, .len = r->nw.last_len, .cookie = from.cookie};
+    notify_name(odir(r), LINUX_IN_MOVED_FROM | isdir(moved), &from);
+    notify_name(ndir(r), LINUX_IN_MOVED_TO | isdir(moved), &to);
+    if (other && !exchange)
+        notify_unlinked(other, false);
+    notify_inode(moved, LINUX_IN_MOVE_SELF);
+    if (!exchange)
+        return;
+    from.cookie = to.cookie = notify_cookie();
+    notify_name(ndir(r), LINUX_IN_MOVED_FROM | isdir(other), &to);
+    notify_name(odir(r), LINUX_IN_MOVED_TO | isdir(other), &from);
+    notify_inode(other, LINUX_IN_MOVE_SELF);
+}
 // The file system stamps what it moves; but a directory's own lock cannot be taken beside those of rename.
 static void stamp_moved_dir(struct inode *i) {
     struct vfs_attr a = {.ctime = inode_now()};
@@ -415,6 +459,8 @@ int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *
         err = rename_permitted(&r);
     if (!err && !same)
         err = rename_do(&r);
+    if (!err && !same && notify_on())
+        rename_tell(&r, r.od->inode, r.nd->inode);
     rename_unlock(&r);
     if (!err && !same) {
         stamp_moved_dir(r.od->inode);

@@ -4,6 +4,7 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 
 struct open_req {
     const struct vfs_ctx *ctx;
@@ -108,7 +109,7 @@ static int truncate_opened(const struct open_req *r, struct file *f) {
     int err = f->mode & FMODE_WRITE ? 0 : inode_write_begin(f->inode);
     if (err)
         return err;
-    err = inode_setattr(f->inode, &a, ATTR_SIZE | ATTR_MTIME | kill);
+    err = dentry_setattr(f->path.dentry, &a, ATTR_SIZE | ATTR_MTIME | kill);
     if (!(f->mode & FMODE_WRITE))
         inode_write_end(f->inode);
     return err;
@@ -141,6 +142,8 @@ static int open_found(const struct open_req *r, struct path *p, struct file **ou
         *out = f;
         return err;
     }
+    if (!err)
+        notify_opened(f);
     if (!err && (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(i))
         err = truncate_opened(r, f);
     if (err) {
@@ -181,7 +184,10 @@ static int create(struct open_req *r, const struct path *parent, struct dentry *
     if (!dir->ops->create)
         return -LINUX_EACCES;
     r->created = true;
-    return dir->ops->create(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+    err = dir->ops->create(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+    if (!err)
+        notify_created(dir, d);
+    return err;
 }
 // *d: the last name, which exists, or is made here.
 static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, struct dentry **d) {
@@ -310,6 +316,12 @@ int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *nam
         return err;
     }
     return open_found(&r, &p, out);
+}
+int vfs_open_again(struct file *f, struct waiter *w) {
+    int err = fifo_open_again(f, w);
+    if (!err)
+        notify_opened(f);
+    return err;
 }
 int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out) {
     struct open_req r = {.ctx = ctx};

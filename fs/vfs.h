@@ -180,6 +180,8 @@ struct file_ops {
     // NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
+    // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks held.
+    void (*show)(struct file *f, void (*line)(void *arg, const char *text), void *arg);
     void (*release)(struct file *f);            // the last reference is gone
 };
 
@@ -217,6 +219,9 @@ struct inode {
     _Atomic uint32_t nlocks;       // [a] how many are on `locks`
     struct waitq lock_waitq;       // told when a lock goes
     _Atomic int32_t writers;       // [a] > 0: open for writing; < 0: being executed (ETXTBSY)
+    _Atomic uint32_t notify_mask;  // [a] LINUX_IN_* that somebody watches (fs/notify.c)
+    struct list watches;           // under the lock of fs/notify.c
+    _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
@@ -262,6 +267,7 @@ struct mount {
 #define FMODE_PATH  8u  // O_PATH
 #define FMODE_EXEC  16u
 #define FMODE_UNCOUNTED 64u  // may write, yet is no hindrance to executing it: what memfd_create(2) made
+#define FMODE_NOTIFY 256u  // was opened by name: its events are told (fs/notify.h)
 #define FMODE_OWN_POS 32u  // with FMODE_SEEK: read and write use an offset that `ops` keep (the host's); `off` is 0
 
 struct file {
@@ -454,6 +460,16 @@ void goferfs_follow_host(struct superblock *sb);
 struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint32_t gid);
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
+// inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
+#define INOTIFY_MAX_USER_INSTANCES 128
+#define INOTIFY_MAX_USER_WATCHES   65536
+#define INOTIFY_MAX_QUEUED_EVENTS  16384
+int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);
+bool inotify_mask_known(uint32_t mask);            // of LINUX_IN_*, and not empty
+int inotify_check(struct file *f, uint32_t mask);  // -LINUX_EINVAL: f is none, or flags that do not go together
+// After both: watches p (the caller may read it). The watch's number; EEXIST (IN_MASK_CREATE), ENOSPC, ENOMEM.
+int inotify_add(struct file *f, const struct path *p, uint32_t mask);
+int inotify_remove(struct file *f, int32_t wd);
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);
 // EPERM, EBUSY, EINVAL (no file with seals); EAGAIN: no map is known of, but some process of the host has one still.
 int memfd_add_seals(struct file *f, unsigned seals);

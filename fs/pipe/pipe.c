@@ -234,7 +234,7 @@ int fifo_open(struct inode *i, struct file *f) {
         waitq_wake(&p->wait, LINUX_POLLIN | LINUX_POLLOUT);
     return err;
 }
-int vfs_open_again(struct file *f, struct waiter *w) {
+int fifo_open_again(struct file *f, struct waiter *w) {
     struct pipe *p = f->priv;
     if (w)
         waitq_add(&p->wait, w);

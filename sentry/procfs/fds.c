@@ -2,6 +2,7 @@
 // Descriptors and places of a process: fd/, fdinfo/, exe, cwd, root. The links lead straight to the object ("magic
 // links"), whatever has become of its name.
 #include "sentry/procfs/impl.h"
+#include <string.h>
 
 static struct file *file_of(const struct proc_node *n) {
     struct fdtable *files = proc_files(n);
@@ -57,6 +58,8 @@ static const struct proc_entry fd_entry = {.mode = LINUX_S_IFLNK | 0700, .flags 
 const struct proc_list proc_fd_list = {find_fd, next_fd, &fd_entry};
 
 // ---- fdinfo ----------------------------------------------------------------------------------------------------------
+static void put_line(void *x, const char *text) { proc_put(x, text, strlen(text)); }
+
 static int show_fdinfo(struct proc_text *x, const struct proc_node *n) {
     struct fdtable *files = proc_files(n);
     if (!files)
@@ -74,6 +77,8 @@ static int show_fdinfo(struct proc_text *x, const struct proc_node *n) {
     proc_printf(x, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%llu\n", (long long)(pos < 0 ? 0 : pos),
                 flags | (cloexec > 0 ? LINUX_O_CLOEXEC : 0), f->path.mnt ? f->path.mnt->id : 0,
                 (unsigned long long)f->inode->attr.ino);
+    if (f->ops && f->ops->show)
+        f->ops->show(f, put_line, x);
     return 0;
 }
 

@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc/net as on a machine without interfaces: the headings alone.
+// /proc/net: the links of sentry/net; else as on a machine without a network, the headings alone.
 // LIMIT: unix sockets are not listed.
+#include "sentry/net/net.h"
 #include "sentry/procfs/impl.h"
 
 #define SOCKETS "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 
+// The columns of Linux, which programs take apart.
+static int show_dev(struct proc_text *x, const struct proc_node *n) {
+    struct net_link l;
+    proc_printf(x, "Inter-|   Receive                                                |  Transmit\n"
+                   " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
+                   "fifo colls carrier compressed\n");
+    for (uint32_t at = 0; net_next_link(&at, &l);) {
+        const struct net_stats *s = &l.stats;
+        proc_printf(x, "%6s: %7llu %7llu %4llu %4llu %4u %5u %10u %9llu %8llu %7llu %4llu %4llu %4u %5u %7u %10u\n",
+                    l.name, (unsigned long long)s->rx_bytes, (unsigned long long)s->rx_packets,
+                    (unsigned long long)s->rx_errors, (unsigned long long)s->rx_dropped, 0u, 0u, 0u,
+                    (unsigned long long)s->multicast, (unsigned long long)s->tx_bytes,
+                    (unsigned long long)s->tx_packets, (unsigned long long)s->tx_errors,
+                    (unsigned long long)s->tx_dropped, 0u, 0u, 0u, 0u);
+    }
+    return 0;
+}
+
 const struct proc_entry proc_net_entries[] = {
     PROC_CONST("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
-    PROC_CONST("dev", "Inter-|   Receive                                                |  Transmit\n"
-                      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
-                      "fifo colls carrier compressed\n"),
+    PROC_FILE("dev", show_dev),
     PROC_CONST("fib_trie", ""),
     PROC_CONST("if_inet6", ""),
     PROC_CONST("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"),

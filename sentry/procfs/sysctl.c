@@ -102,6 +102,12 @@ static const struct proc_entry vm_entries[] = {
     {0},
 };
 static const struct proc_entry fs_epoll_entries[] = {NUMBER("max_user_watches", 1048576), {0}};
+static const struct proc_entry fs_inotify_entries[] = {
+    NUMBER("max_queued_events", INOTIFY_MAX_QUEUED_EVENTS),
+    NUMBER("max_user_instances", INOTIFY_MAX_USER_INSTANCES),
+    NUMBER("max_user_watches", INOTIFY_MAX_USER_WATCHES),
+    {0},
+};
 static const struct proc_entry fs_entries[] = {
     NUMBER("aio-max-nr", 65536),
     NUMBER("aio-nr", 0),
@@ -109,6 +115,7 @@ static const struct proc_entry fs_entries[] = {
     PROC_DIR("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),
     PROC_FILE("file-nr", show_file_nr),
+    PROC_DIR("inotify", fs_inotify_entries),
     NUMBER("lease-break-time", 45),
     NUMBER("mount-max", 100000),
     NUMBER("nr_open", 1048576),

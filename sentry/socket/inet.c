@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets of the inet families as on a machine whose interfaces (the loopback too) are all down: they can be made, given
-// options, bound to the wildcard address and listened on; nothing can be reached (ENETUNREACH) and nobody comes.
+// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down: they can be
+// made, given options, bound to the wildcard address and listened on; nothing can be reached (ENETUNREACH) and nobody
+// comes.
 // LIMIT: that is all there is to the network for now. Raw sockets are EPERM, or ESOCKTNOSUPPORT for those who may.
 //
 // Ports are real: a bound one is taken, as far as SO_REUSEADDR and SO_REUSEPORT say. One lock (RANK_OBJECT) for all
 // inet sockets.
 #include "abi/caps.h"
-#include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "base/clock.h"
@@ -320,28 +320,6 @@ static int inet_getopt(struct socket *s, int level, int name, void *buf, uint32_
     return 0;
 }
 
-// ---- Interfaces: none ----------------------------------------------------------------------------------------------------
-static int64_t inet_ioctl(struct socket *s, unsigned cmd, uint64_t arg, struct uaccess *ua) {
-    int32_t zero = 0;
-    switch (cmd) {
-    case LINUX_SIOCGIFCONF:
-        return ua->out(ua, uaddr(arg), &zero, sizeof zero);  // the length of the list
-    case LINUX_SIOCGIFNAME:
-    case LINUX_SIOCGIFFLAGS:
-    case LINUX_SIOCGIFADDR:
-    case LINUX_SIOCGIFBRDADDR:
-    case LINUX_SIOCGIFNETMASK:
-    case LINUX_SIOCGIFMTU:
-    case LINUX_SIOCGIFHWADDR:
-    case LINUX_SIOCGIFINDEX:
-    case LINUX_SIOCGIFTXQLEN:
-    case LINUX_SIOCETHTOOL:
-        return -LINUX_ENODEV;
-    default:
-        return -LINUX_ENOTTY;
-    }
-}
-
 static const struct socket_ops inet_ops = {
     .bind = inet_bind,
     .connect = inet_connect,
@@ -358,6 +336,5 @@ static const struct socket_ops inet_ops = {
     .peer_cred = inet_peer_cred,
     .getopt = inet_getopt,
     .setopt = inet_setopt,
-    .ioctl = inet_ioctl,
     .close = inet_close,
 };

@@ -112,7 +112,7 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
         memcpy(&s->linger, buf, sizeof s->linger);
         return 0;
     }
-    if (name == LINUX_SO_PASSCRED && s->family != LINUX_AF_UNIX)
+    if (name == LINUX_SO_PASSCRED && s->family != LINUX_AF_UNIX && s->family != LINUX_AF_NETLINK)
         return -LINUX_EOPNOTSUPP;
     if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
         return -LINUX_EOPNOTSUPP;

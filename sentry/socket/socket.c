@@ -2,9 +2,11 @@
 // Sockets as files: read and write are receiving and sending without an address.
 // LIMIT: O_ASYNC and SIOCATMARK do nothing; out-of-band data is not supported.
 #include "sentry/socket/socket.h"
+#include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
+#include "sentry/net/net.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -43,12 +45,14 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
     switch (cmd) {
     case LINUX_FIONREAD:
     case LINUX_TIOCOUTQ: {
+        if (!s->ops->queued)
+            return -LINUX_ENOTTY;
         uint64_t n = s->ops->queued(s, cmd == LINUX_TIOCOUTQ);
         int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     default:
-        return s->ops->ioctl ? s->ops->ioctl(s, cmd, arg, ua) : -LINUX_ENOTTY;
+        return net_ioctl(s->family, cmd, arg, ua, task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
     }
 }
 

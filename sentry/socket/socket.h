@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A socket as an object: what the calls of sys_socket.c need of a family, and what all families share (options, the
-// file). Families: unix.c, inet.c.
+// file). Families: unix.c, inet.c,
+// netlink.c.
 //
 // Nothing here sleeps: an operation that would block returns -LINUX_EAGAIN, and the call waits on the file, or on
 // the queue that the operation names.
 #ifndef SENTRY_SOCKET_SOCKET_H
 #define SENTRY_SOCKET_SOCKET_H
+#include "abi/netlink.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
 #include "sentry/task.h"
@@ -20,6 +22,7 @@ struct sock_addr {
         struct linux_sockaddr_un un;
         struct linux_sockaddr_in in;
         struct linux_sockaddr_in6 in6;
+        struct linux_sockaddr_nl nl;
     };
 };
 
@@ -40,6 +43,8 @@ struct sock_msg {
     struct linux_ucred cred;    // send: the sender's. recv: likewise, when has_cred
     bool has_cred;
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC
+    bool has_pktinfo;           // recv: NETLINK_PKTINFO goes along
+    struct linux_nl_pktinfo pktinfo;
     struct waitq *wait;         // after -LINUX_EAGAIN: wait here rather than on the file
 };
 
@@ -53,13 +58,12 @@ struct socket_ops {
     int64_t (*recv)(struct socket *s, struct sock_msg *m);
     int (*shutdown)(struct socket *s, int how);
     uint32_t (*poll)(struct socket *s, struct waiter *w);
-    uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ
+    uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ. NULL: ENOTTY
     int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
     bool (*listening)(struct socket *s);
     int (*peer_cred)(struct socket *s, struct linux_ucred *out);
     int (*getopt)(struct socket *s, int level, int name, void *buf, uint32_t *len);      // NULL: EOPNOTSUPP
     int (*setopt)(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len);
-    int64_t (*ioctl)(struct socket *s, unsigned cmd, uint64_t arg, struct uaccess *ua);  // may be NULL
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
@@ -88,6 +92,7 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
 // New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
 int unix_socket(int type, int protocol, struct socket **out);
 int unix_pair(int type, int protocol, const struct linux_ucred *who, struct socket *out[2]);
+int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
 // The end of the sandbox: drops every file that is still on its way in a queue.
 void unix_teardown(void);

@@ -136,6 +136,7 @@ void strace_sockaddr(struct text *x, const struct strace_mem *m, uint64_t addr, 
         struct linux_sockaddr_un un;
         struct linux_sockaddr_in in;
         struct linux_sockaddr_in6 in6;
+        struct linux_sockaddr_nl nl;
     } sa = {0};
     size_t n = len < sizeof(sa) ? (size_t)len : sizeof(sa);
     if (!addr || n < sizeof(sa.any.sa_family) || !get(m, &sa, addr, n)) {
@@ -153,6 +154,8 @@ void strace_sockaddr(struct text *x, const struct strace_mem *m, uint64_t addr, 
         text_fmt(x, ", sin6_port=%u, sin6_addr=", port(sa.in6.sin6_port));
         for (unsigned i = 0; i < 16; i += 2)
             text_fmt(x, "%s%x", i ? ":" : "", sa.in6.sin6_addr[i] << 8 | sa.in6.sin6_addr[i + 1]);
+    } else if (sa.any.sa_family == LINUX_AF_NETLINK && n >= sizeof(sa.nl)) {
+        text_fmt(x, ", nl_pid=%u, nl_groups=0x%x", sa.nl.nl_pid, sa.nl.nl_groups);
     }
     text_fmt(x, "}");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt setsockopt.
 // Messages are in sys_sockmsg.c, the families in sentry/socket/.
-// LIMIT: AF_UNIX, and AF_INET and AF_INET6 without a network; all others, netlink too, are EAFNOSUPPORT.
+// LIMIT: AF_UNIX, AF_INET and AF_INET6 without a network, AF_NETLINK for NETLINK_ROUTE; all others are EAFNOSUPPORT.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
@@ -78,6 +78,8 @@ static int make_socket(struct task *t, int family, int type, int protocol, struc
     case LINUX_AF_INET:
     case LINUX_AF_INET6:
         return inet_socket(t, family, type, protocol, out);
+    case LINUX_AF_NETLINK:
+        return netlink_socket(t, type, protocol, out);
     case LINUX_AF_PACKET:
         return task_capable(t, LINUX_CAP_NET_RAW) ? -LINUX_EAFNOSUPPORT : -LINUX_EPERM;
     default:
@@ -118,7 +120,7 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     struct linux_ucred who = task_ucred(t);
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
-    if (family == LINUX_AF_INET || family == LINUX_AF_INET6)
+    if (family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK)
         return -LINUX_EOPNOTSUPP;
     if (family != LINUX_AF_UNIX)
         return -LINUX_EAFNOSUPPORT;

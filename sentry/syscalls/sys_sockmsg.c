@@ -109,7 +109,7 @@ struct control_out {
 };
 
 // Puts one header with what of its data there is room for.
-static int put_cmsg(struct control_out *o, int type, const void *data, size_t len) {
+static int put_cmsg(struct control_out *o, int level, int type, const void *data, size_t len) {
     char buf[LINUX_CMSG_SPACE(LINUX_SCM_MAX_FD * sizeof(int32_t))] = {0};
     if (o->left < sizeof(struct linux_cmsghdr)) {
         o->flags |= LINUX_MSG_CTRUNC;
@@ -120,7 +120,7 @@ static int put_cmsg(struct control_out *o, int type, const void *data, size_t le
         o->flags |= LINUX_MSG_CTRUNC;
         whole = o->left;
     }
-    struct linux_cmsghdr h = {whole, LINUX_SOL_SOCKET, type};
+    struct linux_cmsghdr h = {whole, level, type};
     memcpy(buf, &h, sizeof h);
     memcpy(buf + sizeof h, data, whole - sizeof h);
     if (copy_out(o->t, uaddr(o->at), buf, whole) < 0)
@@ -148,7 +148,7 @@ static int put_files(struct control_out *o, struct sock_files *files, bool cloex
     }
     if (n < files->n)
         o->flags |= LINUX_MSG_CTRUNC;
-    int err = n ? put_cmsg(o, LINUX_SCM_RIGHTS, fds, n * sizeof fds[0]) : 0;
+    int err = n ? put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_RIGHTS, fds, n * sizeof fds[0]) : 0;
     while (err < 0 && n > 0)
         fd_close(o->t->files, fds[--n]);
     return err;
@@ -333,8 +333,10 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
 static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at, struct sock_msg *m) {
     struct control_out o = {.t = t, .at = h->msg_control, .left = h->msg_control ? h->msg_controllen : 0};
     int err = 0;
-    if (s->family == LINUX_AF_UNIX && socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred)
-        err = put_cmsg(&o, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
+    if (m->has_pktinfo)
+        err = put_cmsg(&o, LINUX_SOL_NETLINK, LINUX_NETLINK_PKTINFO, &m->pktinfo, sizeof m->pktinfo);
+    if (err == 0 && socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred)
+        err = put_cmsg(&o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
     if (err == 0 && m->files->n)
         err = put_files(&o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC);
     if (err < 0)

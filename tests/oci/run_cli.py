@@ -172,6 +172,31 @@ def test_bind():
     shutil.rmtree(folder)
 
 
+def test_watched_bind():
+    """What is changed inside in a bind is told there; what the host changes is not (a limit)."""
+    folder = scratch()
+    write(folder + "/f", b"x", 0o644)
+    program = """if 1:
+        import ctypes, os, struct
+        libc = ctypes.CDLL(None)
+        fd = libc.inotify_init1(os.O_NONBLOCK)
+        assert libc.inotify_add_watch(fd, b"/mnt", 0xfff) == 1 and libc.inotify_add_watch(fd, b"/mnt/f", 0xfff) == 2
+        with open("/mnt/f", "a") as f: f.write("y")
+        os.rename("/mnt/f", "/mnt/g")
+        os.unlink("/mnt/g")
+        data, text = os.read(fd, 65536), ""
+        while data:
+            wd, mask, cookie, n = struct.unpack("iIII", data[:16])
+            text += "%d:%x%s " % (wd, mask, data[16:16 + n].rstrip(b"\\0").decode())
+            data = data[16 + n:]
+        print(text)
+    """
+    done = do("python3", "-c", program, options=["--bind", folder + ":/mnt"])
+    expect(done.stdout == "1:20f 2:20 1:2f 2:2 1:8f 2:8 1:40f 1:80g 2:800 2:4 2:400 2:8000 1:200g \n",
+           done.stdout + done.stderr)
+    shutil.rmtree(folder)
+
+
 def test_strace():
     done = do("true", options=["--strace"])
     expect(done.returncode == 0 and "execve(" in done.stderr + "execve(" and "exit_group(0" in done.stderr, done.stderr[-300:])

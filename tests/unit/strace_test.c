@@ -163,6 +163,10 @@ static void structures(void **state) {
     at = put(0, &in, sizeof(in));
     assert_string_equal(exit_line(LINUX_NR_bind, ARGS(3, at, sizeof(in)), 0),
                         "bind(3, {sa_family=AF_INET, sin_port=80, sin_addr=127.0.0.1}, 16) = 0");
+    struct linux_sockaddr_nl nl = {.nl_family = LINUX_AF_NETLINK, .nl_pid = 7, .nl_groups = 1};
+    at = put(0, &nl, sizeof(nl));
+    assert_string_equal(exit_line(LINUX_NR_bind, ARGS(3, at, sizeof(nl)), 0),
+                        "bind(3, {sa_family=AF_NETLINK, nl_pid=7, nl_groups=0x1}, 12) = 0");
     struct linux_rlimit64 lim = {1024, LINUX_RLIM_INFINITY};
     at = put(0, &lim, sizeof(lim));
     assert_string_equal(exit_line(LINUX_NR_prlimit64, ARGS(0, LINUX_RLIMIT_NOFILE, 0, at), 0),

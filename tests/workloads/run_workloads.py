@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real programs as tests: each NAME.sh is run natively (the oracle) and inside Picket on each platform, and must print the
-same and exit the same. A script's header may say `# needs: PROGRAM ...` (skipped with that reason when one is missing)
-and `# timeout: SECONDS`. Scripts work in a fresh folder below /tmp, print only what is the same on every machine and run,
+same and exit the same. A script's header may say `# needs: PROGRAM ...`, or PYTHON:MODULE (skipped with that reason when
+one is missing), and `# timeout: SECONDS`. Scripts work in a fresh folder below /tmp, print only what is the same on every machine and run,
 and never touch anything outside."""
 import argparse
 import os
@@ -20,6 +20,12 @@ def header(path, key, default):
     with open(path) as f:
         found = re.search(r"^# %s: (.*)$" % key, f.read(), re.M)
     return found.group(1) if found else default
+
+
+def there(need):
+    program, _, module = need.partition(":")
+    path = shutil.which(program)
+    return path and (not module or subprocess.run([path, "-c", "import " + module], capture_output=True).returncode == 0)
 
 
 def run(prefix, script, timeout):
@@ -46,7 +52,7 @@ def main():
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in sorted(f for f in os.listdir(HERE) if f.endswith(".sh") and re.search(options.filter, f)):
         path = os.path.join(HERE, name)
-        missing = [p for p in header(path, "needs", "").split() if not shutil.which(p)]
+        missing = [p for p in header(path, "needs", "").split() if not there(p)]
         if missing:
             print("%-22s skipped: no %s here" % (name, ", ".join(missing)))
             counts["skipped"] += 1

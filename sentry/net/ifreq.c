@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests of netdevice(7) about links, which a socket of any family answers: what the links of net.h are.
+// LIMIT: changes are EPERM, or EOPNOTSUPP for those who may; SIOCETHTOOL knows nothing of a link.
+#include "abi/netdevice.h"
+#include "abi/socket.h"
+#include "fs/vfs.h"
+#include "sentry/net/net.h"
+#include <string.h>
+
+static void put_inet(struct linux_ifreq *r, const uint8_t bytes[4]) {
+    struct linux_sockaddr_in in = {.sin_family = LINUX_AF_INET};
+    memcpy(&in.sin_addr, bytes, 4);
+    memcpy(&r->addr, &in, sizeof r->addr);
+}
+// The IPv4 address of a link, or what goes with it.
+static int get_inet(const struct net_link *l, unsigned cmd, struct linux_ifreq *r) {
+    struct net_addr a;
+    uint8_t mask[4];
+    static const uint8_t none[4];
+    if (!net_addr_of(l->index, LINUX_AF_INET, &a))
+        return -LINUX_EADDRNOTAVAIL;
+    switch (cmd) {
+    case LINUX_SIOCGIFNETMASK:
+        for (int i = 0; i < 4; i++) {
+            int bits = a.prefix_len - 8 * i;
+            mask[i] = bits >= 8 ? 0xff : bits <= 0 ? 0 : (uint8_t)(0xff00 >> bits);
+        }
+        put_inet(r, mask);
+        return 0;
+    case LINUX_SIOCGIFBRDADDR:
+        put_inet(r, a.has_broadcast ? a.broadcast : none);
+        return 0;
+    default:
+        put_inet(r, a.bytes);
+        return 0;
+    }
+}
+static int get_one(const struct net_link *l, unsigned cmd, struct linux_ifreq *r) {
+    memset(r->bytes, 0, sizeof r->bytes);
+    switch (cmd) {
+    case LINUX_SIOCGIFFLAGS:
+        r->flags = (int16_t)l->flags;
+        return 0;
+    case LINUX_SIOCGIFINDEX:
+        r->value = l->index;
+        return 0;
+    case LINUX_SIOCGIFMTU:
+        r->value = (int32_t)l->mtu;
+        return 0;
+    case LINUX_SIOCGIFTXQLEN:
+        r->value = (int32_t)l->txqlen;
+        return 0;
+    case LINUX_SIOCGIFHWADDR:
+        r->addr.family = l->type;
+        memcpy(r->addr.data, l->hw, l->hw_len < sizeof r->addr.data ? l->hw_len : sizeof r->addr.data);
+        return 0;
+    case LINUX_SIOCGIFMETRIC:
+        return 0;
+    case LINUX_SIOCETHTOOL:
+        return -LINUX_EOPNOTSUPP;
+    default:
+        return get_inet(l, cmd, r);
+    }
+}
+
+// Links with an IPv4 address, as many as there is room for; without a buffer, how long the list is.
+static int64_t list_links(uint64_t arg, struct uaccess *ua) {
+    struct linux_ifconf c;
+    struct net_addr a;
+    struct net_link l;
+    int32_t done = 0;
+    if (ua->in(ua, &c, uaddr(arg), sizeof c) < 0)
+        return -LINUX_EFAULT;
+    for (uint32_t at = 0; net_next_addr(&at, &a);) {
+        struct linux_ifreq r = {0};
+        if (a.family != LINUX_AF_INET || !net_link_by_index(a.link, &l))
+            continue;
+        if (c.ifc_buf && c.ifc_len - done < (int32_t)sizeof r)
+            break;
+        memcpy(r.ifr_name, l.name, sizeof r.ifr_name);
+        put_inet(&r, a.bytes);
+        if (c.ifc_buf && ua->out(ua, uaddr(c.ifc_buf + (uint64_t)done), &r, sizeof r) < 0)
+            return -LINUX_EFAULT;
+        done += (int32_t)sizeof r;
+    }
+    return ua->out(ua, uaddr(arg), &done, sizeof done);  // ifc_len, the first field
+}
+
+enum kind { NOT_OURS, READS, CHANGES, READS_INET, CHANGES_INET };  // _INET: asked of a socket of AF_INET alone
+
+static enum kind kind_of(unsigned cmd) {
+    switch (cmd) {
+    case LINUX_SIOCGIFNAME:
+    case LINUX_SIOCGIFFLAGS:
+    case LINUX_SIOCGIFMETRIC:
+    case LINUX_SIOCGIFMTU:
+    case LINUX_SIOCGIFHWADDR:
+    case LINUX_SIOCGIFINDEX:
+    case LINUX_SIOCGIFTXQLEN:
+    case LINUX_SIOCETHTOOL:
+        return READS;
+    case LINUX_SIOCGIFADDR:
+    case LINUX_SIOCGIFDSTADDR:
+    case LINUX_SIOCGIFBRDADDR:
+    case LINUX_SIOCGIFNETMASK:
+        return READS_INET;
+    case LINUX_SIOCSIFFLAGS:
+    case LINUX_SIOCSIFMTU:
+    case LINUX_SIOCSIFNAME:
+    case LINUX_SIOCSIFHWADDR:
+    case LINUX_SIOCSIFTXQLEN:
+        return CHANGES;
+    case LINUX_SIOCSIFADDR:
+    case LINUX_SIOCSIFDSTADDR:
+    case LINUX_SIOCSIFBRDADDR:
+    case LINUX_SIOCSIFNETMASK:
+        return CHANGES_INET;
+    default:
+        return NOT_OURS;
+    }
+}
+static int name_of_index(struct linux_ifreq *r) {
+    struct net_link l;
+    if (!net_link_by_index(r->value, &l))
+        return -LINUX_ENODEV;
+    memcpy(r->ifr_name, l.name, sizeof r->ifr_name);
+    return 0;
+}
+static int about_name(unsigned cmd, bool change, struct linux_ifreq *r, struct uaccess *ua) {
+    struct net_link l;
+    uint64_t data;
+    uint32_t what;
+    memcpy(&data, r->bytes, sizeof data);
+    if (cmd == LINUX_SIOCETHTOOL && ua->in(ua, &what, uaddr(data), sizeof what) < 0)
+        return -LINUX_EFAULT;
+    r->ifr_name[sizeof r->ifr_name - 1] = '\0';
+    if (!net_link_by_name(r->ifr_name, &l))
+        return -LINUX_ENODEV;
+    return change ? -LINUX_EOPNOTSUPP : get_one(&l, cmd, r);
+}
+
+int64_t net_ioctl(int family, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin) {
+    struct linux_ifreq r;
+    if (cmd == LINUX_SIOCGIFCONF)
+        return list_links(arg, ua);
+    enum kind kind = kind_of(cmd);
+    if (kind == NOT_OURS || (kind >= READS_INET && family != LINUX_AF_INET))
+        return -LINUX_ENOTTY;
+    if (ua->in(ua, &r, uaddr(arg), sizeof r) < 0)
+        return -LINUX_EFAULT;
+    bool change = kind == CHANGES || kind == CHANGES_INET;
+    if (change && !admin)
+        return -LINUX_EPERM;
+    int err = cmd == LINUX_SIOCGIFNAME ? name_of_index(&r) : about_name(cmd, change, &r, ua);
+    return err < 0 ? err : ua->out(ua, uaddr(arg), &r, sizeof r);
+}

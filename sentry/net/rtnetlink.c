@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// See rtnetlink.h. A request is dispatched by its type: one table says how its list is told (a "dump") and how a single
+// object is found. What a part of a dump holds is fixed by how much fits; it goes on where it stopped, at an index.
+// LIMIT: there are no routes and neighbours to tell of; every request for a change is EPERM, or EOPNOTSUPP for those who
+// may (CAP_NET_ADMIN). Qdiscs, network namespace ids and statistics are EOPNOTSUPP. No messages for groups are sent.
+#include "sentry/net/rtnetlink.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
+#include "sentry/net/net.h"
+#include <string.h>
+
+struct request {
+    struct linux_nlmsghdr h;
+    const uint8_t *body;  // behind the header
+    size_t n;
+};
+
+// ---- Objects as messages ---------------------------------------------------------------------------------------------
+static void put_stats(struct nl_buf *b, const struct net_stats *s) {
+    struct linux_rtnl_link_stats64 s64 = {
+        s->rx_packets, s->tx_packets, s->rx_bytes,   s->tx_bytes,  s->rx_errors,
+        s->tx_errors,  s->rx_dropped, s->tx_dropped, s->multicast, 0, {0},
+    };
+    struct linux_rtnl_link_stats s32;
+    const uint64_t *wide = &s64.rx_packets;
+    for (size_t i = 0; i < sizeof s32.counts / sizeof s32.counts[0]; i++)
+        s32.counts[i] = (uint32_t)wide[i];
+    nl_put(b, LINUX_IFLA_STATS64, &s64, sizeof s64);
+    nl_put(b, LINUX_IFLA_STATS, &s32, sizeof s32);
+}
+static bool put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq, uint32_t portid) {
+    struct linux_ifinfomsg m = {.ifi_type = l->type, .ifi_index = l->index, .ifi_flags = l->flags};
+    size_t at = nl_begin(b, LINUX_RTM_NEWLINK, flags, seq, portid, &m, sizeof m);
+    nl_put_str(b, LINUX_IFLA_IFNAME, l->name);
+    nl_put_u32(b, LINUX_IFLA_TXQLEN, l->txqlen);
+    nl_put_u8(b, LINUX_IFLA_OPERSTATE, l->operstate);
+    nl_put_u8(b, LINUX_IFLA_LINKMODE, 0);
+    nl_put_u32(b, LINUX_IFLA_MTU, l->mtu);
+    nl_put_u32(b, LINUX_IFLA_MIN_MTU, 0);
+    nl_put_u32(b, LINUX_IFLA_MAX_MTU, 0);
+    nl_put_u32(b, LINUX_IFLA_GROUP, 0);
+    nl_put_u32(b, LINUX_IFLA_PROMISCUITY, 0);
+    nl_put_u32(b, LINUX_IFLA_NUM_TX_QUEUES, 1);
+    nl_put_u32(b, LINUX_IFLA_NUM_RX_QUEUES, 1);
+    nl_put_u8(b, LINUX_IFLA_CARRIER, 1);
+    nl_put_str(b, LINUX_IFLA_QDISC, l->qdisc);
+    nl_put(b, LINUX_IFLA_ADDRESS, l->hw, l->hw_len);
+    nl_put(b, LINUX_IFLA_BROADCAST, l->hw_broadcast, l->hw_len);
+    put_stats(b, &l->stats);
+    return nl_end(b, at);
+}
+static bool put_addr(struct nl_buf *b, const struct net_addr *a, const struct rtnl_dump *d) {
+    bool four = a->family == LINUX_AF_INET;
+    size_t n = four ? 4 : 16;
+    struct net_link l;
+    struct linux_ifaddrmsg m = {
+        a->family, a->prefix_len, LINUX_IFA_F_PERMANENT, a->scope, (uint32_t)a->link,
+    };
+    size_t at = nl_begin(b, LINUX_RTM_NEWADDR, LINUX_NLM_F_MULTI, d->seq, d->portid, &m, sizeof m);
+    nl_put(b, LINUX_IFA_ADDRESS, a->bytes, n);
+    if (four)
+        nl_put(b, LINUX_IFA_LOCAL, a->bytes, n);
+    if (four && a->has_broadcast)
+        nl_put(b, LINUX_IFA_BROADCAST, a->broadcast, sizeof a->broadcast);
+    if (four && net_link_by_index(a->link, &l))
+        nl_put_str(b, LINUX_IFA_LABEL, l.name);
+    nl_put_u32(b, LINUX_IFA_FLAGS, LINUX_IFA_F_PERMANENT);
+    return nl_end(b, at);
+}
+
+// ---- Dumps. Each writes what fits from d->at on; true: that was all ----------------------------------------------------
+static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
+    struct net_link l;
+    if (d->family == LINUX_AF_BRIDGE)
+        return true;  // what hangs on bridges: there are none
+    for (uint32_t next = d->at; net_next_link(&next, &l); d->at = next)
+        if (!put_link(b, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
+            return false;
+    return true;
+}
+static bool dump_addrs(struct rtnl_dump *d, struct nl_buf *b) {
+    struct net_addr a;
+    bool all = d->family != LINUX_AF_INET && d->family != LINUX_AF_INET6;
+    for (uint32_t next = d->at; net_next_addr(&next, &a); d->at = next)
+        if ((all || a.family == d->family) && (!d->link || d->link == a.link) && !put_addr(b, &a, d))
+            return false;
+    return true;
+}
+static bool dump_nothing(struct rtnl_dump *d, struct nl_buf *b) { return true; }
+
+// What each Linux is born with: look in the tables of local, of main and of default routes.
+static const struct rule {
+    uint8_t family, table;
+    uint32_t priority;
+} rules[] = {
+    {LINUX_AF_INET, LINUX_RT_TABLE_LOCAL, 0},
+    {LINUX_AF_INET, LINUX_RT_TABLE_MAIN, 32766},
+    {LINUX_AF_INET, LINUX_RT_TABLE_DEFAULT, 32767},
+    {LINUX_AF_INET6, LINUX_RT_TABLE_LOCAL, 0},
+    {LINUX_AF_INET6, LINUX_RT_TABLE_MAIN, 32766},
+};
+static bool put_rule(struct nl_buf *b, const struct rule *r, const struct rtnl_dump *d) {
+    struct linux_fib_rule_hdr m = {.family = r->family, .table = r->table, .action = LINUX_FR_ACT_TO_TBL};
+    size_t at = nl_begin(b, LINUX_RTM_NEWRULE, LINUX_NLM_F_MULTI, d->seq, d->portid, &m, sizeof m);
+    nl_put_u32(b, LINUX_FRA_TABLE, r->table);
+    nl_put_u32(b, LINUX_FRA_SUPPRESS_PREFIXLEN, ~0u);
+    nl_put_u8(b, LINUX_FRA_PROTOCOL, LINUX_RTPROT_KERNEL);
+    if (r->priority)
+        nl_put_u32(b, LINUX_FRA_PRIORITY, r->priority);
+    return nl_end(b, at);
+}
+static bool dump_rules(struct rtnl_dump *d, struct nl_buf *b) {
+    for (; d->at < sizeof rules / sizeof rules[0]; d->at++)
+        if ((!d->family || d->family == rules[d->at].family) && !put_rule(b, &rules[d->at], d))
+            return false;
+    return true;
+}
+
+// ---- Single objects ------------------------------------------------------------------------------------------------------
+static int find_link(const struct request *q, struct net_link *l) {
+    struct linux_ifinfomsg m;
+    char name[LINUX_IFNAMSIZ] = "";
+    size_t len = 0;
+    if (q->n < sizeof m)
+        return -LINUX_EINVAL;
+    memcpy(&m, q->body, sizeof m);
+    if (m.ifi_index < 0)
+        return -LINUX_EINVAL;
+    if (m.ifi_index > 0)
+        return net_link_by_index(m.ifi_index, l) ? 0 : -LINUX_ENODEV;
+    const void *given = nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_IFLA_IFNAME, &len);
+    if (!given)
+        return -LINUX_EINVAL;
+    len = strnlen(given, len);
+    if (len >= sizeof name)
+        return -LINUX_ERANGE;
+    memcpy(name, given, len);
+    return net_link_by_name(name, l) ? 0 : -LINUX_ENODEV;
+}
+static int get_link(struct rtnl_out *o, const struct request *q) {
+    _Alignas(4) uint8_t buf[RTNL_CHUNK];
+    struct nl_buf b = {.p = buf, .cap = sizeof buf};
+    struct net_link l;
+    int err = find_link(q, &l);
+    if (err < 0)
+        return err;
+    if (!put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
+        return -LINUX_EMSGSIZE;
+    o->reply(o, b.p, b.len, NULL, 0);
+    return 0;
+}
+static int get_route(struct rtnl_out *o, const struct request *q) {
+    return q->n < sizeof(struct linux_rtmsg) ? -LINUX_EINVAL : -LINUX_ENETUNREACH;
+}
+
+// ---- Requests ------------------------------------------------------------------------------------------------------------
+static const struct service {
+    uint16_t type;
+    bool (*dump)(struct rtnl_dump *d, struct nl_buf *b);
+    int (*get)(struct rtnl_out *o, const struct request *q);  // NULL: EOPNOTSUPP
+    uint8_t header;  // bytes of the fixed part, which GET_STRICT_CHK wants whole
+    uint8_t link_at; // where in it the index of a link lies that may be asked for
+} services[] = {
+    {LINUX_RTM_GETLINK, dump_links, get_link, sizeof(struct linux_ifinfomsg), 0},
+    {LINUX_RTM_GETADDR, dump_addrs, NULL, sizeof(struct linux_ifaddrmsg), offsetof(struct linux_ifaddrmsg, ifa_index)},
+    {LINUX_RTM_GETROUTE, dump_nothing, get_route, sizeof(struct linux_rtmsg), 0},
+    {LINUX_RTM_GETNEIGH, dump_nothing, NULL, sizeof(struct linux_ndmsg), offsetof(struct linux_ndmsg, ndm_ifindex)},
+    {LINUX_RTM_GETRULE, dump_rules, NULL, sizeof(struct linux_fib_rule_hdr), 0},
+};
+static const struct service *service_of(uint16_t type) {
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
+        if (services[i].type == type)
+            return &services[i];
+    return NULL;
+}
+// With NETLINK_GET_STRICT_CHK a header has to be there, and says what to leave out.
+static int strict_filter(const struct service *s, const struct request *q, int32_t *link) {
+    int32_t index;
+    if (q->n < s->header)
+        return -LINUX_EINVAL;
+    if (s->type == LINUX_RTM_GETLINK) {
+        struct linux_ifinfomsg m;
+        memcpy(&m, q->body, sizeof m);
+        return m.pad0 || m.ifi_type || m.ifi_flags || m.ifi_change || m.ifi_index ? -LINUX_EINVAL : 0;
+    }
+    if (!s->link_at)
+        return 0;
+    memcpy(&index, q->body + s->link_at, sizeof index);
+    *link = index;
+    struct net_link l;
+    return index == 0 || net_link_by_index(index, &l) ? 0 : -LINUX_ENODEV;
+}
+// 1: begun, and its end is the answer.
+static int begin_dump(struct rtnl_out *o, const struct service *s, const struct request *q) {
+    int32_t link = 0;
+    uint8_t family = q->body[0];
+    if (o->dump->running)
+        return -LINUX_EBUSY;
+    int err = o->strict ? strict_filter(s, q, &link) : 0;
+    *o->dump = (struct rtnl_dump){.running = true, .family = family, .type = s->type, .link = link, .err = err,
+                                  .seq = q->h.nlmsg_seq, .portid = o->portid};
+    o->dump_begun(o);
+    return 1;
+}
+static int serve(struct rtnl_out *o, const struct request *q) {
+    uint16_t type = q->h.nlmsg_type;
+    if (type > LINUX_RTM_LAST)
+        return -LINUX_EOPNOTSUPP;
+    if (q->n < sizeof(struct linux_rtgenmsg))
+        return 0;
+    bool get = (type & 3) == (LINUX_RTM_GETLINK & 3);
+    if (!get && !o->admin)
+        return -LINUX_EPERM;
+    const struct service *s = get ? service_of(type) : NULL;
+    if (s && (q->h.nlmsg_flags & LINUX_NLM_F_DUMP))
+        return begin_dump(o, s, q);
+    return s && s->get ? s->get(o, q) : -LINUX_EOPNOTSUPP;
+}
+// An error, or 0 as an acknowledgement. An error brings the whole request back, unless that is not wanted.
+static void answer(struct rtnl_out *o, const struct request *q, int err) {
+    bool whole = err && !o->cap_ack;
+    size_t more = whole ? q->n : 0;
+    struct {
+        struct linux_nlmsghdr h;
+        struct linux_nlmsgerr e;
+    } m = {
+        .h = {.nlmsg_len = (uint32_t)(sizeof m + NL_ALIGN(more)), .nlmsg_type = LINUX_NLMSG_ERROR,
+              .nlmsg_flags = whole ? 0 : LINUX_NLM_F_CAPPED, .nlmsg_seq = q->h.nlmsg_seq, .nlmsg_pid = o->portid},
+        .e = {.error = err, .msg = q->h},
+    };
+    o->reply(o, &m, sizeof m, q->body, more);
+}
+void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
+    const uint8_t *p = msgs;
+    struct request q;
+    while (n >= sizeof q.h) {
+        memcpy(&q.h, p, sizeof q.h);
+        if (q.h.nlmsg_len < sizeof q.h || q.h.nlmsg_len > n)
+            return;
+        q.body = p + sizeof q.h;
+        q.n = q.h.nlmsg_len - sizeof q.h;
+        bool request = (q.h.nlmsg_flags & LINUX_NLM_F_REQUEST) && q.h.nlmsg_type >= LINUX_NLMSG_MIN_TYPE;
+        int err = request ? serve(o, &q) : 0;
+        if (err < 0 || (err == 0 && (q.h.nlmsg_flags & LINUX_NLM_F_ACK)))
+            answer(o, &q, err);
+        size_t step = NL_ALIGN(q.h.nlmsg_len);
+        if (step >= n)
+            return;
+        p += step;
+        n -= step;
+    }
+}
+void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b) {
+    if (!d->err && !service_of(d->type)->dump(d, b))
+        return;
+    size_t at = nl_begin(b, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, d->seq, d->portid, &d->err, sizeof d->err);
+    d->running = !nl_end(b, at);
+}

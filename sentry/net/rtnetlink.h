@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// rtnetlink(7): requests of a guest about links, addresses, routes, neighbours and rules, and their answers. Knows no
+// sockets: bytes come in, messages go out through struct rtnl_out. Everything that comes in is hostile.
+#ifndef SENTRY_NET_RTNETLINK_H
+#define SENTRY_NET_RTNETLINK_H
+#include "sentry/net/nlmsg.h"
+
+#define RTNL_CHUNK 3776  // bytes of one part of a dump: libc's buffer is a page
+
+// A list that is being told, part by part.
+struct rtnl_dump {
+    bool running;
+    uint8_t family;       // LINUX_AF_*; 0: all
+    uint16_t type;        // LINUX_RTM_GET*
+    int32_t link;         // of this link alone; 0: all
+    int32_t err;          // it was asked for wrongly: its end tells this, -LINUX_E*
+    uint32_t seq, portid;  // of the request, for the answers
+    uint32_t at;          // where it goes on
+};
+struct rtnl_out {
+    // One datagram to the asker: n bytes, and `more` of a further part (NULL, 0: none).
+    void (*reply)(struct rtnl_out *o, const void *msg, size_t n, const void *more, size_t more_n);
+    void (*dump_begun)(struct rtnl_out *o);  // time for the first rtnl_dump_part()
+    struct rtnl_dump *dump;
+    uint32_t portid;  // the asker's
+    bool admin;       // may change things
+    bool strict;      // NETLINK_GET_STRICT_CHK
+    bool cap_ack;     // NETLINK_CAP_ACK
+};
+// n bytes of requests, one after another, aligned to 4.
+void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n);
+// Writes into b, which is empty, what fits of the dump; with its end it is not running any more.
+void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b);
+
+#endif
