@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host memory files: the only host calls of tmpfs (memfd_create, ftruncate, pwrite64, fallocate, fstat, lseek, fcntl).
 #include "base/cleanup.h"
+#include "base/hostfstat.h"
 #include "fs/tmpfs/node.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,7 @@ int hostmem_punch(int fd, uint64_t off, uint64_t len) {
 int hostmem_fill(int fd, uint64_t off, uint64_t len) { return allocate(fd, FALLOC_FL_KEEP_SIZE, off, len); }
 int64_t hostmem_pages(int fd) {
     struct stat st;
-    return fstat(fd, &st) ? -errno : (int64_t)st.st_blocks / 8;
+    return host_fstat(fd, &st) ? -errno : (int64_t)st.st_blocks / 8;
 }
 int64_t hostmem_seek(int fd, uint64_t off, int whence) {
     off_t at = lseek(fd, (off_t)off, whence == LINUX_SEEK_DATA ? SEEK_DATA : SEEK_HOLE);

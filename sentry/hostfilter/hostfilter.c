@@ -77,7 +77,7 @@ int hostfilter_prepare(void) {
 
 // ---- Conditions ------------------------------------------------------------------------------------------------------
 enum when { ALWAYS, SECCOMP, PTRACE, SANITIZED };
-enum condition { ANY, NO_EXEC, THREAD, FSTAT_ONLY, STATX_ONLY, TERMINAL, NOTIFY, GUARD, SELF };
+enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, SELF };
 
 // Requests of fs/host, which copies their structures itself.
 static const unsigned long terminal[] = {TCGETS,   TCSETS,   TCSETSW,  TCSETSF,    TIOCGWINSZ, TIOCSWINSZ,
@@ -101,10 +101,6 @@ static int allow(scmp_filter_ctx ctx, int nr, enum condition c) {
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     case THREAD:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-    case FSTAT_ONLY:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A3(SCMP_CMP_MASKED_EQ, 0x1000, 0x1000));  // AT_EMPTY_PATH
-    case STATX_ONLY:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 0x1000, 0x1000));
     case SELF:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0));
     case TERMINAL:
