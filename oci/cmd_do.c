@@ -39,7 +39,7 @@ static const char usage[] =
     "                          " PASSED_ON "\n"
     "  --hostname NAME         the host name inside (default: picket)\n"
     "  --strace                show each system call on stderr\n"
-    "  --verbose               say which platform was chosen and why\n\n"
+    "  --verbose               say which platform was chosen and why, and what confines it\n\n"
     "Exit status: CMD's own; 128+n when signal n ended it; 127 no such program; 126 it cannot be run;\n"
     "125 Picket itself failed.\n";
 

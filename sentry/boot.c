@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "fs/goferfs/client.h"
 #include "fs/hostfd.h"
+#include "host/confine.h"
 #include "sentry/fdtable.h"
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
@@ -361,6 +362,8 @@ static int run(struct kernel *k, const struct sentry_config *c) {
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
+    plat_prepare();
+    long ncpus = sysconf(_SC_NPROCESSORS_ONLN);  // reads a file
     int err = hostfilter_prepare();
     if (err < 0)
         return fail("giving up privileges", err);
@@ -375,8 +378,11 @@ int sentry_run(const struct sentry_config *c) {
         log_error("platform: %s", why);
         return SENTRY_EXIT_FAILED;
     }
-    if (c->verbose)
+    if (c->verbose) {
         log_msg(LOG_ERROR, "platform: %s", why);
+        confine_describe(why, sizeof why);
+        log_msg(LOG_ERROR, "confinement: %s", why);
+    }
     err = hostevent_init(c->control_fd);
     if (err < 0)
         return fail("event set", err);
@@ -387,6 +393,7 @@ int sentry_run(const struct sentry_config *c) {
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    k->ncpus = (unsigned)ncpus;
     k->strace = c->strace;
     snprintf(k->hostname, sizeof k->hostname, "%s", c->hostname);
     err = mount_all(vfs, gofer, c);
