@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // picket do [OPTIONS] -- CMD [ARGS]: one program in a sandbox over this machine's files. The host's root is read-only
-// below, changes are kept in memory and gone at the end. The guest's environment is made here, not inherited: secrets
-// in the caller's environment do not enter.
+// below, changes are kept in memory and gone at the end. The guest's environment is made here, not inherited: but for
+// a short list, what is in the caller's does not enter.
 #include "base/log.h"
 #include "oci/cmd.h"
 #include "oci/launch.h"
@@ -27,15 +27,19 @@ struct do_options {
     gid_t groups[NGROUPS_MAX];
 };
 
+// The variables of the caller's that a program needs to find its way; SECURITY.md lists them too. No other goes in.
+#define PASSED_ON "PATH HOME TERM LANG LC_ALL TZ USER LOGNAME SHELL TMPDIR"
+
 static const char usage[] =
     "usage: picket do [OPTIONS] -- CMD [ARGS]\n\n"
     "  --platform P            auto (default), seccomp or ptrace: how system calls are caught\n"
     "  --bind HOST:GUEST[:ro]  show the host's file or directory HOST at GUEST, writable unless :ro\n"
     "  --cwd DIR               working directory inside (default: the current one)\n"
-    "  --env K=V               set an environment variable (the caller's are not passed on)\n"
+    "  --env K=V               set an environment variable; of the caller's, these alone are passed on:\n"
+    "                          " PASSED_ON "\n"
     "  --hostname NAME         the host name inside (default: picket)\n"
     "  --strace                show each system call on stderr\n"
-    "  --verbose               say which platform was chosen and why\n\n"
+    "  --verbose               say which platform was chosen and why, and what confines it\n\n"
     "Exit status: CMD's own; 128+n when signal n ended it; 127 no such program; 126 it cannot be run;\n"
     "125 Picket itself failed.\n";
 
@@ -103,13 +107,13 @@ static int add_env(struct do_options *o, char *text) {
     return 0;
 }
 
-// What a program needs to find its way; nothing else of the caller's environment goes in.
 static void default_env(struct do_options *o) {
-    static const char *const keep[] = {"PATH", "HOME", "TERM", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR"};
-    for (unsigned i = 0; i < sizeof keep / sizeof keep[0]; i++) {
-        const char *value = getenv(keep[i]);
+    static char names[] = PASSED_ON;
+    char *rest = names, *name;
+    while ((name = strsep(&rest, " "))) {
+        const char *value = getenv(name);
         char *text;
-        if (value && asprintf(&text, "%s=%s", keep[i], value) > 0)
+        if (value && asprintf(&text, "%s=%s", name, value) > 0)
             add_env(o, text);
     }
     if (!getenv("PATH"))

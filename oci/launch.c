@@ -4,6 +4,7 @@
 #include "oci/launch.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "host/confine.h"
 #include "oci/proctitle.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +24,11 @@ static int failed(const char *what) {
     return SENTRY_EXIT_FAILED;
 }
 
-// In a fresh child: dies with the parent, also when that was gone before we could ask.
+// In a fresh child: dies with the parent, also when that was gone before we could ask. From a pid namespace the parent
+// cannot be asked for (0); there the control pipe's end tells.
 static void die_with(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent)
+    if (getppid() != parent && getppid() != 0)
         _exit(SENTRY_EXIT_FAILED);
 }
 
@@ -42,7 +44,7 @@ static pid_t start_gofer(int sock, int other, const struct gofer_root *roots, in
 }
 
 static pid_t start_sentry(struct sentry_config *config, int other) {
-    pid_t parent = getpid(), pid = fork();
+    pid_t parent = getpid(), pid = confine_fork();
     if (pid != 0)
         return pid;
     die_with(parent);

@@ -79,6 +79,7 @@ struct plat_backend {
     int (*host_pid)(const struct plat_thread *t);
 };
 extern const struct plat_backend plat_seccomp, plat_ptrace;
+void pt_prepare(void);  // reads why this host may forbid tracing, for the message
 
 struct platform {
     const struct plat_backend *ops;

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "platform/backend.h"
+#include "platform/stub/spawn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,6 +24,11 @@ static int open_backend(const struct plat_backend *b, const struct plat_config *
         (*out)->owner_get = config->owner_get;
     }
     return err;
+}
+
+void plat_prepare(void) {
+    stub_find_vdso();
+    pt_prepare();
 }
 
 int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {

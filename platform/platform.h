@@ -91,6 +91,8 @@ struct plat_event {
     };
 };
 
+// Reads what the platforms want to know of /proc. For a process that opens no files any more when it calls plat_open().
+void plat_prepare(void);
 // Makes the platform in the calling process, which must have one thread and becomes the parent (and tracer) of all
 // stubs. `why` receives one line that says what was chosen and why, or what is missing. 0 or -errno.
 int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);

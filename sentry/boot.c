@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "fs/goferfs/client.h"
 #include "fs/hostfd.h"
+#include "host/confine.h"
 #include "sentry/fdtable.h"
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
@@ -384,6 +385,8 @@ int sentry_run(const struct sentry_config *c) {
     int err = hostfilter_boot_clock();
     if (err < 0)
         return fail("time namespace", err);
+    plat_prepare();
+    long ncpus = sysconf(_SC_NPROCESSORS_ONLN);  // reads a file
     err = hostfilter_prepare();
     if (err < 0)
         return fail("giving up privileges", err);
@@ -398,8 +401,11 @@ int sentry_run(const struct sentry_config *c) {
         log_error("platform: %s", why);
         return SENTRY_EXIT_FAILED;
     }
-    if (c->verbose)
+    if (c->verbose) {
         log_msg(LOG_ERROR, "platform: %s", why);
+        confine_describe(why, sizeof why);
+        log_msg(LOG_ERROR, "confinement: %s", why);
+    }
     err = hostevent_init(c->control_fd);
     if (err < 0)
         return fail("event set", err);
@@ -410,6 +416,7 @@ int sentry_run(const struct sentry_config *c) {
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    k->ncpus = (unsigned)ncpus;
     vfs_limit_memory(vfs, k->mem_total / 2);  // as a tmpfs of Linux has it, here for all together
     err = limit_descriptors();
     if (err < 0)

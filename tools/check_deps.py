@@ -14,13 +14,14 @@ MAY = {
     "abi": [],
     "base": ["abi/errno.h"],
     "netstack": ["base/", "abi/errno.h"],
-    "platform": ["base/", "abi/"],
-    "gofer": ["base/", "abi/"],
+    "host": ["base/", "abi/"],
+    "platform": ["base/", "abi/", "host/confine.h"],
+    "gofer": ["base/", "abi/", "host/confine.h"],
     "egress": ["base/", "abi/"],
     "fs": ["base/", "abi/", "gofer/proto.h", "gofer/proto.def"],
-    "sentry": ["base/", "abi/", "fs/", "platform/platform.h", "netstack/netstack.h", "egress/proto.h"],
+    "sentry": ["base/", "abi/", "host/confine.h", "fs/", "platform/platform.h", "netstack/netstack.h", "egress/proto.h"],
     # the entry header of each process, and what the probe and the platform choice need
-    "oci": ["base/", "abi/", "platform/platform.h", "sentry/sentry.h", "gofer/gofer.h", "gofer/proto.h",
+    "oci": ["base/", "abi/", "host/confine.h", "platform/platform.h", "sentry/sentry.h", "gofer/gofer.h", "gofer/proto.h",
             "egress/egress.h"],
 }
 # Included from the build tree, not from the root.
@@ -29,7 +30,7 @@ GENERATED = ("gen/", "syscalls_missing")
 HOST = re.compile(r"^(linux/|asm/|asm-generic/|net/|netinet/|netpacket/|arpa/|seccomp\.h|netdb\.h|liburing"
                   r"|sys/(ptrace|user|socket|un|mount|prctl|wait|syscall|epoll|inotify|signalfd|rseq|auxv|capability)"
                   r"\.h)")
-HOST_FREE = ("platform/", "gofer/", "egress/", "oci/", "sentry/hostfilter/")
+HOST_FREE = ("host/", "platform/", "gofer/", "egress/", "oci/", "sentry/hostfilter/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 

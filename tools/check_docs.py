@@ -6,6 +6,7 @@
 - `path/file.c`, `folder/` in backquotes, in any document of docs/: exists
 - `file.c` in a folder's README.md: exists in that folder or below, or is a path from the root
 - every relative link of every Markdown file of the tree leads to a file
+- SECURITY.md lists the variables of the caller's that oci/cmd_do.c passes on
 """
 import os
 import re
@@ -69,8 +70,15 @@ def links(path, text):
                 yield f"{path}:{number}: the link to {target} leads nowhere"
 
 
+def variables():
+    code = re.search(r'#define PASSED_ON "([A-Z_ ]+)"', source.read("oci/cmd_do.c"))
+    listed = re.search(r"variables are passed on: ((?:`[A-Z_]+`,?\s+)*`[A-Z_]+`)", source.read("SECURITY.md"))
+    if not code or not listed or code[1].split() != re.findall(r"[A-Z_]+", listed[1]):
+        yield "SECURITY.md: the variables that are passed on are not those of oci/cmd_do.c"
+
+
 def main():
-    problems, named = [], 0
+    problems, named = list(variables()), 0
     for path in documents():
         text = source.read(path)
         problems += links(path, text)

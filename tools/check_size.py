@@ -13,7 +13,7 @@ import source
 MAX_FUNCTION = 70
 MAX_FILE = 600
 EXCEPTIONS = "tools/size_exceptions.txt"
-TOPS = ("abi", "base", "platform", "fs", "gofer", "sentry", "netstack", "egress", "oci", "tests", "bench")
+TOPS = ("abi", "base", "host", "platform", "fs", "gofer", "sentry", "netstack", "egress", "oci", "tests", "bench")
 # Comments, strings and characters: replaced by nothing but their line ends.
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.M)

@@ -19,8 +19,8 @@ GATE_ROW = re.compile(r'^GATE_CALL\((\w+), (\w+), "(.*)"\)$')
 WHEN = {"ALWAYS": "", "SECCOMP": "on the seccomp platform", "PTRACE": "on the ptrace platform",
         "WRITE": "with a writable root", "EXEMPT": "no filter sees it"}
 CONDITION = {
-    "ANY": "", "NO_EXEC": "without PROT_EXEC", "THREAD": "only threads", "FSTAT_ONLY": "with AT_EMPTY_PATH",
-    "STATX_ONLY": "with AT_EMPTY_PATH", "TERMINAL": "a list of terminal requests", "NOTIFY": "requests of the seccomp listener",
+    "ANY": "", "NO_EXEC": "without PROT_EXEC", "THREAD": "only threads",
+    "TERMINAL": "a list of terminal requests", "NOTIFY": "requests of the seccomp listener",
     "GUARD": "requests of a userfaultfd: UFFDIO_API, REGISTER, UNREGISTER, COPY",
     "SELF": "only itself",
     "ON_SOCK": "on the sentry's connection",

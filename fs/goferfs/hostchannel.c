@@ -3,6 +3,7 @@
 // round trip; the gofer is woken on this core and we sleep right after, so it runs here at once.
 #include "abi/errno.h"
 #include "fs/goferfs/client.h"
+#include "base/hostfstat.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -66,5 +67,5 @@ struct gofer_channel gofer_channel_socket(int sock) {
 
 bool gofer_fd_is_regular(int fd) {
     struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    return host_fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }

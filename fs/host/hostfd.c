@@ -9,6 +9,7 @@
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "fs/core.h"
+#include "base/hostfstat.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -169,7 +170,7 @@ static int host_getattr(struct inode *i, struct vfs_attr *a) {
     struct hostfd *h = i->priv;
     struct stat st;
     *a = i->attr;
-    if (h->type != LINUX_S_IFREG || fstat(h->fd, &st))
+    if (h->type != LINUX_S_IFREG || host_fstat(h->fd, &st))
         return 0;
     a->size = (uint64_t)st.st_size;
     a->blocks = (uint64_t)st.st_blocks;
@@ -213,7 +214,7 @@ static const struct inode_ops host_inode_ops = {
 static struct hostfd *hostfd_new(int fd) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fstat(fd, &st))
+    if (flags < 0 || host_fstat(fd, &st))
         return NULL;
     struct hostfd *h = znew(struct hostfd);
     if (!h)

@@ -2,6 +2,7 @@
 // Host memory files: the only host calls of tmpfs (memfd_create, ftruncate, pwrite64, fallocate, fstat, lseek, fcntl).
 #include "base/cleanup.h"
 #include "base/fdcharge.h"
+#include "base/hostfstat.h"
 #include "fs/tmpfs/node.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,7 @@ int hostmem_fill(int fd, uint64_t off, uint64_t len) { return allocate(fd, FALLO
 int hostmem_seal_write(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) ? -errno : 0; }
 int64_t hostmem_pages(int fd) {
     struct stat st;
-    return fstat(fd, &st) ? -errno : (int64_t)st.st_blocks / 8;
+    return host_fstat(fd, &st) ? -errno : (int64_t)st.st_blocks / 8;
 }
 int64_t hostmem_seek(int fd, uint64_t off, int whence) {
     off_t at = lseek(fd, (off_t)off, whence == LINUX_SEEK_DATA ? SEEK_DATA : SEEK_HOLE);

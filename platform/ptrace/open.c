@@ -48,22 +48,24 @@ static int child_prepare(void *arg) {
     return 0;
 }
 
-static int yama_scope(void) {
+static int yama_scope = -1;
+
+void pt_prepare(void) {
     char text[8] = "";
     int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -1;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
+        return;
+    if (read(fd, text, sizeof(text) - 1) > 0)
+        yama_scope = atoi(text);
     close(fd);
-    return n > 0 ? atoi(text) : -1;
 }
 
 static int seize(pid_t pid, struct reason *why) {
     if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) == 0)
         return 0;
-    int err = -errno, scope = yama_scope();
-    if (scope >= 2)
-        return fail(why, err, "ptrace: this host forbids tracing (kernel.yama.ptrace_scope is %d)", scope);
+    int err = -errno;
+    if (yama_scope >= 2)
+        return fail(why, err, "ptrace: this host forbids tracing (kernel.yama.ptrace_scope is %d)", yama_scope);
     return fail(why, err, "ptrace: PTRACE_SEIZE: %s (forbidden by a container's seccomp profile?)",
                 strerror(-err));
 }

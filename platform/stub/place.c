@@ -40,27 +40,42 @@ static bool blob_is_sound(void) {
            count_syscall_instructions(stub_blob_start, len) == 2;
 }
 
-// vvar has other pages of the kernel's clocks beside it ([vvar_vclock]); all lie right below the vDSO.
-static void find_vdso(struct stub_place *pl) {
+// vvar has other pages of the kernel's clocks beside it ([vvar_vclock]); all lie right below the vDSO. They stay where they
+// are for as long as the process lives, so this is read once, before the process confines itself.
+static struct vdso {
+    bool sought;
+    uint64_t vvar, vvar_end, start, end;
+} host_vdso;
+
+void stub_find_vdso(void) {
+    struct vdso v = {.sought = true};
     FILE *f = fopen("/proc/self/maps", "re");
     char line[512];
-    if (!f)
-        return;
-    while (fgets(line, sizeof line, f)) {
+    while (f && fgets(line, sizeof line, f)) {
         uint64_t start, end;
         if (sscanf(line, "%lx-%lx", &start, &end) != 2)
             continue;
         if (strstr(line, "[vvar")) {
-            pl->vvar = pl->vvar ? pl->vvar : start;
-            pl->vvar_end = end;
+            v.vvar = v.vvar ? v.vvar : start;
+            v.vvar_end = end;
         } else if (strstr(line, "[vdso]")) {
-            pl->vdso = start;
-            pl->vdso_end = end;
+            v.start = start;
+            v.end = end;
         }
     }
-    fclose(f);
-    if (pl->vdso != getauxval(AT_SYSINFO_EHDR) || !pl->vvar || pl->vvar_end > pl->vdso)
-        pl->vdso = pl->vdso_end = pl->vvar = pl->vvar_end = 0; // not as we know it: go without
+    if (f)
+        fclose(f);
+    bool known = v.start == getauxval(AT_SYSINFO_EHDR) && v.vvar && v.vvar_end <= v.start;
+    host_vdso = known ? v : (struct vdso){.sought = true}; // not as we know it: go without
+}
+
+static void place_vdso(struct stub_place *pl) {
+    if (!host_vdso.sought)
+        stub_find_vdso();
+    pl->vvar = host_vdso.vvar;
+    pl->vvar_end = host_vdso.vvar_end;
+    pl->vdso = host_vdso.start;
+    pl->vdso_end = host_vdso.end;
 }
 
 static int reserve(struct stub_place *pl, uint64_t len) {
@@ -101,7 +116,7 @@ int stub_place(unsigned nslots, struct stub_place *pl) {
         stub_unplace(pl);
         return err;
     }
-    find_vdso(pl);
+    place_vdso(pl);
     return 0;
 }
 

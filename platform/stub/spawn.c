@@ -4,6 +4,7 @@
 #include "platform/stub/spawn.h"
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "host/confine.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
@@ -31,7 +32,7 @@ struct kernel_sigaction {
 };
 
 // How the child says, through its exit status, at which step it gave up (for the message of plat_open()).
-enum { FAIL_PARENT = 101, FAIL_PRIVS, FAIL_RSEQ, FAIL_MAP, FAIL_SIGNALS, FAIL_FILES };
+enum { FAIL_PARENT = 101, FAIL_PRIVS, FAIL_RSEQ, FAIL_MAP, FAIL_SIGNALS, FAIL_FILES, FAIL_LANDLOCK };
 
 static void leave(int status) {
     for (;;)
@@ -54,6 +55,9 @@ static void drop_rights(pid_t parent) {
     if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &head, none) ||
         syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0))
         leave(FAIL_PRIVS);
+    // A domain of the stubs' own, within the sentry's: the sentry reaches them, and they do not reach it.
+    if (confine_landlock(false))
+        leave(FAIL_LANDLOCK);
 }
 
 // The kernel writes to a registered area on its own; in a stub that address is the guest's. The length must

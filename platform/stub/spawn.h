@@ -3,7 +3,7 @@
 //
 // stub_spawn() forks the calling process (which must have one thread) and in the child: runs
 // config->after_fork, leaves session and terminal, sets PDEATHSIG, no_new_privs, dumpable, no core file, its
-// name, drops capabilities, undoes glibc's rseq registration, resets signal actions and mask, maps blob and
+// name, drops capabilities, enters a Landlock domain below its parent's, undoes glibc's rseq registration, resets signal actions and mask, maps blob and
 // slots at the chosen address, runs `prepare` (still C code of ours, all of the caller's memory present), and
 // jumps into the blob: that unmaps everything but blob, slots, shared page, vdso and vvar, installs the
 // filter, and goes on by `mode`.
@@ -34,6 +34,8 @@ struct stub_place {
 // more. Checks the blob (magic, exactly the two syscall instructions). 0 or -LINUX_E*.
 int stub_place(unsigned nslots, struct stub_place *out);
 void stub_unplace(const struct stub_place *pl);
+// Looks up the host's vDSO in /proc; stub_place() does it when nobody has done so before.
+void stub_find_vdso(void);
 // Fills in layout->lo, hi, reserved, vdso, hwcap, fpstate_size.
 void stub_layout(const struct stub_place *pl, struct plat_layout *layout);
 // Absolute addresses of the gate's syscall instruction, and of a slot.

@@ -151,6 +151,19 @@ def test_env_is_not_inherited():
     expect("\nK=v=w\n" in "\n" + do("env", options=["--env", "K=v=w"]).stdout, "--env")
 
 
+def test_env_that_is_passed_on():
+    """The variables that --help lists, and no other, come in."""
+    text = subprocess.run([PICKET, "do", "--help"], capture_output=True, text=True).stdout
+    listed = re.search(r"passed on:\n\s+([A-Z_ ]+)\n", text)[1].split()
+    expect(len(listed) == 10, "--help lists %r" % listed)
+    usual = listed + ["PWD", "LANGUAGE", "LC_TIME", "LD_PRELOAD", "LD_LIBRARY_PATH", "SSH_AUTH_SOCK", "DISPLAY", "XDG_RUNTIME_DIR",
+                      "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "PICKET_LOG", "EDITOR", "MAIL", "path"]
+    env = {name: os.environ["PATH"] if name == "PATH" else "error" if name == "PICKET_LOG" else "/%s" % name for name in usual}
+    env.pop("LD_PRELOAD")  # the dynamic loader of Picket's own would follow it
+    got = dict(line.split("=", 1) for line in do("env", env=env).stdout.splitlines())
+    expect(got == {name: env[name] for name in listed}, "inside: %r" % got)
+
+
 def test_hostname_and_cwd():
     expect(do("hostname", options=["--hostname", "box"]).stdout == "box\n" or not shutil.which("hostname"), "--hostname")
     expect(do("uname", "-n", options=["--hostname", "box"]).stdout == "box\n", "--hostname")

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first half of the sentry's cage, from inside: what a sentry that was taken over could do to its user's other
-// processes. In children, since there is no way back.
+// The sentry's cage, from inside: what a sentry that was taken over could do to its user's other processes, and what of the
+// host's files it could look at. In children, since there is no way back.
+#include "base/hostfstat.h"
 #include "sentry/hostfilter/hostfilter.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -89,7 +91,34 @@ static void test_neighbours_are_out_of_reach(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+// A filter cannot look at a path: so no call that takes one is among its rows, not even "with an empty path". What a
+// descriptor is can still be asked.
+static void test_paths_are_out_of_reach(void **state) {
+#ifdef PICKET_SANITIZED
+    skip();  // its run-time may look at files
+#endif
+    static const long calls[] = {SYS_newfstatat, SYS_statx, SYS_openat, SYS_faccessat, SYS_readlinkat};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        static char buf[4096];
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct stat st;
+            hold(hostfilter_prepare() == 0 && hostfilter_load("seccomp") == 0);
+            hold(host_fstat(0, &st) == 0 || errno == EBADF);
+            // As fstatat and statx take their arguments, with AT_EMPTY_PATH in both places.
+            syscall(calls[i], AT_FDCWD, "/etc/passwd", calls[i] == SYS_statx ? (long)0x1000 : (long)buf, 0x1000, buf);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_neighbours_are_out_of_reach)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_neighbours_are_out_of_reach),
+        cmocka_unit_test(test_paths_are_out_of_reach),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
