@@ -74,7 +74,7 @@ int64_t vfs_read(struct file *f, struct uio *u) {
         return err;
     cut(u);
     if (!own_pos(f))
-        return f->ops->read(f, u, 0);
+        return f->ops->read(f, u, FILE_OWN_POS);
     LOCKED(&f->pos_lock);
     int64_t n = f->ops->read(f, u, f->pos);
     if (n > 0)
@@ -99,16 +99,17 @@ static int drop_priv(const struct vfs_ctx *ctx, struct inode *i) {
     struct vfs_attr a = {0};
     return inode_setattr(i, &a, ATTR_KILL_PRIV);
 }
-// A regular file's write, at a known place.
-static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
-    uint64_t limit = ctx ? ctx->fsize_limit : UINT64_MAX;
-    if (limit > INT64_MAX)
-        limit = INT64_MAX;
+static uint64_t size_limit(const struct vfs_ctx *ctx) {
+    return ctx && ctx->fsize_limit < INT64_MAX ? ctx->fsize_limit : INT64_MAX;
+}
+// A regular file's write that comes to lie at `place`; `off` is what the object is told.
+static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t place, uint64_t off) {
+    uint64_t limit = size_limit(ctx);
     if (u->left == 0)
         return 0;
-    if (off >= limit)
+    if (place >= limit)
         return -LINUX_EFBIG;
-    size_t left = u->left, n = left < limit - off ? left : (size_t)(limit - off);
+    size_t left = u->left, n = left < limit - place ? left : (size_t)(limit - place);
     int err = drop_priv(ctx, f->inode);
     if (err)
         return err;
@@ -116,6 +117,9 @@ static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u
     int64_t done = f->ops->write(f, u, off);
     u->left += left - n;
     return done;
+}
+static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    return write_placed(ctx, f, u, off, off);
 }
 // At the end of the file. The stripe makes "the end" and the write there one step among appenders of this sandbox.
 // LIMIT: other processes of the host that append to the same file may interleave.
@@ -138,13 +142,26 @@ static bool appends(struct file *f, const struct uio *u) {
     return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
            !(u->flags & LINUX_RWF_NOAPPEND) && inode_is_reg(f->inode);
 }
+// A file whose object keeps the offset, and appends by itself. Where that is is asked only when a limit wants to know.
+static int64_t write_own_pos(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    struct vfs_attr a = {0};
+    if (!inode_is_reg(f->inode))
+        return f->ops->write(f, u, off);
+    if (size_limit(ctx) == INT64_MAX)
+        return write_placed(ctx, f, u, 0, off);
+    uint64_t place = off == FILE_OWN_POS ? (uint64_t)vfs_pos(f) : off;
+    int err = appends(f, u) ? inode_attr(f->inode, &a) : 0;
+    return err ? err : write_placed(ctx, f, u, appends(f, u) ? a.size : place, off);
+}
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     int err = may_write(f);
     if (err)
         return err;
     cut(u);
+    if (f->mode & FMODE_OWN_POS)
+        return write_own_pos(ctx, f, u, FILE_OWN_POS);
     if (!own_pos(f))
-        return f->ops->write(f, u, 0);
+        return f->ops->write(f, u, FILE_OWN_POS);
     LOCKED(&f->pos_lock);
     if (!inode_is_reg(f->inode)) {
         int64_t n = f->ops->write(f, u, f->pos);
@@ -168,7 +185,9 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     if (off > INT64_MAX)
         return -LINUX_EINVAL;
     cut(u);
-    if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
+    if (f->mode & FMODE_OWN_POS)
+        return write_own_pos(ctx, f, u, off);
+    if (!inode_is_reg(f->inode))
         return f->ops->write(f, u, off);
     return appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off);
 }
@@ -207,6 +226,14 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
     }
     f->pos = (uint64_t)pos;
     return pos;
+}
+int64_t vfs_pos(struct file *f) {
+    if (f->mode & FMODE_OWN_POS) {
+        int64_t at = vfs_llseek(f, 0, LINUX_SEEK_CUR);
+        return at > 0 ? at : 0;
+    }
+    LOCKED(&f->pos_lock);
+    return (int64_t)f->pos;
 }
 int vfs_readdir(struct file *f, struct readdir_sink *s) {
     struct inode *i = f->inode;

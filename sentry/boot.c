@@ -358,6 +358,8 @@ static int run(struct kernel *k, const struct sentry_config *c) {
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
 
+static bool caller_dies(void) { return task_current && signal_dying(task_current); }
+
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
@@ -381,6 +383,7 @@ int sentry_run(const struct sentry_config *c) {
     if (err < 0)
         return fail("event set", err);
     struct vfs *vfs = vfs_create();
+    vfs_set_caller_dies(caller_dies);
     struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);

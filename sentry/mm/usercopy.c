@@ -7,6 +7,7 @@
 #include "abi/uio.h"
 #include "base/fault.h"
 #include "sentry/mm/mm.h"
+#include "sentry/signal/signal.h"
 #include "sentry/task.h"
 #include <stdlib.h>
 #include <string.h>
@@ -154,11 +155,15 @@ static int64_t move(struct uio_user *u, void *in, const void *out, size_t n) {
     }
     return (int64_t)done;
 }
+// However long the request: whatever loop of fs/ moves it comes here for each buffer of at most 64 KiB, and a task that is
+// to die gets no further.
 static int64_t user_to(struct uio *u, const void *src, size_t n) {
-    return move(container_of(u, struct uio_user, u), NULL, src, n);
+    struct uio_user *user = container_of(u, struct uio_user, u);
+    return signal_dying(user->t) ? -LINUX_EINTR : move(user, NULL, src, n);
 }
 static int64_t user_from(struct uio *u, void *dst, size_t n) {
-    return move(container_of(u, struct uio_user, u), dst, NULL, n);
+    struct uio_user *user = container_of(u, struct uio_user, u);
+    return signal_dying(user->t) ? -LINUX_EINTR : move(user, dst, NULL, n);
 }
 static void user_back(struct uio *io, size_t n) {
     struct uio_user *u = container_of(io, struct uio_user, u);
