@@ -23,7 +23,7 @@ UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
 ASAN = ["-DPICKET_SANITIZE=address,undefined"]
 FLAVOURS = [
     ("dev", RELEASE, r".", {}, None),
-    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
+    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|(cli|stdio|inherit)\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
     ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|soak|linux|clients))", {
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
