@@ -92,7 +92,7 @@ int64_t vfs_read(struct file *f, struct uio *u) {
         return err;
     cut(u);
     if (!own_pos(f))
-        return accessed(f, f->ops->read(f, u, 0));
+        return accessed(f, f->ops->read(f, u, FILE_OWN_POS));
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
         return -LINUX_EINVAL;
@@ -117,16 +117,17 @@ static int drop_priv(const struct vfs_ctx *ctx, struct file *f) {
     struct vfs_attr a = {0};
     return dentry_setattr(f->path.dentry, &a, ATTR_KILL_PRIV);
 }
-// A regular file's write, at a known place.
-static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
-    uint64_t limit = ctx ? ctx->fsize_limit : UINT64_MAX;
-    if (limit > INT64_MAX)
-        limit = INT64_MAX;
+static uint64_t size_limit(const struct vfs_ctx *ctx) {
+    return ctx && ctx->fsize_limit < INT64_MAX ? ctx->fsize_limit : INT64_MAX;
+}
+// A regular file's write that comes to lie at `place`; `off` is what the object is told.
+static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t place, uint64_t off) {
+    uint64_t limit = size_limit(ctx);
     if (u->left == 0)
         return 0;
-    if (off >= limit)
+    if (place >= limit)
         return -LINUX_EFBIG;
-    size_t left = u->left, n = left < limit - off ? left : (size_t)(limit - off);
+    size_t left = u->left, n = left < limit - place ? left : (size_t)(limit - place);
     int err = drop_priv(ctx, f);
     if (err)
         return err;
@@ -134,6 +135,9 @@ static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u
     int64_t done = f->ops->write(f, u, off);
     u->left += left - n;
     return done;
+}
+static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    return write_placed(ctx, f, u, off, off);
 }
 // At the end of the file. The stripe makes "the end" and the write there one step among appenders of this sandbox.
 // LIMIT: other processes of the host that append to the same file may interleave.
@@ -156,6 +160,17 @@ static bool appends(struct file *f, const struct uio *u) {
     return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
            !(u->flags & LINUX_RWF_NOAPPEND) && inode_is_reg(f->inode);
 }
+// A file whose object keeps the offset, and appends by itself. Where that is is asked only when a limit wants to know.
+static int64_t write_own_pos(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
+    struct vfs_attr a = {0};
+    if (!inode_is_reg(f->inode))
+        return f->ops->write(f, u, off);
+    if (size_limit(ctx) == INT64_MAX)
+        return write_placed(ctx, f, u, 0, off);
+    uint64_t place = off == FILE_OWN_POS ? (uint64_t)vfs_pos(f) : off;
+    int err = appends(f, u) ? inode_attr(f->inode, &a) : 0;
+    return err ? err : write_placed(ctx, f, u, appends(f, u) ? a.size : place, off);
+}
 static int64_t write_on(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
@@ -177,7 +192,9 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
     if (err)
         return err;
     cut(u);
-    return modified(f, own_pos(f) ? write_on(ctx, f, u) : f->ops->write(f, u, 0));
+    if (f->mode & FMODE_OWN_POS)
+        return modified(f, write_own_pos(ctx, f, u, FILE_OWN_POS));
+    return modified(f, own_pos(f) ? write_on(ctx, f, u) : f->ops->write(f, u, FILE_OWN_POS));
 }
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     uint64_t end;
@@ -189,7 +206,9 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     cut(u);
     if (beyond(off, u))
         return -LINUX_EINVAL;
-    if (!inode_is_reg(f->inode) || (f->mode & FMODE_OWN_POS))
+    if (f->mode & FMODE_OWN_POS)
+        return modified(f, write_own_pos(ctx, f, u, off));
+    if (!inode_is_reg(f->inode))
         return modified(f, f->ops->write(f, u, off));
     return modified(f, appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off));
 }
@@ -228,6 +247,14 @@ int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
     }
     f->pos = (uint64_t)pos;
     return pos;
+}
+int64_t vfs_pos(struct file *f) {
+    if (f->mode & FMODE_OWN_POS) {
+        int64_t at = vfs_llseek(f, 0, LINUX_SEEK_CUR);
+        return at > 0 ? at : 0;
+    }
+    LOCKED(&f->pos_lock);
+    return (int64_t)f->pos;
 }
 static int list_locked(struct file *f, struct readdir_sink *s) {
     struct inode *i = f->inode;

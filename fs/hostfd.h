@@ -19,7 +19,9 @@ struct hostfd_watcher {
 void hostfd_set_watcher(const struct hostfd_watcher *w);
 struct file;
 struct hostfd *hostfd_terminal(struct file *f);  // borrowed; NULL: f is not a host terminal
-void hostfd_ready(struct hostfd *h, uint32_t events);  // the sentry ignores SIGPIPE, for writes to closed pipes
+// Which terminal: several descriptors (stdin, stdout, stderr) are one as a rule. Never 0.
+uint64_t hostfd_terminal_id(const struct hostfd *h);
+void hostfd_ready(struct hostfd *h, uint32_t events);
 struct file;
 struct hostfd *hostfd_of(struct file *f);  // borrowed; NULL: another kind of file
 int hostfd_number(const struct hostfd *h);

@@ -56,9 +56,7 @@ static int range_of(struct file *f, const struct linux_flock *l, struct held_loc
     case LINUX_SEEK_SET:
         break;
     case LINUX_SEEK_CUR:
-        lock_take(&f->pos_lock);
-        from = (int64_t)f->pos;
-        lock_drop(&f->pos_lock);
+        from = vfs_pos(f);
         break;
     case LINUX_SEEK_END:
         err = inode_attr(f->inode, &a);

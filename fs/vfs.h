@@ -162,7 +162,7 @@ struct inode_ops {
 };
 
 struct file_ops {
-    // At offset `off` for seekable files (FMODE_SEEK); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
+    // At offset `off` for seekable files (FMODE_SEEK; see FILE_OWN_POS); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
     // would block (whether or not O_NONBLOCK is set: the caller parks). A short write of a stream: the caller of a
     // blocking write goes on with the rest. O_APPEND is resolved by vfs_write(): `off` is the place to write.
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
@@ -268,7 +268,8 @@ struct mount {
 #define FMODE_EXEC  16u
 #define FMODE_UNCOUNTED 64u  // may write, yet is no hindrance to executing it: what memfd_create(2) made
 #define FMODE_NOTIFY 256u  // was opened by name: its events are told (fs/notify.h)
-#define FMODE_OWN_POS 32u  // with FMODE_SEEK: read and write use an offset that `ops` keep (the host's); `off` is 0
+#define FMODE_OWN_POS 32u  // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
+#define FILE_OWN_POS UINT64_MAX  // what read and write of such a file get as `off` when the call has no offset of its own
 
 struct file {
     struct refcount refs;
@@ -380,6 +381,7 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
+int64_t vfs_pos(struct file *f);  // where the next read is, whoever keeps the offset; an error of the host is 0
 int vfs_readdir(struct file *f, struct readdir_sink *s);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // FIONBIO etc. are the sentry's
@@ -433,6 +435,10 @@ struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len);
 // Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
+// Is this thread's caller to die? Loops of fs/ that are as long as a file, and move nothing to or from the caller (whose
+// copies end them), ask for each chunk and give up with -LINUX_EINTR. The answer is the sentry's, set once at the start.
+bool vfs_caller_dies(void);
+void vfs_set_caller_dies(bool (*fn)(void));
 char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
 #define UIO_BOUNCE 65536u
 // An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over

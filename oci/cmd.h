@@ -9,6 +9,8 @@ int cmd_do(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
+struct process_inherited;
+extern struct process_inherited inherited;  // what the caller gave us besides, for the program
 extern unsigned stdio_closed;  // bit n: descriptor n was closed when we were started
 
 #endif

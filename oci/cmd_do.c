@@ -188,6 +188,7 @@ int cmd_do(int argc, char **argv) {
     struct sentry_config *c = &o->config;
     c->hostname = "picket";
     c->stdio_closed = stdio_closed;
+    c->inherited = &inherited;
     c->binds = o->binds;
     o->roots[0] = (struct gofer_root){"/", false};
     default_env(o);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // picket COMMAND: finds the command in the table and runs it.
 #include "base/log.h"
+#include "base/hostprocess.h"
 #include "oci/cmd.h"
 #include "oci/proctitle.h"
 #include "sentry/sentry.h"
@@ -37,6 +38,7 @@ int cmd_version(int argc, char **argv) {
 // Only stdio comes in: what else the caller has open (and may not know of) is closed. A closed stdin, stdout or stderr
 // must not become a socket of ours: the number is taken, and stays closed inside.
 unsigned stdio_closed;
+struct process_inherited inherited;
 static void stdio_guard(void) {
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) == fd)
@@ -53,9 +55,14 @@ static void log_level_from_env(void) {
 }
 
 int picket_main(int argc, char **argv) {
+    const char *narrow = process_start(&inherited);
     stdio_guard();
     log_level_from_env();
     proctitle_init(argv);
+    if (narrow) {
+        log_error("%s: it cannot work with so little", narrow);
+        return SENTRY_EXIT_FAILED;
+    }
     if (argc < 2) {
         cmd_help(0, NULL);
         return SENTRY_EXIT_FAILED;

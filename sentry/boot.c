@@ -139,7 +139,10 @@ static int mount_all(struct vfs *vfs, struct gofer_client *gofer, const struct s
 }
 
 // ---- The first process ---------------------------------------------------------------------------------------------------
-static void default_limits(struct tgroup *g) {
+static uint64_t lower(uint64_t a, rlim_t b) { return b != RLIM_INFINITY && b < a ? b : a; }
+
+// Those of a fresh Linux, and where the caller's are lower, the caller's.
+static void first_limits(struct tgroup *g, const struct process_inherited *was) {
     for (int i = 0; i < LINUX_RLIM_NLIMITS; i++)
         g->rlimits[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
     g->rlimits[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
@@ -152,6 +155,17 @@ static void default_limits(struct tgroup *g) {
     g->rlimits[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
     g->rlimits[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
     g->rlimits[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
+    for (int i = 0; i < LINUX_RLIM_NLIMITS; i++) {
+        g->rlimits[i].rlim_cur = lower(g->rlimits[i].rlim_cur, was->limits[i].rlim_cur);
+        g->rlimits[i].rlim_max = lower(g->rlimits[i].rlim_max, was->limits[i].rlim_max);
+    }
+}
+
+// What the caller ignores (nohup(1), a shell's background jobs) the program ignores too, as after any exec.
+static void first_dispositions(struct tgroup *g, uint64_t ignored) {
+    for (int sig = 1; sig <= 64; sig++)
+        if (ignored & SIGBIT(sig))
+            g->sighand->action[sig - 1].sa_handler = LINUX_SIG_IGN;
 }
 
 static struct cred *first_cred(const struct sentry_config *c) {
@@ -176,7 +190,7 @@ static int first_files(struct task *t, const struct sentry_config *c) {
             continue;
         int host = fcntl(fd, F_DUPFD_CLOEXEC, 64);  // clear of the numbers that stdio functions take for granted
         if (host < 0)
-            continue;
+            return -LINUX_EMFILE;
         int err = hostfd_open(t->k->vfs, host, &f);
         if (err == 0) {
             err = fd_replace(t->files, f, fd, 1024, false);
@@ -200,7 +214,7 @@ static int first_fs(struct task *t, const struct sentry_config *c) {
     if (err < 0) {
         log_error("--cwd: %s: %s", c->cwd, linux_strerror(-err));
     } else {
-        t->fs = fs_ctx_new(&root, &cwd, 022);
+        t->fs = fs_ctx_new(&root, &cwd, c->inherited->umask);
         path_put(&cwd);
     }
     path_put(&root);
@@ -217,9 +231,10 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
     t->timer_slack = t->timer_slack_default = 50000;
-    default_limits(g);
+    first_limits(g, c->inherited);
     if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t, c) < 0)
         return NULL;
+    first_dispositions(g, c->inherited->ignored);
     g->exit_signal = LINUX_SIGCHLD;
     LOCKED(&k->tasks_lock);
     int32_t pid = pid_reserve(k);
@@ -230,6 +245,10 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     k->tgs[pid] = g;
     k->main = g;
     task_publish(t, pid);
+    {
+        LOCKED(&g->sig_lock);
+        cpu_timers_limit(g);
+    }
     return tgroup_setsid(g) < 0 ? NULL : t;
 }
 
@@ -241,7 +260,7 @@ static void first_tty(struct task *t) {
         if (!h)
             continue;
         LOCKED(&t->k->tasks_lock);
-        t->tg->pgrp->session->tty = h;
+        t->tg->pgrp->session->tty = hostfd_terminal_id(h);
         t->tg->pgrp->session->tty_pgrp = t->tg->pgrp->pgid;
         return;
     }
@@ -378,6 +397,7 @@ static int limit_descriptors(void) {
     uint64_t max = r.rlim_cur < 1u << 20 ? r.rlim_cur : 1u << 20;
     return fdcharge_init((uint32_t)(max > 4 * OWN_FDS ? max - OWN_FDS : max - max / 4), current_user);
 }
+static bool caller_dies(void) { return task_current && signal_dying(task_current); }
 
 int sentry_run(const struct sentry_config *c) {
     char why[256];
@@ -406,10 +426,11 @@ int sentry_run(const struct sentry_config *c) {
         confine_describe(why, sizeof why);
         log_msg(LOG_ERROR, "confinement: %s", why);
     }
-    err = hostevent_init(c->control_fd);
+    err = hostevent_init(c->control_fd, c->stops_fd);
     if (err < 0)
         return fail("event set", err);
     struct vfs *vfs = vfs_create();
+    vfs_set_caller_dies(caller_dies);
     struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);

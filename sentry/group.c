@@ -2,6 +2,7 @@
 // See group.h. A group lives as long as it has members, a session as long as it has groups.
 #include "sentry/group.h"
 #include "base/fault.h"
+#include "sentry/jobctl.h"
 #include <stdlib.h>
 
 struct pgroup *pgroup_find(struct kernel *k, int32_t pgid) {
@@ -125,6 +126,8 @@ bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) {
     struct tgroup *g;
     list_for_each(g, &p->members, pgrp_link) {
         const struct tgroup *parent = g->parent;
+        if (g != except && g->state == TG_ALIVE && jobctl_continued_outside(g))
+            return false;
         if (g == except || g->state != TG_ALIVE || !parent || parent == except || !parent->pgrp)
             continue;
         if (parent->pgrp != p && parent->pgrp->session == p->session)

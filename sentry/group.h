@@ -8,7 +8,7 @@ struct session {
     struct refcount refs;
     int32_t sid;         // [c]
     struct list link;    // [T] in kernel->sessions
-    void *tty;           // [T] the controlling terminal's host file (struct hostfd *), or NULL
+    uint64_t tty;        // [T] the controlling terminal (hostfd_terminal_id()), or 0
     int32_t tty_pgrp;    // [T] its foreground group
 };
 

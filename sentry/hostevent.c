@@ -9,6 +9,7 @@
 #include "fs/hostfd.h"
 #include "sentry/hosttime.h"
 #include "sentry/jobctl.h"
+#include "sentry/sentry.h"
 #include "sentry/timer.h"
 #include <errno.h>
 #include <sys/epoll.h>
@@ -20,13 +21,14 @@ enum { TAG_TIMER = MAX_WATCHES, TAG_CONTROL, TAG_STOP };
 
 static struct {
     struct lock lock;  // RANK_CLIENT: below the objects that are watched
-    int epoll, timer, stop, control;
+    int epoll, timer, stop, control, stops;
     struct watch {
         struct hostfd *h;  // NULL: free
         int fd;
         uint32_t events;   // armed for; 0: not armed
     } watches[MAX_WATCHES];  // [lock]
-} hub = {.lock = LOCK_INITIALIZER(RANK_CLIENT), .epoll = -1, .timer = -1, .stop = -1, .control = -1};
+} hub = {.lock = LOCK_INITIALIZER(RANK_CLIENT), .epoll = -1, .timer = -1, .stop = -1, .control = -1,
+         .stops = -1};
 
 static struct watch *watch_of(struct hostfd *h, int fd, bool make) {
     struct watch *spare = NULL;
@@ -79,11 +81,12 @@ static int add(int fd, unsigned tag) {
     return epoll_ctl(hub.epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-int hostevent_init(int control_fd) {
+int hostevent_init(int control_fd, int stops_fd) {
     hub.epoll = epoll_create1(EPOLL_CLOEXEC);
     hub.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     hub.timer = hosttime_create();
     hub.control = control_fd;
+    hub.stops = stops_fd;
     if (hub.epoll < 0 || hub.stop < 0 || hub.timer < 0)
         return -LINUX_EMFILE;
     int err = timers_init(hub.timer);
@@ -98,9 +101,9 @@ int hostevent_init(int control_fd) {
     return err;
 }
 
-static void control(void (*on_control)(int sig)) {
-    unsigned char sigs[16];
-    ssize_t n = read(hub.control, sigs, sizeof sigs);
+static void control(void (*on_control)(int byte)) {
+    unsigned char bytes[16];
+    ssize_t n = read(hub.control, bytes, sizeof bytes);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -109,10 +112,10 @@ static void control(void (*on_control)(int sig)) {
         return;
     }
     for (ssize_t i = 0; i < n; i++)
-        on_control(sigs[i]);
+        on_control(bytes[i]);
 }
 
-bool hostevent_serve(void (*on_control)(int sig)) {
+bool hostevent_serve(void (*on_control)(int byte)) {
     struct epoll_event ev;
     int n = epoll_wait(hub.epoll, &ev, 1, -1);
     if (n <= 0)
@@ -133,6 +136,13 @@ bool hostevent_serve(void (*on_control)(int sig)) {
     return true;
 }
 
+bool hostevent_tells_stops(void) { return hub.stops >= 0; }
+
+void hostevent_tell_stop(const struct sentry_stop *stop) {
+    if (hub.stops >= 0 && write(hub.stops, stop, sizeof *stop) < 0)
+        log_info("telling of a stop: error %d", errno);  // full: the CLI is stopped, and has been told
+}
+
 void hostevent_stop(void) {
     uint64_t one = 1;
     if (write(hub.stop, &one, sizeof one) < 0)
@@ -145,4 +155,6 @@ void hostevent_close(void) {
     close(hub.timer);
     if (hub.control >= 0)
         close(hub.control);
+    if (hub.stops >= 0)
+        close(hub.stops);
 }

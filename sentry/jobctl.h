@@ -7,7 +7,11 @@
 
 // TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY; ua is the caller's struct uaccess.
 int64_t jobctl_ioctl(struct hostfd *h, unsigned cmd, uint64_t arg, void *ua);
-// The group that signals of the terminal go to (borrowed, tasks_lock held), or NULL.
-struct pgroup *jobctl_foreground(struct kernel *k);
+// A signal from outside, handed on by the CLI: the terminal's, or somebody's who sent it to the CLI.
+void jobctl_signal(struct kernel *k, int sig, bool from_terminal);
+// g has stopped by sig: when it is the main process, the CLI is told, and stops too. tasks_lock held.
+void jobctl_stopped(struct tgroup *g, int sig);
+// Does somebody outside of the sandbox continue this process when it stops? tasks_lock held.
+bool jobctl_continued_outside(const struct tgroup *g);
 
 #endif

@@ -117,6 +117,26 @@ void park_deadline(struct task *t, uint64_t mono_ns_abs) {
         ktimer_set(&t->call_timer, t->call.deadline);
 }
 
+// The timer is due at once, and is the event thread's: that goes on with the call after what it has to do else, and the
+// thread that handled the call so far (on ptrace the only one that serves guests) is free.
+#define YIELDED 1u
+int64_t park_yield(struct task *t) {
+    struct call *c = &t->call;
+    if (c->deadline)
+        return SYS_AGAIN;  // it has a deadline of its own, which counts
+    c->deadline = YIELDED;
+    ktimer_set(&t->call_timer, YIELDED);
+    return SYS_PARK;
+}
+void park_yielded(struct task *t) {
+    struct call *c = &t->call;
+    if (c->deadline != YIELDED)
+        return;
+    ktimer_cancel(&t->call_timer);
+    c->deadline = 0;
+    c->timed_out = false;
+}
+
 int64_t park(struct task *t) { return task_interrupted(t) ? -LINUX_ERESTARTSYS : SYS_PARK; }
 int64_t park_killable(struct task *t) { return atomic_load(&t->killed) ? -LINUX_EINTR : SYS_PARK; }
 

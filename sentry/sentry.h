@@ -2,6 +2,7 @@
 // The sentry's one entry: oci/ forks a process and calls sentry_run() there.
 #ifndef SENTRY_SENTRY_H
 #define SENTRY_SENTRY_H
+#include "base/hostprocess.h"
 #include "platform/platform.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,9 +14,18 @@ struct sentry_bind {
     bool is_dir;
 };
 
+#define SENTRY_CONTROL_TERMINAL 0x80  // in a byte of control_fd: the signal is the terminal's, not somebody's kill(2)
+
+struct sentry_stop {          // written at once
+    unsigned char sig;        // which signal stopped it
+    unsigned char continues;  // how many SIGCONTs had come by control_fd (modulo 256)
+};
+
 struct sentry_config {
     int gofer_sock;      // taken over
     int control_fd;      // signals from the CLI, one byte each; -1: none; taken over
+    int stops_fd;        // to the CLI: a struct sentry_stop when the main process has stopped; -1: none; taken over
+    const struct process_inherited *inherited;  // what the program gets of it: boot.c
     enum plat_kind platform;
     unsigned stdio_closed;  // bit n: descriptor n is not the program's
     bool strace;

@@ -98,6 +98,10 @@ int64_t park(struct task *t);
 int64_t park_killable(struct task *t);
 // Any thread: the parked task is to be run again. Cheap when it is not parked.
 void task_wake(struct task *t);
+// For a call that has more to do than one turn should take: leaves its progress in task->call, lets others go first, and
+// is run again. The rerun begins with park_yielded().
+int64_t park_yield(struct task *t);
+void park_yielded(struct task *t);
 // The task whose handler runs on this thread, or NULL: for what is below the VFS and has no context at hand (procfs).
 extern _Thread_local struct task *task_current;
 // The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r is

@@ -110,7 +110,7 @@ static void session_end(struct tgroup *g) {
     if (!s || s->sid != g->pid || !s->tty)
         return;
     struct pgroup *fg = pgroup_find(g->k, s->tty_pgrp);
-    s->tty = NULL;
+    s->tty = 0;
     if (fg) {
         signal_send_pgrp(fg, LINUX_SIGHUP, NULL);
         signal_send_pgrp(fg, LINUX_SIGCONT, NULL);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files over the host descriptors that the sandbox was given as its stdio. The offset of a regular file stays the
-// host's, shared with whoever else has it (as shell redirections expect). A pipe, socket or terminal is never waited
-// for: what would block is EAGAIN, and the sentry's event thread is asked to watch (fs/hostfd.h). Host calls: preadv2,
-// pwritev2, read, write, lseek, poll, fstat, ftruncate, fcntl and the ioctls of host/hosttty.c. The sentry ignores
-// SIGPIPE. LIMIT: bytes read from a stream are lost when the guest's buffer faults; another reader of the same terminal
-// can make a read that was announced block.
+// Files over the host descriptors that the sandbox was given as its stdio. The offset of what can be sought stays the
+// host's, shared with whoever else has it (as shell redirections expect): FILE_OWN_POS moves it, an offset given does
+// not. A pipe, socket or terminal is never waited for: what would block is EAGAIN, and the sentry's event thread is asked
+// to watch (fs/hostfd.h). Host calls: preadv2, pwritev2, read, write, lseek, poll, fstat, ftruncate, fcntl and the ioctls
+// of host/hosttty.c. Our processes ignore SIGPIPE and SIGXFSZ (base/hostprocess.h): errors come as errors.
+//
+// LIMIT: bytes read from a stream are lost when the guest's buffer faults; another reader of the same terminal can make a
+// read that was announced block. O_NONBLOCK and O_APPEND are taken over at the start: what is changed of them later, inside
+// or outside, the other side does not see. A directory that is handed in can be neither listed nor searched.
 #include "fs/host/hostfd_inner.h"
 #include "abi/poll.h"
+#include "abi/uio.h"
 #include "base/clock.h"
 #include "fs/core.h"
 #include "base/hostfstat.h"
@@ -25,6 +29,9 @@ const struct hostfd_watcher *hostfd_watcher_now(void) { return watcher; }
 
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
 int hostfd_number(const struct hostfd *h) { return h->fd; }
+
+// Regular files and block devices: a transfer does not wait for others, and is made in whole.
+static bool is_file(const struct hostfd *h) { return h->type == LINUX_S_IFREG || h->type == LINUX_S_IFBLK; }
 
 // ---- Readiness -----------------------------------------------------------------------------------------------------
 static uint32_t host_events(const struct hostfd *h) {
@@ -50,7 +57,7 @@ static uint32_t host_poll(struct file *f, struct waiter *w) {
     struct hostfd *h = f->priv;
     if (w)
         waitq_add(&h->wait, w);
-    if (h->type == LINUX_S_IFREG)
+    if (is_file(h) || h->type == LINUX_S_IFDIR)
         return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDNORM | LINUX_POLLWRNORM;
     uint32_t now = host_events(h), able = (f->mode & FMODE_READ ? LINUX_POLLIN | LINUX_POLLPRI : 0) |
                                           (f->mode & FMODE_WRITE ? LINUX_POLLOUT : 0);
@@ -66,79 +73,132 @@ static uint32_t host_poll(struct file *f, struct waiter *w) {
 }
 
 // ---- Bytes -----------------------------------------------------------------------------------------------------------
-static ssize_t retry(struct hostfd *h, char *buf, size_t n, bool write_side) {
+// What a stream that announces room surely takes: of others than pipes, sockets and terminals, anything.
+static size_t room(const struct hostfd *h) {
+    if (h->tty)
+        return TTY_WRITE_MAX;
+    return h->type == LINUX_S_IFCHR ? UIO_BOUNCE : LINUX_PIPE_BUF;
+}
+// Some devices know no vectors and no offsets: only as a last resort.
+static ssize_t plain(struct hostfd *h, char *buf, size_t n, uint64_t off, bool write_side) {
     ssize_t r;
     do
-        r = write_side ? write(h->fd, buf, n) : read(h->fd, buf, n);
+        if (off == FILE_OWN_POS)
+            r = write_side ? write(h->fd, buf, n) : read(h->fd, buf, n);
+        else
+            r = write_side ? pwrite(h->fd, buf, n, (off_t)off) : pread(h->fd, buf, n, (off_t)off);
     while (r < 0 && errno == EINTR);
     return r;
 }
 // One transfer that does not wait; -LINUX_EAGAIN when it would. One host call where the kernel knows RWF_NOWAIT here.
-static int64_t stream_once(struct hostfd *h, char *buf, size_t n, bool write_side) {
+static int64_t stream_once(struct hostfd *h, char *buf, size_t n, uint64_t off, bool write_side) {
     struct iovec v = {buf, n};
+    off_t at = h->seek && off != FILE_OWN_POS ? (off_t)off : -1;
     if (!atomic_load_explicit(&h->no_nowait, memory_order_relaxed)) {
-        ssize_t r = write_side ? pwritev2(h->fd, &v, 1, -1, RWF_NOWAIT) : preadv2(h->fd, &v, 1, -1, RWF_NOWAIT);
-        if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+        ssize_t r = write_side ? pwritev2(h->fd, &v, 1, at, RWF_NOWAIT) : preadv2(h->fd, &v, 1, at, RWF_NOWAIT);
+        if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
             return r >= 0 ? r : errno == EINTR ? -LINUX_EAGAIN : -errno;
         atomic_store_explicit(&h->no_nowait, true, memory_order_relaxed);
     }
     uint32_t now = host_events(h);
     if (!(now & (write_side ? LINUX_POLLOUT | LINUX_POLLERR : LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLERR)))
         return -LINUX_EAGAIN;
-    size_t max = h->tty ? TTY_WRITE_MAX : LINUX_PIPE_BUF;
-    ssize_t r = retry(h, buf, write_side && n > max ? max : n, write_side);
+    ssize_t r = plain(h, buf, write_side && n > room(h) ? room(h) : n, h->seek ? off : FILE_OWN_POS, write_side);
     return r >= 0 ? r : -errno;
+}
+static ssize_t file_once(struct hostfd *h, char *buf, size_t n, off_t at, int flags, bool write_side) {
+    struct iovec v = {buf, n};
+    ssize_t r;
+    do
+        r = write_side ? pwritev2(h->fd, &v, 1, at, flags) : preadv2(h->fd, &v, 1, at, 0);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : r;
+}
+static off_t place(uint64_t off, int64_t done) { return off == FILE_OWN_POS ? -1 : (off_t)(off + (uint64_t)done); }
+
+static int64_t file_read(struct hostfd *h, struct uio *u, uint64_t off) {
+    char *buf = uio_bounce();
+    int64_t done = 0;
+    while (u->left > 0) {
+        size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
+        int64_t n = file_once(h, buf, want, place(off, done), 0, false);
+        if (n <= 0)
+            return done ? done : n;
+        int64_t put = uio_to(u, buf, (size_t)n);
+        if (put < n && off == FILE_OWN_POS)
+            lseek(h->fd, (put > 0 ? put : 0) - n, SEEK_CUR);  // what the guest did not get stays to be read
+        if (put < 0)
+            return done ? done : put;
+        done += put;
+        if ((size_t)put < want)
+            break;
+    }
+    return done;
+}
+// How the guest's O_APPEND differs from the host's. LIMIT: before Linux 6.9 what was handed in for appending stays so.
+static int append_flags(const struct hostfd *h, struct file *f, const struct uio *u) {
+    bool on = atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND;
+    on = (on && !(u->flags & LINUX_RWF_NOAPPEND)) || (u->flags & LINUX_RWF_APPEND);
+    if (on == h->append || h->type != LINUX_S_IFREG)
+        return 0;
+    return on ? LINUX_RWF_APPEND : LINUX_RWF_NOAPPEND;
+}
+static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
+    struct hostfd *h = f->priv;
+    char *buf = uio_bounce();
+    int64_t done = 0;
+    int flags = append_flags(h, f, u);
+    while (u->left > 0) {
+        int64_t got = uio_from(u, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE), n = 0;
+        if (got <= 0)
+            return done ? done : got;
+        for (int64_t at = 0; at < got; at += n) {
+            n = file_once(h, buf + at, (size_t)(got - at), place(off, done), flags, true);
+            if (n == -LINUX_EOPNOTSUPP && flags == LINUX_RWF_NOAPPEND)
+                n = file_once(h, buf + at, (size_t)(got - at), place(off, done), flags = 0, true);
+            if (n <= 0) {
+                uio_back(u, (size_t)(got - at));
+                return done ? done : n ? n : -LINUX_EIO;
+            }
+            done += n;
+        }
+    }
+    return done;
 }
 static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
-    char *buf = uio_bounce();
-    size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-    if (want == 0)
+    if (u->left == 0)
         return 0;
-    int64_t n;
-    if (h->type == LINUX_S_IFREG) {
-        ssize_t r = retry(h, buf, want, false);
-        n = r < 0 ? -errno : r;
-    } else {
-        n = stream_once(h, buf, want, false);
-    }
-    if (n == -LINUX_EAGAIN)
+    if (is_file(h))
+        return file_read(h, u, off);
+    char *buf = uio_bounce();
+    int64_t done = 0, n;
+    do {
+        n = stream_once(h, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE, off, false);
+        if (n > 0)
+            n = uio_to(u, buf, (size_t)n);
+        done += n > 0 ? n : 0;
+    } while (n == UIO_BOUNCE && u->left > 0 && !h->tty && h->type == LINUX_S_IFCHR);  // others may have messages
+    if (n == -LINUX_EAGAIN && done == 0)
         return would_block(h, LINUX_POLLIN | LINUX_POLLHUP);
-    return n > 0 ? uio_to(u, buf, (size_t)n) : n;
-}
-static int64_t write_chunk(struct hostfd *h, char *buf, size_t n) {
-    if (h->type != LINUX_S_IFREG)
-        return stream_once(h, buf, n, true);
-    ssize_t r = retry(h, buf, n, true);
-    return r < 0 ? -errno : r;
+    return done ? done : n;
 }
 // So that little is copied twice, a stream is asked first, and given what it then surely takes.
 static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
-    char *buf = uio_bounce();
-    size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-    if (want == 0)
+    if (u->left == 0)
         return 0;
-    if (h->type != LINUX_S_IFREG && !(host_events(h) & (LINUX_POLLOUT | LINUX_POLLERR)))
+    if (is_file(h))
+        return file_write(f, u, off);
+    if (!(host_events(h) & (LINUX_POLLOUT | LINUX_POLLERR)))
         return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
-    if (h->type != LINUX_S_IFREG && want > LINUX_PIPE_BUF)
-        want = LINUX_PIPE_BUF;  // a pipe that is writable has room for so much
-    if (h->tty && want > TTY_WRITE_MAX)
-        want = TTY_WRITE_MAX;
-    int64_t got = uio_from(u, buf, want);
+    char *buf = uio_bounce();
+    int64_t got = uio_from(u, buf, u->left < room(h) ? u->left : room(h));
     if (got <= 0)
         return got;
-    int64_t done = 0, n = 0;
-    while (done < got) {
-        n = write_chunk(h, buf + done, (size_t)(got - done));
-        done += n > 0 ? n : 0;
-        if (n <= 0 || h->type != LINUX_S_IFREG)
-            break;
-    }
-    uio_back(u, (size_t)(got - done));
-    if (n == -LINUX_EAGAIN && done == 0)
-        return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
-    return done ? done : n;
+    int64_t n = stream_once(h, buf, (size_t)got, off, true);
+    uio_back(u, (size_t)(n > 0 ? got - n : got));
+    return n == -LINUX_EAGAIN ? would_block(h, LINUX_POLLOUT | LINUX_POLLERR) : n;
 }
 static int64_t host_llseek(struct file *f, int64_t off, int whence) {
     struct hostfd *h = f->priv;
@@ -153,8 +213,9 @@ static int host_mmap_fd(struct file *f, int prot, bool shared) {
     struct hostfd *h = f->priv;
     return h->type == LINUX_S_IFREG ? h->fd : -LINUX_ENODEV;
 }
+static int host_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) { return -LINUX_EACCES; }
 static const struct file_ops host_ops = {
-    .read = host_read, .write = host_write, .llseek = host_llseek, .poll = host_poll, .ioctl = hosttty_ioctl,
+    .read = host_read, .readdir = host_readdir, .write = host_write, .llseek = host_llseek, .poll = host_poll, .ioctl = hosttty_ioctl,
     .fsync = host_fsync, .mmap_fd = host_mmap_fd,
 };
 
@@ -162,6 +223,7 @@ struct hostfd *hostfd_terminal(struct file *f) {
     struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
     return h && h->tty ? h : NULL;
 }
+uint64_t hostfd_terminal_id(const struct hostfd *h) { return h->ino; }
 struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
 // ---- The inode ---------------------------------------------------------------------------------------------------------
@@ -185,17 +247,24 @@ static int host_setattr(struct inode *i, const struct vfs_attr *a, unsigned whic
         return -errno;
     return 0;  // owner, mode and times of what the caller gave us stay as they are
 }
-static unsigned mode_of(const struct hostfd *h, unsigned acc) {
-    unsigned mode = (acc != LINUX_O_WRONLY ? FMODE_READ : 0) | (acc != LINUX_O_RDONLY ? FMODE_WRITE : 0);
-    return mode | (h->type == LINUX_S_IFREG ? FMODE_SEEK | FMODE_OWN_POS : 0);
+static int host_permission(struct inode *i, int mask, const struct vfs_cred *c) {
+    return inode_is_dir(i) ? -LINUX_EACCES : vfs_mode_permission(i, mask, c);
 }
-// By way of /proc/self/fd: the same descriptor again, with no more rights than it has.
+static unsigned mode_of(const struct hostfd *h) {
+    if (h->path_only)
+        return FMODE_PATH;
+    return (h->acc != LINUX_O_WRONLY ? FMODE_READ : 0) | (h->acc != LINUX_O_RDONLY ? FMODE_WRITE : 0) |
+           (h->seek ? FMODE_SEEK | FMODE_OWN_POS : 0);
+}
+// By way of /proc/self/fd: with no more rights than the descriptor has. A regular file that is opened again has an offset
+// of its own, which is ours.
 static int host_reopen(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     struct hostfd *h = i->priv;
-    unsigned has = mode_of(h, h->acc);
+    unsigned has = mode_of(h);
     if (f->mode & (FMODE_READ | FMODE_WRITE) & ~has)
         return -LINUX_EACCES;
-    f->mode = (f->mode & ~(FMODE_SEEK | FMODE_OWN_POS)) | (has & (FMODE_SEEK | FMODE_OWN_POS));
+    if (h->type != LINUX_S_IFREG)
+        f->mode = (f->mode & ~(FMODE_SEEK | FMODE_OWN_POS)) | (has & (FMODE_SEEK | FMODE_OWN_POS));
     f->ops = &host_ops;
     f->priv = h;
     return 0;
@@ -209,8 +278,28 @@ static void host_evict(struct inode *i) {
     free(h);
 }
 static const struct inode_ops host_inode_ops = {
-    .getattr = host_getattr, .setattr = host_setattr, .open = host_reopen, .evict = host_evict};
+    .getattr = host_getattr, .setattr = host_setattr, .permission = host_permission, .open = host_reopen,
+    .evict = host_evict};
 
+// The same object of the host has the same inode number: "is this my own output?" asks cat(1) by it. Called only while
+// the sandbox starts, by one thread.
+static uint64_t ino_of(const struct stat *st) {
+    static struct {
+        dev_t dev;
+        ino_t host;
+        uint64_t ino;
+    } known[3];
+    for (unsigned i = 0; i < 3; i++) {
+        if (!known[i].ino) {
+            known[i].dev = st->st_dev;
+            known[i].host = st->st_ino;
+            known[i].ino = inode_next_ino();
+        }
+        if (known[i].dev == st->st_dev && known[i].host == st->st_ino)
+            return known[i].ino;
+    }
+    return inode_next_ino();
+}
 static struct hostfd *hostfd_new(int fd) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
@@ -220,10 +309,14 @@ static struct hostfd *hostfd_new(int fd) {
     if (!h)
         return NULL;
     h->fd = fd;
+    h->ino = ino_of(&st);
     h->type = st.st_mode & LINUX_S_IFMT;
+    h->path_only = flags & O_PATH;
     h->acc = (unsigned)flags & LINUX_O_ACCMODE;
     h->append = flags & O_APPEND;
+    h->nonblock = flags & O_NONBLOCK;
     h->tty = h->type == LINUX_S_IFCHR && isatty(fd);
+    h->seek = h->type != LINUX_S_IFDIR && lseek(fd, 0, SEEK_CUR) >= 0;
     waitq_init(&h->wait);
     return h;
 }
@@ -240,22 +333,23 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     struct hostfd *h = hostfd_new(fd);
     if (!h)
         return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_EBADF;
-    struct vfs_attr a = {.mode = h->type | 0666, .ino = inode_next_ino(), .nlink = 1};
+    struct vfs_attr a = {.mode = h->type | 0666, .ino = h->ino, .nlink = 1};
     if (h->type == LINUX_S_IFCHR)
         a.rdev = h->tty ? LINUX_MKDEV(136, 0) : LINUX_MKDEV(1, 3);
-    struct inode *i = h->type == LINUX_S_IFDIR ? NULL : inode_new(vfs->anon->sb, &host_inode_ops, &host_ops, &a);
+    struct inode *i = inode_new(vfs->anon->sb, &host_inode_ops, &host_ops, &a);
     if (!i) {
-        bool dir = h->type == LINUX_S_IFDIR;
         waitq_destroy(&h->wait);
         free(h);
-        return dir ? -LINUX_EISDIR : -LINUX_ENOMEM;
+        return -LINUX_ENOMEM;
     }
     i->priv = h;
     name_of(h, a.ino, name, sizeof name);
-    int err = file_anon(vfs, name, i, &host_ops, h, h->acc | (h->append ? LINUX_O_APPEND : 0), out);
+    unsigned flags = h->acc | (h->append ? LINUX_O_APPEND : 0) | (h->nonblock ? LINUX_O_NONBLOCK : 0) |
+                     (h->path_only ? LINUX_O_PATH : 0);
+    int err = file_anon(vfs, name, i, &host_ops, h, flags, out);
     if (err)
         return err;
-    (*out)->mode = mode_of(h, h->acc);
+    (*out)->mode = mode_of(h);
     if (((*out)->mode & FMODE_WRITE) && h->type == LINUX_S_IFREG)
         inode_write_begin(i);  // file_put() gives it back
     return 0;

@@ -8,8 +8,11 @@
 struct hostfd {  // inode->priv and file->priv
     int fd;                  // [c] owned
     uint32_t type;           // [c] LINUX_S_IF*
+    uint64_t ino;            // [c] shown inside
     unsigned acc;            // [c] what the host lets us do: LINUX_O_RDONLY ...
-    bool append, tty;        // [c]
+    bool append, nonblock;   // [c] as they were at the start
+    bool tty, path_only;     // [c]
+    bool seek;               // [c] has an offset, which is the host's
     _Atomic bool no_nowait;  // [a] the host knows no RWF_NOWAIT here
     _Atomic bool watched;    // [a] the watcher has been asked at least once
     struct waitq wait;

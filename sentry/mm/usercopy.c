@@ -7,6 +7,7 @@
 #include "abi/uio.h"
 #include "base/fault.h"
 #include "sentry/mm/mm.h"
+#include "sentry/signal/signal.h"
 #include "sentry/task.h"
 #include <stdlib.h>
 #include <string.h>
@@ -213,11 +214,15 @@ static int64_t move(struct uio_user *u, bool out, const struct iovec *v, unsigne
             return (int64_t)done;
     }
 }
+// However long the request: whatever loop of fs/ moves it comes here for each buffer or each gathering of pages, which are
+// bounded, and a task that is to die gets no further.
 static int64_t user_to(struct uio *u, const struct iovec *src, unsigned n) {
-    return move(container_of(u, struct uio_user, u), true, src, n);
+    struct uio_user *user = container_of(u, struct uio_user, u);
+    return signal_dying(user->t) ? -LINUX_EINTR : move(user, true, src, n);
 }
 static int64_t user_from(struct uio *u, const struct iovec *dst, unsigned n) {
-    return move(container_of(u, struct uio_user, u), false, dst, n);
+    struct uio_user *user = container_of(u, struct uio_user, u);
+    return signal_dying(user->t) ? -LINUX_EINTR : move(user, false, dst, n);
 }
 static void user_back(struct uio *io, size_t n) {
     struct uio_user *u = container_of(io, struct uio_user, u);

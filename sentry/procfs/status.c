@@ -74,7 +74,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     if (g->pgrp) {
         s->pgrp = g->pgrp->pgid;
         s->sid = g->pgrp->session->sid;
-        s->has_tty = g->pgrp->session->tty != NULL;
+        s->has_tty = g->pgrp->session->tty != 0;
         s->tty_pgrp = g->pgrp->session->tty_pgrp;
     }
     s->nthreads = atomic_load(&g->nalive);

@@ -175,6 +175,18 @@ bool signal_ignored(struct task *t, int sig) {
     return signal_action(t->tg, sig).sa_handler == LINUX_SIG_IGN;
 }
 
+bool signal_dying_slow(struct task *t) {
+    struct tgroup *g = t->tg;
+    if (atomic_load(&t->killed))
+        return true;
+    LOCKED(&g->sig_lock);
+    uint64_t pending = (t->pending->set | g->shared_pending->set) & ~t->blocked & ~SIGSET_STOP & ~SIGSET_IGNORE_DEFAULT;
+    for (; pending; pending &= pending - 1)
+        if (signal_action(g, __builtin_ctzll(pending) + 1).sa_handler == LINUX_SIG_DFL)
+            return true;
+    return false;
+}
+
 bool signal_may_send(struct task *from, struct tgroup *to, int sig) {
     if (from->tg == to || task_capable(from, LINUX_CAP_KILL))
         return true;

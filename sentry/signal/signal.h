@@ -33,6 +33,10 @@ int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info
 // A synchronous fault of t itself: forced, also when blocked or ignored.
 void signal_force(struct task *t, int sig, const struct linux_siginfo *info);
 bool signal_ignored(struct task *t, int sig);  // its disposition is SIG_IGN
+// Will it die of what waits for it? As Linux's fatal_signal_pending(): ends what would otherwise be done in whole. By the
+// task's own handler; one load as a rule.
+bool signal_dying_slow(struct task *t);
+static inline bool signal_dying(struct task *t) { return task_interrupted(t) && signal_dying_slow(t); }
 bool signal_may_send(struct task *from, struct tgroup *to, int sig);  // kill(2) permission; tasks_lock held
 
 // The calling task's mask; wakes delivery when something became deliverable.

@@ -9,6 +9,7 @@
 // Locks: what guest threads decide by is in tg->stop under sig_lock; what wait4(2) reads (stopped, stop_sig ...) is
 // under tasks_lock, taken before it.
 #include "sentry/group.h"
+#include "sentry/jobctl.h"
 #include "sentry/signal/impl.h"
 #include "sentry/task_impl.h"
 
@@ -85,6 +86,7 @@ void stop_complete(struct tgroup *g) {
     g->stop_sig = sig;
     g->stop_reported = g->continued = false;
     tell_parent(g, LINUX_CLD_STOPPED, sig);
+    jobctl_stopped(g, sig);
 }
 
 void stop_report_continue(struct task *t) {

@@ -9,11 +9,12 @@
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/syscalls/write_result.h"
 #include <stdlib.h>
 
 #define CHUNK  65536u
+#define MOST   (64u * CHUNK)  // one call moves no more: a busy writer at the other end must not keep it going for ever
 #define AT_POS UINT64_MAX  // at the file's own offset
 #define FLAGS  (LINUX_SPLICE_F_MOVE | LINUX_SPLICE_F_NONBLOCK | LINUX_SPLICE_F_MORE | LINUX_SPLICE_F_GIFT)
 
@@ -78,7 +79,7 @@ static int64_t into_pipe(const struct vfs_ctx *ctx, struct splice *s, char *buf,
     return w;
 }
 
-// Moves what is there, as far as there is room; waits only while nothing has gone.
+// Moves what is there, as far as there is room, until a signal comes; waits only while nothing has gone.
 static int64_t run(struct task *t, struct splice *s) {
     TASK_VFS_CTX(t, ctx);
     bool out_of_pipe = file_is_pipe(s->in);
@@ -90,15 +91,11 @@ static int64_t run(struct task *t, struct splice *s) {
     do {
         n = out_of_pipe ? from_pipe(&ctx, s, buf, done) : into_pipe(&ctx, s, buf, done);
         done += n > 0 ? (uint64_t)n : 0;
-    } while (n > 0 && done < s->len && !atomic_load(&t->killed));
+    } while (n > 0 && done < s->len && done < MOST && !task_interrupted(t));
     free(buf);
-    if (n == -LINUX_EPIPE)
-        signal_send_task(t, LINUX_SIGPIPE, NULL);
-    if (done)
-        return (int64_t)done;
-    if (n == -LINUX_EAGAIN && !s->nonblock)
+    if (n == -LINUX_EAGAIN && !done && !s->nonblock)
         return park_file_result(t, s->waits, s->events, n);
-    return n;
+    return write_result(t, s->out, (int64_t)done, n);
 }
 
 static bool splices(const struct file *f) {
@@ -184,9 +181,7 @@ int64_t sys_vmsplice(struct task *t, const struct sysargs *a) {
     TASK_VFS_CTX(t, ctx);
     r = u.u.left == 0 ? 0 : write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);
     uio_user_done(&u);
-    if (r == -LINUX_EPIPE)
-        signal_send_task(t, LINUX_SIGPIPE, NULL);
     if (r == -LINUX_EAGAIN && !(a->v[3] & LINUX_SPLICE_F_NONBLOCK))
         return park_file_result(t, f, write ? LINUX_POLLOUT : LINUX_POLLIN, r);
-    return r;
+    return r < 0 && write ? write_result(t, f, 0, r) : r;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`picket do` as a user meets it: exit statuses, bad input (one line on stderr that names what and where), options, stdio,
+"""`picket do` as a user meets it: exit statuses, bad input (one line on stderr that names what and where), options,
 signals, names of processes, and that nothing outside changes. Each case is a function; run on one platform."""
 import argparse
 import ctypes
@@ -242,42 +242,6 @@ def test_tmp_changes_stay_inside():
     shutil.rmtree(folder)
 
 
-# ---- stdio -----------------------------------------------------------------------------------------------------------------
-def test_stdio_pipe():
-    done = do("sh", "-c", "cat; echo err >&2", stdin=None, input="one\ntwo\n")
-    expect(done.stdout == "one\ntwo\n" and done.stderr == "err\n", repr(done))
-
-
-def test_stdio_large():
-    data = "x" * 3000000
-    expect(do("cat", stdin=None, input=data).stdout == data, "3 MB through a pipe")
-
-
-def test_stdio_files():
-    folder = scratch()
-    with open(folder + "/out", "w+") as out:
-        out.write("head\n")
-        out.flush()
-        subprocess.run([PICKET, "do", "--platform=" + PLATFORM, "--", "sh", "-c", "echo a; echo b"], stdout=out,
-                       stdin=subprocess.DEVNULL, check=True, timeout=30 * SCALE)
-        out.write("tail\n")
-    with open(folder + "/out") as f:
-        expect(f.read() == "head\na\nb\ntail\n", "offsets are shared with the caller")
-    shutil.rmtree(folder)
-
-
-def test_stdin_closed():
-    done = subprocess.run(["sh", "-c", 'exec "$0" do --platform="$1" -- sh -c "cat || echo closed" <&-', PICKET, PLATFORM],
-                          capture_output=True, text=True, timeout=30 * SCALE)
-    expect("closed" in done.stdout, repr(done))
-
-
-def test_broken_pipe():
-    done = subprocess.run("%s do --platform=%s -- yes | head -1" % (PICKET, PLATFORM), shell=True, capture_output=True,
-                          text=True, timeout=30 * SCALE)
-    expect(done.stdout == "y\n", repr(done))
-
-
 def in_terminal(*args):
     """Runs a program in a sandbox on a new terminal; returns the master side and the child."""
     pid, master = pty.fork()
@@ -296,24 +260,6 @@ def read_until(master, text, seconds=20):
                 break
     expect(text in got, "no %r on the terminal, but %r" % (text, got[-500:]))
     return got
-
-
-def test_terminal():
-    master, pid = in_terminal("sh", "-c", "test -t 0 && test -t 1 && stty size && read x && echo got $x")
-    read_until(master, b"\n")
-    os.write(master, b"line\n")
-    read_until(master, b"got line")
-    expect(os.waitpid(pid, 0)[1] == 0, "exit")
-    os.close(master)
-
-
-def test_terminal_interrupt():
-    master, pid = in_terminal("sh", "-c", "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.1; done")
-    read_until(master, b"ready")
-    os.write(master, b"\x03")
-    read_until(master, b"caught")
-    expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7, "exit status after ^C")
-    os.close(master)
 
 
 # ---- Signals and processes ---------------------------------------------------------------------------------------------------
@@ -492,18 +438,20 @@ def test_processors_are_those_allowed():
     expect(done.stdout.split() == ["1", "{%d}" % last, str(last)], done)
 
 
-def main():
+def main(module=None):
+    """Runs the tests of a module (this one), which finds the helpers and PICKET, PLATFORM and SCALE here."""
     global PICKET, PLATFORM, SCALE
-    parser = argparse.ArgumentParser(description=__doc__)
+    module = module or sys.modules[__name__]
+    parser = argparse.ArgumentParser(description=module.__doc__)
     parser.add_argument("--picket", required=True)
     parser.add_argument("--platform", default="seccomp")
     parser.add_argument("--filter", default=".")
     parser.add_argument("--timeout-scale", type=float, default=1)
     options = parser.parse_args()
-    PICKET, PLATFORM, SCALE = options.picket, options.platform, options.timeout_scale
+    PICKET, PLATFORM, SCALE = os.path.abspath(options.picket), options.platform, options.timeout_scale
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what is left over is ours to see
     passed = failed = 0
-    for name, test in inspect.getmembers(sys.modules[__name__], inspect.isfunction):
+    for name, test in inspect.getmembers(module, inspect.isfunction):
         if not name.startswith("test_") or not re.search(options.filter, name):
             continue
         try:

@@ -251,6 +251,34 @@ static void test_mmap(void **state) {
     end(&x);
 }
 
+// A copy up is as long as the file: it ends when its caller is to die, and leaves nothing behind.
+static unsigned chunks_left;
+static bool dies(void) { return chunks_left == 0 || chunks_left-- == 0; }
+static void test_copy_up_ends(void **state) {
+    struct fx x;
+    struct vfs_attr a;
+    struct file *f;
+    begin(&x);
+    struct fx low = x;
+    assert_int_equal(vfs_root(vfs, &low.ctx.root), 0);
+    low.ctx.cwd = low.ctx.root;
+    fx_put(&low, "long", "head");
+    assert_int_equal(fx_truncate(&low, "long", 10 * 65536), 0);
+    f = fx_open(&x, "/long", LINUX_O_RDWR, 0);
+    chunks_left = 5;
+    vfs_set_caller_dies(dies);
+    assert_int_equal(fx_write(&x, f, "HEAD", 4), -LINUX_EINTR);
+    vfs_set_caller_dies(NULL);
+    assert_int_equal(chunks_left, 0);
+    assert_int_equal(fx_write(&x, f, "HEAD", 4), 4);
+    file_put(f);
+    assert_int_equal(fx_stat(&x, "/long", 0, &a), 0);
+    assert_int_equal(a.size, 10 * 65536);
+    fx_unlink(&low, "long");
+    path_put(&low.ctx.root);
+    end(&x);
+}
+
 static void test_upper_with_names(void **state) {
     struct fx up, x;
     struct tmpfs_opts o = {.mode = 0755};
@@ -293,6 +321,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_show_and_copy_up), cmocka_unit_test(test_whiteouts), cmocka_unit_test(test_rename),
         cmocka_unit_test(test_links), cmocka_unit_test(test_mmap), cmocka_unit_test(test_upper_with_names),
+        cmocka_unit_test(test_copy_up_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

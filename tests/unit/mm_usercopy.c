@@ -7,6 +7,7 @@
 #include "fs/pipe/pipe.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
 #include "sentry/task.h"
 #include "tests/unit/fs_util.h"
 #include <setjmp.h>
@@ -71,6 +72,8 @@ int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const 
 int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n) {
     return copyv(true, src, n, dst, ndst);
 }
+static bool dying;
+bool signal_dying_slow(struct task *t) { return dying; }
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) { return -LINUX_EAGAIN; }
 
 static const struct plat_layout layout = {.lo = LO, .hi = HI};
@@ -277,12 +280,29 @@ static void test_tmpfs_gathers(void **state) {
     fx_end(&x);
 }
 
+// Who is to die gets no further, however long the request.
+static void test_dying(void **state) {
+    struct uio_user u;
+    char buf[64] = "x";
+    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), 64), 0);
+    atomic_store(&task.sigpending, true);
+    assert_int_equal(uio_to(&u.u, buf, 8), 8);  // a signal that it lives through
+    dying = true;
+    assert_int_equal(uio_to(&u.u, buf, 8), -LINUX_EINTR);
+    assert_int_equal(uio_from(&u.u, buf, 8), -LINUX_EINTR);
+    assert_int_equal(u.u.left, 56);
+    uio_user_done(&u);
+    dying = false;
+    atomic_store(&task.sigpending, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_ranges, fresh),        cmocka_unit_test_setup(test_strings, fresh),
         cmocka_unit_test_setup(test_vectors, fresh),       cmocka_unit_test_setup(test_vector_faults, fresh),
         cmocka_unit_test_setup(test_vector_checks, fresh), cmocka_unit_test_setup(test_pipe_gathers, fresh),
         cmocka_unit_test_setup(test_tmpfs_gathers, fresh),
+        cmocka_unit_test_setup(test_dying, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "abi/wait.h"
 #include "base/fault.h"
 #include "sentry/group.h"
+#include "sentry/jobctl.h"
 #include "sentry/posix_timers.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/impl.h"
@@ -67,6 +68,7 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 }
 bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) { return fake.orphaned; }
 bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
+void jobctl_stopped(struct tgroup *g, int sig) {}
 void signalfd_notify(struct tgroup *g, int sig) {}
 #ifndef FIXTURE_TIMERS  // the test brings posix_timers.c along
 void itimer_real_taken(struct tgroup *g) {}

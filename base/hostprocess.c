@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// See hostprocess.h. Called once in a process, before it has threads. Host calls: rt_sigaction, rt_sigprocmask, prlimit64,
+// umask. What is inherited besides and stays: priority and CPUs (the sandbox's share as much as the program's),
+// no_new_privs, the parent death signal (its sender means the CLI), an alarm (the CLI hands it on).
+#include "base/hostprocess.h"
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define STACK_SIZE   (8u << 20)  // of new threads; address space only
+#define STACK_LEAST  (1u << 20)  // of the first thread, which is a worker too
+#define QUEUE_LEAST  64u         // signals of ours that wait to be taken, one for each stub that is interrupted
+#define FILES_LEAST  128u
+#define MEMORY_LEAST (256u << 20)
+
+// These say that this very process went wrong (or was told to end by abort(3)).
+static int is_fault(int sig) {
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP || sig == SIGSYS ||
+           sig == SIGABRT;
+}
+
+// The host calls themselves: the C library's leave two real-time signals out.
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static void reset_signals(struct process_inherited *was) {
+    const uint64_t none = 0;
+    for (int sig = 1; sig <= 64; sig++) {
+        struct kernel_sigaction old = {0}, new = {0};
+        // Waiting for children and for stops needs SIGCHLD as it is by default, which does nothing either.
+        new.handler = is_fault(sig) || sig == SIGCHLD ? SIG_DFL : SIG_IGN;
+        syscall(SYS_rt_sigaction, sig, NULL, &old, sizeof none);
+        if (old.handler == SIG_IGN)
+            was->ignored |= UINT64_C(1) << (sig - 1);
+        syscall(SYS_rt_sigaction, sig, &new, NULL, sizeof none);  // EINVAL for SIGKILL and SIGSTOP
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+}
+
+// As wide as it may be: root may take everything, others what the hard limit leaves.
+static void widen(int which, const struct rlimit *now) {
+    struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY}, most = {now->rlim_max, now->rlim_max};
+    if (which == RLIMIT_NOFILE || setrlimit(which, &all) < 0)  // (descriptors: never more than fs.nr_open)
+        setrlimit(which, &most);
+}
+
+static const char *too_narrow(void) {
+    static const struct {
+        int which;
+        rlim_t least;
+        const char *what;
+    } needs[] = {
+        {RLIMIT_STACK, STACK_LEAST, "the limit on stacks (ulimit -s) is below 1024 KiB"},
+        {RLIMIT_SIGPENDING, QUEUE_LEAST, "the limit on pending signals (ulimit -i) is below 64"},
+        {RLIMIT_NOFILE, FILES_LEAST, "the limit on open files (ulimit -n) is below 128"},
+        {RLIMIT_AS, MEMORY_LEAST, "the limit on address space (ulimit -v) is below 262144 KiB"},
+        {RLIMIT_DATA, MEMORY_LEAST, "the limit on data (ulimit -d) is below 262144 KiB"},
+    };
+    for (unsigned i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        struct rlimit now;
+        if (getrlimit(needs[i].which, &now) == 0 && now.rlim_cur < needs[i].least)
+            return needs[i].what;
+    }
+    return NULL;
+}
+
+// The C library took the size of new stacks from the limit before main(): with a small one its threads would not start.
+static void thread_stacks(void) {
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr))
+        return;
+    if (!pthread_attr_setstacksize(&attr, STACK_SIZE))
+        pthread_setattr_default_np(&attr);
+    pthread_attr_destroy(&attr);
+}
+
+const char *process_start(struct process_inherited *was) {
+    struct process_inherited unused;
+    was = was ? was : &unused;
+    memset(was, 0, sizeof *was);
+    reset_signals(was);
+    for (int which = 0; which < RLIM_NLIMITS; which++) {
+        const struct rlimit none = {0, 0};
+        if (getrlimit(which, &was->limits[which]) < 0)
+            was->limits[which] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+        else if (which == RLIMIT_CORE)
+            setrlimit(which, &none);
+        else if (which != RLIMIT_NICE && which != RLIMIT_RTPRIO && which != RLIMIT_RTTIME)
+            widen(which, &was->limits[which]);
+    }
+    thread_stacks();
+    was->umask = umask(077);
+    return too_narrow();
+}

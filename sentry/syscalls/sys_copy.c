@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// From file to file: sendfile copy_file_range. A call moves as much as the guest asks for, up to 2 GiB, so it is done in
+// slices: between two chunks a signal ends it (what has gone counts, as on Linux), between two slices everybody else
+// comes first. What it needs lives in call.p from its first run to its end, with the files that it began with.
+#include "abi/poll.h"
+#include "base/fault.h"
+#include "sentry/fdtable.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/syscalls/table.h"
+#include "sentry/syscalls/write_result.h"
+#include <stdlib.h>
+
+#define COPY_CHUNK 65536u
+#define COPY_SLICE (64 * COPY_CHUNK)  // 4 MiB: some 2 ms
+#define MAX_RW     0x7ffff000u        // one call moves no more, read(2)
+#define AT_POS     UINT64_MAX         // at the file's own offset
+
+struct copy {
+    struct file *in, *out;     // owned
+    uint64_t in_off, out_off;  // AT_POS: the file's own
+    uint64_t left;
+    bool tells;                // sendfile: the offset is written back also when nothing went, or failed
+    char buf[COPY_CHUNK];
+};
+
+static void copy_end(struct task *t) {
+    struct copy *c = t->call.p;
+    t->call.p = NULL;
+    file_cleanup(&c->in);
+    file_cleanup(&c->out);
+    free(c);
+}
+
+// From now on the call's end gives it back. NULL: no memory.
+static struct copy *copy_begin(struct task *t) {
+    struct copy *c = znew(struct copy);
+    if (!c)
+        return NULL;
+    t->call.p = c;
+    t->call.cleanup = copy_end;
+    return c;
+}
+
+static struct file *get_for(struct task *t, uint64_t fd, unsigned mode) {
+    struct file *f = fd_get_io(t->files, (int)fd);
+    if (f && !(f->mode & mode)) {
+        file_put(f);
+        return NULL;
+    }
+    return f;
+}
+
+static uint64_t place(struct file *f, uint64_t off) { return off == AT_POS ? (uint64_t)vfs_pos(f) : off; }
+
+// Reads a chunk and writes it; what the other side does not take is put back by not advancing. Bytes or error.
+static int64_t copy_chunk(const struct vfs_ctx *ctx, struct copy *c) {
+    struct uio_kernel u;
+    uio_kernel_init(&u, c->buf, c->left < COPY_CHUNK ? c->left : COPY_CHUNK);
+    uint64_t at = place(c->in, c->in_off);
+    int64_t n = vfs_pread(c->in, &u.u, at);
+    if (n <= 0)
+        return n;
+    uio_kernel_init(&u, c->buf, (size_t)n);
+    int64_t w = c->out_off == AT_POS ? vfs_write(ctx, c->out, &u.u) : vfs_pwrite(ctx, c->out, &u.u, c->out_off);
+    if (w <= 0)
+        return w;
+    if (c->in_off != AT_POS)
+        c->in_off += (uint64_t)w;
+    else
+        vfs_llseek(c->in, (int64_t)at + w, LINUX_SEEK_SET);
+    if (c->out_off != AT_POS)
+        c->out_off += (uint64_t)w;
+    c->left -= (uint64_t)w;
+    return w;
+}
+
+// Until the slice is used up, a signal, the end, or an error: what the last chunk said.
+static int64_t copy_slice(struct task *t, struct copy *c) {
+    TASK_VFS_CTX(t, ctx);
+    int64_t n, end = t->call.done + COPY_SLICE;
+    plat_block_begin(t->k->platform);
+    do {
+        n = c->left ? copy_chunk(&ctx, c) : 0;
+        t->call.done += n > 0 ? n : 0;
+    } while (n > 0 && t->call.done < end && !task_interrupted(t));
+    plat_block_end(t->k->platform);
+    return n;
+}
+
+// in_addr, out_addr: where the offsets go that the caller gave, or 0.
+static int64_t copy_run(struct task *t, struct copy *c, uint64_t in_addr, uint64_t out_addr) {
+    park_yielded(t);
+    int64_t n = copy_slice(t, c);
+    if (n > 0 && c->left && !task_interrupted(t))
+        return park_yield(t);
+    if (n == -LINUX_EAGAIN)
+        n = park_file_result(t, c->out, LINUX_POLLOUT, n);
+    if (n == SYS_PARK || n == SYS_AGAIN)
+        return n;
+    if ((t->call.done || c->tells) && ((in_addr && copy_out_obj(t, uaddr(in_addr), &c->in_off) < 0) ||
+                                       (out_addr && copy_out_obj(t, uaddr(out_addr), &c->out_off) < 0)))
+        return -LINUX_EFAULT;
+    return write_result(t, c->out, t->call.done, n);
+}
+
+static int64_t offset(struct task *t, uint64_t addr, uint64_t *off) {
+    *off = AT_POS;
+    if (!addr)
+        return 0;
+    if (copy_in_obj(t, off, uaddr(addr)) < 0)
+        return -LINUX_EFAULT;
+    return (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
+}
+
+static int64_t open_both(struct task *t, struct copy *c, uint64_t in, uint64_t out, uint64_t n) {
+    c->in = get_for(t, in, FMODE_READ);
+    c->out = get_for(t, out, FMODE_WRITE);
+    c->out_off = AT_POS;
+    c->left = n < MAX_RW ? n : MAX_RW;
+    return c->in && c->out ? 0 : -LINUX_EBADF;
+}
+
+static int64_t sendfile_check(struct task *t, struct copy *c, const struct sysargs *a) {
+    int64_t err = open_both(t, c, a->v[1], a->v[0], a->v[3]);
+    if (err < 0)
+        return err;
+    if (!(c->in->mode & FMODE_SEEK) || (atomic_load(&c->out->flags) & LINUX_O_APPEND))
+        return -LINUX_EINVAL;
+    c->tells = true;
+    return offset(t, a->v[2], &c->in_off);
+}
+
+int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
+    struct copy *c = t->call.p;
+    if (c)
+        return copy_run(t, c, a->v[2], 0);
+    c = copy_begin(t);
+    int64_t err = c ? sendfile_check(t, c, a) : -LINUX_ENOMEM;
+    return err < 0 ? err : copy_run(t, c, a->v[2], 0);
+}
+
+static bool same_file(const struct file *a, const struct file *b) {
+    return a->inode == b->inode || (a->inode->sb == b->inode->sb && a->inode->attr.ino == b->inode->attr.ino);
+}
+
+// No further than the end as it is now, and not onto itself.
+static int64_t range_check(struct copy *c) {
+    struct vfs_attr attr;
+    int err = vfs_getattr(&c->in->path, &attr);
+    if (err < 0)
+        return err;
+    uint64_t from = place(c->in, c->in_off), to = place(c->out, c->out_off);
+    uint64_t rest = from < attr.size ? attr.size - from : 0;
+    c->left = c->left < rest ? c->left : rest;
+    return same_file(c->in, c->out) && from < to + c->left && to < from + c->left ? -LINUX_EINVAL : 0;
+}
+
+static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs *a) {
+    int64_t err = open_both(t, c, a->v[0], a->v[2], a->v[4]);
+    if (err < 0)
+        return err;
+    if (a->v[5])
+        return -LINUX_EINVAL;
+    if (inode_is_dir(c->in->inode) || inode_is_dir(c->out->inode))
+        return -LINUX_EISDIR;
+    if (!inode_is_reg(c->in->inode) || !inode_is_reg(c->out->inode))
+        return -LINUX_EINVAL;
+    if (atomic_load(&c->out->flags) & LINUX_O_APPEND)
+        return -LINUX_EBADF;
+    err = offset(t, a->v[1], &c->in_off);
+    if (err == 0)
+        err = offset(t, a->v[3], &c->out_off);
+    return err < 0 ? err : range_check(c);
+}
+
+int64_t sys_copy_file_range(struct task *t, const struct sysargs *a) {
+    struct copy *c = t->call.p;
+    if (c)
+        return copy_run(t, c, a->v[1], a->v[3]);
+    c = copy_begin(t);
+    int64_t err = c ? range_begin(t, c, a) : -LINUX_ENOMEM;
+    return err < 0 ? err : copy_run(t, c, a->v[1], a->v[3]);
+}
