@@ -49,17 +49,6 @@ void task_set_files(struct task *t, struct fdtable *files) {
         fdtable_put(old);
 }
 
-void task_set_fs(struct task *t, struct fs_ctx *fs) {
-    struct fs_ctx *old;
-    {
-        LOCKED(&t->k->tasks_lock);
-        old = t->fs;
-        t->fs = fs;
-    }
-    if (old)
-        fs_ctx_put(old);
-}
-
 void task_drop_parts(struct task *t) {
     if (t->files)
         task_set_files(t, NULL);
