@@ -125,7 +125,7 @@ bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) {
     struct tgroup *g;
     list_for_each(g, &p->members, pgrp_link) {
         const struct tgroup *parent = g->parent;
-        if (g == except || g->state != TG_ALIVE || !parent || parent == except || !parent->pgrp)
+        if (g == except || g->state != TG_ALIVE || !parent || !parent->pgrp)
             continue;
         if (parent->pgrp != p && parent->pgrp->session == p->session)
             return false;

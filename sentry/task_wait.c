@@ -60,7 +60,7 @@ static int look(struct task *t, const struct wait_req *r, struct wait_result *re
     list_for_each(c, &t->tg->children, sibling) {
         if (!matches(t, c, r))
             continue;
-        any = true;
+        any |= c->state == TG_ALIVE;  // a zombie that is not asked for has no news to wait for
         if (collect(c, r, res)) {
             if (c->state == TG_REAPED)
                 *reaped = c;
