@@ -135,20 +135,6 @@ static int mount_all(struct vfs *vfs, struct gofer_client *gofer, const struct s
 }
 
 // ---- The first process ---------------------------------------------------------------------------------------------------
-static void default_limits(struct tgroup *g) {
-    for (int i = 0; i < LINUX_RLIM_NLIMITS; i++)
-        g->rlimits[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
-    g->rlimits[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
-    g->rlimits[LINUX_RLIMIT_CORE].rlim_cur = 0;
-    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX, PID_MAX};
-    g->rlimits[LINUX_RLIMIT_NOFILE] = (struct linux_rlimit64){1024, 1 << 20};
-    g->rlimits[LINUX_RLIMIT_MEMLOCK] = (struct linux_rlimit64){8u << 20, 8u << 20};
-    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX, PID_MAX};
-    g->rlimits[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
-    g->rlimits[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
-    g->rlimits[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
-}
-
 static struct cred *first_cred(const struct sentry_config *c) {
     struct cred *cred = cred_dup(NULL, c->ngroups);
     if (!cred)
@@ -202,6 +188,19 @@ static int first_fs(struct task *t, const struct sentry_config *c) {
     return err < 0 ? err : t->fs ? 0 : -LINUX_ENOMEM;
 }
 
+// The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root, fd/.
+static int init_parts(struct kernel *k) {
+    struct path root;
+    int err = vfs_root(k->vfs, &root);
+    if (err < 0)
+        return err;
+    struct task *init = k->init->leader;
+    init->fs = fs_ctx_new(&root, &root, 022);
+    init->files = fdtable_new();
+    path_put(&root);
+    return init->fs && init->files ? 0 : -LINUX_ENOMEM;
+}
+
 static struct task *first_task(struct kernel *k, const struct sentry_config *c) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;
@@ -212,7 +211,7 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
     t->timer_slack = t->timer_slack_default = 50000;
-    default_limits(g);
+    memcpy(g->rlimits, k->init->rlimits, sizeof g->rlimits);
     if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t, c) < 0)
         return NULL;
     g->exit_signal = LINUX_SIGCHLD;
@@ -343,7 +342,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
 }
 
 static int run(struct kernel *k, const struct sentry_config *c) {
-    struct task *t = first_task(k, c);
+    struct task *t = init_parts(k) < 0 ? NULL : first_task(k, c);
     if (!t)
         return SENTRY_EXIT_FAILED;
     first_tty(t);
