@@ -68,6 +68,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     list_init(&k->sessions);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
+    k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
     k->boot_mono_ns = mono_ns();
     k->boot_real_ns = real_ns();
@@ -75,7 +76,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     snprintf(k->domainname, sizeof k->domainname, "(none)");
     the_kernel = k;
-    k->init = k->pids && k->tgs ? make_init(k) : NULL;
+    k->init = k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
     return k->init ? k : NULL;
 }
 
@@ -132,6 +133,7 @@ bool kernel_free(struct kernel *k) {
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);
+    free(k->pid_uses);
     free(k);
     the_kernel = NULL;
     return clean;

@@ -132,6 +132,7 @@ int32_t pid_reserve(struct kernel *k) {
         if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
             continue;
         k->last_pid = pid;
+        k->pid_uses[pid]++;
         return pid;
     }
     return -LINUX_EAGAIN;
