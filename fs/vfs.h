@@ -161,6 +161,9 @@ struct inode_ops {
     void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds
 };
 
+// Among the events of a wake-up: something to look at for those who wait, but nothing to be signalled (O_ASYNC).
+#define VFS_WAKE_QUIET (1u << 16)
+
 struct file_ops {
     // At offset `off` for seekable files (FMODE_SEEK; see FILE_OWN_POS); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
     // would block (whether or not O_NONBLOCK is set: the caller parks). A short write of a stream: the caller of a
@@ -173,6 +176,8 @@ struct file_ops {
     // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register, then
     // look: no wake-up is lost.) NULL: always readable and writable.
     uint32_t (*poll)(struct file *f, struct waiter *w);
+    // Which LINUX_POLL* are told by a signal to who asks for it (O_ASYNC). NULL or 0: never any.
+    uint32_t (*async)(struct file *f);
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
     int (*fsync)(struct file *f, bool data_only);
     int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
@@ -282,8 +287,8 @@ struct file {
     uint64_t pos;                // [p]
     void *priv;                  // [c] the object's own
     struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
-    bool watched;                // was ever put into an epoll set, by somebody who held a reference
-    _Atomic int32_t async_owner; // F_SETOWN, for show
+    _Atomic bool watched;        // its end is to be told (vfs_set_watched_release); set by who holds a reference
+    struct async *_Atomic async; // [a] set once; whom its readiness is told by a signal (sentry/async.c), or NULL
     _Atomic uint64_t read_timeout, write_timeout;  // SO_RCVTIMEO, SO_SNDTIMEO: ns; 0: none
 };
 

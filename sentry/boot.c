@@ -141,23 +141,11 @@ static int mount_all(struct vfs *vfs, struct gofer_client *gofer, const struct s
 // ---- The first process ---------------------------------------------------------------------------------------------------
 static uint64_t lower(uint64_t a, rlim_t b) { return b != RLIM_INFINITY && b < a ? b : a; }
 
-// Those of a fresh Linux, and where the caller's are lower, the caller's.
-static void first_limits(struct tgroup *g, const struct process_inherited *was) {
-    for (int i = 0; i < LINUX_RLIM_NLIMITS; i++)
-        g->rlimits[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
-    g->rlimits[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
-    g->rlimits[LINUX_RLIMIT_CORE].rlim_cur = 0;
-    // As Linux has both: one ordinary user leaves half of the numbers to others.
-    g->rlimits[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
-    g->rlimits[LINUX_RLIMIT_NOFILE] = (struct linux_rlimit64){1024, 1 << 20};
-    g->rlimits[LINUX_RLIMIT_MEMLOCK] = (struct linux_rlimit64){8u << 20, 8u << 20};
-    g->rlimits[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
-    g->rlimits[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
-    g->rlimits[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
-    g->rlimits[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
+// Where the caller's are lower, the caller's: for the first process, and for init, whose limits sessions take over.
+static void first_limits(struct tgroup *init, const struct process_inherited *was) {
     for (int i = 0; i < LINUX_RLIM_NLIMITS; i++) {
-        g->rlimits[i].rlim_cur = lower(g->rlimits[i].rlim_cur, was->limits[i].rlim_cur);
-        g->rlimits[i].rlim_max = lower(g->rlimits[i].rlim_max, was->limits[i].rlim_max);
+        init->rlimits[i].rlim_cur = lower(init->rlimits[i].rlim_cur, was->limits[i].rlim_cur);
+        init->rlimits[i].rlim_max = lower(init->rlimits[i].rlim_max, was->limits[i].rlim_max);
     }
 }
 
@@ -221,6 +209,19 @@ static int first_fs(struct task *t, const struct sentry_config *c) {
     return err < 0 ? err : t->fs ? 0 : -LINUX_ENOMEM;
 }
 
+// The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root, fd/.
+static int init_parts(struct kernel *k) {
+    struct path root;
+    int err = vfs_root(k->vfs, &root);
+    if (err < 0)
+        return err;
+    struct task *init = k->init->leader;
+    init->fs = fs_ctx_new(&root, &root, 022);
+    init->files = fdtable_new();
+    path_put(&root);
+    return init->fs && init->files ? 0 : -LINUX_ENOMEM;
+}
+
 static struct task *first_task(struct kernel *k, const struct sentry_config *c) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;
@@ -231,7 +232,8 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
     t->timer_slack = t->timer_slack_default = 50000;
-    first_limits(g, c->inherited);
+    first_limits(k->init, c->inherited);
+    memcpy(g->rlimits, k->init->rlimits, sizeof g->rlimits);
     if (!g->sighand || !t->cred || !t->files || first_fs(t, c) < 0 || first_files(t, c) < 0)
         return NULL;
     first_dispositions(g, c->inherited->ignored);
@@ -367,7 +369,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
 }
 
 static int run(struct kernel *k, const struct sentry_config *c) {
-    struct task *t = first_task(k, c);
+    struct task *t = init_parts(k) < 0 ? NULL : first_task(k, c);
     if (!t)
         return SENTRY_EXIT_FAILED;
     first_tty(t);

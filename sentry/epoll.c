@@ -4,7 +4,7 @@
 // is ready, not by what is watched. An item on the list is a hint: the file is asked again before anything is reported.
 //
 // An item is named by its file and number, as on Linux. It holds no reference of the file: when the last one goes,
-// file_put() calls release_watched() and the items go with it.
+// file_put() tells, epoll_forget() is called, and the items go with it.
 //
 // Locks: `graph` (RANK_EPOLL) guards which items exist anywhere: the lists file->epoll_items, the trees, and that sets
 // watch one another without cycles. It is held for a whole epoll_ctl, which is short. Inside it ep->lock (nested, an
@@ -14,6 +14,7 @@
 #include "sentry/epoll.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
+#include "sentry/async.h"
 #include <stdlib.h>
 
 #define MAX_WATCHES (1u << 20)  // of the whole sandbox; proc/sys/fs/epoll/max_user_watches
@@ -159,7 +160,7 @@ static void remove_item(struct item *it) {
 }
 
 // The last reference of a file goes: no item can be added any more.
-static void release_watched(struct file *f) {
+void epoll_forget(struct file *f) {
     LOCKED(&graph);
     while (!list_empty(&f->epoll_items)) {
         struct item *it = list_first(&f->epoll_items, struct item, file_link);
@@ -239,7 +240,7 @@ static int add_locked(struct epoll *ep, struct file *f, int fd, const struct lin
     struct item *it = err ? NULL : new_item(ep, f, fd, ev);
     if (!it)
         return err ? err : -LINUX_ENOMEM;
-    f->watched = true;
+    watch_file_end(f);
     nwatches++;
     list_add_tail(&f->epoll_items, &it->file_link);
     lock_nested(&ep->lock);
@@ -399,7 +400,6 @@ int epoll_open(struct vfs *vfs, struct file **out) {
     struct epoll *ep = znew(struct epoll);
     if (!ep)
         return -LINUX_ENOMEM;
-    vfs_set_watched_release(release_watched);
     lock_init(&ep->lock, RANK_EPOLL);
     lock_init(&ep->ready_lock, RANK_READY);
     list_init(&ep->ready);

@@ -9,6 +9,7 @@ struct epoll;
 
 int epoll_open(struct vfs *vfs, struct file **out);
 struct epoll *epoll_of(struct file *f);  // NULL: no epoll
+void epoll_forget(struct file *f);       // its last reference goes (sentry/async.c:watch_file_end)
 
 // epoll_ctl(2), on files that the caller holds. 0 or -LINUX_E*.
 int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev);

@@ -128,7 +128,7 @@ bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) {
         const struct tgroup *parent = g->parent;
         if (g != except && g->state == TG_ALIVE && jobctl_continued_outside(g))
             return false;
-        if (g == except || g->state != TG_ALIVE || !parent || parent == except || !parent->pgrp)
+        if (g == except || g->state != TG_ALIVE || !parent || !parent->pgrp)
             continue;
         if (parent->pgrp != p && parent->pgrp->session == p->session)
             return false;

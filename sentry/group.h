@@ -28,7 +28,7 @@ int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid);
 void tgroup_join(struct tgroup *g, struct pgroup *p);        // takes a reference of its own; leaves the old one
 void tgroup_leave(struct tgroup *g);
 // Has no member whose parent is in another group of the same session: nobody could continue it. `except`
-// (or NULL) is a process that is ending: neither member nor parent any more.
+// (or NULL) is a member that is ending and does not count.
 bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except);
 
 #endif

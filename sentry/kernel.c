@@ -22,6 +22,23 @@
 
 struct kernel *the_kernel;
 
+static void default_limits(struct linux_rlimit64 *r) {
+    for (int i = 0; i < LINUX_RLIM_NLIMITS; i++)
+        r[i] = (struct linux_rlimit64){LINUX_RLIM_INFINITY, LINUX_RLIM_INFINITY};
+    r[LINUX_RLIMIT_STACK].rlim_cur = 8u << 20;
+    r[LINUX_RLIMIT_CORE].rlim_cur = 0;
+    // As Linux has both: one ordinary user leaves half of the numbers to others.
+    r[LINUX_RLIMIT_NPROC] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
+    r[LINUX_RLIMIT_NOFILE] = (struct linux_rlimit64){1024, 1 << 20};
+    r[LINUX_RLIMIT_MEMLOCK] = (struct linux_rlimit64){8u << 20, 8u << 20};
+    r[LINUX_RLIMIT_SIGPENDING] = (struct linux_rlimit64){PID_MAX / 2, PID_MAX / 2};
+    r[LINUX_RLIMIT_MSGQUEUE] = (struct linux_rlimit64){819200, 819200};
+    r[LINUX_RLIMIT_NICE] = (struct linux_rlimit64){0, 0};
+    r[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
+}
+
+// What others can look up of it is what a process without a program has (a kernel thread, on Linux); its limits are
+// those that the first process inherits, and that pam_limits(8) gives to sessions.
 static struct tgroup *make_init(struct kernel *k) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;
@@ -31,6 +48,8 @@ static struct tgroup *make_init(struct kernel *k) {
     g->sighand = sighand_new();
     if (!t->cred || !g->sighand)
         return NULL;
+    t->cred->cap_permitted = t->cred->cap_effective = t->cred->cap_bounding = LINUX_CAP_ALL;
+    default_limits(g->rlimits);
     memcpy(t->comm, "init", 5);
     g->pid = t->tid = 1;
     g->leader = t;
@@ -61,13 +80,14 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     list_init(&k->sessions);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
+    k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     snprintf(k->domainname, sizeof k->domainname, "(none)");
     the_kernel = k;
-    k->init = k->pids && k->tgs ? make_init(k) : NULL;
+    k->init = k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
     return k->init ? k : NULL;
 }
 
@@ -124,6 +144,7 @@ bool kernel_free(struct kernel *k) {
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);
+    free(k->pid_uses);
     free(k);
     the_kernel = NULL;
     return clean;

@@ -18,6 +18,7 @@ struct kernel {
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
     struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
+    uint32_t *pid_uses;          // [T] by number: how often it was given out, to tell one bearer from the next
     struct list pgroups, sessions;  // [T]
     int32_t last_pid;            // [T]
     unsigned ntasks;             // [T] alive

@@ -9,6 +9,7 @@
 // Locks: none is held when a handler is called or has returned; thread_lock around letting a host thread go.
 #include "abi/syscalls.h"
 #include "base/clock.h"
+#include "sentry/async.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/mm/mm.h"
@@ -157,6 +158,7 @@ static void run_call(struct task *t) {
         int64_t r = syscall_call(t, c->nr, &args);
         task_current = NULL;
         lock_assert_none("handler");
+        async_flush();
         switch (r) {
         case SYS_AGAIN:
             continue;
@@ -332,7 +334,7 @@ void run_first_exec(struct task *t) {
 }
 
 void run_ready(void) {
-    for (struct task *t; (t = ready_pop());) {
+    for (struct task *t; async_flush(), (t = ready_pop());) {
         if (claim(t, TASK_READY)) {
             if (t->in_stop) {
                 continue_after_stop(t);

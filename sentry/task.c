@@ -49,17 +49,6 @@ void task_set_files(struct task *t, struct fdtable *files) {
         fdtable_put(old);
 }
 
-void task_set_fs(struct task *t, struct fs_ctx *fs) {
-    struct fs_ctx *old;
-    {
-        LOCKED(&t->k->tasks_lock);
-        old = t->fs;
-        t->fs = fs;
-    }
-    if (old)
-        fs_ctx_put(old);
-}
-
 void task_drop_parts(struct task *t) {
     if (t->files)
         task_set_files(t, NULL);
@@ -143,6 +132,7 @@ int32_t pid_reserve(struct kernel *k) {
         if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
             continue;
         k->last_pid = pid;
+        k->pid_uses[pid]++;
         return pid;
     }
     return -LINUX_EAGAIN;

@@ -138,7 +138,7 @@ struct tgroup {
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
-    int group_exit_code;          // [T] wait status: code << 8, or signal (| 0x80 core); written under S too
+    int group_exit_code;          // [T] wait status: code << 8, or signal; written under S too
     struct task *exec_task;       // [T] the thread that is in exec and waits for the others to go
     struct waitq exit_wait;       // told when it ends: pidfds
     struct waitq child_wait;      // told of every change of a child (wait4) and of threads that end (exec)
@@ -281,10 +281,15 @@ struct fs_ctx {
     struct lock lock;        // RANK_FS_CTX
     struct path root, cwd;   // [lock] owned
     uint32_t umask;          // [lock]
+    unsigned execs;          // [lock] execs under way that count on nobody joining: fs_ctx_exec_begin()
 };
 struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);  // takes references
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
-struct fs_ctx *fs_ctx_get(struct fs_ctx *f);
+// For CLONE_FS: a reference; NULL while an exec counts on not being joined (EAGAIN).
+struct fs_ctx *fs_ctx_join(struct fs_ctx *f);
+// The exec of t: is its place that of its process alone? Then it stays so until fs_ctx_exec_end() (true); else false.
+bool fs_ctx_exec_begin(struct task *t);
+void fs_ctx_exec_end(struct fs_ctx *f);
 void fs_ctx_put(struct fs_ctx *f);
 // Another table, another place: by the task itself. Takes the reference over and gives the old one back.
 void task_set_files(struct task *t, struct fdtable *files);

@@ -58,7 +58,9 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
 static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->cred = cred_get(t->cred);
     c->files = flags & LINUX_CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
-    c->fs = flags & LINUX_CLONE_FS ? fs_ctx_get(t->fs) : fs_ctx_copy(t->fs);
+    c->fs = flags & LINUX_CLONE_FS ? fs_ctx_join(t->fs) : fs_ctx_copy(t->fs);
+    if (!c->fs && (flags & LINUX_CLONE_FS))
+        return -LINUX_EAGAIN;
     if (!c->files || !c->fs)
         return -LINUX_ENOMEM;
     c->blocked = t->blocked;

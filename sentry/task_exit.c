@@ -40,6 +40,12 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
     waitq_wake(&parent->child_wait, ~0u);
 }
 
+// The parent of a zombie hears how it ended.
+static void tell_end(struct tgroup *g) {
+    int status = g->group_exit_code, sig = status & 0x7f;
+    tgroup_notify_parent(g, g->exit_signal, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED, sig ? sig : status >> 8);
+}
+
 void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
     g->state = TG_REAPED;
@@ -71,6 +77,29 @@ static struct tgroup *new_parent(struct tgroup *g) {
     return g->k->init;
 }
 
+// Told to a stopped group, with SIGHUP and SIGCONT, when it loses the last who could continue it: a member whose parent
+// is in another group of the session (POSIX, _exit(2)). What goes is the link between `member` and `parent`: where that
+// was none of these, nothing has been lost, however orphaned the group is. `leaving`: a member that is ending, or NULL.
+static void hup_if_orphaned(const struct tgroup *member, const struct tgroup *parent, const struct tgroup *leaving) {
+    struct pgroup *p = member->pgrp;
+    if (!p || !parent || !parent->pgrp || parent->pgrp == p || parent->pgrp->session != p->session)
+        return;
+    if (!pgroup_orphaned(p, leaving))
+        return;
+    bool stopped = false;
+    struct tgroup *g;
+    list_for_each(g, &p->members, pgrp_link)
+        stopped |= g != leaving && g->stopped && g->state == TG_ALIVE && !atomic_load(&g->exiting);
+    if (stopped) {
+        signal_send_pgrp(p, LINUX_SIGHUP, NULL);
+        signal_send_pgrp(p, LINUX_SIGCONT, NULL);
+    }
+}
+
+// The thread of g that takes over what an ended one was the parent of; NULL: there is none.
+static struct task *other_thread(struct tgroup *g) {
+    return list_empty(&g->tasks) ? NULL : list_first(&g->tasks, struct task, tg_link);
+}
 
 static void adopt_children(struct tgroup *g, struct list *dead) {
     struct tgroup *to = new_parent(g), *c, *tmp;
@@ -78,30 +107,17 @@ static void adopt_children(struct tgroup *g, struct list *dead) {
         list_del(&c->sibling);
         list_add_tail(&to->children, &c->sibling);
         c->parent = to;
-        c->parent_task = NULL;
+        c->parent_task = other_thread(to);
         c->exit_signal = LINUX_SIGCHLD;
+        hup_if_orphaned(c, g, NULL);
         if (c->state != TG_ZOMBIE)
             continue;
         if (parent_ignores(c)) {
             tgroup_reap(c);
             list_add_tail(dead, &c->sibling);
         } else {
-            tgroup_notify_parent(c, LINUX_SIGCHLD, LINUX_CLD_EXITED, c->group_exit_code >> 8);
+            tell_end(c);
         }
-    }
-}
-
-// A stopped group that nobody is left to continue is told with SIGHUP and SIGCONT, POSIX.
-static void hup_if_orphaned(struct pgroup *p, struct tgroup *leaving) {
-    if (!p || !pgroup_orphaned(p, leaving))
-        return;
-    bool stopped = false;
-    struct tgroup *g;
-    list_for_each(g, &p->members, pgrp_link)
-        stopped |= g != leaving && g->stopped && g->state == TG_ALIVE;
-    if (stopped) {
-        signal_send_pgrp(p, LINUX_SIGHUP, NULL);
-        signal_send_pgrp(p, LINUX_SIGCONT, NULL);
     }
 }
 
@@ -129,24 +145,26 @@ static void parent_death_signals(struct tgroup *g, struct task *parent_thread) {
     }
 }
 
+// A thread has gone and the process has not: its children are another thread's.
+static void leave_children(struct tgroup *g, const struct task *t) {
+    struct tgroup *c;
+    list_for_each(c, &g->children, sibling)
+        if (c->parent_task == t)
+            c->parent_task = other_thread(g);
+}
+
 // The last thread has gone: the process is a zombie, or at once nothing. tasks_lock held.
 static void process_end(struct tgroup *g, struct list *dead) {
     struct kernel *k = g->k;
     session_end(g);
-    hup_if_orphaned(g->pgrp, g);
-    struct tgroup *c;
-    list_for_each(c, &g->children, sibling)
-        if (c->pgrp && c->pgrp != g->pgrp)
-            hup_if_orphaned(c->pgrp, g);
     adopt_children(g, dead);
+    hup_if_orphaned(g, g->parent, g);
     g->state = TG_ZOMBIE;
-    int status = g->group_exit_code, sig = status & 0x7f;
-    int code = !sig ? LINUX_CLD_EXITED : status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
     bool reap = parent_ignores(g);
     waitq_wake(&g->exit_wait, ~0u);
-    tgroup_notify_parent(g, g->exit_signal, code, sig ? sig : status >> 8);
+    tell_end(g);
     if (g == k->main) {
-        k->exit_status = status;
+        k->exit_status = g->group_exit_code;
         kernel_main_ended(k);
     }
     if (atomic_load(&k->shutting_down) && k->ntasks == 0)
@@ -191,6 +209,8 @@ int64_t task_exit_self(struct task *t, int status) {
         if (t == g->leader)
             k->pids[t->tid] = t;  // its number stays taken until the process is reaped
         last = atomic_load(&g->nalive) == 0;
+        if (!last)
+            leave_children(g, t);
         if (!atomic_load(&g->exiting) && last)
             g->group_exit_code = status;
         g->cpu_ns_dead += last ? cpu : 0;

@@ -23,18 +23,57 @@ struct fs_ctx *fs_ctx_copy(struct fs_ctx *old) {
     return fs_ctx_new(&old->root, &old->cwd, old->umask);
 }
 
-struct fs_ctx *fs_ctx_get(struct fs_ctx *f) {
+struct fs_ctx *fs_ctx_join(struct fs_ctx *f) {
+    LOCKED(&f->lock);
+    if (f->execs)
+        return NULL;
     ref_get(&f->refs);
     return f;
 }
 
-void fs_ctx_put(struct fs_ctx *f) {
-    if (!ref_put(&f->refs))
-        return;
+static void fs_ctx_free(struct fs_ctx *f) {
     path_put(&f->root);
     path_put(&f->cwd);
     lock_destroy(&f->lock);
     free(f);
+}
+
+void fs_ctx_put(struct fs_ctx *f) {
+    if (ref_put(&f->refs))
+        fs_ctx_free(f);
+}
+
+// The reference goes with the pointer, under one lock: who counts the tasks that share a place sees no more references
+// than tasks.
+void task_set_fs(struct task *t, struct fs_ctx *fs) {
+    struct fs_ctx *last = NULL;
+    {
+        LOCKED(&t->k->tasks_lock);
+        if (t->fs && ref_put(&t->fs->refs))
+            last = t->fs;
+        t->fs = fs;
+    }
+    if (last)
+        fs_ctx_free(last);
+}
+
+bool fs_ctx_exec_begin(struct task *t) {
+    struct fs_ctx *f = t->fs;
+    LOCKED(&t->k->tasks_lock);
+    LOCKED(&f->lock);
+    unsigned own = 0;
+    const struct task *other;
+    list_for_each(other, &t->tg->tasks, tg_link)
+        own += other->fs == f;
+    if (ref_read(&f->refs) > own)
+        return false;
+    f->execs++;
+    return true;
+}
+
+void fs_ctx_exec_end(struct fs_ctx *f) {
+    LOCKED(&f->lock);
+    f->execs--;
 }
 
 void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) {

@@ -28,7 +28,7 @@ static bool collect(struct tgroup *c, const struct wait_req *r, struct wait_resu
     bool keep = r->options & LINUX_WNOWAIT;
     if (c->state == TG_ZOMBIE && (r->options & LINUX_WEXITED)) {
         int status = c->group_exit_code, sig = status & 0x7f;
-        fill(res, c, status, !sig ? LINUX_CLD_EXITED : status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED);
+        fill(res, c, status, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED);
         if (!keep) {
             c->parent->cpu_ns_children += res->cpu_ns;
             if (res->peak > c->parent->peak_children)
@@ -60,7 +60,7 @@ static int look(struct task *t, const struct wait_req *r, struct wait_result *re
     list_for_each(c, &t->tg->children, sibling) {
         if (!matches(t, c, r))
             continue;
-        any = true;
+        any |= c->state == TG_ALIVE;  // a zombie that is not asked for has no news to wait for
         if (collect(c, r, res)) {
             if (c->state == TG_REAPED)
                 *reaped = c;

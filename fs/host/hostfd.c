@@ -181,6 +181,8 @@ static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
     } while (n == UIO_BOUNCE && u->left > 0 && !h->tty && h->type == LINUX_S_IFCHR);  // others may have messages
     if (n == -LINUX_EAGAIN && done == 0)
         return would_block(h, LINUX_POLLIN | LINUX_POLLHUP);
+    if (n > 0 && atomic_load(&f->flags) & LINUX_O_ASYNC)
+        watch(h, LINUX_POLLIN | LINUX_POLLHUP);  // there is no EAGAIN before the next signal
     return done ? done : n;
 }
 // So that little is copied twice, a stream is asked first, and given what it then surely takes.
@@ -214,8 +216,15 @@ static int host_mmap_fd(struct file *f, int prot, bool shared) {
     return h->type == LINUX_S_IFREG ? h->fd : -LINUX_ENODEV;
 }
 static int host_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) { return -LINUX_EACCES; }
+static uint32_t host_async(struct file *f) {
+    const struct hostfd *h = f->priv;
+    if (h->type != LINUX_S_IFIFO && h->type != LINUX_S_IFSOCK && !h->tty)
+        return 0;
+    return (f->mode & FMODE_READ ? LINUX_POLLIN : 0) | (f->mode & FMODE_WRITE ? LINUX_POLLOUT : 0);
+}
 static const struct file_ops host_ops = {
-    .read = host_read, .readdir = host_readdir, .write = host_write, .llseek = host_llseek, .poll = host_poll, .ioctl = hosttty_ioctl,
+    .read = host_read, .readdir = host_readdir, .write = host_write, .llseek = host_llseek, .poll = host_poll,
+    .async = host_async, .ioctl = hosttty_ioctl,
     .fsync = host_fsync, .mmap_fd = host_mmap_fd,
 };
 

@@ -128,6 +128,9 @@ static uint32_t pipe_poll(struct file *f, struct waiter *w) {
     }
     return ev;
 }
+static uint32_t pipe_async(struct file *f) {
+    return (f->mode & FMODE_READ ? LINUX_POLLIN : 0) | (f->mode & FMODE_WRITE ? LINUX_POLLOUT : 0);
+}
 static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct pipe *p = f->priv;
     if (cmd != LINUX_FIONREAD)
@@ -166,7 +169,8 @@ static void pipe_release(struct file *f) {
         pipe_free(p);
 }
 static const struct file_ops pipe_ops = {
-    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = pipe_release};
+    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .async = pipe_async, .ioctl = pipe_ioctl,
+    .release = pipe_release};
 
 // ---- Making and opening ------------------------------------------------------------------------------------------------
 static struct pipe *pipe_new(void) {

@@ -28,6 +28,8 @@
 #define MIN_ARG_MAX  (32 * GUEST_PAGE_SIZE)
 #define STACK_SPARE  (32 * GUEST_PAGE_SIZE)
 #define NO_RANDOMIZE 0x0040000u  // personality(2), ADDR_NO_RANDOMIZE
+// ... with READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT and MMAP_PAGE_ZERO: what a caller may not do to a program with more rights.
+#define CLEAR_ON_SETID (NO_RANDOMIZE | 0x0400000u | 0x0200000u | 0x0100000u)
 
 struct binary {  // a file that is being looked at
     struct file *file;     // owned
@@ -171,7 +173,7 @@ static uint64_t stack_size(struct task *t, const struct exec_image *x) {
 
 // interp->file is NULL when the program needs none.
 static int load_elf(struct task *t, struct exec_image *x, const struct binary *b, const struct binary *interp) {
-    bool random = !(t->personality & NO_RANDOMIZE);
+    bool random = !(t->personality & ~x->personality_clear & NO_RANDOMIZE);
     const struct plat_layout *l = x->mm->layout;
     int r = mm_layout(x->mm, x->thread, stack_size(t, x), b->im->exec_stack, random);
     // Two thirds up, as Linux's ELF_ET_DYN_BASE: away from mmap_base, with room for a heap.
@@ -197,19 +199,39 @@ static int load_elf(struct task *t, struct exec_image *x, const struct binary *b
 }
 
 // ---- Rights ----------------------------------------------------------------------------------------------------------
-// capabilities(7), "Transformation of capabilities during execve()", without file capabilities.
-static void new_caps(struct cred *c, bool setid) {
+static bool in_group(const struct cred *c, uint32_t gid) {
+    for (unsigned i = 0; i < c->ngroups; i++)
+        if (c->groups[i] == gid)
+            return true;
+    return c->fsgid == gid;
+}
+// capabilities(7), "Transformation of capabilities during execve()", without file capabilities. c has the file's ids.
+// What it would gain it gets only when nobody else has a hold on the caller: a task that shares its place in the file
+// system could lead the privileged program about (LSM_UNSAFE_SHARE), and no_new_privs forbids it.
+static bool new_caps(struct cred *c, const struct cred *old, bool shared) {
     bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
-    uint64_t permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
-    if (setid)
+    bool effective = root && c->euid == 0;
+    bool changed = c->euid != old->euid || !in_group(old, c->egid);
+    c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
+    if ((changed || (c->cap_permitted & ~old->cap_permitted)) && (shared || c->no_new_privs)) {
+        if (c->no_new_privs || !(old->cap_effective >> LINUX_CAP_SETUID & 1)) {
+            c->euid = c->uid;
+            c->egid = c->gid;
+        }
+        c->cap_permitted &= old->cap_permitted;
+    }
+    if (changed)
         c->cap_ambient = 0;
-    c->cap_permitted = permitted | c->cap_ambient;
-    c->cap_effective = root && c->euid == 0 ? c->cap_permitted : c->cap_ambient;
+    c->cap_permitted |= c->cap_ambient;
+    c->cap_effective = effective ? c->cap_permitted : c->cap_ambient;
+    bool grew = effective || (c->cap_permitted & ~c->cap_ambient);
+    return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != 0 && grew);
 }
 static int new_cred(struct task *t, struct exec_image *x, const struct binary *b) {
     struct cred *c = x->cred = cred_dup(t->cred, t->cred->ngroups);
     if (!c)
         return -LINUX_ENOMEM;
+    x->alone = fs_ctx_exec_begin(t) ? t->fs : NULL;
     uint32_t mode = b->attr.mode;
     bool honoured = !c->no_new_privs && !(b->file->path.mnt->flags & LINUX_MS_NOSUID);
     x->set_uid = honoured && (mode & LINUX_S_ISUID) ? b->attr.uid : ~0u;
@@ -218,12 +240,12 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         c->euid = x->set_uid;
     if (x->set_gid != ~0u)
         c->egid = x->set_gid;
-    bool setid = c->euid != c->uid || c->egid != c->gid;
+    if (x->set_uid != ~0u || x->set_gid != ~0u)
+        x->personality_clear = CLEAR_ON_SETID;
+    x->secure = new_caps(c, t->cred, !x->alone);
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
     c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
-    new_caps(c, setid);
-    x->secure = setid;
     return 0;
 }
 
@@ -342,6 +364,8 @@ void exec_image_free(struct exec_image *x) {
         file_put(x->file);
     if (x->cred)
         cred_put(x->cred);
+    if (x->alone)
+        fs_ctx_exec_end(x->alone);
     exec_args_free(&x->args);
     free(x);
 }

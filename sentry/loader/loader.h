@@ -42,9 +42,12 @@ struct exec_image {
     } zero[EXEC_MAX_ZERO];      // ends of file-backed pages that the program wants to be zero
     unsigned nzero;
     uint64_t stack_top;
-    bool secure;                // AT_SECURE: it gains rights that its caller does not have
+    bool secure;                // AT_SECURE: it gains rights that its caller does not have, or would have but for
+                                // what is shared
+    struct fs_ctx *alone;       // the caller's place, which nobody may join until the exec ends; borrowed; or NULL
     bool readable;              // by the caller: else not dumpable
     uint32_t set_uid, set_gid;  // ~0u: unchanged
+    uint32_t personality_clear; // bits of the caller's that it does not keep
 };
 // `args` is taken over in any case. On error everything is given back; errno as execve(2).
 int exec_load(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,

@@ -55,7 +55,7 @@ static int32_t next_fd(const struct proc_node *dir, int32_t from) {
 
 static const struct proc_entry fd_entry = {.mode = LINUX_S_IFLNK | 0700, .flags = PROC_PTRACE, .link = link_fd,
                                            .jump = jump_fd, .mode_of = mode_of_fd};
-const struct proc_list proc_fd_list = {find_fd, next_fd, &fd_entry};
+const struct proc_list proc_fd_list = {find_fd, next_fd, NULL, &fd_entry};
 
 // ---- fdinfo ----------------------------------------------------------------------------------------------------------
 static void put_line(void *x, const char *text) { proc_put(x, text, strlen(text)); }
@@ -84,7 +84,7 @@ static int show_fdinfo(struct proc_text *x, const struct proc_node *n) {
 
 static const struct proc_entry fdinfo_entry = {.mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE,
                                                .show = show_fdinfo};
-const struct proc_list proc_fdinfo_list = {find_fd, next_fd, &fdinfo_entry};
+const struct proc_list proc_fdinfo_list = {find_fd, next_fd, NULL, &fdinfo_entry};
 
 // ---- exe, cwd, root --------------------------------------------------------------------------------------------------
 int proc_jump_exe(const struct proc_node *n, struct path *out) {

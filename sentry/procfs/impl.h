@@ -35,10 +35,15 @@ struct proc_list {
     // Fills `child` (its reference of g is taken by the caller). 0 or -LINUX_ENOENT.
     int (*find)(const struct proc_node *dir, int32_t number, struct proc_node *child);
     int32_t (*next)(const struct proc_node *dir, int32_t from);  // the first existing one >= from, or -1
+    unsigned (*links)(const struct proc_node *dir);              // of directories: how many there are; else NULL
     const struct proc_entry *child;                              // what they are, for listing
 };
 
-#define PROC_PTRACE 1u  // reading or following needs the right to trace the process
+#define PROC_PTRACE   1u  // reading or following needs the right to trace the process
+#define PROC_MEMORY   2u  // with PROC_PTRACE: its memory is shown, so what has none is shown (empty) to everybody
+#define PROC_NEEDS_MM 4u  // what has no memory cannot be opened: ESRCH
+#define PROC_NSPROXY  8u  // goes by the namespaces, which a thread gives back when it ends: then EINVAL, or ENOENT
+#define PROC_SYSCTL   16u // a directory below sys/: has one link, whatever is in it
 
 struct proc_entry {
     const char *name;
@@ -55,6 +60,7 @@ struct proc_entry {
 };
 
 #define PROC_DIR(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .children = c}
+#define PROC_SYS(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .flags = PROC_SYSCTL, .children = c}
 #define PROC_FILE(n, s)     {.name = n, .mode = LINUX_S_IFREG | 0444, .show = s}
 #define PROC_CONST(n, t)    {.name = n, .mode = LINUX_S_IFREG | 0444, .text = t}
 #define PROC_MAGIC(n, l, j) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j}
@@ -91,6 +97,7 @@ struct task *proc_task(const struct proc_node *n);  // the thread; for a process
 struct mm *proc_mm(const struct proc_node *n);
 struct fdtable *proc_files(const struct proc_node *n);
 bool proc_alive(const struct proc_node *n);  // not reaped
+bool proc_ended(const struct proc_node *n);  // the thread (for a process: its leader) runs no more, or is reaped
 // May the caller look into it? ptrace(2), "Ptrace access mode checking", PTRACE_MODE_READ_FSCREDS.
 bool proc_may_trace(const struct proc_node *n);
 // The path as the caller would name it, into buf: 0 or -LINUX_E*.

@@ -72,11 +72,25 @@ static int show_personality(struct proc_text *x, const struct proc_node *n) {
 }
 
 static int show_timerslack(struct proc_text *x, const struct proc_node *n) {
-    struct task *t = proc_task(n);
+    struct task *t = proc_task(n), *me = task_current;
     if (!t)
         return -LINUX_ESRCH;
+    if (me != t && !(me && task_capable(me, LINUX_CAP_SYS_NICE))) {
+        task_put(t);
+        return -LINUX_EPERM;
+    }
     proc_printf(x, "%u\n", t->timer_slack);
     task_put(t);
+    return 0;
+}
+
+// It is the memory's.
+static int show_coredump_filter(struct proc_text *x, const struct proc_node *n) {
+    struct mm *mm = proc_mm(n);
+    if (!mm)
+        return 0;
+    proc_printf(x, "00000033\n");
+    mm_put(mm);
     return 0;
 }
 
@@ -85,6 +99,8 @@ static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_byte
 
 // ---- Namespaces ------------------------------------------------------------------------------------------------------
 static int ns_link(const struct proc_node *n, char *buf, size_t size) {
+    if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
+        return -LINUX_ENOENT;
     static const struct {
         const char *name;
         unsigned ino;
@@ -95,9 +111,12 @@ static int ns_link(const struct proc_node *n, char *buf, size_t size) {
             snprintf(buf, size, "%s:[%u]", ns[i].name, ns[i].ino);
     return 0;
 }
-#define NS(n) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = ns_link}
-static const struct proc_entry ns_entries[] = {NS("cgroup"), NS("ipc"),  NS("mnt"),  NS("net"), NS("pid"),
-                                               NS("time"),   NS("user"), NS("uts"), {0}};
+// The user's and the processes' own outlive a process's end.
+#define NS(n, f) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link}
+static const struct proc_entry ns_entries[] = {
+    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY),  NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
+    NS("pid", 0),               NS("time", PROC_NSPROXY), NS("user", 0),           NS("uts", PROC_NSPROXY),
+    {0}};
 
 // ---- Threads ---------------------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
@@ -120,46 +139,75 @@ static int32_t next_thread(const struct proc_node *dir, int32_t from) {
     return best;
 }
 
-static const struct proc_list thread_list = {find_thread, next_thread, &proc_thread_entry};
+// A zombie is its one thread.
+static unsigned count_threads(const struct proc_node *dir) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    if (dir->g->state == TG_REAPED)
+        return 0;
+    unsigned n = dir->g->leader && !list_linked(&dir->g->leader->tg_link);  // ended, or the built-in init's
+    return n + atomic_load(&dir->g->nalive);
+}
+
+static const struct proc_list thread_list = {find_thread, next_thread, count_threads, &proc_thread_entry};
+
+static int show_children(struct proc_text *x, const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    if (!t)
+        return -LINUX_ESRCH;
+    {
+        LOCKED(&t->k->tasks_lock);
+        const struct tgroup *c;
+        list_for_each(c, &n->g->children, sibling)
+            if (c->parent_task == t)
+                proc_printf(x, "%d ", c->pid);
+    }
+    task_put(t);
+    return 0;
+}
 
 // ---- The tables ------------------------------------------------------------------------------------------------------
-#define SECRET(n, s) {.name = n, .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .show = s}
-#define GUARDED(n, s) {.name = n, .mode = LINUX_S_IFREG | 0444, .flags = PROC_PTRACE, .show = s}
+#define SECRET(n, f, s) {.name = n, .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE | (f), .show = s}
+#define OF_MEMORY(n, f, s)                                                                                   \
+    {.name = n, .mode = LINUX_S_IFREG | 0444, .flags = PROC_PTRACE | PROC_MEMORY | (f), .show = s}
+#define OF_MOUNTS(n, m, s) {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY, .show = s}
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
 // What a process and each of its threads have.
 #define COMMON_ENTRIES                                                                                       \
-    SECRET("auxv", proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), PROC_FILE("cmdline", proc_show_cmdline),  \
+    SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), PROC_FILE("cmdline", proc_show_cmdline),  \
         STORED("comm", show_comm, store_comm), PROC_CONST("cpuset", "/\n"),                                  \
-        PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd), SECRET("environ", proc_show_environ),               \
+        PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd),                                                      \
+        SECRET("environ", PROC_NEEDS_MM, proc_show_environ),                                                 \
         PROC_MAGIC("exe", proc_link_exe, proc_jump_exe),                                                     \
         {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list},           \
         {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list},   \
         PROC_CONST("gid_map", "         0          0 4294967295\n"),                                         \
         {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text},                 \
         PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"),                         \
-        GUARDED("maps", proc_show_maps), PROC_FILE("mountinfo", proc_show_mountinfo),                        \
-        PROC_FILE("mounts", proc_show_mounts), PROC_DIR("net", proc_net_entries),                            \
+        OF_MEMORY("maps", 0, proc_show_maps), OF_MOUNTS("mountinfo", 0444, proc_show_mountinfo),             \
+        OF_MOUNTS("mounts", 0444, proc_show_mounts),                                                         \
+        {.name = "net", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_NSPROXY, .children = proc_net_entries},  \
         {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries},                                \
         PROC_FILE("oom_score", show_oom_score),                                                              \
         STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj),                                    \
-        SECRET("personality", show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root),         \
+        SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root),         \
         PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"),                           \
-        PROC_CONST("setgroups", "allow\n"), GUARDED("smaps", proc_show_smaps),                               \
-        GUARDED("smaps_rollup", proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat),                  \
+        PROC_CONST("setgroups", "allow\n"), OF_MEMORY("smaps", 0, proc_show_smaps),                          \
+        OF_MEMORY("smaps_rollup", PROC_NEEDS_MM, proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat), \
         PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status),                          \
         PROC_CONST("uid_map", "         0          0 4294967295\n"), PROC_CONST("wchan", "0")
 
 static const struct proc_entry thread_entries[] = {
-    PROC_CONST("children", ""),  // LIMIT: always empty
+    PROC_FILE("children", show_children),
     COMMON_ENTRIES,
     {0},
 };
 static const struct proc_entry process_entries[] = {
     PROC_CONST("autogroup", "/autogroup-1 nice 0\n"),
     COMMON_ENTRIES,
-    PROC_CONST("coredump_filter", "00000033\n"),
-    {.name = "mountstats", .mode = LINUX_S_IFREG | 0400, .show = proc_show_mountstats},
+    PROC_FILE("coredump_filter", show_coredump_filter),
+    OF_MOUNTS("mountstats", 0400, proc_show_mountstats),
     {.name = "task", .mode = LINUX_S_IFDIR | 0555, .list = &thread_list},
     PROC_FILE("timerslack_ns", show_timerslack),
     {0},

@@ -31,18 +31,35 @@ static uint64_t ino_of(uint64_t dir, const char *name) {
     return h > ROOT_INO ? h : h + 2;
 }
 
-// Who owns the files of a process: its effective user, or root when it must not be looked into.
+// Who owns the files of a process: its effective user; or root, when it must not be looked into or has no memory.
 static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
     struct task *t = n->g ? proc_task(n) : NULL;
     if (!t)
         return;
     bool open_dir = LINUX_S_ISDIR(n->e->mode) && (n->e->mode & 07777) == 0555;
-    if (n->g->dumpable == 1 || open_dir) {
+    {
         LOCKED(&t->k->tasks_lock);
-        a->uid = t->cred->euid;
-        a->gid = t->cred->egid;
+        if ((t->mm && n->g->dumpable == 1) || open_dir) {
+            a->uid = t->cred->euid;
+            a->gid = t->cred->egid;
+        }
     }
     task_put(t);
+}
+
+// As on Linux: two, one for each directory in it, processes and threads included. They come and go while an inode stays.
+static uint32_t links_of(const struct proc_node *n) {
+    uint32_t links = 2;
+    if (n->e->flags & PROC_SYSCTL)
+        return 1;
+    for (const struct proc_entry *e = n->e->children; e && e->name; e++)
+        links += LINUX_S_ISDIR(e->mode);
+    return links + (n->e->list && n->e->list->links ? n->e->list->links(n) : 0);
+}
+static int dir_getattr(struct inode *i, struct vfs_attr *a) {
+    *a = i->attr;
+    a->nlink = links_of(node_of(i));
+    return 0;
 }
 
 static const struct inode_ops *ops_of(const struct proc_entry *e) {
@@ -52,7 +69,7 @@ static const struct inode_ops *ops_of(const struct proc_entry *e) {
 }
 
 static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n, uint64_t ino) {
-    struct vfs_attr a = {.mode = n->e->mode, .ino = ino, .nlink = LINUX_S_ISDIR(n->e->mode) ? 2 : 1, .blksize = 1024};
+    struct vfs_attr a = {.mode = n->e->mode, .ino = ino, .nlink = 1, .blksize = 1024};
     if (n->e->mode_of)
         a.mode = (a.mode & LINUX_S_IFMT) | n->e->mode_of(n);
     if (n->e->jump)
@@ -129,7 +146,7 @@ struct tgroup *procfs_process(const struct file *f) {
 // A missing name is an error at once, so that creating one is ENOENT as on Linux.
 static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct proc_node *n = node_of(dir), child;
-    if (n->g && !proc_alive(n))
+    if (n->g && !((n->e->flags & PROC_NSPROXY) ? !proc_ended(n) : proc_alive(n)))
         return -LINUX_ENOENT;
     int err = find_child(n, d->name, &child);
     if (err < 0)
@@ -172,6 +189,8 @@ static int readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     static const char *const dots[] = {".", ".."};
     if (n->g && !proc_alive(n))
         return -LINUX_ENOENT;
+    if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
+        return -LINUX_EINVAL;
     for (; *off < 2; (*off)++)
         if (!emit(f, s, dots[*off], LINUX_S_IFDIR, *off + 1))
             return 0;
@@ -224,14 +243,31 @@ struct open_text {
     bool made;              // [lock]
 };
 
+static int may_open(const struct proc_node *n) {
+    if (n->g && !proc_alive(n))
+        return -LINUX_ESRCH;
+    if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
+        return -LINUX_EINVAL;
+    bool has_memory = true;
+    if (n->e->flags & (PROC_MEMORY | PROC_NEEDS_MM)) {
+        struct mm *mm = proc_mm(n);
+        has_memory = mm != NULL;
+        if (mm)
+            mm_put(mm);
+    }
+    if ((n->e->flags & PROC_NEEDS_MM) && !has_memory)
+        return -LINUX_ESRCH;
+    bool asked = (n->e->flags & PROC_PTRACE) && !((n->e->flags & PROC_MEMORY) && !has_memory);
+    return asked && !proc_may_trace(n) ? -LINUX_EACCES : 0;
+}
+
 static int open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     const struct proc_node *n = node_of(i);
     if ((f->mode & FMODE_WRITE) && !n->e->store)
         return -LINUX_EACCES;
-    if (n->g && !proc_alive(n))
-        return -LINUX_ESRCH;
-    if ((n->e->flags & PROC_PTRACE) && !proc_may_trace(n))
-        return -LINUX_EACCES;
+    int err = may_open(n);
+    if (err < 0)
+        return err;
     struct open_text *o = znew(struct open_text);
     if (!o)
         return -LINUX_ENOMEM;
@@ -294,7 +330,7 @@ static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
 static const struct file_ops text_fops = {.read = read_file, .write = write_file, .release = release};
 static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops dir_ops = {
-    .lookup = lookup, .permission = dir_permission, .setattr = set_attr, .evict = evict};
+    .lookup = lookup, .getattr = dir_getattr, .permission = dir_permission, .setattr = set_attr, .evict = evict};
 static const struct inode_ops file_ops_of_inodes = {.open = open_file, .setattr = set_attr, .evict = evict};
 static const struct inode_ops link_ops = {.readlink = read_link, .setattr = set_attr, .evict = evict};
 static const struct inode_ops magic_ops = {.readlink = read_link, .jump = jump, .setattr = set_attr, .evict = evict};

@@ -56,7 +56,16 @@ static int32_t next_process(const struct proc_node *dir, int32_t from) {
     return -1;
 }
 
-static const struct proc_list process_list = {find_process, next_process, &proc_process_entry};
+static unsigned count_processes(const struct proc_node *dir) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    unsigned n = 0;
+    for (int32_t pid = 1; pid < PID_MAX; pid++)
+        n += k->tgs[pid] != NULL;
+    return n;
+}
+
+static const struct proc_list process_list = {find_process, next_process, count_processes, &proc_process_entry};
 
 // ---- The system's files ----------------------------------------------------------------------------------------------------
 static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
@@ -151,7 +160,7 @@ static const struct proc_entry root_entries[] = {
     PROC_LINK("self", link_self),
     PROC_FILE("stat", show_system_stat),
     PROC_CONST("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-    PROC_DIR("sys", proc_sys_entries),
+    PROC_SYS("sys", proc_sys_entries),
     PROC_DIR("sysvipc", proc_sysvipc_entries),
     PROC_LINK("thread-self", link_thread_self),
     PROC_FILE("uptime", show_uptime),

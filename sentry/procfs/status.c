@@ -19,6 +19,7 @@ struct snapshot {
     int nice, prio, policy, exit_code;
     uint64_t cpu_ns, start_ns, children_ns;
     struct cred *cred;  // owned
+    bool has_umask;  // a zombie has none
     uint32_t umask;
     unsigned fds;
     uint64_t pending, shared, blocked, ignored, caught, nqueued, sig_limit, cpu_mask;
@@ -90,6 +91,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->cred = cred_get(t->cred);
     if (t->fs) {
         LOCKED(&t->fs->lock);
+        s->has_umask = true;
         s->umask = t->fs->umask;
     }
     if (t->files)
@@ -229,13 +231,15 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
         return err;
     proc_put(x, "Name:\t", 6);
     proc_put_path(x, s.comm, "\n\\");
-    proc_printf(x, "\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.umask,
-                s.state, state_name(s.state), s.tgid, s.pid, s.ppid);
+    if (s.has_umask)
+        proc_printf(x, "\nUmask:\t%04o", s.umask);
+    proc_printf(x, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.state,
+                state_name(s.state), s.tgid, s.pid, s.ppid);
     put_ids(x, s.cred);
     proc_printf(x, "FDSize:\t%u\nGroups:\t", s.fds);
     for (unsigned i = 0; i < s.cred->ngroups; i++)
-        proc_printf(x, "%u ", s.cred->groups[i]);
-    proc_printf(x, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", s.tgid, s.pid, s.pgrp, s.sid);
+        proc_printf(x, i ? " %u" : "%u", s.cred->groups[i]);
+    proc_printf(x, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", s.tgid, s.pid, s.pgrp, s.sid);
     if (s.has_mm)
         put_memory(x, &s);
     put_signals(x, &s);

@@ -79,7 +79,7 @@ static const struct proc_entry kernel_entries[] = {
     NUMBER("panic", 0),
     NUMBER("perf_event_paranoid", 4),
     NUMBER("pid_max", PID_MAX),
-    PROC_DIR("random", random_entries),
+    PROC_SYS("random", random_entries),
     NUMBER("randomize_va_space", 2),
     NUMBER("sched_rr_timeslice_ms", 100),
     PROC_CONST("sem", "32000\t1024000\t500\t4096\n"),
@@ -112,7 +112,7 @@ static const struct proc_entry fs_entries[] = {
     NUMBER("aio-max-nr", 65536),
     NUMBER("aio-nr", 0),
     PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
-    PROC_DIR("epoll", fs_epoll_entries),
+    PROC_SYS("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),
     PROC_FILE("file-nr", show_file_nr),
     PROC_DIR("inotify", fs_inotify_entries),
@@ -161,7 +161,7 @@ static const struct proc_entry ipv4_entries[] = {
 };
 static const struct proc_entry unix_entries[] = {NUMBER("max_dgram_qlen", 512), {0}};
 static const struct proc_entry net_entries[] = {
-    PROC_DIR("core", core_entries), PROC_DIR("ipv4", ipv4_entries), PROC_DIR("unix", unix_entries), {0}};
+    PROC_SYS("core", core_entries), PROC_SYS("ipv4", ipv4_entries), PROC_SYS("unix", unix_entries), {0}};
 static const struct proc_entry user_entries[] = {
     NUMBER("max_cgroup_namespaces", 0), NUMBER("max_ipc_namespaces", 0), NUMBER("max_mnt_namespaces", 0),
     NUMBER("max_net_namespaces", 0),    NUMBER("max_pid_namespaces", 0), NUMBER("max_user_namespaces", 0),
@@ -170,6 +170,6 @@ static const struct proc_entry user_entries[] = {
 static const struct proc_entry empty_entries[] = {{0}};
 
 const struct proc_entry proc_sys_entries[] = {
-    PROC_DIR("debug", empty_entries), PROC_DIR("fs", fs_entries),     PROC_DIR("kernel", kernel_entries),
-    PROC_DIR("net", net_entries),     PROC_DIR("user", user_entries), PROC_DIR("vm", vm_entries), {0},
+    PROC_SYS("debug", empty_entries), PROC_SYS("fs", fs_entries),     PROC_SYS("kernel", kernel_entries),
+    PROC_SYS("net", net_entries),     PROC_SYS("user", user_entries), PROC_SYS("vm", vm_entries), {0},
 };

@@ -4,7 +4,8 @@
 #include "abi/caps.h"
 #include "sentry/procfs/impl.h"
 
-// tasks_lock is held; borrowed.
+// Of a process it is the leader, even when that has ended and other threads have not: then it shows as a zombie, without
+// memory and files, as on Linux. tasks_lock is held; borrowed.
 static struct task *find_task(const struct proc_node *n) {
     struct tgroup *g = n->g;
     if (!g || g->state == TG_REAPED)
@@ -15,13 +16,6 @@ static struct task *find_task(const struct proc_node *n) {
     return t && t->tg == g ? t : NULL;
 }
 
-// The leader may have ended before the others: what threads share is any living one's. tasks_lock is held.
-static struct task *living(const struct proc_node *n, struct task *t) {
-    if (t && !t->mm && !n->tid && !list_empty(&n->g->tasks))
-        t = list_first(&n->g->tasks, struct task, tg_link);
-    return t;
-}
-
 struct task *proc_task(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
     struct task *t = find_task(n);
@@ -30,19 +24,25 @@ struct task *proc_task(const struct proc_node *n) {
 
 struct mm *proc_mm(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
-    struct task *t = living(n, find_task(n));
+    struct task *t = find_task(n);
     return t && t->mm ? mm_get(t->mm) : NULL;
 }
 
 struct fdtable *proc_files(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
-    struct task *t = living(n, find_task(n));
+    struct task *t = find_task(n);
     return t && t->files ? fdtable_get(t->files) : NULL;
 }
 
 bool proc_alive(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
     return find_task(n) != NULL;
+}
+
+bool proc_ended(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    const struct task *t = find_task(n);
+    return !t || atomic_load(&t->state) == TASK_DEAD;
 }
 
 bool proc_may_trace(const struct proc_node *n) {
@@ -52,7 +52,7 @@ bool proc_may_trace(const struct proc_node *n) {
     if (me->tg == n->g)
         return true;
     LOCKED(&me->k->tasks_lock);
-    struct task *t = living(n, find_task(n));
+    struct task *t = find_task(n);
     if (!t)
         return false;
     const struct cred *c = me->cred, *o = t->cred;

@@ -102,10 +102,9 @@ static void enter_handler(struct task *t, struct lx_regs *regs, const struct tak
     signal_set_mask(t, t->blocked | a->sa_mask | self);
 }
 
-// LIMIT: the wait status says "core dumped" where Linux would try, but no core file is written.
+// LIMIT: no core file is written, whatever RLIMIT_CORE says; so the wait status never tells of one.
 static void die(struct task *t, int sig) {
-    int status = sig | (SIGBIT(sig) & SIGSET_CORE ? LINUX_WCOREFLAG : 0);
-    tgroup_begin_exit(t->tg, status);
+    tgroup_begin_exit(t->tg, sig);
     task_die(t, t->tg->group_exit_code);
 }
 

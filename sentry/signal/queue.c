@@ -43,8 +43,8 @@ int sigqueue_add(struct sigqueue *q, int sig, const struct linux_siginfo *info, 
     uint64_t bit = SIGBIT(sig);
     if (sig < SIG_FIRST_RT && (q->set & bit))
         return 0;
-    // What the kernel or kill(2) sends is never refused; sigqueue(3) of a real-time signal is, signal(7).
-    bool refusable = sig >= SIG_FIRST_RT && info->si_code != LINUX_SI_USER && info->si_code < 0;
+    // What the kernel sends without details, and kill(2), is never refused; any other real-time signal is, signal(7).
+    bool refusable = sig >= SIG_FIRST_RT && info->si_code != LINUX_SI_USER && info->si_code != LINUX_SI_KERNEL;
     bool full = (sig >= SIG_FIRST_RT || info->si_code < 0) && q->n >= limit;
     struct sigentry *e = full ? NULL : znew(struct sigentry);
     if (!e && refusable)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets as files: read and write are receiving and sending without an address.
-// LIMIT: O_ASYNC and SIOCATMARK do nothing; out-of-band data is not supported.
+// LIMIT: SIOCATMARK does nothing; out-of-band data is not supported.
 #include "sentry/socket/socket.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
@@ -40,6 +40,10 @@ static uint32_t sock_poll(struct file *f, struct waiter *w) {
     return s->ops->poll(s, w);
 }
 
+static uint32_t sock_async(struct file *f) {
+    return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLPRI | LINUX_POLLHUP | LINUX_POLLRDHUP;
+}
+
 static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct socket *s = f->priv;
     switch (cmd) {
@@ -62,7 +66,8 @@ static void sock_release(struct file *f) {
 }
 
 static const struct file_ops socket_fops = {
-    .read = sock_read, .write = sock_write, .poll = sock_poll, .ioctl = sock_ioctl, .release = sock_release};
+    .read = sock_read, .write = sock_write, .poll = sock_poll, .async = sock_async, .ioctl = sock_ioctl,
+    .release = sock_release};
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
 

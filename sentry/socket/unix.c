@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define PATH_AT offsetof(struct linux_sockaddr_un, sun_path)
-#define ALL_EVENTS (LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDHUP | LINUX_POLLHUP)
+#define ALL_EVENTS (LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDHUP)
 
 struct lock unix_lock = LOCK_INITIALIZER(RANK_OBJECT);
 struct waitq unix_room_wait = {LOCK_INITIALIZER(RANK_WAITQ), LIST_INIT(unix_room_wait.waiters)};
@@ -252,14 +252,15 @@ static int unix_name_of(struct socket *s, bool peer, struct sock_addr *out) {
 }
 
 // ---- shutdown, close ---------------------------------------------------------------------------------------------------
-static void shut(struct unix_sock *u, bool rd, bool wr, int err) {
+// `quiet`: u's own doing, or nothing that is told by a signal.
+static void shut(struct unix_sock *u, bool rd, bool wr, int err, bool quiet) {
     {
         LOCKED(&u->lock);
         u->rd_shut |= rd;
         u->wr_shut |= wr;
         u->err = err ? err : u->err;
     }
-    waitq_wake(&u->wait, ALL_EVENTS);
+    waitq_wake(&u->wait, ALL_EVENTS | (rd && wr ? LINUX_POLLHUP : 0) | (quiet || !rd ? VFS_WAKE_QUIET : 0));
 }
 
 static struct unix_sock *get_peer(struct unix_sock *u) {
@@ -272,10 +273,10 @@ static int unix_shutdown(struct socket *s, int how) {
     if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
         return -LINUX_EINVAL;
     bool rd = how != LINUX_SHUT_WR, wr = how != LINUX_SHUT_RD;
-    shut(u, rd, wr, 0);
+    shut(u, rd, wr, 0, true);
     struct unix_sock *peer = s->type == LINUX_SOCK_DGRAM ? NULL : get_peer(u);
     if (peer)
-        shut(peer, wr, rd, 0);
+        shut(peer, wr, rd, 0, false);
     unix_put(peer);
     return 0;
 }
@@ -308,7 +309,7 @@ static void detach(struct unix_sock *u, struct leftovers *l) {
     while (!list_empty(&u->clients)) {
         struct unix_sock *c = list_first(&u->clients, struct unix_sock, client_link);
         list_del(&c->client_link);
-        waitq_wake(&c->wait, LINUX_POLLOUT);
+        waitq_wake(&c->wait, LINUX_POLLOUT | VFS_WAKE_QUIET);
     }
 }
 
@@ -324,7 +325,7 @@ static void unix_close(struct socket *s) {
         detach(u, &l);
     }
     if (l.peer && s->type != LINUX_SOCK_DGRAM)
-        shut(l.peer, true, true, list_empty(&l.msgs) ? 0 : LINUX_ECONNRESET);
+        shut(l.peer, true, true, list_empty(&l.msgs) ? 0 : LINUX_ECONNRESET, false);
     while (!list_empty(&l.pending)) {  // they were never accepted; they have no such list themselves
         struct unix_sock *n = list_first(&l.pending, struct unix_sock, pending_link);
         list_del(&n->pending_link);

@@ -6,10 +6,12 @@
 #include "abi/misc.h"
 #include "base/clock.h"
 #include "fs/pipe/pipe.h"
+#include "sentry/async.h"
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"
+#include "sentry/socket/socket.h"
 #include "sentry/syscalls/table.h"
 
 int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, (int)a->v[0]); }
@@ -109,8 +111,15 @@ int64_t sys_flock(struct task *t, const struct sysargs *a) {
 }
 
 // ---- fcntl -----------------------------------------------------------------------------------------------------------------
-static int64_t set_flags(struct file *f, uint64_t arg) {
+// Of a kind of file that never signals its readiness, O_ASYNC stays as it was opened.
+static int64_t set_flags(struct task *t, struct file *f, int fd, uint64_t arg) {
     uint32_t old = atomic_load(&f->flags), next;
+    if ((old ^ (uint32_t)arg) & LINUX_O_ASYNC) {
+        int err = async_set(t, f, fd, arg & LINUX_O_ASYNC);
+        if (err < 0 && err != -LINUX_ENOTTY)
+            return err;
+        old = atomic_load(&f->flags);
+    }
     do
         next = (old & ~(uint32_t)LINUX_SETFL_MASK) | ((uint32_t)arg & LINUX_SETFL_MASK);
     while (!atomic_compare_exchange_weak(&f->flags, &old, next));
@@ -130,14 +139,14 @@ static int64_t add_seals(struct task *t, struct file *f, unsigned seals) {
     return park(t);
 }
 
-static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
+static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
     switch (cmd) {
     case LINUX_F_GETFL:
         return (atomic_load(&f->flags) & ~(uint32_t)(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC |
                                                      LINUX_O_CLOEXEC)) |
                (f->mode & FMODE_PATH ? 0 : LINUX_O_LARGEFILE);
     case LINUX_F_SETFL:
-        return set_flags(f, arg);
+        return set_flags(t, f, fd, arg);
     case LINUX_F_GETLK:
     case LINUX_F_SETLK:
     case LINUX_F_SETLKW:
@@ -145,11 +154,14 @@ static int64_t fcntl_file(struct task *t, struct file *f, unsigned cmd, uint64_t
     case LINUX_F_OFD_SETLK:
     case LINUX_F_OFD_SETLKW:
         return fcntl_lock(t, f, cmd, arg);
-    case LINUX_F_SETOWN:  // LIMIT: O_ASYNC signals are not sent; the owner is kept and shown
-        atomic_store(&f->async_owner, (int32_t)arg);
-        return 0;
+    case LINUX_F_SETOWN:
     case LINUX_F_GETOWN:
-        return atomic_load(&f->async_owner);
+    case LINUX_F_SETOWN_EX:
+    case LINUX_F_GETOWN_EX:
+    case LINUX_F_SETSIG:
+    case LINUX_F_GETSIG:
+    case LINUX_F_GETOWNER_UIDS:
+        return async_fcntl(t, f, cmd, arg);
     case LINUX_F_SETPIPE_SZ:
         return pipe_set_size(f, arg, task_capable(t, LINUX_CAP_SYS_RESOURCE));
     case LINUX_F_GETPIPE_SZ:
@@ -183,7 +195,7 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
     }
     }
     struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : fd_get_io(t->files, fd);
-    return f ? fcntl_file(t, f, cmd, a->v[2]) : -LINUX_EBADF;
+    return f ? fcntl_file(t, f, fd, cmd, a->v[2]) : -LINUX_EBADF;
 }
 
 // ---- ioctl -----------------------------------------------------------------------------------------------------------------
@@ -206,6 +218,19 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
         else
             atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NONBLOCK);
         return 0;
+    case LINUX_FIOASYNC:
+        if (copy_in_obj(t, &on, uaddr(a->v[2])) < 0)
+            return -LINUX_EFAULT;
+        if (!on == !(atomic_load(&f->flags) & LINUX_O_ASYNC))
+            return 0;
+        return async_set(t, f, (int)a->v[0], on);
+    case LINUX_FIOSETOWN:
+    case LINUX_SIOCSPGRP:
+    case LINUX_FIOGETOWN:
+    case LINUX_SIOCGPGRP:
+        if (socket_of(f))
+            return async_ioctl(t, f, cmd, a->v[2]);
+        break;
     }
     struct uaccess_user ua;
     uaccess_user_init(&ua, t);

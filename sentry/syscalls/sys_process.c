@@ -172,7 +172,7 @@ static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wai
             r->id = tgroup_pgid(t->tg);
         return r->id < 0 ? -LINUX_EINVAL : 0;
     case LINUX_P_PIDFD:
-        return waitid_pidfd(t, r);
+        return r->id < 0 ? -LINUX_EINVAL : waitid_pidfd(t, r);
     default:
         return -LINUX_EINVAL;
     }

@@ -3,6 +3,9 @@
 // Exit codes and signal deaths as the parent sees them; exit_group ends all threads (man 2 exit_group).
 #include "guest.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 static void *sleep_forever(void *unused)
 {
     for (;;)
@@ -83,4 +86,40 @@ TEST(killed_while_threads_run)
         sleep_forever(NULL);
     }
     EXPECT_EQ(wait_exit(pid), -SIGKILL);
+}
+
+// No core is written, so the status must not tell of one: not with RLIMIT_CORE 0, nor for what is not dumpable.
+static void check_no_core(bool limit)
+{
+    char how[2] = "";
+    if (limit && get_file("/proc/sys/kernel/core_pattern", how, sizeof(how)) > 0 && how[0] == '|')
+        return; // handed to a program, which RLIMIT_CORE does not keep from it
+    static const int signals[] = {SIGSEGV, SIGABRT, SIGQUIT, SIGTRAP, SIGXCPU};
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+            prctl(PR_SET_DUMPABLE, limit, 0, 0, 0);
+            signal(signals[i], SIG_DFL);
+            raise(signals[i]);
+            _exit(99);
+        }
+        siginfo_t info;
+        int status;
+        EXPECT_OK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+        EXPECT_EQ(info.si_code, CLD_KILLED);
+        EXPECT_EQ(info.si_status, signals[i]);
+        EXPECT_EQ(waitpid(pid, &status, 0), pid);
+        EXPECT_EQ(status, signals[i]);
+    }
+}
+
+TEST(no_core_by_limit)
+{
+    check_no_core(true);
+}
+
+TEST(no_core_of_what_is_not_dumpable)
+{
+    check_no_core(false);
 }

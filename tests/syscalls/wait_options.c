@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: wait4, waitid
-// Stopped and continued children, WNOWAIT, process groups, siginfo (man 2 waitid).
+// Stopped and continued children, WNOWAIT, process groups, siginfo, what there is nothing to wait for (man 2 waitid).
 #include "guest.h"
+
+#include <sys/syscall.h>
 
 static pid_t sleeper(void)
 {
@@ -94,4 +96,97 @@ TEST(process_groups)
         EXPECT_EQ(info.si_pid, first == a ? b : a);
         EXPECT_ERRNO(waitpid(-a, &status, 0), ECHILD);
     }
+}
+
+// A zombie never stops or continues, so there is nothing to wait for when its end is not asked for.
+TEST(a_zombie_has_no_other_news)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(5);
+    siginfo_t info;
+    ASSERT_OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+    EXPECT_ERRNO(waitid(P_PID, pid, &info, WSTOPPED), ECHILD);
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, WCONTINUED), ECHILD);
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG), ECHILD);
+    pid_t living = sleeper();
+    EXPECT_OK(waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG));
+    EXPECT_EQ(info.si_pid, 0);
+    EXPECT_OK(kill(living, SIGKILL));
+    EXPECT_EQ(wait_exit(living), -SIGKILL);
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, WSTOPPED), ECHILD);
+    EXPECT_EQ(wait_exit(pid), 5);
+}
+
+TEST(refusals)
+{
+    siginfo_t info;
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, 0), EINVAL);
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, WNOHANG), EINVAL);
+    EXPECT_ERRNO(waitid(P_ALL, 0, &info, WEXITED | 0x10), EINVAL);
+    EXPECT_ERRNO(waitid(P_PID, 0, &info, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitid(P_PID, -1, &info, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitid(P_PGID, -1, &info, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitid(P_PIDFD, -1, &info, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitid(P_PIDFD, 0x3fffffff, &info, WEXITED), EBADF);
+    EXPECT_ERRNO(waitid(9, 0, &info, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitpid(-1, NULL, WEXITED), EINVAL);
+    EXPECT_ERRNO(waitpid(-1, NULL, WNOWAIT), EINVAL);
+    EXPECT_ERRNO(waitpid(INT_MIN, NULL, 0), ESRCH);
+    EXPECT_ERRNO(waitpid(-1, NULL, 0), ECHILD);
+    EXPECT_ERRNO(waitpid(getpid(), NULL, 0), ECHILD);
+}
+
+// Children that do not tell by SIGCHLD are waited for by __WCLONE or __WALL alone.
+TEST(kinds_of_children)
+{
+    int status;
+    pid_t plain = sleeper(), other = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+    if (other == 0) {
+        for (;;)
+            pause();
+    }
+    ASSERT_OK(other);
+    EXPECT_EQ(waitpid(plain, &status, WNOHANG), 0);
+    EXPECT_ERRNO(waitpid(plain, &status, WNOHANG | __WCLONE), ECHILD);
+    EXPECT_ERRNO(waitpid(other, &status, WNOHANG), ECHILD);
+    EXPECT_EQ(waitpid(other, &status, WNOHANG | __WCLONE), 0);
+    EXPECT_EQ(waitpid(other, &status, WNOHANG | __WALL), 0);
+    EXPECT_OK(kill(plain, SIGKILL));
+    EXPECT_EQ(wait_exit(plain), -SIGKILL);
+    EXPECT_ERRNO(waitpid(-1, &status, 0), ECHILD);
+    EXPECT_OK(kill(other, SIGKILL));
+    EXPECT_EQ(waitpid(-1, &status, __WCLONE), other);
+}
+
+static void *fork_and_leave(void *arg)
+{
+    *(pid_t *)arg = sleeper();
+    return NULL;
+}
+
+static void *try_no_thread(void *arg)
+{
+    int status;
+    errno = 0;
+    *(int *)arg = waitpid(-1, &status, WNOHANG | __WNOTHREAD) < 0 ? errno : 0;
+    return NULL;
+}
+
+// The child of a thread that has ended is another thread's: the first one's.
+TEST(children_of_ended_threads)
+{
+    pthread_t thread;
+    pid_t pid = 0;
+    int result = -1, status;
+    ASSERT_EQ(pthread_create(&thread, NULL, fork_and_leave, &pid), 0);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 1000 && waitpid(-1, &status, WNOHANG | __WNOTHREAD) < 0; i++)
+        sleep_ms(1);
+    EXPECT_EQ(waitpid(-1, &status, WNOHANG | __WNOTHREAD), 0);
+    ASSERT_EQ(pthread_create(&thread, NULL, try_no_thread, &result), 0);
+    pthread_join(thread, NULL);
+    EXPECT_EQ(result, ECHILD);
+    kill(pid, SIGKILL);
+    EXPECT_EQ(wait_exit(pid), -SIGKILL);
 }

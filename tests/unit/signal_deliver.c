@@ -161,7 +161,7 @@ static void an_alternate_stack_that_overflows(void **state) {
     fake.regs.rsp = ALT + 600;  // running on it already
     signal_send_task(t, LINUX_SIGUSR1, NULL);
     assert_int_equal(deliver(), SYS_GONE);
-    assert_int_equal(fake.exit_status, LINUX_SIGSEGV | LINUX_WCOREFLAG);
+    assert_int_equal(fake.exit_status, LINUX_SIGSEGV);
 }
 
 static void no_restorer_is_a_fault(void **state) {
@@ -169,7 +169,7 @@ static void no_restorer_is_a_fault(void **state) {
     group.sighand->action[LINUX_SIGUSR1 - 1].sa_flags = 0;
     signal_send_task(t, LINUX_SIGUSR1, NULL);
     assert_int_equal(deliver(), SYS_GONE);
-    assert_int_equal(fake.exit_status, LINUX_SIGSEGV | LINUX_WCOREFLAG);
+    assert_int_equal(fake.exit_status, LINUX_SIGSEGV);
 }
 
 static void a_bad_stack_is_sigsegv_on_the_other(void **state) {
@@ -334,7 +334,7 @@ static void a_fault_that_is_blocked_kills(void **state) {
     struct linux_siginfo info = {.si_signo = LINUX_SIGSEGV, .si_code = LINUX_SEGV_MAPERR};
     signal_force(t, LINUX_SIGSEGV, &info);
     assert_int_equal(deliver(), SYS_GONE);
-    assert_int_equal(fake.exit_status, LINUX_SIGSEGV | LINUX_WCOREFLAG);
+    assert_int_equal(fake.exit_status, LINUX_SIGSEGV);
 }
 
 static void the_whole_group_stops_and_goes_on(void **state) {
