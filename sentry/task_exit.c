@@ -184,6 +184,7 @@ int64_t task_exit_self(struct task *t, int status) {
     struct tgroup *g = t->tg;
     struct kernel *k = t->k;
     struct list dead = LIST_INIT(dead);
+    task_assert_idle(t);
     struct task *unref = NULL;
     uint64_t peak = t->mm ? t->mm->peak : 0;
     uint64_t cpu = t->thread ? plat_cpu_ns(t->thread) : 0;  // while its process is there to be asked
