@@ -7,9 +7,12 @@
 // thread of ours is woken for it.
 #include "sentry/park.h"
 #include "abi/poll.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/timeconv.h"
+#include <stdlib.h>
 
 static _Thread_local struct list ready = {NULL, NULL};
 
@@ -56,48 +59,74 @@ bool task_settle(struct task *t, int state) {
     return !(atomic_load(&t->woken) && change_state(t, state, TASK_HANDLING));
 }
 
+// ---- What a call has registered --------------------------------------------------------------------------------------
 static bool wake_from_queue(struct waiter *w, uint32_t events) {
-    task_wake(container_of(w, struct task, call.waiter));
+    task_wake(container_of(w, struct task, call.parked.waiter));
     return true;
 }
 
-void park_arm(struct task *t, struct waitq *q) {
-    struct waiter *w = &t->call.waiter;
+struct waiter *park_waiter(struct task *t) {
+    struct waiter *w = &t->call.parked.waiter;
     waitq_del(w);
-    w->events = ~0u;
-    w->exclusive = false;
-    w->wake = wake_from_queue;
+    *w = (struct waiter){.events = ~0u, .wake = wake_from_queue};
+    return w;
+}
+
+void park_arm(struct task *t, struct waitq *q) { waitq_add(q, park_waiter(t)); }
+
+static void keep_file(struct task *t, struct file *f) {
+    struct file *before = t->call.parked.file;
+    t->call.parked.file = file_get(f);
+    if (before)
+        file_put(before);
+}
+
+void park_arm_in(struct task *t, struct file *f, struct waitq *q) {
+    struct waiter *w = park_waiter(t);
+    keep_file(t, f);
     waitq_add(q, w);
 }
 
 uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events) {
-    struct waiter *w = &t->call.waiter;
-    waitq_del(w);
-    struct file *before = t->call.waits_on;
-    t->call.waits_on = file_get(f);
-    if (before)
-        file_put(before);
+    struct waiter *w = park_waiter(t);
+    keep_file(t, f);
     w->events = events;
-    w->exclusive = false;
-    w->wake = wake_from_queue;
     return vfs_poll(f, w);
 }
 
-void park_disarm(struct task *t) {
-    struct call *c = &t->call;
-    waitq_del(&c->waiter);
-    for (unsigned i = 0; i < c->nextra; i++)
-        waitq_del(&c->extra[i]);
+struct waiter *park_many(struct task *t, unsigned n) {
+    struct parked *p = &t->call.parked;
+    invariant(!p->many);
+    p->many = xcalloc(n, sizeof *p->many);
+    p->nmany = p->many ? n : 0;
+    return p->many;
 }
 
-struct file *park_file(struct task *t) { return t->call.again ? t->call.waits_on : NULL; }
+void park_disarm(struct task *t) {
+    struct parked *p = &t->call.parked;
+    waitq_del(&p->waiter);
+    for (unsigned i = 0; i < p->nmany; i++)
+        waitq_del(&p->many[i]);
+}
+
+struct file *park_file(struct task *t) { return t->call.again ? t->call.parked.file : NULL; }
 
 void park_end(struct task *t) {
+    struct call *c = &t->call;
     park_disarm(t);
-    struct file *f = t->call.waits_on;
-    t->call.waits_on = NULL;
+    c->parked.nmany = 0;
+    free(take_ptr(c->parked.many));
+    struct file *f = take_ptr(c->parked.file);
     if (f)
         file_put(f);
+    if (c->deadline)
+        ktimer_cancel(&t->call_timer);
+    c->deadline = 0;
+}
+
+bool park_ended(struct task *t) {
+    const struct parked *p = &t->call.parked;
+    return !p->waiter.q && !p->many && !p->file && !t->call.deadline && !futex_queued(&t->futex) && !t->sigwait_set;
 }
 
 static void call_timeout(struct ktimer *timer) {
@@ -140,12 +169,19 @@ void park_yielded(struct task *t) {
 int64_t park(struct task *t) { return task_interrupted(t) ? -LINUX_ERESTARTSYS : SYS_PARK; }
 int64_t park_killable(struct task *t) { return atomic_load(&t->killed) ? -LINUX_EINTR : SYS_PARK; }
 
+static bool armed_for(const struct task *t, const struct file *f, uint32_t events) {
+    const struct parked *p = &t->call.parked;
+    return t->call.armed && p->waiter.q && p->file == f && p->waiter.events == events;
+}
+
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r) {
     if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK))
         return r;
     if (t->call.timed_out)
         return r;
-    if (park_arm_file(t, f, events) & (events | LINUX_POLLERR | LINUX_POLLHUP))
+    // That f is ready by poll(2)'s lights does not promise that this call can go on (an eventfd with room for 1, a write
+    // of 2). So it is tried once more, with the waiter on its queue; after that only a new event is of use.
+    if (!armed_for(t, f, events) && (park_arm_file(t, f, events) & (events | LINUX_POLLERR | LINUX_POLLHUP)))
         return SYS_AGAIN;
     uint64_t timeout = atomic_load(events & LINUX_POLLIN ? &f->read_timeout : &f->write_timeout);
     if (!timeout)

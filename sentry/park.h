@@ -7,8 +7,10 @@
 void park_init(struct task *t);
 // Takes the call's waiters off their queues: before each rerun and at the call's end.
 void park_disarm(struct task *t);
-// The call's end: nothing is waited for any more.
+// The call's end: it is on no queue and no timer is set; what it has registered is given back.
 void park_end(struct task *t);
+// Whether that is so: nothing of a call is left that anybody could walk to. By the thread that handles the task.
+bool park_ended(struct task *t);
 // HANDLING -> PARKED or STOPPED. False: a wake-up came meanwhile and the task is still ours (HANDLING).
 bool task_settle(struct task *t, int state);
 // The next task of this thread's ready list (the reference goes with it), or NULL.

@@ -17,6 +17,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/strace/strace.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/task_impl.h"
 #include "sentry/trace.h"
 #include <string.h>
 
@@ -24,11 +25,30 @@ _Thread_local struct task *task_current;
 
 static bool claim(struct task *t, int from) { return atomic_compare_exchange_strong(&t->state, &from, TASK_HANDLING); }
 
+// A task goes back to its guest, or ends, with nothing registered and nothing held by its call: whatever stayed on a
+// queue would be walked when its memory is another's. A few loads, in every build.
+void task_assert_idle(struct task *t) {
+    invariant(park_ended(t) && !t->call.cleanup && !t->call.p);
+#ifdef PICKET_DEBUG
+    bool turn = false, exec;
+    if (t->mm) {
+        LOCKED(&t->mm->lock);
+        turn = t->mm->op_task == t;
+    }
+    {
+        LOCKED(&t->k->tasks_lock);
+        exec = t->tg->exec_task == t;
+    }
+    invariant(!turn && !exec);
+#endif
+}
+
 // ---- Letting go ----------------------------------------------------------------------------------------------------
 // The task's host thread goes on to guest code; with a value, or as its registers say. A signal that came while the
 // task was handled finds it here: `sigpending` is looked at under the lock that task_notify() takes to interrupt.
 void task_release(struct task *t, bool with_value, int64_t value) {
     lock_assert_none("task_release");
+    task_assert_idle(t);
     lock_take(&t->thread_lock);
     if (t->host_gone) {
         lock_drop(&t->thread_lock);
@@ -59,17 +79,20 @@ static void flush(struct task *t) {
         task_die(t, t->tg->group_exit_code);
 }
 
+// The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the next call is
+// zero, or rubbish where a sanitizer or a debugger looks.
 static void call_end(struct task *t) {
     struct call *c = &t->call;
     park_end(t);
-    if (c->deadline)
-        ktimer_cancel(&t->call_timer);
-    c->deadline = 0;
     if (c->cleanup) {
         void (*cleanup)(struct task *) = c->cleanup;
         c->cleanup = NULL;
         cleanup(t);
     }
+    c->p = NULL;
+#ifdef PICKET_DEBUG
+    memset(c->u, 0xa5, sizeof c->u);
+#endif
 }
 
 void task_die(struct task *t, int status) {
@@ -142,10 +165,13 @@ static void call_return(struct task *t, int64_t value) {
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
 static void run_call(struct task *t) {
     struct call *c = &t->call;
-    for (;; c->again = true) {
+    for (bool armed = false;; c->again = true) {
         atomic_store(&t->woken, false);
+        c->armed = armed;
+        armed = false;
         if (c->again) {
-            park_disarm(t);
+            if (!c->armed)
+                park_disarm(t);
             if (c->deadline && mono_ns() >= c->deadline)
                 c->timed_out = true;
         }
@@ -161,6 +187,7 @@ static void run_call(struct task *t) {
         async_flush();
         switch (r) {
         case SYS_AGAIN:
+            armed = true;
             continue;
         case SYS_PARK:
             c->fresh = false;
@@ -195,11 +222,7 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->phase = 0;
     c->done = 0;
     c->flush_result = 0;
-    c->deadline = 0;
     c->proposal = ev->call.proposal;
-    c->p = NULL;
-    c->cleanup = NULL;
-    c->nextra = 0;
     if (t->k->strace)
         trace_enter(t);
     uint64_t start, end;

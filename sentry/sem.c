@@ -106,7 +106,7 @@ static struct undo *undo_of(struct task *t, struct semset *s) {
 static void take_back(struct semset *s, struct undo *u, const struct linux_sembuf *ops, unsigned n) {
     while (n-- > 0) {
         s->sems[ops[n].sem_num].value = (uint16_t)(s->sems[ops[n].sem_num].value - ops[n].sem_op);
-        if (ops[n].sem_flg & LINUX_SEM_UNDO)
+        if (ops[n].sem_op && (ops[n].sem_flg & LINUX_SEM_UNDO))
             u->by[ops[n].sem_num] = (int16_t)(u->by[ops[n].sem_num] + ops[n].sem_op);
     }
 }

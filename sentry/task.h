@@ -58,7 +58,17 @@ typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
 #define SYS_FLUSH  INT64_C(-0x10002)  // host work is queued on t->thread: do it, then run me again (call.flush_result)
 #define SYS_RESUME INT64_C(-0x10003)  // the registers are set: go on without a value
 #define SYS_GONE   INT64_C(-0x10004)  // the task has ended: do not touch it
-#define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once
+#define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once; what is armed stays so (call.armed)
+
+// What a call has put on queues, and what keeps these there: park.c's alone. It begins empty, is filled by park_*(), and
+// ends in one place, park_end(), which the run loop calls at every end of a call, death included, before call.cleanup:
+// so a clean-up may give back what the queues belong to. A task that goes back to its guest, or is dead, has none.
+struct parked {
+    struct waiter waiter;   // park_arm(), park_arm_file(), park_waiter()
+    struct file *file;      // owned: a close by another thread does not free it, and a rerun finds it behind its number
+    struct waiter *many;    // owned: park_many()
+    unsigned nmany;
+};
 
 struct call {  // [o] the system call in progress
     uint64_t nr;
@@ -67,6 +77,7 @@ struct call {  // [o] the system call in progress
     bool timed_out;        // the deadline passed
     bool context;          // full registers may be had (REGS calls; on ptrace all)
     bool fresh;            // handled by the sentry thread that got the event, since the event
+    bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // the handler's own; 0 at first
     uint64_t proposal;     // as in the event: where mmap might go, or 0
     int64_t done;          // the handler's own: progress, e.g. bytes moved so far
@@ -75,17 +86,21 @@ struct call {  // [o] the system call in progress
     uint64_t u[6];         // the handler's own
     void *p;               // the handler's own ...
     void (*cleanup)(struct task *t);  // ... called once when the call ends in any way, death included; may be NULL
-    struct waiter waiter;             // for park_arm()
-    struct file *waits_on;            // park_arm_file(): owned until the call ends, so that a close by another thread
-                                      // does not free it, and a rerun finds the same file behind its number
-    struct waiter *extra;             // for calls that wait on many queues (poll): the handler's own array, ...
-    unsigned nextra;                  // ... taken off their queues before each rerun and at the end
+    struct parked parked;
 };
 
 // ---- Waiting (sentry/park.c) ---------------------------------------------------------------------------------------
 // The pattern, in every handler that can block:   park_arm*(t, ...);  r = try();  if (r != would block) return r;
 // return park(t);    Arming comes before looking, so that no wake-up is lost; arming again on a rerun is right.
+// q is the task's own (its process's, its map's) or there for ever; a queue that is part of an open file, or of its
+// inode, goes by park_arm_in(), which keeps the file until the call ends.
 void park_arm(struct task *t, struct waitq *q);
+void park_arm_in(struct task *t, struct file *f, struct waitq *q);
+// The call's waiter, off its queue, for who puts it on one in another way. It wakes t on every event, whatever `arg`
+// is; the caller may change that. What the queue belongs to is kept by call.p until call.cleanup.
+struct waiter *park_waiter(struct task *t);
+// n more waiters (zero), the call's until it ends, for calls that wait on many queues; NULL: no memory. Once a call.
+struct waiter *park_many(struct task *t, unsigned n);
 // For files: tries nothing, arms f's poll and returns the events that hold now.
 uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
 // The file of a call that is run again after it has waited for it: borrowed, or NULL: look the number up.

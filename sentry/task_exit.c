@@ -133,6 +133,16 @@ static void session_end(struct tgroup *g) {
     }
 }
 
+// A thread ends before its process: its children are another one's, as on Linux, where __WNOTHREAD and the death signal
+// tell threads apart. tasks_lock held; t is off the list of its group, which has others.
+static void hand_on_children(struct tgroup *g, const struct task *t) {
+    struct task *next = list_first(&g->tasks, struct task, tg_link);
+    struct tgroup *c;
+    list_for_each(c, &g->children, sibling)
+        if (c->parent_task == t)
+            c->parent_task = next;
+}
+
 static void parent_death_signals(struct tgroup *g, struct task *parent_thread) {
     struct tgroup *c;
     list_for_each(c, &g->children, sibling) {
@@ -192,6 +202,7 @@ int64_t task_exit_self(struct task *t, int status) {
     struct tgroup *g = t->tg;
     struct kernel *k = t->k;
     struct list dead = LIST_INIT(dead);
+    task_assert_idle(t);
     struct task *unref = NULL;
     uint64_t peak = t->mm ? t->mm->peak : 0;
     uint64_t cpu = t->thread ? plat_cpu_ns(t->thread) : 0;  // while its process is there to be asked
@@ -219,8 +230,10 @@ int64_t task_exit_self(struct task *t, int status) {
             tgroup_timers_stop(g);
             sem_exit(g);  // before anybody hears of the end
             process_end(g, &dead);
-        } else if (g->exec_task) {
-            task_wake(g->exec_task);
+        } else {
+            hand_on_children(g, t);
+            if (g->exec_task)
+                task_wake(g->exec_task);
         }
         atomic_store(&t->state, TASK_DEAD);
         signal_rehome(g);

@@ -28,7 +28,6 @@ void poll_set_free(struct poll_set *s) {
             file_put(s->e[i].file);
     if (s->e != s->fast)
         free(s->e);
-    free(s->w);
     s->e = s->fast;
     s->w = NULL;
     s->n = 0;
@@ -43,13 +42,12 @@ static void cleanup(struct task *t) {
 
 struct poll_set *poll_set_of(struct task *t) { return t->call.again ? t->call.p : NULL; }
 
-// A set in the heap with a waiter for each entry; the entries move over.
+// A set in the heap with a waiter for each entry, which is the call's; the entries move over.
 static struct poll_set *keep(struct poll_set *s) {
     struct poll_set *k = znew(struct poll_set);
-    struct waiter *w = s->n ? xcalloc(s->n, sizeof *w) : NULL;
+    struct waiter *w = k && s->n ? park_many(s->t, s->n) : NULL;
     if (!k || (s->n && !w)) {
         free(k);
-        free(w);
         return NULL;
     }
     *k = *s;
@@ -61,8 +59,6 @@ static struct poll_set *keep(struct poll_set *s) {
     struct call *c = &s->t->call;
     c->p = k;
     c->cleanup = cleanup;
-    c->extra = w;
-    c->nextra = k->n;
     return k;
 }
 

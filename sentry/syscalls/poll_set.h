@@ -24,7 +24,7 @@ struct poll_set {
     unsigned n;
     uint32_t always;       // told although not wanted: POLLERR and POLLHUP for poll(2)
     struct poll_entry *e;  // `fast`, or allocated: then the set lies in the heap and call.p owns it
-    struct waiter *w;      // [n] when the call waits
+    struct waiter *w;      // [n] when the call waits: park_many()
     struct poll_entry fast[POLL_FAST];
 };
 

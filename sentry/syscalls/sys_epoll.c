@@ -94,13 +94,14 @@ static bool wake(struct waiter *w, uint32_t events) {
 
 static int64_t wait_for(struct task *t, struct file *f, const struct sysargs *a, uint64_t deadline) {
     struct call *c = &t->call;
-    struct waiter *w = &c->waiter;
     if (!c->p) {
         c->p = file_get(f);
         c->cleanup = wait_cleanup;
     }
-    waitq_del(w);
-    *w = (struct waiter){.events = ~0u, .exclusive = true, .wake = wake, .arg = t};
+    struct waiter *w = park_waiter(t);
+    w->exclusive = true;
+    w->wake = wake;
+    w->arg = t;
     waitq_add(epoll_waitq(epoll_of(f)), w);
     int64_t r = collect(t, f, a);
     if (r || c->timed_out)

@@ -4,6 +4,7 @@
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/misc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/async.h"
@@ -63,7 +64,7 @@ static int64_t lock_wait(struct task *t, struct file *f, int64_t (*ask)(struct t
                          bool wait) {
     if (!wait)
         return ask(t, f, arg);
-    park_arm(t, &f->inode->lock_waitq);
+    park_arm_in(t, f, &f->inode->lock_waitq);
     int64_t r = ask(t, f, arg);
     return r == -LINUX_EAGAIN ? park(t) : r;
 }
@@ -74,7 +75,7 @@ struct posix_lock {
     struct linux_flock l;
     bool deadlocks;  // F_SETLKW looks for them, its open-file-description form does not
 };
-static void posix_wait_end(struct task *t) { vfs_lock_wait_end(t->call.p); }
+static void posix_wait_end(struct task *t) { vfs_lock_wait_end(take_ptr(t->call.p)); }
 static int64_t ask_posix(struct task *t, struct file *f, void *arg) {
     const struct posix_lock *p = arg;
     int64_t r = vfs_lock(f, p->owner, p->pid, &p->l);
@@ -102,8 +103,25 @@ static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uint64_t
     return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);
 }
 
+// A call that waits for a lock goes on with the file that it began with, whatever its number names by then.
+static struct file *lock_file(struct task *t, int fd) {
+    struct file *f = park_file(t);
+    return f ? file_get(f) : fd_get_io(t->files, fd);
+}
+
+// close(2) takes the process's locks of a file away. One by another thread, which came before this lock was there, has
+// missed it: then it goes at once, and the call says EBADF, as on Linux.
+static int64_t lock_still_open(struct task *t, int fd, struct file *f) {
+    const struct linux_flock all = {.l_type = LINUX_F_UNLCK, .l_whence = LINUX_SEEK_SET};
+    struct file *now cleanup_file = fd_get(t->files, fd);
+    if (now == f)
+        return 0;
+    vfs_lock(f, t->files, 0, &all);
+    return -LINUX_EBADF;
+}
+
 int64_t sys_flock(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = lock_file(t, (int)a->v[0]);
     int op = (int)a->v[1];
     if (!f)
         return -LINUX_EBADF;
@@ -194,8 +212,11 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
         return err < 0 ? err : 0;
     }
     }
-    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : fd_get_io(t->files, fd);
-    return f ? fcntl_file(t, f, fd, cmd, a->v[2]) : -LINUX_EBADF;
+    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : lock_file(t, fd);
+    if (!f)
+        return -LINUX_EBADF;
+    int64_t r = fcntl_file(t, f, fd, cmd, a->v[2]);
+    return r == 0 && (cmd == LINUX_F_SETLK || cmd == LINUX_F_SETLKW) ? lock_still_open(t, fd, f) : r;
 }
 
 // ---- ioctl -----------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 // LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that moment.
 #include "abi/futex.h"
 #include "abi/time.h"
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/futex.h"
 #include "sentry/kernel.h"
@@ -255,8 +256,9 @@ static int waitv_unqueue(struct waitv *v) {
 }
 
 static void waitv_cleanup(struct task *t) {
-    waitv_unqueue(t->call.p);
-    free(t->call.p);
+    struct waitv *v = take_ptr(t->call.p);
+    waitv_unqueue(v);
+    free(v);
 }
 
 static int waitv_queue(struct task *t, struct waitv *v, const struct linux_futex_waitv *in) {

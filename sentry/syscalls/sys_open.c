@@ -8,11 +8,6 @@ static int install(struct task *t, struct file *f, unsigned flags) {
     return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
 }
 
-static bool fifo_event(struct waiter *w, uint32_t events) {
-    task_wake(container_of(w, struct task, call.waiter));
-    return true;
-}
-
 static void drop_fifo(struct task *t) {
     if (t->call.p)
         file_put(take_ptr(t->call.p));
@@ -20,13 +15,8 @@ static void drop_fifo(struct task *t) {
 
 // The fifo is kept in call.p over reruns: it already counts as a reader or a writer.
 static int64_t wait_fifo(struct task *t, unsigned flags) {
-    struct waiter *w = &t->call.waiter;
     struct file *f = t->call.p;
-    waitq_del(w);
-    w->events = ~0u;
-    w->exclusive = false;
-    w->wake = fifo_event;
-    int err = vfs_open_again(f, w);
+    int err = vfs_open_again(f, park_waiter(t));
     if (err == -LINUX_EAGAIN)
         return park(t);
     return err < 0 ? err : install(t, f, flags);

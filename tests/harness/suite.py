@@ -27,10 +27,10 @@ FLAVOURS = [
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
     # The leak checker starts a process of its own, which the sentry's filter forbids; the sentry proves at its end that
     # nothing of its objects is left.
-    ("asan", "asan", r"^(stress|syscalls\.(ptrace|seccomp))", {
+    ("asan", "asan", r"^(stress|sysfuzz|syscalls\.(ptrace|seccomp))", {
         "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:allocator_may_return_null=1", **UBSAN}, None),
     # Deadlocks are the ranked locks' matter (base/lock.h), which know of orders that TSan takes for cycles.
-    ("tsan", "tsan", r"^(unit|netstack\.pkt|stress|syscalls\.threads)", {
+    ("tsan", "tsan", r"^(unit|netstack\.pkt|stress|sysfuzz|syscalls\.threads)", {
         "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:detect_deadlocks=0"}, None),
     ("clang", "clang", r"^(unit|netstack\.(pkt|soak))", {}, None),
 ]

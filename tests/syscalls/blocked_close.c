@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: read, poll, epoll_wait, close, accept
+// covers: read, poll, epoll_wait, close, accept, flock, fcntl
 // A descriptor is closed while another thread waits on it: the wait goes on with the open file, whatever the number
 // comes to mean (man 2 close, "Multithreaded processes and close()").
 #include "guest.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -125,6 +127,61 @@ TEST(accept_goes_on_with_its_socket)
     close(job.result);
     close(client);
 }
+
+// The file of the lock goes with its holder: nobody has it any more but the call that waits.
+static void *flocker(void *arg)
+{
+    struct job *job = arg;
+    job->result = flock(job->fd, LOCK_EX) < 0 ? -errno : 0;
+    return NULL;
+}
+static void *setlkw(void *arg)
+{
+    struct job *job = arg;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    job->result = fcntl(job->fd, F_SETLKW, &lock) < 0 ? -errno : 0;
+    return NULL;
+}
+static void *ofd_setlkw(void *arg)
+{
+    struct job *job = arg;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    job->result = fcntl(job->fd, F_OFD_SETLKW, &lock) < 0 ? -errno : 0;
+    return NULL;
+}
+
+static void lock_of_a_closed_file(void *(*waiter)(void *), bool posix, int want)
+{
+    in_tmpdir();
+    int fds[2];
+    ASSERT_OK(pipe(fds));
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600));
+        EXPECT_OK(posix ? fcntl(fd, F_SETLK, &lock) : flock(fd, LOCK_EX));
+        EXPECT_EQ(write(fds[1], "x", 1), 1);
+        sleep_ms(100);
+        unlink("f");
+        child_done();
+    }
+    char c;
+    EXPECT_EQ(read(fds[0], &c, 1), 1);
+    struct job job = {.fd = ASSERT_OK(open("f", O_RDWR)), .result = -2};
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(&thread, NULL, waiter, &job), 0);
+    sleep_ms(30);
+    close(job.fd);
+    pthread_join(thread, NULL);
+    EXPECT_EQ(job.result, want);
+    EXPECT_EQ(wait_exit(pid), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+TEST(flock_goes_on_with_its_file) { lock_of_a_closed_file(flocker, false, 0); }
+TEST(setlkw_of_a_closed_number) { lock_of_a_closed_file(setlkw, true, -EBADF); }
+TEST(ofd_setlkw_goes_on_with_its_file) { lock_of_a_closed_file(ofd_setlkw, true, 0); }
 
 static int ring[2];
 static void *hammer(void *arg)

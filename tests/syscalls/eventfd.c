@@ -6,6 +6,10 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+static void nothing(int signal)
+{
+}
+
 static short ready(int fd)
 {
     struct pollfd p = {fd, POLLIN | POLLOUT, 0};
@@ -65,5 +69,39 @@ TEST(blocks_until_written)
     EXPECT_EQ(eventfd_read(fd, &value), 0);
     EXPECT_EQ(value, 77);
     EXPECT_EQ(wait_exit(pid), 0);
+    close(fd);
+}
+
+// poll(2) says that one fits, and the write of two must wait: for a reader, for a signal, and not at the cost of others.
+TEST(writer_that_does_not_fit_waits)
+{
+    int fd = ASSERT_OK(eventfd(0, 0));
+    EXPECT_EQ(eventfd_write(fd, UINT64_MAX - 2), 0);
+    EXPECT_EQ(ready(fd), POLLIN | POLLOUT);
+    int fds[2];
+    ASSERT_OK(pipe(fds));
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        on_signal(SIGUSR1, nothing, 0);
+        EXPECT_EQ(write(fds[1], "x", 1), 1);
+        EXPECT_ERRNO(eventfd_write(fd, 2), EINTR);
+        EXPECT_EQ(write(fds[1], "x", 1), 1);
+        EXPECT_EQ(eventfd_write(fd, 2), 0);
+        child_done();
+    }
+    char c;
+    EXPECT_EQ(read(fds[0], &c, 1), 1);
+    sleep_ms(30);
+    kill(pid, SIGUSR1);
+    EXPECT_EQ(read(fds[0], &c, 1), 1);
+    sleep_ms(30);
+    eventfd_t value;
+    EXPECT_EQ(eventfd_read(fd, &value), 0);
+    EXPECT_EQ(value, UINT64_MAX - 2);
+    EXPECT_EQ(wait_exit(pid), 0);
+    EXPECT_EQ(eventfd_read(fd, &value), 0);
+    EXPECT_EQ(value, 2);
+    close(fds[0]);
+    close(fds[1]);
     close(fd);
 }

@@ -58,6 +58,14 @@ TEST(all_or_none)
     EXPECT_EQ(semctl(id, 0, GETVAL), 3);
     EXPECT_EQ(semctl(id, 1, GETVAL), 1);
     EXPECT_ERRNO(op1(id, 0, 0, IPC_NOWAIT), EAGAIN);
+    // What waits for zero has nothing to undo, also when it says so and a later one fails.
+    struct sembuf undo[2] = {{0, -3, 0}, {1, 0, IPC_NOWAIT | SEM_UNDO}};
+    EXPECT_ERRNO(semop(id, undo, 2), EAGAIN);
+    struct sembuf zero[2] = {{0, -3, 0}, {0, 0, SEM_UNDO}};
+    EXPECT_OK(semop(id, zero, 2));
+    struct sembuf both[2] = {{0, 0, SEM_UNDO}, {1, 0, IPC_NOWAIT | SEM_UNDO}};
+    EXPECT_ERRNO(semop(id, both, 2), EAGAIN);
+    EXPECT_OK(semctl(id, 0, SETVAL, (union arg){.val = 3}));
     EXPECT_ERRNO(op1(id, 0, 32767, 0), ERANGE);
     EXPECT_ERRNO(op1(id, 5, 1, 0), EFBIG);
     EXPECT_ERRNO(semop(id, ops, 0), EINVAL);

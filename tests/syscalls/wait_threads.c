@@ -68,3 +68,26 @@ TEST(wclone_and_wall)
     EXPECT_EQ(waitpid(pid, &status, __WALL), pid);
     EXPECT_EQ(WEXITSTATUS(status), 3);
 }
+
+static void *fork_and_end(void *arg)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        sleep_ms(50);
+        _exit(7);
+    }
+    *(pid_t *)arg = pid;
+    return NULL;
+}
+
+// A thread's children are handed on to another thread of its process when it ends.
+TEST(children_of_an_ended_thread)
+{
+    pid_t pid = 0;
+    int status = 0;
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(&thread, NULL, fork_and_end, &pid), 0);
+    pthread_join(thread, NULL);
+    EXPECT_EQ(waitpid(pid, &status, __WNOTHREAD), pid);
+    EXPECT_EQ(WEXITSTATUS(status), 7);
+}
