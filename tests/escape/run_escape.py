@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The escape suite: attack programs run inside Picket, and what is seen of it from the host.
 
-Inside: every program of tests/escape/guest, whose lines `ok NAME`, `FAIL NAME: why`, `skip NAME: why` are counted. Outside,
+Inside: every program of tests/escape/guest, whose lines `ok NAME`, `FAIL NAME: why`, `skip NAME: why` are counted, and
+`UNJUDGED NAME: why`: nothing could be said (guest/escape.h), also when it was tried again, which fails the suite too. Outside,
 all the time: every host task of the sandbox has a seccomp filter and no_new_privs; and at the end, that none of the canaries
 (files, sockets, shared memory, a victim process) was touched. The host tests (host_*) are cases of their own; they are the
 witness that no call of a stub reaches the host kernel but rt_sigreturn and the calls of platform/stub/gate_calls.def.
@@ -41,9 +42,25 @@ class Skipped(Exception):
     pass
 
 
+class Unjudged(Exception):
+    """Nothing can be said: a wait of the test's own ran out, or its witness was overrun. It is tried again."""
+
+
+ATTEMPTS = 3  # of what could not be judged, with more patience each time
+
+
 def expect(ok, what):
     if not ok:
         raise Failed(what)
+
+
+def until(holds, what, seconds=10):
+    """Waits for a state that comes by itself."""
+    end = time.monotonic() + seconds * options.scale
+    while not holds():
+        if time.monotonic() > end:
+            raise Unjudged("%s: not within %g s" % (what, seconds * options.scale))
+        time.sleep(0.02)
 
 
 # ---- The host's processes ------------------------------------------------------------------------------------------------
@@ -205,7 +222,7 @@ class Sandbox:
         while b"\n" not in self.text:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                raise Failed("no answer from the sandbox in %g s; %s" % (seconds * options.scale, self.stderr()))
+                raise Unjudged("no answer from the sandbox in %g s; %s" % (seconds * options.scale, self.stderr()))
             data = os.read(self.process.stdout.fileno(), 65536)
             if not data:
                 return None
@@ -232,7 +249,7 @@ class Sandbox:
             self.process.stdin.close()
             return self.process.wait(seconds * options.scale)
         except subprocess.TimeoutExpired:
-            raise Failed("the sandbox does not end")
+            raise Unjudged("the sandbox does not end in %g s" % (seconds * options.scale))
         finally:
             self.kill()
 
@@ -278,19 +295,20 @@ def host_line(sandbox):
 
 # ---- Attacks from inside -------------------------------------------------------------------------------------------------------
 def run_guest(report, path):
-    """Runs one program of attacks; reports each of them, and the program as a whole."""
+    """Runs one program of attacks; reports each of them, and the program as a whole. The program itself tries again what it
+    could not judge."""
     name = os.path.basename(path)
-    sandbox = Sandbox(path)
+    sandbox = Sandbox(path, *options.attack)
     posture, lines, done = None, [], False
     try:
-        expect(sandbox.line() == "ready", "the program did not start: %s" % sandbox.stderr())
+        expect(sandbox.line(60) == "ready", "the program did not start: %s" % sandbox.stderr())
         posture = Posture(sandbox.pid, 0.001 if "A08" in name else 0.02)  # from the first guest instruction on
         sandbox.send(host_line(sandbox))
-        while (line := sandbox.line(120)) is not None:
+        while (line := sandbox.line(400)) is not None:  # longer than the attempts of one attack take
             lines.append(line)
-            match = re.match(r"(ok|FAIL|skip) ([\w]+):?\s?(.*)", line)
+            match = re.match(r"(ok|FAIL|UNJUDGED|skip) ([\w]+):?\s?(.*)", line)
             if match:
-                why = " | ".join([match[3]] + [l for l in lines[-4:-1] if re.match("escaped|needed|info", l)])
+                why = " | ".join([match[3]] + [l for l in lines[-6:-1] if re.match("escaped|failed|unjudged|info", l)])
                 report(match[1], match[2], why if match[1] != "ok" else "")
             done |= line == "done"
         status = sandbox.end()
@@ -298,6 +316,8 @@ def run_guest(report, path):
         seen = posture.stop()
         options.canaries.check()
         report("ok", name + "_outside", "%d host tasks seen" % seen)
+    except Unjudged as e:
+        report("UNJUDGED", name + "_outside", str(e))
     except (Failed, OSError, ValueError) as e:
         report("FAIL", name + "_outside", str(e))
     finally:
@@ -313,11 +333,17 @@ IDLE = ("sh", "-c", "echo ready; sleep 1000 & read x; kill $!")
 def idle_sandbox(**kw):
     sandbox = Sandbox(*IDLE, **kw)
     expect(sandbox.line() == "ready", "no start: " + sandbox.stderr())
-    before = None
-    while (now := tree(sandbox.pid)) != before:  # until its programs have started, and stubs of the pool are made
-        before = now
-        time.sleep(0.15)
-    return sandbox
+    try:
+        # Its shell and sleep(1), the first stub, and two that are made ahead.
+        until(lambda: len(sandbox.roles()["picket-stub"]) >= 5, "the sandbox is at rest")
+        before = None
+        while (now := tree(sandbox.pid)) != before:
+            before = now
+            time.sleep(0.15)
+        return sandbox
+    except Unjudged:
+        sandbox.kill()
+        raise
 
 
 def fd_classes(pid):
@@ -516,22 +542,30 @@ def host_A44_killed_parts():
     for role in ("picket-stub", "picket-gofer", "picket-sentry"):
         sandbox = idle_sandbox()
         try:
-            below = list(tree(sandbox.pid))
+            below = [(p, start_of(p)) for p in tree(sandbox.pid)]
             os.kill(max(sandbox.roles()[role]), signal.SIGKILL)
             if role != "picket-stub":
                 time.sleep(0.1)
             sandbox.kill()
-            end = time.monotonic() + 10 * options.scale
-            while time.monotonic() < end and any(alive(p) for p in below):
+            end = time.monotonic() + 20 * options.scale
+            while time.monotonic() < end and any(alive(*p) for p in below):
                 time.sleep(0.02)
-            expect(not any(alive(p) for p in below), "left over after the death of %s" % role)
+            expect(not any(alive(*p) for p in below), "left over after the death of %s" % role)
         finally:
             sandbox.kill()
 
 
-def alive(pid):
+def start_of(pid):
+    """When it started: with its number, a name that is never given again."""
     try:
-        return stat_of(pid)[1] not in "ZX"
+        return read("/proc/%s/stat" % pid).rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def alive(pid, start):
+    try:
+        return stat_of(pid)[1] not in "ZX" and start_of(pid) == start
     except (OSError, ValueError):
         return False
 
@@ -556,8 +590,14 @@ def drive(sandbox):
     while (line := sandbox.line(120)) is not None:
         lines.append(line)
     sandbox.end()
-    expect(lines and lines[-1] == "done", "the guest did not finish: %r %s" % (lines[-3:], sandbox.stderr()))
+    finished(lines, sandbox)
     return lines
+
+
+def finished(lines, sandbox):
+    if lines and lines[-1].startswith("unjudged: "):
+        raise Unjudged(lines[-1])
+    expect(lines and lines[-1] == "done", "the guest did not finish: %r %s" % (lines[-3:], sandbox.stderr()))
 
 
 class Tracing:
@@ -578,6 +618,7 @@ class Tracing:
             self.unmount()
             raise e if isinstance(e, Skipped) else Skipped("no trace instance: %s" % e)
         self.write("buffer_size_kb", "32768")
+        self.write("trace_clock", "global")  # one order of events on all CPUs
         self.write("options/event-fork", "1")
         self.write("events/sched/sched_process_fork/enable", "1")
         self.write("events/raw_syscalls/sys_enter/filter", 'comm == "picket-stub"')
@@ -605,13 +646,15 @@ class Tracing:
     def calls(self, root):
         """{tid: [(number, arguments), ...]} in order, of the descendants of `root`."""
         for cpu in os.listdir(self.path + "/per_cpu"):
-            expect(not re.search(r"^(overrun|dropped events): [1-9]", read("%s/per_cpu/%s/stats" % (self.path, cpu)), re.M),
-                   "the trace buffer was too small")
+            if re.search(r"^(overrun|dropped events): [1-9]", read("%s/per_cpu/%s/stats" % (self.path, cpu)), re.M):
+                raise Unjudged("the trace buffer was too small")
         found, ours = collections.defaultdict(list), {root}
-        for line in read(self.path + "/trace").splitlines():
+        lines = read(self.path + "/trace").splitlines()
+        for line in lines:
             match = re.match(r"\s*.*: sched_process_fork: comm=.* pid=(\d+) child_comm=.* child_pid=(\d+)", line)
             if match and int(match[1]) in ours:
                 ours.add(int(match[2]))
+        for line in lines:
             match = re.match(r"\s*.*-(\d+)\s+\[\d+\].*: sys_enter: NR (-?\d+) \(([^)]*)\)", line)
             if match and int(match[1]) in ours:
                 found[int(match[1])].append((int(match[2]), [int(a, 16) for a in match[3].split(", ")]))
@@ -766,20 +809,39 @@ def drive_rest(sandbox):
     while (line := sandbox.line(120)) is not None:
         lines.append(line)
     sandbox.end()
-    expect(lines and lines[-1] == "done", "the guest did not finish: %r %s" % (lines[-3:], sandbox.stderr()))
+    finished(lines, sandbox)
 
 
 # ---- Running all of it -----------------------------------------------------------------------------------------------------------
+class Enough(Exception):
+    """--stop-at-first, and something failed."""
+
+
 class Report:
     def __init__(self):
         self.counts = collections.Counter()
 
     def __call__(self, word, name, detail=""):
         self.counts[word] += 1
-        print("%-4s %-32s %s" % (word, name, detail), flush=True)
+        print("%-8s %-32s %s" % (word, name, detail), flush=True)
+        if word == "FAIL" and options.stop_at_first:
+            raise Enough()
 
 
 def run_host_test(report, name, test):
+    scale = options.scale
+    for attempt in range(1, ATTEMPTS + 1):
+        options.scale = scale * attempt
+        try:
+            return judge_host_test(report, name, test)
+        except Unjudged as e:
+            why = str(e)
+        finally:
+            options.scale = scale
+    report("UNJUDGED", name, why[:1500])
+
+
+def judge_host_test(report, name, test):
     started = time.monotonic()
     try:
         detail = test()
@@ -791,17 +853,32 @@ def run_host_test(report, name, test):
         report("FAIL", name, "%s: %s" % (type(e).__name__, str(e)[:1500]))
 
 
+def look_for_rest(report):
+    """All processes of all sandboxes come to us, their subreaper, when their parents have ended."""
+    rest = lambda: [p for p in tree(os.getpid()) if p != options.canaries.victim.pid]
+    try:
+        until(lambda: not rest(), "all processes have ended")
+    except Unjudged:
+        left = tree(os.getpid())
+        report("FAIL", "left_over", "processes: %r" % {p: left[p] for p in rest() if p in left})
+        for pid in rest():
+            os.kill(pid, signal.SIGKILL)
+
+
 def main():
     global options
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picket", required=True)
     parser.add_argument("--guests", required=True, help="directory of the built attack programs")
     parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--filter", default=".", help="only programs and host tests whose name matches")
+    parser.add_argument("--filter", default=".", help="only programs and host tests whose name matches; PROGRAM/ATTACK: "
+                        "of the programs, only attacks with that in their name")
+    parser.add_argument("--stop-at-first", action="store_true", help="end at the first failure")
     parser.add_argument("--stderr-bytes", type=int, default=1500, help="how much of a sandbox's stderr a failure shows")
     parser.add_argument("--timeout-scale", dest="scale", type=int, default=1)
     options = parser.parse_args()
     options.picket, options.guests = os.path.realpath(options.picket), os.path.realpath(options.guests)
+    options.filter, *options.attack = options.filter.split("/", 1)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     options.canaries = Canaries()
     report = Report()
@@ -812,17 +889,14 @@ def main():
         for name, test in inspect.getmembers(sys.modules[__name__], inspect.isfunction):
             if name.startswith("host_") and name != "host_line" and re.search(options.filter, name):
                 run_host_test(report, name[5:], test)
-        left = [p for p in tree(os.getpid()) if p != options.canaries.victim.pid]
-        time.sleep(0.5 if left else 0)
-        left = [p for p in tree(os.getpid()) if p != options.canaries.victim.pid]
-        if left:
-            report("FAIL", "left_over", "processes: %r" % left)
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
+        look_for_rest(report)
+    except Enough:
+        pass
     finally:
         options.canaries.close()
-    print("%d passed, %d failed, %d skipped" % (report.counts["ok"], report.counts["FAIL"], report.counts["skip"]))
-    sys.exit(1 if report.counts["FAIL"] else 0)
+    print("%d passed, %d failed, %d skipped" % (
+        report.counts["ok"], report.counts["FAIL"] + report.counts["UNJUDGED"], report.counts["skip"]))
+    sys.exit(1 if report.counts["FAIL"] + report.counts["UNJUDGED"] else 0)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ static void reaching_for_it(void) {
             if (!there && (!fault_of(*at = 1) || read(zero, (void *)at, 8) > 0))
                 escaped("page %ld can be written", i);
         }
-        need(munmap((void *)p, 4 * PAGE) == 0);
+        must(munmap((void *)p, 4 * PAGE) == 0);
     }
 }
 
@@ -67,6 +67,7 @@ static void forge(unsigned round) {
     if (!host.seccomp)
         return;
     busy();
+    attack_begins();
     uint64_t p = (uint64_t)map(PAGE);
     for (unsigned i = 0; i < 3000; i++) {
         lane64()[11] = strange(p); // hints: how much may come by the lane
