@@ -587,7 +587,7 @@ def drive(sandbox):
     expect(sandbox.line(60) == "ready", "no start: " + sandbox.stderr())
     sandbox.send(host_line(sandbox))
     lines = []
-    while (line := sandbox.line(120)) is not None:
+    while (line := sandbox.line(60)) is not None:
         lines.append(line)
     sandbox.end()
     finished(lines, sandbox)
@@ -674,14 +674,17 @@ def traced_calls(command, driver):
         sandbox = Sandbox(*command, wrap=["sh", "-c", 'read x <&%d; exec "$@"' % gate_r, "sh"], fds=(gate_r,))
         tracing.write("set_event_pid", str(sandbox.pid))
         os.write(gate_w, b"go\n")
+        late = None
         try:
             driver(sandbox)
+        except Unjudged as e:
+            late = e  # what has been seen until then counts all the same
         finally:
             sandbox.kill()
             os.close(gate_r)
             os.close(gate_w)
         time.sleep(0.1)
-        return tracing.calls(sandbox.pid)
+        return tracing.calls(sandbox.pid), late
     finally:
         tracing.close()
 
@@ -703,7 +706,7 @@ def bad_arguments(nr, args):
 
 def witness(arguments, least):
     numbers, rows = call_numbers(), gate_rows()
-    calls = traced_calls([os.path.join(options.guests, "W_all_calls"), *arguments], drive)
+    calls, late = traced_calls([os.path.join(options.guests, "W_all_calls"), *arguments], drive)
     used, wrong = collections.Counter(), collections.Counter()
     for tid, made in calls.items():
         booted = [i for i, (nr, _) in enumerate(made) if nr == 317]
@@ -715,8 +718,10 @@ def witness(arguments, least):
                 wrong[numbers.get(nr, nr)] += 1
             elif bad_arguments(nr, args):
                 wrong["%s(%s)" % (numbers[nr], ", ".join("%#x" % a for a in args))] += 1
-    expect(sum(used.values()) > least, "the witness saw only %r" % used)
     expect(not wrong, "host calls of stubs that nobody ordered: %r" % wrong.most_common(6))
+    if late:
+        raise late
+    expect(sum(used.values()) > least, "the witness saw only %r" % used)
     unused = sorted(set(rows) - {numbers.get(nr) for nr in used})
     return "%d calls of %d threads: %s%s" % (sum(used.values()), len(calls), ", ".join(
         "%s %d" % (numbers[nr], n) for nr, n in used.most_common()), "; never seen: " + " ".join(unused) if unused else "")
@@ -806,7 +811,7 @@ def host_W_strace():
 def drive_rest(sandbox):
     sandbox.send(host_line(sandbox))
     lines = []
-    while (line := sandbox.line(120)) is not None:
+    while (line := sandbox.line(60)) is not None:
         lines.append(line)
     sandbox.end()
     finished(lines, sandbox)
@@ -853,16 +858,26 @@ def judge_host_test(report, name, test):
         report("FAIL", name, "%s: %s" % (type(e).__name__, str(e)[:1500]))
 
 
-def look_for_rest(report):
+def rest():
     """All processes of all sandboxes come to us, their subreaper, when their parents have ended."""
-    rest = lambda: [p for p in tree(os.getpid()) if p != options.canaries.victim.pid]
+    return {p: name for p, name in tree(os.getpid()).items() if p != options.canaries.victim.pid}
+
+
+def end_rest():
+    for pid in rest():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def look_for_rest(report):
     try:
         until(lambda: not rest(), "all processes have ended")
     except Unjudged:
-        left = tree(os.getpid())
-        report("FAIL", "left_over", "processes: %r" % {p: left[p] for p in rest() if p in left})
-        for pid in rest():
-            os.kill(pid, signal.SIGKILL)
+        left = rest()
+        end_rest()
+        report("FAIL", "left_over", "processes: %r" % left)
 
 
 def main():
@@ -891,7 +906,7 @@ def main():
                 run_host_test(report, name[5:], test)
         look_for_rest(report)
     except Enough:
-        pass
+        end_rest()
     finally:
         options.canaries.close()
     print("%d passed, %d failed, %d skipped" % (

@@ -1,21 +1,36 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation controls: takes one defence away at a time and demands that the escape suite notices. A mutant is a small edit
-of one or two sources, compiled apart and linked with the rest of an existing build; nothing of it can get into a product.
-A mutant that no test notices means that the suite is blind there, and fails. Run as root, on a build without sanitizers."""
+"""Mutation controls: takes one defence away at a time and demands that a test notices. A mutant is a small edit of one or
+two sources, compiled apart and linked with the rest of an existing build; nothing of it can get into a product. A mutant
+that no test notices means that the tests are blind there, and fails. Run as root, on a build without sanitizers.
+
+Which test must notice is said for each mutant, and only that one is run, up to its first failure:
+  REGEX, REGEX/ATTACK       parts of the escape suite (run_escape.py --filter)
+  unit:NAME[/TEST]          a unit test, linked with the mutated object; TEST: only cases with that name (or pattern)
+  cli:REGEX                 cases of tests/oci/run_cli.py
+  syscalls:REGEX            guest programs of tests/syscalls
+What a test could not judge (run_escape.py: UNJUDGED) is no notice. --baseline runs the same tests without a mutant first,
+and demands that they pass: a test that is always red would notice everything.
+"""
 import argparse
+import collections
+import concurrent.futures
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# name, platform, which part of the suite must notice, [(file, old text, new text)]
+TESTS = os.path.dirname(HERE)
+# name, platform, which test must notice, [(file, old text, new text)]; new ones at the end of their section
 MUTANTS = [
+    # ---- The stubs' filter, the first stub -----------------------------------------------------------------------------
     ("filter allows getppid of the guest", "seccomp", "W_", [(
         "platform/seccomp/filter.c", "    context_numbers(&p, needs_context);\n",
         "    load(&p, OFF_NR);\n    unless_eq(&p, 110, 1);\n    ret(&p, SECCOMP_RET_ALLOW);\n    context_numbers(&p, needs_context);\n")]),
@@ -36,7 +51,7 @@ MUTANTS = [
         "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_ALLOW);\n    p->insn")]),
     ("sentry lets every gate call go on", "seccomp", "A04|W_", [(
         "platform/seccomp/event.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
-    ("sentry looks at the number of a gate call alone", "seccomp", "W_", [(
+    ("sentry looks at the number of a gate call alone", "seccomp", "W_kernel_trace_of", [(
         "platform/seccomp/run.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
     ("sentry believes the signal number of a fault", "seccomp", "A04", [(
         "platform/seccomp/event.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
@@ -78,12 +93,11 @@ class Build:
         self.source, self.folder = os.path.realpath(source), os.path.realpath(folder)
         with open(folder + "/compile_commands.json") as f:
             self.compile = {os.path.relpath(row["file"], self.source): row for row in json.load(f) if row["file"].startswith(self.source)}
-        lines = subprocess.run(["ninja", "-C", folder, "-t", "commands", "picket"], capture_output=True, text=True, check=True).stdout
-        self.link = [l for l in lines.splitlines() if re.search(r"-o picket\b", l)][-1]
+        self.links = {}
 
     def object(self, path, text, out):
         row = self.compile[path]
-        mutated = os.path.join(out, os.path.basename(path))
+        mutated = os.path.join(out, path.replace("/", "-"))
         with open(mutated, "w") as f:
             f.write(text)
         command = shlex.split(row["command"])
@@ -98,17 +112,22 @@ class Build:
         subprocess.run(command + ["-Wno-error"], cwd=row["directory"], check=True, capture_output=True, text=True)
         return target
 
-    def picket(self, objects, out):
+    def link(self, program, objects, out):
         """The binary with these objects before the libraries: what a library has for the same symbols is not taken."""
-        words = shlex.split(re.search(r"(?:&& )?(\S*cc\S* .*-o picket.*?)(?: && .*)?$", self.link).group(1))
-        target = os.path.join(out, "picket")
+        if program not in self.links:
+            lines = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", program], capture_output=True, text=True,
+                                   check=True).stdout
+            found = re.findall(r"(?:^|&& )(\S*cc\S* .*-o %s\b.*?)(?: && .*)?$" % program, lines, re.M)
+            self.links[program] = shlex.split(found[-1])
+        words = list(self.links[program])
+        target = os.path.join(out, program)
         at = words.index("-o")
         words[at + 1:at + 2] = [target] + objects
         subprocess.run(words, cwd=self.folder, check=True, capture_output=True, text=True)
         return target
 
-    def mutant(self, edits, out):
-        texts, objects = {}, []
+    def mutated_objects(self, edits, out):
+        texts = {}
         for path, old, new in edits:
             text = texts.get(path)
             if text is None:
@@ -118,48 +137,131 @@ class Build:
             if len(places) != 1:
                 raise ValueError("%s does not have this text once: %r" % (path, old[:60]))
             texts[path] = text[:places[0].start()] + new + text[places[0].end():]
-        for path, text in texts.items():
-            objects.append(self.object(path, text, out))
-        return self.picket(objects, out)
+        return [self.object(path, text, out) for path, text in texts.items()]
 
 
-def suite(picket, options, platform, part):
-    """Is the suite green; which tests noticed; did its best witness have to stay at home?"""
-    command = [sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
-               "--platform", platform, "--filter", part]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
-    noticed = re.findall(r"^FAIL (\S+)", done.stdout, re.M)
-    return done.returncode == 0, noticed, "skip W_kernel_trace" in done.stdout
+# ---- The tests that must notice: (noticed by, blind because), from what they print -------------------------------------------
+Run = collections.namedtuple("Run", "code output")
+
+
+def run(command, env=None, timeout=400):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", env={**os.environ, **(env or {})}, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return Run(process.returncode, output)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return Run(None, "")
+
+
+def escape(picket, options, platform, part):
+    done = run([sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
+                "--platform", platform, "--filter", part, "--stop-at-first"])
+    noticed = re.findall(r"^FAIL +(\S+)", done.output, re.M)
+    unjudged = re.findall(r"^UNJUDGED +(\S+)", done.output, re.M)
+    nothing = not re.search(r"^(ok|FAIL|UNJUDGED) ", done.output, re.M)
+    if unjudged and not noticed:
+        return [], "could not be judged: " + " ".join(unjudged)
+    if done.code is None or nothing:
+        return noticed, "" if noticed else "no test was run, or none ended"
+    return noticed, ""
+
+
+def unit(program, options, platform, part):
+    env = {"PLATFORM": platform}
+    if "/" in part:
+        env["TEST"] = part.split("/", 1)[1]
+    done = run([program], env, 200)
+    if done.code == 77:
+        return [], "the unit test is skipped here"
+    if done.code is None:
+        return [], "the unit test hangs"
+    noticed = re.findall(r"^\[  FAILED  \] (test\w+)", done.output, re.M)
+    if done.code and not noticed:
+        noticed = ["%s: status %d" % (os.path.basename(program), done.code)]
+    return sorted(set(noticed)), ""
+
+
+def cli(picket, options, platform, part):
+    done = run([sys.executable, TESTS + "/oci/run_cli.py", "--picket", picket, "--platform", platform, "--filter", part])
+    return re.findall(r"^FAIL +(\S+)", done.output, re.M), "" if done.code is not None else "hangs"
+
+
+def syscalls(picket, options, platform, part):
+    done = run([sys.executable, TESTS + "/harness/run_syscalls.py", options.build + "/guest", "--picket", picket, "--modes",
+                platform, "--filter", part])
+    noticed = re.findall(r"^(\w+) on %s: (?:FAIL|TIME|LEAK)" % platform, done.output, re.M)
+    return noticed, "" if re.search(r"^\d+ passed", done.output, re.M) else "no test was run"
+
+
+def suite_of(part):
+    """(how it is run, its argument, the program that is to be linked)"""
+    name, colon, rest = part.partition(":")
+    if not colon or name not in ("unit", "cli", "syscalls"):
+        return escape, part, "picket"
+    if name == "unit":
+        return unit, rest, "unit_" + rest.split("/")[0]
+    return {"cli": cli, "syscalls": syscalls}[name], rest, "picket"
+
+
+def judge(build, options, mutant):
+    name, platform, part, edits = mutant
+    how, argument, program = suite_of(part)
+    out = tempfile.mkdtemp(prefix="picket-mutant-")
+    os.chmod(out, 0o755)
+    try:
+        noticed, blind = how(build.link(program, build.mutated_objects(edits, out), out), options, platform, argument)
+        if noticed:
+            return "ok", "noticed by " + " ".join(noticed[:4])
+        return "FAIL", blind or "nobody noticed"
+    except subprocess.CalledProcessError as e:
+        return "FAIL", "does not build: " + (e.stderr or "")[-600:]
+    except (ValueError, KeyError, IndexError) as e:
+        return "FAIL", "the mutant has to be brought up to date: %s" % e
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def baseline(build, options, mutants):
+    """The same tests on what is not mutated: all must pass."""
+    def one(test):
+        platform, part = test
+        how, argument, program = suite_of(part)
+        noticed, blind = how(os.path.join(build.folder, program), options, platform, argument)
+        return ("FAIL", "red without a mutant: %s %s" % (" ".join(noticed[:4]), blind)) if noticed or blind else ("ok", "")
+
+    tests = sorted({(m[1], m[2]) for m in mutants})
+    return [("baseline", platform, part, lambda test=(platform, part): one(test)) for platform, part in tests]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", required=True)
     parser.add_argument("--build", required=True)
-    parser.add_argument("--filter", default=".")
+    parser.add_argument("--filter", default=".", help="only mutants whose name matches")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="mutants at a time")
+    parser.add_argument("--baseline", action="store_true", help="first, the tests without a mutant")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("skip: the mutants need root (the kernel's trace)\n0 passed, 0 failed, 1 skipped")
         return 0
     build = Build(options.source, options.build)
-    counts = {"ok": 0, "FAIL": 0, "skip": 0}
-    for name, platform, part, edits in MUTANTS:
-        if not re.search(options.filter, name):
-            continue
-        out = tempfile.mkdtemp(prefix="picket-mutant-")
-        os.chmod(out, 0o755)
-        try:
-            green, noticed, blind = suite(build.mutant(edits, out), options, platform, part)
-            word, detail = ("ok", "noticed by " + " ".join(noticed[:4])) if not green else (
-                ("skip", "only the kernel's trace can tell, which this host has not") if blind else ("FAIL", "nobody noticed"))
-        except subprocess.CalledProcessError as e:
-            word, detail = "FAIL", "does not build: " + e.stderr[-600:]
-        except (ValueError, KeyError) as e:
-            word, detail = "FAIL", "the mutant has to be brought up to date: %s" % e
-        finally:
-            shutil.rmtree(out)
+    mutants = [m for m in MUTANTS if re.search(options.filter, m[0])]
+    work = baseline(build, options, mutants) if options.baseline else []
+    work += [("mutant", m[1], m[0], lambda m=m: judge(build, options, m)) for m in mutants]
+    counts = collections.Counter()
+
+    def one(item):
+        kind, platform, name, do = item
+        started = time.monotonic()
+        word, detail = do()
         counts[word] += 1
-        print("%-4s %-8s %-46s %s" % (word, platform, name, detail), flush=True)
+        print("%-4s %-8s %-8s %-50s %5.1f s  %s" % (word, kind, platform, name, time.monotonic() - started, detail), flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(one, work))
     print("%d passed, %d failed, %d skipped" % (counts["ok"], counts["FAIL"], counts["skip"]))
     return 1 if counts["FAIL"] else 0
 

@@ -130,8 +130,8 @@ static void forged_events(void) {
 
 // A fault event carries the signal's number: one that is none must not become an index of anything.
 static void forged_faults(void) {
-    const uint64_t numbers[] = {0, 1, 9, 19, 31, 32, 63, 64, 65, 66, 128, 1000, 4096, 1ul << 16, 1ul << 20, 1ul << 24, 1ul << 28,
-                                0x7fffffff, 0x80000000, 0x80000001, 0xfffffff0, 0xffffffff};
+    const uint64_t numbers[] = {SIGCHLD, SIGCONT, SIGWINCH, 0, 1, 9, 19, 31, 32, 63, 64, 65, 66, 128, 1000, 4096, 1ul << 16,
+                                1ul << 20, 1ul << 24, 1ul << 28, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffff0, 0xffffffff};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         for (uint64_t code = 0; code < 3; code++) {
             pid_t pid = fork();
