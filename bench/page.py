@@ -59,7 +59,7 @@ def rows_table(result):
            "<th>Picket is faster than gVisor by</th><th>goal</th></tr>"]
     for key, row in result["rows"].items():
         cells = "".join("<td>%s</td>" % (human(row[s]["median"]) if s in row else "&ndash;") for s, _ in result["systems"])
-        ratio, limit = result["ratios"].get(key), result["limits"].get(key)
+        ratio, limit = result["ratios"]["runsc"].get(key), result["limits"].get(key)
         factor = "%.1fx" % (1 / ratio) if ratio else "&ndash;"
         goal = ""
         if ratio and limit:
@@ -75,6 +75,6 @@ def render(result):
     return """<!doctype html><html lang="en"><meta charset="utf-8"><title>Picket: measured</title><style>%s</style>
 <h1>What a system call costs</h1>
 <p class="lead">Time of each operation relative to the same program run natively, on a logarithmic scale: shorter is better.
-All systems were measured in turn within one run; medians.</p><p class="key">%s</p>%s%s
+All systems were measured in turn within one run; medians. %s.</p><p class="key">%s</p>%s%s
 <p class="lead">CPU used while the guest sleeps: %s.</p></html>
-""" % (STYLE, key, bars(result), rows_table(result), rest)
+""" % (STYLE, html.escape("%(processor)s, %(cpus)d CPUs, Linux %(kernel)s, %(date)s" % result["machine"]), key, bars(result), rows_table(result), rest)

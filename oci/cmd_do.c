@@ -70,9 +70,11 @@ static int parse_bind(struct do_options *o, char *value) {
         if (!writable && strcmp(mode, "ro"))
             return bad("--bind", value, "the mode is not ro or rw");
     }
+    if (!*text)
+        return bad("--bind", value, "the host path is empty");
     struct stat st;
-    if (!*text || stat(text, &st) < 0)
-        return bad("--bind", value, *text ? strerror(errno) : "the host path is empty");
+    if (stat(text, &st) < 0)
+        return bad("--bind", value, errno == ENOENT ? "the host path does not exist: make it first" : strerror(errno));
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
         return bad("--bind", value, "the host path is neither a directory nor a regular file");
     if (guest[0] != '/' || !guest[1])

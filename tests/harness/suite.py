@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./dev test`: builds every flavour that the tests need, runs them one after the other, and sums up.
 
-A flavour is a build folder with its own CMake options. Which of its tests run is said in FLAVOURS, by name; names get
-the flavour as prefix (asan.unit.lock), and --part selects by a regular expression over these full names. A test is any
-ctest; one that ends in a line `N passed, N failed, N skipped` counts that many.
+A flavour is a build of one of the presets (CMakePresets.json), in a folder of its name. Which of its tests run is said in
+FLAVOURS; their names get the flavour as prefix (asan.unit.lock), and --part selects by a regular expression over these
+full names. A test is any ctest; one that ends in a line `N passed, N failed, N skipped` counts that many.
 """
 import argparse
 import json
@@ -17,36 +17,35 @@ import tempfile
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
-RELEASE = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-# name, CMake options, which ctests, environment, as which user
+# name, preset, which ctests, environment, as which user
 UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
-ASAN = ["-DPICKET_SANITIZE=address,undefined"]
 FLAVOURS = [
-    ("dev", RELEASE, r".", {}, None),
-    ("user", None, r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
+    ("dev", "dev", r".", {}, None),
+    ("user", "dev", r"^(syscalls\.(native|ptrace|seccomp)|cli\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
-    ("asan", RELEASE + ASAN, r"^(unit|fuzz|netstack\.(pkt|soak|linux|clients))", {
+    ("asan", "asan", r"^(unit|fuzz|netstack\.(pkt|soak|linux|clients))", {
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
     # The leak checker starts a process of its own, which the sentry's filter forbids; the sentry proves at its end that
     # nothing of its objects is left.
-    ("asan", RELEASE + ASAN, r"^(stress|syscalls\.(ptrace|seccomp))", {
+    ("asan", "asan", r"^(stress|syscalls\.(ptrace|seccomp))", {
         "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:allocator_may_return_null=1", **UBSAN}, None),
     # Deadlocks are the ranked locks' matter (base/lock.h), which know of orders that TSan takes for cycles.
-    ("tsan", RELEASE + ["-DPICKET_SANITIZE=thread"], r"^(unit|netstack\.pkt|stress|syscalls\.threads)", {
+    ("tsan", "tsan", r"^(unit|netstack\.pkt|stress|syscalls\.threads)", {
         "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:detect_deadlocks=0"}, None),
-    ("clang", RELEASE + ["-DCMAKE_C_COMPILER=clang"], r"^(unit|netstack\.(pkt|soak))", {}, None),
+    ("clang", "clang", r"^(unit|netstack\.(pkt|soak))", {}, None),
 ]
 
 
-def build(options, name, cmake):
-    folder = os.path.join(options.build, name)
+def build(options, preset):
+    folder = os.path.join(options.build, preset)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
-        subprocess.run(["cmake", "-S", options.root, "-B", folder, "-G", "Ninja"] + cmake, check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(["cmake", "-S", options.root, "--preset", preset, "-B", folder], check=True, stdout=subprocess.DEVNULL)
     started = time.monotonic()
     if subprocess.run(["ninja", "-C", folder, "--quiet", "-j", str(options.jobs)]).returncode:
-        sys.exit("suite: the %s build failed" % name)
-    print("built %s in %.0f s" % (name, time.monotonic() - started), flush=True)
+        sys.exit("suite: the %s build failed" % preset)
+    seconds = time.monotonic() - started
+    if seconds > 1:
+        print("built %s in %.0f s" % (preset, seconds), flush=True)
     return folder
 
 
@@ -131,15 +130,14 @@ def main():
     options = parser.parse_args()
     part = re.compile(options.part)
     total = [0, 0, 0]
-    folder = None
-    for name, cmake, pattern, env, user in FLAVOURS:
+    for name, preset, pattern, env, user in FLAVOURS:
         if user is not None and (os.geteuid() != 0 or not shutil.which("setpriv")):
             print("skip the runs as an ordinary user: this is one already, or setpriv(1) is missing")
             continue
         # A part that names a flavour or nothing builds only what it may concern.
         if options.part != "." and name not in ("dev", "user") and not re.search(name, options.part):
             continue
-        folder = build(options, name, cmake) if cmake is not None else os.path.join(options.build, "dev")
+        folder = build(options, preset)
         stage = Stage(options) if user is not None else None
         for test, command, properties in tests_of(folder):
             full = test if name == "dev" else name + "." + test

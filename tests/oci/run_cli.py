@@ -125,7 +125,7 @@ def test_bad_elf():
 
 def test_bad_options():
     for options, words in ((["--no-such-option"], ["--no-such-option"]), (["--platform=kvm"], ["kvm"]),
-                           (["--bind", "/no/such/path:/x"], ["/no/such/path"]), (["--bind", "nocolon"], ["nocolon"]),
+                           (["--bind", "/no/such/path:/x"], ["/no/such/path", "make it"]), (["--bind", "nocolon"], ["nocolon"]),
                            (["--bind", "/tmp:relative"], ["relative"]), (["--bind", "/tmp:/x:rx"], ["/tmp:/x:rx"]),
                            (["--bind", "/dev/null:/x"], ["/dev/null"]), (["--env", "novalue"], ["novalue"]),
                            (["--cwd", "/no/such/dir"], ["/no/such/dir"]), (["--cwd", "relative"], ["relative"]),
