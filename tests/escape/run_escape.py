@@ -15,6 +15,7 @@ import collections
 import ctypes
 import inspect
 import os
+import pty
 import re
 import secrets
 import select
@@ -416,6 +417,70 @@ def host_A31_descriptors():
         sandbox.kill()
 
 
+def in_terminal(command, **kw):
+    """Text that a command says inside, with a terminal of its own."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([options.picket, "do", "--platform=" + options.platform, "--", *command], cwd="/", stdin=slave,
+                               stdout=slave, stderr=slave, start_new_session=True, **kw)
+    os.close(slave)
+    text, end = b"", time.monotonic() + 30 * options.scale
+    try:
+        while time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                try:
+                    data = os.read(master, 4096)
+                except OSError:
+                    data = b""
+                if not data:
+                    return text.decode(errors="replace")
+                text += data
+        raise Unjudged("nothing more after %r" % text[-200:])
+    finally:
+        os.close(master)
+        process.kill()
+        process.wait()
+
+
+def host_A37_terminal():
+    """A program on the caller's terminal cannot type into it, nor reach the console."""
+    for request in ("TIOCSTI", "TIOCLINUX"):
+        text = in_terminal(["python3", "-c", "import fcntl, termios\ntry: fcntl.ioctl(0, termios.%s, b'x'); print('granted')\n"
+                        "except OSError as e: print('refused', e.errno)" % request])
+        expect("refused" in text, "%s: %r" % (request, text[-300:]))
+
+
+def host_A31_gofer_cage():
+    """The gofer, as seen from outside: in an empty root where that is allowed, and closed to others of its user."""
+    sandbox = idle_sandbox()
+    try:
+        if os.geteuid() == 0:
+            pid = sandbox.roles()["picket-gofer"][0]
+            root = os.readlink("/proc/%d/root" % pid)
+            expect(root != "/", "the gofer has the host's root")
+    finally:
+        sandbox.kill()
+    folder = tempfile.mkdtemp(prefix="picket-user-")  # for an ordinary user, who may not read where it was built
+    try:
+        os.chmod(folder, 0o755)
+        mine = shutil.copy2(options.picket, folder)
+        os.chmod(mine, 0o755)
+        user = [] if os.geteuid() else ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        if user and not shutil.which("setpriv"):
+            raise Skipped("setpriv(1) is missing")
+        process = subprocess.Popen([*user, mine, "do", "--platform=" + options.platform, "--", "sh", "-c", "echo ready; read x"],
+                                   cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            expect(process.stdout.readline() == b"ready\n", "no start as an ordinary user")
+            pid = by_role(process.pid)["picket-gofer"][0]
+            owner = os.stat("/proc/%d/maps" % pid).st_uid  # root's: its user may not look, nor trace
+            expect(owner == 0, "the gofer can be traced and read by its user (its files in /proc are %d's)" % owner)
+        finally:
+            process.kill()
+            process.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
 def host_A36_signal_state():
     """A stub handles what it must, blocks nothing while guest code runs, and has no controlling terminal."""
     sandbox = idle_sandbox()
@@ -555,6 +620,44 @@ def host_A44_killed_parts():
             sandbox.kill()
 
 
+def dies_with(sandbox, doomed, what):
+    """All of these are gone soon."""
+    end = time.monotonic() + 20 * options.scale
+    while time.monotonic() < end and any(alive(*p) for p in doomed):
+        time.sleep(0.02)
+    left = [p for p, start in doomed if alive(p, start)]
+    expect(not left, "left over after %s: %r" % (what, left))
+
+
+def host_A44_spinning_stub():
+    """Guest code that makes no call ends with its sentry all the same."""
+    sandbox = Sandbox("sh", "-c", "echo ready; while :; do :; done")
+    try:
+        expect(sandbox.line() == "ready", "no start: " + sandbox.stderr())
+        stubs = [(p, start_of(p)) for p in sandbox.roles()["picket-stub"]]
+        os.kill(sandbox.roles()["picket-sentry"][0], signal.SIGKILL)
+        dies_with(sandbox, stubs, "the sentry's death")
+    finally:
+        sandbox.kill()
+
+
+def host_A44_stopped_parts():
+    """When the command line is killed, sentry and gofer die with it, whatever they do or wait for: here they are stopped."""
+    for role in ("picket-sentry", "picket-gofer"):
+        sandbox = idle_sandbox()
+        try:
+            pid = sandbox.roles()[role][0]
+            doomed = [(pid, start_of(pid))]
+            os.kill(pid, signal.SIGSTOP)
+            sandbox.kill()
+            dies_with(sandbox, doomed, "the death of the command line")
+        finally:
+            for pid, start in doomed:
+                if alive(pid, start):
+                    os.kill(pid, signal.SIGKILL)
+            sandbox.kill()
+
+
 def start_of(pid):
     """When it started: with its number, a name that is never given again."""
     try:
@@ -587,7 +690,7 @@ def drive(sandbox):
     expect(sandbox.line(60) == "ready", "no start: " + sandbox.stderr())
     sandbox.send(host_line(sandbox))
     lines = []
-    while (line := sandbox.line(60)) is not None:
+    while (line := sandbox.line(30)) is not None:
         lines.append(line)
     sandbox.end()
     finished(lines, sandbox)
@@ -811,7 +914,7 @@ def host_W_strace():
 def drive_rest(sandbox):
     sandbox.send(host_line(sandbox))
     lines = []
-    while (line := sandbox.line(60)) is not None:
+    while (line := sandbox.line(30)) is not None:
         lines.append(line)
     sandbox.end()
     finished(lines, sandbox)
