@@ -30,6 +30,145 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 # name, platform, which test must notice, [(file, old text, new text)]; new ones at the end of their section
 MUTANTS = [
+    # ---- What a stub may say, and when ---------------------------------------------------------------------------------
+    ("an event of another thread's slot is heard", "seccomp", "A04_protocol/slots_of_others", [(
+        "platform/seccomp/event.c", "if (STUB_EV_SLOT(nr) != t->slot)", "if (STUB_EV_SLOT(nr) > STUB_MAX_SLOTS)")]),
+    ("an event of no kind is heard", "seccomp", "A04_protocol/unknown_kinds", [(
+        "platform/seccomp/event.c", 'sc_violation(t, "an unknown event");\n        return false;',
+        "ev->kind = PLAT_INTERRUPT;\n        return true;")]),
+    ("a fault in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
+        "platform/seccomp/event.c", "if (in_text(sc_plat(t), a[3]))", "if (false && in_text(sc_plat(t), a[3]))")]),
+    ("an interrupt in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
+        "platform/seccomp/event.c", "if (in_text(sc_plat(t), n->data.args[0]))", "if (false)")]),
+    ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
+        "platform/seccomp/event.c", "} else if (ip != p->gate_ip) {", "} else if (false) {")]),
+    ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
+    ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
+    ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "!(by_handler || a[5] == STUB_PLACE_LANE)", "false")]),
+    ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
+        "platform/seccomp/event.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
+        "if (false) {\n        sc_violation(t, \"an event")]),
+    ("a call is served instead of ordered work", "seccomp", "unit:platform_refuses/test_call*", [(
+        "platform/seccomp/event.c", "} else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "} else if (false) {")]),
+    ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
+        "platform/seccomp/event.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
+    ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&", "t->call_nr == o->call.nr &&")]),
+    ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&", "")]),
+    ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "(unmap || t->call_args[2] == o->call.args[2]) &&", "")]),
+    ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "(unmap || third) &&\n           t->call_nr == o->call.nr &&", "(unmap || third) &&")]),
+    ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
+        "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
+    # ---- Registers -----------------------------------------------------------------------------------------------------
+    ("registers of the kernel's half are set", "seccomp", "unit:platform_refuses/test_kernel*", [(
+        "platform/platform.c", "if (regs->rip >= LINUX_TASK_SIZE || regs->fs_base >= LINUX_TASK_SIZE || regs->gs_base >= LINUX_TASK_SIZE)",
+        "if (regs->rip == 1)")]),
+    ("segment registers are set", "ptrace", "unit:platform_refuses/test_segments", [(
+        "platform/ptrace/regs.c", "t->regs.cs = old.cs;", "")]),
+    ("data segments are set", "ptrace", "unit:platform_refuses/test_segments", [(
+        "platform/ptrace/regs.c", "t->regs.ds = old.ds;\n    t->regs.es = old.es;", "")]),
+    ("an FP state is not checked", "seccomp", "unit:platform/test_fpstate", [(
+        "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
+    # ---- Files in stubs, the lane --------------------------------------------------------------------------------------
+    ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
+        "platform/seccomp/run.c", "if (i == end && t->fd_dirty &&", "if (false && i == end && t->fd_dirty &&")]),
+    ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
+        "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
+    ("a lane serves every number", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
+        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {", "if (false && !memory) {")]),
+    ("a lane serves numbers that are none", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
+        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {",
+        "if (!(p->lane_calls[nr & 511] || memory)) {")]),
+    ("a lane's string may be of any length", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "len > STUB_LANE_STR ||", "")]),
+    ("a lane's string may be longer than its place", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "|| len > size ||", "||")]),
+    ("a lane's string may be of another call", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "|| src != t->call_args[second])", ")")]),
+    ("a lane is not wiped", "seccomp", "unit:platform_refuses/test_lane_is_wiped", [(
+        "platform/seccomp/lane.c", "memset(lane_of(as), 0, STUB_LANE_LEN);", "")]),
+    # ---- Ends ----------------------------------------------------------------------------------------------------------
+    ("stubs live on without their tracer", "ptrace", "A44_spinning", [(
+        "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),
+    ("the sentry lives on without the command line", "seccomp", "A44_stopped", [(
+        "oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", "")]),
+    ("the gofer lives on without the command line", "seccomp", "A44_stopped", [
+        ("oci/launch.c", "die_with(parent);\n    close(other);\n    log_set_name(\"picket-gofer\");", "close(other);"),
+        ("gofer/cage.c", "if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)", "if (false)")]),
+    ("the first stub lives on without the sentry", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)",
+        "if (syscall(SYS_getppid) != parent)")]),
+    ("the first stub may gain privileges", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||", "")]),
+    ("stubs may write core files", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);", "")]),
+    ("stubs stay in the sentry's session", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_setsid);", "")]),
+    # ---- The filter of traced stubs ------------------------------------------------------------------------------------
+    ("the ptrace filter looks at no low address", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ((uint32_t)call_ip, 1, 0));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));",
+        "put(&b, JEQ((uint32_t)call_ip, 1, 0));\n    put(&b, LD(IP_LO));")]),
+    ("the ptrace filter looks at no high address", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ(VSYSCALL_PAGE_HI, 1, 0));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));",
+        "put(&b, JEQ(VSYSCALL_PAGE_HI, 1, 4));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));")]),
+    ("the ptrace filter lets vsyscalls pass", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, RET(SECCOMP_RET_TRAP));", "put(&b, RET(SECCOMP_RET_ALLOW));")]),
+    ("the ptrace filter lets every clone pass", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_clone, 0, (const uint32_t[]){PT_CLONE_FORK, PT_CLONE_VM, PT_CLONE_THREAD}, 3);",
+        "allow(&b, SYS_clone);")]),
+    ("the ptrace filter lets every descriptor be mapped", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_mmap, 4, (const uint32_t[]){(uint32_t)-1, PT_FD_FILE}, 2);",
+        "allow(&b, SYS_mmap);")]),
+    ("the ptrace filter lets the channel be closed", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_close, 0, (const uint32_t[]){PT_FD_FILE}, 1);", "allow(&b, SYS_close);")]),
+    ("the ptrace filter looks at no architecture", "ptrace", "unit:stub_start/test_ptrace_filter_numbers", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ(AUDIT_ARCH_X86_64, 1, 0));", "put(&b, JEQ(AUDIT_ARCH_X86_64, 1, 1));")]),
+    # ---- The sentry's cage ---------------------------------------------------------------------------------------------
+    ("the sentry may have executable memory", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)", "SCMP_A2(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may type into the terminal", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "{TCGETS,", "{TIOCSTI, TCGETS,")]),
+    ("a guest may type into the terminal", "seccomp", "A37_terminal$", [(
+        "fs/host/hosttty.c", "{LINUX_FIONREAD,", "{LINUX_TIOCSTI, 1, 0, true},\n    {LINUX_FIONREAD,")]),
+    ("the sentry may fork", "seccomp", "unit:hostfilter_rules/test_calls", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may move other processes", "seccomp", "unit:hostfilter_rules/test_of_one_platform", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
+        "sentry/hostfilter/hostfilter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
+        "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));")]),
+    # ---- The gofer -----------------------------------------------------------------------------------------------------
+    ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
+        "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
+    ("the gofer can be traced by its user", "seccomp", "A31_gofer", [(
+        "gofer/cage.c", "|| prctl(PR_SET_DUMPABLE, 0) < 0)", ")")]),
+    ("the gofer may write core files", "seccomp", "A31_privileges", [(
+        "gofer/cage.c", "setrlimit(RLIMIT_CORE, &none) < 0 ||", "")]),
+    ("the gofer has no filter", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "err = seccomp_load(ctx);", "err = 0;")]),
+    ("the gofer has no Landlock domain", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "if ((err = cage_landlock(s)))", "if (false)")]),
+    ("the gofer keeps its capabilities", "seccomp", "unit:gofer_cage/test_capabilities", [(
+        "gofer/cage.c", "return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "return 0;")]),
+    ("the gofer sends on other descriptors", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "if (row->condition == ON_SOCK)", "if (false)")]),
+    ("the gofer follows links and ..", "seccomp", "unit:gofer_server", [(
+        "gofer/resolve.c", "(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)", "0")]),
+    ("the gofer takes names with a slash", "seccomp", "unit:gofer_server", [(
+        "gofer/proto.c", "memchr(name, '/', n) ||", "")]),
+    ("the gofer opens devices and fifos", "seccomp", "unit:gofer_server/test_special_nodes", [(
+        "gofer/resolve.c", "case KIND_FILE: {", "case KIND_OTHER:\n    case KIND_FILE: {"),
+        ("gofer/resolve.c", "case KIND_OTHER:\n        return -LINUX_ENXIO;", "")]),
+    ("the gofer shows the host kernel's file systems", "seccomp", "unit:gofer_server/test_host_file_systems*", [(
+        "gofer/resolve.c", "if (masked) {", "if (false) {")]),
+    ("the gofer writes below read-only roots", "seccomp", "unit:gofer_server/test_read_only", [(
+        "gofer/server.c", "return s->roots[o->root].writable ? 0 : -LINUX_EROFS;", "return 0;")]),
     # ---- The stubs' filter, the first stub -----------------------------------------------------------------------------
     ("filter allows getppid of the guest", "seccomp", "W_", [(
         "platform/seccomp/filter.c", "    context_numbers(&p, needs_context);\n",
@@ -62,6 +201,10 @@ MUTANTS = [
     ("stubs have no filter", "ptrace", "A31|W_|A0", [(
         "platform/ptrace/filter.c", "    put(&b, LD(offsetof(struct seccomp_data, arch)));",
         "    put(&b, RET(SECCOMP_RET_ALLOW));\n    put(&b, LD(offsetof(struct seccomp_data, arch)));")]),
+    ("the stub lies at one place in all sandboxes", "seccomp", "A38", [(
+        "platform/stub/place.c", "PLACE_LO + random_u64() % (PLACE_HI - PLACE_LO - len);", "PLACE_LO + 0 * random_u64();")]),
+    ("a fork takes spare memory along", "seccomp", "A23/in_a_copy", [(
+        "platform/seccomp/clone.c", "if (!sc_spare_give_up(t))", "if (false)")]),
     ("stubs keep the sentry's memory", "seccomp", "A19", [(
         "platform/stub/spawn.c", "    if (start >= end)\n        return;", "    if (start >= end || end == LINUX_TASK_SIZE || start == 0)\n        return;")]),
     ("stubs keep descriptors", "ptrace", "A31", [(
@@ -126,6 +269,9 @@ class Build:
         subprocess.run(words, cwd=self.folder, check=True, capture_output=True, text=True)
         return target
 
+    def mutant(self, edits, out, program="picket"):
+        return self.link(program, self.mutated_objects(edits, out), out)
+
     def mutated_objects(self, edits, out):
         texts = {}
         for path, old, new in edits:
@@ -178,7 +324,7 @@ def unit(program, options, platform, part):
         return [], "the unit test is skipped here"
     if done.code is None:
         return [], "the unit test hangs"
-    noticed = re.findall(r"^\[  FAILED  \] (test\w+)", done.output, re.M)
+    noticed = re.findall(r"^\[  (?:FAILED|ERROR )  \] (test\w+)", done.output, re.M)
     if done.code and not noticed:
         noticed = ["%s: status %d" % (os.path.basename(program), done.code)]
     return sorted(set(noticed)), ""
@@ -212,7 +358,7 @@ def judge(build, options, mutant):
     out = tempfile.mkdtemp(prefix="picket-mutant-")
     os.chmod(out, 0o755)
     try:
-        noticed, blind = how(build.link(program, build.mutated_objects(edits, out), out), options, platform, argument)
+        noticed, blind = how(build.mutant(edits, out, program), options, platform, argument)
         if noticed:
             return "ok", "noticed by " + " ".join(noticed[:4])
         return "FAIL", blind or "nobody noticed"
