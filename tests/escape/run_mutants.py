@@ -1,21 +1,175 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation controls: takes one defence away at a time and demands that the escape suite notices. A mutant is a small edit
-of one or two sources, compiled apart and linked with the rest of an existing build; nothing of it can get into a product.
-A mutant that no test notices means that the suite is blind there, and fails. Run as root, on a build without sanitizers."""
+"""Mutation controls: takes one defence away at a time and demands that a test notices. A mutant is a small edit of one or
+two sources, compiled apart and linked with the rest of an existing build; nothing of it can get into a product. A mutant
+that no test notices means that the tests are blind there, and fails. Run as root, on a build without sanitizers.
+
+Which test must notice is said for each mutant, and only that one is run, up to its first failure:
+  REGEX, REGEX/ATTACK       parts of the escape suite (run_escape.py --filter)
+  unit:NAME[/TEST]          a unit test, linked with the mutated object; TEST: only cases with that name (or pattern)
+  cli:REGEX                 cases of tests/oci/run_cli.py
+  syscalls:REGEX            guest programs of tests/syscalls
+What a test could not judge (run_escape.py: UNJUDGED) is no notice. --baseline runs the same tests without a mutant first,
+and demands that they pass: a test that is always red would notice everything.
+"""
 import argparse
+import collections
+import concurrent.futures
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# name, platform, which part of the suite must notice, [(file, old text, new text)]
+TESTS = os.path.dirname(HERE)
+# name, platform, which test must notice, [(file, old text, new text)]; new ones at the end of their section
 MUTANTS = [
+    # ---- What a stub may say, and when ---------------------------------------------------------------------------------
+    ("an event of another thread's slot is heard", "seccomp", "A04_protocol/slots_of_others", [(
+        "platform/seccomp/event.c", "if (STUB_EV_SLOT(nr) != t->slot)", "if (STUB_EV_SLOT(nr) > STUB_MAX_SLOTS)")]),
+    ("an event of no kind is heard", "seccomp", "A04_protocol/unknown_kinds", [(
+        "platform/seccomp/event.c", 'sc_violation(t, "an unknown event");\n        return false;',
+        "ev->kind = PLAT_INTERRUPT;\n        return true;")]),
+    ("a fault in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
+        "platform/seccomp/event.c", "if (in_text(sc_plat(t), a[3]))", "if (false && in_text(sc_plat(t), a[3]))")]),
+    ("an interrupt in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
+        "platform/seccomp/event.c", "if (in_text(sc_plat(t), n->data.args[0]))", "if (false)")]),
+    ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
+        "platform/seccomp/event.c", "} else if (ip != p->gate_ip) {", "} else if (false) {")]),
+    ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
+    ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
+    ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/event.c", "!(by_handler || a[5] == STUB_PLACE_LANE)", "false")]),
+    ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
+        "platform/seccomp/event.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
+        "if (false) {\n        sc_violation(t, \"an event")]),
+    ("a call is served instead of ordered work", "seccomp", "unit:platform_refuses/test_call*", [(
+        "platform/seccomp/event.c", "} else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "} else if (false) {")]),
+    ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
+        "platform/seccomp/event.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
+    ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&", "t->call_nr == o->call.nr &&")]),
+    ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&", "")]),
+    ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "(unmap || t->call_args[2] == o->call.args[2]) &&", "")]),
+    ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
+        "platform/seccomp/run.c", "(unmap || third) &&\n           t->call_nr == o->call.nr &&", "(unmap || third) &&")]),
+    ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
+        "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
+    # ---- Registers -----------------------------------------------------------------------------------------------------
+    ("registers of the kernel's half are set", "seccomp", "unit:platform_refuses/test_kernel*", [(
+        "platform/platform.c", "if (regs->rip >= LINUX_TASK_SIZE || regs->fs_base >= LINUX_TASK_SIZE || regs->gs_base >= LINUX_TASK_SIZE)",
+        "if (regs->rip == 1)")]),
+    ("segment registers are set", "ptrace", "unit:platform_refuses/test_segments", [(
+        "platform/ptrace/regs.c", "t->regs.cs = old.cs;", "")]),
+    ("data segments are set", "ptrace", "unit:platform_refuses/test_segments", [(
+        "platform/ptrace/regs.c", "t->regs.ds = old.ds;\n    t->regs.es = old.es;", "")]),
+    ("an FP state is not checked", "seccomp", "unit:platform/test_fpstate", [(
+        "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
+    # ---- Files in stubs, the lane --------------------------------------------------------------------------------------
+    ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
+        "platform/seccomp/run.c", "if (i == end && t->fd_dirty &&", "if (false && i == end && t->fd_dirty &&")]),
+    ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
+        "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
+    ("a lane serves every number", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
+        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {", "if (false && !memory) {")]),
+    ("a lane serves numbers that are none", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
+        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {",
+        "if (!(p->lane_calls[nr & 511] || memory)) {")]),
+    ("a lane's string may be of any length", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "len > STUB_LANE_STR ||", "")]),
+    ("a lane's string may be longer than its place", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "|| len > size ||", "||")]),
+    ("a lane's string may be of another call", "seccomp", "unit:platform_refuses/test_lane_strings", [(
+        "platform/seccomp/lane.c", "|| src != t->call_args[second])", ")")]),
+    ("a lane is not wiped", "seccomp", "unit:platform_refuses/test_lane_is_wiped", [(
+        "platform/seccomp/lane.c", "memset(lane_of(as), 0, STUB_LANE_LEN);", "")]),
+    # ---- Ends ----------------------------------------------------------------------------------------------------------
+    ("stubs live on without their tracer", "ptrace", "A44_spinning", [(
+        "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),
+    ("the sentry lives on without the command line", "seccomp", "A44_stopped", [(
+        "oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", "")]),
+    ("the gofer lives on without the command line", "seccomp", "A44_stopped", [
+        ("oci/launch.c", "die_with(parent);\n    close(other);\n    log_set_name(\"picket-gofer\");", "close(other);"),
+        ("gofer/cage.c", "if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)", "if (false)")]),
+    ("the first stub lives on without the sentry", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)",
+        "if (syscall(SYS_getppid) != parent)")]),
+    ("the first stub may gain privileges", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||", "")]),
+    ("stubs may write core files", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL);", "")]),
+    ("stubs stay in the sentry's session", "seccomp", "unit:stub_start/test_rights", [(
+        "platform/stub/spawn.c", "syscall(SYS_setsid);", "")]),
+    # ---- The filter of traced stubs ------------------------------------------------------------------------------------
+    ("the ptrace filter looks at no low address", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ((uint32_t)call_ip, 1, 0));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));",
+        "put(&b, JEQ((uint32_t)call_ip, 1, 0));\n    put(&b, LD(IP_LO));")]),
+    ("the ptrace filter looks at no high address", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ(VSYSCALL_PAGE_HI, 1, 0));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));",
+        "put(&b, JEQ(VSYSCALL_PAGE_HI, 1, 4));\n    put(&b, RET(SECCOMP_RET_KILL_PROCESS));")]),
+    ("the ptrace filter lets vsyscalls pass", "ptrace", "unit:stub_start/test_ptrace_filter_place", [(
+        "platform/ptrace/filter.c", "put(&b, RET(SECCOMP_RET_TRAP));", "put(&b, RET(SECCOMP_RET_ALLOW));")]),
+    ("the ptrace filter lets every clone pass", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_clone, 0, (const uint32_t[]){PT_CLONE_FORK, PT_CLONE_VM, PT_CLONE_THREAD}, 3);",
+        "allow(&b, SYS_clone);")]),
+    ("the ptrace filter lets every descriptor be mapped", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_mmap, 4, (const uint32_t[]){(uint32_t)-1, PT_FD_FILE}, 2);",
+        "allow(&b, SYS_mmap);")]),
+    ("the ptrace filter lets the channel be closed", "ptrace", "unit:stub_start/test_ptrace_filter_arguments", [(
+        "platform/ptrace/filter.c", "allow_values(&b, SYS_close, 0, (const uint32_t[]){PT_FD_FILE}, 1);", "allow(&b, SYS_close);")]),
+    ("the ptrace filter looks at no architecture", "ptrace", "unit:stub_start/test_ptrace_filter_numbers", [(
+        "platform/ptrace/filter.c", "put(&b, JEQ(AUDIT_ARCH_X86_64, 1, 0));", "put(&b, JEQ(AUDIT_ARCH_X86_64, 1, 1));")]),
+    # ---- The sentry's cage ---------------------------------------------------------------------------------------------
+    ("the sentry may have executable memory", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)", "SCMP_A2(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may type into the terminal", "seccomp", "unit:hostfilter_rules/test_arguments", [(
+        "sentry/hostfilter/hostfilter.c", "{TCGETS,", "{TIOCSTI, TCGETS,")]),
+    ("a guest may type into the terminal", "seccomp", "A37_terminal$", [(
+        "fs/host/hosttty.c", "{LINUX_FIONREAD,", "{LINUX_TIOCSTI, 1, 0, true},\n    {LINUX_FIONREAD,")]),
+    ("the sentry may fork", "seccomp", "unit:hostfilter_rules/test_calls", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may move other processes", "seccomp", "unit:hostfilter_rules/test_of_one_platform", [(
+        "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
+    ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
+        "sentry/hostfilter/hostfilter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
+        "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));")]),
+    # ---- The gofer -----------------------------------------------------------------------------------------------------
+    ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
+        "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
+    ("the gofer can be traced by its user", "seccomp", "A31_gofer", [(
+        "gofer/cage.c", "|| prctl(PR_SET_DUMPABLE, 0) < 0)", ")")]),
+    ("the gofer may write core files", "seccomp", "A31_privileges", [(
+        "gofer/cage.c", "setrlimit(RLIMIT_CORE, &none) < 0 ||", "")]),
+    ("the gofer has no filter", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "err = seccomp_load(ctx);", "err = 0;")]),
+    ("the gofer has no Landlock domain", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "if ((err = cage_landlock(s)))", "if (false)")]),
+    ("the gofer keeps its capabilities", "seccomp", "unit:gofer_cage/test_capabilities", [(
+        "gofer/cage.c", "return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "return 0;")]),
+    ("the gofer sends on other descriptors", "seccomp", "unit:gofer_cage/test_planted_code", [(
+        "gofer/cage.c", "if (row->condition == ON_SOCK)", "if (false)")]),
+    ("the gofer follows links and ..", "seccomp", "unit:gofer_server", [(
+        "gofer/resolve.c", "(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)", "0")]),
+    ("the gofer takes names with a slash", "seccomp", "unit:gofer_server", [(
+        "gofer/proto.c", "memchr(name, '/', n) ||", "")]),
+    ("the gofer opens devices and fifos", "seccomp", "unit:gofer_server/test_special_nodes", [(
+        "gofer/resolve.c", "case KIND_FILE: {", "case KIND_OTHER:\n    case KIND_FILE: {"),
+        ("gofer/resolve.c", "case KIND_OTHER:\n        return -LINUX_ENXIO;", "")]),
+    ("the gofer shows the host kernel's file systems", "seccomp", "unit:gofer_server/test_host_file_systems*", [(
+        "gofer/resolve.c", "if (masked) {", "if (false) {")]),
+    ("the gofer writes below read-only roots", "seccomp", "unit:gofer_server/test_read_only", [(
+        "gofer/server.c", "return s->roots[o->root].writable ? 0 : -LINUX_EROFS;", "return 0;")]),
+    # ---- The stubs' filter, the first stub -----------------------------------------------------------------------------
     ("filter allows getppid of the guest", "seccomp", "W_", [(
         "platform/seccomp/filter.c", "    context_numbers(&p, needs_context);\n",
         "    load(&p, OFF_NR);\n    unless_eq(&p, 110, 1);\n    ret(&p, SECCOMP_RET_ALLOW);\n    context_numbers(&p, needs_context);\n")]),
@@ -36,7 +190,7 @@ MUTANTS = [
         "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_ALLOW);\n    p->insn")]),
     ("sentry lets every gate call go on", "seccomp", "A04|W_", [(
         "platform/seccomp/event.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
-    ("sentry looks at the number of a gate call alone", "seccomp", "W_", [(
+    ("sentry looks at the number of a gate call alone", "seccomp", "W_kernel_trace_of", [(
         "platform/seccomp/run.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
     ("sentry believes the signal number of a fault", "seccomp", "A04", [(
         "platform/seccomp/event.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
@@ -47,6 +201,10 @@ MUTANTS = [
     ("stubs have no filter", "ptrace", "A31|W_|A0", [(
         "platform/ptrace/filter.c", "    put(&b, LD(offsetof(struct seccomp_data, arch)));",
         "    put(&b, RET(SECCOMP_RET_ALLOW));\n    put(&b, LD(offsetof(struct seccomp_data, arch)));")]),
+    ("the stub lies at one place in all sandboxes", "seccomp", "A38", [(
+        "platform/stub/place.c", "PLACE_LO + random_u64() % (PLACE_HI - PLACE_LO - len);", "PLACE_LO + 0 * random_u64();")]),
+    ("a fork takes spare memory along", "seccomp", "A23/in_a_copy", [(
+        "platform/seccomp/clone.c", "if (!sc_spare_give_up(t))", "if (false)")]),
     ("stubs keep the sentry's memory", "seccomp", "A19", [(
         "platform/stub/spawn.c", "    if (start >= end)\n        return;", "    if (start >= end || end == LINUX_TASK_SIZE || start == 0)\n        return;")]),
     ("stubs keep descriptors", "ptrace", "A31", [(
@@ -93,12 +251,11 @@ class Build:
         self.source, self.folder = os.path.realpath(source), os.path.realpath(folder)
         with open(folder + "/compile_commands.json") as f:
             self.compile = {os.path.relpath(row["file"], self.source): row for row in json.load(f) if row["file"].startswith(self.source)}
-        lines = subprocess.run(["ninja", "-C", folder, "-t", "commands", "picket"], capture_output=True, text=True, check=True).stdout
-        self.link = [l for l in lines.splitlines() if re.search(r"-o picket\b", l)][-1]
+        self.links = {}
 
     def object(self, path, text, out):
         row = self.compile[path]
-        mutated = os.path.join(out, os.path.basename(path))
+        mutated = os.path.join(out, path.replace("/", "-"))
         with open(mutated, "w") as f:
             f.write(text)
         command = shlex.split(row["command"])
@@ -113,17 +270,25 @@ class Build:
         subprocess.run(command + ["-Wno-error"], cwd=row["directory"], check=True, capture_output=True, text=True)
         return target
 
-    def picket(self, objects, out):
+    def link(self, program, objects, out):
         """The binary with these objects before the libraries: what a library has for the same symbols is not taken."""
-        words = shlex.split(re.search(r"(?:&& )?(\S*cc\S* .*-o picket.*?)(?: && .*)?$", self.link).group(1))
-        target = os.path.join(out, "picket")
+        if program not in self.links:
+            lines = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", program], capture_output=True, text=True,
+                                   check=True).stdout
+            found = re.findall(r"(?:^|&& )(\S*cc\S* .*-o %s\b.*?)(?: && .*)?$" % program, lines, re.M)
+            self.links[program] = shlex.split(found[-1])
+        words = list(self.links[program])
+        target = os.path.join(out, program)
         at = words.index("-o")
         words[at + 1:at + 2] = [target] + objects
         subprocess.run(words, cwd=self.folder, check=True, capture_output=True, text=True)
         return target
 
-    def mutant(self, edits, out):
-        texts, objects = {}, []
+    def mutant(self, edits, out, program="picket"):
+        return self.link(program, self.mutated_objects(edits, out), out)
+
+    def mutated_objects(self, edits, out):
+        texts = {}
         for path, old, new in edits:
             text = texts.get(path)
             if text is None:
@@ -133,48 +298,131 @@ class Build:
             if len(places) != 1:
                 raise ValueError("%s does not have this text once: %r" % (path, old[:60]))
             texts[path] = text[:places[0].start()] + new + text[places[0].end():]
-        for path, text in texts.items():
-            objects.append(self.object(path, text, out))
-        return self.picket(objects, out)
+        return [self.object(path, text, out) for path, text in texts.items()]
 
 
-def suite(picket, options, platform, part):
-    """Is the suite green; which tests noticed; did its best witness have to stay at home?"""
-    command = [sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
-               "--platform", platform, "--filter", part]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
-    noticed = re.findall(r"^FAIL (\S+)", done.stdout, re.M)
-    return done.returncode == 0, noticed, "skip W_kernel_trace" in done.stdout
+# ---- The tests that must notice: (noticed by, blind because), from what they print -------------------------------------------
+Run = collections.namedtuple("Run", "code output")
+
+
+def run(command, env=None, timeout=400):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", env={**os.environ, **(env or {})}, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return Run(process.returncode, output)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return Run(None, "")
+
+
+def escape(picket, options, platform, part):
+    done = run([sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
+                "--platform", platform, "--filter", part, "--stop-at-first"])
+    noticed = re.findall(r"^FAIL +(\S+)", done.output, re.M)
+    unjudged = re.findall(r"^UNJUDGED +(\S+)", done.output, re.M)
+    nothing = not re.search(r"^(ok|FAIL|UNJUDGED) ", done.output, re.M)
+    if unjudged and not noticed:
+        return [], "could not be judged: " + " ".join(unjudged)
+    if done.code is None or nothing:
+        return noticed, "" if noticed else "no test was run, or none ended"
+    return noticed, ""
+
+
+def unit(program, options, platform, part):
+    env = {"PLATFORM": platform}
+    if "/" in part:
+        env["TEST"] = part.split("/", 1)[1]
+    done = run([program], env, 200)
+    if done.code == 77:
+        return [], "the unit test is skipped here"
+    if done.code is None:
+        return [], "the unit test hangs"
+    noticed = re.findall(r"^\[  (?:FAILED|ERROR )  \] (test\w+)", done.output, re.M)
+    if done.code and not noticed:
+        noticed = ["%s: status %d" % (os.path.basename(program), done.code)]
+    return sorted(set(noticed)), ""
+
+
+def cli(picket, options, platform, part):
+    done = run([sys.executable, TESTS + "/oci/run_cli.py", "--picket", picket, "--platform", platform, "--filter", part])
+    return re.findall(r"^FAIL +(\S+)", done.output, re.M), "" if done.code is not None else "hangs"
+
+
+def syscalls(picket, options, platform, part):
+    done = run([sys.executable, TESTS + "/harness/run_syscalls.py", options.build + "/guest", "--picket", picket, "--modes",
+                platform, "--filter", part])
+    noticed = re.findall(r"^(\w+) on %s: (?:FAIL|TIME|LEAK)" % platform, done.output, re.M)
+    return noticed, "" if re.search(r"^\d+ passed", done.output, re.M) else "no test was run"
+
+
+def suite_of(part):
+    """(how it is run, its argument, the program that is to be linked)"""
+    name, colon, rest = part.partition(":")
+    if not colon or name not in ("unit", "cli", "syscalls"):
+        return escape, part, "picket"
+    if name == "unit":
+        return unit, rest, "unit_" + rest.split("/")[0]
+    return {"cli": cli, "syscalls": syscalls}[name], rest, "picket"
+
+
+def judge(build, options, mutant):
+    name, platform, part, edits = mutant
+    how, argument, program = suite_of(part)
+    out = tempfile.mkdtemp(prefix="picket-mutant-")
+    os.chmod(out, 0o755)
+    try:
+        noticed, blind = how(build.mutant(edits, out, program), options, platform, argument)
+        if noticed:
+            return "ok", "noticed by " + " ".join(noticed[:4])
+        return "FAIL", blind or "nobody noticed"
+    except subprocess.CalledProcessError as e:
+        return "FAIL", "does not build: " + (e.stderr or "")[-600:]
+    except (ValueError, KeyError, IndexError) as e:
+        return "FAIL", "the mutant has to be brought up to date: %s" % e
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def baseline(build, options, mutants):
+    """The same tests on what is not mutated: all must pass."""
+    def one(test):
+        platform, part = test
+        how, argument, program = suite_of(part)
+        noticed, blind = how(os.path.join(build.folder, program), options, platform, argument)
+        return ("FAIL", "red without a mutant: %s %s" % (" ".join(noticed[:4]), blind)) if noticed or blind else ("ok", "")
+
+    tests = sorted({(m[1], m[2]) for m in mutants})
+    return [("baseline", platform, part, lambda test=(platform, part): one(test)) for platform, part in tests]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", required=True)
     parser.add_argument("--build", required=True)
-    parser.add_argument("--filter", default=".")
+    parser.add_argument("--filter", default=".", help="only mutants whose name matches")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="mutants at a time")
+    parser.add_argument("--baseline", action="store_true", help="first, the tests without a mutant")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("skip: the mutants need root (the kernel's trace)\n0 passed, 0 failed, 1 skipped")
         return 0
     build = Build(options.source, options.build)
-    counts = {"ok": 0, "FAIL": 0, "skip": 0}
-    for name, platform, part, edits in MUTANTS:
-        if not re.search(options.filter, name):
-            continue
-        out = tempfile.mkdtemp(prefix="picket-mutant-")
-        os.chmod(out, 0o755)
-        try:
-            green, noticed, blind = suite(build.mutant(edits, out), options, platform, part)
-            word, detail = ("ok", "noticed by " + " ".join(noticed[:4])) if not green else (
-                ("skip", "only the kernel's trace can tell, which this host has not") if blind else ("FAIL", "nobody noticed"))
-        except subprocess.CalledProcessError as e:
-            word, detail = "FAIL", "does not build: " + e.stderr[-600:]
-        except (ValueError, KeyError) as e:
-            word, detail = "FAIL", "the mutant has to be brought up to date: %s" % e
-        finally:
-            shutil.rmtree(out)
+    mutants = [m for m in MUTANTS if re.search(options.filter, m[0])]
+    work = baseline(build, options, mutants) if options.baseline else []
+    work += [("mutant", m[1], m[0], lambda m=m: judge(build, options, m)) for m in mutants]
+    counts = collections.Counter()
+
+    def one(item):
+        kind, platform, name, do = item
+        started = time.monotonic()
+        word, detail = do()
         counts[word] += 1
-        print("%-4s %-8s %-46s %s" % (word, platform, name, detail), flush=True)
+        print("%-4s %-8s %-8s %-50s %5.1f s  %s" % (word, kind, platform, name, time.monotonic() - started, detail), flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(one, work))
     print("%d passed, %d failed, %d skipped" % (counts["ok"], counts["FAIL"], counts["skip"]))
     return 1 if counts["FAIL"] else 0
 

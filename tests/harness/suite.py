@@ -67,6 +67,7 @@ class Stage:
         os.chmod(self.folder, 0o755)
         self.places = []
         for source in (os.path.join(options.build, "dev", "picket"), os.path.join(options.build, "dev", "guest"),
+                       os.path.join(options.build, "dev", "escape"),
                        os.path.join(options.root, "tests"), os.path.join(options.root, "abi"),
                        os.path.join(options.root, "platform")):
             target = os.path.join(self.folder, os.path.basename(source))

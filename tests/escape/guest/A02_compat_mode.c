@@ -33,13 +33,13 @@ static void int80_32_caught(void) {
     catch_faults();
     if (fault_of(with_code("\xcd\x80", 2, 37, (uint32_t)host.victim, 9)) == 0)
         escaped("int 0x80 in 32-bit code returned");
-    need(getpid() > 0 && files_are_well() == NULL);
+    must(getpid() > 0 && files_are_well() == NULL);
 }
 static void syscall_32_caught(void) {
     catch_faults();
     if (fault_of(with_code("\x0f\x05", 2, 37, (uint32_t)host.victim, 9)) == 0)
         escaped("syscall in 32-bit code returned");
-    need(getpid() > 0 && files_are_well() == NULL);
+    must(getpid() > 0 && files_are_well() == NULL);
 }
 
 static void sysenter_64(void) {

@@ -41,7 +41,7 @@ static void table_addresses(void) {
     (void)fault_of(__asm__ volatile("sgdt %0" : "=m"(gdt)));
     (void)fault_of(__asm__ volatile("sidt %0" : "=m"(idt)));
     (void)fault_of(__asm__ volatile("cpuid" : : "a"(0), "c"(0) : "rbx", "rdx"));
-    need(getpid() > 0);
+    must(getpid() > 0);
 }
 
 static void port_permissions(void) {
@@ -95,7 +95,7 @@ static void mov_ss(void) {
                          : "=a"(ret) : "r"(ss), "a"((long)SYS_getpid) : "rcx", "r11", "memory");
     });
     __asm__ volatile("pushfq\n\tandl $~0x100, (%%rsp)\n\tpopfq" : : : "memory");
-    need(getpid() > 0 && files_are_well() == NULL);
+    must(getpid() > 0 && files_are_well() == NULL);
 }
 
 // Alignment checks, on while calls are made: the stub's own code must not trip over them.

@@ -12,9 +12,14 @@ static char *map(size_t len) {
     char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
+// Maps until they have become hot: those by the lane lie in spare memory then, next to what is nobody's; others elsewhere.
+static char *lowest, *highest;
 static void busy(void) {
+    lowest = (char *)TASK_SIZE, highest = NULL;
     for (int i = 0; i < 3000; i++) {
         char *p = map(PAGE);
+        lowest = p < lowest ? p : lowest;
+        highest = p > highest ? p : highest;
         need(p && (i % 4 || *p == 0) && munmap(p, PAGE) == 0);
     }
 }
@@ -30,30 +35,51 @@ static bool in_maps(uint64_t at) {
     return found;
 }
 
-// Nothing below or above, for further than there is spare memory, may be read, written, or filled by a call.
-static void reaching_for_it(void) {
+// Nothing below or above `p`, for further than there is spare memory, may be read, written, or filled by a call, but what is
+// the guest's.
+static void reach_around(volatile char *p) {
     struct sigaction segv = {.sa_handler = fault_handler, .sa_flags = SA_NODEFER};
     sigaction(SIGSEGV, &segv, NULL);
     sigaction(SIGBUS, &segv, NULL);
     int zero = open("/dev/zero", O_RDONLY);
     need(zero >= 0);
+    for (long i = -5200; i < 5200; i += 1 + (long)(random64() % 7)) {
+        volatile char *at = p + i * (long)PAGE;
+        bool there = !fault_of((void)*at);
+        if (!there && fault_signal != SIGSEGV)
+            escaped("a page that is not there raises signal %d", (int)fault_signal);
+        if (there && !in_maps((uint64_t)at))
+            escaped("page %ld is there and nobody's", i);
+        if (!there && (!fault_of(*at = 1) || read(zero, (void *)at, 8) > 0))
+            escaped("page %ld can be written", i);
+    }
+    close(zero);
+}
+
+static void reaching_for_it(void) {
     for (int round = 0; round < 3; round++) {
         busy();
-        volatile char *p = map(4 * PAGE);
+        char *p = map(4 * PAGE);
         need(p);
-        for (long i = -5200; i < 5200; i += 1 + (long)(random64() % 7)) {
-            volatile char *at = p + i * (long)PAGE;
-            if (i >= 0 && i < 4)
-                continue;
-            bool there = !fault_of((void)*at);
-            if (!there && fault_signal != SIGSEGV)
-                escaped("a page that is not there raises signal %d", (int)fault_signal);
-            if (there && !in_maps((uint64_t)at))
-                escaped("page %ld is there and nobody's", i);
-            if (!there && (!fault_of(*at = 1) || read(zero, (void *)at, 8) > 0))
-                escaped("page %ld can be written", i);
+        reach_around(lowest);
+        reach_around(highest);
+        reach_around(p);
+        must(munmap(p, 4 * PAGE) == 0);
+    }
+}
+
+// A copy of such a process: the host guards nothing there.
+static void reaching_in_a_copy(void) {
+    for (int round = 0; round < 3; round++) {
+        busy();
+        pid_t pid = fork();
+        need(pid >= 0);
+        if (pid == 0) {
+            reach_around(lowest);
+            reach_around(highest);
+            _exit(0);
         }
-        need(munmap((void *)p, 4 * PAGE) == 0);
+        must(wait_limited(pid, 10) == 0);
     }
 }
 
@@ -67,6 +93,7 @@ static void forge(unsigned round) {
     if (!host.seccomp)
         return;
     busy();
+    attack_begins();
     uint64_t p = (uint64_t)map(PAGE);
     for (unsigned i = 0; i < 3000; i++) {
         lane64()[11] = strange(p); // hints: how much may come by the lane
@@ -96,5 +123,6 @@ static void a_guard_of_its_own(void) {
 }
 
 ATTACKS({"A23_reaching_for_it", reaching_for_it, SURVIVES},
+        {"A23_reaching_in_a_copy", reaching_in_a_copy, SURVIVES},
         {"A23_forging_memory_calls", forging_memory_calls, SURVIVES},
         {"A23_a_guard_of_its_own", a_guard_of_its_own, SURVIVES})

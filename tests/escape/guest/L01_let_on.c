@@ -210,7 +210,7 @@ static const struct {
 };
 
 // In a child: under ptrace no attempt is expected to come back.
-static void attempt(size_t i) {
+static void attempt_at(size_t i) {
     pid_t pid = fork();
     need(pid >= 0);
     if (pid == 0) {
@@ -237,7 +237,7 @@ int main(int argc, char **argv) {
     snprintf(other, sizeof other, "/tmp/%s.owned", host.name);
     snprintf(sock, sizeof sock, "/tmp/%s.sock", host.name);
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
-        attempt(i);
+        attempt_at(i);
     say("done");
     return 0;
 }

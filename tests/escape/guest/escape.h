@@ -5,7 +5,14 @@
 //   SURVIVES  it must end with success: the attempt has no effect and the process goes on
 //   ENDS      it may end as it likes, but in time
 //   DIES      it must be killed by a signal
-// Whatever it ends with, an attacker that notices that it got out calls escaped(), and that fails the test.
+// A process of the attack, or one that it has made, says what it knows by one of three words, which end it; who waits for it
+// (wait_limited) passes the word on:
+//   escaped()   it got something that it must not have: the test fails
+//   must()      the sandbox does not do what it has to, though nobody got out: the test fails
+//   unjudged()  nothing can be said: a wait of the test's own ran out, a process or memory was refused. need() says so of
+//               what must be there for an attack to mean anything
+// What could not be judged is tried again with other random numbers and more patience; when all attempts end so, that is a
+// failure too, with a name of its own (UNJUDGED).
 // The programs refuse to run outside of Picket: there, some of them would do what they attempt.
 //
 // The runner (run_escape.py) reads "ready" and answers one line: where the stub lies, and what to aim at on the host.
@@ -36,6 +43,9 @@
 #define NOT_CANONICAL 0x0000800000000000ul
 #define STUB_SLOT    32768ul
 #define EXIT_ESCAPED 99
+#define EXIT_UNJUDGED 98
+#define EXIT_FAILED  97
+#define ATTEMPTS     3
 #define NR_uretprobe 335
 #define NR_uprobe    336
 
@@ -58,7 +68,8 @@ static struct {
     char name[64];     // abstract socket, and part of the paths below /tmp on the host
 } host;
 
-static unsigned scale = 1;
+static unsigned scale = 1;     // of all waits, as the runner says
+static unsigned attempt = 1;   // 1 to ATTEMPTS, a factor of all waits too
 
 static inline void say(const char *format, ...) {
     char line[512];
@@ -73,23 +84,29 @@ static inline void say(const char *format, ...) {
         _exit(1);
 }
 
-// The attacker got something that it must not have.
-#define escaped(...)                                                                                                 \
+// A word, and the end of who says it.
+#define verdict(word, code, ...)                                                                                     \
     do {                                                                                                             \
-        say("escaped: " __VA_ARGS__);                                                                                \
-        _exit(EXIT_ESCAPED);                                                                                         \
+        say(word ": " __VA_ARGS__);                                                                                  \
+        _exit(code);                                                                                                 \
     } while (0)
-// Something that must hold for an attack to mean anything.
+#define escaped(...)  verdict("escaped", EXIT_ESCAPED, __VA_ARGS__)
+#define unjudged(...) verdict("unjudged", EXIT_UNJUDGED, __VA_ARGS__)
+#define must(cond)                                                                                                   \
+    do {                                                                                                             \
+        if (!(cond))                                                                                                 \
+            verdict("failed", EXIT_FAILED, "%s (line %d, errno %d)", #cond, __LINE__, errno);                        \
+    } while (0)
 #define need(cond)                                                                                                   \
     do {                                                                                                             \
-        if (!(cond)) {                                                                                               \
-            say("needed: %s (line %d, errno %d)", #cond, __LINE__, errno);                                           \
-            _exit(2);                                                                                                \
-        }                                                                                                            \
+        if (!(cond))                                                                                                 \
+            unjudged("%s does not hold (line %d, errno %d)", #cond, __LINE__, errno);                                \
     } while (0)
 
 static inline uint64_t random64(void) {
-    static uint64_t x = 0x9e3779b97f4a7c15ull;
+    static uint64_t x;
+    if (!x)
+        x = 0x9e3779b97f4a7c15ull * attempt;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
@@ -200,9 +217,19 @@ static inline const char *files_are_well(void) {
     return NULL;
 }
 
+// A host that is short of processes or memory for a moment is no illness.
+static inline pid_t fork_patiently(void) {
+    pid_t pid = fork();
+    for (unsigned i = 0; pid < 0 && (errno == EAGAIN || errno == ENOMEM) && i < 100; i++) {
+        usleep(50000);
+        pid = fork();
+    }
+    return pid;
+}
+
 static inline const char *programs_are_well(void) {
     int status;
-    pid_t pid = fork();
+    pid_t pid = fork_patiently();
     if (pid == 0) {
         execl("/proc/self/exe", "escape", "--healthy", NULL);
         _exit(1);
@@ -219,61 +246,96 @@ static inline const char *health(void) {
 }
 
 // ---- Running attacks ---------------------------------------------------------------------------------------------------
-// Waits for one child, with a limit; -1: it hung, and was killed.
-static inline int wait_limited(pid_t pid, unsigned seconds) {
-    uint64_t end = now_ms() + 1000ull * seconds * scale;
-    int status;
+// Waits until a child has ended: its status; -1 when it had not ended in time, and was killed.
+static inline int wait_until(pid_t pid, uint64_t end) {
+    int status = 0;
     for (;;) {
         pid_t got = waitpid(pid, &status, WNOHANG | __WALL);
         if (got == pid)
             return status;
-        if (got < 0 || now_ms() > end)
-            break;
+        if (got < 0)
+            unjudged("process %d is no child to wait for (errno %d)", pid, errno);
+        if (now_ms() > end)
+            return -1;
         usleep(500);
     }
+}
+static inline int end_or_kill(pid_t pid, unsigned ms) {
+    const uint64_t patience = (uint64_t)scale * attempt;
+    int status = wait_until(pid, now_ms() + ms * patience);
+    if (status != -1)
+        return status;
     kill(pid, SIGKILL);
-    waitpid(pid, &status, __WALL);
+    if (wait_until(pid, now_ms() + 30000 * patience) == -1)
+        escaped("process %d cannot be killed", pid);
     return -1;
 }
 
-// Rounds of an attack, each in a process of its own for half a second at most. It may die of it, be given nonsense, or wait
-// for ever; the sandbox lives on.
+// The status of a child that ends by itself, in time. A word that it has said is passed on.
+#define wait_limited(pid, seconds) wait_for_end(pid, seconds, __LINE__)
+static inline int wait_for_end(pid_t pid, unsigned seconds, int line) {
+    int status = end_or_kill(pid, seconds * 1000);
+    if (status == -1)
+        unjudged("process %d had not ended after %u s (line %d)", pid, seconds * scale * attempt, line);
+    if (WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_FAILED && WEXITSTATUS(status) <= EXIT_ESCAPED)
+        _exit(WEXITSTATUS(status));
+    return status;
+}
+
+// Rounds of an attack, each in a process of its own, for half a second from where it says attack_begins(). It may die of it,
+// be given nonsense, or wait for ever: then it is killed. The sandbox lives on.
+static inline void attack_begins(void) { ualarm(500000, 0); }
 static inline void each_in_a_child(void (*attack)(unsigned round), unsigned rounds) {
+    unsigned killed = 0;
     for (unsigned round = 0; round < rounds; round++) {
         pid_t pid = fork();
         need(pid >= 0);
         if (pid == 0) {
-            ualarm(500000, 0);
+            alarm(10 * attempt * scale);
             attack(round);
             _exit(0);
         }
-        int status = wait_limited(pid, 10);
-        if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED))
+        int status = end_or_kill(pid, 15000);
+        killed += status == -1;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNJUDGED)
+            unjudged("round %u could not be made", round);
+        if (WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_ESCAPED || WEXITSTATUS(status) == EXIT_FAILED))
             escaped("round %u: status %#x", round, (unsigned)status);
     }
+    if (killed > rounds / 2)
+        unjudged("%u of %u rounds had to be killed", killed, rounds);
     const char *ill = files_are_well();
     if (ill)
         escaped("%s", ill);
 }
-static inline const char *judge(const struct attack *a, int status, char *why, size_t len) {
-    if (status == -1)
-        return "hung";
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_ESCAPED)
-        return "ESCAPED";
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-        return "the attack could not be made";
+
+enum verdict { HELD, BROKEN, OPEN };
+// What an attacker's end says; why: at least 80 bytes.
+static inline enum verdict judge(const struct attack *a, int status, char *why) {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     bool ok = a->outcome == ENDS || (a->outcome == DIES && WIFSIGNALED(status)) ||
-              (a->outcome == SURVIVES && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    if (ok)
-        return NULL;
-    snprintf(why, len, "the attacker ended with status %#x", (unsigned)status);
-    return why;
+              (a->outcome == SURVIVES && WIFEXITED(status) && code == 0);
+    if (status == -1)
+        strcpy(why, "it was not over in time");
+    else if (code == EXIT_ESCAPED)
+        strcpy(why, "ESCAPED");
+    else if (code == EXIT_FAILED)
+        strcpy(why, "what must hold does not");
+    else if (code == EXIT_UNJUDGED)
+        strcpy(why, "the attack could not be made, or not be watched");
+    else
+        snprintf(why, 80, "the attacker ended with status %#x", (unsigned)status);
+    if (status == -1 || code == EXIT_UNJUDGED)
+        return OPEN;
+    return ok && code != EXIT_ESCAPED && code != EXIT_FAILED ? HELD : BROKEN;
 }
 
-static inline bool run_attack(const struct attack *a) {
-    char why[64];
-    pid_t pid = fork();
-    need(pid >= 0);
+static inline enum verdict attempt_attack(const struct attack *a, char *why) {
+    pid_t pid = fork_patiently();
+    if (pid < 0) {
+        strcpy(why, "no process for it");
+        return OPEN;
+    }
     if (pid == 0) {
         close(peer_in);
         close(peer_out);
@@ -282,18 +344,27 @@ static inline bool run_attack(const struct attack *a) {
         a->run();
         _exit(0);
     }
-    int status = wait_limited(pid, 30);
+    int status = end_or_kill(pid, 30000);
     kill(-pid, SIGKILL);  // what it may have left in its group
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
-    const char *bad = judge(a, status, why, sizeof why), *ill = health();
-    if (bad)
-        say("FAIL %s: %s", a->name, bad);
-    else if (ill)
-        say("FAIL %s: after it, %s", a->name, ill);
-    else
-        say("ok %s", a->name);
-    return !bad && !ill;
+    enum verdict v = judge(a, status, why);
+    const char *ill = health();
+    if (!ill || v == BROKEN)
+        return v;
+    snprintf(why, 80, "after it, %s", ill);
+    return BROKEN;
+}
+
+static inline bool run_attack(const struct attack *a) {
+    static const char *const words[] = {[HELD] = "ok", [BROKEN] = "FAIL", [OPEN] = "UNJUDGED"};
+    char why[80];
+    enum verdict v = OPEN;
+    for (attempt = 1; attempt <= ATTEMPTS && v == OPEN; attempt++)
+        v = attempt_attack(a, why);
+    attempt = 1;
+    say("%s %s%s%s", words[v], a->name, v == HELD ? "" : ": ", v == HELD ? "" : why);
+    return v == HELD;
 }
 
 static inline void hear_host(void) {
