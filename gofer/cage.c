@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gofer's cage. In the order in which it goes up:
 //   descriptors   all closed but the connection, roots, /proc/self/fd and stderr
-//   limits        as many descriptors as the host lets us; no core dump, not traceable
+//   tracing       not by its user, and no set-uid program
 //   chroot        into an empty directory, where allowed: absolute paths lead nowhere. (The root descriptors are
 //                 outside, so this alone confines nobody.)
 //   capabilities  none but those that file access as root takes
@@ -27,7 +27,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -70,12 +69,9 @@ int cage_close_others(const struct gofer_server *s, int sock) {
     return close_gap(from, ~0u);
 }
 
-// ---- Limits and the like ---------------------------------------------------------------------------------------
-static int set_limits(void) {
-    struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-        return -errno;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+// ---- Tracing ---------------------------------------------------------------------------------------------------
+static int refuse_tracing(void) {
+    return prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 // Best effort: an ordinary user may not. The directory is one that is always empty of files of any use.
@@ -187,8 +183,8 @@ int gofer_cage(const struct gofer_server *s, int sock) {
     int err = cage_close_others(s, sock);
     if (err)
         return failed("close_range", err);
-    if ((err = set_limits()))
-        return failed("limits", err);
+    if ((err = refuse_tracing()))
+        return failed("tracing", err);
     enter_empty_root();
     if ((err = cage_capabilities(any_writable(s))))
         return failed("capabilities", err);

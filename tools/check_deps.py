@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom: each include is written from the root, and goes downward; headers of the host's kernel interface
-stay in the parts that talk to it. Prints file:line for each offence and fails when there are any.
+stay in the parts that talk to it; and functions of the C library that make host calls of their own accord are not for what
+runs under a filter, which kills for them. Prints file:line for each offence and fails when there are any.
 """
 import os
 import re
@@ -31,6 +32,11 @@ HOST = re.compile(r"^(linux/|asm/|asm-generic/|net/|netinet/|netpacket/|arpa/|se
                   r"|sys/(ptrace|user|socket|un|mount|prctl|wait|syscall|epoll|inotify|signalfd|rseq|auxv|capability)"
                   r"\.h)")
 HOST_FREE = ("host/", "platform/", "gofer/", "egress/", "oci/", "sentry/hostfilter/")
+# Functions whose host calls one does not see: qsort asks for the host's memory, others open files.
+HIDDEN = re.compile(r"\b(qsort(_r)?|sysconf|get_nprocs\w*|get_\w*phys_pages|fopen|opendir|scandir|glob|tmpfile64|localtime\w*|mktime"
+                    r"|getpw\w+|getgr\w+|getaddrinfo|syslog|system|popen|dlopen|backtrace|pthread_cancel|setlocale|iconv_open)\(")
+FILTERED = ("fs/", "sentry/", "platform/", "netstack/", "base/")
+BEFORE_FILTER = ("sentry/boot.c", "sentry/kernel.c", "platform/stub/place.c", "netstack/tools/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -52,7 +58,11 @@ def quoted(top, path, target):
 
 
 def offences(top, path):
+    filtered = path.startswith(FILTERED) and not path.startswith(BEFORE_FILTER)
     for number, line in enumerate(source.read(path).splitlines(), 1):
+        hidden = HIDDEN.search(line.split("//")[0]) if filtered else None
+        if hidden:
+            yield f"{path}:{number}: {hidden[1]}() makes host calls of its own accord"
         match = INCLUDE.match(line)
         if not match:
             continue
@@ -69,7 +79,7 @@ def offences(top, path):
 
 def main():
     found = [text for top in MAY for path in source.sources(top) for text in offences(top, path)]
-    print("\n".join(found + [f"{len(found)} includes against the rules"]))
+    print("\n".join(found + [f"{len(found)} offences against the rules"]))
     return int(bool(found))
 
 

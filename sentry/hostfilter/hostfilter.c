@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -47,15 +46,10 @@ static int give_up_privileges(void) {
 }
 
 int hostfilter_prepare(void) {
-    struct rlimit files, none = {0, 0};
     // With arenas of its own for each thread, glibc opens a file of /proc when it shrinks one. (One arena also keeps
     // less memory; small blocks come from per-thread caches anyway.)
     mallopt(M_ARENA_MAX, 1);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     bool reads = opens_files();
     confine_keys();

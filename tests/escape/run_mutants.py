@@ -6,6 +6,7 @@ that no test notices means that the tests are blind there, and fails. Run as roo
 
 Which test must notice is said for each mutant, and only that one is run, up to its first failure:
   REGEX, REGEX/ATTACK       parts of the escape suite (run_escape.py --filter)
+  bare:REGEX                the same where the host refuses namespaces: with a pid namespace, what its end takes along
   unit:NAME[/TEST]          a unit test, linked with the mutated object; TEST: only cases with that name (or pattern)
   cli:REGEX                 cases of tests/oci/run_cli.py
   syscalls:REGEX            guest programs of tests/syscalls
@@ -94,12 +95,13 @@ MUTANTS = [
     ("a lane is not wiped", "seccomp", "unit:platform_refuses/test_lane_is_wiped", [(
         "platform/seccomp/lane.c", "memset(lane_of(as), 0, STUB_LANE_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
-    ("stubs live on without their tracer", "ptrace", "A44_spinning", [(
+    ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
         "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),
-    ("the sentry lives on without the command line", "seccomp", "A44_stopped", [(
-        "oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", "")]),
+    ("the sentry lives on without the command line", "seccomp", "A44_stopped", [
+        ("oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", ""),
+        ("sentry/hostfilter/hostfilter.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0", "0")]),
     ("the gofer lives on without the command line", "seccomp", "A44_stopped", [
-        ("oci/launch.c", "die_with(parent);\n    close(other);\n    log_set_name(\"picket-gofer\");", "close(other);"),
+        ("oci/launch.c", "die_with(parent);\n    close(other);", "close(other);"),
         ("gofer/cage.c", "if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)", "if (false)")]),
     ("the first stub lives on without the sentry", "seccomp", "unit:stub_start/test_rights", [(
         "platform/stub/spawn.c", "if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)",
@@ -141,21 +143,21 @@ MUTANTS = [
     ("the sentry may move other processes", "seccomp", "unit:hostfilter_rules/test_of_one_platform", [(
         "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
     ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
-        "sentry/hostfilter/hostfilter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
+        "host/filter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
         "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));")]),
     # ---- The gofer -----------------------------------------------------------------------------------------------------
     ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
         "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
     ("the gofer can be traced by its user", "seccomp", "A31_gofer", [(
-        "gofer/cage.c", "|| prctl(PR_SET_DUMPABLE, 0) < 0)", ")")]),
-    ("the gofer may write core files", "seccomp", "A31_privileges", [(
-        "gofer/cage.c", "setrlimit(RLIMIT_CORE, &none) < 0 ||", "")]),
+        "gofer/cage.c", "prctl(PR_SET_DUMPABLE, 0) < 0 ||", "")]),
+    ("sentry and gofer may write core files", "seccomp", "A31_privileges", [(
+        "base/hostprocess.c", "setrlimit(which, &none);", "(void)none;")]),
     ("the gofer has no filter", "seccomp", "unit:gofer_cage/test_planted_code", [(
-        "gofer/cage.c", "err = seccomp_load(ctx);", "err = 0;")]),
+        "gofer/cage.c", "return filter_load(&f);", "return f.nrows ? 0 : -1;")]),
     ("the gofer has no Landlock domain", "seccomp", "unit:gofer_cage/test_planted_code", [(
         "gofer/cage.c", "if ((err = cage_landlock(s)))", "if (false)")]),
     ("the gofer keeps its capabilities", "seccomp", "unit:gofer_cage/test_capabilities", [(
-        "gofer/cage.c", "return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "return 0;")]),
+        "host/privileges.c", "return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "return 0;")]),
     ("the gofer sends on other descriptors", "seccomp", "unit:gofer_cage/test_planted_code", [(
         "gofer/cage.c", "if (row->condition == ON_SOCK)", "if (false)")]),
     ("the gofer follows links and ..", "seccomp", "unit:gofer_server", [(
@@ -317,9 +319,13 @@ def run(command, env=None, timeout=400):
         return Run(None, "")
 
 
-def escape(picket, options, platform, part):
+def bare(picket, options, platform, part):
+    return escape(picket, options, platform, part, ["--bare"])
+
+
+def escape(picket, options, platform, part, more=()):
     done = run([sys.executable, HERE + "/run_escape.py", "--picket", picket, "--guests", options.build + "/escape",
-                "--platform", platform, "--filter", part, "--stop-at-first"])
+                "--platform", platform, "--filter", part, "--stop-at-first", *more])
     noticed = re.findall(r"^FAIL +(\S+)", done.output, re.M)
     unjudged = re.findall(r"^UNJUDGED +(\S+)", done.output, re.M)
     nothing = not re.search(r"^(ok|FAIL|UNJUDGED) ", done.output, re.M)
@@ -360,11 +366,11 @@ def syscalls(picket, options, platform, part):
 def suite_of(part):
     """(how it is run, its argument, the program that is to be linked)"""
     name, colon, rest = part.partition(":")
-    if not colon or name not in ("unit", "cli", "syscalls"):
+    if not colon or name not in ("unit", "cli", "syscalls", "bare"):
         return escape, part, "picket"
     if name == "unit":
         return unit, rest, "unit_" + rest.split("/")[0]
-    return {"cli": cli, "syscalls": syscalls}[name], rest, "picket"
+    return {"cli": cli, "syscalls": syscalls, "bare": bare}[name], rest, "picket"
 
 
 def judge(build, options, mutant):

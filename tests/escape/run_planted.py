@@ -9,13 +9,11 @@ the reason in SECURITY.md: it, too, must be as it says there.
 Runs as root, as an ordinary user, and as either on a host that refuses namespaces. Then the layers are taken away one by one, and
 that must be noticed. Needs a build without sanitizers; as an ordinary user it does that user's part."""
 import argparse
-import ctypes
 import json
 import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -144,17 +142,6 @@ class Aims(run_escape.Canaries):
 
 
 # ---- One run as one user -----------------------------------------------------------------------------------------------------
-def refuse_namespaces():
-    """As some hosts do: unshare is EPERM for this process and its children, by a seccomp filter."""
-    code = [(0x20, 0, 0, 0), (0x15, 0, 1, 272), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
-    array = b"".join(struct.pack("HBBI", *row) for row in code)
-    keep = ctypes.create_string_buffer(array)
-    program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(keep)))
-    libc = ctypes.CDLL(None)
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program):
-        raise run_escape.Failed("no filter against namespaces")
-
-
 def let_on(level):
     """{attempt: result} of what a stub could make the host do, and what was touched by that."""
     options, aims = run_escape.options, run_escape.options.canaries
@@ -255,7 +242,7 @@ def run_level(options):
     options.scale, options.stderr_bytes = 1, 1500
     options.canaries = Aims()
     if "bare" in options.run:
-        refuse_namespaces()
+        run_escape.refuse_namespaces()
     try:
         if options.betrayal == "planted":
             wrong, detail = planted(options.run)

@@ -39,6 +39,31 @@ TEST(setting)
     }
 }
 
+// As many as there may be, in an order that is none, some twice: they come back sorted (groups_sort() in Linux).
+TEST(sorted)
+{
+    enum { MANY = 65536 };
+    static gid_t want[MANY], got[MANY];
+    if (geteuid() != 0)
+        SKIP("needs root");
+    for (unsigned n = 1; n <= MANY; n = n < 256 ? n * 3 : n * 4) {
+        for (unsigned i = 0; i < n; i++)
+            want[i] = i * 2654435761u % (n + n / 2);
+        IN_CHILD {
+            EXPECT_OK(setgroups(n, want));
+            EXPECT_EQ(getgroups(MANY, got), n);
+            uint64_t sums[2] = {0, 0};
+            for (unsigned i = 0; i < n; i++) {
+                sums[0] += want[i];
+                sums[1] += got[i];
+                if (i > 0 && got[i - 1] > got[i])
+                    FAIL("group %u: %u after %u", i, got[i], got[i - 1]);
+            }
+            EXPECT_EQ(sums[1], sums[0]);
+        }
+    }
+}
+
 TEST(decide_about_files)
 {
     if (geteuid() != 0)
