@@ -207,7 +207,11 @@ static void new_memory(struct task *t, struct exec *e) {
     e->im->thread = NULL;  // the task's own from here on
     struct plat_thread *th = take_ptr(e->old);
     if (th) {
-        t->tg->cpu_ns_dead += plat_cpu_ns(th);  // while its process is there to be asked
+        uint64_t ns = plat_cpu_ns(th);  // while its process is there to be asked
+        {
+            LOCKED(&t->k->tasks_lock);
+            t->tg->cpu_ns_dead += ns;
+        }
         plat_thread_destroy(th);
     }
     if (old) {
