@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/timeconv.h"
 #include <stdlib.h>
 
@@ -52,6 +53,12 @@ void task_notify(struct task *t) {
     LOCKED(&t->thread_lock);
     if (atomic_load(&t->state) == TASK_GUEST && t->thread)
         plat_interrupt(t->thread);
+}
+
+void task_condemn(struct task *t) {
+    atomic_store(&t->killed, true);
+    ptrace_break(t);
+    task_notify(t);
 }
 
 bool task_settle(struct task *t, int state) {
