@@ -55,6 +55,8 @@ struct proc_entry {
     int (*link)(const struct proc_node *n, char *buf, size_t size);                // what readlink(2) says
     int (*jump)(const struct proc_node *n, struct path *out);                      // a magic link
     uint32_t (*mode_of)(const struct proc_node *n);                                // permissions that depend
+    int (*open)(const struct proc_node *n, struct file *f);                        // what is no text: sets f->ops
+    const struct file_ops *fops;                                                   // ... to these
     const struct proc_entry *children;                                             // ends with a nameless one
     const struct proc_list *list;
 };
@@ -91,6 +93,9 @@ int proc_link_cwd(const struct proc_node *n, char *buf, size_t size);
 int proc_jump_cwd(const struct proc_node *n, struct path *out);
 int proc_link_root(const struct proc_node *n, char *buf, size_t size);
 int proc_jump_root(const struct proc_node *n, struct path *out);
+
+extern const struct file_ops proc_mem_fops;  // mem.c
+int proc_open_mem(const struct proc_node *n, struct file *f);
 
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ------------------------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)

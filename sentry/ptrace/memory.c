@@ -40,11 +40,12 @@ static int private_prot(struct mm *mm, uint64_t page) {
     return (int)(v->prot & PROT_RWX);
 }
 
-static int plan(struct mm *mm, struct ptrace_poke *w, uint64_t addr, uint64_t word) {
-    *w = (struct ptrace_poke){.state = POKE_OPEN, .addr = addr, .word = word};
-    if (addr > LINUX_TASK_SIZE - sizeof word)
+static int plan(struct mm *mm, struct ptrace_poke *w, uint64_t addr, const void *bytes, unsigned len) {
+    *w = (struct ptrace_poke){.state = POKE_OPEN, .addr = addr, .len = len};
+    memcpy(w->bytes, bytes, len);
+    if (addr > LINUX_TASK_SIZE - len)
         return -LINUX_EIO;
-    uint64_t first = page_down(addr), last = page_down(addr + sizeof word - 1);
+    uint64_t first = page_down(addr), last = page_down(addr + len - 1);
     w->npages = first == last ? 1 : 2;
     for (unsigned i = 0; i < w->npages; i++)
         if ((w->prot[i] = private_prot(mm, first + i * GUEST_PAGE_SIZE)) < 0)
@@ -60,12 +61,21 @@ static int queue(struct task *child, struct ptrace_poke *w, bool open) {
     return err;
 }
 
-// The tracee's host thread has done a piece of it. True: there is another one to be flushed.
+static void done(struct task *child, int64_t result) {
+    struct ptrace *p = child->ptrace;
+    mm_op_abort(child);
+    LOCKED(&child->k->tasks_lock);
+    p->poke.result = result;
+    p->poke.state = p->tracer ? POKE_DONE : POKE_NONE;
+    if (p->tracer)
+        waitq_wake(&p->tracer->tg->child_wait, ~0u);
+}
+
 bool ptrace_poke_done(struct task *child, int64_t result) {
     struct ptrace_poke *w = &child->ptrace->poke;
     if (w->state == POKE_OPEN && result == 0) {
-        int64_t n = plat_copy_out(child->mm->as, uaddr(w->addr), &w->word, sizeof w->word);
-        w->result = n == sizeof w->word ? 0 : -LINUX_EIO;
+        int64_t n = plat_copy_out(child->mm->as, uaddr(w->addr), w->bytes, w->len);
+        w->result = n == w->len ? n : -LINUX_EIO;
         w->state = POKE_CLOSE;
         if (queue(child, w, false) == 0)
             return true;
@@ -73,60 +83,79 @@ bool ptrace_poke_done(struct task *child, int64_t result) {
     }
     if (result < 0 && w->state == POKE_CLOSE)  // the two maps differ
         tgroup_begin_exit(child->tg, LINUX_SIGKILL);
-    if (result < 0)
-        w->result = -LINUX_EIO;
-    mm_op_abort(child);
-    LOCKED(&child->k->tasks_lock);
-    w->state = POKE_DONE;
-    if (child->ptrace->tracer)
-        waitq_wake(&child->ptrace->tracer->tg->child_wait, ~0u);
+    done(child, result < 0 ? -LINUX_EIO : w->result);
     return false;
 }
 
-enum { PHASE_BEGIN, PHASE_POKED };
-
-// The tracee is ours from here to task_borrowed()'s end: it is stopped, and nobody else can take it on.
-static int64_t begin(struct task *t, struct task *child, struct mm *mm, uint64_t addr, uint64_t data) {
-    struct ptrace_poke w;
-    if (plan(mm, &w, addr, data) < 0)
-        return -LINUX_EIO;
+// The tracee is ours from here until ptrace_poke_done() has said false: it is stopped, and nobody else takes it on.
+static int64_t begin(struct task *child, struct mm *mm, const struct ptrace_poke *w) {
     if (!task_borrow(child))
-        return park_yield(t);  // on its way to its stop
-    if (child->mm != mm || !mm_turn_try(child)) {
+        return -LINUX_EBUSY;  // on its way to its stop
+    int64_t r = child->mm != mm ? -LINUX_EIO : mm_turn_try(child) ? 0 : -LINUX_EBUSY;
+    if (r < 0) {
         task_give_back(child);
-        return child->mm != mm ? -LINUX_EIO : park_yield(t);
+        return r;
     }
-    child->ptrace->poke = w;
-    t->call.phase = PHASE_POKED;
-    park_arm(t, &t->tg->child_wait);
-    if (queue(child, &w, true) < 0) {
+    child->ptrace->poke = *w;
+    if (queue(child, &child->ptrace->poke, true) < 0) {
+        child->ptrace->poke.state = POKE_NONE;
         mm_op_abort(child);
         task_give_back(child);
         return -LINUX_EIO;
     }
     task_flush_borrowed(child);
-    return park_killable(t);
+    return -LINUX_EAGAIN;
 }
 
-static int64_t wait_for(struct task *t, struct task *child) {
-    park_arm(t, &t->tg->child_wait);
+// A thread in mm that t has stopped, referenced; *w: is it the one that has our bytes already?
+static struct task *find_tracee(struct task *t, const struct mm *mm, const struct ptrace_poke *w, int64_t *result) {
     LOCKED(&t->k->tasks_lock);
-    if (child->ptrace->tracer != t || child->ptrace->stop == PT_DEAD)
-        return -LINUX_ESRCH;
-    if (child->ptrace->poke.state == POKE_DONE)
-        return child->ptrace->poke.result;
-    return park_killable(t);
+    struct ptrace *p, *any = NULL;
+    *result = 0;
+    list_for_each(p, &t->tracees, link) {
+        if (p->task->mm != mm)
+            continue;
+        bool ours = p->poke.state != POKE_NONE && p->poke.addr == w->addr && p->poke.len == w->len &&
+                    memcmp(p->poke.bytes, w->bytes, w->len) == 0;
+        if (p->poke.state == POKE_DONE)
+            p->poke.state = POKE_NONE;
+        if (ours) {
+            *result = p->poke.state == POKE_NONE ? p->poke.result : -LINUX_EAGAIN;
+            return NULL;
+        }
+        LOCKED(&p->task->tg->sig_lock);
+        if (ptrace_is_stop(p->stop) && p->stop != PT_ENDS && p->poke.state == POKE_NONE)
+            any = p;
+    }
+    return any ? task_get(any->task) : NULL;
+}
+
+int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len) {
+    struct ptrace_poke w;
+    int64_t r;
+    if (plan(mm, &w, addr, bytes, len) < 0)
+        return -LINUX_EIO;
+    struct task *child = find_tracee(t, mm, &w, &r);
+    if (!child)
+        return r ? r : -LINUX_EIO;
+    r = begin(child, mm, &w);
+    task_put(child);
+    return r;
 }
 
 int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
-    if (t->call.phase == PHASE_POKED)
-        return wait_for(t, child);
     park_yielded(t);
     struct mm *mm = mm_of(child);
     if (!mm)
         return -LINUX_EIO;
-    int64_t n = plat_copy_out(mm->as, uaddr(addr), &data, sizeof data);
-    int64_t r = n == sizeof data ? 0 : begin(t, child, mm, addr, data);
+    park_arm(t, &t->tg->child_wait);
+    int64_t r = plat_copy_out(mm->as, uaddr(addr), &data, sizeof data);
+    if (r != sizeof data)
+        r = ptrace_force(t, mm, addr, &data, sizeof data);
     mm_put(mm);
-    return r;
+    if (r == -LINUX_EAGAIN)
+        return park_killable(t);
+    if (r == -LINUX_EBUSY)
+        return park_yield(t);
+    return r < 0 ? r : 0;
 }

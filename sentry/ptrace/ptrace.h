@@ -30,13 +30,15 @@
 enum ptrace_stop { PT_RUNS, PT_ENTRY, PT_LEAVE, PT_SIGNAL, PT_GROUP, PT_LISTENS, PT_EVENT, PT_ENDS, PT_DEAD };
 enum ptrace_go { GO_CONT, GO_SYSCALL, GO_STEP, GO_SYSEMU, GO_SYSEMU_STEP };  // how far, until the next stop
 
-// A word on its way into memory that the tracee itself may not write (memory.c).
+// Bytes on their way into memory that the tracee itself may not write (memory.c).
+#define PTRACE_POKE_MOST 8
 struct ptrace_poke {
-    enum { POKE_NONE, POKE_OPEN, POKE_CLOSE, POKE_DONE } state;
-    uint64_t addr, word;
-    unsigned npages;
+    enum { POKE_NONE, POKE_OPEN, POKE_CLOSE, POKE_DONE } state;  // [T] to or from NONE and DONE
+    uint64_t addr;
+    unsigned len, npages;
     int prot[2];
     int64_t result;
+    unsigned char bytes[PTRACE_POKE_MOST];
 };
 
 struct ptrace {  // made when a thread is traced for the first time, freed with it
@@ -56,11 +58,12 @@ struct ptrace {  // made when a thread is traced for the first time, freed with 
     bool trap;                   // [S] a PTRACE_EVENT_STOP is due
     enum ptrace_stop last;       // [o] the stop that is over, or on
     bool leave;                  // [o] a LEAVE is due
+    bool emulated;               // [o] the call that ENTRY shows is not to be made: SYSEMU
     bool stepping;               // [o] the trap flag is ours, not the guest's
     bool stepped_into;           // [o] a step has led into a handler: a stop is due
     int injected;                // [o] the signal that SIGNAL ended with; 0: none
     struct lx_regs regs;         // [S] while it is stopped
-    struct ptrace_poke poke;     // who has borrowed the thread; state: [T]
+    struct ptrace_poke poke;     // while the thread is borrowed
     bool fp_changed;             // [S]
     size_t fp_size;              // [c]
     unsigned char fp[];          // [S] its XSAVE image, while it is stopped
@@ -103,6 +106,10 @@ bool ptrace_left(const struct task *t);  // runs, sent on by its tracer, though 
 
 // Host work for its tracer is done (memory.c); true: there is more, to be flushed. By the run loop.
 bool ptrace_poke_done(struct task *child, int64_t result);
+// Writes past the protection of private memory, by way of a thread in mm that t has stopped: len (at most PTRACE_POKE_MOST),
+// -LINUX_EAGAIN: it is on its way, child_wait of t's process tells when to ask again; -LINUX_EBUSY: not now; -LINUX_EIO.
+struct mm;
+int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len);
 
 // ---- Links (link.c): [T] ---------------------------------------------------------------------------------------------
 struct ptrace_ended {  // what is given back when tasks_lock is dropped: ptrace_free_ended()

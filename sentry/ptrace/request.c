@@ -147,8 +147,6 @@ int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
         return -LINUX_ESRCH;
     if (request == LINUX_PTRACE_ATTACH || request == LINUX_PTRACE_SEIZE)
         return attach(t, child, request, addr, data);
-    if (t->call.again && t->call.phase)  // a POKE that waits for the tracee's host thread
-        return ptrace_poke(t, child, addr, data);
     bool any_state = request == LINUX_PTRACE_KILL || request == LINUX_PTRACE_INTERRUPT;
     if (!is_tracee(t, child, !any_state))
         return -LINUX_ESRCH;

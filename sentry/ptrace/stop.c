@@ -206,17 +206,17 @@ bool ptrace_entry(struct task *t, const struct lx_regs *regs) {
     struct lx_regs shown = *regs;
     shown.rax = (uint64_t)-LINUX_ENOSYS;
     shown.orig_rax = t->call.nr;
+    t->ptrace->emulated = atomic_load(&t->ptrace->go) != GO_SYSCALL;
     return call_stop(t, &shown, PT_ENTRY, LINUX_PTRACE_EVENTMSG_SYSCALL_ENTRY);
 }
 
 bool ptrace_take_call(struct task *t) {
     struct ptrace *p = t->ptrace;
     const struct lx_regs *r = &p->regs;  // nobody changes them: it runs
-    int go = atomic_load(&p->go);
     const uint64_t args[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     t->call.nr = r->orig_rax;
     memcpy(t->call.args.v, args, sizeof args);
-    return (int64_t)r->orig_rax >= 0 && go != GO_SYSEMU && go != GO_SYSEMU_STEP;
+    return (int64_t)r->orig_rax >= 0 && !p->emulated;
 }
 
 void ptrace_call_done(struct task *t) {
