@@ -41,19 +41,19 @@ static int64_t read_mem(struct file *f, struct uio *u, uint64_t off) {
     return done;
 }
 
-// Its thread is on its way to where it can be used, or another one changes the map: soon it is otherwise.
+// Would block while a thread of it does the work, and while that is on its way to its stop: park_file_result() asks again.
 static int64_t force(struct mm *mm, uint64_t at, const char *buf, size_t n) {
     unsigned len = n < PTRACE_POKE_MOST ? (unsigned)n : PTRACE_POKE_MOST;
-    int64_t r = -LINUX_EBUSY;
-    for (unsigned tries = 0; r == -LINUX_EBUSY && tries < 1000; tries++)
-        r = ptrace_force(task_current, mm, at, buf, len);
-    return r == -LINUX_EBUSY ? -LINUX_EIO : r;
+    int64_t r = ptrace_force(task_current, mm, at, buf, len);
+    return r == -LINUX_EBUSY ? -LINUX_EAGAIN : r;
 }
 
 static int64_t write_mem(struct file *f, struct uio *u, uint64_t off) {
     struct mm *mm = f->priv;
     char buf[CHUNK];
-    int64_t done = 0;
+    int64_t done = mm && task_current ? ptrace_forced(task_current, mm) : 0;
+    if (done)
+        return done;
     while (mm && u->left) {
         int64_t want = uio_from(u, buf, u->left < sizeof buf ? u->left : sizeof buf);
         if (want <= 0)

@@ -107,38 +107,44 @@ static int64_t begin(struct task *child, struct mm *mm, const struct ptrace_poke
     return -LINUX_EAGAIN;
 }
 
-// A thread in mm that t has stopped, referenced; *w: is it the one that has our bytes already?
-static struct task *find_tracee(struct task *t, const struct mm *mm, const struct ptrace_poke *w, int64_t *result) {
+// A thread in mm that t has stopped, referenced.
+static struct task *find_tracee(struct task *t, const struct mm *mm) {
     LOCKED(&t->k->tasks_lock);
-    struct ptrace *p, *any = NULL;
-    *result = 0;
+    struct ptrace *p;
     list_for_each(p, &t->tracees, link) {
         if (p->task->mm != mm)
             continue;
-        bool ours = p->poke.state != POKE_NONE && p->poke.addr == w->addr && p->poke.len == w->len &&
-                    memcmp(p->poke.bytes, w->bytes, w->len) == 0;
-        if (p->poke.state == POKE_DONE)
-            p->poke.state = POKE_NONE;
-        if (ours) {
-            *result = p->poke.state == POKE_NONE ? p->poke.result : -LINUX_EAGAIN;
-            return NULL;
-        }
         LOCKED(&p->task->tg->sig_lock);
         if (ptrace_is_stop(p->stop) && p->stop != PT_ENDS && p->poke.state == POKE_NONE)
-            any = p;
+            return task_get(p->task);
     }
-    return any ? task_get(any->task) : NULL;
+    return NULL;
+}
+
+int64_t ptrace_forced(struct task *t, const struct mm *mm) {
+    LOCKED(&t->k->tasks_lock);
+    struct ptrace *p;
+    list_for_each(p, &t->tracees, link) {
+        if (p->task->mm != mm || p->poke.state == POKE_NONE || p->poke.caller != t)
+            continue;
+        if (p->poke.state != POKE_DONE)
+            return -LINUX_EAGAIN;
+        p->poke.state = POKE_NONE;
+        if (t->call.again)
+            return p->poke.result;
+    }
+    return 0;
 }
 
 int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len) {
     struct ptrace_poke w;
-    int64_t r;
     if (plan(mm, &w, addr, bytes, len) < 0)
         return -LINUX_EIO;
-    struct task *child = find_tracee(t, mm, &w, &r);
+    w.caller = t;
+    struct task *child = find_tracee(t, mm);
     if (!child)
-        return r ? r : -LINUX_EIO;
-    r = begin(child, mm, &w);
+        return -LINUX_EIO;
+    int64_t r = begin(child, mm, &w);
     task_put(child);
     return r;
 }
@@ -149,8 +155,8 @@ int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t 
     if (!mm)
         return -LINUX_EIO;
     park_arm(t, &t->tg->child_wait);
-    int64_t r = plat_copy_out(mm->as, uaddr(addr), &data, sizeof data);
-    if (r != sizeof data)
+    int64_t r = ptrace_forced(t, mm);
+    if (r == 0 && (r = plat_copy_out(mm->as, uaddr(addr), &data, sizeof data)) != sizeof data)
         r = ptrace_force(t, mm, addr, &data, sizeof data);
     mm_put(mm);
     if (r == -LINUX_EAGAIN)

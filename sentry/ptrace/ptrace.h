@@ -36,6 +36,7 @@ struct ptrace_poke {
     enum { POKE_NONE, POKE_OPEN, POKE_CLOSE, POKE_DONE } state;  // [T] to or from NONE and DONE
     uint64_t addr;
     unsigned len, npages;
+    const struct task *caller;  // of no meaning but for being the same: the tracer whose call it is
     int prot[2];
     int64_t result;
     unsigned char bytes[PTRACE_POKE_MOST];
@@ -109,6 +110,8 @@ bool ptrace_poke_done(struct task *child, int64_t result);
 // Writes past the protection of private memory, by way of a thread in mm that t has stopped: len (at most PTRACE_POKE_MOST),
 // -LINUX_EAGAIN: it is on its way, child_wait of t's process tells when to ask again; -LINUX_EBUSY: not now; -LINUX_EIO.
 struct mm;
+// What has become of it: the same, or 0 when there is none of this call's. To be asked before anything else.
+int64_t ptrace_forced(struct task *t, const struct mm *mm);
 int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len);
 
 // ---- Links (link.c): [T] ---------------------------------------------------------------------------------------------
