@@ -174,6 +174,8 @@ static void return_with_regs(struct task *t) {
             ptrace_go_on(t);
         }
     } while (task_interrupted(t));
+    if (ptrace_on(t))
+        ptrace_rearm(t);
     task_release(t, false, 0);
 }
 
@@ -398,6 +400,10 @@ static void fault(struct task *t, const struct plat_event *ev) {
     t->fault_trapno = ev->fault.trapno;
     t->fault_error = ev->fault.error_code;
     t->fault_addr = ev->fault.addr;
+    if (ev->fault.signo == LINUX_SIGTRAP && ptrace_on(t) && !ptrace_step_counts(t, &info)) {
+        task_release(t, false, 0);
+        return;
+    }
     signal_force(t, ev->fault.signo, &info);
     return_with_regs(t);
 }

@@ -24,6 +24,15 @@ void ptrace_bury(struct ptrace *p, struct ptrace_ended *e);
 
 // regs.c: of a stopped tracee; with its sig_lock held where they touch its registers.
 int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data);
+// watch.c; the first with sig_lock held
+int ptrace_set_debugreg(struct ptrace *p, unsigned n, uint64_t value);
+bool ptrace_watching(const struct ptrace *p);
+void ptrace_watch_begin(struct task *t);
+// Did the tracer send it on for one step?
+static inline bool ptrace_steps(struct ptrace *p) {
+    int go = atomic_load(&p->go);
+    return go == GO_STEP || go == GO_SYSEMU_STEP;
+}
 // memory.c
 int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t data);
 int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t data);

@@ -11,6 +11,7 @@
 #include "sentry/task_impl.h"
 #include "sentry/park.h"
 #include <stdlib.h>
+#include <string.h>
 
 bool ptrace_prepare(struct task *t) {
     size_t size = plat_layout(t->k->platform)->fpstate_size;
@@ -37,6 +38,7 @@ static void link_to(struct ptrace *p, struct task *tracer, bool seized, uint32_t
     p->trap = p->leave = false;
     p->status = p->signal = 0;
     p->message = 0;
+    memset(p->dr, 0, sizeof p->dr);
     atomic_store(&p->go, GO_CONT);
     atomic_store(&p->task->traced, true);
 }

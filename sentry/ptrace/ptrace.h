@@ -65,6 +65,8 @@ struct ptrace {  // made when a thread is traced for the first time, freed with 
     int injected;                // [o] the signal that SIGNAL ended with; 0: none
     struct lx_regs regs;         // [S] while it is stopped
     struct ptrace_poke poke;     // while the thread is borrowed
+    uint64_t dr[8];              // [S] debug registers; watched: [o] what lies there (watch.c)
+    uint64_t watched[4];
     bool fp_changed;             // [S]
     size_t fp_size;              // [c]
     unsigned char fp[];          // [S] its XSAVE image, while it is stopped
@@ -113,6 +115,11 @@ struct mm;
 // What has become of it: the same, or 0 when there is none of this call's. To be asked before anything else.
 int64_t ptrace_forced(struct task *t, const struct mm *mm);
 int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len);
+
+// ---- Watchpoints (watch.c), by the thread itself -----------------------------------------------------------------------
+// A step is over: is the tracer to hear of it? *info: of the SIGTRAP.
+bool ptrace_step_counts(struct task *t, struct linux_siginfo *info);
+void ptrace_rearm(struct task *t);  // before guest code: a thread that is watched makes steps
 
 // ---- Links (link.c): [T] ---------------------------------------------------------------------------------------------
 struct ptrace_ended {  // what is given back when tasks_lock is dropped: ptrace_free_ended()

@@ -3,8 +3,7 @@
 // the copy in struct ptrace. Guest memory is read before, and written after, the lock is held. What is set is checked
 // here as Linux does, and once more by the platform when the thread goes on.
 //
-// LIMIT: hardware breakpoints and watchpoints are not there: setting a debug register that is not zero is ENOSPC
-// (gdb: `set can-use-hw-watchpoints 0`). Segment selectors are those of 64-bit code; another one is EIO.
+// LIMIT: segment selectors are those of 64-bit code; another one is EIO.
 #include "abi/mman.h"
 #include "abi/ptrace.h"
 #include "abi/x86_64/sigframe.h"
@@ -67,6 +66,10 @@ static int set_regs(struct ptrace *p, const void *from, size_t len) {
 // ---- The user area -------------------------------------------------------------------------------------------------------
 static bool bad_user_offset(uint64_t addr) { return addr % 8 || addr >= LINUX_USER_SIZE; }
 
+static bool is_debugreg(uint64_t addr) {
+    return addr >= LINUX_USER_DEBUGREG_AT && addr < LINUX_USER_DEBUGREG_AT + 8 * LINUX_USER_NDEBUGREG;
+}
+
 static int64_t peek_user(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     uint64_t value = 0;
     if (bad_user_offset(addr))
@@ -75,6 +78,8 @@ static int64_t peek_user(struct task *t, struct task *child, uint64_t addr, uint
         LOCKED(&child->tg->sig_lock);
         if (addr < REGS_SIZE)
             memcpy(&value, (const char *)&child->ptrace->regs + addr, sizeof value);
+        else if (is_debugreg(addr))
+            value = child->ptrace->dr[(addr - LINUX_USER_DEBUGREG_AT) / 8];
     }
     return copy_out_obj(t, uaddr(data), &value);
 }
@@ -82,15 +87,11 @@ static int64_t peek_user(struct task *t, struct task *child, uint64_t addr, uint
 static int64_t poke_user(struct task *child, uint64_t addr, uint64_t data) {
     if (bad_user_offset(addr))
         return -LINUX_EIO;
-    if (addr >= LINUX_USER_DEBUGREG_AT && addr < LINUX_USER_DEBUGREG_AT + 8 * LINUX_USER_NDEBUGREG) {
-        bool missing = addr == LINUX_USER_DEBUGREG_AT + 4 * 8 || addr == LINUX_USER_DEBUGREG_AT + 5 * 8;
-        if (missing)
-            return -LINUX_EIO;  // DR4 and DR5
-        return data ? -LINUX_ENOSPC : 0;
-    }
-    if (addr >= REGS_SIZE)
+    if (addr >= REGS_SIZE && !is_debugreg(addr))
         return -LINUX_EIO;
     LOCKED(&child->tg->sig_lock);
+    if (is_debugreg(addr))
+        return ptrace_set_debugreg(child->ptrace, (unsigned)(addr - LINUX_USER_DEBUGREG_AT) / 8, data);
     return set_reg(&child->ptrace->regs, addr, data);
 }
 

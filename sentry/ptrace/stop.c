@@ -145,8 +145,9 @@ static void take_signal(struct task *t, struct ptrace *p, int sig) {
 
 // The registers as the tracer left them. Those that the platform refuses would make the processor fault.
 static void set_registers(struct task *t, struct ptrace *p, struct lx_regs *regs, bool fp_changed) {
-    int go = atomic_load(&p->go);
-    if ((go == GO_STEP || go == GO_SYSEMU_STEP) && ptrace_on(t) && !(regs->eflags & LINUX_EFLAGS_TF)) {
+    if (ptrace_on(t) && ptrace_watching(p))
+        ptrace_watch_begin(t);
+    if (ptrace_on(t) && (ptrace_steps(p) || ptrace_watching(p)) && !(regs->eflags & LINUX_EFLAGS_TF)) {
         regs->eflags |= LINUX_EFLAGS_TF;
         p->stepping = true;
     }
@@ -297,7 +298,7 @@ bool ptrace_unstep(struct task *t, struct lx_regs *regs) {
     return true;
 }
 
-void ptrace_step_into(struct task *t) { t->ptrace->stepped_into = true; }
+void ptrace_step_into(struct task *t) { t->ptrace->stepped_into = ptrace_steps(t->ptrace); }
 
 // ---- Events ------------------------------------------------------------------------------------------------------------
 static bool wants_event(struct task *t, int event, uint64_t message) {
@@ -321,6 +322,11 @@ int64_t ptrace_event(struct task *t, int event, uint64_t message) {
 int64_t ptrace_execed(struct task *t, int32_t old_tid) {
     if (!ptrace_on(t))
         return 0;
+    {
+        LOCKED(&t->tg->sig_lock);
+        memset(t->ptrace->dr, 0, sizeof t->ptrace->dr);
+        t->ptrace->stepping = false;
+    }
     int64_t r = ptrace_event(t, LINUX_PTRACE_EVENT_EXEC, (uint64_t)old_tid);
     if (r == 0 && !t->ptrace->seized && !(t->ptrace->options & LINUX_PTRACE_O_TRACEEXEC)) {
         struct linux_siginfo info = {.si_signo = LINUX_SIGTRAP, .si_code = LINUX_SI_USER};
