@@ -100,6 +100,7 @@ int proc_open_mem(const struct proc_node *n, struct file *f);
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ------------------------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
 struct mm *proc_mm(const struct proc_node *n);
+struct mm *proc_mm_traced(const struct proc_node *n);  // that of a process whom the caller may trace: one look at both
 struct fdtable *proc_files(const struct proc_node *n);
 bool proc_alive(const struct proc_node *n);  // not reaped
 bool proc_ended(const struct proc_node *n);  // the thread (for a process: its leader) runs no more, or is reaped

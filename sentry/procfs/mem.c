@@ -12,7 +12,7 @@
 #define CHUNK 16384
 
 int proc_open_mem(const struct proc_node *n, struct file *f) {
-    f->priv = proc_mm(n);  // NULL: it has none any more, and reads find nothing
+    f->priv = proc_mm_traced(n);  // NULL: it has none any more, or has become another: reads find nothing
     f->ops = &proc_mem_fops;
     return 0;
 }

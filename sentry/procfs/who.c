@@ -28,6 +28,13 @@ struct mm *proc_mm(const struct proc_node *n) {
     return t && t->mm ? mm_get(t->mm) : NULL;
 }
 
+struct mm *proc_mm_traced(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    const struct task *t = find_task(n), *me = task_current;
+    bool may = t && t->mm && me && ptrace_may_access(me, t, PTRACE_FSCREDS);
+    return may ? mm_get(t->mm) : NULL;
+}
+
 struct fdtable *proc_files(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
     struct task *t = find_task(n);

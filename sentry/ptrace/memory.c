@@ -40,12 +40,10 @@ static int private_prot(struct mm *mm, uint64_t page) {
     return (int)(v->prot & PROT_RWX);
 }
 
-static int plan(struct mm *mm, struct ptrace_poke *w, uint64_t addr, const void *bytes, unsigned len) {
-    *w = (struct ptrace_poke){.state = POKE_OPEN, .addr = addr, .len = len};
-    memcpy(w->bytes, bytes, len);
-    if (addr > LINUX_TASK_SIZE - len)
+static int plan(struct mm *mm, struct ptrace_poke *w) {
+    if (w->addr > LINUX_TASK_SIZE - w->len)
         return -LINUX_EIO;
-    uint64_t first = page_down(addr), last = page_down(addr + len - 1);
+    uint64_t first = page_down(w->addr), last = page_down(w->addr + w->len - 1);
     w->npages = first == last ? 1 : 2;
     for (unsigned i = 0; i < w->npages; i++)
         if ((w->prot[i] = private_prot(mm, first + i * GUEST_PAGE_SIZE)) < 0)
@@ -53,7 +51,7 @@ static int plan(struct mm *mm, struct ptrace_poke *w, uint64_t addr, const void 
     return 0;
 }
 
-static int queue(struct task *child, struct ptrace_poke *w, bool open) {
+static int queue(struct task *child, const struct ptrace_poke *w, bool open) {
     int err = 0;
     for (unsigned i = 0; i < w->npages && err == 0; i++)
         err = plat_protect(child->thread, uaddr(page_down(w->addr) + i * GUEST_PAGE_SIZE), GUEST_PAGE_SIZE,
@@ -87,8 +85,9 @@ bool ptrace_poke_done(struct task *child, int64_t result) {
     return false;
 }
 
-// The tracee is ours from here until ptrace_poke_done() has said false: it is stopped, and nobody else takes it on.
-static int64_t begin(struct task *child, struct mm *mm, const struct ptrace_poke *w) {
+// The tracee is ours from here until ptrace_poke_done() has said false: it is stopped, and nobody else takes it on. What
+// lies there is looked at when it is its turn, so that it stays so.
+static int64_t begin(struct task *child, struct mm *mm, struct ptrace_poke *w) {
     if (!task_borrow(child))
         return -LINUX_EBUSY;  // on its way to its stop
     int64_t r = child->mm != mm ? -LINUX_EIO : mm_turn_try(child) ? 0 : -LINUX_EBUSY;
@@ -96,12 +95,19 @@ static int64_t begin(struct task *child, struct mm *mm, const struct ptrace_poke
         task_give_back(child);
         return r;
     }
-    child->ptrace->poke = *w;
-    if (queue(child, &child->ptrace->poke, true) < 0) {
-        child->ptrace->poke.state = POKE_NONE;
+    r = plan(mm, w);
+    if (r == 0 && queue(child, w, true) < 0) {  // of two pages one may be on its way
+        tgroup_begin_exit(child->tg, LINUX_SIGKILL);
+        r = -LINUX_EIO;
+    }
+    if (r < 0) {
         mm_op_abort(child);
         task_give_back(child);
         return -LINUX_EIO;
+    }
+    {
+        LOCKED(&child->k->tasks_lock);
+        child->ptrace->poke = *w;
     }
     task_flush_borrowed(child);
     return -LINUX_EAGAIN;
@@ -137,10 +143,8 @@ int64_t ptrace_forced(struct task *t, const struct mm *mm) {
 }
 
 int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len) {
-    struct ptrace_poke w;
-    if (plan(mm, &w, addr, bytes, len) < 0)
-        return -LINUX_EIO;
-    w.caller = t;
+    struct ptrace_poke w = {.state = POKE_OPEN, .addr = addr, .len = len, .caller = t};
+    memcpy(w.bytes, bytes, len);
     struct task *child = find_tracee(t, mm);
     if (!child)
         return -LINUX_EIO;
