@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // PEEKTEXT, POKETEXT and their like. A word that the tracee could write itself is copied. Any other in private memory (a
-// breakpoint in its text) is written by way of the tracee's own host thread: it is stopped, and makes the page writable,
+// breakpoint in its text) is written by way of the tracee's own host thread: it is stopped, and makes the area writable,
 // gets the word, and puts the protection back, in two pieces of host work. Meanwhile the turn to change that memory map is
 // the tracee's. All that belongs to the tracee, so that a tracer that dies in between leaves nothing half done.
 //
@@ -31,31 +31,30 @@ int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t 
 }
 
 // ---- Past the protection -------------------------------------------------------------------------------------------------
-// The protection of one page of private memory, or -LINUX_EIO.
-static int private_prot(struct mm *mm, uint64_t page) {
+// The area of private memory that holds `at`. The whole of it is made writable: a page alone would be an area of its own
+// on the host, which might stay so, and then a later mremap(2) of our one area would fail there.
+static int area_of(struct mm *mm, uint64_t at, struct poke_area *a) {
     LOCKED(&mm->lock);
-    const struct vma *v = area_find(mm, page);
-    if (!v || v->start > page || area_hidden(v) || (v->flags & (LINUX_MAP_SHARED | VMA_FIXED_KERNEL)))
+    const struct vma *v = area_find(mm, at);
+    if (!v || v->start > at || area_hidden(v) || (v->flags & (LINUX_MAP_SHARED | VMA_FIXED_KERNEL)))
         return -LINUX_EIO;
-    return (int)(v->prot & PROT_RWX);
+    *a = (struct poke_area){v->start, v->end, (int)(v->prot & PROT_RWX)};
+    return 0;
 }
 
 static int plan(struct mm *mm, struct ptrace_poke *w) {
-    if (w->addr > LINUX_TASK_SIZE - w->len)
+    if (w->addr > LINUX_TASK_SIZE - w->len || area_of(mm, w->addr, &w->areas[0]) < 0)
         return -LINUX_EIO;
-    uint64_t first = page_down(w->addr), last = page_down(w->addr + w->len - 1);
-    w->npages = first == last ? 1 : 2;
-    for (unsigned i = 0; i < w->npages; i++)
-        if ((w->prot[i] = private_prot(mm, first + i * GUEST_PAGE_SIZE)) < 0)
-            return -LINUX_EIO;
-    return 0;
+    w->nareas = w->addr + w->len <= w->areas[0].end ? 1 : 2;
+    return w->nareas == 2 ? area_of(mm, w->areas[0].end, &w->areas[1]) : 0;
 }
 
 static int queue(struct task *child, const struct ptrace_poke *w, bool open) {
     int err = 0;
-    for (unsigned i = 0; i < w->npages && err == 0; i++)
-        err = plat_protect(child->thread, uaddr(page_down(w->addr) + i * GUEST_PAGE_SIZE), GUEST_PAGE_SIZE,
-                           open ? PROT_RWX : w->prot[i]);
+    for (unsigned i = 0; i < w->nareas && err == 0; i++) {
+        const struct poke_area *a = &w->areas[i];
+        err = plat_protect(child->thread, uaddr(a->start), a->end - a->start, open ? PROT_RWX : a->prot);
+    }
     return err;
 }
 
@@ -96,7 +95,7 @@ static int64_t begin(struct task *child, struct mm *mm, struct ptrace_poke *w) {
         return r;
     }
     r = plan(mm, w);
-    if (r == 0 && queue(child, w, true) < 0) {  // of two pages one may be on its way
+    if (r == 0 && queue(child, w, true) < 0) {  // of two areas one may be on its way
         tgroup_begin_exit(child->tg, LINUX_SIGKILL);
         r = -LINUX_EIO;
     }

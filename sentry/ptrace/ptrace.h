@@ -35,9 +35,12 @@ enum ptrace_go { GO_CONT, GO_SYSCALL, GO_STEP, GO_SYSEMU, GO_SYSEMU_STEP };  // 
 struct ptrace_poke {
     enum { POKE_NONE, POKE_OPEN, POKE_CLOSE, POKE_DONE } state;  // [T] to or from NONE and DONE
     uint64_t addr;
-    unsigned len, npages;
+    unsigned len, nareas;
     const struct task *caller;  // of no meaning but for being the same: the tracer whose call it is
-    int prot[2];
+    struct poke_area {
+        uint64_t start, end;
+        int prot;
+    } areas[2];
     int64_t result;
     unsigned char bytes[PTRACE_POKE_MOST];
 };
