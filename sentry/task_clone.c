@@ -204,12 +204,14 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
     return pid;
 }
 
-static int child_registers(struct task *c, const struct clone_req *r) {
+static int child_registers(struct task *t, struct task *c, const struct clone_req *r) {
     struct lx_regs regs;
     int err = plat_get_regs(c->thread, &regs);
     if (err < 0)
         return err;
     regs.rax = 0;
+    if (t->ptrace && t->ptrace->stepping)
+        regs.eflags &= ~(uint64_t)LINUX_EFLAGS_TF;  // its maker's tracer steps, not the child's
     if (r->stack)
         regs.rsp = r->stack;
     if (r->flags & LINUX_CLONE_SETTLS)
@@ -221,7 +223,7 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     struct task *c = t->call.p;
     if (t->call.flush_result < 0)
         return t->call.flush_result == -LINUX_ENOMEM ? -LINUX_ENOMEM : -LINUX_EAGAIN;
-    int err = child_registers(c, r);
+    int err = child_registers(t, c, r);
     if (err < 0)
         return err;
     if (r->flags & LINUX_CLONE_VFORK) {
