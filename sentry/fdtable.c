@@ -77,6 +77,12 @@ struct file *fd_get_io(struct fdtable *t, int fd) {
     return f && !(f->mode & FMODE_PATH) ? file_get(f) : NULL;
 }
 
+struct file *fd_get_mode(struct fdtable *t, int fd, unsigned mode) {
+    LOCKED(&t->lock);
+    struct file *f = (unsigned)fd < t->size ? t->slots[fd].file : NULL;
+    return f && !(f->mode & FMODE_PATH) && f->mode & mode ? file_get(f) : NULL;
+}
+
 // Makes slots[fd] exist.
 static int grow(struct fdtable *t, unsigned fd) {
     if (fd < t->size)

@@ -26,6 +26,7 @@ void fdtable_close_exec(struct fdtable *t);          // exec: closes what is mar
 // The file behind a number: referenced, or NULL. O_PATH files too: fd_get_io() refuses those, as EBADF wants.
 struct file *fd_get(struct fdtable *t, int fd);
 struct file *fd_get_io(struct fdtable *t, int fd);
+struct file *fd_get_mode(struct fdtable *t, int fd, unsigned mode);  // open for that, too: FMODE_READ, FMODE_WRITE
 // The lowest free number >= min and < limit. Takes a reference of its own. -LINUX_EMFILE, -LINUX_EINVAL, -LINUX_ENOMEM.
 int fd_install(struct fdtable *t, struct file *f, int min, uint64_t limit, bool cloexec);
 // Puts f at exactly `fd`; what was there is closed. As dup2.

@@ -463,8 +463,7 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
         task_release(t, true, answer);
         return;
     }
-    log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, (long long)-ev->result);
-    tgroup_begin_exit(t->tg, LINUX_SIGKILL);
+    mm_end_process(t, ev->result);
     task_die(t, LINUX_SIGKILL);
 }
 

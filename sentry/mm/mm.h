@@ -93,6 +93,9 @@ void mm_op_abort(struct task *t);  // gives the turn back without a flush (an er
 // mapping and is taken back, so the call can still be answered with the error (*answer, in and out: brk answers with
 // the old break). False: the maps differ for good.
 bool mm_late_failure(struct task *t, int64_t *answer);
+// ... and then the process ends. `error` (-LINUX_E*) is told, unless the process was ending anyway: its host process
+// may have gone in the middle of the work.
+void mm_end_process(struct task *t, int64_t error);
 
 struct mmap_args {
     uint64_t addr, len, offset;

@@ -92,10 +92,8 @@ int64_t mm_op_done(struct task *t) {
     int64_t value = t->call.done;
     if (t->call.flush_result < 0) {
         value = t->call.flush_result;
-        if (!mm_late_failure(t, &value)) {  // not a new mapping: the two maps differ
-            log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, -(long long)value);
-            tgroup_begin_exit(t->tg, LINUX_SIGKILL);
-        }
+        if (!mm_late_failure(t, &value))  // not a new mapping: the two maps differ
+            mm_end_process(t, value);
     }
     mm_op_abort(t);
     return value;
@@ -105,6 +103,12 @@ void mm_op_abort(struct task *t) {
     if (t->call.cleanup == turn_cleanup)
         t->call.cleanup = NULL;
     give_back(t);
+}
+
+void mm_end_process(struct task *t, int64_t error) {
+    if (!atomic_load(&t->tg->exiting))
+        log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, -(long long)error);
+    tgroup_begin_exit(t->tg, LINUX_SIGKILL);
 }
 
 bool mm_late_failure(struct task *t, int64_t *answer) {

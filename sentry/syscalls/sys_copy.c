@@ -42,15 +42,6 @@ static struct copy *copy_begin(struct task *t) {
     return c;
 }
 
-static struct file *get_for(struct task *t, uint64_t fd, unsigned mode) {
-    struct file *f = fd_get_io(t->files, (int)fd);
-    if (f && !(f->mode & mode)) {
-        file_put(f);
-        return NULL;
-    }
-    return f;
-}
-
 static uint64_t place(struct file *f, uint64_t off) { return off == AT_POS ? (uint64_t)vfs_pos(f) : off; }
 
 // Reads a chunk and writes it; what the other side does not take is put back by not advancing. Bytes or error.
@@ -114,8 +105,8 @@ static int64_t offset(struct task *t, uint64_t addr, uint64_t *off) {
 }
 
 static int64_t open_both(struct task *t, struct copy *c, uint64_t in, uint64_t out, uint64_t n) {
-    c->in = get_for(t, in, FMODE_READ);
-    c->out = get_for(t, out, FMODE_WRITE);
+    c->in = fd_get_mode(t->files, (int)in, FMODE_READ);
+    c->out = fd_get_mode(t->files, (int)out, FMODE_WRITE);
     c->out_off = AT_POS;
     c->left = n < MAX_RW ? n : MAX_RW;
     return c->in && c->out ? 0 : -LINUX_EBADF;

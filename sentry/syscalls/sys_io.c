@@ -14,18 +14,10 @@
 
 #define AT_POS UINT64_MAX  // at the file's own offset
 
-static struct file *get_for(struct task *t, uint64_t fd, unsigned mode) {
-    struct file *f = fd_get_io(t->files, (int)fd);
-    if (f && !(f->mode & mode)) {
-        file_put(f);
-        return NULL;
-    }
-    return f;
-}
 // For calls on one file: a rerun goes on with the file that it has waited for, whatever its number names now.
 static struct file *get_io(struct task *t, uint64_t fd, unsigned mode) {
     struct file *f = park_file(t);
-    return f ? file_get(f) : get_for(t, fd, mode);
+    return f ? file_get(f) : fd_get_mode(t->files, (int)fd, mode);
 }
 
 // Why there is none: a call with an offset says ESPIPE of a stream before it looks at how that is open.
@@ -128,7 +120,7 @@ int64_t sys_lseek(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_readahead(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = get_for(t, a->v[0], FMODE_READ);
+    struct file *f cleanup_file = fd_get_mode(t->files, (int)a->v[0], FMODE_READ);
     if (!f)
         return -LINUX_EBADF;
     return inode_type(f->inode) == LINUX_S_IFREG && (int64_t)a->v[2] >= 0 ? 0 : -LINUX_EINVAL;

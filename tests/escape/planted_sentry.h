@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#undef sa_handler  // of <signal.h>; the sentry has a field of that name
 
 struct planted {
     const char *name;

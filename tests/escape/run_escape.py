@@ -248,11 +248,12 @@ class Sandbox:
         return self.errors.read().decode(errors="replace")[-options.stderr_bytes:]
 
     def end(self, seconds=30):
+        """Its status. One that does not end keeps something, and no load explains half a minute."""
         try:
             self.process.stdin.close()
             return self.process.wait(seconds * options.scale)
         except subprocess.TimeoutExpired:
-            raise Unjudged("the sandbox does not end in %g s" % (seconds * options.scale))
+            raise Failed("the sandbox does not end in %g s" % (seconds * options.scale))
         finally:
             self.kill()
 
@@ -318,13 +319,13 @@ def run_guest(report, path):
         expect(sandbox.line(60) == "ready", "the program did not start: %s" % sandbox.stderr())
         posture = Posture(sandbox.pid, 0.001 if "A08" in name else 0.02)  # from the first guest instruction on
         sandbox.send(host_line(sandbox))
-        while (line := sandbox.line(400)) is not None:  # longer than the attempts of one attack take
+        while not done and (line := sandbox.line(400)) is not None:  # longer than the attempts of one attack take
             lines.append(line)
             match = re.match(r"(ok|FAIL|UNJUDGED|skip) ([\w]+):?\s?(.*)", line)
             if match:
                 why = " | ".join([match[3]] + [l for l in lines[-6:-1] if re.match("escaped|failed|unjudged|info", l)])
                 report(match[1], match[2], why if match[1] != "ok" else "")
-            done |= line == "done"
+            done = line == "done"
         status = sandbox.end()
         expect(done and status in (0, 1), "the sandbox ended with %s before its program: %s" % (status, sandbox.stderr()))
         seen = posture.stop()

@@ -144,7 +144,7 @@ MUTANTS = [
         "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
     ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
         "host/filter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
-        "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));")]),
+        "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(LINUX_EPERM));")]),
     # ---- The gofer -----------------------------------------------------------------------------------------------------
     ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
         "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),

@@ -158,7 +158,7 @@ def let_on(level):
             if match:
                 results[match[1]] = match[2]
         results["end"] = "-1" if line == "done" else "0"
-    except run_escape.Failed:
+    except (run_escape.Failed, run_escape.Unjudged):
         if not results:
             raise
         results["end"] = "0"  # what it had done by then is still judged
@@ -251,7 +251,8 @@ def run_level(options):
             wrong = judge_stub(options.run, results, options.canaries.touched())
             opened = " ".join("%s=%s" % row for row in sorted(results.items()) if is_open(row[1]) and row[0] != "control")
             detail = "%d attempts%s" % (len(results), "; open: " + opened if opened else "")
-    except (run_escape.Failed, OSError, ValueError, IndexError, subprocess.TimeoutExpired) as e:
+    except (run_escape.Failed, run_escape.Unjudged, OSError, ValueError, IndexError,
+            subprocess.TimeoutExpired) as e:
         wrong, detail = [("run", "%s: %s" % (type(e).__name__, e))], ""
     finally:
         options.canaries.close()

@@ -355,6 +355,30 @@ GUEST_FN void sleep_ms(int ms)
         ;
 }
 
+GUEST_FN bool is_asleep(int tid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    get_file(path, text, sizeof text);
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+// Until `n` other threads of this process are there and all of them sleep: twice in a row, as one may sleep on its way.
+GUEST_FN void others_asleep(int n)
+{
+    for (int seen = 0, tries = 0; seen < 2 && tries < 2000; tries++) {
+        int asleep = 0;
+        DIR *dir = opendir("/proc/self/task");
+        for (struct dirent *e; dir && (e = readdir(dir));)
+            asleep += atoi(e->d_name) > 0 && atoi(e->d_name) != gettid() && is_asleep(atoi(e->d_name));
+        if (dir)
+            closedir(dir);
+        seen = asleep == n ? seen + 1 : 0;
+        sleep_ms(5);
+    }
+}
+
 // ---- pointers that a kernel must refuse; the compiler must not see through them ----
 
 GUEST_FN __attribute__((noinline)) void *opaque_pointer(uintptr_t address)

@@ -38,10 +38,10 @@ TEST(cmp_requeue)
     atomic_store(&woken, 0);
     for (int i = 0; i < 3; i++)
         ASSERT_EQ(pthread_create(&threads[i], NULL, wait_on_first, NULL), 0);
-    sleep_ms(50);
+    others_asleep(3);
     EXPECT_ERRNO(requeue(FUTEX_CMP_REQUEUE, 1, 10, 99), EAGAIN);
     EXPECT_EQ(requeue(FUTEX_CMP_REQUEUE, 1, 10, 0), 3);
-    sleep_ms(20);
+    others_asleep(2);
     EXPECT_EQ(atomic_load(&woken), 1);
     EXPECT_EQ(wake(&first, 10), 0);
     EXPECT_EQ(wake(&second, 10), 2);
@@ -55,7 +55,7 @@ TEST(requeue_limits)
     atomic_store(&woken, 0);
     for (int i = 0; i < 3; i++)
         ASSERT_EQ(pthread_create(&threads[i], NULL, wait_on_first, NULL), 0);
-    sleep_ms(50);
+    others_asleep(3);
     EXPECT_EQ(requeue(FUTEX_REQUEUE, 0, 1, 0), 1);
     EXPECT_EQ(wake(&first, 10), 2);
     EXPECT_EQ(wake(&second, 10), 1);
@@ -68,7 +68,7 @@ TEST(wake_op)
 {
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, wait_on_first, NULL), 0);
-    sleep_ms(50);
+    others_asleep(1);
     atomic_store(&second, 5);
     int op = FUTEX_OP(FUTEX_OP_ADD, 3, FUTEX_OP_CMP_EQ, 5);
     EXPECT_EQ(syscall(SYS_futex, &first, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 1, 1L, &second, op), 1);
@@ -85,7 +85,7 @@ TEST(bitset)
     atomic_store(&woken, 0);
     ASSERT_EQ(pthread_create(&a, NULL, wait_bit, (void *)1), 0);
     ASSERT_EQ(pthread_create(&b, NULL, wait_bit, (void *)2), 0);
-    sleep_ms(50);
+    others_asleep(2);
     EXPECT_EQ(syscall(SYS_futex, &first, FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 4), 0);
     EXPECT_EQ(syscall(SYS_futex, &first, FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 2), 1);
     EXPECT_EQ(syscall(SYS_futex, &first, FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 0xffffffff), 1);

@@ -56,7 +56,7 @@ TEST(hot_sites_and_threads) {
 
 // The same around a vfork, whose child uses its parent's memory.
 TEST(hot_sites_and_vfork) {
-    for (int turn = 0; turn < 20; turn++) {
+    for (int turn = 0; turn < 10; turn++) {
         int status;
         alone();
         pid_t pid = vfork();
