@@ -17,7 +17,7 @@ P
 strace -f -o out /usr/bin/python3 p.py; echo "status $?"
 grep -c 'execve("/bin/echo"' out
 grep -o '+++ exited with [0-9]* +++' out | sort | uniq -c | tr -s ' '
-grep -o 'write(1, "from a child..", 13) *= 13' out
+grep -o 'write(1, "from a child..", 13' out
 [ "$(grep -c 'openat(' out)" -gt 20 ] && echo "opens seen"
 grep -q 'resumed>' out && echo "calls that were resumed"
 sleep 30 & pid=$!
