@@ -66,6 +66,17 @@ static bool take_dirty(struct mm *mm) {
     return dirty;
 }
 
+// For a task that is stopped, by who has borrowed it: false when it is another one's turn.
+bool mm_turn_try(struct task *t) {
+    t->undo = (struct map_undo){0};
+    if (alone(t->mm))
+        return true;
+    if (!take_turn(t))
+        return false;
+    t->call.cleanup = turn_cleanup;
+    return true;
+}
+
 int64_t mm_op_finish(struct task *t, int64_t value) {
     struct mm *mm = t->mm;
     bool dirty = take_dirty(mm);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "sentry/group.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/queue.h"
 #include "sentry/signal/signal.h"
 #include <string.h>
@@ -13,7 +14,7 @@
 // All that the files show, read in one hold of the locks.
 struct snapshot {
     char comm[16], state;
-    int32_t pid, tgid, ppid, pgrp, sid, tty_pgrp;
+    int32_t pid, tgid, ppid, tracer, pgrp, sid, tty_pgrp;
     bool has_tty;
     unsigned nthreads, exit_signal;
     int nice, prio, policy, exit_code;
@@ -28,7 +29,10 @@ struct snapshot {
     bool has_mm;
 };
 
-static char state_of(const struct task *t) {
+// tasks_lock is held.
+static char state_of(struct task *t) {
+    if (ptrace_on(t) && ptrace_stopped(t) && atomic_load(&t->state) != TASK_DEAD)
+        return 't';
     switch (atomic_load(&t->state)) {
     case TASK_PARKED:
         return 'S';
@@ -72,6 +76,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->pid = t->tid;
     s->tgid = g->pid;
     s->ppid = g->parent ? g->parent->pid : 0;
+    s->tracer = t->ptrace && t->ptrace->tracer ? t->ptrace->tracer->tid : 0;
     if (g->pgrp) {
         s->pgrp = g->pgrp->pgid;
         s->sid = g->pgrp->session->sid;
@@ -166,7 +171,18 @@ int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
 
 // ---- status ----------------------------------------------------------------------------------------------------------
 static const char *state_name(char state) {
-    return state == 'R' ? "running" : state == 'S' ? "sleeping" : state == 'T' ? "stopped" : "zombie";
+    switch (state) {
+    case 'R':
+        return "running";
+    case 'S':
+        return "sleeping";
+    case 'T':
+        return "stopped";
+    case 't':
+        return "tracing stop";
+    default:
+        return "zombie";
+    }
 }
 
 static void put_ids(struct proc_text *x, const struct cred *c) {
@@ -233,8 +249,8 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     proc_put_path(x, s.comm, "\n\\");
     if (s.has_umask)
         proc_printf(x, "\nUmask:\t%04o", s.umask);
-    proc_printf(x, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.state,
-                state_name(s.state), s.tgid, s.pid, s.ppid);
+    proc_printf(x, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", s.state,
+                state_name(s.state), s.tgid, s.pid, s.ppid, s.tracer);
     put_ids(x, s.cred);
     proc_printf(x, "FDSize:\t%u\nGroups:\t", s.fds);
     for (unsigned i = 0; i < s.cred->ngroups; i++)
