@@ -255,6 +255,7 @@ static int64_t common(struct tty *t, struct file *f, bool far_end, unsigned cmd,
     case LINUX_TIOCSWINSZ:
         return set_size(t, arg, ua);
     case LINUX_TIOCSTI:
+    case LINUX_TIOCGPTPEER:  // of a terminal; a master's is the sentry's to answer
         return -LINUX_EIO;
     case LINUX_TIOCEXCL:
     case LINUX_TIOCNXCL:
