@@ -71,6 +71,9 @@ static bool post(struct ldisc *ld, struct tty_ring *to, uint8_t c) {
 
 // ---- Echoes --------------------------------------------------------------------------------------------------------------
 static void make_room(struct ldisc *ld) {
+    if (ring_room(&ld->echo) >= LONGEST)
+        return;
+    ldisc_flush_echo(ld);
     if (ring_room(&ld->echo) < LONGEST)
         ring_drop(&ld->echo, LDISC_ECHO / 4);
 }

@@ -278,9 +278,9 @@ int64_t tty_far_read(struct tty *t, struct uio *u) {
     tty_done(t);
     return n;
 }
-// What the line discipline does not keep (erased, or too much for a line) makes room for more at once: no more than so much is
-// taken by one call.
-#define FAR_WRITE_MAX 65536
+// What the line discipline does not keep (erased, or too much for a line) makes room for more at once, and a key may have it show
+// a whole line again: no more than so much is taken by one call.
+#define FAR_WRITE_MAX TTY_IN
 int64_t tty_far_write(struct tty *t, struct uio *u) {
     int64_t done = 0, n = 1;
     lock_take(&t->lock);

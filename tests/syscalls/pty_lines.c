@@ -161,6 +161,20 @@ TEST(longest_line)
     pty_close(&p);
 }
 
+// Echoes of more than a line come whole, as long as there is room.
+TEST(long_echo)
+{
+    struct pty p = pty_make();
+    static char typed[3000], text[4096];
+    for (size_t i = 0; i < sizeof(typed); i++)
+        typed[i] = (char)(i % 100 == 99 ? '\n' : 'a' + i % 26);
+    EXPECT_EQ(write(p.master, typed, sizeof(typed)), (ssize_t)sizeof(typed));
+    EXPECT_EQ(pty_collect(p.master, text, sizeof(text), 3030), 3030);
+    EXPECT_MEMEQ(text, typed, 99);
+    EXPECT_MEMEQ(text + 99, "\r\n", 2);
+    pty_close(&p);
+}
+
 // What was typed becomes readable when lines are switched off, and is a line when they are switched on.
 TEST(switching_modes)
 {
