@@ -471,7 +471,7 @@ struct devpts_opts {
     uint32_t max;             // how many; 0: as many as there can be
 };
 int devpts_create(struct vfs *vfs, const struct devpts_opts *o, struct superblock **out);
-#define DEVPTS_MAX 4096u           // of all instances together (pty.max)
+#define DEVPTS_MAX 4096            // of all instances together (pty.max)
 unsigned devpts_count(void);       // how many there are
 int devpts_show(struct superblock *sb, char *buf, size_t size);  // its options for /proc/mounts; 0: it is none
 // TIOCGPTPEER: opens the terminal whose master f is. -LINUX_ENOTTY: f is no master.

@@ -180,6 +180,26 @@ TEST(many)
     }
 }
 
+static long in_proc(const char *name)
+{
+    char text[32] = {0};
+    EXPECT_TRUE(get_file(name, text, sizeof(text) - 1) > 0);
+    return atol(text);
+}
+
+TEST(counted)
+{
+    long before = in_proc("/proc/sys/kernel/pty/nr");
+    struct pty p = pty_make();
+    EXPECT_GE(in_proc("/proc/sys/kernel/pty/nr"), 1);
+    EXPECT_GE(in_proc("/proc/sys/kernel/pty/max"), in_proc("/proc/sys/kernel/pty/nr"));
+    EXPECT_TRUE(before >= 0);
+    pty_close(&p);
+    char drivers[2048] = {0};
+    EXPECT_TRUE(get_file("/proc/tty/drivers", drivers, sizeof(drivers) - 1) > 0);
+    EXPECT_TRUE(strstr(drivers, "pty:slave") != NULL);
+}
+
 TEST(other_requests)
 {
     struct pty p = pty_make();
