@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// See jobctl.h. Whose a terminal is and who is in front is kept in struct ctty and struct session, both under tasks_lock, the
-// same for ptys and for the caller's own terminal, whose modes, size and bytes stay the host's. The rules are those of Linux'
-// drivers/tty/tty_jobctrl.c. The caller's shell sees the CLI as its job: oci/supervise.h. LIMIT: while the CLI is stopped, a
-// SIGCONT from inside, and the program's end, are not told to the caller's shell.
+// See jobctl.h. Whose a terminal is and who is in front is kept in struct ctty and struct session, both under
+// tasks_lock, the same for ptys and for the caller's own terminal, whose modes, size and bytes stay the
+// host's. The rules are those of Linux' drivers/tty/tty_jobctrl.c. The caller's shell sees the CLI as its
+// job: oci/supervise.h. LIMIT: while the CLI is stopped, a SIGCONT from inside, and the program's end, are
+// not told to the caller's shell.
 #include "sentry/jobctl.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
@@ -26,11 +27,11 @@ static struct pgroup *callers_foreground(struct kernel *k) {
     return callers && callers->session ? foreground(k, callers) : k->main->pgrp;
 }
 
-// ---- The main process as a job of the caller's shell ---------------------------------------------------------------
+// ---- The main process as a job of the caller's shell ------------------------------------------------------
 static unsigned char continues;  // [T] SIGCONTs that the CLI has handed on (modulo 256)
 
-// Keys go to the terminal's foreground group. Stopping and continuing concern the job, that is the group that the main
-// process leads; whatever else is sent was meant for the program.
+// Keys go to the terminal's foreground group. Stopping and continuing concern the job, that is the group that
+// the main process leads; whatever else is sent was meant for the program.
 void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
     LOCKED(&k->tasks_lock);
     bool key = sig == LINUX_SIGINT || sig == LINUX_SIGQUIT || sig == LINUX_SIGTSTP || sig == LINUX_SIGWINCH;
@@ -52,7 +53,7 @@ void jobctl_stopped(struct tgroup *g, int sig) {
 
 bool jobctl_continued_outside(const struct tgroup *g) { return g == g->k->main && hostevent_tells_stops(); }
 
-// ---- Whose terminal it is ------------------------------------------------------------------------------------------------
+// ---- Whose terminal it is ---------------------------------------------------------------------------------
 // All with tasks_lock held.
 static void associate(struct tgroup *leader, struct ctty *c) {
     struct session *s = leader->pgrp->session;
@@ -128,7 +129,7 @@ int64_t jobctl_vhangup(struct task *t) {
     return r;
 }
 
-// ---- What terminals ask ----------------------------------------------------------------------------------------------------
+// ---- What terminals ask -----------------------------------------------------------------------------------
 // tasks_lock held. 0: t is not in the background, or does not mind.
 static int background(struct task *t, struct ctty *c, int sig) {
     struct pgroup *mine = t->tg->pgrp;
@@ -224,7 +225,8 @@ static int64_t give_up(struct task *t, struct ctty *c) {
     send(front, LINUX_SIGCONT);
     return 0;
 }
-static int64_t control_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+static int64_t control_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                             struct uaccess *ua) {
     struct task *t = ua->task;
     int32_t value = 0;
     bool set = cmd == LINUX_TIOCSPGRP;
@@ -247,8 +249,12 @@ static int64_t control_ioctl(struct ctty *c, struct file *f, bool far_end, unsig
 }
 
 void jobctl_init(void) {
-    static const struct ctty_control control = {.check = check, .opened = opened, .ioctl = control_ioctl,
-                                                .signal = signal_front, .gone = gone, .capable = capable};
+    static const struct ctty_control control = {.check = check,
+                                                .opened = opened,
+                                                .ioctl = control_ioctl,
+                                                .signal = signal_front,
+                                                .gone = gone,
+                                                .capable = capable};
     ctty_set_control(&control);
     devfs_set_tty(jobctl_open_terminal);
 }

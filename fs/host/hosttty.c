@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The caller's terminals: job control on them is the sentry's own (fs/tty/ctty.h), and other ioctls are a fixed list, each
-// with a structure of fixed size that is copied in and out. What types into the terminal or reaches the console (TIOCSTI,
-// TIOCLINUX) and everything else is refused.
+// The caller's terminals: job control on them is the sentry's own (fs/tty/ctty.h), and other ioctls are a
+// fixed list, each with a structure of fixed size that is copied in and out. What types into the terminal or
+// reaches the console (TIOCSTI, TIOCLINUX) and everything else is refused.
 // LIMIT: a write from the background to the caller's own terminal is let through whatever TOSTOP says there.
 #include "abi/ioctl.h"
 #include "abi/signal.h"
@@ -33,8 +33,8 @@ static bool scalar(unsigned cmd) {
 }
 // What changes the terminal is not for the background.
 static bool changes(unsigned cmd) {
-    return scalar(cmd) || cmd == LINUX_TCSETS || cmd == LINUX_TCSETSW || cmd == LINUX_TCSETSF || cmd == LINUX_TCSETS2 ||
-           cmd == LINUX_TCSETSW2 || cmd == LINUX_TCSETSF2;
+    return scalar(cmd) || cmd == LINUX_TCSETS || cmd == LINUX_TCSETSW || cmd == LINUX_TCSETSF ||
+           cmd == LINUX_TCSETS2 || cmd == LINUX_TCSETSW2 || cmd == LINUX_TCSETSF2;
 }
 static int64_t pass(const struct hostfd *h, unsigned cmd, unsigned long arg) {
     int r;
@@ -69,19 +69,20 @@ int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess
     return -LINUX_ENOTTY;
 }
 
-// ---- The terminals -------------------------------------------------------------------------------------------------------
+// ---- The terminals ----------------------------------------------------------------------------------------
 // One for each that is among the stdio, however many descriptors are on it.
 static struct hosttty {
     struct ctty ctl;
-    uint64_t ino;         // [c] as the descriptors on it show it
-    struct hostfd *h;     // [c] one of these; its inode is owned
+    uint64_t ino;      // [c] as the descriptors on it show it
+    struct hostfd *h;  // [c] one of these; its inode is owned
     bool used;
-} terminals[3];           // made while the sandbox starts, by one thread
+} terminals[3];  // made while the sandbox starts, by one thread
 
 // A name that leads to it is no way to other rights than the descriptor has.
 static int open_again(struct ctty *c, struct file *f) {
     struct hosttty *t = container_of(c, struct hosttty, ctl);
-    if (((f->mode & FMODE_READ) && t->h->acc == LINUX_O_WRONLY) || ((f->mode & FMODE_WRITE) && t->h->acc == LINUX_O_RDONLY))
+    if (((f->mode & FMODE_READ) && t->h->acc == LINUX_O_WRONLY) ||
+        ((f->mode & FMODE_WRITE) && t->h->acc == LINUX_O_RDONLY))
         return -LINUX_EACCES;
     hostfd_reopen(t->h, f);
     return 0;

@@ -28,15 +28,16 @@ struct ctty *file_ctty(struct file *f) {
 }
 
 bool ctty_is_control(unsigned cmd) {
-    return cmd == LINUX_TIOCGPGRP || cmd == LINUX_TIOCSPGRP || cmd == LINUX_TIOCGSID || cmd == LINUX_TIOCSCTTY ||
-           cmd == LINUX_TIOCNOTTY;
+    return cmd == LINUX_TIOCGPGRP || cmd == LINUX_TIOCSPGRP || cmd == LINUX_TIOCGSID ||
+           cmd == LINUX_TIOCSCTTY || cmd == LINUX_TIOCNOTTY;
 }
 int ctty_check(struct ctty *c, int sig) { return control ? control->check(c, sig) : 0; }
 void ctty_opened(struct ctty *c, struct file *f) {
     if (control)
         control->opened(c, f);
 }
-int64_t ctty_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+int64_t ctty_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                   struct uaccess *ua) {
     return control ? control->ioctl(c, f, far_end, cmd, arg, ua) : -LINUX_ENOTTY;
 }
 void ctty_signal(struct ctty *c, int sig) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A terminal as job control knows it, whoever serves its bytes: a pty (fs/tty/pty.c) or the caller's own terminal
-// (fs/host/hosttty.c). Whose it is, and which group is in front, is the sentry's to keep and to decide
-// (sentry/jobctl.c); what serves the bytes asks it by the functions here, with no lock held.
+// A terminal as job control knows it, whoever serves its bytes: a pty (fs/tty/pty.c) or the caller's own
+// terminal (fs/host/hosttty.c). Whose it is, and which group is in front, is the sentry's to keep and to
+// decide (sentry/jobctl.c); what serves the bytes asks it by the functions here, with no lock held.
 #ifndef FS_TTY_CTTY_H
 #define FS_TTY_CTTY_H
 #include "fs/vfs.h"
@@ -10,9 +10,10 @@ struct ctty;
 struct session;
 
 struct ctty_ops {
-    int (*open)(struct ctty *c, struct file *f);  // by way of /dev/tty: sets f->ops and f->priv. 0 or -LINUX_E*
-    void (*hangup)(struct ctty *c);               // vhangup(2): what is open on it is hung up
-    void (*free)(struct ctty *c);                 // the last reference is gone
+    int (*open)(struct ctty *c,
+                struct file *f);     // by way of /dev/tty: sets f->ops and f->priv. 0 or -LINUX_E*
+    void (*hangup)(struct ctty *c);  // vhangup(2): what is open on it is hung up
+    void (*free)(struct ctty *c);    // the last reference is gone
 };
 struct ctty {                    // embedded in what serves the bytes
     struct refcount refs;        // [a] a session that it controls has one
@@ -26,7 +27,8 @@ struct ctty {                    // embedded in what serves the bytes
 struct ctty_control {
     int (*check)(struct ctty *c, int sig);
     void (*opened)(struct ctty *c, struct file *f);
-    int64_t (*ioctl)(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg, struct uaccess *ua);
+    int64_t (*ioctl)(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                     struct uaccess *ua);
     void (*signal)(struct ctty *c, int sig);
     void (*gone)(struct ctty *c);
     bool (*capable)(unsigned cap);
@@ -37,16 +39,17 @@ void ctty_init(struct ctty *c, const struct ctty_ops *ops, uint64_t dev);  // on
 struct ctty *ctty_get(struct ctty *c);
 void ctty_put(struct ctty *c);
 struct ctty *file_ctty(struct file *f);  // the terminal that f is (not a pty's master), borrowed; NULL: none
-// May the caller read (SIGTTIN), or write and change it (SIGTTOU), or is it in the background? 0, -LINUX_EIO, or
-// -LINUX_ERESTARTSYS: the signal has been sent to its group.
+// May the caller read (SIGTTIN), or write and change it (SIGTTOU), or is it in the background? 0, -LINUX_EIO,
+// or -LINUX_ERESTARTSYS: the signal has been sent to its group.
 int ctty_check(struct ctty *c, int sig);
 // The caller has opened it without O_NOCTTY: it may have become the one that controls its session.
 void ctty_opened(struct ctty *c, struct file *f);
 // TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY. far_end: f is a pty's master.
 bool ctty_is_control(unsigned cmd);
-int64_t ctty_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg, struct uaccess *ua);
+int64_t ctty_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                   struct uaccess *ua);
 void ctty_signal(struct ctty *c, int sig);  // to the foreground group
-void ctty_gone(struct ctty *c);             // hung up: its session's leader is told, and has no terminal any more
-bool ctty_capable(unsigned cap);            // has the caller LINUX_CAP_*?
+void ctty_gone(struct ctty *c);   // hung up: its session's leader is told, and has no terminal any more
+bool ctty_capable(unsigned cap);  // has the caller LINUX_CAP_*?
 
 #endif

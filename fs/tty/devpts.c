@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// devpts: a directory of terminals named by their numbers, and "ptmx", which makes them. Each instance counts for itself; all
-// together have at most DEVPTS_MAX. A terminal's buffers are charged to the sandbox' memory as a tmpfs' pages are.
-// A number is free again when the terminal's last file is closed too; its name goes with the master. Names of the dentry cache
-// are checked each time, since terminals come and go without a call on the directory.
-// Lock: devpts->lock (RANK_LEAF), since the last reference of a terminal can go anywhere.
+// devpts: a directory of terminals named by their numbers, and "ptmx", which makes them. Each instance counts
+// for itself; all together have at most DEVPTS_MAX. A terminal's buffers are charged to the sandbox' memory
+// as a tmpfs' pages are. A number is free again when the terminal's last file is closed too; its name goes
+// with the master. Names of the dentry cache are checked each time, since terminals come and go without a
+// call on the directory. Lock: devpts->lock (RANK_LEAF), since the last reference of a terminal can go
+// anywhere.
 #include "abi/stat.h"
 #include "fs/core.h"
 #include "fs/tmpfs/node.h"
@@ -13,25 +14,26 @@
 #define ROOT_INO  1
 #define PTMX_INO  2
 #define FIRST_INO 3  // terminal N has this one and N more
-#define PAGES     ((sizeof(struct pty) + LDISC_OUT + LDISC_ECHO + TTY_IN + GUEST_PAGE_SIZE - 1) / GUEST_PAGE_SIZE)
+#define BYTES     (sizeof(struct pty) + LDISC_OUT + LDISC_ECHO + TTY_IN)
+#define PAGES     ((BYTES + GUEST_PAGE_SIZE - 1) / GUEST_PAGE_SIZE)
 
-struct devpts {  // sb->priv
-    struct tsuper charge;       // for fs/tmpfs/quota.c
-    struct devpts_opts opts;    // [c]
-    struct inode *ptmx;         // [c] owned
+struct devpts {               // sb->priv
+    struct tsuper charge;     // for fs/tmpfs/quota.c
+    struct devpts_opts opts;  // [c]
+    struct inode *ptmx;       // [c] owned
     struct lock lock;
     struct slot {
-        struct inode *inode;    // NULL: the number is free
-        bool named;             // it can be found; the inode is owned
-    } *terminals;               // [lock] by number
-    unsigned size;              // [lock] of the table
+        struct inode *inode;  // NULL: the number is free
+        bool named;           // it can be found; the inode is owned
+    } * terminals;            // [lock] by number
+    unsigned size;            // [lock] of the table
 };
 static _Atomic unsigned count;  // of all instances
 unsigned devpts_count(void) { return atomic_load(&count); }
 
 static struct devpts *devpts_of(const struct inode *i) { return i->sb->priv; }
 
-// ---- Terminals as inodes -----------------------------------------------------------------------------------------------
+// ---- Terminals as inodes ----------------------------------------------------------------------------------
 static int node_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     LOCKED(&i->lock);
     inode_apply_attr(&i->attr, a, which);
@@ -55,7 +57,7 @@ static const struct inode_ops terminal_ops = {
     .open = terminal_open, .setattr = node_setattr, .evict = terminal_evict};
 const struct inode_ops ptmx_inode_ops = {.open = ptmx_open, .setattr = node_setattr};
 
-// ---- The directory -------------------------------------------------------------------------------------------------------
+// ---- The directory ----------------------------------------------------------------------------------------
 // A decimal number without leading zeros, or -1.
 static int64_t number_of(const char *name) {
     int64_t n = 0;
@@ -117,7 +119,7 @@ static const struct inode_ops root_ops = {
     .lookup = root_lookup, .revalidate = root_revalidate, .setattr = node_setattr};
 static const struct file_ops root_fops = {.readdir = root_readdir};
 
-// ---- Numbers -------------------------------------------------------------------------------------------------------------
+// ---- Numbers ----------------------------------------------------------------------------------------------
 static bool count_one(void) {
     unsigned was = atomic_load(&count);
     do {
@@ -146,10 +148,13 @@ static int64_t free_number(struct devpts *d) {
 }
 static struct inode *terminal_inode(struct superblock *sb, const struct vfs_ctx *ctx, struct pty *p) {
     const struct devpts_opts *o = &((struct devpts *)sb->priv)->opts;
-    struct vfs_attr a = {.mode = LINUX_S_IFCHR | o->mode, .nlink = 1, .ino = FIRST_INO + p->index,
+    struct vfs_attr a = {.mode = LINUX_S_IFCHR | o->mode,
+                         .nlink = 1,
+                         .ino = FIRST_INO + p->index,
                          .uid = o->uid == DEVPTS_OWNER ? ctx->cred.fsuid : o->uid,
                          .gid = o->gid == DEVPTS_OWNER ? ctx->cred.fsgid : o->gid,
-                         .blksize = 1024, .rdev = p->tty.ctl.dev};
+                         .blksize = 1024,
+                         .rdev = p->tty.ctl.dev};
     struct inode *i = inode_new(sb, &terminal_ops, NULL, &a);
     if (i)
         i->priv = p;
@@ -222,7 +227,7 @@ void devpts_remove(struct pty *p) {
     inode_put(i);
 }
 
-// ---- The file system -------------------------------------------------------------------------------------------------
+// ---- The file system --------------------------------------------------------------------------------------
 static int devpts_statfs(struct superblock *sb, struct linux_statfs *out) {
     out->f_bsize = 1024;
     out->f_namelen = LINUX_NAME_MAX;
@@ -261,7 +266,10 @@ int devpts_show(struct superblock *sb, char *buf, size_t size) {
     return n;
 }
 static struct inode *make_ptmx(struct superblock *sb, const struct devpts_opts *o) {
-    struct vfs_attr a = {.mode = LINUX_S_IFCHR | o->ptmxmode, .nlink = 1, .ino = PTMX_INO, .blksize = 1024,
+    struct vfs_attr a = {.mode = LINUX_S_IFCHR | o->ptmxmode,
+                         .nlink = 1,
+                         .ino = PTMX_INO,
+                         .blksize = 1024,
                          .rdev = LINUX_MKDEV(5, 2)};
     return inode_new(sb, &ptmx_inode_ops, NULL, &a);
 }

@@ -8,12 +8,21 @@ static const struct linux_termios2 initial = {
     .c_iflag = LINUX_ICRNL | LINUX_IXON,
     .c_oflag = LINUX_OPOST | LINUX_ONLCR,
     .c_cflag = LINUX_B38400 | LINUX_CS8 | LINUX_CREAD,
-    .c_lflag = LINUX_ISIG | LINUX_ICANON | LINUX_ECHO | LINUX_ECHOE | LINUX_ECHOK | LINUX_ECHOCTL | LINUX_ECHOKE |
-               LINUX_IEXTEN,
-    .c_cc = {[LINUX_VINTR] = 'C' & 31, [LINUX_VQUIT] = '\\' & 31, [LINUX_VERASE] = 127, [LINUX_VKILL] = 'U' & 31,
-             [LINUX_VEOF] = 'D' & 31, [LINUX_VMIN] = 1, [LINUX_VSTART] = 'Q' & 31, [LINUX_VSTOP] = 'S' & 31,
-             [LINUX_VSUSP] = 'Z' & 31, [LINUX_VREPRINT] = 'R' & 31, [LINUX_VDISCARD] = 'O' & 31,
-             [LINUX_VWERASE] = 'W' & 31, [LINUX_VLNEXT] = 'V' & 31},
+    .c_lflag = LINUX_ISIG | LINUX_ICANON | LINUX_ECHO | LINUX_ECHOE | LINUX_ECHOK | LINUX_ECHOCTL |
+               LINUX_ECHOKE | LINUX_IEXTEN,
+    .c_cc = {[LINUX_VINTR] = 'C' & 31,
+             [LINUX_VQUIT] = '\\' & 31,
+             [LINUX_VERASE] = 127,
+             [LINUX_VKILL] = 'U' & 31,
+             [LINUX_VEOF] = 'D' & 31,
+             [LINUX_VMIN] = 1,
+             [LINUX_VSTART] = 'Q' & 31,
+             [LINUX_VSTOP] = 'S' & 31,
+             [LINUX_VSUSP] = 'Z' & 31,
+             [LINUX_VREPRINT] = 'R' & 31,
+             [LINUX_VDISCARD] = 'O' & 31,
+             [LINUX_VWERASE] = 'W' & 31,
+             [LINUX_VLNEXT] = 'V' & 31},
     .c_ispeed = 38400,
     .c_ospeed = 38400,
 };
@@ -31,8 +40,9 @@ void ldisc_destroy(struct ldisc *ld) {
     ld->out.data = ld->echo.data = NULL;
 }
 
-// ---- Settings ------------------------------------------------------------------------------------------------------------
-// What was typed before lines were asked for is a line; what was edited when they no longer are can be read as it stands.
+// ---- Settings ---------------------------------------------------------------------------------------------
+// What was typed before lines were asked for is a line; what was edited when they no longer are can be read
+// as it stands.
 static void change_mode(struct ldisc *ld) {
     memset(ld->ends, 0, sizeof ld->ends);
     ld->canon = ld->tail;
@@ -53,8 +63,10 @@ void ldisc_set_termios(struct ldisc *ld, const struct linux_termios2 *t) {
     ld->events |= LD_INPUT;
 }
 
-// ---- Reading -------------------------------------------------------------------------------------------------------------
-uint32_t ldisc_available(const struct ldisc *ld) { return (ldisc_lines(ld) ? ld->canon : ld->head) - ld->tail; }
+// ---- Reading ----------------------------------------------------------------------------------------------
+uint32_t ldisc_available(const struct ldisc *ld) {
+    return (ldisc_lines(ld) ? ld->canon : ld->head) - ld->tail;
+}
 
 uint32_t ldisc_inq(const struct ldisc *ld) {
     uint32_t n = (ld_lflag(ld, LINUX_ICANON) ? ld->canon : ld->head) - ld->tail, marks = 0;

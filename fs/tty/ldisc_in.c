@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The line discipline's way in: what each byte from the far end does, in the order in which Linux looks at it. A key
-// whose c_cc is NUL is none.
+// The line discipline's way in: what each byte from the far end does, in the order in which Linux looks at
+// it. A key whose c_cc is NUL is none.
 // LIMIT: a pty's line has no breaks, parity errors or modem lines: IGNBRK, BRKINT, IGNPAR and INPCK have nothing to act on.
 // IMAXBEL makes no sound, IXOFF sends nothing of itself: as Linux' ptys.
 #include "fs/tty/ldisc.h"
@@ -16,7 +16,7 @@ static void end_line(struct ldisc *ld, uint8_t c) {
     ld->events |= LD_INPUT;
 }
 
-// ---- Signals -------------------------------------------------------------------------------------------------------------
+// ---- Signals ----------------------------------------------------------------------------------------------
 static void signal_key(struct ldisc *ld, unsigned event, uint8_t c) {
     ld->events |= event;
     if (!ld_lflag(ld, LINUX_NOFLSH)) {
@@ -42,7 +42,7 @@ static bool signals(struct ldisc *ld, uint8_t c) {
     return event;
 }
 
-// ---- Erasing -------------------------------------------------------------------------------------------------------------
+// ---- Erasing ----------------------------------------------------------------------------------------------
 static void finish_erasing(struct ldisc *ld) {
     if (ld->erasing)
         echo_plain(ld, '/');
@@ -94,7 +94,8 @@ static void show_erased(struct ldisc *ld, uint32_t at, uint32_t n, bool one_by_o
             rub_out(ld);
     }
 }
-// Where the last character of the line begins; the line's head when it is broken UTF-8, which is not erased in part.
+// Where the last character of the line begins; the line's head when it is broken UTF-8, which is not erased
+// in part.
 static uint32_t last_character(const struct ldisc *ld) {
     uint32_t at = ld->head;
     do
@@ -139,7 +140,7 @@ static void kill_line(struct ldisc *ld) {
         echo_plain(ld, '\n');
 }
 
-// ---- Lines ---------------------------------------------------------------------------------------------------------------
+// ---- Lines ------------------------------------------------------------------------------------------------
 static void reprint(struct ldisc *ld, uint8_t c) {
     finish_erasing(ld);
     echo_char(ld, c);
@@ -196,7 +197,7 @@ static bool line_key(struct ldisc *ld, uint8_t c) {
     return true;
 }
 
-// ---- One byte ------------------------------------------------------------------------------------------------------------
+// ---- One byte ---------------------------------------------------------------------------------------------
 static uint8_t stripped(const struct ldisc *ld, uint8_t c) {
     if (ld_iflag(ld, LINUX_ISTRIP))
         c &= 0x7f;
@@ -262,8 +263,9 @@ static void receive_byte(struct ldisc *ld, uint8_t c) {
         insert(ld, c, becomes_newline);
 }
 
-// A line without an end that has filled the buffer: what came last is given up for the next byte, so that keys and the
-// end still get through. With PARMRK each byte may take three places, as Linux counts, though none here takes more than two.
+// A line without an end that has filled the buffer: what came last is given up for the next byte, so that
+// keys and the end still get through. With PARMRK each byte may take three places, as Linux counts, though
+// none here takes more than two.
 size_t ldisc_receive(struct ldisc *ld, const uint8_t *p, size_t n) {
     const bool marks = ld_iflag(ld, LINUX_PARMRK);
     size_t done;

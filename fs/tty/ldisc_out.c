@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The line discipline's way out: output processing (OPOST), echoes, flow control. Echoes are processed as they arise,
-// and wait in a ring of their own while there is no room; nothing written overtakes them.
+// The line discipline's way out: output processing (OPOST), echoes, flow control. Echoes are processed as
+// they arise, and wait in a ring of their own while there is no room; nothing written overtakes them.
 // LIMIT: delays (NLDLY, CRDLY, TABDLY other than XTABS, BSDLY, VTDLY, FFDLY, OFILL) do nothing, as on Linux.
 #include "fs/tty/ldisc.h"
 
@@ -69,7 +69,7 @@ static bool post(struct ldisc *ld, struct tty_ring *to, uint8_t c) {
     return true;
 }
 
-// ---- Echoes --------------------------------------------------------------------------------------------------------------
+// ---- Echoes -----------------------------------------------------------------------------------------------
 static void make_room(struct ldisc *ld) {
     if (ring_room(&ld->echo) >= LONGEST)
         return;
@@ -114,7 +114,7 @@ void ldisc_flush_echo(struct ldisc *ld) {
     ld->events |= LD_OUTPUT;
 }
 
-// ---- What is written -----------------------------------------------------------------------------------------------------
+// ---- What is written --------------------------------------------------------------------------------------
 size_t ldisc_write(struct ldisc *ld, const uint8_t *p, size_t n) {
     size_t done = 0;
     ldisc_flush_echo(ld);
@@ -135,7 +135,7 @@ void ldisc_flush_output(struct ldisc *ld) {
     ld->events |= LD_FLUSH_WRITE;
 }
 
-// ---- Flow control --------------------------------------------------------------------------------------------------------
+// ---- Flow control -----------------------------------------------------------------------------------------
 void ldisc_stop(struct ldisc *ld) {
     if (ld->stopped)
         return;

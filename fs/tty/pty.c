@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pseudo-terminals (man 7 pty): opening /dev/ptmx makes a terminal in the devpts that belongs to that node, and a master, which
-// is the terminal's far end. The terminal lives while it is open or anybody's controlling terminal; its name goes with the
-// master.
+// Pseudo-terminals (man 7 pty): opening /dev/ptmx makes a terminal in the devpts that belongs to that node,
+// and a master, which is the terminal's far end. The terminal lives while it is open or anybody's controlling
+// terminal; its name goes with the master.
 #include "fs/tty/pty.h"
 #include "abi/caps.h"
 #include "abi/poll.h"
@@ -12,7 +12,7 @@
 
 static struct pty *pty_of(struct ctty *c) { return container_of(c, struct pty, tty.ctl); }
 
-// ---- The terminal ----------------------------------------------------------------------------------------------------------
+// ---- The terminal -----------------------------------------------------------------------------------------
 static int open_near(struct ctty *c, struct file *f) { return tty_open(&pty_of(c)->tty, f); }
 static void hang_up(struct ctty *c) { tty_hangup(&pty_of(c)->tty); }
 static void pty_free(struct ctty *c) {
@@ -28,14 +28,16 @@ int pty_init(struct pty *p, unsigned index) {
     return tty_init(&p->tty, &pty_ctty_ops, LINUX_MKDEV(136, index));
 }
 
-// ---- The master ------------------------------------------------------------------------------------------------------------
+// ---- The master -------------------------------------------------------------------------------------------
 static int64_t master_read(struct file *f, struct uio *u, uint64_t off) {
     return tty_far_read(&((struct pty *)f->priv)->tty, u);
 }
 static int64_t master_write(struct file *f, struct uio *u, uint64_t off) {
     return tty_far_write(&((struct pty *)f->priv)->tty, u);
 }
-static uint32_t master_poll(struct file *f, struct waiter *w) { return tty_far_poll(&((struct pty *)f->priv)->tty, w); }
+static uint32_t master_poll(struct file *f, struct waiter *w) {
+    return tty_far_poll(&((struct pty *)f->priv)->tty, w);
+}
 static uint32_t master_async(struct file *f) { return LINUX_POLLIN | LINUX_POLLOUT; }
 static void master_release(struct file *f) {
     struct pty *p = f->priv;
@@ -65,7 +67,9 @@ static int64_t set_flag(struct tty *t, unsigned cmd, uint64_t arg, struct uacces
 static int64_t get_number(struct pty *p, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct tty *t = &p->tty;
     lock_take(&t->lock);
-    int32_t value = cmd == LINUX_TIOCGPTN ? (int32_t)p->index : cmd == LINUX_TIOCGPTLCK ? t->locked : t->packet;
+    int32_t value = cmd == LINUX_TIOCGPTN     ? (int32_t)p->index
+                    : cmd == LINUX_TIOCGPTLCK ? t->locked
+                                              : t->packet;
     lock_drop(&t->lock);
     return ua->out(ua, uaddr(arg), &value, sizeof value);
 }
@@ -93,19 +97,24 @@ static int64_t master_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct u
     }
 }
 static const struct file_ops master_ops = {
-    .read = master_read, .write = master_write, .poll = master_poll, .async = master_async, .ioctl = master_ioctl,
+    .read = master_read,
+    .write = master_write,
+    .poll = master_poll,
+    .async = master_async,
+    .ioctl = master_ioctl,
     .release = master_release,
 };
 bool pty_is_master(const struct file *f) { return f->ops == &master_ops; }
 
-// ---- Opening ---------------------------------------------------------------------------------------------------------------
+// ---- Opening ----------------------------------------------------------------------------------------------
 static struct path directory_of(struct vfs *vfs, const struct path *p) {
     LOCKED(&vfs->dcache);
     struct path dir = {p->mnt, p->dentry->parent};
     path_get(&dir);
     return dir;
 }
-// The devpts that a ptmx node belongs to: its own, or else the one that is mounted on "pts" beside it. *root is owned.
+// The devpts that a ptmx node belongs to: its own, or else the one that is mounted on "pts" beside it. *root
+// is owned.
 static int instance_of(const struct path *ptmx, struct path *root) {
     if (sb_is_devpts(ptmx->dentry->sb)) {
         *root = (struct path){ptmx->mnt, ptmx->dentry->sb->root};
@@ -148,7 +157,8 @@ int pty_open_peer(const struct vfs_ctx *ctx, struct file *f, unsigned flags, str
         return err;
     snprintf(name, sizeof name, "%u", p->index);
     struct vfs_ctx all = *ctx;
-    all.cred.caps = LINUX_CAP_FULL_SET;  // whoever has the master needs no path to the terminal, and no right to it
+    all.cred.caps =
+        LINUX_CAP_FULL_SET;  // whoever has the master needs no path to the terminal, and no right to it
     err = root.dentry->sb == p->sb ? vfs_walk(&all, &root, name, 0, &at) : -LINUX_ENODEV;
     path_put(&root);
     if (err)

@@ -18,7 +18,9 @@ static inline bool ring_init(struct tty_ring *r, uint32_t size) {
     return r->data;
 }
 static inline uint32_t ring_room(const struct tty_ring *r) { return r->size - r->len; }
-static inline void ring_put(struct tty_ring *r, uint8_t c) { r->data[(r->head + r->len++) & (r->size - 1)] = c; }
+static inline void ring_put(struct tty_ring *r, uint8_t c) {
+    r->data[(r->head + r->len++) & (r->size - 1)] = c;
+}
 static inline void ring_drop(struct tty_ring *r, uint32_t n) {  // the first n
     r->head = (r->head + n) & (r->size - 1);
     r->len -= n;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes and the readiness of a terminal, at both of its ends; opening, closing, hanging up. See tty.h.
-// A near file keeps in f->pos, which a stream does not need, how often its terminal had been hung up when it was opened.
+// A near file keeps in f->pos, which a stream does not need, how often its terminal had been hung up when it
+// was opened.
 //
 // LIMIT: a write that waits for room is done in pieces, and another one may come between them. What a reader does not
-// take in time with VMIN above 1 stays in the terminal, where another reader may find it. EOF, echoes and signals come at
-// once, where Linux hands them on from a work queue.
+// take in time with VMIN above 1 stays in the terminal, where another reader may find it. EOF, echoes and
+// signals come at once, where Linux hands them on from a work queue.
 #include "fs/tty/tty.h"
-#include "abi/poll.h"
 #include "abi/caps.h"
+#include "abi/poll.h"
 #include "abi/signal.h"
 #include "base/clock.h"
 
 #define IN_EVENTS  (LINUX_POLLIN | LINUX_POLLRDNORM)
 #define OUT_EVENTS (LINUX_POLLOUT | LINUX_POLLWRNORM)
-#define OUT_ROOM   8u    // so much must be free before somebody who waits is told: the longest that one byte becomes
-#define CHUNK      1024u // of a near write, at a time
+#define OUT_ROOM \
+    8u  // so much must be free before somebody who waits is told: the longest that one byte becomes
+#define CHUNK 1024u  // of a near write, at a time
 
 int tty_init(struct tty *t, const struct ctty_ops *ops, uint64_t dev) {
     if (!ldisc_init(&t->ld))
@@ -37,23 +39,25 @@ void tty_destroy(struct tty *t) {
     lock_destroy(&t->lock);
 }
 
-// ---- Events --------------------------------------------------------------------------------------------------------------
+// ---- Events -----------------------------------------------------------------------------------------------
 static uint8_t packet_bits(uint32_t events) {
     return (uint8_t)((events & LD_FLUSH_READ ? LINUX_TIOCPKT_FLUSHREAD : 0) |
                      (events & LD_FLUSH_WRITE ? LINUX_TIOCPKT_FLUSHWRITE : 0) |
-                     (events & LD_STOPPED ? LINUX_TIOCPKT_STOP : 0) | (events & LD_STARTED ? LINUX_TIOCPKT_START : 0));
+                     (events & LD_STOPPED ? LINUX_TIOCPKT_STOP : 0) |
+                     (events & LD_STARTED ? LINUX_TIOCPKT_START : 0));
 }
 static void tell_packet(struct tty *t, uint32_t events) {
     uint8_t bits = packet_bits(events);
     if (!t->packet || !bits)
         return;
     if (bits & (LINUX_TIOCPKT_STOP | LINUX_TIOCPKT_START))
-        t->packet_status &= (uint8_t)~(LINUX_TIOCPKT_STOP | LINUX_TIOCPKT_START);
+        t->packet_status &= (uint8_t) ~(LINUX_TIOCPKT_STOP | LINUX_TIOCPKT_START);
     t->packet_status |= bits;
     waitq_wake(&t->far, IN_EVENTS | LINUX_POLLPRI);
 }
 void tty_done(struct tty *t) {
-    static const int signals[] = {LINUX_SIGINT, LINUX_SIGQUIT, LINUX_SIGTSTP};  // as LD_INTR, LD_QUIT, LD_SUSP
+    static const int signals[] = {LINUX_SIGINT, LINUX_SIGQUIT,
+                                  LINUX_SIGTSTP};  // as LD_INTR, LD_QUIT, LD_SUSP
     uint32_t events = t->ld.events;
     t->ld.events = 0;
     tell_packet(t, events);
@@ -83,10 +87,11 @@ void tty_pump(struct tty *t) {
         waitq_wake(&t->far, OUT_EVENTS);
 }
 
-// ---- The near end ----------------------------------------------------------------------------------------------------------
+// ---- The near end -----------------------------------------------------------------------------------------
 bool tty_hung_up(struct tty *t, const struct file *f) { return f->pos != t->hangups; }
 
-// How many bytes this read must find; what is there is enough for who does not wait, or has waited long enough.
+// How many bytes this read must find; what is there is enough for who does not wait, or has waited long
+// enough.
 static uint32_t least(const struct tty *t, const struct file *f, const struct uio *u) {
     uint32_t min = t->ld.t.c_cc[LINUX_VMIN];
     bool now = (u->flags & UIO_ENOUGH) || (atomic_load(&f->flags) & LINUX_O_NONBLOCK);
@@ -199,10 +204,17 @@ static void near_release(struct file *f) {
     ctty_put(&t->ctl);
 }
 static const struct file_ops near_ops = {
-    .read = near_read, .write = near_write, .poll = near_poll, .async = both_ways, .ioctl = tty_near_ioctl,
-    .read_deadline = near_deadline, .release = near_release,
+    .read = near_read,
+    .write = near_write,
+    .poll = near_poll,
+    .async = both_ways,
+    .ioctl = tty_near_ioctl,
+    .read_deadline = near_deadline,
+    .release = near_release,
 };
-struct tty *tty_near(struct file *f) { return f->ops == &near_ops ? f->priv : NULL; }
+struct tty *tty_near(struct file *f) {
+    return f->ops == &near_ops ? f->priv : NULL;
+}
 
 static int join(struct tty *t, struct file *f) {
     LOCKED(&t->lock);
@@ -242,7 +254,7 @@ static void hang_up(struct tty *t, bool dead) {
 }
 void tty_hangup(struct tty *t) { hang_up(t, false); }
 
-// ---- The far end -----------------------------------------------------------------------------------------------------------
+// ---- The far end ------------------------------------------------------------------------------------------
 static int64_t take_output(struct tty *t, struct uio *u) {
     struct tty_ring *out = &t->ld.out;
     struct iovec v[3];
@@ -278,8 +290,8 @@ int64_t tty_far_read(struct tty *t, struct uio *u) {
     tty_done(t);
     return n;
 }
-// What the line discipline does not keep (erased, or too much for a line) makes room for more at once, and a key may have it show
-// a whole line again: no more than so much is taken by one call.
+// What the line discipline does not keep (erased, or too much for a line) makes room for more at once, and a
+// key may have it show a whole line again: no more than so much is taken by one call.
 #define FAR_WRITE_MAX TTY_IN
 int64_t tty_far_write(struct tty *t, struct uio *u) {
     int64_t done = 0, n = 1;

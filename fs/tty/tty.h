@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// A terminal: line discipline, settings, window size, flow control and hang-up, between two ends. The *near end* is what
-// programs call the terminal: its open files are made here. The *far end* is whoever reads what they print and types for
-// them: a pty's master (fs/tty/pty.c) or any other holder, which calls tty_far_*().
+// A terminal: line discipline, settings, window size, flow control and hang-up, between two ends. The *near
+// end* is what programs call the terminal: its open files are made here. The *far end* is whoever reads what
+// they print and types for them: a pty's master (fs/tty/pty.c) or any other holder, which calls tty_far_*().
 //
 //   far end  -- tty_far_write --> in --> [line discipline] --> a near file's read
 //   far end  <-- tty_far_read --- out <-- [line discipline] <-- a near file's write, echoes
 //
-// Nothing waits: what would block is -LINUX_EAGAIN. Signals to the foreground are collected under the lock and sent when
-// it is dropped (ctty_signal() takes locks that come before it).
+// Nothing waits: what would block is -LINUX_EAGAIN. Signals to the foreground are collected under the lock
+// and sent when it is dropped (ctty_signal() takes locks that come before it).
 #ifndef FS_TTY_TTY_H
 #define FS_TTY_TTY_H
 #include "fs/tty/ctty.h"
 #include "fs/tty/ldisc.h"
 
 enum tty_state {
-    TTY_FRESH,   // no near file was opened yet
+    TTY_FRESH,  // no near file was opened yet
     TTY_OPEN,
     TTY_UNUSED,  // all near files are closed: the far end reads EIO; -> OPEN by the next open
     TTY_DEAD,    // the far end is gone; for good
@@ -52,10 +52,10 @@ uint32_t tty_far_poll(struct tty *t, struct waiter *w);
 int64_t tty_far_ioctl(struct tty *t, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 void tty_far_close(struct tty *t);  // hangs up
 
-// ---- Inside fs/tty/ (tty.c, tty_ioctl.c) --------------------------------------------------------------------------------
-struct tty *tty_near(struct file *f);              // f's terminal; NULL: not a near file
+// ---- Inside fs/tty/ (tty.c, tty_ioctl.c) ------------------------------------------------------------------
+struct tty *tty_near(struct file *f);                   // f's terminal; NULL: not a near file
 bool tty_hung_up(struct tty *t, const struct file *f);  // lock held
-void tty_pump(struct tty *t);                      // from `in` to the line discipline, while that has room; lock held
+void tty_pump(struct tty *t);  // from `in` to the line discipline, while that has room; lock held
 // Ends a stretch under the lock: wakes whom its events concern, drops the lock, signals the foreground.
 void tty_done(struct tty *t);
 int64_t tty_near_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);

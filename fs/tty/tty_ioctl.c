@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ioctls of a terminal (man 2 ioctl_tty), which its two ends share but where they differ; a pty's own are in pty.c.
-// Guest memory is read before the terminal's lock is taken, and written after it.
+// ioctls of a terminal (man 2 ioctl_tty), which its two ends share but where they differ; a pty's own are in
+// pty.c. Guest memory is read before the terminal's lock is taken, and written after it.
 // LIMIT: TIOCSTI is refused with EIO to everybody, as Linux refuses it to who is not privileged; TIOCCONS, line disciplines
 // other than N_TTY (TIOCSETD), modem lines and locked settings (TIOCSLCKTRMIOS) are not there.
 #include "abi/caps.h"
@@ -9,13 +9,15 @@
 #include "abi/stat.h"
 #include "fs/tty/tty.h"
 
-// ---- Settings ------------------------------------------------------------------------------------------------------------
+// ---- Settings ---------------------------------------------------------------------------------------------
 enum shape { TERMIO, TERMIOS, TERMIOS2 };
-static const size_t shape_size[] = {sizeof(struct linux_termio), sizeof(struct linux_termios), sizeof(struct linux_termios2)};
+static const size_t shape_size[] = {sizeof(struct linux_termio), sizeof(struct linux_termios),
+                                    sizeof(struct linux_termios2)};
 static const struct settings_request {
     unsigned cmd;
     enum shape shape;
-    bool set, flush;  // else get; drop what was typed. There is no output to wait for: it is at the other end at once
+    bool set, flush;  // else get; drop what was typed. There is no output to wait for: it is at the other end
+                      // at once
 } requests[] = {
     {LINUX_TCGETS, TERMIOS, false, false},   {LINUX_TCSETS, TERMIOS, true, false},
     {LINUX_TCSETSW, TERMIOS, true, false},   {LINUX_TCSETSF, TERMIOS, true, true},
@@ -30,9 +32,10 @@ union settings {
 };
 
 static uint32_t speed_of(uint32_t code, uint32_t other) {
-    static const uint32_t speeds[] = {0,      50,     75,     110,    134,     150,     200,     300,     600,     1200,   1800,
-                                      2400,   4800,   9600,   19200,  38400,   57600,   115200,  230400,  460800,  500000, 576000,
-                                      921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000};
+    static const uint32_t speeds[] = {0,       50,      75,      110,     134,     150,     200,    300,
+                                      600,     1200,    1800,    2400,    4800,    9600,    19200,  38400,
+                                      57600,   115200,  230400,  460800,  500000,  576000,  921600, 1000000,
+                                      1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000};
     code &= LINUX_CBAUD;
     if (code == LINUX_BOTHER)
         return other;
@@ -54,13 +57,17 @@ static void from_termio(struct linux_termios2 *t, const struct linux_termio *old
     memcpy(t->c_cc, old->c_cc, sizeof old->c_cc);
 }
 static struct linux_termio to_termio(const struct linux_termios2 *t) {
-    struct linux_termio old = {.c_iflag = (uint16_t)t->c_iflag, .c_oflag = (uint16_t)t->c_oflag,
-                               .c_cflag = (uint16_t)t->c_cflag, .c_lflag = (uint16_t)t->c_lflag, .c_line = t->c_line};
+    struct linux_termio old = {.c_iflag = (uint16_t)t->c_iflag,
+                               .c_oflag = (uint16_t)t->c_oflag,
+                               .c_cflag = (uint16_t)t->c_cflag,
+                               .c_lflag = (uint16_t)t->c_lflag,
+                               .c_line = t->c_line};
     memcpy(old.c_cc, t->c_cc, sizeof old.c_cc);
     return old;
 }
 static bool usual_flow_keys(const struct linux_termios2 *t) {
-    return (t->c_iflag & LINUX_IXON) && t->c_cc[LINUX_VSTOP] == ('S' & 31) && t->c_cc[LINUX_VSTART] == ('Q' & 31);
+    return (t->c_iflag & LINUX_IXON) && t->c_cc[LINUX_VSTOP] == ('S' & 31) &&
+           t->c_cc[LINUX_VSTART] == ('Q' & 31);
 }
 // In packet mode the far end is told whether it may take ^S and ^Q for its own business.
 static void tell_settings(struct tty *t, const struct linux_termios2 *now) {
@@ -69,7 +76,7 @@ static void tell_settings(struct tty *t, const struct linux_termios2 *now) {
     if (!t->packet || (was == is && !external))
         return;
     if (was != is) {
-        t->packet_status &= (uint8_t)~(LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
+        t->packet_status &= (uint8_t) ~(LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
         t->packet_status |= is ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP;
     }
     t->packet_status |= external ? LINUX_TIOCPKT_IOCTL : 0;
@@ -111,7 +118,7 @@ static int64_t settings(struct tty *t, const struct settings_request *q, uint64_
     return ua->out(ua, uaddr(arg), &s, shape_size[q->shape]);
 }
 
-// ---- Window size ---------------------------------------------------------------------------------------------------------
+// ---- Window size ------------------------------------------------------------------------------------------
 static int64_t set_size(struct tty *t, uint64_t arg, struct uaccess *ua) {
     struct linux_winsize size;
     int err = ua->in(ua, &size, uaddr(arg), sizeof size);
@@ -132,7 +139,7 @@ static int64_t get_size(struct tty *t, uint64_t arg, struct uaccess *ua) {
     return ua->out(ua, uaddr(arg), &size, sizeof size);
 }
 
-// ---- Flow and flushing -----------------------------------------------------------------------------------------------------
+// ---- Flow and flushing ------------------------------------------------------------------------------------
 static void flow_near(struct tty *t, bool on) {
     t->ld.held = !on;
     if (on)
@@ -195,7 +202,7 @@ static int64_t flush(struct tty *t, bool far_end, uint64_t which) {
     return 0;
 }
 
-// ---- All the rest ----------------------------------------------------------------------------------------------------------
+// ---- All the rest -----------------------------------------------------------------------------------------
 static int64_t exclusive(struct tty *t, bool on) {
     LOCKED(&t->lock);
     t->exclusive = on;
@@ -241,7 +248,8 @@ static int64_t change(struct tty *t, bool far_end, unsigned cmd, uint64_t arg, s
         return flush(t, far_end, arg);
     return cmd == LINUX_TIOCSETD ? set_discipline(arg, ua) : 0;  // a pty's line has no breaks
 }
-static int64_t common(struct tty *t, struct file *f, bool far_end, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+static int64_t common(struct tty *t, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                      struct uaccess *ua) {
     for (size_t k = 0; k < sizeof requests / sizeof *requests; k++)
         if (requests[k].cmd == cmd)
             return settings(t, &requests[k], arg, ua);
