@@ -154,6 +154,18 @@ void park_deadline(struct task *t, uint64_t mono_ns_abs) {
         ktimer_set(&t->call_timer, t->call.deadline);
 }
 
+void park_deadline_move(struct task *t, uint64_t mono_ns_abs) {
+    struct call *c = &t->call;
+    if (c->deadline == mono_ns_abs)
+        return;
+    if (c->deadline)
+        ktimer_cancel(&t->call_timer);
+    c->deadline = 0;
+    c->timed_out = false;
+    if (mono_ns_abs)
+        park_deadline(t, mono_ns_abs);
+}
+
 // The timer is due at once, and is the event thread's: that goes on with the call after what it has to do else, and the
 // thread that handled the call so far (on ptrace the only one that serves guests) is free.
 #define YIELDED 1u

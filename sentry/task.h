@@ -110,6 +110,7 @@ uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
 struct file *park_file(struct task *t);
 // Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler rerun.
 void park_deadline(struct task *t, uint64_t mono_ns_abs);
+void park_deadline_move(struct task *t, uint64_t mono_ns_abs);  // the same with another one in force already; 0: for ever
 // SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND ...
 int64_t park(struct task *t);
 // Waits where only death may interrupt (a vfork parent).

@@ -5,6 +5,7 @@
 #include "sentry/fdtable.h"
 #include "sentry/futex.h"
 #include "sentry/group.h"
+#include "sentry/jobctl.h"
 #include "sentry/mm/mm.h"
 #include "sentry/posix_timers.h"
 #include "sentry/ptrace/ptrace.h"
@@ -129,18 +130,6 @@ static void adopt_children(struct tgroup *g, struct list *dead) {
     }
 }
 
-static void session_end(struct tgroup *g) {
-    struct session *s = g->pgrp ? g->pgrp->session : NULL;
-    if (!s || s->sid != g->pid || !s->tty)
-        return;
-    struct pgroup *fg = pgroup_find(g->k, s->tty_pgrp);
-    s->tty = 0;
-    if (fg) {
-        signal_send_pgrp(fg, LINUX_SIGHUP, NULL);
-        signal_send_pgrp(fg, LINUX_SIGCONT, NULL);
-    }
-}
-
 // A thread ends before its process: its children are another one's, as on Linux, where __WNOTHREAD and the death signal
 // tell threads apart. tasks_lock held; t is off the list of its group, which has others.
 static void hand_on_children(struct tgroup *g, const struct task *t) {
@@ -174,7 +163,7 @@ static void leave_children(struct tgroup *g, const struct task *t) {
 // The last thread has gone: the process is a zombie, or at once nothing. tasks_lock held.
 static void process_end(struct tgroup *g, struct list *dead) {
     struct kernel *k = g->k;
-    session_end(g);
+    jobctl_exit(g);
     adopt_children(g, dead);
     hup_if_orphaned(g, g->parent, g);
     g->state = TG_ZOMBIE;

@@ -256,6 +256,21 @@ MUTANTS = [
         "!regs)\n        return -LINUX_EIO;\n    if (at == AT(eflags))")]),
     ("SIGKILL does not end a ptrace-stop", "seccomp", "syscalls:^ptrace_stops$", [(
         "sentry/park.c", "ptrace_break(t);\n", "")]),
+    # ---- Terminals made inside -----------------------------------------------------------------------------------------
+    ("ptys without end", "seccomp", "unit:fs_pty", [(
+        "fs/tty/devpts.c", "if (was >= DEVPTS_MAX)", "if (false)")]),
+    ("ptys are charged to nobody", "seccomp", "unit:fs_pty", [(
+        "fs/tty/devpts.c", "bool charged = tquota_take(&d->charge, PAGES);",
+        "bool charged = true;\n    atomic_fetch_add(&d->charge.quota.pages, PAGES);\n"
+        "    atomic_fetch_add(&d->charge.memory->quota.pages, PAGES);")]),
+    ("a locked terminal opens", "seccomp", "syscalls:^pty_devices$", [(
+        "fs/tty/tty.c", "if (t->state == TTY_DEAD || t->locked)", "if (t->state == TTY_DEAD)")]),
+    ("who cannot read a terminal may make it its own", "seccomp", "syscalls:^pty_jobs$", [(
+        "sentry/jobctl.c", "if (!t || !(f->mode & FMODE_READ))", "if (!t)")]),
+    ("another session's terminal may be taken", "seccomp", "syscalls:^pty_jobs$", [(
+        "sentry/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
+    ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
+        "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
 ]
 
 
