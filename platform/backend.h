@@ -85,7 +85,6 @@ struct platform {
     const struct plat_backend *ops;
     struct plat_layout layout;
     unsigned max_waiters;
-    bool orders_work; // plat_orders_work()
     int proc_fd;                        // O_PATH of /proc for the fallback of memory.c, -1 when not needed
     bool use_proc_mem;                  // process_vm_readv/writev are refused here
     _Atomic unsigned nthreads, nspaces; // as plat_count() tells

@@ -56,9 +56,6 @@ const char *plat_name(const struct platform *p) {
 const struct plat_layout *plat_layout(const struct platform *p) {
     return &p->layout;
 }
-bool plat_orders_work(const struct platform *p) {
-    return p->orders_work;
-}
 unsigned plat_max_waiters(const struct platform *p) {
     return p->max_waiters;
 }

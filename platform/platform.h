@@ -10,7 +10,7 @@
 // Host work in a guest's process (map, unmap, clone ...) is *queued* on a held thread, and that thread itself carries
 // it out, in order, before it goes on. With plat_flush() the thread stays held and reports PLAT_OPS_DONE; with
 // plat_answer()/plat_resume() it goes on to guest code, and only a failure is reported (PLAT_OPS_DONE, result < 0,
-// the thread is held).
+// the thread is held). Work of several threads on one memory is done in no order of its own: who wants one flushes.
 //
 // Errors are negative LINUX_E* (abi/errno.h). Acting on a thread whose host process has died does nothing and is not
 // an error: a PLAT_DEATH event tells, or has told, of it.
@@ -102,9 +102,6 @@ const char *plat_name(const struct platform *p);
 const struct plat_layout *plat_layout(const struct platform *p);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
 unsigned plat_max_waiters(const struct platform *p);
-// Is work that several threads of an address space have queued on overlapping ranges done in the order in which it was
-// queued, even when it goes along with their answers? (seccomp: yes, ptrace: no.)
-bool plat_orders_work(const struct platform *p);
 
 // Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's event
 // source (the most recently used), the others sleep until there is work for them too.

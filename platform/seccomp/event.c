@@ -22,7 +22,6 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->lane_done = t->lane_slow = t->lane_go = false;
     t->out_len = 0;
     t->call_nr = (uint64_t)-1;
-    sc_order_done(t, &t->last_range);
     t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = t->proposed = false;
 }
 
@@ -101,7 +100,6 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
         sc_violation(t, "a report that was not due");
     if (what <= 0)
         return false;
-    sc_order_done(t, &t->last_range);
     // The frame has not been left: what is known of the registers, and what is to be set, stays. After a
     // failure the bases have not been set.
     sc_set_state(t, SC_HELD);
@@ -122,18 +120,8 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     return true;
 }
 
-// An interrupt of our own, to hear of a thread: it goes on, and nobody is told.
-static bool only_a_probe(struct sc_thread *t, bool wanted) {
-    bool only = t->probed && !wanted;
-    t->probed = false;
-    if (only)
-        sc_let_go(t);
-    return only;
-}
-
 static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
-    bool wanted;
     if (STUB_EV_SLOT(nr) != t->slot) {
         sc_violation(t, "an event on another thread's slot");
         return false;
@@ -161,14 +149,13 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     case STUB_EV_FAULT:
         return fault(t, n, ev);
     case STUB_EV_INTR:
-        wanted = t->intr_wanted;
         t->intr_sent = t->intr_wanted = false;
         if (in_text(sc_plat(t), n->data.args[0])) {
             sc_violation(t, "interrupted in the stub's text");
             return false;
         }
         ev->kind = PLAT_INTERRUPT;
-        return !only_a_probe(t, wanted);
+        return true;
     default:
         sc_violation(t, "an unknown event");
         return false;

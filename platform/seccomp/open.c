@@ -166,15 +166,11 @@ static struct sc_platform *new_platform(void) {
         return NULL;
     lock_init(&p->lock, RANK_PLATFORM);
     lock_init(&p->wait_lock, RANK_PLATFORM);
-    struct list *lists[] = {&p->procs,   &p->pending, &p->free_threads, &p->pool,
-                            &p->to_make, &p->idle,    &p->deaths,       &p->parked};
+    struct list *lists[] = {&p->procs, &p->pending, &p->free_threads, &p->pool, &p->to_make, &p->idle, &p->deaths};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     p->base.proc_fd = p->listener = p->null_fd = p->lane_fd = -1;
     p->base.max_waiters = 64;
-    // LIMIT: order.c keeps the order of queued work, but not yet against calls that go on as they stand: threads that
-    // change one map under load lost memory. Until that is proven, shared maps are flushed after each change.
-    p->base.orders_work = false;
     void *table = mmap(NULL, SC_MAX_TID * sizeof *p->tids, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table == MAP_FAILED) {

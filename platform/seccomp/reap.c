@@ -42,7 +42,7 @@ static void child_unknown(struct sc_platform *p, int pid) {
     p->lost[p->nlost++ % SC_LOST] = pid;
     lock_drop(&p->lock);
     atomic_store(&p->unsettled, true);
-    sc_settle(p);
+    sc_settle_children(p);
 }
 
 static struct sc_thread *next_thread(struct sc_platform *p, struct sc_proc *proc) {
@@ -67,7 +67,7 @@ static void process_died(struct sc_platform *p, int pid, int cause) {
         plat_as_set_pid(&as->base, next);
     while ((t = next_thread(p, proc)))
         sc_thread_lost(t, cause);
-    sc_settle(p);
+    sc_settle_children(p);
     lock_take(&p->lock);
     sc_proc_drop(proc);
     sc_as_drop(as);

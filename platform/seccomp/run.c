@@ -42,11 +42,9 @@ struct sc_op *sc_ops_add(struct sc_thread *t) {
 }
 
 void sc_ops_clear(struct sc_thread *t) {
-    for (unsigned i = 0; i < t->nops; i++) {
+    for (unsigned i = 0; i < t->nops; i++)
         if (t->ops[i].fd >= 0)
             close(t->ops[i].fd);
-        sc_order_done(t, &t->ops[i].range);
-    }
     t->nops = t->next = t->batch = t->batch_n = 0;
     t->fd_ready = -1;
     sc_child_off(t);
@@ -72,12 +70,7 @@ int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
     o->expect = op->kind == OP_MAP     ? STUB_EXPECT_VALUE
                 : op->kind == OP_REMAP ? STUB_EXPECT_MOVED
                                        : STUB_EXPECT_ZERO;
-    uint64_t start = op->addr, end = op->addr + op->len;
-    if (op->kind == OP_REMAP) { // one range over both places: it may wait for more than it must
-        start = op->to < start ? op->to : start;
-        end = op->to + op->to_len > end ? op->to + op->to_len : end;
-    }
-    return sc_order_add(t, o, start, end - start);
+    return 0;
 }
 
 // ---- Letting go
@@ -184,8 +177,7 @@ static bool is_as_proposed(const struct sc_thread *t) {
     const struct sc_op *o = t->ops;
     return t->proposed && t->nops == 1 && !t->flush && t->have_rax && is_anonymous_map(o) &&
            memcmp(t->call_args, o->call.args, sizeof t->call_args) == 0 &&
-           (uint64_t)t->rax == t->call_args[0] && !t->regs_dirty && !t->bases_dirty && !t->fp &&
-           !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
+           (uint64_t)t->rax == t->call_args[0] && !t->regs_dirty && !t->bases_dirty && !t->fp;
 }
 
 static struct sc_map map_of(const struct sc_op *o) {
@@ -198,7 +190,6 @@ static void goes_on(struct sc_thread *t) {
     t->may_fail = t->proposed;
     t->last_map = map_of(&t->ops[0]);
     sc_set_state(t, SC_RUNNING);
-    sc_order_last(t, &t->ops[0].range);
     sc_reply_continue(t);
     sc_ops_clear(t);
 }
@@ -249,8 +240,7 @@ static bool is_own_work(const struct sc_thread *t) {
     return t->nops == 1 && !t->flush && t->have_rax && t->rax == 0 && (unmap || third) &&
            t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&
            t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&
-           (unmap || t->call_args[2] == o->call.args[2]) &&
-           !sc_order_must_wait((struct sc_thread *)(uintptr_t)t, o);
+           (unmap || t->call_args[2] == o->call.args[2]);
 }
 
 // A plain call is held outside of the handler. Work other than the above needs the handler: the call is
@@ -377,10 +367,6 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         return false;
     struct sc_op *o = &t->ops[t->next];
     t->id = n->id;
-    if (t->next > t->batch)
-        sc_order_done(t, &t->ops[t->next - 1].range); // this call shows that the one before is over
-    if (sc_order_park(t, o, n))
-        return true;
     if (o->fd >= 0 && t->fd_ready != (int)t->next) {
         int err = sc_addfd(p, n->id, o->fd, sc_stub_fd(t), false);
         t->fd_dirty = true;
@@ -401,7 +387,6 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         sc_set_state(t, SC_RUNNING);
         t->may_fail = true;
         t->last_map = map_of(o);
-        sc_order_last(t, &o->range);
     }
     if (o->special != SC_SPARE_UNDO || undo)
         sc_reply_continue(t);
@@ -452,9 +437,7 @@ static void turn_into_undo(struct sc_thread *t) {
         if (o->fd >= 0)
             close(o->fd);
         if (map.len)
-            t->ops[n++] = (struct sc_op){.fd = -1, .range = o->range, .call = {SYS_munmap, {map.addr, map.len}}};
-        else
-            sc_order_done(t, &o->range);
+            t->ops[n++] = (struct sc_op){.fd = -1, .call = {SYS_munmap, {map.addr, map.len}}};
     }
     t->nops = n;
     t->next = t->batch = t->batch_n = 0;
@@ -468,7 +451,7 @@ bool sc_ops_undo(struct sc_thread *t, int64_t error) {
     struct sc_op *o = t->last_map.len ? sc_ops_add(t) : NULL;
     if (o)
         o->call = (struct host_call){SYS_munmap, {t->last_map.addr, t->last_map.len}};
-    if (t->last_map.len && (!o || sc_order_add(t, o, t->last_map.addr, t->last_map.len))) {
+    if (t->last_map.len && !o) {
         sc_violation(t, "no memory to undo a map");
         return true;
     }

@@ -80,7 +80,6 @@ enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
 // Orders that mean something to spare.c when they come up.
 enum sc_special { SC_ORDINARY, SC_SPARE_BEGIN, SC_SPARE_UNDO };
 
-struct sc_range;
 struct sc_map {
     uint64_t addr, len; // len 0: none
 };
@@ -89,7 +88,6 @@ struct sc_op {
     uint64_t expect;        // STUB_EXPECT_*
     enum sc_special special;
     int fd;                 // owned; -1: none
-    struct sc_range *range; // its place in the order of its address space (order.c); owned; NULL: alone there
 };
 
 // A host process.
@@ -130,7 +128,6 @@ struct sc_as {
     uint64_t slots[SC_SLOT_WORDS]; // [P] in use
     _Atomic bool shared;           // has, or has had, more than one thread
     _Atomic unsigned nthreads;     // host threads that are there, to come, or not known to be gone
-    struct list ranges;            // [P] order.c
     struct sc_spare spare;
 };
 
@@ -178,11 +175,6 @@ struct sc_thread {
     size_t fp_len;
     struct sc_thread *child; // being made by the queue's clone
     int hint;                // [P] STARTING: the number that the parent's stub says it has
-    // order.c
-    struct list park_link; // [P] sc_platform.parked
-    struct seccomp_notif parked;
-    struct sc_range *last_range; // RUNNING: the piece that it was let go with
-    bool probed;                 // the interrupt on its way is for that
     // lane.c
     struct sc_heat {
         uint64_t ip;
@@ -244,8 +236,7 @@ struct sc_platform {
     bool zygote_busy;  // [P]
     int lost[SC_LOST]; // [P] numbers of children that died unknown, round robin
     unsigned nlost;
-    struct list parked;        // [P] threads that wait for another's work
-    _Atomic bool unsettled;    // sc_settle() has something to do
+    _Atomic bool unsettled;    // sc_settle_children() has something to do
     _Atomic unsigned nrunning; // threads in guest code
     // lane.c
     char *lanes; // SC_LANES pages, NULL: none here
@@ -416,24 +407,26 @@ int sc_host_tid(const struct plat_thread *t);
 int sc_host_pid(const struct plat_thread *t);
 int sc_slot_take(struct sc_as *as); // [P] -1: none left
 
-// order.c
-int sc_order_add(struct sc_thread *t, struct sc_op *o, uint64_t start,
-                 uint64_t len);                                      // [lock] 0 or -LINUX_ENOMEM
-void sc_order_done(struct sc_thread *t, struct sc_range **range);    // [lock]
-void sc_order_last(struct sc_thread *t, struct sc_range **range);    // [lock]
-bool sc_order_must_wait(struct sc_thread *t, const struct sc_op *o); // [lock]
-// [lock] Must the call wait? It is kept, and approved later.
-bool sc_order_park(struct sc_thread *t, const struct sc_op *o, const struct seccomp_notif *n);
-void sc_settle(struct sc_platform *p); // no lock; cheap when there is nothing
-
-// clone.c: plat_clone(), check-in of children, the pool of clean processes.
+// clone.c: plat_clone(), and what it shares with the pool.
+// [lock of t] Orders the clone that makes `child`; flags: SC_CLONE_*. 0 or -LINUX_ENOMEM.
+#define SC_CLONE_COPY   CLONE_PARENT
+#define SC_CLONE_VM     (CLONE_PARENT | CLONE_VM)
+#define SC_CLONE_THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+int sc_order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t flags);
+// A space with one process and one thread to be, in slot `slot`; no lock. NULL: no memory.
+struct sc_thread *sc_space_new(struct sc_platform *p, unsigned slot);
 int sc_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
-int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
+
+// checkin.c: check-in of children, and those that never come.
 void sc_child_off(struct sc_thread *t);                                 // [lock]
 void sc_child_hint(struct sc_thread *t, int64_t tid);                   // [lock]
 bool sc_started(const struct plat_thread *t);
 // False: not a child of ours. *got: *ev is for the sentry.
 bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev, bool *got);
+void sc_settle_children(struct sc_platform *p); // no lock; cheap when there is nothing
+
+// pool.c: clean processes kept ready, made by the zygote.
+int sc_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
 void sc_pool_fill(struct sc_platform *p);
 void sc_zygote_report(struct sc_platform *p, int64_t result); // no lock
 void sc_pool_forget(struct sc_thread *t);                     // [P] a pooled process has died

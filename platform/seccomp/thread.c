@@ -26,7 +26,6 @@ struct sc_as *sc_as_new(struct sc_platform *p) {
     plat_as_init(&as->base, &p->base);
     atomic_fetch_sub(&p->base.nspaces, 1); // counted when the sentry gets it
     list_init(&as->procs);
-    list_init(&as->ranges);
     sc_spare_init(&as->spare);
     as->holds = 1;
     return as;
@@ -125,7 +124,6 @@ static struct sc_thread *take_free(struct sc_platform *p) {
             list_init(&c->threads[i].proc_link);
             list_init(&c->threads[i].pool_link);
             list_init(&c->threads[i].death_link);
-            list_init(&c->threads[i].park_link);
             list_add_tail(&p->free_threads, &c->threads[i].link);
         }
     }
@@ -169,7 +167,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->last_map.len = 0;
     t->undo = 0;
     t->hint = 0;
-    t->probed = t->to_handler = false;
+    t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);
     t->lane_calls = t->proposals = 0;
     t->touched_at = 0;
@@ -185,7 +183,6 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
     list_del(&t->proc_link);
     list_del(&t->link);
-    list_del(&t->park_link);
     t->proc = NULL;
     as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
     atomic_fetch_sub(&as->nthreads, 1);
@@ -199,7 +196,6 @@ void sc_thread_free(struct sc_thread *t) {
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_ops_clear(t);
-    sc_order_done(t, &t->last_range);
     free(t->ops);
     free(t->fp);
     t->ops = NULL;
@@ -264,7 +260,7 @@ void sc_thread_destroy(struct plat_thread *pt) {
     else if (!last)
         sc_interrupt_running(t);
     sc_unlock(t, NULL);
-    sc_settle(p);
+    sc_settle_children(p);
 }
 
 void sc_thread_lost(struct sc_thread *t, int cause) {
@@ -274,7 +270,6 @@ void sc_thread_lost(struct sc_thread *t, int cause) {
         atomic_store(&p->tids[t->tid], NULL);
     sc_set_state(t, SC_DEAD);
     sc_ops_clear(t);
-    sc_order_done(t, &t->last_range);
     lock_nested(&p->lock);
     t->proc = NULL;
     bool pooled = list_linked(&t->pool_link);

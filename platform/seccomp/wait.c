@@ -170,7 +170,7 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
         if (err == 0) {
             bool got = sc_handle(p, &n, ev);
             if (atomic_load(&p->unsettled))
-                sc_settle(p);
+                sc_settle_children(p);
             if (got && ev->kind == PLAT_SYSCALL)
                 sc_lane_warm(sc_thread_of(ev->thread));
             if (got)

@@ -2,10 +2,9 @@
 // A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of the stub
 // mirrors it. Changes are made in our map first and queued as host work on the calling task's held thread.
 //
-// Two threads of one process may change the map at once. The platform may see to it that what touches the same addresses
-// is done in the order in which it was decided on (plat_orders_work()). If not, a map that more than one task uses must
-// not be changed from the decision until the host has done it. mm_op_begin() takes the turn (or parks), mm_op_finish()
-// ends it, on such platforms with a SYS_FLUSH before when others share the map.
+// Two threads of one process may change the map at once, and the platform keeps no order between their host work: a map
+// that more than one task uses must not be changed from the decision until the host has done it. mm_op_begin() takes the
+// turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share the map.
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
 #include "abi/mman.h"
