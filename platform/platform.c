@@ -21,7 +21,7 @@ static int open_backend(const struct plat_backend *b, const struct plat_config *
     int err = b->open(config, out, why, whylen);
     if (!err) {
         (*out)->ops = b;
-        (*out)->owner_get = config->owner_get;
+        (*out)->guest = config->guest;
     }
     return err;
 }
@@ -75,7 +75,7 @@ void plat_shutdown(struct platform *p) {
     p->ops->shutdown(p);
 }
 
-static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
+bool plat_range_ok(const struct platform *p, uint64_t start, uint64_t len) {
     const struct plat_layout *l = &p->layout;
     if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi ||
         len > l->hi - start)
@@ -197,16 +197,6 @@ bool plat_started(const struct plat_thread *t) {
     return t->p->ops->started && t->p->ops->started(t);
 }
 
-void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end) {
-    if (t->p->ops->hot_text && !((start | end) & (GUEST_PAGE_SIZE - 1)) && site >= start && site < end)
-        t->p->ops->hot_text(t, site, start, end);
-}
-
-void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len) {
-    if (t->p->ops->spare && range_ok(t->p, addr.v, len))
-        t->p->ops->spare(t, addr.v, len);
-}
-
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) {
     return t->p->ops->call_string ? t->p->ops->call_string(t, src.v, dst, size) : -LINUX_EAGAIN;
 }
@@ -236,7 +226,7 @@ void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces) {
 // ---------------------------------------------------------------------------------------------------
 
 static int queue(struct plat_thread *t, struct plat_op *op) {
-    if (!range_ok(t->p, op->addr, op->len) ||
+    if (!plat_range_ok(t->p, op->addr, op->len) ||
         op->prot & ~(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC))
         return -LINUX_EINVAL;
     return t->p->ops->queue(t, op);
@@ -252,7 +242,7 @@ int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsign
                          .fd = -1,
                          .offset = fd >= 0 ? offset : 0};
     if (op.offset & (GUEST_PAGE_SIZE - 1) || (int64_t)op.offset < 0 ||
-        flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !range_ok(t->p, addr.v, len))
+        flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !plat_range_ok(t->p, addr.v, len))
         return -LINUX_EINVAL;
     if (fd >= 0 && (op.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
         return -errno;
@@ -272,7 +262,7 @@ int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot) {
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen) {
     struct plat_op op = {
         .kind = OP_REMAP, .addr = from.v, .len = oldlen, .to = to.v, .to_len = newlen, .fd = -1};
-    if (!range_ok(t->p, to.v, newlen))
+    if (!plat_range_ok(t->p, to.v, newlen))
         return -LINUX_EINVAL;
     return queue(t, &op);
 }

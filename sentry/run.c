@@ -225,11 +225,6 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->proposal = ev->call.proposal;
     if (t->k->strace)
         trace_enter(t);
-    uint64_t start, end;
-    if (ev->call.hot && mm_text_at(t->mm, ev->call.hot, &start, &end))
-        plat_hot_text(t->thread, ev->call.hot, start, end);
-    if (ev->call.spare)
-        mm_spare(t->mm, t->thread, ev->call.spare);
     run_call(t);
 }
 

@@ -20,7 +20,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->hold = how;
     t->id = id;
     t->lane_done = t->lane_slow = t->lane_go = false;
-    t->out_len = 0;
+    t->out_len = t->hot_site = t->spare_wanted = 0;
     t->call_nr = (uint64_t)-1;
     t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = t->proposed = false;
 }
@@ -31,7 +31,6 @@ static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t 
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
     ev->call.foreign = false;
     ev->call.proposal = 0;
-    ev->call.hot = ev->call.spare = 0;
     return true;
 }
 
@@ -48,7 +47,6 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->call.nr = t->call_nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
     ev->call.proposal = 0;
-    ev->call.hot = ev->call.spare = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
@@ -188,9 +186,8 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     memcpy(ev->call.args, guest, sizeof guest);
     ev->call.foreign = false;
     ev->call.proposal = a[0];
-    ev->call.hot = ev->call.spare = 0;
     if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
-        ev->call.hot = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
+        t->hot_site = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
     return true;
 }
 
@@ -235,8 +232,8 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
             keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
-            ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
-            ev->call.spare = sc_lane_spare_wanted(t, ip, (uint32_t)n->data.nr);
+            t->hot_site = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
+            t->spare_wanted = sc_lane_spare_wanted(t, ip, (uint32_t)n->data.nr);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");

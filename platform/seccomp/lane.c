@@ -3,7 +3,7 @@
 //
 // A *site* is a syscall instruction right behind one of 5 bytes that we know (`mov $nr,%eax`; in the C library's
 // syscall(3): `mov 8(%rsp),%r9`). When many plain calls come from it, and the sentry says that it lies in private
-// file-backed text (plat_hot_text), those 5 bytes become a jump to a *thunk*: the same instruction, then the address
+// file-backed text (text_range()), those 5 bytes become a jump to a *thunk*: the same instruction, then the address
 // behind the site to rcx, then on to the blob's lane code. The syscall instruction stays, so whatever stood or jumps
 // between the two is right as before, and the lane code goes back to it when there is no lane: interrupts, restarts
 // and frames see addresses of the guest's own text alone. Thunks lie in the zeros behind the text's end, in its last
@@ -299,8 +299,7 @@ static void take_back(struct sc_thread *t, bool lane_too) {
     lock_drop(&p->lock);
 }
 
-void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t end) {
-    struct sc_thread *t = sc_thread_of(pt);
+static void hot_text(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t end) {
     struct sc_platform *p = sc_plat(t);
     unsigned char page[STUB_PAGE], thunk[THUNK_LEN], b[10]; // b: from one byte before the site's 5 bytes
     if (!p->lanes || ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(t, b, ip - 8, sizeof b) ||
@@ -328,6 +327,38 @@ void sc_hot_text(struct plat_thread *pt, uint64_t ip, uint64_t start, uint64_t e
     } else {
         take_back(t, fresh);
     }
+}
+
+// Its owner, with a reference; NULL: it is being destroyed, or has none.
+static void *hold_owner(const struct plat_guest_ops *guest, struct sc_thread *t) {
+    LOCKED(&t->lock);
+    void *owner = t->doomed ? NULL : atomic_load(&t->base.owner);
+    if (owner)
+        guest->owner_get(owner);
+    return owner;
+}
+
+static void ask_text(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
+    uint64_t site = t->hot_site, start, end;
+    if (site && guest->text_range && guest->text_range(owner, site, &start, &end) &&
+        !((start | end) & (STUB_PAGE - 1)) && site >= start && site < end)
+        hot_text(t, site, start, end);
+}
+
+static void ask_range(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
+    uint64_t len = t->spare_wanted, at = len && guest->free_range ? guest->free_range(owner, len) : 0;
+    if (at && plat_range_ok(t->base.p, at, len))
+        sc_spare(t, at, len);
+}
+
+void sc_ask_guest(struct sc_thread *t) {
+    const struct plat_guest_ops *guest = t->base.p->guest;
+    void *owner = guest && (t->hot_site || t->spare_wanted) ? hold_owner(guest, t) : NULL;
+    if (!owner)
+        return;
+    ask_text(guest, t, owner);
+    ask_range(guest, t, owner);
+    guest->owner_put(owner);
 }
 
 // ---- A call in the lane ------------------------------------------------------------------------------------------------

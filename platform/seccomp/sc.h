@@ -184,6 +184,8 @@ struct sc_thread {
     unsigned proposals; // that came by the handler
     uint64_t lane_since;
     unsigned lane_calls; // from patched sites, by notification, since then
+    uint64_t hot_site;     // HELD: to be patched, if the sentry lets us; 0: none
+    uint64_t spare_wanted; // HELD: bytes of free addresses that we would like to have, 0: none
     bool lane_on;        // its process uses patched sites, as far as we know
     bool lane_hot;       // somebody should watch its lane
     bool lane_slow;      // HOLD_LANE: it was told to come for its value
@@ -330,7 +332,8 @@ uint64_t sc_lane_spare_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr);
 int64_t sc_call_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
 bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
 void sc_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
-void sc_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
+// No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and memory.
+void sc_ask_guest(struct sc_thread *t);
 void sc_lane_warm(struct sc_thread *t);       // no lock; the event's receiver
 bool sc_watcher_begin(struct sc_platform *p); // a new waiter: is it to be a watcher?
 int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev); // as plat_wait(); a watcher's
@@ -346,7 +349,7 @@ void sc_spare_probe(struct sc_platform *p);
 void sc_spare_init(struct sc_spare *s);
 void sc_spare_fini(struct sc_as *as);
 uint64_t sc_spare_wanted(struct sc_thread *t); // bytes of free addresses, 0: none
-void sc_spare(struct plat_thread *t, uint64_t addr, uint64_t len);
+void sc_spare(struct sc_thread *t, uint64_t addr, uint64_t len); // no lock
 bool sc_spare_give_up(struct sc_thread *t); // [lock] false: no memory
 void sc_spare_begin(struct sc_thread *t, const struct sc_op *o); // [lock]
 uint64_t sc_spare_proposal(struct sc_thread *t, const uint64_t args[6]); // [lock] for an mmap; 0: none

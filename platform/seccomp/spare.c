@@ -2,7 +2,7 @@
 // Spare memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
 //
 // The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved.
-// So when a patched munmap site is hot (lane.c), and the sentry has named free addresses (plat_spare()), its
+// So when a patched munmap site is hot (lane.c), and the sentry has named free addresses (free_range()), its
 // process maps SC_SPARE_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that
 // turns the first touch of any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own
 // guarded memory is a matter of our books:
@@ -164,8 +164,7 @@ bool sc_spare_give_up(struct sc_thread *t) {
 
 // The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then
 // does its munmap; else UNDO is answered without being made.
-void sc_spare(struct plat_thread *pt, uint64_t addr, uint64_t len) {
-    struct sc_thread *t = sc_thread_of(pt);
+void sc_spare(struct sc_thread *t, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
     if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_SPARE_LEN || !sc_spare_wanted(t) ||
         !sc_spare_give_up(t))

@@ -171,8 +171,10 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
             bool got = sc_handle(p, &n, ev);
             if (atomic_load(&p->unsettled))
                 sc_settle_children(p);
-            if (got && ev->kind == PLAT_SYSCALL)
+            if (got && ev->kind == PLAT_SYSCALL) {
+                sc_ask_guest(sc_thread_of(ev->thread));
                 sc_lane_warm(sc_thread_of(ev->thread));
+            }
             if (got)
                 return 1;
         } else if (err != -LINUX_ENOENT) { // the caller died before we could look

@@ -129,8 +129,8 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
 // For a program that maps nothing at mmap_base itself (it has no interpreter): a page without access there, in the host's
 // map alone. Else each map and unmap of a lone area would make and free three levels of the host's page tables, 5 us.
 int mm_anchor(struct mm *mm, struct plat_thread *th);
-// Lets the platform keep memory ready at free addresses that are not where the next maps will be (plat_spare()).
-void mm_spare(struct mm *mm, struct plat_thread *th, uint64_t len);
+// Free addresses that are not where the next maps will be, for memory mapped ahead (struct plat_guest_ops); 0: none.
+uint64_t mm_free_range(struct mm *mm, uint64_t len);
 // A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
 uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).

@@ -114,12 +114,6 @@ static void map_for_guest(struct server *s, const struct plat_event *ev) {
 }
 
 static void serve_call(struct server *s, const struct plat_event *ev) {
-    if (ev->call.hot)
-        plat_hot_text(ev->thread, ev->call.hot, GUEST_CODE, GUEST_CODE + 4096);
-    if (ev->call.spare && s->spare) {
-        s->spares++;
-        plat_spare(ev->thread, uaddr(SPARE_END - s->spares % 4 * 0x2000000 - ev->call.spare), ev->call.spare);
-    }
     s->calls++;
     switch (ev->call.nr) {
     case 110:
@@ -205,10 +199,26 @@ static void *serve(void *arg) {
     return NULL;
 }
 
+static void no_count(void *owner) { (void)owner; }
+
+static bool text_range(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+    (void)owner, (void)at;
+    *start = GUEST_CODE;
+    *end = GUEST_CODE + 4096;
+    return true;
+}
+
+static uint64_t free_range(void *owner, uint64_t len) {
+    struct server *s = owner;
+    return s->spare ? SPARE_END - ++s->spares % 4 * 0x2000000 - len : 0;
+}
+
+static const struct plat_guest_ops guest_ops = {no_count, no_count, text_range, free_range};
+
 static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
     static struct server s;
     char why[256];
-    struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context()};
+    struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context(), .guest = &guest_ops};
     s = (struct server){0};
     assert_int_equal(plat_open(&config, &s.p, why, sizeof why), 0);
     guest_start_with(g, s.p, at, more);
