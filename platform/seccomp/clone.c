@@ -111,7 +111,7 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
     LOCKED(&t->lock);
     if (t->state == SC_DEAD)
         return -LINUX_EAGAIN;
-    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->hold == HOLD_LANE || t->child)
+    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->hold == HOLD_RING || t->child)
         return -LINUX_EINVAL;
     int err = sc_regs_load(t);
     *regs = t->regs;
@@ -121,8 +121,8 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
 static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     LOCKED(&t->lock);
     if (flags & CLONE_VM)
-        t->lane_on = false; // before it makes the clone, the stub switches its patched sites off
-    if (!sc_spare_give_up(t)) // a copy has no guard, a second thread no lane
+        t->ring_on = false; // before it makes the clone, the stub switches its patched sites off
+    if (!sc_premap_give_up(t)) // a copy has no guard, a second thread no ring
         return -LINUX_ENOMEM;
     return sc_order_clone(t, child, flags);
 }

@@ -169,7 +169,7 @@ static struct sc_platform *new_platform(void) {
     struct list *lists[] = {&p->procs, &p->pending, &p->free_threads, &p->pool, &p->to_make, &p->idle, &p->deaths};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    p->base.proc_fd = p->listener = p->null_fd = p->lane_fd = -1;
+    p->base.proc_fd = p->listener = p->null_fd = p->ring_fd = -1;
     p->base.max_waiters = 64;
     void *table = mmap(NULL, SC_MAX_TID * sizeof *p->tids, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -251,8 +251,8 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         sc_close(&p->base);
         return err;
     }
-    sc_lanes_open(p, config->needs_context);
-    sc_spare_probe(p);
+    sc_fastcall_open(p, config->needs_context);
+    sc_premap_probe(p);
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications, %s",
              p->base.use_proc_mem ? "memory through /proc" : "direct memory");
@@ -320,7 +320,7 @@ void sc_close(struct platform *pp) {
         free(chunks);
         chunks = next;
     }
-    sc_lanes_close(p);
+    sc_fastcall_close(p);
     munmap(p->tids, SC_MAX_TID * sizeof *p->tids);
     if (p->null_fd >= 0)
         close(p->null_fd);
@@ -353,9 +353,9 @@ const struct plat_backend plat_seccomp = {
     .queue = sc_queue,
     .clone = sc_clone,
     .started = sc_started,
-    .call_string = sc_call_string,
-    .copy_later = sc_copy_later,
-    .admit = sc_spare_admit,
+    .call_string = sc_ring_string,
+    .copy_later = sc_ring_copy_later,
+    .admit = sc_premap_admit,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

@@ -86,7 +86,7 @@ int sc_regs_load(struct sc_thread *t) {
 }
 
 static bool has_context(const struct sc_thread *t) {
-    return t->state == SC_STARTING || (t->state == SC_HELD && t->hold != HOLD_VALUE && t->hold != HOLD_LANE);
+    return t->state == SC_STARTING || (t->state == SC_HELD && t->hold != HOLD_VALUE && t->hold != HOLD_RING);
 }
 
 int sc_get_regs(struct plat_thread *pt, struct lx_regs *regs) {

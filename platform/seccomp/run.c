@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Letting held threads go, and the host work that they do on the way. Called by the sentry through
-// platform.c, and by event.c for each call that a thread makes through the gate. Locks: thread->lock.
+// platform.c, and by dispatch.c for each call that a thread makes through the gate. Locks: thread->lock.
 //
 // Host calls of ours: an answer to a plain call, or to a gate event without work, is one ioctl. Work costs
 // one process_vm_writev, one ioctl that starts it, and receive + CONTINUE for each piece; a file to be mapped
@@ -58,7 +58,7 @@ static bool can_queue(const struct sc_thread *t) {
 int sc_queue(struct plat_thread *pt, const struct plat_op *op) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);
-    int done = can_queue(t) ? sc_spare_work(t, op) : -LINUX_EINVAL;
+    int done = can_queue(t) ? sc_premap_work(t, op) : -LINUX_EINVAL;
     struct sc_op *o = done == 0 ? sc_ops_add(t) : NULL;
     if (!o) {
         if (op->fd >= 0)
@@ -244,7 +244,7 @@ static bool is_own_work(const struct sc_thread *t) {
 }
 
 // A plain call is held outside of the handler. Work other than the above needs the handler: the call is
-// answered, and an interrupt brings the thread there before its next instruction (event.c goes on with the
+// answered, and an interrupt brings the thread there before its next instruction (dispatch.c goes on with the
 // work then).
 static void let_go_plain(struct sc_thread *t) {
     if (t->nops && (is_own_work(t) || is_as_proposed(t))) {
@@ -275,9 +275,9 @@ void sc_let_go(struct sc_thread *t) {
         t->go = t->flush ? GO_FLUSH : GO_RESUME;
     if (t->state != SC_HELD)
         return;
-    if (t->hold == HOLD_LANE) { // it comes by a plain call first
-        t->lane_go = true;
-        sc_lane_slow(t);
+    if (t->hold == HOLD_RING) { // it comes by a plain call first
+        t->ring_go = true;
+        sc_ring_defer(t);
         return;
     }
     if (t->intr_wanted && !t->flush)
@@ -303,12 +303,12 @@ void sc_answer(struct plat_thread *pt, int64_t value, struct lock *outer) {
     struct sc_thread *t = sc_thread_of(pt);
     struct sc_platform *p = sc_plat(t);
     lock_take(&t->lock);
-    bool by_lane = is_plain(t, HOLD_LANE) && !t->lane_slow;
-    if (t->out_len && !by_lane)
-        sc_copy_now(t, &value);
+    bool by_ring = is_plain(t, HOLD_RING) && !t->ring_slow;
+    if (t->out_len && !by_ring)
+        sc_ring_copy_now(t, &value);
     value = plain_value(value);
-    if (by_lane) {
-        sc_lane_done(t, value);
+    if (by_ring) {
+        sc_ring_answer(t, value);
         sc_thread_runs(p);
     } else if (is_plain(t, HOLD_VALUE)) { // the short way
         sc_set_state(t, SC_RUNNING);
@@ -379,16 +379,16 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     }
     if (o->expect == STUB_EXPECT_CHILD && t->child)
         atomic_store(&t->child->birth, BIRTH_LAUNCHED);
-    if (o->special == SC_SPARE_BEGIN)
-        sc_spare_begin(t, o);
-    bool undo = o->special == SC_SPARE_UNDO && !atomic_load(&sc_as(t)->spare.on);
+    if (o->special == SC_PREMAP_BEGIN)
+        sc_premap_begin(t, o);
+    bool undo = o->special == SC_PREMAP_UNDO && !atomic_load(&sc_as(t)->premap.on);
     bool last = ++t->next == t->nops && !t->flush;
     if (last) {
         sc_set_state(t, SC_RUNNING);
         t->may_fail = true;
         t->last_map = map_of(o);
     }
-    if (o->special != SC_SPARE_UNDO || undo)
+    if (o->special != SC_PREMAP_UNDO || undo)
         sc_reply_continue(t);
     else
         sc_reply(t, 0);

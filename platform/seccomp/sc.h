@@ -25,13 +25,13 @@
 //   a check-in                 by a cookie of its own address space, and where the kernel says that it lives
 //   bases, frame, FP state     the guest's registers: rt_sigreturn and our own setters check them
 //   a proposal                 a wish; goes on only when it is what was decided
-//   the lane                   a call of the one thread that must be running; values and hints are ours, its copies of
-//                              them its own concern (lane.c); a failure as that of work
-//   a guard's descriptor       fetched and registered by us: the kernel says whether it is one (spare.c)
+//   the ring                   a call of the one thread that must be running; values and hints are ours, its copies of
+//                              them its own concern (ring.c); a failure as that of work
+//   a guard's descriptor       fetched and registered by us: the kernel says whether it is one (premap.c)
 //
 // States of a thread (sc_thread.state), who changes them, to what:
 //   STARTING  its host thread does not exist yet, or has not checked in  -> HELD (its check-in), DEAD
-//   HELD      we have its notification, or its call in the fast lane (hold says of which kind)
+//   HELD      we have its notification, or its call in the syscall ring (hold says of which kind)
 //                                                                        -> RUNNING, OPS (let go), DEAD
 //   OPS       it makes ordered host calls                                -> RUNNING (after the last), HELD
 //                                                                        (report)
@@ -63,22 +63,22 @@
 #define SC_LOST       32
 #define SC_SITES      64 // call sites of a thread that are counted; a power of two
 #define SC_HEAT       64 // calls from a site before it is patched
-#define SC_LANES      64 // one bit each in sc_platform.lanes_used
-#define SC_LISTENERS  2  // waiters that must be there before others become watchers
-#define SC_WATCHERS   2
+#define SC_RINGS      64 // one bit each in sc_platform.rings_used
+#define SC_LISTENERS  2  // waiters that must be there before others become pollers
+#define SC_POLLERS   2
 #define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
-#define SC_SPARE_DEPTH 16 // maps of spare memory that may be untouched at a time
+#define SC_PREMAP_DEPTH 16 // maps of premapped memory that may be untouched at a time
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 // PROPOSAL: the call itself stands in the gate, as the guest's handler would make it.
-// LANE: it stands in no host call, its call is in the fast lane.
-enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL, HOLD_LANE };
+// LANE: it stands in no host call, its call is in the syscall ring.
+enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL, HOLD_RING };
 // A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may
 // appear at any moment; the order was taken back or has failed, so it never will.
 enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
 enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
-// Orders that mean something to spare.c when they come up.
-enum sc_special { SC_ORDINARY, SC_SPARE_BEGIN, SC_SPARE_UNDO };
+// Orders that mean something to premap.c when they come up.
+enum sc_special { SC_ORDINARY, SC_PREMAP_BEGIN, SC_PREMAP_UNDO };
 
 struct sc_map {
     uint64_t addr, len; // len 0: none
@@ -102,15 +102,15 @@ struct sc_proc {
     _Atomic bool fd_used;  // a file has been put into it, or into the one that it is a copy of
 };
 
-// spare.c
-struct sc_spare {
+// premap.c
+struct sc_premap {
     struct lock lock;
     _Atomic bool on;         // there is some
     int fd;                  // userfaultfd, -1: none
     uint64_t low, at, top;   // [low, at) is free, [at, top) the guest's and guarded
     uint64_t high;           // where it once ended
     unsigned n;              // maps in [at, top)
-    uint64_t start[SC_SPARE_DEPTH]; // theirs, falling
+    uint64_t start[SC_PREMAP_DEPTH]; // theirs, falling
     bool touched;            // the last that we know of was touched
     unsigned since;
     bool fill;               // worth trying
@@ -119,16 +119,16 @@ struct sc_spare {
 
 struct sc_as {
     struct plat_as base;
-    _Atomic unsigned lane;         // its number plus one; 0: none (lane.c)
-    _Atomic(struct sc_thread *) lane_thread; // whose
-    unsigned watch_pause;          // the watcher's
-    _Atomic unsigned watch_skip;   // so many times it is not to be watched
+    _Atomic unsigned ring;         // its number plus one; 0: none (ring.c)
+    _Atomic(struct sc_thread *) ring_thread; // whose
+    unsigned poll_pause;          // the poller's
+    _Atomic unsigned poll_skip;   // so many times it is not to be polled
     struct list procs;             // [P]
     unsigned holds;                // [P] the sentry's references count as one, each thread and process as one
     uint64_t slots[SC_SLOT_WORDS]; // [P] in use
     _Atomic bool shared;           // has, or has had, more than one thread
     _Atomic unsigned nthreads;     // host threads that are there, to come, or not known to be gone
-    struct sc_spare spare;
+    struct sc_premap premap;
 };
 
 struct sc_platform;
@@ -175,25 +175,25 @@ struct sc_thread {
     size_t fp_len;
     struct sc_thread *child; // being made by the queue's clone
     int hint;                // [P] STARTING: the number that the parent's stub says it has
-    // lane.c
+    // ring.c
     struct sc_heat {
         uint64_t ip;
         unsigned calls;
         enum { SITE_PLAIN, SITE_TRIED, SITE_PATCHED } state;
     } heat[SC_SITES];
     unsigned proposals; // that came by the handler
-    uint64_t lane_since;
-    unsigned lane_calls; // from patched sites, by notification, since then
+    uint64_t ring_since;
+    unsigned ring_calls; // from patched sites, by notification, since then
     uint64_t hot_site;     // HELD: to be patched, if the sentry lets us; 0: none
-    uint64_t spare_wanted; // HELD: bytes of free addresses that we would like to have, 0: none
-    bool lane_on;        // its process uses patched sites, as far as we know
-    bool lane_hot;       // somebody should watch its lane
-    bool lane_slow;      // HOLD_LANE: it was told to come for its value
-    bool lane_go;        // HOLD_LANE: it is to be let go when it comes
-    bool lane_done;      // RUNNING: it has a value in the lane, and may come for it all the same
-    int64_t lane_value;
-    uint64_t out_addr, out_len; // what is to be copied with the value: in the lane's `out`; 0: nothing
-    uint64_t touched_at; // the last fault at memory that may have been spare.c's
+    uint64_t premap_wanted; // HELD: bytes of free addresses that we would like to have, 0: none
+    bool ring_on;        // its process uses patched sites, as far as we know
+    bool ring_hot;       // somebody should poll its ring
+    bool ring_slow;      // HOLD_RING: it was told to come for its value
+    bool ring_go;        // HOLD_RING: it is to be let go when it comes
+    bool ring_done;      // RUNNING: it has a value in the ring, and may come for it all the same
+    int64_t ring_value;
+    uint64_t out_addr, out_len; // what is to be copied with the value: in the ring's `out`; 0: nothing
+    uint64_t touched_at; // the last fault at memory that may have been premap.c's
 };
 
 struct sc_chunk {
@@ -206,11 +206,11 @@ struct sc_waiter {
     _Atomic int word;
 };
 
-// A waiter that watches lanes (lane.c) and does nothing else.
-struct sc_watcher {
+// A waiter that polls rings (ring.c) and does nothing else.
+struct sc_poller {
     cpu_set_t cpus;               // where it runs
     _Atomic bool there;
-    _Atomic(struct sc_as *) work; // to be watched next; held
+    _Atomic(struct sc_as *) work; // to be polled next; held
     _Atomic int word;             // futex: there is work
 };
 
@@ -240,18 +240,18 @@ struct sc_platform {
     unsigned nlost;
     _Atomic bool unsettled;    // sc_settle_children() has something to do
     _Atomic unsigned nrunning; // threads in guest code
-    // lane.c
-    char *lanes; // SC_LANES pages, NULL: none here
-    int lane_fd; // the same
-    uint64_t lanes_used;              // [P]
+    // ring.c
+    char *rings; // SC_RINGS pages, NULL: none here
+    int ring_fd; // the same
+    uint64_t rings_used;              // [P]
     unsigned ncpus;
-    bool lane_calls[512];             // may go through a lane, by number
-    _Atomic bool spares;              // spare memory is possible here
-    struct sc_watcher watchers[SC_WATCHERS];
+    bool ring_calls[512];             // may go through a ring, by number
+    _Atomic bool premaps;              // premapped memory is possible here
+    struct sc_poller pollers[SC_POLLERS];
     _Atomic unsigned nwaiters; // that have come so far
-    _Atomic bool watched;      // a lane is being watched, or going to be
-    _Atomic bool closed;       // watchers return
-    // waiting (wait.c)
+    _Atomic bool polled;      // a ring is being polled, or going to be
+    _Atomic bool closed;       // pollers return
+    // waiting (listener.c)
     struct lock wait_lock;
     struct list idle;      // [W] sc_waiter, most recent first
     struct list deaths;    // [W]
@@ -308,7 +308,7 @@ int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send); // 
 bool sc_notif_valid(struct sc_platform *p, uint64_t id);
 void sc_kick_handler_install(void);
 
-// wait.c
+// listener.c
 int sc_wait(struct platform *p, struct plat_event *ev);
 void sc_block_begin(struct platform *p);
 void sc_block_end(struct platform *p);
@@ -318,45 +318,45 @@ void sc_queue_death(struct sc_thread *t, int cause); // [P] or no lock
 void sc_unqueue_death(struct sc_thread *t);
 void sc_thread_runs(struct sc_platform *p); // a thread is let go: somebody must listen
 
-// event.c: handles one notification; true when *ev is for the sentry.
+// dispatch.c: handles one notification; true when *ev is for the sentry.
 bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev);
 
 void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how); // [lock]
 
-// lane.c: the fast lane. See there.
-void sc_lanes_open(struct sc_platform *p, const bool *needs_context); // without lanes when it cannot
-void sc_lanes_close(struct sc_platform *p);
+// ring.c: the syscall ring. See there.
+void sc_fastcall_open(struct sc_platform *p, const bool *needs_context); // without rings when it cannot
+void sc_fastcall_close(struct sc_platform *p);
 // [lock] `calls` more have come from the site: it, when it should be patched now, or 0
-uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
-uint64_t sc_lane_spare_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr);
-int64_t sc_call_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
-bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
-void sc_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
+uint64_t sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
+uint64_t sc_site_premap_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr);
+int64_t sc_ring_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
+bool sc_ring_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len);
+void sc_ring_copy_now(struct sc_thread *t, int64_t *value); // [lock] what was to be copied later
 // No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and memory.
 void sc_ask_guest(struct sc_thread *t);
-void sc_lane_warm(struct sc_thread *t);       // no lock; the event's receiver
-bool sc_watcher_begin(struct sc_platform *p); // a new waiter: is it to be a watcher?
-int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev); // as plat_wait(); a watcher's
-void sc_watchers_close(struct sc_platform *p);
-void sc_lane_done(struct sc_thread *t, int64_t value);         // [lock]
-void sc_lane_slow(struct sc_thread *t);                        // [lock]
-bool sc_lane_come(struct sc_thread *t, uint64_t id);           // [lock] false: it had nothing to come for
-void sc_lane_free(struct sc_as *as);                           // [P]
-void sc_lane_spare(struct sc_as *as, uint64_t room, uint64_t top); // hints for the stub: what comes by the lane
+void sc_poller_wake(struct sc_thread *t);       // no lock; the event's receiver
+bool sc_poller_begin(struct sc_platform *p); // a new waiter: is it to be a poller?
+int sc_poller_wait(struct sc_platform *p, struct plat_event *ev); // as plat_wait(); a poller's
+void sc_pollers_close(struct sc_platform *p);
+void sc_ring_answer(struct sc_thread *t, int64_t value);         // [lock]
+void sc_ring_defer(struct sc_thread *t);                        // [lock]
+bool sc_ring_arrive(struct sc_thread *t, uint64_t id);           // [lock] false: it had nothing to come for
+void sc_ring_free(struct sc_as *as);                           // [P]
+void sc_ring_premap_hint(struct sc_as *as, uint64_t room, uint64_t top); // hints for the stub: what comes by the ring
 
-// spare.c: memory that the host has mapped already.
-void sc_spare_probe(struct sc_platform *p);
-void sc_spare_init(struct sc_spare *s);
-void sc_spare_fini(struct sc_as *as);
-uint64_t sc_spare_wanted(struct sc_thread *t); // bytes of free addresses, 0: none
-void sc_spare(struct sc_thread *t, uint64_t addr, uint64_t len); // no lock
-bool sc_spare_give_up(struct sc_thread *t); // [lock] false: no memory
-void sc_spare_begin(struct sc_thread *t, const struct sc_op *o); // [lock]
-uint64_t sc_spare_proposal(struct sc_thread *t, const uint64_t args[6]); // [lock] for an mmap; 0: none
-int sc_spare_work(struct sc_thread *t, const struct plat_op *op); // [lock] 1: done; 0: go on; -LINUX_ENOMEM
+// premap.c: memory that the host has mapped already.
+void sc_premap_probe(struct sc_platform *p);
+void sc_premap_init(struct sc_premap *s);
+void sc_premap_fini(struct sc_as *as);
+uint64_t sc_premap_wanted(struct sc_thread *t); // bytes of free addresses, 0: none
+void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len); // no lock
+bool sc_premap_give_up(struct sc_thread *t); // [lock] false: no memory
+void sc_premap_begin(struct sc_thread *t, const struct sc_op *o); // [lock]
+uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t args[6]); // [lock] for an mmap; 0: none
+int sc_premap_work(struct sc_thread *t, const struct plat_op *op); // [lock] 1: done; 0: go on; -LINUX_ENOMEM
 enum sc_touch { TOUCH_OTHER, TOUCH_NOTHING, TOUCH_OPENED }; // not ours; free memory: none there; try again
-enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr); // [lock] by SIGBUS
-bool sc_spare_admit(struct plat_as *as, const struct iovec *remote, int n);
+enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr); // [lock] by SIGBUS
+bool sc_premap_admit(struct plat_as *as, const struct iovec *remote, int n);
 
 // run.c: letting threads go, and their host work.
 void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);

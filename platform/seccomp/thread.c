@@ -26,7 +26,7 @@ struct sc_as *sc_as_new(struct sc_platform *p) {
     plat_as_init(&as->base, &p->base);
     atomic_fetch_sub(&p->base.nspaces, 1); // counted when the sentry gets it
     list_init(&as->procs);
-    sc_spare_init(&as->spare);
+    sc_premap_init(&as->premap);
     as->holds = 1;
     return as;
 }
@@ -35,8 +35,8 @@ void sc_as_drop(struct sc_as *as) {
     invariant(as->holds > 0);
     if (--as->holds)
         return;
-    sc_lane_free(as);
-    sc_spare_fini(as);
+    sc_ring_free(as);
+    sc_premap_fini(as);
     plat_as_fini(&as->base);
     free(as);
 }
@@ -169,11 +169,11 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->hint = 0;
     t->to_handler = false;
     memset(t->heat, 0, sizeof t->heat);
-    t->lane_calls = t->proposals = 0;
+    t->ring_calls = t->proposals = 0;
     t->touched_at = 0;
     t->proposed = false;
     t->out_len = 0;
-    t->lane_on = t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
+    t->ring_on = t->ring_hot = t->ring_slow = t->ring_go = t->ring_done = false;
     lock_drop(&t->lock);
     return t;
 }
@@ -215,7 +215,7 @@ void sc_doom(struct sc_thread *t) {
         return;
     t->flush = t->to_handler = false;
     sc_ops_clear(t);
-    if (t->hold == HOLD_VALUE || t->hold == HOLD_LANE) { // only from a handler can a thread end: interrupt it
+    if (t->hold == HOLD_VALUE || t->hold == HOLD_RING) { // only from a handler can a thread end: interrupt it
         t->intr_wanted = t->have_rax = true;
         t->rax = -LINUX_EINTR;
         sc_let_go(t);

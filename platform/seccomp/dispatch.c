@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a notification means. Called by wait.c for each one that the listener gives. Only the thread's number
+// What a notification means. Called by listener.c for each one that the listener gives. Only the thread's number
 // and the registers in the notification are the kernel's word; the rest is the guest's. Locks: thread->lock.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
@@ -19,8 +19,8 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     sc_set_state(t, SC_HELD);
     t->hold = how;
     t->id = id;
-    t->lane_done = t->lane_slow = t->lane_go = false;
-    t->out_len = t->hot_site = t->spare_wanted = 0;
+    t->ring_done = t->ring_slow = t->ring_go = false;
+    t->out_len = t->hot_site = t->premap_wanted = 0;
     t->call_nr = (uint64_t)-1;
     t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = t->proposed = false;
 }
@@ -68,7 +68,7 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
     }
     int signo = (int)(uint32_t)a[0], code = (int)(a[0] >> 32);
     if (signo == SIGBUS && code == BUS_ADRERR) {
-        switch (sc_spare_touched(t, a[1])) {
+        switch (sc_premap_touched(t, a[1])) {
         case TOUCH_OPENED:
             sc_let_go(t);
             return false;
@@ -171,7 +171,7 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     uint64_t flags = ~a[4];
     bool by_handler = a[5] == 0;
     if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||
-        !(by_handler || a[5] == STUB_PLACE_LANE)) {
+        !(by_handler || a[5] == STUB_PLACE_RING)) {
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
@@ -187,13 +187,13 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->call.foreign = false;
     ev->call.proposal = a[0];
     if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
-        t->hot_site = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
+        t->hot_site = sc_site_count(t, t->regs.rip, SYS_mmap, SC_HEAT);
     return true;
 }
 
 // The host is said to have refused a map that was proposed without a frame; or the sentry has, then that is the answer.
-static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
-    int64_t error = (int64_t)STUB_LANE_FAIL - n->data.nr;
+static bool ring_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    int64_t error = (int64_t)STUB_RING_FAIL - n->data.nr;
     if (!t->may_fail) {
         t->id = n->id;
         sc_reply(t, error);
@@ -208,8 +208,8 @@ static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, str
     return true;
 }
 
-static bool is_lane_failure(const struct sc_thread *t, unsigned nr) {
-    return nr > STUB_LANE_FAIL && nr < STUB_LANE_FAIL + 4096 && sc_as(t)->lane && t->state == SC_RUNNING && !t->to_handler;
+static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
+    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && sc_as(t)->ring && t->state == SC_RUNNING && !t->to_handler;
 }
 
 static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
@@ -220,10 +220,10 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
     if (t->state == SC_DEAD)
         return false;
     if (!in_text(p, ip)) {
-        if (n->data.nr == (int)STUB_LANE_WAIT && sc_lane_come(t, n->id))
+        if (n->data.nr == (int)STUB_RING_WAIT && sc_ring_arrive(t, n->id))
             return false;
-        if (is_lane_failure(t, (unsigned)n->data.nr)) {
-            got = lane_failure(t, n, ev);
+        if (is_ring_failure(t, (unsigned)n->data.nr)) {
+            got = ring_failure(t, n, ev);
         } else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
             sc_violation(t, "a call instead of ordered work");
         } else {
@@ -232,8 +232,8 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
             keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
-            t->hot_site = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
-            t->spare_wanted = sc_lane_spare_wanted(t, ip, (uint32_t)n->data.nr);
+            t->hot_site = sc_site_count(t, ip, (uint32_t)n->data.nr, 1);
+            t->premap_wanted = sc_site_premap_wanted(t, ip, (uint32_t)n->data.nr);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast lane of the seccomp platform, as the sentry sees it: nothing. Patched sites give the same calls, values,
-// interrupts and forks as others; what the guest does to its lane harms itself alone. Small guest programs, in a text
-// that is offered for patching; a few waiters, so that one of them can watch. Whether a call went by the lane depends
+// The syscall ring of the seccomp platform, as the sentry sees it: nothing. Patched sites give the same calls, values,
+// interrupts and forks as others; what the guest does to its ring harms itself alone. Small guest programs, in a text
+// that is offered for patching; a few waiters, so that one of them can poll. Whether a call went by the ring depends
 // on the host's scheduler, so every test is right either way.
 #include "abi/errno.h"
 #include "platform/stub/layout.h"
@@ -27,7 +27,7 @@ GUEST(forking, "mov $20000, %r14d\n 1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\
                "mov $57, %eax\n syscall\n mov $20000, %r14d\n mov $100, %ebx\n"
                "2: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 2b\n"
                "8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n 9: inc %r13\n jmp 8b\n");
-// Counts in rbx and never ends; `hostile` also writes to the lane at r12, as the random number in r14 says.
+// Counts in rbx and never ends; `hostile` also writes to the ring at r12, as the random number in r14 says.
 GUEST(endless, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n jmp 1b\n");
 GUEST(hostile, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n imul $1664525, %r14, %r14\n"
                "add $1013904223, %r14\n mov %r14, %rcx\n shr $40, %rcx\n and $7, %ecx\n test $0x7000000, %r14\n jne 1b\n"
@@ -53,7 +53,7 @@ __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room f
 
 // ---- Waiters -----------------------------------------------------------------------------------------------------------
 
-#define WAITERS 4 // two that listen, two that watch
+#define WAITERS 4 // two that listen, two that poll
 #define SPARE_END 0x70000000ul
 struct server {
     struct platform *p;
@@ -400,7 +400,7 @@ static void test_copies(void **state) {
 }
 
 // It may die of it, or be given nonsense; nothing else happens, and everything is given back.
-static void test_scribbled_lane(void **state) {
+static void test_scribbled_ring(void **state) {
     for (unsigned round = 0; round < 10; round++) {
         struct guest g;
         struct server *s = start(&g, GUEST_AT(endless), (struct lx_regs){0});
@@ -412,7 +412,7 @@ static void test_scribbled_lane(void **state) {
         struct lx_regs regs;
         const struct plat_layout *l = plat_layout(s->p);
         assert_int_equal(plat_get_regs(g.t, &regs), 0);
-        regs.r12 = l->reserved[0].start + STUB_LANE_AT;
+        regs.r12 = l->reserved[0].start + STUB_RING_AT;
         regs.r14 = round * 77777 + 1;
         regs.rip = GUEST_AT(hostile);
         assert_int_equal(plat_set_regs(g.t, &regs), 0);
@@ -444,7 +444,7 @@ static void test_destroyed(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_results), cmocka_unit_test(test_interrupts),     cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_copies),       cmocka_unit_test(test_scribbled_lane), cmocka_unit_test(test_destroyed),
+        cmocka_unit_test(test_copies),       cmocka_unit_test(test_scribbled_ring), cmocka_unit_test(test_destroyed),
         cmocka_unit_test(test_maps),         cmocka_unit_test(test_maps_interrupted),
         cmocka_unit_test(test_maps_spare),
         cmocka_unit_test(test_maps_spare_interrupted),
@@ -461,5 +461,5 @@ int main(void) {
         return 77;
     }
     plat_close(p);
-    return cmocka_run_group_tests_name("platform lane", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("platform ring", tests, NULL, NULL);
 }

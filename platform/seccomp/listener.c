@@ -19,7 +19,7 @@
 // Is this thread counted in `active`? One platform at a time serves a thread.
 static _Thread_local struct sc_platform *active_in;
 static _Thread_local int my_tid;
-static _Thread_local bool is_watcher; // it takes no part in what follows
+static _Thread_local bool is_poller; // it takes no part in what follows
 
 static void become_active(struct sc_platform *p) {
     if (active_in == p)
@@ -100,7 +100,7 @@ void sc_shutdown(struct platform *pp) {
     call_attention(p);
     while (wake_idle(p))
         ;
-    sc_watchers_close(p);
+    sc_pollers_close(p);
 }
 
 // What `attention` was for. 1: *ev is set; 0: nothing left; -LINUX_ESHUTDOWN.
@@ -150,7 +150,7 @@ static void first_time(struct sc_platform *p) {
     sigemptyset(&kick);
     sigaddset(&kick, PLAT_KICK_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
-    is_watcher = sc_watcher_begin(p);
+    is_poller = sc_poller_begin(p);
 }
 
 static void start_reaper(struct sc_platform *p) {
@@ -173,7 +173,7 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
                 sc_settle_children(p);
             if (got && ev->kind == PLAT_SYSCALL) {
                 sc_ask_guest(sc_thread_of(ev->thread));
-                sc_lane_warm(sc_thread_of(ev->thread));
+                sc_poller_wake(sc_thread_of(ev->thread));
             }
             if (got)
                 return 1;
@@ -190,8 +190,8 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
     int got = 0, none = 0;
     if (!my_tid)
         first_time(p);
-    if (is_watcher)
-        return sc_watcher_wait(p, ev);
+    if (is_poller)
+        return sc_poller_wait(p, ev);
     if (!atomic_load(&p->reaper_started))
         start_reaper(p);
     become_passive(p);
@@ -218,7 +218,7 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
 
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    if (is_watcher)
+    if (is_poller)
         return;
     become_passive(p);
     if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && nobody_listens(p))
@@ -226,6 +226,6 @@ void sc_block_begin(struct platform *pp) {
 }
 
 void sc_block_end(struct platform *pp) {
-    if (!is_watcher)
+    if (!is_poller)
         become_active(sc_of(pp));
 }

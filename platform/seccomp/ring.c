@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast lane: calls of a busy single-threaded guest without any host call. Called by event.c, run.c, wait.c.
+// The syscall ring: calls of a busy single-threaded guest without any host call. Called by dispatch.c, run.c, listener.c.
 //
 // A *site* is a syscall instruction right behind one of 5 bytes that we know (`mov $nr,%eax`; in the C library's
 // syscall(3): `mov 8(%rsp),%r9`). When many plain calls come from it, and the sentry says that it lies in private
 // file-backed text (text_range()), those 5 bytes become a jump to a *thunk*: the same instruction, then the address
-// behind the site to rcx, then on to the blob's lane code. The syscall instruction stays, so whatever stood or jumps
-// between the two is right as before, and the lane code goes back to it when there is no lane: interrupts, restarts
+// behind the site to rcx, then on to the blob's ring code. The syscall instruction stays, so whatever stood or jumps
+// between the two is right as before, and the ring code goes back to it when there is no ring: interrupts, restarts
 // and frames see addresses of the guest's own text alone. Thunks lie in the zeros behind the text's end, in its last
-// page; where these do not suffice, nothing is patched. A fork copies all that with the text; the copy's lane is off
+// page; where these do not suffice, nothing is patched. A fork copies all that with the text; the copy's ring is off
 // until it has one of its own.
 //
-// The *lane* is two pages that an address space with one thread shares with us: number, arguments, value. A *watcher*
-// spins on it while its thread calls often (SC_HOT calls in SC_HOT_NS), gives up SC_WATCH_NS after the last call, and
-// does so only with a core to spare; at most one lane is watched at a time. Two waiters are watchers, one bound to the
+// The *ring* is two pages that an address space with one thread shares with us: number, arguments, value. A *poller*
+// spins on it while its thread calls often (SC_HOT calls in SC_HOT_NS), gives up SC_POLL_NS after the last call, and
+// does so only with a core to spare; at most one ring is polled at a time. Two waiters are pollers, one bound to the
 // even, one to the odd ones of our CPUs: the one that is not where the guest runs is woken, so that waking it moves
 // neither it nor the guest. A thread whose call is not taken soon takes it back and makes it. One that was taken and
-// must not, or cannot, be answered in the lane (an interrupt, host work, a call that sleeps) is told to come by a host
-// call (STUB_LANE_WAIT); from then on it is held by a plain notification, and since answering that may bring the thread
-// to the watcher's own core, the watcher goes to sleep.
+// must not, or cannot, be answered in the ring (an interrupt, host work, a call that sleeps) is told to come by a host
+// call (STUB_RING_WAIT); from then on it is held by a plain notification, and since answering that may bring the thread
+// to the poller's own core, the poller goes to sleep.
 //
-// All of it is guest memory. A lane says nothing about who calls: a watched lane belongs to one thread, which must be
+// All of it is guest memory. A ring says nothing about who calls: a polled ring belongs to one thread, which must be
 // RUNNING, and each field is read once. A guest that goes on while its call is TAKEN makes its next host call in the
 // wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is HELD, and a call of one to
 // which a signal is under way is not taken.
 //
-// LIMIT: a guest that reads its own text sees the jump. While an address space has a second thread (or vfork child) it has no lane.
+// LIMIT: a guest that reads its own text sees the jump. While an address space has a second thread (or vfork child) it has no ring.
 // When the host refuses to make text writable for the moment (strict overcommit), the process ends.
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -40,95 +40,95 @@
 
 #define SC_HOT      32
 #define SC_HOT_NS   4000000 // a call may cost 100 us here when it has to wake another core
-#define SC_WATCH_NS 100000
-#define SC_WATCH_MOST_NS 1000000
+#define SC_POLL_NS 100000
+#define SC_POLL_MOST_NS 1000000
 #define SC_MAX_PAUSE 1023 // times SC_HOT calls
 #define THUNK_LEN   32
 #define THUNK_GAP   64 // zeros that may still belong to the program
 
-static_assert(offsetof(struct stub_lane, value) == 56 && offsetof(struct stub_lane, watched) == 64, "blob.S");
-static_assert(offsetof(struct stub_lane, str) == 128 && offsetof(struct stub_lane, out) == 512 &&
-                  sizeof(struct stub_lane) == STUB_LANE_LEN && STUB_LANE_STR == 384 && STUB_LANE_OUT == 7680,
+static_assert(offsetof(struct stub_ring, value) == 56 && offsetof(struct stub_ring, polled) == 64, "blob.S");
+static_assert(offsetof(struct stub_ring, str) == 128 && offsetof(struct stub_ring, out) == 512 &&
+                  sizeof(struct stub_ring) == STUB_RING_LEN && STUB_RING_STR == 384 && STUB_RING_OUT == 7680,
               "blob.S");
-static_assert(offsetof(struct stub_ctl, slot) == 48 && offsetof(struct stub_ctl, value) == 80 &&
-                  offsetof(struct stub_ctl, stack) == 88 && sizeof(struct stub_ctl) == 120 &&
+static_assert(offsetof(struct stub_scratch, slot) == 48 && offsetof(struct stub_scratch, value) == 80 &&
+                  offsetof(struct stub_scratch, stack) == 88 && sizeof(struct stub_scratch) == 120 &&
                   offsetof(struct stub_slot, place_at) == 16 && offsetof(struct stub_slot, place_top) == 32, "blob.S");
-static_assert(offsetof(struct stub_ctl, rsi) == 40 && offsetof(struct stub_ctl, flags) == 24 && STUB_CTL_AT == 16384 &&
-                  STUB_LANE_AT == 20480,
+static_assert(offsetof(struct stub_scratch, rsi) == 40 && offsetof(struct stub_scratch, flags) == 24 && STUB_SCRATCH_AT == 16384 &&
+                  STUB_RING_AT == 20480,
               "blob.S");
 
-static _Thread_local struct sc_watcher *me;     // NULL: an ordinary waiter
-static _Thread_local struct sc_as *watching;    // held
-static _Thread_local struct sc_thread *call_of; // whose call of the lane this thread handles
-static _Thread_local bool in_lane;              // ... and was it answered in the lane?
+static _Thread_local struct sc_poller *me;     // NULL: an ordinary waiter
+static _Thread_local struct sc_as *polling;    // held
+static _Thread_local struct sc_thread *call_of; // whose call of the ring this thread handles
+static _Thread_local bool in_ring;              // ... and was it answered in the ring?
 static _Thread_local unsigned taken;            // calls from it
 
 // ---- Opening -------------------------------------------------------------------------------------------------------
 
 // Every second one of our CPUs, from the first or from the second on.
-static void split_cpus(const cpu_set_t *all, cpu_set_t half[SC_WATCHERS]) {
+static void split_cpus(const cpu_set_t *all, cpu_set_t half[SC_POLLERS]) {
     CPU_ZERO(&half[0]);
     CPU_ZERO(&half[1]);
     for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET(cpu, all))
-            CPU_SET(cpu, &half[n++ % SC_WATCHERS]);
+            CPU_SET(cpu, &half[n++ % SC_POLLERS]);
 }
 
-void sc_lanes_open(struct sc_platform *p, const bool *needs_context) {
+void sc_fastcall_open(struct sc_platform *p, const bool *needs_context) {
     cpu_set_t all;
-    if (sched_getaffinity(0, sizeof all, &all) || (p->lane_fd = memfd_create("picket-lanes", MFD_CLOEXEC)) < 0)
+    if (sched_getaffinity(0, sizeof all, &all) || (p->ring_fd = memfd_create("picket-rings", MFD_CLOEXEC)) < 0)
         return;
     p->ncpus = (unsigned)CPU_COUNT(&all);
-    cpu_set_t half[SC_WATCHERS];
+    cpu_set_t half[SC_POLLERS];
     split_cpus(&all, half);
-    for (int i = 0; i < SC_WATCHERS; i++)
-        p->watchers[i].cpus = half[i];
-    for (unsigned nr = 0; nr < 512 && p->ncpus > 1; nr++) // these three go on as they stand, which a lane cannot do
-        p->lane_calls[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap && nr != SYS_mprotect &&
+    for (int i = 0; i < SC_POLLERS; i++)
+        p->pollers[i].cpus = half[i];
+    for (unsigned nr = 0; nr < 512 && p->ncpus > 1; nr++) // these three go on as they stand, which a ring cannot do
+        p->ring_calls[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap && nr != SYS_mprotect &&
                             nr != SYS_madvise;
     void *at = MAP_FAILED;
-    if (ftruncate(p->lane_fd, SC_LANES * (off_t)STUB_LANE_LEN) == 0)
-        at = mmap(NULL, SC_LANES * STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, p->lane_fd, 0);
+    if (ftruncate(p->ring_fd, SC_RINGS * (off_t)STUB_RING_LEN) == 0)
+        at = mmap(NULL, SC_RINGS * STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, p->ring_fd, 0);
     if (at != MAP_FAILED)
-        p->lanes = at;
+        p->rings = at;
 }
 
-void sc_lanes_close(struct sc_platform *p) {
-    if (p->lanes)
-        munmap(p->lanes, SC_LANES * STUB_LANE_LEN);
-    if (p->lane_fd >= 0)
-        close(p->lane_fd);
+void sc_fastcall_close(struct sc_platform *p) {
+    if (p->rings)
+        munmap(p->rings, SC_RINGS * STUB_RING_LEN);
+    if (p->ring_fd >= 0)
+        close(p->ring_fd);
 }
 
-static struct stub_lane *lane_of(const struct sc_as *as) {
-    return (struct stub_lane *)(sc_of(as->base.p)->lanes + (as->lane - 1) * STUB_LANE_LEN);
+static struct stub_ring *ring_of(const struct sc_as *as) {
+    return (struct stub_ring *)(sc_of(as->base.p)->rings + (as->ring - 1) * STUB_RING_LEN);
 }
 
 // [P] No process has it mapped any more.
-void sc_lane_free(struct sc_as *as) {
-    if (!as->lane)
+void sc_ring_free(struct sc_as *as) {
+    if (!as->ring)
         return;
-    memset(lane_of(as), 0, STUB_LANE_LEN);
-    sc_of(as->base.p)->lanes_used &= ~(1ull << (as->lane - 1));
-    as->lane = 0;
+    memset(ring_of(as), 0, STUB_RING_LEN);
+    sc_of(as->base.p)->rings_used &= ~(1ull << (as->ring - 1));
+    as->ring = 0;
 }
 
-void sc_lane_spare(struct sc_as *as, uint64_t room, uint64_t top) {
-    if (!as->lane)
+void sc_ring_premap_hint(struct sc_as *as, uint64_t room, uint64_t top) {
+    if (!as->ring)
         return;
-    struct stub_lane *lane = lane_of(as);
-    __atomic_store_n(&lane->room, room, __ATOMIC_RELAXED);
-    __atomic_store_n(&lane->top, top, __ATOMIC_RELAXED);
+    struct stub_ring *ring = ring_of(as);
+    __atomic_store_n(&ring->room, room, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->top, top, __ATOMIC_RELAXED);
 }
 
-static bool lane_alloc(struct sc_platform *p, struct sc_as *as) {
+static bool ring_alloc(struct sc_platform *p, struct sc_as *as) {
     lock_nested(&p->lock);
-    if (~p->lanes_used) {
-        as->lane = (unsigned)__builtin_ctzll(~p->lanes_used) + 1;
-        p->lanes_used |= 1ull << (as->lane - 1);
+    if (~p->rings_used) {
+        as->ring = (unsigned)__builtin_ctzll(~p->rings_used) + 1;
+        p->rings_used |= 1ull << (as->ring - 1);
     }
     lock_drop(&p->lock);
-    return as->lane != 0;
+    return as->ring != 0;
 }
 
 // ---- Which sites, which threads --------------------------------------------------------------------------------------
@@ -142,24 +142,24 @@ static struct sc_heat *heat_of(struct sc_thread *t, uint64_t ip) {
     return &t->heat[ip * 0x9e3779b97f4a7c15ull >> 32 & (SC_SITES - 1)];
 }
 
-uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
+uint64_t sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
-    bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake; in the lane only with spare memory
-    if (!p->lanes || t->internal || nr >= 512 || !(p->lane_calls[nr] || memory) || !alone(sc_as(t)))
+    bool memory = nr == SYS_mmap || nr == SYS_munmap; // patched for its place's sake; in the ring only with premapped memory
+    if (!p->rings || t->internal || nr >= 512 || !(p->ring_calls[nr] || memory) || !alone(sc_as(t)))
         return 0;
     struct sc_heat *h = heat_of(t, ip);
     if (h->ip != ip)
         *h = (struct sc_heat){.ip = ip};
     h->calls += calls;
-    if (h->state == SITE_PATCHED && t->lane_on) {
-        if (memory && !atomic_load(&sc_as(t)->spare.on))
+    if (h->state == SITE_PATCHED && t->ring_on) {
+        if (memory && !atomic_load(&sc_as(t)->premap.on))
             return 0;
-        if (t->lane_calls++ == 0)
-            t->lane_since = mono_ns();
-        if (t->lane_calls < SC_HOT)
+        if (t->ring_calls++ == 0)
+            t->ring_since = mono_ns();
+        if (t->ring_calls < SC_HOT)
             return 0;
-        t->lane_hot = mono_ns() - t->lane_since < SC_HOT_NS;
-        t->lane_calls = 0;
+        t->ring_hot = mono_ns() - t->ring_since < SC_HOT_NS;
+        t->ring_calls = 0;
         return 0;
     }
     if (h->state == SITE_PATCHED) // there was another thread for a while: to be switched on again
@@ -170,11 +170,11 @@ uint64_t sc_lane_heat(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned ca
     return ip;
 }
 
-// Of a munmap, each so many times when it comes from a patched site: bytes of spare memory to be had, or 0.
-uint64_t sc_lane_spare_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr) {
+// Of a munmap, each so many times when it comes from a patched site: bytes of premapped memory to be had, or 0.
+uint64_t sc_site_premap_wanted(struct sc_thread *t, uint64_t ip, uint64_t nr) {
     const struct sc_heat *h = heat_of(t, ip);
-    bool hot = nr == SYS_munmap && h->ip == ip && h->state == SITE_PATCHED && t->lane_on && h->calls % SC_HEAT == 0;
-    return hot && alone(sc_as(t)) ? sc_spare_wanted(t) : 0;
+    bool hot = nr == SYS_munmap && h->ip == ip && h->state == SITE_PATCHED && t->ring_on && h->calls % SC_HEAT == 0;
+    return hot && alone(sc_as(t)) ? sc_premap_wanted(t) : 0;
 }
 
 // ---- Patching --------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ static bool rel32(uint64_t from, uint64_t to, int32_t *out) {
 static bool make_thunk(const struct sc_platform *p, unsigned char thunk[THUNK_LEN], uint64_t at, const unsigned char *first,
                        uint64_t ip) {
     int32_t d;
-    uint64_t lane = p->place.base + stub_header()->lane;
+    uint64_t ring = p->place.base + stub_header()->ring;
     if (!rel32(at + 12, ip, &d))
         return false;
     memset(thunk, 0xcc, THUNK_LEN);
@@ -202,7 +202,7 @@ static bool make_thunk(const struct sc_platform *p, unsigned char thunk[THUNK_LE
     memcpy(thunk + 5, "\x48\x8d\x0d", 3); // lea d(%rip), %rcx
     memcpy(thunk + 8, &d, 4);
     memcpy(thunk + 12, "\xff\x25\x06\x00\x00\x00", 6); // jmp *6(%rip): the last 8 bytes
-    memcpy(thunk + 24, &lane, 8);
+    memcpy(thunk + 24, &ring, 8);
     return true;
 }
 
@@ -249,26 +249,26 @@ static bool order_store(struct sc_thread *t, uint64_t page, int prot, uint64_t a
                  STUB_EXPECT_STORE);
 }
 
-static bool order_lane(struct sc_thread *t) {
+static bool order_ring(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct sc_as *as = sc_as(t);
-    uint64_t at = p->place.base + STUB_LANE_AT;
-    atomic_store(&as->lane_thread, t);
-    if (as->lane)
+    uint64_t at = p->place.base + STUB_RING_AT;
+    atomic_store(&as->ring_thread, t);
+    if (as->ring)
         return true;
-    int fd = fcntl(p->lane_fd, F_DUPFD_CLOEXEC, 3);
+    int fd = fcntl(p->ring_fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return false;
-    if (!lane_alloc(p, as) ||
+    if (!ring_alloc(p, as) ||
         !order(t, SYS_mmap,
-               (uint64_t[6]){at, STUB_LANE_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                             (uint64_t)sc_stub_fd(t), (as->lane - 1) * STUB_LANE_LEN},
+               (uint64_t[6]){at, STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                             (uint64_t)sc_stub_fd(t), (as->ring - 1) * STUB_RING_LEN},
                STUB_EXPECT_VALUE)) {
         close(fd);
         return false;
     }
     t->ops[t->nops - 1].fd = fd;
-    return order(t, SYS_madvise, (uint64_t[6]){at, STUB_LANE_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
+    return order(t, SYS_madvise, (uint64_t[6]){at, STUB_RING_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
 }
 
 static bool order_patch(struct sc_thread *t, uint64_t ip, uint64_t at, const unsigned char *thunk, const unsigned char *b) {
@@ -290,19 +290,19 @@ static bool order_patch(struct sc_thread *t, uint64_t ip, uint64_t at, const uns
            order_store(t, ip, rw, ip - 7, word);
 }
 
-static void take_back(struct sc_thread *t, bool lane_too) {
+static void take_back(struct sc_thread *t, bool ring_too) {
     struct sc_platform *p = sc_plat(t);
     sc_ops_clear(t);
     lock_nested(&p->lock);
-    if (lane_too)
-        sc_lane_free(sc_as(t));
+    if (ring_too)
+        sc_ring_free(sc_as(t));
     lock_drop(&p->lock);
 }
 
 static void hot_text(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t end) {
     struct sc_platform *p = sc_plat(t);
     unsigned char page[STUB_PAGE], thunk[THUNK_LEN], b[10]; // b: from one byte before the site's 5 bytes
-    if (!p->lanes || ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(t, b, ip - 8, sizeof b) ||
+    if (!p->rings || ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(t, b, ip - 8, sizeof b) ||
         b[6] != 0x0f || b[7] != 0x05)
         return;
     LOCKED(&t->lock);
@@ -310,8 +310,8 @@ static void hot_text(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t 
     if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->nops || h->ip != ip ||
         !alone(sc_as(t)))
         return;
-    uint64_t ctl = p->place.base + STUB_CTL_AT;
-    bool fresh = !sc_as(t)->lane, done = is_patched(t, b + 1, ip), ok = order_lane(t);
+    uint64_t ctl = p->place.base + STUB_SCRATCH_AT;
+    bool fresh = !sc_as(t)->ring, done = is_patched(t, b + 1, ip), ok = order_ring(t);
     if (ok && !done) {
         unsigned at = may_patch(b + 1, b[0], t->call_nr) && read_guest(t, page, end - STUB_PAGE, STUB_PAGE) ? find_zeros(page)
                                                                                                           : 0;
@@ -319,11 +319,11 @@ static void hot_text(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t 
              order_patch(t, ip, end - STUB_PAGE + at, thunk, b + 1);
     }
     const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
-    ok = ok && order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, slot), sc_slot_addr(t)) &&
-         order_store(t, ip, rx, ctl + offsetof(struct stub_ctl, on), 1);
+    ok = ok && order_store(t, ip, rx, ctl + offsetof(struct stub_scratch, slot), sc_slot_addr(t)) &&
+         order_store(t, ip, rx, ctl + offsetof(struct stub_scratch, on), 1);
     if (ok) {
         h->state = SITE_PATCHED;
-        t->lane_on = true;
+        t->ring_on = true;
     } else {
         take_back(t, fresh);
     }
@@ -346,14 +346,14 @@ static void ask_text(const struct plat_guest_ops *guest, struct sc_thread *t, vo
 }
 
 static void ask_range(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
-    uint64_t len = t->spare_wanted, at = len && guest->free_range ? guest->free_range(owner, len) : 0;
+    uint64_t len = t->premap_wanted, at = len && guest->free_range ? guest->free_range(owner, len) : 0;
     if (at && plat_range_ok(t->base.p, at, len))
-        sc_spare(t, at, len);
+        sc_premap_make(t, at, len);
 }
 
 void sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
-    void *owner = guest && (t->hot_site || t->spare_wanted) ? hold_owner(guest, t) : NULL;
+    void *owner = guest && (t->hot_site || t->premap_wanted) ? hold_owner(guest, t) : NULL;
     if (!owner)
         return;
     ask_text(guest, t, owner);
@@ -361,50 +361,50 @@ void sc_ask_guest(struct sc_thread *t) {
     guest->owner_put(owner);
 }
 
-// ---- A call in the lane ------------------------------------------------------------------------------------------------
+// ---- A call in the ring ------------------------------------------------------------------------------------------------
 
-static uint32_t lane_state(const struct stub_lane *lane) {
-    return __atomic_load_n(&lane->state, __ATOMIC_SEQ_CST);
+static uint32_t ring_state(const struct stub_ring *ring) {
+    return __atomic_load_n(&ring->state, __ATOMIC_SEQ_CST);
 }
-static void set_lane_state(struct stub_lane *lane, uint32_t state) {
-    __atomic_store_n(&lane->state, state, __ATOMIC_SEQ_CST);
+static void set_ring_state(struct stub_ring *ring, uint32_t state) {
+    __atomic_store_n(&ring->state, state, __ATOMIC_SEQ_CST);
 }
 
-void sc_lane_done(struct sc_thread *t, int64_t value) {
-    struct stub_lane *lane = lane_of(sc_as(t));
-    t->lane_value = value;
-    t->lane_done = true;
-    in_lane = true;
+void sc_ring_answer(struct sc_thread *t, int64_t value) {
+    struct stub_ring *ring = ring_of(sc_as(t));
+    t->ring_value = value;
+    t->ring_done = true;
+    in_ring = true;
     sc_set_state(t, SC_RUNNING);
-    lane->out_addr = t->out_addr;
-    __atomic_store_n(&lane->out_len, t->out_len, __ATOMIC_RELAXED);
-    __atomic_store_n(&lane->value, (uint64_t)value, __ATOMIC_RELAXED);
-    set_lane_state(lane, STUB_LANE_DONE);
+    ring->out_addr = t->out_addr;
+    __atomic_store_n(&ring->out_len, t->out_len, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->value, (uint64_t)value, __ATOMIC_RELAXED);
+    set_ring_state(ring, STUB_RING_DONE);
 }
 
-void sc_lane_slow(struct sc_thread *t) {
-    if (t->lane_slow)
+void sc_ring_defer(struct sc_thread *t) {
+    if (t->ring_slow)
         return;
-    t->lane_slow = true;
-    set_lane_state(lane_of(sc_as(t)), STUB_LANE_SLOW);
+    t->ring_slow = true;
+    set_ring_state(ring_of(sc_as(t)), STUB_RING_DEFERRED);
 }
 
 // ---- Copies that travel with the call ----------------------------------------------------------------------------------
 
 // A path: the thread has copied it with its own rights, as it stands in its own memory.
-int64_t sc_call_string(struct plat_thread *pt, uint64_t src, char *dst, size_t size) {
+int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t size) {
     struct sc_thread *t = sc_thread_of(pt);
     if (call_of != t)
         return -LINUX_EAGAIN;
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_LANE)
+    if (t->state != SC_HELD || t->hold != HOLD_RING)
         return -LINUX_EAGAIN;
-    const struct stub_lane *lane = lane_of(sc_as(t));
-    uint32_t len = __atomic_load_n(&lane->str_len, __ATOMIC_RELAXED);
+    const struct stub_ring *ring = ring_of(sc_as(t));
+    uint32_t len = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED);
     bool second = t->call_nr == SYS_newfstatat || t->call_nr == SYS_statx;
-    if (!len || len > STUB_LANE_STR || len > size || src != t->call_args[second])
+    if (!len || len > STUB_RING_STR || len > size || src != t->call_args[second])
         return -LINUX_EAGAIN;
-    memcpy(dst, lane->str, len);
+    memcpy(dst, ring->str, len);
     const char *nul = memchr(dst, 0, len); // it may have changed
     return nul ? nul - dst : -LINUX_EAGAIN;
 }
@@ -417,51 +417,51 @@ static bool repeats(uint64_t nr) {
 }
 
 // One piece for each call; others are copied at once.
-bool sc_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len) {
+bool sc_ring_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len) {
     struct sc_thread *t = call_of;
-    if (!t || t->base.as != as || len == 0 || len > STUB_LANE_OUT)
+    if (!t || t->base.as != as || len == 0 || len > STUB_RING_OUT)
         return false;
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_LANE || t->lane_slow || t->out_len || !repeats(t->call_nr))
+    if (t->state != SC_HELD || t->hold != HOLD_RING || t->ring_slow || t->out_len || !repeats(t->call_nr))
         return false;
-    memcpy(lane_of(sc_as(t))->out, src, len);
+    memcpy(ring_of(sc_as(t))->out, src, len);
     t->out_addr = dst;
     t->out_len = len;
     return true;
 }
 
-void sc_copy_now(struct sc_thread *t, int64_t *value) {
+void sc_ring_copy_now(struct sc_thread *t, int64_t *value) {
     if (!t->out_len)
         return;
-    struct iovec local = {lane_of(sc_as(t))->out, t->out_len}, remote = {(void *)t->out_addr, t->out_len};
+    struct iovec local = {ring_of(sc_as(t))->out, t->out_len}, remote = {(void *)t->out_addr, t->out_len};
     if (plat_memory_raw(t->base.as, true, &local, 1, &remote, 1) != (int64_t)t->out_len && *value >= 0)
         *value = -LINUX_EFAULT;
     t->out_len = 0;
 }
 
-bool sc_lane_come(struct sc_thread *t, uint64_t id) {
-    if (!sc_as(t)->lane)
+bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
+    if (!sc_as(t)->ring)
         return false;
-    if (t->state == SC_HELD && t->hold == HOLD_LANE) {
-        set_lane_state(lane_of(sc_as(t)), STUB_LANE_FREE);
+    if (t->state == SC_HELD && t->hold == HOLD_RING) {
+        set_ring_state(ring_of(sc_as(t)), STUB_RING_FREE);
         t->hold = HOLD_VALUE;
         t->id = id;
         t->call_nr = (uint64_t)-1; // what it stands in is not what it asked for
-        if (t->lane_go)
+        if (t->ring_go)
             sc_let_go(t);
         return true;
     }
-    if (t->state != SC_RUNNING || !t->lane_done || t->to_handler)
+    if (t->state != SC_RUNNING || !t->ring_done || t->to_handler)
         return false;
-    sc_copy_now(t, &t->lane_value);
-    t->lane_done = false; // it was answered while it was on its way
-    set_lane_state(lane_of(sc_as(t)), STUB_LANE_FREE);
+    sc_ring_copy_now(t, &t->ring_value);
+    t->ring_done = false; // it was answered while it was on its way
+    set_ring_state(ring_of(sc_as(t)), STUB_RING_FREE);
     t->id = id;
-    sc_reply(t, t->lane_value);
+    sc_reply(t, t->ring_value);
     return true;
 }
 
-// ---- Watching --------------------------------------------------------------------------------------------------------
+// ---- Polling --------------------------------------------------------------------------------------------------------
 
 static void drop_space(struct sc_platform *p, struct sc_as *as) {
     lock_take(&p->lock);
@@ -469,20 +469,20 @@ static void drop_space(struct sc_platform *p, struct sc_as *as) {
     lock_drop(&p->lock);
 }
 
-static void wake(struct sc_watcher *w) {
+static void wake(struct sc_poller *w) {
     atomic_store(&w->word, 1);
     syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void sc_lane_warm(struct sc_thread *t) {
+void sc_poller_wake(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct sc_as *as = sc_as(t);
-    int cpu = t->lane_hot ? sched_getcpu() : -1;
-    t->lane_hot = false;
-    if (cpu < 0 || !as->lane || (as->watch_skip && as->watch_skip--))
+    int cpu = t->ring_hot ? sched_getcpu() : -1;
+    t->ring_hot = false;
+    if (cpu < 0 || !as->ring || (as->poll_skip && as->poll_skip--))
         return;
-    struct sc_watcher *w = &p->watchers[CPU_ISSET((unsigned)cpu, &p->watchers[0].cpus)];
-    if (!atomic_load(&w->there) || atomic_exchange(&p->watched, true))
+    struct sc_poller *w = &p->pollers[CPU_ISSET((unsigned)cpu, &p->pollers[0].cpus)];
+    if (!atomic_load(&w->there) || atomic_exchange(&p->polled, true))
         return;
     lock_take(&p->lock);
     as->holds++;
@@ -491,56 +491,56 @@ void sc_lane_warm(struct sc_thread *t) {
     wake(w);
 }
 
-static void watch_end(struct sc_platform *p) {
-    __atomic_store_n(&lane_of(watching)->watched, 0, __ATOMIC_SEQ_CST);
+static void poll_end(struct sc_platform *p) {
+    __atomic_store_n(&ring_of(polling)->polled, 0, __ATOMIC_SEQ_CST);
     // Little came of it: other work of the host has the cores. Next time later.
-    watching->watch_pause = taken < SC_HOT ? watching->watch_pause * 2 + 1 : 0;
-    if (watching->watch_pause > SC_MAX_PAUSE)
-        watching->watch_pause = SC_MAX_PAUSE;
-    watching->watch_skip = watching->watch_pause;
+    polling->poll_pause = taken < SC_HOT ? polling->poll_pause * 2 + 1 : 0;
+    if (polling->poll_pause > SC_MAX_PAUSE)
+        polling->poll_pause = SC_MAX_PAUSE;
+    polling->poll_skip = polling->poll_pause;
     taken = 0;
-    drop_space(p, watching);
-    watching = NULL;
-    atomic_store(&p->watched, false);
+    drop_space(p, polling);
+    polling = NULL;
+    atomic_store(&p->polled, false);
 }
 
-static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_lane *lane, struct plat_event *ev) {
-    uint32_t req = STUB_LANE_REQ;
+static bool take(struct sc_platform *p, struct sc_thread *t, struct stub_ring *ring, struct plat_event *ev) {
+    uint32_t req = STUB_RING_REQ;
     LOCKED(&t->lock);
-    if (t->base.as != &watching->base || t->state != SC_RUNNING || t->intr_sent || t->intr_wanted || t->to_handler ||
-        t->doomed || !alone(watching) ||
-        !__atomic_compare_exchange_n(&lane->state, &req, STUB_LANE_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (t->base.as != &polling->base || t->state != SC_RUNNING || t->intr_sent || t->intr_wanted || t->to_handler ||
+        t->doomed || !alone(polling) ||
+        !__atomic_compare_exchange_n(&ring->state, &req, STUB_RING_TAKEN, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
-    uint32_t nr = __atomic_load_n(&lane->nr, __ATOMIC_RELAXED);
-    bool memory = (nr == SYS_mmap || nr == SYS_munmap) && atomic_load(&watching->spare.on);
-    if (nr >= 512 || !(p->lane_calls[nr] || memory)) {
-        set_lane_state(lane, STUB_LANE_REFUSED);
+    uint32_t nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED);
+    bool memory = (nr == SYS_mmap || nr == SYS_munmap) && atomic_load(&polling->premap.on);
+    if (nr >= 512 || !(p->ring_calls[nr] || memory)) {
+        set_ring_state(ring, STUB_RING_REFUSED);
         return false;
     }
     taken++;
-    sc_hold(t, 0, HOLD_LANE);
+    sc_hold(t, 0, HOLD_RING);
     call_of = t;
-    in_lane = false;
+    in_ring = false;
     *ev = (struct plat_event){.kind = PLAT_SYSCALL, .thread = &t->base, .owner = atomic_load(&t->base.owner)};
     ev->call.nr = t->call_nr = nr;
     for (unsigned i = 0; i < 6; i++)
-        ev->call.args[i] = __atomic_load_n(&lane->args[i], __ATOMIC_RELAXED);
+        ev->call.args[i] = __atomic_load_n(&ring->args[i], __ATOMIC_RELAXED);
     t->call_args[0] = ev->call.args[0];
     t->call_args[1] = ev->call.args[1];
     if (nr == SYS_mmap)
-        ev->call.proposal = sc_spare_proposal(t, ev->call.args);
+        ev->call.proposal = sc_premap_proposal(t, ev->call.args);
     return true;
 }
 
-// The call that was taken last is over, in the lane; else its thread, if it still waits there, must not wait awake.
+// The call that was taken last is over, in the ring; else its thread, if it still waits there, must not wait awake.
 static bool last_is_over(struct sc_thread *t) {
-    bool ok = !call_of || in_lane;
+    bool ok = !call_of || in_ring;
     call_of = NULL;
     if (ok)
         return true;
     LOCKED(&t->lock);
-    if (t->base.as == &watching->base && t->state == SC_HELD && t->hold == HOLD_LANE)
-        sc_lane_slow(t);
+    if (t->base.as == &polling->base && t->state == SC_HELD && t->hold == HOLD_RING)
+        sc_ring_defer(t);
     return false;
 }
 
@@ -551,34 +551,34 @@ static bool is_over(struct sc_platform *p, uint64_t start, uint64_t *until, uint
     if (atomic_load(&p->nrunning) == 0)
         *until += now - *last;
     *last = now;
-    return now > *until || now > start + SC_WATCH_MOST_NS;
+    return now > *until || now > start + SC_POLL_MOST_NS;
 }
 
 // No host call while it spins: the clock is in the vDSO.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
-    struct sc_thread *t = atomic_load(&watching->lane_thread);
-    struct stub_lane *lane = lane_of(watching);
+    struct sc_thread *t = atomic_load(&polling->ring_thread);
+    struct stub_ring *ring = ring_of(polling);
     if (last_is_over(t)) {
-        __atomic_store_n(&lane->watched, 1, __ATOMIC_SEQ_CST);
-        uint64_t start = mono_ns(), last = start, until = start + SC_WATCH_NS;
+        __atomic_store_n(&ring->polled, 1, __ATOMIC_SEQ_CST);
+        uint64_t start = mono_ns(), last = start, until = start + SC_POLL_NS;
         for (unsigned i = 1;; i++) {
-            if (lane_state(lane) == STUB_LANE_REQ && take(p, t, lane, ev))
+            if (ring_state(ring) == STUB_RING_REQ && take(p, t, ring, ev))
                 return true;
-            if (i % 64 == 0 && (!__atomic_load_n(&lane->watched, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
+            if (i % 64 == 0 && (!__atomic_load_n(&ring->polled, __ATOMIC_RELAXED) || atomic_load(&p->nrunning) >= p->ncpus ||
                                 atomic_load(&p->closed) || is_over(p, start, &until, &last)))
                 break;
             __builtin_ia32_pause();
         }
     }
-    watch_end(p);
+    poll_end(p);
     return false;
 }
 
-bool sc_watcher_begin(struct sc_platform *p) {
-    unsigned n = p->lanes && p->ncpus > 1 ? atomic_fetch_add(&p->nwaiters, 1) : 0;
-    if (n < SC_LISTENERS || n >= SC_LISTENERS + SC_WATCHERS)
+bool sc_poller_begin(struct sc_platform *p) {
+    unsigned n = p->rings && p->ncpus > 1 ? atomic_fetch_add(&p->nwaiters, 1) : 0;
+    if (n < SC_LISTENERS || n >= SC_LISTENERS + SC_POLLERS)
         return false;
-    me = &p->watchers[n - SC_LISTENERS];
+    me = &p->pollers[n - SC_LISTENERS];
     if (sched_setaffinity(0, sizeof me->cpus, &me->cpus)) {
         me = NULL;
         return false;
@@ -587,13 +587,13 @@ bool sc_watcher_begin(struct sc_platform *p) {
     return true;
 }
 
-int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev) {
+int sc_poller_wait(struct sc_platform *p, struct plat_event *ev) {
     for (;;) {
-        if (watching && spin(p, ev))
+        if (polling && spin(p, ev))
             return 0;
         if (atomic_load(&p->closed))
             break;
-        if ((watching = atomic_exchange(&me->work, NULL)))
+        if ((polling = atomic_exchange(&me->work, NULL)))
             continue;
         if (!atomic_exchange(&me->word, 0))
             syscall(SYS_futex, &me->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
@@ -604,8 +604,8 @@ int sc_watcher_wait(struct sc_platform *p, struct plat_event *ev) {
     return -LINUX_ESHUTDOWN;
 }
 
-void sc_watchers_close(struct sc_platform *p) {
+void sc_pollers_close(struct sc_platform *p) {
     atomic_store(&p->closed, true);
-    for (int i = 0; i < SC_WATCHERS; i++)
-        wake(&p->watchers[i]);
+    for (int i = 0; i < SC_POLLERS; i++)
+        wake(&p->pollers[i]);
 }
