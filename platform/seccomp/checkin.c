@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The check-in of new host threads, and those that never come. Called by dispatch for a gate call that may be one, and
-// by whoever clears a queue with a clone in it. Locks: thread->lock, then platform->lock.
+// The check-in of new host threads, and those that never come. Called by dispatch.c for a gate call that may be
+// one, and by whoever clears a queue with a clone in it. Locks: thread->lock, then platform->lock.
 //
 // A child is known by a random cookie that its parent's stub is given with the order to clone. Its first call
 // tells it; the kernel tells the child's number. The cookie is readable for the parent's own address space
@@ -14,7 +14,7 @@
 // The queue is dropped: a child that was ordered with it and has not been launched will never be.
 void sc_child_off(struct sc_thread *t) {
     int ordered = BIRTH_ORDERED;
-    if (t->child && atomic_compare_exchange_strong(&t->child->birth, &ordered, BIRTH_OFF))
+    if (t->queue.child && atomic_compare_exchange_strong(&t->queue.child->birth, &ordered, BIRTH_OFF))
         atomic_store(&sc_plat(t)->unsettled, true);
 }
 
@@ -22,7 +22,7 @@ void sc_child_off(struct sc_thread *t) {
 // matter.
 void sc_child_hint(struct sc_thread *t, int64_t tid) {
     struct sc_platform *p = sc_plat(t);
-    struct sc_thread *child = t->child;
+    struct sc_thread *child = t->queue.child;
     bool lost = false;
     lock_nested(&p->lock);
     if (child && tid > 0 && tid < SC_MAX_TID) {
@@ -38,7 +38,7 @@ void sc_child_hint(struct sc_thread *t, int64_t tid) {
 static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
     struct sc_thread *t, *found = NULL;
     lock_take(&p->lock);
-    list_for_each (t, &p->pending, link) {
+    list_for_each(t, &p->pending, link) {
         if (t->cookie == cookie && atomic_load(&t->birth) == BIRTH_LAUNCHED) {
             found = t;
             break;
@@ -51,9 +51,7 @@ static struct sc_thread *find_pending(struct sc_platform *p, uint64_t cookie) {
 }
 
 // Does this host thread belong to the process (0: is it a process of its own)?
-static bool lives_in(int pid, int tid) {
-    return syscall(SYS_tgkill, pid ? pid : tid, tid, 0) == 0;
-}
+static bool lives_in(int pid, int tid) { return syscall(SYS_tgkill, pid ? pid : tid, tid, 0) == 0; }
 
 // The number may still be in the table for a thread that was killed with its process, which is not reaped
 // yet.
@@ -66,14 +64,15 @@ static bool number_is_free(struct sc_platform *p, int tid) {
 }
 
 // [lock] True: *ev tells that it is there, which is all that was wanted.
-static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
+                       struct plat_event *ev) {
     int tid = (int)n->pid;
     if (!t->proc || !lives_in(t->leader ? 0 : t->proc->pid, tid)) {
         kill(tid, SIGKILL);
         return false;
     }
     t->tid = tid;
-    t->id = n->id;
+    t->notif.id = n->id;
     t->hold = HOLD_CHECKIN;
     sc_set_state(t, SC_HELD);
     atomic_store(&p->tids[tid], t);
@@ -88,14 +87,14 @@ static bool bind_child(struct sc_platform *p, struct sc_thread *t, const struct 
     lock_drop(&p->lock);
     if (t->doomed) {
         sc_doom(t);
-    } else if (t->go == GO_FLUSH && t->nops == 0) {
-        t->flush = false;
+    } else if (t->go == GO_FLUSH && t->queue.n == 0) {
+        t->queue.flush = false;
         *ev = (struct plat_event){.kind = PLAT_OPS_DONE, .thread = &t->base, .context = true};
         ev->owner = atomic_load(&t->base.owner);
         return true;
     } else if (t->go != GO_NOT) {
-        t->flush = t->go == GO_FLUSH;
-        sc_let_go(t);
+        t->queue.flush = t->go == GO_FLUSH;
+        sc_resume_held(t);
     }
     return false;
 }
@@ -120,13 +119,13 @@ bool sc_check_in(struct sc_platform *p, const struct seccomp_notif *n, struct pl
     return true;
 }
 
-// ---- Children that do not come -------------------------------------------------------------------------------------
+// ---- Children that do not come ----------------------------------------------------------------------------
 
 // A child that will not come: it died unknown, or its order was taken back.
 static struct sc_thread *take_lost_child(struct sc_platform *p, bool *off) {
     struct sc_thread *t;
     LOCKED(&p->lock);
-    list_for_each (t, &p->pending, link) {
+    list_for_each(t, &p->pending, link) {
         *off = atomic_load(&t->birth) == BIRTH_OFF;
         if (*off) {
             list_del(&t->link);

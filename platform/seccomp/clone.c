@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// New host threads: plat_clone(). A child becomes known when it checks in (checkin.c). Locks: thread->lock, then
-// platform->lock.
+// New host threads: plat_clone(). A child becomes known when it checks in (checkin.c). Locks: thread->lock,
+// then platform->lock.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,10 +23,11 @@ static void publish(struct sc_platform *p, struct sc_thread *child) {
     lock_drop(&p->lock);
 }
 
-// A copy of a process with threads has their files too, at numbers that it may never use: it begins by closing them.
+// A copy of a process with threads has their files too, at numbers that it may never use: it begins by
+// closing them.
 static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     bool used = atomic_load(&t->proc->fd_used);
-    child->fd_dirty = used;
+    child->queue.fd_stale = used;
     if (!child->leader)
         return true;
     bool close_all = used && !(flags & CLONE_VM) && atomic_load(&sc_as(t)->shared);
@@ -34,7 +35,7 @@ static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t
     struct sc_op *o = close_all ? sc_ops_add(child) : NULL;
     if (o) {
         o->call = (struct host_call){SYS_close_range, {0, ~0u, 0}};
-        child->fd_dirty = false;
+        child->queue.fd_stale = false;
     }
     return o || !close_all;
 }
@@ -44,12 +45,12 @@ int sc_order_clone(struct sc_thread *t, struct sc_thread *child, uint64_t flags)
     struct sc_op *o = inherit_files(t, child, flags) ? sc_ops_add(t) : NULL;
     if (!o)
         return -LINUX_ENOMEM;
-    uint64_t stack = flags & CLONE_VM ? sc_slot_addr(child) + p->uc_off - CHILD_STACK_BELOW_UC : 0;
+    uint64_t stack = flags & CLONE_VM ? sc_slot_addr(child) + p->frame.uc_off - CHILD_STACK_BELOW_UC : 0;
     atomic_store(&child->birth, BIRTH_ORDERED);
     publish(p, child);
     o->call = (struct host_call){SYS_clone, {flags, stack, 0, 0, 0, child->cookie}};
     o->expect = STUB_EXPECT_CHILD;
-    t->child = child;
+    t->queue.child = child;
     return 0;
 }
 
@@ -100,7 +101,7 @@ static struct sc_thread *new_sharer(struct sc_thread *t, bool thread) {
         child->slot = (unsigned)slot;
     if (!child) {
         lock_nested(&p->lock);
-        as->slots[slot / 64] &= ~(1ull << slot % 64);
+        sc_slot_give(as, (unsigned)slot);
         lock_drop(&p->lock);
     }
     return child;
@@ -111,18 +112,18 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
     LOCKED(&t->lock);
     if (t->state == SC_DEAD)
         return -LINUX_EAGAIN;
-    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->hold == HOLD_RING || t->child)
+    if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->queue.child)
         return -LINUX_EINVAL;
     int err = sc_regs_load(t);
-    *regs = t->regs;
+    *regs = t->cache.regs;
     return err ? -LINUX_EAGAIN : 0;
 }
 
 static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     LOCKED(&t->lock);
     if (flags & CLONE_VM)
-        t->ring_on = false; // before it makes the clone, the stub switches its patched sites off
-    if (!sc_premap_give_up(t)) // a copy has no guard, a second thread no ring
+        sc_sites_off(t);        // the stub does, before it makes the clone
+    if (!sc_premap_give_up(t))  // a copy has no guard, a second thread no ring
         return -LINUX_ENOMEM;
     return sc_order_clone(t, child, flags);
 }
@@ -137,8 +138,8 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
     child = flags & PLAT_CLONE_VM ? new_sharer(t, flags & PLAT_CLONE_THREAD) : sc_space_new(p, t->slot);
     if (!child)
         return -LINUX_EAGAIN;
-    child->regs = regs;
-    child->have_regs = child->regs_dirty = child->bases_dirty = true;
+    child->cache.regs = regs;
+    child->cache.have_regs = child->cache.dirty_regs = child->cache.dirty_bases = true;
     *out = &child->base;
     *as = child->base.as;
     atomic_fetch_add(&p->base.nthreads, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pool of clean processes: the zygote clones them ahead, plat_as_create() takes them. Locks: thread->lock, then
-// platform->lock.
+// The pool of clean processes: the zygote clones them ahead, plat_as_create() takes them. Locks:
+// thread->lock, then platform->lock.
 #include "abi/errno.h"
 #include "base/log.h"
 #include "platform/seccomp/sc.h"
@@ -32,9 +32,9 @@ static void make_next(struct sc_platform *p) {
     if (!t)
         return;
     lock_take(&z->lock);
-    if (!atomic_load(&p->closing) && sc_order_clone(z, t, SC_CLONE_COPY) == 0) { // (no memory: at the next try)
-        z->flush = true;
-        sc_let_go(z);
+    if (!atomic_load(&p->closing) && sc_order_clone(z, t, SC_CLONE_COPY) == 0) {  // else at the next try
+        z->queue.flush = true;
+        sc_resume_held(z);
     }
     sc_unlock(z, NULL);
 }
@@ -64,8 +64,8 @@ void sc_pool_forget(struct sc_thread *t) {
 }
 
 static void zero_registers(struct sc_thread *t) {
-    t->regs = (struct lx_regs){.cs = LINUX_USER_CS, .ss = LINUX_USER_DS, .orig_rax = (uint64_t)-1};
-    t->have_regs = t->regs_dirty = t->bases_dirty = true;
+    t->cache.regs = (struct lx_regs){.cs = LINUX_USER_CS, .ss = LINUX_USER_DS, .orig_rax = (uint64_t)-1};
+    t->cache.have_regs = t->cache.dirty_regs = t->cache.dirty_bases = true;
 }
 
 int sc_as_create(struct platform *pp, struct plat_as **as, struct plat_thread **thread) {
@@ -87,7 +87,7 @@ int sc_as_create(struct platform *pp, struct plat_as **as, struct plat_thread **
     atomic_fetch_add(&pp->nspaces, 1);
     *thread = &t->base;
     *as = t->base.as;
-    if (empty) // else it is filled when the process dies whose place this one takes (reap.c)
+    if (empty)  // else it is filled when the process dies whose place this one takes (reap.c)
         sc_pool_fill(p);
     return 0;
 }

@@ -2,10 +2,10 @@
 // Premapped memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
 //
 // The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved.
-// So when a patched munmap site is hot (ring.c), and the sentry has named free addresses (free_range()), its
-// process maps SC_PREMAP_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that
-// turns the first touch of any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own
-// guarded memory is a matter of our books:
+// So when a patched munmap site is hot (fastcall/sites.c), and the sentry has named free addresses
+// (free_range()), its process maps SC_PREMAP_LEN of private anonymous memory there, *guarded*: registered
+// with a userfaultfd that turns the first touch of any page, by the guest or by the kernel for it, into
+// SIGBUS or EFAULT. To own guarded memory is a matter of our books:
 //
 //   low ......... free ......... at ......... guarded, the guest's ......... top
 //
@@ -24,8 +24,8 @@
 // less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
 //
 // Host calls: none for a map, none for the unmap of what was not touched; one ioctl for a map that is opened
-// or filled. Called by run.c, dispatch.c, ring.c, clone.c, thread.c, and by memory.c when a copy fails. Locks:
-// sc_premap.lock, for moments.
+// or filled. Called by hostops.c, dispatch.c, fastcall/, clone.c, process.c, and by memory.c when a copy
+// fails. Locks: sc_premap.lock, for moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/fdcharge.h"
@@ -41,10 +41,10 @@
 #include <unistd.h>
 
 #define SC_PREMAP_LEN   (16ull << 20)
-#define SC_PREMAP_MOST  (1ull << 20) // of one map
-#define SC_PREMAP_LEAST (2ull << 20) // when less is free, there is to be new memory
-#define SC_FILL        (2 * STUB_PAGE)
-#define SC_GUESS       32 // maps that are opened at once before one is left guarded, to see
+#define SC_PREMAP_MOST  (1ull << 20)  // of one map
+#define SC_PREMAP_LEAST (2ull << 20)  // when less is free, there is to be new memory
+#define SC_FILL         (2 * STUB_PAGE)
+#define SC_GUESS        32  // maps that are opened at once before one is left guarded, to see
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -127,12 +127,13 @@ static bool overlaps(uint64_t start, uint64_t len, uint64_t low, uint64_t high) 
     return start < high && low < start + len;
 }
 
-// ---- Getting it ------------------------------------------------------------------------------------------------------
+// ---- Getting it -------------------------------------------------------------------------------------------
 
 uint64_t sc_premap_wanted(struct sc_thread *t) {
     const struct sc_as *as = sc_as(t);
     const struct sc_premap *s = &as->premap;
-    return sc_plat(t)->premaps && (!atomic_load(&s->on) || s->at - s->low < SC_PREMAP_LEAST) ? SC_PREMAP_LEN : 0;
+    return sc_plat(t)->premaps && (!atomic_load(&s->on) || s->at - s->low < SC_PREMAP_LEAST) ? SC_PREMAP_LEN
+                                                                                             : 0;
 }
 
 static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_special special) {
@@ -162,21 +163,21 @@ bool sc_premap_give_up(struct sc_thread *t) {
     return give_up(t);
 }
 
-// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then
-// does its munmap; else UNDO is answered without being made.
+// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO
+// then does its munmap; else UNDO is answered without being made.
 void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_PREMAP_LEN || !sc_premap_wanted(t) ||
-        !sc_premap_give_up(t))
+    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->ring.state != RING_NONE || len != SC_PREMAP_LEN ||
+        !sc_premap_wanted(t) || !sc_premap_give_up(t))
         return;
-    unsigned before = t->nops;
+    unsigned before = t->queue.n;
     const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
                    flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
     if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
         !order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
         !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_PREMAP_BEGIN) ||
         !order(t, (struct host_call){SYS_munmap, {addr, len}}, SC_PREMAP_UNDO))
-        t->nops = before;
+        t->queue.n = before;
 }
 
 static int stub_uffd(int pid) {
@@ -213,7 +214,7 @@ void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     tell(as);
 }
 
-// ---- Using it --------------------------------------------------------------------------------------------------------
+// ---- Using it ---------------------------------------------------------------------------------------------
 
 uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t a[6]) {
     const struct sc_premap *s = &sc_as(t)->premap;
@@ -226,7 +227,7 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
     struct sc_premap *s = &as->premap;
     if (op->kind != OP_MAP || op->fd >= 0 || op->prot != (LINUX_PROT_READ | LINUX_PROT_WRITE) ||
         op->flags != PLAT_NORESERVE || op->addr + op->len != s->at || op->addr < s->low ||
-        (t->hold != HOLD_RING && t->hold != HOLD_VALUE))
+        t->hold != HOLD_VALUE)
         return false;
     bool guess = s->touched && ++s->since % SC_GUESS;
     if (s->n == SC_PREMAP_DEPTH || s->filled)
@@ -237,7 +238,7 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
     else if (guess)
         open_all(as);
     else
-        s->fill = true; // once in a while it may be worth it
+        s->fill = true;  // once in a while it may be worth it
     tell(as);
     return true;
 }
@@ -283,14 +284,14 @@ int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
     return 0;
 }
 
-// ---- Touching it -----------------------------------------------------------------------------------------------------
+// ---- Touching it ------------------------------------------------------------------------------------------
 
 enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
     LOCKED(&s->lock);
     bool again =
-        t->touched_at == addr; // opened by somebody's copy meanwhile; or a file's end that was mapped there
+        t->touched_at == addr;  // opened by somebody's copy meanwhile; or a file's end that was mapped there
     t->touched_at = addr;
     if (addr >= s->low && addr < s->at)
         return TOUCH_NOTHING;

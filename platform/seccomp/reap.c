@@ -15,7 +15,7 @@
 // The process that now stands for the memory: another of those that share it, or none.
 static int successor(const struct sc_as *as) {
     struct sc_proc *other;
-    list_for_each (other, &as->procs, as_link) {
+    list_for_each(other, &as->procs, as_link) {
         if (!other->dead && other->pid)
             return other->pid;
     }
@@ -97,7 +97,7 @@ static void *reaper_main(void *arg) {
     for (;;) {
         int err = reap_one(p);
         if (err == -LINUX_ECHILD)
-            return NULL; // the zygote is gone too
+            return NULL;  // the zygote is gone too
         if (!err && !atomic_load(&p->closing))
             sc_pool_fill(p);
     }

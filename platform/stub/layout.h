@@ -109,7 +109,7 @@ enum stub_event {
 #define STUB_TAG_BLOCK  3 // do what the slot says
 #define STUB_GO_EXIT    4 // the thread ends: exit(0) through the gate
 
-// The syscall ring (platform/seccomp/ring.c). Patched sites jump to the blob's ring code with the number in rax and
+// The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number in rax and
 // the address behind the site's syscall instruction in rcx. It writes the call into the ring and waits for a
 // sentry thread that polls it.
 #define STUB_SCRATCH_AT  16384ull // behind the longest text

@@ -48,7 +48,7 @@ MUTANTS = [
     ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
         "platform/seccomp/dispatch.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
     ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "!(by_handler || a[5] == STUB_PLACE_LANE)", "false")]),
+        "platform/seccomp/dispatch.c", "!(by_handler || a[5] == STUB_PLACE_RING)", "false")]),
     ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
         "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
         "if (false) {\n        sc_violation(t, \"an event")]),
@@ -57,13 +57,13 @@ MUTANTS = [
     ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
         "platform/seccomp/dispatch.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
     ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&", "t->call_nr == o->call.nr &&")]),
+        "platform/seccomp/resume.c", "call->nr == o->call.nr && call->args[0] == o->call.args[0] &&", "call->nr == o->call.nr &&")]),
     ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&", "")]),
+        "platform/seccomp/resume.c", "call->args[1] <= o->call.args[1] &&\n           o->call.args[1] - call->args[1] < STUB_PAGE &&", "")]),
     ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "(unmap || t->call_args[2] == o->call.args[2]) &&", "")]),
+        "platform/seccomp/resume.c", "(unmap || call->args[2] == o->call.args[2])", "true")]),
     ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "(unmap || third) &&\n           t->call_nr == o->call.nr &&", "(unmap || third) &&")]),
+        "platform/seccomp/resume.c", "(unmap || third) &&\n           call->nr == o->call.nr &&", "(unmap || third) &&")]),
     ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
         "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
     # ---- Registers -----------------------------------------------------------------------------------------------------
@@ -78,22 +78,23 @@ MUTANTS = [
         "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
     # ---- Files in stubs, the ring --------------------------------------------------------------------------------------
     ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
-        "platform/seccomp/run.c", "if (i == end && t->fd_dirty &&", "if (false && i == end && t->fd_dirty &&")]),
+        "platform/seccomp/hostops.c", "if (i == end && q->fd_stale &&", "if (false && i == end && q->fd_stale &&")]),
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
     ("a ring serves every number", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
-        "platform/seccomp/ring.c", "if (nr >= 512 || !(p->ring_calls[nr] || memory)) {", "if (false && !memory) {")]),
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
+        "return p->ring_serves[nr & 511] || nr < ~0ull;")]),
     ("a ring serves numbers that are none", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
-        "platform/seccomp/ring.c", "if (nr >= 512 || !(p->ring_calls[nr] || memory)) {",
-        "if (!(p->ring_calls[nr & 511] || memory)) {")]),
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
+        "return p->ring_serves[nr & 511] || (premapped && is_memory_call(nr));")]),
     ("a ring's string may be of any length", "seccomp", "unit:platform_refuses/test_ring_strings", [(
-        "platform/seccomp/ring.c", "len > STUB_RING_STR ||", "")]),
+        "platform/seccomp/fastcall/ring.c", "len > STUB_RING_STR ||", "")]),
     ("a ring's string may be longer than its place", "seccomp", "unit:platform_refuses/test_ring_strings", [(
-        "platform/seccomp/ring.c", "|| len > size ||", "||")]),
+        "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
     ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
-        "platform/seccomp/ring.c", "|| src != t->call_args[second])", ")")]),
+        "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[second])", ")")]),
     ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
-        "platform/seccomp/ring.c", "memset(ring_of(as), 0, STUB_RING_LEN);", "")]),
+        "platform/seccomp/fastcall/ring.c", "memset(ring_of(as), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
     ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
         "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),
@@ -193,7 +194,7 @@ MUTANTS = [
     ("sentry lets every gate call go on", "seccomp", "A04|W_", [(
         "platform/seccomp/dispatch.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
     ("sentry looks at the number of a gate call alone", "seccomp", "W_kernel_trace_of", [(
-        "platform/seccomp/run.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
+        "platform/seccomp/hostops.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
     ("sentry believes the signal number of a fault", "seccomp", "A04", [(
         "platform/seccomp/dispatch.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
     ("a foreign call is served", "seccomp", "A01|A02|A03", [(
@@ -233,7 +234,7 @@ MUTANTS = [
     ("memory of nobody can be touched", "seccomp", "A23", [(
         "platform/seccomp/premap.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
     ("a file stays in the stub after a broken receive", "ptrace", "A24", [(
-        "platform/ptrace/work.c", "channel_discard(pt_owner(t)); close_file(t, -LINUX_EFAULT);",
+        "platform/ptrace/work.c", "channel_discard(pt_owner(t));\n        close_file(t, -LINUX_EFAULT);",
         "pt_channel_leave(t);\n        finish(t, -LINUX_EFAULT);")]),
     ("a stub's word that the host refused is believed", "seccomp", "A24", [(
         "platform/seccomp/dispatch.c", "if (result < 0 && sc_ops_undo(t, result))", "if (result < 0 && false)")]),

@@ -93,8 +93,11 @@ static void test_call_instead_of_work(void **state) {
         struct guest g;
         struct sc_thread *t = start_waiter(&g, state, SYS_getppid);
         lock_take(&t->lock);
-        sc_set_state(t, states[i]);
-        t->hold = HOLD_RING;
+        sc_set_state(t, SC_HELD);
+        if (states[i] != SC_HELD)
+            sc_set_state(t, states[i]);
+        t->hold = HOLD_VALUE;
+        t->ring.state = RING_HELD;
         lock_drop(&t->lock);
         let_it_call(&g);
         must_die(&g);
@@ -303,14 +306,14 @@ static void *poll_once(void *arg) {
 // A guest that runs, with a ring in which nothing is yet.
 static void ring_up(struct ring_try *l, struct guest *g, void **state) {
     struct sc_platform *p = sc_of(*state);
-    if (!p->rings || p->ncpus < 2)
+    if (!p->rings.mem || p->pollers.ncpus < 2)
         skip();
     *l = (struct ring_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
     struct sc_as *as = sc_as_of(g->as);
-    p->rings_used |= 1;
+    p->rings.used |= 1;
     as->ring = 1;
     atomic_store(&as->ring_thread, l->t);
-    l->ring = (struct stub_ring *)p->rings;
+    l->ring = (struct stub_ring *)p->rings.mem;
 }
 
 // Posts a call as the guest would, and has a poller look at it once. True: it was taken.
@@ -321,13 +324,13 @@ static bool post(struct ring_try *l, uint32_t nr) {
     l->err = -1;
     l->ring->nr = nr;
     l->ring->state = STUB_RING_REQ;
-    atomic_store(&p->closed, false);
-    atomic_store(&p->nwaiters, SC_LISTENERS); // the next to come is the first poller
-    atomic_store(&p->polled, true);
+    atomic_store(&p->pollers.closed, false);
+    atomic_store(&p->pollers.nwaiters, SC_LISTENERS); // the next to come is the first poller
+    atomic_store(&p->pollers.busy, true);
     lock_take(&p->lock);
     as->holds++;
     lock_drop(&p->lock);
-    atomic_store(&p->pollers[0].work, as);
+    atomic_store(&p->pollers.poller[0].work, as);
     assert_int_equal(pthread_create(&poller, NULL, poll_once, l), 0);
     for (int i = 0; i < 5000 && __atomic_load_n(&l->ring->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ; i++)
         usleep(1000);
@@ -339,7 +342,7 @@ static bool post(struct ring_try *l, uint32_t nr) {
 }
 
 static void ring_down(struct ring_try *l, struct guest *g) {
-    atomic_store(&l->p->closed, false);
+    atomic_store(&l->p->pollers.closed, false);
     guest_end(g);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall ring as a target (platform/seccomp/ring.c): two pages that a busy single-threaded process shares with the
+// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy single-threaded process shares with the
 // sentry, and one private page of its patched call sites. Attackers make a site hot, then forge every field, at rest, while
 // the sentry serves the call, and from a signal handler; and they jump to the ring's code at every byte.
 #include "escape.h"
