@@ -155,7 +155,7 @@ static void child_lost(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->proc_link);
     proc->dead = true;
     lock_drop(&p->lock);
-    sc_thread_lost(t, 0);
+    sc_thread_lost(t, proc, 0);
     lock_take(&p->lock);
     sc_proc_drop(proc);
     lock_drop(&p->lock);

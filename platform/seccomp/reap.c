@@ -66,7 +66,7 @@ static void process_died(struct sc_platform *p, int pid, int cause) {
     if (atomic_load(&as->base.pid) == pid)
         plat_as_set_pid(&as->base, next);
     while ((t = next_thread(p, proc)))
-        sc_thread_lost(t, cause);
+        sc_thread_lost(t, proc, cause);
     sc_settle_children(p);
     lock_take(&p->lock);
     sc_proc_drop(proc);

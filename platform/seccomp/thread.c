@@ -228,9 +228,11 @@ void sc_thread_destroy(struct plat_thread *pt) {
     sc_settle_children(p);
 }
 
-void sc_thread_lost(struct sc_thread *t, int cause) {
-    struct sc_platform *p = sc_plat(t);
+void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause) {
     LOCKED(&t->lock);
+    if (t->state == SC_FREE || t->proc != proc)
+        return;
+    struct sc_platform *p = sc_plat(t);
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_set_state(t, SC_DEAD);

@@ -86,7 +86,8 @@ struct sc_thread {
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling);
 void sc_thread_free(struct sc_thread *t);  // [lock] the host thread is gone, the sentry's handle too
 void sc_thread_destroy(struct plat_thread *t);
-void sc_thread_lost(struct sc_thread *t, int cause);               // no lock; the reaper: its process is gone
+// No lock; the reaper: its process, `proc`, is gone. (Meanwhile it may have ended by itself, and be another.)
+void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause);
 void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
 void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how);  // [lock] RUNNING: HELD by an event
 void sc_doom(struct sc_thread *t);                         // [lock] an event of a doomed thread: make it end

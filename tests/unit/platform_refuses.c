@@ -263,6 +263,26 @@ static void test_unknown_thread(void **state) {
     guest_end(&g);
 }
 
+// A thread that has ended by itself while the reaper was on its way to it: it is not given back a second time.
+static void test_lost_after_its_end(void **state) {
+    struct guest g, thread;
+    if (!is_seccomp(state))
+        skip();
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    clone_ok(&g, PLAT_CLONE_VM | PLAT_CLONE_THREAD, &thread);
+    struct sc_thread *t = sc_thread_of(thread.t);
+    struct sc_as *as = sc_as_of(g.as);
+    guest_end(&thread);
+    for (int i = 0; i < 1000 && atomic_load(&as->nthreads) > 1; i++)
+        wait_some(&g, 5);
+    assert_int_equal(t->state, SC_FREE);
+    sc_thread_lost(t, sc_thread_of(g.t)->proc, SIGKILL);
+    assert_int_equal(t->state, SC_FREE);
+    assert_int_equal(atomic_load(&as->nthreads), 1);
+    guest_end(&g);
+}
+
 // Nor does a fork take along what another thread of its parent has there.
 static void test_fork_has_no_files(void **state) {
     struct guest g, thread, child;
@@ -462,6 +482,7 @@ int main(void) {
         cmocka_unit_test(test_call_instead_of_work),
         cmocka_unit_test(test_beside_the_gate),
         cmocka_unit_test(test_unknown_thread),
+        cmocka_unit_test(test_lost_after_its_end),
         cmocka_unit_test(test_own_work),
         cmocka_unit_test(test_file_does_not_stay),
         cmocka_unit_test(test_fork_has_no_files),
