@@ -3,6 +3,7 @@
 // registers) before a backend sees it, and counts. No locks of its own.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "abi/syscalls.h"
 #include "base/fdcharge.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -295,7 +296,6 @@ int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice) {
 }
 
 void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
-    enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_MUNMAP = 11, NR_MREMAP = 25, NR_MADVISE = 28 };
     uint64_t flags;
     switch (op->kind) {
     case OP_MAP:
@@ -303,36 +303,35 @@ void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
                 (op->fd < 0 ? LINUX_MAP_ANONYMOUS : 0) |
                 (op->flags & PLAT_NORESERVE ? LINUX_MAP_NORESERVE : 0) |
                 (op->flags & PLAT_POPULATE ? LINUX_MAP_POPULATE : 0);
-        *c = (struct host_call){NR_MMAP,
+        *c = (struct host_call){LINUX_NR_mmap,
                                 {op->addr, op->len, (uint64_t)op->prot, flags,
                                  op->fd < 0 ? (uint64_t)-1 : (uint64_t)stub_fd, op->offset}};
         return;
     case OP_UNMAP:
-        *c = (struct host_call){NR_MUNMAP, {op->addr, op->len}};
+        *c = (struct host_call){LINUX_NR_munmap, {op->addr, op->len}};
         return;
     case OP_PROTECT:
-        *c = (struct host_call){NR_MPROTECT, {op->addr, op->len, (uint64_t)op->prot}};
+        *c = (struct host_call){LINUX_NR_mprotect, {op->addr, op->len, (uint64_t)op->prot}};
         return;
     case OP_REMAP: // in place: without FIXED, which refuses overlapping ranges; it may not move then
         if (op->addr == op->to)
-            *c = (struct host_call){NR_MREMAP, {op->addr, op->len, op->to_len, 0, op->addr}};
+            *c = (struct host_call){LINUX_NR_mremap, {op->addr, op->len, op->to_len, 0, op->addr}};
         else
             *c = (struct host_call){
-                NR_MREMAP,
+                LINUX_NR_mremap,
                 {op->addr, op->len, op->to_len, LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED, op->to}};
         return;
     case OP_ADVISE:
-        *c = (struct host_call){NR_MADVISE, {op->addr, op->len, (uint64_t)op->advice}};
+        *c = (struct host_call){LINUX_NR_madvise, {op->addr, op->len, (uint64_t)op->advice}};
         return;
     }
     panic("unknown operation %d", op->kind);
 }
 
 bool plat_call_ok(const struct host_call *c, int64_t result) {
-    enum { NR_MMAP = 9, NR_MREMAP = 25 };
-    if (c->nr == NR_MMAP)
+    if (c->nr == LINUX_NR_mmap)
         return (uint64_t)result == c->args[0];
-    if (c->nr == NR_MREMAP)
+    if (c->nr == LINUX_NR_mremap)
         return (uint64_t)result == c->args[4];
     return result == 0;
 }

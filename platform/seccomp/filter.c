@@ -9,13 +9,13 @@
 //   guest, number in needs_context          TRAP
 //   guest, any other number                 USER_NOTIF
 #include "abi/errno.h"
+#include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NR_RT_SIGRETURN 15
 #define VSYSCALL_HI     0xffffffffu
 #define X32_BIT         0x40000000u
 #define MAX_INSNS       128
@@ -58,7 +58,7 @@ static void stub_text(struct prog *p, const struct stub_place *pl) {
     if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 5);
     unless_eq(p, (uint32_t)sigret, 3);
     load(p, OFF_NR);
-    unless_eq(p, NR_RT_SIGRETURN, 1);
+    unless_eq(p, LINUX_NR_rt_sigreturn, 1);
     ret(p, SECCOMP_RET_ALLOW);
     ret(p, SECCOMP_RET_USER_NOTIF);
     p->insn[skip_at].jf = (uint8_t)(p->n - skip_at - 1);

@@ -148,7 +148,7 @@ struct stub_scratch {
     uint64_t ret, nr, flags, rdi, rsi;
     uint64_t slot; // address of the thread's struct stub_slot
     uint64_t rsp, r8, r10, value;
-    uint64_t stack[4]; // for the gate's return address
+    uint64_t stack[4]; // for the gate's return address; the last field
 };
 
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.

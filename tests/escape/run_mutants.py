@@ -92,7 +92,7 @@ MUTANTS = [
     ("a ring's string may be longer than its place", "seccomp", "unit:platform_refuses/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
     ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
-        "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[second])", ")")]),
+        "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[path])", ")")]),
     ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
         "platform/seccomp/fastcall/ring.c", "memset(ring_of(as), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 // host call in the wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is
 // HELD, and a call of one to which a signal is under way is not taken.
 #include "abi/errno.h"
+#include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"
 #include <string.h>
 #include <sys/mman.h>
@@ -186,6 +187,14 @@ bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
 
 static bool in_ring(const struct sc_thread *t) { return t->state == SC_HELD && t->ring.state != RING_NONE; }
 
+// Which argument of the call is the path that comes with it; -1: none does.
+static int path_argument(uint64_t nr) {
+    const struct sysdesc *d = sysdesc((unsigned)nr);
+    if (d && d->context == SYSCALL_PATH1)
+        return 0;
+    return d && d->context == SYSCALL_PATH2 ? 1 : -1;
+}
+
 // A path: the thread has copied it with its own rights, as it stands in its own memory.
 int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t size) {
     struct sc_thread *t = sc_thread_of(pt);
@@ -196,8 +205,8 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
         return -LINUX_EAGAIN;
     const struct stub_ring *ring = ring_of(sc_as(t));
     uint32_t len = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED);
-    bool second = t->call.nr == SYS_newfstatat || t->call.nr == SYS_statx;
-    if (!len || len > STUB_RING_STR || len > size || src != t->call.args[second])
+    int path = path_argument(t->call.nr);
+    if (path < 0 || !len || len > STUB_RING_STR || len > size || src != t->call.args[path])
         return -LINUX_EAGAIN;
     memcpy(dst, ring->str, len);
     const char *nul = memchr(dst, 0, len);  // it may have changed

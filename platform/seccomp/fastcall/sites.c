@@ -2,6 +2,7 @@
 // Which call sites of a thread are hot, and what the sentry lets us do about it. Called by dispatch.c for
 // each call that arrives by notification, and by listener.c before the sentry has the event. Locks:
 // thread->lock.
+#include "abi/syscalls.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "platform/seccomp/sc.h"
@@ -14,10 +15,11 @@
 static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap; }
 
 void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
-    // These three go on as they stand, which a ring cannot do.
-    for (unsigned nr = 0; nr < 512 && p->pollers.ncpus > 1; nr++)
-        p->ring_serves[nr] = !(needs_context && needs_context[nr]) && nr != SYS_munmap &&
-                             nr != SYS_mprotect && nr != SYS_madvise;
+    for (unsigned nr = 0; nr < 512 && p->pollers.ncpus > 1; nr++) {
+        const struct sysdesc *d = sysdesc(nr);
+        bool by_host = d && d->context == SYSCALL_HOST;  // it may go on as it stands, which a ring cannot do
+        p->ring_serves[nr] = !by_host && !(needs_context && needs_context[nr]);
+    }
 }
 
 bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Head of the stub's blob: the two syscall instructions, and the entries that have to be assembly. It is linked flat,
 // at address 0, and runs at any address. platform/stub/layout.h has the header's meaning.
+#include "gen/stub_offsets.h"
+#include <asm/unistd.h>
+
         .section .text.head, "ax"
         .globl stub_head, stub_gate_call
         .hidden stub_head, stub_gate_call
 stub_head:
-        .quad 0x627574732d6b6370
+        .quad STUB_MAGIC
         .long boot_entry - stub_head
         .long gate - stub_head
         .long sigreturn - stub_head
@@ -37,7 +40,7 @@ handler:
 
         .p2align 4
 restorer:
-        movl    $15, %eax
+        movl    $__NR_rt_sigreturn, %eax
 sigreturn:
         syscall
         ud2
@@ -61,33 +64,9 @@ stub_child_entry:
 // rest as at that site. Out: either to that address, with the value in rax, or to the instruction itself, with the
 // number in rax. Like the instruction it changes rax, rcx and r11 only: no flag, and no stack, which may have a red zone.
 // An interrupt in here is undone by ring_undo() (blob.c), which knows the labels.
-#define SCRATCH_ON      (stub_head + 16384)(%rip)
-#define SCRATCH_RET     (stub_head + 16384 + 8)(%rip)
-#define SCRATCH_NR      (stub_head + 16384 + 16)(%rip)
-#define SCRATCH_FLAGS   (stub_head + 16384 + 24)(%rip)
-#define RING_STATE  (stub_head + 20480)(%rip)
-#define RING_NR     (stub_head + 20480 + 4)(%rip)
-#define RING_ARG(n) (stub_head + 20480 + 8 + 8 * n)(%rip)
-#define RING_VALUE  (stub_head + 20480 + 56)(%rip)
-#define RING_POLLED (stub_head + 20480 + 64)(%rip)
-#define SCRATCH_RDI     (stub_head + 16384 + 32)(%rip)
-#define SCRATCH_RSI     (stub_head + 16384 + 40)(%rip)
-#define SCRATCH_SLOT    (stub_head + 16384 + 48)(%rip)
-#define SCRATCH_RSP     (stub_head + 16384 + 56)(%rip)
-#define SCRATCH_R8      (stub_head + 16384 + 64)(%rip)
-#define SCRATCH_R10     (stub_head + 16384 + 72)(%rip)
-#define SCRATCH_VALUE   (stub_head + 16384 + 80)(%rip)
-#define SCRATCH_STACK   (stub_head + 16384 + 120)(%rip)
-#define PLACE_AT    16                  // of struct stub_slot
-#define PLACE_LOW   24
-#define PLACE_TOP   32
-#define RING_STRLEN (stub_head + 20480 + 68)(%rip)
-#define RING_OUTADDR (stub_head + 20480 + 72)(%rip)
-#define RING_OUTLEN (stub_head + 20480 + 80)(%rip)
-#define RING_ROOM   (stub_head + 20480 + 88)(%rip)
-#define RING_TOP    (stub_head + 20480 + 96)(%rip)
-#define RING_STR    (stub_head + 20480 + 128)(%rip)
-#define RING_OUT    (stub_head + 20480 + 512)(%rip)
+#define SCRATCH(field) (stub_head + STUB_SCRATCH_AT + stub_scratch_##field)(%rip)
+#define RING(field)    (stub_head + STUB_RING_AT + stub_ring_##field)(%rip)
+#define RING_ARG(n)    (stub_head + STUB_RING_AT + stub_ring_args + 8 * n)(%rip)
 #define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
 #define TAKEN_SPINS 5000
 
@@ -99,100 +78,100 @@ stub_child_entry:
 ring_off:
         leaq    -2(%r11), %rcx
         jmp     *%rcx
-ring_begin:                             // With several threads SCRATCH_ON is 0, and then nothing is touched that they share.
+ring_begin:                             // With several threads SCRATCH(on) is 0, and then nothing is touched that they share.
         movq    %rcx, %r11
-        movq    SCRATCH_ON, %rcx
+        movq    SCRATCH(on), %rcx
         jrcxz   ring_off
-        movq    %rax, SCRATCH_NR
+        movq    %rax, SCRATCH(nr)
 ring_nr_saved:
-        movq    %r11, SCRATCH_RET
+        movq    %r11, SCRATCH(ret)
         lahf
         seto    %al
-        movq    %rax, SCRATCH_FLAGS
+        movq    %rax, SCRATCH(flags)
 ring_saved:
-        movl    SCRATCH_NR, %eax
-        cmpl    $9, %eax
+        movl    SCRATCH(nr), %eax
+        cmpl    $__NR_mmap, %eax
         je      ring_map
-        cmpl    $11, %eax
+        cmpl    $__NR_munmap, %eax
         je      ring_unmap
 ring_any:
-        cmpl    $0, RING_POLLED
+        cmpl    $0, RING(polled)
         je      ring_plain
-        movl    %eax, RING_NR
+        movl    %eax, RING(nr)
         movq    %rdi, RING_ARG(0)
         movq    %rsi, RING_ARG(1)
         movq    %rdx, RING_ARG(2)
         movq    %r10, RING_ARG(3)
         movq    %r8, RING_ARG(4)
         movq    %r9, RING_ARG(5)
-        movl    $0, RING_STRLEN
-        movq    $0, RING_OUTLEN
-        movq    %rsi, SCRATCH_RSI
-        movq    %rdi, SCRATCH_RDI
-        cmpl    $262, %eax              // newfstatat, statx: the path is the second argument
-        je      ring_string
-        cmpl    $332, %eax
-        je      ring_string
-        cmpl    $4, %eax                // stat, lstat: the first
-        je      1f
-        cmpl    $6, %eax
-        jne     ring_post
+        movl    $0, RING(str_len)
+        movq    $0, RING(out_len)
+        movq    %rsi, SCRATCH(rsi)
+        movq    %rdi, SCRATCH(rdi)
+#define SYSCALL(nr, name, support, context, args, note) IS_##context(nr)
+#define IS_VALUE(nr)
+#define IS_HOST(nr)
+#define IS_REGS(nr)
+#define IS_PATH1(nr) cmpl $nr, %eax; je 1f
+#define IS_PATH2(nr) cmpl $nr, %eax; je ring_string
+#include "abi/syscalls.def"
+        jmp     ring_post
 1:      movq    %rdi, %rsi
 ring_string:                            // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
-        leaq    RING_STR, %rdi
+        leaq    RING(str), %rdi
         xorl    %ecx, %ecx
 1:      movb    (%rsi,%rcx), %al
         movb    %al, (%rdi,%rcx)
         incl    %ecx
         testb   %al, %al
         je      2f
-        cmpl    $384, %ecx
+        cmpl    $STUB_RING_STR, %ecx
         jne     1b
         xorl    %ecx, %ecx
-2:      movl    %ecx, RING_STRLEN
-        movq    SCRATCH_RSI, %rsi
-        movq    SCRATCH_RDI, %rdi
+2:      movl    %ecx, RING(str_len)
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(rdi), %rdi
 ring_post:
         movl    $TAKEN_SPINS, %ecx
-        movl    $1, RING_STATE          // REQ
+        movl    $STUB_RING_REQ, RING(state)
 ring_posted:
         pause
-        movl    RING_STATE, %eax
-        cmpl    $3, %eax                // DONE
+        movl    RING(state), %eax
+        cmpl    $STUB_RING_DONE, %eax
         je      ring_got
         ja      1f
         decl    %ecx
         je      3f
-        cmpl    $2, %eax                // TAKEN: the first call after a poller has slept takes long
+        cmpl    $STUB_RING_TAKEN, %eax  // the first call after a poller has slept takes long
         je      ring_posted
         cmpl    $TAKEN_SPINS - REQ_SPINS, %ecx
         ja      ring_posted
 3:      xorl    %ecx, %ecx
-        movl    $1, %eax                // nobody has come: take it back
-        lock cmpxchgl %ecx, RING_STATE  // (ecx: 0, FREE)
+        movl    $STUB_RING_REQ, %eax    // nobody has come: take it back
+        lock cmpxchgl %ecx, RING(state)  // STUB_RING_FREE is 0, as ecx
         jne     2f
-        movl    %ecx, RING_POLLED      // the poller does not run: do not wait for it again
+        movl    %ecx, RING(polled)      // the poller does not run: do not wait for it again
         jmp     ring_plain
 2:
-        cmpl    $3, %eax
+        cmpl    $STUB_RING_DONE, %eax
         je      ring_got
-1:      cmpl    $5, %eax                // REFUSED
+1:      cmpl    $STUB_RING_REFUSED, %eax
         je      ring_plain
-        movq    SCRATCH_FLAGS, %rax
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    SCRATCH_RET, %rcx
-        movl    $0x1fff0001, %eax       // STUB_RING_WAIT
+        movq    SCRATCH(ret), %rcx
+        movl    $STUB_RING_WAIT, %eax
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
 ring_got:
-        movl    RING_OUTLEN, %ecx
+        movl    RING(out_len), %ecx
         testl   %ecx, %ecx
         je      ring_copied
-        cmpl    $7680, %ecx
+        cmpl    $STUB_RING_OUT, %ecx
         ja      ring_copied
-        movq    RING_OUTADDR, %rsi
-        leaq    RING_OUT, %rdi
+        movq    RING(out_addr), %rsi
+        leaq    RING(out), %rdi
 ring_copy:                              // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
 1:      testl   $7, %ecx
         je      2f
@@ -205,36 +184,36 @@ ring_copy:                              // rcx bytes from rdi to rsi, from the e
         movq    (%rdi,%rcx), %rax
         movq    %rax, (%rsi,%rcx)
         jmp     2b
-3:      movq    SCRATCH_RSI, %rsi
-        movq    SCRATCH_RDI, %rdi
+3:      movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(rdi), %rdi
 ring_copied:
-        movl    $0, RING_STATE
-        movq    SCRATCH_FLAGS, %rax
+        movl    $STUB_RING_FREE, RING(state)
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    RING_VALUE, %rax
-        movq    SCRATCH_RET, %rcx
+        movq    RING(value), %rax
+        movq    SCRATCH(ret), %rcx
         jmp     *%rcx
 ring_plain:
-        movq    SCRATCH_FLAGS, %rax
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    SCRATCH_NR, %rax
-        movq    SCRATCH_RET, %rcx
+        movq    SCRATCH(nr), %rax
+        movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next proposal, and the
 // call itself is made at the site.
 ring_unmap:
-        cmpq    %rdi, RING_TOP
+        cmpq    %rdi, RING(top)
         je      ring_any
-        movq    SCRATCH_SLOT, %rcx
-        cmpq    %rdi, PLACE_AT(%rcx)
+        movq    SCRATCH(slot), %rcx
+        cmpq    %rdi, stub_slot_place_at(%rcx)
         jne     ring_plain
         leaq    4095(%rsi), %rax
         andq    $-4096, %rax
-        addq    %rax, PLACE_AT(%rcx)
+        addq    %rax, stub_slot_place_at(%rcx)
         jmp     ring_plain
 
 // mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the gate, without a
@@ -247,36 +226,36 @@ ring_map:
         cmpq    $7, %rdx
         ja      ring_plain
         movq    %r10, %rax
-        andq    $~0x24000, %rax         // STUB_PLACE_OPT
-        cmpq    $0x22, %rax             // STUB_PLACE_GUEST
+        andq    $~STUB_PLACE_OPT, %rax
+        cmpq    $STUB_PLACE_GUEST, %rax
         jne     ring_plain
-        cmpq    $0x4000000, %rsi        // STUB_PLACE_WINDOW
+        cmpq    $STUB_PLACE_WINDOW, %rsi
         ja      ring_plain
         leaq    4095(%rsi), %rcx
         andq    $-4096, %rcx
         je      ring_plain
         cmpl    $3, %edx
         jne     4f
-        cmpl    $0, RING_POLLED
+        cmpl    $0, RING(polled)
         je      4f
-        movl    SCRATCH_NR, %eax
-        cmpq    RING_ROOM, %rsi
+        movl    SCRATCH(nr), %eax
+        cmpq    RING(room), %rsi
         jbe     ring_any
-4:      movq    %rsi, SCRATCH_RSI
-        movq    %r8, SCRATCH_R8
-        movq    %r10, SCRATCH_R10
-        movq    %rsp, SCRATCH_RSP
+4:      movq    %rsi, SCRATCH(rsi)
+        movq    %r8, SCRATCH(r8)
+        movq    %r10, SCRATCH(r10)
+        movq    %rsp, SCRATCH(rsp)
 ring_map_saved:                         // from here to ring_map_end, what is saved is to be restored, and rdi and r9 are 0
-        movq    SCRATCH_SLOT, %rax
+        movq    SCRATCH(slot), %rax
         movq    %rcx, %rsi
-        movq    PLACE_LOW(%rax), %rcx
-        movq    PLACE_AT(%rax), %rdi
+        movq    stub_slot_place_low(%rax), %rcx
+        movq    stub_slot_place_at(%rax), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      1f
         cmpq    %rsi, %r8
         jae     2f
-1:      movq    PLACE_TOP(%rax), %rdi
+1:      movq    stub_slot_place_top(%rax), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      3f
@@ -285,43 +264,43 @@ ring_map_saved:                         // from here to ring_map_end, what is sa
         testq   %rdi, %rdi
         jne     2f
 3:      xorl    %edi, %edi
-        movq    SCRATCH_RSI, %rsi
-        movq    SCRATCH_R8, %r8
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(r8), %r8
         jmp     ring_plain
 2:      subq    %rsi, %rdi
-        movq    %rdi, PLACE_AT(%rax)
+        movq    %rdi, stub_slot_place_at(%rax)
         movq    %r10, %r8
         notq    %r8
-        movl    $0x4032, %r10d          // STUB_PLACE_FLAGS
-        movl    $4096, %r9d             // STUB_PLACE_RING
-        leaq    SCRATCH_STACK, %rsp
-        movl    $9, %eax
+        movl    $STUB_PLACE_FLAGS, %r10d
+        movl    $STUB_PLACE_RING, %r9d
+        leaq    SCRATCH(stack_top), %rsp
+        movl    $__NR_mmap, %eax
         call    gate
 ring_mapped:
-        movq    %rax, SCRATCH_VALUE
+        movq    %rax, SCRATCH(value)
 ring_map_valued:
         xorl    %edi, %edi
         xorl    %r9d, %r9d
-        movq    SCRATCH_RSP, %rsp
-        movq    SCRATCH_RSI, %rsi
-        movq    SCRATCH_R8, %r8
-        movq    SCRATCH_R10, %r10
+        movq    SCRATCH(rsp), %rsp
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(r8), %r8
+        movq    SCRATCH(r10), %r10
         cmpq    $-4095, %rax
         jae     4f
-        movq    SCRATCH_FLAGS, %rax
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    SCRATCH_VALUE, %rax
-        movq    SCRATCH_RET, %rcx
+        movq    SCRATCH(value), %rax
+        movq    SCRATCH(ret), %rcx
         jmp     *%rcx
-4:      movq    SCRATCH_FLAGS, %rax
+4:      movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    SCRATCH_VALUE, %rax
-        movq    SCRATCH_RET, %rcx
+        movq    SCRATCH(value), %rax
+        movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         notl    %eax                    // -error - 1, without the flags; lea does not touch them either
-        leal    0x1fff1001(%rax), %eax  // STUB_RING_FAIL
+        leal    STUB_RING_FAIL + 1(%rax), %eax
         jmp     *%rcx
 ring_map_end:
 ring_end:

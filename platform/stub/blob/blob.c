@@ -5,6 +5,7 @@
 // of it. No libc, no data sections, no relocations, no vector registers. Every way out of an impossible state
 // is ud2 with all signals blocked, which ends the process.
 #include "platform/stub/layout.h"
+#include <asm/unistd.h>
 #include <linux/audit.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
@@ -12,12 +13,6 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 
-#define NR_MMAP        9
-#define NR_MUNMAP      11
-#define NR_EXIT        60
-#define NR_PRCTL       157
-#define NR_SECCOMP     317
-#define NR_CLOSE_RANGE 436
 #define SIG_KILL       9
 #define SIG_TRAP       5
 #define SIG_BUS        7
@@ -65,7 +60,7 @@ static long make_call(const struct stub_op *op) {
 // A child reports with its cookie by a call that it needs anyway: a process that the sentry leaves behind
 // must end. The sentry lets the call go on when the child may start, and has written the slot by then.
 static void check_in(uint64_t cookie) {
-    if (stub_gate_call(NR_PRCTL, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
+    if (stub_gate_call(__NR_prctl, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
         die();
 }
 
@@ -142,7 +137,7 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
     if ((reply & STUB_TAG_MASK) == STUB_TAG_ANSWER) {
         c->rax = (uint64_t)(reply >> 2);
     } else if (reply == STUB_GO_EXIT) {
-        stub_gate_call(NR_EXIT, 0, 0, 0, 0, 0, 0);
+        stub_gate_call(__NR_exit, 0, 0, 0, 0, 0, 0);
         die();
     } else if (reply != STUB_TAG_GO) {
         die();
@@ -151,7 +146,7 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
 
 // Where the guest's call may be made at once, STUB_PLACE_* of layout.h; 0: nowhere.
 static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c, uint64_t len) {
-    if (si->nr != NR_MMAP || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
+    if (si->nr != __NR_mmap || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
         (c->r10 & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || (si->addr & ~0xfffull) == VSYSCALL_PAGE)
         return 0;
     uint64_t at = slot->place_at, low = slot->place_low;
@@ -164,7 +159,7 @@ static uint64_t propose(struct stub_slot *slot, const struct info *si, const str
 
 // The sentry's reply; STUB_TAG_GO when the call was made.
 static long place(struct stub_slot *slot, struct context *c, uint64_t at, uint64_t len) {
-    long r = stub_gate_call(NR_MMAP, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
+    long r = stub_gate_call(__NR_mmap, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
     if ((uint64_t)r == at) {
         c->rax = at;
         return STUB_TAG_GO;
@@ -316,18 +311,18 @@ struct context *stub_child(uint64_t sp) {
 __attribute__((used, visibility("hidden"))) void stub_boot_main(const struct stub_boot *b);
 void stub_boot_main(const struct stub_boot *b) {
     for (uint64_t i = 0; i < b->ngaps; i++)
-        if (stub_gate_call(NR_MUNMAP, b->gaps[i].start, b->gaps[i].len, 0, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_munmap, b->gaps[i].start, b->gaps[i].len, 0, 0, 0, 0) != 0)
             die();
     if (b->filter) {
-        long r = stub_gate_call(NR_SECCOMP, SECCOMP_SET_MODE_FILTER, b->filter_flags, b->filter, 0, 0, 0);
+        long r = stub_gate_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, b->filter_flags, b->filter, 0, 0, 0);
         __atomic_store_n((int32_t *)b->share, (int32_t)r + 1, __ATOMIC_SEQ_CST);
         if (r < 0)
             die();
     }
     if (b->mode == STUB_MODE_SECCOMP) {
-        if (stub_gate_call(NR_CLOSE_RANGE, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) != 0)
             die();
-        if (stub_gate_call(NR_MUNMAP, b->share, STUB_PAGE, 0, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_munmap, b->share, STUB_PAGE, 0, 0, 0, 0) != 0)
             die();
     }
     __asm__ volatile("int3");
