@@ -69,8 +69,8 @@ struct plat_backend {
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
-    // May take a copy over that is to be made when the call that the calling thread handles is answered; may be NULL.
-    bool (*copy_later)(struct plat_as *as, uint64_t dst, const void *src, size_t len);
+    // May take a copy over, to be made when the call that `t` is held in is answered; may be NULL.
+    bool (*copy_later)(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
     // A copy has met a page that refuses: may it be tried again? May be NULL.
     bool (*admit)(struct plat_as *as, const struct iovec *remote, int nremote);
     int (*host_tid)(const struct plat_thread *t);

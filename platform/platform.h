@@ -208,7 +208,11 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 // time. Cost: one host call, about 400 ns up to 4 KiB.
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
-// The same between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
+// The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with the answer,
+// and is then made by the thread itself. Only for calls that change nothing: when the guest's memory refuses, the thread
+// makes its call once more. Until the answer, guest memory may not have it yet.
+int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len);
+// As plat_copy_in() and plat_copy_out() between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
 // in order; short at the first page or range that refuses. Of either vector only the first PLAT_COPY_SPANS elements count.
 struct plat_span {
     uint64_t start, len;

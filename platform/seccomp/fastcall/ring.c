@@ -213,20 +213,13 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
     return nul ? nul - dst : -LINUX_EAGAIN;
 }
 
-// Calls that change nothing: when the thread cannot copy what they give, they can be made again. None of them
-// parks, so while call_of still stands for one, nobody else's call is handled on this thread.
-static bool repeats(uint64_t nr) {
-    return nr == SYS_pread64 || nr == SYS_stat || nr == SYS_lstat || nr == SYS_fstat ||
-           nr == SYS_newfstatat || nr == SYS_statx;
-}
-
 // One piece for each call; others are copied at once.
-bool sc_ring_copy_later(struct plat_as *as, uint64_t dst, const void *src, size_t len) {
-    struct sc_thread *t = call_of;
-    if (!t || t->base.as != as || len == 0 || len > STUB_RING_OUT)
+bool sc_ring_copy_later(struct plat_thread *pt, uint64_t dst, const void *src, size_t len) {
+    struct sc_thread *t = sc_thread_of(pt);
+    if (len == 0 || len > STUB_RING_OUT)
         return false;
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->ring.state != RING_HELD || t->ring.out_len || !repeats(t->call.nr))
+    if (t->state != SC_HELD || t->ring.state != RING_HELD || t->ring.out_len)
         return false;
     memcpy(ring_of(sc_as(t))->out, src, len);
     t->ring.out_addr = dst;
