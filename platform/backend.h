@@ -68,11 +68,9 @@ struct plat_backend {
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
-    void (*hot_text)(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end); // may be NULL
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
-    // May take a copy over that is to be made when the call that the calling thread handles is answered; may be NULL.
-    bool (*copy_later)(struct plat_as *as, uint64_t dst, const void *src, size_t len);
-    void (*spare)(struct plat_thread *t, uint64_t addr, uint64_t len); // may be NULL
+    // May take a copy over, to be made when the call that `t` is held in is answered; may be NULL.
+    bool (*copy_later)(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
     // A copy has met a page that refuses: may it be tried again? May be NULL.
     bool (*admit)(struct plat_as *as, const struct iovec *remote, int nremote);
     int (*host_tid)(const struct plat_thread *t);
@@ -85,11 +83,10 @@ struct platform {
     const struct plat_backend *ops;
     struct plat_layout layout;
     unsigned max_waiters;
-    bool orders_work; // plat_orders_work()
     int proc_fd;                        // O_PATH of /proc for the fallback of memory.c, -1 when not needed
     bool use_proc_mem;                  // process_vm_readv/writev are refused here
     _Atomic unsigned nthreads, nspaces; // as plat_count() tells
-    void (*owner_get)(void *owner);     // struct plat_config's; may be NULL
+    const struct plat_guest_ops *guest; // struct plat_config's; may be NULL
 };
 
 struct plat_as {
@@ -108,9 +105,11 @@ struct plat_as {
 // A PLAT_DEATH event is handed out: holds its owner. Called under the lock that thread_destroy takes too, so
 // that the owner is still alive.
 static inline void plat_hold_owner(const struct platform *p, const struct plat_event *ev) {
-    if (ev->owner && p->owner_get)
-        p->owner_get(ev->owner);
+    if (ev->owner && p->guest)
+        p->guest->owner_get(ev->owner);
 }
+// platform.c: may guest mappings, or memory of ours for them, lie there? Page aligned, inside of the layout.
+bool plat_range_ok(const struct platform *p, uint64_t start, uint64_t len);
 void plat_as_init(struct plat_as *as, struct platform *p);
 void plat_as_fini(struct plat_as *as);
 // The backend's half of the pin protocol: `pid` now stands for the memory (0: none); returns when nobody uses

@@ -167,9 +167,13 @@ int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len) {
 }
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len) {
     struct iovec local = {(void *)(uintptr_t)src, len};
-    if (as->p->ops && as->p->ops->copy_later && range_ok(as, dst.v, len) && as->p->ops->copy_later(as, dst.v, src, len))
-        return (int64_t)len;
     return copyv(as, true, &local, 1, &(struct plat_span){dst.v, len}, 1);
+}
+int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len) {
+    const struct plat_backend *ops = t->p->ops;
+    if (ops->copy_later && range_ok(t->as, dst.v, len) && ops->copy_later(t, dst.v, src, len))
+        return (int64_t)len;
+    return plat_copy_out(t->as, dst, src, len);
 }
 
 // LIMIT: without /proc (a sentry that has none, once it is caged) only writable pages can be poked.

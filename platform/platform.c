@@ -3,6 +3,7 @@
 // registers) before a backend sees it, and counts. No locks of its own.
 #include "abi/errno.h"
 #include "abi/mman.h"
+#include "abi/syscalls.h"
 #include "base/fdcharge.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -21,7 +22,7 @@ static int open_backend(const struct plat_backend *b, const struct plat_config *
     int err = b->open(config, out, why, whylen);
     if (!err) {
         (*out)->ops = b;
-        (*out)->owner_get = config->owner_get;
+        (*out)->guest = config->guest;
     }
     return err;
 }
@@ -56,9 +57,6 @@ const char *plat_name(const struct platform *p) {
 const struct plat_layout *plat_layout(const struct platform *p) {
     return &p->layout;
 }
-bool plat_orders_work(const struct platform *p) {
-    return p->orders_work;
-}
 unsigned plat_max_waiters(const struct platform *p) {
     return p->max_waiters;
 }
@@ -78,7 +76,7 @@ void plat_shutdown(struct platform *p) {
     p->ops->shutdown(p);
 }
 
-static bool range_ok(const struct platform *p, uint64_t start, uint64_t len) {
+bool plat_range_ok(const struct platform *p, uint64_t start, uint64_t len) {
     const struct plat_layout *l = &p->layout;
     if ((start | len) & (GUEST_PAGE_SIZE - 1) || len == 0 || start < l->lo || start >= l->hi ||
         len > l->hi - start)
@@ -200,16 +198,6 @@ bool plat_started(const struct plat_thread *t) {
     return t->p->ops->started && t->p->ops->started(t);
 }
 
-void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end) {
-    if (t->p->ops->hot_text && !((start | end) & (GUEST_PAGE_SIZE - 1)) && site >= start && site < end)
-        t->p->ops->hot_text(t, site, start, end);
-}
-
-void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len) {
-    if (t->p->ops->spare && range_ok(t->p, addr.v, len))
-        t->p->ops->spare(t, addr.v, len);
-}
-
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) {
     return t->p->ops->call_string ? t->p->ops->call_string(t, src.v, dst, size) : -LINUX_EAGAIN;
 }
@@ -239,7 +227,7 @@ void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces) {
 // ---------------------------------------------------------------------------------------------------
 
 static int queue(struct plat_thread *t, struct plat_op *op) {
-    if (!range_ok(t->p, op->addr, op->len) ||
+    if (!plat_range_ok(t->p, op->addr, op->len) ||
         op->prot & ~(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC))
         return -LINUX_EINVAL;
     return t->p->ops->queue(t, op);
@@ -255,7 +243,7 @@ int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsign
                          .fd = -1,
                          .offset = fd >= 0 ? offset : 0};
     if (op.offset & (GUEST_PAGE_SIZE - 1) || (int64_t)op.offset < 0 ||
-        flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !range_ok(t->p, addr.v, len))
+        flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !plat_range_ok(t->p, addr.v, len))
         return -LINUX_EINVAL;
     if (fd >= 0 && (op.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
         return -errno;
@@ -275,7 +263,7 @@ int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot) {
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen) {
     struct plat_op op = {
         .kind = OP_REMAP, .addr = from.v, .len = oldlen, .to = to.v, .to_len = newlen, .fd = -1};
-    if (!range_ok(t->p, to.v, newlen))
+    if (!plat_range_ok(t->p, to.v, newlen))
         return -LINUX_EINVAL;
     return queue(t, &op);
 }
@@ -308,7 +296,6 @@ int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice) {
 }
 
 void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
-    enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_MUNMAP = 11, NR_MREMAP = 25, NR_MADVISE = 28 };
     uint64_t flags;
     switch (op->kind) {
     case OP_MAP:
@@ -316,36 +303,35 @@ void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
                 (op->fd < 0 ? LINUX_MAP_ANONYMOUS : 0) |
                 (op->flags & PLAT_NORESERVE ? LINUX_MAP_NORESERVE : 0) |
                 (op->flags & PLAT_POPULATE ? LINUX_MAP_POPULATE : 0);
-        *c = (struct host_call){NR_MMAP,
+        *c = (struct host_call){LINUX_NR_mmap,
                                 {op->addr, op->len, (uint64_t)op->prot, flags,
                                  op->fd < 0 ? (uint64_t)-1 : (uint64_t)stub_fd, op->offset}};
         return;
     case OP_UNMAP:
-        *c = (struct host_call){NR_MUNMAP, {op->addr, op->len}};
+        *c = (struct host_call){LINUX_NR_munmap, {op->addr, op->len}};
         return;
     case OP_PROTECT:
-        *c = (struct host_call){NR_MPROTECT, {op->addr, op->len, (uint64_t)op->prot}};
+        *c = (struct host_call){LINUX_NR_mprotect, {op->addr, op->len, (uint64_t)op->prot}};
         return;
     case OP_REMAP: // in place: without FIXED, which refuses overlapping ranges; it may not move then
         if (op->addr == op->to)
-            *c = (struct host_call){NR_MREMAP, {op->addr, op->len, op->to_len, 0, op->addr}};
+            *c = (struct host_call){LINUX_NR_mremap, {op->addr, op->len, op->to_len, 0, op->addr}};
         else
             *c = (struct host_call){
-                NR_MREMAP,
+                LINUX_NR_mremap,
                 {op->addr, op->len, op->to_len, LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED, op->to}};
         return;
     case OP_ADVISE:
-        *c = (struct host_call){NR_MADVISE, {op->addr, op->len, (uint64_t)op->advice}};
+        *c = (struct host_call){LINUX_NR_madvise, {op->addr, op->len, (uint64_t)op->advice}};
         return;
     }
     panic("unknown operation %d", op->kind);
 }
 
 bool plat_call_ok(const struct host_call *c, int64_t result) {
-    enum { NR_MMAP = 9, NR_MREMAP = 25 };
-    if (c->nr == NR_MMAP)
+    if (c->nr == LINUX_NR_mmap)
         return (uint64_t)result == c->args[0];
-    if (c->nr == NR_MREMAP)
+    if (c->nr == LINUX_NR_mremap)
         return (uint64_t)result == c->args[4];
     return result == 0;
 }

@@ -10,7 +10,7 @@
 // Host work in a guest's process (map, unmap, clone ...) is *queued* on a held thread, and that thread itself carries
 // it out, in order, before it goes on. With plat_flush() the thread stays held and reports PLAT_OPS_DONE; with
 // plat_answer()/plat_resume() it goes on to guest code, and only a failure is reported (PLAT_OPS_DONE, result < 0,
-// the thread is held).
+// the thread is held). Work of several threads on one memory is done in no order of its own: who wants one flushes.
 //
 // Errors are negative LINUX_E* (abi/errno.h). Acting on a thread whose host process has died does nothing and is not
 // an error: a PLAT_DEATH event tells, or has told, of it.
@@ -27,6 +27,23 @@ struct plat_thread;
 
 enum plat_kind { PLAT_AUTO, PLAT_PTRACE, PLAT_SECCOMP };
 
+// What the platform asks about the guest, to make it faster. Asked in plat_wait(), by the thread that is about to return
+// a PLAT_SYSCALL event, with no lock held; the call has not been begun, and its thread is the only one of its address space.
+// `owner` is the thread's: referenced by owner_get() before, given back by owner_put() afterwards.
+struct plat_guest_ops {
+    // Takes a reference. Called under the platform's lock, which plat_thread_destroy() takes too, so that the owner is
+    // alive. Also called for each PLAT_DEATH event: the receiver of the event gives that one back.
+    void (*owner_get)(void *owner);
+    void (*owner_put)(void *owner);
+    // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it, is one private
+    // file-backed mapping with read and execute permission and is the guest's last word on these addresses. (The guest can
+    // see the change when it reads its own text.) NULL: never.
+    bool (*text_range)(void *owner, uint64_t at, uint64_t *start, uint64_t *end);
+    // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there. Whatever is
+    // done there later comes first, and until then the guest finds nothing there. 0: nowhere. NULL: never.
+    uint64_t (*free_range)(void *owner, uint64_t len);
+};
+
 struct plat_config {
     enum plat_kind kind;  // PLAT_AUTO: the best that works here
     // By number, 0..511: does the call need the full registers, or host work in the guest's process? (The platform
@@ -35,9 +52,7 @@ struct plat_config {
     // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does not know
     // of; may be NULL.
     void (*after_fork)(void);
-    // Takes a reference on a thread's owner while a PLAT_DEATH event is made, under the platform's lock; the receiver
-    // of the event gives it back. (plat_thread_destroy() takes the same lock, so the owner is alive.)
-    void (*owner_get)(void *owner);
+    const struct plat_guest_ops *guest;  // borrowed for the platform's life; NULL: owners are not counted, nothing is asked
 };
 
 // Address ranges of every guest address space that guest mappings must leave alone. The guest may use
@@ -74,8 +89,6 @@ struct plat_event {
         struct {
             uint64_t nr;  // as in rax: not truncated, x32 bit included
             uint64_t args[6];
-            uint64_t hot;  // not 0: many calls come from here; see plat_hot_text()
-            uint64_t spare;  // not 0: bytes of free addresses that the platform would like; see plat_spare()
             bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
             // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as args[0] is. An
             // answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip of its own.
@@ -102,9 +115,6 @@ const char *plat_name(const struct platform *p);
 const struct plat_layout *plat_layout(const struct platform *p);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
 unsigned plat_max_waiters(const struct platform *p);
-// Is work that several threads of an address space have queued on overlapping ranges done in the order in which it was
-// queued, even when it goes along with their answers? (seccomp: yes, ptrace: no.)
-bool plat_orders_work(const struct platform *p);
 
 // Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's event
 // source (the most recently used), the others sleep until there is work for them too.
@@ -190,17 +200,6 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
 // one), or when plat_started() says so already.
 bool plat_started(const struct plat_thread *t);
 
-// The platform wishes to make a hot call site (an event's call.hot) faster by changing its text, which the sentry
-// allows by this call, before it answers that event: [start, end), around the site, is one private file-backed
-// mapping with read and execute permission and is the guest's last word on these addresses. Never an error. The
-// guest can see the change when it reads its own text.
-void plat_hot_text(struct plat_thread *t, uint64_t site, uint64_t start, uint64_t end);
-
-// The platform wishes to keep memory ready for small maps of the guest's (an event's call.spare), which the sentry
-// allows by this call, before it answers that event: nothing is mapped in [addr, addr+len). Whatever is done there
-// later comes first, and until then the guest finds nothing there. Never an error.
-void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len);
-
 // The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL. Else, or when
 // it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size);
@@ -211,7 +210,11 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 // time. Cost: one host call, about 400 ns up to 4 KiB.
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
-// The same between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
+// The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with the answer,
+// and is then made by the thread itself. Only for calls that change nothing: when the guest's memory refuses, the thread
+// makes its call once more. Until the answer, guest memory may not have it yet.
+int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len);
+// As plat_copy_in() and plat_copy_out() between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
 // in order; short at the first page or range that refuses. Of either vector only the first PLAT_COPY_SPANS elements count.
 struct plat_span {
     uint64_t start, len;

@@ -427,7 +427,7 @@ int sentry_run(const struct sentry_config *c) {
         const struct sysdesc *d = sysdesc(nr);
         needs_context[nr] = d && d->context == SYSCALL_REGS;
     }
-    struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .owner_get = kernel_owner_get};
+    struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .guest = &kernel_guest_ops};
     err = plat_open(&pc, &platform, why, sizeof why);
     if (err < 0) {
         log_error("platform: %s", why);

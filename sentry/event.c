@@ -7,8 +7,6 @@
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 
-void kernel_owner_get(void *task) { task_get(task); }
-
 // The end of the channel means that nobody is left to take the result.
 static void on_control(int byte) {
     struct kernel *k = the_kernel;

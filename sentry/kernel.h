@@ -51,7 +51,7 @@ void kernel_main_ended(struct kernel *k);
 void run_worker(struct kernel *k);
 // Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its turn so.
 void run_ready(void);
-void kernel_owner_get(void *task);  // for struct plat_config
+extern const struct plat_guest_ops kernel_guest_ops;  // for struct plat_config
 // Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).
 void run_first_exec(struct task *t);
 // The event thread: timers, host descriptors, signals from the CLI.

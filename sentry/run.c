@@ -360,13 +360,7 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->proposal = ev->call.proposal;
     if (t->k->strace)
         trace_enter(t);
-    bool traced = ptrace_on(t);  // its tracer is to find the text as it was loaded
-    uint64_t start, end;
-    if (ev->call.hot && !traced && mm_text_at(t->mm, ev->call.hot, &start, &end))
-        plat_hot_text(t->thread, ev->call.hot, start, end);
-    if (ev->call.spare)
-        mm_spare(t->mm, t->thread, ev->call.spare);
-    if (traced && ptrace_wants_call(t))
+    if (ptrace_on(t) && ptrace_wants_call(t))
         begin_traced(t);
     else
         run_call(t);

@@ -60,7 +60,6 @@ static void fill_call(struct pt_thread *t, uint64_t nr, bool foreign) {
     t->event.call.nr = nr;
     t->event.call.foreign = foreign;
     t->event.call.proposal = 0;
-    t->event.call.hot = 0;
     for (int i = 0; i < 6; i++)
         t->event.call.args[i] = native[i];
     pt_post(t, PLAT_SYSCALL);

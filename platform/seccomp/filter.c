@@ -9,13 +9,13 @@
 //   guest, number in needs_context          TRAP
 //   guest, any other number                 USER_NOTIF
 #include "abi/errno.h"
+#include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NR_RT_SIGRETURN 15
 #define VSYSCALL_HI     0xffffffffu
 #define X32_BIT         0x40000000u
 #define MAX_INSNS       128
@@ -33,12 +33,8 @@ static unsigned emit(struct prog *p, uint16_t code, uint32_t k, unsigned jt, uns
     p->insn[p->n] = (struct sock_filter){code, (uint8_t)jt, (uint8_t)jf, k};
     return p->n++;
 }
-static void load(struct prog *p, uint32_t offset) {
-    emit(p, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
-}
-static void ret(struct prog *p, uint32_t action) {
-    emit(p, BPF_RET | BPF_K, action, 0, 0);
-}
+static void load(struct prog *p, uint32_t offset) { emit(p, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0); }
+static void ret(struct prog *p, uint32_t action) { emit(p, BPF_RET | BPF_K, action, 0, 0); }
 // Skips `skip` instructions when A == k (or A >= k) does not hold.
 static void unless_eq(struct prog *p, uint32_t k, unsigned skip) {
     emit(p, BPF_JMP | BPF_JEQ | BPF_K, k, 0, skip);
@@ -58,11 +54,11 @@ static void stub_text(struct prog *p, const struct stub_place *pl) {
     unsigned skip_at = p->n;
     unless_eq(p, (uint32_t)(pl->base >> 32), 0);
     load(p, OFF_IP_LO);
-    unless_ge(p, (uint32_t)pl->base + 1, 6); // an ip is that of the next instruction
+    unless_ge(p, (uint32_t)pl->base + 1, 6);  // an ip is that of the next instruction
     if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 5);
     unless_eq(p, (uint32_t)sigret, 3);
     load(p, OFF_NR);
-    unless_eq(p, NR_RT_SIGRETURN, 1);
+    unless_eq(p, LINUX_NR_rt_sigreturn, 1);
     ret(p, SECCOMP_RET_ALLOW);
     ret(p, SECCOMP_RET_USER_NOTIF);
     p->insn[skip_at].jf = (uint8_t)(p->n - skip_at - 1);
@@ -79,9 +75,9 @@ static void context_numbers(struct prog *p, const bool *needs) {
     emit(p, BPF_MISC | BPF_TAX, 0, 0, 0);
     emit(p, BPF_LD | BPF_IMM, 1, 0, 0);
     emit(p, BPF_ALU | BPF_LSH | BPF_X, 0, 0, 0);
-    emit(p, BPF_MISC | BPF_TAX, 0, 0, 0); // X: the bit
+    emit(p, BPF_MISC | BPF_TAX, 0, 0, 0);  // X: the bit
     load(p, OFF_NR);
-    emit(p, BPF_ALU | BPF_RSH | BPF_K, 5, 0, 0); // A: the word's index; 16 and more: no word
+    emit(p, BPF_ALU | BPF_RSH | BPF_K, 5, 0, 0);  // A: the word's index; 16 and more: no word
     for (unsigned i = 0; i < 16; i++) {
         if (!words[i])
             continue;
@@ -107,7 +103,7 @@ int sc_filter_build(const struct stub_place *pl, const bool *needs_context, stru
     load(&p, OFF_NR);
     emit(&p, BPF_JMP | BPF_JSET | BPF_K, X32_BIT, 0, 3);
     emit(&p, BPF_JMP | BPF_JSET | BPF_K, 0x80000000u, 1,
-         0); // negative numbers have that bit too: no calls at all
+         0);  // negative numbers have that bit too: no calls at all
     ret(&p, SECCOMP_RET_TRAP);
     ret(&p, SECCOMP_RET_USER_NOTIF);
     context_numbers(&p, needs_context);

@@ -23,7 +23,7 @@ __asm__(".pushsection .text\n"
         ".hidden sc_recv_call, sc_recv_begin, sc_recv_end, sc_recv_out, sc_kick_restorer\n"
         ".type sc_recv_call, @function\n"
         "sc_recv_call:\n"
-        "       movl    $16, %eax\n" // ioctl
+        "       movl    $16, %eax\n"  // ioctl
         "sc_recv_begin:\n"
         "       cmpl    $0, (%rcx)\n"
         "       jne     sc_recv_out\n"
@@ -31,7 +31,7 @@ __asm__(".pushsection .text\n"
         "sc_recv_end:\n"
         "       ret\n"
         "sc_recv_out:\n"
-        "       movq    $-4, %rax\n" // -EINTR
+        "       movq    $-4, %rax\n"  // -EINTR
         "       ret\n"
         ".size sc_recv_call, . - sc_recv_call\n"
         "sc_kick_restorer:\n"
@@ -59,13 +59,13 @@ void sc_kick_handler_install(void) {
 }
 
 int sc_recv(struct sc_platform *p, struct seccomp_notif *n) {
-    memset(n, 0, sizeof *n); // the kernel insists
-    return (int)sc_recv_call(p->listener, SECCOMP_IOCTL_NOTIF_RECV, n, &p->attention);
+    memset(n, 0, sizeof *n);  // the kernel insists
+    return (int)sc_recv_call(p->wait.fd, SECCOMP_IOCTL_NOTIF_RECV, n, &p->wait.attention);
 }
 
 // A thread that has died meanwhile is not an error (ENOENT): the reaper tells of it.
 static void respond(struct sc_platform *p, struct seccomp_notif_resp *r) {
-    ioctl(p->listener, SECCOMP_IOCTL_NOTIF_SEND, r);
+    ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_SEND, r);
 }
 
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value) {
@@ -76,14 +76,12 @@ void sc_send_continue(struct sc_platform *p, uint64_t id) {
 }
 
 static void set_reply(struct sc_thread *t, struct seccomp_notif_resp r) {
-    invariant(!t->has_reply);
-    r.id = t->id;
-    t->reply = r;
-    t->has_reply = true;
+    invariant(!t->notif.has_reply);
+    r.id = t->notif.id;
+    t->notif.reply = r;
+    t->notif.has_reply = true;
 }
-void sc_reply(struct sc_thread *t, int64_t value) {
-    set_reply(t, (struct seccomp_notif_resp){.val = value});
-}
+void sc_reply(struct sc_thread *t, int64_t value) { set_reply(t, (struct seccomp_notif_resp){.val = value}); }
 void sc_reply_error(struct sc_thread *t, int error) {
     set_reply(t, (struct seccomp_notif_resp){.error = error});
 }
@@ -94,9 +92,9 @@ void sc_reply_continue(struct sc_thread *t) {
 // Behind lock_drop() t may be gone: the reply has the number of its notification.
 void sc_unlock(struct sc_thread *t, struct lock *outer) {
     struct sc_platform *p = sc_plat(t);
-    bool has_reply = t->has_reply;
-    struct seccomp_notif_resp r = t->reply;
-    t->has_reply = false;
+    bool has_reply = t->notif.has_reply;
+    struct seccomp_notif_resp r = t->notif.reply;
+    t->notif.has_reply = false;
     lock_drop(&t->lock);
     if (outer)
         lock_drop(outer);
@@ -111,9 +109,9 @@ int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send) {
         .srcfd = (uint32_t)fd,
         .newfd = (uint32_t)at,
     };
-    return ioctl(p->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
+    return ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
 }
 
 bool sc_notif_valid(struct sc_platform *p, uint64_t id) {
-    return ioctl(p->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+    return ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }

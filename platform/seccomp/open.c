@@ -31,8 +31,7 @@
 #endif
 #define BOOT_TIMEOUT_MS 10000
 
-// ---- The zygote's boot: what it must say, in this order
-// ------------------------------------------------------------
+// ---- The zygote's boot: what it must say, in this order ---------------------------------------------------
 
 // Waits for the shared word: 1 + listener, or an error of seccomp(2). The zygote cannot wake us: from that
 // moment on its calls wait for us. So: look again after short naps.
@@ -59,7 +58,7 @@ static int wait_for_listener(const struct stub_place *pl, pid_t pid, char *why, 
 }
 
 static int next_notif(struct sc_platform *p, struct seccomp_notif *n) {
-    struct pollfd pfd = {.fd = p->listener, .events = POLLIN};
+    struct pollfd pfd = {.fd = p->wait.fd, .events = POLLIN};
     if (poll(&pfd, 1, BOOT_TIMEOUT_MS) != 1 || !(pfd.revents & POLLIN))
         return -LINUX_ETIMEDOUT;
     return sc_recv(p, n);
@@ -84,29 +83,29 @@ static bool learn_frame(struct sc_platform *p, struct sc_thread *z, const struct
     if (at <= slot || at >= slot + STUB_SLOT_SIZE ||
         plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0)
         return false;
-    p->uc_off = at - slot;
-    p->fp_off = uc.uc_mcontext.fpstate - slot;
+    p->frame.uc_off = at - slot;
+    p->frame.fp_off = uc.uc_mcontext.fpstate - slot;
     local = (struct iovec){&fp, sizeof fp};
     remote = (struct iovec){(void *)uc.uc_mcontext.fpstate, sizeof fp};
-    if (p->fp_off >= STUB_SLOT_SIZE || plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0 ||
+    if (p->frame.fp_off >= STUB_SLOT_SIZE || plat_memory_raw(z->base.as, false, &local, 1, &remote, 1) < 0 ||
         fp.sw_reserved.magic1 != LINUX_FP_XSTATE_MAGIC1 ||
-        p->fp_off + fp.sw_reserved.extended_size > STUB_SLOT_SIZE)
+        p->frame.fp_off + fp.sw_reserved.extended_size > STUB_SLOT_SIZE)
         return false;
-    p->fp_len = fp.sw_reserved.xstate_size;
-    p->fp_features = fp.sw_reserved.xfeatures;
-    memcpy(p->fp_sw, &fp.sw_reserved, sizeof p->fp_sw);
-    p->base.layout.fpstate_size = p->fp_len;
+    p->frame.fp_len = fp.sw_reserved.xstate_size;
+    p->frame.fp_features = fp.sw_reserved.xfeatures;
+    memcpy(p->frame.fp_sw, &fp.sw_reserved, sizeof p->frame.fp_sw);
+    p->base.layout.fpstate_size = p->frame.fp_len;
     return true;
 }
 
 // New programs start with a clean FP state, not with what the sentry's own code left in the registers.
 static bool clean_fpstate(struct sc_platform *p, struct sc_thread *z) {
-    struct linux_xstate *x = xcalloc(1, p->fp_len);
+    struct linux_xstate *x = xcalloc(1, p->frame.fp_len);
     if (!x)
         return false;
     x->fpstate.cwd = LINUX_FCW_INIT;
     x->fpstate.mxcsr = LINUX_MXCSR_INIT;
-    bool ok = sc_fpstate_write(z, x, p->fp_len) == 0;
+    bool ok = sc_fpstate_write(z, x, p->frame.fp_len) == 0;
     free(x);
     return ok;
 }
@@ -132,11 +131,11 @@ static int boot_zygote(struct sc_platform *p, pid_t pid, char *why, size_t whyle
     struct sc_thread *z = adopt_zygote(p, pid);
     if (!z)
         return -LINUX_ENOMEM;
-    p->listener = wait_for_listener(&p->place, pid, why, whylen);
-    if (p->listener < 0)
-        return p->listener;
-    ioctl(p->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-          SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP); // Linux 6.6; faster
+    p->wait.fd = wait_for_listener(&p->place, pid, why, whylen);
+    if (p->wait.fd < 0)
+        return p->wait.fd;
+    ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+          SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);  // Linux 6.6; faster
     if (!expect_call(p, pid, SYS_close_range) || !expect_call(p, pid, SYS_munmap) || next_notif(p, &n) ||
         (pid_t)n.pid != pid || STUB_EV_KIND((unsigned)n.data.nr) != STUB_EV_FAULT) {
         snprintf(why, whylen, "seccomp: the first stub does not start as it should");
@@ -147,9 +146,9 @@ static int boot_zygote(struct sc_platform *p, pid_t pid, char *why, size_t whyle
         snprintf(why, whylen, "seccomp: the host refuses to read a stub's memory: %s", strerror(-err));
         return err;
     }
-    z->id = n.id;
+    z->notif.id = n.id;
     z->hold = HOLD_EVENT;
-    z->state = SC_HELD;
+    sc_set_state(z, SC_HELD);
     if (!learn_frame(p, z, &n) || !clean_fpstate(p, z)) {
         snprintf(why, whylen, "seccomp: the signal frame is not as expected");
         return -LINUX_EIO;
@@ -157,24 +156,20 @@ static int boot_zygote(struct sc_platform *p, pid_t pid, char *why, size_t whyle
     return 0;
 }
 
-// ---- Open and close
-// ------------------------------------------------------------------------------------------------
+// ---- Open and close ---------------------------------------------------------------------------------------
 
 static struct sc_platform *new_platform(void) {
     struct sc_platform *p = znew(struct sc_platform);
     if (!p)
         return NULL;
     lock_init(&p->lock, RANK_PLATFORM);
-    lock_init(&p->wait_lock, RANK_PLATFORM);
-    struct list *lists[] = {&p->procs,   &p->pending, &p->free_threads, &p->pool,
-                            &p->to_make, &p->idle,    &p->deaths,       &p->parked};
+    lock_init(&p->wait.lock, RANK_PLATFORM);
+    struct list *lists[] = {&p->procs,   &p->pending,   &p->free_threads, &p->pool,
+                            &p->to_make, &p->wait.idle, &p->wait.deaths};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    p->base.proc_fd = p->listener = p->null_fd = p->lane_fd = -1;
+    p->base.proc_fd = p->wait.fd = p->null_fd = p->rings.fd = -1;
     p->base.max_waiters = 64;
-    // LIMIT: order.c keeps the order of queued work, but not yet against calls that go on as they stand: threads that
-    // change one map under load lost memory. Until that is proven, shared maps are flushed after each change.
-    p->base.orders_work = false;
     void *table = mmap(NULL, SC_MAX_TID * sizeof *p->tids, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table == MAP_FAILED) {
@@ -209,7 +204,7 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
     }
     p->gate_ip = stub_gate(&p->place) + 2;
     stub_layout(&p->place, &p->base.layout);
-    p->fsgsbase = p->base.layout.hwcap2 & 2;
+    p->frame.fsgsbase = p->base.layout.hwcap2 & 2;
     err = sc_filter_build(&p->place, config->needs_context, &prog);
     struct stub_spawn s = {
         .place = &p->place,
@@ -255,8 +250,10 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         sc_close(&p->base);
         return err;
     }
-    sc_lanes_open(p, config->needs_context);
-    sc_spare_probe(p);
+    sc_pollers_open(p);
+    sc_rings_open(p);
+    sc_sites_open(p, config->needs_context);
+    sc_premap_probe(p);
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications, %s",
              p->base.use_proc_mem ? "memory through /proc" : "direct memory");
@@ -264,14 +261,14 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     return 0;
 }
 
-// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process group. (Its
-// number is the zygote's while that has not been reaped.)
+// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process
+// group. (Its number is the zygote's while that has not been reaped.)
 static void kill_all(struct sc_platform *p) {
     struct sc_proc *proc;
     LOCKED(&p->lock);
     if (p->zygote && p->zygote->proc && p->zygote->proc->pid)
         kill(-p->zygote->proc->pid, SIGKILL);
-    list_for_each (proc, &p->procs, all_link) {
+    list_for_each(proc, &p->procs, all_link) {
         sc_proc_kill(proc);
     }
 }
@@ -306,13 +303,13 @@ void sc_close(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
     struct sc_thread *zygote = p->zygote;
     atomic_store(&p->closing, true);
-    if (zygote) { // whoever gives it an order has seen `closing`, or is through
+    if (zygote) {  // whoever gives it an order has seen `closing`, or is through
         lock_take(&zygote->lock);
         lock_drop(&zygote->lock);
     }
     kill_all(p);
-    if (p->listener >= 0)
-        close(p->listener);
+    if (p->wait.fd >= 0)
+        close(p->wait.fd);
     if (p->reaper_runs)
         pthread_join(p->reaper, NULL);
     else
@@ -324,7 +321,7 @@ void sc_close(struct platform *pp) {
         free(chunks);
         chunks = next;
     }
-    sc_lanes_close(p);
+    sc_rings_close(p);
     munmap(p->tids, SC_MAX_TID * sizeof *p->tids);
     if (p->null_fd >= 0)
         close(p->null_fd);
@@ -357,11 +354,9 @@ const struct plat_backend plat_seccomp = {
     .queue = sc_queue,
     .clone = sc_clone,
     .started = sc_started,
-    .hot_text = sc_hot_text,
-    .call_string = sc_call_string,
-    .copy_later = sc_copy_later,
-    .spare = sc_spare,
-    .admit = sc_spare_admit,
+    .call_string = sc_ring_string,
+    .copy_later = sc_ring_copy_later,
+    .admit = sc_premap_admit,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

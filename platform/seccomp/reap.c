@@ -15,7 +15,7 @@
 // The process that now stands for the memory: another of those that share it, or none.
 static int successor(const struct sc_as *as) {
     struct sc_proc *other;
-    list_for_each (other, &as->procs, as_link) {
+    list_for_each(other, &as->procs, as_link) {
         if (!other->dead && other->pid)
             return other->pid;
     }
@@ -42,7 +42,7 @@ static void child_unknown(struct sc_platform *p, int pid) {
     p->lost[p->nlost++ % SC_LOST] = pid;
     lock_drop(&p->lock);
     atomic_store(&p->unsettled, true);
-    sc_settle(p);
+    sc_settle_children(p);
 }
 
 static struct sc_thread *next_thread(struct sc_platform *p, struct sc_proc *proc) {
@@ -66,8 +66,8 @@ static void process_died(struct sc_platform *p, int pid, int cause) {
     if (atomic_load(&as->base.pid) == pid)
         plat_as_set_pid(&as->base, next);
     while ((t = next_thread(p, proc)))
-        sc_thread_lost(t, cause);
-    sc_settle(p);
+        sc_thread_lost(t, proc, cause);
+    sc_settle_children(p);
     lock_take(&p->lock);
     sc_proc_drop(proc);
     sc_as_drop(as);
@@ -97,7 +97,7 @@ static void *reaper_main(void *arg) {
     for (;;) {
         int err = reap_one(p);
         if (err == -LINUX_ECHILD)
-            return NULL; // the zygote is gone too
+            return NULL;  // the zygote is gone too
         if (!err && !atomic_load(&p->closing))
             sc_pool_fill(p);
     }

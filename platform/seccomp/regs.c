@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers of held threads. They live in the signal frame on the thread's slot: read at most once for each
-// event, written when the thread is let go (run.c). A child that has not checked in yet has them here only.
-// Locks: thread->lock.
+// event, written when the thread is resumed (hostops.c). A child that has not checked in yet has them here
+// only. Locks: thread->lock.
 #include "abi/errno.h"
 #include "abi/x86_64/sigframe.h"
 #include "base/fault.h"
@@ -64,42 +64,46 @@ void sc_regs_to_frame(const struct lx_regs *r, uint64_t f[SC_FRAME_REGS]) {
     memcpy(f, &c, SC_FRAME_REGS * 8);
 }
 
+void sc_regs_forget(struct sc_thread *t) {
+    t->cache.have_rax = t->cache.have_regs = t->cache.dirty_regs = t->cache.dirty_bases = false;
+}
+
 int sc_regs_load(struct sc_thread *t) {
-    uint64_t frame[SC_FRAME_REGS], bases[2] = {t->regs.fs_base, t->regs.gs_base};
+    uint64_t frame[SC_FRAME_REGS], bases[2] = {t->cache.regs.fs_base, t->cache.regs.gs_base};
     uint64_t slot = sc_slot_addr(t);
     struct iovec local[2] = {{frame, sizeof frame}, {bases, sizeof bases}};
-    struct iovec remote[2] = {{(void *)(slot + sc_plat(t)->uc_off + SC_FRAME_AT), sizeof frame},
+    struct iovec remote[2] = {{(void *)(slot + sc_plat(t)->frame.uc_off + SC_FRAME_AT), sizeof frame},
                               {(void *)(slot + offsetof(struct stub_slot, fs_base)), sizeof bases}};
-    if (t->have_regs)
+    if (t->cache.have_regs)
         return 0;
-    int n =
-        sc_plat(t)->fsgsbase ? 2 : 1; // without: only our own orders change the bases, and we remember them
+    // Without fsgsbase only our own orders change the bases, and we remember them.
+    int n = sc_plat(t)->frame.fsgsbase ? 2 : 1;
     int64_t want = (int64_t)sizeof frame + (n == 2 ? (int64_t)sizeof bases : 0);
     if (plat_memory_raw(t->base.as, false, local, n, remote, n) != want)
         return -LINUX_ESRCH;
-    sc_regs_from_frame(frame, &t->regs);
-    t->regs.fs_base = bases[0];
-    t->regs.gs_base = bases[1];
-    t->regs.orig_rax = t->call_nr;
-    t->have_regs = true;
+    sc_regs_from_frame(frame, &t->cache.regs);
+    t->cache.regs.fs_base = bases[0];
+    t->cache.regs.gs_base = bases[1];
+    t->cache.regs.orig_rax = t->call.nr;
+    t->cache.have_regs = true;
     return 0;
 }
 
 static bool has_context(const struct sc_thread *t) {
-    return t->state == SC_STARTING || (t->state == SC_HELD && t->hold != HOLD_VALUE && t->hold != HOLD_LANE);
+    return t->state == SC_STARTING || (t->state == SC_HELD && t->hold != HOLD_VALUE);
 }
 
 int sc_get_regs(struct plat_thread *pt, struct lx_regs *regs) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);
-    if (t->state == SC_DEAD) { // whatever comes of it, nobody will run with it
-        *regs = t->regs;
+    if (t->state == SC_DEAD) {  // whatever comes of it, nobody will run with it
+        *regs = t->cache.regs;
         return 0;
     }
     if (!has_context(t))
         return -LINUX_EINVAL;
     int err = sc_regs_load(t);
-    *regs = t->regs;
+    *regs = t->cache.regs;
     return err == -LINUX_ESRCH ? 0 : err;
 }
 
@@ -111,11 +115,12 @@ int sc_set_regs(struct plat_thread *pt, const struct lx_regs *regs) {
     if (!has_context(t))
         return -LINUX_EINVAL;
     // The bases are compared with what the thread has; one that never was read has unknown ones.
-    if (!t->have_regs || regs->fs_base != t->regs.fs_base || regs->gs_base != t->regs.gs_base)
-        t->bases_dirty = true;
-    t->regs = *regs;
-    t->have_regs = t->regs_dirty = true;
-    t->have_rax = false;
+    if (!t->cache.have_regs || regs->fs_base != t->cache.regs.fs_base ||
+        regs->gs_base != t->cache.regs.gs_base)
+        t->cache.dirty_bases = true;
+    t->cache.regs = *regs;
+    t->cache.have_regs = t->cache.dirty_regs = true;
+    t->cache.have_rax = false;
     return 0;
 }
 
@@ -126,9 +131,9 @@ int64_t sc_get_fpstate(struct plat_thread *pt, void *buf, size_t len) {
     // LIMIT: a child that has not been resumed yet has no state to be read; its parent's is the same.
     if (!has_context(t) || t->state == SC_STARTING)
         return -LINUX_EINVAL;
-    if (len > p->fp_len)
-        len = p->fp_len;
-    struct iovec local = {buf, len}, remote = {(void *)(sc_slot_addr(t) + p->fp_off), len};
+    if (len > p->frame.fp_len)
+        len = p->frame.fp_len;
+    struct iovec local = {buf, len}, remote = {(void *)(sc_slot_addr(t) + p->frame.fp_off), len};
     int64_t n = plat_memory_raw(t->base.as, false, &local, 1, &remote, 1);
     const size_t sw = offsetof(struct linux_fpstate, sw_reserved);
     if (n == (int64_t)len && len >= sizeof(struct linux_fpstate))
@@ -140,9 +145,9 @@ int64_t sc_get_fpstate(struct plat_thread *pt, void *buf, size_t len) {
 int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len) {
     struct sc_platform *p = sc_plat(t);
     const size_t sw = offsetof(struct linux_fpstate, sw_reserved), behind = sizeof(struct linux_fpstate);
-    uint64_t at = sc_slot_addr(t) + p->fp_off;
+    uint64_t at = sc_slot_addr(t) + p->frame.fp_off;
     struct iovec local[3] = {{(void *)(uintptr_t)buf, sw},
-                             {p->fp_sw, sizeof p->fp_sw},
+                             {p->frame.fp_sw, sizeof p->frame.fp_sw},
                              {(char *)(uintptr_t)buf + behind, len - behind}};
     struct iovec remote = {(void *)at, len};
     int64_t n = plat_memory_raw(t->base.as, true, local, 3, &remote, 1);
@@ -157,18 +162,18 @@ int sc_set_fpstate(struct plat_thread *pt, const void *buf, size_t len) {
     if (t->state == SC_DEAD)
         return 0;
     memcpy(&head, (const char *)buf + sizeof(struct linux_fpstate), sizeof head);
-    if (!has_context(t) || len > p->fp_len || head.xfeatures & ~p->fp_features)
+    if (!has_context(t) || len > p->frame.fp_len || head.xfeatures & ~p->frame.fp_features)
         return -LINUX_EINVAL;
     if (t->state == SC_HELD) {
-        sc_fpstate_write(t, buf, len); // fails only when the process is gone
+        sc_fpstate_write(t, buf, len);  // fails only when the process is gone
         return 0;
     }
     void *copy = xcalloc(1, len);
     if (!copy)
         return -LINUX_ENOMEM;
     memcpy(copy, buf, len);
-    free(t->fp);
-    t->fp = copy;
-    t->fp_len = len;
+    free(t->cache.fp);
+    t->cache.fp = copy;
+    t->cache.fp_len = len;
     return 0;
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads, host processes and address spaces as objects: making, giving back, killing. Called by the rest of
-// the backend. Locks: thread->lock, then platform->lock.
+// Threads as objects: making, their states, giving back, killing. Called by the rest of the backend. Locks:
+// thread->lock, then platform->lock.
 //
-// Who holds whom: a process and each of its threads hold the memory of their address space; the sentry's
-// references to it count as one hold. A process lives until the reaper has seen its end and its threads are
-// told. A host process's leader is never let go to its end while other threads live: its number stands for
-// the process.
+// A host process's leader is never let go to its end while other threads live: its number stands for the
+// process.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -16,89 +14,42 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// ---- Address spaces
-// ------------------------------------------------------------------------------------------------
+// ---- States -----------------------------------------------------------------------------------------------
 
-struct sc_as *sc_as_new(struct sc_platform *p) {
-    struct sc_as *as = znew(struct sc_as);
-    if (!as)
-        return NULL;
-    plat_as_init(&as->base, &p->base);
-    atomic_fetch_sub(&p->base.nspaces, 1); // counted when the sentry gets it
-    list_init(&as->procs);
-    list_init(&as->ranges);
-    sc_spare_init(&as->spare);
-    as->holds = 1;
-    return as;
+static const char *const names[] = {
+    [SC_FREE] = "FREE", [SC_STARTING] = "STARTING", [SC_HELD] = "HELD",
+    [SC_OPS] = "OPS",   [SC_RUNNING] = "RUNNING",   [SC_DEAD] = "DEAD",
+};
+
+#define TO(state) (1u << (state))
+static const unsigned transitions[] = {
+    [SC_FREE] = TO(SC_STARTING),                              // sc_thread_new
+    [SC_STARTING] = TO(SC_HELD) | TO(SC_DEAD) | TO(SC_FREE),  // check-in; never came; given back
+    [SC_HELD] = TO(SC_RUNNING) | TO(SC_OPS) | TO(SC_DEAD),    // resumed, without or with ops to do
+    [SC_OPS] = TO(SC_RUNNING) | TO(SC_HELD) | TO(SC_DEAD) | TO(SC_FREE),  // last op; report; its exit
+    [SC_RUNNING] = TO(SC_HELD) | TO(SC_DEAD),                             // an event
+    [SC_DEAD] = TO(SC_FREE),                                              // given back
+};
+
+static bool is_on(enum sc_state s) { return s == SC_RUNNING || s == SC_OPS; }
+
+void sc_set_state(struct sc_thread *t, enum sc_state to) {
+    if (!(transitions[t->state] & TO(to)))
+        panic("stub %d: from %s to %s", t->tid, names[t->state], names[to]);
+    if (is_on(to) != is_on(t->state))
+        atomic_fetch_add(&sc_plat(t)->nrunning, is_on(to) ? 1u : -1u);
+    t->state = to;
 }
 
-void sc_as_drop(struct sc_as *as) {
-    invariant(as->holds > 0);
-    if (--as->holds)
-        return;
-    sc_lane_free(as);
-    sc_spare_fini(as);
-    plat_as_fini(&as->base);
-    free(as);
-}
-
-void sc_as_release(struct plat_as *pas) {
-    struct sc_as *as = sc_as_of(pas);
-    struct sc_platform *p = sc_of(pas->p);
-    struct sc_proc *proc;
-    lock_nested(&p->lock);
-    list_for_each (proc, &as->procs, as_link) {
-        sc_proc_kill(proc);
-    }
-    sc_as_drop(as);
-    lock_drop(&p->lock);
-}
-
-int sc_slot_take(struct sc_as *as) {
-    for (unsigned w = 0; w < SC_SLOT_WORDS; w++) {
-        if (as->slots[w] == ~0ull)
-            continue;
-        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]), slot = w * 64 + bit;
-        if (slot >= sc_of(as->base.p)->nslots)
-            break;
-        as->slots[w] |= 1ull << bit;
-        return (int)slot;
-    }
-    return -1;
-}
-
-// ---- Processes
-// -----------------------------------------------------------------------------------------------------
-
-struct sc_proc *sc_proc_new(struct sc_as *as) {
-    struct sc_platform *p = sc_of(as->base.p);
-    struct sc_proc *proc = znew(struct sc_proc);
-    if (!proc)
-        return NULL;
-    proc->as = as;
-    list_init(&proc->threads);
-    lock_nested(&p->lock);
-    list_add_tail(&as->procs, &proc->as_link);
-    list_add_tail(&p->procs, &proc->all_link);
-    as->holds++;
-    lock_drop(&p->lock);
-    return proc;
-}
-
-void sc_proc_drop(struct sc_proc *proc) {
-    invariant(list_empty(&proc->threads));
-    list_del(&proc->as_link);
-    list_del(&proc->all_link);
-    sc_as_drop(proc->as);
-    free(proc);
-}
-
-void sc_proc_kill(struct sc_proc *proc) {
-    if (proc->killed || proc->dead)
-        return;
-    proc->killed = true;
-    if (proc->pid)
-        kill(proc->pid, SIGKILL);
+void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
+    sc_set_state(t, SC_HELD);
+    t->hold = how;
+    t->notif.id = id;
+    t->ring.state = RING_NONE;
+    t->ring.out_len = 0;
+    t->call.nr = (uint64_t)-1;
+    t->call.proposed = t->queue.may_fail = t->queue.flush = false;
+    sc_regs_forget(t);
 }
 
 void sc_violation(struct sc_thread *t, const char *what) {
@@ -110,8 +61,7 @@ void sc_violation(struct sc_thread *t, const char *what) {
     lock_drop(&p->lock);
 }
 
-// ---- Threads
-// -------------------------------------------------------------------------------------------------------
+// ---- Making -----------------------------------------------------------------------------------------------
 
 static struct sc_thread *take_free(struct sc_platform *p) {
     if (list_empty(&p->free_threads)) {
@@ -125,13 +75,29 @@ static struct sc_thread *take_free(struct sc_platform *p) {
             list_init(&c->threads[i].proc_link);
             list_init(&c->threads[i].pool_link);
             list_init(&c->threads[i].death_link);
-            list_init(&c->threads[i].park_link);
             list_add_tail(&p->free_threads, &c->threads[i].link);
         }
     }
     struct sc_thread *t = list_first(&p->free_threads, struct sc_thread, link);
     list_del(&t->link);
     return t;
+}
+
+// All but the lock, the links, and what tells where it lives, as a thread that is to be.
+static void begin(struct sc_thread *t) {
+    sc_set_state(t, SC_STARTING);
+    t->hint = t->tid = 0;
+    t->leader = t->internal = t->clean = t->doomed = t->exiting = t->to_handler = false;
+    t->go = GO_NOT;
+    atomic_store(&t->birth, BIRTH_NONE);
+    t->intr = INTR_NONE;
+    t->notif = (struct sc_notif){0};
+    t->call = (struct sc_call){.nr = (uint64_t)-1};
+    t->queue = (struct op_queue){.fd_ready = -1};
+    t->cache = (struct reg_cache){0};
+    t->ring = (struct ring_call){RING_NONE};
+    t->proposals = 0;
+    t->touched_at = 0;
 }
 
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling) {
@@ -155,41 +121,22 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     t->base.as = &as->base;
     atomic_store(&t->base.owner, NULL);
     t->proc = proc;
-    t->state = SC_STARTING;
-    t->go = GO_NOT;
-    t->tid = 0;
-    t->leader = t->doomed = t->exiting = t->internal = t->intr_wanted = t->intr_sent = t->may_fail = false;
-    t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->flush = false;
-    atomic_store(&t->birth, BIRTH_NONE);
-    t->clean = false;
-    t->call_nr = (uint64_t)-1;
-    t->fd_ready = -1;
-    t->fd_dirty = t->has_reply = false;
-    t->child = NULL;
-    t->last_map.len = 0;
-    t->undo = 0;
-    t->hint = 0;
-    t->probed = t->to_handler = false;
-    memset(t->heat, 0, sizeof t->heat);
-    t->lane_calls = t->proposals = 0;
-    t->touched_at = 0;
-    t->proposed = false;
-    t->out_len = 0;
-    t->lane_on = t->lane_hot = t->lane_slow = t->lane_go = t->lane_done = false;
+    begin(t);
     lock_drop(&t->lock);
     return t;
 }
+
+// ---- Ends -------------------------------------------------------------------------------------------------
 
 static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     struct sc_proc *proc = t->proc;
     struct sc_as *as = sc_as(t);
     list_del(&t->proc_link);
     list_del(&t->link);
-    list_del(&t->park_link);
     t->proc = NULL;
-    as->slots[t->slot / 64] &= ~(1ull << t->slot % 64);
+    sc_slot_give(as, t->slot);
     atomic_fetch_sub(&as->nthreads, 1);
-    if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead) // it never started
+    if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead)  // it never started
         sc_proc_drop(proc);
     sc_as_drop(as);
 }
@@ -199,12 +146,13 @@ void sc_thread_free(struct sc_thread *t) {
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_ops_clear(t);
-    sc_order_done(t, &t->last_range);
-    free(t->ops);
-    free(t->fp);
-    t->ops = NULL;
-    t->fp = NULL;
-    t->cap = 0;
+    free(t->queue.ops);
+    free(t->cache.fp);
+    free(t->fast);
+    t->queue.ops = NULL;
+    t->queue.cap = 0;
+    t->cache.fp = NULL;
+    t->fast = NULL;
     t->tid = 0;
     sc_set_state(t, SC_FREE);
     lock_nested(&p->lock);
@@ -213,31 +161,44 @@ void sc_thread_free(struct sc_thread *t) {
     lock_drop(&p->lock);
 }
 
+// Only from a handler can a thread end: it is interrupted, unless a signal is under way already.
+static void doom_plain(struct sc_thread *t) {
+    if (t->intr == INTR_NONE)
+        t->intr = INTR_WANTED;
+    t->cache.have_rax = true;
+    t->cache.rax = -LINUX_EINTR;
+    sc_resume_held(t);
+}
+
+static void doom_child(struct sc_thread *t) {
+    struct sc_op *o = sc_ops_add(t);
+    if (!o) {
+        sc_violation(t, "no memory to end it");
+        return;
+    }
+    o->call = (struct host_call){SYS_exit, {0}};
+    sc_resume_held(t);
+}
+
 // A doomed thread is held by an event of its own: it ends. The leader stays held for ever, at no cost.
 void sc_doom(struct sc_thread *t) {
     if (t->state != SC_HELD || t->leader)
         return;
-    t->flush = t->to_handler = false;
+    if (t->to_handler)
+        t->intr = INTR_SENT;  // the one that was to bring it there
+    t->queue.flush = t->to_handler = false;
     sc_ops_clear(t);
-    if (t->hold == HOLD_VALUE || t->hold == HOLD_LANE) { // only from a handler can a thread end: interrupt it
-        t->intr_wanted = t->have_rax = true;
-        t->rax = -LINUX_EINTR;
-        sc_let_go(t);
+    if (t->hold == HOLD_VALUE) {
+        doom_plain(t);
         return;
     }
     t->exiting = true;
-    if (t->hold != HOLD_CHECKIN) {
-        sc_set_state(t, SC_OPS);
-        sc_reply(t, STUB_GO_EXIT);
+    if (t->hold == HOLD_CHECKIN) {
+        doom_child(t);
         return;
     }
-    struct sc_op *o = sc_ops_add(t);
-    if (o)
-        o->call = (struct host_call){SYS_exit, {0}};
-    if (o)
-        sc_let_go(t);
-    else
-        sc_violation(t, "no memory to end it");
+    sc_set_state(t, SC_OPS);
+    sc_reply(t, STUB_GO_EXIT);
 }
 
 void sc_thread_destroy(struct plat_thread *pt) {
@@ -264,23 +225,24 @@ void sc_thread_destroy(struct plat_thread *pt) {
     else if (!last)
         sc_interrupt_running(t);
     sc_unlock(t, NULL);
-    sc_settle(p);
+    sc_settle_children(p);
 }
 
-void sc_thread_lost(struct sc_thread *t, int cause) {
-    struct sc_platform *p = sc_plat(t);
+void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause) {
     LOCKED(&t->lock);
+    if (t->state == SC_FREE || t->proc != proc)
+        return;
+    struct sc_platform *p = sc_plat(t);
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_set_state(t, SC_DEAD);
     sc_ops_clear(t);
-    sc_order_done(t, &t->last_range);
     lock_nested(&p->lock);
     t->proc = NULL;
     bool pooled = list_linked(&t->pool_link);
     sc_pool_forget(t);
     if (pooled)
-        sc_as_drop(sc_as(t)); // the pool's reference; the thread holds another
+        sc_as_drop(sc_as(t));  // the pool's reference; the thread holds another
     if (t->internal)
         p->zygote = NULL;
     lock_drop(&p->lock);

@@ -4,8 +4,8 @@
 // <stddef.h>.
 //
 //   base                   the blob's text, read-only and executable: the gate, rt_sigreturn, the handlers
-//   base + STUB_CTL_AT     one private page for the fast lane's code (struct stub_ctl)
-//   base + STUB_LANE_AT    the lane itself, two pages shared with the sentry, in those address spaces that have one
+//   base + STUB_SCRATCH_AT     one private page for the syscall ring's code (struct stub_scratch)
+//   base + STUB_RING_AT    the ring itself, two pages shared with the sentry, in those address spaces that have one
 //   base + STUB_SLOT_SIZE  nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
 //   scratch),
 //                          private anonymous memory; each holds, from below: struct stub_slot, the handler's
@@ -38,7 +38,7 @@ struct stub_header {
     uint32_t restorer;  // sa_restorer
     uint32_t handler;   // sa_handler of all signals
     uint32_t fsgsbase;  // set by stub_spawn(): the CPU lets programs read and write fs and gs base
-    uint32_t lane;      // where patched call sites jump to
+    uint32_t ring;      // where patched call sites jump to
 };
 
 // A host call that the blob is told to make.
@@ -78,9 +78,9 @@ struct stub_slot {
 // again. The sentry takes that call as the guest's, and lets it go on if it is what it has decided on too; else its
 // reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is told by STUB_EV_DONE).
 // As the descriptor, which the kernel does not look at, the handler passes ~(the guest's flags). A patched site
-// (below) does the same without a signal; its offset, which the kernel does not look at either, is STUB_PLACE_LANE. It
+// (below) does the same without a signal; its offset, which the kernel does not look at either, is STUB_PLACE_RING. It
 // has no frame for orders: the reply is the call's value.
-#define STUB_PLACE_LANE 4096ull
+#define STUB_PLACE_RING 4096ull
 #define STUB_PLACE_WINDOW (64ull << 20)
 #define STUB_PLACE_GUEST  0x22ull    // MAP_PRIVATE | MAP_ANONYMOUS, and perhaps ...
 #define STUB_PLACE_OPT    0x24000ull // ... MAP_NORESERVE, MAP_STACK
@@ -109,46 +109,46 @@ enum stub_event {
 #define STUB_TAG_BLOCK  3 // do what the slot says
 #define STUB_GO_EXIT    4 // the thread ends: exit(0) through the gate
 
-// The fast lane (platform/seccomp/lane.c). Patched sites jump to the blob's lane code with the number in rax and
-// the address behind the site's syscall instruction in rcx. It writes the call into the lane and waits for a
-// sentry thread that watches it.
-#define STUB_CTL_AT  16384ull // behind the longest text
-#define STUB_LANE_AT 20480ull
-#define STUB_LANE_LEN 8192ull
-enum stub_lane_state {
-    STUB_LANE_FREE,
-    STUB_LANE_REQ,     // a call is there (guest)
-    STUB_LANE_TAKEN,   // the sentry has it; the thread is held
-    STUB_LANE_DONE,    // the value is there
-    STUB_LANE_SLOW,    // the sentry has it, and the thread is to come for the value with STUB_LANE_WAIT
-    STUB_LANE_REFUSED, // not for the lane: the thread is to make the call itself
+// The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number in rax and
+// the address behind the site's syscall instruction in rcx. It writes the call into the ring and waits for a
+// sentry thread that polls it.
+#define STUB_SCRATCH_AT  16384ull // behind the longest text
+#define STUB_RING_AT 20480ull
+#define STUB_RING_LEN 8192ull
+enum stub_ring_state {
+    STUB_RING_FREE,
+    STUB_RING_REQ,     // a call is there (guest)
+    STUB_RING_TAKEN,   // the sentry has it; the thread is held
+    STUB_RING_DONE,    // the value is there
+    STUB_RING_DEFERRED,    // the sentry has it, and the thread is to come for the value with STUB_RING_WAIT
+    STUB_RING_REFUSED, // not for the ring: the thread is to make the call itself
 };
 // The number of the call by which a thread comes for its value; made at the patched site.
-#define STUB_LANE_WAIT 0x1fff0001u
+#define STUB_RING_WAIT 0x1fff0001u
 // And the one by which it tells that the map that it has proposed has failed, plus the error (1..4095).
-#define STUB_LANE_FAIL 0x1fff1000u
-#define STUB_LANE_STR 384
-#define STUB_LANE_OUT 7680
-struct stub_lane {
+#define STUB_RING_FAIL 0x1fff1000u
+#define STUB_RING_STR 384
+#define STUB_RING_OUT 7680
+struct stub_ring {
     uint32_t state, nr;
     uint64_t args[6];
     uint64_t value;
-    uint32_t watched; // (sentry) somebody looks at it; (guest) cleared when nobody came
+    uint32_t polled; // (sentry) somebody looks at it; (guest) cleared when nobody came
     uint32_t str_len; // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
     uint64_t out_addr;
     uint64_t out_len; // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
-    uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the lane ...
+    uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
-    char pad[24], str[STUB_LANE_STR];
-    char out[STUB_LANE_OUT];
+    char pad[24], str[STUB_RING_STR];
+    char out[STUB_RING_OUT];
 };
-// The lane code's own: registers that it uses, so that blob.c can undo it when it is interrupted.
-struct stub_ctl {
-    uint64_t on; // this address space has a lane and one thread
+// The ring code's own: registers that it uses, so that blob.c can undo it when it is interrupted.
+struct stub_scratch {
+    uint64_t on; // this address space has a ring and one thread
     uint64_t ret, nr, flags, rdi, rsi;
     uint64_t slot; // address of the thread's struct stub_slot
     uint64_t rsp, r8, r10, value;
-    uint64_t stack[4]; // for the gate's return address
+    uint64_t stack[4]; // for the gate's return address; the last field
 };
 
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.

@@ -2,10 +2,9 @@
 // A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of the stub
 // mirrors it. Changes are made in our map first and queued as host work on the calling task's held thread.
 //
-// Two threads of one process may change the map at once. The platform may see to it that what touches the same addresses
-// is done in the order in which it was decided on (plat_orders_work()). If not, a map that more than one task uses must
-// not be changed from the decision until the host has done it. mm_op_begin() takes the turn (or parks), mm_op_finish()
-// ends it, on such platforms with a SYS_FLUSH before when others share the map.
+// Two threads of one process may change the map at once, and the platform keeps no order between their host work: a map
+// that more than one task uses must not be changed from the decision until the host has done it. mm_op_begin() takes the
+// turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share the map.
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
 #include "abi/mman.h"
@@ -139,8 +138,8 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
 // For a program that maps nothing at mmap_base itself (it has no interpreter): a page without access there, in the host's
 // map alone. Else each map and unmap of a lone area would make and free three levels of the host's page tables, 5 us.
 int mm_anchor(struct mm *mm, struct plat_thread *th);
-// Lets the platform keep memory ready at free addresses that are not where the next maps will be (plat_spare()).
-void mm_spare(struct mm *mm, struct plat_thread *th, uint64_t len);
+// Free addresses that are not where the next maps will be, for memory mapped ahead (struct plat_guest_ops); 0: none.
+uint64_t mm_free_range(struct mm *mm, uint64_t len);
 // A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
 uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).

@@ -362,14 +362,11 @@ uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len) {
     return area_place(mm, len);
 }
 
-void mm_spare(struct mm *mm, struct plat_thread *th, uint64_t len) {
+uint64_t mm_free_range(struct mm *mm, uint64_t len) {
     LOCKED(&mm->lock);
     uint64_t place = area_place(mm, len);
     uint64_t below = place > LOW_1G ? (place - LOW_1G) & ~(LOW_2M - 1) : 0;
-    if (below && hint_fits(mm, below, len))
-        place = below;
-    if (place)
-        plat_spare(th, uaddr(place), len);
+    return below && hint_fits(mm, below, len) ? below : place;
 }
 
 // As Linux: 22 bits of pages for the stack, 28 for mmap_base; fewer when the space itself is small.

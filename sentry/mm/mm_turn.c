@@ -8,9 +8,7 @@
 //   return mm_op_finish(t, do_something(...));       gives it back, after a flush when others share the map
 //
 // With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very task.
-// A platform that keeps the order of work itself (plat_orders_work()) needs no flush either: the turn is given back when
-// the change is queued. Only a clone holds it longer, for host and map to be copied at one moment.
-// Else the cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
+// The cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
 #include "base/log.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
@@ -80,7 +78,7 @@ bool mm_turn_try(struct task *t) {
 int64_t mm_op_finish(struct task *t, int64_t value) {
     struct mm *mm = t->mm;
     bool dirty = take_dirty(mm);
-    if (!dirty || alone(mm) || plat_orders_work(t->k->platform)) {
+    if (!dirty || alone(mm)) {
         mm_op_abort(t);
         return value;
     }

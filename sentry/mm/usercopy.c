@@ -6,6 +6,7 @@
 #include "sentry/mm/usercopy.h"
 #include "abi/uio.h"
 #include "base/fault.h"
+#include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task.h"
@@ -51,6 +52,17 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
     if (!range_ok(t->mm, dst.v, n))
         return -LINUX_EFAULT;
     return plat_copy_out(t->mm->as, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
+}
+// A trace looks at guest memory before the call is answered.
+static int64_t copy_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
+    return t->k->strace ? plat_copy_out(t->mm->as, dst, src, n) : plat_copy_out_answer(t->thread, dst, src, n);
+}
+int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
+    if (n == 0)
+        return 0;
+    if (!range_ok(t->mm, dst.v, n))
+        return -LINUX_EFAULT;
+    return copy_answer(t, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
 }
 int clear_user(struct task *t, uaddr_t dst, size_t n) {
     static const char zeros[GUEST_PAGE_SIZE];
@@ -180,11 +192,11 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
     }
 }
 
-static int64_t transfer(struct task *t, bool out, const struct iovec *local, unsigned nlocal, struct plat_span *span,
+static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal, struct plat_span *span,
                         unsigned nspan) {
-    if (nlocal == 1 && nspan == 1)  // may come along with the call's answer
-        return out ? copy_out_some(t, uaddr(span->start), local->iov_base, span->len)
-                   : copy_in_some(t, local->iov_base, uaddr(span->start), span->len);
+    struct task *t = u->t;
+    if (u->answer && nlocal == 1 && nspan == 1 && range_ok(t->mm, span->start, span->len))
+        return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
     nspan = within_layout(t->mm, span, nspan);
     if (nspan == 0)
         return -LINUX_EFAULT;
@@ -204,7 +216,7 @@ static int64_t move(struct uio_user *u, bool out, const struct iovec *v, unsigne
             nlocal = next_local(&c, now, local, &bytes);
         if (now == 0)
             return (int64_t)done;
-        int64_t r = transfer(u->t, out, local, nlocal, span, nspan);
+        int64_t r = transfer(u, out, local, nlocal, span, nspan);
         if (r <= 0)
             return done ? (int64_t)done : -LINUX_EFAULT;
         uio_user_skip(u, (uint64_t)r);
@@ -245,6 +257,7 @@ static void uio_init(struct uio_user *u, struct task *t) {
     u->iov = u->fast;
     u->n = u->i = 0;
     u->off = 0;
+    u->answer = false;
 }
 
 // access_ok() of Linux: a range that cannot be user space at all is refused before anything is moved.

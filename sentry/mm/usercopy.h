@@ -14,6 +14,9 @@ struct task;
 
 int copy_in(struct task *t, void *dst, uaddr_t src, size_t n);         // all, or -LINUX_EFAULT
 int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n);  // all, or -LINUX_EFAULT
+// The same, of what the call of `t` itself gives back, when that call changes nothing: it may reach guest memory only with
+// the answer (plat_copy_out_answer()).
+int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n);
 // As much as there is: bytes, or -LINUX_EFAULT when none.
 int64_t copy_in_some(struct task *t, void *dst, uaddr_t src, size_t n);
 int64_t copy_out_some(struct task *t, uaddr_t dst, const void *src, size_t n);
@@ -43,6 +46,7 @@ struct uio_user {
     } *iov, fast[UIO_FAST_IOV];
     unsigned n, i;
     uint64_t off;  // within iov[i]
+    bool answer;   // as copy_out_answer(); false after uio_user_buf()
 };
 int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len);  // len is capped as Linux does
 int uio_user_iov(struct uio_user *u, struct task *t, uaddr_t iov, uint64_t count);

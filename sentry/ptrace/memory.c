@@ -5,7 +5,7 @@
 // the tracee's. All that belongs to the tracee, so that a tracer that dies in between leaves nothing half done.
 //
 // LIMIT: what the tracee may not read (PROT_NONE) cannot be peeked. Of text that the platform has made faster
-// (plat_hot_text) before the thread was attached to, the change is seen.
+// (plat_guest_ops.text_range) before the thread was attached to, the change is seen.
 #include "sentry/ptrace/impl.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm.h"

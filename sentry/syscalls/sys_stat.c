@@ -37,7 +37,7 @@ static int64_t put_stat(struct task *t, const struct path *p, uint64_t addr) {
     split_time(a.atime, &st.st_atime_sec, &st.st_atime_nsec);
     split_time(a.mtime, &st.st_mtime_sec, &st.st_mtime_nsec);
     split_time(a.ctime, &st.st_ctime_sec, &st.st_ctime_nsec);
-    return copy_out_obj(t, uaddr(addr), &st);
+    return copy_out_answer(t, uaddr(addr), &st, sizeof st);
 }
 
 static int64_t do_fstatat(struct task *t, int dirfd, uint64_t name, uint64_t addr, unsigned flags) {
@@ -98,7 +98,7 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ui
     };
     if (sx.stx_mask & LINUX_STATX_BTIME)
         sx.stx_btime = stamp(a.btime);
-    return copy_out_obj(t, uaddr(addr), &sx);
+    return copy_out_answer(t, uaddr(addr), &sx, sizeof sx);
 }
 
 int64_t sys_statx(struct task *t, const struct sysargs *a) {

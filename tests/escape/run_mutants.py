@@ -33,37 +33,37 @@ TESTS = os.path.dirname(HERE)
 MUTANTS = [
     # ---- What a stub may say, and when ---------------------------------------------------------------------------------
     ("an event of another thread's slot is heard", "seccomp", "A04_protocol/slots_of_others", [(
-        "platform/seccomp/event.c", "if (STUB_EV_SLOT(nr) != t->slot)", "if (STUB_EV_SLOT(nr) > STUB_MAX_SLOTS)")]),
+        "platform/seccomp/dispatch.c", "if (STUB_EV_SLOT(nr) != t->slot)", "if (STUB_EV_SLOT(nr) > STUB_MAX_SLOTS)")]),
     ("an event of no kind is heard", "seccomp", "A04_protocol/unknown_kinds", [(
-        "platform/seccomp/event.c", 'sc_violation(t, "an unknown event");\n        return false;',
+        "platform/seccomp/dispatch.c", 'sc_violation(t, "an unknown event");\n        return false;',
         "ev->kind = PLAT_INTERRUPT;\n        return true;")]),
     ("a fault in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
-        "platform/seccomp/event.c", "if (in_text(sc_plat(t), a[3]))", "if (false && in_text(sc_plat(t), a[3]))")]),
+        "platform/seccomp/dispatch.c", "if (in_text(sc_plat(t), a[3]))", "if (false && in_text(sc_plat(t), a[3]))")]),
     ("an interrupt in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
-        "platform/seccomp/event.c", "if (in_text(sc_plat(t), n->data.args[0]))", "if (false)")]),
+        "platform/seccomp/dispatch.c", "if (in_text(sc_plat(t), n->data.args[0]))", "if (false)")]),
     ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
-        "platform/seccomp/event.c", "} else if (ip != p->gate_ip) {", "} else if (false) {")]),
+        "platform/seccomp/dispatch.c", "} else if (ip != p->gate_ip) {", "} else if (false) {")]),
     ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/event.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
+        "platform/seccomp/dispatch.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
     ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/event.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
+        "platform/seccomp/dispatch.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
     ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/event.c", "!(by_handler || a[5] == STUB_PLACE_LANE)", "false")]),
+        "platform/seccomp/dispatch.c", "!(by_handler || a[5] == STUB_PLACE_RING)", "false")]),
     ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
-        "platform/seccomp/event.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
+        "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
         "if (false) {\n        sc_violation(t, \"an event")]),
     ("a call is served instead of ordered work", "seccomp", "unit:platform_refuses/test_call*", [(
-        "platform/seccomp/event.c", "} else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "} else if (false) {")]),
+        "platform/seccomp/dispatch.c", "} else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "} else if (false) {")]),
     ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
-        "platform/seccomp/event.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
+        "platform/seccomp/dispatch.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
     ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "t->call_nr == o->call.nr && t->call_args[0] == o->call.args[0] &&", "t->call_nr == o->call.nr &&")]),
+        "platform/seccomp/resume.c", "call->nr == o->call.nr && call->args[0] == o->call.args[0] &&", "call->nr == o->call.nr &&")]),
     ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "t->call_args[1] <= o->call.args[1] && o->call.args[1] - t->call_args[1] < STUB_PAGE &&", "")]),
+        "platform/seccomp/resume.c", "call->args[1] <= o->call.args[1] &&\n           o->call.args[1] - call->args[1] < STUB_PAGE &&", "")]),
     ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "(unmap || t->call_args[2] == o->call.args[2]) &&", "")]),
+        "platform/seccomp/resume.c", "(unmap || call->args[2] == o->call.args[2])", "true")]),
     ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/run.c", "(unmap || third) &&\n           t->call_nr == o->call.nr &&", "(unmap || third) &&")]),
+        "platform/seccomp/resume.c", "(unmap || third) &&\n           call->nr == o->call.nr &&", "(unmap || third) &&")]),
     ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
         "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
     # ---- Registers -----------------------------------------------------------------------------------------------------
@@ -76,24 +76,25 @@ MUTANTS = [
         "platform/ptrace/regs.c", "t->regs.ds = old.ds;\n    t->regs.es = old.es;", "")]),
     ("an FP state is not checked", "seccomp", "unit:platform/test_fpstate", [(
         "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
-    # ---- Files in stubs, the lane --------------------------------------------------------------------------------------
+    # ---- Files in stubs, the ring --------------------------------------------------------------------------------------
     ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
-        "platform/seccomp/run.c", "if (i == end && t->fd_dirty &&", "if (false && i == end && t->fd_dirty &&")]),
+        "platform/seccomp/hostops.c", "if (i == end && q->fd_stale &&", "if (false && i == end && q->fd_stale &&")]),
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
-    ("a lane serves every number", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
-        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {", "if (false && !memory) {")]),
-    ("a lane serves numbers that are none", "seccomp", "unit:platform_refuses/test_lane_numbers", [(
-        "platform/seccomp/lane.c", "if (nr >= 512 || !(p->lane_calls[nr] || memory)) {",
-        "if (!(p->lane_calls[nr & 511] || memory)) {")]),
-    ("a lane's string may be of any length", "seccomp", "unit:platform_refuses/test_lane_strings", [(
-        "platform/seccomp/lane.c", "len > STUB_LANE_STR ||", "")]),
-    ("a lane's string may be longer than its place", "seccomp", "unit:platform_refuses/test_lane_strings", [(
-        "platform/seccomp/lane.c", "|| len > size ||", "||")]),
-    ("a lane's string may be of another call", "seccomp", "unit:platform_refuses/test_lane_strings", [(
-        "platform/seccomp/lane.c", "|| src != t->call_args[second])", ")")]),
-    ("a lane is not wiped", "seccomp", "unit:platform_refuses/test_lane_is_wiped", [(
-        "platform/seccomp/lane.c", "memset(lane_of(as), 0, STUB_LANE_LEN);", "")]),
+    ("a ring serves every number", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
+        "return p->ring_serves[nr & 511] || nr < ~0ull;")]),
+    ("a ring serves numbers that are none", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
+        "return p->ring_serves[nr & 511] || (premapped && is_memory_call(nr));")]),
+    ("a ring's string may be of any length", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+        "platform/seccomp/fastcall/ring.c", "len > STUB_RING_STR ||", "")]),
+    ("a ring's string may be longer than its place", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+        "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
+    ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+        "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[path])", ")")]),
+    ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
+        "platform/seccomp/fastcall/ring.c", "memset(ring_of(as), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
     ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
         "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),
@@ -191,11 +192,11 @@ MUTANTS = [
         "platform/seccomp/filter.c", "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_USER_NOTIF);\n    p->insn",
         "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_ALLOW);\n    p->insn")]),
     ("sentry lets every gate call go on", "seccomp", "A04|W_", [(
-        "platform/seccomp/event.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
+        "platform/seccomp/dispatch.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
     ("sentry looks at the number of a gate call alone", "seccomp", "W_kernel_trace_of", [(
-        "platform/seccomp/run.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
+        "platform/seccomp/hostops.c", "        same = same && n->data.args[i] == o->call.args[i];", "        same = same && i >= 0;")]),
     ("sentry believes the signal number of a fault", "seccomp", "A04", [(
-        "platform/seccomp/event.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
+        "platform/seccomp/dispatch.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
     ("a foreign call is served", "seccomp", "A01|A02|A03", [(
         "sentry/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
     ("a foreign call is served", "ptrace", "A01|A02", [(
@@ -205,8 +206,8 @@ MUTANTS = [
         "    put(&b, RET(SECCOMP_RET_ALLOW));\n    put(&b, LD(offsetof(struct seccomp_data, arch)));")]),
     ("the stub lies at one place in all sandboxes", "seccomp", "A38", [(
         "platform/stub/place.c", "PLACE_LO + random_u64() % (PLACE_HI - PLACE_LO - len);", "PLACE_LO + 0 * random_u64();")]),
-    ("a fork takes spare memory along", "seccomp", "A23/in_a_copy", [(
-        "platform/seccomp/clone.c", "if (!sc_spare_give_up(t))", "if (false)")]),
+    ("a fork takes premapped memory along", "seccomp", "A23/in_a_copy", [(
+        "platform/seccomp/clone.c", "if (!sc_premap_give_up(t))", "if (false)")]),
     ("stubs keep the sentry's memory", "seccomp", "A19", [(
         "platform/stub/spawn.c", "    if (start >= end)\n        return;", "    if (start >= end || end == LINUX_TASK_SIZE || start == 0)\n        return;")]),
     ("stubs keep descriptors", "ptrace", "A31", [(
@@ -231,12 +232,12 @@ MUTANTS = [
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
     ("memory of nobody can be touched", "seccomp", "A23", [(
-        "platform/seccomp/spare.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
+        "platform/seccomp/premap.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
     ("a file stays in the stub after a broken receive", "ptrace", "A24", [(
-        "platform/ptrace/work.c", "channel_discard(pt_owner(t)); close_file(t, -LINUX_EFAULT);",
+        "platform/ptrace/work.c", "channel_discard(pt_owner(t));\n        close_file(t, -LINUX_EFAULT);",
         "pt_channel_leave(t);\n        finish(t, -LINUX_EFAULT);")]),
     ("a stub's word that the host refused is believed", "seccomp", "A24", [(
-        "platform/seccomp/event.c", "if (result < 0 && sc_ops_undo(t, result))", "if (result < 0 && false)")]),
+        "platform/seccomp/dispatch.c", "if (result < 0 && sc_ops_undo(t, result))", "if (result < 0 && false)")]),
     ("a file is sealed by our own count of its maps", "seccomp", "A24", [(
         "fs/anon/memfd.c", "int err = n->data.fd >= 0 ? hostmem_seal_write(n->data.fd) : 0;", "int err = 0;")]),
     ("what may only be read is mapped shared", "seccomp", "A24", [(

@@ -43,7 +43,6 @@ static unsigned first_page(uaddr_t a, uint64_t len) {
 }
 const struct plat_layout *plat_layout(const struct platform *p) { return &layout; }
 void plat_as_put(struct plat_as *as) {}
-void plat_spare(struct plat_thread *t, uaddr_t addr, uint64_t len) { (void)t, (void)addr, (void)len; }
 int plat_map(struct plat_thread *t, uaddr_t a, uint64_t len, int prot, unsigned flags, int fd, uint64_t offset) {
     unsigned p = first_page(a, len);
     assert_true(flags & PLAT_NORESERVE);

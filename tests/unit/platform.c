@@ -759,45 +759,6 @@ static void test_thread_churn(void **state) {
     guest_end(&g);
 }
 
-// What is queued first on an address happens first, whichever thread is let go first, and even when that
-// thread is not heard of afterwards.
-static void run_order(void **state, uint64_t first_goes_on_at) {
-    struct guest g, c;
-    struct lx_regs regs;
-    const uint64_t at = 0x40000000;
-    char byte;
-    guest_start(&g, *state, GUEST_AT(loop_context));
-    wait_call(&g, 12);
-    assert_int_equal(plat_get_regs(g.t, &regs), 0);
-    assert_int_equal(plat_map(g.t, uaddr(at), 4096, 3, 0, -1, 0), 0);
-    clone_ok(&g, PLAT_CLONE_VM | PLAT_CLONE_THREAD, &c);
-    plat_resume(c.t);
-    wait_for(&c, &c);
-    assert_int_equal(plat_unmap(g.t, uaddr(at), 4096), 0);
-    assert_int_equal(plat_map(c.t, uaddr(at), 4096, 3, 0, -1, 0), 0);
-    regs.rip = first_goes_on_at;
-    assert_int_equal(plat_set_regs(g.t, &regs), 0);
-    plat_flush(c.t);
-    wait_some(&c);
-    assert_int_equal(c.ev.kind, PLAT_NOTHING);
-    plat_resume(g.t);
-    bool there = false;
-    while (!there) {
-        wait_for(&c, NULL);
-        there = c.ev.owner == &c && c.ev.kind == PLAT_OPS_DONE;
-    }
-    assert_int_equal(c.ev.result, 0);
-    assert_int_equal(plat_copy_in(g.as, &byte, uaddr(at), 1), 1);
-    guest_end(&g);
-    guest_end(&c);
-}
-static void test_order(void **state) {
-    if (strcmp(plat_name(*state), "seccomp") != 0)
-        skip();
-    run_order(state, GUEST_AT(loop_context));
-    run_order(state, GUEST_AT(spin));
-}
-
 static void test_unused(void **state) {
     struct plat_as *as;
     struct plat_thread *t;
@@ -1002,7 +963,6 @@ int main(void) {
         cmocka_unit_test(test_vm_sharer),
         cmocka_unit_test(test_leader_goes_first),
         cmocka_unit_test(test_thread_churn),
-        cmocka_unit_test(test_order),
         cmocka_unit_test(test_unused),
         cmocka_unit_test(test_death),
         cmocka_unit_test(test_jump_into_stub),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the platforms refuse a stub, each by itself: calls and events out of turn, threads that nobody ordered, work that is
-// not what was decided, files that must not stay, the fields of a fast lane, registers of the kernel's. Guests cannot bring
+// not what was decided, files that must not stay, the fields of a syscall ring, registers of the kernel's. Guests cannot bring
 // about all of it without luck, so states are set here from inside (platform/seccomp/sc.h).
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -84,7 +84,7 @@ static void test_event_instead_of_work(void **state) {
     guest_end(&g);
 }
 
-// Guest code that runs although its thread has orders, or is held by a call in the lane: it does not wait for its answer.
+// Guest code that runs although its thread has orders, or is held by a call in the ring: it does not wait for its answer.
 static void test_call_instead_of_work(void **state) {
     const enum sc_state states[] = {SC_OPS, SC_HELD};
     if (!is_seccomp(state))
@@ -93,8 +93,11 @@ static void test_call_instead_of_work(void **state) {
         struct guest g;
         struct sc_thread *t = start_waiter(&g, state, SYS_getppid);
         lock_take(&t->lock);
-        sc_set_state(t, states[i]);
-        t->hold = HOLD_LANE;
+        sc_set_state(t, SC_HELD);
+        if (states[i] != SC_HELD)
+            sc_set_state(t, states[i]);
+        t->hold = HOLD_VALUE;
+        t->ring.state = RING_HELD;
         lock_drop(&t->lock);
         let_it_call(&g);
         must_die(&g);
@@ -260,6 +263,26 @@ static void test_unknown_thread(void **state) {
     guest_end(&g);
 }
 
+// A thread that has ended by itself while the reaper was on its way to it: it is not given back a second time.
+static void test_lost_after_its_end(void **state) {
+    struct guest g, thread;
+    if (!is_seccomp(state))
+        skip();
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    clone_ok(&g, PLAT_CLONE_VM | PLAT_CLONE_THREAD, &thread);
+    struct sc_thread *t = sc_thread_of(thread.t);
+    struct sc_as *as = sc_as_of(g.as);
+    guest_end(&thread);
+    for (int i = 0; i < 1000 && atomic_load(&as->nthreads) > 1; i++)
+        wait_some(&g);
+    assert_int_equal(t->state, SC_FREE);
+    sc_thread_lost(t, sc_thread_of(g.t)->proc, SIGKILL);
+    assert_int_equal(t->state, SC_FREE);
+    assert_int_equal(atomic_load(&as->nthreads), 1);
+    guest_end(&g);
+}
+
 // Nor does a fork take along what another thread of its parent has there.
 static void test_fork_has_no_files(void **state) {
     struct guest g, thread, child;
@@ -276,138 +299,138 @@ static void test_fork_has_no_files(void **state) {
     close(fd);
 }
 
-// ---- The fast lane --------------------------------------------------------------------------------------------------------
+// ---- The syscall ring --------------------------------------------------------------------------------------------------------
 
-struct lane_try {
+struct ring_try {
     struct sc_platform *p;
     struct sc_thread *t;
-    struct stub_lane *lane;
-    void (*meanwhile)(struct lane_try *); // in the watcher, with the call taken
+    struct stub_ring *ring;
+    void (*meanwhile)(struct ring_try *); // in the poller, with the call taken
     struct plat_event ev;
     int err;
 };
 
-static void *watch(void *arg) {
-    struct lane_try *l = arg;
-    if (!sc_watcher_begin(l->p))
+static void *poll_once(void *arg) {
+    struct ring_try *l = arg;
+    if (!sc_poller_begin(l->p))
         return NULL;
-    l->err = sc_watcher_wait(l->p, &l->ev);
+    l->err = sc_poller_wait(l->p, &l->ev);
     if (l->err == 0 && l->meanwhile)
         l->meanwhile(l);
     struct plat_event none;
     if (l->err != -LINUX_ESHUTDOWN)
-        sc_watcher_wait(l->p, &none); // gives the address space back
+        sc_poller_wait(l->p, &none); // gives the address space back
     return NULL;
 }
 
-// A guest that runs, with a lane in which nothing is yet.
-static void lane_up(struct lane_try *l, struct guest *g, void **state) {
+// A guest that runs, with a ring in which nothing is yet.
+static void ring_up(struct ring_try *l, struct guest *g, void **state) {
     struct sc_platform *p = sc_of(*state);
-    if (!p->lanes || p->ncpus < 2)
+    if (!p->rings.mem || p->pollers.ncpus < 2)
         skip();
-    *l = (struct lane_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
+    *l = (struct ring_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
     struct sc_as *as = sc_as_of(g->as);
-    p->lanes_used |= 1;
-    as->lane = 1;
-    atomic_store(&as->lane_thread, l->t);
-    l->lane = (struct stub_lane *)p->lanes;
+    p->rings.used |= 1;
+    as->ring = 1;
+    atomic_store(&as->ring_thread, l->t);
+    l->ring = (struct stub_ring *)p->rings.mem;
 }
 
-// Posts a call as the guest would, and has a watcher look at it once. True: it was taken.
-static bool post(struct lane_try *l, uint32_t nr) {
+// Posts a call as the guest would, and has a poller look at it once. True: it was taken.
+static bool post(struct ring_try *l, uint32_t nr) {
     struct sc_platform *p = l->p;
     struct sc_as *as = sc_as(l->t);
-    pthread_t watcher;
+    pthread_t poller;
     l->err = -1;
-    l->lane->nr = nr;
-    l->lane->state = STUB_LANE_REQ;
-    atomic_store(&p->closed, false);
-    atomic_store(&p->nwaiters, SC_LISTENERS); // the next to come is the first watcher
-    atomic_store(&p->watched, true);
+    l->ring->nr = nr;
+    l->ring->state = STUB_RING_REQ;
+    atomic_store(&p->pollers.closed, false);
+    atomic_store(&p->pollers.nwaiters, SC_LISTENERS); // the next to come is the first poller
+    atomic_store(&p->pollers.busy, true);
     lock_take(&p->lock);
     as->holds++;
     lock_drop(&p->lock);
-    atomic_store(&p->watchers[0].work, as);
-    assert_int_equal(pthread_create(&watcher, NULL, watch, l), 0);
-    for (int i = 0; i < 5000 && __atomic_load_n(&l->lane->state, __ATOMIC_SEQ_CST) == STUB_LANE_REQ; i++)
+    atomic_store(&p->pollers.poller[0].work, as);
+    assert_int_equal(pthread_create(&poller, NULL, poll_once, l), 0);
+    for (int i = 0; i < 5000 && __atomic_load_n(&l->ring->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ; i++)
         usleep(1000);
-    sc_watchers_close(p);
-    pthread_join(watcher, NULL);
+    sc_pollers_close(p);
+    pthread_join(poller, NULL);
     if (l->err)
-        assert_int_equal(l->lane->state, STUB_LANE_REFUSED);
+        assert_int_equal(l->ring->state, STUB_RING_REFUSED);
     return l->err == 0;
 }
 
-static void lane_down(struct lane_try *l, struct guest *g) {
-    atomic_store(&l->p->closed, false);
+static void ring_down(struct ring_try *l, struct guest *g) {
+    atomic_store(&l->p->pollers.closed, false);
     guest_end(g);
 }
 
-// What would need registers, or host work, or is no call at all, cannot be made by a lane.
-static void test_lane_numbers(void **state) {
+// What would need registers, or host work, or is no call at all, cannot be made by a ring.
+static void test_ring_numbers(void **state) {
     const uint32_t refused[] = {512,          511 + 512,   ~0u,          0x40000027,  0x80000027,       SYS_clone, SYS_execve,
                                 SYS_exit_group, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_rt_sigreturn, SYS_mmap,  SYS_fork};
-    struct lane_try l;
+    struct ring_try l;
     struct guest g;
     if (!is_seccomp(state))
         skip();
-    lane_up(&l, &g, state);
+    ring_up(&l, &g, state);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (post(&l, refused[i]))
-            fail_msg("call %#x is taken from a lane", refused[i]);
+            fail_msg("call %#x is taken from a ring", refused[i]);
     assert_true(post(&l, SYS_getpid));
     assert_int_equal(l.ev.kind, PLAT_SYSCALL);
     assert_int_equal(l.ev.call.nr, SYS_getpid);
-    lane_down(&l, &g);
+    ring_down(&l, &g);
 }
 
-static void forged_lengths(struct lane_try *l) {
+static void forged_lengths(struct ring_try *l) {
     struct {
-        char dst[STUB_LANE_STR + 64], behind[64];
+        char dst[STUB_RING_STR + 64], behind[64];
     } m;
-    memset(l->lane->str, 'x', sizeof l->lane->str);
-    memset(l->lane->out, 0, sizeof l->lane->out);
-    const uint32_t lengths[] = {0, STUB_LANE_STR + 1, STUB_LANE_STR + 64, 4096, ~0u};
+    memset(l->ring->str, 'x', sizeof l->ring->str);
+    memset(l->ring->out, 0, sizeof l->ring->out);
+    const uint32_t lengths[] = {0, STUB_RING_STR + 1, STUB_RING_STR + 64, 4096, ~0u};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        l->lane->str_len = lengths[i];
-        l->err += sc_call_string(&l->t->base, AT, m.dst, sizeof m.dst) != -LINUX_EAGAIN;
+        l->ring->str_len = lengths[i];
+        l->err += sc_ring_string(&l->t->base, AT, m.dst, sizeof m.dst) != -LINUX_EAGAIN;
     }
-    memset(l->lane->str, 0, sizeof l->lane->str);
+    memset(l->ring->str, 0, sizeof l->ring->str);
     memset(&m, 0x5a, sizeof m);
-    l->lane->str_len = 64;
-    l->err += sc_call_string(&l->t->base, AT, m.dst, 32) != -LINUX_EAGAIN || m.dst[32] != 0x5a;
-    l->err += sc_call_string(&l->t->base, AT + 1, m.dst, sizeof m.dst) != -LINUX_EAGAIN; // not the call's path
-    l->err += sc_call_string(&l->t->base, AT, m.dst, sizeof m.dst) != 0;                  // as it should be
+    l->ring->str_len = 64;
+    l->err += sc_ring_string(&l->t->base, AT, m.dst, 32) != -LINUX_EAGAIN || m.dst[32] != 0x5a;
+    l->err += sc_ring_string(&l->t->base, AT + 1, m.dst, sizeof m.dst) != -LINUX_EAGAIN; // not the call's path
+    l->err += sc_ring_string(&l->t->base, AT, m.dst, sizeof m.dst) != 0;                  // as it should be
 }
 
-static void test_lane_strings(void **state) {
-    struct lane_try l;
+static void test_ring_strings(void **state) {
+    struct ring_try l;
     struct guest g;
     if (!is_seccomp(state))
         skip();
-    lane_up(&l, &g, state);
+    ring_up(&l, &g, state);
     l.meanwhile = forged_lengths;
-    l.lane->args[0] = AT;
+    l.ring->args[0] = AT;
     assert_true(post(&l, SYS_stat));
     assert_int_equal(l.err, 0);
-    lane_down(&l, &g);
+    ring_down(&l, &g);
 }
 
-// The next process that gets this lane finds nothing of the last one.
-static void test_lane_is_wiped(void **state) {
-    struct lane_try l;
+// The next process that gets this ring finds nothing of the last one.
+static void test_ring_is_wiped(void **state) {
+    struct ring_try l;
     struct guest g;
     if (!is_seccomp(state))
         skip();
-    lane_up(&l, &g, state);
-    memset(l.lane, 0xa5, STUB_LANE_LEN);
+    ring_up(&l, &g, state);
+    memset(l.ring, 0xa5, STUB_RING_LEN);
     lock_take(&l.p->lock);
-    sc_lane_free(sc_as_of(g.as));
+    sc_ring_free(sc_as_of(g.as));
     lock_drop(&l.p->lock);
-    for (size_t i = 0; i < STUB_LANE_LEN; i++)
-        if (((const char *)l.lane)[i])
+    for (size_t i = 0; i < STUB_RING_LEN; i++)
+        if (((const char *)l.ring)[i])
             fail_msg("byte %zu is left", i);
-    lane_down(&l, &g);
+    ring_down(&l, &g);
 }
 
 // ---- Registers -------------------------------------------------------------------------------------------------------------
@@ -459,12 +482,13 @@ int main(void) {
         cmocka_unit_test(test_call_instead_of_work),
         cmocka_unit_test(test_beside_the_gate),
         cmocka_unit_test(test_unknown_thread),
+        cmocka_unit_test(test_lost_after_its_end),
         cmocka_unit_test(test_own_work),
         cmocka_unit_test(test_file_does_not_stay),
         cmocka_unit_test(test_fork_has_no_files),
-        cmocka_unit_test(test_lane_numbers),
-        cmocka_unit_test(test_lane_strings),
-        cmocka_unit_test(test_lane_is_wiped),
+        cmocka_unit_test(test_ring_numbers),
+        cmocka_unit_test(test_ring_strings),
+        cmocka_unit_test(test_ring_is_wiped),
         cmocka_unit_test(test_kernel_addresses),
         cmocka_unit_test(test_segments),
     };

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Head of the stub's blob: the two syscall instructions, and the entries that have to be assembly. It is linked flat,
 // at address 0, and runs at any address. platform/stub/layout.h has the header's meaning.
+#include "gen/stub_offsets.h"
+#include <asm/unistd.h>
+
         .section .text.head, "ax"
         .globl stub_head, stub_gate_call
         .hidden stub_head, stub_gate_call
 stub_head:
-        .quad 0x627574732d6b6370
+        .quad STUB_MAGIC
         .long boot_entry - stub_head
         .long gate - stub_head
         .long sigreturn - stub_head
         .long restorer - stub_head
         .long handler - stub_head
         .long 0                         // fsgsbase
-        .long lane_begin - stub_head
+        .long ring_begin - stub_head
 
 // long stub_gate_call(nr, a0, a1, a2, a3, a4, a5). A child with a stack of its own "returns" to the address on it.
         .p2align 4
@@ -37,7 +40,7 @@ handler:
 
         .p2align 4
 restorer:
-        movl    $15, %eax
+        movl    $__NR_rt_sigreturn, %eax
 sigreturn:
         syscall
         ud2
@@ -57,143 +60,119 @@ stub_child_entry:
         movq    %rax, %rsp
         jmp     restorer
 
-// The fast lane. In: rax the call's number, rcx the address behind the syscall instruction of the patched site, the
+// The syscall ring. In: rax the call's number, rcx the address behind the syscall instruction of the patched site, the
 // rest as at that site. Out: either to that address, with the value in rax, or to the instruction itself, with the
 // number in rax. Like the instruction it changes rax, rcx and r11 only: no flag, and no stack, which may have a red zone.
-// An interrupt in here is undone by lane_undo() (blob.c), which knows the labels.
-#define CTL_ON      (stub_head + 16384)(%rip)
-#define CTL_RET     (stub_head + 16384 + 8)(%rip)
-#define CTL_NR      (stub_head + 16384 + 16)(%rip)
-#define CTL_FLAGS   (stub_head + 16384 + 24)(%rip)
-#define LANE_STATE  (stub_head + 20480)(%rip)
-#define LANE_NR     (stub_head + 20480 + 4)(%rip)
-#define LANE_ARG(n) (stub_head + 20480 + 8 + 8 * n)(%rip)
-#define LANE_VALUE  (stub_head + 20480 + 56)(%rip)
-#define LANE_WATCHED (stub_head + 20480 + 64)(%rip)
-#define CTL_RDI     (stub_head + 16384 + 32)(%rip)
-#define CTL_RSI     (stub_head + 16384 + 40)(%rip)
-#define CTL_SLOT    (stub_head + 16384 + 48)(%rip)
-#define CTL_RSP     (stub_head + 16384 + 56)(%rip)
-#define CTL_R8      (stub_head + 16384 + 64)(%rip)
-#define CTL_R10     (stub_head + 16384 + 72)(%rip)
-#define CTL_VALUE   (stub_head + 16384 + 80)(%rip)
-#define CTL_STACK   (stub_head + 16384 + 120)(%rip)
-#define PLACE_AT    16                  // of struct stub_slot
-#define PLACE_LOW   24
-#define PLACE_TOP   32
-#define LANE_STRLEN (stub_head + 20480 + 68)(%rip)
-#define LANE_OUTADDR (stub_head + 20480 + 72)(%rip)
-#define LANE_OUTLEN (stub_head + 20480 + 80)(%rip)
-#define LANE_ROOM   (stub_head + 20480 + 88)(%rip)
-#define LANE_TOP    (stub_head + 20480 + 96)(%rip)
-#define LANE_STR    (stub_head + 20480 + 128)(%rip)
-#define LANE_OUT    (stub_head + 20480 + 512)(%rip)
-#define REQ_SPINS   1000                // 25 us: a watcher that runs needs less than 1
+// An interrupt in here is undone by ring_undo() (blob.c), which knows the labels.
+#define SCRATCH(field) (stub_head + STUB_SCRATCH_AT + stub_scratch_##field)(%rip)
+#define RING(field)    (stub_head + STUB_RING_AT + stub_ring_##field)(%rip)
+#define RING_ARG(n)    (stub_head + STUB_RING_AT + stub_ring_args + 8 * n)(%rip)
+#define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
 #define TAKEN_SPINS 5000
 
-        .globl lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
-        .globl lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
-        .hidden lane_off, lane_begin, lane_nr_saved, lane_saved, lane_string, lane_post, lane_posted, lane_got, lane_copy
-        .hidden lane_copied, lane_plain, lane_end, lane_map_saved, lane_gate, lane_mapped, lane_map_valued, lane_map_end
+        .globl ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string, ring_post, ring_posted, ring_got, ring_copy
+        .globl ring_copied, ring_plain, ring_end, ring_map_saved, ring_gate, ring_mapped, ring_map_valued, ring_map_end
+        .hidden ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string, ring_post, ring_posted, ring_got, ring_copy
+        .hidden ring_copied, ring_plain, ring_end, ring_map_saved, ring_gate, ring_mapped, ring_map_valued, ring_map_end
         .p2align 6
-lane_off:
+ring_off:
         leaq    -2(%r11), %rcx
         jmp     *%rcx
-lane_begin:                             // With several threads CTL_ON is 0, and then nothing is touched that they share.
+ring_begin:                             // With several threads SCRATCH(on) is 0, and then nothing is touched that they share.
         movq    %rcx, %r11
-        movq    CTL_ON, %rcx
-        jrcxz   lane_off
-        movq    %rax, CTL_NR
-lane_nr_saved:
-        movq    %r11, CTL_RET
+        movq    SCRATCH(on), %rcx
+        jrcxz   ring_off
+        movq    %rax, SCRATCH(nr)
+ring_nr_saved:
+        movq    %r11, SCRATCH(ret)
         lahf
         seto    %al
-        movq    %rax, CTL_FLAGS
-lane_saved:
-        movl    CTL_NR, %eax
-        cmpl    $9, %eax
-        je      lane_map
-        cmpl    $11, %eax
-        je      lane_unmap
-lane_any:
-        cmpl    $0, LANE_WATCHED
-        je      lane_plain
-        movl    %eax, LANE_NR
-        movq    %rdi, LANE_ARG(0)
-        movq    %rsi, LANE_ARG(1)
-        movq    %rdx, LANE_ARG(2)
-        movq    %r10, LANE_ARG(3)
-        movq    %r8, LANE_ARG(4)
-        movq    %r9, LANE_ARG(5)
-        movl    $0, LANE_STRLEN
-        movq    $0, LANE_OUTLEN
-        movq    %rsi, CTL_RSI
-        movq    %rdi, CTL_RDI
-        cmpl    $262, %eax              // newfstatat, statx: the path is the second argument
-        je      lane_string
-        cmpl    $332, %eax
-        je      lane_string
-        cmpl    $4, %eax                // stat, lstat: the first
-        je      1f
-        cmpl    $6, %eax
-        jne     lane_post
+        movq    %rax, SCRATCH(flags)
+ring_saved:
+        movl    SCRATCH(nr), %eax
+        cmpl    $__NR_mmap, %eax
+        je      ring_map
+        cmpl    $__NR_munmap, %eax
+        je      ring_unmap
+ring_any:
+        cmpl    $0, RING(polled)
+        je      ring_plain
+        movl    %eax, RING(nr)
+        movq    %rdi, RING_ARG(0)
+        movq    %rsi, RING_ARG(1)
+        movq    %rdx, RING_ARG(2)
+        movq    %r10, RING_ARG(3)
+        movq    %r8, RING_ARG(4)
+        movq    %r9, RING_ARG(5)
+        movl    $0, RING(str_len)
+        movq    $0, RING(out_len)
+        movq    %rsi, SCRATCH(rsi)
+        movq    %rdi, SCRATCH(rdi)
+#define SYSCALL(nr, name, support, context, args, note) IS_##context(nr)
+#define IS_VALUE(nr)
+#define IS_HOST(nr)
+#define IS_REGS(nr)
+#define IS_PATH1(nr) cmpl $nr, %eax; je 1f
+#define IS_PATH2(nr) cmpl $nr, %eax; je ring_string
+#include "abi/syscalls.def"
+        jmp     ring_post
 1:      movq    %rdi, %rsi
-lane_string:                            // from here to lane_post, rsi and rdi are to be restored, and a fault is undone
-        leaq    LANE_STR, %rdi
+ring_string:                            // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
+        leaq    RING(str), %rdi
         xorl    %ecx, %ecx
 1:      movb    (%rsi,%rcx), %al
         movb    %al, (%rdi,%rcx)
         incl    %ecx
         testb   %al, %al
         je      2f
-        cmpl    $384, %ecx
+        cmpl    $STUB_RING_STR, %ecx
         jne     1b
         xorl    %ecx, %ecx
-2:      movl    %ecx, LANE_STRLEN
-        movq    CTL_RSI, %rsi
-        movq    CTL_RDI, %rdi
-lane_post:
+2:      movl    %ecx, RING(str_len)
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(rdi), %rdi
+ring_post:
         movl    $TAKEN_SPINS, %ecx
-        movl    $1, LANE_STATE          // REQ
-lane_posted:
+        movl    $STUB_RING_REQ, RING(state)
+ring_posted:
         pause
-        movl    LANE_STATE, %eax
-        cmpl    $3, %eax                // DONE
-        je      lane_got
+        movl    RING(state), %eax
+        cmpl    $STUB_RING_DONE, %eax
+        je      ring_got
         ja      1f
         decl    %ecx
         je      3f
-        cmpl    $2, %eax                // TAKEN: the first call after a watcher has slept takes long
-        je      lane_posted
+        cmpl    $STUB_RING_TAKEN, %eax  // the first call after a poller has slept takes long
+        je      ring_posted
         cmpl    $TAKEN_SPINS - REQ_SPINS, %ecx
-        ja      lane_posted
+        ja      ring_posted
 3:      xorl    %ecx, %ecx
-        movl    $1, %eax                // nobody has come: take it back
-        lock cmpxchgl %ecx, LANE_STATE  // (ecx: 0, FREE)
+        movl    $STUB_RING_REQ, %eax    // nobody has come: take it back
+        lock cmpxchgl %ecx, RING(state)  // STUB_RING_FREE is 0, as ecx
         jne     2f
-        movl    %ecx, LANE_WATCHED      // the watcher does not run: do not wait for it again
-        jmp     lane_plain
+        movl    %ecx, RING(polled)      // the poller does not run: do not wait for it again
+        jmp     ring_plain
 2:
-        cmpl    $3, %eax
-        je      lane_got
-1:      cmpl    $5, %eax                // REFUSED
-        je      lane_plain
-        movq    CTL_FLAGS, %rax
+        cmpl    $STUB_RING_DONE, %eax
+        je      ring_got
+1:      cmpl    $STUB_RING_REFUSED, %eax
+        je      ring_plain
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    CTL_RET, %rcx
-        movl    $0x1fff0001, %eax       // STUB_LANE_WAIT
+        movq    SCRATCH(ret), %rcx
+        movl    $STUB_RING_WAIT, %eax
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
-lane_got:
-        movl    LANE_OUTLEN, %ecx
+ring_got:
+        movl    RING(out_len), %ecx
         testl   %ecx, %ecx
-        je      lane_copied
-        cmpl    $7680, %ecx
-        ja      lane_copied
-        movq    LANE_OUTADDR, %rsi
-        leaq    LANE_OUT, %rdi
-lane_copy:                              // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
+        je      ring_copied
+        cmpl    $STUB_RING_OUT, %ecx
+        ja      ring_copied
+        movq    RING(out_addr), %rsi
+        leaq    RING(out), %rdi
+ring_copy:                              // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
 1:      testl   $7, %ecx
         je      2f
         decl    %ecx
@@ -205,78 +184,78 @@ lane_copy:                              // rcx bytes from rdi to rsi, from the e
         movq    (%rdi,%rcx), %rax
         movq    %rax, (%rsi,%rcx)
         jmp     2b
-3:      movq    CTL_RSI, %rsi
-        movq    CTL_RDI, %rdi
-lane_copied:
-        movl    $0, LANE_STATE
-        movq    CTL_FLAGS, %rax
+3:      movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(rdi), %rdi
+ring_copied:
+        movl    $STUB_RING_FREE, RING(state)
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    LANE_VALUE, %rax
-        movq    CTL_RET, %rcx
+        movq    RING(value), %rax
+        movq    SCRATCH(ret), %rcx
         jmp     *%rcx
-lane_plain:
-        movq    CTL_FLAGS, %rax
+ring_plain:
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    CTL_NR, %rax
-        movq    CTL_RET, %rcx
+        movq    SCRATCH(nr), %rax
+        movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next proposal, and the
 // call itself is made at the site.
-lane_unmap:
-        cmpq    %rdi, LANE_TOP
-        je      lane_any
-        movq    CTL_SLOT, %rcx
-        cmpq    %rdi, PLACE_AT(%rcx)
-        jne     lane_plain
+ring_unmap:
+        cmpq    %rdi, RING(top)
+        je      ring_any
+        movq    SCRATCH(slot), %rcx
+        cmpq    %rdi, stub_slot_place_at(%rcx)
+        jne     ring_plain
         leaq    4095(%rsi), %rax
         andq    $-4096, %rax
-        addq    %rax, PLACE_AT(%rcx)
-        jmp     lane_plain
+        addq    %rax, stub_slot_place_at(%rcx)
+        jmp     ring_plain
 
-// mmap: by the lane when the sentry says so, else as propose() and place() of blob.c make it, through the gate, without a
+// mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the gate, without a
 // signal frame.
-lane_map:
+ring_map:
         testq   %rdi, %rdi
-        jne     lane_plain
+        jne     ring_plain
         testq   %r9, %r9
-        jne     lane_plain
+        jne     ring_plain
         cmpq    $7, %rdx
-        ja      lane_plain
+        ja      ring_plain
         movq    %r10, %rax
-        andq    $~0x24000, %rax         // STUB_PLACE_OPT
-        cmpq    $0x22, %rax             // STUB_PLACE_GUEST
-        jne     lane_plain
-        cmpq    $0x4000000, %rsi        // STUB_PLACE_WINDOW
-        ja      lane_plain
+        andq    $~STUB_PLACE_OPT, %rax
+        cmpq    $STUB_PLACE_GUEST, %rax
+        jne     ring_plain
+        cmpq    $STUB_PLACE_WINDOW, %rsi
+        ja      ring_plain
         leaq    4095(%rsi), %rcx
         andq    $-4096, %rcx
-        je      lane_plain
+        je      ring_plain
         cmpl    $3, %edx
         jne     4f
-        cmpl    $0, LANE_WATCHED
+        cmpl    $0, RING(polled)
         je      4f
-        movl    CTL_NR, %eax
-        cmpq    LANE_ROOM, %rsi
-        jbe     lane_any
-4:      movq    %rsi, CTL_RSI
-        movq    %r8, CTL_R8
-        movq    %r10, CTL_R10
-        movq    %rsp, CTL_RSP
-lane_map_saved:                         // from here to lane_map_end, what is saved is to be restored, and rdi and r9 are 0
-        movq    CTL_SLOT, %rax
+        movl    SCRATCH(nr), %eax
+        cmpq    RING(room), %rsi
+        jbe     ring_any
+4:      movq    %rsi, SCRATCH(rsi)
+        movq    %r8, SCRATCH(r8)
+        movq    %r10, SCRATCH(r10)
+        movq    %rsp, SCRATCH(rsp)
+ring_map_saved:                         // from here to ring_map_end, what is saved is to be restored, and rdi and r9 are 0
+        movq    SCRATCH(slot), %rax
         movq    %rcx, %rsi
-        movq    PLACE_LOW(%rax), %rcx
-        movq    PLACE_AT(%rax), %rdi
+        movq    stub_slot_place_low(%rax), %rcx
+        movq    stub_slot_place_at(%rax), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      1f
         cmpq    %rsi, %r8
         jae     2f
-1:      movq    PLACE_TOP(%rax), %rdi
+1:      movq    stub_slot_place_top(%rax), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      3f
@@ -285,45 +264,45 @@ lane_map_saved:                         // from here to lane_map_end, what is sa
         testq   %rdi, %rdi
         jne     2f
 3:      xorl    %edi, %edi
-        movq    CTL_RSI, %rsi
-        movq    CTL_R8, %r8
-        jmp     lane_plain
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(r8), %r8
+        jmp     ring_plain
 2:      subq    %rsi, %rdi
-        movq    %rdi, PLACE_AT(%rax)
+        movq    %rdi, stub_slot_place_at(%rax)
         movq    %r10, %r8
         notq    %r8
-        movl    $0x4032, %r10d          // STUB_PLACE_FLAGS
-        movl    $4096, %r9d             // STUB_PLACE_LANE
-        leaq    CTL_STACK, %rsp
-        movl    $9, %eax
+        movl    $STUB_PLACE_FLAGS, %r10d
+        movl    $STUB_PLACE_RING, %r9d
+        leaq    SCRATCH(stack_top), %rsp
+        movl    $__NR_mmap, %eax
         call    gate
-lane_mapped:
-        movq    %rax, CTL_VALUE
-lane_map_valued:
+ring_mapped:
+        movq    %rax, SCRATCH(value)
+ring_map_valued:
         xorl    %edi, %edi
         xorl    %r9d, %r9d
-        movq    CTL_RSP, %rsp
-        movq    CTL_RSI, %rsi
-        movq    CTL_R8, %r8
-        movq    CTL_R10, %r10
+        movq    SCRATCH(rsp), %rsp
+        movq    SCRATCH(rsi), %rsi
+        movq    SCRATCH(r8), %r8
+        movq    SCRATCH(r10), %r10
         cmpq    $-4095, %rax
         jae     4f
-        movq    CTL_FLAGS, %rax
+        movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    CTL_VALUE, %rax
-        movq    CTL_RET, %rcx
+        movq    SCRATCH(value), %rax
+        movq    SCRATCH(ret), %rcx
         jmp     *%rcx
-4:      movq    CTL_FLAGS, %rax
+4:      movq    SCRATCH(flags), %rax
         addb    $0x7f, %al
         sahf
-        movq    CTL_VALUE, %rax
-        movq    CTL_RET, %rcx
+        movq    SCRATCH(value), %rax
+        movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         notl    %eax                    // -error - 1, without the flags; lea does not touch them either
-        leal    0x1fff1001(%rax), %eax  // STUB_LANE_FAIL
+        leal    STUB_RING_FAIL + 1(%rax), %eax
         jmp     *%rcx
-lane_map_end:
-lane_end:
+ring_map_end:
+ring_end:
 
         .section .note.GNU-stack, "", @progbits

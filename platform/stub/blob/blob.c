@@ -5,6 +5,7 @@
 // of it. No libc, no data sections, no relocations, no vector registers. Every way out of an impossible state
 // is ud2 with all signals blocked, which ends the process.
 #include "platform/stub/layout.h"
+#include <asm/unistd.h>
 #include <linux/audit.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
@@ -12,12 +13,6 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 
-#define NR_MMAP        9
-#define NR_MUNMAP      11
-#define NR_EXIT        60
-#define NR_PRCTL       157
-#define NR_SECCOMP     317
-#define NR_CLOSE_RANGE 436
 #define SIG_KILL       9
 #define SIG_TRAP       5
 #define SIG_BUS        7
@@ -48,8 +43,8 @@ static inline __attribute__((noreturn)) void die(void) {
     for (;;)
         __asm__ volatile("ud2");
 }
-static inline struct stub_ctl *lane_ctl(void) {
-    return (struct stub_ctl *)((uint64_t)&stub_head + STUB_CTL_AT);
+static inline struct stub_scratch *ring_scratch(void) {
+    return (struct stub_scratch *)((uint64_t)&stub_head + STUB_SCRATCH_AT);
 }
 static inline uint64_t slot_base(uint64_t sp) {
     return sp & ~(STUB_SLOT_SIZE - 1);
@@ -65,7 +60,7 @@ static long make_call(const struct stub_op *op) {
 // A child reports with its cookie by a call that it needs anyway: a process that the sentry leaves behind
 // must end. The sentry lets the call go on when the child may start, and has written the slot by then.
 static void check_in(uint64_t cookie) {
-    if (stub_gate_call(NR_PRCTL, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
+    if (stub_gate_call(__NR_prctl, PR_SET_PDEATHSIG, SIG_KILL, cookie, 0, 0, 0) != 0)
         die();
 }
 
@@ -113,11 +108,11 @@ static long run_block(struct stub_slot *slot, struct context *c) {
         uint64_t cookie = op->args[5];
         if (op->expect == STUB_EXPECT_CHILD && op->args[1]) {
             prepare_child(op, c);
-            lane_ctl()->on = 0; // more than one thread: no lane
+            ring_scratch()->on = 0; // more than one thread: no ring
         }
         r = make_call(op);
-        if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy, which has no lane
-            lane_ctl()->on = 0;
+        if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy, which has no ring
+            ring_scratch()->on = 0;
             check_in(cookie);
             return STUB_TAG_BLOCK;
         }
@@ -142,7 +137,7 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
     if ((reply & STUB_TAG_MASK) == STUB_TAG_ANSWER) {
         c->rax = (uint64_t)(reply >> 2);
     } else if (reply == STUB_GO_EXIT) {
-        stub_gate_call(NR_EXIT, 0, 0, 0, 0, 0, 0);
+        stub_gate_call(__NR_exit, 0, 0, 0, 0, 0, 0);
         die();
     } else if (reply != STUB_TAG_GO) {
         die();
@@ -151,7 +146,7 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
 
 // Where the guest's call may be made at once, STUB_PLACE_* of layout.h; 0: nowhere.
 static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c, uint64_t len) {
-    if (si->nr != NR_MMAP || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
+    if (si->nr != __NR_mmap || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
         (c->r10 & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || (si->addr & ~0xfffull) == VSYSCALL_PAGE)
         return 0;
     uint64_t at = slot->place_at, low = slot->place_low;
@@ -164,7 +159,7 @@ static uint64_t propose(struct stub_slot *slot, const struct info *si, const str
 
 // The sentry's reply; STUB_TAG_GO when the call was made.
 static long place(struct stub_slot *slot, struct context *c, uint64_t at, uint64_t len) {
-    long r = stub_gate_call(NR_MMAP, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
+    long r = stub_gate_call(__NR_mmap, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
     if ((uint64_t)r == at) {
         c->rax = at;
         return STUB_TAG_GO;
@@ -181,89 +176,89 @@ static long report_call(unsigned index, const struct info *si, const struct cont
     return stub_gate_call(STUB_EV(STUB_EV_ODD, index, 0), nr, si->arch, si->addr, 0, 0, 0);
 }
 
-// ---- The fast lane, interrupted: the frame is set to before or behind the call's own instruction, as if there were no lane
+// ---- The syscall ring, interrupted: the frame is set to before or behind the call's own instruction, as if there were no ring
 
 #define HIDDEN __attribute__((visibility("hidden")))
-extern const char lane_off[] HIDDEN, lane_begin[] HIDDEN, lane_nr_saved[] HIDDEN, lane_saved[] HIDDEN, lane_string[] HIDDEN,
-    lane_post[] HIDDEN, lane_posted[] HIDDEN, lane_got[] HIDDEN, lane_copied[] HIDDEN, lane_plain[] HIDDEN, lane_end[] HIDDEN,
-    lane_map_saved[] HIDDEN, lane_mapped[] HIDDEN, lane_map_valued[] HIDDEN, lane_map_end[] HIDDEN;
+extern const char ring_off[] HIDDEN, ring_begin[] HIDDEN, ring_nr_saved[] HIDDEN, ring_saved[] HIDDEN, ring_string[] HIDDEN,
+    ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN, ring_plain[] HIDDEN, ring_end[] HIDDEN,
+    ring_map_saved[] HIDDEN, ring_mapped[] HIDDEN, ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
 
-static int in_lane(const struct context *c, const char *from, const char *to) {
+static int in_ring(const struct context *c, const char *from, const char *to) {
     return c->rip >= (uint64_t)from && c->rip < (uint64_t)to;
 }
 
-// In the gate for an mmap of the lane's?
+// In the gate for an mmap of the ring's?
 static int in_gate(const struct context *c) {
     uint64_t gate = (uint64_t)&stub_head + stub_head.gate;
-    return (c->rip == gate || c->rip == gate + 2) && c->rsp == (uint64_t)&lane_ctl()->stack[3];
+    return (c->rip == gate || c->rip == gate + 2) && c->rsp == (uint64_t)&ring_scratch()->stack[3];
 }
 
 // lahf's and seto's work, back into the flags.
-static void lane_flags(struct context *c, uint64_t saved) {
+static void ring_flags(struct context *c, uint64_t saved) {
     c->eflags = (c->eflags & ~0x8d5ull) | (saved >> 8 & 0xd5) | (saved & 1) << 11;
 }
 
 // Retracts a call that nobody has taken. The state before.
-static uint32_t lane_retract(struct stub_lane *lane) {
-    uint32_t state = STUB_LANE_REQ;
-    __atomic_compare_exchange_n(&lane->state, &state, STUB_LANE_FREE, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+static uint32_t ring_retract(struct stub_ring *ring) {
+    uint32_t state = STUB_RING_REQ;
+    __atomic_compare_exchange_n(&ring->state, &state, STUB_RING_FREE, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return state;
 }
 
 // An mmap: before its host call it is to be made anew, behind it its value is the guest's.
-static void lane_undo_map(struct context *c, const struct stub_ctl *ctl) {
-    bool made = !in_lane(c, lane_map_saved, lane_mapped) && c->rip != (uint64_t)&stub_head + stub_head.gate;
-    uint64_t value = in_lane(c, lane_map_valued, lane_map_end) ? ctl->value : c->rax;
+static void ring_undo_map(struct context *c, const struct stub_scratch *ctl) {
+    bool made = !in_ring(c, ring_map_saved, ring_mapped) && c->rip != (uint64_t)&stub_head + stub_head.gate;
+    uint64_t value = in_ring(c, ring_map_valued, ring_map_end) ? ctl->value : c->rax;
     c->rdi = c->r9 = 0;
     c->rsi = ctl->rsi;
     c->r8 = ctl->r8;
     c->r10 = ctl->r10;
     c->rsp = ctl->rsp;
-    lane_flags(c, ctl->flags);
+    ring_flags(c, ctl->flags);
     c->rip = ctl->ret - 2;
     c->rax = ctl->nr;
     if (made && value >= (uint64_t)-4095) {
-        c->rax = STUB_LANE_FAIL - value;
+        c->rax = STUB_RING_FAIL - value;
     } else if (made) {
         c->rax = value;
         c->rip = ctl->ret;
     }
 }
 
-static void lane_undo(struct context *c) {
-    const struct stub_ctl *ctl = lane_ctl();
-    struct stub_lane *lane = (struct stub_lane *)((uint64_t)&stub_head + STUB_LANE_AT);
-    if (in_lane(c, lane_map_saved, lane_map_end) || in_gate(c)) {
-        lane_undo_map(c, ctl);
+static void ring_undo(struct context *c) {
+    const struct stub_scratch *ctl = ring_scratch();
+    struct stub_ring *ring = (struct stub_ring *)((uint64_t)&stub_head + STUB_RING_AT);
+    if (in_ring(c, ring_map_saved, ring_map_end) || in_gate(c)) {
+        ring_undo_map(c, ctl);
         return;
     }
-    if (in_lane(c, lane_off, lane_saved)) { // the flags are as they came, and the site is in rcx or r11
-        if (in_lane(c, lane_nr_saved, lane_saved))
+    if (in_ring(c, ring_off, ring_saved)) { // the flags are as they came, and the site is in rcx or r11
+        if (in_ring(c, ring_nr_saved, ring_saved))
             c->rax = ctl->nr;
-        c->rip = (c->rip == (uint64_t)lane_begin ? c->rcx : c->r11) - 2;
+        c->rip = (c->rip == (uint64_t)ring_begin ? c->rcx : c->r11) - 2;
         return;
     }
-    if (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied)) {
+    if (in_ring(c, ring_string, ring_post) || in_ring(c, ring_got, ring_copied)) {
         c->rsi = ctl->rsi;
         c->rdi = ctl->rdi;
     }
-    uint32_t state = STUB_LANE_FREE;
-    if (in_lane(c, lane_posted, lane_got))
-        state = lane_retract(lane);
-    else if (in_lane(c, lane_got, lane_plain))
-        state = STUB_LANE_DONE;
-    lane_flags(c, ctl->flags);
+    uint32_t state = STUB_RING_FREE;
+    if (in_ring(c, ring_posted, ring_got))
+        state = ring_retract(ring);
+    else if (in_ring(c, ring_got, ring_plain))
+        state = STUB_RING_DONE;
+    ring_flags(c, ctl->flags);
     c->rip = ctl->ret - 2;
     c->rax = ctl->nr;
-    if (state == STUB_LANE_DONE && lane->out_len && !in_lane(c, lane_copied, lane_plain)) {
+    if (state == STUB_RING_DONE && ring->out_len && !in_ring(c, ring_copied, ring_plain)) {
         // Only calls that change nothing come with a copy: it is made anew.
-        __atomic_store_n(&lane->state, STUB_LANE_FREE, __ATOMIC_SEQ_CST);
-    } else if (state == STUB_LANE_DONE) {
+        __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
+    } else if (state == STUB_RING_DONE) {
         c->rip = ctl->ret;
-        c->rax = lane->value;
-        __atomic_store_n(&lane->state, STUB_LANE_FREE, __ATOMIC_SEQ_CST);
-    } else if (state == STUB_LANE_TAKEN || state == STUB_LANE_SLOW) {
-        c->rax = STUB_LANE_WAIT;
+        c->rax = ring->value;
+        __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
+    } else if (state == STUB_RING_TAKEN || state == STUB_RING_DEFERRED) {
+        c->rax = STUB_RING_WAIT;
     }
 }
 
@@ -274,14 +269,14 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
-    if (in_lane(c, lane_off, lane_end) || in_gate(c)) {
+    if (in_ring(c, ring_off, ring_end) || in_gate(c)) {
         if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
             return;
         if (signo == SIG_INTR)
-            lane_undo(c);
+            ring_undo(c);
         if ((signo == SIG_SEGV || signo == SIG_BUS) &&
-            (in_lane(c, lane_string, lane_post) || in_lane(c, lane_got, lane_copied))) {
-            lane_undo(c); // the guest's pointer is bad: let the call say so
+            (in_ring(c, ring_string, ring_post) || in_ring(c, ring_got, ring_copied))) {
+            ring_undo(c); // the guest's pointer is bad: let the call say so
             return;
         }
     }
@@ -316,18 +311,18 @@ struct context *stub_child(uint64_t sp) {
 __attribute__((used, visibility("hidden"))) void stub_boot_main(const struct stub_boot *b);
 void stub_boot_main(const struct stub_boot *b) {
     for (uint64_t i = 0; i < b->ngaps; i++)
-        if (stub_gate_call(NR_MUNMAP, b->gaps[i].start, b->gaps[i].len, 0, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_munmap, b->gaps[i].start, b->gaps[i].len, 0, 0, 0, 0) != 0)
             die();
     if (b->filter) {
-        long r = stub_gate_call(NR_SECCOMP, SECCOMP_SET_MODE_FILTER, b->filter_flags, b->filter, 0, 0, 0);
+        long r = stub_gate_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, b->filter_flags, b->filter, 0, 0, 0);
         __atomic_store_n((int32_t *)b->share, (int32_t)r + 1, __ATOMIC_SEQ_CST);
         if (r < 0)
             die();
     }
     if (b->mode == STUB_MODE_SECCOMP) {
-        if (stub_gate_call(NR_CLOSE_RANGE, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) != 0)
             die();
-        if (stub_gate_call(NR_MUNMAP, b->share, STUB_PAGE, 0, 0, 0, 0) != 0)
+        if (stub_gate_call(__NR_munmap, b->share, STUB_PAGE, 0, 0, 0, 0) != 0)
             die();
     }
     __asm__ volatile("int3");

@@ -48,7 +48,7 @@ static void *thread(void *unused) {
 
 static int shares(void *unused) { return getpid() > 0 ? 0 : 1; }
 
-// Busy enough for patched sites and spare memory, whose host calls the witness must know.
+// Busy enough for patched sites and premapped memory, whose host calls the witness must know.
 static void hot_maps(void) {
     for (int i = 0; i < 600; i++) {
         char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

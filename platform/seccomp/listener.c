@@ -3,8 +3,8 @@
 // the *receiver*: the one that came last, whose cache and core are those of the guest. It gives the role up
 // with each event, and nobody takes it meanwhile: a single guest thread is served by one sentry thread
 // without a wake-up. The others sleep, most recently used first out, and one is woken only when the handler
-// of an event is going to block while guest threads run (sc_block_begin), or a guest thread is let go when no
-// one would listen. Locks: wait_lock, for short moments; never held while sleeping.
+// of an event is going to block while guest threads run (sc_block_begin), or a guest thread is resumed when
+// no one would listen. Locks: wait.lock, for short moments; never held while sleeping.
 //
 // Host calls for each event: the receiving ioctl alone.
 #include "abi/errno.h"
@@ -16,41 +16,47 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// One that sleeps.
+struct sc_waiter {
+    struct list link;
+    _Atomic int word;
+};
+
 // Is this thread counted in `active`? One platform at a time serves a thread.
 static _Thread_local struct sc_platform *active_in;
 static _Thread_local int my_tid;
-static _Thread_local bool is_watcher; // it takes no part in what follows
+static _Thread_local bool is_poller;  // it takes no part in what follows
 
 static void become_active(struct sc_platform *p) {
     if (active_in == p)
         return;
     active_in = p;
-    atomic_fetch_add(&p->active, 1);
+    atomic_fetch_add(&p->wait.active, 1);
 }
 
 static void become_passive(struct sc_platform *p) {
     if (active_in != p)
         return;
     active_in = NULL;
-    atomic_fetch_sub(&p->active, 1);
+    atomic_fetch_sub(&p->wait.active, 1);
 }
 
 // Wakes the most recently used idle waiter; false: there is none.
 static bool wake_idle(struct sc_platform *p) {
     struct sc_waiter *w = NULL;
-    lock_nested(&p->wait_lock);
-    if (!list_empty(&p->idle)) {
-        w = list_first(&p->idle, struct sc_waiter, link);
+    lock_nested(&p->wait.lock);
+    if (!list_empty(&p->wait.idle)) {
+        w = list_first(&p->wait.idle, struct sc_waiter, link);
         list_del(&w->link);
         atomic_store(&w->word, 1);
         syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
-    lock_drop(&p->wait_lock);
+    lock_drop(&p->wait.lock);
     return w != NULL;
 }
 
 static bool nobody_listens(struct sc_platform *p) {
-    return atomic_load(&p->receiver) == 0 && atomic_load(&p->active) == 0;
+    return atomic_load(&p->wait.receiver) == 0 && atomic_load(&p->wait.active) == 0;
 }
 
 void sc_thread_runs(struct sc_platform *p) {
@@ -60,56 +66,56 @@ void sc_thread_runs(struct sc_platform *p) {
 
 // There is something in `attention`: have somebody look.
 static void call_attention(struct sc_platform *p) {
-    atomic_store(&p->attention, 1);
-    int tid = atomic_load(&p->receiver);
+    atomic_store(&p->wait.attention, 1);
+    int tid = atomic_load(&p->wait.receiver);
     if (tid)
         syscall(SYS_tgkill, getpid(), tid, PLAT_KICK_SIGNAL);
-    else if (atomic_load(&p->active) == 0)
+    else if (atomic_load(&p->wait.active) == 0)
         wake_idle(p);
 }
 
 void sc_queue_death(struct sc_thread *t, int cause) {
     struct sc_platform *p = sc_plat(t);
-    lock_nested(&p->wait_lock);
+    lock_nested(&p->wait.lock);
     t->death_cause = cause;
-    list_add_tail(&p->deaths, &t->death_link);
-    lock_drop(&p->wait_lock);
+    list_add_tail(&p->wait.deaths, &t->death_link);
+    lock_drop(&p->wait.lock);
     call_attention(p);
 }
 
 void sc_unqueue_death(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
-    lock_nested(&p->wait_lock);
+    lock_nested(&p->wait.lock);
     list_del(&t->death_link);
-    lock_drop(&p->wait_lock);
+    lock_drop(&p->wait.lock);
 }
 
 void sc_kick(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    lock_take(&p->wait_lock);
-    p->kicked = true;
-    lock_drop(&p->wait_lock);
+    lock_take(&p->wait.lock);
+    p->wait.kicked = true;
+    lock_drop(&p->wait.lock);
     call_attention(p);
 }
 
 void sc_shutdown(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    lock_take(&p->wait_lock);
-    p->shutdown = true;
-    lock_drop(&p->wait_lock);
+    lock_take(&p->wait.lock);
+    p->wait.shutdown = true;
+    lock_drop(&p->wait.lock);
     call_attention(p);
     while (wake_idle(p))
         ;
-    sc_watchers_close(p);
+    sc_pollers_close(p);
 }
 
 // What `attention` was for. 1: *ev is set; 0: nothing left; -LINUX_ESHUTDOWN.
 static int attend(struct sc_platform *p, struct plat_event *ev) {
-    LOCKED(&p->wait_lock);
-    if (p->shutdown)
+    LOCKED(&p->wait.lock);
+    if (p->wait.shutdown)
         return -LINUX_ESHUTDOWN;
-    if (!list_empty(&p->deaths)) {
-        struct sc_thread *t = list_first(&p->deaths, struct sc_thread, death_link);
+    if (!list_empty(&p->wait.deaths)) {
+        struct sc_thread *t = list_first(&p->wait.deaths, struct sc_thread, death_link);
         list_del(&t->death_link);
         *ev = (struct plat_event){.kind = PLAT_DEATH,
                                   .thread = &t->base,
@@ -118,29 +124,29 @@ static int attend(struct sc_platform *p, struct plat_event *ev) {
         plat_hold_owner(&p->base, ev);
         return 1;
     }
-    if (p->kicked) {
-        p->kicked = false;
+    if (p->wait.kicked) {
+        p->wait.kicked = false;
         *ev = (struct plat_event){.kind = PLAT_NOTHING};
         return 1;
     }
-    atomic_store(&p->attention, 0);
+    atomic_store(&p->wait.attention, 0);
     return 0;
 }
 
 static void idle(struct sc_platform *p) {
     struct sc_waiter me = {.word = 0};
-    lock_take(&p->wait_lock);
-    bool sleep = atomic_load(&p->receiver) != 0 && !atomic_load(&p->attention);
+    lock_take(&p->wait.lock);
+    bool sleep = atomic_load(&p->wait.receiver) != 0 && !atomic_load(&p->wait.attention);
     if (sleep)
-        list_add(&p->idle, &me.link);
-    lock_drop(&p->wait_lock);
+        list_add(&p->wait.idle, &me.link);
+    lock_drop(&p->wait.lock);
     if (!sleep)
         return;
     while (!atomic_load(&me.word))
         syscall(SYS_futex, &me.word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
     // The waker took us off the list and may still hold the lock over our word.
-    lock_take(&p->wait_lock);
-    lock_drop(&p->wait_lock);
+    lock_take(&p->wait.lock);
+    lock_drop(&p->wait.lock);
 }
 
 static void first_time(struct sc_platform *p) {
@@ -150,15 +156,15 @@ static void first_time(struct sc_platform *p) {
     sigemptyset(&kick);
     sigaddset(&kick, PLAT_KICK_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
-    is_watcher = sc_watcher_begin(p);
+    is_poller = sc_poller_begin(p);
 }
 
 static void start_reaper(struct sc_platform *p) {
-    lock_take(&p->wait_lock);
+    lock_take(&p->wait.lock);
     if (!p->reaper_runs)
         sc_reaper_start(p);
     p->reaper_runs = true;
-    lock_drop(&p->wait_lock);
+    lock_drop(&p->wait.lock);
     atomic_store(&p->reaper_started, true);
 }
 
@@ -170,12 +176,14 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
         if (err == 0) {
             bool got = sc_handle(p, &n, ev);
             if (atomic_load(&p->unsettled))
-                sc_settle(p);
-            if (got && ev->kind == PLAT_SYSCALL)
-                sc_lane_warm(sc_thread_of(ev->thread));
+                sc_settle_children(p);
+            if (got && ev->kind == PLAT_SYSCALL) {
+                sc_ask_guest(sc_thread_of(ev->thread));
+                sc_poller_wake(sc_thread_of(ev->thread));
+            }
             if (got)
                 return 1;
-        } else if (err != -LINUX_ENOENT) { // the caller died before we could look
+        } else if (err != -LINUX_ENOENT) {  // the caller died before we could look
             if (err != -LINUX_EINTR)
                 panic("the seccomp listener fails: error %d", -err);
             return 0;
@@ -188,25 +196,25 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
     int got = 0, none = 0;
     if (!my_tid)
         first_time(p);
-    if (is_watcher)
-        return sc_watcher_wait(p, ev);
+    if (is_poller)
+        return sc_poller_wait(p, ev);
     if (!atomic_load(&p->reaper_started))
         start_reaper(p);
     become_passive(p);
     while (!got) {
-        if (atomic_load(&p->attention))
+        if (atomic_load(&p->wait.attention))
             got = attend(p, ev);
         if (got)
             break;
         none = 0;
-        if (!atomic_compare_exchange_strong(&p->receiver, &none, my_tid)) {
+        if (!atomic_compare_exchange_strong(&p->wait.receiver, &none, my_tid)) {
             idle(p);
             continue;
         }
         got = receive(p, ev);
         if (got)
-            become_active(p); // before the role is given up: somebody always listens or is awake
-        atomic_store(&p->receiver, 0);
+            become_active(p);  // before the role is given up: somebody always listens or is awake
+        atomic_store(&p->wait.receiver, 0);
     }
     if (got < 0)
         return got;
@@ -216,14 +224,14 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
 
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    if (is_watcher)
+    if (is_poller)
         return;
     become_passive(p);
-    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->attention)) && nobody_listens(p))
+    if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->wait.attention)) && nobody_listens(p))
         wake_idle(p);
 }
 
 void sc_block_end(struct platform *pp) {
-    if (!is_watcher)
+    if (!is_poller)
         become_active(sc_of(pp));
 }

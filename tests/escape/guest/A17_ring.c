@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast lane as a target (platform/seccomp/lane.c): two pages that a busy single-threaded process shares with the
+// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy single-threaded process shares with the
 // sentry, and one private page of its patched call sites. Attackers make a site hot, then forge every field, at rest, while
-// the sentry serves the call, and from a signal handler; and they jump to the lane's code at every byte.
+// the sentry serves the call, and from a signal handler; and they jump to the ring's code at every byte.
 #include "escape.h"
 #include <sys/stat.h>
 #include <sys/time.h>
 
 #define CTL_AT  16384u // platform/stub/layout.h
-#define LANE_AT 20480u
+#define RING_AT 20480u
 enum { FREE, REQ, TAKEN, DONE, SLOW, REFUSED };
 
-static volatile uint32_t *lane32(void) { return (volatile uint32_t *)(host.base + LANE_AT); }
-static volatile uint64_t *lane64(void) { return (volatile uint64_t *)(host.base + LANE_AT); }
+static volatile uint32_t *ring32(void) { return (volatile uint32_t *)(host.base + RING_AT); }
+static volatile uint64_t *ring64(void) { return (volatile uint64_t *)(host.base + RING_AT); }
 static volatile uint64_t *ctl64(void) { return (volatile uint64_t *)(host.base + CTL_AT); }
 
 static bool there(volatile uint64_t *word) {
@@ -22,7 +22,7 @@ static bool there(volatile uint64_t *word) {
     return !fault;
 }
 
-// Calls from one site until it is patched and a watcher may be there; false: there is no lane on this platform, or with one
+// Calls from one site until it is patched and a poller may be there; false: there is no ring on this platform, or with one
 // core.
 static bool warm_up(unsigned calls) {
     for (unsigned i = 0; i < calls; i++) {
@@ -32,8 +32,8 @@ static bool warm_up(unsigned calls) {
             escaped("getpid gives %ld", pid);
         if (i == 500 && (!host.seccomp || sysconf(_SC_NPROCESSORS_ONLN) < 2))
             return false;
-        if (i == 500 && !there(lane64()))
-            unjudged("no lane after %u calls", i);
+        if (i == 500 && !there(ring64()))
+            unjudged("no ring after %u calls", i);
     }
     return true;
 }
@@ -56,13 +56,13 @@ static void forge_words(unsigned round) {
     attack_begins();
     for (unsigned i = 0; i < 4000; i++) {
         one_call();
-        lane64()[random64() % (i % 2 ? 16 : 1024)] = strange();
+        ring64()[random64() % (i % 2 ? 16 : 1024)] = strange();
         if (i % 8 == round % 8)
             ctl64()[random64() % 15] = strange();
     }
 }
 
-// Numbers that a process may ask for without harm to others; and those that no lane may serve.
+// Numbers that a process may ask for without harm to others; and those that no ring may serve.
 static uint32_t number(unsigned round) {
     const uint32_t list[] = {SYS_getpid, SYS_getppid, SYS_stat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_pread64, SYS_uname,
                              SYS_getrandom, SYS_pause, SYS_nanosleep, SYS_readlink, SYS_getcwd, SYS_times, SYS_poll,
@@ -77,18 +77,18 @@ static void forge_calls(unsigned round) {
         return;
     attack_begins();
     for (unsigned i = 0; i < 2000; i++) {
-        lane32()[1] = number(round);
+        ring32()[1] = number(round);
         for (unsigned a = 0; a < 6; a++)
-            lane64()[1 + a] = strange();
-        lane32()[17] = (uint32_t)strange(); // length of the path
-        lane32()[16] = 1;                   // watched
-        lane32()[0] = REQ;
-        for (unsigned k = 0; k < i % 300 && lane32()[0] == REQ; k++)
+            ring64()[1 + a] = strange();
+        ring32()[17] = (uint32_t)strange(); // length of the path
+        ring32()[16] = 1;                   // polled
+        ring32()[0] = REQ;
+        for (unsigned k = 0; k < i % 300 && ring32()[0] == REQ; k++)
             __builtin_ia32_pause();
         for (unsigned a = 0; a < 6; a++) // changed while it is served
-            lane64()[1 + a] = strange();
-        for (unsigned k = 0; round % 4 < 2 && k < 2000 && lane32()[0] == TAKEN; k++)
-            lane32()[random64() % 2048] = (uint32_t)strange();
+            ring64()[1 + a] = strange();
+        for (unsigned k = 0; round % 4 < 2 && k < 2000 && ring32()[0] == TAKEN; k++)
+            ring32()[random64() % 2048] = (uint32_t)strange();
         if (round % 3 == 0)
             one_call(); // in the middle of its own call: it must not go unnoticed, or harm
     }
@@ -100,9 +100,9 @@ static volatile sig_atomic_t flips;
 static void flip_state(int sig) {
     if (++flips == 1000)
         setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
-    lane32()[0] = (uint32_t)(random64() % 8);
-    lane64()[9] = strange();  // where the answer is to be copied
-    lane64()[10] = strange(); // and how much of it
+    ring32()[0] = (uint32_t)(random64() % 8);
+    ring64()[9] = strange();  // where the answer is to be copied
+    ring64()[10] = strange(); // and how much of it
 }
 static void forge_from_handler(unsigned round) {
     struct sigaction sa = {.sa_handler = flip_state, .sa_flags = round % 2 ? SA_RESTART : 0};
@@ -133,9 +133,9 @@ static void forged_numbers(void) {
     }
 }
 
-// Every byte of the lane's code, with a lane, registers and return address that the attacker likes.
+// Every byte of the ring's code, with a ring, registers and return address that the attacker likes.
 static void every_byte(void) {
-    uint64_t start = host.base + *(volatile uint32_t *)(host.base + 32); // struct stub_header.lane
+    uint64_t start = host.base + *(volatile uint32_t *)(host.base + 32); // struct stub_header.ring
     if (!host.seccomp)
         return;
     for (uint64_t at = start; at < host.text_end && at < start + 900; at += 3) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a notification means. Called by wait.c for each one that the listener gives. Only the thread's number
-// and the registers in the notification are the kernel's word; the rest is the guest's. Locks: thread->lock.
+// What a notification means. Called by listener.c for each one that the listener gives. Only the thread's
+// number and the registers in the notification are the kernel's word; the rest is the guest's. Locks:
+// thread->lock.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
 #include <linux/audit.h>
@@ -15,46 +16,34 @@ static bool in_text(const struct sc_platform *p, uint64_t ip) {
     return ip > p->place.base && ip <= p->place.base + p->place.text_len;
 }
 
-void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
-    sc_set_state(t, SC_HELD);
-    t->hold = how;
-    t->id = id;
-    t->lane_done = t->lane_slow = t->lane_go = false;
-    t->out_len = 0;
-    t->call_nr = (uint64_t)-1;
-    sc_order_done(t, &t->last_range);
-    t->have_rax = t->have_regs = t->regs_dirty = t->bases_dirty = t->may_fail = t->flush = t->proposed = false;
-}
-
 static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t nr) {
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = nr;
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
     ev->call.foreign = false;
     ev->call.proposal = 0;
-    ev->call.hot = ev->call.spare = 0;
     return true;
 }
 
 // Rare calls whose arguments did not fit: they are read from the frame.
 static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     bool i386 = n->data.args[1] != AUDIT_ARCH_X86_64;
-    const struct lx_regs *r = &t->regs;
-    t->call_nr = n->data.args[0];
+    const struct lx_regs *r = &t->cache.regs;
+    t->call.nr = n->data.args[0];
     if (sc_regs_load(t))
-        memset(&t->regs, 0, sizeof t->regs);
+        memset(&t->cache.regs, 0, sizeof t->cache.regs);
     const uint64_t args64[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     const uint64_t args32[6] = {r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp};
     ev->kind = PLAT_SYSCALL;
-    ev->call.nr = t->call_nr;
+    ev->call.nr = t->call.nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
     ev->call.proposal = 0;
-    ev->call.hot = ev->call.spare = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
 
-// The number is the guest's word, as all that comes through the gate: only what the handler can have seen is passed on.
+// The number is the guest's word, as all that comes through the gate: only what the handler can have seen is
+// passed on.
 static bool is_fault(uint64_t signo) {
     return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL || signo == SIGTRAP;
 }
@@ -71,9 +60,9 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
     }
     int signo = (int)(uint32_t)a[0], code = (int)(a[0] >> 32);
     if (signo == SIGBUS && code == BUS_ADRERR) {
-        switch (sc_spare_touched(t, a[1])) {
+        switch (sc_premap_touched(t, a[1])) {
         case TOUCH_OPENED:
-            sc_let_go(t);
+            sc_resume_held(t);
             return false;
         case TOUCH_NOTHING:
             signo = SIGSEGV;
@@ -94,46 +83,35 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
 
 static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     int64_t result = 0;
-    t->id = n->id;
+    t->notif.id = n->id;
     t->hold = HOLD_EVENT;
     int what = sc_ops_report(t, n->data.args[0], (int64_t)n->data.args[1], &result);
     if (what < 0)
         sc_violation(t, "a report that was not due");
     if (what <= 0)
         return false;
-    sc_order_done(t, &t->last_range);
     // The frame has not been left: what is known of the registers, and what is to be set, stays. After a
     // failure the bases have not been set.
     sc_set_state(t, SC_HELD);
-    t->flush = t->may_fail = false;
-    t->bases_dirty |= result < 0 && t->have_regs;
-    if (t->undo && result < 0) {
+    t->queue.flush = t->queue.may_fail = false;
+    t->cache.dirty_bases |= result < 0 && t->cache.have_regs;
+    if (t->queue.undo && result < 0) {
         sc_violation(t, "a map that cannot be undone");
         return false;
     }
     if (result < 0 && sc_ops_undo(t, result))
         return false;
     sc_ops_clear(t);
-    if (t->undo)
-        result = t->undo;
-    t->undo = 0;
+    if (t->queue.undo)
+        result = t->queue.undo;
+    t->queue.undo = 0;
     ev->kind = PLAT_OPS_DONE;
     ev->result = result;
     return true;
 }
 
-// An interrupt of our own, to hear of a thread: it goes on, and nobody is told.
-static bool only_a_probe(struct sc_thread *t, bool wanted) {
-    bool only = t->probed && !wanted;
-    t->probed = false;
-    if (only)
-        sc_let_go(t);
-    return only;
-}
-
 static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
-    bool wanted;
     if (STUB_EV_SLOT(nr) != t->slot) {
         sc_violation(t, "an event on another thread's slot");
         return false;
@@ -144,7 +122,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
         sc_violation(t, "an event instead of ordered work");
         return false;
     }
-    if (t->to_handler && !t->doomed) { // not before the interrupt that brings it to its work
+    if (t->to_handler && !t->doomed) {  // not before the interrupt that brings it to its work
         if (STUB_EV_KIND(nr) == STUB_EV_INTR)
             sc_at_handler(t, n->id);
         else
@@ -154,21 +132,20 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     sc_hold(t, n->id, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
-        t->call_nr = STUB_EV_NR(nr);
-        return call(ev, n, t->call_nr);
+        t->call.nr = STUB_EV_NR(nr);
+        return call(ev, n, t->call.nr);
     case STUB_EV_ODD:
         return odd_call(t, n, ev);
     case STUB_EV_FAULT:
         return fault(t, n, ev);
     case STUB_EV_INTR:
-        wanted = t->intr_wanted;
-        t->intr_sent = t->intr_wanted = false;
+        t->intr = INTR_NONE;
         if (in_text(sc_plat(t), n->data.args[0])) {
             sc_violation(t, "interrupted in the stub's text");
             return false;
         }
         ev->kind = PLAT_INTERRUPT;
-        return !only_a_probe(t, wanted);
+        return true;
     default:
         sc_violation(t, "an unknown event");
         return false;
@@ -176,42 +153,42 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
 }
 
 static void keep_args(struct sc_thread *t, const struct seccomp_notif *n) {
-    memcpy(t->call_args, n->data.args, sizeof t->call_args);
+    memcpy(t->call.args, n->data.args, sizeof t->call.args);
 }
 
-// An mmap that the handler would make itself, STUB_PLACE_* of layout.h. It is the guest's call, and goes no further
-// unless the sentry decides on the very same (run.c).
+// An mmap that the handler would make itself, STUB_PLACE_* of layout.h. It is the guest's call, and goes no
+// further unless the sentry decides on the very same (resume.c).
 static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     const uint64_t *a = (const uint64_t *)n->data.args;
     uint64_t flags = ~a[4];
     bool by_handler = a[5] == 0;
     if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||
-        !(by_handler || a[5] == STUB_PLACE_LANE)) {
+        !(by_handler || a[5] == STUB_PLACE_RING)) {
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
     sc_hold(t, n->id, by_handler ? HOLD_PROPOSAL : HOLD_VALUE);
-    t->proposed = true;
+    t->call.proposed = true;
     keep_args(t, n);
     ev->context = by_handler;
-    t->call_nr = SYS_mmap;
+    t->call.nr = SYS_mmap;
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = SYS_mmap;
     const uint64_t guest[6] = {0, a[1], a[2], flags, ~0ull, 0};
     memcpy(ev->call.args, guest, sizeof guest);
     ev->call.foreign = false;
     ev->call.proposal = a[0];
-    ev->call.hot = ev->call.spare = 0;
     if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
-        ev->call.hot = sc_lane_heat(t, t->regs.rip, SYS_mmap, SC_HEAT);
+        sc_site_count(t, t->cache.regs.rip, SYS_mmap, SC_HEAT);
     return true;
 }
 
-// The host is said to have refused a map that was proposed without a frame; or the sentry has, then that is the answer.
-static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
-    int64_t error = (int64_t)STUB_LANE_FAIL - n->data.nr;
-    if (!t->may_fail) {
-        t->id = n->id;
+// The host is said to have refused a map that was proposed without a frame; or the sentry has, then that is
+// the answer.
+static bool ring_failure(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    int64_t error = (int64_t)STUB_RING_FAIL - n->data.nr;
+    if (!t->queue.may_fail) {
+        t->notif.id = n->id;
         sc_reply(t, error);
         return false;
     }
@@ -224,8 +201,9 @@ static bool lane_failure(struct sc_thread *t, const struct seccomp_notif *n, str
     return true;
 }
 
-static bool is_lane_failure(const struct sc_thread *t, unsigned nr) {
-    return nr > STUB_LANE_FAIL && nr < STUB_LANE_FAIL + 4096 && sc_as(t)->lane && t->state == SC_RUNNING && !t->to_handler;
+static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
+    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && sc_as(t)->ring && t->state == SC_RUNNING &&
+           !t->to_handler;
 }
 
 static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
@@ -236,20 +214,19 @@ static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struc
     if (t->state == SC_DEAD)
         return false;
     if (!in_text(p, ip)) {
-        if (n->data.nr == (int)STUB_LANE_WAIT && sc_lane_come(t, n->id))
+        if (n->data.nr == (int)STUB_RING_WAIT && sc_ring_arrive(t, n->id))
             return false;
-        if (is_lane_failure(t, (unsigned)n->data.nr)) {
-            got = lane_failure(t, n, ev);
+        if (is_ring_failure(t, (unsigned)n->data.nr)) {
+            got = ring_failure(t, n, ev);
         } else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
             sc_violation(t, "a call instead of ordered work");
         } else {
             sc_hold(t, n->id, HOLD_VALUE);
-            t->call_nr = (uint32_t)n->data.nr;
+            t->call.nr = (uint32_t)n->data.nr;
             keep_args(t, n);
             ev->context = false;
             got = call(ev, n, (uint32_t)n->data.nr);
-            ev->call.hot = sc_lane_heat(t, ip, (uint32_t)n->data.nr, 1);
-            ev->call.spare = sc_lane_spare_wanted(t, ip, (uint32_t)n->data.nr);
+            sc_site_count(t, ip, (uint32_t)n->data.nr, 1);
         }
     } else if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spare memory as a target (platform/seccomp/spare.c): mapped by the host before it is anybody's. Attackers make maps hot,
-// reach for pages that nobody gave them, from their own code and through calls, and forge the lane's memory calls and hints.
+// Spare memory as a target (platform/seccomp/premap.c): mapped by the host before it is anybody's. Attackers make maps hot,
+// reach for pages that nobody gave them, from their own code and through calls, and forge the ring's memory calls and hints.
 #include "escape.h"
 #include <sys/mman.h>
 
-#define LANE_AT 20480u // platform/stub/layout.h
-static volatile uint32_t *lane32(void) { return (volatile uint32_t *)(host.base + LANE_AT); }
-static volatile uint64_t *lane64(void) { return (volatile uint64_t *)(host.base + LANE_AT); }
+#define RING_AT 20480u // platform/stub/layout.h
+static volatile uint32_t *ring32(void) { return (volatile uint32_t *)(host.base + RING_AT); }
+static volatile uint64_t *ring64(void) { return (volatile uint64_t *)(host.base + RING_AT); }
 
 static char *map(size_t len) {
     char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
-// Maps until they have become hot: those by the lane lie in spare memory then, next to what is nobody's; others elsewhere.
+// Maps until they have become hot: those by the ring lie in premapped memory then, next to what is nobody's; others elsewhere.
 static char *lowest, *highest;
 static void busy(void) {
     lowest = (char *)TASK_SIZE, highest = NULL;
@@ -35,7 +35,7 @@ static bool in_maps(uint64_t at) {
     return found;
 }
 
-// Nothing below or above `p`, for further than there is spare memory, may be read, written, or filled by a call, but what is
+// Nothing below or above `p`, for further than there is premapped memory, may be read, written, or filled by a call, but what is
 // the guest's.
 static void reach_around(volatile char *p) {
     struct sigaction segv = {.sa_handler = fault_handler, .sa_flags = SA_NODEFER};
@@ -96,19 +96,19 @@ static void forge(unsigned round) {
     attack_begins();
     uint64_t p = (uint64_t)map(PAGE);
     for (unsigned i = 0; i < 3000; i++) {
-        lane64()[11] = strange(p); // hints: how much may come by the lane
-        lane64()[12] = round % 2 ? p : strange(p);
+        ring64()[11] = strange(p); // hints: how much may come by the ring
+        ring64()[12] = round % 2 ? p : strange(p);
         if (i % 2) {
             char *q = map(PAGE * (1 + random64() % 4));
             munmap(q, PAGE);
             continue;
         }
-        lane32()[1] = i % 4 ? SYS_munmap : SYS_mmap;
+        ring32()[1] = i % 4 ? SYS_munmap : SYS_mmap;
         for (unsigned a = 0; a < 6; a++)
-            lane64()[1 + a] = strange(p);
-        lane32()[16] = 1;
-        lane32()[0] = 1;
-        for (unsigned k = 0; k < i % 300 && lane32()[0] < 3; k++)
+            ring64()[1 + a] = strange(p);
+        ring32()[16] = 1;
+        ring32()[0] = 1;
+        for (unsigned k = 0; k < i % 300 && ring32()[0] < 3; k++)
             __builtin_ia32_pause();
     }
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spare memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
+// Premapped memory: small maps and unmaps of a busy single-threaded guest without any work of the host.
 //
 // The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved.
-// So when a patched munmap site is hot (lane.c), and the sentry has named free addresses (plat_spare()), its
-// process maps SC_SPARE_LEN of private anonymous memory there, *guarded*: registered with a userfaultfd that
-// turns the first touch of any page, by the guest or by the kernel for it, into SIGBUS or EFAULT. To own
-// guarded memory is a matter of our books:
+// So when a patched munmap site is hot (fastcall/sites.c), and the sentry has named free addresses
+// (free_range()), its process maps SC_PREMAP_LEN of private anonymous memory there, *guarded*: registered
+// with a userfaultfd that turns the first touch of any page, by the guest or by the kernel for it, into
+// SIGBUS or EFAULT. To own guarded memory is a matter of our books:
 //
 //   low ......... free ......... at ......... guarded, the guest's ......... top
 //
-//   map     The lane's mmap proposes the highest free place (`at` goes down). The sentry's decision to map it
+//   map     The ring's mmap proposes the highest free place (`at` goes down). The sentry's decision to map it
 //           there is carried out by no host call.
 //   unmap   Of the last one, untouched: `at` goes up again. Nothing to do for the host either.
 //   touch   A page in [at, top): all of it becomes ordinary memory (*opened*: one ioctl of ours, the stub has
 //           no part in it), and the guest, or the copy, goes on. A page in [low, at): the guest has no memory
 //           there, and is told so.
 //   else    Any other work on [at, top) opens it first. Other work on [low, at), a fork, a second thread: the
-//           spare memory is given up, that is unmapped, before it is done.
+//           premapped memory is given up, that is unmapped, before it is done.
 //
 // So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and
 // what is opened is the host's memory like any other. When the last maps were touched, the next are opened as
@@ -24,8 +24,8 @@
 // less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
 //
 // Host calls: none for a map, none for the unmap of what was not touched; one ioctl for a map that is opened
-// or filled. Called by run.c, event.c, lane.c, clone.c, thread.c, and by memory.c when a copy fails. Locks:
-// sc_spare.lock, for moments.
+// or filled. Called by hostops.c, dispatch.c, fastcall/, clone.c, process.c, and by memory.c when a copy
+// fails. Locks: sc_premap.lock, for moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/fdcharge.h"
@@ -40,11 +40,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SC_SPARE_LEN   (16ull << 20)
-#define SC_SPARE_MOST  (1ull << 20) // of one map
-#define SC_SPARE_LEAST (2ull << 20) // when less is free, there is to be new memory
-#define SC_FILL        (2 * STUB_PAGE)
-#define SC_GUESS       32 // maps that are opened at once before one is left guarded, to see
+#define SC_PREMAP_LEN   (16ull << 20)
+#define SC_PREMAP_MOST  (1ull << 20)  // of one map
+#define SC_PREMAP_LEAST (2ull << 20)  // when less is free, there is to be new memory
+#define SC_FILL         (2 * STUB_PAGE)
+#define SC_GUESS        32  // maps that are opened at once before one is left guarded, to see
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -57,29 +57,29 @@ static bool uffd_begin(int fd) {
 }
 
 // Before the sentry is caged. A container's profile may refuse either of the two.
-void sc_spare_probe(struct sc_platform *p) {
+void sc_premap_probe(struct sc_platform *p) {
     int fd = (int)syscall(SYS_userfaultfd, UFFD_FLAGS);
     int none = (int)syscall(SYS_pidfd_getfd, -1, 0, 0);
-    p->spares = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd) && !p->base.use_proc_mem;
+    p->premaps = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd) && !p->base.use_proc_mem;
     if (fd >= 0)
         close(fd);
 }
 
-void sc_spare_init(struct sc_spare *s) {
+void sc_premap_init(struct sc_premap *s) {
     lock_init(&s->lock, RANK_LEAF);
     s->fd = -1;
 }
 
-// What the lane's code in the stub goes by (layout.h): a hint, as all that lies there.
+// What the ring's code in the stub goes by (layout.h): a hint, as all that lies there.
 static void tell(struct sc_as *as) {
-    const struct sc_spare *s = &as->spare;
+    const struct sc_premap *s = &as->premap;
     uint64_t room = s->at - s->low;
-    sc_lane_spare(as, room < SC_SPARE_MOST ? room : SC_SPARE_MOST, s->n ? s->at : 0);
+    sc_ring_premap_hint(as, room < SC_PREMAP_MOST ? room : SC_PREMAP_MOST, s->n ? s->at : 0);
 }
 
-// [spare.lock] Closing the descriptor ends the guard of all that it was registered for.
+// [premap.lock] Closing the descriptor ends the guard of all that it was registered for.
 static void forget(struct sc_as *as) {
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (s->fd >= 0)
         fdcharge_close(s->fd);
     s->fd = -1;
@@ -89,15 +89,15 @@ static void forget(struct sc_as *as) {
     tell(as);
 }
 
-void sc_spare_fini(struct sc_as *as) {
-    if (as->spare.fd >= 0)
-        fdcharge_close(as->spare.fd);
-    lock_destroy(&as->spare.lock);
+void sc_premap_fini(struct sc_as *as) {
+    if (as->premap.fd >= 0)
+        fdcharge_close(as->premap.fd);
+    lock_destroy(&as->premap.lock);
 }
 
-// [spare.lock] All that the guest has of it becomes ordinary memory. Only a host without memory refuses.
+// [premap.lock] All that the guest has of it becomes ordinary memory. Only a host without memory refuses.
 static void open_all(struct sc_as *as) {
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     struct uffdio_range r = {s->at, s->top - s->at};
     if (s->top > s->at && ioctl(s->fd, UFFDIO_UNREGISTER, &r)) {
         int pid = atomic_load(&as->base.pid);
@@ -112,10 +112,10 @@ static void open_all(struct sc_as *as) {
     tell(as);
 }
 
-// [spare.lock] The map at `at` alone gets its pages now.
+// [premap.lock] The map at `at` alone gets its pages now.
 static void fill(struct sc_as *as, uint64_t len) {
     static const char zeros[SC_FILL];
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     struct uffdio_copy c = {.dst = s->at, .src = (uint64_t)zeros, .len = len};
     s->n = 0;
     s->filled = ioctl(s->fd, UFFDIO_COPY, &c) == 0;
@@ -127,12 +127,13 @@ static bool overlaps(uint64_t start, uint64_t len, uint64_t low, uint64_t high) 
     return start < high && low < start + len;
 }
 
-// ---- Getting it ------------------------------------------------------------------------------------------------------
+// ---- Getting it -------------------------------------------------------------------------------------------
 
-uint64_t sc_spare_wanted(struct sc_thread *t) {
+uint64_t sc_premap_wanted(struct sc_thread *t) {
     const struct sc_as *as = sc_as(t);
-    const struct sc_spare *s = &as->spare;
-    return sc_plat(t)->spares && (!atomic_load(&s->on) || s->at - s->low < SC_SPARE_LEAST) ? SC_SPARE_LEN : 0;
+    const struct sc_premap *s = &as->premap;
+    return sc_plat(t)->premaps && (!atomic_load(&s->on) || s->at - s->low < SC_PREMAP_LEAST) ? SC_PREMAP_LEN
+                                                                                             : 0;
 }
 
 static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_special special) {
@@ -145,39 +146,38 @@ static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_s
     return o;
 }
 
-// [lock, spare.lock] The free part goes. False: no memory for the order.
+// [lock, premap.lock] The free part goes. False: no memory for the order.
 static bool give_up(struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (s->at > s->low && !order(t, (struct host_call){SYS_munmap, {s->low, s->at - s->low}}, SC_ORDINARY))
         return false;
     forget(as);
     return true;
 }
 
-bool sc_spare_give_up(struct sc_thread *t) {
-    if (!atomic_load(&sc_as(t)->spare.on))
+bool sc_premap_give_up(struct sc_thread *t) {
+    if (!atomic_load(&sc_as(t)->premap.on))
         return true;
-    LOCKED(&sc_as(t)->spare.lock);
+    LOCKED(&sc_as(t)->premap.lock);
     return give_up(t);
 }
 
-// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO then
-// does its munmap; else UNDO is answered without being made.
-void sc_spare(struct plat_thread *pt, uint64_t addr, uint64_t len) {
-    struct sc_thread *t = sc_thread_of(pt);
+// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO
+// then does its munmap; else UNDO is answered without being made.
+void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || len != SC_SPARE_LEN || !sc_spare_wanted(t) ||
-        !sc_spare_give_up(t))
+    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->ring.state != RING_NONE || len != SC_PREMAP_LEN ||
+        !sc_premap_wanted(t) || !sc_premap_give_up(t))
         return;
-    unsigned before = t->nops;
+    unsigned before = t->queue.n;
     const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
                    flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
     if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
         !order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
-        !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_SPARE_BEGIN) ||
-        !order(t, (struct host_call){SYS_munmap, {addr, len}}, SC_SPARE_UNDO))
-        t->nops = before;
+        !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_PREMAP_BEGIN) ||
+        !order(t, (struct host_call){SYS_munmap, {addr, len}}, SC_PREMAP_UNDO))
+        t->queue.n = before;
 }
 
 static int stub_uffd(int pid) {
@@ -189,9 +189,9 @@ static int stub_uffd(int pid) {
 }
 
 // The memory has been mapped, or could not be; `o` is the call that comes next, the one behind it undoes it.
-void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
+void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     struct sc_as *as = sc_as(t);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     const uint64_t *undo = o[1].call.args;
     struct uffdio_register reg = {.range = {undo[0], undo[1]}, .mode = UFFDIO_REGISTER_MODE_MISSING};
     int fd = stub_uffd(t->proc->pid);
@@ -202,7 +202,7 @@ void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
     if (fd < 0 || !uffd_begin(fd) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
         if (fd >= 0)
             fdcharge_close(fd);
-        sc_plat(t)->spares = false;
+        sc_plat(t)->premaps = false;
         return;
     }
     LOCKED(&s->lock);
@@ -214,23 +214,23 @@ void sc_spare_begin(struct sc_thread *t, const struct sc_op *o) {
     tell(as);
 }
 
-// ---- Using it --------------------------------------------------------------------------------------------------------
+// ---- Using it ---------------------------------------------------------------------------------------------
 
-uint64_t sc_spare_proposal(struct sc_thread *t, const uint64_t a[6]) {
-    const struct sc_spare *s = &sc_as(t)->spare;
+uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t a[6]) {
+    const struct sc_premap *s = &sc_as(t)->premap;
     uint64_t len = (a[1] + STUB_PAGE - 1) & ~(STUB_PAGE - 1);
-    return a[0] == 0 && a[1] <= SC_SPARE_MOST && len && len <= s->at - s->low ? s->at - len : 0;
+    return a[0] == 0 && a[1] <= SC_PREMAP_MOST && len && len <= s->at - s->low ? s->at - len : 0;
 }
 
 static bool take(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (op->kind != OP_MAP || op->fd >= 0 || op->prot != (LINUX_PROT_READ | LINUX_PROT_WRITE) ||
         op->flags != PLAT_NORESERVE || op->addr + op->len != s->at || op->addr < s->low ||
-        (t->hold != HOLD_LANE && t->hold != HOLD_VALUE))
+        t->hold != HOLD_VALUE)
         return false;
     bool guess = s->touched && ++s->since % SC_GUESS;
-    if (s->n == SC_SPARE_DEPTH || s->filled)
+    if (s->n == SC_PREMAP_DEPTH || s->filled)
         open_all(as);
     s->at = s->start[s->n++] = op->addr;
     if (guess && s->fill && s->n == 1 && op->len <= SC_FILL)
@@ -238,13 +238,13 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
     else if (guess)
         open_all(as);
     else
-        s->fill = true; // once in a while it may be worth it
+        s->fill = true;  // once in a while it may be worth it
     tell(as);
     return true;
 }
 
 static bool give(struct sc_as *as, const struct plat_op *op) {
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (op->kind != OP_UNMAP || !s->n || op->addr != s->at ||
         op->addr + op->len != (s->n > 1 ? s->start[s->n - 2] : s->top))
         return false;
@@ -257,7 +257,7 @@ static bool give(struct sc_as *as, const struct plat_op *op) {
 
 // The host unmaps it; its pages keep the guard no longer than itself.
 static bool unmap_filled(struct sc_as *as, const struct plat_op *op) {
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (op->kind != OP_UNMAP || !s->filled || op->addr != s->at || op->addr + op->len != s->top)
         return false;
     s->filled = false;
@@ -265,9 +265,9 @@ static bool unmap_filled(struct sc_as *as, const struct plat_op *op) {
     return true;
 }
 
-int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
+int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (!atomic_load(&s->on))
         return 0;
     LOCKED(&s->lock);
@@ -284,14 +284,14 @@ int sc_spare_work(struct sc_thread *t, const struct plat_op *op) {
     return 0;
 }
 
-// ---- Touching it -----------------------------------------------------------------------------------------------------
+// ---- Touching it ------------------------------------------------------------------------------------------
 
-enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr) {
+enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr) {
     struct sc_as *as = sc_as(t);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     LOCKED(&s->lock);
     bool again =
-        t->touched_at == addr; // opened by somebody's copy meanwhile; or a file's end that was mapped there
+        t->touched_at == addr;  // opened by somebody's copy meanwhile; or a file's end that was mapped there
     t->touched_at = addr;
     if (addr >= s->low && addr < s->at)
         return TOUCH_NOTHING;
@@ -304,9 +304,9 @@ enum sc_touch sc_spare_touched(struct sc_thread *t, uint64_t addr) {
 }
 
 // A copy has met a page that refuses. True: it may be one of these; try again.
-bool sc_spare_admit(struct plat_as *pas, const struct iovec *remote, int n) {
+bool sc_premap_admit(struct plat_as *pas, const struct iovec *remote, int n) {
     struct sc_as *as = sc_as_of(pas);
-    struct sc_spare *s = &as->spare;
+    struct sc_premap *s = &as->premap;
     if (!atomic_load(&s->on))
         return false;
     LOCKED(&s->lock);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sentry threads that spin on a ring; poller.c has the theory.
+#ifndef PLATFORM_SECCOMP_FASTCALL_POLLER_H
+#define PLATFORM_SECCOMP_FASTCALL_POLLER_H
+#include "platform/platform.h"
+#include <sched.h>
+#include <stdatomic.h>
+
+struct sc_as;
+struct sc_platform;
+struct sc_thread;
+
+#define SC_LISTENERS 2  // waiters that must be there before others become pollers
+#define SC_POLLERS   2
+
+// A waiter that polls rings and does nothing else.
+struct sc_poller {
+    cpu_set_t cpus;  // where it runs
+    _Atomic bool there;
+    _Atomic(struct sc_as *) work;  // to be polled next; held
+    _Atomic int word;              // futex: there is work
+};
+
+struct sc_pollers {
+    unsigned ncpus;  // of the sentry; 0: no pollers
+    struct sc_poller poller[SC_POLLERS];
+    _Atomic unsigned nwaiters;  // that have come so far
+    _Atomic bool busy;          // a ring is being polled, or going to be
+    _Atomic bool closed;        // pollers return
+};
+
+void sc_pollers_open(struct sc_platform *p);
+void sc_pollers_close(struct sc_platform *p);
+bool sc_poller_begin(struct sc_platform *p);                       // a new waiter: is it to be a poller?
+int sc_poller_wait(struct sc_platform *p, struct plat_event *ev);  // as plat_wait(); a poller's
+void sc_poller_wake(struct sc_thread *t);  // no lock; the event's receiver: has a busy thread's ring polled
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The syscall ring: the pages that a guest's thread and the sentry share, and the call in it; ring.c has the
+// theory.
+#ifndef PLATFORM_SECCOMP_FASTCALL_RING_H
+#define PLATFORM_SECCOMP_FASTCALL_RING_H
+#include "platform/platform.h"
+#include "platform/stub/layout.h"
+
+struct sc_as;
+struct sc_platform;
+struct sc_thread;
+
+#define SC_RINGS 64  // one bit each in sc_rings.used
+
+struct sc_rings {
+    char *mem;      // SC_RINGS times struct stub_ring, NULL: none here
+    int fd;         // the same
+    uint64_t used;  // [P]
+};
+
+// The call of a thread in its ring; changed under the thread's lock:
+//   NONE      -> HELD                a poller has taken it: its thread is SC_HELD (HOLD_VALUE)
+//   HELD      -> ANSWERED            the value is in the ring; it is RUNNING, but may come for it all the same
+//   HELD      -> DEFERRED            it cannot be answered there: the thread is to come by a host call
+//   DEFERRED  -> RESUME_ON_ARRIVAL   what it is to go on with is decided
+//   these two -> NONE                it has come: it is held by a notification, or resumed
+//   ANSWERED  -> NONE                its next event
+enum ring_call_state { RING_NONE, RING_HELD, RING_DEFERRED, RING_RESUME_ON_ARRIVAL, RING_ANSWERED };
+struct ring_call {
+    enum ring_call_state state;
+    int64_t value;               // ANSWERED
+    uint64_t out_addr, out_len;  // what is to be copied with the value: in the ring's `out`; 0: nothing
+};
+
+void sc_rings_open(struct sc_platform *p);  // without rings when it cannot
+void sc_rings_close(struct sc_platform *p);
+bool sc_ring_alloc(struct sc_as *as);  // no platform lock; false: none is free
+void sc_ring_free(struct sc_as *as);   // [P] no process has it mapped any more
+void sc_ring_premap_hint(struct sc_as *as, uint64_t room, uint64_t top);  // what is to come by the ring
+void sc_ring_set_polled(struct sc_as *as, bool polled);
+bool sc_ring_is_polled(const struct sc_as *as);  // the guest clears it when nobody came
+bool sc_ring_has_call(const struct sc_as *as);
+
+// Takes the call that is in the ring of `as`. True: *ev is for the sentry. No lock; a poller.
+bool sc_ring_take(struct sc_as *as, struct sc_thread *t, struct plat_event *ev);
+// Is the call that the calling thread took last over, in the ring? Else its thread, if it still waits there,
+// is deferred.
+bool sc_ring_last_is_over(struct sc_as *as, struct sc_thread *t);
+void sc_ring_answer(struct sc_thread *t, int64_t value);     // [lock]
+void sc_ring_defer(struct sc_thread *t);                     // [lock]
+bool sc_ring_arrive(struct sc_thread *t, uint64_t id);       // [lock] false: it had nothing to come for
+void sc_ring_copy_now(struct sc_thread *t, int64_t *value);  // [lock] what was to be copied with the value
+int64_t sc_ring_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
+bool sc_ring_copy_later(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
+
+#endif

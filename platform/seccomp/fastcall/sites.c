@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which call sites of a thread are hot, and what the sentry lets us do about it. Called by dispatch.c for
+// each call that arrives by notification, and by listener.c before the sentry has the event. Locks:
+// thread->lock.
+#include "abi/syscalls.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "platform/seccomp/sc.h"
+#include <sys/syscall.h>
+
+#define BUSY_CALLS 32       // in BUSY_NS, of a thread whose ring should be polled
+#define BUSY_NS    4000000  // a call may cost 100 us here when it has to wake another core
+
+// mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory.
+static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap; }
+
+void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
+    for (unsigned nr = 0; nr < 512 && p->pollers.ncpus > 1; nr++) {
+        const struct sysdesc *d = sysdesc(nr);
+        bool by_host = d && d->context == SYSCALL_HOST;  // it may go on as it stands, which a ring cannot do
+        p->ring_serves[nr] = !by_host && !(needs_context && needs_context[nr]);
+    }
+}
+
+bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr) {
+    return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));
+}
+
+// ---- Counting ---------------------------------------------------------------------------------------------
+
+// Sites that fall on one entry push each other out.
+static struct call_site *entry_of(struct fastcall *f, uint64_t ip) {
+    return &f->sites[ip * 0x9e3779b97f4a7c15ull >> 32 & (SC_SITES - 1)];
+}
+
+struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip) {
+    struct call_site *s = t->fast ? entry_of(t->fast, ip) : NULL;
+    return s && s->ip == ip ? s : NULL;
+}
+
+// A call by notification from a patched site, which nobody has polled for.
+static void count_patched(struct fastcall *f) {
+    if (f->calls++ == 0)
+        f->since = mono_ns();
+    if (f->calls < BUSY_CALLS)
+        return;
+    f->busy = mono_ns() - f->since < BUSY_NS;
+    f->calls = 0;
+}
+
+static bool is_hot(struct call_site *s) {
+    if (s->state == SITE_PATCHED)  // there was another thread for a while: to be switched on again
+        return s->calls % SC_HEAT == 0;
+    if (s->state != SITE_PLAIN || s->calls < SC_HEAT)
+        return false;
+    s->state = SITE_TRIED;
+    return true;
+}
+
+void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
+    const struct sc_platform *p = sc_plat(t);
+    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || !sc_as_has_one_thread(sc_as(t)))
+        return;
+    if (!t->fast && !(t->fast = znew(struct fastcall)))
+        return;
+    struct fastcall *f = t->fast;
+    struct call_site *s = entry_of(f, ip);
+    if (s->ip != ip)
+        *s = (struct call_site){.ip = ip};
+    s->calls += calls;
+    if (s->state != SITE_PATCHED || !f->on) {
+        f->hot_site = is_hot(s) ? ip : 0;
+        return;
+    }
+    if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
+        count_patched(f);
+    if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
+        f->premap_bytes = sc_premap_wanted(t);
+}
+
+void sc_sites_off(struct sc_thread *t) {
+    if (t->fast)
+        t->fast->on = false;
+}
+
+// ---- Asking -----------------------------------------------------------------------------------------------
+
+static uint64_t take_word(uint64_t *word) {
+    uint64_t value = *word;
+    *word = 0;
+    return value;
+}
+
+static bool wants_to_ask(const struct fastcall *f) { return f && (f->hot_site || f->premap_bytes); }
+
+// Its owner, with a reference; NULL: it is being destroyed, or has none.
+static void *hold_owner(const struct plat_guest_ops *guest, struct sc_thread *t) {
+    LOCKED(&t->lock);
+    void *owner = t->doomed ? NULL : atomic_load(&t->base.owner);
+    if (owner)
+        guest->owner_get(owner);
+    return owner;
+}
+
+static void ask_text(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
+    uint64_t site = take_word(&t->fast->hot_site), start, end;
+    if (site && guest->text_range && guest->text_range(owner, site, &start, &end) &&
+        !((start | end) & (STUB_PAGE - 1)) && site >= start && site < end)
+        sc_patch(t, site, start, end);
+}
+
+static void ask_range(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
+    uint64_t len = take_word(&t->fast->premap_bytes);
+    uint64_t at = len && guest->free_range ? guest->free_range(owner, len) : 0;
+    if (at && plat_range_ok(t->base.p, at, len))
+        sc_premap_make(t, at, len);
+}
+
+void sc_ask_guest(struct sc_thread *t) {
+    const struct plat_guest_ops *guest = t->base.p->guest;
+    void *owner = guest && wants_to_ask(t->fast) ? hold_owner(guest, t) : NULL;
+    if (!owner)
+        return;
+    ask_text(guest, t, owner);
+    ask_range(guest, t, owner);
+    guest->owner_put(owner);
+}

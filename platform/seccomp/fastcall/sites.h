@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Call sites of a thread: how many calls come from each, and what is to be done for the hot ones.
+#ifndef PLATFORM_SECCOMP_FASTCALL_SITES_H
+#define PLATFORM_SECCOMP_FASTCALL_SITES_H
+#include "platform/platform.h"
+
+struct sc_platform;
+struct sc_thread;
+
+#define SC_SITES 64  // that are counted; a power of two
+#define SC_HEAT  64  // calls from a site before it is patched
+
+struct call_site {
+    uint64_t ip;  // behind the syscall instruction
+    unsigned calls;
+    enum { SITE_PLAIN, SITE_TRIED, SITE_PATCHED } state;
+};
+
+// What is kept of a thread that makes calls which might be made fast.
+struct fastcall {
+    struct call_site sites[SC_SITES];
+    uint64_t since;  // of `calls`
+    unsigned calls;  // from patched sites, by notification
+    bool on;         // its process uses patched sites, as far as we know
+    bool busy;       // somebody should poll its ring
+    // Of the event in hand, for sc_ask_guest():
+    uint64_t hot_site;      // to be patched, if the sentry lets us; 0: none
+    uint64_t premap_bytes;  // of free addresses that we would like to have, 0: none
+};
+
+// Which numbers may go through a ring; from struct plat_config.
+void sc_sites_open(struct sc_platform *p, const bool *needs_context);
+bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
+// [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
+void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
+struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip);  // [lock] NULL: not counted
+void sc_sites_off(struct sc_thread *t);  // [lock] it gets company: the stub switches its patched sites off
+// No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and
+// memory.
+void sc_ask_guest(struct sc_thread *t);
+// patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
+void sc_patch(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t end);
+
+#endif

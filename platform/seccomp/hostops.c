@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host ops: queued by the sentry through platform.c and by the rest of the backend, written to the thread's
+// slot when it is resumed (resume.c), approved as it makes them (dispatch.c). Locks: thread->lock.
+//
+// Host calls of ours: one process_vm_writev, one ioctl that starts the batch, and receive + CONTINUE for each
+// op; a file to be mapped travels with the ioctl that starts it.
+#include "abi/errno.h"
+#include "platform/seccomp/sc.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// ---- The queue --------------------------------------------------------------------------------------------
+
+struct sc_op *sc_ops_add(struct sc_thread *t) {
+    struct op_queue *q = &t->queue;
+    if (q->n == q->cap) {
+        unsigned cap = q->cap ? 2 * q->cap : 8;
+        struct sc_op *ops = realloc(q->ops, cap * sizeof *ops);
+        if (!ops)
+            return NULL;
+        q->ops = ops;
+        q->cap = cap;
+    }
+    q->ops[q->n] = (struct sc_op){.fd = -1};
+    return &q->ops[q->n++];
+}
+
+void sc_ops_clear(struct sc_thread *t) {
+    struct op_queue *q = &t->queue;
+    for (unsigned i = 0; i < q->n; i++)
+        if (q->ops[i].fd >= 0)
+            close(q->ops[i].fd);
+    q->n = q->next = q->batch = q->batch_n = 0;
+    q->fd_ready = -1;
+    sc_child_off(t);
+    q->child = NULL;
+}
+
+static bool can_queue(const struct sc_thread *t) {
+    return t->state == SC_STARTING || t->state == SC_DEAD || t->state == SC_HELD;
+}
+
+static uint64_t expect_of(enum plat_op_kind kind) {
+    if (kind == OP_MAP)
+        return STUB_EXPECT_VALUE;
+    return kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
+}
+
+// 1: the books of premapped memory have it already, nothing is left to be done. Takes op->fd over when it
+// returns 0.
+static int queue_op(struct sc_thread *t, const struct plat_op *op) {
+    LOCKED(&t->lock);
+    int done = can_queue(t) ? sc_premap_work(t, op) : -LINUX_EINVAL;
+    if (done)
+        return done;
+    struct sc_op *o = sc_ops_add(t);
+    if (!o)
+        return -LINUX_ENOMEM;
+    plat_op_call(op, sc_stub_fd(t), &o->call);
+    o->fd = op->fd;
+    o->expect = expect_of(op->kind);
+    return 0;
+}
+
+int sc_queue(struct plat_thread *t, const struct plat_op *op) {
+    int r = queue_op(sc_thread_of(t), op);
+    if (r && op->fd >= 0)
+        close(op->fd);
+    return r > 0 ? 0 : r;
+}
+
+bool sc_op_is_anonymous_map(const struct sc_op *o) {
+    return o->call.nr == SYS_mmap && o->call.args[3] == STUB_PLACE_FLAGS;
+}
+
+struct sc_map sc_op_map(const struct sc_op *o) {
+    return o->call.nr == SYS_mmap ? (struct sc_map){o->call.args[0], o->call.args[1]} : (struct sc_map){0, 0};
+}
+
+// ---- A batch ----------------------------------------------------------------------------------------------
+
+// Where the next proposals are to be made: below the place that was chosen for this one.
+static bool new_place(const struct sc_thread *t, struct stub_slot *s) {
+    if (t->call.nr != SYS_mmap || t->queue.n != 1 || !sc_op_is_anonymous_map(&t->queue.ops[0]))
+        return false;
+    uint64_t at = t->queue.ops[0].call.args[0], lo = sc_plat(t)->base.layout.lo;
+    s->place_at = s->place_top = at;
+    s->place_low = at - lo > STUB_PLACE_WINDOW ? at - STUB_PLACE_WINDOW : lo;
+    return true;
+}
+
+// The next batch of ops, and what comes after it. True: there are more.
+static bool fill_slot(struct sc_thread *t, struct stub_slot *s) {
+    struct op_queue *q = &t->queue;
+    const struct reg_cache *c = &t->cache;
+    unsigned n = q->n - q->next < STUB_MAX_OPS ? q->n - q->next : STUB_MAX_OPS;
+    bool more = q->next + n < q->n;
+    s->flags = (q->flush || more ? STUB_DO_FLUSH : 0) | (c->have_rax ? STUB_DO_RAX : 0) |
+               (c->dirty_bases && sc_plat(t)->frame.fsgsbase ? STUB_DO_BASES : 0);
+    s->rax = (uint64_t)c->rax;
+    s->set_fs = c->regs.fs_base;
+    s->set_gs = c->regs.gs_base;
+    s->nops = q->batch_n = n;
+    q->batch = q->next;
+    for (unsigned i = 0; i < n; i++) {
+        const struct sc_op *o = &q->ops[q->batch + i];
+        s->ops[i] = (struct stub_op){.nr = o->call.nr, .expect = o->expect};
+        memcpy(s->ops[i].args, o->call.args, sizeof s->ops[i].args);
+    }
+    return more;
+}
+
+bool sc_ops_write(struct sc_thread *t) {
+    struct reg_cache *c = &t->cache;
+    struct stub_slot s;
+    uint64_t frame[SC_FRAME_REGS], slot = sc_slot_addr(t);
+    bool more = fill_slot(t, &s);
+    const size_t from =
+        new_place(t, &s) ? offsetof(struct stub_slot, place_at) : offsetof(struct stub_slot, flags);
+    const size_t to = offsetof(struct stub_slot, ops[s.nops]);
+    struct iovec local[2] = {{(char *)&s + from, to - from}, {frame, sizeof frame}};
+    struct iovec remote[2] = {{(void *)(slot + from), to - from},
+                              {(void *)(slot + sc_plat(t)->frame.uc_off + SC_FRAME_AT), sizeof frame}};
+    size_t want = to - from;
+    if (c->dirty_regs) {
+        sc_regs_to_frame(&c->regs, frame);
+        want += sizeof frame;
+    }
+    int iovs = c->dirty_regs ? 2 : 1;
+    if (plat_memory_raw(t->base.as, true, local, iovs, remote, iovs) != (int64_t)want)
+        return false;
+    c->dirty_regs = false;
+    if (!t->queue.flush && !more)
+        c->dirty_bases = c->have_rax = false;
+    return true;
+}
+
+// The first file of a batch goes along with the reply: both are one host call, and the reply's value is the
+// number of the descriptor (its low bits are STUB_TAG_BLOCK). Without one, a file that lies there since the
+// last time is pushed out.
+void sc_ops_start(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct op_queue *q = &t->queue;
+    unsigned i = q->batch, end = q->batch + q->batch_n;
+    while (i < end && q->ops[i].fd < 0)
+        i++;
+    if (i < end && sc_addfd(p, t->notif.id, q->ops[i].fd, sc_stub_fd(t), true) == 0) {
+        q->fd_ready = (int)i;
+        q->fd_stale = true;
+        atomic_store(&t->proc->fd_used, true);
+        return;
+    }
+    if (i == end && q->fd_stale && sc_addfd(p, t->notif.id, p->null_fd, sc_stub_fd(t), true) == 0) {
+        q->fd_stale = false;
+        return;
+    }
+    sc_reply(t, STUB_TAG_BLOCK);
+}
+
+// ---- Ops in progress --------------------------------------------------------------------------------------
+
+static bool same_call(const struct sc_op *o, const struct seccomp_notif *n) {
+    bool same = (uint64_t)(unsigned)n->data.nr == o->call.nr;
+    for (int i = 0; i < 6; i++)
+        same = same && n->data.args[i] == o->call.args[i];
+    return same;
+}
+
+// The op's file is at the thread's number. 0 or -LINUX_E*.
+static int give_file(struct sc_thread *t, const struct sc_op *o) {
+    struct op_queue *q = &t->queue;
+    if (o->fd < 0 || q->fd_ready == (int)q->next)
+        return 0;
+    q->fd_stale = true;
+    atomic_store(&t->proc->fd_used, true);
+    return sc_addfd(sc_plat(t), t->notif.id, o->fd, sc_stub_fd(t), false);
+}
+
+// The thread is not heard of after its last op, unless that fails.
+static void last_op(struct sc_thread *t, const struct sc_op *o) {
+    sc_set_state(t, SC_RUNNING);
+    t->queue.may_fail = true;
+    t->queue.last_map = sc_op_map(o);
+}
+
+bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
+    struct op_queue *q = &t->queue;
+    if (t->state != SC_OPS || q->next >= q->batch + q->batch_n || !same_call(&q->ops[q->next], n))
+        return false;
+    struct sc_op *o = &q->ops[q->next];
+    t->notif.id = n->id;
+    int err = give_file(t, o);
+    if (err) {
+        q->next++;
+        sc_reply_error(t, err);
+        return true;
+    }
+    if (o->expect == STUB_EXPECT_CHILD && q->child)
+        atomic_store(&q->child->birth, BIRTH_LAUNCHED);
+    if (o->special == SC_PREMAP_BEGIN)
+        sc_premap_begin(t, o);
+    bool undo = o->special == SC_PREMAP_UNDO && !atomic_load(&sc_as(t)->premap.on);
+    bool last = ++q->next == q->n && !q->flush;
+    if (last)
+        last_op(t, o);
+    if (o->special != SC_PREMAP_UNDO || undo)
+        sc_reply_continue(t);
+    else
+        sc_reply(t, 0);
+    if (last)
+        sc_ops_clear(t);
+    return true;
+}
+
+static int64_t as_error(int64_t value) { return value < 0 && value >= -4095 ? value : -LINUX_EINVAL; }
+
+int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result) {
+    struct op_queue *q = &t->queue;
+    if (t->state == SC_RUNNING && q->may_fail) {
+        *result = as_error(value);
+        return 1;
+    }
+    q->last_map = (struct sc_map){0, 0};
+    if (t->state != SC_OPS || done > q->batch_n)
+        return -1;
+    bool failed = done < q->batch_n;
+    if (q->next != q->batch + done + failed)
+        return -1;
+    if (!failed && q->next < q->n) {  // the next batch
+        sc_set_state(t, SC_HELD);
+        sc_resume_gate(t);
+        return 0;
+    }
+    *result = failed ? as_error(value) : 0;
+    if (failed)
+        q->next = q->batch + (unsigned)done;  // it, and what is behind it
+    if (q->child && !failed)
+        sc_child_hint(t, value);
+    else if (q->child)
+        atomic_store(&q->child->birth, BIRTH_ORDERED);  // taken back with the rest of the queue
+    return 1;
+}
+
+// Of what was not done, maps become the unmapping of their range: what is there now, their own pages or what
+// they were to replace, the sentry's map does not have. The rest is dropped.
+static void turn_into_undo(struct sc_thread *t) {
+    struct op_queue *q = &t->queue;
+    unsigned n = 0;
+    for (unsigned i = 0; i < q->n; i++) {
+        struct sc_op *o = &q->ops[i];
+        struct sc_map map = i < q->next ? (struct sc_map){0, 0} : sc_op_map(o);
+        if (o->fd >= 0)
+            close(o->fd);
+        if (map.len)
+            q->ops[n++] = (struct sc_op){.fd = -1, .call = {SYS_munmap, {map.addr, map.len}}};
+    }
+    q->n = n;
+    q->next = q->batch = q->batch_n = 0;
+    q->fd_ready = -1;
+    sc_child_off(t);
+    q->child = NULL;
+}
+
+bool sc_ops_undo(struct sc_thread *t, int64_t error) {
+    struct op_queue *q = &t->queue;
+    turn_into_undo(t);
+    if (q->last_map.len) {
+        struct sc_op *o = sc_ops_add(t);
+        if (!o) {
+            sc_violation(t, "no memory to undo a map");
+            return true;
+        }
+        o->call = (struct host_call){SYS_munmap, {q->last_map.addr, q->last_map.len}};
+    }
+    if (!q->n)
+        return false;
+    q->undo = error;
+    q->flush = true;
+    sc_resume_held(t);
+    return true;
+}

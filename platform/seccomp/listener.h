@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who sits on the listener's descriptor; listener.c has the theory.
+#ifndef PLATFORM_SECCOMP_LISTENER_H
+#define PLATFORM_SECCOMP_LISTENER_H
+#include "base/list.h"
+#include "base/lock.h"
+#include "platform/platform.h"
+#include <stdatomic.h>
+
+struct sc_platform;
+struct sc_thread;
+
+struct sc_listener {
+    int fd;
+    struct lock lock;       // W, of platform->wait.lock
+    struct list idle;       // [W] sleeping waiters, most recent first
+    struct list deaths;     // [W] sc_thread.death_link
+    bool kicked, shutdown;  // [W]
+    _Atomic int attention;  // look at the above before the next sleep
+    _Atomic int receiver;   // tid of the thread that sits on the listener, 0: none
+    _Atomic int active;     // threads between two plat_wait() that do not block
+};
+
+int sc_wait(struct platform *p, struct plat_event *ev);
+void sc_block_begin(struct platform *p);
+void sc_block_end(struct platform *p);
+void sc_kick(struct platform *p);
+void sc_shutdown(struct platform *p);
+void sc_queue_death(struct sc_thread *t, int cause);  // [P] or no lock
+void sc_unqueue_death(struct sc_thread *t);
+void sc_thread_runs(struct sc_platform *p);  // a thread is resumed: somebody must listen
+
+#endif

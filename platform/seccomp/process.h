@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host processes and address spaces of the seccomp platform as objects. P: platform->lock.
+#ifndef PLATFORM_SECCOMP_PROCESS_H
+#define PLATFORM_SECCOMP_PROCESS_H
+#include "base/list.h"
+#include "platform/backend.h"
+#include "platform/seccomp/premap.h"
+#include "platform/stub/layout.h"
+
+struct sc_platform;
+struct sc_thread;
+
+#define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
+
+// A host process.
+struct sc_proc {
+    struct list as_link;   // [P] sc_as.procs
+    struct list all_link;  // [P] sc_platform.procs
+    struct list threads;   // [P] sc_thread.proc_link
+    struct sc_as *as;      // holds a reference of its memory
+    int pid;               // [P] 0 until the leader has checked in
+    unsigned nlive;        // [P] threads that the sentry has not given back
+    bool killed, dead;     // [P] SIGKILL was sent; the kernel has reported its end
+    _Atomic bool fd_used;  // a file has been put into it, or into the one that it is a copy of
+};
+
+struct sc_as {
+    struct plat_as base;
+    struct list procs;              // [P]
+    unsigned holds;                 // [P] the sentry's references are one, each thread and process is one
+    uint64_t slots[SC_SLOT_WORDS];  // [P] in use
+    _Atomic bool shared;            // has, or has had, more than one thread
+    _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone
+    _Atomic unsigned ring;          // its number plus one; 0: none (fastcall/ring.c)
+    _Atomic(struct sc_thread *) ring_thread;  // whose
+    unsigned poll_pause;                      // the poller's
+    _Atomic unsigned poll_skip;               // so many times it is not to be polled
+    struct sc_premap premap;
+};
+
+static inline bool sc_as_has_one_thread(const struct sc_as *as) { return atomic_load(&as->nthreads) == 1; }
+
+struct sc_as *sc_as_new(struct sc_platform *p);
+void sc_as_release(struct plat_as *as);
+void sc_as_hold(struct sc_as *as);                   // no lock; one hold more
+void sc_as_unhold(struct sc_as *as);                 // no lock; one hold less
+void sc_as_drop(struct sc_as *as);                   // [P] one hold less
+struct sc_proc *sc_proc_new(struct sc_as *as);       // no lock
+void sc_proc_drop(struct sc_proc *proc);             // [P] it never started, or is dead and has no threads
+void sc_proc_kill(struct sc_proc *proc);             // [P]
+int sc_slot_take(struct sc_as *as);                  // [P] -1: none left
+void sc_slot_give(struct sc_as *as, unsigned slot);  // [P]
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host thread of the seccomp platform.
+//
+// States, who changes them, to what (sc_set_state() stops at any other change):
+//   STARTING  its host thread does not exist yet, or has not checked in    -> HELD (its check-in), DEAD, FREE
+//   HELD      we have its notification (`hold` says of which kind), or its call in the ring
+//                                                                          -> RUNNING, OPS (resumed), DEAD
+//   OPS       it makes the host calls that it was ordered                  -> RUNNING (after the last),
+//                                                                             HELD (report), DEAD, FREE (exit)
+//   RUNNING   in guest code, or on its way to or from there                -> HELD (an event), DEAD
+//   DEAD      the host process is gone (the reaper)                        -> FREE
+//   FREE      not in use; the memory stays a thread's, so that a stale pointer of the tid table can be locked
+//                                                                          -> STARTING
+// A thread that the sentry has given back (destroyed) lives on as a *doomed* one until its host thread is
+// gone: what it does is answered here, never reported.
+#ifndef PLATFORM_SECCOMP_THREAD_H
+#define PLATFORM_SECCOMP_THREAD_H
+#include "base/list.h"
+#include "base/lock.h"
+#include "platform/backend.h"
+#include "platform/seccomp/fastcall/ring.h"
+#include "platform/seccomp/hostops.h"
+#include "platform/seccomp/notify.h"
+#include "platform/seccomp/process.h"
+#include "platform/seccomp/regs.h"
+
+struct fastcall;
+
+enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
+// In what a held thread stands: a plain call, in the kernel or in the ring; the handler; its first call; the
+// gate with a host call that the handler makes of its own accord, and that goes on if it is what is decided.
+enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL };
+// A thread to be: nobody has been told to make it; its parent has the order; the host does it, so it may
+// appear at any moment; the order was taken back or has failed, so it never will.
+enum sc_birth { BIRTH_NONE, BIRTH_ORDERED, BIRTH_LAUNCHED, BIRTH_OFF };
+enum sc_go { GO_NOT, GO_RESUME, GO_FLUSH };
+// An interrupt for the sentry: none; wanted, to be sent when the thread is resumed; the signal is under way.
+enum sc_intr { INTR_NONE, INTR_WANTED, INTR_SENT };
+
+// The guest's call that a held thread stands in.
+struct sc_call {
+    uint64_t nr;       // of a SYSCALL event, else -1
+    uint64_t args[3];  // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
+    bool proposed;     // it goes on if it is what is decided
+};
+
+struct sc_thread {
+    struct plat_thread base;
+    struct lock lock;
+    // [P] platform->lock
+    struct list proc_link, pool_link;
+    struct list link;  // the free list, or what the zygote has to make, or pending children
+    struct sc_proc *proc;
+    int hint;  // STARTING: the number that the parent's stub says it has
+    // [W] platform->wait.lock
+    struct list death_link;  // sc_listener.deaths
+    int death_cause;
+    // [lock], the rest too: who it is
+    int tid;
+    unsigned slot;
+    bool leader, internal;
+    bool clean;  // made by the zygote
+    // where it is in its life
+    enum sc_state state;
+    enum sc_hold hold;
+    enum sc_go go;  // STARTING: what to do at check-in
+    uint64_t cookie;
+    _Atomic int birth;  // STARTING: enum sc_birth; its parent's thread changes it
+    bool doomed, exiting;
+    // interrupts
+    enum sc_intr intr;
+    bool to_handler;  // RUNNING: interrupted so that it does its queued work; the signal serves for both
+    // what it stands in, and what it is to do
+    struct sc_notif notif;
+    struct sc_call call;
+    struct op_queue queue;
+    struct reg_cache cache;
+    // its fast calls
+    struct ring_call ring;
+    struct fastcall *fast;  // owned; NULL: it has made no call that counts yet
+    unsigned proposals;     // mmaps that came by the handler
+    uint64_t touched_at;    // the last fault at memory that may have been premap.c's
+};
+
+// STARTING; in `proc`, or in the process of `sibling`. NULL: no memory, or that process is gone.
+struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling);
+void sc_thread_free(struct sc_thread *t);  // [lock] the host thread is gone, the sentry's handle too
+void sc_thread_destroy(struct plat_thread *t);
+// No lock; the reaper: its process, `proc`, is gone. (Meanwhile it may have ended by itself, and be another.)
+void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause);
+void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
+void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how);  // [lock] RUNNING: HELD by an event
+void sc_doom(struct sc_thread *t);                         // [lock] an event of a doomed thread: make it end
+void sc_violation(struct sc_thread *t, const char *what);  // [lock] kills its process
+int sc_host_tid(const struct plat_thread *t);
+int sc_host_pid(const struct plat_thread *t);
+
+// resume.c: held threads go on.
+void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);
+void sc_resume(struct plat_thread *t, struct lock *outer);
+void sc_flush(struct plat_thread *t);
+void sc_interrupt(struct plat_thread *t);
+void sc_interrupt_running(struct sc_thread *t);        // [lock] wants it; sends it when it runs
+void sc_at_handler(struct sc_thread *t, uint64_t id);  // [lock] it has come for its work
+void sc_resume_held(struct sc_thread *t);              // [lock] as its registers, rax and queue say
+void sc_resume_gate(struct sc_thread *t);              // [lock] the same, of one that stands in the gate
+
+#endif
