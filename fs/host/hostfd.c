@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define TTY_WRITE_MAX 1024u  // a terminal that announces room takes about so much without blocking
@@ -31,8 +32,10 @@ const struct hostfd_watcher *hostfd_watcher_now(void) { return watcher; }
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
 int hostfd_number(const struct hostfd *h) { return h->fd; }
 
-// Regular files and block devices: a transfer does not wait for others, and is made in whole.
-static bool is_file(const struct hostfd *h) { return h->type == LINUX_S_IFREG || h->type == LINUX_S_IFBLK; }
+// Regular files, block devices, memory devices: a transfer does not wait for others, and is made in whole.
+static bool is_file(const struct hostfd *h) {
+    return h->type == LINUX_S_IFREG || h->type == LINUX_S_IFBLK || h->never_waits;
+}
 
 // ---- Readiness -----------------------------------------------------------------------------------------------------
 static uint32_t host_events(const struct hostfd *h) {
@@ -322,6 +325,11 @@ static uint64_t ino_of(const struct stat *st) {
     }
     return inode_next_ino();
 }
+// Of major 1 all but kmsg and what only root sees. With RWF_NOWAIT they would transfer less when the host's CPU is wanted.
+static bool never_waits(const struct stat *st) {
+    static const unsigned minors = 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 9;
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && minor(st->st_rdev) < 32 && minors >> minor(st->st_rdev) & 1;
+}
 static struct hostfd *hostfd_new(int fd) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
@@ -338,6 +346,7 @@ static struct hostfd *hostfd_new(int fd) {
     h->append = flags & O_APPEND;
     h->nonblock = flags & O_NONBLOCK;
     h->tty = h->type == LINUX_S_IFCHR && isatty(fd);
+    h->never_waits = never_waits(&st);
     h->seek = h->type != LINUX_S_IFDIR && lseek(fd, 0, SEEK_CUR) >= 0;
     waitq_init(&h->wait);
     return h;

@@ -12,6 +12,7 @@ struct hostfd {  // inode->priv and file->priv
     unsigned acc;            // [c] what the host lets us do: LINUX_O_RDONLY ...
     bool append, nonblock;   // [c] as they were at the start
     bool tty, path_only;     // [c]
+    bool never_waits;        // [c] a memory device: null, zero, full, random, urandom
     bool seek;               // [c] has an offset, which is the host's
     _Atomic bool no_nowait;  // [a] the host knows no RWF_NOWAIT here
     _Atomic bool watched;    // [a] the watcher has been asked at least once

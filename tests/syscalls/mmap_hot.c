@@ -191,7 +191,7 @@ TEST(in_any_order) {
     size_t len[64] = {0};
     unsigned rnd = 1;
     ASSERT_TRUE(busy(false, PAGE));
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 8000; i++) {
         rnd = rnd * 1664525 + 1013904223;
         unsigned k = i % 100 < 50 ? rnd >> 26 : (rnd >> 26) % 3; // sometimes widely, sometimes one after the other
         if (p[k]) {
