@@ -42,7 +42,7 @@ void sc_pollers_open(struct sc_platform *p) {
 
 // ---- Waking -----------------------------------------------------------------------------------------------
 
-static void wake(struct sc_poller *w) {
+static void wake_poller(struct sc_poller *w) {
     atomic_store(&w->word, 1);
     syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
@@ -61,18 +61,18 @@ void sc_poller_wake(struct sc_thread *t) {
         return;
     sc_as_hold(as);
     atomic_store(&w->work, as);
-    wake(w);
+    wake_poller(w);
 }
 
 void sc_pollers_close(struct sc_platform *p) {
     atomic_store(&p->pollers.closed, true);
     for (int i = 0; i < SC_POLLERS; i++)
-        wake(&p->pollers.poller[i]);
+        wake_poller(&p->pollers.poller[i]);
 }
 
 // ---- Polling ----------------------------------------------------------------------------------------------
 
-static void end(struct sc_platform *p) {
+static void end_polling(struct sc_platform *p) {
     sc_ring_set_polled(polling, false);
     // Little came of it: other work of the host has the cores. Next time later.
     polling->poll_pause = taken < FEW_CALLS ? polling->poll_pause * 2 + 1 : 0;
@@ -116,7 +116,7 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
             __builtin_ia32_pause();
         }
     }
-    end(p);
+    end_polling(p);
     return false;
 }
 
