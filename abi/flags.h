@@ -14,6 +14,7 @@
 #include "abi/ioctl.h"
 #include "abi/netdevice.h"
 #include "abi/misc.h"
+#include "abi/ptrace.h"
 #include "abi/mman.h"
 #include "abi/poll.h"
 #include "abi/prctl.h"

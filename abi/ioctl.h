@@ -63,6 +63,8 @@
 #define LINUX_TIOCGPTN           0x80045430u
 #define LINUX_TIOCSPTLCK         0x40045431u
 #define LINUX_TIOCGDEV           0x80045432u
+#define LINUX_TIOCSIG            0x40045436u
+#define LINUX_TIOCVHANGUP        0x5437
 #define LINUX_TIOCGPKT           0x80045438u
 #define LINUX_TIOCGPTLCK         0x80045439u
 #define LINUX_TIOCGEXCL          0x80045440u
@@ -193,6 +195,9 @@ static_assert(sizeof(struct linux_termio) == 18, "struct termio");
 
 // c_cflag
 #define LINUX_CBAUD   0x100f
+#define LINUX_CBAUDEX 0x1000
+#define LINUX_BOTHER  0x1000  // the speed is in c_ospeed
+#define LINUX_IBSHIFT 16      // where c_cflag has the input's speed
 #define LINUX_B0      0x0000
 #define LINUX_B9600   0x000d
 #define LINUX_B38400  0x000f

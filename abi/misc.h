@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small areas that deserve no header of their own: getrandom, close_range, membarrier, rseq, timerfd,
-// eventfd, fallocate, xattr, pidfd, kcmp, mount flags, limits of execve, ptrace requests.
+// eventfd, fallocate, xattr, pidfd, kcmp, mount flags, limits of execve.
 #pragma once
 
 #include <assert.h>
@@ -132,28 +132,3 @@ static_assert(sizeof(struct linux_xattr_args) == 16, "struct xattr_args");
 
 #define LINUX_REBOOT_MAGIC1 0xfee1deadu
 #define LINUX_REBOOT_MAGIC2 672274793u
-
-#define LINUX_PTRACE_TRACEME     0
-#define LINUX_PTRACE_PEEKTEXT    1
-#define LINUX_PTRACE_PEEKDATA    2
-#define LINUX_PTRACE_PEEKUSR     3
-#define LINUX_PTRACE_POKETEXT    4
-#define LINUX_PTRACE_POKEDATA    5
-#define LINUX_PTRACE_POKEUSR     6
-#define LINUX_PTRACE_CONT        7
-#define LINUX_PTRACE_KILL        8
-#define LINUX_PTRACE_SINGLESTEP  9
-#define LINUX_PTRACE_GETREGS     12
-#define LINUX_PTRACE_SETREGS     13
-#define LINUX_PTRACE_ATTACH      16
-#define LINUX_PTRACE_DETACH      17
-#define LINUX_PTRACE_SYSCALL     24
-#define LINUX_PTRACE_SETOPTIONS  0x4200
-#define LINUX_PTRACE_GETEVENTMSG 0x4201
-#define LINUX_PTRACE_GETSIGINFO  0x4202
-#define LINUX_PTRACE_SETSIGINFO  0x4203
-#define LINUX_PTRACE_GETREGSET   0x4204
-#define LINUX_PTRACE_SETREGSET   0x4205
-#define LINUX_PTRACE_SEIZE       0x4206
-#define LINUX_PTRACE_INTERRUPT   0x4207
-#define LINUX_PTRACE_LISTEN      0x4208

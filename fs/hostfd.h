@@ -12,15 +12,14 @@ struct hostfd;
 struct hostfd_watcher {
     void (*watch)(struct hostfd *h, int fd, uint32_t events);
     void (*unwatch)(struct hostfd *h, int fd);
-    // The terminal's job control is the sentry's own: TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY on a
-    // host terminal. -LINUX_ENOTTY when it is not the caller's controlling terminal.
-    int64_t (*tty_ioctl)(struct hostfd *h, unsigned cmd, uint64_t arg, void *uaccess);
 };
 void hostfd_set_watcher(const struct hostfd_watcher *w);
 struct file;
-struct hostfd *hostfd_terminal(struct file *f);  // borrowed; NULL: f is not a host terminal
-// Which terminal: several descriptors (stdin, stdout, stderr) are one as a rule. Never 0.
-uint64_t hostfd_terminal_id(const struct hostfd *h);
+struct ctty;
+// The terminal that f is on, borrowed; several descriptors (stdin, stdout, stderr) are on one as a rule. NULL: f is none of
+// the host's. A descriptor of it stays open for /dev/tty until hostfd_forget_terminals(), at the end.
+struct ctty *hostfd_terminal(struct file *f);
+void hostfd_forget_terminals(void);
 void hostfd_ready(struct hostfd *h, uint32_t events);
 struct file;
 struct hostfd *hostfd_of(struct file *f);  // borrowed; NULL: another kind of file

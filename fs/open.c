@@ -123,7 +123,7 @@ static int open_found(const struct open_req *r, struct path *p, struct file **ou
     if (!err && !(r->flags & LINUX_O_PATH))
         err = may_open(r, p);
     // What is done at open only does not stay in the file's flags.
-    unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | VFS_O_EXEC);
+    unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | VFS_O_EXEC);
     struct file *f = err ? NULL : file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
     if (!f) {
         path_put(p);
@@ -138,6 +138,8 @@ static int open_found(const struct open_req *r, struct path *p, struct file **ou
     err = claim(f);
     if (!err)
         err = open_object(f, r->ctx);
+    if (flags & LINUX_O_NOCTTY)
+        atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
     if (err == -LINUX_EAGAIN && inode_type(i) == LINUX_S_IFIFO && f->priv) {
         *out = f;
         return err;

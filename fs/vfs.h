@@ -66,8 +66,9 @@ struct uio_ops {
 struct uio {
     const struct uio_ops *ops;
     size_t left;  // bytes still to be moved
-    int flags;    // LINUX_RWF_*
+    int flags;    // LINUX_RWF_*, UIO_*
 };
+#define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
 static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) { return u->ops->to(u, src, n); }
 static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) { return u->ops->from(u, dst, n); }
@@ -176,6 +177,9 @@ struct file_ops {
     // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register, then
     // look: no wake-up is lost.) NULL: always readable and writable.
     uint32_t (*poll)(struct file *f, struct waiter *w);
+    // A terminal's VTIME. After a read that would block: until when (mono ns; 0: for ever) it waits for more, given the time
+    // that was answered before (0: none yet). Then, or when a signal comes, it is asked once more with UIO_ENOUGH. May be NULL.
+    uint64_t (*read_deadline)(struct file *f, uint64_t before);
     // Which LINUX_POLL* are told by a signal to who asks for it (O_ASYNC). NULL or 0: never any.
     uint32_t (*async)(struct file *f);
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
@@ -457,8 +461,22 @@ struct tmpfs_opts {
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
-// A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal (NULL: ENXIO); sets f->ops, f->priv.
+// A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal; sets f->ops, f->priv.
 int devfs_create(struct vfs *vfs, struct superblock **out);
+// Pseudo-terminals: an instance of its own each time.
+#define DEVPTS_OWNER (~0u)  // of a new terminal: whoever opens its master
+struct devpts_opts {
+    uint32_t uid, gid;        // DEVPTS_OWNER, or one for all
+    uint32_t mode, ptmxmode;  // of terminals, and of the node "ptmx"
+    uint32_t max;             // how many; 0: as many as there can be
+};
+int devpts_create(struct vfs *vfs, const struct devpts_opts *o, struct superblock **out);
+#define DEVPTS_MAX 4096            // of all instances together (pty.max)
+unsigned devpts_count(void);       // how many there are
+int devpts_show(struct superblock *sb, char *buf, size_t size);  // its options for /proc/mounts; 0: it is none
+// TIOCGPTPEER: opens the terminal whose master f is. -LINUX_ENOTTY: f is no master.
+bool pty_is_master(const struct file *f);
+int pty_open_peer(const struct vfs_ctx *ctx, struct file *f, unsigned flags, struct file **out);
 void devfs_set_tty(int (*open_tty)(struct file *f, const struct vfs_ctx *ctx));
 // `upper` must come from tmpfs_create(); it becomes the overlay, with `lower` showing through. Takes over both.
 int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out);

@@ -128,9 +128,7 @@ struct plat_thread {
     void *_Atomic owner;
 };
 
-// fpstate.c: checks a raw XSAVE image as the CPU and the kernel would. features: what XCR0 allows (0: find
-// out).
-int plat_fpstate_check(const void *image, size_t len);
+// fpstate.c
 size_t plat_fpstate_size(void);
 
 #endif

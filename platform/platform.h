@@ -170,6 +170,8 @@ int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 // its length. set: the image is checked and -LINUX_EINVAL returned when the CPU would refuse it.
 int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
+// Would the CPU and the kernel take it? 0 or -LINUX_EINVAL. (fpstate.c)
+int plat_fpstate_check(const void *image, size_t len);
 
 // Queue host work on a held thread. On one that was got without `context` it costs more than with (an interrupt of
 // our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks for (answered with

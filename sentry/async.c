@@ -12,7 +12,7 @@
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/fault.h"
-#include "fs/hostfd.h"
+#include "fs/tty/ctty.h"
 #include "sentry/epoll.h"
 #include "sentry/group.h"
 #include "sentry/kernel.h"
@@ -239,22 +239,21 @@ static int set_who(struct task *t, struct file *f, int32_t who) {
     return who < 0 ? set_owner(t, f, LINUX_F_OWNER_PGRP, -who) : set_owner(t, f, LINUX_F_OWNER_PID, who);
 }
 
-// A terminal's is by itself the foreground group, when nobody has been named.
+// A terminal's is by itself the foreground group, when nobody has been named; a pty's master is its opener's.
 static int default_owner(struct task *t, struct file *f) {
-    struct hostfd *h = hostfd_terminal(f);
+    struct ctty *c = file_ctty(f);
     struct async *a = atomic_load(&f->async);
-    if (!h)
+    if (!c && !pty_is_master(f))
         return 0;
     if (a) {
         LOCKED(&due_lock);
         if (a->to.owner.pid)
             return 0;
     }
-    int32_t foreground;
-    {
+    int32_t foreground = 0;
+    if (c) {
         LOCKED(&t->k->tasks_lock);
-        const struct session *s = t->tg->pgrp->session;
-        foreground = s->tty == hostfd_terminal_id(h) ? s->tty_pgrp : 0;
+        foreground = c->pgrp;
     }
     if (foreground && set_owner(t, f, LINUX_F_OWNER_PGRP, foreground) == 0)
         return 0;

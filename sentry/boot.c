@@ -20,6 +20,7 @@
 #include "sentry/hostevent.h"
 #include "sentry/hostfilter/hostfilter.h"
 #include "sentry/kernel.h"
+#include "sentry/jobctl.h"
 #include "sentry/loader/exec.h"
 #include "sentry/mm/mm.h"
 #include "sentry/procfs/procfs.h"
@@ -90,11 +91,21 @@ static int mount_tmpfs(struct vfs *vfs, const struct path *root, const char *whe
     return err < 0 ? err : mount_at(vfs, root, where, sb, LINUX_MS_NOSUID | LINUX_MS_NODEV, "tmpfs", true);
 }
 
+// As systemd and container engines mount it; group 5 is "tty".
+static int mount_devpts(struct vfs *vfs, const struct path *root) {
+    static const struct devpts_opts opts = {.uid = DEVPTS_OWNER, .gid = 5, .mode = 0620, .ptmxmode = 0666};
+    struct superblock *sb;
+    int err = devpts_create(vfs, &opts, &sb);
+    return err < 0 ? err : mount_at(vfs, root, "/dev/pts", sb, LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "devpts", true);
+}
+
 static int mount_system(struct vfs *vfs, const struct path *root) {
     struct superblock *dev, *proc;
     int err = devfs_create(vfs, &dev);
     if (err == 0)
         err = mount_at(vfs, root, "/dev", dev, LINUX_MS_NOSUID, "dev", true);
+    if (err == 0)
+        err = mount_devpts(vfs, root);
     if (err == 0)
         err = mount_tmpfs(vfs, root, "/dev/shm", 01777);
     if (err == 0)
@@ -258,12 +269,10 @@ static struct task *first_task(struct kernel *k, const struct sentry_config *c) 
 static void first_tty(struct task *t) {
     for (int fd = 0; fd < 3; fd++) {
         struct file *f cleanup_file = fd_get(t->files, fd);
-        struct hostfd *h = f ? hostfd_terminal(f) : NULL;
-        if (!h)
+        struct ctty *c = f ? hostfd_terminal(f) : NULL;
+        if (!c)
             continue;
-        LOCKED(&t->k->tasks_lock);
-        t->tg->pgrp->session->tty = hostfd_terminal_id(h);
-        t->tg->pgrp->session->tty_pgrp = t->tg->pgrp->pgid;
+        jobctl_first_terminal(t, c);
         return;
     }
 }
@@ -359,6 +368,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     unsigned threads, spaces;
     unix_teardown();
     bool clean = kernel_free(k);
+    hostfd_forget_terminals();
     vfs_destroy(vfs);
     gofer_client_free(gofer);
     plat_count(p, &threads, &spaces);
@@ -446,6 +456,7 @@ int sentry_run(const struct sentry_config *c) {
         return fail("descriptors", err);
     k->strace = c->strace;
     snprintf(k->hostname, sizeof k->hostname, "%s", c->hostname);
+    jobctl_init();
     err = mount_all(vfs, gofer, c);
     if (err < 0)
         return fail("file systems", err);

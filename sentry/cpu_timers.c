@@ -26,6 +26,11 @@ uint64_t tgroup_cpu_ns(struct tgroup *g) {
     return t->thread ? ns + plat_cpu_ns(t->thread) : ns;
 }
 
+uint64_t task_cpu_ns(struct task *t) {
+    LOCKED(&t->k->tasks_lock);
+    return tgroup_cpu_ns(t->tg);
+}
+
 uint64_t cpu_look_at(struct tgroup *g, uint64_t left) {
     unsigned n = atomic_load(&g->nalive);
     n = n > g->k->ncpus ? g->k->ncpus : n;

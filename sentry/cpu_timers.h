@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct task;
 struct tgroup;
 
 enum { CPU_VIRTUAL, CPU_PROF, CPU_TIMERS };
@@ -27,6 +28,7 @@ void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, u
                    uint64_t *old_interval);
 // Processor time of a process so far: tasks_lock held. One host call.
 uint64_t tgroup_cpu_ns(struct tgroup *g);
+uint64_t task_cpu_ns(struct task *t);  // of its process, with no lock held
 // When to look again for `left` ns of processor time: the earliest moment at which they can be used up. Within 1 ms.
 uint64_t cpu_look_at(struct tgroup *g, uint64_t left);
 

@@ -30,6 +30,7 @@ static void pgroup_put(struct pgroup *p) {
     list_del(&p->link);
     free(p);
     if (ref_put(&s->refs)) {
+        jobctl_disassociate(s);
         list_del(&s->link);
         free(s);
     }

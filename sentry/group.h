@@ -8,8 +8,8 @@ struct session {
     struct refcount refs;
     int32_t sid;         // [c]
     struct list link;    // [T] in kernel->sessions
-    uint64_t tty;        // [T] the controlling terminal (hostfd_terminal_id()), or 0
-    int32_t tty_pgrp;    // [T] its foreground group
+    struct ctty *tty;    // [T] the controlling terminal (fs/tty/ctty.h), owned; or NULL
+    int32_t lost_pgrp;   // [T] who was in front when it was hung up; or 0
 };
 
 struct pgroup {

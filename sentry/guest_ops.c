@@ -4,6 +4,7 @@
 // one after the other.
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/task.h"
 
 static void owner_get(void *owner) { task_get(owner); }
@@ -16,6 +17,8 @@ static struct mm *mm_of(const struct task *t) {
 }
 
 static bool text_range(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+    if (ptrace_on(owner))
+        return false;  // its tracer is to find the text as it was loaded
     struct mm *mm = mm_of(owner);
     bool found = mm && mm_text_at(mm, at, start, end);
     if (mm)

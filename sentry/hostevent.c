@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "fs/hostfd.h"
 #include "sentry/hosttime.h"
-#include "sentry/jobctl.h"
 #include "sentry/sentry.h"
 #include "sentry/timer.h"
 #include <errno.h>
@@ -96,7 +95,7 @@ int hostevent_init(int control_fd, int stops_fd) {
         err = add(hub.stop, TAG_STOP);
     if (err == 0 && control_fd >= 0)
         err = add(control_fd, TAG_CONTROL);
-    static const struct hostfd_watcher watcher = {watch, unwatch, jobctl_ioctl};
+    static const struct hostfd_watcher watcher = {watch, unwatch};
     hostfd_set_watcher(&watcher);
     return err;
 }

@@ -1,35 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// See jobctl.h. The terminal itself stays the host's (modes, size, bytes); whose it is inside is the sentry's own
-// record in struct session. The caller's shell sees the CLI as its job: oci/supervise.h. LIMIT: a background read of the
-// terminal is not stopped with SIGTTIN. LIMIT: while the CLI is stopped, a SIGCONT from inside, and the program's end, are
+// See jobctl.h. Whose a terminal is and who is in front is kept in struct ctty and struct session, both under
+// tasks_lock, the same for ptys and for the caller's own terminal, whose modes, size and bytes stay the
+// host's. The rules are those of Linux' drivers/tty/tty_jobctrl.c. The caller's shell sees the CLI as its
+// job: oci/supervise.h. LIMIT: while the CLI is stopped, a SIGCONT from inside, and the program's end, are
 // not told to the caller's shell.
 #include "sentry/jobctl.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
+#include "base/cleanup.h"
+#include "fs/tty/ctty.h"
 #include "sentry/group.h"
 #include "sentry/hostevent.h"
 #include "sentry/kernel.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 
-static struct pgroup *foreground(struct kernel *k) {
-    struct session *s;
-    list_for_each(s, &k->sessions, link)
-        if (s->tty)
-            return pgroup_find(k, s->tty_pgrp);
-    return k->main->pgrp;  // the terminal is not among the stdio: nobody inside has changed who is in front
+// The foreground group of a terminal, borrowed; NULL: there is none (any more).
+static struct pgroup *foreground(struct kernel *k, const struct ctty *c) {
+    struct pgroup *p = c->pgrp ? pgroup_find(k, c->pgrp) : NULL;
+    return p && p->session == c->session ? p : NULL;
+}
+static struct ctty *callers;  // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
+
+// Nobody inside has changed who is in front of a terminal that is no session's here.
+static struct pgroup *callers_foreground(struct kernel *k) {
+    return callers && callers->session ? foreground(k, callers) : k->main->pgrp;
 }
 
-// ---- The main process as a job of the caller's shell ---------------------------------------------------------------
+// ---- The main process as a job of the caller's shell ------------------------------------------------------
 static unsigned char continues;  // [T] SIGCONTs that the CLI has handed on (modulo 256)
 
-// Keys go to the terminal's foreground group. Stopping and continuing concern the job, that is the group that the main
-// process leads; whatever else is sent was meant for the program.
+// Keys go to the terminal's foreground group. Stopping and continuing concern the job, that is the group that
+// the main process leads; whatever else is sent was meant for the program.
 void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
     LOCKED(&k->tasks_lock);
     bool key = sig == LINUX_SIGINT || sig == LINUX_SIGQUIT || sig == LINUX_SIGTSTP || sig == LINUX_SIGWINCH;
     bool job = sig == LINUX_SIGCONT || sig == LINUX_SIGTSTP || sig == LINUX_SIGTTIN || sig == LINUX_SIGTTOU;
-    struct pgroup *p = from_terminal && key ? foreground(k) : job ? k->main->pgrp : NULL;
+    struct pgroup *p = from_terminal && key ? callers_foreground(k) : job ? k->main->pgrp : NULL;
     if (sig == LINUX_SIGCONT)
         continues++;
     if (p)
@@ -46,23 +53,155 @@ void jobctl_stopped(struct tgroup *g, int sig) {
 
 bool jobctl_continued_outside(const struct tgroup *g) { return g == g->k->main && hostevent_tells_stops(); }
 
-// ---- The terminal ------------------------------------------------------------------------------------------------------
-// Makes h the controlling terminal of a session leader that has none. tasks_lock held.
-static int64_t acquire(struct task *t, struct session *s, struct hostfd *h) {
-    if (s->tty == hostfd_terminal_id(h))
+// ---- Whose terminal it is ---------------------------------------------------------------------------------
+// All with tasks_lock held.
+static void associate(struct tgroup *leader, struct ctty *c) {
+    struct session *s = leader->pgrp->session;
+    s->tty = ctty_get(c);
+    s->lost_pgrp = 0;
+    c->session = s;
+    c->pgrp = leader->pgrp->pgid;
+}
+void jobctl_disassociate(struct session *s) {
+    struct ctty *c = take_ptr(s->tty);
+    if (!c)
+        return;
+    c->session = NULL;
+    c->pgrp = 0;
+    ctty_put(c);
+}
+void jobctl_first_terminal(struct task *t, struct ctty *c) {
+    LOCKED(&t->k->tasks_lock);
+    callers = c;
+    associate(t->tg, c);
+}
+static bool leads(const struct tgroup *g, const struct session *s) { return s->sid == g->pid; }
+
+static void send(struct pgroup *p, int sig) {
+    if (p)
+        signal_send_pgrp(p, sig, NULL);
+}
+void jobctl_exit(struct tgroup *g) {
+    struct session *s = g->pgrp ? g->pgrp->session : NULL;
+    if (!s || !leads(g, s))
+        return;
+    if (s->tty) {
+        send(foreground(g->k, s->tty), LINUX_SIGHUP);
+        jobctl_disassociate(s);
+    } else if (s->lost_pgrp) {
+        struct pgroup *p = pgroup_find(g->k, s->lost_pgrp);
+        if (p && p->session == s) {
+            send(p, LINUX_SIGHUP);
+            send(p, LINUX_SIGCONT);
+        }
+        s->lost_pgrp = 0;
+    }
+}
+int jobctl_open_terminal(struct file *f, const struct vfs_ctx *ctx) {
+    struct task *t = ctx->task;
+    struct ctty *c = NULL;
+    if (t) {
+        LOCKED(&t->k->tasks_lock);
+        c = t->tg->pgrp->session->tty;
+        if (c)
+            ctty_get(c);
+    }
+    if (!c)
+        return -LINUX_ENXIO;
+    int err = c->ops->open(c, f);
+    ctty_put(c);
+    return err;
+}
+int64_t jobctl_vhangup(struct task *t) {
+    struct ctty *c;
+    {
+        LOCKED(&t->k->tasks_lock);
+        c = t->tg->pgrp->session->tty;
+        if (c)
+            ctty_get(c);
+    }
+    if (!c)
         return 0;
-    if (s->sid != t->tg->pid || s->tty)
-        return -LINUX_EPERM;
-    struct session *other;
-    list_for_each(other, &t->k->sessions, link)
-        if (other->tty)
-            return -LINUX_EPERM;
-    s->tty = hostfd_terminal_id(h);
-    s->tty_pgrp = t->tg->pgrp->pgid;
-    return 0;
+    int64_t r = c->ops->hangup ? 0 : -LINUX_EPERM;
+    if (!r)
+        c->ops->hangup(c);
+    ctty_put(c);
+    return r;
 }
 
-static int64_t set_foreground(struct task *t, struct session *s, int32_t pgid) {
+// ---- What terminals ask -----------------------------------------------------------------------------------
+// tasks_lock held. 0: t is not in the background, or does not mind.
+static int background(struct task *t, struct ctty *c, int sig) {
+    struct pgroup *mine = t->tg->pgrp;
+    if (mine->session->tty != c || !c->pgrp || mine->pgid == c->pgrp)
+        return 0;
+    if ((t->blocked & LINUX_SIGMASK(sig)) || signal_ignored(t, sig))
+        return sig == LINUX_SIGTTIN ? -LINUX_EIO : 0;
+    if (pgroup_orphaned(mine, NULL))
+        return -LINUX_EIO;
+    send(mine, sig);
+    return -LINUX_ERESTARTSYS;
+}
+static int check(struct ctty *c, int sig) {
+    struct task *t = task_current;
+    if (!t)
+        return 0;
+    LOCKED(&t->k->tasks_lock);
+    return background(t, c, sig);
+}
+// Only for who may read it: many may write to a terminal (mesg(1)), and that is not to give them all of it.
+static void opened(struct ctty *c, struct file *f) {
+    struct task *t = task_current;
+    if (!t || !(f->mode & FMODE_READ))
+        return;
+    LOCKED(&t->k->tasks_lock);
+    struct session *s = t->tg->pgrp->session;
+    if (leads(t->tg, s) && !s->tty && !c->session)
+        associate(t->tg, c);
+}
+static void signal_front(struct ctty *c, int sig) {
+    LOCKED(&the_kernel->tasks_lock);
+    send(foreground(the_kernel, c), sig);
+}
+// Hung up: the leader is told; the foreground hears of it when the leader ends.
+static void gone(struct ctty *c) {
+    LOCKED(&the_kernel->tasks_lock);
+    struct session *s = c->session;
+    if (!s)
+        return;
+    struct tgroup *leader = the_kernel->tgs[s->sid];
+    if (leader && leader->pgrp && leader->pgrp->session == s) {
+        signal_send_group(leader, LINUX_SIGHUP, NULL);
+        signal_send_group(leader, LINUX_SIGCONT, NULL);
+    }
+    s->lost_pgrp = c->pgrp;
+    jobctl_disassociate(s);
+}
+static bool capable(unsigned cap) { return task_current && task_capable(task_current, cap); }
+
+static int64_t set_controlling(struct task *t, struct ctty *c, struct file *f, uint64_t steal) {
+    struct session *s = t->tg->pgrp->session;
+    bool leader = leads(t->tg, s);
+    if (leader && c->session == s)
+        return 0;
+    if (!leader || s->tty)
+        return -LINUX_EPERM;
+    if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))
+        return -LINUX_EPERM;
+    if (!(f->mode & FMODE_READ) && !task_capable(t, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (c->session)
+        jobctl_disassociate(c->session);
+    associate(t->tg, c);
+    return 0;
+}
+static int64_t set_foreground(struct task *t, struct ctty *c, int32_t pgid) {
+    struct session *s = t->tg->pgrp->session;
+    int err = background(t, c, LINUX_SIGTTOU);
+    if (err)
+        return err == -LINUX_EIO ? -LINUX_ENOTTY : err;
+    if (s->tty != c)
+        return -LINUX_ENOTTY;
     if (pgid < 0)
         return -LINUX_EINVAL;
     struct pgroup *p = pgroup_find(t->k, pgid);
@@ -70,48 +209,52 @@ static int64_t set_foreground(struct task *t, struct session *s, int32_t pgid) {
         return -LINUX_ESRCH;
     if (p->session != s)
         return -LINUX_EPERM;
-    bool background = t->tg->pgrp->pgid != s->tty_pgrp;
-    bool immune = (t->blocked & LINUX_SIGMASK(LINUX_SIGTTOU)) || signal_ignored(t, LINUX_SIGTTOU);
-    if (background && !immune) {
-        if (pgroup_orphaned(t->tg->pgrp, NULL))
-            return -LINUX_EIO;
-        signal_send_pgrp(t->tg->pgrp, LINUX_SIGTTOU, NULL);
-        return -LINUX_ERESTARTSYS;
-    }
-    s->tty_pgrp = pgid;
+    c->pgrp = pgid;
     return 0;
 }
-
-int64_t jobctl_ioctl(struct hostfd *h, unsigned cmd, uint64_t arg, void *uaccess) {
-    struct uaccess *ua = uaccess;
+// By ioctl, or by the leader itself with TIOCNOTTY.
+static int64_t give_up(struct task *t, struct ctty *c) {
+    struct session *s = t->tg->pgrp->session;
+    if (s->tty != c)
+        return -LINUX_ENOTTY;
+    if (!leads(t->tg, s))
+        return 0;  // LIMIT: a process that does not lead its session keeps the terminal that is the session's
+    struct pgroup *front = foreground(t->k, c);
+    jobctl_disassociate(s);
+    send(front, LINUX_SIGHUP);
+    send(front, LINUX_SIGCONT);
+    return 0;
+}
+static int64_t control_ioctl(struct ctty *c, struct file *f, bool far_end, unsigned cmd, uint64_t arg,
+                             struct uaccess *ua) {
     struct task *t = ua->task;
     int32_t value = 0;
-    int64_t r = 0;
-    if (cmd == LINUX_TIOCSPGRP && ua->in(ua, &value, uaddr(arg), sizeof value) < 0)
+    bool set = cmd == LINUX_TIOCSPGRP;
+    if (set && ua->in(ua, &value, uaddr(arg), sizeof value) < 0)
         return -LINUX_EFAULT;
     {
         LOCKED(&t->k->tasks_lock);
-        struct session *s = t->tg->pgrp->session;
         if (cmd == LINUX_TIOCSCTTY)
-            return acquire(t, s, h);
-        if (s->tty != hostfd_terminal_id(h))
+            return set_controlling(t, c, f, arg);
+        if (set)
+            return set_foreground(t, c, value);
+        if (cmd == LINUX_TIOCNOTTY)
+            return far_end ? -LINUX_ENOTTY : give_up(t, c);
+        // The far end may ask whose the terminal is, whoever it is itself.
+        if ((!far_end && t->tg->pgrp->session->tty != c) || (cmd == LINUX_TIOCGSID && !c->session))
             return -LINUX_ENOTTY;
-        switch (cmd) {
-        case LINUX_TIOCGPGRP:
-            value = s->tty_pgrp;
-            break;
-        case LINUX_TIOCGSID:
-            value = s->sid;
-            break;
-        case LINUX_TIOCSPGRP:
-            return set_foreground(t, s, value);
-        case LINUX_TIOCNOTTY:
-            if (s->sid == t->tg->pid)
-                s->tty = 0;
-            return 0;
-        default:
-            r = -LINUX_ENOTTY;
-        }
+        value = cmd == LINUX_TIOCGSID ? c->session->sid : c->pgrp;
     }
-    return r < 0 ? r : ua->out(ua, uaddr(arg), &value, sizeof value);
+    return ua->out(ua, uaddr(arg), &value, sizeof value);
+}
+
+void jobctl_init(void) {
+    static const struct ctty_control control = {.check = check,
+                                                .opened = opened,
+                                                .ioctl = control_ioctl,
+                                                .signal = signal_front,
+                                                .gone = gone,
+                                                .capable = capable};
+    ctty_set_control(&control);
+    devfs_set_tty(jobctl_open_terminal);
 }

@@ -111,12 +111,12 @@ void kernel_main_ended(struct kernel *k) {
         if (!g || g->state != TG_ALIVE)
             continue;
         struct task *t;
+        LOCKED(&g->sig_lock);
         if (!atomic_exchange(&g->exiting, true))
             g->group_exit_code = LINUX_SIGKILL;
-        list_for_each(t, &g->tasks, tg_link) {
-            atomic_store(&t->killed, true);
-            task_notify(t);
-        }
+        g->sigkilled = true;
+        list_for_each(t, &g->tasks, tg_link)
+            task_condemn(t);
     }
 }
 

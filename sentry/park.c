@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/procfs/procfs.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/timeconv.h"
 #include <stdlib.h>
 
@@ -52,6 +54,12 @@ void task_notify(struct task *t) {
     LOCKED(&t->thread_lock);
     if (atomic_load(&t->state) == TASK_GUEST && t->thread)
         plat_interrupt(t->thread);
+}
+
+void task_condemn(struct task *t) {
+    atomic_store(&t->killed, true);
+    ptrace_break(t);
+    task_notify(t);
 }
 
 bool task_settle(struct task *t, int state) {
@@ -146,6 +154,18 @@ void park_deadline(struct task *t, uint64_t mono_ns_abs) {
         ktimer_set(&t->call_timer, t->call.deadline);
 }
 
+void park_deadline_move(struct task *t, uint64_t mono_ns_abs) {
+    struct call *c = &t->call;
+    if (c->deadline == mono_ns_abs)
+        return;
+    if (c->deadline)
+        ktimer_cancel(&t->call_timer);
+    c->deadline = 0;
+    c->timed_out = false;
+    if (mono_ns_abs)
+        park_deadline(t, mono_ns_abs);
+}
+
 // The timer is due at once, and is the event thread's: that goes on with the call after what it has to do else, and the
 // thread that handled the call so far (on ptrace the only one that serves guests) is free.
 #define YIELDED 1u
@@ -177,6 +197,10 @@ static bool armed_for(const struct task *t, const struct file *f, uint32_t event
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r) {
     if (r != -LINUX_EAGAIN || (atomic_load(&f->flags) & LINUX_O_NONBLOCK))
         return r;
+    if (procfs_is_mem(f)) {  // it waits for a tracee, which is no event of the file
+        park_yielded(t);
+        return park_yield(t);
+    }
     if (t->call.timed_out)
         return r;
     // That f is ready by poll(2)'s lights does not promise that this call can go on (an eventfd with room for 1, a write

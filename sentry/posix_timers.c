@@ -305,8 +305,7 @@ static uint64_t cpu_for(struct task *t, int id) {
         if (!p || !p->cpu)
             return 0;
     }
-    LOCKED(&t->k->tasks_lock);
-    return tgroup_cpu_ns(t->tg);
+    return task_cpu_ns(t);
 }
 
 static void read_setting(const struct posix_timer *p, uint64_t cpu, struct linux_itimerspec *out) {

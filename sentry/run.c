@@ -14,6 +14,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/mm/mm.h"
 #include "sentry/park.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/strace/strace.h"
 #include "sentry/syscalls/table.h"
@@ -95,9 +96,53 @@ static void call_end(struct task *t) {
 #endif
 }
 
+// ---- Stops -----------------------------------------------------------------------------------------------------------
+// A group stop holds until somebody wakes the task for any reason; a ptrace-stop until it is over.
+static bool stop_holds(struct task *t) { return t->in_stop != STOP_SIGNAL && ptrace_stopped(t); }
+
+// True: t has stopped, and whoever wakes it goes on with continue_after_stop(). False: the stop is over already.
+static bool stop_settle(struct task *t) {
+    do {
+        if (task_settle(t, TASK_STOPPED))
+            return true;
+        atomic_store(&t->woken, false);
+    } while (stop_holds(t));
+    return false;
+}
+static bool stop_here(struct task *t, enum task_stop how) {
+    t->in_stop = how;
+    if (stop_settle(t))
+        return true;
+    t->in_stop = NOT_STOPPED;
+    return false;
+}
+
 void task_die(struct task *t, int status) {
     call_end(t);
+    if (ptrace_on(t) && ptrace_exiting(t, status)) {
+        t->exit_code = status;
+        if (stop_here(t, STOP_END))
+            return;
+    }
     task_exit_self(t, status);
+}
+
+bool task_borrow(struct task *t) {
+    int stopped = TASK_STOPPED;
+    if (!atomic_compare_exchange_strong(&t->state, &stopped, TASK_HANDLING))
+        return false;
+    if (t->in_stop != STOP_SIGNAL && t->in_stop != STOP_END)
+        return true;
+    task_give_back(t);
+    return false;
+}
+
+void task_flush_borrowed(struct task *t) { flush(t); }
+
+void task_give_back(struct task *t) {
+    atomic_store(&t->state, TASK_STOPPED);
+    if (atomic_load(&t->woken))
+        task_notify(t);
 }
 
 // ---- With full registers ---------------------------------------------------------------------------------------------
@@ -121,25 +166,33 @@ static void return_with_regs(struct task *t) {
             task_die(t, LINUX_SIGSEGV);
             return;
         }
-        if (r == SYS_PARK) {
-            t->in_stop = true;
-            if (task_settle(t, TASK_STOPPED))
+        if (r == SYS_PARK && stop_here(t, STOP_SIGNAL))
+            return;
+        if (r == SYS_STOP) {
+            if (stop_here(t, STOP_RETURN))
                 return;
-            t->in_stop = false;
+            ptrace_go_on(t);
         }
     } while (task_interrupted(t));
+    if (ptrace_on(t))
+        ptrace_rearm(t);
     task_release(t, false, 0);
 }
 
-// After a stop: the registers may be out of reach on this thread (ptrace), so a fresh event brings them.
+// A stop is over, or may be. The registers may be out of reach on this thread (ptrace), so a fresh event brings them:
+// resume() goes on then.
 static void continue_after_stop(struct task *t) {
-    t->in_stop = false;
-    if (atomic_load(&t->killed)) {
-        task_die(t, t->tg->group_exit_code);
+    atomic_store(&t->woken, false);
+    if (stop_holds(t) && stop_settle(t))
         return;
+    if (t->in_stop == STOP_END) {
+        task_exit_self(t, t->exit_code);
+    } else if (atomic_load(&t->killed)) {
+        task_die(t, t->tg->group_exit_code);
+    } else {
+        atomic_store(&t->sigpending, true);
+        task_release(t, false, 0);
     }
-    atomic_store(&t->sigpending, true);
-    task_release(t, false, 0);
 }
 
 // ---- System calls ----------------------------------------------------------------------------------------------------
@@ -150,16 +203,29 @@ static void call_return(struct task *t, int64_t value) {
         t->restart_nr = c->nr;
         value = -LINUX_EINTR;
     }
-    if ((t->restart || task_interrupted(t)) && c->context && c->fresh) {
+    if (ptrace_on(t))
+        ptrace_call_done(t);
+    bool settle = (t->restart || task_interrupted(t)) && c->context && c->fresh;
+    if (settle || c->by_regs) {
         struct lx_regs regs;
         if (plat_get_regs(t->thread, &regs) == 0) {
             regs.rax = (uint64_t)value;
             plat_set_regs(t->thread, &regs);
         }
-        return_with_regs(t);
-        return;
     }
-    task_release(t, true, value);
+    if (settle)
+        return_with_regs(t);
+    else
+        task_release(t, !c->by_regs, value);
+}
+
+// True: t has stopped in the midst of its call. False: it goes on with it.
+static bool stop_in_call(struct task *t) {
+    if (stop_here(t, STOP_CALL))
+        return true;
+    ptrace_go_on(t);
+    t->call.by_regs = true;
+    return false;
 }
 
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
@@ -194,6 +260,10 @@ static void run_call(struct task *t) {
             if (task_settle(t, TASK_PARKED))
                 return;
             continue;
+        case SYS_STOP:
+            if (stop_in_call(t))
+                return;
+            continue;
         case SYS_FLUSH:
             flush(t);
             return;
@@ -201,6 +271,8 @@ static void run_call(struct task *t) {
             return;
         case SYS_RESUME:
             call_end(t);
+            if (ptrace_on(t))
+                ptrace_call_done(t);
             return_with_regs(t);
             return;
         default:
@@ -212,11 +284,74 @@ static void run_call(struct task *t) {
     }
 }
 
+// ---- Calls that a tracer sees before they are made ---------------------------------------------------------------------
+// The call that the registers say now; or none, and what they say is its result.
+static void call_after_entry(struct task *t) {
+    struct call *c = &t->call;
+    c->context = c->fresh = c->by_regs = true;
+    c->again = false;
+    c->proposal = 0;
+    if (ptrace_take_call(t)) {
+        run_call(t);
+        return;
+    }
+    ptrace_call_done(t);
+    return_with_regs(t);
+}
+
+static void entry_stop(struct task *t) {
+    struct lx_regs regs;
+    if (plat_get_regs(t->thread, &regs) == 0 && ptrace_entry(t, &regs)) {
+        if (stop_here(t, STOP_CALL))
+            return;
+        ptrace_go_on(t);
+        call_after_entry(t);
+        return;
+    }
+    t->call.by_regs = t->call.context = t->call.fresh = true;
+    t->call.proposal = 0;
+    run_call(t);
+}
+
+// Without registers the thread is taken out of its call, as if that had failed, and interrupted before its next
+// instruction: the call is done then, and answered through the registers.
+static void begin_traced(struct task *t) {
+    if (t->call.context) {
+        entry_stop(t);
+        return;
+    }
+    t->in_stop = STOP_ENTRY;
+    atomic_store(&t->sigpending, true);
+    task_release(t, true, -LINUX_ENOSYS);
+}
+
+// A task that has stopped is at hand again, with its registers.
+static void resume(struct task *t) {
+    enum task_stop how = t->in_stop;
+    t->in_stop = NOT_STOPPED;
+    if (atomic_load(&t->killed)) {
+        task_die(t, t->tg->group_exit_code);
+    } else if (how == STOP_ENTRY) {
+        entry_stop(t);
+    } else if (how == STOP_CALL) {
+        if (ptrace_go_on(t) == PT_ENTRY) {
+            call_after_entry(t);
+            return;
+        }
+        t->call.by_regs = t->call.again = true;
+        run_call(t);
+    } else {
+        if (how == STOP_RETURN)
+            ptrace_go_on(t);
+        return_with_regs(t);
+    }
+}
+
 static void begin_call(struct task *t, const struct plat_event *ev) {
     struct call *c = &t->call;
     c->nr = ev->call.nr;
     memcpy(c->args.v, ev->call.args, sizeof c->args.v);
-    c->again = c->timed_out = false;
+    c->again = c->timed_out = c->by_regs = false;
     c->context = ev->context;
     c->fresh = true;
     c->phase = 0;
@@ -225,7 +360,10 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->proposal = ev->call.proposal;
     if (t->k->strace)
         trace_enter(t);
-    run_call(t);
+    if (ptrace_on(t) && ptrace_wants_call(t))
+        begin_traced(t);
+    else
+        run_call(t);
 }
 
 // int 0x80, sysenter and the vsyscall page: a machine without them faults.
@@ -236,12 +374,30 @@ static void foreign_call(struct task *t, const struct plat_event *ev) {
 }
 
 // ---- Other events ------------------------------------------------------------------------------------------------------
+// A step that nobody waits for any more: its tracer has gone.
+static bool stray_step(struct task *t, const struct plat_event *ev) {
+    struct lx_regs regs;
+    if (ev->fault.signo != LINUX_SIGTRAP || ev->fault.code == LINUX_SI_KERNEL || ptrace_on(t) || !t->ptrace ||
+        !t->ptrace->stepping || plat_get_regs(t->thread, &regs) < 0)
+        return false;
+    ptrace_unstep(t, &regs);
+    plat_set_regs(t->thread, &regs);
+    return_with_regs(t);
+    return true;
+}
+
 static void fault(struct task *t, const struct plat_event *ev) {
+    if (stray_step(t, ev))
+        return;
     struct linux_siginfo info = {.si_signo = ev->fault.signo, .si_code = ev->fault.code};
     info.si_addr = ev->fault.addr;
     t->fault_trapno = ev->fault.trapno;
     t->fault_error = ev->fault.error_code;
     t->fault_addr = ev->fault.addr;
+    if (ev->fault.signo == LINUX_SIGTRAP && ptrace_on(t) && !ptrace_step_counts(t, &info)) {
+        task_release(t, false, 0);
+        return;
+    }
     signal_force(t, ev->fault.signo, &info);
     return_with_regs(t);
 }
@@ -268,8 +424,22 @@ static void first_run(struct task *t) {
     return_with_regs(t);
 }
 
+// Host work that its tracer wanted: t is stopped as before.
+static void borrowed_work_done(struct task *t, int64_t result) {
+    if (ptrace_poke_done(t, result)) {
+        flush(t);
+        return;
+    }
+    if (!stop_settle(t))
+        continue_after_stop(t);
+}
+
 static void ops_done(struct task *t, const struct plat_event *ev) {
     if (claim(t, TASK_FLUSHING)) {
+        if (t->in_stop != NOT_STOPPED) {
+            borrowed_work_done(t, ev->result);
+            return;
+        }
         if (!uaddr_is_null(t->set_child_tid) && ev->result == 0) {
             first_run(t);
             return;
@@ -338,7 +508,10 @@ static void handle_event(const struct plat_event *ev) {
         fault(t, ev);
         break;
     default:
-        return_with_regs(t);
+        if (t->in_stop != NOT_STOPPED)
+            resume(t);
+        else
+            return_with_regs(t);
         break;
     }
 }

@@ -8,6 +8,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/park.h"
 #include "sentry/posix_timers.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct task *task_alloc(struct kernel *k, struct tgroup *g) {
     lock_init(&t->thread_lock, RANK_READY);
     list_init(&t->tg_link);
     list_init(&t->ready_link);
+    list_init(&t->tracees);
     park_init(t);
     t->k = k;
     t->tg = tgroup_get(g);
@@ -72,6 +74,7 @@ void task_put(struct task *t) {
     task_drop_parts(t);
     cred_put(t->cred);
     sigqueue_free(t->pending);
+    free(t->ptrace);
     tgroup_put(t->tg);
     lock_destroy(&t->thread_lock);
     free(t);

@@ -14,7 +14,8 @@
 //   HANDLING  one sentry thread acts on it               -> GUEST, PARKED, FLUSHING, STOPPED, DEAD
 //   FLUSHING  its host thread does host work             -> HANDLING (OPS_DONE came)
 //   PARKED    its call waits                             -> READY (task_wake), HANDLING (woken while parking)
-//   STOPPED   by a stop signal; its host thread is held  -> READY (SIGCONT, SIGKILL)
+//   STOPPED   by a stop signal, or for its tracer; its   -> READY (SIGCONT, SIGKILL, the tracer),
+//             host thread is held                           FLUSHING (task_borrow)
 //   READY     on a list of tasks to go on                -> HANDLING
 //   DEAD      never runs again
 //
@@ -59,6 +60,7 @@ typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
 #define SYS_RESUME INT64_C(-0x10003)  // the registers are set: go on without a value
 #define SYS_GONE   INT64_C(-0x10004)  // the task has ended: do not touch it
 #define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once; what is armed stays so (call.armed)
+#define SYS_STOP   INT64_C(-0x10006)  // the task has stopped for its tracer (ptrace_event()): run me again afterwards
 
 // What a call has put on queues, and what keeps these there: park.c's alone. It begins empty, is filled by park_*(), and
 // ends in one place, park_end(), which the run loop calls at every end of a call, death included, before call.cleanup:
@@ -76,6 +78,7 @@ struct call {  // [o] the system call in progress
     bool again;            // this is not the first run of the handler
     bool timed_out;        // the deadline passed
     bool context;          // full registers may be had (REGS calls; on ptrace all)
+    bool by_regs;          // it is answered through the registers: a ptrace-stop has taken the thread out of its call
     bool fresh;            // handled by the sentry thread that got the event, since the event
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // the handler's own; 0 at first
@@ -107,6 +110,7 @@ uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
 struct file *park_file(struct task *t);
 // Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler rerun.
 void park_deadline(struct task *t, uint64_t mono_ns_abs);
+void park_deadline_move(struct task *t, uint64_t mono_ns_abs);  // the same with another one in force already; 0: for ever
 // SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND ...
 int64_t park(struct task *t);
 // Waits where only death may interrupt (a vfork parent).
@@ -152,6 +156,7 @@ struct tgroup {
     struct list pgrp_link;        // [T]
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
+    bool sigkilled;               // [S] by SIGKILL: nothing holds it any more
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
     int group_exit_code;          // [T] wait status: code << 8, or signal; written under S too
     struct task *exec_task;       // [T] the thread that is in exec and waits for the others to go
@@ -189,6 +194,16 @@ struct tgroup {
     uint32_t dumpable;
 };
 
+// How a task that has stopped goes on; NOT_STOPPED: it has not.
+enum task_stop {
+    NOT_STOPPED,
+    STOP_SIGNAL,  // by a stop signal: with signal_deliver()
+    STOP_RETURN,  // for its tracer, on the way to guest code: the same
+    STOP_CALL,    // for its tracer, before its call or in the midst of it: with the call
+    STOP_END,     // for its tracer: with its end
+    STOP_ENTRY,   // has not yet: its call is to be shown to its tracer, as soon as there are registers
+};
+
 enum task_state { TASK_NEW, TASK_GUEST, TASK_HANDLING, TASK_FLUSHING, TASK_PARKED, TASK_STOPPED, TASK_READY, TASK_DEAD };
 
 struct task {
@@ -205,7 +220,7 @@ struct task {
     struct lock thread_lock;     // RANK_READY: letting the host thread go against interrupting or replacing it
     struct plat_thread *thread;  // [o] + thread_lock to change; owned; NULL for the built-in init
     bool host_gone;              // [thread_lock] its host thread has ended by itself, while the task was handled
-    bool in_stop;                // [o] stopped by a signal: goes on with signal_deliver(), not with a call
+    enum task_stop in_stop;      // [o]
     struct call call;            // [o]
     struct ktimer call_timer;    // for call.deadline
     int64_t restart;             // [o] -LINUX_ERESTART* to be resolved when the registers are at hand; 0: none
@@ -247,7 +262,10 @@ struct task {
     uint64_t cpu_mask;                   // 0: all
     uint32_t personality;
     uint32_t timer_slack, timer_slack_default;
-    struct tracer *tracer;       // reserved for ptrace(2)
+    _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
+    struct ptrace *ptrace;       // [T] to set, once; owned (sentry/ptrace/ptrace.h)
+    struct list tracees;         // [T] struct ptrace.link
+    _Atomic bool execing;        // [a] changed under T: between reading who it will be, and being it
 };
 
 int32_t tgroup_pgid(struct tgroup *g);
@@ -289,6 +307,13 @@ void task_start(struct task *t);
 void task_die(struct task *t, int status);
 // Makes it look: interrupts guest code, or wakes the parked call. Any thread.
 void task_notify(struct task *t);
+// It is to die: no stop and no call holds it. sig_lock held.
+void task_condemn(struct task *t);
+// For host work in the process of a task that is stopped for its tracer (run.c): it becomes the caller's, who queues work
+// and flushes it, or gives it back. False: it is not there yet, or no more.
+bool task_borrow(struct task *t);
+void task_flush_borrowed(struct task *t);
+void task_give_back(struct task *t);
 
 // fs context (task_fs.c)
 struct fs_ctx {

@@ -3,6 +3,7 @@
 // on the caller's (clone_begin, then SYS_FLUSH); when the host has done it, the child is published, gets its
 // registers and starts (clone_commit), else everything is given back (clone_abort).
 #include "sentry/task_clone.h"
+#include "abi/ptrace.h"
 #include "abi/sched.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -11,6 +12,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/pidfd.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 #include <stdlib.h>
@@ -184,7 +186,7 @@ static void link_process(struct task *t, struct task *c, const struct clone_req 
     tgroup_join(g, t->tg->pgrp);
 }
 
-static int clone_publish(struct task *t, struct task *c, const struct clone_req *r) {
+static int clone_publish(struct task *t, struct task *c, const struct clone_req *r, int event) {
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
     if (atomic_load(&t->killed) || atomic_load(&k->shutting_down))
@@ -196,16 +198,20 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
         return pid;
     if (!(r->flags & LINUX_CLONE_THREAD))
         link_process(t, c, r, pid);
+    if (event || (r->flags & LINUX_CLONE_PTRACE))
+        ptrace_inherit(t, c);
     task_publish(c, pid);
     return pid;
 }
 
-static int child_registers(struct task *c, const struct clone_req *r) {
+static int child_registers(struct task *t, struct task *c, const struct clone_req *r) {
     struct lx_regs regs;
     int err = plat_get_regs(c->thread, &regs);
     if (err < 0)
         return err;
     regs.rax = 0;
+    if (t->ptrace && t->ptrace->stepping)
+        regs.eflags &= ~(uint64_t)LINUX_EFLAGS_TF;  // its maker's tracer steps, not the child's
     if (r->stack)
         regs.rsp = r->stack;
     if (r->flags & LINUX_CLONE_SETTLS)
@@ -217,14 +223,17 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     struct task *c = t->call.p;
     if (t->call.flush_result < 0)
         return t->call.flush_result == -LINUX_ENOMEM ? -LINUX_ENOMEM : -LINUX_EAGAIN;
-    int err = child_registers(c, r);
+    int err = child_registers(t, c, r);
     if (err < 0)
         return err;
     if (r->flags & LINUX_CLONE_VFORK) {
         c->vfork_parent = task_get(t);
         atomic_store(&t->vfork_done, false);
     }
-    int32_t pid = clone_publish(t, c, r);
+    if (ptrace_on(t) && !ptrace_prepare(c))
+        return -LINUX_ENOMEM;
+    int event = ptrace_clone_event(t, c, r->flags);
+    int32_t pid = clone_publish(t, c, r, event);
     if (pid < 0)
         return pid;
     t->call.p = NULL;
@@ -243,16 +252,25 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     }
     t->call.done = pid;
     task_start(c);
+    t->call.phase = CLONE_TOLD;
+    int64_t stop = event ? ptrace_event(t, event, (uint64_t)pid) : 0;
+    return stop ? stop : clone_told(t, r);
+}
+
+int64_t clone_told(struct task *t, const struct clone_req *r) {
     if (!(r->flags & LINUX_CLONE_VFORK))
-        return pid;
+        return t->call.done;
     t->call.phase = CLONE_VFORK_WAIT;
     return SYS_AGAIN;
 }
 
 // The child wakes us by task_wake() itself, once, when it has let go of our memory.
 int64_t clone_vfork_wait(struct task *t) {
-    if (atomic_load(&t->vfork_done))
-        return t->call.done;
-    int64_t r = park_killable(t);
-    return r == SYS_PARK ? r : t->call.done;
+    if (!atomic_load(&t->vfork_done)) {
+        int64_t r = park_killable(t);
+        return r == SYS_PARK ? r : t->call.done;
+    }
+    t->call.phase = CLONE_DONE;
+    int64_t stop = ptrace_event(t, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)t->call.done);
+    return stop ? stop : t->call.done;
 }

@@ -5,8 +5,10 @@
 #include "sentry/fdtable.h"
 #include "sentry/futex.h"
 #include "sentry/group.h"
+#include "sentry/jobctl.h"
 #include "sentry/mm/mm.h"
 #include "sentry/posix_timers.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/sem.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
@@ -20,10 +22,8 @@ void tgroup_begin_exit(struct tgroup *g, int status) {
         atomic_store(&g->exiting, true);
     }
     struct task *t;
-    list_for_each(t, &g->tasks, tg_link) {
-        atomic_store(&t->killed, true);
-        task_notify(t);
-    }
+    list_for_each(t, &g->tasks, tg_link)
+        task_condemn(t);
 }
 
 void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
@@ -49,6 +49,7 @@ static void tell_end(struct tgroup *g) {
 void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
     g->state = TG_REAPED;
+    ptrace_forget(g->leader);
     tgroup_leave(g);
     list_del(&g->sibling);
     g->parent = NULL;
@@ -68,6 +69,14 @@ static bool parent_ignores(struct tgroup *g) {
     LOCKED(&parent->sighand->lock);
     const struct linux_sigaction *sa = &parent->sighand->action[LINUX_SIGCHLD - 1];
     return sa->sa_handler == LINUX_SIG_IGN || (sa->sa_flags & LINUX_SA_NOCLDWAIT);
+}
+
+bool tgroup_tell_end(struct tgroup *g) {
+    bool reap = parent_ignores(g);
+    tell_end(g);
+    if (reap)
+        tgroup_reap(g);
+    return reap;
 }
 
 static struct tgroup *new_parent(struct tgroup *g) {
@@ -110,7 +119,7 @@ static void adopt_children(struct tgroup *g, struct list *dead) {
         c->parent_task = other_thread(to);
         c->exit_signal = LINUX_SIGCHLD;
         hup_if_orphaned(c, g, NULL);
-        if (c->state != TG_ZOMBIE)
+        if (c->state != TG_ZOMBIE || ptrace_holds(c))
             continue;
         if (parent_ignores(c)) {
             tgroup_reap(c);
@@ -118,18 +127,6 @@ static void adopt_children(struct tgroup *g, struct list *dead) {
         } else {
             tell_end(c);
         }
-    }
-}
-
-static void session_end(struct tgroup *g) {
-    struct session *s = g->pgrp ? g->pgrp->session : NULL;
-    if (!s || s->sid != g->pid || !s->tty)
-        return;
-    struct pgroup *fg = pgroup_find(g->k, s->tty_pgrp);
-    s->tty = 0;
-    if (fg) {
-        signal_send_pgrp(fg, LINUX_SIGHUP, NULL);
-        signal_send_pgrp(fg, LINUX_SIGCONT, NULL);
     }
 }
 
@@ -166,13 +163,16 @@ static void leave_children(struct tgroup *g, const struct task *t) {
 // The last thread has gone: the process is a zombie, or at once nothing. tasks_lock held.
 static void process_end(struct tgroup *g, struct list *dead) {
     struct kernel *k = g->k;
-    session_end(g);
+    jobctl_exit(g);
     adopt_children(g, dead);
     hup_if_orphaned(g, g->parent, g);
     g->state = TG_ZOMBIE;
-    bool reap = parent_ignores(g);
+    bool reap = false;
     waitq_wake(&g->exit_wait, ~0u);
-    tell_end(g);
+    if (!ptrace_process_ends(g)) {
+        reap = parent_ignores(g);
+        tell_end(g);
+    }
     if (g == k->main) {
         k->exit_status = g->group_exit_code;
         kernel_main_ended(k);
@@ -202,6 +202,7 @@ int64_t task_exit_self(struct task *t, int status) {
     struct tgroup *g = t->tg;
     struct kernel *k = t->k;
     struct list dead = LIST_INIT(dead);
+    struct ptrace_ended ended = {LIST_INIT(ended.tasks), LIST_INIT(ended.groups)};
     task_assert_idle(t);
     struct task *unref = NULL;
     uint64_t peak = t->mm ? t->mm->peak : 0;
@@ -217,8 +218,12 @@ int64_t task_exit_self(struct task *t, int status) {
         LOCKED(&k->tasks_lock);
         parent_death_signals(g, t);
         task_unpublish(t);
-        if (t == g->leader)
-            k->pids[t->tid] = t;  // its number stays taken until the process is reaped
+        atomic_store(&t->state, TASK_DEAD);
+        atomic_store(&t->execing, false);
+        ptrace_tracer_ends(t, &ended);
+        bool kept = ptrace_thread_ends(t, status);
+        if (t == g->leader || kept)
+            k->pids[t->tid] = t;  // its number stays taken until the process is reaped, or its tracer has been told
         last = atomic_load(&g->nalive) == 0;
         if (!last)
             leave_children(g, t);
@@ -235,9 +240,8 @@ int64_t task_exit_self(struct task *t, int status) {
             if (g->exec_task)
                 task_wake(g->exec_task);
         }
-        atomic_store(&t->state, TASK_DEAD);
         signal_rehome(g);
-        if (t != g->leader)
+        if (t != g->leader && !kept)
             unref = t;  // the table's reference
     }
     if (th)
@@ -247,6 +251,7 @@ int64_t task_exit_self(struct task *t, int status) {
         list_del(&c->sibling);
         tgroup_free_reaped(c);
     }
+    ptrace_free_ended(&ended);
     if (unref)
         task_put(unref);
     return SYS_GONE;

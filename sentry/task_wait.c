@@ -3,6 +3,7 @@
 #include "sentry/task_wait.h"
 #include "abi/wait.h"
 #include "sentry/group.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/task_impl.h"
 
 static bool matches(struct task *t, const struct tgroup *c, const struct wait_req *r) {
@@ -53,30 +54,37 @@ static bool collect(struct tgroup *c, const struct wait_req *r, struct wait_resu
 }
 
 // 1: found (a reaped group in *reaped), 0: nothing yet, -LINUX_ECHILD: no such child.
-static int look(struct task *t, const struct wait_req *r, struct wait_result *res, struct tgroup **reaped) {
+static int look(struct task *t, const struct wait_req *r, struct wait_result *res, struct tgroup **reaped,
+                struct ptrace_ended *ended) {
     LOCKED(&t->k->tasks_lock);
     bool any = false;
     struct tgroup *c;
     list_for_each(c, &t->tg->children, sibling) {
         if (!matches(t, c, r))
             continue;
-        any |= c->state == TG_ALIVE;  // a zombie that is not asked for has no news to wait for
+        // A zombie that is not asked for has no news to wait for, one that its tracer has not let go has some later.
+        any |= c->state == TG_ALIVE || ptrace_holds(c);
+        if (c->state == TG_ZOMBIE ? ptrace_holds(c) : ptrace_traced_by(c->leader, t->tg))
+            continue;  // ... or is a tracee of ours: what it tells we hear below
         if (collect(c, r, res)) {
             if (c->state == TG_REAPED)
                 *reaped = c;
             return 1;
         }
     }
-    return any ? 0 : -LINUX_ECHILD;
+    int traced = ptrace_wait(t, r, res, ended);
+    return traced < 0 && any ? 0 : traced;
 }
 
 int64_t do_wait(struct task *t, const struct wait_req *r, struct wait_result *res) {
     struct tgroup *reaped = NULL;
+    struct ptrace_ended ended = {LIST_INIT(ended.tasks), LIST_INIT(ended.groups)};
     *res = (struct wait_result){0};
     park_arm(t, &t->tg->child_wait);
-    int found = look(t, r, res, &reaped);
+    int found = look(t, r, res, &reaped, &ended);
     if (reaped)
         tgroup_free_reaped(reaped);
+    ptrace_free_ended(&ended);
     if (found != 0)
         return found < 0 ? found : 0;
     return r->options & LINUX_WNOHANG ? 0 : park(t);

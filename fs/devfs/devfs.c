@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // /dev: a tmpfs born with the usual nodes. Their contents are the sentry's own; no device of the host is reached.
-// LIMIT: no pseudo-terminals (ptmx says ENXIO), no console; other device nodes than those of /dev are inert.
+// LIMIT: /dev/console cannot be opened; other device nodes than those of /dev are inert.
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "fs/tmpfs/node.h"
+#include "fs/tty/pty.h"
 
 static char zeros[UIO_BOUNCE];  // never written
 static int (*tty_open_fn)(struct file *f, const struct vfs_ctx *ctx);
@@ -52,12 +53,14 @@ static int64_t random_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct u
 static const struct file_ops random_ops = {
     .read = random_read, .write = swallow, .llseek = dev_llseek, .ioctl = random_ioctl};
 
-static int tty_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
+static int open_callers_tty(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->mode &= ~FMODE_SEEK;
     return tty_open_fn ? tty_open_fn(f, ctx) : -LINUX_ENXIO;
 }
 static const struct inode_ops tty_inode_ops = {
-    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = tty_open};
+    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = open_callers_tty};
+static const struct inode_ops ptmx_ops = {
+    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .open = ptmx_open};
 
 static const struct {
     const char *name;
@@ -77,6 +80,8 @@ void devfs_attach(struct inode *i) {
             i->fops = devices[k].fops;
     if (i->attr.rdev == LINUX_MKDEV(5, 0))
         i->ops = &tty_inode_ops;
+    if (i->attr.rdev == LINUX_MKDEV(5, 2))
+        i->ops = &ptmx_ops;
 }
 static int add_device(struct inode *dir, size_t k) {
     struct vfs_attr a = {.mode = LINUX_S_IFCHR | devices[k].mode, .nlink = 1};

@@ -10,6 +10,7 @@
 // or outside, the other side does not see. A directory that is handed in can be neither listed nor searched.
 #include "fs/host/hostfd_inner.h"
 #include "abi/poll.h"
+#include "abi/signal.h"
 #include "abi/uio.h"
 #include "base/clock.h"
 #include "fs/core.h"
@@ -167,8 +168,9 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
 }
 static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
-    if (u->left == 0)
-        return 0;
+    int err = h->ctty ? ctty_check(h->ctty, LINUX_SIGTTIN) : 0;
+    if (err || u->left == 0)
+        return err;
     if (is_file(h))
         return file_read(h, u, off);
     char *buf = uio_bounce();
@@ -222,17 +224,28 @@ static uint32_t host_async(struct file *f) {
         return 0;
     return (f->mode & FMODE_READ ? LINUX_POLLIN : 0) | (f->mode & FMODE_WRITE ? LINUX_POLLOUT : 0);
 }
+// A file of another inode's (/dev/tty) has a reference.
+static void host_release(struct file *f) {
+    struct hostfd *h = f->priv;
+    if (h && f->inode->priv != h)
+        inode_put(h->inode);
+}
 static const struct file_ops host_ops = {
     .read = host_read, .readdir = host_readdir, .write = host_write, .llseek = host_llseek, .poll = host_poll,
     .async = host_async, .ioctl = hosttty_ioctl,
-    .fsync = host_fsync, .mmap_fd = host_mmap_fd,
+    .fsync = host_fsync, .mmap_fd = host_mmap_fd, .release = host_release,
 };
 
-struct hostfd *hostfd_terminal(struct file *f) {
-    struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
-    return h && h->tty ? h : NULL;
+struct ctty *hostfd_terminal(struct file *f) {
+    const struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
+    return h ? h->ctty : NULL;
 }
-uint64_t hostfd_terminal_id(const struct hostfd *h) { return h->ino; }
+void hostfd_reopen(struct hostfd *h, struct file *f) {
+    inode_get(h->inode);
+    f->mode &= ~FMODE_SEEK;
+    f->ops = &host_ops;
+    f->priv = h;
+}
 struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
 // ---- The inode ---------------------------------------------------------------------------------------------------------
@@ -344,7 +357,7 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
         return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_EBADF;
     struct vfs_attr a = {.mode = h->type | 0666, .ino = h->ino, .nlink = 1};
     if (h->type == LINUX_S_IFCHR)
-        a.rdev = h->tty ? LINUX_MKDEV(136, 0) : LINUX_MKDEV(1, 3);
+        a.rdev = h->tty ? LINUX_MKDEV(5, 1) : LINUX_MKDEV(1, 3);
     struct inode *i = inode_new(vfs->anon->sb, &host_inode_ops, &host_ops, &a);
     if (!i) {
         waitq_destroy(&h->wait);
@@ -352,6 +365,7 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
         return -LINUX_ENOMEM;
     }
     i->priv = h;
+    h->inode = i;
     name_of(h, a.ino, name, sizeof name);
     unsigned flags = h->acc | (h->append ? LINUX_O_APPEND : 0) | (h->nonblock ? LINUX_O_NONBLOCK : 0) |
                      (h->path_only ? LINUX_O_PATH : 0);
@@ -359,6 +373,10 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     if (err)
         return err;
     (*out)->mode = mode_of(h);
+    if (h->tty && !hosttty_attach(h)) {
+        file_put(*out);
+        return -LINUX_ENOMEM;
+    }
     if (((*out)->mode & FMODE_WRITE) && h->type == LINUX_S_IFREG)
         inode_write_begin(i);  // file_put() gives it back
     return 0;

@@ -3,7 +3,7 @@
 #ifndef FS_HOST_HOSTFD_INNER_H
 #define FS_HOST_HOSTFD_INNER_H
 #include "fs/hostfd.h"
-#include "fs/vfs.h"
+#include "fs/tty/ctty.h"
 
 struct hostfd {  // inode->priv and file->priv
     int fd;                  // [c] owned
@@ -16,8 +16,13 @@ struct hostfd {  // inode->priv and file->priv
     _Atomic bool no_nowait;  // [a] the host knows no RWF_NOWAIT here
     _Atomic bool watched;    // [a] the watcher has been asked at least once
     struct waitq wait;
+    struct inode *inode;     // [c] back
+    struct ctty *ctty;       // [c] of a terminal; borrowed from hosttty.c
 };
 const struct hostfd_watcher *hostfd_watcher_now(void);
+// The terminal of a new descriptor that is one, as job control knows it: h->ctty. False: no memory.
+bool hosttty_attach(struct hostfd *h);
+void hostfd_reopen(struct hostfd *h, struct file *f);  // f, of another inode, becomes a file of it
 int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// ioctls on a host descriptor: a fixed list, each with a structure of fixed size that is copied in and out. Job control
-// is the sentry's own (hostfd_watcher.tty_ioctl). What types into the terminal or reaches the console (TIOCSTI,
-// TIOCLINUX) and everything else is refused.
+// The caller's terminals: job control on them is the sentry's own (fs/tty/ctty.h), and other ioctls are a
+// fixed list, each with a structure of fixed size that is copied in and out. What types into the terminal or
+// reaches the console (TIOCSTI, TIOCLINUX) and everything else is refused.
+// LIMIT: a write from the background to the caller's own terminal is let through whatever TOSTOP says there.
 #include "abi/ioctl.h"
+#include "abi/signal.h"
 #include "fs/host/hostfd_inner.h"
 #include <errno.h>
 #include <string.h>
@@ -29,9 +31,10 @@ static const struct {
 static bool scalar(unsigned cmd) {
     return cmd == LINUX_TCSBRK || cmd == LINUX_TCSBRKP || cmd == LINUX_TCXONC || cmd == LINUX_TCFLSH;
 }
-static bool job_control(unsigned cmd) {
-    return cmd == LINUX_TIOCGPGRP || cmd == LINUX_TIOCSPGRP || cmd == LINUX_TIOCGSID || cmd == LINUX_TIOCSCTTY ||
-           cmd == LINUX_TIOCNOTTY;
+// What changes the terminal is not for the background.
+static bool changes(unsigned cmd) {
+    return scalar(cmd) || cmd == LINUX_TCSETS || cmd == LINUX_TCSETSW || cmd == LINUX_TCSETSF ||
+           cmd == LINUX_TCSETS2 || cmd == LINUX_TCSETSW2 || cmd == LINUX_TCSETSF2;
 }
 static int64_t pass(const struct hostfd *h, unsigned cmd, unsigned long arg) {
     int r;
@@ -42,9 +45,11 @@ static int64_t pass(const struct hostfd *h, unsigned cmd, unsigned long arg) {
 }
 int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct hostfd *h = f->priv;
-    const struct hostfd_watcher *w = hostfd_watcher_now();
-    if (h->tty && job_control(cmd))
-        return w && w->tty_ioctl ? w->tty_ioctl(h, cmd, arg, ua) : -LINUX_ENOTTY;
+    if (h->ctty && ctty_is_control(cmd))
+        return ctty_ioctl(h->ctty, f, false, cmd, arg, ua);
+    int64_t refused = h->ctty && changes(cmd) ? ctty_check(h->ctty, LINUX_SIGTTOU) : 0;
+    if (refused)
+        return refused;
     if (h->tty && scalar(cmd))
         return pass(h, cmd, (unsigned long)(uint32_t)arg);
     for (size_t k = 0; k < sizeof passed / sizeof *passed; k++) {
@@ -62,4 +67,53 @@ int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess
         return r;
     }
     return -LINUX_ENOTTY;
+}
+
+// ---- The terminals ----------------------------------------------------------------------------------------
+// One for each that is among the stdio, however many descriptors are on it.
+static struct hosttty {
+    struct ctty ctl;
+    uint64_t ino;      // [c] as the descriptors on it show it
+    struct hostfd *h;  // [c] one of these; its inode is owned
+    bool used;
+} terminals[3];  // made while the sandbox starts, by one thread
+
+// A name that leads to it is no way to other rights than the descriptor has.
+static int open_again(struct ctty *c, struct file *f) {
+    struct hosttty *t = container_of(c, struct hosttty, ctl);
+    if (((f->mode & FMODE_READ) && t->h->acc == LINUX_O_WRONLY) ||
+        ((f->mode & FMODE_WRITE) && t->h->acc == LINUX_O_RDONLY))
+        return -LINUX_EACCES;
+    hostfd_reopen(t->h, f);
+    return 0;
+}
+static void free_terminal(struct ctty *c) { container_of(c, struct hosttty, ctl)->used = false; }
+static const struct ctty_ops hosttty_ops = {.open = open_again, .free = free_terminal};
+
+bool hosttty_attach(struct hostfd *h) {
+    for (size_t k = 0; k < sizeof terminals / sizeof *terminals; k++) {
+        struct hosttty *t = &terminals[k];
+        if (t->used && t->ino != h->ino)
+            continue;
+        if (!t->used) {
+            *t = (struct hosttty){.ino = h->ino, .h = h, .used = true};
+            ctty_init(&t->ctl, &hosttty_ops, LINUX_MKDEV(5, 1));
+            inode_get(h->inode);
+        } else if (h->acc == LINUX_O_RDWR && t->h->acc != LINUX_O_RDWR) {
+            inode_put(t->h->inode);
+            t->h = h;
+            inode_get(h->inode);
+        }
+        h->ctty = &t->ctl;
+        return true;
+    }
+    return false;
+}
+void hostfd_forget_terminals(void) {
+    for (size_t k = 0; k < sizeof terminals / sizeof *terminals; k++) {
+        if (!terminals[k].used)
+            continue;
+        inode_put(terminals[k].h->inode);
+        ctty_put(&terminals[k].ctl);
+    }
 }

@@ -17,13 +17,14 @@
 #include "sentry/futex.h"
 #include "sentry/kernel.h"
 #include "sentry/posix_timers.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task_impl.h"
 #include "sentry/trace.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXEC_NONE, EXEC_FLUSHED, EXEC_ALONE };
+enum { EXEC_NONE, EXEC_FLUSHED, EXEC_ALONE, EXEC_DONE };
 
 struct exec {  // call.p
     struct exec_image *im;
@@ -52,6 +53,7 @@ static void exec_abort(struct task *t) {
     if (!e)
         return;
     t->call.cleanup = NULL;
+    atomic_store(&t->execing, false);
     {
         LOCKED(&t->k->tasks_lock);
         if (t->tg->exec_task == t)
@@ -70,10 +72,12 @@ int64_t do_exec(struct task *t, const struct path *base, const char *path, unsig
         exec_args_free(args);
         return -LINUX_ENOMEM;
     }
+    atomic_store(&t->execing, true);
     plat_block_begin(t->k->platform);
     int r = exec_load(t, &ctx, base, path, walk, args, &e->im);
     plat_block_end(t->k->platform);
     if (r < 0) {
+        atomic_store(&t->execing, false);
         free(e);
         return r;
     }
@@ -110,13 +114,11 @@ static int64_t be_alone(struct task *t) {
             return 0;
         g->exec_task = t;
         struct task *other;
+        LOCKED(&g->sig_lock);
         if (!told)
-            list_for_each(other, &g->tasks, tg_link) {
-                if (other == t)
-                    continue;
-                atomic_store(&other->killed, true);
-                task_notify(other);
-            }
+            list_for_each(other, &g->tasks, tg_link)
+                if (other != t)
+                    task_condemn(other);
     }
     return park_killable(t);
 }
@@ -132,6 +134,7 @@ static void become_leader(struct task *t) {
         if (g->leader == t)
             return;
         old = g->leader;
+        ptrace_forget(old);  // as if it had never been: its number is t's, whose tracer hears of the exec
         k->pids[t->tid] = NULL;
         LOCKED(&g->sig_lock);  // timers look threads up by number
         t->tid = g->pid;
@@ -207,7 +210,11 @@ static void new_memory(struct task *t, struct exec *e) {
     e->im->thread = NULL;  // the task's own from here on
     struct plat_thread *th = take_ptr(e->old);
     if (th) {
-        t->tg->cpu_ns_dead += plat_cpu_ns(th);  // while its process is there to be asked
+        uint64_t ns = plat_cpu_ns(th);  // while its process is there to be asked
+        {
+            LOCKED(&t->k->tasks_lock);
+            t->tg->cpu_ns_dead += ns;
+        }
         plat_thread_destroy(th);
     }
     if (old) {
@@ -242,6 +249,7 @@ static void new_identity(struct task *t, struct exec *e) {
 
 static int64_t commit(struct task *t) {
     struct exec *e = take_ptr(t->call.p);
+    int32_t tid = t->tid;
     t->call.cleanup = NULL;
     become_leader(t);
     if (e->old)
@@ -251,12 +259,17 @@ static int64_t commit(struct task *t) {
     new_memory(t, e);
     new_files(t, e);
     exec_free(e);
-    return SYS_RESUME;
+    atomic_store(&t->execing, false);
+    t->call.phase = EXEC_DONE;
+    int64_t stop = ptrace_execed(t, tid);
+    return stop ? stop : SYS_RESUME;
 }
 
 int64_t exec_continue(struct task *t) {
     struct exec *e = t->call.p;
     int64_t r;
+    if (t->call.phase == EXEC_DONE)
+        return SYS_RESUME;
     if (t->call.phase == EXEC_FLUSHED) {
         r = t->call.flush_result;
         if (r == 0)

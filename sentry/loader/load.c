@@ -19,6 +19,7 @@
 #include "sentry/loader/exec.h"
 #include "sentry/loader/loader.h"
 #include "sentry/loader/script.h"
+#include "sentry/ptrace/ptrace.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +208,8 @@ static bool in_group(const struct cred *c, uint32_t gid) {
 }
 // capabilities(7), "Transformation of capabilities during execve()", without file capabilities. c has the file's ids.
 // What it would gain it gets only when nobody else has a hold on the caller: a task that shares its place in the file
-// system could lead the privileged program about (LSM_UNSAFE_SHARE), and no_new_privs forbids it.
+// system could lead the privileged program about (LSM_UNSAFE_SHARE), so could a tracer without CAP_SYS_PTRACE
+// (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
 static bool new_caps(struct cred *c, const struct cred *old, bool shared) {
     bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
     bool effective = root && c->euid == 0;
@@ -242,7 +244,7 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         c->egid = x->set_gid;
     if (x->set_uid != ~0u || x->set_gid != ~0u)
         x->personality_clear = CLEAR_ON_SETID;
-    x->secure = new_caps(c, t->cred, !x->alone);
+    x->secure = new_caps(c, t->cred, !x->alone || !ptrace_tracer_capable(t));
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
     c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;

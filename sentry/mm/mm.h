@@ -80,9 +80,14 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out);
 
 // The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return that.
 int64_t mm_op_begin(struct task *t);
+bool mm_turn_try(struct task *t);  // the same without waiting; given back by mm_op_abort()
 // Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's head:
 // if (mm_op_flushed(t)) return mm_op_done(t);
 int64_t mm_op_finish(struct task *t, int64_t value);
+// In the middle of a turn: waits for the host's answer to what is queued. SYS_FLUSH; in the rerun mm_op_asked() is true
+// and call.flush_result the answer.
+int64_t mm_op_ask(struct task *t);
+bool mm_op_asked(const struct task *t);
 bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
 void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
@@ -111,7 +116,11 @@ struct mremap_args {
     uint64_t addr, old_len, new_len, new_addr;
     uint32_t flags;
 };
-int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a);
+// SYS_FLUSH: the host has been asked to have it at *asked; our map follows its answer (0 or -LINUX_E*) by
+// mremap_follow(), in the same turn, with the same arguments, which returns what the guest gets.
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t *asked);
+int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t asked,
+                      int64_t result);
 int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, int advice);
 int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock);
 int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);

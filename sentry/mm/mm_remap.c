@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// mremap: what it means. Called by sentry/syscalls/sys_mm.c.
+// mremap: what it means. Called by sentry/syscalls/sys_mm.c. Where the host has to move or grow a mapping it is asked
+// first, and our map follows its answer: the host may refuse (EFAULT) to take as one what it keeps in several pieces,
+// such as neighbours that have pages each, and that are one area here.
 //
 // LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves several).
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
 #include "sentry/task.h"
+
+#define MREMAP_AREAS 5  // that may be needed: two ranges are cut, each may split one, and one is added
 
 static int check_args(const struct mremap_args *a) {
     if (a->flags & ~(uint32_t)(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED))
@@ -60,49 +64,47 @@ static bool can_grow(const struct mm *mm, const struct vma *v, const struct mrem
     return a->old_len && !anchored && a->addr + a->old_len == v->end && a->new_len <= mm->layout->hi - a->addr &&
            area_range_free(mm, v->end, end);
 }
-static int64_t grow(struct mm *mm, struct plat_thread *th, struct vma *v, const struct mremap_args *a) {
-    struct vma more = *v;
-    more.start = v->end;
-    more.end = a->addr + a->new_len;
-    more.offset += v->end - v->start;
-    int r = area_reserve(mm, 1);
-    if (r == 0)
-        r = queue_remap(mm, th, a->addr, a->old_len, a->addr, a->new_len);
-    if (r < 0)
-        return r;
-    area_add(mm, &more);
-    return (int64_t)a->addr;
-}
 
-// To [to, to + new_len), which is free or is replaced. An old_len of 0 makes a second map of the same shared pages.
-static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a, uint64_t to,
-                    struct area_bin *bin) {
+static struct vma moved_area(const struct vma *v, const struct mremap_args *a, uint64_t to) {
     struct vma moved = *v;
     moved.start = to;
     moved.end = to + a->new_len;
     moved.offset += v->file ? a->addr - v->start : 0;
     if (!v->file)
         moved.name = NULL;  // it is not the heap or the stack any more
-    int r = mm->nareas + 3 > MM_MAX_AREAS ? -LINUX_ENOMEM : area_reserve(mm, 5);
-    if (r < 0)
-        return r;
-    if (a->old_len == 0) {
-        int fd = vfs_mmap_fd(v->file, (int)v->prot, true);
-        r = fd < 0 ? fd : queue_map(mm, th, &moved, 0, fd);
-    } else {
-        r = queue_remap(mm, th, a->addr, a->old_len, to, a->new_len);
-    }
+    return moved;
+}
+
+// A second map of the same shared pages, at [to, to + new_len), which is free or is replaced.
+static int64_t map_again(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a,
+                         uint64_t to, struct area_bin *bin) {
+    struct vma moved = moved_area(v, a, to);
+    int fd = vfs_mmap_fd(v->file, (int)v->prot, true);
+    int r = fd < 0 ? fd : queue_map(mm, th, &moved, 0, fd);
     if (r < 0)
         return r;
     area_cut(mm, moved.start, moved.end, bin);
-    if (a->old_len)
-        area_cut(mm, a->addr, a->addr + a->old_len, bin);
     area_add(mm, &moved);  // the bin still keeps the file
     return (int64_t)to;
 }
 
+// Asks the host for the whole at *to, which is a->addr when it grows in place.
+static int64_t ask_host(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t to, uint64_t *asked) {
+    *asked = to;
+    int r = queue_remap(mm, th, a->addr, a->old_len, to, a->new_len);
+    return r < 0 ? r : SYS_FLUSH;
+}
+
+static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a, uint64_t to,
+                    uint64_t *asked, struct area_bin *bin) {
+    int r = mm->nareas + 3 > MM_MAX_AREAS ? -LINUX_ENOMEM : area_reserve(mm, MREMAP_AREAS);
+    if (r < 0)
+        return r;
+    return a->old_len ? ask_host(mm, th, a, to, asked) : map_again(mm, th, v, a, to, bin);
+}
+
 static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
-                            struct area_bin *bin) {
+                            uint64_t *asked, struct area_bin *bin) {
     struct vma *v = area_find(mm, a->addr);
     if (!v || v->start > a->addr || area_hidden(v))
         return -LINUX_EFAULT;
@@ -119,17 +121,19 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
         if (a->new_addr < mm->layout->lo || end > mm->layout->hi)
             return a->new_addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
         r = area_touches_fixed(mm, a->new_addr, end);
-        return r ? (r == 2 ? -LINUX_EPERM : -LINUX_ENOMEM) : move(mm, th, v, a, a->new_addr, bin);
+        return r ? (r == 2 ? -LINUX_EPERM : -LINUX_ENOMEM) : move(mm, th, v, a, a->new_addr, asked, bin);
     }
-    if (can_grow(mm, v, a))
-        return grow(mm, th, v, a);
+    if (can_grow(mm, v, a)) {
+        r = area_reserve(mm, MREMAP_AREAS);
+        return r < 0 ? r : ask_host(mm, th, a, a->addr, asked);
+    }
     if (!(a->flags & LINUX_MREMAP_MAYMOVE))
         return -LINUX_ENOMEM;
     uint64_t to = area_place(mm, a->new_len);
-    return to ? move(mm, th, v, a, to, bin) : -LINUX_ENOMEM;
+    return to ? move(mm, th, v, a, to, asked, bin) : -LINUX_ENOMEM;
 }
 
-int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args) {
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args, uint64_t *asked) {
     struct mremap_args a = *args;
     // Lengths beyond the address space: none of them can be had.
     if (a.old_len > LINUX_TASK_SIZE || a.addr > LINUX_TASK_SIZE)
@@ -144,8 +148,63 @@ int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const s
     struct area_bin bin = {NULL};
     {
         LOCKED(&mm->lock);
-        r = remap_locked(t, mm, th, &a, &bin);
+        r = remap_locked(t, mm, th, &a, asked, &bin);
     }
     area_bin_empty(&bin);
     return r;
+}
+
+// ---- The host has answered -------------------------------------------------------------------------------------------
+static void grown(struct mm *mm, const struct mremap_args *a) {
+    struct vma more = *area_find(mm, a->addr);
+    more.offset += more.end - more.start;
+    more.start = more.end;
+    more.end = a->addr + a->new_len;
+    area_add(mm, &more);
+}
+
+static void moved(struct mm *mm, const struct mremap_args *a, uint64_t to, struct area_bin *bin) {
+    struct vma area = moved_area(area_find(mm, a->addr), a, to);
+    area_cut(mm, to, to + a->new_len, bin);
+    area_cut(mm, a->addr, a->addr + a->old_len, bin);
+    area_add(mm, &area);  // the bin still keeps the file
+}
+
+// Some kernels have emptied the place that was asked for before they look at what is to be moved there.
+static int empty_place(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, struct area_bin *bin) {
+    int r = queue_unmap(mm, th, a->new_addr, a->new_addr + a->new_len);
+    if (r == 0)
+        area_cut(mm, a->new_addr, a->new_addr + a->new_len, bin);
+    return r;
+}
+
+static int64_t follow(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t asked, int64_t result,
+                      struct area_bin *bin) {
+    int r = area_reserve(mm, MREMAP_AREAS);
+    if (result < 0 && (a->flags & LINUX_MREMAP_FIXED) && r == 0)
+        r = empty_place(mm, th, a, bin);
+    if (result < 0 || r < 0)
+        return r;
+    if (asked == a->addr)
+        grown(mm, a);
+    else
+        moved(mm, a, asked, bin);
+    return 0;
+}
+
+int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args,
+                      uint64_t asked, int64_t result) {
+    struct mremap_args a = *args;
+    struct area_bin bin = {NULL};
+    int64_t r;
+    a.old_len = page_up(a.old_len);
+    a.new_len = page_up(a.new_len);
+    {
+        LOCKED(&mm->lock);
+        r = follow(mm, th, &a, asked, result, &bin);
+    }
+    area_bin_empty(&bin);
+    if (r < 0)
+        mm_end_process(t, r);  // the two maps differ
+    return result < 0 ? result : (int64_t)asked;
 }

@@ -14,7 +14,7 @@
 #include "sentry/mm/area.h"
 #include "sentry/task.h"
 
-#define PHASE_FLUSHED 0x4d4d  // of call.phase, which the handlers of this family use for nothing else
+enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };  // of call.phase, which the handlers of this family use for nothing else
 
 static bool alone(const struct mm *mm) { return atomic_load(&mm->users) <= 1; }
 
@@ -57,14 +57,27 @@ int64_t mm_op_begin(struct task *t) {
     return 0;
 }
 
+static bool take_dirty(struct mm *mm) {
+    LOCKED(&mm->lock);
+    bool dirty = mm->dirty;
+    mm->dirty = false;
+    return dirty;
+}
+
+// For a task that is stopped, by who has borrowed it: false when it is another one's turn.
+bool mm_turn_try(struct task *t) {
+    t->undo = (struct map_undo){0};
+    if (alone(t->mm))
+        return true;
+    if (!take_turn(t))
+        return false;
+    t->call.cleanup = turn_cleanup;
+    return true;
+}
+
 int64_t mm_op_finish(struct task *t, int64_t value) {
     struct mm *mm = t->mm;
-    bool dirty;
-    {
-        LOCKED(&mm->lock);
-        dirty = mm->dirty;
-        mm->dirty = false;
-    }
+    bool dirty = take_dirty(mm);
     if (!dirty || alone(mm)) {
         mm_op_abort(t);
         return value;
@@ -73,6 +86,13 @@ int64_t mm_op_finish(struct task *t, int64_t value) {
     t->call.done = value;
     return SYS_FLUSH;
 }
+int64_t mm_op_ask(struct task *t) {
+    take_dirty(t->mm);
+    t->call.phase = PHASE_ASKED;
+    return SYS_FLUSH;
+}
+bool mm_op_asked(const struct task *t) { return t->call.phase == PHASE_ASKED; }
+
 bool mm_op_flushed(const struct task *t) { return t->call.phase == PHASE_FLUSHED; }
 
 int64_t mm_op_done(struct task *t) {

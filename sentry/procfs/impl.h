@@ -55,6 +55,8 @@ struct proc_entry {
     int (*link)(const struct proc_node *n, char *buf, size_t size);                // what readlink(2) says
     int (*jump)(const struct proc_node *n, struct path *out);                      // a magic link
     uint32_t (*mode_of)(const struct proc_node *n);                                // permissions that depend
+    int (*open)(const struct proc_node *n, struct file *f);                        // what is no text: sets f->ops
+    const struct file_ops *fops;                                                   // ... to these
     const struct proc_entry *children;                                             // ends with a nameless one
     const struct proc_list *list;
 };
@@ -92,9 +94,13 @@ int proc_jump_cwd(const struct proc_node *n, struct path *out);
 int proc_link_root(const struct proc_node *n, char *buf, size_t size);
 int proc_jump_root(const struct proc_node *n, struct path *out);
 
+extern const struct file_ops proc_mem_fops;  // mem.c
+int proc_open_mem(const struct proc_node *n, struct file *f);
+
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ------------------------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
 struct mm *proc_mm(const struct proc_node *n);
+struct mm *proc_mm_traced(const struct proc_node *n);  // that of a process whom the caller may trace: one look at both
 struct fdtable *proc_files(const struct proc_node *n);
 bool proc_alive(const struct proc_node *n);  // not reaped
 bool proc_ended(const struct proc_node *n);  // the thread (for a process: its leader) runs no more, or is reaped

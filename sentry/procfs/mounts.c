@@ -20,12 +20,20 @@ static void put_options(struct proc_text *x, unsigned flags) {
                 flags & LINUX_MS_NOATIME ? ",noatime" : ",relatime");
 }
 
+// Of the file system itself, after those of the mount.
+static void put_own_options(struct proc_text *x, struct mount *m) {
+    char text[128];
+    if (devpts_show(m->sb, text, sizeof text) > 0)
+        proc_printf(x, "%s", text);
+}
+
 static void put_mounts(struct mount_walk *w, struct mount *m) {
     proc_put_path(w->x, m->source, ESCAPED);
     proc_put(w->x, " ", 1);
     proc_put_path(w->x, w->where, ESCAPED);
     proc_printf(w->x, " %s ", m->sb->type);
     put_options(w->x, m->flags | (m->sb->read_only ? LINUX_MS_RDONLY : 0));
+    put_own_options(w->x, m);
     proc_printf(w->x, " 0 0\n");
 }
 
@@ -37,7 +45,9 @@ static void put_mountinfo(struct mount_walk *w, struct mount *m) {
     put_options(w->x, m->flags);
     proc_printf(w->x, " - %s ", m->sb->type);
     proc_put_path(w->x, m->source, ESCAPED);
-    proc_printf(w->x, m->sb->read_only ? " ro\n" : " rw\n");
+    proc_printf(w->x, m->sb->read_only ? " ro" : " rw");
+    put_own_options(w->x, m);
+    proc_printf(w->x, "\n");
 }
 
 static void put_mountstats(struct mount_walk *w, struct mount *m) {

@@ -185,7 +185,9 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         PROC_CONST("gid_map", "         0          0 4294967295\n"),                                         \
         {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text},                 \
         PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"),                         \
-        OF_MEMORY("maps", 0, proc_show_maps), OF_MOUNTS("mountinfo", 0444, proc_show_mountinfo),             \
+        OF_MEMORY("maps", 0, proc_show_maps),                                                                \
+        {.name = "mem", .mode = LINUX_S_IFREG | 0600, .flags = PROC_PTRACE, .open = proc_open_mem, .fops = &proc_mem_fops}, \
+        OF_MOUNTS("mountinfo", 0444, proc_show_mountinfo),             \
         OF_MOUNTS("mounts", 0444, proc_show_mounts),                                                         \
         {.name = "net", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_NSPROXY, .children = proc_net_entries},  \
         {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries},                                \

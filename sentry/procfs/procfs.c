@@ -78,7 +78,8 @@ static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n
     struct proc_node *copy = znew(struct proc_node);
     if (!copy)
         return NULL;
-    struct inode *i = inode_new(sb, ops_of(n->e), LINUX_S_ISDIR(a.mode) ? &dir_fops : &text_fops, &a);
+    const struct file_ops *fops = n->e->fops ? n->e->fops : LINUX_S_ISDIR(a.mode) ? &dir_fops : &text_fops;
+    struct inode *i = inode_new(sb, ops_of(n->e), fops, &a);
     if (!i) {
         free(copy);
         return NULL;
@@ -263,11 +264,13 @@ static int may_open(const struct proc_node *n) {
 
 static int open_file(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     const struct proc_node *n = node_of(i);
-    if ((f->mode & FMODE_WRITE) && !n->e->store)
+    if ((f->mode & FMODE_WRITE) && !n->e->store && !n->e->open)
         return -LINUX_EACCES;
     int err = may_open(n);
     if (err < 0)
         return err;
+    if (n->e->open)
+        return n->e->open(n, f);
     struct open_text *o = znew(struct open_text);
     if (!o)
         return -LINUX_ENOMEM;

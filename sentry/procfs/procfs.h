@@ -10,5 +10,6 @@ int procfs_create(struct vfs *vfs, struct superblock **out);
 // The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes those too.
 struct tgroup;
 struct tgroup *procfs_process(const struct file *f);
+bool procfs_is_mem(const struct file *f);  // an open /proc/PID/mem
 
 #endif

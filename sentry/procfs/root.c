@@ -141,6 +141,12 @@ static const char filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nn
 static const char version[] = "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
 static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
 
+static const char tty_drivers[] = "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                                  "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                                  "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+                                  "pty_master           /dev/ptm      128 0-1048575 pty:master\n";
+static const struct proc_entry tty_entries[] = {PROC_CONST("drivers", tty_drivers), {0}};
+
 static const struct proc_entry root_entries[] = {
     PROC_CONST("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
     PROC_CONST("cmdline", "\n"),
@@ -163,6 +169,7 @@ static const struct proc_entry root_entries[] = {
     PROC_SYS("sys", proc_sys_entries),
     PROC_DIR("sysvipc", proc_sysvipc_entries),
     PROC_LINK("thread-self", link_thread_self),
+    PROC_DIR("tty", tty_entries),
     PROC_FILE("uptime", show_uptime),
     PROC_CONST("version", version),
     PROC_CONST("vmstat", "nr_free_pages 0\npgfault 0\npgmajfault 0\n"),

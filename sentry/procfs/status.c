@@ -4,8 +4,10 @@
 #include "abi/signal.h"
 #include "abi/time.h"
 #include "base/clock.h"
+#include "fs/tty/ctty.h"
 #include "sentry/group.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/queue.h"
 #include "sentry/signal/signal.h"
 #include <string.h>
@@ -13,8 +15,8 @@
 // All that the files show, read in one hold of the locks.
 struct snapshot {
     char comm[16], state;
-    int32_t pid, tgid, ppid, pgrp, sid, tty_pgrp;
-    bool has_tty;
+    int32_t pid, tgid, ppid, tracer, pgrp, sid, tty_pgrp;
+    uint64_t tty;  // the device of its controlling terminal
     unsigned nthreads, exit_signal;
     int nice, prio, policy, exit_code;
     uint64_t cpu_ns, start_ns, children_ns;
@@ -28,7 +30,10 @@ struct snapshot {
     bool has_mm;
 };
 
-static char state_of(const struct task *t) {
+// tasks_lock is held.
+static char state_of(struct task *t) {
+    if (ptrace_on(t) && ptrace_stopped(t) && atomic_load(&t->state) != TASK_DEAD)
+        return 't';
     switch (atomic_load(&t->state)) {
     case TASK_PARKED:
         return 'S';
@@ -72,11 +77,13 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->pid = t->tid;
     s->tgid = g->pid;
     s->ppid = g->parent ? g->parent->pid : 0;
+    s->tracer = t->ptrace && t->ptrace->tracer ? t->ptrace->tracer->tid : 0;
     if (g->pgrp) {
         s->pgrp = g->pgrp->pgid;
         s->sid = g->pgrp->session->sid;
-        s->has_tty = g->pgrp->session->tty != 0;
-        s->tty_pgrp = g->pgrp->session->tty_pgrp;
+        const struct ctty *c = g->pgrp->session->tty;
+        s->tty = c ? c->dev : 0;
+        s->tty_pgrp = c ? c->pgrp : -1;
     }
     s->nthreads = atomic_load(&g->nalive);
     s->exit_signal = (unsigned)g->exit_signal;
@@ -137,6 +144,12 @@ static int take(struct snapshot *s, const struct proc_node *n) {
 // ---- stat ------------------------------------------------------------------------------------------------------------
 static unsigned long long ticks(uint64_t ns) { return ns / (NS_PER_SEC / LINUX_USER_HZ); }
 
+// A device number as the kernel shows it in 32 bits: new_encode_dev().
+static int shown_dev(uint64_t dev) {
+    uint32_t major = (uint32_t)LINUX_MAJOR(dev), minor = (uint32_t)LINUX_MINOR(dev);
+    return (int)((minor & 0xff) | major << 8 | (minor & ~0xffu) << 12);
+}
+
 int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
     struct snapshot s;
     int err = take(&s, n);
@@ -146,7 +159,7 @@ int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
     bool trusted = proc_may_trace(n);
     uint64_t zero = trusted ? ~0ull : 0;
     proc_printf(x, "%d (%s) %c %d %d %d %d %d 0 0 0 0 0 ", s.pid, s.comm, s.state, s.ppid, s.pgrp, s.sid,
-                s.has_tty ? (int)LINUX_MKDEV(136, 0) : 0, s.has_tty ? s.tty_pgrp : -1);
+                shown_dev(s.tty), s.tty_pgrp);
     proc_printf(x, "%llu 0 %llu 0 %d %d %u 0 %llu %llu %llu %llu ", ticks(s.cpu_ns), ticks(s.children_ns),
                 s.policy ? -1 - s.prio : 20 + s.nice, s.nice, s.nthreads ? s.nthreads : 1, ticks(s.start_ns),
                 (unsigned long long)s.total, (unsigned long long)s.data / GUEST_PAGE_SIZE,
@@ -166,7 +179,18 @@ int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
 
 // ---- status ----------------------------------------------------------------------------------------------------------
 static const char *state_name(char state) {
-    return state == 'R' ? "running" : state == 'S' ? "sleeping" : state == 'T' ? "stopped" : "zombie";
+    switch (state) {
+    case 'R':
+        return "running";
+    case 'S':
+        return "sleeping";
+    case 'T':
+        return "stopped";
+    case 't':
+        return "tracing stop";
+    default:
+        return "zombie";
+    }
 }
 
 static void put_ids(struct proc_text *x, const struct cred *c) {
@@ -233,8 +257,8 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     proc_put_path(x, s.comm, "\n\\");
     if (s.has_umask)
         proc_printf(x, "\nUmask:\t%04o", s.umask);
-    proc_printf(x, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.state,
-                state_name(s.state), s.tgid, s.pid, s.ppid);
+    proc_printf(x, "\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", s.state,
+                state_name(s.state), s.tgid, s.pid, s.ppid, s.tracer);
     put_ids(x, s.cred);
     proc_printf(x, "FDSize:\t%u\nGroups:\t", s.fds);
     for (unsigned i = 0; i < s.cred->ngroups; i++)

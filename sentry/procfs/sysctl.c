@@ -51,6 +51,11 @@ static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
+static int show_ptys(struct proc_text *x, const struct proc_node *n) {
+    proc_printf(x, "%u\n", devpts_count());
+    return 0;
+}
+
 #define TEXT_(v) #v
 #define TEXT(v)  TEXT_(v)
 #define NUMBER(n, v) PROC_CONST(n, TEXT(v) "\n")
@@ -58,6 +63,9 @@ static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
 static const struct proc_entry random_entries[] = {
     PROC_FILE("boot_id", show_boot_id),  NUMBER("entropy_avail", 256), NUMBER("poolsize", 256),
     NUMBER("urandom_min_reseed_secs", 60), PROC_FILE("uuid", show_uuid), NUMBER("write_wakeup_threshold", 256), {0},
+};
+static const struct proc_entry pty_entries[] = {
+    NUMBER("max", DEVPTS_MAX), PROC_FILE("nr", show_ptys), NUMBER("reserve", 0), {0},
 };
 static const struct proc_entry kernel_entries[] = {
     NUMBER("cap_last_cap", LINUX_CAP_LAST_CAP),
@@ -79,6 +87,7 @@ static const struct proc_entry kernel_entries[] = {
     NUMBER("panic", 0),
     NUMBER("perf_event_paranoid", 4),
     NUMBER("pid_max", PID_MAX),
+    PROC_SYS("pty", pty_entries),
     PROC_SYS("random", random_entries),
     NUMBER("randomize_va_space", 2),
     NUMBER("sched_rr_timeslice_ms", 100),

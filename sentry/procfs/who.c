@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a node to the objects that it is about, and who may see them. Everything is looked up anew each time, under
 // tasks_lock, because processes come and go while somebody holds their files open.
-#include "abi/caps.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/ptrace/ptrace.h"
 
 // Of a process it is the leader, even when that has ended and other threads have not: then it shows as a zombie, without
 // memory and files, as on Linux. tasks_lock is held; borrowed.
@@ -26,6 +26,13 @@ struct mm *proc_mm(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
     struct task *t = find_task(n);
     return t && t->mm ? mm_get(t->mm) : NULL;
+}
+
+struct mm *proc_mm_traced(const struct proc_node *n) {
+    LOCKED(&the_kernel->tasks_lock);
+    const struct task *t = find_task(n), *me = task_current;
+    bool may = t && t->mm && me && ptrace_may_access(me, t, PTRACE_FSCREDS);
+    return may ? mm_get(t->mm) : NULL;
 }
 
 struct fdtable *proc_files(const struct proc_node *n) {
@@ -53,14 +60,7 @@ bool proc_may_trace(const struct proc_node *n) {
         return true;
     LOCKED(&me->k->tasks_lock);
     struct task *t = find_task(n);
-    if (!t)
-        return false;
-    const struct cred *c = me->cred, *o = t->cred;
-    if (c->cap_effective >> LINUX_CAP_SYS_PTRACE & 1)
-        return true;
-    bool same = c->fsuid == o->euid && c->fsuid == o->suid && c->fsuid == o->uid && c->fsgid == o->egid &&
-                c->fsgid == o->sgid && c->fsgid == o->gid;
-    return same && n->g->dumpable == 1 && !(o->cap_permitted & ~c->cap_effective);
+    return t && ptrace_may_access(me, t, PTRACE_FSCREDS);
 }
 
 int proc_caller_root(struct path *out) {

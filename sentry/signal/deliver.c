@@ -9,6 +9,7 @@
 // Locks: none on entry; sig_lock to take a signal; tasks_lock to tell the parent of stops. None while guest memory is
 // written.
 #include "abi/syscalls.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/impl.h"
 
 #define SYSCALL_INSN_LEN 2
@@ -56,17 +57,23 @@ struct taken {
     struct linux_sigaction action;
     uint32_t continues;
 };
-enum next { NEXT_NONE, NEXT_STOP, NEXT_LAST_STOP, NEXT_SIGNAL };
+enum next { NEXT_NONE, NEXT_STOP, NEXT_LAST_STOP, NEXT_SIGNAL, NEXT_SHOWN };
 
+// NEXT_SHOWN: its tracer is to see it before anything is made of it, and what it makes of it is taken the next time.
 static enum next take_next(struct task *t, struct taken *n) {
     struct tgroup *g = t->tg;
     LOCKED(&g->sig_lock);
+    n->sig = t->ptrace ? ptrace_injected(t, &n->info) : 0;
     bool last;
-    if (stop_join(t, &last))
+    if (!n->sig && stop_join(t, &last))
         return last ? NEXT_LAST_STOP : NEXT_STOP;
-    n->sig = signal_take_locked(t, ~t->blocked, &n->info);
+    bool shown = n->sig || !ptrace_on(t);
+    if (!n->sig)
+        n->sig = signal_take_locked(t, ~t->blocked, &n->info);
     if (!n->sig)
         return NEXT_NONE;
+    if (!shown)
+        return NEXT_SHOWN;
     n->continues = g->stop.continues;
     LOCKED(&g->sighand->lock);
     struct linux_sigaction *a = &g->sighand->action[n->sig - 1];
@@ -93,11 +100,14 @@ static void enter_handler(struct task *t, struct lx_regs *regs, const struct tak
     const struct linux_sigaction *a = &n->action;
     uint64_t oldmask = t->restore_mask ? t->saved_mask : t->blocked;
     resolve_restart(t, regs, a);
+    bool stepping = t->ptrace && ptrace_unstep(t, regs);
     if (frame_push(t, regs, n->sig, &n->info, a, oldmask) < 0) {
         frame_fault(t, n->sig);
         return;
     }
     t->restore_mask = false;
+    if (stepping)
+        ptrace_step_into(t);
     uint64_t self = a->sa_flags & LINUX_SA_NODEFER ? 0 : SIGBIT(n->sig);
     signal_set_mask(t, t->blocked | a->sa_mask | self);
 }
@@ -125,12 +135,13 @@ static bool act(struct task *t, struct lx_regs *regs, const struct taken *n) {
     return false;
 }
 
-static int64_t stop_here(struct task *t, bool last) {
+static int64_t stop_here(struct task *t, const struct lx_regs *regs, bool last) {
+    bool for_tracer = ptrace_on(t) && ptrace_group(t, regs);
     if (last) {
         LOCKED(&t->k->tasks_lock);
         stop_complete(t->tg);
     }
-    return SYS_PARK;
+    return for_tracer ? SYS_STOP : SYS_PARK;
 }
 
 int64_t signal_deliver(struct task *t, struct lx_regs *regs) {
@@ -141,11 +152,19 @@ int64_t signal_deliver(struct task *t, struct lx_regs *regs) {
             return SYS_GONE;
         }
         stop_report_continue(t);
+        if (ptrace_on(t) && ptrace_traps(t, regs))
+            return SYS_STOP;
         enum next next = take_next(t, &n);
         if (next == NEXT_STOP || next == NEXT_LAST_STOP)
-            return stop_here(t, next == NEXT_LAST_STOP);
+            return stop_here(t, regs, next == NEXT_LAST_STOP);
         if (next == NEXT_NONE)
             break;
+        if (next == NEXT_SHOWN) {
+            if (ptrace_signal(t, regs, n.sig, &n.info))
+                return SYS_STOP;
+            ptrace_unshown(t, n.sig, &n.info);
+            continue;
+        }
         if (!act(t, regs, &n))
             return SYS_GONE;
     }

@@ -8,6 +8,7 @@
 #include "abi/caps.h"
 #include "sentry/group.h"
 #include "sentry/posix_timers.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signalfd.h"
 
 struct linux_sigaction signal_action(struct tgroup *g, int sig) {
@@ -23,27 +24,29 @@ static bool blocks(const struct task *t, int sig) { return t->blocked & SIGBIT(s
 
 static bool wants(const struct task *t, int sig) { return !blocks(t, sig) || (t->sigwait_set & SIGBIT(sig)); }
 
-// A blocked signal is kept although it is ignored now: the disposition may be another one when it is unblocked.
+// A blocked signal is kept although it is ignored now: the disposition may be another one when it is unblocked. A tracer
+// wants to hear of the others.
 static bool dropped(struct tgroup *g, const struct task *to, int sig) {
     struct linux_sigaction a = signal_action(g, sig);
     if (!action_ignored(&a, sig))
         return false;
     if (to)
-        return !blocks(to, sig);
+        return !blocks(to, sig) && !ptrace_on(to);
     const struct task *t;
     list_for_each(t, &g->tasks, tg_link)
-        if (blocks(t, sig))
+        if (blocks(t, sig) || ptrace_on(t))
             return false;
     return true;
 }
 
+// In a group stop nobody does: SIGCONT makes every thread look. But for those that a tracer has sent on.
+static bool looks(const struct task *t) { return !t->tg->stop.on || ptrace_left(t); }
+
 // The first thread that takes it, preferably one that has nothing else to look at; the oldest (the leader) comes first.
 void signal_offer(struct tgroup *g, int sig) {
-    if (g->stop.on)
-        return;  // SIGCONT makes every thread look
     struct task *t, *busy = NULL;
     list_for_each(t, &g->tasks, tg_link) {
-        if (!wants(t, sig))
+        if (!wants(t, sig) || !looks(t))
             continue;
         if (!atomic_load(&t->sigpending)) {
             task_notify(t);
@@ -65,7 +68,7 @@ static void announce(struct tgroup *g, struct task *to, int sig) {
     signalfd_notify(g, sig);
     if (!to)
         signal_offer(g, sig);
-    else if (wants(to, sig) && !g->stop.on)
+    else if (wants(to, sig) && looks(to))
         task_notify(to);
 }
 
@@ -75,11 +78,10 @@ static void kill_group(struct tgroup *g) {
         g->group_exit_code = LINUX_SIGKILL;
         atomic_store(&g->exiting, true);
     }
+    g->sigkilled = true;
     struct task *t;
-    list_for_each(t, &g->tasks, tg_link) {
-        atomic_store(&t->killed, true);
-        task_notify(t);
-    }
+    list_for_each(t, &g->tasks, tg_link)
+        task_condemn(t);
 }
 
 static void drop_everywhere(struct tgroup *g, uint64_t set) {
@@ -203,7 +205,8 @@ void signal_recalc(struct task *t) {
     LOCKED(&g->sig_lock);
     atomic_store(&t->sigpending, false);
     uint64_t pending = (t->pending->set | g->shared_pending->set) & ~t->blocked;
-    if (pending || g->stop.on || g->stop.was_stopped || atomic_load(&t->killed))
+    bool stop = g->stop.on && !ptrace_left(t);
+    if (pending || stop || g->stop.was_stopped || atomic_load(&t->killed) || ptrace_due(t))
         atomic_store(&t->sigpending, true);
 }
 

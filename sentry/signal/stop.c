@@ -10,20 +10,38 @@
 // under tasks_lock, taken before it.
 #include "sentry/group.h"
 #include "sentry/jobctl.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/impl.h"
 #include "sentry/task_impl.h"
 
 void stop_continue(struct tgroup *g) {
+    struct task *t;
     g->stop.continues++;
+    list_for_each(t, &g->tasks, tg_link)
+        ptrace_renew(t);
     if (!g->stop.on)
         return;
     g->stop.was_stopped = g->stop.left == 0;
     g->stop.on = false;
     g->stop.left = 0;
-    struct task *t;
     list_for_each(t, &g->tasks, tg_link) {
         t->stop_counted = false;
         task_notify(t);
+    }
+}
+
+// A stop signal during a stop: those take part anew that their tracer had sent on. sig_lock held.
+static void stop_again(struct tgroup *g, int sig) {
+    struct task *t;
+    g->stop.sig = sig;
+    list_for_each(t, &g->tasks, tg_link) {
+        if (ptrace_left(t)) {
+            t->stop_counted = true;
+            g->stop.left++;
+            task_notify(t);
+        } else {
+            ptrace_renew(t);
+        }
     }
 }
 
@@ -33,10 +51,14 @@ void stop_begin(struct task *t, int sig, uint32_t continues) {
     // Nobody could continue an orphaned group: it ignores the terminal's stops, setpgid(2) of POSIX.
     if (sig != LINUX_SIGSTOP && pgroup_orphaned(g->pgrp, NULL))
         return;
-    g->stopped = false;
     LOCKED(&g->sig_lock);
-    if (g->stop.on || g->stop.continues != continues || atomic_load(&g->exiting))
+    if (g->stop.continues != continues || atomic_load(&g->exiting))
         return;
+    if (g->stop.on) {
+        stop_again(g, sig);
+        return;
+    }
+    g->stopped = false;
     g->stop.on = true;
     g->stop.was_stopped = false;
     g->stop.sig = sig;
@@ -53,7 +75,7 @@ void stop_begin(struct task *t, int sig, uint32_t continues) {
 bool stop_join(struct task *t, bool *last) {
     struct tgroup *g = t->tg;
     *last = false;
-    if (!g->stop.on)
+    if (!g->stop.on || ptrace_left(t))
         return false;
     if (t->stop_counted) {
         t->stop_counted = false;
@@ -85,7 +107,8 @@ void stop_complete(struct tgroup *g) {
     g->stopped = true;
     g->stop_sig = sig;
     g->stop_reported = g->continued = false;
-    tell_parent(g, LINUX_CLD_STOPPED, sig);
+    if (!ptrace_traced_by(g->leader, g->parent))  // as its tracer it has heard
+        tell_parent(g, LINUX_CLD_STOPPED, sig);
     jobctl_stopped(g, sig);
 }
 

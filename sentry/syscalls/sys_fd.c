@@ -220,6 +220,14 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
 }
 
 // ---- ioctl -----------------------------------------------------------------------------------------------------------------
+// The terminal of a pty's master, as an open(2) of its name would give it.
+static int64_t open_peer(struct task *t, struct file *master, unsigned flags) {
+    struct file *f cleanup_file = NULL;
+    TASK_VFS_CTX(t, ctx);
+    int err = pty_open_peer(&ctx, master, flags, &f);
+    return err < 0 ? err : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
+}
+
 int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
     unsigned cmd = (unsigned)a->v[1];
@@ -251,6 +259,10 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     case LINUX_SIOCGPGRP:
         if (socket_of(f))
             return async_ioctl(t, f, cmd, a->v[2]);
+        break;
+    case LINUX_TIOCGPTPEER:
+        if (pty_is_master(f))
+            return open_peer(t, f, (unsigned)a->v[2]);
         break;
     }
     struct uaccess_user ua;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who a process is: ids of tasks, groups, sessions, users; capabilities. getpid gettid getppid getpgrp getpgid setpgid
-// getsid setsid, get/set of user and group ids, getgroups setgroups, capget capset.
+// getsid setsid vhangup, get/set of user and group ids, getgroups setgroups, capget capset.
 #include "abi/caps.h"
 #include "sentry/group.h"
+#include "sentry/jobctl.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"
@@ -50,6 +51,9 @@ int64_t sys_setpgid(struct task *t, const struct sysargs *a) {
 int64_t sys_setsid(struct task *t, const struct sysargs *a) {
     LOCKED(&t->k->tasks_lock);
     return tgroup_setsid(t->tg);
+}
+int64_t sys_vhangup(struct task *t, const struct sysargs *a) {
+    return task_capable(t, LINUX_CAP_SYS_TTY_CONFIG) ? jobctl_vhangup(t) : -LINUX_EPERM;
 }
 
 unsigned task_count_uid(struct kernel *k, uint32_t uid) {

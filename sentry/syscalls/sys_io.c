@@ -9,6 +9,7 @@
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
 
@@ -26,6 +27,20 @@ static int64_t no_io(struct task *t, uint64_t fd, uint64_t off) {
     return f && !(f->mode & FMODE_SEEK) ? -LINUX_ESPIPE : -LINUX_EBADF;
 }
 
+// A read of a terminal that would block (VMIN, VTIME): when its time is up, or a signal comes, what is there is enough.
+static int64_t read_patiently(struct task *t, struct file *f, struct uio *u) {
+    if (atomic_load(&f->flags) & LINUX_O_NONBLOCK)
+        return -LINUX_EAGAIN;
+    park_deadline_move(t, f->ops->read_deadline(f, t->call.deadline));
+    int64_t r = park_file_result(t, f, LINUX_POLLIN, -LINUX_EAGAIN);
+    bool interrupted = r == -LINUX_ERESTARTSYS;
+    if (!interrupted && r != -LINUX_EAGAIN)
+        return r;
+    u->flags |= UIO_ENOUGH;
+    int64_t n = vfs_read(f, u);
+    return interrupted && n <= 0 ? r : n;
+}
+
 static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t off) {
     bool may_sleep = inode_type(f->inode) == LINUX_S_IFREG;
     if (may_sleep)
@@ -33,7 +48,11 @@ static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t o
     int64_t r = off == AT_POS ? vfs_read(f, u) : vfs_pread(f, u, off);
     if (may_sleep)
         plat_block_end(t->k->platform);
-    return u->flags & LINUX_RWF_NOWAIT ? r : park_file_result(t, f, LINUX_POLLIN, r);
+    if (u->flags & LINUX_RWF_NOWAIT)
+        return r;
+    if (r == -LINUX_EAGAIN && f->ops->read_deadline)
+        return read_patiently(t, f, u);
+    return park_file_result(t, f, LINUX_POLLIN, r);
 }
 
 // u stands behind what earlier runs of this call have written (call.done).
@@ -46,7 +65,7 @@ static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t 
         r = off == AT_POS ? vfs_write(&ctx, f, u) : vfs_pwrite(&ctx, f, u, off + (uint64_t)c->done);
         if (r > 0)
             c->done += r;
-    } while (r > 0 && blocking && u->left > 0);
+    } while (r > 0 && blocking && u->left > 0 && !signal_dying(t));
     if (r >= 0)
         return c->done;
     if (r == -LINUX_EAGAIN)

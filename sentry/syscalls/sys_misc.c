@@ -9,6 +9,7 @@
 #include "abi/sysinfo.h"
 #include "abi/utsname.h"
 #include "base/clock.h"
+#include "sentry/cpu_timers.h"
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
@@ -158,7 +159,7 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     switch ((int)a->v[0]) {
     case LINUX_RUSAGE_SELF:
     case LINUX_RUSAGE_THREAD:
-        cpu = plat_cpu_ns(t->thread);
+        cpu = task_cpu_ns(t);
         ru.ru_maxrss = (int64_t)((t->mm->peak > t->tg->peak_dead ? t->mm->peak : t->tg->peak_dead) / 1024);
         break;
     case LINUX_RUSAGE_CHILDREN: {

@@ -72,10 +72,14 @@ int64_t sys_mremap(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     struct mremap_args m = {.addr = a->v[0], .old_len = a->v[1], .new_len = a->v[2], .flags = (uint32_t)a->v[3]};
     m.new_addr = a->v[4];
+    uint64_t *asked = &t->call.u[0];
+    if (mm_op_asked(t))
+        return mm_op_finish(t, mremap_follow(t, t->mm, t->thread, &m, *asked, t->call.flush_result));
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_mremap(t, t->mm, t->thread, &m));
+    r = do_mremap(t, t->mm, t->thread, &m, asked);
+    return r == SYS_FLUSH ? mm_op_ask(t) : mm_op_finish(t, r);
 }
 
 int64_t sys_brk(struct task *t, const struct sysargs *a) {

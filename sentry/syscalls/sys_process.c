@@ -21,8 +21,12 @@ static int64_t clone_step(struct task *t, const struct clone_req *r) {
     switch (t->call.phase) {
     case CLONE_FLUSHED:
         return clone_commit(t, r);
+    case CLONE_TOLD:
+        return clone_told(t, r);
     case CLONE_VFORK_WAIT:
         return clone_vfork_wait(t);
+    case CLONE_DONE:
+        return t->call.done;
     default:
         return clone_begin(t, r);
     }
@@ -197,8 +201,9 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
         info.si_uid = res.uid;
         int sig = res.status & 0x7f;
         info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED ? res.status >> 8 & 0xff
-                         : res.code == LINUX_CLD_CONTINUED                               ? LINUX_SIGCONT
-                                                                                         : sig;
+                         : res.code == LINUX_CLD_TRAPPED                                ? res.status >> 8
+                         : res.code == LINUX_CLD_CONTINUED                              ? LINUX_SIGCONT
+                                                                                        : sig;
     }
     if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
         return -LINUX_EFAULT;

@@ -10,11 +10,6 @@
 #include "sentry/timeconv.h"
 
 // ---- CPU clocks ----------------------------------------------------------------------------------------------------
-static uint64_t own_cpu_ns(struct task *t) {
-    LOCKED(&t->k->tasks_lock);
-    return tgroup_cpu_ns(t->tg);
-}
-
 // A negative clock id names a process or thread, clock_getcpuclockid(3).
 static int cpu_clock(struct task *t, int32_t clock, uint64_t *ns) {
     int32_t pid = ~(clock >> 3);
@@ -60,7 +55,7 @@ static int clock_read(struct task *t, int32_t clock, uint64_t *ns) {
     if (clock < 0)
         return cpu_clock(t, clock, ns);
     if (clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID) {
-        *ns = own_cpu_ns(t);
+        *ns = task_cpu_ns(t);
         return 0;
     }
     if (host < 0)
@@ -119,9 +114,9 @@ int64_t sys_time(struct task *t, const struct sysargs *a) {
 int64_t sys_times(struct task *t, const struct sysargs *a) {
     const uint64_t tick = NS_PER_SEC / LINUX_USER_HZ;
     struct linux_tms out = {0};
+    out.tms_utime = (int64_t)(task_cpu_ns(t) / tick);
     {
         LOCKED(&t->k->tasks_lock);
-        out.tms_utime = (int64_t)(tgroup_cpu_ns(t->tg) / tick);
         out.tms_cutime = (int64_t)(t->tg->cpu_ns_children / tick);
     }
     if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &out) < 0)

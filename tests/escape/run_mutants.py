@@ -244,6 +244,34 @@ MUTANTS = [
         "sentry/mm/mm_map.c", "(area_writes_file(v) ? PLAT_SHARED : 0)", "(v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0)")]),
     ("children of which nobody told stay", "seccomp", "A24", [(
         "platform/seccomp/open.c", "kill(-p->zygote->proc->pid, SIGKILL);", "(void)0;")]),
+    # ---- Users inside, kept apart ----------------------------------------------------------------------------------------
+    ("anybody may trace anybody", "seccomp", "syscalls:^ptrace_attach$", [(
+        "sentry/ptrace/access.c", "return same_ids(o,", "return true || same_ids(o,")]),
+    ("a tracer leads a set-user-ID program about", "seccomp", "syscalls:^setuid_program$", [(
+        "sentry/loader/load.c", "!x->alone || !ptrace_tracer_capable(t)", "!x->alone")]),
+    ("a tracer writes past what nobody may write", "seccomp", "syscalls:^ptrace_state$", [(
+        "sentry/ptrace/memory.c", "(v->flags & (LINUX_MAP_SHARED | VMA_FIXED_KERNEL))", "(v->flags & VMA_FIXED_KERNEL)")]),
+    ("a tracer's segments and bases are taken as they are", "ptrace", "syscalls:^ptrace_stops$", [(
+        "sentry/ptrace/regs.c", "if (is_selector(at))", "if (!regs)"), (
+        "sentry/ptrace/regs.c", "value >= LINUX_TASK_SIZE)\n        return -LINUX_EIO;\n    if (at == AT(eflags))",
+        "!regs)\n        return -LINUX_EIO;\n    if (at == AT(eflags))")]),
+    ("SIGKILL does not end a ptrace-stop", "seccomp", "syscalls:^ptrace_stops$", [(
+        "sentry/park.c", "ptrace_break(t);\n", "")]),
+    # ---- Terminals made inside -----------------------------------------------------------------------------------------
+    ("ptys without end", "seccomp", "unit:fs_pty", [(
+        "fs/tty/devpts.c", "if (was >= DEVPTS_MAX)", "if (false)")]),
+    ("ptys are charged to nobody", "seccomp", "unit:fs_pty", [(
+        "fs/tty/devpts.c", "bool charged = tquota_take(&d->charge, PAGES);",
+        "bool charged = true;\n    atomic_fetch_add(&d->charge.quota.pages, PAGES);\n"
+        "    atomic_fetch_add(&d->charge.memory->quota.pages, PAGES);")]),
+    ("a locked terminal opens", "seccomp", "syscalls:^pty_devices$", [(
+        "fs/tty/tty.c", "if (t->state == TTY_DEAD || t->locked)", "if (t->state == TTY_DEAD)")]),
+    ("who cannot read a terminal may make it its own", "seccomp", "syscalls:^pty_jobs$", [(
+        "sentry/jobctl.c", "if (!t || !(f->mode & FMODE_READ))", "if (!t)")]),
+    ("another session's terminal may be taken", "seccomp", "syscalls:^pty_jobs$", [(
+        "sentry/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
+    ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
+        "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
 ]
 
 

@@ -359,6 +359,42 @@ def test_stop_inside():
     job_control(True, "env")
 
 
+def background(inside):
+    s = Shell(inside)
+    s.say("cat > /dev/null &\nsleep 0.4; jobs", b"Stopped")
+    s.say("stty tostop\n(stty -echo) &\nsleep 0.4; jobs -s | wc -l", b"\n2")
+    s.say("fg %1", b"cat > /dev/null")
+    time.sleep(0.3)
+    s.say(b"line\n\x04")
+    s.say("echo status$?", b"status0")
+    s.say("kill %2; wait; stty -tostop; echo done$((3+4))", b"done7")
+    s.end()
+
+
+def test_background_natively():
+    background(False)
+
+
+def test_background_of_the_callers_terminal():
+    """Who reads or changes the terminal from the background is stopped, as natively, and goes on in front."""
+    background(True)
+
+
+def test_dev_tty():
+    """/dev/tty is the caller's terminal, whatever became of the descriptors on it; without one there is none."""
+    for command in (["sh"], picket().split() + ["sh"]):
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execvp(command[0], command + ["-c", "exec < /dev/null > /dev/null 2>&1; read x < /dev/tty; echo got $x > /dev/tty; exit 6"])
+        time.sleep(0.5)
+        os.write(master, b"word\n")
+        read_until(master, b"got word")
+        expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 6, "exit")
+        os.close(master)
+    r = do("sh", "-c", "exec < /dev/tty")
+    expect(r.returncode != 0, "a terminal out of nowhere")
+
+
 def test_stop_of_an_orphan():
     """Nobody could continue it: the terminal's stop is ignored, natively and inside."""
     for command in (["sh"], picket().split() + ["sh"]):

@@ -50,6 +50,35 @@ TEST(tids)
     EXPECT_EQ(gettid(), getpid());
 }
 
+static void *wait_at(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return barrier;
+}
+
+// All are alive at the same time, each asleep at the same word; then all end.
+TEST(many_at_once)
+{
+    enum { MANY = 300 };
+    static pthread_t threads[MANY];
+    static pthread_barrier_t barrier;
+    pthread_attr_t small;
+    ASSERT_EQ(pthread_attr_init(&small), 0);
+    ASSERT_EQ(pthread_attr_setstacksize(&small, 65536), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        ASSERT_EQ(pthread_barrier_init(&barrier, NULL, MANY + 1), 0);
+        for (int i = 0; i < MANY; i++)
+            ASSERT_EQ(pthread_create(&threads[i], &small, wait_at, &barrier), 0);
+        pthread_barrier_wait(&barrier);
+        for (int i = 0; i < MANY; i++) {
+            void *value;
+            EXPECT_EQ(pthread_join(threads[i], &value), 0);
+            EXPECT_TRUE(value == &barrier);
+        }
+        pthread_barrier_destroy(&barrier);
+    }
+}
+
 TEST(many_in_sequence)
 {
     for (int i = 0; i < 200; i++) {

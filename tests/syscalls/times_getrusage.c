@@ -30,6 +30,23 @@ TEST(self_grows)
     EXPECT_OK(getrusage(RUSAGE_THREAD, &after));
 }
 
+ROLE(still_used)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 && microseconds(&usage) >= 50000 ? 0 : 1;
+}
+
+TEST(exec_keeps_what_was_used)
+{
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        burn(60);
+        execl(guest.exe, guest.exe, "still_used", NULL);
+        _exit(99);
+    }
+    EXPECT_EQ(wait_exit(pid), 0);
+}
+
 TEST(children_count_when_reaped)
 {
     IN_CHILD {

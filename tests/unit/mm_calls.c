@@ -63,7 +63,10 @@ int plat_protect(struct plat_thread *t, uaddr_t a, uint64_t len, int prot) {
     }
     return 0;
 }
+static int64_t host_answer;  // to plat_remap()
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t old_len, uaddr_t to, uint64_t new_len) {
+    if (host_answer < 0)
+        return 0;
     unsigned f = first_page(from, old_len), d = first_page(to, new_len);
     unsigned n = (unsigned)(old_len / GUEST_PAGE_SIZE), m = (unsigned)(new_len / GUEST_PAGE_SIZE);
     struct page moved[PAGES];
@@ -95,6 +98,7 @@ static bool may_lock_all;
 static struct vfs *vfs;
 static struct task task;
 
+void mm_end_process(struct task *t, int64_t error) { fail_msg("the process is ended: %ld", (long)error); }
 uint64_t task_rlimit(struct task *t, int which) { return limits[which]; }
 bool task_capable(const struct task *t, int cap) { return cap == LINUX_CAP_IPC_LOCK && may_lock_all; }
 void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) { *ctx = (struct vfs_ctx){.vfs = vfs, .fsize_limit = 1}; }
@@ -149,6 +153,13 @@ static int64_t map(struct mm *mm, uint64_t addr, uint64_t len, uint32_t prot, ui
 #define ANON    (LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS)
 #define MAP(n, count, prot) map(mm, PG(n), (count) * GUEST_PAGE_SIZE, (prot), ANON | LINUX_MAP_FIXED, NULL, 0)
 
+// As sys_mremap() does.
+static int64_t do_remap(struct mm *mm, const struct mremap_args *a) {
+    uint64_t asked = 0;
+    int64_t r = do_mremap(&task, mm, NULL, a, &asked);
+    return r == SYS_FLUSH ? mremap_follow(&task, mm, NULL, a, asked, host_answer) : r;
+}
+
 // ---- Tests -----------------------------------------------------------------------------------------------------------
 static void random_call(struct mm *mm, struct file *f) {
     static const uint32_t prots[] = {0, LINUX_PROT_READ, RW, LINUX_PROT_READ | LINUX_PROT_EXEC};
@@ -186,7 +197,7 @@ static void random_call(struct mm *mm, struct file *f) {
         }
         if (rand() % 8 == 0)
             m.old_len = 0;
-        do_mremap(&task, mm, NULL, &m);
+        do_remap(mm, &m);
         break;
     case 7:
         do_brk(&task, mm, NULL, PG(4) + (uint64_t)(rand() % 30) * 1000);
@@ -321,12 +332,12 @@ static void test_anchor(void **state) {
     int64_t a = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
     assert_int_equal(a, PG(297));
     struct mremap_args grow = {.addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 3 * GUEST_PAGE_SIZE};
-    assert_int_equal(do_mremap(&task, mm, NULL, &grow), -LINUX_ENOMEM);
+    assert_int_equal(do_remap(mm, &grow), -LINUX_ENOMEM);
     assert_int_equal(mm_fork(mm, NULL, &copy), 0);
-    assert_int_equal(do_mremap(&task, copy, NULL, &grow), -LINUX_ENOMEM);
+    assert_int_equal(do_remap(copy, &grow), -LINUX_ENOMEM);
     mm_put(copy);
     grow.flags = LINUX_MREMAP_MAYMOVE;
-    assert_int_equal(do_mremap(&task, mm, NULL, &grow), PG(294));
+    assert_int_equal(do_remap(mm, &grow), PG(294));
     host[299].mapped = false;
     compare(mm);
     mm_put(mm);
@@ -382,7 +393,7 @@ static int64_t remap(struct mm *mm, unsigned from, unsigned old, unsigned new, u
     struct mremap_args m = {.addr = PG(from), .old_len = old * GUEST_PAGE_SIZE, .new_len = new * GUEST_PAGE_SIZE};
     m.flags = flags;
     m.new_addr = to ? PG(to) : 0;
-    return do_mremap(&task, mm, NULL, &m);
+    return do_remap(mm, &m);
 }
 static void test_mremap(void **state) {
     struct mm *mm = new_mm();
@@ -406,6 +417,25 @@ static void test_mremap(void **state) {
     assert_int_equal(remap(mm, 60, 1, 2, move, 0), -LINUX_EFAULT);
     assert_int_equal(remap(mm, 20, 2, 2, move | LINUX_MREMAP_FIXED, 381), -LINUX_EPERM);
     assert_int_equal(remap(mm, 380, 1, 2, move, 0), -LINUX_EPERM);
+    compare(mm);
+    mm_put(mm);
+}
+
+// The host refuses to take several mappings as one: all stays, but for the place that was to be replaced.
+static void test_mremap_refused(void **state) {
+    struct mm *mm = new_mm();
+    MAP(10, 4, RW);
+    MAP(20, 4, LINUX_PROT_READ);
+    uint32_t content = host[11].content;
+    host_answer = -LINUX_EFAULT;
+    assert_int_equal(remap(mm, 10, 4, 6, 0, 0), -LINUX_EFAULT);
+    assert_int_equal(remap(mm, 10, 4, 30, LINUX_MREMAP_MAYMOVE, 0), -LINUX_EFAULT);
+    assert_int_equal(remap(mm, 10, 4, 3, LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED, 21), -LINUX_EFAULT);
+    assert_false(host[21].mapped || host[23].mapped);
+    assert_true(host[20].mapped && host[11].content == content);
+    compare(mm);
+    host_answer = 0;
+    assert_int_equal(remap(mm, 10, 4, 6, 0, 0), PG(10));
     compare(mm);
     mm_put(mm);
 }
@@ -444,7 +474,8 @@ int main(void) {
         cmocka_unit_test(test_mmap_errors),     cmocka_unit_test(test_mprotect_stops_at_hole),
         cmocka_unit_test(test_limits),          cmocka_unit_test(test_brk),
         cmocka_unit_test(test_anchor),
-        cmocka_unit_test(test_mremap),          cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_mremap),          cmocka_unit_test(test_mremap_refused),
+        cmocka_unit_test(test_fork),
         cmocka_unit_test(test_random),          cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

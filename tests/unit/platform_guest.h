@@ -105,7 +105,7 @@ static inline void *kick_later(void *arg) {
     return NULL;
 }
 // As wait_event(), but PLAT_NOTHING when none comes within a moment; the guest may be running for ever.
-static inline void wait_some(struct guest *g, int ms) {
+static inline void wait_some(struct guest *g) {
     pthread_t kicker;
     assert_int_equal(pthread_create(&kicker, NULL, kick_later, g), 0);
     do

@@ -34,7 +34,7 @@ static bool is_seccomp(void **state) { return strcmp(plat_name(*state), "seccomp
 
 static void must_die(struct guest *g) {
     for (int i = 0; i < 2000; i++) {
-        wait_some(g, 5);
+        wait_some(g);
         if (g->ev.kind == PLAT_DEATH)
             return;
         if (g->ev.kind != PLAT_NOTHING)
@@ -53,7 +53,7 @@ static struct sc_thread *start_waiter(struct guest *g, void **state, uint64_t nr
     guest_start_with(g, *state, GUEST_AT(waiter), (struct lx_regs){.rbx = nr});
     struct sc_thread *t = sc_thread_of(g->t);
     for (int i = 0; i < 1000; i++) {
-        wait_some(g, 5); // its maps
+        wait_some(g); // its maps
         lock_take(&t->lock);
         bool runs = t->state == SC_RUNNING;
         lock_drop(&t->lock);
@@ -255,7 +255,7 @@ static void test_unknown_thread(void **state) {
     assert_int_equal(plat_set_regs(thread.t, &regs), 0);
     plat_resume(thread.t);
     for (int i = 0; i < 1000 && !plat_host_tid(thread.t); i++)
-        wait_some(&g, 5);
+        wait_some(&g);
     atomic_store(&sc_of(*state)->tids[plat_host_tid(thread.t)], NULL);
     let_it_call(&g);
     must_die(&g);
@@ -275,7 +275,7 @@ static void test_lost_after_its_end(void **state) {
     struct sc_as *as = sc_as_of(g.as);
     guest_end(&thread);
     for (int i = 0; i < 1000 && atomic_load(&as->nthreads) > 1; i++)
-        wait_some(&g, 5);
+        wait_some(&g);
     assert_int_equal(t->state, SC_FREE);
     sc_thread_lost(t, sc_thread_of(g.t)->proc, SIGKILL);
     assert_int_equal(t->state, SC_FREE);

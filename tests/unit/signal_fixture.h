@@ -14,6 +14,7 @@
 #include "sentry/group.h"
 #include "sentry/jobctl.h"
 #include "sentry/posix_timers.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/impl.h"
 #include "sentry/signalfd.h"
@@ -69,6 +70,22 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) { return fake.orphaned; }
 bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
 void jobctl_stopped(struct tgroup *g, int sig) {}
+// Nobody is traced.
+bool ptrace_traps(struct task *t, const struct lx_regs *regs) { return false; }
+bool ptrace_group(struct task *t, const struct lx_regs *regs) { return false; }
+bool ptrace_signal(struct task *t, const struct lx_regs *regs, int sig, const struct linux_siginfo *info) { return false; }
+int ptrace_injected(struct task *t, struct linux_siginfo *info) { return 0; }
+void ptrace_unshown(struct task *t, int sig, const struct linux_siginfo *info) {}
+bool ptrace_unstep(struct task *t, struct lx_regs *regs) { return false; }
+void ptrace_step_into(struct task *t) {}
+bool ptrace_due(const struct task *t) { return false; }
+void ptrace_renew(struct task *t) {}
+bool ptrace_left(const struct task *t) { return false; }
+bool ptrace_traced_by(const struct task *t, const struct tgroup *g) { return false; }
+void task_condemn(struct task *t) {
+    atomic_store(&t->killed, true);
+    task_notify(t);
+}
 void signalfd_notify(struct tgroup *g, int sig) {}
 #ifndef FIXTURE_TIMERS  // the test brings posix_timers.c along
 void itimer_real_taken(struct tgroup *g) {}

@@ -68,10 +68,14 @@ static struct {
 } workers[WORKERS];
 
 static void reap(void) {
-    for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0;)
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0;) {
+        if (WIFSTOPPED(status))  // it has made us its tracer
+            syscall(SYS_ptrace, one_in(2) ? 7 : 17, pid, 0, 0);
         for (unsigned i = 0; i < WORKERS; i++)
-            if (workers[i].pid == pid)
+            if (workers[i].pid == pid && !WIFSTOPPED(status))
                 workers[i].pid = 0;
+    }
 }
 
 // Whoever has ended is made again; whoever waits for ever has had its time.
