@@ -165,10 +165,10 @@ bool sc_premap_give_up(struct sc_thread *t) {
 
 // The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO
 // then does its munmap; else UNDO is answered without being made.
-void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len) {
+void sc_premap_make(struct sc_thread *t, const struct sc_as *as, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->ring.state != RING_NONE || len != SC_PREMAP_LEN ||
-        !sc_premap_wanted(t) || !sc_premap_give_up(t))
+    bool asked = t->state == SC_HELD && sc_as(t) == as && t->hold == HOLD_VALUE && t->ring.state == RING_NONE;
+    if (!asked || len != SC_PREMAP_LEN || !sc_premap_wanted(t) || !sc_premap_give_up(t))
         return;
     unsigned before = t->queue.n;
     const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,

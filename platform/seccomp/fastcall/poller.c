@@ -47,19 +47,31 @@ static void wake_poller(struct sc_poller *w) {
     syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+// Whose ring is to be polled, held; NULL: not now. The thread may be destroyed meanwhile: the sentry has not
+// claimed it yet.
+static struct sc_as *space_to_poll(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    struct sc_as *as = sc_as(t);
+    if (t->state != SC_HELD || !as->ring || (as->poll_skip && as->poll_skip--))
+        return NULL;
+    sc_as_hold(as);
+    return as;
+}
+
 void sc_poller_wake(struct sc_thread *t) {
     struct sc_pollers *pollers = &sc_plat(t)->pollers;
-    struct sc_as *as = sc_as(t);
-    if (!t->fast || !t->fast->busy)
+    if (!t->wish.poller)
         return;
-    t->fast->busy = false;
+    t->wish.poller = false;
     int cpu = sched_getcpu();
-    if (cpu < 0 || !as->ring || (as->poll_skip && as->poll_skip--))
+    struct sc_as *as = cpu < 0 ? NULL : space_to_poll(t);
+    if (!as)
         return;
     struct sc_poller *w = &pollers->poller[CPU_ISSET((unsigned)cpu, &pollers->poller[0].cpus)];
-    if (!atomic_load(&w->there) || atomic_exchange(&pollers->busy, true))
+    if (!atomic_load(&w->there) || atomic_exchange(&pollers->busy, true)) {
+        sc_as_unhold(as);
         return;
-    sc_as_hold(as);
+    }
     atomic_store(&w->work, as);
     wake_poller(w);
 }
