@@ -290,7 +290,7 @@ static bool ends_meanwhile(void *owner, uint64_t at, uint64_t *start, uint64_t *
     struct guest *g = owner;
     const struct sc_thread *t = sc_thread_of(g->t);
     guest_end(g);
-    for (int i = 0; i < 1000 && t->state != SC_FREE; i++)
+    for (int i = 0; i < 20000 && t->state != SC_FREE; i++)
         usleep(1000);
     assert_int_equal(t->state, SC_FREE);
     *start = GUEST_CODE;
