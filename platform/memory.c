@@ -71,7 +71,9 @@ static int64_t through_proc(struct plat_as *as, int pid, bool write, const struc
                                                                       : local[l].iov_len - loff;
         off_t at = (off_t)((uint64_t)remote[r].iov_base + roff);
         char *mine = (char *)local[l].iov_base + loff;
-        ssize_t got = n == 0 ? 0 : write ? pwrite(fd, mine, n, at) : pread(fd, mine, n, at);
+        ssize_t got = 0;
+        if (n)
+            got = write ? pwrite(fd, mine, n, at) : pread(fd, mine, n, at);
         if (got < 0 || (n && got == 0))
             return total ? total : -LINUX_EFAULT;
         total += got;
@@ -94,7 +96,9 @@ static int64_t transfer(struct plat_as *as, int pid, bool write, const struct io
     ssize_t n = write
                     ? process_vm_writev(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0)
                     : process_vm_readv(pid, local, (unsigned long)nlocal, remote, (unsigned long)nremote, 0);
-    return n >= 0 ? n : errno == ESRCH ? -LINUX_ESRCH : -LINUX_EFAULT;
+    if (n >= 0)
+        return n;
+    return errno == ESRCH ? -LINUX_ESRCH : -LINUX_EFAULT;
 }
 
 static int64_t total(const struct iovec *v, int n) {

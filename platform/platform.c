@@ -91,8 +91,7 @@ int plat_as_create(struct platform *p, struct plat_as **as, struct plat_thread *
     return p->ops->as_create(p, as, thread);
 }
 
-// ---- Address spaces
-// ------------------------------------------------------------------------------------------------
+// ---- Address spaces ---------------------------------------------------------------------------------------
 
 void plat_as_init(struct plat_as *as, struct platform *p) {
     as->p = p;
@@ -136,8 +135,7 @@ void plat_as_set_pid(struct plat_as *as, int pid) {
         sched_yield();
 }
 
-// ---- Threads
-// -------------------------------------------------------------------------------------------------------
+// ---- Threads ----------------------------------------------------------------------------------------------
 
 struct plat_as *plat_thread_as(const struct plat_thread *t) {
     return t->as;
@@ -223,8 +221,7 @@ void plat_count(const struct platform *p, unsigned *threads, unsigned *spaces) {
     *spaces = atomic_load(&p->nspaces);
 }
 
-// ---- Queued work
-// ---------------------------------------------------------------------------------------------------
+// ---- Queued work ------------------------------------------------------------------------------------------
 
 static int queue(struct plat_thread *t, struct plat_op *op) {
     if (!plat_range_ok(t->p, op->addr, op->len) ||

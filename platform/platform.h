@@ -27,20 +27,22 @@ struct plat_thread;
 
 enum plat_kind { PLAT_AUTO, PLAT_PTRACE, PLAT_SECCOMP };
 
-// What the platform asks about the guest, to make it faster. Asked in plat_wait(), by the thread that is about to return
-// a PLAT_SYSCALL event, with no lock held; the call has not been begun, and its thread is the only one of its address space.
-// `owner` is the thread's: referenced by owner_get() before, given back by owner_put() afterwards.
+// What the platform asks about the guest, to make it faster. Asked in plat_wait(), by the thread that is
+// about to return a PLAT_SYSCALL event, with no lock held; the call has not been begun, and its thread is the
+// only one of its address space. `owner` is the thread's: referenced by owner_get() before, given back by
+// owner_put() afterwards.
 struct plat_guest_ops {
-    // Takes a reference. Called under the platform's lock, which plat_thread_destroy() takes too, so that the owner is
-    // alive. Also called for each PLAT_DEATH event: the receiver of the event gives that one back.
+    // Takes a reference. Called under a lock of the platform, which plat_thread_destroy() takes too, so that the
+    // owner is alive. Also called for each PLAT_DEATH event: the receiver of the event gives that one back.
     void (*owner_get)(void *owner);
     void (*owner_put)(void *owner);
-    // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it, is one private
-    // file-backed mapping with read and execute permission and is the guest's last word on these addresses. (The guest can
-    // see the change when it reads its own text.) NULL: never.
+    // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it,
+    // is one private file-backed mapping with read and execute permission and is the guest's last word on
+    // these addresses. (The guest can see the change when it reads its own text.) NULL: never.
     bool (*text_range)(void *owner, uint64_t at, uint64_t *start, uint64_t *end);
-    // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there. Whatever is
-    // done there later comes first, and until then the guest finds nothing there. 0: nowhere. NULL: never.
+    // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there.
+    // Whatever is done there later comes first, and until then the guest finds nothing there. 0: nowhere.
+    // NULL: never.
     uint64_t (*free_range)(void *owner, uint64_t len);
 };
 
@@ -52,7 +54,8 @@ struct plat_config {
     // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does not know
     // of; may be NULL.
     void (*after_fork)(void);
-    const struct plat_guest_ops *guest;  // borrowed for the platform's life; NULL: owners are not counted, nothing is asked
+    // Borrowed for the platform's life; NULL: owners are not counted, and nothing is asked.
+    const struct plat_guest_ops *guest;
 };
 
 // Address ranges of every guest address space that guest mappings must leave alone. The guest may use
@@ -210,12 +213,13 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 // time. Cost: one host call, about 400 ns up to 4 KiB.
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
-// The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with the answer,
-// and is then made by the thread itself. Only for calls that change nothing: when the guest's memory refuses, the thread
-// makes its call once more. Until the answer, guest memory may not have it yet.
+// The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with
+// the answer, and is then made by the thread itself. Only for calls that change nothing: when the guest's
+// memory refuses, the thread makes its call once more. Until the answer, guest memory may not have it yet.
 int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len);
-// As plat_copy_in() and plat_copy_out() between several host buffers and several guest ranges, in one host call. As many bytes as the shorter side has,
-// in order; short at the first page or range that refuses. Of either vector only the first PLAT_COPY_SPANS elements count.
+// As plat_copy_in() and plat_copy_out() between several host buffers and several guest ranges, in one host
+// call. As many bytes as the shorter side has, in order; short at the first page or range that refuses. Of
+// either vector only the first PLAT_COPY_SPANS elements count.
 struct plat_span {
     uint64_t start, len;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The check-in of new host threads, and those that never come. Called by dispatch.c for a gate call that may be
-// one, and by whoever clears a queue with a clone in it. Locks: thread->lock, then platform->lock.
+// The check-in of new host threads, and those that never come. Called by dispatch.c for a gate call that may
+// be one, and by whoever clears a queue with a clone in it. Locks: thread->lock, then platform->lock.
 //
 // A child is known by a random cookie that its parent's stub is given with the order to clone. Its first call
 // tells it; the kernel tells the child's number. The cookie is readable for the parent's own address space

@@ -128,6 +128,12 @@ static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t fla
     return sc_order_clone(t, child, flags);
 }
 
+static uint64_t host_flags(unsigned flags) {
+    if (flags & PLAT_CLONE_THREAD)
+        return SC_CLONE_THREAD;
+    return flags & PLAT_CLONE_VM ? SC_CLONE_VM : SC_CLONE_COPY;
+}
+
 int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, struct plat_as **as) {
     struct sc_thread *t = sc_thread_of(pt), *child;
     struct sc_platform *p = sc_plat(t);
@@ -147,10 +153,7 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
         plat_as_get(*as);
     else
         atomic_fetch_add(&p->base.nspaces, 1);
-    err = order_from(t, child,
-                     flags & PLAT_CLONE_THREAD ? SC_CLONE_THREAD
-                     : flags & PLAT_CLONE_VM   ? SC_CLONE_VM
-                                               : SC_CLONE_COPY);
+    err = order_from(t, child, host_flags(flags));
     if (err) {
         plat_thread_destroy(*out);
         plat_as_put(*as);

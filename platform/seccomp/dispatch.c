@@ -20,8 +20,6 @@ static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t 
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = nr;
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
-    ev->call.foreign = false;
-    ev->call.proposal = 0;
     return true;
 }
 
@@ -37,7 +35,6 @@ static bool odd_call(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = t->call.nr;
     memcpy(ev->call.args, i386 ? args32 : args64, sizeof ev->call.args);
-    ev->call.proposal = 0;
     ev->call.foreign = i386 || (n->data.args[2] & ~0xfffull) == VSYSCALL_PAGE;
     return true;
 }
@@ -176,7 +173,6 @@ static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct 
     ev->call.nr = SYS_mmap;
     const uint64_t guest[6] = {0, a[1], a[2], flags, ~0ull, 0};
     memcpy(ev->call.args, guest, sizeof guest);
-    ev->call.foreign = false;
     ev->call.proposal = a[0];
     if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
         sc_site_count(t, t->cache.regs.rip, SYS_mmap, SC_HEAT);
@@ -206,42 +202,56 @@ static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
            !t->to_handler;
 }
 
-static bool known_thread(struct sc_platform *p, struct sc_thread *t, const struct seccomp_notif *n,
-                         struct plat_event *ev) {
+// From guest code: a call, or one of those by which a thread comes back from the ring.
+static bool plain_call(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    unsigned nr = (unsigned)n->data.nr;
+    if (nr == STUB_RING_WAIT && sc_ring_arrive(t, n->id))
+        return false;
+    if (is_ring_failure(t, nr))
+        return ring_failure(t, n, ev);
+    if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
+        sc_violation(t, "a call instead of ordered work");
+        return false;
+    }
+    sc_hold(t, n->id, HOLD_VALUE);
+    t->call.nr = nr;
+    keep_args(t, n);
+    sc_site_count(t, n->data.instruction_pointer, nr, 1);
+    ev->context = false;
+    return call(ev, n, nr);
+}
+
+// From the gate: an event, or a host call.
+static bool gate_call(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    struct sc_platform *p = sc_plat(t);
+    unsigned nr = (unsigned)n->data.nr;
+    if (STUB_EV_IS(nr))
+        return gate_event(t, n, ev);
+    if (t->exiting && nr == SYS_exit) {
+        sc_thread_free(t);
+        sc_send_continue(p, n->id);
+        return false;
+    }
+    if (t->state == SC_RUNNING && nr == SYS_mmap && !t->to_handler && !t->exiting)
+        return proposal(t, n, ev);
+    if (!sc_ops_approve(t, n))
+        sc_violation(t, "a host call that was not ordered");
+    return false;
+}
+
+// [lock] *ev has the thread already; true: the rest of it too.
+static bool known_thread(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
+    const struct sc_platform *p = sc_plat(t);
     uint64_t ip = n->data.instruction_pointer;
-    bool got = false;
-    ev->context = true;
     if (t->state == SC_DEAD)
         return false;
-    if (!in_text(p, ip)) {
-        if (n->data.nr == (int)STUB_RING_WAIT && sc_ring_arrive(t, n->id))
-            return false;
-        if (is_ring_failure(t, (unsigned)n->data.nr)) {
-            got = ring_failure(t, n, ev);
-        } else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {
-            sc_violation(t, "a call instead of ordered work");
-        } else {
-            sc_hold(t, n->id, HOLD_VALUE);
-            t->call.nr = (uint32_t)n->data.nr;
-            keep_args(t, n);
-            ev->context = false;
-            got = call(ev, n, (uint32_t)n->data.nr);
-            sc_site_count(t, ip, (uint32_t)n->data.nr, 1);
-        }
-    } else if (ip != p->gate_ip) {
+    if (!in_text(p, ip))
+        return plain_call(t, n, ev);
+    if (ip != p->gate_ip) {
         sc_violation(t, "a call from the stub's text beside the gate");
-    } else if (STUB_EV_IS((unsigned)n->data.nr)) {
-        got = gate_event(t, n, ev);
-    } else if (t->exiting && n->data.nr == SYS_exit) {
-        uint64_t id = n->id;
-        sc_thread_free(t);
-        sc_send_continue(p, id);
-    } else if (t->state == SC_RUNNING && n->data.nr == SYS_mmap && !t->to_handler && !t->exiting) {
-        got = proposal(t, n, ev);
-    } else if (!sc_ops_approve(t, n)) {
-        sc_violation(t, "a host call that was not ordered");
+        return false;
     }
-    return got;
+    return gate_call(t, n, ev);
 }
 
 // No thread of ours, so it was not made by a clone of ours: it must not live.
@@ -263,14 +273,13 @@ bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat
         return false;
     }
     lock_take(&t->lock);
-    got = t->tid == (int)n->pid && t->state != SC_FREE && known_thread(p, t, n, ev);
+    *ev = (struct plat_event){.thread = &t->base, .owner = atomic_load(&t->base.owner), .context = true};
+    got = t->tid == (int)n->pid && t->state != SC_FREE && known_thread(t, n, ev);
     bool internal = got && t->internal;
     if (got && t->doomed) {
         sc_doom(t);
         got = false;
     }
-    ev->thread = &t->base;
-    ev->owner = atomic_load(&t->base.owner);
     sc_unlock(t, NULL);
     if (internal) {
         sc_zygote_report(p, ev->kind == PLAT_OPS_DONE ? ev->result : -LINUX_EIO);

@@ -71,14 +71,14 @@ void sc_premap_init(struct sc_premap *s) {
 }
 
 // What the ring's code in the stub goes by (layout.h): a hint, as all that lies there.
-static void tell(struct sc_as *as) {
+static void tell_stub(struct sc_as *as) {
     const struct sc_premap *s = &as->premap;
     uint64_t room = s->at - s->low;
     sc_ring_premap_hint(as, room < SC_PREMAP_MOST ? room : SC_PREMAP_MOST, s->n ? s->at : 0);
 }
 
 // [premap.lock] Closing the descriptor ends the guard of all that it was registered for.
-static void forget(struct sc_as *as) {
+static void forget_range(struct sc_as *as) {
     struct sc_premap *s = &as->premap;
     if (s->fd >= 0)
         fdcharge_close(s->fd);
@@ -86,7 +86,7 @@ static void forget(struct sc_as *as) {
     s->low = s->at = s->top = s->high = s->n = 0;
     s->filled = false;
     atomic_store(&s->on, false);
-    tell(as);
+    tell_stub(as);
 }
 
 void sc_premap_fini(struct sc_as *as) {
@@ -109,11 +109,11 @@ static void open_all(struct sc_as *as) {
     s->filled = false;
     s->top = s->at;
     s->n = 0;
-    tell(as);
+    tell_stub(as);
 }
 
 // [premap.lock] The map at `at` alone gets its pages now.
-static void fill(struct sc_as *as, uint64_t len) {
+static void fill_map(struct sc_as *as, uint64_t len) {
     static const char zeros[SC_FILL];
     struct sc_premap *s = &as->premap;
     struct uffdio_copy c = {.dst = s->at, .src = (uint64_t)zeros, .len = len};
@@ -136,7 +136,7 @@ uint64_t sc_premap_wanted(struct sc_thread *t) {
                                                                                              : 0;
 }
 
-static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_special special) {
+static struct sc_op *order_op(struct sc_thread *t, struct host_call call, enum sc_special special) {
     struct sc_op *o = sc_ops_add(t);
     if (o) {
         o->call = call;
@@ -147,12 +147,12 @@ static struct sc_op *order(struct sc_thread *t, struct host_call call, enum sc_s
 }
 
 // [lock, premap.lock] The free part goes. False: no memory for the order.
-static bool give_up(struct sc_thread *t) {
+static bool give_range_up(struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
-    if (s->at > s->low && !order(t, (struct host_call){SYS_munmap, {s->low, s->at - s->low}}, SC_ORDINARY))
+    if (s->at > s->low && !order_op(t, (struct host_call){SYS_munmap, {s->low, s->at - s->low}}, SC_ORDINARY))
         return false;
-    forget(as);
+    forget_range(as);
     return true;
 }
 
@@ -160,23 +160,23 @@ bool sc_premap_give_up(struct sc_thread *t) {
     if (!atomic_load(&sc_as(t)->premap.on))
         return true;
     LOCKED(&sc_as(t)->premap.lock);
-    return give_up(t);
+    return give_range_up(t);
 }
 
 // The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO
 // then does its munmap; else UNDO is answered without being made.
-void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len) {
+void sc_premap_make(struct sc_thread *t, const struct sc_as *as, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->hold != HOLD_VALUE || t->ring.state != RING_NONE || len != SC_PREMAP_LEN ||
-        !sc_premap_wanted(t) || !sc_premap_give_up(t))
+    bool asked = t->state == SC_HELD && sc_as(t) == as && t->hold == HOLD_VALUE && t->ring.state == RING_NONE;
+    if (!asked || len != SC_PREMAP_LEN || !sc_premap_wanted(t) || !sc_premap_give_up(t))
         return;
     unsigned before = t->queue.n;
     const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
                    flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
-    if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
-        !order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
-        !order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_PREMAP_BEGIN) ||
-        !order(t, (struct host_call){SYS_munmap, {addr, len}}, SC_PREMAP_UNDO))
+    if (!order_op(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
+        !order_op(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
+        !order_op(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_PREMAP_BEGIN) ||
+        !order_op(t, (struct host_call){SYS_munmap, {addr, len}}, SC_PREMAP_UNDO))
         t->queue.n = before;
 }
 
@@ -211,7 +211,7 @@ void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     s->at = s->top = s->high = undo[0] + undo[1];
     t->touched_at = 0;
     atomic_store(&s->on, true);
-    tell(as);
+    tell_stub(as);
 }
 
 // ---- Using it ---------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t a[6]) {
     return a[0] == 0 && a[1] <= SC_PREMAP_MOST && len && len <= s->at - s->low ? s->at - len : 0;
 }
 
-static bool take(struct sc_thread *t, const struct plat_op *op) {
+static bool take_map(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
     if (op->kind != OP_MAP || op->fd >= 0 || op->prot != (LINUX_PROT_READ | LINUX_PROT_WRITE) ||
@@ -234,16 +234,16 @@ static bool take(struct sc_thread *t, const struct plat_op *op) {
         open_all(as);
     s->at = s->start[s->n++] = op->addr;
     if (guess && s->fill && s->n == 1 && op->len <= SC_FILL)
-        fill(as, op->len);
+        fill_map(as, op->len);
     else if (guess)
         open_all(as);
     else
         s->fill = true;  // once in a while it may be worth it
-    tell(as);
+    tell_stub(as);
     return true;
 }
 
-static bool give(struct sc_as *as, const struct plat_op *op) {
+static bool give_map(struct sc_as *as, const struct plat_op *op) {
     struct sc_premap *s = &as->premap;
     if (op->kind != OP_UNMAP || !s->n || op->addr != s->at ||
         op->addr + op->len != (s->n > 1 ? s->start[s->n - 2] : s->top))
@@ -251,7 +251,7 @@ static bool give(struct sc_as *as, const struct plat_op *op) {
     s->at += op->len;
     s->n--;
     s->touched = false;
-    tell(as);
+    tell_stub(as);
     return true;
 }
 
@@ -271,13 +271,13 @@ int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
     if (!atomic_load(&s->on))
         return 0;
     LOCKED(&s->lock);
-    if (take(t, op) || give(as, op))
+    if (take_map(t, op) || give_map(as, op))
         return 1;
     if (unmap_filled(as, op))
         return 0;
     if (overlaps(op->addr, op->len, s->low, s->at) ||
         (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
-        return give_up(t) ? 0 : -LINUX_ENOMEM;
+        return give_range_up(t) ? 0 : -LINUX_ENOMEM;
     if (overlaps(op->addr, op->len, s->at, s->top) ||
         (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))
         open_all(as);

@@ -28,7 +28,8 @@ void sc_premap_probe(struct sc_platform *p);
 void sc_premap_init(struct sc_premap *s);
 void sc_premap_fini(struct sc_as *as);
 uint64_t sc_premap_wanted(struct sc_thread *t);                            // bytes of free addresses, 0: none
-void sc_premap_make(struct sc_thread *t, uint64_t addr, uint64_t len);     // no lock
+// No lock. `as` is held by the caller, and the thread's, unless that has ended meanwhile.
+void sc_premap_make(struct sc_thread *t, const struct sc_as *as, uint64_t addr, uint64_t len);
 bool sc_premap_give_up(struct sc_thread *t);                               // [lock] false: no memory
 void sc_premap_begin(struct sc_thread *t, const struct sc_op *o);          // [lock]
 uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t args[6]);  // [lock] for an mmap; 0: none

@@ -37,8 +37,9 @@ void sc_as_drop(struct sc_as *as) {
 
 void sc_as_hold(struct sc_as *as) {
     struct sc_platform *p = sc_of(as->base.p);
-    LOCKED(&p->lock);
+    lock_nested(&p->lock);
     as->holds++;
+    lock_drop(&p->lock);
 }
 
 void sc_as_unhold(struct sc_as *as) {

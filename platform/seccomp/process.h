@@ -42,8 +42,8 @@ static inline bool sc_as_has_one_thread(const struct sc_as *as) { return atomic_
 
 struct sc_as *sc_as_new(struct sc_platform *p);
 void sc_as_release(struct plat_as *as);
-void sc_as_hold(struct sc_as *as);                   // no lock; one hold more
-void sc_as_unhold(struct sc_as *as);                 // no lock; one hold less
+void sc_as_hold(struct sc_as *as);              // not with platform->lock
+void sc_as_unhold(struct sc_as *as);            // no lock; one hold less
 void sc_as_drop(struct sc_as *as);                   // [P] one hold less
 struct sc_proc *sc_proc_new(struct sc_as *as);       // no lock
 void sc_proc_drop(struct sc_proc *proc);             // [P] it never started, or is dead and has no threads

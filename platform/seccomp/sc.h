@@ -17,8 +17,8 @@
 //   a fault, an interrupt      of the five signals, else the process ends; its own thread's concern
 //   work has failed            maps are unmapped, by calls that we see, before the sentry takes them back
 //                              (hostops.c); after anything else the process ends
-//   work was done, or silence  cannot be told from the truth: the host's map may have what ours has not, so it
-//                              never allows more than ours did, and seals are the host's to grant
+//   work was done, or silence  cannot be told from the truth: the host's map may have what ours has not, so
+//                              it never allows more than ours did, and seals are the host's to grant
 //                              (sentry/mm/mm.c)
 //   a clone was refused        the child is killed by its first call; one that makes none uses time until the
 //                              sandbox ends, with the zygote's process group (open.c)

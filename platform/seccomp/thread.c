@@ -96,6 +96,7 @@ static void begin(struct sc_thread *t) {
     t->queue = (struct op_queue){.fd_ready = -1};
     t->cache = (struct reg_cache){0};
     t->ring = (struct ring_call){RING_NONE};
+    t->wish = (struct fast_wish){0};
     t->proposals = 0;
     t->touched_at = 0;
 }

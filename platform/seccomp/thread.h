@@ -6,7 +6,7 @@
 //   HELD      we have its notification (`hold` says of which kind), or its call in the ring
 //                                                                          -> RUNNING, OPS (resumed), DEAD
 //   OPS       it makes the host calls that it was ordered                  -> RUNNING (after the last),
-//                                                                             HELD (report), DEAD, FREE (exit)
+//                                                                             HELD (report), DEAD, FREE
 //   RUNNING   in guest code, or on its way to or from there                -> HELD (an event), DEAD
 //   DEAD      the host process is gone (the reaper)                        -> FREE
 //   FREE      not in use; the memory stays a thread's, so that a stale pointer of the tid table can be locked
@@ -19,12 +19,11 @@
 #include "base/lock.h"
 #include "platform/backend.h"
 #include "platform/seccomp/fastcall/ring.h"
+#include "platform/seccomp/fastcall/sites.h"
 #include "platform/seccomp/hostops.h"
 #include "platform/seccomp/notify.h"
 #include "platform/seccomp/process.h"
 #include "platform/seccomp/regs.h"
-
-struct fastcall;
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 // In what a held thread stands: a plain call, in the kernel or in the ring; the handler; its first call; the
@@ -78,6 +77,7 @@ struct sc_thread {
     // its fast calls
     struct ring_call ring;
     struct fastcall *fast;  // owned; NULL: it has made no call that counts yet
+    struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
     uint64_t touched_at;    // the last fault at memory that may have been premap.c's
 };

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
 #include "sentry/task.h"
 #include <stdlib.h>
@@ -53,9 +54,10 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
         return -LINUX_EFAULT;
     return plat_copy_out(t->mm->as, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
 }
-// A trace looks at guest memory before the call is answered.
+// Whoever traces looks at guest memory before the call is answered.
 static int64_t copy_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
-    return t->k->strace ? plat_copy_out(t->mm->as, dst, src, n) : plat_copy_out_answer(t->thread, dst, src, n);
+    bool looked_at = t->k->strace || ptrace_on(t);
+    return looked_at ? plat_copy_out(t->mm->as, dst, src, n) : plat_copy_out_answer(t->thread, dst, src, n);
 }
 int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
     if (n == 0)

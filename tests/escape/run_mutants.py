@@ -42,7 +42,7 @@ MUTANTS = [
     ("an interrupt in the stub's text is the guest's", "seccomp", "A04_protocol/places", [(
         "platform/seccomp/dispatch.c", "if (in_text(sc_plat(t), n->data.args[0]))", "if (false)")]),
     ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
-        "platform/seccomp/dispatch.c", "} else if (ip != p->gate_ip) {", "} else if (false) {")]),
+        "platform/seccomp/dispatch.c", "if (ip != p->gate_ip) {", "if (false) {")]),
     ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
         "platform/seccomp/dispatch.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
     ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
@@ -53,7 +53,7 @@ MUTANTS = [
         "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
         "if (false) {\n        sc_violation(t, \"an event")]),
     ("a call is served instead of ordered work", "seccomp", "unit:platform_refuses/test_call*", [(
-        "platform/seccomp/dispatch.c", "} else if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "} else if (false) {")]),
+        "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {", "if (false) {")]),
     ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
         "platform/seccomp/dispatch.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
     ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(

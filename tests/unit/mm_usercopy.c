@@ -5,6 +5,7 @@
 #include "abi/mman.h"
 #include "abi/uio.h"
 #include "fs/pipe/pipe.h"
+#include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"
@@ -46,7 +47,9 @@ int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t l
         memcpy(guest + (dst.v - LO), src, n);
     return n ? (int64_t)n : -LINUX_EFAULT;
 }
+static unsigned later;  // copies that were left to the answer
 int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len) {
+    later++;
     return plat_copy_out(NULL, dst, src, len);
 }
 // Both sides in order, until one is used up or a page is missing.
@@ -81,7 +84,8 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 
 static const struct plat_layout layout = {.lo = LO, .hi = HI};
 static struct mm mm = {.layout = &layout};
-static struct task task = {.mm = &mm};
+static struct kernel k;
+static struct task task = {.k = &k, .mm = &mm};
 
 static int fresh(void **state) {
     memset(guest, 0, sizeof guest);
@@ -109,6 +113,24 @@ static void test_ranges(void **state) {
     assert_true(guest[3 * GUEST_PAGE_SIZE + 4] == 1 && !guest[3 * GUEST_PAGE_SIZE + 5] &&
                 !guest[5 * GUEST_PAGE_SIZE + 4] && guest[5 * GUEST_PAGE_SIZE + 5] == 1);
     assert_int_equal(clear_user(&task, uaddr(PG(1)), 2 * GUEST_PAGE_SIZE), -LINUX_EFAULT);
+}
+
+// What a call gives back may come with its answer, unless somebody is to see it before.
+static void test_answers(void **state) {
+    later = 0;
+    assert_int_equal(copy_out(&task, uaddr(PG(1)), "copied", 7), 0);
+    assert_int_equal(later, 0);
+    assert_int_equal(copy_out_answer(&task, uaddr(PG(1)), "answer", 7), 0);
+    assert_int_equal(later, 1);
+    assert_int_equal(copy_out_answer(&task, uaddr(HI - 4), "answer", 7), -LINUX_EFAULT);
+    k.strace = true;
+    assert_int_equal(copy_out_answer(&task, uaddr(PG(1)), "strace", 7), 0);
+    k.strace = false;
+    atomic_store(&task.traced, true);
+    assert_int_equal(copy_out_answer(&task, uaddr(PG(2)), "ptrace", 7), 0);
+    atomic_store(&task.traced, false);
+    assert_int_equal(later, 1);
+    assert_string_equal(guest + GUEST_PAGE_SIZE, "strace");
 }
 
 static void test_strings(void **state) {
@@ -301,6 +323,7 @@ static void test_dying(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_answers, fresh),
         cmocka_unit_test_setup(test_ranges, fresh),        cmocka_unit_test_setup(test_strings, fresh),
         cmocka_unit_test_setup(test_vectors, fresh),       cmocka_unit_test_setup(test_vector_faults, fresh),
         cmocka_unit_test_setup(test_vector_checks, fresh), cmocka_unit_test_setup(test_pipe_gathers, fresh),

@@ -283,6 +283,39 @@ static void test_lost_after_its_end(void **state) {
     guest_end(&g);
 }
 
+static void no_count(void *owner) {}
+
+// The owner's process comes to its end while it is asked.
+static bool ends_meanwhile(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+    struct guest *g = owner;
+    const struct sc_thread *t = sc_thread_of(g->t);
+    guest_end(g);
+    for (int i = 0; i < 20000 && t->state != SC_FREE; i++)
+        usleep(1000);
+    assert_int_equal(t->state, SC_FREE);
+    *start = GUEST_CODE;
+    *end = GUEST_CODE + 4096;
+    return true;
+}
+
+// What was asked about is there until the answer is: nothing is read or written of memory that was given back.
+static void test_end_while_asked(void **state) {
+    const struct plat_guest_ops ops = {no_count, no_count, ends_meanwhile, NULL};
+    struct platform *p = *state;
+    struct guest g;
+    if (!is_seccomp(state))
+        skip();
+    guest_start(&g, p, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    struct sc_thread *t = sc_thread_of(g.t);
+    t->wish.hot_site = GUEST_CODE + 64;
+    p->guest = &ops;
+    sc_ask_guest(t);
+    p->guest = NULL;
+    assert_int_equal(t->state, SC_FREE);
+    assert_int_equal(t->queue.n, 0);
+}
+
 // Nor does a fork take along what another thread of its parent has there.
 static void test_fork_has_no_files(void **state) {
     struct guest g, thread, child;
@@ -483,6 +516,7 @@ int main(void) {
         cmocka_unit_test(test_beside_the_gate),
         cmocka_unit_test(test_unknown_thread),
         cmocka_unit_test(test_lost_after_its_end),
+        cmocka_unit_test(test_end_while_asked),
         cmocka_unit_test(test_own_work),
         cmocka_unit_test(test_file_does_not_stay),
         cmocka_unit_test(test_fork_has_no_files),

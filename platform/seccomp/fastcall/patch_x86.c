@@ -28,9 +28,9 @@
 
 // ---- Text -------------------------------------------------------------------------------------------------
 
-static bool read_guest(struct sc_thread *t, void *buf, uint64_t at, size_t len) {
+static bool read_guest(struct sc_as *as, void *buf, uint64_t at, size_t len) {
     struct iovec local = {buf, len}, remote = {(void *)at, len};
-    return plat_memory_raw(t->base.as, false, &local, 1, &remote, 1) == (int64_t)len;
+    return plat_memory_raw(&as->base, false, &local, 1, &remote, 1) == (int64_t)len;
 }
 
 // The jump's reach.
@@ -63,7 +63,7 @@ static bool is_patched(struct sc_thread *t, const unsigned char *b, uint64_t ip)
         return false;
     memcpy(&d, b + 1, 4);
     uint64_t at = ip - 2 + (uint64_t)(int64_t)d;
-    return read_guest(t, now, at, sizeof now) && make_thunk(sc_plat(t), want, at, now, ip) &&
+    return read_guest(sc_as(t), now, at, sizeof now) && make_thunk(sc_plat(t), want, at, now, ip) &&
            memcmp(now, want, sizeof now) == 0;
 }
 
@@ -156,7 +156,7 @@ static bool switch_on(struct sc_thread *t, uint64_t ip) {
 static bool new_thunk(struct sc_thread *t, uint64_t ip, uint64_t end, const unsigned char *b) {
     unsigned char page[STUB_PAGE], thunk[THUNK_LEN];
     uint64_t last = end - STUB_PAGE;
-    if (!may_patch(b + 1, b[0], t->call.nr) || !read_guest(t, page, last, STUB_PAGE))
+    if (!may_patch(b + 1, b[0], t->call.nr) || !read_guest(sc_as(t), page, last, STUB_PAGE))
         return false;
     unsigned at = find_zeros(page);
     return at && make_thunk(sc_plat(t), thunk, last + at, b + 1, ip) &&
@@ -172,17 +172,17 @@ static void take_back(struct sc_thread *t, bool ring_too) {
     lock_drop(&p->lock);
 }
 
-void sc_patch(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t end) {
+void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end) {
     unsigned char b[10];
-    if (ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(t, b, ip - 8, sizeof b) ||
+    if (ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(as, b, ip - 8, sizeof b) ||
         b[6] != 0x0f || b[7] != 0x05)
         return;
     LOCKED(&t->lock);
     struct call_site *site = sc_site_of(t, ip);
-    if (t->state != SC_HELD || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) || t->queue.n || !site ||
-        !sc_as_has_one_thread(sc_as(t)))
+    if (t->state != SC_HELD || sc_as(t) != as || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) ||
+        t->queue.n || !site || !sc_as_has_one_thread(as))
         return;
-    bool fresh = !sc_as(t)->ring, done = is_patched(t, b + 1, ip);
+    bool fresh = !as->ring, done = is_patched(t, b + 1, ip);
     if (ring_ops(t) && (done || new_thunk(t, ip, end, b)) && switch_on(t, ip)) {
         site->state = SITE_PATCHED;
         t->fast->on = true;

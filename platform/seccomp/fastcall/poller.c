@@ -42,37 +42,49 @@ void sc_pollers_open(struct sc_platform *p) {
 
 // ---- Waking -----------------------------------------------------------------------------------------------
 
-static void wake(struct sc_poller *w) {
+static void wake_poller(struct sc_poller *w) {
     atomic_store(&w->word, 1);
     syscall(SYS_futex, &w->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+// Whose ring is to be polled, held; NULL: not now. The thread may be destroyed meanwhile: the sentry has not
+// claimed it yet.
+static struct sc_as *space_to_poll(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    struct sc_as *as = sc_as(t);
+    if (t->state != SC_HELD || !as->ring || (as->poll_skip && as->poll_skip--))
+        return NULL;
+    sc_as_hold(as);
+    return as;
+}
+
 void sc_poller_wake(struct sc_thread *t) {
     struct sc_pollers *pollers = &sc_plat(t)->pollers;
-    struct sc_as *as = sc_as(t);
-    if (!t->fast || !t->fast->busy)
+    if (!t->wish.poller)
         return;
-    t->fast->busy = false;
+    t->wish.poller = false;
     int cpu = sched_getcpu();
-    if (cpu < 0 || !as->ring || (as->poll_skip && as->poll_skip--))
+    struct sc_as *as = cpu < 0 ? NULL : space_to_poll(t);
+    if (!as)
         return;
     struct sc_poller *w = &pollers->poller[CPU_ISSET((unsigned)cpu, &pollers->poller[0].cpus)];
-    if (!atomic_load(&w->there) || atomic_exchange(&pollers->busy, true))
+    if (!atomic_load(&w->there) || atomic_exchange(&pollers->busy, true)) {
+        sc_as_unhold(as);
         return;
-    sc_as_hold(as);
+    }
     atomic_store(&w->work, as);
-    wake(w);
+    wake_poller(w);
 }
 
 void sc_pollers_close(struct sc_platform *p) {
     atomic_store(&p->pollers.closed, true);
     for (int i = 0; i < SC_POLLERS; i++)
-        wake(&p->pollers.poller[i]);
+        wake_poller(&p->pollers.poller[i]);
 }
 
 // ---- Polling ----------------------------------------------------------------------------------------------
 
-static void end(struct sc_platform *p) {
+static void end_polling(struct sc_platform *p) {
     sc_ring_set_polled(polling, false);
     // Little came of it: other work of the host has the cores. Next time later.
     polling->poll_pause = taken < FEW_CALLS ? polling->poll_pause * 2 + 1 : 0;
@@ -116,7 +128,7 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
             __builtin_ia32_pause();
         }
     }
-    end(p);
+    end_polling(p);
     return false;
 }
 

@@ -20,7 +20,7 @@ struct sc_rings {
 
 // The call of a thread in its ring; changed under the thread's lock:
 //   NONE      -> HELD                a poller has taken it: its thread is SC_HELD (HOLD_VALUE)
-//   HELD      -> ANSWERED            the value is in the ring; it is RUNNING, but may come for it all the same
+//   HELD      -> ANSWERED            the value is in the ring; it runs, but may come for it all the same
 //   HELD      -> DEFERRED            it cannot be answered there: the thread is to come by a host call
 //   DEFERRED  -> RESUME_ON_ARRIVAL   what it is to go on with is decided
 //   these two -> NONE                it has come: it is held by a notification, or resumed

@@ -39,12 +39,13 @@ struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip) {
 }
 
 // A call by notification from a patched site, which nobody has polled for.
-static void count_patched(struct fastcall *f) {
+static void count_patched(struct sc_thread *t) {
+    struct fastcall *f = t->fast;
     if (f->calls++ == 0)
         f->since = mono_ns();
     if (f->calls < BUSY_CALLS)
         return;
-    f->busy = mono_ns() - f->since < BUSY_NS;
+    t->wish.poller = mono_ns() - f->since < BUSY_NS;
     f->calls = 0;
 }
 
@@ -69,13 +70,13 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
         *s = (struct call_site){.ip = ip};
     s->calls += calls;
     if (s->state != SITE_PATCHED || !f->on) {
-        f->hot_site = is_hot(s) ? ip : 0;
+        t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
     if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
-        count_patched(f);
+        count_patched(t);
     if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
-        f->premap_bytes = sc_premap_wanted(t);
+        t->wish.premap_bytes = sc_premap_wanted(t);
 }
 
 void sc_sites_off(struct sc_thread *t) {
@@ -91,37 +92,49 @@ static uint64_t take_word(uint64_t *word) {
     return value;
 }
 
-static bool wants_to_ask(const struct fastcall *f) { return f && (f->hot_site || f->premap_bytes); }
+// Whom and what a question is about. The sentry has not claimed the event yet, so its thread may be destroyed
+// meanwhile.
+struct question {
+    struct sc_thread *t;
+    struct sc_as *as;  // held
+    void *owner;       // the same
+};
 
-// Its owner, with a reference; NULL: it is being destroyed, or has none.
-static void *hold_owner(const struct plat_guest_ops *guest, struct sc_thread *t) {
+// False: it is being destroyed, or has no owner.
+static bool hold(const struct plat_guest_ops *guest, struct question *q) {
+    struct sc_thread *t = q->t;
     LOCKED(&t->lock);
-    void *owner = t->doomed ? NULL : atomic_load(&t->base.owner);
-    if (owner)
-        guest->owner_get(owner);
-    return owner;
+    q->owner = t->state == SC_HELD && !t->doomed ? atomic_load(&t->base.owner) : NULL;
+    if (!q->owner)
+        return false;
+    guest->owner_get(q->owner);
+    q->as = sc_as(t);
+    sc_as_hold(q->as);
+    return true;
 }
 
-static void ask_text(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
-    uint64_t site = take_word(&t->fast->hot_site), start, end;
-    if (site && guest->text_range && guest->text_range(owner, site, &start, &end) &&
+static void ask_text(const struct plat_guest_ops *guest, const struct question *q) {
+    uint64_t site = take_word(&q->t->wish.hot_site), start, end;
+    if (site && guest->text_range && guest->text_range(q->owner, site, &start, &end) &&
         !((start | end) & (STUB_PAGE - 1)) && site >= start && site < end)
-        sc_patch(t, site, start, end);
+        sc_patch(q->t, q->as, site, start, end);
 }
 
-static void ask_range(const struct plat_guest_ops *guest, struct sc_thread *t, void *owner) {
-    uint64_t len = take_word(&t->fast->premap_bytes);
-    uint64_t at = len && guest->free_range ? guest->free_range(owner, len) : 0;
-    if (at && plat_range_ok(t->base.p, at, len))
-        sc_premap_make(t, at, len);
+static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {
+    uint64_t len = take_word(&q->t->wish.premap_bytes);
+    uint64_t at = len && guest->free_range ? guest->free_range(q->owner, len) : 0;
+    if (at && plat_range_ok(q->as->base.p, at, len))
+        sc_premap_make(q->t, q->as, at, len);
 }
 
 void sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
-    void *owner = guest && wants_to_ask(t->fast) ? hold_owner(guest, t) : NULL;
-    if (!owner)
+    struct question q = {.t = t};
+    bool asks = t->wish.hot_site || t->wish.premap_bytes;
+    if (!asks || !guest || !hold(guest, &q))
         return;
-    ask_text(guest, t, owner);
-    ask_range(guest, t, owner);
-    guest->owner_put(owner);
+    ask_text(guest, &q);
+    ask_range(guest, &q);
+    sc_as_unhold(q.as);
+    guest->owner_put(q.owner);
 }

@@ -22,10 +22,14 @@ struct fastcall {
     uint64_t since;  // of `calls`
     unsigned calls;  // from patched sites, by notification
     bool on;         // its process uses patched sites, as far as we know
-    bool busy;       // somebody should poll its ring
-    // Of the event in hand, for sc_ask_guest():
+};
+
+// What its last call has shown to be worth doing; for the receiver of the event, which looks without a lock:
+// the thread may be freed meanwhile, but its memory stays a thread's.
+struct fast_wish {
     uint64_t hot_site;      // to be patched, if the sentry lets us; 0: none
     uint64_t premap_bytes;  // of free addresses that we would like to have, 0: none
+    bool poller;            // somebody should poll its ring
 };
 
 // Which numbers may go through a ring; from struct plat_config.
@@ -39,6 +43,7 @@ void sc_sites_off(struct sc_thread *t);  // [lock] it gets company: the stub swi
 // memory.
 void sc_ask_guest(struct sc_thread *t);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
-void sc_patch(struct sc_thread *t, uint64_t ip, uint64_t start, uint64_t end);
+// `as` is held by the caller, and the thread's, unless that has ended meanwhile.
+void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end);
 
 #endif
