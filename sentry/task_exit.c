@@ -213,6 +213,8 @@ int64_t task_exit_self(struct task *t, int status) {
     vfork_release(t);
     task_drop_parts(t);
     struct plat_thread *th = task_swap_thread(t, NULL);
+    if (th)
+        plat_thread_destroy(th);  // before anybody can reap the task: until then the platform may name it as the owner
     bool last;
     {
         LOCKED(&k->tasks_lock);
@@ -244,8 +246,6 @@ int64_t task_exit_self(struct task *t, int status) {
         if (t != g->leader && !kept)
             unref = t;  // the table's reference
     }
-    if (th)
-        plat_thread_destroy(th);
     struct tgroup *c, *tmp;
     list_for_each_safe(c, tmp, &dead, sibling) {
         list_del(&c->sibling);

@@ -65,7 +65,6 @@ static void refused(void) {
         {"remap_file_pages", 216, {b & ~4095ul, 4096, 0, 0, 0}},
         {"uselib", 134, {(uint64_t) "/bin/true"}},
         {"nfsservctl", 180, {0, 0, 0}},
-        {"vhangup", 153, {0}},
         {"syslog read", 103, {3, b, 512}},
         {"map_shadow_stack", 453, {0, 4096, 0}},
         {"arch_prctl cpuid", 158, {0x1012, 0}},
