@@ -242,12 +242,25 @@ def test_tmp_changes_stay_inside():
     shutil.rmtree(folder)
 
 
-def in_terminal(*args):
-    """Runs a program in a sandbox on a new terminal; returns the master side and the child."""
+def in_session(*command):
+    """Runs a command on a new terminal, below a leader of its session that lives a little longer: the end of a session throws
+    away what nobody has read of its terminal. Returns the master side and the leader, who ends as the command did."""
     pid, master = pty.fork()
-    if pid == 0:
-        os.execv(PICKET, [PICKET, "do", "--platform=" + PLATFORM, "--", *args])
-    return master, pid
+    if pid > 0:
+        return master, pid
+    child = os.fork()
+    if child == 0:
+        os.execvp(command[0], command)
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(sig, signal.SIG_IGN)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    time.sleep(1)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def in_terminal(*args):
+    """The same with a program in a sandbox."""
+    return in_session(PICKET, "do", "--platform=" + PLATFORM, "--", *args)
 
 
 def read_until(master, text, seconds=20):

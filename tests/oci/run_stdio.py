@@ -383,9 +383,8 @@ def test_background_of_the_callers_terminal():
 def test_dev_tty():
     """/dev/tty is the caller's terminal, whatever became of the descriptors on it; without one there is none."""
     for command in (["sh"], picket().split() + ["sh"]):
-        pid, master = pty.fork()
-        if pid == 0:
-            os.execvp(command[0], command + ["-c", "exec < /dev/null > /dev/null 2>&1; read x < /dev/tty; echo got $x > /dev/tty; exit 6"])
+        script = "exec < /dev/null > /dev/null 2>&1; read x < /dev/tty; echo got $x > /dev/tty; exit 6"
+        master, pid = cli.in_session(*command, "-c", script)
         time.sleep(0.5)
         os.write(master, b"word\n")
         read_until(master, b"got word")
@@ -398,9 +397,7 @@ def test_dev_tty():
 def test_stop_of_an_orphan():
     """Nobody could continue it: the terminal's stop is ignored, natively and inside."""
     for command in (["sh"], picket().split() + ["sh"]):
-        pid, master = pty.fork()
-        if pid == 0:
-            os.execvp(command[0], command + ["-c", "echo ready; sleep 1; echo end"])
+        master, pid = cli.in_session(*command, "-c", "echo ready; sleep 1; echo end")
         read_until(master, b"ready")
         os.write(master, b"\x1a")
         read_until(master, b"end")
