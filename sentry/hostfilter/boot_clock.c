@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWTIME
@@ -23,15 +24,15 @@
 
 static long offset_of(clockid_t clock) { return BEGIN_SEC - (long)(clock_ns(clock) / NS_PER_SEC); }
 
-// Whether this process may enter a time namespace at all: nobody may who has threads (ThreadSanitizer starts one).
-static bool may_enter(void) {
-    int now cleanup_close = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
-    return now >= 0 && setns(now, CLONE_NEWTIME) == 0;
+// Who has threads can enter no time namespace (ThreadSanitizer starts one): /proc/self/task has a link for each.
+static bool has_threads(void) {
+    struct stat st;
+    return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;
 }
 
 int hostfilter_boot_clock(void) {
     char text[96];
-    if (!may_enter() || unshare(CLONE_NEWTIME) < 0)
+    if (has_threads() || unshare(CLONE_NEWTIME) < 0)
         return 0;
     int n = snprintf(text, sizeof text, "monotonic %ld 0\nboottime %ld 0\n", offset_of(CLOCK_MONOTONIC),
                      offset_of(CLOCK_BOOTTIME));
