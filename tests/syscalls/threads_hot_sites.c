@@ -28,7 +28,7 @@ static void *thread(void *arg) {
 }
 
 static void alone(void) {
-    for (int i = 0; i < 2000; i++)
+    for (int i = 0; i < 1000; i++)
         round_of_calls(0, getpid());
 }
 
