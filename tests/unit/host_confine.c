@@ -43,7 +43,7 @@ static int end_of(pid_t pid) {
 
 static void namespaces_hold(void) {
     if (described("pid "))
-        hold(getpid() == 1 && getppid() == 0 && kill(2, 0) < 0 && errno == ESRCH);
+        hold(getpid() == 1 && getppid() == 0 && kill(-1, 0) < 0 && errno == ESRCH);  // nobody else is there
     if (described("net ")) {
         int fd = socket(AF_INET, SOCK_DGRAM, 0);
         struct sockaddr to = {.sa_family = AF_INET, .sa_data = {0, 9, 127, 0, 0, 1}};
@@ -129,7 +129,7 @@ static void test_user(void **state) {
         hold(confine_capabilities(1u << 6 | 1u << 7) == 0);  // SETGID, SETUID
         hold(confine_user() == 0 && confine_capabilities(0) == 0);
         hold(!root || (getuid() >= 1000 && geteuid() == getuid() && getegid() == getuid() && getgroups(0, NULL) == 0));
-        hold(!root || setuid(0) < 0);
+        hold(!root || syscall(SYS_setuid, 0) < 0);  // (the C library's asks a sanitizer's thread, too)
         hold(prctl(PR_GET_DUMPABLE) == 1);
         _exit(0);
     }
