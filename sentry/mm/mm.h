@@ -49,8 +49,8 @@ struct mm {
     struct lock lock;               // RANK_MM
     struct rb_root areas;           // [lock]
     unsigned nareas;                // [lock]
-    uint64_t total, locked, data;   // [lock] bytes mapped; VMA_LOCKED; private writable
-    _Atomic uint64_t peak;          // [lock] to change: the largest that total was
+    uint64_t total, locked;         // [lock] bytes mapped; VMA_LOCKED
+    _Atomic uint64_t data, peak;    // [lock] to change: private writable; the largest that total was
     struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
     unsigned nspare;                // [lock]
     uint32_t def_flags;             // [lock] VMA_LOCKED after mlockall(MCL_FUTURE)

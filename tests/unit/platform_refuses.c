@@ -286,12 +286,15 @@ static void test_lost_after_its_end(void **state) {
 static void no_count(void *owner) {}
 
 // It has been given back; it may be a thread of the pool's by now.
-static bool is_gone(const struct sc_thread *t) { return t->state == SC_FREE || !t->doomed; }
+static bool is_gone(struct sc_thread *t) {
+    LOCKED(&t->lock);
+    return t->state == SC_FREE || !t->doomed;
+}
 
 // The owner's process comes to its end while it is asked.
 static bool ends_meanwhile(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
     struct guest *g = owner;
-    const struct sc_thread *t = sc_thread_of(g->t);
+    struct sc_thread *t = sc_thread_of(g->t);
     guest_end(g);
     for (int i = 0; i < 20000 && !is_gone(t); i++)
         usleep(1000);
