@@ -76,7 +76,7 @@ struct ptrace {  // made when a thread is traced for the first time, freed with 
 };
 
 // May the call be left out of account? One load on the paths that every call takes.
-static inline bool ptrace_on(const struct task *t) { return atomic_load_explicit(&t->traced, memory_order_relaxed); }
+static inline bool ptrace_on(const struct task *t) { return atomic_load_explicit(&t->traced, memory_order_acquire); }
 
 // ---- The thread's own side (stop.c) ----------------------------------------------------------------------------------
 // The thread stops for its tracer: true. False: it has none, or must die. regs: as the tracer is to see them. code: as
