@@ -7,6 +7,9 @@
 //   if (r) return r;
 //   return mm_op_finish(t, do_something(...));       gives it back, after a flush when others share the map
 //
+// What the host may refuse, and what could not be taken back then, is asked for in the middle of the turn (mm_op_ask):
+// our map is changed when the host has said yes (mremap). All else is changed first, and taken back or fatal when refused.
+//
 // With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very task.
 // The cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
 #include "base/log.h"
