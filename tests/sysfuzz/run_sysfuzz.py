@@ -5,7 +5,8 @@
 What counts as a fault: a report of a sanitizer, a death or panic of the sentry, anything said on stderr (leaks at the end, a
 host that refuses), a sandbox that hangs (the supervisor's words stop, or a killed process does not go), and an exit status
 that is not the supervisor's. When the supervisor itself was ended by a signal, the guest has ended itself: that is told
-apart, and counts as a fault only when every run ends so.
+apart, and counts as a fault only when every run ends so. When it was stopped (by a tracer of its own that ended, say), the
+CLI stops too and is continued here, as a shell's fg would do it.
 
 Evidence of a fault (the output, and of a hang the stacks of all threads of the sentry and the states of its stubs) is left
 in --out. A seed gives the same calls again; how threads interleave is not repeated.
@@ -56,6 +57,10 @@ def read(path):
             return f.read().strip()
     except OSError as e:
         return str(e.strerror)
+
+
+def stopped(pid):
+    return read("/proc/%d/stat" % pid).rsplit(")", 1)[-1].split()[:1] == ["T"]
 
 
 def memory(pids):
@@ -111,6 +116,8 @@ class Run:
                     last = time.monotonic()
                     if STUCK.search(self.out):
                         return "hang: a killed process does not go"
+                if stopped(process.pid):
+                    os.kill(process.pid, signal.SIGCONT)
                 now = time.monotonic()
                 if now - last > self.options.hang or now - started > bound:
                     return "hang: nothing was heard for %.0f s" % (now - last)
