@@ -37,7 +37,8 @@
      LINUX_O_NONBLOCK | LINUX_O_SYNC | LINUX_FASYNC | LINUX_O_DIRECT | LINUX_O_LARGEFILE |                   \
      LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_NOATIME | LINUX_O_CLOEXEC | LINUX_O_PATH |               \
      LINUX_O_TMPFILE)
-// What F_SETFL changes as it is asked to. FASYNC, too, but only where the kind of file tells its readiness by signals.
+// What F_SETFL changes as it is asked to. FASYNC, too, but only where the kind of file tells its readiness by
+// signals.
 #define LINUX_SETFL_MASK (LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_DIRECT | LINUX_O_NOATIME)
 
 #define LINUX_AT_FDCWD              (-100)

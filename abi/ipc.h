@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// System V semaphores and message queues: semop(2), semctl(2), msgop(2), msgctl(2). What all three families share is in
-// abi/mman.h and abi/shm.h.
+// System V semaphores and message queues: semop(2), semctl(2), msgop(2), msgctl(2). What all three families
+// share is in abi/mman.h and abi/shm.h.
 #pragma once
 
 #include "abi/shm.h"

@@ -101,8 +101,8 @@ static_assert(sizeof(struct linux_ifinfomsg) == 16, "struct ifinfomsg");
 #define LINUX_IFLA_MAX_MTU       51
 
 struct linux_rtnl_link_stats64 {
-    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped, multicast,
-        collisions;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped,
+        multicast, collisions;
     uint64_t detail[15]; // what kinds of errors, by cause
 };
 static_assert(sizeof(struct linux_rtnl_link_stats64) == 200, "struct rtnl_link_stats64");

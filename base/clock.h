@@ -16,9 +16,9 @@ static inline uint64_t clock_ns(clockid_t id) {
 static inline uint64_t mono_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 static inline uint64_t real_ns(void) { return clock_ns(CLOCK_REALTIME); }
 
-// A time since 1970 in ns, with 0 <= nsec < NS_PER_SEC: the nearest that fits, which are the years 1677 to 2262. Whole
-// seconds at either end, some away from those of the type, so that neither a sum with a day nor what callers mean by the
-// last values goes wrong.
+// A time since 1970 in ns, with 0 <= nsec < NS_PER_SEC: the nearest that fits, which are the years 1677 to
+// 2262. Whole seconds at either end, some away from those of the type, so that neither a sum with a day nor
+// what callers mean by the last values goes wrong.
 #define TIME_LAST_SEC (INT64_MAX / (int64_t)NS_PER_SEC - 1)
 static inline int64_t time_ns(int64_t sec, int64_t nsec) {
     if (sec > TIME_LAST_SEC || sec < -TIME_LAST_SEC)

@@ -37,7 +37,7 @@ int fdcharge_init(uint32_t max, struct fdcharge_who (*who)(void)) {
     return slots ? 0 : -LINUX_ENOMEM;
 }
 
-// ---- Accounts; the lock is held --------------------------------------------------------------------------------------
+// ---- Accounts; the lock is held ---------------------------------------------------------------------------
 static struct account **find(uint32_t uid) {
     struct account **at = &accounts[uid % BUCKETS];
     while (*at && (*at)->uid != uid)
@@ -99,7 +99,7 @@ static int charge(struct slot *s, enum kind kind, uint32_t uid) {
     return 0;
 }
 
-// ---- For everybody -------------------------------------------------------------------------------------------------------
+// ---- For everybody ----------------------------------------------------------------------------------------
 static int take(int fd, enum kind kind, uint32_t uid) {
     LOCKED(&lock);
     return (uint32_t)fd < nslots ? charge(&slots[fd], kind, uid) : -LINUX_ENFILE;

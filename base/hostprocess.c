@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hostprocess.h. Called once in a process, before it has threads. Host calls: rt_sigaction, rt_sigprocmask, prlimit64,
-// umask. What is inherited besides and stays: priority and CPUs (the sandbox's share as much as the program's),
-// no_new_privs, the parent death signal (its sender means the CLI), an alarm (the CLI hands it on).
+// See hostprocess.h. Called once in a process, before it has threads. Host calls: rt_sigaction,
+// rt_sigprocmask, prlimit64, umask. What is inherited besides and stays: priority and CPUs (the sandbox's
+// share as much as the program's), no_new_privs, the parent death signal (its sender means the CLI), an alarm
+// (the CLI hands it on).
 #include "base/hostprocess.h"
 #include <pthread.h>
 #include <signal.h>
@@ -12,14 +13,15 @@
 
 #define STACK_SIZE   (8u << 20)  // of new threads; address space only
 #define STACK_LEAST  (1u << 20)  // of the first thread, which is a worker too
-#define QUEUE_LEAST  64u         // signals of ours that wait to be taken, one for each stub that is interrupted
+// signals of ours that wait to be taken, one for each stub that is interrupted
+#define QUEUE_LEAST  64u
 #define FILES_LEAST  128u
 #define MEMORY_LEAST (256u << 20)
 
 // These say that this very process went wrong (or was told to end by abort(3)).
 static int is_fault(int sig) {
-    return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP || sig == SIGSYS ||
-           sig == SIGABRT;
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP ||
+           sig == SIGSYS || sig == SIGABRT;
 }
 
 // The host calls themselves: the C library's leave two real-time signals out.
@@ -71,7 +73,8 @@ static const char *too_narrow(void) {
     return NULL;
 }
 
-// The C library took the size of new stacks from the limit before main(): with a small one its threads would not start.
+// The C library took the size of new stacks from the limit before main(): with a small one its threads would
+// not start.
 static void thread_stacks(void) {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr))

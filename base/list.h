@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A circular, intrusive, doubly linked list. The head is a node without an owner. No locks: the owner's lock guards it.
+// A circular, intrusive, doubly linked list. The head is a node without an owner. No locks: the owner's lock
+// guards it.
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 #include <stdbool.h>
@@ -34,7 +35,9 @@ static inline void list_insert(struct list *node, struct list *prev, struct list
     next->prev = node;
 }
 static inline void list_add(struct list *head, struct list *node) { list_insert(node, head, head->next); }
-static inline void list_add_tail(struct list *head, struct list *node) { list_insert(node, head->prev, head); }
+static inline void list_add_tail(struct list *head, struct list *node) {
+    list_insert(node, head->prev, head);
+}
 static inline void list_del(struct list *node) {
     node->prev->next = node->next;
     node->next->prev = node->prev;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See lock.h. Mutexes are adaptive: sections are short, and a futex wake across cores costs tens of microseconds.
+// See lock.h. Mutexes are adaptive: sections are short, and a futex wake across cores costs tens of
+// microseconds.
 #include "base/lock.h"
 #include "base/log.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Locks with ranks. A thread takes locks only in rising rank (equal ranks only through lock_nested()), which debug
-// builds check at run time; so no two threads can wait for each other. No lock is held while waiting for a guest.
+// Locks with ranks. A thread takes locks only in rising rank (equal ranks only through lock_nested()), which
+// debug builds check at run time; so no two threads can wait for each other. No lock is held while waiting
+// for a guest.
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 #include <pthread.h>
@@ -48,7 +49,8 @@ void lock_nested(struct lock *l);  // same rank as one that is held, in an order
 void lock_drop(struct lock *l);
 // True in release builds; in debug builds, whether this thread holds it. For assertions.
 bool lock_held(const struct lock *l);
-// Panics in debug builds when this thread holds any lock: called where a thread may sleep or returns to its loop.
+// Panics in debug builds when this thread holds any lock: called where a thread may sleep or returns to its
+// loop.
 void lock_assert_none(const char *where);
 
 #define LOCK_INITIALIZER(r) {PTHREAD_MUTEX_INITIALIZER, (r)}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Diagnostics of our own processes: one line each to a descriptor (stderr unless told otherwise), formatted into a
-// bounded buffer and written with one write(2). Nothing that a guest controls is printed unescaped.
+// Diagnostics of our own processes: one line each to a descriptor (stderr unless told otherwise), formatted
+// into a bounded buffer and written with one write(2). Nothing that a guest controls is printed unescaped.
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 #include <stdarg.h>
@@ -12,7 +12,8 @@ void log_set_level(enum log_level level);  // default LOG_WARN; PICKET_LOG in th
 void log_set_fd(int fd);
 void log_set_name(const char *name);  // a string constant: "sentry", "gofer"
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-// A finished line with its newline, as it is: for --strace. What can come from a guest is escaped by the caller.
+// A finished line with its newline, as it is: for --strace. What can come from a guest is escaped by the
+// caller.
 void log_raw(const char *line, size_t len);
 extern enum log_level log_level_now;
 
@@ -30,7 +31,8 @@ extern enum log_level log_level_now;
     } while (0)
 
 // Our own mistake (never the guest's): says where, and aborts.
-void panic_at(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
+void panic_at(const char *file, int line, const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
 // Stays in release builds: an invariant of ours, cheap to check.
 #define invariant(cond)                                                                                      \

@@ -5,7 +5,8 @@
 
 static bool is_red(const struct rb_node *n) { return n && n->red; }
 
-static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *old, struct rb_node *new) {
+static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *old,
+                          struct rb_node *new) {
     if (!parent)
         root->node = new;
     else if (parent->left == old)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An intrusive red-black tree. The owner searches and finds the place to insert (see rb_insert()); links are guarded
-// by the owner's lock.
+// An intrusive red-black tree. The owner searches and finds the place to insert (see rb_insert()); links are
+// guarded by the owner's lock.
 #ifndef BASE_RBTREE_H
 #define BASE_RBTREE_H
 #include "base/list.h"

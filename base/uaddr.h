@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest address. It is a type of its own, so that no code of ours can dereference it by mistake: only the copy
-// routines of the sentry (sentry/mm/usercopy.h) and the platform take it.
+// A guest address. It is a type of its own, so that no code of ours can dereference it by mistake: only the
+// copy routines of the sentry (sentry/mm/usercopy.h) and the platform take it.
 #ifndef BASE_UADDR_H
 #define BASE_UADDR_H
 #include <stdbool.h>

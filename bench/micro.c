@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest side of the benchmarks: times one operation in a loop and prints ns per operation. It is run natively and
-// inside each sandbox in turn by run.py. usage: micro OPERATION ; with no argument lists the operations.
+// The guest side of the benchmarks: times one operation in a loop and prints ns per operation. It is run
+// natively and inside each sandbox in turn by run.py. usage: micro OPERATION ; with no argument lists the
+// operations.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,7 +57,9 @@ static void op_open(void) {
     int f = open(path, O_RDONLY);
     check(f >= 0 && close(f) == 0, "open");
 }
-static void op_pipe(void) { check(write(to_child[1], buf, 1) == 1 && read(to_parent[0], buf, 1) == 1, "ping-pong"); }
+static void op_pipe(void) {
+    check(write(to_child[1], buf, 1) == 1 && read(to_parent[0], buf, 1) == 1, "ping-pong");
+}
 static void op_mmap(void) {
     void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     check(p != MAP_FAILED && munmap(p, PAGE) == 0, "mmap");
@@ -99,9 +102,9 @@ static const struct op {
     void (*prepare)(void);
     int per_run;  // operations that one run counts for
 } ops[] = {
-    {"getppid", op_getppid, NULL, 1},  {"pread", op_pread, make_file, 1},      {"stat", op_stat, make_file, 1},
-    {"open", op_open, make_file, 1},   {"pipe", op_pipe, make_pipes, 1},       {"mmap", op_mmap, NULL, 1},
-    {"touch", op_touch, NULL, 16},     {"mmap_touch", op_mmap_touch, NULL, 1}, {"fork", op_fork, NULL, 1},
+    {"getppid", op_getppid, NULL, 1}, {"pread", op_pread, make_file, 1},      {"stat", op_stat, make_file, 1},
+    {"open", op_open, make_file, 1},  {"pipe", op_pipe, make_pipes, 1},       {"mmap", op_mmap, NULL, 1},
+    {"touch", op_touch, NULL, 16},    {"mmap_touch", op_mmap_touch, NULL, 1}, {"fork", op_fork, NULL, 1},
     {"exec", op_exec, NULL, 1},
 };
 

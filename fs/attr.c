@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Permissions and attributes: who may do what to an inode, stat, chmod, chown, utimes, truncate, extended attributes.
-// The rules are those of Linux' fs/attr.c and fs/xattr.c as documented in capabilities(7), chmod(2), chown(2), xattr(7).
-// Mode and owner are read without the inode's lock: they change one at a time, as with a racing caller on Linux.
+// Permissions and attributes: who may do what to an inode, stat, chmod, chown, utimes, truncate, extended
+// attributes. The rules are those of Linux' fs/attr.c and fs/xattr.c as documented in capabilities(7),
+// chmod(2), chown(2), xattr(7). Mode and owner are read without the inode's lock: they change one at a time,
+// as with a racing caller on Linux.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "fs/core.h"
@@ -61,7 +62,7 @@ int vfs_access(const struct path *p, int mask, const struct vfs_cred *c) {
     return err;
 }
 
-// ---- Reading and writing the block ---------------------------------------------------------------------------------
+// ---- Reading and writing the block ------------------------------------------------------------------------
 int inode_attr(struct inode *i, struct vfs_attr *out) {
     if (i->ops->getattr)
         return i->ops->getattr(i, out);
@@ -76,7 +77,8 @@ int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         return i->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM;
     return i->ops->setattr(i, a, which);
 }
-// As Linux' fsnotify_change() has it: setting both times is utime(2), one alone is what reading or writing does.
+// As Linux' fsnotify_change() has it: setting both times is utime(2), one alone is what reading or writing
+// does.
 static uint32_t told_of(unsigned which) {
     uint32_t event = which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV) ? LINUX_IN_ATTRIB : 0;
     unsigned times = which & (ATTR_ATIME | ATTR_MTIME);
@@ -96,7 +98,8 @@ int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
 }
 bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
     uint32_t mode = LOAD(i->attr.mode);
-    bool priv = (mode & LINUX_S_ISUID) || (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
+    bool priv =
+        (mode & LINUX_S_ISUID) || (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
     return priv && LINUX_S_ISREG(mode) && !cred_has(c, LINUX_CAP_FSETID);
 }
 // writers: how many have it open for writing, or, negative, how many are executing it.
@@ -111,7 +114,7 @@ static int writers_move(struct inode *i, int by) {
 int inode_write_begin(struct inode *i) { return writers_move(i, 1); }
 int inode_exec_begin(struct inode *i) { return writers_move(i, -1); }
 
-// ---- chmod, chown, utimes --------------------------------------------------------------------------------------------
+// ---- chmod, chown, utimes ---------------------------------------------------------------------------------
 int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     struct inode *i = p->dentry->inode;
     if (path_read_only(p))
@@ -166,12 +169,13 @@ int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, i
             return err;
     }
     int64_t now = inode_now();
-    struct vfs_attr a = {.atime = atime == VFS_TIME_NOW ? now : atime, .mtime = mtime == VFS_TIME_NOW ? now : mtime};
-    return dentry_setattr(p->dentry, &a,
-                          (atime != VFS_TIME_OMIT ? ATTR_ATIME : 0) | (mtime != VFS_TIME_OMIT ? ATTR_MTIME : 0));
+    struct vfs_attr a = {.atime = atime == VFS_TIME_NOW ? now : atime,
+                         .mtime = mtime == VFS_TIME_NOW ? now : mtime};
+    return dentry_setattr(
+        p->dentry, &a, (atime != VFS_TIME_OMIT ? ATTR_ATIME : 0) | (mtime != VFS_TIME_OMIT ? ATTR_MTIME : 0));
 }
 
-// ---- truncate ----------------------------------------------------------------------------------------------------------
+// ---- truncate ---------------------------------------------------------------------------------------------
 static int truncate_dentry(const struct vfs_ctx *ctx, struct dentry *d, uint64_t size) {
     struct inode *i = d->inode;
     if (size > INT64_MAX)
@@ -214,7 +218,9 @@ int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size) {
 
 int vfs_statfs(const struct path *p, struct linux_statfs *out) {
     struct superblock *sb = p->dentry->sb;
-    *out = (struct linux_statfs){.f_type = (int64_t)sb->magic, .f_bsize = GUEST_PAGE_SIZE, .f_frsize = GUEST_PAGE_SIZE,
+    *out = (struct linux_statfs){.f_type = (int64_t)sb->magic,
+                                 .f_bsize = GUEST_PAGE_SIZE,
+                                 .f_frsize = GUEST_PAGE_SIZE,
                                  .f_namelen = LINUX_NAME_MAX};
     out->f_fsid[0] = (int32_t)sb->dev;
     int err = sb->ops->statfs ? sb->ops->statfs(sb, out) : 0;
@@ -226,7 +232,7 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
     return err;
 }
 
-// ---- Extended attributes -----------------------------------------------------------------------------------------------
+// ---- Extended attributes ----------------------------------------------------------------------------------
 static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
 static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask) {
     bool write = mask & MAY_WRITE;
@@ -248,7 +254,8 @@ static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const ch
     }
     return vfs_permission(i, mask, &ctx->cred);
 }
-int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf, size_t size) {
+int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf,
+                     size_t size) {
     struct inode *i = p->dentry->inode;
     int err = xattr_permission(ctx, i, name, MAY_READ);
     if (err)
@@ -258,7 +265,8 @@ int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char
 int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n,
                  int flags) {
     struct inode *i = p->dentry->inode;
-    if (flags & ~(LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE) || flags == (LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE))
+    if (flags & ~(LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE) ||
+        flags == (LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE))
         return -LINUX_EINVAL;
     if (n > LINUX_XATTR_SIZE_MAX)
         return -LINUX_E2BIG;

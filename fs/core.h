@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of the VFS core share and file systems do not see. Included by fs/*.c, fs/pipe and fs/overlay.
+// What the files of the VFS core share and file systems do not see. Included by fs/*.c, fs/pipe and
+// fs/overlay.
 //
-// Locks, outermost first: file->pos_lock, an append stripe, mounts_lock, sb->rename_lock, directories (parent first, an
-// overlay's before its lower's), inodes, the dcache lock. Nothing is freed under the dcache lock: puts come after it.
+// Locks, outermost first: file->pos_lock, an append stripe, mounts_lock, sb->rename_lock, directories (parent
+// first, an overlay's before its lower's), inodes, the dcache lock. Nothing is freed under the dcache lock:
+// puts come after it.
 #ifndef FS_CORE_H
 #define FS_CORE_H
 #include "base/fault.h"
@@ -35,11 +37,12 @@ struct vfs {
 
 // dcache.c
 uint32_t name_hash(const struct vfs *v, const char *name, size_t len);
-struct dentry *dcache_find_locked(struct dentry *parent, const char *name, size_t len, uint32_t hash);  // borrowed
+// borrowed
+struct dentry *dcache_find_locked(struct dentry *parent, const char *name, size_t len, uint32_t hash);
 // A new unhashed, negative dentry, one reference.
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len);
-// Finds or looks up a name; *out referenced, positive or negative. _locked: the caller holds parent's inode's lock.
-// next: what the caller will ask for then, or NULL.
+// Finds or looks up a name; *out referenced, positive or negative. _locked: the caller holds parent's inode's
+// lock. next: what the caller will ask for then, or NULL.
 int dcache_lookup(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
                   struct dentry **out);
 int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
@@ -49,7 +52,8 @@ void dcache_unhash(struct dentry *d);  // the name is gone
 struct dentry_move {
     char *name_d, *name_nd;  // long names, allocated beforehand
 };
-int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const struct dentry *nd, bool exchange);
+int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const struct dentry *nd,
+                        bool exchange);
 void dentry_move(struct dentry_move *m, struct dentry *d, struct dentry *nd, bool exchange);
 bool dentry_is_ancestor(struct dentry *a, struct dentry *d);  // of d, or d itself; rename_lock is held
 void dcache_drop_super(struct superblock *sb);
@@ -57,8 +61,10 @@ void dcache_drop_super(struct superblock *sb);
 // mount.c
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
-struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags, const char *src);
-struct mount *mount_find_locked(struct mount *parent, struct dentry *at);  // dcache or mounts lock held; borrowed
+struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags,
+                        const char *src);
+// dcache or mounts lock held; borrowed
+struct mount *mount_find_locked(struct mount *parent, struct dentry *at);
 bool path_read_only(const struct path *p);
 static inline bool path_equal(const struct path *a, const struct path *b) {
     return a->mnt == b->mnt && a->dentry == b->dentry;
@@ -87,8 +93,10 @@ struct walk {
     bool first_used;
     char first[LINUX_PATH_MAX];  // most walks meet no link within a link: no allocation
 };
-int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags);
-int walk_run(struct walk *w, bool parent);  // to the end, or to the directory of the last component; cur is pinned
+int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name,
+               unsigned flags);
+// to the end, or to the directory of the last component; cur is pinned
+int walk_run(struct walk *w, bool parent);
 int walk_into_link(struct walk *w, struct dentry *link);  // cur: the link's directory, pinned
 void walk_end(struct walk *w);
 // Enters mounts on *p (owned).
@@ -100,7 +108,8 @@ bool cred_in_group(const struct vfs_cred *c, uint32_t gid);
 int may_create(struct inode *dir, const struct vfs_cred *c);
 
 // file.c
-struct file *file_new(struct vfs *v, const struct path *p /* taken over on success */, unsigned flags, unsigned mode);
+struct file *file_new(struct vfs *v, const struct path *p /* taken over on success */, unsigned flags,
+                      unsigned mode);
 // Opens an inode that the tree itself reads (an overlay's lower file): no permission check. d: borrowed.
 int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct file **out);
 

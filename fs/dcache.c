@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dentry cache: names by parent, positive and negative. A hashed dentry is kept by one reference of the cache
-// itself, so that a put is one atomic operation and an unused name is one whose count is 1. The shrinker walks the LRU
-// list from its old end, gives recently found names a second chance, and frees the unused.
+// The dentry cache: names by parent, positive and negative. A hashed dentry is kept by one reference of the
+// cache itself, so that a put is one atomic operation and an unused name is one whose count is 1. The
+// shrinker walks the LRU list from its old end, gives recently found names a second chance, and frees the
+// unused.
 //
 // Called by walk.c, namei.c and the file systems. One lock, vfs->dcache; nothing is freed while it is held.
 #include "fs/core.h"
@@ -121,7 +122,7 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *root) {
     return d;
 }
 
-// ---- In and out of the cache -------------------------------------------------------------------------------------
+// ---- In and out of the cache ------------------------------------------------------------------------------
 // The caller gives one reference of d to the cache.
 static void hash_locked(struct vfs *v, struct dentry *d) {
     struct list *b = bucket_of(v, d->parent, d->namehash);
@@ -180,7 +181,8 @@ void dcache_shrink(struct vfs *v, unsigned n) {
     lock_drop(&v->dcache);
     put_all(&victims);
 }
-// Hashes d, unless its name is there already: then that one is the answer. d's reference goes over to the result.
+// Hashes d, unless its name is there already: then that one is the answer. d's reference goes over to the
+// result.
 static struct dentry *insert(struct dentry *d) {
     struct vfs *v = d->sb->vfs;
     struct list victims = LIST_INIT(victims);
@@ -202,7 +204,7 @@ static struct dentry *insert(struct dentry *d) {
     return was;
 }
 
-// ---- Looking up ----------------------------------------------------------------------------------------------------
+// ---- Looking up -------------------------------------------------------------------------------------------
 int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
                          struct dentry **out) {
     struct inode *dir = parent->inode;
@@ -244,7 +246,8 @@ int dcache_lookup(struct dentry *parent, const char *name, size_t len, const str
     lock_drop(&dir->lock);
     return err;
 }
-struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i, void *priv) {
+struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i,
+                            void *priv) {
     struct dentry *d = len <= LINUX_NAME_MAX ? dcache_find(parent, name, len) : NULL;
     if (d || !(d = dentry_new(parent->sb, parent, name, len))) {
         if (i)
@@ -257,8 +260,9 @@ struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len,
     return insert(d);
 }
 
-// ---- Renames -------------------------------------------------------------------------------------------------------
-int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const struct dentry *nd, bool exchange) {
+// ---- Renames ----------------------------------------------------------------------------------------------
+int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const struct dentry *nd,
+                        bool exchange) {
     *m = (struct dentry_move){0};
     if (nd->name != nd->short_name && !(m->name_d = xstrdup(nd->name)))
         return -LINUX_ENOMEM;
@@ -269,7 +273,8 @@ int dentry_move_prepare(struct dentry_move *m, const struct dentry *d, const str
     return 0;
 }
 // Gives d the place described; returns its old long name, to be freed.
-static char *set_place(struct dentry *d, struct dentry *parent, char *long_name, const char *short_name, uint32_t h) {
+static char *set_place(struct dentry *d, struct dentry *parent, char *long_name, const char *short_name,
+                       uint32_t h) {
     char *old = d->name != d->short_name ? d->name : NULL;
     if (!long_name)
         memcpy(d->short_name, short_name, sizeof d->short_name);
@@ -319,7 +324,7 @@ bool dentry_is_ancestor(struct dentry *a, struct dentry *d) {
     }
 }
 
-// ---- Forgetting ------------------------------------------------------------------------------------------------------
+// ---- Forgetting -------------------------------------------------------------------------------------------
 void dcache_forget_children(struct dentry *dir) {
     struct vfs *v = dir->sb->vfs;
     struct list victims = LIST_INIT(victims);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute offsets.
-// Cost: no host call of our own but what the object makes.
+// Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute
+// offsets. Cost: no host call of our own but what the object makes.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
@@ -9,9 +9,9 @@
 #include "fs/core.h"
 #include "fs/notify.h"
 
-// LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC alone. What they
-// hold in the sentry (buffers of pipes, which fs.pipe-user-pages-soft does not bound, queues of sockets, locks, sets of
-// epoll) has a limit for each file, not for all of a user.
+// LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC
+// alone. What they hold in the sentry (buffers of pipes, which fs.pipe-user-pages-soft does not bound, queues
+// of sockets, locks, sets of epoll) has a limit for each file, not for all of a user.
 struct file *file_new(struct vfs *v, const struct path *p, unsigned flags, unsigned mode) {
     struct file *f = znew(struct file);
     if (!f)
@@ -72,7 +72,9 @@ static int may_write(const struct file *f) {
     return f->ops->write ? 0 : -LINUX_EINVAL;
 }
 // As rw_verify_area() of Linux: no byte of a transfer lies beyond the last offset.
-static bool beyond(uint64_t off, const struct uio *u) { return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off; }
+static bool beyond(uint64_t off, const struct uio *u) {
+    return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off;
+}
 // What was moved is told.
 static int64_t accessed(struct file *f, int64_t n) {
     if (n > 0)
@@ -121,7 +123,8 @@ static uint64_t size_limit(const struct vfs_ctx *ctx) {
     return ctx && ctx->fsize_limit < INT64_MAX ? ctx->fsize_limit : INT64_MAX;
 }
 // A regular file's write that comes to lie at `place`; `off` is what the object is told.
-static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t place, uint64_t off) {
+static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t place,
+                            uint64_t off) {
     uint64_t limit = size_limit(ctx);
     if (u->left == 0)
         return 0;
@@ -139,7 +142,8 @@ static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct ui
 static int64_t write_at(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     return write_placed(ctx, f, u, off, off);
 }
-// At the end of the file. The stripe makes "the end" and the write there one step among appenders of this sandbox.
+// At the end of the file. The stripe makes "the end" and the write there one step among appenders of this
+// sandbox.
 // LIMIT: other processes of the host that append to the same file may interleave.
 static int64_t append(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t *end) {
     struct vfs *v = f->path.dentry->sb->vfs;
@@ -160,7 +164,8 @@ static bool appends(struct file *f, const struct uio *u) {
     return (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND) &&
            !(u->flags & LINUX_RWF_NOAPPEND) && inode_is_reg(f->inode);
 }
-// A file whose object keeps the offset, and appends by itself. Where that is is asked only when a limit wants to know.
+// A file whose object keeps the offset, and appends by itself. Where that is is asked only when a limit wants
+// to know.
 static int64_t write_own_pos(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     struct vfs_attr a = {0};
     if (!inode_is_reg(f->inode))
@@ -213,11 +218,13 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     return modified(f, appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off));
 }
 
-// ---- Offsets and listings --------------------------------------------------------------------------------------------
+// ---- Offsets and listings ---------------------------------------------------------------------------------
 static int seek_place(struct file *f, int64_t off, int whence, int64_t *pos) {
     struct vfs_attr a;
     int err = whence >= LINUX_SEEK_END ? inode_attr(f->inode, &a) : 0;
-    int64_t from = whence == LINUX_SEEK_CUR ? (int64_t)f->pos : whence == LINUX_SEEK_END ? (int64_t)a.size : 0;
+    int64_t from = whence == LINUX_SEEK_CUR   ? (int64_t)f->pos
+                   : whence == LINUX_SEEK_END ? (int64_t)a.size
+                                              : 0;
     if (err)
         return err;
     if (whence < LINUX_SEEK_DATA)
@@ -276,7 +283,7 @@ int vfs_readdir(struct file *f, struct readdir_sink *s) {
     return err;
 }
 
-// ---- The rest ------------------------------------------------------------------------------------------------------------
+// ---- The rest ---------------------------------------------------------------------------------------------
 uint32_t vfs_poll(struct file *f, struct waiter *w) {
     if (f->ops && f->ops->poll)
         return f->ops->poll(f, w);
@@ -305,8 +312,9 @@ int vfs_fsync(struct file *f, bool data_only) {
         return -LINUX_EINVAL;
     return f->ops->fsync ? f->ops->fsync(f, data_only) : 0;
 }
-// RLIMIT_FSIZE, as inode_newsize_ok() of Linux has it: what lies within the size is never refused, and KEEP_SIZE is no way
-// past it where blocks are memory. (Disk file systems let that one pass, and these files are the host's to bound.)
+// RLIMIT_FSIZE, as inode_newsize_ok() of Linux has it: what lies within the size is never refused, and
+// KEEP_SIZE is no way past it where blocks are memory. (Disk file systems let that one pass, and these files
+// are the host's to bound.)
 static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t end) {
     struct vfs_attr a;
     bool exempt = mode & LINUX_FALLOC_FL_PUNCH_HOLE ||

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files over host descriptors (the stdio that the sandbox was given). When one would block, its waiters must hear of
-// the host's readiness: the sentry's event thread watches the descriptor and calls hostfd_ready().
+// Files over host descriptors (the stdio that the sandbox was given). When one would block, its waiters must
+// hear of the host's readiness: the sentry's event thread watches the descriptor and calls hostfd_ready().
 #ifndef FS_HOSTFD_H
 #define FS_HOSTFD_H
 #include <stdint.h>
 
 struct hostfd;
-// Set once, before the first guest: asks for one notice when `fd` has any of `events` (LINUX_POLL*); the answer is
-// one call of hostfd_ready(h, events). watch may be called from any thread, again while one is pending (merge).
-// unwatch returns only when no call of hostfd_ready() for h is under way or will come.
+// Set once, before the first guest: asks for one notice when `fd` has any of `events` (LINUX_POLL*); the
+// answer is one call of hostfd_ready(h, events). watch may be called from any thread, again while one is
+// pending (merge). unwatch returns only when no call of hostfd_ready() for h is under way or will come.
 struct hostfd_watcher {
     void (*watch)(struct hostfd *h, int fd, uint32_t events);
     void (*unwatch)(struct hostfd *h, int fd);
@@ -16,8 +16,9 @@ struct hostfd_watcher {
 void hostfd_set_watcher(const struct hostfd_watcher *w);
 struct file;
 struct ctty;
-// The terminal that f is on, borrowed; several descriptors (stdin, stdout, stderr) are on one as a rule. NULL: f is none of
-// the host's. A descriptor of it stays open for /dev/tty until hostfd_forget_terminals(), at the end.
+// The terminal that f is on, borrowed; several descriptors (stdin, stdout, stderr) are on one as a rule.
+// NULL: f is none of the host's. A descriptor of it stays open for /dev/tty until hostfd_forget_terminals(),
+// at the end.
 struct ctty *hostfd_terminal(struct file *f);
 void hostfd_forget_terminals(void);
 void hostfd_ready(struct hostfd *h, uint32_t events);

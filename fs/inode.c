@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inodes and superblocks: making, counting, freeing. A superblock has two counts: `active` (mounts, and its maker's
-// handle) and `refs` (inodes). When the last active reference goes, names and roots are dropped; when then the last
-// inode goes, the file system is freed.
+// Inodes and superblocks: making, counting, freeing. A superblock has two counts: `active` (mounts, and its
+// maker's handle) and `refs` (inodes). When the last active reference goes, names and roots are dropped; when
+// then the last inode goes, the file system is freed.
 #include "abi/caps.h"
 #include "base/clock.h"
 #include "fs/core.h"

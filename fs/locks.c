@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Advisory locks: POSIX (owned by a descriptor table), open-file-description and flock (owned by the open file), all on
-// inode->locks under inode->lock. One owner's POSIX locks never overlap. Nobody sleeps here: who must wait puts itself
-// on inode->lock_waitq. LIMIT: no leases.
+// Advisory locks: POSIX (owned by a descriptor table), open-file-description and flock (owned by the open
+// file), all on inode->locks under inode->lock. One owner's POSIX locks never overlap. Nobody sleeps here:
+// who must wait puts itself on inode->lock_waitq. LIMIT: no leases.
 #include "abi/poll.h"
 #include "fs/core.h"
 
@@ -19,7 +19,8 @@ static void unlink_lock(struct inode *i, struct held_lock *l) {
     free(l);
     atomic_fetch_sub_explicit(&i->nlocks, 1, memory_order_relaxed);
 }
-// One owner's POSIX locks stand together and in order of their start: F_GETLK shows the first that is in the way.
+// One owner's POSIX locks stand together and in order of their start: F_GETLK shows the first that is in the
+// way.
 static void link_lock(struct inode *i, struct held_lock *l) {
     struct list *before = &i->locks;
     struct held_lock *o;
@@ -84,7 +85,8 @@ static int range_of(struct file *f, const struct linux_flock *l, struct held_loc
     return 0;
 }
 
-// Makes room for `want` among its owner's locks; `spare` is used when one is cut in two. True: something was released.
+// Makes room for `want` among its owner's locks; `spare` is used when one is cut in two. True: something was
+// released.
 static bool carve(struct inode *i, struct held_lock *want, struct held_lock **spare) {
     struct held_lock *l, *tmp;
     bool released = false;
@@ -159,7 +161,7 @@ int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *req
         waitq_wake(&i->lock_waitq, LINUX_POLLIN);
     return err;
 }
-// ---- Deadlocks -------------------------------------------------------------------------------------------------------
+// ---- Deadlocks --------------------------------------------------------------------------------------------
 // Who waits for whom, of all files. Owners are only compared.
 struct lock_wait {
     struct list link;  // [waits_lock]

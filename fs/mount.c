@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mount table of one sandbox. A mount lies on a dentry of another mount; the path walk asks for it only where
-// dentry->mounts says that there is one. Changes are made under mounts_lock and the dcache lock, so that a reader may
-// hold either. LIMIT: one namespace, no propagation.
+// The mount table of one sandbox. A mount lies on a dentry of another mount; the path walk asks for it only
+// where dentry->mounts says that there is one. Changes are made under mounts_lock and the dcache lock, so
+// that a reader may hold either. LIMIT: one namespace, no propagation.
 #include "abi/misc.h"
 #include "fs/core.h"
 #include <string.h>
@@ -34,7 +34,8 @@ bool path_read_only(const struct path *p) {
 }
 
 // Takes over sb's reference on success; root is borrowed.
-struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags, const char *src) {
+struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags,
+                        const char *src) {
     struct mount *m = znew(struct mount);
     char *source = m ? xstrdup(src ? src : "none") : NULL;
     if (!source) {
@@ -96,8 +97,8 @@ static int attach(struct vfs *v, struct mount *m, const struct path *at) {
     list_add_tail(&v->mounts, &m->link);
     return 0;
 }
-static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, const struct path *at, unsigned flags,
-                    const char *source) {
+static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, const struct path *at,
+                    unsigned flags, const char *source) {
     struct mount *m = mount_new(v, sb, root, flags, source);
     if (!m)
         return -LINUX_ENOMEM;
@@ -118,10 +119,12 @@ static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, c
     }
     return err;
 }
-int vfs_mount(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags, const char *source) {
+int vfs_mount(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
+              const char *source) {
     return mount_at(v, sb, sb->root, at, flags, source);
 }
-int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsigned flags, const char *source) {
+int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsigned flags,
+             const char *source) {
     ref_get(&from->mnt->sb->active);
     int err = mount_at(v, from->mnt->sb, from->dentry, at, flags, source);
     if (err)
@@ -213,7 +216,7 @@ void vfs_for_each_mount(struct vfs *v, void (*fn)(void *arg, struct mount *m), v
     }
 }
 
-// ---- A path as text ------------------------------------------------------------------------------------------------
+// ---- A path as text ---------------------------------------------------------------------------------------
 // Written from the end of the buffer toward its start.
 struct back {
     char *start, *p;

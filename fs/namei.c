@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls that change names: mkdir, mknod, symlink, link, unlink, rmdir, rename; and readlink. Each finds the directory,
-// locks it, looks the last name up, checks in Linux' order, and asks the file system. Locks: directories (see core.h).
+// Calls that change names: mkdir, mknod, symlink, link, unlink, rmdir, rename; and readlink. Each finds the
+// directory, locks it, looks the last name up, checks in Linux' order, and asks the file system. Locks:
+// directories (see core.h).
 // LIMIT: no protected_symlinks, protected_hardlinks, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
 #include "fs/core.h"
 #include "fs/notify.h"
 #include <string.h>
 
-// ---- Checks --------------------------------------------------------------------------------------------------------
+// ---- Checks -----------------------------------------------------------------------------------------------
 int may_create(struct inode *dir, const struct vfs_cred *c) {
     if (dir->dead)
         return -LINUX_ENOENT;
@@ -32,8 +33,8 @@ static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, c
 static bool is_mountpoint(const struct dentry *d) { return atomic_load(&d->mounts) > 0; }
 static int no_op(const struct inode *dir) { return dir->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM; }
 
-// A superblock with no_dcache (procfs) is asked without its directories' locks, and has no names to make or remove: the
-// answer to every change of them. `there`: what is said when the name exists.
+// A superblock with no_dcache (procfs) is asked without its directories' locks, and has no names to make or
+// remove: the answer to every change of them. `there`: what is said when the name exists.
 static int no_changes(const struct walk *w, int there) {
     struct dentry *d;
     int err = dcache_lookup(w->cur.dentry, w->last, w->last_len, NULL, &d);
@@ -44,7 +45,7 @@ static int no_changes(const struct walk *w, int there) {
     return err;
 }
 
-// ---- A new name ------------------------------------------------------------------------------------------------------
+// ---- A new name -------------------------------------------------------------------------------------------
 // Stopped before the last component, with its directory locked and the (negative) name looked up.
 struct place {
     struct walk w;
@@ -52,7 +53,8 @@ struct place {
     struct dentry *d;  // owned
     struct inode *victim;  // owned, or NULL: what lost this name, to end after the lock is dropped
 };
-// Locks the directory that the walk has come to; p->dir is set when it is locked. `there`: as no_changes() has it.
+// Locks the directory that the walk has come to; p->dir is set when it is locked. `there`: as no_changes()
+// has it.
 static int place_lock(struct place *p, int there) {
     struct inode *dir = p->w.cur.dentry->inode;
     if (!inode_is_dir(dir))
@@ -96,7 +98,8 @@ static void place_end(struct place *p) {
         inode_put(p->victim);
     walk_end(&p->w);
 }
-// The name is gone. In Linux' order: what the object is told (with its last name it ends), then the directory.
+// The name is gone. In Linux' order: what the object is told (with its last name it ends), then the
+// directory.
 static void place_removed(struct place *p, bool is_rmdir) {
     dcache_unhash(p->d);
     if (!notify_on())
@@ -136,8 +139,8 @@ static int check_node_type(const struct vfs_ctx *ctx, uint32_t mode) {
         return -LINUX_EINVAL;
     }
 }
-int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev,
-              struct path *out) {
+int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
+              uint64_t rdev, struct path *out) {
     struct place p;
     mode = (mode & LINUX_S_IFMT ? mode : mode | LINUX_S_IFREG) & (LINUX_S_IFMT | LINUX_S_IALLUGO);
     bool dir_type = LINUX_S_ISDIR(mode);
@@ -217,7 +220,7 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *on
     return err;
 }
 
-// ---- A name goes -----------------------------------------------------------------------------------------------------
+// ---- A name goes ------------------------------------------------------------------------------------------
 // The directory locked, the name looked up (it may be negative).
 static int place_old(struct place *p, struct dentry **held) {
     if (path_read_only(&p->w.cur))
@@ -287,7 +290,7 @@ int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
     return err;
 }
 
-// ---- rename ----------------------------------------------------------------------------------------------------------
+// ---- rename -----------------------------------------------------------------------------------------------
 struct rename {
     const struct vfs_ctx *ctx;
     unsigned flags;
@@ -431,8 +434,8 @@ static void stamp_moved_dir(struct inode *i) {
     if (inode_is_dir(i) && i->ops->setattr)
         i->ops->setattr(i, &a, ATTR_CTIME);
 }
-int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
-               const char *nname, unsigned flags) {
+int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname,
+               const struct path *nbase, const char *nname, unsigned flags) {
     struct rename r;
     r.ctx = ctx;
     r.flags = flags;

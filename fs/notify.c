@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// See notify.h. A watch sits on a list of its inode and in the tree of its inotify instance, and holds the inode, so
-// that an object which is watched stays what it is, whatever becomes of caches. Each inode keeps the union of what is
-// watched of it, so that the lists are looked at only for events that somebody wants.
+// See notify.h. A watch sits on a list of its inode and in the tree of its inotify instance, and holds the
+// inode, so that an object which is watched stays what it is, whatever becomes of caches. Each inode keeps
+// the union of what is watched of it, so that the lists are looked at only for events that somebody wants.
 //
-// Locks: notify_lock (RANK_NOTIFY) for all lists, inside the dcache lock, which an event for a directory needs to read
-// the name. A queue's own lock comes inside. Watches are freed after both are dropped, and never hold the last reference
-// of an inode whose hook is running.
+// Locks: notify_lock (RANK_NOTIFY) for all lists, inside the dcache lock, which an event for a directory
+// needs to read the name. A queue's own lock comes inside. Watches are freed after both are dropped, and
+// never hold the last reference of an inode whose hook is running.
 #include "fs/notify.h"
 #include "fs/core.h"
 #include <string.h>
@@ -21,9 +21,11 @@ struct event {
 _Atomic uint32_t notify_watches;
 struct lock notify_lock = LOCK_INITIALIZER(RANK_NOTIFY);
 
-static uint32_t wanted(const struct inode *i) { return atomic_load_explicit(&i->notify_mask, memory_order_relaxed); }
+static uint32_t wanted(const struct inode *i) {
+    return atomic_load_explicit(&i->notify_mask, memory_order_relaxed);
+}
 
-// ---- Watches -------------------------------------------------------------------------------------------------------
+// ---- Watches ----------------------------------------------------------------------------------------------
 static void recount(struct inode *i) {
     const struct watch *w;
     uint32_t all = 0;
@@ -109,7 +111,7 @@ void watch_unpin_deleted(struct inode *i, struct dentry *d) {
     unpin(i);
 }
 
-// ---- Delivering ----------------------------------------------------------------------------------------------------
+// ---- Delivering -------------------------------------------------------------------------------------------
 static void deliver_locked(struct inode *i, const struct event *e, struct list *gone) {
     struct watch *w, *next;
     list_for_each_safe(w, next, &i->watches, on_inode) {
@@ -182,7 +184,7 @@ void notify_opened(struct file *f) {
     notify_file(f, LINUX_IN_OPEN);
 }
 
-// ---- Ends ----------------------------------------------------------------------------------------------------------
+// ---- Ends -------------------------------------------------------------------------------------------------
 void notify_unlinked(struct inode *i, bool is_rmdir) {
     if (!notify_on() || !wanted(i))  // who begins to watch it now finds out by itself
         return;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watched inodes, inotify(7): the VFS tells here what happens to an object, and whoever watches it gets an event. File
-// systems know nothing of it. Where nobody watches anything a hook costs one load.
+// Watched inodes, inotify(7): the VFS tells here what happens to an object, and whoever watches it gets an
+// event. File systems know nothing of it. Where nobody watches anything a hook costs one load.
 //
-// Called by fs/*.c with directories' and inodes' locks held, or none; never with a lock above RANK_DCACHE. The queue of
-// events, and what a guest sees of it, is fs/anon/inotify.c.
-// LIMIT: changes that are made on the host below a bind are not told. Files of procfs are new inodes at each look-up:
-// nothing is told of them. Pipes, sockets and other files without a name tell nothing.
+// Called by fs/*.c with directories' and inodes' locks held, or none; never with a lock above RANK_DCACHE.
+// The queue of events, and what a guest sees of it, is fs/anon/inotify.c.
+// LIMIT: changes that are made on the host below a bind are not told. Files of procfs are new inodes at each
+// look-up: nothing is told of them. Pipes, sockets and other files without a name tell nothing.
 #ifndef FS_NOTIFY_H
 #define FS_NOTIFY_H
 #include "abi/inotify.h"
@@ -14,14 +14,14 @@
 
 struct inotify;
 
-// ---- Hooks -------------------------------------------------------------------------------------------------------
+// ---- Hooks ------------------------------------------------------------------------------------------------
 extern _Atomic uint32_t notify_watches;  // how many watches there are in all
 static inline bool notify_on(void) {
     return __builtin_expect(atomic_load_explicit(&notify_watches, memory_order_relaxed) != 0, 0);
 }
 
-// Something was done to what d names: the directory that it lies in is told its name, then the object itself. via_open:
-// through an open file, which IN_EXCL_UNLINK ignores once the name is gone.
+// Something was done to what d names: the directory that it lies in is told its name, then the object itself.
+// via_open: through an open file, which IN_EXCL_UNLINK ignores once the name is gone.
 void notify_object(struct dentry *d, uint32_t event, bool via_open);
 static inline void notify_file(struct file *f, uint32_t event) {
     if (notify_on() && (f->mode & FMODE_NOTIFY))
@@ -46,15 +46,16 @@ void notify_linked(struct inode *i);
 void notify_inode(struct inode *i, uint32_t event);
 // An open file is ready: it is told of from now on, with its closing.
 void notify_opened(struct file *f);
-// i has lost a name: unlinked, removed, or replaced by a rename. Its link count was changed, unless it is a directory that
-// rmdir took. Watches let go of the dentry, so that the object can end.
+// i has lost a name: unlinked, removed, or replaced by a rename. Its link count was changed, unless it is a
+// directory that rmdir took. Watches let go of the dentry, so that the object can end.
 void notify_unlinked(struct inode *i, bool is_rmdir);
-// The last dentry of i is going, and is still its owner: when i has no name any more, it ends here for who watches it.
+// The last dentry of i is going, and is still its owner: when i has no name any more, it ends here for who
+// watches it.
 void notify_dentry_gone(struct inode *i);
 // Nobody has sb mounted any more, and nobody can come to it.
 void notify_super_gone(struct superblock *sb);
 
-// ---- Watches: for fs/anon/inotify.c ------------------------------------------------------------------------------
+// ---- Watches: for fs/anon/inotify.c -----------------------------------------------------------------------
 // [n]: the lock of all watches, which also keeps an instance that has any from being freed.
 struct watch {
     struct inotify *owner;  // [c] borrowed
@@ -66,15 +67,16 @@ struct watch {
     struct rb_node by_wd;   // [n] in the owner's tree
 };
 extern struct lock notify_lock;  // RANK_NOTIFY
-// All with notify_lock held. watch_attach() takes over an allocated watch with its owner, number and mask; the inode is
-// p's, which the caller holds.
+// All with notify_lock held. watch_attach() takes over an allocated watch with its owner, number and mask;
+// the inode is p's, which the caller holds.
 void watch_attach(struct watch *w, const struct path *p);
 struct watch *watch_find(struct inode *i, const struct inotify *owner);
 void watch_set_mask(struct watch *w, uint32_t mask);
 void watch_detach(struct watch *w, struct list *gone);  // to be freed by watches_free()
 // Without any lock of notify.
 void watches_free(struct list *gone);
-void watch_unpin_deleted(struct inode *i, struct dentry *d);  // after watch_attach(): if d has lost its name meanwhile
+// after watch_attach(): if d has lost its name meanwhile
+void watch_unpin_deleted(struct inode *i, struct dentry *d);
 
 // What fs/anon/inotify.c does for notify.c; notify_lock is held.
 void inotify_queue(struct inotify *in, int32_t wd, uint32_t mask, const struct notify_name *name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// open: flags, finding or making the object, the checks of open(2) in Linux' order, and the open file. An existing name
-// is opened without any directory's lock. Fifos are the pipe's business (fs/pipe/fifo.c).
+// open: flags, finding or making the object, the checks of open(2) in Linux' order, and the open file. An
+// existing name is opened without any directory's lock. Fifos are the pipe's business (fs/pipe/fifo.c).
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "fs/core.h"
@@ -175,7 +175,7 @@ int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct
     return 0;
 }
 
-// ---- O_CREAT -----------------------------------------------------------------------------------------------------------
+// ---- O_CREAT ----------------------------------------------------------------------------------------------
 static int create(struct open_req *r, const struct path *parent, struct dentry *d, uint32_t mode) {
     struct inode *dir = parent->dentry->inode;
     if (path_read_only(parent))
@@ -244,8 +244,8 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
     }
     return 0;
 }
-static int open_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode, unsigned walk,
-                       struct file **out) {
+static int open_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode,
+                       unsigned walk, struct file **out) {
     struct walk w;
     struct path p;
     int err = walk_begin(&w, r->ctx, base, name, walk);
@@ -259,7 +259,7 @@ static int open_create(struct open_req *r, const struct path *base, const char *
     return err ? err : open_found(r, &p, out);
 }
 
-// ---- O_TMPFILE -----------------------------------------------------------------------------------------------------------
+// ---- O_TMPFILE --------------------------------------------------------------------------------------------
 static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, struct file **out) {
     struct inode *i = dir->dentry->inode;
     if (!inode_is_dir(i))
@@ -292,8 +292,8 @@ static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, str
     return err;
 }
 
-int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint32_t mode,
-             unsigned walk, struct file **out) {
+int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
+             uint32_t mode, unsigned walk, struct file **out) {
     struct open_req r = {.ctx = ctx};
     struct path p;
     int err = prepare(&r, flags);

@@ -17,8 +17,12 @@ static int64_t kernel_move(struct uio *u, const struct iovec *v, unsigned n, boo
     }
     return (int64_t)done;
 }
-static int64_t kernel_to(struct uio *u, const struct iovec *src, unsigned n) { return kernel_move(u, src, n, true); }
-static int64_t kernel_from(struct uio *u, const struct iovec *dst, unsigned n) { return kernel_move(u, dst, n, false); }
+static int64_t kernel_to(struct uio *u, const struct iovec *src, unsigned n) {
+    return kernel_move(u, src, n, true);
+}
+static int64_t kernel_from(struct uio *u, const struct iovec *dst, unsigned n) {
+    return kernel_move(u, dst, n, false);
+}
 static void kernel_back(struct uio *u, size_t n) {
     struct uio_kernel *k = container_of(u, struct uio_kernel, u);
     k->p -= n;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One sandbox' file system state: made before the first mount, destroyed when every task is gone. Also what belongs to
-// no other file: files without names.
+// One sandbox' file system state: made before the first mount, destroyed when every task is gone. Also what
+// belongs to no other file: files without names.
 #include "base/clock.h"
 #include "base/log.h"
 #include "fs/core.h"
@@ -52,8 +52,9 @@ static void release(struct vfs *v) {
     long left = atomic_load(&v->inodes) + atomic_load(&v->dentry_count) + atomic_load(&v->files) +
                 atomic_load(&v->supers);
     if (left)
-        panic("vfs: %ld inodes, %ld names, %ld files, %ld file systems are still in use", atomic_load(&v->inodes),
-              atomic_load(&v->dentry_count), atomic_load(&v->files), atomic_load(&v->supers));
+        panic("vfs: %ld inodes, %ld names, %ld files, %ld file systems are still in use",
+              atomic_load(&v->inodes), atomic_load(&v->dentry_count), atomic_load(&v->files),
+              atomic_load(&v->supers));
     vfs_memory_free(v->memory);
     lock_destroy(&v->dcache);
     lock_destroy(&v->mounts_lock);

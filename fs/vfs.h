@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The virtual file system: names (dentries), objects (inodes), mounts, open files, and the calls on them. It knows
-// nothing of tasks: who asks comes as a struct vfs_ctx, guest memory as a struct uio or struct uaccess. A file system
-// implements struct inode_ops, file_ops and super_ops.
+// The virtual file system: names (dentries), objects (inodes), mounts, open files, and the calls on them. It
+// knows nothing of tasks: who asks comes as a struct vfs_ctx, guest memory as a struct uio or struct uaccess.
+// A file system implements struct inode_ops, file_ops and super_ops.
 //
-// Nothing here sleeps for a guest: an operation that would block returns -LINUX_EAGAIN, and file_ops.poll() tells when
-// to ask again. Errors are negative LINUX_E*. Locks: see base/lock.h; field letters below:
+// Nothing here sleeps for a guest: an operation that would block returns -LINUX_EAGAIN, and file_ops.poll()
+// tells when to ask again. Errors are negative LINUX_E*. Locks: see base/lock.h; field letters below:
 //   [c] constant after creation   [i] inode->lock   [d] the dcache lock   [p] file->pos_lock   [a] atomic
 #ifndef FS_VFS_H
 #define FS_VFS_H
@@ -29,7 +29,7 @@ struct file;
 struct superblock;
 struct vfs;
 
-// ---- Whose request it is -------------------------------------------------------------------------------------
+// ---- Whose request it is ----------------------------------------------------------------------------------
 struct path {
     struct mount *mnt;  // both borrowed or both owned, as the holder says; {NULL, NULL} is "none"
     struct dentry *dentry;
@@ -51,12 +51,12 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
     void *task;            // for procfs ("self") and fifos only: opaque here
 };
 
-// ---- Guest memory ----------------------------------------------------------------------------------------------
-// A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and advance;
-// they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing was copied). What lies
-// in several places here goes by uio_tov() and uio_fromv(): each call of these may cost one host call, not each buffer.
-// After a read or write it stands behind the bytes that the returned count names (none after an error): what was copied
-// in further is given back with uio_back().
+// ---- Guest memory -----------------------------------------------------------------------------------------
+// A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and
+// advance; they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing
+// was copied). What lies in several places here goes by uio_tov() and uio_fromv(): each call of these may
+// cost one host call, not each buffer. After a read or write it stands behind the bytes that the returned
+// count names (none after an error): what was copied in further is given back with uio_back().
 struct uio;
 struct uio_ops {
     int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
@@ -69,13 +69,20 @@ struct uio {
     int flags;    // LINUX_RWF_*, UIO_*
 };
 #define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
-// They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map lock).
-static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) { return u->ops->to(u, src, n); }
-static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) { return u->ops->from(u, dst, n); }
+// They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map
+// lock).
+static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) {
+    return u->ops->to(u, src, n);
+}
+static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) {
+    return u->ops->from(u, dst, n);
+}
 static inline int64_t uio_to(struct uio *u, const void *src, size_t n) {
     return uio_tov(u, &(struct iovec){(void *)(uintptr_t)src, n}, 1);
 }
-static inline int64_t uio_from(struct uio *u, void *dst, size_t n) { return uio_fromv(u, &(struct iovec){dst, n}, 1); }
+static inline int64_t uio_from(struct uio *u, void *dst, size_t n) {
+    return uio_fromv(u, &(struct iovec){dst, n}, 1);
+}
 static inline void uio_back(struct uio *u, size_t n) { u->ops->back(u, n); }
 // How many buffers the callers gather for one uio_tov() or uio_fromv(): 256 KiB of pages, a KiB of stack.
 #define UIO_GATHER 64u
@@ -93,7 +100,7 @@ struct uaccess {
     void *task;  // the caller, opaque; for ttys (job control) the sentry's ops look at it
 };
 
-// ---- Objects ---------------------------------------------------------------------------------------------------
+// ---- Objects ----------------------------------------------------------------------------------------------
 struct vfs_attr {  // what stat shows; times in ns since 1970
     uint64_t ino, size, blocks;  // blocks of 512 bytes
     uint32_t mode, nlink, uid, gid, blksize;
@@ -111,11 +118,12 @@ struct vfs_attr {  // what stat shows; times in ns since 1970
 
 struct readdir_sink {
     // False: no room, stop and come back with this entry's offset. `off` is the position *after* the entry.
-    bool (*emit)(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off);
+    bool (*emit)(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype,
+                 uint64_t off);
 };
 
-// What a walk will ask for below the name that it looks up now. A file system whose answers come from afar may get them
-// all at once, and put them in the dentry cache; the walk still checks each step by itself.
+// What a walk will ask for below the name that it looks up now. A file system whose answers come from afar
+// may get them all at once, and put them in the dentry cache; the walk still checks each step by itself.
 #define VFS_AHEAD_MAX 15
 struct vfs_ahead {
     unsigned n;
@@ -127,33 +135,39 @@ struct vfs_ahead {
 };
 
 struct inode_ops {
-    // Directories. `d` is a negative or unhashed dentry of `dir` whose name is looked up or created; on success the
-    // op attaches an inode with dentry_attach(). lookup of a missing name: 0 with d left negative. Called with
-    // dir->lock held (but not on a superblock with no_dcache: there, with no lock at all). NULL: the answer is
-    // ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes. next: a help, may be NULL.
+    // Directories. `d` is a negative or unhashed dentry of `dir` whose name is looked up or created; on
+    // success the op attaches an inode with dentry_attach(). lookup of a missing name: 0 with d left
+    // negative. Called with dir->lock held (but not on a superblock with no_dcache: there, with no lock at
+    // all). NULL: the answer is ENOTDIR for lookup, EPERM (EROFS on read-only systems) for changes. next: a
+    // help, may be NULL.
     int (*lookup)(struct inode *dir, struct dentry *d, const struct vfs_ahead *next);
     int (*create)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
     int (*mkdir)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
-    int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx);
+    int (*mknod)(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev,
+                 const struct vfs_ctx *ctx);
     int (*symlink)(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx);
     int (*link)(struct inode *dir, struct dentry *d, struct inode *target);
     int (*unlink)(struct inode *dir, struct dentry *d);
     int (*rmdir)(struct inode *dir, struct dentry *d);
-    // Both directories' locks are held. flags: LINUX_RENAME_NOREPLACE (already checked), LINUX_RENAME_EXCHANGE.
-    int (*rename)(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned flags);
+    // Both directories' locks are held. flags: LINUX_RENAME_NOREPLACE (already checked),
+    // LINUX_RENAME_EXCHANGE.
+    int (*rename)(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd,
+                  unsigned flags);
     int (*tmpfile)(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx);
-    // Symlinks: the target's text into buf (NUL ended), or, for magic links of procfs, a path to jump to (owned by
-    // the caller then) with return value 1.
+    // Symlinks: the target's text into buf (NUL ended), or, for magic links of procfs, a path to jump to
+    // (owned by the caller then) with return value 1.
     int (*readlink)(struct inode *i, char *buf, size_t size);
     int (*jump)(struct inode *i, const struct vfs_ctx *ctx, struct path *out);  // NULL: an ordinary link
     int (*getattr)(struct inode *i, struct vfs_attr *a);                        // NULL: inode->attr
-    int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);  // permission is already checked; takes
-                                                                                // inode->lock itself. NULL: EPERM
+    // permission is already checked; takes
+    // inode->lock itself. NULL: EPERM
+    int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);
     int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
     bool (*revalidate)(struct dentry *d);
-    int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);  // size 0: asks the length
+    // size 0: asks the length
+    int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
     int64_t (*listxattr)(struct inode *i, char *buf, size_t size);
     int (*removexattr)(struct inode *i, const char *name);
@@ -162,34 +176,39 @@ struct inode_ops {
     void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds
 };
 
-// Among the events of a wake-up: something to look at for those who wait, but nothing to be signalled (O_ASYNC).
+// Among the events of a wake-up: something to look at for those who wait, but nothing to be signalled
+// (O_ASYNC).
 #define VFS_WAKE_QUIET (1u << 16)
 
 struct file_ops {
-    // At offset `off` for seekable files (FMODE_SEEK; see FILE_OWN_POS); streams ignore it. Bytes, 0 at the end, -LINUX_EAGAIN when it
-    // would block (whether or not O_NONBLOCK is set: the caller parks). A short write of a stream: the caller of a
-    // blocking write goes on with the rest. O_APPEND is resolved by vfs_write(): `off` is the place to write.
+    // At offset `off` for seekable files (FMODE_SEEK; see FILE_OWN_POS); streams ignore it. Bytes, 0 at the
+    // end, -LINUX_EAGAIN when it would block (whether or not O_NONBLOCK is set: the caller parks). A short
+    // write of a stream: the caller of a blocking write goes on with the rest. O_APPEND is resolved by
+    // vfs_write(): `off` is the place to write.
     int64_t (*read)(struct file *f, struct uio *u, uint64_t off);
     int64_t (*write)(struct file *f, struct uio *u, uint64_t off);
     // With the directory's lock held (but not on a superblock with no_dcache).
     int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);
-    int64_t (*llseek)(struct file *f, int64_t off, int whence);  // NULL: the generic one (by size); SEEK_DATA, HOLE
-    // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register, then
-    // look: no wake-up is lost.) NULL: always readable and writable.
+    // NULL: the generic one (by size); SEEK_DATA, HOLE
+    int64_t (*llseek)(struct file *f, int64_t off, int whence);
+    // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register,
+    // then look: no wake-up is lost.) NULL: always readable and writable.
     uint32_t (*poll)(struct file *f, struct waiter *w);
-    // A terminal's VTIME. After a read that would block: until when (mono ns; 0: for ever) it waits for more, given the time
-    // that was answered before (0: none yet). Then, or when a signal comes, it is asked once more with UIO_ENOUGH. May be NULL.
+    // A terminal's VTIME. After a read that would block: until when (mono ns; 0: for ever) it waits for more,
+    // given the time that was answered before (0: none yet). Then, or when a signal comes, it is asked once
+    // more with UIO_ENOUGH. May be NULL.
     uint64_t (*read_deadline)(struct file *f, uint64_t before);
     // Which LINUX_POLL* are told by a signal to who asks for it (O_ASYNC). NULL or 0: never any.
     uint32_t (*async)(struct file *f);
     int64_t (*ioctl)(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // NULL: ENOTTY
     int (*fsync)(struct file *f, bool data_only);
     int (*fallocate)(struct file *f, int mode, uint64_t off, uint64_t len);
-    // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is open).
-    // NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
+    // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
+    // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
-    // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks held.
+    // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks
+    // held.
     void (*show)(struct file *f, void (*line)(void *arg, const char *text), void *arg);
     void (*release)(struct file *f);            // the last reference is gone
 };
@@ -222,7 +241,8 @@ struct inode {
     const struct inode_ops *ops;   // [c]
     const struct file_ops *fops;   // [c]
     uint32_t type;                 // [c] LINUX_S_IFMT part of the mode
-    struct vfs_attr attr;          // [i] mode's type bits and ino are [c]; mode, uid, gid are also read without a lock
+    // [i] mode's type bits and ino are [c]; mode, uid, gid are also read without a lock
+    struct vfs_attr attr;
     struct pipe *pipe;             // [i] fifos
     struct list locks;             // [i] POSIX, OFD and flock locks (fs/locks.c)
     _Atomic uint32_t nlocks;       // [a] how many are on `locks`
@@ -247,7 +267,8 @@ struct dentry {
     struct list children;   // [d]
     struct list hash, lru;  // [d]
     struct dentry *parent;  // [d] owned; itself at a root
-    _Atomic(struct inode *) inode;  // [a] changed under d; owned; NULL: negative. Set once, while the name lives
+    // [a] changed under d; owned; NULL: negative. Set once, while the name lives
+    _Atomic(struct inode *) inode;
     struct superblock *sb;  // [c] borrowed
     _Atomic uint32_t mounts;  // [a] how many mounts lie on it
     bool recent;              // [d] found since the last look of the shrinker
@@ -262,7 +283,8 @@ struct mount {
     struct refcount refs;
     struct superblock *sb;       // [c] owned
     struct dentry *root;         // [c] owned
-    struct mount *parent;        // [m] owned. [m]: written under the mounts lock and the dcache lock, read under either
+    // [m] owned. [m]: written under the mounts lock and the dcache lock, read under either
+    struct mount *parent;
     struct dentry *mountpoint;   // [m] owned
     struct list link;            // [m] in vfs->mounts
     unsigned flags;              // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
@@ -277,8 +299,10 @@ struct mount {
 #define FMODE_EXEC  16u
 #define FMODE_UNCOUNTED 64u  // may write, yet is no hindrance to executing it: what memfd_create(2) made
 #define FMODE_NOTIFY 256u  // was opened by name: its events are told (fs/notify.h)
-#define FMODE_OWN_POS 32u  // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
-#define FILE_OWN_POS UINT64_MAX  // what read and write of such a file get as `off` when the call has no offset of its own
+// with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
+#define FMODE_OWN_POS 32u
+// what read and write of such a file get as `off` when the call has no offset of its own
+#define FILE_OWN_POS UINT64_MAX
 
 struct file {
     struct refcount refs;
@@ -291,22 +315,26 @@ struct file {
     uint64_t pos;                // [p]
     void *priv;                  // [c] the object's own
     struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
-    _Atomic bool watched;        // its end is to be told (vfs_set_watched_release); set by who holds a reference
-    struct async *_Atomic async; // [a] set once; whom its readiness is told by a signal (sentry/async.c), or NULL
+    // its end is to be told (vfs_set_watched_release); set by who holds a reference
+    _Atomic bool watched;
+    // [a] set once; whom its readiness is told by a signal (sentry/async.c), or NULL
+    struct async *_Atomic async;
     _Atomic uint64_t read_timeout, write_timeout;  // SO_RCVTIMEO, SO_SNDTIMEO: ns; 0: none
 };
 
-// ---- The namespace (fs/vfs.c, fs/mount.c) ------------------------------------------------------------------------
+// ---- The namespace (fs/vfs.c, fs/mount.c) -----------------------------------------------------------------
 struct vfs *vfs_create(void);       // NULL: no memory
 void vfs_destroy(struct vfs *vfs);  // everything must have been given back
-// How much all tmpfs and memfds may hold together, in bytes of data, and an inode for each page of that. Before the first
-// guest; else there is no limit.
+// How much all tmpfs and memfds may hold together, in bytes of data, and an inode for each page of that.
+// Before the first guest; else there is no limit.
 void vfs_limit_memory(struct vfs *vfs, uint64_t bytes);
 // Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
-int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags, const char *source);
+int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags,
+              const char *source);
 int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
 // The same tree again at another place.
-int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, unsigned flags, const char *source);
+int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, unsigned flags,
+             const char *source);
 int vfs_root(struct vfs *vfs, struct path *out);         // out owned
 // Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
 void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
@@ -319,7 +347,7 @@ void path_put(const struct path *p);
 // without NUL, or -LINUX_ENAMETOOLONG.
 int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);
 
-// ---- Path walk (fs/namei.c) --------------------------------------------------------------------------------------
+// ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component
 #define WALK_DIRECTORY 2u  // the result must be a directory
 #define WALK_EMPTY     4u  // "" names `base` itself (AT_EMPTY_PATH)
@@ -330,31 +358,34 @@ int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root
 #define WALK_IN_ROOT   128u
 #define WALK_OPEN      256u  // the result is going to be opened for reading
 // Resolves `name` (NUL ended, at most PATH_MAX) from `base` (borrowed; NULL: ctx->cwd). out is owned.
-int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, struct path *out);
+int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
+             struct path *out);
 
-// ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -------------------------------------------
-// A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader or writer.
-// Keep it, wait with vfs_open_again(), and give it up with file_put() when interrupted.
-// flags: LINUX_O_*; VFS_O_EXEC; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one reference.
-int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint32_t mode,
-             unsigned walk, struct file **out);
+// ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -----------------------------------
+// A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader
+// or writer. Keep it, wait with vfs_open_again(), and give it up with file_put() when interrupted. flags:
+// LINUX_O_*; VFS_O_EXEC; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one
+// reference.
+int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
+             uint32_t mode, unsigned walk, struct file **out);
 #define VFS_O_EXEC 0x20u  // for execve: MAY_EXEC, regular files of mounts without noexec; ETXTBSY; FMODE_EXEC
 // Is the fifo open now? 0 or -LINUX_EAGAIN. With w: first puts it on the queue that tells.
 int vfs_open_again(struct file *f, struct waiter *w);
-int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);  // known path
+// known path
+int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
-int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev,
-              struct path *out /* may be NULL; owned */);
+int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
+              uint64_t rdev, struct path *out /* may be NULL; owned */);
 int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);
 int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
              const char *nname, unsigned walk);
 int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *name);
 int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *name);
-int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
-               const char *nname, unsigned flags);
+int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname,
+               const struct path *nbase, const char *nname, unsigned flags);
 int64_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
 
-// ---- Calls on inodes (fs/attr.c) ---------------------------------------------------------------------------------
+// ---- Calls on inodes (fs/attr.c) --------------------------------------------------------------------------
 #define MAY_EXEC  1
 #define MAY_WRITE 2
 #define MAY_READ  4
@@ -372,16 +403,18 @@ int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, i
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size);
 int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size);
 int vfs_statfs(const struct path *p, struct linux_statfs *out);
-int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf, size_t size);
-int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n, int flags);
+int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf,
+                     size_t size);
+int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n,
+                 int flags);
 int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
 int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char *name);
 
-// ---- Calls on open files (fs/file.c) -------------------------------------------------------------------------------
+// ---- Calls on open files (fs/file.c) ----------------------------------------------------------------------
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
-// Called before the first file is watched, and always with the same function: what is to happen when the last reference of a
-// file with `watched` set goes, before ops->release(). No lock is held.
+// Called before the first file is watched, and always with the same function: what is to happen when the last
+// reference of a file with `watched` set goes, before ops->release(). No lock is held.
 void vfs_set_watched_release(void (*fn)(struct file *f));
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
@@ -390,32 +423,37 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
-int64_t vfs_pos(struct file *f);  // where the next read is, whoever keeps the offset; an error of the host is 0
+// where the next read is, whoever keeps the offset; an error of the host is 0
+int64_t vfs_pos(struct file *f);
 int vfs_readdir(struct file *f, struct readdir_sink *s);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
-int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);  // FIONBIO etc. are the sentry's
+// FIONBIO etc. are the sentry's
+int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 int vfs_fsync(struct file *f, bool data_only);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);
 #define VFS_MMAP_ANON (-4096)  // an answer of it: map anonymous memory instead (/dev/zero)
 // The memory map tells of its shared mappings that can be written (+1 made, -1 gone); for F_SEAL_WRITE.
 void vfs_mmap_shared(struct file *f, int delta);
-void vfs_flush(struct file *f, void *owner);  // a descriptor of `owner` (its table) was closed: drops POSIX locks
+// a descriptor of `owner` (its table) was closed: drops POSIX locks
+void vfs_flush(struct file *f, void *owner);
 // Reads exactly up to n bytes at off into a buffer of ours (ELF loader, #!).
 int64_t vfs_kread(struct file *f, void *buf, size_t n, uint64_t off);
 
-// ---- Locks (fs/locks.c). owner: a descriptor table (POSIX), or the file (OFD, flock) -------------------------------
-// 0, -LINUX_EAGAIN when another holds it (to wait: put a waiter on inode->lock_waitq, then ask again), EINVAL ...
+// ---- Locks (fs/locks.c). owner: a descriptor table (POSIX), or the file (OFD, flock) ----------------------
+// 0, -LINUX_EAGAIN when another holds it (to wait: put a waiter on inode->lock_waitq, then ask again), EINVAL
+// ...
 int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *l);
-// A POSIX lock is waited for: notes it in *w (made when NULL). -LINUX_EDEADLK: who is in its way waits, itself or through
-// others, for a lock of `owner`. To be called again before each further wait, and ended when the call ends.
+// A POSIX lock is waited for: notes it in *w (made when NULL). -LINUX_EDEADLK: who is in its way waits,
+// itself or through others, for a lock of `owner`. To be called again before each further wait, and ended
+// when the call ends.
 struct lock_wait;
 int vfs_lock_wait(struct file *f, void *owner, const struct linux_flock *l, struct lock_wait **w);
 void vfs_lock_wait_end(struct lock_wait *w);
 int vfs_lock_test(struct file *f, void *owner, struct linux_flock *l);  // F_GETLK
 int vfs_flock(struct file *f, int op);
 
-// ---- For file systems (fs/dcache.c, fs/inode.c) --------------------------------------------------------------------
+// ---- For file systems (fs/dcache.c, fs/inode.c) -----------------------------------------------------------
 // A new inode: one reference, attr.mode/uid/gid/ino/nlink as given, times now.
 struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, const struct file_ops *fops,
                         const struct vfs_attr *attr);
@@ -433,10 +471,10 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *root /* taken ov
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 void dentry_attach(struct dentry *d, struct inode *i);  // takes the reference over
-// Adds a child that another answer brought along (i NULL: a negative one), unless the name is known already. The
-// directory's lock is held, or nobody else has the directory yet. Returns it, referenced, or NULL.
-struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len, struct inode *i /* taken over */,
-                            void *priv);
+// Adds a child that another answer brought along (i NULL: a negative one), unless the name is known already.
+// The directory's lock is held, or nobody else has the directory yet. Returns it, referenced, or NULL.
+struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len,
+                            struct inode *i /* taken over */, void *priv);
 void dcache_forget_children(struct dentry *dir);  // those that nobody uses
 void dcache_shrink(struct vfs *vfs, unsigned n);  // frees up to n unused names
 // Looks in the cache alone: referenced, or NULL.
@@ -444,8 +482,9 @@ struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len);
 // Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
-// Is this thread's caller to die? Loops of fs/ that are as long as a file, and move nothing to or from the caller (whose
-// copies end them), ask for each chunk and give up with -LINUX_EINTR. The answer is the sentry's, set once at the start.
+// Is this thread's caller to die? Loops of fs/ that are as long as a file, and move nothing to or from the
+// caller (whose copies end them), ask for each chunk and give up with -LINUX_EINTR. The answer is the
+// sentry's, set once at the start.
 bool vfs_caller_dies(void);
 void vfs_set_caller_dies(bool (*fn)(void));
 char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
@@ -455,7 +494,7 @@ char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over 
 int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
               unsigned flags, struct file **out);
 
-// ---- The file systems themselves -----------------------------------------------------------------------------------
+// ---- The file systems themselves --------------------------------------------------------------------------
 struct tmpfs_opts {
     uint32_t mode, uid, gid;
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
@@ -473,16 +512,21 @@ struct devpts_opts {
 int devpts_create(struct vfs *vfs, const struct devpts_opts *o, struct superblock **out);
 #define DEVPTS_MAX 4096            // of all instances together (pty.max)
 unsigned devpts_count(void);       // how many there are
-int devpts_show(struct superblock *sb, char *buf, size_t size);  // its options for /proc/mounts; 0: it is none
+// its options for /proc/mounts; 0: it is none
+int devpts_show(struct superblock *sb, char *buf, size_t size);
 // TIOCGPTPEER: opens the terminal whose master f is. -LINUX_ENOTTY: f is no master.
 bool pty_is_master(const struct file *f);
 int pty_open_peer(const struct vfs_ctx *ctx, struct file *f, unsigned flags, struct file **out);
 void devfs_set_tty(int (*open_tty)(struct file *f, const struct vfs_ctx *ctx));
-// `upper` must come from tmpfs_create(); it becomes the overlay, with `lower` showing through. Takes over both.
-int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out);
+// `upper` must come from tmpfs_create(); it becomes the overlay, with `lower` showing through. Takes over
+// both.
+int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper,
+                   struct superblock **out);
 struct gofer_client;
-int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only, struct superblock **out);
-// For a read-only one, before it is mounted: what the host changes is seen (after some 100 ms), at the price of asking.
+int goferfs_create(struct vfs *vfs, struct gofer_client *c, unsigned root, bool read_only,
+                   struct superblock **out);
+// For a read-only one, before it is mounted: what the host changes is seen (after some 100 ms), at the price
+// of asking.
 void goferfs_follow_host(struct superblock *sb);
 
 // An inode for file_anon() whose type or owner fstat(2) is to show (a socket's). NULL: no memory.
@@ -495,12 +539,15 @@ int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file 
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);
 bool inotify_mask_known(uint32_t mask);            // of LINUX_IN_*, and not empty
-int inotify_check(struct file *f, uint32_t mask);  // -LINUX_EINVAL: f is none, or flags that do not go together
-// After both: watches p (the caller may read it). The watch's number; EEXIST (IN_MASK_CREATE), ENOSPC, ENOMEM.
+// -LINUX_EINVAL: f is none, or flags that do not go together
+int inotify_check(struct file *f, uint32_t mask);
+// After both: watches p (the caller may read it). The watch's number; EEXIST (IN_MASK_CREATE), ENOSPC,
+// ENOMEM.
 int inotify_add(struct file *f, const struct path *p, uint32_t mask);
 int inotify_remove(struct file *f, int32_t wd);
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out);
-// EPERM, EBUSY, EINVAL (no file with seals); EAGAIN: no map is known of, but some process of the host has one still.
+// EPERM, EBUSY, EINVAL (no file with seals); EAGAIN: no map is known of, but some process of the host has one
+// still.
 int memfd_add_seals(struct file *f, unsigned seals);
 int memfd_get_seals(struct file *f);
 // An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The path walk. Over cached names it runs under one hold of the dcache lock, takes no reference and allocates nothing;
-// it drops the lock, after pinning where it is, only for a name that is not cached, a symlink, or a directory with its
-// own permission check. Called by namei.c and open.c.
+// The path walk. Over cached names it runs under one hold of the dcache lock, takes no reference and
+// allocates nothing; it drops the lock, after pinning where it is, only for a name that is not cached, a
+// symlink, or a directory with its own permission check. Called by namei.c and open.c.
 #include "fs/core.h"
 #include <string.h>
 
@@ -12,7 +12,7 @@ static enum last_type type_of(const char *name, size_t len) {
 }
 static struct inode *here(const struct walk *w) { return w->cur.dentry->inode; }
 
-// ---- Dropping the dcache lock ----------------------------------------------------------------------------------------
+// ---- Dropping the dcache lock -----------------------------------------------------------------------------
 static void unlock_pinned(struct walk *w) {
     struct path old = w->pin;
     path_get(&w->cur);
@@ -34,7 +34,7 @@ static int may_search(struct walk *w) {
     return err;
 }
 
-// ---- Steps. The dcache lock is held; an error leaves it held -----------------------------------------------------------
+// ---- Steps. The dcache lock is held; an error leaves it held ----------------------------------------------
 static int cross_mounts(struct walk *w) {
     struct mount *m;
     while ((m = mount_find_locked(w->cur.mnt, w->cur.dentry))) {
@@ -63,7 +63,8 @@ static int step_up(struct walk *w) {
     }
     return cross_mounts(w);
 }
-// What comes after the component that is being looked up, over the ends of symlinks' texts, as far as it is plain names.
+// What comes after the component that is being looked up, over the ends of symlinks' texts, as far as it is
+// plain names.
 static void look_ahead(const struct walk *w, struct vfs_ahead *a) {
     const char *s = w->s;
     unsigned depth = w->depth;
@@ -108,7 +109,7 @@ static int child_of(struct walk *w, const char *name, size_t len, struct dentry 
     return *out ? 0 : child_slow(w, name, len, out);
 }
 
-// ---- Symlinks ------------------------------------------------------------------------------------------------------------
+// ---- Symlinks ---------------------------------------------------------------------------------------------
 static void put_text(struct walk *w, char *text) {
     if (text == w->first)
         w->first_used = false;
@@ -178,7 +179,7 @@ static int follow(struct walk *w, struct dentry *link) {
     return err;
 }
 
-// ---- The walk --------------------------------------------------------------------------------------------------------------
+// ---- The walk ---------------------------------------------------------------------------------------------
 static void pop_finished(struct walk *w) {
     while (*w->s == '/')
         w->s++;
@@ -190,7 +191,8 @@ static void pop_finished(struct walk *w) {
             w->s++;
     }
 }
-// Is there a component after the one that ends at s? Slashes alone are none, but ask for a directory at the end.
+// Is there a component after the one that ends at s? Slashes alone are none, but ask for a directory at the
+// end.
 static bool more_after(struct walk *w, const char *s) {
     bool slash = *s == '/';
     while (*s == '/')
@@ -262,7 +264,8 @@ int walk_run(struct walk *w, bool parent) {
     unlock_pinned(w);
     return err < 0 ? err : 0;
 }
-int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags) {
+int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name,
+               unsigned flags) {
     // Not the whole: the buffer for the first link is big.
     memset(w, 0, offsetof(struct walk, frames));
     w->first_used = false;
@@ -288,7 +291,8 @@ void walk_end(struct walk *w) {
     w->pin = (struct path){0};
 }
 
-int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, struct path *out) {
+int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
+             struct path *out) {
     struct walk w;
     int err = walk_begin(&w, ctx, base, name, flags);
     if (!err)

@@ -2,18 +2,19 @@
 // The gofer's cage. In the order in which it goes up:
 //   descriptors   all closed but the connection, roots, /proc/self/fd and stderr
 //   tracing       not by its user, and no set-uid program
-//   chroot        into an empty directory, where allowed: absolute paths lead nowhere. (The root descriptors are
-//                 outside, so this alone confines nobody.)
+//   chroot        into an empty directory, where allowed: absolute paths lead nowhere. (The root
+//                 descriptors are outside, so this alone confines nobody.)
 //   capabilities  none but those that file access as root takes
-//   Landlock      where the host has it, also without root: opens for I/O only beneath the roots, writes only beneath
-//                 writable ones, no device, fifo or socket node can be made, nothing executed, no process traced or
-//                 signalled, no abstract socket or TCP port reached
+//   Landlock      where the host has it, also without root: opens for I/O only beneath the roots, writes
+//                 only beneath writable ones, no device, fifo or socket node can be made, nothing executed,
+//                 no process traced or signalled, no abstract socket or TCP port reached
 //   seccomp       the rows of host_syscalls.def; everything else kills the process
-// No namespaces: a user namespace would show files of other owners as nobody's, and without one only root could have them,
-// for a millisecond at each start. No call of the rows makes a socket, an IPC object or a process.
+// No namespaces: a user namespace would show files of other owners as nobody's, and without one only root
+// could have them, for a millisecond at each start. No call of the rows makes a socket, an IPC object or a
+// process.
 //
-// LIMIT: below a root "/" Landlock cannot cut out /proc and /sys: a gofer that was taken over could read there what
-// its user may read. Requests cannot (resolve.c).
+// LIMIT: below a root "/" Landlock cannot cut out /proc and /sys: a gofer that was taken over could read
+// there what its user may read. Requests cannot (resolve.c).
 //
 // Called by gofer.c once, single-threaded.
 #include "gofer/cage.h"
@@ -42,7 +43,7 @@ static bool any_writable(const struct gofer_server *s) {
     return false;
 }
 
-// ---- Descriptors -----------------------------------------------------------------------------------------------
+// ---- Descriptors ------------------------------------------------------------------------------------------
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
 static int close_gap(unsigned from, unsigned to) {
@@ -69,7 +70,7 @@ int cage_close_others(const struct gofer_server *s, int sock) {
     return close_gap(from, ~0u);
 }
 
-// ---- Tracing ---------------------------------------------------------------------------------------------------
+// ---- Tracing ----------------------------------------------------------------------------------------------
 static int refuse_tracing(void) {
     return prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
@@ -81,7 +82,7 @@ static void enter_empty_root(void) {
     log_debug("no chroot: errno %d", errno);
 }
 
-// ---- Capabilities ----------------------------------------------------------------------------------------------
+// ---- Capabilities -----------------------------------------------------------------------------------------
 int cage_capabilities(bool writable) {
     static const unsigned write_caps[] = {CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER, CAP_FSETID};
     struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -96,7 +97,7 @@ int cage_capabilities(bool writable) {
     return confine_capabilities(keep);
 }
 
-// ---- Landlock --------------------------------------------------------------------------------------------------
+// ---- Landlock ---------------------------------------------------------------------------------------------
 static uint64_t ll_rights(bool writable, bool dir) {
     uint64_t r = LANDLOCK_ACCESS_FS_READ_FILE;
     if (dir)
@@ -144,7 +145,7 @@ int cage_landlock(const struct gofer_server *s) {
     return err;
 }
 
-// ---- seccomp ---------------------------------------------------------------------------------------------------
+// ---- seccomp ----------------------------------------------------------------------------------------------
 enum when { ALWAYS, WRITE, SANITIZED };
 enum condition { ANY, ON_SOCK };
 static const struct filter_row rows[] = {
@@ -154,7 +155,8 @@ static const struct filter_row rows[] = {
 
 static int allow(void *ctx, const struct filter_row *row, void *sock) {
     if (row->condition == ON_SOCK)
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1, SCMP_A0(SCMP_CMP_EQ, *(scmp_datum_t *)sock));
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1,
+                                SCMP_A0(SCMP_CMP_EQ, *(scmp_datum_t *)sock));
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 0);
 }
 
@@ -173,7 +175,7 @@ int cage_filter(int sock, bool writable) {
     return filter_load(&f);
 }
 
-// ---- All of it -------------------------------------------------------------------------------------------------
+// ---- All of it --------------------------------------------------------------------------------------------
 static int failed(const char *step, int err) {
     log_error("%s: errno %d", step, -err);
     return err;

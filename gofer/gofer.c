@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's start: names the process, opens the roots, goes into its cage, serves. Called by the CLI in a forked
-// child (gofer.h). What it may do is in cage.c, what it does in server.c.
+// The gofer's start: names the process, opens the roots, goes into its cage, serves. Called by the CLI in a
+// forked child (gofer.h). What it may do is in cage.c, what it does in server.c.
 #include "gofer/gofer.h"
 #include "base/log.h"
 #include "gofer/cage.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer: the one process that touches host files. The CLI forks it and calls gofer_run() there; everything else
-// about it is private to this folder, but for the protocol (gofer/proto.h).
+// The gofer: the one process that touches host files. The CLI forks it and calls gofer_run() there;
+// everything else about it is private to this folder, but for the protocol (gofer/proto.h).
 #ifndef GOFER_GOFER_H
 #define GOFER_GOFER_H
 #include <stdbool.h>
@@ -12,10 +12,11 @@ struct gofer_root {
     bool writable;
 };
 
-// Serves `sock` (one end of a SOCK_SEQPACKET pair, taken over) in the calling process until the peer closes it or
-// breaks the framing. The process is changed for good: it has given up its capabilities, all descriptors but what it
-// needs and stderr, and runs under a seccomp filter. To be called in a freshly forked, single-threaded process, which
-// then ends with _exit(the result): 0, or 1 when it could not start (a line on stderr says why).
+// Serves `sock` (one end of a SOCK_SEQPACKET pair, taken over) in the calling process until the peer closes
+// it or breaks the framing. The process is changed for good: it has given up its capabilities, all
+// descriptors but what it needs and stderr, and runs under a seccomp filter. To be called in a freshly
+// forked, single-threaded process, which then ends with _exit(the result): 0, or 1 when it could not start (a
+// line on stderr says why).
 int gofer_run(int sock, const struct gofer_root *roots, int n);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's handle table. A handle is a 64-bit id that the sentry uses for an O_PATH descriptor. The low 16 bits are
-// the slot, the rest a serial number that grows with each handle and is never reused, so a stale or invented id finds
-// nothing. A full table answers ENFILE: the client then gives some back. No locks (one thread).
+// The gofer's handle table. A handle is a 64-bit id that the sentry uses for an O_PATH descriptor. The low 16
+// bits are the slot, the rest a serial number that grows with each handle and is never reused, so a stale or
+// invented id finds nothing. A full table answers ENFILE: the client then gives some back. No locks (one
+// thread).
 #include "abi/errno.h"
 #include "gofer/server.h"
 #include <unistd.h>

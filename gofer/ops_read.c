@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's operations that change nothing on the host: attach, walk, open, readdir, readlink, getattr, statfs,
-// getxattr, listxattr, release, connect. (open can give a descriptor for writing: it checks the root itself.)
-// Called by server.c with decoded requests. No locks (one thread).
+// The gofer's operations that change nothing on the host: attach, walk, open, readdir, readlink, getattr,
+// statfs, getxattr, listxattr, release, connect. (open can give a descriptor for writing: it checks the root
+// itself.) Called by server.c with decoded requests. No locks (one thread).
 #include "abi/errno.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
@@ -240,8 +240,8 @@ int op_statfs(struct gofer_server *s, const struct gofer_statfs_req *q, struct g
     return 0;
 }
 
-// LIMIT: only "user." attributes pass: security.*, trusted.* and system.* (ACLs) of host files stay on the host.
-// Only regular files and directories have them, so that opening the object is always harmless.
+// LIMIT: only "user." attributes pass: security.*, trusted.* and system.* (ACLs) of host files stay on the
+// host. Only regular files and directories have them, so that opening the object is always harmless.
 int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name) {
     struct gofer_obj o cleanup_obj = {.fd = -1};
     int err = obj_at(s, handle, name, &o);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's operations that change host files: create, mkdir, symlink, link, unlink, rename, setattr, fsync, setxattr,
-// removexattr. Called by server.c, which has already refused them (EROFS) below a read-only root, by the handle in the
-// first field; a second handle must be of the same root. No locks (one thread).
+// The gofer's operations that change host files: create, mkdir, symlink, link, unlink, rename, setattr,
+// fsync, setxattr, removexattr. Called by server.c, which has already refused them (EROFS) below a read-only
+// root, by the handle in the first field; a second handle must be of the same root. No locks (one thread).
 //
-// Device, fifo and socket nodes cannot be made. New files get the owner that the sentry names where the host lets the
-// gofer chown; as an ordinary user it cannot.
-// LIMIT: without CAP_CHOWN on the host, new files below a writable root belong to the user who started the sandbox.
-// LIMIT: set-uid and set-gid bits are not put on regular files of a writable host root (EPERM): they would be live on
-// the host.
+// Device, fifo and socket nodes cannot be made. New files get the owner that the sentry names where the host
+// lets the gofer chown; as an ordinary user it cannot.
+// LIMIT: without CAP_CHOWN on the host, new files below a writable root belong to the user who started the
+// sandbox.
+// LIMIT: set-uid and set-gid bits are not put on regular files of a writable host root (EPERM): they would be
+// live on the host.
 #include "abi/errno.h"
 #include "base/cleanup.h"
 #include "gofer/server.h"
@@ -143,7 +144,7 @@ int op_rename(struct gofer_server *s, const struct gofer_rename_req *q, struct g
     return err_of((int)syscall(SYS_renameat2, from.fd, q->name.p, to.fd, q->to_name.p, flags));
 }
 
-// ---- setattr ---------------------------------------------------------------------------------------------------
+// ---- setattr ----------------------------------------------------------------------------------------------
 static int check_setattr(const struct gofer_obj *o, const struct gofer_setattr_req *q) {
     if (q->valid & ~GOFER_SET_ALL)
         return -LINUX_EINVAL;

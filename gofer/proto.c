@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Encoding and decoding of the gofer protocol, for both ends. Cursors keep every access inside the record; each kind
-// of field has its bounds in one place, and the functions of each message derive from proto.def. No locks.
+// Encoding and decoding of the gofer protocol, for both ends. Cursors keep every access inside the record;
+// each kind of field has its bounds in one place, and the functions of each message derive from proto.def. No
+// locks.
 #include "gofer/proto.h"
 #include "abi/errno.h"
 #include <string.h>
 
-// ---- Cursors ---------------------------------------------------------------------------------------------------
+// ---- Cursors ----------------------------------------------------------------------------------------------
 static const uint8_t *take(struct gofer_in *in, size_t n) {
     if (in->bad || in->left < n) {
         in->bad = true;
@@ -50,7 +51,7 @@ static void put_le(struct gofer_out *out, uint64_t v, unsigned n) {
         store_le(p, v, n);
 }
 
-// ---- Field kinds -----------------------------------------------------------------------------------------------
+// ---- Field kinds ------------------------------------------------------------------------------------------
 static void get_u32(struct gofer_in *in, uint32_t *v) { *v = (uint32_t)get_le(in, 4); }
 static void put_u32(struct gofer_out *out, const uint32_t *v) { put_le(out, *v, 4); }
 static void get_u64(struct gofer_in *in, uint64_t *v) { *v = get_le(in, 8); }
@@ -187,7 +188,7 @@ LIST_KIND(attrs, attr, GOFER_WALK_MAX)
 LIST_KIND(names, name, GOFER_WALK_MAX)
 LIST_KIND(ids, u64, GOFER_IDS_MAX)
 
-// ---- Messages --------------------------------------------------------------------------------------------------
+// ---- Messages ---------------------------------------------------------------------------------------------
 static int got(const struct gofer_in *in) { return in->bad || in->left ? -LINUX_EBADMSG : 0; }
 static int wrote(const struct gofer_out *out) { return out->bad ? -LINUX_EMSGSIZE : 0; }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The protocol between the sentry's gofer client and the gofer: one record of a SOCK_SEQPACKET socket is one message,
-// a header and then the fields of proto.def in order. Numbers are little endian, every length is bounded, nothing is
-// aligned. Both ends read the other's records from private memory and believe nothing in them.
+// The protocol between the sentry's gofer client and the gofer: one record of a SOCK_SEQPACKET socket is one
+// message, a header and then the fields of proto.def in order. Numbers are little endian, every length is
+// bounded, nothing is aligned. Both ends read the other's records from private memory and believe nothing in
+// them.
 //
 // Decoded strings and byte runs point into the record; strings are NUL ended there. No locks, no allocation.
 #ifndef GOFER_PROTO_H
@@ -23,9 +24,11 @@
 #define GOFER_SILENT 2u
 #define GOFER_DONATES 4u
 
-#define GOFER_WALK_HANDLE_DIR 1u  // a handle of the last directory reached, none where that is where the walk began
+// a handle of the last directory reached, none where that is where the walk began
+#define GOFER_WALK_HANDLE_DIR 1u
 #define GOFER_WALK_HANDLE_ANY 2u  // ... of the last component whatever it is, none when it was not reached
-#define GOFER_WALK_OPEN       4u  // a descriptor for reading of the last component, if it is a file that can be read
+// a descriptor for reading of the last component, if it is a file that can be read
+#define GOFER_WALK_OPEN       4u
 
 #define GOFER_OPEN_READ   1u
 #define GOFER_OPEN_WRITE  2u
@@ -51,9 +54,10 @@
 #define GOFER_XATTR_REPLACE 2u
 
 // What stat shows. Times in ns since 1970 (an int64_t in two's complement).
-#define GOFER_ATTR_FIELDS(X)                                                                                 \
-    X(u64, dev) X(u64, ino) X(u64, size) X(u64, blocks) X(u64, rdev) X(u64, atime) X(u64, mtime) X(u64, ctime) \
-    X(u64, btime) X(u32, mode) X(u32, nlink) X(u32, uid) X(u32, gid) X(u32, blksize)
+#define GOFER_ATTR_FIELDS(X) \
+    X(u64, dev) \
+    X(u64, ino) X(u64, size) X(u64, blocks) X(u64, rdev) X(u64, atime) X(u64, mtime) X(u64, ctime) \
+        X(u64, btime) X(u32, mode) X(u32, nlink) X(u32, uid) X(u32, gid) X(u32, blksize)
 
 struct gofer_str {
     const char *p;
@@ -134,7 +138,7 @@ struct gofer_out {
     bool bad;
 };
 
-// ---- Encoders and decoders. Decoders return 0, or -LINUX_EBADMSG unless every byte was used and in bounds ----
+// ---- Encoders and decoders. Decoders return 0, or -LINUX_EBADMSG unless every byte was used and in bounds -
 #define GOFER_MSG(name, number, flags)                                                                       \
     int gofer_get_##name##_req(struct gofer_in *in, struct gofer_##name##_req *m);                           \
     int gofer_get_##name##_rep(struct gofer_in *in, struct gofer_##name##_rep *m);                           \

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the gofer reaches host objects. A name is one component, opened with openat2(2) as O_PATH|O_NOFOLLOW beneath its
-// directory: no "..", no symlink, no magic link is ever followed, so there is nothing to race with. An O_PATH
-// descriptor has no effect on what it names (no device is opened, no fifo is joined). Only after fstat says "regular
-// file" or "directory" is that same inode opened for I/O: a directory as "." of itself, a file through /proc/self/fd
-// (reopening by name could meet a device that was swapped in).
+// How the gofer reaches host objects. A name is one component, opened with openat2(2) as O_PATH|O_NOFOLLOW
+// beneath its directory: no "..", no symlink, no magic link is ever followed, so there is nothing to race
+// with. An O_PATH descriptor has no effect on what it names (no device is opened, no fifo is joined). Only
+// after fstat says "regular file" or "directory" is that same inode opened for I/O: a directory as "." of
+// itself, a file through /proc/self/fd (reopening by name could meet a device that was swapped in).
 //
-// Mounts below a root are crossed on purpose (/tmp or /home may be mounts), so RESOLVE_NO_XDEV is not used. Crossing
-// into a kernel's file system (procfs, sysfs, /dev ...) turns the object into KIND_MASKED: an empty directory, a file
-// that cannot be opened. The sentry mounts its own there.
+// Mounts below a root are crossed on purpose (/tmp or /home may be mounts), so RESOLVE_NO_XDEV is not used.
+// Crossing into a kernel's file system (procfs, sysfs, /dev ...) turns the object into KIND_MASKED: an empty
+// directory, a file that cannot be opened. The sentry mounts its own there.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "gofer/server.h"
@@ -136,8 +136,8 @@ static int is_masked(const struct gofer_server *s, const struct gofer_obj *o) {
     return 0;
 }
 
-// Fills kind and dev of a freshly opened object. The file system's type is looked at only where the device number
-// differs from that of the directory it was found in (parent_dev; 0: always).
+// Fills kind and dev of a freshly opened object. The file system's type is looked at only where the device
+// number differs from that of the directory it was found in (parent_dev; 0: always).
 int obj_classify(struct gofer_server *s, struct gofer_obj *o, uint64_t parent_dev, struct gofer_attr *a) {
     struct gofer_attr local;
     if (!a)

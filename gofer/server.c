@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's loop: one request record in, one reply record out. The table of messages gives the dispatch: decode,
-// check the right to write, operate, encode. A request that makes no sense gets an error reply; a record whose framing
-// is wrong ends the gofer, and with it this sandbox only. Called by gofer.c; tests and the fuzzer call
-// gofer_serve_one(). One thread, no locks. A round trip is two host calls here, plus those of the operation.
+// The gofer's loop: one request record in, one reply record out. The table of messages gives the dispatch:
+// decode, check the right to write, operate, encode. A request that makes no sense gets an error reply; a
+// record whose framing is wrong ends the gofer, and with it this sandbox only. Called by gofer.c; tests and
+// the fuzzer call gofer_serve_one(). One thread, no locks. A round trip is two host calls here, plus those of
+// the operation.
 #include "gofer/server.h"
 #include "abi/errno.h"
 #include "base/cleanup.h"
@@ -18,7 +19,7 @@
 
 #define PROC_MAGIC 0x9fa0
 
-// ---- Start -----------------------------------------------------------------------------------------------------
+// ---- Start ------------------------------------------------------------------------------------------------
 // A /dev of its own file system is not for guests, whatever its type (devtmpfs calls itself tmpfs).
 static void find_masked(struct gofer_server *s) {
     static const char *const paths[] = {"/dev", "/proc", "/sys"};
@@ -88,7 +89,7 @@ void gofer_server_destroy(struct gofer_server *s) {
         close(take_fd(&s->out_fd));
 }
 
-// ---- Dispatch --------------------------------------------------------------------------------------------------
+// ---- Dispatch ---------------------------------------------------------------------------------------------
 // The first field of every message with GOFER_WRITES is the handle that is written to (or below).
 static int may_write(struct gofer_server *s, const struct gofer_in *in) {
     if (in->left < sizeof(uint64_t))
@@ -150,8 +151,9 @@ int gofer_serve_one(struct gofer_server *s, size_t n) {
     return (int)out.len;
 }
 
-// ---- The loop --------------------------------------------------------------------------------------------------
-// No room for control data: descriptors that a hostile sentry sends are dropped by the kernel, none is ever received.
+// ---- The loop ---------------------------------------------------------------------------------------------
+// No room for control data: descriptors that a hostile sentry sends are dropped by the kernel, none is ever
+// received.
 static ssize_t receive(struct gofer_server *s, int sock) {
     struct iovec iov = {s->rx, sizeof(s->rx)};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};

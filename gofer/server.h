@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside the gofer: the server's state, its handles, how names are resolved, and the operation of each message.
-// One thread, no locks. Everything in a request is hostile.
+// Inside the gofer: the server's state, its handles, how names are resolved, and the operation of each
+// message. One thread, no locks. Everything in a request is hostile.
 #ifndef GOFER_SERVER_H
 #define GOFER_SERVER_H
 #include "gofer/gofer.h"
@@ -56,8 +56,8 @@ struct gofer_server {
 // server.c. Opens the roots and finds what is masked; max_handles bounds the handles. 0 or negative errno.
 int gofer_server_init(struct gofer_server *s, const struct gofer_root *roots, int n, uint32_t max_handles);
 void gofer_server_destroy(struct gofer_server *s);
-// One request in s->rx (n bytes) into a reply in s->tx: its length, 0 for no reply, or -LINUX_EPROTO when the framing
-// is broken. A descriptor to go with the reply is left in s->out_fd.
+// One request in s->rx (n bytes) into a reply in s->tx: its length, 0 for no reply, or -LINUX_EPROTO when the
+// framing is broken. A descriptor to go with the reply is left in s->out_fd.
 int gofer_serve_one(struct gofer_server *s, size_t n);
 // Receives, serves and answers until the peer is gone (0) or breaks the framing (1).
 int gofer_serve(struct gofer_server *s, int sock);
@@ -77,16 +77,19 @@ int obj_child(struct gofer_server *s, const struct gofer_obj *dir, const char *n
               struct gofer_attr *a);
 // The object of a request: the handle's own (name empty; borrowed) or a child of it.
 int obj_at(struct gofer_server *s, uint64_t handle, const struct gofer_str *name, struct gofer_obj *out);
-int obj_dir(struct gofer_server *s, uint64_t handle, struct gofer_obj *out);  // must be a directory that can be changed
+// must be a directory that can be changed
+int obj_dir(struct gofer_server *s, uint64_t handle, struct gofer_obj *out);
 int obj_classify(struct gofer_server *s, struct gofer_obj *o, uint64_t parent_dev, struct gofer_attr *a);
-// Opens the very inode of a KIND_FILE or KIND_DIR; ENXIO and so on for all other kinds. A descriptor or -errno.
+// Opens the very inode of a KIND_FILE or KIND_DIR; ENXIO and so on for all other kinds. A descriptor or
+// -errno.
 int obj_reopen(struct gofer_server *s, const struct gofer_obj *o, int flags);
 int obj_proc_name(const struct gofer_obj *o, char buf[16]);  // its name below proc_fd
 int gofer_openat2(int dir, const char *name, int flags, mode_t mode, uint64_t resolve);
 int gofer_statx(int fd, const char *name, struct gofer_attr *a);
 
 // ops_read.c
-int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name);  // a descriptor or -errno
+// a descriptor or -errno
+int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name);
 bool gofer_xattr_ok(const struct gofer_str *xattr);  // may it pass at all?
 
 // ops_read.c, ops_write.c: one per message; 0 or -errno. Replies come zeroed.

@@ -9,7 +9,8 @@ static int fill(scmp_filter_ctx ctx, const struct filter *f) {
     if (!err)
         err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, f->all_threads);
     if (!err)
-        err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree: few comparisons for each call
+        // a binary tree: few comparisons for each call
+        err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     for (size_t i = 0; !err && i < f->nrows; i++)
         if (f->when >> f->rows[i].when & 1)
             err = f->allow(ctx, &f->rows[i], f->arg);

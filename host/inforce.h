@@ -8,7 +8,8 @@ struct in_force {
     int namespaces;      // CLONE_NEW* bits
     bool empty_root, own_user;
     int landlock;        // version, 0: none
-    unsigned sandbox;    // the number of the process that confine_fork() was called in; it lives as long as the sandbox
+    // the number of the process that confine_fork() was called in; it lives as long as the sandbox
+    unsigned sandbox;
 };
 extern struct in_force in_force;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Landlock, for all that use it; see confine.h. Numbers that are newer than the headers we may be built with stand here,
-// each with the version of the interface that knows it (man 7 landlock).
+// Landlock, for all that use it; see confine.h. Numbers that are newer than the headers we may be built with
+// stand here, each with the version of the interface that knows it (man 7 landlock).
 #include "host/confine.h"
 #include "host/inforce.h"
 #include <errno.h>
@@ -44,9 +44,11 @@ int landlock_enter(int ruleset) {
 
 int confine_landlock(bool reads) {
     int version = landlock_version();
+    // LIMIT: on hosts without Landlock the namespaces alone keep a taken-over sentry from its user's files
     if (version == 0)
-        return 0;  // LIMIT: on hosts without Landlock the namespaces alone keep a taken-over sentry from its user's things
-    uint64_t open = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+        return 0;
+    uint64_t open =
+        LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
     int fd = landlock_ruleset(version, landlock_file_rights(version) & ~(reads ? open : 0));
     int err = fd < 0 ? fd : landlock_enter(fd);
     if (!err)

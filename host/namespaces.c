@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Namespaces and the empty root; see confine.h. A pid namespace begins with the next child of the process that makes it,
-// so three processes take part in confine_fork():
+// Namespaces and the empty root; see confine.h. A pid namespace begins with the next child of the process
+// that makes it, so three processes take part in confine_fork():
 //
 //   caller ---fork--> maker: unshare, maps of the user namespace
 //                       |---fork--> child, process 1 of the pid namespace
 //                     tells the child's number and ends; the child becomes the caller's, who is a subreaper
 //
-// and the child goes on when the caller has seen the maker's end: so a parent death signal means the caller. Where the
-// host refuses, the maker ends at once, and a plain fork does.
+// and the child goes on when the caller has seen the maker's end: so a parent death signal means the caller.
+// Where the host refuses, the maker ends at once, and a plain fork does.
 #include "host/confine.h"
 #include "host/inforce.h"
 #include "base/cleanup.h"
@@ -53,8 +53,8 @@ static bool put(const char *path, const char *text) {
     return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
-// A user namespace in which the caller's user and group have the same numbers as outside, and nobody else has one. None
-// can be made below it: that would bring capabilities back.
+// A user namespace in which the caller's user and group have the same numbers as outside, and nobody else has
+// one. None can be made below it: that would bring capabilities back.
 static bool make_user(void) {
     char uid[32], gid[32];
     snprintf(uid, sizeof uid, "%u %u 1", geteuid(), geteuid());
@@ -154,7 +154,7 @@ pid_t confine_fork(void) {
     return pid > 0 ? pid : fork();
 }
 
-// ---- The root ----------------------------------------------------------------------------------------------------
+// ---- The root ---------------------------------------------------------------------------------------------
 #define PLACE "/proc"  // a directory that is there on every host
 
 // A file system with one empty directory, seen in place of PLACE.
@@ -162,7 +162,8 @@ static bool mount_empty(void) {
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("picket", PLACE, "tmpfs", flags, "mode=0555,size=4096,nr_inodes=4") == 0 &&
-           mkdir(PLACE "/empty", 0555) == 0 && mount(NULL, PLACE, NULL, MS_REMOUNT | MS_RDONLY | flags, NULL) == 0;
+           mkdir(PLACE "/empty", 0555) == 0 &&
+           mount(NULL, PLACE, NULL, MS_REMOUNT | MS_RDONLY | flags, NULL) == 0;
 }
 
 void confine_root(void) {
@@ -170,16 +171,17 @@ void confine_root(void) {
         log_debug("no empty root: errno %d", errno);
         return;
     }
-    // The host's mounts leave the namespace. Below an initial ramdisk the root cannot be replaced; there they stay, behind
-    // a root that this process has no capability to leave.
+    // The host's mounts leave the namespace. Below an initial ramdisk the root cannot be replaced; there they
+    // stay, behind a root that this process has no capability to leave.
     if (syscall(SYS_pivot_root, ".", ".") == 0)
         umount2(".", MNT_DETACH);
-    // Not the root of the mount namespace but a directory of it: in such a place no user namespace can be made.
+    // Not the root of the mount namespace but a directory of it: in such a place no user namespace can be
+    // made.
     if (chroot("empty") == 0 && chdir("/") == 0)
         in_force.empty_root = true;
 }
 
-// ---- What is in force ----------------------------------------------------------------------------------------------
+// ---- What is in force -------------------------------------------------------------------------------------
 void confine_describe(char *text, size_t size) {
     char names[64] = "";
     for (size_t i = 0; i < NKINDS; i++)

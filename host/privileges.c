@@ -10,13 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Above what distributions, containers and directory services hand out, and below 2^31. Numbers of processes are unique
-// at any time, so two sandboxes that live at once have different users.
+// Above what distributions, containers and directory services hand out, and below 2^31. Numbers of processes
+// are unique at any time, so two sandboxes that live at once have different users.
 #define OWN_USER_FIRST 0x70000000u
 #define NOBODY         65534u
 
-// The host's calls themselves: the C library's change all threads, by a signal that our processes ignore. There are none
-// (but in builds with ThreadSanitizer, whose own stays what it was).
+// The host's calls themselves: the C library's change all threads, by a signal that our processes ignore.
+// There are none (but in builds with ThreadSanitizer, whose own stays what it was).
 static bool become(uid_t id) {
     return syscall(SYS_setresgid, id, id, id) == 0 && syscall(SYS_setresuid, id, id, id) == 0;
 }
@@ -25,7 +25,8 @@ int confine_user(void) {
     if (geteuid() != 0)
         return 0;
     // In a container the numbers may not exist (EINVAL), or the right to take them is missing.
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || (!become(OWN_USER_FIRST + (uid_t)in_force.sandbox) && !become(NOBODY))) {
+    if (syscall(SYS_setgroups, 0, NULL) < 0 ||
+        (!become(OWN_USER_FIRST + (uid_t)in_force.sandbox) && !become(NOBODY))) {
         log_debug("no user of its own: errno %d", errno);
         return geteuid() == 0 ? 0 : -errno;
     }

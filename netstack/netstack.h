@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network stack as its users see it: one stack object with interfaces, addresses, routes and sockets. Nothing here
-// blocks and nothing reads a clock, randomness or a descriptor by itself: all three are given by the user, so that a
-// test runs in virtual time and a parked call of a guest costs no thread.
+// The network stack as its users see it: one stack object with interfaces, addresses, routes and sockets.
+// Nothing here blocks and nothing reads a clock, randomness or a descriptor by itself: all three are given by
+// the user, so that a test runs in virtual time and a parked call of a guest costs no thread.
 //
-// Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that it returned last
-// has come, and netstack_deadline() says after any other call whether that time has moved. Sockets report through one
-// callback each.
+// Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that
+// it returned last has come, and netstack_deadline() says after any other call whether that time has moved.
+// Sockets report through one callback each.
 //
-// Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock, random) run with
-// it held: they may take locks of a higher rank, such as a wait queue's, and may not call the stack.
-// Errors are negative numbers of abi/errno.h.
+// Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock,
+// random) run with it held: they may take locks of a higher rank, such as a wait queue's, and may not call
+// the stack. Errors are negative numbers of abi/errno.h.
 // LIMIT: no DHCP and no resolver: the user gives IPv4 addresses; names are for a level above.
 #ifndef NETSTACK_NETSTACK_H
 #define NETSTACK_NETSTACK_H
@@ -21,7 +21,7 @@ struct netstack;
 struct netif;
 struct ns_sock;
 
-// ---- Addresses -------------------------------------------------------------------------------------------------
+// ---- Addresses --------------------------------------------------------------------------------------------
 // Both families in one type: an IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 2.5.5.2).
 struct ns_ip {
     uint8_t b[16];
@@ -37,7 +37,7 @@ bool ns_ip_parse(const char *text, struct ns_ip *ip);
 #define NS_IP_TEXT 48
 const char *ns_ip_text(const struct ns_ip *ip, char buf[static NS_IP_TEXT]);  // returns buf
 
-// ---- The stack -------------------------------------------------------------------------------------------------
+// ---- The stack --------------------------------------------------------------------------------------------
 struct netstack_config {
     uint64_t (*clock)(void *arg);  // ns since some moment; never goes back
     void (*random)(void *arg, void *buf, size_t n);
@@ -54,8 +54,8 @@ struct netstack_usage {
     unsigned timers;   // armed
 };
 void netstack_usage(struct netstack *ns, struct netstack_usage *out);
-// Every socket has been closed. Connections that linger are dropped without a word, interfaces removed, and whatever is
-// left then is our own leak: it panics.
+// Every socket has been closed. Connections that linger are dropped without a word, interfaces removed, and
+// whatever is left then is our own leak: it panics.
 void netstack_destroy(struct netstack *ns);
 
 #define NETSTACK_NEVER UINT64_MAX
@@ -66,7 +66,7 @@ uint64_t netstack_deadline(struct netstack *ns);  // that time by itself
 uint64_t netstack_stat(struct netstack *ns, const char *name);  // UINT64_MAX: there is no such name
 const char *netstack_stat_name(unsigned i);                     // NULL beyond the last
 
-// ---- Interfaces ------------------------------------------------------------------------------------------------
+// ---- Interfaces -------------------------------------------------------------------------------------------
 enum netif_kind { NETIF_ETHER, NETIF_IP };
 #define NETIF_LOOPBACK 1u  // what is sent comes in again; checksums are not made
 #define NETIF_TX_CSUM  2u  // transmit() finishes transport checksums (frame.csum_start)
@@ -101,8 +101,9 @@ struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u
 int netif_input(struct netif *nif, const void *frame, size_t len, unsigned flags);
-// Frames that came in together, in their order: TCP segments that continue each other are taken as one (GRO), and what all
-// of them together call for, acknowledgements above all, is sent after the last. Nobody writes to them meanwhile.
+// Frames that came in together, in their order: TCP segments that continue each other are taken as one (GRO),
+// and what all of them together call for, acknowledgements above all, is sent after the last. Nobody writes
+// to them meanwhile.
 struct ns_rx {
     const void *frame;
     size_t len;
@@ -110,8 +111,8 @@ struct ns_rx {
     uint16_t gso_size;  // nonzero: the link has joined TCP segments of that payload to this frame
 };
 void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n);
-// Memory of `size` bytes to read the i-th frame of the next batch into; a long frame that netif_input_batch() finds there
-// is not copied. One reader an interface; NULL: over budget, or there is no such i.
+// Memory of `size` bytes to read the i-th frame of the next batch into; a long frame that netif_input_batch()
+// finds there is not copied. One reader an interface; NULL: over budget, or there is no such i.
 #define NS_NETIF_ROOMS 32
 void *netif_room(struct netif *nif, unsigned i, size_t size);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
@@ -147,11 +148,12 @@ int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
 int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
 
-// ---- Filter ----------------------------------------------------------------------------------------------------
-// Rules in order; of those for a point the first that matches decides, and what none matches is accepted. An address that is
-// unspecified with prefix 0, a protocol 0, a port range 0..0 match anything. Packets are seen on their way to a socket and
-// from one as a whole; before that, as they come: fragments one by one, whoever they are for, without flows and without
-// NS_REJECT. There the protocol of IPv6 is the first header's, and only what follows the IP header at once has ports.
+// ---- Filter -----------------------------------------------------------------------------------------------
+// Rules in order; of those for a point the first that matches decides, and what none matches is accepted. An
+// address that is unspecified with prefix 0, a protocol 0, a port range 0..0 match anything. Packets are seen
+// on their way to a socket and from one as a whole; before that, as they come: fragments one by one, whoever
+// they are for, without flows and without NS_REJECT. There the protocol of IPv6 is the first header's, and
+// only what follows the IP header at once has ports.
 enum ns_point { NS_INPUT, NS_OUTPUT, NS_PREROUTING, NS_POINTS };
 enum ns_verdict { NS_ACCEPT, NS_DROP, NS_REJECT };  // NS_REJECT: with an ICMP error, or EPERM for our own
 struct ns_rule {
@@ -170,7 +172,7 @@ int netstack_add_rule(struct netstack *ns,
 int netstack_del_rule(struct netstack *ns, int id);
 int64_t netstack_rule_hits(struct netstack *ns, int id);
 
-// ---- Sockets ---------------------------------------------------------------------------------------------------
+// ---- Sockets ----------------------------------------------------------------------------------------------
 enum ns_family { NS_INET = 2, NS_INET6 = 10, NS_PACKET = 17 };
 enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
 
@@ -182,8 +184,8 @@ enum ns_type { NS_STREAM = 1, NS_DGRAM = 2 };
 #define NS_HUP   0x10u
 #define NS_RDHUP 0x2000u
 
-// Where bytes come from or go to: copy() moves the next n (at most left) between buf and the user's memory and returns
-// how many it could, or a negative error. `left` is the stack's to count down.
+// Where bytes come from or go to: copy() moves the next n (at most left) between buf and the user's memory
+// and returns how many it could, or a negative error. `left` is the stack's to count down.
 struct ns_io {
     size_t left;
     int64_t (*copy)(struct ns_io *io, void *buf, size_t n);
@@ -196,18 +198,25 @@ struct ns_io *ns_io_from(struct ns_mem_io *m, const void *data, size_t n);  // t
 struct ns_io *ns_io_to(struct ns_mem_io *m, void *buf, size_t n);           // to receive into
 
 int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out);
-// A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent as they are
-// behind a header of ours. The user has asked whether the caller may.
+// A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent
+// as they are behind a header of ours. The user has asked whether the caller may.
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
-// A packet socket (packet(7)): frames of a protocol (an Ethernet type, or NS_PACKET_ALL, which sees what goes out too; 0:
-// none until it is bound to one) beside the stack. `header`: with their link headers, both ways (SOCK_RAW). Its addresses
-// have the interface's index in `scope` (0: all), the protocol in `port`, and in ip.b the link address and, received, the
-// kind of packet. The user has asked whether the caller may.
+// A packet socket (packet(7)): frames of a protocol (an Ethernet type, or NS_PACKET_ALL, which sees what goes
+// out too; 0: none until it is bound to one) beside the stack. `header`: with their link headers, both ways
+// (SOCK_RAW). Its addresses have the interface's index in `scope` (0: all), the protocol in `port`, and in
+// ip.b the link address and, received, the kind of packet. The user has asked whether the caller may.
 #define NS_PACKET_ALL     3
 #define NS_PACKET_KIND_AT 6  // in ip.b
-enum ns_packet_kind { NS_PACKET_HOST, NS_PACKET_BROADCAST, NS_PACKET_MULTICAST, NS_PACKET_OTHERHOST, NS_PACKET_OUTGOING };
+enum ns_packet_kind {
+    NS_PACKET_HOST,
+    NS_PACKET_BROADCAST,
+    NS_PACKET_MULTICAST,
+    NS_PACKET_OTHERHOST,
+    NS_PACKET_OUTGOING
+};
 int ns_packet_socket(struct netstack *ns, bool header, uint16_t protocol, struct ns_sock **out);
-// The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by itself.
+// The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by
+// itself.
 void ns_close(struct ns_sock *s);
 // `ready` is called when one of the bits may have become true. Set it before the socket is used.
 void ns_on_ready(struct ns_sock *s, void (*ready)(void *arg, uint32_t mask), void *arg);
@@ -221,17 +230,21 @@ int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 #define NS_MSG_PEEK  0x02u
 #define NS_MSG_TRUNC 0x20u  // the datagram's true length is returned
 #define NS_MSG_MORE  0x8000u
-int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);  // to: or NULL
-int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);      // from: or NULL
+// to: or NULL
+int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
+// from: or NULL
+int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
-// Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD, SIOCOUTQ.
+// Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD,
+// SIOCOUTQ.
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
-int ns_at_mark(struct ns_sock *s);     // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
+// SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
+int ns_at_mark(struct ns_sock *s);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
-// Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the interface where
-// they did (NULL: where packets to it go; on leaving: any). Closing leaves.
+// Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the
+// interface where they did (NULL: where packets to it go; on leaving: any). Closing leaves.
 int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 // Where packets to groups go; NULL: by the routes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of the `picket` binary: one file each, `int cmd_NAME(int argc, char **argv)` (argv[0] is the command's
-// name) which returns the exit status. Every command is a row in oci/main.c.
+// The commands of the `picket` binary: one file each, `int cmd_NAME(int argc, char **argv)` (argv[0] is the
+// command's name) which returns the exit status. Every command is a row in oci/main.c.
 #ifndef OCI_CMD_H
 #define OCI_CMD_H
 

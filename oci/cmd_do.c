@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// picket do [OPTIONS] -- CMD [ARGS]: one program in a sandbox over this machine's files. The host's root is read-only
-// below, changes are kept in memory and gone at the end. The guest's environment is made here, not inherited: but for
-// a short list, what is in the caller's does not enter.
+// picket do [OPTIONS] -- CMD [ARGS]: one program in a sandbox over this machine's files. The host's root is
+// read-only below, changes are kept in memory and gone at the end. The guest's environment is made here, not
+// inherited: but for a short list, what is in the caller's does not enter.
 #include "base/log.h"
 #include "oci/cmd.h"
 #include "oci/launch.h"
@@ -27,7 +27,8 @@ struct do_options {
     gid_t groups[NGROUPS_MAX];
 };
 
-// The variables of the caller's that a program needs to find its way; SECURITY.md lists them too. No other goes in.
+// The variables of the caller's that a program needs to find its way; SECURITY.md lists them too. No other
+// goes in.
 #define PASSED_ON "PATH HOME TERM LANG LC_ALL TZ USER LOGNAME SHELL TMPDIR"
 
 static const char usage[] =
@@ -49,7 +50,8 @@ static int bad(const char *option, const char *value, const char *why) {
 }
 
 static int parse_platform(struct do_options *o, const char *value) {
-    static const char *const names[] = {[PLAT_AUTO] = "auto", [PLAT_PTRACE] = "ptrace", [PLAT_SECCOMP] = "seccomp"};
+    static const char *const names[] = {
+        [PLAT_AUTO] = "auto", [PLAT_PTRACE] = "ptrace", [PLAT_SECCOMP] = "seccomp"};
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(value, names[i])) {
             o->config.platform = (enum plat_kind)i;
@@ -78,7 +80,8 @@ static int parse_bind(struct do_options *o, char *value) {
         return bad("--bind", value, "the host path is empty");
     struct stat st;
     if (stat(text, &st) < 0)
-        return bad("--bind", value, errno == ENOENT ? "the host path does not exist: make it first" : strerror(errno));
+        return bad("--bind", value,
+                   errno == ENOENT ? "the host path does not exist: make it first" : strerror(errno));
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
         return bad("--bind", value, "the host path is neither a directory nor a regular file");
     if (guest[0] != '/' || !guest[1])

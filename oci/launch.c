@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See launch.h. The CLI stays as the parent: it is what the caller's shell stops, signals and waits for. Sentry and
-// gofer die with it (PR_SET_PDEATHSIG), and the gofer ends when the sentry's end of their socket closes.
+// See launch.h. The CLI stays as the parent: it is what the caller's shell stops, signals and waits for.
+// Sentry and gofer die with it (PR_SET_PDEATHSIG), and the gofer ends when the sentry's end of their socket
+// closes.
 #include "oci/launch.h"
 #include "base/cleanup.h"
 #include "base/hostprocess.h"
@@ -21,8 +22,8 @@ static int failed(const char *what) {
     return SENTRY_EXIT_FAILED;
 }
 
-// In a fresh child: dies with the parent, also when that was gone before we could ask. From a pid namespace the parent
-// cannot be asked for (0); there the control pipe's end tells.
+// In a fresh child: dies with the parent, also when that was gone before we could ask. From a pid namespace
+// the parent cannot be asked for (0); there the control pipe's end tells.
 static void die_with(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent && getppid() != 0)

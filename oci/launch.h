@@ -5,8 +5,8 @@
 #include "gofer/gofer.h"
 #include "sentry/sentry.h"
 
-// Forks the gofer (serving `roots`) and the sentry, hands signals of the caller on to the sandbox, and returns its
-// exit status. `config`'s gofer_sock and control_fd are filled in here.
+// Forks the gofer (serving `roots`) and the sentry, hands signals of the caller on to the sandbox, and
+// returns its exit status. `config`'s gofer_sock and control_fd are filled in here.
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots);
 
 #endif

@@ -35,8 +35,8 @@ int cmd_version(int argc, char **argv) {
     return 0;
 }
 
-// Only stdio comes in: what else the caller has open (and may not know of) is closed. A closed stdin, stdout or stderr
-// must not become a socket of ours: the number is taken, and stays closed inside.
+// Only stdio comes in: what else the caller has open (and may not know of) is closed. A closed stdin, stdout
+// or stderr must not become a socket of ours: the number is taken, and stays closed inside.
 unsigned stdio_closed;
 struct process_inherited inherited;
 static void stdio_guard(void) {

@@ -3,7 +3,8 @@
 #ifndef OCI_PROCTITLE_H
 #define OCI_PROCTITLE_H
 
-void proctitle_init(char **argv);  // by main(), first: copies the arguments elsewhere, their area is for titles
+// by main(), first: copies the arguments elsewhere, their area is for titles
+void proctitle_init(char **argv);
 void proctitle_set(const char *name);  // both the name (15 bytes) and the command line of this process
 
 #endif

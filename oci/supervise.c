@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// See supervise.h. Every signal that reaches the CLI is handed on, but SIGCHLD (our own children's) and what our own writes
-// cause; SIGKILL and SIGSTOP cannot be caught: the first ends all. LIMIT: SIGSTOP from outside stops the CLI alone.
+// See supervise.h. Every signal that reaches the CLI is handed on, but SIGCHLD (our own children's) and what
+// our own writes cause; SIGKILL and SIGSTOP cannot be caught: the first ends all. LIMIT: SIGSTOP from outside
+// stops the CLI alone.
 //
-// Job control: to the caller's shell the CLI is the program. SIGTSTP goes in; when the program inside has stopped, the
-// sentry says so and the CLI stops itself, by the same signal and its default action. The shell's SIGCONT wakes the CLI,
-// which hands it on. A stop that crossed with a SIGCONT is void: both sides count those. Where nobody could continue us
-// (an orphaned process group) the kernel ignores the stop, and the program is continued at once.
+// Job control: to the caller's shell the CLI is the program. SIGTSTP goes in; when the program inside has
+// stopped, the sentry says so and the CLI stops itself, by the same signal and its default action. The
+// shell's SIGCONT wakes the CLI, which hands it on. A stop that crossed with a SIGCONT is void: both sides
+// count those. Where nobody could continue us (an orphaned process group) the kernel ignores the stop, and
+// the program is continued at once.
 //
 // One thread, no locks. What comes from the sentry is two bytes, and at worst makes us stop.
 #include "oci/supervise.h"
@@ -47,7 +49,8 @@ static void send_in(struct state *st, int sig, bool from_terminal) {
     if (sig == SIGCONT)
         st->continues++;
     if (write(st->s->control, &byte, 1) < 0 && errno != EAGAIN)
-        log_info("handing on signal %d: %s", sig, strerror(errno));  // the sandbox is ending: its status is what counts
+        // the sandbox is ending: its status is what counts
+        log_info("handing on signal %d: %s", sig, strerror(errno));
 }
 
 static void hand_on(struct state *st) {

@@ -12,12 +12,13 @@ struct supervised {
     uint64_t signals; // bit n - 1: signal n is blocked here and handed on
 };
 
-// Blocks, from now on and so that none is lost, what is going to be handed on: every signal but those of `ignored` (bit
-// n - 1: the caller had signal n ignored, as nohup(1) does). Returns what is blocked, for struct supervised.
+// Blocks, from now on and so that none is lost, what is going to be handed on: every signal but those of
+// `ignored` (bit n - 1: the caller had signal n ignored, as nohup(1) does). Returns what is blocked, for
+// struct supervised.
 uint64_t supervise_hold_signals(uint64_t ignored);
 
-// Until the sentry ends: signals go to the sandbox, and when the program stops so do we. Returns the exit status for the
-// caller. control and stops are closed.
+// Until the sentry ends: signals go to the sandbox, and when the program stops so do we. Returns the exit
+// status for the caller. control and stops are closed.
 int supervise(struct supervised *s);
 
 #endif

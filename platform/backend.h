@@ -56,7 +56,8 @@ struct plat_backend {
     // The sentry's last reference is gone: kill what is left, free `as` when its last thread is gone too.
     void (*as_release)(struct plat_as *as);
     void (*thread_destroy)(struct plat_thread *t);
-    void (*answer)(struct plat_thread *t, int64_t value, struct lock *outer); // both drop `outer`, unless it is NULL
+    // both drop `outer`, unless it is NULL
+    void (*answer)(struct plat_thread *t, int64_t value, struct lock *outer);
     void (*resume)(struct plat_thread *t, struct lock *outer);
     void (*flush)(struct plat_thread *t);
     void (*interrupt)(struct plat_thread *t);

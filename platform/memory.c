@@ -112,7 +112,8 @@ int64_t plat_memory_raw(struct plat_as *as, bool write, const struct iovec *loca
                         const struct iovec *remote, int nremote) {
     int pid = pin(as);
     int64_t n = pid ? transfer(as, pid, write, local, nlocal, remote, nremote) : -LINUX_ESRCH;
-    if (pid && n < total(remote, nremote) && as->p->ops && as->p->ops->admit && as->p->ops->admit(as, remote, nremote))
+    if (pid && n < total(remote, nremote) && as->p->ops && as->p->ops->admit &&
+        as->p->ops->admit(as, remote, nremote))
         n = transfer(as, pid, write, local, nlocal, remote, nremote);
     unpin(as);
     return n;
@@ -148,8 +149,8 @@ static int spans_ok(const struct plat_as *as, const struct plat_span *span, int 
     return ok;
 }
 
-static int64_t copyv(struct plat_as *as, bool write, const struct iovec *local, int nlocal, const struct plat_span *span,
-                     int nspan) {
+static int64_t copyv(struct plat_as *as, bool write, const struct iovec *local, int nlocal,
+                     const struct plat_span *span, int nspan) {
     int ok = spans_ok(as, span, nspan);
     const struct iovec *remote = (const struct iovec *)(const void *)span;
     nlocal = nlocal < PLAT_COPY_SPANS ? nlocal : PLAT_COPY_SPANS;
@@ -159,10 +160,12 @@ static int64_t copyv(struct plat_as *as, bool write, const struct iovec *local, 
     return n == 0 ? -LINUX_EFAULT : n;
 }
 
-int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src, int nsrc) {
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src,
+                      int nsrc) {
     return copyv(as, false, dst, n, src, nsrc);
 }
-int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n) {
+int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src,
+                       int n) {
     return copyv(as, true, src, n, dst, ndst);
 }
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len) {

@@ -2,18 +2,20 @@
 // The platform: how guest code runs on the host. This header is all that the rest of the tree sees of it.
 //
 // A *guest address space* (struct plat_as) is the memory of one or more host processes (stubs). A *thread*
-// (struct plat_thread) is a host thread that runs one guest thread. A thread is either *running* (in guest code, or
-// on its way there) or *held* (stopped, waiting for the sentry's word). plat_wait() returns an event and with it the
-// exclusive right to act on that thread, until it is let go by plat_answer(), plat_resume(), plat_flush() or
-// plat_exit_thread(). A held thread may be let go from any sentry thread; it costs nothing to keep it held.
+// (struct plat_thread) is a host thread that runs one guest thread. A thread is either *running* (in guest
+// code, or on its way there) or *held* (stopped, waiting for the sentry's word). plat_wait() returns an event
+// and with it the exclusive right to act on that thread, until it is let go by plat_answer(), plat_resume(),
+// plat_flush() or plat_exit_thread(). A held thread may be let go from any sentry thread; it costs nothing to
+// keep it held.
 //
-// Host work in a guest's process (map, unmap, clone ...) is *queued* on a held thread, and that thread itself carries
-// it out, in order, before it goes on. With plat_flush() the thread stays held and reports PLAT_OPS_DONE; with
-// plat_answer()/plat_resume() it goes on to guest code, and only a failure is reported (PLAT_OPS_DONE, result < 0,
-// the thread is held). Work of several threads on one memory is done in no order of its own: who wants one flushes.
+// Host work in a guest's process (map, unmap, clone ...) is *queued* on a held thread, and that thread itself
+// carries it out, in order, before it goes on. With plat_flush() the thread stays held and reports
+// PLAT_OPS_DONE; with plat_answer()/plat_resume() it goes on to guest code, and only a failure is reported
+// (PLAT_OPS_DONE, result < 0, the thread is held). Work of several threads on one memory is done in no order
+// of its own: who wants one flushes.
 //
-// Errors are negative LINUX_E* (abi/errno.h). Acting on a thread whose host process has died does nothing and is not
-// an error: a PLAT_DEATH event tells, or has told, of it.
+// Errors are negative LINUX_E* (abi/errno.h). Acting on a thread whose host process has died does nothing and
+// is not an error: a PLAT_DEATH event tells, or has told, of it.
 #ifndef PLATFORM_PLATFORM_H
 #define PLATFORM_PLATFORM_H
 #include "abi/x86_64/regs.h"
@@ -32,8 +34,9 @@ enum plat_kind { PLAT_AUTO, PLAT_PTRACE, PLAT_SECCOMP };
 // only one of its address space. `owner` is the thread's: referenced by owner_get() before, given back by
 // owner_put() afterwards.
 struct plat_guest_ops {
-    // Takes a reference. Called under a lock of the platform, which plat_thread_destroy() takes too, so that the
-    // owner is alive. Also called for each PLAT_DEATH event: the receiver of the event gives that one back.
+    // Takes a reference. Called under a lock of the platform, which plat_thread_destroy() takes too, so that
+    // the owner is alive. Also called for each PLAT_DEATH event: the receiver of the event gives that one
+    // back.
     void (*owner_get)(void *owner);
     void (*owner_put)(void *owner);
     // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it,
@@ -48,11 +51,11 @@ struct plat_guest_ops {
 
 struct plat_config {
     enum plat_kind kind;  // PLAT_AUTO: the best that works here
-    // By number, 0..511: does the call need the full registers, or host work in the guest's process? (The platform
-    // may give full registers for every call.) Borrowed until plat_open() returns.
+    // By number, 0..511: does the call need the full registers, or host work in the guest's process? (The
+    // platform may give full registers for every call.) Borrowed until plat_open() returns.
     const bool *needs_context;
-    // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does not know
-    // of; may be NULL.
+    // Called in a fresh stub-to-be before anything else, to close what it inherited that the platform does
+    // not know of; may be NULL.
     void (*after_fork)(void);
     // Borrowed for the platform's life; NULL: owners are not counted, and nothing is asked.
     const struct plat_guest_ops *guest;
@@ -78,8 +81,9 @@ enum plat_event_kind {
     PLAT_FAULT,      // a synchronous host signal (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) in guest code
     PLAT_INTERRUPT,  // plat_interrupt() was asked for; the guest stands between two of its instructions
     PLAT_OPS_DONE,   // queued work was done after plat_flush(), or failed
-    PLAT_DEATH,      // the host thread is gone, not by plat_exit_thread(); comes once for each thread, and may come
-                     // while another sentry thread acts on it
+    // the host thread is gone, not by plat_exit_thread(); comes once for each thread, and may come
+    // while another sentry thread acts on it
+    PLAT_DEATH,
     PLAT_NOTHING,    // plat_wait() was woken (plat_kick(), a host signal); there is no thread
 };
 
@@ -93,8 +97,9 @@ struct plat_event {
             uint64_t nr;  // as in rax: not truncated, x32 bit included
             uint64_t args[6];
             bool foreign;  // not the 64-bit entry: int 0x80, sysenter, vsyscall; answered by a fault
-            // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as args[0] is. An
-            // answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip of its own.
+            // mmap without an address: where the stub would like to have it, 0: anywhere. Untrusted as
+            // args[0] is. An answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip
+            // of its own.
             uint64_t proposal;
         } call;
         struct {
@@ -107,10 +112,11 @@ struct plat_event {
     };
 };
 
-// Reads what the platforms want to know of /proc. For a process that opens no files any more when it calls plat_open().
+// Reads what the platforms want to know of /proc. For a process that opens no files any more when it calls
+// plat_open().
 void plat_prepare(void);
-// Makes the platform in the calling process, which must have one thread and becomes the parent (and tracer) of all
-// stubs. `why` receives one line that says what was chosen and why, or what is missing. 0 or -errno.
+// Makes the platform in the calling process, which must have one thread and becomes the parent (and tracer)
+// of all stubs. `why` receives one line that says what was chosen and why, or what is missing. 0 or -errno.
 int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);
 // Ends every stub and frees everything. All other calls must have returned.
 void plat_close(struct platform *p);
@@ -119,9 +125,9 @@ const struct plat_layout *plat_layout(const struct platform *p);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
 unsigned plat_max_waiters(const struct platform *p);
 
-// Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's event
-// source (the most recently used), the others sleep until there is work for them too.
-// 0, or -LINUX_ESHUTDOWN after plat_shutdown().
+// Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's
+// event source (the most recently used), the others sleep until there is work for them too. 0, or
+// -LINUX_ESHUTDOWN after plat_shutdown().
 int plat_wait(struct platform *p, struct plat_event *ev);
 // Bracket work of an event's handler that may sleep in the host (a disk read, the gofer), so that other guest
 // threads are served meanwhile. Cheap (no host call) while no other guest thread can run.
@@ -132,8 +138,9 @@ void plat_kick(struct platform *p);
 // Makes all present and future waiters return. Any thread.
 void plat_shutdown(struct platform *p);
 
-// A clean address space (nothing mapped but the reserved ranges) with one held thread, all registers zero. Does not
-// wait for the host: the thread may still be starting, operations can be queued on it at once. Returns references.
+// A clean address space (nothing mapped but the reserved ranges) with one held thread, all registers zero.
+// Does not wait for the host: the thread may still be starting, operations can be queued on it at once.
+// Returns references.
 int plat_as_create(struct platform *p, struct plat_as **as, struct plat_thread **thread);
 struct plat_as *plat_as_get(struct plat_as *as);
 void plat_as_put(struct plat_as *as);  // the last put kills what is left of its host processes
@@ -141,76 +148,83 @@ void plat_as_put(struct plat_as *as);  // the last put kills what is left of its
 // The address space of a thread (borrowed), and the sentry's own pointer kept with a thread.
 struct plat_as *plat_thread_as(const struct plat_thread *t);
 void plat_set_owner(struct plat_thread *t, void *owner);
-// Takes back a thread that will never be used again: ends its host thread if it still runs (the host process too,
-// when it was the last thread of it). No event comes for it any more. Any state, any sentry thread.
+// Takes back a thread that will never be used again: ends its host thread if it still runs (the host process
+// too, when it was the last thread of it). No event comes for it any more. Any state, any sentry thread.
 void plat_thread_destroy(struct plat_thread *t);
 
 // Lets a held thread go: with a value for the system call it stands in, or as the registers say.
 // On a SYSCALL event with context, plat_answer() also sets rax.
 void plat_answer(struct plat_thread *t, int64_t value);
 void plat_resume(struct plat_thread *t);
-// The same, for a caller that holds a lock which keeps `t` from being destroyed until it is decided that it goes: that
-// lock is dropped before it can run. (It may take the caller's own CPU, and others may wait for that lock to serve it.)
+// The same, for a caller that holds a lock which keeps `t` from being destroyed until it is decided that it
+// goes: that lock is dropped before it can run. (It may take the caller's own CPU, and others may wait for
+// that lock to serve it.)
 void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held);
 void plat_resume_unlock(struct plat_thread *t, struct lock *held);
 // Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
 void plat_flush(struct plat_thread *t);
-// Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its next guest
-// instruction. Any sentry thread, any time; several requests may become one event; one may come late, when its
-// reason is gone.
+// Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its
+// next guest instruction. Any sentry thread, any time; several requests may become one event; one may come
+// late, when its reason is gone.
 void plat_interrupt(struct plat_thread *t);
 
-// Registers of a held thread; only with `context`; on any sentry thread (FP state: only on the one that got the event,
-// or on any for a child of plat_clone() that was not resumed yet). A system call's registers are those after it: rip behind
-// the instruction, orig_rax the number. set: cs, ss, ds, es are ignored, the unprivileged bits of eflags are kept, fs_base
-// and gs_base are applied when they changed; a rip or base outside user space is -LINUX_EPERM.
+// Registers of a held thread; only with `context`; on any sentry thread (FP state: only on the one that got
+// the event, or on any for a child of plat_clone() that was not resumed yet). A system call's registers are
+// those after it: rip behind the instruction, orig_rax the number. set: cs, ss, ds, es are ignored, the
+// unprivileged bits of eflags are kept, fs_base and gs_base are applied when they changed; a rip or base
+// outside user space is -LINUX_EPERM.
 int plat_get_regs(struct plat_thread *t, struct lx_regs *regs);
 int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
-// The FP state as a raw XSAVE image in standard (not compacted) form: 512 bytes legacy area, header, extended. Returns
-// its length. set: the image is checked and -LINUX_EINVAL returned when the CPU would refuse it.
+// The FP state as a raw XSAVE image in standard (not compacted) form: 512 bytes legacy area, header,
+// extended. Returns its length. set: the image is checked and -LINUX_EINVAL returned when the CPU would
+// refuse it.
 int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 // Would the CPU and the kernel take it? 0 or -LINUX_EINVAL. (fpstate.c)
 int plat_fpstate_check(const void *image, size_t len);
 
-// Queue host work on a held thread. On one that was got without `context` it costs more than with (an interrupt of
-// our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks for (answered with
-// 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are page aligned, inside the layout's
-// [lo, hi) and outside its reserved ranges, else -LINUX_EINVAL. prot: LINUX_PROT_*. fd: a host descriptor, duplicated by the
-// call, or -1 for anonymous memory. When PLAT_OPS_DONE tells that a map has failed, nothing is mapped in its range.
+// Queue host work on a held thread. On one that was got without `context` it costs more than with (an
+// interrupt of our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks
+// for (answered with 0), which costs less: that call goes on. (plat_clone() wants context.) Addresses are
+// page aligned, inside the layout's [lo, hi) and outside its reserved ranges, else -LINUX_EINVAL. prot:
+// LINUX_PROT_*. fd: a host descriptor, duplicated by the call, or -1 for anonymous memory. When PLAT_OPS_DONE
+// tells that a map has failed, nothing is mapped in its range.
 //
-// Otherwise that report is the guest's word (seccomp): a process may tell that work has failed which was done, and keep
-// silent about work which has failed. So nothing that protects others may rest on what is mapped where.
+// Otherwise that report is the guest's word (seccomp): a process may tell that work has failed which was
+// done, and keep silent about work which has failed. So nothing that protects others may rest on what is
+// mapped where.
 #define PLAT_SHARED    1u  // MAP_SHARED, else MAP_PRIVATE
 #define PLAT_NORESERVE 2u
 #define PLAT_POPULATE  4u
-int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd, uint64_t offset);
+int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd,
+             uint64_t offset);
 int plat_unmap(struct plat_thread *t, uaddr_t addr, uint64_t len);
 int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot);
 // mremap(MAYMOVE | FIXED): moves [from, from+oldlen) to [to, to+newlen); from == to resizes in place.
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen);
-int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);  // a LINUX_MADV_* of a fixed list
-// A new thread: in the same host process (PLAT_CLONE_THREAD), in a host process of its own that shares the address
-// space (PLAT_CLONE_VM alone), or in a copy of the address space (0). The child starts held-and-resumable with a copy
-// of t's registers and FP state as they are at this call; change them with plat_set_regs(child), then
-// plat_resume(child). Returns a reference to the new address space in *as (the old one's when shared). When the
-// host refuses, PLAT_OPS_DONE of `t` tells, and the child must be destroyed; so: queue, plat_flush(t), and resume
-// the child after PLAT_OPS_DONE came with 0.
+// a LINUX_MADV_* of a fixed list
+int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);
+// A new thread: in the same host process (PLAT_CLONE_THREAD), in a host process of its own that shares the
+// address space (PLAT_CLONE_VM alone), or in a copy of the address space (0). The child starts
+// held-and-resumable with a copy of t's registers and FP state as they are at this call; change them with
+// plat_set_regs(child), then plat_resume(child). Returns a reference to the new address space in *as (the old
+// one's when shared). When the host refuses, PLAT_OPS_DONE of `t` tells, and the child must be destroyed; so:
+// queue, plat_flush(t), and resume the child after PLAT_OPS_DONE came with 0.
 #define PLAT_CLONE_VM     1u
 #define PLAT_CLONE_THREAD 2u
 int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
-// The child's memory can be copied to and from when its first event has come (plat_flush() with nothing queued brings
-// one), or when plat_started() says so already.
+// The child's memory can be copied to and from when its first event has come (plat_flush() with nothing
+// queued brings one), or when plat_started() says so already.
 bool plat_started(const struct plat_thread *t);
 
-// The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL. Else, or when
-// it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.
+// The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL.
+// Else, or when it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size);
 
-// Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is made as
-// the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT when none was,
-// or when the range touches a reserved one, or -LINUX_ESRCH when the address space is gone. Any sentry thread, any
-// time. Cost: one host call, about 400 ns up to 4 KiB.
+// Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is
+// made as the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT
+// when none was, or when the range touches a reserved one, or -LINUX_ESRCH when the address space is gone.
+// Any sentry thread, any time. Cost: one host call, about 400 ns up to 4 KiB.
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
 // The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with
@@ -224,12 +238,14 @@ struct plat_span {
     uint64_t start, len;
 };
 #define PLAT_COPY_SPANS 1024
-int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src, int nsrc);
-int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n);
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src,
+                      int nsrc);
+int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src,
+                       int n);
 // Copy past the protection, for a debugger's writes into text (makes private pages its own).
 int64_t plat_poke(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
-// An atomic compare and exchange on an aligned 32-bit word of guest memory that may race with guest threads: 0 with
-// the old value in *old, or -LINUX_EFAULT; -LINUX_EAGAIN: lost against a fault, try again.
+// An atomic compare and exchange on an aligned 32-bit word of guest memory that may race with guest threads:
+// 0 with the old value in *old, or -LINUX_EFAULT; -LINUX_EAGAIN: lost against a fault, try again.
 // LIMIT: done as copy, compare, copy under a lock of the address space; guest code may slip between.
 int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t desired, uint32_t *old);
 

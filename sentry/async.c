@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// See async.h. Who wants signals is a waiter on the file's own queue, like any other. But a wake-up function runs under
-// locks that sending a signal would take, so it only puts the file on the list `due`; the sentry thread that woke it
-// sends when its handler has returned (sentry/run.c), before the guest sees the result of its call.
+// See async.h. Who wants signals is a waiter on the file's own queue, like any other. But a wake-up function
+// runs under locks that sending a signal would take, so it only puts the file on the list `due`; the sentry
+// thread that woke it sends when its handler has returned (sentry/run.c), before the guest sees the result of
+// its call.
 //
-// An owner is a number and the use of that number that was meant (struct kernel, pid_uses): nothing is held, and who
-// comes to have the number later is not signalled. Rights are those of whoever set the owner, checked at each signal.
+// An owner is a number and the use of that number that was meant (struct kernel, pid_uses): nothing is held,
+// and who comes to have the number later is not signalled. Rights are those of whoever set the owner, checked
+// at each signal.
 //
-// Locks: async->lock (RANK_EPOLL) while it is switched on or off, which asks the file; `due_lock` (RANK_LEAF) guards the
-// list and all that sending reads. LIMIT: several events between two returns to guests are told as one.
+// Locks: async->lock (RANK_EPOLL) while it is switched on or off, which asks the file; `due_lock` (RANK_LEAF)
+// guards the list and all that sending reads. LIMIT: several events between two returns to guests are told as
+// one.
 #include "sentry/async.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -46,7 +49,7 @@ static struct lock due_lock = LOCK_INITIALIZER(RANK_LEAF);
 static struct list due_files = LIST_INIT(due_files);  // [due_lock]
 _Atomic unsigned async_ndue;                          // [due_lock to change] how many are on it
 
-// ---- The object --------------------------------------------------------------------------------------------------------
+// ---- The object -------------------------------------------------------------------------------------------
 // That of f, made when there is none. NULL: no memory.
 static struct async *async_of(struct file *f) {
     struct async *a = atomic_load(&f->async), *none = NULL;
@@ -91,7 +94,7 @@ void watch_file_end(struct file *f) {
     atomic_store(&f->watched, true);
 }
 
-// ---- Events --------------------------------------------------------------------------------------------------------------
+// ---- Events -----------------------------------------------------------------------------------------------
 // Under the lock of the file's queue.
 static bool wake_async(struct waiter *w, uint32_t events) {
     struct async *a = w->arg;
@@ -131,9 +134,9 @@ int async_set(struct task *t, struct file *f, int fd, bool on) {
     return 0;
 }
 
-// ---- Sending -------------------------------------------------------------------------------------------------------------
-// Kinds of events, as si_code says them, with what si_band holds then (fs/fcntl.c of Linux has the same table). A hang-up
-// of a socket is told alone, and the end of what comes as input.
+// ---- Sending ----------------------------------------------------------------------------------------------
+// Kinds of events, as si_code says them, with what si_band holds then (fs/fcntl.c of Linux has the same
+// table). A hang-up of a socket is told alone, and the end of what comes as input.
 static const struct band {
     uint32_t when, unless;
     int code;
@@ -147,8 +150,8 @@ static const struct band {
 };
 
 // Signals whose codes mean something else: si_code is SI_SIGIO then.
-#define OWN_CODES                                                                                            \
-    (SIGBIT(LINUX_SIGILL) | SIGBIT(LINUX_SIGFPE) | SIGBIT(LINUX_SIGSEGV) | SIGBIT(LINUX_SIGBUS) |             \
+#define OWN_CODES \
+    (SIGBIT(LINUX_SIGILL) | SIGBIT(LINUX_SIGFPE) | SIGBIT(LINUX_SIGSEGV) | SIGBIT(LINUX_SIGBUS) | \
      SIGBIT(LINUX_SIGTRAP) | SIGBIT(LINUX_SIGCHLD) | SIGBIT(LINUX_SIGSYS))
 
 static bool may_signal(const struct owner *o, const struct cred *c) {
@@ -212,7 +215,7 @@ void async_send_due(void) {
                 send_to(the_kernel, &to, &bands[i]);
 }
 
-// ---- Owners --------------------------------------------------------------------------------------------------------------
+// ---- Owners -----------------------------------------------------------------------------------------------
 static int set_owner(struct task *t, struct file *f, int type, int32_t pid) {
     struct owner o = {.type = type};
     if (pid) {
@@ -286,7 +289,7 @@ static int32_t shown_who(struct kernel *k, const struct owner *o) {
     return ex.type == LINUX_F_OWNER_PGRP ? -ex.pid : ex.pid;
 }
 
-// ---- Calls ---------------------------------------------------------------------------------------------------------------
+// ---- Calls ------------------------------------------------------------------------------------------------
 static int64_t set_signal(struct file *f, uint64_t sig) {
     if (sig > LINUX_NSIG)
         return -LINUX_EINVAL;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a configuration to a running sandbox and back: platform, file systems, kernel, the first process, the threads;
-// then the teardown that proves nothing leaked. Called once, by the process that oci/ forked for it.
+// From a configuration to a running sandbox and back: platform, file systems, kernel, the first process, the
+// threads; then the teardown that proves nothing leaked. Called once, by the process that oci/ forked for it.
 //
-// Order matters: the platform first, while the process has one thread and knows no secrets (stubs are forked from it);
-// then everything that needs host calls which the filter forbids; then the filter; then the guest.
+// Order matters: the platform first, while the process has one thread and knows no secrets (stubs are forked
+// from it); then everything that needs host calls which the filter forbids; then the filter; then the guest.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/syscalls.h"
@@ -42,15 +42,15 @@ static int fail(const char *what, int64_t err) {
     return SENTRY_EXIT_FAILED;
 }
 
-// ---- File systems ----------------------------------------------------------------------------------------------------
+// ---- File systems -----------------------------------------------------------------------------------------
 static struct vfs_ctx root_ctx(struct vfs *vfs, const struct path *root) {
     return (struct vfs_ctx){.vfs = vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = *root, .cwd = *root,
                             .fsize_limit = ~0ull};
 }
 
 // Mounts sb (taken over) at `where`; the place is made when it is missing, with its parents.
-static int mount_at(struct vfs *vfs, const struct path *root, const char *where, struct superblock *sb, unsigned flags,
-                    const char *source, bool dir) {
+static int mount_at(struct vfs *vfs, const struct path *root, const char *where, struct superblock *sb,
+                    unsigned flags, const char *source, bool dir) {
     struct vfs_ctx ctx = root_ctx(vfs, root);
     char text[LINUX_PATH_MAX];
     if (strlen(where) >= sizeof text)
@@ -96,7 +96,8 @@ static int mount_devpts(struct vfs *vfs, const struct path *root) {
     static const struct devpts_opts opts = {.uid = DEVPTS_OWNER, .gid = 5, .mode = 0620, .ptmxmode = 0666};
     struct superblock *sb;
     int err = devpts_create(vfs, &opts, &sb);
-    return err < 0 ? err : mount_at(vfs, root, "/dev/pts", sb, LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "devpts", true);
+    return err < 0 ? err
+                   : mount_at(vfs, root, "/dev/pts", sb, LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "devpts", true);
 }
 
 static int mount_system(struct vfs *vfs, const struct path *root) {
@@ -111,7 +112,8 @@ static int mount_system(struct vfs *vfs, const struct path *root) {
     if (err == 0)
         err = procfs_create(vfs, &proc);
     if (err == 0)
-        err = mount_at(vfs, root, "/proc", proc, LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, "proc", true);
+        err = mount_at(vfs, root, "/proc", proc, LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, "proc",
+                       true);
     if (err == 0)
         err = mount_tmpfs(vfs, root, "/sys", 0555);  // LIMIT: /sys is empty
     return err;
@@ -149,10 +151,11 @@ static int mount_all(struct vfs *vfs, struct gofer_client *gofer, const struct s
     return err;
 }
 
-// ---- The first process ---------------------------------------------------------------------------------------------------
+// ---- The first process ------------------------------------------------------------------------------------
 static uint64_t lower(uint64_t a, rlim_t b) { return b != RLIM_INFINITY && b < a ? b : a; }
 
-// Where the caller's are lower, the caller's: for the first process, and for init, whose limits sessions take over.
+// Where the caller's are lower, the caller's: for the first process, and for init, whose limits sessions take
+// over.
 static void first_limits(struct tgroup *init, const struct process_inherited *was) {
     for (int i = 0; i < LINUX_RLIM_NLIMITS; i++) {
         init->rlimits[i].rlim_cur = lower(init->rlimits[i].rlim_cur, was->limits[i].rlim_cur);
@@ -187,7 +190,8 @@ static int first_files(struct task *t, const struct sentry_config *c) {
         struct file *f;
         if (c->stdio_closed >> fd & 1)
             continue;
-        int host = fcntl(fd, F_DUPFD_CLOEXEC, 64);  // clear of the numbers that stdio functions take for granted
+        // clear of the numbers that stdio functions take for granted
+        int host = fcntl(fd, F_DUPFD_CLOEXEC, 64);
         if (host < 0)
             return -LINUX_EMFILE;
         int err = hostfd_open(t->k->vfs, host, &f);
@@ -220,7 +224,8 @@ static int first_fs(struct task *t, const struct sentry_config *c) {
     return err < 0 ? err : t->fs ? 0 : -LINUX_ENOMEM;
 }
 
-// The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root, fd/.
+// The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root,
+// fd/.
 static int init_parts(struct kernel *k) {
     struct path root;
     int err = vfs_root(k->vfs, &root);
@@ -324,11 +329,12 @@ static int first_exec(struct task *t, const struct sentry_config *c) {
 
 static int exec_failed(const struct sentry_config *c, int err) {
     bool missing = err == -LINUX_ENOENT || err == -LINUX_ENOTDIR;
-    log_error("%s: %s", c->argv[0], missing && !strchr(c->argv[0], '/') ? "not found in PATH" : linux_strerror(-err));
+    log_error("%s: %s", c->argv[0],
+              missing && !strchr(c->argv[0], '/') ? "not found in PATH" : linux_strerror(-err));
     return missing ? SENTRY_EXIT_NO_FILE : SENTRY_EXIT_NO_EXEC;
 }
 
-// ---- Threads ---------------------------------------------------------------------------------------------------------------
+// ---- Threads ----------------------------------------------------------------------------------------------
 static void *worker_thread(void *k) {
     run_worker(k);
     return NULL;
@@ -394,11 +400,12 @@ static int run(struct kernel *k, const struct sentry_config *c) {
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
 
-// Who asks for a descriptor: the caller of the call that this thread handles, or, outside of calls, the kernel itself.
+// Who asks for a descriptor: the caller of the call that this thread handles, or, outside of calls, the
+// kernel itself.
 static struct fdcharge_who current_user(void) {
     const struct task *t = task_current;
-    return (struct fdcharge_who){t ? t->cred->uid : 0,
-                                 !t || task_capable(t, LINUX_CAP_SYS_ADMIN) || task_capable(t, LINUX_CAP_SYS_RESOURCE)};
+    return (struct fdcharge_who){t ? t->cred->uid : 0, !t || task_capable(t, LINUX_CAP_SYS_ADMIN) ||
+                                                           task_capable(t, LINUX_CAP_SYS_RESOURCE)};
 }
 // What is left beside the sentry's own: event set, timers, gofer, control pipe, stdio, the platform's few.
 #define OWN_FDS 64u

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// See cpu_timers.h. The host does not tell when a process has used up processor time, so a kernel timer looks: at the
-// earliest moment at which the next expiry can have come, if all threads ran all the while. A process that did not run
-// since the last look is looked at more and more rarely, down to IDLE_NS. Costs one host call and a turn of the event
-// thread per look, and nothing for processes without such a timer or limit.
-// LIMIT: expiries come up to 1 ms late, of a process that was idle up to 50 ms; ITIMER_VIRTUAL counts system time too.
-// Locks: tasks_lock (who runs), then the process's sig_lock.
+// See cpu_timers.h. The host does not tell when a process has used up processor time, so a kernel timer
+// looks: at the earliest moment at which the next expiry can have come, if all threads ran all the while. A
+// process that did not run since the last look is looked at more and more rarely, down to IDLE_NS. Costs one
+// host call and a turn of the event thread per look, and nothing for processes without such a timer or limit.
+// LIMIT: expiries come up to 1 ms late, of a process that was idle up to 50 ms; ITIMER_VIRTUAL counts system
+// time too. Locks: tasks_lock (who runs), then the process's sig_lock.
 #include "sentry/cpu_timers.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
@@ -74,7 +74,8 @@ static uint64_t take_due(struct tgroup *g, uint64_t now) {
         if (!c->next[i] || c->next[i] > now)
             continue;
         due |= LINUX_SIGMASK(signals[i]);
-        c->next[i] = c->interval[i] ? c->next[i] + ((now - c->next[i]) / c->interval[i] + 1) * c->interval[i] : 0;
+        c->next[i] =
+            c->interval[i] ? c->next[i] + ((now - c->next[i]) / c->interval[i] + 1) * c->interval[i] : 0;
     }
     const struct linux_rlimit64 *l = &g->rlimits[LINUX_RLIMIT_CPU];
     if (l->rlim_max < UINT64_MAX / NS_PER_SEC && now >= l->rlim_max * NS_PER_SEC)
@@ -104,8 +105,8 @@ static void look(struct ktimer *kt) {
             signal_send_group(g, sig, NULL);
 }
 
-void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, uint64_t interval, uint64_t *old_value,
-                   uint64_t *old_interval) {
+void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, uint64_t interval,
+                   uint64_t *old_value, uint64_t *old_interval) {
     struct cpu_timers *c = &g->cpu;
     LOCKED(&g->k->tasks_lock);
     uint64_t now = tgroup_cpu_ns(g);

@@ -24,12 +24,13 @@ void cpu_timers_free(struct tgroup *g);  // no lock held
 // A limit was set, or inherited by a new process: sig_lock held.
 void cpu_timers_limit(struct tgroup *g);
 // setitimer(2) of CPU_VIRTUAL or CPU_PROF, in ns; set false: only tells.
-void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, uint64_t interval, uint64_t *old_value,
-                   uint64_t *old_interval);
+void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, uint64_t interval,
+                   uint64_t *old_value, uint64_t *old_interval);
 // Processor time of a process so far: tasks_lock held. One host call.
 uint64_t tgroup_cpu_ns(struct tgroup *g);
 uint64_t task_cpu_ns(struct task *t);  // of its process, with no lock held
-// When to look again for `left` ns of processor time: the earliest moment at which they can be used up. Within 1 ms.
+// When to look again for `left` ns of processor time: the earliest moment at which they can be used up.
+// Within 1 ms.
 uint64_t cpu_look_at(struct tgroup *g, uint64_t left);
 
 #endif

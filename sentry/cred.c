@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Credentials: immutable once published on a task, replaced as a whole. Readers on other threads take tasks_lock and a
-// reference.
+// Credentials: immutable once published on a task, replaced as a whole. Readers on other threads take
+// tasks_lock and a reference.
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include <stdlib.h>

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// epoll(7): sets of watched files with a list of those that may be ready. A watched file's queue tells the set, which
-// puts the item on its ready list and tells its own waiters; epoll_wait looks only at that list, so its cost goes by what
-// is ready, not by what is watched. An item on the list is a hint: the file is asked again before anything is reported.
+// epoll(7): sets of watched files with a list of those that may be ready. A watched file's queue tells the
+// set, which puts the item on its ready list and tells its own waiters; epoll_wait looks only at that list,
+// so its cost goes by what is ready, not by what is watched. An item on the list is a hint: the file is asked
+// again before anything is reported.
 //
-// An item is named by its file and number, as on Linux. It holds no reference of the file: when the last one goes,
-// file_put() tells, epoll_forget() is called, and the items go with it.
+// An item is named by its file and number, as on Linux. It holds no reference of the file: when the last one
+// goes, file_put() tells, epoll_forget() is called, and the items go with it.
 //
-// Locks: `graph` (RANK_EPOLL) guards which items exist anywhere: the lists file->epoll_items, the trees, and that sets
-// watch one another without cycles. It is held for a whole epoll_ctl, which is short. Inside it ep->lock (nested, an
-// outer set before the inner one) keeps items alive while epoll_wait looks at them. ep->ready_lock (RANK_READY) guards
-// the ready list and the fields that wake-up functions read; it is the innermost, because those run under the lock of
-// the file's queue. A set's own queue is woken with that lock held (waitq_wake_nested), which has no cycles either.
+// Locks: `graph` (RANK_EPOLL) guards which items exist anywhere: the lists file->epoll_items, the trees, and
+// that sets watch one another without cycles. It is held for a whole epoll_ctl, which is short. Inside it
+// ep->lock (nested, an outer set before the inner one) keeps items alive while epoll_wait looks at them.
+// ep->ready_lock (RANK_READY) guards the ready list and the fields that wake-up functions read; it is the
+// innermost, because those run under the lock of the file's queue. A set's own queue is woken with that lock
+// held (waitq_wake_nested), which has no cycles either.
 #include "sentry/epoll.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
@@ -21,8 +23,8 @@
 // Bits of an item that are no events.
 #define MODE_BITS (LINUX_EPOLLWAKEUP | LINUX_EPOLLONESHOT | LINUX_EPOLLET | LINUX_EPOLLEXCLUSIVE)
 #define ALWAYS    (LINUX_EPOLLERR | LINUX_EPOLLHUP)
-#define EXCLUSIVE_OK                                                                                         \
-    (LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLERR | LINUX_EPOLLHUP | LINUX_EPOLLWAKEUP | LINUX_EPOLLET |   \
+#define EXCLUSIVE_OK \
+    (LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLERR | LINUX_EPOLLHUP | LINUX_EPOLLWAKEUP | LINUX_EPOLLET | \
      LINUX_EPOLLEXCLUSIVE)
 
 struct epoll {
@@ -54,7 +56,7 @@ static const struct file_ops epoll_fops;
 struct epoll *epoll_of(struct file *f) { return f->ops == &epoll_fops ? f->priv : NULL; }
 struct waitq *epoll_waitq(struct epoll *ep) { return &ep->wait; }
 
-// ---- The ready list --------------------------------------------------------------------------------------------------
+// ---- The ready list ---------------------------------------------------------------------------------------
 // False: it was there already.
 static bool queue_item(struct item *it) {
     LOCKED(&it->ep->ready_lock);
@@ -122,7 +124,7 @@ static bool wake_item(struct waiter *w, uint32_t events) {
     return waitq_wake_nested(&it->ep->wait, LINUX_POLLIN);
 }
 
-// ---- Items -----------------------------------------------------------------------------------------------------------
+// ---- Items ------------------------------------------------------------------------------------------------
 static int compare(const struct item *it, const struct file *f, int fd) {
     if (it->file != f)
         return (uintptr_t)it->file < (uintptr_t)f ? -1 : 1;
@@ -144,7 +146,8 @@ static void insert(struct epoll *ep, struct item *it) {
     struct rb_node **link = &ep->items.node, *parent = NULL;
     while (*link) {
         parent = *link;
-        link = compare(rb_entry(parent, struct item, node), it->file, it->fd) < 0 ? &parent->right : &parent->left;
+        link = compare(rb_entry(parent, struct item, node), it->file, it->fd) < 0 ? &parent->right
+                                                                                  : &parent->left;
     }
     rb_insert(&ep->items, &it->node, parent, link);
 }
@@ -171,8 +174,9 @@ void epoll_forget(struct file *f) {
     }
 }
 
-// ---- Sets that watch sets; graph is held -------------------------------------------------------------------------------
-// How many sets lie below one, itself included: -LINUX_ELOOP when `top` is among them, or when there are too many.
+// ---- Sets that watch sets; graph is held ------------------------------------------------------------------
+// How many sets lie below one, itself included: -LINUX_ELOOP when `top` is among them, or when there are too
+// many.
 static int depth_below(struct epoll *ep, const struct epoll *top, int level) {
     int deepest = 1;
     if (ep == top || level > LINUX_EP_MAX_NESTS + 1)
@@ -204,7 +208,7 @@ static int check_nesting(struct epoll *outer, struct epoll *inner) {
     return below + depth_above(outer, 1) > LINUX_EP_MAX_NESTS + 1 ? -LINUX_ELOOP : 0;
 }
 
-// ---- epoll_ctl -------------------------------------------------------------------------------------------------------
+// ---- epoll_ctl --------------------------------------------------------------------------------------------
 // What is there already counts, as if it had come now. ep->lock is held.
 static bool first_look(struct item *it, struct waiter *w) {
     uint32_t want = events_of(it) & ~MODE_BITS;
@@ -230,7 +234,8 @@ static struct item *new_item(struct epoll *ep, struct file *f, int fd, const str
     return it;
 }
 
-static int add_locked(struct epoll *ep, struct file *f, int fd, const struct linux_epoll_event *ev, bool *ready) {
+static int add_locked(struct epoll *ep, struct file *f, int fd, const struct linux_epoll_event *ev,
+                      bool *ready) {
     if (find(ep, f, fd))
         return -LINUX_EEXIST;
     if (nwatches >= MAX_WATCHES)
@@ -296,15 +301,15 @@ int epoll_del(struct file *epf, struct file *f, int fd) {
     return 0;
 }
 
-// ---- epoll_wait ------------------------------------------------------------------------------------------------------
+// ---- epoll_wait -------------------------------------------------------------------------------------------
 struct batch {
     struct linux_epoll_event ev[EPOLL_BATCH];
     struct item *items[EPOLL_BATCH];
     unsigned n;
 };
 
-// The events of a batch have been given away: one-shot items are switched off, level-triggered ones go back on the list
-// until the file says that it is not ready any more.
+// The events of a batch have been given away: one-shot items are switched off, level-triggered ones go back
+// on the list until the file says that it is not ready any more.
 static void commit(struct batch *b) {
     for (unsigned i = 0; i < b->n; i++) {
         struct item *it = b->items[i];
@@ -358,8 +363,9 @@ int64_t epoll_collect(struct epoll *ep, int max,
     return done ? done : err;
 }
 
-// ---- The file --------------------------------------------------------------------------------------------------------
-// Readable when any watched file is: asked of a set in another one, of poll(2), and of an outer set's epoll_wait.
+// ---- The file ---------------------------------------------------------------------------------------------
+// Readable when any watched file is: asked of a set in another one, of poll(2), and of an outer set's
+// epoll_wait.
 static uint32_t epoll_poll(struct file *f, struct waiter *w) {
     struct epoll *ep = f->priv;
     bool ready = false;

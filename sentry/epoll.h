@@ -16,8 +16,9 @@ int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll
 int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev);
 int epoll_del(struct file *epf, struct file *f, int fd);
 
-// Takes up to `max` ready events and hands them to put() in batches, with locks held up to RANK_EPOLL; an error of put()
-// leaves the events of its batch pending. How many, 0, or the error when there was none before it.
+// Takes up to `max` ready events and hands them to put() in batches, with locks held up to RANK_EPOLL; an
+// error of put() leaves the events of its batch pending. How many, 0, or the error when there was none before
+// it.
 #define EPOLL_BATCH 32
 int64_t epoll_collect(struct epoll *ep, int max,
                       int (*put)(void *arg, const struct linux_epoll_event *ev, unsigned n), void *arg);

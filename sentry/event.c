@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event thread: what the host tells the sandbox (timers, readiness, signals that the CLI got), and then the tasks
-// that this made ready.
+// The event thread: what the host tells the sandbox (timers, readiness, signals that the CLI got), and then
+// the tasks that this made ready.
 #include "sentry/hostevent.h"
 #include "sentry/jobctl.h"
 #include "sentry/kernel.h"

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Futexes: waiters hashed by key into buckets, woken in the order in which they came. Called by sys_futex.c and by the
-// end of tasks.
+// Futexes: waiters hashed by key into buckets, woken in the order in which they came. Called by sys_futex.c
+// and by the end of tasks.
 //
-// The value of the word is read under the bucket's lock. That is one host call (about 400 ns, more when the page has
-// to be brought in), and it is what makes a wait sound: a waker changes the word first and takes the lock then, so it
-// either finds the waiter or the waiter finds the new value. Buckets are many, so what collides rarely waits.
-// A wake with no waiter costs one lock and no host call.
+// The value of the word is read under the bucket's lock. That is one host call (about 400 ns, more when the
+// page has to be brought in), and it is what makes a wait sound: a waker changes the word first and takes the
+// lock then, so it either finds the waiter or the waiter finds the new value. Buckets are many, so what
+// collides rarely waits. A wake with no waiter costs one lock and no host call.
 //
-// Locks: the bucket's (RANK_FUTEX), two of them in the order of their addresses; the map's lock before, for shared keys.
+// Locks: the bucket's (RANK_FUTEX), two of them in the order of their addresses; the map's lock before, for
+// shared keys.
 #include "sentry/futex.h"
 #include "abi/errno.h"
 #include "abi/futex.h"
@@ -24,7 +25,7 @@ struct futex_bucket {
 };
 static struct futex_bucket buckets[BUCKETS] = {[0 ... BUCKETS - 1] = {.lock = LOCK_INITIALIZER(RANK_FUTEX)}};
 
-// ---- Keys ----------------------------------------------------------------------------------------------------------
+// ---- Keys -------------------------------------------------------------------------------------------------
 static bool key_equal(const struct futex_key *a, const struct futex_key *b) {
     return a->space == b->space && a->id == b->id && a->off == b->off;
 }
@@ -62,9 +63,9 @@ int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *o
     return plat_copy_in(mm->as, &there, word, sizeof there) == sizeof there ? 0 : -LINUX_EFAULT;
 }
 
-// ---- Waiting -------------------------------------------------------------------------------------------------------
-int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *key, uaddr_t word, uint32_t value,
-                uint32_t bitset) {
+// ---- Waiting ----------------------------------------------------------------------------------------------
+int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *key, uaddr_t word,
+                uint32_t value, uint32_t bitset) {
     struct futex_bucket *b = bucket_of(key);
     uint32_t now;
     LOCKED(&b->lock);
@@ -97,7 +98,7 @@ bool futex_unqueue(struct futex_waiter *w) {
     }
 }
 
-// ---- Waking --------------------------------------------------------------------------------------------------------
+// ---- Waking -----------------------------------------------------------------------------------------------
 static void wake_one(struct futex_waiter *w) {
     list_del(&w->link);
     atomic_store(&w->queued, false);
@@ -177,7 +178,7 @@ void futex_wake_addr(struct task *t, uaddr_t word, int n) {
         futex_wake_key(&key, n, LINUX_FUTEX_BITSET_MATCH_ANY);
 }
 
-// ---- The end of a task -----------------------------------------------------------------------------------------------
+// ---- The end of a task ------------------------------------------------------------------------------------
 // A word of the robust list that names the dying thread as its owner is marked, and a waiter is told.
 static void owner_died(struct task *t, uint64_t addr, bool pi, bool pending) {
     uint32_t value, old;

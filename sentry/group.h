@@ -25,7 +25,8 @@ struct pgroup *pgroup_find(struct kernel *k, int32_t pgid);  // borrowed
 bool pid_names_group(struct kernel *k, int32_t pid);          // as a group or a session
 int tgroup_setsid(struct tgroup *g);                         // sid, or -LINUX_EPERM, -LINUX_ENOMEM
 int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid);
-void tgroup_join(struct tgroup *g, struct pgroup *p);        // takes a reference of its own; leaves the old one
+// takes a reference of its own; leaves the old one
+void tgroup_join(struct tgroup *g, struct pgroup *p);
 void tgroup_leave(struct tgroup *g);
 // Has no member whose parent is in another group of the same session: nobody could continue it. `except`
 // (or NULL) is a member that is ending and does not count.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the platform asks about its guests (struct plat_guest_ops): where it may change their text, and where it may map
-// memory ahead. Called in plat_wait(), before the call that it is about has been begun. Locks: tasks_lock, then the map's,
-// one after the other.
+// What the platform asks about its guests (struct plat_guest_ops): where it may change their text, and where
+// it may map memory ahead. Called in plat_wait(), before the call that it is about has been begun. Locks:
+// tasks_lock, then the map's, one after the other.
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/ptrace/ptrace.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hostevent.h. A descriptor is watched one-shot: when fs/hostfd asks, it is armed; one notice disarms it. The
-// watch table's lock is held while hostfd_ready() runs, so unwatch() returns only when no notice is under way.
+// See hostevent.h. A descriptor is watched one-shot: when fs/hostfd asks, it is armed; one notice disarms it.
+// The watch table's lock is held while hostfd_ready() runs, so unwatch() returns only when no notice is under
+// way.
 #include "sentry/hostevent.h"
 #include "abi/errno.h"
 #include "abi/poll.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hosttime.h. The only file of the sentry that knows timerfd; the queue of timers (timer.c) is its caller. No locks.
+// See hosttime.h. The only file of the sentry that knows timerfd; the queue of timers (timer.c) is its
+// caller. No locks.
 #include "sentry/hosttime.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See ipc.h. Called by sem.c and msg.c. (Shared memory has its own table: a segment lives as long as its attachments.)
+// See ipc.h. Called by sem.c and msg.c. (Shared memory has its own table: a segment lives as long as its
+// attachments.)
 #include "sentry/ipc.h"
 #include "abi/caps.h"
 #include "base/clock.h"
@@ -72,7 +73,8 @@ bool ipc_allowed(struct task *t, const struct ipc_object *o, unsigned want) {
 }
 
 bool ipc_owns(struct task *t, const struct ipc_object *o) {
-    return t->cred->euid == o->perm.uid || t->cred->euid == o->perm.cuid || task_capable(t, LINUX_CAP_SYS_ADMIN);
+    return t->cred->euid == o->perm.uid || t->cred->euid == o->perm.cuid ||
+           task_capable(t, LINUX_CAP_SYS_ADMIN);
 }
 
 void ipc_owner(struct task *t, struct ipc_object *o, int32_t key, unsigned mode) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What System V semaphores and message queues share: numbered objects with a key, an owner and a mode, sysvipc(7).
-// An object is its table's: it is looked up, used and removed under the table's lock, and nobody keeps a pointer to it.
-// Who waits for one waits on the queue of its number, and looks it up again.
+// What System V semaphores and message queues share: numbered objects with a key, an owner and a mode,
+// sysvipc(7). An object is its table's: it is looked up, used and removed under the table's lock, and nobody
+// keeps a pointer to it. Who waits for one waits on the queue of its number, and looks it up again.
 #ifndef SENTRY_IPC_H
 #define SENTRY_IPC_H
 #include "abi/ipc.h"

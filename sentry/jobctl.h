@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Job control: the controlling terminals of sessions, who is in front of them, and the main process as a job of the caller's.
+// Job control: the controlling terminals of sessions, who is in front of them, and the main process as a job
+// of the caller's.
 #ifndef SENTRY_JOBCTL_H
 #define SENTRY_JOBCTL_H
 #include "fs/vfs.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel object: made at start, with pid 1 built in (it has no thread: it adopts orphans and never waits, so they
-// are reaped at once), and the end of everything when the main process has ended.
+// The kernel object: made at start, with pid 1 built in (it has no thread: it adopts orphans and never waits,
+// so they are reaped at once), and the end of everything when the main process has ended.
 #include "sentry/kernel.h"
 #include "abi/caps.h"
 #include "base/cleanup.h"
@@ -37,8 +37,8 @@ static void default_limits(struct linux_rlimit64 *r) {
     r[LINUX_RLIMIT_RTPRIO] = (struct linux_rlimit64){0, 0};
 }
 
-// What others can look up of it is what a process without a program has (a kernel thread, on Linux); its limits are
-// those that the first process inherits, and that pam_limits(8) gives to sessions.
+// What others can look up of it is what a process without a program has (a kernel thread, on Linux); its
+// limits are those that the first process inherits, and that pam_limits(8) gives to sessions.
 static struct tgroup *make_init(struct kernel *k) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;

@@ -18,7 +18,8 @@ struct kernel {
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
     struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
-    uint32_t *pid_uses;          // [T] by number: how often it was given out, to tell one bearer from the next
+    // [T] by number: how often it was given out, to tell one bearer from the next
+    uint32_t *pid_uses;
     struct list pgroups, sessions;  // [T]
     int32_t last_pid;            // [T]
     unsigned ntasks;             // [T] alive
@@ -27,7 +28,8 @@ struct kernel {
     char hostname[65], domainname[65];  // [T]
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
-    uint64_t cpus;               // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
+    // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
+    uint64_t cpus;
     bool strace;                 // [c]
     _Atomic bool shutting_down;
     int exit_status;             // [T] wait status of main
@@ -46,10 +48,11 @@ uint64_t kernel_mem_used(struct kernel *k);
 // The main process has ended (tasks_lock held): everything else is to go, then the workers return.
 void kernel_main_ended(struct kernel *k);
 
-// ---- Entry (sentry/sentry.h is what oci/ sees) ---------------------------------------------------------------------
+// ---- Entry (sentry/sentry.h is what oci/ sees) ------------------------------------------------------------
 // The run loop of a worker: events, then what became ready, until shutdown.
 void run_worker(struct kernel *k);
-// Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its turn so.
+// Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its
+// turn so.
 void run_ready(void);
 extern const struct plat_guest_ops kernel_guest_ops;  // for struct plat_config
 // Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See msg.h; msgget(2), msgop(2), msgctl(2). Who must wait, for room or for a message, waits on the queue of the number
-// and tries again when anything has changed there.
+// See msg.h; msgget(2), msgop(2), msgctl(2). Who must wait, for room or for a message, waits on the queue of
+// the number and tries again when anything has changed there.
 #include "sentry/msg.h"
 #include "abi/caps.h"
 #include "base/fault.h"
@@ -22,7 +22,9 @@ static uint64_t memory;  // [table.lock]
 
 static uint64_t cost(const struct message *m) { return sizeof *m + m->size; }
 
-static struct msgqueue *queue_of(struct ipc_object *o) { return o ? container_of(o, struct msgqueue, o) : NULL; }
+static struct msgqueue *queue_of(struct ipc_object *o) {
+    return o ? container_of(o, struct msgqueue, o) : NULL;
+}
 static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
 
 // Is unlinked, or nobody else's any more.
@@ -151,7 +153,7 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
     return 0;
 }
 
-// ---- msgctl ------------------------------------------------------------------------------------------------------------
+// ---- msgctl -----------------------------------------------------------------------------------------------
 int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out) {
     LOCKED(&table.lock);
     bool by_index = cmd != LINUX_IPC_STAT;
@@ -210,9 +212,14 @@ int64_t msg_remove(struct task *t, int id) {
 }
 
 int64_t msg_info(int cmd, struct linux_msginfo *out) {
-    *out = (struct linux_msginfo){.msgpool = IPC_MAX * (MSG_QUEUE_SIZE / 1024), .msgmap = MSG_QUEUE_SIZE,
-                                  .msgmax = MSG_SIZE_MAX, .msgmnb = MSG_QUEUE_SIZE, .msgmni = IPC_MAX, .msgssz = 16,
-                                  .msgtql = MSG_QUEUE_SIZE, .msgseg = 0xffff};
+    *out = (struct linux_msginfo){.msgpool = IPC_MAX * (MSG_QUEUE_SIZE / 1024),
+                                  .msgmap = MSG_QUEUE_SIZE,
+                                  .msgmax = MSG_SIZE_MAX,
+                                  .msgmnb = MSG_QUEUE_SIZE,
+                                  .msgmni = IPC_MAX,
+                                  .msgssz = 16,
+                                  .msgtql = MSG_QUEUE_SIZE,
+                                  .msgseg = 0xffff};
     LOCKED(&table.lock);
     if (cmd == LINUX_MSG_INFO) {  // what is in use, in three fields of the limits
         out->msgpool = out->msgmap = out->msgtql = 0;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting: how a call is parked and woken (see task.h for the pattern). Called by handlers and by whoever wakes.
+// Waiting: how a call is parked and woken (see task.h for the pattern). Called by handlers and by whoever
+// wakes.
 //
-// The state word and the flag `woken` decide the race between a handler that parks and a waker: the handler's side
-// writes PARKED and then looks at `woken`, the waker writes `woken` and then looks for PARKED; one of them sees the
-// other. A woken task goes on the waking thread's own ready list, and that thread runs it at the end of its turn: no
-// thread of ours is woken for it.
+// The state word and the flag `woken` decide the race between a handler that parks and a waker: the handler's
+// side writes PARKED and then looks at `woken`, the waker writes `woken` and then looks for PARKED; one of
+// them sees the other. A woken task goes on the waking thread's own ready list, and that thread runs it at
+// the end of its turn: no thread of ours is woken for it.
 #include "sentry/park.h"
 #include "abi/poll.h"
 #include "base/cleanup.h"
@@ -67,7 +68,7 @@ bool task_settle(struct task *t, int state) {
     return !(atomic_load(&t->woken) && change_state(t, state, TASK_HANDLING));
 }
 
-// ---- What a call has registered --------------------------------------------------------------------------------------
+// ---- What a call has registered ---------------------------------------------------------------------------
 static bool wake_from_queue(struct waiter *w, uint32_t events) {
     task_wake(container_of(w, struct task, call.parked.waiter));
     return true;
@@ -134,7 +135,8 @@ void park_end(struct task *t) {
 
 bool park_ended(struct task *t) {
     const struct parked *p = &t->call.parked;
-    return !p->waiter.q && !p->many && !p->file && !t->call.deadline && !futex_queued(&t->futex) && !t->sigwait_set;
+    return !p->waiter.q && !p->many && !p->file && !t->call.deadline && !futex_queued(&t->futex) &&
+           !t->sigwait_set;
 }
 
 static void call_timeout(struct ktimer *timer) {
@@ -166,8 +168,8 @@ void park_deadline_move(struct task *t, uint64_t mono_ns_abs) {
         park_deadline(t, mono_ns_abs);
 }
 
-// The timer is due at once, and is the event thread's: that goes on with the call after what it has to do else, and the
-// thread that handled the call so far (on ptrace the only one that serves guests) is free.
+// The timer is due at once, and is the event thread's: that goes on with the call after what it has to do
+// else, and the thread that handled the call so far (on ptrace the only one that serves guests) is free.
 #define YIELDED 1u
 int64_t park_yield(struct task *t) {
     struct call *c = &t->call;
@@ -203,8 +205,9 @@ int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_
     }
     if (t->call.timed_out)
         return r;
-    // That f is ready by poll(2)'s lights does not promise that this call can go on (an eventfd with room for 1, a write
-    // of 2). So it is tried once more, with the waiter on its queue; after that only a new event is of use.
+    // That f is ready by poll(2)'s lights does not promise that this call can go on (an eventfd with room for
+    // 1, a write of 2). So it is tried once more, with the waiter on its queue; after that only a new event
+    // is of use.
     if (!armed_for(t, f, events) && (park_arm_file(t, f, events) & (events | LINUX_POLLERR | LINUX_POLLHUP)))
         return SYS_AGAIN;
     uint64_t timeout = atomic_load(events & LINUX_POLLIN ? &f->read_timeout : &f->write_timeout);

@@ -9,7 +9,8 @@ void park_init(struct task *t);
 void park_disarm(struct task *t);
 // The call's end: it is on no queue and no timer is set; what it has registered is given back.
 void park_end(struct task *t);
-// Whether that is so: nothing of a call is left that anybody could walk to. By the thread that handles the task.
+// Whether that is so: nothing of a call is left that anybody could walk to. By the thread that handles the
+// task.
 bool park_ended(struct task *t);
 // HANDLING -> PARKED or STOPPED. False: a wake-up came meanwhile and the task is still ours (HANDLING).
 bool task_settle(struct task *t, int state);

@@ -22,7 +22,8 @@ static void pidfd_release(struct file *f) { tgroup_put(f->priv); }
 static const struct file_ops pidfd_ops = {.read = pidfd_read, .poll = pidfd_poll, .release = pidfd_release};
 
 static int pidfd_file(struct task *t, struct tgroup *g, unsigned flags, struct file **out) {
-    int err = file_anon(t->k->vfs, "anon_inode:[pidfd]", NULL, &pidfd_ops, tgroup_get(g), LINUX_O_RDWR | flags, out);
+    int err = file_anon(t->k->vfs, "anon_inode:[pidfd]", NULL, &pidfd_ops, tgroup_get(g),
+                        LINUX_O_RDWR | flags, out);
     if (err < 0)
         tgroup_put(g);
     return err;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers of a process that end in signals: setitimer(2) ITIMER_REAL and timer_create(2). Called by sys_timer.c, by the
-// signal queues when a timer's signal is taken, and by the life of processes.
+// Timers of a process that end in signals: setitimer(2) ITIMER_REAL and timer_create(2). Called by
+// sys_timer.c, by the signal queues when a timer's signal is taken, and by the life of processes.
 //
-//   stopped --- settime ---> armed --- its time comes, on the event thread ---> signal queued; one shot: stopped
-//   signal queued, with an interval ("due") --- the signal is taken ---> armed for the next multiple that is not past;
+//   stopped --- settime ---> armed --- its time comes, on the event thread ---> signal queued; one shot:
+//   stopped signal queued, with an interval ("due") --- the signal is taken ---> armed for the next multiple
+//   that is not past;
 //                                               the multiples between are the overrun count
-// So however short its interval, a timer costs nothing while its signal is not taken. When the signal is ignored
-// nobody takes it: then the next expiry is at least IGNORED_NS away.
+// So however short its interval, a timer costs nothing while its signal is not taken. When the signal is
+// ignored nobody takes it: then the next expiry is at least IGNORED_NS away.
 //
-// Timers of the real-time clock are kept on the monotonic one: LIMIT: they do not move when the host's clock is set.
-// Locks: the process's sig_lock for all fields; the timer queue's lock inside it. A timer is freed only after
-// ktimer_cancel_sync(), without sig_lock.
+// Timers of the real-time clock are kept on the monotonic one: LIMIT: they do not move when the host's clock
+// is set. Locks: the process's sig_lock for all fields; the timer queue's lock inside it. A timer is freed
+// only after ktimer_cancel_sync(), without sig_lock.
 #include "sentry/posix_timers.h"
 #include "abi/misc.h"
 #include "base/cleanup.h"
@@ -33,8 +34,9 @@ struct posix_timer {
     int32_t tid;             // [c] SIGEV_THREAD_ID
     int sig;                 // [c]
     linux_sigval_t value;    // [c]
-    uint64_t next;           // [S] ns of the expiry that is, or was, waited for; 0: stopped. On the line of expiries
-                             //     (timeconv.h), or of processor time, as `cpu` says
+    // [S] ns of the expiry that is, or was, waited for; 0: stopped. On the line of expiries
+    //     (timeconv.h), or of processor time, as `cpu` says
+    uint64_t next;
     bool cpu;                // [c]
     uint64_t interval;       // [S]
     uint64_t cpu_seen;       // [S] processor time at the last look
@@ -60,7 +62,7 @@ static uint64_t remaining(uint64_t next, uint64_t interval, uint64_t now) {
     return next > now ? next - now : 1;
 }
 
-// ---- ITIMER_REAL ---------------------------------------------------------------------------------------------------
+// ---- ITIMER_REAL ------------------------------------------------------------------------------------------
 static void itimer_rearm(struct tgroup *g, uint64_t least) {
     uint64_t now = mono_ns();
     forward(&g->itimer_real_next, g->itimer_real_interval, now);
@@ -96,7 +98,8 @@ void itimer_real_get(struct tgroup *g, uint64_t *value, uint64_t *interval) {
     itimer_read(g, value, interval);
 }
 
-void itimer_real_set(struct tgroup *g, uint64_t value, uint64_t interval, uint64_t *old_value, uint64_t *old_interval) {
+void itimer_real_set(struct tgroup *g, uint64_t value, uint64_t interval, uint64_t *old_value,
+                     uint64_t *old_interval) {
     LOCKED(&g->sig_lock);
     itimer_read(g, old_value, old_interval);
     g->itimer_real_due = false;
@@ -108,7 +111,7 @@ void itimer_real_set(struct tgroup *g, uint64_t value, uint64_t interval, uint64
         ktimer_cancel(&g->itimer_real);
 }
 
-// ---- Expiry of the others ------------------------------------------------------------------------------------------
+// ---- Expiry of the others ---------------------------------------------------------------------------------
 // The next look at processor time, which is now `now`; see cpu_timers.c.
 static void cpu_rearm(struct posix_timer *p, uint64_t now) {
     uint64_t when = cpu_look_at(p->g, p->next > now ? p->next - now : 0), least = mono_ns() + IGNORED_NS;
@@ -189,7 +192,7 @@ void posix_timer_taken(struct sigentry *e, struct linux_siginfo *info) {
         info->si_overrun = (uint32_t)p->overrun;
 }
 
-// ---- The calls -----------------------------------------------------------------------------------------------------
+// ---- The calls --------------------------------------------------------------------------------------------
 static struct posix_timer *find(struct tgroup *g, int id) {
     struct posix_timer *p;
     list_for_each(p, &g->posix_timers, link)
@@ -198,13 +201,15 @@ static struct posix_timer *find(struct tgroup *g, int id) {
     return NULL;
 }
 
-// Processor time of the caller's own process or thread, also by its numbers as clock_getcpuclockid(3) makes them (libc
-// always uses those). LIMIT: the time of a thread is that of its whole process; not that of other processes.
+// Processor time of the caller's own process or thread, also by its numbers as clock_getcpuclockid(3) makes
+// them (libc always uses those). LIMIT: the time of a thread is that of its whole process; not that of other
+// processes.
 static bool is_cpu_clock(const struct task *t, int clock) {
     int32_t pid = ~(clock >> 3);
     if (clock >= 0)
         return clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID;
-    return (clock & LINUX_CPUCLOCK_CLOCK_MASK) <= LINUX_CPUCLOCK_SCHED && (pid == 0 || pid == t->tg->pid || pid == t->tid);
+    return (clock & LINUX_CPUCLOCK_CLOCK_MASK) <= LINUX_CPUCLOCK_SCHED &&
+           (pid == 0 || pid == t->tg->pid || pid == t->tid);
 }
 
 static int check_clock(int clock) {
@@ -250,7 +255,8 @@ static int check_event(struct task *t, const struct linux_sigevent *ev) {
     return ev->sigev_signo < 1 || ev->sigev_signo > LINUX_NSIG ? -LINUX_EINVAL : 0;
 }
 
-// Ids count up; after 2^31 of them those in use are passed over. RLIMIT_SIGPENDING bounds their number, as on Linux.
+// Ids count up; after 2^31 of them those in use are passed over. RLIMIT_SIGPENDING bounds their number, as on
+// Linux.
 static int add(struct tgroup *g, struct posix_timer *p) {
     struct list *l;
     uint64_t n = 0;
@@ -317,7 +323,8 @@ static void read_setting(const struct posix_timer *p, uint64_t cpu, struct linux
 }
 
 static uint64_t clock_now(int clock) {
-    return clock == LINUX_CLOCK_REALTIME ? real_ns() : clock_ns(clock == LINUX_CLOCK_TAI ? CLOCK_TAI : CLOCK_BOOTTIME);
+    return clock == LINUX_CLOCK_REALTIME ? real_ns()
+                                         : clock_ns(clock == LINUX_CLOCK_TAI ? CLOCK_TAI : CLOCK_BOOTTIME);
 }
 
 // From a time of the timer's own.
@@ -369,7 +376,7 @@ int64_t do_timer_getoverrun(struct task *t, int id) {
     return p ? p->overrun : -LINUX_EINVAL;
 }
 
-// ---- Ends ----------------------------------------------------------------------------------------------------------
+// ---- Ends -------------------------------------------------------------------------------------------------
 // sig_lock held: after this, no signal and no queue knows the timer.
 static void detach(struct posix_timer *p) {
     p->dead = true;

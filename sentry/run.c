@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run loop. A worker takes an event from the platform, acts on the task that it belongs to, and lets the task's
-// host thread go again; then it does the same for the tasks that became ready meanwhile. Reads top down: run_worker,
-// handle_event, run_call, call_return, task_release.
+// The run loop. A worker takes an event from the platform, acts on the task that it belongs to, and lets the
+// task's host thread go again; then it does the same for the tasks that became ready meanwhile. Reads top
+// down: run_worker, handle_event, run_call, call_return, task_release.
 //
-// Cost of a call on the seccomp platform: two host calls (receive, answer), no wake-up of another core, and in
-// between no lock but the task's own thread_lock, which nobody contends.
+// Cost of a call on the seccomp platform: two host calls (receive, answer), no wake-up of another core, and
+// in between no lock but the task's own thread_lock, which nobody contends.
 //
 // Locks: none is held when a handler is called or has returned; thread_lock around letting a host thread go.
 #include "abi/syscalls.h"
@@ -24,10 +24,12 @@
 
 _Thread_local struct task *task_current;
 
-static bool claim(struct task *t, int from) { return atomic_compare_exchange_strong(&t->state, &from, TASK_HANDLING); }
+static bool claim(struct task *t, int from) {
+    return atomic_compare_exchange_strong(&t->state, &from, TASK_HANDLING);
+}
 
-// A task goes back to its guest, or ends, with nothing registered and nothing held by its call: whatever stayed on a
-// queue would be walked when its memory is another's. A few loads, in every build.
+// A task goes back to its guest, or ends, with nothing registered and nothing held by its call: whatever
+// stayed on a queue would be walked when its memory is another's. A few loads, in every build.
 void task_assert_idle(struct task *t) {
     invariant(park_ended(t) && !t->call.cleanup && !t->call.p);
 #ifdef PICKET_DEBUG
@@ -44,9 +46,10 @@ void task_assert_idle(struct task *t) {
 #endif
 }
 
-// ---- Letting go ----------------------------------------------------------------------------------------------------
-// The task's host thread goes on to guest code; with a value, or as its registers say. A signal that came while the
-// task was handled finds it here: `sigpending` is looked at under the lock that task_notify() takes to interrupt.
+// ---- Letting go -------------------------------------------------------------------------------------------
+// The task's host thread goes on to guest code; with a value, or as its registers say. A signal that came
+// while the task was handled finds it here: `sigpending` is looked at under the lock that task_notify() takes
+// to interrupt.
 void task_release(struct task *t, bool with_value, int64_t value) {
     lock_assert_none("task_release");
     task_assert_idle(t);
@@ -65,7 +68,8 @@ void task_release(struct task *t, bool with_value, int64_t value) {
         plat_resume_unlock(t->thread, &t->thread_lock);
 }
 
-// Its host thread does the host work and comes back. (The lock: until it has gone, its death must not end the task.)
+// Its host thread does the host work and comes back. (The lock: until it has gone, its death must not end the
+// task.)
 static void flush(struct task *t) {
     bool gone;
     {
@@ -80,8 +84,8 @@ static void flush(struct task *t) {
         task_die(t, t->tg->group_exit_code);
 }
 
-// The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the next call is
-// zero, or rubbish where a sanitizer or a debugger looks.
+// The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the
+// next call is zero, or rubbish where a sanitizer or a debugger looks.
 static void call_end(struct task *t) {
     struct call *c = &t->call;
     park_end(t);
@@ -96,11 +100,12 @@ static void call_end(struct task *t) {
 #endif
 }
 
-// ---- Stops -----------------------------------------------------------------------------------------------------------
+// ---- Stops ------------------------------------------------------------------------------------------------
 // A group stop holds until somebody wakes the task for any reason; a ptrace-stop until it is over.
 static bool stop_holds(struct task *t) { return t->in_stop != STOP_SIGNAL && ptrace_stopped(t); }
 
-// True: t has stopped, and whoever wakes it goes on with continue_after_stop(). False: the stop is over already.
+// True: t has stopped, and whoever wakes it goes on with continue_after_stop(). False: the stop is over
+// already.
 static bool stop_settle(struct task *t) {
     do {
         if (task_settle(t, TASK_STOPPED))
@@ -145,8 +150,9 @@ void task_give_back(struct task *t) {
         task_notify(t);
 }
 
-// ---- With full registers ---------------------------------------------------------------------------------------------
-// Signals, restarts and stops are settled here, and nowhere else; then guest code goes on as the registers say.
+// ---- With full registers ----------------------------------------------------------------------------------
+// Signals, restarts and stops are settled here, and nowhere else; then guest code goes on as the registers
+// say.
 static void return_with_regs(struct task *t) {
     struct lx_regs regs;
     do {
@@ -179,8 +185,8 @@ static void return_with_regs(struct task *t) {
     task_release(t, false, 0);
 }
 
-// A stop is over, or may be. The registers may be out of reach on this thread (ptrace), so a fresh event brings them:
-// resume() goes on then.
+// A stop is over, or may be. The registers may be out of reach on this thread (ptrace), so a fresh event
+// brings them: resume() goes on then.
 static void continue_after_stop(struct task *t) {
     atomic_store(&t->woken, false);
     if (stop_holds(t) && stop_settle(t))
@@ -195,7 +201,7 @@ static void continue_after_stop(struct task *t) {
     }
 }
 
-// ---- System calls ----------------------------------------------------------------------------------------------------
+// ---- System calls -----------------------------------------------------------------------------------------
 static void call_return(struct task *t, int64_t value) {
     struct call *c = &t->call;
     if (value <= -LINUX_ERESTARTSYS && value > SYS_PARK) {
@@ -284,7 +290,7 @@ static void run_call(struct task *t) {
     }
 }
 
-// ---- Calls that a tracer sees before they are made ---------------------------------------------------------------------
+// ---- Calls that a tracer sees before they are made --------------------------------------------------------
 // The call that the registers say now; or none, and what they say is its result.
 static void call_after_entry(struct task *t) {
     struct call *c = &t->call;
@@ -313,8 +319,8 @@ static void entry_stop(struct task *t) {
     run_call(t);
 }
 
-// Without registers the thread is taken out of its call, as if that had failed, and interrupted before its next
-// instruction: the call is done then, and answered through the registers.
+// Without registers the thread is taken out of its call, as if that had failed, and interrupted before its
+// next instruction: the call is done then, and answered through the registers.
 static void begin_traced(struct task *t) {
     if (t->call.context) {
         entry_stop(t);
@@ -373,7 +379,7 @@ static void foreign_call(struct task *t, const struct plat_event *ev) {
     return_with_regs(t);
 }
 
-// ---- Other events ------------------------------------------------------------------------------------------------------
+// ---- Other events -----------------------------------------------------------------------------------------
 // A step that nobody waits for any more: its tracer has gone.
 static bool stray_step(struct task *t, const struct plat_event *ev) {
     struct lx_regs regs;
@@ -449,11 +455,13 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
         run_call(t);
         return;
     }
-    // Host work that went along with an answer has failed: our map and the host's differ, the process cannot go on.
+    // Host work that went along with an answer has failed: our map and the host's differ, the process cannot
+    // go on.
     if (!claim(t, TASK_GUEST))
         return;
     int64_t answer = ev->result;
-    if (mm_late_failure(t, &answer)) {  // ... unless it was a new mapping, which is taken back: the call failed
+    // ... unless it was a new mapping, which is taken back: the call failed
+    if (mm_late_failure(t, &answer)) {
         task_release(t, true, answer);
         return;
     }
@@ -461,7 +469,8 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
     task_die(t, LINUX_SIGKILL);
 }
 
-// The host thread is gone without our doing: killed by the host (out of memory), or by the platform for an offence.
+// The host thread is gone without our doing: killed by the host (out of memory), or by the platform for an
+// offence.
 static void host_death(struct task *t, const struct plat_event *ev) {
     bool current;
     {
@@ -516,7 +525,8 @@ static void handle_event(const struct plat_event *ev) {
     }
 }
 
-// The first program of a process: exec was begun by boot.c outside of a call; its second half runs as execve's.
+// The first program of a process: exec was begun by boot.c outside of a call; its second half runs as
+// execve's.
 void run_first_exec(struct task *t) {
     t->call.nr = LINUX_NR_execve;
     t->call.again = true;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// See sem.h; semget(2), semop(2), semctl(2). A call that must wait waits on the queue of the set's number and tries
-// again when anything in a set of that queue has changed. Adjustments of SEM_UNDO are kept with the set, by process.
-// LIMIT: threads of a process always share their undo list, other processes never do (CLONE_SYSVSEM is not looked at).
+// See sem.h; semget(2), semop(2), semctl(2). A call that must wait waits on the queue of the set's number and
+// tries again when anything in a set of that queue has changed. Adjustments of SEM_UNDO are kept with the
+// set, by process.
+// LIMIT: threads of a process always share their undo list, other processes never do (CLONE_SYSVSEM is not
+// looked at).
 #include "sentry/sem.h"
 #include "base/fault.h"
 #include <stdlib.h>
@@ -34,7 +36,9 @@ static _Atomic unsigned nundos;  // adjustments there are: exits look no further
 static struct semset *set_of(struct ipc_object *o) { return o ? container_of(o, struct semset, o) : NULL; }
 static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
 
-static size_t undo_size(const struct semset *s) { return sizeof(struct undo) + (size_t)s->count * sizeof(int16_t); }
+static size_t undo_size(const struct semset *s) {
+    return sizeof(struct undo) + (size_t)s->count * sizeof(int16_t);
+}
 
 // table.lock held.
 static void undo_free(const struct semset *s, struct undo *u) {
@@ -85,7 +89,7 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
     return r;
 }
 
-// ---- semop -------------------------------------------------------------------------------------------------------------
+// ---- semop ------------------------------------------------------------------------------------------------
 // The caller's adjustments of s, made when there are none yet. table.lock held.
 static struct undo *undo_of(struct task *t, struct semset *s) {
     struct undo *u;
@@ -143,7 +147,8 @@ static void not_waiting(struct task *t) {
         --*(u[U_ZERO] ? &s->sems[u[U_NUM]].zwait : &s->sems[u[U_NUM]].nwait);
 }
 
-static int check_ops(struct task *t, const struct semset *s, const struct linux_sembuf *ops, unsigned n, bool *undo) {
+static int check_ops(struct task *t, const struct semset *s, const struct linux_sembuf *ops, unsigned n,
+                     bool *undo) {
     bool alter = false;
     *undo = false;
     for (unsigned i = 0; i < n; i++) {
@@ -156,7 +161,8 @@ static int check_ops(struct task *t, const struct semset *s, const struct linux_
 }
 
 // table.lock held. *at: the operation that failed.
-static int try_ops(struct task *t, struct semset *s, const struct linux_sembuf *ops, unsigned n, unsigned *at) {
+static int try_ops(struct task *t, struct semset *s, const struct linux_sembuf *ops, unsigned n,
+                   unsigned *at) {
     bool undo;
     int err = check_ops(t, s, ops, n, &undo);
     struct undo *u = !err && undo ? undo_of(t, s) : NULL;
@@ -203,7 +209,7 @@ int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigne
     return r;
 }
 
-// ---- The end of a process ----------------------------------------------------------------------------------------------
+// ---- The end of a process ---------------------------------------------------------------------------------
 static void adjust(struct semset *s, const struct undo *u) {
     for (int i = 0; i < s->count; i++) {
         int value = s->sems[i].value + u->by[i];
@@ -240,7 +246,7 @@ void sem_exit(struct tgroup *g) {
     }
 }
 
-// ---- semctl ------------------------------------------------------------------------------------------------------------
+// ---- semctl -----------------------------------------------------------------------------------------------
 int64_t sem_get(struct task *t, int id, int num, int cmd) {
     LOCKED(&table.lock);
     struct semset *s = set_of(ipc_find(&table, id));
@@ -366,9 +372,16 @@ int64_t sem_remove(struct task *t, int id) {
 }
 
 int64_t sem_info(int cmd, struct linux_seminfo *out) {
-    *out = (struct linux_seminfo){.semmap = SEM_TOTAL, .semmni = IPC_MAX, .semmns = SEM_TOTAL, .semmnu = SEM_TOTAL,
-                                  .semmsl = SEM_PER_SET, .semopm = SEM_OPS, .semume = SEM_OPS, .semusz = 20,
-                                  .semvmx = SEM_VALUE, .semaem = SEM_VALUE};
+    *out = (struct linux_seminfo){.semmap = SEM_TOTAL,
+                                  .semmni = IPC_MAX,
+                                  .semmns = SEM_TOTAL,
+                                  .semmnu = SEM_TOTAL,
+                                  .semmsl = SEM_PER_SET,
+                                  .semopm = SEM_OPS,
+                                  .semume = SEM_OPS,
+                                  .semusz = 20,
+                                  .semvmx = SEM_VALUE,
+                                  .semaem = SEM_VALUE};
     LOCKED(&table.lock);
     if (cmd == LINUX_SEM_INFO) {  // what is in use, in two fields of the limits
         out->semusz = out->semaem = 0;

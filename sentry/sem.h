@@ -10,8 +10,8 @@
 #define SEM_VALUE   32767
 
 int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags);
-// The operations, all or none: 0, EAGAIN (IPC_NOWAIT, or the time is up), EIDRM, EINTR, SYS_PARK ... `again`: after a
-// wait, that is the set was there before.
+// The operations, all or none: 0, EAGAIN (IPC_NOWAIT, or the time is up), EIDRM, EINTR, SYS_PARK ... `again`:
+// after a wait, that is the set was there before.
 int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigned n);
 // GETVAL, GETPID, GETNCNT, GETZCNT; SETVAL.
 int64_t sem_get(struct task *t, int id, int num, int cmd);

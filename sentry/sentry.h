@@ -14,7 +14,8 @@ struct sentry_bind {
     bool is_dir;
 };
 
-#define SENTRY_CONTROL_TERMINAL 0x80  // in a byte of control_fd: the signal is the terminal's, not somebody's kill(2)
+// in a byte of control_fd: the signal is the terminal's, not somebody's kill(2)
+#define SENTRY_CONTROL_TERMINAL 0x80
 
 struct sentry_stop {          // written at once
     unsigned char sig;        // which signal stopped it
@@ -24,7 +25,8 @@ struct sentry_stop {          // written at once
 struct sentry_config {
     int gofer_sock;      // taken over
     int control_fd;      // signals from the CLI, one byte each; -1: none; taken over
-    int stops_fd;        // to the CLI: a struct sentry_stop when the main process has stopped; -1: none; taken over
+    // to the CLI: a struct sentry_stop when the main process has stopped; -1: none; taken over
+    int stops_fd;
     const struct process_inherited *inherited;  // what the program gets of it: boot.c
     enum plat_kind platform;
     unsigned stdio_closed;  // bit n: descriptor n is not the program's
@@ -46,8 +48,8 @@ struct sentry_config {
 #define SENTRY_EXIT_NO_EXEC  126  // the program is there and cannot be run
 #define SENTRY_EXIT_NO_FILE  127  // no such program
 
-// Runs the sandbox to its end; descriptors 0, 1 and 2 are the program's. Returns the exit status to be given to the
-// caller: the program's, 128 + n when signal n ended it, or one of the above after a line on stderr.
+// Runs the sandbox to its end; descriptors 0, 1 and 2 are the program's. Returns the exit status to be given
+// to the caller: the program's, 128 + n when signal n ended it, or one of the above after a line on stderr.
 int sentry_run(const struct sentry_config *config);
 
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // See shm.h; shmget(2), shmop(2), shmctl(2), sysvipc(7). Called by syscalls/sys_shm.c.
 //
-// A removed segment stays until its last attachment is gone; that is noticed at the next call of this family, its
-// memory itself goes at once with the last area.
+// A removed segment stays until its last attachment is gone; that is noticed at the next call of this family,
+// its memory itself goes at once with the last area.
 //
-// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); one namespace for the sandbox; the time and process of the last detach
-// are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
+// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); one namespace for the sandbox; the time and process of the
+// last detach are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
 #include "sentry/shm.h"
 #include "abi/caps.h"
 #include "abi/mman.h"
@@ -59,7 +59,7 @@ static void sweep_all(void) {
     }
 }
 
-// ---- Look-up and rights ----------------------------------------------------------------------------------------------
+// ---- Look-up and rights -----------------------------------------------------------------------------------
 static struct shmseg *find_id(int id) {
     struct shmseg *s = id >= 0 && id % SEQ_STEP < SHMMNI ? segs[id % SEQ_STEP] : NULL;
     return s && s->id == id ? s : NULL;
@@ -93,7 +93,7 @@ static bool owns(struct task *t, const struct shmseg *s) {
 }
 static int64_t now(void) { return (int64_t)(real_ns() / NS_PER_SEC); }
 
-// ---- shmget ------------------------------------------------------------------------------------------------------------
+// ---- shmget -----------------------------------------------------------------------------------------------
 static struct shmseg *make(struct task *t, int32_t key, uint64_t size, unsigned flags, int *err) {
     struct shmseg *s = znew(struct shmseg);
     *err = -LINUX_ENOMEM;
@@ -175,7 +175,7 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     return r;
 }
 
-// ---- Attachments -------------------------------------------------------------------------------------------------------
+// ---- Attachments ------------------------------------------------------------------------------------------
 int shm_attach(struct task *t, int id, int may, struct file **f, uint64_t *size) {
     unsigned want = (may & MAY_READ ? 4u : 0) | (may & MAY_WRITE ? 2u : 0) | (may & MAY_EXEC ? 1u : 0);
     LOCKED(&table_lock);
@@ -210,7 +210,7 @@ void shm_detached(struct task *t, const struct file *f) {
     }
 }
 
-// ---- shmctl ------------------------------------------------------------------------------------------------------------
+// ---- shmctl -----------------------------------------------------------------------------------------------
 int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) {
     sweep_all();
     LOCKED(&table_lock);
@@ -276,7 +276,8 @@ int shm_info(struct linux_shm_info *out) {
     return top > 0 ? top - 1 : 0;
 }
 int shm_limits(struct linux_shminfo64 *out) {
-    *out = (struct linux_shminfo64){.shmmax = SHMMAX, .shmmin = 1, .shmmni = SHMMNI, .shmseg = SHMMNI, .shmall = SHMMAX};
+    *out = (struct linux_shminfo64){
+        .shmmax = SHMMAX, .shmmin = 1, .shmmni = SHMMNI, .shmseg = SHMMNI, .shmall = SHMMAX};
     LOCKED(&table_lock);
     return top > 0 ? top - 1 : 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// System V shared memory segments of the sandbox: what sys_shm.c decodes for. Each is a memfd; its areas in memory maps
-// hold references to the file, so their number is the count of attachments, whoever forks, unmaps or dies.
+// System V shared memory segments of the sandbox: what sys_shm.c decodes for. Each is a memfd; its areas in
+// memory maps hold references to the file, so their number is the count of attachments, whoever forks, unmaps
+// or dies.
 #ifndef SENTRY_SHM_H
 #define SENTRY_SHM_H
 #include "abi/shm.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signal descriptors: pending signals read as data. A descriptor belongs to the process that made it, which it keeps
-// as an object (not alive); a process knows its descriptors, so that sending a signal tells them.
-// LIMIT: read after fork or over a socket by another process, it gives its maker's signals (Linux: the reader's).
+// Signal descriptors: pending signals read as data. A descriptor belongs to the process that made it, which
+// it keeps as an object (not alive); a process knows its descriptors, so that sending a signal tells them.
+// LIMIT: read after fork or over a socket by another process, it gives its maker's signals (Linux: the
+// reader's).
 // LIMIT: it gives signals that are directed to any thread of the process (Linux: to the reading thread).
 // Locks: the process's sig_lock for everything; the wait queue inside it.
 #include "sentry/signalfd.h"
@@ -136,7 +137,8 @@ int signalfd_open(struct task *t, uint64_t mask, unsigned flags, struct file **o
         s->next = t->tg->signalfds;
         t->tg->signalfds = s;
     }
-    int err = file_anon(t->k->vfs, "anon_inode:[signalfd]", NULL, &signalfd_ops, s, LINUX_O_RDWR | flags, out);
+    int err =
+        file_anon(t->k->vfs, "anon_inode:[signalfd]", NULL, &signalfd_ops, s, LINUX_O_RDWR | flags, out);
     if (err < 0) {
         struct file gone = {.priv = s};
         signalfd_release(&gone);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A task is a guest thread; a thread group (struct tgroup) is a guest process. This header has both objects, the
-// contract of system call handlers, and how a call waits.
+// A task is a guest thread; a thread group (struct tgroup) is a guest process. This header has both objects,
+// the contract of system call handlers, and how a call waits.
 //
-// The life of a call: a worker gets an event from the platform (run.c), copies number and arguments into task->call
-// and calls the handler. The handler runs to its end and returns a value, a negative error, or one of the SYS_* words
-// below. A handler never sleeps. To wait, it arms what it waits for and returns park(t): the task is *parked*, its
-// host thread stays held, and nothing of ours waits for it. When it is woken the handler is run again from its start,
-// with what it noted in task->call (progress, deadline, phase).
+// The life of a call: a worker gets an event from the platform (run.c), copies number and arguments into
+// task->call and calls the handler. The handler runs to its end and returns a value, a negative error, or one
+// of the SYS_* words below. A handler never sleeps. To wait, it arms what it waits for and returns park(t):
+// the task is *parked*, its host thread stays held, and nothing of ours waits for it. When it is woken the
+// handler is run again from its start, with what it noted in task->call (progress, deadline, phase).
 //
 // States of a task (task->state), who changes them, and to what:
 //   NEW       being made by clone                        -> GUEST (task_start)
@@ -19,8 +19,8 @@
 //   READY     on a list of tasks to go on                -> HANDLING
 //   DEAD      never runs again
 //
-// Field letters: [c] constant after creation  [o] only the sentry thread that is handling the task (or the task is
-// not yet visible)  [T] kernel->tasks_lock  [S] tg->sig_lock  [a] atomic  [own] a lock of its own
+// Field letters: [c] constant after creation  [o] only the sentry thread that is handling the task (or the
+// task is not yet visible)  [T] kernel->tasks_lock  [S] tg->sig_lock  [a] atomic  [own] a lock of its own
 #ifndef SENTRY_TASK_H
 #define SENTRY_TASK_H
 #include "abi/errno.h"
@@ -48,7 +48,7 @@ struct tgroup;
 struct pgroup;
 struct session;
 
-// ---- Handlers ----------------------------------------------------------------------------------------------------
+// ---- Handlers ---------------------------------------------------------------------------------------------
 struct sysargs {
     uint64_t v[6];
 };
@@ -56,18 +56,22 @@ typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
 
 // What a handler may return besides a value and -LINUX_E* (1..4095) and -LINUX_ERESTART* (512..):
 #define SYS_PARK   INT64_C(-0x10001)  // only through park()
-#define SYS_FLUSH  INT64_C(-0x10002)  // host work is queued on t->thread: do it, then run me again (call.flush_result)
+// host work is queued on t->thread: do it, then run me again (call.flush_result)
+#define SYS_FLUSH  INT64_C(-0x10002)
 #define SYS_RESUME INT64_C(-0x10003)  // the registers are set: go on without a value
 #define SYS_GONE   INT64_C(-0x10004)  // the task has ended: do not touch it
 #define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once; what is armed stays so (call.armed)
-#define SYS_STOP   INT64_C(-0x10006)  // the task has stopped for its tracer (ptrace_event()): run me again afterwards
+// the task has stopped for its tracer (ptrace_event()): run me again afterwards
+#define SYS_STOP   INT64_C(-0x10006)
 
-// What a call has put on queues, and what keeps these there: park.c's alone. It begins empty, is filled by park_*(), and
-// ends in one place, park_end(), which the run loop calls at every end of a call, death included, before call.cleanup:
-// so a clean-up may give back what the queues belong to. A task that goes back to its guest, or is dead, has none.
+// What a call has put on queues, and what keeps these there: park.c's alone. It begins empty, is filled by
+// park_*(), and ends in one place, park_end(), which the run loop calls at every end of a call, death
+// included, before call.cleanup: so a clean-up may give back what the queues belong to. A task that goes back
+// to its guest, or is dead, has none.
 struct parked {
     struct waiter waiter;   // park_arm(), park_arm_file(), park_waiter()
-    struct file *file;      // owned: a close by another thread does not free it, and a rerun finds it behind its number
+    // owned: a close by another thread does not free it, and a rerun finds it behind its number
+    struct file *file;
     struct waiter *many;    // owned: park_many()
     unsigned nmany;
 };
@@ -78,7 +82,8 @@ struct call {  // [o] the system call in progress
     bool again;            // this is not the first run of the handler
     bool timed_out;        // the deadline passed
     bool context;          // full registers may be had (REGS calls; on ptrace all)
-    bool by_regs;          // it is answered through the registers: a ptrace-stop has taken the thread out of its call
+    // it is answered through the registers: a ptrace-stop has taken the thread out of its call
+    bool by_regs;
     bool fresh;            // handled by the sentry thread that got the event, since the event
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // the handler's own; 0 at first
@@ -88,46 +93,53 @@ struct call {  // [o] the system call in progress
     uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.
     uint64_t u[6];         // the handler's own
     void *p;               // the handler's own ...
-    void (*cleanup)(struct task *t);  // ... called once when the call ends in any way, death included; may be NULL
+    // ... called once when the call ends in any way, death included; may be NULL
+    void (*cleanup)(struct task *t);
     struct parked parked;
 };
 
-// ---- Waiting (sentry/park.c) ---------------------------------------------------------------------------------------
-// The pattern, in every handler that can block:   park_arm*(t, ...);  r = try();  if (r != would block) return r;
-// return park(t);    Arming comes before looking, so that no wake-up is lost; arming again on a rerun is right.
-// q is the task's own (its process's, its map's) or there for ever; a queue that is part of an open file, or of its
-// inode, goes by park_arm_in(), which keeps the file until the call ends.
+// ---- Waiting (sentry/park.c) ------------------------------------------------------------------------------
+// The pattern, in every handler that can block:   park_arm*(t, ...);  r = try();  if (r != would block)
+// return r; return park(t);    Arming comes before looking, so that no wake-up is lost; arming again on a
+// rerun is right. q is the task's own (its process's, its map's) or there for ever; a queue that is part of
+// an open file, or of its inode, goes by park_arm_in(), which keeps the file until the call ends.
 void park_arm(struct task *t, struct waitq *q);
 void park_arm_in(struct task *t, struct file *f, struct waitq *q);
-// The call's waiter, off its queue, for who puts it on one in another way. It wakes t on every event, whatever `arg`
-// is; the caller may change that. What the queue belongs to is kept by call.p until call.cleanup.
+// The call's waiter, off its queue, for who puts it on one in another way. It wakes t on every event,
+// whatever `arg` is; the caller may change that. What the queue belongs to is kept by call.p until
+// call.cleanup.
 struct waiter *park_waiter(struct task *t);
-// n more waiters (zero), the call's until it ends, for calls that wait on many queues; NULL: no memory. Once a call.
+// n more waiters (zero), the call's until it ends, for calls that wait on many queues; NULL: no memory. Once
+// a call.
 struct waiter *park_many(struct task *t, unsigned n);
 // For files: tries nothing, arms f's poll and returns the events that hold now.
 uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
 // The file of a call that is run again after it has waited for it: borrowed, or NULL: look the number up.
 struct file *park_file(struct task *t);
-// Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler rerun.
+// Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler
+// rerun.
 void park_deadline(struct task *t, uint64_t mono_ns_abs);
-void park_deadline_move(struct task *t, uint64_t mono_ns_abs);  // the same with another one in force already; 0: for ever
-// SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND ...
+// the same with another one in force already; 0: for ever
+void park_deadline_move(struct task *t, uint64_t mono_ns_abs);
+// SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND
+// ...
 int64_t park(struct task *t);
 // Waits where only death may interrupt (a vfork parent).
 int64_t park_killable(struct task *t);
 // Any thread: the parked task is to be run again. Cheap when it is not parked.
 void task_wake(struct task *t);
-// For a call that has more to do than one turn should take: leaves its progress in task->call, lets others go first, and
-// is run again. The rerun begins with park_yielded().
+// For a call that has more to do than one turn should take: leaves its progress in task->call, lets others go
+// first, and is run again. The rerun begins with park_yielded().
 int64_t park_yield(struct task *t);
 void park_yielded(struct task *t);
-// The task whose handler runs on this thread, or NULL: for what is below the VFS and has no context at hand (procfs).
+// The task whose handler runs on this thread, or NULL: for what is below the VFS and has no context at hand
+// (procfs).
 extern _Thread_local struct task *task_current;
-// The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r is
-// -LINUX_EAGAIN and f is blocking.
+// The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r
+// is -LINUX_EAGAIN and f is blocking.
 int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r);
 
-// ---- Credentials (sentry/cred.c): immutable once published, replaced as a whole ------------------------------------
+// ---- Credentials (sentry/cred.c): immutable once published, replaced as a whole ---------------------------
 struct cred {
     struct refcount refs;
     uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
@@ -138,7 +150,7 @@ struct cred {
     uint32_t groups[];
 };
 
-// ---- Process: what threads of a group share ------------------------------------------------------------------------
+// ---- Process: what threads of a group share ---------------------------------------------------------------
 enum tg_state { TG_ALIVE, TG_ZOMBIE, TG_REAPED };
 
 struct tgroup {
@@ -204,7 +216,16 @@ enum task_stop {
     STOP_ENTRY,   // has not yet: its call is to be shown to its tracer, as soon as there are registers
 };
 
-enum task_state { TASK_NEW, TASK_GUEST, TASK_HANDLING, TASK_FLUSHING, TASK_PARKED, TASK_STOPPED, TASK_READY, TASK_DEAD };
+enum task_state {
+    TASK_NEW,
+    TASK_GUEST,
+    TASK_HANDLING,
+    TASK_FLUSHING,
+    TASK_PARKED,
+    TASK_STOPPED,
+    TASK_READY,
+    TASK_DEAD
+};
 
 struct task {
     struct refcount refs;
@@ -214,18 +235,23 @@ struct task {
     struct list tg_link;         // [T]
     _Atomic int state;           // [a] enum task_state; see the list above
     _Atomic bool woken;          // [a] a wake-up came; cleared before each run of the handler
-    _Atomic bool sigpending;     // [a] something must be looked at before guest code goes on: signal, stop, death
+    // [a] something must be looked at before guest code goes on: signal, stop, death
+    _Atomic bool sigpending;
     _Atomic bool killed;         // [a] must die: SIGKILL, group exit, exec of a sibling
     struct list ready_link;      // [ready list]
-    struct lock thread_lock;     // RANK_READY: letting the host thread go against interrupting or replacing it
+    // RANK_READY: letting the host thread go against interrupting or replacing it
+    struct lock thread_lock;
     struct plat_thread *thread;  // [o] + thread_lock to change; owned; NULL for the built-in init
-    bool host_gone;              // [thread_lock] its host thread has ended by itself, while the task was handled
+    // [thread_lock] its host thread has ended by itself, while the task was handled
+    bool host_gone;
     enum task_stop in_stop;      // [o]
     struct call call;            // [o]
     struct ktimer call_timer;    // for call.deadline
-    int64_t restart;             // [o] -LINUX_ERESTART* to be resolved when the registers are at hand; 0: none
+    // [o] -LINUX_ERESTART* to be resolved when the registers are at hand; 0: none
+    int64_t restart;
     uint64_t restart_nr;         // [o] number of the call to be restarted
-    uint64_t restart_args[6];    // [o] for ERESTART_RESTARTBLOCK (nanosleep): what restart_syscall(2) goes on with
+    // [o] for ERESTART_RESTARTBLOCK (nanosleep): what restart_syscall(2) goes on with
+    uint64_t restart_args[6];
     int64_t (*restart_fn)(struct task *t);  // [o]
     // what clone may share
     struct map_undo {            // [o] what its last call mapped anew: taken back when the host refuses late
@@ -270,7 +296,7 @@ struct task {
 
 int32_t tgroup_pgid(struct tgroup *g);
 
-// ---- task_*.c ------------------------------------------------------------------------------------------------------
+// ---- task_*.c ---------------------------------------------------------------------------------------------
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 struct tgroup *tgroup_get(struct tgroup *g);
@@ -291,7 +317,8 @@ void vfs_ctx_done(struct vfs_ctx *ctx);
 bool task_capable(const struct task *t, int cap);  // effective
 uint64_t task_rlimit(struct task *t, int which);   // soft limit
 
-// Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as wait4.
+// Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
+// wait4.
 void tgroup_begin_exit(struct tgroup *g, int status);
 // The calling task ends now; returns SYS_GONE. (task_exit.c)
 int64_t task_exit_self(struct task *t, int status);
@@ -309,8 +336,8 @@ void task_die(struct task *t, int status);
 void task_notify(struct task *t);
 // It is to die: no stop and no call holds it. sig_lock held.
 void task_condemn(struct task *t);
-// For host work in the process of a task that is stopped for its tracer (run.c): it becomes the caller's, who queues work
-// and flushes it, or gives it back. False: it is not there yet, or no more.
+// For host work in the process of a task that is stopped for its tracer (run.c): it becomes the caller's, who
+// queues work and flushes it, or gives it back. False: it is not there yet, or no more.
 bool task_borrow(struct task *t);
 void task_flush_borrowed(struct task *t);
 void task_give_back(struct task *t);
@@ -323,11 +350,13 @@ struct fs_ctx {
     uint32_t umask;          // [lock]
     unsigned execs;          // [lock] execs under way that count on nobody joining: fs_ctx_exec_begin()
 };
-struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);  // takes references
+// takes references
+struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
 // For CLONE_FS: a reference; NULL while an exec counts on not being joined (EAGAIN).
 struct fs_ctx *fs_ctx_join(struct fs_ctx *f);
-// The exec of t: is its place that of its process alone? Then it stays so until fs_ctx_exec_end() (true); else false.
+// The exec of t: is its place that of its process alone? Then it stays so until fs_ctx_exec_end() (true);
+// else false.
 bool fs_ctx_exec_begin(struct task *t);
 void fs_ctx_exec_end(struct fs_ctx *f);
 void fs_ctx_put(struct fs_ctx *f);
@@ -335,7 +364,8 @@ void fs_ctx_put(struct fs_ctx *f);
 void task_set_files(struct task *t, struct fdtable *files);
 void task_set_fs(struct task *t, struct fs_ctx *fs);
 
-struct cred *cred_dup(const struct cred *old, unsigned ngroups);  // a private copy to be changed, then published:
+// a private copy to be changed, then published:
+struct cred *cred_dup(const struct cred *old, unsigned ngroups);
 void task_set_cred(struct task *t, struct cred *c);               // takes c over
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);

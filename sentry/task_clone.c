@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// clone: a new thread or process. Two steps, since the host may refuse: the child is made and its host thread queued
-// on the caller's (clone_begin, then SYS_FLUSH); when the host has done it, the child is published, gets its
-// registers and starts (clone_commit), else everything is given back (clone_abort).
+// clone: a new thread or process. Two steps, since the host may refuse: the child is made and its host thread
+// queued on the caller's (clone_begin, then SYS_FLUSH); when the host has done it, the child is published,
+// gets its registers and starts (clone_commit), else everything is given back (clone_abort).
 #include "sentry/task_clone.h"
 #include "abi/ptrace.h"
 #include "abi/sched.h"
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- Flags -----------------------------------------------------------------------------------------------------------
+// ---- Flags ------------------------------------------------------------------------------------------------
 int clone_check(const struct clone_req *r) {
     uint64_t f = r->flags;
     if ((f & LINUX_CLONE_THREAD) && !(f & LINUX_CLONE_SIGHAND))
@@ -27,16 +27,17 @@ int clone_check(const struct clone_req *r) {
         return -LINUX_EINVAL;
     if ((f & (LINUX_CLONE_NEWNS | LINUX_CLONE_FS)) == (LINUX_CLONE_NEWNS | LINUX_CLONE_FS))
         return -LINUX_EINVAL;
-    // LIMIT: namespaces cannot be made inside; clone(2) with CLONE_NEW* answers EPERM, as for the unprivileged.
-    if (f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWUSER |
-             LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET))
+    // LIMIT: namespaces cannot be made inside; clone(2) with CLONE_NEW* answers EPERM, as for the
+    // unprivileged.
+    if (f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC |
+             LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET))
         return -LINUX_EPERM;
     if (r->exit_signal > LINUX_NSIG)
         return -LINUX_EINVAL;
     return 0;
 }
 
-// ---- A new process -----------------------------------------------------------------------------------------------------
+// ---- A new process ----------------------------------------------------------------------------------------
 static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     struct tgroup *old = t->tg, *g = tgroup_alloc(t->k);
     if (!g)
@@ -85,7 +86,9 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
 }
 
 static int clone_memory(struct task *t, struct task *c, uint64_t flags) {
-    unsigned how = flags & LINUX_CLONE_THREAD ? PLAT_CLONE_VM | PLAT_CLONE_THREAD : flags & LINUX_CLONE_VM ? PLAT_CLONE_VM : 0;
+    unsigned how = flags & LINUX_CLONE_THREAD ? PLAT_CLONE_VM | PLAT_CLONE_THREAD
+                   : flags & LINUX_CLONE_VM   ? PLAT_CLONE_VM
+                                              : 0;
     struct plat_as *as;
     int err = plat_clone(t->thread, how, &c->thread, &as);
     if (err < 0)
@@ -138,7 +141,8 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
         return err;
     if (too_many(t))
         return -LINUX_EAGAIN;
-    const int32_t none = -1;  // the number comes with the child; where it goes is tried before anything is made
+    // the number comes with the child; where it goes is tried before anything is made
+    const int32_t none = -1;
     if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, uaddr(r->pidfd), &none) < 0)
         return -LINUX_EFAULT;
     err = mm_op_begin(t);
@@ -166,7 +170,7 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
     return SYS_FLUSH;
 }
 
-// ---- Publication -----------------------------------------------------------------------------------------------------
+// ---- Publication ------------------------------------------------------------------------------------------
 static void link_process(struct task *t, struct task *c, const struct clone_req *r, int32_t pid) {
     struct tgroup *g = c->tg;
     bool sibling = r->flags & LINUX_CLONE_PARENT;

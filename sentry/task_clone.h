@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The semantics of clone(2), clone3(2), fork(2) and vfork(2); sentry/syscalls/sys_process.c decodes them to a request.
+// The semantics of clone(2), clone3(2), fork(2) and vfork(2); sentry/syscalls/sys_process.c decodes them to a
+// request.
 #ifndef SENTRY_TASK_CLONE_H
 #define SENTRY_TASK_CLONE_H
 #include "sentry/task.h"

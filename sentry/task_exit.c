@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How tasks and processes end, and what their parents and the init hear of it. task_exit_self() runs on the sentry
-// thread that is handling the task; nobody ends another task but by marking it (tgroup_begin_exit) and notifying it.
+// How tasks and processes end, and what their parents and the init hear of it. task_exit_self() runs on the
+// sentry thread that is handling the task; nobody ends another task but by marking it (tgroup_begin_exit) and
+// notifying it.
 #include "base/cleanup.h"
 #include "sentry/fdtable.h"
 #include "sentry/futex.h"
@@ -43,7 +44,8 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 // The parent of a zombie hears how it ended.
 static void tell_end(struct tgroup *g) {
     int status = g->group_exit_code, sig = status & 0x7f;
-    tgroup_notify_parent(g, g->exit_signal, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED, sig ? sig : status >> 8);
+    tgroup_notify_parent(g, g->exit_signal, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED,
+                         sig ? sig : status >> 8);
 }
 
 void tgroup_reap(struct tgroup *g) {
@@ -58,7 +60,8 @@ void tgroup_reap(struct tgroup *g) {
         k->pids[g->pid] = NULL;
 }
 
-// Does the parent want no zombie? SIGCHLD ignored or SA_NOCLDWAIT, sigaction(2); the built-in init never does.
+// Does the parent want no zombie? SIGCHLD ignored or SA_NOCLDWAIT, sigaction(2); the built-in init never
+// does.
 static bool parent_ignores(struct tgroup *g) {
     struct tgroup *parent = g->parent;
     if (!parent || parent == g->k->init)
@@ -86,10 +89,12 @@ static struct tgroup *new_parent(struct tgroup *g) {
     return g->k->init;
 }
 
-// Told to a stopped group, with SIGHUP and SIGCONT, when it loses the last who could continue it: a member whose parent
-// is in another group of the session (POSIX, _exit(2)). What goes is the link between `member` and `parent`: where that
-// was none of these, nothing has been lost, however orphaned the group is. `leaving`: a member that is ending, or NULL.
-static void hup_if_orphaned(const struct tgroup *member, const struct tgroup *parent, const struct tgroup *leaving) {
+// Told to a stopped group, with SIGHUP and SIGCONT, when it loses the last who could continue it: a member
+// whose parent is in another group of the session (POSIX, _exit(2)). What goes is the link between `member`
+// and `parent`: where that was none of these, nothing has been lost, however orphaned the group is.
+// `leaving`: a member that is ending, or NULL.
+static void hup_if_orphaned(const struct tgroup *member, const struct tgroup *parent,
+                            const struct tgroup *leaving) {
     struct pgroup *p = member->pgrp;
     if (!p || !parent || !parent->pgrp || parent->pgrp == p || parent->pgrp->session != p->session)
         return;
@@ -130,8 +135,8 @@ static void adopt_children(struct tgroup *g, struct list *dead) {
     }
 }
 
-// A thread ends before its process: its children are another one's, as on Linux, where __WNOTHREAD and the death signal
-// tell threads apart. tasks_lock held; t is off the list of its group, which has others.
+// A thread ends before its process: its children are another one's, as on Linux, where __WNOTHREAD and the
+// death signal tell threads apart. tasks_lock held; t is off the list of its group, which has others.
 static void hand_on_children(struct tgroup *g, const struct task *t) {
     struct task *next = list_first(&g->tasks, struct task, tg_link);
     struct tgroup *c;
@@ -214,7 +219,8 @@ int64_t task_exit_self(struct task *t, int status) {
     task_drop_parts(t);
     struct plat_thread *th = task_swap_thread(t, NULL);
     if (th)
-        plat_thread_destroy(th);  // before anybody can reap the task: until then the platform may name it as the owner
+        // before anybody can reap the task: until then the platform may name it as the owner
+        plat_thread_destroy(th);
     bool last;
     {
         LOCKED(&k->tasks_lock);
@@ -225,7 +231,8 @@ int64_t task_exit_self(struct task *t, int status) {
         ptrace_tracer_ends(t, &ended);
         bool kept = ptrace_thread_ends(t, status);
         if (t == g->leader || kept)
-            k->pids[t->tid] = t;  // its number stays taken until the process is reaped, or its tracer has been told
+            // its number stays taken until the process is reaped, or its tracer has been told
+            k->pids[t->tid] = t;
         last = atomic_load(&g->nalive) == 0;
         if (!last)
             leave_children(g, t);

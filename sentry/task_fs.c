@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A task's place in the file system: root, working directory, umask; and the view of the caller that the VFS takes.
+// A task's place in the file system: root, working directory, umask; and the view of the caller that the VFS
+// takes.
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include <stdlib.h>
@@ -43,8 +44,8 @@ void fs_ctx_put(struct fs_ctx *f) {
         fs_ctx_free(f);
 }
 
-// The reference goes with the pointer, under one lock: who counts the tasks that share a place sees no more references
-// than tasks.
+// The reference goes with the pointer, under one lock: who counts the tasks that share a place sees no more
+// references than tasks.
 void task_set_fs(struct task *t, struct fs_ctx *fs) {
     struct fs_ctx *last = NULL;
     {

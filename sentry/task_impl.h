@@ -19,7 +19,8 @@ void tgroup_reap(struct tgroup *g);
 void tgroup_free_reaped(struct tgroup *g);
 // Tells the process's parent of a change: SIGCHLD (or exit_signal) and child_wait. tasks_lock held.
 void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status);
-// The parent of a zombie, which its tracer kept from it until now, hears of it; true: and wants none, it was reaped.
+// The parent of a zombie, which its tracer kept from it until now, hears of it; true: and wants none, it was
+// reaped.
 bool tgroup_tell_end(struct tgroup *g);
 // The parts that a task shares with others, given back; each only when it is set.
 void task_drop_parts(struct task *t);

@@ -62,7 +62,8 @@ static int look(struct task *t, const struct wait_req *r, struct wait_result *re
     list_for_each(c, &t->tg->children, sibling) {
         if (!matches(t, c, r))
             continue;
-        // A zombie that is not asked for has no news to wait for, one that its tracer has not let go has some later.
+        // A zombie that is not asked for has no news to wait for, one that its tracer has not let go has some
+        // later.
         any |= c->state == TG_ALIVE || ptrace_holds(c);
         if (c->state == TG_ZOMBIE ? ptrace_holds(c) : ptrace_traced_by(c->leader, t->tg))
             continue;  // ... or is a tracee of ours: what it tells we hear below

@@ -12,8 +12,9 @@
 static inline bool time_from_spec(const struct linux_timespec *ts, uint64_t *ns) {
     if (ts->tv_sec < 0 || (uint64_t)ts->tv_nsec >= NS_PER_SEC)
         return false;
-    *ns = (uint64_t)ts->tv_sec >= TIME_MAX / NS_PER_SEC ? TIME_MAX
-                                                        : (uint64_t)ts->tv_sec * NS_PER_SEC + (uint64_t)ts->tv_nsec;
+    *ns = (uint64_t)ts->tv_sec >= TIME_MAX / NS_PER_SEC
+              ? TIME_MAX
+              : (uint64_t)ts->tv_sec * NS_PER_SEC + (uint64_t)ts->tv_nsec;
     return true;
 }
 static inline bool time_from_val(const struct linux_timeval *tv, uint64_t *ns) {
@@ -43,8 +44,9 @@ static inline uint64_t time_deadline(uint64_t ns, bool realtime) {
     return ns ? ns : 1;
 }
 
-// Expiries of timers lie on a line of their own, the monotonic clock moved by so much: a timer of the real-time clock may
-// have had its first one before our clock began, and goes on from there by whole intervals.
+// Expiries of timers lie on a line of their own, the monotonic clock moved by so much: a timer of the
+// real-time clock may have had its first one before our clock began, and goes on from there by whole
+// intervals.
 #define EXPIRY_ORIGIN (1ull << 61)  // 73 years
 static inline uint64_t expiry_now(void) { return mono_ns() + EXPIRY_ORIGIN; }
 static inline uint64_t expiry_after(uint64_t ns) { return time_after(ns) + EXPIRY_ORIGIN; }
@@ -53,6 +55,8 @@ static inline uint64_t expiry_at(uint64_t at, uint64_t now) {
     return at > now ? expiry_after(at - now) : expiry_now() - (now - at);
 }
 // For the timer queue, where 0 means none.
-static inline uint64_t expiry_mono(uint64_t expiry) { return expiry > EXPIRY_ORIGIN ? expiry - EXPIRY_ORIGIN : 1; }
+static inline uint64_t expiry_mono(uint64_t expiry) {
+    return expiry > EXPIRY_ORIGIN ? expiry - EXPIRY_ORIGIN : 1;
+}
 
 #endif

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timer queue: all timers of the sandbox in one tree by deadline, behind one timerfd of the host. The event thread
-// runs what is due. Called by parked calls' deadlines, the guest's timers, alarms and timer descriptors.
+// The timer queue: all timers of the sandbox in one tree by deadline, behind one timerfd of the host. The
+// event thread runs what is due. Called by parked calls' deadlines, the guest's timers, alarms and timer
+// descriptors.
 //
-// The descriptor is armed for the earliest deadline, by whoever sets an earlier one. Cancelling leaves it armed: the
-// event thread then wakes once for nothing (about 50 us of one core) instead of a host call for every timeout that did
-// not come to pass, and the usual poll-with-timeout loop makes no host call for its timers at all.
+// The descriptor is armed for the earliest deadline, by whoever sets an earlier one. Cancelling leaves it
+// armed: the event thread then wakes once for nothing (about 50 us of one core) instead of a host call for
+// every timeout that did not come to pass, and the usual poll-with-timeout loop makes no host call for its
+// timers at all.
 //
-// Locks: one, RANK_TIMER, for the tree; none while a timer's function runs. The function may free its timer, so after
-// it has been called the timer is only compared by address, never looked at.
+// Locks: one, RANK_TIMER, for the tree; none while a timer's function runs. The function may free its timer,
+// so after it has been called the timer is only compared by address, never looked at.
 #include "sentry/timer.h"
 #include "base/clock.h"
 #include "base/lock.h"

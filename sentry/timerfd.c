@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timer descriptors: a count of expiries that can be read and polled. Called by sys_timer.c and, as a file, by fs/.
-// An interval is not ticked while nobody reads: the multiples that went by are counted when it is read, so an unread
-// timer costs one wake-up in all.
-// LIMIT: TFD_TIMER_CANCEL_ON_SET is accepted; the clock inside is never set, so nothing is ever cancelled. A deadline of
-// the real-time clock does not move when the host's clock is set.
+// Timer descriptors: a count of expiries that can be read and polled. Called by sys_timer.c and, as a file,
+// by fs/. An interval is not ticked while nobody reads: the multiples that went by are counted when it is
+// read, so an unread timer costs one wake-up in all.
+// LIMIT: TFD_TIMER_CANCEL_ON_SET is accepted; the clock inside is never set, so nothing is ever cancelled. A
+// deadline of the real-time clock does not move when the host's clock is set.
 // Locks: one for each descriptor, RANK_OBJECT; the timer queue's and the wait queue's inside it.
 #include "sentry/timerfd.h"
 #include "abi/caps.h"
@@ -107,7 +107,8 @@ static uint64_t first_expiry(const struct timerfd *d, bool abstime, uint64_t val
     return expiry_at(value, d->clock == LINUX_CLOCK_BOOTTIME ? clock_ns(CLOCK_BOOTTIME) : real_ns());
 }
 
-int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set, struct linux_itimerspec *old) {
+int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set,
+                struct linux_itimerspec *old) {
     uint64_t value, interval;
     if (!time_from_spec(&set->it_value, &value) || !time_from_spec(&set->it_interval, &interval))
         return -LINUX_EINVAL;

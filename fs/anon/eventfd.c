@@ -82,7 +82,8 @@ int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file 
     waitq_init(&e->wait);
     e->count = initial;
     e->semaphore = flags & LINUX_EFD_SEMAPHORE;
-    int err = file_anon(vfs, "anon_inode:[eventfd]", i, &eventfd_ops, e, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), out);
+    int err = file_anon(vfs, "anon_inode:[eventfd]", i, &eventfd_ops, e,
+                        LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), out);
     if (err)
         free(e);
     return err;

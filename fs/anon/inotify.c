@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // inotify(7): an instance is a file with a queue of events and a tree of watches (fs/notify.h) by number.
 //
-// What an instance keeps is bounded for each user, as /proc/sys/fs/inotify says on Linux: instances, watches, events in
-// a queue; besides, all queues of a user together hold at most QUEUED_BYTES, beyond which events are lost as in a queue
-// that is full (IN_Q_OVERFLOW).
-// Locks: notify_lock for trees, numbers and users; an instance's own (RANK_OBJECT), inside it, for its queue.
+// What an instance keeps is bounded for each user, as /proc/sys/fs/inotify says on Linux: instances, watches,
+// events in a queue; besides, all queues of a user together hold at most QUEUED_BYTES, beyond which events
+// are lost as in a queue that is full (IN_Q_OVERFLOW). Locks: notify_lock for trees, numbers and users; an
+// instance's own (RANK_OBJECT), inside it, for its queue.
 // LIMIT: the numbers in /proc/sys/fs/inotify cannot be changed.
 #include "abi/ioctl.h"
 #include "abi/misc.h"
@@ -50,7 +50,7 @@ struct inotify {
 static struct list instances = LIST_INIT(instances), users = LIST_INIT(users);
 static const struct file_ops inotify_ops;
 
-// ---- The queue -------------------------------------------------------------------------------------------------------
+// ---- The queue --------------------------------------------------------------------------------------------
 static size_t cost(const struct queued *q) { return sizeof *q + q->len; }
 // A name is padded with zeros, one at least, to a multiple of the header's size.
 static size_t name_room(const struct queued *q) {
@@ -116,8 +116,9 @@ void inotify_queue(struct inotify *in, int32_t wd, uint32_t mask, const struct n
     waitq_wake(&in->wait, LINUX_POLLIN);
 }
 
-// ---- The file ----------------------------------------------------------------------------------------------------------
-// Off the queue when it fits: an error later loses it, as on Linux. NULL with *err: EAGAIN, or EINVAL for a small buffer.
+// ---- The file ---------------------------------------------------------------------------------------------
+// Off the queue when it fits: an error later loses it, as on Linux. NULL with *err: EAGAIN, or EINVAL for a
+// small buffer.
 static struct queued *take_fitting(struct inotify *in, size_t room, int *err) {
     LOCKED(&in->lock);
     *err = -LINUX_EAGAIN;
@@ -175,14 +176,14 @@ static void inotify_show(struct file *f, void (*line)(void *arg, const char *tex
     for (struct rb_node *n = rb_first(&in->watches); n; n = rb_next(n)) {
         const struct watch *w = rb_entry(n, struct watch, by_wd);
         uint64_t dev = w->inode->sb->dev;
-        snprintf(text, sizeof text, "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:0 \n", (unsigned)w->wd,
-                 (unsigned long long)w->inode->attr.ino,
+        snprintf(text, sizeof text, "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:0 \n",
+                 (unsigned)w->wd, (unsigned long long)w->inode->attr.ino,
                  (unsigned)(LINUX_MAJOR(dev) << 20 | LINUX_MINOR(dev)), w->mask);
         line(arg, text);
     }
 }
 
-// ---- Users -------------------------------------------------------------------------------------------------------------
+// ---- Users ------------------------------------------------------------------------------------------------
 // Both with notify_lock held. A new user is taken over by the table.
 static struct user *find_user(uint32_t uid, struct user **fresh) {
     struct user *u;
@@ -218,7 +219,7 @@ static int join_user(struct inotify *in, uint32_t uid) {
     return room ? 0 : -LINUX_EMFILE;
 }
 
-// ---- Instances ---------------------------------------------------------------------------------------------------------
+// ---- Instances --------------------------------------------------------------------------------------------
 static void drop_watches(struct inotify *in) {
     for (bool more = true; more;) {
         struct list gone = LIST_INIT(gone);
@@ -245,8 +246,11 @@ static void inotify_free(struct inotify *in) {
 }
 static void inotify_release(struct file *f) { inotify_free(f->priv); }
 
-static const struct file_ops inotify_ops = {.read = inotify_read, .poll = inotify_poll, .ioctl = inotify_ioctl,
-                                            .show = inotify_show, .release = inotify_release};
+static const struct file_ops inotify_ops = {.read = inotify_read,
+                                            .poll = inotify_poll,
+                                            .ioctl = inotify_ioctl,
+                                            .show = inotify_show,
+                                            .release = inotify_release};
 
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out) {
     if (flags & ~(unsigned)(LINUX_IN_CLOEXEC | LINUX_IN_NONBLOCK))
@@ -270,8 +274,9 @@ int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **ou
     return err;
 }
 
-// ---- Watches by number; notify_lock is held ------------------------------------------------------------------------------
-static struct watch *find_wd(struct inotify *in, int32_t wd, struct rb_node **parent, struct rb_node ***link) {
+// ---- Watches by number; notify_lock is held ---------------------------------------------------------------
+static struct watch *find_wd(struct inotify *in, int32_t wd, struct rb_node **parent,
+                             struct rb_node ***link) {
     *link = &in->watches.node;
     *parent = NULL;
     while (**link) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// memfd_create(2): a tmpfs file without a name, on an unlimited tmpfs that nobody has mounted; and file seals, which any
-// memfd made for them can carry. The file becomes a host memfd when it is mapped or grows (fs/tmpfs/data.c).
+// memfd_create(2): a tmpfs file without a name, on an unlimited tmpfs that nobody has mounted; and file
+// seals, which any memfd made for them can carry. The file becomes a host memfd when it is mapped or grows
+// (fs/tmpfs/data.c).
 // LIMIT: no huge pages.
 #include "abi/mman.h"
 #include "fs/tmpfs/node.h"
@@ -12,8 +13,10 @@
      LINUX_F_SEAL_FUTURE_WRITE | LINUX_F_SEAL_EXEC)
 
 static int check(const char *name, unsigned flags) {
-    const unsigned known = LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
-    if (flags & ~known || (flags & (LINUX_MFD_EXEC | LINUX_MFD_NOEXEC_SEAL)) == (LINUX_MFD_EXEC | LINUX_MFD_NOEXEC_SEAL))
+    const unsigned known =
+        LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
+    if (flags & ~known ||
+        (flags & (LINUX_MFD_EXEC | LINUX_MFD_NOEXEC_SEAL)) == (LINUX_MFD_EXEC | LINUX_MFD_NOEXEC_SEAL))
         return -LINUX_EINVAL;
     return strnlen(name, LINUX_NAME_MAX) > LINUX_NAME_MAX - 6 ? -LINUX_EINVAL : 0;  // with "memfd:"
 }
@@ -23,7 +26,8 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
     if (err)
         return err;
     bool noexec = flags & LINUX_MFD_NOEXEC_SEAL;
-    // LIMIT: owned by root; the caller of memfd_create passes its credentials through vfs_chown() when that matters.
+    // LIMIT: owned by root; the caller of memfd_create passes its credentials through vfs_chown() when that
+    // matters.
     struct vfs_attr a = {.mode = LINUX_S_IFREG | (noexec ? 0666 : 0777)};
     struct inode *i = tnode_new(vfs->shm->sb, &a);
     if (!i)
@@ -39,8 +43,8 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
     }
     d->inode = i;
     struct path p = {mount_get(vfs->shm), d};
-    struct file *f =
-        file_new(vfs, &p, LINUX_O_RDWR | LINUX_O_LARGEFILE, FMODE_READ | FMODE_WRITE | FMODE_SEEK | FMODE_UNCOUNTED);
+    struct file *f = file_new(vfs, &p, LINUX_O_RDWR | LINUX_O_LARGEFILE,
+                              FMODE_READ | FMODE_WRITE | FMODE_SEEK | FMODE_UNCOUNTED);
     if (!f) {
         path_put(&p);
         return -LINUX_ENOMEM;
@@ -60,8 +64,8 @@ int memfd_get_seals(struct file *f) {
     LOCKED(&f->inode->lock);
     return (int)n->seals;
 }
-// Against writing. Our count of shared maps says what guests did; that no process has one left, by whatever it has told us
-// of its own, only the host can say.
+// Against writing. Our count of shared maps says what guests did; that no process has one left, by whatever
+// it has told us of its own, only the host can say.
 static int seal_write(struct tnode *n) {
     if (atomic_load(&n->shared_maps) > 0)
         return -LINUX_EBUSY;

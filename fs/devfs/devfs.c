@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /dev: a tmpfs born with the usual nodes. Their contents are the sentry's own; no device of the host is reached.
+// /dev: a tmpfs born with the usual nodes. Their contents are the sentry's own; no device of the host is
+// reached.
 // LIMIT: /dev/console cannot be opened; other device nodes than those of /dev are inert.
 #include "abi/caps.h"
 #include "abi/ioctl.h"
@@ -34,7 +35,9 @@ static int64_t give(struct uio *u, char *buf, size_t size, bool random) {
     }
     return done;
 }
-static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) { return give(u, zeros, sizeof zeros, false); }
+static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) {
+    return give(u, zeros, sizeof zeros, false);
+}
 static int64_t full_write(struct file *f, struct uio *u, uint64_t off) { return u->left ? -LINUX_ENOSPC : 0; }
 static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
     return give(u, uio_bounce(), UIO_BOUNCE, true);
@@ -44,7 +47,8 @@ static int zero_mmap(struct file *f, int prot, bool shared) { return VFS_MMAP_AN
 static int64_t dev_llseek(struct file *f, int64_t off, int whence) { return 0; }
 
 static const struct file_ops null_ops = {.read = null_read, .write = swallow, .llseek = dev_llseek};
-static const struct file_ops zero_ops = {.read = zero_read, .write = swallow, .llseek = dev_llseek, .mmap_fd = zero_mmap};
+static const struct file_ops zero_ops = {
+    .read = zero_read, .write = swallow, .llseek = dev_llseek, .mmap_fd = zero_mmap};
 static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .llseek = dev_llseek};
 static int64_t random_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     const int32_t bits = 256;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attributes and user xattrs of goferfs. Below a stable mount attributes are never asked for again; below a live one
-// when they are older than LIVE_NS, or after a write. Called by the VFS.
+// Attributes and user xattrs of goferfs. Below a stable mount attributes are never asked for again; below a
+// live one when they are older than LIVE_NS, or after a write. Called by the VFS.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <errno.h>
@@ -72,7 +72,7 @@ int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     return err;
 }
 
-// ---- xattrs: only "user." ones exist; the others are answered here, as ls(1) and cp(1) ask for them all the time ----
+// ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------
 static bool is_user(const char *name) { return strncmp(name, "user.", 5) == 0 && name[5]; }
 
 int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size) {

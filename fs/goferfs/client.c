@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See client.h. Called by goferfs. The lock (RANK_CLIENT) guards the connection's buffers, so nothing of a reply is
-// used after it is dropped: every function copies its results out first.
+// See client.h. Called by goferfs. The lock (RANK_CLIENT) guards the connection's buffers, so nothing of a
+// reply is used after it is dropped: every function copies its results out first.
 #include "fs/goferfs/client.h"
 #include "abi/errno.h"
 #include "abi/stat.h"
@@ -40,7 +40,7 @@ void gofer_client_free(struct gofer_client *c) {
     free(c);
 }
 
-// ---- One round trip; the lock is held --------------------------------------------------------------------------
+// ---- One round trip; the lock is held ---------------------------------------------------------------------
 static int broken(struct gofer_client *c, const char *why) {
     if (!c->dead)
         log_error("gofer connection: %s", why);
@@ -105,31 +105,32 @@ void client_release(struct gofer_client *c, uint64_t handle) {
         flush_released(c);
 }
 
-// One typed call for each message. When the gofer has no handle left, those that we were about to give back help.
-#define GOFER_MSG(name, number, flags)                                                                       \
-    __attribute__((unused)) static int try_##name(struct gofer_client *c, const struct gofer_##name##_req *q, \
-                                                  struct gofer_##name##_rep *r, int *fd) {                   \
-        struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false};                                \
-        struct gofer_in in;                                                                                  \
-        int err = gofer_put_##name##_req(&out, q);                                                           \
-        if (err)                                                                                             \
-            return -LINUX_EINVAL;                                                                            \
-        err = round_trip(c, number, out.len, &in, fd);                                                       \
-        if (!err && gofer_get_##name##_rep(&in, r)) {                                                        \
-            if (fd && *fd >= 0)                                                                              \
-                close(take_fd(fd));                                                                          \
-            return broken(c, "malformed reply");                                                             \
-        }                                                                                                    \
-        return err;                                                                                          \
-    }                                                                                                        \
-    __attribute__((unused)) static int call_##name(struct gofer_client *c, const struct gofer_##name##_req *q, \
-                                                   struct gofer_##name##_rep *r, int *fd) {                  \
-        int err = try_##name(c, q, r, fd);                                                                   \
-        if (err == -LINUX_ENFILE && c->freed.n) {                                                            \
-            flush_released(c);                                                                               \
-            err = try_##name(c, q, r, fd);                                                                   \
-        }                                                                                                    \
-        return err;                                                                                          \
+// One typed call for each message. When the gofer has no handle left, those that we were about to give back
+// help.
+#define GOFER_MSG(name, number, flags) \
+    __attribute__((unused)) static int try_##name( \
+        struct gofer_client *c, const struct gofer_##name##_req *q, struct gofer_##name##_rep *r, int *fd) { \
+        struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false}; \
+        struct gofer_in in; \
+        int err = gofer_put_##name##_req(&out, q); \
+        if (err) \
+            return -LINUX_EINVAL; \
+        err = round_trip(c, number, out.len, &in, fd); \
+        if (!err && gofer_get_##name##_rep(&in, r)) { \
+            if (fd && *fd >= 0) \
+                close(take_fd(fd)); \
+            return broken(c, "malformed reply"); \
+        } \
+        return err; \
+    } \
+    __attribute__((unused)) static int call_##name( \
+        struct gofer_client *c, const struct gofer_##name##_req *q, struct gofer_##name##_rep *r, int *fd) { \
+        int err = try_##name(c, q, r, fd); \
+        if (err == -LINUX_ENFILE && c->freed.n) { \
+            flush_released(c); \
+            err = try_##name(c, q, r, fd); \
+        } \
+        return err; \
     }
 #include "gofer/proto.def"
 
@@ -150,7 +151,8 @@ static int check_attr(struct gofer_client *c, const struct gofer_attr *a) {
 }
 
 // The attributes of a reply; on nonsense a donated descriptor is closed.
-static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *from, struct gofer_attr *to, int *fd) {
+static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *from, struct gofer_attr *to,
+                     int *fd) {
     if (!err)
         err = check_attr(c, from);
     if (!err)
@@ -160,8 +162,9 @@ static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *f
     return err;
 }
 
-// ---- The calls -------------------------------------------------------------------------------------------------
-int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool *writable, struct gofer_attr *a) {
+// ---- The calls --------------------------------------------------------------------------------------------
+int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool *writable,
+                  struct gofer_attr *a) {
     LOCKED(&c->lock);
     struct gofer_attach_req q = {root};
     struct gofer_attach_rep r;
@@ -177,8 +180,10 @@ static bool is_type(const struct gofer_attrs *a, uint32_t i, uint32_t type) {
     return i < a->n && (a->v[i].mode & LINUX_S_IFMT) == type;
 }
 
-// More components than were asked for, or an end without all of them, are lies; so is a way on through a file.
-static int check_walk(struct gofer_client *c, const struct gofer_walk_req *q, const struct gofer_walk_rep *r, int fd) {
+// More components than were asked for, or an end without all of them, are lies; so is a way on through a
+// file.
+static int check_walk(struct gofer_client *c, const struct gofer_walk_req *q, const struct gofer_walk_rep *r,
+                      int fd) {
     uint32_t n = r->attrs.n;
     if (n > q->names.n || r->stop > 4095 || (r->stop == 0) != (n == q->names.n))
         return broken(c, "impossible walk");
@@ -231,8 +236,8 @@ int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned f
     return err ? err : fd;
 }
 
-int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset, void *buf,
-                   bool *end, uint64_t *handle) {
+int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset,
+                   void *buf, bool *end, uint64_t *handle) {
     LOCKED(&c->lock);
     struct gofer_readdir_req q = {.handle = h, .offset = offset};
     struct gofer_readdir_rep r;
@@ -279,8 +284,8 @@ int client_getattr(struct gofer_client *c, uint64_t h, const char *name, struct 
     return take_attr(c, call_getattr(c, &q, &r, NULL), &r.attr, a, NULL);
 }
 
-int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
-                  struct gofer_attr *a) {
+int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid,
+                  uint32_t gid, struct gofer_attr *a) {
     LOCKED(&c->lock);
     struct gofer_create_req q = {h, str(name), mode, uid, gid};
     struct gofer_create_rep r;
@@ -289,8 +294,8 @@ int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t
     return err ? err : fd;
 }
 
-int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid, uint32_t gid,
-                 struct gofer_attr *a) {
+int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid,
+                 uint32_t gid, struct gofer_attr *a) {
     LOCKED(&c->lock);
     struct gofer_mkdir_req q = {h, str(name), mode, uid, gid};
     struct gofer_mkdir_rep r;
@@ -328,7 +333,8 @@ int client_rename(struct gofer_client *c, uint64_t h, const char *name, uint64_t
     return call_rename(c, &q, &r, NULL);
 }
 
-int client_setattr(struct gofer_client *c, struct gofer_setattr_req *q, const char *name, struct gofer_attr *a) {
+int client_setattr(struct gofer_client *c, struct gofer_setattr_req *q, const char *name,
+                   struct gofer_attr *a) {
     LOCKED(&c->lock);
     struct gofer_setattr_rep r;
     q->name = str(name);
@@ -357,7 +363,8 @@ static int64_t copy_out(const struct gofer_str *s, void *buf, size_t size) {
     return s->n;
 }
 
-int64_t client_getxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, void *buf, size_t size) {
+int64_t client_getxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, void *buf,
+                        size_t size) {
     LOCKED(&c->lock);
     struct gofer_getxattr_req q = {h, str(name), str(x)};
     struct gofer_getxattr_rep r;
@@ -365,8 +372,8 @@ int64_t client_getxattr(struct gofer_client *c, uint64_t h, const char *name, co
     return err ? err : copy_out(&r.value, buf, size);
 }
 
-int client_setxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, const void *v, size_t n,
-                    unsigned flags) {
+int client_setxattr(struct gofer_client *c, uint64_t h, const char *name, const char *x, const void *v,
+                    size_t n, unsigned flags) {
     if (n > GOFER_BYTES_MAX)
         return -LINUX_E2BIG;
     LOCKED(&c->lock);

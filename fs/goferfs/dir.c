@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Directories of goferfs: lookup, listing, making, removing, renaming. Called by the VFS with the directory's lock
-// held (both directories' for rename). A lookup is one round trip, which also brings what the walk will ask for next;
-// a listing is one for some 400 entries, and its attributes prime the dentry cache, so that stat after readdir asks
-// nothing.
+// Directories of goferfs: lookup, listing, making, removing, renaming. Called by the VFS with the directory's
+// lock held (both directories' for rename). A lookup is one round trip, which also brings what the walk will
+// ask for next; a listing is one for some 400 entries, and its attributes prime the dentry cache, so that
+// stat after readdir asks nothing.
 //
 // What is cached: below a stable mount everything, positive and negative, as long as the dentry lives.
 // LIMIT: changes that the host makes to the read-only root while the sandbox runs may not be seen.
-// Below a live mount (writable, or a bind that follows the host) a name is trusted for LIVE_NS, then asked for again.
+// Below a live mount (writable, or a bind that follows the host) a name is trusted for LIVE_NS, then asked
+// for again.
 // LIMIT: changes that the host makes below a bind are seen after up to 100 ms.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
 
-// ---- Lookup ----------------------------------------------------------------------------------------------------
+// ---- Lookup -----------------------------------------------------------------------------------------------
 // A dentry's priv is the time when its name was asked for.
 static void *now_stamp(void) { return (void *)(uintptr_t)mono_ns(); }
 static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, now_stamp(), __ATOMIC_RELAXED); }
@@ -23,7 +24,8 @@ static void add_names(struct gofer_names *to, const struct vfs_ahead *next) {
         to->v[to->n++] = (struct gofer_str){next->names[k].p, (uint32_t)next->names[k].len};
 }
 
-// The inode of component k of a walk; what the walk brought for it (handle, descriptor, target) is its own from then on.
+// The inode of component k of a walk; what the walk brought for it (handle, descriptor, target) is its own
+// from then on.
 static struct inode *walked_inode(struct inode *dir, const char *name, struct client_walk *w, unsigned k) {
     struct gfs *g = gfs_of(dir);
     const struct gofer_attr *a = &w->attrs.v[k];
@@ -42,7 +44,8 @@ static struct inode *walked_inode(struct inode *dir, const char *name, struct cl
     return i;
 }
 
-// Names below d, into the dentry cache, down to the first that is missing. Nobody else has d yet: it is in no cache.
+// Names below d, into the dentry cache, down to the first that is missing. Nobody else has d yet: it is in no
+// cache.
 static void learn_below(struct dentry *d, const struct gofer_names *names, struct client_walk *w) {
     struct dentry *at = dentry_get(d);
     for (unsigned k = 1; at && k < names->n && k <= w->attrs.n; k++) {
@@ -114,9 +117,9 @@ static bool gfs_revalidate(struct dentry *d) {
     return true;
 }
 
-// ---- Listing ---------------------------------------------------------------------------------------------------
-// Positions are the host's, but for the dots, which come first: 0 stands before ".", DOT1 before "..", DOT2 before
-// the host's first. No host file system uses those numbers.
+// ---- Listing ----------------------------------------------------------------------------------------------
+// Positions are the host's, but for the dots, which come first: 0 stands before ".", DOT1 before "..", DOT2
+// before the host's first. No host file system uses those numbers.
 #define DOT1 ((uint64_t)INT64_MAX - 3)
 #define DOT2 ((uint64_t)INT64_MAX - 2)
 
@@ -229,7 +232,7 @@ static int dir_fsync(struct file *f, bool data_only) {
     return err ? err : client_fsync(g->c, h, NULL, data_only);
 }
 
-// ---- Changes (live mounts) -------------------------------------------------------------------------------------
+// ---- Changes (live mounts) --------------------------------------------------------------------------------
 static void dir_changed(struct inode *dir) { atomic_store(&node_of(dir)->checked, 0); }
 
 // The inode of what was just made.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Regular files, symlinks and the rest of goferfs. The gofer donates a descriptor at the first open; it stays with the
-// inode, so later opens, reads, writes, maps and fsync make no round trip. Called by the VFS. Host calls: one pread or
-// pwrite for each 64 KiB.
+// Regular files, symlinks and the rest of goferfs. The gofer donates a descriptor at the first open; it stays
+// with the inode, so later opens, reads, writes, maps and fsync make no round trip. Called by the VFS. Host
+// calls: one pread or pwrite for each 64 KiB.
 //
-// Device, fifo and socket nodes have attributes only; a device answers ENXIO on open. (A fifo's inode lives in the
-// sandbox: who opens it meets other guests, never a host process.)
+// Device, fifo and socket nodes have attributes only; a device answers ENXIO on open. (A fifo's inode lives
+// in the sandbox: who opens it meets other guests, never a host process.)
 #include "fs/goferfs/node.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +139,7 @@ const struct inode_ops gfs_link_live_ops = {
     .setattr = gfs_setattr,
     .evict = gfs_evict,
 };
-// Without an open and without file_ops: the VFS answers ENXIO for a device or socket, and opens a fifo itself.
+// Without an open and without file_ops: the VFS answers ENXIO for a device or socket, and opens a fifo
+// itself.
 const struct inode_ops gfs_other_ops = {.evict = gfs_evict};
 const struct inode_ops gfs_other_live_ops = {.getattr = gfs_getattr, .evict = gfs_evict};

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file system over the gofer: one superblock for one of its roots. Nodes are in node.c, directories in dir.c, files
-// in file.c, attributes in attr.c; node.h has the picture and the locks. The sentry mounts it directly (a bind), or
-// below an overlay (the read-only host root).
+// The file system over the gofer: one superblock for one of its roots. Nodes are in node.c, directories in
+// dir.c, files in file.c, attributes in attr.c; node.h has the picture and the locks. The sentry mounts it
+// directly (a bind), or below an overlay (the read-only host root).
 //
 // A read-only root is taken to be stable: what was once learnt of a file is not asked for again. Unless
-// goferfs_follow_host() was called: then names and attributes are trusted for LIVE_NS only, as below a writable root.
+// goferfs_follow_host() was called: then names and attributes are trusted for LIVE_NS only, as below a
+// writable root.
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records to and from the gofer over a SOCK_SEQPACKET socket. Called by client.c under its lock. Two host calls a
-// round trip; the gofer is woken on this core and we sleep right after, so it runs here at once.
+// Records to and from the gofer over a SOCK_SEQPACKET socket. Called by client.c under its lock. Two host
+// calls a round trip; the gofer is woken on this core and we sleep right after, so it runs here at once.
 #include "abi/errno.h"
 #include "fs/goferfs/client.h"
 #include "base/hostfstat.h"

@@ -9,7 +9,7 @@
 #define MAX_HANDLES 1024u  // that can be given back; the gofer has room for some thousands
 #define MAX_IDLE    256u   // descriptors kept open for the next open
 
-// ---- Attributes ------------------------------------------------------------------------------------------------
+// ---- Attributes -------------------------------------------------------------------------------------------
 // Host mounts below the root are one file system here, whose inode numbers must differ.
 uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino) {
     if (host_dev == g->root_dev)
@@ -35,8 +35,8 @@ void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_att
     };
 }
 
-// Others read these fields while we write, some without a lock: each is loaded and stored whole, and stored only when
-// it changes. Type and number stay.
+// Others read these fields while we write, some without a lock: each is loaded and stored whole, and stored
+// only when it changes. Type and number stay.
 #define COPY(to, from) __atomic_store_n(&(to), __atomic_load_n(&(from), __ATOMIC_RELAXED), __ATOMIC_RELAXED)
 #define SET(to, v)                                                                                           \
     do {                                                                                                     \
@@ -75,7 +75,7 @@ void gfs_known(struct inode *i, struct vfs_attr *a) {
     COPY(a->ctime, from->ctime);
 }
 
-// ---- Life ------------------------------------------------------------------------------------------------------
+// ---- Life -------------------------------------------------------------------------------------------------
 static void drop_handle(struct gfs *g, struct node *n) {
     if (!n->handle)
         return;
@@ -209,7 +209,7 @@ bool gfs_drop_handles(struct gfs *g) {
     return any;
 }
 
-// ---- Handles ---------------------------------------------------------------------------------------------------
+// ---- Handles ----------------------------------------------------------------------------------------------
 void node_give_handle(struct gfs *g, struct node *n, uint64_t h) {
     if (h == 0)
         return;
@@ -221,7 +221,9 @@ void node_give_handle(struct gfs *g, struct node *n, uint64_t h) {
     handle_used(g, n);
 }
 
-static struct gofer_str name_of(const struct node *n) { return (struct gofer_str){n->name, (uint32_t)strlen(n->name)}; }
+static struct gofer_str name_of(const struct node *n) {
+    return (struct gofer_str){n->name, (uint32_t)strlen(n->name)};
+}
 
 // Walks from `from` (which has a handle) down the names to n. 1: look again, old handles were given back.
 static int walk_down(struct gfs *g, struct node *from, struct node *n, const struct gofer_names *names) {
@@ -265,8 +267,8 @@ int node_handle(struct gfs *g, struct node *n, uint64_t *h) {
     return 0;
 }
 
-// Puts the names from the nearest ancestor with a handle down to n before those in *names. The ancestor, or NULL: there
-// are too many.
+// Puts the names from the nearest ancestor with a handle down to n before those in *names. The ancestor, or
+// NULL: there are too many.
 static struct node *prepend_down(struct node *n, struct gofer_names *names, unsigned *depth) {
     struct node *from;
     *depth = 0;
@@ -297,7 +299,8 @@ static int cut_walk(struct gfs *g, struct node *dir, unsigned depth, struct clie
     return 0;
 }
 
-int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *below, unsigned flags, struct client_walk *w) {
+int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *below, unsigned flags,
+              struct client_walk *w) {
     for (;;) {
         struct gofer_names names = *below;
         unsigned depth;
@@ -363,7 +366,7 @@ void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name) {
     node_put(g, old);
 }
 
-// ---- Descriptors -----------------------------------------------------------------------------------------------
+// ---- Descriptors ------------------------------------------------------------------------------------------
 // For reading, by way of a directory that has no handle: one walk brings both. -1: it could not, ask plainly.
 static int walk_open(struct gfs *g, struct node *n, struct gofer_attr *a) {
     struct gofer_names names = {1, {name_of(n)}};
@@ -484,8 +487,8 @@ int node_open(struct gfs *g, struct inode *i, unsigned flags) {
     return 0;
 }
 
-// The descriptors of a file that nobody has open wait for the next open, up to MAX_IDLE files and as long as there are
-// plenty.
+// The descriptors of a file that nobody has open wait for the next open, up to MAX_IDLE files and as long as
+// there are plenty.
 static void now_idle(struct gfs *g, struct node *n) {
     int r = n->fd_read, w = n->fd_write;
     if (r < 0 && w < 0)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside goferfs. A node is what this file system keeps of an inode: where it is on the host (its parent's node and its
-// name, and perhaps a handle), its donated descriptors, its symlink target.
+// Inside goferfs. A node is what this file system keeps of an inode: where it is on the host (its parent's
+// node and its name, and perhaps a handle), its donated descriptors, its symlink target.
 //
-// Few nodes have a handle. One is got with a single walk from the nearest ancestor that has one, when a directory is
-// searched, and given back when too many are held. Messages name a file by its directory's handle and its name, so
-// files need none, but for one that was deleted while open.
+// Few nodes have a handle. One is got with a single walk from the nearest ancestor that has one, when a
+// directory is searched, and given back when too many are held. Messages name a file by its directory's
+// handle and its name, so files need none, but for one that was deleted while open.
 //
-// Locks: gfs->lock (RANK_OBJECT) guards every field marked [g]; it is held over round trips (the connection carries
-// one at a time anyway), never over a call that may free an inode.
+// Locks: gfs->lock (RANK_OBJECT) guards every field marked [g]; it is held over round trips (the connection
+// carries one at a time anyway), never over a call that may free an inode.
 #ifndef FS_GOFERFS_NODE_H
 #define FS_GOFERFS_NODE_H
 #include "base/fault.h"
@@ -25,7 +25,8 @@ struct node {
     struct list handle_lru; // [g] on gfs->handles when it has a handle that can be given back
     uint32_t type;          // [c] S_IFMT part of the mode
     uint64_t host_dev, host_ino;  // [g] which host file it is
-    _Atomic int fd_read, fd_write;  // written under [g]; -1: none; may be the same. Stay while `opens` is not 0
+    // written under [g]; -1: none; may be the same. Stay while `opens` is not 0
+    _Atomic int fd_read, fd_write;
     unsigned opens;         // [g] open files
     struct list fd_lru;     // [g] on gfs->idle when it has descriptors and is not open
     char *link;             // [c] target of a symlink, or NULL: ask
@@ -46,10 +47,10 @@ static inline struct gfs *gfs_of(const struct inode *i) { return i->sb->priv; }
 static inline struct node *node_of(const struct inode *i) { return i->priv; }
 
 // node.c
-// A new inode with its node for what `a` describes under `name` in `dir` (NULL: the root). Takes over handle on
-// success. link: a symlink's target or NULL.
-struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name, const struct gofer_attr *a,
-                        uint64_t handle, const char *link);
+// A new inode with its node for what `a` describes under `name` in `dir` (NULL: the root). Takes over handle
+// on success. link: a symlink's target or NULL.
+struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name,
+                        const struct gofer_attr *a, uint64_t handle, const char *link);
 const struct inode_ops *gfs_ops(const struct gfs *g, uint32_t mode);
 void gfs_evict(struct inode *i);
 uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino);
@@ -60,18 +61,23 @@ void gfs_known(struct inode *i, struct vfs_attr *a);                // inode->at
 // With gfs->lock held:
 int node_handle(struct gfs *g, struct node *n, uint64_t *h);  // gets one if need be
 bool gfs_drop_handles(struct gfs *g);  // the gofer has none left: gives old ones back; false: there are none
-int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name);  // how to name it in a message
+// how to name it in a message
+int node_target(struct gfs *g, struct node *n, uint64_t *h, const char **name);
 int node_readdir(struct gfs *g, struct node *n, uint64_t pos, void *buf, bool *end);  // see client_readdir()
-// Walks to names below the directory dir in one round trip, also when dir has no handle. flags: GOFER_WALK_HANDLE_DIR and
-// _OPEN alone. *w tells of what is below dir; a handle of dir itself is dir's. -LINUX_ESTALE: dir is not there any more.
-int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *names, unsigned flags, struct client_walk *w);
+// Walks to names below the directory dir in one round trip, also when dir has no handle. flags:
+// GOFER_WALK_HANDLE_DIR and _OPEN alone. *w tells of what is below dir; a handle of dir itself is dir's.
+// -LINUX_ESTALE: dir is not there any more.
+int node_walk(struct gfs *g, struct node *dir, const struct gofer_names *names, unsigned flags,
+              struct client_walk *w);
 int node_pin(struct gfs *g, struct node *n);  // before it loses its name: a handle that stays
 void node_unlinked(struct gfs *g, struct node *n);
 void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
 int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
 void node_close(struct gfs *g, struct node *n);
-void node_adopt(struct gfs *g, struct node *n, int fd, bool write);  // a fresh node's descriptor: for reading, or both
-void node_give_handle(struct gfs *g, struct node *n, uint64_t h);     // which is released if it has one already
+// a fresh node's descriptor: for reading, or both
+void node_adopt(struct gfs *g, struct node *n, int fd, bool write);
+// which is released if it has one already
+void node_give_handle(struct gfs *g, struct node *n, uint64_t h);
 
 // dir.c, file.c
 extern const struct inode_ops gfs_dir_ops, gfs_dir_live_ops;

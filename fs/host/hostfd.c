@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files over the host descriptors that the sandbox was given as its stdio. The offset of what can be sought stays the
-// host's, shared with whoever else has it (as shell redirections expect): FILE_OWN_POS moves it, an offset given does
-// not. A pipe, socket or terminal is never waited for: what would block is EAGAIN, and the sentry's event thread is asked
-// to watch (fs/hostfd.h). Host calls: preadv2, pwritev2, read, write, lseek, poll, fstat, ftruncate, fcntl and the ioctls
-// of host/hosttty.c. Our processes ignore SIGPIPE and SIGXFSZ (base/hostprocess.h): errors come as errors.
+// Files over the host descriptors that the sandbox was given as its stdio. The offset of what can be sought
+// stays the host's, shared with whoever else has it (as shell redirections expect): FILE_OWN_POS moves it, an
+// offset given does not. A pipe, socket or terminal is never waited for: what would block is EAGAIN, and the
+// sentry's event thread is asked to watch (fs/hostfd.h). Host calls: preadv2, pwritev2, read, write, lseek,
+// poll, fstat, ftruncate, fcntl and the ioctls of host/hosttty.c. Our processes ignore SIGPIPE and SIGXFSZ
+// (base/hostprocess.h): errors come as errors.
 //
-// LIMIT: bytes read from a stream are lost when the guest's buffer faults; another reader of the same terminal can make a
-// read that was announced block. O_NONBLOCK and O_APPEND are taken over at the start: what is changed of them later, inside
-// or outside, the other side does not see. A directory that is handed in can be neither listed nor searched.
+// LIMIT: bytes read from a stream are lost when the guest's buffer faults; another reader of the same
+// terminal can make a read that was announced block. O_NONBLOCK and O_APPEND are taken over at the start:
+// what is changed of them later, inside or outside, the other side does not see. A directory that is handed
+// in can be neither listed nor searched.
 #include "fs/host/hostfd_inner.h"
 #include "abi/poll.h"
 #include "abi/signal.h"
@@ -37,7 +39,7 @@ static bool is_file(const struct hostfd *h) {
     return h->type == LINUX_S_IFREG || h->type == LINUX_S_IFBLK || h->never_waits;
 }
 
-// ---- Readiness -----------------------------------------------------------------------------------------------------
+// ---- Readiness --------------------------------------------------------------------------------------------
 static uint32_t host_events(const struct hostfd *h) {
     struct pollfd p = {.fd = h->fd, .events = POLLIN | POLLOUT | POLLPRI | POLLRDHUP};
     if (poll(&p, 1, 0) < 0)
@@ -76,7 +78,7 @@ static uint32_t host_poll(struct file *f, struct waiter *w) {
     return now;
 }
 
-// ---- Bytes -----------------------------------------------------------------------------------------------------------
+// ---- Bytes ------------------------------------------------------------------------------------------------
 // What a stream that announces room surely takes: of others than pipes, sockets and terminals, anything.
 static size_t room(const struct hostfd *h) {
     if (h->tty)
@@ -94,12 +96,14 @@ static ssize_t plain(struct hostfd *h, char *buf, size_t n, uint64_t off, bool w
     while (r < 0 && errno == EINTR);
     return r;
 }
-// One transfer that does not wait; -LINUX_EAGAIN when it would. One host call where the kernel knows RWF_NOWAIT here.
+// One transfer that does not wait; -LINUX_EAGAIN when it would. One host call where the kernel knows
+// RWF_NOWAIT here.
 static int64_t stream_once(struct hostfd *h, char *buf, size_t n, uint64_t off, bool write_side) {
     struct iovec v = {buf, n};
     off_t at = h->seek && off != FILE_OWN_POS ? (off_t)off : -1;
     if (!atomic_load_explicit(&h->no_nowait, memory_order_relaxed)) {
-        ssize_t r = write_side ? pwritev2(h->fd, &v, 1, at, RWF_NOWAIT) : preadv2(h->fd, &v, 1, at, RWF_NOWAIT);
+        ssize_t r =
+            write_side ? pwritev2(h->fd, &v, 1, at, RWF_NOWAIT) : preadv2(h->fd, &v, 1, at, RWF_NOWAIT);
         if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
             return r >= 0 ? r : errno == EINTR ? -LINUX_EAGAIN : -errno;
         atomic_store_explicit(&h->no_nowait, true, memory_order_relaxed);
@@ -107,7 +111,8 @@ static int64_t stream_once(struct hostfd *h, char *buf, size_t n, uint64_t off, 
     uint32_t now = host_events(h);
     if (!(now & (write_side ? LINUX_POLLOUT | LINUX_POLLERR : LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLERR)))
         return -LINUX_EAGAIN;
-    ssize_t r = plain(h, buf, write_side && n > room(h) ? room(h) : n, h->seek ? off : FILE_OWN_POS, write_side);
+    ssize_t r =
+        plain(h, buf, write_side && n > room(h) ? room(h) : n, h->seek ? off : FILE_OWN_POS, write_side);
     return r >= 0 ? r : -errno;
 }
 static ssize_t file_once(struct hostfd *h, char *buf, size_t n, off_t at, int flags, bool write_side) {
@@ -118,7 +123,9 @@ static ssize_t file_once(struct hostfd *h, char *buf, size_t n, off_t at, int fl
     while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : r;
 }
-static off_t place(uint64_t off, int64_t done) { return off == FILE_OWN_POS ? -1 : (off_t)(off + (uint64_t)done); }
+static off_t place(uint64_t off, int64_t done) {
+    return off == FILE_OWN_POS ? -1 : (off_t)(off + (uint64_t)done);
+}
 
 static int64_t file_read(struct hostfd *h, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
@@ -139,7 +146,8 @@ static int64_t file_read(struct hostfd *h, struct uio *u, uint64_t off) {
     }
     return done;
 }
-// How the guest's O_APPEND differs from the host's. LIMIT: before Linux 6.9 what was handed in for appending stays so.
+// How the guest's O_APPEND differs from the host's. LIMIT: before Linux 6.9 what was handed in for appending
+// stays so.
 static int append_flags(const struct hostfd *h, struct file *f, const struct uio *u) {
     bool on = atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_APPEND;
     on = (on && !(u->flags & LINUX_RWF_NOAPPEND)) || (u->flags & LINUX_RWF_APPEND);
@@ -183,7 +191,8 @@ static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
         if (n > 0)
             n = uio_to(u, buf, (size_t)n);
         done += n > 0 ? n : 0;
-    } while (n == UIO_BOUNCE && u->left > 0 && !h->tty && h->type == LINUX_S_IFCHR);  // others may have messages
+    } while (n == UIO_BOUNCE && u->left > 0 && !h->tty &&
+             h->type == LINUX_S_IFCHR);  // others may have messages
     if (n == -LINUX_EAGAIN && done == 0)
         return would_block(h, LINUX_POLLIN | LINUX_POLLHUP);
     if (n > 0 && atomic_load(&f->flags) & LINUX_O_ASYNC)
@@ -251,7 +260,7 @@ void hostfd_reopen(struct hostfd *h, struct file *f) {
 }
 struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
-// ---- The inode ---------------------------------------------------------------------------------------------------------
+// ---- The inode --------------------------------------------------------------------------------------------
 static int64_t ns(struct timespec t) { return time_ns(t.tv_sec, t.tv_nsec); }
 static int host_getattr(struct inode *i, struct vfs_attr *a) {
     struct hostfd *h = i->priv;
@@ -281,8 +290,8 @@ static unsigned mode_of(const struct hostfd *h) {
     return (h->acc != LINUX_O_WRONLY ? FMODE_READ : 0) | (h->acc != LINUX_O_RDONLY ? FMODE_WRITE : 0) |
            (h->seek ? FMODE_SEEK | FMODE_OWN_POS : 0);
 }
-// By way of /proc/self/fd: with no more rights than the descriptor has. A regular file that is opened again has an offset
-// of its own, which is ours.
+// By way of /proc/self/fd: with no more rights than the descriptor has. A regular file that is opened again
+// has an offset of its own, which is ours.
 static int host_reopen(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     struct hostfd *h = i->priv;
     unsigned has = mode_of(h);
@@ -306,8 +315,8 @@ static const struct inode_ops host_inode_ops = {
     .getattr = host_getattr, .setattr = host_setattr, .permission = host_permission, .open = host_reopen,
     .evict = host_evict};
 
-// The same object of the host has the same inode number: "is this my own output?" asks cat(1) by it. Called only while
-// the sandbox starts, by one thread.
+// The same object of the host has the same inode number: "is this my own output?" asks cat(1) by it. Called
+// only while the sandbox starts, by one thread.
 static uint64_t ino_of(const struct stat *st) {
     static struct {
         dev_t dev;
@@ -325,10 +334,12 @@ static uint64_t ino_of(const struct stat *st) {
     }
     return inode_next_ino();
 }
-// Of major 1 all but kmsg and what only root sees. With RWF_NOWAIT they would transfer less when the host's CPU is wanted.
+// Of major 1 all but kmsg and what only root sees. With RWF_NOWAIT they would transfer less when the host's
+// CPU is wanted.
 static bool never_waits(const struct stat *st) {
     static const unsigned minors = 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 9;
-    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && minor(st->st_rdev) < 32 && minors >> minor(st->st_rdev) & 1;
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && minor(st->st_rdev) < 32 &&
+           minors >> minor(st->st_rdev) & 1;
 }
 static struct hostfd *hostfd_new(int fd) {
     struct stat st;

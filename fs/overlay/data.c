@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of lower files: read and mapped straight from the lower file (no copy, no further cost than its own), and
-// copied up at the first write, truncation or shared mapping of a file that is open for writing. Nothing is locked
-// while the lower file is read: the copy is made aside, and put in place under the inode's lock by whoever is first.
-// An open file reads through its node, so it sees the copy from then on; a mapping made before does not.
+// The bytes of lower files: read and mapped straight from the lower file (no copy, no further cost than its
+// own), and copied up at the first write, truncation or shared mapping of a file that is open for writing.
+// Nothing is locked while the lower file is read: the copy is made aside, and put in place under the inode's
+// lock by whoever is first. An open file reads through its node, so it sees the copy from then on; a mapping
+// made before does not.
 #include "fs/overlay/overlay.h"
 #include <string.h>
 
 #define CHUNK 65536u
 
-// ---- The lower file, open as long as somebody may need it ------------------------------------------------------------
+// ---- The lower file, open as long as somebody may need it -------------------------------------------------
 static int hold(struct inode *i) {
     struct tnode *n = tnode(i);
     struct overlay *o = overlay_of(i);
@@ -91,7 +92,7 @@ int ovl_readlink(struct inode *i, char *buf, size_t size) {
     return 0;
 }
 
-// ---- Copying up ------------------------------------------------------------------------------------------------------
+// ---- Copying up -------------------------------------------------------------------------------------------
 static int copy_chunks(struct file *from, struct tnode *to, uint64_t bytes, char *buf) {
     for (uint64_t off = 0; off < bytes;) {
         struct uio_kernel k;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listings of merged directories: first our own entries (tmpfs), then the lower names that no entry lies over. The
-// lower listing is read once, whole, and kept with the node, so that its offsets are stable: READDIR_LOWER plus the
-// place in the list. The directory's lock is held.
+// Listings of merged directories: first our own entries (tmpfs), then the lower names that no entry lies
+// over. The lower listing is read once, whole, and kept with the node, so that its offsets are stable:
+// READDIR_LOWER plus the place in the list. The directory's lock is held.
 #include "fs/overlay/overlay.h"
 #include <string.h>
 
@@ -34,7 +34,8 @@ static bool make_room(void **p, uint32_t *room, uint32_t want, size_t size) {
     *room = to;
     return true;
 }
-static bool add_name(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned type, uint64_t off) {
+static bool add_name(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned type,
+                     uint64_t off) {
     struct lower_list *l = container_of(s, struct lower_list, sink);
     if ((len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.'))
         return true;
@@ -107,7 +108,8 @@ int ovl_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         *off = READDIR_LOWER;
     for (uint64_t k = *off - READDIR_LOWER; k < n->listing->n; k++) {
         const struct lower_name *e = &n->listing->names[k];
-        if (!hidden(n, e) && !s->emit(s, n->listing->text + e->at, e->len, e->ino, e->type, READDIR_LOWER + k + 1))
+        if (!hidden(n, e) &&
+            !s->emit(s, n->listing->text + e->at, e->len, e->ino, e->type, READDIR_LOWER + k + 1))
             return 0;
         *off = READDIR_LOWER + k + 1;
     }

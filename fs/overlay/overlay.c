@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The overlay: a tmpfs through which a read-only lower file system shows.
 //
-// There is one node (a tmpfs node with `lower` set) for each lower name in use. It carries a copy of the attributes, so
-// chmod, chown, link and rename of a lower file copy nothing; its bytes stay the lower file's until the first write
-// (data.c). A directory's own entries lie over the lower names: an entry without an inode is a whiteout. A directory
-// that is moved keeps its `lower`, so a whole tree moves without being copied, and a directory that is made has none, so
-// nothing shows through it. Open files, descriptors and names share the node: what is written through one is seen by all,
-// and the inode number never changes.
+// There is one node (a tmpfs node with `lower` set) for each lower name in use. It carries a copy of the
+// attributes, so chmod, chown, link and rename of a lower file copy nothing; its bytes stay the lower file's
+// until the first write (data.c). A directory's own entries lie over the lower names: an entry without an
+// inode is a whiteout. A directory that is moved keeps its `lower`, so a whole tree moves without being
+// copied, and a directory that is made has none, so nothing shows through it. Open files, descriptors and
+// names share the node: what is written through one is seen by all, and the inode number never changes.
 //
-// Nodes are found again by their lower dentry (by_lower). A node that differs from lower is pinned: it keeps a reference
-// of its own as long as it has a visible name. The lower dentry is held by the node, and with it all its parents, so the
-// dcache finds the same one again.
+// Nodes are found again by their lower dentry (by_lower). A node that differs from lower is pinned: it keeps
+// a reference of its own as long as it has a visible name. The lower dentry is held by the node, and with it
+// all its parents, so the dcache finds the same one again.
 //
 // Lower inode numbers are shown as they are; new nodes number from 2^32.
-// LIMIT: two lower names of one host file are two nodes: a write through one is not seen through the other, as on Linux
-// without index=on. Extended attributes of lower files are not shown.
+// LIMIT: two lower names of one host file are two nodes: a write through one is not seen through the other,
+// as on Linux without index=on. Extended attributes of lower files are not shown.
 #include "fs/overlay/overlay.h"
 #include <string.h>
 
-// ---- Nodes by lower name -------------------------------------------------------------------------------------------
+// ---- Nodes by lower name ----------------------------------------------------------------------------------
 static struct tnode *find_locked(struct overlay *o, const struct dentry *lower, struct rb_node **parent,
                                  struct rb_node ***link) {
     *link = &o->by_lower.node;
@@ -56,8 +56,8 @@ static void insert(struct overlay *o, struct tnode *n) {
     rb_insert(&o->by_lower, &n->by_lower, parent, link);
     n->in_tree = true;
 }
-// The node that shows `lower` (taken over). One directory's lookups are serialised by its lock, so nobody else makes
-// the same node meanwhile.
+// The node that shows `lower` (taken over). One directory's lookups are serialised by its lock, so nobody
+// else makes the same node meanwhile.
 static int node_for(struct superblock *sb, struct dentry *lower, struct inode **out) {
     struct overlay *o = ((struct tsuper *)sb->priv)->origin_priv;
     struct vfs_attr a;
@@ -80,7 +80,7 @@ static int node_for(struct superblock *sb, struct dentry *lower, struct inode **
     return 0;
 }
 
-// ---- Hooks of tmpfs ------------------------------------------------------------------------------------------------
+// ---- Hooks of tmpfs ---------------------------------------------------------------------------------------
 static int ovl_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct dentry *lower;
     struct inode *i;
@@ -166,14 +166,26 @@ static void ovl_kill(struct superblock *sb) {
     free(o);
 }
 static const struct torigin origin = {
-    .lookup = ovl_lookup, .has = ovl_has, .empty = ovl_empty, .readdir = ovl_readdir, .copy_up = ovl_copy_up,
-    .open = ovl_open, .release = ovl_release, .readlink = ovl_readlink, .read = ovl_read, .llseek = ovl_llseek,
-    .mmap_fd = ovl_mmap_fd, .changed = ovl_changed, .renamed = ovl_renamed, .evict = ovl_evict,
-    .shutdown = ovl_shutdown, .kill = ovl_kill,
+    .lookup = ovl_lookup,
+    .has = ovl_has,
+    .empty = ovl_empty,
+    .readdir = ovl_readdir,
+    .copy_up = ovl_copy_up,
+    .open = ovl_open,
+    .release = ovl_release,
+    .readlink = ovl_readlink,
+    .read = ovl_read,
+    .llseek = ovl_llseek,
+    .mmap_fd = ovl_mmap_fd,
+    .changed = ovl_changed,
+    .renamed = ovl_renamed,
+    .evict = ovl_evict,
+    .shutdown = ovl_shutdown,
+    .kill = ovl_kill,
 };
 
-// What the upper file system holds already lies over the lower one. Its root becomes the root of both, with the
-// attributes of the lower root.
+// What the upper file system holds already lies over the lower one. Its root becomes the root of both, with
+// the attributes of the lower root.
 static void merge_roots(struct superblock *upper, struct superblock *lower, const struct vfs_attr *a) {
     struct inode *root = upper->root->inode;
     struct tnode *n = tnode(root);
@@ -183,7 +195,8 @@ static void merge_roots(struct superblock *upper, struct superblock *lower, cons
     n->names = 1;
     insert(overlay_of(root), n);
 }
-int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper, struct superblock **out) {
+int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper,
+                   struct superblock **out) {
     struct vfs_attr a;
     if (!sb_is_tmpfs(upper) || ((struct tsuper *)upper->priv)->origin)
         return -LINUX_EINVAL;

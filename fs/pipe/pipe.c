@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipes and fifos: a ring of pages that are allocated when first written, and kept, so that a ping-pong of small writes
-// allocates nothing (an empty ring starts again at its first page). Writes of at most PIPE_BUF bytes go in whole or not
-// at all. Capacity is counted in bytes, not in page slots as on Linux. A call makes no host call but those of the copy
-// and of waking a waiter. The sentry adds SIGPIPE to EPIPE.
-// Lock: pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode.
+// Pipes and fifos: a ring of pages that are allocated when first written, and kept, so that a ping-pong of
+// small writes allocates nothing (an empty ring starts again at its first page). Writes of at most PIPE_BUF
+// bytes go in whole or not at all. Capacity is counted in bytes, not in page slots as on Linux. A call makes
+// no host call but those of the copy and of waking a waiter. The sentry adds SIGPIPE to EPIPE. Lock:
+// pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode.
 #include "fs/pipe/pipe.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -18,15 +18,16 @@ struct pipe {
     struct waitq wait;
     unsigned readers, writers;            // [lock] open ends
     uint32_t reader_count, writer_count;  // [lock] how many ever came: a fifo's open waits for a change
-    uint32_t size, len, head;             // [lock] bytes: capacity (a power of two), in it, place of the first
+    // [lock] bytes: capacity (a power of two), in it, place of the first
+    uint32_t size, len, head;
     uint64_t taken;                       // [lock] bytes that were ever taken out
     unsigned users;                       // [inode->lock] open files; the last one frees
     uint8_t **pages;                      // [lock] size / PAGE
 };
 
-// ---- The ring ------------------------------------------------------------------------------------------------------
-// The n bytes of the ring behind the first `skip`, as pieces of its pages, UIO_GATHER at most: how many pieces, and *bytes in
-// all. Pages that are not there yet are made; without memory for one it ends before it.
+// ---- The ring ---------------------------------------------------------------------------------------------
+// The n bytes of the ring behind the first `skip`, as pieces of its pages, UIO_GATHER at most: how many
+// pieces, and *bytes in all. Pages that are not there yet are made; without memory for one it ends before it.
 static unsigned ring_pieces(struct pipe *p, uint32_t skip, uint32_t n, struct iovec *v, uint32_t *bytes) {
     unsigned k = 0;
     for (*bytes = 0; *bytes < n && k < UIO_GATHER; k++) {
@@ -76,7 +77,7 @@ static int64_t ring_take(struct pipe *p, struct uio *u) {
     return done;
 }
 
-// ---- file_ops --------------------------------------------------------------------------------------------------------
+// ---- file_ops ---------------------------------------------------------------------------------------------
 static int64_t pipe_read(struct file *f, struct uio *u, uint64_t off) {
     struct pipe *p = f->priv;
     if (u->left == 0)
@@ -172,7 +173,7 @@ static const struct file_ops pipe_ops = {
     .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .async = pipe_async, .ioctl = pipe_ioctl,
     .release = pipe_release};
 
-// ---- Making and opening ------------------------------------------------------------------------------------------------
+// ---- Making and opening -----------------------------------------------------------------------------------
 static struct pipe *pipe_new(void) {
     struct pipe *p = znew(struct pipe);
     uint8_t **pages = p ? xcalloc(PIPE_DEFAULT_SIZE / PAGE, sizeof *pages) : NULL;
@@ -201,8 +202,8 @@ static void join(struct pipe *p, struct file *f) {
         p->writer_count++;
     }
 }
-// f->pos, which a stream does not need, remembers the other side's count at the time of opening: who waits is done when
-// it has moved (a peer that came and went counts), and a reader sees no hang-up before.
+// f->pos, which a stream does not need, remembers the other side's count at the time of opening: who waits is
+// done when it has moved (a peer that came and went counts), and a reader sees no hang-up before.
 #define WAITS (1ull << 63)
 int fifo_open(struct inode *i, struct file *f) {
     f->mode &= ~FMODE_SEEK;
@@ -289,7 +290,7 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
     return 0;
 }
 
-// ---- Size ----------------------------------------------------------------------------------------------------------------
+// ---- Size -------------------------------------------------------------------------------------------------
 static struct pipe *pipe_of(struct file *f) { return f->ops == &pipe_ops ? f->priv : NULL; }
 int64_t pipe_get_size(struct file *f) {
     struct pipe *p = pipe_of(f);
@@ -344,7 +345,7 @@ int64_t pipe_set_size(struct file *f, uint64_t size, bool capable) {
     return err ? err : (int64_t)want;
 }
 
-// ---- For splice --------------------------------------------------------------------------------------------------------
+// ---- For splice -------------------------------------------------------------------------------------------
 bool file_is_pipe(const struct file *f) { return f->ops == &pipe_ops; }
 
 int64_t pipe_peek(struct file *f, void *buf, size_t n, uint64_t skip, uint64_t *mark) {

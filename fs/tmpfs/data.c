@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of a tmpfs file. Small ones are pages in our heap, reached without any host call; a larger file, or one
-// that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota). Whatever becomes
-// visible was zeroed or written. The inode's lock is held throughout.
+// The bytes of a tmpfs file. Small ones are pages in our heap, reached without any host call; a larger file,
+// or one that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota).
+// Whatever becomes visible was zeroed or written. The inode's lock is held throughout.
 #include "fs/tmpfs/node.h"
 #include <assert.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static void set_charged(struct tnode *n, uint64_t pages) {
 }
 void tdata_init(struct tdata *t) { t->fd = -1; }
 
-// ---- Heap pages ----------------------------------------------------------------------------------------------------
+// ---- Heap pages -------------------------------------------------------------------------------------------
 static void free_page(struct tnode *n, uint32_t k) {
     struct tdata *t = &n->data;
     if (k >= t->npages || !t->pages[k])
@@ -132,7 +132,8 @@ struct heap_batch {
 };
 static_assert(UIO_GATHER <= 64, "a bit for each page");
 
-// Makes the pages ready that [off, off+len) lies in, as many as a batch has. An error only when not even the first is.
+// Makes the pages ready that [off, off+len) lies in, as many as a batch has. An error only when not even the
+// first is.
 static int heap_batch(struct tnode *n, uint64_t off, uint64_t len, struct heap_batch *b) {
     int err = 0;
     b->first = (uint32_t)(off / PAGE);
@@ -151,8 +152,8 @@ static int heap_batch(struct tnode *n, uint64_t off, uint64_t len, struct heap_b
     }
     return b->n ? 0 : err;
 }
-// Only `got` bytes of a batch at off came: pages that were made for the others go again, and what a fault may have left
-// behind those that it reports is zeroed where it lies beyond the end of the file, as all is there.
+// Only `got` bytes of a batch at off came: pages that were made for the others go again, and what a fault may
+// have left behind those that it reports is zeroed where it lies beyond the end of the file, as all is there.
 static void heap_cut_short(struct tnode *n, const struct heap_batch *b, uint64_t off, uint64_t got) {
     uint64_t end = off + got > attr(n)->size ? off + got : attr(n)->size;
     for (unsigned i = 0; i < b->n; i++) {
@@ -196,7 +197,7 @@ static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
     }
 }
 
-// ---- The memfd -----------------------------------------------------------------------------------------------------------
+// ---- The memfd --------------------------------------------------------------------------------------------
 static int promote(struct tnode *n) {
     struct tdata *t = &n->data;
     int fd = hostmem_new();
@@ -311,7 +312,7 @@ static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
     return done ? (int64_t)done : got;
 }
 
-// ---- The calls -----------------------------------------------------------------------------------------------------------
+// ---- The calls --------------------------------------------------------------------------------------------
 void tdata_free(struct tnode *n) {
     free_heap(n);
     if (n->data.fd < 0)

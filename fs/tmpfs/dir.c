@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of a tmpfs directory: two trees, by name (hash first) and by cookie. A cookie is given once and is the
-// readdir offset, so listings stay stable while names come and go. The directory's lock is held.
+// The names of a tmpfs directory: two trees, by name (hash first) and by cookie. A cookie is given once and
+// is the readdir offset, so listings stay stable while names come and go. The directory's lock is held.
 #include "fs/tmpfs/node.h"
 #include <string.h>
 

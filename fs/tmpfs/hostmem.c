@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory files: the only host calls of tmpfs (memfd_create, ftruncate, pwrite64, fallocate, fstat, lseek, fcntl).
+// Host memory files: the only host calls of tmpfs (memfd_create, ftruncate, pwrite64, fallocate, fstat,
+// lseek, fcntl).
 #include "base/cleanup.h"
 #include "base/fdcharge.h"
 #include "base/hostfstat.h"

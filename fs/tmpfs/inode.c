@@ -80,7 +80,7 @@ void tmpfs_evict(struct inode *i) {
     free(n);
 }
 
-// ---- Attributes ----------------------------------------------------------------------------------------------------
+// ---- Attributes -------------------------------------------------------------------------------------------
 int tmpfs_getattr(struct inode *i, struct vfs_attr *a) {
     struct tnode *n = tnode(i);
     lock_nested(&i->lock);
@@ -117,7 +117,7 @@ int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     return err;
 }
 
-// ---- Files -----------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 // relatime: at most one store after each change, and one a day.
 static void touch_atime(struct file *f) {
     struct vfs_attr *a = &f->inode->attr;
@@ -197,7 +197,8 @@ static int file_mmap_fd(struct file *f, int prot, bool shared) {
     struct tnode *n = tnode(i);
     int err = 0;
     bool writes = shared && (f->mode & FMODE_WRITE);
-    if (writes && (prot & 2 /* PROT_WRITE */) && (n->seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
+    if (writes && (prot & 2 /* PROT_WRITE */) &&
+        (n->seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
         return -LINUX_EPERM;
     if (atomic_load(&n->lower_data)) {
         // A read-only or private view goes straight to the lower file's descriptor.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directory calls of tmpfs. Each first plans (finds or allocates entries, asks whether a lower file system shows the
-// name: then a whiteout stays behind), and may fail; then it commits, and cannot. Directories' locks are held.
+// The directory calls of tmpfs. Each first plans (finds or allocates entries, asks whether a lower file
+// system shows the name: then a whiteout stays behind), and may fail; then it commits, and cannot.
+// Directories' locks are held.
 #include "fs/tmpfs/node.h"
 #include <string.h>
 
 #define ENTRY_SIZE 20u  // what a name adds to the size of a directory, as Linux' tmpfs has it
 
-// ---- A planned change of one name --------------------------------------------------------------------------------------
+// ---- A planned change of one name -------------------------------------------------------------------------
 struct plan {
     struct tnode *dir;
     struct tentry *e;  // the entry, or NULL: none, and none is needed
@@ -90,7 +91,7 @@ static void drop_link(struct inode *i) {
     count_names(i, -1);
 }
 
-// ---- New objects -------------------------------------------------------------------------------------------------------
+// ---- New objects ------------------------------------------------------------------------------------------
 static struct inode *new_inode(struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx, uint64_t rdev) {
     struct vfs_attr a = {.nlink = LINUX_S_ISDIR(mode) ? 2 : 1, .rdev = rdev};
     inode_init_owner(&a, dir, mode, &ctx->cred);
@@ -121,7 +122,8 @@ static int add_new(struct inode *dir, struct dentry *d, struct inode *i) {
 static int dir_create(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
     return add_new(dir, d, new_inode(dir, mode, ctx, 0));
 }
-static int dir_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev, const struct vfs_ctx *ctx) {
+static int dir_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_t rdev,
+                     const struct vfs_ctx *ctx) {
     struct inode *i = new_inode(dir, mode, ctx, rdev);
     if (i && LINUX_S_ISCHR(mode))
         devfs_attach(i);
@@ -152,7 +154,8 @@ static int dir_symlink(struct inode *dir, struct dentry *d, const char *target, 
     }
     return add_new(dir, d, i);
 }
-// A further name counts as an inode, as Linux' tmpfs has it: names are memory too. (Not the first of an O_TMPFILE.)
+// A further name counts as an inode, as Linux' tmpfs has it: names are memory too. (Not the first of an
+// O_TMPFILE.)
 static int dir_link(struct inode *dir, struct dentry *d, struct inode *i) {
     struct plan p;
     int err = plan_name(&p, dir, d, true);
@@ -200,7 +203,7 @@ int tmpfs_add(struct inode *dir, const char *name, struct inode *i) {
     return err;
 }
 
-// ---- Names that go, or move ----------------------------------------------------------------------------------------------
+// ---- Names that go, or move -------------------------------------------------------------------------------
 static int dir_unlink(struct inode *dir, struct dentry *d) {
     struct plan p;
     int err = plan_name(&p, dir, d, false);
@@ -275,7 +278,8 @@ static void move(struct plan *o, struct plan *n, struct inode *moved, struct ino
     dir_touched(o->dir, -1);
     dir_touched(n->dir, victim ? 0 : 1);
 }
-static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd, unsigned flags) {
+static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd,
+                      unsigned flags) {
     bool swap = flags & LINUX_RENAME_EXCHANGE;
     struct inode *moved = od->inode, *victim = nd->inode;
     struct plan o, n;
@@ -299,7 +303,7 @@ static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
     return 0;
 }
 
-// ---- Looking -------------------------------------------------------------------------------------------------------------
+// ---- Looking ----------------------------------------------------------------------------------------------
 static int dir_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct tnode *n = tnode(dir);
     struct tentry *e = tdir_find(n, d->name, strlen(d->name), d->namehash);
@@ -327,8 +331,8 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct tentry *e = *off < READDIR_LOWER ? tdir_from(n, *off) : NULL;
     while (e) {
         struct rb_node *next = rb_next(&e->by_cookie);
-        if (e->inode && !s->emit(s, e->name, e->len, e->inode->attr.ino, LINUX_MODE_TO_DT(inode_type(e->inode)),
-                                 e->cookie + 1))
+        if (e->inode && !s->emit(s, e->name, e->len, e->inode->attr.ino,
+                                 LINUX_MODE_TO_DT(inode_type(e->inode)), e->cookie + 1))
             return 0;
         *off = e->cookie + 1;
         e = next ? rb_entry(next, struct tentry, by_cookie) : NULL;
@@ -340,8 +344,21 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
 static int64_t dir_read(struct file *f, struct uio *u, uint64_t off) { return -LINUX_EISDIR; }
 const struct file_ops tmpfs_dir_fops = {.readdir = dir_readdir, .read = dir_read};
 const struct inode_ops tmpfs_dir_ops = {
-    .lookup = dir_lookup, .create = dir_create, .mkdir = dir_create, .mknod = dir_mknod, .symlink = dir_symlink,
-    .link = dir_link, .unlink = dir_unlink, .rmdir = dir_rmdir, .rename = dir_rename, .tmpfile = dir_tmpfile,
-    .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .getxattr = tmpfs_getxattr,
-    .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, .removexattr = tmpfs_removexattr,
+    .lookup = dir_lookup,
+    .create = dir_create,
+    .mkdir = dir_create,
+    .mknod = dir_mknod,
+    .symlink = dir_symlink,
+    .link = dir_link,
+    .unlink = dir_unlink,
+    .rmdir = dir_rmdir,
+    .rename = dir_rename,
+    .tmpfile = dir_tmpfile,
+    .getattr = tmpfs_getattr,
+    .setattr = tmpfs_setattr,
+    .evict = tmpfs_evict,
+    .getxattr = tmpfs_getxattr,
+    .setxattr = tmpfs_setxattr,
+    .listxattr = tmpfs_listxattr,
+    .removexattr = tmpfs_removexattr,
 };

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside tmpfs: its nodes (inode->priv), their names, data and attributes, shared with devfs (more nodes), memfds (nodes
-// without names) and overlay (nodes through which a lower file system shows).
+// Inside tmpfs: its nodes (inode->priv), their names, data and attributes, shared with devfs (more nodes),
+// memfds (nodes without names) and overlay (nodes through which a lower file system shows).
 //
-// Locks: a directory's names and attributes by its inode->lock, a file's data and attributes by its own; always taken
-// with lock_nested(), because a tmpfs can be the lower file system of another whose lock is held.
+// Locks: a directory's names and attributes by its inode->lock, a file's data and attributes by its own;
+// always taken with lock_nested(), because a tmpfs can be the lower file system of another whose lock is
+// held.
 #ifndef FS_TMPFS_NODE_H
 #define FS_TMPFS_NODE_H
 #include "base/rbtree.h"
 #include "fs/core.h"
 
-// Up to this many pages are kept in our heap; a larger file, or one that is mapped, becomes a memfd of its own (so that
-// thousands of small files cost no descriptor).
+// Up to this many pages are kept in our heap; a larger file, or one that is mapped, becomes a memfd of its
+// own (so that thousands of small files cost no descriptor).
 #define HEAP_PAGES 256u
 
-// Linux' measure for what is no page: an inode counts as so many bytes, an extended attribute as what it takes.
+// Linux' measure for what is no page: an inode counts as so many bytes, an extended attribute as what it
+// takes.
 #define INODE_BYTES 1024u
 
 // What is taken of a limit. Each tmpfs has its own and takes part in the sandbox' (struct vfs_memory).
@@ -21,8 +23,8 @@ struct tquota {
     uint64_t max_pages, max_bytes;  // [c] 0: no limit
     _Atomic uint64_t pages, bytes;  // [a] of data; of inodes and attributes
 };
-// All tmpfs of a sandbox, memfds, shared anonymous memory and SysV segments. Stores through a mapping make pages on the
-// host without our knowledge: mapped files are counted anew before somebody else gets something.
+// All tmpfs of a sandbox, memfds, shared anonymous memory and SysV segments. Stores through a mapping make
+// pages on the host without our knowledge: mapped files are counted anew before somebody else gets something.
 struct vfs_memory {
     struct tquota quota;
     struct lock lock;             // RANK_LEAF
@@ -36,7 +38,8 @@ struct tsuper {  // sb->priv
     struct vfs_memory *memory;           // [c] borrowed
     const struct torigin *origin;        // [c] overlay's; NULL: a plain tmpfs
     void *origin_priv;                   // [c]
-    uint64_t ino_base;                   // [c] added to our own inode numbers, so that lower ones do not collide
+    // [c] added to our own inode numbers, so that lower ones do not collide
+    uint64_t ino_base;
 };
 
 struct tentry {  // a name in a directory
@@ -128,7 +131,8 @@ bool tquota_full(struct tsuper *s);  // not one page is left
 bool tquota_take_bytes(struct tsuper *s, uint64_t bytes);
 void tquota_give_bytes(struct tsuper *s, uint64_t bytes);
 void tquota_mapped(struct tnode *n);    // guests may make pages of it from now on
-void tquota_recount(struct tnode *n);   // takes the pages that the host says there are; the inode's lock is held
+// takes the pages that the host says there are; the inode's lock is held
+void tquota_recount(struct tnode *n);
 void tquota_forget(struct tnode *n);    // gives its pages back: it ends
 void tquota_statfs(struct tsuper *s, struct linux_statfs *out);
 // super.c
@@ -153,7 +157,8 @@ int64_t tdata_seek(struct tnode *n, uint64_t off, int whence);
 int tdata_fd(struct tnode *n);  // promotes it to a memfd
 
 // hostmem.c: the host calls behind it. Negative LINUX_E* on failure.
-int hostmem_new(void);  // an empty memfd with a high number, charged to the caller; -LINUX_ENFILE: not one more for that one
+// an empty memfd with a high number, charged to the caller; -LINUX_ENFILE: not one more for that one
+int hostmem_new(void);
 void hostmem_close(int fd);
 int hostmem_resize(int fd, uint64_t size);
 int hostmem_write(int fd, const void *p, size_t n, uint64_t off);

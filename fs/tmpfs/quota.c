@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tmpfs may take: of each file system's own limit and of the sandbox' (half of its memory, as a tmpfs of Linux has).
-// Called by data.c, inode.c, names.c, xattr.c with an inode's lock held.
+// What tmpfs may take: of each file system's own limit and of the sandbox' (half of its memory, as a tmpfs of
+// Linux has). Called by data.c, inode.c, names.c, xattr.c with an inode's lock held.
 //
-// Pages that guests make through a mapping are charged when they are counted: before anybody is given something, at most
-// each COUNT_NS, and when there seems to be nothing left; at statfs; and when the file itself is looked at or changed.
-// LIMIT: a store through a mapping is not refused, where Linux sends SIGBUS when a tmpfs is full: its pages are charged
-// afterwards, and until they are given back nothing more is written, allocated, or mapped with holes.
+// Pages that guests make through a mapping are charged when they are counted: before anybody is given
+// something, at most each COUNT_NS, and when there seems to be nothing left; at statfs; and when the file
+// itself is looked at or changed.
+// LIMIT: a store through a mapping is not refused, where Linux sends SIGBUS when a tmpfs is full: its pages
+// are charged afterwards, and until they are given back nothing more is written, allocated, or mapped with
+// holes.
 #include "base/clock.h"
 #include "fs/tmpfs/node.h"
 #include <time.h>
@@ -33,7 +35,7 @@ void tquota_give(struct tsuper *s, uint64_t pages) {
     atomic_fetch_sub(&s->memory->quota.pages, pages);
 }
 
-// ---- Mapped files ------------------------------------------------------------------------------------------------------
+// ---- Mapped files -----------------------------------------------------------------------------------------
 // vfs_memory.lock is held, or nobody else knows n.
 static void count(struct tnode *n) {
     struct tsuper *s = tsuper(n->inode);
@@ -59,7 +61,8 @@ static void count_all(struct vfs_memory *m) {
     atomic_store(&m->next_count, (int64_t)(end + (pause > COUNT_NS ? pause : COUNT_NS)));
 }
 static void count_sometimes(struct vfs_memory *m) {
-    if (atomic_load_explicit(&m->nmapped, memory_order_relaxed) && (int64_t)mono_ns() >= atomic_load(&m->next_count))
+    if (atomic_load_explicit(&m->nmapped, memory_order_relaxed) &&
+        (int64_t)mono_ns() >= atomic_load(&m->next_count))
         count_all(m);
 }
 bool tquota_take(struct tsuper *s, uint64_t pages) {
@@ -98,7 +101,7 @@ void tquota_forget(struct tnode *n) {
     n->data.charged = 0;
 }
 
-// ---- What is no page -----------------------------------------------------------------------------------------------------
+// ---- What is no page --------------------------------------------------------------------------------------
 bool tquota_take_bytes(struct tsuper *s, uint64_t bytes) {
     if (!take(&s->quota.bytes, s->quota.max_bytes, bytes))
         return false;
@@ -112,13 +115,13 @@ void tquota_give_bytes(struct tsuper *s, uint64_t bytes) {
     atomic_fetch_sub(&s->memory->quota.bytes, bytes);
 }
 
-// ---- statfs ----------------------------------------------------------------------------------------------------------------
+// ---- statfs -----------------------------------------------------------------------------------------------
 static uint64_t rest(uint64_t max, uint64_t used) { return used < max ? max - used : 0; }
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 // The size is the file system's own limit, or else the sandbox'; free is what both still give.
-static void figures(uint64_t own_max, uint64_t own, uint64_t all_max, uint64_t all, uint64_t none, uint64_t *total,
-                    uint64_t *left) {
+static void figures(uint64_t own_max, uint64_t own, uint64_t all_max, uint64_t all, uint64_t none,
+                    uint64_t *total, uint64_t *left) {
     *total = own_max ? own_max : none;
     if (!own_max && all_max)
         *total = all_max;
@@ -131,10 +134,11 @@ void tquota_statfs(struct tsuper *s, struct linux_statfs *out) {
     uint64_t bytes, left;
     if (atomic_load(&s->memory->nmapped))
         count_all(s->memory);
-    figures(own->max_pages, atomic_load(&own->pages), all->max_pages, atomic_load(&all->pages), 1ull << 28, &out->f_blocks,
-            &out->f_bfree);
+    figures(own->max_pages, atomic_load(&own->pages), all->max_pages, atomic_load(&all->pages), 1ull << 28,
+            &out->f_blocks, &out->f_bfree);
     out->f_bavail = out->f_bfree;
-    figures(own->max_bytes, atomic_load(&own->bytes), all->max_bytes, atomic_load(&all->bytes), 1ull << 34, &bytes, &left);
+    figures(own->max_bytes, atomic_load(&own->bytes), all->max_bytes, atomic_load(&all->bytes), 1ull << 34,
+            &bytes, &left);
     out->f_files = bytes / INODE_BYTES;
     out->f_ffree = left / INODE_BYTES;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tmpfs as a file system: options, statfs, the root, teardown; and what all of them share of the sandbox' memory.
+// tmpfs as a file system: options, statfs, the root, teardown; and what all of them share of the sandbox'
+// memory.
 #include "fs/tmpfs/node.h"
 
 static int tmpfs_statfs(struct superblock *sb, struct linux_statfs *out) {
@@ -46,7 +47,8 @@ void vfs_limit_memory(struct vfs *vfs, uint64_t bytes) {
 bool sb_is_tmpfs(const struct superblock *sb) { return sb->ops == &tmpfs_super_ops; }
 
 static int make_root(struct superblock *sb, const struct tmpfs_opts *o) {
-    struct vfs_attr a = {.mode = LINUX_S_IFDIR | (o->mode & LINUX_S_IALLUGO), .uid = o->uid, .gid = o->gid, .nlink = 2};
+    struct vfs_attr a = {
+        .mode = LINUX_S_IFDIR | (o->mode & LINUX_S_IALLUGO), .uid = o->uid, .gid = o->gid, .nlink = 2};
     struct inode *root = tnode_new(sb, &a);
     if (!root)
         return -LINUX_ENOMEM;

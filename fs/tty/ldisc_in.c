@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The line discipline's way in: what each byte from the far end does, in the order in which Linux looks at
 // it. A key whose c_cc is NUL is none.
-// LIMIT: a pty's line has no breaks, parity errors or modem lines: IGNBRK, BRKINT, IGNPAR and INPCK have nothing to act on.
-// IMAXBEL makes no sound, IXOFF sends nothing of itself: as Linux' ptys.
+// LIMIT: a pty's line has no breaks, parity errors or modem lines: IGNBRK, BRKINT, IGNPAR and INPCK have
+// nothing to act on. IMAXBEL makes no sound, IXOFF sends nothing of itself: as Linux' ptys.
 #include "fs/tty/ldisc.h"
 
 static bool key(const struct ldisc *ld, int which, uint8_t c) { return c && ld->t.c_cc[which] == c; }

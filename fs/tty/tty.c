@@ -3,9 +3,9 @@
 // A near file keeps in f->pos, which a stream does not need, how often its terminal had been hung up when it
 // was opened.
 //
-// LIMIT: a write that waits for room is done in pieces, and another one may come between them. What a reader does not
-// take in time with VMIN above 1 stays in the terminal, where another reader may find it. EOF, echoes and
-// signals come at once, where Linux hands them on from a work queue.
+// LIMIT: a write that waits for room is done in pieces, and another one may come between them. What a reader
+// does not take in time with VMIN above 1 stays in the terminal, where another reader may find it. EOF,
+// echoes and signals come at once, where Linux hands them on from a work queue.
 #include "fs/tty/tty.h"
 #include "abi/caps.h"
 #include "abi/poll.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // ioctls of a terminal (man 2 ioctl_tty), which its two ends share but where they differ; a pty's own are in
 // pty.c. Guest memory is read before the terminal's lock is taken, and written after it.
-// LIMIT: TIOCSTI is refused with EIO to everybody, as Linux refuses it to who is not privileged; TIOCCONS, line disciplines
-// other than N_TTY (TIOCSETD), modem lines and locked settings (TIOCSLCKTRMIOS) are not there.
+// LIMIT: TIOCSTI is refused with EIO to everybody, as Linux refuses it to who is not privileged; TIOCCONS,
+// line disciplines other than N_TTY (TIOCSETD), modem lines and locked settings (TIOCSLCKTRMIOS) are not
+// there.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "abi/signal.h"

@@ -19,7 +19,9 @@ bool ip_is_loopback(const struct ns_ip *ip) {
     static const struct ns_ip one = {.b[15] = 1};
     return ns_ip_is4(ip) ? ip->b[12] == 127 : ip_eq(ip, &one);
 }
-bool ip_is_multicast(const struct ns_ip *ip) { return ns_ip_is4(ip) ? ip->b[12] >> 4 == 14 : ip->b[0] == 0xff; }
+bool ip_is_multicast(const struct ns_ip *ip) {
+    return ns_ip_is4(ip) ? ip->b[12] >> 4 == 14 : ip->b[0] == 0xff;
+}
 bool ip_is_linklocal(const struct ns_ip *ip) {
     return ns_ip_is4(ip) ? ip->b[12] == 169 && ip->b[13] == 254 : ip->b[0] == 0xfe && ip->b[1] >> 6 == 2;
 }
@@ -132,7 +134,8 @@ static void text6(const uint8_t *b, char *buf, size_t size) {
             continue;
         }
         bool colon = i > 0 && i != best + best_len;
-        at += (size_t)snprintf(buf + at, size - at, colon || (i > 0 && best < 0) ? ":%x" : "%x", get16(b + 2 * i));
+        at += (size_t)snprintf(buf + at, size - at, colon || (i > 0 && best < 0) ? ":%x" : "%x",
+                               get16(b + 2 * i));
     }
 }
 

@@ -6,7 +6,9 @@
 #include "netstack/prot/wire.h"
 #include <string.h>
 
-static inline bool ip_eq(const struct ns_ip *a, const struct ns_ip *b) { return memcmp(a, b, sizeof *a) == 0; }
+static inline bool ip_eq(const struct ns_ip *a, const struct ns_ip *b) {
+    return memcmp(a, b, sizeof *a) == 0;
+}
 static inline struct ns_ip ip_from4(const uint8_t *p) { return ns_ip4(p[0], p[1], p[2], p[3]); }
 static inline struct ns_ip ip_from6(const uint8_t *p) {
     struct ns_ip ip;

@@ -47,7 +47,8 @@ static bool push(struct netstack *ns, struct byteq *q, struct buf *b, uint32_t o
     return true;
 }
 
-// The last chunk, when bytes may be written behind it: it ends where its buffer's used part ends, so nobody else's do.
+// The last chunk, when bytes may be written behind it: it ends where its buffer's used part ends, so nobody
+// else's do.
 static struct chunk *open_tail(struct byteq *q) {
     if (list_empty(&q->chunks))
         return NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A queue of bytes in shared buffers: what TCP has yet to see acknowledged, and what a reader has yet to take. Pieces of
-// packets go in and out without copies; small pieces are copied together, so that a peer who sends single bytes cannot
-// make each of them hold a buffer. Lock: the stack's.
+// A queue of bytes in shared buffers: what TCP has yet to see acknowledged, and what a reader has yet to
+// take. Pieces of packets go in and out without copies; small pieces are copied together, so that a peer who
+// sends single bytes cannot make each of them hold a buffer. Lock: the stack's.
 #ifndef NETSTACK_CORE_BYTEQ_H
 #define NETSTACK_CORE_BYTEQ_H
 #include "netstack/core/pkt.h"
@@ -16,8 +16,8 @@ void byteq_init(struct byteq *q);
 void byteq_clear(struct byteq *q);
 // Copies up to `max` bytes from io to the tail. How many; a negative error when none (-ENOBUFS: over budget).
 int64_t byteq_fill(struct netstack *ns, struct byteq *q, struct ns_io *io, uint32_t max);
-// Appends the packet, whose headers have been pulled; takes p. How many of its bytes, from the front, went in: all of
-// them unless memory ran out.
+// Appends the packet, whose headers have been pulled; takes p. How many of its bytes, from the front, went
+// in: all of them unless memory ran out.
 uint32_t byteq_append(struct byteq *q, struct pkt *p);
 // Copies from offset `at` to io, until either ends. Negative errors of io only when nothing was copied.
 int64_t byteq_copy(const struct byteq *q, uint32_t at, struct ns_io *io);

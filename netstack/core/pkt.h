@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets. A packet is a head, where headers are contiguous, and up to PKT_FRAGS pieces of shared, reference-counted
-// buffers behind it. Sending pushes headers into the room before the head; receiving pulls them: pkt_pull() is the only
-// way to look at a byte that came from outside, and it says no when the packet is too short.
+// Packets. A packet is a head, where headers are contiguous, and up to PKT_FRAGS pieces of shared,
+// reference-counted buffers behind it. Sending pushes headers into the room before the head; receiving pulls
+// them: pkt_pull() is the only way to look at a byte that came from outside, and it says no when the packet
+// is too short.
 //
 //     head[]:   | room ............ | headers |        (p->off .. p->off + p->hlen)
-//     frags[]:  payload, without copies: shared by the retransmission queue, the packet, and over loopback the receiver
+//     frags[]:  payload, without copies: shared by the retransmission queue, the packet, and over
+//               loopback the receiver
 //
-// What was pulled stays in front of the head until it is overwritten by a push: an ICMP error quotes it from there.
-// Every byte is charged to the stack's budget; there is no packet outside of it. Lock: the stack's.
+// What was pulled stays in front of the head until it is overwritten by a push: an ICMP error quotes it from
+// there. Every byte is charged to the stack's budget; there is no packet outside of it. Lock: the stack's.
 #ifndef NETSTACK_CORE_PKT_H
 #define NETSTACK_CORE_PKT_H
 #include "base/list.h"
@@ -62,7 +64,8 @@ void buf_put(struct buf *b);
 struct pkt *pkt_alloc(struct netstack *ns);  // empty, with room for headers; NULL: over budget
 struct pkt *pkt_from(struct netstack *ns, const void *data, size_t n);  // a copy, nothing pulled
 void pkt_free(struct pkt *p);                                           // NULL is fine
-struct pkt *pkt_clone(const struct pkt *p);                             // a copy of the head, the same buffers
+// a copy of the head, the same buffers
+struct pkt *pkt_clone(const struct pkt *p);
 
 static inline uint8_t *pkt_head(struct pkt *p) { return p->head + p->off; }
 // The first n bytes, contiguous; NULL when there are not so many, or they do not fit into the head.

@@ -8,7 +8,9 @@ void pktq_init(struct pktq *q) {
     q->weight = 0;
 }
 
-bool pktq_has_room(const struct pktq *q, const struct pkt *p, int most) { return q->weight + pkt_size(p) <= (uint32_t)most; }
+bool pktq_has_room(const struct pktq *q, const struct pkt *p, int most) {
+    return q->weight + pkt_size(p) <= (uint32_t)most;
+}
 
 void pktq_add(struct pktq *q, struct pkt *p) {
     q->weight += pkt_size(p);
@@ -27,7 +29,9 @@ void pktq_clear(struct pktq *q) {
         drop_first(q);
 }
 
-uint32_t pktq_next_len(const struct pktq *q) { return pktq_empty(q) ? 0 : list_first(&q->packets, struct pkt, link)->len; }
+uint32_t pktq_next_len(const struct pktq *q) {
+    return pktq_empty(q) ? 0 : list_first(&q->packets, struct pkt, link)->len;
+}
 
 int64_t pktq_read(struct pktq *q, struct ns_io *io, unsigned flags, struct ns_addr *from) {
     if (pktq_empty(q))

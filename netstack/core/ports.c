@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of sock.h: who is bound to a port, who is connected to whom, and which port is free. Random ports are by
-// RFC 6056 algorithm 3: a keyed offset for each destination, and a counter. Lock: the stack's.
+// The tables of sock.h: who is bound to a port, who is connected to whom, and which port is free. Random
+// ports are by RFC 6056 algorithm 3: a keyed offset for each destination, and a counter. Lock: the stack's.
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/core/sock.h"
@@ -102,13 +102,14 @@ struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct
     struct list *head = port_bucket(p->ns, proto, local->port);
     for (struct list *it = last ? last->port.next : head->next; it != head; it = it->next) {
         struct ns_sock *s = container_of(it, struct ns_sock, port);
-        if (score(s, local, remote) >= 0 && (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
+        if (score(s, local, remote) >= 0 &&
+            (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
             return s;
     }
     return NULL;
 }
 
-// ---- Binding ---------------------------------------------------------------------------------------------------
+// ---- Binding ----------------------------------------------------------------------------------------------
 static bool families_meet(const struct ns_sock *a, const struct ns_ip *aip, const struct ns_sock *b) {
     bool a4 = a->family == NS_INET || ns_ip_is4(aip), b4 = b->family == NS_INET || ns_ip_is4(&b->local.ip);
     if (a4 == b4)
@@ -180,7 +181,8 @@ int sock_pick_port(struct ns_sock *s) {
     struct conn_key key = {s->local.ip, s->remote.ip, 0, s->remote.port, s->ops->proto};
     uint32_t offset = (uint32_t)siphash(&ns->key, &key, sizeof key);
     for (uint32_t i = 0; i < PORT_COUNT; i++) {
-        struct ns_addr local = {s->local.ip, (uint16_t)(PORT_FIRST + (offset + ns->port_seed++) % PORT_COUNT)};
+        struct ns_addr local = {s->local.ip,
+                                (uint16_t)(PORT_FIRST + (offset + ns->port_seed++) % PORT_COUNT)};
         if (port_taken(s, local.port) || sock_find_conn(ns, s->ops->proto, &local, &s->remote))
             continue;
         s->local.port = local.port;

@@ -30,8 +30,8 @@ static inline __attribute__((always_inline)) void take(struct state *s, uint64_t
     s->a ^= word;
 }
 
-static inline __attribute__((always_inline)) uint64_t hash(const struct siphash_key *key, const void *data, size_t n,
-                                                           unsigned rounds, unsigned last_rounds) {
+static inline __attribute__((always_inline)) uint64_t hash(const struct siphash_key *key, const void *data,
+                                                           size_t n, unsigned rounds, unsigned last_rounds) {
     const uint8_t *p = data;
     struct state s = {key->k[0] ^ 0x736f6d6570736575ull, key->k[1] ^ 0x646f72616e646f6dull,
                       key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull};
@@ -51,5 +51,9 @@ static inline __attribute__((always_inline)) uint64_t hash(const struct siphash_
     return s.a ^ s.b ^ s.c ^ s.d;
 }
 
-uint64_t siphash(const struct siphash_key *key, const void *data, size_t n) { return hash(key, data, n, 2, 4); }
-uint64_t siphash_slot(const struct siphash_key *key, const void *data, size_t n) { return hash(key, data, n, 1, 3); }
+uint64_t siphash(const struct siphash_key *key, const void *data, size_t n) {
+    return hash(key, data, n, 2, 4);
+}
+uint64_t siphash_slot(const struct siphash_key *key, const void *data, size_t n) {
+    return hash(key, data, n, 1, 3);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See sock.h: the socket calls of netstack.h, each of which enters the stack, checks what is common to all protocols and
-// goes on to the protocol's function; and the life of a socket. Lock: the stack's.
+// See sock.h: the socket calls of netstack.h, each of which enters the stack, checks what is common to all
+// protocols and goes on to the protocol's function; and the life of a socket. Lock: the stack's.
 #include "netstack/core/sock.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -9,9 +9,10 @@
 #include "netstack/prot/ip.h"
 
 static const int defaults[NS_OPT_COUNT] = {
-    [NS_OPT_SNDBUF] = 212992,     [NS_OPT_RCVBUF] = 212992,    [NS_OPT_LINGER] = -1,     [NS_OPT_TCP_QUICKACK] = 1,
-    [NS_OPT_MULTICAST_TTL] = 1,   [NS_OPT_MULTICAST_LOOP] = 1, [NS_OPT_MULTICAST_ALL] = 1,
-    [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9, [NS_OPT_TCP_SYNCNT] = 6,
+    [NS_OPT_SNDBUF] = 212992,   [NS_OPT_RCVBUF] = 212992,     [NS_OPT_LINGER] = -1,
+    [NS_OPT_TCP_QUICKACK] = 1,  [NS_OPT_MULTICAST_TTL] = 1,   [NS_OPT_MULTICAST_LOOP] = 1,
+    [NS_OPT_MULTICAST_ALL] = 1, [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75,
+    [NS_OPT_TCP_KEEPCNT] = 9,   [NS_OPT_TCP_SYNCNT] = 6,
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
 static const struct {
@@ -43,7 +44,7 @@ static const struct {
     [NS_OPT_TCP_CONGESTION] = {NS_CUBIC, NS_RENO},
 };
 
-// ---- Its life --------------------------------------------------------------------------------------------------
+// ---- Its life ---------------------------------------------------------------------------------------------
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family) {
     struct ns_sock *s = stack_alloc(ns, ops->size);
     if (!s)
@@ -129,7 +130,8 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
 
 int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
     const struct ns_ip *dst = &to->ip;
-    bool group = ip_is_multicast(dst), scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
+    bool group = ip_is_multicast(dst),
+         scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
     struct netif *nif = scoped ? netif_by_index(s->ns, to->scope) : group ? s->group_nif : NULL;
     if (scoped && !nif)
         return -LINUX_ENODEV;
@@ -158,7 +160,7 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
                               .loop = group && s->opt[NS_OPT_MULTICAST_LOOP]};
 }
 
-// ---- The calls -------------------------------------------------------------------------------------------------
+// ---- The calls --------------------------------------------------------------------------------------------
 int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out) {
     if (family != NS_INET && family != NS_INET6)
         return -LINUX_EAFNOSUPPORT;
@@ -278,7 +280,8 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         value = value < ranges[option].least  ? ranges[option].least
                 : value > ranges[option].most ? ranges[option].most
                                               : value;
-    if (value < ranges[option].least || value > ranges[option].most || (value > 0 && value < ranges[option].or_zero))
+    if (value < ranges[option].least || value > ranges[option].most ||
+        (value > 0 && value < ranges[option].or_zero))
         return -LINUX_EINVAL;
     s->opt[option] = value;
     if (s->ops->option)
@@ -294,7 +297,7 @@ int ns_get_option(struct ns_sock *s, enum ns_option option, int *value) {
     return 0;
 }
 
-// ---- Plain memory as a source or a target ----------------------------------------------------------------------
+// ---- Plain memory as a source or a target -----------------------------------------------------------------
 static int64_t copy_from(struct ns_io *io, void *buf, size_t n) {
     struct ns_mem_io *m = (struct ns_mem_io *)io;
     memcpy(buf, m->at, n);

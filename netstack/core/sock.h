@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What UDP and TCP sockets have in common: addresses, tables, options, the life of the object. Lock: the stack's.
+// What UDP and TCP sockets have in common: addresses, tables, options, the life of the object. Lock: the
+// stack's.
 //
-// A socket lives until its user has closed it (ns_close) and its protocol has no more use for it; then sock_kill() puts
-// it on the list of the dead, which is worked off when the lock is about to be dropped. So a function may use a socket
-// that it has found until it returns, whatever it calls.
+// A socket lives until its user has closed it (ns_close) and its protocol has no more use for it; then
+// sock_kill() puts it on the list of the dead, which is worked off when the lock is about to be dropped. So a
+// function may use a socket that it has found until it returns, whatever it calls.
 #ifndef NETSTACK_CORE_SOCK_H
 #define NETSTACK_CORE_SOCK_H
 #include "netstack/core/pktq.h"
@@ -26,7 +27,8 @@ struct sock_ops {
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
     void (*output)(struct ns_sock *s);                         // sock_later() was called; NULL: it never is
-    void (*close)(struct ns_sock *s);                          // the user is gone: calls sock_kill() now or later
+    // the user is gone: calls sock_kill() now or later
+    void (*close)(struct ns_sock *s);
     void (*drop)(struct ns_sock *s);                           // frees what it holds, at once
 };
 
@@ -55,7 +57,8 @@ struct ns_sock {
 
 extern const struct sock_ops udp_ops, tcp_ops, raw_ops, packet_ops;
 
-struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);  // NULL: no memory
+// NULL: no memory
+struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);
 void sock_kill(struct ns_sock *s);
 // Has its output() called on the way out of the stack, once for all packets that come in until then.
 void sock_later(struct ns_sock *s);
@@ -72,7 +75,8 @@ int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 void sock_note_sender(struct pkt *p, uint16_t port);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);
-// How to get to dst, through the interface of its scope, from the address that the socket is bound to when it has one.
+// How to get to dst, through the interface of its scope, from the address that the socket is bound to when it
+// has one.
 int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);
 // The header of a datagram there, by the socket's options.
 struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
@@ -80,7 +84,7 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
 // Whether it may have to do with an address of that family.
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 
-// ---- Tables ----------------------------------------------------------------------------------------------------
+// ---- Tables -----------------------------------------------------------------------------------------------
 int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port);  // port 0: one that is free
 // Whether another listener has the address and port of s: with SO_REUSEADDR both could be bound.
 bool sock_listener_conflict(struct ns_sock *s);
@@ -90,7 +94,8 @@ void sock_hash_conn(struct ns_sock *s);  // local and remote are set
 void sock_unhash(struct ns_sock *s);
 struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                const struct ns_addr *remote);
-// Of those bound to the port that want a packet to a group or to all, the one after `last` (NULL: the first), or NULL.
+// Of those bound to the port that want a packet to a group or to all, the one after `last` (NULL: the first),
+// or NULL.
 struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote, struct ns_sock *last);
 // The best of those bound to the port: its address is the packet's, its remote side too.

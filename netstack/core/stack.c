@@ -18,7 +18,7 @@ static const char *const stat_names[] = {
 #undef STAT
 };
 
-// ---- The way in and out ----------------------------------------------------------------------------------------
+// ---- The way in and out -----------------------------------------------------------------------------------
 void stack_enter(struct netstack *ns) {
     lock_take(&ns->lock);
     uint64_t now = ns->config.clock(ns->config.arg);
@@ -27,9 +27,10 @@ void stack_enter(struct netstack *ns) {
 }
 
 void stack_leave(struct netstack *ns) {
-    // A bound, so that two sockets that answer each other over loopback cannot keep one caller here for ever; what is
-    // left is due at once (netstack_deadline).
-    for (unsigned turns = 0; turns < STACK_BACKLOG && !(list_empty(&ns->backlog) && list_empty(&ns->later)); turns++) {
+    // A bound, so that two sockets that answer each other over loopback cannot keep one caller here for ever;
+    // what is left is due at once (netstack_deadline).
+    for (unsigned turns = 0; turns < STACK_BACKLOG && !(list_empty(&ns->backlog) && list_empty(&ns->later));
+         turns++) {
         if (list_empty(&ns->backlog))
             sock_flush(ns);
         else
@@ -84,10 +85,11 @@ bool bucket_take(struct netstack *ns, struct bucket *b) {
     return true;
 }
 
-// ---- Its life --------------------------------------------------------------------------------------------------
+// ---- Its life ---------------------------------------------------------------------------------------------
 static void init_lists(struct netstack *ns) {
-    struct list *heads[] = {&ns->netifs,    &ns->routes, &ns->backlog,     &ns->neigh_lru, &ns->fragments, &ns->socks, &ns->dead,
-                            &ns->time_wait, &ns->rules,  &ns->tracked_lru, &ns->raws,      &ns->packets,   &ns->later};
+    struct list *heads[] = {&ns->netifs, &ns->routes,  &ns->backlog,   &ns->neigh_lru, &ns->fragments,
+                            &ns->socks,  &ns->dead,    &ns->time_wait, &ns->rules,     &ns->tracked_lru,
+                            &ns->raws,   &ns->packets, &ns->later};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_init(heads[i]);
     for (size_t i = 0; i < sizeof ns->neighbours / sizeof *ns->neighbours; i++)
@@ -109,7 +111,8 @@ static void init_bucket(struct netstack *ns, struct bucket *b, uint32_t rate, ui
 }
 
 static int add_loopback(struct netstack *ns) {
-    struct netif_config lo = {.name = "lo", .kind = NETIF_IP, .mtu = 65536, .flags = NETIF_LOOPBACK | NETIF_NO_DAD};
+    struct netif_config lo = {
+        .name = "lo", .kind = NETIF_IP, .mtu = 65536, .flags = NETIF_LOOPBACK | NETIF_NO_DAD};
     struct ns_ip four = ns_ip4(127, 0, 0, 1), six = {.b[15] = 1};
     int err = netif_add(ns, &lo, &ns->lo);
     if (!err)
@@ -164,17 +167,20 @@ void netstack_destroy(struct netstack *ns) {
     while (!list_empty(&ns->netifs))
         netif_free(list_first(&ns->netifs, struct netif, link));
     struct netstack_usage *u = &ns->usage;
-    if (u->bytes || u->packets || u->buffers || u->sockets || ns->wheel.armed || ns->nneighbours || ns->nroutes)
-        panic(
-            "netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, %u neighbours, %u routes",
-            u->bytes, u->packets, u->buffers, u->sockets, ns->wheel.armed, ns->nneighbours, ns->nroutes);
+    if (u->bytes || u->packets || u->buffers || u->sockets || ns->wheel.armed || ns->nneighbours ||
+        ns->nroutes)
+        panic("netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, %u neighbours, "
+              "%u routes",
+              u->bytes, u->packets, u->buffers, u->sockets, ns->wheel.armed, ns->nneighbours, ns->nroutes);
     lock_drop(&ns->lock);
     lock_destroy(&ns->lock);
     free(ns);
 }
 
-// ---- Time and numbers ------------------------------------------------------------------------------------------
-static uint64_t deadline(struct netstack *ns) { return list_empty(&ns->backlog) ? wheel_next(&ns->wheel) : ns->now; }
+// ---- Time and numbers -------------------------------------------------------------------------------------
+static uint64_t deadline(struct netstack *ns) {
+    return list_empty(&ns->backlog) ? wheel_next(&ns->wheel) : ns->now;
+}
 
 uint64_t netstack_poll(struct netstack *ns) {
     {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stack object: all state there is, and the way in and out of it.
 //
-// Locks: ns->lock (RANK_NETSTACK) guards everything below netstack/, whole. One lock was chosen over one per connection
-// because a sandbox's traffic is served by few threads; a second core gets a second stack (a shard), not a share of this
-// one. A public function is inside of it from IN_STACK() to its end. On the way out the backlog of the loopback
-// interface is worked off, sockets send what the packets that came in made them owe (sock_later), and sockets that died
-// are freed, so no function in between has the ground pulled away: a socket that was found stays valid until the lock
-// is dropped.
+// Locks: ns->lock (RANK_NETSTACK) guards everything below netstack/, whole. One lock was chosen over one per
+// connection because a sandbox's traffic is served by few threads; a second core gets a second stack (a
+// shard), not a share of this one. A public function is inside of it from IN_STACK() to its end. On the way
+// out the backlog of the loopback interface is worked off, sockets send what the packets that came in made
+// them owe (sock_later), and sockets that died are freed, so no function in between has the ground pulled
+// away: a socket that was found stays valid until the lock is dropped.
 // LIMIT: one lock a stack; connections of one stack do not run on two cores at a time.
 #ifndef NETSTACK_CORE_STACK_H
 #define NETSTACK_CORE_STACK_H
@@ -81,7 +81,8 @@ struct netstack {
 
     struct list conns[STACK_CONN_HASH];     // connected: by both addresses and ports
     struct list bound[2][STACK_PORT_HASH];  // bound: TCP and UDP, by port
-    struct list used[2][STACK_PORT_HASH];   // whoever has a local port, bound or connected, until it is closed
+    // whoever has a local port, bound or connected, until it is closed
+    struct list used[2][STACK_PORT_HASH];
     struct list raws;                       // raw sockets, of all protocols
     struct list packets;                    // packet sockets
     struct list socks;                      // all
@@ -108,7 +109,9 @@ void *stack_alloc(struct netstack *ns, size_t size);
 void stack_free(struct netstack *ns, void *p, size_t size);
 
 uint32_t stack_random(struct netstack *ns);
-static inline void stack_arm(struct netstack *ns, struct timer *t, uint64_t when) { timer_arm(&ns->wheel, t, when); }
+static inline void stack_arm(struct netstack *ns, struct timer *t, uint64_t when) {
+    timer_arm(&ns->wheel, t, when);
+}
 static inline void stack_cancel(struct netstack *ns, struct timer *t) { timer_cancel(&ns->wheel, t); }
 bool bucket_take(struct netstack *ns, struct bucket *b);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See wheel.h. Called by the stack (core/stack.c) and, for arming, by everything that waits. Lock: the stack's.
+// See wheel.h. Called by the stack (core/stack.c) and, for arming, by everything that waits. Lock: the
+// stack's.
 #include "netstack/core/wheel.h"
 #include "base/log.h"
 
@@ -88,7 +89,8 @@ static uint64_t next_tick(const struct wheel *w) {
             continue;
         uint64_t hand = w->tick >> (BITS * level);
         unsigned start = (unsigned)(hand + 1) & MASK;
-        uint64_t turned = start ? w->used[level] >> start | w->used[level] << (WHEEL_SLOTS - start) : w->used[level];
+        uint64_t turned =
+            start ? w->used[level] >> start | w->used[level] << (WHEEL_SLOTS - start) : w->used[level];
         uint64_t at = (hand + 1 + (unsigned)__builtin_ctzll(turned)) << (BITS * level);
         best = at < best ? at : best;
     }

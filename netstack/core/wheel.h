@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A timer wheel: five levels of 64 slots, a millisecond a slot on the lowest, which reaches 12 days; what is later waits
-// in the last slot and is put in again. Arming and cancelling are O(1), which is what TCP does with each segment.
-// A timer never runs early, and at most a millisecond late. Lock: the owner's.
+// A timer wheel: five levels of 64 slots, a millisecond a slot on the lowest, which reaches 12 days; what is
+// later waits in the last slot and is put in again. Arming and cancelling are O(1), which is what TCP does
+// with each segment. A timer never runs early, and at most a millisecond late. Lock: the owner's.
 #ifndef NETSTACK_CORE_WHEEL_H
 #define NETSTACK_CORE_WHEEL_H
 #include "base/list.h"
@@ -34,8 +34,8 @@ static inline bool timer_armed(const struct timer *t) { return list_linked(&t->l
 static inline uint64_t timer_when(const struct timer *t) { return t->at * WHEEL_TICK; }
 // Runs all that are due at `now`. Their functions may arm and cancel any timer.
 void wheel_run(struct wheel *w, uint64_t now);
-// When wheel_run() has something to do at the earliest; UINT64_MAX for never. It may be too early (then nothing runs
-// but timers move down a level), never too late.
+// When wheel_run() has something to do at the earliest; UINT64_MAX for never. It may be too early (then
+// nothing runs but timers move down a level), never too late.
 uint64_t wheel_next(const struct wheel *w);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is cut, so that a
-// rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before anything is done for a packet.
-// Flows are remembered only while a rule asks for them (`established`). Lock: the stack's.
+// See filter.h. Called by ip_deliver() when fragments have been joined, and by ip_output() before a packet is
+// cut, so that a rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before
+// anything is done for a packet. Flows are remembered only while a rule asks for them (`established`). Lock:
+// the stack's.
 // LIMIT: there is no address translation.
 #include "netstack/ip/filter.h"
 #include "abi/errno.h"
@@ -36,7 +37,7 @@ struct view {
     struct flow_key quoted;
 };
 
-// ---- Flows -----------------------------------------------------------------------------------------------------
+// ---- Flows ------------------------------------------------------------------------------------------------
 struct flow {
     struct list hash, lru;
     struct flow_key key;
@@ -96,7 +97,7 @@ static void remember(struct netstack *ns, const struct view *v) {
     list_add_tail(&ns->tracked_lru, &f->lru);
 }
 
-// ---- Rules -----------------------------------------------------------------------------------------------------
+// ---- Rules ------------------------------------------------------------------------------------------------
 static bool address_matches(const struct ns_ip *got, const struct ns_ip *want, unsigned prefix) {
     return (prefix == 0 && ip_is_any(want)) || ip_in_prefix(got, want, prefix);
 }
@@ -207,8 +208,9 @@ static bool rule_ok(const struct ns_rule *r) {
         return false;
     if (r->point == NS_PREROUTING && (r->established || r->verdict == NS_REJECT))
         return false;
-    return r->src_prefix <= (ns_ip_is4(&r->src) ? 32 : 128) && r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) &&
-           r->sport[0] <= r->sport[1] && r->dport[0] <= r->dport[1];
+    return r->src_prefix <= (ns_ip_is4(&r->src) ? 32 : 128) &&
+           r->dst_prefix <= (ns_ip_is4(&r->dst) ? 32 : 128) && r->sport[0] <= r->sport[1] &&
+           r->dport[0] <= r->dport[1];
 }
 
 int netstack_add_rule(struct netstack *ns, const struct ns_rule *r) {

@@ -106,7 +106,8 @@ static struct frag_queue *queue_new(struct netstack *ns, const struct pkt *p, ui
 
 // Makes room by giving up the oldest packets under way: a flood then hurts the flood first.
 static void make_room(struct netstack *ns, unsigned queues, size_t weight) {
-    while (!list_empty(&ns->fragments) && (queues >= FRAG_QUEUES || ns->fragment_bytes + weight > FRAG_MEMORY)) {
+    while (!list_empty(&ns->fragments) &&
+           (queues >= FRAG_QUEUES || ns->fragment_bytes + weight > FRAG_MEMORY)) {
         struct frag_queue *q = list_first(&ns->fragments, struct frag_queue, link);
         ns->stats[STAT_frag_drop_full] += q->npieces;
         queue_free(ns, q);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See group.h: memberships, and when reports go out. Called by sock.c, netif.c and ndp.c to join and leave, by igmp.c with
-// queries. Lock: the stack's.
-// LIMIT: no source filters: a group is joined for all its senders, and a query about single sources is answered for all.
+// See group.h: memberships, and when reports go out. Called by sock.c, netif.c and ndp.c to join and leave,
+// by igmp.c with queries. Lock: the stack's.
+// LIMIT: no source filters: a group is joined for all its senders, and a query about single sources is
+// answered for all.
 // LIMIT: routers are told of groups over Ethernet only; what an NETIF_IP link carries is up to its other end.
 #include "netstack/ip/group.h"
 #include "abi/errno.h"
@@ -56,7 +57,7 @@ bool group_member(struct netif *nif, const struct ns_ip *ip) {
     return all_hosts(ip) || (g && !group_left(g));
 }
 
-// ---- News ------------------------------------------------------------------------------------------------------
+// ---- News -------------------------------------------------------------------------------------------------
 // At a random time from now on; never at once, so that a timer of 0 is not run in the same turn.
 static void arm_within(struct netstack *ns, struct timer *t, uint64_t most) {
     uint64_t ms = most / NS_MS;
@@ -99,7 +100,7 @@ static void changed(struct group *g) {
     }
 }
 
-// ---- Answers ---------------------------------------------------------------------------------------------------
+// ---- Answers ----------------------------------------------------------------------------------------------
 static void answer_timer(struct timer *t) {
     struct group *g = container_of(t, struct group, answer);
     if (group_version(router_of(g->nif, &g->ip)) == 3) {
@@ -168,7 +169,8 @@ void group_query(struct group_router *r, const struct group_query *q) {
     }
 }
 
-// RFC 2236 3, RFC 2710 4: one report of a group is enough for its link. A report of the newest version says nothing here.
+// RFC 2236 3, RFC 2710 4: one report of a group is enough for its link. A report of the newest version says
+// nothing here.
 void group_reported(struct netif *nif, const struct ns_ip *ip) {
     struct group *g = find(nif, ip);
     if (!g || group_version(router_of(nif, ip)) == 3)
@@ -177,7 +179,7 @@ void group_reported(struct netif *nif, const struct ns_ip *ip) {
     g->ours = false;
 }
 
-// ---- Coming and going ------------------------------------------------------------------------------------------
+// ---- Coming and going -------------------------------------------------------------------------------------
 void group_start(struct netif *nif) {
     list_init(&nif->groups);
     for (unsigned i = 0; i < 2; i++) {
@@ -235,8 +237,9 @@ void group_leave(struct netif *nif, const struct ns_ip *ip) {
         changed(g);
 }
 
-// ---- Sockets ---------------------------------------------------------------------------------------------------
-static struct membership *member_of(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif) {
+// ---- Sockets ----------------------------------------------------------------------------------------------
+static struct membership *member_of(const struct ns_sock *s, const struct ns_ip *ip,
+                                    const struct netif *nif) {
     struct membership *m;
     list_for_each(m, &s->groups, link) {
         if (ip_eq(&m->group->ip, ip) && (!nif || m->group->nif == nif))

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups: which of them an interface is a member of (RFC 1112), and what the routers of its link are told. IGMP (RFC
-// 3376, 2236) and MLD (RFC 3810, 2710) are one protocol in two encodings: here is what they have in common, igmp.c has the
-// messages. A socket joins by group_join(); an address joins its solicited-node group. Lock: the stack's.
+// Groups: which of them an interface is a member of (RFC 1112), and what the routers of its link are told.
+// IGMP (RFC 3376, 2236) and MLD (RFC 3810, 2710) are one protocol in two encodings: here is what they have in
+// common, igmp.c has the messages. A socket joins by group_join(); an address joins its solicited-node group.
+// Lock: the stack's.
 //
-// Versions are numbered as IGMP's: 3 is also MLDv2, 2 is also MLDv1. The newest is spoken until an older querier is heard,
-// and for a while after it.
+// Versions are numbered as IGMP's: 3 is also MLDv2, 2 is also MLDv1. The newest is spoken until an older
+// querier is heard, and for a while after it.
 #ifndef NETSTACK_IP_GROUP_H
 #define NETSTACK_IP_GROUP_H
 #include "netstack/core/pkt.h"
@@ -46,14 +47,16 @@ void group_leave(struct netif *nif, const struct ns_ip *ip);
 // Whether packets to it are taken: joined, or that of all hosts.
 bool group_member(struct netif *nif, const struct ns_ip *ip);
 unsigned group_version(const struct group_router *r);
-bool group_reportable(const struct group *g);  // RFC 3376 6, RFC 3810 6: not of all hosts, nor within the host
+// RFC 3376 6, RFC 3810 6: not of all hosts, nor within the host
+bool group_reportable(const struct group *g);
 static inline bool group_left(const struct group *g) { return g->users == 0; }
 
 void sock_leave_groups(struct ns_sock *s);
-// Whether the socket wants what was sent to a group and came in there: it joined, or takes what others joined.
+// Whether the socket wants what was sent to a group and came in there: it joined, or takes what others
+// joined.
 bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif);
 
-// ---- What igmp.c hears -----------------------------------------------------------------------------------------
+// ---- What igmp.c hears ------------------------------------------------------------------------------------
 struct group_query {
     unsigned version;
     struct ns_ip group;  // unspecified: about all
@@ -64,7 +67,7 @@ struct group_query {
 void group_query(struct group_router *r, const struct group_query *q);
 void group_reported(struct netif *nif, const struct ns_ip *ip);  // by somebody else, in an older version
 
-// ---- What it says ----------------------------------------------------------------------------------------------
+// ---- What it says -----------------------------------------------------------------------------------------
 void igmp_input(struct pkt *p);               // the IGMP header is in front; takes p
 void mld_input(struct pkt *p, uint8_t type);  // the ICMPv6 header is in front; takes p
 bool mld_type(uint8_t type);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See icmp.h. Called by ip_deliver() for what comes in, by IP and UDP for errors to send. Lock: the stack's.
-// LIMIT: redirects, source quench, timestamps, router discovery by ICMPv4 and parameter problems about our own packets
-// are ignored; a redirect is a way to steal traffic, and nothing here routes.
+// LIMIT: redirects, source quench, timestamps, router discovery by ICMPv4 and parameter problems about our
+// own packets are ignored; a redirect is a way to steal traffic, and nothing here routes.
 #include "netstack/ip/icmp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -10,7 +10,7 @@
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
 
-// ---- Sending -----------------------------------------------------------------------------------------------------
+// ---- Sending ----------------------------------------------------------------------------------------------
 // An ICMP message whose header and body are in front of p. Takes p.
 static void send_message(struct pkt *p, const struct ip_header *h, const struct path *path) {
     struct netstack *ns = p->ns;
@@ -25,10 +25,12 @@ static void send_message(struct pkt *p, const struct ip_header *h, const struct 
     ip_output(ns, p, path, h);
 }
 
-// What an error quotes: from the IP header on, as much as the family allows (RFC 1812 4.3.2.3, RFC 4443 2.4 c).
+// What an error quotes: from the IP header on, as much as the family allows (RFC 1812 4.3.2.3, RFC 4443 2.4
+// c).
 static struct pkt *quote(struct pkt *p, bool four) {
     struct netstack *ns = p->ns;
-    uint32_t head = (uint32_t)(p->off - p->l3), most = (four ? 576 - IP4_LEN : IP6_MIN_MTU - IP6_LEN) - ICMP_LEN;
+    uint32_t head = (uint32_t)(p->off - p->l3),
+             most = (four ? 576 - IP4_LEN : IP6_MIN_MTU - IP6_LEN) - ICMP_LEN;
     uint32_t n = head + p->len < most ? head + p->len : most;
     struct pkt *e = pkt_alloc(ns);
     struct buf *b = e ? buf_alloc(ns, n) : NULL;
@@ -151,13 +153,14 @@ static void echo(struct pkt *p, const uint8_t *request, uint8_t type) {
     send_message(r, &ip, &path);
 }
 
-// ---- Errors that came in -------------------------------------------------------------------------------------------
+// ---- Errors that came in ----------------------------------------------------------------------------------
 struct meaning {
     int err;
     bool hard;
 };
 
-// RFC 1122 3.2.2.1 and 4.2.3.9: protocol and port unreachable, and administrative ones, end a connection's attempt.
+// RFC 1122 3.2.2.1 and 4.2.3.9: protocol and port unreachable, and administrative ones, end a connection's
+// attempt.
 static struct meaning meaning4(uint8_t type, uint8_t code) {
     if (type != ICMP_UNREACH)
         return (struct meaning){LINUX_EHOSTUNREACH, false};
@@ -250,9 +253,10 @@ static void error_input(struct pkt *p, const uint8_t *h, bool four) {
         count(ns, icmp_drop_unmatched);
 }
 
-// ---- In ------------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 static const uint8_t *header(struct pkt *p) {
-    bool good = p->csum_good || (p->proto == PROTO_ICMP ? csum_finish(pkt_csum(p, 0, 0)) == 0 : ip_csum_ok(p));
+    bool good =
+        p->csum_good || (p->proto == PROTO_ICMP ? csum_finish(pkt_csum(p, 0, 0)) == 0 : ip_csum_ok(p));
     const uint8_t *h = good ? pkt_pull(p, ICMP_LEN) : NULL;
     count(p->ns, icmp_in);
     if (!h)

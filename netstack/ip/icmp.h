@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, errors out with a rate limit, errors in to the sockets they belong to.
-// Lock: the stack's.
+// ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, errors out with a rate limit, errors in to the sockets they
+// belong to. Lock: the stack's.
 #ifndef NETSTACK_IP_ICMP_H
 #define NETSTACK_IP_ICMP_H
 #include "netstack/core/pkt.h"
@@ -14,11 +14,12 @@ enum icmp_kind {
     ICMP_BAD_OPTION,
     ICMP_PROHIBITED,  // by a rule of the filter
 };
-// Tells the sender, unless RFC 1122 3.2.2 or RFC 4443 2.4 forbid it or too many were told. Borrows p, whose headers have
-// been pulled: they are quoted from its head.
+// Tells the sender, unless RFC 1122 3.2.2 or RFC 4443 2.4 forbid it or too many were told. Borrows p, whose
+// headers have been pulled: they are quoted from its head.
 void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument);
 
-// The beginning of the packet that an ICMP error is about, `at` bytes from the front of p; false: there is not enough of it.
+// The beginning of the packet that an ICMP error is about, `at` bytes from the front of p; false: there is
+// not enough of it.
 struct icmp_quote {
     struct ns_ip src, dst;
     uint8_t proto;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See group.h: the messages of IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810), in and out. They are the same but for
-// numbers, the length of an address, and the checksum. Lock: the stack's.
+// See group.h: the messages of IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810), in and out. They are the
+// same but for numbers, the length of an address, and the checksum. Lock: the stack's.
 #include "netstack/core/addr.h"
 #include "netstack/ip/group.h"
 #include "netstack/ip/ip.h"
@@ -9,8 +9,9 @@
 
 #define TENTH (NS_SEC / 10)
 
-// ---- Out -------------------------------------------------------------------------------------------------------
-// RFC 3376 4.2.13: 0.0.0.0 while there is none. RFC 3810 5.2.13, RFC 3590: link-local, or :: while it is tentative.
+// ---- Out --------------------------------------------------------------------------------------------------
+// RFC 3376 4.2.13: 0.0.0.0 while there is none. RFC 3810 5.2.13, RFC 3590: link-local, or :: while it is
+// tentative.
 static struct ns_ip source_for(struct netif *nif, bool four) {
     for (unsigned i = 0; i < nif->naddrs; i++) {
         const struct ifaddr *a = &nif->addrs[i];
@@ -25,7 +26,8 @@ static void emit(struct netif *nif, struct pkt *p, const struct ns_ip *dst) {
     bool four = ns_ip_is4(dst);
     struct ns_ip src = source_for(nif, four);
     struct path path = {nif, *dst, src, nif->config.mtu};
-    struct ip_header h = {src, *dst, four ? PROTO_IGMP : PROTO_ICMP6, four ? 0xc0 : 0, 1, .router_alert = true};
+    struct ip_header h = {
+        src, *dst, four ? PROTO_IGMP : PROTO_ICMP6, four ? 0xc0 : 0, 1, .router_alert = true};
     if (four) {
         uint16_t sum = csum_finish(pkt_csum(p, 0, 0));
         memcpy(pkt_head(p) + ICMP_CSUM, &sum, 2);
@@ -134,8 +136,9 @@ void igmp_all(struct group_router *router) {
     report_send(&r);
 }
 
-// ---- In --------------------------------------------------------------------------------------------------------
-// RFC 3376 4.1.1 and 4.1.7, RFC 3810 5.1.3: above a bound the number is a float of `mantissa` bits with three of exponent.
+// ---- In ---------------------------------------------------------------------------------------------------
+// RFC 3376 4.1.1 and 4.1.7, RFC 3810 5.1.3: above a bound the number is a float of `mantissa` bits with three
+// of exponent.
 static uint32_t code(uint32_t v, unsigned mantissa) {
     uint32_t top = 1u << mantissa;
     return v < top << 3 ? v : ((v & (top - 1)) | top) << ((v >> mantissa & 7) + 3);
@@ -212,7 +215,8 @@ void mld_input(struct pkt *p, uint8_t type) {
     // RFC 3810 6.2, RFC 2710 5: from a neighbour, and with the router alert option.
     if (type == ICMP6_MLD2_REPORT || type == ICMP6_MLD_DONE) {
         count(p->ns, group_drop_ignored);
-    } else if (!h || p->ttl != 1 || !p->alert || !ip_is_linklocal(&p->src) || !(p->csum_good || ip_csum_ok(p))) {
+    } else if (!h || p->ttl != 1 || !p->alert || !ip_is_linklocal(&p->src) ||
+               !(p->csum_good || ip_csum_ok(p))) {
         malformed(p);
     } else if (type == ICMP6_MLD_QUERY) {
         if (query6(p, h, &q))

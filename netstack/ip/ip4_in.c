@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IPv4 packets that came in (RFC 791, RFC 1122 3.2.1): the header is checked, fragments wait in ip/frag.c, the rest goes
-// to its protocol. Lock: the stack's.
+// IPv4 packets that came in (RFC 791, RFC 1122 3.2.1): the header is checked, fragments wait in ip/frag.c,
+// the rest goes to its protocol. Lock: the stack's.
 // LIMIT: nothing is forwarded, of IPv6 neither: a packet to another host is dropped and counted.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
@@ -14,7 +14,8 @@
 #include "netstack/tcp/tcp.h"
 #include "netstack/udp/udp.h"
 
-// RFC 7126 4.3, 4.4: packets with a source route are dropped. Other options are passed over, but must be well formed.
+// RFC 7126 4.3, 4.4: packets with a source route are dropped. Other options are passed over, but must be well
+// formed.
 static bool options_ok(const uint8_t *opt, uint32_t n) {
     for (uint32_t at = 0; at < n;) {
         if (opt[at] == IP4_OPT_END)
@@ -32,10 +33,12 @@ static bool options_ok(const uint8_t *opt, uint32_t n) {
     return true;
 }
 
-// RFC 1122 3.2.1.3: addresses that may not be a source, or not on this link. IGMP has 0.0.0.0 from who has none yet.
+// RFC 1122 3.2.1.3: addresses that may not be a source, or not on this link. IGMP has 0.0.0.0 from who has
+// none yet.
 static bool martian(struct pkt *p) {
     struct netif *nif = p->nif;
-    if (ip_is_multicast(&p->src) || netif_is_broadcast(nif, &p->src) || (ip_is_any(&p->src) && p->proto != PROTO_IGMP))
+    if (ip_is_multicast(&p->src) || netif_is_broadcast(nif, &p->src) ||
+        (ip_is_any(&p->src) && p->proto != PROTO_IGMP))
         return true;
     if (!netif_is_loopback(nif) && (ip_is_loopback(&p->src) || ip_is_loopback(&p->dst)))
         return true;

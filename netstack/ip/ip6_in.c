@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IPv6 packets that came in (RFC 8200): the header and the chain of extension headers are walked here; a fragment waits
-// in ip/frag.c. Nothing is forwarded. Lock: the stack's.
+// IPv6 packets that came in (RFC 8200): the header and the chain of extension headers are walked here; a
+// fragment waits in ip/frag.c. Nothing is forwarded. Lock: the stack's.
 // LIMIT: headers beyond PKT_HEAD bytes or IP6_CHAIN headers are dropped, which RFC 8504 5.3 allows a host.
 #include "netstack/core/addr.h"
 #include "netstack/ip/filter.h"
@@ -63,7 +63,8 @@ static bool bad_chain(struct pkt *p) {
     return false;
 }
 
-// A header of hop-by-hop or destination options, or a routing header: *next is its type, and then the one behind it.
+// A header of hop-by-hop or destination options, or a routing header: *next is its type, and then the one
+// behind it.
 static bool extension(struct pkt *p, uint8_t *next) {
     uint32_t pointer = (uint32_t)(p->off - p->l3);
     uint8_t *h = pkt_peek(p, 8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IP packets on the way out: header, length against the path's MTU, fragments. Called by UDP, TCP and ICMP, which have
-// found the path; the packet goes on to neigh/neigh.c. Lock: the stack's.
+// IP packets on the way out: header, length against the path's MTU, fragments. Called by UDP, TCP and ICMP,
+// which have found the path; the packet goes on to neigh/neigh.c. Lock: the stack's.
 #include "netstack/ip/ip.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -13,7 +13,7 @@
 
 #define DEFAULT_TTL 64
 
-// ---- Checksums of transports -------------------------------------------------------------------------------------
+// ---- Checksums of transports ------------------------------------------------------------------------------
 uint64_t ip_pseudo(const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto, uint32_t len) {
     uint8_t tail[8] = {[7] = proto};
     unsigned skip = ns_ip_is4(src) ? 12 : 0;
@@ -35,7 +35,7 @@ bool ip_csum_ok(const struct pkt *p) {
     return csum_finish(pkt_csum(p, 0, ip_pseudo(&p->src, &p->dst, p->proto, p->len))) == 0;
 }
 
-// ---- Headers -----------------------------------------------------------------------------------------------------
+// ---- Headers ----------------------------------------------------------------------------------------------
 static void push4(struct netstack *ns, struct pkt *p, const struct ip_header *h, unsigned frag) {
     uint32_t hlen = IP4_LEN + (h->router_alert ? 4 : 0);
     uint8_t *ip = pkt_push(p, hlen);
@@ -73,7 +73,7 @@ static void push6(struct pkt *p, const struct ip_header *h, uint8_t next, uint8_
     memcpy(ip + IP6_DST, h->dst.b, 16);
 }
 
-// ---- Fragments ---------------------------------------------------------------------------------------------------
+// ---- Fragments --------------------------------------------------------------------------------------------
 // One fragment: its own copy of bytes at..at+n of what is behind the header.
 static struct pkt *cut(struct pkt *p, uint32_t at, uint32_t n) {
     struct pkt *f = pkt_alloc(p->ns);
@@ -92,8 +92,8 @@ static struct pkt *cut(struct pkt *p, uint32_t at, uint32_t n) {
     return f;
 }
 
-static void push_fragment(struct netstack *ns, struct pkt *f, const struct ip_header *h, uint32_t at, bool more,
-                          uint32_t id) {
+static void push_fragment(struct netstack *ns, struct pkt *f, const struct ip_header *h, uint32_t at,
+                          bool more, uint32_t id) {
     if (ns_ip_is4(&h->dst)) {
         push4(ns, f, h, at / 8 | (more ? IP4_MF : 0));
         return;
@@ -148,7 +148,8 @@ static void push(struct netstack *ns, struct pkt *p, const struct path *path, co
 }
 
 // RFC 1112 6.1, 7.2: a copy for the members here, whole.
-static void loop_group(struct netstack *ns, const struct pkt *p, const struct path *path, const struct ip_header *h) {
+static void loop_group(struct netstack *ns, const struct pkt *p, const struct path *path,
+                       const struct ip_header *h) {
     bool wanted = !netif_is_loopback(path->nif) && group_member(path->nif, &h->dst);
     struct pkt *copy = wanted ? pkt_clone(p) : NULL;
     if (!copy)
@@ -157,7 +158,7 @@ static void loop_group(struct netstack *ns, const struct pkt *p, const struct pa
     netif_loop_back(path->nif, copy);
 }
 
-// ---- Out ---------------------------------------------------------------------------------------------------------
+// ---- Out --------------------------------------------------------------------------------------------------
 int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h) {
     bool four = ns_ip_is4(&h->dst);
     uint32_t head = four ? IP4_LEN : IP6_LEN;
@@ -169,7 +170,8 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
         return -LINUX_EPERM;
     if (h->loop)
         loop_group(ns, p, path, h);
-    if (h->group && h->ttl == 0 && !netif_is_loopback(path->nif)) {  // RFC 1112 6.1: it does not leave the host
+    // RFC 1112 6.1: it does not leave the host
+    if (h->group && h->ttl == 0 && !netif_is_loopback(path->nif)) {
         pkt_free(p);
         return 0;
     }
@@ -188,7 +190,7 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     return neigh_send(path->nif, &path->next, p);
 }
 
-// ---- Errors ------------------------------------------------------------------------------------------------------
+// ---- Errors -----------------------------------------------------------------------------------------------
 void ip_report(struct netstack *ns, const struct ip_error *e) {
     if (e->proto == PROTO_UDP)
         udp_error(ns, e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute need.
-// Lock: the stack's.
+// See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute
+// need. Lock: the stack's.
 // LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
 #include "netstack/ip/raw.h"
 #include "abi/errno.h"
@@ -40,7 +40,7 @@ int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, str
     return 0;
 }
 
-// ---- In --------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
     if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
@@ -77,7 +77,7 @@ bool raw_input(struct pkt *p) {
     return any;
 }
 
-// ---- The operations --------------------------------------------------------------------------------------------
+// ---- The operations ---------------------------------------------------------------------------------------
 static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);

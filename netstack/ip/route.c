@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See route.h. Asked by everything that sends (ip/ip_out.c, TCP for its MSS). Lock: the stack's.
-// LIMIT: a connection's packets go where its own address is: a link-local one may not be on two interfaces. Without a scope
-// the interface whose route matches first is used.
-// LIMIT: source selection knows no home and no temporary addresses (RFC 6724 5 rules 4 and 7); the policy table is the RFC's own.
+// LIMIT: a connection's packets go where its own address is: a link-local one may not be on two interfaces.
+// Without a scope the interface whose route matches first is used.
+// LIMIT: source selection knows no home and no temporary addresses (RFC 6724 5 rules 4 and 7); the policy
+// table is the RFC's own.
 #include "netstack/ip/route.h"
 #include "abi/errno.h"
 #include "base/fault.h"
@@ -138,7 +139,7 @@ int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route) {
     return -LINUX_ENODEV;
 }
 
-// ---- Path MTU --------------------------------------------------------------------------------------------------
+// ---- Path MTU ---------------------------------------------------------------------------------------------
 static struct pmtu *pmtu_find(struct netstack *ns, const struct ns_ip *dst) {
     for (unsigned i = 0; i < ns->npmtu; i++)
         if (ip_eq(&ns->pmtu[i].dst, dst))
@@ -177,7 +178,7 @@ bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu) {
     return true;
 }
 
-// ---- Source selection (RFC 6724 5) -------------------------------------------------------------------------------
+// ---- Source selection (RFC 6724 5) ------------------------------------------------------------------------
 static int scope_of(const struct ns_ip *ip) {
     if (ns_ip_is4(ip))
         return ip_is_loopback(ip) || ip_is_linklocal(ip) ? 2 : 14;
@@ -240,7 +241,7 @@ static const struct ns_ip *select_source(const struct netif *nif, const struct n
     return best ? &best->ip : NULL;
 }
 
-// ---- Look-up ---------------------------------------------------------------------------------------------------
+// ---- Look-up ----------------------------------------------------------------------------------------------
 static const struct route *longest_match(struct netstack *ns, const struct ns_ip *dst, struct netif *only) {
     struct route *it;
     list_for_each(it, &ns->routes, link) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a packet goes and from which address: routes by longest prefix, source selection, and what paths carry.
-// Lock: the stack's.
+// Where a packet goes and from which address: routes by longest prefix, source selection, and what paths
+// carry. Lock: the stack's.
 #ifndef NETSTACK_IP_ROUTE_H
 #define NETSTACK_IP_ROUTE_H
 #include "netstack/core/stack.h"
@@ -22,15 +22,15 @@ struct path {
 
 int route_add(struct netstack *ns, const struct ns_route *route);
 int route_del(struct netstack *ns, const struct ns_route *route);
-// Of routers: a route until then, new or renewed, when the interface has no more than `most` of them; one that ends now;
-// those whose time is over; when the first is. What the user has made is left alone.
+// Of routers: a route until then, new or renewed, when the interface has no more than `most` of them; one
+// that ends now; those whose time is over; when the first is. What the user has made is left alone.
 void route_renew(struct netstack *ns, const struct ns_route *route, uint64_t until, unsigned most);
 void route_end(struct netstack *ns, const struct ns_route *route);
 void route_expire(struct netstack *ns, const struct netif *nif);
 uint64_t route_expiry(struct netstack *ns, const struct netif *nif);
 void route_flush(struct netstack *ns, struct netif *nif);
-// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst, or src is of the other family.
-// `src`: the address the caller is bound to, or NULL.
+// 0, or -ENETUNREACH, or -EADDRNOTAVAIL when no address of ours may speak to dst, or src is of the other
+// family. `src`: the address the caller is bound to, or NULL.
 int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *src, struct path *path);
 // The same through one interface; NULL: through any.
 int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// See gro.h. Two segments continue each other when the second has the next sequence number and their headers are the same
-// in all but that number, lengths, checksums, IPv4's identification and PSH: the same flow, ACK, window, options, ECN and
-// TTL. So nothing is lost that TCP would have learnt from one of them. Only ACK and PSH may be set, and a run ends with PSH,
-// a segment shorter than the first, or 64 KiB. Checksums are looked at before: a segment that is bad stands alone, and is
-// counted where it is refused. Segments of other flows may stand between, but nothing else: within a flow, nothing is
-// overtaken.
+// See gro.h. Two segments continue each other when the second has the next sequence number and their headers
+// are the same in all but that number, lengths, checksums, IPv4's identification and PSH: the same flow, ACK,
+// window, options, ECN and TTL. So nothing is lost that TCP would have learnt from one of them. Only ACK and
+// PSH may be set, and a run ends with PSH, a segment shorter than the first, or 64 KiB. Checksums are looked
+// at before: a segment that is bad stands alone, and is counted where it is refused. Segments of other flows
+// may stand between, but nothing else: within a flow, nothing is overtaken.
 //
-// Frames are read here in the memory of the stack's user, with each length compared first; the packet that is made is a
-// copy, and is judged on its way up like any other. Lock: the stack's.
+// Frames are read here in the memory of the stack's user, with each length compared first; the packet that is
+// made is a copy, and is judged on its way up like any other. Lock: the stack's.
 #include "netstack/link/gro.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -24,7 +24,8 @@ static uint32_t parse_ip(struct gro_segment *s, uint32_t n) {
         return 0;
     if (s->six)
         return ip[IP6_NEXT] == PROTO_TCP ? IP6_LEN + get16(ip + IP6_PAYLOAD) : 0;
-    bool plain = ip[0] == 0x45 && !(get16(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET)) && ip[IP4_PROTO] == PROTO_TCP;
+    bool plain =
+        ip[0] == 0x45 && !(get16(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET)) && ip[IP4_PROTO] == PROTO_TCP;
     return plain && csum(ip, IP4_LEN) == 0 ? get16(ip + IP4_TOTAL) : 0;
 }
 
@@ -77,11 +78,13 @@ static bool checksum_ok(const struct gro_segment *s) {
 
 // The same addresses and ports.
 static bool same_flow(const struct gro_segment *a, const struct gro_segment *b) {
-    uint32_t at = a->l3 + (a->six ? IP6_SRC : IP4_SRC);  // up to the TCP header there is nothing but the addresses
+    // up to the TCP header there is nothing but the addresses
+    uint32_t at = a->l3 + (a->six ? IP6_SRC : IP4_SRC);
     return a->six == b->six && memcmp(a->same + at, b->same + at, a->l4 + TCP_SEQ - at) == 0;
 }
 
-// Which frames continue the i-th, itself included, how many bytes of data they have, and whether the last says PSH.
+// Which frames continue the i-th, itself included, how many bytes of data they have, and whether the last
+// says PSH.
 static uint32_t run_of(const struct gro *g, unsigned i, uint32_t *bytes, bool *push) {
     const struct gro_segment *first = &g->segments[i];
     uint32_t run = 1u << i;
@@ -97,7 +100,8 @@ static uint32_t run_of(const struct gro *g, unsigned i, uint32_t *bytes, bool *p
         if (!same_flow(first, s))
             continue;
         bool next = s->hlen == first->hlen && s->seq == first->seq + *bytes && s->len <= first->len &&
-                    memcmp(s->same, first->same, s->hlen) == 0 && first->hlen - first->l3 + *bytes + s->len <= 65535;
+                    memcmp(s->same, first->same, s->hlen) == 0 &&
+                    first->hlen - first->l3 + *bytes + s->len <= 65535;
         if (!next || (run == 1u << i && !checksum_ok(first)) || !checksum_ok(s))
             break;
         *bytes += s->len;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addresses of interfaces: whose an address is, what comes and goes with one (route, groups, duplicate detection), and
-// for how long (RFC 4862 5.5.4). Given by the user, or by neigh/slaac.c. Lock: the stack's.
+// The addresses of interfaces: whose an address is, what comes and goes with one (route, groups, duplicate
+// detection), and for how long (RFC 4862 5.5.4). Given by the user, or by neigh/slaac.c. Lock: the stack's.
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/route.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See netif.h: frames between a link and the protocols. Who is asked for a link address is neigh/, where a packet goes is
-// ip/route.c; nothing here waits or keeps packets, but for the loopback queue. Lock: the stack's.
+// See netif.h: frames between a link and the protocols. Who is asked for a link address is neigh/, where a
+// packet goes is ip/route.c; nothing here waits or keeps packets, but for the loopback queue. Lock: the
+// stack's.
 #include "netstack/link/netif.h"
 #include "abi/errno.h"
 #include "base/fault.h"
@@ -18,9 +19,10 @@
 
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-// ---- Coming and going ------------------------------------------------------------------------------------------
+// ---- Coming and going -------------------------------------------------------------------------------------
 int netif_add(struct netstack *ns, const struct netif_config *config, struct netif **out) {
-    if (config->mtu < IP4_MIN_MTU || config->mtu > 65536 || (!config->transmit && !(config->flags & NETIF_LOOPBACK)))
+    if (config->mtu < IP4_MIN_MTU || config->mtu > 65536 ||
+        (!config->transmit && !(config->flags & NETIF_LOOPBACK)))
         return -LINUX_EINVAL;
     struct netif *nif = znew(struct netif);
     if (!nif)
@@ -82,7 +84,7 @@ static void tap(struct netif *nif, struct pkt *p, bool outgoing) {
         packet_tap(nif, p, outgoing);
 }
 
-// ---- In --------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 static void input_ip(struct pkt *p) {
     uint8_t *first = pkt_peek(p, 1);
     if (first && *first >> 4 == 4) {
@@ -95,7 +97,8 @@ static void input_ip(struct pkt *p) {
     }
 }
 
-// Whether the frame is for this station. A group's bit is enough for the link; the IP layer looks at the group itself.
+// Whether the frame is for this station. A group's bit is enough for the link; the IP layer looks at the
+// group itself.
 static bool for_us(struct netif *nif, struct pkt *p, const uint8_t *dst) {
     p->broadcast = dst[0] & 1;
     return p->broadcast || memcmp(dst, nif->config.mac, 6) == 0;
@@ -170,8 +173,8 @@ void *netif_room(struct netif *nif, unsigned i, size_t size) {
     return *room ? (*room)->data : NULL;
 }
 
-// The i-th frame of a batch. The memory itself becomes the packet when it is ours and the frame fills most of it: a queue
-// of short frames in long buffers would weigh many times its bytes.
+// The i-th frame of a batch. The memory itself becomes the packet when it is ours and the frame fills most of
+// it: a queue of short frames in long buffers would weigh many times its bytes.
 static struct pkt *packet_of(struct netif *nif, const struct ns_rx *rx, unsigned i) {
     const uint8_t *frame = rx->frame;
     struct buf *b = i < NETIF_ROOMS ? nif->rooms[i] : NULL;
@@ -225,7 +228,7 @@ void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
         input_some(nif, rx, at, n - at < GRO_FRAMES ? n - at : GRO_FRAMES);
 }
 
-// ---- Out -------------------------------------------------------------------------------------------------------
+// ---- Out --------------------------------------------------------------------------------------------------
 // What is sent over loopback has never been on a wire: its checksum is not made, and not looked at.
 int netif_loop_back(struct netif *nif, struct pkt *p) {
     struct netstack *ns = nif->ns;

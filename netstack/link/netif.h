@@ -14,7 +14,8 @@ enum ifaddr_state {
     IFADDR_VALID,
     IFADDR_DUPLICATE,  // somebody else has it
 };
-// Until when an address may be used (RFC 4862 5.5.4), ns: for new connections, and at all. NETSTACK_NEVER: no end.
+// Until when an address may be used (RFC 4862 5.5.4), ns: for new connections, and at all. NETSTACK_NEVER: no
+// end.
 struct lifetime {
     uint64_t preferred, valid;
 };
@@ -47,7 +48,8 @@ struct netif {
 };
 
 struct netif *netif_by_index(struct netstack *ns, uint32_t index);  // NULL: there is none
-// What tells the address from one alike on another link: the index for a link-local IPv6 address, 0 for others.
+// What tells the address from one alike on another link: the index for a link-local IPv6 address, 0 for
+// others.
 uint32_t netif_scope(const struct netif *nif, const struct ns_ip *ip);
 void netif_free(struct netif *nif);
 static inline bool netif_is_loopback(const struct netif *nif) { return nif->config.flags & NETIF_LOOPBACK; }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// See packet.h. Called by netif.c for each frame that comes in or goes out, while there is a packet socket. Lock: the stack's.
-// Frames are seen as they are here: joined (gro.h) or not yet cut, their checksums perhaps left to the link.
-// LIMIT: no rings, fanout or filters; every frame that the link delivers is seen, as in promiscuous mode. Nothing is sent to the
-// loopback interface.
+// See packet.h. Called by netif.c for each frame that comes in or goes out, while there is a packet socket.
+// Lock: the stack's. Frames are seen as they are here: joined (gro.h) or not yet cut, their checksums perhaps
+// left to the link.
+// LIMIT: no rings, fanout or filters; every frame that the link delivers is seen, as in promiscuous mode.
+// Nothing is sent to the loopback interface.
 #include "netstack/link/packet.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -41,7 +42,7 @@ int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_
     return 0;
 }
 
-// ---- In --------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 // What a frame is, as ns_addr has it: the sender's link address, the protocol, and how it came.
 struct frame_info {
     struct ns_ip from;
@@ -52,7 +53,9 @@ static enum ns_packet_kind kind_of(const struct netif *nif, const uint8_t *dst) 
     static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     if (memcmp(dst, all, 6) == 0)
         return NS_PACKET_BROADCAST;
-    return dst[0] & 1 ? NS_PACKET_MULTICAST : memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST : NS_PACKET_OTHERHOST;
+    return dst[0] & 1                             ? NS_PACKET_MULTICAST
+           : memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST
+                                                  : NS_PACKET_OTHERHOST;
 }
 
 static bool look(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
@@ -63,19 +66,23 @@ static bool look(const struct netif *nif, struct pkt *p, bool outgoing, struct f
         return false;
     if (ether)
         memcpy(f->from.b, h + ETH_SRC, 6);
-    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING : ether ? kind_of(nif, h + ETH_DST) : NS_PACKET_HOST);
+    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING
+                                             : ether  ? kind_of(nif, h + ETH_DST)
+                                                      : NS_PACKET_HOST);
     f->type = ether ? get16(h + ETH_TYPE) : *h >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
     return true;
 }
 
-static bool wants(const struct packet *k, const struct netif *nif, const struct frame_info *f, bool outgoing) {
+static bool wants(const struct packet *k, const struct netif *nif, const struct frame_info *f,
+                  bool outgoing) {
     if (k->sending || (k->nif && k->nif != nif))
         return false;
     // packet(7): what goes out is for those who want every protocol.
     return k->type == NS_PACKET_ALL || (!outgoing && k->type != 0 && k->type == f->type);
 }
 
-static void enqueue(struct packet *k, const struct netif *nif, const struct pkt *p, const struct frame_info *f) {
+static void enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
+                    const struct frame_info *f) {
     struct pkt *copy = pktq_has_room(&k->queue, p, k->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, packet_drop_full);
@@ -111,7 +118,7 @@ void packet_flush(struct netif *nif) {
     }
 }
 
-// ---- The operations --------------------------------------------------------------------------------------------
+// ---- The operations ---------------------------------------------------------------------------------------
 // scope: the interface, 0 for all; port: the protocol, 0 for what it was.
 static int packet_bind(struct ns_sock *s, const struct ns_addr *addr) {
     struct packet *k = packet_of(s);
@@ -158,7 +165,9 @@ static int64_t packet_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, 
 
 static int packet_connect(struct ns_sock *s, const struct ns_addr *addr) { return -LINUX_EOPNOTSUPP; }
 static int packet_shutdown(struct ns_sock *s, bool rd, bool wr) { return -LINUX_EOPNOTSUPP; }
-static uint32_t packet_ready(struct ns_sock *s) { return NS_OUT | (pktq_empty(&packet_of(s)->queue) ? 0 : NS_IN); }
+static uint32_t packet_ready(struct ns_sock *s) {
+    return NS_OUT | (pktq_empty(&packet_of(s)->queue) ? 0 : NS_IN);
+}
 
 static void packet_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     *in = pktq_next_len(&container_of(s, struct packet, s)->queue);

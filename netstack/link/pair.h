@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A wire in memory between two stacks, for tests and benchmarks: with a rate, a queue, delay, loss, duplication,
-// reordering and corruption, all from one seed, so that a run can be run again. Time is whatever the user says it is.
-// Locks: the pair's own (RANK_LEAF), taken in transmit() under a stack's lock and never held while calling a stack.
+// A wire in memory between two stacks, for tests and benchmarks: with a rate, a queue, delay, loss,
+// duplication, reordering and corruption, all from one seed, so that a run can be run again. Time is whatever
+// the user says it is. Locks: the pair's own (RANK_LEAF), taken in transmit() under a stack's lock and never
+// held while calling a stack.
 #ifndef NETSTACK_LINK_PAIR_H
 #define NETSTACK_LINK_PAIR_H
 #include "netstack/netstack.h"
@@ -25,7 +26,8 @@ int ns_pair_create(struct netstack *a, const struct netif_config *ca, struct net
                    const struct netif_config *cb, const struct ns_pair_config *config, struct ns_pair **out);
 struct netif *ns_pair_netif(struct ns_pair *p, unsigned end);  // 0: a's, 1: b's
 uint64_t
-ns_pair_poll(struct ns_pair *p);  // delivers what is due; when there is more, NETSTACK_NEVER: nothing under way
+// delivers what is due; when there is more, NETSTACK_NEVER: nothing under way
+ns_pair_poll(struct ns_pair *p);
 uint64_t ns_pair_next(struct ns_pair *p);  // that time by itself
 void ns_pair_destroy(struct ns_pair *p);   // the interfaces too
 

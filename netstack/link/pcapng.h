@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capture files as Wireshark and tcpdump read them (pcapng, draft-ietf-opsawg-pcapng): the bytes are made here, the user
-// writes them where it wants. No locks, no state.
+// Capture files as Wireshark and tcpdump read them (pcapng, draft-ietf-opsawg-pcapng): the bytes are made
+// here, the user writes them where it wants. No locks, no state.
 #ifndef NETSTACK_LINK_PCAPNG_H
 #define NETSTACK_LINK_PCAPNG_H
 #include <stddef.h>

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// ARP over Ethernet (RFC 826), with the address announcement of RFC 5227. Called by link/netif.c for what comes in, by
-// neigh.c for requests. It learns from requests for our addresses and from answers to our requests only.
-// Lock: the stack's. LIMIT: no probing for conflicts before an IPv4 address is used (RFC 5227 2.1).
+// ARP over Ethernet (RFC 826), with the address announcement of RFC 5227. Called by link/netif.c for what
+// comes in, by neigh.c for requests. It learns from requests for our addresses and from answers to our
+// requests only. Lock: the stack's. LIMIT: no probing for conflicts before an IPv4 address is used (RFC
+// 5227 2.1).
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/eth.h"
 
-static void arp_send(struct netif *nif, uint16_t oper, const uint8_t *to, const struct ns_ip *spa, const uint8_t *tha,
-                     const struct ns_ip *tpa) {
+static void arp_send(struct netif *nif, uint16_t oper, const uint8_t *to, const struct ns_ip *spa,
+                     const uint8_t *tha, const struct ns_ip *tpa) {
     struct pkt *p = pkt_alloc(nif->ns);
     if (!p) {
         count(nif->ns, link_drop_budget);
@@ -49,7 +50,9 @@ void arp_request(struct netif *nif, const struct ns_ip *ip, const uint8_t *mac) 
     arp_send(nif, ARP_REQUEST, mac, &spa, NULL, ip);
 }
 
-void arp_announce(struct netif *nif, const struct ns_ip *ip) { arp_send(nif, ARP_REQUEST, NULL, ip, NULL, ip); }
+void arp_announce(struct netif *nif, const struct ns_ip *ip) {
+    arp_send(nif, ARP_REQUEST, NULL, ip, NULL, ip);
+}
 
 static bool well_formed(const uint8_t *h) {
     return get16(h + ARP_HTYPE) == ARP_ETHERNET && get16(h + ARP_PTYPE) == ETH_TYPE_IP4 && h[ARP_HLEN] == 6 &&
@@ -65,7 +68,8 @@ static bool martian(struct netif *nif, const uint8_t *h, const struct ns_ip *spa
 static void handle(struct netif *nif, struct pkt *p, const uint8_t *h) {
     struct ns_ip spa = ip_from4(h + ARP_SPA), tpa = ip_from4(h + ARP_TPA);
     bool request = get16(h + ARP_OPER) == ARP_REQUEST, ours = netif_find_address(nif, &tpa);
-    bool probe = ip_is_any(&spa);  // RFC 5227 1.1: asks whether the address is taken; says nothing of the sender
+    // RFC 5227 1.1: asks whether the address is taken; says nothing of the sender
+    bool probe = ip_is_any(&spa);
     if (martian(nif, h, &spa)) {
         count(nif->ns, arp_drop_martian);
         return;

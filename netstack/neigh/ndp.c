@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Neighbour discovery (RFC 4861) and duplicate address detection (RFC 4862); what routers give is slaac.c's. Called by
-// ip/icmp.c with what comes in, by neigh.c for solicitations. Each message is checked as RFC 4861 6.1 and 7.1 say before
-// anything of it is believed. Lock: the stack's.
+// Neighbour discovery (RFC 4861) and duplicate address detection (RFC 4862); what routers give is slaac.c's.
+// Called by ip/icmp.c with what comes in, by neigh.c for solicitations. Each message is checked as RFC
+// 4861 6.1 and 7.1 say before anything of it is believed. Lock: the stack's.
 // LIMIT: redirects and a router's reachable and retransmission times are ignored; no optimistic DAD.
 #include "netstack/core/addr.h"
 #include "netstack/ip/ip.h"
@@ -12,7 +12,7 @@ static const struct ns_ip all_nodes = {{0xff, 0x02, [15] = 1}};
 static const struct ns_ip all_routers = {{0xff, 0x02, [15] = 2}};
 static const struct ns_ip unspecified;
 
-// ---- Out -------------------------------------------------------------------------------------------------------
+// ---- Out --------------------------------------------------------------------------------------------------
 static void nd_send(struct netif *nif, struct pkt *p, const struct ns_ip *src, const struct ns_ip *dst) {
     struct path path = {nif, *dst, *src, nif->config.mtu};
     struct ip_header h = {*src, *dst, PROTO_ICMP6, 0, 255, false};
@@ -67,7 +67,7 @@ static void advertise(struct netif *nif, const struct ns_ip *target, const struc
     nd_send(nif, p, target, to);
 }
 
-// ---- Our own addresses -----------------------------------------------------------------------------------------
+// ---- Our own addresses ------------------------------------------------------------------------------------
 void ndp_start_dad(struct ifaddr *a) {
     struct netif *nif = a->nif;
     struct ns_ip group = ip_solicited(&a->ip);
@@ -102,7 +102,7 @@ void ndp_solicit_router(struct timer *t) {
         nd_send(nif, p, &src, &all_routers);
 }
 
-// ---- Options ---------------------------------------------------------------------------------------------------
+// ---- Options ----------------------------------------------------------------------------------------------
 #define ND_OPTIONS 16  // prefixes looked at in one advertisement
 
 struct options {
@@ -131,7 +131,7 @@ static bool parse_options(const uint8_t *o, uint32_t n, uint8_t link_type, struc
     return true;
 }
 
-// ---- In --------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 static void solicitation(struct pkt *p, const uint8_t *h, const struct options *o) {
     struct netif *nif = p->nif;
     struct ns_ip target = ip_from6(h + ND_TARGET);

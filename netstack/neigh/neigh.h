@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The neighbour cache: link addresses of neighbours, learnt by ARP (RFC 826) for IPv4 and neighbour discovery (RFC 4861)
-// for IPv6, with the states of RFC 4861 7.3.2 for both. An entry is made only when we want to send to a neighbour, or
-// it asked for an address of ours; so a flood of unasked-for answers makes none. The cache is bounded: the least
-// recently used entry is replaced. Lock: the stack's.
+// The neighbour cache: link addresses of neighbours, learnt by ARP (RFC 826) for IPv4 and neighbour discovery
+// (RFC 4861) for IPv6, with the states of RFC 4861 7.3.2 for both. An entry is made only when we want to send
+// to a neighbour, or it asked for an address of ours; so a flood of unasked-for answers makes none. The cache
+// is bounded: the least recently used entry is replaced. Lock: the stack's.
 //
 //   from         to           by
 //   -            INCOMPLETE   neigh_send() to an unknown neighbour: a request goes out, the packet waits
@@ -19,7 +19,8 @@
 #include "netstack/core/stack.h"
 
 struct ifaddr;
-#define NEIGH_QUEUE 3  // packets that wait for one address; the oldest goes (RFC 1122 2.3.2.2, RFC 4861 7.2.2)
+// packets that wait for one address; the oldest goes (RFC 1122 2.3.2.2, RFC 4861 7.2.2)
+#define NEIGH_QUEUE 3
 
 enum neigh_state { NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE };
 struct neigh {

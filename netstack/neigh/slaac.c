@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stateless autoconfiguration (RFC 4862) and what else a router's advertisement gives (RFC 4861 6.3): addresses, prefixes of
-// the link, a way out; each for a time. Called by ndp.c, which has checked the advertisement. One timer of the interface
-// takes away what has expired. Lock: the stack's.
-// LIMIT: a router that does not answer keeps its route until that expires (no selection by reachability, RFC 4861 6.3.6).
+// Stateless autoconfiguration (RFC 4862) and what else a router's advertisement gives (RFC 4861 6.3):
+// addresses, prefixes of the link, a way out; each for a time. Called by ndp.c, which has checked the
+// advertisement. One timer of the interface takes away what has expired. Lock: the stack's.
+// LIMIT: a router that does not answer keeps its route until that expires (no selection by reachability, RFC
+// 4861 6.3.6).
 #include "netstack/core/addr.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/netif.h"
@@ -18,7 +19,7 @@ static uint64_t until(const struct netif *nif, uint32_t seconds) {
     return seconds == UINT32_MAX ? NETSTACK_NEVER : nif->ns->now + seconds * NS_SEC;
 }
 
-// ---- Expiry ----------------------------------------------------------------------------------------------------
+// ---- Expiry -----------------------------------------------------------------------------------------------
 // The timer is armed for what ends first; preference ends by itself (netif_deprecated).
 static void arm_expiry(struct netif *nif) {
     uint64_t first = route_expiry(nif->ns, nif);
@@ -39,7 +40,7 @@ void slaac_expire(struct timer *t) {
     arm_expiry(nif);
 }
 
-// ---- Addresses -------------------------------------------------------------------------------------------------
+// ---- Addresses --------------------------------------------------------------------------------------------
 // An interface identifier that says nothing of the hardware and stays the same on one network (RFC 7217).
 static struct ns_ip stable_address(struct netif *nif, const uint8_t prefix[8]) {
     struct {
@@ -81,11 +82,12 @@ static void autoconfigure(struct netif *nif, const uint8_t *o, const struct life
         automatic += nif->addrs[i].automatic;
     if (a && a->automatic)
         renew(a, life);
-    else if (life->valid > nif->ns->now && automatic < NETIF_ADDRESSES / 2)  // a flood leaves room for the user's
+    // a flood leaves room for the user's
+    else if (life->valid > nif->ns->now && automatic < NETIF_ADDRESSES / 2)
         netif_assign(nif, &ip, 64, life);
 }
 
-// ---- What an advertisement has -----------------------------------------------------------------------------------
+// ---- What an advertisement has ----------------------------------------------------------------------------
 static void set_route(struct netif *nif, const struct ns_route *r, uint64_t end) {
     if (end <= nif->ns->now)
         route_end(nif->ns, r);

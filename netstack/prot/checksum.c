@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See checksum.h. Eight bytes are added at a time (RFC 1071 2 C): 2^64, 2^32 and 2^16 are all one modulo 65,535, so what is
-// carried out comes in again at the lower end. No locks, no state.
+// See checksum.h. Eight bytes are added at a time (RFC 1071 2 C): 2^64, 2^32 and 2^16 are all one modulo
+// 65,535, so what is carried out comes in again at the lower end. No locks, no state.
 #include "netstack/prot/checksum.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Internet checksum (RFC 1071): a sum of 16-bit words with the carries put back in. Sums are kept unfolded and in
-// wire byte order (RFC 1071 2 B), so that the pieces of a packet are summed one by one.
+// The Internet checksum (RFC 1071): a sum of 16-bit words with the carries put back in. Sums are kept
+// unfolded and in wire byte order (RFC 1071 2 B), so that the pieces of a packet are summed one by one.
 #ifndef NETSTACK_PROT_CHECKSUM_H
 #define NETSTACK_PROT_CHECKSUM_H
 #include <stddef.h>
@@ -12,7 +12,8 @@ uint64_t csum_add(uint64_t sum, const void *data, size_t n, int odd);
 uint16_t csum_finish(uint64_t sum);
 // Of one piece; what goes into the header.
 static inline uint16_t csum(const void *data, size_t n) { return csum_finish(csum_add(0, data, n, 0)); }
-// The checksum field after one 16-bit word of what it covers has changed (RFC 1624, equation 3). All in wire order.
+// The checksum field after one 16-bit word of what it covers has changed (RFC 1624, equation 3). All in wire
+// order.
 uint16_t csum_update(uint16_t check, uint16_t was, uint16_t is);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IPv4 (RFC 791) and IPv6 (RFC 8200) headers, UDP (RFC 768), ICMP (RFC 792), ICMPv6 (RFC 4443) and neighbour discovery
-// (RFC 4861), IGMP (RFC 3376) and MLD (RFC 3810): offsets and numbers.
+// IPv4 (RFC 791) and IPv6 (RFC 8200) headers, UDP (RFC 768), ICMP (RFC 792), ICMPv6 (RFC 4443) and neighbour
+// discovery (RFC 4861), IGMP (RFC 3376) and MLD (RFC 3810): offsets and numbers.
 #ifndef NETSTACK_PROT_IP_H
 #define NETSTACK_PROT_IP_H
 

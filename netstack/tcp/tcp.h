@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP (RFC 9293): one connection, and which file does what with it.
 //
-// The sender. The bytes that the user has written wait in `sndq`, from sndq_seq on; they stay there until they are
-// acknowledged. What is in flight is a list of ranges of sequence numbers (`ranges`, in order, without gaps from snd_una
-// to snd_nxt): when each was last sent, and whether it is SACKED, LOST, or LOST and in flight again (RETRANS). Sums over
-// the ranges are kept in sacked, lost and retrans, so that
+// The sender. The bytes that the user has written wait in `sndq`, from sndq_seq on; they stay there until
+// they are acknowledged. What is in flight is a list of ranges of sequence numbers (`ranges`, in order,
+// without gaps from snd_una to snd_nxt): when each was last sent, and whether it is SACKED, LOST, or LOST and
+// in flight again (RETRANS). Sums over the ranges are kept in sacked, lost and retrans, so that
 //
 //     pipe = snd_nxt - snd_una - sacked - lost + retrans       (RFC 6675: what the network holds)
 //
-// A segment that is sent shares the buffers of sndq. The FIN takes the number behind the last byte. snd_nxt never goes
-// back: a retransmission is of a range, not of a point in time.
+// A segment that is sent shares the buffers of sndq. The FIN takes the number behind the last byte. snd_nxt
+// never goes back: a retransmission is of a range, not of a point in time.
 //
-// Who decides. tcp_ack.c moves snd_una and hands what an ACK delivered to the scoreboard (tcp_sack.c) and to RACK
-// (tcp_rack.c, RFC 8985), which alone marks ranges LOST, but for the timeout and for peers without SACK (NewReno,
-// RFC 6582). tcp_cc.c turns delivered and lost bytes into cwnd (CUBIC RFC 9438, Reno RFC 5681, PRR RFC 9937).
-// tcp_out.c sends what pipe < cwnd, the peer's window and Nagle allow; nothing else sends data.
+// Who decides. tcp_ack.c moves snd_una and hands what an ACK delivered to the scoreboard (tcp_sack.c) and to
+// RACK (tcp_rack.c, RFC 8985), which alone marks ranges LOST, but for the timeout and for peers without SACK
+// (NewReno, RFC 6582). tcp_cc.c turns delivered and lost bytes into cwnd (CUBIC RFC 9438, Reno RFC 5681, PRR
+// RFC 9937). tcp_out.c sends what pipe < cwnd, the peer's window and Nagle allow; nothing else sends data.
 //
-// The receiver. tcp_in.c judges a segment (RFC 9293 3.10.7, RFC 5961, RFC 7323 5), tcp_data.c puts its bytes into `rcvq`
-// or, out of order, into `ooo`, and decides when to acknowledge.
+// The receiver. tcp_in.c judges a segment (RFC 9293 3.10.7, RFC 5961, RFC 7323 5), tcp_data.c puts its bytes
+// into `rcvq` or, out of order, into `ooo`, and decides when to acknowledge.
 //
-// States are changed by tcp_set_state() only, which knows the transitions (tcp_state.c). A listener keeps half-open
-// connections as small requests, or in no memory at all as SYN cookies (tcp_listen.c).
+// States are changed by tcp_set_state() only, which knows the transitions (tcp_state.c). A listener keeps
+// half-open connections as small requests, or in no memory at all as SYN cookies (tcp_listen.c).
 //
-// One timer serves retransmission: whatever is next of RTO, tail loss probe, reordering and zero window probe (`rtx_kind`).
-// Lock: the stack's, for everything.
+// One timer serves retransmission: whatever is next of RTO, tail loss probe, reordering and zero window probe
+// (`rtx_kind`). Lock: the stack's, for everything.
 #ifndef NETSTACK_TCP_TCP_H
 #define NETSTACK_TCP_TCP_H
 #include "netstack/core/byteq.h"
@@ -215,11 +215,15 @@ static inline bool seq_le(uint32_t a, uint32_t b) { return (int32_t)(a - b) <= 0
 static inline uint32_t seq_max(uint32_t a, uint32_t b) { return seq_lt(a, b) ? b : a; }
 static inline uint32_t seq_min(uint32_t a, uint32_t b) { return seq_lt(a, b) ? a : b; }
 static inline uint32_t tcp_flight(const struct tcp *t) { return t->snd_nxt - t->snd_una; }
-static inline uint32_t tcp_pipe(const struct tcp *t) { return tcp_flight(t) - t->sacked - t->lost + t->retrans; }
+static inline uint32_t tcp_pipe(const struct tcp *t) {
+    return tcp_flight(t) - t->sacked - t->lost + t->retrans;
+}
 static inline uint32_t tcp_write_end(const struct tcp *t) { return t->sndq_seq + t->sndq.len; }
 // The number behind all that is to be sent, the FIN included.
 static inline uint32_t tcp_send_end(const struct tcp *t) { return tcp_write_end(t) + t->fin_queued; }
-static inline uint32_t tcp_ts_now(const struct tcp *t) { return (uint32_t)(t->s.ns->now / NS_MS) + t->ts_offset; }
+static inline uint32_t tcp_ts_now(const struct tcp *t) {
+    return (uint32_t)(t->s.ns->now / NS_MS) + t->ts_offset;
+}
 
 // ---- tcp_state.c: life and states
 void tcp_set_state(struct tcp *t, enum tcp_state to);
@@ -230,7 +234,8 @@ void tcp_reset_peer(struct tcp *t, int err);  // the same with an RST
 void tcp_time_wait(struct tcp *t);
 // ---- tcp_options.c
 bool tcp_parse_options(const uint8_t *o, uint32_t n, struct tcp_options *out);
-uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in);  // how many bytes, a multiple of four; at most 40
+// how many bytes, a multiple of four; at most 40
+uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in);
 // ---- tcp_in.c
 void tcp_input(struct pkt *p);  // takes p
 void tcp_error(struct netstack *ns, const struct ip_error *e);
@@ -247,8 +252,10 @@ struct tcp_delivery {
     bool dsack;
     bool new_sack;
 };
-bool tcp_range_add(struct tcp *t, uint32_t seq, uint32_t end);                       // newly sent; false: no memory
-struct tcp_range *tcp_range_split(struct tcp *t, struct tcp_range *r, uint32_t at);  // NULL: no memory; r stays whole
+// newly sent; false: no memory
+bool tcp_range_add(struct tcp *t, uint32_t seq, uint32_t end);
+// NULL: no memory; r stays whole
+struct tcp_range *tcp_range_split(struct tcp *t, struct tcp_range *r, uint32_t at);
 void tcp_range_lost(struct tcp *t, struct tcp_range *r);
 void tcp_range_resent(struct tcp *t, struct tcp_range *r);
 void tcp_ranges_acked(struct tcp *t, uint32_t ack, struct tcp_delivery *d);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an acknowledgement means for the sender (RFC 9293 3.10.7.4 fifth, RFC 5681, RFC 6298, RFC 6582): the window, what
-// was delivered, a round-trip time, and whether something was lost. Called by tcp_in.c. Lock: the stack's.
+// What an acknowledgement means for the sender (RFC 9293 3.10.7.4 fifth, RFC 5681, RFC 6298, RFC 6582): the
+// window, what was delivered, a round-trip time, and whether something was lost. Called by tcp_in.c. Lock:
+// the stack's.
 #include "netstack/tcp/tcp.h"
 #include "netstack/link/netif.h"
 #include "netstack/neigh/neigh.h"
@@ -28,8 +29,8 @@ void tcp_rtt_sample(struct tcp *t, uint64_t rtt) {
     t->rto = t->srtt + var < TCP_RTO_MAX ? t->srtt + var : TCP_RTO_MAX;
 }
 
-// The latest window, by the order of what was sent (SND.WL1, SND.WL2); with an ACK of new data always, as it is counted
-// from there.
+// The latest window, by the order of what was sent (SND.WL1, SND.WL2); with an ACK of new data always, as it
+// is counted from there.
 static bool update_window(struct tcp *t, const struct tcp_seg *g) {
     uint32_t wnd = g->wnd << t->snd_wscale;
     bool later = seq_lt(t->snd_wl1, g->seq) || (t->snd_wl1 == g->seq && seq_le(t->snd_wl2, g->ack));
@@ -64,12 +65,14 @@ static void free_acked(struct tcp *t, uint32_t ack) {
     t->sndq_seq += bytes;
 }
 
-// ---- Without SACK ----------------------------------------------------------------------------------------------
-// Each duplicate says that one segment has left the network, we do not know which (RFC 5681 3.2): they are counted as
-// SACKED from the end, without marks on ranges. *delivered is what that adds. In a recovery no more of them count than
-// was in flight at its beginning (RFC 5681 3.2 allows it): a receiver that makes them up would pump up the network.
+// ---- Without SACK -----------------------------------------------------------------------------------------
+// Each duplicate says that one segment has left the network, we do not know which (RFC 5681 3.2): they are
+// counted as SACKED from the end, without marks on ranges. *delivered is what that adds. In a recovery no
+// more of them count than was in flight at its beginning (RFC 5681 3.2 allows it): a receiver that makes them
+// up would pump up the network.
 static void reno_duplicate(struct tcp *t, struct tcp_delivery *d) {
-    uint32_t most = t->ca >= CA_RECOVERY ? t->high_seq - t->snd_una : tcp_flight(t), counted = t->sacked + t->lost;
+    uint32_t most = t->ca >= CA_RECOVERY ? t->high_seq - t->snd_una : tcp_flight(t),
+             counted = t->sacked + t->lost;
     uint32_t room = most > counted ? most - counted : 0, n = t->mss < room ? t->mss : room;
     t->sacked += n;
     d->delivered += n;
@@ -94,7 +97,7 @@ static void reno_losses(struct tcp *t, bool advanced) {
         mark_first(t);  // RFC 6582 3.2: a partial ACK points at the next hole
 }
 
-// ---- Recovery --------------------------------------------------------------------------------------------------
+// ---- Recovery ---------------------------------------------------------------------------------------------
 static void leave_recovery(struct tcp *t) {
     if (t->ca == CA_RECOVERY || t->ca == CA_CWR)
         t->cwnd = t->ssthresh;
@@ -129,8 +132,9 @@ static void congestion(struct tcp *t, const struct tcp_seg *g, bool advanced, co
         tcp_cc_acked(t, d->delivered);
 }
 
-// ---- The ACK ---------------------------------------------------------------------------------------------------
-// RFC 9293 3.10.7.4 and RFC 5961 5.2: what was never sent is answered; what is older than a window is dropped.
+// ---- The ACK ----------------------------------------------------------------------------------------------
+// RFC 9293 3.10.7.4 and RFC 5961 5.2: what was never sent is answered; what is older than a window is
+// dropped.
 static bool acceptable(struct tcp *t, const struct tcp_seg *g) {
     if (seq_lt(t->snd_nxt, g->ack) || seq_lt(g->ack, t->snd_una - t->max_wnd)) {
         count(t->s.ns, tcp_drop_ack);
@@ -169,9 +173,11 @@ static void confirm_neighbour(struct tcp *t) {
         neigh_confirm(path.nif, &path.next);
 }
 
-static void duplicates(struct tcp *t, const struct tcp_seg *g, uint32_t prior, bool window, struct tcp_delivery *d) {
+static void duplicates(struct tcp *t, const struct tcp_seg *g, uint32_t prior, bool window,
+                       struct tcp_delivery *d) {
     // RFC 5681 2: no data, no news of the window, and something outstanding.
-    bool dup = g->ack == prior && g->len == 0 && !window && !(g->flags & (TCP_FIN | TCP_SYN)) && tcp_flight(t) > 0;
+    bool dup =
+        g->ack == prior && g->len == 0 && !window && !(g->flags & (TCP_FIN | TCP_SYN)) && tcp_flight(t) > 0;
     if (!dup)
         return;
     t->dupacks++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the user of a TCP socket can do (RFC 9293 3.9.1), as the operations of core/sock.h. None of them waits.
-// Lock: the stack's.
+// What the user of a TCP socket can do (RFC 9293 3.9.1), as the operations of core/sock.h. None of them
+// waits. Lock: the stack's.
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/tcp/tcp.h"
@@ -28,7 +28,7 @@ static void tcp_init(struct ns_sock *s) {
     t->rack_mult = 1;
 }
 
-// ---- Opening ---------------------------------------------------------------------------------------------------
+// ---- Opening ----------------------------------------------------------------------------------------------
 static int choose_local(struct ns_sock *s) {
     struct path path;
     int err = sock_path(s, &s->remote, &path);
@@ -87,7 +87,7 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     return -LINUX_EINPROGRESS;
 }
 
-// ---- Data ------------------------------------------------------------------------------------------------------
+// ---- Data -------------------------------------------------------------------------------------------------
 // The buffer is twice what the network holds, so that a writer is never what it waits for.
 static uint32_t room(struct tcp *t) {
     struct ns_sock *s = &t->s;
@@ -156,7 +156,7 @@ static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     return n;
 }
 
-// ---- Ending ----------------------------------------------------------------------------------------------------
+// ---- Ending -----------------------------------------------------------------------------------------------
 static void queue_fin(struct tcp *t) {
     if (t->fin_queued)
         return;
@@ -231,7 +231,7 @@ static void tcp_drop(struct ns_sock *s) {
     byteq_clear(&t->sndq);
 }
 
-// ---- State for the user ----------------------------------------------------------------------------------------
+// ---- State for the user -----------------------------------------------------------------------------------
 static uint32_t tcp_ready(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     uint32_t mask = 0, buf = (uint32_t)s->opt[NS_OPT_SNDBUF];

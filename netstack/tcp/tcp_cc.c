@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Congestion control, in bytes: slow start, Reno (RFC 5681), CUBIC (RFC 9438), and the way down after a loss by
-// proportional rate reduction (RFC 9937). Called by tcp_ack.c and tcp_timer.c. Lock: the stack's.
+// Congestion control, in bytes: slow start, Reno (RFC 5681), CUBIC (RFC 9438), and the way down after a loss
+// by proportional rate reduction (RFC 9937). Called by tcp_ack.c and tcp_timer.c. Lock: the stack's.
 // LIMIT: no pacing: what the window allows goes out at once.
 #include "netstack/tcp/tcp.h"
 
@@ -10,7 +10,7 @@ static uint32_t at_least_two(const struct tcp *t, uint64_t bytes) {
     return bytes > 2 * t->mss ? (uint32_t)bytes : 2 * t->mss;
 }
 
-// ---- Reno ------------------------------------------------------------------------------------------------------
+// ---- Reno -------------------------------------------------------------------------------------------------
 static void reno_init(struct tcp *t) {}
 
 static void reno_avoid(struct tcp *t, uint32_t acked) {
@@ -23,7 +23,7 @@ static uint32_t reno_ssthresh(struct tcp *t) { return at_least_two(t, t->cwnd / 
 
 const struct tcp_cc tcp_reno = {"reno", reno_init, reno_avoid, reno_ssthresh};
 
-// ---- CUBIC -----------------------------------------------------------------------------------------------------
+// ---- CUBIC ------------------------------------------------------------------------------------------------
 // C = 0.4, beta = 0.7; windows in bytes, time in ms.
 static uint64_t cube_root(uint64_t v) {
     uint64_t lo = 0, hi = 2642245;  // the cube root of 2^64
@@ -69,8 +69,8 @@ static void cubic_avoid(struct tcp *t, uint32_t acked) {
         cubic_begin(t);
     uint64_t target = cubic_window(t), most = t->cwnd + t->cwnd / 2;
     target = target < t->cwnd ? t->cwnd : target > most ? most : target;
-    // What Reno with the same average would have (4.3): alpha is 3 (1 - beta) / (1 + beta) until the old window is
-    // reached, then 1.
+    // What Reno with the same average would have (4.3): alpha is 3 (1 - beta) / (1 + beta) until the old
+    // window is reached, then 1.
     uint64_t est = (uint64_t)acked * t->mss / t->cwnd;
     c->w_est += (uint32_t)(c->w_est < c->prior ? est * 9 / 17 : est);
     if (c->w_est > target) {
@@ -91,7 +91,7 @@ static uint32_t cubic_ssthresh(struct tcp *t) {
 
 const struct tcp_cc tcp_cubic = {"cubic", cubic_init, cubic_avoid, cubic_ssthresh};
 
-// ---- HyStart++ (RFC 9406 4.2, 4.3) -----------------------------------------------------------------------------
+// ---- HyStart++ (RFC 9406 4.2, 4.3) ------------------------------------------------------------------------
 #define HS_SAMPLES    8
 #define HS_CSS_ROUNDS 5
 #define HS_DIVISOR    4
@@ -128,7 +128,7 @@ void tcp_cc_rtt(struct tcp *t, uint64_t rtt) {
     }
 }
 
-// ---- Common ----------------------------------------------------------------------------------------------------
+// ---- Common -----------------------------------------------------------------------------------------------
 void tcp_cc_init(struct tcp *t) {
     t->cc = t->s.opt[NS_OPT_TCP_CONGESTION] == NS_RENO ? &tcp_reno : &tcp_cubic;
     t->cc->init(t);
@@ -156,7 +156,8 @@ void tcp_cc_acked(struct tcp *t, uint32_t acked) {
 }
 
 void tcp_cc_enter(struct tcp *t, enum tcp_ca_state ca) {
-    bool again = t->ca >= CA_CWR && seq_lt(t->snd_una, t->high_seq);  // the same loss, seen twice, counts once
+    // the same loss, seen twice, counts once
+    bool again = t->ca >= CA_CWR && seq_lt(t->snd_una, t->high_seq);
     if (!again) {
         t->undo_cwnd = t->cwnd;
         t->undo_ssthresh = t->ssthresh;
@@ -183,7 +184,8 @@ void tcp_cc_prr(struct tcp *t, uint32_t delivered, bool retransmitting) {
     int64_t n;
     t->prr_delivered += delivered;
     if (pipe > t->ssthresh && t->prr_flight) {
-        n = (int64_t)(((uint64_t)t->prr_delivered * t->ssthresh + t->prr_flight - 1) / t->prr_flight) - t->prr_out;
+        n = (int64_t)(((uint64_t)t->prr_delivered * t->ssthresh + t->prr_flight - 1) / t->prr_flight) -
+            t->prr_out;
     } else {
         int64_t limit = (int64_t)t->prr_delivered - t->prr_out;
         limit = (limit > (int64_t)delivered ? limit : (int64_t)delivered) + t->mss;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SYN cookies (RFC 4987 3.6): when a listener has too many half-open connections, what it would remember of one goes into
-// the initial sequence number, under a keyed hash, and comes back with the ACK:
+// SYN cookies (RFC 4987 3.6): when a listener has too many half-open connections, what it would remember of
+// one goes into the initial sequence number, under a keyed hash, and comes back with the ACK:
 //
-//     5 bits minute count | 3 bits MSS class | 24 bits hash of addresses, ports, the peer's number, count and class
+//     5 bits minute count | 3 bits MSS class | 24 bits hash of addresses, ports, the peer's number,
+//                                              count and class
 //
 // Window scale and SACK go into the low bits of our timestamp. No state, which is the point.
 #include "netstack/core/addr.h"
@@ -19,7 +20,8 @@ struct cookie_key {
     uint32_t seq, period, class, what;
 };
 
-static uint32_t hash24(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t period, uint32_t class) {
+static uint32_t hash24(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t period,
+                       uint32_t class) {
     struct cookie_key k = {g->local.ip, g->remote.ip, g->local.port, g->remote.port, seq, period, class, 4};
     return (uint32_t)siphash(&ns->key, &k, sizeof k) & 0xffffff;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving half: bytes into the reader's queue, what came too early into the out-of-order queue, and the decision
-// when to acknowledge (RFC 5681 4.2, RFC 9293 3.8.6.3). Called by tcp_in.c and, when the user has read, by tcp_api.c.
-// Lock: the stack's.
+// The receiving half: bytes into the reader's queue, what came too early into the out-of-order queue, and the
+// decision when to acknowledge (RFC 5681 4.2, RFC 9293 3.8.6.3). Called by tcp_in.c and, when the user has
+// read, by tcp_api.c. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include <string.h>
 
 #define RCVBUF_MAX (6u << 20)  // Linux: tcp_rmem[2]
 
-// ---- What is told selectively ----------------------------------------------------------------------------------
+// ---- What is told selectively -----------------------------------------------------------------------------
 void tcp_note_dsack(struct tcp *t, uint32_t start, uint32_t end) {
     if (!t->sack_ok)
         return;
@@ -38,7 +38,7 @@ static void forget_sacks(struct tcp *t) {
     t->nsacks = kept;
 }
 
-// ---- Out of order ----------------------------------------------------------------------------------------------
+// ---- Out of order -----------------------------------------------------------------------------------------
 static void ooo_remove(struct tcp *t, struct pkt *p) {
     list_del(&p->link);
     t->nooo--;
@@ -82,7 +82,7 @@ static void ooo_insert(struct tcp *t, struct tcp_seg *g) {
     note_sack(t, g->seq, end);
 }
 
-// ---- In order --------------------------------------------------------------------------------------------------
+// ---- In order ---------------------------------------------------------------------------------------------
 // Takes p, whose first byte is rcv_nxt.
 static bool append(struct tcp *t, struct pkt *p) {
     uint32_t n = p->len, took = byteq_append(&t->rcvq, p);
@@ -170,7 +170,8 @@ static void schedule_ack(struct tcp *t, bool filled) {
 }
 
 void tcp_data(struct tcp *t, struct tcp_seg *g) {
-    bool receives = t->state == TCPS_ESTABLISHED || t->state == TCPS_FIN_WAIT_1 || t->state == TCPS_FIN_WAIT_2;
+    bool receives =
+        t->state == TCPS_ESTABLISHED || t->state == TCPS_FIN_WAIT_1 || t->state == TCPS_FIN_WAIT_2;
     if (!receives) {  // after its FIN: RFC 9293 3.10.7.4 says it should not occur
         if (g->len > 0)
             count(t->s.ns, tcp_drop_state);
@@ -179,7 +180,8 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
     if (g->size > t->rcv_mss)  // a link that joins segments may not say of which size they were
         t->rcv_mss = g->size < t->our_mss ? g->size : t->our_mss;
     bool had = g->len > 0, holes = t->nooo > 0;
-    // RFC 5681 4.2: each segment out of order is told by itself, also when more have come with it: what is owed goes first.
+    // RFC 5681 4.2: each segment out of order is told by itself, also when more have come with it: what is
+    // owed goes first.
     if (t->ack_now && (holes || g->seq != t->rcv_nxt))
         tcp_send_ack(t);
     if (had && trim(t, g)) {
@@ -214,8 +216,9 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
         t->ack_now = true;
 }
 
-// ---- The user has read -----------------------------------------------------------------------------------------
-// The buffer follows what the user takes in a round trip, twice over, so that the window never holds the peer back.
+// ---- The user has read ------------------------------------------------------------------------------------
+// The buffer follows what the user takes in a round trip, twice over, so that the window never holds the peer
+// back.
 static void resize(struct tcp *t, uint32_t taken) {
     struct netstack *ns = t->s.ns;
     t->drs_copied += taken;

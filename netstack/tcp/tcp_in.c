@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// TCP segments that came in: the header is parsed, the connection found, and the segment judged in the order of RFC 9293
-// 3.10.7, with the stricter checks of RFC 5961 (blind attacks) and RFC 7323 5 (old duplicates). Called by ip_deliver();
-// ACKs go on to tcp_ack.c, data to tcp_data.c, and what they allow is sent by tcp_output() when all that came in together
-// has been seen.
-// Lock: the stack's.
+// TCP segments that came in: the header is parsed, the connection found, and the segment judged in the order
+// of RFC 9293 3.10.7, with the stricter checks of RFC 5961 (blind attacks) and RFC 7323 5 (old duplicates).
+// Called by ip_deliver(); ACKs go on to tcp_ack.c, data to tcp_data.c, and what they allow is sent by
+// tcp_output() when all that came in together has been seen. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -12,12 +11,13 @@
 #define CHALLENGE_EVERY (500 * NS_MS)                 // a connection; Linux: tcp_invalid_ratelimit
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
 
-// ---- Parsing ---------------------------------------------------------------------------------------------------
+// ---- Parsing ----------------------------------------------------------------------------------------------
 static bool parse(struct pkt *p, struct tcp_seg *g) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, TCP_LEN);
     uint32_t hlen = h ? (h[TCP_OFF] >> 4) * 4u : 0;
-    if (!h || hlen < TCP_LEN || !(h = pkt_peek(p, hlen)) || get16(h + TCP_SPORT) == 0 || get16(h + TCP_DPORT) == 0) {
+    if (!h || hlen < TCP_LEN || !(h = pkt_peek(p, hlen)) || get16(h + TCP_SPORT) == 0 ||
+        get16(h + TCP_DPORT) == 0) {
         count(ns, tcp_drop_malformed);
         return false;
     }
@@ -44,10 +44,11 @@ static bool parse(struct pkt *p, struct tcp_seg *g) {
     return true;
 }
 
-// ---- Checks ----------------------------------------------------------------------------------------------------
+// ---- Checks -----------------------------------------------------------------------------------------------
 void tcp_challenge(struct tcp *t) {
     struct netstack *ns = t->s.ns;
-    if ((t->challenge_at && ns->now - t->challenge_at < CHALLENGE_EVERY) || !bucket_take(ns, &ns->challenge_acks)) {
+    if ((t->challenge_at && ns->now - t->challenge_at < CHALLENGE_EVERY) ||
+        !bucket_take(ns, &ns->challenge_acks)) {
         count(ns, tcp_challenge_limited);
         return;
     }
@@ -74,8 +75,9 @@ static bool in_window(struct tcp *t, const struct tcp_seg *g) {
     return seq_lt(t->rcv_nxt, end) && seq_lt(g->seq, right);
 }
 
-// RFC 7323 4.3: the timestamp of what extends the left edge is to be echoed. Only once its ACK is believed: one of the
-// future, remembered for who guessed a number in the window, would make the true peer's segments old ones for ever.
+// RFC 7323 4.3: the timestamp of what extends the left edge is to be echoed. Only once its ACK is believed:
+// one of the future, remembered for who guessed a number in the window, would make the true peer's segments
+// old ones for ever.
 static void remember_timestamp(struct tcp *t, const struct tcp_seg *g) {
     if (t->ts_ok && g->o.has_ts && seq_le(g->seq, t->rcv_acked) && !seq_lt(g->o.tsval, t->ts_recent)) {
         t->ts_recent = g->o.tsval;
@@ -83,8 +85,8 @@ static void remember_timestamp(struct tcp *t, const struct tcp_seg *g) {
     }
 }
 
-// An unacceptable segment is answered with an ACK, so that a peer with a wrong idea gets the right one; seldom, so that
-// two with wrong ideas do not go on for ever (RFC 9293 3.10.7.4; the limit as in Linux).
+// An unacceptable segment is answered with an ACK, so that a peer with a wrong idea gets the right one;
+// seldom, so that two with wrong ideas do not go on for ever (RFC 9293 3.10.7.4; the limit as in Linux).
 static void out_of_window(struct tcp *t, const struct tcp_seg *g) {
     if (g->flags & TCP_RST)
         return;
@@ -100,8 +102,8 @@ static void out_of_window(struct tcp *t, const struct tcp_seg *g) {
     }
 }
 
-// A peer that has closed and gone answers what was under way with resets of the number that we acknowledged then, which
-// is that of its FIN: exactly one before the window. Linux believes these too (tcp_reset_check).
+// A peer that has closed and gone answers what was under way with resets of the number that we acknowledged
+// then, which is that of its FIN: exactly one before the window. Linux believes these too (tcp_reset_check).
 static bool reset_at_fin(const struct tcp *t, const struct tcp_seg *g) {
     bool closed = t->state == TCPS_CLOSE_WAIT || t->state == TCPS_LAST_ACK || t->state == TCPS_CLOSING;
     return (g->flags & TCP_RST) && closed && g->seq == t->rcv_nxt - 1;
@@ -150,7 +152,7 @@ static bool judge(struct tcp *t, const struct tcp_seg *g) {
     return true;
 }
 
-// ---- States ----------------------------------------------------------------------------------------------------
+// ---- States -----------------------------------------------------------------------------------------------
 void tcp_established(struct tcp *t, const struct tcp_seg *g) {
     t->last_heard = t->s.ns->now;
     tcp_set_state(t, TCPS_ESTABLISHED);
@@ -232,7 +234,7 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
     sock_later(&t->s);
 }
 
-// ---- SYN-SENT (RFC 9293 3.10.7.3) --------------------------------------------------------------------------------
+// ---- SYN-SENT (RFC 9293 3.10.7.3) -------------------------------------------------------------------------
 static void agree_options(struct tcp *t, const struct tcp_options *o) {
     bool four = ns_ip_is4(&t->s.remote.ip);
     t->peer_mss = o->mss ? o->mss : four ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
@@ -267,7 +269,8 @@ static void syn_sent(struct tcp *t, struct tcp_seg *g) {
     agree_options(t, &g->o);
     t->irs = g->seq;
     t->rcv_nxt = t->rcv_acked = g->seq + 1;
-    t->rcv_adv = t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
+    t->rcv_adv =
+        t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
     t->snd_wnd = g->wnd;  // not scaled on a SYN
     if (!(g->flags & TCP_ACK)) {
         tcp_set_state(t, TCPS_SYN_RCVD);
@@ -287,7 +290,7 @@ static void syn_sent(struct tcp *t, struct tcp_seg *g) {
     tcp_output(t);
 }
 
-// ---- TIME-WAIT ---------------------------------------------------------------------------------------------------
+// ---- TIME-WAIT --------------------------------------------------------------------------------------------
 // RFC 6191, RFC 9293 3.6.1: a new SYN that cannot be an old duplicate ends the wait.
 static bool reuses(struct tcp *t, const struct tcp_seg *g) {
     if ((g->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
@@ -310,7 +313,7 @@ static void time_wait(struct tcp *t, struct tcp_seg *g) {
         count(t->s.ns, tcp_drop_state);
 }
 
-// ---- In ----------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 static void dispatch(struct netstack *ns, struct tcp_seg *g) {
     struct ns_sock *s = sock_find_conn(ns, PROTO_TCP, &g->local, &g->remote);
     struct tcp *t = s ? tcp_of(s) : NULL;
@@ -351,7 +354,7 @@ void tcp_input(struct pkt *p) {
     pkt_free(g.p);
 }
 
-// ---- ICMP (RFC 9293 3.9.2.2, RFC 5927) -----------------------------------------------------------------------------
+// ---- ICMP (RFC 9293 3.9.2.2, RFC 5927) --------------------------------------------------------------------
 // Believed only when the number quoted is in flight: who cannot see the connection cannot know it.
 void tcp_error(struct netstack *ns, const struct ip_error *e) {
     struct ns_addr local = {e->src, get16(e->l4 + TCP_SPORT)}, remote = {e->dst, get16(e->l4 + TCP_DPORT)};

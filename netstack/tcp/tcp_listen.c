@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listening: half-open connections as requests of some hundred bytes (RFC 9293 3.10.7.2, RFC 4987 3.4), SYN cookies when
-// there are too many, and the queue of those that wait to be accepted. Called by tcp_in.c, tcp_timer.c and the socket
-// calls. Lock: the stack's.
+// Listening: half-open connections as requests of some hundred bytes (RFC 9293 3.10.7.2, RFC 4987 3.4), SYN
+// cookies when there are too many, and the queue of those that wait to be accepted. Called by tcp_in.c,
+// tcp_timer.c and the socket calls. Lock: the stack's.
 // LIMIT: no TCP Fast Open (RFC 7413): a SYN's data is dropped, and comes again after the handshake.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
@@ -21,13 +21,14 @@ struct request {
     uint64_t next;  // ns: when the SYN-ACK goes again
 };
 
-// ---- Numbers -------------------------------------------------------------------------------------------------------
+// ---- Numbers ----------------------------------------------------------------------------------------------
 struct quad {
     struct ns_ip local, remote;
     uint16_t lport, rport;
     uint32_t what;
 };
-static uint64_t hash_quad(struct netstack *ns, const struct ns_addr *l, const struct ns_addr *r, uint32_t what) {
+static uint64_t hash_quad(struct netstack *ns, const struct ns_addr *l, const struct ns_addr *r,
+                          uint32_t what) {
     struct quad q = {l->ip, r->ip, l->port, r->port, what};
     return siphash(&ns->key, &q, sizeof q);
 }
@@ -41,7 +42,7 @@ uint32_t tcp_ts_offset(struct netstack *ns, const struct ns_addr *local, const s
     return (uint32_t)hash_quad(ns, local, remote, 2);
 }
 
-// ---- Requests ------------------------------------------------------------------------------------------------------
+// ---- Requests ---------------------------------------------------------------------------------------------
 static struct list *bucket_of(struct tcp *l, const struct ns_addr *local, const struct ns_addr *remote) {
     return &l->requests[hash_quad(l->s.ns, local, remote, 3) % TCP_REQ_HASH];
 }
@@ -49,8 +50,8 @@ static struct list *bucket_of(struct tcp *l, const struct ns_addr *local, const 
 static struct request *find_request(struct tcp *l, const struct tcp_seg *g) {
     struct request *r;
     list_for_each(r, bucket_of(l, &g->local, &g->remote), link) {
-        if (r->local.port == g->local.port && r->remote.port == g->remote.port && ip_eq(&r->local.ip, &g->local.ip) &&
-            ip_eq(&r->remote.ip, &g->remote.ip))
+        if (r->local.port == g->local.port && r->remote.port == g->remote.port &&
+            ip_eq(&r->local.ip, &g->local.ip) && ip_eq(&r->remote.ip, &g->remote.ip))
             return r;
     }
     return NULL;
@@ -93,9 +94,12 @@ static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     h[TCP_OFF] = (uint8_t)((TCP_LEN + n) / 4 << 4);
     h[TCP_FLAGS] = TCP_SYN | TCP_ACK | (r->ecn && !cookie ? TCP_ECE : 0);
     put16(h + TCP_WIN, (uint16_t)(wnd < 65535 ? wnd : 65535));
-    struct ip_header ip = {
-        r->local.ip, r->remote.ip, PROTO_TCP, (uint8_t)(l->s.opt[NS_OPT_TOS] & ~3), (uint8_t)l->s.opt[NS_OPT_TTL],
-        true};
+    struct ip_header ip = {r->local.ip,
+                           r->remote.ip,
+                           PROTO_TCP,
+                           (uint8_t)(l->s.opt[NS_OPT_TOS] & ~3),
+                           (uint8_t)l->s.opt[NS_OPT_TTL],
+                           true};
     ip_start_csum(p, &ip, TCP_CSUM);
     count(ns, tcp_out);
     ip_output(ns, p, &path, &ip);
@@ -170,7 +174,7 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
     send_synack(l, r, false);
 }
 
-// ---- The third segment ---------------------------------------------------------------------------------------------
+// ---- The third segment ------------------------------------------------------------------------------------
 static void set_numbers(struct tcp *t, const struct request *r) {
     bool four = ns_ip_is4(&r->remote.ip);
     t->s.local = r->local;
@@ -179,7 +183,8 @@ static void set_numbers(struct tcp *t, const struct request *r) {
     t->snd_una = t->snd_nxt = t->sndq_seq = t->snd_sml = r->iss + 1;
     t->irs = r->irs;
     t->rcv_nxt = t->rcv_acked = r->irs + 1;
-    t->rcv_adv = t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
+    t->rcv_adv =
+        t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
     t->peer_mss = r->o.mss ? r->o.mss : four ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
     t->sack_ok = r->o.sack_ok;
     t->ts_ok = r->o.has_ts;
@@ -260,8 +265,8 @@ static void request_input(struct tcp *l, struct request *r, struct tcp_seg *g) {
     }
 }
 
-// An ACK out of nowhere: of a cookie, or nothing. While cookies are under way a wrong one is not answered: it may be the
-// later data of a client whose first segments were lost, and that will send them again.
+// An ACK out of nowhere: of a cookie, or nothing. While cookies are under way a wrong one is not answered: it
+// may be the later data of a client whose first segments were lost, and that will send them again.
 static void maybe_cookie(struct tcp *l, struct tcp_seg *g) {
     struct request r = {0};
     struct tcp_options o;
@@ -294,7 +299,7 @@ void tcp_listen_input(struct tcp *l, struct tcp_seg *g) {
         count(l->s.ns, tcp_drop_noack);
 }
 
-// ---- The socket calls ----------------------------------------------------------------------------------------------
+// ---- The socket calls -------------------------------------------------------------------------------------
 int tcp_listen(struct ns_sock *s, unsigned backlog) {
     struct tcp *t = tcp_of(s);
     backlog = backlog < 1 ? 1 : backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TCP options in and out (RFC 9293 3.2, RFC 7323, RFC 2018). An option that we do not know is passed over by its length;
-// a length that cannot be makes the segment malformed. No state.
+// TCP options in and out (RFC 9293 3.2, RFC 7323, RFC 2018). An option that we do not know is passed over by
+// its length; a length that cannot be makes the segment malformed. No state.
 #include "netstack/prot/wire.h"
 #include "netstack/tcp/tcp.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// TCP segments on the way out. tcp_output() is the only place that decides to send data: lost ranges first, then new
-// data, as far as cwnd, the peer's window, Nagle (RFC 1122 4.2.3.4) and silly-window avoidance let it. The rest builds
-// segments. Called by everything in tcp/. Lock: the stack's.
+// TCP segments on the way out. tcp_output() is the only place that decides to send data: lost ranges first,
+// then new data, as far as cwnd, the peer's window, Nagle (RFC 1122 4.2.3.4) and silly-window avoidance let
+// it. The rest builds segments. Called by everything in tcp/. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
 
-// ---- Windows ---------------------------------------------------------------------------------------------------
+// ---- Windows ----------------------------------------------------------------------------------------------
 // RFC 9293 3.8.6.2.2: the right edge never moves back, and forward only by a worthwhile step.
 uint32_t tcp_window(struct tcp *t) {
     uint32_t buf = (uint32_t)t->s.opt[NS_OPT_RCVBUF], used = t->rcvq.len;
@@ -43,7 +43,7 @@ void tcp_update_mss(struct tcp *t, uint32_t mtu) {
     t->ssthresh = t->ssthresh > 2 * t->mss ? t->ssthresh : 2 * t->mss;
 }
 
-// ---- Building --------------------------------------------------------------------------------------------------
+// ---- Building ---------------------------------------------------------------------------------------------
 // What an established connection says: timestamps, and what came out of order (RFC 2018 4, RFC 2883).
 static uint32_t put_options(struct tcp *t, uint8_t *o) {
     struct tcp_options opt = {.has_ts = t->ts_ok, .tsval = tcp_ts_now(t), .tsecr = t->ts_recent};
@@ -62,8 +62,8 @@ uint32_t tcp_room(const struct tcp *t) {
     return t->mss - (blocks ? 4 + 8 * blocks : 0);
 }
 
-static struct pkt *with_header(struct pkt *p, const struct ns_sock *s, uint32_t seq, uint32_t ack, uint8_t flags,
-                               uint32_t wnd, const uint8_t *options, uint32_t noptions) {
+static struct pkt *with_header(struct pkt *p, const struct ns_sock *s, uint32_t seq, uint32_t ack,
+                               uint8_t flags, uint32_t wnd, const uint8_t *options, uint32_t noptions) {
     if (noptions)
         memcpy(pkt_push(p, noptions), options, noptions);
     uint8_t *h = pkt_push(p, TCP_LEN);
@@ -87,16 +87,20 @@ static int send_ip(struct tcp *t, struct pkt *p, uint8_t ecn) {
         t->soft_error = -err;
         return err;
     }
-    struct ip_header h = {
-        s->local.ip, s->remote.ip, PROTO_TCP, (uint8_t)((s->opt[NS_OPT_TOS] & ~3) | ecn), (uint8_t)s->opt[NS_OPT_TTL],
-        true};
+    struct ip_header h = {s->local.ip,
+                          s->remote.ip,
+                          PROTO_TCP,
+                          (uint8_t)((s->opt[NS_OPT_TOS] & ~3) | ecn),
+                          (uint8_t)s->opt[NS_OPT_TTL],
+                          true};
     if (p->len > TCP_MAX_LEN + t->mss && path.nif->config.gso_max)
         p->gso_size = (uint16_t)t->mss;
     ip_start_csum(p, &h, TCP_CSUM);
     count(s->ns, tcp_out);
     err = ip_output(s->ns, p, &path, &h);
     if (err == -LINUX_EMSGSIZE)
-        tcp_update_mss(t, path.mtu);  // the path has become narrower since; the timer sends it again, cut smaller
+        // the path has become narrower since; the timer sends it again, cut smaller
+        tcp_update_mss(t, path.mtu);
     return err;
 }
 
@@ -165,7 +169,7 @@ void tcp_send_syn(struct tcp *t) {
     send_ip(t, p, 0);
 }
 
-// ---- Data ------------------------------------------------------------------------------------------------------
+// ---- Data -------------------------------------------------------------------------------------------------
 // A packet with up to n numbers from seq on, of the user's bytes and the FIN. *n: how many it took.
 static struct pkt *segment_of(struct tcp *t, uint32_t seq, uint32_t *n, uint8_t *flags) {
     struct pkt *p = pkt_alloc(t->s.ns);
@@ -313,7 +317,7 @@ void tcp_flush(struct ns_sock *s) {
         tcp_output(t);
 }
 
-// ---- From no connection ----------------------------------------------------------------------------------------
+// ---- From no connection -----------------------------------------------------------------------------------
 void tcp_reply(struct netstack *ns, const struct tcp_seg *g, uint32_t seq, uint32_t ack, uint8_t flags) {
     struct ns_sock s = {.ns = ns, .local = g->local, .remote = g->remote};
     struct path path;
@@ -335,5 +339,6 @@ void tcp_reset_reply(struct netstack *ns, const struct tcp_seg *g) {
     if (g->flags & TCP_ACK)
         tcp_reply(ns, g, g->ack, 0, TCP_RST);
     else
-        tcp_reply(ns, g, 0, g->seq + g->len + !!(g->flags & TCP_SYN) + !!(g->flags & TCP_FIN), TCP_RST | TCP_ACK);
+        tcp_reply(ns, g, 0, g->seq + g->len + !!(g->flags & TCP_SYN) + !!(g->flags & TCP_FIN),
+                  TCP_RST | TCP_ACK);
 }

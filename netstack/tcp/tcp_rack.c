@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// RACK-TLP (RFC 8985): loss is detected by time. A range is lost when one that was sent later has been delivered, and a
-// round trip and a little more (for reordering) have passed. The tail, which nothing follows, is probed.
-// Called by tcp_ack.c and tcp_timer.c, for peers with SACK. Lock: the stack's.
+// RACK-TLP (RFC 8985): loss is detected by time. A range is lost when one that was sent later has been
+// delivered, and a round trip and a little more (for reordering) have passed. The tail, which nothing
+// follows, is probed. Called by tcp_ack.c and tcp_timer.c, for peers with SACK. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 
 #define REO_PERSIST 16  // recoveries without a D-SACK until the window is small again (RFC 8985 6.2.4)
@@ -66,7 +66,7 @@ uint64_t tcp_rack_detect(struct tcp *t) {
     return pending;
 }
 
-// ---- Tail loss probe -------------------------------------------------------------------------------------------
+// ---- Tail loss probe --------------------------------------------------------------------------------------
 // RFC 8985 7.2.
 uint64_t tcp_tlp_timeout(struct tcp *t) {
     if (!t->sack_ok || t->ca != CA_OPEN || t->tlp_out || t->sacked || !tcp_flight(t) || !t->srtt)

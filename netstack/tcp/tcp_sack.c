@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scoreboard: what is in flight, as ranges (see tcp.h). All changes of the sums sacked, lost and retrans are here.
-// Called by tcp_ack.c, tcp_rack.c and tcp_out.c. Lock: the stack's.
+// The scoreboard: what is in flight, as ranges (see tcp.h). All changes of the sums sacked, lost and retrans
+// are here. Called by tcp_ack.c, tcp_rack.c and tcp_out.c. Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 
 static uint32_t len(const struct tcp_range *r) { return r->end - r->seq; }
@@ -145,8 +145,8 @@ void tcp_ranges_sacked(struct tcp *t, const struct tcp_seg *g, uint32_t prior_un
     }
 }
 
-// RFC 6298 5.4, RFC 8985 6.3. What was SACKED stays so, unless the first range is: then the peer has taken it back
-// (RFC 2018 8), and everything goes again.
+// RFC 6298 5.4, RFC 8985 6.3. What was SACKED stays so, unless the first range is: then the peer has taken it
+// back (RFC 2018 8), and everything goes again.
 void tcp_ranges_all_lost(struct tcp *t) {
     struct tcp_range *r = list_first(&t->ranges, struct tcp_range, link);
     bool reneged = !list_empty(&t->ranges) && (r->flags & RANGE_SACKED);

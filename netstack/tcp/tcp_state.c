@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The states of a connection (RFC 9293 3.3.2) and its ends. Every change goes through tcp_set_state(), which stops at one
-// that is not in the table: that would be a mistake of ours, whatever the peer sends. Lock: the stack's.
+// The states of a connection (RFC 9293 3.3.2) and its ends. Every change goes through tcp_set_state(), which
+// stops at one that is not in the table: that would be a mistake of ours, whatever the peer sends. Lock: the
+// stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 
@@ -55,7 +56,8 @@ void tcp_check(struct tcp *t) {
         lost += r->flags & RANGE_LOST ? r->end - r->seq : 0;
         retrans += r->flags & RANGE_RETRANS ? r->end - r->seq : 0;
     }
-    invariant(at == t->snd_nxt && lost == t->lost && retrans == t->retrans && (!t->sack_ok || sacked == t->sacked));
+    invariant(at == t->snd_nxt && lost == t->lost && retrans == t->retrans &&
+              (!t->sack_ok || sacked == t->sacked));
     invariant(t->sacked + t->lost <= tcp_flight(t) && t->retrans <= t->lost);
     invariant(t->cwnd >= t->mss / 2 && t->cwnd > 0);
     // What is in flight is watched by a timer, or it would be for ever.
@@ -107,12 +109,14 @@ void tcp_abort(struct tcp *t, int err) {
 }
 
 void tcp_reset_peer(struct tcp *t, int err) {
-    if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT && t->state != TCPS_TIME_WAIT)
+    if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
+        t->state != TCPS_TIME_WAIT)
         tcp_send_reset(t);
     tcp_abort(t, err);
 }
 
-// RFC 9293 3.6.1: waits out what may still be under way. Only the numbers are needed now; the oldest of too many goes.
+// RFC 9293 3.6.1: waits out what may still be under way. Only the numbers are needed now; the oldest of too
+// many goes.
 void tcp_time_wait(struct tcp *t) {
     struct netstack *ns = t->s.ns;
     tcp_set_state(t, TCPS_TIME_WAIT);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection's timers: retransmission (RFC 6298), tail probes and reordering (RFC 8985), zero window probes, delayed
-// ACKs, keepalive (RFC 9293 3.8.4), and the waits at a connection's end. Run by core/wheel.c. Lock: the stack's.
+// A connection's timers: retransmission (RFC 6298), tail probes and reordering (RFC 8985), zero window
+// probes, delayed ACKs, keepalive (RFC 9293 3.8.4), and the waits at a connection's end. Run by core/wheel.c.
+// Lock: the stack's.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 
-#define BLACK_HOLE_TIMEOUTS 3  // of full segments, until they are made smaller (RFC 4821, in its simplest form)
-#define BLACK_HOLE_BASE     984  // of IPv4: packets of 1,024 bytes, which nearly every path carries (RFC 4821 7.2)
+// of full segments, until they are made smaller (RFC 4821, in its simplest form)
+#define BLACK_HOLE_TIMEOUTS 3
+// of IPv4: packets of 1,024 bytes, which nearly every path carries (RFC 4821 7.2)
+#define BLACK_HOLE_BASE     984
 
 uint64_t tcp_rto(const struct tcp *t) {
     uint64_t rto = t->rto << (t->backoff < 16 ? t->backoff : 16);
@@ -18,7 +21,7 @@ static void arm(struct tcp *t, enum tcp_rtx kind, uint64_t delay) {
     stack_arm(t->s.ns, &t->rtx, t->s.ns->now + delay);
 }
 
-// ---- When --------------------------------------------------------------------------------------------------------
+// ---- When -------------------------------------------------------------------------------------------------
 static void nothing_in_flight(struct tcp *t) {
     bool held = t->s.opt[NS_OPT_TCP_CORK] || t->corked;
     bool unsent = tcp_send_end(t) != t->snd_nxt && !(held && t->snd_wnd >= t->mss);
@@ -50,7 +53,7 @@ void tcp_restart(struct tcp *t) {
     tcp_rearm(t);
 }
 
-// ---- Giving up -----------------------------------------------------------------------------------------------------
+// ---- Giving up --------------------------------------------------------------------------------------------
 static bool too_long(struct tcp *t, unsigned retries) {
     uint64_t limit = (uint64_t)t->s.opt[NS_OPT_TCP_USER_TIMEOUT] * NS_MS;  // RFC 5482, RFC 9293 3.9.1
     if (limit)
@@ -64,10 +67,11 @@ static void give_up(struct tcp *t) {
     tcp_reset_peer(t, err);
 }
 
-// ---- What ----------------------------------------------------------------------------------------------------------
+// ---- What -------------------------------------------------------------------------------------------------
 static void syn_timeout(struct tcp *t) {
     t->retries++;
-    if (t->retries > (unsigned)t->s.opt[NS_OPT_TCP_SYNCNT] || (t->s.opt[NS_OPT_TCP_USER_TIMEOUT] && too_long(t, 0))) {
+    if (t->retries > (unsigned)t->s.opt[NS_OPT_TCP_SYNCNT] ||
+        (t->s.opt[NS_OPT_TCP_USER_TIMEOUT] && too_long(t, 0))) {
         tcp_abort(t, t->soft_error ? t->soft_error : LINUX_ETIMEDOUT);
         return;
     }
@@ -132,7 +136,8 @@ static void probe_timeout(struct tcp *t) {
     uint32_t unsent = tcp_write_end(t) - t->snd_nxt, n = unsent < t->snd_wnd ? unsent : t->snd_wnd;
     if (!t->first_unanswered)
         t->first_unanswered = t->s.ns->now;
-    if (n > 0) {  // a silly window that has stayed so: used as it is (RFC 9293 3.8.6.2.1, the override timeout)
+    // a silly window that has stayed so: used as it is (RFC 9293 3.8.6.2.1, the override timeout)
+    if (n > 0) {
         tcp_send_range(t, t->snd_nxt, n < tcp_room(t) ? n : tcp_room(t));
         tcp_rearm(t);
         return;
@@ -170,7 +175,7 @@ static void rtx_timer(struct timer *timer) {
     }
 }
 
-// ---- Delayed ACK ---------------------------------------------------------------------------------------------------
+// ---- Delayed ACK ------------------------------------------------------------------------------------------
 static void delack_timer(struct timer *timer) {
     struct tcp *t = container_of(timer, struct tcp, delack);
     count(t->s.ns, tcp_delayed_acks);
@@ -182,7 +187,7 @@ void tcp_delay_ack(struct tcp *t) {
         stack_arm(t->s.ns, &t->delack, t->s.ns->now + TCP_DELACK);
 }
 
-// ---- Keepalive, and the ends ---------------------------------------------------------------------------------------
+// ---- Keepalive, and the ends ------------------------------------------------------------------------------
 void tcp_arm_keepalive(struct tcp *t) {
     if (t->state == TCPS_TIME_WAIT || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED ||
         t->state == TCPS_SYN_SENT || (t->state == TCPS_FIN_WAIT_2 && !t->s.user))

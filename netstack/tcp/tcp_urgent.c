@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Urgent data (RFC 9293 3.8.5, RFC 6093): a mark in the stream, one byte wide for who reads it apart, as on Linux. The byte
-// stays in the reader's queue; without NS_OPT_OOBINLINE a plain read leaves it out and NS_MSG_OOB takes it. A read ends at
-// the mark. Called by tcp_in.c, tcp_data.c, tcp_out.c and tcp_api.c. Lock: the stack's.
+// Urgent data (RFC 9293 3.8.5, RFC 6093): a mark in the stream, one byte wide for who reads it apart, as on
+// Linux. The byte stays in the reader's queue; without NS_OPT_OOBINLINE a plain read leaves it out and
+// NS_MSG_OOB takes it. A read ends at the mark. Called by tcp_in.c, tcp_data.c, tcp_out.c and tcp_api.c.
+// Lock: the stack's.
 // LIMIT: one mark at a time: a later one replaces it, and the byte at the older one is read in line.
 #include "abi/errno.h"
 #include "netstack/tcp/tcp.h"
@@ -11,7 +12,8 @@
 // The peer's pointer is to the byte behind the urgent one (RFC 6093 3.1).
 void tcp_urgent(struct tcp *t, const struct tcp_seg *g) {
     uint32_t at = g->seq + g->urgent - 1;
-    bool receives = t->state == TCPS_ESTABLISHED || t->state == TCPS_FIN_WAIT_1 || t->state == TCPS_FIN_WAIT_2;
+    bool receives =
+        t->state == TCPS_ESTABLISHED || t->state == TCPS_FIN_WAIT_1 || t->state == TCPS_FIN_WAIT_2;
     // Nothing new: what is here already, or before the mark that we know.
     if (!receives || g->urgent == 0 || t->fin_taken || seq_lt(at, t->rcv_nxt) ||
         (t->urg != URG_NONE && seq_le(at, t->urg_seq)))
@@ -31,9 +33,9 @@ void tcp_urgent_arrived(struct tcp *t, uint32_t before) {
 
 bool tcp_urgent_ready(const struct tcp *t) { return t->urg == URG_ANNOUNCED && arrived(t); }
 
-// ---- Reading -----------------------------------------------------------------------------------------------------
-// How much of n a plain read may take, and how many bytes it leaves out first: it ends at the mark, and at the mark the
-// urgent byte is passed over, unless it is read in line.
+// ---- Reading ----------------------------------------------------------------------------------------------
+// How much of n a plain read may take, and how many bytes it leaves out first: it ends at the mark, and at
+// the mark the urgent byte is passed over, unless it is read in line.
 size_t tcp_urgent_limit(struct tcp *t, size_t n, uint32_t *skip) {
     uint32_t ahead = t->urg_seq - tcp_copied(t);
     *skip = 0;
@@ -82,7 +84,7 @@ int ns_at_mark(struct ns_sock *s) {
     return t->urg != URG_NONE && t->urg_seq == tcp_copied(t);
 }
 
-// ---- Sending -----------------------------------------------------------------------------------------------------
+// ---- Sending ----------------------------------------------------------------------------------------------
 // Each segment before the mark points to it, as far as sixteen bits reach.
 void tcp_urgent_mark(const struct tcp *t, struct pkt *p, uint32_t seq) {
     uint8_t *h = pkt_head(p);

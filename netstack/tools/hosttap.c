@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of the frames:
-// with them checksums and the cutting of long TCP segments are left to the other side, both ways. Frames are read and
-// written here, and taps opened; packet sockets on veths are hostveth.c's. Used by nstool only.
+// An interface of the host as a link of the stack, with virtio-net headers (virtio 1.2, 5.1.6) in front of
+// the frames: with them checksums and the cutting of long TCP segments are left to the other side, both ways.
+// Frames are read and written here, and taps opened; packet sockets on veths are hostveth.c's. Used by nstool
+// only.
 #include "netstack/tools/nstool.h"
 #include "abi/errno.h"
 #include "netstack/prot/eth.h"
@@ -133,7 +134,8 @@ static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
 
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload) {
     uint8_t mac[6] = {2, 0x6e, 0x73, 0, 0, 1};
-    *t = (struct tap){.fd = -1, .offload = offload, .spare = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
+    *t = (struct tap){
+        .fd = -1, .offload = offload, .spare = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
     int err = t->spare ? attach(t, &name, mac) : -LINUX_ENOMEM;
     if (err) {
         free(t->spare);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // nstool puts a stack on a tap or veth of the host: the instrument for tests and measurements against Linux.
-// nstool_main.c has the commands, hosttap.c and hostveth.c the descriptor, nstool_serve.c the services, nstool_bench.c what
-// is measured in memory, nstool_packets.c packets to count the instructions of. One thread, no locks.
+// nstool_main.c has the commands, hosttap.c and hostveth.c the descriptor, nstool_serve.c the services,
+// nstool_bench.c what is measured in memory, nstool_packets.c packets to count the instructions of. One
+// thread, no locks.
 #ifndef NETSTACK_TOOLS_NSTOOL_H
 #define NETSTACK_TOOLS_NSTOOL_H
 #include "netstack/netstack.h"
@@ -12,14 +13,15 @@ struct tap {
     bool offload;  // virtio-net headers with checksums and segmentation left to the other side
     uint8_t *spare;  // for a frame that the stack has no memory for
 };
-// Attaches to "veth:NAME", "unix:PATH" (see hosttap.c), or the tap NAME, which it creates when there is none, and adds it
-// to the stack as an interface. Negative error.
+// Attaches to "veth:NAME", "unix:PATH" (see hosttap.c), or the tap NAME, which it creates when there is none,
+// and adds it to the stack as an interface. Negative error.
 int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu, bool offload);
 // Reads what has come, but no more than the sender should wait for the ACK of; how many frames.
 #define TAP_BATCH 16
 unsigned tap_input(struct tap *t);
 void tap_close(struct tap *t);
-int veth_attach(const char *name, uint8_t mac[6]);  // a packet socket on that interface, and its address; negative error
+// a packet socket on that interface, and its address; negative error
+int veth_attach(const char *name, uint8_t mac[6]);
 
 // One connection (or listener) of a service.
 struct service;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// "nstool bench": what the stack does in memory, over its loopback, without the host: bulk, request and response,
-// connections made and closed, and the size of an idle connection. Figures go to stdout, one line each.
+// "nstool bench": what the stack does in memory, over its loopback, without the host: bulk, request and
+// response, connections made and closed, and the size of an idle connection. Figures go to stdout, one line
+// each.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "netstack/tools/nstool.h"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// nstool: the stack on an interface of the host (LINK: a tap's name, veth:NAME, or unix:PATH), or measured in memory.
+// nstool: the stack on an interface of the host (LINK: a tap's name, veth:NAME, or unix:PATH), or measured in
+// memory.
 //   nstool serve LINK ADDRESS/PREFIX... [options]    echo, discard, chargen, web page; until SIGTERM
-//   nstool send LINK ADDRESS/PREFIX... to HOST PORT BYTES|stdin [options]   connects and sends; prints the rate
-//   nstool recv LINK ADDRESS/PREFIX... to HOST PORT [stdout] [options]      connects and reads until the end
+//   nstool send LINK ADDRESS/PREFIX... to HOST PORT BYTES|stdin [options]   connects, sends; says the rate
+//   nstool recv LINK ADDRESS/PREFIX... to HOST PORT [stdout] [options]      connects, reads until the end
 //   nstool bench [SCALE]
-//   nstool packets PATH N                            N packets along one path, for tests/net/instructions.py
+//   nstool packets PATH N               N packets along one path, for tests/net/instructions.py
 // options: mtu N, nooffload, reno, gw ADDRESS
-// stdin, stdout: what is sent comes from there, what is received goes there; the rate is then printed on stderr.
+// stdin, stdout: what is sent comes from there, what is received goes there; the rate is then printed on
+// stderr.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "netstack/tools/nstool.h"
@@ -23,8 +25,8 @@ static struct tool tool;
 static uint64_t clock_now(void *arg) { return mono_ns(); }
 static void get_random(void *arg, void *buf, size_t n) { random_bytes(buf, n); }
 
-// Buffers come and go by the megabyte with the window: memory that free() hands back to the host each time is faulted in
-// again each time, which costs more than TCP does.
+// Buffers come and go by the megabyte with the window: memory that free() hands back to the host each time is
+// faulted in again each time, which costs more than TCP does.
 static void keep_memory(void) {
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
     mallopt(M_TOP_PAD, 16 << 20);
@@ -40,7 +42,8 @@ struct netstack *tool_stack(size_t budget) {
 }
 
 static void usage(void) {
-    fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] [mtu N] [nooffload] [reno]\n"
+    fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] [mtu "
+          "N] [nooffload] [reno]\n"
           "              [gw ADDRESS]\n"
           "       nstool bench [SCALE]\n"
           "       nstool packets PATH N\n",
@@ -50,8 +53,9 @@ static void usage(void) {
 
 static void on_signal(int sig) { tool.stop = true; }
 
-// Who is told of each frame by a wake-up makes its sender pay for it: so soon after the last frame we look instead. What comes
-// from a sender that waits for our core is not seen by looking: after a look in vain we sleep for a while.
+// Who is told of each frame by a wake-up makes its sender pay for it: so soon after the last frame we look
+// instead. What comes from a sender that waits for our core is not seen by looking: after a look in vain we
+// sleep for a while.
 #define LOOK_NS  50000
 #define SLEEP_NS 1000000
 
@@ -63,7 +67,9 @@ void tool_turn(struct tool *t, uint64_t until) {
     if (t->looks && !soon)
         t->look_from = now + SLEEP_NS;
     bool looks = t->looks = soon && now >= t->look_from;
-    int wait = looks || next <= now ? 0 : next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
+    int wait = looks || next <= now         ? 0
+               : next - now > 1000000000ull ? 1000
+                                            : (int)((next - now + 999999) / 1000000);
     if ((looks || poll(&p, 1, wait) > 0) && tap_input(&t->tap) > 0)
         t->last_frame = mono_ns();
     netstack_poll(t->ns);
@@ -180,8 +186,8 @@ static void print_rate(const struct pump *p, double took, int64_t n) {
     ns_tcp_info(p->s, &info);
     fprintf(p->o->piped ? stderr : stdout,
             "%llu bytes in %.3f s, %.1f MB/s, %llu retransmitted, cwnd %u, rtt %.1f ms, result %lld\n",
-            (unsigned long long)p->moved, took, (double)p->moved / took / 1e6, (unsigned long long)info.retransmits,
-            info.cwnd, (double)info.srtt_ns / 1e6, (long long)n);
+            (unsigned long long)p->moved, took, (double)p->moved / took / 1e6,
+            (unsigned long long)info.retransmits, info.cwnd, (double)info.srtt_ns / 1e6, (long long)n);
 }
 
 // Sends what there is, or reads until the end.
@@ -203,7 +209,8 @@ static int transfer(const struct options *o, bool sends) {
     print_rate(&p, (double)(mono_ns() - start) / 1e9, n);
     ns_close(p.s);
     struct netstack_usage left;
-    for (uint64_t end = mono_ns() + 200000000ull; mono_ns() < end && (netstack_usage(tool.ns, &left), left.sockets);)
+    for (uint64_t end = mono_ns() + 200000000ull;
+         mono_ns() < end && (netstack_usage(tool.ns, &left), left.sockets);)
         tool_turn(&tool, end);
     return n != 0 || (sends && !o->piped && p.moved != o->bytes);
 }
@@ -240,8 +247,9 @@ int main(int argc, char **argv) {
         return 77;
     }
     add_addresses(argc, argv);
-    struct ns_route def = {
-        .gateway = o.gw, .nif = tool.tap.nif, .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    struct ns_route def = {.gateway = o.gw,
+                           .nif = tool.tap.nif,
+                           .dst = ns_ip_is4(&o.gw) ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     if (memcmp(&o.gw, &(struct ns_ip){{0}}, sizeof o.gw) != 0)
         netstack_add_route(tool.ns, &def);
     int status = 2;

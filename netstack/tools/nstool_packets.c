@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// "nstool packets PATH N": N packets along one path of the stack, between it and a peer that this file plays, in virtual
-// time and with the same random numbers in each run, so that tests/net/instructions.py can count instructions.
+// "nstool packets PATH N": N packets along one path of the stack, between it and a peer that this file plays,
+// in virtual time and with the same random numbers in each run, so that tests/net/instructions.py can count
+// instructions.
 #include "abi/errno.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -55,7 +56,7 @@ static void must(bool ok, const char *what) {
     }
 }
 
-// ---- The peer's frames -----------------------------------------------------------------------------------------
+// ---- The peer's frames ------------------------------------------------------------------------------------
 static void put_ip(uint8_t *f, uint8_t proto, uint32_t len) {
     static const uint8_t ether[ETH_LEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
     static const uint8_t addresses[8] = {10, 0, 0, 2, 10, 0, 0, 1};
@@ -126,7 +127,7 @@ static void input(unsigned n) {
         netif_input(w.nif, w.rx[0].frame, w.rx[0].len, w.rx[0].flags);
 }
 
-// ---- Set-up ----------------------------------------------------------------------------------------------------
+// ---- Set-up -----------------------------------------------------------------------------------------------
 static void open_stack(bool gso) {
     struct netstack_config c = {clock_of, random_of, NULL, 0};
     struct netif_config nif = {.name = "eth0",
@@ -137,8 +138,9 @@ static void open_stack(bool gso) {
                                .gso_max = gso ? 65000 : 0,
                                .transmit = transmit};
     struct ns_ip ip = ns_ip4(10, 0, 0, 1);
-    static const uint8_t arp[ETH_LEN + ARP_LEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1,  8, 0, 6, 4, 0, 1, 2,
-                                                   0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
+    static const uint8_t arp[ETH_LEN + ARP_LEN] = {2,  0, 0, 0, 0, 1, 2, 0, 0, 0, 0,  2, 8, 6,
+                                                   0,  1, 8, 0, 6, 4, 0, 1, 2, 0, 0,  0, 0, 2,
+                                                   10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
     w.now = 1000000000;
     w.seed = 1;
     must(netstack_create(&c, &w.ns) == 0 && netif_add(w.ns, &nif, &w.nif) == 0 &&
@@ -150,7 +152,8 @@ static void open_stack(bool gso) {
 static void open_tcp(bool gso) {
     struct ns_addr to = {ns_ip4(10, 0, 0, 2), 5000};
     open_stack(gso);
-    must(ns_socket(w.ns, NS_INET, NS_STREAM, &w.s) == 0 && ns_connect(w.s, &to) == -LINUX_EINPROGRESS, "no connection");
+    must(ns_socket(w.ns, NS_INET, NS_STREAM, &w.s) == 0 && ns_connect(w.s, &to) == -LINUX_EINPROGRESS,
+         "no connection");
     segment(0, TCP_SYN | TCP_ACK, 0);
     input(1);
     must(ns_set_option(w.s, NS_OPT_TCP_NODELAY, 1) == 0 && ns_ready(w.s) & NS_OUT, "not connected");
@@ -159,7 +162,9 @@ static void open_tcp(bool gso) {
 static void open_udp(void) {
     struct ns_addr any = {.ip = ns_ip4(0, 0, 0, 0), .port = 53}, to = {ns_ip4(10, 0, 0, 2), 5000};
     open_stack(false);
-    must(ns_socket(w.ns, NS_INET, NS_DGRAM, &w.s) == 0 && ns_bind(w.s, &any) == 0 && ns_connect(w.s, &to) == 0, "no socket");
+    must(ns_socket(w.ns, NS_INET, NS_DGRAM, &w.s) == 0 && ns_bind(w.s, &any) == 0 &&
+             ns_connect(w.s, &to) == 0,
+         "no socket");
 }
 
 static void send_all(struct ns_sock *s, uint32_t n) {
@@ -171,7 +176,7 @@ static void recv_all(struct ns_sock *s, uint32_t n) {
     must(ns_recv(s, ns_io_to(&m, w.data, n), 0, NULL) == n, "not received");
 }
 
-// ---- The paths -------------------------------------------------------------------------------------------------
+// ---- The paths --------------------------------------------------------------------------------------------
 static void tcp_receive(unsigned n, unsigned batch, uint32_t len) {
     open_tcp(len > SEGMENT);
     for (unsigned i = 0; i < n; i += batch) {
@@ -255,7 +260,8 @@ static struct ns_sock *open_loopback(void) {
     struct ns_addr any = {ns_ip4(127, 0, 0, 1), 80};
     struct ns_sock *l;
     open_stack(false);
-    must(ns_socket(w.ns, NS_INET, NS_STREAM, &l) == 0 && ns_bind(l, &any) == 0 && ns_listen(l, 8) == 0, "no listener");
+    must(ns_socket(w.ns, NS_INET, NS_STREAM, &l) == 0 && ns_bind(l, &any) == 0 && ns_listen(l, 8) == 0,
+         "no listener");
     return l;
 }
 static void loopback(unsigned n) {

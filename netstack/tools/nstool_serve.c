@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small services of nstool: echo (RFC 862), discard (RFC 863), chargen (RFC 864) over TCP, echo over UDP, and a web
-// page with what the stack holds and counts. Called by nstool_main.c's loop.
+// The small services of nstool: echo (RFC 862), discard (RFC 863), chargen (RFC 864) over TCP, echo over UDP,
+// and a web page with what the stack holds and counts. Called by nstool_main.c's loop.
 #include "abi/errno.h"
 #include "netstack/tools/nstool.h"
 #include <stdio.h>
@@ -95,12 +95,13 @@ static void chargen(struct tool *tool, struct conn *c) {
 }
 
 static uint32_t page(struct tool *tool, char *to, uint32_t size) {
-    uint32_t n =
-        (uint32_t)snprintf(to, size, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+    uint32_t n = (uint32_t)snprintf(
+        to, size, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
     struct netstack_usage u;
     netstack_usage(tool->ns, &u);
-    n += (uint32_t)snprintf(to + n, size - n, "usage_bytes %zu\nusage_packets %u\nusage_sockets %u\nusage_timers %u\n",
-                            u.bytes, u.packets, u.sockets, u.timers);
+    n += (uint32_t)snprintf(to + n, size - n,
+                            "usage_bytes %zu\nusage_packets %u\nusage_sockets %u\nusage_timers %u\n", u.bytes,
+                            u.packets, u.sockets, u.timers);
     for (unsigned i = 0; netstack_stat_name(i) && n < size - 80; i++)
         n += (uint32_t)snprintf(to + n, size - n, "%s %llu\n", netstack_stat_name(i),
                                 (unsigned long long)netstack_stat(tool->ns, netstack_stat_name(i)));
@@ -156,8 +157,8 @@ void tool_listen(struct tool *tool) {
     }
 }
 
-// Whether there is a new one: it is in front of the list, so its first turn is the next round's. Chargen speaks first, and
-// nothing else may come in for long.
+// Whether there is a new one: it is in front of the list, so its first turn is the next round's. Chargen
+// speaks first, and nothing else may come in for long.
 static bool accept_all(struct tool *tool, struct conn *l) {
     struct ns_sock *s;
     bool any = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// UDP sockets: datagrams in from ip_deliver(), out to ip_output(), and a bounded queue between. Lock: the stack's.
+// UDP sockets: datagrams in from ip_deliver(), out to ip_output(), and a bounded queue between. Lock: the
+// stack's.
 // LIMIT: no UDP-Lite, no corking of one datagram from several sends.
 #include "netstack/udp/udp.h"
 #include "abi/errno.h"
@@ -20,7 +21,7 @@ static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp
 
 static void udp_init(struct ns_sock *s) { pktq_init(&udp_of(s)->queue); }
 
-// ---- In --------------------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------------------
 // RFC 768, RFC 8200 8.1 (IPv6 wants a checksum). The header is pulled and padding cut off.
 static const uint8_t *parse(struct pkt *p) {
     struct netstack *ns = p->ns;
@@ -50,7 +51,8 @@ static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
     sock_wake(&u->s, NS_IN);
 }
 
-// RFC 1122 4.1.3.3: what is for a group, or for all, is for each socket that wants it. Takes p when there is one.
+// RFC 1122 4.1.3.3: what is for a group, or for all, is for each socket that wants it. Takes p when there is
+// one.
 static bool deliver_to_all(struct pkt *p, const struct ns_addr *local, const struct ns_addr *remote) {
     struct ns_sock *s = sock_next_bound(p, PROTO_UDP, local, remote, NULL), *next;
     for (; s; s = next) {
@@ -102,7 +104,7 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
         sock_error(s, e->err);
 }
 
-// ---- Out -------------------------------------------------------------------------------------------------------
+// ---- Out --------------------------------------------------------------------------------------------------
 static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct path path;
@@ -162,7 +164,7 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     return u->shut_rd && pktq_empty(&u->queue) ? 0 : pktq_read(&u->queue, io, flags, from);
 }
 
-// ---- The rest --------------------------------------------------------------------------------------------------
+// ---- The rest ---------------------------------------------------------------------------------------------
 // Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
 static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct udp *u = udp_of(s);

@@ -65,7 +65,8 @@ static int seize(pid_t pid, struct reason *why) {
         return 0;
     int err = -errno;
     if (yama_scope >= 2)
-        return fail(why, err, "ptrace: this host forbids tracing (kernel.yama.ptrace_scope is %d)", yama_scope);
+        return fail(why, err, "ptrace: this host forbids tracing (kernel.yama.ptrace_scope is %d)",
+                    yama_scope);
     return fail(why, err, "ptrace: PTRACE_SEIZE: %s (forbidden by a container's seccomp profile?)",
                 strerror(-err));
 }

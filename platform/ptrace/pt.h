@@ -32,11 +32,12 @@
 // then receives it as descriptor 1, the lowest free one), mmap and close. One thread at a time owns the
 // channel. Guest code cannot make host calls, so descriptors of the stub are out of its reach.
 //
-// recvmsg is the one injected call that follows a pointer, into memory that a sibling thread can write while the
-// call runs: it may fail before or after the descriptor is there, or succeed without one. So nothing is concluded
-// from its result but whether to go on. Before it, number 1 is closed and the channel empty but for the one message;
-// after it, number 1 is that message's file or closed; then it is closed, whatever happened, and what was not taken
-// is discarded. All other calls have their arguments in registers, and the results of all are the kernel's word.
+// recvmsg is the one injected call that follows a pointer, into memory that a sibling thread can write while
+// the call runs: it may fail before or after the descriptor is there, or succeed without one. So nothing is
+// concluded from its result but whether to go on. Before it, number 1 is closed and the channel empty but for
+// the one message; after it, number 1 is that message's file or closed; then it is closed, whatever happened,
+// and what was not taken is discarded. All other calls have their arguments in registers, and the results of
+// all are the kernel's word.
 #ifndef PLATFORM_PTRACE_PT_H
 #define PLATFORM_PTRACE_PT_H
 #include "base/list.h"

@@ -220,8 +220,8 @@ static void drop(struct pt_thread *t, struct pt_work *w) {
     pt_free_work(w);
 }
 
-// A piece has failed, and what is behind it is not done. Of that, maps have their range emptied: the host may have left
-// what they were to replace, and the sentry takes its own map back to nothing (platform.h).
+// A piece has failed, and what is behind it is not done. Of that, maps have their range emptied: the host may
+// have left what they were to replace, and the sentry takes its own map back to nothing (platform.h).
 static void undo(struct pt_thread *t, int64_t error) {
     struct pt_work *w, *failed = take_ptr(t->now);
     struct list rest = LIST_INIT(rest);

@@ -4,15 +4,14 @@
 // <stddef.h>.
 //
 //   base                   the blob's text, read-only and executable: the gate, rt_sigreturn, the handlers
-//   base + STUB_SCRATCH_AT     one private page for the syscall ring's code (struct stub_scratch)
-//   base + STUB_RING_AT    the ring itself, two pages shared with the sentry, in those address spaces that have one
-//   base + STUB_SLOT_SIZE  nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
-//   scratch),
-//                          private anonymous memory; each holds, from below: struct stub_slot, the handler's
-//                          stack, and at its top the signal frame, always at the same distance from the top
-//                          (the alternate stack is set with SS_AUTODISARM, so the frame never goes anywhere
-//                          else)
-//   then                   one page that zygote and sentry share while the zygote starts; unmapped afterwards
+//   base + STUB_SCRATCH_AT  one private page for the syscall ring's code (struct stub_scratch)
+//   base + STUB_RING_AT     the ring itself, two pages shared with the sentry, where an address space has one
+//   base + STUB_SLOT_SIZE   nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
+//                           scratch), private anonymous memory; each holds, from below: struct stub_slot,
+//                           the handler's stack, and at its top the signal frame, always at the same
+//                           distance from the top (the alternate stack is set with SS_AUTODISARM, so the
+//                           frame never goes anywhere else)
+//   then                    one page that zygote and sentry share while the zygote starts; unmapped then
 //
 // One address is chosen at random for each sandbox; it is the same in all its address spaces. All of it is
 // guest memory as far as trust goes: the guest may read the text and scribble over the slots, and then only
@@ -61,7 +60,8 @@ struct stub_op {
 // The bottom of a slot. The handler writes the bases before each event, the sentry the rest.
 struct stub_slot {
     uint64_t fs_base, gs_base;
-    uint64_t place_at, place_low, place_top; // where the handler proposes new anonymous memory: see STUB_PLACE
+    // where the handler proposes new anonymous memory: see STUB_PLACE
+    uint64_t place_at, place_low, place_top;
     uint64_t flags;                          // STUB_DO_*, after all ops
     uint64_t rax;
     uint64_t set_fs, set_gs;
@@ -73,13 +73,13 @@ struct stub_slot {
 #define STUB_DO_RAX   2u // rax of the frame = slot->rax
 #define STUB_DO_BASES 4u // fs and gs base = set_fs, set_gs (only with fsgsbase)
 
-// A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at once,
-// at a place of its own choice: right below the last one, from place_top down to place_low and then from the top
-// again. The sentry takes that call as the guest's, and lets it go on if it is what it has decided on too; else its
-// reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is told by STUB_EV_DONE).
-// As the descriptor, which the kernel does not look at, the handler passes ~(the guest's flags). A patched site
-// (below) does the same without a signal; its offset, which the kernel does not look at either, is STUB_PLACE_RING. It
-// has no frame for orders: the reply is the call's value.
+// A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at
+// once, at a place of its own choice: right below the last one, from place_top down to place_low and then
+// from the top again. The sentry takes that call as the guest's, and lets it go on if it is what it has
+// decided on too; else its reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is
+// told by STUB_EV_DONE). As the descriptor, which the kernel does not look at, the handler passes ~(the
+// guest's flags). A patched site (below) does the same without a signal; its offset, which the kernel does
+// not look at either, is STUB_PLACE_RING. It has no frame for orders: the reply is the call's value.
 #define STUB_PLACE_RING 4096ull
 #define STUB_PLACE_WINDOW (64ull << 20)
 #define STUB_PLACE_GUEST  0x22ull    // MAP_PRIVATE | MAP_ANONYMOUS, and perhaps ...
@@ -109,9 +109,9 @@ enum stub_event {
 #define STUB_TAG_BLOCK  3 // do what the slot says
 #define STUB_GO_EXIT    4 // the thread ends: exit(0) through the gate
 
-// The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number in rax and
-// the address behind the site's syscall instruction in rcx. It writes the call into the ring and waits for a
-// sentry thread that polls it.
+// The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number
+// in rax and the address behind the site's syscall instruction in rcx. It writes the call into the ring and
+// waits for a sentry thread that polls it.
 #define STUB_SCRATCH_AT  16384ull // behind the longest text
 #define STUB_RING_AT 20480ull
 #define STUB_RING_LEN 8192ull
@@ -134,9 +134,11 @@ struct stub_ring {
     uint64_t args[6];
     uint64_t value;
     uint32_t polled; // (sentry) somebody looks at it; (guest) cleared when nobody came
-    uint32_t str_len; // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
+    // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
+    uint32_t str_len;
     uint64_t out_addr;
-    uint64_t out_len; // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
+    // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
+    uint64_t out_len;
     uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
     char pad[24], str[STUB_RING_STR];

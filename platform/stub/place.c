@@ -40,8 +40,9 @@ static bool blob_is_sound(void) {
            count_syscall_instructions(stub_blob_start, len) == 2;
 }
 
-// vvar has other pages of the kernel's clocks beside it ([vvar_vclock]); all lie right below the vDSO. They stay where they
-// are for as long as the process lives, so this is read once, before the process confines itself.
+// vvar has other pages of the kernel's clocks beside it ([vvar_vclock]); all lie right below the vDSO. They
+// stay where they are for as long as the process lives, so this is read once, before the process confines
+// itself.
 static struct vdso {
     bool sought;
     uint64_t vvar, vvar_end, start, end;

@@ -160,7 +160,8 @@ static struct stub_boot *write_boot(const struct stub_spawn *s) {
 
 static __attribute__((noreturn)) void enter_blob(const struct stub_place *pl, struct stub_boot *b) {
     uint64_t sp = (uint64_t)b + STUB_SLOT_SIZE, entry = pl->base + stub_header()->boot;
-    // No register may carry an address of ours into memory that the guest can read: the blob's code saves them.
+    // No register may carry an address of ours into memory that the guest can read: the blob's code saves
+    // them.
     __asm__ volatile("movq %0, %%rsp\n\t"
                      "xorl %%ebp, %%ebp\n\txorl %%ebx, %%ebx\n\txorl %%edx, %%edx\n\txorl %%esi, %%esi\n\t"
                      "xorl %%r8d, %%r8d\n\txorl %%r9d, %%r9d\n\txorl %%r10d, %%r10d\n\t"

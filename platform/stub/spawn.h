@@ -3,10 +3,10 @@
 //
 // stub_spawn() forks the calling process (which must have one thread) and in the child: runs
 // config->after_fork, leaves session and terminal, sets PDEATHSIG, no_new_privs, dumpable, no core file, its
-// name, drops capabilities, enters a Landlock domain below its parent's, undoes glibc's rseq registration, resets signal actions and mask, maps blob and
-// slots at the chosen address, runs `prepare` (still C code of ours, all of the caller's memory present), and
-// jumps into the blob: that unmaps everything but blob, slots, shared page, vdso and vvar, installs the
-// filter, and goes on by `mode`.
+// name, drops capabilities, enters a Landlock domain below its parent's, undoes glibc's rseq registration,
+// resets signal actions and mask, maps blob and slots at the chosen address, runs `prepare` (still C code of
+// ours, all of the caller's memory present), and jumps into the blob: that unmaps everything but blob, slots,
+// shared page, vdso and vvar, installs the filter, and goes on by `mode`.
 #ifndef PLATFORM_STUB_SPAWN_H
 #define PLATFORM_STUB_SPAWN_H
 #include "platform/backend.h"
@@ -61,9 +61,9 @@ struct stub_spawn {
 // The child's pid, or -LINUX_E*. The child may still be running its set-up.
 pid_t stub_spawn(const struct stub_spawn *s);
 
-// Takes back what the C library has registered for the calling thread with rseq(2). In a stub it would point into memory
-// that is the guest's; in a sentry thread it costs at each switch, 3 % of a call's round trip. False: it is still
-// there.
+// Takes back what the C library has registered for the calling thread with rseq(2). In a stub it would point
+// into memory that is the guest's; in a sentry thread it costs at each switch, 3 % of a call's round trip.
+// False: it is still there.
 bool stub_undo_rseq(void);
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sandbox boots when it starts: a time namespace in which the monotonic and boot-time clocks begin. Stubs are made in
-// it, so guests' vDSO reads the same clocks as our handlers, without a call; nothing in the tree converts times.
+// The sandbox boots when it starts: a time namespace in which the monotonic and boot-time clocks begin. Stubs
+// are made in it, so guests' vDSO reads the same clocks as our handlers, without a call; nothing in the tree
+// converts times.
 //
-// LIMIT: where the caller may make no time namespace (it takes CAP_SYS_ADMIN, or Linux before 5.6), both clocks are the
-// host's, and with them uptime, btime and start times, which agree with them in any case. The processor's own counter
-// (rdtsc) runs since the host's start everywhere.
+// LIMIT: where the caller may make no time namespace (it takes CAP_SYS_ADMIN, or Linux before 5.6), both
+// clocks are the host's, and with them uptime, btime and start times, which agree with them in any case. The
+// processor's own counter (rdtsc) runs since the host's start everywhere.
 #include "sentry/hostfilter/hostfilter.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,7 +25,8 @@
 
 static long offset_of(clockid_t clock) { return BEGIN_SEC - (long)(clock_ns(clock) / NS_PER_SEC); }
 
-// Who has threads can enter no time namespace (ThreadSanitizer starts one): /proc/self/task has a link for each.
+// Who has threads can enter no time namespace (ThreadSanitizer starts one): /proc/self/task has a link for
+// each.
 static bool has_threads(void) {
     struct stat st;
     return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3;

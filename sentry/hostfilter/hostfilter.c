@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hostfilter.h. A forbidden call kills the process, and with it the sandbox: only a taken-over sentry makes one.
-// clone3 is not among the rows because a filter cannot look into its structure; it answers ENOSYS, and libc uses clone.
+// See hostfilter.h. A forbidden call kills the process, and with it the sandbox: only a taken-over sentry
+// makes one. clone3 is not among the rows because a filter cannot look into its structure; it answers ENOSYS,
+// and libc uses clone.
 #include "sentry/hostfilter/hostfilter.h"
 #include "host/confine.h"
 #include <errno.h>
@@ -19,12 +20,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-// The filter cannot tell our stubs' numbers from other processes', so kill, process_vm_writev and pidfd_getfd alone would
-// reach all that our user runs. In a pid namespace there is nobody else; and a Landlock domain keeps memory and descriptors
-// of processes outside of it out of reach (Linux 5.13), and signals to them (6.12). Stubs are made afterwards, within both.
+// The filter cannot tell our stubs' numbers from other processes', so kill, process_vm_writev and pidfd_getfd
+// alone would reach all that our user runs. In a pid namespace there is nobody else; and a Landlock domain
+// keeps memory and descriptors of processes outside of it out of reach (Linux 5.13), and signals to them
+// (6.12). Stubs are made afterwards, within both.
 
-// Reports of the sanitizers read the program and its maps. And where process_vm_readv is refused, the platform opens
-// /proc/PID/mem of its stubs: so neither an empty root nor a domain without reading is possible.
+// Reports of the sanitizers read the program and its maps. And where process_vm_readv is refused, the
+// platform opens /proc/PID/mem of its stubs: so neither an empty root nor a domain without reading is
+// possible.
 static bool opens_files(void) {
 #ifdef PICKET_SANITIZED
     return true;
@@ -46,8 +49,8 @@ static int give_up_privileges(void) {
 }
 
 int hostfilter_prepare(void) {
-    // With arenas of its own for each thread, glibc opens a file of /proc when it shrinks one. (One arena also keeps
-    // less memory; small blocks come from per-thread caches anyway.)
+    // With arenas of its own for each thread, glibc opens a file of /proc when it shrinks one. (One arena
+    // also keeps less memory; small blocks come from per-thread caches anyway.)
     mallopt(M_ARENA_MAX, 1);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
@@ -59,16 +62,29 @@ int hostfilter_prepare(void) {
     return err ? err : confine_landlock(reads);
 }
 
-// ---- Conditions ------------------------------------------------------------------------------------------------------
+// ---- Conditions -------------------------------------------------------------------------------------------
 enum when { ALWAYS, SECCOMP, PTRACE, SANITIZED };
 enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, SELF, NEVER };
 
 // Requests of fs/host, which copies their structures itself.
-static const unsigned long terminal[] = {TCGETS,   TCSETS,   TCSETSW,  TCSETSF,    TIOCGWINSZ, TIOCSWINSZ,
-                                         FIONREAD, TCSBRK,   TCXONC,   TCFLSH,     TIOCOUTQ,   TCSBRKP,
-                                         0x802c542a /* TCGETS2 */, 0x402c542b, 0x402c542c, 0x402c542d /* TCSETS2, W2, F2 */};
-static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_IOCTL_NOTIF_ADDFD,
-                                       SECCOMP_IOCTL_NOTIF_ID_VALID};
+static const unsigned long terminal[] = {TCGETS,
+                                         TCSETS,
+                                         TCSETSW,
+                                         TCSETSF,
+                                         TIOCGWINSZ,
+                                         TIOCSWINSZ,
+                                         FIONREAD,
+                                         TCSBRK,
+                                         TCXONC,
+                                         TCFLSH,
+                                         TIOCOUTQ,
+                                         TCSBRKP,
+                                         0x802c542a /* TCGETS2 */,
+                                         0x402c542b,
+                                         0x402c542c,
+                                         0x402c542d /* TCSETS2, W2, F2 */};
+static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
+                                       SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID};
 
 static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_COPY};
 
@@ -85,7 +101,8 @@ static int allow(void *ctx, const struct filter_row *row, void *unused) {
     case NO_EXEC:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     case THREAD:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     case SELF:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0));
     case TERMINAL:
@@ -101,7 +118,7 @@ static int allow(void *ctx, const struct filter_row *row, void *unused) {
     }
 }
 
-// ---- The filter --------------------------------------------------------------------------------------------------------
+// ---- The filter -------------------------------------------------------------------------------------------
 static const struct filter_row rows[] = {
 #define HOST_SYSCALL(name, when, condition, reason) {SCMP_SYS(name), when, condition},
 #include "sentry/hostfilter/host_syscalls.def"

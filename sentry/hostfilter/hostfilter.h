@@ -3,14 +3,15 @@
 #ifndef SENTRY_HOSTFILTER_HOSTFILTER_H
 #define SENTRY_HOSTFILTER_HOSTFILTER_H
 
-// Before all others, and before any clock is read: the monotonic and boot-time clocks of this process and its children
-// begin now, where the host allows it. 0, or -errno when it is done by half.
+// Before all others, and before any clock is read: the monotonic and boot-time clocks of this process and its
+// children begin now, where the host allows it. 0, or -errno when it is done by half.
 int hostfilter_boot_clock(void);
-// Before the platform is made (stubs inherit it), after process_start() (limits, core dumps): no_new_privs, an empty root, a
-// user and keys of its own, no capabilities, a Landlock domain; see host/confine.h. 0 or -errno.
+// Before the platform is made (stubs inherit it), after process_start() (limits, core dumps): no_new_privs,
+// an empty root, a user and keys of its own, no capabilities, a Landlock domain; see host/confine.h. 0 or
+// -errno.
 int hostfilter_prepare(void);
-// Before the first guest instruction and before other threads: loads the filter made from host_syscalls.def; `platform`
-// is plat_name(). For all threads, for good.
+// Before the first guest instruction and before other threads: loads the filter made from host_syscalls.def;
+// `platform` is plat_name(). For all threads, for good.
 int hostfilter_load(const char *platform);
 
 #endif

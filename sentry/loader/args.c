@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Argument vectors of an exec: argv, then envp, as strings back to back. Filled by sys_exec.c from guest memory, or by
-// the sentry's start from the command line; changed here for scripts.
+// Argument vectors of an exec: argv, then envp, as strings back to back. Filled by sys_exec.c from guest
+// memory, or by the sentry's start from the command line; changed here for scripts.
 #include "abi/errno.h"
 #include "abi/misc.h"
 #include "base/fault.h"
@@ -40,7 +40,9 @@ int exec_args_add_n(struct exec_args *a, const char *s, size_t len, bool env) {
         a->argc++;
     return 0;
 }
-int exec_args_add(struct exec_args *a, const char *s, bool env) { return exec_args_add_n(a, s, strlen(s), env); }
+int exec_args_add(struct exec_args *a, const char *s, bool env) {
+    return exec_args_add_n(a, s, strlen(s), env);
+}
 
 int exec_args_script(struct exec_args *a, const char *interp, const char *arg, const char *script) {
     size_t first = a->argc ? strlen(a->strings) + 1 : 0;  // what execve's caller gave as argv[0] is dropped

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// See elf.h. The structures of <elf.h> are enough for what is needed here; libelf wants the whole file in memory (or
-// its descriptor), and this is on the way of every exec.
+// See elf.h. The structures of <elf.h> are enough for what is needed here; libelf wants the whole file in
+// memory (or its descriptor), and this is on the way of every exec.
 //
-// Stricter than Linux where Linux lets a broken program start and die: segments that overlap, are out of order, or lie
-// beyond the file's end are refused.
+// Stricter than Linux where Linux lets a broken program start and die: segments that overlap, are out of
+// order, or lie beyond the file's end are refused.
 #include "sentry/loader/elf.h"
 #include "abi/errno.h"
 #include "abi/mman.h"
@@ -18,13 +18,15 @@ int elf_read_head(const void *buf, size_t len, struct elf_head *out) {
     if (len < sizeof e)
         return -LINUX_ENOEXEC;
     memcpy(&e, buf, sizeof e);
-    if (memcmp(e.e_ident, ELFMAG, SELFMAG) || e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB)
+    if (memcmp(e.e_ident, ELFMAG, SELFMAG) || e.e_ident[EI_CLASS] != ELFCLASS64 ||
+        e.e_ident[EI_DATA] != ELFDATA2LSB)
         return -LINUX_ENOEXEC;
     if ((e.e_type != ET_EXEC && e.e_type != ET_DYN) || e.e_machine != EM_X86_64)
         return -LINUX_ENOEXEC;
     if (e.e_phentsize != sizeof(Elf64_Phdr) || e.e_phnum == 0 || e.e_phnum > ELF_MAX_PHDRS)
         return -LINUX_ENOEXEC;
-    *out = (struct elf_head){.dyn = e.e_type == ET_DYN, .entry = e.e_entry, .phoff = e.e_phoff, .phnum = e.e_phnum};
+    *out = (struct elf_head){
+        .dyn = e.e_type == ET_DYN, .entry = e.e_entry, .phoff = e.e_phoff, .phnum = e.e_phnum};
     out->phsize = e.e_phnum * sizeof(Elf64_Phdr);
     bool wraps = out->phoff > UINT64_MAX - out->phsize || out->phoff > INT64_MAX;
     return wraps || out->entry >= LINUX_TASK_SIZE ? -LINUX_ENOEXEC : 0;
@@ -63,14 +65,16 @@ static int add_segment(struct elf_image *im, const Elf64_Phdr *p, uint64_t file_
 static int add_interp(struct elf_image *im, const Elf64_Phdr *p, uint64_t file_size) {
     if (im->interp_len)
         return 0;  // the first counts
-    if (p->p_filesz < 2 || p->p_filesz > 4096 || p->p_offset > file_size || p->p_filesz > file_size - p->p_offset)
+    if (p->p_filesz < 2 || p->p_filesz > 4096 || p->p_offset > file_size ||
+        p->p_filesz > file_size - p->p_offset)
         return -LINUX_ENOEXEC;
     im->interp_off = p->p_offset;
     im->interp_len = p->p_filesz;
     return 0;
 }
 
-// Where the headers themselves are in memory: what PT_PHDR says, or inside the segment that covers them in the file.
+// Where the headers themselves are in memory: what PT_PHDR says, or inside the segment that covers them in
+// the file.
 static void find_phdr(struct elf_image *im) {
     for (unsigned i = 0; i < im->nsegs && !im->phdr; i++) {
         const struct elf_segment *s = &im->segs[i];

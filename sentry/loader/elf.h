@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading ELF headers: pure functions over private copies, for the loader and its fuzzer. They allocate nothing and
-// know no files.
+// Reading ELF headers: pure functions over private copies, for the loader and its fuzzer. They allocate
+// nothing and know no files.
 #ifndef SENTRY_LOADER_ELF_H
 #define SENTRY_LOADER_ELF_H
 #include <stdbool.h>
@@ -34,8 +34,8 @@ struct elf_image {
 
 // The file's first bytes. 0, or -LINUX_ENOEXEC for what is not a 64-bit x86-64 program.
 int elf_read_head(const void *buf, size_t len, struct elf_head *out);
-// The program headers (head->phsize bytes). 0 or -LINUX_ENOEXEC; `truncated` is the caller's to judge, because a
-// missing interpreter is the error that comes first. `max`: no segment may end above it.
+// The program headers (head->phsize bytes). 0 or -LINUX_ENOEXEC; `truncated` is the caller's to judge,
+// because a missing interpreter is the error that comes first. `max`: no segment may end above it.
 int elf_read_phdrs(const struct elf_head *head, const void *phdrs, uint64_t file_size, uint64_t max,
                    struct elf_image *out);
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // exec, as phases of one call. Used by sys_exec.c and, for the first program, by boot.c.
 //
-//   do_exec        loads the program into an address space and host thread of its own; the task's host thread is
-//                  swapped for the new one, which is flushed. The old one is kept, held, and nothing of it is touched.
+//   do_exec        loads the program into an address space and host thread of its own; the task's host
+//                  thread is swapped for the new one, which is flushed. The old one is kept, held, and
+//                  nothing of it is touched.
 //   FLUSHED        the host has mapped everything: stack and registers are written.
 //   ALONE          the other threads of the process are told to end, and waited for.
 //   commit         the point of no return, which cannot fail: the old program goes.
 //
-// Until then every failure puts the old host thread back and answers the call. (Linux has its point of no return
-// earlier and kills the process there.) Locks: tasks_lock for what others read of a task.
+// Until then every failure puts the old host thread back and answers the call. (Linux has its point of no
+// return earlier and kills the process there.) Locks: tasks_lock for what others read of a task.
 #include "sentry/loader/exec.h"
 #include "abi/fcntl.h"
 #include "base/cleanup.h"
@@ -63,7 +64,8 @@ static void exec_abort(struct task *t) {
     exec_free(e);
 }
 
-int64_t do_exec(struct task *t, const struct path *base, const char *path, unsigned at_flags, struct exec_args *args) {
+int64_t do_exec(struct task *t, const struct path *base, const char *path, unsigned at_flags,
+                struct exec_args *args) {
     TASK_VFS_CTX(t, ctx);
     unsigned walk = (at_flags & LINUX_AT_EMPTY_PATH ? WALK_EMPTY : 0) |
                     (at_flags & LINUX_AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW);
@@ -101,7 +103,7 @@ static int64_t fail(struct task *t, int64_t err) {
     return task_exit_self(t, 126 << 8);
 }
 
-// ---- The other threads -------------------------------------------------------------------------------------------------
+// ---- The other threads ------------------------------------------------------------------------------------
 // 0: t is the only one left. Each that ends wakes tg->exec_task.
 static int64_t be_alone(struct task *t) {
     struct tgroup *g = t->tg;
@@ -148,7 +150,7 @@ static void become_leader(struct task *t) {
     task_put(old);
 }
 
-// ---- The old program goes ------------------------------------------------------------------------------------------------
+// ---- The old program goes ---------------------------------------------------------------------------------
 // Handlers and descriptors that another process shares become private first, while that may still fail.
 static int make_private(struct task *t, struct exec *e) {
     struct sighand *h;
@@ -223,11 +225,13 @@ static void new_memory(struct task *t, struct exec *e) {
     }
 }
 
-// May others of the user look into the program? Not when it has, or came from, rights that the user has not, proc(5).
+// May others of the user look into the program? Not when it has, or came from, rights that the user has not,
+// proc(5).
 static bool dumpable(const struct cred *old, const struct exec_image *im) {
     const struct cred *c = im->cred;
     bool was_plain = old->euid == old->uid && old->egid == old->gid;
-    bool same = old->euid == c->euid && old->egid == c->egid && old->fsuid == c->fsuid && old->fsgid == c->fsgid;
+    bool same =
+        old->euid == c->euid && old->egid == c->egid && old->fsuid == c->fsuid && old->fsgid == c->fsgid;
     return im->readable && was_plain && same && !(c->cap_permitted & ~old->cap_permitted);
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first half of an exec: from a path to an address space with everything queued for mapping. Called by do_exec().
-// Reads top down from the end: exec_load, load_program, map_image.
+// The first half of an exec: from a path to an address space with everything queued for mapping. Called by
+// do_exec(). Reads top down from the end: exec_load, load_program, map_image.
 //
-// Cost: for each file one open, one read of its first page (headers and the interpreter's name are in it, as a rule)
-// and one getattr; one address space from the platform's pool; about twelve queued maps, which the new host thread
-// does in one go.
+// Cost: for each file one open, one read of its first page (headers and the interpreter's name are in it, as
+// a rule) and one getattr; one address space from the platform's pool; about twelve queued maps, which the
+// new host thread does in one go.
 //
-// LIMIT: file capabilities (security.capability) are not looked at. The interpreter of a program stays protected from
-// writing (ETXTBSY) while it is mapped; on Linux only while it is loaded.
+// LIMIT: file capabilities (security.capability) are not looked at. The interpreter of a program stays
+// protected from writing (ETXTBSY) while it is mapped; on Linux only while it is loaded.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/resource.h"
@@ -29,7 +29,8 @@
 #define MIN_ARG_MAX  (32 * GUEST_PAGE_SIZE)
 #define STACK_SPARE  (32 * GUEST_PAGE_SIZE)
 #define NO_RANDOMIZE 0x0040000u  // personality(2), ADDR_NO_RANDOMIZE
-// ... with READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT and MMAP_PAGE_ZERO: what a caller may not do to a program with more rights.
+// ... with READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT and MMAP_PAGE_ZERO: what a caller may not do to a program
+// with more rights.
 #define CLEAR_ON_SETID (NO_RANDOMIZE | 0x0400000u | 0x0200000u | 0x0100000u)
 
 struct binary {  // a file that is being looked at
@@ -40,7 +41,7 @@ struct binary {  // a file that is being looked at
     char head[GUEST_PAGE_SIZE];
 };
 
-// ---- Files ---------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 static int read_exact(struct file *f, void *buf, size_t n, uint64_t off) {
     int64_t r = vfs_kread(f, buf, n, off);
     return r < 0 ? (int)r : (size_t)r == n ? 0 : -LINUX_ENOEXEC;
@@ -106,7 +107,7 @@ static int open_interp(const struct vfs_ctx *ctx, struct binary *b, uint64_t max
     return r;
 }
 
-// ---- Mapping -------------------------------------------------------------------------------------------------------
+// ---- Mapping ----------------------------------------------------------------------------------------------
 static int note_zero(struct exec_image *x, uint64_t start, uint64_t end) {
     if (start >= end)
         return 0;
@@ -117,7 +118,8 @@ static int note_zero(struct exec_image *x, uint64_t start, uint64_t end) {
     return 0;
 }
 // `next`: where the following segment begins, which may share a page with this one's end.
-static int map_segment(struct exec_image *x, struct file *f, const struct elf_segment *s, uint64_t bias, uint64_t next) {
+static int map_segment(struct exec_image *x, struct file *f, const struct elf_segment *s, uint64_t bias,
+                       uint64_t next) {
     uint64_t start = page_down(bias + s->vaddr), data_end = bias + s->vaddr + s->filesz;
     uint64_t file_end = s->filesz ? page_up(data_end) : start, end = page_up(bias + s->vaddr + s->memsz);
     int r = 0;
@@ -173,12 +175,14 @@ static uint64_t stack_size(struct task *t, const struct exec_image *x) {
 }
 
 // interp->file is NULL when the program needs none.
-static int load_elf(struct task *t, struct exec_image *x, const struct binary *b, const struct binary *interp) {
+static int load_elf(struct task *t, struct exec_image *x, const struct binary *b,
+                    const struct binary *interp) {
     bool random = !(t->personality & ~x->personality_clear & NO_RANDOMIZE);
     const struct plat_layout *l = x->mm->layout;
     int r = mm_layout(x->mm, x->thread, stack_size(t, x), b->im->exec_stack, random);
     // Two thirds up, as Linux's ELF_ET_DYN_BASE: away from mmap_base, with room for a heap.
-    uint64_t want = page_down(l->lo + (l->hi - l->lo) / 3 * 2) + (random ? mm_random_pages(x->mm, 28) : 0), bias;
+    uint64_t want = page_down(l->lo + (l->hi - l->lo) / 3 * 2) + (random ? mm_random_pages(x->mm, 28) : 0),
+             bias;
     if (r == 0)
         r = map_at(x, b, want, &bias);
     if (r < 0)
@@ -199,17 +203,17 @@ static int load_elf(struct task *t, struct exec_image *x, const struct binary *b
     return 0;
 }
 
-// ---- Rights ----------------------------------------------------------------------------------------------------------
+// ---- Rights -----------------------------------------------------------------------------------------------
 static bool in_group(const struct cred *c, uint32_t gid) {
     for (unsigned i = 0; i < c->ngroups; i++)
         if (c->groups[i] == gid)
             return true;
     return c->fsgid == gid;
 }
-// capabilities(7), "Transformation of capabilities during execve()", without file capabilities. c has the file's ids.
-// What it would gain it gets only when nobody else has a hold on the caller: a task that shares its place in the file
-// system could lead the privileged program about (LSM_UNSAFE_SHARE), so could a tracer without CAP_SYS_PTRACE
-// (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
+// capabilities(7), "Transformation of capabilities during execve()", without file capabilities. c has the
+// file's ids. What it would gain it gets only when nobody else has a hold on the caller: a task that shares
+// its place in the file system could lead the privileged program about (LSM_UNSAFE_SHARE), so could a tracer
+// without CAP_SYS_PTRACE (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
 static bool new_caps(struct cred *c, const struct cred *old, bool shared) {
     bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
     bool effective = root && c->euid == 0;
@@ -251,7 +255,7 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
     return 0;
 }
 
-// ---- The whole -------------------------------------------------------------------------------------------------------
+// ---- The whole --------------------------------------------------------------------------------------------
 static int new_space(struct task *t, struct exec_image *x) {
     struct plat_as *as;
     int r = plat_as_create(t->k->platform, &as, &x->thread);
@@ -328,8 +332,8 @@ static int load_program(struct task *t, const struct vfs_ctx *ctx, const struct 
     return 0;
 }
 
-int exec_load(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,
-              struct exec_args *args, struct exec_image **out) {
+int exec_load(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path,
+              unsigned walk, struct exec_args *args, struct exec_image **out) {
     struct exec_image *x = znew(struct exec_image);
     if (!x) {
         exec_args_free(args);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See script.h; execve(2), "Interpreter scripts", and fs/binfmt_script.c of Linux for the corner cases: only the first
-// 256 bytes count, and a line that goes on beyond them is good for an interpreter only if the name itself ends within.
+// See script.h; execve(2), "Interpreter scripts", and fs/binfmt_script.c of Linux for the corner cases: only
+// the first 256 bytes count, and a line that goes on beyond them is good for an interpreter only if the name
+// itself ends within.
 #include "sentry/loader/script.h"
 #include "abi/errno.h"
 #include <string.h>

@@ -8,7 +8,8 @@
 
 struct script {
     char interp[LINUX_BINPRM_BUF_SIZE];
-    char arg[LINUX_BINPRM_BUF_SIZE];  // the one optional argument, inner blanks included; "" when has_arg is false
+    // the one optional argument, inner blanks included; "" when has_arg is false
+    char arg[LINUX_BINPRM_BUF_SIZE];
     bool has_arg;
 };
 // buf: the file's first bytes. 0; 1: not a script; -LINUX_ENOEXEC: one without a usable interpreter.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second half of an exec: the initial stack, the zeroed ends of pages, the registers. Called when the host has
-// carried out the maps; the old program is still whole, so this may fail as well.
+// The second half of an exec: the initial stack, the zeroed ends of pages, the registers. Called when the
+// host has carried out the maps; the old program is still whole, so this may fail as well.
 //
 // The stack as the x86-64 psABI (3.4.1) and Linux lay it out, from above:
-//   8 zero bytes, the file's name, envp strings, argv strings, (16 random bytes, "x86_64"), auxv, envp, argv, argc
+//   8 zero bytes, the file's name, envp strings, argv strings, (16 random bytes, "x86_64"), auxv, envp, argv,
+//   argc
 // It is built in private memory and copied by one host call.
 #include "abi/auxv.h"
 #include "abi/errno.h"
@@ -29,7 +30,9 @@ static void aux(struct stack *s, uint64_t type, uint64_t value) {
 }
 
 // As Linux computes it: frame, XSAVE image, its trailing magic, and the padding of both.
-static uint64_t min_sigstack(const struct plat_layout *l) { return (l->fpstate_size + 4 + 440 + 3 * 63 + 15) & ~15ull; }
+static uint64_t min_sigstack(const struct plat_layout *l) {
+    return (l->fpstate_size + 4 + 440 + 3 * 63 + 15) & ~15ull;
+}
 
 static void fill_aux(struct stack *s, const struct exec_image *x) {
     const struct plat_layout *l = x->mm->layout;
@@ -59,7 +62,8 @@ static void fill_aux(struct stack *s, const struct exec_image *x) {
 }
 
 // Pointers to n strings that begin at *off of the block; *off moves behind them.
-static uint64_t *fill_pointers(uint64_t *p, const struct exec_args *a, uint64_t guest, size_t *off, unsigned n) {
+static uint64_t *fill_pointers(uint64_t *p, const struct exec_args *a, uint64_t guest, size_t *off,
+                               unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         *p++ = guest + *off;
         *off += strlen(a->strings + *off) + 1;

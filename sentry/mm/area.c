@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include <stdlib.h>
 
-// ---- Files ---------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 // Each area holds its file, and counts as a shared mapping that can be written (F_SEAL_WRITE asks for those).
 static void hold_file(const struct vma *v) {
     if (!v->file)
@@ -22,7 +22,7 @@ static void drop_file(const struct vma *v) {
     file_put(v->file);
 }
 
-// ---- Spares, bins ------------------------------------------------------------------------------------------------
+// ---- Spares, bins -----------------------------------------------------------------------------------------
 static void bin_add(struct area_bin *bin, struct vma *v) {
     v->chain = bin->first;
     bin->first = v;
@@ -55,7 +55,7 @@ static struct vma *take_spare(struct mm *mm) {
     return v;
 }
 
-// ---- The tree ------------------------------------------------------------------------------------------------------
+// ---- The tree ---------------------------------------------------------------------------------------------
 static struct vma *to_vma(struct rb_node *n) { return n ? rb_entry(n, struct vma, node) : NULL; }
 
 struct vma *area_find(const struct mm *mm, uint64_t addr) {
@@ -152,7 +152,8 @@ struct vma *area_add(struct mm *mm, const struct vma *proto) {
         if (above && alike(below, above)) {
             unlink_area(mm, above);
             below->end = above->end;
-            // Their file is one and the same, so this is not its last reference and nothing is let go of here.
+            // Their file is one and the same, so this is not its last reference and nothing is let go of
+            // here.
             drop_file(above);
             *above = (struct vma){.chain = mm->spare};
             mm->spare = above;
@@ -220,9 +221,9 @@ int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end) {
     return found;
 }
 
-// ---- Free ranges ---------------------------------------------------------------------------------------------------
-// Linear in the areas that are passed over. area_place() remembers where it need not look again, so a program with
-// thousands of areas pays for one of them only.
+// ---- Free ranges ------------------------------------------------------------------------------------------
+// Linear in the areas that are passed over. area_place() remembers where it need not look again, so a program
+// with thousands of areas pays for one of them only.
 static uint64_t gap_down(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len, uint64_t *largest) {
     if (hi <= lo || len > hi - lo)
         return 0;
@@ -264,7 +265,7 @@ uint64_t area_place(struct mm *mm, uint64_t len) {
     return addr ? addr : area_find_gap(mm, mm->mmap_base, mm->layout->hi, len);
 }
 
-// ---- The whole -------------------------------------------------------------------------------------------------------
+// ---- The whole --------------------------------------------------------------------------------------------
 bool area_check(const struct mm *mm) {
     struct mm sum = {0};
     uint64_t end = 0;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The areas of a memory map as a data structure: a red-black tree by address, with splitting, merging, accounting and
-// the search for a free range. No system call semantics, no host work: sentry/mm/mm_*.c build those on top.
+// The areas of a memory map as a data structure: a red-black tree by address, with splitting, merging,
+// accounting and the search for a free range. No system call semantics, no host work: sentry/mm/mm_*.c build
+// those on top.
 //
-// mm->lock is held for everything here. A change is prepared by area_reserve(), which may fail; the change itself
-// then cannot. Areas that leave the tree go on a `bin`, which is emptied after the lock is dropped, because letting
-// go of a file may do anything.
+// mm->lock is held for everything here. A change is prepared by area_reserve(), which may fail; the change
+// itself then cannot. Areas that leave the tree go on a `bin`, which is emptied after the lock is dropped,
+// because letting go of a file may do anything.
 #ifndef SENTRY_MM_AREA_H
 #define SENTRY_MM_AREA_H
 #include "sentry/mm/mm.h"
@@ -20,7 +21,8 @@ int area_reserve(struct mm *mm, unsigned n);
 struct vma *area_find(const struct mm *mm, uint64_t addr);
 struct vma *area_next(const struct vma *v);
 struct vma *area_prev(const struct vma *v);
-// Adds [proto->start, proto->end), which is free, as an area like proto (its file is referenced anew), and merges it.
+// Adds [proto->start, proto->end), which is free, as an area like proto (its file is referenced anew), and
+// merges it.
 struct vma *area_add(struct mm *mm, const struct vma *proto);
 // Cuts areas in two at `at`, if one lies across. Takes one reserved area.
 void area_split(struct mm *mm, uint64_t at);
@@ -36,7 +38,8 @@ bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end);
 int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end);
 // The highest free range of len bytes in [lo, hi): its start, or 0.
 uint64_t area_find_gap(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len);
-// The same from mmap_base downward, with the map's memory of where there is nothing to find; then anywhere above it.
+// The same from mmap_base downward, with the map's memory of where there is nothing to find; then anywhere
+// above it.
 uint64_t area_place(struct mm *mm, uint64_t len);
 // Checks that all links, sizes and counts fit together; for tests and debug builds.
 bool area_check(const struct mm *mm);

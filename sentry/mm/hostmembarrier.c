@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's membarrier(2), for the guest's. Guest threads live in other processes than the sentry, so only the global
-// command reaches them; it needs no registration and takes some milliseconds.
+// The host's membarrier(2), for the guest's. Guest threads live in other processes than the sentry, so only
+// the global command reaches them; it needs no registration and takes some milliseconds.
 #include "abi/errno.h"
 #include "sentry/mm/mm.h"
 #include <linux/membarrier.h>

@@ -1,40 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // Big Theory of guest memory.
 //
-// Two maps describe one address space. Ours (struct mm: a tree of areas) is the one that decides: placement, limits,
-// accounting, what /proc/PID/maps shows, what a call answers. The host's, of the stub process that runs the guest, is
-// the one that the MMU obeys. Each change is decided in ours, under mm->lock, and queued as host work on the calling
-// task's held thread, which does it before it runs guest code again. So a change costs no round trip of its own: the
-// host calls are made by the stub, on the way back from the system call that it was in anyway.
+// Two maps describe one address space. Ours (struct mm: a tree of areas) is the one that decides: placement,
+// limits, accounting, what /proc/PID/maps shows, what a call answers. The host's, of the stub process that
+// runs the guest, is the one that the MMU obeys. Each change is decided in ours, under mm->lock, and queued
+// as host work on the calling task's held thread, which does it before it runs guest code again. So a change
+// costs no round trip of its own: the host calls are made by the stub, on the way back from the system call
+// that it was in anyway.
 //
-// Pages are the host's business altogether. Private anonymous memory is host anonymous memory of the stub: zero fill,
-// copy on write after fork, swapping are the host kernel's. A file map is a map of the host descriptor behind the
-// file (vfs_mmap_fd), so page cache is shared with everybody. Shared anonymous memory and SysV segments are memfds.
-// Copies to and from the guest (usercopy.c) go by the host's map too, and need no lock of ours.
+// Pages are the host's business altogether. Private anonymous memory is host anonymous memory of the stub:
+// zero fill, copy on write after fork, swapping are the host kernel's. A file map is a map of the host
+// descriptor behind the file (vfs_mmap_fd), so page cache is shared with everybody. Shared anonymous memory
+// and SysV segments are memfds. Copies to and from the guest (usercopy.c) go by the host's map too, and need
+// no lock of ours.
 //
-// The host's map is changed by the stub, and what a stub says of it cannot be relied on (platform.h): a hostile program may
-// keep a mapping that ours has no more. It must have nothing of that, so the host's map never allows what ours would not:
-// a file that may not be written through a map (max_prot) is mapped privately there, which shows the same pages; and
-// whether a file still has writers, for F_SEAL_WRITE, is the host's to say (fs/anon/memfd.c).
+// The host's map is changed by the stub, and what a stub says of it cannot be relied on (platform.h): a
+// hostile program may keep a mapping that ours has no more. It must have nothing of that, so the host's map
+// never allows what ours would not: a file that may not be written through a map (max_prot) is mapped
+// privately there, which shows the same pages; and whether a file still has writers, for F_SEAL_WRITE, is the
+// host's to say (fs/anon/memfd.c).
 //
 // Host memory is always mapped without reserve: the sentry itself refuses what Linux's heuristic would refuse
 // (a single private writable map larger than memory), so that the host's answer cannot differ from ours late.
 //
-// Who may change a map: mm_turn.c. While one task alone uses it, that task, at once. While several do, whoever has the
-// turn, and it ends only when the host has done the work, because work queued on two threads is done in no order.
+// Who may change a map: mm_turn.c. While one task alone uses it, that task, at once. While several do,
+// whoever has the turn, and it ends only when the host has done the work, because work queued on two threads
+// is done in no order.
 //
-// When the host refuses late (no memory for its own structures, a file system that must not be executed from): a new
-// mapping is taken back and the call answers with the error (mm_late_failure()); anything else ends the process.
+// When the host refuses late (no memory for its own structures, a file system that must not be executed
+// from): a new mapping is taken back and the call answers with the error (mm_late_failure()); anything else
+// ends the process.
 //
-// The stack is mapped in whole when a program starts: RLIMIT_STACK up to a cap, without reserve. The host fills in
-// its pages when they are touched, so it costs nothing, and growing needs no fault of ours.
+// The stack is mapped in whole when a program starts: RLIMIT_STACK up to a cap, without reserve. The host
+// fills in its pages when they are touched, so it costs nothing, and growing needs no fault of ours.
 // LIMIT: a stack limit raised after exec takes effect at the next exec; MAP_GROWSDOWN areas do not grow.
 //
-// The platform's own ranges lie in the tree as areas with VMA_FIXED_KERNEL: the vDSO with its name, and the stub
-// without one, which looks like a hole in which nothing can ever be placed.
+// The platform's own ranges lie in the tree as areas with VMA_FIXED_KERNEL: the vDSO with its name, and the
+// stub without one, which looks like a hole in which nothing can ever be placed.
 //
-// This file: the life of a map. area.c: the tree. mm_map.c, mm_protect.c, mm_advise.c, mm_lock.c, mm_remap.c: the
-// calls. Locks: mm->lock (RANK_MM); files are let go of after it is dropped (struct area_bin).
+// This file: the life of a map. area.c: the tree. mm_map.c, mm_protect.c, mm_advise.c, mm_lock.c, mm_remap.c:
+// the calls. Locks: mm->lock (RANK_MM); files are let go of after it is dropped (struct area_bin).
 #include "sentry/mm/mm.h"
 #include "base/fault.h"
 #include "sentry/mm/area.h"
@@ -106,7 +111,7 @@ void mm_put(struct mm *mm) {
 void mm_use(struct mm *mm) { atomic_fetch_add(&mm->users, 1); }
 void mm_unuse(struct mm *mm) { invariant(atomic_fetch_sub(&mm->users, 1) > 0); }
 
-// ---- fork ------------------------------------------------------------------------------------------------------------
+// ---- fork -------------------------------------------------------------------------------------------------
 static int copy_areas(struct mm *old, struct mm *new) {
     for (struct vma *v = area_find(old, 0); v; v = area_next(v)) {
         if (v->flags & VMA_DONTFORK)
@@ -155,7 +160,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
     return 0;
 }
 
-// ---- The program file --------------------------------------------------------------------------------------------------
+// ---- The program file -------------------------------------------------------------------------------------
 // Opened with VFS_O_EXEC, so that while anybody holds it, opening it for writing answers ETXTBSY.
 void mm_set_exe(struct mm *mm, struct file *f) {
     struct file *old;

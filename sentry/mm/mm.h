@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of the stub
-// mirrors it. Changes are made in our map first and queued as host work on the calling task's held thread.
+// A guest's memory map. The sentry owns areas, placement, limits and accounting; the host address space of
+// the stub mirrors it. Changes are made in our map first and queued as host work on the calling task's held
+// thread.
 //
-// Two threads of one process may change the map at once, and the platform keeps no order between their host work: a map
-// that more than one task uses must not be changed from the decision until the host has done it. mm_op_begin() takes the
-// turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share the map.
+// Two threads of one process may change the map at once, and the platform keeps no order between their host
+// work: a map that more than one task uses must not be changed from the decision until the host has done it.
+// mm_op_begin() takes the turn (or parks), mm_op_finish() ends it, with a SYS_FLUSH before when others share
+// the map.
 #ifndef SENTRY_MM_MM_H
 #define SENTRY_MM_MM_H
 #include "abi/mman.h"
@@ -34,11 +36,13 @@ struct vma {
     const char *name;     // "[heap]", "[stack]", "[vdso]"; a constant, or NULL
 };
 #define VMA_LOCKED 0x80000000u
-#define VMA_FIXED_KERNEL 0x40000000u  // the vDSO and its data: the platform's own, may not be changed. Without a
-                                      // name: the platform's hidden parts, which look like a hole that is never free
+// the vDSO and its data: the platform's own, may not be changed. Without a
+// name: the platform's hidden parts, which look like a hole that is never free
+#define VMA_FIXED_KERNEL 0x40000000u
 #define VMA_DONTFORK 0x20000000u      // MADV_DONTFORK
 #define VMA_DONTDUMP 0x10000000u      // MADV_DONTDUMP, for show
-#define VMA_KEPT_FLAGS (LINUX_MAP_SHARED | LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN | VMA_LOCKED | VMA_FIXED_KERNEL)
+#define VMA_KEPT_FLAGS \
+    (LINUX_MAP_SHARED | LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN | VMA_LOCKED | VMA_FIXED_KERNEL)
 #define MM_MAX_AREAS 65400            // below the host's 65530, which also counts the stub's own
 
 struct mm {
@@ -57,7 +61,8 @@ struct mm {
     bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
     uint64_t anchor;                // [c after exec] mm_anchor()'s page; 0: none
-    uint64_t place_top, place_hole; // [lock] between place_top and mmap_base no hole is larger than place_hole
+    // [lock] between place_top and mmap_base no hole is larger than place_hole
+    uint64_t place_top, place_hole;
     uint64_t brk_start, brk;        // [lock]
     uint64_t stack_top;
     uint64_t arg_start, arg_end, env_start, env_end;  // [lock] for /proc/PID/cmdline and environ
@@ -78,26 +83,27 @@ void mm_unuse(struct mm *mm);
 // The copy that fork makes: areas only, the host memory is copied by plat_clone(). `as` is taken over.
 int mm_fork(struct mm *old, struct plat_as *as, struct mm **out);
 
-// The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return that.
+// The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return
+// that.
 int64_t mm_op_begin(struct task *t);
 bool mm_turn_try(struct task *t);  // the same without waiting; given back by mm_op_abort()
-// Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's head:
-// if (mm_op_flushed(t)) return mm_op_done(t);
+// Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's
+// head: if (mm_op_flushed(t)) return mm_op_done(t);
 int64_t mm_op_finish(struct task *t, int64_t value);
-// In the middle of a turn: waits for the host's answer to what is queued. SYS_FLUSH; in the rerun mm_op_asked() is true
-// and call.flush_result the answer.
+// In the middle of a turn: waits for the host's answer to what is queued. SYS_FLUSH; in the rerun
+// mm_op_asked() is true and call.flush_result the answer.
 int64_t mm_op_ask(struct task *t);
 bool mm_op_asked(const struct task *t);
 bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
 void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
 
-// Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it was a new
-// mapping and is taken back, so the call can still be answered with the error (*answer, in and out: brk answers with
-// the old break). False: the maps differ for good.
+// Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it
+// was a new mapping and is taken back, so the call can still be answered with the error (*answer, in and out:
+// brk answers with the old break). False: the maps differ for good.
 bool mm_late_failure(struct task *t, int64_t *answer);
-// ... and then the process ends. `error` (-LINUX_E*) is told, unless the process was ending anyway: its host process
-// may have gone in the middle of the work.
+// ... and then the process ends. `error` (-LINUX_E*) is told, unless the process was ending anyway: its host
+// process may have gone in the middle of the work.
 void mm_end_process(struct task *t, int64_t error);
 
 struct mmap_args {
@@ -118,34 +124,39 @@ struct mremap_args {
 };
 // SYS_FLUSH: the host has been asked to have it at *asked; our map follows its answer (0 or -LINUX_E*) by
 // mremap_follow(), in the same turn, with the same arguments, which returns what the guest gets.
-int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t *asked);
-int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t asked,
-                      int64_t result);
-int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, int advice);
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
+                  uint64_t *asked);
+int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
+                      uint64_t asked, int64_t result);
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len,
+                   int advice);
 int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock);
 int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
 int64_t do_munlockall(struct mm *mm);
 int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
 // Is every page of [start, end) mapped? (mincore)
 bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end);
-// A barrier on all processors of the host, membarrier(2) with MEMBARRIER_CMD_GLOBAL (hostmembarrier.c): milliseconds.
-// 0 or -LINUX_ENOSYS when the host has none.
+// A barrier on all processors of the host, membarrier(2) with MEMBARRIER_CMD_GLOBAL (hostmembarrier.c):
+// milliseconds. 0 or -LINUX_ENOSYS when the host has none.
 int host_membarrier(bool query_only);
 
-// For the loader, on a map that nobody runs in yet. Picks mmap_base, and where the stack's top is; `stack` is how much
-// is mapped for it at once. `random`: with ASLR.
+// For the loader, on a map that nobody runs in yet. Picks mmap_base, and where the stack's top is; `stack` is
+// how much is mapped for it at once. `random`: with ASLR.
 int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_stack, bool random);
-// For a program that maps nothing at mmap_base itself (it has no interpreter): a page without access there, in the host's
-// map alone. Else each map and unmap of a lone area would make and free three levels of the host's page tables, 5 us.
+// For a program that maps nothing at mmap_base itself (it has no interpreter): a page without access there,
+// in the host's map alone. Else each map and unmap of a lone area would make and free three levels of the
+// host's page tables, 5 us.
 int mm_anchor(struct mm *mm, struct plat_thread *th);
-// Free addresses that are not where the next maps will be, for memory mapped ahead (struct plat_guest_ops); 0: none.
+// Free addresses that are not where the next maps will be, for memory mapped ahead (struct plat_guest_ops);
+// 0: none.
 uint64_t mm_free_range(struct mm *mm, uint64_t len);
 // A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
 uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).
-int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot, struct file *file,
-                 uint64_t offset, const char *name);
-// The program file of the map, for /proc/PID/exe. set: a reference of its own; NULL: none. get: referenced, or NULL.
+int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot,
+                 struct file *file, uint64_t offset, const char *name);
+// The program file of the map, for /proc/PID/exe. set: a reference of its own; NULL: none. get: referenced,
+// or NULL.
 void mm_set_exe(struct mm *mm, struct file *f);
 struct file *mm_get_exe(struct mm *mm);
 // A random number of bytes below 2^bits pages (fewer when the address space is small): for ASLR.

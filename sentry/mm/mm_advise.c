@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
-// LIMIT: hints about paging and huge pages are checked and ignored; MADV_POPULATE_*, MADV_COLLAPSE and MADV_GUARD_*
-// are EINVAL, as on kernels before them, and MADV_MERGEABLE as on kernels without KSM (nor is there a /sys/kernel/mm/ksm).
+// LIMIT: hints about paging and huge pages are checked and ignored; MADV_POPULATE_*, MADV_COLLAPSE and
+// MADV_GUARD_* are EINVAL, as on kernels before them, and MADV_MERGEABLE as on kernels without KSM (nor is
+// there a /sys/kernel/mm/ksm).
 #include "abi/errno.h"
 #include "abi/misc.h"
 #include "sentry/fdtable.h"
@@ -66,8 +67,8 @@ static int advise_host(struct mm *mm, struct plat_thread *th, uint64_t start, ui
 }
 
 // Area by area, as Linux: stops at the first that refuses, and tells of holes at the end.
-static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, int advice, bool host,
-                        struct area_bin *bin) {
+static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, int advice,
+                        bool host, struct area_bin *bin) {
     int holes = 0;
     for (uint64_t at = start; at < end;) {
         const struct vma *v = area_find_shown(mm, at);
@@ -117,7 +118,8 @@ static int advise_remove(struct task *t, struct mm *mm, uint64_t start, uint64_t
     return holes;
 }
 
-int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, int advice) {
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len,
+                   int advice) {
     enum advice kind = kind_of(advice);
     if (kind == ADVICE_BAD || addr % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;

@@ -8,7 +8,8 @@
 #include "sentry/mm/mm_queue.h"
 #include "sentry/task.h"
 
-int flag_range(struct mm *mm, uint64_t start, uint64_t end, uint32_t set, uint32_t clear, struct area_bin *bin) {
+int flag_range(struct mm *mm, uint64_t start, uint64_t end, uint32_t set, uint32_t clear,
+               struct area_bin *bin) {
     if (mm->nareas + 2 > MM_MAX_AREAS || area_reserve(mm, 2) < 0)
         return -LINUX_ENOMEM;
     const struct vma *first = area_find(mm, start), *last = area_find(mm, end);
@@ -47,7 +48,8 @@ static bool may_lock(struct task *t) {
     return task_capable(t, LINUX_CAP_IPC_LOCK) || task_rlimit(t, LINUX_RLIMIT_MEMLOCK) != 0;
 }
 
-static int lock_locked(struct task *t, struct mm *mm, uint64_t start, uint64_t end, bool lock, struct area_bin *bin) {
+static int lock_locked(struct task *t, struct mm *mm, uint64_t start, uint64_t end, bool lock,
+                       struct area_bin *bin) {
     if (lock && limit_locked(t, mm, end - start - count_locked(mm, start, end)) < 0)
         return -LINUX_ENOMEM;
     int r = flag_range(mm, start, end, lock ? VMA_LOCKED : 0, VMA_LOCKED, bin);

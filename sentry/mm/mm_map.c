@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// mmap, munmap and brk: what they mean. Called by sentry/syscalls/sys_mm.c and sys_shm.c, and by the loader. Each checks
-// everything and reserves what it needs, queues the host work, and only then changes our map, which cannot fail.
+// mmap, munmap and brk: what they mean. Called by sentry/syscalls/sys_mm.c and sys_shm.c, and by the loader.
+// Each checks everything and reserves what it needs, queues the host work, and only then changes our map,
+// which cannot fail.
 //
 // LIMIT: no huge pages: MAP_HUGETLB answers ENOMEM, as on a machine where none are set aside.
-// LIMIT: MAP_SYNC (DAX) is EOPNOTSUPP; MAP_UNINITIALIZED, MAP_DENYWRITE, MAP_EXECUTABLE are ignored as by Linux.
+// LIMIT: MAP_SYNC (DAX) is EOPNOTSUPP; MAP_UNINITIALIZED, MAP_DENYWRITE, MAP_EXECUTABLE are ignored as by
+// Linux.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/clock.h"
@@ -19,12 +21,12 @@
 #define LOW_1G      0x40000000ull
 #define LOW_2M      0x200000ull
 // What MAP_SHARED_VALIDATE knows, mmap(2).
-#define VALIDATED                                                                                            \
-    (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT | LINUX_MAP_GROWSDOWN |         \
-     LINUX_MAP_DENYWRITE | LINUX_MAP_EXECUTABLE | LINUX_MAP_LOCKED | LINUX_MAP_NORESERVE |                    \
+#define VALIDATED \
+    (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT | LINUX_MAP_GROWSDOWN | \
+     LINUX_MAP_DENYWRITE | LINUX_MAP_EXECUTABLE | LINUX_MAP_LOCKED | LINUX_MAP_NORESERVE | \
      LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK | LINUX_MAP_STACK | LINUX_MAP_FIXED_NOREPLACE)
 
-// ---- Limits --------------------------------------------------------------------------------------------------------
+// ---- Limits -----------------------------------------------------------------------------------------------
 int limit_total(struct task *t, const struct mm *mm, uint64_t more, uint64_t more_data) {
     if (more && (mm->total + more > task_rlimit(t, LINUX_RLIMIT_AS) || mm->total + more < more))
         return -LINUX_ENOMEM;
@@ -45,7 +47,7 @@ uint64_t count_mapped(const struct mm *mm, uint64_t start, uint64_t end) {
     return n;
 }
 
-// ---- mmap ------------------------------------------------------------------------------------------------------------
+// ---- mmap -------------------------------------------------------------------------------------------------
 struct mapping {  // an mmap in the making
     struct vma v;
     uint64_t len;
@@ -132,7 +134,8 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
     m->v.max_prot = PROT_ALL;
     m->v.flags = type | (a->flags & LINUX_MAP_GROWSDOWN);
     m->v.name = a->name;
-    bool charged = type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
+    bool charged =
+        type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
     if (charged && t->k && t->k->mem_total && m->len > t->k->mem_total)
         return -LINUX_ENOMEM;
     return 0;
@@ -187,8 +190,8 @@ int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsign
     return plat_map(th, uaddr(v->start), v->end - v->start, (int)v->prot, flags, fd, v->file ? v->offset : 0);
 }
 
-static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th, struct mapping *m, uint64_t hint,
-                          struct area_bin *bin) {
+static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th, struct mapping *m,
+                          uint64_t hint, struct area_bin *bin) {
     LOCKED(&mm->lock);
     m->v.flags |= mm->def_flags | (m->flags & LINUX_MAP_LOCKED ? VMA_LOCKED : 0);
     if ((m->flags & LINUX_MAP_LOCKED) && !task_capable(t, LINUX_CAP_IPC_LOCK) &&
@@ -238,7 +241,7 @@ int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const str
     return addr;
 }
 
-// ---- munmap ----------------------------------------------------------------------------------------------------------
+// ---- munmap -----------------------------------------------------------------------------------------------
 int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end) {
     uint64_t from = 0, to = 0;  // the run so far
     for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v)) {
@@ -261,7 +264,8 @@ int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t 
 }
 
 // Checks, host work and our map; the lock is held.
-static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, struct area_bin *bin) {
+static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end,
+                        struct area_bin *bin) {
     if (area_touches_fixed(mm, start, end) == 2)
         return -LINUX_EPERM;  // as for sealed memory, mseal(2)
     const struct vma *v = area_find(mm, start);
@@ -287,9 +291,10 @@ int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t
     return r;
 }
 
-// ---- brk -------------------------------------------------------------------------------------------------------------
+// ---- brk --------------------------------------------------------------------------------------------------
 static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t from, uint64_t to) {
-    struct vma v = {.start = from, .end = to, .prot = LINUX_PROT_READ | LINUX_PROT_WRITE, .max_prot = PROT_ALL};
+    struct vma v = {
+        .start = from, .end = to, .prot = LINUX_PROT_READ | LINUX_PROT_WRITE, .max_prot = PROT_ALL};
     v.flags = LINUX_MAP_PRIVATE | mm->def_flags;
     v.name = "[heap]";
     if (to > mm->layout->hi - GUEST_PAGE_SIZE || !area_range_free(mm, from, to + GUEST_PAGE_SIZE))
@@ -328,10 +333,11 @@ int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t a
     return (int64_t)now;
 }
 
-// ---- For the loader ----------------------------------------------------------------------------------------------------
-int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot, struct file *file,
-                 uint64_t offset, const char *name) {
-    struct vma v = {.start = start, .end = end, .prot = prot, .max_prot = PROT_ALL, .file = file, .offset = offset};
+// ---- For the loader ---------------------------------------------------------------------------------------
+int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uint32_t prot,
+                 struct file *file, uint64_t offset, const char *name) {
+    struct vma v = {
+        .start = start, .end = end, .prot = prot, .max_prot = PROT_ALL, .file = file, .offset = offset};
     v.flags = LINUX_MAP_PRIVATE;
     v.name = name;
     int fd = file ? vfs_mmap_fd(file, (int)prot, false) : -1;

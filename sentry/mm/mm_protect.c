@@ -10,7 +10,8 @@
 #define PROT_GROWS (LINUX_PROT_GROWSDOWN | LINUX_PROT_GROWSUP)
 
 // How far from `start` the protection may be given: *stop, and why no further.
-static int scan(const struct mm *mm, uint64_t start, uint64_t end, uint32_t prot, uint64_t *stop, bool *change) {
+static int scan(const struct mm *mm, uint64_t start, uint64_t end, uint32_t prot, uint64_t *stop,
+                bool *change) {
     *stop = start;
     *change = false;
     for (const struct vma *v = area_find(mm, start); *stop < end; v = area_next(v)) {

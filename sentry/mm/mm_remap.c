@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// mremap: what it means. Called by sentry/syscalls/sys_mm.c. Where the host has to move or grow a mapping it is asked
-// first, and our map follows its answer: the host may refuse (EFAULT) to take as one what it keeps in several pieces,
-// such as neighbours that have pages each, and that are one area here.
+// mremap: what it means. Called by sentry/syscalls/sys_mm.c. Where the host has to move or grow a mapping it
+// is asked first, and our map follows its answer: the host may refuse (EFAULT) to take as one what it keeps
+// in several pieces, such as neighbours that have pages each, and that are one area here.
 //
-// LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves several).
+// LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves
+// several).
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
 #include "sentry/task.h"
@@ -19,7 +20,8 @@ static int check_args(const struct mremap_args *a) {
         return -LINUX_EINVAL;
     if (!(a->flags & LINUX_MREMAP_FIXED))
         return 0;
-    if (a->new_addr % GUEST_PAGE_SIZE || a->new_len > LINUX_TASK_SIZE || a->new_addr > LINUX_TASK_SIZE - a->new_len)
+    if (a->new_addr % GUEST_PAGE_SIZE || a->new_len > LINUX_TASK_SIZE ||
+        a->new_addr > LINUX_TASK_SIZE - a->new_len)
         return -LINUX_EINVAL;
     bool overlap = a->new_addr < a->addr + a->old_len && a->addr < a->new_addr + a->new_len;
     return overlap ? -LINUX_EINVAL : 0;
@@ -42,7 +44,8 @@ static int check_area(struct task *t, const struct mm *mm, const struct vma *v, 
     return limit_total(t, mm, more, data ? more : 0);
 }
 
-static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, struct area_bin *bin) {
+static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
+                      struct area_bin *bin) {
     uint64_t from = a->addr + a->new_len, to = a->addr + a->old_len;
     if (from == to)
         return (int64_t)a->addr;
@@ -57,12 +60,13 @@ static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap
     return (int64_t)a->addr;
 }
 
-// In place only where the host's map is free too: the anchor is in that alone, and a map that grows replaces nothing.
+// In place only where the host's map is free too: the anchor is in that alone, and a map that grows replaces
+// nothing.
 static bool can_grow(const struct mm *mm, const struct vma *v, const struct mremap_args *a) {
     uint64_t end = a->addr + a->new_len;
     bool anchored = mm->anchor >= v->end && mm->anchor < end;
-    return a->old_len && !anchored && a->addr + a->old_len == v->end && a->new_len <= mm->layout->hi - a->addr &&
-           area_range_free(mm, v->end, end);
+    return a->old_len && !anchored && a->addr + a->old_len == v->end &&
+           a->new_len <= mm->layout->hi - a->addr && area_range_free(mm, v->end, end);
 }
 
 static struct vma moved_area(const struct vma *v, const struct mremap_args *a, uint64_t to) {
@@ -76,8 +80,8 @@ static struct vma moved_area(const struct vma *v, const struct mremap_args *a, u
 }
 
 // A second map of the same shared pages, at [to, to + new_len), which is free or is replaced.
-static int64_t map_again(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a,
-                         uint64_t to, struct area_bin *bin) {
+static int64_t map_again(struct mm *mm, struct plat_thread *th, const struct vma *v,
+                         const struct mremap_args *a, uint64_t to, struct area_bin *bin) {
     struct vma moved = moved_area(v, a, to);
     int fd = vfs_mmap_fd(v->file, (int)v->prot, true);
     int r = fd < 0 ? fd : queue_map(mm, th, &moved, 0, fd);
@@ -89,22 +93,23 @@ static int64_t map_again(struct mm *mm, struct plat_thread *th, const struct vma
 }
 
 // Asks the host for the whole at *to, which is a->addr when it grows in place.
-static int64_t ask_host(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t to, uint64_t *asked) {
+static int64_t ask_host(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t to,
+                        uint64_t *asked) {
     *asked = to;
     int r = queue_remap(mm, th, a->addr, a->old_len, to, a->new_len);
     return r < 0 ? r : SYS_FLUSH;
 }
 
-static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a, uint64_t to,
-                    uint64_t *asked, struct area_bin *bin) {
+static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a,
+                    uint64_t to, uint64_t *asked, struct area_bin *bin) {
     int r = mm->nareas + 3 > MM_MAX_AREAS ? -LINUX_ENOMEM : area_reserve(mm, MREMAP_AREAS);
     if (r < 0)
         return r;
     return a->old_len ? ask_host(mm, th, a, to, asked) : map_again(mm, th, v, a, to, bin);
 }
 
-static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
-                            uint64_t *asked, struct area_bin *bin) {
+static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *th,
+                            const struct mremap_args *a, uint64_t *asked, struct area_bin *bin) {
     struct vma *v = area_find(mm, a->addr);
     if (!v || v->start > a->addr || area_hidden(v))
         return -LINUX_EFAULT;
@@ -133,7 +138,8 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
     return to ? move(mm, th, v, a, to, asked, bin) : -LINUX_ENOMEM;
 }
 
-int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args, uint64_t *asked) {
+int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *args,
+                  uint64_t *asked) {
     struct mremap_args a = *args;
     // Lengths beyond the address space: none of them can be had.
     if (a.old_len > LINUX_TASK_SIZE || a.addr > LINUX_TASK_SIZE)
@@ -154,7 +160,7 @@ int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const s
     return r;
 }
 
-// ---- The host has answered -------------------------------------------------------------------------------------------
+// ---- The host has answered --------------------------------------------------------------------------------
 static void grown(struct mm *mm, const struct mremap_args *a) {
     struct vma more = *area_find(mm, a->addr);
     more.offset += more.end - more.start;
@@ -171,15 +177,16 @@ static void moved(struct mm *mm, const struct mremap_args *a, uint64_t to, struc
 }
 
 // Some kernels have emptied the place that was asked for before they look at what is to be moved there.
-static int empty_place(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, struct area_bin *bin) {
+static int empty_place(struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
+                       struct area_bin *bin) {
     int r = queue_unmap(mm, th, a->new_addr, a->new_addr + a->new_len);
     if (r == 0)
         area_cut(mm, a->new_addr, a->new_addr + a->new_len, bin);
     return r;
 }
 
-static int64_t follow(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t asked, int64_t result,
-                      struct area_bin *bin) {
+static int64_t follow(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t asked,
+                      int64_t result, struct area_bin *bin) {
     int r = area_reserve(mm, MREMAP_AREAS);
     if (result < 0 && (a->flags & LINUX_MREMAP_FIXED) && r == 0)
         r = empty_place(mm, th, a, bin);

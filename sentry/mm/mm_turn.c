@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose turn it is to change a memory map, and when host work must be waited for. Called at the head and at the end of
-// every handler that changes the map.
+// Whose turn it is to change a memory map, and when host work must be waited for. Called at the head and at
+// the end of every handler that changes the map.
 //
 //   if (mm_op_flushed(t)) return mm_op_done(t);      the rerun after SYS_FLUSH
 //   int64_t r = mm_op_begin(t);                      takes the turn, or parks until it is free
 //   if (r) return r;
 //   return mm_op_finish(t, do_something(...));       gives it back, after a flush when others share the map
 //
-// What the host may refuse, and what could not be taken back then, is asked for in the middle of the turn (mm_op_ask):
-// our map is changed when the host has said yes (mremap). All else is changed first, and taken back or fatal when refused.
+// What the host may refuse, and what could not be taken back then, is asked for in the middle of the turn
+// (mm_op_ask): our map is changed when the host has said yes (mremap). All else is changed first, and taken
+// back or fatal when refused.
 //
-// With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very task.
-// The cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
+// With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very
+// task. The cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
 #include "base/log.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/task.h"
 
-enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };  // of call.phase, which the handlers of this family use for nothing else
+// of call.phase, which the handlers of this family use for nothing else
+enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };
 
 static bool alone(const struct mm *mm) { return atomic_load(&mm->users) <= 1; }
 

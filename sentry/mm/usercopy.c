@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See usercopy.h. Called by every handler that takes a pointer, and (through uio and uaccess) by fs/.
 //
-// The platform refuses the ranges that are its own; here only what would overflow is caught before the host call. A
-// task's map does not change while its call is handled, so no reference and no lock is taken.
+// The platform refuses the ranges that are its own; here only what would overflow is caught before the host
+// call. A task's map does not change while its call is handled, so no reference and no lock is taken.
 #include "sentry/mm/usercopy.h"
 #include "abi/uio.h"
 #include "base/fault.h"
@@ -95,8 +95,8 @@ int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t si
     return 0;
 }
 
-// Never reads the page behind the one that has the NUL: it may be missing, or be somebody's trap. Most strings are
-// short, so the first read is small.
+// Never reads the page behind the one that has the NUL: it may be missing, or be somebody's trap. Most
+// strings are short, so the first read is small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
     size_t done = 0, most = 512;
     int64_t came = plat_call_string(t->thread, src, dst, size);
@@ -118,14 +118,15 @@ int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
     return -LINUX_ENAMETOOLONG;
 }
 
-// ---- uio -------------------------------------------------------------------------------------------------------------
+// ---- uio --------------------------------------------------------------------------------------------------
 // Where a vector of buffers stands that is used up in pieces.
 struct cursor {
     const struct iovec *v;
     unsigned n, i;
     size_t off;  // within v[i]
 };
-// The next buffers, n bytes of them at most, UIO_GATHER pieces at most; returns how many pieces, *bytes in all.
+// The next buffers, n bytes of them at most, UIO_GATHER pieces at most; returns how many pieces, *bytes in
+// all.
 static unsigned next_local(const struct cursor *c, size_t n, struct iovec *out, size_t *bytes) {
     unsigned k = 0;
     size_t off = c->off;
@@ -194,8 +195,8 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
     }
 }
 
-static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal, struct plat_span *span,
-                        unsigned nspan) {
+static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal,
+                        struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
     if (u->answer && nlocal == 1 && nspan == 1 && range_ok(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
@@ -228,8 +229,8 @@ static int64_t move(struct uio_user *u, bool out, const struct iovec *v, unsigne
             return (int64_t)done;
     }
 }
-// However long the request: whatever loop of fs/ moves it comes here for each buffer or each gathering of pages, which are
-// bounded, and a task that is to die gets no further.
+// However long the request: whatever loop of fs/ moves it comes here for each buffer or each gathering of
+// pages, which are bounded, and a task that is to die gets no further.
 static int64_t user_to(struct uio *u, const struct iovec *src, unsigned n) {
     struct uio_user *user = container_of(u, struct uio_user, u);
     return signal_dying(user->t) ? -LINUX_EINTR : move(user, true, src, n);
@@ -263,7 +264,9 @@ static void uio_init(struct uio_user *u, struct task *t) {
 }
 
 // access_ok() of Linux: a range that cannot be user space at all is refused before anything is moved.
-static bool access_ok(uint64_t addr, uint64_t len) { return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len; }
+static bool access_ok(uint64_t addr, uint64_t len) {
+    return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len;
+}
 
 int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) {
     uio_init(u, t);
@@ -321,8 +324,10 @@ void uio_user_done(struct uio_user *u) {
     u->u.left = 0;
 }
 
-// ---- uaccess -----------------------------------------------------------------------------------------------------------
-static int access_in(struct uaccess *a, void *dst, uaddr_t src, size_t n) { return copy_in(a->task, dst, src, n); }
+// ---- uaccess ----------------------------------------------------------------------------------------------
+static int access_in(struct uaccess *a, void *dst, uaddr_t src, size_t n) {
+    return copy_in(a->task, dst, src, n);
+}
 static int access_out(struct uaccess *a, uaddr_t dst, const void *src, size_t n) {
     return copy_out(a->task, dst, src, n);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requests of netdevice(7) about links, which a socket of any family answers: what the links of net.h are.
+// The requests of netdevice(7) about links, which a socket of any family answers: what the links of net.h
+// are.
 // LIMIT: changes are EPERM, or EOPNOTSUPP for those who may; SIOCETHTOOL knows nothing of a link.
 #include "abi/netdevice.h"
 #include "abi/socket.h"
@@ -86,7 +87,8 @@ static int64_t list_links(uint64_t arg, struct uaccess *ua) {
     return ua->out(ua, uaddr(arg), &done, sizeof done);  // ifc_len, the first field
 }
 
-enum kind { NOT_OURS, READS, CHANGES, READS_INET, CHANGES_INET };  // _INET: asked of a socket of AF_INET alone
+// _INET: asked of a socket of AF_INET alone
+enum kind { NOT_OURS, READS, CHANGES, READS_INET, CHANGES_INET };
 
 static enum kind kind_of(unsigned cmd) {
     switch (cmd) {

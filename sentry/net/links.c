@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See net.h. The links of a machine without a configured network: the loopback, which is down and has no address.
+// See net.h. The links of a machine without a configured network: the loopback, which is down and has no
+// address.
 #include "sentry/net/net.h"
 #include <string.h>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the network of this sandbox consists of: links and their addresses, as everything that tells a guest of them sees
-// it (netlink, the requests of netdevice(7), /proc/net). Who has the links answers through struct net_source.
+// What the network of this sandbox consists of: links and their addresses, as everything that tells a guest
+// of them sees it (netlink, the requests of netdevice(7), /proc/net). Who has the links answers through
+// struct net_source.
 //
-// Now there is one source: a Linux machine, or a fresh network namespace, that nobody has configured. LIMIT: links cannot
-// be changed.
+// Now there is one source: a Linux machine, or a fresh network namespace, that nobody has configured. LIMIT:
+// links cannot be changed.
 #ifndef SENTRY_NET_NET_H
 #define SENTRY_NET_NET_H
 #include "abi/netdevice.h"
@@ -13,7 +14,8 @@
 #include <stdint.h>
 
 struct net_stats {
-    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped, multicast;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped,
+        multicast;
 };
 struct net_link {
     int32_t index;  // > 0
@@ -35,8 +37,9 @@ struct net_addr {
     bool has_broadcast;
 };
 
-// Copies the first one at or behind position *at into *out and moves *at behind it; false: there is none. 0 is the start.
-// Positions of links are their indices, and stay right when others come and go. Called with locks up to RANK_OBJECT.
+// Copies the first one at or behind position *at into *out and moves *at behind it; false: there is none. 0
+// is the start. Positions of links are their indices, and stay right when others come and go. Called with
+// locks up to RANK_OBJECT.
 struct net_source {
     bool (*link)(uint32_t *at, struct net_link *out);
     bool (*addr)(uint32_t *at, struct net_addr *out);
@@ -49,8 +52,8 @@ bool net_link_by_index(int32_t index, struct net_link *out);
 bool net_link_by_name(const char *name, struct net_link *out);  // NUL ended
 bool net_addr_of(int32_t link, uint8_t family, struct net_addr *out);  // the first
 
-// The requests of netdevice(7) on a socket of that family: answers, or -LINUX_ENOTTY for all others. admin: the caller may
-// change links.
+// The requests of netdevice(7) on a socket of that family: answers, or -LINUX_ENOTTY for all others. admin:
+// the caller may change links.
 struct uaccess;
 int64_t net_ioctl(int family, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// See rtnetlink.h. A request is dispatched by its type: one table says how its list is told (a "dump") and how a single
-// object is found. What a part of a dump holds is fixed by how much fits; it goes on where it stopped, at an index.
-// LIMIT: there are no routes and neighbours to tell of; every request for a change is EPERM, or EOPNOTSUPP for those who
-// may (CAP_NET_ADMIN). Qdiscs, network namespace ids and statistics are EOPNOTSUPP. No messages for groups are sent.
+// See rtnetlink.h. A request is dispatched by its type: one table says how its list is told (a "dump") and
+// how a single object is found. What a part of a dump holds is fixed by how much fits; it goes on where it
+// stopped, at an index.
+// LIMIT: there are no routes and neighbours to tell of; every request for a change is EPERM, or EOPNOTSUPP
+// for those who may (CAP_NET_ADMIN). Qdiscs, network namespace ids and statistics are EOPNOTSUPP. No messages
+// for groups are sent.
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
@@ -15,7 +17,7 @@ struct request {
     size_t n;
 };
 
-// ---- Objects as messages ---------------------------------------------------------------------------------------------
+// ---- Objects as messages ----------------------------------------------------------------------------------
 static void put_stats(struct nl_buf *b, const struct net_stats *s) {
     struct linux_rtnl_link_stats64 s64 = {
         s->rx_packets, s->tx_packets, s->rx_bytes,   s->tx_bytes,  s->rx_errors,
@@ -28,7 +30,8 @@ static void put_stats(struct nl_buf *b, const struct net_stats *s) {
     nl_put(b, LINUX_IFLA_STATS64, &s64, sizeof s64);
     nl_put(b, LINUX_IFLA_STATS, &s32, sizeof s32);
 }
-static bool put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq, uint32_t portid) {
+static bool put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq,
+                     uint32_t portid) {
     struct linux_ifinfomsg m = {.ifi_type = l->type, .ifi_index = l->index, .ifi_flags = l->flags};
     size_t at = nl_begin(b, LINUX_RTM_NEWLINK, flags, seq, portid, &m, sizeof m);
     nl_put_str(b, LINUX_IFLA_IFNAME, l->name);
@@ -68,7 +71,7 @@ static bool put_addr(struct nl_buf *b, const struct net_addr *a, const struct rt
     return nl_end(b, at);
 }
 
-// ---- Dumps. Each writes what fits from d->at on; true: that was all ----------------------------------------------------
+// ---- Dumps. Each writes what fits from d->at on; true: that was all ---------------------------------------
 static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
     struct net_link l;
     if (d->family == LINUX_AF_BRIDGE)
@@ -116,7 +119,7 @@ static bool dump_rules(struct rtnl_dump *d, struct nl_buf *b) {
     return true;
 }
 
-// ---- Single objects ------------------------------------------------------------------------------------------------------
+// ---- Single objects ---------------------------------------------------------------------------------------
 static int find_link(const struct request *q, struct net_link *l) {
     struct linux_ifinfomsg m;
     char name[LINUX_IFNAMSIZ] = "";
@@ -153,7 +156,7 @@ static int get_route(struct rtnl_out *o, const struct request *q) {
     return q->n < sizeof(struct linux_rtmsg) ? -LINUX_EINVAL : -LINUX_ENETUNREACH;
 }
 
-// ---- Requests ------------------------------------------------------------------------------------------------------------
+// ---- Requests ---------------------------------------------------------------------------------------------
 static const struct service {
     uint16_t type;
     bool (*dump)(struct rtnl_dump *d, struct nl_buf *b);
@@ -162,9 +165,11 @@ static const struct service {
     uint8_t link_at; // where in it the index of a link lies that may be asked for
 } services[] = {
     {LINUX_RTM_GETLINK, dump_links, get_link, sizeof(struct linux_ifinfomsg), 0},
-    {LINUX_RTM_GETADDR, dump_addrs, NULL, sizeof(struct linux_ifaddrmsg), offsetof(struct linux_ifaddrmsg, ifa_index)},
+    {LINUX_RTM_GETADDR, dump_addrs, NULL, sizeof(struct linux_ifaddrmsg),
+     offsetof(struct linux_ifaddrmsg, ifa_index)},
     {LINUX_RTM_GETROUTE, dump_nothing, get_route, sizeof(struct linux_rtmsg), 0},
-    {LINUX_RTM_GETNEIGH, dump_nothing, NULL, sizeof(struct linux_ndmsg), offsetof(struct linux_ndmsg, ndm_ifindex)},
+    {LINUX_RTM_GETNEIGH, dump_nothing, NULL, sizeof(struct linux_ndmsg),
+     offsetof(struct linux_ndmsg, ndm_ifindex)},
     {LINUX_RTM_GETRULE, dump_rules, NULL, sizeof(struct linux_fib_rule_hdr), 0},
 };
 static const struct service *service_of(uint16_t type) {
@@ -197,8 +202,13 @@ static int begin_dump(struct rtnl_out *o, const struct service *s, const struct 
     if (o->dump->running)
         return -LINUX_EBUSY;
     int err = o->strict ? strict_filter(s, q, &link) : 0;
-    *o->dump = (struct rtnl_dump){.running = true, .family = family, .type = s->type, .link = link, .err = err,
-                                  .seq = q->h.nlmsg_seq, .portid = o->portid};
+    *o->dump = (struct rtnl_dump){.running = true,
+                                  .family = family,
+                                  .type = s->type,
+                                  .link = link,
+                                  .err = err,
+                                  .seq = q->h.nlmsg_seq,
+                                  .portid = o->portid};
     o->dump_begun(o);
     return 1;
 }
@@ -224,8 +234,11 @@ static void answer(struct rtnl_out *o, const struct request *q, int err) {
         struct linux_nlmsghdr h;
         struct linux_nlmsgerr e;
     } m = {
-        .h = {.nlmsg_len = (uint32_t)(sizeof m + NL_ALIGN(more)), .nlmsg_type = LINUX_NLMSG_ERROR,
-              .nlmsg_flags = whole ? 0 : LINUX_NLM_F_CAPPED, .nlmsg_seq = q->h.nlmsg_seq, .nlmsg_pid = o->portid},
+        .h = {.nlmsg_len = (uint32_t)(sizeof m + NL_ALIGN(more)),
+              .nlmsg_type = LINUX_NLMSG_ERROR,
+              .nlmsg_flags = whole ? 0 : LINUX_NLM_F_CAPPED,
+              .nlmsg_seq = q->h.nlmsg_seq,
+              .nlmsg_pid = o->portid},
         .e = {.error = err, .msg = q->h},
     };
     o->reply(o, &m, sizeof m, q->body, more);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// rtnetlink(7): requests of a guest about links, addresses, routes, neighbours and rules, and their answers. Knows no
-// sockets: bytes come in, messages go out through struct rtnl_out. Everything that comes in is hostile.
+// rtnetlink(7): requests of a guest about links, addresses, routes, neighbours and rules, and their answers.
+// Knows no sockets: bytes come in, messages go out through struct rtnl_out. Everything that comes in is
+// hostile.
 #ifndef SENTRY_NET_RTNETLINK_H
 #define SENTRY_NET_RTNETLINK_H
 #include "sentry/net/nlmsg.h"

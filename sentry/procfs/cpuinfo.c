@@ -13,34 +13,88 @@ static const struct flag {
     unsigned bit;
     const char *name;
 } flags[] = {
-    {1, 0, EDX, 0, "fpu"},      {1, 0, EDX, 1, "vme"},      {1, 0, EDX, 2, "de"},       {1, 0, EDX, 3, "pse"},
-    {1, 0, EDX, 4, "tsc"},      {1, 0, EDX, 5, "msr"},      {1, 0, EDX, 6, "pae"},      {1, 0, EDX, 7, "mce"},
-    {1, 0, EDX, 8, "cx8"},      {1, 0, EDX, 9, "apic"},     {1, 0, EDX, 11, "sep"},     {1, 0, EDX, 12, "mtrr"},
-    {1, 0, EDX, 13, "pge"},     {1, 0, EDX, 14, "mca"},     {1, 0, EDX, 15, "cmov"},    {1, 0, EDX, 16, "pat"},
-    {1, 0, EDX, 17, "pse36"},   {1, 0, EDX, 19, "clflush"}, {1, 0, EDX, 23, "mmx"},     {1, 0, EDX, 24, "fxsr"},
-    {1, 0, EDX, 25, "sse"},     {1, 0, EDX, 26, "sse2"},    {1, 0, EDX, 28, "ht"},
-    {0x80000001u, 0, EDX, 11, "syscall"}, {0x80000001u, 0, EDX, 20, "nx"},
-    {0x80000001u, 0, EDX, 26, "pdpe1gb"}, {0x80000001u, 0, EDX, 27, "rdtscp"}, {0x80000001u, 0, EDX, 29, "lm"},
+    {1, 0, EDX, 0, "fpu"},
+    {1, 0, EDX, 1, "vme"},
+    {1, 0, EDX, 2, "de"},
+    {1, 0, EDX, 3, "pse"},
+    {1, 0, EDX, 4, "tsc"},
+    {1, 0, EDX, 5, "msr"},
+    {1, 0, EDX, 6, "pae"},
+    {1, 0, EDX, 7, "mce"},
+    {1, 0, EDX, 8, "cx8"},
+    {1, 0, EDX, 9, "apic"},
+    {1, 0, EDX, 11, "sep"},
+    {1, 0, EDX, 12, "mtrr"},
+    {1, 0, EDX, 13, "pge"},
+    {1, 0, EDX, 14, "mca"},
+    {1, 0, EDX, 15, "cmov"},
+    {1, 0, EDX, 16, "pat"},
+    {1, 0, EDX, 17, "pse36"},
+    {1, 0, EDX, 19, "clflush"},
+    {1, 0, EDX, 23, "mmx"},
+    {1, 0, EDX, 24, "fxsr"},
+    {1, 0, EDX, 25, "sse"},
+    {1, 0, EDX, 26, "sse2"},
+    {1, 0, EDX, 28, "ht"},
+    {0x80000001u, 0, EDX, 11, "syscall"},
+    {0x80000001u, 0, EDX, 20, "nx"},
+    {0x80000001u, 0, EDX, 26, "pdpe1gb"},
+    {0x80000001u, 0, EDX, 27, "rdtscp"},
+    {0x80000001u, 0, EDX, 29, "lm"},
     {0x80000007u, 0, EDX, 8, "constant_tsc"},
-    {1, 0, ECX, 0, "pni"},      {1, 0, ECX, 1, "pclmulqdq"}, {1, 0, ECX, 9, "ssse3"},   {1, 0, ECX, 12, "fma"},
-    {1, 0, ECX, 13, "cx16"},    {1, 0, ECX, 19, "sse4_1"},  {1, 0, ECX, 20, "sse4_2"},  {1, 0, ECX, 22, "movbe"},
-    {1, 0, ECX, 23, "popcnt"},  {1, 0, ECX, 25, "aes"},     {1, 0, ECX, 26, "xsave"},   {1, 0, ECX, 28, "avx"},
-    {1, 0, ECX, 29, "f16c"},    {1, 0, ECX, 30, "rdrand"},  {1, 0, ECX, 31, "hypervisor"},
-    {0x80000001u, 0, ECX, 0, "lahf_lm"}, {0x80000001u, 0, ECX, 5, "abm"}, {0x80000001u, 0, ECX, 6, "sse4a"},
+    {1, 0, ECX, 0, "pni"},
+    {1, 0, ECX, 1, "pclmulqdq"},
+    {1, 0, ECX, 9, "ssse3"},
+    {1, 0, ECX, 12, "fma"},
+    {1, 0, ECX, 13, "cx16"},
+    {1, 0, ECX, 19, "sse4_1"},
+    {1, 0, ECX, 20, "sse4_2"},
+    {1, 0, ECX, 22, "movbe"},
+    {1, 0, ECX, 23, "popcnt"},
+    {1, 0, ECX, 25, "aes"},
+    {1, 0, ECX, 26, "xsave"},
+    {1, 0, ECX, 28, "avx"},
+    {1, 0, ECX, 29, "f16c"},
+    {1, 0, ECX, 30, "rdrand"},
+    {1, 0, ECX, 31, "hypervisor"},
+    {0x80000001u, 0, ECX, 0, "lahf_lm"},
+    {0x80000001u, 0, ECX, 5, "abm"},
+    {0x80000001u, 0, ECX, 6, "sse4a"},
     {0x80000001u, 0, ECX, 8, "3dnowprefetch"},
-    {7, 0, EBX, 0, "fsgsbase"}, {7, 0, EBX, 3, "bmi1"},     {7, 0, EBX, 5, "avx2"},     {7, 0, EBX, 7, "smep"},
-    {7, 0, EBX, 8, "bmi2"},     {7, 0, EBX, 9, "erms"},     {7, 0, EBX, 16, "avx512f"}, {7, 0, EBX, 17, "avx512dq"},
-    {7, 0, EBX, 18, "rdseed"},  {7, 0, EBX, 19, "adx"},     {7, 0, EBX, 20, "smap"},    {7, 0, EBX, 21, "avx512ifma"},
-    {7, 0, EBX, 23, "clflushopt"}, {7, 0, EBX, 24, "clwb"}, {7, 0, EBX, 28, "avx512cd"}, {7, 0, EBX, 29, "sha_ni"},
-    {7, 0, EBX, 30, "avx512bw"}, {7, 0, EBX, 31, "avx512vl"},
-    {0xd, 1, EAX, 0, "xsaveopt"}, {0xd, 1, EAX, 1, "xsavec"}, {0xd, 1, EAX, 2, "xgetbv1"},
-    {7, 0, ECX, 1, "avx512vbmi"}, {7, 0, ECX, 8, "gfni"},   {7, 0, ECX, 9, "vaes"},     {7, 0, ECX, 10, "vpclmulqdq"},
-    {7, 0, ECX, 11, "avx512_vnni"}, {7, 0, ECX, 22, "rdpid"}, {7, 0, EDX, 4, "fsrm"},
+    {7, 0, EBX, 0, "fsgsbase"},
+    {7, 0, EBX, 3, "bmi1"},
+    {7, 0, EBX, 5, "avx2"},
+    {7, 0, EBX, 7, "smep"},
+    {7, 0, EBX, 8, "bmi2"},
+    {7, 0, EBX, 9, "erms"},
+    {7, 0, EBX, 16, "avx512f"},
+    {7, 0, EBX, 17, "avx512dq"},
+    {7, 0, EBX, 18, "rdseed"},
+    {7, 0, EBX, 19, "adx"},
+    {7, 0, EBX, 20, "smap"},
+    {7, 0, EBX, 21, "avx512ifma"},
+    {7, 0, EBX, 23, "clflushopt"},
+    {7, 0, EBX, 24, "clwb"},
+    {7, 0, EBX, 28, "avx512cd"},
+    {7, 0, EBX, 29, "sha_ni"},
+    {7, 0, EBX, 30, "avx512bw"},
+    {7, 0, EBX, 31, "avx512vl"},
+    {0xd, 1, EAX, 0, "xsaveopt"},
+    {0xd, 1, EAX, 1, "xsavec"},
+    {0xd, 1, EAX, 2, "xgetbv1"},
+    {7, 0, ECX, 1, "avx512vbmi"},
+    {7, 0, ECX, 8, "gfni"},
+    {7, 0, ECX, 9, "vaes"},
+    {7, 0, ECX, 10, "vpclmulqdq"},
+    {7, 0, ECX, 11, "avx512_vnni"},
+    {7, 0, ECX, 22, "rdpid"},
+    {7, 0, EDX, 4, "fsrm"},
 };
 
 static bool has(const struct flag *f) {
     unsigned r[4];
-    return __get_cpuid_count(f->leaf, f->sub, &r[EAX], &r[EBX], &r[ECX], &r[EDX]) && (r[f->reg] >> f->bit & 1);
+    return __get_cpuid_count(f->leaf, f->sub, &r[EAX], &r[EBX], &r[ECX], &r[EDX]) &&
+           (r[f->reg] >> f->bit & 1);
 }
 
 static void vendor(char out[13]) {
@@ -73,8 +127,10 @@ int proc_show_cpuinfo(struct proc_text *x, const struct proc_node *n) {
     vendor(made_by);
     model_name(name);
     for (unsigned cpu = 0; cpu < ncpus; cpu++) {
-        proc_printf(x, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu, made_by, family, model);
-        proc_printf(x, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: 2000.000\ncache size\t: 32768 KB\n", name, a & 15);
+        proc_printf(x, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu, made_by,
+                    family, model);
+        proc_printf(x, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: 2000.000\ncache size\t: 32768 KB\n",
+                    name, a & 15);
         proc_printf(x, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\n"
                        "initial apicid\t: %u\n", ncpus, cpu, ncpus, cpu, cpu);
         proc_printf(x, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\nflags\t\t:");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors and places of a process: fd/, fdinfo/, exe, cwd, root. The links lead straight to the object ("magic
-// links"), whatever has become of its name.
+// Descriptors and places of a process: fd/, fdinfo/, exe, cwd, root. The links lead straight to the object
+// ("magic links"), whatever has become of its name.
 #include "sentry/procfs/impl.h"
 #include <string.h>
 
@@ -12,7 +12,7 @@ static struct file *file_of(const struct proc_node *n) {
     return f;
 }
 
-// ---- fd --------------------------------------------------------------------------------------------------------------
+// ---- fd ---------------------------------------------------------------------------------------------------
 static int link_fd(const struct proc_node *n, char *buf, size_t size) {
     struct file *f cleanup_file = file_of(n);
     return f ? proc_path_text(&f->path, buf, size) : -LINUX_ENOENT;
@@ -53,11 +53,14 @@ static int32_t next_fd(const struct proc_node *dir, int32_t from) {
     return fd;
 }
 
-static const struct proc_entry fd_entry = {.mode = LINUX_S_IFLNK | 0700, .flags = PROC_PTRACE, .link = link_fd,
-                                           .jump = jump_fd, .mode_of = mode_of_fd};
+static const struct proc_entry fd_entry = {.mode = LINUX_S_IFLNK | 0700,
+                                           .flags = PROC_PTRACE,
+                                           .link = link_fd,
+                                           .jump = jump_fd,
+                                           .mode_of = mode_of_fd};
 const struct proc_list proc_fd_list = {find_fd, next_fd, NULL, &fd_entry};
 
-// ---- fdinfo ----------------------------------------------------------------------------------------------------------
+// ---- fdinfo -----------------------------------------------------------------------------------------------
 static void put_line(void *x, const char *text) { proc_put(x, text, strlen(text)); }
 
 static int show_fdinfo(struct proc_text *x, const struct proc_node *n) {
@@ -86,7 +89,7 @@ static const struct proc_entry fdinfo_entry = {.mode = LINUX_S_IFREG | 0400, .fl
                                                .show = show_fdinfo};
 const struct proc_list proc_fdinfo_list = {find_fd, next_fd, NULL, &fdinfo_entry};
 
-// ---- exe, cwd, root --------------------------------------------------------------------------------------------------
+// ---- exe, cwd, root ---------------------------------------------------------------------------------------
 int proc_jump_exe(const struct proc_node *n, struct path *out) {
     struct mm *mm = proc_mm(n);
     struct file *f cleanup_file = mm ? mm_get_exe(mm) : NULL;
@@ -130,6 +133,12 @@ static int link_by(int (*find)(const struct proc_node *, struct path *), const s
     path_put(&p);
     return err;
 }
-int proc_link_exe(const struct proc_node *n, char *buf, size_t size) { return link_by(proc_jump_exe, n, buf, size); }
-int proc_link_cwd(const struct proc_node *n, char *buf, size_t size) { return link_by(proc_jump_cwd, n, buf, size); }
-int proc_link_root(const struct proc_node *n, char *buf, size_t size) { return link_by(proc_jump_root, n, buf, size); }
+int proc_link_exe(const struct proc_node *n, char *buf, size_t size) {
+    return link_by(proc_jump_exe, n, buf, size);
+}
+int proc_link_cwd(const struct proc_node *n, char *buf, size_t size) {
+    return link_by(proc_jump_cwd, n, buf, size);
+}
+int proc_link_root(const struct proc_node *n, char *buf, size_t size) {
+    return link_by(proc_jump_root, n, buf, size);
+}

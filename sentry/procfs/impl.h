@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of procfs share. The tree is made of tables of entries: an entry says how its text is made, where its
-// link points, or what is in it. procfs.c turns entries into inodes; all other files hold tables and text.
+// What the files of procfs share. The tree is made of tables of entries: an entry says how its text is made,
+// where its link points, or what is in it. procfs.c turns entries into inodes; all other files hold tables
+// and text.
 //
-// An entry's functions run without any lock but the file's own offset, so they may take tasks_lock and inner ones.
+// An entry's functions run without any lock but the file's own offset, so they may take tasks_lock and inner
+// ones.
 #ifndef SENTRY_PROCFS_IMPL_H
 #define SENTRY_PROCFS_IMPL_H
 #include "sentry/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 
-// ---- Text ------------------------------------------------------------------------------------------------------------
+// ---- Text -------------------------------------------------------------------------------------------------
 #define PROC_TEXT_MAX (16u << 20)  // more than the longest maps
 struct proc_text {
     char *buf;
@@ -21,7 +23,7 @@ void proc_put(struct proc_text *x, const void *p, size_t n);
 void proc_put_path(struct proc_text *x, const char *s, const char *escape);  // octal for what is in `escape`
 void proc_text_free(struct proc_text *x);
 
-// ---- Entries ---------------------------------------------------------------------------------------------------------
+// ---- Entries ----------------------------------------------------------------------------------------------
 // Which object an inode stands for: the entry, and whose it is.
 struct proc_node {
     const struct proc_entry *e;
@@ -35,14 +37,17 @@ struct proc_list {
     // Fills `child` (its reference of g is taken by the caller). 0 or -LINUX_ENOENT.
     int (*find)(const struct proc_node *dir, int32_t number, struct proc_node *child);
     int32_t (*next)(const struct proc_node *dir, int32_t from);  // the first existing one >= from, or -1
-    unsigned (*links)(const struct proc_node *dir);              // of directories: how many there are; else NULL
+    // of directories: how many there are; else NULL
+    unsigned (*links)(const struct proc_node *dir);
     const struct proc_entry *child;                              // what they are, for listing
 };
 
 #define PROC_PTRACE   1u  // reading or following needs the right to trace the process
-#define PROC_MEMORY   2u  // with PROC_PTRACE: its memory is shown, so what has none is shown (empty) to everybody
+// with PROC_PTRACE: its memory is shown, so what has none is shown (empty) to everybody
+#define PROC_MEMORY   2u
 #define PROC_NEEDS_MM 4u  // what has no memory cannot be opened: ESRCH
-#define PROC_NSPROXY  8u  // goes by the namespaces, which a thread gives back when it ends: then EINVAL, or ENOENT
+// goes by the namespaces, which a thread gives back when it ends: then EINVAL, or ENOENT
+#define PROC_NSPROXY  8u
 #define PROC_SYSCTL   16u // a directory below sys/: has one link, whatever is in it
 
 struct proc_entry {
@@ -55,7 +60,8 @@ struct proc_entry {
     int (*link)(const struct proc_node *n, char *buf, size_t size);                // what readlink(2) says
     int (*jump)(const struct proc_node *n, struct path *out);                      // a magic link
     uint32_t (*mode_of)(const struct proc_node *n);                                // permissions that depend
-    int (*open)(const struct proc_node *n, struct file *f);                        // what is no text: sets f->ops
+    // what is no text: sets f->ops
+    int (*open)(const struct proc_node *n, struct file *f);
     const struct file_ops *fops;                                                   // ... to these
     const struct proc_entry *children;                                             // ends with a nameless one
     const struct proc_list *list;
@@ -65,7 +71,8 @@ struct proc_entry {
 #define PROC_SYS(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .flags = PROC_SYSCTL, .children = c}
 #define PROC_FILE(n, s)     {.name = n, .mode = LINUX_S_IFREG | 0444, .show = s}
 #define PROC_CONST(n, t)    {.name = n, .mode = LINUX_S_IFREG | 0444, .text = t}
-#define PROC_MAGIC(n, l, j) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j}
+#define PROC_MAGIC(n, l, j) \
+    { .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j }
 #define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}
 
 extern const struct proc_entry proc_root_entry;     // root.c
@@ -97,13 +104,15 @@ int proc_jump_root(const struct proc_node *n, struct path *out);
 extern const struct file_ops proc_mem_fops;  // mem.c
 int proc_open_mem(const struct proc_node *n, struct file *f);
 
-// ---- The objects behind a node (who.c): referenced, or NULL when they are gone ------------------------------------------
+// ---- The objects behind a node (who.c): referenced, or NULL when they are gone ----------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
 struct mm *proc_mm(const struct proc_node *n);
-struct mm *proc_mm_traced(const struct proc_node *n);  // that of a process whom the caller may trace: one look at both
+// that of a process whom the caller may trace: one look at both
+struct mm *proc_mm_traced(const struct proc_node *n);
 struct fdtable *proc_files(const struct proc_node *n);
 bool proc_alive(const struct proc_node *n);  // not reaped
-bool proc_ended(const struct proc_node *n);  // the thread (for a process: its leader) runs no more, or is reaped
+// the thread (for a process: its leader) runs no more, or is reaped
+bool proc_ended(const struct proc_node *n);
 // May the caller look into it? ptrace(2), "Ptrace access mode checking", PTRACE_MODE_READ_FSCREDS.
 bool proc_may_trace(const struct proc_node *n);
 // The path as the caller would name it, into buf: 0 or -LINUX_E*.

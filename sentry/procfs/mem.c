@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc/PID/mem: the memory of a process, for who may trace it. An open file keeps the map as it was at open(2), also
-// beyond an exec. No locks of its own.
+// /proc/PID/mem: the memory of a process, for who may trace it. An open file keeps the map as it was at
+// open(2), also beyond an exec. No locks of its own.
 //
-// LIMIT: memory that its process may not write is written only while the writer has a thread of it stopped by ptrace(2), at
-// most 8 bytes at a time (a short count); else, and where it may not be read, the error is EIO.
+// LIMIT: memory that its process may not write is written only while the writer has a thread of it stopped by
+// ptrace(2), at most 8 bytes at a time (a short count); else, and where it may not be read, the error is EIO.
 #include "base/fault.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/procfs/procfs.h"
@@ -41,7 +41,8 @@ static int64_t read_mem(struct file *f, struct uio *u, uint64_t off) {
     return done;
 }
 
-// Would block while a thread of it does the work, and while that is on its way to its stop: park_file_result() asks again.
+// Would block while a thread of it does the work, and while that is on its way to its stop:
+// park_file_result() asks again.
 static int64_t force(struct mm *mm, uint64_t at, const char *buf, size_t n) {
     unsigned len = n < PTRACE_POKE_MOST ? (unsigned)n : PTRACE_POKE_MOST;
     int64_t r = ptrace_force(task_current, mm, at, buf, len);

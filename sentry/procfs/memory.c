@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a process lies in its memory: cmdline, environ, auxv; and the map itself: maps, smaps, statm.
-// LIMIT: how much of an area is resident is not known: private writable areas count as resident and dirty, others as
-// resident and clean.
+// LIMIT: how much of an area is resident is not known: private writable areas count as resident and dirty,
+// others as resident and clean.
 #include "sentry/procfs/impl.h"
 #include <string.h>
 
-// ---- Bytes of the guest ------------------------------------------------------------------------------------------------
+// ---- Bytes of the guest -----------------------------------------------------------------------------------
 #define STRINGS_MAX (8u << 20)  // more than execve(2) lets through
 
 static void put_memory(struct proc_text *x, struct mm *mm, uint64_t start, uint64_t end) {
@@ -68,7 +68,7 @@ int proc_show_auxv(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-// ---- The map ---------------------------------------------------------------------------------------------------------
+// ---- The map ----------------------------------------------------------------------------------------------
 struct map_walk {
     struct proc_text *x;
     struct path root;
@@ -101,7 +101,9 @@ static void put_sizes(struct proc_text *x, const struct map_walk *w) {
                 (unsigned long long)w->dirty / 1024);
     proc_printf(x, "Shared_Clean:          0 kB\nShared_Dirty:          0 kB\nPrivate_Clean:  %8llu kB\n",
                 (unsigned long long)w->clean / 1024);
-    proc_printf(x, "Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\nLazyFree:              0 kB\n",
+    proc_printf(x,
+                "Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\nLazyFree:     "
+                "         0 kB\n",
                 (unsigned long long)w->dirty / 1024, (unsigned long long)w->rss / 1024,
                 (unsigned long long)w->anon / 1024);
     for (unsigned i = 0; i < sizeof zero / sizeof zero[0]; i++)
@@ -115,9 +117,9 @@ static void put_area_details(struct map_walk *w, const struct vma *v) {
     proc_printf(w->x, "Size:           %8llu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n",
                 (unsigned long long)one.size / 1024);
     put_sizes(w->x, &one);
-    proc_printf(w->x, "THPeligible:           0\nVmFlags:%s%s%s%s mr mw me\n", v->prot & LINUX_PROT_READ ? " rd" : "",
-                v->prot & LINUX_PROT_WRITE ? " wr" : "", v->prot & LINUX_PROT_EXEC ? " ex" : "",
-                v->flags & LINUX_MAP_SHARED ? " sh" : "");
+    proc_printf(w->x, "THPeligible:           0\nVmFlags:%s%s%s%s mr mw me\n",
+                v->prot & LINUX_PROT_READ ? " rd" : "", v->prot & LINUX_PROT_WRITE ? " wr" : "",
+                v->prot & LINUX_PROT_EXEC ? " ex" : "", v->flags & LINUX_MAP_SHARED ? " sh" : "");
 }
 
 static bool put_area(void *arg, const struct vma *v) {

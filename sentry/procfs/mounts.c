@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mount table in its three forms: mounts, mountinfo, mountstats. Only mounts below the caller's root are shown.
+// The mount table in its three forms: mounts, mountinfo, mountstats. Only mounts below the caller's root are
+// shown.
 // LIMIT: the root of a mount within its file system is always shown as "/"; optional fields are left out.
 #include "abi/misc.h"
 #include "sentry/procfs/impl.h"
@@ -15,8 +16,9 @@ struct mount_walk {
 };
 
 static void put_options(struct proc_text *x, unsigned flags) {
-    proc_printf(x, "%s%s%s%s%s", flags & LINUX_MS_RDONLY ? "ro" : "rw", flags & LINUX_MS_NOSUID ? ",nosuid" : "",
-                flags & LINUX_MS_NODEV ? ",nodev" : "", flags & LINUX_MS_NOEXEC ? ",noexec" : "",
+    proc_printf(x, "%s%s%s%s%s", flags & LINUX_MS_RDONLY ? "ro" : "rw",
+                flags & LINUX_MS_NOSUID ? ",nosuid" : "", flags & LINUX_MS_NODEV ? ",nodev" : "",
+                flags & LINUX_MS_NOEXEC ? ",noexec" : "",
                 flags & LINUX_MS_NOATIME ? ",noatime" : ",relatime");
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in status.c,
-// memory.c, fds.c and mounts.c.
-// LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, mem, stack, syscall.
+// What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in
+// status.c, memory.c, fds.c and mounts.c.
+// LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, stack,
+// syscall.
 #include "abi/caps.h"
 #include "sentry/procfs/impl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// ---- comm, oom_score_adj, personality ------------------------------------------------------------------------------------
+// ---- comm, oom_score_adj, personality ---------------------------------------------------------------------
 static int show_comm(struct proc_text *x, const struct proc_node *n) {
     struct task *t = proc_task(n);
     if (!t)
@@ -97,7 +98,7 @@ static int show_coredump_filter(struct proc_text *x, const struct proc_node *n) 
 static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
                               "cancelled_write_bytes: 0\n";
 
-// ---- Namespaces ------------------------------------------------------------------------------------------------------
+// ---- Namespaces -------------------------------------------------------------------------------------------
 static int ns_link(const struct proc_node *n, char *buf, size_t size) {
     if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
         return -LINUX_ENOENT;
@@ -118,7 +119,7 @@ static const struct proc_entry ns_entries[] = {
     NS("pid", 0),               NS("time", PROC_NSPROXY), NS("user", 0),           NS("uts", PROC_NSPROXY),
     {0}};
 
-// ---- Threads ---------------------------------------------------------------------------------------------------------
+// ---- Threads ----------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
     child->tid = tid;
     return proc_alive(child) ? 0 : -LINUX_ENOENT;
@@ -166,7 +167,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-// ---- The tables ------------------------------------------------------------------------------------------------------
+// ---- The tables -------------------------------------------------------------------------------------------
 #define SECRET(n, f, s) {.name = n, .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE | (f), .show = s}
 #define OF_MEMORY(n, f, s)                                                                                   \
     {.name = n, .mode = LINUX_S_IFREG | 0444, .flags = PROC_PTRACE | PROC_MEMORY | (f), .show = s}
@@ -174,30 +175,33 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
 // What a process and each of its threads have.
-#define COMMON_ENTRIES                                                                                       \
-    SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), PROC_FILE("cmdline", proc_show_cmdline),  \
-        STORED("comm", show_comm, store_comm), PROC_CONST("cpuset", "/\n"),                                  \
-        PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd),                                                      \
-        SECRET("environ", PROC_NEEDS_MM, proc_show_environ),                                                 \
-        PROC_MAGIC("exe", proc_link_exe, proc_jump_exe),                                                     \
-        {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list},           \
-        {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list},   \
-        PROC_CONST("gid_map", "         0          0 4294967295\n"),                                         \
-        {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text},                 \
-        PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"),                         \
-        OF_MEMORY("maps", 0, proc_show_maps),                                                                \
-        {.name = "mem", .mode = LINUX_S_IFREG | 0600, .flags = PROC_PTRACE, .open = proc_open_mem, .fops = &proc_mem_fops}, \
-        OF_MOUNTS("mountinfo", 0444, proc_show_mountinfo),             \
-        OF_MOUNTS("mounts", 0444, proc_show_mounts),                                                         \
-        {.name = "net", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_NSPROXY, .children = proc_net_entries},  \
-        {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries},                                \
-        PROC_FILE("oom_score", show_oom_score),                                                              \
-        STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj),                                    \
-        SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root),         \
-        PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"),                           \
-        PROC_CONST("setgroups", "allow\n"), OF_MEMORY("smaps", 0, proc_show_smaps),                          \
+#define COMMON_ENTRIES \
+    SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), \
+        PROC_FILE("cmdline", proc_show_cmdline), STORED("comm", show_comm, store_comm), \
+        PROC_CONST("cpuset", "/\n"), PROC_MAGIC("cwd", proc_link_cwd, proc_jump_cwd), \
+        SECRET("environ", PROC_NEEDS_MM, proc_show_environ), \
+        PROC_MAGIC("exe", proc_link_exe, proc_jump_exe), \
+        {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list}, \
+        {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list}, \
+        PROC_CONST("gid_map", "         0          0 4294967295\n"), \
+        {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text}, \
+        PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"), \
+        OF_MEMORY("maps", 0, proc_show_maps), \
+        {.name = "mem", \
+         .mode = LINUX_S_IFREG | 0600, \
+         .flags = PROC_PTRACE, \
+         .open = proc_open_mem, \
+         .fops = &proc_mem_fops}, \
+        OF_MOUNTS("mountinfo", 0444, proc_show_mountinfo), OF_MOUNTS("mounts", 0444, proc_show_mounts), \
+        {.name = "net", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_NSPROXY, .children = proc_net_entries}, \
+        {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries}, \
+        PROC_FILE("oom_score", show_oom_score), \
+        STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj), \
+        SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root), \
+        PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"), \
+        PROC_CONST("setgroups", "allow\n"), OF_MEMORY("smaps", 0, proc_show_smaps), \
         OF_MEMORY("smaps_rollup", PROC_NEEDS_MM, proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat), \
-        PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status),                          \
+        PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), \
         PROC_CONST("uid_map", "         0          0 4294967295\n"), PROC_CONST("wchan", "0")
 
 static const struct proc_entry thread_entries[] = {

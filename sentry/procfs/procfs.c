@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file system: from tables of entries to inodes and open files. Names are looked up each time and never cached,
-// because processes end at any time; an inode holds its process as an object, not alive.
+// The file system: from tables of entries to inodes and open files. Names are looked up each time and never
+// cached, because processes end at any time; an inode holds its process as an object, not alive.
 //
-// The text of a file is made at its first read, and again at each read from offset 0, and kept in between, so that one
-// pass over a file sees one state. Called by the VFS. Locks: one for each open file's text, of the rank of offsets: it
-// is taken inside the offset's lock and outside of all others.
+// The text of a file is made at its first read, and again at each read from offset 0, and kept in between, so
+// that one pass over a file sees one state. Called by the VFS. Locks: one for each open file's text, of the
+// rank of offsets: it is taken inside the offset's lock and outside of all others.
 #include "sentry/procfs/procfs.h"
 #include "base/fault.h"
 #include "sentry/procfs/impl.h"
@@ -21,7 +21,7 @@ static const struct file_ops text_fops, dir_fops;
 
 static struct proc_node *node_of(const struct inode *i) { return i->priv; }
 
-// ---- Inodes ----------------------------------------------------------------------------------------------------------
+// ---- Inodes -----------------------------------------------------------------------------------------------
 // The same object has the same number each time it is looked up.
 static uint64_t ino_of(uint64_t dir, const char *name) {
     uint64_t h = dir * 0x9e3779b97f4a7c15ull;
@@ -31,7 +31,8 @@ static uint64_t ino_of(uint64_t dir, const char *name) {
     return h > ROOT_INO ? h : h + 2;
 }
 
-// Who owns the files of a process: its effective user; or root, when it must not be looked into or has no memory.
+// Who owns the files of a process: its effective user; or root, when it must not be looked into or has no
+// memory.
 static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
     struct task *t = n->g ? proc_task(n) : NULL;
     if (!t)
@@ -47,7 +48,8 @@ static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
     task_put(t);
 }
 
-// As on Linux: two, one for each directory in it, processes and threads included. They come and go while an inode stays.
+// As on Linux: two, one for each directory in it, processes and threads included. They come and go while an
+// inode stays.
 static uint32_t links_of(const struct proc_node *n) {
     uint32_t links = 2;
     if (n->e->flags & PROC_SYSCTL)
@@ -107,7 +109,7 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     return which & ~(ATTR_SIZE | ATTR_MTIME | ATTR_CTIME | ATTR_KILL_PRIV) ? -LINUX_EPERM : 0;
 }
 
-// ---- Directories -----------------------------------------------------------------------------------------------------
+// ---- Directories ------------------------------------------------------------------------------------------
 // A decimal number without leading zeros, or -1.
 static int32_t number_of(const char *s) {
     int64_t n = 0;
@@ -222,7 +224,7 @@ static int dir_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     return vfs_mode_permission(i, mask, c);
 }
 
-// ---- Links -----------------------------------------------------------------------------------------------------------
+// ---- Links ------------------------------------------------------------------------------------------------
 static int read_link(struct inode *i, char *buf, size_t size) {
     const struct proc_node *n = node_of(i);
     if ((n->e->flags & PROC_PTRACE) && !proc_may_trace(n))
@@ -237,7 +239,7 @@ static int jump(struct inode *i, const struct vfs_ctx *ctx, struct path *out) {
     return n->e->jump(n, out);
 }
 
-// ---- Files -----------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 struct open_text {
     struct lock lock;
     struct proc_text text;  // [lock]
@@ -332,13 +334,17 @@ static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
 
 static const struct file_ops text_fops = {.read = read_file, .write = write_file, .release = release};
 static const struct file_ops dir_fops = {.readdir = readdir};
-static const struct inode_ops dir_ops = {
-    .lookup = lookup, .getattr = dir_getattr, .permission = dir_permission, .setattr = set_attr, .evict = evict};
+static const struct inode_ops dir_ops = {.lookup = lookup,
+                                         .getattr = dir_getattr,
+                                         .permission = dir_permission,
+                                         .setattr = set_attr,
+                                         .evict = evict};
 static const struct inode_ops file_ops_of_inodes = {.open = open_file, .setattr = set_attr, .evict = evict};
 static const struct inode_ops link_ops = {.readlink = read_link, .setattr = set_attr, .evict = evict};
-static const struct inode_ops magic_ops = {.readlink = read_link, .jump = jump, .setattr = set_attr, .evict = evict};
+static const struct inode_ops magic_ops = {
+    .readlink = read_link, .jump = jump, .setattr = set_attr, .evict = evict};
 
-// ---- The file system -------------------------------------------------------------------------------------------------
+// ---- The file system --------------------------------------------------------------------------------------
 static const struct super_ops proc_super_ops;
 
 int procfs_create(struct vfs *vfs, struct superblock **out) {

@@ -7,7 +7,8 @@
 // A file system for the_kernel's sandbox, to be mounted (one reference); at most one at a time.
 int procfs_create(struct vfs *vfs, struct superblock **out);
 
-// The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes those too.
+// The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes
+// those too.
 struct tgroup;
 struct tgroup *procfs_process(const struct file *f);
 bool procfs_is_mem(const struct file *f);  // an open /proc/PID/mem

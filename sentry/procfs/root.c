@@ -7,7 +7,7 @@
 #include "sentry/procfs/impl.h"
 #include <stdio.h>
 
-// ---- The caller --------------------------------------------------------------------------------------------------------
+// ---- The caller -------------------------------------------------------------------------------------------
 static int link_self(const struct proc_node *n, char *buf, size_t size) {
     if (!task_current)
         return -LINUX_ENOENT;
@@ -29,7 +29,7 @@ static int link_net(const struct proc_node *n, char *buf, size_t size) {
     return 0;
 }
 
-// ---- Processes -----------------------------------------------------------------------------------------------------------
+// ---- Processes --------------------------------------------------------------------------------------------
 // A thread's number is found as well, though it is not listed.
 static int find_process(const struct proc_node *dir, int32_t pid, struct proc_node *child) {
     struct kernel *k = the_kernel;
@@ -65,9 +65,10 @@ static unsigned count_processes(const struct proc_node *dir) {
     return n;
 }
 
-static const struct proc_list process_list = {find_process, next_process, count_processes, &proc_process_entry};
+static const struct proc_list process_list = {find_process, next_process, count_processes,
+                                              &proc_process_entry};
 
-// ---- The system's files ----------------------------------------------------------------------------------------------------
+// ---- The system's files -----------------------------------------------------------------------------------
 static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
     uint64_t total = the_kernel->mem_total, used = kernel_mem_used(the_kernel);
     if (used > total - total / 64)
@@ -76,15 +77,41 @@ static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
     const struct {
         const char *name;
         uint64_t kb;
-    } rows[] = {{"MemTotal", total / 1024}, {"MemFree", left},   {"MemAvailable", left}, {"Buffers", 0},
-                {"Cached", 0},              {"SwapCached", 0},   {"Active", used / 1024}, {"Inactive", 0},
-                {"Active(anon)", used / 1024}, {"Inactive(anon)", 0}, {"Active(file)", 0}, {"Inactive(file)", 0},
-                {"Unevictable", 0},         {"Mlocked", 0},      {"SwapTotal", 0},       {"SwapFree", 0},
-                {"Dirty", 0},               {"Writeback", 0},    {"AnonPages", used / 1024}, {"Mapped", 0},
-                {"Shmem", 0},               {"KReclaimable", 0}, {"Slab", 0},            {"SReclaimable", 0},
-                {"SUnreclaim", 0},          {"KernelStack", 0},  {"PageTables", 0},      {"NFS_Unstable", 0},
-                {"Bounce", 0},              {"WritebackTmp", 0}, {"CommitLimit", total / 2048},
-                {"Committed_AS", used / 1024}, {"VmallocTotal", 34359738367}, {"VmallocUsed", 0}, {"VmallocChunk", 0}};
+    } rows[] = {{"MemTotal", total / 1024},
+                {"MemFree", left},
+                {"MemAvailable", left},
+                {"Buffers", 0},
+                {"Cached", 0},
+                {"SwapCached", 0},
+                {"Active", used / 1024},
+                {"Inactive", 0},
+                {"Active(anon)", used / 1024},
+                {"Inactive(anon)", 0},
+                {"Active(file)", 0},
+                {"Inactive(file)", 0},
+                {"Unevictable", 0},
+                {"Mlocked", 0},
+                {"SwapTotal", 0},
+                {"SwapFree", 0},
+                {"Dirty", 0},
+                {"Writeback", 0},
+                {"AnonPages", used / 1024},
+                {"Mapped", 0},
+                {"Shmem", 0},
+                {"KReclaimable", 0},
+                {"Slab", 0},
+                {"SReclaimable", 0},
+                {"SUnreclaim", 0},
+                {"KernelStack", 0},
+                {"PageTables", 0},
+                {"NFS_Unstable", 0},
+                {"Bounce", 0},
+                {"WritebackTmp", 0},
+                {"CommitLimit", total / 2048},
+                {"Committed_AS", used / 1024},
+                {"VmallocTotal", 34359738367},
+                {"VmallocUsed", 0},
+                {"VmallocChunk", 0}};
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s:", rows[i].name);
@@ -138,8 +165,10 @@ static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
 
 static const char filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
                                   "nodev\tsockfs\nnodev\toverlay\nnodev\tsysfs\n";
-static const char version[] = "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
-static const char devices[] = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
+static const char version[] =
+    "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
+static const char devices[] =
+    "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n";
 
 static const char tty_drivers[] = "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
                                   "/dev/ptmx            /dev/ptmx       5       2 system\n"

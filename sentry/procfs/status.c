@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process as numbers: stat, status, limits.
-// LIMIT: system time is not told apart from user time; faults and context switches are zero; memory as in memory.c.
+// LIMIT: system time is not told apart from user time; faults and context switches are zero; memory as in
+// memory.c.
 #include "abi/signal.h"
 #include "abi/time.h"
 #include "base/clock.h"
@@ -141,7 +142,7 @@ static int take(struct snapshot *s, const struct proc_node *n) {
     return 0;
 }
 
-// ---- stat ------------------------------------------------------------------------------------------------------------
+// ---- stat -------------------------------------------------------------------------------------------------
 static unsigned long long ticks(uint64_t ns) { return ns / (NS_PER_SEC / LINUX_USER_HZ); }
 
 // A device number as the kernel shows it in 32 bits: new_encode_dev().
@@ -177,7 +178,7 @@ int proc_show_stat(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-// ---- status ----------------------------------------------------------------------------------------------------------
+// ---- status -----------------------------------------------------------------------------------------------
 static const char *state_name(char state) {
     switch (state) {
     case 'R':
@@ -194,8 +195,8 @@ static const char *state_name(char state) {
 }
 
 static void put_ids(struct proc_text *x, const struct cred *c) {
-    proc_printf(x, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid,
-                c->sgid, c->fsgid);
+    proc_printf(x, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid, c->gid,
+                c->egid, c->sgid, c->fsgid);
 }
 
 static void put_memory(struct proc_text *x, const struct snapshot *s) {
@@ -217,14 +218,15 @@ static void put_signals(struct proc_text *x, const struct snapshot *s) {
         uint64_t set;
     } rows[] = {{"SigPnd", s->pending}, {"ShdPnd", s->shared}, {"SigBlk", s->blocked}, {"SigIgn", s->ignored},
                 {"SigCgt", s->caught}};
-    proc_printf(x, "Threads:\t%u\nSigQ:\t%llu/%llu\n", s->nthreads ? s->nthreads : 1, (unsigned long long)s->nqueued,
-                (unsigned long long)s->sig_limit);
+    proc_printf(x, "Threads:\t%u\nSigQ:\t%llu/%llu\n", s->nthreads ? s->nthreads : 1,
+                (unsigned long long)s->nqueued, (unsigned long long)s->sig_limit);
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         proc_printf(x, "%s:\t%016llx\n", rows[i].name, (unsigned long long)rows[i].set);
 }
 
 static void put_caps(struct proc_text *x, const struct cred *c) {
-    proc_printf(x, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+    proc_printf(x,
+                "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
                 (unsigned long long)c->cap_inheritable, (unsigned long long)c->cap_permitted,
                 (unsigned long long)c->cap_effective, (unsigned long long)c->cap_bounding,
                 (unsigned long long)c->cap_ambient);
@@ -274,7 +276,7 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-// ---- limits ----------------------------------------------------------------------------------------------------------
+// ---- limits -----------------------------------------------------------------------------------------------
 static void put_limit(struct proc_text *x, uint64_t v) {
     if (v == LINUX_RLIM_INFINITY)
         proc_printf(x, "%-20s ", "unlimited");

@@ -12,7 +12,9 @@ static int show_name(struct proc_text *x, const char *name) {
     proc_printf(x, "%.64s\n", name);
     return 0;
 }
-static int show_hostname(struct proc_text *x, const struct proc_node *n) { return show_name(x, the_kernel->hostname); }
+static int show_hostname(struct proc_text *x, const struct proc_node *n) {
+    return show_name(x, the_kernel->hostname);
+}
 static int show_domainname(struct proc_text *x, const struct proc_node *n) {
     return show_name(x, the_kernel->domainname);
 }
@@ -61,8 +63,13 @@ static int show_ptys(struct proc_text *x, const struct proc_node *n) {
 #define NUMBER(n, v) PROC_CONST(n, TEXT(v) "\n")
 
 static const struct proc_entry random_entries[] = {
-    PROC_FILE("boot_id", show_boot_id),  NUMBER("entropy_avail", 256), NUMBER("poolsize", 256),
-    NUMBER("urandom_min_reseed_secs", 60), PROC_FILE("uuid", show_uuid), NUMBER("write_wakeup_threshold", 256), {0},
+    PROC_FILE("boot_id", show_boot_id),
+    NUMBER("entropy_avail", 256),
+    NUMBER("poolsize", 256),
+    NUMBER("urandom_min_reseed_secs", 60),
+    PROC_FILE("uuid", show_uuid),
+    NUMBER("write_wakeup_threshold", 256),
+    {0},
 };
 static const struct proc_entry pty_entries[] = {
     NUMBER("max", DEVPTS_MAX), PROC_FILE("nr", show_ptys), NUMBER("reserve", 0), {0},

@@ -13,14 +13,16 @@ static int show_msg(struct proc_text *x, const struct proc_node *n) {
     struct linux_msginfo info;
     struct linux_msqid64_ds d;
     int top = (int)msg_info(LINUX_IPC_INFO, &info);
-    proc_printf(x, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
-                   "      rtime      ctime\n");
+    proc_printf(
+        x, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
+           "      rtime      ctime\n");
     for (int i = 0; i <= top; i++) {
         int64_t id = msg_stat(task_current, i, LINUX_MSG_STAT_ANY, &d);
         if (id < 0)
             continue;
         proc_printf(x, "%10d %10d  %4o  %10llu %10llu %5d %5d", d.msg_perm.key, (int)id, d.msg_perm.mode,
-                    (unsigned long long)d.msg_cbytes, (unsigned long long)d.msg_qnum, d.msg_lspid, d.msg_lrpid);
+                    (unsigned long long)d.msg_cbytes, (unsigned long long)d.msg_qnum, d.msg_lspid,
+                    d.msg_lrpid);
         put_owner(x, &d.msg_perm);
         proc_printf(x, " %10lld %10lld %10lld\n", (long long)d.msg_stime, (long long)d.msg_rtime,
                     (long long)d.msg_ctime);
@@ -49,14 +51,16 @@ static int show_shm(struct proc_text *x, const struct proc_node *n) {
     struct linux_shminfo64 info;
     struct linux_shmid64_ds d;
     int top = shm_limits(&info);
-    proc_printf(x, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime"
+    proc_printf(x, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  "
+                   "cgid      atime"
                    "      dtime      ctime                   rss                  swap\n");
     for (int i = 0; i <= top; i++) {
         int64_t id = shm_stat(task_current, i, LINUX_SHM_STAT_ANY, &d);
         if (id < 0)
             continue;
         proc_printf(x, "%10d %10d  %4o %21llu %5d %5d  %5llu", d.shm_perm.key, (int)id, d.shm_perm.mode,
-                    (unsigned long long)d.shm_segsz, d.shm_cpid, d.shm_lpid, (unsigned long long)d.shm_nattch);
+                    (unsigned long long)d.shm_segsz, d.shm_cpid, d.shm_lpid,
+                    (unsigned long long)d.shm_nattch);
         put_owner(x, &d.shm_perm);
         proc_printf(x, " %10lld %10lld %10lld %21u %21u\n", (long long)d.shm_atime, (long long)d.shm_dtime,
                     (long long)d.shm_ctime, 0, 0);

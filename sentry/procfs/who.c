@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a node to the objects that it is about, and who may see them. Everything is looked up anew each time, under
-// tasks_lock, because processes come and go while somebody holds their files open.
+// From a node to the objects that it is about, and who may see them. Everything is looked up anew each time,
+// under tasks_lock, because processes come and go while somebody holds their files open.
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
 
-// Of a process it is the leader, even when that has ended and other threads have not: then it shows as a zombie, without
-// memory and files, as on Linux. tasks_lock is held; borrowed.
+// Of a process it is the leader, even when that has ended and other threads have not: then it shows as a
+// zombie, without memory and files, as on Linux. tasks_lock is held; borrowed.
 static struct task *find_task(const struct proc_node *n) {
     struct tgroup *g = n->g;
     if (!g || g->state == TG_REAPED)

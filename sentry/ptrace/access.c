@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may look into whom: ptrace(2), "Ptrace access mode checking", without the security modules of a distribution (there
-// is no Yama here). A boundary between users inside the sandbox. Called with tasks_lock held, which keeps both
-// credentials from being replaced.
+// Who may look into whom: ptrace(2), "Ptrace access mode checking", without the security modules of a
+// distribution (there is no Yama here). A boundary between users inside the sandbox. Called with tasks_lock
+// held, which keeps both credentials from being replaced.
 #include "abi/caps.h"
 #include "sentry/kernel.h"
 #include "sentry/ptrace/ptrace.h"
 
 static bool same_ids(const struct cred *t, uint32_t uid, uint32_t gid) {
-    return uid == t->euid && uid == t->suid && uid == t->uid && gid == t->egid && gid == t->sgid && gid == t->gid;
+    return uid == t->euid && uid == t->suid && uid == t->uid && gid == t->egid && gid == t->sgid &&
+           gid == t->gid;
 }
 
 bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_creds how) {

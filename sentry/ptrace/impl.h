@@ -13,7 +13,9 @@ void ptrace_set(struct ptrace *p, enum ptrace_stop to);
 void ptrace_let_go(struct ptrace *p, enum ptrace_go go, int signal);
 // [T] SIGCHLD to the tracer, unless it does not want to hear, and its wait4 looks.
 void ptrace_tell(struct ptrace *p, int code, int status);
-static inline bool ptrace_is_stop(enum ptrace_stop s) { return s >= PT_ENTRY && s <= PT_ENDS && s != PT_LISTENS; }
+static inline bool ptrace_is_stop(enum ptrace_stop s) {
+    return s >= PT_ENTRY && s <= PT_ENDS && s != PT_LISTENS;
+}
 
 // link.c
 int ptrace_traceme(struct task *t);
@@ -23,7 +25,8 @@ int64_t ptrace_detach(struct task *t, struct task *child, int signal);
 void ptrace_bury(struct ptrace *p, struct ptrace_ended *e);
 
 // regs.c: of a stopped tracee; with its sig_lock held where they touch its registers.
-int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data);
+int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
+                            uint64_t data);
 // watch.c; the first with sig_lock held
 int ptrace_set_debugreg(struct ptrace *p, unsigned n, uint64_t value);
 bool ptrace_watching(const struct ptrace *p);
@@ -37,7 +40,8 @@ static inline bool ptrace_steps(struct ptrace *p) {
 int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t data);
 int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t data);
 // info.c: signals, events, the call.
-int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data);
+int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
+                            uint64_t data);
 
 // Is t the tracer of a child that is stopped now? [S] of child
 bool ptrace_holds_still(const struct task *t, const struct task *child);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What else a tracer may ask of a stopped tracee, or set: its signals, the event it stopped for, the call it is in.
+// What else a tracer may ask of a stopped tracee, or set: its signals, the event it stopped for, the call it
+// is in.
 #include "abi/ptrace.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/ptrace/impl.h"
@@ -129,7 +130,8 @@ static int64_t get_message(struct task *t, struct task *child, uint64_t data) {
     return copy_out_obj(t, uaddr(data), &message);
 }
 
-int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
+int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
+                            uint64_t data) {
     switch (request) {
     case LINUX_PTRACE_GETSIGINFO:
         return get_siginfo(t, child, data);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who traces whom: attach, detach, inheritance by clone, the tracer's end, and what becomes of a tracee that has ended.
-// A tracee is on its tracer's list under tasks_lock; neither holds the other. A thread that ends while it is traced keeps
-// its number, and the table's reference, until its tracer has been told (DEAD); a process keeps them anyway.
+// Who traces whom: attach, detach, inheritance by clone, the tracer's end, and what becomes of a tracee that
+// has ended. A tracee is on its tracer's list under tasks_lock; neither holds the other. A thread that ends
+// while it is traced keeps its number, and the table's reference, until its tracer has been told (DEAD); a
+// process keeps them anyway.
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"
@@ -64,7 +65,7 @@ void ptrace_forget(struct task *t) {
         unlink_from(p, p->stop == PT_SIGNAL && p->status ? p->code : 0);
 }
 
-// ---- Attach ------------------------------------------------------------------------------------------------------------
+// ---- Attach -----------------------------------------------------------------------------------------------
 int ptrace_traceme(struct task *t) {
     if (!ptrace_prepare(t))
         return -LINUX_ENOMEM;
@@ -120,7 +121,7 @@ int64_t ptrace_detach(struct task *t, struct task *child, int signal) {
     return 0;
 }
 
-// ---- Clone -------------------------------------------------------------------------------------------------------------
+// ---- Clone ------------------------------------------------------------------------------------------------
 int ptrace_clone_event(struct task *t, const struct task *child, uint64_t flags) {
     int event = LINUX_PTRACE_EVENT_FORK;
     if (flags & LINUX_CLONE_VFORK)
@@ -146,7 +147,7 @@ void ptrace_inherit(struct task *parent, struct task *child) {
     atomic_store(&child->sigpending, true);
 }
 
-// ---- A traced thread, a traced process ends -------------------------------------------------------------------------------
+// ---- A traced thread, a traced process ends ---------------------------------------------------------------
 static bool ignores_children(struct tgroup *g) {
     LOCKED(&g->sig_lock);
     struct linux_sigaction a = signal_action(g, LINUX_SIGCHLD);

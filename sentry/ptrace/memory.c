@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// PEEKTEXT, POKETEXT and their like. A word that the tracee could write itself is copied. Any other in private memory (a
-// breakpoint in its text) is written by way of the tracee's own host thread: it is stopped, and makes the area writable,
-// gets the word, and puts the protection back, in two pieces of host work. Meanwhile the turn to change that memory map is
-// the tracee's. All that belongs to the tracee, so that a tracer that dies in between leaves nothing half done.
+// PEEKTEXT, POKETEXT and their like. A word that the tracee could write itself is copied. Any other in
+// private memory (a breakpoint in its text) is written by way of the tracee's own host thread: it is stopped,
+// and makes the area writable, gets the word, and puts the protection back, in two pieces of host work.
+// Meanwhile the turn to change that memory map is the tracee's. All that belongs to the tracee, so that a
+// tracer that dies in between leaves nothing half done.
 //
 // LIMIT: what the tracee may not read (PROT_NONE) cannot be peeked. Of text that the platform has made faster
 // (plat_guest_ops.text_range) before the thread was attached to, the change is seen.
@@ -30,9 +31,9 @@ int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t 
     return n == sizeof word ? copy_out_obj(t, uaddr(data), &word) : -LINUX_EIO;
 }
 
-// ---- Past the protection -------------------------------------------------------------------------------------------------
-// The area of private memory that holds `at`. The whole of it is made writable: a page alone would be an area of its own
-// on the host, which might stay so, and then a later mremap(2) of our one area would fail there.
+// ---- Past the protection ----------------------------------------------------------------------------------
+// The area of private memory that holds `at`. The whole of it is made writable: a page alone would be an area
+// of its own on the host, which might stay so, and then a later mremap(2) of our one area would fail there.
 static int area_of(struct mm *mm, uint64_t at, struct poke_area *a) {
     LOCKED(&mm->lock);
     const struct vma *v = area_find(mm, at);
@@ -84,8 +85,8 @@ bool ptrace_poke_done(struct task *child, int64_t result) {
     return false;
 }
 
-// The tracee is ours from here until ptrace_poke_done() has said false: it is stopped, and nobody else takes it on. What
-// lies there is looked at when it is its turn, so that it stays so.
+// The tracee is ours from here until ptrace_poke_done() has said false: it is stopped, and nobody else takes
+// it on. What lies there is looked at when it is its turn, so that it stays so.
 static int64_t begin(struct task *child, struct mm *mm, struct ptrace_poke *w) {
     if (!task_borrow(child))
         return -LINUX_EBUSY;  // on its way to its stop

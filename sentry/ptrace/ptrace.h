@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // ptrace(2): who traces whom, how a traced thread stops, and what its tracer may do meanwhile.
 //
-// A stop is taken by the thread itself, on the sentry thread that handles it, where its full registers are at hand. They
-// are copied to struct ptrace; a request works on that copy alone, so that a tracee that is killed under its tracer's
-// hands needs no lock against it. When the stop is over the thread's host thread is brought to a fresh event, gets the
-// copy's registers (the platform checks them as any others) and goes on where it stood.
+// A stop is taken by the thread itself, on the sentry thread that handles it, where its full registers are at
+// hand. They are copied to struct ptrace; a request works on that copy alone, so that a tracee that is killed
+// under its tracer's hands needs no lock against it. When the stop is over the thread's host thread is
+// brought to a fresh event, gets the copy's registers (the platform checks them as any others) and goes on
+// where it stood.
 //
 //   stop      made where                                                    then
 //   ENTRY     begin_call() of run.c: before the call                        the call, as the registers say
@@ -18,7 +19,8 @@
 //   RUNS -> a stop       by the thread itself
 //   a stop -> RUNS       by its tracer, by the tracer's end, by what kills the thread
 //   GROUP -> LISTENS     PTRACE_LISTEN; -> RUNS as above, and by what ends or renews the group stop
-//   RUNS -> DEAD         it has ended, and its tracer has not been told (a thread), or not collected it (a process)
+//   RUNS -> DEAD         it has ended, and its tracer has not been told (a thread), or not collected it
+//                        (a process)
 //
 // Locks: [T] tasks_lock, [S] sig_lock of the traced thread's process, [o] the thread itself.
 #ifndef SENTRY_PTRACE_PTRACE_H
@@ -76,11 +78,13 @@ struct ptrace {  // made when a thread is traced for the first time, freed with 
 };
 
 // May the call be left out of account? One load on the paths that every call takes.
-static inline bool ptrace_on(const struct task *t) { return atomic_load_explicit(&t->traced, memory_order_acquire); }
+static inline bool ptrace_on(const struct task *t) {
+    return atomic_load_explicit(&t->traced, memory_order_acquire);
+}
 
-// ---- The thread's own side (stop.c) ----------------------------------------------------------------------------------
-// The thread stops for its tracer: true. False: it has none, or must die. regs: as the tracer is to see them. code: as
-// in the status word. info: of SIGNAL, else NULL.
+// ---- The thread's own side (stop.c) -----------------------------------------------------------------------
+// The thread stops for its tracer: true. False: it has none, or must die. regs: as the tracer is to see them.
+// code: as in the status word. info: of SIGNAL, else NULL.
 bool ptrace_stop(struct task *t, const struct lx_regs *regs, enum ptrace_stop stop, int code,
                  const struct linux_siginfo *info);
 bool ptrace_stopped(struct task *t);  // is the stop on?
@@ -97,14 +101,16 @@ bool ptrace_traps(struct task *t, const struct lx_regs *regs);
 bool ptrace_group(struct task *t, const struct lx_regs *regs);
 bool ptrace_signal(struct task *t, const struct lx_regs *regs, int sig, const struct linux_siginfo *info);
 int ptrace_injected(struct task *t, struct linux_siginfo *info);  // [S] the signal to be acted on, once; or 0
-void ptrace_unshown(struct task *t, int sig, const struct linux_siginfo *info);  // its tracer has gone meanwhile
-bool ptrace_unstep(struct task *t, struct lx_regs *regs);         // the trap flag is the guest's own again: it was ours
+// its tracer has gone meanwhile
+void ptrace_unshown(struct task *t, int sig, const struct linux_siginfo *info);
+// the trap flag is the guest's own again: it was ours
+bool ptrace_unstep(struct task *t, struct lx_regs *regs);
 void ptrace_step_into(struct task *t);                            // a step has led into a signal's handler
 // An event of the options: SYS_STOP when the thread has stopped, else 0. In a call with context.
 int64_t ptrace_event(struct task *t, int event, uint64_t message);
 int64_t ptrace_execed(struct task *t, int32_t old_tid);           // exec's: an event, or SIGTRAP
 
-// ---- What others do to it: [S] ------------------------------------------------------------------------------------------
+// ---- What others do to it: [S] ----------------------------------------------------------------------------
 bool ptrace_due(const struct task *t);   // something of ours is to be looked at: signal_recalc()
 void ptrace_break(struct task *t);       // it is to die: no stop holds it any more
 void ptrace_renew(struct task *t);       // a group stop begins or ends: a seized thread tells its tracer
@@ -112,19 +118,20 @@ bool ptrace_left(const struct task *t);  // runs, sent on by its tracer, though 
 
 // Host work for its tracer is done (memory.c); true: there is more, to be flushed. By the run loop.
 bool ptrace_poke_done(struct task *child, int64_t result);
-// Writes past the protection of private memory, by way of a thread in mm that t has stopped: len (at most PTRACE_POKE_MOST),
-// -LINUX_EAGAIN: it is on its way, child_wait of t's process tells when to ask again; -LINUX_EBUSY: not now; -LINUX_EIO.
+// Writes past the protection of private memory, by way of a thread in mm that t has stopped: len (at most
+// PTRACE_POKE_MOST), -LINUX_EAGAIN: it is on its way, child_wait of t's process tells when to ask again;
+// -LINUX_EBUSY: not now; -LINUX_EIO.
 struct mm;
 // What has become of it: the same, or 0 when there is none of this call's. To be asked before anything else.
 int64_t ptrace_forced(struct task *t, const struct mm *mm);
 int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *bytes, unsigned len);
 
-// ---- Watchpoints (watch.c), by the thread itself -----------------------------------------------------------------------
+// ---- Watchpoints (watch.c), by the thread itself ----------------------------------------------------------
 // A step is over: is the tracer to hear of it? *info: of the SIGTRAP.
 bool ptrace_step_counts(struct task *t, struct linux_siginfo *info);
 void ptrace_rearm(struct task *t);  // before guest code: a thread that is watched makes steps
 
-// ---- Links (link.c): [T] ---------------------------------------------------------------------------------------------
+// ---- Links (link.c): [T] ----------------------------------------------------------------------------------
 struct ptrace_ended {  // what is given back when tasks_lock is dropped: ptrace_free_ended()
     struct list tasks, groups;
 };
@@ -138,17 +145,18 @@ bool ptrace_process_ends(struct tgroup *g);            // true: the tracer is to
 bool ptrace_holds(const struct tgroup *g);             // a zombie that its parent does not see yet
 void ptrace_forget(struct task *t);                    // no longer traced, and nobody is told
 
-// ---- wait4 (wait.c): [T] -----------------------------------------------------------------------------------------------
+// ---- wait4 (wait.c): [T] ----------------------------------------------------------------------------------
 struct wait_req;
 struct wait_result;
 // 1: *res is filled; 0: there is a tracee that fits, without news; -LINUX_ECHILD: none fits.
 int ptrace_wait(struct task *t, const struct wait_req *r, struct wait_result *res, struct ptrace_ended *e);
 bool ptrace_traced_by(const struct task *t, const struct tgroup *g);
 
-// ---- Access (access.c) ---------------------------------------------------------------------------------------------------
+// ---- Access (access.c) ------------------------------------------------------------------------------------
 enum ptrace_creds { PTRACE_FSCREDS, PTRACE_REALCREDS };
 // ptrace(2), "Ptrace access mode checking": may `me` look into t? [T]
 bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_creds how);
-bool ptrace_tracer_capable(struct task *t);  // t has no tracer, or one with CAP_SYS_PTRACE: exec may gain privileges
+// t has no tracer, or one with CAP_SYS_PTRACE: exec may gain privileges
+bool ptrace_tracer_capable(struct task *t);
 
 #endif

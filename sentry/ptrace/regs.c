@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of a stopped tracee: PEEKUSER, POKEUSER, GETREGS, GETFPREGS, GETREGSET and what sets them. All of them work on
-// the copy in struct ptrace. Guest memory is read before, and written after, the lock is held. What is set is checked
-// here as Linux does, and once more by the platform when the thread goes on.
+// Registers of a stopped tracee: PEEKUSER, POKEUSER, GETREGS, GETFPREGS, GETREGSET and what sets them. All of
+// them work on the copy in struct ptrace. Guest memory is read before, and written after, the lock is held.
+// What is set is checked here as Linux does, and once more by the platform when the thread goes on.
 //
 // LIMIT: segment selectors are those of 64-bit code; another one is EIO.
 #include "abi/mman.h"
@@ -23,7 +23,7 @@ bool ptrace_holds_still(const struct task *t, const struct task *child) {
     return p && p->tracer == t && ptrace_is_stop(p->stop);
 }
 
-// ---- One register ------------------------------------------------------------------------------------------------------
+// ---- One register -----------------------------------------------------------------------------------------
 static bool is_selector(size_t at) {
     return at == AT(cs) || at == AT(ss) || at == AT(ds) || at == AT(es) || at == AT(fs) || at == AT(gs);
 }
@@ -63,7 +63,7 @@ static int set_regs(struct ptrace *p, const void *from, size_t len) {
     return 0;
 }
 
-// ---- The user area -------------------------------------------------------------------------------------------------------
+// ---- The user area ----------------------------------------------------------------------------------------
 static bool bad_user_offset(uint64_t addr) { return addr % 8 || addr >= LINUX_USER_SIZE; }
 
 static bool is_debugreg(uint64_t addr) {
@@ -95,7 +95,7 @@ static int64_t poke_user(struct task *child, uint64_t addr, uint64_t data) {
     return set_reg(&child->ptrace->regs, addr, data);
 }
 
-// ---- Whole sets ------------------------------------------------------------------------------------------------------------
+// ---- Whole sets -------------------------------------------------------------------------------------------
 enum set_kind { SET_GENERAL, SET_FP, SET_XSTATE };
 
 static size_t set_size(const struct task *child, enum set_kind kind) {
@@ -126,7 +126,8 @@ static int64_t get_set(struct task *t, struct task *child, enum set_kind kind, u
     return copy_out(t, uaddr(to), buf, len);
 }
 
-// The image as the processor is to take it: plat_set_fpstate() refuses what it would fault on, so that is asked here.
+// The image as the processor is to take it: plat_set_fpstate() refuses what it would fault on, so that is
+// asked here.
 static int set_image(struct ptrace *p, char *image, enum set_kind kind) {
     struct linux_xstate *x = (struct linux_xstate *)image;
     x->fpstate.sw_reserved = (struct linux_fpx_sw_bytes){0};
@@ -189,7 +190,7 @@ static int64_t regset(struct task *t, struct task *child, bool set, uint64_t not
     return copy_out(t, uaddr(data + 8), &iov.len, sizeof iov.len);
 }
 
-// ---- arch_prctl(2) of another ------------------------------------------------------------------------------------------------
+// ---- arch_prctl(2) of another -----------------------------------------------------------------------------
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
@@ -210,7 +211,8 @@ static int64_t arch_prctl_of(struct task *t, struct task *child, uint64_t addr, 
     return copy_out_obj(t, uaddr(addr), &value);
 }
 
-int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
+int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
+                            uint64_t data) {
     switch (request) {
     case LINUX_PTRACE_PEEKUSR:
         return peek_user(t, child, addr, data);

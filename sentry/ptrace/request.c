@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ptrace(2): which request, of whom, and may it be made now. What the requests do is in the other files of this folder.
+// ptrace(2): which request, of whom, and may it be made now. What the requests do is in the other files of
+// this folder.
 #include "abi/ptrace.h"
 #include "base/cleanup.h"
 #include "sentry/park.h"
@@ -17,7 +18,7 @@ static void task_put_cleanup(struct task **t) {
         task_put(*t);
 }
 
-// ---- Sending it on -------------------------------------------------------------------------------------------------------
+// ---- Sending it on ----------------------------------------------------------------------------------------
 static int64_t resume(struct task *t, struct task *child, enum ptrace_go go, uint64_t data) {
     if (data > LINUX_NSIG)
         return -LINUX_EIO;
@@ -72,8 +73,9 @@ static int64_t kill_tracee(struct task *child) {
     return 0;
 }
 
-// ---- Of a stopped tracee ---------------------------------------------------------------------------------------------------
-static int64_t stopped_request(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
+// ---- Of a stopped tracee ----------------------------------------------------------------------------------
+static int64_t stopped_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
+                               uint64_t data) {
     switch (request) {
     case LINUX_PTRACE_CONT:
         return resume(t, child, GO_CONT, data);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a traced thread stops and goes on (see ptrace.h). Called by the run loop and by signal_deliver(), on the sentry
-// thread that handles the thread; ptrace_break() and its like by whoever signals it. Locks: tasks_lock to tell the
-// tracer, sig_lock inside it.
+// How a traced thread stops and goes on (see ptrace.h). Called by the run loop and by signal_deliver(), on
+// the sentry thread that handles the thread; ptrace_break() and its like by whoever signals it. Locks:
+// tasks_lock to tell the tracer, sig_lock inside it.
 #include "abi/syscalls.h"
 #include "abi/wait.h"
 #include "base/log.h"
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define BIT(s)   (1u << (s))
-#define STOPS    (BIT(PT_ENTRY) | BIT(PT_LEAVE) | BIT(PT_SIGNAL) | BIT(PT_GROUP) | BIT(PT_EVENT) | BIT(PT_ENDS))
+#define STOPS    (BIT(PT_ENTRY) | BIT(PT_LEAVE) | BIT(PT_SIGNAL) | BIT(PT_GROUP) | BIT(PT_EVENT) | \
+                  BIT(PT_ENDS))
 static const unsigned may_become[] = {
     [PT_RUNS] = STOPS | BIT(PT_RUNS) | BIT(PT_DEAD),
     [PT_ENTRY] = BIT(PT_RUNS),
@@ -55,8 +56,9 @@ void ptrace_tell(struct ptrace *p, int code, int status) {
     waitq_wake(&g->child_wait, ~0u);
 }
 
-// ---- Stopping --------------------------------------------------------------------------------------------------------
-// As wait4 and the tracer's GETREGS are to see an interrupted call: with the kernel's own code, and its number.
+// ---- Stopping ---------------------------------------------------------------------------------------------
+// As wait4 and the tracer's GETREGS are to see an interrupted call: with the kernel's own code, and its
+// number.
 static void show_regs(const struct task *t, struct ptrace *p, const struct lx_regs *regs) {
     p->regs = *regs;
     if (p->stepping)
@@ -110,7 +112,7 @@ bool ptrace_stopped(struct task *t) {
     return t->ptrace && t->ptrace->stop != PT_RUNS;
 }
 
-// ---- Going on ----------------------------------------------------------------------------------------------------------
+// ---- Going on ---------------------------------------------------------------------------------------------
 static bool is_restart(int64_t v) { return v <= -LINUX_ERESTARTSYS && v >= -LINUX_ERESTART_RESTARTBLOCK; }
 
 // The tracer may have cancelled the restart of an interrupted call, or made another of it.
@@ -183,7 +185,7 @@ enum ptrace_stop ptrace_go_on(struct task *t) {
     return p->last;
 }
 
-// ---- Calls -----------------------------------------------------------------------------------------------------------
+// ---- Calls ------------------------------------------------------------------------------------------------
 bool ptrace_wants_call(const struct task *t) {
     int go = atomic_load(&t->ptrace->go);
     return go == GO_SYSCALL || go == GO_SYSEMU || go == GO_SYSEMU_STEP;
@@ -232,7 +234,7 @@ void ptrace_call_done(struct task *t) {
     }
 }
 
-// ---- On the way back ---------------------------------------------------------------------------------------------------
+// ---- On the way back --------------------------------------------------------------------------------------
 static bool leave_stop(struct task *t, const struct lx_regs *regs) {
     struct lx_regs shown = *regs;
     t->ptrace->leave = false;
@@ -300,7 +302,7 @@ bool ptrace_unstep(struct task *t, struct lx_regs *regs) {
 
 void ptrace_step_into(struct task *t) { t->ptrace->stepped_into = ptrace_steps(t->ptrace); }
 
-// ---- Events ------------------------------------------------------------------------------------------------------------
+// ---- Events -----------------------------------------------------------------------------------------------
 static bool wants_event(struct task *t, int event, uint64_t message) {
     if (!ptrace_on(t))
         return false;
@@ -337,7 +339,8 @@ int64_t ptrace_execed(struct task *t, int32_t old_tid) {
     return r;
 }
 
-// LIMIT: a thread that is ended by another, out of a call that waits, shows no registers in its PTRACE_EVENT_EXIT.
+// LIMIT: a thread that is ended by another, out of a call that waits, shows no registers in its
+// PTRACE_EVENT_EXIT.
 bool ptrace_exiting(struct task *t, int status) {
     struct lx_regs regs = {0};
     if (!wants_event(t, LINUX_PTRACE_EVENT_EXIT, (uint64_t)status))
@@ -347,7 +350,7 @@ bool ptrace_exiting(struct task *t, int status) {
     return ptrace_stop(t, &regs, PT_ENDS, LINUX_SIGTRAP | LINUX_PTRACE_EVENT_EXIT << 8, NULL);
 }
 
-// ---- Others' side --------------------------------------------------------------------------------------------------------
+// ---- Others' side -----------------------------------------------------------------------------------------
 bool ptrace_due(const struct task *t) {
     const struct ptrace *p = t->ptrace;
     return p && (p->injected || (ptrace_on(t) && (p->trap || p->leave)));
@@ -371,4 +374,6 @@ void ptrace_renew(struct task *t) {
     task_notify(t);
 }
 
-bool ptrace_left(const struct task *t) { return ptrace_on(t) && !t->stop_counted && t->ptrace->stop == PT_RUNS; }
+bool ptrace_left(const struct task *t) {
+    return ptrace_on(t) && !t->stop_counted && t->ptrace->stop == PT_RUNS;
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What wait4(2) and waitid(2) tell of tracees: stops, and ends that the parent hears of later or never. Called by
-// task_wait.c under tasks_lock.
+// What wait4(2) and waitid(2) tell of tracees: stops, and ends that the parent hears of later or never.
+// Called by task_wait.c under tasks_lock.
 #include "abi/wait.h"
 #include "sentry/group.h"
 #include "sentry/ptrace/impl.h"
@@ -33,8 +33,8 @@ static bool stop_news(struct ptrace *p, bool keep, struct wait_result *res) {
     return true;
 }
 
-// A thread that has ended, or a process whose last has: of the latter its leader tells. When the tracer is the parent
-// too, task_wait.c tells it.
+// A thread that has ended, or a process whose last has: of the latter its leader tells. When the tracer is
+// the parent too, task_wait.c tells it.
 static bool end_news(struct ptrace *p, bool keep, struct wait_result *res, struct ptrace_ended *e) {
     struct task *c = p->task;
     bool leader = c == c->tg->leader;
@@ -47,7 +47,8 @@ static bool end_news(struct ptrace *p, bool keep, struct wait_result *res, struc
     return true;
 }
 
-static int look(const struct task *tracer, const struct wait_req *r, struct wait_result *res, struct ptrace_ended *e) {
+static int look(const struct task *tracer, const struct wait_req *r, struct wait_result *res,
+                struct ptrace_ended *e) {
     int found = -LINUX_ECHILD;
     bool keep = r->options & LINUX_WNOWAIT;
     struct ptrace *p, *tmp;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Debug registers of a tracee, for a debugger's watchpoints. The processor's own are the host's, so these are emulated: a
-// thread with one that is armed makes single steps, and after each it is looked whether what is watched has changed. The
-// tracer hears of that one step alone. Called by the run loop and by regs.c.
+// Debug registers of a tracee, for a debugger's watchpoints. The processor's own are the host's, so these are
+// emulated: a thread with one that is armed makes single steps, and after each it is looked whether what is
+// watched has changed. The tracer hears of that one step alone. Called by the run loop and by regs.c.
 //
-// LIMIT: a watched thread is slow (a step costs some microseconds). A watchpoint for reads too (type 3) is told of changes
-// only, and a write of the value that is there already is not seen.
+// LIMIT: a watched thread is slow (a step costs some microseconds). A watchpoint for reads too (type 3) is
+// told of changes only, and a write of the value that is there already is not seen.
 #include "sentry/ptrace/impl.h"
 #include "sentry/mm/mm.h"
 #include <string.h>
@@ -75,7 +75,8 @@ static unsigned hits(struct task *t, const struct lx_regs *regs) {
 bool ptrace_step_counts(struct task *t, struct linux_siginfo *info) {
     struct ptrace *p = t->ptrace;
     struct lx_regs regs;
-    if (!p->stepping || !ptrace_watching(p) || info->si_code == LINUX_SI_KERNEL || plat_get_regs(t->thread, &regs) < 0)
+    if (!p->stepping || !ptrace_watching(p) || info->si_code == LINUX_SI_KERNEL ||
+        plat_get_regs(t->thread, &regs) < 0)
         return true;
     unsigned set = hits(t, &regs);
     if (set) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery: what happens to a thread before it goes back to guest code. The run loop calls signal_deliver() with the
-// full registers whenever task->sigpending or task->restart says that there is something to settle. The only place
-// where the ERESTART words are resolved.
+// Delivery: what happens to a thread before it goes back to guest code. The run loop calls signal_deliver()
+// with the full registers whenever task->sigpending or task->restart says that there is something to settle.
+// The only place where the ERESTART words are resolved.
 //
-// Several handlers may be entered at once: each frame is built on top of the one before, so that the last one taken
-// runs first and returns into the one below, as on Linux.
+// Several handlers may be entered at once: each frame is built on top of the one before, so that the last one
+// taken runs first and returns into the one below, as on Linux.
 //
-// Locks: none on entry; sig_lock to take a signal; tasks_lock to tell the parent of stops. None while guest memory is
-// written.
+// Locks: none on entry; sig_lock to take a signal; tasks_lock to tell the parent of stops. None while guest
+// memory is written.
 #include "abi/syscalls.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/impl.h"
@@ -50,7 +50,7 @@ static void resolve_restart(struct task *t, struct lx_regs *regs, const struct l
     t->restart = 0;
 }
 
-// ---- Taking the next signal ------------------------------------------------------------------------------------------
+// ---- Taking the next signal -------------------------------------------------------------------------------
 struct taken {
     int sig;
     struct linux_siginfo info;
@@ -59,7 +59,8 @@ struct taken {
 };
 enum next { NEXT_NONE, NEXT_STOP, NEXT_LAST_STOP, NEXT_SIGNAL, NEXT_SHOWN };
 
-// NEXT_SHOWN: its tracer is to see it before anything is made of it, and what it makes of it is taken the next time.
+// NEXT_SHOWN: its tracer is to see it before anything is made of it, and what it makes of it is taken the
+// next time.
 static enum next take_next(struct task *t, struct taken *n) {
     struct tgroup *g = t->tg;
     LOCKED(&g->sig_lock);
@@ -84,7 +85,7 @@ static enum next take_next(struct task *t, struct taken *n) {
     return NEXT_SIGNAL;
 }
 
-// ---- Acting on it ------------------------------------------------------------------------------------------------------
+// ---- Acting on it -----------------------------------------------------------------------------------------
 // The frame could not be written. A SIGSEGV handler that has no stack to run on does not get another try.
 static void frame_fault(struct task *t, int sig) {
     if (sig == LINUX_SIGSEGV) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The floating-point part of a signal frame: an XSAVE image in standard form with the software's bytes in the legacy
-// area and magic2 behind it. Called by frame.c. No locks.
+// The floating-point part of a signal frame: an XSAVE image in standard form with the software's bytes in the
+// legacy area and magic2 behind it. Called by frame.c. No locks.
 #include "abi/x86_64/regs.h"
 #include "abi/x86_64/sigframe.h"
 #include "base/cleanup.h"

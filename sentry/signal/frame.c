@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signal frames of x86-64 on the guest's stack, byte for byte as Linux lays them (abi/x86_64/sigframe.h), and the way
-// back by rt_sigreturn(2). Called by deliver.c. A frame is built in our memory and written by one copy; on the way
-// back each of its bytes is read once, and everything in it is hostile: segments are ignored, flags are masked, rip,
-// rsp and the floating-point image are the platform's to refuse. No locks.
+// Signal frames of x86-64 on the guest's stack, byte for byte as Linux lays them (abi/x86_64/sigframe.h), and
+// the way back by rt_sigreturn(2). Called by deliver.c. A frame is built in our memory and written by one
+// copy; on the way back each of its bytes is read once, and everything in it is hostile: segments are
+// ignored, flags are masked, rip, rsp and the floating-point image are the platform's to refuse. No locks.
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "abi/x86_64/sigframe.h"
@@ -10,7 +10,7 @@
 #include "sentry/signal/impl.h"
 #include <string.h>
 
-// ---- Where -----------------------------------------------------------------------------------------------------------
+// ---- Where ------------------------------------------------------------------------------------------------
 // LINUX_SS_AUTODISARM: the stack was taken away at the frame's making, so nobody counts as being on it.
 bool altstack_holds(const struct linux_stack *alt, uint64_t sp) {
     if ((uint32_t)alt->ss_flags & LINUX_SS_AUTODISARM)
@@ -18,7 +18,8 @@ bool altstack_holds(const struct linux_stack *alt, uint64_t sp) {
     return sp > alt->ss_sp && sp - alt->ss_sp <= alt->ss_size;
 }
 
-bool frame_place(const struct linux_stack *alt, uint64_t sp, bool onstack, size_t fpsize, struct frame_place *out) {
+bool frame_place(const struct linux_stack *alt, uint64_t sp, bool onstack, size_t fpsize,
+                 struct frame_place *out) {
     bool nested = onstack && altstack_holds(alt, sp), entering = onstack && !nested && alt->ss_size != 0;
     uint64_t top = entering ? alt->ss_sp + alt->ss_size : sp - LINUX_REDZONE_SIZE;
     uint64_t fp = (top - fpsize) & ~(uint64_t)(LINUX_XSTATE_ALIGN - 1);
@@ -32,7 +33,7 @@ bool frame_place(const struct linux_stack *alt, uint64_t sp, bool onstack, size_
     return true;
 }
 
-// ---- Registers ---------------------------------------------------------------------------------------------------------
+// ---- Registers --------------------------------------------------------------------------------------------
 #define SAME_REGS(X)                                                                                         \
     X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15) X(rdi) X(rsi) X(rbp) X(rbx) X(rdx) X(rax) X(rcx)   \
     X(rsp) X(rip)
@@ -54,7 +55,7 @@ void frame_load_regs(struct lx_regs *regs, const struct linux_sigcontext *sc) {
     regs->orig_rax = (uint64_t)-1;  // not in a system call: nothing to restart
 }
 
-// ---- Building ------------------------------------------------------------------------------------------------------------
+// ---- Building ---------------------------------------------------------------------------------------------
 static void fill_frame(struct task *t, struct linux_rt_sigframe *f, const struct lx_regs *regs,
                        const struct linux_siginfo *info, const struct linux_sigaction *a, uint64_t oldmask) {
     f->pretcode = a->sa_restorer;
@@ -110,11 +111,13 @@ int frame_push(struct task *t, struct lx_regs *regs, int sig, const struct linux
     return 0;
 }
 
-// ---- Going back ------------------------------------------------------------------------------------------------------------
-// Errors in the stack's description are not the call's: what is wrong there is left as it is now, as on Linux.
+// ---- Going back -------------------------------------------------------------------------------------------
+// Errors in the stack's description are not the call's: what is wrong there is left as it is now, as on
+// Linux.
 static void restore_altstack(struct task *t, const struct linux_stack *s, uint64_t sp) {
     uint32_t mode = (uint32_t)s->ss_flags & ~LINUX_SS_AUTODISARM;
-    if (altstack_holds(&t->altstack, sp) || (mode != LINUX_SS_DISABLE && mode != LINUX_SS_ONSTACK && mode != 0))
+    if (altstack_holds(&t->altstack, sp) ||
+        (mode != LINUX_SS_DISABLE && mode != LINUX_SS_ONSTACK && mode != 0))
         return;
     if (mode == LINUX_SS_DISABLE)
         t->altstack = (struct linux_stack){.ss_flags = s->ss_flags};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See queue.h. A standard signal costs one small allocation while it is pending; without memory its bit alone stands.
+// See queue.h. A standard signal costs one small allocation while it is pending; without memory its bit alone
+// stands.
 #include "sentry/signal/queue.h"
 #include "base/fault.h"
 #include "sentry/posix_timers.h"
@@ -43,8 +44,10 @@ int sigqueue_add(struct sigqueue *q, int sig, const struct linux_siginfo *info, 
     uint64_t bit = SIGBIT(sig);
     if (sig < SIG_FIRST_RT && (q->set & bit))
         return 0;
-    // What the kernel sends without details, and kill(2), is never refused; any other real-time signal is, signal(7).
-    bool refusable = sig >= SIG_FIRST_RT && info->si_code != LINUX_SI_USER && info->si_code != LINUX_SI_KERNEL;
+    // What the kernel sends without details, and kill(2), is never refused; any other real-time signal is,
+    // signal(7).
+    bool refusable =
+        sig >= SIG_FIRST_RT && info->si_code != LINUX_SI_USER && info->si_code != LINUX_SI_KERNEL;
     bool full = (sig >= SIG_FIRST_RT || info->si_code < 0) && q->n >= limit;
     struct sigentry *e = full ? NULL : znew(struct sigentry);
     if (!e && refusable)
@@ -74,7 +77,8 @@ void sigqueue_take(struct sigqueue *q, int sig, struct linux_siginfo *info) {
     }
     *info = e->info;
     unlink_entry(q, e);
-    // A timer's entry may stand beside a standard signal that came otherwise: one bit, one delivery at a time.
+    // A timer's entry may stand beside a standard signal that came otherwise: one bit, one delivery at a
+    // time.
     if (!find(q, sig))
         q->set &= ~SIGBIT(sig);
     if (e->timer)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queues of pending signals, for the files of this folder and posix_timers.c. All under the process's sig_lock.
+// Queues of pending signals, for the files of this folder and posix_timers.c. All under the process's
+// sig_lock.
 #ifndef SENTRY_SIGNAL_QUEUE_H
 #define SENTRY_SIGNAL_QUEUE_H
 #include "abi/signal.h"
@@ -10,11 +11,13 @@
 struct posix_timer;
 
 #define SIG_FIRST_RT   LINUX_SIGRTMIN
-#define SIGSET_STOP    (LINUX_SIGMASK(LINUX_SIGSTOP) | LINUX_SIGMASK(LINUX_SIGTSTP) | LINUX_SIGMASK(LINUX_SIGTTIN) | \
-                        LINUX_SIGMASK(LINUX_SIGTTOU))
+#define SIGSET_STOP \
+    (LINUX_SIGMASK(LINUX_SIGSTOP) | LINUX_SIGMASK(LINUX_SIGTSTP) | LINUX_SIGMASK(LINUX_SIGTTIN) | \
+     LINUX_SIGMASK(LINUX_SIGTTOU))
 #define SIGSET_UNBLOCKABLE (LINUX_SIGMASK(LINUX_SIGKILL) | LINUX_SIGMASK(LINUX_SIGSTOP))
-#define SIGSET_SYNC    (LINUX_SIGMASK(LINUX_SIGSEGV) | LINUX_SIGMASK(LINUX_SIGBUS) | LINUX_SIGMASK(LINUX_SIGILL) | \
-                        LINUX_SIGMASK(LINUX_SIGTRAP) | LINUX_SIGMASK(LINUX_SIGFPE) | LINUX_SIGMASK(LINUX_SIGSYS))
+#define SIGSET_SYNC \
+    (LINUX_SIGMASK(LINUX_SIGSEGV) | LINUX_SIGMASK(LINUX_SIGBUS) | LINUX_SIGMASK(LINUX_SIGILL) | \
+     LINUX_SIGMASK(LINUX_SIGTRAP) | LINUX_SIGMASK(LINUX_SIGFPE) | LINUX_SIGMASK(LINUX_SIGSYS))
 #define SIGSET_IGNORE_DEFAULT (LINUX_SIGMASK(LINUX_SIGCHLD) | LINUX_SIGMASK(LINUX_SIGCONT) | \
                         LINUX_SIGMASK(LINUX_SIGURG) | LINUX_SIGMASK(LINUX_SIGWINCH))
 
@@ -29,8 +32,8 @@ struct sigqueue {
     unsigned n;
 };
 
-// A standard signal that is pending already is merged. limit: of entries; beyond it a real-time signal sent with a
-// value is refused (-LINUX_EAGAIN) and any other loses its details.
+// A standard signal that is pending already is merged. limit: of entries; beyond it a real-time signal sent
+// with a value is refused (-LINUX_EAGAIN) and any other loses its details.
 int sigqueue_add(struct sigqueue *q, int sig, const struct linux_siginfo *info, uint64_t limit);
 void sigqueue_add_entry(struct sigqueue *q, struct sigentry *e);  // a timer's own; on no queue before
 // Takes the first entry of sig. Its timer, if any, is told.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sending signals, masks, and taking pending ones. Called by kill(2) and its like, by timers, by exits of children, by
-// faults of the thread itself.
+// Sending signals, masks, and taking pending ones. Called by kill(2) and its like, by timers, by exits of
+// children, by faults of the thread itself.
 //
-// A signal is queued under the target's sig_lock, and then *one* thread that would take it is told (task_notify). The
-// flag task->sigpending is set by anyone and cleared by the task itself alone, in signal_recalc().
+// A signal is queued under the target's sig_lock, and then *one* thread that would take it is told
+// (task_notify). The flag task->sigpending is set by anyone and cleared by the task itself alone, in
+// signal_recalc().
 #include "sentry/signal/impl.h"
 #include "abi/caps.h"
 #include "sentry/group.h"
@@ -17,15 +18,16 @@ struct linux_sigaction signal_action(struct tgroup *g, int sig) {
 }
 
 bool action_ignored(const struct linux_sigaction *a, int sig) {
-    return a->sa_handler == LINUX_SIG_IGN || (a->sa_handler == LINUX_SIG_DFL && (SIGBIT(sig) & SIGSET_IGNORE_DEFAULT));
+    return a->sa_handler == LINUX_SIG_IGN ||
+           (a->sa_handler == LINUX_SIG_DFL && (SIGBIT(sig) & SIGSET_IGNORE_DEFAULT));
 }
 
 static bool blocks(const struct task *t, int sig) { return t->blocked & SIGBIT(sig); }
 
 static bool wants(const struct task *t, int sig) { return !blocks(t, sig) || (t->sigwait_set & SIGBIT(sig)); }
 
-// A blocked signal is kept although it is ignored now: the disposition may be another one when it is unblocked. A tracer
-// wants to hear of the others.
+// A blocked signal is kept although it is ignored now: the disposition may be another one when it is
+// unblocked. A tracer wants to hear of the others.
 static bool dropped(struct tgroup *g, const struct task *to, int sig) {
     struct linux_sigaction a = signal_action(g, sig);
     if (!action_ignored(&a, sig))
@@ -42,7 +44,8 @@ static bool dropped(struct tgroup *g, const struct task *to, int sig) {
 // In a group stop nobody does: SIGCONT makes every thread look. But for those that a tracer has sent on.
 static bool looks(const struct task *t) { return !t->tg->stop.on || ptrace_left(t); }
 
-// The first thread that takes it, preferably one that has nothing else to look at; the oldest (the leader) comes first.
+// The first thread that takes it, preferably one that has nothing else to look at; the oldest (the leader)
+// comes first.
 void signal_offer(struct tgroup *g, int sig) {
     struct task *t, *busy = NULL;
     list_for_each(t, &g->tasks, tg_link) {
@@ -91,7 +94,8 @@ static void drop_everywhere(struct tgroup *g, uint64_t set) {
         sigqueue_drop(t->pending, set);
 }
 
-// What sending does before queueing: SIGKILL acts, stops and SIGCONT cancel each other. False: nothing to queue.
+// What sending does before queueing: SIGKILL acts, stops and SIGCONT cancel each other. False: nothing to
+// queue.
 static bool prepare(struct tgroup *g, const struct task *to, int sig) {
     if (list_empty(&g->tasks) || (to && !list_linked(&to->tg_link)))
         return false;  // it has ended
@@ -143,9 +147,13 @@ bool signal_post_timer(struct tgroup *g, struct task *t, struct sigentry *e) {
     return true;
 }
 
-int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) { return post(t->tg, t, sig, info); }
+int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) {
+    return post(t->tg, t, sig, info);
+}
 
-int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info) { return post(g, NULL, sig, info); }
+int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info) {
+    return post(g, NULL, sig, info);
+}
 
 int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info) {
     struct tgroup *g;
@@ -182,7 +190,8 @@ bool signal_dying_slow(struct task *t) {
     if (atomic_load(&t->killed))
         return true;
     LOCKED(&g->sig_lock);
-    uint64_t pending = (t->pending->set | g->shared_pending->set) & ~t->blocked & ~SIGSET_STOP & ~SIGSET_IGNORE_DEFAULT;
+    uint64_t pending =
+        (t->pending->set | g->shared_pending->set) & ~t->blocked & ~SIGSET_STOP & ~SIGSET_IGNORE_DEFAULT;
     for (; pending; pending &= pending - 1)
         if (signal_action(g, __builtin_ctzll(pending) + 1).sa_handler == LINUX_SIG_DFL)
             return true;
@@ -193,12 +202,13 @@ bool signal_may_send(struct task *from, struct tgroup *to, int sig) {
     if (from->tg == to || task_capable(from, LINUX_CAP_KILL))
         return true;
     const struct cred *mine = from->cred, *its = to->leader ? to->leader->cred : NULL;
-    if (its && (mine->euid == its->suid || mine->euid == its->uid || mine->uid == its->suid || mine->uid == its->uid))
+    if (its && (mine->euid == its->suid || mine->euid == its->uid || mine->uid == its->suid ||
+                mine->uid == its->uid))
         return true;
     return sig == LINUX_SIGCONT && to->pgrp && from->tg->pgrp && to->pgrp->session == from->tg->pgrp->session;
 }
 
-// ---- The task's own side -------------------------------------------------------------------------------------------
+// ---- The task's own side ----------------------------------------------------------------------------------
 // Cleared first, looked at then: whoever sets it later than the look has set it later than the clearing.
 void signal_recalc(struct task *t) {
     struct tgroup *g = t->tg;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dispositions of signals (struct sighand), shared by the threads of a process, and by CLONE_SIGHAND also by several.
-// Locks: its own, RANK_LEAF, so it may be taken under any sig_lock.
+// Dispositions of signals (struct sighand), shared by the threads of a process, and by CLONE_SIGHAND also by
+// several. Locks: its own, RANK_LEAF, so it may be taken under any sig_lock.
 #include "base/fault.h"
 #include "sentry/signal/signal.h"
 #include <stdlib.h>

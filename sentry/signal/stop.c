@@ -2,12 +2,13 @@
 // Group stops: SIGSTOP and the terminal's stop signals, and SIGCONT.
 //
 //   running ---- a thread takes a stop signal (stop_begin) ----> stopping: stop.on, left = number of threads
-//   stopping --- each thread comes to signal_deliver (stop_join), left-- ----> stopped when left is 0: the parent hears
-//   stopping, stopped --- SIGCONT is *sent* (stop_continue) ----> running; was it stopped, the parent hears of that
+//   stopping --- each thread comes to signal_deliver (stop_join), left-- ----> stopped when left is 0: the
+//   parent hears stopping, stopped --- SIGCONT is *sent* (stop_continue) ----> running; was it stopped, the
+//   parent hears of that
 //                         from the first thread that goes on (the sender may hold tasks_lock or not)
 //
-// Locks: what guest threads decide by is in tg->stop under sig_lock; what wait4(2) reads (stopped, stop_sig ...) is
-// under tasks_lock, taken before it.
+// Locks: what guest threads decide by is in tg->stop under sig_lock; what wait4(2) reads (stopped, stop_sig
+// ...) is under tasks_lock, taken before it.
 #include "sentry/group.h"
 #include "sentry/jobctl.h"
 #include "sentry/ptrace/ptrace.h"
@@ -131,7 +132,7 @@ void stop_report_continue(struct task *t) {
     tell_parent(g, LINUX_CLD_CONTINUED, LINUX_SIGCONT);
 }
 
-// ---- A thread has gone -----------------------------------------------------------------------------------------------
+// ---- A thread has gone ------------------------------------------------------------------------------------
 void signal_rehome(struct tgroup *g) {
     {
         LOCKED(&g->sig_lock);

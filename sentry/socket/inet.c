@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down: they can be
-// made, given options, bound to the wildcard address and listened on; nothing can be reached (ENETUNREACH) and nobody
-// comes.
-// LIMIT: that is all there is to the network for now. Raw sockets are EPERM, or ESOCKTNOSUPPORT for those who may.
+// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down:
+// they can be made, given options, bound to the wildcard address and listened on; nothing can be reached
+// (ENETUNREACH) and nobody comes.
+// LIMIT: that is all there is to the network for now. Raw sockets are EPERM, or ESOCKTNOSUPPORT for those who
+// may.
 //
-// Ports are real: a bound one is taken, as far as SO_REUSEADDR and SO_REUSEPORT say. One lock (RANK_OBJECT) for all
-// inet sockets.
+// Ports are real: a bound one is taken, as far as SO_REUSEADDR and SO_REUSEPORT say. One lock (RANK_OBJECT)
+// for all inet sockets.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "base/fault.h"
@@ -40,7 +41,7 @@ static const struct socket_ops inet_ops;
 static struct inet_sock *isock(struct socket *s) { return container_of(s, struct inet_sock, s); }
 static bool is_tcp(const struct socket *s) { return s->type == LINUX_SOCK_STREAM; }
 
-// ---- New sockets -----------------------------------------------------------------------------------------------------
+// ---- New sockets ------------------------------------------------------------------------------------------
 static int check_type(struct task *t, int type, int *protocol) {
     int p = *protocol;
     switch (type) {
@@ -85,7 +86,7 @@ static void inet_close(struct socket *s) {
     free(i);
 }
 
-// ---- Addresses -------------------------------------------------------------------------------------------------------
+// ---- Addresses --------------------------------------------------------------------------------------------
 static uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
 
 static bool wildcard6(const uint8_t a[16]) {
@@ -167,7 +168,7 @@ static int inet_name(struct socket *s, bool peer, struct sock_addr *out) {
     return 0;
 }
 
-// ---- What cannot be reached --------------------------------------------------------------------------------------------
+// ---- What cannot be reached -------------------------------------------------------------------------------
 static int inet_connect(struct socket *s, struct task *t, const struct sock_addr *a, struct waitq **wait) {
     uint16_t port;
     bool any;
@@ -224,7 +225,9 @@ static int64_t inet_send(struct socket *s, struct sock_msg *m) {
     return port ? -LINUX_ENETUNREACH : -LINUX_EINVAL;
 }
 
-static int64_t inet_recv(struct socket *s, struct sock_msg *m) { return is_tcp(s) ? -LINUX_ENOTCONN : -LINUX_EAGAIN; }
+static int64_t inet_recv(struct socket *s, struct sock_msg *m) {
+    return is_tcp(s) ? -LINUX_ENOTCONN : -LINUX_EAGAIN;
+}
 
 static int inet_shutdown(struct socket *s, int how) {
     struct inet_sock *i = isock(s);
@@ -257,7 +260,7 @@ static int inet_peer_cred(struct socket *s, struct linux_ucred *out) {
     return 0;
 }
 
-// ---- Options: kept, and told again --------------------------------------------------------------------------------------
+// ---- Options: kept, and told again ------------------------------------------------------------------------
 static const struct kept_opt defaults[] = {
     {LINUX_SOL_TCP, LINUX_TCP_NODELAY, 0},       {LINUX_SOL_TCP, LINUX_TCP_MAXSEG, 536},
     {LINUX_SOL_TCP, LINUX_TCP_CORK, 0},          {LINUX_SOL_TCP, LINUX_TCP_KEEPIDLE, 7200},

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink sockets, netlink(7): their life, port numbers, options and queue. The one protocol is NETLINK_ROUTE, whose
-// requests sentry/net/rtnetlink.c answers at once, into the asker's own queue. A long list (a "dump") is told part by
-// part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what a message costs; what does not fit is lost,
-// and the next receive says ENOBUFS.
+// Netlink sockets, netlink(7): their life, port numbers, options and queue. The one protocol is
+// NETLINK_ROUTE, whose requests sentry/net/rtnetlink.c answers at once, into the asker's own queue. A long
+// list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what
+// a message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
-// Locks: ports_lock (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and options; never
-// both.
-// LIMIT: other protocols are EPROTONOSUPPORT. Groups can be joined, and nothing is ever sent to them. Programs cannot send
-// to each other: EPERM, or ECONNREFUSED for those who may.
+// Locks: ports_lock (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
+// options; never both.
+// LIMIT: other protocols are EPROTONOSUPPORT. Groups can be joined, and nothing is ever sent to them.
+// Programs cannot send to each other: EPERM, or ECONNREFUSED for those who may.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "base/clock.h"
@@ -57,7 +57,7 @@ static const struct socket_ops netlink_ops;
 
 static struct nl_sock *nsock(struct socket *s) { return container_of(s, struct nl_sock, s); }
 
-// ---- Port numbers ------------------------------------------------------------------------------------------------------
+// ---- Port numbers -----------------------------------------------------------------------------------------
 // Puts it there unless the number is taken. ports_lock is held.
 static bool claim_port(struct nl_sock *n, uint32_t portid) {
     struct rb_node *parent = NULL, **link = &ports.node;
@@ -142,7 +142,7 @@ static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
     return 0;
 }
 
-// ---- The queue ---------------------------------------------------------------------------------------------------------
+// ---- The queue --------------------------------------------------------------------------------------------
 static bool has_room(struct nl_sock *n) { return n->cost < (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF); }
 
 // n->lock is held. What does not fit is lost.
@@ -283,7 +283,7 @@ static int netlink_get_error(struct socket *s) {
     return err;
 }
 
-// ---- Options -----------------------------------------------------------------------------------------------------------
+// ---- Options ----------------------------------------------------------------------------------------------
 static bool is_switch(int name) {
     switch (name) {
     case LINUX_NETLINK_PKTINFO:
@@ -304,7 +304,8 @@ static int set_member(struct nl_sock *n, uint32_t group, bool member) {
     *word = member ? *word | bit : *word & ~bit;
     return 0;
 }
-static int netlink_setopt(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len) {
+static int netlink_setopt(struct socket *s, struct task *t, int level, int name, const void *buf,
+                          uint32_t len) {
     struct nl_sock *n = nsock(s);
     uint32_t v = 0;
     if (level != LINUX_SOL_NETLINK)
@@ -324,7 +325,8 @@ static int netlink_getopt(struct socket *s, int level, int name, void *buf, uint
     if (level != LINUX_SOL_NETLINK)
         return -LINUX_ENOPROTOOPT;
     LOCKED(&n->lock);
-    if (name == LINUX_NETLINK_LIST_MEMBERSHIPS) {  // whole words, as many as there is room for; the length of all
+    // whole words, as many as there is room for; the length of all
+    if (name == LINUX_NETLINK_LIST_MEMBERSHIPS) {
         memcpy(buf, n->groups, *len / 4 * 4 < sizeof n->groups ? *len / 4 * 4 : sizeof n->groups);
         *len = sizeof n->groups;
         return 0;
@@ -339,7 +341,7 @@ static int netlink_getopt(struct socket *s, int level, int name, void *buf, uint
     return 0;
 }
 
-// ---- What netlink does not have ----------------------------------------------------------------------------------------
+// ---- What netlink does not have ---------------------------------------------------------------------------
 static int netlink_listen(struct socket *s, struct task *t, int backlog) { return -LINUX_EOPNOTSUPP; }
 static int netlink_accept(struct socket *s, struct socket **out) { return -LINUX_EOPNOTSUPP; }
 static int netlink_shutdown(struct socket *s, int how) { return -LINUX_EOPNOTSUPP; }
@@ -349,7 +351,7 @@ static int netlink_peer_cred(struct socket *s, struct linux_ucred *out) {
     return 0;
 }
 
-// ---- Life --------------------------------------------------------------------------------------------------------------
+// ---- Life -------------------------------------------------------------------------------------------------
 static void netlink_close(struct socket *s) {
     struct nl_sock *n = nsock(s);
     {

@@ -56,7 +56,8 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     default:
-        return net_ioctl(s->family, cmd, arg, ua, task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
+        return net_ioctl(s->family, cmd, arg, ua,
+                         task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
     }
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A socket as an object: what the calls of sys_socket.c need of a family, and what all families share (options, the
-// file). Families: unix.c, inet.c,
-// netlink.c.
+// A socket as an object: what the calls of sys_socket.c need of a family, and what all families share
+// (options, the file). Families: unix.c, inet.c, netlink.c.
 //
-// Nothing here sleeps: an operation that would block returns -LINUX_EAGAIN, and the call waits on the file, or on
-// the queue that the operation names.
+// Nothing here sleeps: an operation that would block returns -LINUX_EAGAIN, and the call waits on the file,
+// or on the queue that the operation names.
 #ifndef SENTRY_SOCKET_SOCKET_H
 #define SENTRY_SOCKET_SOCKET_H
 #include "abi/netlink.h"
@@ -39,7 +38,8 @@ struct sock_msg {
     unsigned flags;             // LINUX_MSG_* of the call
     bool nonblock;
     struct sock_addr *addr;     // send: where to, or NULL. recv: is filled with the sender's, or NULL
-    struct sock_files *files;   // send: taken over when something was sent. recv: filled; NULL: they are dropped
+    // send: taken over when something was sent. recv: filled; NULL: they are dropped
+    struct sock_files *files;
     struct linux_ucred cred;    // send: the sender's. recv: likewise, when has_cred
     bool has_cred;
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC

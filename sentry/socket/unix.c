@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unix sockets, unix(7): their life, connections and readiness. Names are in unix_name.c, messages in unix_queue.c.
+// Unix sockets, unix(7): their life, connections and readiness. Names are in unix_name.c, messages in
+// unix_queue.c.
 //
-// Who knows whom: a socket holds a reference of its peer, never of its peer's file. A connection is two sockets that are
-// each other's peer; a connected datagram socket has a peer that may not know it. Closing one lets go of its peer and
-// shuts the other one down, so no ring of references stays.
+// Who knows whom: a socket holds a reference of its peer, never of its peer's file. A connection is two
+// sockets that are each other's peer; a connected datagram socket has a peer that may not know it. Closing
+// one lets go of its peer and shuts the other one down, so no ring of references stays.
 //
-// Locks: unix_lock (RANK_OBJECT) for everything that involves two sockets or a name: connecting, accepting, closing. A
-// socket's own lock (inside it, lock_nested) for its queue and for what sending and receiving look at. No file is put
-// with either held.
+// Locks: unix_lock (RANK_OBJECT) for everything that involves two sockets or a name: connecting, accepting,
+// closing. A socket's own lock (inside it, lock_nested) for its queue and for what sending and receiving look
+// at. No file is put with either held.
 #include "sentry/socket/unix.h"
 #include "abi/poll.h"
 #include "base/fault.h"
@@ -24,7 +25,7 @@ static struct list all_sockets = LIST_INIT(all_sockets);  // [u]
 
 static const struct socket_ops unix_ops;
 
-// ---- References ------------------------------------------------------------------------------------------------
+// ---- References -------------------------------------------------------------------------------------------
 struct unix_sock *unix_get(struct unix_sock *u) {
     ref_get(&u->refs);
     return u;
@@ -37,7 +38,7 @@ void unix_put(struct unix_sock *u) {
     lock_destroy(&u->lock);
     free(u);
 }
-// ---- New sockets -----------------------------------------------------------------------------------------------------
+// ---- New sockets ------------------------------------------------------------------------------------------
 static struct unix_sock *sock_new(int type) {
     struct unix_sock *u = znew(struct unix_sock);
     if (!u)
@@ -109,8 +110,9 @@ int unix_pair(int type, int protocol, const struct linux_ucred *who, struct sock
     return 0;
 }
 
-// ---- connect, listen, accept -------------------------------------------------------------------------------------------
-// u's peer becomes `to` (reference taken over; NULL: none). unix_lock is held. Returns the old one, to be put.
+// ---- connect, listen, accept ------------------------------------------------------------------------------
+// u's peer becomes `to` (reference taken over; NULL: none). unix_lock is held. Returns the old one, to be
+// put.
 static struct unix_sock *set_dgram_peer(struct unix_sock *u, struct unix_sock *to) {
     lock_nested(&u->lock);
     struct unix_sock *old = u->peer;
@@ -173,7 +175,8 @@ static int connect_locked(struct unix_sock *u, struct unix_sock *to, struct unix
     return 0;
 }
 
-static int connect_stream(struct unix_sock *u, struct task *t, const struct sock_addr *a, struct waitq **wait) {
+static int connect_stream(struct unix_sock *u, struct task *t, const struct sock_addr *a,
+                          struct waitq **wait) {
     struct unix_sock *to;
     int err = unix_find(t, a, u->s.type, &to);
     if (err < 0)
@@ -251,7 +254,7 @@ static int unix_name_of(struct socket *s, bool peer, struct sock_addr *out) {
     return 0;
 }
 
-// ---- shutdown, close ---------------------------------------------------------------------------------------------------
+// ---- shutdown, close --------------------------------------------------------------------------------------
 // `quiet`: u's own doing, or nothing that is told by a signal.
 static void shut(struct unix_sock *u, bool rd, bool wr, int err, bool quiet) {
     {
@@ -362,7 +365,7 @@ void unix_teardown(void) {
     }
 }
 
-// ---- Readiness and facts -----------------------------------------------------------------------------------------------
+// ---- Readiness and facts ----------------------------------------------------------------------------------
 static uint32_t poll_listening(struct unix_sock *u) {
     LOCKED(&unix_lock);
     uint32_t shut_events = u->rd_shut ? LINUX_POLLIN | LINUX_POLLRDHUP : 0;

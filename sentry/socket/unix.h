@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unix sockets: what unix.c (life, names, connecting) and unix_queue.c (messages) share. See unix.c for the locks.
+// Unix sockets: what unix.c (life, names, connecting) and unix_queue.c (messages) share. See unix.c for the
+// locks.
 #ifndef SENTRY_SOCKET_UNIX_H
 #define SENTRY_SOCKET_UNIX_H
 #include "base/list.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of unix sockets: addresses in their stored form, the table of abstract names, and sockets bound to an inode of
-// the file system. Called by unix.c and, for the target of a datagram, by unix_queue.c. Locks: see unix.c.
+// Names of unix sockets: addresses in their stored form, the table of abstract names, and sockets bound to an
+// inode of the file system. Called by unix.c and, for the target of a datagram, by unix_queue.c. Locks: see
+// unix.c.
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
@@ -34,7 +35,8 @@ static struct unix_name *name_new(const struct linux_sockaddr_un *addr, unsigned
     return n;
 }
 
-// Checks an address and brings it into its stored form: a path with one NUL behind it, an abstract name as it is.
+// Checks an address and brings it into its stored form: a path with one NUL behind it, an abstract name as it
+// is.
 static int parse(const struct sock_addr *a, struct sock_addr *out) {
     if (a->len <= PATH_AT || a->len > sizeof a->un || a->family != LINUX_AF_UNIX)
         return -LINUX_EINVAL;
@@ -107,7 +109,7 @@ int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_s
     return -LINUX_EPROTOTYPE;
 }
 
-// ---- bind ------------------------------------------------------------------------------------------------------------
+// ---- bind -------------------------------------------------------------------------------------------------
 // Gives u a name that nobody else has. unix_lock is held; `n` is taken over on success.
 static int set_name(struct unix_sock *u, struct unix_name *n, const struct path *p) {
     if (u->name)

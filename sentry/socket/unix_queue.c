@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of unix sockets: each socket owns the queue of what was sent to it. Streams are messages too, joined while
-// small, read across their bounds; what carries files or comes from somebody else is never joined.
+// Messages of unix sockets: each socket owns the queue of what was sent to it. Streams are messages too,
+// joined while small, read across their bounds; what carries files or comes from somebody else is never
+// joined.
 //
-// A sender copies from its guest before it takes the receiver's lock, and holds no other lock with it. A queue counts
-// what its messages cost, not only their bytes, so that many small ones are bounded as well.
-// LIMIT: files on their way are bounded, but sockets that were sent to each other and then forgotten are given back only
-// when the sandbox ends. LIMIT: no out-of-band data.
+// A sender copies from its guest before it takes the receiver's lock, and holds no other lock with it. A
+// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well.
+// LIMIT: files on their way are bounded, but sockets that were sent to each other and then forgotten are
+// given back only when the sandbox ends. LIMIT: no out-of-band data.
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
@@ -20,7 +21,7 @@
 
 static _Atomic int in_flight;
 
-// ---- Messages --------------------------------------------------------------------------------------------------------
+// ---- Messages ---------------------------------------------------------------------------------------------
 static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
 
 static struct unix_msg *msg_new(size_t cap) {
@@ -48,8 +49,8 @@ static void msg_free(struct unix_msg *m) {
     free(m);
 }
 
-// Dropping a file may close a socket, whose queue holds files ...: a loop instead of a recursion that a guest could
-// make as deep as it likes.
+// Dropping a file may close a socket, whose queue holds files ...: a loop instead of a recursion that a guest
+// could make as deep as it likes.
 void unix_free_msgs(struct list *msgs) {
     static _Thread_local struct list *running;
     if (running) {
@@ -89,7 +90,7 @@ static void return_files(struct unix_msg *m) {
     m->files = NULL;
 }
 
-// ---- Room ------------------------------------------------------------------------------------------------------------
+// ---- Room -------------------------------------------------------------------------------------------------
 bool unix_has_room(struct unix_sock *to, struct unix_sock *from) {
     if (to->dead || to->rd_shut)
         return true;  // the send will fail, which is an answer
@@ -98,8 +99,8 @@ bool unix_has_room(struct unix_sock *to, struct unix_sock *from) {
     return to->bytes < (size_t)socket_opt(&from->s, LINUX_SO_SNDBUF);
 }
 
-// u->lock is held: should senders hear of the room that there is now? Not before half of it is free, so that they are
-// not woken for each message.
+// u->lock is held: should senders hear of the room that there is now? Not before half of it is free, so that
+// they are not woken for each message.
 static bool should_tell(struct unix_sock *u) {
     if (!u->starved || u->bytes > (size_t)socket_opt(&u->s, LINUX_SO_RCVBUF) / 2 || u->nmsgs > QUEUE_MAX / 2)
         return false;
@@ -133,7 +134,7 @@ uint64_t unix_queued(struct socket *s, bool out) {
     return n;
 }
 
-// ---- Sending ---------------------------------------------------------------------------------------------------------
+// ---- Sending ----------------------------------------------------------------------------------------------
 static bool same_sender(const struct unix_msg *a, const struct unix_msg *b) {
     return a->from == b->from && !memcmp(&a->cred, &b->cred, sizeof a->cred);
 }
@@ -160,8 +161,9 @@ static int may_send(struct unix_sock *to, struct unix_sock *u) {
     return to->rd_shut ? -LINUX_EPIPE : 0;
 }
 
-// m is taken over on success. Room was asked for before the copy and is not asked for again: what was copied from the
-// guest is not to be copied twice. So each sender that comes at the same moment may overdraw the queue by one message.
+// m is taken over on success. Room was asked for before the copy and is not asked for again: what was copied
+// from the guest is not to be copied twice. So each sender that comes at the same moment may overdraw the
+// queue by one message.
 static int deliver(struct unix_sock *to, struct unix_sock *u, struct unix_msg *m) {
     bool joined;
     {
@@ -283,7 +285,7 @@ int64_t unix_send(struct socket *s, struct sock_msg *m) {
     return r;
 }
 
-// ---- Receiving -------------------------------------------------------------------------------------------------------
+// ---- Receiving --------------------------------------------------------------------------------------------
 struct receipt {
     struct sock_msg *m;
     bool peek;
@@ -330,10 +332,11 @@ static void use_up(struct unix_sock *u, struct receipt *r, struct unix_msg *msg)
 
 // May a read that has begun with `first` go on into msg? Not into what carries files or is another sender's.
 static bool goes_on(struct unix_sock *u, const struct unix_msg *first, const struct unix_msg *msg) {
-    return !msg->files && (!socket_opt(&u->s, LINUX_SO_PASSCRED) || !memcmp(&first->cred, &msg->cred, sizeof msg->cred));
+    return !msg->files &&
+           (!socket_opt(&u->s, LINUX_SO_PASSCRED) || !memcmp(&first->cred, &msg->cred, sizeof msg->cred));
 }
-// The bytes from *at on that the read may take next, UIO_GATHER messages at most: how many, *bytes in all. *at becomes the
-// message behind them, NULL: there is none.
+// The bytes from *at on that the read may take next, UIO_GATHER messages at most: how many, *bytes in all.
+// *at becomes the message behind them, NULL: there is none.
 static unsigned gather(struct unix_sock *u, const struct unix_msg *first, struct unix_msg **at, size_t want,
                        struct iovec *v, size_t *bytes) {
     unsigned k = 0;

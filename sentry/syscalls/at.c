@@ -41,8 +41,8 @@ void at_done(struct at_path *p) {
         file_put(p->file);
 }
 
-int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags, unsigned allowed,
-            struct path *out) {
+int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags,
+            unsigned allowed, struct path *out) {
     if (flags & ~(allowed | LINUX_AT_NO_AUTOMOUNT))
         return -LINUX_EINVAL;
     bool empty = flags & LINUX_AT_EMPTY_PATH;

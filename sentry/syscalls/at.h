@@ -13,7 +13,8 @@ struct at_path {
     const struct path *from;  // for the vfs_* calls: the file's path; NULL: the working directory
     char name[LINUX_PATH_MAX];
 };
-// 0, or the error of copying the name, or -LINUX_EBADF (not looked at for absolute names, as in path_resolution(7)).
+// 0, or the error of copying the name, or -LINUX_EBADF (not looked at for absolute names, as in
+// path_resolution(7)).
 int at_init(struct task *t, struct at_path *p, int dirfd, uint64_t name);
 // As at_init(), but with `empty` a NULL or "" name is let through (AT_EMPTY_PATH), and then any file will do.
 int at_init_empty(struct task *t, struct at_path *p, int dirfd, uint64_t name, bool empty);
@@ -23,8 +24,8 @@ void at_done(struct at_path *p);
     p.file = NULL
 
 // Walks to what (dirfd, name, AT_* flags) means; *out is owned. `allowed`: the AT_* that the call knows.
-int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags, unsigned allowed,
-            struct path *out);
+int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags,
+            unsigned allowed, struct path *out);
 
 static inline void path_cleanup(struct path *p) {
     if (p->dentry)

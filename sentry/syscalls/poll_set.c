@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See poll_set.h. The first look is made without any queue; only a call that is to wait copies its set into the heap,
-// puts a waiter on the queue of each file, and looks again. A rerun does the same with the files that it has kept.
-// No lock is held while a file is asked, so that one file may be listed many times.
+// See poll_set.h. The first look is made without any queue; only a call that is to wait copies its set into
+// the heap, puts a waiter on the queue of each file, and looks again. A rerun does the same with the files
+// that it has kept. No lock is held while a file is asked, so that one file may be listed many times.
 #include "sentry/syscalls/poll_set.h"
 #include "base/fault.h"
 #include "sentry/fdtable.h"

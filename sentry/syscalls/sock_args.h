@@ -11,8 +11,8 @@ struct file *sock_get(struct task *t, uint64_t fd, int *err);
 int addr_in(struct task *t, struct sock_addr *a, uint64_t from, uint64_t len);
 // As much as *len_at says there is room for, and the whole length to *len_at. Nothing when `to` is NULL.
 int addr_out(struct task *t, const struct sock_addr *a, uint64_t to, uint64_t len_at);
-// After r came from an operation on f: waits when r is -LINUX_EAGAIN and the call may block. `wait`: a queue that tells
-// (the caller has tried again after arming it), or NULL for the file's own.
+// After r came from an operation on f: waits when r is -LINUX_EAGAIN and the call may block. `wait`: a queue
+// that tells (the caller has tried again after arming it), or NULL for the file's own.
 int64_t sock_wait(struct task *t, struct file *f, uint32_t events, bool nonblock, int64_t r);
 int64_t sock_wait_queue(struct task *t, struct file *f, bool nonblock);
 static inline bool sock_waits(int64_t r) { return r == SYS_PARK || r == SYS_AGAIN; }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// From file to file: sendfile copy_file_range. A call moves as much as the guest asks for, up to 2 GiB, so it is done in
-// slices: between two chunks a signal ends it (what has gone counts, as on Linux), between two slices everybody else
-// comes first. What it needs lives in call.p from its first run to its end, with the files that it began with.
+// From file to file: sendfile copy_file_range. A call moves as much as the guest asks for, up to 2 GiB, so it
+// is done in slices: between two chunks a signal ends it (what has gone counts, as on Linux), between two
+// slices everybody else comes first. What it needs lives in call.p from its first run to its end, with the
+// files that it began with.
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "sentry/fdtable.h"
@@ -44,7 +45,8 @@ static struct copy *copy_begin(struct task *t) {
 
 static uint64_t place(struct file *f, uint64_t off) { return off == AT_POS ? (uint64_t)vfs_pos(f) : off; }
 
-// Reads a chunk and writes it; what the other side does not take is put back by not advancing. Bytes or error.
+// Reads a chunk and writes it; what the other side does not take is put back by not advancing. Bytes or
+// error.
 static int64_t copy_chunk(const struct vfs_ctx *ctx, struct copy *c) {
     struct uio_kernel u;
     uio_kernel_init(&u, c->buf, c->left < COPY_CHUNK ? c->left : COPY_CHUNK);
@@ -53,7 +55,8 @@ static int64_t copy_chunk(const struct vfs_ctx *ctx, struct copy *c) {
     if (n <= 0)
         return n;
     uio_kernel_init(&u, c->buf, (size_t)n);
-    int64_t w = c->out_off == AT_POS ? vfs_write(ctx, c->out, &u.u) : vfs_pwrite(ctx, c->out, &u.u, c->out_off);
+    int64_t w =
+        c->out_off == AT_POS ? vfs_write(ctx, c->out, &u.u) : vfs_pwrite(ctx, c->out, &u.u, c->out_off);
     if (w <= 0)
         return w;
     if (c->in_off != AT_POS)

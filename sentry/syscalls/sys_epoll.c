@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2. The sets are in sentry/epoll.c.
-// A wait that finds events costs one host call, the copy; a call that waits keeps the set open, and of several that wait
-// for one set a new event wakes one.
+// A wait that finds events costs one host call, the copy; a call that waits keeps the set open, and of
+// several that wait for one set a new event wakes one.
 #include "abi/signal.h"
 #include "sentry/epoll.h"
 #include "sentry/fdtable.h"
@@ -59,7 +59,7 @@ int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
     }
 }
 
-// ---- Waiting -----------------------------------------------------------------------------------------------------------
+// ---- Waiting ----------------------------------------------------------------------------------------------
 struct to_user {
     struct task *t;
     uaddr_t at;

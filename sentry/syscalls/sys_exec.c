@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // execve, execveat: decoding. What they mean is in sentry/loader/exec.c.
 //
-// Argument strings lie side by side as a rule, so guest memory is read a page at a time and the strings are taken from
-// a private copy: about ten host calls (400 ns each) for a usual environment, instead of one for each string.
+// Argument strings lie side by side as a rule, so guest memory is read a page at a time and the strings are
+// taken from a private copy: about ten host calls (400 ns each) for a usual environment, instead of one for
+// each string.
 //
 // LIMIT: AT_EXECVE_CHECK (6.14) is EINVAL, as on kernels before it.
 #include "abi/fcntl.h"

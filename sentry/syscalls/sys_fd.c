@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors: close close_range dup dup2 dup3 fcntl flock ioctl fsync fdatasync sync syncfs sync_file_range fallocate
-// ftruncate. What fcntl asks of pipes and memfds is in fs/pipe and fs/anon.
+// Descriptors: close close_range dup dup2 dup3 fcntl flock ioctl fsync fdatasync sync syncfs sync_file_range
+// fallocate ftruncate. What fcntl asks of pipes and memfds is in fs/pipe and fs/anon.
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/misc.h"
@@ -31,7 +31,7 @@ int64_t sys_close_range(struct task *t, const struct sysargs *a) {
     return 0;
 }
 
-// ---- dup -----------------------------------------------------------------------------------------------------------------
+// ---- dup --------------------------------------------------------------------------------------------------
 static int64_t dup_min(struct task *t, int fd, int min, bool cloexec) {
     struct file *f cleanup_file = fd_get(t->files, fd);
     return f ? fd_install(t->files, f, min, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec) : -LINUX_EBADF;
@@ -58,10 +58,10 @@ int64_t sys_dup3(struct task *t, const struct sysargs *a) {
     return dup_to(t, (int)a->v[0], (int)a->v[1], a->v[2] & LINUX_O_CLOEXEC);
 }
 
-// ---- Locks -----------------------------------------------------------------------------------------------------------------
+// ---- Locks ------------------------------------------------------------------------------------------------
 // The pattern of every lock that may wait: arm on the inode's queue, then ask.
-static int64_t lock_wait(struct task *t, struct file *f, int64_t (*ask)(struct task *t, struct file *f, void *arg), void *arg,
-                         bool wait) {
+static int64_t lock_wait(struct task *t, struct file *f,
+                         int64_t (*ask)(struct task *t, struct file *f, void *arg), void *arg, bool wait) {
     if (!wait)
         return ask(t, f, arg);
     park_arm_in(t, f, &f->inode->lock_waitq);
@@ -91,7 +91,8 @@ static int64_t ask_flock(struct task *t, struct file *f, void *arg) { return vfs
 
 static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
     bool ofd = cmd == LINUX_F_OFD_GETLK || cmd == LINUX_F_OFD_SETLK || cmd == LINUX_F_OFD_SETLKW;
-    struct posix_lock p = {ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}, cmd == LINUX_F_SETLKW};
+    struct posix_lock p = {
+        ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}, cmd == LINUX_F_SETLKW};
     if (copy_in_obj(t, &p.l, uaddr(arg)) < 0)
         return -LINUX_EFAULT;
     if (ofd && p.l.l_pid)
@@ -109,8 +110,8 @@ static struct file *lock_file(struct task *t, int fd) {
     return f ? file_get(f) : fd_get_io(t->files, fd);
 }
 
-// close(2) takes the process's locks of a file away. One by another thread, which came before this lock was there, has
-// missed it: then it goes at once, and the call says EBADF, as on Linux.
+// close(2) takes the process's locks of a file away. One by another thread, which came before this lock was
+// there, has missed it: then it goes at once, and the call says EBADF, as on Linux.
 static int64_t lock_still_open(struct task *t, int fd, struct file *f) {
     const struct linux_flock all = {.l_type = LINUX_F_UNLCK, .l_whence = LINUX_SEEK_SET};
     struct file *now cleanup_file = fd_get(t->files, fd);
@@ -128,7 +129,7 @@ int64_t sys_flock(struct task *t, const struct sysargs *a) {
     return lock_wait(t, f, ask_flock, &op, !(op & LINUX_LOCK_NB));
 }
 
-// ---- fcntl -----------------------------------------------------------------------------------------------------------------
+// ---- fcntl ------------------------------------------------------------------------------------------------
 // Of a kind of file that never signals its readiness, O_ASYNC stays as it was opened.
 static int64_t set_flags(struct task *t, struct file *f, int fd, uint64_t arg) {
     uint32_t old = atomic_load(&f->flags), next;
@@ -160,8 +161,8 @@ static int64_t add_seals(struct task *t, struct file *f, unsigned seals) {
 static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
     switch (cmd) {
     case LINUX_F_GETFL:
-        return (atomic_load(&f->flags) & ~(uint32_t)(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC |
-                                                     LINUX_O_CLOEXEC)) |
+        return (atomic_load(&f->flags) & ~(uint32_t)(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY |
+                                                     LINUX_O_TRUNC | LINUX_O_CLOEXEC)) |
                (f->mode & FMODE_PATH ? 0 : LINUX_O_LARGEFILE);
     case LINUX_F_SETFL:
         return set_flags(t, f, fd, arg);
@@ -219,13 +220,14 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
     return r == 0 && (cmd == LINUX_F_SETLK || cmd == LINUX_F_SETLKW) ? lock_still_open(t, fd, f) : r;
 }
 
-// ---- ioctl -----------------------------------------------------------------------------------------------------------------
+// ---- ioctl ------------------------------------------------------------------------------------------------
 // The terminal of a pty's master, as an open(2) of its name would give it.
 static int64_t open_peer(struct task *t, struct file *master, unsigned flags) {
     struct file *f cleanup_file = NULL;
     TASK_VFS_CTX(t, ctx);
     int err = pty_open_peer(&ctx, master, flags, &f);
-    return err < 0 ? err : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
+    return err < 0 ? err
+                   : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
 }
 
 int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
@@ -270,7 +272,7 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     return vfs_ioctl(f, cmd, a->v[2], &ua.a);
 }
 
-// ---- Data on disk ------------------------------------------------------------------------------------------------------------
+// ---- Data on disk -----------------------------------------------------------------------------------------
 static int64_t do_fsync(struct task *t, uint64_t fd, bool data_only) {
     struct file *f cleanup_file = fd_get_io(t->files, (int)fd);
     if (!f)

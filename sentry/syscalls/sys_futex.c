@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/futex.c.
-// LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is ENOSYS: the
-// platform's compare and exchange is not atomic against guest threads, and a lock needs that.
-// LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that moment.
+// LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is
+// ENOSYS: the platform's compare and exchange is not atomic against guest threads, and a lock needs that.
+// LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that
+// moment.
 #include "abi/futex.h"
 #include "abi/time.h"
 #include "base/cleanup.h"
@@ -18,7 +19,7 @@
 
 #define ANY LINUX_FUTEX_BITSET_MATCH_ANY
 
-// ---- Waiting for one word ------------------------------------------------------------------------------------------
+// ---- Waiting for one word ---------------------------------------------------------------------------------
 // call.u while waiting, and restart_args for restart_syscall(2): all that the wait is.
 enum { W_WORD, W_VALUE, W_BITSET, W_PRIVATE, W_DEADLINE, W_COUNT };
 enum { WAIT_START, WAIT_QUEUED };
@@ -53,7 +54,8 @@ static int64_t wait_start(struct task *t) {
     return 0;
 }
 
-// Being woken is: not queued any more. A deadline or a signal that comes together with the wake loses against it.
+// Being woken is: not queued any more. A deadline or a signal that comes together with the wake loses against
+// it.
 static int64_t wait_run(struct task *t) {
     struct call *c = &t->call;
     if (c->phase == WAIT_START) {
@@ -109,7 +111,7 @@ static int64_t futex_wait(struct task *t, const struct sysargs *a, int cmd, bool
     return wait_run(t);
 }
 
-// ---- Waking --------------------------------------------------------------------------------------------------------
+// ---- Waking -----------------------------------------------------------------------------------------------
 static int64_t futex_wake(struct task *t, uint64_t word, bool private, int n, uint32_t bitset) {
     struct futex_key key;
     if (!bitset)
@@ -238,7 +240,7 @@ int64_t sys_futex(struct task *t, const struct sysargs *a) {
     }
 }
 
-// ---- futex_waitv ---------------------------------------------------------------------------------------------------
+// ---- futex_waitv ------------------------------------------------------------------------------------------
 struct waitv {
     unsigned n, queued;
     uint64_t deadline;
@@ -264,7 +266,8 @@ static void waitv_cleanup(struct task *t) {
 static int waitv_queue(struct task *t, struct waitv *v, const struct linux_futex_waitv *in) {
     const uint32_t known = LINUX_FUTEX2_SIZE_MASK | LINUX_FUTEX2_PRIVATE;
     for (unsigned i = 0; i < v->n; i++) {
-        if ((in[i].flags & ~known) || (in[i].flags & LINUX_FUTEX2_SIZE_MASK) != LINUX_FUTEX2_SIZE_U32 || in[i].reserved)
+        if ((in[i].flags & ~known) || (in[i].flags & LINUX_FUTEX2_SIZE_MASK) != LINUX_FUTEX2_SIZE_U32 ||
+            in[i].reserved)
             return -LINUX_EINVAL;
         if (in[i].val >> 32)
             return -LINUX_EINVAL;
@@ -335,7 +338,7 @@ int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
     return c->timed_out ? -LINUX_ETIMEDOUT : r;
 }
 
-// ---- Robust lists --------------------------------------------------------------------------------------------------
+// ---- Robust lists -----------------------------------------------------------------------------------------
 int64_t sys_set_robust_list(struct task *t, const struct sysargs *a) {
     if (a->v[1] != sizeof(struct linux_robust_list_head))
         return -LINUX_EINVAL;

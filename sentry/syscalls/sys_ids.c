@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who a process is: ids of tasks, groups, sessions, users; capabilities. getpid gettid getppid getpgrp getpgid setpgid
-// getsid setsid vhangup, get/set of user and group ids, getgroups setgroups, capget capset.
+// Who a process is: ids of tasks, groups, sessions, users; capabilities. getpid gettid getppid getpgrp
+// getpgid setpgid getsid setsid vhangup, get/set of user and group ids, getgroups setgroups, capget capset.
 #include "abi/caps.h"
 #include "sentry/group.h"
 #include "sentry/jobctl.h"
@@ -21,7 +21,7 @@ int64_t sys_geteuid(struct task *t, const struct sysargs *a) { return t->cred->e
 int64_t sys_getgid(struct task *t, const struct sysargs *a) { return t->cred->gid; }
 int64_t sys_getegid(struct task *t, const struct sysargs *a) { return t->cred->egid; }
 
-// ---- Groups and sessions -------------------------------------------------------------------------------------------
+// ---- Groups and sessions ----------------------------------------------------------------------------------
 int32_t tgroup_pgid(struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
     return g->pgrp ? g->pgrp->pgid : 0;
@@ -41,8 +41,12 @@ static int64_t pgid_of(const struct tgroup *g) { return g->pgrp->pgid; }
 static int64_t sid_of(const struct tgroup *g) { return g->pgrp->session->sid; }
 
 int64_t sys_getpgrp(struct task *t, const struct sysargs *a) { return of_process(t, 0, pgid_of); }
-int64_t sys_getpgid(struct task *t, const struct sysargs *a) { return of_process(t, (int32_t)a->v[0], pgid_of); }
-int64_t sys_getsid(struct task *t, const struct sysargs *a) { return of_process(t, (int32_t)a->v[0], sid_of); }
+int64_t sys_getpgid(struct task *t, const struct sysargs *a) {
+    return of_process(t, (int32_t)a->v[0], pgid_of);
+}
+int64_t sys_getsid(struct task *t, const struct sysargs *a) {
+    return of_process(t, (int32_t)a->v[0], sid_of);
+}
 
 int64_t sys_setpgid(struct task *t, const struct sysargs *a) {
     LOCKED(&t->k->tasks_lock);
@@ -64,7 +68,7 @@ unsigned task_count_uid(struct kernel *k, uint32_t uid) {
     return n;
 }
 
-// ---- User ids, credentials(7) ---------------------------------------------------------------------------------------
+// ---- User ids, credentials(7) -----------------------------------------------------------------------------
 // What changing user ids does to capabilities, capabilities(7) "Effect of user ID changes".
 static void fix_caps(struct cred *c, const struct cred *old) {
     if (!(c->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)) {
@@ -135,7 +139,8 @@ static int64_t do_setre(struct task *t, bool group, uint32_t r, uint32_t e) {
     uint32_t cr = group ? c->gid : c->uid, ce = group ? c->egid : c->euid, cs = group ? c->sgid : c->suid;
     bool ok = task_capable(t, group ? LINUX_CAP_SETGID : LINUX_CAP_SETUID) ||
               ((r == NO_ID || r == cr || r == ce) && (e == NO_ID || one_of(e, cr, ce, cs)));
-    // The saved id follows when the real one is set, or the effective one to something else than the old real one.
+    // The saved id follows when the real one is set, or the effective one to something else than the old real
+    // one.
     uint32_t saved = NO_ID;
     if (r != NO_ID || (e != NO_ID && e != cr))
         saved = e != NO_ID ? e : ce;
@@ -180,7 +185,9 @@ static int64_t do_setfs(struct task *t, bool group, uint32_t id) {
     }
     return old;
 }
-int64_t sys_setfsuid(struct task *t, const struct sysargs *a) { return do_setfs(t, false, (uint32_t)a->v[0]); }
+int64_t sys_setfsuid(struct task *t, const struct sysargs *a) {
+    return do_setfs(t, false, (uint32_t)a->v[0]);
+}
 int64_t sys_setfsgid(struct task *t, const struct sysargs *a) { return do_setfs(t, true, (uint32_t)a->v[0]); }
 
 static int64_t put_ids(struct task *t, const struct sysargs *a, uint32_t r, uint32_t e, uint32_t s) {
@@ -250,7 +257,7 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
     return 0;
 }
 
-// ---- Capabilities, capget(2) -------------------------------------------------------------------------------------------
+// ---- Capabilities, capget(2) ------------------------------------------------------------------------------
 // How many 32-bit words a header's version means; an unknown version is answered with the best one.
 static int64_t cap_words(struct task *t, uint64_t addr, struct linux_cap_user_header *h) {
     if (copy_in_obj(t, h, uaddr(addr)) < 0)
@@ -281,9 +288,9 @@ int64_t sys_capget(struct task *t, const struct sysargs *a) {
         LOCKED(&t->k->tasks_lock);
         const struct cred *c = other->cred;
         for (int i = 0; i < 2; i++)
-            d[i] =
-                (struct linux_cap_user_data){(uint32_t)(c->cap_effective >> 32 * i), (uint32_t)(c->cap_permitted >> 32 * i),
-                                             (uint32_t)(c->cap_inheritable >> 32 * i)};
+            d[i] = (struct linux_cap_user_data){(uint32_t)(c->cap_effective >> 32 * i),
+                                                (uint32_t)(c->cap_permitted >> 32 * i),
+                                                (uint32_t)(c->cap_inheritable >> 32 * i)};
     }
     task_put(other);
     if (!a->v[1])

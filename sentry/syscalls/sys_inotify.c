@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watching files: inotify_init inotify_init1 inotify_add_watch inotify_rm_watch. The instances are fs/anon/inotify.c,
-// where events come from is fs/notify.h.
+// Watching files: inotify_init inotify_init1 inotify_add_watch inotify_rm_watch. The instances are
+// fs/anon/inotify.c, where events come from is fs/notify.h.
 #include "abi/inotify.h"
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
@@ -32,8 +32,9 @@ int64_t sys_inotify_add_watch(struct task *t, const struct sysargs *a) {
         return err;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    err = vfs_walk(&ctx, NULL, name.name,
-                   (mask & LINUX_IN_DONT_FOLLOW ? 0 : WALK_FOLLOW) | (mask & LINUX_IN_ONLYDIR ? WALK_DIRECTORY : 0), &p);
+    err = vfs_walk(
+        &ctx, NULL, name.name,
+        (mask & LINUX_IN_DONT_FOLLOW ? 0 : WALK_FOLLOW) | (mask & LINUX_IN_ONLYDIR ? WALK_DIRECTORY : 0), &p);
     if (err == 0)
         err = vfs_permission(p.dentry->inode, MAY_READ, &ctx.cred);
     return err < 0 ? err : inotify_add(f, &p, mask);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moving bytes: read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek readahead fadvise64.
-// Decodes, runs the VFS call, and waits where the file would block.
+// Moving bytes: read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek readahead
+// fadvise64. Decodes, runs the VFS call, and waits where the file would block.
 //
-// A blocking write to a pipe or terminal may be done in pieces: call.done counts what went before, so that a rerun
-// goes on behind it. read(2) of a regular file costs here: one look-up, one host pread, one host copy.
+// A blocking write to a pipe or terminal may be done in pieces: call.done counts what went before, so that a
+// rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host pread, one host copy.
 #include "abi/poll.h"
 #include "abi/uio.h"
 #include "sentry/fdtable.h"
@@ -27,7 +27,8 @@ static int64_t no_io(struct task *t, uint64_t fd, uint64_t off) {
     return f && !(f->mode & FMODE_SEEK) ? -LINUX_ESPIPE : -LINUX_EBADF;
 }
 
-// A read of a terminal that would block (VMIN, VTIME): when its time is up, or a signal comes, what is there is enough.
+// A read of a terminal that would block (VMIN, VTIME): when its time is up, or a signal comes, what is there
+// is enough.
 static int64_t read_patiently(struct task *t, struct file *f, struct uio *u) {
     if (atomic_load(&f->flags) & LINUX_O_NONBLOCK)
         return -LINUX_EAGAIN;
@@ -89,8 +90,8 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
 }
 
 static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, uint64_t flags) {
-    const uint64_t known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT | LINUX_RWF_APPEND |
-                           LINUX_RWF_NOAPPEND;
+    const uint64_t known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
+                           LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND;
     struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return no_io(t, a->v[0], off);

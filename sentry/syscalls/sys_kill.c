@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sending signals: kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal. Who may send to whom is
-// signal_may_send(). A number that names nobody is ESRCH before a bad signal number is EINVAL, as on Linux.
-// Locks: tasks_lock while targets are found and asked; the queues' locks inside.
+// Sending signals: kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal. Who may send to
+// whom is signal_may_send(). A number that names nobody is ESRCH before a bad signal number is EINVAL, as on
+// Linux. Locks: tasks_lock while targets are found and asked; the queues' locks inside.
 #include "abi/misc.h"
 #include "sentry/fdtable.h"
 #include "sentry/group.h"
@@ -38,7 +38,7 @@ static struct tgroup *find_group(struct kernel *k, int32_t pid) {
     return k->tgs[pid];
 }
 
-// ---- kill ----------------------------------------------------------------------------------------------------------
+// ---- kill -------------------------------------------------------------------------------------------------
 static int64_t kill_pgrp(struct task *t, struct pgroup *p, int sig, const struct linux_siginfo *info) {
     struct tgroup *g;
     int64_t err = -LINUX_ESRCH;
@@ -86,9 +86,10 @@ int64_t sys_kill(struct task *t, const struct sysargs *a) {
     return kill_pgrp(t, pid == 0 ? t->tg->pgrp : pgroup_find(k, -pid), sig, &info);
 }
 
-// ---- To one thread ---------------------------------------------------------------------------------------------------
+// ---- To one thread ----------------------------------------------------------------------------------------
 // tgid 0: of any process.
-static int64_t send_thread(struct task *t, int32_t tgid, int32_t tid, int sig, const struct linux_siginfo *info) {
+static int64_t send_thread(struct task *t, int32_t tgid, int32_t tid, int sig,
+                           const struct linux_siginfo *info) {
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
     struct task *to = tid < PID_MAX ? k->pids[tid] : NULL;
@@ -109,7 +110,7 @@ int64_t sys_tgkill(struct task *t, const struct sysargs *a) {
     return tgid <= 0 || tid <= 0 ? -LINUX_EINVAL : send_thread(t, tgid, tid, (int)a->v[2], &info);
 }
 
-// ---- With a siginfo of the sender's own ------------------------------------------------------------------------------
+// ---- With a siginfo of the sender's own -------------------------------------------------------------------
 // Nobody may pretend to be the kernel or kill(2) towards others.
 static int64_t read_info(struct task *t, struct linux_siginfo *info, uint64_t addr, int sig, bool self) {
     if (copy_in_obj(t, info, uaddr(addr)) < 0)

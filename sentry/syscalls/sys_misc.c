@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine and the limits: uname sysinfo sethostname setdomainname getrandom, get/setrlimit prlimit64 getrusage,
-// arch_prctl personality unshare.
+// The machine and the limits: uname sysinfo sethostname setdomainname getrandom, get/setrlimit prlimit64
+// getrusage, arch_prctl personality unshare.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/prctl.h"
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- uname -----------------------------------------------------------------------------------------------------------------
+// ---- uname ------------------------------------------------------------------------------------------------
 int64_t sys_uname(struct task *t, const struct sysargs *a) {
     struct linux_utsname u = {.sysname = "Linux", .release = KERNEL_RELEASE, .machine = "x86_64"};
     snprintf(u.version, sizeof u.version, "#1 SMP Picket %s", PICKET_VERSION);
@@ -43,7 +43,9 @@ static int64_t set_name(struct task *t, const struct sysargs *a, char *name) {
     return 0;
 }
 int64_t sys_sethostname(struct task *t, const struct sysargs *a) { return set_name(t, a, t->k->hostname); }
-int64_t sys_setdomainname(struct task *t, const struct sysargs *a) { return set_name(t, a, t->k->domainname); }
+int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
+    return set_name(t, a, t->k->domainname);
+}
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
     struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
@@ -80,7 +82,7 @@ int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
     return (int64_t)done;
 }
 
-// ---- Limits, getrlimit(2) ---------------------------------------------------------------------------------------------------
+// ---- Limits, getrlimit(2) ---------------------------------------------------------------------------------
 // The process that prlimit64 names: the caller's, or another of the same user.
 static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
     if (pid == 0)
@@ -91,7 +93,8 @@ static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
         return NULL;
     struct tgroup *g = tgroup_get(other->tg);
     const struct cred *c = t->cred, *o = other->cred;
-    bool same = c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid && c->gid == o->gid;
+    bool same =
+        c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid && c->gid == o->gid;
     task_put(other);
     if (g != t->tg && !same && !task_capable(t, LINUX_CAP_SYS_RESOURCE)) {
         tgroup_put(g);
@@ -101,8 +104,8 @@ static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
     return g;
 }
 
-static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which, const struct linux_rlimit64 *new,
-                            struct linux_rlimit64 *old) {
+static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which,
+                            const struct linux_rlimit64 *new, struct linux_rlimit64 *old) {
     LOCKED(&g->sig_lock);
     struct linux_rlimit64 *now = &g->rlimits[which];
     *old = *now;
@@ -152,7 +155,8 @@ int64_t sys_setrlimit(struct task *t, const struct sysargs *a) {
     return do_prlimit(t, 0, (unsigned)a->v[0], &new, &old);
 }
 
-// LIMIT: getrusage gives user time and the peak of mapped memory; system time is not told apart, and faults are zero.
+// LIMIT: getrusage gives user time and the peak of mapped memory; system time is not told apart, and faults
+// are zero.
 int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     struct linux_rusage ru = {0};
     uint64_t cpu;
@@ -176,7 +180,7 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     return copy_out_obj(t, uaddr(a->v[1]), &ru);
 }
 
-// ---- Registers and personality --------------------------------------------------------------------------------------------
+// ---- Registers and personality ----------------------------------------------------------------------------
 int64_t sys_arch_prctl(struct task *t, const struct sysargs *a) {
     struct lx_regs regs;
     int err = plat_get_regs(t->thread, &regs);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory: mmap, munmap, mprotect, pkey_mprotect, pkey_alloc, mremap, brk, madvise, msync, mincore, mlock, mlock2, munlock,
-// mlockall, munlockall, membarrier. Decoding only: what the calls mean is in sentry/mm/mm_*.c. Those that change the
-// map take its turn first (mm_turn.c).
+// Memory: mmap, munmap, mprotect, pkey_mprotect, pkey_alloc, mremap, brk, madvise, msync, mincore, mlock,
+// mlock2, munlock, mlockall, munlockall, membarrier. Decoding only: what the calls mean is in
+// sentry/mm/mm_*.c. Those that change the map take its turn first (mm_turn.c).
 //
 // LIMIT: mincore: every mapped page counts as resident.
 // LIMIT: pkey_mprotect: no key but -1, as on a processor without protection keys.
@@ -17,7 +17,8 @@
 int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    struct mmap_args m = {.addr = a->v[0], .len = a->v[1], .prot = (uint32_t)a->v[2], .flags = (uint32_t)a->v[3]};
+    struct mmap_args m = {
+        .addr = a->v[0], .len = a->v[1], .prot = (uint32_t)a->v[2], .flags = (uint32_t)a->v[3]};
     if (m.addr == 0 && !(m.flags & LINUX_MAP_FIXED))
         m.addr = t->call.proposal;  // taken only if it is free, as any wish is
     m.offset = a->v[5];
@@ -61,7 +62,8 @@ int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
 }
 // LIMIT: no keys are handed out, as on a processor without them.
 int64_t sys_pkey_alloc(struct task *t, const struct sysargs *a) {
-    bool known = a->v[0] == 0 && !(a->v[1] & ~(uint64_t)(LINUX_PKEY_DISABLE_ACCESS | LINUX_PKEY_DISABLE_WRITE));
+    bool known =
+        a->v[0] == 0 && !(a->v[1] & ~(uint64_t)(LINUX_PKEY_DISABLE_ACCESS | LINUX_PKEY_DISABLE_WRITE));
     return known ? -LINUX_ENOSPC : -LINUX_EINVAL;
 }
 
@@ -70,7 +72,8 @@ int64_t sys_mremap(struct task *t, const struct sysargs *a) {
         return mm_op_done(t);
     if (a->v[3] >> 32)
         return -LINUX_EINVAL;
-    struct mremap_args m = {.addr = a->v[0], .old_len = a->v[1], .new_len = a->v[2], .flags = (uint32_t)a->v[3]};
+    struct mremap_args m = {
+        .addr = a->v[0], .old_len = a->v[1], .new_len = a->v[2], .flags = (uint32_t)a->v[3]};
     m.new_addr = a->v[4];
     uint64_t *asked = &t->call.u[0];
     if (mm_op_asked(t))
@@ -128,17 +131,23 @@ int64_t sys_mincore(struct task *t, const struct sysargs *a) {
     return 0;
 }
 
-int64_t sys_mlock(struct task *t, const struct sysargs *a) { return do_mlock(t, t->mm, a->v[0], a->v[1], true); }
+int64_t sys_mlock(struct task *t, const struct sysargs *a) {
+    return do_mlock(t, t->mm, a->v[0], a->v[1], true);
+}
 int64_t sys_mlock2(struct task *t, const struct sysargs *a) {
     if (a->v[2] & ~(uint64_t)LINUX_MLOCK_ONFAULT)
         return -LINUX_EINVAL;
     return do_mlock(t, t->mm, a->v[0], a->v[1], true);
 }
-int64_t sys_munlock(struct task *t, const struct sysargs *a) { return do_mlock(t, t->mm, a->v[0], a->v[1], false); }
-int64_t sys_mlockall(struct task *t, const struct sysargs *a) { return do_mlockall(t, t->mm, (unsigned)a->v[0]); }
+int64_t sys_munlock(struct task *t, const struct sysargs *a) {
+    return do_mlock(t, t->mm, a->v[0], a->v[1], false);
+}
+int64_t sys_mlockall(struct task *t, const struct sysargs *a) {
+    return do_mlockall(t, t->mm, (unsigned)a->v[0]);
+}
 int64_t sys_munlockall(struct task *t, const struct sysargs *a) { return do_munlockall(t->mm); }
 
-// ---- membarrier --------------------------------------------------------------------------------------------------------
+// ---- membarrier -------------------------------------------------------------------------------------------
 #define BARRIER_KNOWN                                                                                        \
     (LINUX_MEMBARRIER_CMD_GLOBAL | LINUX_MEMBARRIER_CMD_GLOBAL_EXPEDITED |                                   \
      LINUX_MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED |               \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening: open openat openat2 creat. Waits in one case only: a fifo whose other side is not there yet (fifo(7)).
+// Opening: open openat openat2 creat. Waits in one case only: a fifo whose other side is not there yet
+// (fifo(7)).
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
@@ -28,7 +29,8 @@ static bool table_full(struct task *t) {
     return fd_count_at_least(t->files, limit);
 }
 
-static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags, uint32_t mode, unsigned walk) {
+static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags, uint32_t mode,
+                       unsigned walk) {
     if (t->call.p)
         return wait_fifo(t, flags);
     AT_PATH(p);
@@ -55,13 +57,16 @@ static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags,
 }
 
 int64_t sys_open(struct task *t, const struct sysargs *a) {
-    return do_open(t, LINUX_AT_FDCWD, a->v[0], (unsigned)a->v[1] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[2], 0);
+    return do_open(t, LINUX_AT_FDCWD, a->v[0], (unsigned)a->v[1] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[2],
+                   0);
 }
 int64_t sys_creat(struct task *t, const struct sysargs *a) {
-    return do_open(t, LINUX_AT_FDCWD, a->v[0], LINUX_O_CREAT | LINUX_O_WRONLY | LINUX_O_TRUNC, (uint32_t)a->v[1], 0);
+    return do_open(t, LINUX_AT_FDCWD, a->v[0], LINUX_O_CREAT | LINUX_O_WRONLY | LINUX_O_TRUNC,
+                   (uint32_t)a->v[1], 0);
 }
 int64_t sys_openat(struct task *t, const struct sysargs *a) {
-    return do_open(t, (int)a->v[0], a->v[1], (unsigned)a->v[2] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[3], 0);
+    return do_open(t, (int)a->v[0], a->v[1], (unsigned)a->v[2] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[3],
+                   0);
 }
 
 static const struct {
@@ -100,7 +105,8 @@ int64_t sys_openat2(struct task *t, const struct sysargs *a) {
             walk |= resolve_map[i].walk;
             how.resolve &= ~resolve_map[i].resolve;
         }
-    // LIMIT: RESOLVE_CACHED answers EAGAIN always: whether a walk would need the gofer is not told beforehand.
+    // LIMIT: RESOLVE_CACHED answers EAGAIN always: whether a walk would need the gofer is not told
+    // beforehand.
     if (how.resolve)
         return how.resolve == LINUX_RESOLVE_CACHED ? -LINUX_EAGAIN : -LINUX_EINVAL;
     return do_open(t, (int)a->v[0], a->v[1], (unsigned)how.flags, (uint32_t)how.mode, walk);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names: chdir fchdir chroot getcwd mkdir mknod rmdir link unlink symlink rename and their *at forms, readlink, umask,
-// truncate, chmod and chown families, utime families, access, getdents.
+// Names: chdir fchdir chroot getcwd mkdir mknod rmdir link unlink symlink rename and their *at forms,
+// readlink, umask, truncate, chmod and chown families, utime families, access, getdents.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/time.h"
@@ -14,7 +14,7 @@
 
 #define CWD LINUX_AT_FDCWD
 
-// ---- Where a task is -------------------------------------------------------------------------------------------------
+// ---- Where a task is --------------------------------------------------------------------------------------
 // Replaces the root or working directory; the reference on `to` is taken over.
 static void set_place(struct task *t, bool root, struct path *to) {
     struct path old;
@@ -78,7 +78,7 @@ int64_t sys_umask(struct task *t, const struct sysargs *a) {
     return old;
 }
 
-// ---- Making and removing -------------------------------------------------------------------------------------------------
+// ---- Making and removing ----------------------------------------------------------------------------------
 static int64_t do_mkdirat(struct task *t, int dirfd, uint64_t name, uint64_t mode) {
     AT_PATH(p);
     int err = at_init(t, &p, dirfd, name);
@@ -86,7 +86,9 @@ static int64_t do_mkdirat(struct task *t, int dirfd, uint64_t name, uint64_t mod
     return err < 0 ? err : vfs_mkdir(&ctx, p.from, p.name, (uint32_t)mode & 01777);
 }
 int64_t sys_mkdir(struct task *t, const struct sysargs *a) { return do_mkdirat(t, CWD, a->v[0], a->v[1]); }
-int64_t sys_mkdirat(struct task *t, const struct sysargs *a) { return do_mkdirat(t, (int)a->v[0], a->v[1], a->v[2]); }
+int64_t sys_mkdirat(struct task *t, const struct sysargs *a) {
+    return do_mkdirat(t, (int)a->v[0], a->v[1], a->v[2]);
+}
 
 static int64_t do_mknodat(struct task *t, int dirfd, uint64_t name, uint32_t mode, uint64_t dev) {
     if ((mode & LINUX_S_IFMT) == 0)
@@ -114,7 +116,9 @@ static int64_t do_unlinkat(struct task *t, int dirfd, uint64_t name, uint64_t fl
     return flags ? vfs_rmdir(&ctx, p.from, p.name) : vfs_unlink(&ctx, p.from, p.name);
 }
 int64_t sys_unlink(struct task *t, const struct sysargs *a) { return do_unlinkat(t, CWD, a->v[0], 0); }
-int64_t sys_rmdir(struct task *t, const struct sysargs *a) { return do_unlinkat(t, CWD, a->v[0], LINUX_AT_REMOVEDIR); }
+int64_t sys_rmdir(struct task *t, const struct sysargs *a) {
+    return do_unlinkat(t, CWD, a->v[0], LINUX_AT_REMOVEDIR);
+}
 int64_t sys_unlinkat(struct task *t, const struct sysargs *a) {
     return do_unlinkat(t, (int)a->v[0], a->v[1], (uint32_t)a->v[2]);
 }
@@ -131,7 +135,9 @@ static int64_t do_symlinkat(struct task *t, uint64_t target, int dirfd, uint64_t
     TASK_VFS_CTX(t, ctx);
     return err < 0 ? err : vfs_symlink(&ctx, text, p.from, p.name);
 }
-int64_t sys_symlink(struct task *t, const struct sysargs *a) { return do_symlinkat(t, a->v[0], CWD, a->v[1]); }
+int64_t sys_symlink(struct task *t, const struct sysargs *a) {
+    return do_symlinkat(t, a->v[0], CWD, a->v[1]);
+}
 int64_t sys_symlinkat(struct task *t, const struct sysargs *a) {
     return do_symlinkat(t, a->v[0], (int)a->v[1], a->v[2]);
 }
@@ -153,13 +159,17 @@ static int64_t do_linkat(struct task *t, int odir, uint64_t oname, int ndir, uin
     return vfs_link(&ctx, from.from, from.name, to.from, to.name,
                     (flags & LINUX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0));
 }
-int64_t sys_link(struct task *t, const struct sysargs *a) { return do_linkat(t, CWD, a->v[0], CWD, a->v[1], 0); }
+int64_t sys_link(struct task *t, const struct sysargs *a) {
+    return do_linkat(t, CWD, a->v[0], CWD, a->v[1], 0);
+}
 int64_t sys_linkat(struct task *t, const struct sysargs *a) {
     return do_linkat(t, (int)a->v[0], a->v[1], (int)a->v[2], a->v[3], (unsigned)a->v[4]);
 }
 
-static int64_t do_renameat(struct task *t, int odir, uint64_t oname, int ndir, uint64_t nname, unsigned flags) {
-    const unsigned known = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE;  // LIMIT: RENAME_WHITEOUT is EINVAL
+static int64_t do_renameat(struct task *t, int odir, uint64_t oname, int ndir, uint64_t nname,
+                           unsigned flags) {
+    // LIMIT: RENAME_WHITEOUT is EINVAL
+    const unsigned known = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE;
     if ((flags & ~known) || flags == known)
         return -LINUX_EINVAL;
     AT_PATH(from);
@@ -170,7 +180,9 @@ static int64_t do_renameat(struct task *t, int odir, uint64_t oname, int ndir, u
     TASK_VFS_CTX(t, ctx);
     return err < 0 ? err : vfs_rename(&ctx, from.from, from.name, to.from, to.name, flags);
 }
-int64_t sys_rename(struct task *t, const struct sysargs *a) { return do_renameat(t, CWD, a->v[0], CWD, a->v[1], 0); }
+int64_t sys_rename(struct task *t, const struct sysargs *a) {
+    return do_renameat(t, CWD, a->v[0], CWD, a->v[1], 0);
+}
 int64_t sys_renameat(struct task *t, const struct sysargs *a) {
     return do_renameat(t, (int)a->v[0], a->v[1], (int)a->v[2], a->v[3], 0);
 }
@@ -204,14 +216,16 @@ int64_t sys_readlinkat(struct task *t, const struct sysargs *a) {
     return do_readlinkat(t, (int)a->v[0], a->v[1], a->v[2], (int32_t)a->v[3]);
 }
 
-// ---- Attributes -----------------------------------------------------------------------------------------------------------
+// ---- Attributes -------------------------------------------------------------------------------------------
 static int64_t do_fchmodat(struct task *t, int dirfd, uint64_t name, uint64_t mode, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
     return err < 0 ? err : vfs_chmod(&ctx, &p, (uint32_t)mode & 07777);
 }
-int64_t sys_chmod(struct task *t, const struct sysargs *a) { return do_fchmodat(t, CWD, a->v[0], a->v[1], 0); }
+int64_t sys_chmod(struct task *t, const struct sysargs *a) {
+    return do_fchmodat(t, CWD, a->v[0], a->v[1], 0);
+}
 int64_t sys_fchmodat(struct task *t, const struct sysargs *a) {
     return do_fchmodat(t, (int)a->v[0], a->v[1], a->v[2], 0);
 }
@@ -224,7 +238,8 @@ int64_t sys_fchmod(struct task *t, const struct sysargs *a) {
     return f ? vfs_chmod(&ctx, &f->path, (uint32_t)a->v[1] & 07777) : -LINUX_EBADF;
 }
 
-static int64_t do_fchownat(struct task *t, int dirfd, uint64_t name, uint64_t uid, uint64_t gid, unsigned flags) {
+static int64_t do_fchownat(struct task *t, int dirfd, uint64_t name, uint64_t uid, uint64_t gid,
+                           unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
@@ -246,8 +261,8 @@ int64_t sys_fchown(struct task *t, const struct sysargs *a) {
 }
 
 // Times of the utime family: in ns, VFS_TIME_NOW or VFS_TIME_OMIT.
-// LIMIT: times of files lie between the years 1677 and 2262; others become the nearest of these, as file systems of Linux
-// do with their own first and last.
+// LIMIT: times of files lie between the years 1677 and 2262; others become the nearest of these, as file
+// systems of Linux do with their own first and last.
 struct times {
     int64_t atime, mtime;
 };

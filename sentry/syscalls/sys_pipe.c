@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files without a name that carry bytes: pipe pipe2 eventfd eventfd2 memfd_create. Decodes and installs; the objects are
-// in fs/pipe and fs/anon. LIMIT: packet pipes (O_DIRECT) and notification pipes are EINVAL; huge pages are ENOSYS.
+// Files without a name that carry bytes: pipe pipe2 eventfd eventfd2 memfd_create. Decodes and installs; the
+// objects are in fs/pipe and fs/anon. LIMIT: packet pipes (O_DIRECT) and notification pipes are EINVAL; huge
+// pages are ENOSYS.
 #include "abi/fcntl.h"
 #include "abi/mman.h"
 #include "abi/misc.h"
@@ -57,7 +58,9 @@ static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
 }
 
 int64_t sys_pipe(struct task *t, const struct sysargs *a) { return do_pipe(t, uaddr(a->v[0]), 0); }
-int64_t sys_pipe2(struct task *t, const struct sysargs *a) { return do_pipe(t, uaddr(a->v[0]), (unsigned)a->v[1]); }
+int64_t sys_pipe2(struct task *t, const struct sysargs *a) {
+    return do_pipe(t, uaddr(a->v[0]), (unsigned)a->v[1]);
+}
 
 static int64_t do_eventfd(struct task *t, uint32_t initial, unsigned flags) {
     struct file *f cleanup_file = NULL;
@@ -76,7 +79,8 @@ int64_t sys_memfd_create(struct task *t, const struct sysargs *a) {
     char name[MEMFD_NAME_MAX + 1];
     unsigned flags = (unsigned)a->v[1];
     struct file *f cleanup_file = NULL;
-    const unsigned known = LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
+    const unsigned known =
+        LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
     if (flags & LINUX_MFD_HUGETLB)
         return -LINUX_ENOSYS;
     if (flags & ~known || ((flags & LINUX_MFD_EXEC) && (flags & LINUX_MFD_NOEXEC_SEAL)))

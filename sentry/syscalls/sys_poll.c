@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting for many files: poll ppoll select pselect6. Decodes, copies the lists in once, and gives the answers back; the
-// waiting is in poll_set.c. A call that finds something at once costs two copies and no allocation for few files.
+// Waiting for many files: poll ppoll select pselect6. Decodes, copies the lists in once, and gives the
+// answers back; the waiting is in poll_set.c. A call that finds something at once costs two copies and no
+// allocation for few files.
 //
-// LIMIT: poll writes the range from the first to the last revents as one copy, so a thread that changes fd or events of
-// the same list meanwhile sees its change undone.
+// LIMIT: poll writes the range from the first to the last revents as one copy, so a thread that changes fd or
+// events of the same list meanwhile sees its change undone.
 #include "abi/signal.h"
 #include "base/fault.h"
 #include "sentry/fdtable.h"
@@ -21,7 +22,7 @@
 
 static bool waits(int64_t r) { return r == SYS_PARK || r == SYS_AGAIN; }
 
-// ---- The time that is left, as Linux writes it back ------------------------------------------------------------------
+// ---- The time that is left, as Linux writes it back -------------------------------------------------------
 enum time_kind { TIME_VAL, TIME_SPEC };
 
 static int put_left(struct task *t, uaddr_t to, enum time_kind kind, uint64_t deadline) {
@@ -34,12 +35,13 @@ static int put_left(struct task *t, uaddr_t to, enum time_kind kind, uint64_t de
     return copy_out_obj(t, to, &ts);
 }
 
-// A time that cannot be written (read-only memory) is no error, but then the call cannot be made again either.
+// A time that cannot be written (read-only memory) is no error, but then the call cannot be made again
+// either.
 static int64_t finish(struct task *t, int64_t r, uint64_t to, enum time_kind kind, uint64_t deadline) {
     if (!to || waits(r))
         return r;
-    bool put = !(t->personality & STICKY_TIMEOUTS) &&
-               (deadline == POLL_AT_ONCE || deadline == POLL_FOREVER || put_left(t, uaddr(to), kind, deadline) == 0);
+    bool put = !(t->personality & STICKY_TIMEOUTS) && (deadline == POLL_AT_ONCE || deadline == POLL_FOREVER ||
+                                                       put_left(t, uaddr(to), kind, deadline) == 0);
     return !put && r == -LINUX_ERESTARTNOHAND ? -LINUX_EINTR : r;
 }
 
@@ -64,7 +66,7 @@ static int64_t get_time(struct task *t, uint64_t from, enum time_kind kind, uint
     return 0;
 }
 
-// ---- poll ------------------------------------------------------------------------------------------------------------
+// ---- poll -------------------------------------------------------------------------------------------------
 static int poll_get(struct task *t, struct poll_set *s, uaddr_t from, unsigned n) {
     struct linux_pollfd fast[POLL_FAST], *p = n > POLL_FAST ? xcalloc(n, sizeof *p) : fast;
     if (!p)
@@ -156,7 +158,7 @@ int64_t sys_ppoll(struct task *t, const struct sysargs *a) {
     return signal_tmp_mask_end(t, r);
 }
 
-// ---- select ----------------------------------------------------------------------------------------------------------
+// ---- select -----------------------------------------------------------------------------------------------
 #define WORD_BITS 64u
 #define FAST_WORDS (LINUX_FD_SETSIZE / WORD_BITS)
 
@@ -246,8 +248,8 @@ static int select_begin(struct task *t, struct poll_set *s, unsigned n, const ui
     return err;
 }
 
-// From what was found to the three sets: how many bits, or -LINUX_EBADF. Which sets an entry was in, its events tell:
-// each set has events that no other one has.
+// From what was found to the three sets: how many bits, or -LINUX_EBADF. Which sets an entry was in, its
+// events tell: each set has events that no other one has.
 static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned n, const uint64_t to[3]) {
     static const uint32_t own[3] = {LINUX_POLLIN, LINUX_POLLOUT, LINUX_POLLPRI};
     struct fd_sets f;
@@ -259,7 +261,8 @@ static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned 
             err = -LINUX_EBADF;
         for (unsigned set = 0; set < 3; set++)
             if ((e->events & own[set]) && (e->revents & set_events[set])) {
-                f.w[set * f.words + (unsigned)e->fd / WORD_BITS] |= UINT64_C(1) << (unsigned)e->fd % WORD_BITS;
+                f.w[set * f.words + (unsigned)e->fd / WORD_BITS] |= UINT64_C(1)
+                                                                    << (unsigned)e->fd % WORD_BITS;
                 bits++;
             }
     }

@@ -35,7 +35,8 @@ static int64_t capbset_drop(struct task *t, uint64_t cap) {
 
 static int64_t ambient(struct task *t, const struct sysargs *a) {
     uint64_t op = a->v[1], cap = a->v[2], bit;
-    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || a->v[3] || a->v[4] : a->v[3] || a->v[4] || cap > LINUX_CAP_LAST_CAP)
+    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || a->v[3] || a->v[4]
+                                             : a->v[3] || a->v[4] || cap > LINUX_CAP_LAST_CAP)
         return -LINUX_EINVAL;
     bit = op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? 0 : 1ull << cap;
     if (op == LINUX_PR_CAP_AMBIENT_IS_SET)
@@ -58,7 +59,8 @@ static int64_t ambient(struct task *t, const struct sysargs *a) {
 
 static int64_t set_securebits(struct task *t, uint64_t bits) {
     uint32_t old = t->cred->securebits, locked = (old & 0xaa) >> 1;
-    if (!task_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) || (bits & ~0xffull))
+    if (!task_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) ||
+        (bits & ~0xffull))
         return -LINUX_EPERM;
     struct cred *c = cred_dup(t->cred, t->cred->ngroups);
     if (!c)
@@ -76,7 +78,8 @@ static int64_t set_keepcaps(struct task *t, uint64_t on) {
     struct cred *c = cred_dup(t->cred, t->cred->ngroups);
     if (!c)
         return -LINUX_ENOMEM;
-    c->securebits = on ? c->securebits | LINUX_SECBIT_KEEP_CAPS : c->securebits & ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    c->securebits =
+        on ? c->securebits | LINUX_SECBIT_KEEP_CAPS : c->securebits & ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
     task_set_cred(t, c);
     return 0;
 }

@@ -14,9 +14,9 @@
 #include "sentry/task_wait.h"
 #include <string.h>
 
-// ---- clone -------------------------------------------------------------------------------------------------------------
-// Runs the steps of a clone; the request is decoded again on each of them, from the registers (or from the copy in
-// call.u that clone3 keeps).
+// ---- clone ------------------------------------------------------------------------------------------------
+// Runs the steps of a clone; the request is decoded again on each of them, from the registers (or from the
+// copy in call.u that clone3 keeps).
 static int64_t clone_step(struct task *t, const struct clone_req *r) {
     switch (t->call.phase) {
     case CLONE_FLUSHED:
@@ -53,7 +53,8 @@ int64_t sys_fork(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_vfork(struct task *t, const struct sysargs *a) {
-    return clone_step(t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
+    return clone_step(
+        t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
 }
 
 // The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
@@ -74,7 +75,8 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         return -LINUX_EINVAL;
     if ((c.flags & LINUX_CLONE_SIGHAND) && (c.flags & LINUX_CLONE_CLEAR_SIGHAND))
         return -LINUX_EINVAL;
-    *r = (struct clone_req){c.flags, c.exit_signal, c.stack + c.stack_size, c.tls, c.parent_tid, c.child_tid, c.pidfd};
+    *r = (struct clone_req){c.flags,     c.exit_signal, c.stack + c.stack_size, c.tls, c.parent_tid,
+                            c.child_tid, c.pidfd};
     return 0;
 }
 
@@ -101,7 +103,7 @@ int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {
     return t->tid;
 }
 
-// ---- exit --------------------------------------------------------------------------------------------------------------
+// ---- exit -------------------------------------------------------------------------------------------------
 int64_t sys_exit(struct task *t, const struct sysargs *a) {
     task_die(t, (int)(a->v[0] & 0xff) << 8);
     return SYS_GONE;
@@ -113,7 +115,7 @@ int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
     return SYS_GONE;
 }
 
-// ---- wait --------------------------------------------------------------------------------------------------------------
+// ---- wait -------------------------------------------------------------------------------------------------
 static int copy_rusage(struct task *t, uint64_t addr, const struct wait_result *res) {
     struct linux_rusage ru = {.ru_maxrss = (int64_t)(res->peak / 1024)};
     ru.ru_utime.tv_sec = (int64_t)(res->cpu_ns / NS_PER_SEC);
@@ -200,10 +202,11 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
         info.si_pid = res.pid;
         info.si_uid = res.uid;
         int sig = res.status & 0x7f;
-        info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED ? res.status >> 8 & 0xff
-                         : res.code == LINUX_CLD_TRAPPED                                ? res.status >> 8
-                         : res.code == LINUX_CLD_CONTINUED                              ? LINUX_SIGCONT
-                                                                                        : sig;
+        info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED
+                             ? res.status >> 8 & 0xff
+                         : res.code == LINUX_CLD_TRAPPED   ? res.status >> 8
+                         : res.code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
+                                                           : sig;
     }
     if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
         return -LINUX_EFAULT;

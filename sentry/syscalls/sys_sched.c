@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scheduling: sched_* calls, getpriority setpriority, getcpu, ioprio_*. The host schedules stubs as it likes: priorities
-// and policies are kept and shown, and have no effect. LIMIT: nice values and affinity masks inside are not enforced.
+// Scheduling: sched_* calls, getpriority setpriority, getcpu, ioprio_*. The host schedules stubs as it likes:
+// priorities and policies are kept and shown, and have no effect. LIMIT: nice values and affinity masks
+// inside are not enforced.
 #include "abi/caps.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
@@ -15,8 +16,9 @@ int64_t sys_sched_yield(struct task *t, const struct sysargs *a) { return 0; }
 static uint64_t task_cpus(const struct task *t) { return t->cpu_mask ? t->cpu_mask : t->k->cpus; }
 
 int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
-    // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left. The vDSO, which libraries ask first, tells
-    // where: the host's number, always one of those allowed at first, also when sched_setaffinity(2) has left it out.
+    // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left. The vDSO, which libraries
+    // ask first, tells where: the host's number, always one of those allowed at first, also when
+    // sched_setaffinity(2) has left it out.
     uint32_t cpu = (uint32_t)__builtin_ctzll(task_cpus(t)), node = 0;
     if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &cpu) < 0)
         return -LINUX_EFAULT;
@@ -29,7 +31,8 @@ static struct task *named(struct task *t, uint64_t tid) {
 }
 
 static bool may_schedule(struct task *t, const struct task *o) {
-    return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid || task_capable(t, LINUX_CAP_SYS_NICE);
+    return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid ||
+           task_capable(t, LINUX_CAP_SYS_NICE);
 }
 
 #define CPU_WORDS 16  // 1,024 CPUs, as a kernel of distributions has
@@ -65,7 +68,7 @@ int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
     return r;
 }
 
-// ---- Policies ------------------------------------------------------------------------------------------------------------
+// ---- Policies ---------------------------------------------------------------------------------------------
 static bool policy_known(int policy) {
     return policy == LINUX_SCHED_OTHER || policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR ||
            policy == LINUX_SCHED_BATCH || policy == LINUX_SCHED_IDLE;
@@ -158,7 +161,7 @@ int64_t sys_sched_rr_get_interval(struct task *t, const struct sysargs *a) {
     return copy_out_obj(t, uaddr(a->v[1]), &ts);
 }
 
-// ---- nice ------------------------------------------------------------------------------------------------------------------
+// ---- nice -------------------------------------------------------------------------------------------------
 struct prio_walk {
     struct task *caller;
     int which;
@@ -170,7 +173,8 @@ static bool prio_matches(const struct prio_walk *w, const struct task *o) {
     case LINUX_PRIO_PROCESS:
         return w->id ? (uint32_t)o->tid == w->id : o == w->caller;
     case LINUX_PRIO_PGRP:
-        return o->tg->pgrp && (w->id ? (uint32_t)o->tg->pgrp->pgid == w->id : o->tg->pgrp == w->caller->tg->pgrp);
+        return o->tg->pgrp &&
+               (w->id ? (uint32_t)o->tg->pgrp->pgid == w->id : o->tg->pgrp == w->caller->tg->pgrp);
     default:
         return o->cred->uid == (w->id ? w->id : w->caller->cred->uid);
     }
@@ -201,7 +205,8 @@ static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
         struct task *o = t->k->pids[pid];
         if (!o || !prio_matches(&w, o))
             continue;
-        if (o->cred->uid != t->cred->euid && o->cred->euid != t->cred->euid && !task_capable(t, LINUX_CAP_SYS_NICE))
+        if (o->cred->uid != t->cred->euid && o->cred->euid != t->cred->euid &&
+            !task_capable(t, LINUX_CAP_SYS_NICE))
             r = -LINUX_EPERM;
         else if (nice < o->nice && !task_capable(t, LINUX_CAP_SYS_NICE))
             r = -LINUX_EACCES;
@@ -243,24 +248,33 @@ int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
-    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] || (int32_t)a->v[0] < 0)
+    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] ||
+        (int32_t)a->v[0] < 0)
         return -LINUX_EINVAL;
     struct task *other = named(t, a->v[0]);
     if (!other)
         return -LINUX_ESRCH;
-    struct attr_head h = {sizeof h, (uint32_t)other->sched_policy,
-                          other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0, other->nice, (uint32_t)other->sched_prio, 0, 0, 0};
+    struct attr_head h = {sizeof h,
+                          (uint32_t)other->sched_policy,
+                          other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0,
+                          other->nice,
+                          (uint32_t)other->sched_prio,
+                          0,
+                          0,
+                          0};
     task_put(other);
     return copy_out_obj(t, uaddr(a->v[1]), &h);
 }
 
-// ---- I/O priority, ioprio_set(2) ----------------------------------------------------------------------------------------
+// ---- I/O priority, ioprio_set(2) --------------------------------------------------------------------------
 #define IOPRIO_CLASS(v) ((v) >> 13)
 enum { IO_NONE, IO_REAL_TIME, IO_BEST_EFFORT, IO_IDLE };
 enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
 
-// The tasks that (which, who) names, each given to fn; -LINUX_ESRCH when there are none, else the last result.
-static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value), int value) {
+// The tasks that (which, who) names, each given to fn; -LINUX_ESRCH when there are none, else the last
+// result.
+static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value),
+                       int value) {
     int who = (int)a->v[0];
     if (who < IO_WHO_PROCESS || who > IO_WHO_USER)
         return -LINUX_EINVAL;
@@ -287,7 +301,8 @@ int64_t sys_ioprio_set(struct task *t, const struct sysargs *a) {
     int value = (int)a->v[2], class = IOPRIO_CLASS(value), data = value & 0x1fff;
     if (class < IO_NONE || class > IO_IDLE || (class == IO_NONE && data))
         return -LINUX_EINVAL;
-    if (class == IO_REAL_TIME && !task_capable(t, LINUX_CAP_SYS_ADMIN) && !task_capable(t, LINUX_CAP_SYS_NICE))
+    if (class == IO_REAL_TIME && !task_capable(t, LINUX_CAP_SYS_ADMIN) &&
+        !task_capable(t, LINUX_CAP_SYS_NICE))
         return -LINUX_EPERM;
     return io_each(t, a, io_set, value);
 }

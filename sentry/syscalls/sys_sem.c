@@ -54,7 +54,8 @@ static int64_t all_values(struct task *t, int id, uint64_t addr, bool set) {
 }
 
 int64_t sys_semctl(struct task *t, const struct sysargs *a) {
-    int id = (int)a->v[0], num = (int)a->v[1], cmd = (int)a->v[2] & ~0x100;  // IPC_64 is what x86-64 has anyway
+    // IPC_64 is what x86-64 has anyway
+    int id = (int)a->v[0], num = (int)a->v[1], cmd = (int)a->v[2] & ~0x100;
     struct linux_semid64_ds ds;
     struct linux_seminfo info;
     int64_t r;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals: rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack pause restart_syscall
-// signalfd signalfd4. Sending is in sys_kill.c, rt_sigreturn in signal/frame.c. Decodes and copies; the meaning is in
-// sentry/signal/. Locks: sig_lock around a process's queues and dispositions.
+// Signals: rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack pause
+// restart_syscall signalfd signalfd4. Sending is in sys_kill.c, rt_sigreturn in signal/frame.c. Decodes and
+// copies; the meaning is in sentry/signal/. Locks: sig_lock around a process's queues and dispositions.
 #include "abi/misc.h"
 #include "sentry/fdtable.h"
 #include "sentry/mm/usercopy.h"
@@ -11,7 +11,7 @@
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 
-// ---- Dispositions and masks ----------------------------------------------------------------------------------------
+// ---- Dispositions and masks -------------------------------------------------------------------------------
 // POSIX: what is ignored from now on is not pending any more.
 static void drop_ignored(struct tgroup *g, int sig) {
     struct task *t;
@@ -20,7 +20,8 @@ static void drop_ignored(struct tgroup *g, int sig) {
         sigqueue_drop(t->pending, SIGBIT(sig));
 }
 
-static void do_sigaction(struct task *t, int sig, const struct linux_sigaction *act, struct linux_sigaction *old) {
+static void do_sigaction(struct task *t, int sig, const struct linux_sigaction *act,
+                         struct linux_sigaction *old) {
     struct tgroup *g = t->tg;
     LOCKED(&g->sig_lock);
     bool ignored = false;
@@ -91,7 +92,7 @@ int64_t sys_rt_sigpending(struct task *t, const struct sysargs *a) {
     return copy_out(t, uaddr(a->v[0]), &set, a->v[1]);
 }
 
-// ---- Waiting -------------------------------------------------------------------------------------------------------
+// ---- Waiting ----------------------------------------------------------------------------------------------
 static int64_t wait_for_handler(struct task *t) {
     int64_t r = park(t);
     return r == -LINUX_ERESTARTSYS ? -LINUX_ERESTARTNOHAND : r;
@@ -120,8 +121,8 @@ static void sigwait_end(struct task *t) { set_awaited(t, 0); }
 
 enum { SIGWAIT_START, SIGWAIT_ARMED };
 
-// call.u: the set, and whether there is a timeout. The set is published before the queues are looked at, so a signal
-// that comes later wakes us.
+// call.u: the set, and whether there is a timeout. The set is published before the queues are looked at, so a
+// signal that comes later wakes us.
 static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     uint64_t ns;
@@ -171,7 +172,7 @@ int64_t sys_restart_syscall(struct task *t, const struct sysargs *a) {
     return t->restart_fn ? t->restart_fn(t) : -LINUX_EINTR;
 }
 
-// ---- The alternate stack -------------------------------------------------------------------------------------------
+// ---- The alternate stack ----------------------------------------------------------------------------------
 static int altstack_set(struct task *t, const struct linux_stack *new, uint64_t sp) {
     uint32_t mode = (uint32_t)new->ss_flags & ~LINUX_SS_AUTODISARM;
     if (altstack_holds(&t->altstack, sp))
@@ -184,7 +185,8 @@ static int altstack_set(struct task *t, const struct linux_stack *new, uint64_t 
     }
     if (new->ss_size < LINUX_MINSIGSTKSZ)
         return -LINUX_ENOMEM;
-    t->altstack = (struct linux_stack){.ss_sp = new->ss_sp, .ss_flags = new->ss_flags, .ss_size = new->ss_size};
+    t->altstack =
+        (struct linux_stack){.ss_sp = new->ss_sp, .ss_flags = new->ss_flags, .ss_size = new->ss_size};
     return 0;
 }
 
@@ -205,7 +207,7 @@ int64_t sys_sigaltstack(struct task *t, const struct sysargs *a) {
     return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &old) : 0;
 }
 
-// ---- Signal descriptors --------------------------------------------------------------------------------------------
+// ---- Signal descriptors -----------------------------------------------------------------------------------
 static int64_t do_signalfd(struct task *t, int fd, uint64_t mask, unsigned flags) {
     if (fd != -1) {
         struct file *f cleanup_file = fd_get_io(t->files, fd);
@@ -233,4 +235,6 @@ static int64_t signalfd_call(struct task *t, const struct sysargs *a, unsigned f
 }
 
 int64_t sys_signalfd(struct task *t, const struct sysargs *a) { return signalfd_call(t, a, 0); }
-int64_t sys_signalfd4(struct task *t, const struct sysargs *a) { return signalfd_call(t, a, (unsigned)a->v[3]); }
+int64_t sys_signalfd4(struct task *t, const struct sysargs *a) {
+    return signalfd_call(t, a, (unsigned)a->v[3]);
+}

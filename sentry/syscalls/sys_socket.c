@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt setsockopt.
-// Messages are in sys_sockmsg.c, the families in sentry/socket/.
-// LIMIT: AF_UNIX, AF_INET and AF_INET6 without a network, AF_NETLINK for NETLINK_ROUTE; all others are EAFNOSUPPORT.
+// Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt
+// setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
+// LIMIT: AF_UNIX, AF_INET and AF_INET6 without a network, AF_NETLINK for NETLINK_ROUTE; all others are
+// EAFNOSUPPORT.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
@@ -10,7 +11,7 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/timeconv.h"
 
-// ---- Arguments -------------------------------------------------------------------------------------------------------
+// ---- Arguments --------------------------------------------------------------------------------------------
 struct file *sock_get(struct task *t, uint64_t fd, int *err) {
     struct file *f = park_file(t);  // a rerun goes on with the socket that it has waited for
     f = f ? file_get(f) : fd_get_io(t->files, (int)fd);
@@ -61,7 +62,7 @@ int64_t sock_wait_queue(struct task *t, struct file *f, bool nonblock) {
     return r == -LINUX_ERESTARTSYS && timeout ? -LINUX_EINTR : r;
 }
 
-// ---- New sockets -----------------------------------------------------------------------------------------------------
+// ---- New sockets ------------------------------------------------------------------------------------------
 static int install(struct task *t, struct file *f, unsigned flags) {
     return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_SOCK_CLOEXEC);
 }
@@ -139,7 +140,7 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     return r;
 }
 
-// ---- Names and connections -----------------------------------------------------------------------------------------------
+// ---- Names and connections --------------------------------------------------------------------------------
 int64_t sys_bind(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     int err;
@@ -233,7 +234,7 @@ int64_t sys_shutdown(struct task *t, const struct sysargs *a) {
     return s->ops->shutdown(s, (int)a->v[1]);
 }
 
-// ---- Options -----------------------------------------------------------------------------------------------------------
+// ---- Options ----------------------------------------------------------------------------------------------
 int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
     char buf[SOCK_OPT_MAX];
     int err, level = (int)a->v[1], name = (int)a->v[2];

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages: sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg. A message header is read once into private memory, its
-// vectors and control data are bounded. Files that travel (SCM_RIGHTS) are held by the message from here on.
+// Messages: sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg. A message header is read once into private
+// memory, its vectors and control data are bounded. Files that travel (SCM_RIGHTS) are held by the message
+// from here on.
 //
-// A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before. sendmmsg and
-// recvmmsg count whole messages in call.u[0].
-// LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between messages.
+// A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before.
+// sendmmsg and recvmmsg count whole messages in call.u[0].
+// LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between
+// messages.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
@@ -23,7 +25,7 @@
 #define CONTROL_MAX 4096u  // room for 253 files and credentials, several times
 #define MMSG_MAX    1024u  // UIO_MAXIOV, as Linux cuts it
 
-// ---- Control data ------------------------------------------------------------------------------------------------------
+// ---- Control data -----------------------------------------------------------------------------------------
 struct control {
     struct sock_files files;
     struct linux_ucred cred;
@@ -53,8 +55,10 @@ static int set_cred(struct task *t, struct control *c, const char *data, size_t 
         return -LINUX_EINVAL;
     memcpy(&u, data, sizeof u);
     bool pid = u.pid == t->tg->pid || task_capable(t, LINUX_CAP_SYS_ADMIN);
-    bool uid = u.uid == me->uid || u.uid == me->euid || u.uid == me->suid || task_capable(t, LINUX_CAP_SETUID);
-    bool gid = u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_capable(t, LINUX_CAP_SETGID);
+    bool uid =
+        u.uid == me->uid || u.uid == me->euid || u.uid == me->suid || task_capable(t, LINUX_CAP_SETUID);
+    bool gid =
+        u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_capable(t, LINUX_CAP_SETGID);
     if (!pid || !uid || !gid)
         return -LINUX_EPERM;
     c->cred = u;
@@ -101,7 +105,7 @@ static int control_in(struct task *t, struct socket *s, struct control *c, const
     return err < 0 ? err : parse_control(t, s, c, buf, h->msg_controllen);
 }
 
-// ---- Control data to the guest ---------------------------------------------------------------------------------------------
+// ---- Control data to the guest ----------------------------------------------------------------------------
 struct control_out {
     struct task *t;
     uint64_t at, left, used;
@@ -154,7 +158,7 @@ static int put_files(struct control_out *o, struct sock_files *files, bool cloex
     return err;
 }
 
-// ---- Sending ---------------------------------------------------------------------------------------------------------
+// ---- Sending ----------------------------------------------------------------------------------------------
 static bool is_nonblock(struct file *f, unsigned flags) {
     return (flags & LINUX_MSG_DONTWAIT) || (atomic_load(&f->flags) & LINUX_O_NONBLOCK);
 }
@@ -289,7 +293,7 @@ int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
     return (int64_t)c->u[0];
 }
 
-// ---- Receiving -------------------------------------------------------------------------------------------------------
+// ---- Receiving --------------------------------------------------------------------------------------------
 // Bytes of the whole call, an error, or SYS_PARK. MSG_WAITALL goes on until all has come.
 static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
     struct socket *s = socket_of(f);
@@ -330,7 +334,8 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
 }
 
 // What comes back besides the bytes. h: as read from the guest, at `at`.
-static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at, struct sock_msg *m) {
+static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at,
+                      struct sock_msg *m) {
     struct control_out o = {.t = t, .at = h->msg_control, .left = h->msg_control ? h->msg_controllen : 0};
     int err = 0;
     if (m->has_pktinfo)
@@ -350,7 +355,8 @@ static int put_header(struct task *t, struct socket *s, const struct linux_msghd
     return addr_out(t, m->addr, h->msg_name, at.v + offsetof(struct linux_msghdr, msg_namelen));
 }
 
-static int64_t recv_header(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at, unsigned flags) {
+static int64_t recv_header(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                           unsigned flags) {
     struct sock_addr addr = {.len = 0};
     struct control control __attribute__((cleanup(control_done)));
     struct uio_user u;

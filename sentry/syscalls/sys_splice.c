@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// splice tee vmsplice: as on Linux for what can be seen, but bytes are copied where Linux moves pages. What comes out of
-// a pipe is looked at, written, and then taken, so that nothing is lost when the other side takes less.
-// LIMIT: two that splice from one pipe at the same time may both pass on the same bytes; of a stream that is spliced
-// into a pipe, bytes for which another writer has just taken the room are lost.
+// splice tee vmsplice: as on Linux for what can be seen, but bytes are copied where Linux moves pages. What
+// comes out of a pipe is looked at, written, and then taken, so that nothing is lost when the other side
+// takes less.
+// LIMIT: two that splice from one pipe at the same time may both pass on the same bytes; of a stream that is
+// spliced into a pipe, bytes for which another writer has just taken the room are lost.
 #include "abi/fcntl.h"
 #include "abi/poll.h"
 #include "fs/pipe/pipe.h"
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 
 #define CHUNK  65536u
-#define MOST   (64u * CHUNK)  // one call moves no more: a busy writer at the other end must not keep it going for ever
+// one call moves no more: a busy writer at the other end must not keep it going for ever
+#define MOST   (64u * CHUNK)
 #define AT_POS UINT64_MAX  // at the file's own offset
 #define FLAGS  (LINUX_SPLICE_F_MOVE | LINUX_SPLICE_F_NONBLOCK | LINUX_SPLICE_F_MORE | LINUX_SPLICE_F_GIFT)
 
@@ -37,7 +39,8 @@ static int64_t would_block(struct splice *s, struct file *f, uint32_t events) {
 static int64_t write_out(const struct vfs_ctx *ctx, struct splice *s, const char *buf, size_t n) {
     struct uio_kernel u;
     uio_kernel_init(&u, (void *)(uintptr_t)buf, n);
-    int64_t w = s->out_off == AT_POS ? vfs_write(ctx, s->out, &u.u) : vfs_pwrite(ctx, s->out, &u.u, s->out_off);
+    int64_t w =
+        s->out_off == AT_POS ? vfs_write(ctx, s->out, &u.u) : vfs_pwrite(ctx, s->out, &u.u, s->out_off);
     if (w > 0 && s->out_off != AT_POS)
         s->out_off += (uint64_t)w;
     return w == -LINUX_EAGAIN ? would_block(s, s->out, LINUX_POLLOUT) : w;
@@ -159,7 +162,8 @@ int64_t sys_tee(struct task *t, const struct sysargs *a) {
     struct file *out cleanup_file = fd_get_io(t->files, (int)a->v[1]);
     if (!in || !out)
         return -LINUX_EBADF;
-    struct splice s = {.in = in, .out = out, .in_off = AT_POS, .out_off = AT_POS, .len = a->v[2], .keep = true};
+    struct splice s = {
+        .in = in, .out = out, .in_off = AT_POS, .out_off = AT_POS, .len = a->v[2], .keep = true};
     s.nonblock = a->v[3] & LINUX_SPLICE_F_NONBLOCK;
     int64_t r = check(&s);
     if (r < 0)

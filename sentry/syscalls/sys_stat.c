@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at files: stat lstat fstat newfstatat statx statfs fstatfs getdents getdents64, and extended attributes.
+// Looking at files: stat lstat fstat newfstatat statx statfs fstatfs getdents getdents64, and extended
+// attributes.
 #include "base/clock.h"
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
@@ -76,7 +77,8 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ui
         return err;
     uint64_t dev = p->dentry->sb->dev;
     struct linux_statx sx = {
-        .stx_mask = LINUX_STATX_BASIC_STATS | (mask & LINUX_STATX_MNT_ID) | (a.btime ? mask & LINUX_STATX_BTIME : 0),
+        .stx_mask =
+            LINUX_STATX_BASIC_STATS | (mask & LINUX_STATX_MNT_ID) | (a.btime ? mask & LINUX_STATX_BTIME : 0),
         .stx_blksize = a.blksize,
         .stx_nlink = a.nlink,
         .stx_uid = a.uid,
@@ -128,7 +130,7 @@ int64_t sys_fstatfs(struct task *t, const struct sysargs *a) {
     return f ? put_statfs(t, &f->path, a->v[1]) : -LINUX_EBADF;
 }
 
-// ---- Directories ---------------------------------------------------------------------------------------------------------
+// ---- Directories ------------------------------------------------------------------------------------------
 #define DENTS_MAX 65536u
 
 struct dents {
@@ -139,7 +141,8 @@ struct dents {
     bool too_small;  // not even the first entry found room
 };
 
-static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off) {
+static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype,
+                 uint64_t off) {
     struct dents *d = container_of(s, struct dents, sink);
     size_t head = d->old ? offsetof(struct linux_dirent, d_name) : offsetof(struct linux_dirent64, d_name);
     size_t reclen = (head + len + 1 + d->old + 7) & ~(size_t)7;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clocks and sleeping: clock_gettime clock_settime clock_getres clock_nanosleep nanosleep gettimeofday time times
-// adjtimex clock_adjtime. Most clock reads never come here: libc makes them in the vDSO. settimeofday: EPERM, by its
-// row in abi/syscalls.def.
+// Clocks and sleeping: clock_gettime clock_settime clock_getres clock_nanosleep nanosleep gettimeofday time
+// times adjtimex clock_adjtime. Most clock reads never come here: libc makes them in the vDSO. settimeofday:
+// EPERM, by its row in abi/syscalls.def.
 // LIMIT: CPU time of a thread is that of its whole process.
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -9,7 +9,7 @@
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/timeconv.h"
 
-// ---- CPU clocks ----------------------------------------------------------------------------------------------------
+// ---- CPU clocks -------------------------------------------------------------------------------------------
 // A negative clock id names a process or thread, clock_getcpuclockid(3).
 static int cpu_clock(struct task *t, int32_t clock, uint64_t *ns) {
     int32_t pid = ~(clock >> 3);
@@ -25,7 +25,7 @@ static int cpu_clock(struct task *t, int32_t clock, uint64_t *ns) {
     return 0;
 }
 
-// ---- Reading -------------------------------------------------------------------------------------------------------
+// ---- Reading ----------------------------------------------------------------------------------------------
 // The host's clock of the same meaning, or -1.
 static clockid_t host_clock(int32_t clock) {
     switch (clock) {
@@ -124,8 +124,9 @@ int64_t sys_times(struct task *t, const struct sysargs *a) {
     return (int64_t)(mono_ns() / tick);
 }
 
-// ---- Sleeping ------------------------------------------------------------------------------------------------------
-// call.u while sleeping, and restart_args: the deadline, where to write what is left (0: nowhere), absolute or not.
+// ---- Sleeping ---------------------------------------------------------------------------------------------
+// call.u while sleeping, and restart_args: the deadline, where to write what is left (0: nowhere), absolute
+// or not.
 enum { S_DEADLINE, S_REM, S_ABSOLUTE, S_COUNT };
 
 static int64_t sleep_again(struct task *t);
@@ -196,7 +197,7 @@ int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
     }
 }
 
-// ---- The clock's discipline: reading alone ---------------------------------------------------------------------------
+// ---- The clock's discipline: reading alone ----------------------------------------------------------------
 #define TIMEX_SS_READ 0xa001u
 
 static int64_t adjust(struct task *t, uint64_t addr) {

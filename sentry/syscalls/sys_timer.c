@@ -10,7 +10,7 @@
 #include "sentry/timeconv.h"
 #include "sentry/timerfd.h"
 
-// ---- setitimer -----------------------------------------------------------------------------------------------------
+// ---- setitimer --------------------------------------------------------------------------------------------
 static int put_itimerval(struct task *t, uint64_t addr, uint64_t value, uint64_t interval) {
     struct linux_itimerval out = {.it_interval = time_to_val(interval), .it_value = time_to_val(value)};
     if (value && !out.it_value.tv_sec && !out.it_value.tv_usec)
@@ -55,7 +55,7 @@ int64_t sys_alarm(struct task *t, const struct sysargs *a) {
     return (int64_t)(s + ((s == 0 && rest) || rest >= NS_PER_SEC / 2));  // never 0 while one was running
 }
 
-// ---- timer_create --------------------------------------------------------------------------------------------------
+// ---- timer_create -----------------------------------------------------------------------------------------
 int64_t sys_timer_create(struct task *t, const struct sysargs *a) {
     struct linux_sigevent ev;
     if (a->v[1] && copy_in_obj(t, &ev, uaddr(a->v[1])) < 0)
@@ -93,9 +93,11 @@ int64_t sys_timer_getoverrun(struct task *t, const struct sysargs *a) {
     return do_timer_getoverrun(t, (int32_t)a->v[0]);
 }
 
-int64_t sys_timer_delete(struct task *t, const struct sysargs *a) { return do_timer_delete(t, (int32_t)a->v[0]); }
+int64_t sys_timer_delete(struct task *t, const struct sysargs *a) {
+    return do_timer_delete(t, (int32_t)a->v[0]);
+}
 
-// ---- timerfd -------------------------------------------------------------------------------------------------------
+// ---- timerfd ----------------------------------------------------------------------------------------------
 int64_t sys_timerfd_create(struct task *t, const struct sysargs *a) {
     unsigned flags = (unsigned)a->v[1];
     if (flags & ~(unsigned)(LINUX_TFD_NONBLOCK | LINUX_TFD_CLOEXEC))

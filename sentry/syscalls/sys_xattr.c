@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extended attributes, xattr(7): get, set, list, remove, by path, by link (l*), by descriptor (f*), and by directory and
-// path (*xattrat).
+// Extended attributes, xattr(7): get, set, list, remove, by path, by link (l*), by descriptor (f*), and by
+// directory and path (*xattrat).
 #include "abi/misc.h"
 #include "sentry/kernel.h"
 #include "sentry/syscalls/at.h"
@@ -19,12 +19,16 @@ struct place {
 };
 #define PLACE_FLAGS (LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH)
 
-static struct place by_path(uint64_t path) { return (struct place){BY_NAME, (uint64_t)LINUX_AT_FDCWD, path, 0}; }
+static struct place by_path(uint64_t path) {
+    return (struct place){BY_NAME, (uint64_t)LINUX_AT_FDCWD, path, 0};
+}
 static struct place by_link(uint64_t path) {
     return (struct place){BY_NAME, (uint64_t)LINUX_AT_FDCWD, path, LINUX_AT_SYMLINK_NOFOLLOW};
 }
 static struct place by_fd(uint64_t fd) { return (struct place){.by = BY_FD, .dir = fd}; }
-static struct place by_at(const struct sysargs *a) { return (struct place){BY_NAME, a->v[0], a->v[1], a->v[2]}; }
+static struct place by_at(const struct sysargs *a) {
+    return (struct place){BY_NAME, a->v[0], a->v[1], a->v[2]};
+}
 
 static int64_t check(const struct place *w) { return w->flags & ~(uint64_t)PLACE_FLAGS ? -LINUX_EINVAL : 0; }
 
@@ -45,7 +49,8 @@ static int64_t copy_name(struct task *t, char name[NAME_SIZE], uint64_t addr) {
     return n == -LINUX_ENAMETOOLONG || n == 0 ? -LINUX_ERANGE : n;
 }
 
-static int64_t do_set(struct task *t, struct place w, uint64_t name_at, uint64_t addr, uint64_t size, uint64_t flags) {
+static int64_t do_set(struct task *t, struct place w, uint64_t name_at, uint64_t addr, uint64_t size,
+                      uint64_t flags) {
     char name[NAME_SIZE];
     int64_t err = check(&w);
     if (err < 0)
@@ -126,11 +131,17 @@ int64_t sys_fgetxattr(struct task *t, const struct sysargs *a) { return get(t, a
 int64_t sys_listxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_path(a->v[0])); }
 int64_t sys_llistxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_link(a->v[0])); }
 int64_t sys_flistxattr(struct task *t, const struct sysargs *a) { return list(t, a, by_fd(a->v[0])); }
-int64_t sys_removexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_path(a->v[0]), a->v[1]); }
-int64_t sys_lremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_link(a->v[0]), a->v[1]); }
-int64_t sys_fremovexattr(struct task *t, const struct sysargs *a) { return do_remove(t, by_fd(a->v[0]), a->v[1]); }
+int64_t sys_removexattr(struct task *t, const struct sysargs *a) {
+    return do_remove(t, by_path(a->v[0]), a->v[1]);
+}
+int64_t sys_lremovexattr(struct task *t, const struct sysargs *a) {
+    return do_remove(t, by_link(a->v[0]), a->v[1]);
+}
+int64_t sys_fremovexattr(struct task *t, const struct sysargs *a) {
+    return do_remove(t, by_fd(a->v[0]), a->v[1]);
+}
 
-// ---- setxattrat(2) and its kin, Linux 6.13 -------------------------------------------------------------------------------
+// ---- setxattrat(2) and its kin, Linux 6.13 ----------------------------------------------------------------
 static int xattr_args(struct task *t, const struct sysargs *a, struct linux_xattr_args *args) {
     return copy_in_struct(t, args, sizeof *args, uaddr(a->v[4]), a->v[5], sizeof *args);
 }

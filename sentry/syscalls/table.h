@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dispatch of system calls by number, and the prototypes of all handlers, from abi/syscalls.def. The run loop calls
-// through it; each sentry/syscalls/sys_<family>.c includes this header for its own prototypes. A call without a handler
-// yet answers ENOSYS from a file that tools/gen_missing.py makes at build time; it looks for definitions that begin a
-// line as `int64_t sys_NAME('.
+// Dispatch of system calls by number, and the prototypes of all handlers, from abi/syscalls.def. The run loop
+// calls through it; each sentry/syscalls/sys_<family>.c includes this header for its own prototypes. A call
+// without a handler yet answers ENOSYS from a file that tools/gen_missing.py makes at build time; it looks
+// for definitions that begin a line as `int64_t sys_NAME('.
 #pragma once
 
 #include <stdint.h>

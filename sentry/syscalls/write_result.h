@@ -4,8 +4,8 @@
 #define SENTRY_SYSCALLS_WRITE_RESULT_H
 #include "sentry/task.h"
 
-// `done` bytes went to f, then came r (an error, or what ends a copy): the value of the call. Sends SIGPIPE, also when a
-// pipe's readers left in the middle, and SIGXFSZ (write(2), pipe(7)).
+// `done` bytes went to f, then came r (an error, or what ends a copy): the value of the call. Sends SIGPIPE,
+// also when a pipe's readers left in the middle, and SIGXFSZ (write(2), pipe(7)).
 int64_t write_result(struct task *t, const struct file *f, int64_t done, int64_t r);
 
 #endif

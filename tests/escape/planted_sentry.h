@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Code that run_planted.py builds into a sentry, to be run once its filter is in force: what a sentry that was taken over
-// could try. argv[1] of the guest's command names the attempt, argv[2..4] what to aim at. Each attempt ends the process:
-// by the filter, or with a line that says what the kernel gave. Any other name lists the attempts.
+// Code that run_planted.py builds into a sentry, to be run once its filter is in force: what a sentry that
+// was taken over could try. argv[1] of the guest's command names the attempt, argv[2..4] what to aim at. Each
+// attempt ends the process: by the filter, or with a line that says what the kernel gave. Any other name
+// lists the attempts.
 #ifndef TESTS_ESCAPE_PLANTED_SENTRY_H
 #define TESTS_ESCAPE_PLANTED_SENTRY_H
 #include <errno.h>

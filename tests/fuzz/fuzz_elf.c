@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hostile program file: the loader's parsers of ELF headers and #! lines. What must hold: no crash, and what is
-// accepted lies inside the file and inside user space, in order.
+// A hostile program file: the loader's parsers of ELF headers and #! lines. What must hold: no crash, and
+// what is accepted lies inside the file and inside user space, in order.
 #include "abi/mman.h"
 #include "base/uaddr.h"
 #include "sentry/loader/elf.h"

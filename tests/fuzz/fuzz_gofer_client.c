@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hostile gofer: feeds replies to the sentry's client. Input: one byte that chooses the call (its low bits) and
-// whether a descriptor comes along (bit 7) or the header is the input's own (bit 6), then the reply's fields. What must
-// hold: no crash, no descriptor leak, and only sane attributes and sizes reach the caller.
+// A hostile gofer: feeds replies to the sentry's client. Input: one byte that chooses the call (its low bits)
+// and whether a descriptor comes along (bit 7) or the header is the input's own (bit 6), then the reply's
+// fields. What must hold: no crash, no descriptor leak, and only sane attributes and sizes reach the caller.
 #include "abi/errno.h"
 #include "abi/stat.h"
 #include "base/log.h"
@@ -59,7 +59,8 @@ static void call(struct gofer_client *c, unsigned which) {
         break;
     case 1:
     case 11:
-        if (client_walk(c, 1, which == 1 ? GOFER_WALK_HANDLE_ANY : GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN, &names, &w))
+        if (client_walk(c, 1, which == 1 ? GOFER_WALK_HANDLE_ANY : GOFER_WALK_HANDLE_DIR | GOFER_WALK_OPEN,
+                        &names, &w))
             break;
         if (w.attrs.n > 3 || strlen(w.link) > GOFER_PATH_MAX || client_walk_dir(&w) >= (int)w.attrs.n)
             abort();

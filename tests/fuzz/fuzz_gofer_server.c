@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hostile sentry: feeds requests to the gofer's dispatcher, on a small tree below /tmp that is made for it. Input: a
-// run of records, each a length of 16 bits, a message number, and a body. The header is made here, so that the bytes
-// go where they matter; handles in the body's first 8 bytes below 4 are replaced by real ones.
+// A hostile sentry: feeds requests to the gofer's dispatcher, on a small tree below /tmp that is made for it.
+// Input: a run of records, each a length of 16 bits, a message number, and a body. The header is made here,
+// so that the bytes go where they matter; handles in the body's first 8 bytes below 4 are replaced by real
+// ones.
 //
 // What must hold: no crash, no descriptor leak, and the file outside of the root is never changed or reached.
 #include "gofer/server.h"

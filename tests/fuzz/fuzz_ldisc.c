@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A terminal's line discipline under hostile hands: any settings at any time, any bytes from either side, reads of any size.
-// What must hold: no crash, what is kept and what goes out stay within their bounds, and what is read was there.
+// A terminal's line discipline under hostile hands: any settings at any time, any bytes from either side,
+// reads of any size. What must hold: no crash, what is kept and what goes out stay within their bounds, and
+// what is read was there.
 #include "fs/tty/ldisc.h"
 #include "tests/fuzz/fuzz.h"
 #include <stdlib.h>

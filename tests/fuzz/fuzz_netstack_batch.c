@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames that come in together (GRO, frames that the link has joined, frames in memory of netif_room()): two connections
-// get the same frames twice, one by one in one stack and in batches in another. What must hold: the readers get the
-// peer's bytes, as many both times, the same frames are counted, and the last ACKs are the same.
+// Frames that come in together (GRO, frames that the link has joined, frames in memory of netif_room()): two
+// connections get the same frames twice, one by one in one stack and in batches in another. What must hold:
+// the readers get the peer's bytes, as many both times, the same frames are counted, and the last ACKs are
+// the same.
 //
-// The first byte: link, family, timestamps. Then four bytes a frame: where it begins, how long it is, what is different
-// about it, what is wrong with it.
+// The first byte: link, family, timestamps. Then four bytes a frame: where it begins, how long it is, what is
+// different about it, what is wrong with it.
 #include "abi/errno.h"
 #include "netstack/prot/tcp.h"
 #include "tests/fuzz/fuzz.h"
@@ -76,7 +77,8 @@ static void introduce(void) {
 }
 
 // A segment of `len` bytes in frame[].
-static void segment(const struct conn *c, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, const uint8_t *what) {
+static void segment(const struct conn *c, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len,
+                    const uint8_t *what) {
     uint8_t h[TCP_MAX_LEN + MOST] = {0};
     size_t n = TCP_LEN;
     if (flags & TCP_SYN) {
@@ -102,13 +104,15 @@ static void segment(const struct conn *c, uint8_t flags, uint32_t seq, uint32_t 
     if (k.six)
         frame6(peer6, us6, PROTO_TCP, what && what[2] & 4 ? 9 : 64, 0, PROTO_TCP, h, n + len, false);
     else
-        frame4(peer4, us4, PROTO_TCP, what ? what[2] : 0, what && what[2] & 4 ? 0 : 0x4000, NULL, 0, h, n + len, false);
+        frame4(peer4, us4, PROTO_TCP, what ? what[2] : 0, what && what[2] & 4 ? 0 : 0x4000, NULL, 0, h,
+               n + len, false);
 }
 
 // The first n bytes of frame[] wait for the batch's end, in memory of their size or in the interface's.
 static void give(size_t n, unsigned flags, uint16_t gso_size, bool in_room) {
     size_t skip = k.ether ? 0 : ETH_LEN, len = n > skip ? n - skip : 0;
-    uint8_t *at = malloc(len ? len : 1), *room = in_room && k.together ? netif_room(net.nif, k.n, MOST + 100) : NULL;
+    uint8_t *at = malloc(len ? len : 1),
+            *room = in_room && k.together ? netif_room(net.nif, k.n, MOST + 100) : NULL;
     CHECK(at);
     if (len)
         memcpy(room ? room : at, frame + skip, len);
@@ -149,7 +153,8 @@ static uint8_t odd_flags(uint8_t what, bool may_end) {
 static void one(const uint8_t *p) {
     static const int steps[8] = {0, 0, 0, 0, 0, 1400, -100, -1400};
     struct conn *c = &k.conns[p[2] >> 5 & 1];
-    uint32_t seq = c->next + (uint32_t)steps[p[0] & 7], len = p[1] * (p[3] & 1 ? 7u : 5u), end = seq - FIRST + len;
+    uint32_t seq = c->next + (uint32_t)steps[p[0] & 7], len = p[1] * (p[3] & 1 ? 7u : 5u),
+             end = seq - FIRST + len;
     uint8_t flags = TCP_ACK | (p[2] & 1 ? TCP_PSH : 0);
     if (p[3] >> 4 == 15)
         flags |= odd_flags(p[1], !c->over && end >= c->sent);
@@ -202,7 +207,8 @@ static struct outcome run(const uint8_t *data, size_t n, bool together) {
     k.stamps = n && data[0] & 4;
     fuzz_open(k.ether ? NETIF_ETHER : NETIF_IP, NETIF_NO_DAD);
     net.seen = see;
-    uint64_t end = net.now + 3000000000;  // sooner than the peer would have to answer for its address (RFC 4861 10)
+    // sooner than the peer would have to answer for its address (RFC 4861 10)
+    uint64_t end = net.now + 3000000000;
     CHECK(ns_socket(net.ns, NS_INET6, NS_STREAM, &listener) == 0 && ns_bind(listener, &any) == 0);
     CHECK(ns_listen(listener, 2) == 0);
     introduce();

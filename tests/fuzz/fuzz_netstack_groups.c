@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IGMP and MLD of a hostile router and hostile neighbours, while sockets join, leave, send and go, addresses too. The
-// input is a list of (what, length, bytes); checksums, lengths and router alerts are made right.
+// IGMP and MLD of a hostile router and hostile neighbours, while sockets join, leave, send and go, addresses
+// too. The input is a list of (what, length, bytes); checksums, lengths and router alerts are made right.
 #include "netstack/prot/checksum.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/netstack_frame.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A hostile peer of live TCP connections, over IPv4 or IPv6: a grammar of segments whose numbers are near the
-// right ones, alone or with the next ones in a batch, of socket calls, ICMP errors and time. Six bytes an action. In
-// sanitizer builds the connection's invariants are checked after each.
+// right ones, alone or with the next ones in a batch, of socket calls, ICMP errors and time. Six bytes an
+// action. In sanitizer builds the connection's invariants are checked after each.
 #include "netstack/prot/tcp.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/netstack_frame.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hostile sender of netlink requests. The first byte chooses what the socket has set, the rest is the message. What must
-// hold: no crash, every answer is well formed, no request has more than a dump's begin and one answer, dumps end.
+// A hostile sender of netlink requests. The first byte chooses what the socket has set, the rest is the
+// message. What must hold: no crash, every answer is well formed, no request has more than a dump's begin and
+// one answer, dumps end.
 #include "sentry/net/net.h"
 #include "sentry/net/rtnetlink.h"
 #include "tests/fuzz/fuzz.h"

@@ -35,7 +35,8 @@ static inline void fix_checksum(size_t l4, uint8_t proto, uint64_t pseudo) {
     if (!known || n < at + 2)
         return;
     memset(frame + l4 + at, 0, 2);
-    uint16_t sum = csum_finish(csum_add(proto == PROTO_ICMP || proto == PROTO_IGMP ? 0 : pseudo, frame + l4, n, 0));
+    uint16_t sum =
+        csum_finish(csum_add(proto == PROTO_ICMP || proto == PROTO_IGMP ? 0 : pseudo, frame + l4, n, 0));
     memcpy(frame + l4 + at, &sum, 2);
 }
 
@@ -86,8 +87,9 @@ static inline void fuzz_packet(void) {
     fuzz_input(frame + ETH_LEN, frame_len - ETH_LEN);
 }
 
-// An ICMP error about the packet that begins with quote[n]; its length, at most ICMP_LEN + n. By p[0] the family, p[1] type and
-// code, p[2..3] a size, p[4] and p[5] where the quote ends, or which byte of it is changed and how.
+// An ICMP error about the packet that begins with quote[n]; its length, at most ICMP_LEN + n. By p[0] the
+// family, p[1] type and code, p[2..3] a size, p[4] and p[5] where the quote ends, or which byte of it is
+// changed and how.
 static inline size_t quoting_error(const uint8_t *p, const uint8_t *quote, size_t n, uint8_t *m) {
     static const uint8_t types[2][8] = {{3, 3, 3, 11, 12, 4, 5, 3}, {1, 1, 2, 3, 4, 2, 137, 1}};
     memset(m, 0, ICMP_LEN);

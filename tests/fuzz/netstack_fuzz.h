@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack on a link of the fuzzer's, for the fuzzers of netstack. What must hold for every input: no crash, the budget
-// is kept, and when all is closed and time has passed, nothing is left.
+// A stack on a link of the fuzzer's, for the fuzzers of netstack. What must hold for every input: no crash,
+// the budget is kept, and when all is closed and time has passed, nothing is left.
 #ifndef TESTS_FUZZ_NETSTACK_FUZZ_H
 #define TESTS_FUZZ_NETSTACK_FUZZ_H
 #include "netstack/netstack.h"
@@ -20,7 +20,8 @@ struct fuzz_net {
     struct netstack *ns;
     struct netif *nif;
     void (*seen)(const uint8_t *frame, size_t n);  // what the stack sends
-    bool hold;                                     // frames wait for those behind them, and come in as a batch
+    // frames wait for those behind them, and come in as a batch
+    bool hold;
     unsigned held;
     struct ns_rx rx[FUZZ_BATCH];  // each in memory of exactly its size
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzzer over files and directories of inputs, without libFuzzer: the corpus as an ordinary test. Every input
-// is also run in all its prefixes up to 64 bytes, and with each of its first 64 bytes inverted.
+// Runs a fuzzer over files and directories of inputs, without libFuzzer: the corpus as an ordinary test.
+// Every input is also run in all its prefixes up to 64 bytes, and with each of its first 64 bytes inverted.
 #include "tests/fuzz/fuzz.h"
 #include <dirent.h>
 #include <stdio.h>

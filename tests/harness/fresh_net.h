@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests of a network that nobody has configured: natively a child in a new network namespace; inside Picket it is what
-// there is.
+// For tests of a network that nobody has configured: natively a child in a new network namespace; inside
+// Picket it is what there is.
 #pragma once
 #include "guest.h"
 
@@ -9,7 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-// In a child, before anything else. Ends it as skipped where the machine has a network and gives no namespace.
+// In a child, before anything else. Ends it as skipped where the machine has a network and gives no
+// namespace.
 GUEST_FN void fresh_net(void)
 {
     if (unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0)

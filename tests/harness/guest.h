@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A test library in one header for the guest programs of tests/syscalls: TEST blocks that register themselves, EXPECT
-// and ASSERT checks, children, temporary directories and bad pointers. A guest program is a plain Linux program: it
-// knows nothing of Picket and passes natively first. See docs/HOWTO_TEST.md.
+// A test library in one header for the guest programs of tests/syscalls: TEST blocks that register
+// themselves, EXPECT and ASSERT checks, children, temporary directories and bad pointers. A guest program is
+// a plain Linux program: it knows nothing of Picket and passes natively first. See docs/HOWTO_TEST.md.
 //
-// It prints `ok NAME`, `skip NAME: reason` or `FAIL NAME file:line: ...` for each test, and exits 0 when all passed,
-// 77 when all were skipped, 1 otherwise. Output goes out by write(2) at once, so fork and death lose nothing.
-// EXPECT may be used in any thread or forked child; ASSERT and SKIP end the test, child or thread they are in.
-// It does not isolate tests from each other: what dirties the process (limits, credentials, handlers) goes IN_CHILD.
+// It prints `ok NAME`, `skip NAME: reason` or `FAIL NAME file:line: ...` for each test, and exits 0 when all
+// passed, 77 when all were skipped, 1 otherwise. Output goes out by write(2) at once, so fork and death lose
+// nothing. EXPECT may be used in any thread or forked child; ASSERT and SKIP end the test, child or thread
+// they are in. It does not isolate tests from each other: what dirties the process (limits, credentials,
+// handlers) goes IN_CHILD.
 #pragma once
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -70,8 +71,9 @@ static struct {
     char home[PATH_MAX];      // working directory at the start
 } guest;
 
-// TEST(name) { ... } registers and defines one test. ROLE(name) { ... } defines what this program does when it is run
-// as `program name ...`: exec tests run themselves. The body sees argc and argv and returns the exit status.
+// TEST(name) { ... } registers and defines one test. ROLE(name) { ... } defines what this program does when
+// it is run as `program name ...`: exec tests run themselves. The body sees argc and argv and returns the
+// exit status.
 #define TEST(test_name)                                                                                      \
     static void test_##test_name(void);                                                                      \
     __attribute__((constructor)) static void guest_register_##test_name(void)                                \
@@ -109,8 +111,8 @@ GUEST_FN const char *guest_errno_name(int error)
     return name ? name : "no such errno";
 }
 
-__attribute__((format(printf, 3, 4))) GUEST_FN bool guest_fail(const char *file, int line, const char *format, ...)
-{
+__attribute__((format(printf, 3, 4))) GUEST_FN bool guest_fail(const char *file, int line, const char *format,
+                                                               ...) {
     char text[700];
     va_list args;
     va_start(args, format);
@@ -146,7 +148,8 @@ GUEST_FN bool guest_check_eq(const char *file, int line, const char *text, long 
     if (got == want)
         return true;
     if (got == -1)
-        return guest_fail(file, line, "%s: expected %lld got -1 (errno %s)", text, want, guest_errno_name(error));
+        return guest_fail(file, line, "%s: expected %lld got -1 (errno %s)", text, want,
+                          guest_errno_name(error));
     return guest_fail(file, line, "%s: expected %lld (%#llx) got %lld (%#llx)", text, want, want, got, got);
 }
 
@@ -157,7 +160,8 @@ GUEST_FN bool guest_check_errno(const char *file, int line, const char *text, lo
         return true;
     if (got != -1)
         return guest_fail(file, line, "%s: expected %s got %lld", text, guest_errno_name(want), got);
-    return guest_fail(file, line, "%s: expected %s got %s", text, guest_errno_name(want), guest_errno_name(error));
+    return guest_fail(file, line, "%s: expected %s got %s", text, guest_errno_name(want),
+                      guest_errno_name(error));
 }
 
 // Any result but a negative one is fine (MAP_FAILED counts as negative); it is returned.
@@ -197,14 +201,17 @@ GUEST_FN bool guest_check_mem(const char *file, int line, const char *text, cons
 #define EXPECT_OK(call) guest_check_ok(GUEST_AT, #call, (long long)(call), false)
 #define EXPECT_STREQ(got, want) guest_check_str(GUEST_AT, #got, got, want)
 #define EXPECT_MEMEQ(got, want, size) guest_check_mem(GUEST_AT, #got, got, want, size)
-#define EXPECT_TRUE(condition) ((condition) ? true : guest_fail(GUEST_AT, "expected %s got false", #condition))
+#define EXPECT_TRUE(condition) \
+    ((condition) ? true : guest_fail(GUEST_AT, "expected %s got false", #condition))
 #define EXPECT_GE(got, low) EXPECT_RANGE(got, low, LLONG_MAX)
-#define EXPECT_RANGE(got, low, high)                                                                         \
-    ({                                                                                                       \
-        long long guest_got = (long long)(got), guest_low = (long long)(low), guest_high = (long long)(high); \
-        guest_got >= guest_low && guest_got <= guest_high                                                    \
-            ? true                                                                                           \
-            : guest_fail(GUEST_AT, "%s: expected %lld..%lld got %lld", #got, guest_low, guest_high, guest_got); \
+#define EXPECT_RANGE(got, low, high) \
+    ({ \
+        long long guest_got = (long long)(got), guest_low = (long long)(low), \
+                  guest_high = (long long)(high); \
+        guest_got >= guest_low &&guest_got <= guest_high \
+            ? true \
+            : guest_fail(GUEST_AT, "%s: expected %lld..%lld got %lld", #got, guest_low, guest_high, \
+                         guest_got); \
     })
 #define GUEST_REQUIRE(check) ((check) ? (void)0 : guest_bail(1))
 #define ASSERT_EQ(got, want) GUEST_REQUIRE(EXPECT_EQ(got, want))
@@ -272,7 +279,8 @@ GUEST_FN __attribute__((noreturn)) bool guest_child_end(void)
 }
 
 // IN_CHILD { ... } runs the block in a forked child and waits for it; its failures are the test's.
-#define IN_CHILD for (bool guest_child = guest_child_begin(GUEST_AT); guest_child; guest_child = guest_child_end())
+#define IN_CHILD \
+    for (bool guest_child = guest_child_begin(GUEST_AT); guest_child; guest_child = guest_child_end())
 
 // ---- files and time ----
 
@@ -364,7 +372,8 @@ GUEST_FN bool is_asleep(int tid)
     return name_end && name_end[1] == ' ' && name_end[2] == 'S';
 }
 
-// Until `n` other threads of this process are there and all of them sleep: twice in a row, as one may sleep on its way.
+// Until `n` other threads of this process are there and all of them sleep: twice in a row, as one may sleep
+// on its way.
 GUEST_FN void others_asleep(int n)
 {
     for (int seen = 0, tries = 0; seen < 2 && tries < 2000; tries++) {
@@ -489,11 +498,13 @@ GUEST_FN int guest_touch(volatile char *address, bool write)
 
 GUEST_FN void guest_watchdog_fired(int signal)
 {
-    guest_print("FAIL %s watchdog:0: expected an end got none in time\n", guest.current ? guest.current : "?");
+    guest_print("FAIL %s watchdog:0: expected an end got none in time\n",
+                guest.current ? guest.current : "?");
     _exit(1);
 }
 
-// A program that uses SIGALRM or the real timer itself defines GUEST_NO_WATCHDOG and relies on the harness alone.
+// A program that uses SIGALRM or the real timer itself defines GUEST_NO_WATCHDOG and relies on the harness
+// alone.
 GUEST_FN void guest_watchdog_start(void)
 {
 #ifndef GUEST_NO_WATCHDOG

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pseudo-terminals for guest programs. On Linux bytes go from one end to the other by a work queue, so whoever looks waits.
+// Pseudo-terminals for guest programs. On Linux bytes go from one end to the other by a work queue, so
+// whoever looks waits.
 #ifndef GUEST_PTY_H
 #define GUEST_PTY_H
 #include "guest.h"
@@ -58,7 +59,8 @@ static inline int pty_wait(int fd, short events, int ms)
     return poll(&p, 1, ms) > 0 ? p.revents : 0;
 }
 
-// Reads until there are `want` bytes, or three seconds are over; then what comes within a moment, so that too much shows.
+// Reads until there are `want` bytes, or three seconds are over; then what comes within a moment, so that too
+// much shows.
 static inline ssize_t pty_collect(int fd, char *text, size_t size, size_t want)
 {
     size_t n = 0;

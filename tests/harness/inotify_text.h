@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events of inotify(7) as text, so that a test says in one line what it expects: "a CREATE new, a OPEN|ISDIR sub". Watches
-// are called a, b, c ... in the order in which they were added; the two halves of a rename carry the same "#number".
+// Events of inotify(7) as text, so that a test says in one line what it expects: "a CREATE new, a OPEN|ISDIR
+// sub". Watches are called a, b, c ... in the order in which they were added; the two halves of a rename
+// carry the same "#number".
 #pragma once
 #include "guest.h"
 
@@ -18,11 +19,22 @@ __attribute__((unused)) static const char *mask_text(uint32_t mask, char *to)
     static const struct {
         uint32_t bit;
         const char *name;
-    } names[] = {{IN_ACCESS, "ACCESS"}, {IN_MODIFY, "MODIFY"}, {IN_ATTRIB, "ATTRIB"}, {IN_CLOSE_WRITE, "CLOSE_WRITE"},
-                 {IN_CLOSE_NOWRITE, "CLOSE_NOWRITE"}, {IN_OPEN, "OPEN"}, {IN_MOVED_FROM, "MOVED_FROM"},
-                 {IN_MOVED_TO, "MOVED_TO"}, {IN_CREATE, "CREATE"}, {IN_DELETE, "DELETE"},
-                 {IN_DELETE_SELF, "DELETE_SELF"}, {IN_MOVE_SELF, "MOVE_SELF"}, {IN_UNMOUNT, "UNMOUNT"},
-                 {IN_Q_OVERFLOW, "Q_OVERFLOW"}, {IN_IGNORED, "IGNORED"}, {IN_ISDIR, "ISDIR"}};
+    } names[] = {{IN_ACCESS, "ACCESS"},
+                 {IN_MODIFY, "MODIFY"},
+                 {IN_ATTRIB, "ATTRIB"},
+                 {IN_CLOSE_WRITE, "CLOSE_WRITE"},
+                 {IN_CLOSE_NOWRITE, "CLOSE_NOWRITE"},
+                 {IN_OPEN, "OPEN"},
+                 {IN_MOVED_FROM, "MOVED_FROM"},
+                 {IN_MOVED_TO, "MOVED_TO"},
+                 {IN_CREATE, "CREATE"},
+                 {IN_DELETE, "DELETE"},
+                 {IN_DELETE_SELF, "DELETE_SELF"},
+                 {IN_MOVE_SELF, "MOVE_SELF"},
+                 {IN_UNMOUNT, "UNMOUNT"},
+                 {IN_Q_OVERFLOW, "Q_OVERFLOW"},
+                 {IN_IGNORED, "IGNORED"},
+                 {IN_ISDIR, "ISDIR"}};
     *to = '\0';
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (mask & names[i].bit)
@@ -42,7 +54,8 @@ __attribute__((unused)) static const char *events(int fd)
         for (ssize_t at = 0; at < size;) {
             const struct inotify_event *e = (const void *)(raw + at);
             char mask[256], *to = text + strlen(text);
-            to += sprintf(to, "%s%c %s", *text ? ", " : "", e->wd > 0 ? 'a' + e->wd - 1 : '*', mask_text(e->mask, mask));
+            to += sprintf(to, "%s%c %s", *text ? ", " : "", e->wd > 0 ? 'a' + e->wd - 1 : '*',
+                          mask_text(e->mask, mask));
             unsigned k = 0;
             while (e->cookie && k < ncookies && cookies[k] != e->cookie)
                 k++;

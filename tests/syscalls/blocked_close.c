@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: read, poll, epoll_wait, close, accept, flock, fcntl
-// A descriptor is closed while another thread waits on it: the wait goes on with the open file, whatever the number
-// comes to mean (man 2 close, "Multithreaded processes and close()").
+// A descriptor is closed while another thread waits on it: the wait goes on with the open file, whatever the
+// number comes to mean (man 2 close, "Multithreaded processes and close()").
 #include "guest.h"
 
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: poll, ppoll, select, epoll_wait, futex, rt_sigtimedwait, semop
-// A task that has waited, in every way that there is, and ends later, in the middle of computing or of the next wait: what
-// the first wait was registered with must be forgotten by then, and nobody else may be disturbed.
+// A task that has waited, in every way that there is, and ends later, in the middle of computing or of the
+// next wait: what the first wait was registered with must be forgotten by then, and nobody else may be
+// disturbed.
 #include "guest.h"
 
 #include <linux/futex.h>
@@ -62,7 +63,8 @@ static void wait_sem(int fd)
     EXPECT_OK(semctl(id, 0, IPC_RMID));
 }
 
-static void (*const waits[])(int fd) = {wait_poll, wait_ppoll, wait_select, wait_epoll, wait_futex, wait_signal, wait_sem};
+static void (*const waits[])(int fd) = {wait_poll,  wait_ppoll,  wait_select, wait_epoll,
+                                        wait_futex, wait_signal, wait_sem};
 #define COUNT (sizeof(waits) / sizeof(waits[0]))
 
 static void compute(void)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: clock_gettime, sysinfo, times
-// Time since boot is one thing, wherever it is asked for: CLOCK_BOOTTIME by the vDSO and by the call, sysinfo(2), /proc/uptime,
-// btime in /proc/stat, and the start times of processes (man 7 time_namespaces, man 5 proc).
+// Time since boot is one thing, wherever it is asked for: CLOCK_BOOTTIME by the vDSO and by the call,
+// sysinfo(2), /proc/uptime, btime in /proc/stat, and the start times of processes (man 7 time_namespaces, man
+// 5 proc).
 #include "guest.h"
 
 #include <sys/sysinfo.h>

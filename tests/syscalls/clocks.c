@@ -88,7 +88,8 @@ TEST(errors)
     EXPECT_ERRNO(syscall(SYS_clock_gettime, 99, &ts), EINVAL);
     EXPECT_ERRNO(syscall(SYS_clock_gettime, CLOCK_REALTIME, KERNEL_POINTER), EFAULT);
     EXPECT_ERRNO(syscall(SYS_gettimeofday, KERNEL_POINTER, NULL), EFAULT);
-    EXPECT_TRUE(syscall(SYS_clock_settime, CLOCK_MONOTONIC, &ts) == -1 && (errno == EINVAL || errno == EPERM));
+    EXPECT_TRUE(syscall(SYS_clock_settime, CLOCK_MONOTONIC, &ts) == -1 &&
+                (errno == EINVAL || errno == EPERM));
     if (geteuid() != 0)
         EXPECT_ERRNO(syscall(SYS_clock_settime, CLOCK_REALTIME, &ts), EPERM);
 }

@@ -57,7 +57,8 @@ TEST(errors)
     EXPECT_ERRNO(syscall(SYS_clone3, &args, 8), EINVAL);
     EXPECT_ERRNO(syscall(SYS_clone3, &args, 100000), E2BIG);
     EXPECT_ERRNO(syscall(SYS_clone3, KERNEL_POINTER, sizeof(args)), EFAULT);
-    args = (struct clone_args){.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)KERNEL_POINTER};
+    args =
+        (struct clone_args){.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)KERNEL_POINTER};
     EXPECT_ERRNO(clone3(&args), EFAULT);
     args = (struct clone_args){.exit_signal = SIGCHLD};
     args.exit_signal = 1000;

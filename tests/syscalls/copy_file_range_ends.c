@@ -49,7 +49,8 @@ TEST(long_one)
 {
     in_tmpdir();
     enum { SIZE = 9 << 20 };
-    int in = ASSERT_OK(open("in", O_RDWR | O_CREAT, 0600)), out = ASSERT_OK(open("out", O_RDWR | O_CREAT, 0600));
+    int in = ASSERT_OK(open("in", O_RDWR | O_CREAT, 0600)),
+        out = ASSERT_OK(open("out", O_RDWR | O_CREAT, 0600));
     for (long i = 0; i < SIZE / 4096; i++)
         ASSERT_EQ(pwrite(in, &i, sizeof(i), i * 4096 + 17), sizeof(i));
     ASSERT_OK(ftruncate(in, SIZE));

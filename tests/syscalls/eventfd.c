@@ -72,7 +72,8 @@ TEST(blocks_until_written)
     close(fd);
 }
 
-// poll(2) says that one fits, and the write of two must wait: for a reader, for a signal, and not at the cost of others.
+// poll(2) says that one fits, and the write of two must wait: for a reader, for a signal, and not at the cost
+// of others.
 TEST(writer_that_does_not_fit_waits)
 {
     int fd = ASSERT_OK(eventfd(0, 0));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: execve, clone
-// A set-user-ID program gains nothing while another process shares its caller's place in the file system (CLONE_FS): that
-// one could lead it about. Threads of the caller are no other process (man 2 execve; check_unsafe_exec() of Linux).
+// A set-user-ID program gains nothing while another process shares its caller's place in the file system
+// (CLONE_FS): that one could lead it about. Threads of the caller are no other process (man 2 execve;
+// check_unsafe_exec() of Linux).
 #include "guest.h"
 
 #include <sched.h>

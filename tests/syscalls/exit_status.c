@@ -88,7 +88,8 @@ TEST(killed_while_threads_run)
     EXPECT_EQ(wait_exit(pid), -SIGKILL);
 }
 
-// No core is written, so the status must not tell of one: not with RLIMIT_CORE 0, nor for what is not dumpable.
+// No core is written, so the status must not tell of one: not with RLIMIT_CORE 0, nor for what is not
+// dumpable.
 static void check_no_core(bool limit)
 {
     char how[2] = "";

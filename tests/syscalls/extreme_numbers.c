@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: lseek, fallocate, copy_file_range, sync_file_range, fadvise64, readahead, fcntl, mmap, mremap, brk, readv
-// covers: getpriority, setpriority, ioprio_get, kill, wait4, msgrcv, futex, sched_setscheduler, sched_setattr, setrlimit
-// Offsets, lengths, ids and values at the ends of what their types hold: refused or cut, and sums never wrap.
+// covers: lseek, fallocate, copy_file_range, sync_file_range, fadvise64, readahead, fcntl, mmap, mremap, brk,
+// readv covers: getpriority, setpriority, ioprio_get, kill, wait4, msgrcv, futex, sched_setscheduler,
+// sched_setattr, setrlimit Offsets, lengths, ids and values at the ends of what their types hold: refused or
+// cut, and sums never wrap.
 #include "guest.h"
 
 #include <limits.h>
@@ -93,11 +94,21 @@ TEST(locks)
         long start, len;
         int err;
     } cases[] = {
-        {SEEK_SET, LONG_MAX, 1, 0},         {SEEK_SET, LONG_MAX, 2, EOVERFLOW}, {SEEK_SET, LONG_MAX, LONG_MAX, EOVERFLOW},
-        {SEEK_SET, 0, LONG_MAX, 0},         {SEEK_SET, 1, LONG_MAX, 0},         {SEEK_SET, 2, LONG_MAX, EOVERFLOW},
-        {SEEK_SET, LONG_MIN, 1, EINVAL},    {SEEK_SET, 0, LONG_MIN, EINVAL},    {SEEK_SET, LONG_MAX, LONG_MIN, EINVAL},
-        {SEEK_SET, LONG_MAX, -LONG_MAX, 0}, {SEEK_CUR, LONG_MAX, 1, EOVERFLOW}, {SEEK_CUR, LONG_MIN, 1, EINVAL},
-        {SEEK_END, LONG_MAX, 1, EOVERFLOW}, {SEEK_END, LONG_MIN, 1, EINVAL},    {SEEK_CUR, LONG_MAX - 50, 1, 0},
+        {SEEK_SET, LONG_MAX, 1, 0},
+        {SEEK_SET, LONG_MAX, 2, EOVERFLOW},
+        {SEEK_SET, LONG_MAX, LONG_MAX, EOVERFLOW},
+        {SEEK_SET, 0, LONG_MAX, 0},
+        {SEEK_SET, 1, LONG_MAX, 0},
+        {SEEK_SET, 2, LONG_MAX, EOVERFLOW},
+        {SEEK_SET, LONG_MIN, 1, EINVAL},
+        {SEEK_SET, 0, LONG_MIN, EINVAL},
+        {SEEK_SET, LONG_MAX, LONG_MIN, EINVAL},
+        {SEEK_SET, LONG_MAX, -LONG_MAX, 0},
+        {SEEK_CUR, LONG_MAX, 1, EOVERFLOW},
+        {SEEK_CUR, LONG_MIN, 1, EINVAL},
+        {SEEK_END, LONG_MAX, 1, EOVERFLOW},
+        {SEEK_END, LONG_MIN, 1, EINVAL},
+        {SEEK_CUR, LONG_MAX - 50, 1, 0},
         {SEEK_SET, 0, -1, EINVAL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -114,7 +125,8 @@ TEST(memory)
 {
     const size_t page = 4096;
     for (size_t i = 0; i < COUNT(ends); i++) {
-        EXPECT_TRUE(mmap(NULL, (size_t)ends[i], PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED ||
+        EXPECT_TRUE(mmap(NULL, (size_t)ends[i], PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                         0) == MAP_FAILED ||
                     ends[i] == INT_MAX);
         EXPECT_EQ(munmap((void *)ends[i], (size_t)ends[i]), -1);
         EXPECT_EQ(mprotect((void *)(ends[i] & -4096L), (size_t)ends[i], PROT_READ), -1);
@@ -223,14 +235,17 @@ TEST(futexes)
     EXPECT_OK(syscall(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1L, &other, shifted));
     EXPECT_EQ(other, INT_MIN);
     other = INT_MAX;
-    EXPECT_OK(syscall(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1L, &other, FUTEX_OP(FUTEX_OP_ADD, 2047, FUTEX_OP_CMP_LT, 0)));
+    EXPECT_OK(syscall(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1L, &other,
+                      FUTEX_OP(FUTEX_OP_ADD, 2047, FUTEX_OP_CMP_LT, 0)));
     EXPECT_EQ((unsigned)other, (unsigned)INT_MAX + 2047u);
     other = INT_MIN;
-    EXPECT_OK(syscall(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1L, &other, FUTEX_OP(FUTEX_OP_ADD, -1, FUTEX_OP_CMP_GE, -1)));
+    EXPECT_OK(syscall(SYS_futex, &word, FUTEX_WAKE_OP, 1, 1L, &other,
+                      FUTEX_OP(FUTEX_OP_ADD, -1, FUTEX_OP_CMP_GE, -1)));
     EXPECT_EQ(other, INT_MAX);
 }
 
-// A limit that nothing reaches does not come round to a small one. (That of processor time does, on Linux too.)
+// A limit that nothing reaches does not come round to a small one. (That of processor time does, on Linux
+// too.)
 TEST(limits)
 {
     const rlim_t huge[] = {RLIM_INFINITY - 1, 1UL << 62, 1UL << 35, UINT64_MAX / 1000000000 + 2};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: utime, utimes, utimensat, futimesat, nanosleep, clock_nanosleep, timer_settime, timerfd_settime, setitimer
-// covers: select, pselect6, ppoll, poll, epoll_wait, epoll_pwait2, futex, semtimedop, rt_sigtimedwait, clock_settime
-// Times at the ends of what their types hold: refused, cut to what a file system has, or waited for; never a wrong moment.
+// covers: utime, utimes, utimensat, futimesat, nanosleep, clock_nanosleep, timer_settime, timerfd_settime,
+// setitimer covers: select, pselect6, ppoll, poll, epoll_wait, epoll_pwait2, futex, semtimedop,
+// rt_sigtimedwait, clock_settime Times at the ends of what their types hold: refused, cut to what a file
+// system has, or waited for; never a wrong moment.
 #include "guest.h"
 
 #include <limits.h>
@@ -16,7 +17,7 @@
 #include <sys/timerfd.h>
 #include <utime.h>
 
-// ---- Times of files ------------------------------------------------------------------------------------------------------
+// ---- Times of files ---------------------------------------------------------------------------------------
 // A file system keeps the seconds, or its own first or last one: ext4's are of 1901 and 2446.
 static void expect_time(const struct timespec *got, long sec)
 {
@@ -38,8 +39,22 @@ static void expect_times(long atime, long mtime)
     expect_time(&st.st_mtim, mtime);
 }
 
-static const long seconds[] = {0, -1, 1, 2147483647L, -2147483648L, 9223372036L, 9223372037L, -9223372037L, 1L << 40, -(1L << 40),
-                               LONG_MAX, LONG_MIN, LONG_MAX - 1, LONG_MIN + 1, LONG_MAX / 1000000000, LONG_MIN / 1000000000};
+static const long seconds[] = {0,
+                               -1,
+                               1,
+                               2147483647L,
+                               -2147483648L,
+                               9223372036L,
+                               9223372037L,
+                               -9223372037L,
+                               1L << 40,
+                               -(1L << 40),
+                               LONG_MAX,
+                               LONG_MIN,
+                               LONG_MAX - 1,
+                               LONG_MIN + 1,
+                               LONG_MAX / 1000000000,
+                               LONG_MIN / 1000000000};
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 TEST(files)
@@ -83,7 +98,7 @@ TEST(parts_of_a_second)
     EXPECT_RANGE(st.st_mtime, 1600000000, 4000000000);
 }
 
-// ---- Waits -----------------------------------------------------------------------------------------------------------------
+// ---- Waits ------------------------------------------------------------------------------------------------
 static void nothing(int sig) { (void)sig; }
 
 static void interrupt_soon(timer_t *timer)
@@ -141,9 +156,16 @@ TEST(far_deadlines_are_waited_for)
 
 TEST(what_is_no_time)
 {
-    const struct timespec bad[] = {{-1, 0}, {LONG_MIN, 0}, {0, -1}, {0, 1000000000}, {0, LONG_MAX}, {0, LONG_MIN},
-                                   {LONG_MAX, LONG_MAX}, {LONG_MIN, LONG_MIN}};
-    int word = 0, sem = ASSERT_OK(semget(IPC_PRIVATE, 1, 0600)), fd = ASSERT_OK(timerfd_create(CLOCK_MONOTONIC, 0)), pair[2];
+    const struct timespec bad[] = {{-1, 0},
+                                   {LONG_MIN, 0},
+                                   {0, -1},
+                                   {0, 1000000000},
+                                   {0, LONG_MAX},
+                                   {0, LONG_MIN},
+                                   {LONG_MAX, LONG_MAX},
+                                   {LONG_MIN, LONG_MIN}};
+    int word = 0, sem = ASSERT_OK(semget(IPC_PRIVATE, 1, 0600)),
+        fd = ASSERT_OK(timerfd_create(CLOCK_MONOTONIC, 0)), pair[2];
     struct sembuf op = {0, -1, 0};
     sigset_t usr2;
     timer_t timer;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: fork, pread64, mmap, munmap, rt_sigaction, wait4
-// A child that was forked by another thread than the first, as a process pool started in a thread makes them, is a process
-// like any other (man 2 fork: a copy with the calling thread alone): it makes calls by the thousand, maps memory and files,
-// forks and starts threads itself.
+// A child that was forked by another thread than the first, as a process pool started in a thread makes them,
+// is a process like any other (man 2 fork: a copy with the calling thread alone): it makes calls by the
+// thousand, maps memory and files, forks and starts threads itself.
 #include "guest.h"
 
 #define PAGE    4096ul
@@ -116,7 +116,8 @@ static void *mapper(void *arg) {
     for (int i = 0; i < 200 && atomic_load(&started) < MAPPERS; i++)
         usleep(10000);
     for (int i = 0; i < 3; i++) {
-        char *p = mmap(NULL, PAGE, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, writes ? mine : others, 0);
+        char *p =
+            mmap(NULL, PAGE, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, writes ? mine : others, 0);
         if (p == MAP_FAILED)
             wrong++;
         else

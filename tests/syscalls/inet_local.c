@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: socket, bind, listen, accept, getsockname, getsockopt, setsockopt, shutdown
-// What sockets of the inet families do on any machine, with a network or without: types, options, ports of the wildcard
-// address, refusals (man 7 ip, man 7 tcp).
+// What sockets of the inet families do on any machine, with a network or without: types, options, ports of
+// the wildcard address, refusals (man 7 ip, man 7 tcp).
 #include "guest.h"
 
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: inotify_init1, inotify_add_watch, inotify_rm_watch
-// Bounds: instances and watches of a user, events in a queue; and changes, renames and closing by several threads at once
-// (man 7 inotify).
+// Bounds: instances and watches of a user, events in a queue; and changes, renames and closing by several
+// threads at once (man 7 inotify).
 #include "inotify_text.h"
 
 #include <pthread.h>
@@ -93,7 +93,7 @@ TEST(full_queue)
     close(g);
 }
 
-// ---- Several threads -------------------------------------------------------------------------------------------------
+// ---- Several threads --------------------------------------------------------------------------------------
 static volatile int stop;
 
 static void *renames(void *arg)
@@ -140,8 +140,8 @@ TEST(storm)
 {
     in_tmpdir();
     ASSERT_OK(mkdir("sub", 0700));
-    void *(*const work[])(void *) = {renames, renames, makes_and_deletes, makes_and_deletes, watches_and_closes,
-                                     watches_and_closes};
+    void *(*const work[])(void *) = {
+        renames, renames, makes_and_deletes, makes_and_deletes, watches_and_closes, watches_and_closes};
     pthread_t threads[6];
     stop = 0;
     for (long i = 0; i < 6; i++)

@@ -55,7 +55,8 @@ TEST(over_another)
     ASSERT_OK(inotify_add_watch(in, "f", IN_ALL_EVENTS));
     ASSERT_OK(inotify_add_watch(in, "g", IN_ALL_EVENTS));
     EXPECT_OK(rename("f", "g"));
-    EXPECT_STREQ(events(in), "a MOVED_FROM #1 f, a MOVED_TO #1 g, c ATTRIB, b MOVE_SELF, c DELETE_SELF, c IGNORED");
+    EXPECT_STREQ(events(in),
+                 "a MOVED_FROM #1 f, a MOVED_TO #1 g, c ATTRIB, b MOVE_SELF, c DELETE_SELF, c IGNORED");
     put_file("g", "z");
     const char *got = events(in);
     EXPECT_TRUE(strstr(got, "b MODIFY") != NULL);

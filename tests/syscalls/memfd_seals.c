@@ -47,7 +47,8 @@ TEST(writing)
     close(fd);
 }
 
-// What a process had mapped is gone when its end has been waited for; a map that cannot be written never counts.
+// What a process had mapped is gone when its end has been waited for; a map that cannot be written never
+// counts.
 TEST(writing_after_a_child)
 {
     const size_t size = 4 << 20;
@@ -69,7 +70,8 @@ TEST(writing_after_a_child)
     }
 }
 
-// A shared map of a file that may only be read shows what others write, also to a page that nobody had written.
+// A shared map of a file that may only be read shows what others write, also to a page that nobody had
+// written.
 TEST(reading_what_others_write)
 {
     char path[64];

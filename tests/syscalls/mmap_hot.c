@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: mmap, munmap
-// Maps and unmaps from call sites that are busy, as allocators make them. Whatever is done to make that faster, each page
-// is there exactly while it is mapped: zero at first, the program's own, a fault before and after.
+// Maps and unmaps from call sites that are busy, as allocators make them. Whatever is done to make that
+// faster, each page is there exactly while it is mapped: zero at first, the program's own, a fault before and
+// after.
 #include "guest.h"
 #include <linux/futex.h>
 #include <setjmp.h>
@@ -174,7 +175,8 @@ TEST(other_calls_on_new_memory) {
         case 5: // over all of it and what is around
             if (mapped_in((uintptr_t)p - 40 * PAGE, (uintptr_t)p + 40 * PAGE) != 8 * PAGE)
                 break;
-            q = mmap(p - 4 * PAGE, 20 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+            q = mmap(p - 4 * PAGE, 20 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                     -1, 0);
             ASSERT_TRUE(q == p - 4 * PAGE);
             q[0] = q[19 * PAGE] = 1;
             ASSERT_OK(munmap(p - 40 * PAGE, 80 * PAGE));
@@ -193,7 +195,8 @@ TEST(in_any_order) {
     ASSERT_TRUE(busy(false, PAGE));
     for (int i = 0; i < 8000; i++) {
         rnd = rnd * 1664525 + 1013904223;
-        unsigned k = i % 100 < 50 ? rnd >> 26 : (rnd >> 26) % 3; // sometimes widely, sometimes one after the other
+        // sometimes widely, sometimes one after the other
+        unsigned k = i % 100 < 50 ? rnd >> 26 : (rnd >> 26) % 3;
         if (p[k]) {
             if (rnd >> 8 & 1)
                 ASSERT_TRUE(p[k][0] == 0 || p[k][0] == (char)(k + 1));
@@ -227,7 +230,8 @@ TEST(fork_and_threads) {
         pid_t pid = fork();
         ASSERT_OK(pid);
         if (pid == 0) {
-            bool ok = p[PAGE] == (i % 3 ? 9 : 0) && p[0] == 0 && nothing_at(p - 1) && nothing_at(p - 100 * PAGE);
+            bool ok =
+                p[PAGE] == (i % 3 ? 9 : 0) && p[0] == 0 && nothing_at(p - 1) && nothing_at(p - 100 * PAGE);
             p[PAGE] = 5;
             _exit(ok && busy(!(i % 2), PAGE) && p[PAGE] == 5 ? 0 : 1);
         }

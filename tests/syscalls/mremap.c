@@ -60,15 +60,19 @@ TEST(fixed)
     munmap(to, 3 * 4096);
 }
 
-// Neighbours that got their pages apart are one area or several, as the kernel likes: all of it is moved, or nothing.
+// Neighbours that got their pages apart are one area or several, as the kernel likes: all of it is moved, or
+// nothing.
 TEST(neighbours)
 {
     for (int fixed = 0; fixed < 2; fixed++) {
-        char *p = map_pages(3, PROT_READ | PROT_WRITE, MAP_PRIVATE), *to = map_pages(4, PROT_READ, MAP_PRIVATE);
+        char *p = map_pages(3, PROT_READ | PROT_WRITE, MAP_PRIVATE),
+             *to = map_pages(4, PROT_READ, MAP_PRIVATE);
         ASSERT_OK(munmap(p + 4096, 4096));
         p[0] = 'a';
         p[8192] = 'c';
-        ASSERT_EQ(mmap(p + 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p + 4096);
+        ASSERT_EQ(
+            mmap(p + 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+            p + 4096);
         p[4096] = 'b';
         char *moved = fixed ? mremap(p, 3 * 4096, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, to)
                             : mremap(p, 3 * 4096, 4 * 4096, MREMAP_MAYMOVE);

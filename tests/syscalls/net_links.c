@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ioctl
-// Links as the requests of netdevice(7) on any socket and /proc/net/dev tell of them, where nobody has configured any.
+// Links as the requests of netdevice(7) on any socket and /proc/net/dev tell of them, where nobody has
+// configured any.
 #include "fresh_net.h"
 
 #include <linux/sockios.h>

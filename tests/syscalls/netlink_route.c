@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: socket, bind, sendto, recvfrom
-// Requests about links, addresses, routes and rules where nobody has configured a network (man 7 rtnetlink, netlink).
+// Requests about links, addresses, routes and rules where nobody has configured a network (man 7 rtnetlink,
+// netlink).
 #include "fresh_net.h"
 
 #include <ifaddrs.h>
@@ -38,7 +39,8 @@ static int route_socket(void)
 }
 static struct ask request(int type, int flags, size_t body)
 {
-    struct ask q = {.h = {(uint32_t)(sizeof(q.h) + body), (uint16_t)type, (uint16_t)(NLM_F_REQUEST | flags), 77, 0}};
+    struct ask q = {
+        .h = {(uint32_t)(sizeof(q.h) + body), (uint16_t)type, (uint16_t)(NLM_F_REQUEST | flags), 77, 0}};
     return q;
 }
 // The first message of the answer.
@@ -195,8 +197,8 @@ TEST(changes_without_privilege)
         struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
         ASSERT_OK(syscall(SYS_capset, &caps, none));
         int s = route_socket();
-        static const int types[] = {RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK, RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE,
-                                    RTM_DELROUTE, RTM_NEWNEIGH, RTM_NEWRULE};
+        static const int types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_SETLINK,  RTM_NEWADDR, RTM_DELADDR,
+                                    RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNEIGH, RTM_NEWRULE};
         for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
             struct ask q = request(types[i], 0, sizeof(q.link));
             EXPECT_EQ(error_of(s, &q), EPERM);
@@ -271,8 +273,10 @@ TEST(batches)
         int s = route_socket();
         struct {
             struct nlmsghdr h[4];
-        } batch = {{{16, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 1, 0}, {16, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 2, 0},
-                    {17, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 3, 0}, {16, NLMSG_NOOP, NLM_F_ACK, 4, 0}}};
+        } batch = {{{16, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 1, 0},
+                    {16, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 2, 0},
+                    {17, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, 3, 0},
+                    {16, NLMSG_NOOP, NLM_F_ACK, 4, 0}}};
         EXPECT_EQ(send(s, &batch, 48, 0), 48);
         for (uint32_t seq = 1; seq <= 2; seq++) {
             EXPECT_EQ(recv(s, &got, sizeof(got), MSG_DONTWAIT), 36);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: setpgid, kill
-// A group that becomes orphaned with stopped members gets SIGHUP and SIGCONT (man 2 exit, setpgid NOTES): by the end that
-// orphans it, and by no other.
+// A group that becomes orphaned with stopped members gets SIGHUP and SIGCONT (man 2 exit, setpgid NOTES): by
+// the end that orphans it, and by no other.
 #include "guest.h"
 
 TEST(hangup_and_continue)

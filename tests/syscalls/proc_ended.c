@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: open, read, readlink, getdents64
-// What /proc says of a process that has no memory, files or place any more: a zombie, a leader that ended before its
-// threads, and the first process (man 5 proc). auxv and environ are empty before Linux 6.14, and cannot be opened since.
+// What /proc says of a process that has no memory, files or place any more: a zombie, a leader that ended
+// before its threads, and the first process (man 5 proc). auxv and environ are empty before Linux 6.14, and
+// cannot be opened since.
 #include "guest.h"
 
 #include <sys/resource.h>
@@ -48,7 +49,8 @@ static const char *field(const char *name)
 {
     static char value[128];
     const char *at = strstr(text, name);
-    snprintf(value, sizeof(value), "%.*s", at ? (int)strcspn(at + strlen(name), "\n") : 0, at ? at + strlen(name) : "");
+    snprintf(value, sizeof(value), "%.*s", at ? (int)strcspn(at + strlen(name), "\n") : 0,
+             at ? at + strlen(name) : "");
     return value;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: stat, fstat, mkdir, rmdir
-// Link counts of directories: two, and one for each directory in them, threads and processes included (man 5 proc;
-// programs count their threads by /proc/self/task). Directories below /proc/sys have one.
+// Link counts of directories: two, and one for each directory in them, threads and processes included (man 5
+// proc; programs count their threads by /proc/self/task). Directories below /proc/sys have one.
 #include "guest.h"
 
 static long links(const char *path)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ptrace, wait4, waitid
-// Attaching to others: ATTACH, SEIZE, INTERRUPT, LISTEN, threads, group stops, what the parent hears and when, the tracer's
-// death, and who may not (man 2 ptrace).
+// Attaching to others: ATTACH, SEIZE, INTERRUPT, LISTEN, threads, group stops, what the parent hears and
+// when, the tracer's death, and who may not (man 2 ptrace).
 #include "guest.h"
 
 #include <sys/prctl.h>
@@ -131,7 +131,7 @@ TEST(a_group_stop_of_the_attached)
     finish(pid);
 }
 
-// ---- Threads -----------------------------------------------------------------------------------------------------------
+// ---- Threads ----------------------------------------------------------------------------------------------
 static atomic_int tid_of_thread;
 static void *thread_body(void *arg)
 {
@@ -203,7 +203,7 @@ TEST(clone_event_and_an_exec_by_a_thread)
     EXPECT_EQ(go(PTRACE_CONT, pid, 0), 21 << 8);
 }
 
-// ---- Not the parent ----------------------------------------------------------------------------------------------------
+// ---- Not the parent ---------------------------------------------------------------------------------------
 TEST(the_parent_hears_after_the_tracer)
 {
     int pipes[2];
@@ -270,7 +270,7 @@ TEST(or_kills)
     tracer_dies(PTRACE_O_EXITKILL, 1);
 }
 
-// ---- Refusals ----------------------------------------------------------------------------------------------------------
+// ---- Refusals ---------------------------------------------------------------------------------------------
 TEST(who_may_not)
 {
     EXPECT_ERRNO(ask(PTRACE_ATTACH, getpid(), 0, 0), EPERM);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ptrace
-// What a tracer reads and sets of a stopped tracee: register sets, the FP image, siginfo, masks, queues, memory of all kinds,
-// debug registers, /proc/PID/mem; many tracees, tracers that trace each other (man 2 ptrace, man 5 proc).
+// What a tracer reads and sets of a stopped tracee: register sets, the FP image, siginfo, masks, queues,
+// memory of all kinds, debug registers, /proc/PID/mem; many tracees, tracers that trace each other (man 2
+// ptrace, man 5 proc).
 #include "guest.h"
 
 #include <elf.h>
@@ -239,7 +240,7 @@ TEST(state_in_proc)
     finish(pid);
 }
 
-// ---- Many, and each other ----------------------------------------------------------------------------------------------
+// ---- Many, and each other ---------------------------------------------------------------------------------
 TEST(many_tracees_of_a_tracer_that_dies)
 {
     enum { N = 100 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ptrace, wait4
-// The stops of a traced process and what ends them: exec, signals shown, suppressed and put in their place, calls before and
-// after, options' events, steps, a breakpoint, death (man 2 ptrace).
+// The stops of a traced process and what ends them: exec, signals shown, suppressed and put in their place,
+// calls before and after, options' events, steps, a breakpoint, death (man 2 ptrace).
 #include "guest.h"
 
 #include <stddef.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: open, openat, stat, statfs, ioctl, readlink, chmod, getdents64
-// /dev/ptmx and devpts: numbers, names, owners, the lock, TIOCGPTPEER, what the file system refuses (man 4 pts).
+// /dev/ptmx and devpts: numbers, names, owners, the lock, TIOCGPTPEER, what the file system refuses (man 4
+// pts).
 #include "guest.h"
 #include "guest_pty.h"
 
@@ -149,7 +150,8 @@ TEST(exclusive_use)
 // The lowest free number; one that is closed on one side only is not free.
 TEST(numbers_are_used_again)
 {
-    int a = pty_master(), b = pty_master(), slave = ASSERT_OK(pty_slave(a, O_RDWR | O_NOCTTY)), first = number(a);
+    int a = pty_master(), b = pty_master(), slave = ASSERT_OK(pty_slave(a, O_RDWR | O_NOCTTY)),
+        first = number(a);
     EXPECT_TRUE(first != number(b));
     close(a);
     int c = pty_master();

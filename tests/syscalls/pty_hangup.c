@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: close, read, write, ioctl, vhangup, poll
-// The end of either side of a pty: what the other one sees, whom it is told, and what can be opened again (man 7 pty, man 2
-// vhangup, man 3 termios).
+// The end of either side of a pty: what the other one sees, whom it is told, and what can be opened again
+// (man 7 pty, man 2 vhangup, man 3 termios).
 #include "guest.h"
 #include "guest_pty.h"
 
@@ -124,7 +124,8 @@ TEST(a_leader_that_stays_has_no_terminal)
     EXPECT_EQ(wait_exit(leader), 0);
 }
 
-// What was in front when the terminal went hears of it when the leader ends; and at once when only the leader ends.
+// What was in front when the terminal went hears of it when the leader ends; and at once when only the leader
+// ends.
 static void front_dies(bool master_first)
 {
     struct pty p = pty_make();

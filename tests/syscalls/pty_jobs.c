@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ioctl, setsid, open, read, write
-// Controlling terminals: who gets one and who keeps it, /dev/tty, what the background may do, orphaned groups (man 4
-// tty_ioctl, man 7 credentials, man 3 tcsetpgrp, man 2 ioctl_tty).
+// Controlling terminals: who gets one and who keeps it, /dev/tty, what the background may do, orphaned groups
+// (man 4 tty_ioctl, man 7 credentials, man 3 tcsetpgrp, man 2 ioctl_tty).
 #include "guest.h"
 #include "guest_pty.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: open, ioctl, read, write
-// The line discipline, a row for each behaviour: what is typed at the master under which settings, what the terminal then gives
-// read by read, and what the master sees of it (man 3 termios).
+// The line discipline, a row for each behaviour: what is typed at the master under which settings, what the
+// terminal then gives read by read, and what the master sees of it (man 3 termios).
 #include "guest.h"
 #include "guest_pty.h"
 
@@ -43,11 +43,14 @@ static const struct row rows[] = {
     ROW("VERASE stops at a line", NONE, NONE, NONE, "a\n\177b\n", "a\r\nb\r\n", "a\n", "b\n"),
     ROW("VERASE of a control character", NONE, NONE, NONE, "a\001\177b\n", "a^A\b \b\b \bb\r\n", "ab\n"),
     ROW("VERASE of a tab", NONE, NONE, NONE, "ab\t\177c\n", "ab\t\b\b\b\b\b\bc\r\n", "abc\n"),
-    ROW("VERASE of the second tab", NONE, NONE, NONE, "a\tb\t\177c\n", "a\tb\t\b\b\b\b\b\b\bc\r\n", "a\tbc\n"),
+    ROW("VERASE of the second tab", NONE, NONE, NONE, "a\tb\t\177c\n", "a\tb\t\b\b\b\b\b\b\bc\r\n",
+        "a\tbc\n"),
     ROW("VERASE without ECHOE", NONE, NONE, FLAGS(0, ECHOE), "ab\177c\n", "ab^?c\r\n", "ac\n"),
     ROW("VERASE of UTF-8", FLAGS(IUTF8, 0), NONE, NONE, "a\xc3\xa4\177b\n", "a\xc3\xa4\b \bb\r\n", "ab\n"),
-    ROW("VERASE of UTF-8 as bytes", NONE, NONE, NONE, "\xc3\xa4\177\177b\n", "\xc3\xa4\b \b\b \bb\r\n", "b\n"),
-    ROW("VWERASE", NONE, NONE, NONE, "one two.  \027x\n", "one two.  \b \b\b \b\b \b\b \b\b \b\b \bx\r\n", "one x\n"),
+    ROW("VERASE of UTF-8 as bytes", NONE, NONE, NONE, "\xc3\xa4\177\177b\n", "\xc3\xa4\b \b\b \bb\r\n",
+        "b\n"),
+    ROW("VWERASE", NONE, NONE, NONE, "one two.  \027x\n", "one two.  \b \b\b \b\b \b\b \b\b \b\b \bx\r\n",
+        "one x\n"),
     ROW("VWERASE without IEXTEN", NONE, NONE, FLAGS(0, IEXTEN), "a\027\n", "a^W\r\n", "a\027\n"),
     ROW("VKILL", NONE, NONE, NONE, "abc\025d\n", "abc\b \b\b \b\b \bd\r\n", "d\n"),
     ROW("VKILL without ECHOKE", NONE, NONE, FLAGS(0, ECHOKE), "abc\025d\n", "abc^U\r\nd\r\n", "d\n"),
@@ -68,8 +71,8 @@ static const struct row rows[] = {
     ROW("echo is processed", NONE, FLAGS(XTABS, 0), NONE, "a\tb\n", "a       b\r\n", "a\tb\n"),
     ROW("echo without OPOST", NONE, FLAGS(0, OPOST), NONE, "a\n", "a\n", "a\n"),
     // Without lines.
-    ROW("raw", FLAGS(0, ICRNL | IXON), FLAGS(0, OPOST), FLAGS(0, ICANON | ECHO | ISIG | IEXTEN), "a\r\n\003\004\177\026", "",
-        "a\r\n\003\004\177\026"),
+    ROW("raw", FLAGS(0, ICRNL | IXON), FLAGS(0, OPOST), FLAGS(0, ICANON | ECHO | ISIG | IEXTEN),
+        "a\r\n\003\004\177\026", "", "a\r\n\003\004\177\026"),
     ROW("cbreak", NONE, NONE, FLAGS(0, ICANON), "a\177\004\026\r\n", "a^?^D^V\r\n^J", "a\177\004\026\n\n"),
     // Flow control and signals that nobody gets.
     ROW("keys of flow control are taken", NONE, NONE, NONE, "a\023b\021c\n", "abc\r\n", "abc\n"),
@@ -125,7 +128,8 @@ TEST(every_row)
         try_row(&rows[i]);
 }
 
-// A read that is shorter than the line leaves the rest; one that just fits takes the mark of an end of file along.
+// A read that is shorter than the line leaves the rest; one that just fits takes the mark of an end of file
+// along.
 TEST(short_reads)
 {
     struct pty p = pty_make();

@@ -37,7 +37,8 @@ TEST(every_row)
     }
 }
 
-// ^S stands, ^Q goes on; so do tcflow's two, which no key undoes. Nothing is lost, and echoes keep their place.
+// ^S stands, ^Q goes on; so do tcflow's two, which no key undoes. Nothing is lost, and echoes keep their
+// place.
 TEST(flow_control)
 {
     struct pty p = pty_make();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ioctl, read, poll
-// Packet mode: each read of the master begins with a byte that says data, or what happened at the terminal (man 2
-// ioctl_tty, TIOCPKT); and the master's other requests.
+// Packet mode: each read of the master begins with a byte that says data, or what happened at the terminal
+// (man 2 ioctl_tty, TIOCPKT); and the master's other requests.
 #include "guest.h"
 #include "guest_pty.h"
 

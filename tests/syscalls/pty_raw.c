@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: read, poll, epoll_wait, ioctl, write
-// Reads without lines: VMIN and VTIME in their four combinations, interrupted and not; readiness by poll and epoll, with its
-// edges; calls that do not wait (man 3 termios, "Canonical and noncanonical mode").
+// Reads without lines: VMIN and VTIME in their four combinations, interrupted and not; readiness by poll and
+// epoll, with its edges; calls that do not wait (man 3 termios, "Canonical and noncanonical mode").
 #include "guest.h"
 #include "guest_pty.h"
 
@@ -92,7 +92,8 @@ TEST(interrupted)
 {
     struct pty p = pty_make();
     char text[16];
-    struct sigaction plain = {.sa_handler = nothing}, restart = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+    struct sigaction plain = {.sa_handler = nothing},
+                     restart = {.sa_handler = nothing, .sa_flags = SA_RESTART};
     pty_raw(p.slave, 5, 0);
     sigaction(SIGUSR1, &plain, NULL);
     sigaction(SIGUSR2, &restart, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: setrlimit, prlimit64
-// Processor time used up: SIGXCPU each second from the soft limit on, SIGKILL at the hard one (man 2 setrlimit).
+// Processor time used up: SIGXCPU each second from the soft limit on, SIGKILL at the hard one (man 2
+// setrlimit).
 #define GUEST_NO_WATCHDOG
 #include "guest.h"
 

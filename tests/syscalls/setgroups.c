@@ -39,7 +39,8 @@ TEST(setting)
     }
 }
 
-// As many as there may be, in an order that is none, some twice: they come back sorted (groups_sort() in Linux).
+// As many as there may be, in an order that is none, some twice: they come back sorted (groups_sort() in
+// Linux).
 TEST(sorted)
 {
     enum { MANY = 65536 };

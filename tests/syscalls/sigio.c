@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: fcntl, ioctl
-// Readiness told by a signal: O_ASYNC, FIOASYNC, owners, F_SETSIG, what si_code and si_band say (man 2 fcntl).
+// Readiness told by a signal: O_ASYNC, FIOASYNC, owners, F_SETSIG, what si_code and si_band say (man 2
+// fcntl).
 #include "guest.h"
 
 #include <poll.h>
@@ -142,7 +143,8 @@ TEST(datagrams_and_listeners)
     close(fds[1]);
     in_tmpdir();
     struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "s"};
-    int listener = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0)), client = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
+    int listener = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0)),
+        client = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
     ASSERT_OK(bind(listener, (struct sockaddr *)&name, sizeof(name)));
     ASSERT_OK(listen(listener, 1));
     want_signals(listener, SIGRTMIN + 2);
@@ -157,7 +159,8 @@ TEST(datagrams_and_listeners)
 TEST(kinds_that_never_tell)
 {
     in_tmpdir();
-    int on = 1, off = 0, file = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)), null = ASSERT_OK(open("/dev/null", O_RDWR));
+    int on = 1, off = 0, file = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)),
+        null = ASSERT_OK(open("/dev/null", O_RDWR));
     int event = ASSERT_OK((int)syscall(SYS_eventfd2, 0, 0));
     const int fds[] = {file, null, event};
     for (unsigned i = 0; i < 3; i++) {

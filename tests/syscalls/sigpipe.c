@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: write, writev, pwritev2, sendfile, splice, tee, vmsplice
-// Every way to write to a pipe without readers is EPIPE and SIGPIPE; a write whose reader leaves in the middle says how much
-// went, and sends the signal too (pipe(7), write(2)).
+// Every way to write to a pipe without readers is EPIPE and SIGPIPE; a write whose reader leaves in the
+// middle says how much went, and sends the signal too (pipe(7), write(2)).
 #include "guest.h"
 #include <fcntl.h>
 #include <sys/sendfile.h>

@@ -154,7 +154,8 @@ TEST(to_and_from_memory)
 TEST(more_errors)
 {
     in_tmpdir();
-    int fds[2], append = ASSERT_OK(open("a", O_WRONLY | O_CREAT | O_APPEND, 0600)), dir = ASSERT_OK(open(".", O_RDONLY));
+    int fds[2], append = ASSERT_OK(open("a", O_WRONLY | O_CREAT | O_APPEND, 0600)),
+                dir = ASSERT_OK(open(".", O_RDONLY));
     ASSERT_OK(pipe(fds));
     EXPECT_EQ(write(fds[1], "x", 1), 1);
     EXPECT_ERRNO(splice(fds[0], NULL, append, NULL, 1, 0), EINVAL);

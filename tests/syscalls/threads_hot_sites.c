@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: lseek, gettid, clone, vfork
-// One call site that is busy while the process has one thread, and then used by several at once, each with calls and
-// values of its own; then again by one. Whatever makes hot sites faster must not mix the threads up.
+// One call site that is busy while the process has one thread, and then used by several at once, each with
+// calls and values of its own; then again by one. Whatever makes hot sites faster must not mix the threads
+// up.
 #include "guest.h"
 
 #define THREADS 4

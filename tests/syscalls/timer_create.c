@@ -137,7 +137,8 @@ TEST(processor_time)
     static const clockid_t clocks[] = {CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
     on_siginfo(SIGUSR1, handler, 0);
     for (int i = 0; i < 2; i++) {
-        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = i + 5};
+        struct sigevent event = {
+            .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = i + 5};
         struct itimerspec set = {.it_value = {0, 30000000}, .it_interval = {0, 10000000}}, got;
         timer_t timer;
         ASSERT_OK(timer_create(clocks[i], &event, &timer));

@@ -77,8 +77,8 @@ TEST(errors)
     close(fd);
 }
 
-// The real-time clock has gone on for longer than any other: the intervals since a first expiry long ago are counted, and
-// the next one keeps their step.
+// The real-time clock has gone on for longer than any other: the intervals since a first expiry long ago are
+// counted, and the next one keeps their step.
 TEST(since_a_past_time)
 {
     const long day = 86400;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: sendmsg, recvmsg, sendto, connect, bind, getsockname
-// Bounds and refusals of unix sockets: full queues wake their senders, control data is checked, names are bound once
-// (man 7 unix, man 2 sendmsg).
+// Bounds and refusals of unix sockets: full queues wake their senders, control data is checked, names are
+// bound once (man 7 unix, man 2 sendmsg).
 #include "guest.h"
 
 #include <poll.h>
@@ -95,7 +95,8 @@ TEST(blocked_sender_of_datagrams)
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "d"};
     struct slow slow = {ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0)), 3000};
     ASSERT_OK(bind(slow.fd, (void *)&address, sizeof(address)));
-    int connected = ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0)), loose = ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
+    int connected = ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0)),
+        loose = ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
     ASSERT_OK(connect(connected, (void *)&address, sizeof(address)));
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, drain_packets, &slow), 0);

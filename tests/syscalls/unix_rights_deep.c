@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: sendmsg, recvmsg, close
-// Sockets on their way in sockets: chains that are closed as a whole, and rings that nobody can reach any more
-// (man 7 unix, SCM_RIGHTS).
+// Sockets on their way in sockets: chains that are closed as a whole, and rings that nobody can reach any
+// more (man 7 unix, SCM_RIGHTS).
 #include "guest.h"
 
 #include <sys/resource.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: wait4, waitid
-// Stopped and continued children, WNOWAIT, process groups, siginfo, what there is nothing to wait for (man 2 waitid).
+// Stopped and continued children, WNOWAIT, process groups, siginfo, what there is nothing to wait for (man 2
+// waitid).
 #include "guest.h"
 
 #include <sys/syscall.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// epoll sets as objects, below the system calls: what is ready, who is told, and what goes with whom. Event counters are
-// the watched files. Every test ends with nothing left in the VFS (vfs_destroy() checks).
+// epoll sets as objects, below the system calls: what is ready, who is told, and what goes with whom. Event
+// counters are the watched files. Every test ends with nothing left in the VFS (vfs_destroy() checks).
 #include "sentry/epoll.h"
 #include "abi/poll.h"
 #include "sentry/task.h"
@@ -173,7 +173,8 @@ static bool count(struct waiter *w, uint32_t events) {
     return true;
 }
 
-// Of several sets that watch one file exclusively, one is told; of waiters of a set, those that are not exclusive all.
+// Of several sets that watch one file exclusively, one is told; of waiters of a set, those that are not
+// exclusive all.
 static void test_exclusive(void **state) {
     struct file *a = set(), *b = set(), *f = counter(0);
     struct counting ca = {.w = {.events = ~0u, .wake = count}}, cb = {.w = {.events = ~0u, .wake = count}};

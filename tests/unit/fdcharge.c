@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shares of descriptors: one user's, all users', what administrators keep, what is kept for speed; and that tmpfs asks.
+// Shares of descriptors: one user's, all users', what administrators keep, what is kept for speed; and that
+// tmpfs asks.
 #include "base/fdcharge.h"
 #include "tests/unit/fs_util.h"
 #include <unistd.h>

@@ -238,7 +238,8 @@ static void test_permissions(void **state) {
     assert_int_equal(fx_chown(&x, "/pub/mine", ~0u, 5), -LINUX_EPERM);
     assert_int_equal(fx_chmod(&x, "/pub/mine", 0), 0);
     assert_int_equal(fx_open_err(&x, "/pub/mine", LINUX_O_RDONLY), -LINUX_EACCES);
-    struct file *f = fx_open(&x, "/pub/zero", LINUX_O_CREAT | LINUX_O_RDWR, 0);  // made with no bits, still open
+    // made with no bits, still open
+    struct file *f = fx_open(&x, "/pub/zero", LINUX_O_CREAT | LINUX_O_RDWR, 0);
     assert_int_equal(fx_write(&x, f, "a", 1), 1);
     file_put(f);
     // Sticky.
@@ -415,9 +416,16 @@ static void test_many_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk_basics), cmocka_unit_test(test_symlinks), cmocka_unit_test(test_resolve_flags),
-        cmocka_unit_test(test_mounts),      cmocka_unit_test(test_permissions), cmocka_unit_test(test_open_flags), cmocka_unit_test(test_offsets_and_path_files),
-        cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_deep_tree), cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_walk_basics),
+        cmocka_unit_test(test_symlinks),
+        cmocka_unit_test(test_resolve_flags),
+        cmocka_unit_test(test_mounts),
+        cmocka_unit_test(test_permissions),
+        cmocka_unit_test(test_open_flags),
+        cmocka_unit_test(test_offsets_and_path_files),
+        cmocka_unit_test(test_removed_directory),
+        cmocka_unit_test(test_deep_tree),
+        cmocka_unit_test(test_many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

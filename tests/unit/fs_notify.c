@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watches at the VFS: limits of a user, unmounting, errors of allocation, and watches that outlive the dentry cache. What
-// each call tells is in tests/syscalls/inotify_*.c.
+// Watches at the VFS: limits of a user, unmounting, errors of allocation, and watches that outlive the dentry
+// cache. What each call tells is in tests/syscalls/inotify_*.c.
 #include "abi/inotify.h"
 #include "fs/notify.h"
 #include "tests/unit/fs_util.h"
@@ -32,7 +32,9 @@ static const char *told(struct file *in) {
     }
     return text;
 }
-static void touch(struct fx *x, const char *name) { file_put(fx_open(x, name, LINUX_O_RDWR | LINUX_O_CREAT, 0644)); }
+static void touch(struct fx *x, const char *name) {
+    file_put(fx_open(x, name, LINUX_O_RDWR | LINUX_O_CREAT, 0644));
+}
 
 static void test_instances_of_a_user(void **state) {
     struct fx x;

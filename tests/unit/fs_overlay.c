@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The overlay over a second tmpfs that serves as the lower file system; the lower one must come out unchanged.
+// The overlay over a second tmpfs that serves as the lower file system; the lower one must come out
+// unchanged.
 #include "tests/unit/fs_util.h"
 #include <unistd.h>
 
@@ -44,7 +45,8 @@ static void begin(struct fx *x) {
     assert_int_equal(vfs_root(vfs, &root), 0);
     *x = (struct fx){.vfs = vfs, .sb = both};
     assert_int_equal(vfs_mount(vfs, both, &root, 0, "overlay"), 0);
-    x->ctx = (struct vfs_ctx){.vfs = vfs, .cred = {.caps = LINUX_CAP_FULL_SET}, .umask = 022, .fsize_limit = UINT64_MAX};
+    x->ctx = (struct vfs_ctx){
+        .vfs = vfs, .cred = {.caps = LINUX_CAP_FULL_SET}, .umask = 022, .fsize_limit = UINT64_MAX};
     x->ctx.root = root;
     x->ctx.cwd = root;
     path_get(&root);
@@ -319,8 +321,12 @@ static void test_upper_with_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_show_and_copy_up), cmocka_unit_test(test_whiteouts), cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_links), cmocka_unit_test(test_mmap), cmocka_unit_test(test_upper_with_names),
+        cmocka_unit_test(test_show_and_copy_up),
+        cmocka_unit_test(test_whiteouts),
+        cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_mmap),
+        cmocka_unit_test(test_upper_with_names),
         cmocka_unit_test(test_copy_up_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

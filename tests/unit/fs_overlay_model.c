@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same random calls on an overlay and on a plain tmpfs with the same first content: every answer, and the whole tree
-// in between, must be the same. Names are dropped from the cache all the time, so that what is kept is what counts.
+// The same random calls on an overlay and on a plain tmpfs with the same first content: every answer, and the
+// whole tree in between, must be the same. Names are dropped from the cache all the time, so that what is
+// kept is what counts.
 #include "tests/unit/fs_util.h"
 
 #define CALLS 4000
@@ -97,8 +98,8 @@ static int64_t call(struct fx *x, unsigned *seed) {
         }
         return r;
     default:
-        r = vfs_open(&x->ctx, NULL, a, LINUX_O_RDWR | LINUX_O_CREAT | (rand_r(seed) % 2 ? LINUX_O_APPEND : 0), 0644, 0,
-                     &f);
+        r = vfs_open(&x->ctx, NULL, a, LINUX_O_RDWR | LINUX_O_CREAT | (rand_r(seed) % 2 ? LINUX_O_APPEND : 0),
+                     0644, 0, &f);
         if (r == 0) {
             r = fx_write(x, f, b, strlen(b));
             file_put(f);

@@ -429,9 +429,11 @@ static void test_host_stream(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pipe),  cmocka_unit_test(test_pipe_stream), cmocka_unit_test(test_fifo),
-        cmocka_unit_test(test_eventfd), cmocka_unit_test(test_locks),     cmocka_unit_test(test_dev),
-        cmocka_unit_test(test_hostfd), cmocka_unit_test(test_hostfd_others), cmocka_unit_test(test_host_stream),
+        cmocka_unit_test(test_pipe),        cmocka_unit_test(test_pipe_stream),
+        cmocka_unit_test(test_fifo),        cmocka_unit_test(test_eventfd),
+        cmocka_unit_test(test_locks),       cmocka_unit_test(test_dev),
+        cmocka_unit_test(test_hostfd),      cmocka_unit_test(test_hostfd_others),
+        cmocka_unit_test(test_host_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// devpts and ptys below the sentry: instances, numbers, limits, what they are charged, and every allocation failing once.
-// (What a terminal does is proven by tests/syscalls/pty_*.c with Linux as the oracle.)
+// devpts and ptys below the sentry: instances, numbers, limits, what they are charged, and every allocation
+// failing once. (What a terminal does is proven by tests/syscalls/pty_*.c with Linux as the oracle.)
 #include "abi/ioctl.h"
 #include "fs/tty/ctty.h"
 #include "tests/unit/fs_util.h"
@@ -52,7 +52,8 @@ static struct file *unlocked(struct fx *x, const char *ptmx) {
 static void lowest_number_first(void **state) {
     struct fx x;
     begin(&x, 0);
-    struct file *a = unlocked(&x, "/pts/ptmx"), *b = unlocked(&x, "/pts/ptmx"), *slave = fx_open(&x, "/pts/0", LINUX_O_RDWR, 0);
+    struct file *a = unlocked(&x, "/pts/ptmx"), *b = unlocked(&x, "/pts/ptmx"),
+                *slave = fx_open(&x, "/pts/0", LINUX_O_RDWR, 0);
     assert_int_equal(number_of(b), 1);
     file_put(a);
     assert_int_equal(fx_exists(&x, "/pts/0"), -LINUX_ENOENT);
@@ -74,7 +75,8 @@ static void instances_count_for_themselves(void **state) {
     begin(&x, 2);
     assert_int_equal(fx_mkdir(&x, "/other"), 0);
     assert_int_equal(mount_on(&x, "/other", 0), 0);
-    struct file *a = unlocked(&x, "/pts/ptmx"), *b = unlocked(&x, "/pts/ptmx"), *c = unlocked(&x, "/other/ptmx");
+    struct file *a = unlocked(&x, "/pts/ptmx"), *b = unlocked(&x, "/pts/ptmx"),
+                *c = unlocked(&x, "/other/ptmx");
     assert_int_equal(number_of(c), 0);
     assert_int_equal(fx_open_err(&x, "/pts/ptmx", LINUX_O_RDWR), -LINUX_ENOSPC);
     assert_int_equal(fx_exists(&x, "/other/1"), -LINUX_ENOENT);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// rename(2): every kind of source over every kind of target, in one directory and across two, with each flag; and the
-// walk of allocation failures over open, create, link, rename and a copy-up.
+// rename(2): every kind of source over every kind of target, in one directory and across two, with each flag;
+// and the walk of allocation failures over open, create, link, rename and a copy-up.
 #include "tests/unit/fs_util.h"
 
 enum kind { NONE, FILE_, DIR_, FULL, LINK, KINDS };
@@ -191,8 +191,8 @@ static struct superblock *small_tree(struct vfs *v) {
     path_put(&x.ctx.root);
     return sb;
 }
-// Every allocation on the way fails once: an error comes back, nothing leaks, and a second try succeeds as far as what
-// was already made lets it.
+// Every allocation on the way fails once: an error comes back, nothing leaks, and a second try succeeds as
+// far as what was already made lets it.
 static void test_fault_walk(void **state) {
     for (unsigned nth = 1;; nth++) {
         struct fx x;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several threads over one tree, with every call that takes more than one lock: ends without a deadlock, a leak or (in
-// a build with the thread sanitizer) a race, and with link counts that add up.
+// Several threads over one tree, with every call that takes more than one lock: ends without a deadlock, a
+// leak or (in a build with the thread sanitizer) a race, and with link counts that add up.
 #include "tests/unit/fs_util.h"
 #include <pthread.h>
 

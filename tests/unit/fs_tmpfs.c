@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tmpfs: data (heap pages and memfd), holes, quota, attributes, extended attributes, listings; memfds and seals.
+// tmpfs: data (heap pages and memfd), holes, quota, attributes, extended attributes, listings; memfds and
+// seals.
 #include "tests/unit/fs_util.h"
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@ static void check_against_model(struct fx *x, struct file *f, const char *model,
     assert_int_equal(fx_pread(f, got, sizeof got, 0), size);
     assert_memory_equal(got, model, size);
 }
-// Random writes, truncations and punches against a plain buffer, below and above the size where a memfd takes over.
+// Random writes, truncations and punches against a plain buffer, below and above the size where a memfd takes
+// over.
 static void test_data_model(void **state) {
     for (unsigned round = 0; round < 6; round++) {
         struct fx x;
@@ -38,7 +40,8 @@ static void test_data_model(void **state) {
                 memset(model + off, 0, off + len < size ? len : off < size ? size - off : 0);
                 break;
             case 2:
-                assert_int_equal(vfs_fallocate(&x.ctx, f, step % 2 ? 0 : 16, off, len), 0);  // allocate, or zero
+                // allocate, or zero
+                assert_int_equal(vfs_fallocate(&x.ctx, f, step % 2 ? 0 : 16, off, len), 0);
                 if (step % 2 == 0)
                     memset(model + off, 0, len);
                 size = off + len > size ? off + len : size;
@@ -385,9 +388,11 @@ static void test_memfd(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_model), cmocka_unit_test(test_holes),   cmocka_unit_test(test_quota), cmocka_unit_test(test_quota_mapped), cmocka_unit_test(test_shared_limit),
-        cmocka_unit_test(test_mmap_coherence), cmocka_unit_test(test_attributes), cmocka_unit_test(test_xattrs),
-        cmocka_unit_test(test_listing),    cmocka_unit_test(test_memfd),
+        cmocka_unit_test(test_data_model),   cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_quota),        cmocka_unit_test(test_quota_mapped),
+        cmocka_unit_test(test_shared_limit), cmocka_unit_test(test_mmap_coherence),
+        cmocka_unit_test(test_attributes),   cmocka_unit_test(test_xattrs),
+        cmocka_unit_test(test_listing),      cmocka_unit_test(test_memfd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tmpfs root and short calls for the tests of fs/. Every test ends in fx_end(), which proves that nothing is left.
+// A tmpfs root and short calls for the tests of fs/. Every test ends in fx_end(), which proves that nothing
+// is left.
 #ifndef TESTS_UNIT_FS_UTIL_H
 #define TESTS_UNIT_FS_UTIL_H
 #include <setjmp.h>
@@ -25,7 +26,8 @@ struct fx {
 static inline void fx_begin_on(struct fx *x, struct vfs *v, struct superblock *sb) {
     *x = (struct fx){.vfs = v, .sb = sb};
     assert_int_equal(vfs_mount(v, sb, NULL, 0, "root"), 0);
-    x->ctx = (struct vfs_ctx){.vfs = v, .cred = {.caps = LINUX_CAP_FULL_SET}, .umask = 022, .fsize_limit = UINT64_MAX};
+    x->ctx = (struct vfs_ctx){
+        .vfs = v, .cred = {.caps = LINUX_CAP_FULL_SET}, .umask = 022, .fsize_limit = UINT64_MAX};
     assert_int_equal(vfs_root(v, &x->ctx.root), 0);
     x->ctx.cwd = x->ctx.root;
     path_get(&x->ctx.cwd);

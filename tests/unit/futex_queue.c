@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Futex keys, queues, wakes, requeues and the robust list, over guest memory that is one array. Guest programs that
-// cover the rest: tests/syscalls/futex*.c, threads.
+// Futex keys, queues, wakes, requeues and the robust list, over guest memory that is one array. Guest
+// programs that cover the rest: tests/syscalls/futex*.c, threads.
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ static struct task tasks[4];
 static struct futex_waiter waiters[4];
 static int woken[16], nwoken;
 
-// ---- What futex.c calls --------------------------------------------------------------------------------------------
+// ---- What futex.c calls -----------------------------------------------------------------------------------
 static void *at(uint64_t a, size_t n) {
     return a >= BASE && n <= sizeof words && a - BASE <= sizeof words - n ? (char *)words + (a - BASE) : NULL;
 }

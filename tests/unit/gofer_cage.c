@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer as a process: started as the CLI starts it, asked over its socket, and, with code planted in it after the
-// cage is up, seen to be dead or refused for everything that is not file service.
+// The gofer as a process: started as the CLI starts it, asked over its socket, and, with code planted in it
+// after the cage is up, seen to be dead or refused for everything that is not file service.
 #include "tests/unit/gofer_fixture.h"
 #include "gofer/cage.h"
 #include <arpa/inet.h>
@@ -53,7 +53,8 @@ static void test_process(void **state) {
     assert_int_equal(client_mkdir(c, root, "d", 0700, geteuid(), getegid(), &a), 0);
     assert_int_equal(client_rename(c, root, "made", root, "moved", 0), 0);
     assert_int_equal(client_link(c, root, "again", root, "moved", &a), 0);
-    struct gofer_setattr_req q = {.handle = root, .valid = GOFER_SET_MODE | GOFER_SET_SIZE, .mode = 0640, .size = 1};
+    struct gofer_setattr_req q = {
+        .handle = root, .valid = GOFER_SET_MODE | GOFER_SET_SIZE, .mode = 0640, .size = 1};
     assert_int_equal(client_setattr(c, &q, "moved", &a), 0);
     assert_int_equal(client_fsync(c, root, "moved", false), 0);
     // How it looks from outside.
@@ -91,7 +92,8 @@ static void test_descriptors_are_dropped(void **state) {
     struct iovec iov = {rec, sizeof(rec)};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    *c = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(c), &sock, sizeof(int));
     assert_int_equal(sendmsg(sock, &m, 0), (ssize_t)sizeof(rec));
     assert_int_equal(recv(sock, rec, sizeof(rec), 0), (ssize_t)sizeof(rec));
@@ -109,7 +111,7 @@ static void test_descriptors_are_dropped(void **state) {
     assert_int_equal(end_of(pid), 0);
 }
 
-// ---- Planted code ----------------------------------------------------------------------------------------------
+// ---- Planted code -----------------------------------------------------------------------------------------
 struct plant {
     const char *name;
     bool writable;
@@ -123,16 +125,22 @@ static bool p_unix(struct gofer_server *s) { return sys(SYS_socketpair, AF_UNIX,
 static bool p_execve(struct gofer_server *s) { return sys(SYS_execve, (long)"/bin/true", 0, 0, 0) < 0; }
 static bool p_fork(struct gofer_server *s) { return sys(SYS_fork, 0, 0, 0, 0) < 0; }
 static bool p_open(struct gofer_server *s) { return sys(SYS_open, (long)"/etc/passwd", O_RDONLY, 0, 0) < 0; }
-static bool p_openat(struct gofer_server *s) { return sys(SYS_openat, AT_FDCWD, (long)"/etc/passwd", 0, 0) < 0; }
+static bool p_openat(struct gofer_server *s) {
+    return sys(SYS_openat, AT_FDCWD, (long)"/etc/passwd", 0, 0) < 0;
+}
 static bool p_ptrace(struct gofer_server *s) { return sys(SYS_ptrace, PTRACE_ATTACH, getppid(), 0, 0) < 0; }
 static bool p_kill(struct gofer_server *s) { return sys(SYS_kill, 1, 0, 0, 0) < 0; }
 #ifndef PICKET_SANITIZED  // whose run-time may map
 static bool p_exec_map(struct gofer_server *s) { return sys(SYS_mmap, 0, 4096, PROT_EXEC, MAP_PRIVATE) < 0; }
 #endif
-static bool p_mknod(struct gofer_server *s) { return sys(SYS_mknodat, s->roots[0].fd, (long)"n", S_IFCHR, 259) < 0; }
+static bool p_mknod(struct gofer_server *s) {
+    return sys(SYS_mknodat, s->roots[0].fd, (long)"n", S_IFCHR, 259) < 0;
+}
 static bool p_ioctl(struct gofer_server *s) { return sys(SYS_ioctl, 2, 0x5412, 0, 0) < 0; }
 static bool p_chroot(struct gofer_server *s) { return sys(SYS_chroot, (long)"/", 0, 0, 0) < 0; }
-static bool p_unlink_ro(struct gofer_server *s) { return sys(SYS_unlinkat, s->roots[0].fd, (long)"f", 0, 0) < 0; }
+static bool p_unlink_ro(struct gofer_server *s) {
+    return sys(SYS_unlinkat, s->roots[0].fd, (long)"f", 0, 0) < 0;
+}
 static bool p_sendmsg_other(struct gofer_server *s) {
     struct msghdr m = {0};
     return sys(SYS_sendmsg, s->roots[0].fd, (long)&m, 0, 0) < 0;
@@ -236,7 +244,8 @@ static void test_parent_dies(void **state) {
         usleep(100000);
         _exit(0);
     }
-    // The gofer lets go of what it inherited, so the pipe ends with the parent, whatever becomes of the gofer.
+    // The gofer lets go of what it inherited, so the pipe ends with the parent, whatever becomes of the
+    // gofer.
     close(ends[1]);
     char c;
     assert_int_equal(read(ends[0], &c, 1), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the gofer's tests: a temporary host directory, a gofer server on it in this process, and a client whose channel
-// calls the server directly. Teardown proves that no descriptor was left open.
+// For the gofer's tests: a temporary host directory, a gofer server on it in this process, and a client whose
+// channel calls the server directly. Teardown proves that no descriptor was left open.
 #ifndef TESTS_GOFER_FIXTURE_H
 #define TESTS_GOFER_FIXTURE_H
 #include "abi/errno.h"
@@ -108,8 +108,8 @@ static inline int fixture_down(void **state) {
     return 0;
 }
 
-static inline int walk_names(struct gofer_client *c, uint64_t dir, unsigned flags, const char *const *names, unsigned n,
-                             struct client_walk *w) {
+static inline int walk_names(struct gofer_client *c, uint64_t dir, unsigned flags, const char *const *names,
+                             unsigned n, struct client_walk *w) {
     struct gofer_names list = {.n = n};
     for (unsigned i = 0; i < n; i++)
         list.v[i] = (struct gofer_str){names[i], (uint32_t)strlen(names[i])};
@@ -117,7 +117,8 @@ static inline int walk_names(struct gofer_client *c, uint64_t dir, unsigned flag
 }
 
 // Walks one name: 0 and its attributes, or -errno.
-static inline int walk1(struct fixture *f, uint64_t dir, const char *name, unsigned flags, struct client_walk *w) {
+static inline int walk1(struct fixture *f, uint64_t dir, const char *name, unsigned flags,
+                        struct client_walk *w) {
     int err = walk_names(f->c, dir, flags, &name, 1, w);
     return err ? err : -w->stop;
 }

@@ -12,11 +12,16 @@
 #define STR(s) {s, sizeof(s) - 1}
 static uint8_t buf[GOFER_MSG_MAX];
 
-static struct gofer_in written(const struct gofer_out *out) { return (struct gofer_in){out->p, out->len, false}; }
+static struct gofer_in written(const struct gofer_out *out) {
+    return (struct gofer_in){out->p, out->len, false};
+}
 
 static void test_walk_round_trip(void **state) {
     struct gofer_out out = {buf, 0, sizeof(buf), false};
-    struct gofer_walk_req q = {.handle = 0x1122334455667788, .flags = 3, .names = {3, {STR("a"), STR("bc"), STR("...")}}}, got;
+    struct gofer_walk_req q = {.handle = 0x1122334455667788,
+                               .flags = 3,
+                               .names = {3, {STR("a"), STR("bc"), STR("...")}}},
+                          got;
     assert_int_equal(gofer_put_walk_req(&out, &q), 0);
     struct gofer_in in = written(&out);
     assert_int_equal(gofer_get_walk_req(&in, &got), 0);
@@ -135,7 +140,8 @@ static void test_header(void **state) {
 
 static void test_entries(void **state) {
     struct gofer_out out = {buf, 0, 300, false};
-    struct gofer_entry e = {.offset = 5, .ino = 9, .dtype = 8, .has_attr = true, .name = STR("file"), .attr.size = 77};
+    struct gofer_entry e = {
+        .offset = 5, .ino = 9, .dtype = 8, .has_attr = true, .name = STR("file"), .attr.size = 77};
     unsigned n = 0;
     while (gofer_put_entry(&out, &e))
         n++;
@@ -163,9 +169,11 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk_round_trip), cmocka_unit_test(test_truncation), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_long_names),      cmocka_unit_test(test_counts),     cmocka_unit_test(test_bytes_bound),
-        cmocka_unit_test(test_header),          cmocka_unit_test(test_entries),    cmocka_unit_test(test_table),
+        cmocka_unit_test(test_walk_round_trip), cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_counts),          cmocka_unit_test(test_bytes_bound),
+        cmocka_unit_test(test_header),          cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gofer's operations on a temporary directory, asked through the real client, in one process: what works, what is
-// refused, and that nothing outside the root, no device and no fifo is ever reached.
+// The gofer's operations on a temporary directory, asked through the real client, in one process: what works,
+// what is refused, and that nothing outside the root, no device and no fifo is ever reached.
 #include "tests/unit/gofer_fixture.h"
 #include <signal.h>
 #include <sys/prctl.h>
@@ -62,7 +62,8 @@ static void test_walk_brings_more(void **state) {
     static char buf[GOFER_BYTES_MAX];
     bool end;
     uint64_t h;
-    struct gofer_names down = {1, {{"a", 1}}}, none = {2, {{"a", 1}, {"x", 1}}}, file = {2, {{"a", 1}, {"file", 4}}};
+    struct gofer_names down = {1, {{"a", 1}}}, none = {2, {{"a", 1}, {"x", 1}}},
+                       file = {2, {{"a", 1}, {"file", 4}}};
     assert_true(client_readdir(f->c, f->ro, &down, 0, buf, &end, &h) > 0 && end);
     assert_int_equal(walk1(f, h, "file", 0, &w), 0);
     assert_int_equal(client_readdir(f->c, f->ro, &none, 0, buf, &end, &h), -LINUX_ENOENT);
@@ -117,10 +118,12 @@ static void test_dotdot(void **state) {
     assert_int_equal(h.error, -LINUX_EBADMSG);
 }
 
-// Behind the check of names: what has more than one component, or leads up or through a link, is not opened either.
+// Behind the check of names: what has more than one component, or leads up or through a link, is not opened
+// either.
 static void test_names_that_slip_through(void **state) {
     struct fixture *f = *state;
-    static const char *const names[] = {"..", "../..", "d/../..", "link/passwd", "link", "/etc/passwd", "d/up"};
+    static const char *const names[] = {"..",   "../..",       "d/../..", "link/passwd",
+                                        "link", "/etc/passwd", "d/up"};
     assert_int_equal(mkdir(in_root(f, "d"), 0700), 0);
     assert_int_equal(symlink("/etc", in_root(f, "link")), 0);
     assert_int_equal(symlink("../..", in_root(f, "d/up")), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file system over the gofer as the root of a VFS, with the real gofer server behind it in this process; round trips
-// are counted. For tests: mounted_new(), files below in_root(t->f, ...), mounted_start().
+// The file system over the gofer as the root of a VFS, with the real gofer server behind it in this process;
+// round trips are counted. For tests: mounted_new(), files below in_root(t->f, ...), mounted_start().
 #ifndef TESTS_UNIT_GOFERFS_MOUNTED_H
 #define TESTS_UNIT_GOFERFS_MOUNTED_H
 #include "abi/caps.h"

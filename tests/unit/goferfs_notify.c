@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A watched file of the host stays the watched one when the cache of names is emptied, on a bind and below an overlay
-// (where the first write copies it), and ends with its name. With the real gofer server behind it in this process.
+// A watched file of the host stays the watched one when the cache of names is emptied, on a bind and below an
+// overlay (where the first write copies it), and ends with its name. With the real gofer server behind it in
+// this process.
 #include "abi/inotify.h"
 #include "fs/notify.h"
 #include "tests/unit/goferfs_mounted.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file system over the gofer, used through the VFS, with the real gofer server behind it in this process. Counts
-// round trips: what is promised to be cached must ask nothing.
+// The file system over the gofer, used through the VFS, with the real gofer server behind it in this process.
+// Counts round trips: what is promised to be cached must ask nothing.
 #include "base/fault.h"
 #include "tests/unit/goferfs_mounted.h"
 #include <sys/mman.h>
@@ -63,7 +63,8 @@ static void test_read(void **state) {
     assert_int_equal(vfs_mkdir(&t->ctx, NULL, "/dir/new", 0755), -LINUX_EROFS);
 }
 
-// Read-only: once known, always known. stat, a missing name, a second open with its read, readlink: no round trip.
+// Read-only: once known, always known. stat, a missing name, a second open with its read, readlink: no round
+// trip.
 static void test_nothing_is_asked_twice(void **state) {
     struct mounted *t = *state;
     struct vfs_attr a;
@@ -93,7 +94,8 @@ static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t 
 }
 static int compare(const void *a, const void *b) { return strcmp(a, b); }
 
-// In small pieces, as getdents with a small buffer asks. Every name once; then a stat storm without a round trip.
+// In small pieces, as getdents with a small buffer asks. Every name once; then a stat storm without a round
+// trip.
 static void test_readdir(void **state) {
     struct mounted *t = *state;
     static struct collect c;
@@ -163,7 +165,8 @@ static void test_bounds(void **state) {
     assert_in_range(open_fds() - before, 0, 300);
 }
 
-// More directories than the gofer has handles (100 here): old ones are given back, and found again when needed.
+// More directories than the gofer has handles (100 here): old ones are given back, and found again when
+// needed.
 static void test_many_directories(void **state) {
     struct mounted *t = *state;
     for (int round = 0; round < 2; round++)
@@ -207,7 +210,7 @@ static void test_mmap(void **state) {
     file_put(f);
 }
 
-// ---- Writable roots --------------------------------------------------------------------------------------------
+// ---- Writable roots ---------------------------------------------------------------------------------------
 static void test_write(void **state) {
     struct mounted *t = *state;
     struct file *f;
@@ -313,7 +316,8 @@ static void test_host_changes(void **state) {
     assert_int_equal(attr_of(t, "/dir/late", 0, &a), -LINUX_ENOENT);
 }
 
-// Several sentry threads at once: for ThreadSanitizer and the lock ranks. Each one's own files come out right.
+// Several sentry threads at once: for ThreadSanitizer and the lock ranks. Each one's own files come out
+// right.
 static void *worker(void *arg) {
     struct mounted *t = arg;
     static _Atomic int next;

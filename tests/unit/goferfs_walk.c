@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks that ask ahead: how many round trips a path takes, and that what was asked for in advance decides nothing: each
-// step is still checked where the walk takes it. With the real gofer server behind it in this process.
+// Walks that ask ahead: how many round trips a path takes, and that what was asked for in advance decides
+// nothing: each step is still checked where the walk takes it. With the real gofer server behind it in this
+// process.
 #include "tests/unit/goferfs_mounted.h"
 
 // a/b/c/d/f, links into the middle, and an overlay over it when asked for.
@@ -62,7 +63,8 @@ static void test_one_trip(void **state) {
     expect(t, "/a/b/c/d/g", "too", 0, 1);
     expect_stat(t, "/a/b/c", 0, 0);
 }
-static bool count_name(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype, uint64_t off) {
+static bool count_name(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype,
+                       uint64_t off) {
     return true;
 }
 // A tree is listed with one round trip for each of its directories, as find(1) goes through it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What our processes give up, each step by itself, seen from inside. In children, since there is no way back. What a host
-// refuses must leave a child that works all the same.
+// What our processes give up, each step by itself, seen from inside. In children, since there is no way back.
+// What a host refuses must leave a child that works all the same.
 #include "host/confine.h"
 #include <dirent.h>
 #include <errno.h>
@@ -128,7 +128,8 @@ static void test_user(void **state) {
         bool root = geteuid() == 0;
         hold(confine_capabilities(1u << 6 | 1u << 7) == 0);  // SETGID, SETUID
         hold(confine_user() == 0 && confine_capabilities(0) == 0);
-        hold(!root || (getuid() >= 1000 && geteuid() == getuid() && getegid() == getuid() && getgroups(0, NULL) == 0));
+        hold(!root ||
+             (getuid() >= 1000 && geteuid() == getuid() && getegid() == getuid() && getgroups(0, NULL) == 0));
         hold(!root || syscall(SYS_setuid, 0) < 0);  // (the C library's asks a sanitizer's thread, too)
         hold(prctl(PR_GET_DUMPABLE) == 1);
         _exit(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sentry's cage, from inside: what a sentry that was taken over could do to its user's other processes, and what of the
-// host's files it could look at. In children, since there is no way back.
+// The sentry's cage, from inside: what a sentry that was taken over could do to its user's other processes,
+// and what of the host's files it could look at. In children, since there is no way back.
 #include "base/hostfstat.h"
 #include "sentry/hostfilter/hostfilter.h"
 #include <errno.h>
@@ -91,8 +91,8 @@ static void test_neighbours_are_out_of_reach(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-// A filter cannot look at a path: so no call that takes one is among its rows, not even "with an empty path". What a
-// descriptor is can still be asked.
+// A filter cannot look at a path: so no call that takes one is among its rows, not even "with an empty path".
+// What a descriptor is can still be asked.
 static void test_paths_are_out_of_reach(void **state) {
 #ifdef PICKET_SANITIZED
     skip();  // its run-time may look at files
@@ -107,7 +107,8 @@ static void test_paths_are_out_of_reach(void **state) {
             hold(hostfilter_prepare() == 0 && hostfilter_load("seccomp") == 0);
             hold(host_fstat(0, &st) == 0 || errno == EBADF);
             // As fstatat and statx take their arguments, with AT_EMPTY_PATH in both places.
-            syscall(calls[i], AT_FDCWD, "/etc/passwd", calls[i] == SYS_statx ? (long)0x1000 : (long)buf, 0x1000, buf);
+            syscall(calls[i], AT_FDCWD, "/etc/passwd", calls[i] == SYS_statx ? (long)0x1000 : (long)buf,
+                    0x1000, buf);
             _exit(0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);

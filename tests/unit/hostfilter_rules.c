@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sentry's filter, from inside: code planted in a child that has it must die of each call that a sentry has no use for,
-// whatever its arguments, and of the useful ones with arguments that it has no use for.
+// The sentry's filter, from inside: code planted in a child that has it must die of each call that a sentry
+// has no use for, whatever its arguments, and of the useful ones with arguments that it has no use for.
 #include "sentry/hostfilter/hostfilter.h"
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -99,7 +99,10 @@ static void test_arguments(void **state) {
         {"typing into the terminal", SYS_ioctl, {0, TIOCSTI, (long)"x"}},
         {"the console", SYS_ioctl, {0, TIOCLINUX, (long)buf}},
         {"a controlling terminal", SYS_ioctl, {0, TIOCSCTTY, 1}},
-        {"attributes by a path", SYS_newfstatat, {AT_FDCWD, (long)"/etc/passwd", (long)buf, 0}, .sanitizer_too = true},
+        {"attributes by a path",
+         SYS_newfstatat,
+         {AT_FDCWD, (long)"/etc/passwd", (long)buf, 0},
+         .sanitizer_too = true},
         {"extended attributes by a path", SYS_statx, {AT_FDCWD, (long)"/etc/passwd", 0, 0xfff, (long)buf}},
     };
     each_dies(list, sizeof list / sizeof *list, "seccomp");

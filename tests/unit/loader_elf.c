@@ -137,8 +137,12 @@ static void test_own_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),       cmocka_unit_test(test_bad_head),          cmocka_unit_test(test_bad_segments),
-        cmocka_unit_test(test_bad_interp), cmocka_unit_test(test_too_many_segments), cmocka_unit_test(test_own_file),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad_head),
+        cmocka_unit_test(test_bad_segments),
+        cmocka_unit_test(test_bad_interp),
+        cmocka_unit_test(test_too_many_segments),
+        cmocka_unit_test(test_own_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,8 +97,9 @@ static void test_arg_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),      cmocka_unit_test(test_not_a_script), cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_long_lines), cmocka_unit_test(test_args),         cmocka_unit_test(test_arg_limits),
+        cmocka_unit_test(test_plain), cmocka_unit_test(test_not_a_script),
+        cmocka_unit_test(test_bad),   cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_args),  cmocka_unit_test(test_arg_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory map against a host that is made of an array of pages: after each of many random calls, what our map says
-// of every page must be what the queued host work has made of it. The platform, limits and credentials are stand-ins
-// of this file.
+// The memory map against a host that is made of an array of pages: after each of many random calls, what our
+// map says of every page must be what the queued host work has made of it. The platform, limits and
+// credentials are stand-ins of this file.
 #include "abi/caps.h"
 #include "abi/mman.h"
 #include "base/fault.h"
@@ -20,7 +20,7 @@
 #define PG(n) (LO + (uint64_t)(n) * GUEST_PAGE_SIZE)
 #define RW    (LINUX_PROT_READ | LINUX_PROT_WRITE)
 
-// ---- The host ------------------------------------------------------------------------------------------------------
+// ---- The host ---------------------------------------------------------------------------------------------
 static struct page {
     bool mapped, shared;
     int prot, fd;
@@ -43,11 +43,16 @@ static unsigned first_page(uaddr_t a, uint64_t len) {
 }
 const struct plat_layout *plat_layout(const struct platform *p) { return &layout; }
 void plat_as_put(struct plat_as *as) {}
-int plat_map(struct plat_thread *t, uaddr_t a, uint64_t len, int prot, unsigned flags, int fd, uint64_t offset) {
+int plat_map(struct plat_thread *t, uaddr_t a, uint64_t len, int prot, unsigned flags, int fd,
+             uint64_t offset) {
     unsigned p = first_page(a, len);
     assert_true(flags & PLAT_NORESERVE);
     for (uint64_t i = 0; i < len / GUEST_PAGE_SIZE; i++)
-        host[p + i] = (struct page){true, flags & PLAT_SHARED, prot, fd, fd < 0 ? 0 : offset + i * GUEST_PAGE_SIZE,
+        host[p + i] = (struct page){true,
+                                    flags & PLAT_SHARED,
+                                    prot,
+                                    fd,
+                                    fd < 0 ? 0 : offset + i * GUEST_PAGE_SIZE,
                                     fd < 0 ? ++contents : 0};
     return 0;
 }
@@ -92,7 +97,7 @@ int plat_advise(struct plat_thread *t, uaddr_t a, uint64_t len, int advice) {
     return 0;
 }
 
-// ---- The task ------------------------------------------------------------------------------------------------------
+// ---- The task ---------------------------------------------------------------------------------------------
 static uint64_t limits[LINUX_RLIM_NLIMITS];
 static bool may_lock_all;
 static struct vfs *vfs;
@@ -101,7 +106,9 @@ static struct task task;
 void mm_end_process(struct task *t, int64_t error) { fail_msg("the process is ended: %ld", (long)error); }
 uint64_t task_rlimit(struct task *t, int which) { return limits[which]; }
 bool task_capable(const struct task *t, int cap) { return cap == LINUX_CAP_IPC_LOCK && may_lock_all; }
-void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) { *ctx = (struct vfs_ctx){.vfs = vfs, .fsize_limit = 1}; }
+void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) {
+    *ctx = (struct vfs_ctx){.vfs = vfs, .fsize_limit = 1};
+}
 void vfs_ctx_done(struct vfs_ctx *ctx) {}
 
 static struct file *new_file(uint64_t size) {
@@ -142,12 +149,14 @@ static void compare(struct mm *mm) {
     // No two neighbours that should be one.
     const struct vma *a = area_find(mm, 0), *b;
     for (; a && (b = area_next(a)); a = b)
-        assert_false(a->end == b->start && a->prot == b->prot && a->flags == b->flags && !a->file && !b->file &&
-                     a->name == b->name && a->max_prot == b->max_prot && !(a->flags & VMA_FIXED_KERNEL));
+        assert_false(a->end == b->start && a->prot == b->prot && a->flags == b->flags && !a->file &&
+                     !b->file && a->name == b->name && a->max_prot == b->max_prot &&
+                     !(a->flags & VMA_FIXED_KERNEL));
 }
 static int64_t map(struct mm *mm, uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *f,
                    uint64_t offset) {
-    struct mmap_args a = {.addr = addr, .len = len, .prot = prot, .flags = flags, .file = f, .offset = offset};
+    struct mmap_args a = {
+        .addr = addr, .len = len, .prot = prot, .flags = flags, .file = f, .offset = offset};
     return do_mmap(&task, mm, NULL, &a);
 }
 #define ANON    (LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS)
@@ -160,12 +169,13 @@ static int64_t do_remap(struct mm *mm, const struct mremap_args *a) {
     return r == SYS_FLUSH ? mremap_follow(&task, mm, NULL, a, asked, host_answer) : r;
 }
 
-// ---- Tests -----------------------------------------------------------------------------------------------------------
+// ---- Tests ------------------------------------------------------------------------------------------------
 static void random_call(struct mm *mm, struct file *f) {
     static const uint32_t prots[] = {0, LINUX_PROT_READ, RW, LINUX_PROT_READ | LINUX_PROT_EXEC};
     uint64_t addr = PG(rand() % PAGES), len = (uint64_t)(1 + rand() % 24) * GUEST_PAGE_SIZE;
     uint32_t prot = prots[rand() % 4];
-    struct mremap_args m = {.addr = addr, .old_len = len, .new_len = (uint64_t)(1 + rand() % 24) * GUEST_PAGE_SIZE};
+    struct mremap_args m = {
+        .addr = addr, .old_len = len, .new_len = (uint64_t)(1 + rand() % 24) * GUEST_PAGE_SIZE};
     int64_t r;
     switch (rand() % 9) {
     case 0:
@@ -177,7 +187,8 @@ static void random_call(struct mm *mm, struct file *f) {
         assert_true(r > 0 || r == -LINUX_ENOMEM);
         break;
     case 2:
-        map(mm, addr, len, prot, LINUX_MAP_FIXED | LINUX_MAP_PRIVATE, f, (uint64_t)(rand() % 8) * GUEST_PAGE_SIZE);
+        map(mm, addr, len, prot, LINUX_MAP_FIXED | LINUX_MAP_PRIVATE, f,
+            (uint64_t)(rand() % 8) * GUEST_PAGE_SIZE);
         break;
     case 3:
         map(mm, 0, len, prot, rand() % 2 ? LINUX_MAP_SHARED | LINUX_MAP_ANONYMOUS : LINUX_MAP_SHARED,
@@ -264,7 +275,8 @@ static void test_merge_and_split(void **state) {
 
 static void test_placement(void **state) {
     struct mm *mm = new_mm();
-    int64_t a = map(mm, 0, GUEST_PAGE_SIZE, RW, ANON, NULL, 0), b = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
+    int64_t a = map(mm, 0, GUEST_PAGE_SIZE, RW, ANON, NULL, 0),
+            b = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
     assert_int_equal(a, PG(359));
     assert_int_equal(b, PG(357));
     do_munmap(mm, NULL, (uint64_t)a, GUEST_PAGE_SIZE);
@@ -272,7 +284,8 @@ static void test_placement(void **state) {
     // A range that fits only below the hidden one of the platform.
     assert_int_equal(map(mm, 0, 100 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(200));
     assert_int_equal(map(mm, 0, 47 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(310));
-    assert_int_equal(map(mm, PG(50) + 5, GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(51));  // hints are rounded up
+    // hints are rounded up
+    assert_int_equal(map(mm, PG(50) + 5, GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(51));
     assert_int_equal(map(mm, PG(51), GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(199));     // taken: elsewhere
     assert_int_equal(map(mm, 0, 390 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0), -LINUX_ENOMEM);
     compare(mm);
@@ -293,8 +306,10 @@ static void test_mmap_errors(void **state) {
     assert_int_equal(map(mm, PG(305), 4096, RW, fixed, NULL, 0), -LINUX_ENOMEM);
     assert_int_equal(map(mm, PG(381), 4096, RW, fixed | LINUX_MAP_FIXED_NOREPLACE, NULL, 0), -LINUX_EEXIST);
     assert_int_equal(map(mm, 0, 4096, RW, ANON | LINUX_MAP_HUGETLB, NULL, 0), -LINUX_ENOMEM);
-    assert_int_equal(map(mm, 0, 4096, RW, LINUX_MAP_SHARED_VALIDATE | LINUX_MAP_SYNC, f, 0), -LINUX_EOPNOTSUPP);
-    assert_int_equal(map(mm, 0, 8192, RW, LINUX_MAP_SHARED, f, UINT64_MAX & GUEST_PAGE_MASK), -LINUX_EOVERFLOW);
+    assert_int_equal(map(mm, 0, 4096, RW, LINUX_MAP_SHARED_VALIDATE | LINUX_MAP_SYNC, f, 0),
+                     -LINUX_EOPNOTSUPP);
+    assert_int_equal(map(mm, 0, 8192, RW, LINUX_MAP_SHARED, f, UINT64_MAX & GUEST_PAGE_MASK),
+                     -LINUX_EOVERFLOW);
     f->mode &= ~FMODE_WRITE;
     assert_int_equal(map(mm, 0, 4096, RW, LINUX_MAP_SHARED, f, 0), -LINUX_EACCES);
     int64_t a = map(mm, 0, 4096, LINUX_PROT_READ, LINUX_MAP_SHARED, f, 0);
@@ -331,7 +346,8 @@ static void test_anchor(void **state) {
     assert_true(host[299].mapped && area_range_free(mm, PG(299), PG(300)));
     int64_t a = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
     assert_int_equal(a, PG(297));
-    struct mremap_args grow = {.addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 3 * GUEST_PAGE_SIZE};
+    struct mremap_args grow = {
+        .addr = (uint64_t)a, .old_len = 2 * GUEST_PAGE_SIZE, .new_len = 3 * GUEST_PAGE_SIZE};
     assert_int_equal(do_remap(mm, &grow), -LINUX_ENOMEM);
     assert_int_equal(mm_fork(mm, NULL, &copy), 0);
     assert_int_equal(do_remap(copy, &grow), -LINUX_ENOMEM);
@@ -390,7 +406,8 @@ static void test_brk(void **state) {
 }
 
 static int64_t remap(struct mm *mm, unsigned from, unsigned old, unsigned new, uint32_t flags, unsigned to) {
-    struct mremap_args m = {.addr = PG(from), .old_len = old * GUEST_PAGE_SIZE, .new_len = new * GUEST_PAGE_SIZE};
+    struct mremap_args m = {
+        .addr = PG(from), .old_len = old * GUEST_PAGE_SIZE, .new_len = new *GUEST_PAGE_SIZE};
     m.flags = flags;
     m.new_addr = to ? PG(to) : 0;
     return do_remap(mm, &m);

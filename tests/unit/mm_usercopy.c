@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies to and from guest memory, over a guest that is an array of pages, some of them missing: what is copied, what
-// is refused, and how many host calls it takes. The platform's copies are stand-ins of this file.
+// Copies to and from guest memory, over a guest that is an array of pages, some of them missing: what is
+// copied, what is refused, and how many host calls it takes. The platform's copies are stand-ins of this
+// file.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "abi/uio.h"
@@ -72,10 +73,12 @@ static int64_t copyv(bool out, const struct iovec *v, int n, const struct plat_s
     }
     return done ? done : -LINUX_EFAULT;
 }
-int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src, int nsrc) {
+int64_t plat_copyv_in(struct plat_as *as, const struct iovec *dst, int n, const struct plat_span *src,
+                      int nsrc) {
     return copyv(false, dst, n, src, nsrc);
 }
-int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src, int n) {
+int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst, const struct iovec *src,
+                       int n) {
     return copyv(true, src, n, dst, ndst);
 }
 static bool dying;
@@ -154,7 +157,9 @@ static void test_strings(void **state) {
     assert_int_equal(copy_in_path(&task, buf, uaddr(UINT64_MAX)), -LINUX_EFAULT);
 }
 
-static void put_iov(uint64_t at, const struct linux_iovec *v, size_t n) { memcpy(guest + (at - LO), v, n * sizeof *v); }
+static void put_iov(uint64_t at, const struct linux_iovec *v, size_t n) {
+    memcpy(guest + (at - LO), v, n * sizeof *v);
+}
 
 static void test_vectors(void **state) {
     struct uio_user u;
@@ -229,11 +234,11 @@ static void test_vector_checks(void **state) {
     assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), INT64_MAX), -LINUX_EFAULT);
 }
 
-// ---- What lies in pages here costs a host call for each gathering of them, not for each page -----------------------------
+// ---- What lies in pages here costs a host call for each gathering of them, not for each page --------------
 #define BULK 65536u
 
-static int64_t bulk(int64_t (*io)(struct vfs_ctx *ctx, struct file *f, struct uio *u), struct vfs_ctx *ctx, struct file *f,
-                    uint64_t at, size_t n) {
+static int64_t bulk(int64_t (*io)(struct vfs_ctx *ctx, struct file *f, struct uio *u), struct vfs_ctx *ctx,
+                    struct file *f, uint64_t at, size_t n) {
     struct uio_user u;
     assert_int_equal(uio_user_buf(&u, &task, uaddr(at), n), 0);
     calls = 0;

@@ -160,7 +160,8 @@ static struct ns_sock *linklocal_socket(enum ns_type type, struct netif *at, uin
 
 // RFC 4007 6, 11: a link-local address is one of a link, and which one is said with it.
 static void scopes(void **state) {
-    struct netif_config n = {.name = "t1", .kind = NETIF_IP, .mtu = 1500, .flags = NETIF_NO_DAD, .transmit = transmit_other};
+    struct netif_config n = {
+        .name = "t1", .kind = NETIF_IP, .mtu = 1500, .flags = NETIF_NO_DAD, .transmit = transmit_other};
     struct ns_netif_info info;
     struct ns_sock *a, *b, *c;
     struct ns_mem_io m;
@@ -191,7 +192,8 @@ static void scopes(void **state) {
     assert_int_equal(peer.scope, two);
     // What comes says where from, and a group of the link's scope has one too.
     ns_local(c, &ours);
-    uint8_t packet[49] = {0x60, [5] = 9, 17, 64, 0xfe, 0x80, [23] = 9, 0xfe, 0x80, [39] = 2, 0, 7, 0, 0, 0, 9};
+    uint8_t packet[49] = {0x60, [5] = 9,  17, 64, 0xfe, 0x80, [23] = 9, 0xfe,
+                          0x80, [39] = 2, 0,  7,  0,    0,    0,        9};
     packet[42] = (uint8_t)(ours.port >> 8);
     packet[43] = (uint8_t)ours.port;
     assert_int_equal(netif_input(other_nif, packet, sizeof packet, NS_CSUM_GOOD), 0);
@@ -211,8 +213,8 @@ static void scopes(void **state) {
     netif_remove(other_nif);
 }
 
-// RFC 6056 3.3: port 0 finds the last port that is free, and says so when none is. A port is in use until its socket is
-// closed.
+// RFC 6056 3.3: port 0 finds the last port that is free, and says so when none is. A port is in use until its
+// socket is closed.
 static void all_ports(void **state) {
     enum { FIRST = 32768, PORTS = 28232 };
     struct ns_sock **s = calloc(PORTS, sizeof(struct ns_sock *)), *last;

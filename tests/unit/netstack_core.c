@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of netstack/core and netstack/prot by themselves: timer wheel, checksums, SipHash, addresses, packets,
-// byte queues, TCP options, capture files.
+// The parts of netstack/core and netstack/prot by themselves: timer wheel, checksums, SipHash, addresses,
+// packets, byte queues, TCP options, capture files.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/addr.h"
@@ -19,7 +19,7 @@
 
 #define MS 1000000ull
 
-// ---- Timer wheel -----------------------------------------------------------------------------------------------------
+// ---- Timer wheel ------------------------------------------------------------------------------------------
 struct alarm {
     struct timer t;
     uint64_t due;
@@ -80,7 +80,7 @@ static void wheel_cancel_and_rearm(void **state) {
     assert_int_equal(wheel_next(&wheel), UINT64_MAX);
 }
 
-// ---- Checksums, hash, addresses --------------------------------------------------------------------------------------
+// ---- Checksums, hash, addresses ---------------------------------------------------------------------------
 static uint16_t slow_sum(const uint8_t *p, size_t n) {
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -98,7 +98,9 @@ static void checksum_of(const uint8_t *buf, size_t size) {
             memcpy(wire, &sum, 2);
             assert_int_equal(get16(wire), slow_sum(buf + start, n));
             size_t cut = n / 3;  // in two pieces, the second at an odd offset or not
-            assert_int_equal(csum_finish(csum_add(csum_add(0, buf + start, cut, 0), buf + start + cut, n - cut, cut & 1)), sum);
+            assert_int_equal(
+                csum_finish(csum_add(csum_add(0, buf + start, cut, 0), buf + start + cut, n - cut, cut & 1)),
+                sum);
         }
 }
 
@@ -154,9 +156,22 @@ static void address_text(void **state) {
         {"1:0:0:2::", "1:0:0:2::"},
         {"0:1:2:3:4:5:6:7", "0:1:2:3:4:5:6:7"},
     };
-    static const char *const bad[] = {
-        "",    "1",   "1.2.3",   "1.2.3.4.5", "256.1.1.1",         "1.2.3.x", "-1.2.3.4",       ":",
-        ":::", "1:2", "1::2::3", "12345::",   "1:2:3:4:5:6:7:8:9", "g::",     ":1:2:3:4:5:6:7", "1:2:3:4:5:6:7:"};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "1.2.3",
+                                      "1.2.3.4.5",
+                                      "256.1.1.1",
+                                      "1.2.3.x",
+                                      "-1.2.3.4",
+                                      ":",
+                                      ":::",
+                                      "1:2",
+                                      "1::2::3",
+                                      "12345::",
+                                      "1:2:3:4:5:6:7:8:9",
+                                      "g::",
+                                      ":1:2:3:4:5:6:7",
+                                      "1:2:3:4:5:6:7:"};
     struct ns_ip ip;
     char text[NS_IP_TEXT];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -182,7 +197,7 @@ static void address_kinds(void **state) {
     assert_true(ip_is_multicast(&s));
 }
 
-// ---- Packets and byte queues -----------------------------------------------------------------------------------------
+// ---- Packets and byte queues ------------------------------------------------------------------------------
 static uint64_t zero_clock(void *arg) { return 0; }
 static void zero_random(void *arg, void *buf, size_t n) { memset(buf, 1, n); }
 
@@ -244,7 +259,8 @@ static void packet_pull(void **state) {
 
 // An IPv4 datagram of n bytes from 10.0.0.2 for port 7, at `at`.
 static size_t datagram(uint8_t *at, uint16_t n) {
-    const uint8_t head[28] = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, 0x13, 0x88, 0, 7};
+    const uint8_t head[28] = {0x45, 0, 0, 0, 0,  1, 0, 0, 64,   17,   0, 0,
+                              10,   0, 0, 2, 10, 0, 0, 1, 0x13, 0x88, 0, 7};
     memcpy(at, head, sizeof head);
     put16(at + 2, (uint16_t)(28 + n));
     put16(at + 24, (uint16_t)(8 + n));
@@ -376,7 +392,7 @@ static void byte_queue_small(void **state) {
     netstack_destroy(ns);
 }
 
-// ---- TCP options, capture files --------------------------------------------------------------------------------------
+// ---- TCP options, capture files ---------------------------------------------------------------------------
 static void tcp_option_round(void **state) {
     uint8_t o[40];
     struct tcp_options in = {.mss = 1460,
@@ -390,8 +406,8 @@ static void tcp_option_round(void **state) {
     uint32_t n = tcp_put_options(o, &in);
     assert_int_equal(n, 20);
     assert_true(tcp_parse_options(o, n, &out));
-    assert_true(out.mss == 1460 && out.has_ts && out.tsval == in.tsval && out.tsecr == in.tsecr && out.sack_ok &&
-                out.has_wscale && out.wscale == 7);
+    assert_true(out.mss == 1460 && out.has_ts && out.tsval == in.tsval && out.tsecr == in.tsecr &&
+                out.sack_ok && out.has_wscale && out.wscale == 7);
     in = (struct tcp_options){.has_ts = true, .nsacks = 3, .sacks = {{1, 2}, {3, 4}, {5, 6}}};
     n = tcp_put_options(o, &in);
     assert_int_equal(n, 40);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups from the side of calls: an interface that goes while sockets are members, the bounds, reports that do
-// not fit into one packet, and allocations that fail. What is sent when is in tests/net/igmp and mld.
+// Groups from the side of calls: an interface that goes while sockets are members, the bounds, reports that
+// do not fit into one packet, and allocations that fail. What is sent when is in tests/net/igmp and mld.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/netstack.h"
@@ -96,7 +96,8 @@ static void interface_gone(void **state) {
     assert_int_equal(ns_join(socks[1], &group, netstack_loopback(ns)), 0);
 }
 
-// 256 groups of an interface; the report of all of them is several packets of no more than the MTU (RFC 3376 4.2.16).
+// 256 groups of an interface; the report of all of them is several packets of no more than the MTU (RFC
+// 3376 4.2.16).
 static void many(void **state) {
     unsigned joined = 0;
     int err = 0;
@@ -111,8 +112,9 @@ static void many(void **state) {
     assert_int_equal(reports, 512); // each join, and its repeat
     reports = records = 0;
     // From 10.0.0.2 to 224.0.0.1: a query about all, to be answered within a second; the checksums are right.
-    const uint8_t query[] = {1,    0, 0x5e, 0,    0,  1, 2, 0, 0, 0, 0,   2, 8, 0, 0x45, 0,    0,    32, 0, 1,   0,  0,
-                             0x01, 2, 0xcf, 0xd8, 10, 0, 0, 2, 224, 0, 0, 1, 0x11, 10, 0xec, 0x78, 0, 0,  0, 0, 2, 125, 0, 0};
+    const uint8_t query[] = {1, 0,  0x5e, 0,  0,    1,    2,    0, 0,    0,    0,  2,   8, 0, 0x45, 0,
+                             0, 32, 0,    1,  0,    0,    0x01, 2, 0xcf, 0xd8, 10, 0,   0, 2, 224,  0,
+                             0, 1,  0x11, 10, 0xec, 0x78, 0,    0, 0,    0,    2,  125, 0, 0};
     assert_int_equal(netif_input(nif, query, sizeof query, 0), 0);
     run_until(now + 1100000000);
     assert_int_equal(records, 256);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packet sockets (packet(7)): which frames they see and how, what they send, their bounds, and an interface that goes.
+// Packet sockets (packet(7)): which frames they see and how, what they send, their bounds, and an interface
+// that goes.
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/netstack.h"
@@ -12,7 +13,8 @@
 #define ETH     14
 #define IP_TYPE 0x0800
 
-static const uint8_t ours[6] = {2, 0, 0, 0, 0, 1}, peer[6] = {2, 0, 0, 0, 0, 2}, all[6] = {255, 255, 255, 255, 255, 255};
+static const uint8_t ours[6] = {2, 0, 0, 0, 0, 1}, peer[6] = {2, 0, 0, 0, 0, 2},
+                     all[6] = {255, 255, 255, 255, 255, 255};
 static struct netstack *ns;
 static struct netif *nif, *other;
 static uint8_t out[2048];  // the last frame that went out
@@ -36,7 +38,8 @@ static int transmit(void *arg, const struct ns_frame *f) {
 
 static int start(void **state) {
     struct netstack_config c = {clock_of, random_of, NULL, 0};
-    struct netif_config n = {.name = "t0", .kind = NETIF_ETHER, .mtu = 1500, .flags = NETIF_NO_DAD, .transmit = transmit};
+    struct netif_config n = {
+        .name = "t0", .kind = NETIF_ETHER, .mtu = 1500, .flags = NETIF_NO_DAD, .transmit = transmit};
     struct ns_ip ip = ns_ip4(10, 0, 0, 1);
     memcpy(n.mac, ours, 6);
     if (netstack_create(&c, &ns) || netif_add(ns, &n, &nif) || netif_add_address(nif, &ip, 24))
@@ -86,7 +89,8 @@ static void come_in(struct netif *to, const uint8_t dst[6], uint16_t type) {
 }
 
 static void arp_request(void) {
-    const uint8_t tail[28] = {0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
+    const uint8_t tail[28] = {0,  1, 8, 0, 6, 4, 0, 1, 2, 0, 0,  0, 0, 2,
+                              10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
     uint8_t f[ETH + sizeof tail] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, 8, 6};
     memcpy(f + ETH, tail, sizeof tail);
     netif_input(nif, f, sizeof f, 0);
@@ -136,7 +140,8 @@ static void sees_all(void **state) {
     ns_close(s);
 }
 
-// A socket for one protocol, without headers: not what goes out, not other types; bound to one interface, not the other.
+// A socket for one protocol, without headers: not what goes out, not other types; bound to one interface, not
+// the other.
 static void sees_one(void **state) {
     struct ns_sock *s = sock_for(false, 0x0806), *none = sock_for(true, 0);
     struct ns_addr from, on_other = {.scope = index_of(other)}, local;

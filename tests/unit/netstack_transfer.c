@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TCP over a bad wire, in virtual time: whatever the wire does, the bytes arrive whole and in order, in a time that says
-// that recovery works, and nothing is left. The wires are those of the issue: loss, reordering, duplication, corruption,
-// several MTUs, a black hole.
+// TCP over a bad wire, in virtual time: whatever the wire does, the bytes arrive whole and in order, in a
+// time that says that recovery works, and nothing is left. The wires are those of the issue: loss,
+// reordering, duplication, corruption, several MTUs, a black hole.
 #include "abi/errno.h"
 #include "tests/unit/netstack_sim.h"
 
@@ -86,7 +86,8 @@ static uint64_t run(struct ns_pair_config *link, uint32_t mtu, bool six, uint32_
         pump_out(&there);
         pump_out(&back);
         if (!sim_step(&s, until))
-            fail_msg("stuck: %u of %u and %u of %u bytes", there.received, there.total, back.received, back.total);
+            fail_msg("stuck: %u of %u and %u of %u bytes", there.received, there.total, back.received,
+                     back.total);
         pump_in(&there);
         pump_in(&back);
     }
@@ -145,7 +146,8 @@ static void loss(void **state) {
 }
 
 static void reordering(void **state) {
-    struct ns_pair_config link = {.delay = 20 * MS, .reorder = 250000, .reorder_delay = 3 * MS, .rate = 12500000};
+    struct ns_pair_config link = {
+        .delay = 20 * MS, .reorder = 250000, .reorder_delay = 3 * MS, .rate = 12500000};
     uint64_t ms = run(&link, 1500, false, 5000000, NS_CUBIC, 60);
     assert_in_range(ms, 400, 1500);  // reordering is no loss: it does not cost the window
 }
@@ -186,7 +188,8 @@ static void black_hole(void **state) {
 static void shallow_queue(void **state) {
     struct ns_pair_config link = {.delay = 20 * MS, .rate = 1250000, .queue = 30000};
     uint64_t ms = run(&link, 1500, false, 5000000, NS_CUBIC, 120);
-    assert_in_range(ms, 4000, 7000);  // 5 MB at 1.25 MB/s are 4 s: losses of the queue's making cost at most this
+    // 5 MB at 1.25 MB/s are 4 s: losses of the queue's making cost at most this
+    assert_in_range(ms, 4000, 7000);
 }
 
 // Receivers that do not read for a while: the window closes and opens.
@@ -225,10 +228,12 @@ static void small_budget(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_wire),  cmocka_unit_test(small_mtus),   cmocka_unit_test(loss),
-        cmocka_unit_test(reordering),  cmocka_unit_test(duplication),  cmocka_unit_test(corruption),
-        cmocka_unit_test(everything),  cmocka_unit_test(black_hole),   cmocka_unit_test(shallow_queue),
-        cmocka_unit_test(slow_reader), cmocka_unit_test(small_budget), cmocka_unit_test(slow_start_ends_in_time),
+        cmocka_unit_test(clean_wire),    cmocka_unit_test(small_mtus),
+        cmocka_unit_test(loss),          cmocka_unit_test(reordering),
+        cmocka_unit_test(duplication),   cmocka_unit_test(corruption),
+        cmocka_unit_test(everything),    cmocka_unit_test(black_hole),
+        cmocka_unit_test(shallow_queue), cmocka_unit_test(slow_reader),
+        cmocka_unit_test(small_budget),  cmocka_unit_test(slow_start_ends_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

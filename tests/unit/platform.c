@@ -41,12 +41,15 @@ GUEST(odd_flags, "pushfq\n orl $0x40000, (%rsp)\n popfq\n mov $12, %eax\n syscal
 GUEST(unmapper,
       "mov $0x40000000, %edi\n mov $8000, %esi\n mov $11, %eax\n syscall\n mov $11, %eax\n syscall\n"
       "mov %rax, %rdi\n mov $1, %eax\n syscall\n");
-GUEST(changer, "mov $0x40000000, %edi\n mov $8000, %esi\n mov $1, %edx\n mov $10, %eax\n syscall\n mov %rax, %r12\n"
-               "mov $0x40000000, %edi\n mov $4, %edx\n mov $28, %eax\n syscall\n mov %rax, %r13\n"
-               "mov $0x40000000, %edi\n mov $8, %edx\n mov $10, %eax\n syscall\n"
-               "mov %r12, %rdi\n mov %r13, %rsi\n mov %rax, %rdx\n mov $1, %eax\n syscall\n");
-GUEST(mapper, "1: xor %edi, %edi\n mov $5000, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, %r8\n xor %r9d, %r9d\n"
-              "mov $9, %eax\n syscall\n movl $1, (%rax)\n mov %rax, %rdi\n mov $1, %eax\n syscall\n jmp 1b\n");
+GUEST(changer,
+      "mov $0x40000000, %edi\n mov $8000, %esi\n mov $1, %edx\n mov $10, %eax\n syscall\n mov %rax, %r12\n"
+      "mov $0x40000000, %edi\n mov $4, %edx\n mov $28, %eax\n syscall\n mov %rax, %r13\n"
+      "mov $0x40000000, %edi\n mov $8, %edx\n mov $10, %eax\n syscall\n"
+      "mov %r12, %rdi\n mov %r13, %rsi\n mov %rax, %rdx\n mov $1, %eax\n syscall\n");
+GUEST(
+    mapper,
+    "1: xor %edi, %edi\n mov $5000, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, %r8\n xor %r9d, %r9d\n"
+    "mov $9, %eax\n syscall\n movl $1, (%rax)\n mov %rax, %rdi\n mov $1, %eax\n syscall\n jmp 1b\n");
 GUEST(jump, "jmp *%rbx\n");
 GUEST(scribble, "mov %rbx, %rdi\n mov %rdx, %rcx\n mov $0x4141414141414141, %rax\n cld\n rep stosq\n"
                 "mov $12, %eax\n syscall\n mov $1, %eax\n syscall\n 1: jmp 1b\n");
@@ -288,7 +291,8 @@ static void test_refused_map(void **state) {
         assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x50000000), 1), 1);
         if (i >= 4) // not the first of its batch
             assert_int_equal(plat_protect(g.t, uaddr(0x50001000), 4096, 1), 0);
-        assert_int_equal(plat_map(g.t, uaddr(0x50000000), 4096, i % 2 ? 1 : 3, PLAT_SHARED, none[0], 0), 0); // a pipe
+        // a pipe
+        assert_int_equal(plat_map(g.t, uaddr(0x50000000), 4096, i % 2 ? 1 : 3, PLAT_SHARED, none[0], 0), 0);
         if (i >= 2) { // and what is queued behind it is not done
             assert_int_equal(plat_unmap(g.t, uaddr(0x50001000), 4096), 0);
             assert_int_equal(plat_map(g.t, uaddr(0x40000000), 4096, 3, 0, -1, 0), 0);
@@ -417,7 +421,8 @@ static void test_own_changes(void **state) {
     guest_end(&g);
 }
 
-// Private anonymous memory without a place, as asked for by `mapper`; mapped where the stub proposes it, or else at `at`.
+// Private anonymous memory without a place, as asked for by `mapper`; mapped where the stub proposes it, or
+// else at `at`.
 static uint64_t give_memory(struct guest *g, uint64_t at, bool flush) {
     wait_call(g, 9);
     assert_true(g->ev.context);
@@ -813,8 +818,10 @@ static void test_jump_into_stub(void **state) {
     const struct plat_range *stub = &plat_layout(*state)->reserved[0];
     guest_start(&peer, *state, GUEST_AT(loop_value));
     wait_call(&peer, 110);
-    // Every seventh byte, others in each run (escape's A04 takes them all): most end in a loop that has to be waited for.
-    for (uint64_t at = stub->start + (uint64_t)getpid() % 7; at < stub->start + 4096; at += at < stub->start + 3072 ? 7 : 97) {
+    // Every seventh byte, others in each run (escape's A04 takes them all): most end in a loop that has to be
+    // waited for.
+    for (uint64_t at = stub->start + (uint64_t)getpid() % 7; at < stub->start + 4096;
+         at += at < stub->start + 3072 ? 7 : 97) {
         struct guest g;
         struct lx_regs regs;
         guest_start(&g, *state, GUEST_AT(loop_context));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall ring of the seccomp platform, as the sentry sees it: nothing. Patched sites give the same calls, values,
-// interrupts and forks as others; what the guest does to its ring harms itself alone. Small guest programs, in a text
-// that is offered for patching; a few waiters, so that one of them can poll. Whether a call went by the ring depends
-// on the host's scheduler, so every test is right either way.
+// The syscall ring of the seccomp platform, as the sentry sees it: nothing. Patched sites give the same
+// calls, values, interrupts and forks as others; what the guest does to its ring harms itself alone. Small
+// guest programs, in a text that is offered for patching; a few waiters, so that one of them can poll.
+// Whether a call went by the ring depends on the host's scheduler, so every test is right either way.
 #include "abi/errno.h"
 #include "platform/stub/layout.h"
 #include "tests/unit/platform_guest.h"
@@ -12,46 +12,54 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-// r14: calls to make. Each call's number is 110, with rbx as its first argument and a known value in each register that
-// a call keeps; wrong ones are counted in r13. At the end: write(wrong, flags before ^ after).
-#define LOOP_BODY                                                                                                      \
-    "mov %rbx, %rdi\n mov $2, %esi\n mov $3, %edx\n mov $4, %r10d\n mov $5, %r8d\n mov $6, %r9d\n"                     \
-    "mov $-1, %eax\n add $1, %eax\n pushfq\n pop %rbp\n"                                                                \
-    "mov $110, %eax\n syscall\n"                                                                                       \
-    "mov %rax, %r12\n pushfq\n pop %rcx\n xor %rbp, %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"                        \
-    "cmp %rbx, %rdi\n jne 9f\n cmp $2, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $4, %r10\n jne 9f\n"                \
+// r14: calls to make. Each call's number is 110, with rbx as its first argument and a known value in each
+// register that a call keeps; wrong ones are counted in r13. At the end: write(wrong, flags before ^ after).
+#define LOOP_BODY \
+    "mov %rbx, %rdi\n mov $2, %esi\n mov $3, %edx\n mov $4, %r10d\n mov $5, %r8d\n mov $6, %r9d\n" \
+    "mov $-1, %eax\n add $1, %eax\n pushfq\n pop %rbp\n" \
+    "mov $110, %eax\n syscall\n" \
+    "mov %rax, %r12\n pushfq\n pop %rcx\n xor %rbp, %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n" \
+    "cmp %rbx, %rdi\n jne 9f\n cmp $2, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $4, %r10\n jne 9f\n" \
     "cmp $5, %r8\n jne 9f\n cmp $6, %r9\n jne 9f\n lea 7(%rbx), %rcx\n cmp %rcx, %r12\n jne 9f\n"
-GUEST(same, "1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
-            "9: inc %r13\n jmp 8b\n");
+GUEST(same,
+      "1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
+      "9: inc %r13\n jmp 8b\n");
 GUEST(forking, "mov $20000, %r14d\n 1: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 1b\n"
                "mov $57, %eax\n syscall\n mov $20000, %r14d\n mov $100, %ebx\n"
                "2: inc %rbx\n" LOOP_BODY "dec %r14\n jnz 2b\n"
                "8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n 9: inc %r13\n jmp 8b\n");
 // Counts in rbx and never ends; `hostile` also writes to the ring at r12, as the random number in r14 says.
 GUEST(endless, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n jmp 1b\n");
-GUEST(hostile, "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n imul $1664525, %r14, %r14\n"
-               "add $1013904223, %r14\n mov %r14, %rcx\n shr $40, %rcx\n and $7, %ecx\n test $0x7000000, %r14\n jne 1b\n"
-               "mov %r14, %rax\n shr $33, %rax\n and $7, %eax\n mov %eax, (%r12)\n mov %rax, 72(%r12,%rcx,8)\n jmp 1b\n");
+GUEST(
+    hostile,
+    "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n imul $1664525, %r14, %r14\n"
+    "add $1013904223, %r14\n mov %r14, %rcx\n shr $40, %rcx\n and $7, %ecx\n test $0x7000000, %r14\n jne 1b\n"
+    "mov %r14, %rax\n shr $33, %rax\n and $7, %eax\n mov %eax, (%r12)\n mov %rax, 72(%r12,%rcx,8)\n jmp "
+    "1b\n");
 // stat(rbx) into rsi, for ever; the answers are counted: r12 those that are -EFAULT, r13 the others.
-GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n cmp $-14, %rax\n jne 2f\n inc %r12\n jmp 1b\n"
+GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n cmp $-14, %rax\n jne 2f\n "
+                 "inc %r12\n jmp 1b\n"
                  "2: inc %r13\n mov (%r15), %rax\n cmp %rax, %r14\n jne 3f\n jmp 1b\n"
                  "3: mov $1, %eax\n syscall\n jmp 3b\n");
-// mmap, a word written there, munmap, r14 times; each register that the call keeps is looked at, and the flags. r12 counts
-// refusals, r13 what is wrong.
-#define MAP_REGS "cmp $8192, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $0x22, %r10\n jne 9f\n cmp $-1, %r8\n jne 9f\n"
-GUEST(mapping, "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, %r8\n xor %r9d, %r9d\n"
+// mmap, a word written there, munmap, r14 times; each register that the call keeps is looked at, and the
+// flags. r12 counts refusals, r13 what is wrong.
+#define MAP_REGS \
+    "cmp $8192, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $0x22, %r10\n jne 9f\n cmp $-1, %r8\n jne 9f\n"
+GUEST(mapping, "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, "
+               "%r8\n xor %r9d, %r9d\n"
                "mov %rsp, %rbp\n add $-1, %r14\n pushfq\n pop %r11\n mov %r11, -128(%rsp)\n"
                "mov $9, %eax\n syscall\n"
                "pushfq\n pop %rcx\n xor -128(%rsp), %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"
                "test %rdi, %rdi\n jne 9f\n test %r9, %r9\n jne 9f\n cmp %rsp, %rbp\n jne 9f\n" MAP_REGS
-               "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n mov %rbx, 4096(%rax)\n"
+               "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n mov "
+               "%rbx, 4096(%rax)\n"
                "mov %rax, %rdi\n mov $8192, %esi\n mov $11, %eax\n syscall\n test %rax, %rax\n jne 9f\n"
                "2: test %r14, %r14\n jne 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
                "3: inc %r12\n jmp 2b\n 9: inc %r13\n jmp 8b\n");
 
 __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room for thunks
 
-// ---- Waiters -----------------------------------------------------------------------------------------------------------
+// ---- Waiters ----------------------------------------------------------------------------------------------
 
 #define WAITERS 4 // two that listen, two that poll
 #define SPARE_END 0x70000000ul
@@ -137,7 +145,9 @@ static void serve_call(struct server *s, const struct plat_event *ev) {
         uint64_t word = 0x1122334455667788;
         int64_t n = plat_call_string(ev->thread, uaddr(ev->call.args[0]), name, sizeof name);
         if (n == -LINUX_EAGAIN)
-            n = plat_copy_in(plat_thread_as(ev->thread), name, uaddr(ev->call.args[0]), 6) == 6 ? 5 : -LINUX_EFAULT;
+            n = plat_copy_in(plat_thread_as(ev->thread), name, uaddr(ev->call.args[0]), 6) == 6
+                    ? 5
+                    : -LINUX_EFAULT;
         if (n == 5 && name[0] && memcmp(name, "/name", 6)) // (the test writes it while the guest runs)
             s->bad++;
         if (n >= 0 && s->calls % 2 && !copies_at_once(s, ev))
@@ -231,7 +241,8 @@ static const struct plat_guest_ops guest_ops = {no_count, no_count, text_range, 
 static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
     static struct server s;
     char why[256];
-    struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context(), .guest = &guest_ops};
+    struct plat_config config = {
+        .kind = PLAT_SECCOMP, .needs_context = test_needs_context(), .guest = &guest_ops};
     s = (struct server){0};
     assert_int_equal(plat_open(&config, &s.p, why, sizeof why), 0);
     guest_start_with(g, s.p, at, more);
@@ -267,7 +278,7 @@ static int cpus(void) {
     return sched_getaffinity(0, sizeof set, &set) ? 0 : CPU_COUNT(&set);
 }
 
-// ---- Tests -------------------------------------------------------------------------------------------------------------
+// ---- Tests ------------------------------------------------------------------------------------------------
 
 static void test_same_results(void **state) {
     struct guest g;
@@ -315,8 +326,8 @@ static bool may_guard(void) {
     return fd >= 0;
 }
 
-// As often as it is asked for, at places in turn; the guest's maps come from it, and nothing of it is there when it is not
-// the guest's.
+// As often as it is asked for, at places in turn; the guest's maps come from it, and nothing of it is there
+// when it is not the guest's.
 static void spare_maps(struct lx_regs regs, bool interrupt) {
     struct guest g;
     char byte;
@@ -396,7 +407,8 @@ static struct lx_regs stat_for(struct guest *g, struct server *s, uint64_t name,
 static void test_copies(void **state) {
     const uint64_t name = GUEST_DATA + 64, nowhere = 0x1000;
     struct guest g;
-    struct server *s = start(&g, GUEST_AT(stat_loop), (struct lx_regs){.rbx = name, .r14 = 0x1122334455667788});
+    struct server *s =
+        start(&g, GUEST_AT(stat_loop), (struct lx_regs){.rbx = name, .r14 = 0x1122334455667788});
     for (int i = 0; i < 1000 && plat_copy_out(g.as, uaddr(name), "/name", 6) != 6; i++)
         usleep(1000); // until the page is there
     s->stop_at_interrupt = 1;
@@ -456,11 +468,11 @@ static void test_destroyed(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_results), cmocka_unit_test(test_interrupts),     cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_copies),       cmocka_unit_test(test_scribbled_ring), cmocka_unit_test(test_destroyed),
-        cmocka_unit_test(test_maps),         cmocka_unit_test(test_maps_interrupted),
-        cmocka_unit_test(test_maps_spare),
-        cmocka_unit_test(test_maps_spare_interrupted),
+        cmocka_unit_test(test_same_results),   cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_fork),           cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_scribbled_ring), cmocka_unit_test(test_destroyed),
+        cmocka_unit_test(test_maps),           cmocka_unit_test(test_maps_interrupted),
+        cmocka_unit_test(test_maps_spare),     cmocka_unit_test(test_maps_spare_interrupted),
         cmocka_unit_test(test_maps_refused),
     };
     char why[256] = "";

@@ -47,7 +47,8 @@ __asm__(
     "guest_sse: movq %xmm3, %rdi; mov $1003, %eax; syscall; jmp guest_sse\n"
     "guest_jump: jmp *%rdi\n"
     "guest_flip: mov %rsi, -8(%rdi); movl $0, (%rdi); mov $40, %ecx; 1: pause; loop 1b;"
-    "mov %rsi, -8(%rdi); movl $-1, (%rdi); inc %edx; mov %edx, %ecx; and $31, %ecx; inc %ecx; 1: pause; loop 1b;"
+    "mov %rsi, -8(%rdi); movl $-1, (%rdi); inc %edx; mov %edx, %ecx; and $31, %ecx; inc %ecx; 1: pause; loop "
+    "1b;"
     "jmp guest_flip\n"
     "guest_end:\n"
     ".popsection\n");
@@ -464,9 +465,9 @@ static void test_fork_while_mapping(void **state) {
     done(as, t);
 }
 
-// A sibling thread writes to the header of the message by which a file comes (name and its length, platform/stub/layout.h
-// has the place) while the stub receives it: the call fails before or after the descriptor is there. None may stay, or
-// it would be mapped instead of the next file.
+// A sibling thread writes to the header of the message by which a file comes (name and its length,
+// platform/stub/layout.h has the place) while the stub receives it: the call fails before or after the
+// descriptor is there. None may stay, or it would be mapped instead of the next file.
 static void test_flipped_message(void **state) {
     const int r = LINUX_PROT_READ, rw = LINUX_PROT_READ | LINUX_PROT_WRITE;
     uint64_t header = plat_layout(P)->reserved[0].start + 32768;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the platforms refuse a stub, each by itself: calls and events out of turn, threads that nobody ordered, work that is
-// not what was decided, files that must not stay, the fields of a syscall ring, registers of the kernel's. Guests cannot bring
-// about all of it without luck, so states are set here from inside (platform/seccomp/sc.h).
+// What the platforms refuse a stub, each by itself: calls and events out of turn, threads that nobody
+// ordered, work that is not what was decided, files that must not stay, the fields of a syscall ring,
+// registers of the kernel's. Guests cannot bring about all of it without luck, so states are set here from
+// inside (platform/seccomp/sc.h).
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "platform/seccomp/sc.h"
@@ -64,7 +65,7 @@ static struct sc_thread *start_waiter(struct guest *g, void **state, uint64_t nr
     return NULL;
 }
 
-// ---- Out of turn -------------------------------------------------------------------------------------------------------
+// ---- Out of turn ------------------------------------------------------------------------------------------
 
 // While the first of its orders is held in the gate, the second is overwritten with an event.
 static void test_event_instead_of_work(void **state) {
@@ -78,13 +79,15 @@ static void test_event_instead_of_work(void **state) {
     plat_flush(g.t);
     const struct sc_thread *t = sc_thread_of(g.t);
     uint64_t nr = STUB_EV(STUB_EV_CALL, t->slot, SYS_getppid);
-    struct iovec local = {&nr, sizeof nr}, remote = {(void *)(sc_slot_addr(t) + offsetof(struct stub_slot, ops[1].nr)), sizeof nr};
+    struct iovec local = {&nr, sizeof nr},
+                 remote = {(void *)(sc_slot_addr(t) + offsetof(struct stub_slot, ops[1].nr)), sizeof nr};
     assert_int_equal(process_vm_writev(plat_host_pid(g.t), &local, 1, &remote, 1, 0), sizeof nr);
     must_die(&g);
     guest_end(&g);
 }
 
-// Guest code that runs although its thread has orders, or is held by a call in the ring: it does not wait for its answer.
+// Guest code that runs although its thread has orders, or is held by a call in the ring: it does not wait for
+// its answer.
 static void test_call_instead_of_work(void **state) {
     const enum sc_state states[] = {SC_OPS, SC_HELD};
     if (!is_seccomp(state))
@@ -105,12 +108,14 @@ static void test_call_instead_of_work(void **state) {
     }
 }
 
-// The stub's other syscall instruction, and any place that holds none, are no gate: not even for what the gate may say.
+// The stub's other syscall instruction, and any place that holds none, are no gate: not even for what the
+// gate may say.
 static void test_beside_the_gate(void **state) {
     if (!is_seccomp(state))
         skip();
     const struct stub_place *place = &sc_of(*state)->place;
-    const uint64_t at[] = {place->base + stub_header()->sigreturn + 2, stub_gate(place), stub_gate(place) + 3, place->base + 1};
+    const uint64_t at[] = {place->base + stub_header()->sigreturn + 2, stub_gate(place), stub_gate(place) + 3,
+                           place->base + 1};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
         struct guest g;
         struct plat_event ev;
@@ -124,7 +129,7 @@ static void test_beside_the_gate(void **state) {
     }
 }
 
-// ---- A call that goes on by itself only when it is what was decided ----------------------------------------------------
+// ---- A call that goes on by itself only when it is what was decided ---------------------------------------
 
 static bool is_there(const struct guest *g, uint64_t at) {
     char c;
@@ -133,7 +138,8 @@ static bool is_there(const struct guest *g, uint64_t at) {
 
 // The guest calls `nr` of (AT, len, third) on two pages of its own, and is held in it.
 static void start_caller(struct guest *g, void **state, uint64_t nr, uint64_t len, uint64_t third) {
-    guest_start_with(g, *state, GUEST_AT(caller), (struct lx_regs){.rbx = nr, .r12 = AT, .r13 = len, .r14 = third});
+    guest_start_with(g, *state, GUEST_AT(caller),
+                     (struct lx_regs){.rbx = nr, .r12 = AT, .r13 = len, .r14 = third});
     wait_call(g, nr);
     assert_int_equal(plat_map(g->t, uaddr(AT), 8192, 3, 0, -1, 0), 0);
     flush_ok(g);
@@ -185,7 +191,7 @@ static void test_own_work(void **state) {
     guest_end(&g);
 }
 
-// ---- Files in a stub ----------------------------------------------------------------------------------------------------
+// ---- Files in a stub --------------------------------------------------------------------------------------
 
 static int secret_file(void) {
     int fd = memfd_create("of-another", MFD_CLOEXEC);
@@ -263,7 +269,8 @@ static void test_unknown_thread(void **state) {
     guest_end(&g);
 }
 
-// A thread that has ended by itself while the reaper was on its way to it: it is not given back a second time.
+// A thread that has ended by itself while the reaper was on its way to it: it is not given back a second
+// time.
 static void test_lost_after_its_end(void **state) {
     struct guest g, thread;
     if (!is_seccomp(state))
@@ -304,7 +311,8 @@ static bool ends_meanwhile(void *owner, uint64_t at, uint64_t *start, uint64_t *
     return true;
 }
 
-// What was asked about is there until the answer is: nothing is read or written of memory that was given back.
+// What was asked about is there until the answer is: nothing is read or written of memory that was given
+// back.
 static void test_end_while_asked(void **state) {
     const struct plat_guest_ops ops = {no_count, no_count, ends_meanwhile, NULL};
     struct platform *p = *state;
@@ -338,7 +346,7 @@ static void test_fork_has_no_files(void **state) {
     close(fd);
 }
 
-// ---- The syscall ring --------------------------------------------------------------------------------------------------------
+// ---- The syscall ring -------------------------------------------------------------------------------------
 
 struct ring_try {
     struct sc_platform *p;
@@ -407,8 +415,10 @@ static void ring_down(struct ring_try *l, struct guest *g) {
 
 // What would need registers, or host work, or is no call at all, cannot be made by a ring.
 static void test_ring_numbers(void **state) {
-    const uint32_t refused[] = {512,          511 + 512,   ~0u,          0x40000027,  0x80000027,       SYS_clone, SYS_execve,
-                                SYS_exit_group, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_rt_sigreturn, SYS_mmap,  SYS_fork};
+    const uint32_t refused[] = {512,        511 + 512,    ~0u,         0x40000027,
+                                0x80000027, SYS_clone,    SYS_execve,  SYS_exit_group,
+                                SYS_munmap, SYS_mprotect, SYS_madvise, SYS_rt_sigreturn,
+                                SYS_mmap,   SYS_fork};
     struct ring_try l;
     struct guest g;
     if (!is_seccomp(state))
@@ -438,7 +448,8 @@ static void forged_lengths(struct ring_try *l) {
     memset(&m, 0x5a, sizeof m);
     l->ring->str_len = 64;
     l->err += sc_ring_string(&l->t->base, AT, m.dst, 32) != -LINUX_EAGAIN || m.dst[32] != 0x5a;
-    l->err += sc_ring_string(&l->t->base, AT + 1, m.dst, sizeof m.dst) != -LINUX_EAGAIN; // not the call's path
+    // not the call's path
+    l->err += sc_ring_string(&l->t->base, AT + 1, m.dst, sizeof m.dst) != -LINUX_EAGAIN;
     l->err += sc_ring_string(&l->t->base, AT, m.dst, sizeof m.dst) != 0;                  // as it should be
 }
 
@@ -472,7 +483,7 @@ static void test_ring_is_wiped(void **state) {
     ring_down(&l, &g);
 }
 
-// ---- Registers -------------------------------------------------------------------------------------------------------------
+// ---- Registers --------------------------------------------------------------------------------------------
 
 static void test_kernel_addresses(void **state) {
     const uint64_t bad[] = {LINUX_TASK_SIZE, 1ull << 63, ~0ull, 0xffff888000000000};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// rtnetlink with a network of many links and addresses: dumps in several parts, filters, single objects; and requests that
-// are malformed. What a machine without a network answers is in tests/syscalls/netlink_route.c.
+// rtnetlink with a network of many links and addresses: dumps in several parts, filters, single objects; and
+// requests that are malformed. What a machine without a network answers is in tests/syscalls/netlink_route.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +22,12 @@ static bool many_links(uint32_t *at, struct net_link *out) {
     uint32_t index = *at < 2 ? 2 : (*at + 1) / 2 * 2;
     if (index > 2 * LINKS)
         return false;
-    *out = (struct net_link){.index = (int32_t)index, .type = LINUX_ARPHRD_ETHER, .flags = LINUX_IFF_UP, .mtu = 1500,
-                             .hw_len = 6, .qdisc = "fq"};
+    *out = (struct net_link){.index = (int32_t)index,
+                             .type = LINUX_ARPHRD_ETHER,
+                             .flags = LINUX_IFF_UP,
+                             .mtu = 1500,
+                             .hw_len = 6,
+                             .qdisc = "fq"};
     snprintf(out->name, sizeof out->name, "eth%u", index);
     *at = index + 1;
     return true;
@@ -31,8 +35,11 @@ static bool many_links(uint32_t *at, struct net_link *out) {
 static bool many_addrs(uint32_t *at, struct net_addr *out) {
     if (*at >= 2 * LINKS)
         return false;
-    *out = (struct net_addr){.link = (int32_t)(*at / 2 * 2 + 2), .family = *at % 2 ? LINUX_AF_INET6 : LINUX_AF_INET,
-                             .prefix_len = 24, .bytes = {10, 0, 0, (uint8_t)*at}, .broadcast = {10, 0, 0, 255},
+    *out = (struct net_addr){.link = (int32_t)(*at / 2 * 2 + 2),
+                             .family = *at % 2 ? LINUX_AF_INET6 : LINUX_AF_INET,
+                             .prefix_len = 24,
+                             .bytes = {10, 0, 0, (uint8_t)*at},
+                             .broadcast = {10, 0, 0, 255},
                              .has_broadcast = *at % 2 == 0};
     ++*at;
     return true;
@@ -133,7 +140,8 @@ static void test_addresses(void **state) {
 }
 static void test_one_dump_at_a_time(void **state) {
     struct asker a;
-    struct message m[2] = {request(LINUX_RTM_GETLINK, LINUX_NLM_F_DUMP), request(LINUX_RTM_GETADDR, LINUX_NLM_F_DUMP)};
+    struct message m[2] = {request(LINUX_RTM_GETLINK, LINUX_NLM_F_DUMP),
+                           request(LINUX_RTM_GETADDR, LINUX_NLM_F_DUMP)};
     send_bytes(&a, false, m, sizeof m);
     assert_int_equal(a.messages, LINKS);
     assert_int_equal(a.errors, 1);  // EBUSY
@@ -153,7 +161,8 @@ static void test_malformed(void **state) {
             q.a.nla_len = claimed;
             memcpy(exact, &q, sizeof q);
             send_bytes(&a, false, exact, len);
-            bool found = len >= sizeof q.m + claimed && claimed >= 8 && claimed <= 12;  // with its NUL or without
+            // with its NUL or without
+            bool found = len >= sizeof q.m + claimed && claimed >= 8 && claimed <= 12;
             assert_int_equal(a.messages, found);
             assert_true(found || len <= sizeof q.m.h || a.errors == 1);
         }

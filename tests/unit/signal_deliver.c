@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery: the table of restarts, frames built and returned from, hostile frames, stops, default actions. Guest
-// programs that cover the rest: tests/syscalls/sig*.c.
+// Delivery: the table of restarts, frames built and returned from, hostile frames, stops, default actions.
+// Guest programs that cover the rest: tests/syscalls/sig*.c.
 #include "tests/unit/signal_fixture.h"
 
 void posix_timer_taken(struct sigentry *e, struct linux_siginfo *info) {}
@@ -144,7 +144,8 @@ static void flags_of_actions(void **state) {
 }
 
 static void the_alternate_stack(void **state) {
-    t->altstack = (struct linux_stack){.ss_sp = ALT, .ss_size = 8192, .ss_flags = (int32_t)LINUX_SS_AUTODISARM};
+    t->altstack =
+        (struct linux_stack){.ss_sp = ALT, .ss_size = 8192, .ss_flags = (int32_t)LINUX_SS_AUTODISARM};
     set_handler(LINUX_SIGUSR1, HANDLER, LINUX_SA_ONSTACK, 0);
     signal_send_task(t, LINUX_SIGUSR1, NULL);
     assert_int_equal(deliver(), 0);
@@ -207,7 +208,7 @@ static void sigsuspends_mask(void **state) {
     assert_false(t->restore_mask);
 }
 
-// ---- Hostile frames ------------------------------------------------------------------------------------------------------
+// ---- Hostile frames ---------------------------------------------------------------------------------------
 static struct linux_rt_sigframe forged(uint64_t *sp) {
     set_handler(LINUX_SIGUSR1, HANDLER, 0, 0);
     signal_send_task(t, LINUX_SIGUSR1, NULL);
@@ -277,7 +278,8 @@ static void A09_forged_fp(void **state) {
     }
 }
 
-// Sizes that agree with each other but not with the machine: nothing beyond our own buffer is ever read into it.
+// Sizes that agree with each other but not with the machine: nothing beyond our own buffer is ever read into
+// it.
 static void A09_fp_sizes(void **state) {
     const uint32_t sizes[] = {FP_SIZE + 64, 0x10000, 0xffffffff, 0, 511, 575};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -318,7 +320,7 @@ static void A09_no_frame_at_all(void **state) {
     expect_fault();
 }
 
-// ---- Default actions and stops -------------------------------------------------------------------------------------------
+// ---- Default actions and stops ----------------------------------------------------------------------------
 static void default_actions(void **state) {
     signal_send_task(t, LINUX_SIGURG, NULL);
     assert_int_equal(deliver(), 0);

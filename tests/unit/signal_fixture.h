@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process without a platform, for unit tests of signals: tasks made by hand, guest memory as one array, registers and
-// floating-point state in variables. It defines what sentry/signal/ calls outside itself, and notes the calls.
+// A process without a platform, for unit tests of signals: tasks made by hand, guest memory as one array,
+// registers and floating-point state in variables. It defines what sentry/signal/ calls outside itself, and
+// notes the calls.
 #pragma once
 // clang-format off
 #include <setjmp.h>
@@ -44,7 +45,7 @@ static struct tgroup group, parent_group;
 static struct task tasks[NTASKS];
 static struct pgroup pgrp;
 
-// ---- What sentry/signal/ calls ---------------------------------------------------------------------------------------
+// ---- What sentry/signal/ calls ----------------------------------------------------------------------------
 void task_notify(struct task *t) {
     atomic_store(&t->sigpending, true);
     atomic_store(&t->woken, true);
@@ -73,7 +74,9 @@ void jobctl_stopped(struct tgroup *g, int sig) {}
 // Nobody is traced.
 bool ptrace_traps(struct task *t, const struct lx_regs *regs) { return false; }
 bool ptrace_group(struct task *t, const struct lx_regs *regs) { return false; }
-bool ptrace_signal(struct task *t, const struct lx_regs *regs, int sig, const struct linux_siginfo *info) { return false; }
+bool ptrace_signal(struct task *t, const struct lx_regs *regs, int sig, const struct linux_siginfo *info) {
+    return false;
+}
 int ptrace_injected(struct task *t, struct linux_siginfo *info) { return 0; }
 void ptrace_unshown(struct task *t, int sig, const struct linux_siginfo *info) {}
 bool ptrace_unstep(struct task *t, struct lx_regs *regs) { return false; }
@@ -131,7 +134,7 @@ int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len) {
     return 0;
 }
 
-// ---- The process -------------------------------------------------------------------------------------------------------
+// ---- The process ------------------------------------------------------------------------------------------
 static void group_init(struct tgroup *g) {
     *g = (struct tgroup){.k = &kern, .pgrp = &pgrp};
     ref_init(&g->refs, 1);

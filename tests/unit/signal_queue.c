@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queues of pending signals, whom a signal is offered to, masks, and what sending cancels. Guest programs that cover
-// the rest: tests/syscalls/kill*.c, sig*.c.
+// Queues of pending signals, whom a signal is offered to, masks, and what sending cancels. Guest programs
+// that cover the rest: tests/syscalls/kill*.c, sig*.c.
 #include "tests/unit/signal_fixture.h"
 
 static struct posix_timer *timer_told;
@@ -93,7 +93,7 @@ static void a_timers_entry_stays_its_own(void **state) {
     sigqueue_free(q);
 }
 
-// ---- Sending -----------------------------------------------------------------------------------------------------------
+// ---- Sending ----------------------------------------------------------------------------------------------
 static void own_signals_come_before_the_groups(void **state) {
     struct linux_siginfo info;
     signal_send_group(&group, LINUX_SIGUSR1, NULL);
@@ -198,7 +198,8 @@ static void temporary_masks(void **state) {
 }
 
 static void who_may_send(void **state) {
-    struct cred root = {.cap_effective = ~0ull}, a = {.uid = 1, .euid = 1, .suid = 1}, b = {.uid = 2, .euid = 2, .suid = 1};
+    struct cred root = {.cap_effective = ~0ull}, a = {.uid = 1, .euid = 1, .suid = 1},
+                b = {.uid = 2, .euid = 2, .suid = 1};
     tasks[0].cred = &a;
     struct task other = {.cred = &b};
     parent_group.leader = &other;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first stub, on its way from a copy of the sentry to guest code, and the ptrace platform's filter, asked for every call
-// that it must not pass.
+// The first stub, on its way from a copy of the sentry to guest code, and the ptrace platform's filter, asked
+// for every call that it must not pass.
 #include "platform/ptrace/pt.h"
 #include "platform/seccomp/sc.h"
 #include <linux/audit.h>
@@ -20,10 +20,10 @@
 
 #define FINE 42
 // In the child, with raw calls only; the exit status is FINE, or the number of the line that does not hold.
-#define hold(cond)                                                                                                   \
-    do {                                                                                                             \
-        if (!(cond))                                                                                                 \
-            return __LINE__ & 0xff;                                                                                  \
+#define hold(cond) \
+    do { \
+        if (!(cond)) \
+            return __LINE__ & 0xff; \
     } while (0)
 
 static int look_around(void *sentry) {
@@ -36,7 +36,8 @@ static int look_around(void *sentry) {
     hold(prctl(PR_GET_PDEATHSIG, &death) == 0 && death == SIGKILL);
     hold(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     hold(syscall(SYS_capget, &head, caps) == 0);
-    hold(!(caps[0].permitted | caps[0].effective | caps[0].inheritable | caps[1].permitted | caps[1].effective));
+    hold(!(caps[0].permitted | caps[0].effective | caps[0].inheritable | caps[1].permitted |
+           caps[1].effective));
     hold(syscall(SYS_prlimit64, 0, RLIMIT_CORE, NULL, &core) == 0 && core.rlim_max == 0);
     hold(syscall(SYS_getsid, 0) == syscall(SYS_getpid));
     hold(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8) == 0 && blocked == 0);
@@ -49,7 +50,8 @@ static void test_rights(void **state) {
     sigset_t all;
     int status;
     assert_int_equal(stub_place(1, &place), 0);
-    struct stub_spawn s = {.place = &place, .clone_flags = SIGCHLD, .prepare = look_around, .prepare_arg = &self};
+    struct stub_spawn s = {
+        .place = &place, .clone_flags = SIGCHLD, .prepare = look_around, .prepare_arg = &self};
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     pid_t pid = stub_spawn(&s);
@@ -61,7 +63,7 @@ static void test_rights(void **state) {
     assert_int_equal(WEXITSTATUS(status), FINE);
 }
 
-// ---- The filter -----------------------------------------------------------------------------------------------------------
+// ---- The filter -------------------------------------------------------------------------------------------
 
 static struct sock_filter insns[PT_FILTER_MAX];
 static struct sock_fprog filter = {.filter = insns};
@@ -73,7 +75,8 @@ static uint32_t decide(long nr, uint64_t ip, unsigned arg, uint64_t value) {
     return sc_filter_run(&filter, &d);
 }
 #define PASSES(nr, arg, value) assert_int_equal(decide(nr, gate, arg, (uint64_t)(value)), SECCOMP_RET_ALLOW)
-#define ENDS(nr, arg, value)   assert_int_equal(decide(nr, gate, arg, (uint64_t)(value)), SECCOMP_RET_KILL_PROCESS)
+#define ENDS(nr, arg, value) \
+    assert_int_equal(decide(nr, gate, arg, (uint64_t)(value)), SECCOMP_RET_KILL_PROCESS)
 
 static void test_ptrace_filter_arguments(void **state) {
     PASSES(SYS_munmap, 0, 0);
@@ -96,8 +99,9 @@ static void test_ptrace_filter_arguments(void **state) {
 
 static void test_ptrace_filter_numbers(void **state) {
     for (long nr = 0; nr < 600; nr++) {
-        bool row = nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_mremap || nr == SYS_madvise || nr == SYS_exit ||
-                   nr == SYS_mmap || nr == SYS_close || nr == SYS_recvmsg || nr == SYS_clone;
+        bool row = nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_mremap || nr == SYS_madvise ||
+                   nr == SYS_exit || nr == SYS_mmap || nr == SYS_close || nr == SYS_recvmsg ||
+                   nr == SYS_clone;
         if (!row)
             ENDS(nr, 0, 0);
     }
@@ -108,8 +112,8 @@ static void test_ptrace_filter_numbers(void **state) {
 
 // From the one instruction, and from no other place.
 static void test_ptrace_filter_place(void **state) {
-    const uint64_t others[] = {gate - 2, gate + 1, gate + 2, gate + (1ull << 32), gate - (1ull << 32), 0, 0x401000, ~0ull,
-                               (uint32_t)gate};
+    const uint64_t others[] = {gate - 2, gate + 1, gate + 2, gate + (1ull << 32), gate - (1ull << 32),
+                               0,        0x401000, ~0ull,    (uint32_t)gate};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_int_equal(decide(SYS_munmap, others[i], 0, 0), SECCOMP_RET_KILL_PROCESS);
     for (uint64_t slot = 0; slot < 3; slot++)

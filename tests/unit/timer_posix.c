@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers that end in signals, on the real timer queue: one signal at a time, overrun counts, ignored signals, deletion
-// while the signal is pending. Guest programs that cover the rest: tests/syscalls/timer_*.c, setitimer, alarm.
+// Timers that end in signals, on the real timer queue: one signal at a time, overrun counts, ignored signals,
+// deletion while the signal is pending. Guest programs that cover the rest: tests/syscalls/timer_*.c,
+// setitimer, alarm.
 #define FIXTURE_TIMERS
 #include "tests/unit/signal_fixture.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The timer queue on a real timerfd: order, moving, cancelling, setting again from a timer's own function. Guest
-// programs that cover the rest: tests/syscalls/timerfd.c, nanosleep, itimers.
+// The timer queue on a real timerfd: order, moving, cancelling, setting again from a timer's own function.
+// Guest programs that cover the rest: tests/syscalls/timerfd.c, nanosleep, itimers.
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Head of the stub's blob: the two syscall instructions, and the entries that have to be assembly. It is linked flat,
-// at address 0, and runs at any address. platform/stub/layout.h has the header's meaning.
+// Head of the stub's blob: the two syscall instructions, and the entries that have to be assembly. It is
+// linked flat, at address 0, and runs at any address. platform/stub/layout.h has the header's meaning.
 #include "gen/stub_offsets.h"
 #include <asm/unistd.h>
 
@@ -17,7 +17,8 @@ stub_head:
         .long 0                         // fsgsbase
         .long ring_begin - stub_head
 
-// long stub_gate_call(nr, a0, a1, a2, a3, a4, a5). A child with a stack of its own "returns" to the address on it.
+// long stub_gate_call(nr, a0, a1, a2, a3, a4, a5). A child with a stack of its own "returns" to the address
+// on it.
         .p2align 4
 stub_gate_call:
         movq    %rdi, %rax
@@ -30,7 +31,8 @@ stub_gate_call:
 gate:   syscall
         ret
 
-// The kernel has put the frame on the slot; its first word is `restorer`. AC would make the C code's accesses fault.
+// The kernel has put the frame on the slot; its first word is `restorer`. AC would make the C code's accesses
+// fault.
         .p2align 4
 handler:
         pushfq
@@ -60,25 +62,31 @@ stub_child_entry:
         movq    %rax, %rsp
         jmp     restorer
 
-// The syscall ring. In: rax the call's number, rcx the address behind the syscall instruction of the patched site, the
-// rest as at that site. Out: either to that address, with the value in rax, or to the instruction itself, with the
-// number in rax. Like the instruction it changes rax, rcx and r11 only: no flag, and no stack, which may have a red zone.
-// An interrupt in here is undone by ring_undo() (blob.c), which knows the labels.
+// The syscall ring. In: rax the call's number, rcx the address behind the syscall instruction of the patched
+// site, the rest as at that site. Out: either to that address, with the value in rax, or to the instruction
+// itself, with the number in rax. Like the instruction it changes rax, rcx and r11 only: no flag, and no
+// stack, which may have a red zone. An interrupt in here is undone by ring_undo() (blob.c), which knows the
+// labels.
 #define SCRATCH(field) (stub_head + STUB_SCRATCH_AT + stub_scratch_##field)(%rip)
 #define RING(field)    (stub_head + STUB_RING_AT + stub_ring_##field)(%rip)
 #define RING_ARG(n)    (stub_head + STUB_RING_AT + stub_ring_args + 8 * n)(%rip)
 #define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
 #define TAKEN_SPINS 5000
 
-        .globl ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string, ring_post, ring_posted, ring_got, ring_copy
-        .globl ring_copied, ring_plain, ring_end, ring_map_saved, ring_gate, ring_mapped, ring_map_valued, ring_map_end
-        .hidden ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string, ring_post, ring_posted, ring_got, ring_copy
-        .hidden ring_copied, ring_plain, ring_end, ring_map_saved, ring_gate, ring_mapped, ring_map_valued, ring_map_end
+        .globl ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
+        .globl ring_post, ring_posted, ring_got, ring_copy
+        .globl ring_copied, ring_plain, ring_end, ring_map_saved
+        .globl ring_gate, ring_mapped, ring_map_valued, ring_map_end
+        .hidden ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
+        .hidden ring_post, ring_posted, ring_got, ring_copy
+        .hidden ring_copied, ring_plain, ring_end, ring_map_saved
+        .hidden ring_gate, ring_mapped, ring_map_valued, ring_map_end
         .p2align 6
 ring_off:
         leaq    -2(%r11), %rcx
         jmp     *%rcx
-ring_begin:                             // With several threads SCRATCH(on) is 0, and then nothing is touched that they share.
+        // With several threads SCRATCH(on) is 0, and then nothing is touched that they share.
+ring_begin:
         movq    %rcx, %r11
         movq    SCRATCH(on), %rcx
         jrcxz   ring_off
@@ -117,7 +125,8 @@ ring_any:
 #include "abi/syscalls.def"
         jmp     ring_post
 1:      movq    %rdi, %rsi
-ring_string:                            // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
+        // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
+ring_string:
         leaq    RING(str), %rdi
         xorl    %ecx, %ecx
 1:      movb    (%rsi,%rcx), %al
@@ -172,7 +181,8 @@ ring_got:
         ja      ring_copied
         movq    RING(out_addr), %rsi
         leaq    RING(out), %rdi
-ring_copy:                              // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
+        // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
+ring_copy:
 1:      testl   $7, %ecx
         je      2f
         decl    %ecx
@@ -203,8 +213,8 @@ ring_plain:
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
 
-// munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next proposal, and the
-// call itself is made at the site.
+// munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next
+// proposal, and the call itself is made at the site.
 ring_unmap:
         cmpq    %rdi, RING(top)
         je      ring_any
@@ -216,8 +226,8 @@ ring_unmap:
         addq    %rax, stub_slot_place_at(%rcx)
         jmp     ring_plain
 
-// mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the gate, without a
-// signal frame.
+// mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the
+// gate, without a signal frame.
 ring_map:
         testq   %rdi, %rdi
         jne     ring_plain
@@ -245,7 +255,8 @@ ring_map:
         movq    %r8, SCRATCH(r8)
         movq    %r10, SCRATCH(r10)
         movq    %rsp, SCRATCH(rsp)
-ring_map_saved:                         // from here to ring_map_end, what is saved is to be restored, and rdi and r9 are 0
+        // from here to ring_map_end, what is saved is to be restored, and rdi and r9 are 0
+ring_map_saved:
         movq    SCRATCH(slot), %rax
         movq    %rcx, %rsi
         movq    stub_slot_place_low(%rax), %rcx

@@ -145,7 +145,8 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
 }
 
 // Where the guest's call may be made at once, STUB_PLACE_* of layout.h; 0: nowhere.
-static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c, uint64_t len) {
+static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c,
+                        uint64_t len) {
     if (si->nr != __NR_mmap || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
         (c->r10 & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || (si->addr & ~0xfffull) == VSYSCALL_PAGE)
         return 0;
@@ -176,12 +177,14 @@ static long report_call(unsigned index, const struct info *si, const struct cont
     return stub_gate_call(STUB_EV(STUB_EV_ODD, index, 0), nr, si->arch, si->addr, 0, 0, 0);
 }
 
-// ---- The syscall ring, interrupted: the frame is set to before or behind the call's own instruction, as if there were no ring
+// ---- The syscall ring, interrupted: the frame is set to before or behind the call's own instruction, as if
+// there were no ring
 
 #define HIDDEN __attribute__((visibility("hidden")))
-extern const char ring_off[] HIDDEN, ring_begin[] HIDDEN, ring_nr_saved[] HIDDEN, ring_saved[] HIDDEN, ring_string[] HIDDEN,
-    ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN, ring_plain[] HIDDEN, ring_end[] HIDDEN,
-    ring_map_saved[] HIDDEN, ring_mapped[] HIDDEN, ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
+extern const char ring_off[] HIDDEN, ring_begin[] HIDDEN, ring_nr_saved[] HIDDEN, ring_saved[] HIDDEN,
+    ring_string[] HIDDEN, ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN,
+    ring_plain[] HIDDEN, ring_end[] HIDDEN, ring_map_saved[] HIDDEN, ring_mapped[] HIDDEN,
+    ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
 
 static int in_ring(const struct context *c, const char *from, const char *to) {
     return c->rip >= (uint64_t)from && c->rip < (uint64_t)to;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What blob.S has to know of layout.h, as numbers: compiled to assembly, from which the build makes gen/stub_offsets.h.
-// Never run.
+// What blob.S has to know of layout.h, as numbers: compiled to assembly, from which the build makes
+// gen/stub_offsets.h. Never run.
 #include "platform/stub/layout.h"
 
 #define NUMBER(name, value) __asm__ volatile("# ->" name " %0" : : "i"(value))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Into the kernel by other doors, from 64-bit code: int 0x80 with every number, the x32 bit, numbers that are none.
+// Into the kernel by other doors, from 64-bit code: int 0x80 with every number, the x32 bit, numbers that are
+// none.
 #include "escape.h"
 
 static long int80(uint32_t nr, uint64_t rcx, uint64_t r11) {
@@ -22,7 +23,8 @@ static void int80_all(void) {
             escaped("int 0x80 with number %#x returned", odd[i]);
 }
 
-// Registers as the syscall instruction would leave them: a tracer might take it for one. Serving it as one is harmless.
+// Registers as the syscall instruction would leave them: a tracer might take it for one. Serving it as one is
+// harmless.
 static void int80_disguised(void) {
     catch_faults();
     volatile long pid = 0;
@@ -80,8 +82,8 @@ static void no_such_numbers(void) {
             escaped("number %lu is served", nr);
 }
 
-// Linux 6.11 and 6.18 exempt these two from every seccomp filter. Outside of the kernel's own trampolines they answer
-// ENXIO or SIGILL, and nothing else; a host without them has ENOSYS.
+// Linux 6.11 and 6.18 exempt these two from every seccomp filter. Outside of the kernel's own trampolines
+// they answer ENXIO or SIGILL, and nothing else; a host without them has ENOSYS.
 static void exempt_numbers(void) {
     catch_faults();
     const uint64_t numbers[] = {NR_uretprobe, NR_uprobe};

@@ -4,13 +4,15 @@
 
 // Enters `code` (below 4 GiB, 32-bit instructions), which ends in a far return to 64-bit code at `back`.
 static void enter32(unsigned char *code, uint32_t eax, uint32_t ebx, uint32_t ecx) {
-    unsigned char *stack = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    unsigned char *stack =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     need(stack != MAP_FAILED);
     __asm__ volatile("push %%rbp\n\tmov %%rsp, %%r15\n\t"
                      "mov %[sp], %%rsp\n\t"
                      "pushq $0x23\n\tpush %[code]\n\tlretq\n\t"
                      :
-                     : [sp] "r"(stack + PAGE - 64), [code] "r"((uint64_t)code), "a"(eax), "b"(ebx), "c"(ecx), "d"(0)
+                     : [sp] "r"(stack + PAGE - 64), [code] "r"((uint64_t)code), "a"(eax), "b"(ebx), "c"(ecx),
+                       "d"(0)
                      : "r15", "memory");
     __builtin_unreachable();
 }

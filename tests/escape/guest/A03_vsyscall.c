@@ -4,7 +4,10 @@
 
 static long call_at(uint64_t address, void *argument) {
     long ret;
-    __asm__ volatile("call *%1" : "=a"(ret) : "r"(address), "D"(argument), "S"(0L) : "rcx", "rdx", "r8", "r9", "r10", "r11", "memory");
+    __asm__ volatile("call *%1"
+                     : "=a"(ret)
+                     : "r"(address), "D"(argument), "S"(0L)
+                     : "rcx", "rdx", "r8", "r9", "r10", "r11", "memory");
     return ret;
 }
 
@@ -30,7 +33,9 @@ static void by_return(void) {
     catch_faults();
     for (volatile uint64_t slot = 0; slot < 3; slot++) {
         int sig = fault_of(__asm__ volatile("lea 1f(%%rip), %%rax\n\tpush %%rax\n\tpush %0\n\tret\n1:"
-                                            : : "r"(VSYSCALL + slot * 0x400), "D"(0L), "S"(0L) : "rax", "rcx", "r11", "memory"));
+                                            :
+                                            : "r"(VSYSCALL + slot * 0x400), "D"(0L), "S"(0L)
+                                            : "rax", "rcx", "r11", "memory"));
         if (sig == 0)
             escaped("vsyscall %lu by return", slot);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words of the protocol between a stub's handler and the sentry, spoken by the guest at a moment when the sentry listens, but
-// wrong in one point each. Such a process is killed (SIGKILL) at once; no word of it is served.
+// Words of the protocol between a stub's handler and the sentry, spoken by the guest at a moment when the
+// sentry listens, but wrong in one point each. Such a process is killed (SIGKILL) at once; no word of it is
+// served.
 #include "escape.h"
 
 static long gate_call(uint64_t at, uint64_t nr, const uint64_t a[6]) {
@@ -8,7 +9,9 @@ static long gate_call(uint64_t at, uint64_t nr, const uint64_t a[6]) {
     register uint64_t r8 __asm__("r8") = a[4];
     register uint64_t r9 __asm__("r9") = a[5];
     long ret;
-    __asm__ volatile("call *%1" : "=a"(ret) : "r"(at), "a"(nr), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+    __asm__ volatile("call *%1"
+                     : "=a"(ret)
+                     : "r"(at), "a"(nr), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
     return ret;
 }
@@ -16,7 +19,8 @@ static long gate_call(uint64_t at, uint64_t nr, const uint64_t a[6]) {
 enum { CALL = 1, ODD, FAULT, INTR, DONE };
 
 // How a process ends that says this; 0: it was answered, and goes on.
-static int said(uint64_t at, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
+static int said(uint64_t at, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                uint64_t f) {
     const uint64_t args[6] = {a, b, c, d, e, f};
     pid_t pid = fork();
     need(pid >= 0);
@@ -27,11 +31,11 @@ static int said(uint64_t at, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, ui
     int status = wait_limited(pid, 5);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
-#define MUST_BE_KILLED(what, ...)                                                                                    \
-    do {                                                                                                             \
-        int sig_ = said(__VA_ARGS__);                                                                                \
-        if (sig_ != SIGKILL)                                                                                         \
-            escaped("%s: ends with signal %d", what, sig_);                                                          \
+#define MUST_BE_KILLED(what, ...) \
+    do { \
+        int sig_ = said(__VA_ARGS__); \
+        if (sig_ != SIGKILL) \
+            escaped("%s: ends with signal %d", what, sig_); \
     } while (0)
 
 static void slots_of_others(void) {
@@ -40,9 +44,12 @@ static void slots_of_others(void) {
     need(said(host.gate, EVENT(CALL, 0u, SYS_getppid), 0, 0, 0, 0, 0, 0) == 0); // its own is heard
     const unsigned slots[] = {1, 2, 7, 63, 64, 4095};
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        MUST_BE_KILLED("a call of another slot", host.gate, EVENT(CALL, slots[i], SYS_getppid), 0, 0, 0, 0, 0, 0);
-        MUST_BE_KILLED("an interrupt of another slot", host.gate, EVENT(INTR, slots[i], 0), 0x1000, 0, 0, 0, 0, 0);
-        MUST_BE_KILLED("a fault of another slot", host.gate, EVENT(FAULT, slots[i], 0), SIGSEGV, 8, 14, 0x1000, 0, 0);
+        MUST_BE_KILLED("a call of another slot", host.gate, EVENT(CALL, slots[i], SYS_getppid), 0, 0, 0, 0, 0,
+                       0);
+        MUST_BE_KILLED("an interrupt of another slot", host.gate, EVENT(INTR, slots[i], 0), 0x1000, 0, 0, 0,
+                       0, 0);
+        MUST_BE_KILLED("a fault of another slot", host.gate, EVENT(FAULT, slots[i], 0), SIGSEGV, 8, 14,
+                       0x1000, 0, 0);
     }
 }
 
@@ -58,10 +65,13 @@ static void unknown_kinds(void) {
 static void places_in_the_stub(void) {
     if (!host.seccomp)
         return;
-    const uint64_t at[] = {host.base + 1, host.base + 64, host.gate, host.gate + 2, host.sigreturn, host.text_end};
+    const uint64_t at[] = {host.base + 1, host.base + 64, host.gate,
+                           host.gate + 2, host.sigreturn, host.text_end};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-        MUST_BE_KILLED("an interrupt in the stub's text", host.gate, EVENT(INTR, 0u, 0), at[i], 0, 0, 0, 0, 0);
-        MUST_BE_KILLED("a fault in the stub's text", host.gate, EVENT(FAULT, 0u, 0), SIGSEGV, 8, 14, at[i], 0, 0);
+        MUST_BE_KILLED("an interrupt in the stub's text", host.gate, EVENT(INTR, 0u, 0), at[i], 0, 0, 0, 0,
+                       0);
+        MUST_BE_KILLED("a fault in the stub's text", host.gate, EVENT(FAULT, 0u, 0), SIGSEGV, 8, 14, at[i], 0,
+                       0);
     }
 }
 
@@ -69,11 +79,13 @@ static void places_in_the_stub(void) {
 static void beside_the_gate(void) {
     if (!host.seccomp)
         return;
-    MUST_BE_KILLED("an event beside the gate", host.sigreturn, EVENT(CALL, 0u, SYS_getppid), 0, 0, 0, 0, 0, 0);
+    MUST_BE_KILLED("an event beside the gate", host.sigreturn, EVENT(CALL, 0u, SYS_getppid), 0, 0, 0, 0, 0,
+                   0);
     MUST_BE_KILLED("getppid beside the gate", host.sigreturn, SYS_getppid, 0, 0, 0, 0, 0, 0);
 }
 
-// A map that the guest would like the host to make just so. What differs from the handler's own word is no proposal.
+// A map that the guest would like the host to make just so. What differs from the handler's own word is no
+// proposal.
 static void proposals(void) {
     const uint64_t right = 0x4032, guest = 0x22;
     if (!host.seccomp)
@@ -82,12 +94,14 @@ static void proposals(void) {
     need(place != MAP_FAILED && munmap(place, 16 * PAGE) == 0);
     const uint64_t at = (uint64_t)place;
     need(said(host.gate, SYS_mmap, at, PAGE, 3, right, ~guest, 0) != SIGKILL); // it is heard
-    const uint64_t flags[] = {0x4031, 0x32, 0x22, 0x4022, 0xc032, 0x104032, 0x44032, 0x14032, 0x6032, 0x5032, ~0ul};
+    const uint64_t flags[] = {0x4031,  0x32,    0x22,   0x4022, 0xc032, 0x104032,
+                              0x44032, 0x14032, 0x6032, 0x5032, ~0ul};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         MUST_BE_KILLED("a map with other flags", host.gate, SYS_mmap, at, PAGE, 3, flags[i], ~guest, 0);
     const uint64_t guests[] = {0x21, 0x32, 0x122, 0x8022, 0x100022, 0x02, 0, ~0ul};
     for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
-        MUST_BE_KILLED("a map of other flags of the guest", host.gate, SYS_mmap, at, PAGE, 3, right, ~guests[i], 0);
+        MUST_BE_KILLED("a map of other flags of the guest", host.gate, SYS_mmap, at, PAGE, 3, right,
+                       ~guests[i], 0);
     const uint64_t offsets[] = {1, 8192, ~0ul, 1ul << 40};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
         MUST_BE_KILLED("a map with an offset", host.gate, SYS_mmap, at, PAGE, 3, right, ~guest, offsets[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jumps into the stub: at each byte, with registers of the attacker's choice, forged orders and events. At worst that
-// process dies. The guest is not told where the stub lies; it looks for it too.
+// Jumps into the stub: at each byte, with registers of the attacker's choice, forged orders and events. At
+// worst that process dies. The guest is not told where the stub lies; it looks for it too.
 #include "escape.h"
 #include <pthread.h>
 
@@ -82,12 +82,15 @@ static long gate_call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t 
     register uint64_t r10 __asm__("r10") = d;
     register uint64_t r8 __asm__("r8") = e;
     long ret;
-    __asm__ volatile("call *%1" : "=a"(ret) : "r"(host.gate), "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+    __asm__ volatile("call *%1"
+                     : "=a"(ret)
+                     : "r"(host.gate), "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
                      : "rcx", "r9", "r11", "memory");
     return ret;
 }
 
-// The gate's syscall instruction with every number and harmless arguments: nothing was ordered, so the process ends.
+// The gate's syscall instruction with every number and harmless arguments: nothing was ordered, so the
+// process ends.
 static void gate_numbers(void) {
     for (uint64_t nr = 0; nr < 480; nr++) {
         int status;
@@ -130,15 +133,18 @@ static void forged_events(void) {
 
 // A fault event carries the signal's number: one that is none must not become an index of anything.
 static void forged_faults(void) {
-    const uint64_t numbers[] = {SIGCHLD, SIGCONT, SIGWINCH, 0, 1, 9, 19, 31, 32, 63, 64, 65, 66, 128, 1000, 4096, 1ul << 16,
-                                1ul << 20, 1ul << 24, 1ul << 28, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffff0, 0xffffffff};
+    const uint64_t numbers[] = {
+        SIGCHLD,   SIGCONT,   SIGWINCH,   0,          1,          9,          19,        31,        32,
+        63,        64,        65,         66,         128,        1000,       4096,      1ul << 16, 1ul << 20,
+        1ul << 24, 1ul << 28, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffff0, 0xffffffff};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         for (uint64_t code = 0; code < 3; code++) {
             pid_t pid = fork();
             need(pid >= 0);
             if (pid == 0) {
                 ualarm(300000, 0);
-                gate_call(0x20000000 | 3ul << 24, numbers[i] | code << 32, random64(), random64(), random64() >> 17, 0);
+                gate_call(0x20000000 | 3ul << 24, numbers[i] | code << 32, random64(), random64(),
+                          random64() >> 17, 0);
                 _exit(0);
             }
             int status = wait_limited(pid, 5);
@@ -147,7 +153,8 @@ static void forged_faults(void) {
         }
 }
 
-// Calls the sentry orders (mmap, clone, prctl ...) when nothing is ordered, and check-ins with guessed cookies.
+// Calls the sentry orders (mmap, clone, prctl ...) when nothing is ordered, and check-ins with guessed
+// cookies.
 static void forged_work(void) {
     const struct wish list[] = {
         {SYS_mmap, {0, PAGE, 7, 0x22, (uint64_t)-1, 0}},     {SYS_clone, {0x11, 0, 0, 0, 0, 0}},
@@ -193,7 +200,8 @@ static void other_slots(void) {
             pthread_t t;
             need(pthread_create(&t, NULL, worker, NULL) == 0);
             usleep(1000);
-            gate_call(0x20000000 | (1 + round % 5) << 24 | (uint64_t)(round % 3) << 9 | SYS_mmap, 0, 0, 0, 0, 0);
+            gate_call(0x20000000 | (1 + round % 5) << 24 | (uint64_t)(round % 3) << 9 | SYS_mmap, 0, 0, 0, 0,
+                      0);
             usleep(1000);
             _exit(0);
         }

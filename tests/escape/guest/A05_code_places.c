@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a syscall instruction may stand: across pages, at the end of memory, in code that changes under it; and where it
-// may return to.
+// Where a syscall instruction may stand: across pages, at the end of memory, in code that changes under it;
+// and where it may return to.
 #include "escape.h"
 #include <pthread.h>
 
 static long call_code(void *code, long nr) {
     long ret;
-    __asm__ volatile("call *%1" : "=a"(ret) : "r"(code), "a"(nr), "D"(0L), "S"(0L), "d"(0L) : "rcx", "r11", "memory");
+    __asm__ volatile("call *%1"
+                     : "=a"(ret)
+                     : "r"(code), "a"(nr), "D"(0L), "S"(0L), "d"(0L)
+                     : "rcx", "r11", "memory");
     return ret;
 }
 
@@ -47,7 +50,8 @@ static void top_of_memory(void) {
 
 // The return address of sysret is taken from the signal handler's frame: not canonical, or the kernel's half.
 static void set_rip(int sig, siginfo_t *si, void *uc) {
-    ((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP] = (greg_t)fault_signal == 0 ? (greg_t)NOT_CANONICAL : (greg_t)KERNEL_HALF;
+    ((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP] =
+        (greg_t)fault_signal == 0 ? (greg_t)NOT_CANONICAL : (greg_t)KERNEL_HALF;
 }
 static void bad_return_address(void) {
     struct sigaction sa = {.sa_sigaction = set_rip, .sa_flags = SA_SIGINFO};

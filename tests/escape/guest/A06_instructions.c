@@ -2,11 +2,11 @@
 // Instructions that trap, and flags that make others trap: signals to the guest, nothing else.
 #include "escape.h"
 
-#define TRY(name, want, ...)                                                                                         \
-    do {                                                                                                             \
-        int sig_ = fault_of(__asm__ volatile(__VA_ARGS__));                                                          \
-        if (sig_ != (want))                                                                                          \
-            escaped(name ": signal %d instead of %d", sig_, want);                                                   \
+#define TRY(name, want, ...) \
+    do { \
+        int sig_ = fault_of(__asm__ volatile(__VA_ARGS__)); \
+        if (sig_ != (want)) \
+            escaped(name ": signal %d instead of %d", sig_, want); \
     } while (0)
 
 static void traps(void) {
@@ -29,12 +29,16 @@ static void traps(void) {
         TRY("lgdt", SIGSEGV, "lgdt (%%rsp)" : : : "memory");
         TRY("swapgs", SIGSEGV, "swapgs");
         TRY("iretq to the kernel", SIGSEGV,
-            "push $0x18\n\tpush %%rsp\n\tpushfq\n\tpush $0x10\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tiretq\n1:"
-            : : : "rax", "memory");
+            "push $0x18\n\tpush %%rsp\n\tpushfq\n\tpush $0x10\n\tlea 1f(%%rip), %%rax\n\tpush "
+            "%%rax\n\tiretq\n1:"
+            :
+            :
+            : "rax", "memory");
     }
 }
 
-// With UMIP these fault or are answered with fixed values; without it they tell the host's addresses on any Linux.
+// With UMIP these fault or are answered with fixed values; without it they tell the host's addresses on any
+// Linux.
 static void table_addresses(void) {
     unsigned char gdt[16] = {0}, idt[16] = {0};
     catch_faults();
@@ -103,13 +107,19 @@ static void alignment_flag(void) {
     const long numbers[] = {SYS_getpid, SYS_munmap, SYS_getppid, SYS_brk};
     for (int i = 0; i < 100; i++) {
         long r;
-        __asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tsyscall\n\tpushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq"
-                         : "=a"(r) : "a"(numbers[i & 3]), "D"(0L), "S"(0L) : "rcx", "r11", "memory");
+        __asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tsyscall\n\tpushfq\n\tandl $~0x40000, "
+                         "(%%rsp)\n\tpopfq"
+                         : "=a"(r)
+                         : "a"(numbers[i & 3]), "D"(0L), "S"(0L)
+                         : "rcx", "r11", "memory");
         if ((i & 3) == 1 && r != -EINVAL)
             escaped("munmap(0, 0) with AC returned %ld", r);
     }
     catch_faults();
-    int sig = fault_of(__asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tmov 1(%%rsp), %%rax" : : : "rax", "memory"));
+    int sig = fault_of(__asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tmov 1(%%rsp), %%rax"
+                                        :
+                                        :
+                                        : "rax", "memory"));
     __asm__ volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" : : : "memory");
     if (sig != SIGBUS && sig != 0)
         escaped("an unaligned access with AC: signal %d", sig);
@@ -122,7 +132,8 @@ static void odd_flags(void) {
         for (int k = 0; k < 2; k++) {
             long r;
             __asm__ volatile("pushfq\n\tor %2, (%%rsp)\n\tpopfq\n\tsyscall\n\tcld\n\tpush $0x202\n\tpopfq"
-                             : "=a"(r) : "a"((long)(k ? SYS_munmap : SYS_getpid)), "r"(flags[i]), "D"(0L), "S"(0L)
+                             : "=a"(r)
+                             : "a"((long)(k ? SYS_munmap : SYS_getpid)), "r"(flags[i]), "D"(0L), "S"(0L)
                              : "rcx", "r11", "memory");
             if (r != (k ? -EINVAL : getpid()))
                 escaped("flags %#lx: the call returned %ld", flags[i], r);

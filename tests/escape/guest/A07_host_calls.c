@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls with which programs have left other sandboxes. The guest must see the sentry's answer and no more; that none of
-// them reached the host is seen from outside (the witness in run_escape.py).
+// Calls with which programs have left other sandboxes. The guest must see the sentry's answer and no more;
+// that none of them reached the host is seen from outside (the witness in run_escape.py).
 #include "escape.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -98,7 +98,8 @@ static void host_processes(void) {
             escaped("tgkill(%d)", pid);
         if (syscall(SYS_ptrace, 16, pid, 0, 0) == 0 || syscall(SYS_ptrace, 0x4206, pid, 0, 0) == 0)
             escaped("ptrace(%d)", pid);
-        if (process_vm_readv(pid, &mine, 1, &its, 1, 0) >= 0 || process_vm_writev(pid, &mine, 1, &its, 1, 0) >= 0)
+        if (process_vm_readv(pid, &mine, 1, &its, 1, 0) >= 0 ||
+            process_vm_writev(pid, &mine, 1, &its, 1, 0) >= 0)
             escaped("process_vm_readv(%d)", pid);
         if (syscall(SYS_pidfd_open, pid, 0) >= 0)
             escaped("pidfd_open(%d)", pid);
@@ -127,7 +128,8 @@ static void host_sockets(void) {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)host.port)};
     int s = socket(AF_UNIX, SOCK_STREAM, 0);
     snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "%s", host.name);
-    if (connect(s, (struct sockaddr *)&un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.name))) == 0)
+    if (connect(s, (struct sockaddr *)&un,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.name))) == 0)
         escaped("the host's abstract socket can be reached");
     snprintf(un.sun_path, sizeof un.sun_path, "/tmp/%s.sock", host.name);
     if (connect(s, (struct sockaddr *)&un, sizeof un) == 0)
@@ -140,8 +142,8 @@ static void host_sockets(void) {
     in.sin_port = htons(80);
     if (t >= 0 && connect(t, (struct sockaddr *)&in, sizeof in) == 0)
         escaped("a metadata service can be reached");
-    const int families[] = {AF_NETLINK, AF_PACKET, 40 /* VSOCK */, 38 /* ALG */, 44 /* XDP */, 29 /* CAN */, 30 /* TIPC */,
-                            31 /* BLUETOOTH */, 21 /* RDS */, 15 /* KEY */};
+    const int families[] = {AF_NETLINK,   AF_PACKET,     40 /* VSOCK */,     38 /* ALG */, 44 /* XDP */,
+                            29 /* CAN */, 30 /* TIPC */, 31 /* BLUETOOTH */, 21 /* RDS */, 15 /* KEY */};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         for (int type = 1; type <= 5; type++) {
             int fd = socket(families[i], type, 0);
@@ -161,7 +163,8 @@ static void host_shm(void) {
             escaped("System V objects of the host");
 }
 
-// Files of the host: changes stay inside (the runner looks at the originals). Device nodes are not the host's.
+// Files of the host: changes stay inside (the runner looks at the originals). Device nodes are not the
+// host's.
 static void host_files(void) {
     char path[128];
     snprintf(path, sizeof path, "/tmp/%s.file", host.name);
@@ -175,8 +178,9 @@ static void host_files(void) {
     fd = open(path, O_RDWR | O_NONBLOCK);
     if (fd >= 0 && write(fd, "x", 1) == 1)
         close(fd);
-    const char *const nodes[] = {"/dev/mem", "/dev/kvm", "/dev/fuse", "/dev/kmsg", "/dev/net/tun", "/dev/vhost-net",
-                                 "/dev/vsock", "/dev/loop-control", "/dev/port", "/dev/sda", "/dev/vda", "/dev/rtc0"};
+    const char *const nodes[] = {"/dev/mem",     "/dev/kvm",       "/dev/fuse",  "/dev/kmsg",
+                                 "/dev/net/tun", "/dev/vhost-net", "/dev/vsock", "/dev/loop-control",
+                                 "/dev/port",    "/dev/sda",       "/dev/vda",   "/dev/rtc0"};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
         if (open(nodes[i], O_RDWR | O_NONBLOCK) >= 0 || open(nodes[i], O_RDONLY | O_NONBLOCK) >= 0)
             escaped("%s can be opened", nodes[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads and processes made with odd flags: while this runs, the runner looks at every host task of the sandbox, which
-// must all be filtered.
+// Threads and processes made with odd flags: while this runs, the runner looks at every host task of the
+// sandbox, which must all be filtered.
 #include "escape.h"
 #include <pthread.h>
 #include <sched.h>
@@ -10,9 +10,11 @@ static long clone_and_end(uint64_t flags, uint64_t stack, uint64_t ptid, uint64_
     register uint64_t r10 __asm__("r10") = ctid;
     register uint64_t r8 __asm__("r8") = tls;
     long ret;
-    __asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%edi, %%edi\n\tmov $60, %%eax\n\tsyscall\n\thlt\n1:"
-                     : "=a"(ret) : "a"((long)SYS_clone), "D"(flags), "S"(stack), "d"(ptid), "r"(r10), "r"(r8)
-                     : "rcx", "r11", "memory");
+    __asm__ volatile(
+        "syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%edi, %%edi\n\tmov $60, %%eax\n\tsyscall\n\thlt\n1:"
+        : "=a"(ret)
+        : "a"((long)SYS_clone), "D"(flags), "S"(stack), "d"(ptid), "r"(r10), "r"(r8)
+        : "rcx", "r11", "memory");
     return ret;
 }
 
@@ -65,7 +67,8 @@ static void random_flags(void) {
 }
 
 static void namespaces(void) {
-    const uint64_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x80};
+    const uint64_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000,
+                              0x10000000, 0x20000000, 0x40000000, 0x80};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (flags[i] == 0x80)
             continue;  // clone(2) takes it for a part of the exit signal

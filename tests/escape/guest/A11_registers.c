@@ -4,9 +4,22 @@
 
 static const uint64_t *places(size_t *n) {
     static uint64_t list[16];
-    const uint64_t all[] = {0, 8, NOT_CANONICAL, KERNEL_HALF, ~0ul, ~7ul, TASK_SIZE - 8, VSYSCALL + 64,
-                            host.base + 64, host.slots, host.slots + 64, host.slots + 2048, host.slots + STUB_SLOT - 16,
-                            host.slots + STUB_SLOT + 512, host.end - 64, host.gate};
+    const uint64_t all[] = {0,
+                            8,
+                            NOT_CANONICAL,
+                            KERNEL_HALF,
+                            ~0ul,
+                            ~7ul,
+                            TASK_SIZE - 8,
+                            VSYSCALL + 64,
+                            host.base + 64,
+                            host.slots,
+                            host.slots + 64,
+                            host.slots + 2048,
+                            host.slots + STUB_SLOT - 16,
+                            host.slots + STUB_SLOT + 512,
+                            host.end - 64,
+                            host.gate};
     memcpy(list, all, sizeof all);
     *n = sizeof all / sizeof *all;
     return list;
@@ -15,7 +28,9 @@ static const uint64_t *places(size_t *n) {
 static long call_with_stack(uint64_t sp, long nr) {
     long ret;
     __asm__ volatile("mov %%rsp, %%r15\n\tmov %1, %%rsp\n\tsyscall\n\tmov %%r15, %%rsp"
-                     : "=a"(ret) : "r"(sp), "a"(nr), "D"(0L), "S"(0L), "d"(0L) : "rcx", "r11", "r15", "memory");
+                     : "=a"(ret)
+                     : "r"(sp), "a"(nr), "D"(0L), "S"(0L), "d"(0L)
+                     : "rcx", "r11", "r15", "memory");
     return ret;
 }
 
@@ -61,7 +76,10 @@ static void stack_and_signal(void) {
                 sigaction(SIGALRM, &sa, NULL);
                 ualarm(2000, 2000);
                 if (sigsetjmp(on_fault, 1) == 0)
-                    __asm__ volatile("mov %0, %%rsp\n1: mov $39, %%eax\n\tsyscall\n\tjmp 1b" : : "r"(at[i]) : "memory", "rax", "rcx", "r11");
+                    __asm__ volatile("mov %0, %%rsp\n1: mov $39, %%eax\n\tsyscall\n\tjmp 1b"
+                                     :
+                                     : "r"(at[i])
+                                     : "memory", "rax", "rcx", "r11");
                 _exit(0);
             }
             wait_limited(pid, 5);
@@ -80,7 +98,7 @@ static void stack_and_fork(void) {
     }
 }
 
-// ---- A12 -------------------------------------------------------------------------------------------------------------
+// ---- A12 --------------------------------------------------------------------------------------------------
 static bool have_fsgsbase(void) {
     catch_faults();
     return fault_of(({ uint64_t v; __asm__ volatile("rdgsbase %0" : "=r"(v)); })) == 0;

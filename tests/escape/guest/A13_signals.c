@@ -3,7 +3,9 @@
 #include "escape.h"
 #include <pthread.h>
 
-static long set_mask(uint64_t mask) { return raw(SYS_rt_sigprocmask, SIG_SETMASK, (uint64_t)&mask, 0, 8, 0, 0); }
+static long set_mask(uint64_t mask) {
+    return raw(SYS_rt_sigprocmask, SIG_SETMASK, (uint64_t)&mask, 0, 8, 0, 0);
+}
 
 static void work_a_little(void) {
     must(getpid() > 0 && raw(SYS_munmap, 0, 0, 0, 0, 0, 0) == -EINVAL);
@@ -101,9 +103,11 @@ static void forged_origins(void) {
     }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         siginfo_t si = {.si_signo = SIGSEGV, .si_code = codes[i]};
-        if (codes[i] >= 0 && raw(SYS_rt_sigqueueinfo, (uint64_t)pid, SIGSYS, (uint64_t)&si, 0, 0, 0) != -EPERM)
+        if (codes[i] >= 0 &&
+            raw(SYS_rt_sigqueueinfo, (uint64_t)pid, SIGSYS, (uint64_t)&si, 0, 0, 0) != -EPERM)
             escaped("si_code %d for another process", codes[i]);
-        if (codes[i] >= 0 && raw(SYS_rt_tgsigqueueinfo, (uint64_t)pid, (uint64_t)pid, SIGSYS, (uint64_t)&si, 0, 0) != -EPERM)
+        if (codes[i] >= 0 &&
+            raw(SYS_rt_tgsigqueueinfo, (uint64_t)pid, (uint64_t)pid, SIGSYS, (uint64_t)&si, 0, 0) != -EPERM)
             escaped("si_code %d for another thread", codes[i]);
     }
     kill(pid, SIGKILL);
@@ -121,7 +125,8 @@ static void flood(void) {
         senders[i] = fork();
         need(senders[i] >= 0);
         if (senders[i] == 0) {
-            for (uint64_t stop = now_ms() + 1500; now_ms() < stop;)  // for ever, none would get anywhere on Linux either
+            // for ever, none would get anywhere on Linux either
+            for (uint64_t stop = now_ms() + 1500; now_ms() < stop;)
                 for (int k = 0; k < 31; k++)
                     kill(target, 34 + k);
             _exit(0);

@@ -5,14 +5,15 @@
 #include <sys/shm.h>
 #include <sys/uio.h>
 
-// ---- A16, A17: every word of the signal stacks, from one or two writers, while others call ----------------------------------
+// ---- A16, A17: every word of the signal stacks, from one or two writers, while others call ----------------
 static unsigned pattern;
 static void *scribble(void *arg) {
     uint64_t seed = 88172645463325252ull + (uint64_t)arg;
     volatile uint64_t *slots = (volatile uint64_t *)host.slots;
     const size_t words = 6 * STUB_SLOT / 8;
-    const uint64_t values[] = {0, ~0ul, host.slots, host.base, host.gate, host.sigreturn, KERNEL_HALF, NOT_CANONICAL,
-                               1, 0x20000000, 0x25000000, 59, 257, (uint64_t)&pattern};
+    const uint64_t values[] = {
+        0, ~0ul,       host.slots, host.base, host.gate, host.sigreturn,    KERNEL_HALF, NOT_CANONICAL,
+        1, 0x20000000, 0x25000000, 59,        257,       (uint64_t)&pattern};
     uint64_t *copy = malloc(words * 8);
     for (;;) {
         seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
@@ -20,11 +21,14 @@ static void *scribble(void *arg) {
         switch (pattern % 8) {
         case 0: slots[at] = seed; break;
         case 1: slots[at] = values[seed / words % 14]; break;
-        case 2: slots[at] = slots[seed / words % words]; break;                             // swapped and stale
+        // swapped and stale
+        case 2: slots[at] = slots[seed / words % words]; break;
         case 3: slots[at % 32] = values[seed / words % 14]; break;                          // the orders
-        case 4: slots[STUB_SLOT / 8 * (at % 6) + at % 300] ^= 1ul << (seed / words % 64); break;  // bits of the orders
+        // bits of the orders
+        case 4: slots[STUB_SLOT / 8 * (at % 6) + at % 300] ^= 1ul << (seed / words % 64); break;
         case 5: slots[STUB_SLOT / 8 * (at % 6 + 1) - 1 - at % 400] = seed; break;           // the frames
-        case 6:                                                                             // all of it, replayed
+        // all of it, replayed
+        case 6:
             for (size_t i = 0; i < words; i++)
                 copy[i] = slots[i];
             for (size_t i = 0; i < words; i++)
@@ -101,7 +105,7 @@ static void every_word(void) {
         }
 }
 
-// ---- A18 ---------------------------------------------------------------------------------------------------------------
+// ---- A18 --------------------------------------------------------------------------------------------------
 static uint64_t vdso(void) {
     FILE *f = fopen("/proc/self/maps", "r");
     char line[512];
@@ -149,11 +153,11 @@ static void mapping_over_it(void) {
         if (a >= host.end && a < TASK_SIZE - PAGE && !ranges[i].vdso)
             continue;  // the platform has fewer slots
         const int advice[] = {4, 8, 9, 10, 14, 15, 18, 20, 21, 22, 23, 100, 101, 102};
-#define MUST_FAIL(call)                                                                                              \
-    do {                                                                                                             \
-        long r_ = (call);                                                                                            \
-        if (r_ >= 0 && !(ranges[i].vdso))                                                                            \
-            escaped("%s at %#lx + %#lx returned %ld", #call, a, n, r_);                                              \
+#define MUST_FAIL(call) \
+    do { \
+        long r_ = (call); \
+        if (r_ >= 0 && !(ranges[i].vdso)) \
+            escaped("%s at %#lx + %#lx returned %ld", #call, a, n, r_); \
     } while (0)
         MUST_FAIL(raw(SYS_mmap, a, n, 7, 0x32, (uint64_t)-1, 0));
         MUST_FAIL(raw(SYS_mmap, a, n, 3, 0x100022, (uint64_t)-1, 0));
@@ -191,7 +195,11 @@ static void unmapping_everything(void) {
         need(pid >= 0);
         if (pid == 0) {
             ualarm(300000, 0);
-            raw(SYS_munmap, half == 1 ? host.end : 0, half == 0 ? TASK_SIZE : half == 1 ? TASK_SIZE - host.end : host.base, 0, 0, 0, 0);
+            raw(SYS_munmap, half == 1 ? host.end : 0,
+                half == 0   ? TASK_SIZE
+                : half == 1 ? TASK_SIZE - host.end
+                            : host.base,
+                0, 0, 0, 0);
             raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
             raw(SYS_exit_group, 0, 0, 0, 0, 0, 0);
         }
@@ -222,11 +230,14 @@ static void growing_into_it(void) {
     must(getpid() > 0 && raw(SYS_munmap, 0, 0, 0, 0, 0, 0) == -EINVAL);
 }
 
-// ---- A19 ---------------------------------------------------------------------------------------------------------------
-static bool contains(const unsigned char *p, size_t n, const char *text) { return memmem(p, n, text, strlen(text)) != NULL; }
+// ---- A19 --------------------------------------------------------------------------------------------------
+static bool contains(const unsigned char *p, size_t n, const char *text) {
+    return memmem(p, n, text, strlen(text)) != NULL;
+}
 
 static void reading_it(void) {
-    const char *const words[] = {host.secret, "PICKET_CANARY", "picket-sentry", "/proc/self", "libc.so", "malloc", "HOME="};
+    const char *const words[] = {host.secret, "PICKET_CANARY", "picket-sentry", "/proc/self",
+                                 "libc.so",   "malloc",        "HOME="};
     size_t n = host.text_end - host.base;
     // In a copy that ends before this program's own strings.
     unsigned char *copy = malloc(STUB_SLOT * 8);
@@ -248,7 +259,9 @@ static void reading_it(void) {
         uint64_t v = last[i], top = v >> 36;
         if (v - clock + 0x20000 < 0x40000)
             continue;  // the vdso, as the guest has it
-        if ((top == 0x7f7 || top == 0x7fa || top == 0x7ff || v >> 40 == 0x55 || v >> 40 == 0x56 || v >> 40 == 0x7f) && v < TASK_SIZE)
+        if ((top == 0x7f7 || top == 0x7fa || top == 0x7ff || v >> 40 == 0x55 || v >> 40 == 0x56 ||
+             v >> 40 == 0x7f) &&
+            v < TASK_SIZE)
             escaped("the boot slot holds %#lx at %zu", v, i * 8);
     }
 }
@@ -260,7 +273,8 @@ static void old_pages(void) {
         pid_t pid = fork();
         need(pid >= 0);
         if (pid == 0) {
-            char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, (round & 1 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
+            char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
+                           (round & 1 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
             int fd = memfd_create("x", 0);
             char page[PAGE];
             memset(p, 0xa5, n * PAGE);
@@ -270,7 +284,8 @@ static void old_pages(void) {
             _exit(0);
         }
         need(wait_limited(pid, 10) == 0);
-        char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, (round & 2 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
+        char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
+                       (round & 2 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
         int fd = memfd_create("y", 0);
         need(ftruncate(fd, (off_t)(n * PAGE)) == 0);
         char *q = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -283,10 +298,11 @@ static void old_pages(void) {
     }
 }
 
-// ---- A22 ---------------------------------------------------------------------------------------------------------------
+// ---- A22 --------------------------------------------------------------------------------------------------
 static bool leave_out(long nr) {
-    const long list[] = {SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_pause, SYS_rt_sigsuspend, SYS_fork, SYS_vfork,
-                         SYS_clone, SYS_kill, SYS_tkill, SYS_tgkill, SYS_setpgid, SYS_setsid, 335, 336};
+    const long list[] = {SYS_exit,   SYS_exit_group, SYS_rt_sigreturn, SYS_pause, SYS_rt_sigsuspend,
+                         SYS_fork,   SYS_vfork,      SYS_clone,        SYS_kill,  SYS_tkill,
+                         SYS_tgkill, SYS_setpgid,    SYS_setsid,       335,       336};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         if (list[i] == nr)
             return true;
@@ -294,7 +310,9 @@ static bool leave_out(long nr) {
 }
 static void counting_nothing(int sig) {}
 static void bad_pointers(void) {
-    const uint64_t at[] = {KERNEL_HALF, ~0ul - 7, NOT_CANONICAL, TASK_SIZE - 4, host.base, host.slots + 8, host.end - 8, VSYSCALL, 8};
+    const uint64_t at[] = {KERNEL_HALF,   ~0ul - 7,  NOT_CANONICAL,
+                           TASK_SIZE - 4, host.base, host.slots + 8,
+                           host.end - 8,  VSYSCALL,  8};
     const size_t n = sizeof at / sizeof *at;
     for (long nr = 0; nr < 470; nr++) {
         if (leave_out(nr))
@@ -320,8 +338,9 @@ static void what_calls_read(void) {
     int fds[2], got;
     char buf[256];
     need(pipe2(fds, O_NONBLOCK) == 0);
-    const uint64_t at[] = {KERNEL_HALF, host.base, host.gate, host.slots, host.slots + STUB_SLOT - 256, host.end - 256,
-                           VSYSCALL, 0xffffffff81000000, TASK_SIZE - 4};
+    const uint64_t at[] = {
+        KERNEL_HALF,    host.base, host.gate,          host.slots,   host.slots + STUB_SLOT - 256,
+        host.end - 256, VSYSCALL,  0xffffffff81000000, TASK_SIZE - 4};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
         struct iovec iov[2] = {{buf, 4}, {(void *)at[i], 64}};
         if (write(fds[1], (void *)at[i], 64) > 4 || writev(fds[1], &iov[1], 1) > 4)
@@ -368,7 +387,7 @@ static void too_long(void) {
     must(getpid() > 0);
 }
 
-// ---- A21: arguments in memory that change between two looks at them --------------------------------------------------------
+// ---- A21: arguments in memory that change between two looks at them ---------------------------------------
 static struct {
     struct iovec iov[4];
     char path[64];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy single-threaded process shares with the
-// sentry, and one private page of its patched call sites. Attackers make a site hot, then forge every field, at rest, while
-// the sentry serves the call, and from a signal handler; and they jump to the ring's code at every byte.
+// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy single-threaded process
+// shares with the sentry, and one private page of its patched call sites. Attackers make a site hot, then
+// forge every field, at rest, while the sentry serves the call, and from a signal handler; and they jump to
+// the ring's code at every byte.
 #include "escape.h"
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -22,8 +23,8 @@ static bool there(volatile uint64_t *word) {
     return !fault;
 }
 
-// Calls from one site until it is patched and a poller may be there; false: there is no ring on this platform, or with one
-// core.
+// Calls from one site until it is patched and a poller may be there; false: there is no ring on this
+// platform, or with one core.
 static bool warm_up(unsigned calls) {
     for (unsigned i = 0; i < calls; i++) {
         long pid;
@@ -45,7 +46,9 @@ static void one_call(void) {
 }
 
 static uint64_t strange(void) {
-    const uint64_t values[] = {0, 1, ~0ul, host.base, host.slots, host.gate, KERNEL_HALF, NOT_CANONICAL, 0x7fffffff, 59, 9, 11, 60, 231};
+    const uint64_t values[] = {
+        0,          1,  ~0ul, host.base, host.slots, host.gate, KERNEL_HALF, NOT_CANONICAL,
+        0x7fffffff, 59, 9,    11,        60,         231};
     uint64_t r = random64();
     return r & 1 ? values[r / 2 % (sizeof values / sizeof values[0])] : r;
 }
@@ -64,10 +67,12 @@ static void forge_words(unsigned round) {
 
 // Numbers that a process may ask for without harm to others; and those that no ring may serve.
 static uint32_t number(unsigned round) {
-    const uint32_t list[] = {SYS_getpid, SYS_getppid, SYS_stat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_pread64, SYS_uname,
-                             SYS_getrandom, SYS_pause, SYS_nanosleep, SYS_readlink, SYS_getcwd, SYS_times, SYS_poll,
-                             SYS_mmap, SYS_munmap, SYS_clone, SYS_execve, SYS_exit_group, SYS_rt_sigreturn, SYS_brk, 511, 512,
-                             0x1fff0001, 0x40000027, 0x80000027, ~0u};
+    const uint32_t list[] = {SYS_getpid,       SYS_getppid,  SYS_stat,   SYS_fstat,     SYS_newfstatat,
+                             SYS_statx,        SYS_pread64,  SYS_uname,  SYS_getrandom, SYS_pause,
+                             SYS_nanosleep,    SYS_readlink, SYS_getcwd, SYS_times,     SYS_poll,
+                             SYS_mmap,         SYS_munmap,   SYS_clone,  SYS_execve,    SYS_exit_group,
+                             SYS_rt_sigreturn, SYS_brk,      511,        512,           0x1fff0001,
+                             0x40000027,       0x80000027,   ~0u};
     return list[random64() % (round % 2 ? 15 : sizeof list / sizeof list[0])];
 }
 
@@ -94,8 +99,8 @@ static void forge_calls(unsigned round) {
     }
 }
 
-// A signal may take longer than the timer's interval: then the loop below never gets a turn, here as on any Linux. So the
-// timer stops after so many.
+// A signal may take longer than the timer's interval: then the loop below never gets a turn, here as on any
+// Linux. So the timer stops after so many.
 static volatile sig_atomic_t flips;
 static void flip_state(int sig) {
     if (++flips == 1000)
@@ -147,9 +152,12 @@ static void every_byte(void) {
             ualarm(100000, 0);
             for (unsigned i = 0; i < 15; i++)
                 ctl64()[i] = i == 0 ? 1 : i == 2 ? 9 : strange();
-            __asm__ volatile("mov %0, %%rbx\n mov $9, %%eax\n xor %%edi, %%edi\n mov $4096, %%esi\n mov $3, %%edx\n"
-                             "mov $0x22, %%r10d\n xor %%r9d, %%r9d\n lea 1f(%%rip), %%rcx\n jmp *%%rbx\n 1:"
-                             : : "r"(at) : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+            __asm__ volatile(
+                "mov %0, %%rbx\n mov $9, %%eax\n xor %%edi, %%edi\n mov $4096, %%esi\n mov $3, %%edx\n"
+                "mov $0x22, %%r10d\n xor %%r9d, %%r9d\n lea 1f(%%rip), %%rcx\n jmp *%%rbx\n 1:"
+                :
+                : "r"(at)
+                : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
             _exit(0);
         }
         wait_limited(pid, 10);

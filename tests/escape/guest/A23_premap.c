@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spare memory as a target (platform/seccomp/premap.c): mapped by the host before it is anybody's. Attackers make maps hot,
-// reach for pages that nobody gave them, from their own code and through calls, and forge the ring's memory calls and hints.
+// Spare memory as a target (platform/seccomp/premap.c): mapped by the host before it is anybody's. Attackers
+// make maps hot, reach for pages that nobody gave them, from their own code and through calls, and forge the
+// ring's memory calls and hints.
 #include "escape.h"
 #include <sys/mman.h>
 
@@ -12,7 +13,8 @@ static char *map(size_t len) {
     char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
-// Maps until they have become hot: those by the ring lie in premapped memory then, next to what is nobody's; others elsewhere.
+// Maps until they have become hot: those by the ring lie in premapped memory then, next to what is nobody's;
+// others elsewhere.
 static char *lowest, *highest;
 static void busy(void) {
     lowest = (char *)TASK_SIZE, highest = NULL;
@@ -35,8 +37,8 @@ static bool in_maps(uint64_t at) {
     return found;
 }
 
-// Nothing below or above `p`, for further than there is premapped memory, may be read, written, or filled by a call, but what is
-// the guest's.
+// Nothing below or above `p`, for further than there is premapped memory, may be read, written, or filled by
+// a call, but what is the guest's.
 static void reach_around(volatile char *p) {
     struct sigaction segv = {.sa_handler = fault_handler, .sa_flags = SA_NODEFER};
     sigaction(SIGSEGV, &segv, NULL);
@@ -84,7 +86,8 @@ static void reaching_in_a_copy(void) {
 }
 
 static uint64_t strange(uint64_t near) {
-    const uint64_t values[] = {0, 1, PAGE, ~0ul, 1ul << 20, 16ul << 20, host.base, host.slots, KERNEL_HALF, NOT_CANONICAL, 3, 0x22};
+    const uint64_t values[] = {0,         1,          PAGE,        ~0ul,          1ul << 20, 16ul << 20,
+                               host.base, host.slots, KERNEL_HALF, NOT_CANONICAL, 3,         0x22};
     uint64_t r = random64();
     return r % 3 == 0 ? values[r / 4 % (sizeof values / sizeof values[0])]
            : r % 3 == 1 ? near + (r >> 20) % 6000 * PAGE - 3000 * PAGE : r;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stub that lies: the guest plays the stub's handler (platform/stub/blob/blob.c), asks for work, does what is ordered, and
-// then reports something else, or nothing. Or it writes to what a host call of its stub reads. The sentry's map of a process
-// and the host's may differ then; nobody else may notice: what is sealed stays as it is, and what may only be read too.
+// A stub that lies: the guest plays the stub's handler (platform/stub/blob/blob.c), asks for work, does what
+// is ordered, and then reports something else, or nothing. Or it writes to what a host call of its stub
+// reads. The sentry's map of a process and the host's may differ then; nobody else may notice: what is sealed
+// stays as it is, and what may only be read too.
 #include "escape.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,19 +22,22 @@ struct slot {
 };
 static volatile struct slot *my_slot(void) { return (volatile struct slot *)host.slots; }
 
-__attribute__((noinline)) static long gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
+__attribute__((noinline)) static long gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                           uint64_t e, uint64_t f) {
     register uint64_t r10 __asm__("r10") = d;
     register uint64_t r8 __asm__("r8") = e;
     register uint64_t r9 __asm__("r9") = f;
     long ret;
-    __asm__ volatile("call *%1" : "=a"(ret) : "b"(host.gate), "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+    __asm__ volatile("call *%1"
+                     : "=a"(ret)
+                     : "b"(host.gate), "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
     return ret;
 }
 static uint64_t event(unsigned kind, unsigned nr) { return 0x20000000u | kind << 24 | nr; }
 
-// Asks for a call as the handler does, and makes the first host call that is ordered for it. Its result, or -4096 when the
-// sentry has another answer.
+// Asks for a call as the handler does, and makes the first host call that is ordered for it. Its result, or
+// -4096 when the sentry has another answer.
 static long ordered(unsigned nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
     long reply = gate(event(EV_CALL, nr), a, b, c, d, e, f);
     struct op o = *(const struct op *)&my_slot()->ops[0];
@@ -72,7 +76,7 @@ static void sealed_stays(int fd, volatile char *hidden) {
         escaped("a sealed file was changed (%d)", stored);
 }
 
-// ---- "The host has refused" --------------------------------------------------------------------------------------------------
+// ---- "The host has refused" -------------------------------------------------------------------------------
 static void forged_refusal(void) {
     int fd = sealable(PAGE);
     long at = ordered(SYS_mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, (uint64_t)fd, 0);
@@ -102,8 +106,9 @@ static void forged_refusals(void) {
     in_a_child(forged_refusal_undone);
 }
 
-// ---- Failures of which nobody is told: the host has no room for another piece of map -----------------------------------------
-// So many pieces that the host has no more, though the sentry's map has few: attributes that it does not keep.
+// ---- Failures of which nobody is told: the host has no room for another piece of map ----------------------
+// So many pieces that the host has no more, though the sentry's map has few: attributes that it does not
+// keep.
 static char *pieces;
 static size_t npieces;
 static bool exhaust(void) {
@@ -117,7 +122,8 @@ static bool exhaust(void) {
 }
 static void make_room(void) { munmap(pieces, npieces * PAGE); }
 
-// Of a file that may only be read, a page is replaced by memory of one's own: only the host cannot, and nobody says so.
+// Of a file that may only be read, a page is replaced by memory of one's own: only the host cannot, and
+// nobody says so.
 static void replaced_in_words(void) {
     int dir = open("/tmp", O_DIRECTORY | O_RDONLY), made = openat(dir, ".", O_TMPFILE | O_RDWR, 0444);
     char path[32], text[9] = "";
@@ -166,7 +172,7 @@ static void silent_failures(void) {
     in_a_child(unmapped_in_words);
 }
 
-// ---- What the host itself refuses --------------------------------------------------------------------------------------------
+// ---- What the host itself refuses -------------------------------------------------------------------------
 // A map is replaced by one that cannot be had. What was there is gone too, in both maps.
 static void refused_replacement(void) {
     int fd = sealable(PAGE), other = (int)syscall(SYS_memfd_create, "y", 2);
@@ -178,7 +184,7 @@ static void refused_replacement(void) {
     sealed_stays(fd, p);
 }
 
-// ---- Children of which the parent says that there are none -------------------------------------------------------------------
+// ---- Children of which the parent says that there are none ------------------------------------------------
 static void denied_child(void) {
     int fd = sealable(PAGE);
     char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -206,7 +212,7 @@ static void denied_children(void) {
         in_a_child(denied_child);
 }
 
-// ---- Memory that a host call of the stub reads -------------------------------------------------------------------------------
+// ---- Memory that a host call of the stub reads ------------------------------------------------------------
 static _Atomic bool flips_over;
 static void *flip_header(void *unused) {
     static char name[256];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sentry's descriptors as a target: all sandbox shares them, so a user who takes all that it can get (one for each
-// mapped memfd) must leave enough for opens, programs, shared memory and files of others.
+// The sentry's descriptors as a target: all sandbox shares them, so a user who takes all that it can get (one
+// for each mapped memfd) must leave enough for opens, programs, shared memory and files of others.
 #include "escape.h"
 #include <sys/mman.h>
 #include <sys/resource.h>

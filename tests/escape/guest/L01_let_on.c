@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// For a sentry that was built to betray its host: every host call with LET_ON in its sixth argument is let on, as one that was
-// taken over could do (run_planted.py). What can a stub reach then? Prints `try NAME RESULT` for each attempt, RESULT being
-// what the host kernel gave, or `killed N`. The runner judges, and looks at what was aimed at.
-// With a faithful sentry these are calls like any other.
+// For a sentry that was built to betray its host: every host call with LET_ON in its sixth argument is let
+// on, as one that was taken over could do (run_planted.py). What can a stub reach then? Prints `try NAME
+// RESULT` for each attempt, RESULT being what the host kernel gave, or `killed N`. The runner judges, and
+// looks at what was aimed at. With a faithful sentry these are calls like any other.
 #include "escape.h"
 #include <arpa/inet.h>
 #include <linux/io_uring.h>
@@ -42,28 +42,33 @@ static long let_on(long nr, long a, long b, long c, long d, long e) {
                      "mov %%r15, %%rdx\n\t"
                      "call *%2\n\t"
                      : "=a"(ret)
-                     : "b"((long)LET_ON), "m"(host.gate), "m"(nr), "m"(a), "m"(b), "m"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "b"((long)LET_ON), "m"(host.gate), "m"(nr), "m"(a), "m"(b), "m"(c), "r"(r10), "r"(r8),
+                       "r"(r9)
                      : "rdi", "rsi", "rdx", "rcx", "r11", "r12", "r13", "r14", "r15", "memory");
     return ret;
 }
 #define LET(nr, ...) LET_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0)
 #define LET_(nr, a, b, c, d, e, ...) let_on(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
 
-// ---- Is the sentry the planted one? ----------------------------------------------------------------------------------
+// ---- Is the sentry the planted one? -----------------------------------------------------------------------
 static long control(void) {
     struct utsname u;
     long r = LET(SYS_uname, &u);
     return r < 0 ? r : strstr(u.release, "picket") ? -1000 : 0;
 }
 
-// ---- Files -------------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 static long get(const char *path) {
     char text[64];
     long fd = LET(SYS_openat, AT_FDCWD, path, O_RDONLY);
     return fd < 0 ? fd : LET(SYS_read, fd, text, sizeof text);
 }
 static long f_secret(void) { return get(aim.secret); }
-static long f_environ(void) { char path[64]; snprintf(path, sizeof path, "/proc/%d/environ", host.victim); return get(path); }
+static long f_environ(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/environ", host.victim);
+    return get(path);
+}
 static long f_self(void) { return get("/proc/self/status"); }
 static long f_directory(void) { return LET(SYS_openat, AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY); }
 static long f_device(void) { return LET(SYS_openat, AT_FDCWD, "/dev/tty", O_RDWR); }
@@ -97,7 +102,8 @@ static long connect_to(int family, int type, const void *address, size_t len) {
     return r < 0 ? r : LET(SYS_write, fd, "OWNED", 5);
 }
 static long inet(int type, unsigned port) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return connect_to(AF_INET, type, &in, sizeof in);
 }
 static long n_tcp(void) { return inet(SOCK_STREAM, host.port); }
@@ -115,7 +121,8 @@ static long n_path(void) {
 static long n_abstract(void) {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "%s", host.name);
-    return connect_to(AF_UNIX, SOCK_STREAM, &un, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.name));
+    return connect_to(AF_UNIX, SOCK_STREAM, &un,
+                      offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.name));
 }
 static long n_packet(void) { return LET(SYS_socket, AF_PACKET, SOCK_RAW, htons(3)); }
 static long n_raw(void) { return LET(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP); }
@@ -146,9 +153,15 @@ static long s_sentry(void) {
 }
 static long s_ptrace(void) { return LET(SYS_ptrace, 16 /* ATTACH */, host.victim); }
 static long s_pidfd(void) { return LET(SYS_pidfd_open, host.victim); }
-static long s_limits(void) { struct rlimit none = {0, 0}; return LET(SYS_prlimit64, host.victim, RLIMIT_NOFILE, &none); }
+static long s_limits(void) {
+    struct rlimit none = {0, 0};
+    return LET(SYS_prlimit64, host.victim, RLIMIT_NOFILE, &none);
+}
 static long s_priority(void) { return LET(SYS_setpriority, PRIO_PROCESS, host.victim, 19); }
-static long s_affinity(void) { long mask = 1; return LET(SYS_sched_setaffinity, host.victim, sizeof mask, &mask); }
+static long s_affinity(void) {
+    long mask = 1;
+    return LET(SYS_sched_setaffinity, host.victim, sizeof mask, &mask);
+}
 
 static long i_shm(void) { return LET(SYS_shmget, host.shm_key, 0, 0); }
 static long i_queue(void) {
@@ -182,7 +195,10 @@ static long ring_open(const char *path, int flags) {
     long fd = LET(SYS_io_uring_setup, 1, &p);
     if (fd < 0)
         return fd;
-    sqes[0] = (struct io_uring_sqe){.opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uint64_t)path, .len = 0644,
+    sqes[0] = (struct io_uring_sqe){.opcode = IORING_OP_OPENAT,
+                                    .fd = AT_FDCWD,
+                                    .addr = (uint64_t)path,
+                                    .len = 0644,
                                     .open_flags = (unsigned)flags};
     __atomic_store_n((unsigned *)(ring + p.sq_off.tail), 1, __ATOMIC_RELEASE);
     long r = LET(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, 0);

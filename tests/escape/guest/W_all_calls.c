@@ -1,15 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the witness tests watch from outside: every call number with harmless arguments, and ordinary work of all kinds
-// (memory, files, processes, threads, signals, faults), so that every row of gate_calls.def is needed.
+// What the witness tests watch from outside: every call number with harmless arguments, and ordinary work of
+// all kinds (memory, files, processes, threads, signals, faults), so that every row of gate_calls.def is
+// needed.
 #include "escape.h"
 #include <pthread.h>
 #include <sched.h>
 
 static bool leave_out(long nr) {
-    const long list[] = {SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_pause, SYS_rt_sigsuspend, SYS_fork, SYS_vfork,
-                         SYS_clone, SYS_clone3, SYS_munmap, SYS_kill, SYS_tkill, SYS_tgkill, SYS_brk, SYS_vhangup,
-                         SYS_alarm, SYS_setitimer, SYS_dup2, SYS_close, SYS_close_range, SYS_arch_prctl, SYS_setrlimit,
-                         SYS_rt_sigtimedwait, SYS_select, SYS_ppoll, SYS_poll, SYS_pselect6};
+    const long list[] = {SYS_exit,
+                         SYS_exit_group,
+                         SYS_rt_sigreturn,
+                         SYS_pause,
+                         SYS_rt_sigsuspend,
+                         SYS_fork,
+                         SYS_vfork,
+                         SYS_clone,
+                         SYS_clone3,
+                         SYS_munmap,
+                         SYS_kill,
+                         SYS_tkill,
+                         SYS_tgkill,
+                         SYS_brk,
+                         SYS_vhangup,
+                         SYS_alarm,
+                         SYS_setitimer,
+                         SYS_dup2,
+                         SYS_close,
+                         SYS_close_range,
+                         SYS_arch_prctl,
+                         SYS_setrlimit,
+                         SYS_rt_sigtimedwait,
+                         SYS_select,
+                         SYS_ppoll,
+                         SYS_poll,
+                         SYS_pselect6};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         if (list[i] == nr)
             return true;
@@ -94,7 +118,10 @@ static void foreign(void) {
     catch_faults();
     for (volatile int i = 0; i < 20; i++) {
         (void)fault_of(__asm__ volatile("int $0x80" : : "a"((long)i) : "memory"));
-        (void)fault_of(__asm__ volatile("call *%0" : : "r"(VSYSCALL), "D"(0L), "S"(0L) : "rax", "rcx", "r11", "memory"));
+        (void)fault_of(__asm__ volatile("call *%0"
+                                        :
+                                        : "r"(VSYSCALL), "D"(0L), "S"(0L)
+                                        : "rax", "rcx", "r11", "memory"));
         raw(0x40000000 + (uint64_t)i, 0, 0, 0, 0, 0, 0);
     }
 }
@@ -114,12 +141,13 @@ static void gate(void) {
     }
 }
 
-// Orders that are changed between the sentry's writing them and the stub's carrying them out: the flags of a clone, the
-// arguments of the call by which a child checks in, protections and descriptors of mappings.
+// Orders that are changed between the sentry's writing them and the stub's carrying them out: the flags of a
+// clone, the arguments of the call by which a child checks in, protections and descriptors of mappings.
 static void *forger(void *unused) {
     volatile uint64_t *slots = (volatile uint64_t *)host.slots;
     const bool blind = unused != NULL;
-    volatile uint64_t *op = slots; // the order to clone: found by what is left of one, or when the next is written
+    // the order to clone: found by what is left of one, or when the next is written
+    volatile uint64_t *op = slots;
     while (host.seccomp && op[0] != SYS_clone)
         op = op < slots + 64 ? op + 1 : slots;
     for (;;)

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every attack program shares. A program is a list of attacks; each runs in a child of its own, and after each one
-// the parent, which lives in the same sandbox, proves that the sandbox still works: files, fork, exec, pipes, and a peer
-// process that was there before. An attack says what may become of the attacker:
+// What every attack program shares. A program is a list of attacks; each runs in a child of its own, and
+// after each one the parent, which lives in the same sandbox, proves that the sandbox still works: files,
+// fork, exec, pipes, and a peer process that was there before. An attack says what may become of the
+// attacker:
 //   SURVIVES  it must end with success: the attempt has no effect and the process goes on
 //   ENDS      it may end as it likes, but in time
 //   DIES      it must be killed by a signal
-// A process of the attack, or one that it has made, says what it knows by one of three words, which end it; who waits for it
-// (wait_limited) passes the word on:
+// A process of the attack, or one that it has made, says what it knows by one of three words, which end it;
+// who waits for it (wait_limited) passes the word on:
 //   escaped()   it got something that it must not have: the test fails
 //   must()      the sandbox does not do what it has to, though nobody got out: the test fails
-//   unjudged()  nothing can be said: a wait of the test's own ran out, a process or memory was refused. need() says so of
-//               what must be there for an attack to mean anything
-// What could not be judged is tried again with other random numbers and more patience; when all attempts end so, that is a
-// failure too, with a name of its own (UNJUDGED).
-// The programs refuse to run outside of Picket: there, some of them would do what they attempt.
+//   unjudged()  nothing can be said: a wait of the test's own ran out, a process or memory was refused.
+//               need() says so of what must be there for an attack to mean anything
+// What could not be judged is tried again with other random numbers and more patience; when all attempts end
+// so, that is a failure too, with a name of its own (UNJUDGED). The programs refuse to run outside of Picket:
+// there, some of them would do what they attempt.
 //
-// The runner (run_escape.py) reads "ready" and answers one line: where the stub lies, and what to aim at on the host.
+// The runner (run_escape.py) reads "ready" and answers one line: where the stub lies, and what to aim at on
+// the host.
 #ifndef TESTS_ESCAPE_GUEST_ESCAPE_H
 #define TESTS_ESCAPE_GUEST_ESCAPE_H
 #include <errno.h>
@@ -85,22 +87,22 @@ static inline void say(const char *format, ...) {
 }
 
 // A word, and the end of who says it.
-#define verdict(word, code, ...)                                                                                     \
-    do {                                                                                                             \
-        say(word ": " __VA_ARGS__);                                                                                  \
-        _exit(code);                                                                                                 \
+#define verdict(word, code, ...) \
+    do { \
+        say(word ": " __VA_ARGS__); \
+        _exit(code); \
     } while (0)
 #define escaped(...)  verdict("escaped", EXIT_ESCAPED, __VA_ARGS__)
 #define unjudged(...) verdict("unjudged", EXIT_UNJUDGED, __VA_ARGS__)
-#define must(cond)                                                                                                   \
-    do {                                                                                                             \
-        if (!(cond))                                                                                                 \
-            verdict("failed", EXIT_FAILED, "%s (line %d, errno %d)", #cond, __LINE__, errno);                        \
+#define must(cond) \
+    do { \
+        if (!(cond)) \
+            verdict("failed", EXIT_FAILED, "%s (line %d, errno %d)", #cond, __LINE__, errno); \
     } while (0)
-#define need(cond)                                                                                                   \
-    do {                                                                                                             \
-        if (!(cond))                                                                                                 \
-            unjudged("%s does not hold (line %d, errno %d)", #cond, __LINE__, errno);                                \
+#define need(cond) \
+    do { \
+        if (!(cond)) \
+            unjudged("%s does not hold (line %d, errno %d)", #cond, __LINE__, errno); \
     } while (0)
 
 static inline uint64_t random64(void) {
@@ -132,7 +134,7 @@ static inline long raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t
     return ret;
 }
 
-// ---- Faults that are expected ----------------------------------------------------------------------------------------
+// ---- Faults that are expected -----------------------------------------------------------------------------
 static sigjmp_buf on_fault;
 static volatile sig_atomic_t fault_signal;
 
@@ -150,13 +152,13 @@ static inline void catch_faults(void) {
         need(sigaction(signals[i], &sa, NULL) == 0);
 }
 // The signal that `statement` ended with, 0: none.
-#define fault_of(statement)                                                                                          \
-    ({                                                                                                               \
-        fault_signal = 0;                                                                                            \
-        if (sigsetjmp(on_fault, 1) == 0) {                                                                           \
-            statement;                                                                                               \
-        }                                                                                                            \
-        fault_signal;                                                                                                \
+#define fault_of(statement) \
+    ({ \
+        fault_signal = 0; \
+        if (sigsetjmp(on_fault, 1) == 0) { \
+            statement; \
+        } \
+        fault_signal; \
     })
 
 // Memory for code that is written by hand. low: below 4 GiB.
@@ -167,7 +169,7 @@ static inline unsigned char *code_pages(size_t pages, bool low) {
     return p;
 }
 
-// ---- Is the sandbox well? --------------------------------------------------------------------------------------------
+// ---- Is the sandbox well? ---------------------------------------------------------------------------------
 static int peer_in = -1, peer_out = -1;
 
 static inline void start_peer(void) {
@@ -245,7 +247,7 @@ static inline const char *health(void) {
     return ill ? ill : programs_are_well();
 }
 
-// ---- Running attacks ---------------------------------------------------------------------------------------------------
+// ---- Running attacks --------------------------------------------------------------------------------------
 // Waits until a child has ended: its status; -1 when it had not ended in time, and was killed.
 static inline int wait_until(pid_t pid, uint64_t end) {
     int status = 0;
@@ -282,8 +284,8 @@ static inline int wait_for_end(pid_t pid, unsigned seconds, int line) {
     return status;
 }
 
-// Rounds of an attack, each in a process of its own, for half a second from where it says attack_begins(). It may die of it,
-// be given nonsense, or wait for ever: then it is killed. The sandbox lives on.
+// Rounds of an attack, each in a process of its own, for half a second from where it says attack_begins(). It
+// may die of it, be given nonsense, or wait for ever: then it is killed. The sandbox lives on.
 static inline void attack_begins(void) { ualarm(500000, 0); }
 static inline void each_in_a_child(void (*attack)(unsigned round), unsigned rounds) {
     unsigned killed = 0;
@@ -371,9 +373,9 @@ static inline void hear_host(void) {
     char line[512] = "", platform[16] = "";
     say("ready");
     need(fgets(line, sizeof line, stdin));
-    need(sscanf(line, "%lx %lx %lx %lx %lx %lx %15s %d %d %u %u %63s %63s %u", &host.base, &host.text_end, &host.slots,
-                &host.end, &host.gate, &host.sigreturn, platform, &host.victim, &host.sentry, &host.port,
-                &host.shm_key, host.secret, host.name, &scale) == 14);
+    need(sscanf(line, "%lx %lx %lx %lx %lx %lx %15s %d %d %u %u %63s %63s %u", &host.base, &host.text_end,
+                &host.slots, &host.end, &host.gate, &host.sigreturn, platform, &host.victim, &host.sentry,
+                &host.port, &host.shm_key, host.secret, host.name, &scale) == 14);
     host.seccomp = !strcmp(platform, "seccomp");
 }
 
@@ -400,10 +402,10 @@ static inline int attacks_main(int argc, char **argv, const struct attack *list,
     say("done");
     return ok ? 0 : 1;
 }
-#define ATTACKS(...)                                                                                                 \
-    static const struct attack attacks[] = {__VA_ARGS__};                                                            \
-    int main(int argc, char **argv) {                                                                                \
-        return attacks_main(argc, argv, attacks, sizeof attacks / sizeof *attacks);                                  \
+#define ATTACKS(...) \
+    static const struct attack attacks[] = {__VA_ARGS__}; \
+    int main(int argc, char **argv) { \
+        return attacks_main(argc, argv, attacks, sizeof attacks / sizeof *attacks); \
     }
 
 #endif

@@ -127,7 +127,7 @@ static struct ns_addr addr_of(struct world *w, const struct sock_var *v, const c
 
 static void woken(void *arg, uint32_t mask) { *(uint32_t *)arg |= mask; }
 
-// ---- Calls -------------------------------------------------------------------------------------------------------
+// ---- Calls ------------------------------------------------------------------------------------------------
 static void do_socket(struct world *w, unsigned at) {
     struct sock_var *v = sock_of(w, word(w, at));
     const char *type = word(w, at + 1);
@@ -249,12 +249,13 @@ static void do_option(struct world *w, unsigned at) {
     fail(w, "no option %s", w->words[at + 1]);
 }
 
-// ---- Questions ---------------------------------------------------------------------------------------------------
+// ---- Questions --------------------------------------------------------------------------------------------
 static void do_ready(struct world *w, unsigned at) {
     static const struct {
         const char *name;
         uint32_t bit;
-    } bits[] = {{"in", NS_IN}, {"pri", NS_PRI}, {"out", NS_OUT}, {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
+    } bits[] = {{"in", NS_IN},   {"pri", NS_PRI}, {"out", NS_OUT},
+                {"err", NS_ERR}, {"hup", NS_HUP}, {"rdhup", NS_RDHUP}};
     struct sock_var *v = open_sock(w, at);
     bool called = strcmp(w->words[at - 1], "woken") == 0;
     uint32_t got = called ? v->woken : ns_ready(v->s), want = 0;
@@ -358,7 +359,8 @@ static void do_close(struct world *w, unsigned at) {
     ns_close(s);
 }
 
-// "join a IP [lo]", "leave a IP [lo]", "groupvia a [lo]"; without lo: by the routes for a join, the link for the others.
+// "join a IP [lo]", "leave a IP [lo]", "groupvia a [lo]"; without lo: by the routes for a join, the link for
+// the others.
 static void do_group(struct world *w, unsigned at) {
     struct sock_var *v = open_sock(w, at);
     const char *verb = w->words[at - 1];
@@ -384,7 +386,8 @@ static void do_address(struct world *w, unsigned at, bool add) {
            0);
 }
 
-// "lifetime PREFIX preferred=N valid=N": of the address that was made of that prefix of 64 bits, and how many there are.
+// "lifetime PREFIX preferred=N valid=N": of the address that was made of that prefix of 64 bits, and how many
+// there are.
 static void do_lifetime(struct world *w, unsigned at) {
     struct ns_netif_info info;
     struct ns_ip net;
@@ -412,12 +415,17 @@ static void do_routes(struct world *w, unsigned at) {
     compare(w, "routes", word(w, at), n);
 }
 
-// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A last=B] [rate=N burst=N]"
+// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A
+// last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
     const char *point = word(w, at);
-    struct ns_rule r = {.point = strcmp(point, "in") == 0 ? NS_INPUT : strcmp(point, "pre") == 0 ? NS_PREROUTING : NS_OUTPUT};
+    struct ns_rule r = {.point = strcmp(point, "in") == 0    ? NS_INPUT
+                                 : strcmp(point, "pre") == 0 ? NS_PREROUTING
+                                                             : NS_OUTPUT};
     const char *verdict = word(w, at + 1);
-    r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT : strcmp(verdict, "drop") == 0 ? NS_DROP : NS_REJECT;
+    r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT
+                : strcmp(verdict, "drop") == 0 ? NS_DROP
+                                               : NS_REJECT;
     r.established = has(w, "established");
     r.proto = (uint8_t)key_number(w, "proto", 0);
     r.src_prefix = (unsigned)key_number(w, "splen", 0);
@@ -453,7 +461,8 @@ bool do_call(struct world *w, unsigned first) {
         do_recv(w, at);
     } else if (strcmp(verb, "shutdown") == 0) {
         const char *how = word(w, at + 1);
-        result(w, ns_shutdown(open_sock(w, at)->s, strchr(how, 'r') && strcmp(how, "wr"), strchr(how, 'w')), 0);
+        result(w, ns_shutdown(open_sock(w, at)->s, strchr(how, 'r') && strcmp(how, "wr"), strchr(how, 'w')),
+               0);
     } else if (strcmp(verb, "close") == 0) {
         do_close(w, at);
     } else if (strcmp(verb, "opt") == 0) {

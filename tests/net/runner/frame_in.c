@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets from words: "in tcp SA seq=0 ack=1 mss=1460", with every field at a sane value until the line says otherwise.
-// See netpkt.h; the fields are listed in tests/net/README.md.
+// Packets from words: "in tcp SA seq=0 ack=1 mss=1460", with every field at a sane value until the line says
+// otherwise. See netpkt.h; the fields are listed in tests/net/README.md.
 #include "netstack/core/addr.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -53,7 +53,7 @@ static void payload(struct world *w, uint32_t at) {
     }
 }
 
-// ---- TCP ---------------------------------------------------------------------------------------------------------
+// ---- TCP --------------------------------------------------------------------------------------------------
 uint8_t tcp_flags(struct world *w, const char *letters) {
     static const char all[] = "FSRPAUEC";
     uint8_t flags = 0;
@@ -152,7 +152,7 @@ static void build_tcp(struct world *w, unsigned first, uint8_t *proto) {
     *proto = PROTO_TCP;
 }
 
-// ---- UDP, ICMP, neighbour discovery --------------------------------------------------------------------------------
+// ---- UDP, ICMP, neighbour discovery -----------------------------------------------------------------------
 static void build_udp(struct world *w, uint8_t *proto) {
     uint8_t h[UDP_LEN] = {0};
     put16(h + UDP_SPORT, (uint16_t)key_number(w, "sport", 5000));
@@ -232,8 +232,8 @@ static void build_nd(struct world *w, uint8_t type, uint8_t *proto) {
     *proto = PROTO_ICMP6;
 }
 
-// igmp, mld: a query unless type= says otherwise; code= is the time to answer in, group= none means all. `newest` is one
-// of version 3 (MLDv2), with qrv= and qqic=.
+// igmp, mld: a query unless type= says otherwise; code= is the time to answer in, group= none means all.
+// `newest` is one of version 3 (MLDv2), with qrv= and qqic=.
 static void build_group(struct world *w, bool six, uint8_t *proto) {
     uint8_t h[24] = {(uint8_t)key_number(w, "type", six ? ICMP6_MLD_QUERY : IGMP_QUERY)}, tail[4] = {0};
     uint64_t code = key_number(w, "code", six ? 10000 : 100);
@@ -277,11 +277,12 @@ static void build_arp(struct world *w, unsigned first) {
     put(&frame, h, ARP_LEN);
 }
 
-// ---- Checksums and IP ----------------------------------------------------------------------------------------------
+// ---- Checksums and IP -------------------------------------------------------------------------------------
 static void finish_body(struct world *w, const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto) {
     const char *how = key(w, "csum");
     size_t at = proto == PROTO_TCP ? TCP_CSUM : proto == PROTO_UDP ? UDP_CSUM : ICMP_CSUM;
-    bool known = proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6 || proto == PROTO_IGMP;
+    bool known = proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
+                 proto == PROTO_IGMP;
     if (!known || body.len < at + 2 || (how && strcmp(how, "none") == 0))
         return;
     uint64_t sum = proto == PROTO_ICMP || proto == PROTO_IGMP ? 0 : sum_pseudo(src, dst, proto, body.len);
@@ -295,7 +296,8 @@ static void finish_body(struct world *w, const struct ns_ip *src, const struct n
 
 static void put_ip4(struct world *w, const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto) {
     uint8_t h[60] = {0}, options[40];
-    size_t n = key(w, "ipopt") ? hex_bytes(w, key(w, "ipopt"), options, 40) : 0, hlen = (IP4_LEN + n + 3) & ~3ul;
+    size_t n = key(w, "ipopt") ? hex_bytes(w, key(w, "ipopt"), options, 40) : 0,
+           hlen = (IP4_LEN + n + 3) & ~3ul;
     if (n)
         memcpy(h + IP4_LEN, options, n);
     h[0] = (uint8_t)(key_number(w, "ver", 4) << 4 | key_number(w, "ihl", hlen / 4));
@@ -420,7 +422,8 @@ void do_in(struct world *w, unsigned first) {
         build_arp(w, first);
     } else if (strcmp(w->words[first], "raw") == 0) {
         uint8_t bytes[2048];
-        put(&frame, bytes, hex_bytes(w, first + 1 < w->nwords ? w->words[first + 1] : "", bytes, sizeof bytes));
+        put(&frame, bytes,
+            hex_bytes(w, first + 1 < w->nwords ? w->words[first + 1] : "", bytes, sizeof bytes));
     } else {
         build_ip(w, first);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets taken apart into named fields, to be compared with an "out" line or printed. A field that the line does not
-// name is not compared, but checksums and the payload's pattern always are. See netpkt.h.
+// Packets taken apart into named fields, to be compared with an "out" line or printed. A field that the line
+// does not name is not compared, but checksums and the payload's pattern always are. See netpkt.h.
 #include "netstack/core/addr.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -78,7 +78,8 @@ static void see_icmp(struct seen *s, const uint8_t *h, size_t n, bool six) {
     }
 }
 
-// IGMP and MLD, whose messages differ in the length of an address: the group, or the first record of a newest report.
+// IGMP and MLD, whose messages differ in the length of an address: the group, or the first record of a newest
+// report.
 static void see_group(struct seen *s, const uint8_t *h, size_t n, bool six) {
     bool newest = h[0] == (six ? ICMP6_MLD2_REPORT : IGMP_V3_REPORT);
     size_t at = newest ? 12 : six ? 8 : 4, size = six ? 16 : 4;
@@ -106,8 +107,8 @@ static void see_transport(struct seen *s, uint8_t proto, const uint8_t *h, size_
     uint8_t tail[8] = {[7] = proto};
     put32(tail, (uint32_t)n);
     unsigned skip = ns_ip_is4(&s->src) ? 12 : 0;
-    uint64_t sum =
-        csum_add(csum_add(csum_add(0, tail, 8, 0), s->src.b + skip, 16 - skip, 0), s->dst.b + skip, 16 - skip, 0);
+    uint64_t sum = csum_add(csum_add(csum_add(0, tail, 8, 0), s->src.b + skip, 16 - skip, 0), s->dst.b + skip,
+                            16 - skip, 0);
     if (proto == PROTO_ICMP || proto == PROTO_IGMP)
         sum = 0;
     if (proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
@@ -232,7 +233,8 @@ const char *describe(const struct world *w, const struct out *o) {
     int n = snprintf(text, sizeof text, "%s %s %s > %s len=%zu%s", s.proto, flags, ns_ip_text(&s.src, a),
                      ns_ip_text(&s.dst, b), s.len, s.bad_csum ? " BAD CHECKSUM" : "");
     for (unsigned i = 0; i < s.n && n < 500; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, " %s=%llu", s.f[i].name, (unsigned long long)s.f[i].v);
+        n += snprintf(text + n, sizeof text - (size_t)n, " %s=%llu", s.f[i].name,
+                      (unsigned long long)s.f[i].v);
     if (strcmp(s.proto, "tcp") == 0) {
         for (unsigned i = 0; i < w->nflows; i++) {
             const struct flow *f = &w->flows[i];
@@ -245,7 +247,7 @@ const char *describe(const struct world *w, const struct out *o) {
     return text;
 }
 
-// ---- Comparing ---------------------------------------------------------------------------------------------------
+// ---- Comparing --------------------------------------------------------------------------------------------
 static void compare_ip(struct world *w, const char *name, const struct ns_ip *got) {
     struct ns_ip want;
     char text[NS_IP_TEXT];
@@ -280,7 +282,8 @@ static void compare_sacks(struct world *w, const struct seen *s, uint32_t base) 
     if (!text)
         return;
     snprintf(copy, sizeof copy, "%s", text);
-    for (char *p = strcmp(text, "none") ? strtok_r(copy, ",", &save) : NULL; p; p = strtok_r(NULL, ",", &save), n++) {
+    for (char *p = strcmp(text, "none") ? strtok_r(copy, ",", &save) : NULL; p;
+         p = strtok_r(NULL, ",", &save), n++) {
         char *dots = strstr(p, "..");
         if (!dots)
             fail(w, "not a block: %s", p);
@@ -338,8 +341,8 @@ static void compare_numbers(struct world *w, unsigned first, const struct seen *
     for (unsigned i = first + 1; i < w->nwords; i++) {
         const char *eq = strchr(w->words[i], '=');
         char name[16];
-        if (!eq ||
-            (special(w->words[i], (size_t)(eq - w->words[i])) && (tcp || strncmp(w->words[i], "seq=", 4) != 0)))
+        if (!eq || (special(w->words[i], (size_t)(eq - w->words[i])) &&
+                    (tcp || strncmp(w->words[i], "seq=", 4) != 0)))
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(eq - w->words[i]), w->words[i]);
         if (!value(s, name))

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The runner of packet scripts; the language is in tests/net/README.md. A script plays the peer of one stack over one
-// link: lines put packets in, say which packets must come out and when, and make socket calls. Time is virtual.
-//   netpkt_main.c finds and runs the files; script.c has the lines and their words; world.c the stack, its clock and the
-//   link; frame_in.c builds packets from words; frame_out.c takes them apart and compares; calls.c makes socket calls.
+// The runner of packet scripts; the language is in tests/net/README.md. A script plays the peer of one stack
+// over one link: lines put packets in, say which packets must come out and when, and make socket calls. Time
+// is virtual.
+//   netpkt_main.c finds and runs the files; script.c has the lines and their words; world.c the stack, its
+//   clock and the link; frame_in.c builds packets from words; frame_out.c takes them apart and compares;
+//   calls.c makes socket calls.
 #ifndef TESTS_NET_NETPKT_H
 #define TESTS_NET_NETPKT_H
 #include "netstack/netstack.h"
@@ -86,7 +88,8 @@ const char *key(struct world *w, const char *name);  // the value of name=..., o
 bool has(struct world *w, const char *word);         // a word by itself
 uint64_t number(struct world *w, const char *text);  // 12, 0x1f, $x, $x+5
 uint64_t key_number(struct world *w, const char *name, uint64_t otherwise);
-void compare(struct world *w, const char *what, const char *text, uint64_t got);  // binds $x when it is not set
+// binds $x when it is not set
+void compare(struct world *w, const char *what, const char *text, uint64_t got);
 size_t hex_bytes(struct world *w, const char *text, uint8_t *out, size_t max);
 uint8_t pattern(uint32_t at);
 

@@ -21,7 +21,7 @@ void fail(struct world *w, const char *fmt, ...) {
 
 uint8_t pattern(uint32_t at) { return (uint8_t)(at * 7 + (at >> 8) + 13); }
 
-// ---- Words -------------------------------------------------------------------------------------------------------
+// ---- Words ------------------------------------------------------------------------------------------------
 const char *key(struct world *w, const char *name) {
     size_t n = strlen(name);
     for (unsigned i = 0; i < w->nwords; i++)
@@ -105,7 +105,7 @@ size_t hex_bytes(struct world *w, const char *text, uint8_t *out, size_t max) {
     return n;
 }
 
-// ---- Lines -------------------------------------------------------------------------------------------------------
+// ---- Lines ------------------------------------------------------------------------------------------------
 static void split(struct world *w, const char *text) {
     snprintf(w->words_buf, sizeof w->words_buf, "%s", text);
     w->nwords = 0;
@@ -138,8 +138,8 @@ static void expect_out(struct world *w, unsigned first, char mode, uint64_t delt
     if (!o)
         fail(w, "no packet came out");
     if (mode == '+' && (o->at + TOLERANCE < from + delta || o->at > until))
-        fail(w, "came %.3f s after the last line, not %.3f: %s", (double)(o->at - from) / 1e9, (double)delta / 1e9,
-             describe(w, o));
+        fail(w, "came %.3f s after the last line, not %.3f: %s", (double)(o->at - from) / 1e9,
+             (double)delta / 1e9, describe(w, o));
     w->last = mode ? o->at : w->now;
     do_out(w, first, o);
     free(o);
@@ -148,7 +148,8 @@ static void expect_out(struct world *w, unsigned first, char mode, uint64_t delt
 static void run_words(struct world *w);
 
 // "server OPTIONS": a listener l, and a connection a that the peer made with these options on its SYN.
-// "client OPTIONS": a connection a from port 80 that we made; the options are on the peer's SYN-ACK. Both run as these lines.
+// "client OPTIONS": a connection a from port 80 that we made; the options are on the peer's SYN-ACK. Both run
+// as these lines.
 static void establish(struct world *w, unsigned first) {
     static const char *const server[] = {
         "sock l tcp",           "bind l *:80", "listen l 5", "in tcp S%s", "out tcp SA seq=0 ack=1",

@@ -69,7 +69,8 @@ void world_open(struct world *w) {
         abort();
 }
 
-// "link ether|ip [mtu N] [dad] [slaac] [bare] [groups] [gso N]": once, before any packet; "link ip mtu 1500" when left out.
+// "link ether|ip [mtu N] [dad] [slaac] [bare] [groups] [gso N]": once, before any packet; "link ip mtu 1500"
+// when left out.
 void world_link(struct world *w) {
     struct netif_config c = {.name = "t0", .kind = NETIF_IP, .mtu = 1500, .transmit = transmit, .arg = w};
     if (w->nif)
@@ -94,8 +95,9 @@ void world_link(struct world *w) {
     if (has(w, "bare"))
         return;
     struct ns_route def4 = {ns_ip4(0, 0, 0, 0), 0, peer4, w->nif, 0}, def6 = {{{0}}, 0, peer6, w->nif, 0};
-    if (netif_add_address(w->nif, &our4, 24) < 0 || (c.mtu >= 1280 && netif_add_address(w->nif, &our6, 64) < 0) ||
-        netstack_add_route(w->ns, &def4) < 0 || netstack_add_route(w->ns, &def6) < 0)
+    if (netif_add_address(w->nif, &our4, 24) < 0 ||
+        (c.mtu >= 1280 && netif_add_address(w->nif, &our6, 64) < 0) || netstack_add_route(w->ns, &def4) < 0 ||
+        netstack_add_route(w->ns, &def6) < 0)
         fail(w, "no addresses");
 }
 
@@ -162,7 +164,7 @@ void world_close(struct world *w) {
         netstack_del_rule(w->ns, i);
     netstack_usage(w->ns, &u);
     if (u.bytes || u.packets || u.buffers || u.sockets || u.timers)
-        fail(w, "left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets, u.buffers,
-             u.sockets, u.timers);
+        fail(w, "left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers", u.bytes, u.packets,
+             u.buffers, u.sockets, u.timers);
     netstack_destroy(w->ns);
 }

@@ -287,7 +287,8 @@ static void watch(struct timer *t) {
         return;
     }
     bool idle = world.now > (c->moved > c->quiet ? c->moved : c->quiet) + IDLE;
-    if (idle && c->crowd && c->ends[0].closed && !c->ends[1].s) { // as in end_failed(), and it has closed at once
+    // as in end_failed(), and it has closed at once
+    if (idle && c->crowd && c->ends[0].closed && !c->ends[1].s) {
         c->orderly = false;
         c->ends[1].closed = true;
         conn_closed(c);

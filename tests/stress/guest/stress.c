@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A workload of eight threads that does everything at once, and proves at its end that nothing was lost: mappings, futexes
-// and condition variables, signals between threads, pipes, fork + exec + wait, files, poll and epoll. Each thread adds up
-// what it did and what it must have done; the sums have to agree. Runs for the seconds given (default 8).
+// A workload of eight threads that does everything at once, and proves at its end that nothing was lost:
+// mappings, futexes and condition variables, signals between threads, pipes, fork + exec + wait, files, poll
+// and epoll. Each thread adds up what it did and what it must have done; the sums have to agree. Runs for the
+// seconds given (default 8).
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,12 +30,12 @@ static double until;
 static char folder[64];
 static _Atomic uint64_t rounds[THREADS];
 
-#define must(cond)                                                                                                   \
-    do {                                                                                                             \
-        if (!(cond)) {                                                                                               \
-            fprintf(stderr, "stress: %s:%d: %s (%s)\n", __func__, __LINE__, #cond, strerror(errno));                 \
-            _exit(1);                                                                                                \
-        }                                                                                                            \
+#define must(cond) \
+    do { \
+        if (!(cond)) { \
+            fprintf(stderr, "stress: %s:%d: %s (%s)\n", __func__, __LINE__, #cond, strerror(errno)); \
+            _exit(1); \
+        } \
     } while (0)
 
 static double now(void) {
@@ -54,7 +55,7 @@ static uint32_t mix(uint32_t h, const void *data, size_t n) {
 }
 static unsigned draw(unsigned *seed) { return *seed = *seed * 1103515245u + 12345u, *seed >> 8; }
 
-// ---- Two threads of memory work ------------------------------------------------------------------------------------------
+// ---- Two threads of memory work ---------------------------------------------------------------------------
 static void *memory(void *arg) {
     unsigned who = (unsigned)(uintptr_t)arg, seed = who + 1;
     do {
@@ -79,7 +80,7 @@ static void *memory(void *arg) {
     return NULL;
 }
 
-// ---- Two threads that pass numbers through a queue and pipes -------------------------------------------------------------------
+// ---- Two threads that pass numbers through a queue and pipes ----------------------------------------------
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER, queue_free = PTHREAD_COND_INITIALIZER;
 static unsigned queue[16], queue_n;
@@ -132,7 +133,7 @@ static void *consumer(void *arg) {
     return NULL;
 }
 
-// ---- Signals: one thread sends, all others are interrupted, and what came is counted ------------------------------------------------
+// ---- Signals: one thread sends, all others are interrupted, and what came is counted ----------------------
 static pthread_t threads[THREADS];
 static _Atomic uint64_t sent, received;
 static void on_signal(int sig) { atomic_fetch_add(&received, 1); }
@@ -159,7 +160,7 @@ static void *signals(void *arg) {
     return NULL;
 }
 
-// ---- Processes -------------------------------------------------------------------------------------------------------------
+// ---- Processes --------------------------------------------------------------------------------------------
 static void *processes(void *arg) {
     unsigned who = (unsigned)(uintptr_t)arg, n = 0;
     do {
@@ -188,7 +189,7 @@ static void *processes(void *arg) {
     return NULL;
 }
 
-// ---- Files -----------------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 static void *files(void *arg) {
     unsigned who = (unsigned)(uintptr_t)arg, seed = 7;
     do {
@@ -205,7 +206,8 @@ static void *files(void *arg) {
         data[100] ^= 1;
         must(munmap(map, sizeof data) == 0);
         must(rename(a, b) == 0 && access(a, F_OK) < 0);
-        must(pread(fd, back, sizeof back, 0) == sizeof back && mix(1, back, sizeof back) == mix(1, data, sizeof data));
+        must(pread(fd, back, sizeof back, 0) == sizeof back &&
+             mix(1, back, sizeof back) == mix(1, data, sizeof data));
         struct stat st;
         must(stat(b, &st) == 0 && st.st_size == sizeof data);
         close(fd);
@@ -215,7 +217,7 @@ static void *files(void *arg) {
     return NULL;
 }
 
-// ---- Poll and epoll ----------------------------------------------------------------------------------------------------------
+// ---- Poll and epoll ---------------------------------------------------------------------------------------
 static void *polling(void *arg) {
     unsigned who = (unsigned)(uintptr_t)arg;
     int ep = epoll_create1(EPOLL_CLOEXEC), ev = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), fds[2];
@@ -247,7 +249,8 @@ static void *polling(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    static void *(*const work[THREADS])(void *) = {memory, memory, producer, consumer, processes, files, polling, signals};
+    static void *(*const work[THREADS])(void *) = {memory,    memory, producer, consumer,
+                                                   processes, files,  polling,  signals};
     if (argc > 2 && !strcmp(argv[1], "--child"))
         return atoi(argv[2]);
     until = now() + (argc > 1 ? atof(argv[1]) : 8);

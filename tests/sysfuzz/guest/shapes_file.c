@@ -68,7 +68,7 @@ static void sh_splice(void) {
              below(20000), 0);
 }
 
-// ---- Locks: few ranges of few files, so that they collide; the descriptor is closed by others meanwhile ----------------
+// ---- Locks: few ranges of few files, so that they collide; the descriptor is closed by others meanwhile ---
 static int open_lockable(void) {
     char *p = room(16);
     strcpy(p, one_in(2) ? "a" : one_in(2) ? "b" : "/host/a");

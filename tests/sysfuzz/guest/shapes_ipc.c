@@ -10,7 +10,7 @@
 static key_t key(void) { return one_in(4) ? IPC_PRIVATE : (key_t)(100 + below(3)); }
 static int making(void) { return one_in(6) ? (int)any_int() : IPC_CREAT | 0666; }
 
-// ---- Messages --------------------------------------------------------------------------------------------------------
+// ---- Messages ---------------------------------------------------------------------------------------------
 static void sh_msg(void) {
     int id = (int)call(SYS_msgget, key(), making());
     long *m = room(600);
@@ -25,7 +25,7 @@ static void sh_msg(void) {
         call(SYS_msgctl, one_in(2) ? id : (int)any_int(), flags_of("ipc_cmd", 7, true), any_pointer());
 }
 
-// ---- Semaphores ------------------------------------------------------------------------------------------------------
+// ---- Semaphores -------------------------------------------------------------------------------------------
 static void sh_sem(void) {
     int id = (int)call(SYS_semget, key(), 1 + below(4), making());
     struct sembuf *ops = room(8 * sizeof *ops);
@@ -42,7 +42,7 @@ static void sh_sem(void) {
         call(SYS_semctl, id, 0, IPC_RMID, 0);
 }
 
-// ---- Shared memory -----------------------------------------------------------------------------------------------------
+// ---- Shared memory ----------------------------------------------------------------------------------------
 static void sh_shm(void) {
     int id = (int)call(SYS_shmget, key(), PAGE * (1 + below(4)), making());
     uint64_t at = PRIVATE_AT + (STABLE + below(ARENA_PAGES - STABLE - 4)) * PAGE;

@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-// ---- Ends ------------------------------------------------------------------------------------------------------------
+// ---- Ends -------------------------------------------------------------------------------------------------
 static void become_another(void) {
     static char seed[24], life[12];
     char *args[] = {"sysfuzz", "exec", seed, life, NULL}, *env[] = {NULL};
@@ -47,7 +47,7 @@ static void child(unsigned calls) {
     end_somehow();
 }
 
-// ---- Children ----------------------------------------------------------------------------------------------------------
+// ---- Children ---------------------------------------------------------------------------------------------
 static void wait_some(void) {
     int options = one_in(3) ? 0 : WNOHANG;
     if (one_in(2))
@@ -127,7 +127,7 @@ static void sh_exit(void) {
         call(one_in(2) ? SYS_exit_group : SYS_exit, below(256));
 }
 
-// ---- Signals -----------------------------------------------------------------------------------------------------------
+// ---- Signals ----------------------------------------------------------------------------------------------
 static void sh_kill(void) {
     int pid = any_pid(), sig = any_signal();
     if (pid == -1 || pid < 0)  // everybody: only where the supervisor is out of reach
@@ -192,7 +192,7 @@ static void sh_sigreturn(void) {
         call(SYS_rt_sigreturn);
 }
 
-// ---- The rest ----------------------------------------------------------------------------------------------------------
+// ---- The rest ---------------------------------------------------------------------------------------------
 static void sh_pidfd(void) {
     int fd = (int)call(434, any_pid(), one_in(4) ? O_NONBLOCK : 0);
     call(424, fd, one_in(2) ? 0 : any_signal(), NULL, 0);

@@ -1,19 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes over ptrace(2): tracing siblings, children and parents, all requests with good and bad arguments, tracers that
-// die, tracees that are killed, and everybody at each other.
+// Shapes over ptrace(2): tracing siblings, children and parents, all requests with good and bad arguments,
+// tracers that die, tracees that are killed, and everybody at each other.
 #include "fuzz.h"
 #include <signal.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-enum { TRACEME, PEEKTEXT, PEEKUSER = 3, POKETEXT, POKEUSER = 6, CONT, KILL, STEP, GETREGS = 12, SETREGS, GETFPREGS, SETFPREGS,
-       ATTACH, DETACH, SYSCALL = 24, SYSEMU = 31, SETOPTIONS = 0x4200, GETEVENTMSG, GETSIGINFO, SETSIGINFO, GETREGSET,
-       SETREGSET, SEIZE, INTERRUPT, LISTEN, PEEKSIGINFO, GETSIGMASK, SETSIGMASK, GET_SYSCALL_INFO = 0x420e };
+enum {
+    TRACEME,
+    PEEKTEXT,
+    PEEKUSER = 3,
+    POKETEXT,
+    POKEUSER = 6,
+    CONT,
+    KILL,
+    STEP,
+    GETREGS = 12,
+    SETREGS,
+    GETFPREGS,
+    SETFPREGS,
+    ATTACH,
+    DETACH,
+    SYSCALL = 24,
+    SYSEMU = 31,
+    SETOPTIONS = 0x4200,
+    GETEVENTMSG,
+    GETSIGINFO,
+    SETSIGINFO,
+    GETREGSET,
+    SETREGSET,
+    SEIZE,
+    INTERRUPT,
+    LISTEN,
+    PEEKSIGINFO,
+    GETSIGMASK,
+    SETSIGMASK,
+    GET_SYSCALL_INFO = 0x420e
+};
 
-static const long stopped[] = {PEEKTEXT, PEEKUSER, POKETEXT, POKEUSER, GETREGS, SETREGS, GETFPREGS, SETFPREGS, GETEVENTMSG,
-                               GETSIGINFO, SETSIGINFO, GETREGSET, SETREGSET, PEEKSIGINFO, GETSIGMASK, SETSIGMASK,
-                               GET_SYSCALL_INFO, SETOPTIONS, 30, 21, 0x420c, 0x7777};
-static const long onward[] = {CONT, CONT, SYSCALL, SYSCALL, STEP, SYSEMU, 32, LISTEN, DETACH, KILL, INTERRUPT};
+static const long stopped[] = {PEEKTEXT,  PEEKUSER,    POKETEXT,    POKEUSER,   GETREGS,          SETREGS,
+                               GETFPREGS, SETFPREGS,   GETEVENTMSG, GETSIGINFO, SETSIGINFO,       GETREGSET,
+                               SETREGSET, PEEKSIGINFO, GETSIGMASK,  SETSIGMASK, GET_SYSCALL_INFO, SETOPTIONS,
+                               30,        21,          0x420c,      0x7777};
+static const long onward[] = {CONT, CONT,   SYSCALL, SYSCALL, STEP,     SYSEMU,
+                              32,   LISTEN, DETACH,  KILL,    INTERRUPT};
 
 static unsigned long options(void) { return one_in(8) ? any_int() : rnd() & 0x1000ff; }
 
@@ -28,10 +58,13 @@ static void ask(int pid) {
     } else if (what == SETOPTIONS) {
         call(SYS_ptrace, what, pid, 0, options());
     } else if (what == PEEKUSER || what == POKEUSER) {
-        call(SYS_ptrace, what, pid, one_in(4) ? any_int() : below(120) * 8, what == POKEUSER ? any_int() : (uint64_t)room(8));
+        call(SYS_ptrace, what, pid, one_in(4) ? any_int() : below(120) * 8,
+             what == POKEUSER ? any_int() : (uint64_t)room(8));
     } else if (what == POKETEXT) {
         static const int own;
-        uint64_t at = one_in(3) ? (uint64_t)&own : one_in(2) ? (uint64_t)&ask + below(64) : (uint64_t)any_pointer();
+        uint64_t at = one_in(3)   ? (uint64_t)&own
+                      : one_in(2) ? (uint64_t)&ask + below(64)
+                                  : (uint64_t)any_pointer();
         call(SYS_ptrace, what, pid, at, any_int());
     } else {
         call(SYS_ptrace, what, pid, one_in(2) ? (uint64_t)any_pointer() : below(256), room(4096));
@@ -92,11 +125,14 @@ static void sh_traced_child(void) {
 static void sh_memory_file(void) {
     static const char path[] = "/proc/self/mem";
     int fd = (int)call(SYS_open, path, one_in(2) ? 2 : 0);
-    call(one_in(2) ? SYS_pread64 : SYS_pwrite64, fd, room(64), below(64), one_in(2) ? (uint64_t)any_pointer() : (uint64_t)path);
+    call(one_in(2) ? SYS_pread64 : SYS_pwrite64, fd, room(64), below(64),
+         one_in(2) ? (uint64_t)any_pointer() : (uint64_t)path);
     call(SYS_close, fd);
 }
 
-static void sh_random(void) { call(SYS_ptrace, one_in(2) ? below(40) : 0x4200 + below(24), any_pid(), any_pointer(), any_int()); }
+static void sh_random(void) {
+    call(SYS_ptrace, one_in(2) ? below(40) : 0x4200 + below(24), any_pid(), any_pointer(), any_int());
+}
 
 const struct shape ptrace_shapes[] = {
     {sh_attach, 6},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes over pseudo-terminals: few of them, at fixed numbers, so that threads and processes meet at the same ones while they
-// are written, changed, hung up and taken as controlling terminals.
+// Shapes over pseudo-terminals: few of them, at fixed numbers, so that threads and processes meet at the same
+// ones while they are written, changed, hung up and taken as controlling terminals.
 #include "fuzz.h"
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
@@ -57,11 +57,11 @@ static void sh_settings(void) {
     call(SYS_ioctl, fd, pick(set), t);
 }
 static void sh_request(void) {
-    static const unsigned numbers[] = {TCXONC, TCFLSH, TCSBRK, TIOCSIG, TIOCSCTTY, TIOCNOTTY, TIOCEXCL, TIOCNXCL, TIOCVHANGUP,
-                                       TIOCGPTPEER};
-    static const unsigned objects[] = {TIOCPKT,   TIOCSPTLCK, TIOCGPTN,   TIOCSWINSZ, TIOCGWINSZ, TIOCSPGRP, TIOCGPGRP,
-                                       TIOCGSID,  FIONREAD,   TIOCOUTQ,   FIOASYNC,   TIOCSETD,   TIOCSTI,   TIOCGDEV,
-                                       TIOCGPTLCK, TIOCGPKT,  TIOCGEXCL};
+    static const unsigned numbers[] = {TCXONC,    TCFLSH,   TCSBRK,   TIOCSIG,     TIOCSCTTY,
+                                       TIOCNOTTY, TIOCEXCL, TIOCNXCL, TIOCVHANGUP, TIOCGPTPEER};
+    static const unsigned objects[] = {TIOCPKT,   TIOCSPTLCK, TIOCGPTN,   TIOCSWINSZ, TIOCGWINSZ, TIOCSPGRP,
+                                       TIOCGPGRP, TIOCGSID,   FIONREAD,   TIOCOUTQ,   FIOASYNC,   TIOCSETD,
+                                       TIOCSTI,   TIOCGDEV,   TIOCGPTLCK, TIOCGPKT,   TIOCGEXCL};
     unsigned *p = room(16);
     p[0] = below(4);
     p[1] = below(100);

@@ -12,7 +12,7 @@
 
 static int ms(void) { return one_in(30) ? -1 : (int)below(one_in(6) ? 30 : 4); }
 
-// ---- Files -----------------------------------------------------------------------------------------------------------
+// ---- Files ------------------------------------------------------------------------------------------------
 // Many entries of one file too: each is a waiter of its own.
 static void sh_poll(void) {
     unsigned n = 1 + below(one_in(2) ? 40 : 6);
@@ -85,7 +85,7 @@ static void sh_eventfd(void) {
         call(SYS_read, fd, v, 8);
 }
 
-// ---- Futexes ---------------------------------------------------------------------------------------------------------
+// ---- Futexes ----------------------------------------------------------------------------------------------
 static uint32_t *word(void) {  // few, so that waiters and wakers meet
     return (uint32_t *)((one_in(2) ? SHARED_AT : PRIVATE_AT) + (one_in(8) ? STABLE + below(8) : 0) * PAGE +
                         4ul * below(4));
@@ -145,7 +145,7 @@ static void sh_robust(void) {
     call(SYS_set_robust_list, head, 24);
 }
 
-// ---- Time ------------------------------------------------------------------------------------------------------------
+// ---- Time -------------------------------------------------------------------------------------------------
 static void sh_sleep(void) {
     struct timespec *ts = room(sizeof *ts);
     *ts = (struct timespec){0, (long)below(3000000)};
@@ -190,7 +190,7 @@ static void sh_timerfd(void) {
         call(SYS_read, fd, room(8), 8);
 }
 
-// ---- Signals -----------------------------------------------------------------------------------------------------------
+// ---- Signals ----------------------------------------------------------------------------------------------
 static void sh_sigwait(void) {
     call(SYS_rt_sigtimedwait, any_sigset(), one_in(2) ? room(128) : NULL, short_time(), 8);
 }

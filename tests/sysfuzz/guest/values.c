@@ -27,7 +27,7 @@ uint64_t now_ns(void) {
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-// ---- Scalars ---------------------------------------------------------------------------------------------------------
+// ---- Scalars ----------------------------------------------------------------------------------------------
 int any_fd(void) {
     static const int odd[] = {-1, AT_FDCWD, 0, 1, 2, 63, 64, 1000000, INT32_MAX};
     return one_in(24) ? pick(odd) : (int)below(one_in(3) ? FD_LIMIT : 24);
@@ -92,7 +92,7 @@ uint64_t flags_of(const char *set, size_t len, bool one) {
     return v;
 }
 
-// ---- Memory ----------------------------------------------------------------------------------------------------------
+// ---- Memory -----------------------------------------------------------------------------------------------
 static char *page(uint64_t arena, unsigned n) { return (char *)(arena + n * PAGE); }
 
 void *room(size_t len) {
@@ -166,7 +166,7 @@ uint64_t *any_sigset(void) {
     return set;
 }
 
-// ---- Typed memory ----------------------------------------------------------------------------------------------------
+// ---- Typed memory -----------------------------------------------------------------------------------------
 static void fill_bytes(void *at, unsigned n) {
     if (one_in(3))
         memset(at, one_in(2) ? 0 : 'A', n);

@@ -16,7 +16,7 @@ uint64_t stop_at;
 static uint64_t seed_of_process;
 static _Atomic unsigned nthreads;
 
-// ---- Memory and limits -------------------------------------------------------------------------------------------------
+// ---- Memory and limits ------------------------------------------------------------------------------------
 static void map_arena(uint64_t at, int share) {
     mmap((void *)at, ARENA_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_ANONYMOUS | share, -1, 0);
 }
@@ -33,7 +33,7 @@ static void set_limits(void) {
         setrlimit((__rlimit_resource_t)limits[i].which, &(struct rlimit){limits[i].value, limits[i].value});
 }
 
-// ---- Signals -----------------------------------------------------------------------------------------------------------
+// ---- Signals ----------------------------------------------------------------------------------------------
 static void on_fault(int sig) {
     if (me.armed)
         siglongjmp(me.out, 1);
@@ -54,9 +54,10 @@ static void set_handlers(void) {
     }
 }
 
-// ---- Calls -------------------------------------------------------------------------------------------------------------
-static const struct shape *const all_shapes[] = {file_shapes,   wait_shapes, wait_shapes,  process_shapes,
-                                                 memory_shapes, ipc_shapes,  socket_shapes, ptrace_shapes, tty_shapes};
+// ---- Calls ------------------------------------------------------------------------------------------------
+static const struct shape *const all_shapes[] = {file_shapes,    wait_shapes,   wait_shapes,
+                                                 process_shapes, memory_shapes, ipc_shapes,
+                                                 socket_shapes,  ptrace_shapes, tty_shapes};
 
 void any_shape(void) {
     const struct shape *s = pick(all_shapes);
@@ -93,7 +94,7 @@ void some_calls(unsigned n) {
         one_call();
 }
 
-// ---- Threads and processes -----------------------------------------------------------------------------------------------
+// ---- Threads and processes --------------------------------------------------------------------------------
 void remember_pid(int pid) {
     if (pid > 2)
         atomic_store(&control->pids[atomic_fetch_add(&control->npids, 1) % PIDS], pid);
