@@ -202,8 +202,8 @@ struct tgroup {
     struct cpu_timers cpu;        // [S] (sentry/cpu_timers.c)
     struct list posix_timers;     // [S] (sentry/posix_timers.c)
     int32_t next_timer_id;        // [S]
-    int32_t oom_score_adj;
-    uint32_t dumpable;
+    _Atomic int32_t oom_score_adj;  // [a]
+    _Atomic uint32_t dumpable;      // [a]
 };
 
 // How a task that has stopped goes on; NOT_STOPPED: it has not.
@@ -280,14 +280,14 @@ struct task {
     int exit_code;               // [o] wait status
     uint32_t fault_trapno, fault_error;  // [o] of the last synchronous fault, for the signal frame
     uint64_t fault_addr;                 // [o]
-    bool forked_no_exec;
+    _Atomic bool forked_no_exec; // [a]
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
-    int nice, sched_policy, sched_prio, ioprio;  // kept for show
-    bool sched_reset;                    // SCHED_RESET_ON_FORK
-    uint64_t cpu_mask;                   // 0: all
-    uint32_t personality;
-    uint32_t timer_slack, timer_slack_default;
+    // [a] kept for show; others may set and read these
+    _Atomic int nice, sched_policy, sched_prio, ioprio;
+    _Atomic bool sched_reset;    // [a] SCHED_RESET_ON_FORK
+    _Atomic uint64_t cpu_mask;   // [a] 0: all
+    _Atomic uint32_t personality, timer_slack, timer_slack_default;  // [a]
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
     struct ptrace *ptrace;       // [T] to set, once; owned (sentry/ptrace/ptrace.h)
     struct list tracees;         // [T] struct ptrace.link

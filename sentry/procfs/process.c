@@ -41,7 +41,7 @@ static int store_comm(const struct proc_node *n, char *text, size_t len) {
 }
 
 static int show_oom_score_adj(struct proc_text *x, const struct proc_node *n) {
-    proc_printf(x, "%d\n", __atomic_load_n(&n->g->oom_score_adj, __ATOMIC_RELAXED));
+    proc_printf(x, "%d\n", n->g->oom_score_adj);
     return 0;
 }
 
@@ -53,12 +53,12 @@ static int store_oom_score_adj(const struct proc_node *n, char *text, size_t len
     struct task *me = task_current;
     if (!me || (v < n->g->oom_score_adj && !task_capable(me, LINUX_CAP_SYS_RESOURCE)))
         return -LINUX_EACCES;
-    __atomic_store_n(&n->g->oom_score_adj, (int32_t)v, __ATOMIC_RELAXED);
+    n->g->oom_score_adj = (int32_t)v;
     return 0;
 }
 
 static int show_oom_score(struct proc_text *x, const struct proc_node *n) {
-    int v = 666 + __atomic_load_n(&n->g->oom_score_adj, __ATOMIC_RELAXED) * 2 / 3;
+    int v = 666 + n->g->oom_score_adj * 2 / 3;
     proc_printf(x, "%d\n", v < 0 ? 0 : v);
     return 0;
 }

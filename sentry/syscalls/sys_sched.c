@@ -13,7 +13,10 @@
 
 int64_t sys_sched_yield(struct task *t, const struct sysargs *a) { return 0; }
 
-static uint64_t task_cpus(const struct task *t) { return t->cpu_mask ? t->cpu_mask : t->k->cpus; }
+static uint64_t task_cpus(const struct task *t) {
+    uint64_t mask = t->cpu_mask;
+    return mask ? mask : t->k->cpus;
+}
 
 int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
     // LIMIT: not where it runs, but one of those that sched_setaffinity(2) left. The vDSO, which libraries
