@@ -289,7 +289,7 @@ struct task {
     _Atomic uint64_t cpu_mask;   // [a] 0: all
     _Atomic uint32_t personality, timer_slack, timer_slack_default;  // [a]
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
-    struct ptrace *ptrace;       // [T] to set, once; owned (sentry/ptrace/ptrace.h)
+    struct ptrace *_Atomic ptrace;  // [a] set once, under T; owned (sentry/ptrace/ptrace.h)
     struct list tracees;         // [T] struct ptrace.link
     _Atomic bool execing;        // [a] changed under T: between reading who it will be, and being it
 };

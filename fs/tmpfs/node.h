@@ -59,7 +59,9 @@ struct tdata {
     uint8_t **pages;   // [npages] heap pages; NULL: a hole. All unused once fd >= 0
     uint32_t npages;
     uint32_t cap0;     // bytes of pages[0], which grows by doubling
-    uint64_t charged;  // pages that the quota was asked for; of a mapped file written under vfs_memory.lock
+    // [a] pages that the quota was asked for; changed under the inode's lock, a mapped file's under
+    // vfs_memory.lock
+    _Atomic uint64_t charged;
     int fd;            // the memfd, or -1
     bool mapped;       // guests may have touched pages without our knowledge
 };

@@ -69,12 +69,18 @@ static void done(struct task *child, int64_t result) {
         waitq_wake(&p->tracer->tg->child_wait, ~0u);
 }
 
+// Others look at the state of the work under tasks_lock; the work itself changes under the tracee's turn alone.
+static void to_close(struct task *child, int64_t copied) {
+    struct ptrace_poke *w = &child->ptrace->poke;
+    LOCKED(&child->k->tasks_lock);
+    w->result = copied == w->len ? copied : -LINUX_EIO;
+    w->state = POKE_CLOSE;
+}
+
 bool ptrace_poke_done(struct task *child, int64_t result) {
     struct ptrace_poke *w = &child->ptrace->poke;
     if (w->state == POKE_OPEN && result == 0) {
-        int64_t n = plat_copy_out(child->mm->as, uaddr(w->addr), w->bytes, w->len);
-        w->result = n == w->len ? n : -LINUX_EIO;
-        w->state = POKE_CLOSE;
+        to_close(child, plat_copy_out(child->mm->as, uaddr(w->addr), w->bytes, w->len));
         if (queue(child, w, false) == 0)
             return true;
         result = -LINUX_ENOMEM;
