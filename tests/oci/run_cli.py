@@ -3,6 +3,7 @@
 """`picket do` as a user meets it: exit statuses, bad input (one line on stderr that names what and where), options,
 signals, names of processes, and that nothing outside changes. Each case is a function; run on one platform."""
 import argparse
+import contextlib
 import ctypes
 import inspect
 import os
@@ -463,6 +464,8 @@ def main(module=None):
     options = parser.parse_args()
     PICKET, PLATFORM, SCALE = os.path.abspath(options.picket), options.platform, options.timeout_scale
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what is left over is ours to see
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):  # a shell ignores some for what it runs with &
+        signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
     passed = failed = 0
     for name, test in inspect.getmembers(module, inspect.isfunction):
         if not name.startswith("test_") or not re.search(options.filter, name):
@@ -479,7 +482,8 @@ def main(module=None):
         failed += 1
         print("FAIL processes are left over: %r" % left)
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     print("%d passed, %d failed, 0 skipped" % (passed, failed))
     sys.exit(1 if failed else 0)
 
