@@ -314,10 +314,10 @@ struct file {
     struct lock pos_lock;
     uint64_t pos;                // [p]
     void *priv;                  // [c] the object's own
-    struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
+    struct list epoll_items;     // [epoll lock] (sentry/fd/epoll.c)
     // its end is to be told (vfs_set_watched_release); set by who holds a reference
     _Atomic bool watched;
-    // [a] set once; whom its readiness is told by a signal (sentry/async.c), or NULL
+    // [a] set once; whom its readiness is told by a signal (sentry/fd/async.c), or NULL
     struct async *_Atomic async;
     _Atomic uint64_t read_timeout, write_timeout;  // SO_RCVTIMEO, SO_SNDTIMEO: ns; 0: none
 };

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 #include <stdbool.h>
 #include <stdint.h>
 

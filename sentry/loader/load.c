@@ -13,7 +13,7 @@
 #include "abi/resource.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/loader/elf.h"
 #include "sentry/loader/exec.h"

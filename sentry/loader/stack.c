@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/loader/loader.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 #include <string.h>
 
 #define NAUX 22  // entries at most, AT_NULL included

@@ -7,7 +7,7 @@
 // several).
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 #define MREMAP_AREAS 5  // that may be needed: two ranges are cut, each may split one, and one is added
 

@@ -6,7 +6,7 @@
 #include "abi/time.h"
 #include "base/clock.h"
 #include "fs/tty/ctty.h"
-#include "sentry/group.h"
+#include "sentry/proc/pgroup.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/queue.h"

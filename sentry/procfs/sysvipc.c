@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc/sysvipc: one line for each System V object, for ipcs(1).
-#include "sentry/msg.h"
+#include "sentry/ipc/msg.h"
+#include "sentry/ipc/sem.h"
+#include "sentry/ipc/shm.h"
 #include "sentry/procfs/impl.h"
-#include "sentry/sem.h"
-#include "sentry/shm.h"
 
 static void put_owner(struct proc_text *x, const struct linux_ipc64_perm *p) {
     proc_printf(x, " %5u %5u %5u %5u", p->uid, p->gid, p->cuid, p->cgid);

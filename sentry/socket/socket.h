@@ -9,7 +9,7 @@
 #include "abi/netlink.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 struct socket;
 

@@ -5,7 +5,7 @@
 // files that it began with.
 #include "abi/poll.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"

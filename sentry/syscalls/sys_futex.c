@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/futex.c.
+// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/ipc/futex.c.
 // LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is
 // ENOSYS: the platform's compare and exchange is not atomic against guest threads, and a lock needs that.
 // LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that
@@ -8,13 +8,13 @@
 #include "abi/time.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/futex.h"
+#include "sentry/ipc/futex.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
 #define ANY LINUX_FUTEX_BITSET_MATCH_ANY

@@ -6,7 +6,7 @@
 // rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host pread, one host copy.
 #include "abi/poll.h"
 #include "abi/uio.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// msgget msgsnd msgrcv msgctl. The queues are in sentry/msg.c.
+// msgget msgsnd msgrcv msgctl. The queues are in sentry/ipc/msg.c.
 #include "base/fault.h"
+#include "sentry/ipc/msg.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/msg.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// semget semop semtimedop semctl. The sets are in sentry/sem.c.
+// semget semop semtimedop semctl. The sets are in sentry/ipc/sem.c.
 #include "abi/time.h"
 #include "base/clock.h"
+#include "sentry/ipc/sem.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/sem.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
 int64_t sys_semget(struct task *t, const struct sysargs *a) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// shmget, shmat, shmdt, shmctl. The segments are in sentry/shm.c; attaching is an mmap of their files.
-#include "sentry/fdtable.h"
+// shmget, shmat, shmdt, shmctl. The segments are in sentry/ipc/shm.c; attaching is an mmap of their files.
+#include "sentry/fd/fdtable.h"
+#include "sentry/ipc/shm.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/shm.h"
+#include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task.h"
 
 #define SHMLBA GUEST_PAGE_SIZE
 

@@ -9,7 +9,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 // ---- Arguments --------------------------------------------------------------------------------------------
 struct file *sock_get(struct task *t, uint64_t fd, int *err) {

@@ -18,7 +18,7 @@
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include "abi/fcntl.h"
 #include "abi/poll.h"
 #include "fs/pipe/pipe.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"

@@ -7,7 +7,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 // ---- CPU clocks -------------------------------------------------------------------------------------------
 // A negative clock id names a process or thread, clock_getcpuclockid(3).

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // epoll sets as objects, below the system calls: what is ready, who is told, and what goes with whom. Event
 // counters are the watched files. Every test ends with nothing left in the VFS (vfs_destroy() checks).
-#include "sentry/epoll.h"
+#include "sentry/fd/epoll.h"
 #include "abi/poll.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,10 +10,10 @@
 // clang-format on
 #include "abi/futex.h"
 #include "abi/mman.h"
-#include "sentry/futex.h"
+#include "sentry/ipc/futex.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 #include <string.h>
 
 #define BASE  0x10000ull

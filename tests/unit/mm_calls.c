@@ -6,7 +6,7 @@
 #include "abi/mman.h"
 #include "base/fault.h"
 #include "sentry/mm/area.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -5,9 +5,9 @@
 #define FIXTURE_TIMERS
 #include "tests/unit/signal_fixture.h"
 #include "base/clock.h"
-#include "sentry/hosttime.h"
-#include "sentry/posix_timers.h"
-#include "sentry/timer.h"
+#include "sentry/time/hosttime.h"
+#include "sentry/time/posix_timers.h"
+#include "sentry/time/timer.h"
 #include <poll.h>
 #include <unistd.h>
 

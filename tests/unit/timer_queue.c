@@ -9,8 +9,8 @@
 #include <cmocka.h>
 // clang-format on
 #include "base/clock.h"
-#include "sentry/hosttime.h"
-#include "sentry/timer.h"
+#include "sentry/time/hosttime.h"
+#include "sentry/time/timer.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
