@@ -10,9 +10,11 @@
 #include "sentry/ipc/sem.h"
 #include "sentry/ipc/shm.h"
 #include "sentry/mm/mm.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
 #include <stdio.h>

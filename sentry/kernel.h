@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sandbox's kernel: one object that everything hangs on, its set-up, and its threads.
+// The sandbox's kernel: one object that everything hangs on.
 #ifndef SENTRY_KERNEL_H
 #define SENTRY_KERNEL_H
 #include "base/clock.h"
@@ -47,17 +47,5 @@ static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME);
 uint64_t kernel_mem_used(struct kernel *k);
 // The main process has ended (tasks_lock held): everything else is to go, then the workers return.
 void kernel_main_ended(struct kernel *k);
-
-// ---- Entry (sentry/sentry.h is what oci/ sees) ------------------------------------------------------------
-// The run loop of a worker: events, then what became ready, until shutdown.
-void run_worker(struct kernel *k);
-// Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its
-// turn so.
-void run_ready(void);
-extern const struct plat_guest_ops kernel_guest_ops;  // for struct plat_config
-// Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).
-void run_first_exec(struct task *t);
-// The event thread: timers, host descriptors, signals from the CLI.
-void event_thread(struct kernel *k);
 
 #endif

@@ -19,6 +19,7 @@
 #include "sentry/fd/epoll.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"

@@ -13,9 +13,11 @@
 #include "abi/errno.h"
 #include "abi/futex.h"
 #include "abi/mman.h"
+#include "platform/platform.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/task.h"
+#include "sentry/run/park.h"
 
 #define BUCKETS 256u
 

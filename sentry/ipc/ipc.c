@@ -4,6 +4,7 @@
 #include "sentry/ipc/ipc.h"
 #include "abi/caps.h"
 #include "base/clock.h"
+#include "sentry/proc/cred.h"
 
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
 

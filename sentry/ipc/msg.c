@@ -4,6 +4,8 @@
 #include "sentry/ipc/msg.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/park.h"
 #include <stdlib.h>
 #include <string.h>
 

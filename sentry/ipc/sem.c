@@ -6,6 +6,7 @@
 // looked at).
 #include "sentry/ipc/sem.h"
 #include "base/fault.h"
+#include "sentry/run/park.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/fd/fdtable.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
 #include <stdlib.h>
 

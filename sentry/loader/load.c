@@ -19,6 +19,8 @@
 #include "sentry/loader/exec.h"
 #include "sentry/loader/loader.h"
 #include "sentry/loader/script.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/ptrace/ptrace.h"
 #include <stdio.h>
 #include <stdlib.h>

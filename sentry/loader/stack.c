@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "platform/platform.h"
 #include "sentry/loader/loader.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/task.h"
 #include <string.h>
 

@@ -9,6 +9,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
 
 enum advice { ADVICE_BAD, ADVICE_HINT, ADVICE_HOST, ADVICE_REMOVE };

@@ -6,6 +6,7 @@
 #include "abi/errno.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/task.h"
 
 int flag_range(struct mm *mm, uint64_t start, uint64_t end, uint32_t set, uint32_t clear,

@@ -13,6 +13,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
 
 #define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)

@@ -17,6 +17,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/proc/task.h"
+#include "sentry/run/park.h"
 
 // of call.phase, which the handlers of this family use for nothing else
 enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };

@@ -3,6 +3,7 @@
 // tasks_lock and a reference.
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,9 +9,12 @@
 #include "abi/ioctl.h"
 #include "base/cleanup.h"
 #include "fs/tty/ctty.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/run.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 

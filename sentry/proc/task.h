@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A task is a guest thread; a thread group (struct tgroup) is a guest process. This header has both objects,
-// the contract of system call handlers, and how a call waits.
-//
-// The life of a call: a worker gets an event from the platform (run/run.c), copies number and arguments into
-// task->call and calls the handler. The handler runs to its end and returns a value, a negative error, or one
-// of the SYS_* words below. A handler never sleeps. To wait, it arms what it waits for and returns park(t):
-// the task is *parked*, its host thread stays held, and nothing of ours waits for it. When it is woken the
-// handler is run again from its start, with what it noted in task->call (progress, deadline, phase).
+// A task is a guest thread; a thread group (struct tgroup) is a guest process. How a call of a task goes, and
+// how it waits: sentry/run/call.h and park.h.
 //
 // States of a task (task->state), who changes them, and to what:
 //   NEW       being made by clone                        -> GUEST (task_start)
@@ -23,7 +17,6 @@
 // task is not yet visible)  [T] kernel->tasks_lock  [S] tg->sig_lock  [a] atomic  [own] a lock of its own
 #ifndef SENTRY_PROC_TASK_H
 #define SENTRY_PROC_TASK_H
-#include "abi/errno.h"
 #include "abi/resource.h"
 #include "abi/signal.h"
 #include "base/list.h"
@@ -31,124 +24,25 @@
 #include "base/refcount.h"
 #include "base/uaddr.h"
 #include "base/waitq.h"
-#include "fs/vfs.h"
-#include "platform/platform.h"
 #include "sentry/ipc/futex.h"
+#include "sentry/run/call.h"
 #include "sentry/time/cpu_timers.h"
 #include "sentry/time/timer.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cred;
+struct fdtable;
+struct fs_ctx;
 struct kernel;
 struct mm;
-struct fdtable;
-struct task;
-struct tgroup;
 struct pgroup;
+struct plat_thread;
 struct session;
-
-// ---- Handlers ---------------------------------------------------------------------------------------------
-struct sysargs {
-    uint64_t v[6];
-};
-typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
-
-// What a handler may return besides a value and -LINUX_E* (1..4095) and -LINUX_ERESTART* (512..):
-#define SYS_PARK   INT64_C(-0x10001)  // only through park()
-// host work is queued on t->thread: do it, then run me again (call.flush_result)
-#define SYS_FLUSH  INT64_C(-0x10002)
-#define SYS_RESUME INT64_C(-0x10003)  // the registers are set: go on without a value
-#define SYS_GONE   INT64_C(-0x10004)  // the task has ended: do not touch it
-#define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once; what is armed stays so (call.armed)
-// the task has stopped for its tracer (ptrace_event()): run me again afterwards
-#define SYS_STOP   INT64_C(-0x10006)
-
-// What a call has put on queues, and what keeps these there: run/park.c's alone. It begins empty, is filled
-// by park_*(), and ends in one place, park_end(), which the run loop calls at every end of a call, death
-// included, before call.cleanup: so a clean-up may give back what the queues belong to. A task that goes back
-// to its guest, or is dead, has none.
-struct parked {
-    struct waiter waiter;   // park_arm(), park_arm_file(), park_waiter()
-    // owned: a close by another thread does not free it, and a rerun finds it behind its number
-    struct file *file;
-    struct waiter *many;    // owned: park_many()
-    unsigned nmany;
-};
-
-struct call {  // [o] the system call in progress
-    uint64_t nr;
-    struct sysargs args;
-    bool again;            // this is not the first run of the handler
-    bool timed_out;        // the deadline passed
-    bool context;          // full registers may be had (REGS calls; on ptrace all)
-    // it is answered through the registers: a ptrace-stop has taken the thread out of its call
-    bool by_regs;
-    bool fresh;            // handled by the sentry thread that got the event, since the event
-    bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
-    unsigned phase;        // the handler's own; 0 at first
-    uint64_t proposal;     // as in the event: where mmap might go, or 0
-    int64_t done;          // the handler's own: progress, e.g. bytes moved so far
-    int64_t flush_result;  // of SYS_FLUSH: 0 or the error of the host
-    uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.
-    uint64_t u[6];         // the handler's own
-    void *p;               // the handler's own ...
-    // ... called once when the call ends in any way, death included; may be NULL
-    void (*cleanup)(struct task *t);
-    struct parked parked;
-};
-
-// ---- Waiting (sentry/run/park.c) --------------------------------------------------------------------------
-// The pattern, in every handler that can block:   park_arm*(t, ...);  r = try();  if (r != would block)
-// return r; return park(t);    Arming comes before looking, so that no wake-up is lost; arming again on a
-// rerun is right. q is the task's own (its process's, its map's) or there for ever; a queue that is part of
-// an open file, or of its inode, goes by park_arm_in(), which keeps the file until the call ends.
-void park_arm(struct task *t, struct waitq *q);
-void park_arm_in(struct task *t, struct file *f, struct waitq *q);
-// The call's waiter, off its queue, for who puts it on one in another way. It wakes t on every event,
-// whatever `arg` is; the caller may change that. What the queue belongs to is kept by call.p until
-// call.cleanup.
-struct waiter *park_waiter(struct task *t);
-// n more waiters (zero), the call's until it ends, for calls that wait on many queues; NULL: no memory. Once
-// a call.
-struct waiter *park_many(struct task *t, unsigned n);
-// For files: tries nothing, arms f's poll and returns the events that hold now.
-uint32_t park_arm_file(struct task *t, struct file *f, uint32_t events);
-// The file of a call that is run again after it has waited for it: borrowed, or NULL: look the number up.
-struct file *park_file(struct task *t);
-// Sets call.deadline (when it is not set yet) and its timer: afterwards call.timed_out is set and the handler
-// rerun.
-void park_deadline(struct task *t, uint64_t mono_ns_abs);
-// the same with another one in force already; 0: for ever
-void park_deadline_move(struct task *t, uint64_t mono_ns_abs);
-// SYS_PARK; or -LINUX_ERESTARTSYS when a signal waits; the handler may turn that into EINTR, ERESTARTNOHAND
-// ...
-int64_t park(struct task *t);
-// Waits where only death may interrupt (a vfork parent).
-int64_t park_killable(struct task *t);
-// Any thread: the parked task is to be run again. Cheap when it is not parked.
-void task_wake(struct task *t);
-// For a call that has more to do than one turn should take: leaves its progress in task->call, lets others go
-// first, and is run again. The rerun begins with park_yielded().
-int64_t park_yield(struct task *t);
-void park_yielded(struct task *t);
-// The task whose handler runs on this thread, or NULL: for what is below the VFS and has no context at hand
-// (procfs).
-extern _Thread_local struct task *task_current;
-// The common loop of blocking reads and writes: call after `r` came from trying f. Returns r, or parks when r
-// is -LINUX_EAGAIN and f is blocking.
-int64_t park_file_result(struct task *t, struct file *f, uint32_t events, int64_t r);
-
-// ---- Credentials (sentry/proc/cred.c): immutable once published, replaced as a whole ----------------------
-struct cred {
-    struct refcount refs;
-    uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
-    uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
-    uint32_t securebits;
-    bool no_new_privs;
-    unsigned ngroups;
-    uint32_t groups[];
-};
+struct sighand;
+struct signalfd;
+struct sigqueue;
 
 // ---- Process: what threads of a group share ---------------------------------------------------------------
 enum tg_state { TG_ALIVE, TG_ZOMBIE, TG_REAPED };
@@ -307,15 +201,7 @@ struct tgroup *tgroup_find(struct kernel *k, int32_t pid);  // zombies included
 static inline bool task_is_leader(const struct task *t) { return t->tid == t->tg->pid; }
 int32_t tgroup_ppid(struct tgroup *g);
 
-// A view of the caller for the VFS; takes references on root and cwd, given back by vfs_ctx_done().
-void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx);
-void vfs_ctx_done(struct vfs_ctx *ctx);
-#define TASK_VFS_CTX(t, name)                                                                                \
-    struct vfs_ctx name __attribute__((cleanup(vfs_ctx_done)));                                              \
-    task_vfs_ctx((t), &name)
-
-bool task_capable(const struct task *t, int cap);  // effective
-uint64_t task_rlimit(struct task *t, int which);   // soft limit
+uint64_t task_rlimit(struct task *t, int which);  // soft limit
 
 // Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
 // wait4.
@@ -326,48 +212,7 @@ int64_t task_exit_self(struct task *t, int status);
 static inline bool task_interrupted(struct task *t) { return atomic_load(&t->sigpending); }
 // Replaces the host thread (exec); returns the old one, which the caller destroys. The task is being handled.
 struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next);
-// Lets a task that is being handled go on: a new child of clone, or the run loop's own. (run/run.c)
-void task_release(struct task *t, bool with_value, int64_t value);
-// The first start of a child that clone made and published. (run/run.c)
-void task_start(struct task *t);
-// Ends a task that is being handled: its call's clean-up, then task_exit_self(). (run/run.c)
-void task_die(struct task *t, int status);
-// Makes it look: interrupts guest code, or wakes the parked call. Any thread.
-void task_notify(struct task *t);
-// It is to die: no stop and no call holds it. sig_lock held.
-void task_condemn(struct task *t);
-// For host work in the process of a task that is stopped for its tracer (run/run.c): it becomes the caller's,
-// who queues work and flushes it, or gives it back. False: it is not there yet, or no more.
-bool task_borrow(struct task *t);
-void task_flush_borrowed(struct task *t);
-void task_give_back(struct task *t);
-
-// fs context (task_fs.c)
-struct fs_ctx {
-    struct refcount refs;
-    struct lock lock;        // RANK_FS_CTX
-    struct path root, cwd;   // [lock] owned
-    uint32_t umask;          // [lock]
-    unsigned execs;          // [lock] execs under way that count on nobody joining: fs_ctx_exec_begin()
-};
-// takes references
-struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);
-struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
-// For CLONE_FS: a reference; NULL while an exec counts on not being joined (EAGAIN).
-struct fs_ctx *fs_ctx_join(struct fs_ctx *f);
-// The exec of t: is its place that of its process alone? Then it stays so until fs_ctx_exec_end() (true);
-// else false.
-bool fs_ctx_exec_begin(struct task *t);
-void fs_ctx_exec_end(struct fs_ctx *f);
-void fs_ctx_put(struct fs_ctx *f);
-// Another table, another place: by the task itself. Takes the reference over and gives the old one back.
+// Another table of descriptors: by the task itself. Takes the reference over and gives the old one back.
 void task_set_files(struct task *t, struct fdtable *files);
-void task_set_fs(struct task *t, struct fs_ctx *fs);
-
-// a private copy to be changed, then published:
-struct cred *cred_dup(const struct cred *old, unsigned ngroups);
-void task_set_cred(struct task *t, struct cred *c);               // takes c over
-struct cred *cred_get(struct cred *c);
-void cred_put(struct cred *c);
 
 #endif

@@ -10,10 +10,14 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
 #include <stdlib.h>
 #include <string.h>

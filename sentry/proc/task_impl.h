@@ -24,8 +24,6 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status);
 bool tgroup_tell_end(struct tgroup *g);
 // The parts that a task shares with others, given back; each only when it is set.
 void task_drop_parts(struct task *t);
-// Panics unless nothing is left of t's last call. (run/run.c)
-void task_assert_idle(struct task *t);
 // A vfork child has let go of its parent's memory (exec or exit).
 void vfork_release(struct task *t);
 

@@ -2,9 +2,11 @@
 // See task_wait.h. A look at the children under tasks_lock; to wait, the caller's own group's child_wait.
 #include "sentry/proc/task_wait.h"
 #include "abi/wait.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
 
 static bool matches(struct task *t, const struct tgroup *c, const struct wait_req *r) {
     if (r->which == WAIT_PID && c->pid != r->id)

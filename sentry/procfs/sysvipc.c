@@ -4,6 +4,7 @@
 #include "sentry/ipc/sem.h"
 #include "sentry/ipc/shm.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/run.h"
 
 static void put_owner(struct proc_text *x, const struct linux_ipc64_perm *p) {
     proc_printf(x, " %5u %5u %5u %5u", p->uid, p->gid, p->cuid, p->cgid);

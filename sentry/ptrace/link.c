@@ -6,6 +6,7 @@
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/impl.h"

@@ -12,6 +12,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include <string.h>
 
 #define PROT_RWX (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)

@@ -2,6 +2,7 @@
 // What wait4(2) and waitid(2) tell of tracees: stops, and ends that the parent hears of later or never.
 // Called by proc/task_wait.c under tasks_lock.
 #include "abi/wait.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/task_wait.h"

@@ -4,6 +4,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/jobctl.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/run.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 

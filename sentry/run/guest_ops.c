@@ -6,6 +6,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/task.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/run.h"
 
 static void owner_get(void *owner) { task_get(owner); }
 static void owner_put(void *owner) { task_put(owner); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waiting: how a call is parked and woken (see task.h for the pattern). Called by handlers and by whoever
+// Waiting: how a call is parked and woken (see park.h for the pattern). Called by handlers and by whoever
 // wakes.
 //
 // The state word and the flag `woken` decide the race between a handler that parks and a waker: the handler's
@@ -11,9 +11,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/impl.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
 

@@ -7,8 +7,10 @@
 // signal_recalc().
 #include "abi/caps.h"
 #include "sentry/fd/signalfd.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/posix_timers.h"
 

@@ -13,6 +13,7 @@
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
 
 void stop_continue(struct tgroup *g) {

@@ -9,9 +9,10 @@
 // for all inet sockets.
 #include "abi/caps.h"
 #include "abi/poll.h"
-#include "base/fault.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>

@@ -15,6 +15,8 @@
 #include "base/rbtree.h"
 #include "sentry/kernel.h"
 #include "sentry/net/rtnetlink.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/run.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "abi/poll.h"
 #include "abi/time.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/socket/socket.h"
 #include "sentry/time/timeconv.h"
 #include <string.h>

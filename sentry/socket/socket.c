@@ -7,6 +7,8 @@
 #include "abi/poll.h"
 #include "sentry/kernel.h"
 #include "sentry/net/net.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/run.h"
 #include <stdio.h>
 #include <string.h>
 

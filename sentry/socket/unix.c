@@ -12,6 +12,7 @@
 #include "sentry/socket/unix.h"
 #include "abi/poll.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/socket/unix.h"
 #include <stdio.h>
 #include <stdlib.h>

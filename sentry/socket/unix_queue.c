@@ -9,7 +9,9 @@
 // given back only when the sandbox ends. LIMIT: no out-of-band data.
 #include "abi/poll.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/run/run.h"
 #include "sentry/socket/unix.h"
 #include <stdlib.h>
 #include <string.h>

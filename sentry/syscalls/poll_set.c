@@ -5,6 +5,7 @@
 #include "sentry/syscalls/poll_set.h"
 #include "base/fault.h"
 #include "sentry/fd/fdtable.h"
+#include "sentry/run/park.h"
 #include <stdlib.h>
 #include <string.h>
 

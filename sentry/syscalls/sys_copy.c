@@ -8,6 +8,8 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"

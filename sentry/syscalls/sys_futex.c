@@ -12,6 +12,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/time/timeconv.h"

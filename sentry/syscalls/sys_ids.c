@@ -4,8 +4,9 @@
 #include "abi/caps.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/proc/pgroup.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/jobctl.h"
+#include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_clone.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>

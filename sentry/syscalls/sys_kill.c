@@ -5,6 +5,7 @@
 #include "abi/misc.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/procfs/procfs.h"

@@ -13,6 +13,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
 #include <stdio.h>

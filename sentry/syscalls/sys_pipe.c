@@ -8,6 +8,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/syscalls/table.h"
 
 #define MEMFD_NAME_MAX 249  // memfd_create(2)

@@ -11,6 +11,7 @@
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_clone.h"
 #include "sentry/proc/task_wait.h"
+#include "sentry/run/run.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #include "abi/sched.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>

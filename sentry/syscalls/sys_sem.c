@@ -5,6 +5,7 @@
 #include "sentry/ipc/sem.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>

@@ -3,9 +3,11 @@
 // restart_syscall signalfd signalfd4. Sending is in sys_kill.c, rt_sigreturn in signal/frame.c. Decodes and
 // copies; the meaning is in sentry/signal/. Locks: sig_lock around a process's queues and dispositions.
 #include "abi/misc.h"
+#include "platform/platform.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/fd/signalfd.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"

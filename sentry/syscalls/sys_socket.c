@@ -7,6 +7,8 @@
 #include "abi/poll.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"

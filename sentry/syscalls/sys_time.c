@@ -5,6 +5,7 @@
 // LIMIT: CPU time of a thread is that of its whole process.
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/time/timeconv.h"

@@ -10,6 +10,7 @@
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
 

@@ -14,6 +14,7 @@
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/task.h"
+#include "sentry/run/park.h"
 #include <string.h>
 
 #define BASE  0x10000ull

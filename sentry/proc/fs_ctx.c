@@ -3,6 +3,8 @@
 // takes.
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include <stdlib.h>
 
 struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask) {
