@@ -6,9 +6,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "sentry/ipc/msg.h"
-#include "sentry/ipc/sem.h"
-#include "sentry/ipc/shm.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
@@ -80,6 +77,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     lock_init(&k->tasks_lock, RANK_TASKS);
     list_init(&k->pgroups);
     list_init(&k->sessions);
+    ipc_ns_init(&k->ipc);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
@@ -140,9 +138,7 @@ bool kernel_free(struct kernel *k) {
     unlink_init(k);
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));
-    shm_free_all();
-    sem_free_all();
-    msg_free_all();
+    ipc_ns_destroy(&k->ipc);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

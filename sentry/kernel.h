@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ struct kernel {
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
     char hostname[65], domainname[65];  // [T]
+    struct ipc_ns ipc;           // [own]
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them

@@ -4,9 +4,38 @@
 #include "sentry/ipc/ipc.h"
 #include "abi/caps.h"
 #include "base/clock.h"
+#include "sentry/ipc/msg.h"
+#include "sentry/ipc/sem.h"
 #include "sentry/proc/cred.h"
 
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
+
+static void table_init(struct ipc_table *x) {
+    lock_init(&x->lock, RANK_OBJECT);
+    for (int i = 0; i < IPC_QUEUES; i++)
+        waitq_init(&x->queues[i]);
+}
+
+static void table_destroy(struct ipc_table *x) {
+    for (int i = 0; i < IPC_QUEUES; i++)
+        waitq_destroy(&x->queues[i]);
+    lock_destroy(&x->lock);
+}
+
+void ipc_ns_init(struct ipc_ns *ns) {
+    *ns = (struct ipc_ns){0};
+    table_init(&ns->msg);
+    table_init(&ns->sem);
+    shm_init(&ns->shm);
+}
+
+void ipc_ns_destroy(struct ipc_ns *ns) {
+    msg_free_all(ns);
+    sem_free_all(ns);
+    shm_destroy(&ns->shm);
+    table_destroy(&ns->msg);
+    table_destroy(&ns->sem);
+}
 
 struct ipc_object *ipc_by_index(struct ipc_table *x, int index) {
     return index >= 0 && index < IPC_MAX ? x->objects[index] : NULL;
@@ -47,12 +76,6 @@ void ipc_unlink(struct ipc_table *x, struct ipc_object *o) {
 int ipc_highest(const struct ipc_table *x) { return x->top > 0 ? x->top - 1 : 0; }
 
 struct waitq *ipc_queue(struct ipc_table *x, int id) {
-    {
-        LOCKED(&x->lock);
-        for (int i = 0; i < IPC_QUEUES && !x->ready; i++)
-            waitq_init(&x->queues[i]);
-        x->ready = true;
-    }
     return &x->queues[(unsigned)id % IPC_QUEUES];
 }
 

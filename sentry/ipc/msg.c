@@ -4,6 +4,7 @@
 #include "sentry/ipc/msg.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/run/park.h"
 #include <stdlib.h>
@@ -19,15 +20,12 @@ struct msgqueue {
 
 #define MEMORY_MAX (256u << 20)  // of all messages: empty ones would not be bounded by the sizes of queues
 
-static struct ipc_table table = {.lock = LOCK_INITIALIZER(RANK_OBJECT)};
-static uint64_t memory;  // [table.lock]
-
 static uint64_t cost(const struct message *m) { return sizeof *m + m->size; }
 
 static struct msgqueue *queue_of(struct ipc_object *o) {
     return o ? container_of(o, struct msgqueue, o) : NULL;
 }
-static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
+static void wake(struct ipc_ns *ns, int id) { waitq_wake(ipc_queue(&ns->msg, id), ~0u); }
 
 // Is unlinked, or nobody else's any more.
 static void queue_free(struct msgqueue *q) {
@@ -40,13 +38,14 @@ static void queue_free(struct msgqueue *q) {
 }
 
 int64_t do_msgget(struct task *t, int32_t key, unsigned flags) {
+    struct ipc_ns *ns = &t->k->ipc;
     struct msgqueue *made = znew(struct msgqueue);
     if (!made)
         return -LINUX_ENOMEM;
     int64_t r;
     {
-        LOCKED(&table.lock);
-        struct msgqueue *q = queue_of(ipc_find_key(&table, key));
+        LOCKED(&ns->msg.lock);
+        struct msgqueue *q = queue_of(ipc_find_key(&ns->msg, key));
         if (q) {
             r = ipc_existing(t, &q->o, flags);
         } else if (key != LINUX_IPC_PRIVATE && !(flags & LINUX_IPC_CREAT)) {
@@ -56,7 +55,7 @@ int64_t do_msgget(struct task *t, int32_t key, unsigned flags) {
             list_init(&made->messages);
             made->limit = MSG_QUEUE_SIZE;
             made->ctime = ipc_now();
-            r = ipc_publish(&table, &made->o);
+            r = ipc_publish(&ns->msg, &made->o);
             made = r >= 0 ? NULL : made;
         }
     }
@@ -73,19 +72,20 @@ static int64_t wait_or(struct task *t, unsigned flags, int otherwise) {
 }
 
 int64_t do_msgsnd(struct task *t, int id, struct message **m, unsigned flags) {
-    park_arm(t, ipc_queue(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    park_arm(t, ipc_queue(&ns->msg, id));
     {
-        LOCKED(&table.lock);
-        struct msgqueue *q = queue_of(ipc_find(&table, id));
+        LOCKED(&ns->msg.lock);
+        struct msgqueue *q = queue_of(ipc_find(&ns->msg, id));
         if (!q)
             return t->call.again ? -LINUX_EIDRM : -LINUX_EINVAL;
         if (!ipc_allowed(t, &q->o, 2))
             return -LINUX_EACCES;
         if (q->bytes + (*m)->size > q->limit || q->count >= q->limit)
             return wait_or(t, flags, -LINUX_EAGAIN);
-        if (memory + cost(*m) > MEMORY_MAX)
+        if (ns->msg_bytes + cost(*m) > MEMORY_MAX)
             return -LINUX_ENOMEM;
-        memory += cost(*m);
+        ns->msg_bytes += cost(*m);
         list_add_tail(&q->messages, &(*m)->link);
         q->bytes += (*m)->size;
         q->count++;
@@ -93,7 +93,7 @@ int64_t do_msgsnd(struct task *t, int id, struct message **m, unsigned flags) {
         q->stime = ipc_now();
         *m = NULL;
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
@@ -126,10 +126,11 @@ static struct message *copy_of(const struct message *m) {
 }
 
 int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned flags, struct message **out) {
-    park_arm(t, ipc_queue(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    park_arm(t, ipc_queue(&ns->msg, id));
     {
-        LOCKED(&table.lock);
-        struct msgqueue *q = queue_of(ipc_find(&table, id));
+        LOCKED(&ns->msg.lock);
+        struct msgqueue *q = queue_of(ipc_find(&ns->msg, id));
         if (!q)
             return t->call.again ? -LINUX_EIDRM : -LINUX_EINVAL;
         if (!ipc_allowed(t, &q->o, 4))
@@ -144,22 +145,23 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
             return *out ? 0 : -LINUX_ENOMEM;
         }
         list_del(&m->link);
-        memory -= cost(m);
+        ns->msg_bytes -= cost(m);
         q->bytes -= m->size;
         q->count--;
         q->receiver = t->tg->pid;
         q->rtime = ipc_now();
         *out = m;
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
 // ---- msgctl -----------------------------------------------------------------------------------------------
 int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out) {
-    LOCKED(&table.lock);
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->msg.lock);
     bool by_index = cmd != LINUX_IPC_STAT;
-    struct msgqueue *q = queue_of(by_index ? ipc_by_index(&table, id) : ipc_find(&table, id));
+    struct msgqueue *q = queue_of(by_index ? ipc_by_index(&ns->msg, id) : ipc_find(&ns->msg, id));
     if (!q)
         return -LINUX_EINVAL;
     if (cmd != LINUX_MSG_STAT_ANY && !ipc_allowed(t, &q->o, 4))
@@ -177,9 +179,10 @@ int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out) 
 }
 
 int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in) {
+    struct ipc_ns *ns = &t->k->ipc;
     {
-        LOCKED(&table.lock);
-        struct msgqueue *q = queue_of(ipc_find(&table, id));
+        LOCKED(&ns->msg.lock);
+        struct msgqueue *q = queue_of(ipc_find(&ns->msg, id));
         if (!q)
             return -LINUX_EINVAL;
         if (!ipc_owns(t, &q->o))
@@ -192,28 +195,30 @@ int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in) {
         q->limit = in->msg_qbytes;
         q->ctime = ipc_now();
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
 int64_t msg_remove(struct task *t, int id) {
+    struct ipc_ns *ns = &t->k->ipc;
     struct msgqueue *q;
     {
-        LOCKED(&table.lock);
-        q = queue_of(ipc_find(&table, id));
+        LOCKED(&ns->msg.lock);
+        q = queue_of(ipc_find(&ns->msg, id));
         if (!q)
             return -LINUX_EINVAL;
         if (!ipc_owns(t, &q->o))
             return -LINUX_EPERM;
-        ipc_unlink(&table, &q->o);
-        memory -= q->bytes + q->count * sizeof(struct message);
+        ipc_unlink(&ns->msg, &q->o);
+        ns->msg_bytes -= q->bytes + q->count * sizeof(struct message);
     }
     queue_free(q);
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
-int64_t msg_info(int cmd, struct linux_msginfo *out) {
+int64_t msg_info(struct task *t, int cmd, struct linux_msginfo *out) {
+    struct ipc_ns *ns = &t->k->ipc;
     *out = (struct linux_msginfo){.msgpool = IPC_MAX * (MSG_QUEUE_SIZE / 1024),
                                   .msgmap = MSG_QUEUE_SIZE,
                                   .msgmax = MSG_SIZE_MAX,
@@ -222,25 +227,25 @@ int64_t msg_info(int cmd, struct linux_msginfo *out) {
                                   .msgssz = 16,
                                   .msgtql = MSG_QUEUE_SIZE,
                                   .msgseg = 0xffff};
-    LOCKED(&table.lock);
+    LOCKED(&ns->msg.lock);
     if (cmd == LINUX_MSG_INFO) {  // what is in use, in three fields of the limits
         out->msgpool = out->msgmap = out->msgtql = 0;
-        for (int i = 0; i < table.top; i++)
-            if (table.objects[i]) {
-                const struct msgqueue *q = queue_of(table.objects[i]);
+        for (int i = 0; i < ns->msg.top; i++)
+            if (ns->msg.objects[i]) {
+                const struct msgqueue *q = queue_of(ns->msg.objects[i]);
                 out->msgpool++;
                 out->msgmap += (int32_t)q->count;
                 out->msgtql += (int32_t)q->bytes;
             }
     }
-    return ipc_highest(&table);
+    return ipc_highest(&ns->msg);
 }
 
-void msg_free_all(void) {
-    for (int i = 0; i < table.top; i++)
-        if (table.objects[i])
-            queue_free(queue_of(table.objects[i]));
-    memset(table.objects, 0, sizeof table.objects);
-    table.top = 0;
-    memory = 0;
+void msg_free_all(struct ipc_ns *ns) {
+    for (int i = 0; i < ns->msg.top; i++)
+        if (ns->msg.objects[i])
+            queue_free(queue_of(ns->msg.objects[i]));
+    memset(ns->msg.objects, 0, sizeof ns->msg.objects);
+    ns->msg.top = 0;
+    ns->msg_bytes = 0;
 }

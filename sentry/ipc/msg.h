@@ -23,7 +23,7 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
 int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out);
 int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in);  // IPC_SET
 int64_t msg_remove(struct task *t, int id);
-int64_t msg_info(int cmd, struct linux_msginfo *out);  // highest used index
-void msg_free_all(void);
+int64_t msg_info(struct task *t, int cmd, struct linux_msginfo *out);  // highest used index
+void msg_free_all(struct ipc_ns *ns);  // nobody is left
 
 #endif

@@ -6,6 +6,7 @@
 // looked at).
 #include "sentry/ipc/sem.h"
 #include "base/fault.h"
+#include "sentry/kernel.h"
 #include "sentry/run/park.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,36 +29,33 @@ struct semset {
     struct sem sems[];
 };
 
-static struct ipc_table table = {.lock = LOCK_INITIALIZER(RANK_OBJECT)};
-static int total;                // [table.lock] semaphores in all sets
-#define UNDO_MAX (64u << 20)     // bytes of adjustments
-static uint64_t undo_bytes;      // [table.lock]
-static _Atomic unsigned nundos;  // adjustments there are: exits look no further when there are none
+#define UNDO_MAX (64u << 20)  // bytes of adjustments
 
 static struct semset *set_of(struct ipc_object *o) { return o ? container_of(o, struct semset, o) : NULL; }
-static void wake(int id) { waitq_wake(ipc_queue(&table, id), ~0u); }
+static void wake(struct ipc_ns *ns, int id) { waitq_wake(ipc_queue(&ns->sem, id), ~0u); }
 
 static size_t undo_size(const struct semset *s) {
     return sizeof(struct undo) + (size_t)s->count * sizeof(int16_t);
 }
 
-// table.lock held.
-static void undo_free(const struct semset *s, struct undo *u) {
+// The table's lock is held.
+static void undo_free(struct ipc_ns *ns, const struct semset *s, struct undo *u) {
     list_del(&u->link);
     free(u);
-    undo_bytes -= undo_size(s);
-    atomic_fetch_sub(&nundos, 1);
+    ns->undo_bytes -= undo_size(s);
+    atomic_fetch_sub(&ns->nundos, 1);
 }
 
-// table.lock held, or nobody else is left.
-static void set_free(struct semset *s) {
+// The table's lock is held, or nobody else is left.
+static void set_free(struct ipc_ns *ns, struct semset *s) {
     struct undo *u, *tmp;
     list_for_each_safe(u, tmp, &s->undos, link)
-        undo_free(s, u);
+        undo_free(ns, s, u);
     free(s);
 }
 
 int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
+    struct ipc_ns *ns = &t->k->ipc;
     if (count < 0 || count > SEM_PER_SET)
         return -LINUX_EINVAL;
     struct semset *made = xcalloc(1, sizeof *made + (size_t)count * sizeof made->sems[0]);
@@ -65,8 +63,8 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
         return -LINUX_ENOMEM;
     int64_t r;
     {
-        LOCKED(&table.lock);
-        struct semset *s = set_of(ipc_find_key(&table, key));
+        LOCKED(&ns->sem.lock);
+        struct semset *s = set_of(ipc_find_key(&ns->sem, key));
         if (s) {
             r = ipc_existing(t, &s->o, flags);
             r = r >= 0 && count > s->count ? -LINUX_EINVAL : r;
@@ -74,15 +72,15 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
             r = -LINUX_ENOENT;
         } else if (count == 0) {
             r = -LINUX_EINVAL;
-        } else if (count > SEM_TOTAL - total) {
+        } else if (count > SEM_TOTAL - ns->nsems) {
             r = -LINUX_ENOSPC;
         } else {
             ipc_owner(t, &made->o, key, flags);
             list_init(&made->undos);
             made->count = count;
             made->ctime = ipc_now();
-            r = ipc_publish(&table, &made->o);
-            total += r >= 0 ? count : 0;
+            r = ipc_publish(&ns->sem, &made->o);
+            ns->nsems += r >= 0 ? count : 0;
             made = r >= 0 ? NULL : made;
         }
     }
@@ -91,18 +89,19 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
 }
 
 // ---- semop ------------------------------------------------------------------------------------------------
-// The caller's adjustments of s, made when there are none yet. table.lock held.
+// The caller's adjustments of s, made when there are none yet. The table's lock is held.
 static struct undo *undo_of(struct task *t, struct semset *s) {
+    struct ipc_ns *ns = &t->k->ipc;
     struct undo *u;
     list_for_each(u, &s->undos, link)
         if (u->owner == t->tg)
             return u;
-    u = undo_bytes + undo_size(s) <= UNDO_MAX ? xcalloc(1, undo_size(s)) : NULL;
+    u = ns->undo_bytes + undo_size(s) <= UNDO_MAX ? xcalloc(1, undo_size(s)) : NULL;
     if (u) {
         u->owner = t->tg;
-        undo_bytes += undo_size(s);
+        ns->undo_bytes += undo_size(s);
         list_add_tail(&s->undos, &u->link);
-        atomic_fetch_add(&nundos, 1);
+        atomic_fetch_add(&ns->nundos, 1);
     }
     return u;
 }
@@ -140,10 +139,11 @@ static int operate(struct semset *s, struct undo *u, const struct linux_sembuf *
 enum { U_ID, U_NUM, U_ZERO };
 
 static void not_waiting(struct task *t) {
+    struct ipc_ns *ns = &t->k->ipc;
     uint64_t *u = t->call.u;
     t->call.cleanup = NULL;
-    LOCKED(&table.lock);
-    struct semset *s = set_of(ipc_find(&table, (int)u[U_ID]));
+    LOCKED(&ns->sem.lock);
+    struct semset *s = set_of(ipc_find(&ns->sem, (int)u[U_ID]));
     if (s)
         --*(u[U_ZERO] ? &s->sems[u[U_NUM]].zwait : &s->sems[u[U_NUM]].nwait);
 }
@@ -161,7 +161,7 @@ static int check_ops(struct task *t, const struct semset *s, const struct linux_
     return ipc_allowed(t, &s->o, alter ? 2 : 4) ? 0 : -LINUX_EACCES;
 }
 
-// table.lock held. *at: the operation that failed.
+// The table's lock is held. *at: the operation that failed.
 static int try_ops(struct task *t, struct semset *s, const struct linux_sembuf *ops, unsigned n,
                    unsigned *at) {
     bool undo;
@@ -183,14 +183,15 @@ static int try_ops(struct task *t, struct semset *s, const struct linux_sembuf *
 }
 
 int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigned n) {
+    struct ipc_ns *ns = &t->k->ipc;
     if (t->call.cleanup)
         not_waiting(t);
-    park_arm(t, ipc_queue(&table, id));
+    park_arm(t, ipc_queue(&ns->sem, id));
     unsigned at = 0;
     int64_t r;
     {
-        LOCKED(&table.lock);
-        struct semset *s = set_of(ipc_find(&table, id));
+        LOCKED(&ns->sem.lock);
+        struct semset *s = set_of(ipc_find(&ns->sem, id));
         if (!s)
             return t->call.again ? -LINUX_EIDRM : -LINUX_EINVAL;
         r = try_ops(t, s, ops, n, &at);
@@ -206,7 +207,7 @@ int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigne
         }
     }
     if (r == 0)
-        wake(id);
+        wake(ns, id);
     return r;
 }
 
@@ -222,15 +223,16 @@ static void adjust(struct semset *s, const struct undo *u) {
 }
 
 void sem_exit(struct tgroup *g) {
-    if (!atomic_load(&nundos))
+    struct ipc_ns *ns = &g->k->ipc;
+    if (!atomic_load(&ns->nundos))
         return;
     for (int i = 0; i < IPC_MAX; i++) {
         int id = -1;
         {
-            LOCKED(&table.lock);
-            if (i >= table.top)
+            LOCKED(&ns->sem.lock);
+            if (i >= ns->sem.top)
                 return;
-            struct semset *s = set_of(ipc_by_index(&table, i));
+            struct semset *s = set_of(ipc_by_index(&ns->sem, i));
             struct undo *u, *tmp;
             if (!s)
                 continue;
@@ -238,19 +240,20 @@ void sem_exit(struct tgroup *g) {
                 if (u->owner != g)
                     continue;
                 adjust(s, u);
-                undo_free(s, u);
+                undo_free(ns, s, u);
                 id = s->o.id;
             }
         }
         if (id >= 0)
-            wake(id);
+            wake(ns, id);
     }
 }
 
 // ---- semctl -----------------------------------------------------------------------------------------------
 int64_t sem_get(struct task *t, int id, int num, int cmd) {
-    LOCKED(&table.lock);
-    struct semset *s = set_of(ipc_find(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->sem.lock);
+    struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s)
         return -LINUX_EINVAL;
     if (!ipc_allowed(t, &s->o, 4))
@@ -270,7 +273,7 @@ int64_t sem_get(struct task *t, int id, int num, int cmd) {
     }
 }
 
-// A value that is set makes adjustments of it void. table.lock held.
+// A value that is set makes adjustments of it void. The table's lock is held.
 static void set_one(struct task *t, struct semset *s, int num, uint16_t value) {
     struct undo *u;
     s->sems[num].value = value;
@@ -281,30 +284,33 @@ static void set_one(struct task *t, struct semset *s, int num, uint16_t value) {
 }
 
 int64_t sem_set_value(struct task *t, int id, int num, int value) {
+    struct ipc_ns *ns = &t->k->ipc;
     if (value < 0 || value > SEM_VALUE)
         return -LINUX_ERANGE;
     {
-        LOCKED(&table.lock);
-        struct semset *s = set_of(ipc_find(&table, id));
+        LOCKED(&ns->sem.lock);
+        struct semset *s = set_of(ipc_find(&ns->sem, id));
         if (!s || num < 0 || num >= s->count)
             return -LINUX_EINVAL;
         if (!ipc_allowed(t, &s->o, 2))
             return -LINUX_EACCES;
         set_one(t, s, num, (uint16_t)value);
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
 int sem_count(struct task *t, int id) {
-    LOCKED(&table.lock);
-    struct semset *s = set_of(ipc_find(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->sem.lock);
+    struct semset *s = set_of(ipc_find(&ns->sem, id));
     return s ? s->count : -LINUX_EINVAL;
 }
 
 int64_t sem_get_all(struct task *t, int id, uint16_t *values, int count) {
-    LOCKED(&table.lock);
-    struct semset *s = set_of(ipc_find(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->sem.lock);
+    struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s || s->count != count)
         return -LINUX_EIDRM;
     if (!ipc_allowed(t, &s->o, 4))
@@ -315,9 +321,10 @@ int64_t sem_get_all(struct task *t, int id, uint16_t *values, int count) {
 }
 
 int64_t sem_set_all(struct task *t, int id, const uint16_t *values, int count) {
+    struct ipc_ns *ns = &t->k->ipc;
     {
-        LOCKED(&table.lock);
-        struct semset *s = set_of(ipc_find(&table, id));
+        LOCKED(&ns->sem.lock);
+        struct semset *s = set_of(ipc_find(&ns->sem, id));
         if (!s || s->count != count)
             return -LINUX_EIDRM;
         if (!ipc_allowed(t, &s->o, 2))
@@ -328,14 +335,15 @@ int64_t sem_set_all(struct task *t, int id, const uint16_t *values, int count) {
         for (int i = 0; i < count; i++)
             set_one(t, s, i, values[i]);
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
 int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out) {
-    LOCKED(&table.lock);
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->sem.lock);
     bool by_index = cmd != LINUX_IPC_STAT;
-    struct semset *s = set_of(by_index ? ipc_by_index(&table, id) : ipc_find(&table, id));
+    struct semset *s = set_of(by_index ? ipc_by_index(&ns->sem, id) : ipc_find(&ns->sem, id));
     if (!s)
         return -LINUX_EINVAL;
     if (cmd != LINUX_SEM_STAT_ANY && !ipc_allowed(t, &s->o, 4))
@@ -346,8 +354,9 @@ int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out) 
 }
 
 int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in) {
-    LOCKED(&table.lock);
-    struct semset *s = set_of(ipc_find(&table, id));
+    struct ipc_ns *ns = &t->k->ipc;
+    LOCKED(&ns->sem.lock);
+    struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s)
         return -LINUX_EINVAL;
     int err = ipc_set_owner(t, &s->o, &in->sem_perm);
@@ -357,22 +366,24 @@ int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in) {
 }
 
 int64_t sem_remove(struct task *t, int id) {
+    struct ipc_ns *ns = &t->k->ipc;
     {
-        LOCKED(&table.lock);
-        struct semset *s = set_of(ipc_find(&table, id));
+        LOCKED(&ns->sem.lock);
+        struct semset *s = set_of(ipc_find(&ns->sem, id));
         if (!s)
             return -LINUX_EINVAL;
         if (!ipc_owns(t, &s->o))
             return -LINUX_EPERM;
-        ipc_unlink(&table, &s->o);
-        total -= s->count;
-        set_free(s);
+        ipc_unlink(&ns->sem, &s->o);
+        ns->nsems -= s->count;
+        set_free(ns, s);
     }
-    wake(id);
+    wake(ns, id);
     return 0;
 }
 
-int64_t sem_info(int cmd, struct linux_seminfo *out) {
+int64_t sem_info(struct task *t, int cmd, struct linux_seminfo *out) {
+    struct ipc_ns *ns = &t->k->ipc;
     *out = (struct linux_seminfo){.semmap = SEM_TOTAL,
                                   .semmni = IPC_MAX,
                                   .semmns = SEM_TOTAL,
@@ -383,22 +394,22 @@ int64_t sem_info(int cmd, struct linux_seminfo *out) {
                                   .semusz = 20,
                                   .semvmx = SEM_VALUE,
                                   .semaem = SEM_VALUE};
-    LOCKED(&table.lock);
+    LOCKED(&ns->sem.lock);
     if (cmd == LINUX_SEM_INFO) {  // what is in use, in two fields of the limits
         out->semusz = out->semaem = 0;
-        for (int i = 0; i < table.top; i++)
-            if (table.objects[i]) {
+        for (int i = 0; i < ns->sem.top; i++)
+            if (ns->sem.objects[i]) {
                 out->semusz++;
-                out->semaem += set_of(table.objects[i])->count;
+                out->semaem += set_of(ns->sem.objects[i])->count;
             }
     }
-    return ipc_highest(&table);
+    return ipc_highest(&ns->sem);
 }
 
-void sem_free_all(void) {
-    for (int i = 0; i < table.top; i++)
-        if (table.objects[i])
-            set_free(set_of(table.objects[i]));
-    memset(table.objects, 0, sizeof table.objects);
-    table.top = total = 0;
+void sem_free_all(struct ipc_ns *ns) {
+    for (int i = 0; i < ns->sem.top; i++)
+        if (ns->sem.objects[i])
+            set_free(ns, set_of(ns->sem.objects[i]));
+    memset(ns->sem.objects, 0, sizeof ns->sem.objects);
+    ns->sem.top = ns->nsems = 0;
 }

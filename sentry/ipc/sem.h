@@ -22,8 +22,8 @@ int64_t sem_set_all(struct task *t, int id, const uint16_t *values, int count);
 int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out);
 int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in);  // IPC_SET
 int64_t sem_remove(struct task *t, int id);
-int64_t sem_info(int cmd, struct linux_seminfo *out);  // highest used index
+int64_t sem_info(struct task *t, int cmd, struct linux_seminfo *out);  // highest used index
 void sem_exit(struct tgroup *g);  // the process ends: SEM_UNDO. tasks_lock may be held.
-void sem_free_all(void);
+void sem_free_all(struct ipc_ns *ns);  // nobody is left
 
 #endif

@@ -12,12 +12,11 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/fd/fdtable.h"
+#include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
-#include "sentry/proc/task.h"
 #include <stdlib.h>
 
-#define SHMMNI   4096
 #define SHMMAX   (UINT64_MAX - (1ull << 24))
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
 
@@ -28,31 +27,26 @@ struct shmseg {
     bool removed, locked;
 };
 
-static struct lock table_lock = LOCK_INITIALIZER(RANK_OBJECT);
-static struct shmseg *segs[SHMMNI];  // [table_lock]
-static int top;                      // [table_lock] no index at or above is used
-static uint16_t next_seq;            // [table_lock]
-
 static uint64_t attachments(const struct shmseg *s) { return ref_read(&s->file->refs) - 1; }
 
 // Takes removed segments without attachments out of the table; what they hold is let go of by sweep_end().
-static struct shmseg *sweep(void) {
+static struct shmseg *sweep(struct shm_table *x) {
     struct shmseg *gone = NULL;
-    for (int i = 0; i < top && !gone; i++)
-        if (segs[i] && segs[i]->removed && attachments(segs[i]) == 0) {
-            gone = segs[i];
-            segs[i] = NULL;
+    for (int i = 0; i < x->top && !gone; i++)
+        if (x->segs[i] && x->segs[i]->removed && attachments(x->segs[i]) == 0) {
+            gone = x->segs[i];
+            x->segs[i] = NULL;
         }
-    while (top > 0 && !segs[top - 1])
-        top--;
+    while (x->top > 0 && !x->segs[x->top - 1])
+        x->top--;
     return gone;
 }
-static void sweep_all(void) {
+static void sweep_all(struct shm_table *x) {
     for (;;) {
         struct shmseg *gone;
         {
-            LOCKED(&table_lock);
-            gone = sweep();
+            LOCKED(&x->lock);
+            gone = sweep(x);
         }
         if (!gone)
             return;
@@ -62,14 +56,14 @@ static void sweep_all(void) {
 }
 
 // ---- Look-up and rights -----------------------------------------------------------------------------------
-static struct shmseg *find_id(int id) {
-    struct shmseg *s = id >= 0 && id % SEQ_STEP < SHMMNI ? segs[id % SEQ_STEP] : NULL;
+static struct shmseg *find_id(struct shm_table *x, int id) {
+    struct shmseg *s = id >= 0 && id % SEQ_STEP < SHM_MAX ? x->segs[id % SEQ_STEP] : NULL;
     return s && s->id == id ? s : NULL;
 }
-static struct shmseg *find_key(int32_t key) {
-    for (int i = 0; i < top; i++)
-        if (segs[i] && !segs[i]->removed && segs[i]->ds.shm_perm.key == key)
-            return segs[i];
+static struct shmseg *find_key(struct shm_table *x, int32_t key) {
+    for (int i = 0; i < x->top; i++)
+        if (x->segs[i] && !x->segs[i]->removed && x->segs[i]->ds.shm_perm.key == key)
+            return x->segs[i];
     return NULL;
 }
 static bool in_group(const struct cred *c, uint32_t gid) {
@@ -128,27 +122,28 @@ static int64_t existing(struct task *t, const struct shmseg *s, uint64_t size, u
     unsigned want = (flags >> 6 | flags >> 3 | flags) & 7;
     return allowed(t, s, want) ? s->id : -LINUX_EACCES;
 }
-// table_lock held. Takes s over when it returns an id of its own making.
-static int64_t publish(struct shmseg *s) {
-    for (int i = 0; i < SHMMNI; i++) {
-        if (segs[i])
+// The table's lock is held. Takes s over when it returns an id of its own making.
+static int64_t publish(struct shm_table *x, struct shmseg *s) {
+    for (int i = 0; i < SHM_MAX; i++) {
+        if (x->segs[i])
             continue;
-        s->ds.shm_perm.seq = next_seq;
-        s->id = next_seq * SEQ_STEP + i;
-        next_seq = (next_seq + 1) & 0x7fff;
-        segs[i] = s;
-        top = i >= top ? i + 1 : top;
+        s->ds.shm_perm.seq = x->next_seq;
+        s->id = x->next_seq * SEQ_STEP + i;
+        x->next_seq = (x->next_seq + 1) & 0x7fff;
+        x->segs[i] = s;
+        x->top = i >= x->top ? i + 1 : x->top;
         return s->id;
     }
     return -LINUX_ENOSPC;
 }
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
+    struct shm_table *x = &t->k->ipc.shm;
     if (flags & LINUX_SHM_HUGETLB)
         return -LINUX_EINVAL;
-    sweep_all();
+    sweep_all(x);
     if (key != LINUX_IPC_PRIVATE) {
-        LOCKED(&table_lock);
-        struct shmseg *s = find_key(key);
+        LOCKED(&x->lock);
+        struct shmseg *s = find_key(x, key);
         if (s)
             return existing(t, s, size, flags);
         if (!(flags & LINUX_IPC_CREAT))
@@ -164,9 +159,9 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
         return err == -LINUX_EFBIG ? -LINUX_ENOMEM : err;
     int64_t r;
     {
-        LOCKED(&table_lock);
-        struct shmseg *other = key != LINUX_IPC_PRIVATE ? find_key(key) : NULL;  // somebody was faster
-        r = other ? existing(t, other, size, flags) : publish(s);
+        LOCKED(&x->lock);
+        struct shmseg *other = key != LINUX_IPC_PRIVATE ? find_key(x, key) : NULL;  // somebody was faster
+        r = other ? existing(t, other, size, flags) : publish(x, s);
         if (r >= 0 && !other)
             s = NULL;
     }
@@ -179,9 +174,10 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
 
 // ---- Attachments ------------------------------------------------------------------------------------------
 int shm_attach(struct task *t, int id, int may, struct file **f, uint64_t *size) {
+    struct shm_table *x = &t->k->ipc.shm;
     unsigned want = (may & MAY_READ ? 4u : 0) | (may & MAY_WRITE ? 2u : 0) | (may & MAY_EXEC ? 1u : 0);
-    LOCKED(&table_lock);
-    struct shmseg *s = find_id(id);
+    LOCKED(&x->lock);
+    struct shmseg *s = find_id(x, id);
     if (!s)
         return -LINUX_EINVAL;
     if (!allowed(t, s, want))
@@ -192,20 +188,22 @@ int shm_attach(struct task *t, int id, int may, struct file **f, uint64_t *size)
     *size = page_up(s->ds.shm_segsz);
     return 0;
 }
-static struct shmseg *find_file(const struct file *f) {
-    for (int i = 0; i < top; i++)
-        if (segs[i] && segs[i]->file == f)
-            return segs[i];
+static struct shmseg *find_file(struct shm_table *x, const struct file *f) {
+    for (int i = 0; i < x->top; i++)
+        if (x->segs[i] && x->segs[i]->file == f)
+            return x->segs[i];
     return NULL;
 }
-uint64_t shm_size_of(const struct file *f) {
-    LOCKED(&table_lock);
-    struct shmseg *s = find_file(f);
+uint64_t shm_size_of(struct task *t, const struct file *f) {
+    struct shm_table *x = &t->k->ipc.shm;
+    LOCKED(&x->lock);
+    struct shmseg *s = find_file(x, f);
     return s ? page_up(s->ds.shm_segsz) : 0;
 }
 void shm_detached(struct task *t, const struct file *f) {
-    LOCKED(&table_lock);
-    struct shmseg *s = find_file(f);
+    struct shm_table *x = &t->k->ipc.shm;
+    LOCKED(&x->lock);
+    struct shmseg *s = find_file(x, f);
     if (s) {
         s->ds.shm_dtime = now();
         s->ds.shm_lpid = t->tg->pid;
@@ -214,10 +212,11 @@ void shm_detached(struct task *t, const struct file *f) {
 
 // ---- shmctl -----------------------------------------------------------------------------------------------
 int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) {
-    sweep_all();
-    LOCKED(&table_lock);
+    struct shm_table *x = &t->k->ipc.shm;
+    sweep_all(x);
+    LOCKED(&x->lock);
     bool by_index = cmd != LINUX_IPC_STAT;
-    struct shmseg *s = !by_index ? find_id(id) : id >= 0 && id < SHMMNI ? segs[id] : NULL;
+    struct shmseg *s = !by_index ? find_id(x, id) : id >= 0 && id < SHM_MAX ? x->segs[id] : NULL;
     if (!s)
         return -LINUX_EINVAL;
     if (cmd != LINUX_SHM_STAT_ANY && !allowed(t, s, 4))
@@ -230,8 +229,9 @@ int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) 
     return by_index ? s->id : 0;
 }
 int shm_set(struct task *t, int id, const struct linux_shmid64_ds *in) {
-    LOCKED(&table_lock);
-    struct shmseg *s = find_id(id);
+    struct shm_table *x = &t->k->ipc.shm;
+    LOCKED(&x->lock);
+    struct shmseg *s = find_id(x, id);
     if (!s)
         return -LINUX_EINVAL;
     if (!owns(t, s))
@@ -245,21 +245,23 @@ int shm_set(struct task *t, int id, const struct linux_shmid64_ds *in) {
     return 0;
 }
 int shm_remove(struct task *t, int id) {
+    struct shm_table *x = &t->k->ipc.shm;
     {
-        LOCKED(&table_lock);
-        struct shmseg *s = find_id(id);
+        LOCKED(&x->lock);
+        struct shmseg *s = find_id(x, id);
         if (!s)
             return -LINUX_EINVAL;
         if (!owns(t, s))
             return -LINUX_EPERM;
         s->removed = true;
     }
-    sweep_all();
+    sweep_all(x);
     return 0;
 }
 int shm_lock(struct task *t, int id, bool lock) {
-    LOCKED(&table_lock);
-    struct shmseg *s = find_id(id);
+    struct shm_table *x = &t->k->ipc.shm;
+    LOCKED(&x->lock);
+    struct shmseg *s = find_id(x, id);
     if (!s)
         return -LINUX_EINVAL;
     if (!task_capable(t, LINUX_CAP_IPC_LOCK) && (!owns(t, s) || task_rlimit(t, LINUX_RLIMIT_MEMLOCK) == 0))
@@ -267,28 +269,35 @@ int shm_lock(struct task *t, int id, bool lock) {
     s->locked = lock;
     return 0;
 }
-int shm_info(struct linux_shm_info *out) {
+int shm_info(struct task *t, struct linux_shm_info *out) {
+    struct shm_table *x = &t->k->ipc.shm;
     *out = (struct linux_shm_info){.used_ids = 0};
-    LOCKED(&table_lock);
-    for (int i = 0; i < top; i++)
-        if (segs[i]) {
+    LOCKED(&x->lock);
+    for (int i = 0; i < x->top; i++)
+        if (x->segs[i]) {
             out->used_ids++;
-            out->shm_tot += page_up(segs[i]->ds.shm_segsz) / GUEST_PAGE_SIZE;
+            out->shm_tot += page_up(x->segs[i]->ds.shm_segsz) / GUEST_PAGE_SIZE;
         }
-    return top > 0 ? top - 1 : 0;
+    return x->top > 0 ? x->top - 1 : 0;
 }
-int shm_limits(struct linux_shminfo64 *out) {
+int shm_limits(struct task *t, struct linux_shminfo64 *out) {
+    struct shm_table *x = &t->k->ipc.shm;
     *out = (struct linux_shminfo64){
-        .shmmax = SHMMAX, .shmmin = 1, .shmmni = SHMMNI, .shmseg = SHMMNI, .shmall = SHMMAX};
-    LOCKED(&table_lock);
-    return top > 0 ? top - 1 : 0;
+        .shmmax = SHMMAX, .shmmin = 1, .shmmni = SHM_MAX, .shmseg = SHM_MAX, .shmall = SHMMAX};
+    LOCKED(&x->lock);
+    return x->top > 0 ? x->top - 1 : 0;
 }
-void shm_free_all(void) {
+void shm_init(struct shm_table *x) {
+    *x = (struct shm_table){0};
+    lock_init(&x->lock, RANK_OBJECT);
+}
+void shm_destroy(struct shm_table *x) {
     {
-        LOCKED(&table_lock);
-        for (int i = 0; i < top; i++)
-            if (segs[i])
-                segs[i]->removed = true;
+        LOCKED(&x->lock);
+        for (int i = 0; i < x->top; i++)
+            if (x->segs[i])
+                x->segs[i]->removed = true;
     }
-    sweep_all();
+    sweep_all(x);
+    lock_destroy(&x->lock);
 }

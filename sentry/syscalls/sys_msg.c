@@ -72,7 +72,7 @@ int64_t sys_msgctl(struct task *t, const struct sysargs *a) {
         return msg_remove(t, id);
     case LINUX_IPC_INFO:
     case LINUX_MSG_INFO:
-        r = msg_info(cmd, &info);
+        r = msg_info(t, cmd, &info);
         return copy_out_obj(t, buf, &info) < 0 ? -LINUX_EFAULT : r;
     default:
         return -LINUX_EINVAL;

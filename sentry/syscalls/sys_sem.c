@@ -84,7 +84,7 @@ int64_t sys_semctl(struct task *t, const struct sysargs *a) {
         return sem_remove(t, id);
     case LINUX_IPC_INFO:
     case LINUX_SEM_INFO:
-        r = sem_info(cmd, &info);
+        r = sem_info(t, cmd, &info);
         return copy_out_obj(t, uaddr(a->v[3]), &info) < 0 ? -LINUX_EFAULT : r;
     default:
         return -LINUX_EINVAL;
