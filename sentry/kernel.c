@@ -78,6 +78,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     list_init(&k->pgroups);
     list_init(&k->sessions);
     ipc_ns_init(&k->ipc);
+    net_ns_init(&k->net);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
@@ -135,6 +136,7 @@ bool kernel_free(struct kernel *k) {
             log_error("process %d is left over", pid);
             clean = false;
         }
+    net_ns_destroy(&k->net);
     unlink_init(k);
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));

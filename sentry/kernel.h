@@ -7,6 +7,7 @@
 #include "platform/platform.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
+#include "sentry/socket/net_ns.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct kernel {
     struct tgroup *main;         // [T] whose end ends the sandbox
     char hostname[65], domainname[65];  // [T]
     struct ipc_ns ipc;           // [own]
+    struct net_ns net;           // [own]
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them

@@ -30,7 +30,6 @@
 #include "sentry/run/run.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
-#include "sentry/socket/socket.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -375,7 +374,6 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
     unsigned threads, spaces;
-    unix_teardown();
     bool clean = kernel_free(k);
     hostfd_forget_terminals();
     vfs_destroy(vfs);
