@@ -77,6 +77,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     lock_init(&k->tasks_lock, RANK_TASKS);
     list_init(&k->pgroups);
     list_init(&k->sessions);
+    futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
     net_ns_init(&k->net);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
@@ -141,6 +142,7 @@ bool kernel_free(struct kernel *k) {
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));
     ipc_ns_destroy(&k->ipc);
+    futex_table_destroy(&k->futexes);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
+#include "sentry/ipc/futex.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
 #include "sentry/socket/net_ns.h"
@@ -28,6 +29,7 @@ struct kernel {
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
     char hostname[65], domainname[65];  // [T]
+    struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     struct net_ns net;           // [own]
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo

@@ -14,33 +14,31 @@
 #include "abi/futex.h"
 #include "abi/mman.h"
 #include "platform/platform.h"
+#include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/proc/task.h"
 #include "sentry/run/park.h"
 
-#define BUCKETS 256u
+void futex_table_init(struct futex_table *x) {
+    for (unsigned i = 0; i < FUTEX_BUCKETS; i++) {
+        lock_init(&x->buckets[i].lock, RANK_FUTEX);
+        list_init(&x->buckets[i].waiters);
+    }
+}
 
-struct futex_bucket {
-    struct lock lock;
-    struct list waiters;  // [lock] a head that is all zero is an empty list
-};
-static struct futex_bucket buckets[BUCKETS] = {[0 ... BUCKETS - 1] = {.lock = LOCK_INITIALIZER(RANK_FUTEX)}};
+void futex_table_destroy(struct futex_table *x) {
+    for (unsigned i = 0; i < FUTEX_BUCKETS; i++)
+        lock_destroy(&x->buckets[i].lock);
+}
 
 // ---- Keys -------------------------------------------------------------------------------------------------
 static bool key_equal(const struct futex_key *a, const struct futex_key *b) {
     return a->space == b->space && a->id == b->id && a->off == b->off;
 }
 
-static struct futex_bucket *bucket_of(const struct futex_key *k) {
+static struct futex_bucket *bucket_of(struct futex_table *x, const struct futex_key *k) {
     uint64_t h = (k->space ^ k->id * 0x9e3779b97f4a7c15ull ^ k->off >> 2) * 0xff51afd7ed558ccdull;
-    return &buckets[h >> 56 & (BUCKETS - 1)];
-}
-
-static struct list *list_of(struct futex_bucket *b) {
-    if (!b->waiters.next)
-        list_init(&b->waiters);
-    return &b->waiters;
+    return &x->buckets[h >> 56 & (FUTEX_BUCKETS - 1)];
 }
 
 int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *out) {
@@ -68,7 +66,7 @@ int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *o
 // ---- Waiting ----------------------------------------------------------------------------------------------
 int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *key, uaddr_t word,
                 uint32_t value, uint32_t bitset) {
-    struct futex_bucket *b = bucket_of(key);
+    struct futex_bucket *b = bucket_of(&t->k->futexes, key);
     uint32_t now;
     LOCKED(&b->lock);
     if (copy_in_obj(t, &now, word) < 0)
@@ -80,7 +78,7 @@ int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *
     w->task = t;
     atomic_store(&w->bucket, b);
     atomic_store(&w->queued, true);
-    list_add_tail(list_of(b), &w->link);
+    list_add_tail(&b->waiters, &w->link);
     return 0;
 }
 
@@ -107,12 +105,12 @@ static void wake_one(struct futex_waiter *w) {
     task_wake(w->task);
 }
 
-int futex_wake_key(const struct futex_key *key, int n, uint32_t bitset) {
-    struct futex_bucket *b = bucket_of(key);
+int futex_wake_key(struct futex_table *x, const struct futex_key *key, int n, uint32_t bitset) {
+    struct futex_bucket *b = bucket_of(x, key);
     struct futex_waiter *w, *tmp;
     int woken = 0;
     LOCKED(&b->lock);
-    list_for_each_safe(w, tmp, list_of(b), link) {
+    list_for_each_safe(w, tmp, &b->waiters, link) {
         if (!key_equal(&w->key, key) || !(w->bitset & bitset))
             continue;
         wake_one(w);
@@ -139,7 +137,7 @@ static int requeue_locked(struct futex_bucket *a, struct futex_bucket *b, const 
     struct futex_waiter *w, *tmp;
     struct list moved = LIST_INIT(moved);
     int count = 0, nmoved = 0;
-    list_for_each_safe(w, tmp, list_of(a), link) {
+    list_for_each_safe(w, tmp, &a->waiters, link) {
         if (!key_equal(&w->key, from))
             continue;
         if (count >= n && nmoved >= move)
@@ -154,13 +152,14 @@ static int requeue_locked(struct futex_bucket *a, struct futex_bucket *b, const 
         w->key = *to;
         atomic_store(&w->bucket, b);
     }
-    list_splice_tail(list_of(b), &moved);
+    list_splice_tail(&b->waiters, &moved);
     return count;
 }
 
 int futex_requeue(struct task *t, const struct futex_key *from, const struct futex_key *to, int n, int move,
                   uaddr_t word, const uint32_t *cmp) {
-    struct futex_bucket *a = bucket_of(from), *b = bucket_of(to);
+    struct futex_table *x = &t->k->futexes;
+    struct futex_bucket *a = bucket_of(x, from), *b = bucket_of(x, to);
     uint32_t now;
     int r = 0;
     lock_two(a, b);
@@ -177,7 +176,7 @@ int futex_requeue(struct task *t, const struct futex_key *from, const struct fut
 void futex_wake_addr(struct task *t, uaddr_t word, int n) {
     struct futex_key key;
     if (futex_key_get(t->mm, word, false, &key) == 0)
-        futex_wake_key(&key, n, LINUX_FUTEX_BITSET_MATCH_ANY);
+        futex_wake_key(&t->k->futexes, &key, n, LINUX_FUTEX_BITSET_MATCH_ANY);
 }
 
 // ---- The end of a task ------------------------------------------------------------------------------------

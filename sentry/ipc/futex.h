@@ -3,6 +3,7 @@
 #ifndef SENTRY_IPC_FUTEX_H
 #define SENTRY_IPC_FUTEX_H
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/uaddr.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -10,7 +11,17 @@
 
 struct task;
 struct mm;
-struct futex_bucket;
+
+// Waiters by key; the kernel's. A word of one process is not another's, so one table does for all.
+#define FUTEX_BUCKETS 256u
+struct futex_table {
+    struct futex_bucket {
+        struct lock lock;     // RANK_FUTEX
+        struct list waiters;  // [lock]
+    } buckets[FUTEX_BUCKETS];
+};
+void futex_table_init(struct futex_table *x);
+void futex_table_destroy(struct futex_table *x);  // nobody waits
 
 // Two words are the same futex when their keys are equal. Memory of one map: {map, address, 0}. A shared
 // mapping: {device << 1 | 1, inode number, offset}, so that processes meet.
@@ -41,7 +52,7 @@ int futex_queue(struct task *t, struct futex_waiter *w, const struct futex_key *
 bool futex_unqueue(struct futex_waiter *w);
 static inline bool futex_queued(struct futex_waiter *w) { return atomic_load(&w->queued); }
 // Wakes up to n waiters whose bitset meets `bitset`, in the order in which they came: how many.
-int futex_wake_key(const struct futex_key *key, int n, uint32_t bitset);
+int futex_wake_key(struct futex_table *x, const struct futex_key *key, int n, uint32_t bitset);
 // Wakes up to n waiters of `from`, then moves up to `move` of the rest to `to`. With cmp, only while `word`,
 // which `from` stands for, has *cmp as its value; else -LINUX_EAGAIN. How many were woken or moved.
 int futex_requeue(struct task *t, const struct futex_key *from, const struct futex_key *to, int n, int move,

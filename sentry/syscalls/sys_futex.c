@@ -118,7 +118,7 @@ static int64_t futex_wake(struct task *t, uint64_t word, bool private, int n, ui
     if (!bitset)
         return -LINUX_EINVAL;
     int err = futex_key_get(t->mm, uaddr(word), private, &key);
-    return err < 0 ? err : futex_wake_key(&key, n, bitset);
+    return err < 0 ? err : futex_wake_key(&t->k->futexes, &key, n, bitset);
 }
 
 static int64_t requeue(struct task *t, const struct sysargs *a, bool private, bool cmp) {
@@ -212,8 +212,8 @@ static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
     int also = wake_op_compare(op, old);
     if (also < 0)
         return also;
-    int64_t n = futex_wake_key(&first, (int)a->v[2], ANY);
-    return also ? n + futex_wake_key(&second, (int)a->v[3], ANY) : n;
+    int64_t n = futex_wake_key(&t->k->futexes, &first, (int)a->v[2], ANY);
+    return also ? n + futex_wake_key(&t->k->futexes, &second, (int)a->v[3], ANY) : n;
 }
 
 int64_t sys_futex(struct task *t, const struct sysargs *a) {
