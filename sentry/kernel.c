@@ -10,7 +10,6 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
-#include "sentry/run/hostevent.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
@@ -77,6 +76,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     lock_init(&k->tasks_lock, RANK_TASKS);
     list_init(&k->pgroups);
     list_init(&k->sessions);
+    timers_init(&k->timers);
     futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
     net_ns_init(&k->net);
@@ -143,6 +143,7 @@ bool kernel_free(struct kernel *k) {
     tgroup_put(take_ptr(k->init));
     ipc_ns_destroy(&k->ipc);
     futex_table_destroy(&k->futexes);
+    timers_destroy(&k->timers);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

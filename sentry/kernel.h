@@ -9,11 +9,15 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
 #include "sentry/socket/net_ns.h"
+#include "sentry/time/timer.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PID_MAX 32768
 #define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
+
+struct ctty;
+struct hostevents;
 
 struct kernel {
     struct platform *platform;   // [c]
@@ -28,7 +32,11 @@ struct kernel {
     unsigned ntasks;             // [T] alive
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
+    struct ctty *callers_tty;    // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
+    unsigned char continues;     // [T] SIGCONTs that the CLI has handed on (modulo 256)
     char hostname[65], domainname[65];  // [T]
+    struct timer_queue timers;   // [own]
+    struct hostevents *events;   // [c] borrowed
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     struct net_ns net;           // [own]

@@ -27,9 +27,10 @@
 
 #define TTY_WRITE_MAX 1024u  // a terminal that announces room takes about so much without blocking
 
-static const struct hostfd_watcher *watcher;
-void hostfd_set_watcher(const struct hostfd_watcher *w) { watcher = w; }
-const struct hostfd_watcher *hostfd_watcher_now(void) { return watcher; }
+void hostfd_set_watcher(struct vfs *vfs, const struct hostfd_watcher *w, void *owner) {
+    vfs->watcher = w;
+    vfs->watcher_owner = owner;
+}
 
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
 int hostfd_number(const struct hostfd *h) { return h->fd; }
@@ -48,9 +49,10 @@ static uint32_t host_events(const struct hostfd *h) {
     return ev | (ev & LINUX_POLLIN ? LINUX_POLLRDNORM : 0) | (ev & LINUX_POLLOUT ? LINUX_POLLWRNORM : 0);
 }
 static void watch(struct hostfd *h, uint32_t events) {
-    if (watcher && events) {
+    const struct vfs *v = h->inode->sb->vfs;
+    if (v->watcher && events) {
         atomic_store_explicit(&h->watched, true, memory_order_relaxed);
-        watcher->watch(h, h->fd, events);
+        v->watcher->watch(v->watcher_owner, h, h->fd, events);
     }
 }
 // Somebody who is on the queue for long (epoll) must hear of the next change too.
@@ -305,8 +307,9 @@ static int host_reopen(struct inode *i, struct file *f, const struct vfs_ctx *ct
 }
 static void host_evict(struct inode *i) {
     struct hostfd *h = i->priv;
-    if (watcher && atomic_load(&h->watched))
-        watcher->unwatch(h, h->fd);
+    const struct vfs *v = i->sb->vfs;
+    if (v->watcher && atomic_load(&h->watched))
+        v->watcher->unwatch(v->watcher_owner, h, h->fd);
     close(h->fd);
     waitq_destroy(&h->wait);
     free(h);

@@ -23,16 +23,14 @@ static struct pgroup *foreground(struct kernel *k, const struct ctty *c) {
     struct pgroup *p = c->pgrp ? pgroup_find(k, c->pgrp) : NULL;
     return p && p->session == c->session ? p : NULL;
 }
-static struct ctty *callers;  // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
 
 // Nobody inside has changed who is in front of a terminal that is no session's here.
 static struct pgroup *callers_foreground(struct kernel *k) {
-    return callers && callers->session ? foreground(k, callers) : k->main->pgrp;
+    const struct ctty *c = k->callers_tty;
+    return c && c->session ? foreground(k, c) : k->main->pgrp;
 }
 
 // ---- The main process as a job of the caller's shell ------------------------------------------------------
-static unsigned char continues;  // [T] SIGCONTs that the CLI has handed on (modulo 256)
-
 // Keys go to the terminal's foreground group. Stopping and continuing concern the job, that is the group that
 // the main process leads; whatever else is sent was meant for the program.
 void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
@@ -41,7 +39,7 @@ void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
     bool job = sig == LINUX_SIGCONT || sig == LINUX_SIGTSTP || sig == LINUX_SIGTTIN || sig == LINUX_SIGTTOU;
     struct pgroup *p = from_terminal && key ? callers_foreground(k) : job ? k->main->pgrp : NULL;
     if (sig == LINUX_SIGCONT)
-        continues++;
+        k->continues++;
     if (p)
         signal_send_pgrp(p, sig, NULL);
     else if (!from_terminal || !key)
@@ -49,12 +47,14 @@ void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
 }
 
 void jobctl_stopped(struct tgroup *g, int sig) {
-    struct sentry_stop stop = {.sig = (unsigned char)sig, .continues = continues};
+    struct sentry_stop stop = {.sig = (unsigned char)sig, .continues = g->k->continues};
     if (g == g->k->main)
-        hostevent_tell_stop(&stop);
+        hostevent_tell_stop(g->k->events, &stop);
 }
 
-bool jobctl_continued_outside(const struct tgroup *g) { return g == g->k->main && hostevent_tells_stops(); }
+bool jobctl_continued_outside(const struct tgroup *g) {
+    return g == g->k->main && hostevent_tells_stops(g->k->events);
+}
 
 // ---- Whose terminal it is ---------------------------------------------------------------------------------
 // All with tasks_lock held.
@@ -75,7 +75,7 @@ void jobctl_disassociate(struct session *s) {
 }
 void jobctl_first_terminal(struct task *t, struct ctty *c) {
     LOCKED(&t->k->tasks_lock);
-    callers = c;
+    t->k->callers_tty = c;
     associate(t->tg, c);
 }
 static bool leads(const struct tgroup *g, const struct session *s) { return s->sid == g->pid; }

@@ -30,8 +30,8 @@ struct task *task_alloc(struct kernel *k, struct tgroup *g) {
     list_init(&t->tg_link);
     list_init(&t->ready_link);
     list_init(&t->tracees);
-    park_init(t);
     t->k = k;
+    park_init(t);
     t->tg = tgroup_get(g);
     t->tid = -1;
     atomic_init(&t->state, TASK_NEW);

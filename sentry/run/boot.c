@@ -362,7 +362,7 @@ static int run_threads(struct kernel *k) {
     run_worker(k);
     while (n > 0)
         pthread_join(workers[--n], NULL);
-    hostevent_stop();
+    hostevent_stop(k->events);
     pthread_join(event, NULL);
     return 0;
 }
@@ -373,6 +373,7 @@ static int exit_code(int status) { return status & 0x7f ? 128 + (status & 0x7f) 
 static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
+    struct hostevents *events = k->events;
     unsigned threads, spaces;
     bool clean = kernel_free(k);
     hostfd_forget_terminals();
@@ -382,7 +383,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     if (threads || spaces || !clean)
         log_error("leak: %u threads, %u address spaces", threads, spaces);
     plat_close(p);
-    hostevent_close();
+    hostevent_close(events);
 }
 
 static int run(struct kernel *k, const struct sentry_config *c) {
@@ -446,9 +447,6 @@ int sentry_run(const struct sentry_config *c) {
         confine_describe(why, sizeof why);
         log_msg(LOG_ERROR, "confinement: %s", why);
     }
-    err = hostevent_init(c->control_fd, c->stops_fd);
-    if (err < 0)
-        return fail("event set", err);
     struct vfs *vfs = vfs_create();
     vfs_set_caller_dies(caller_dies);
     struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
@@ -457,6 +455,9 @@ int sentry_run(const struct sentry_config *c) {
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    err = hostevent_open(vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
+    if (err < 0)
+        return fail("event set", err);
     k->ncpus = (unsigned)ncpus;
     vfs_limit_memory(vfs, k->mem_total / 2);  // as a tmpfs of Linux has it, here for all together
     err = limit_descriptors();

@@ -9,8 +9,8 @@
 #include "sentry/signal/signal.h"
 
 // The end of the channel means that nobody is left to take the result.
-static void on_control(int byte) {
-    struct kernel *k = the_kernel;
+static void on_control(void *arg, int byte) {
+    struct kernel *k = arg;
     if (byte == 0)
         tgroup_begin_exit(k->main, LINUX_SIGKILL);
     else
@@ -18,6 +18,6 @@ static void on_control(int byte) {
 }
 
 void event_thread(struct kernel *k) {
-    while (hostevent_serve(on_control))
+    while (hostevent_serve(k->events, on_control, k))
         run_ready();
 }

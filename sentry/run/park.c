@@ -146,7 +146,7 @@ static void call_timeout(struct ktimer *timer) {
     task_wake(t);  // the handler's rerun compares the clock with the deadline
 }
 
-void park_init(struct task *t) { ktimer_init(&t->call_timer, call_timeout); }
+void park_init(struct task *t) { ktimer_init(&t->k->timers, &t->call_timer, call_timeout); }
 
 void park_deadline(struct task *t, uint64_t mono_ns_abs) {
     if (t->call.deadline)

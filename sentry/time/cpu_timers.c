@@ -127,7 +127,7 @@ void cpu_timers_limit(struct tgroup *g) {
     look_again(g, 0);
 }
 
-void cpu_timers_init(struct tgroup *g) { ktimer_init(&g->cpu.look, look); }
+void cpu_timers_init(struct tgroup *g) { ktimer_init(&g->k->timers, &g->cpu.look, look); }
 void cpu_timers_stop(struct tgroup *g) {
     g->cpu.next[CPU_VIRTUAL] = g->cpu.next[CPU_PROF] = 0;
     ktimer_cancel(&g->cpu.look);

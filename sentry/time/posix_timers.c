@@ -16,6 +16,7 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "sentry/kernel.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
@@ -292,7 +293,7 @@ int64_t do_timer_create(struct task *t, int clock, const struct linux_sigevent *
     list_init(&p->entry.link);
     list_init(&p->link);
     p->cpu = cpu;
-    ktimer_init(&p->kt, cpu ? cpu_expired : expired);
+    ktimer_init(&t->k->timers, &p->kt, cpu ? cpu_expired : expired);
     if (ev)
         p->value = ev->sigev_value;
     int id = add(t->tg, p);
@@ -417,7 +418,7 @@ void posix_timers_exec(struct tgroup *g) {
     }
 }
 
-void tgroup_timers_init(struct tgroup *g) { ktimer_init(&g->itimer_real, itimer_expired); }
+void tgroup_timers_init(struct tgroup *g) { ktimer_init(&g->k->timers, &g->itimer_real, itimer_expired); }
 
 void tgroup_timers_stop(struct tgroup *g) {
     LOCKED(&g->sig_lock);

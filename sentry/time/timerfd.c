@@ -145,7 +145,7 @@ int timerfd_open(struct task *t, int clock, unsigned flags, struct file **out) {
         return -LINUX_ENOMEM;
     lock_init(&d->lock, RANK_OBJECT);
     waitq_init(&d->wait);
-    ktimer_init(&d->kt, fire);
+    ktimer_init(&t->k->timers, &d->kt, fire);
     d->clock = clock;
     int err = file_anon(t->k->vfs, "anon_inode:[timerfd]", NULL, &timerfd_ops, d, LINUX_O_RDWR | flags, out);
     if (err < 0)
