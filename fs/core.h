@@ -31,6 +31,8 @@ struct vfs {
     struct mount *anon;      // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
+    void *watched_owner;
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     _Atomic uint32_t next_dev;

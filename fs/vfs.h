@@ -413,9 +413,9 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
 // ---- Calls on open files (fs/file.c) ----------------------------------------------------------------------
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
-// Called before the first file is watched, and always with the same function: what is to happen when the last
-// reference of a file with `watched` set goes, before ops->release(). No lock is held.
-void vfs_set_watched_release(void (*fn)(struct file *f));
+// Set before the first file is watched: what is to happen when the last reference of a file with `watched`
+// set goes, before ops->release(). No lock is held.
+void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct file *f), void *owner);
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);

@@ -77,6 +77,9 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     list_init(&k->pgroups);
     list_init(&k->sessions);
     timers_init(&k->timers);
+    epoll_graph_init(&k->epolls);
+    async_queue_init(&k->async);
+    watch_file_ends(k, true);
     futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
     net_ns_init(&k->net);
@@ -143,6 +146,9 @@ bool kernel_free(struct kernel *k) {
     tgroup_put(take_ptr(k->init));
     ipc_ns_destroy(&k->ipc);
     futex_table_destroy(&k->futexes);
+    watch_file_ends(k, false);
+    async_queue_destroy(&k->async);
+    epoll_graph_destroy(&k->epolls);
     timers_destroy(&k->timers);
     lock_destroy(&k->tasks_lock);
     free(k->pids);

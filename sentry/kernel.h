@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
+#include "sentry/fd/async.h"
+#include "sentry/fd/epoll.h"
 #include "sentry/ipc/futex.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/proc/task.h"
@@ -37,6 +39,8 @@ struct kernel {
     char hostname[65], domainname[65];  // [T]
     struct timer_queue timers;   // [own]
     struct hostevents *events;   // [c] borrowed
+    struct epoll_graph epolls;   // [own]
+    struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     struct net_ns net;           // [own]

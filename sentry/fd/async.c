@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // See async.h. Who wants signals is a waiter on the file's own queue, like any other. But a wake-up function
-// runs under locks that sending a signal would take, so it only puts the file on the list `due`; the sentry
-// thread that woke it sends when its handler has returned (sentry/run/run.c), before the guest sees the
-// result of its call.
+// runs under locks that sending a signal would take, so it only puts the file on the kernel's queue of what
+// is due; the sentry thread that woke it sends when its handler has returned (sentry/run/run.c), before the
+// guest sees the result of its call.
 //
 // An owner is a number and the use of that number that was meant (struct kernel, pid_uses): nothing is held,
 // and who comes to have the number later is not signalled. Rights are those of whoever set the owner, checked
 // at each signal.
 //
-// Locks: async->lock (RANK_EPOLL) while it is switched on or off, which asks the file; `due_lock` (RANK_LEAF)
-// guards the list and all that sending reads. LIMIT: several events between two returns to guests are told as
-// one.
+// Locks: async->lock (RANK_EPOLL) while it is switched on or off, which asks the file; the queue's
+// (RANK_LEAF) for the list and all that sending reads. LIMIT: several events between two returns to guests
+// are told as one.
 #include "sentry/fd/async.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "fs/tty/ctty.h"
+#include "fs/vfs.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -39,26 +40,31 @@ struct target {  // what sending needs to know
 };
 
 struct async {
+    struct async_queue *q; // [c]
     struct lock lock;
     struct waiter waiter;  // [lock]
-    struct target to;      // [due_lock]
-    struct list due_link;  // [due_lock]
-    uint32_t due;          // [due_lock] LINUX_POLL* to be told
+    struct target to;      // [q->lock]
+    struct list due_link;  // [q->lock]
+    uint32_t due;          // [q->lock] LINUX_POLL* to be told
 };
 
-static struct lock due_lock = LOCK_INITIALIZER(RANK_LEAF);
-static struct list due_files = LIST_INIT(due_files);  // [due_lock]
-_Atomic unsigned async_ndue;                          // [due_lock to change] how many are on it
+void async_queue_init(struct async_queue *q) {
+    *q = (struct async_queue){0};
+    lock_init(&q->lock, RANK_LEAF);
+    list_init(&q->due);
+}
+void async_queue_destroy(struct async_queue *q) { lock_destroy(&q->lock); }
 
 // ---- The object -------------------------------------------------------------------------------------------
 // That of f, made when there is none. NULL: no memory.
-static struct async *async_of(struct file *f) {
+static struct async *async_of(struct task *t, struct file *f) {
     struct async *a = atomic_load(&f->async), *none = NULL;
     if (a)
         return a;
     a = znew(struct async);
     if (!a)
         return NULL;
+    a->q = &t->k->async;
     lock_init(&a->lock, RANK_EPOLL);
     list_init(&a->due_link);
     watch_file_end(f);
@@ -76,23 +82,25 @@ static void async_forget(struct file *f) {
         return;
     waitq_del(&a->waiter);
     {
-        LOCKED(&due_lock);
+        LOCKED(&a->q->lock);
         if (list_linked(&a->due_link))
-            atomic_fetch_sub(&async_ndue, 1);
+            atomic_fetch_sub(&a->q->ndue, 1);
         list_del(&a->due_link);
     }
     lock_destroy(&a->lock);
     free(a);
 }
 
-static void file_ended(struct file *f) {
-    epoll_forget(f);
+static void file_ended(void *owner, struct file *f) {
+    struct kernel *k = owner;
+    epoll_forget(&k->epolls, f);
     async_forget(f);
 }
 
-void watch_file_end(struct file *f) {
-    vfs_set_watched_release(file_ended);
-    atomic_store(&f->watched, true);
+void watch_file_end(struct file *f) { atomic_store(&f->watched, true); }
+
+void watch_file_ends(struct kernel *k, bool on) {
+    vfs_set_watched_release(k->vfs, on ? file_ended : NULL, k);
 }
 
 // ---- Events -----------------------------------------------------------------------------------------------
@@ -101,11 +109,11 @@ static bool wake_async(struct waiter *w, uint32_t events) {
     struct async *a = w->arg;
     if (events & VFS_WAKE_QUIET)
         return false;
-    LOCKED(&due_lock);
+    LOCKED(&a->q->lock);
     a->due |= events & w->events;
     if (a->due && !list_linked(&a->due_link)) {
-        list_add_tail(&due_files, &a->due_link);
-        atomic_fetch_add(&async_ndue, 1);
+        list_add_tail(&a->q->due, &a->due_link);
+        atomic_fetch_add(&a->q->ndue, 1);
     }
     return true;
 }
@@ -116,7 +124,7 @@ int async_set(struct task *t, struct file *f, int fd, bool on) {
     uint32_t events = f->ops->async ? f->ops->async(f) : 0;
     if (!events)
         return -LINUX_ENOTTY;
-    struct async *a = async_of(f);
+    struct async *a = async_of(t, f);
     if (!a || (on && default_owner(t, f) < 0))
         return -LINUX_ENOMEM;
     LOCKED(&a->lock);
@@ -126,7 +134,7 @@ int async_set(struct task *t, struct file *f, int fd, bool on) {
         return 0;
     }
     {
-        LOCKED(&due_lock);
+        LOCKED(&a->q->lock);
         a->to.fd = fd;
     }
     a->waiter = (struct waiter){.events = events, .wake = wake_async, .arg = a};
@@ -194,26 +202,26 @@ static void send_to(struct kernel *k, const struct target *to, const struct band
             send_one(to, g->leader, false, b);
 }
 
-static bool take_due(struct target *to, uint32_t *events) {
-    LOCKED(&due_lock);
-    if (list_empty(&due_files))
+static bool take_due(struct async_queue *q, struct target *to, uint32_t *events) {
+    LOCKED(&q->lock);
+    if (list_empty(&q->due))
         return false;
-    struct async *a = list_first(&due_files, struct async, due_link);
+    struct async *a = list_first(&q->due, struct async, due_link);
     list_del(&a->due_link);
-    atomic_fetch_sub(&async_ndue, 1);
+    atomic_fetch_sub(&q->ndue, 1);
     *to = a->to;
     *events = a->due;
     a->due = 0;
     return true;
 }
 
-void async_send_due(void) {
+void async_send_due(struct kernel *k) {
     struct target to;
     uint32_t events;
-    while (take_due(&to, &events))
+    while (take_due(&k->async, &to, &events))
         for (unsigned i = 0; i < sizeof bands / sizeof bands[0]; i++)
             if ((events & bands[i].when) && !(events & bands[i].unless))
-                send_to(the_kernel, &to, &bands[i]);
+                send_to(k, &to, &bands[i]);
 }
 
 // ---- Owners -----------------------------------------------------------------------------------------------
@@ -228,10 +236,10 @@ static int set_owner(struct task *t, struct file *f, int type, int32_t pid) {
             return -LINUX_ESRCH;
         o = (struct owner){type, pid, k->pid_uses[pid], t->cred->uid, t->cred->euid};
     }
-    struct async *a = async_of(f);
+    struct async *a = async_of(t, f);
     if (!a)
         return -LINUX_ENOMEM;
-    LOCKED(&due_lock);
+    LOCKED(&a->q->lock);
     a->to.owner = o;
     return 0;
 }
@@ -250,7 +258,7 @@ static int default_owner(struct task *t, struct file *f) {
     if (!c && !pty_is_master(f))
         return 0;
     if (a) {
-        LOCKED(&due_lock);
+        LOCKED(&a->q->lock);
         if (a->to.owner.pid)
             return 0;
     }
@@ -268,7 +276,7 @@ static struct target target_of(struct file *f) {
     const struct async *a = atomic_load(&f->async);
     if (!a)
         return (struct target){0};
-    LOCKED(&due_lock);
+    LOCKED(&a->q->lock);
     return a->to;
 }
 
@@ -291,13 +299,13 @@ static int32_t shown_who(struct kernel *k, const struct owner *o) {
 }
 
 // ---- Calls ------------------------------------------------------------------------------------------------
-static int64_t set_signal(struct file *f, uint64_t sig) {
+static int64_t set_signal(struct task *t, struct file *f, uint64_t sig) {
     if (sig > LINUX_NSIG)
         return -LINUX_EINVAL;
-    struct async *a = async_of(f);
+    struct async *a = async_of(t, f);
     if (!a)
         return -LINUX_ENOMEM;
-    LOCKED(&due_lock);
+    LOCKED(&a->q->lock);
     a->to.sig = (int)sig;
     return 0;
 }
@@ -329,7 +337,7 @@ int64_t async_fcntl(struct task *t, struct file *f, unsigned cmd, uint64_t arg) 
         return copy_out_obj(t, uaddr(arg), &ids);
     }
     case LINUX_F_SETSIG:
-        return set_signal(f, arg);
+        return set_signal(t, f, arg);
     default:
         return to.sig;
     }

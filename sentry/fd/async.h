@@ -4,8 +4,24 @@
 // that hangs on it.
 #ifndef SENTRY_FD_ASYNC_H
 #define SENTRY_FD_ASYNC_H
-#include "fs/vfs.h"
-#include "sentry/proc/task.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file;
+struct kernel;
+struct task;
+
+// Files whose owners are to be sent a signal; the kernel has one.
+struct async_queue {
+    struct lock lock;       // RANK_LEAF; guards all that sending reads, too
+    struct list due;        // [lock] struct async.due_link
+    _Atomic unsigned ndue;  // [lock to change] how many there are
+};
+void async_queue_init(struct async_queue *q);
+void async_queue_destroy(struct async_queue *q);
 
 // F_SETOWN, F_GETOWN, F_SETOWN_EX, F_GETOWN_EX, F_SETSIG, F_GETSIG, F_GETOWNER_UIDS.
 int64_t async_fcntl(struct task *t, struct file *f, unsigned cmd, uint64_t arg);
@@ -16,14 +32,14 @@ int64_t async_ioctl(struct task *t, struct file *f, unsigned cmd, uint64_t arg);
 
 // Sends what wake-ups have made due. With no lock held, by every sentry thread before it lets a guest see the
 // result of what woke somebody.
-void async_send_due(void);
-extern _Atomic unsigned async_ndue;
-static inline void async_flush(void) {
-    if (atomic_load_explicit(&async_ndue, memory_order_relaxed))
-        async_send_due();
+void async_send_due(struct kernel *k);
+static inline bool async_is_due(const struct async_queue *q) {
+    return atomic_load_explicit(&q->ndue, memory_order_relaxed);
 }
 
 // f is on a list (of epoll, or here) that the end of its last reference must clear.
 void watch_file_end(struct file *f);
+// From now on, or no longer, k hears of the ends of such files. Nobody opens or closes one meanwhile.
+void watch_file_ends(struct kernel *k, bool on);
 
 #endif

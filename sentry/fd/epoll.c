@@ -7,8 +7,8 @@
 // An item is named by its file and number, as on Linux. It holds no reference of the file: when the last one
 // goes, file_put() tells, epoll_forget() is called, and the items go with it.
 //
-// Locks: `graph` (RANK_EPOLL) guards which items exist anywhere: the lists file->epoll_items, the trees, and
-// that sets watch one another without cycles. It is held for a whole epoll_ctl, which is short. Inside it
+// Locks: the graph's (RANK_EPOLL) guards which items exist anywhere: the lists file->epoll_items, the trees,
+// and that sets watch one another without cycles. It is held for a whole epoll_ctl, which is short. Inside it
 // ep->lock (nested, an outer set before the inner one) keeps items alive while epoll_wait looks at them.
 // ep->ready_lock (RANK_READY) guards the ready list and the fields that wake-up functions read; it is the
 // innermost, because those run under the lock of the file's queue. A set's own queue is woken with that lock
@@ -16,6 +16,7 @@
 #include "sentry/fd/epoll.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
+#include "fs/vfs.h"
 #include "sentry/fd/async.h"
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@
      LINUX_EPOLLEXCLUSIVE)
 
 struct epoll {
+    struct epoll_graph *graph;  // [c]
     struct lock lock;       // RANK_EPOLL
     struct rb_root items;   // [graph and lock]; read under either
     struct waitq wait;
@@ -48,10 +50,13 @@ struct item {
     uint64_t data;            // [ep->lock]
 };
 
-static struct lock graph = LOCK_INITIALIZER(RANK_EPOLL);
-static unsigned nwatches;  // [graph]
-
 static const struct file_ops epoll_fops;
+
+void epoll_graph_init(struct epoll_graph *g) {
+    *g = (struct epoll_graph){0};
+    lock_init(&g->lock, RANK_EPOLL);
+}
+void epoll_graph_destroy(struct epoll_graph *g) { lock_destroy(&g->lock); }
 
 struct epoll *epoll_of(struct file *f) { return f->ops == &epoll_fops ? f->priv : NULL; }
 struct waitq *epoll_waitq(struct epoll *ep) { return &ep->wait; }
@@ -152,19 +157,19 @@ static void insert(struct epoll *ep, struct item *it) {
     rb_insert(&ep->items, &it->node, parent, link);
 }
 
-// graph and ep->lock are held.
+// The graph's lock and ep->lock are held.
 static void remove_item(struct item *it) {
     waitq_del(&it->waiter);  // afterwards nobody queues it
     unqueue_item(it);
     rb_erase(&it->ep->items, &it->node);
     list_del(&it->file_link);
-    nwatches--;
+    it->ep->graph->nwatches--;
     free(it);
 }
 
 // The last reference of a file goes: no item can be added any more.
-void epoll_forget(struct file *f) {
-    LOCKED(&graph);
+void epoll_forget(struct epoll_graph *g, struct file *f) {
+    LOCKED(&g->lock);
     while (!list_empty(&f->epoll_items)) {
         struct item *it = list_first(&f->epoll_items, struct item, file_link);
         struct epoll *ep = it->ep;
@@ -174,7 +179,7 @@ void epoll_forget(struct file *f) {
     }
 }
 
-// ---- Sets that watch sets; graph is held ------------------------------------------------------------------
+// ---- Sets that watch sets; the graph's lock is held -------------------------------------------------------
 // How many sets lie below one, itself included: -LINUX_ELOOP when `top` is among them, or when there are too
 // many.
 static int depth_below(struct epoll *ep, const struct epoll *top, int level) {
@@ -238,7 +243,7 @@ static int add_locked(struct epoll *ep, struct file *f, int fd, const struct lin
                       bool *ready) {
     if (find(ep, f, fd))
         return -LINUX_EEXIST;
-    if (nwatches >= MAX_WATCHES)
+    if (ep->graph->nwatches >= MAX_WATCHES)
         return -LINUX_ENOSPC;
     struct epoll *inner = epoll_of(f);
     int err = inner ? check_nesting(ep, inner) : 0;
@@ -246,7 +251,7 @@ static int add_locked(struct epoll *ep, struct file *f, int fd, const struct lin
     if (!it)
         return err ? err : -LINUX_ENOMEM;
     watch_file_end(f);
-    nwatches++;
+    ep->graph->nwatches++;
     list_add_tail(&f->epoll_items, &it->file_link);
     lock_nested(&ep->lock);
     insert(ep, it);
@@ -260,9 +265,9 @@ int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll
     bool ready = false;
     if ((ev->events & LINUX_EPOLLEXCLUSIVE) && (epoll_of(f) || (ev->events & ~EXCLUSIVE_OK)))
         return -LINUX_EINVAL;
-    lock_take(&graph);
+    lock_take(&ep->graph->lock);
     int err = add_locked(ep, f, fd, ev, &ready);
-    lock_drop(&graph);
+    lock_drop(&ep->graph->lock);
     if (ready)
         waitq_wake(&ep->wait, LINUX_POLLIN);
     return err;
@@ -271,7 +276,7 @@ int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll
 int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev) {
     struct epoll *ep = epoll_of(epf);
     bool ready = false;
-    lock_take(&graph);
+    lock_take(&ep->graph->lock);
     struct item *it = find(ep, f, fd);
     int err = !it ? -LINUX_ENOENT
               : (ev->events & LINUX_EPOLLEXCLUSIVE) || it->waiter.exclusive ? -LINUX_EINVAL
@@ -283,7 +288,7 @@ int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll
         ready = first_look(it, NULL);
         lock_drop(&ep->lock);
     }
-    lock_drop(&graph);
+    lock_drop(&ep->graph->lock);
     if (ready)
         waitq_wake(&ep->wait, LINUX_POLLIN);
     return err;
@@ -291,7 +296,7 @@ int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll
 
 int epoll_del(struct file *epf, struct file *f, int fd) {
     struct epoll *ep = epoll_of(epf);
-    LOCKED(&graph);
+    LOCKED(&ep->graph->lock);
     struct item *it = find(ep, f, fd);
     if (!it)
         return -LINUX_ENOENT;
@@ -388,12 +393,12 @@ static uint32_t epoll_poll(struct file *f, struct waiter *w) {
 
 static void epoll_release(struct file *f) {
     struct epoll *ep = f->priv;
-    lock_take(&graph);
+    lock_take(&ep->graph->lock);
     lock_nested(&ep->lock);
     for (struct rb_node *n; (n = rb_first(&ep->items));)
         remove_item(rb_entry(n, struct item, node));
     lock_drop(&ep->lock);
-    lock_drop(&graph);
+    lock_drop(&ep->graph->lock);
     waitq_destroy(&ep->wait);
     lock_destroy(&ep->lock);
     lock_destroy(&ep->ready_lock);
@@ -402,10 +407,11 @@ static void epoll_release(struct file *f) {
 
 static const struct file_ops epoll_fops = {.poll = epoll_poll, .release = epoll_release};
 
-int epoll_open(struct vfs *vfs, struct file **out) {
+int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out) {
     struct epoll *ep = znew(struct epoll);
     if (!ep)
         return -LINUX_ENOMEM;
+    ep->graph = g;
     lock_init(&ep->lock, RANK_EPOLL);
     lock_init(&ep->ready_lock, RANK_READY);
     list_init(&ep->ready);

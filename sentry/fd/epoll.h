@@ -3,13 +3,26 @@
 #ifndef SENTRY_FD_EPOLL_H
 #define SENTRY_FD_EPOLL_H
 #include "abi/poll.h"
-#include "fs/vfs.h"
+#include "base/lock.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct epoll;
+struct file;
+struct vfs;
+struct waitq;
 
-int epoll_open(struct vfs *vfs, struct file **out);
+// Who watches whom, of all sets and files of a kernel. One lock for all: sets may watch sets, without cycles.
+struct epoll_graph {
+    struct lock lock;   // RANK_EPOLL
+    unsigned nwatches;  // [lock]
+};
+void epoll_graph_init(struct epoll_graph *g);
+void epoll_graph_destroy(struct epoll_graph *g);
+
+int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out);
 struct epoll *epoll_of(struct file *f);  // NULL: no epoll
-void epoll_forget(struct file *f);       // its last reference goes (sentry/fd/async.c:watch_file_end)
+void epoll_forget(struct epoll_graph *g, struct file *f);  // its last reference goes (async.h:watch_file_end)
 
 // epoll_ctl(2), on files that the caller holds. 0 or -LINUX_E*.
 int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev);

@@ -19,5 +19,5 @@ static void on_control(void *arg, int byte) {
 
 void event_thread(struct kernel *k) {
     while (hostevent_serve(k->events, on_control, k))
-        run_ready();
+        run_ready(k);
 }

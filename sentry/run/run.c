@@ -236,9 +236,15 @@ static bool stop_in_call(struct task *t) {
     return false;
 }
 
+static void send_due(struct kernel *k) {
+    if (async_is_due(&k->async))
+        async_send_due(k);
+}
+
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
 static void run_call(struct task *t) {
     struct call *c = &t->call;
+    struct kernel *k = t->k;  // t may end in its handler
     for (bool armed = false;; c->again = true) {
         atomic_store(&t->woken, false);
         c->armed = armed;
@@ -258,7 +264,7 @@ static void run_call(struct task *t) {
         int64_t r = syscall_call(t, c->nr, &args);
         task_current = NULL;
         lock_assert_none("handler");
-        async_flush();
+        send_due(k);
         switch (r) {
         case SYS_AGAIN:
             armed = true;
@@ -535,8 +541,8 @@ void run_first_exec(struct task *t) {
     flush(t);
 }
 
-void run_ready(void) {
-    for (struct task *t; async_flush(), (t = ready_pop());) {
+void run_ready(struct kernel *k) {
+    for (struct task *t; send_due(k), (t = ready_pop());) {
         if (claim(t, TASK_READY)) {
             if (t->in_stop) {
                 continue_after_stop(t);
@@ -553,7 +559,7 @@ void run_worker(struct kernel *k) {
     struct plat_event ev;
     while (plat_wait(k->platform, &ev) == 0) {
         handle_event(&ev);
-        run_ready();
+        run_ready(k);
         lock_assert_none("run_worker");
     }
 }

@@ -13,7 +13,7 @@ struct task;
 void run_worker(struct kernel *k);
 // Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its
 // turn so.
-void run_ready(void);
+void run_ready(struct kernel *k);
 // Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).
 void run_first_exec(struct task *t);
 // The event thread: timers, host descriptors, signals from the CLI. (event.c)

@@ -17,7 +17,7 @@
 
 static int64_t do_create(struct task *t, bool cloexec) {
     struct file *f cleanup_file = NULL;
-    int err = epoll_open(t->k->vfs, &f);
+    int err = epoll_open(&t->k->epolls, t->k->vfs, &f);
     return err < 0 ? err : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec);
 }
 
