@@ -87,6 +87,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
+    random_bytes(k->boot_id, sizeof k->boot_id);
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();

@@ -44,6 +44,7 @@ struct kernel {
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     struct net_ns net;           // [own]
+    unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them

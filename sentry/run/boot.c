@@ -448,10 +448,10 @@ int sentry_run(const struct sentry_config *c) {
         log_msg(LOG_ERROR, "confinement: %s", why);
     }
     struct vfs *vfs = vfs_create();
-    vfs_set_caller_dies(caller_dies);
     struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);
+    vfs_set_caller_dies(vfs, caller_dies);
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
