@@ -28,10 +28,20 @@ struct vfs {
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
 
+    struct lock waits_lock;      // RANK_LEAF
+    struct list lock_waits;      // [w: waits_lock] who waits for whose file lock (fs/locks.c)
+
     struct mount *anon;      // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
+    void *watched_owner;
+    const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
+    void *watcher_owner;
+    bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
     _Atomic uint32_t next_dev;
+    _Atomic uint64_t next_ino;  // of objects without a number of their own
+    _Atomic unsigned nptys;     // in all devpts (fs/tty/devpts.c)
     _Atomic long inodes, dentry_count, files, supers;  // live objects, for vfs_destroy()
 };
 

@@ -30,17 +30,18 @@ struct file *file_get(struct file *f) {
     ref_get(&f->refs);
     return f;
 }
-static void (*_Atomic watched_release)(struct file *f);
-void vfs_set_watched_release(void (*fn)(struct file *f)) { atomic_store(&watched_release, fn); }
+void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct file *f), void *owner) {
+    vfs->watched_release = fn;
+    vfs->watched_owner = owner;
+}
 
 void file_put(struct file *f) {
     if (!f || !ref_put(&f->refs))
         return;
-    void (*released)(struct file *f) = f->watched ? atomic_load(&watched_release) : NULL;
-    if (released)
-        released(f);
-    notify_file(f, f->mode & FMODE_WRITE ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     struct vfs *v = f->path.dentry->sb->vfs;
+    if (f->watched && v->watched_release)
+        v->watched_release(v->watched_owner, f);
+    notify_file(f, f->mode & FMODE_WRITE ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);
     if (f->ops && f->ops->release)

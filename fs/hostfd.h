@@ -6,14 +6,16 @@
 #include <stdint.h>
 
 struct hostfd;
-// Set once, before the first guest: asks for one notice when `fd` has any of `events` (LINUX_POLL*); the
-// answer is one call of hostfd_ready(h, events). watch may be called from any thread, again while one is
-// pending (merge). unwatch returns only when no call of hostfd_ready() for h is under way or will come.
+struct vfs;
+// Set once for a vfs, before the first guest: asks for one notice when `fd` has any of `events`
+// (LINUX_POLL*); the answer is one call of hostfd_ready(h, events). watch may be called from any thread,
+// again while one is pending (merge). unwatch returns only when no call of hostfd_ready() for h is under way
+// or will come. owner is the watcher's, and outlives the vfs.
 struct hostfd_watcher {
-    void (*watch)(struct hostfd *h, int fd, uint32_t events);
-    void (*unwatch)(struct hostfd *h, int fd);
+    void (*watch)(void *owner, struct hostfd *h, int fd, uint32_t events);
+    void (*unwatch)(void *owner, struct hostfd *h, int fd);
 };
-void hostfd_set_watcher(const struct hostfd_watcher *w);
+void hostfd_set_watcher(struct vfs *vfs, const struct hostfd_watcher *w, void *owner);
 struct file;
 struct ctty;
 // The terminal that f is on, borrowed; several descriptors (stdin, stdout, stderr) are on one as a rule.

@@ -7,9 +7,8 @@
 #include "fs/core.h"
 #include "fs/notify.h"
 
-uint64_t inode_next_ino(void) {
-    static _Atomic uint64_t next = 1;
-    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+uint64_t inode_next_ino(struct vfs *v) {
+    return atomic_fetch_add_explicit(&v->next_ino, 1, memory_order_relaxed);
 }
 int64_t inode_now(void) { return (int64_t)clock_ns(CLOCK_REALTIME_COARSE); }
 

@@ -164,17 +164,15 @@ int vfs_lock(struct file *f, void *owner, int pid, const struct linux_flock *req
 // ---- Deadlocks --------------------------------------------------------------------------------------------
 // Who waits for whom, of all files. Owners are only compared.
 struct lock_wait {
-    struct list link;  // [waits_lock]
-    const void *owner, *blocker;
+    struct vfs *vfs;   // [c]
+    struct list link;  // [w] vfs->waits_lock
+    const void *owner, *blocker;  // [w]
 };
 #define MAX_HOPS 32  // longer circles are not found, nor are those through two threads of one owner
 
-static struct lock waits_lock = LOCK_INITIALIZER(RANK_LEAF);
-static struct list waits = LIST_INIT(waits);
-
-static const void *waits_for(const void *owner) {
+static const void *waits_for(const struct vfs *v, const void *owner) {
     struct lock_wait *w;
-    list_for_each(w, &waits, link)
+    list_for_each(w, &v->lock_waits, link)
         if (w->owner == owner)
             return w->blocker;
     return NULL;
@@ -193,19 +191,22 @@ int vfs_lock_wait(struct file *f, void *owner, const struct linux_flock *req, st
         struct held_lock *l = conflict(i, &want);
         blocker = l ? l->owner : NULL;
     }
-    LOCKED(&waits_lock);
-    if (!(*w)->owner)
-        list_add_tail(&waits, &(*w)->link);
+    struct vfs *v = i->sb->vfs;
+    LOCKED(&v->waits_lock);
+    if (!(*w)->owner) {
+        (*w)->vfs = v;
+        list_add_tail(&v->lock_waits, &(*w)->link);
+    }
     (*w)->owner = owner;
     (*w)->blocker = blocker;
-    for (int hop = 0; blocker && hop < MAX_HOPS; hop++, blocker = waits_for(blocker))
+    for (int hop = 0; blocker && hop < MAX_HOPS; hop++, blocker = waits_for(v, blocker))
         if (blocker == owner)
             return -LINUX_EDEADLK;
     return 0;
 }
 void vfs_lock_wait_end(struct lock_wait *w) {
     if (w && w->owner) {
-        LOCKED(&waits_lock);
+        LOCKED(&w->vfs->waits_lock);
         list_del(&w->link);
     }
     free(w);

@@ -33,13 +33,6 @@ void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
     *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
 }
 
-static bool (*_Atomic caller_dies)(void);
-void vfs_set_caller_dies(bool (*fn)(void)) { atomic_store(&caller_dies, fn); }
-bool vfs_caller_dies(void) {
-    bool (*fn)(void) = atomic_load_explicit(&caller_dies, memory_order_relaxed);
-    return fn && fn();
-}
-
 char *uio_bounce(void) {
     static _Thread_local char buf[UIO_BOUNCE];
     return buf;

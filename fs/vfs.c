@@ -17,7 +17,7 @@ static int make_anon(struct vfs *v) {
     struct superblock *sb = super_new(v, &anon_super_ops, "anon", LINUX_ANON_INODE_FS_MAGIC);
     if (!sb)
         return -LINUX_ENOMEM;
-    struct vfs_attr a = {.mode = LINUX_S_IFDIR | 0555, .ino = inode_next_ino(), .nlink = 2};
+    struct vfs_attr a = {.mode = LINUX_S_IFDIR | 0555, .ino = inode_next_ino(v), .nlink = 2};
     struct inode *root = inode_new(sb, &anon_root_ops, NULL, &a);
     sb->root = root ? dentry_root(sb, root) : NULL;
     if (root && !sb->root)
@@ -41,6 +41,7 @@ static int make_shm(struct vfs *v) {
 static void locks_init(struct vfs *v) {
     lock_init(&v->dcache, RANK_DCACHE);
     lock_init(&v->mounts_lock, RANK_MOUNTS);
+    lock_init(&v->waits_lock, RANK_LEAF);
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
         lock_init(&v->append[i], RANK_FILE_POS);
 }
@@ -58,6 +59,7 @@ static void release(struct vfs *v) {
     vfs_memory_free(v->memory);
     lock_destroy(&v->dcache);
     lock_destroy(&v->mounts_lock);
+    lock_destroy(&v->waits_lock);
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
         lock_destroy(&v->append[i]);
     free(v->buckets);
@@ -70,10 +72,12 @@ struct vfs *vfs_create(void) {
     locks_init(v);
     list_init(&v->lru);
     list_init(&v->mounts);
+    list_init(&v->lock_waits);
     v->seed = random_u64() | 1;
     v->bucket_mask = BUCKETS - 1;
     v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);
     atomic_init(&v->next_dev, 32);  // small majors are devices
+    atomic_init(&v->next_ino, 1);
     v->memory = vfs_memory_new();
     if (!v->buckets || !v->memory || make_anon(v) || make_shm(v)) {
         release(v);
@@ -92,12 +96,12 @@ uint64_t vfs_new_dev(struct vfs *v) {
 
 // For objects that keep nothing in an inode: what fstat(2) shows of them.
 static struct inode *anon_inode(struct vfs *v) {
-    struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(), .nlink = 1};
+    struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(v), .nlink = 1};
     return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
 }
 
 struct inode *vfs_anon_inode(struct vfs *v, uint32_t mode, uint32_t uid, uint32_t gid) {
-    struct vfs_attr a = {.mode = mode, .ino = inode_next_ino(), .nlink = 1, .uid = uid, .gid = gid};
+    struct vfs_attr a = {.mode = mode, .ino = inode_next_ino(v), .nlink = 1, .uid = uid, .gid = gid};
     return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
 }
 
@@ -124,3 +128,6 @@ int file_anon(struct vfs *v, const char *name, struct inode *i, const struct fil
     *out = f;
     return 0;
 }
+
+void vfs_set_caller_dies(struct vfs *v, bool (*fn)(void)) { v->caller_dies = fn; }
+bool vfs_caller_dies(const struct vfs *v) { return v->caller_dies && v->caller_dies(); }

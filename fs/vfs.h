@@ -314,10 +314,10 @@ struct file {
     struct lock pos_lock;
     uint64_t pos;                // [p]
     void *priv;                  // [c] the object's own
-    struct list epoll_items;     // [epoll lock] (sentry/epoll.c)
+    struct list epoll_items;     // [epoll lock] (sentry/fd/epoll.c)
     // its end is to be told (vfs_set_watched_release); set by who holds a reference
     _Atomic bool watched;
-    // [a] set once; whom its readiness is told by a signal (sentry/async.c), or NULL
+    // [a] set once; whom its readiness is told by a signal (sentry/fd/async.c), or NULL
     struct async *_Atomic async;
     _Atomic uint64_t read_timeout, write_timeout;  // SO_RCVTIMEO, SO_SNDTIMEO: ns; 0: none
 };
@@ -413,9 +413,9 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
 // ---- Calls on open files (fs/file.c) ----------------------------------------------------------------------
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
-// Called before the first file is watched, and always with the same function: what is to happen when the last
-// reference of a file with `watched` set goes, before ops->release(). No lock is held.
-void vfs_set_watched_release(void (*fn)(struct file *f));
+// Set before the first file is watched: what is to happen when the last reference of a file with `watched`
+// set goes, before ops->release(). No lock is held.
+void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct file *f), void *owner);
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
@@ -459,7 +459,7 @@ struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, cons
                         const struct vfs_attr *attr);
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i);
-uint64_t inode_next_ino(void);
+uint64_t inode_next_ino(struct vfs *v);
 int64_t inode_now(void);  // the time for stamps: coarse, as Linux', without a host call
 // Owner and mode of a new object in dir: fsuid/fsgid, or the directory's group when that is set-gid.
 void inode_init_owner(struct vfs_attr *a, const struct inode *dir, uint32_t mode, const struct vfs_cred *c);
@@ -485,8 +485,8 @@ int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
 // Is this thread's caller to die? Loops of fs/ that are as long as a file, and move nothing to or from the
 // caller (whose copies end them), ask for each chunk and give up with -LINUX_EINTR. The answer is the
 // sentry's, set once at the start.
-bool vfs_caller_dies(void);
-void vfs_set_caller_dies(bool (*fn)(void));
+bool vfs_caller_dies(const struct vfs *v);
+void vfs_set_caller_dies(struct vfs *v, bool (*fn)(void));
 char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
 #define UIO_BOUNCE 65536u
 // An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over
@@ -511,7 +511,7 @@ struct devpts_opts {
 };
 int devpts_create(struct vfs *vfs, const struct devpts_opts *o, struct superblock **out);
 #define DEVPTS_MAX 4096            // of all instances together (pty.max)
-unsigned devpts_count(void);       // how many there are
+unsigned devpts_count(struct vfs *v);  // how many there are
 // its options for /proc/mounts; 0: it is none
 int devpts_show(struct superblock *sb, char *buf, size_t size);
 // TIOCGPTPEER: opens the terminal whose master f is. -LINUX_ENOTTY: f is no master.

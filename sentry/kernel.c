@@ -6,14 +6,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "sentry/group.h"
-#include "sentry/hostevent.h"
 #include "sentry/mm/mm.h"
-#include "sentry/msg.h"
-#include "sentry/sem.h"
-#include "sentry/shm.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
-#include "sentry/task_impl.h"
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,10 +76,18 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     lock_init(&k->tasks_lock, RANK_TASKS);
     list_init(&k->pgroups);
     list_init(&k->sessions);
+    timers_init(&k->timers);
+    epoll_graph_init(&k->epolls);
+    async_queue_init(&k->async);
+    watch_file_ends(k, true);
+    futex_table_init(&k->futexes);
+    ipc_ns_init(&k->ipc);
+    net_ns_init(&k->net);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
+    random_bytes(k->boot_id, sizeof k->boot_id);
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
@@ -135,12 +141,16 @@ bool kernel_free(struct kernel *k) {
             log_error("process %d is left over", pid);
             clean = false;
         }
+    net_ns_destroy(&k->net);
     unlink_init(k);
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));
-    shm_free_all();
-    sem_free_all();
-    msg_free_all();
+    ipc_ns_destroy(&k->ipc);
+    futex_table_destroy(&k->futexes);
+    watch_file_ends(k, false);
+    async_queue_destroy(&k->async);
+    epoll_graph_destroy(&k->epolls);
+    timers_destroy(&k->timers);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
     free(k->tgs);

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sandbox's kernel: one object that everything hangs on, its set-up, and its threads.
+// The sandbox's kernel: one object that everything hangs on.
 #ifndef SENTRY_KERNEL_H
 #define SENTRY_KERNEL_H
 #include "base/clock.h"
 #include "base/lock.h"
 #include "platform/platform.h"
-#include "sentry/task.h"
+#include "sentry/fd/async.h"
+#include "sentry/fd/epoll.h"
+#include "sentry/ipc/futex.h"
+#include "sentry/ipc/ipc.h"
+#include "sentry/proc/task.h"
+#include "sentry/socket/net_ns.h"
+#include "sentry/time/timer.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PID_MAX 32768
 #define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
+
+struct ctty;
+struct hostevents;
 
 struct kernel {
     struct platform *platform;   // [c]
@@ -25,7 +34,17 @@ struct kernel {
     unsigned ntasks;             // [T] alive
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
+    struct ctty *callers_tty;    // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
+    unsigned char continues;     // [T] SIGCONTs that the CLI has handed on (modulo 256)
     char hostname[65], domainname[65];  // [T]
+    struct timer_queue timers;   // [own]
+    struct hostevents *events;   // [c] borrowed
+    struct epoll_graph epolls;   // [own]
+    struct async_queue async;    // [own]
+    struct futex_table futexes;  // [own]
+    struct ipc_ns ipc;           // [own]
+    struct net_ns net;           // [own]
+    unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
@@ -47,17 +66,5 @@ static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME);
 uint64_t kernel_mem_used(struct kernel *k);
 // The main process has ended (tasks_lock held): everything else is to go, then the workers return.
 void kernel_main_ended(struct kernel *k);
-
-// ---- Entry (sentry/sentry.h is what oci/ sees) ------------------------------------------------------------
-// The run loop of a worker: events, then what became ready, until shutdown.
-void run_worker(struct kernel *k);
-// Runs what task_wake() put on this thread's ready list; every sentry thread that may wake tasks ends its
-// turn so.
-void run_ready(void);
-extern const struct plat_guest_ops kernel_guest_ops;  // for struct plat_config
-// Starts a task whose exec was begun (do_exec() returned SYS_FLUSH).
-void run_first_exec(struct task *t);
-// The event thread: timers, host descriptors, signals from the CLI.
-void event_thread(struct kernel *k);
 
 #endif

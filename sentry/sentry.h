@@ -27,7 +27,7 @@ struct sentry_config {
     int control_fd;      // signals from the CLI, one byte each; -1: none; taken over
     // to the CLI: a struct sentry_stop when the main process has stopped; -1: none; taken over
     int stops_fd;
-    const struct process_inherited *inherited;  // what the program gets of it: boot.c
+    const struct process_inherited *inherited;  // what the program gets of it: run/boot.c
     enum plat_kind platform;
     unsigned stdio_closed;  // bit n: descriptor n is not the program's
     bool strace;

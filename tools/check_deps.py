@@ -36,7 +36,7 @@ HOST_FREE = ("host/", "platform/", "gofer/", "egress/", "oci/", "sentry/hostfilt
 HIDDEN = re.compile(r"\b(qsort(_r)?|sysconf|get_nprocs\w*|get_\w*phys_pages|fopen|opendir|scandir|glob|tmpfile64|localtime\w*|mktime"
                     r"|getpw\w+|getgr\w+|getaddrinfo|syslog|system|popen|dlopen|backtrace|pthread_cancel|setlocale|iconv_open)\(")
 FILTERED = ("fs/", "sentry/", "platform/", "netstack/", "base/")
-BEFORE_FILTER = ("sentry/boot.c", "sentry/kernel.c", "platform/stub/place.c", "netstack/tools/")
+BEFORE_FILTER = ("sentry/run/boot.c", "sentry/kernel.c", "platform/stub/place.c", "netstack/tools/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 

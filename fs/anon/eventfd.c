@@ -69,7 +69,7 @@ static const struct file_ops eventfd_ops = {
 
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out) {
     static const struct inode_ops no_ops;
-    struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(), .nlink = 1};
+    struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(vfs), .nlink = 1};
     if (flags & ~(unsigned)(LINUX_EFD_SEMAPHORE | LINUX_EFD_NONBLOCK | LINUX_EFD_CLOEXEC))
         return -LINUX_EINVAL;
     struct eventfd *e = znew(struct eventfd);

@@ -27,9 +27,10 @@
 
 #define TTY_WRITE_MAX 1024u  // a terminal that announces room takes about so much without blocking
 
-static const struct hostfd_watcher *watcher;
-void hostfd_set_watcher(const struct hostfd_watcher *w) { watcher = w; }
-const struct hostfd_watcher *hostfd_watcher_now(void) { return watcher; }
+void hostfd_set_watcher(struct vfs *vfs, const struct hostfd_watcher *w, void *owner) {
+    vfs->watcher = w;
+    vfs->watcher_owner = owner;
+}
 
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
 int hostfd_number(const struct hostfd *h) { return h->fd; }
@@ -48,9 +49,10 @@ static uint32_t host_events(const struct hostfd *h) {
     return ev | (ev & LINUX_POLLIN ? LINUX_POLLRDNORM : 0) | (ev & LINUX_POLLOUT ? LINUX_POLLWRNORM : 0);
 }
 static void watch(struct hostfd *h, uint32_t events) {
-    if (watcher && events) {
+    const struct vfs *v = h->inode->sb->vfs;
+    if (v->watcher && events) {
         atomic_store_explicit(&h->watched, true, memory_order_relaxed);
-        watcher->watch(h, h->fd, events);
+        v->watcher->watch(v->watcher_owner, h, h->fd, events);
     }
 }
 // Somebody who is on the queue for long (epoll) must hear of the next change too.
@@ -305,8 +307,9 @@ static int host_reopen(struct inode *i, struct file *f, const struct vfs_ctx *ct
 }
 static void host_evict(struct inode *i) {
     struct hostfd *h = i->priv;
-    if (watcher && atomic_load(&h->watched))
-        watcher->unwatch(h, h->fd);
+    const struct vfs *v = i->sb->vfs;
+    if (v->watcher && atomic_load(&h->watched))
+        v->watcher->unwatch(v->watcher_owner, h, h->fd);
     close(h->fd);
     waitq_destroy(&h->wait);
     free(h);
@@ -317,7 +320,7 @@ static const struct inode_ops host_inode_ops = {
 
 // The same object of the host has the same inode number: "is this my own output?" asks cat(1) by it. Called
 // only while the sandbox starts, by one thread.
-static uint64_t ino_of(const struct stat *st) {
+static uint64_t ino_of(struct vfs *v, const struct stat *st) {
     static struct {
         dev_t dev;
         ino_t host;
@@ -327,12 +330,12 @@ static uint64_t ino_of(const struct stat *st) {
         if (!known[i].ino) {
             known[i].dev = st->st_dev;
             known[i].host = st->st_ino;
-            known[i].ino = inode_next_ino();
+            known[i].ino = inode_next_ino(v);
         }
         if (known[i].dev == st->st_dev && known[i].host == st->st_ino)
             return known[i].ino;
     }
-    return inode_next_ino();
+    return inode_next_ino(v);
 }
 // Of major 1 all but kmsg and what only root sees. With RWF_NOWAIT they would transfer less when the host's
 // CPU is wanted.
@@ -341,7 +344,7 @@ static bool never_waits(const struct stat *st) {
     return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && minor(st->st_rdev) < 32 &&
            minors >> minor(st->st_rdev) & 1;
 }
-static struct hostfd *hostfd_new(int fd) {
+static struct hostfd *hostfd_new(struct vfs *v, int fd) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || host_fstat(fd, &st))
@@ -350,7 +353,7 @@ static struct hostfd *hostfd_new(int fd) {
     if (!h)
         return NULL;
     h->fd = fd;
-    h->ino = ino_of(&st);
+    h->ino = ino_of(v, &st);
     h->type = st.st_mode & LINUX_S_IFMT;
     h->path_only = flags & O_PATH;
     h->acc = (unsigned)flags & LINUX_O_ACCMODE;
@@ -372,7 +375,7 @@ static void name_of(const struct hostfd *h, uint64_t ino, char *buf, size_t size
 }
 int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     char name[48];
-    struct hostfd *h = hostfd_new(fd);
+    struct hostfd *h = hostfd_new(vfs, fd);
     if (!h)
         return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_EBADF;
     struct vfs_attr a = {.mode = h->type | 0666, .ino = h->ino, .nlink = 1};

@@ -96,7 +96,7 @@ int ovl_readlink(struct inode *i, char *buf, size_t size) {
 static int copy_chunks(struct file *from, struct tnode *to, uint64_t bytes, char *buf) {
     for (uint64_t off = 0; off < bytes;) {
         struct uio_kernel k;
-        if (vfs_caller_dies())
+        if (vfs_caller_dies(from->inode->sb->vfs))
             return -LINUX_EINTR;
         int64_t n = vfs_kread(from, buf, bytes - off < CHUNK ? (size_t)(bytes - off) : CHUNK, off);
         if (n < 0)

@@ -256,7 +256,7 @@ int fifo_open_again(struct file *f, struct waiter *w) {
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
     static const struct inode_ops pipe_inode_ops;
     char name[32];
-    struct vfs_attr a = {.mode = LINUX_S_IFIFO | 0600, .ino = inode_next_ino(), .nlink = 1};
+    struct vfs_attr a = {.mode = LINUX_S_IFIFO | 0600, .ino = inode_next_ino(vfs), .nlink = 1};
     if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
     struct inode *i = inode_new(vfs->anon->sb, &pipe_inode_ops, NULL, &a);

@@ -29,7 +29,7 @@ struct inode *tnode_uncharged(struct superblock *sb, const struct vfs_attr *a) {
         return NULL;
     }
     if (!i->attr.ino)
-        i->attr.ino = s->ino_base + inode_next_ino();
+        i->attr.ino = s->ino_base + inode_next_ino(sb->vfs);
     i->priv = n;
     n->inode = i;
     list_init(&n->xattrs);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A terminal as job control knows it, whoever serves its bytes: a pty (fs/tty/pty.c) or the caller's own
 // terminal (fs/host/hosttty.c). Whose it is, and which group is in front, is the sentry's to keep and to
-// decide (sentry/jobctl.c); what serves the bytes asks it by the functions here, with no lock held.
+// decide (sentry/proc/jobctl.c); what serves the bytes asks it by the functions here, with no lock held.
 #ifndef FS_TTY_CTTY_H
 #define FS_TTY_CTTY_H
 #include "fs/vfs.h"

@@ -28,8 +28,7 @@ struct devpts {               // sb->priv
     } * terminals;            // [lock] by number
     unsigned size;            // [lock] of the table
 };
-static _Atomic unsigned count;  // of all instances
-unsigned devpts_count(void) { return atomic_load(&count); }
+unsigned devpts_count(struct vfs *v) { return atomic_load(&v->nptys); }
 
 static struct devpts *devpts_of(const struct inode *i) { return i->sb->priv; }
 
@@ -49,7 +48,7 @@ static void terminal_evict(struct inode *i) {
         LOCKED(&d->lock);
         d->terminals[p->index].inode = NULL;
     }
-    atomic_fetch_sub(&count, 1);
+    atomic_fetch_sub(&i->sb->vfs->nptys, 1);
     tquota_give(&d->charge, PAGES);
     ctty_put(&p->tty.ctl);
 }
@@ -120,12 +119,12 @@ static const struct inode_ops root_ops = {
 static const struct file_ops root_fops = {.readdir = root_readdir};
 
 // ---- Numbers ----------------------------------------------------------------------------------------------
-static bool count_one(void) {
-    unsigned was = atomic_load(&count);
+static bool count_one(struct vfs *v) {
+    unsigned was = atomic_load(&v->nptys);
     do {
         if (was >= DEVPTS_MAX)
             return false;
-    } while (!atomic_compare_exchange_weak(&count, &was, was + 1));
+    } while (!atomic_compare_exchange_weak(&v->nptys, &was, was + 1));
     return true;
 }
 // The lowest free number; the table grows when it must. The lock is held.
@@ -193,12 +192,12 @@ static int add_terminal(struct superblock *sb, const struct vfs_ctx *ctx, struct
 }
 int devpts_new(struct superblock *sb, const struct vfs_ctx *ctx, struct pty **out) {
     struct devpts *d = sb->priv;
-    if (!count_one())
+    if (!count_one(sb->vfs))
         return -LINUX_ENOSPC;
     bool charged = tquota_take(&d->charge, PAGES);
     int err = charged ? add_terminal(sb, ctx, out) : -LINUX_ENOMEM;
     if (err) {
-        atomic_fetch_sub(&count, 1);
+        atomic_fetch_sub(&sb->vfs->nptys, 1);
         if (charged)
             tquota_give(&d->charge, PAGES);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// exec, as phases of one call. Used by sys_exec.c and, for the first program, by boot.c.
+// exec, as phases of one call. Used by sys_exec.c and, for the first program, by run/boot.c.
 //
 //   do_exec        loads the program into an address space and host thread of its own; the task's host
 //                  thread is swapped for the new one, which is flushed. The old one is kept, held, and
@@ -14,14 +14,17 @@
 #include "abi/fcntl.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
-#include "sentry/futex.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/ipc/futex.h"
 #include "sentry/kernel.h"
-#include "sentry/posix_timers.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
-#include "sentry/task_impl.h"
-#include "sentry/trace.h"
+#include "sentry/strace/trace.h"
+#include "sentry/time/posix_timers.h"
 #include <stdlib.h>
 #include <string.h>
 

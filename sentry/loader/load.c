@@ -13,12 +13,14 @@
 #include "abi/resource.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/loader/elf.h"
 #include "sentry/loader/exec.h"
 #include "sentry/loader/loader.h"
 #include "sentry/loader/script.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/ptrace/ptrace.h"
 #include <stdio.h>
 #include <stdlib.h>

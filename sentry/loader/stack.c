@@ -11,8 +11,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "platform/platform.h"
 #include "sentry/loader/loader.h"
-#include "sentry/task.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/task.h"
 #include <string.h>
 
 #define NAUX 22  // entries at most, AT_NULL included

@@ -3,6 +3,7 @@
 #include "sentry/mm/area.h"
 #include "abi/errno.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include <stdlib.h>
 
 // ---- Files ------------------------------------------------------------------------------------------------

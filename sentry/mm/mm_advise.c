@@ -6,10 +6,11 @@
 // there a /sys/kernel/mm/ksm).
 #include "abi/errno.h"
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
-#include "sentry/task.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/task.h"
 
 enum advice { ADVICE_BAD, ADVICE_HINT, ADVICE_HOST, ADVICE_REMOVE };
 

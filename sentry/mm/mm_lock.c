@@ -6,7 +6,8 @@
 #include "abi/errno.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
-#include "sentry/task.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/task.h"
 
 int flag_range(struct mm *mm, uint64_t start, uint64_t end, uint32_t set, uint32_t clear,
                struct area_bin *bin) {

@@ -9,11 +9,13 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/clock.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
-#include "sentry/task.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/task.h"
 
 #define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
 #define STACK_GUARD (256 * GUEST_PAGE_SIZE)

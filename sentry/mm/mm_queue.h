@@ -3,6 +3,7 @@
 // flush.
 #ifndef SENTRY_MM_MM_QUEUE_H
 #define SENTRY_MM_MM_QUEUE_H
+#include "platform/platform.h"
 #include "sentry/mm/area.h"
 
 static inline void queue_note(struct mm *mm) { mm->dirty = true; }

@@ -5,9 +5,10 @@
 //
 // LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves
 // several).
+#include "fs/vfs.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 #define MREMAP_AREAS 5  // that may be needed: two ranges are cut, each may split one, and one is added
 

@@ -16,7 +16,8 @@
 #include "base/log.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
+#include "sentry/run/park.h"
 
 // of call.phase, which the handlers of this family use for nothing else
 enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };

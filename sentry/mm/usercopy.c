@@ -8,9 +8,9 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/proc/task.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/signal/signal.h"
-#include "sentry/task.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors and places of a process: fd/, fdinfo/, exe, cwd, root. The links lead straight to the object
 // ("magic links"), whatever has become of its name.
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/procfs/impl.h"
 #include <string.h>
 

@@ -7,7 +7,7 @@
 // ones.
 #ifndef SENTRY_PROCFS_IMPL_H
 #define SENTRY_PROCFS_IMPL_H
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 

@@ -5,9 +5,11 @@
 // LIMIT: memory that its process may not write is written only while the writer has a thread of it stopped by
 // ptrace(2), at most 8 bytes at a time (a short count); else, and where it may not be read, the error is EIO.
 #include "base/fault.h"
+#include "platform/platform.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/run.h"
 
 #define CHUNK 16384
 

@@ -3,6 +3,8 @@
 // LIMIT: how much of an area is resident is not known: private writable areas count as resident and dirty,
 // others as resident and clean.
 #include "sentry/procfs/impl.h"
+#include "fs/vfs.h"
+#include "platform/platform.h"
 #include <string.h>
 
 // ---- Bytes of the guest -----------------------------------------------------------------------------------

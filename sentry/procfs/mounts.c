@@ -3,6 +3,7 @@
 // shown.
 // LIMIT: the root of a mount within its file system is always shown as "/"; optional fields are left out.
 #include "abi/misc.h"
+#include "fs/vfs.h"
 #include "sentry/procfs/impl.h"
 #include <string.h>
 

@@ -4,7 +4,9 @@
 // LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, stack,
 // syscall.
 #include "abi/caps.h"
+#include "sentry/proc/cred.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/run.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

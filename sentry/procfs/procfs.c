@@ -7,7 +7,10 @@
 // rank of offsets: it is taken inside the offset's lock and outside of all others.
 #include "sentry/procfs/procfs.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
+#include "sentry/proc/cred.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/run.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "abi/time.h"
 #include "sentry/procfs/cpuinfo.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/run.h"
 #include <stdio.h>
 
 // ---- The caller -------------------------------------------------------------------------------------------

@@ -33,17 +33,8 @@ static int show_uuid(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 static int show_boot_id(struct proc_text *x, const struct proc_node *n) {
-    static struct lock lock = LOCK_INITIALIZER(RANK_LEAF);
-    static unsigned char id[16];
-    static bool made;
     unsigned char b[16];
-    {
-        LOCKED(&lock);
-        if (!made)
-            random_bytes(id, sizeof id);
-        made = true;
-        memcpy(b, id, sizeof b);
-    }
+    memcpy(b, the_kernel->boot_id, sizeof b);
     put_uuid(x, b);
     return 0;
 }
@@ -54,7 +45,7 @@ static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
 }
 
 static int show_ptys(struct proc_text *x, const struct proc_node *n) {
-    proc_printf(x, "%u\n", devpts_count());
+    proc_printf(x, "%u\n", devpts_count(the_kernel->vfs));
     return 0;
 }
 

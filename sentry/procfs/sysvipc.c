@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc/sysvipc: one line for each System V object, for ipcs(1).
-#include "sentry/msg.h"
+#include "sentry/ipc/msg.h"
+#include "sentry/ipc/sem.h"
+#include "sentry/ipc/shm.h"
 #include "sentry/procfs/impl.h"
-#include "sentry/sem.h"
-#include "sentry/shm.h"
+#include "sentry/run/run.h"
 
 static void put_owner(struct proc_text *x, const struct linux_ipc64_perm *p) {
     proc_printf(x, " %5u %5u %5u %5u", p->uid, p->gid, p->cuid, p->cgid);
@@ -12,7 +13,7 @@ static void put_owner(struct proc_text *x, const struct linux_ipc64_perm *p) {
 static int show_msg(struct proc_text *x, const struct proc_node *n) {
     struct linux_msginfo info;
     struct linux_msqid64_ds d;
-    int top = (int)msg_info(LINUX_IPC_INFO, &info);
+    int top = (int)msg_info(task_current, LINUX_IPC_INFO, &info);
     proc_printf(
         x, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime"
            "      rtime      ctime\n");
@@ -33,7 +34,7 @@ static int show_msg(struct proc_text *x, const struct proc_node *n) {
 static int show_sem(struct proc_text *x, const struct proc_node *n) {
     struct linux_seminfo info;
     struct linux_semid64_ds d;
-    int top = (int)sem_info(LINUX_IPC_INFO, &info);
+    int top = (int)sem_info(task_current, LINUX_IPC_INFO, &info);
     proc_printf(x, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
     for (int i = 0; i <= top; i++) {
         int64_t id = sem_stat(task_current, i, LINUX_SEM_STAT_ANY, &d);
@@ -50,7 +51,7 @@ static int show_sem(struct proc_text *x, const struct proc_node *n) {
 static int show_shm(struct proc_text *x, const struct proc_node *n) {
     struct linux_shminfo64 info;
     struct linux_shmid64_ds d;
-    int top = shm_limits(&info);
+    int top = shm_limits(task_current, &info);
     proc_printf(x, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  "
                    "cgid      atime"
                    "      dtime      ctime                   rss                  swap\n");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a node to the objects that it is about, and who may see them. Everything is looked up anew each time,
 // under tasks_lock, because processes come and go while somebody holds their files open.
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/run.h"
 
 // Of a process it is the leader, even when that has ended and other threads have not: then it shows as a
 // zombie, without memory and files, as on Linux. tasks_lock is held; borrowed.

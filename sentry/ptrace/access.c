@@ -4,6 +4,7 @@
 // held, which keeps both credentials from being replaced.
 #include "abi/caps.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/ptrace/ptrace.h"
 
 static bool same_ids(const struct cred *t, uint32_t uid, uint32_t gid) {

@@ -6,11 +6,12 @@
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"
-#include "sentry/group.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/impl.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
-#include "sentry/task_impl.h"
-#include "sentry/park.h"
 #include <stdlib.h>
 #include <string.h>
 

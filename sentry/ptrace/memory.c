@@ -11,7 +11,8 @@
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/park.h"
+#include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include <string.h>
 
 #define PROT_RWX (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)

@@ -8,7 +8,7 @@
 // where it stood.
 //
 //   stop      made where                                                    then
-//   ENTRY     begin_call() of run.c: before the call                        the call, as the registers say
+//   ENTRY     begin_call() of run/run.c: before the call                    the call, as the registers say
 //   LEAVE     on the way back from a call                                   guest code
 //   SIGNAL    signal_deliver(), before the signal is acted on               what the tracer made of it
 //   GROUP     the same, joining a group stop; PTRACE_EVENT_STOP             guest code
@@ -27,7 +27,7 @@
 #define SENTRY_PTRACE_PTRACE_H
 #include "abi/signal.h"
 #include "abi/x86_64/regs.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 enum ptrace_stop { PT_RUNS, PT_ENTRY, PT_LEAVE, PT_SIGNAL, PT_GROUP, PT_LISTENS, PT_EVENT, PT_ENDS, PT_DEAD };
 enum ptrace_go { GO_CONT, GO_SYSCALL, GO_STEP, GO_SYSEMU, GO_SYSEMU_STEP };  // how far, until the next stop

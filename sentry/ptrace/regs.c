@@ -9,6 +9,7 @@
 #include "abi/x86_64/sigframe.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/ptrace/impl.h"
 #include <stdlib.h>

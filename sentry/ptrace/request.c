@@ -3,8 +3,8 @@
 // this folder.
 #include "abi/ptrace.h"
 #include "base/cleanup.h"
-#include "sentry/park.h"
 #include "sentry/ptrace/impl.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 
 // LIMIT: PTRACE_O_SUSPEND_SECCOMP is EINVAL, and PTRACE_O_TRACESECCOMP has no effect: guests have no filters.

@@ -5,7 +5,10 @@
 #include "abi/syscalls.h"
 #include "abi/wait.h"
 #include "base/log.h"
+#include "platform/platform.h"
+#include "sentry/proc/cred.h"
 #include "sentry/ptrace/impl.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
 #include <string.h>
 

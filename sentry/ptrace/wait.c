@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What wait4(2) and waitid(2) tell of tracees: stops, and ends that the parent hears of later or never.
-// Called by task_wait.c under tasks_lock.
+// Called by proc/task_wait.c under tasks_lock.
 #include "abi/wait.h"
-#include "sentry/group.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/proc/task_wait.h"
 #include "sentry/ptrace/impl.h"
-#include "sentry/task_impl.h"
-#include "sentry/task_wait.h"
 
 bool ptrace_traced_by(const struct task *t, const struct tgroup *g) {
     return t && t->ptrace && t->ptrace->tracer && t->ptrace->tracer->tg == g;
@@ -34,7 +35,7 @@ static bool stop_news(struct ptrace *p, bool keep, struct wait_result *res) {
 }
 
 // A thread that has ended, or a process whose last has: of the latter its leader tells. When the tracer is
-// the parent too, task_wait.c tells it.
+// the parent too, proc/task_wait.c tells it.
 static bool end_news(struct ptrace *p, bool keep, struct wait_result *res, struct ptrace_ended *e) {
     struct task *c = p->task;
     bool leader = c == c->tg->leader;

@@ -10,6 +10,7 @@
 // memory is written.
 #include "abi/syscalls.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/run.h"
 #include "sentry/signal/impl.h"
 
 #define SYSCALL_INSN_LEN 2

@@ -5,6 +5,7 @@
 #include "abi/x86_64/sigframe.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/impl.h"
 #include <string.h>

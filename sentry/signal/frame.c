@@ -3,9 +3,10 @@
 // the way back by rt_sigreturn(2). Called by deliver.c. A frame is built in our memory and written by one
 // copy; on the way back each of its bytes is read once, and everything in it is hostile: segments are
 // ignored, flags are masked, rip, rsp and the floating-point image are the platform's to refuse. No locks.
+#include "abi/x86_64/sigframe.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "abi/x86_64/sigframe.h"
+#include "platform/platform.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/impl.h"
 #include <string.h>

@@ -3,8 +3,8 @@
 // stands.
 #include "sentry/signal/queue.h"
 #include "base/fault.h"
-#include "sentry/posix_timers.h"
 #include "sentry/signal/signal.h"
+#include "sentry/time/posix_timers.h"
 #include <stdlib.h>
 
 struct sigqueue *sigqueue_new(void) {

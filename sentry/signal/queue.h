@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queues of pending signals, for the files of this folder and posix_timers.c. All under the process's
+// Queues of pending signals, for the files of this folder and time/posix_timers.c. All under the process's
 // sig_lock.
 #ifndef SENTRY_SIGNAL_QUEUE_H
 #define SENTRY_SIGNAL_QUEUE_H

@@ -5,12 +5,14 @@
 // A signal is queued under the target's sig_lock, and then *one* thread that would take it is told
 // (task_notify). The flag task->sigpending is set by anyone and cleared by the task itself alone, in
 // signal_recalc().
-#include "sentry/signal/impl.h"
 #include "abi/caps.h"
-#include "sentry/group.h"
-#include "sentry/posix_timers.h"
+#include "sentry/fd/signalfd.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
 #include "sentry/ptrace/ptrace.h"
-#include "sentry/signalfd.h"
+#include "sentry/run/park.h"
+#include "sentry/signal/impl.h"
+#include "sentry/time/posix_timers.h"
 
 struct linux_sigaction signal_action(struct tgroup *g, int sig) {
     LOCKED(&g->sighand->lock);

@@ -5,7 +5,7 @@
 #define SENTRY_SIGNAL_SIGNAL_H
 #include "abi/signal.h"
 #include "abi/x86_64/regs.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 #define SIGBIT(sig) (UINT64_C(1) << ((sig) - 1))
 

@@ -9,11 +9,12 @@
 //
 // Locks: what guest threads decide by is in tg->stop under sig_lock; what wait4(2) reads (stopped, stop_sig
 // ...) is under tasks_lock, taken before it.
-#include "sentry/group.h"
-#include "sentry/jobctl.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/jobctl.h"
+#include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
-#include "sentry/task_impl.h"
 
 void stop_continue(struct tgroup *g) {
     struct task *t;

@@ -9,9 +9,10 @@
 // for all inet sockets.
 #include "abi/caps.h"
 #include "abi/poll.h"
-#include "base/fault.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +28,17 @@ struct kept_opt {
 struct inet_sock {
     struct socket s;
     struct waitq wait;      // nothing ever happens, but for shutdown
-    struct list bound;      // [inet] in bound_sockets when it has a port
+    struct list bound;      // [inet] in the list of the namespace when it has a port
     uint16_t port;          // [inet] host order; 0: none
     bool listening;         // [inet]
     unsigned nkept;         // [inet]
     struct kept_opt kept[KEPT_MAX];
 };
 
-static struct lock inet_lock = LOCK_INITIALIZER(RANK_OBJECT);
-static struct list bound_sockets = LIST_INIT(bound_sockets);
 static const struct socket_ops inet_ops;
 
 static struct inet_sock *isock(struct socket *s) { return container_of(s, struct inet_sock, s); }
+static struct inet_ns *ns_of(const struct inet_sock *i) { return &i->s.net->inet; }
 static bool is_tcp(const struct socket *s) { return s->type == LINUX_SOCK_STREAM; }
 
 // ---- New sockets ------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
     struct inet_sock *i = err ? NULL : znew(struct inet_sock);
     if (!i)
         return err ? err : -LINUX_ENOMEM;
-    socket_init(&i->s, &inet_ops, family, type, protocol);
+    socket_init(&i->s, &inet_ops, &t->k->net, family, type, protocol);
     waitq_init(&i->wait);
     list_init(&i->bound);
     *out = &i->s;
@@ -79,7 +79,7 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
 static void inet_close(struct socket *s) {
     struct inet_sock *i = isock(s);
     {
-        LOCKED(&inet_lock);
+        LOCKED(&ns_of(i)->lock);
         list_del(&i->bound);
     }
     waitq_destroy(&i->wait);
@@ -108,7 +108,7 @@ static int parse(const struct socket *s, const struct sock_addr *a, uint16_t *po
     return 0;
 }
 
-// May both have the port? inet_lock is held.
+// May both have the port? The namespace's lock is held.
 static bool conflict(struct inet_sock *i, struct inet_sock *other) {
     if (i == other || is_tcp(&i->s) != is_tcp(&other->s))
         return false;
@@ -119,13 +119,13 @@ static bool conflict(struct inet_sock *i, struct inet_sock *other) {
 }
 static bool port_free(struct inet_sock *i, uint16_t port) {
     struct inet_sock *other;
-    list_for_each(other, &bound_sockets, bound)
+    list_for_each(other, &ns_of(i)->bound, bound)
         if (other->port == port && conflict(i, other))
             return false;
     return true;
 }
 
-// inet_lock is held. 0: picks one.
+// The namespace's lock is held. 0: picks one.
 static int take_port(struct inet_sock *i, uint16_t port) {
     if (port && !port_free(i, port))
         return -LINUX_EADDRINUSE;
@@ -139,7 +139,7 @@ static int take_port(struct inet_sock *i, uint16_t port) {
     if (!port)
         return -LINUX_EADDRINUSE;
     i->port = port;
-    list_add_tail(&bound_sockets, &i->bound);
+    list_add_tail(&ns_of(i)->bound, &i->bound);
     return 0;
 }
 
@@ -154,7 +154,7 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
         return -LINUX_EADDRNOTAVAIL;
     if (port && port < 1024 && !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
         return -LINUX_EACCES;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(i)->lock);
     return i->port ? -LINUX_EINVAL : take_port(i, port);
 }
 
@@ -163,7 +163,7 @@ static int inet_name(struct socket *s, bool peer, struct sock_addr *out) {
         return -LINUX_ENOTCONN;
     *out = (struct sock_addr){.len = s->family == LINUX_AF_INET6 ? sizeof out->in6 : sizeof out->in};
     out->family = s->family;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(isock(s))->lock);
     out->in.sin_port = swap16(isock(s)->port);  // at the same place in both
     return 0;
 }
@@ -179,7 +179,7 @@ static int inet_connect(struct socket *s, struct task *t, const struct sock_addr
     int err = parse(s, a, &port, &any);
     if (err < 0)
         return err;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(isock(s))->lock);
     return isock(s)->listening ? -LINUX_EISCONN : -LINUX_ENETUNREACH;
 }
 
@@ -187,9 +187,9 @@ static int inet_listen(struct socket *s, struct task *t, int backlog) {
     struct inet_sock *i = isock(s);
     if (!is_tcp(s))
         return -LINUX_EOPNOTSUPP;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(i)->lock);
     struct inet_sock *other;
-    list_for_each(other, &bound_sockets, bound)
+    list_for_each(other, &ns_of(i)->bound, bound)
         if (i->port && other != i && other->port == i->port && other->listening &&
             !(socket_opt(s, LINUX_SO_REUSEPORT) && socket_opt(&other->s, LINUX_SO_REUSEPORT)))
             return -LINUX_EADDRINUSE;
@@ -200,7 +200,7 @@ static int inet_listen(struct socket *s, struct task *t, int backlog) {
 }
 
 static bool inet_listening(struct socket *s) {
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(isock(s))->lock);
     return isock(s)->listening;
 }
 
@@ -234,7 +234,7 @@ static int inet_shutdown(struct socket *s, int how) {
     if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
         return -LINUX_EINVAL;
     {
-        LOCKED(&inet_lock);
+        LOCKED(&ns_of(i)->lock);
         if (!i->listening)
             return -LINUX_ENOTCONN;
         if (how == LINUX_SHUT_WR)
@@ -282,7 +282,7 @@ static const struct kept_opt *known(const struct socket *s, int level, int name)
             return &defaults[i];
     return NULL;
 }
-// inet_lock is held.
+// The namespace's lock is held.
 static struct kept_opt *kept(struct inet_sock *i, int level, int name) {
     for (unsigned k = 0; k < i->nkept; k++)
         if (i->kept[k].level == level && i->kept[k].name == name)
@@ -301,7 +301,7 @@ static int inet_setopt(struct socket *s, struct task *t, int level, int name, co
         v = *(const unsigned char *)buf;
     else
         return -LINUX_EINVAL;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(i)->lock);
     struct kept_opt *k = kept(i, level, name);
     if (!k && i->nkept < KEPT_MAX)
         k = &i->kept[i->nkept++];
@@ -315,7 +315,7 @@ static int inet_getopt(struct socket *s, int level, int name, void *buf, uint32_
     const struct kept_opt *def = known(s, level, name);
     if (!def)
         return -LINUX_ENOPROTOOPT;
-    LOCKED(&inet_lock);
+    LOCKED(&ns_of(isock(s))->lock);
     const struct kept_opt *k = kept(isock(s), level, name);
     int v = k ? k->value : def->value;
     *len = *len < sizeof v ? *len : sizeof v;

@@ -4,7 +4,7 @@
 // list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what
 // a message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
-// Locks: ports_lock (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
+// Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; never both.
 // LIMIT: other protocols are EPROTONOSUPPORT. Groups can be joined, and nothing is ever sent to them.
 // Programs cannot send to each other: EPERM, or ECONNREFUSED for those who may.
@@ -15,6 +15,8 @@
 #include "base/rbtree.h"
 #include "sentry/kernel.h"
 #include "sentry/net/rtnetlink.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/run.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ struct nl_msg {
     size_t len;
     _Alignas(8) uint8_t data[];
 };
-// Letters: [p] ports_lock  [l] its own lock
+// Letters: [p] the namespace's lock  [l] its own lock
 struct nl_sock {
     struct socket s;
     struct rb_node by_port;        // [p] in ports, when bound
@@ -51,16 +53,15 @@ struct answers {  // what rtnl_receive() answers to
     struct nl_sock *n;
 };
 
-static struct lock ports_lock = LOCK_INITIALIZER(RANK_OBJECT);
-static struct rb_root ports;  // [p]
 static const struct socket_ops netlink_ops;
 
 static struct nl_sock *nsock(struct socket *s) { return container_of(s, struct nl_sock, s); }
+static struct netlink_ns *ns_of(const struct nl_sock *n) { return &n->s.net->netlink; }
 
 // ---- Port numbers -----------------------------------------------------------------------------------------
-// Puts it there unless the number is taken. ports_lock is held.
+// Puts it there unless the number is taken. The namespace's lock is held.
 static bool claim_port(struct nl_sock *n, uint32_t portid) {
-    struct rb_node *parent = NULL, **link = &ports.node;
+    struct rb_node *parent = NULL, **link = &ns_of(n)->ports.node;
     while (*link) {
         struct nl_sock *other = rb_entry(*link, struct nl_sock, by_port);
         if (other->portid == portid)
@@ -70,23 +71,23 @@ static bool claim_port(struct nl_sock *n, uint32_t portid) {
     }
     n->portid = portid;
     n->bound = true;
-    rb_insert(&ports, &n->by_port, parent, link);
+    rb_insert(&ns_of(n)->ports, &n->by_port, parent, link);
     return true;
 }
-// The process' number when that is free, else one that no process has. ports_lock is held.
+// The process' number when that is free, else one that no process has. The namespace's lock is held.
 static void choose_port(struct nl_sock *n, struct task *t) {
     uint32_t portid = (uint32_t)t->tg->pid;
     while (!claim_port(n, portid))
         portid = (uint32_t)(-4096 - (int32_t)(random_u64() % (INT32_MAX - 4096)));
 }
 static uint32_t bound_port(struct nl_sock *n, struct task *t) {
-    LOCKED(&ports_lock);
+    LOCKED(&ns_of(n)->lock);
     if (!n->bound)
         choose_port(n, t);
     return n->portid;
 }
 static int take_port(struct nl_sock *n, struct task *t, uint32_t portid) {
-    LOCKED(&ports_lock);
+    LOCKED(&ns_of(n)->lock);
     if (n->bound)
         return portid == n->portid ? 0 : -LINUX_EINVAL;
     if (!portid)
@@ -132,7 +133,7 @@ static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
     *out = (struct sock_addr){.len = sizeof out->nl};
     out->family = LINUX_AF_NETLINK;
     if (!peer) {
-        LOCKED(&ports_lock);
+        LOCKED(&ns_of(n)->lock);
         out->nl.nl_pid = n->portid;
     }
     LOCKED(&n->lock);
@@ -355,9 +356,9 @@ static int netlink_peer_cred(struct socket *s, struct linux_ucred *out) {
 static void netlink_close(struct socket *s) {
     struct nl_sock *n = nsock(s);
     {
-        LOCKED(&ports_lock);
+        LOCKED(&ns_of(n)->lock);
         if (n->bound)
-            rb_erase(&ports, &n->by_port);
+            rb_erase(&ns_of(n)->ports, &n->by_port);
     }
     while (!list_empty(&n->msgs)) {
         struct nl_msg *m = list_first(&n->msgs, struct nl_msg, link);
@@ -394,7 +395,7 @@ int netlink_socket(struct task *t, int type, int protocol, struct socket **out) 
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)
         return -LINUX_ENOMEM;
-    socket_init(&n->s, &netlink_ops, LINUX_AF_NETLINK, type, protocol);
+    socket_init(&n->s, &netlink_ops, &t->k->net, LINUX_AF_NETLINK, type, protocol);
     lock_init(&n->lock, RANK_OBJECT);
     waitq_init(&n->wait);
     list_init(&n->msgs);

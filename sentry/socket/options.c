@@ -6,8 +6,9 @@
 #include "abi/poll.h"
 #include "abi/time.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/socket/socket.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <string.h>
 
 #define BUF_MAX     212992  // net.core.wmem_max and rmem_max

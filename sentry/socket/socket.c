@@ -7,6 +7,9 @@
 #include "abi/poll.h"
 #include "sentry/kernel.h"
 #include "sentry/net/net.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/run.h"
+#include "sentry/socket/unix.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +24,20 @@ struct linux_ucred task_ucred(struct task *t) {
     if (!t)
         return (struct linux_ucred){0, 65534, 65534};
     return (struct linux_ucred){t->tg->pid, t->cred->euid, t->cred->egid};
+}
+
+void net_ns_init(struct net_ns *ns) {
+    *ns = (struct net_ns){0};
+    unix_ns_init(&ns->un);
+    lock_init(&ns->inet.lock, RANK_OBJECT);
+    list_init(&ns->inet.bound);
+    lock_init(&ns->netlink.lock, RANK_OBJECT);
+}
+
+void net_ns_destroy(struct net_ns *ns) {
+    unix_ns_destroy(&ns->un);
+    lock_destroy(&ns->inet.lock);
+    lock_destroy(&ns->netlink.lock);
 }
 
 static int64_t sock_read(struct file *f, struct uio *u, uint64_t off) {
@@ -72,8 +89,10 @@ static const struct file_ops socket_fops = {
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
 
-void socket_init(struct socket *s, const struct socket_ops *ops, int family, int type, int protocol) {
+void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
+                 int protocol) {
     s->ops = ops;
+    s->net = net;
     s->family = (uint16_t)family;
     s->type = type;
     s->protocol = protocol;

@@ -9,8 +9,9 @@
 #include "abi/netlink.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
+struct net_ns;
 struct socket;
 
 struct sock_addr {
@@ -70,13 +71,15 @@ struct socket_ops {
 #define SOCK_OPT_COUNT 80
 struct socket {
     const struct socket_ops *ops;  // [c]
+    struct net_ns *net;            // [c] its maker's
     uint16_t family;               // [c]
     int type, protocol;            // [c]
     _Atomic int opts[SOCK_OPT_COUNT];  // SOL_SOCKET, by number; SO_SNDBUF and SO_RCVBUF are in bytes
     struct linux_linger linger;    // [a, as a whole is not needed]
 };
 
-void socket_init(struct socket *s, const struct socket_ops *ops, int family, int type, int protocol);
+void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
+                 int protocol);
 // A file for it, which takes s over (closed on failure too). flags: LINUX_O_NONBLOCK.
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out);
 struct socket *socket_of(struct file *f);  // NULL: no socket
@@ -90,13 +93,10 @@ int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
 
 // New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
-int unix_socket(int type, int protocol, struct socket **out);
-int unix_pair(int type, int protocol, const struct linux_ucred *who, struct socket *out[2]);
+int unix_socket(struct task *t, int type, int protocol, struct socket **out);
+int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
-// The end of the sandbox: drops every file that is still on its way in a queue.
-void unix_teardown(void);
-
 struct linux_ucred task_ucred(struct task *t);
 
 #endif

@@ -6,22 +6,19 @@
 // sockets that are each other's peer; a connected datagram socket has a peer that may not know it. Closing
 // one lets go of its peer and shuts the other one down, so no ring of references stays.
 //
-// Locks: unix_lock (RANK_OBJECT) for everything that involves two sockets or a name: connecting, accepting,
-// closing. A socket's own lock (inside it, lock_nested) for its queue and for what sending and receiving look
-// at. No file is put with either held.
+// Locks: the namespace's (RANK_OBJECT) for everything that involves two sockets or a name: connecting,
+// accepting, closing. A socket's own lock (inside it, lock_nested) for its queue and for what sending and
+// receiving look at. No file is put with either held.
 #include "sentry/socket/unix.h"
 #include "abi/poll.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_AT offsetof(struct linux_sockaddr_un, sun_path)
 #define ALL_EVENTS (LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDHUP)
-
-struct lock unix_lock = LOCK_INITIALIZER(RANK_OBJECT);
-struct waitq unix_room_wait = {LOCK_INITIALIZER(RANK_WAITQ), LIST_INIT(unix_room_wait.waiters)};
-static struct list all_sockets = LIST_INIT(all_sockets);  // [u]
 
 static const struct socket_ops unix_ops;
 
@@ -39,11 +36,11 @@ void unix_put(struct unix_sock *u) {
     free(u);
 }
 // ---- New sockets ------------------------------------------------------------------------------------------
-static struct unix_sock *sock_new(int type) {
+static struct unix_sock *sock_new(struct net_ns *net, int type) {
     struct unix_sock *u = znew(struct unix_sock);
     if (!u)
         return NULL;
-    socket_init(&u->s, &unix_ops, LINUX_AF_UNIX, type, 0);
+    socket_init(&u->s, &unix_ops, net, LINUX_AF_UNIX, type, 0);
     ref_init(&u->refs, 1);
     lock_init(&u->lock, RANK_OBJECT);
     waitq_init(&u->wait);
@@ -54,8 +51,8 @@ static struct unix_sock *sock_new(int type) {
     list_init(&u->pending_link);
     list_init(&u->msgs);
     u->peer_cred = (struct linux_ucred){0, ~0u, ~0u};
-    LOCKED(&unix_lock);
-    list_add_tail(&all_sockets, &u->all);
+    LOCKED(&unix_ns(u)->lock);
+    list_add_tail(&unix_ns(u)->sockets, &u->all);
     return u;
 }
 
@@ -69,16 +66,16 @@ static int check_type(int *type, int protocol) {
                : -LINUX_ESOCKTNOSUPPORT;
 }
 
-int unix_socket(int type, int protocol, struct socket **out) {
+int unix_socket(struct task *t, int type, int protocol, struct socket **out) {
     int err = check_type(&type, protocol);
-    struct unix_sock *u = err ? NULL : sock_new(type);
+    struct unix_sock *u = err ? NULL : sock_new(&t->k->net, type);
     if (!u)
         return err ? err : -LINUX_ENOMEM;
     *out = &u->s;
     return 0;
 }
 
-// Makes a and b each other's peer. unix_lock is held.
+// Makes a and b each other's peer. The namespace's lock is held.
 static void join_pair(struct unix_sock *a, struct unix_sock *b) {
     struct unix_sock *both[2] = {a, b};
     for (int i = 0; i < 2; i++) {
@@ -92,18 +89,19 @@ static void join_pair(struct unix_sock *a, struct unix_sock *b) {
     }
 }
 
-int unix_pair(int type, int protocol, const struct linux_ucred *who, struct socket *out[2]) {
+int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]) {
     int err = check_type(&type, protocol);
     if (err < 0)
         return err;
-    struct unix_sock *a = sock_new(type), *b = a ? sock_new(type) : NULL;
+    struct net_ns *net = &t->k->net;
+    struct unix_sock *a = sock_new(net, type), *b = a ? sock_new(net, type) : NULL;
     if (!b) {
         if (a)
             unix_ops.close(&a->s);
         return -LINUX_ENOMEM;
     }
-    a->cred = b->cred = a->peer_cred = b->peer_cred = *who;
-    LOCKED(&unix_lock);
+    a->cred = b->cred = a->peer_cred = b->peer_cred = task_ucred(t);
+    LOCKED(&unix_ns(a)->lock);
     join_pair(a, b);
     out[0] = &a->s;
     out[1] = &b->s;
@@ -111,8 +109,8 @@ int unix_pair(int type, int protocol, const struct linux_ucred *who, struct sock
 }
 
 // ---- connect, listen, accept ------------------------------------------------------------------------------
-// u's peer becomes `to` (reference taken over; NULL: none). unix_lock is held. Returns the old one, to be
-// put.
+// u's peer becomes `to` (reference taken over; NULL: none). The namespace's lock is held. Returns the old
+// one, to be put.
 static struct unix_sock *set_dgram_peer(struct unix_sock *u, struct unix_sock *to) {
     lock_nested(&u->lock);
     struct unix_sock *old = u->peer;
@@ -128,7 +126,7 @@ static struct unix_sock *set_dgram_peer(struct unix_sock *u, struct unix_sock *t
 void unix_disconnect(struct unix_sock *u, struct unix_sock *from) {
     struct unix_sock *old = NULL;
     {
-        LOCKED(&unix_lock);
+        LOCKED(&unix_ns(u)->lock);
         if (u->peer == from)
             old = set_dgram_peer(u, NULL);
     }
@@ -143,7 +141,7 @@ static int connect_dgram(struct unix_sock *u, struct task *t, const struct sock_
             return err;
     }
     {
-        LOCKED(&unix_lock);
+        LOCKED(&unix_ns(u)->lock);
         // One that is connected to somebody else would refuse whatever we send.
         if (to && to->peer && to->peer != u) {
             old = to;
@@ -157,7 +155,7 @@ static int connect_dgram(struct unix_sock *u, struct task *t, const struct sock_
     return to ? 0 : -LINUX_EPERM;
 }
 
-// unix_lock is held. n becomes the listener's end of the connection.
+// The namespace's lock is held. n becomes the listener's end of the connection.
 static int connect_locked(struct unix_sock *u, struct unix_sock *to, struct unix_sock *n) {
     if (u->state != UNIX_IDLE)
         return u->state == UNIX_CONNECTED ? -LINUX_EISCONN : -LINUX_EINVAL;
@@ -181,13 +179,13 @@ static int connect_stream(struct unix_sock *u, struct task *t, const struct sock
     int err = unix_find(t, a, u->s.type, &to);
     if (err < 0)
         return err;
-    struct unix_sock *n = sock_new(u->s.type);
+    struct unix_sock *n = sock_new(u->s.net, u->s.type);
     if (!n) {
         unix_put(to);
         return -LINUX_ENOMEM;
     }
     {
-        LOCKED(&unix_lock);
+        LOCKED(&unix_ns(u)->lock);
         u->cred = task_ucred(t);
         err = connect_locked(u, to, n);
     }
@@ -196,7 +194,7 @@ static int connect_stream(struct unix_sock *u, struct task *t, const struct sock
     else
         unix_ops.close(&n->s);
     if (err == -LINUX_EAGAIN)
-        *wait = &unix_room_wait;
+        *wait = &unix_ns(u)->room;
     unix_put(to);
     return err;
 }
@@ -210,7 +208,7 @@ static int unix_listen(struct socket *s, struct task *t, int backlog) {
     struct unix_sock *u = usock(s);
     if (s->type == LINUX_SOCK_DGRAM)
         return -LINUX_EOPNOTSUPP;
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(u)->lock);
     if (!u->name || u->state == UNIX_CONNECTED)
         return -LINUX_EINVAL;
     u->backlog = (unsigned)backlog > LINUX_SOMAXCONN ? LINUX_SOMAXCONN : (unsigned)backlog;
@@ -218,7 +216,7 @@ static int unix_listen(struct socket *s, struct task *t, int backlog) {
     lock_nested(&u->lock);
     u->state = UNIX_LISTENING;
     lock_drop(&u->lock);
-    waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
     return 0;
 }
 
@@ -226,7 +224,7 @@ static int unix_accept(struct socket *s, struct socket **out) {
     struct unix_sock *u = usock(s);
     if (s->type == LINUX_SOCK_DGRAM)
         return -LINUX_EOPNOTSUPP;
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(u)->lock);
     if (u->state != UNIX_LISTENING)
         return -LINUX_EINVAL;
     if (list_empty(&u->pending))
@@ -234,14 +232,14 @@ static int unix_accept(struct socket *s, struct socket **out) {
     struct unix_sock *n = list_first(&u->pending, struct unix_sock, pending_link);
     list_del(&n->pending_link);
     if (u->npending-- > u->backlog)
-        waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+        waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
     *out = &n->s;
     return 0;
 }
 
 static int unix_name_of(struct socket *s, bool peer, struct sock_addr *out) {
     struct unix_sock *u = usock(s);
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(u)->lock);
     if (peer && !u->peer)
         return -LINUX_ENOTCONN;
     const struct unix_name *n = peer ? u->peer->name : u->name;
@@ -290,7 +288,7 @@ struct leftovers {
     struct unix_sock *peer;
 };
 
-// Takes u out of everything. unix_lock is held.
+// Takes u out of everything. The namespace's lock is held.
 static void detach(struct unix_sock *u, struct leftovers *l) {
     list_del(&u->all);
     list_del(&u->name_link);
@@ -323,7 +321,7 @@ static void unix_close(struct socket *s) {
     list_init(&l.msgs);
     list_init(&l.pending);
     {
-        LOCKED(&unix_lock);
+        LOCKED(&unix_ns(u)->lock);
         was_target = s->type == LINUX_SOCK_DGRAM || u->state == UNIX_LISTENING;
         detach(u, &l);
     }
@@ -335,7 +333,7 @@ static void unix_close(struct socket *s) {
         unix_close(&n->s);
     }
     if (was_target)
-        waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+        waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
     unix_free_msgs(&l.msgs);
     if (l.path.dentry)
         path_put(&l.path);
@@ -343,13 +341,23 @@ static void unix_close(struct socket *s) {
     unix_put(u);
 }
 
-void unix_teardown(void) {
+void unix_ns_init(struct unix_ns *ns) {
+    *ns = (struct unix_ns){0};
+    lock_init(&ns->lock, RANK_OBJECT);
+    waitq_init(&ns->room);
+    list_init(&ns->sockets);
+    for (unsigned i = 0; i < UNIX_BUCKETS; i++)
+        list_init(&ns->names[i]);
+}
+
+// What is still on its way in a queue, of one socket after the other.
+static void drop_messages(struct unix_ns *ns) {
     for (;;) {
         struct list msgs = LIST_INIT(msgs);
         struct unix_sock *u;
         {
-            LOCKED(&unix_lock);
-            list_for_each(u, &all_sockets, all) {
+            LOCKED(&ns->lock);
+            list_for_each(u, &ns->sockets, all) {
                 lock_nested(&u->lock);
                 list_splice_tail(&msgs, &u->msgs);
                 u->bytes = 0;
@@ -365,9 +373,15 @@ void unix_teardown(void) {
     }
 }
 
+void unix_ns_destroy(struct unix_ns *ns) {
+    drop_messages(ns);
+    waitq_destroy(&ns->room);
+    lock_destroy(&ns->lock);
+}
+
 // ---- Readiness and facts ----------------------------------------------------------------------------------
 static uint32_t poll_listening(struct unix_sock *u) {
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(u)->lock);
     uint32_t shut_events = u->rd_shut ? LINUX_POLLIN | LINUX_POLLRDHUP : 0;
     return list_empty(&u->pending) ? shut_events : LINUX_POLLIN | LINUX_POLLRDNORM | shut_events;
 }
@@ -426,7 +440,7 @@ static bool unix_listening(struct socket *s) {
     return usock(s)->state == UNIX_LISTENING;
 }
 static int unix_peer_cred(struct socket *s, struct linux_ucred *out) {
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(usock(s))->lock);
     *out = usock(s)->state == UNIX_LISTENING ? usock(s)->cred : usock(s)->peer_cred;
     return 0;
 }

@@ -5,6 +5,7 @@
 #define SENTRY_SOCKET_UNIX_H
 #include "base/list.h"
 #include "base/refcount.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 
 // An address, shared by a socket and the messages that it has sent. Immutable.
@@ -21,6 +22,7 @@ struct unix_msg {
     struct unix_name *from;   // owned; NULL: the sender has no name
     struct linux_ucred cred;
     struct sock_files *files; // owned, NULL: none
+    struct unix_ns *ns;       // [c] among whose files on their way these are
     size_t len, off;          // off: what was read of it
     size_t cap;
     char data[];
@@ -28,7 +30,7 @@ struct unix_msg {
 
 enum unix_state { UNIX_IDLE, UNIX_LISTENING, UNIX_CONNECTED };
 
-// Letters: [u] the lock of all unix sockets  [l] its own lock  [ul] written under both, read under either
+// Letters: [u] its namespace's lock  [l] its own lock  [ul] written under both, read under either
 struct unix_sock {
     struct socket s;
     struct refcount refs;     // its file (or the accept queue), the peer, whoever sends to it at the moment
@@ -59,8 +61,9 @@ struct unix_sock {
 static inline struct unix_sock *usock(struct socket *s) { return container_of(s, struct unix_sock, s); }
 struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
-extern struct lock unix_lock;       // RANK_OBJECT; a socket's own is taken inside it with lock_nested()
-extern struct waitq unix_room_wait; // told when a full queue, or a full accept queue, has room again
+static inline struct unix_ns *unix_ns(const struct unix_sock *u) { return &u->s.net->un; }
+void unix_ns_init(struct unix_ns *ns);
+void unix_ns_destroy(struct unix_ns *ns);  // as net_ns_destroy()
 
 // Where a datagram goes: referenced. 0 or -LINUX_E*.
 int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out);

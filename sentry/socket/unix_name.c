@@ -5,15 +5,13 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/socket/unix.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_AT offsetof(struct linux_sockaddr_un, sun_path)
-#define BUCKETS 64u
-
-static struct list buckets[BUCKETS];  // [u] abstract names; all zero: empty
 
 struct unix_name *unix_name_get(struct unix_name *n) {
     if (n)
@@ -50,19 +48,17 @@ static int parse(const struct sock_addr *a, struct sock_addr *out) {
 }
 static bool is_abstract(const struct sock_addr *a) { return !a->un.sun_path[0]; }
 
-static struct list *bucket_of(const void *name, unsigned len) {
+static struct list *bucket_of(struct unix_ns *ns, const void *name, unsigned len) {
     uint32_t h = 2166136261u;
     for (unsigned i = 0; i < len; i++)
         h = (h ^ ((const unsigned char *)name)[i]) * 16777619u;
-    struct list *b = &buckets[h % BUCKETS];
-    if (!b->next)
-        list_init(b);
-    return b;
+    return &ns->names[h % UNIX_BUCKETS];
 }
-// unix_lock is held; borrowed. LIMIT: one table of abstract names, of all types of sockets together.
-static struct unix_sock *find_abstract(const void *addr, unsigned len) {
+// The namespace's lock is held; borrowed. LIMIT: one table of abstract names, of all types of sockets
+// together.
+static struct unix_sock *find_abstract(struct unix_ns *ns, const void *addr, unsigned len) {
     struct unix_sock *u;
-    list_for_each(u, bucket_of(addr, len), name_link)
+    list_for_each(u, bucket_of(ns, addr, len), name_link)
         if (u->name->len == len && !memcmp(&u->name->addr, addr, len))
             return u;
     return NULL;
@@ -76,7 +72,7 @@ static int find_by_path(struct task *t, const char *path, struct unix_sock **out
         return err;
     err = vfs_permission(p.dentry->inode, MAY_WRITE, &ctx.cred);
     if (err == 0) {
-        LOCKED(&unix_lock);
+        LOCKED(&t->k->net.un.lock);
         struct unix_sock *u = p.dentry->inode->sock;
         if (inode_type(p.dentry->inode) != LINUX_S_IFSOCK || !u)
             err = -LINUX_ECONNREFUSED;
@@ -88,13 +84,14 @@ static int find_by_path(struct task *t, const char *path, struct unix_sock **out
 }
 
 int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out) {
+    struct unix_ns *ns = &t->k->net.un;
     struct sock_addr addr;
     int err = parse(a, &addr);
     if (err < 0)
         return err;
     if (is_abstract(&addr)) {
-        LOCKED(&unix_lock);
-        struct unix_sock *u = find_abstract(addr.bytes, addr.len);
+        LOCKED(&ns->lock);
+        struct unix_sock *u = find_abstract(ns, addr.bytes, addr.len);
         if (!u)
             return -LINUX_ECONNREFUSED;
         *out = unix_get(u);
@@ -110,11 +107,11 @@ int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_s
 }
 
 // ---- bind -------------------------------------------------------------------------------------------------
-// Gives u a name that nobody else has. unix_lock is held; `n` is taken over on success.
+// Gives u a name that nobody else has. The namespace's lock is held; `n` is taken over on success.
 static int set_name(struct unix_sock *u, struct unix_name *n, const struct path *p) {
     if (u->name)
         return -LINUX_EINVAL;
-    if (!p && find_abstract(&n->addr, n->len))
+    if (!p && find_abstract(unix_ns(u), &n->addr, n->len))
         return -LINUX_EADDRINUSE;
     lock_nested(&u->lock);
     u->name = n;
@@ -123,7 +120,7 @@ static int set_name(struct unix_sock *u, struct unix_name *n, const struct path 
         u->path = *p;
         p->dentry->inode->sock = u;
     } else {
-        list_add_tail(bucket_of(&n->addr, n->len), &u->name_link);
+        list_add_tail(bucket_of(unix_ns(u), &n->addr, n->len), &u->name_link);
     }
     return 0;
 }
@@ -134,7 +131,7 @@ static int bind_name(struct unix_sock *u, const struct sock_addr *a, const struc
         return -LINUX_ENOMEM;
     int err;
     {
-        LOCKED(&unix_lock);
+        LOCKED(&unix_ns(u)->lock);
         err = set_name(u, n, p);
     }
     if (err < 0)

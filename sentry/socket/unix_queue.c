@@ -9,7 +9,9 @@
 // given back only when the sandbox ends. LIMIT: no out-of-band data.
 #include "abi/poll.h"
 #include "base/fault.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/run/run.h"
 #include "sentry/socket/unix.h"
 #include <stdlib.h>
 #include <string.h>
@@ -19,31 +21,30 @@
 #define QUEUE_MAX    512u    // messages, net.unix.max_dgram_qlen
 #define IN_FLIGHT_MAX 16384  // files on their way in all queues
 
-static _Atomic int in_flight;
-
 // ---- Messages ---------------------------------------------------------------------------------------------
 static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
 
-static struct unix_msg *msg_new(size_t cap) {
+static struct unix_msg *msg_new(struct unix_ns *ns, size_t cap) {
     struct unix_msg *m = malloc(sizeof *m + cap);
     if (!m)
         return NULL;
     memset(m, 0, sizeof *m);
     list_init(&m->link);
+    m->ns = ns;
     m->cap = cap;
     return m;
 }
 
-static void drop_files(struct sock_files *f) {
+static void drop_files(struct unix_ns *ns, struct sock_files *f) {
     if (!f)
         return;
-    atomic_fetch_sub(&in_flight, (int)f->n);
+    atomic_fetch_sub(&ns->in_flight, (int)f->n);
     sock_files_put(f);
     free(f);
 }
 
 static void msg_free(struct unix_msg *m) {
-    drop_files(m->files);
+    drop_files(m->ns, m->files);
     if (m->from)
         unix_name_put(m->from);
     free(m);
@@ -69,13 +70,13 @@ void unix_free_msgs(struct list *msgs) {
 static int take_files(struct unix_msg *m, struct sock_files *from) {
     if (!from || !from->n)
         return 0;
-    if (atomic_fetch_add(&in_flight, (int)from->n) + (int)from->n > IN_FLIGHT_MAX) {
-        atomic_fetch_sub(&in_flight, (int)from->n);
+    if (atomic_fetch_add(&m->ns->in_flight, (int)from->n) + (int)from->n > IN_FLIGHT_MAX) {
+        atomic_fetch_sub(&m->ns->in_flight, (int)from->n);
         return -LINUX_ETOOMANYREFS;
     }
     m->files = znew(struct sock_files);
     if (!m->files) {
-        atomic_fetch_sub(&in_flight, (int)from->n);
+        atomic_fetch_sub(&m->ns->in_flight, (int)from->n);
         return -LINUX_ENOMEM;
     }
     *m->files = *from;
@@ -85,7 +86,7 @@ static int take_files(struct unix_msg *m, struct sock_files *from) {
 // The files of m go back to their sender: m was not sent. They are his still.
 static void return_files(struct unix_msg *m) {
     if (m->files)
-        atomic_fetch_sub(&in_flight, (int)m->files->n);
+        atomic_fetch_sub(&m->ns->in_flight, (int)m->files->n);
     free(m->files);
     m->files = NULL;
 }
@@ -109,14 +110,14 @@ static bool should_tell(struct unix_sock *u) {
 }
 
 void unix_tell_room(struct unix_sock *u) {
-    LOCKED(&unix_lock);
+    LOCKED(&unix_ns(u)->lock);
     struct unix_sock *c;
     if (u->peer)
         waitq_wake(&u->peer->wait, LINUX_POLLOUT);
     list_for_each(c, &u->clients, client_link)
         if (c != u->peer)
             waitq_wake(&c->wait, LINUX_POLLOUT);
-    waitq_wake(&unix_room_wait, LINUX_POLLOUT);
+    waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
 }
 
 uint64_t unix_queued(struct socket *s, bool out) {
@@ -200,7 +201,7 @@ static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_m
     if (err < 0)
         return err;
     bool stream = u->s.type == LINUX_SOCK_STREAM;
-    struct unix_msg *msg = msg_new(stream && n < STREAM_SMALL ? STREAM_SMALL : n);
+    struct unix_msg *msg = msg_new(unix_ns(u), stream && n < STREAM_SMALL ? STREAM_SMALL : n);
     if (!msg)
         return -LINUX_ENOMEM;
     int64_t got = n ? uio_from(m->u, msg->data, n) : 0;
@@ -278,7 +279,7 @@ int64_t unix_send(struct socket *s, struct sock_msg *m) {
         return err;
     int64_t r = stream ? send_stream(u, to, m) : send_packet(u, to, m);
     if (r == -LINUX_EAGAIN && m->addr)
-        m->wait = &unix_room_wait;
+        m->wait = &unix_ns(u)->room;
     if (r == -LINUX_ECONNREFUSED && dgram && !m->addr)
         unix_disconnect(u, to);
     unix_put(to);
@@ -315,7 +316,7 @@ static void take_extras(struct receipt *r, struct unix_msg *msg) {
     }
     if (m->files) {
         *m->files = *msg->files;
-        atomic_fetch_sub(&in_flight, (int)msg->files->n);
+        atomic_fetch_sub(&msg->ns->in_flight, (int)msg->files->n);
         free(msg->files);
     } else {
         r->drop = msg->files;
@@ -432,7 +433,7 @@ int64_t unix_recv(struct socket *s, struct sock_msg *m) {
             n = s->type == LINUX_SOCK_STREAM ? recv_stream(u, &r) : recv_packet(u, &r);
         tell = should_tell(u);
     }
-    drop_files(r.drop);
+    drop_files(unix_ns(u), r.drop);
     unix_free_msgs(&r.done);
     if (tell)
         unix_tell_room(u);

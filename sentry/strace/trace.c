@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// --strace: joins strace_format() to tasks. The run loop calls it around each call; see sentry/trace.h. A
-// line is one write(2) to the log's descriptor, so lines of several workers do not mix. Cost: some copies of
+// --strace: joins strace_format() to tasks. The run loop calls it around each call; see trace.h. A line is
+// one write(2) to the log's descriptor, so lines of several workers do not mix. Cost: some copies of
 // guest memory and that write for each call; nothing when tracing is off. No locks.
 //
 // A call is shown when it is done, with what it has returned; calls that may not return are shown at their
 // start. LIMIT: with --strace, a call that blocks for ever shows nothing until it ends.
-#include "sentry/trace.h"
+#include "sentry/strace/trace.h"
 #include "base/log.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/strace/strace.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See at.h.
 #include "sentry/syscalls/at.h"
+#include "fs/vfs.h"
 #include "sentry/kernel.h"
 
 static int base_of(struct task *t, struct at_path *p, int dirfd, bool need_dir) {

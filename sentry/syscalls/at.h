@@ -2,10 +2,10 @@
 // What the calls on path names share: the directory that a dirfd names, and a path copied from the guest.
 #ifndef SENTRY_SYSCALLS_AT_H
 #define SENTRY_SYSCALLS_AT_H
-#include "sentry/fdtable.h"
-#include "sentry/mm/usercopy.h"
 #include "base/cleanup.h"
-#include "sentry/task.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/proc/task.h"
 
 // One path argument of a call: made by at_init(), given back by AT_PATH's cleanup.
 struct at_path {

@@ -4,7 +4,8 @@
 // that it has kept. No lock is held while a file is asked, so that one file may be listed many times.
 #include "sentry/syscalls/poll_set.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/run/park.h"
 #include <stdlib.h>
 #include <string.h>
 

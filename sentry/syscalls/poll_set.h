@@ -5,8 +5,8 @@
 #ifndef SENTRY_SYSCALLS_POLL_SET_H
 #define SENTRY_SYSCALLS_POLL_SET_H
 #include "abi/poll.h"
-#include "sentry/task.h"
-#include "sentry/timeconv.h"
+#include "sentry/proc/task.h"
+#include "sentry/time/timeconv.h"
 
 #define POLL_FAST 8
 #define POLL_FOREVER TIME_MAX  // no deadline

@@ -2,7 +2,7 @@
 // What sys_socket.c and sys_sockmsg.c share: descriptors to sockets, addresses in and out, and waiting.
 #ifndef SENTRY_SYSCALLS_SOCK_ARGS_H
 #define SENTRY_SYSCALLS_SOCK_ARGS_H
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/socket/socket.h"
 
 // The file behind a socket's number: referenced; NULL with *err -LINUX_EBADF or -LINUX_ENOTSOCK.

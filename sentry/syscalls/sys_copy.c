@@ -5,9 +5,11 @@
 // files that it began with.
 #include "abi/poll.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
 #include <stdlib.h>

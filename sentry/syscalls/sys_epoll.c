@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2. The sets are in sentry/epoll.c.
+// epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2. The sets: fd/epoll.c.
 // A wait that finds events costs one host call, the copy; a call that waits keeps the set open, and of
 // several that wait for one set a new event wakes one.
 #include "abi/signal.h"
-#include "sentry/epoll.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/epoll.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 #define MAX_EVENTS (INT32_MAX / (int)sizeof(struct linux_epoll_event))
 
 static int64_t do_create(struct task *t, bool cloexec) {
     struct file *f cleanup_file = NULL;
-    int err = epoll_open(t->k->vfs, &f);
+    int err = epoll_open(&t->k->epolls, t->k->vfs, &f);
     return err < 0 ? err : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec);
 }
 

@@ -10,11 +10,11 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/loader/exec.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

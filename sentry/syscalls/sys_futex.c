@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/futex.c.
+// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/ipc/futex.c.
 // LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is
 // ENOSYS: the platform's compare and exchange is not atomic against guest threads, and a lock needs that.
 // LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that
@@ -8,13 +8,14 @@
 #include "abi/time.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "sentry/futex.h"
+#include "sentry/ipc/futex.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
 #define ANY LINUX_FUTEX_BITSET_MATCH_ANY
@@ -117,7 +118,7 @@ static int64_t futex_wake(struct task *t, uint64_t word, bool private, int n, ui
     if (!bitset)
         return -LINUX_EINVAL;
     int err = futex_key_get(t->mm, uaddr(word), private, &key);
-    return err < 0 ? err : futex_wake_key(&key, n, bitset);
+    return err < 0 ? err : futex_wake_key(&t->k->futexes, &key, n, bitset);
 }
 
 static int64_t requeue(struct task *t, const struct sysargs *a, bool private, bool cmp) {
@@ -211,8 +212,8 @@ static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
     int also = wake_op_compare(op, old);
     if (also < 0)
         return also;
-    int64_t n = futex_wake_key(&first, (int)a->v[2], ANY);
-    return also ? n + futex_wake_key(&second, (int)a->v[3], ANY) : n;
+    int64_t n = futex_wake_key(&t->k->futexes, &first, (int)a->v[2], ANY);
+    return also ? n + futex_wake_key(&t->k->futexes, &second, (int)a->v[3], ANY) : n;
 }
 
 int64_t sys_futex(struct task *t, const struct sysargs *a) {

@@ -2,12 +2,13 @@
 // Who a process is: ids of tasks, groups, sessions, users; capabilities. getpid gettid getppid getpgrp
 // getpgid setpgid getsid setsid vhangup, get/set of user and group ids, getgroups setgroups, capget capset.
 #include "abi/caps.h"
-#include "sentry/group.h"
-#include "sentry/jobctl.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/jobctl.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_clone.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task_clone.h"
 #include <stdlib.h>
 #include <string.h>
 

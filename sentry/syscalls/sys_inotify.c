@@ -3,6 +3,8 @@
 // fs/anon/inotify.c, where events come from is fs/notify.h.
 #include "abi/inotify.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
 

@@ -6,9 +6,11 @@
 // rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host pread, one host copy.
 #include "abi/poll.h"
 #include "abi/uio.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"

@@ -3,10 +3,11 @@
 // whom is signal_may_send(). A number that names nobody is ESRCH before a bad signal number is EINVAL, as on
 // Linux. Locks: tasks_lock while targets are found and asked; the queues' locks inside.
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
-#include "sentry/group.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/pidfd.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/pidfd.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/signal/impl.h"
 #include "sentry/syscalls/table.h"

@@ -9,12 +9,14 @@
 #include "abi/sysinfo.h"
 #include "abi/utsname.h"
 #include "base/clock.h"
-#include "sentry/cpu_timers.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/time/cpu_timers.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -6,12 +6,12 @@
 // LIMIT: mincore: every mapped page counts as resident.
 // LIMIT: pkey_mprotect: no key but -1, as on a processor without protection keys.
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task.h"
 #include <string.h>
 
 int64_t sys_mmap(struct task *t, const struct sysargs *a) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// msgget msgsnd msgrcv msgctl. The queues are in sentry/msg.c.
+// msgget msgsnd msgrcv msgctl. The queues are in sentry/ipc/msg.c.
 #include "base/fault.h"
+#include "sentry/ipc/msg.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/msg.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>
 
@@ -72,7 +72,7 @@ int64_t sys_msgctl(struct task *t, const struct sysargs *a) {
         return msg_remove(t, id);
     case LINUX_IPC_INFO:
     case LINUX_MSG_INFO:
-        r = msg_info(cmd, &info);
+        r = msg_info(t, cmd, &info);
         return copy_out_obj(t, buf, &info) < 0 ? -LINUX_EFAULT : r;
     default:
         return -LINUX_EINVAL;

@@ -2,6 +2,8 @@
 // Opening: open openat openat2 creat. Waits in one case only: a fifo whose other side is not there yet
 // (fifo(7)).
 #include "sentry/kernel.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
 

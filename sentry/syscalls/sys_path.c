@@ -6,9 +6,11 @@
 #include "abi/time.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/signal/signal.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/signal/signal.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,11 +3,12 @@
 // objects are in fs/pipe and fs/anon. LIMIT: packet pipes (O_DIRECT) and notification pipes are EINVAL; huge
 // pages are ENOSYS.
 #include "abi/fcntl.h"
-#include "abi/mman.h"
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
+#include "abi/mman.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/syscalls/table.h"
 
 #define MEMFD_NAME_MAX 249  // memfd_create(2)

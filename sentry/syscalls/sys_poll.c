@@ -7,7 +7,7 @@
 // events of the same list meanwhile sees its change undone.
 #include "abi/signal.h"
 #include "base/fault.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"

@@ -5,6 +5,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
 

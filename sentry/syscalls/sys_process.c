@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes: clone clone3 fork vfork exit exit_group wait4 waitid set_tid_address. Decodes; the meaning is in
-// sentry/task_clone.c, task_exit.c and task_wait.c. execve is in sys_exec.c.
+// sentry/proc/task_clone.c, task_exit.c and task_wait.c. execve is in sys_exec.c.
 #include "abi/resource.h"
 #include "abi/sched.h"
 #include "abi/wait.h"
 #include "base/clock.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/pidfd.h"
+#include "sentry/proc/pidfd.h"
+#include "sentry/proc/task_clone.h"
+#include "sentry/proc/task_wait.h"
+#include "sentry/run/run.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task_clone.h"
-#include "sentry/task_wait.h"
 #include <string.h>
 
 // ---- clone ------------------------------------------------------------------------------------------------

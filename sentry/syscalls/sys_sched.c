@@ -5,9 +5,10 @@
 #include "abi/caps.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
-#include "sentry/group.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/pgroup.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// semget semop semtimedop semctl. The sets are in sentry/sem.c.
+// semget semop semtimedop semctl. The sets are in sentry/ipc/sem.c.
 #include "abi/time.h"
 #include "base/clock.h"
+#include "sentry/ipc/sem.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/sem.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
 int64_t sys_semget(struct task *t, const struct sysargs *a) {
@@ -83,7 +84,7 @@ int64_t sys_semctl(struct task *t, const struct sysargs *a) {
         return sem_remove(t, id);
     case LINUX_IPC_INFO:
     case LINUX_SEM_INFO:
-        r = sem_info(cmd, &info);
+        r = sem_info(t, cmd, &info);
         return copy_out_obj(t, uaddr(a->v[3]), &info) < 0 ? -LINUX_EFAULT : r;
     default:
         return -LINUX_EINVAL;

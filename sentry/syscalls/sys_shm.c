@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// shmget, shmat, shmdt, shmctl. The segments are in sentry/shm.c; attaching is an mmap of their files.
-#include "sentry/fdtable.h"
+// shmget, shmat, shmdt, shmctl. The segments are in sentry/ipc/shm.c; attaching is an mmap of their files.
+#include "sentry/fd/fdtable.h"
+#include "sentry/ipc/shm.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/shm.h"
+#include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/task.h"
 
 #define SHMLBA GUEST_PAGE_SIZE
 
@@ -71,7 +71,7 @@ static int64_t detach(struct task *t, uint64_t addr) {
     struct file *segment cleanup_file = NULL;
     uint64_t at = addr, start, end, limit = UINT64_MAX;
     for (struct file *f; at < limit && (f = next_piece(t->mm, addr, at, &start, &end)); at = end) {
-        uint64_t size = segment ? 0 : shm_size_of(f);
+        uint64_t size = segment ? 0 : shm_size_of(t, f);
         if (size) {
             segment = file_get(f);
             limit = addr + size;
@@ -121,10 +121,10 @@ int64_t sys_shmctl(struct task *t, const struct sysargs *a) {
     case LINUX_SHM_UNLOCK:
         return shm_lock(t, id, cmd == LINUX_SHM_LOCK);
     case LINUX_SHM_INFO:
-        r = shm_info(&info);
+        r = shm_info(t, &info);
         return copy_out_obj(t, buf, &info) < 0 ? -LINUX_EFAULT : r;
     case LINUX_IPC_INFO:
-        r = shm_limits(&limits);
+        r = shm_limits(t, &limits);
         return copy_out_obj(t, buf, &limits) < 0 ? -LINUX_EFAULT : r;
     default:
         return -LINUX_EINVAL;

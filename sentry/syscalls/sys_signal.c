@@ -3,13 +3,15 @@
 // restart_syscall signalfd signalfd4. Sending is in sys_kill.c, rt_sigreturn in signal/frame.c. Decodes and
 // copies; the meaning is in sentry/signal/. Locks: sig_lock around a process's queues and dispositions.
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
+#include "platform/platform.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/fd/signalfd.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
-#include "sentry/signalfd.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 // ---- Dispositions and masks -------------------------------------------------------------------------------
 // POSIX: what is ignored from now on is not pending any more.

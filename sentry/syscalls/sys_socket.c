@@ -7,9 +7,11 @@
 #include "abi/poll.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 // ---- Arguments --------------------------------------------------------------------------------------------
 struct file *sock_get(struct task *t, uint64_t fd, int *err) {
@@ -75,7 +77,7 @@ static int check_flags(uint64_t type) {
 static int make_socket(struct task *t, int family, int type, int protocol, struct socket **out) {
     switch (family) {
     case LINUX_AF_UNIX:
-        return unix_socket(type, protocol, out);
+        return unix_socket(t, type, protocol, out);
     case LINUX_AF_INET:
     case LINUX_AF_INET6:
         return inet_socket(t, family, type, protocol, out);
@@ -118,14 +120,13 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     unsigned flags = (unsigned)a->v[1];
     int family = (int)a->v[0], type = (int)(flags & LINUX_SOCK_TYPE_MASK);
     struct socket *s[2];
-    struct linux_ucred who = task_ucred(t);
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
     if (family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK)
         return -LINUX_EOPNOTSUPP;
     if (family != LINUX_AF_UNIX)
         return -LINUX_EAFNOSUPPORT;
-    int err = unix_pair(type, (int)a->v[2], &who, s);
+    int err = unix_pair(t, type, (int)a->v[2], s);
     if (err < 0)
         return err;
     struct file *f[2] = {NULL, NULL};

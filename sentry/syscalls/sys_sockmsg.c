@@ -14,11 +14,13 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,6 +3,7 @@
 // attributes.
 #include "base/clock.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>

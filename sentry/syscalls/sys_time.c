@@ -5,9 +5,10 @@
 // LIMIT: CPU time of a thread is that of its whole process.
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 // ---- CPU clocks -------------------------------------------------------------------------------------------
 // A negative clock id names a process or thread, clock_getcpuclockid(3).

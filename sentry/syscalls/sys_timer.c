@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timers: getitimer setitimer alarm; timer_create timer_settime timer_gettime timer_getoverrun timer_delete;
-// timerfd_create timerfd_settime timerfd_gettime. Decodes; the meaning is in posix_timers.c and timerfd.c.
+// timerfd_create timerfd_settime timerfd_gettime. Decodes; the meaning is in time/.
 #include "abi/misc.h"
-#include "sentry/fdtable.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/posix_timers.h"
 #include "sentry/syscalls/table.h"
-#include "sentry/timeconv.h"
-#include "sentry/timerfd.h"
+#include "sentry/time/posix_timers.h"
+#include "sentry/time/timeconv.h"
+#include "sentry/time/timerfd.h"
 
 // ---- setitimer --------------------------------------------------------------------------------------------
 static int put_itimerval(struct task *t, uint64_t addr, uint64_t value, uint64_t interval) {

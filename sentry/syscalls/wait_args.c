@@ -3,7 +3,7 @@
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/signal/signal.h"
-#include "sentry/timeconv.h"
+#include "sentry/time/timeconv.h"
 
 int wait_time(struct task *t, uint64_t at, uint64_t *ns) {
     struct linux_timespec ts;

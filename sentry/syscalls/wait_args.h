@@ -3,7 +3,7 @@
 // epoll_pwait.
 #ifndef SENTRY_SYSCALLS_WAIT_ARGS_H
 #define SENTRY_SYSCALLS_WAIT_ARGS_H
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 // The time at `at` in ns. -LINUX_EFAULT; -LINUX_EINVAL: it is none.
 int wait_time(struct task *t, uint64_t at, uint64_t *ns);

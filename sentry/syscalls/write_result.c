@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See write_result.h.
 #include "sentry/syscalls/write_result.h"
+#include "fs/vfs.h"
 #include "sentry/signal/signal.h"
 
 int64_t write_result(struct task *t, const struct file *f, int64_t done, int64_t r) {

@@ -2,7 +2,7 @@
 // What every call that writes shares: the answer after an error, and the signals that go with it.
 #ifndef SENTRY_SYSCALLS_WRITE_RESULT_H
 #define SENTRY_SYSCALLS_WRITE_RESULT_H
-#include "sentry/task.h"
+#include "sentry/proc/task.h"
 
 // `done` bytes went to f, then came r (an error, or what ends a copy): the value of the call. Sends SIGPIPE,
 // also when a pipe's readers left in the middle, and SIGXFSZ (write(2), pipe(7)).

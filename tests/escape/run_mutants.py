@@ -198,9 +198,9 @@ MUTANTS = [
     ("sentry believes the signal number of a fault", "seccomp", "A04", [(
         "platform/seccomp/dispatch.c", "if (!is_fault((uint32_t)a[0]))", "if (!is_fault((uint32_t)a[0]) && false)")]),
     ("a foreign call is served", "seccomp", "A01|A02|A03", [(
-        "sentry/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
+        "sentry/run/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
     ("a foreign call is served", "ptrace", "A01|A02", [(
-        "sentry/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
+        "sentry/run/run.c", "        if (ev->call.foreign)", "        if (ev->call.foreign && false)")]),
     ("stubs have no filter", "ptrace", "A31|W_|A0", [(
         "platform/ptrace/filter.c", "    put(&b, LD(offsetof(struct seccomp_data, arch)));",
         "    put(&b, RET(SECCOMP_RET_ALLOW));\n    put(&b, LD(offsetof(struct seccomp_data, arch)));")]),
@@ -217,7 +217,7 @@ MUTANTS = [
         ("sentry/hostfilter/hostfilter.c", "        err = confine_user();", "        err = 0;"),  # a change of user takes them too
         ("host/privileges.c", "    return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "    return 0;")]),
     ("the sentry has no filter", "seccomp", "A31", [(
-        "sentry/boot.c", "    err = hostfilter_load(plat_name(k->platform));", "    err = 0;")]),
+        "sentry/run/boot.c", "    err = hostfilter_load(plat_name(k->platform));", "    err = 0;")]),
     ("one user may have every descriptor", "seccomp", "A46", [(
         "base/fdcharge.c", "if (a->used >= 5 * part || used[ORDINARY] >= 6 * part)\n            return false;", ""), (
         "base/fdcharge.c", "return used[ORDINARY] + used[ADMIN] < limit - part;", "return true;")]),
@@ -227,7 +227,7 @@ MUTANTS = [
         "oci/main.c", "    close_range(3, ~0u, 0);", "    (void)0;")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
-        ("sentry/boot.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
+        ("sentry/run/boot.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
          "    int err = goferfs_create(vfs, gofer, 0, false, &lower);\n    if (err == 0)\n        return vfs_mount(vfs, lower, NULL, 0, \"host\");\n")]),
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
@@ -256,7 +256,7 @@ MUTANTS = [
         "sentry/ptrace/regs.c", "value >= LINUX_TASK_SIZE)\n        return -LINUX_EIO;\n    if (at == AT(eflags))",
         "!regs)\n        return -LINUX_EIO;\n    if (at == AT(eflags))")]),
     ("SIGKILL does not end a ptrace-stop", "seccomp", "syscalls:^ptrace_stops$", [(
-        "sentry/park.c", "ptrace_break(t);\n", "")]),
+        "sentry/run/park.c", "ptrace_break(t);\n", "")]),
     # ---- Terminals made inside -----------------------------------------------------------------------------------------
     ("ptys without end", "seccomp", "unit:fs_pty", [(
         "fs/tty/devpts.c", "if (was >= DEVPTS_MAX)", "if (false)")]),
@@ -267,9 +267,9 @@ MUTANTS = [
     ("a locked terminal opens", "seccomp", "syscalls:^pty_devices$", [(
         "fs/tty/tty.c", "if (t->state == TTY_DEAD || t->locked)", "if (t->state == TTY_DEAD)")]),
     ("who cannot read a terminal may make it its own", "seccomp", "syscalls:^pty_jobs$", [(
-        "sentry/jobctl.c", "if (!t || !(f->mode & FMODE_READ))", "if (!t)")]),
+        "sentry/proc/jobctl.c", "if (!t || !(f->mode & FMODE_READ))", "if (!t)")]),
     ("another session's terminal may be taken", "seccomp", "syscalls:^pty_jobs$", [(
-        "sentry/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
+        "sentry/proc/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
     ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
         "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
 ]

@@ -30,8 +30,8 @@ LET_ON = [
      "ptrace(t->regs.rbx == %s ? PTRACE_CONT : PTRACE_SYSEMU, t->tid, 0, 0) < 0" % MARK),
 ]
 PLANTED = [
-    ("sentry/boot.c", '#include "sentry/task_impl.h"', '#include "sentry/task_impl.h"\n#include "tests/escape/planted_sentry.h"'),
-    ("sentry/boot.c", "    run_first_exec(t);", "    planted_run(c->argv);\n    run_first_exec(t);"),
+    ("sentry/run/boot.c", '#include "sentry/proc/task_impl.h"', '#include "sentry/proc/task_impl.h"\n#include "tests/escape/planted_sentry.h"'),
+    ("sentry/run/boot.c", "    run_first_exec(t);", "    planted_run(c->argv);\n    run_first_exec(t);"),
 ]
 LEVELS = ("root", "user", "root-bare", "user-bare")  # bare: the host refuses namespaces
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // epoll sets as objects, below the system calls: what is ready, who is told, and what goes with whom. Event
 // counters are the watched files. Every test ends with nothing left in the VFS (vfs_destroy() checks).
-#include "sentry/epoll.h"
+#include "sentry/fd/epoll.h"
 #include "abi/poll.h"
-#include "sentry/task.h"
+#include "fs/vfs.h"
+#include "sentry/fd/async.h"
+#include "sentry/kernel.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,14 +13,20 @@
 // cmocka wants the four above
 #include <cmocka.h>
 
+static struct kernel kern;
 static struct vfs *vfs;
 
 static int set_up(void **state) {
-    vfs = vfs_create();
-    return vfs ? 0 : -1;
+    kern.vfs = vfs = vfs_create();
+    if (!vfs)
+        return -1;
+    epoll_graph_init(&kern.epolls);
+    watch_file_ends(&kern, true);
+    return 0;
 }
 static int tear_down(void **state) {
     vfs_destroy(vfs);
+    epoll_graph_destroy(&kern.epolls);
     return 0;
 }
 
@@ -29,7 +37,7 @@ static struct file *counter(uint64_t n) {
 }
 static struct file *set(void) {
     struct file *f;
-    assert_int_equal(epoll_open(vfs, &f), 0);
+    assert_int_equal(epoll_open(&kern.epolls, vfs, &f), 0);
     return f;
 }
 static void bump(struct file *f) {

@@ -268,9 +268,9 @@ static void test_copy_up_ends(void **state) {
     assert_int_equal(fx_truncate(&low, "long", 10 * 65536), 0);
     f = fx_open(&x, "/long", LINUX_O_RDWR, 0);
     chunks_left = 5;
-    vfs_set_caller_dies(dies);
+    vfs_set_caller_dies(vfs, dies);
     assert_int_equal(fx_write(&x, f, "HEAD", 4), -LINUX_EINTR);
-    vfs_set_caller_dies(NULL);
+    vfs_set_caller_dies(vfs, NULL);
     assert_int_equal(chunks_left, 0);
     assert_int_equal(fx_write(&x, f, "HEAD", 4), 4);
     file_put(f);

@@ -307,12 +307,12 @@ static struct {
     uint32_t events;
     unsigned watches, unwatches;
 } seen;
-static void fake_watch(struct hostfd *h, int fd, uint32_t events) {
+static void fake_watch(void *owner, struct hostfd *h, int fd, uint32_t events) {
     seen.h = h;
     seen.events = events;
     seen.watches++;
 }
-static void fake_unwatch(struct hostfd *h, int fd) { seen.unwatches++; }
+static void fake_unwatch(void *owner, struct hostfd *h, int fd) { seen.unwatches++; }
 
 static void test_hostfd(void **state) {
     static const struct hostfd_watcher watcher = {.watch = fake_watch, .unwatch = fake_unwatch};
@@ -320,9 +320,9 @@ static void test_hostfd(void **state) {
     struct file *f, *g;
     int p[2];
     char buf[64];
-    hostfd_set_watcher(&watcher);
     signal(SIGPIPE, SIG_IGN);
     fx_begin(&x);
+    hostfd_set_watcher(x.vfs, &watcher, NULL);
     assert_int_equal(pipe(p), 0);
     assert_int_equal(hostfd_open(x.vfs, p[0], &f), 0);
     assert_int_equal(hostfd_open(x.vfs, p[1], &g), 0);

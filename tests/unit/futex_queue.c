@@ -10,10 +10,10 @@
 // clang-format on
 #include "abi/futex.h"
 #include "abi/mman.h"
-#include "sentry/futex.h"
+#include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/task.h"
+#include "sentry/run/park.h"
 #include <string.h>
 
 #define BASE  0x10000ull
@@ -23,6 +23,7 @@
 static uint32_t words[WORDS];
 static struct plat_layout layout = {.hi = 1ull << 47};
 static struct mm mm, mm2;
+static struct kernel kernel;
 static struct task tasks[4];
 static struct futex_waiter waiters[4];
 static int woken[16], nwoken;
@@ -66,6 +67,7 @@ static int setup(void **state) {
     memset(tasks, 0, sizeof tasks);
     memset(waiters, 0, sizeof waiters);
     nwoken = 0;
+    futex_table_init(&kernel.futexes);
     area.prot = LINUX_PROT_READ | LINUX_PROT_WRITE;
     area.flags = LINUX_MAP_PRIVATE;
     area.file = NULL;
@@ -74,6 +76,7 @@ static int setup(void **state) {
     mm.layout = mm2.layout = &layout;
     atomic_store(&mm.users, 2);
     for (int i = 0; i < 4; i++) {
+        tasks[i].k = &kernel;
         tasks[i].mm = &mm;
         tasks[i].tid = 10 + i;
     }
@@ -128,13 +131,13 @@ static void first_come_first_woken(void **state) {
     struct futex_key k = key(0), other = key(1);
     for (int i = 0; i < 4; i++)
         queue(i, 0, ANY);
-    assert_int_equal(futex_wake_key(&other, 10, ANY), 0);
-    assert_int_equal(futex_wake_key(&k, 2, ANY), 2);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &other, 10, ANY), 0);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &k, 2, ANY), 2);
     assert_int_equal(woken[0], 0);
     assert_int_equal(woken[1], 1);
     assert_true(futex_unqueue(&waiters[2]));
     assert_false(futex_unqueue(&waiters[0]));
-    assert_int_equal(futex_wake_key(&k, 10, ANY), 1);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &k, 10, ANY), 1);
     assert_int_equal(woken[2], 3);
 }
 
@@ -142,7 +145,7 @@ static void bitsets(void **state) {
     struct futex_key k = key(0);
     queue(0, 0, 1);
     queue(1, 0, 2);
-    assert_int_equal(futex_wake_key(&k, 10, 2), 1);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &k, 10, 2), 1);
     assert_int_equal(woken[0], 1);
     drain();
 }
@@ -156,10 +159,10 @@ static void requeue(void **state) {
     value = 0;
     assert_int_equal(futex_requeue(&tasks[0], &from, &to, 1, 2, word(0), &value), 3);
     assert_int_equal(nwoken, 1);
-    assert_int_equal(futex_wake_key(&to, 10, ANY), 2);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &to, 10, ANY), 2);
     assert_int_equal(woken[1], 1);
     assert_int_equal(woken[2], 2);
-    assert_int_equal(futex_wake_key(&from, 10, ANY), 1);
+    assert_int_equal(futex_wake_key(&kernel.futexes, &from, 10, ANY), 1);
     // To itself, and taken off after a move.
     queue(0, 0, ANY);
     assert_int_equal(futex_requeue(&tasks[0], &from, &from, 0, 5, word(0), NULL), 1);

@@ -6,7 +6,9 @@
 #include "abi/mman.h"
 #include "base/fault.h"
 #include "sentry/mm/area.h"
-#include "sentry/task.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/task.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/task.h"
 #include "sentry/signal/signal.h"
-#include "sentry/task.h"
 #include "tests/unit/fs_util.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,14 +12,17 @@
 // clang-format on
 #include "abi/wait.h"
 #include "base/fault.h"
-#include "sentry/group.h"
-#include "sentry/jobctl.h"
-#include "sentry/posix_timers.h"
-#include "sentry/ptrace/ptrace.h"
+#include "sentry/fd/signalfd.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/jobctl.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include "sentry/signal/impl.h"
-#include "sentry/signalfd.h"
-#include "sentry/task_impl.h"
+#include "sentry/time/posix_timers.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +93,7 @@ void task_condemn(struct task *t) {
     task_notify(t);
 }
 void signalfd_notify(struct tgroup *g, int sig) {}
-#ifndef FIXTURE_TIMERS  // the test brings posix_timers.c along
+#ifndef FIXTURE_TIMERS  // the test brings time/posix_timers.c along
 void itimer_real_taken(struct tgroup *g) {}
 #endif
 int64_t park(struct task *t) { return task_interrupted(t) ? -LINUX_ERESTARTSYS : SYS_PARK; }

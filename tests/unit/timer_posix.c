@@ -5,9 +5,9 @@
 #define FIXTURE_TIMERS
 #include "tests/unit/signal_fixture.h"
 #include "base/clock.h"
-#include "sentry/hosttime.h"
-#include "sentry/posix_timers.h"
-#include "sentry/timer.h"
+#include "sentry/time/hosttime.h"
+#include "sentry/time/posix_timers.h"
+#include "sentry/time/timer.h"
 #include <poll.h>
 #include <unistd.h>
 
@@ -27,8 +27,10 @@ static struct task *const t = &tasks[0];
 static int setup(void **state) {
     fixture_setup(state);
     fd = hosttime_create();
-    assert_int_equal(timers_init(fd), 0);
+    timers_init(&kern.timers);
+    timers_start(&kern.timers, fd);
     tgroup_timers_init(&group);
+    cpu_timers_init(&group);
     for (int i = 0; i < NTASKS; i++)
         tasks[i].blocked = SIGBIT(LINUX_SIGALRM) | SIGBIT(LINUX_SIGUSR1) | SIGBIT(LINUX_SIGRTMIN);
     return 0;
@@ -36,6 +38,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     tgroup_timers_stop(&group);
     tgroup_timers_free(&group);
+    timers_destroy(&kern.timers);
     return fixture_teardown(state);
 }
 
@@ -43,7 +46,7 @@ static void run_for(uint64_t ns) {
     for (uint64_t end = mono_ns() + ns, now; (now = mono_ns()) < end;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         if (poll(&p, 1, (int)((end - now) / MS) + 1) > 0)
-            timers_run();
+            timers_run(&kern.timers);
     }
 }
 static struct linux_itimerspec spec(uint64_t value, uint64_t interval) {

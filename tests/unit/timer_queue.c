@@ -9,8 +9,8 @@
 #include <cmocka.h>
 // clang-format on
 #include "base/clock.h"
-#include "sentry/hosttime.h"
-#include "sentry/timer.h"
+#include "sentry/time/hosttime.h"
+#include "sentry/time/timer.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,6 +20,7 @@
 
 #define MS 1000000ull
 
+static struct timer_queue queue;
 static int fd;
 static struct item {
     struct ktimer kt;
@@ -40,7 +41,7 @@ static bool wait_and_run(int ms) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (poll(&p, 1, ms) <= 0)
         return false;
-    timers_run();
+    timers_run(&queue);
     return true;
 }
 
@@ -48,11 +49,17 @@ static int setup(void **state) {
     norder = 0;
     fd = hosttime_create();
     assert_true(fd >= 0);
-    assert_int_equal(timers_init(fd), 0);
+    timers_init(&queue);
+    timers_start(&queue, fd);
     for (int i = 0; i < 4; i++) {
         items[i].runs = items[i].again = 0;
-        ktimer_init(&items[i].kt, note);
+        ktimer_init(&queue, &items[i].kt, note);
     }
+    return 0;
+}
+
+static int teardown(void **state) {
+    timers_destroy(&queue);
     return 0;
 }
 
@@ -126,7 +133,7 @@ static void cancel_sync_waits(void **state) {
     struct ktimer *kt = malloc(sizeof *kt);
     pthread_t th;
     assert_non_null(kt);
-    ktimer_init(kt, slow);
+    ktimer_init(&queue, kt, slow);
     ktimer_set(kt, 1);
     assert_int_equal(pthread_create(&th, NULL, runner, NULL), 0);
     while (!atomic_load(&in_slow))
@@ -146,7 +153,7 @@ static void free_self(struct ktimer *kt) {
 static void a_function_may_free_its_timer(void **state) {
     struct ktimer *kt = malloc(sizeof *kt);
     assert_non_null(kt);
-    ktimer_init(kt, free_self);
+    ktimer_init(&queue, kt, free_self);
     ktimer_set(kt, 1);
     while (!norder)
         assert_true(wait_and_run(1000));
@@ -159,7 +166,7 @@ static void count(struct ktimer *kt) { atomic_fetch_add(&fired, 1); }
 static void *setter(void *arg) {
     struct ktimer own[8];
     for (int i = 0; i < 8; i++)
-        ktimer_init(&own[i], count);
+        ktimer_init(&queue, &own[i], count);
     // At least until the runner has had its turn, which a busy machine may give it late.
     for (unsigned i = 0; i < 4000 || !atomic_load(&fired); i++) {
         struct ktimer *kt = &own[i % 8];
@@ -189,7 +196,7 @@ static void setters_against_the_runner(void **state) {
 }
 
 int main(void) {
-#define T(f) cmocka_unit_test_setup(f, setup)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(by_deadline),
         T(equal_deadlines_in_the_order_of_setting),

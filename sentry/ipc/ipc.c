@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// See ipc.h. Called by sem.c and msg.c. (Shared memory has its own table: a segment lives as long as its
+// attachments.)
+#include "sentry/ipc/ipc.h"
+#include "abi/caps.h"
+#include "base/clock.h"
+#include "sentry/ipc/msg.h"
+#include "sentry/ipc/sem.h"
+#include "sentry/proc/cred.h"
+
+#define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
+
+static void table_init(struct ipc_table *x) {
+    lock_init(&x->lock, RANK_OBJECT);
+    for (int i = 0; i < IPC_QUEUES; i++)
+        waitq_init(&x->queues[i]);
+}
+
+static void table_destroy(struct ipc_table *x) {
+    for (int i = 0; i < IPC_QUEUES; i++)
+        waitq_destroy(&x->queues[i]);
+    lock_destroy(&x->lock);
+}
+
+void ipc_ns_init(struct ipc_ns *ns) {
+    *ns = (struct ipc_ns){0};
+    table_init(&ns->msg);
+    table_init(&ns->sem);
+    shm_init(&ns->shm);
+}
+
+void ipc_ns_destroy(struct ipc_ns *ns) {
+    msg_free_all(ns);
+    sem_free_all(ns);
+    shm_destroy(&ns->shm);
+    table_destroy(&ns->msg);
+    table_destroy(&ns->sem);
+}
+
+struct ipc_object *ipc_by_index(struct ipc_table *x, int index) {
+    return index >= 0 && index < IPC_MAX ? x->objects[index] : NULL;
+}
+
+struct ipc_object *ipc_find(struct ipc_table *x, int id) {
+    struct ipc_object *o = id >= 0 ? ipc_by_index(x, id % SEQ_STEP) : NULL;
+    return o && o->id == id ? o : NULL;
+}
+
+struct ipc_object *ipc_find_key(struct ipc_table *x, int32_t key) {
+    for (int i = 0; i < x->top && key != LINUX_IPC_PRIVATE; i++)
+        if (x->objects[i] && x->objects[i]->perm.key == key)
+            return x->objects[i];
+    return NULL;
+}
+
+int ipc_publish(struct ipc_table *x, struct ipc_object *o) {
+    for (int i = 0; i < IPC_MAX; i++) {
+        if (x->objects[i])
+            continue;
+        o->perm.seq = x->next_seq;
+        o->id = x->next_seq * SEQ_STEP + i;
+        x->next_seq = (x->next_seq + 1) & 0x7fff;
+        x->objects[i] = o;
+        x->top = i >= x->top ? i + 1 : x->top;
+        return o->id;
+    }
+    return -LINUX_ENOSPC;
+}
+
+void ipc_unlink(struct ipc_table *x, struct ipc_object *o) {
+    x->objects[o->id % SEQ_STEP] = NULL;
+    while (x->top > 0 && !x->objects[x->top - 1])
+        x->top--;
+}
+
+int ipc_highest(const struct ipc_table *x) { return x->top > 0 ? x->top - 1 : 0; }
+
+struct waitq *ipc_queue(struct ipc_table *x, int id) {
+    return &x->queues[(unsigned)id % IPC_QUEUES];
+}
+
+static bool in_group(const struct cred *c, uint32_t gid) {
+    for (unsigned i = 0; i < c->ngroups; i++)
+        if (c->groups[i] == gid)
+            return true;
+    return c->egid == gid;
+}
+
+bool ipc_allowed(struct task *t, const struct ipc_object *o, unsigned want) {
+    const struct cred *c = t->cred;
+    unsigned have = o->perm.mode & 7;
+    if (c->euid == o->perm.uid || c->euid == o->perm.cuid)
+        have = o->perm.mode >> 6 & 7;
+    else if (in_group(c, o->perm.gid) || in_group(c, o->perm.cgid))
+        have = o->perm.mode >> 3 & 7;
+    return !(want & ~have) || task_capable(t, LINUX_CAP_IPC_OWNER);
+}
+
+bool ipc_owns(struct task *t, const struct ipc_object *o) {
+    return t->cred->euid == o->perm.uid || t->cred->euid == o->perm.cuid ||
+           task_capable(t, LINUX_CAP_SYS_ADMIN);
+}
+
+void ipc_owner(struct task *t, struct ipc_object *o, int32_t key, unsigned mode) {
+    o->perm = (struct linux_ipc64_perm){.key = key, .mode = mode & 0777};
+    o->perm.uid = o->perm.cuid = t->cred->euid;
+    o->perm.gid = o->perm.cgid = t->cred->egid;
+}
+
+int ipc_set_owner(struct task *t, struct ipc_object *o, const struct linux_ipc64_perm *from) {
+    if (!ipc_owns(t, o))
+        return -LINUX_EPERM;
+    if (from->uid == ~0u || from->gid == ~0u)
+        return -LINUX_EINVAL;
+    o->perm.uid = from->uid;
+    o->perm.gid = from->gid;
+    o->perm.mode = from->mode & 0777;
+    return 0;
+}
+
+int ipc_existing(struct task *t, const struct ipc_object *o, unsigned flags) {
+    if ((flags & LINUX_IPC_CREAT) && (flags & LINUX_IPC_EXCL))
+        return -LINUX_EEXIST;
+    return ipc_allowed(t, o, (flags >> 6 | flags >> 3 | flags) & 7) ? o->id : -LINUX_EACCES;
+}
+
+int64_t ipc_now(void) { return (int64_t)(real_ns() / NS_PER_SEC); }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Credentials: immutable once published on a task, replaced as a whole.
+#ifndef SENTRY_PROC_CRED_H
+#define SENTRY_PROC_CRED_H
+#include "base/refcount.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+
+struct cred {
+    struct refcount refs;
+    uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
+    uint32_t securebits;
+    bool no_new_privs;
+    unsigned ngroups;
+    uint32_t groups[];
+};
+
+// A private copy to be changed, then published. NULL: no memory.
+struct cred *cred_dup(const struct cred *old, unsigned ngroups);
+void task_set_cred(struct task *t, struct cred *c);  // takes c over
+struct cred *cred_get(struct cred *c);
+void cred_put(struct cred *c);
+bool task_capable(const struct task *t, int cap);  // effective
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task's place in the file system: root, working directory, umask; and the view of the caller that the VFS
+// takes.
+#include "base/fault.h"
+#include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include <stdlib.h>
+
+struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask) {
+    struct fs_ctx *f = znew(struct fs_ctx);
+    if (!f)
+        return NULL;
+    ref_init(&f->refs, 1);
+    lock_init(&f->lock, RANK_FS_CTX);
+    f->root = *root;
+    f->cwd = *cwd;
+    f->umask = umask;
+    path_get(root);
+    path_get(cwd);
+    return f;
+}
+
+struct fs_ctx *fs_ctx_copy(struct fs_ctx *old) {
+    LOCKED(&old->lock);
+    return fs_ctx_new(&old->root, &old->cwd, old->umask);
+}
+
+struct fs_ctx *fs_ctx_join(struct fs_ctx *f) {
+    LOCKED(&f->lock);
+    if (f->execs)
+        return NULL;
+    ref_get(&f->refs);
+    return f;
+}
+
+static void fs_ctx_free(struct fs_ctx *f) {
+    path_put(&f->root);
+    path_put(&f->cwd);
+    lock_destroy(&f->lock);
+    free(f);
+}
+
+void fs_ctx_put(struct fs_ctx *f) {
+    if (ref_put(&f->refs))
+        fs_ctx_free(f);
+}
+
+// The reference goes with the pointer, under one lock: who counts the tasks that share a place sees no more
+// references than tasks.
+void task_set_fs(struct task *t, struct fs_ctx *fs) {
+    struct fs_ctx *last = NULL;
+    {
+        LOCKED(&t->k->tasks_lock);
+        if (t->fs && ref_put(&t->fs->refs))
+            last = t->fs;
+        t->fs = fs;
+    }
+    if (last)
+        fs_ctx_free(last);
+}
+
+bool fs_ctx_exec_begin(struct task *t) {
+    struct fs_ctx *f = t->fs;
+    LOCKED(&t->k->tasks_lock);
+    LOCKED(&f->lock);
+    unsigned own = 0;
+    const struct task *other;
+    list_for_each(other, &t->tg->tasks, tg_link)
+        own += other->fs == f;
+    if (ref_read(&f->refs) > own)
+        return false;
+    f->execs++;
+    return true;
+}
+
+void fs_ctx_exec_end(struct fs_ctx *f) {
+    LOCKED(&f->lock);
+    f->execs--;
+}
+
+void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) {
+    const struct cred *c = t->cred;
+    *ctx = (struct vfs_ctx){
+        .vfs = t->k->vfs,
+        .cred = {c->fsuid, c->fsgid, c->groups, c->ngroups, c->cap_effective},
+        .fsize_limit = task_rlimit(t, LINUX_RLIMIT_FSIZE),
+        .task = t,
+    };
+    LOCKED(&t->fs->lock);
+    ctx->root = t->fs->root;
+    ctx->cwd = t->fs->cwd;
+    ctx->umask = t->fs->umask;
+    path_get(&ctx->root);
+    path_get(&ctx->cwd);
+}
+
+void vfs_ctx_done(struct vfs_ctx *ctx) {
+    path_put(&ctx->root);
+    path_put(&ctx->cwd);
+}

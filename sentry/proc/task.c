@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tasks and thread groups as objects: allocation, numbers, look-up, and what ends with the last reference.
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/mm/mm.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/ptrace/ptrace.h"
+#include "sentry/run/impl.h"
+#include "sentry/run/park.h"
+#include "sentry/signal/signal.h"
+#include "sentry/time/posix_timers.h"
+#include <stdlib.h>
+
+struct task *task_alloc(struct kernel *k, struct tgroup *g) {
+    struct task *t = znew(struct task);
+    if (!t)
+        return NULL;
+    t->pending = sigqueue_new();
+    if (!t->pending) {
+        free(t);
+        return NULL;
+    }
+    ref_init(&t->refs, 1);
+    lock_init(&t->thread_lock, RANK_READY);
+    list_init(&t->tg_link);
+    list_init(&t->ready_link);
+    list_init(&t->tracees);
+    t->k = k;
+    park_init(t);
+    t->tg = tgroup_get(g);
+    t->tid = -1;
+    atomic_init(&t->state, TASK_NEW);
+    return t;
+}
+
+struct task *task_get(struct task *t) {
+    ref_get(&t->refs);
+    return t;
+}
+
+void task_set_files(struct task *t, struct fdtable *files) {
+    struct fdtable *old;
+    {
+        LOCKED(&t->k->tasks_lock);
+        old = t->files;
+        t->files = files;
+    }
+    if (old)
+        fdtable_put(old);
+}
+
+void task_drop_parts(struct task *t) {
+    if (t->files)
+        task_set_files(t, NULL);
+    if (t->fs)
+        task_set_fs(t, NULL);
+    if (t->mm) {
+        struct mm *mm;
+        {
+            LOCKED(&t->k->tasks_lock);
+            mm = take_ptr(t->mm);
+        }
+        mm_unuse(mm);
+        mm_put(mm);
+    }
+}
+
+void task_put(struct task *t) {
+    if (!ref_put(&t->refs))
+        return;
+    ktimer_cancel_sync(&t->call_timer);
+    task_drop_parts(t);
+    cred_put(t->cred);
+    sigqueue_free(t->pending);
+    free(t->ptrace);
+    tgroup_put(t->tg);
+    lock_destroy(&t->thread_lock);
+    free(t);
+}
+
+struct tgroup *tgroup_alloc(struct kernel *k) {
+    struct tgroup *g = znew(struct tgroup);
+    if (!g)
+        return NULL;
+    g->shared_pending = sigqueue_new();
+    if (!g->shared_pending) {
+        free(g);
+        return NULL;
+    }
+    ref_init(&g->refs, 1);
+    g->k = k;
+    g->pid = -1;
+    list_init(&g->tasks);
+    list_init(&g->children);
+    list_init(&g->sibling);
+    list_init(&g->pgrp_link);
+    list_init(&g->posix_timers);
+    lock_init(&g->sig_lock, RANK_SIGNAL);
+    waitq_init(&g->child_wait);
+    waitq_init(&g->exit_wait);
+    g->start_ns = kernel_uptime_ns();
+    g->dumpable = 1;
+    tgroup_timers_init(g);
+    cpu_timers_init(g);
+    return g;
+}
+
+struct tgroup *tgroup_get(struct tgroup *g) {
+    ref_get(&g->refs);
+    return g;
+}
+
+void tgroup_put(struct tgroup *g) {
+    if (!ref_put(&g->refs))
+        return;
+    tgroup_timers_free(g);
+    cpu_timers_free(g);
+    if (g->sighand)
+        sighand_put(g->sighand);
+    sigqueue_free(g->shared_pending);
+    waitq_destroy(&g->child_wait);
+    waitq_destroy(&g->exit_wait);
+    lock_destroy(&g->sig_lock);
+    free(g);
+}
+
+int32_t pid_reserve(struct kernel *k) {
+    for (int32_t i = 1; i < PID_MAX; i++) {
+        int32_t pid = k->last_pid + i;
+        if (pid >= PID_MAX)
+            pid = pid - PID_MAX + 2;  // numbers below 2 are the init's
+        // A number that still names a group or a session must not come back.
+        if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
+            continue;
+        k->last_pid = pid;
+        k->pid_uses[pid]++;
+        return pid;
+    }
+    return -LINUX_EAGAIN;
+}
+
+void task_publish(struct task *t, int32_t tid) {
+    struct kernel *k = t->k;
+    t->tid = tid;
+    k->pids[tid] = t;
+    LOCKED(&t->tg->sig_lock);
+    list_add_tail(&t->tg->tasks, &t->tg_link);
+    if (atomic_load(&t->tg->exiting))
+        atomic_store(&t->killed, true);  // the end of the group was on its way before the list had us
+    if (atomic_load(&t->tg->exiting) || t->tg->stop.on)
+        atomic_store(&t->sigpending, true);
+    atomic_fetch_add(&t->tg->nalive, 1);
+    k->ntasks++;
+}
+
+void task_unpublish(struct task *t) {
+    struct kernel *k = t->k;
+    if (k->pids[t->tid] == t)
+        k->pids[t->tid] = NULL;
+    LOCKED(&t->tg->sig_lock);
+    signal_forget(t);
+    list_del(&t->tg_link);
+    atomic_fetch_sub(&t->tg->nalive, 1);
+    k->ntasks--;
+}
+
+struct task *task_find(struct kernel *k, int32_t tid) {
+    if (tid <= 0 || tid >= PID_MAX)
+        return NULL;
+    LOCKED(&k->tasks_lock);
+    return k->pids[tid] ? task_get(k->pids[tid]) : NULL;
+}
+
+struct tgroup *tgroup_find(struct kernel *k, int32_t pid) {
+    if (pid <= 0 || pid >= PID_MAX)
+        return NULL;
+    LOCKED(&k->tasks_lock);
+    return k->tgs[pid] ? tgroup_get(k->tgs[pid]) : NULL;
+}
+
+int32_t tgroup_ppid(struct tgroup *g) {
+    LOCKED(&g->k->tasks_lock);
+    return g->parent ? g->parent->pid : 0;
+}
+
+uint64_t task_rlimit(struct task *t, int which) {
+    LOCKED(&t->tg->sig_lock);
+    return t->tg->rlimits[which].rlim_cur;
+}
+
+struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next) {
+    LOCKED(&t->thread_lock);
+    struct plat_thread *old = t->thread;
+    t->thread = next;
+    if (next)
+        plat_set_owner(next, t);
+    return old;
+}

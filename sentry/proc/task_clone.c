@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// clone: a new thread or process. Two steps, since the host may refuse: the child is made and its host thread
+// queued on the caller's (clone_begin, then SYS_FLUSH); when the host has done it, the child is published,
+// gets its registers and starts (clone_commit), else everything is given back (clone_abort).
+#include "sentry/proc/task_clone.h"
+#include "abi/ptrace.h"
+#include "abi/sched.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "sentry/fd/fdtable.h"
+#include "sentry/mm/mm.h"
+#include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/pidfd.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/ptrace/ptrace.h"
+#include "sentry/run/park.h"
+#include "sentry/run/run.h"
+#include "sentry/signal/signal.h"
+#include <stdlib.h>
+#include <string.h>
+
+// ---- Flags ------------------------------------------------------------------------------------------------
+int clone_check(const struct clone_req *r) {
+    uint64_t f = r->flags;
+    if ((f & LINUX_CLONE_THREAD) && !(f & LINUX_CLONE_SIGHAND))
+        return -LINUX_EINVAL;
+    if ((f & LINUX_CLONE_SIGHAND) && !(f & LINUX_CLONE_VM))
+        return -LINUX_EINVAL;
+    if ((f & (LINUX_CLONE_NEWNS | LINUX_CLONE_FS)) == (LINUX_CLONE_NEWNS | LINUX_CLONE_FS))
+        return -LINUX_EINVAL;
+    // LIMIT: namespaces cannot be made inside; clone(2) with CLONE_NEW* answers EPERM, as for the
+    // unprivileged.
+    if (f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC |
+             LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET))
+        return -LINUX_EPERM;
+    if (r->exit_signal > LINUX_NSIG)
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+// ---- A new process ----------------------------------------------------------------------------------------
+static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
+    struct tgroup *old = t->tg, *g = tgroup_alloc(t->k);
+    if (!g)
+        return NULL;
+    g->exit_signal = (int)r->exit_signal;
+    g->oom_score_adj = old->oom_score_adj;
+    g->dumpable = old->dumpable;
+    LOCKED(&old->sig_lock);
+    memcpy(g->rlimits, old->rlimits, sizeof g->rlimits);
+    g->sighand = r->flags & LINUX_CLONE_SIGHAND ? sighand_get(old->sighand) : sighand_copy(old->sighand);
+    if (!g->sighand) {
+        tgroup_put(g);
+        return NULL;
+    }
+    if (r->flags & LINUX_CLONE_CLEAR_SIGHAND)
+        sighand_reset_for_exec(g->sighand);
+    return g;
+}
+
+// What the child shares with, or copies from, its maker, but for memory and the host thread.
+static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
+    c->cred = cred_get(t->cred);
+    c->files = flags & LINUX_CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
+    c->fs = flags & LINUX_CLONE_FS ? fs_ctx_join(t->fs) : fs_ctx_copy(t->fs);
+    if (!c->fs && (flags & LINUX_CLONE_FS))
+        return -LINUX_EAGAIN;
+    if (!c->files || !c->fs)
+        return -LINUX_ENOMEM;
+    c->blocked = t->blocked;
+    if (!(flags & LINUX_CLONE_VM) || (flags & LINUX_CLONE_VFORK))
+        c->altstack = t->altstack;
+    else
+        c->altstack.ss_flags = LINUX_SS_DISABLE;
+    memcpy(c->comm, t->comm, sizeof c->comm);
+    // SCHED_RESET_ON_FORK, sched(7): what is better than normal is not inherited.
+    bool rt = t->sched_policy == LINUX_SCHED_FIFO || t->sched_policy == LINUX_SCHED_RR;
+    c->nice = t->sched_reset && t->nice < 0 ? 0 : t->nice;
+    c->sched_policy = t->sched_reset && rt ? LINUX_SCHED_OTHER : t->sched_policy;
+    c->sched_prio = t->sched_reset && rt ? 0 : t->sched_prio;
+    c->ioprio = t->ioprio;
+    c->cpu_mask = t->cpu_mask;
+    c->personality = t->personality;
+    c->timer_slack = c->timer_slack_default = t->timer_slack;
+    c->forked_no_exec = true;
+    return 0;
+}
+
+static int clone_memory(struct task *t, struct task *c, uint64_t flags) {
+    unsigned how = flags & LINUX_CLONE_THREAD ? PLAT_CLONE_VM | PLAT_CLONE_THREAD
+                   : flags & LINUX_CLONE_VM   ? PLAT_CLONE_VM
+                                              : 0;
+    struct plat_as *as;
+    int err = plat_clone(t->thread, how, &c->thread, &as);
+    if (err < 0)
+        return err;
+    plat_set_owner(c->thread, c);
+    if (how & PLAT_CLONE_VM) {
+        plat_as_put(as);
+        c->mm = mm_get(t->mm);
+    } else {
+        struct mm *mm;
+        err = mm_fork(t->mm, as, &mm);
+        if (err < 0)
+            return err;
+        c->mm = mm;
+    }
+    mm_use(c->mm);
+    return 0;
+}
+
+static void clone_drop(struct task *c) {
+    struct tgroup *g = c->tg;
+    bool own_group = g != NULL && !g->leader;
+    tgroup_get(g);
+    if (c->thread)
+        plat_thread_destroy(task_swap_thread(c, NULL));
+    if (c->vfork_parent)
+        task_put(take_ptr(c->vfork_parent));
+    task_put(c);
+    tgroup_put(g);
+    if (own_group)
+        tgroup_put(g);  // the table's reference, which it never got into
+}
+
+// The call ended before the child was published (the host refused, or the caller died).
+static void clone_abort(struct task *t) {
+    struct task *c = take_ptr(t->call.p);
+    if (c)
+        clone_drop(c);
+    mm_op_abort(t);
+}
+
+static bool too_many(struct task *t) {
+    uint64_t limit = task_rlimit(t, LINUX_RLIMIT_NPROC);
+    return t->cred->uid != 0 && limit != LINUX_RLIM_INFINITY && task_count_uid(t->k, t->cred->uid) >= limit;
+}
+
+int64_t clone_begin(struct task *t, const struct clone_req *r) {
+    int64_t err = clone_check(r);
+    if (err < 0)
+        return err;
+    if (too_many(t))
+        return -LINUX_EAGAIN;
+    // the number comes with the child; where it goes is tried before anything is made
+    const int32_t none = -1;
+    if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, uaddr(r->pidfd), &none) < 0)
+        return -LINUX_EFAULT;
+    err = mm_op_begin(t);
+    if (err != 0)
+        return err;
+    bool thread = r->flags & LINUX_CLONE_THREAD;
+    struct tgroup *g = thread ? tgroup_get(t->tg) : clone_tgroup(t, r);
+    struct task *c = g ? task_alloc(t->k, g) : NULL;
+    if (!c) {
+        if (g)
+            tgroup_put(g);
+        mm_op_abort(t);
+        return -LINUX_ENOMEM;
+    }
+    if (thread)
+        tgroup_put(g);
+    t->call.p = c;
+    t->call.cleanup = clone_abort;
+    err = clone_parts(t, c, r->flags);
+    if (err == 0)
+        err = clone_memory(t, c, r->flags);
+    if (err < 0)
+        return err;  // the clean-up gives the child back
+    t->call.phase = CLONE_FLUSHED;
+    return SYS_FLUSH;
+}
+
+// ---- Publication ------------------------------------------------------------------------------------------
+static void link_process(struct task *t, struct task *c, const struct clone_req *r, int32_t pid) {
+    struct tgroup *g = c->tg;
+    bool sibling = r->flags & LINUX_CLONE_PARENT;
+    struct tgroup *parent = sibling && t->tg->parent ? t->tg->parent : t->tg;
+    g->pid = pid;
+    g->leader = c;
+    g->parent = parent;
+    g->parent_task = sibling ? t->tg->parent_task : t;
+    if (sibling)
+        g->exit_signal = t->tg->exit_signal;
+    {
+        LOCKED(&g->sig_lock);
+        cpu_timers_limit(g);
+    }
+    list_add_tail(&parent->children, &g->sibling);
+    t->k->tgs[pid] = g;
+    tgroup_join(g, t->tg->pgrp);
+}
+
+static int clone_publish(struct task *t, struct task *c, const struct clone_req *r, int event) {
+    struct kernel *k = t->k;
+    LOCKED(&k->tasks_lock);
+    if (atomic_load(&t->killed) || atomic_load(&k->shutting_down))
+        return -LINUX_ERESTARTNOINTR;
+    if ((r->flags & LINUX_CLONE_THREAD) && (t->tg->exec_task || atomic_load(&t->tg->exiting)))
+        return -LINUX_ERESTARTNOINTR;
+    int32_t pid = pid_reserve(k);
+    if (pid < 0)
+        return pid;
+    if (!(r->flags & LINUX_CLONE_THREAD))
+        link_process(t, c, r, pid);
+    if (event || (r->flags & LINUX_CLONE_PTRACE))
+        ptrace_inherit(t, c);
+    task_publish(c, pid);
+    return pid;
+}
+
+static int child_registers(struct task *t, struct task *c, const struct clone_req *r) {
+    struct lx_regs regs;
+    int err = plat_get_regs(c->thread, &regs);
+    if (err < 0)
+        return err;
+    regs.rax = 0;
+    if (t->ptrace && t->ptrace->stepping)
+        regs.eflags &= ~(uint64_t)LINUX_EFLAGS_TF;  // its maker's tracer steps, not the child's
+    if (r->stack)
+        regs.rsp = r->stack;
+    if (r->flags & LINUX_CLONE_SETTLS)
+        regs.fs_base = r->tls;
+    return plat_set_regs(c->thread, &regs);
+}
+
+int64_t clone_commit(struct task *t, const struct clone_req *r) {
+    struct task *c = t->call.p;
+    if (t->call.flush_result < 0)
+        return t->call.flush_result == -LINUX_ENOMEM ? -LINUX_ENOMEM : -LINUX_EAGAIN;
+    int err = child_registers(t, c, r);
+    if (err < 0)
+        return err;
+    if (r->flags & LINUX_CLONE_VFORK) {
+        c->vfork_parent = task_get(t);
+        atomic_store(&t->vfork_done, false);
+    }
+    if (ptrace_on(t) && !ptrace_prepare(c))
+        return -LINUX_ENOMEM;
+    int event = ptrace_clone_event(t, c, r->flags);
+    int32_t pid = clone_publish(t, c, r, event);
+    if (pid < 0)
+        return pid;
+    t->call.p = NULL;
+    t->call.cleanup = NULL;
+    mm_op_abort(t);
+    // Addresses that cannot be written are the guest's loss, as on Linux.
+    if (r->flags & LINUX_CLONE_PARENT_SETTID)
+        copy_out(t, uaddr(r->parent_tid), &pid, sizeof pid);
+    if (r->flags & LINUX_CLONE_CHILD_SETTID)
+        c->set_child_tid = uaddr(r->child_tid);
+    if (r->flags & LINUX_CLONE_CHILD_CLEARTID)
+        c->clear_child_tid = uaddr(r->child_tid);
+    if (r->flags & LINUX_CLONE_PIDFD) {
+        int fd = pidfd_install(t, c->tg);
+        copy_out(t, uaddr(r->pidfd), &fd, sizeof fd);
+    }
+    t->call.done = pid;
+    task_start(c);
+    t->call.phase = CLONE_TOLD;
+    int64_t stop = event ? ptrace_event(t, event, (uint64_t)pid) : 0;
+    return stop ? stop : clone_told(t, r);
+}
+
+int64_t clone_told(struct task *t, const struct clone_req *r) {
+    if (!(r->flags & LINUX_CLONE_VFORK))
+        return t->call.done;
+    t->call.phase = CLONE_VFORK_WAIT;
+    return SYS_AGAIN;
+}
+
+// The child wakes us by task_wake() itself, once, when it has let go of our memory.
+int64_t clone_vfork_wait(struct task *t) {
+    if (!atomic_load(&t->vfork_done)) {
+        int64_t r = park_killable(t);
+        return r == SYS_PARK ? r : t->call.done;
+    }
+    t->call.phase = CLONE_DONE;
+    int64_t stop = ptrace_event(t, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)t->call.done);
+    return stop ? stop : t->call.done;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between the run loop and parking; handlers use park.h.
+#ifndef SENTRY_RUN_IMPL_H
+#define SENTRY_RUN_IMPL_H
+#include "sentry/proc/task.h"
+
+void park_init(struct task *t);
+// Takes the call's waiters off their queues: before each rerun and at the call's end.
+void park_disarm(struct task *t);
+// The call's end: it is on no queue and no timer is set; what it has registered is given back.
+void park_end(struct task *t);
+// Whether that is so: nothing of a call is left that anybody could walk to. By the thread that handles the
+// task.
+bool park_ended(struct task *t);
+// HANDLING -> PARKED or STOPPED. False: a wake-up came meanwhile and the task is still ours (HANDLING).
+bool task_settle(struct task *t, int state);
+// The next task of this thread's ready list (the reference goes with it), or NULL.
+struct task *ready_pop(void);
+
+#endif
