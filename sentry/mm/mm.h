@@ -96,7 +96,8 @@ int64_t mm_op_ask(struct task *t);
 bool mm_op_asked(const struct task *t);
 bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
-void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
+// Gives the turn back as it is, without a flush: after it, or when nothing was changed.
+void mm_op_end(struct task *t);
 
 // Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it
 // was a new mapping and is taken back, so the call can still be answered with the error (*answer, in and out:
@@ -108,16 +109,17 @@ void mm_end_process(struct task *t, int64_t error);
 
 struct mmap_args {
     uint64_t addr, len, offset;
-    uint32_t prot, flags;
+    uint64_t flags;  // LINUX_MAP_*: MAP_SHARED_VALIDATE looks at all of them
+    uint32_t prot;
     uint32_t deny;        // LINUX_PROT_*: what mprotect may not grant later either
     struct file *file;    // borrowed
     const char *name;     // a constant
 };
 // Semantics (do_ layer): mm->lock is taken inside; host work is queued on `th`. Values or -LINUX_E*.
 int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mmap_args *a);
-int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len);
-int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, uint32_t prot);
-int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr);
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len);
+int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len, uint32_t prot);
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at);
 struct mremap_args {
     uint64_t addr, old_len, new_len, new_addr;
     uint32_t flags;
@@ -128,12 +130,12 @@ int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const s
                   uint64_t *asked);
 int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
                       uint64_t asked, int64_t result);
-int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len,
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
                    int advice);
-int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock);
+int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool lock);
 int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
 int64_t do_munlockall(struct mm *mm);
-int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
+int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags);
 // Is every page of [start, end) mapped? (mincore)
 bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end);
 // A barrier on all processors of the host, membarrier(2) with MEMBARRIER_CMD_GLOBAL (hostmembarrier.c):

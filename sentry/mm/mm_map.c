@@ -119,9 +119,9 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
         return -LINUX_EOVERFLOW;
     if (a->flags & LINUX_MAP_HUGETLB)
         return a->file ? -LINUX_EINVAL : -LINUX_ENOMEM;
-    uint32_t type = a->flags & LINUX_MAP_TYPE;
+    uint32_t flags = (uint32_t)a->flags, type = flags & LINUX_MAP_TYPE;
     if (type == LINUX_MAP_SHARED_VALIDATE && a->file) {
-        if (a->flags & ~(uint32_t)VALIDATED)
+        if (a->flags & ~(uint64_t)VALIDATED)
             return -LINUX_EOPNOTSUPP;
         type = LINUX_MAP_SHARED;
     }
@@ -129,12 +129,12 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
         return -LINUX_EINVAL;
     if (type == LINUX_MAP_SHARED && (a->flags & LINUX_MAP_GROWSDOWN))
         return -LINUX_EINVAL;
-    m->flags = a->flags;
+    m->flags = flags;
     if (m->flags & LINUX_MAP_FIXED_NOREPLACE)
         m->flags |= LINUX_MAP_FIXED;
     m->v.prot = a->prot & PROT_ALL;
     m->v.max_prot = PROT_ALL;
-    m->v.flags = type | (a->flags & LINUX_MAP_GROWSDOWN);
+    m->v.flags = type | (flags & LINUX_MAP_GROWSDOWN);
     m->v.name = a->name;
     bool charged =
         type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
@@ -152,8 +152,7 @@ static int check_fixed(struct task *t, const struct mm *mm, const struct mapping
         return addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
     if ((m->flags & LINUX_MAP_FIXED_NOREPLACE) && !area_range_free(mm, addr, addr + m->len))
         return -LINUX_EEXIST;
-    int fixed = area_touches_fixed(mm, addr, addr + m->len);
-    return fixed == 2 ? -LINUX_EPERM : fixed ? -LINUX_ENOMEM : 0;
+    return area_check_fixed(mm, addr, addr + m->len);
 }
 static bool hint_fits(const struct mm *mm, uint64_t addr, uint64_t len) {
     return addr >= mm->layout->lo && addr < mm->layout->hi && len <= mm->layout->hi - addr &&
@@ -268,8 +267,8 @@ int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t 
 // Checks, host work and our map; the lock is held.
 static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end,
                         struct area_bin *bin) {
-    if (area_touches_fixed(mm, start, end) == 2)
-        return -LINUX_EPERM;  // as for sealed memory, mseal(2)
+    if (area_check_fixed(mm, start, end) == -LINUX_EPERM)
+        return -LINUX_EPERM;
     const struct vma *v = area_find(mm, start);
     if (v && v->start < start && v->end > end && mm->nareas + 1 > MM_MAX_AREAS)
         return -LINUX_ENOMEM;
@@ -280,7 +279,8 @@ static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, u
         area_cut(mm, start, end, bin);
     return r;
 }
-int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len) {
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len) {
+    uint64_t addr = at.v;
     if (addr % GUEST_PAGE_SIZE || addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr || len == 0)
         return -LINUX_EINVAL;
     struct area_bin bin = {NULL};
@@ -315,7 +315,8 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
 }
 
 // The new break, or the old one when it cannot be had: brk(2) knows no error.
-int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr) {
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at) {
+    uint64_t addr = at.v;
     struct area_bin bin = {NULL};
     uint64_t now;
     {
@@ -350,7 +351,7 @@ int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t
     {
         LOCKED(&mm->lock);
         bool inside = start >= mm->layout->lo && end <= mm->layout->hi && start < end;
-        if (inside && !area_touches_fixed(mm, start, end) && area_reserve(mm, 3) == 0)
+        if (inside && area_check_fixed(mm, start, end) == 0 && area_reserve(mm, 3) == 0)
             r = queue_map(mm, th, &v, 0, fd);
         if (r == 0) {
             area_cut(mm, start, end, &bin);

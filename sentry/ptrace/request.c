@@ -74,6 +74,16 @@ static int64_t kill_tracee(struct task *child) {
 }
 
 // ---- Of a stopped tracee ----------------------------------------------------------------------------------
+// Those of the other files: NULL when there is no such request.
+static ptrace_fn *find(uint64_t request) {
+    static const struct ptrace_request *const tables[] = {ptrace_regs_requests, ptrace_info_requests};
+    for (unsigned i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (const struct ptrace_request *r = tables[i]; r->run; r++)
+            if (r->request == request)
+                return r->run;
+    return NULL;
+}
+
 static int64_t stopped_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
                                uint64_t data) {
     switch (request) {
@@ -100,27 +110,9 @@ static int64_t stopped_request(struct task *t, struct task *child, uint64_t requ
     case LINUX_PTRACE_POKETEXT:
     case LINUX_PTRACE_POKEDATA:
         return ptrace_poke(t, child, addr, data);
-    case LINUX_PTRACE_PEEKUSR:
-    case LINUX_PTRACE_POKEUSR:
-    case LINUX_PTRACE_GETREGS:
-    case LINUX_PTRACE_SETREGS:
-    case LINUX_PTRACE_GETFPREGS:
-    case LINUX_PTRACE_SETFPREGS:
-    case LINUX_PTRACE_GETREGSET:
-    case LINUX_PTRACE_SETREGSET:
-    case LINUX_PTRACE_ARCH_PRCTL:
-        return ptrace_regs_request(t, child, request, addr, data);
-    case LINUX_PTRACE_GETSIGINFO:
-    case LINUX_PTRACE_SETSIGINFO:
-    case LINUX_PTRACE_PEEKSIGINFO:
-    case LINUX_PTRACE_GETSIGMASK:
-    case LINUX_PTRACE_SETSIGMASK:
-    case LINUX_PTRACE_GETEVENTMSG:
-    case LINUX_PTRACE_GET_SYSCALL_INFO:
-        return ptrace_info_request(t, child, request, addr, data);
-    default:
-        return -LINUX_EIO;
     }
+    ptrace_fn *run = find(request);
+    return run ? run(t, child, addr, data) : -LINUX_EIO;
 }
 
 static bool is_tracee(struct task *t, struct task *child, bool stopped) {
@@ -141,10 +133,10 @@ static int64_t attach(struct task *t, struct task *child, uint64_t request, uint
 }
 
 int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
-    uint64_t request = a->v[0], addr = a->v[2], data = a->v[3];
+    uint64_t request = arg_ulong(a, 0), addr = arg_ulong(a, 2), data = arg_ulong(a, 3);
     if (request == LINUX_PTRACE_TRACEME)
         return ptrace_traceme(t);
-    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t->k, (int32_t)a->v[1]);
+    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t->k, arg_int(a, 1));
     if (!child)
         return -LINUX_ESRCH;
     if (request == LINUX_PTRACE_ATTACH || request == LINUX_PTRACE_SEIZE)

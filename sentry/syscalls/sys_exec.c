@@ -37,11 +37,11 @@ static int fill(struct reader *r, uint64_t page) {
 }
 
 // One string, over as many pages as it takes.
-static int add_string(struct reader *r, struct exec_args *args, uint64_t at, bool env) {
+static int add_string(struct reader *r, struct exec_args *args, uaddr_t at, bool env) {
     size_t have = 0;
     for (;;) {
-        size_t off = at % GUEST_PAGE_SIZE, n = GUEST_PAGE_SIZE - off;
-        if (fill(r, page_down(at)) < 0)
+        size_t off = at.v % GUEST_PAGE_SIZE, n = GUEST_PAGE_SIZE - off;
+        if (fill(r, page_down(at.v)) < 0)
             return -LINUX_EFAULT;
         const char *nul = memchr(r->buf + off, 0, n);
         if (nul && have == 0)
@@ -55,31 +55,40 @@ static int add_string(struct reader *r, struct exec_args *args, uint64_t at, boo
         have += n;
         if (nul)
             return exec_args_add_n(args, r->joined, have, env);
-        at += n;
+        at = uaddr_add(at, n);
     }
 }
 
+#define PTRS 64u
+
+// How many pointers are read together: one across a page's end, else never behind the page.
+static uint64_t ptrs_at(uaddr_t at) {
+    uint64_t n = (GUEST_PAGE_SIZE - at.v % GUEST_PAGE_SIZE) / sizeof(uint64_t);
+    if (n == 0)
+        return 1;
+    return n < PTRS ? n : PTRS;
+}
+
 // A vector of pointers up to its NULL; a NULL vector is an empty one.
-static int add_vector(struct reader *r, struct exec_args *args, uint64_t at, bool env) {
-    uint64_t ptrs[64];
-    while (at) {
-        uint64_t n = (GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE) / sizeof ptrs[0];
-        n = n == 0 ? 1 : n < 64 ? n : 64;  // one across a page's end, else never behind the page
-        if (copy_in(r->t, ptrs, uaddr(at), n * sizeof ptrs[0]) < 0)
+static int add_vector(struct reader *r, struct exec_args *args, uaddr_t at, bool env) {
+    uint64_t ptrs[PTRS];
+    while (!uaddr_is_null(at)) {
+        uint64_t n = ptrs_at(at);
+        if (copy_in(r->t, ptrs, at, n * sizeof ptrs[0]) < 0)
             return -LINUX_EFAULT;
         for (unsigned i = 0; i < n; i++) {
             if (!ptrs[i])
                 return 0;
-            int err = add_string(r, args, ptrs[i], env);
+            int err = add_string(r, args, uaddr(ptrs[i]), env);
             if (err < 0)
                 return err;
         }
-        at += n * sizeof ptrs[0];
+        at = uaddr_add(at, n * sizeof ptrs[0]);
     }
     return 0;
 }
 
-static int read_args(struct task *t, struct exec_args *args, uint64_t argv, uint64_t envp) {
+static int read_args(struct task *t, struct exec_args *args, uaddr_t argv, uaddr_t envp) {
     struct reader *r = znew(struct reader);
     if (!r)
         return -LINUX_ENOMEM;
@@ -93,7 +102,8 @@ static int read_args(struct task *t, struct exec_args *args, uint64_t argv, uint
     return err;
 }
 
-static int64_t exec_at(struct task *t, int dirfd, const char *path, const struct sysargs *v, unsigned flags) {
+static int64_t exec_at(struct task *t, int dirfd, const char *path, uaddr_t argv, uaddr_t envp,
+                       unsigned flags) {
     struct exec_args args = {0};
     struct file *dir cleanup_file = NULL;
     bool relative = path[0] != '/' && dirfd != LINUX_AT_FDCWD;
@@ -101,7 +111,7 @@ static int64_t exec_at(struct task *t, int dirfd, const char *path, const struct
         return -LINUX_EBADF;
     if (!*path && !(flags & LINUX_AT_EMPTY_PATH))
         return -LINUX_ENOENT;
-    int err = read_args(t, &args, v->v[0], v->v[1]);
+    int err = read_args(t, &args, argv, envp);
     if (err == 0 && relative) {
         args.hidden = fd_set_cloexec(t->files, dirfd, -1) > 0;
         args.execfn = xcalloc(1, LINUX_PATH_MAX);
@@ -121,21 +131,21 @@ int64_t sys_execve(struct task *t, const struct sysargs *a) {
     if (exec_begun(t))
         return exec_continue(t);
     char path[LINUX_PATH_MAX];
-    int err = copy_in_path(t, path, uaddr(a->v[0]));
+    int err = copy_in_path(t, path, arg_ptr(a, 0));
     if (err < 0)
         return err;
-    return exec_at(t, LINUX_AT_FDCWD, path, &(struct sysargs){{a->v[1], a->v[2]}}, 0);
+    return exec_at(t, LINUX_AT_FDCWD, path, arg_ptr(a, 1), arg_ptr(a, 2), 0);
 }
 
 int64_t sys_execveat(struct task *t, const struct sysargs *a) {
     if (exec_begun(t))
         return exec_continue(t);
-    unsigned flags = (unsigned)a->v[4];
+    unsigned flags = arg_u32(a, 4);
     if (flags & ~(unsigned)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW))
         return -LINUX_EINVAL;
     char path[LINUX_PATH_MAX];
-    int err = copy_in_path(t, path, uaddr(a->v[1]));
+    int err = copy_in_path(t, path, arg_ptr(a, 1));
     if (err < 0)
         return err;
-    return exec_at(t, (int)a->v[0], path, &(struct sysargs){{a->v[2], a->v[3]}}, flags);
+    return exec_at(t, arg_int(a, 0), path, arg_ptr(a, 2), arg_ptr(a, 3), flags);
 }

@@ -16,52 +16,54 @@
 #include <string.h>
 
 // ---- clone ------------------------------------------------------------------------------------------------
-// Runs the steps of a clone; the request is decoded again on each of them, from the registers (or from the
-// copy in call.u that clone3 keeps).
-static int64_t clone_step(struct task *t, const struct clone_req *r) {
-    switch (t->call.phase) {
-    case CLONE_FLUSHED:
-        return clone_commit(t, r);
-    case CLONE_TOLD:
-        return clone_told(t, r);
-    case CLONE_VFORK_WAIT:
-        return clone_vfork_wait(t);
-    case CLONE_DONE:
-        return t->call.done;
-    default:
-        return clone_begin(t, r);
-    }
+// A clone is several runs of the handler; the request is decoded once and kept in call.notes.
+static int64_t clone_first(struct task *t, const struct clone_req *r) {
+    t->call.notes.clone.req = *r;
+    t->call.phase = CLONE_BEGIN;
+    return clone_step(t);
+}
+
+static int64_t clone_decode(const struct sysargs *a, struct clone_req *r) {
+    *r = (struct clone_req){
+        .flags = arg_u32(a, 0) & ~0xffu,
+        .exit_signal = arg_u32(a, 0) & 0xff,
+        .stack = arg_ulong(a, 1),
+        .parent_tid = arg_ptr(a, 2),
+        .child_tid = arg_ptr(a, 3),
+        .tls = arg_ulong(a, 4),
+        .pidfd = arg_ptr(a, 2),
+    };
+    if ((r->flags & LINUX_CLONE_PIDFD) && (r->flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
+        return -LINUX_EINVAL;
+    r->flags &= ~LINUX_CLONE_DETACHED;
+    return 0;
 }
 
 int64_t sys_clone(struct task *t, const struct sysargs *a) {
-    struct clone_req r = {
-        .flags = a->v[0] & 0xffffff00u,
-        .exit_signal = a->v[0] & 0xff,
-        .stack = a->v[1],
-        .parent_tid = a->v[2],
-        .child_tid = a->v[3],
-        .tls = a->v[4],
-        .pidfd = a->v[2],
-    };
-    if ((r.flags & LINUX_CLONE_PIDFD) && (r.flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
-        return -LINUX_EINVAL;
-    r.flags &= ~LINUX_CLONE_DETACHED;
-    return clone_step(t, &r);
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    struct clone_req r;
+    int64_t err = clone_decode(a, &r);
+    return err < 0 ? err : clone_first(t, &r);
 }
 
 int64_t sys_fork(struct task *t, const struct sysargs *a) {
-    return clone_step(t, &(struct clone_req){.exit_signal = LINUX_SIGCHLD});
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    return clone_first(t, &(struct clone_req){.exit_signal = LINUX_SIGCHLD});
 }
 
 int64_t sys_vfork(struct task *t, const struct sysargs *a) {
-    return clone_step(
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    return clone_first(
         t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
 }
 
 // The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
 static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clone_req *r) {
     struct linux_clone_args c;
-    int err = copy_in_struct(t, &c, sizeof c, uaddr(a->v[0]), a->v[1], LINUX_CLONE_ARGS_SIZE_VER0);
+    int err = copy_in_struct(t, &c, sizeof c, arg_ptr(a, 0), arg_size(a, 1), LINUX_CLONE_ARGS_SIZE_VER0);
     if (err < 0)
         return err;
     if (c.set_tid || c.set_tid_size)
@@ -76,57 +78,54 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         return -LINUX_EINVAL;
     if ((c.flags & LINUX_CLONE_SIGHAND) && (c.flags & LINUX_CLONE_CLEAR_SIGHAND))
         return -LINUX_EINVAL;
-    *r = (struct clone_req){c.flags,     c.exit_signal, c.stack + c.stack_size, c.tls, c.parent_tid,
-                            c.child_tid, c.pidfd};
+    *r = (struct clone_req){
+        .flags = c.flags,
+        .exit_signal = c.exit_signal,
+        .stack = c.stack + c.stack_size,
+        .tls = c.tls,
+        .parent_tid = uaddr(c.parent_tid),
+        .child_tid = uaddr(c.child_tid),
+        .pidfd = uaddr(c.pidfd),
+    };
     return 0;
 }
 
 int64_t sys_clone3(struct task *t, const struct sysargs *a) {
-    struct clone_req r = {0};
-    struct call *c = &t->call;
-    if (c->phase == CLONE_DECODE) {
-        int64_t err = clone3_decode(t, a, &r);
-        if (err < 0)
-            return err;
-        memcpy(c->u, &r.stack, sizeof c->u - sizeof(uint64_t));
-        memcpy(&c->u[5], &r.flags, sizeof r.flags);
-        c->done = (int64_t)r.exit_signal;
-    } else {
-        memcpy(&r.stack, c->u, sizeof c->u - sizeof(uint64_t));
-        memcpy(&r.flags, &c->u[5], sizeof r.flags);
-        r.exit_signal = 0;  // used by the first step alone
-    }
-    return clone_step(t, &r);
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    struct clone_req r;
+    int64_t err = clone3_decode(t, a, &r);
+    return err < 0 ? err : clone_first(t, &r);
 }
 
 int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {
-    t->clear_child_tid = uaddr(a->v[0]);
+    t->clear_child_tid = arg_ptr(a, 0);
     return t->tid;
 }
 
 // ---- exit -------------------------------------------------------------------------------------------------
 int64_t sys_exit(struct task *t, const struct sysargs *a) {
-    task_die(t, (int)(a->v[0] & 0xff) << 8);
+    task_die(t, (arg_int(a, 0) & 0xff) << 8);
     return SYS_GONE;
 }
 
 int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
-    tgroup_begin_exit(t->tg, (int)(a->v[0] & 0xff) << 8);
+    tgroup_begin_exit(t->tg, (arg_int(a, 0) & 0xff) << 8);
     task_die(t, t->tg->group_exit_code);
     return SYS_GONE;
 }
 
 // ---- wait -------------------------------------------------------------------------------------------------
-static int copy_rusage(struct task *t, uint64_t addr, const struct wait_result *res) {
+static int copy_rusage(struct task *t, uaddr_t addr, const struct wait_result *res) {
     struct linux_rusage ru = {.ru_maxrss = (int64_t)(res->peak / 1024)};
     ru.ru_utime.tv_sec = (int64_t)(res->cpu_ns / NS_PER_SEC);
     ru.ru_utime.tv_usec = (int64_t)(res->cpu_ns % NS_PER_SEC / 1000);
-    return addr ? copy_out_obj(t, uaddr(addr), &ru) : 0;
+    return uaddr_is_null(addr) ? 0 : copy_out_obj(t, addr, &ru);
 }
 
 int64_t sys_wait4(struct task *t, const struct sysargs *a) {
-    int32_t pid = (int32_t)a->v[0];
-    int options = (int)a->v[2];
+    int32_t pid = arg_int(a, 0);
+    int options = arg_int(a, 2);
     const int known = LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX___WALL | LINUX___WCLONE |
                       LINUX___WNOTHREAD;
     if (options & ~known)
@@ -142,9 +141,9 @@ int64_t sys_wait4(struct task *t, const struct sysargs *a) {
     int64_t err = do_wait(t, &r, &res);
     if (err != 0 || !res.pid)
         return err;
-    if (a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &res.status) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 1), &res.status) < 0)
         return -LINUX_EFAULT;
-    return copy_rusage(t, a->v[3], &res) < 0 ? -LINUX_EFAULT : res.pid;
+    return copy_rusage(t, arg_ptr(a, 3), &res) < 0 ? -LINUX_EFAULT : res.pid;
 }
 
 // O_NONBLOCK of the descriptor: EAGAIN instead of waiting, pidfd_open(2).
@@ -161,13 +160,13 @@ static int64_t waitid_pidfd(struct task *t, struct wait_req *r) {
 }
 
 static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wait_req *r) {
-    int options = (int)a->v[3];
+    int options = arg_int(a, 3);
     const int known = LINUX_WNOHANG | LINUX_WNOWAIT | LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED |
                       LINUX___WALL | LINUX___WCLONE | LINUX___WNOTHREAD;
     if ((options & ~known) || !(options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)))
         return -LINUX_EINVAL;
-    *r = (struct wait_req){WAIT_ANY, (int32_t)a->v[1], options};
-    switch (a->v[0]) {
+    *r = (struct wait_req){WAIT_ANY, arg_int(a, 1), options};
+    switch (arg_int(a, 0)) {
     case LINUX_P_ALL:
         return 0;
     case LINUX_P_PID:
@@ -185,6 +184,20 @@ static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wai
     }
 }
 
+static int32_t shown_status(const struct wait_result *res) {
+    switch (res->code) {
+    case LINUX_CLD_EXITED:
+    case LINUX_CLD_STOPPED:
+        return res->status >> 8 & 0xff;
+    case LINUX_CLD_TRAPPED:
+        return res->status >> 8;
+    case LINUX_CLD_CONTINUED:
+        return LINUX_SIGCONT;
+    default:
+        return res->status & 0x7f;
+    }
+}
+
 int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     struct wait_req r;
     int64_t err = waitid_decode(t, a, &r);
@@ -195,21 +208,16 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     if (err != 0)
         return err;
     struct linux_siginfo info = {0};
-    if (!res.pid && !(a->v[3] & LINUX_WNOHANG))
+    if (!res.pid && !(arg_int(a, 3) & LINUX_WNOHANG))
         return -LINUX_EAGAIN;
     if (res.pid) {
         info.si_signo = LINUX_SIGCHLD;
         info.si_code = res.code;
         info.si_pid = res.pid;
         info.si_uid = res.uid;
-        int sig = res.status & 0x7f;
-        info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED
-                             ? res.status >> 8 & 0xff
-                         : res.code == LINUX_CLD_TRAPPED   ? res.status >> 8
-                         : res.code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
-                                                           : sig;
+        info.si_status = shown_status(&res);
     }
-    if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 2), &info) < 0)
         return -LINUX_EFAULT;
-    return res.pid && copy_rusage(t, a->v[4], &res) < 0 ? -LINUX_EFAULT : 0;
+    return res.pid && copy_rusage(t, arg_ptr(a, 4), &res) < 0 ? -LINUX_EFAULT : 0;
 }

@@ -4,7 +4,7 @@
 // from here on.
 //
 // A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before.
-// sendmmsg and recvmmsg count whole messages in call.u[0].
+// sendmmsg and recvmmsg count whole messages in call.notes.
 // LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between
 // messages.
 #include "abi/caps.h"
@@ -110,7 +110,8 @@ static int control_in(struct task *t, struct socket *s, struct control *c, const
 // ---- Control data to the guest ----------------------------------------------------------------------------
 struct control_out {
     struct task *t;
-    uint64_t at, left, used;
+    uaddr_t at;
+    uint64_t left, used;
     uint32_t flags;  // MSG_CTRUNC
 };
 
@@ -129,11 +130,11 @@ static int put_cmsg(struct control_out *o, int level, int type, const void *data
     struct linux_cmsghdr h = {whole, level, type};
     memcpy(buf, &h, sizeof h);
     memcpy(buf + sizeof h, data, whole - sizeof h);
-    if (copy_out(o->t, uaddr(o->at), buf, whole) < 0)
+    if (copy_out(o->t, o->at, buf, whole) < 0)
         return -LINUX_EFAULT;
     size_t space = LINUX_CMSG_ALIGN(whole);
     space = space < o->left ? space : o->left;
-    o->at += space;
+    o->at = uaddr_add(o->at, space);
     o->left -= space;
     o->used += space;
     return 0;
@@ -202,44 +203,47 @@ int64_t sys_sendto(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     struct uio_user u;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (a->v[4] && (err = addr_in(t, &addr, a->v[4], a->v[5])) < 0)
+    if (arg_given(a, 4) && (err = addr_in(t, &addr, arg_ptr(a, 4), arg_int(a, 5))) < 0)
         return err;
-    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .cred = task_ucred(t)};
-    if (a->v[4])
+    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .cred = task_ucred(t)};
+    if (arg_given(a, 4))
         m.addr = &addr;
     int64_t r = do_send(t, f, &m);
     uio_user_done(&u);
     return r;
 }
 
-// One message of a header that was read; first: nothing of it was sent before.
+// The address in a header: what is longer than any address is cut, not refused.
+static int name_in(struct task *t, struct sock_addr *addr, const struct linux_msghdr *h) {
+    const int32_t most = sizeof addr->bytes;
+    return addr_in(t, addr, uaddr(h->msg_name), h->msg_namelen < most ? h->msg_namelen : most);
+}
+
+// The message of a header that was read.
 static int64_t send_header(struct task *t, struct file *f, const struct linux_msghdr *h, unsigned flags) {
     struct sock_addr addr;
     struct control control __attribute__((cleanup(control_done)));
     struct uio_user u;
     control.files.n = 0;
-    int err = 0;
     if (h->msg_iovlen > LINUX_IOV_MAX)
         return -LINUX_EMSGSIZE;
-    uint32_t namelen = h->msg_namelen < 0 ? ~0u : (uint32_t)h->msg_namelen;
-    if (namelen == ~0u)
+    if (h->msg_namelen < 0)
         return -LINUX_EINVAL;
-    if (namelen > sizeof addr.bytes)
-        namelen = sizeof addr.bytes;
-    bool has_addr = h->msg_name && namelen;
-    if (has_addr)
-        err = addr_in(t, &addr, h->msg_name, namelen);
-    if (err == 0)
-        err = control_in(t, socket_of(f), &control, h);
-    if (err == 0)
-        err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
+    bool has_addr = h->msg_name && h->msg_namelen;
+    int err = has_addr ? name_in(t, &addr, h) : 0;
+    if (err < 0)
+        return err;
+    err = control_in(t, socket_of(f), &control, h);
+    if (err < 0)
+        return err;
+    err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
@@ -254,45 +258,12 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    return send_header(t, f, &h, (unsigned)a->v[2]);
-}
-
-static uaddr_t mmsg_at(uint64_t vec, uint64_t i) { return uaddr(vec + i * sizeof(struct linux_mmsghdr)); }
-
-static int put_msg_len(struct task *t, uint64_t vec, uint64_t i, int64_t n) {
-    uint32_t len = (uint32_t)n;
-    return copy_out_obj(t, uaddr_add(mmsg_at(vec, i), offsetof(struct linux_mmsghdr, msg_len)), &len);
-}
-
-int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
-    int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
-    if (!f)
-        return err;
-    if (!c->again)
-        c->u[0] = 0;
-    while (c->u[0] < n) {
-        struct linux_msghdr h;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
-        if (r == 0)
-            r = send_header(t, f, &h, (unsigned)a->v[3]);
-        if (sock_waits(r))
-            return r;
-        if (r >= 0)
-            r = put_msg_len(t, a->v[1], c->u[0], r);
-        c->done = 0;
-        if (r < 0)
-            return c->u[0] ? (int64_t)c->u[0] : r;
-        c->u[0]++;
-    }
-    return (int64_t)c->u[0];
+    return send_header(t, f, &h, arg_u32(a, 2));
 }
 
 // ---- Receiving --------------------------------------------------------------------------------------------
@@ -320,32 +291,41 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
     struct sock_addr addr = {.len = 0};
     struct uio_user u;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .addr = a->v[4] ? &addr : NULL};
+    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .addr = !arg_given(a, 4) ? NULL : &addr};
     int64_t r = do_recv(t, f, &m);
     uio_user_done(&u);
-    if (r >= 0 && a->v[4] && (err = addr_out(t, &addr, a->v[4], a->v[5])) < 0)
+    if (r >= 0 && arg_given(a, 4) && (err = addr_out(t, &addr, arg_ptr(a, 4), arg_ptr(a, 5))) < 0)
         return err;
     return r;
+}
+
+static int put_control(struct control_out *o, struct socket *s, struct sock_msg *m) {
+    if (m->has_pktinfo) {
+        int err = put_cmsg(o, LINUX_SOL_NETLINK, LINUX_NETLINK_PKTINFO, &m->pktinfo, sizeof m->pktinfo);
+        if (err < 0)
+            return err;
+    }
+    if (socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred) {
+        int err = put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
+        if (err < 0)
+            return err;
+    }
+    return m->files->n ? put_files(o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC) : 0;
 }
 
 // What comes back besides the bytes. h: as read from the guest, at `at`.
 static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at,
                       struct sock_msg *m) {
-    struct control_out o = {.t = t, .at = h->msg_control, .left = h->msg_control ? h->msg_controllen : 0};
-    int err = 0;
-    if (m->has_pktinfo)
-        err = put_cmsg(&o, LINUX_SOL_NETLINK, LINUX_NETLINK_PKTINFO, &m->pktinfo, sizeof m->pktinfo);
-    if (err == 0 && socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred)
-        err = put_cmsg(&o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
-    if (err == 0 && m->files->n)
-        err = put_files(&o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC);
+    struct control_out o = {
+        .t = t, .at = uaddr(h->msg_control), .left = h->msg_control ? h->msg_controllen : 0};
+    int err = put_control(&o, s, m);
     if (err < 0)
         return err;
     uint32_t out_flags = m->out_flags | o.flags | (m->flags & LINUX_MSG_CMSG_CLOEXEC);
@@ -354,7 +334,8 @@ static int put_header(struct task *t, struct socket *s, const struct linux_msghd
         return -LINUX_EFAULT;
     if (!h->msg_name)
         return 0;
-    return addr_out(t, m->addr, h->msg_name, at.v + offsetof(struct linux_msghdr, msg_namelen));
+    return addr_out(t, m->addr, uaddr(h->msg_name),
+                    uaddr_add(at, offsetof(struct linux_msghdr, msg_namelen)));
 }
 
 static int64_t recv_header(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
@@ -383,56 +364,92 @@ static int64_t recv_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    return recv_header(t, f, &h, uaddr(a->v[1]), (unsigned)a->v[2]);
+    return recv_header(t, f, &h, arg_ptr(a, 1), arg_u32(a, 2));
 }
 
-// call.u: messages so far, and the deadline.
-static int64_t recvmmsg_begin(struct task *t, uint64_t timeout) {
+// ---- Many messages ----------------------------------------------------------------------------------------
+// Sends or receives the message whose header was read at `at`: bytes, an error, or SYS_PARK.
+typedef int64_t mmsg_fn(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags);
+
+static int64_t send_one(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags) {
+    return send_header(t, f, h, flags);
+}
+
+static int64_t recv_one(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags) {
+    unsigned now = flags & ~LINUX_MSG_WAITFORONE;
+    if (t->call.notes.mmsg.n && (flags & LINUX_MSG_WAITFORONE))
+        now |= LINUX_MSG_DONTWAIT;
+    return recv_header(t, f, h, at, now);
+}
+
+// The next message: 0, an error, or SYS_PARK.
+static int64_t next_message(struct task *t, struct file *f, const struct sysargs *a, mmsg_fn *one) {
+    struct linux_msghdr h;
+    uaddr_t at = uaddr_add(arg_ptr(a, 1), t->call.notes.mmsg.n * sizeof(struct linux_mmsghdr));
+    if (copy_in_obj(t, &h, at) < 0)
+        return -LINUX_EFAULT;
+    int64_t r = one(t, f, &h, at, arg_u32(a, 3));
+    if (r < 0)
+        return r;
+    uint32_t len = (uint32_t)r;
+    return copy_out_obj(t, uaddr_add(at, offsetof(struct linux_mmsghdr, msg_len)), &len);
+}
+
+// One after the other until one fails or the time is up. How many; an error only when there were none.
+static int64_t each_message(struct task *t, struct file *f, const struct sysargs *a, mmsg_fn *one) {
+    struct mmsg *m = &t->call.notes.mmsg;
+    uint32_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
+    while (m->n < n) {
+        int64_t r = next_message(t, f, a, one);
+        if (sock_waits(r))
+            return r;
+        t->call.done = 0;
+        if (r < 0)
+            return m->n ? m->n : r;
+        m->n++;
+        if (m->deadline < TIME_MAX && mono_ns() >= m->deadline)
+            break;
+    }
+    return m->n;
+}
+
+int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
+    int err;
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
+    if (!f)
+        return err;
+    if (!t->call.again)
+        t->call.notes.mmsg = (struct mmsg){.deadline = TIME_MAX};
+    return each_message(t, f, a, send_one);
+}
+
+static int recvmmsg_begin(struct task *t, uaddr_t timeout) {
+    struct mmsg *m = &t->call.notes.mmsg;
     uint64_t ns;
-    t->call.u[0] = 0;
-    t->call.u[1] = TIME_MAX;
-    if (!timeout)
+    *m = (struct mmsg){.deadline = TIME_MAX};
+    if (uaddr_is_null(timeout))
         return 0;
     int err = wait_time(t, timeout, &ns);
     if (err < 0)
         return err;
-    t->call.u[1] = time_after(ns);
+    m->deadline = time_after(ns);
     return 0;
 }
 
 int64_t sys_recvmmsg(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
-    unsigned flags = (unsigned)a->v[3];
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (!c->again && (err = (int)recvmmsg_begin(t, a->v[4])) < 0)
+    if (!t->call.again && (err = recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
         return err;
-    while (c->u[0] < n) {
-        struct linux_msghdr h;
-        unsigned now = flags & ~LINUX_MSG_WAITFORONE;
-        if (c->u[0] && (flags & LINUX_MSG_WAITFORONE))
-            now |= LINUX_MSG_DONTWAIT;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
-        if (r == 0)
-            r = recv_header(t, f, &h, mmsg_at(a->v[1], c->u[0]), now);
-        if (sock_waits(r))
-            return r;
-        if (r >= 0)
-            r = put_msg_len(t, a->v[1], c->u[0], r);
-        c->done = 0;
-        if (r < 0)
-            return c->u[0] ? (int64_t)c->u[0] : r;
-        c->u[0]++;
-        if (mono_ns() >= c->u[1])
-            break;
-    }
-    return (int64_t)c->u[0];
+    return each_message(t, f, a, recv_one);
 }
