@@ -65,5 +65,8 @@ static inline void lock_cleanup(struct lock **l) {
 #define LOCKED(l)                                                                                            \
     struct lock *LOCK_CAT(held_, __LINE__) __attribute__((cleanup(lock_cleanup), unused)) = (l);             \
     lock_take(LOCK_CAT(held_, __LINE__))
+#define LOCKED_NESTED(l)                                                                                     \
+    struct lock *LOCK_CAT(held_, __LINE__) __attribute__((cleanup(lock_cleanup), unused)) = (l);             \
+    lock_nested(LOCK_CAT(held_, __LINE__))
 
 #endif
