@@ -342,7 +342,8 @@ int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the ro
 uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
 
 void path_get(const struct path *p);
-void path_put(const struct path *p);
+void path_put(const struct path *p);                     // nothing in it: nothing to do
+#define cleanup_path __attribute__((cleanup(path_put)))  // struct path p cleanup_path = {0};
 // The path's text as seen from root, into buf; "(unreachable)" and " (deleted)" as Linux writes them. Length
 // without NUL, or -LINUX_ENAMETOOLONG.
 int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);

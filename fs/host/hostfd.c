@@ -104,8 +104,12 @@ static int64_t stream_once(struct hostfd *h, char *buf, size_t n, uint64_t off, 
     if (!atomic_load_explicit(&h->no_nowait, memory_order_relaxed)) {
         ssize_t r =
             write_side ? pwritev2(h->fd, &v, 1, at, RWF_NOWAIT) : preadv2(h->fd, &v, 1, at, RWF_NOWAIT);
-        if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
-            return r >= 0 ? r : errno == EINTR ? -LINUX_EAGAIN : -errno;
+        if (r >= 0)
+            return r;
+        if (errno == EINTR)
+            return -LINUX_EAGAIN;
+        if (errno != EOPNOTSUPP && errno != ENOSYS)
+            return -errno;
         atomic_store_explicit(&h->no_nowait, true, memory_order_relaxed);
     }
     uint32_t now = host_events(h);
@@ -155,6 +159,12 @@ static int append_flags(const struct hostfd *h, struct file *f, const struct uio
         return 0;
     return on ? LINUX_RWF_APPEND : LINUX_RWF_NOAPPEND;
 }
+// What a write answers that ends before all is written: what it has done, or why it did nothing.
+static int64_t cut_short(int64_t done, int64_t n) {
+    if (done)
+        return done;
+    return n < 0 ? n : -LINUX_EIO;
+}
 static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
     char *buf = uio_bounce();
@@ -170,7 +180,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
                 n = file_once(h, buf + at, (size_t)(got - at), place(off, done), flags = 0, true);
             if (n <= 0) {
                 uio_back(u, (size_t)(got - at));
-                return done ? done : n ? n : -LINUX_EIO;
+                return cut_short(done, n);
             }
             done += n;
         }
@@ -363,12 +373,19 @@ static struct hostfd *hostfd_new(int fd) {
     return h;
 }
 static void name_of(const struct hostfd *h, uint64_t ino, char *buf, size_t size) {
-    static const char *const kind[] = {"host", "pipe", "socket"};
-    int k = h->type == LINUX_S_IFIFO ? 1 : h->type == LINUX_S_IFSOCK ? 2 : 0;
-    if (h->type == LINUX_S_IFCHR)
+    const char *kind = "host";
+    switch (h->type) {
+    case LINUX_S_IFCHR:
         snprintf(buf, size, "%s", h->tty ? "/dev/console" : "/dev/null");  // nothing of the host's names
-    else
-        snprintf(buf, size, "%s:[%llu]", kind[k], (unsigned long long)ino);
+        return;
+    case LINUX_S_IFIFO:
+        kind = "pipe";
+        break;
+    case LINUX_S_IFSOCK:
+        kind = "socket";
+        break;
+    }
+    snprintf(buf, size, "%s:[%llu]", kind, (unsigned long long)ino);
 }
 int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     char name[48];
