@@ -3,6 +3,7 @@
 // protocols and goes on to the protocol's function; and the life of a socket. Lock: the stack's.
 #include "netstack/core/sock.h"
 #include "abi/errno.h"
+#include "base/clamp.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
@@ -128,13 +129,23 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
     return !four || !s->opt[NS_OPT_V6ONLY];
 }
 
+// *nif: the interface that a packet to that address must go through; NULL: the routes say.
+static int bound_nif(const struct ns_sock *s, const struct ns_addr *to, struct netif **nif) {
+    bool group = ip_is_multicast(&to->ip);
+    if (to->scope && !ns_ip_is4(&to->ip) && (group || ip_is_linklocal(&to->ip))) {
+        *nif = netif_by_index(s->ns, to->scope);
+        return *nif ? 0 : -LINUX_ENODEV;
+    }
+    *nif = group ? s->group_nif : NULL;
+    return 0;
+}
+
 int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
     const struct ns_ip *dst = &to->ip;
-    bool group = ip_is_multicast(dst),
-         scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
-    struct netif *nif = scoped ? netif_by_index(s->ns, to->scope) : group ? s->group_nif : NULL;
-    if (scoped && !nif)
-        return -LINUX_ENODEV;
+    struct netif *nif;
+    int err = bound_nif(s, to, &nif);
+    if (err)
+        return err;
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
     return path_find_on(s->ns, nif, dst, src, path);
 }
@@ -277,9 +288,7 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         return -LINUX_ENOPROTOOPT;
     IN_STACK(s->ns);
     if (option == NS_OPT_SNDBUF || option == NS_OPT_RCVBUF)  // these are clamped, as on Linux
-        value = value < ranges[option].least  ? ranges[option].least
-                : value > ranges[option].most ? ranges[option].most
-                                              : value;
+        value = (int)clamp_i64(value, ranges[option].least, ranges[option].most);
     if (value < ranges[option].least || value > ranges[option].most ||
         (value > 0 && value < ranges[option].or_zero))
         return -LINUX_EINVAL;

@@ -115,8 +115,9 @@ static int add_loopback(struct netstack *ns) {
         .name = "lo", .kind = NETIF_IP, .mtu = 65536, .flags = NETIF_LOOPBACK | NETIF_NO_DAD};
     struct ns_ip four = ns_ip4(127, 0, 0, 1), six = {.b[15] = 1};
     int err = netif_add(ns, &lo, &ns->lo);
-    if (!err)
-        err = netif_add_address(ns->lo, &four, 8);
+    if (err)
+        return err;
+    err = netif_add_address(ns->lo, &four, 8);
     return err ? err : netif_add_address(ns->lo, &six, 128);
 }
 

@@ -32,7 +32,9 @@ static struct group_router *router_of(struct netif *nif, const struct ns_ip *ip)
 
 unsigned group_version(const struct group_router *r) {
     uint64_t now = r->nif->ns->now;
-    return r->v1_until > now ? 1 : r->v2_until > now ? 2 : 3;
+    if (r->v1_until > now)
+        return 1;
+    return r->v2_until > now ? 2 : 3;
 }
 
 static struct group *find(struct netif *nif, const struct ns_ip *ip) {
@@ -302,10 +304,13 @@ static void leave(struct ns_sock *s, struct membership *m) {
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
     IN_STACK(s->ns);
     int err = check(s, group);
-    struct membership *m = err ? NULL : member_of(s, group, nif);
-    if (m)
-        leave(s, m);
-    return err ? err : m ? 0 : -LINUX_EADDRNOTAVAIL;
+    if (err)
+        return err;
+    struct membership *m = member_of(s, group, nif);
+    if (!m)
+        return -LINUX_EADDRNOTAVAIL;
+    leave(s, m);
+    return 0;
 }
 
 void sock_leave_groups(struct ns_sock *s) {

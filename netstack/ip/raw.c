@@ -78,26 +78,16 @@ bool raw_input(struct pkt *p) {
 }
 
 // ---- The operations ---------------------------------------------------------------------------------------
-static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);
-    to = to ? to : s->connected ? &s->remote : NULL;
-    const struct ns_ip *dst = to ? &to->ip : NULL;
+    const struct ns_ip *dst = &to->ip;
     struct path path;
-    int64_t n = (int64_t)io->left;
-    if (r->shut_wr)
-        return -LINUX_EPIPE;
-    if (!dst)
-        return -LINUX_EDESTADDRREQ;
-    if ((s->family == NS_INET) != ns_ip_is4(dst))
-        return -LINUX_EAFNOSUPPORT;
-    if (n > RAW_MAX)
-        return -LINUX_EMSGSIZE;
     int err = sock_path(s, to, &path);
-    if (!err && netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
-        err = -LINUX_EACCES;
     if (err)
         return err;
+    if (netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
+        return -LINUX_EACCES;
     struct pkt *p = pkt_alloc(ns);
     err = p ? pkt_fill(p, io) : -LINUX_ENOBUFS;
     if (err) {
@@ -110,7 +100,22 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         memset(pkt_head(p) + ICMP_CSUM, 0, 2);
         ip_start_csum(p, &h, ICMP_CSUM);
     }
-    err = ip_output(ns, p, &path, &h);
+    return ip_output(ns, p, &path, &h);
+}
+
+static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    int64_t n = (int64_t)io->left;
+    if (raw_of(s)->shut_wr)
+        return -LINUX_EPIPE;
+    if (!to && !s->connected)
+        return -LINUX_EDESTADDRREQ;
+    if (!to)
+        to = &s->remote;
+    if ((s->family == NS_INET) != ns_ip_is4(&to->ip))
+        return -LINUX_EAFNOSUPPORT;
+    if (n > RAW_MAX)
+        return -LINUX_EMSGSIZE;
+    int err = send_to(s, io, to);
     return err < 0 ? err : n;
 }
 

@@ -53,23 +53,26 @@ static enum ns_packet_kind kind_of(const struct netif *nif, const uint8_t *dst) 
     static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     if (memcmp(dst, all, 6) == 0)
         return NS_PACKET_BROADCAST;
-    return dst[0] & 1                             ? NS_PACKET_MULTICAST
-           : memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST
-                                                  : NS_PACKET_OTHERHOST;
+    if (dst[0] & 1)
+        return NS_PACKET_MULTICAST;
+    return memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST : NS_PACKET_OTHERHOST;
 }
 
 static bool look(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
     bool ether = nif->config.kind == NETIF_ETHER;
     const uint8_t *h = pkt_peek(p, ether ? ETH_LEN : 1);
+    enum ns_packet_kind kind = NS_PACKET_HOST;
     *f = (struct frame_info){0};
     if (!h)
         return false;
-    if (ether)
+    if (ether) {
         memcpy(f->from.b, h + ETH_SRC, 6);
-    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING
-                                             : ether  ? kind_of(nif, h + ETH_DST)
-                                                      : NS_PACKET_HOST);
-    f->type = ether ? get16(h + ETH_TYPE) : *h >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
+        kind = kind_of(nif, h + ETH_DST);
+        f->type = get16(h + ETH_TYPE);
+    } else {
+        f->type = *h >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
+    }
+    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING : kind);
     return true;
 }
 

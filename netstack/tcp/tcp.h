@@ -236,6 +236,8 @@ void tcp_time_wait(struct tcp *t);
 bool tcp_parse_options(const uint8_t *o, uint32_t n, struct tcp_options *out);
 // how many bytes, a multiple of four; at most 40
 uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in);
+// What segments a peer at that address takes: what its SYN says, or RFC 9293's default.
+uint16_t tcp_peer_mss(const struct tcp_options *syn, const struct ns_ip *peer);
 // ---- tcp_in.c
 void tcp_input(struct pkt *p);  // takes p
 void tcp_error(struct netstack *ns, const struct ip_error *e);

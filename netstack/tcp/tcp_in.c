@@ -236,8 +236,7 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
 
 // ---- SYN-SENT (RFC 9293 3.10.7.3) -------------------------------------------------------------------------
 static void agree_options(struct tcp *t, const struct tcp_options *o) {
-    bool four = ns_ip_is4(&t->s.remote.ip);
-    t->peer_mss = o->mss ? o->mss : four ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
+    t->peer_mss = tcp_peer_mss(o, &t->s.remote.ip);
     t->ts_ok = o->has_ts;
     t->sack_ok = o->sack_ok;
     t->wscale_ok = o->has_wscale;
