@@ -157,9 +157,15 @@ static void flow_far(struct tty *t, bool on) {
     if (on)
         waitq_wake(&t->far, LINUX_POLLOUT | LINUX_POLLWRNORM);
 }
+// The far end sends ^S and ^Q, whatever keys the settings have for it.
+static uint8_t flow_key(const struct tty *t, bool far_end, int which) {
+    if (!far_end)
+        return t->ld.t.c_cc[which];
+    return (which == LINUX_VSTOP ? 'S' : 'Q') & 31;
+}
 // The key goes out to the other end, also while the output stands.
 static void send_key(struct tty *t, bool far_end, int which) {
-    uint8_t key = far_end ? (which == LINUX_VSTOP ? 'S' & 31 : 'Q' & 31) : t->ld.t.c_cc[which];
+    uint8_t key = flow_key(t, far_end, which);
     if (!key)
         return;
     if (far_end) {
