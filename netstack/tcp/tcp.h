@@ -27,8 +27,8 @@
 #ifndef NETSTACK_TCP_TCP_H
 #define NETSTACK_TCP_TCP_H
 #include "netstack/core/byteq.h"
-#include "netstack/core/sock.h"
 #include "netstack/prot/tcp.h"
+#include "netstack/sock/sock.h"
 
 #define TCP_MSS_DEFAULT    536  // RFC 9293 3.7.1
 #define TCP_MSS_DEFAULT6   1220
@@ -224,6 +224,8 @@ static inline uint32_t tcp_send_end(const struct tcp *t) { return tcp_write_end(
 static inline uint32_t tcp_ts_now(const struct tcp *t) {
     return (uint32_t)(t->s.ns->now / NS_MS) + t->ts_offset;
 }
+
+extern const struct sock_ops tcp_ops;
 
 // ---- tcp_state.c: life and states
 void tcp_set_state(struct tcp *t, enum tcp_state to);

@@ -222,6 +222,7 @@ static void udp_drop(struct ns_sock *s) { pktq_clear(&udp_of(s)->queue); }
 const struct sock_ops udp_ops = {
     .size = sizeof(struct udp),
     .proto = PROTO_UDP,
+    .binds_groups = true,
     .init = udp_init,
     .connect = udp_connect,
     .shutdown = udp_shutdown,

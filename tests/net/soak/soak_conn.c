@@ -3,7 +3,7 @@
 // every byte arrives and both ends see the end of file; of the others what arrives is right. Nobody waits
 // for ever.
 #include "abi/errno.h"
-#include "netstack/core/sock.h"
+#include "netstack/sock/sock.h"
 #include "netstack/prot/ip.h"
 #include "netstack/tcp/tcp.h"
 #include "tests/net/soak/soak.h"

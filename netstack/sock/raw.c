@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute
-// need. Lock: the stack's.
+// See raw.h. Called by ip_deliver() for what comes in, by way of struct stack_upper; sends through
+// ip_output(). What ping(8) and traceroute need. Lock: the stack's.
 // LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
-#include "netstack/ip/raw.h"
+#include "netstack/sock/raw.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
-#include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
+#include "netstack/sock/sock.h"
 
 #define RAW_MAX 65515  // an IPv4 packet but for its header
 
@@ -25,19 +24,6 @@ static void raw_init(struct ns_sock *s) {
     struct raw *r = raw_of(s);
     pktq_init(&r->queue);
     list_init(&r->link);
-}
-
-int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
-    if (family != NS_INET && family != NS_INET6)
-        return -LINUX_EAFNOSUPPORT;
-    IN_STACK(ns);
-    struct ns_sock *s = sock_new(ns, &raw_ops, family);
-    if (!s)
-        return -LINUX_ENOBUFS;
-    raw_of(s)->proto = proto;
-    list_add_tail(&ns->raws, &raw_of(s)->link);
-    *out = s;
-    return 0;
 }
 
 // ---- In ---------------------------------------------------------------------------------------------------
@@ -161,7 +147,7 @@ static void raw_drop(struct ns_sock *s) {
     pktq_clear(&raw_of(s)->queue);
 }
 
-const struct sock_ops raw_ops = {
+static const struct sock_ops raw_ops = {
     .size = sizeof(struct raw),
     .proto = 0,
     .init = raw_init,
@@ -174,3 +160,16 @@ const struct sock_ops raw_ops = {
     .close = sock_kill,
     .drop = raw_drop,
 };
+
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
+    if (family != NS_INET && family != NS_INET6)
+        return -LINUX_EAFNOSUPPORT;
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &raw_ops, family);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    raw_of(s)->proto = proto;
+    list_add_tail(&ns->raws, &raw_of(s)->link);
+    *out = s;
+    return 0;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See sock.h: the socket calls of netstack.h, each of which enters the stack, checks what is common to all
 // protocols and goes on to the protocol's function; and the life of a socket. Lock: the stack's.
-#include "netstack/core/sock.h"
+#include "netstack/sock/sock.h"
 #include "abi/errno.h"
 #include "base/clamp.h"
 #include "netstack/core/addr.h"
@@ -172,16 +172,6 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
 }
 
 // ---- The calls --------------------------------------------------------------------------------------------
-int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out) {
-    if (family != NS_INET && family != NS_INET6)
-        return -LINUX_EAFNOSUPPORT;
-    if (type != NS_STREAM && type != NS_DGRAM)
-        return -LINUX_EPROTONOSUPPORT;
-    IN_STACK(ns);
-    *out = sock_new(ns, type == NS_STREAM ? &tcp_ops : &udp_ops, family);
-    return *out ? 0 : -LINUX_ENOBUFS;
-}
-
 void ns_close(struct ns_sock *s) {
     IN_STACK(s->ns);
     invariant(s->user);
@@ -209,7 +199,7 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     if (!sock_family_ok(s, &addr->ip))
         return -LINUX_EAFNOSUPPORT;
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
-    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
+    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops->binds_groups))
         return -LINUX_EADDRNOTAVAIL;
     struct netif *nif = netif_of_address(s->ns, &addr->ip);
     if (addr->scope && netif_scope(nif, &addr->ip)) {
@@ -218,7 +208,7 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
         if (!netif_find_address(nif, &addr->ip))
             return -LINUX_EADDRNOTAVAIL;
     }
-    if (s->ops != &raw_ops) {  // which has no ports, and no place in their table
+    if (s->ops->proto) {
         int err = sock_bind_port(s, &addr->ip, addr->port);
         if (err)
             return err;

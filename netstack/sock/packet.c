@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// See packet.h. Called by netif.c for each frame that comes in or goes out, while there is a packet socket.
+// See packet.h. Called by link/netif.c for each frame that comes in or goes out, while there is a packet
+// socket.
 // Lock: the stack's. Frames are seen as they are here: joined (gro.h) or not yet cut, their checksums perhaps
 // left to the link.
 // LIMIT: no rings, fanout or filters; every frame that the link delivers is seen, as in promiscuous mode.
 // Nothing is sent to the loopback interface.
-#include "netstack/link/packet.h"
+#include "netstack/sock/packet.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/eth.h"
 #include "netstack/prot/wire.h"
+#include "netstack/sock/sock.h"
 
 struct packet {
     struct ns_sock s;
@@ -28,18 +29,6 @@ static void packet_init(struct ns_sock *s) {
     struct packet *k = packet_of(s);
     list_init(&k->link);
     pktq_init(&k->queue);
-}
-
-int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
-    IN_STACK(ns);
-    struct ns_sock *s = sock_new(ns, &packet_ops, NS_PACKET);
-    if (!s)
-        return -LINUX_ENOBUFS;
-    packet_of(s)->header = header;
-    packet_of(s)->type = type;
-    list_add_tail(&ns->packets, &packet_of(s)->link);
-    *out = s;
-    return 0;
 }
 
 // ---- In ---------------------------------------------------------------------------------------------------
@@ -181,7 +170,7 @@ static void packet_drop(struct ns_sock *s) {
     pktq_clear(&packet_of(s)->queue);
 }
 
-const struct sock_ops packet_ops = {
+static const struct sock_ops packet_ops = {
     .size = sizeof(struct packet),
     .proto = 0,
     .init = packet_init,
@@ -195,3 +184,15 @@ const struct sock_ops packet_ops = {
     .close = sock_kill,
     .drop = packet_drop,
 };
+
+int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &packet_ops, NS_PACKET);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    packet_of(s)->header = header;
+    packet_of(s)->type = type;
+    list_add_tail(&ns->packets, &packet_of(s)->link);
+    *out = s;
+    return 0;
+}
