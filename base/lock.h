@@ -44,7 +44,6 @@ struct lock {
 void lock_init(struct lock *l, enum lock_rank rank);
 void lock_destroy(struct lock *l);
 void lock_take(struct lock *l);
-bool lock_try(struct lock *l);
 void lock_nested(struct lock *l);  // same rank as one that is held, in an order that the caller documents
 void lock_drop(struct lock *l);
 // True in release builds; in debug builds, whether this thread holds it. For assertions.
