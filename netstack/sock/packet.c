@@ -47,7 +47,7 @@ static enum ns_packet_kind kind_of(const struct netif *nif, const uint8_t *dst) 
     return memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST : NS_PACKET_OTHERHOST;
 }
 
-static bool look(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
+static bool look_at_frame(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
     bool ether = nif->config.kind == NETIF_ETHER;
     const uint8_t *h = pkt_peek(p, ether ? ETH_LEN : 1);
     enum ns_packet_kind kind = NS_PACKET_HOST;
@@ -73,8 +73,8 @@ static bool wants(const struct packet *k, const struct netif *nif, const struct 
     return k->type == NS_PACKET_ALL || (!outgoing && k->type != 0 && k->type == f->type);
 }
 
-static void enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
-                    const struct frame_info *f) {
+static void packet_enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
+                           const struct frame_info *f) {
     struct pkt *copy = pktq_has_room(&k->queue, p, k->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, packet_drop_full);
@@ -91,11 +91,11 @@ static void enqueue(struct packet *k, const struct netif *nif, const struct pkt 
 void packet_tap(struct netif *nif, struct pkt *p, bool outgoing) {
     struct frame_info f;
     struct packet *k;
-    if (!look(nif, p, outgoing, &f))
+    if (!look_at_frame(nif, p, outgoing, &f))
         return;
     list_for_each(k, &nif->ns->packets, link) {
         if (wants(k, nif, &f, outgoing))
-            enqueue(k, nif, p, &f);
+            packet_enqueue(k, nif, p, &f);
     }
 }
 

@@ -38,7 +38,7 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     return !s->connected || ip_eq(&s->remote.ip, &p->src);
 }
 
-static void enqueue(struct raw *r, const struct pkt *p) {
+static void raw_enqueue(struct raw *r, const struct pkt *p) {
     struct pkt *copy = pktq_has_room(&r->queue, p, r->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, raw_drop_full);
@@ -56,7 +56,7 @@ bool raw_input(struct pkt *p) {
     struct raw *r;
     list_for_each(r, &p->ns->raws, link) {
         if (wants(r, p)) {
-            enqueue(r, p);
+            raw_enqueue(r, p);
             any = true;
         }
     }
@@ -117,10 +117,7 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     int err = sock_path(s, addr, &path);
     if (err)
         return err;
-    s->local.ip = path.src;
-    s->remote = *addr;
-    sock_set_scopes(s, &path);
-    s->connected = true;
+    sock_set_peer(s, addr, &path);
     return 0;
 }
 

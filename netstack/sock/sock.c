@@ -155,6 +155,13 @@ void sock_set_scopes(struct ns_sock *s, const struct path *path) {
     s->remote.scope = netif_scope(path->nif, &s->remote.ip);
 }
 
+void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct path *path) {
+    s->local.ip = path->src;
+    s->remote = *peer;
+    sock_set_scopes(s, path);
+    s->connected = true;
+}
+
 // The interface may be gone when it is read: its index goes into the mark.
 void sock_note_sender(struct pkt *p, uint16_t port) { p->mark = netif_scope(p->nif, &p->src) << 16 | port; }
 

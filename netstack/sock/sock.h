@@ -74,6 +74,8 @@ int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 void sock_note_sender(struct pkt *p, uint16_t port);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);
+// From now on it is connected to peer, and speaks from path's address.
+void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct path *path);
 // How to get to dst, through the interface of its scope, from the address that the socket is bound to when it
 // has one.
 int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);

@@ -12,7 +12,7 @@
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
 
 // ---- Parsing ----------------------------------------------------------------------------------------------
-static bool parse(struct pkt *p, struct tcp_seg *g) {
+static bool parse_segment(struct pkt *p, struct tcp_seg *g) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, TCP_LEN);
     uint32_t hlen = h ? (h[TCP_OFF] >> 4) * 4u : 0;
@@ -343,7 +343,7 @@ void tcp_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
-    if (!parse(p, &g)) {
+    if (!parse_segment(p, &g)) {
         pkt_free(p);
         return;
     }

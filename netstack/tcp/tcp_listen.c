@@ -132,7 +132,7 @@ void tcp_listen_timer(struct tcp *l) {
         stack_arm(l->s.ns, &l->keep, first);
 }
 
-static void fill(struct request *r, const struct tcp_seg *g) {
+static void request_init(struct request *r, const struct tcp_seg *g) {
     r->local = g->local;
     r->remote = g->remote;
     r->o = g->o;
@@ -144,7 +144,7 @@ static void fill(struct request *r, const struct tcp_seg *g) {
 
 static void send_cookie(struct tcp *l, const struct tcp_seg *g) {
     struct request r = {0};
-    fill(&r, g);
+    request_init(&r, g);
     r.iss = tcp_cookie_make(l->s.ns, g);
     l->cookie_until = l->s.ns->now + TCP_COOKIE_LIFE;
     count(l->s.ns, tcp_syn_cookies);
@@ -166,7 +166,7 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
         count(ns, link_drop_budget);
         return;
     }
-    fill(r, g);
+    request_init(r, g);
     r->iss = tcp_isn(ns, &r->local, &r->remote);
     r->next = ns->now + TCP_RTO_INIT;
     list_add(bucket_of(l, &r->local, &r->remote), &r->link);
@@ -277,7 +277,7 @@ static void maybe_cookie(struct tcp *l, struct tcp_seg *g) {
             tcp_reset_reply(l->s.ns, g);
         return;
     }
-    fill(&r, g);
+    request_init(&r, g);
     r.o = o;
     r.ecn = false;
     r.iss = g->ack - 1;
