@@ -4,7 +4,7 @@
 #include "abi/errno.h"
 #include <seccomp.h>
 
-static int fill(scmp_filter_ctx ctx, const struct filter *f) {
+static int add_rules(scmp_filter_ctx ctx, const struct filter *f) {
     const struct {
         enum scmp_filter_attr attr;
         uint32_t value;
@@ -26,12 +26,12 @@ static int fill(scmp_filter_ctx ctx, const struct filter *f) {
     return 0;
 }
 
-static void release(scmp_filter_ctx *ctx) { seccomp_release(*ctx); }
+static void ctx_release(scmp_filter_ctx *ctx) { seccomp_release(*ctx); }
 
 int filter_load(const struct filter *f) {
-    scmp_filter_ctx ctx __attribute__((cleanup(release))) = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx ctx __attribute__((cleanup(ctx_release))) = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!ctx)
         return -LINUX_ENOMEM;
-    int err = fill(ctx, f);
+    int err = add_rules(ctx, f);
     return err ? err : seccomp_load(ctx);
 }

@@ -12,7 +12,7 @@
     (LINUX_F_SEAL_SEAL | LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW | LINUX_F_SEAL_WRITE |                      \
      LINUX_F_SEAL_FUTURE_WRITE | LINUX_F_SEAL_EXEC)
 
-static int check(const char *name, unsigned flags) {
+static int check_request(const char *name, unsigned flags) {
     const unsigned known =
         LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
     if (flags & ~known ||
@@ -27,7 +27,7 @@ static unsigned first_seals(unsigned flags) {
 }
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out) {
     char text[LINUX_NAME_MAX + 32];
-    int err = check(name, flags);
+    int err = check_request(name, flags);
     if (err)
         return err;
     bool noexec = flags & LINUX_MFD_NOEXEC_SEAL;

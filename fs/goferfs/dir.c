@@ -161,7 +161,7 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
     return true;
 }
 
-static int fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
+static int dirbuf_fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
     struct gfs *g = gfs_of(dir);
     LOCKED(&g->lock);
     int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
@@ -206,7 +206,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {
-            int err = fill(dir, b, *off);
+            int err = dirbuf_fill(dir, b, *off);
             if (err)
                 return err;
         }
@@ -275,8 +275,8 @@ static int make_on_host(struct inode *dir, const char *name, const struct vfs_at
     }
 }
 
-static int make(struct inode *dir, struct dentry *d, uint32_t mode, const char *target,
-                const struct vfs_ctx *ctx) {
+static int gfs_make(struct inode *dir, struct dentry *d, uint32_t mode, const char *target,
+                    const struct vfs_ctx *ctx) {
     struct vfs_attr own;
     struct gofer_attr a;
     inode_init_owner(&own, dir, mode, &ctx->cred);
@@ -287,7 +287,7 @@ static int make(struct inode *dir, struct dentry *d, uint32_t mode, const char *
 }
 
 static int gfs_create(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
-    return make(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), NULL, ctx);
+    return gfs_make(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), NULL, ctx);
 }
 
 // LIMIT: device nodes, fifos and sockets cannot be made on a writable host root: EPERM.
@@ -297,11 +297,11 @@ static int gfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_
 }
 
 static int gfs_mkdir(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
-    return make(dir, d, LINUX_S_IFDIR | (mode & LINUX_S_IALLUGO), NULL, ctx);
+    return gfs_make(dir, d, LINUX_S_IFDIR | (mode & LINUX_S_IALLUGO), NULL, ctx);
 }
 
 static int gfs_symlink(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx) {
-    return make(dir, d, LINUX_S_IFLNK | 0777, target, ctx);
+    return gfs_make(dir, d, LINUX_S_IFLNK | 0777, target, ctx);
 }
 
 static int link_on_host(struct inode *dir, const char *name, struct inode *target, struct gofer_attr *a) {

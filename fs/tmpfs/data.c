@@ -244,7 +244,7 @@ static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
     return missing;
 }
 // Allocates the pages of [off, end) of the memfd, all paid for, or none.
-static int fill(struct tnode *n, uint64_t off, uint64_t end) {
+static int memfd_fill(struct tnode *n, uint64_t off, uint64_t end) {
     struct tsuper *s = tsuper(n->inode);
     uint64_t more = missing_pages(n->data.fd, off, end);
     if (more && !tquota_take(s, more))
@@ -387,7 +387,7 @@ static int allocate_range(struct tnode *n, uint64_t off, uint64_t end) {
         err = grow_to_memfd(n);
     if (err)
         return err;
-    return n->data.fd >= 0 ? fill(n, off, end) : heap_allocate(n, off, end);
+    return n->data.fd >= 0 ? memfd_fill(n, off, end) : heap_allocate(n, off, end);
 }
 static int zero_range(struct tnode *n, uint64_t off, uint64_t len) {
     if (n->data.fd < 0) {
