@@ -60,7 +60,7 @@ static void raise_usr1(void)
     signal(SIGUSR1, count);
     signal(SIGUSR2, count);
     raise(SIGUSR1);
-    switch (handled) {
+    switch (atomic_load(&handled)) {
     case SIGUSR1:
         _exit(1);
     case SIGUSR2:
