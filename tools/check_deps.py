@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom: each include is written from the root, and goes downward; headers of the host's kernel interface
-stay in the parts that talk to it; the folders of netstack/ are layers; and functions of the C library that make host calls of their own accord are not for what
+stay in the parts that talk to it; and functions of the C library that make host calls of their own accord are not for what
 runs under a filter, which kills for them. Prints file:line for each offence and fails when there are any.
 """
 import os

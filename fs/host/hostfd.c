@@ -29,6 +29,7 @@
 
 static const struct hostfd_watcher *watcher;
 void hostfd_set_watcher(const struct hostfd_watcher *w) { watcher = w; }
+const struct hostfd_watcher *hostfd_watcher_now(void) { return watcher; }
 
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
 

@@ -20,6 +20,7 @@ struct hostfd {  // inode->priv and file->priv
     struct inode *inode;     // [c] back
     struct ctty *ctty;       // [c] of a terminal; borrowed from hosttty.c
 };
+const struct hostfd_watcher *hostfd_watcher_now(void);
 // The terminal of a new descriptor that is one, as job control knows it: h->ctty. False: no memory.
 bool hosttty_attach(struct hostfd *h);
 void hostfd_reopen(struct hostfd *h, struct file *f);  // f, of another inode, becomes a file of it
