@@ -38,14 +38,14 @@ int fdcharge_init(uint32_t max, struct fdcharge_who (*who)(void)) {
 }
 
 // ---- Accounts; the lock is held ---------------------------------------------------------------------------
-static struct account **find(uint32_t uid) {
+static struct account **account_link(uint32_t uid) {
     struct account **at = &accounts[uid % BUCKETS];
     while (*at && (*at)->uid != uid)
         at = &(*at)->next;
     return at;
 }
 static struct account *account_of(uint32_t uid) {
-    struct account **at = find(uid);
+    struct account **at = account_link(uid);
     if (!*at && (*at = znew(struct account)))
         (*at)->uid = uid;
     return *at;
@@ -53,11 +53,11 @@ static struct account *account_of(uint32_t uid) {
 static void account_end(struct account *a) {
     if (a->used)
         return;
-    struct account **at = find(a->uid);
+    struct account **at = account_link(a->uid);
     *at = a->next;
     free(a);
 }
-static void release(struct slot *s) {
+static void slot_release(struct slot *s) {
     if (s->kind == NOBODY)
         return;
     invariant(used[s->kind] > 0);
@@ -68,7 +68,7 @@ static void release(struct slot *s) {
     }
     *s = (struct slot){0};
 }
-static bool room(enum kind kind, const struct account *a) {
+static bool has_room(enum kind kind, const struct account *a) {
     uint32_t part = limit / 8;
     switch (kind) {
     case SPARE:
@@ -83,11 +83,11 @@ static bool room(enum kind kind, const struct account *a) {
     return used[ORDINARY] + used[ADMIN] < limit - part;
 }
 static int charge(struct slot *s, enum kind kind, uint32_t uid) {
-    release(s);
+    slot_release(s);
     struct account *a = kind == SPARE ? NULL : account_of(uid);
     if (kind != SPARE && !a)
         return -LINUX_ENOMEM;
-    if (!room(kind, a)) {
+    if (!has_room(kind, a)) {
         if (a)
             account_end(a);
         return -LINUX_ENFILE;
@@ -100,7 +100,7 @@ static int charge(struct slot *s, enum kind kind, uint32_t uid) {
 }
 
 // ---- For everybody ----------------------------------------------------------------------------------------
-static int take(int fd, enum kind kind, uint32_t uid) {
+static int charge_fd(int fd, enum kind kind, uint32_t uid) {
     LOCKED(&lock);
     return (uint32_t)fd < nslots ? charge(&slots[fd], kind, uid) : -LINUX_ENFILE;
 }
@@ -108,13 +108,13 @@ int fdcharge_take(int fd) {
     if (!limit)
         return 0;
     struct fdcharge_who who = caller();
-    return take(fd, who.admin ? ADMIN : ORDINARY, who.uid);
+    return charge_fd(fd, who.admin ? ADMIN : ORDINARY, who.uid);
 }
-int fdcharge_take_spare(int fd) { return limit ? take(fd, SPARE, 0) : 0; }
+int fdcharge_take_spare(int fd) { return limit ? charge_fd(fd, SPARE, 0) : 0; }
 void fdcharge_give(int fd) {
     LOCKED(&lock);
     if ((uint32_t)fd < nslots)
-        release(&slots[fd]);
+        slot_release(&slots[fd]);
 }
 void fdcharge_close(int fd) {
     fdcharge_give(fd);
@@ -122,6 +122,6 @@ void fdcharge_close(int fd) {
 }
 uint32_t fdcharge_of(uint32_t uid) {
     LOCKED(&lock);
-    const struct account *a = *find(uid);
+    const struct account *a = *account_link(uid);
     return a ? a->used : 0;
 }

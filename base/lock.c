@@ -67,12 +67,6 @@ void lock_nested(struct lock *l) {
     pthread_mutex_lock(&l->m);
     note_taken(l);
 }
-bool lock_try(struct lock *l) {
-    if (pthread_mutex_trylock(&l->m))
-        return false;
-    note_taken(l);
-    return true;
-}
 void lock_drop(struct lock *l) {
     note_dropped(l);
     pthread_mutex_unlock(&l->m);

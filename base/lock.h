@@ -44,7 +44,6 @@ struct lock {
 void lock_init(struct lock *l, enum lock_rank rank);
 void lock_destroy(struct lock *l);
 void lock_take(struct lock *l);
-bool lock_try(struct lock *l);
 void lock_nested(struct lock *l);  // same rank as one that is held, in an order that the caller documents
 void lock_drop(struct lock *l);
 // True in release builds; in debug builds, whether this thread holds it. For assertions.
@@ -65,5 +64,8 @@ static inline void lock_cleanup(struct lock **l) {
 #define LOCKED(l)                                                                                            \
     struct lock *LOCK_CAT(held_, __LINE__) __attribute__((cleanup(lock_cleanup), unused)) = (l);             \
     lock_take(LOCK_CAT(held_, __LINE__))
+#define LOCKED_NESTED(l)                                                                                     \
+    struct lock *LOCK_CAT(held_, __LINE__) __attribute__((cleanup(lock_cleanup), unused)) = (l);             \
+    lock_nested(LOCK_CAT(held_, __LINE__))
 
 #endif

@@ -236,6 +236,7 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
 static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
 static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask) {
     bool write = mask & MAY_WRITE;
+    const int refused = write ? -LINUX_EPERM : -LINUX_ENODATA;  // who may not see them finds none
     size_t len = strnlen(name, LINUX_XATTR_NAME_MAX + 1);
     if (len == 0 || len > LINUX_XATTR_NAME_MAX)
         return -LINUX_ERANGE;
@@ -244,11 +245,11 @@ static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const ch
     if (starts(name, "security.") || starts(name, "system."))
         return 0;
     if (starts(name, "trusted."))
-        return cred_has(&ctx->cred, LINUX_CAP_SYS_ADMIN) ? 0 : write ? -LINUX_EPERM : -LINUX_ENODATA;
+        return cred_has(&ctx->cred, LINUX_CAP_SYS_ADMIN) ? 0 : refused;
     if (starts(name, "user.")) {
         uint32_t mode = LOAD(i->attr.mode);
         if (!LINUX_S_ISREG(mode) && !LINUX_S_ISDIR(mode))
-            return write ? -LINUX_EPERM : -LINUX_ENODATA;
+            return refused;
         if (write && LINUX_S_ISDIR(mode) && (mode & LINUX_S_ISVTX) && !owner_or_capable(i, &ctx->cred))
             return -LINUX_EPERM;
     }

@@ -109,6 +109,7 @@ int walk_begin(struct walk *w, const struct vfs_ctx *ctx, const struct path *bas
 int walk_run(struct walk *w, bool parent);
 int walk_into_link(struct walk *w, struct dentry *link);  // cur: the link's directory, pinned
 void walk_end(struct walk *w);
+#define cleanup_walk __attribute__((cleanup(walk_end)))  // walk_begin() comes at once, whatever it says
 // Enters mounts on *p (owned).
 void path_into_mounts(struct vfs *v, struct path *p);
 

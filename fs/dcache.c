@@ -183,7 +183,7 @@ void dcache_shrink(struct vfs *v, unsigned n) {
 }
 // Hashes d, unless its name is there already: then that one is the answer. d's reference goes over to the
 // result.
-static struct dentry *insert(struct dentry *d) {
+static struct dentry *dentry_insert(struct dentry *d) {
     struct vfs *v = d->sb->vfs;
     struct list victims = LIST_INIT(victims);
     lock_take(&v->dcache);
@@ -224,7 +224,7 @@ int dcache_lookup_locked(struct dentry *parent, const char *name, size_t len, co
         dentry_put(d);
         return err;
     }
-    *out = parent->sb->no_dcache ? d : insert(d);
+    *out = parent->sb->no_dcache ? d : dentry_insert(d);
     return 0;
 }
 int dcache_lookup(struct dentry *parent, const char *name, size_t len, const struct vfs_ahead *next,
@@ -257,7 +257,7 @@ struct dentry *dcache_prime(struct dentry *parent, const char *name, size_t len,
     }
     d->inode = i;
     d->priv = priv;
-    return insert(d);
+    return dentry_insert(d);
 }
 
 // ---- Renames ----------------------------------------------------------------------------------------------

@@ -220,16 +220,20 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
 }
 
 // ---- Offsets and listings ---------------------------------------------------------------------------------
+static int seek_from(uint64_t from, int64_t off, int64_t *pos) {
+    return __builtin_add_overflow((int64_t)from, off, pos) || *pos < 0 ? -LINUX_EINVAL : 0;
+}
 static int seek_place(struct file *f, int64_t off, int whence, int64_t *pos) {
+    if (whence == LINUX_SEEK_SET)
+        return seek_from(0, off, pos);
+    if (whence == LINUX_SEEK_CUR)
+        return seek_from(f->pos, off, pos);
     struct vfs_attr a;
-    int err = whence >= LINUX_SEEK_END ? inode_attr(f->inode, &a) : 0;
-    int64_t from = whence == LINUX_SEEK_CUR   ? (int64_t)f->pos
-                   : whence == LINUX_SEEK_END ? (int64_t)a.size
-                                              : 0;
+    int err = inode_attr(f->inode, &a);
     if (err)
         return err;
-    if (whence < LINUX_SEEK_DATA)
-        return __builtin_add_overflow(from, off, pos) || *pos < 0 ? -LINUX_EINVAL : 0;
+    if (whence == LINUX_SEEK_END)
+        return seek_from(a.size, off, pos);
     if (off < 0 || (uint64_t)off >= a.size)  // all data, then the hole at the end
         return -LINUX_ENXIO;
     *pos = whence == LINUX_SEEK_DATA ? off : (int64_t)a.size;
@@ -324,11 +328,12 @@ static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode,
     if (exempt || !ctx || end <= ctx->fsize_limit)
         return 0;
     int err = inode_attr(f->inode, &a);
-    return err ? err : end > a.size ? -LINUX_EFBIG : 0;
+    if (err)
+        return err;
+    return end > a.size ? -LINUX_EFBIG : 0;
 }
-int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
+static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, uint64_t *end) {
     const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
-    uint64_t end;
     if (off > INT64_MAX || len == 0 || len > INT64_MAX)
         return -LINUX_EINVAL;
     // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
@@ -345,18 +350,26 @@ int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t 
         return -LINUX_EISDIR;
     if (type != LINUX_S_IFREG)
         return -LINUX_ENODEV;
-    if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX)
+    if (__builtin_add_overflow(off, len, end) || *end > INT64_MAX)
         return -LINUX_EFBIG;
-    if (!f->ops->fallocate)
-        return -LINUX_EOPNOTSUPP;
-    int err = check_allocation(ctx, f, mode, end);
-    if (!err)
-        err = drop_priv(ctx, f);
-    if (!err)
-        err = f->ops->fallocate(f, mode, off, len);
-    if (!err)
-        notify_file(f, LINUX_IN_MODIFY);
-    return err;
+    return f->ops->fallocate ? 0 : -LINUX_EOPNOTSUPP;
+}
+int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
+    uint64_t end;
+    int err = may_fallocate(f, mode, off, len, &end);
+    if (err)
+        return err;
+    err = check_allocation(ctx, f, mode, end);
+    if (err)
+        return err;
+    err = drop_priv(ctx, f);
+    if (err)
+        return err;
+    err = f->ops->fallocate(f, mode, off, len);
+    if (err)
+        return err;
+    notify_file(f, LINUX_IN_MODIFY);
+    return 0;
 }
 int vfs_mmap_fd(struct file *f, int prot, bool shared) {
     return f->ops && f->ops->mmap_fd ? f->ops->mmap_fd(f, prot, shared) : -LINUX_ENODEV;

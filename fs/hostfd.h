@@ -24,8 +24,5 @@ struct ctty;
 struct ctty *hostfd_terminal(struct file *f);
 void hostfd_forget_terminals(void);
 void hostfd_ready(struct hostfd *h, uint32_t events);
-struct file;
-struct hostfd *hostfd_of(struct file *f);  // borrowed; NULL: another kind of file
-int hostfd_number(const struct hostfd *h);
 
 #endif

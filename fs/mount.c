@@ -76,7 +76,7 @@ void path_into_mounts(struct vfs *v, struct path *p) {
 }
 
 // Puts m on the table, at *at (borrowed; NULL: the root). mounts_lock is held.
-static int attach(struct vfs *v, struct mount *m, const struct path *at) {
+static int mount_attach(struct vfs *v, struct mount *m, const struct path *at) {
     if (at) {
         bool dir = inode_is_dir(at->dentry->inode);
         if (dir != (bool)inode_is_dir(m->root->inode))
@@ -109,7 +109,7 @@ static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, c
         path_into_mounts(v, &top);  // on top of what lies there
     }
     lock_take(&v->mounts_lock);
-    int err = attach(v, m, at ? &top : NULL);
+    int err = mount_attach(v, m, at ? &top : NULL);
     lock_drop(&v->mounts_lock);
     path_put(&top);
     if (err) {
@@ -133,7 +133,7 @@ int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsi
 }
 
 // Takes m off the table; the table's reference and those on its place are put by the caller.
-static void detach(struct vfs *v, struct mount *m, struct path *place) {
+static void mount_detach(struct vfs *v, struct mount *m, struct path *place) {
     LOCKED(&v->dcache);
     list_del(&m->link);
     *place = (struct path){m->parent, m->mountpoint};
@@ -163,7 +163,7 @@ int vfs_umount(struct vfs *v, const struct path *at) {
     lock_take(&v->mounts_lock);
     int err = may_umount(v, m);
     if (!err)
-        detach(v, m, &place);
+        mount_detach(v, m, &place);
     lock_drop(&v->mounts_lock);
     if (err)
         return err;
@@ -177,7 +177,7 @@ void mounts_destroy(struct vfs *v) {
     while (!list_empty(&v->mounts)) {
         struct mount *m = container_of(v->mounts.prev, struct mount, link);
         struct path place;
-        detach(v, m, &place);
+        mount_detach(v, m, &place);
         path_put(&place);
         invariant(ref_read(&m->refs) == 1);
         mount_put(m);

@@ -45,14 +45,34 @@ static int no_changes(const struct walk *w, int there) {
     return err;
 }
 
-// ---- A new name -------------------------------------------------------------------------------------------
-// Stopped before the last component, with its directory locked and the (negative) name looked up.
+// ---- The place of a name ----------------------------------------------------------------------------------
+// Stopped before the last component, with its directory locked and the name looked up.
 struct place {
     struct walk w;
     struct inode *dir;
     struct dentry *d;  // owned
     struct inode *victim;  // owned, or NULL: what lost this name, to end after the lock is dropped
 };
+static void place_end(struct place *p) {
+    if (p->dir)
+        lock_drop(&p->dir->lock);
+    dentry_put(p->d);
+    if (p->victim)
+        inode_put(p->victim);
+    walk_end(&p->w);
+}
+#define cleanup_place __attribute__((cleanup(place_end)))  // place_find() comes at once, whatever it says
+
+static int find_parent(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name) {
+    int err = walk_begin(w, ctx, base, name, 0);
+    return err ? err : walk_run(w, true);
+}
+static int place_find(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name) {
+    p->d = NULL;
+    p->dir = NULL;
+    p->victim = NULL;
+    return find_parent(&p->w, ctx, base, name);
+}
 // Locks the directory that the walk has come to; p->dir is set when it is locked. `there`: as no_changes()
 // has it.
 static int place_lock(struct place *p, int there) {
@@ -65,21 +85,21 @@ static int place_lock(struct place *p, int there) {
     lock_take(&dir->lock);
     return 0;
 }
+// The directory locked, the name looked up; it may be negative.
+static int place_look(struct place *p, int there) {
+    int err = place_lock(p, there);
+    return err ? err : dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, NULL, &p->d);
+}
+
+// ---- A new name -------------------------------------------------------------------------------------------
 static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
                      bool is_dir) {
-    p->d = NULL;
-    p->dir = NULL;
-    p->victim = NULL;
-    int err = walk_begin(&p->w, ctx, base, name, 0);
-    if (!err)
-        err = walk_run(&p->w, true);
+    int err = place_find(p, ctx, base, name);
     if (err)
         return err;
     if (p->w.last_type != LAST_NORM)
         return -LINUX_EEXIST;
-    err = place_lock(p, -LINUX_EEXIST);
-    if (!err)
-        err = dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, NULL, &p->d);
+    err = place_look(p, -LINUX_EEXIST);
     if (err)
         return err;
     if (p->d->inode)
@@ -90,39 +110,18 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
         return -LINUX_EROFS;
     return may_create(p->dir, &ctx->cred);
 }
-static void place_end(struct place *p) {
-    if (p->dir)
-        lock_drop(&p->dir->lock);
-    dentry_put(p->d);
-    if (p->victim)
-        inode_put(p->victim);
-    walk_end(&p->w);
-}
-// The name is gone. In Linux' order: what the object is told (with its last name it ends), then the
-// directory.
-static void place_removed(struct place *p, bool is_rmdir) {
-    dcache_unhash(p->d);
-    if (!notify_on())
-        return;
-    p->victim = inode_get(p->d->inode);
-    notify_unlinked(p->victim, is_rmdir);
-    dentry_put(p->d);
-    p->d = NULL;
-    notify_name(p->dir, LINUX_IN_DELETE | (is_rmdir ? LINUX_IN_ISDIR : 0),
-                &(struct notify_name){.p = p->w.last, .len = p->w.last_len});
-}
-
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode) {
-    struct place p;
+    struct place p cleanup_place;
     int err = place_new(&p, ctx, base, name, true);
-    if (!err && !p.dir->ops->mkdir)
-        err = no_op(p.dir);
-    if (!err)
-        err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | (mode & 01777 & ~ctx->umask), ctx);
-    if (!err)
-        notify_created(p.dir, p.d);
-    place_end(&p);
-    return err;
+    if (err)
+        return err;
+    if (!p.dir->ops->mkdir)
+        return no_op(p.dir);
+    err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | (mode & 01777 & ~ctx->umask), ctx);
+    if (err)
+        return err;
+    notify_created(p.dir, p.d);
+    return 0;
 }
 static int check_node_type(const struct vfs_ctx *ctx, uint32_t mode) {
     switch (mode & LINUX_S_IFMT) {
@@ -139,47 +138,52 @@ static int check_node_type(const struct vfs_ctx *ctx, uint32_t mode) {
         return -LINUX_EINVAL;
     }
 }
+static int make_node(struct place *p, const struct vfs_ctx *ctx, uint32_t mode, uint64_t rdev) {
+    const struct inode_ops *ops = p->dir->ops;
+    int err = check_node_type(ctx, mode);
+    if (err)
+        return err;
+    mode &= LINUX_S_IFMT | ~ctx->umask;
+    if (LINUX_S_ISREG(mode))
+        return ops->create ? ops->create(p->dir, p->d, mode, ctx) : no_op(p->dir);
+    return ops->mknod ? ops->mknod(p->dir, p->d, mode, rdev, ctx) : no_op(p->dir);
+}
 int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev, struct path *out) {
-    struct place p;
     mode = (mode & LINUX_S_IFMT ? mode : mode | LINUX_S_IFREG) & (LINUX_S_IFMT | LINUX_S_IALLUGO);
-    bool dir_type = LINUX_S_ISDIR(mode);
-    int err = dir_type ? -LINUX_EPERM : place_new(&p, ctx, base, name, false);
-    if (dir_type)
+    if (LINUX_S_ISDIR(mode))
+        return -LINUX_EPERM;
+    struct place p cleanup_place;
+    int err = place_new(&p, ctx, base, name, false);
+    if (err)
         return err;
-    if (!err)
-        err = check_node_type(ctx, mode);
-    const struct inode_ops *ops = err ? NULL : p.dir->ops;
-    mode &= LINUX_S_IFMT | ~ctx->umask;
-    if (!err && LINUX_S_ISREG(mode))
-        err = ops->create ? ops->create(p.dir, p.d, mode, ctx) : no_op(p.dir);
-    else if (!err)
-        err = ops->mknod ? ops->mknod(p.dir, p.d, mode, rdev, ctx) : no_op(p.dir);
-    if (!err)
-        notify_created(p.dir, p.d);
-    if (!err && out) {
+    err = make_node(&p, ctx, mode, rdev);
+    if (err)
+        return err;
+    notify_created(p.dir, p.d);
+    if (out) {
         *out = (struct path){p.w.cur.mnt, p.d};
         path_get(out);
     }
-    place_end(&p);
-    return err;
+    return 0;
 }
 int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name) {
-    struct place p;
     size_t len = strnlen(target, LINUX_PATH_MAX);
     if (len == 0)
         return -LINUX_ENOENT;
     if (len == LINUX_PATH_MAX)
         return -LINUX_ENAMETOOLONG;
+    struct place p cleanup_place;
     int err = place_new(&p, ctx, base, name, false);
-    if (!err && !p.dir->ops->symlink)
-        err = no_op(p.dir);
-    if (!err)
-        err = p.dir->ops->symlink(p.dir, p.d, target, ctx);
-    if (!err)
-        notify_created(p.dir, p.d);
-    place_end(&p);
-    return err;
+    if (err)
+        return err;
+    if (!p.dir->ops->symlink)
+        return no_op(p.dir);
+    err = p.dir->ops->symlink(p.dir, p.d, target, ctx);
+    if (err)
+        return err;
+    notify_created(p.dir, p.d);
+    return 0;
 }
 static int link_checked(struct place *p, const struct path *old) {
     struct inode *i = old->dentry->inode;
@@ -205,147 +209,160 @@ static int link_checked(struct place *p, const struct path *old) {
 }
 int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
              const char *nname, unsigned walk) {
-    struct path old;
-    struct place p;
+    struct path old cleanup_path = {0};
     int err = vfs_walk(ctx, obase, oname, walk, &old);
     if (err)
         return err;
+    struct place p cleanup_place;
     err = place_new(&p, ctx, nbase, nname, false);
     if (err == -LINUX_EROFS && old.mnt != p.w.cur.mnt)
-        err = -LINUX_EXDEV;
-    if (!err)
-        err = link_checked(&p, &old);
-    place_end(&p);
-    path_put(&old);
-    return err;
+        return -LINUX_EXDEV;
+    return err ? err : link_checked(&p, &old);
 }
 
 // ---- A name goes ------------------------------------------------------------------------------------------
-// The directory locked, the name looked up (it may be negative).
-static int place_old(struct place *p, struct dentry **held) {
+// The name is looked up, and there.
+static int place_old(struct place *p) {
     if (path_read_only(&p->w.cur))
         return -LINUX_EROFS;
-    int err = place_lock(p, -LINUX_EPERM);
-    return err ? err : dcache_lookup_locked(p->w.cur.dentry, p->w.last, p->w.last_len, NULL, held);
+    int err = place_look(p, -LINUX_EPERM);
+    if (err)
+        return err;
+    return p->d->inode ? 0 : -LINUX_ENOENT;
 }
-static int find_parent(struct walk *w, const struct vfs_ctx *ctx, const struct path *base, const char *name) {
-    int err = walk_begin(w, ctx, base, name, 0);
-    return err ? err : walk_run(w, true);
+// The name is gone. In Linux' order: what the object is told (with its last name it ends), then the
+// directory.
+static void place_removed(struct place *p, bool is_rmdir) {
+    dcache_unhash(p->d);
+    if (!notify_on())
+        return;
+    p->victim = inode_get(p->d->inode);
+    notify_unlinked(p->victim, is_rmdir);
+    dentry_put(p->d);
+    p->d = NULL;
+    notify_name(p->dir, LINUX_IN_DELETE | (is_rmdir ? LINUX_IN_ISDIR : 0),
+                &(struct notify_name){.p = p->w.last, .len = p->w.last_len});
+}
+static int may_unlink(const struct place *p, const struct vfs_cred *c) {
+    if (p->w.must_dir)
+        return inode_is_dir(p->d->inode) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
+    int err = may_delete(p->dir, p->d, false, c);
+    if (err)
+        return err;
+    if (!p->dir->ops->unlink)
+        return no_op(p->dir);
+    return is_mountpoint(p->d) ? -LINUX_EBUSY : 0;
 }
 int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *name) {
-    struct place p = {.dir = NULL};
-    int err = find_parent(&p.w, ctx, base, name);
-    if (!err && p.w.last_type != LAST_NORM)
-        err = -LINUX_EISDIR;
+    struct place p cleanup_place;
+    int err = place_find(&p, ctx, base, name);
+    if (err)
+        return err;
+    if (p.w.last_type != LAST_NORM)
+        return -LINUX_EISDIR;
+    err = place_old(&p);
+    if (err)
+        return err;
+    err = may_unlink(&p, &ctx->cred);
+    if (err)
+        return err;
+    err = p.dir->ops->unlink(p.dir, p.d);
+    if (err)
+        return err;
+    place_removed(&p, false);
+    return 0;
+}
+static int may_rmdir(const struct place *p, const struct vfs_cred *c) {
+    int err = may_delete(p->dir, p->d, true, c);
+    if (err)
+        return err;
+    if (!p->dir->ops->rmdir)
+        return no_op(p->dir);
+    return is_mountpoint(p->d) ? -LINUX_EBUSY : 0;
+}
+static int remove_dir(const struct place *p) {
+    struct inode *victim = p->d->inode;
+    lock_nested(&victim->lock);
+    int err = p->dir->ops->rmdir(p->dir, p->d);
     if (!err)
-        err = place_old(&p, &p.d);
-    struct inode *i = err ? NULL : p.d->inode;
-    if (!err && !i)
-        err = -LINUX_ENOENT;
-    if (!err && p.w.must_dir)
-        err = inode_is_dir(i) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
-    if (!err)
-        err = may_delete(p.dir, p.d, false, &ctx->cred);
-    if (!err && !p.dir->ops->unlink)
-        err = no_op(p.dir);
-    if (!err && is_mountpoint(p.d))
-        err = -LINUX_EBUSY;
-    if (!err)
-        err = p.dir->ops->unlink(p.dir, p.d);
-    if (!err)
-        place_removed(&p, false);
-    place_end(&p);
+        victim->dead = true;
+    lock_drop(&victim->lock);
     return err;
 }
 int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *name) {
     static const int not_norm[] = {[LAST_DOT] = -LINUX_EINVAL, [LAST_DOTDOT] = -LINUX_ENOTEMPTY,
                                    [LAST_ROOT] = -LINUX_EBUSY};
-    struct place p = {.dir = NULL};
-    int err = find_parent(&p.w, ctx, base, name);
-    if (!err)
-        err = not_norm[p.w.last_type];
-    if (!err)
-        err = place_old(&p, &p.d);
-    if (!err && !p.d->inode)
-        err = -LINUX_ENOENT;
-    if (!err)
-        err = may_delete(p.dir, p.d, true, &ctx->cred);
-    if (!err && !p.dir->ops->rmdir)
-        err = no_op(p.dir);
-    if (!err && is_mountpoint(p.d))
-        err = -LINUX_EBUSY;
-    if (!err) {
-        struct inode *victim = p.d->inode;
-        lock_nested(&victim->lock);
-        err = p.dir->ops->rmdir(p.dir, p.d);
-        if (!err)
-            victim->dead = true;
-        lock_drop(&victim->lock);
-    }
-    if (!err) {
-        dcache_forget_children(p.d);
-        place_removed(&p, true);
-    }
-    place_end(&p);
-    return err;
+    struct place p cleanup_place;
+    int err = place_find(&p, ctx, base, name);
+    if (err)
+        return err;
+    if (p.w.last_type != LAST_NORM)
+        return not_norm[p.w.last_type];
+    err = place_old(&p);
+    if (err)
+        return err;
+    err = may_rmdir(&p, &ctx->cred);
+    if (err)
+        return err;
+    err = remove_dir(&p);
+    if (err)
+        return err;
+    dcache_forget_children(p.d);
+    place_removed(&p, true);
+    return 0;
 }
 
 // ---- rename -----------------------------------------------------------------------------------------------
 struct rename {
     const struct vfs_ctx *ctx;
     unsigned flags;
-    struct walk ow, nw;
-    struct dentry *od, *nd;  // owned
-    bool locked, rename_lock;
-    bool od_above;  // od is an ancestor of the new directory
-    bool nd_above;  // nd is an ancestor of the old directory
+    const struct walk *ow, *nw;  // each stopped before its last component
+    struct dentry *od, *nd;      // owned
+    bool moved;
 };
-static struct inode *odir(struct rename *r) { return r->ow.cur.dentry->inode; }
-static struct inode *ndir(struct rename *r) { return r->nw.cur.dentry->inode; }
+static struct inode *odir(struct rename *r) { return r->ow->cur.dentry->inode; }
+static struct inode *ndir(struct rename *r) { return r->nw->cur.dentry->inode; }
 
 static int rename_parents(struct rename *r) {
-    if (r->ow.cur.mnt != r->nw.cur.mnt)
+    if (r->ow->cur.mnt != r->nw->cur.mnt)
         return -LINUX_EXDEV;
-    if (r->ow.last_type != LAST_NORM)
+    if (r->ow->last_type != LAST_NORM)
         return -LINUX_EBUSY;
-    if (r->nw.last_type != LAST_NORM)
+    if (r->nw->last_type != LAST_NORM)
         return r->flags & LINUX_RENAME_NOREPLACE ? -LINUX_EEXIST : -LINUX_EBUSY;
-    if (path_read_only(&r->ow.cur))
+    if (path_read_only(&r->ow->cur))
         return -LINUX_EROFS;
     if (!inode_is_dir(odir(r)) || !inode_is_dir(ndir(r)))
         return -LINUX_ENOTDIR;
-    return odir(r)->sb->no_dcache ? no_changes(&r->ow, -LINUX_EPERM) : 0;
+    return odir(r)->sb->no_dcache ? no_changes(r->ow, -LINUX_EPERM) : 0;
 }
 // Two directories at once only under the file system's rename_lock; the ancestor first.
 static void rename_lock_dirs(struct rename *r) {
-    struct dentry *a = r->ow.cur.dentry, *b = r->nw.cur.dentry;
-    r->locked = true;
+    struct dentry *a = r->ow->cur.dentry, *b = r->nw->cur.dentry;
     if (a == b) {
         lock_take(&a->inode->lock);
         return;
     }
-    r->rename_lock = true;
     lock_take(&a->sb->rename_lock);
     bool b_first = dentry_is_ancestor(b, a);
     lock_take(b_first ? &b->inode->lock : &a->inode->lock);
     lock_nested(b_first ? &a->inode->lock : &b->inode->lock);
 }
 static void rename_unlock(struct rename *r) {
-    struct dentry *a = r->ow.cur.dentry, *b = r->nw.cur.dentry;
-    if (!r->locked)
-        return;
+    struct dentry *a = r->ow->cur.dentry, *b = r->nw->cur.dentry;
     lock_drop(&a->inode->lock);
-    if (a != b)
-        lock_drop(&b->inode->lock);
-    if (r->rename_lock)
-        lock_drop(&a->sb->rename_lock);
+    if (a == b)
+        return;
+    lock_drop(&b->inode->lock);
+    lock_drop(&a->sb->rename_lock);
 }
 static int rename_find(struct rename *r) {
-    int err = dcache_lookup_locked(r->ow.cur.dentry, r->ow.last, r->ow.last_len, NULL, &r->od);
-    if (!err && !r->od->inode)
-        err = -LINUX_ENOENT;
-    if (!err)
-        err = dcache_lookup_locked(r->nw.cur.dentry, r->nw.last, r->nw.last_len, NULL, &r->nd);
+    int err = dcache_lookup_locked(r->ow->cur.dentry, r->ow->last, r->ow->last_len, NULL, &r->od);
+    if (err)
+        return err;
+    if (!r->od->inode)
+        return -LINUX_ENOENT;
+    err = dcache_lookup_locked(r->nw->cur.dentry, r->nw->last, r->nw->last_len, NULL, &r->nd);
     if (err)
         return err;
     struct inode *n = r->nd->inode;
@@ -354,36 +371,46 @@ static int rename_find(struct rename *r) {
     if (r->flags & LINUX_RENAME_EXCHANGE) {
         if (!n)
             return -LINUX_ENOENT;
-        if (!inode_is_dir(n) && r->nw.must_dir)
+        if (!inode_is_dir(n) && r->nw->must_dir)
             return -LINUX_ENOTDIR;
     }
     if (!inode_is_dir(r->od->inode) &&
-        (r->ow.must_dir || (!(r->flags & LINUX_RENAME_EXCHANGE) && r->nw.must_dir)))
+        (r->ow->must_dir || (!(r->flags & LINUX_RENAME_EXCHANGE) && r->nw->must_dir)))
         return -LINUX_ENOTDIR;
-    if (dentry_is_ancestor(r->od, r->nw.cur.dentry))
+    if (dentry_is_ancestor(r->od, r->nw->cur.dentry))
         return -LINUX_EINVAL;
-    if (dentry_is_ancestor(r->nd, r->ow.cur.dentry))
+    if (dentry_is_ancestor(r->nd, r->ow->cur.dentry))
         return r->flags & LINUX_RENAME_EXCHANGE ? -LINUX_EINVAL : -LINUX_ENOTEMPTY;
     return 0;
 }
-static int rename_permitted(struct rename *r) {
+// A directory that changes its parent has its ".." rewritten.
+static int may_reparent(struct rename *r, struct inode *moved) {
+    if (odir(r) == ndir(r) || !inode_is_dir(moved))
+        return 0;
+    return vfs_permission(moved, MAY_WRITE, &r->ctx->cred);
+}
+static int may_replace(struct rename *r, bool want_dir) {
     const struct vfs_cred *c = &r->ctx->cred;
+    return r->nd->inode ? may_delete(ndir(r), r->nd, want_dir, c) : may_create(ndir(r), c);
+}
+static int rename_permitted(struct rename *r) {
     struct inode *o = r->od->inode, *n = r->nd->inode;
-    bool exchange = r->flags & LINUX_RENAME_EXCHANGE, is_dir = inode_is_dir(o);
-    bool n_dir = n && inode_is_dir(n);
-    int err = may_delete(odir(r), r->od, is_dir, c);
-    if (!err)
-        err = n ? may_delete(ndir(r), r->nd, exchange ? n_dir : is_dir, c) : may_create(ndir(r), c);
-    if (!err && !odir(r)->ops->rename)
-        err = no_op(odir(r));
-    // A directory that changes its parent has its ".." rewritten.
-    if (!err && odir(r) != ndir(r) && is_dir)
-        err = vfs_permission(o, MAY_WRITE, c);
-    if (!err && odir(r) != ndir(r) && exchange && n_dir)
-        err = vfs_permission(n, MAY_WRITE, c);
-    if (!err && (is_mountpoint(r->od) || is_mountpoint(r->nd)))
-        err = -LINUX_EBUSY;
-    return err;
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    int err = may_delete(odir(r), r->od, inode_is_dir(o), &r->ctx->cred);
+    if (err)
+        return err;
+    err = may_replace(r, inode_is_dir(exchange ? n : o));
+    if (err)
+        return err;
+    if (!odir(r)->ops->rename)
+        return no_op(odir(r));
+    err = may_reparent(r, o);
+    if (err)
+        return err;
+    err = exchange ? may_reparent(r, n) : 0;
+    if (err)
+        return err;
+    return is_mountpoint(r->od) || is_mountpoint(r->nd) ? -LINUX_EBUSY : 0;
 }
 static int rename_do(struct rename *r) {
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
@@ -414,8 +441,8 @@ static uint32_t isdir(const struct inode *i) { return inode_is_dir(i) ? LINUX_IN
 // od lies where nd was now, and, in an exchange, the other way round. The directories are locked.
 static void rename_tell(struct rename *r, struct inode *moved, struct inode *other) {
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    struct notify_name from = {.p = r->ow.last, .len = r->ow.last_len, .cookie = notify_cookie()};
-    struct notify_name to = {.p = r->nw.last, .len = r->nw.last_len, .cookie = from.cookie};
+    struct notify_name from = {.p = r->ow->last, .len = r->ow->last_len, .cookie = notify_cookie()};
+    struct notify_name to = {.p = r->nw->last, .len = r->nw->last_len, .cookie = from.cookie};
     notify_name(odir(r), LINUX_IN_MOVED_FROM | isdir(moved), &from);
     notify_name(ndir(r), LINUX_IN_MOVED_TO | isdir(moved), &to);
     if (other && !exchange)
@@ -434,47 +461,55 @@ static void stamp_moved_dir(struct inode *i) {
     if (inode_is_dir(i) && i->ops->setattr)
         i->ops->setattr(i, &a, ATTR_CTIME);
 }
+// The directories are locked.
+static int rename_locked(struct rename *r) {
+    int err = rename_find(r);
+    if (err)
+        return err;
+    if (r->od->inode == r->nd->inode)  // two names of one file: nothing to do
+        return 0;
+    err = rename_permitted(r);
+    if (err)
+        return err;
+    err = rename_do(r);
+    if (err)
+        return err;
+    r->moved = true;
+    if (notify_on())
+        rename_tell(r, r->od->inode, r->nd->inode);
+    return 0;
+}
+static int rename_walked(struct rename *r) {
+    int err = rename_parents(r);
+    if (err)
+        return err;
+    rename_lock_dirs(r);
+    err = rename_locked(r);
+    rename_unlock(r);
+    if (r->moved) {
+        stamp_moved_dir(r->od->inode);
+        if (r->flags & LINUX_RENAME_EXCHANGE)
+            stamp_moved_dir(r->nd->inode);
+    }
+    dentry_put(r->od);
+    dentry_put(r->nd);
+    return err;
+}
 int vfs_rename(const struct vfs_ctx *ctx, const struct path *obase, const char *oname,
                const struct path *nbase, const char *nname, unsigned flags) {
-    struct rename r;
-    r.ctx = ctx;
-    r.flags = flags;
-    r.od = r.nd = NULL;
-    r.locked = r.rename_lock = false;
     // LIMIT: RENAME_WHITEOUT (for mounting overlayfs inside) is refused.
     if (flags & ~(LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE) ||
         flags == (LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE))
         return -LINUX_EINVAL;
-    int err = find_parent(&r.ow, ctx, obase, oname);
-    if (err) {
-        walk_end(&r.ow);
+    struct walk ow cleanup_walk;
+    int err = find_parent(&ow, ctx, obase, oname);
+    if (err)
         return err;
-    }
-    err = find_parent(&r.nw, ctx, nbase, nname);
-    if (!err)
-        err = rename_parents(&r);
-    if (!err) {
-        rename_lock_dirs(&r);
-        err = rename_find(&r);
-    }
-    bool same = !err && r.od->inode == r.nd->inode;  // two names of one file: nothing to do
-    if (!err && !same)
-        err = rename_permitted(&r);
-    if (!err && !same)
-        err = rename_do(&r);
-    if (!err && !same && notify_on())
-        rename_tell(&r, r.od->inode, r.nd->inode);
-    rename_unlock(&r);
-    if (!err && !same) {
-        stamp_moved_dir(r.od->inode);
-        if (flags & LINUX_RENAME_EXCHANGE)
-            stamp_moved_dir(r.nd->inode);
-    }
-    dentry_put(r.od);
-    dentry_put(r.nd);
-    walk_end(&r.nw);
-    walk_end(&r.ow);
-    return err;
+    struct walk nw cleanup_walk;
+    err = find_parent(&nw, ctx, nbase, nname);
+    if (err)
+        return err;
+    return rename_walked(&(struct rename){.ctx = ctx, .flags = flags, .ow = &ow, .nw = &nw});
 }
 
 int64_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) {

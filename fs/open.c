@@ -62,9 +62,10 @@ static int may_open(const struct open_req *r, const struct path *p) {
         return 0;
     const struct vfs_cred *c = &r->ctx->cred;
     int err = vfs_permission(i, r->acc, c);
-    if (!err && (r->flags & LINUX_O_NOATIME) && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER))
-        err = -LINUX_EPERM;
-    return err;
+    if (err)
+        return err;
+    bool noatime = r->flags & LINUX_O_NOATIME;
+    return noatime && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
 }
 static unsigned mode_of(unsigned flags, uint32_t type) {
     unsigned mode = 0, acc = flags & LINUX_O_ACCMODE;
@@ -101,7 +102,13 @@ static int open_object(struct file *f, const struct vfs_ctx *ctx) {
         return fifo_open(i, f);
     f->ops = i->fops;
     int err = i->ops->open ? i->ops->open(i, f, ctx) : 0;
-    return err ? err : f->ops ? 0 : -LINUX_ENXIO;
+    if (err)
+        return err;
+    return f->ops ? 0 : -LINUX_ENXIO;
+}
+static int claim_and_open(struct file *f, const struct vfs_ctx *ctx) {
+    int err = claim(f);
+    return err ? err : open_object(f, ctx);
 }
 static int truncate_opened(const struct open_req *r, struct file *f) {
     struct vfs_attr a = {.size = 0, .mtime = inode_now()};
@@ -114,20 +121,40 @@ static int truncate_opened(const struct open_req *r, struct file *f) {
         inode_write_end(f->inode);
     return err;
 }
-// p is taken over.
-static int open_found(const struct open_req *r, struct path *p, struct file **out) {
+// A file for *p, which it has taken over, without anything behind it yet.
+static int file_for(const struct open_req *r, const struct path *p, struct file **out) {
     struct inode *i = p->dentry->inode;
-    int err = 0;
     if ((r->flags & LINUX_O_DIRECTORY) && !inode_is_dir(i))
-        err = -LINUX_ENOTDIR;
-    if (!err && !(r->flags & LINUX_O_PATH))
-        err = may_open(r, p);
+        return -LINUX_ENOTDIR;
+    int err = r->flags & LINUX_O_PATH ? 0 : may_open(r, p);
+    if (err)
+        return err;
     // What is done at open only does not stay in the file's flags.
     unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | VFS_O_EXEC);
-    struct file *f = err ? NULL : file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
-    if (!f) {
+    *out = file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
+    return *out ? 0 : -LINUX_ENOMEM;
+}
+static int open_new(const struct open_req *r, struct file *f) {
+    int err = claim_and_open(f, r->ctx);
+    if (r->flags & LINUX_O_NOCTTY)
+        atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
+    if (err)
+        return err;
+    notify_opened(f);
+    bool cut = (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(f->inode);
+    return cut ? truncate_opened(r, f) : 0;
+}
+// An end of a fifo that has to wait for the other one: the file stays, for vfs_open_again().
+static bool waits_for_peer(const struct file *f, int err) {
+    return err == -LINUX_EAGAIN && inode_type(f->inode) == LINUX_S_IFIFO && f->priv;
+}
+// p is taken over.
+static int open_found(const struct open_req *r, struct path *p, struct file **out) {
+    struct file *f;
+    int err = file_for(r, p, &f);
+    if (err) {
         path_put(p);
-        return err ? err : -LINUX_ENOMEM;
+        return err;
     }
     if (r->flags & LINUX_O_PATH) {
         static const struct file_ops path_ops;
@@ -135,25 +162,13 @@ static int open_found(const struct open_req *r, struct path *p, struct file **ou
         *out = f;
         return 0;
     }
-    err = claim(f);
-    if (!err)
-        err = open_object(f, r->ctx);
-    if (flags & LINUX_O_NOCTTY)
-        atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
-    if (err == -LINUX_EAGAIN && inode_type(i) == LINUX_S_IFIFO && f->priv) {
-        *out = f;
-        return err;
-    }
-    if (!err)
-        notify_opened(f);
-    if (!err && (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(i))
-        err = truncate_opened(r, f);
-    if (err) {
+    err = open_new(r, f);
+    if (err && !waits_for_peer(f, err)) {
         file_put(f);
         return err;
     }
     *out = f;
-    return 0;
+    return err;
 }
 int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct file **out) {
     struct path p = {mnt, d};
@@ -164,9 +179,7 @@ int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct
         path_put(&p);
         return -LINUX_ENOMEM;
     }
-    int err = claim(f);
-    if (!err)
-        err = open_object(f, &ctx);
+    int err = claim_and_open(f, &ctx);
     if (err) {
         file_put(f);
         return err;
@@ -244,18 +257,25 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
     }
     return 0;
 }
+// *p, owned: the object that the name leads to, or that is made there.
+static int walk_or_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode,
+                          unsigned walk, struct path *p) {
+    struct walk w cleanup_walk;
+    int err = walk_begin(&w, r->ctx, base, name, walk);
+    if (err)
+        return err;
+    do {
+        err = walk_run(&w, true);
+        if (err)
+            return err;
+        err = open_last(r, &w, mode, p);
+    } while (err == 1);
+    return err;
+}
 static int open_create(struct open_req *r, const struct path *base, const char *name, uint32_t mode,
                        unsigned walk, struct file **out) {
-    struct walk w;
     struct path p;
-    int err = walk_begin(&w, r->ctx, base, name, walk);
-    do {
-        if (!err)
-            err = walk_run(&w, true);
-        if (!err)
-            err = open_last(r, &w, mode, &p);
-    } while (err == 1 && !(err = 0));
-    walk_end(&w);
+    int err = walk_or_create(r, base, name, mode, walk, &p);
     return err ? err : open_found(r, &p, out);
 }
 
@@ -287,9 +307,10 @@ static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, str
     r->flags &= ~(LINUX_O_DIRECTORY | LINUX___O_TMPFILE);
     struct path p = {mount_get(dir->mnt), d};
     err = open_found(r, &p, out);
-    if (!err)
-        atomic_fetch_or(&(*out)->flags, LINUX_O_TMPFILE);
-    return err;
+    if (err)
+        return err;
+    atomic_fetch_or(&(*out)->flags, LINUX_O_TMPFILE);
+    return 0;
 }
 
 int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,

@@ -45,7 +45,7 @@ static void locks_init(struct vfs *v) {
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
         lock_init(&v->append[i], RANK_FILE_POS);
 }
-static void release(struct vfs *v) {
+static void vfs_release(struct vfs *v) {
     if (v->shm)
         mount_put(v->shm);
     if (v->anon)
@@ -80,14 +80,14 @@ struct vfs *vfs_create(void) {
     atomic_init(&v->next_ino, 1);
     v->memory = vfs_memory_new();
     if (!v->buckets || !v->memory || make_anon(v) || make_shm(v)) {
-        release(v);
+        vfs_release(v);
         return NULL;
     }
     return v;
 }
 void vfs_destroy(struct vfs *v) {
     mounts_destroy(v);
-    release(v);
+    vfs_release(v);
 }
 // Major 0, as Linux gives to file systems without a device.
 uint64_t vfs_new_dev(struct vfs *v) {

@@ -14,13 +14,12 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/refcount.h"
-#include "base/uaddr.h"
 #include "base/waitq.h"
+#include "fs/uio.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 struct inode;
 struct dentry;
@@ -49,55 +48,6 @@ struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
     uint32_t umask;
     uint64_t fsize_limit;  // RLIMIT_FSIZE; writes beyond fail with EFBIG (the sentry adds SIGXFSZ)
     void *task;            // for procfs ("self") and fifos only: opaque here
-};
-
-// ---- Guest memory -----------------------------------------------------------------------------------------
-// A run of bytes to be moved to or from the other side of a read or write. uio_to() and uio_from() copy and
-// advance; they return the bytes copied, short when the other side faults (then -LINUX_EFAULT when nothing
-// was copied). What lies in several places here goes by uio_tov() and uio_fromv(): each call of these may
-// cost one host call, not each buffer. After a read or write it stands behind the bytes that the returned
-// count names (none after an error): what was copied in further is given back with uio_back().
-struct uio;
-struct uio_ops {
-    int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
-    int64_t (*from)(struct uio *u, const struct iovec *dst, unsigned n);
-    void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
-};
-struct uio {
-    const struct uio_ops *ops;
-    size_t left;  // bytes still to be moved
-    int flags;    // LINUX_RWF_*, UIO_*
-};
-#define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
-// They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map
-// lock).
-static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) {
-    return u->ops->to(u, src, n);
-}
-static inline int64_t uio_fromv(struct uio *u, const struct iovec *dst, unsigned n) {
-    return u->ops->from(u, dst, n);
-}
-static inline int64_t uio_to(struct uio *u, const void *src, size_t n) {
-    return uio_tov(u, &(struct iovec){(void *)(uintptr_t)src, n}, 1);
-}
-static inline int64_t uio_from(struct uio *u, void *dst, size_t n) {
-    return uio_fromv(u, &(struct iovec){dst, n}, 1);
-}
-static inline void uio_back(struct uio *u, size_t n) { u->ops->back(u, n); }
-// How many buffers the callers gather for one uio_tov() or uio_fromv(): 256 KiB of pages, a KiB of stack.
-#define UIO_GATHER 64u
-// Over a buffer of our own.
-struct uio_kernel {
-    struct uio u;
-    char *p;
-};
-void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n);
-
-// Small structures at guest addresses, for ioctl.
-struct uaccess {
-    int (*in)(struct uaccess *a, void *dst, uaddr_t src, size_t n);  // all or -LINUX_EFAULT
-    int (*out)(struct uaccess *a, uaddr_t dst, const void *src, size_t n);
-    void *task;  // the caller, opaque; for ttys (job control) the sentry's ops look at it
 };
 
 // ---- Objects ----------------------------------------------------------------------------------------------
@@ -342,7 +292,8 @@ int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the ro
 uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
 
 void path_get(const struct path *p);
-void path_put(const struct path *p);
+void path_put(const struct path *p);                     // nothing in it: nothing to do
+#define cleanup_path __attribute__((cleanup(path_put)))  // struct path p cleanup_path = {0};
 // The path's text as seen from root, into buf; "(unreachable)" and " (deleted)" as Linux writes them. Length
 // without NUL, or -LINUX_ENAMETOOLONG.
 int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);
@@ -479,16 +430,11 @@ void dcache_forget_children(struct dentry *dir);  // those that nobody uses
 void dcache_shrink(struct vfs *vfs, unsigned n);  // frees up to n unused names
 // Looks in the cache alone: referenced, or NULL.
 struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len);
-// Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
-int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
-int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
 // Is this thread's caller to die? Loops of fs/ that are as long as a file, and move nothing to or from the
 // caller (whose copies end them), ask for each chunk and give up with -LINUX_EINTR. The answer is the
 // sentry's, set once at the start.
 bool vfs_caller_dies(const struct vfs *v);
 void vfs_set_caller_dies(struct vfs *v, bool (*fn)(void));
-char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
-#define UIO_BOUNCE 65536u
 // An open file without a name in any directory ("pipe:[12]", "anon_inode:[eventfd]"). The inode is taken over
 // (NULL: a plain one is made).
 int file_anon(struct vfs *vfs, const char *name, struct inode *i, const struct file_ops *ops, void *priv,

@@ -293,16 +293,16 @@ void walk_end(struct walk *w) {
 
 int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
              struct path *out) {
-    struct walk w;
+    struct walk w cleanup_walk;
     int err = walk_begin(&w, ctx, base, name, flags);
-    if (!err)
-        err = walk_run(&w, false);
-    if (!err && (w.must_dir || (flags & WALK_DIRECTORY)) && !inode_is_dir(here(&w)))
-        err = -LINUX_ENOTDIR;
-    if (!err) {
-        *out = w.pin;
-        w.pin = (struct path){0};
-    }
-    walk_end(&w);
-    return err;
+    if (err)
+        return err;
+    err = walk_run(&w, false);
+    if (err)
+        return err;
+    if ((w.must_dir || (flags & WALK_DIRECTORY)) && !inode_is_dir(here(&w)))
+        return -LINUX_ENOTDIR;
+    *out = w.pin;
+    w.pin = (struct path){0};
+    return 0;
 }

@@ -25,6 +25,11 @@ static uint32_t raise_fd_limit(void) {
     return r.rlim_cur > 65536 ? 65536 - SPARE_FDS : (uint32_t)r.rlim_cur - SPARE_FDS;
 }
 
+static int prepare(struct gofer_server *s, int sock, const struct gofer_root *roots, int n) {
+    int err = gofer_server_init(s, roots, n, raise_fd_limit());
+    return err ? err : gofer_cage(s, sock);
+}
+
 int gofer_run(int sock, const struct gofer_root *roots, int n) {
     prctl(PR_SET_NAME, "picket-gofer");
     log_set_name("picket-gofer");
@@ -34,10 +39,7 @@ int gofer_run(int sock, const struct gofer_root *roots, int n) {
         log_error("no memory");
         return 1;
     }
-    int err = gofer_server_init(s, roots, n, raise_fd_limit());
-    if (!err)
-        err = gofer_cage(s, sock);
-    if (err) {
+    if (prepare(s, sock, roots, n)) {
         close(sock);
         return 1;
     }

@@ -173,8 +173,9 @@ int op_readdir(struct gofer_server *s, const struct gofer_readdir_req *q, struct
     static const struct gofer_str self;
     struct gofer_obj dir cleanup_obj = {.fd = -1};
     int err = obj_at(s, q->handle, &self, &dir);
-    if (!err)
-        err = walk_down(s, &dir, &q->names);
+    if (err)
+        return err;
+    err = walk_down(s, &dir, &q->names);
     if (err)
         return err;
     if (dir.kind == KIND_MASKED) {
@@ -310,8 +311,9 @@ int op_connect(struct gofer_server *s, const struct gofer_connect_req *q, struct
     struct gofer_obj o cleanup_obj = {.fd = -1};
     struct gofer_attr a;
     int err = obj_at(s, q->handle, &q->name, &o);
-    if (!err)
-        err = obj_stat(s, &o, &a);
+    if (err)
+        return err;
+    err = obj_stat(s, &o, &a);
     if (err)
         return err;
     return S_ISSOCK(a.mode) ? -LINUX_ECONNREFUSED : -LINUX_ENOTSOCK;

@@ -41,8 +41,9 @@ static int check_mode(uint32_t mode, bool dir) {
 int op_create(struct gofer_server *s, const struct gofer_create_req *q, struct gofer_create_rep *r) {
     struct gofer_obj dir;
     int err = obj_dir(s, q->handle, &dir);
-    if (!err)
-        err = check_mode(q->mode, false);
+    if (err)
+        return err;
+    err = check_mode(q->mode, false);
     if (err)
         return err;
     int fd cleanup_close =
@@ -50,8 +51,9 @@ int op_create(struct gofer_server *s, const struct gofer_create_req *q, struct g
     if (fd < 0)
         return fd;
     err = give_to(fd, q->uid, q->gid);
-    if (!err)
-        err = gofer_statx(fd, "", &r->attr);
+    if (err)
+        return err;
+    err = gofer_statx(fd, "", &r->attr);
     if (err)
         return err;
     s->out_fd = take_fd(&fd);
@@ -74,21 +76,26 @@ static int finish_new(struct gofer_server *s, const struct gofer_obj *dir, const
 int op_mkdir(struct gofer_server *s, const struct gofer_mkdir_req *q, struct gofer_mkdir_rep *r) {
     struct gofer_obj dir;
     int err = obj_dir(s, q->handle, &dir);
-    if (!err)
-        err = check_mode(q->mode, true);
-    if (!err)
-        err = err_of(mkdirat(dir.fd, q->name.p, q->mode));
-    return err ? err : finish_new(s, &dir, &q->name, KIND_DIR, q->uid, q->gid, &r->attr);
+    if (err)
+        return err;
+    err = check_mode(q->mode, true);
+    if (err)
+        return err;
+    if (mkdirat(dir.fd, q->name.p, q->mode) < 0)
+        return -errno;
+    return finish_new(s, &dir, &q->name, KIND_DIR, q->uid, q->gid, &r->attr);
 }
 
 int op_symlink(struct gofer_server *s, const struct gofer_symlink_req *q, struct gofer_symlink_rep *r) {
     struct gofer_obj dir;
     int err = obj_dir(s, q->handle, &dir);
-    if (!err && q->target.n == 0)
-        err = -LINUX_ENOENT;
-    if (!err)
-        err = err_of(symlinkat(q->target.p, dir.fd, q->name.p));
-    return err ? err : finish_new(s, &dir, &q->name, KIND_LINK, q->uid, q->gid, &r->attr);
+    if (err)
+        return err;
+    if (q->target.n == 0)
+        return -LINUX_ENOENT;
+    if (symlinkat(q->target.p, dir.fd, q->name.p) < 0)
+        return -errno;
+    return finish_new(s, &dir, &q->name, KIND_LINK, q->uid, q->gid, &r->attr);
 }
 
 static int same_root(const struct gofer_server *s, const struct gofer_obj *a, const struct gofer_obj *b) {
@@ -100,10 +107,12 @@ static int same_root(const struct gofer_server *s, const struct gofer_obj *a, co
 int op_link(struct gofer_server *s, const struct gofer_link_req *q, struct gofer_link_rep *r) {
     struct gofer_obj dir, from cleanup_obj = {.fd = -1};
     int err = obj_dir(s, q->handle, &dir);
-    if (!err)
-        err = obj_at(s, q->from, &q->from_name, &from);
-    if (!err)
-        err = same_root(s, &dir, &from);
+    if (err)
+        return err;
+    err = obj_at(s, q->from, &q->from_name, &from);
+    if (err)
+        return err;
+    err = same_root(s, &dir, &from);
     if (err)
         return err;
     if (from.kind != KIND_FILE && from.kind != KIND_LINK)
@@ -130,10 +139,12 @@ int op_rename(struct gofer_server *s, const struct gofer_rename_req *q, struct g
     (void)r;
     struct gofer_obj from, to;
     int err = obj_dir(s, q->handle, &from);
-    if (!err)
-        err = obj_dir(s, q->to, &to);
-    if (!err)
-        err = same_root(s, &from, &to);
+    if (err)
+        return err;
+    err = obj_dir(s, q->to, &to);
+    if (err)
+        return err;
+    err = same_root(s, &from, &to);
     if (err)
         return err;
     unsigned flags = (q->flags & GOFER_RENAME_NOREPLACE ? RENAME_NOREPLACE : 0) |
@@ -159,11 +170,11 @@ static int check_setattr(const struct gofer_obj *o, const struct gofer_setattr_r
     return q->valid & GOFER_SET_MODE ? check_mode(q->mode, o->kind == KIND_DIR) : 0;
 }
 
-static int set_size(struct gofer_server *s, const struct gofer_obj *o, uint64_t size) {
+static int set_size(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
     int fd cleanup_close = obj_reopen(s, o, O_WRONLY);
     if (fd < 0)
         return fd;
-    return err_of(ftruncate(fd, (off_t)size));
+    return err_of(ftruncate(fd, (off_t)q->size));
 }
 
 static struct timespec to_time(uint64_t ns, bool set, bool now) {
@@ -172,10 +183,15 @@ static struct timespec to_time(uint64_t ns, bool set, bool now) {
         frac += 1000000000;
         sec--;
     }
-    return (struct timespec){sec, now ? UTIME_NOW : set ? frac : UTIME_OMIT};
+    if (now)
+        frac = UTIME_NOW;
+    else if (!set)
+        frac = UTIME_OMIT;
+    return (struct timespec){sec, frac};
 }
 
-static int set_times(const struct gofer_obj *o, const struct gofer_setattr_req *q) {
+static int set_times(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
+    (void)s;
     struct timespec t[2] = {
         to_time(q->atime, q->valid & GOFER_SET_ATIME, q->valid & GOFER_SET_ATIME_NOW),
         to_time(q->mtime, q->valid & GOFER_SET_MTIME, q->valid & GOFER_SET_MTIME_NOW),
@@ -183,33 +199,45 @@ static int set_times(const struct gofer_obj *o, const struct gofer_setattr_req *
     return err_of(utimensat(o->fd, "", t, AT_EMPTY_PATH));
 }
 
-static int set_owner(const struct gofer_obj *o, const struct gofer_setattr_req *q) {
+static int set_owner(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
+    (void)s;
     uid_t uid = q->valid & GOFER_SET_UID ? q->uid : (uid_t)-1;
     gid_t gid = q->valid & GOFER_SET_GID ? q->gid : (gid_t)-1;
     return err_of(fchownat(o->fd, "", uid, gid, AT_EMPTY_PATH));
 }
 
 // chmod through the magic link, which leads to this very inode: fchmod refuses O_PATH, fchmodat2 is too new.
-static int set_mode(struct gofer_server *s, const struct gofer_obj *o, uint32_t mode) {
+static int set_mode(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
     char name[16];
     obj_proc_name(o, name);
-    return err_of(fchmodat(s->proc_fd, name, mode, 0));
+    return err_of(fchmodat(s->proc_fd, name, q->mode, 0));
 }
+
+// In the order in which they are done: chown(2) takes the set-uid bit away, so the mode comes after it.
+static const struct {
+    uint32_t valid;  // any of these asks for it
+    int (*set)(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q);
+} setters[] = {
+    {GOFER_SET_SIZE, set_size},
+    {GOFER_SET_UID | GOFER_SET_GID, set_owner},
+    {GOFER_SET_MODE, set_mode},
+    {GOFER_SET_ATIME | GOFER_SET_MTIME | GOFER_SET_ATIME_NOW | GOFER_SET_MTIME_NOW, set_times},
+};
 
 int op_setattr(struct gofer_server *s, const struct gofer_setattr_req *q, struct gofer_setattr_rep *r) {
     struct gofer_obj o cleanup_obj = {.fd = -1};
     int err = obj_at(s, q->handle, &q->name, &o);
-    if (!err)
-        err = check_setattr(&o, q);
-    if (!err && (q->valid & GOFER_SET_SIZE))
-        err = set_size(s, &o, q->size);
-    if (!err && (q->valid & (GOFER_SET_UID | GOFER_SET_GID)))
-        err = set_owner(&o, q);
-    if (!err && (q->valid & GOFER_SET_MODE))
-        err = set_mode(s, &o, q->mode);
-    if (!err && (q->valid & ~(GOFER_SET_SIZE | GOFER_SET_UID | GOFER_SET_GID | GOFER_SET_MODE)))
-        err = set_times(&o, q);
-    return err ? err : obj_stat(s, &o, &r->attr);
+    if (err)
+        return err;
+    err = check_setattr(&o, q);
+    if (err)
+        return err;
+    for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+        err = q->valid & setters[i].valid ? setters[i].set(s, &o, q) : 0;
+        if (err)
+            return err;
+    }
+    return obj_stat(s, &o, &r->attr);
 }
 
 int op_fsync(struct gofer_server *s, const struct gofer_fsync_req *q, struct gofer_fsync_rep *r) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 // ---- Cursors ----------------------------------------------------------------------------------------------
-static const uint8_t *take(struct gofer_in *in, size_t n) {
+static const uint8_t *in_take(struct gofer_in *in, size_t n) {
     if (in->bad || in->left < n) {
         in->bad = true;
         return NULL;
@@ -18,7 +18,7 @@ static const uint8_t *take(struct gofer_in *in, size_t n) {
     return p;
 }
 
-static uint8_t *room(struct gofer_out *out, size_t n) {
+static uint8_t *out_room(struct gofer_out *out, size_t n) {
     if (out->bad || out->cap - out->len < n) {
         out->bad = true;
         return NULL;
@@ -41,12 +41,12 @@ static void store_le(uint8_t *p, uint64_t v, unsigned n) {
 }
 
 static uint64_t get_le(struct gofer_in *in, unsigned n) {
-    const uint8_t *p = take(in, n);
+    const uint8_t *p = in_take(in, n);
     return p ? load_le(p, n) : 0;
 }
 
 static void put_le(struct gofer_out *out, uint64_t v, unsigned n) {
-    uint8_t *p = room(out, n);
+    uint8_t *p = out_room(out, n);
     if (p)
         store_le(p, v, n);
 }
@@ -69,7 +69,7 @@ static void get_text(struct gofer_in *in, struct gofer_str *s, size_t max) {
     size_t n = get_le(in, 2);
     if (n > max)
         in->bad = true;
-    const uint8_t *p = take(in, n + 1);
+    const uint8_t *p = in_take(in, n + 1);
     if (!p)
         return;
     if (p[n] != 0 || memchr(p, 0, n)) {
@@ -85,7 +85,7 @@ static void put_text(struct gofer_out *out, const struct gofer_str *s, size_t ma
         return;
     }
     put_le(out, s->n, 2);
-    uint8_t *p = room(out, s->n + 1u);
+    uint8_t *p = out_room(out, s->n + 1u);
     if (!p)
         return;
     if (s->n)
@@ -134,7 +134,7 @@ static void get_bytes(struct gofer_in *in, struct gofer_str *s) {
     *s = (struct gofer_str){.p = ""};
     if (n > GOFER_BYTES_MAX)
         in->bad = true;
-    const uint8_t *p = take(in, n);
+    const uint8_t *p = in_take(in, n);
     if (p)
         *s = (struct gofer_str){(const char *)p, (uint32_t)n};
 }
@@ -144,7 +144,7 @@ static void put_bytes(struct gofer_out *out, const struct gofer_str *s) {
         return;
     }
     put_le(out, s->n, 4);
-    uint8_t *p = room(out, s->n);
+    uint8_t *p = out_room(out, s->n);
     if (p && s->n)
         memcpy(p, s->p, s->n);
 }

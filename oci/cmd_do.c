@@ -155,7 +155,7 @@ static int parse_option(struct do_options *o, int option, char *value) {
     return SENTRY_EXIT_FAILED;
 }
 
-static int parse(struct do_options *o, int argc, char **argv) {
+static int parse_options(struct do_options *o, int argc, char **argv) {
     static const struct option options[] = {
         {"platform", required_argument, NULL, 'p'}, {"bind", required_argument, NULL, 'b'},
         {"cwd", required_argument, NULL, 'c'},      {"env", required_argument, NULL, 'e'},
@@ -195,7 +195,7 @@ int cmd_do(int argc, char **argv) {
     c->binds = o->binds;
     o->roots[0] = (struct gofer_root){"/", false};
     default_env(o);
-    int err = parse(o, argc, argv);
+    int err = parse_options(o, argc, argv);
     if (err)
         return err;
     c->envp = o->env;

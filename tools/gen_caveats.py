@@ -10,7 +10,7 @@ import sys
 
 import source
 
-TOPS = ("abi", "base", "host", "platform", "fs", "gofer", "sentry", "netstack", "egress", "oci")
+TOPS = ("abi", "base", "host", "platform", "fs", "gofer", "sentry", "netstack", "oci")
 COMMENT = re.compile(r"^\s*//\s?(.*)$")
 MARK = "LIMIT:"
 LOCKS = re.compile(r"\s+Locks?: ")  # the rest of a file's header, in the same paragraph

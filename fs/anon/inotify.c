@@ -252,6 +252,15 @@ static const struct file_ops inotify_ops = {.read = inotify_read,
                                             .show = inotify_show,
                                             .release = inotify_release};
 
+// in is the file's on success.
+static int open_as_file(struct inotify *in, struct vfs *vfs, uint32_t uid, unsigned flags,
+                        struct file **out) {
+    int err = join_user(in, uid);
+    if (err)
+        return err;
+    return file_anon(vfs, "anon_inode:inotify", NULL, &inotify_ops, in,
+                     LINUX_O_RDONLY | (flags & LINUX_IN_NONBLOCK), out);
+}
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out) {
     if (flags & ~(unsigned)(LINUX_IN_CLOEXEC | LINUX_IN_NONBLOCK))
         return -LINUX_EINVAL;
@@ -265,10 +274,7 @@ int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **ou
     in->overflow.mask = LINUX_IN_Q_OVERFLOW;
     lock_init(&in->lock, RANK_OBJECT);
     waitq_init(&in->wait);
-    int err = join_user(in, uid);
-    if (!err)
-        err = file_anon(vfs, "anon_inode:inotify", NULL, &inotify_ops, in,
-                        LINUX_O_RDONLY | (flags & LINUX_IN_NONBLOCK), out);
+    int err = open_as_file(in, vfs, uid, flags, out);
     if (err)
         inotify_free(in);
     return err;

@@ -12,7 +12,7 @@
     (LINUX_F_SEAL_SEAL | LINUX_F_SEAL_SHRINK | LINUX_F_SEAL_GROW | LINUX_F_SEAL_WRITE |                      \
      LINUX_F_SEAL_FUTURE_WRITE | LINUX_F_SEAL_EXEC)
 
-static int check(const char *name, unsigned flags) {
+static int check_request(const char *name, unsigned flags) {
     const unsigned known =
         LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
     if (flags & ~known ||
@@ -20,9 +20,14 @@ static int check(const char *name, unsigned flags) {
         return -LINUX_EINVAL;
     return strnlen(name, LINUX_NAME_MAX) > LINUX_NAME_MAX - 6 ? -LINUX_EINVAL : 0;  // with "memfd:"
 }
+static unsigned first_seals(unsigned flags) {
+    if (flags & LINUX_MFD_NOEXEC_SEAL)
+        return LINUX_F_SEAL_EXEC;
+    return flags & LINUX_MFD_ALLOW_SEALING ? 0 : LINUX_F_SEAL_SEAL;
+}
 int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **out) {
     char text[LINUX_NAME_MAX + 32];
-    int err = check(name, flags);
+    int err = check_request(name, flags);
     if (err)
         return err;
     bool noexec = flags & LINUX_MFD_NOEXEC_SEAL;
@@ -34,7 +39,7 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
         return -LINUX_ENOMEM;
     struct tnode *n = tnode(i);
     n->can_seal = true;
-    n->seals = noexec ? LINUX_F_SEAL_EXEC : flags & LINUX_MFD_ALLOW_SEALING ? 0 : LINUX_F_SEAL_SEAL;
+    n->seals = first_seals(flags);
     snprintf(text, sizeof text, "/memfd:%s (deleted)", name);
     struct dentry *d = dentry_new(vfs->shm->sb, NULL, text, strlen(text));
     if (!d) {

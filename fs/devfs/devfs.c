@@ -111,26 +111,32 @@ static int add_dir(struct inode *dir, const char *name, uint32_t mode) {
     return tmpfs_add(dir, name, tnode_new(dir->sb, &a));
 }
 
-int devfs_create(struct vfs *vfs, struct superblock **out) {
+static int populate(struct inode *root) {
     static const char *const links[][2] = {{"fd", "/proc/self/fd"},
                                            {"stdin", "/proc/self/fd/0"},
                                            {"stdout", "/proc/self/fd/1"},
                                            {"stderr", "/proc/self/fd/2"}};
+    for (size_t k = 0; k < sizeof devices / sizeof *devices; k++) {
+        int err = add_device(root, k);
+        if (err)
+            return err;
+    }
+    for (size_t k = 0; k < sizeof links / sizeof *links; k++) {
+        int err = add_link(root, links[k][0], links[k][1]);
+        if (err)
+            return err;
+    }
+    int err = add_dir(root, "shm", 01777);
+    return err ? err : add_dir(root, "pts", 0755);
+}
+int devfs_create(struct vfs *vfs, struct superblock **out) {
     struct tmpfs_opts o = {.mode = 0755};
     struct superblock *sb;
     int err = tmpfs_create(vfs, &o, &sb);
     if (err)
         return err;
     sb->type = "devtmpfs";
-    struct inode *root = sb->root->inode;
-    for (size_t k = 0; !err && k < sizeof devices / sizeof *devices; k++)
-        err = add_device(root, k);
-    for (size_t k = 0; !err && k < sizeof links / sizeof *links; k++)
-        err = add_link(root, links[k][0], links[k][1]);
-    if (!err)
-        err = add_dir(root, "shm", 01777);
-    if (!err)
-        err = add_dir(root, "pts", 0755);
+    err = populate(sb->root->inode);
     if (err) {
         super_put(sb);
         return err;

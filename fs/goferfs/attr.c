@@ -6,21 +6,24 @@
 #include <errno.h>
 #include <string.h>
 
-int gfs_getattr(struct inode *i, struct vfs_attr *a) {
+static int ask_again(struct inode *i) {
     struct gfs *g = gfs_of(i);
-    struct node *n = node_of(i);
-    int err = 0;
-    if (mono_ns() - atomic_load(&n->checked) >= LIVE_NS) {
-        uint64_t h;
-        const char *name;
-        struct gofer_attr host;
-        LOCKED(&g->lock);
-        err = node_target(g, n, &h, &name);
-        if (!err)
-            err = client_getattr(g->c, h, name, &host);
-        if (!err)
-            gfs_update(i, &host);
-    }
+    uint64_t h;
+    const char *name;
+    struct gofer_attr host;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &name);
+    if (err)
+        return err;
+    err = client_getattr(g->c, h, name, &host);
+    if (err)
+        return err;
+    gfs_update(i, &host);
+    return 0;
+}
+int gfs_getattr(struct inode *i, struct vfs_attr *a) {
+    bool old = mono_ns() - atomic_load(&node_of(i)->checked) >= LIVE_NS;
+    int err = old ? ask_again(i) : 0;
     // Without a name on the host any more, and without a handle: what was known last.
     gfs_known(i, a);
     return err == -LINUX_ESTALE || err == -LINUX_ENOENT ? 0 : err;
@@ -65,55 +68,59 @@ int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         q.valid &= ~GOFER_SET_SIZE;
     }
     int err = node_target(g, n, &q.handle, &name);
-    if (!err)
-        err = client_setattr(g->c, &q, name, &host);
-    if (!err)
-        gfs_update(i, &host);
-    return err;
+    if (err)
+        return err;
+    err = client_setattr(g->c, &q, name, &host);
+    if (err)
+        return err;
+    gfs_update(i, &host);
+    return 0;
 }
 
 // ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------
 static bool is_user(const char *name) { return strncmp(name, "user.", 5) == 0 && name[5]; }
 
+struct xattr_call {
+    enum { XATTR_GET, XATTR_LIST, XATTR_SET, XATTR_REMOVE } op;
+    const char *name;   // all but LIST
+    void *buf;          // GET, LIST
+    const void *value;  // SET
+    size_t size;        // of buf or value
+    unsigned flags;     // SET
+};
+static int64_t xattr_call(struct inode *i, const struct xattr_call *q) {
+    struct gfs *g = gfs_of(i);
+    uint64_t h;
+    const char *at;
+    if (q->op != XATTR_LIST && !is_user(q->name))
+        return -LINUX_EOPNOTSUPP;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &at);
+    if (err)
+        return err;
+    switch (q->op) {
+    case XATTR_GET:
+        return client_getxattr(g->c, h, at, q->name, q->buf, q->size);
+    case XATTR_LIST:
+        return client_listxattr(g->c, h, at, q->buf, q->size);
+    case XATTR_SET:
+        return client_setxattr(g->c, h, at, q->name, q->value, q->size, q->flags);
+    case XATTR_REMOVE:
+        return client_removexattr(g->c, h, at, q->name);
+    }
+    return -LINUX_EINVAL;
+}
 int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size) {
-    struct gfs *g = gfs_of(i);
-    uint64_t h;
-    const char *at;
-    if (!is_user(name))
-        return -LINUX_EOPNOTSUPP;
-    LOCKED(&g->lock);
-    int err = node_target(g, node_of(i), &h, &at);
-    return err ? err : client_getxattr(g->c, h, at, name, buf, size);
+    return xattr_call(i, &(struct xattr_call){XATTR_GET, .name = name, .buf = buf, .size = size});
 }
-
 int64_t gfs_listxattr(struct inode *i, char *buf, size_t size) {
-    struct gfs *g = gfs_of(i);
-    uint64_t h;
-    const char *at;
-    LOCKED(&g->lock);
-    int err = node_target(g, node_of(i), &h, &at);
-    return err ? err : client_listxattr(g->c, h, at, buf, size);
+    return xattr_call(i, &(struct xattr_call){XATTR_LIST, .buf = buf, .size = size});
 }
-
+// XATTR_CREATE and XATTR_REPLACE are 1 and 2 on both sides.
 int gfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags) {
-    struct gfs *g = gfs_of(i);
-    uint64_t h;
-    const char *at;
-    if (!is_user(name))
-        return -LINUX_EOPNOTSUPP;
-    LOCKED(&g->lock);
-    int err = node_target(g, node_of(i), &h, &at);
-    // XATTR_CREATE and XATTR_REPLACE are 1 and 2 on both sides.
-    return err ? err : client_setxattr(g->c, h, at, name, value, size, (unsigned)flags);
+    struct xattr_call q = {XATTR_SET, .name = name, .value = value, .size = size, .flags = (unsigned)flags};
+    return (int)xattr_call(i, &q);
 }
-
 int gfs_removexattr(struct inode *i, const char *name) {
-    struct gfs *g = gfs_of(i);
-    uint64_t h;
-    const char *at;
-    if (!is_user(name))
-        return -LINUX_EOPNOTSUPP;
-    LOCKED(&g->lock);
-    int err = node_target(g, node_of(i), &h, &at);
-    return err ? err : client_removexattr(g->c, h, at, name);
+    return (int)xattr_call(i, &(struct xattr_call){XATTR_REMOVE, .name = name});
 }

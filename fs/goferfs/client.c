@@ -150,16 +150,15 @@ static int check_attr(struct gofer_client *c, const struct gofer_attr *a) {
     return 0;
 }
 
-// The attributes of a reply; on nonsense a donated descriptor is closed.
-static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *from, struct gofer_attr *to,
-                     int *fd) {
-    if (!err)
-        err = check_attr(c, from);
-    if (!err)
-        *to = *from;
-    else if (fd && *fd >= 0)
-        close(take_fd(fd));
-    return err;
+// The attributes of a reply to a call that ended with err.
+static int take_attr(struct gofer_client *c, int err, const struct gofer_attr *from, struct gofer_attr *to) {
+    if (err)
+        return err;
+    err = check_attr(c, from);
+    if (err)
+        return err;
+    *to = *from;
+    return 0;
 }
 
 // ---- The calls --------------------------------------------------------------------------------------------
@@ -168,7 +167,7 @@ int client_attach(struct gofer_client *c, unsigned root, uint64_t *handle, bool 
     LOCKED(&c->lock);
     struct gofer_attach_req q = {root};
     struct gofer_attach_rep r;
-    int err = take_attr(c, call_attach(c, &q, &r, NULL), &r.attr, a, NULL);
+    int err = take_attr(c, call_attach(c, &q, &r, NULL), &r.attr, a);
     if (err)
         return err;
     *handle = r.handle;
@@ -191,13 +190,14 @@ static int check_walk(struct gofer_client *c, const struct gofer_walk_req *q, co
         return broken(c, "a handle of nothing");
     if (fd >= 0 && (r->stop || !is_type(&r->attrs, n - 1, LINUX_S_IFREG)))
         return broken(c, "a descriptor of nothing");
-    int err = 0;
-    for (uint32_t i = 0; !err && i < n; i++) {
-        err = check_attr(c, &r->attrs.v[i]);
-        if (!err && i + 1 < n && !is_type(&r->attrs, i, LINUX_S_IFDIR))
-            err = broken(c, "a walk through a file");
+    for (uint32_t i = 0; i < n; i++) {
+        int err = check_attr(c, &r->attrs.v[i]);
+        if (err)
+            return err;
+        if (i + 1 < n && !is_type(&r->attrs, i, LINUX_S_IFDIR))
+            return broken(c, "a walk through a file");
     }
-    return err;
+    return 0;
 }
 
 int client_walk_dir(const struct client_walk *w) {
@@ -210,16 +210,15 @@ int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const struct
     LOCKED(&c->lock);
     struct gofer_walk_req q = {h, flags, *names};
     struct gofer_walk_rep r;
-    int fd = -1, err = call_walk(c, &q, &r, flags & GOFER_WALK_OPEN ? &fd : NULL);
-    if (!err)
-        err = check_walk(c, &q, &r, fd);
-    if (err) {
-        if (fd >= 0)
-            close(fd);
+    int fd cleanup_close = -1;
+    int err = call_walk(c, &q, &r, flags & GOFER_WALK_OPEN ? &fd : NULL);
+    if (err)
         return err;
-    }
+    err = check_walk(c, &q, &r, fd);
+    if (err)
+        return err;
     out->handle = r.handle;
-    out->fd = fd;
+    out->fd = take_fd(&fd);
     out->stop = (int)r.stop;
     out->attrs = r.attrs;
     memcpy(out->link, r.link.p, r.link.n);
@@ -231,9 +230,9 @@ int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned f
     LOCKED(&c->lock);
     struct gofer_open_req q = {h, str(name), flags};
     struct gofer_open_rep r;
-    int fd = -1;
-    int err = take_attr(c, call_open(c, &q, &r, &fd), &r.attr, a, &fd);
-    return err ? err : fd;
+    int fd cleanup_close = -1;
+    int err = take_attr(c, call_open(c, &q, &r, &fd), &r.attr, a);
+    return err ? err : take_fd(&fd);
 }
 
 int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset,
@@ -281,7 +280,7 @@ int client_getattr(struct gofer_client *c, uint64_t h, const char *name, struct 
     LOCKED(&c->lock);
     struct gofer_getattr_req q = {h, str(name)};
     struct gofer_getattr_rep r;
-    return take_attr(c, call_getattr(c, &q, &r, NULL), &r.attr, a, NULL);
+    return take_attr(c, call_getattr(c, &q, &r, NULL), &r.attr, a);
 }
 
 int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid,
@@ -289,9 +288,9 @@ int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t
     LOCKED(&c->lock);
     struct gofer_create_req q = {h, str(name), mode, uid, gid};
     struct gofer_create_rep r;
-    int fd = -1;
-    int err = take_attr(c, call_create(c, &q, &r, &fd), &r.attr, a, &fd);
-    return err ? err : fd;
+    int fd cleanup_close = -1;
+    int err = take_attr(c, call_create(c, &q, &r, &fd), &r.attr, a);
+    return err ? err : take_fd(&fd);
 }
 
 int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid,
@@ -299,7 +298,7 @@ int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t 
     LOCKED(&c->lock);
     struct gofer_mkdir_req q = {h, str(name), mode, uid, gid};
     struct gofer_mkdir_rep r;
-    return take_attr(c, call_mkdir(c, &q, &r, NULL), &r.attr, a, NULL);
+    return take_attr(c, call_mkdir(c, &q, &r, NULL), &r.attr, a);
 }
 
 int client_symlink(struct gofer_client *c, uint64_t h, const char *name, const char *target, uint32_t uid,
@@ -307,7 +306,7 @@ int client_symlink(struct gofer_client *c, uint64_t h, const char *name, const c
     LOCKED(&c->lock);
     struct gofer_symlink_req q = {h, str(name), str(target), uid, gid};
     struct gofer_symlink_rep r;
-    return take_attr(c, call_symlink(c, &q, &r, NULL), &r.attr, a, NULL);
+    return take_attr(c, call_symlink(c, &q, &r, NULL), &r.attr, a);
 }
 
 int client_link(struct gofer_client *c, uint64_t h, const char *name, uint64_t from, const char *from_name,
@@ -315,7 +314,7 @@ int client_link(struct gofer_client *c, uint64_t h, const char *name, uint64_t f
     LOCKED(&c->lock);
     struct gofer_link_req q = {h, str(name), from, str(from_name)};
     struct gofer_link_rep r;
-    return take_attr(c, call_link(c, &q, &r, NULL), &r.attr, a, NULL);
+    return take_attr(c, call_link(c, &q, &r, NULL), &r.attr, a);
 }
 
 int client_unlink(struct gofer_client *c, uint64_t h, const char *name, bool dir) {
@@ -338,7 +337,7 @@ int client_setattr(struct gofer_client *c, struct gofer_setattr_req *q, const ch
     LOCKED(&c->lock);
     struct gofer_setattr_rep r;
     q->name = str(name);
-    return take_attr(c, call_setattr(c, q, &r, NULL), &r.attr, a, NULL);
+    return take_attr(c, call_setattr(c, q, &r, NULL), &r.attr, a);
 }
 
 int client_statfs(struct gofer_client *c, uint64_t h, struct gofer_statfs_rep *r) {

@@ -9,6 +9,7 @@
 // Below a live mount (writable, or a bind that follows the host) a name is trusted for LIVE_NS, then asked
 // for again.
 // LIMIT: changes that the host makes below a bind are seen after up to 100 ms.
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
@@ -160,7 +161,7 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
     return true;
 }
 
-static int fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
+static int dirbuf_fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
     struct gfs *g = gfs_of(dir);
     LOCKED(&g->lock);
     int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
@@ -205,7 +206,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {
-            int err = fill(dir, b, *off);
+            int err = dirbuf_fill(dir, b, *off);
             if (err)
                 return err;
         }
@@ -254,18 +255,39 @@ static int attach_new(struct inode *dir, struct dentry *d, const struct gofer_at
     return 0;
 }
 
-static int gfs_create(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
+// Makes what own says: a file (its descriptor is the answer), a directory, or a symlink to target.
+static int make_on_host(struct inode *dir, const char *name, const struct vfs_attr *own, const char *target,
+                        struct gofer_attr *a) {
     struct gfs *g = gfs_of(dir);
+    uint32_t mode = own->mode & LINUX_S_IALLUGO;
+    uint64_t h;
+    LOCKED(&g->lock);
+    int err = node_handle(g, node_of(dir), &h);
+    if (err)
+        return err;
+    switch (own->mode & LINUX_S_IFMT) {
+    case LINUX_S_IFDIR:
+        return client_mkdir(g->c, h, name, mode, own->uid, own->gid, a);
+    case LINUX_S_IFLNK:
+        return client_symlink(g->c, h, name, target, own->uid, own->gid, a);
+    default:
+        return client_create(g->c, h, name, mode, own->uid, own->gid, a);
+    }
+}
+
+static int gfs_make(struct inode *dir, struct dentry *d, uint32_t mode, const char *target,
+                    const struct vfs_ctx *ctx) {
     struct vfs_attr own;
     struct gofer_attr a;
-    uint64_t h;
-    inode_init_owner(&own, dir, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), &ctx->cred);
-    lock_take(&g->lock);
-    int fd = node_handle(g, node_of(dir), &h);
-    if (fd == 0)
-        fd = client_create(g->c, h, d->name, own.mode & LINUX_S_IALLUGO, own.uid, own.gid, &a);
-    lock_drop(&g->lock);
-    return fd < 0 ? fd : attach_new(dir, d, &a, fd);
+    inode_init_owner(&own, dir, mode, &ctx->cred);
+    int fd = make_on_host(dir, d->name, &own, target, &a);
+    if (fd < 0)
+        return fd;
+    return attach_new(dir, d, &a, LINUX_S_ISREG(mode) ? fd : -1);
+}
+
+static int gfs_create(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
+    return gfs_make(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO), NULL, ctx);
 }
 
 // LIMIT: device nodes, fifos and sockets cannot be made on a writable host root: EPERM.
@@ -275,46 +297,29 @@ static int gfs_mknod(struct inode *dir, struct dentry *d, uint32_t mode, uint64_
 }
 
 static int gfs_mkdir(struct inode *dir, struct dentry *d, uint32_t mode, const struct vfs_ctx *ctx) {
-    struct gfs *g = gfs_of(dir);
-    struct vfs_attr own;
-    struct gofer_attr a;
-    uint64_t h;
-    inode_init_owner(&own, dir, LINUX_S_IFDIR | (mode & LINUX_S_IALLUGO), &ctx->cred);
-    lock_take(&g->lock);
-    int err = node_handle(g, node_of(dir), &h);
-    if (!err)
-        err = client_mkdir(g->c, h, d->name, own.mode & LINUX_S_IALLUGO, own.uid, own.gid, &a);
-    lock_drop(&g->lock);
-    return err ? err : attach_new(dir, d, &a, -1);
+    return gfs_make(dir, d, LINUX_S_IFDIR | (mode & LINUX_S_IALLUGO), NULL, ctx);
 }
 
 static int gfs_symlink(struct inode *dir, struct dentry *d, const char *target, const struct vfs_ctx *ctx) {
+    return gfs_make(dir, d, LINUX_S_IFLNK | 0777, target, ctx);
+}
+
+static int link_on_host(struct inode *dir, const char *name, struct inode *target, struct gofer_attr *a) {
     struct gfs *g = gfs_of(dir);
-    struct vfs_attr own;
-    struct gofer_attr a;
-    uint64_t h;
-    inode_init_owner(&own, dir, LINUX_S_IFLNK | 0777, &ctx->cred);
-    lock_take(&g->lock);
+    uint64_t h, from;
+    const char *from_name;
+    LOCKED(&g->lock);
     int err = node_handle(g, node_of(dir), &h);
-    if (!err)
-        err = client_symlink(g->c, h, d->name, target, own.uid, own.gid, &a);
-    lock_drop(&g->lock);
-    return err ? err : attach_new(dir, d, &a, -1);
+    if (err)
+        return err;
+    err = node_target(g, node_of(target), &from, &from_name);
+    return err ? err : client_link(g->c, h, name, from, from_name, a);
 }
 
 // LIMIT: two names of one host file are one inode only when link(2) was called inside.
 static int gfs_link(struct inode *dir, struct dentry *d, struct inode *target) {
-    struct gfs *g = gfs_of(dir);
     struct gofer_attr a;
-    uint64_t h, from;
-    const char *from_name;
-    lock_take(&g->lock);
-    int err = node_handle(g, node_of(dir), &h);
-    if (!err)
-        err = node_target(g, node_of(target), &from, &from_name);
-    if (!err)
-        err = client_link(g->c, h, d->name, from, from_name, &a);
-    lock_drop(&g->lock);
+    int err = link_on_host(dir, d->name, target, &a);
     if (err)
         return err;
     dir_changed(dir);
@@ -346,10 +351,12 @@ static int remove_name(struct inode *dir, struct dentry *d, bool is_dir) {
     uint64_t h;
     LOCKED(&g->lock);
     int err = is_dir ? 0 : pin_if_used(g, d->inode);
-    if (!err)
-        err = node_handle(g, node_of(dir), &h);
-    if (!err)
-        err = client_unlink(g->c, h, d->name, is_dir);
+    if (err)
+        return err;
+    err = node_handle(g, node_of(dir), &h);
+    if (err)
+        return err;
+    err = client_unlink(g->c, h, d->name, is_dir);
     if (err)
         return err;
     name_gone(g, d->inode);
@@ -359,32 +366,41 @@ static int remove_name(struct inode *dir, struct dentry *d, bool is_dir) {
 static int gfs_unlink(struct inode *dir, struct dentry *d) { return remove_name(dir, d, false); }
 static int gfs_rmdir(struct inode *dir, struct dentry *d) { return remove_name(dir, d, true); }
 
+static unsigned rename_flags(unsigned flags) {
+    return (flags & LINUX_RENAME_NOREPLACE ? GOFER_RENAME_NOREPLACE : 0) |
+           (flags & LINUX_RENAME_EXCHANGE ? GOFER_RENAME_EXCHANGE : 0);
+}
+
+// g->lock is held.
+static int rename_on_host(struct gfs *g, struct inode *odir, struct dentry *od, struct inode *ndir,
+                          struct dentry *nd, unsigned flags) {
+    bool replaces = nd->inode && !(flags & LINUX_RENAME_EXCHANGE) && !LINUX_S_ISDIR(nd->inode->attr.mode);
+    uint64_t oh, nh;
+    int err = replaces ? pin_if_used(g, nd->inode) : 0;
+    if (err)
+        return err;
+    err = node_handle(g, node_of(odir), &oh);
+    if (err)
+        return err;
+    err = node_handle(g, node_of(ndir), &nh);
+    return err ? err : client_rename(g->c, oh, od->name, nh, nd->name, rename_flags(flags));
+}
+
 static int gfs_rename(struct inode *odir, struct dentry *od, struct inode *ndir, struct dentry *nd,
                       unsigned flags) {
     struct gfs *g = gfs_of(odir);
     bool swap = flags & LINUX_RENAME_EXCHANGE;
-    char *to = xstrdup(nd->name), *back = swap ? xstrdup(od->name) : NULL;
-    uint64_t oh, nh;
+    char *to cleanup_free = xstrdup(nd->name);
+    char *back cleanup_free = swap ? xstrdup(od->name) : NULL;
+    if (!to || (swap && !back))
+        return -LINUX_ENOMEM;
     LOCKED(&g->lock);
-    int err = !to || (swap && !back) ? -LINUX_ENOMEM : 0;
-    if (!err && nd->inode && !swap && !LINUX_S_ISDIR(nd->inode->attr.mode))
-        err = pin_if_used(g, nd->inode);
-    if (!err)
-        err = node_handle(g, node_of(odir), &oh);
-    if (!err)
-        err = node_handle(g, node_of(ndir), &nh);
-    if (!err)
-        err = client_rename(g->c, oh, od->name, nh, nd->name,
-                            (flags & LINUX_RENAME_NOREPLACE ? GOFER_RENAME_NOREPLACE : 0) |
-                                (swap ? GOFER_RENAME_EXCHANGE : 0));
-    if (err) {
-        free(to);
-        free(back);
+    int err = rename_on_host(g, odir, od, ndir, nd, flags);
+    if (err)
         return err;
-    }
-    node_rename(g, node_of(od->inode), node_of(ndir), to);
+    node_rename(g, node_of(od->inode), node_of(ndir), take_ptr(to));
     if (swap)
-        node_rename(g, node_of(nd->inode), node_of(odir), back);
+        node_rename(g, node_of(nd->inode), node_of(odir), take_ptr(back));
     else if (nd->inode)
         name_gone(g, nd->inode);
     dir_changed(odir);

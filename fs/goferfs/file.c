@@ -93,18 +93,19 @@ const struct file_ops gfs_file_fops = {
     .release = file_release,
 };
 
-static int link_read(struct inode *i, char *buf, size_t size) {
+static int ask_link(struct inode *i, char text[GOFER_PATH_MAX + 1]) {
     struct gfs *g = gfs_of(i);
-    struct node *n = node_of(i);
+    uint64_t h;
+    const char *name;
+    LOCKED(&g->lock);
+    int err = node_target(g, node_of(i), &h, &name);
+    return err ? err : client_readlink(g->c, h, name, text);
+}
+static int link_read(struct inode *i, char *buf, size_t size) {
     char text[GOFER_PATH_MAX + 1];
-    const char *target = n->link;
+    const char *target = node_of(i)->link;
     if (!target) {
-        uint64_t h;
-        const char *name;
-        LOCKED(&g->lock);
-        int err = node_target(g, n, &h, &name);
-        if (!err)
-            err = client_readlink(g->c, h, name, text);
+        int err = ask_link(i, text);
         if (err < 0)
             return err;
         target = text;

@@ -18,8 +18,9 @@ static int gfs_statfs(struct superblock *sb, struct linux_statfs *out) {
         return -LINUX_EIO;
     LOCKED(&g->lock);
     int err = node_handle(g, node_of(sb->root->inode), &h);
-    if (!err)
-        err = client_statfs(g->c, h, &r);
+    if (err)
+        return err;
+    err = client_statfs(g->c, h, &r);
     if (err)
         return err;
     *out = (struct linux_statfs){

@@ -170,18 +170,21 @@ const struct inode_ops *gfs_ops(const struct gfs *g, uint32_t mode) {
     }
 }
 
+static const struct file_ops *fops_of(uint32_t mode) {
+    if (LINUX_S_ISDIR(mode))
+        return &gfs_dir_fops;
+    return LINUX_S_ISREG(mode) ? &gfs_file_fops : NULL;
+}
+
 struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *name,
                         const struct gofer_attr *a, uint64_t handle, const char *link) {
     struct gfs *g = sb->priv;
     struct vfs_attr attr;
     gfs_attr(g, a, &attr);
-    const struct file_ops *fops = LINUX_S_ISDIR(a->mode)   ? &gfs_dir_fops
-                                  : LINUX_S_ISREG(a->mode) ? &gfs_file_fops
-                                                           : NULL;
     struct node *n = node_new(g, dir ? node_of(dir) : NULL, name, a, link);
     if (!n)
         return NULL;
-    struct inode *i = inode_new(sb, gfs_ops(g, a->mode), fops, &attr);
+    struct inode *i = inode_new(sb, gfs_ops(g, a->mode), fops_of(a->mode), &attr);
     LOCKED(&g->lock);
     if (!i) {
         node_put(g, n);
@@ -441,20 +444,44 @@ static int open_for_write(struct gfs *g, struct inode *i, bool read) {
     return 0;
 }
 
+static int open_for_read(struct gfs *g, struct inode *i) {
+    struct node *n = node_of(i);
+    if (n->fd_read >= 0)
+        return 0;
+    int fd = open_fd(g, i, GOFER_OPEN_READ);
+    if (fd < 0)
+        return fd;
+    n->fd_read = fd;
+    return 0;
+}
+
+static int open_fds(struct gfs *g, struct inode *i, unsigned accmode) {
+    bool read = accmode != LINUX_O_WRONLY;
+    int err = accmode != LINUX_O_RDONLY ? open_for_write(g, i, read) : 0;
+    if (err)
+        return err;
+    return read ? open_for_read(g, i) : 0;
+}
+
 static void now_idle(struct gfs *g, struct node *n);
+
+static int charge_new(int r, bool new_read, int w, bool new_write) {
+    int err = new_read ? fdcharge_take(r) : 0;
+    if (err)
+        return err;
+    return new_write ? fdcharge_take(w) : 0;
+}
 
 // The descriptors that were not there before are charged to who opens the file; refused, they go.
 static int charge_opened(struct node *n, int had_read, int had_write) {
-    int err = 0, r = n->fd_read, w = n->fd_write;
-    if (r != had_read)
-        err = fdcharge_take(r);
-    if (!err && w != had_write && w != r)
-        err = fdcharge_take(w);
+    int r = n->fd_read, w = n->fd_write;
+    bool new_read = r != had_read, new_write = w != had_write && w != r;
+    int err = charge_new(r, new_read, w, new_write);
     if (!err)
         return 0;
-    if (w != had_write && w != r)
+    if (new_write)
         fdcharge_close(w);
-    if (r != had_read)
+    if (new_read)
         fdcharge_close(r);
     n->fd_read = had_read;
     n->fd_write = had_write;
@@ -463,24 +490,18 @@ static int charge_opened(struct node *n, int had_read, int had_write) {
 
 int node_open(struct gfs *g, struct inode *i, unsigned flags) {
     struct node *n = node_of(i);
-    bool rd = (flags & LINUX_O_ACCMODE) != LINUX_O_WRONLY, wr = (flags & LINUX_O_ACCMODE) != LINUX_O_RDONLY;
     if (list_linked(&n->fd_lru)) {  // not idle any more; drop_idle() leaves it alone
         list_del(&n->fd_lru);
         g->nidle--;
     }
     int had_read = n->opens ? n->fd_read : -1, had_write = n->opens ? n->fd_write : -1;
-    int err = wr ? open_for_write(g, i, rd) : 0;
-    if (!err && rd && n->fd_read < 0) {
-        int fd = open_fd(g, i, GOFER_OPEN_READ);
-        if (fd < 0)
-            err = fd;
-        else
-            n->fd_read = fd;
+    int err = open_fds(g, i, flags & LINUX_O_ACCMODE);
+    if (err) {
+        if (!n->opens)
+            now_idle(g, n);
+        return err;
     }
-    if (!err)
-        err = charge_opened(n, had_read, had_write);
-    else if (!n->opens)
-        now_idle(g, n);
+    err = charge_opened(n, had_read, had_write);
     if (err)
         return err;
     n->opens++;

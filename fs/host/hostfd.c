@@ -33,7 +33,6 @@ void hostfd_set_watcher(struct vfs *vfs, const struct hostfd_watcher *w, void *o
 }
 
 void hostfd_ready(struct hostfd *h, uint32_t events) { waitq_wake(&h->wait, events); }
-int hostfd_number(const struct hostfd *h) { return h->fd; }
 
 // Regular files, block devices, memory devices: a transfer does not wait for others, and is made in whole.
 static bool is_file(const struct hostfd *h) {
@@ -82,7 +81,7 @@ static uint32_t host_poll(struct file *f, struct waiter *w) {
 
 // ---- Bytes ------------------------------------------------------------------------------------------------
 // What a stream that announces room surely takes: of others than pipes, sockets and terminals, anything.
-static size_t room(const struct hostfd *h) {
+static size_t write_room(const struct hostfd *h) {
     if (h->tty)
         return TTY_WRITE_MAX;
     return h->type == LINUX_S_IFCHR ? UIO_BOUNCE : LINUX_PIPE_BUF;
@@ -106,15 +105,20 @@ static int64_t stream_once(struct hostfd *h, char *buf, size_t n, uint64_t off, 
     if (!atomic_load_explicit(&h->no_nowait, memory_order_relaxed)) {
         ssize_t r =
             write_side ? pwritev2(h->fd, &v, 1, at, RWF_NOWAIT) : preadv2(h->fd, &v, 1, at, RWF_NOWAIT);
-        if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
-            return r >= 0 ? r : errno == EINTR ? -LINUX_EAGAIN : -errno;
+        if (r >= 0)
+            return r;
+        if (errno == EINTR)
+            return -LINUX_EAGAIN;
+        if (errno != EOPNOTSUPP && errno != ENOSYS)
+            return -errno;
         atomic_store_explicit(&h->no_nowait, true, memory_order_relaxed);
     }
     uint32_t now = host_events(h);
     if (!(now & (write_side ? LINUX_POLLOUT | LINUX_POLLERR : LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLERR)))
         return -LINUX_EAGAIN;
-    ssize_t r =
-        plain(h, buf, write_side && n > room(h) ? room(h) : n, h->seek ? off : FILE_OWN_POS, write_side);
+    if (write_side && n > write_room(h))
+        n = write_room(h);
+    ssize_t r = plain(h, buf, n, h->seek ? off : FILE_OWN_POS, write_side);
     return r >= 0 ? r : -errno;
 }
 static ssize_t file_once(struct hostfd *h, char *buf, size_t n, off_t at, int flags, bool write_side) {
@@ -125,7 +129,7 @@ static ssize_t file_once(struct hostfd *h, char *buf, size_t n, off_t at, int fl
     while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : r;
 }
-static off_t place(uint64_t off, int64_t done) {
+static off_t offset_after(uint64_t off, int64_t done) {
     return off == FILE_OWN_POS ? -1 : (off_t)(off + (uint64_t)done);
 }
 
@@ -134,7 +138,7 @@ static int64_t file_read(struct hostfd *h, struct uio *u, uint64_t off) {
     int64_t done = 0;
     while (u->left > 0) {
         size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-        int64_t n = file_once(h, buf, want, place(off, done), 0, false);
+        int64_t n = file_once(h, buf, want, offset_after(off, done), 0, false);
         if (n <= 0)
             return done ? done : n;
         int64_t put = uio_to(u, buf, (size_t)n);
@@ -157,6 +161,12 @@ static int append_flags(const struct hostfd *h, struct file *f, const struct uio
         return 0;
     return on ? LINUX_RWF_APPEND : LINUX_RWF_NOAPPEND;
 }
+// What a write answers that ends before all is written: what it has done, or why it did nothing.
+static int64_t cut_short(int64_t done, int64_t n) {
+    if (done)
+        return done;
+    return n < 0 ? n : -LINUX_EIO;
+}
 static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
     char *buf = uio_bounce();
@@ -167,12 +177,12 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
         if (got <= 0)
             return done ? done : got;
         for (int64_t at = 0; at < got; at += n) {
-            n = file_once(h, buf + at, (size_t)(got - at), place(off, done), flags, true);
+            n = file_once(h, buf + at, (size_t)(got - at), offset_after(off, done), flags, true);
             if (n == -LINUX_EOPNOTSUPP && flags == LINUX_RWF_NOAPPEND)
-                n = file_once(h, buf + at, (size_t)(got - at), place(off, done), flags = 0, true);
+                n = file_once(h, buf + at, (size_t)(got - at), offset_after(off, done), flags = 0, true);
             if (n <= 0) {
                 uio_back(u, (size_t)(got - at));
-                return done ? done : n ? n : -LINUX_EIO;
+                return cut_short(done, n);
             }
             done += n;
         }
@@ -211,7 +221,7 @@ static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     if (!(host_events(h) & (LINUX_POLLOUT | LINUX_POLLERR)))
         return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
     char *buf = uio_bounce();
-    int64_t got = uio_from(u, buf, u->left < room(h) ? u->left : room(h));
+    int64_t got = uio_from(u, buf, u->left < write_room(h) ? u->left : write_room(h));
     if (got <= 0)
         return got;
     int64_t n = stream_once(h, buf, (size_t)got, off, true);
@@ -260,7 +270,6 @@ void hostfd_reopen(struct hostfd *h, struct file *f) {
     f->ops = &host_ops;
     f->priv = h;
 }
-struct hostfd *hostfd_of(struct file *f) { return f->ops == &host_ops ? f->priv : NULL; }
 
 // ---- The inode --------------------------------------------------------------------------------------------
 static int64_t ns(struct timespec t) { return time_ns(t.tv_sec, t.tv_nsec); }
@@ -366,12 +375,19 @@ static struct hostfd *hostfd_new(struct vfs *v, int fd) {
     return h;
 }
 static void name_of(const struct hostfd *h, uint64_t ino, char *buf, size_t size) {
-    static const char *const kind[] = {"host", "pipe", "socket"};
-    int k = h->type == LINUX_S_IFIFO ? 1 : h->type == LINUX_S_IFSOCK ? 2 : 0;
-    if (h->type == LINUX_S_IFCHR)
+    const char *kind = "host";
+    switch (h->type) {
+    case LINUX_S_IFCHR:
         snprintf(buf, size, "%s", h->tty ? "/dev/console" : "/dev/null");  // nothing of the host's names
-    else
-        snprintf(buf, size, "%s:[%llu]", kind[k], (unsigned long long)ino);
+        return;
+    case LINUX_S_IFIFO:
+        kind = "pipe";
+        break;
+    case LINUX_S_IFSOCK:
+        kind = "socket";
+        break;
+    }
+    snprintf(buf, size, "%s:[%llu]", kind, (unsigned long long)ino);
 }
 int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     char name[48];

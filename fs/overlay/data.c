@@ -4,6 +4,7 @@
 // Nothing is locked while the lower file is read: the copy is made aside, and put in place under the inode's
 // lock by whoever is first. An open file reads through its node, so it sees the copy from then on; a mapping
 // made before does not.
+#include "base/cleanup.h"
 #include "fs/overlay/overlay.h"
 #include <string.h>
 
@@ -51,9 +52,10 @@ int ovl_open(struct inode *i, struct file *f) {
     if (!atomic_load(&tnode(i)->lower_data))
         return 0;
     int err = hold(i);
-    if (!err)
-        f->priv = i;
-    return err;
+    if (err)
+        return err;
+    f->priv = i;
+    return 0;
 }
 void ovl_release(struct file *f) {
     if (f->priv)
@@ -123,26 +125,33 @@ static void put_in_place(struct inode *i, struct tnode *copy) {
     i->attr.blocks = copy->inode->attr.blocks;
     atomic_store_explicit(&n->lower_data, false, memory_order_release);
 }
-int ovl_copy_up(struct inode *i, uint64_t bytes) {
-    struct vfs_attr a = {.mode = LINUX_S_IFREG}, now;
-    int err = tmpfs_getattr(i, &now);
-    if (!err)
-        err = hold(i);
-    if (err)
-        return err;
-    char *buf = xcalloc(1, CHUNK);
-    struct inode *copy = buf ? tnode_uncharged(i->sb, &a) : NULL;
-    if (copy)
-        err = copy_chunks(tnode(i)->lower_file, tnode(copy), bytes < now.size ? bytes : now.size, buf);
-    else
-        err = -LINUX_ENOMEM;
+// The lower file is held.
+static int copy_held(struct inode *i, uint64_t bytes) {
+    struct vfs_attr a = {.mode = LINUX_S_IFREG};
+    char *buf cleanup_free = xcalloc(1, CHUNK);
+    if (!buf)
+        return -LINUX_ENOMEM;
+    struct inode *copy = tnode_uncharged(i->sb, &a);
+    if (!copy)
+        return -LINUX_ENOMEM;
+    int err = copy_chunks(tnode(i)->lower_file, tnode(copy), bytes, buf);
     if (!err)
         put_in_place(i, tnode(copy));
-    if (copy)
-        inode_put(copy);
-    free(buf);
-    unhold(i);
-    if (!err)
-        tsuper(i)->origin->changed(i);
+    inode_put(copy);
     return err;
+}
+int ovl_copy_up(struct inode *i, uint64_t bytes) {
+    struct vfs_attr now;
+    int err = tmpfs_getattr(i, &now);
+    if (err)
+        return err;
+    err = hold(i);
+    if (err)
+        return err;
+    err = copy_held(i, bytes < now.size ? bytes : now.size);
+    unhold(i);
+    if (err)
+        return err;
+    tsuper(i)->origin->changed(i);
+    return 0;
 }

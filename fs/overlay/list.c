@@ -62,15 +62,18 @@ void ovl_list_free(struct tnode *n) {
 }
 static int read_all(struct file *f, struct lower_list *l) {
     uint64_t off = 0, was;
-    int err = f->ops->readdir ? 0 : -LINUX_ENOTDIR;
-    lock_nested(&f->inode->lock);
+    if (!f->ops->readdir)
+        return -LINUX_ENOTDIR;
+    LOCKED_NESTED(&f->inode->lock);
     do {
         was = off;
-        if (!err)
-            err = f->ops->readdir(f, &l->sink, &off);
-    } while (!err && !l->failed && off != was);
-    lock_drop(&f->inode->lock);
-    return l->failed ? -LINUX_ENOMEM : err;
+        int err = f->ops->readdir(f, &l->sink, &off);
+        if (l->failed)
+            return -LINUX_ENOMEM;
+        if (err)
+            return err;
+    } while (off != was);
+    return 0;
 }
 static int load(struct tnode *n) {
     struct file *f;

@@ -38,7 +38,7 @@ static void erase_locked(struct overlay *o, struct tnode *n) {
     n->in_tree = false;
 }
 // The node of `lower` if it is alive, referenced.
-static struct inode *find(struct overlay *o, const struct dentry *lower) {
+static struct inode *node_of_lower(struct overlay *o, const struct dentry *lower) {
     struct rb_node *parent, **link;
     LOCKED(&o->lock);
     struct tnode *n = find_locked(o, lower, &parent, &link);
@@ -49,7 +49,7 @@ static struct inode *find(struct overlay *o, const struct dentry *lower) {
     erase_locked(o, n);  // it is on its way out
     return NULL;
 }
-static void insert(struct overlay *o, struct tnode *n) {
+static void node_insert(struct overlay *o, struct tnode *n) {
     struct rb_node *parent, **link;
     LOCKED(&o->lock);
     find_locked(o, n->lower, &parent, &link);
@@ -61,7 +61,7 @@ static void insert(struct overlay *o, struct tnode *n) {
 static int node_for(struct superblock *sb, struct dentry *lower, struct inode **out) {
     struct overlay *o = ((struct tsuper *)sb->priv)->origin_priv;
     struct vfs_attr a;
-    if ((*out = find(o, lower))) {
+    if ((*out = node_of_lower(o, lower))) {
         dentry_put(lower);
         return 0;
     }
@@ -75,7 +75,7 @@ static int node_for(struct superblock *sb, struct dentry *lower, struct inode **
     n->lower = lower;
     n->names = 1;
     atomic_init(&n->lower_data, LINUX_S_ISREG(a.mode));
-    insert(o, n);
+    node_insert(o, n);
     *out = i;
     return 0;
 }
@@ -193,7 +193,7 @@ static void merge_roots(struct superblock *upper, struct superblock *lower, cons
     root->attr = *a;
     n->lower = dentry_get(lower->root);
     n->names = 1;
-    insert(overlay_of(root), n);
+    node_insert(overlay_of(root), n);
 }
 int overlay_create(struct vfs *vfs, struct superblock *lower, struct superblock *upper,
                    struct superblock **out) {

@@ -78,12 +78,17 @@ static int64_t ring_take(struct pipe *p, struct uio *u) {
 }
 
 // ---- file_ops ---------------------------------------------------------------------------------------------
+static int64_t read_locked(struct pipe *p, struct uio *u) {
+    if (p->len)
+        return ring_take(p, u);
+    return p->writers ? -LINUX_EAGAIN : 0;
+}
 static int64_t pipe_read(struct file *f, struct uio *u, uint64_t off) {
     struct pipe *p = f->priv;
     if (u->left == 0)
         return 0;
     lock_take(&p->lock);
-    int64_t n = p->len ? ring_take(p, u) : p->writers ? -LINUX_EAGAIN : 0;
+    int64_t n = read_locked(p, u);
     bool room = p->writers && p->size - p->len >= LINUX_PIPE_BUF;
     lock_drop(&p->lock);
     if (n > 0 && room)

@@ -165,13 +165,15 @@ static void heap_cut_short(struct tnode *n, const struct heap_batch *b, uint64_t
             memset(page + from, 0, (size_t)(stop - page - (ptrdiff_t)from));
     }
 }
+static int64_t heap_fill(struct tnode *n, struct uio *u, uint64_t off, struct heap_batch *b) {
+    int err = heap_batch(n, off, u->left, b);
+    return err ? err : uio_fromv(u, b->v, b->n);
+}
 static int64_t heap_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     while (u->left > 0) {
         struct heap_batch b;
-        int64_t got = heap_batch(n, off + done, u->left, &b);
-        if (!got)
-            got = uio_fromv(u, b.v, b.n);
+        int64_t got = heap_fill(n, u, off + done, &b);
         if (b.n && got < (int64_t)b.bytes)
             heap_cut_short(n, &b, off + done, got > 0 ? (uint64_t)got : 0);
         if (got < 0)
@@ -242,7 +244,7 @@ static uint64_t missing_pages(int fd, uint64_t off, uint64_t end) {
     return missing;
 }
 // Allocates the pages of [off, end) of the memfd, all paid for, or none.
-static int fill(struct tnode *n, uint64_t off, uint64_t end) {
+static int memfd_fill(struct tnode *n, uint64_t off, uint64_t end) {
     struct tsuper *s = tsuper(n->inode);
     uint64_t more = missing_pages(n->data.fd, off, end);
     if (more && !tquota_take(s, more))
@@ -340,11 +342,12 @@ int64_t tdata_write(struct tnode *n, struct uio *u, uint64_t off) {
         u->left = (uint64_t)INT64_MAX - off;
     if (u->left == 0)
         return -LINUX_EFBIG;
-    int64_t got = 0;
-    if (n->data.fd < 0 && (off >= HEAP_PAGES * PAGE || u->left > HEAP_PAGES * PAGE - off))
-        got = grow_to_memfd(n);
-    if (!got)
-        got = n->data.fd < 0 ? heap_write(n, u, off) : memfd_write(n, u, off);
+    if (n->data.fd < 0 && (off >= HEAP_PAGES * PAGE || u->left > HEAP_PAGES * PAGE - off)) {
+        int err = grow_to_memfd(n);
+        if (err)
+            return err;
+    }
+    int64_t got = n->data.fd < 0 ? heap_write(n, u, off) : memfd_write(n, u, off);
     if (got > 0 && off + (uint64_t)got > attr(n)->size)
         attr(n)->size = off + (uint64_t)got;
     return got;
@@ -384,25 +387,27 @@ static int allocate_range(struct tnode *n, uint64_t off, uint64_t end) {
         err = grow_to_memfd(n);
     if (err)
         return err;
-    return n->data.fd >= 0 ? fill(n, off, end) : heap_allocate(n, off, end);
+    return n->data.fd >= 0 ? memfd_fill(n, off, end) : heap_allocate(n, off, end);
+}
+static int zero_range(struct tnode *n, uint64_t off, uint64_t len) {
+    if (n->data.fd < 0) {
+        heap_zero(n, off, off + len);
+        return 0;
+    }
+    int err = hostmem_punch(n->data.fd, off, len);
+    tquota_recount(n);
+    return err;
 }
 int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len) {
-    const int punch = 2, zero_range = 16, keep_size = 1;  // LINUX_FALLOC_FL_*
+    const int punch = 2, zero = 16, keep_size = 1;  // LINUX_FALLOC_FL_*
     uint64_t end = off + len;
-    int err = 0;
-    if (mode & (punch | zero_range)) {
-        if (n->data.fd >= 0) {
-            err = hostmem_punch(n->data.fd, off, len);
-            tquota_recount(n);
-        } else {
-            heap_zero(n, off, end);
-        }
-    }
-    if (!err && !(mode & punch))
-        err = allocate_range(n, off, end);
-    if (!err && !(mode & keep_size) && end > attr(n)->size)
-        err = tdata_truncate(n, end);
-    return err;
+    int err = mode & (punch | zero) ? zero_range(n, off, len) : 0;
+    if (err)
+        return err;
+    err = mode & punch ? 0 : allocate_range(n, off, end);
+    if (err)
+        return err;
+    return !(mode & keep_size) && end > attr(n)->size ? tdata_truncate(n, end) : 0;
 }
 int64_t tdata_seek(struct tnode *n, uint64_t off, int whence) {
     uint64_t size = attr(n)->size;

@@ -97,24 +97,32 @@ static int set_size(struct tnode *n, uint64_t size) {
         return -LINUX_EPERM;
     return tdata_truncate(n, size);
 }
-int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+static int apply_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     struct tnode *n = tnode(i);
-    int err = 0;
-    if ((which & ATTR_SIZE) && atomic_load(&n->lower_data))
-        err = tsuper(i)->origin->copy_up(i, a->size);
+    LOCKED_NESTED(&i->lock);
+    if ((which & ATTR_MODE) && (n->seals & LINUX_F_SEAL_EXEC) && ((a->mode ^ i->attr.mode) & 0111))
+        return -LINUX_EPERM;
+    int err = which & ATTR_SIZE ? set_size(n, a->size) : 0;
     if (err)
         return err;
-    lock_nested(&i->lock);
-    if ((which & ATTR_MODE) && (n->seals & LINUX_F_SEAL_EXEC) && ((a->mode ^ i->attr.mode) & 0111))
-        err = -LINUX_EPERM;
-    if (!err && (which & ATTR_SIZE))
-        err = set_size(n, a->size);
-    if (!err)
-        inode_apply_attr(&i->attr, a, which);
-    lock_drop(&i->lock);
-    if (!err && n->lower)
+    inode_apply_attr(&i->attr, a, which);
+    return 0;
+}
+// The first `size` bytes are the node's own from now on, as far as they are not yet.
+static int own_bytes(struct inode *i, uint64_t size) {
+    bool lower = atomic_load_explicit(&tnode(i)->lower_data, memory_order_acquire);
+    return lower ? tsuper(i)->origin->copy_up(i, size) : 0;
+}
+int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    int err = which & ATTR_SIZE ? own_bytes(i, a->size) : 0;
+    if (err)
+        return err;
+    err = apply_attr(i, a, which);
+    if (err)
+        return err;
+    if (tnode(i)->lower)
         tsuper(i)->origin->changed(i);
-    return err;
+    return 0;
 }
 
 // ---- Files ------------------------------------------------------------------------------------------------
@@ -144,21 +152,17 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct tnode *n = tnode(i);
     if (u->left == 0)
         return 0;
-    int64_t got = 0;
-    if (atomic_load_explicit(&n->lower_data, memory_order_acquire))
-        got = tsuper(i)->origin->copy_up(i, UINT64_MAX);
-    if (got)
-        return got;
-    lock_nested(&i->lock);
+    int err = own_bytes(i, UINT64_MAX);
+    if (err)
+        return err;
+    LOCKED_NESTED(&i->lock);
     if (n->seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE))
-        got = -LINUX_EPERM;
-    else if ((n->seals & LINUX_F_SEAL_GROW) && (off > i->attr.size || u->left > i->attr.size - off))
-        got = -LINUX_EPERM;
-    if (!got)
-        got = tdata_write(n, u, off);
+        return -LINUX_EPERM;
+    if ((n->seals & LINUX_F_SEAL_GROW) && (off > i->attr.size || u->left > i->attr.size - off))
+        return -LINUX_EPERM;
+    int64_t got = tdata_write(n, u, off);
     if (got > 0)
         i->attr.mtime = i->attr.ctime = inode_now();
-    lock_drop(&i->lock);
     return got;
 }
 static int64_t file_llseek(struct file *f, int64_t off, int whence) {
@@ -175,22 +179,19 @@ static int64_t file_llseek(struct file *f, int64_t off, int whence) {
 static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) {
     struct inode *i = f->inode;
     struct tnode *n = tnode(i);
-    int err = 0;
     bool punch = mode & 2 /* PUNCH_HOLE */, grows = !(mode & 1 /* KEEP_SIZE */);
-    if (atomic_load(&n->lower_data))
-        err = tsuper(i)->origin->copy_up(i, UINT64_MAX);
+    int err = own_bytes(i, UINT64_MAX);
     if (err)
         return err;
-    lock_nested(&i->lock);
+    LOCKED_NESTED(&i->lock);
     if ((punch && (n->seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE))) ||
         (grows && (n->seals & LINUX_F_SEAL_GROW) && off + len > i->attr.size))
-        err = -LINUX_EPERM;
-    if (!err)
-        err = tdata_fallocate(n, mode, off, len);
-    if (!err)
-        i->attr.mtime = i->attr.ctime = inode_now();
-    lock_drop(&i->lock);
-    return err;
+        return -LINUX_EPERM;
+    err = tdata_fallocate(n, mode, off, len);
+    if (err)
+        return err;
+    i->attr.mtime = i->attr.ctime = inode_now();
+    return 0;
 }
 static int file_mmap_fd(struct file *f, int prot, bool shared) {
     struct inode *i = f->inode;

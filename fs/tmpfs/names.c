@@ -225,8 +225,9 @@ static int check_empty(struct inode *i) {
 static int dir_rmdir(struct inode *dir, struct dentry *d) {
     struct plan p;
     int err = check_empty(d->inode);
-    if (!err)
-        err = plan_name(&p, dir, d, false);
+    if (err)
+        return err;
+    err = plan_name(&p, dir, d, false);
     if (err)
         return err;
     struct inode *old = plan_clear(&p);
@@ -283,11 +284,10 @@ static int dir_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
     bool swap = flags & LINUX_RENAME_EXCHANGE;
     struct inode *moved = od->inode, *victim = nd->inode;
     struct plan o, n;
-    int err = 0;
-    if (!swap && victim && inode_is_dir(victim))
-        err = check_empty(victim);
-    if (!err)
-        err = plan_name(&o, odir, od, swap);
+    int err = !swap && victim && inode_is_dir(victim) ? check_empty(victim) : 0;
+    if (err)
+        return err;
+    err = plan_name(&o, odir, od, swap);
     if (err)
         return err;
     err = plan_name(&n, ndir, nd, true);

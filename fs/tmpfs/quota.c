@@ -14,7 +14,7 @@
 
 #define COUNT_NS 20000000  // 20 ms; and at least 20 times what the last count took
 
-static bool take(_Atomic uint64_t *used, uint64_t max, uint64_t n) {
+static bool take_within(_Atomic uint64_t *used, uint64_t max, uint64_t n) {
     uint64_t was = atomic_load_explicit(used, memory_order_relaxed);
     do {
         if (max && (was > max || n > max - was))
@@ -23,9 +23,9 @@ static bool take(_Atomic uint64_t *used, uint64_t max, uint64_t n) {
     return true;
 }
 static bool take_pages(struct tsuper *s, uint64_t n) {
-    if (!take(&s->quota.pages, s->quota.max_pages, n))
+    if (!take_within(&s->quota.pages, s->quota.max_pages, n))
         return false;
-    if (take(&s->memory->quota.pages, s->memory->quota.max_pages, n))
+    if (take_within(&s->memory->quota.pages, s->memory->quota.max_pages, n))
         return true;
     atomic_fetch_sub(&s->quota.pages, n);
     return false;
@@ -103,9 +103,9 @@ void tquota_forget(struct tnode *n) {
 
 // ---- What is no page --------------------------------------------------------------------------------------
 bool tquota_take_bytes(struct tsuper *s, uint64_t bytes) {
-    if (!take(&s->quota.bytes, s->quota.max_bytes, bytes))
+    if (!take_within(&s->quota.bytes, s->quota.max_bytes, bytes))
         return false;
-    if (take(&s->memory->quota.bytes, s->memory->quota.max_bytes, bytes))
+    if (take_within(&s->memory->quota.bytes, s->memory->quota.max_bytes, bytes))
         return true;
     atomic_fetch_sub(&s->quota.bytes, bytes);
     return false;

@@ -13,7 +13,7 @@ static bool supported(const char *name) {
         return strcmp(name + 9, "capability") != 0;
     return !strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8);
 }
-static struct txattr *find(struct tnode *n, const char *name) {
+static struct txattr *xattr_find(struct tnode *n, const char *name) {
     struct txattr *x;
     list_for_each(x, &n->xattrs, link)
         if (!strcmp(x->name, name))
@@ -33,7 +33,7 @@ int64_t tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size
     if (!supported(name))
         return -LINUX_EOPNOTSUPP;
     LOCKED(&i->lock);
-    struct txattr *x = find(tnode(i), name);
+    struct txattr *x = xattr_find(tnode(i), name);
     if (!x)
         return -LINUX_ENODATA;
     if (size == 0)
@@ -43,7 +43,7 @@ int64_t tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size
     memcpy(buf, x->value, x->size);
     return (int64_t)x->size;
 }
-static struct txattr *make(const char *name, const void *value, size_t size) {
+static struct txattr *xattr_new(const char *name, const void *value, size_t size) {
     size_t len = strlen(name);
     struct txattr *x = xcalloc(1, sizeof *x + len + 1);
     char *v = x ? xcalloc(1, size + 1) : NULL;
@@ -58,41 +58,43 @@ static struct txattr *make(const char *name, const void *value, size_t size) {
     x->size = size;
     return x;
 }
-int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags) {
+// Puts x in, which is the node's on success, and takes out what had its name.
+static int put_in(struct inode *i, struct txattr *x, const char *name, int flags) {
     struct tnode *n = tnode(i);
+    LOCKED(&i->lock);
+    struct txattr *old = xattr_find(n, name);
+    uint32_t bytes = (uint32_t)(x->size + strlen(name)), was = old ? (uint32_t)(old->size + strlen(name)) : 0;
+    if (old && (flags & LINUX_XATTR_CREATE))
+        return -LINUX_EEXIST;
+    if (!old && (flags & LINUX_XATTR_REPLACE))
+        return -LINUX_ENODATA;
+    if (n->xattr_bytes - was + bytes > MAX_XATTR_BYTES || (!old && n->nxattrs >= MAX_XATTRS))
+        return -LINUX_ENOSPC;
+    if (!tquota_take_bytes(tsuper(i), charge_of(name, x->size)))
+        return -LINUX_ENOSPC;
+    if (old)
+        drop(n, old);
+    list_add_tail(&n->xattrs, &x->link);
+    n->nxattrs++;
+    n->xattr_bytes += bytes;
+    i->attr.ctime = inode_now();
+    return 0;
+}
+int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags) {
     if (!supported(name))
         return -LINUX_EOPNOTSUPP;
-    struct txattr *x = make(name, value, size);
+    struct txattr *x = xattr_new(name, value, size);
     if (!x)
         return -LINUX_ENOMEM;
-    int err = 0;
-    lock_take(&i->lock);
-    struct txattr *old = find(n, name);
-    uint32_t bytes = (uint32_t)(size + strlen(name)), was = old ? (uint32_t)(old->size + strlen(name)) : 0;
-    if (old && (flags & LINUX_XATTR_CREATE))
-        err = -LINUX_EEXIST;
-    else if (!old && (flags & LINUX_XATTR_REPLACE))
-        err = -LINUX_ENODATA;
-    else if (n->xattr_bytes - was + bytes > MAX_XATTR_BYTES || (!old && n->nxattrs >= MAX_XATTRS))
-        err = -LINUX_ENOSPC;
-    if (!err && !tquota_take_bytes(tsuper(i), charge_of(name, size)))
-        err = -LINUX_ENOSPC;
-    if (!err) {
-        if (old)
-            drop(n, old);
-        list_add_tail(&n->xattrs, &x->link);
-        n->nxattrs++;
-        n->xattr_bytes += bytes;
-        i->attr.ctime = inode_now();
-    }
-    lock_drop(&i->lock);
+    int err = put_in(i, x, name, flags);
     if (err) {
         free(x->value);
         free(x);
-    } else if (n->lower) {
-        tsuper(i)->origin->changed(i);
+        return err;
     }
-    return err;
+    if (tnode(i)->lower)
+        tsuper(i)->origin->changed(i);
+    return 0;
 }
 int64_t tmpfs_listxattr(struct inode *i, char *buf, size_t size) {
     size_t need = 0;
@@ -110,7 +112,7 @@ int tmpfs_removexattr(struct inode *i, const char *name) {
     if (!supported(name))
         return -LINUX_EOPNOTSUPP;
     LOCKED(&i->lock);
-    struct txattr *x = find(tnode(i), name);
+    struct txattr *x = xattr_find(tnode(i), name);
     if (!x)
         return -LINUX_ENODATA;
     drop(tnode(i), x);

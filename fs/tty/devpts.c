@@ -70,7 +70,7 @@ static int64_t number_of(const char *name) {
     return n;
 }
 // Referenced, or NULL.
-static struct inode *find(struct devpts *d, const char *name) {
+static struct inode *devpts_find(struct devpts *d, const char *name) {
     int64_t n = number_of(name);
     if (!strcmp(name, "ptmx"))
         return inode_get(d->ptmx);
@@ -78,13 +78,13 @@ static struct inode *find(struct devpts *d, const char *name) {
     return n >= 0 && n < d->size && d->terminals[n].named ? inode_get(d->terminals[n].inode) : NULL;
 }
 static int root_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
-    struct inode *i = find(devpts_of(dir), d->name);
+    struct inode *i = devpts_find(devpts_of(dir), d->name);
     if (i)
         dentry_attach(d, i);
     return 0;
 }
 static bool root_revalidate(struct dentry *d) {
-    struct inode *now = find(devpts_of(d->parent->inode), d->name);
+    struct inode *now = devpts_find(devpts_of(d->parent->inode), d->name);
     bool same = now == d->inode;
     if (now)
         inode_put(now);

@@ -215,7 +215,7 @@ static bool flow_key(struct ldisc *ld, uint8_t c) {
     return true;
 }
 // plain: echoed as it is, and not as ^J: what was typed as a carriage return.
-static void insert(struct ldisc *ld, uint8_t c, bool plain) {
+static void insert_key(struct ldisc *ld, uint8_t c, bool plain) {
     if (ld_lflag(ld, LINUX_ECHO)) {
         finish_erasing(ld);
         if (plain)
@@ -242,7 +242,7 @@ static void receive_byte(struct ldisc *ld, uint8_t c) {
     if (ld->lnext) {
         ld->lnext = false;
         any_key_starts(ld);
-        insert(ld, c, false);
+        insert_key(ld, c, false);
         return;
     }
     if (ld_iflag(ld, LINUX_IXON) && flow_key(ld, c))
@@ -260,7 +260,7 @@ static void receive_byte(struct ldisc *ld, uint8_t c) {
         c = '\r';
     }
     if (!ld_lflag(ld, LINUX_ICANON) || !line_key(ld, c))
-        insert(ld, c, becomes_newline);
+        insert_key(ld, c, becomes_newline);
 }
 
 // A line without an end that has filled the buffer: what came last is given up for the next byte, so that

@@ -64,13 +64,19 @@ static int64_t set_flag(struct tty *t, unsigned cmd, uint64_t arg, struct uacces
     t->packet = on;
     return 0;
 }
+static int32_t number_of(struct pty *p, unsigned cmd) {
+    LOCKED(&p->tty.lock);
+    switch (cmd) {
+    case LINUX_TIOCGPTN:
+        return (int32_t)p->index;
+    case LINUX_TIOCGPTLCK:
+        return p->tty.locked;
+    default:  // TIOCGPKT
+        return p->tty.packet;
+    }
+}
 static int64_t get_number(struct pty *p, unsigned cmd, uint64_t arg, struct uaccess *ua) {
-    struct tty *t = &p->tty;
-    lock_take(&t->lock);
-    int32_t value = cmd == LINUX_TIOCGPTN     ? (int32_t)p->index
-                    : cmd == LINUX_TIOCGPTLCK ? t->locked
-                                              : t->packet;
-    lock_drop(&t->lock);
+    int32_t value = number_of(p, cmd);
     return ua->out(ua, uaddr(arg), &value, sizeof value);
 }
 static int64_t send_signal(struct tty *t, uint64_t arg) {

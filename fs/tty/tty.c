@@ -311,7 +311,11 @@ int64_t tty_far_write(struct tty *t, struct uio *u) {
     }
     bool blocked = u->left > 0 && n > 0;
     tty_done(t);
-    return done ? done : blocked ? -LINUX_EAGAIN : n < 0 ? n : 0;
+    if (done)
+        return done;
+    if (blocked)
+        return -LINUX_EAGAIN;
+    return n < 0 ? n : 0;
 }
 uint32_t tty_far_poll(struct tty *t, struct waiter *w) {
     if (w)

@@ -99,17 +99,21 @@ static void apply(struct tty *t, const struct settings_request *q, const union s
     tty_pump(t);
     tty_done(t);
 }
-static int64_t settings(struct tty *t, const struct settings_request *q, uint64_t arg, struct uaccess *ua) {
+static int64_t set_settings(struct tty *t, const struct settings_request *q, uint64_t arg,
+                            struct uaccess *ua) {
     union settings s;
-    int err = q->set ? ctty_check(&t->ctl, LINUX_SIGTTOU) : 0;
-    if (!err && q->set)
-        err = ua->in(ua, &s, uaddr(arg), shape_size[q->shape]);
+    int err = ctty_check(&t->ctl, LINUX_SIGTTOU);
     if (err)
         return err;
-    if (q->set) {
-        apply(t, q, &s);
-        return 0;
-    }
+    err = ua->in(ua, &s, uaddr(arg), shape_size[q->shape]);
+    if (err)
+        return err;
+    apply(t, q, &s);
+    return 0;
+}
+static int64_t get_settings(struct tty *t, const struct settings_request *q, uint64_t arg,
+                            struct uaccess *ua) {
+    union settings s;
     lock_take(&t->lock);
     if (q->shape == TERMIO)
         s.old = to_termio(&t->ld.t);
@@ -153,9 +157,15 @@ static void flow_far(struct tty *t, bool on) {
     if (on)
         waitq_wake(&t->far, LINUX_POLLOUT | LINUX_POLLWRNORM);
 }
+// The far end sends ^S and ^Q, whatever keys the settings have for it.
+static uint8_t flow_key(const struct tty *t, bool far_end, int which) {
+    if (!far_end)
+        return t->ld.t.c_cc[which];
+    return (which == LINUX_VSTOP ? 'S' : 'Q') & 31;
+}
 // The key goes out to the other end, also while the output stands.
 static void send_key(struct tty *t, bool far_end, int which) {
-    uint8_t key = far_end ? (which == LINUX_VSTOP ? 'S' & 31 : 'Q' & 31) : t->ld.t.c_cc[which];
+    uint8_t key = flow_key(t, far_end, which);
     if (!key)
         return;
     if (far_end) {
@@ -209,12 +219,17 @@ static int64_t exclusive(struct tty *t, bool on) {
     t->exclusive = on;
     return 0;
 }
+static int64_t bytes_to_read(struct tty *t, bool far_end) {
+    if (!far_end)
+        return ldisc_inq(&t->ld);
+    return t->ld.out.len < LDISC_ARRIVED ? t->ld.out.len : LDISC_ARRIVED;
+}
 // What a request for a number answers; -1: it is not one of these.
 static int64_t number_of(struct tty *t, bool far_end, unsigned cmd) {
     LOCKED(&t->lock);
     switch (cmd) {
     case LINUX_FIONREAD:
-        return far_end ? (t->ld.out.len < LDISC_ARRIVED ? t->ld.out.len : LDISC_ARRIVED) : ldisc_inq(&t->ld);
+        return bytes_to_read(t, far_end);
     case LINUX_TIOCOUTQ:
         return 0;  // what is written is at the other end at once
     case LINUX_TIOCGEXCL:
@@ -232,7 +247,9 @@ static int64_t number_of(struct tty *t, bool far_end, unsigned cmd) {
 static int64_t set_discipline(uint64_t arg, struct uaccess *ua) {
     int32_t which;
     int err = ua->in(ua, &which, uaddr(arg), sizeof which);
-    return err ? err : which == 0 ? 0 : -LINUX_EINVAL;
+    if (err)
+        return err;
+    return which == 0 ? 0 : -LINUX_EINVAL;
 }
 // Requests without an answer, which change the terminal: not from the background.
 static bool changes(unsigned cmd) {
@@ -253,7 +270,8 @@ static int64_t common(struct tty *t, struct file *f, bool far_end, unsigned cmd,
                       struct uaccess *ua) {
     for (size_t k = 0; k < sizeof requests / sizeof *requests; k++)
         if (requests[k].cmd == cmd)
-            return settings(t, &requests[k], arg, ua);
+            return requests[k].set ? set_settings(t, &requests[k], arg, ua)
+                                   : get_settings(t, &requests[k], arg, ua);
     if (ctty_is_control(cmd))
         return ctty_ioctl(&t->ctl, f, far_end, cmd, arg, ua);
     if (changes(cmd))

@@ -2,6 +2,7 @@
 // See byteq.h. Called by TCP's sender and receiver. Lock: the stack's.
 #include "netstack/core/byteq.h"
 #include "abi/errno.h"
+#include "base/clamp.h"
 #include "netstack/core/stack.h"
 #include <string.h>
 
@@ -58,8 +59,7 @@ static struct chunk *open_tail(struct byteq *q) {
 }
 
 static struct chunk *new_tail(struct netstack *ns, struct byteq *q, uint32_t want) {
-    uint32_t cap = want < LEAST ? LEAST : want > MOST ? MOST : want;
-    struct buf *b = buf_alloc(ns, cap);
+    struct buf *b = buf_alloc(ns, clamp_u32(want, LEAST, MOST));
     if (!b || !push(ns, q, b, 0, 0))
         return NULL;
     return container_of(q->chunks.prev, struct chunk, link);
@@ -143,8 +143,10 @@ int64_t byteq_copy(const struct byteq *q, uint32_t at, struct ns_io *io) {
         if (step == 0)
             break;
         int64_t put = io->copy(io, c->f.buf->data + c->f.off + at, step);
+        if (put <= 0 && done)
+            return done;
         if (put <= 0)
-            return done ? done : put < 0 ? put : -LINUX_EFAULT;
+            return put < 0 ? put : -LINUX_EFAULT;
         io->left -= (size_t)put;
         done += put;
         if (put < (int64_t)step)

@@ -234,13 +234,15 @@ int pkt_fill(struct pkt *p, struct ns_io *io) {
     if (!b)
         return -LINUX_ENOBUFS;
     int64_t got = io->copy(io, b->data, n);
-    if (got == (int64_t)n) {
-        b->fill = n;
-        io->left = 0;
-        pkt_attach(p, b, 0, n);
+    if (got != (int64_t)n) {
+        buf_put(b);
+        return got < 0 ? (int)got : -LINUX_EFAULT;
     }
+    b->fill = n;
+    io->left = 0;
+    pkt_attach(p, b, 0, n);
     buf_put(b);
-    return got == (int64_t)n ? 0 : got < 0 ? (int)got : -LINUX_EFAULT;
+    return 0;
 }
 
 int64_t pkt_read(const struct pkt *p, struct ns_io *io) {

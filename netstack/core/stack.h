@@ -46,8 +46,21 @@ struct pmtu {
     uint64_t until;
 };
 
+// What the layers below have to tell the sockets, which they do not know. Filled by netstack/netstack.c.
+struct pkt;
+struct netif;
+struct stack_upper {
+    void (*backlog)(struct netstack *ns);  // one packet of the loopback queue goes in
+    void (*output)(struct netstack *ns);   // sockets send what they owe
+    void (*reap)(struct netstack *ns);     // sockets that died are freed
+    bool (*raw)(struct pkt *p);            // the transport header is in front; did a raw socket want a copy?
+    void (*tap)(struct netif *nif, struct pkt *p, bool outgoing);  // a frame, for packet sockets
+    void (*netif_gone)(struct netif *nif);                         // it is about to be freed
+};
+
 struct netstack {
     struct lock lock;
+    const struct stack_upper *upper;
     struct netstack_config config;
     uint64_t now;  // ns: the time of the call that is inside
     struct netstack_usage usage;
@@ -67,6 +80,8 @@ struct netstack {
     struct list tracked[STACK_TRACK_HASH];
     struct list tracked_lru;  // the least recently used first
     unsigned ntracked, tracking_rules;
+
+    const struct ip_proto *protos[256];  // who is over IP, by number: ip/deliver.c
 
     struct list neighbours[64];
     struct list neigh_lru;  // the least recently used first

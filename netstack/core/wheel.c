@@ -20,7 +20,7 @@ void timer_init(struct timer *t, void (*run)(struct timer *)) {
 }
 
 // The lowest level on which the tick differs from now's within one turn of that level's hand.
-static void place(struct wheel *w, struct timer *t) {
+static void wheel_place(struct wheel *w, struct timer *t) {
     uint64_t at = t->at, delta = at - w->tick;
     unsigned level = 0;
     while (level < WHEEL_LEVELS - 1 && delta >> (BITS * (level + 1)))
@@ -45,7 +45,7 @@ void timer_arm(struct wheel *w, struct timer *t, uint64_t when) {
     t->at = when / WHEEL_TICK + (when % WHEEL_TICK != 0);
     if (t->at <= w->tick)
         t->at = w->tick + 1;
-    place(w, t);
+    wheel_place(w, t);
     w->armed++;
 }
 
@@ -66,7 +66,7 @@ static void cascade(struct wheel *w, unsigned level) {
     while (!list_empty(&moved)) {
         struct timer *t = list_first(&moved, struct timer, link);
         list_del(&t->link);
-        place(w, t);
+        wheel_place(w, t);
     }
 }
 

@@ -27,7 +27,7 @@ struct frag_queue {
     uint64_t until;
 };
 
-static struct frag_queue *find(struct netstack *ns, const struct pkt *p, uint32_t id, unsigned *n) {
+static struct frag_queue *queue_find(struct netstack *ns, const struct pkt *p, uint32_t id, unsigned *n) {
     struct frag_queue *q;
     *n = 0;
     list_for_each(q, &ns->fragments, link) {
@@ -117,7 +117,7 @@ static void make_room(struct netstack *ns, unsigned queues, size_t weight) {
 
 enum verdict { PUT, DUPLICATE, OVERLAP };
 
-static enum verdict place(struct frag_queue *q, struct pkt *p) {
+static enum verdict queue_place(struct frag_queue *q, struct pkt *p) {
     uint32_t start = p->mark, end = start + p->len;
     struct pkt *it;
     list_for_each(it, &q->pieces, link) {
@@ -183,20 +183,25 @@ static bool end_ok(struct frag_queue *q, const struct pkt *p, const struct frag_
     return !q->total || end <= q->total;
 }
 
+// The queue of p's datagram, which may be a new one; NULL: no memory.
+static struct frag_queue *queue_for(struct pkt *p, uint32_t id) {
+    unsigned queues;
+    struct frag_queue *q = queue_find(p->ns, p, id, &queues);
+    if (q)
+        return q;
+    make_room(p->ns, queues, pkt_size(p));
+    return queue_new(p->ns, p, id);
+}
+
 struct pkt *frag_input(struct pkt *p, const struct frag_info *info) {
     struct netstack *ns = p->ns;
-    unsigned queues;
     count(ns, frag_in);
     if (!fragment_ok(p, info)) {
         count(ns, frag_drop_malformed);
         pkt_free(p);
         return NULL;
     }
-    struct frag_queue *q = find(ns, p, info->id, &queues);
-    if (!q) {
-        make_room(ns, queues, pkt_size(p));
-        q = queue_new(ns, p, info->id);
-    }
+    struct frag_queue *q = queue_for(p, info->id);
     if (!q || q->npieces == FRAG_PIECES || ns->fragment_bytes + pkt_size(p) > FRAG_MEMORY) {
         count(ns, frag_drop_full);
         pkt_free(p);
@@ -207,7 +212,7 @@ struct pkt *frag_input(struct pkt *p, const struct frag_info *info) {
     }
     p->mark = info->offset;
     size_t weight = pkt_size(p);
-    enum verdict verdict = end_ok(q, p, info) ? place(q, p) : OVERLAP;
+    enum verdict verdict = end_ok(q, p, info) ? queue_place(q, p) : OVERLAP;
     if (verdict != PUT) {
         if (verdict == OVERLAP) {
             ns->stats[STAT_frag_drop_overlap] += q->npieces + 1;

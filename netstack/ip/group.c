@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See group.h: memberships, and when reports go out. Called by sock.c, netif.c and ndp.c to join and leave,
-// by igmp.c with queries. Lock: the stack's.
+// See group.h: who is joined, and when reports go out. Called by sock/membership.c, netif.c and ndp.c to join
+// and leave, by igmp.c with queries. Lock: the stack's.
 // LIMIT: no source filters: a group is joined for all its senders, and a query about single sources is
 // answered for all.
 // LIMIT: routers are told of groups over Ethernet only; what an NETIF_IP link carries is up to its other end.
@@ -8,7 +8,6 @@
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
 #include "netstack/link/netif.h"
 
 #define ROBUSTNESS    2                // RFC 3376 8.1, RFC 3810 9.1
@@ -32,10 +31,12 @@ static struct group_router *router_of(struct netif *nif, const struct ns_ip *ip)
 
 unsigned group_version(const struct group_router *r) {
     uint64_t now = r->nif->ns->now;
-    return r->v1_until > now ? 1 : r->v2_until > now ? 2 : 3;
+    if (r->v1_until > now)
+        return 1;
+    return r->v2_until > now ? 2 : 3;
 }
 
-static struct group *find(struct netif *nif, const struct ns_ip *ip) {
+struct group *group_find(struct netif *nif, const struct ns_ip *ip) {
     struct group *g;
     list_for_each(g, &nif->groups, link) {
         if (ip_eq(&g->ip, ip))
@@ -53,7 +54,7 @@ static void group_free(struct group *g) {
 }
 
 bool group_member(struct netif *nif, const struct ns_ip *ip) {
-    const struct group *g = all_hosts(ip) ? NULL : find(nif, ip);
+    const struct group *g = all_hosts(ip) ? NULL : group_find(nif, ip);
     return all_hosts(ip) || (g && !group_left(g));
 }
 
@@ -172,7 +173,7 @@ void group_query(struct group_router *r, const struct group_query *q) {
 // RFC 2236 3, RFC 2710 4: one report of a group is enough for its link. A report of the newest version says
 // nothing here.
 void group_reported(struct netif *nif, const struct ns_ip *ip) {
-    struct group *g = find(nif, ip);
+    struct group *g = group_find(nif, ip);
     if (!g || group_version(router_of(nif, ip)) == 3)
         return;
     stack_cancel(nif->ns, &g->answer);
@@ -189,24 +190,8 @@ void group_start(struct netif *nif) {
     }
 }
 
-static void membership_free(struct ns_sock *s, struct membership *m) {
-    list_del(&m->link);
-    s->ngroups--;
-    stack_free(s->ns, m, sizeof *m);
-}
-
 void group_flush(struct netif *nif) {
     struct netstack *ns = nif->ns;
-    struct ns_sock *s;
-    struct membership *m, *next;
-    list_for_each(s, &ns->socks, all) {
-        if (s->group_nif == nif)
-            s->group_nif = NULL;
-        list_for_each_safe(m, next, &s->groups, link) {
-            if (m->group->nif == nif)
-                membership_free(s, m);
-        }
-    }
     while (!list_empty(&nif->groups))
         group_free(list_first(&nif->groups, struct group, link));
     for (unsigned i = 0; i < 2; i++)
@@ -214,7 +199,7 @@ void group_flush(struct netif *nif) {
 }
 
 int group_join(struct netif *nif, const struct ns_ip *ip) {
-    struct group *g = find(nif, ip);
+    struct group *g = group_find(nif, ip);
     if (!g) {
         if (nif->ngroups == NETIF_GROUPS)
             return -LINUX_ENOBUFS;
@@ -232,89 +217,7 @@ int group_join(struct netif *nif, const struct ns_ip *ip) {
 }
 
 void group_leave(struct netif *nif, const struct ns_ip *ip) {
-    struct group *g = find(nif, ip);
+    struct group *g = group_find(nif, ip);
     if (g && !group_left(g) && --g->users == 0)
         changed(g);
-}
-
-// ---- Sockets ----------------------------------------------------------------------------------------------
-static struct membership *member_of(const struct ns_sock *s, const struct ns_ip *ip,
-                                    const struct netif *nif) {
-    struct membership *m;
-    list_for_each(m, &s->groups, link) {
-        if (ip_eq(&m->group->ip, ip) && (!nif || m->group->nif == nif))
-            return m;
-    }
-    return NULL;
-}
-
-bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif) {
-    return s->opt[NS_OPT_MULTICAST_ALL] || member_of(s, ip, nif);
-}
-
-static int check(const struct ns_sock *s, const struct ns_ip *group) {
-    if (s->ops->proto == PROTO_TCP || s->family == NS_PACKET)
-        return -LINUX_EOPNOTSUPP;
-    if (!ip_is_multicast(group))
-        return -LINUX_EINVAL;
-    return ns_ip_is4(group) == (s->family == NS_INET) ? 0 : -LINUX_EAFNOSUPPORT;
-}
-
-// ip(7): without an interface the one that a packet to the group would take.
-static struct netif *interface_for(struct ns_sock *s, const struct ns_ip *group) {
-    struct path path;
-    if (s->group_nif)
-        return s->group_nif;
-    return path_find(s->ns, group, NULL, &path) == 0 ? path.nif : NULL;
-}
-
-int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
-    IN_STACK(s->ns);
-    int err = check(s, group);
-    if (err)
-        return err;
-    if (!nif && !(nif = interface_for(s, group)))
-        return -LINUX_ENODEV;
-    if (member_of(s, group, nif))
-        return -LINUX_EADDRINUSE;
-    if (s->ngroups == SOCK_GROUPS)
-        return -LINUX_ENOBUFS;
-    struct membership *m = stack_alloc(s->ns, sizeof *m);
-    if (!m)
-        return -LINUX_ENOBUFS;
-    if ((err = group_join(nif, group))) {
-        stack_free(s->ns, m, sizeof *m);
-        return err;
-    }
-    m->group = find(nif, group);
-    list_add_tail(&s->groups, &m->link);
-    s->ngroups++;
-    return 0;
-}
-
-static void leave(struct ns_sock *s, struct membership *m) {
-    struct netif *nif = m->group->nif;
-    struct ns_ip ip = m->group->ip;
-    membership_free(s, m);
-    group_leave(nif, &ip);
-}
-
-int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif) {
-    IN_STACK(s->ns);
-    int err = check(s, group);
-    struct membership *m = err ? NULL : member_of(s, group, nif);
-    if (m)
-        leave(s, m);
-    return err ? err : m ? 0 : -LINUX_EADDRNOTAVAIL;
-}
-
-void sock_leave_groups(struct ns_sock *s) {
-    while (!list_empty(&s->groups))
-        leave(s, list_first(&s->groups, struct membership, link));
-}
-
-int ns_set_group_interface(struct ns_sock *s, struct netif *nif) {
-    IN_STACK(s->ns);
-    s->group_nif = nif;
-    return 0;
 }

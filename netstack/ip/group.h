@@ -12,9 +12,7 @@
 #include "netstack/core/stack.h"
 
 #define NETIF_GROUPS 256  // of one interface
-#define SOCK_GROUPS  20   // of one socket; Linux: igmp_max_memberships
 
-struct ns_sock;
 struct group {
     struct list link;  // nif->groups
     struct netif *nif;
@@ -34,14 +32,10 @@ struct group_router {
     uint64_t v1_until, v2_until;
     struct timer answer;  // to a query about all groups
 };
-// A group that a socket has joined.
-struct membership {
-    struct list link;  // s->groups
-    struct group *group;
-};
 
 void group_start(struct netif *nif);
-void group_flush(struct netif *nif);  // the interface goes: memberships and timers too
+void group_flush(struct netif *nif);  // the interface goes, timers too; sockets have forgotten it
+struct group *group_find(struct netif *nif, const struct ns_ip *ip);  // NULL: nobody has joined
 int group_join(struct netif *nif, const struct ns_ip *ip);
 void group_leave(struct netif *nif, const struct ns_ip *ip);
 // Whether packets to it are taken: joined, or that of all hosts.
@@ -50,11 +44,6 @@ unsigned group_version(const struct group_router *r);
 // RFC 3376 6, RFC 3810 6: not of all hosts, nor within the host
 bool group_reportable(const struct group *g);
 static inline bool group_left(const struct group *g) { return g->users == 0; }
-
-void sock_leave_groups(struct ns_sock *s);
-// Whether the socket wants what was sent to a group and came in there: it joined, or takes what others
-// joined.
-bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif);
 
 // ---- What igmp.c hears ------------------------------------------------------------------------------------
 struct group_query {

@@ -12,6 +12,17 @@ void ip4_input(struct pkt *p);
 void ip6_input(struct pkt *p);
 // The transport header is in front; p->src, dst, proto, tos, ttl are set. Takes p.
 void ip_deliver(struct pkt *p);
+// Whether the transport checksum, over what is in front, is right.
+bool ip_csum_ok(const struct pkt *p);
+
+// A protocol over IP.
+struct ip_error;
+struct ip_proto {
+    bool over4, over6;
+    void (*input)(struct pkt *p);  // the transport header is in front; takes p
+    void (*error)(struct netstack *ns, const struct ip_error *e);  // of a packet of its; NULL: not told
+};
+void ip_register(struct netstack *ns, uint8_t proto, const struct ip_proto *p);  // p: for as long as ns is
 
 // Out: the transport header is in front. Takes p.
 struct ip_header {
@@ -26,8 +37,6 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
 void ip_start_csum(struct pkt *p, const struct ip_header *h, uint16_t offset);
 // The pseudo header's sum (RFC 9293 3.1, RFC 8200 8.1).
 uint64_t ip_pseudo(const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto, uint32_t len);
-// Whether the transport checksum, over what is in front, is right.
-bool ip_csum_ok(const struct pkt *p);
 
 // What became of a packet that was sent, told to its transport: from ICMP, or from the neighbour cache.
 struct ip_error {

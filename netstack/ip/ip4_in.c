@@ -6,13 +6,9 @@
 #include "netstack/core/stack.h"
 #include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
-#include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
-#include "netstack/ip/raw.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/checksum.h"
-#include "netstack/tcp/tcp.h"
-#include "netstack/udp/udp.h"
 
 // RFC 7126 4.3, 4.4: packets with a source route are dropped. Other options are passed over, but must be well
 // formed.
@@ -117,50 +113,4 @@ void ip4_input(struct pkt *p) {
     }
     if (p)
         ip_deliver(p);
-}
-
-void ip_deliver(struct pkt *p) {
-    struct netstack *ns = p->ns;
-    bool four = ns_ip_is4(&p->dst);
-    if (filter_on(ns, NS_INPUT) && !filter_in(p))
-        return;
-    count(ns, ip_delivered);
-    bool raw = !list_empty(&ns->raws) && raw_input(p);
-    switch (p->proto) {
-    case PROTO_UDP:
-        udp_input(p);
-        return;
-    case PROTO_TCP:
-        tcp_input(p);
-        return;
-    case PROTO_ICMP:
-        if (four) {
-            icmp_input(p);
-            return;
-        }
-        break;
-    case PROTO_IGMP:
-        if (four) {
-            igmp_input(p);
-            return;
-        }
-        break;
-    case PROTO_ICMP6:
-        if (!four) {
-            icmp6_input(p);
-            return;
-        }
-        break;
-    case PROTO_NONE:
-        if (!four) {  // RFC 8200 4.7: what follows is not looked at
-            pkt_free(p);
-            return;
-        }
-        break;
-    }
-    if (!raw) {
-        count(ns, proto_drop_unknown);
-        icmp_error(p, ICMP_BAD_PROTO, p->named_at);
-    }
-    pkt_free(p);
 }

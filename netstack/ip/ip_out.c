@@ -8,8 +8,6 @@
 #include "netstack/link/netif.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
-#include "netstack/tcp/tcp.h"
-#include "netstack/udp/udp.h"
 
 #define DEFAULT_TTL 64
 
@@ -29,10 +27,6 @@ void ip_start_csum(struct pkt *p, const struct ip_header *h, uint16_t offset) {
     p->csum_start = p->off;
     p->csum_offset = offset;
     p->proto = h->proto;
-}
-
-bool ip_csum_ok(const struct pkt *p) {
-    return csum_finish(pkt_csum(p, 0, ip_pseudo(&p->src, &p->dst, p->proto, p->len))) == 0;
 }
 
 // ---- Headers ----------------------------------------------------------------------------------------------
@@ -188,19 +182,4 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
     push(ns, p, path, h);
     count(ns, ip_out);
     return neigh_send(path->nif, &path->next, p);
-}
-
-// ---- Errors -----------------------------------------------------------------------------------------------
-void ip_report(struct netstack *ns, const struct ip_error *e) {
-    if (e->proto == PROTO_UDP)
-        udp_error(ns, e);
-    else if (e->proto == PROTO_TCP)
-        tcp_error(ns, e);
-}
-
-void ip_undeliverable(struct pkt *p, int err) {
-    struct ip_error e = {p->src, p->dst, p->proto, p->head + p->l4, err, false, 0};
-    if (p->l4 && p->l4 + 8 <= p->off + p->hlen)
-        ip_report(p->ns, &e);
-    pkt_free(p);
 }

@@ -44,7 +44,7 @@ static void keep_same(struct gro_segment *s) {
 }
 
 // Whether it is a segment that may be joined to another.
-static bool parse(const struct netif *nif, const struct ns_rx *rx, struct gro_segment *s) {
+static bool gro_parse(const struct netif *nif, const struct ns_rx *rx, struct gro_segment *s) {
     s->frame = rx->frame;
     s->l3 = nif->config.kind == NETIF_ETHER ? ETH_LEN : 0;
     s->good = rx->flags & NS_CSUM_GOOD;
@@ -129,7 +129,7 @@ void gro_look(struct gro *g, const struct netif *nif, const struct ns_rx *rx, un
     g->n = n;
     g->taken = 0;
     for (unsigned i = 0; i < n; i++)
-        g->segments[i].ok = n > 1 && parse(nif, &rx[i], &g->segments[i]);
+        g->segments[i].ok = n > 1 && gro_parse(nif, &rx[i], &g->segments[i]);
 }
 
 struct pkt *gro_join(struct gro *g, struct netstack *ns, unsigned i, unsigned *joined) {

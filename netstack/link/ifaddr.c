@@ -139,7 +139,9 @@ bool netif_deprecated(const struct ifaddr *a) { return a->life.preferred <= a->n
 // Whole seconds from now on.
 static uint32_t left(const struct netif *nif, uint64_t until) {
     uint64_t now = nif->ns->now;
-    return until == NETSTACK_NEVER ? UINT32_MAX : until <= now ? 0 : (uint32_t)((until - now) / NS_SEC);
+    if (until == NETSTACK_NEVER)
+        return UINT32_MAX;
+    return until <= now ? 0 : (uint32_t)((until - now) / NS_SEC);
 }
 
 static void describe(const struct netif *nif, struct ns_netif_info *info) {

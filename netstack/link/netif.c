@@ -9,7 +9,6 @@
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/gro.h"
-#include "netstack/link/packet.h"
 #include "netstack/neigh/neigh.h"
 #include "netstack/prot/checksum.h"
 #include "netstack/prot/eth.h"
@@ -55,8 +54,8 @@ void netif_free(struct netif *nif) {
     for (unsigned i = 0; i < nif->naddrs; i++)
         stack_cancel(ns, &nif->addrs[i].dad);
     route_flush(ns, nif);
+    ns->upper->netif_gone(nif);
     group_flush(nif);
-    packet_flush(nif);
     neigh_flush(ns, nif);
     struct pkt *p, *next;
     list_for_each_safe(p, next, &ns->backlog, link) {
@@ -81,7 +80,7 @@ struct netif *netstack_loopback(struct netstack *ns) {
 
 static void tap(struct netif *nif, struct pkt *p, bool outgoing) {
     if (!list_empty(&nif->ns->packets))
-        packet_tap(nif, p, outgoing);
+        nif->ns->upper->tap(nif, p, outgoing);
 }
 
 // ---- In ---------------------------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ static bool martian(struct netif *nif, const uint8_t *h, const struct ns_ip *spa
            netif_find_address(nif, spa);
 }
 
+static enum neigh_news news_of(bool request, bool ours, bool broadcast) {
+    if (request)
+        return ours ? NEIGH_ASKED : NEIGH_ANNOUNCED;
+    // A broadcast answer, or one to an address not ours, was not asked for by us.
+    return ours && !broadcast ? NEIGH_ANSWERED : NEIGH_ANNOUNCED;
+}
+
 static void handle(struct netif *nif, struct pkt *p, const uint8_t *h) {
     struct ns_ip spa = ip_from4(h + ARP_SPA), tpa = ip_from4(h + ARP_TPA);
     bool request = get16(h + ARP_OPER) == ARP_REQUEST, ours = netif_find_address(nif, &tpa);
@@ -74,15 +81,8 @@ static void handle(struct netif *nif, struct pkt *p, const uint8_t *h) {
         count(nif->ns, arp_drop_martian);
         return;
     }
-    if (!probe) {
-        // A broadcast answer, or one to an address not ours, was not asked for by us.
-        bool answer = !request && ours && !p->broadcast;
-        neigh_learn(nif, &spa, h + ARP_SHA,
-                    answer            ? NEIGH_ANSWERED
-                    : request && ours ? NEIGH_ASKED
-                                      : NEIGH_ANNOUNCED,
-                    true);
-    }
+    if (!probe)
+        neigh_learn(nif, &spa, h + ARP_SHA, news_of(request, ours, p->broadcast), true);
     if (request && ours && bucket_take(nif->ns, &nif->ns->icmp_replies))
         arp_send(nif, ARP_REPLY, h + ARP_SHA, &tpa, h + ARP_SHA, &spa);
 }

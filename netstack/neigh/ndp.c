@@ -197,7 +197,7 @@ static void router(struct pkt *p, const uint8_t *h, const struct options *o) {
 }
 
 // What RFC 4861 6.1.2, 7.1.1 and 7.1.2 have in common: nothing that a router passed on, and of full length.
-static const uint8_t *check(struct pkt *p, uint32_t least, uint8_t link_type, struct options *o) {
+static const uint8_t *check_message(struct pkt *p, uint32_t least, uint8_t link_type, struct options *o) {
     uint8_t *h = pkt_peek(p, p->len);
     if (!h || p->len < least || p->ttl != 255 || h[ICMP_CODE] != 0 || !(p->csum_good || ip_csum_ok(p)))
         return NULL;
@@ -209,9 +209,9 @@ void ndp_input(struct pkt *p, uint8_t type) {
     uint8_t link_type = type == ICMP6_NA ? ND_OPT_TARGET : ND_OPT_SOURCE;
     const uint8_t *h = NULL;
     if (type == ICMP6_RA)
-        h = ip_is_linklocal(&p->src) ? check(p, ND_RA_LEN, link_type, &o) : NULL;
+        h = ip_is_linklocal(&p->src) ? check_message(p, ND_RA_LEN, link_type, &o) : NULL;
     else if (type == ICMP6_NS || type == ICMP6_NA)
-        h = check(p, ND_NS_LEN, link_type, &o);
+        h = check_message(p, ND_NS_LEN, link_type, &o);
     if (type == ICMP6_RS)
         count(p->ns, nd_drop_ignored);
     else if (!h)

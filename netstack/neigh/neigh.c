@@ -98,7 +98,7 @@ static int send_now(struct neigh *n, struct pkt *p) {
     return netif_output(n->nif, p, n->mac, ns_ip_is4(&n->ip) ? ETH_TYPE_IP4 : ETH_TYPE_IP6);
 }
 
-static void enqueue(struct neigh *n, struct pkt *p) {
+static void neigh_enqueue(struct neigh *n, struct pkt *p) {
     if (n->queued == NEIGH_QUEUE) {
         struct pkt *old = list_first(&n->queue, struct pkt, link);
         list_del(&old->link);
@@ -126,14 +126,14 @@ int neigh_send(struct netif *nif, const struct ns_ip *next, struct pkt *p) {
             pkt_free(p);
             return -LINUX_ENOBUFS;
         }
-        enqueue(n, p);
+        neigh_enqueue(n, p);
         ask(n);
         return 0;
     }
     list_del(&n->lru);
     list_add_tail(&nif->ns->neigh_lru, &n->lru);
     if (n->state == NEIGH_INCOMPLETE) {
-        enqueue(n, p);
+        neigh_enqueue(n, p);
         return 0;
     }
     if (n->state == NEIGH_STALE) {

@@ -27,8 +27,8 @@
 #ifndef NETSTACK_TCP_TCP_H
 #define NETSTACK_TCP_TCP_H
 #include "netstack/core/byteq.h"
-#include "netstack/core/sock.h"
 #include "netstack/prot/tcp.h"
+#include "netstack/sock/sock.h"
 
 #define TCP_MSS_DEFAULT    536  // RFC 9293 3.7.1
 #define TCP_MSS_DEFAULT6   1220
@@ -225,6 +225,8 @@ static inline uint32_t tcp_ts_now(const struct tcp *t) {
     return (uint32_t)(t->s.ns->now / NS_MS) + t->ts_offset;
 }
 
+extern const struct sock_ops tcp_ops;
+
 // ---- tcp_state.c: life and states
 void tcp_set_state(struct tcp *t, enum tcp_state to);
 const char *tcp_state_name(enum tcp_state state);
@@ -236,6 +238,8 @@ void tcp_time_wait(struct tcp *t);
 bool tcp_parse_options(const uint8_t *o, uint32_t n, struct tcp_options *out);
 // how many bytes, a multiple of four; at most 40
 uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in);
+// What segments a peer at that address takes: what its SYN says, or RFC 9293's default.
+uint16_t tcp_peer_mss(const struct tcp_options *syn, const struct ns_ip *peer);
 // ---- tcp_in.c
 void tcp_input(struct pkt *p);  // takes p
 void tcp_error(struct netstack *ns, const struct ip_error *e);

@@ -89,7 +89,7 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
 
 // ---- Data -------------------------------------------------------------------------------------------------
 // The buffer is twice what the network holds, so that a writer is never what it waits for.
-static uint32_t room(struct tcp *t) {
+static uint32_t send_room(struct tcp *t) {
     struct ns_sock *s = &t->s;
     uint32_t most = s->ns->config.budget / 8 < SNDBUF_MAX ? (uint32_t)(s->ns->config.budget / 8) : SNDBUF_MAX;
     uint32_t want = 2 * t->cwnd < most ? 2 * t->cwnd : most;
@@ -114,7 +114,7 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EPIPE;
     if (io->left == 0)
         return 0;
-    uint32_t most = room(t);
+    uint32_t most = send_room(t);
     if (most == 0)
         return -LINUX_EAGAIN;
     int64_t n = byteq_fill(s->ns, &t->sndq, io, most);

@@ -3,6 +3,7 @@
 // by proportional rate reduction (RFC 9937). Called by tcp_ack.c and tcp_timer.c. Lock: the stack's.
 // LIMIT: no pacing: what the window allows goes out at once.
 #include "netstack/tcp/tcp.h"
+#include "base/clamp.h"
 
 #define CWND_MAX (1u << 30)
 
@@ -57,7 +58,7 @@ static uint64_t cubic_window(const struct tcp *t) {
     const struct tcp_cubic_state *c = &t->cubic;
     int64_t ms = (int64_t)((t->s.ns->now - c->epoch + t->min_rtt) / NS_MS) - (int64_t)c->k_ms;
     const int64_t most = 200000;  // 200 s from K the window is at its bound by far
-    ms = ms > most ? most : ms < -most ? -most : ms;
+    ms = clamp_i64(ms, -most, most);
     int64_t segments_x1000 = ms * ms * ms / 1000000 * 4 / 10;
     int64_t w = (int64_t)c->origin + segments_x1000 * (int64_t)t->mss / 1000;
     return w < 0 ? 0 : (uint64_t)w;
@@ -67,8 +68,7 @@ static void cubic_avoid(struct tcp *t, uint32_t acked) {
     struct tcp_cubic_state *c = &t->cubic;
     if (!c->epoch)
         cubic_begin(t);
-    uint64_t target = cubic_window(t), most = t->cwnd + t->cwnd / 2;
-    target = target < t->cwnd ? t->cwnd : target > most ? most : target;
+    uint64_t target = clamp_u64(cubic_window(t), t->cwnd, t->cwnd + t->cwnd / 2);
     // What Reno with the same average would have (4.3): alpha is 3 (1 - beta) / (1 + beta) until the old
     // window is reached, then 1.
     uint64_t est = (uint64_t)acked * t->mss / t->cwnd;
@@ -117,8 +117,7 @@ void tcp_cc_rtt(struct tcp *t, uint64_t rtt) {
     h->now_min = !h->now_min || rtt < h->now_min ? rtt : h->now_min;
     if (++h->samples < HS_SAMPLES)
         return;
-    uint64_t step = h->last_min / 8;
-    step = step < HS_LEAST ? HS_LEAST : step > HS_MOST ? HS_MOST : step;
+    uint64_t step = clamp_u64(h->last_min / 8, HS_LEAST, HS_MOST);
     if (!h->css && h->last_min && h->now_min >= h->last_min + step) {
         h->css = true;
         h->css_rounds = 0;

@@ -219,12 +219,16 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
 // ---- The user has read ------------------------------------------------------------------------------------
 // The buffer follows what the user takes in a round trip, twice over, so that the window never holds the peer
 // back.
+static uint64_t drs_round(const struct tcp *t) {
+    if (!t->srtt)
+        return 100 * NS_MS;
+    // A millisecond at least: on a quick path the scheduler decides how much of it waits for the reader.
+    return t->srtt > NS_MS ? t->srtt : NS_MS;
+}
 static void resize(struct tcp *t, uint32_t taken) {
     struct netstack *ns = t->s.ns;
     t->drs_copied += taken;
-    // A millisecond at least: on a quick path the scheduler decides how much of it waits for the reader.
-    uint64_t round = !t->srtt ? 100 * NS_MS : t->srtt > NS_MS ? t->srtt : NS_MS;
-    if (ns->now - t->drs_at < round)
+    if (ns->now - t->drs_at < drs_round(t))
         return;
     uint32_t most = ns->config.budget / 8 < RCVBUF_MAX ? (uint32_t)(ns->config.budget / 8) : RCVBUF_MAX;
     uint64_t want = 2ull * t->drs_copied + 16 * t->rcv_mss;

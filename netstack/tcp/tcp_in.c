@@ -12,7 +12,7 @@
 #define PAWS_IDLE       (24ull * 24 * 3600 * NS_SEC)  // RFC 7323 5.5: after 24 days a timestamp says nothing
 
 // ---- Parsing ----------------------------------------------------------------------------------------------
-static bool parse(struct pkt *p, struct tcp_seg *g) {
+static bool parse_segment(struct pkt *p, struct tcp_seg *g) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, TCP_LEN);
     uint32_t hlen = h ? (h[TCP_OFF] >> 4) * 4u : 0;
@@ -236,8 +236,7 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g) {
 
 // ---- SYN-SENT (RFC 9293 3.10.7.3) -------------------------------------------------------------------------
 static void agree_options(struct tcp *t, const struct tcp_options *o) {
-    bool four = ns_ip_is4(&t->s.remote.ip);
-    t->peer_mss = o->mss ? o->mss : four ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
+    t->peer_mss = tcp_peer_mss(o, &t->s.remote.ip);
     t->ts_ok = o->has_ts;
     t->sack_ok = o->sack_ok;
     t->wscale_ok = o->has_wscale;
@@ -344,7 +343,7 @@ void tcp_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
-    if (!parse(p, &g)) {
+    if (!parse_segment(p, &g)) {
         pkt_free(p);
         return;
     }

@@ -5,6 +5,7 @@
 // LIMIT: no TCP Fast Open (RFC 7413): a SYN's data is dropped, and comes again after the handshake.
 #include "netstack/tcp/tcp.h"
 #include "abi/errno.h"
+#include "base/clamp.h"
 #include "netstack/core/addr.h"
 
 #define BACKLOG_MAX    4096  // Linux: somaxconn
@@ -131,7 +132,7 @@ void tcp_listen_timer(struct tcp *l) {
         stack_arm(l->s.ns, &l->keep, first);
 }
 
-static void fill(struct request *r, const struct tcp_seg *g) {
+static void request_init(struct request *r, const struct tcp_seg *g) {
     r->local = g->local;
     r->remote = g->remote;
     r->o = g->o;
@@ -143,7 +144,7 @@ static void fill(struct request *r, const struct tcp_seg *g) {
 
 static void send_cookie(struct tcp *l, const struct tcp_seg *g) {
     struct request r = {0};
-    fill(&r, g);
+    request_init(&r, g);
     r.iss = tcp_cookie_make(l->s.ns, g);
     l->cookie_until = l->s.ns->now + TCP_COOKIE_LIFE;
     count(l->s.ns, tcp_syn_cookies);
@@ -165,7 +166,7 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
         count(ns, link_drop_budget);
         return;
     }
-    fill(r, g);
+    request_init(r, g);
     r->iss = tcp_isn(ns, &r->local, &r->remote);
     r->next = ns->now + TCP_RTO_INIT;
     list_add(bucket_of(l, &r->local, &r->remote), &r->link);
@@ -176,7 +177,6 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
 
 // ---- The third segment ------------------------------------------------------------------------------------
 static void set_numbers(struct tcp *t, const struct request *r) {
-    bool four = ns_ip_is4(&r->remote.ip);
     t->s.local = r->local;
     t->s.remote = r->remote;
     t->iss = r->iss;
@@ -185,7 +185,7 @@ static void set_numbers(struct tcp *t, const struct request *r) {
     t->rcv_nxt = t->rcv_acked = r->irs + 1;
     t->rcv_adv =
         t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
-    t->peer_mss = r->o.mss ? r->o.mss : four ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
+    t->peer_mss = tcp_peer_mss(&r->o, &r->remote.ip);
     t->sack_ok = r->o.sack_ok;
     t->ts_ok = r->o.has_ts;
     t->wscale_ok = r->o.has_wscale;
@@ -277,7 +277,7 @@ static void maybe_cookie(struct tcp *l, struct tcp_seg *g) {
             tcp_reset_reply(l->s.ns, g);
         return;
     }
-    fill(&r, g);
+    request_init(&r, g);
     r.o = o;
     r.ecn = false;
     r.iss = g->ack - 1;
@@ -302,7 +302,7 @@ void tcp_listen_input(struct tcp *l, struct tcp_seg *g) {
 // ---- The socket calls -------------------------------------------------------------------------------------
 int tcp_listen(struct ns_sock *s, unsigned backlog) {
     struct tcp *t = tcp_of(s);
-    backlog = backlog < 1 ? 1 : backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;
+    backlog = clamp_u32(backlog, 1, BACKLOG_MAX);
     if (t->state == TCPS_LISTEN) {
         t->backlog = backlog;
         return 0;

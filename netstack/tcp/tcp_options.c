@@ -87,3 +87,9 @@ uint32_t tcp_put_options(uint8_t *o, const struct tcp_options *in) {
     }
     return (uint32_t)(p - o);
 }
+
+uint16_t tcp_peer_mss(const struct tcp_options *syn, const struct ns_ip *peer) {
+    if (syn->mss)
+        return syn->mss;
+    return ns_ip_is4(peer) ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
+}

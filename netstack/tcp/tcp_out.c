@@ -58,8 +58,9 @@ static uint32_t put_options(struct tcp *t, uint8_t *o) {
 // How many bytes of data fit beside those options: SACK blocks are not in mss.
 uint32_t tcp_room(const struct tcp *t) {
     unsigned most = t->ts_ok ? 3 : 4, blocks = t->nsacks + t->has_dsack;
-    blocks = !t->sack_ok ? 0 : blocks < most ? blocks : most;
-    return t->mss - (blocks ? 4 + 8 * blocks : 0);
+    if (!t->sack_ok || blocks == 0)
+        return t->mss;
+    return t->mss - (4 + 8 * (blocks < most ? blocks : most));
 }
 
 static struct pkt *with_header(struct pkt *p, const struct ns_sock *s, uint32_t seq, uint32_t ack,

@@ -73,7 +73,7 @@ static void leave_time_wait(struct tcp *t) {
 }
 
 // Gives back all that an established connection holds; the object itself stays for its user.
-static void release(struct tcp *t) {
+static void drop_state(struct tcp *t) {
     tcp_timers_stop(t);
     tcp_ranges_free(t);
     byteq_clear(&t->sndq);
@@ -86,7 +86,7 @@ void tcp_abort(struct tcp *t, int err) {
     bool attempt = t->state == TCPS_SYN_SENT;  // that failed: the socket may connect again
     leave_time_wait(t);
     tcp_set_state(t, TCPS_CLOSED);
-    release(t);
+    drop_state(t);
     if (attempt)
         list_del(&t->s.conn);
     else
@@ -120,7 +120,7 @@ void tcp_reset_peer(struct tcp *t, int err) {
 void tcp_time_wait(struct tcp *t) {
     struct netstack *ns = t->s.ns;
     tcp_set_state(t, TCPS_TIME_WAIT);
-    release(t);
+    drop_state(t);
     if (ns->ntime_wait >= TCP_TIME_WAITS)
         tcp_abort(list_first(&ns->time_wait, struct tcp, tw_link), 0);
     list_add_tail(&ns->time_wait, &t->tw_link);

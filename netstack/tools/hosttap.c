@@ -119,7 +119,7 @@ static int attach_unix(struct tap *t, const char *path) {
 }
 
 // By the kind of interface, which is cut off *name: "veth:NAME", "unix:PATH", or the name of a tap.
-static int attach(struct tap *t, const char **name, uint8_t mac[6]) {
+static int tap_attach_to(struct tap *t, const char **name, uint8_t mac[6]) {
     if (strncmp(*name, "unix:", 5) == 0) {
         const char *path = *name + 5;
         *name = "wire";
@@ -136,7 +136,7 @@ int tap_open(struct tap *t, struct netstack *ns, const char *name, uint32_t mtu,
     uint8_t mac[6] = {2, 0x6e, 0x73, 0, 0, 1};
     *t = (struct tap){
         .fd = -1, .offload = offload, .spare = malloc(sizeof(struct virtio_net_hdr) + FRAME_MAX)};
-    int err = t->spare ? attach(t, &name, mac) : -LINUX_ENOMEM;
+    int err = t->spare ? tap_attach_to(t, &name, mac) : -LINUX_ENOMEM;
     if (err) {
         free(t->spare);
         return err;

@@ -4,6 +4,7 @@
 // Called by hosttap.c, which reads and writes the descriptor. It does not configure the interface: it must be
 // up, and no address of ours may be the host's as well, or both answer.
 #include "netstack/tools/nstool.h"
+#include "base/cleanup.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if.h>
@@ -46,15 +47,12 @@ static int bind_to(int fd, const char *name, uint8_t mac[6]) {
 
 int veth_attach(const char *name, uint8_t mac[6]) {
     // Protocol 0: nothing is received before it is bound to its interface.
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd cleanup_close = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int err = set_options(fd);
-    if (!err)
-        err = bind_to(fd, name, mac);
-    if (err) {
-        close(fd);
+    if (err)
         return err;
-    }
-    return fd;
+    err = bind_to(fd, name, mac);
+    return err ? err : take_fd(&fd);
 }

@@ -59,6 +59,13 @@ static void on_signal(int sig) { tool.stop = true; }
 #define LOOK_NS  50000
 #define SLEEP_NS 1000000
 
+// For poll(2): milliseconds until then, rounded up; a second at most.
+static int wait_until(uint64_t now, uint64_t next) {
+    if (next <= now)
+        return 0;
+    return next - now > 1000000000ull ? 1000 : (int)((next - now + 999999) / 1000000);
+}
+
 void tool_turn(struct tool *t, uint64_t until) {
     uint64_t next = netstack_deadline(t->ns), now = mono_ns();
     next = next < until ? next : until;
@@ -67,10 +74,7 @@ void tool_turn(struct tool *t, uint64_t until) {
     if (t->looks && !soon)
         t->look_from = now + SLEEP_NS;
     bool looks = t->looks = soon && now >= t->look_from;
-    int wait = looks || next <= now         ? 0
-               : next - now > 1000000000ull ? 1000
-                                            : (int)((next - now + 999999) / 1000000);
-    if ((looks || poll(&p, 1, wait) > 0) && tap_input(&t->tap) > 0)
+    if ((looks || poll(&p, 1, wait_until(now, next)) > 0) && tap_input(&t->tap) > 0)
         t->last_frame = mono_ns();
     netstack_poll(t->ns);
 }

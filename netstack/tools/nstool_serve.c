@@ -83,11 +83,19 @@ static void discard(struct tool *tool, struct conn *c) {
         end(c);
 }
 
+// RFC 864: lines of 72 characters, each of which begins one character further.
+static uint8_t pattern(uint32_t i) {
+    uint32_t line = i / 74, column = i % 74;
+    if (column == 72)
+        return '\r';
+    return column == 73 ? '\n' : (uint8_t)(' ' + (line + column) % 95);
+}
+
 // One buffer a turn: a link whose ACKs nobody reads meanwhile would lose them.
 static void chargen(struct tool *tool, struct conn *c) {
     if (c->have == 0) {
         for (uint32_t i = 0; i < BUF; i++)
-            c->buf[i] = i % 74 == 72 ? '\r' : i % 74 == 73 ? '\n' : (uint8_t)(' ' + (i / 74 + i % 74) % 95);
+            c->buf[i] = pattern(i);
         c->have = BUF;
     }
     if (flush(c))

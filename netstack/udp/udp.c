@@ -23,7 +23,7 @@ static void udp_init(struct ns_sock *s) { pktq_init(&udp_of(s)->queue); }
 
 // ---- In ---------------------------------------------------------------------------------------------------
 // RFC 768, RFC 8200 8.1 (IPv6 wants a checksum). The header is pulled and padding cut off.
-static const uint8_t *parse(struct pkt *p) {
+static const uint8_t *parse_datagram(struct pkt *p) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, UDP_LEN);
     uint32_t total = h ? get16(h + UDP_TOTAL) : 0;
@@ -40,7 +40,7 @@ static const uint8_t *parse(struct pkt *p) {
     return pkt_pull(p, UDP_LEN);
 }
 
-static void enqueue(struct udp *u, struct pkt *p, uint16_t port) {
+static void udp_enqueue(struct udp *u, struct pkt *p, uint16_t port) {
     if (u->shut_rd || !pktq_has_room(&u->queue, p, u->s.opt[NS_OPT_RCVBUF])) {
         count(p->ns, udp_drop_full);
         pkt_free(p);
@@ -59,7 +59,7 @@ static bool deliver_to_all(struct pkt *p, const struct ns_addr *local, const str
         next = sock_next_bound(p, PROTO_UDP, local, remote, s);
         struct pkt *copy = next ? pkt_clone(p) : p;
         if (copy)
-            enqueue(udp_of(s), copy, remote->port);
+            udp_enqueue(udp_of(s), copy, remote->port);
         else
             count(p->ns, udp_drop_full);
         if (!next)
@@ -72,7 +72,7 @@ void udp_input(struct pkt *p) {
     struct netstack *ns = p->ns;
     count(ns, udp_in);
     uint32_t before = p->off;
-    const uint8_t *h = parse(p);
+    const uint8_t *h = parse_datagram(p);
     if (!h) {
         pkt_free(p);
         return;
@@ -82,7 +82,7 @@ void udp_input(struct pkt *p) {
         return;
     struct ns_sock *s = p->broadcast ? NULL : sock_find_bound(ns, PROTO_UDP, &local, &remote);
     if (s && !list_linked(&s->dead)) {
-        enqueue(udp_of(s), p, remote.port);
+        udp_enqueue(udp_of(s), p, remote.port);
         return;
     }
     count(ns, udp_drop_port);
@@ -184,10 +184,7 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         u->bound = s->local.ip;
     if (!list_linked(&s->port) && (err = sock_bind_port(s, &path.src, 0)))
         return err;
-    s->local.ip = path.src;
-    s->remote = *addr;
-    sock_set_scopes(s, &path);
-    s->connected = true;
+    sock_set_peer(s, addr, &path);
     return 0;
 }
 
@@ -222,6 +219,7 @@ static void udp_drop(struct ns_sock *s) { pktq_clear(&udp_of(s)->queue); }
 const struct sock_ops udp_ops = {
     .size = sizeof(struct udp),
     .proto = PROTO_UDP,
+    .binds_groups = true,
     .init = udp_init,
     .connect = udp_connect,
     .shutdown = udp_shutdown,

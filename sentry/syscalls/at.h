@@ -27,10 +27,4 @@ void at_done(struct at_path *p);
 int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out);
 
-static inline void path_cleanup(struct path *p) {
-    if (p->dentry)
-        path_put(p);
-}
-#define cleanup_path __attribute__((cleanup(path_cleanup)))
-
 #endif

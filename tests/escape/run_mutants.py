@@ -144,8 +144,7 @@ MUTANTS = [
     ("the sentry may move other processes", "seccomp", "unit:hostfilter_rules/test_of_one_platform", [(
         "sentry/hostfilter/hostfilter.c", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0)", "SCMP_A0(SCMP_CMP_MASKED_EQ, 0, 0)")]),
     ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
-        "host/filter.c", "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);",
-        "scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(LINUX_EPERM));")]),
+        "host/filter.c", "= seccomp_init(SCMP_ACT_KILL_PROCESS);", "= seccomp_init(SCMP_ACT_ERRNO(LINUX_EPERM));")]),
     # ---- The gofer -----------------------------------------------------------------------------------------------------
     ("the gofer keeps the host's root", "seccomp", "A31_gofer", [(
         "gofer/cage.c", "enter_empty_root();\n    if", "if (false)\n        enter_empty_root();\n    if")]),
@@ -275,6 +274,21 @@ MUTANTS = [
 ]
 
 
+def edited(root, edits):
+    """The edited sources by path. Each old text must be there once, however it is laid out."""
+    texts = {}
+    for path, old, new in edits:
+        if path not in texts:
+            with open(os.path.join(root, path)) as f:
+                texts[path] = f.read()
+        text = texts[path]
+        places = list(re.finditer(r"\s*".join(map(re.escape, old.split())), text))
+        if len(places) != 1:
+            raise ValueError("%s does not have this text once: %r" % (path, old[:60]))
+        texts[path] = text[:places[0].start()] + new + text[places[0].end():]
+    return texts
+
+
 class Build:
     """Compiles and links like an existing build folder does."""
 
@@ -319,17 +333,7 @@ class Build:
         return self.link(program, self.mutated_objects(edits, out), out)
 
     def mutated_objects(self, edits, out):
-        texts = {}
-        for path, old, new in edits:
-            text = texts.get(path)
-            if text is None:
-                with open(os.path.join(self.source, path)) as f:
-                    text = f.read()
-            places = list(re.finditer(r"\s*".join(map(re.escape, old.split())), text))  # however it is laid out
-            if len(places) != 1:
-                raise ValueError("%s does not have this text once: %r" % (path, old[:60]))
-            texts[path] = text[:places[0].start()] + new + text[places[0].end():]
-        return [self.object(path, text, out) for path, text in texts.items()]
+        return [self.object(path, text, out) for path, text in edited(self.source, edits).items()]
 
 
 # ---- The tests that must notice: (noticed by, blind because), from what they print -------------------------------------------

@@ -61,11 +61,23 @@ static size_t option(uint8_t *o, uint8_t what, uint8_t v) {
     return n;
 }
 
+static size_t length_of(uint8_t type) {
+    switch (type) {
+    case ICMP6_RA:
+        return ND_RA_LEN;
+    case ICMP6_RS:
+        return 8;
+    default:
+        return ND_NS_LEN;
+    }
+}
+
 static void discovery(uint8_t type, const uint8_t *p) {
+    static const uint8_t hosts[] = {1, 0x3e, 0x41, 0x3e};
     uint8_t m[160] = {type, p[0] == 0xf7}, src[16], dst[16];
-    size_t n = type == ICMP6_RA ? ND_RA_LEN : type == ICMP6_RS ? 8 : ND_NS_LEN;
+    size_t n = length_of(type);
     host6(src, type == ICMP6_RA ? p[1] | 0x80 : p[1]);
-    host6(dst, p[2] & 1 ? 0x3e : p[2] & 2 ? 0x41 : 1);
+    host6(dst, hosts[p[2] & 3]);
     if (type == ICMP6_RA) {
         m[ND_RA_HOPS] = p[2];
         put16(m + ND_RA_LIFETIME, p[0] & 0x80 ? 0 : 1800);
@@ -123,10 +135,9 @@ static void action(const uint8_t *p) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+    static const unsigned flags[] = {0, NETIF_SLAAC, NETIF_SLAAC | NETIF_NO_DAD, NETIF_SLAAC};
     struct ns_addr any = {.port = 53};
-    fuzz_open(NETIF_ETHER, n && data[0] & 1   ? NETIF_SLAAC
-                           : n && data[0] & 2 ? NETIF_SLAAC | NETIF_NO_DAD
-                                              : 0);
+    fuzz_open(NETIF_ETHER, n ? flags[data[0] & 3] : 0);
     CHECK(ns_socket(net.ns, NS_INET6, NS_DGRAM, &udp) == 0 && ns_bind(udp, &any) == 0);
     for (size_t at = 1; at + 5 <= n && at < 3000; at += 5)
         action(data + at);

@@ -26,10 +26,21 @@ static inline void ethernet(uint16_t type) {
     put(h, sizeof h);
 }
 
+static inline size_t checksum_at(uint8_t proto) {
+    switch (proto) {
+    case PROTO_UDP:
+        return UDP_CSUM;
+    case PROTO_TCP:
+        return 16;
+    default:
+        return ICMP_CSUM;
+    }
+}
+
 // The transport's checksum at l4 to the end, where there is room for one; `pseudo`: the sum of the pseudo
 // header.
 static inline void fix_checksum(size_t l4, uint8_t proto, uint64_t pseudo) {
-    size_t n = frame_len - l4, at = proto == PROTO_UDP ? UDP_CSUM : proto == PROTO_TCP ? 16 : ICMP_CSUM;
+    size_t n = frame_len - l4, at = checksum_at(proto);
     bool known = proto == PROTO_UDP || proto == PROTO_TCP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
                  proto == PROTO_IGMP;
     if (!known || n < at + 2)

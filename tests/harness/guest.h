@@ -564,5 +564,7 @@ int main(int argc, char **argv)
         passed += result == 0;
         failed += result == 1;
     }
-    return failed ? 1 : passed ? 0 : GUEST_EXIT_SKIP;
+    if (failed)
+        return 1;
+    return passed ? 0 : GUEST_EXIT_SKIP;
 }

@@ -154,6 +154,19 @@ TEST(far_deadlines_are_waited_for)
     close(pair[1]);
 }
 
+// Microseconds that are no fraction of a second, whatever is wrong with those nanoseconds.
+static long wrong_us(long ns)
+{
+    switch (ns) {
+    case 0:
+        return -1;
+    case 1000000000:
+        return 1000000;
+    default:
+        return ns;
+    }
+}
+
 TEST(what_is_no_time)
 {
     const struct timespec bad[] = {{-1, 0},
@@ -190,7 +203,7 @@ TEST(what_is_no_time)
         EXPECT_ERRNO(syscall(SYS_timerfd_settime, fd, 0, &again, NULL), EINVAL);
         long r = syscall(SYS_clock_settime, CLOCK_REALTIME, ts);
         EXPECT_TRUE(r == -1 && errno == EINVAL);
-        struct timeval tv = {0, ts->tv_nsec == 1000000000 ? 1000000 : ts->tv_nsec ? ts->tv_nsec : -1};
+        struct timeval tv = {0, wrong_us(ts->tv_nsec)};
         struct itimerval itv = {{0, 0}, tv};
         EXPECT_ERRNO(syscall(SYS_setitimer, ITIMER_VIRTUAL, &itv, NULL), EINVAL);
         EXPECT_ERRNO(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), EDOM);

@@ -19,17 +19,25 @@ static bool tame(void (*function)(void))
            result == -SIGKILL;
 }
 
+// Ours answers ENOSYS where the host may know the call.
+static void verdict(bool right, bool refused)
+{
+    if (right)
+        _exit(0);
+    _exit(refused ? 1 : 2);
+}
+
 static void int80(void)
 {
     long rax = 20;  // getpid
     __asm__ volatile("int $0x80" : "+a"(rax)::"memory", "r8", "r9", "r10", "r11");
-    _exit(rax == getpid() ? 0 : rax == -ENOSYS ? 1 : 2);
+    verdict(rax == getpid(), rax == -ENOSYS);
 }
 
 static void x32(void)
 {
     long rax = syscall(0x40000000 + SYS_getpid);
-    _exit(rax == getpid() ? 0 : rax == -1 && errno == ENOSYS ? 1 : 2);
+    verdict(rax == getpid(), rax == -1 && errno == ENOSYS);
 }
 
 static void vsyscall(void)

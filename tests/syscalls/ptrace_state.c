@@ -54,7 +54,9 @@ static void with_xmm(void)
 {
     unsigned long v = 0x1122334455667788, out = 0;
     __asm__ volatile("movq %1, %%xmm7; int3; movq %%xmm7, %0" : "=r"(out) : "r"(v) : "xmm7");
-    _exit(out == v ? 1 : out == v + 1 ? 2 : 3);
+    if (out == v)
+        _exit(1);
+    _exit(out == v + 1 ? 2 : 3);
 }
 
 TEST(register_sets)

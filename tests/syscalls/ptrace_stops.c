@@ -60,7 +60,16 @@ static void raise_usr1(void)
     signal(SIGUSR1, count);
     signal(SIGUSR2, count);
     raise(SIGUSR1);
-    _exit(handled == SIGUSR1 ? 1 : handled == SIGUSR2 ? 2 : handled == 0 ? 3 : 4);
+    switch (atomic_load(&handled)) {
+    case SIGUSR1:
+        _exit(1);
+    case SIGUSR2:
+        _exit(2);
+    case 0:
+        _exit(3);
+    default:
+        _exit(4);
+    }
 }
 
 TEST(signals_are_shown_suppressed_and_changed)

@@ -131,10 +131,8 @@ static void test_special(void **state) {
     fx_end(&x);
 }
 
-static int attempt(struct fx *x) {
+static int write_new(struct fx *x) {
     struct file *f;
-    char longer[80] = "/dir/";
-    memset(longer + 5, 'n', 60);
     int err = vfs_open(&x->ctx, NULL, "/dir/new", LINUX_O_RDWR | LINUX_O_CREAT, 0644, 0, &f);
     if (err)
         return err;
@@ -142,38 +140,41 @@ static int attempt(struct fx *x) {
     if (n == 9)
         n = fx_pwrite(x, f, "far", 3, 20000);
     file_put(f);
-    if (n < 0)
-        return (int)n;
-    err = fx_mkdir(x, "/dir/sub");
-    if (!err)
-        err = fx_symlink(x, "new", "/dir/link");
-    if (!err)
-        err = fx_link(x, "/dir/new", "/dir/hard");
-    if (!err)
-        err = fx_rename(x, "/dir/hard", longer);
-    if (!err)
-        err = vfs_rename(&x->ctx, NULL, longer, NULL, "/dir/sub", LINUX_RENAME_EXCHANGE);
-    if (!err)
-        err = fx_rename(x, "/low/a", "/dir/sub2");
-    if (!err)
-        err = fx_truncate(x, "/dir/sub2", 3);
-    if (!err)
-        err = fx_unlink(x, "/low/b");
-    if (!err)
-        err = fx_rename(x, "/low", "/high");
-    if (!err)
-        err = fx_exists(x, "/high/c/deep");
-    if (!err) {
-        struct file *ends[2];
-        err = pipe_open(x->vfs, 0, ends);
-        if (!err) {
-            err = (int)fx_write(x, ends[1], "x", 1);
-            err = err == 1 ? 0 : err;
-            file_put(ends[0]);
-            file_put(ends[1]);
-        }
+    return n < 0 ? (int)n : 0;
+}
+#define LONG_NAME "/dir/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+static int make_dir(struct fx *x) { return fx_mkdir(x, "/dir/sub"); }
+static int make_symlink(struct fx *x) { return fx_symlink(x, "new", "/dir/link"); }
+static int make_link(struct fx *x) { return fx_link(x, "/dir/new", "/dir/hard"); }
+static int to_long_name(struct fx *x) { return fx_rename(x, "/dir/hard", LONG_NAME); }
+static int exchange_long(struct fx *x) {
+    return vfs_rename(&x->ctx, NULL, LONG_NAME, NULL, "/dir/sub", LINUX_RENAME_EXCHANGE);
+}
+static int up_from_low(struct fx *x) { return fx_rename(x, "/low/a", "/dir/sub2"); }
+static int cut_it(struct fx *x) { return fx_truncate(x, "/dir/sub2", 3); }
+static int unlink_low(struct fx *x) { return fx_unlink(x, "/low/b"); }
+static int rename_low(struct fx *x) { return fx_rename(x, "/low", "/high"); }
+static int find_deep(struct fx *x) { return fx_exists(x, "/high/c/deep"); }
+static int use_pipe(struct fx *x) {
+    struct file *ends[2];
+    int err = pipe_open(x->vfs, 0, ends);
+    if (err)
+        return err;
+    int n = (int)fx_write(x, ends[1], "x", 1);
+    file_put(ends[0]);
+    file_put(ends[1]);
+    return n == 1 ? 0 : n;
+}
+static int attempt(struct fx *x) {
+    static int (*const steps[])(struct fx *x) = {
+        write_new,   make_dir, make_symlink, make_link,  to_long_name, exchange_long,
+        up_from_low, cut_it,   unlink_low,   rename_low, find_deep,    use_pipe};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int err = steps[i](x);
+        if (err)
+            return err;
     }
-    return err;
+    return 0;
 }
 static struct superblock *small_tree(struct vfs *v) {
     struct tmpfs_opts o = {.mode = 0755};

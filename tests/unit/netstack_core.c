@@ -208,6 +208,30 @@ static struct netstack *new_stack(size_t budget) {
     return ns;
 }
 
+// What is set is what is read; buffers are clamped as Linux does, anything else out of range is refused.
+static void options(void **state) {
+    struct netstack *ns = new_stack(0);
+    struct ns_sock *s;
+    int value;
+    assert_int_equal(ns_socket(ns, NS_INET, NS_DGRAM, &s), 0);
+    assert_int_equal(ns_get_option(s, NS_OPT_RCVBUF, &value), 0);
+    assert_int_equal(value, 212992);
+    assert_int_equal(ns_set_option(s, NS_OPT_RCVBUF, 1), 0);
+    assert_int_equal(ns_get_option(s, NS_OPT_RCVBUF, &value), 0);
+    assert_int_equal(value, 2048);
+    assert_int_equal(ns_set_option(s, NS_OPT_SNDBUF, INT32_MAX), 0);
+    assert_int_equal(ns_get_option(s, NS_OPT_SNDBUF, &value), 0);
+    assert_int_equal(value, 64 << 20);
+    assert_int_equal(ns_set_option(s, NS_OPT_TTL, 256), -LINUX_EINVAL);
+    assert_int_equal(ns_set_option(s, NS_OPT_TCP_MAXSEG, 87), -LINUX_EINVAL);
+    assert_int_equal(ns_set_option(s, NS_OPT_TCP_MAXSEG, 88), 0);
+    assert_int_equal(ns_get_option(s, NS_OPT_TCP_MAXSEG, &value), 0);
+    assert_int_equal(value, 88);
+    assert_int_equal(ns_get_option(s, NS_OPT_COUNT, &value), -LINUX_ENOPROTOOPT);
+    ns_close(s);
+    netstack_destroy(ns);
+}
+
 static void enumeration(void **state) {
     struct netstack *ns = new_stack(0);
     struct ns_netif_info info;
@@ -449,7 +473,7 @@ int main(void) {
         cmocka_unit_test(enumeration),      cmocka_unit_test(packet_budget),
         cmocka_unit_test(byte_queue),       cmocka_unit_test(byte_queue_small),
         cmocka_unit_test(tcp_option_round), cmocka_unit_test(capture),
-        cmocka_unit_test(frame_in_place),
+        cmocka_unit_test(frame_in_place),   cmocka_unit_test(options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -920,7 +920,7 @@ static void test_scribble_while_calling(void **state) {
         regs.rbx = stub->start + 32768;
         regs.rdx = 4 * 32768 / 8 - 1;
         regs.r12 = round * 7919 + 1;
-        regs.r13 = round % 3 == 0 ? 3 : round % 3 == 1 ? 0xfff : ~0ull; // mask of the words' values
+        regs.r13 = (const uint64_t[]){3, 0xfff, ~0ull}[round % 3]; // mask of the words' values
         assert_int_equal(plat_set_regs(c[0].t, &regs), 0);
         plat_resume(c[0].t);
         serve_scribbled(&peer, &g);

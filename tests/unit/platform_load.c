@@ -149,6 +149,7 @@ static void bench_calls(void **state) {
 }
 
 static void bench_memory(void **state) {
+    static const char *const names[] = {"mmap+munmap", "mmap+touch+munmap", "mmap a file+munmap"};
     struct guest g;
     unsigned n = measuring() ? 10000 : 10;
     for (int k = 0; k < 3; k++) {
@@ -166,7 +167,7 @@ static void bench_memory(void **state) {
         uint64_t start = mono_ns();
         for (unsigned i = 0; i < n; i++)
             one_mmap(&g, k == 2);
-        show(k == 0 ? "mmap+munmap" : k == 1 ? "mmap+touch+munmap" : "mmap a file+munmap", start, n);
+        show(names[k], start, n);
         guest_end(&g);
     }
 }
@@ -194,7 +195,8 @@ static void bench_fork(void **state) {
         for (int seen = 0; seen != 3;) {
             struct plat_event ev;
             assert_int_equal(plat_wait(g.p, &ev), 0);
-            seen |= ev.owner == &g ? 1 : ev.owner == &c ? 2 : 0;
+            seen |= ev.owner == &g;
+            seen |= (ev.owner == &c) << 1;
         }
         guest_end(&c);
         plat_answer(g.t, 55);

@@ -667,18 +667,14 @@ static void test_other_threads(void **state) {
 // Many threads and processes, all busy, ended in all states.
 static void test_crowd(void **state) {
     enum { N = 12 };
+    static const unsigned flags[] = {0, PLAT_CLONE_THREAD, PLAT_CLONE_VM};
     struct plat_as *as[N];
     struct plat_thread *t[N];
     fresh(&as[0], &t[0]);
     start_at(t[0], guest_loop, 0, 0);
     next_is(PLAT_SYSCALL, t[0]);
     for (int i = 1; i < N; i++)
-        assert_int_equal(plat_clone(t[0],
-                                    i % 3 == 0   ? 0
-                                    : i % 3 == 1 ? PLAT_CLONE_THREAD
-                                                 : PLAT_CLONE_VM,
-                                    &t[i], &as[i]),
-                         0);
+        assert_int_equal(plat_clone(t[0], flags[i % 3], &t[i], &as[i]), 0);
     flush_ok(t[0]);
     for (int i = 0; i < N; i++)
         plat_resume(t[i]);

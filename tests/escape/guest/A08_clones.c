@@ -55,7 +55,10 @@ static void random_flags(void) {
         uint64_t flags = random64() & random64() & 0x1ffffff00ul;
         uint64_t pointers[] = {0, (uint64_t)&words[0], KERNEL_HALF, host.slots, host.base, 8, TASK_SIZE - 4};
         uint64_t r = random64();
-        flags |= i & 1 ? SIGCHLD : i & 2 ? 0 : r & 0xff;
+        if (i & 1)
+            flags |= SIGCHLD;
+        else if (!(i & 2))
+            flags |= r & 0xff;
         if (would_stop(flags))
             continue;
         clone_and_end(flags, i & 4 ? 0 : pointers[r % 7], pointers[r / 7 % 7], pointers[r / 49 % 7],

@@ -43,7 +43,7 @@ static void forge(int sig, siginfo_t *si, void *arg) {
     } else if ((v -= nodd) < 4) {
         uc->uc_mcontext.fpregs = (fpregset_t)((char *)uc->uc_mcontext.fpregs + (1 << v));
     } else if ((v -= 4) < 4) {
-        fp[6] = v == 0 ? 0xffffffff : v == 1 ? 0xffff : v == 2 ? 0x10000 : 0;  // MXCSR
+        fp[6] = (const uint32_t[]){0xffffffff, 0xffff, 0x10000, 0}[v];  // MXCSR
     } else if ((v -= 4) < 12) {
         fp[116 + v % 6] = v < 6 ? 0xffffffff : 0;  // magic, sizes and features of the extended state
     } else if ((v -= 12) < 16) {
@@ -128,7 +128,7 @@ static void wild_stack(void) {
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         for (int round = 0; round < 4; round++) {
             for (size_t k = 0; k < 1024; k++)
-                noise[k] = round == 0 ? 0 : round == 1 ? ~0ul : random64();
+                noise[k] = round < 2 ? -(uint64_t)round : random64();
             pid_t pid = fork();
             need(pid >= 0);
             if (pid == 0) {

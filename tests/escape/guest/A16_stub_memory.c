@@ -84,6 +84,11 @@ static void scribbling(void) {
     }
 }
 
+static uint64_t word_of(unsigned round) {
+    const uint64_t words[] = {0, ~0ul, host.gate};
+    return round < 3 ? words[round] : random64();
+}
+
 // One thread only, which overwrites its own slot between its calls: deterministic, every word once.
 static void every_word(void) {
     const size_t words = STUB_SLOT / 8;
@@ -95,7 +100,7 @@ static void every_word(void) {
                 ualarm(900000, 0);
                 volatile uint64_t *slot = (volatile uint64_t *)host.slots;
                 for (size_t i = from; i < from + 512; i++) {
-                    slot[i] = round == 0 ? 0 : round == 1 ? ~0ul : round == 2 ? host.gate : random64();
+                    slot[i] = word_of(round);
                     if (i % 16 == 0 && raw(SYS_munmap, 0, 0, 0, 0, 0, 0) != -EINVAL)
                         escaped("word %zu, round %u, changes what a call returns", i, round);
                 }
@@ -190,16 +195,13 @@ static void mapping_page_zero(void) {
 }
 
 static void unmapping_everything(void) {
-    for (int half = 0; half < 3; half++) {
+    const uint64_t from[] = {0, host.end, 0}, to[] = {TASK_SIZE, TASK_SIZE, host.base};
+    for (int i = 0; i < 3; i++) {
         pid_t pid = fork();
         need(pid >= 0);
         if (pid == 0) {
             ualarm(300000, 0);
-            raw(SYS_munmap, half == 1 ? host.end : 0,
-                half == 0   ? TASK_SIZE
-                : half == 1 ? TASK_SIZE - host.end
-                            : host.base,
-                0, 0, 0, 0);
+            raw(SYS_munmap, from[i], to[i] - from[i], 0, 0, 0, 0);
             raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
             raw(SYS_exit_group, 0, 0, 0, 0, 0, 0);
         }

@@ -151,7 +151,9 @@ static void every_byte(void) {
                 _exit(0);
             ualarm(100000, 0);
             for (unsigned i = 0; i < 15; i++)
-                ctl64()[i] = i == 0 ? 1 : i == 2 ? 9 : strange();
+                ctl64()[i] = strange();
+            ctl64()[0] = 1;
+            ctl64()[2] = 9;
             __asm__ volatile(
                 "mov %0, %%rbx\n mov $9, %%eax\n xor %%edi, %%edi\n mov $4096, %%esi\n mov $3, %%edx\n"
                 "mov $0x22, %%r10d\n xor %%r9d, %%r9d\n lea 1f(%%rip), %%rcx\n jmp *%%rbx\n 1:"

@@ -89,8 +89,9 @@ static uint64_t strange(uint64_t near) {
     const uint64_t values[] = {0,         1,          PAGE,        ~0ul,          1ul << 20, 16ul << 20,
                                host.base, host.slots, KERNEL_HALF, NOT_CANONICAL, 3,         0x22};
     uint64_t r = random64();
-    return r % 3 == 0 ? values[r / 4 % (sizeof values / sizeof values[0])]
-           : r % 3 == 1 ? near + (r >> 20) % 6000 * PAGE - 3000 * PAGE : r;
+    if (r % 3 == 0)
+        return values[r / 4 % (sizeof values / sizeof values[0])];
+    return r % 3 == 1 ? near + (r >> 20) % 6000 * PAGE - 3000 * PAGE : r;
 }
 static void forge(unsigned round) {
     if (!host.seccomp)

@@ -54,7 +54,9 @@ static long let_on(long nr, long a, long b, long c, long d, long e) {
 static long control(void) {
     struct utsname u;
     long r = LET(SYS_uname, &u);
-    return r < 0 ? r : strstr(u.release, "picket") ? -1000 : 0;
+    if (r < 0)
+        return r;
+    return strstr(u.release, "picket") ? -1000 : 0;
 }
 
 // ---- Files ------------------------------------------------------------------------------------------------
@@ -138,7 +140,9 @@ static long n_netlink(void) {
     long n = r < 0 ? r : LET(SYS_read, fd, answer, sizeof answer);
     for (struct nlmsghdr *h = (struct nlmsghdr *)answer; n > 0 && NLMSG_OK(h, n); h = NLMSG_NEXT(h, n))
         links += h->nlmsg_type == 16;
-    return n < 0 ? n : links > 1 ? links : -ENOENT;
+    if (n < 0)
+        return n;
+    return links > 1 ? links : -ENOENT;
 }
 static long n_vsock(void) {
     struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = aim.vsock};
@@ -180,7 +184,7 @@ static long k_net(void) { return LET(SYS_unshare, CLONE_NEWNET); }
 static long k_mount(void) { return LET(SYS_mount, "none", "/", "tmpfs"); }
 static long k_fsopen(void) { return LET(430, "proc"); }
 static long k_chroot(void) { return LET(SYS_chroot, "/"); }
-static long k_setuid(void) { return LET(SYS_setuid, 0) < 0 ? -EPERM : LET(SYS_geteuid) == 0 ? 0 : -EPERM; }
+static long k_setuid(void) { return LET(SYS_setuid, 0) == 0 && LET(SYS_geteuid) == 0 ? 0 : -EPERM; }
 static long k_bpf(void) { char attr[128] = {0}; return LET(SYS_bpf, 5 /* PROG_LOAD */, attr, sizeof attr); }
 
 // Through a ring, whose calls no seccomp filter sees: its memory is ours, so that nothing has to be mapped.

@@ -119,8 +119,9 @@ static void report(const struct bridge *b) {
         } all[] = {{"frames", s->frames},         {"bytes", s->bytes},           {"lost", s->lost},
                    {"overflowed", s->overflowed}, {"duplicated", s->duplicated}, {"reordered", s->reordered},
                    {"corrupted", s->corrupted},   {"blackholed", s->blackholed}, {"refused", s->refused}};
+        fputs(i ? ", {" : "{", stdout);
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            printf("%s\"%s\": %llu", k ? ", " : i ? ", {" : "{", all[k].name, (unsigned long long)all[k].v);
+            printf("%s\"%s\": %llu", k ? ", " : "", all[k].name, (unsigned long long)all[k].v);
         putchar('}');
     }
     puts("]");

@@ -415,17 +415,26 @@ static void do_routes(struct world *w, unsigned at) {
     compare(w, "routes", word(w, at), n);
 }
 
+struct word_value {
+    const char *word;
+    int value;
+};
+static const struct word_value points[] = {{"pre", NS_PREROUTING}, {"in", NS_INPUT}, {"out", NS_OUTPUT}, {0}};
+static const struct word_value verdicts[] = {
+    {"accept", NS_ACCEPT}, {"drop", NS_DROP}, {"reject", NS_REJECT}, {0}};
+
+static int value_of(struct world *w, const struct word_value *values, const char *text) {
+    for (; values->word; values++)
+        if (strcmp(values->word, text) == 0)
+            return values->value;
+    fail(w, "not one of the words: %s", text);
+}
+
 // "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A
 // last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
-    const char *point = word(w, at);
-    struct ns_rule r = {.point = strcmp(point, "in") == 0    ? NS_INPUT
-                                 : strcmp(point, "pre") == 0 ? NS_PREROUTING
-                                                             : NS_OUTPUT};
-    const char *verdict = word(w, at + 1);
-    r.verdict = strcmp(verdict, "accept") == 0 ? NS_ACCEPT
-                : strcmp(verdict, "drop") == 0 ? NS_DROP
-                                               : NS_REJECT;
+    struct ns_rule r = {.point = value_of(w, points, word(w, at))};
+    r.verdict = value_of(w, verdicts, word(w, at + 1));
     r.established = has(w, "established");
     r.proto = (uint8_t)key_number(w, "proto", 0);
     r.src_prefix = (unsigned)key_number(w, "splen", 0);

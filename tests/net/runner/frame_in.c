@@ -278,9 +278,20 @@ static void build_arp(struct world *w, unsigned first) {
 }
 
 // ---- Checksums and IP -------------------------------------------------------------------------------------
+static size_t checksum_at(uint8_t proto) {
+    switch (proto) {
+    case PROTO_TCP:
+        return TCP_CSUM;
+    case PROTO_UDP:
+        return UDP_CSUM;
+    default:
+        return ICMP_CSUM;
+    }
+}
+
 static void finish_body(struct world *w, const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto) {
     const char *how = key(w, "csum");
-    size_t at = proto == PROTO_TCP ? TCP_CSUM : proto == PROTO_UDP ? UDP_CSUM : ICMP_CSUM;
+    size_t at = checksum_at(proto);
     bool known = proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMP6 ||
                  proto == PROTO_IGMP;
     if (!known || body.len < at + 2 || (how && strcmp(how, "none") == 0))
@@ -317,6 +328,12 @@ static void put_ip4(struct world *w, const struct ns_ip *src, const struct ns_ip
     put(&frame, body.b, body.len);
 }
 
+static uint64_t usual_hops(uint8_t proto, bool mld) {
+    if (mld)
+        return 1;
+    return proto == PROTO_ICMP6 ? 255 : 64;
+}
+
 // ext=TYPE:hex,... are headers put between; the type of each is in front, its next-header byte is filled in.
 static void put_ip6(struct world *w, const struct ns_ip *src, const struct ns_ip *dst, uint8_t proto) {
     uint8_t h[IP6_LEN] = {0x60}, ext[1024];
@@ -342,7 +359,7 @@ static void put_ip6(struct world *w, const struct ns_ip *src, const struct ns_ip
     h[0] = (uint8_t)(key_number(w, "ver", 6) << 4 | key_number(w, "tos", 0) >> 4);
     h[1] = (uint8_t)(key_number(w, "tos", 0) << 4);
     put16(h + IP6_PAYLOAD, (uint16_t)key_number(w, "totlen", n + body.len));
-    h[IP6_HOPS] = (uint8_t)key_number(w, "ttl", mld ? 1 : proto == PROTO_ICMP6 ? 255 : 64);
+    h[IP6_HOPS] = (uint8_t)key_number(w, "ttl", usual_hops(proto, mld));
     memcpy(h + IP6_SRC, src->b, 16);
     memcpy(h + IP6_DST, dst->b, 16);
     put(&frame, h, IP6_LEN);
@@ -366,6 +383,13 @@ static void put_ether(struct world *w, uint16_t type, const struct ns_ip *dst) {
     put(&frame, h, ETH_LEN);
 }
 
+// ns, na or ra.
+static uint8_t nd_type(const char *name) {
+    if (name[0] == 'r')
+        return ICMP6_RA;
+    return name[1] == 's' ? ICMP6_NS : ICMP6_NA;
+}
+
 static void build_ip(struct world *w, unsigned first) {
     const char *name = w->words[first];
     uint8_t proto = (uint8_t)key_number(w, "proto", 253);
@@ -385,7 +409,7 @@ static void build_ip(struct world *w, unsigned first) {
     else if (group)
         build_group(w, six, &proto);
     else if (nd)
-        build_nd(w, name[0] == 'r' ? ICMP6_RA : name[1] == 's' ? ICMP6_NS : ICMP6_NA, &proto);
+        build_nd(w, nd_type(name), &proto);
     else if (strncmp(name, "ip", 2) == 0)
         payload(w, 0);
     else

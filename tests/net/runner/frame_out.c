@@ -82,7 +82,9 @@ static void see_icmp(struct seen *s, const uint8_t *h, size_t n, bool six) {
 // report.
 static void see_group(struct seen *s, const uint8_t *h, size_t n, bool six) {
     bool newest = h[0] == (six ? ICMP6_MLD2_REPORT : IGMP_V3_REPORT);
-    size_t at = newest ? 12 : six ? 8 : 4, size = six ? 16 : 4;
+    size_t at = six ? 8 : 4, size = six ? 16 : 4;
+    if (newest)
+        at = 12;
     s->proto = six ? "mld" : "igmp";
     if (n < at + size)
         return;

@@ -77,6 +77,17 @@ uint64_t key_number(struct world *w, const char *name, uint64_t otherwise) {
     return text ? number(w, text) : otherwise;
 }
 
+static bool as_wanted(char how, uint64_t got, uint64_t want) {
+    switch (how) {
+    case '>':
+        return got >= want;
+    case '<':
+        return got <= want;
+    default:
+        return got == want;
+    }
+}
+
 void compare(struct world *w, const char *what, const char *text, uint64_t got) {
     if (*text == '$' && !strpbrk(text, "+-")) {
         unsigned i = variable(w, text + 1, strlen(text + 1));
@@ -86,9 +97,9 @@ void compare(struct world *w, const char *what, const char *text, uint64_t got) 
             return;
         }
     }
-    bool least = text[0] == '>', most = text[0] == '<';  // key=>100, key=<100
-    uint64_t want = number(w, text + (least || most));
-    if (least ? got < want : most ? got > want : got != want)
+    bool bound = text[0] == '>' || text[0] == '<';  // key=>100, key=<100
+    uint64_t want = number(w, text + bound);
+    if (!as_wanted(text[0], got, want))
         fail(w, "%s is %llu, not %s", what, (unsigned long long)got, text);
 }
 

@@ -3,7 +3,7 @@
 // every byte arrives and both ends see the end of file; of the others what arrives is right. Nobody waits
 // for ever.
 #include "abi/errno.h"
-#include "netstack/core/sock.h"
+#include "netstack/sock/sock.h"
 #include "netstack/prot/ip.h"
 #include "netstack/tcp/tcp.h"
 #include "tests/net/soak/soak.h"
@@ -23,19 +23,28 @@ bool chance(unsigned percent) {
     return roll(100) < percent;
 }
 
-static uint64_t some_pause(void) {
+// A value below that of a row, which is drawn by its percentage.
+struct share {
+    unsigned percent;
+    uint32_t below;
+};
+static uint32_t draw(const struct share *rows) {
     uint32_t what = roll(100);
-    uint64_t most = what < 50 ? 50 * MS : what < 80 ? 3 * SEC : what < 95 ? 120 * SEC : 600 * SEC;
-    return (uint64_t)roll((uint32_t)(most / MS)) * MS;
+    while (what >= rows->percent) {
+        what -= rows->percent;
+        rows++;
+    }
+    return rows->below ? roll(rows->below) : 0;
+}
+
+static uint64_t some_pause(void) {
+    static const struct share ms[] = {{50, 50}, {30, 3000}, {15, 120000}, {5, 600000}};
+    return (uint64_t)draw(ms) * MS;
 }
 
 static uint32_t some_bytes(void) {
-    uint32_t what = roll(100);
-    return what < 20   ? 0
-           : what < 50 ? roll(1000)
-           : what < 90 ? roll(20000)
-           : what < 98 ? roll(200000)
-                       : roll(2000000);
+    static const struct share bytes[] = {{20, 0}, {30, 1000}, {40, 20000}, {8, 200000}, {2, 2000000}};
+    return draw(bytes);
 }
 
 // The bytes at an offset of one direction of a connection; *n is cut where the table ends.
@@ -77,6 +86,12 @@ static uint64_t pause(struct end *e) {
     return until;
 }
 
+static const char *state_of(const struct end *e) {
+    if (e->s)
+        return "open";
+    return e->closed ? "closed" : "not accepted";
+}
+
 static void stuck(const struct conn *c, const char *why) {
     for (unsigned side = 0; side < 2; side++) {
         const struct end *e = &c->ends[side];
@@ -85,12 +100,8 @@ static void stuck(const struct conn *c, const char *why) {
             ns_tcp_info(e->s, &i);
         log_error("end %u: %s%s%s, state %u, sent %u of %u, received %u, cwnd %u, window %u, in flight %u, "
                   "unsent %u",
-                  side,
-                  e->s        ? "open"
-                  : e->closed ? "closed"
-                              : "not accepted",
-                  e->shut ? " shut" : "", e->eof ? " eof" : "", i.state, e->sent, e->want, e->received,
-                  i.cwnd, i.snd_wnd, i.in_flight, i.unsent);
+                  side, state_of(e), e->shut ? " shut" : "", e->eof ? " eof" : "", i.state, e->sent, e->want,
+                  e->received, i.cwnd, i.snd_wnd, i.in_flight, i.unsent);
     }
     panic("connection %u (port %u, %s, %s) at %.3f s: %s", c->id, c->port, c->six ? "IPv6" : "IPv4",
           c->orderly ? "orderly" : "disorderly", (double)world.now / 1e9, why);

@@ -70,8 +70,9 @@ static void sh_splice(void) {
 
 // ---- Locks: few ranges of few files, so that they collide; the descriptor is closed by others meanwhile ---
 static int open_lockable(void) {
+    static const char *const names[] = {"a", "a", "b", "/host/a"};
     char *p = room(16);
-    strcpy(p, one_in(2) ? "a" : one_in(2) ? "b" : "/host/a");
+    strcpy(p, pick(names));
     return one_in(2) ? any_fd() : (int)call(SYS_openat, AT_FDCWD, p, O_RDWR | O_CREAT, 0666);
 }
 

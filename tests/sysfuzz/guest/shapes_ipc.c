@@ -43,13 +43,16 @@ static void sh_sem(void) {
 }
 
 // ---- Shared memory ----------------------------------------------------------------------------------------
+static int attach_flags(void) {
+    if (one_in(2))
+        return SHM_REMAP;
+    return one_in(6) ? SHM_RDONLY : 0;
+}
+
 static void sh_shm(void) {
     int id = (int)call(SYS_shmget, key(), PAGE * (1 + below(4)), making());
     uint64_t at = PRIVATE_AT + (STABLE + below(ARENA_PAGES - STABLE - 4)) * PAGE;
-    uint64_t got = (uint64_t)call(SYS_shmat, id, one_in(4) ? 0 : at,
-                                  one_in(2)   ? SHM_REMAP
-                                  : one_in(6) ? SHM_RDONLY
-                                              : 0);
+    uint64_t got = (uint64_t)call(SYS_shmat, id, one_in(4) ? 0 : at, attach_flags());
     if (one_in(4))
         call(SYS_shmctl, id, IPC_RMID, NULL);
     else if (one_in(4))

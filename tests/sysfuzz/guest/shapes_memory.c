@@ -43,9 +43,11 @@ static void sh_protect(void) {
 }
 
 static void sh_remap(void) {
+    static const int some_flags[] = {MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                     4 /* DONTUNMAP */ | MREMAP_MAYMOVE | MREMAP_FIXED, 0};
     unsigned n, m;
     uint64_t from = place(&n), to = place(&m);
-    int flags = one_in(2) ? MREMAP_MAYMOVE | MREMAP_FIXED : one_in(2) ? 4 | MREMAP_MAYMOVE | MREMAP_FIXED : 0;
+    int flags = pick(some_flags);
     call(SYS_mremap, from, n * PAGE, (flags & MREMAP_FIXED ? m : n + 1) * PAGE, flags, to);
 }
 

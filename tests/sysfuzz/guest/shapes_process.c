@@ -169,11 +169,12 @@ static void sh_stop(void) {
 // Handlers of all but the faults, which the threads go on with.
 static void nothing(int sig) {}
 static void sh_action(void) {
+    static void (*const handlers[])(int) = {SIG_IGN, SIG_DFL, nothing, nothing};
     struct sigaction sa = {.sa_flags = 0};
     int sig = any_signal();
     if (sig == SIGSEGV || sig == SIGBUS || sig <= 0 || sig > 64)
         return;
-    sa.sa_handler = one_in(4) ? SIG_IGN : one_in(4) ? SIG_DFL : nothing;
+    sa.sa_handler = pick(handlers);
     sa.sa_flags = (one_in(2) ? SA_RESTART : 0) | (one_in(3) ? SA_NODEFER : 0) |
                   (one_in(6) ? SA_RESETHAND : 0) | (one_in(6) ? SA_NOCLDWAIT : 0) |
                   (one_in(6) ? SA_NOCLDSTOP : 0) | (one_in(4) ? SA_ONSTACK : 0);
@@ -212,15 +213,23 @@ static void sh_identity(void) {
         call(one_in(2) ? SYS_setpgid : SYS_getpgid, any_pid(), 0);
 }
 
+static uint64_t prctl_argument(int option) {
+    switch (option) {
+    case PR_SET_PDEATHSIG:
+        return below(32);
+    case PR_SET_NAME:
+    case PR_GET_NAME:
+        return (uint64_t)room(16);
+    default:
+        return below(2);
+    }
+}
+
 static void sh_prctl(void) {
     static const int options[] = {PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE,
                                   PR_GET_NAME};
     int option = pick(options);
-    call(SYS_prctl, option,
-         option == PR_SET_PDEATHSIG   ? below(32)
-         : option > 10 && option < 20 ? (uint64_t)room(16)
-                                      : below(2),
-         0, 0, 0);
+    call(SYS_prctl, option, prctl_argument(option), 0, 0, 0);
 }
 
 static void sh_limit(void) {

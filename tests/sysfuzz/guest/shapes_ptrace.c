@@ -62,10 +62,8 @@ static void ask(int pid) {
              what == POKEUSER ? any_int() : (uint64_t)room(8));
     } else if (what == POKETEXT) {
         static const int own;
-        uint64_t at = one_in(3)   ? (uint64_t)&own
-                      : one_in(2) ? (uint64_t)&ask + below(64)
-                                  : (uint64_t)any_pointer();
-        call(SYS_ptrace, what, pid, at, any_int());
+        const uint64_t at[] = {(uint64_t)&own, (uint64_t)&ask + below(64), (uint64_t)any_pointer()};
+        call(SYS_ptrace, what, pid, pick(at), any_int());
     } else {
         call(SYS_ptrace, what, pid, one_in(2) ? (uint64_t)any_pointer() : below(256), room(4096));
     }

@@ -210,9 +210,11 @@ static void fill_epoll(void *at, unsigned n) {
 // An interval, then the first expiry, each in seconds and a fraction. Few are so short that signals are all
 // that happens.
 static void fill_timer(uint64_t *v, unsigned unit) {
-    v[0] = v[2] = 0;
-    v[1] = one_in(2) ? 0 : (one_in(20) ? 1 : unit) * (1 + below(20));
-    v[3] = one_in(6) ? 0 : (one_in(8) ? 1 : unit) * (1 + below(20));
+    memset(v, 0, 4 * sizeof *v);
+    if (!one_in(2))
+        v[1] = (one_in(20) ? 1 : unit) * (1 + below(20));
+    if (!one_in(6))
+        v[3] = (one_in(8) ? 1 : unit) * (1 + below(20));
 }
 static void fill_itimerval(void *at, unsigned n) { fill_timer(at, 1000); }
 static void fill_itimerspec(void *at, unsigned n) { fill_timer(at, 1000000); }

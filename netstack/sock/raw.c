@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// See raw.h. Called by ip_deliver() for what comes in; sends through ip_output(). What ping(8) and traceroute
-// need. Lock: the stack's.
+// See raw.h. Called by ip_deliver() for what comes in, by way of struct stack_upper; sends through
+// ip_output(). What ping(8) and traceroute need. Lock: the stack's.
 // LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
-#include "netstack/ip/raw.h"
+#include "netstack/sock/raw.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
-#include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
+#include "netstack/sock/sock.h"
 
 #define RAW_MAX 65515  // an IPv4 packet but for its header
 
@@ -27,19 +26,6 @@ static void raw_init(struct ns_sock *s) {
     list_init(&r->link);
 }
 
-int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
-    if (family != NS_INET && family != NS_INET6)
-        return -LINUX_EAFNOSUPPORT;
-    IN_STACK(ns);
-    struct ns_sock *s = sock_new(ns, &raw_ops, family);
-    if (!s)
-        return -LINUX_ENOBUFS;
-    raw_of(s)->proto = proto;
-    list_add_tail(&ns->raws, &raw_of(s)->link);
-    *out = s;
-    return 0;
-}
-
 // ---- In ---------------------------------------------------------------------------------------------------
 static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
@@ -52,7 +38,7 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     return !s->connected || ip_eq(&s->remote.ip, &p->src);
 }
 
-static void enqueue(struct raw *r, const struct pkt *p) {
+static void raw_enqueue(struct raw *r, const struct pkt *p) {
     struct pkt *copy = pktq_has_room(&r->queue, p, r->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, raw_drop_full);
@@ -70,7 +56,7 @@ bool raw_input(struct pkt *p) {
     struct raw *r;
     list_for_each(r, &p->ns->raws, link) {
         if (wants(r, p)) {
-            enqueue(r, p);
+            raw_enqueue(r, p);
             any = true;
         }
     }
@@ -78,26 +64,16 @@ bool raw_input(struct pkt *p) {
 }
 
 // ---- The operations ---------------------------------------------------------------------------------------
-static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);
-    to = to ? to : s->connected ? &s->remote : NULL;
-    const struct ns_ip *dst = to ? &to->ip : NULL;
+    const struct ns_ip *dst = &to->ip;
     struct path path;
-    int64_t n = (int64_t)io->left;
-    if (r->shut_wr)
-        return -LINUX_EPIPE;
-    if (!dst)
-        return -LINUX_EDESTADDRREQ;
-    if ((s->family == NS_INET) != ns_ip_is4(dst))
-        return -LINUX_EAFNOSUPPORT;
-    if (n > RAW_MAX)
-        return -LINUX_EMSGSIZE;
     int err = sock_path(s, to, &path);
-    if (!err && netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
-        err = -LINUX_EACCES;
     if (err)
         return err;
+    if (netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
+        return -LINUX_EACCES;
     struct pkt *p = pkt_alloc(ns);
     err = p ? pkt_fill(p, io) : -LINUX_ENOBUFS;
     if (err) {
@@ -110,7 +86,22 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         memset(pkt_head(p) + ICMP_CSUM, 0, 2);
         ip_start_csum(p, &h, ICMP_CSUM);
     }
-    err = ip_output(ns, p, &path, &h);
+    return ip_output(ns, p, &path, &h);
+}
+
+static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    int64_t n = (int64_t)io->left;
+    if (raw_of(s)->shut_wr)
+        return -LINUX_EPIPE;
+    if (!to && !s->connected)
+        return -LINUX_EDESTADDRREQ;
+    if (!to)
+        to = &s->remote;
+    if ((s->family == NS_INET) != ns_ip_is4(&to->ip))
+        return -LINUX_EAFNOSUPPORT;
+    if (n > RAW_MAX)
+        return -LINUX_EMSGSIZE;
+    int err = send_to(s, io, to);
     return err < 0 ? err : n;
 }
 
@@ -126,10 +117,7 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     int err = sock_path(s, addr, &path);
     if (err)
         return err;
-    s->local.ip = path.src;
-    s->remote = *addr;
-    sock_set_scopes(s, &path);
-    s->connected = true;
+    sock_set_peer(s, addr, &path);
     return 0;
 }
 
@@ -156,7 +144,7 @@ static void raw_drop(struct ns_sock *s) {
     pktq_clear(&raw_of(s)->queue);
 }
 
-const struct sock_ops raw_ops = {
+static const struct sock_ops raw_ops = {
     .size = sizeof(struct raw),
     .proto = 0,
     .init = raw_init,
@@ -169,3 +157,16 @@ const struct sock_ops raw_ops = {
     .close = sock_kill,
     .drop = raw_drop,
 };
+
+int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
+    if (family != NS_INET && family != NS_INET6)
+        return -LINUX_EAFNOSUPPORT;
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &raw_ops, family);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    raw_of(s)->proto = proto;
+    list_add_tail(&ns->raws, &raw_of(s)->link);
+    *out = s;
+    return 0;
+}

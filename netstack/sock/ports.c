@@ -3,8 +3,8 @@
 // ports are by RFC 6056 algorithm 3: a keyed offset for each destination, and a counter. Lock: the stack's.
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
 #include "netstack/ip/group.h"
+#include "netstack/sock/sock.h"
 
 #define PORT_FIRST 32768  // Linux: ip_local_port_range
 #define PORT_COUNT 28232

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See sock.h: the socket calls of netstack.h, each of which enters the stack, checks what is common to all
 // protocols and goes on to the protocol's function; and the life of a socket. Lock: the stack's.
-#include "netstack/core/sock.h"
+#include "netstack/sock/sock.h"
 #include "abi/errno.h"
+#include "base/clamp.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
@@ -128,13 +129,23 @@ bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip) {
     return !four || !s->opt[NS_OPT_V6ONLY];
 }
 
+// *nif: the interface that a packet to that address must go through; NULL: the routes say.
+static int bound_nif(const struct ns_sock *s, const struct ns_addr *to, struct netif **nif) {
+    bool group = ip_is_multicast(&to->ip);
+    if (to->scope && !ns_ip_is4(&to->ip) && (group || ip_is_linklocal(&to->ip))) {
+        *nif = netif_by_index(s->ns, to->scope);
+        return *nif ? 0 : -LINUX_ENODEV;
+    }
+    *nif = group ? s->group_nif : NULL;
+    return 0;
+}
+
 int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
     const struct ns_ip *dst = &to->ip;
-    bool group = ip_is_multicast(dst),
-         scoped = to->scope && !ns_ip_is4(dst) && (group || ip_is_linklocal(dst));
-    struct netif *nif = scoped ? netif_by_index(s->ns, to->scope) : group ? s->group_nif : NULL;
-    if (scoped && !nif)
-        return -LINUX_ENODEV;
+    struct netif *nif;
+    int err = bound_nif(s, to, &nif);
+    if (err)
+        return err;
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
     return path_find_on(s->ns, nif, dst, src, path);
 }
@@ -142,6 +153,13 @@ int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *pa
 void sock_set_scopes(struct ns_sock *s, const struct path *path) {
     s->local.scope = netif_scope(path->nif, &s->local.ip);
     s->remote.scope = netif_scope(path->nif, &s->remote.ip);
+}
+
+void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct path *path) {
+    s->local.ip = path->src;
+    s->remote = *peer;
+    sock_set_scopes(s, path);
+    s->connected = true;
 }
 
 // The interface may be gone when it is read: its index goes into the mark.
@@ -161,16 +179,6 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
 }
 
 // ---- The calls --------------------------------------------------------------------------------------------
-int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, struct ns_sock **out) {
-    if (family != NS_INET && family != NS_INET6)
-        return -LINUX_EAFNOSUPPORT;
-    if (type != NS_STREAM && type != NS_DGRAM)
-        return -LINUX_EPROTONOSUPPORT;
-    IN_STACK(ns);
-    *out = sock_new(ns, type == NS_STREAM ? &tcp_ops : &udp_ops, family);
-    return *out ? 0 : -LINUX_ENOBUFS;
-}
-
 void ns_close(struct ns_sock *s) {
     IN_STACK(s->ns);
     invariant(s->user);
@@ -198,7 +206,7 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     if (!sock_family_ok(s, &addr->ip))
         return -LINUX_EAFNOSUPPORT;
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
-    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops == &udp_ops))
+    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops->binds_groups))
         return -LINUX_EADDRNOTAVAIL;
     struct netif *nif = netif_of_address(s->ns, &addr->ip);
     if (addr->scope && netif_scope(nif, &addr->ip)) {
@@ -207,7 +215,7 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
         if (!netif_find_address(nif, &addr->ip))
             return -LINUX_EADDRNOTAVAIL;
     }
-    if (s->ops != &raw_ops) {  // which has no ports, and no place in their table
+    if (s->ops->proto) {
         int err = sock_bind_port(s, &addr->ip, addr->port);
         if (err)
             return err;
@@ -277,9 +285,7 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         return -LINUX_ENOPROTOOPT;
     IN_STACK(s->ns);
     if (option == NS_OPT_SNDBUF || option == NS_OPT_RCVBUF)  // these are clamped, as on Linux
-        value = value < ranges[option].least  ? ranges[option].least
-                : value > ranges[option].most ? ranges[option].most
-                                              : value;
+        value = (int)clamp_i64(value, ranges[option].least, ranges[option].most);
     if (value < ranges[option].least || value > ranges[option].most ||
         (value > 0 && value < ranges[option].or_zero))
         return -LINUX_EINVAL;

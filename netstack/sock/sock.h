@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What UDP and TCP sockets have in common: addresses, tables, options, the life of the object. Lock: the
+// What sockets of all protocols have in common: addresses, tables, options, the life of the object. Lock: the
 // stack's.
 //
 // A socket lives until its user has closed it (ns_close) and its protocol has no more use for it; then
 // sock_kill() puts it on the list of the dead, which is worked off when the lock is about to be dropped. So a
 // function may use a socket that it has found until it returns, whatever it calls.
-#ifndef NETSTACK_CORE_SOCK_H
-#define NETSTACK_CORE_SOCK_H
+#ifndef NETSTACK_SOCK_SOCK_H
+#define NETSTACK_SOCK_SOCK_H
 #include "netstack/core/pktq.h"
 #include "netstack/core/stack.h"
 #include "netstack/ip/ip.h"
@@ -14,7 +14,8 @@
 struct ns_sock;
 struct sock_ops {
     size_t size;  // of the object, whose first member is a struct ns_sock
-    uint8_t proto;
+    uint8_t proto;      // whose ports it has; 0: it has none
+    bool binds_groups;  // also to a group, or to the broadcast address
     void (*init)(struct ns_sock *s);
     int (*bind)(struct ns_sock *s, const struct ns_addr *addr);  // NULL: to an IP address
     int (*listen)(struct ns_sock *s, unsigned backlog);
@@ -55,8 +56,6 @@ struct ns_sock {
     void *on_ready_arg;
 };
 
-extern const struct sock_ops udp_ops, tcp_ops, raw_ops, packet_ops;
-
 // NULL: no memory
 struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum ns_family family);
 void sock_kill(struct ns_sock *s);
@@ -75,6 +74,8 @@ int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 void sock_note_sender(struct pkt *p, uint16_t port);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);
+// From now on it is connected to peer, and speaks from path's address.
+void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct path *path);
 // How to get to dst, through the interface of its scope, from the address that the socket is bound to when it
 // has one.
 int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);
@@ -83,6 +84,14 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
                                 uint8_t proto);
 // Whether it may have to do with an address of that family.
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
+
+// ---- Groups -----------------------------------------------------------------------------------------------
+#define SOCK_GROUPS 20  // of one socket; Linux: igmp_max_memberships
+void sock_leave_groups(struct ns_sock *s);
+// Whether the socket wants what was sent to a group and came in there: it joined, or takes what others
+// joined.
+bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct netif *nif);
+void sock_forget_netif(struct netif *nif);  // the interface goes, and memberships there with it
 
 // ---- Tables -----------------------------------------------------------------------------------------------
 int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port);  // port 0: one that is free

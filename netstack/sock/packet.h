@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packet sockets: frames of an interface beside the protocols (packet(7)). Lock: the stack's.
-#ifndef NETSTACK_LINK_PACKET_H
-#define NETSTACK_LINK_PACKET_H
+#ifndef NETSTACK_SOCK_PACKET_H
+#define NETSTACK_SOCK_PACKET_H
 #include "netstack/core/pkt.h"
 
 // The frame is in front, its link header included. Copies go to the sockets that want it; borrows p.

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// See packet.h. Called by netif.c for each frame that comes in or goes out, while there is a packet socket.
+// See packet.h. Called by link/netif.c for each frame that comes in or goes out, while there is a packet
+// socket.
 // Lock: the stack's. Frames are seen as they are here: joined (gro.h) or not yet cut, their checksums perhaps
 // left to the link.
 // LIMIT: no rings, fanout or filters; every frame that the link delivers is seen, as in promiscuous mode.
 // Nothing is sent to the loopback interface.
-#include "netstack/link/packet.h"
+#include "netstack/sock/packet.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
-#include "netstack/core/sock.h"
 #include "netstack/link/netif.h"
 #include "netstack/prot/eth.h"
 #include "netstack/prot/wire.h"
+#include "netstack/sock/sock.h"
 
 struct packet {
     struct ns_sock s;
@@ -30,18 +31,6 @@ static void packet_init(struct ns_sock *s) {
     pktq_init(&k->queue);
 }
 
-int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
-    IN_STACK(ns);
-    struct ns_sock *s = sock_new(ns, &packet_ops, NS_PACKET);
-    if (!s)
-        return -LINUX_ENOBUFS;
-    packet_of(s)->header = header;
-    packet_of(s)->type = type;
-    list_add_tail(&ns->packets, &packet_of(s)->link);
-    *out = s;
-    return 0;
-}
-
 // ---- In ---------------------------------------------------------------------------------------------------
 // What a frame is, as ns_addr has it: the sender's link address, the protocol, and how it came.
 struct frame_info {
@@ -53,23 +42,26 @@ static enum ns_packet_kind kind_of(const struct netif *nif, const uint8_t *dst) 
     static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     if (memcmp(dst, all, 6) == 0)
         return NS_PACKET_BROADCAST;
-    return dst[0] & 1                             ? NS_PACKET_MULTICAST
-           : memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST
-                                                  : NS_PACKET_OTHERHOST;
+    if (dst[0] & 1)
+        return NS_PACKET_MULTICAST;
+    return memcmp(dst, nif->config.mac, 6) == 0 ? NS_PACKET_HOST : NS_PACKET_OTHERHOST;
 }
 
-static bool look(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
+static bool look_at_frame(const struct netif *nif, struct pkt *p, bool outgoing, struct frame_info *f) {
     bool ether = nif->config.kind == NETIF_ETHER;
     const uint8_t *h = pkt_peek(p, ether ? ETH_LEN : 1);
+    enum ns_packet_kind kind = NS_PACKET_HOST;
     *f = (struct frame_info){0};
     if (!h)
         return false;
-    if (ether)
+    if (ether) {
         memcpy(f->from.b, h + ETH_SRC, 6);
-    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING
-                                             : ether  ? kind_of(nif, h + ETH_DST)
-                                                      : NS_PACKET_HOST);
-    f->type = ether ? get16(h + ETH_TYPE) : *h >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
+        kind = kind_of(nif, h + ETH_DST);
+        f->type = get16(h + ETH_TYPE);
+    } else {
+        f->type = *h >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
+    }
+    f->from.b[NS_PACKET_KIND_AT] = (uint8_t)(outgoing ? NS_PACKET_OUTGOING : kind);
     return true;
 }
 
@@ -81,8 +73,8 @@ static bool wants(const struct packet *k, const struct netif *nif, const struct 
     return k->type == NS_PACKET_ALL || (!outgoing && k->type != 0 && k->type == f->type);
 }
 
-static void enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
-                    const struct frame_info *f) {
+static void packet_enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
+                           const struct frame_info *f) {
     struct pkt *copy = pktq_has_room(&k->queue, p, k->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, packet_drop_full);
@@ -99,11 +91,11 @@ static void enqueue(struct packet *k, const struct netif *nif, const struct pkt 
 void packet_tap(struct netif *nif, struct pkt *p, bool outgoing) {
     struct frame_info f;
     struct packet *k;
-    if (!look(nif, p, outgoing, &f))
+    if (!look_at_frame(nif, p, outgoing, &f))
         return;
     list_for_each(k, &nif->ns->packets, link) {
         if (wants(k, nif, &f, outgoing))
-            enqueue(k, nif, p, &f);
+            packet_enqueue(k, nif, p, &f);
     }
 }
 
@@ -178,7 +170,7 @@ static void packet_drop(struct ns_sock *s) {
     pktq_clear(&packet_of(s)->queue);
 }
 
-const struct sock_ops packet_ops = {
+static const struct sock_ops packet_ops = {
     .size = sizeof(struct packet),
     .proto = 0,
     .init = packet_init,
@@ -192,3 +184,15 @@ const struct sock_ops packet_ops = {
     .close = sock_kill,
     .drop = packet_drop,
 };
+
+int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &packet_ops, NS_PACKET);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    packet_of(s)->header = header;
+    packet_of(s)->type = type;
+    list_add_tail(&ns->packets, &packet_of(s)->link);
+    *out = s;
+    return 0;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Raw sockets: packets of one protocol, beside whoever serves it. Lock: the stack's.
-#ifndef NETSTACK_IP_RAW_H
-#define NETSTACK_IP_RAW_H
+#ifndef NETSTACK_SOCK_RAW_H
+#define NETSTACK_SOCK_RAW_H
 #include "netstack/core/pkt.h"
 
 // The transport header is in front. Whether any socket wanted a copy; borrows p.
