@@ -31,10 +31,8 @@ struct sc_as {
     uint64_t slots[SC_SLOT_WORDS];  // [P] in use
     _Atomic bool shared;            // has, or has had, more than one thread
     _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone
-    _Atomic unsigned ring;          // its number plus one; 0: none (fastcall/ring.c)
-    _Atomic(struct sc_thread *) ring_thread;  // whose
-    unsigned poll_pause;                      // the poller's
-    _Atomic unsigned poll_skip;               // so many times it is not to be polled
+    uint16_t *rings;                // [P] of its slots, where they have one (fastcall/ring.c); owned
+    unsigned nrings;                // [P] slots that `rings` knows
     struct sc_premap premap;
 };
 

@@ -437,7 +437,7 @@ static void test_scribbled_ring(void **state) {
         struct lx_regs regs;
         const struct plat_layout *l = plat_layout(s->p);
         assert_int_equal(plat_get_regs(g.t, &regs), 0);
-        regs.r12 = l->reserved[0].start + STUB_RING_AT;
+        regs.r12 = l->reserved[0].start + STUB_SLOT_SIZE + STUB_RING_AT;  // of the first slot
         regs.r14 = round * 77777 + 1;
         regs.rip = GUEST_AT(hostile);
         assert_int_equal(plat_set_regs(g.t, &regs), 0);

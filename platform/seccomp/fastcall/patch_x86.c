@@ -12,9 +12,8 @@
 // The stub does it, by host ops of its thread: pages are made writable, words stored, pages made executable
 // again.
 //
-// LIMIT: a guest that reads its own text sees the jump. While an address space has a second thread (or vfork
-// child) it has no ring. When the host refuses to make text writable for the moment (strict overcommit), the
-// process ends.
+// LIMIT: a guest that reads its own text sees the jump. When the host refuses to make text writable for the
+// moment (strict overcommit), the process ends.
 #include "abi/mman.h"
 #include "platform/seccomp/sc.h"
 #include <fcntl.h>
@@ -104,18 +103,16 @@ static bool store_op(struct sc_thread *t, uint64_t page, int prot, uint64_t at, 
 
 static bool ring_ops(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
-    struct sc_as *as = sc_as(t);
-    uint64_t at = p->place.base + STUB_RING_AT;
-    atomic_store(&as->ring_thread, t);
-    if (as->ring)
+    uint64_t at = sc_slot_addr(t) + STUB_RING_AT;
+    if (atomic_load(&t->ring_no))
         return true;
     int fd = fcntl(p->rings.fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return false;
-    if (!sc_ring_alloc(as) ||
+    if (!sc_ring_alloc(t) ||
         !add_op(t, SYS_mmap,
                 (uint64_t[6]){at, STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                              (uint64_t)sc_stub_fd(t), (as->ring - 1) * STUB_RING_LEN},
+                              (uint64_t)sc_stub_fd(t), (atomic_load(&t->ring_no) - 1) * STUB_RING_LEN},
                 STUB_EXPECT_VALUE)) {
         close(fd);
         return false;
@@ -147,9 +144,10 @@ static bool patch_ops(struct sc_thread *t, uint64_t ip, uint64_t at, const unsig
 
 static bool switch_on(struct sc_thread *t, uint64_t ip) {
     const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
-    uint64_t scratch = sc_plat(t)->place.base + STUB_SCRATCH_AT;
-    return store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, slot), sc_slot_addr(t)) &&
-           store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, on), 1);
+    uint64_t scratch = sc_slot_addr(t) + offsetof(struct stub_slot, scratch);
+    return (!sc_as_has_one_thread(sc_as(t)) ||
+            store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, alone), 1)) &&
+           store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, on), STUB_RING_ON);
 }
 
 // [lock] `b`: from one byte before the site's 5 bytes.
@@ -164,12 +162,9 @@ static bool new_thunk(struct sc_thread *t, uint64_t ip, uint64_t end, const unsi
 }
 
 static void take_back(struct sc_thread *t, bool ring_too) {
-    struct sc_platform *p = sc_plat(t);
     sc_ops_clear(t);
-    lock_nested(&p->lock);
     if (ring_too)
-        sc_ring_free(sc_as(t));
-    lock_drop(&p->lock);
+        sc_ring_take_back(t);
 }
 
 void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end) {
@@ -180,12 +175,13 @@ void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start
     LOCKED(&t->lock);
     struct call_site *site = sc_site_of(t, ip);
     if (t->state != SC_HELD || sc_as(t) != as || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) ||
-        t->queue.n || !site || !sc_as_has_one_thread(as))
+        t->queue.n || !site)
         return;
-    bool fresh = !as->ring, done = is_patched(t, b + 1, ip);
-    if (ring_ops(t) && (done || new_thunk(t, ip, end, b)) && switch_on(t, ip)) {
+    bool fresh = !atomic_load(&t->ring_no), done = is_patched(t, b + 1, ip), alone = sc_as_has_one_thread(as);
+    if (ring_ops(t) && (done || (alone && new_thunk(t, ip, end, b))) && switch_on(t, ip)) {
         site->state = SITE_PATCHED;
         t->fast->on = true;
+        t->fast->alone = alone;
     } else {
         take_back(t, fresh);
     }

@@ -50,7 +50,7 @@ static void count_patched(struct sc_thread *t) {
 }
 
 static bool is_hot(struct call_site *s) {
-    if (s->state == SITE_PATCHED)  // there was another thread for a while: to be switched on again
+    if (s->state == SITE_PATCHED)  // there was another thread for a while: maps are to be switched on again
         return s->calls % SC_HEAT == 0;
     if (s->state != SITE_PLAIN || s->calls < SC_HEAT)
         return false;
@@ -60,7 +60,8 @@ static bool is_hot(struct call_site *s) {
 
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
-    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || !sc_as_has_one_thread(sc_as(t)))
+    bool alone = sc_as_has_one_thread(sc_as(t));
+    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || (is_memory_call(nr) && !alone))
         return;
     if (!t->fast && !(t->fast = znew(struct fastcall)))
         return;
@@ -69,7 +70,7 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
     if (s->ip != ip)
         *s = (struct call_site){.ip = ip};
     s->calls += calls;
-    if (s->state != SITE_PATCHED || !f->on) {
+    if (s->state != SITE_PATCHED || !f->on || (is_memory_call(nr) && !f->alone)) {
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
@@ -79,9 +80,9 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
         t->wish.premap_bytes = sc_premap_wanted(t);
 }
 
-void sc_sites_off(struct sc_thread *t) {
+void sc_sites_shared(struct sc_thread *t) {
     if (t->fast)
-        t->fast->on = false;
+        t->fast->alone = false;
 }
 
 // ---- Asking -----------------------------------------------------------------------------------------------

@@ -21,7 +21,10 @@ struct fastcall {
     struct call_site sites[SC_SITES];
     uint64_t since;  // of `calls`
     unsigned calls;  // from patched sites, by notification
-    bool on;         // its process uses patched sites, as far as we know
+    bool on;         // its ring is on: patched sites use it
+    bool alone;      // ... also for maps
+    // the poller's: so many times its ring is not to be polled; and how many that were the last time
+    unsigned poll_skip, poll_pause;
 };
 
 // What its last call has shown to be worth doing; for the receiver of the event, which looks without a lock:
@@ -38,7 +41,7 @@ bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
 // [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
 struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip);  // [lock] NULL: not counted
-void sc_sites_off(struct sc_thread *t);  // [lock] it gets company: the stub switches its patched sites off
+void sc_sites_shared(struct sc_thread *t);  // [lock] it gets company: no maps by patched sites
 // No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and
 // memory.
 void sc_ask_guest(struct sc_thread *t);
