@@ -212,6 +212,7 @@ void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     s->low = undo[0];
     s->at = s->top = s->high = undo[0] + undo[1];
     t->touched_at = 0;
+    plat_count_one(t->base.p, STAT_PREMAPPED);
     atomic_store(&s->on, true);
     tell_stub(as);
 }

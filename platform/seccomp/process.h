@@ -33,6 +33,9 @@ struct sc_as {
     _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone
     uint16_t *rings;                // [P] of its slots, where they have one (fastcall/ring.c); owned
     unsigned nrings;                // [P] slots that `rings` knows
+    // text that is, or was, changed while other threads may run it (fastcall/patch_x86.c)
+    _Atomic(const struct sc_thread *) patcher;    // whose ops change it now, NULL: nobody's
+    _Atomic uint64_t text_start, text_end;
     struct sc_premap premap;
 };
 

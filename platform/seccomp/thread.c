@@ -99,7 +99,7 @@ static void begin(struct sc_thread *t) {
     atomic_store(&t->ring_no, 0);
     t->wish = (struct fast_wish){0};
     t->proposals = 0;
-    t->touched_at = 0;
+    t->touched_at = t->fetched_at = 0;
 }
 
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling) {
@@ -144,6 +144,7 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->link);
     t->proc = NULL;
     sc_ring_unbind(t);
+    sc_patch_over(t);
     sc_slot_give(as, t->slot);
     atomic_fetch_sub(&as->nthreads, 1);
     if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead)  // it never started

@@ -81,6 +81,7 @@ struct sc_thread {
     struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
     uint64_t touched_at;    // the last fault at memory that may have been premap.c's
+    uint64_t fetched_at;    // ... and at an instruction that may have been under patch_x86.c's hands
 };
 
 // STARTING; in `proc`, or in the process of `sibling`. NULL: no memory, or that process is gone.

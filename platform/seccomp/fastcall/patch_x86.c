@@ -10,7 +10,10 @@
 // copies all that with the text; the copy's ring is off until it has one of its own.
 //
 // The stub does it, by host ops of its thread: pages are made writable, words stored, pages made executable
-// again.
+// again. A thread that runs there meanwhile faults when it fetches its next instruction, is sent back, and
+// tries again; no core has the old text in its pipeline when the page comes back, since all have been through
+// the kernel. Nobody else may change the map then: where there are other threads, the sentry is asked to see
+// to that (plat_text_work()).
 //
 // LIMIT: a guest that reads its own text sees the jump. When the host refuses to make text writable for the
 // moment (strict overcommit), the process ends.
@@ -95,10 +98,16 @@ static bool add_op(struct sc_thread *t, uint64_t nr, const uint64_t a[6], uint64
     o->expect = expect;
     return true;
 }
-static bool store_op(struct sc_thread *t, uint64_t page, int prot, uint64_t at, uint64_t word) {
-    return add_op(t, SYS_mprotect,
-                  (uint64_t[6]){page & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)prot, at, word},
+// Stores a word into a page, which is writable from then on.
+static bool store_op(struct sc_thread *t, uint64_t at, uint64_t word) {
+    const int rw = LINUX_PROT_READ | LINUX_PROT_WRITE;
+    return add_op(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rw, at, word},
                   STUB_EXPECT_STORE);
+}
+static bool text_op(struct sc_thread *t, uint64_t at) {
+    const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
+    return add_op(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rx},
+                  STUB_EXPECT_ZERO);
 }
 
 static bool ring_ops(struct sc_thread *t) {
@@ -123,7 +132,6 @@ static bool ring_ops(struct sc_thread *t) {
 
 static bool patch_ops(struct sc_thread *t, uint64_t ip, uint64_t at, const unsigned char *thunk,
                       const unsigned char *b) {
-    const int rw = LINUX_PROT_READ | LINUX_PROT_WRITE, rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
     unsigned char now[8];
     uint64_t words[THUNK_LEN / 8], word;
     int32_t d;
@@ -135,19 +143,40 @@ static bool patch_ops(struct sc_thread *t, uint64_t ip, uint64_t at, const unsig
     memcpy(now + 1, &d, 4);
     memcpy(&word, now, 8);
     for (unsigned i = 0; i < THUNK_LEN / 8; i++)
-        if (!store_op(t, at, rw, at + i * 8, words[i]))
+        if (!store_op(t, at + i * 8, words[i]))
             return false;
-    return add_op(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rx},
-                  STUB_EXPECT_ZERO) &&
-           store_op(t, ip, rw, ip - 7, word);
+    return text_op(t, at) && store_op(t, ip - 7, word) && text_op(t, ip);
 }
 
-static bool switch_on(struct sc_thread *t, uint64_t ip) {
-    const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
+static bool switch_on(struct sc_thread *t) {
     uint64_t scratch = sc_slot_addr(t) + offsetof(struct stub_slot, scratch);
     return (!sc_as_has_one_thread(sc_as(t)) ||
-            store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, alone), 1)) &&
-           store_op(t, ip, rx, scratch + offsetof(struct stub_scratch, on), STUB_RING_ON);
+            store_op(t, scratch + offsetof(struct stub_scratch, alone), 1)) &&
+           store_op(t, scratch + offsetof(struct stub_scratch, on), STUB_RING_ON);
+}
+
+// ---- Other threads meanwhile ------------------------------------------------------------------------------
+
+static void begin_hiding(struct sc_thread *t, uint64_t start, uint64_t end) {
+    struct sc_as *as = sc_as(t);
+    atomic_store(&as->text_start, start);
+    atomic_store(&as->text_end, end);
+    atomic_store(&as->patcher, t);
+}
+
+void sc_patch_over(const struct sc_thread *t) {
+    const struct sc_thread *me = t;
+    atomic_compare_exchange_strong(&sc_as(t)->patcher, &me, NULL);
+}
+
+// When the page is back, the fault may have been on its way to us: each such place has a second try.
+bool sc_patch_hid(struct sc_thread *t, uint64_t addr) {
+    const struct sc_as *as = sc_as(t);
+    if (addr < atomic_load(&as->text_start) || addr >= atomic_load(&as->text_end))
+        return false;
+    bool again = t->fetched_at == addr;
+    t->fetched_at = addr;
+    return !again || atomic_load(&as->patcher);
 }
 
 // [lock] `b`: from one byte before the site's 5 bytes.
@@ -167,22 +196,38 @@ static void take_back(struct sc_thread *t, bool ring_too) {
         sc_ring_take_back(t);
 }
 
-void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end) {
+// [lock] The held call is a plain one, or one that can be answered like that, and has no work yet.
+static bool may_order(const struct sc_thread *t, const struct sc_as *as) {
+    return t->state == SC_HELD && sc_as(t) == as && (t->hold == HOLD_VALUE || t->hold == HOLD_PROPOSAL) &&
+           !t->queue.n;
+}
+
+bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end, bool turn) {
     unsigned char b[10];
     if (ip - start < 8 || ((ip - 8) ^ (ip + 1)) & ~(STUB_PAGE - 1) || !read_guest(as, b, ip - 8, sizeof b) ||
         b[6] != 0x0f || b[7] != 0x05)
-        return;
+        return true;
     LOCKED(&t->lock);
     struct call_site *site = sc_site_of(t, ip);
-    if (t->state != SC_HELD || sc_as(t) != as || (t->hold != HOLD_VALUE && t->hold != HOLD_PROPOSAL) ||
-        t->queue.n || !site)
-        return;
-    bool fresh = !atomic_load(&t->ring_no), done = is_patched(t, b + 1, ip), alone = sc_as_has_one_thread(as);
-    if (ring_ops(t) && (done || (alone && new_thunk(t, ip, end, b))) && switch_on(t, ip)) {
-        site->state = SITE_PATCHED;
-        t->fast->on = true;
-        t->fast->alone = alone;
-    } else {
-        take_back(t, fresh);
+    if (!may_order(t, as) || !site)
+        return true;
+    bool fresh = !atomic_load(&t->ring_no), done = is_patched(t, b + 1, ip);
+    bool alone = sc_as_has_one_thread(as);
+    site->state = SITE_TRIED;
+    if (!done && !alone && !turn) {
+        *site = (struct call_site){.ip = ip};
+        return false;
     }
+    if (!ring_ops(t) || !(done || new_thunk(t, ip, end, b)) || !switch_on(t)) {
+        take_back(t, fresh);
+        return true;
+    }
+    if (!done) {
+        plat_count_one(t->base.p, alone ? STAT_PATCHED : STAT_PATCHED_SHARED);
+        begin_hiding(t, start, end);
+    }
+    site->state = SITE_PATCHED;
+    t->fast->on = true;
+    t->fast->alone = alone;
+    return true;
 }

@@ -138,6 +138,7 @@ static void look_for_new(struct sc_platform *p, uint64_t now) {
         unsigned ring = atomic_load_explicit(&p->pollers.watched[i], memory_order_relaxed);
         if (watches[i].ring || !ring)
             continue;
+        plat_count_one(&p->base, STAT_POLLED);
         watches[i] = (struct watch){.ring = ring, .until = now + POLL_NS};
         sc_ring_set_polled(p, ring, true);
     }

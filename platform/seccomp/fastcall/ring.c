@@ -185,6 +185,7 @@ bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
         set_ring_state(t, STUB_RING_REFUSED);
         return false;
     }
+    plat_count_one(&p->base, STAT_RING);
     sc_hold(t, 0, HOLD_VALUE);
     t->ring.state = RING_HELD;
     call_of = t;

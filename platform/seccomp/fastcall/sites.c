@@ -114,11 +114,15 @@ static bool hold(const struct plat_guest_ops *guest, struct question *q) {
     return true;
 }
 
-static void ask_text(const struct plat_guest_ops *guest, const struct question *q) {
+// False: it must be asked again when nobody changes the map.
+static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
     uint64_t site = take_word(&q->t->wish.hot_site), start, end;
-    if (site && guest->text_range && guest->text_range(q->owner, site, &start, &end) &&
-        !((start | end) & (STUB_PAGE - 1)) && site >= start && site < end)
-        sc_patch(q->t, q->as, site, start, end);
+    if (!site || !guest->text_range || !guest->text_range(q->owner, site, &start, &end) ||
+        ((start | end) & (STUB_PAGE - 1)) || site < start || site >= end ||
+        sc_patch(q->t, q->as, site, start, end, turn))
+        return true;
+    q->t->wish.hot_site = site;
+    return false;
 }
 
 static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {
@@ -128,14 +132,27 @@ static void ask_range(const struct plat_guest_ops *guest, const struct question 
         sc_premap_make(q->t, q->as, at, len);
 }
 
-void sc_ask_guest(struct sc_thread *t) {
+bool sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
     struct question q = {.t = t};
     bool asks = t->wish.hot_site || t->wish.premap_bytes;
     if (!asks || !guest || !hold(guest, &q))
-        return;
-    ask_text(guest, &q);
+        return false;
+    bool later = !ask_text(guest, &q, false);
     ask_range(guest, &q);
     sc_as_unhold(q.as);
     guest->owner_put(q.owner);
+    return later;
+}
+
+bool sc_text_work(struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    struct question q = {.t = t};
+    if (!t->wish.hot_site || !hold(pt->p->guest, &q))
+        return false;
+    ask_text(pt->p->guest, &q, true);
+    sc_as_unhold(q.as);
+    pt->p->guest->owner_put(q.owner);
+    LOCKED(&t->lock);
+    return t->queue.n > 0;
 }
