@@ -69,6 +69,7 @@ struct plat_backend {
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
+    bool (*text_work)(struct plat_thread *t);     // may be NULL
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
     // May take a copy over, to be made when the call that `t` is held in is answered; may be NULL.
     bool (*copy_later)(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
@@ -80,6 +81,18 @@ struct plat_backend {
 extern const struct plat_backend plat_seccomp, plat_ptrace;
 void pt_prepare(void);  // reads why this host may forbid tracing, for the message
 
+// The fields of struct plat_stats; PATCHED: without the shared ones.
+enum plat_stat {
+    STAT_PLAIN,
+    STAT_CONTEXT,
+    STAT_RING,
+    STAT_PATCHED,
+    STAT_PATCHED_SHARED,
+    STAT_PREMAPPED,
+    STAT_POLLED
+};
+#define PLAT_NSTATS (STAT_POLLED + 1)
+
 struct platform {
     const struct plat_backend *ops;
     struct plat_layout layout;
@@ -88,7 +101,11 @@ struct platform {
     bool use_proc_mem;                  // process_vm_readv/writev are refused here
     _Atomic unsigned nthreads, nspaces; // as plat_count() tells
     const struct plat_guest_ops *guest; // struct plat_config's; may be NULL
+    _Atomic uint64_t stats[PLAT_NSTATS];
 };
+static inline void plat_count_one(struct platform *p, enum plat_stat s) {
+    atomic_fetch_add_explicit(&p->stats[s], 1, memory_order_relaxed);
+}
 
 struct plat_as {
     struct platform *p;

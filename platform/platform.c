@@ -57,6 +57,20 @@ const char *plat_name(const struct platform *p) {
 const struct plat_layout *plat_layout(const struct platform *p) {
     return &p->layout;
 }
+void plat_get_stats(const struct platform *p, struct plat_stats *out) {
+    uint64_t n[PLAT_NSTATS];
+    for (int i = 0; i < PLAT_NSTATS; i++)
+        n[i] = atomic_load_explicit(&p->stats[i], memory_order_relaxed);
+    *out = (struct plat_stats){
+        .plain = n[STAT_PLAIN],
+        .context = n[STAT_CONTEXT],
+        .ring = n[STAT_RING],
+        .patched = n[STAT_PATCHED] + n[STAT_PATCHED_SHARED],
+        .patched_shared = n[STAT_PATCHED_SHARED],
+        .premapped = n[STAT_PREMAPPED],
+        .polled = n[STAT_POLLED],
+    };
+}
 unsigned plat_max_waiters(const struct platform *p) {
     return p->max_waiters;
 }
@@ -194,6 +208,10 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
 
 bool plat_started(const struct plat_thread *t) {
     return t->p->ops->started && t->p->ops->started(t);
+}
+
+bool plat_text_work(struct plat_thread *t) {
+    return t->p->ops->text_work && t->p->ops->text_work(t);
 }
 
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) {

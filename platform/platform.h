@@ -41,7 +41,8 @@ struct plat_guest_ops {
     void (*owner_put)(void *owner);
     // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it,
     // is one private file-backed mapping with read and execute permission and is the guest's last word on
-    // these addresses. (The guest can see the change when it reads its own text.) NULL: never.
+    // these addresses. (The guest can see the change when it reads its own text.) NULL: never. Also called
+    // by plat_text_work().
     bool (*text_range)(void *owner, uint64_t at, uint64_t *start, uint64_t *end);
     // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there.
     // Whatever is done there later comes first, and until then the guest finds nothing there. 0: nowhere.
@@ -101,6 +102,8 @@ struct plat_event {
             // args[0] is. An answer with that, and just that map (PLAT_NORESERVE) queued, costs no round trip
             // of its own.
             uint64_t proposal;
+            // The platform would like to change text that other threads may be running: plat_text_work().
+            bool text_work;
         } call;
         struct {
             int signo, code;  // LINUX_SIG*, si_code
@@ -122,6 +125,16 @@ int plat_open(const struct plat_config *config, struct platform **out, char *why
 void plat_close(struct platform *p);
 const char *plat_name(const struct platform *p);
 const struct plat_layout *plat_layout(const struct platform *p);
+// By which way the guests' calls have come so far, and what was done to make them faster.
+struct plat_stats {
+    uint64_t plain;    // by a host call of the sentry, which gave number and arguments alone
+    uint64_t context;  // with the guest's registers at hand
+    uint64_t ring;     // through shared memory, without a host call
+    uint64_t patched, patched_shared;  // call sites; of these, while other threads ran
+    uint64_t premapped;                // maps made ahead, each for many of the guest's
+    uint64_t polled;                   // times that a sentry thread began to poll
+};
+void plat_get_stats(const struct platform *p, struct plat_stats *out);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
 unsigned plat_max_waiters(const struct platform *p);
 
@@ -163,6 +176,9 @@ void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held)
 void plat_resume_unlock(struct plat_thread *t, struct lock *held);
 // Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
 void plat_flush(struct plat_thread *t);
+// For a held thread whose SYSCALL event asks for it. True: work is queued that is to be flushed before the call
+// is handled; until then nothing else may change the map of its address space.
+bool plat_text_work(struct plat_thread *t);
 // Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its
 // next guest instruction. Any sentry thread, any time; several requests may become one event; one may come
 // late, when its reason is gone.

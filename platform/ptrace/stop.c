@@ -62,6 +62,7 @@ static void fill_call(struct pt_thread *t, uint64_t nr, bool foreign) {
     t->event.call.proposal = 0;
     for (int i = 0; i < 6; i++)
         t->event.call.args[i] = native[i];
+    plat_count_one(t->base.p, STAT_CONTEXT);
     pt_post(t, PLAT_SYSCALL);
 }
 

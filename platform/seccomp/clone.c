@@ -66,7 +66,7 @@ static struct sc_thread *new_process(struct sc_platform *p, struct sc_as *as, un
         }
         return NULL;
     }
-    t->slot = slot;
+    sc_thread_at(t, slot);
     t->leader = true;
     return t;
 }
@@ -98,7 +98,7 @@ static struct sc_thread *new_sharer(struct sc_thread *t, bool thread) {
     if (!thread)
         child = new_process(p, as, (unsigned)slot);
     else if ((child = sc_thread_new(as, NULL, t)))
-        child->slot = (unsigned)slot;
+        sc_thread_at(child, (unsigned)slot);
     if (!child) {
         lock_nested(&p->lock);
         sc_slot_give(as, (unsigned)slot);
@@ -122,8 +122,8 @@ static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
 static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     LOCKED(&t->lock);
     if (flags & CLONE_VM)
-        sc_sites_off(t);        // the stub does, before it makes the clone
-    if (!sc_premap_give_up(t))  // a copy has no guard, a second thread no ring
+        sc_sites_shared(t);     // the stub sees to its part before it makes the clone
+    if (!sc_premap_give_up(t))  // a copy has no guard, and with a second thread there is none
         return -LINUX_ENOMEM;
     return sc_order_clone(t, child, flags);
 }

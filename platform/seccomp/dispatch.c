@@ -17,6 +17,7 @@ static bool in_text(const struct sc_platform *p, uint64_t ip) {
 }
 
 static bool call(struct plat_event *ev, const struct seccomp_notif *n, uint64_t nr) {
+    plat_count_one(ev->thread->p, ev->context ? STAT_CONTEXT : STAT_PLAIN);
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = nr;
     memcpy(ev->call.args, n->data.args, sizeof ev->call.args);
@@ -56,6 +57,11 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
         return false;
     }
     int signo = (int)(uint32_t)a[0], code = (int)(a[0] >> 32);
+    bool fetch = (a[2] >> 32) & LINUX_PF_INSTR;
+    if (signo == SIGSEGV && fetch && sc_patch_hid(t, a[1])) {
+        sc_resume_held(t);
+        return false;
+    }
     if (signo == SIGBUS && code == BUS_ADRERR) {
         switch (sc_premap_touched(t, a[1])) {
         case TOUCH_OPENED:
@@ -82,6 +88,7 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     int64_t result = 0;
     t->notif.id = n->id;
     t->hold = HOLD_EVENT;
+    sc_patch_over(t);
     int what = sc_ops_report(t, n->data.args[0], (int64_t)n->data.args[1], &result);
     if (what < 0)
         sc_violation(t, "a report that was not due");
@@ -198,7 +205,7 @@ static bool ring_failure(struct sc_thread *t, const struct seccomp_notif *n, str
 }
 
 static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
-    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && sc_as(t)->ring && t->state == SC_RUNNING &&
+    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && atomic_load(&t->ring_no) && t->state == SC_RUNNING &&
            !t->to_handler;
 }
 

@@ -101,7 +101,7 @@ static bool fill_slot(struct sc_thread *t, struct stub_slot *s) {
                (c->dirty_bases && sc_plat(t)->frame.fsgsbase ? STUB_DO_BASES : 0);
     s->rax = (uint64_t)c->rax;
     s->set_fs = c->regs.fs_base;
-    s->set_gs = c->regs.gs_base;
+    s->set_gs = sc_host_gs_base(t);
     s->nops = q->batch_n = n;
     q->batch = q->next;
     for (unsigned i = 0; i < n; i++) {

@@ -178,7 +178,7 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
             if (atomic_load(&p->unsettled))
                 sc_settle_children(p);
             if (got && ev->kind == PLAT_SYSCALL) {
-                sc_ask_guest(sc_thread_of(ev->thread));
+                ev->call.text_work = sc_ask_guest(sc_thread_of(ev->thread));
                 sc_poller_wake(sc_thread_of(ev->thread));
             }
             if (got)

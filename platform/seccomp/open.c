@@ -354,6 +354,7 @@ const struct plat_backend plat_seccomp = {
     .queue = sc_queue,
     .clone = sc_clone,
     .started = sc_started,
+    .text_work = sc_text_work,
     .call_string = sc_ring_string,
     .copy_later = sc_ring_copy_later,
     .admit = sc_premap_admit,

@@ -74,7 +74,8 @@ void sc_premap_init(struct sc_premap *s) {
 static void tell_stub(struct sc_as *as) {
     const struct sc_premap *s = &as->premap;
     uint64_t room = s->at - s->low;
-    sc_ring_premap_hint(as, room < SC_PREMAP_MOST ? room : SC_PREMAP_MOST, s->n ? s->at : 0);
+    sc_ring_premap_hint(sc_of(as->base.p), s->ring, room < SC_PREMAP_MOST ? room : SC_PREMAP_MOST,
+                        s->n ? s->at : 0);
 }
 
 // [premap.lock] Closing the descriptor ends the guard of all that it was registered for.
@@ -207,9 +208,11 @@ void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     }
     LOCKED(&s->lock);
     s->fd = fd;
+    s->ring = atomic_load(&t->ring_no);
     s->low = undo[0];
     s->at = s->top = s->high = undo[0] + undo[1];
     t->touched_at = 0;
+    plat_count_one(t->base.p, STAT_PREMAPPED);
     atomic_store(&s->on, true);
     tell_stub(as);
 }

@@ -14,6 +14,7 @@ struct sc_premap {
     struct lock lock;
     _Atomic bool on;                  // there is some
     int fd;                           // userfaultfd, -1: none
+    unsigned ring;                    // of the thread that has it
     uint64_t low, at, top;            // [low, at) is free, [at, top) the guest's and guarded
     uint64_t high;                    // where it once ended
     unsigned n;                       // maps in [at, top)

@@ -29,7 +29,7 @@ void sc_as_drop(struct sc_as *as) {
     invariant(as->holds > 0);
     if (--as->holds)
         return;
-    sc_ring_free(as);
+    sc_rings_free(as);
     sc_premap_fini(as);
     plat_as_fini(&as->base);
     free(as);

@@ -31,10 +31,11 @@ struct sc_as {
     uint64_t slots[SC_SLOT_WORDS];  // [P] in use
     _Atomic bool shared;            // has, or has had, more than one thread
     _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone
-    _Atomic unsigned ring;          // its number plus one; 0: none (fastcall/ring.c)
-    _Atomic(struct sc_thread *) ring_thread;  // whose
-    unsigned poll_pause;                      // the poller's
-    _Atomic unsigned poll_skip;               // so many times it is not to be polled
+    uint16_t *rings;                // [P] of its slots, where they have one (fastcall/ring.c); owned
+    unsigned nrings;                // [P] slots that `rings` knows
+    // text that is, or was, changed while other threads may run it (fastcall/patch_x86.c)
+    _Atomic(const struct sc_thread *) patcher;    // whose ops change it now, NULL: nobody's
+    _Atomic uint64_t text_start, text_end;
     struct sc_premap premap;
 };
 

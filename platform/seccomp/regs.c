@@ -2,6 +2,9 @@
 // Registers of held threads. They live in the signal frame on the thread's slot: read at most once for each
 // event, written when the thread is resumed (hostops.c). A child that has not checked in yet has them here
 // only. Locks: thread->lock.
+//
+// LIMIT: a guest that reads its gs base by an instruction sees the address of its slot where 0 should be
+// (arch_prctl(2), signal frames and tracers say 0), and what it reads through gs then is no fault.
 #include "abi/errno.h"
 #include "abi/x86_64/sigframe.h"
 #include "base/fault.h"
@@ -83,10 +86,15 @@ int sc_regs_load(struct sc_thread *t) {
         return -LINUX_ESRCH;
     sc_regs_from_frame(frame, &t->cache.regs);
     t->cache.regs.fs_base = bases[0];
-    t->cache.regs.gs_base = bases[1];
+    t->cache.regs.gs_base = sc_plat(t)->frame.fsgsbase && bases[1] == slot ? 0 : bases[1];
     t->cache.regs.orig_rax = t->call.nr;
     t->cache.have_regs = true;
     return 0;
+}
+
+uint64_t sc_host_gs_base(const struct sc_thread *t) {
+    uint64_t gs = t->cache.regs.gs_base;
+    return gs ? gs : sc_slot_addr(t);
 }
 
 static bool has_context(const struct sc_thread *t) {

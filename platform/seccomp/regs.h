@@ -35,6 +35,8 @@ int sc_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 int64_t sc_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int sc_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 int sc_regs_load(struct sc_thread *t);  // [lock] reads the frame; 0 or -LINUX_E*
+// [lock] What the gs base is to be on a CPU with fsgsbase: the guest's, or for its 0 the address of its slot.
+uint64_t sc_host_gs_base(const struct sc_thread *t);
 // [lock] What is known of the registers is of another event.
 void sc_regs_forget(struct sc_thread *t);
 // The general registers as they stand in the frame, SC_FRAME_REGS words from SC_FRAME_AT of the ucontext.

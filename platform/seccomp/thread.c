@@ -96,9 +96,10 @@ static void begin(struct sc_thread *t) {
     t->queue = (struct op_queue){.fd_ready = -1};
     t->cache = (struct reg_cache){0};
     t->ring = (struct ring_call){RING_NONE};
+    atomic_store(&t->ring_no, 0);
     t->wish = (struct fast_wish){0};
     t->proposals = 0;
-    t->touched_at = 0;
+    t->touched_at = t->fetched_at = 0;
 }
 
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling) {
@@ -127,6 +128,13 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
     return t;
 }
 
+void sc_thread_at(struct sc_thread *t, unsigned slot) {
+    t->slot = slot;
+    lock_nested(&sc_plat(t)->lock);
+    sc_ring_bind(t);
+    lock_drop(&sc_plat(t)->lock);
+}
+
 // ---- Ends -------------------------------------------------------------------------------------------------
 
 static void leave_process(struct sc_platform *p, struct sc_thread *t) {
@@ -135,6 +143,8 @@ static void leave_process(struct sc_platform *p, struct sc_thread *t) {
     list_del(&t->proc_link);
     list_del(&t->link);
     t->proc = NULL;
+    sc_ring_unbind(t);
+    sc_patch_over(t);
     sc_slot_give(as, t->slot);
     atomic_fetch_sub(&as->nthreads, 1);
     if (proc && !proc->pid && list_empty(&proc->threads) && !proc->dead)  // it never started

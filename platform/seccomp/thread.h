@@ -75,15 +75,18 @@ struct sc_thread {
     struct op_queue queue;
     struct reg_cache cache;
     // its fast calls
+    _Atomic unsigned ring_no;  // its slot's ring, 0: none; set once
     struct ring_call ring;
     struct fastcall *fast;  // owned; NULL: it has made no call that counts yet
     struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
     uint64_t touched_at;    // the last fault at memory that may have been premap.c's
+    uint64_t fetched_at;    // ... and at an instruction that may have been under patch_x86.c's hands
 };
 
 // STARTING; in `proc`, or in the process of `sibling`. NULL: no memory, or that process is gone.
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling);
+void sc_thread_at(struct sc_thread *t, unsigned slot);  // no lock; its slot, once, and the ring that is there
 void sc_thread_free(struct sc_thread *t);  // [lock] the host thread is gone, the sentry's handle too
 void sc_thread_destroy(struct plat_thread *t);
 // No lock; the reaper: its process, `proc`, is gone. (Meanwhile it may have ended by itself, and be another.)

@@ -4,13 +4,12 @@
 // <stddef.h>.
 //
 //   base                   the blob's text, read-only and executable: the gate, rt_sigreturn, the handlers
-//   base + STUB_SCRATCH_AT  one private page for the syscall ring's code (struct stub_scratch)
-//   base + STUB_RING_AT     the ring itself, two pages shared with the sentry, where an address space has one
-//   base + STUB_SLOT_SIZE   nslots signal stacks of STUB_SLOT_SIZE each (seccomp platform; under ptrace one,
-//                           scratch), private anonymous memory; each holds, from below: struct stub_slot,
-//                           the handler's stack, and at its top the signal frame, always at the same
-//                           distance from the top (the alternate stack is set with SS_AUTODISARM, so the
-//                           frame never goes anywhere else)
+//   base + STUB_SLOT_SIZE   nslots slots of STUB_SLOT_SIZE each, one for each thread (seccomp platform; under
+//                           ptrace one, scratch), private anonymous memory; each holds, from below: struct
+//                           stub_slot; at STUB_RING_AT the thread's syscall ring, two pages shared with the
+//                           sentry, where it has one; the handler's stack, and at its top the signal frame,
+//                           always at the same distance from the top (the alternate stack is set with
+//                           SS_AUTODISARM, so the frame never goes anywhere else)
 //   then                    one page that zygote and sentry share while the zygote starts; unmapped then
 //
 // One address is chosen at random for each sandbox; it is the same in all its address spaces. All of it is
@@ -57,7 +56,19 @@ struct stub_op {
 // first.
 #define STUB_EXPECT_CHILD 3
 
-// The bottom of a slot. The handler writes the bases before each event, the sentry the rest.
+// The ring code's own: registers that it uses, so that blob.c can undo it when it is interrupted.
+#define STUB_RING_ON 0x52494e47u // "RING"
+struct stub_scratch {
+    uint64_t on;    // STUB_RING_ON: the thread has a ring
+    uint64_t alone; // its address space has no other: it may propose maps (STUB_PLACE_RING)
+    uint64_t ret, nr, flags, rdi, rsi;
+    uint64_t rsp, r8, r10, value;
+    uint64_t stack[4]; // for the gate's return address; the last field
+};
+
+// The bottom of a slot. The handler writes the bases before each event, the ring's code its scratch, the
+// sentry the rest. While the guest's own gs base is 0, the register holds the address of the thread's slot
+// instead: by that the ring's code finds it.
 struct stub_slot {
     uint64_t fs_base, gs_base;
     // where the handler proposes new anonymous memory: see STUB_PLACE
@@ -68,6 +79,7 @@ struct stub_slot {
     uint64_t nops;
     struct stub_op ops[STUB_MAX_OPS];
     uint64_t cookie; // of a child on its way: written by its parent
+    struct stub_scratch scratch;
 };
 #define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word
 #define STUB_DO_RAX   2u // rax of the frame = slot->rax
@@ -112,8 +124,7 @@ enum stub_event {
 // The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number
 // in rax and the address behind the site's syscall instruction in rcx. It writes the call into the ring and
 // waits for a sentry thread that polls it.
-#define STUB_SCRATCH_AT  16384ull // behind the longest text
-#define STUB_RING_AT 20480ull
+#define STUB_RING_AT  4096ull // from the slot's start
 #define STUB_RING_LEN 8192ull
 enum stub_ring_state {
     STUB_RING_FREE,
@@ -144,15 +155,6 @@ struct stub_ring {
     char pad[24], str[STUB_RING_STR];
     char out[STUB_RING_OUT];
 };
-// The ring code's own: registers that it uses, so that blob.c can undo it when it is interrupted.
-struct stub_scratch {
-    uint64_t on; // this address space has a ring and one thread
-    uint64_t ret, nr, flags, rdi, rsi;
-    uint64_t slot; // address of the thread's struct stub_slot
-    uint64_t rsp, r8, r10, value;
-    uint64_t stack[4]; // for the gate's return address; the last field
-};
-
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.
 struct stub_boot {
     uint64_t ngaps;

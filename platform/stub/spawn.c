@@ -110,7 +110,7 @@ static bool map_at(uint64_t addr, uint64_t len) {
 
 static void map_stub(const struct stub_place *pl) {
     struct stub_header *h = (struct stub_header *)pl->base;
-    if (!map_at(pl->base, pl->text_len) || !map_at(pl->base + STUB_SCRATCH_AT, STUB_PAGE) ||
+    if (!map_at(pl->base, pl->text_len) ||
         !map_at(pl->slots, pl->nslots * STUB_SLOT_SIZE))
         leave(FAIL_MAP);
     memcpy(h, stub_blob_start, (size_t)(stub_blob_end - stub_blob_start));

@@ -382,6 +382,16 @@ static int run_threads(struct kernel *k) {
 static int exit_code(int status) { return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff; }
 
 // Everything is given back, and what is left over is said: a leak is a bug that tests see.
+static void show_stats(const struct platform *p) {
+    struct plat_stats s;
+    plat_get_stats(p, &s);
+    log_msg(LOG_ERROR, "calls: %llu plain, %llu with registers, %llu by rings", (unsigned long long)s.plain,
+            (unsigned long long)s.context, (unsigned long long)s.ring);
+    log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads; rings polled %llu times; %llu premaps",
+            (unsigned long long)s.patched, (unsigned long long)s.patched_shared, (unsigned long long)s.polled,
+            (unsigned long long)s.premapped);
+}
+
 static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
@@ -482,6 +492,8 @@ int sentry_run(const struct sentry_config *c) {
     if (err < 0)
         return fail("file systems", err);
     int status = run(k, c);
+    if (c->verbose)
+        show_stats(platform);
     if (k->ntasks == 0)
         teardown(k, gofer);
     else

@@ -55,6 +55,7 @@ struct call {  // [o] the system call in progress
     // it is answered through the registers: a ptrace-stop has taken the thread out of its call
     bool by_regs;
     bool fresh;            // handled by the sentry thread that got the event, since the event
+    bool text_work;        // its host thread changes its text for the platform, before the call is begun
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // an enum of the handler's own; 0 at first
     uint64_t proposal;     // as in the event: where mmap might go, or 0

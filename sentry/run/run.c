@@ -361,6 +361,40 @@ static void resume(struct task *t) {
     }
 }
 
+static void start_call(struct task *t) {
+    if (t->k->strace)
+        trace_enter(t);
+    if (ptrace_on(t) && ptrace_wants_call(t))
+        begin_traced(t);
+    else
+        run_call(t);
+}
+
+// True: the host thread changes text that other threads may run. It is our turn to change the map until it has.
+static bool begin_text_work(struct task *t) {
+    if (!mm_turn_try(t))
+        return false;
+    if (!plat_text_work(t->thread)) {
+        mm_op_abort(t);
+        return false;
+    }
+    t->call.text_work = true;
+    flush(t);
+    return true;
+}
+
+static void text_work_done(struct task *t, const struct plat_event *ev) {
+    t->call.text_work = false;
+    mm_op_abort(t);
+    if (ev->result < 0) {  // the host's text is not what it was
+        mm_end_process(t, ev->result);
+        task_die(t, LINUX_SIGKILL);
+        return;
+    }
+    t->call.context = ev->context;
+    start_call(t);
+}
+
 static void begin_call(struct task *t, const struct plat_event *ev) {
     struct call *c = &t->call;
     c->nr = ev->call.nr;
@@ -372,12 +406,8 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     c->done = 0;
     c->flush_result = 0;
     c->proposal = ev->call.proposal;
-    if (t->k->strace)
-        trace_enter(t);
-    if (ptrace_on(t) && ptrace_wants_call(t))
-        begin_traced(t);
-    else
-        run_call(t);
+    if (!ev->call.text_work || !begin_text_work(t))
+        start_call(t);
 }
 
 // int 0x80, sysenter and the vsyscall page: a machine without them faults.
@@ -452,6 +482,10 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
     if (claim(t, TASK_FLUSHING)) {
         if (t->in_stop != NOT_STOPPED) {
             borrowed_work_done(t, ev->result);
+            return;
+        }
+        if (t->call.text_work) {
+            text_work_done(t, ev);
             return;
         }
         if (!uaddr_is_null(t->set_child_tid) && ev->result == 0) {

@@ -94,7 +94,7 @@ MUTANTS = [
     ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[path])", ")")]),
     ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
-        "platform/seccomp/fastcall/ring.c", "memset(ring_of(as), 0, STUB_RING_LEN);", "")]),
+        "platform/seccomp/fastcall/ring.c", "memset(ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
     ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
         "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),

@@ -351,6 +351,7 @@ static void test_fork_has_no_files(void **state) {
 struct ring_try {
     struct sc_platform *p;
     struct sc_thread *t;
+    unsigned no; // of its ring
     struct stub_ring *ring;
     void (*meanwhile)(struct ring_try *); // in the poller, with the call taken
     struct plat_event ev;
@@ -376,17 +377,15 @@ static void ring_up(struct ring_try *l, struct guest *g, void **state) {
     if (!p->rings.mem || p->pollers.ncpus < 2)
         skip();
     *l = (struct ring_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
-    struct sc_as *as = sc_as_of(g->as);
-    p->rings.used |= 1;
-    as->ring = 1;
-    atomic_store(&as->ring_thread, l->t);
-    l->ring = (struct stub_ring *)p->rings.mem;
+    LOCKED(&l->t->lock);
+    assert_true(sc_ring_alloc(l->t));
+    l->no = atomic_load(&l->t->ring_no);
+    l->ring = (struct stub_ring *)(p->rings.mem + (l->no - 1) * STUB_RING_LEN);
 }
 
 // Posts a call as the guest would, and has a poller look at it once. True: it was taken.
 static bool post(struct ring_try *l, uint32_t nr) {
     struct sc_platform *p = l->p;
-    struct sc_as *as = sc_as(l->t);
     pthread_t poller;
     l->err = -1;
     l->ring->nr = nr;
@@ -394,10 +393,8 @@ static bool post(struct ring_try *l, uint32_t nr) {
     atomic_store(&p->pollers.closed, false);
     atomic_store(&p->pollers.nwaiters, SC_LISTENERS); // the next to come is the first poller
     atomic_store(&p->pollers.busy, true);
-    lock_take(&p->lock);
-    as->holds++;
-    lock_drop(&p->lock);
-    atomic_store(&p->pollers.poller[0].work, as);
+    atomic_store(&p->pollers.watched[0], l->no);
+    atomic_store(&p->pollers.poller[0].word, 1);
     assert_int_equal(pthread_create(&poller, NULL, poll_once, l), 0);
     for (int i = 0; i < 5000 && __atomic_load_n(&l->ring->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ; i++)
         usleep(1000);
@@ -475,7 +472,7 @@ static void test_ring_is_wiped(void **state) {
     ring_up(&l, &g, state);
     memset(l.ring, 0xa5, STUB_RING_LEN);
     lock_take(&l.p->lock);
-    sc_ring_free(sc_as_of(g.as));
+    sc_rings_free(sc_as_of(g.as));
     lock_drop(&l.p->lock);
     for (size_t i = 0; i < STUB_RING_LEN; i++)
         if (((const char *)l.ring)[i])

@@ -6,27 +6,27 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-struct sc_as;
 struct sc_platform;
 struct sc_thread;
 
 #define SC_LISTENERS 2  // waiters that must be there before others become pollers
 #define SC_POLLERS   2
+#define SC_WATCHED   8  // rings that are polled at a time
 
 // A waiter that polls rings and does nothing else.
 struct sc_poller {
     cpu_set_t cpus;  // where it runs
     _Atomic bool there;
-    _Atomic(struct sc_as *) work;  // to be polled next; held
-    _Atomic int word;              // futex: there is work
+    _Atomic int word;  // futex: it is to poll
 };
 
 struct sc_pollers {
     unsigned ncpus;  // of the sentry; 0: no pollers
     struct sc_poller poller[SC_POLLERS];
-    _Atomic unsigned nwaiters;  // that have come so far
-    _Atomic bool busy;          // a ring is being polled, or going to be
-    _Atomic bool closed;        // pollers return
+    _Atomic unsigned nwaiters;             // that have come so far
+    _Atomic unsigned watched[SC_WATCHED];  // numbers of rings that are to be polled; 0: none
+    _Atomic bool busy;                     // one of them polls, or is going to
+    _Atomic bool closed;                   // pollers return
 };
 
 void sc_pollers_open(struct sc_platform *p);

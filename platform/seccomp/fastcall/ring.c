@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall ring: calls of a busy single-threaded guest without any host call. Called by poller.c, which
-// finds them, by resume.c, which answers them, and by dispatch.c for threads that come for their value.
-// Locks: thread->lock.
+// The syscall ring: calls of a busy thread without any host call. Called by poller.c, which finds them, by
+// resume.c, which answers them, and by dispatch.c for threads that come for their value. Locks: thread->lock.
 //
-// The *ring* is two pages that an address space with one thread shares with us: one call's number, arguments
-// and value. The blob's ring code (platform/stub/blob/blob.S), to which patched sites jump, writes the call
-// there. A thread whose call is not taken soon takes it back and makes it. One that was taken and must not,
-// or cannot, be answered in the ring (an interrupt, host ops, a call that sleeps) is told to come by a host
-// call (STUB_RING_WAIT); from then on it is held by a plain notification.
+// The *ring* is two pages in a thread's slot that it shares with us: one call's number, arguments and value.
+// The blob's ring code (platform/stub/blob/blob.S), to which patched sites jump, finds it by the gs register
+// and writes the call there. A thread whose call is not taken soon takes it back and makes it. One that was
+// taken and must not, or cannot, be answered in the ring (an interrupt, host ops, a call that sleeps) is told
+// to come by a host call (STUB_RING_WAIT); from then on it is held by a plain notification.
 //
-// All of it is guest memory. A ring says nothing about who calls: a polled ring belongs to one thread, which
-// must be RUNNING, and each field is read once. A guest that goes on while its call is TAKEN makes its next
-// host call in the wrong state, and is killed. No signal is sent to a thread while its call is TAKEN: it is
-// HELD, and a call of one to which a signal is under way is not taken.
+// All of it is guest memory. A ring says nothing about who calls: it belongs to one thread, which must be
+// RUNNING, and each field is read once. A thread that writes into a sibling's ring makes calls in that one's
+// name: they share their memory, and so gain nothing that a changed return address would not give. A guest
+// that goes on while its call is TAKEN makes its next host call in the wrong state, and is killed. No signal
+// is sent to a thread while its call is TAKEN: it is HELD, and a call of one to which a signal is under way is
+// not taken.
 #include "abi/errno.h"
 #include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -28,6 +30,8 @@ static _Thread_local bool answered;              // ... and was it answered in t
 
 void sc_rings_open(struct sc_platform *p) {
     void *at = MAP_FAILED;
+    if (!p->frame.fsgsbase)
+        return;
     if ((p->rings.fd = memfd_create("picket-rings", MFD_CLOEXEC)) < 0)
         return;
     if (ftruncate(p->rings.fd, SC_RINGS * (off_t)STUB_RING_LEN) == 0)
@@ -43,73 +47,145 @@ void sc_rings_close(struct sc_platform *p) {
         close(p->rings.fd);
 }
 
-static struct stub_ring *ring_of(const struct sc_as *as) {
-    return (struct stub_ring *)(sc_of(as->base.p)->rings.mem + (as->ring - 1) * STUB_RING_LEN);
+static struct stub_ring *ring_at(const struct sc_platform *p, unsigned ring) {
+    return (struct stub_ring *)(p->rings.mem + (ring - 1) * STUB_RING_LEN);
 }
 
-bool sc_ring_alloc(struct sc_as *as) {
-    struct sc_platform *p = sc_of(as->base.p);
+static struct stub_ring *ring_of(const struct sc_thread *t) {
+    return ring_at(sc_plat(t), atomic_load_explicit(&t->ring_no, memory_order_relaxed));
+}
+
+// [P] Room in the space's table for a slot.
+static bool know_slot(struct sc_as *as, unsigned slot) {
+    if (slot < as->nrings)
+        return true;
+    unsigned n = (slot | 15) + 1;
+    uint16_t *rings = realloc(as->rings, n * sizeof *rings);
+    if (!rings)
+        return false;
+    memset(rings + as->nrings, 0, (n - as->nrings) * sizeof *rings);
+    as->rings = rings;
+    as->nrings = n;
+    return true;
+}
+
+// [P] The number of a free one, or 0.
+static unsigned take_number(struct sc_rings *r) {
+    for (unsigned w = 0; w < SC_RINGS / 64; w++) {
+        if (r->used[w] == ~0ull)
+            continue;
+        unsigned bit = (unsigned)__builtin_ctzll(~r->used[w]);
+        r->used[w] |= 1ull << bit;
+        return w * 64 + bit + 1;
+    }
+    return 0;
+}
+
+// [P] What a thread has left there is nothing to the next.
+static void give_number(struct sc_platform *p, unsigned ring) {
+    memset(ring_at(p, ring), 0, STUB_RING_LEN);
+    p->rings.used[(ring - 1) / 64] &= ~(1ull << (ring - 1) % 64);
+}
+
+void sc_ring_bind(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    const struct sc_as *as = sc_as(t);
+    unsigned ring = t->slot < as->nrings ? as->rings[t->slot] : 0;
+    atomic_store(&t->ring_no, ring);
+    if (!ring)
+        return;
+    memset(ring_at(p, ring), 0, offsetof(struct stub_ring, str));
+    atomic_store(&p->rings.owner[ring - 1], t);
+}
+
+void sc_ring_unbind(struct sc_thread *t) {
+    unsigned ring = atomic_exchange(&t->ring_no, 0);
+    if (ring)
+        atomic_store(&sc_plat(t)->rings.owner[ring - 1], NULL);
+}
+
+bool sc_ring_alloc(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct sc_as *as = sc_as(t);
     lock_nested(&p->lock);
-    if (~p->rings.used) {
-        as->ring = (unsigned)__builtin_ctzll(~p->rings.used) + 1;
-        p->rings.used |= 1ull << (as->ring - 1);
+    unsigned ring = know_slot(as, t->slot) ? take_number(&p->rings) : 0;
+    if (ring) {
+        as->rings[t->slot] = (uint16_t)ring;
+        sc_ring_bind(t);
     }
     lock_drop(&p->lock);
-    return as->ring != 0;
+    return ring != 0;
 }
 
-void sc_ring_free(struct sc_as *as) {
-    if (!as->ring)
-        return;
-    memset(ring_of(as), 0, STUB_RING_LEN);
-    sc_of(as->base.p)->rings.used &= ~(1ull << (as->ring - 1));
-    as->ring = 0;
+void sc_ring_take_back(struct sc_thread *t) {
+    struct sc_platform *p = sc_plat(t);
+    struct sc_as *as = sc_as(t);
+    lock_nested(&p->lock);
+    sc_ring_unbind(t);
+    if (t->slot < as->nrings && as->rings[t->slot]) {
+        give_number(p, as->rings[t->slot]);
+        as->rings[t->slot] = 0;
+    }
+    lock_drop(&p->lock);
 }
 
-void sc_ring_premap_hint(struct sc_as *as, uint64_t room, uint64_t top) {
-    if (!as->ring)
+void sc_rings_free(struct sc_as *as) {
+    for (unsigned i = 0; i < as->nrings; i++)
+        if (as->rings[i])
+            give_number(sc_of(as->base.p), as->rings[i]);
+    free(as->rings);
+    as->rings = NULL;
+    as->nrings = 0;
+}
+
+void sc_ring_premap_hint(struct sc_platform *p, unsigned no, uint64_t room, uint64_t top) {
+    if (!no)
         return;
-    struct stub_ring *ring = ring_of(as);
+    struct stub_ring *ring = ring_at(p, no);
     __atomic_store_n(&ring->room, room, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->top, top, __ATOMIC_RELAXED);
 }
 
-void sc_ring_set_polled(struct sc_as *as, bool polled) {
-    __atomic_store_n(&ring_of(as)->polled, polled, __ATOMIC_SEQ_CST);
+void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled) {
+    __atomic_store_n(&ring_at(p, ring)->polled, polled, __ATOMIC_SEQ_CST);
 }
 
-bool sc_ring_is_polled(const struct sc_as *as) {
-    return __atomic_load_n(&ring_of(as)->polled, __ATOMIC_RELAXED);
+bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring) {
+    return __atomic_load_n(&ring_at(p, ring)->polled, __ATOMIC_RELAXED);
 }
 
 // ---- A call in the ring -----------------------------------------------------------------------------------
 
-static void set_ring_state(struct sc_as *as, uint32_t state) {
-    __atomic_store_n(&ring_of(as)->state, state, __ATOMIC_SEQ_CST);
+static void set_ring_state(const struct sc_thread *t, uint32_t state) {
+    __atomic_store_n(&ring_of(t)->state, state, __ATOMIC_SEQ_CST);
 }
 
-bool sc_ring_has_call(const struct sc_as *as) {
-    return __atomic_load_n(&ring_of(as)->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ;
+bool sc_ring_has_call(const struct sc_platform *p, unsigned ring) {
+    return __atomic_load_n(&ring_at(p, ring)->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ;
 }
 
-// [lock] May a call of it be taken now? It runs, alone, and no signal is under way.
-static bool may_take(const struct sc_as *as, const struct sc_thread *t) {
-    return t->base.as == &as->base && t->state == SC_RUNNING && t->intr == INTR_NONE && !t->to_handler &&
-           !t->doomed && sc_as_has_one_thread(as);
+// [lock] May a call of it be taken now? It runs, and no signal is under way.
+static bool may_take(const struct sc_thread *t, unsigned ring) {
+    return atomic_load(&t->ring_no) == ring && t->state == SC_RUNNING && t->intr == INTR_NONE &&
+           !t->to_handler && !t->doomed;
 }
 
-bool sc_ring_take(struct sc_as *as, struct sc_thread *t, struct plat_event *ev) {
-    struct stub_ring *ring = ring_of(as);
+bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
+    struct stub_ring *ring = ring_at(p, no);
+    struct sc_thread *t = atomic_load(&p->rings.owner[no - 1]);
     uint32_t req = STUB_RING_REQ;
+    if (!t)
+        return false;
     LOCKED(&t->lock);
-    if (!may_take(as, t) || !__atomic_compare_exchange_n(&ring->state, &req, STUB_RING_TAKEN, false,
+    if (!may_take(t, no) || !__atomic_compare_exchange_n(&ring->state, &req, STUB_RING_TAKEN, false,
                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     uint32_t nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED);
-    if (!sc_ring_serves(sc_plat(t), atomic_load(&as->premap.on), nr)) {
-        set_ring_state(as, STUB_RING_REFUSED);
+    if (!sc_ring_serves(p, atomic_load(&sc_as(t)->premap.on), nr)) {
+        set_ring_state(t, STUB_RING_REFUSED);
         return false;
     }
+    plat_count_one(&p->base, STAT_RING);
     sc_hold(t, 0, HOLD_VALUE);
     t->ring.state = RING_HELD;
     call_of = t;
@@ -125,19 +201,19 @@ bool sc_ring_take(struct sc_as *as, struct sc_thread *t, struct plat_event *ev) 
     return true;
 }
 
-bool sc_ring_last_is_over(struct sc_as *as, struct sc_thread *t) {
-    bool over = !call_of || answered;
+// The thread may be gone, and another in its place: then that one has no call of ours.
+unsigned sc_ring_settle_last(void) {
+    struct sc_thread *t = call_of;
     call_of = NULL;
-    if (over)
-        return true;
+    if (!t || answered)
+        return 0;
     LOCKED(&t->lock);
-    if (t->base.as == &as->base && t->state == SC_HELD)
-        sc_ring_defer(t);
-    return false;
+    sc_ring_defer(t);
+    return atomic_load(&t->ring_no);
 }
 
 void sc_ring_answer(struct sc_thread *t, int64_t value) {
-    struct stub_ring *ring = ring_of(sc_as(t));
+    struct stub_ring *ring = ring_of(t);
     t->ring.value = value;
     t->ring.state = RING_ANSWERED;
     answered = true;
@@ -145,20 +221,20 @@ void sc_ring_answer(struct sc_thread *t, int64_t value) {
     ring->out_addr = t->ring.out_addr;
     __atomic_store_n(&ring->out_len, t->ring.out_len, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->value, (uint64_t)value, __ATOMIC_RELAXED);
-    set_ring_state(sc_as(t), STUB_RING_DONE);
+    set_ring_state(t, STUB_RING_DONE);
 }
 
 void sc_ring_defer(struct sc_thread *t) {
-    if (t->ring.state != RING_HELD)
+    if (t->state != SC_HELD || t->ring.state != RING_HELD)
         return;
     t->ring.state = RING_DEFERRED;
-    set_ring_state(sc_as(t), STUB_RING_DEFERRED);
+    set_ring_state(t, STUB_RING_DEFERRED);
 }
 
 // The thread has come for what it waits for in the ring.
 static void arrive_held(struct sc_thread *t, uint64_t id) {
     bool resume = t->ring.state == RING_RESUME_ON_ARRIVAL;
-    set_ring_state(sc_as(t), STUB_RING_FREE);
+    set_ring_state(t, STUB_RING_FREE);
     t->ring.state = RING_NONE;
     t->notif.id = id;
     t->call.nr = (uint64_t)-1;  // what it stands in is not what it asked for
@@ -167,7 +243,7 @@ static void arrive_held(struct sc_thread *t, uint64_t id) {
 }
 
 bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
-    if (!sc_as(t)->ring)
+    if (!atomic_load(&t->ring_no))
         return false;
     if (t->state == SC_HELD && t->ring.state != RING_NONE) {
         arrive_held(t, id);
@@ -177,7 +253,7 @@ bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
         return false;
     sc_ring_copy_now(t, &t->ring.value);
     t->ring.state = RING_NONE;  // it was answered while it was on its way
-    set_ring_state(sc_as(t), STUB_RING_FREE);
+    set_ring_state(t, STUB_RING_FREE);
     t->notif.id = id;
     sc_reply(t, t->ring.value);
     return true;
@@ -203,7 +279,7 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
     LOCKED(&t->lock);
     if (!in_ring(t))
         return -LINUX_EAGAIN;
-    const struct stub_ring *ring = ring_of(sc_as(t));
+    const struct stub_ring *ring = ring_of(t);
     uint32_t len = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED);
     int path = path_argument(t->call.nr);
     if (path < 0 || !len || len > STUB_RING_STR || len > size || src != t->call.args[path])
@@ -221,7 +297,7 @@ bool sc_ring_copy_later(struct plat_thread *pt, uint64_t dst, const void *src, s
     LOCKED(&t->lock);
     if (t->state != SC_HELD || t->ring.state != RING_HELD || t->ring.out_len)
         return false;
-    memcpy(ring_of(sc_as(t))->out, src, len);
+    memcpy(ring_of(t)->out, src, len);
     t->ring.out_addr = dst;
     t->ring.out_len = len;
     return true;
@@ -231,7 +307,7 @@ void sc_ring_copy_now(struct sc_thread *t, int64_t *value) {
     struct ring_call *r = &t->ring;
     if (!r->out_len)
         return;
-    struct iovec local = {ring_of(sc_as(t))->out, r->out_len}, remote = {(void *)r->out_addr, r->out_len};
+    struct iovec local = {ring_of(t)->out, r->out_len}, remote = {(void *)r->out_addr, r->out_len};
     if (plat_memory_raw(t->base.as, true, &local, 1, &remote, 1) != (int64_t)r->out_len && *value >= 0)
         *value = -LINUX_EFAULT;
     r->out_len = 0;

@@ -10,12 +10,14 @@ struct sc_as;
 struct sc_platform;
 struct sc_thread;
 
-#define SC_RINGS 64  // one bit each in sc_rings.used
+#define SC_RINGS 1024
 
+// Rings are known by their numbers, from 1 on; 0: none.
 struct sc_rings {
-    char *mem;      // SC_RINGS times struct stub_ring, NULL: none here
-    int fd;         // the same
-    uint64_t used;  // [P]
+    char *mem;                                    // SC_RINGS times struct stub_ring, NULL: none here
+    int fd;                                       // the same
+    uint64_t used[SC_RINGS / 64];                 // [P]
+    _Atomic(struct sc_thread *) owner[SC_RINGS];  // changed under P; whose it is, NULL: nobody's now
 };
 
 // The call of a thread in its ring; changed under the thread's lock:
@@ -34,18 +36,23 @@ struct ring_call {
 
 void sc_rings_open(struct sc_platform *p);  // without rings when it cannot
 void sc_rings_close(struct sc_platform *p);
-bool sc_ring_alloc(struct sc_as *as);  // no platform lock; false: none is free
-void sc_ring_free(struct sc_as *as);   // [P] no process has it mapped any more
-void sc_ring_premap_hint(struct sc_as *as, uint64_t room, uint64_t top);  // what is to come by the ring
-void sc_ring_set_polled(struct sc_as *as, bool polled);
-bool sc_ring_is_polled(const struct sc_as *as);  // the guest clears it when nobody came
-bool sc_ring_has_call(const struct sc_as *as);
+// A ring belongs to a slot of an address space until that is gone: whoever has it mapped is never another's.
+bool sc_ring_alloc(struct sc_thread *t);     // for its slot; no platform lock; false: none is free
+void sc_ring_take_back(struct sc_thread *t); // the same; it has not been mapped
+void sc_ring_bind(struct sc_thread *t);      // [P] a new thread gets its slot's, if that has one
+void sc_ring_unbind(struct sc_thread *t);    // [P] its host thread is gone
+void sc_rings_free(struct sc_as *as);        // [P] no process has them mapped any more
+// What is to come by the ring: maps of up to `room` bytes, and the munmap of what begins at `top`.
+void sc_ring_premap_hint(struct sc_platform *p, unsigned ring, uint64_t room, uint64_t top);
+void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled);
+bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring);  // the guest clears it when nobody came
+bool sc_ring_has_call(const struct sc_platform *p, unsigned ring);
 
-// Takes the call that is in the ring of `as`. True: *ev is for the sentry. No lock; a poller.
-bool sc_ring_take(struct sc_as *as, struct sc_thread *t, struct plat_event *ev);
-// Is the call that the calling thread took last over, in the ring? Else its thread, if it still waits there,
-// is deferred.
-bool sc_ring_last_is_over(struct sc_as *as, struct sc_thread *t);
+// Takes the call that is in the ring. True: *ev is for the sentry. No lock; a poller.
+bool sc_ring_take(struct sc_platform *p, unsigned ring, struct plat_event *ev);
+// The ring of the call that the calling thread took last, when that was not answered in it: its thread, if it
+// still waits there, is deferred. 0: it is over.
+unsigned sc_ring_settle_last(void);
 void sc_ring_answer(struct sc_thread *t, int64_t value);     // [lock]
 void sc_ring_defer(struct sc_thread *t);                     // [lock]
 bool sc_ring_arrive(struct sc_thread *t, uint64_t id);       // [lock] false: it had nothing to come for

@@ -50,7 +50,7 @@ static void count_patched(struct sc_thread *t) {
 }
 
 static bool is_hot(struct call_site *s) {
-    if (s->state == SITE_PATCHED)  // there was another thread for a while: to be switched on again
+    if (s->state == SITE_PATCHED)  // there was another thread for a while: maps are to be switched on again
         return s->calls % SC_HEAT == 0;
     if (s->state != SITE_PLAIN || s->calls < SC_HEAT)
         return false;
@@ -60,7 +60,8 @@ static bool is_hot(struct call_site *s) {
 
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
-    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || !sc_as_has_one_thread(sc_as(t)))
+    bool alone = sc_as_has_one_thread(sc_as(t));
+    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || (is_memory_call(nr) && !alone))
         return;
     if (!t->fast && !(t->fast = znew(struct fastcall)))
         return;
@@ -69,7 +70,7 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
     if (s->ip != ip)
         *s = (struct call_site){.ip = ip};
     s->calls += calls;
-    if (s->state != SITE_PATCHED || !f->on) {
+    if (s->state != SITE_PATCHED || !f->on || (is_memory_call(nr) && !f->alone)) {
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
@@ -79,9 +80,9 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
         t->wish.premap_bytes = sc_premap_wanted(t);
 }
 
-void sc_sites_off(struct sc_thread *t) {
+void sc_sites_shared(struct sc_thread *t) {
     if (t->fast)
-        t->fast->on = false;
+        t->fast->alone = false;
 }
 
 // ---- Asking -----------------------------------------------------------------------------------------------
@@ -113,11 +114,15 @@ static bool hold(const struct plat_guest_ops *guest, struct question *q) {
     return true;
 }
 
-static void ask_text(const struct plat_guest_ops *guest, const struct question *q) {
+// False: it must be asked again when nobody changes the map.
+static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
     uint64_t site = take_word(&q->t->wish.hot_site), start, end;
-    if (site && guest->text_range && guest->text_range(q->owner, site, &start, &end) &&
-        !((start | end) & (STUB_PAGE - 1)) && site >= start && site < end)
-        sc_patch(q->t, q->as, site, start, end);
+    if (!site || !guest->text_range || !guest->text_range(q->owner, site, &start, &end) ||
+        ((start | end) & (STUB_PAGE - 1)) || site < start || site >= end ||
+        sc_patch(q->t, q->as, site, start, end, turn))
+        return true;
+    q->t->wish.hot_site = site;
+    return false;
 }
 
 static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {
@@ -127,14 +132,27 @@ static void ask_range(const struct plat_guest_ops *guest, const struct question 
         sc_premap_make(q->t, q->as, at, len);
 }
 
-void sc_ask_guest(struct sc_thread *t) {
+bool sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
     struct question q = {.t = t};
     bool asks = t->wish.hot_site || t->wish.premap_bytes;
     if (!asks || !guest || !hold(guest, &q))
-        return;
-    ask_text(guest, &q);
+        return false;
+    bool later = !ask_text(guest, &q, false);
     ask_range(guest, &q);
     sc_as_unhold(q.as);
     guest->owner_put(q.owner);
+    return later;
+}
+
+bool sc_text_work(struct plat_thread *pt) {
+    struct sc_thread *t = sc_thread_of(pt);
+    struct question q = {.t = t};
+    if (!t->wish.hot_site || !hold(pt->p->guest, &q))
+        return false;
+    ask_text(pt->p->guest, &q, true);
+    sc_as_unhold(q.as);
+    pt->p->guest->owner_put(q.owner);
+    LOCKED(&t->lock);
+    return t->queue.n > 0;
 }

@@ -21,7 +21,10 @@ struct fastcall {
     struct call_site sites[SC_SITES];
     uint64_t since;  // of `calls`
     unsigned calls;  // from patched sites, by notification
-    bool on;         // its process uses patched sites, as far as we know
+    bool on;         // its ring is on: patched sites use it
+    bool alone;      // ... also for maps
+    // the poller's: so many times its ring is not to be polled; and how many that were the last time
+    unsigned poll_skip, poll_pause;
 };
 
 // What its last call has shown to be worth doing; for the receiver of the event, which looks without a lock:
@@ -38,12 +41,18 @@ bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
 // [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
 struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip);  // [lock] NULL: not counted
-void sc_sites_off(struct sc_thread *t);  // [lock] it gets company: the stub switches its patched sites off
+void sc_sites_shared(struct sc_thread *t);  // [lock] it gets company: no maps by patched sites
 // No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and
-// memory.
-void sc_ask_guest(struct sc_thread *t);
+// memory. True: sc_text_work() has something to do.
+bool sc_ask_guest(struct sc_thread *t);
+// The sentry's, with the turn to change the map of the address space.
+bool sc_text_work(struct plat_thread *t);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
-// `as` is held by the caller, and the thread's, unless that has ended meanwhile.
-void sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end);
+// `as` is held by the caller, and the thread's, unless that has ended meanwhile. turn: nobody changes the map
+// of the address space until the ops are done. False: it needs that.
+bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end, bool turn);
+void sc_patch_over(const struct sc_thread *t);  // its ops are done, or it is gone
+// [lock] A fault of fetching an instruction: may it have been taken away only for a moment?
+bool sc_patch_hid(struct sc_thread *t, uint64_t addr);
 
 #endif

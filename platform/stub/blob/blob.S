@@ -67,9 +67,12 @@ stub_child_entry:
 // itself, with the number in rax. Like the instruction it changes rax, rcx and r11 only: no flag, and no
 // stack, which may have a red zone. An interrupt in here is undone by ring_undo() (blob.c), which knows the
 // labels.
-#define SCRATCH(field) (stub_head + STUB_SCRATCH_AT + stub_scratch_##field)(%rip)
-#define RING(field)    (stub_head + STUB_RING_AT + stub_ring_##field)(%rip)
-#define RING_ARG(n)    (stub_head + STUB_RING_AT + stub_ring_args + 8 * n)(%rip)
+#define SLOT(field)    %gs:stub_slot_##field
+#define SCRATCH(field) %gs:(stub_slot_scratch + stub_scratch_##field)
+#define RING(field)    %gs:(STUB_RING_AT + stub_ring_##field)
+#define RING_ARG(n)    %gs:(STUB_RING_AT + stub_ring_args + 8 * n)
+// The address of a place in the slot.
+#define ADDRESS(at, register) rdgsbase register; leaq at(register), register
 #define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
 #define TAKEN_SPINS 5000
 
@@ -85,12 +88,14 @@ stub_child_entry:
 ring_off:
         leaq    -2(%r11), %rcx
         jmp     *%rcx
-        // With several threads SCRATCH(on) is 0, and then nothing is touched that they share.
+        // Where gs is the guest's own, this word is not what it should be, or a fault, which is undone.
 ring_begin:
         movq    %rcx, %r11
         movq    SCRATCH(on), %rcx
-        jrcxz   ring_off
-        movq    %rax, SCRATCH(nr)
+        leaq    -STUB_RING_ON(%rcx), %rcx
+        jrcxz   1f
+        jmp     ring_off
+1:      movq    %rax, SCRATCH(nr)
 ring_nr_saved:
         movq    %r11, SCRATCH(ret)
         lahf
@@ -127,7 +132,7 @@ ring_any:
 1:      movq    %rdi, %rsi
         // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
 ring_string:
-        leaq    RING(str), %rdi
+        ADDRESS(STUB_RING_AT + stub_ring_str, %rdi)
         xorl    %ecx, %ecx
 1:      movb    (%rsi,%rcx), %al
         movb    %al, (%rdi,%rcx)
@@ -180,7 +185,7 @@ ring_got:
         cmpl    $STUB_RING_OUT, %ecx
         ja      ring_copied
         movq    RING(out_addr), %rsi
-        leaq    RING(out), %rdi
+        ADDRESS(STUB_RING_AT + stub_ring_out, %rdi)
         // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
 ring_copy:
 1:      testl   $7, %ecx
@@ -218,17 +223,18 @@ ring_plain:
 ring_unmap:
         cmpq    %rdi, RING(top)
         je      ring_any
-        movq    SCRATCH(slot), %rcx
-        cmpq    %rdi, stub_slot_place_at(%rcx)
+        cmpq    %rdi, SLOT(place_at)
         jne     ring_plain
         leaq    4095(%rsi), %rax
         andq    $-4096, %rax
-        addq    %rax, stub_slot_place_at(%rcx)
+        addq    %rax, SLOT(place_at)
         jmp     ring_plain
 
 // mmap: by the ring when the sentry says so, else as propose() and place() of blob.c make it, through the
 // gate, without a signal frame.
 ring_map:
+        cmpq    $0, SCRATCH(alone)
+        je      ring_plain
         testq   %rdi, %rdi
         jne     ring_plain
         testq   %r9, %r9
@@ -257,16 +263,15 @@ ring_map:
         movq    %rsp, SCRATCH(rsp)
         // from here to ring_map_end, what is saved is to be restored, and rdi and r9 are 0
 ring_map_saved:
-        movq    SCRATCH(slot), %rax
         movq    %rcx, %rsi
-        movq    stub_slot_place_low(%rax), %rcx
-        movq    stub_slot_place_at(%rax), %rdi
+        movq    SLOT(place_low), %rcx
+        movq    SLOT(place_at), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      1f
         cmpq    %rsi, %r8
         jae     2f
-1:      movq    stub_slot_place_top(%rax), %rdi
+1:      movq    SLOT(place_top), %rdi
         movq    %rdi, %r8
         subq    %rcx, %r8
         jb      3f
@@ -279,12 +284,12 @@ ring_map_saved:
         movq    SCRATCH(r8), %r8
         jmp     ring_plain
 2:      subq    %rsi, %rdi
-        movq    %rdi, stub_slot_place_at(%rax)
+        movq    %rdi, SLOT(place_at)
         movq    %r10, %r8
         notq    %r8
         movl    $STUB_PLACE_FLAGS, %r10d
         movl    $STUB_PLACE_RING, %r9d
-        leaq    SCRATCH(stack_top), %rsp
+        ADDRESS(stub_slot_scratch + stub_scratch_stack_top, %rsp)
         movl    $__NR_mmap, %eax
         call    gate
 ring_mapped:

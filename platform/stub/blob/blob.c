@@ -43,9 +43,8 @@ static inline __attribute__((noreturn)) void die(void) {
     for (;;)
         __asm__ volatile("ud2");
 }
-static inline struct stub_scratch *ring_scratch(void) {
-    return (struct stub_scratch *)((uint64_t)&stub_head + STUB_SCRATCH_AT);
-}
+_Static_assert(sizeof(struct stub_slot) <= STUB_RING_AT && sizeof(struct stub_ring) == STUB_RING_LEN, "slot");
+
 static inline uint64_t slot_base(uint64_t sp) {
     return sp & ~(STUB_SLOT_SIZE - 1);
 }
@@ -73,7 +72,9 @@ static void prepare_child(const struct stub_op *op, struct context *c) {
     __asm__ volatile("rep movsq" : "+S"(src), "+D"(dst), "+c"(words) : : "memory");
     copy->stack_sp += delta;
     copy->fpstate += delta;
-    ((struct stub_slot *)its)->cookie = op->args[5];
+    struct stub_slot *slot = (struct stub_slot *)its;
+    slot->cookie = op->args[5];
+    slot->scratch.on = 0; // of the slot's last thread
     *(uint64_t *)op->args[1] = (uint64_t)stub_child_entry;
 }
 
@@ -108,11 +109,11 @@ static long run_block(struct stub_slot *slot, struct context *c) {
         uint64_t cookie = op->args[5];
         if (op->expect == STUB_EXPECT_CHILD && op->args[1]) {
             prepare_child(op, c);
-            ring_scratch()->on = 0; // more than one thread: no ring
+            slot->scratch.alone = 0;
         }
         r = make_call(op);
         if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy, which has no ring
-            ring_scratch()->on = 0;
+            slot->scratch.on = 0;
             check_in(cookie);
             return STUB_TAG_BLOCK;
         }
@@ -191,9 +192,9 @@ static int in_ring(const struct context *c, const char *from, const char *to) {
 }
 
 // In the gate for an mmap of the ring's?
-static int in_gate(const struct context *c) {
+static int in_gate(const struct context *c, const struct stub_slot *slot) {
     uint64_t gate = (uint64_t)&stub_head + stub_head.gate;
-    return (c->rip == gate || c->rip == gate + 2) && c->rsp == (uint64_t)&ring_scratch()->stack[3];
+    return (c->rip == gate || c->rip == gate + 2) && c->rsp == (uint64_t)&slot->scratch.stack[3];
 }
 
 // lahf's and seto's work, back into the flags.
@@ -228,10 +229,10 @@ static void ring_undo_map(struct context *c, const struct stub_scratch *ctl) {
     }
 }
 
-static void ring_undo(struct context *c) {
-    const struct stub_scratch *ctl = ring_scratch();
-    struct stub_ring *ring = (struct stub_ring *)((uint64_t)&stub_head + STUB_RING_AT);
-    if (in_ring(c, ring_map_saved, ring_map_end) || in_gate(c)) {
+static void ring_undo(struct context *c, const struct stub_slot *slot) {
+    const struct stub_scratch *ctl = &slot->scratch;
+    struct stub_ring *ring = (struct stub_ring *)((uint64_t)slot + STUB_RING_AT);
+    if (in_ring(c, ring_map_saved, ring_map_end) || in_gate(c, slot)) {
         ring_undo_map(c, ctl);
         return;
     }
@@ -265,6 +266,12 @@ static void ring_undo(struct context *c) {
     }
 }
 
+// Where it uses a pointer of the guest's, or its gs.
+static int ring_may_fault(const struct context *c) {
+    return in_ring(c, ring_off, ring_saved) || in_ring(c, ring_string, ring_post) ||
+           in_ring(c, ring_got, ring_copied);
+}
+
 __attribute__((used, visibility("hidden"))) void stub_signal(int signo, struct info *si, struct context *c);
 void stub_signal(int signo, struct info *si, struct context *c) {
     struct stub_slot *slot = (struct stub_slot *)slot_base((uint64_t)c);
@@ -272,14 +279,13 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
-    if (in_ring(c, ring_off, ring_end) || in_gate(c)) {
+    if (in_ring(c, ring_off, ring_end) || in_gate(c, slot)) {
         if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
             return;
         if (signo == SIG_INTR)
-            ring_undo(c);
-        if ((signo == SIG_SEGV || signo == SIG_BUS) &&
-            (in_ring(c, ring_string, ring_post) || in_ring(c, ring_got, ring_copied))) {
-            ring_undo(c); // the guest's pointer is bad: let the call say so
+            ring_undo(c, slot);
+        if ((signo == SIG_SEGV || signo == SIG_BUS) && ring_may_fault(c)) {
+            ring_undo(c, slot); // the guest's pointer is bad: let the call say so
             return;
         }
     }

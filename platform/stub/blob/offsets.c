@@ -10,14 +10,15 @@
 void numbers(void);
 void numbers(void) {
     CONSTANT(STUB_MAGIC);
-    CONSTANT(STUB_SCRATCH_AT);
+    CONSTANT(STUB_RING_ON);
+    FIELD(stub_slot, scratch);
     FIELD(stub_scratch, on);
+    FIELD(stub_scratch, alone);
     FIELD(stub_scratch, ret);
     FIELD(stub_scratch, nr);
     FIELD(stub_scratch, flags);
     FIELD(stub_scratch, rdi);
     FIELD(stub_scratch, rsi);
-    FIELD(stub_scratch, slot);
     FIELD(stub_scratch, rsp);
     FIELD(stub_scratch, r8);
     FIELD(stub_scratch, r10);

@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #define CTL_AT  16384u // platform/stub/layout.h
-#define RING_AT 20480u
+#define RING_AT (32768u + 4096u) // platform/stub/layout.h: of the first slot
 enum { FREE, REQ, TAKEN, DONE, SLOW, REFUSED };
 
 static volatile uint32_t *ring32(void) { return (volatile uint32_t *)(host.base + RING_AT); }
