@@ -71,6 +71,7 @@ struct plat_backend {
     bool (*started)(const struct plat_thread *t); // NULL: not known
     bool (*text_work)(struct plat_thread *t);     // may be NULL
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
+    int64_t (*call_data)(struct plat_thread *t, uint64_t src, void *dst, size_t len); // may be NULL
     // May take a copy over, to be made when the call that `t` is held in is answered; may be NULL.
     bool (*copy_later)(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
     // A copy has met a page that refuses: may it be tried again? May be NULL.

@@ -218,6 +218,10 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
     return t->p->ops->call_string ? t->p->ops->call_string(t, src.v, dst, size) : -LINUX_EAGAIN;
 }
 
+int64_t plat_call_data(struct plat_thread *t, uaddr_t src, void *dst, size_t len) {
+    return t->p->ops->call_data ? t->p->ops->call_data(t, src.v, dst, len) : -LINUX_EAGAIN;
+}
+
 int plat_host_tid(const struct plat_thread *t) {
     return t->p->ops->host_tid(t);
 }

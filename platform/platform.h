@@ -236,6 +236,8 @@ bool plat_started(const struct plat_thread *t);
 // The string at `src`, when it came along with the call that `t` is held in: its length, without the NUL.
 // Else, or when it does not fit, -LINUX_EAGAIN: copy it. Only for who handles that call.
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size);
+// Some bytes of memory that the call says to read, when they came with it: len, or -LINUX_EAGAIN: copy them.
+int64_t plat_call_data(struct plat_thread *t, uaddr_t src, void *dst, size_t len);
 
 // Copy between the sentry and guest memory, for mapped pages as their protection allows (a private page is
 // made as the guest's own write would). Bytes copied (short at the first page that refuses), or -LINUX_EFAULT
@@ -244,8 +246,9 @@ int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t s
 int64_t plat_copy_in(struct plat_as *as, void *dst, uaddr_t src, size_t len);
 int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t len);
 // The same, of what the call that `t` is held in gives back, for who handles that call: it may travel with
-// the answer, and is then made by the thread itself. Only for calls that change nothing: when the guest's
-// memory refuses, the thread makes its call once more. Until the answer, guest memory may not have it yet.
+// the answer, and is then made by the thread itself. When the guest's memory refuses then, the value of the
+// call becomes -LINUX_EFAULT: of what cannot be undone, look first whether that memory may be written. Until
+// the answer, guest memory may not have it yet.
 int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len);
 // As plat_copy_in() and plat_copy_out() between several host buffers and several guest ranges, in one host
 // call. As many bytes as the shorter side has, in order; short at the first page or range that refuses. Of

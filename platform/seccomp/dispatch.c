@@ -209,11 +209,21 @@ static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
            !t->to_handler;
 }
 
+// It could not copy the bytes of its answer, and has been interrupted before it came for that.
+static bool lost_its_bytes(const struct sc_thread *t) {
+    return atomic_load(&t->ring_no) && t->state == SC_RUNNING && !t->to_handler;
+}
+
 // From guest code: a call, or one of those by which a thread comes back from the ring.
 static bool plain_call(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
     if (nr == STUB_RING_WAIT && sc_ring_arrive(t, n->id))
         return false;
+    if (nr == STUB_RING_WAIT && lost_its_bytes(t)) {
+        t->notif.id = n->id;
+        sc_reply(t, -LINUX_EFAULT);
+        return false;
+    }
     if (is_ring_failure(t, nr))
         return ring_failure(t, n, ev);
     if (t->state != SC_RUNNING || (t->to_handler && !t->doomed)) {

@@ -356,6 +356,7 @@ const struct plat_backend plat_seccomp = {
     .started = sc_started,
     .text_work = sc_text_work,
     .call_string = sc_ring_string,
+    .call_data = sc_ring_data,
     .copy_later = sc_ring_copy_later,
     .admit = sc_premap_admit,
     .host_tid = sc_host_tid,

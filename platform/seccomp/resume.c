@@ -34,6 +34,11 @@ void sc_interrupt_running(struct sc_thread *t) {
         send_wanted(t);
 }
 
+void sc_interrupt_again(struct sc_thread *t) {
+    if (t->intr == INTR_SENT)
+        send_signal(t);
+}
+
 void sc_interrupt(struct plat_thread *pt) {
     struct sc_thread *t = sc_thread_of(pt);
     LOCKED(&t->lock);

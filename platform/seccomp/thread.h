@@ -103,6 +103,7 @@ void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);
 void sc_resume(struct plat_thread *t, struct lock *outer);
 void sc_flush(struct plat_thread *t);
 void sc_interrupt(struct plat_thread *t);
+void sc_interrupt_again(struct sc_thread *t);          // [lock] RUNNING: the ring's code may have missed it
 void sc_interrupt_running(struct sc_thread *t);        // [lock] wants it; sends it when it runs
 void sc_at_handler(struct sc_thread *t, uint64_t id);  // [lock] it has come for its work
 void sc_resume_held(struct sc_thread *t);              // [lock] as its registers, rax and queue say

@@ -61,6 +61,7 @@ struct stub_op {
 struct stub_scratch {
     uint64_t on;    // STUB_RING_ON: the thread has a ring
     uint64_t alone; // its address space has no other: it may propose maps (STUB_PLACE_RING)
+    uint64_t missed; // an interrupt came while the answer's bytes were copied: it is told of afterwards
     uint64_t ret, nr, flags, rdi, rsi;
     uint64_t rsp, r8, r10, value;
     uint64_t stack[4]; // for the gate's return address; the last field
@@ -145,10 +146,11 @@ struct stub_ring {
     uint64_t args[6];
     uint64_t value;
     uint32_t polled; // (sentry) somebody looks at it; (guest) cleared when nobody came
-    // (guest) length of the path that is the first or second argument, its NUL included; 0: not here
+    // (guest) length of what came along in `str`: of the path that is an argument, its NUL included, or of the
+    // bytes that it points to; 0: nothing
     uint32_t str_len;
     uint64_t out_addr;
-    // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to make the call itself
+    // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to come by STUB_RING_WAIT
     uint64_t out_len;
     uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none

@@ -190,6 +190,12 @@ bool mm_text_at(struct mm *mm, uint64_t addr, uint64_t *start, uint64_t *end) {
     return true;
 }
 
+bool mm_may_write(struct mm *mm, uint64_t addr, uint64_t len) {
+    LOCKED(&mm->lock);
+    const struct vma *v = area_find(mm, addr);
+    return v && addr >= v->start && len <= v->end - addr && (v->prot & LINUX_PROT_WRITE) && !area_hidden(v);
+}
+
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg) {
     LOCKED(&mm->lock);
     for (struct vma *v = area_find(mm, 0); v; v = area_next(v))

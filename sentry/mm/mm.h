@@ -77,6 +77,8 @@ struct mm {
 // A map for a fresh address space (reference to `as` taken over).
 struct mm *mm_new(struct platform *p, struct plat_as *as);
 struct mm *mm_get(struct mm *mm);
+// Does one area of memory that the guest may write hold all of it? For a moment's word: others may change it.
+bool mm_may_write(struct mm *mm, uint64_t addr, uint64_t len);
 void mm_put(struct mm *mm);           // the last one frees; host memory goes with the address space
 void mm_use(struct mm *mm);           // one more task runs in it
 void mm_unuse(struct mm *mm);

@@ -198,8 +198,14 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
 static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal,
                         struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
-    if (u->answer && nlocal == 1 && nspan == 1 && range_ok(t->mm, span->start, span->len))
+    bool one = nlocal == 1 && nspan == 1;
+    if (out && one && u->answer && range_ok(t->mm, span->start, span->len) &&
+        mm_may_write(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
+    int64_t came = !out && one ? plat_call_data(t->thread, uaddr(span->start), local->iov_base, span->len)
+                               : -LINUX_EAGAIN;
+    if (came >= 0)
+        return came;
     nspan = within_layout(t->mm, span, nspan);
     if (nspan == 0)
         return -LINUX_EFAULT;

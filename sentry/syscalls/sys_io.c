@@ -84,7 +84,7 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
     int err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
-    u.answer = !write && off != AT_POS;  // else the file's position moves
+    u.answer = !write;
     uio_user_skip(&u, (uint64_t)t->call.done);
     int64_t r = write ? do_write(t, f, &u.u, off) : do_read(t, f, &u.u, off);
     uio_user_done(&u);

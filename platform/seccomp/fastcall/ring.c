@@ -252,6 +252,7 @@ bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
     if (t->state != SC_RUNNING || t->ring.state != RING_ANSWERED || t->to_handler)
         return false;
     sc_ring_copy_now(t, &t->ring.value);
+    sc_interrupt_again(t);
     t->ring.state = RING_NONE;  // it was answered while it was on its way
     set_ring_state(t, STUB_RING_FREE);
     t->notif.id = id;
@@ -287,6 +288,23 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
     memcpy(dst, ring->str, len);
     const char *nul = memchr(dst, 0, len);  // it may have changed
     return nul ? nul - dst : -LINUX_EAGAIN;
+}
+
+// Bytes of its second argument, in the same way: all of [src, src + len), which is part of them.
+int64_t sc_ring_data(struct plat_thread *pt, uint64_t src, void *dst, size_t len) {
+    struct sc_thread *t = sc_thread_of(pt);
+    if (call_of != t || len > STUB_RING_STR)
+        return -LINUX_EAGAIN;
+    LOCKED(&t->lock);
+    const struct sysdesc *d = in_ring(t) ? sysdesc((unsigned)t->call.nr) : NULL;
+    if (!d || d->context != SYSCALL_DATA2)
+        return -LINUX_EAGAIN;
+    const struct stub_ring *ring = ring_of(t);
+    uint64_t have = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED), from = src - t->call.args[1];
+    if (have > STUB_RING_STR || from > have || len > have - from)
+        return -LINUX_EAGAIN;
+    memcpy(dst, ring->str + from, len);
+    return (int64_t)len;
 }
 
 // One piece for each call; others are copied at once.

@@ -58,6 +58,7 @@ void sc_ring_defer(struct sc_thread *t);                     // [lock]
 bool sc_ring_arrive(struct sc_thread *t, uint64_t id);       // [lock] false: it had nothing to come for
 void sc_ring_copy_now(struct sc_thread *t, int64_t *value);  // [lock] what was to be copied with the value
 int64_t sc_ring_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);
+int64_t sc_ring_data(struct plat_thread *t, uint64_t src, void *dst, size_t len);
 bool sc_ring_copy_later(struct plat_thread *t, uint64_t dst, const void *src, size_t len);
 
 #endif

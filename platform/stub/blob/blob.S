@@ -73,16 +73,24 @@ stub_child_entry:
 #define RING_ARG(n)    %gs:(STUB_RING_AT + stub_ring_args + 8 * n)
 // The address of a place in the slot.
 #define ADDRESS(at, register) rdgsbase register; leaq at(register), register
+// What comes with a call, by number.
+#define RING_NUMBERS 512
+#define KIND_VALUE   0
+#define KIND_HOST    0
+#define KIND_REGS    0
+#define KIND_PATH1   1
+#define KIND_PATH2   2
+#define KIND_DATA2   3
 #define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
 #define TAKEN_SPINS 5000
 
         .globl ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
         .globl ring_post, ring_posted, ring_got, ring_copy
-        .globl ring_copied, ring_plain, ring_end, ring_map_saved
+        .globl ring_copied, ring_missed, ring_plain, ring_end, ring_map_saved
         .globl ring_gate, ring_mapped, ring_map_valued, ring_map_end
         .hidden ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
         .hidden ring_post, ring_posted, ring_got, ring_copy
-        .hidden ring_copied, ring_plain, ring_end, ring_map_saved
+        .hidden ring_copied, ring_missed, ring_plain, ring_end, ring_map_saved
         .hidden ring_gate, ring_mapped, ring_map_valued, ring_map_end
         .p2align 6
 ring_off:
@@ -121,15 +129,17 @@ ring_any:
         movq    $0, RING(out_len)
         movq    %rsi, SCRATCH(rsi)
         movq    %rdi, SCRATCH(rdi)
-#define SYSCALL(nr, name, support, context, args, note) IS_##context(nr)
-#define IS_VALUE(nr)
-#define IS_HOST(nr)
-#define IS_REGS(nr)
-#define IS_PATH1(nr) cmpl $nr, %eax; je 1f
-#define IS_PATH2(nr) cmpl $nr, %eax; je ring_string
-#include "abi/syscalls.def"
-        jmp     ring_post
-1:      movq    %rdi, %rsi
+        cmpl    $RING_NUMBERS, %eax
+        jae     ring_post
+        leaq    ring_kinds(%rip), %rcx
+        movzbl  (%rcx,%rax), %ecx
+        testl   %ecx, %ecx
+        je      ring_post
+        cmpl    $KIND_PATH2, %ecx
+        je      ring_string
+        cmpl    $KIND_DATA2, %ecx
+        je      ring_data
+        movq    %rdi, %rsi
         // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
 ring_string:
         ADDRESS(STUB_RING_AT + stub_ring_str, %rdi)
@@ -142,6 +152,24 @@ ring_string:
         cmpl    $STUB_RING_STR, %ecx
         jne     1b
         xorl    %ecx, %ecx
+        jmp     2f
+ring_data:                              // from the end, as below
+        cmpq    $STUB_RING_STR, %rdx
+        ja      ring_post
+        ADDRESS(STUB_RING_AT + stub_ring_str, %rdi)
+        movl    %edx, %ecx
+1:      testl   $7, %ecx
+        je      3f
+        decl    %ecx
+        movb    (%rsi,%rcx), %al
+        movb    %al, (%rdi,%rcx)
+        jmp     1b
+3:      subl    $8, %ecx
+        js      4f
+        movq    (%rsi,%rcx), %rax
+        movq    %rax, (%rdi,%rcx)
+        jmp     3b
+4:      movl    %edx, %ecx
 2:      movl    %ecx, RING(str_len)
         movq    SCRATCH(rsi), %rsi
         movq    SCRATCH(rdi), %rdi
@@ -207,7 +235,11 @@ ring_copied:
         addb    $0x7f, %al
         sahf
         movq    RING(value), %rax
-        movq    SCRATCH(ret), %rcx
+        movq    SCRATCH(missed), %rcx
+        jrcxz   1f
+ring_missed:                            // the handler goes on from here as if it had been interrupted behind the call
+        ud2
+1:      movq    SCRATCH(ret), %rcx
         jmp     *%rcx
 ring_plain:
         movq    SCRATCH(flags), %rax
@@ -320,5 +352,11 @@ ring_map_valued:
         jmp     *%rcx
 ring_map_end:
 ring_end:
+
+// What comes with a call, by number: KIND_*.
+#define SYSCALL(nr, name, support, context, args, note) .org ring_kinds + nr; .byte KIND_##context;
+ring_kinds:
+#include "abi/syscalls.def"
+        .org    ring_kinds + RING_NUMBERS
 
         .section .note.GNU-stack, "", @progbits

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #define SIG_KILL       9
+#define SIG_ILL        4
 #define SIG_TRAP       5
 #define SIG_BUS        7
 #define SIG_SEGV       11
@@ -74,7 +75,7 @@ static void prepare_child(const struct stub_op *op, struct context *c) {
     copy->fpstate += delta;
     struct stub_slot *slot = (struct stub_slot *)its;
     slot->cookie = op->args[5];
-    slot->scratch.on = 0; // of the slot's last thread
+    slot->scratch.on = slot->scratch.missed = 0; // of the slot's last thread
     *(uint64_t *)op->args[1] = (uint64_t)stub_child_entry;
 }
 
@@ -183,7 +184,7 @@ static long report_call(unsigned index, const struct info *si, const struct cont
 
 #define HIDDEN __attribute__((visibility("hidden")))
 extern const char ring_off[] HIDDEN, ring_begin[] HIDDEN, ring_nr_saved[] HIDDEN, ring_saved[] HIDDEN,
-    ring_string[] HIDDEN, ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN,
+    ring_string[] HIDDEN, ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN, ring_missed[] HIDDEN,
     ring_plain[] HIDDEN, ring_end[] HIDDEN, ring_map_saved[] HIDDEN, ring_mapped[] HIDDEN,
     ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
 
@@ -229,9 +230,14 @@ static void ring_undo_map(struct context *c, const struct stub_scratch *ctl) {
     }
 }
 
-static void ring_undo(struct context *c, const struct stub_slot *slot) {
+static struct stub_ring *ring_of(const struct stub_slot *slot) {
+    return (struct stub_ring *)((uint64_t)slot + STUB_RING_AT);
+}
+
+// state: of a call that was posted and is not answered, after ring_retract().
+static void ring_undo(struct context *c, const struct stub_slot *slot, uint32_t state) {
     const struct stub_scratch *ctl = &slot->scratch;
-    struct stub_ring *ring = (struct stub_ring *)((uint64_t)slot + STUB_RING_AT);
+    struct stub_ring *ring = ring_of(slot);
     if (in_ring(c, ring_map_saved, ring_map_end) || in_gate(c, slot)) {
         ring_undo_map(c, ctl);
         return;
@@ -242,22 +248,14 @@ static void ring_undo(struct context *c, const struct stub_slot *slot) {
         c->rip = (c->rip == (uint64_t)ring_begin ? c->rcx : c->r11) - 2;
         return;
     }
-    if (in_ring(c, ring_string, ring_post) || in_ring(c, ring_got, ring_copied)) {
+    if (in_ring(c, ring_string, ring_post)) {
         c->rsi = ctl->rsi;
         c->rdi = ctl->rdi;
     }
-    uint32_t state = STUB_RING_FREE;
-    if (in_ring(c, ring_posted, ring_got))
-        state = ring_retract(ring);
-    else if (in_ring(c, ring_got, ring_plain))
-        state = STUB_RING_DONE;
     ring_flags(c, ctl->flags);
     c->rip = ctl->ret - 2;
     c->rax = ctl->nr;
-    if (state == STUB_RING_DONE && ring->out_len && !in_ring(c, ring_copied, ring_plain)) {
-        // Only calls that change nothing come with a copy: it is made anew.
-        __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
-    } else if (state == STUB_RING_DONE) {
+    if (in_ring(c, ring_copied, ring_plain)) {
         c->rip = ctl->ret;
         c->rax = ring->value;
         __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
@@ -266,10 +264,55 @@ static void ring_undo(struct context *c, const struct stub_slot *slot) {
     }
 }
 
-// Where it uses a pointer of the guest's, or its gs.
+// Where it uses a pointer of the guest's, or its gs, for something that has not begun.
 static int ring_may_fault(const struct context *c) {
-    return in_ring(c, ring_off, ring_saved) || in_ring(c, ring_string, ring_post) ||
-           in_ring(c, ring_got, ring_copied);
+    return in_ring(c, ring_off, ring_saved) || in_ring(c, ring_string, ring_post);
+}
+
+// The answer's bytes cannot be copied: what came by the ring has been done, and is to be ended by the sentry.
+static void ring_cannot_copy(struct context *c, const struct stub_scratch *scratch) {
+    c->rsi = scratch->rsi;
+    c->rdi = scratch->rdi;
+    ring_flags(c, scratch->flags);
+    c->rip = scratch->ret - 2;
+    c->rax = STUB_RING_WAIT;
+}
+
+// From the answer on an interrupt waits until its bytes are where they belong.
+static int ring_interrupted(struct context *c, struct stub_slot *slot) {
+    uint32_t state = STUB_RING_FREE;
+    if (in_ring(c, ring_posted, ring_got))
+        state = ring_retract(ring_of(slot));
+    slot->scratch.missed = state == STUB_RING_DONE || in_ring(c, ring_got, ring_copied);
+    if (slot->scratch.missed)
+        return 0;
+    ring_undo(c, slot, state);
+    return SIG_INTR;
+}
+
+// A signal that met the ring's code. 0: the code, or the call's own instruction, goes on; else the signal to
+// report, with the frame as if there were no ring.
+static int ring_signal(int signo, struct context *c, struct stub_slot *slot) {
+    if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
+        return 0;
+    if (signo == SIG_ILL && c->rip == (uint64_t)ring_missed) {
+        slot->scratch.missed = 0;
+        c->rip = slot->scratch.ret;
+        return SIG_INTR;
+    }
+    if (signo == SIG_INTR)
+        return ring_interrupted(c, slot);
+    if (signo != SIG_SEGV && signo != SIG_BUS)
+        return signo;
+    if (in_ring(c, ring_got, ring_copied)) {
+        ring_cannot_copy(c, &slot->scratch); // and an interrupt that was missed is sent again
+        slot->scratch.missed = 0;
+        return 0;
+    }
+    if (!ring_may_fault(c))
+        return signo;
+    ring_undo(c, slot, STUB_RING_FREE); // the guest's pointer is bad: let the call say so
+    return 0;
 }
 
 __attribute__((used, visibility("hidden"))) void stub_signal(int signo, struct info *si, struct context *c);
@@ -279,16 +322,8 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     long reply;
     if (index >= STUB_MAX_SLOTS)
         die();
-    if (in_ring(c, ring_off, ring_end) || in_gate(c, slot)) {
-        if (signo == SIG_TRAP) // the guest steps itself: it sees the step behind the call
-            return;
-        if (signo == SIG_INTR)
-            ring_undo(c, slot);
-        if ((signo == SIG_SEGV || signo == SIG_BUS) && ring_may_fault(c)) {
-            ring_undo(c, slot); // the guest's pointer is bad: let the call say so
-            return;
-        }
-    }
+    if ((in_ring(c, ring_off, ring_end) || in_gate(c, slot)) && !(signo = ring_signal(signo, c, slot)))
+        return;
     if (stub_head.fsgsbase) {
         __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
         __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));

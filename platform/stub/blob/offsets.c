@@ -14,6 +14,7 @@ void numbers(void) {
     FIELD(stub_slot, scratch);
     FIELD(stub_scratch, on);
     FIELD(stub_scratch, alone);
+    FIELD(stub_scratch, missed);
     FIELD(stub_scratch, ret);
     FIELD(stub_scratch, nr);
     FIELD(stub_scratch, flags);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: read, write, pread64, pwrite64, sendto, open, openat, access, readlink
+// Calls with bytes and paths at sites that have been busy for a while: whatever carries these along must bring
+// them whole, of every length and at every place, and bad pointers must cost nothing that was not asked for.
+#include "guest.h"
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+static unsigned char from[16384], to[16384];
+
+static void fill(unsigned seed) {
+    for (unsigned i = 0; i < sizeof from; i++)
+        from[i] = (unsigned char)(seed + i * 7 + (i >> 8));
+    memset(to, 0xee, sizeof to);
+}
+
+// The bytes arrived, and nothing beside them was touched.
+static void expect_moved(unsigned at, unsigned n) {
+    EXPECT_EQ(memcmp(to + at, from + at, n), 0);
+    EXPECT_EQ(to[at + n], 0xee);
+    EXPECT_EQ(at ? to[at - 1] : 0xee, 0xee);
+}
+
+static const unsigned lengths[] = {0,   1,   2,    7,    8,    9,    63,   255,  383,
+                                   384, 385, 511, 4096, 4097, 7679, 7680, 7681, 8192};
+
+TEST(every_length) {
+    int p[2], f = memfd_create("file", 0);
+    ASSERT_OK(f);
+    ASSERT_OK(pipe(p));
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned n = lengths[round % (sizeof lengths / sizeof *lengths)], at = round % 11;
+        fill(round);
+        ASSERT_EQ(write(p[1], from + at, n), (ssize_t)n);
+        ASSERT_EQ(n ? read(p[0], to + at, n) : 0, (ssize_t)n);
+        expect_moved(at, n);
+        fill(round + 1);
+        ASSERT_EQ(pwrite(f, from + at, n, round), (ssize_t)n);
+        ASSERT_EQ(pread(f, to + at, n, round), (ssize_t)n);
+        expect_moved(at, n);
+    }
+}
+
+TEST(sockets) {
+    int s[2];
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned n = 1 + round * 3;
+        fill(round);
+        ASSERT_EQ(send(s[0], from, n, 0), (ssize_t)n);
+        ASSERT_EQ(recv(s[1], to, sizeof to, 0), (ssize_t)n);
+        expect_moved(0, n);
+    }
+}
+
+// A page that may be read and written, one that may only be read, and one that is not there.
+static char *three_pages(void) {
+    char *m = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED || mprotect(m + 4096, 4096, PROT_READ) || munmap(m + 8192, 4096))
+        return NULL;
+    return m;
+}
+
+TEST(bad_pointers_lose_nothing) {
+    int p[2];
+    char *m = three_pages(), c = 0;
+    ASSERT_TRUE(m != NULL);
+    ASSERT_OK(pipe(p));
+    for (int i = 0; i < 300; i++) {
+        c = (char)i;
+        ASSERT_EQ(write(p[1], &c, 1), 1);
+        ASSERT_ERRNO(read(p[0], m + 4096, 1), EFAULT);
+        ASSERT_ERRNO(read(p[0], m + 8192, 1), EFAULT);
+        ASSERT_ERRNO(write(p[1], m + 8192, 1), EFAULT);
+        ASSERT_EQ(read(p[0], m, 1), 1);
+        ASSERT_EQ(*m, (char)i);
+    }
+}
+
+TEST(offsets_stay) {
+    int f = memfd_create("file", 0);
+    char *m = three_pages();
+    ASSERT_TRUE(m != NULL);
+    ASSERT_EQ(write(f, from, 4096), 4096);
+    for (int i = 0; i < 300; i++) {
+        ASSERT_EQ(lseek(f, i, SEEK_SET), i);
+        ASSERT_ERRNO(read(f, m + 8192, 8), EFAULT);
+        ASSERT_EQ(lseek(f, 0, SEEK_CUR), i);
+        ASSERT_ERRNO(write(f, m + 8192, 8), EFAULT);
+        ASSERT_EQ(lseek(f, 0, SEEK_CUR), i);
+        ASSERT_EQ(read(f, m, 8), 8);
+        ASSERT_EQ(lseek(f, 0, SEEK_CUR), i + 8);
+    }
+}
+
+TEST(paths) {
+    char name[64], target[64];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "hot-bytes-%.*s%d", i % 30, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", i);
+        int fd = open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
+        ASSERT_OK(fd);
+        ASSERT_OK(access(name, F_OK));
+        ASSERT_ERRNO(open(name, O_CREAT | O_EXCL, 0600), EEXIST);
+        ASSERT_OK(unlink(name));
+        ASSERT_ERRNO(access(name, F_OK), ENOENT);
+        ASSERT_ERRNO(openat(AT_FDCWD, name, O_RDONLY), ENOENT);
+        ASSERT_OK(symlink(name + 3, name));
+        ASSERT_EQ(readlink(name, target, sizeof target), (ssize_t)strlen(name + 3));
+        ASSERT_EQ(memcmp(target, name + 3, strlen(name + 3)), 0);
+        ASSERT_OK(unlinkat(AT_FDCWD, name, 0));
+        close(fd);
+    }
+    for (int i = 0; i < 200; i++) {
+        ASSERT_ERRNO(open((char *)8, O_RDONLY), EFAULT);
+        ASSERT_ERRNO(access("", F_OK), ENOENT);
+    }
+}
