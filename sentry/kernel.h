@@ -57,7 +57,9 @@ struct kernel {
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs);  // with the built-in init; NULL: no memory
 // All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
 bool kernel_free(struct kernel *k);
-extern struct kernel *the_kernel;  // for code that has no task at hand (timers, the event thread, procfs)
+// The one of this process, for code that is called without a task, a kernel or an object of it: procfs, which
+// the VFS calls, and what terminals ask of job control (fs/tty/ctty.h). Everything else goes by task->k.
+extern struct kernel *the_kernel;
 
 // ns since boot, as CLOCK_BOOTTIME of guests: uptime, start times and btime are all of this clock.
 static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
