@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom: each include is written from the root, and goes downward; headers of the host's kernel interface
-stay in the parts that talk to it; and functions of the C library that make host calls of their own accord are not for what
-runs under a filter, which kills for them. Prints file:line for each offence and fails when there are any.
+stay in the parts that talk to it; functions of the C library that make host calls of their own accord are not for what
+runs under a filter, which kills for them; and a handler reads its arguments as what they are (sentry/run/args.h), not
+as bare registers. Prints file:line for each offence and fails when there are any.
 """
 import os
 import re
@@ -36,6 +37,9 @@ HOST_FREE = ("host/", "platform/", "gofer/", "egress/", "oci/", "sentry/hostfilt
 HIDDEN = re.compile(r"\b(qsort(_r)?|sysconf|get_nprocs\w*|get_\w*phys_pages|fopen|opendir|scandir|glob|tmpfile64|localtime\w*|mktime"
                     r"|getpw\w+|getgr\w+|getaddrinfo|syslog|system|popen|dlopen|backtrace|pthread_cancel|setlocale|iconv_open)\(")
 FILTERED = ("fs/", "sentry/", "platform/", "netstack/", "base/")
+# A register of a call, read without saying how wide the argument is.
+REGISTER = re.compile(r"\ba->v\[")
+ACCESSORS = "sentry/run/args.h"
 BEFORE_FILTER = ("sentry/run/boot.c", "sentry/kernel.c", "platform/stub/place.c", "netstack/tools/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -63,6 +67,8 @@ def offences(top, path):
         hidden = HIDDEN.search(line.split("//")[0]) if filtered else None
         if hidden:
             yield f"{path}:{number}: {hidden[1]}() makes host calls of its own accord"
+        if top == "sentry" and path != ACCESSORS and REGISTER.search(line):
+            yield f"{path}:{number}: an argument is read by its type, as in {ACCESSORS}"
         match = INCLUDE.match(line)
         if not match:
             continue

@@ -108,7 +108,8 @@ void mm_end_process(struct task *t, int64_t error);
 
 struct mmap_args {
     uint64_t addr, len, offset;
-    uint32_t prot, flags;
+    uint64_t flags;  // LINUX_MAP_*: MAP_SHARED_VALIDATE looks at all of them
+    uint32_t prot;
     uint32_t deny;        // LINUX_PROT_*: what mprotect may not grant later either
     struct file *file;    // borrowed
     const char *name;     // a constant

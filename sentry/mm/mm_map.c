@@ -119,9 +119,9 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
         return -LINUX_EOVERFLOW;
     if (a->flags & LINUX_MAP_HUGETLB)
         return a->file ? -LINUX_EINVAL : -LINUX_ENOMEM;
-    uint32_t type = a->flags & LINUX_MAP_TYPE;
+    uint32_t flags = (uint32_t)a->flags, type = flags & LINUX_MAP_TYPE;
     if (type == LINUX_MAP_SHARED_VALIDATE && a->file) {
-        if (a->flags & ~(uint32_t)VALIDATED)
+        if (a->flags & ~(uint64_t)VALIDATED)
             return -LINUX_EOPNOTSUPP;
         type = LINUX_MAP_SHARED;
     }
@@ -129,12 +129,12 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
         return -LINUX_EINVAL;
     if (type == LINUX_MAP_SHARED && (a->flags & LINUX_MAP_GROWSDOWN))
         return -LINUX_EINVAL;
-    m->flags = a->flags;
+    m->flags = flags;
     if (m->flags & LINUX_MAP_FIXED_NOREPLACE)
         m->flags |= LINUX_MAP_FIXED;
     m->v.prot = a->prot & PROT_ALL;
     m->v.max_prot = PROT_ALL;
-    m->v.flags = type | (a->flags & LINUX_MAP_GROWSDOWN);
+    m->v.flags = type | (flags & LINUX_MAP_GROWSDOWN);
     m->v.name = a->name;
     bool charged =
         type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);

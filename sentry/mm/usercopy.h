@@ -31,6 +31,11 @@ static inline int copy_in_path(struct task *t, char *buf, uaddr_t src) {
 }
 #define copy_in_obj(t, obj, src)  copy_in((t), (obj), (src), sizeof *(obj))
 #define copy_out_obj(t, dst, obj) copy_out((t), (dst), (obj), sizeof *(obj))
+// For a result that the caller may do without: nothing at NULL.
+static inline int copy_out_optional(struct task *t, uaddr_t dst, const void *src, size_t n) {
+    return uaddr_is_null(dst) ? 0 : copy_out(t, dst, src, n);
+}
+#define copy_out_opt(t, dst, obj) copy_out_optional((t), (dst), (obj), sizeof *(obj))
 // A structure that grows from one kernel to the next, with the size that the caller knows: missing ends are
 // zero, and bytes behind the n that we know must be. -LINUX_EINVAL below `least`, -LINUX_E2BIG for more than
 // a page or for bytes that we do not know, -LINUX_EFAULT.

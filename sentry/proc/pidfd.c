@@ -47,9 +47,9 @@ int pidfd_pid(struct task *t, int fd) {
 
 // Asked for by pidfd_getfd(2): the right to trace, then the number.
 int64_t sys_pidfd_getfd(struct task *t, const struct sysargs *a) {
-    if (a->v[2])
+    if (arg_u32(a, 2))
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get(t->files, arg_int(a, 0));
     struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
     if (!g)
         return -LINUX_EBADF;
@@ -59,15 +59,15 @@ int64_t sys_pidfd_getfd(struct task *t, const struct sysargs *a) {
     if (!proc_may_trace(&node))
         return -LINUX_EPERM;
     struct fdtable *files = proc_files(&node);
-    struct file *wanted cleanup_file = files ? fd_get(files, (int)a->v[1]) : NULL;
+    struct file *wanted cleanup_file = files ? fd_get(files, arg_int(a, 1)) : NULL;
     if (files)
         fdtable_put(files);
     return wanted ? fd_install(t->files, wanted, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), true) : -LINUX_EBADF;
 }
 
 int64_t sys_pidfd_open(struct task *t, const struct sysargs *a) {
-    int32_t pid = (int32_t)a->v[0];
-    unsigned flags = (unsigned)a->v[1];
+    int32_t pid = arg_int(a, 0);
+    unsigned flags = arg_u32(a, 1);
     if (pid <= 0 || (flags & ~(unsigned)LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
     struct tgroup *g = tgroup_find(t->k, pid);

@@ -147,7 +147,7 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
         return -LINUX_EAGAIN;
     // the number comes with the child; where it goes is tried before anything is made
     const int32_t none = -1;
-    if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, uaddr(r->pidfd), &none) < 0)
+    if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, r->pidfd, &none) < 0)
         return -LINUX_EFAULT;
     err = mm_op_begin(t);
     if (err != 0)
@@ -249,14 +249,14 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     mm_op_abort(t);
     // Addresses that cannot be written are the guest's loss, as on Linux.
     if (r->flags & LINUX_CLONE_PARENT_SETTID)
-        copy_out(t, uaddr(r->parent_tid), &pid, sizeof pid);
+        copy_out(t, r->parent_tid, &pid, sizeof pid);
     if (r->flags & LINUX_CLONE_CHILD_SETTID)
-        c->set_child_tid = uaddr(r->child_tid);
+        c->set_child_tid = r->child_tid;
     if (r->flags & LINUX_CLONE_CHILD_CLEARTID)
-        c->clear_child_tid = uaddr(r->child_tid);
+        c->clear_child_tid = r->child_tid;
     if (r->flags & LINUX_CLONE_PIDFD) {
         int fd = pidfd_install(t, c->tg);
-        copy_out(t, uaddr(r->pidfd), &fd, sizeof fd);
+        copy_out(t, r->pidfd, &fd, sizeof fd);
     }
     t->call.done = pid;
     task_start(c);

@@ -9,7 +9,8 @@ struct clone_req {
     uint64_t flags;  // LINUX_CLONE_*, without the exit signal
     uint64_t exit_signal;
     uint64_t stack;  // stack pointer of the child, 0: the caller's
-    uint64_t tls, parent_tid, child_tid, pidfd;
+    uint64_t tls;
+    uaddr_t parent_tid, child_tid, pidfd;
 };
 enum { CLONE_DECODE, CLONE_FLUSHED, CLONE_TOLD, CLONE_VFORK_WAIT, CLONE_DONE };  // call.phase
 

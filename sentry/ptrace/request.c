@@ -141,10 +141,10 @@ static int64_t attach(struct task *t, struct task *child, uint64_t request, uint
 }
 
 int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
-    uint64_t request = a->v[0], addr = a->v[2], data = a->v[3];
+    uint64_t request = arg_ulong(a, 0), addr = arg_ulong(a, 2), data = arg_ulong(a, 3);
     if (request == LINUX_PTRACE_TRACEME)
         return ptrace_traceme(t);
-    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t->k, (int32_t)a->v[1]);
+    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t->k, arg_int(a, 1));
     if (!child)
         return -LINUX_ESRCH;
     if (request == LINUX_PTRACE_ATTACH || request == LINUX_PTRACE_SEIZE)

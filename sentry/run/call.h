@@ -14,15 +14,13 @@
 #define SENTRY_RUN_CALL_H
 #include "abi/errno.h"
 #include "base/waitq.h"
+#include "sentry/run/args.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct file;
 struct task;
 
-struct sysargs {
-    uint64_t v[6];
-};
 typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
 
 // What a handler may return besides a value and -LINUX_E* (1..4095) and -LINUX_ERESTART* (512..):

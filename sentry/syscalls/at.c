@@ -17,12 +17,12 @@ static int base_of(struct task *t, struct at_path *p, int dirfd, bool need_dir) 
     return 0;
 }
 
-int at_init_empty(struct task *t, struct at_path *p, int dirfd, uint64_t name, bool empty) {
+int at_init_empty(struct task *t, struct at_path *p, int dirfd, uaddr_t name, bool empty) {
     p->file = NULL;
     p->from = NULL;
     p->name[0] = '\0';
-    if (name || !empty) {
-        int err = copy_in_path(t, p->name, uaddr(name));
+    if (!uaddr_is_null(name) || !empty) {
+        int err = copy_in_path(t, p->name, name);
         if (err < 0)
             return err;
     }
@@ -33,7 +33,7 @@ int at_init_empty(struct task *t, struct at_path *p, int dirfd, uint64_t name, b
     return base_of(t, p, dirfd, p->name[0] != '\0');
 }
 
-int at_init(struct task *t, struct at_path *p, int dirfd, uint64_t name) {
+int at_init(struct task *t, struct at_path *p, int dirfd, uaddr_t name) {
     return at_init_empty(t, p, dirfd, name, false);
 }
 
@@ -42,7 +42,7 @@ void at_done(struct at_path *p) {
         file_put(p->file);
 }
 
-int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags,
+int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out) {
     if (flags & ~(allowed | LINUX_AT_NO_AUTOMOUNT))
         return -LINUX_EINVAL;

@@ -15,16 +15,16 @@ struct at_path {
 };
 // 0, or the error of copying the name, or -LINUX_EBADF (not looked at for absolute names, as in
 // path_resolution(7)).
-int at_init(struct task *t, struct at_path *p, int dirfd, uint64_t name);
+int at_init(struct task *t, struct at_path *p, int dirfd, uaddr_t name);
 // As at_init(), but with `empty` a NULL or "" name is let through (AT_EMPTY_PATH), and then any file will do.
-int at_init_empty(struct task *t, struct at_path *p, int dirfd, uint64_t name, bool empty);
+int at_init_empty(struct task *t, struct at_path *p, int dirfd, uaddr_t name, bool empty);
 void at_done(struct at_path *p);
 #define AT_PATH(p)                                                                                           \
     struct at_path p __attribute__((cleanup(at_done)));                                                      \
     p.file = NULL
 
 // Walks to what (dirfd, name, AT_* flags) means; *out is owned. `allowed`: the AT_* that the call knows.
-int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uint64_t name, unsigned flags,
+int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out);
 
 static inline void path_cleanup(struct path *p) {

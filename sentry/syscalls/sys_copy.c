@@ -84,8 +84,8 @@ static int64_t copy_slice(struct task *t, struct copy *c) {
     return n;
 }
 
-// in_addr, out_addr: where the offsets go that the caller gave, or 0.
-static int64_t copy_run(struct task *t, struct copy *c, uint64_t in_addr, uint64_t out_addr) {
+// in_addr, out_addr: where the offsets go that the caller gave, or NULL.
+static int64_t copy_run(struct task *t, struct copy *c, uaddr_t in_addr, uaddr_t out_addr) {
     park_yielded(t);
     int64_t n = copy_slice(t, c);
     if (n > 0 && c->left && !task_interrupted(t))
@@ -94,46 +94,47 @@ static int64_t copy_run(struct task *t, struct copy *c, uint64_t in_addr, uint64
         n = park_file_result(t, c->out, LINUX_POLLOUT, n);
     if (n == SYS_PARK || n == SYS_AGAIN)
         return n;
-    if ((t->call.done || c->tells) && ((in_addr && copy_out_obj(t, uaddr(in_addr), &c->in_off) < 0) ||
-                                       (out_addr && copy_out_obj(t, uaddr(out_addr), &c->out_off) < 0)))
+    if ((t->call.done || c->tells) &&
+        ((!uaddr_is_null(in_addr) && copy_out_obj(t, in_addr, &c->in_off) < 0) ||
+         (!uaddr_is_null(out_addr) && copy_out_obj(t, out_addr, &c->out_off) < 0)))
         return -LINUX_EFAULT;
     return write_result(t, c->out, t->call.done, n);
 }
 
-static int64_t offset(struct task *t, uint64_t addr, uint64_t *off) {
+static int64_t offset(struct task *t, uaddr_t addr, uint64_t *off) {
     *off = AT_POS;
-    if (!addr)
+    if (uaddr_is_null(addr))
         return 0;
-    if (copy_in_obj(t, off, uaddr(addr)) < 0)
+    if (copy_in_obj(t, off, addr) < 0)
         return -LINUX_EFAULT;
     return (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
 }
 
-static int64_t open_both(struct task *t, struct copy *c, uint64_t in, uint64_t out, uint64_t n) {
-    c->in = fd_get_mode(t->files, (int)in, FMODE_READ);
-    c->out = fd_get_mode(t->files, (int)out, FMODE_WRITE);
+static int64_t open_both(struct task *t, struct copy *c, int in, int out, size_t n) {
+    c->in = fd_get_mode(t->files, in, FMODE_READ);
+    c->out = fd_get_mode(t->files, out, FMODE_WRITE);
     c->out_off = AT_POS;
     c->left = n < MAX_RW ? n : MAX_RW;
     return c->in && c->out ? 0 : -LINUX_EBADF;
 }
 
 static int64_t sendfile_check(struct task *t, struct copy *c, const struct sysargs *a) {
-    int64_t err = open_both(t, c, a->v[1], a->v[0], a->v[3]);
+    int64_t err = open_both(t, c, arg_int(a, 1), arg_int(a, 0), arg_size(a, 3));
     if (err < 0)
         return err;
     if (!(c->in->mode & FMODE_SEEK) || (atomic_load(&c->out->flags) & LINUX_O_APPEND))
         return -LINUX_EINVAL;
     c->tells = true;
-    return offset(t, a->v[2], &c->in_off);
+    return offset(t, arg_ptr(a, 2), &c->in_off);
 }
 
 int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
     struct copy *c = t->call.p;
     if (c)
-        return copy_run(t, c, a->v[2], 0);
+        return copy_run(t, c, arg_ptr(a, 2), UADDR_NULL);
     c = copy_begin(t);
     int64_t err = c ? sendfile_check(t, c, a) : -LINUX_ENOMEM;
-    return err < 0 ? err : copy_run(t, c, a->v[2], 0);
+    return err < 0 ? err : copy_run(t, c, arg_ptr(a, 2), UADDR_NULL);
 }
 
 static bool same_file(const struct file *a, const struct file *b) {
@@ -153,10 +154,10 @@ static int64_t range_check(struct copy *c) {
 }
 
 static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs *a) {
-    int64_t err = open_both(t, c, a->v[0], a->v[2], a->v[4]);
+    int64_t err = open_both(t, c, arg_int(a, 0), arg_int(a, 2), arg_size(a, 4));
     if (err < 0)
         return err;
-    if (a->v[5])
+    if (arg_u32(a, 5))
         return -LINUX_EINVAL;
     if (inode_is_dir(c->in->inode) || inode_is_dir(c->out->inode))
         return -LINUX_EISDIR;
@@ -164,17 +165,17 @@ static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs 
         return -LINUX_EINVAL;
     if (atomic_load(&c->out->flags) & LINUX_O_APPEND)
         return -LINUX_EBADF;
-    err = offset(t, a->v[1], &c->in_off);
+    err = offset(t, arg_ptr(a, 1), &c->in_off);
     if (err == 0)
-        err = offset(t, a->v[3], &c->out_off);
+        err = offset(t, arg_ptr(a, 3), &c->out_off);
     return err < 0 ? err : range_check(c);
 }
 
 int64_t sys_copy_file_range(struct task *t, const struct sysargs *a) {
     struct copy *c = t->call.p;
     if (c)
-        return copy_run(t, c, a->v[1], a->v[3]);
+        return copy_run(t, c, arg_ptr(a, 1), arg_ptr(a, 3));
     c = copy_begin(t);
     int64_t err = c ? range_begin(t, c, a) : -LINUX_ENOMEM;
-    return err < 0 ? err : copy_run(t, c, a->v[1], a->v[3]);
+    return err < 0 ? err : copy_run(t, c, arg_ptr(a, 1), arg_ptr(a, 3));
 }

@@ -22,10 +22,10 @@ static int64_t do_create(struct task *t, bool cloexec) {
 }
 
 int64_t sys_epoll_create(struct task *t, const struct sysargs *a) {
-    return (int32_t)a->v[0] <= 0 ? -LINUX_EINVAL : do_create(t, false);
+    return arg_int(a, 0) <= 0 ? -LINUX_EINVAL : do_create(t, false);
 }
 int64_t sys_epoll_create1(struct task *t, const struct sysargs *a) {
-    uint32_t flags = (uint32_t)a->v[0];
+    uint32_t flags = arg_u32(a, 0);
     return flags & ~(uint32_t)LINUX_EPOLL_CLOEXEC ? -LINUX_EINVAL : do_create(t, flags);
 }
 
@@ -36,11 +36,11 @@ static bool can_poll(struct file *f) {
 }
 
 int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
-    int op = (int)a->v[1], fd = (int)a->v[2];
+    int op = arg_int(a, 1), fd = arg_int(a, 2);
     struct linux_epoll_event ev = {0};
-    if (op != LINUX_EPOLL_CTL_DEL && copy_in_obj(t, &ev, uaddr(a->v[3])) < 0)
+    if (op != LINUX_EPOLL_CTL_DEL && copy_in_obj(t, &ev, arg_ptr(a, 3)) < 0)
         return -LINUX_EFAULT;
-    struct file *epf cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *epf cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     struct file *f cleanup_file = epf ? fd_get_io(t->files, fd) : NULL;
     if (!f)
         return -LINUX_EBADF;
@@ -73,8 +73,8 @@ static int put_user(void *arg, const struct linux_epoll_event *ev, unsigned n) {
 }
 
 static int64_t collect(struct task *t, struct file *f, const struct sysargs *a) {
-    struct to_user u = {t, uaddr(a->v[1])};
-    return epoll_collect(epoll_of(f), (int)a->v[2], put_user, &u);
+    struct to_user u = {t, arg_ptr(a, 1)};
+    return epoll_collect(epoll_of(f), arg_int(a, 2), put_user, &u);
 }
 
 // The call ends: when it was woken and has taken nothing (death), another waiter may.
@@ -120,9 +120,9 @@ static int64_t do_wait(struct task *t, const struct sysargs *a, uint64_t deadlin
     struct call *c = &t->call;
     if (c->again && c->p)
         return wait_for(t, c->p, a, deadline);
-    if ((int)a->v[2] <= 0 || (int)a->v[2] > MAX_EVENTS)
+    if (arg_int(a, 2) <= 0 || arg_int(a, 2) > MAX_EVENTS)
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     if (!epoll_of(f))
@@ -138,14 +138,14 @@ static uint64_t ms_deadline(int32_t ms) {
 // call.u[0]: the deadline, from the first run.
 int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
     if (!t->call.again)
-        t->call.u[0] = ms_deadline((int32_t)a->v[3]);
+        t->call.u[0] = ms_deadline(arg_int(a, 3));
     return do_wait(t, a, t->call.u[0]);
 }
 
 int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
-        t->call.u[0] = ms_deadline((int32_t)a->v[3]);
-        int64_t err = wait_mask(t, a->v[4], a->v[5]);
+        t->call.u[0] = ms_deadline(arg_int(a, 3));
+        int64_t err = wait_mask(t, arg_ptr(a, 4), arg_size(a, 5));
         if (err < 0)
             return err;
     }
@@ -155,11 +155,11 @@ int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
 int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
         uint64_t ns;
-        int64_t err = a->v[3] ? wait_time(t, a->v[3], &ns) : 0;
+        int64_t err = arg_given(a, 3) ? wait_time(t, arg_ptr(a, 3), &ns) : 0;
         if (err < 0)
             return err;
-        t->call.u[0] = !a->v[3] ? TIME_MAX : ns ? time_after(ns) : 0;
-        err = wait_mask(t, a->v[4], a->v[5]);
+        t->call.u[0] = !arg_given(a, 3) ? TIME_MAX : ns ? time_after(ns) : 0;
+        err = wait_mask(t, arg_ptr(a, 4), arg_size(a, 5));
         if (err < 0)
             return err;
     }

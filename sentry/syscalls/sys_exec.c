@@ -79,21 +79,22 @@ static int add_vector(struct reader *r, struct exec_args *args, uint64_t at, boo
     return 0;
 }
 
-static int read_args(struct task *t, struct exec_args *args, uint64_t argv, uint64_t envp) {
+static int read_args(struct task *t, struct exec_args *args, uaddr_t argv, uaddr_t envp) {
     struct reader *r = znew(struct reader);
     if (!r)
         return -LINUX_ENOMEM;
     r->t = t;
     r->page = 1;
-    int err = add_vector(r, args, argv, false);
+    int err = add_vector(r, args, argv.v, false);
     if (err == 0)
-        err = add_vector(r, args, envp, true);
+        err = add_vector(r, args, envp.v, true);
     free(r->joined);
     free(r);
     return err;
 }
 
-static int64_t exec_at(struct task *t, int dirfd, const char *path, const struct sysargs *v, unsigned flags) {
+static int64_t exec_at(struct task *t, int dirfd, const char *path, uaddr_t argv, uaddr_t envp,
+                       unsigned flags) {
     struct exec_args args = {0};
     struct file *dir cleanup_file = NULL;
     bool relative = path[0] != '/' && dirfd != LINUX_AT_FDCWD;
@@ -101,7 +102,7 @@ static int64_t exec_at(struct task *t, int dirfd, const char *path, const struct
         return -LINUX_EBADF;
     if (!*path && !(flags & LINUX_AT_EMPTY_PATH))
         return -LINUX_ENOENT;
-    int err = read_args(t, &args, v->v[0], v->v[1]);
+    int err = read_args(t, &args, argv, envp);
     if (err == 0 && relative) {
         args.hidden = fd_set_cloexec(t->files, dirfd, -1) > 0;
         args.execfn = xcalloc(1, LINUX_PATH_MAX);
@@ -121,21 +122,21 @@ int64_t sys_execve(struct task *t, const struct sysargs *a) {
     if (exec_begun(t))
         return exec_continue(t);
     char path[LINUX_PATH_MAX];
-    int err = copy_in_path(t, path, uaddr(a->v[0]));
+    int err = copy_in_path(t, path, arg_ptr(a, 0));
     if (err < 0)
         return err;
-    return exec_at(t, LINUX_AT_FDCWD, path, &(struct sysargs){{a->v[1], a->v[2]}}, 0);
+    return exec_at(t, LINUX_AT_FDCWD, path, arg_ptr(a, 1), arg_ptr(a, 2), 0);
 }
 
 int64_t sys_execveat(struct task *t, const struct sysargs *a) {
     if (exec_begun(t))
         return exec_continue(t);
-    unsigned flags = (unsigned)a->v[4];
+    unsigned flags = arg_u32(a, 4);
     if (flags & ~(unsigned)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW))
         return -LINUX_EINVAL;
     char path[LINUX_PATH_MAX];
-    int err = copy_in_path(t, path, uaddr(a->v[1]));
+    int err = copy_in_path(t, path, arg_ptr(a, 1));
     if (err < 0)
         return err;
-    return exec_at(t, (int)a->v[0], path, &(struct sysargs){{a->v[2], a->v[3]}}, flags);
+    return exec_at(t, arg_int(a, 0), path, arg_ptr(a, 2), arg_ptr(a, 3), flags);
 }

@@ -18,10 +18,10 @@
 #include "sentry/socket/socket.h"
 #include "sentry/syscalls/table.h"
 
-int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, (int)a->v[0]); }
+int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, arg_int(a, 0)); }
 
 int64_t sys_close_range(struct task *t, const struct sysargs *a) {
-    unsigned first = (unsigned)a->v[0], last = (unsigned)a->v[1], flags = (unsigned)a->v[2];
+    unsigned first = arg_u32(a, 0), last = arg_u32(a, 1), flags = arg_u32(a, 2);
     if ((flags & ~(LINUX_CLOSE_RANGE_UNSHARE | LINUX_CLOSE_RANGE_CLOEXEC)) || first > last)
         return -LINUX_EINVAL;
     if ((flags & LINUX_CLOSE_RANGE_UNSHARE) && ref_read(&t->files->refs) > 1) {
@@ -45,20 +45,20 @@ static int64_t dup_to(struct task *t, int fd, int to, bool cloexec) {
     return f ? fd_replace(t->files, f, to, task_rlimit(t, LINUX_RLIMIT_NOFILE), cloexec) : -LINUX_EBADF;
 }
 
-int64_t sys_dup(struct task *t, const struct sysargs *a) { return dup_min(t, (int)a->v[0], 0, false); }
+int64_t sys_dup(struct task *t, const struct sysargs *a) { return dup_min(t, arg_int(a, 0), 0, false); }
 
 int64_t sys_dup2(struct task *t, const struct sysargs *a) {
-    if ((int)a->v[0] == (int)a->v[1]) {
-        int err = fd_set_cloexec(t->files, (int)a->v[0], -1);
-        return err < 0 ? err : (int)a->v[1];
+    if (arg_int(a, 0) == arg_int(a, 1)) {
+        int err = fd_set_cloexec(t->files, arg_int(a, 0), -1);
+        return err < 0 ? err : arg_int(a, 1);
     }
-    return dup_to(t, (int)a->v[0], (int)a->v[1], false);
+    return dup_to(t, arg_int(a, 0), arg_int(a, 1), false);
 }
 
 int64_t sys_dup3(struct task *t, const struct sysargs *a) {
-    if ((a->v[2] & ~(uint64_t)LINUX_O_CLOEXEC) || (int)a->v[0] == (int)a->v[1])
+    if ((arg_int(a, 2) & ~LINUX_O_CLOEXEC) || arg_int(a, 0) == arg_int(a, 1))
         return -LINUX_EINVAL;
-    return dup_to(t, (int)a->v[0], (int)a->v[1], a->v[2] & LINUX_O_CLOEXEC);
+    return dup_to(t, arg_int(a, 0), arg_int(a, 1), arg_int(a, 2) & LINUX_O_CLOEXEC);
 }
 
 // ---- Locks ------------------------------------------------------------------------------------------------
@@ -125,8 +125,8 @@ static int64_t lock_still_open(struct task *t, int fd, struct file *f) {
 }
 
 int64_t sys_flock(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = lock_file(t, (int)a->v[0]);
-    int op = (int)a->v[1];
+    struct file *f cleanup_file = lock_file(t, arg_int(a, 0));
+    int op = arg_int(a, 1);
     if (!f)
         return -LINUX_EBADF;
     return lock_wait(t, f, ask_flock, &op, !(op & LINUX_LOCK_NB));
@@ -203,23 +203,23 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
 }
 
 int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
-    int fd = (int)a->v[0];
-    unsigned cmd = (unsigned)a->v[1];
+    int fd = arg_int(a, 0);
+    unsigned cmd = arg_u32(a, 1);
     switch (cmd) {
     case LINUX_F_DUPFD:
     case LINUX_F_DUPFD_CLOEXEC:
-        return dup_min(t, fd, (int)a->v[2], cmd == LINUX_F_DUPFD_CLOEXEC);
+        return dup_min(t, fd, arg_int(a, 2), cmd == LINUX_F_DUPFD_CLOEXEC);
     case LINUX_F_GETFD:
         return fd_set_cloexec(t->files, fd, -1);
     case LINUX_F_SETFD: {
-        int err = fd_set_cloexec(t->files, fd, a->v[2] & LINUX_FD_CLOEXEC);
+        int err = fd_set_cloexec(t->files, fd, arg_int(a, 2) & LINUX_FD_CLOEXEC);
         return err < 0 ? err : 0;
     }
     }
     struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : lock_file(t, fd);
     if (!f)
         return -LINUX_EBADF;
-    int64_t r = fcntl_file(t, f, fd, cmd, a->v[2]);
+    int64_t r = fcntl_file(t, f, fd, cmd, arg_ulong(a, 2));
     return r == 0 && (cmd == LINUX_F_SETLK || cmd == LINUX_F_SETLKW) ? lock_still_open(t, fd, f) : r;
 }
 
@@ -234,18 +234,18 @@ static int64_t open_peer(struct task *t, struct file *master, unsigned flags) {
 }
 
 int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
-    unsigned cmd = (unsigned)a->v[1];
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    unsigned cmd = arg_u32(a, 1);
     if (!f)
         return -LINUX_EBADF;
     int on;
     switch (cmd) {
     case LINUX_FIOCLEX:
     case LINUX_FIONCLEX:
-        fd_set_cloexec(t->files, (int)a->v[0], cmd == LINUX_FIOCLEX);
+        fd_set_cloexec(t->files, arg_int(a, 0), cmd == LINUX_FIOCLEX);
         return 0;
     case LINUX_FIONBIO:
-        if (copy_in_obj(t, &on, uaddr(a->v[2])) < 0)
+        if (copy_in_obj(t, &on, arg_ptr(a, 2)) < 0)
             return -LINUX_EFAULT;
         if (on)
             atomic_fetch_or(&f->flags, LINUX_O_NONBLOCK);
@@ -253,31 +253,31 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
             atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NONBLOCK);
         return 0;
     case LINUX_FIOASYNC:
-        if (copy_in_obj(t, &on, uaddr(a->v[2])) < 0)
+        if (copy_in_obj(t, &on, arg_ptr(a, 2)) < 0)
             return -LINUX_EFAULT;
         if (!on == !(atomic_load(&f->flags) & LINUX_O_ASYNC))
             return 0;
-        return async_set(t, f, (int)a->v[0], on);
+        return async_set(t, f, arg_int(a, 0), on);
     case LINUX_FIOSETOWN:
     case LINUX_SIOCSPGRP:
     case LINUX_FIOGETOWN:
     case LINUX_SIOCGPGRP:
         if (socket_of(f))
-            return async_ioctl(t, f, cmd, a->v[2]);
+            return async_ioctl(t, f, cmd, arg_ulong(a, 2));
         break;
     case LINUX_TIOCGPTPEER:
         if (pty_is_master(f))
-            return open_peer(t, f, (unsigned)a->v[2]);
+            return open_peer(t, f, arg_u32(a, 2));
         break;
     }
     struct uaccess_user ua;
     uaccess_user_init(&ua, t);
-    return vfs_ioctl(f, cmd, a->v[2], &ua.a);
+    return vfs_ioctl(f, cmd, arg_ulong(a, 2), &ua.a);
 }
 
 // ---- Data on disk -----------------------------------------------------------------------------------------
-static int64_t do_fsync(struct task *t, uint64_t fd, bool data_only) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)fd);
+static int64_t do_fsync(struct task *t, int fd, bool data_only) {
+    struct file *f cleanup_file = fd_get_io(t->files, fd);
     if (!f)
         return -LINUX_EBADF;
     plat_block_begin(t->k->platform);
@@ -285,26 +285,26 @@ static int64_t do_fsync(struct task *t, uint64_t fd, bool data_only) {
     plat_block_end(t->k->platform);
     return err;
 }
-int64_t sys_fsync(struct task *t, const struct sysargs *a) { return do_fsync(t, a->v[0], false); }
-int64_t sys_fdatasync(struct task *t, const struct sysargs *a) { return do_fsync(t, a->v[0], true); }
+int64_t sys_fsync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), false); }
+int64_t sys_fdatasync(struct task *t, const struct sysargs *a) { return do_fsync(t, arg_int(a, 0), true); }
 // Nothing of ours is written behind: files of binds are written through, the rest is memory.
 int64_t sys_sync(struct task *t, const struct sysargs *a) { return 0; }
 int64_t sys_syncfs(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     return f ? 0 : -LINUX_EBADF;
 }
 int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
     int64_t end;
-    if ((int64_t)a->v[1] < 0 || (int64_t)a->v[2] < 0 || (a->v[3] & ~7ull) ||
-        __builtin_add_overflow((int64_t)a->v[1], (int64_t)a->v[2], &end))
+    if (arg_off(a, 1) < 0 || arg_off(a, 2) < 0 || (arg_u32(a, 3) & ~7u) ||
+        __builtin_add_overflow(arg_off(a, 1), arg_off(a, 2), &end))
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     uint32_t type = inode_type(f->inode);
     if (type != LINUX_S_IFREG && type != LINUX_S_IFDIR && type != LINUX_S_IFBLK)
         return -LINUX_ESPIPE;
-    return do_fsync(t, a->v[0], true);
+    return do_fsync(t, arg_int(a, 0), true);
 }
 
 static int64_t size_error(struct task *t, int64_t r) {
@@ -314,21 +314,22 @@ static int64_t size_error(struct task *t, int64_t r) {
 }
 
 int64_t sys_fallocate(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
-    if ((int64_t)a->v[2] < 0 || (int64_t)a->v[3] <= 0)
+    if (arg_off(a, 2) < 0 || arg_off(a, 3) <= 0)
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
-    return size_error(t, vfs_fallocate(&ctx, f, (int)a->v[1], a->v[2], a->v[3]));
+    return size_error(
+        t, vfs_fallocate(&ctx, f, arg_int(a, 1), (uint64_t)arg_off(a, 2), (uint64_t)arg_off(a, 3)));
 }
 
 int64_t sys_ftruncate(struct task *t, const struct sysargs *a) {
-    if ((int64_t)a->v[1] < 0)
+    if (arg_off(a, 1) < 0)
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     TASK_VFS_CTX(t, ctx);
-    return size_error(t, vfs_ftruncate(&ctx, f, a->v[1]));
+    return size_error(t, vfs_ftruncate(&ctx, f, (uint64_t)arg_off(a, 1)));
 }

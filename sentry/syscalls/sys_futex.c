@@ -82,10 +82,10 @@ static int64_t wait_again(struct task *t) {
 }
 
 // The deadline of a wait: relative ones (FUTEX_WAIT) on the monotonic clock.
-static int read_deadline(struct task *t, uint64_t addr, bool relative, bool realtime, uint64_t *out) {
+static int read_deadline(struct task *t, uaddr_t addr, bool relative, bool realtime, uint64_t *out) {
     uint64_t ns;
     *out = 0;
-    if (!addr)
+    if (uaddr_is_null(addr))
         return 0;
     int err = wait_time(t, addr, &ns);
     if (err < 0)
@@ -98,14 +98,14 @@ static int64_t futex_wait(struct task *t, const struct sysargs *a, int cmd, bool
     struct call *c = &t->call;
     if (c->phase == WAIT_START) {
         bool relative = cmd == LINUX_FUTEX_WAIT;
-        uint32_t bitset = relative ? ANY : (uint32_t)a->v[5];
-        int err = read_deadline(t, a->v[3], relative, realtime, &c->u[W_DEADLINE]);
+        uint32_t bitset = relative ? ANY : arg_u32(a, 5);
+        int err = read_deadline(t, arg_ptr(a, 3), relative, realtime, &c->u[W_DEADLINE]);
         if (err < 0)
             return err;
         if (!bitset)
             return -LINUX_EINVAL;
-        c->u[W_WORD] = a->v[0];
-        c->u[W_VALUE] = (uint32_t)a->v[2];
+        c->u[W_WORD] = arg_ptr(a, 0).v;
+        c->u[W_VALUE] = arg_u32(a, 2);
         c->u[W_BITSET] = bitset;
         c->u[W_PRIVATE] = private;
     }
@@ -113,24 +113,24 @@ static int64_t futex_wait(struct task *t, const struct sysargs *a, int cmd, bool
 }
 
 // ---- Waking -----------------------------------------------------------------------------------------------
-static int64_t futex_wake(struct task *t, uint64_t word, bool private, int n, uint32_t bitset) {
+static int64_t futex_wake(struct task *t, uaddr_t word, bool private, int n, uint32_t bitset) {
     struct futex_key key;
     if (!bitset)
         return -LINUX_EINVAL;
-    int err = futex_key_get(t->mm, uaddr(word), private, &key);
+    int err = futex_key_get(t->mm, word, private, &key);
     return err < 0 ? err : futex_wake_key(&t->k->futexes, &key, n, bitset);
 }
 
 static int64_t requeue(struct task *t, const struct sysargs *a, bool private, bool cmp) {
     struct futex_key from, to;
-    int n = (int)a->v[2], move = (int)a->v[3];
-    uint32_t value = (uint32_t)a->v[5];
+    int n = arg_int(a, 2), move = arg_int(a, 3);
+    uint32_t value = arg_u32(a, 5);
     if (n < 0 || move < 0)
         return -LINUX_EINVAL;
-    int err = futex_key_get(t->mm, uaddr(a->v[0]), private, &from);
+    int err = futex_key_get(t->mm, arg_ptr(a, 0), private, &from);
     if (err == 0)
-        err = futex_key_get(t->mm, uaddr(a->v[4]), private, &to);
-    return err < 0 ? err : futex_requeue(t, &from, &to, n, move, uaddr(a->v[0]), cmp ? &value : NULL);
+        err = futex_key_get(t->mm, arg_ptr(a, 4), private, &to);
+    return err < 0 ? err : futex_requeue(t, &from, &to, n, move, arg_ptr(a, 0), cmp ? &value : NULL);
 }
 
 static int32_t sign_extend_12(uint32_t v) { return (int32_t)(v << 20) >> 20; }
@@ -201,23 +201,23 @@ static int change_word(struct task *t, uaddr_t word, uint32_t op, uint32_t *old)
 
 static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
     struct futex_key first, second;
-    uint32_t op = (uint32_t)a->v[5], old = 0;
-    int err = futex_key_get(t->mm, uaddr(a->v[0]), private, &first);
+    uint32_t op = arg_u32(a, 5), old = 0;
+    int err = futex_key_get(t->mm, arg_ptr(a, 0), private, &first);
     if (err == 0)
-        err = futex_key_get(t->mm, uaddr(a->v[4]), private, &second);
+        err = futex_key_get(t->mm, arg_ptr(a, 4), private, &second);
     if (err == 0)
-        err = change_word(t, uaddr(a->v[4]), op, &old);
+        err = change_word(t, arg_ptr(a, 4), op, &old);
     if (err < 0)
         return err;
     int also = wake_op_compare(op, old);
     if (also < 0)
         return also;
-    int64_t n = futex_wake_key(&t->k->futexes, &first, (int)a->v[2], ANY);
-    return also ? n + futex_wake_key(&t->k->futexes, &second, (int)a->v[3], ANY) : n;
+    int64_t n = futex_wake_key(&t->k->futexes, &first, arg_int(a, 2), ANY);
+    return also ? n + futex_wake_key(&t->k->futexes, &second, arg_int(a, 3), ANY) : n;
 }
 
 int64_t sys_futex(struct task *t, const struct sysargs *a) {
-    uint32_t op = (uint32_t)a->v[1];
+    uint32_t op = arg_u32(a, 1);
     int cmd = (int)(op & (uint32_t)LINUX_FUTEX_CMD_MASK);
     bool private = op & LINUX_FUTEX_PRIVATE_FLAG, realtime = op & LINUX_FUTEX_CLOCK_REALTIME;
     if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET)
@@ -227,9 +227,9 @@ int64_t sys_futex(struct task *t, const struct sysargs *a) {
     case LINUX_FUTEX_WAIT_BITSET:
         return futex_wait(t, a, cmd, private, realtime);
     case LINUX_FUTEX_WAKE:
-        return futex_wake(t, a->v[0], private, (int)a->v[2], ANY);
+        return futex_wake(t, arg_ptr(a, 0), private, arg_int(a, 2), ANY);
     case LINUX_FUTEX_WAKE_BITSET:
-        return futex_wake(t, a->v[0], private, (int)a->v[2], (uint32_t)a->v[5]);
+        return futex_wake(t, arg_ptr(a, 0), private, arg_int(a, 2), arg_u32(a, 5));
     case LINUX_FUTEX_REQUEUE:
         return requeue(t, a, private, false);
     case LINUX_FUTEX_CMP_REQUEUE:
@@ -289,15 +289,15 @@ static int waitv_queue(struct task *t, struct waitv *v, const struct linux_futex
 // 0: queued; positive: 1 + the index of one that was woken already; or an error.
 static int waitv_start(struct task *t, const struct sysargs *a) {
     struct linux_futex_waitv in[LINUX_FUTEX_WAITV_MAX];
-    uint64_t n = (uint32_t)a->v[1], deadline;
-    int32_t clock = (int32_t)a->v[4];
-    if (a->v[2] || n < 1 || n > LINUX_FUTEX_WAITV_MAX || !a->v[0])
+    uint64_t n = arg_u32(a, 1), deadline;
+    int32_t clock = arg_int(a, 4);
+    if (arg_u32(a, 2) || n < 1 || n > LINUX_FUTEX_WAITV_MAX || !arg_given(a, 0))
         return -LINUX_EINVAL;
-    if (a->v[3] && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_REALTIME)
+    if (arg_given(a, 3) && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_REALTIME)
         return -LINUX_EINVAL;
-    int err = read_deadline(t, a->v[3], false, clock == LINUX_CLOCK_REALTIME, &deadline);
+    int err = read_deadline(t, arg_ptr(a, 3), false, clock == LINUX_CLOCK_REALTIME, &deadline);
     if (err == 0)
-        err = copy_in(t, in, uaddr(a->v[0]), n * sizeof in[0]);
+        err = copy_in(t, in, arg_ptr(a, 0), n * sizeof in[0]);
     if (err < 0)
         return err;
     struct waitv *v = xcalloc(1, sizeof *v + n * sizeof v->w[0]);
@@ -341,15 +341,15 @@ int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
 
 // ---- Robust lists -----------------------------------------------------------------------------------------
 int64_t sys_set_robust_list(struct task *t, const struct sysargs *a) {
-    if (a->v[1] != sizeof(struct linux_robust_list_head))
+    if (arg_size(a, 1) != sizeof(struct linux_robust_list_head))
         return -LINUX_EINVAL;
-    t->robust_list = uaddr(a->v[0]);
+    t->robust_list = arg_ptr(a, 0);
     return 0;
 }
 
 // LIMIT: of other threads only those of the caller's own process.
 int64_t sys_get_robust_list(struct task *t, const struct sysargs *a) {
-    int32_t tid = (int32_t)a->v[0];
+    int32_t tid = arg_int(a, 0);
     struct task *other = tid == 0 ? task_get(t) : task_find(t->k, tid);
     if (!other)
         return -LINUX_ESRCH;
@@ -358,6 +358,6 @@ int64_t sys_get_robust_list(struct task *t, const struct sysargs *a) {
     task_put(other);
     if (!allowed)
         return -LINUX_EPERM;
-    int err = copy_out_obj(t, uaddr(a->v[2]), &len);
-    return err < 0 ? err : copy_out_obj(t, uaddr(a->v[1]), &head);
+    int err = copy_out_obj(t, arg_ptr(a, 2), &len);
+    return err < 0 ? err : copy_out_obj(t, arg_ptr(a, 1), &head);
 }

@@ -42,16 +42,12 @@ static int64_t pgid_of(const struct tgroup *g) { return g->pgrp->pgid; }
 static int64_t sid_of(const struct tgroup *g) { return g->pgrp->session->sid; }
 
 int64_t sys_getpgrp(struct task *t, const struct sysargs *a) { return of_process(t, 0, pgid_of); }
-int64_t sys_getpgid(struct task *t, const struct sysargs *a) {
-    return of_process(t, (int32_t)a->v[0], pgid_of);
-}
-int64_t sys_getsid(struct task *t, const struct sysargs *a) {
-    return of_process(t, (int32_t)a->v[0], sid_of);
-}
+int64_t sys_getpgid(struct task *t, const struct sysargs *a) { return of_process(t, arg_int(a, 0), pgid_of); }
+int64_t sys_getsid(struct task *t, const struct sysargs *a) { return of_process(t, arg_int(a, 0), sid_of); }
 
 int64_t sys_setpgid(struct task *t, const struct sysargs *a) {
     LOCKED(&t->k->tasks_lock);
-    return tgroup_setpgid(t->tg, (int32_t)a->v[0], (int32_t)a->v[1]);
+    return tgroup_setpgid(t->tg, arg_int(a, 0), arg_int(a, 1));
 }
 int64_t sys_setsid(struct task *t, const struct sysargs *a) {
     LOCKED(&t->k->tasks_lock);
@@ -158,19 +154,19 @@ static int64_t do_setid(struct task *t, bool group, uint32_t id) {
     return set_ids(t, group, &(struct ids){NO_ID, id, NO_ID}, ok);
 }
 
-int64_t sys_setuid(struct task *t, const struct sysargs *a) { return do_setid(t, false, (uint32_t)a->v[0]); }
-int64_t sys_setgid(struct task *t, const struct sysargs *a) { return do_setid(t, true, (uint32_t)a->v[0]); }
+int64_t sys_setuid(struct task *t, const struct sysargs *a) { return do_setid(t, false, arg_u32(a, 0)); }
+int64_t sys_setgid(struct task *t, const struct sysargs *a) { return do_setid(t, true, arg_u32(a, 0)); }
 int64_t sys_setreuid(struct task *t, const struct sysargs *a) {
-    return do_setre(t, false, (uint32_t)a->v[0], (uint32_t)a->v[1]);
+    return do_setre(t, false, arg_u32(a, 0), arg_u32(a, 1));
 }
 int64_t sys_setregid(struct task *t, const struct sysargs *a) {
-    return do_setre(t, true, (uint32_t)a->v[0], (uint32_t)a->v[1]);
+    return do_setre(t, true, arg_u32(a, 0), arg_u32(a, 1));
 }
 int64_t sys_setresuid(struct task *t, const struct sysargs *a) {
-    return do_setres(t, false, (uint32_t)a->v[0], (uint32_t)a->v[1], (uint32_t)a->v[2]);
+    return do_setres(t, false, arg_u32(a, 0), arg_u32(a, 1), arg_u32(a, 2));
 }
 int64_t sys_setresgid(struct task *t, const struct sysargs *a) {
-    return do_setres(t, true, (uint32_t)a->v[0], (uint32_t)a->v[1], (uint32_t)a->v[2]);
+    return do_setres(t, true, arg_u32(a, 0), arg_u32(a, 1), arg_u32(a, 2));
 }
 
 // setfsuid(2) answers the old id whether or not it changed anything.
@@ -186,14 +182,12 @@ static int64_t do_setfs(struct task *t, bool group, uint32_t id) {
     }
     return old;
 }
-int64_t sys_setfsuid(struct task *t, const struct sysargs *a) {
-    return do_setfs(t, false, (uint32_t)a->v[0]);
-}
-int64_t sys_setfsgid(struct task *t, const struct sysargs *a) { return do_setfs(t, true, (uint32_t)a->v[0]); }
+int64_t sys_setfsuid(struct task *t, const struct sysargs *a) { return do_setfs(t, false, arg_u32(a, 0)); }
+int64_t sys_setfsgid(struct task *t, const struct sysargs *a) { return do_setfs(t, true, arg_u32(a, 0)); }
 
 static int64_t put_ids(struct task *t, const struct sysargs *a, uint32_t r, uint32_t e, uint32_t s) {
-    if (copy_out_obj(t, uaddr(a->v[0]), &r) < 0 || copy_out_obj(t, uaddr(a->v[1]), &e) < 0 ||
-        copy_out_obj(t, uaddr(a->v[2]), &s) < 0)
+    if (copy_out_obj(t, arg_ptr(a, 0), &r) < 0 || copy_out_obj(t, arg_ptr(a, 1), &e) < 0 ||
+        copy_out_obj(t, arg_ptr(a, 2), &s) < 0)
         return -LINUX_EFAULT;
     return 0;
 }
@@ -207,11 +201,11 @@ int64_t sys_getresgid(struct task *t, const struct sysargs *a) {
 #define NGROUPS_MAX 65536u
 
 int64_t sys_getgroups(struct task *t, const struct sysargs *a) {
-    int32_t size = (int32_t)a->v[0];
+    int32_t size = arg_int(a, 0);
     const struct cred *c = t->cred;
     if (size < 0 || (size && (unsigned)size < c->ngroups))
         return -LINUX_EINVAL;
-    if (size && copy_out(t, uaddr(a->v[1]), c->groups, c->ngroups * sizeof c->groups[0]) < 0)
+    if (size && copy_out(t, arg_ptr(a, 1), c->groups, c->ngroups * sizeof c->groups[0]) < 0)
         return -LINUX_EFAULT;
     return c->ngroups;
 }
@@ -241,7 +235,7 @@ static void sort(uint32_t *v, size_t n) {
 }
 
 int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
-    uint32_t n = (uint32_t)a->v[0];
+    uint32_t n = arg_u32(a, 0);
     if (!task_capable(t, LINUX_CAP_SETGID))
         return -LINUX_EPERM;
     if (n > NGROUPS_MAX)
@@ -249,7 +243,7 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
     struct cred *c = cred_dup(t->cred, n);
     if (!c)
         return -LINUX_ENOMEM;
-    if (copy_in(t, c->groups, uaddr(a->v[1]), n * sizeof c->groups[0]) < 0) {
+    if (copy_in(t, c->groups, arg_ptr(a, 1), n * sizeof c->groups[0]) < 0) {
         cred_put(c);
         return -LINUX_EFAULT;
     }
@@ -260,8 +254,8 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
 
 // ---- Capabilities, capget(2) ------------------------------------------------------------------------------
 // How many 32-bit words a header's version means; an unknown version is answered with the best one.
-static int64_t cap_words(struct task *t, uint64_t addr, struct linux_cap_user_header *h) {
-    if (copy_in_obj(t, h, uaddr(addr)) < 0)
+static int64_t cap_words(struct task *t, uaddr_t addr, struct linux_cap_user_header *h) {
+    if (copy_in_obj(t, h, addr) < 0)
         return -LINUX_EFAULT;
     switch (h->version) {
     case LINUX_CAPABILITY_VERSION_1:
@@ -271,14 +265,14 @@ static int64_t cap_words(struct task *t, uint64_t addr, struct linux_cap_user_he
         return 2;
     }
     uint32_t best = LINUX_CAPABILITY_VERSION_3;
-    return copy_out(t, uaddr(addr), &best, sizeof best) < 0 ? -LINUX_EFAULT : -LINUX_EINVAL;
+    return copy_out(t, addr, &best, sizeof best) < 0 ? -LINUX_EFAULT : -LINUX_EINVAL;
 }
 
 int64_t sys_capget(struct task *t, const struct sysargs *a) {
     struct linux_cap_user_header h;
-    int64_t words = cap_words(t, a->v[0], &h);
+    int64_t words = cap_words(t, arg_ptr(a, 0), &h);
     if (words < 0)
-        return words == -LINUX_EINVAL && !a->v[1] ? 0 : words;
+        return words == -LINUX_EINVAL && !arg_given(a, 1) ? 0 : words;
     if (h.pid < 0)
         return -LINUX_EINVAL;
     struct task *other = h.pid ? task_find(t->k, h.pid) : task_get(t);
@@ -294,20 +288,20 @@ int64_t sys_capget(struct task *t, const struct sysargs *a) {
                                                 (uint32_t)(c->cap_inheritable >> 32 * i)};
     }
     task_put(other);
-    if (!a->v[1])
+    if (!arg_given(a, 1))
         return 0;
-    return copy_out(t, uaddr(a->v[1]), d, (size_t)words * sizeof d[0]);
+    return copy_out(t, arg_ptr(a, 1), d, (size_t)words * sizeof d[0]);
 }
 
 int64_t sys_capset(struct task *t, const struct sysargs *a) {
     struct linux_cap_user_header h;
     struct linux_cap_user_data d[2] = {0};
-    int64_t words = cap_words(t, a->v[0], &h);
+    int64_t words = cap_words(t, arg_ptr(a, 0), &h);
     if (words < 0)
         return words;
     if (h.pid != 0 && h.pid != t->tid)
         return -LINUX_EPERM;
-    if (copy_in(t, d, uaddr(a->v[1]), (size_t)words * sizeof d[0]) < 0)
+    if (copy_in(t, d, arg_ptr(a, 1), (size_t)words * sizeof d[0]) < 0)
         return -LINUX_EFAULT;
     uint64_t eff = (d[0].effective | (uint64_t)d[1].effective << 32) & LINUX_CAP_ALL;
     uint64_t perm = (d[0].permitted | (uint64_t)d[1].permitted << 32) & LINUX_CAP_ALL;

@@ -16,20 +16,20 @@ static int64_t make(struct task *t, unsigned flags) {
     return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_IN_CLOEXEC);
 }
 int64_t sys_inotify_init(struct task *t, const struct sysargs *a) { return make(t, 0); }
-int64_t sys_inotify_init1(struct task *t, const struct sysargs *a) { return make(t, (unsigned)a->v[0]); }
+int64_t sys_inotify_init1(struct task *t, const struct sysargs *a) { return make(t, arg_u32(a, 0)); }
 
 int64_t sys_inotify_add_watch(struct task *t, const struct sysargs *a) {
-    uint32_t mask = (uint32_t)a->v[2];
+    uint32_t mask = arg_u32(a, 2);
     if (!inotify_mask_known(mask))
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     int err = inotify_check(f, mask);
     if (err < 0)
         return err;
     AT_PATH(name);
-    err = at_init(t, &name, LINUX_AT_FDCWD, a->v[1]);
+    err = at_init(t, &name, LINUX_AT_FDCWD, arg_ptr(a, 1));
     if (err < 0)
         return err;
     TASK_VFS_CTX(t, ctx);
@@ -43,6 +43,6 @@ int64_t sys_inotify_add_watch(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_inotify_rm_watch(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
-    return f ? inotify_remove(f, (int32_t)a->v[1]) : -LINUX_EBADF;
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    return f ? inotify_remove(f, arg_int(a, 1)) : -LINUX_EBADF;
 }

@@ -18,14 +18,14 @@
 #define AT_POS UINT64_MAX  // at the file's own offset
 
 // For calls on one file: a rerun goes on with the file that it has waited for, whatever its number names now.
-static struct file *get_io(struct task *t, uint64_t fd, unsigned mode) {
+static struct file *get_io(struct task *t, int fd, unsigned mode) {
     struct file *f = park_file(t);
-    return f ? file_get(f) : fd_get_mode(t->files, (int)fd, mode);
+    return f ? file_get(f) : fd_get_mode(t->files, fd, mode);
 }
 
 // Why there is none: a call with an offset says ESPIPE of a stream before it looks at how that is open.
-static int64_t no_io(struct task *t, uint64_t fd, uint64_t off) {
-    struct file *f cleanup_file = off == AT_POS ? NULL : fd_get_io(t->files, (int)fd);
+static int64_t no_io(struct task *t, int fd, uint64_t off) {
+    struct file *f cleanup_file = off == AT_POS ? NULL : fd_get_io(t->files, fd);
     return f && !(f->mode & FMODE_SEEK) ? -LINUX_ESPIPE : -LINUX_EBADF;
 }
 
@@ -77,11 +77,11 @@ static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t 
 }
 
 static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint64_t off) {
-    struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
+    struct file *f cleanup_file = get_io(t, arg_int(a, 0), write ? FMODE_WRITE : FMODE_READ);
     if (!f)
-        return no_io(t, a->v[0], off);
+        return no_io(t, arg_int(a, 0), off);
     struct uio_user u;
-    int err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    int err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
     u.answer = !write && off != AT_POS;  // else the file's position moves
@@ -91,69 +91,66 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
     return r;
 }
 
-static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, uint64_t flags) {
-    const uint64_t known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
-                           LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND;
-    struct file *f cleanup_file = get_io(t, a->v[0], write ? FMODE_WRITE : FMODE_READ);
+static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, int flags) {
+    const int known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
+                      LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND;
+    struct file *f cleanup_file = get_io(t, arg_int(a, 0), write ? FMODE_WRITE : FMODE_READ);
     if (!f)
-        return no_io(t, a->v[0], off);
+        return no_io(t, arg_int(a, 0), off);
     if (flags & ~known)
         return -LINUX_EOPNOTSUPP;
     struct uio_user u;
-    int err = uio_user_iov(&u, t, uaddr(a->v[1]), (uint32_t)a->v[2]);
+    int err = uio_user_iov(&u, t, arg_ptr(a, 1), arg_u32(a, 2));
     if (err < 0)
         return err;
-    u.u.flags = (int)flags;
+    u.u.flags = flags;
     uio_user_skip(&u, (uint64_t)t->call.done);
     int64_t r = write ? do_write(t, f, &u.u, off) : do_read(t, f, &u.u, off);
     uio_user_done(&u);
     return r;
 }
 
-// An explicit offset: not negative.
-static int64_t offset_of(uint64_t v) { return (int64_t)v < 0 ? -LINUX_EINVAL : 0; }
+// Those with an explicit offset, which is not negative; or, where AT_POS is allowed, -1.
+static int64_t prw_buf(struct task *t, const struct sysargs *a, bool write) {
+    return arg_off(a, 3) < 0 ? -LINUX_EINVAL : rw_buf(t, a, write, (uint64_t)arg_off(a, 3));
+}
+static int64_t prw_vec(struct task *t, const struct sysargs *a, bool write, int64_t least, int flags) {
+    return arg_off(a, 3) < least ? -LINUX_EINVAL : rw_vec(t, a, write, (uint64_t)arg_off(a, 3), flags);
+}
 
 int64_t sys_read(struct task *t, const struct sysargs *a) { return rw_buf(t, a, false, AT_POS); }
 int64_t sys_write(struct task *t, const struct sysargs *a) { return rw_buf(t, a, true, AT_POS); }
 int64_t sys_readv(struct task *t, const struct sysargs *a) { return rw_vec(t, a, false, AT_POS, 0); }
 int64_t sys_writev(struct task *t, const struct sysargs *a) { return rw_vec(t, a, true, AT_POS, 0); }
-int64_t sys_pread64(struct task *t, const struct sysargs *a) {
-    return offset_of(a->v[3]) < 0 ? -LINUX_EINVAL : rw_buf(t, a, false, a->v[3]);
-}
-int64_t sys_pwrite64(struct task *t, const struct sysargs *a) {
-    return offset_of(a->v[3]) < 0 ? -LINUX_EINVAL : rw_buf(t, a, true, a->v[3]);
-}
-int64_t sys_preadv(struct task *t, const struct sysargs *a) {
-    return offset_of(a->v[3]) < 0 ? -LINUX_EINVAL : rw_vec(t, a, false, a->v[3], 0);
-}
-int64_t sys_pwritev(struct task *t, const struct sysargs *a) {
-    return offset_of(a->v[3]) < 0 ? -LINUX_EINVAL : rw_vec(t, a, true, a->v[3], 0);
-}
+int64_t sys_pread64(struct task *t, const struct sysargs *a) { return prw_buf(t, a, false); }
+int64_t sys_pwrite64(struct task *t, const struct sysargs *a) { return prw_buf(t, a, true); }
+int64_t sys_preadv(struct task *t, const struct sysargs *a) { return prw_vec(t, a, false, 0, 0); }
+int64_t sys_pwritev(struct task *t, const struct sysargs *a) { return prw_vec(t, a, true, 0, 0); }
 // Offset -1: the file's own, as readv.
 int64_t sys_preadv2(struct task *t, const struct sysargs *a) {
-    return (int64_t)a->v[3] < -1 ? -LINUX_EINVAL : rw_vec(t, a, false, a->v[3], a->v[5]);
+    return prw_vec(t, a, false, -1, arg_int(a, 5));
 }
 int64_t sys_pwritev2(struct task *t, const struct sysargs *a) {
-    return (int64_t)a->v[3] < -1 ? -LINUX_EINVAL : rw_vec(t, a, true, a->v[3], a->v[5]);
+    return prw_vec(t, a, true, -1, arg_int(a, 5));
 }
 
 int64_t sys_lseek(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
-    return f ? vfs_llseek(f, (int64_t)a->v[1], (int)a->v[2]) : -LINUX_EBADF;
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    return f ? vfs_llseek(f, arg_off(a, 1), arg_int(a, 2)) : -LINUX_EBADF;
 }
 
 int64_t sys_readahead(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_mode(t->files, (int)a->v[0], FMODE_READ);
+    struct file *f cleanup_file = fd_get_mode(t->files, arg_int(a, 0), FMODE_READ);
     if (!f)
         return -LINUX_EBADF;
-    return inode_type(f->inode) == LINUX_S_IFREG && (int64_t)a->v[2] >= 0 ? 0 : -LINUX_EINVAL;
+    return inode_type(f->inode) == LINUX_S_IFREG && arg_off(a, 2) >= 0 ? 0 : -LINUX_EINVAL;
 }
 
 int64_t sys_fadvise64(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     if (inode_type(f->inode) == LINUX_S_IFIFO)
         return -LINUX_ESPIPE;
-    return a->v[3] > 5 || (int64_t)a->v[2] < 0 ? -LINUX_EINVAL : 0;
+    return arg_u32(a, 3) > LINUX_POSIX_FADV_NOREUSE || arg_off(a, 2) < 0 ? -LINUX_EINVAL : 0;
 }

@@ -71,8 +71,8 @@ static int64_t kill_all(struct task *t, int sig, const struct linux_siginfo *inf
 }
 
 int64_t sys_kill(struct task *t, const struct sysargs *a) {
-    int32_t pid = (int32_t)a->v[0];
-    int sig = (int)a->v[1];
+    int32_t pid = arg_int(a, 0);
+    int sig = arg_int(a, 1);
     struct linux_siginfo info = sent_by(t, sig, LINUX_SI_USER);
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
@@ -100,21 +100,21 @@ static int64_t send_thread(struct task *t, int32_t tgid, int32_t tid, int sig,
 }
 
 int64_t sys_tkill(struct task *t, const struct sysargs *a) {
-    int32_t tid = (int32_t)a->v[0];
-    struct linux_siginfo info = sent_by(t, (int)a->v[1], LINUX_SI_TKILL);
-    return tid <= 0 ? -LINUX_EINVAL : send_thread(t, 0, tid, (int)a->v[1], &info);
+    int32_t tid = arg_int(a, 0);
+    struct linux_siginfo info = sent_by(t, arg_int(a, 1), LINUX_SI_TKILL);
+    return tid <= 0 ? -LINUX_EINVAL : send_thread(t, 0, tid, arg_int(a, 1), &info);
 }
 
 int64_t sys_tgkill(struct task *t, const struct sysargs *a) {
-    int32_t tgid = (int32_t)a->v[0], tid = (int32_t)a->v[1];
-    struct linux_siginfo info = sent_by(t, (int)a->v[2], LINUX_SI_TKILL);
-    return tgid <= 0 || tid <= 0 ? -LINUX_EINVAL : send_thread(t, tgid, tid, (int)a->v[2], &info);
+    int32_t tgid = arg_int(a, 0), tid = arg_int(a, 1);
+    struct linux_siginfo info = sent_by(t, arg_int(a, 2), LINUX_SI_TKILL);
+    return tgid <= 0 || tid <= 0 ? -LINUX_EINVAL : send_thread(t, tgid, tid, arg_int(a, 2), &info);
 }
 
 // ---- With a siginfo of the sender's own -------------------------------------------------------------------
 // Nobody may pretend to be the kernel or kill(2) towards others.
-static int64_t read_info(struct task *t, struct linux_siginfo *info, uint64_t addr, int sig, bool self) {
-    if (copy_in_obj(t, info, uaddr(addr)) < 0)
+static int64_t read_info(struct task *t, struct linux_siginfo *info, uaddr_t addr, int sig, bool self) {
+    if (copy_in_obj(t, info, addr) < 0)
         return -LINUX_EFAULT;
     info->si_signo = sig;
     if (!self && (info->si_code >= 0 || info->si_code == LINUX_SI_TKILL))
@@ -123,10 +123,10 @@ static int64_t read_info(struct task *t, struct linux_siginfo *info, uint64_t ad
 }
 
 int64_t sys_rt_sigqueueinfo(struct task *t, const struct sysargs *a) {
-    int32_t pid = (int32_t)a->v[0];
-    int sig = (int)a->v[1];
+    int32_t pid = arg_int(a, 0);
+    int sig = arg_int(a, 1);
     struct linux_siginfo info;
-    int64_t err = read_info(t, &info, a->v[2], sig, pid == t->tg->pid);
+    int64_t err = read_info(t, &info, arg_ptr(a, 2), sig, pid == t->tg->pid);
     if (err < 0)
         return err;
     LOCKED(&t->k->tasks_lock);
@@ -135,10 +135,10 @@ int64_t sys_rt_sigqueueinfo(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_rt_tgsigqueueinfo(struct task *t, const struct sysargs *a) {
-    int32_t tgid = (int32_t)a->v[0], tid = (int32_t)a->v[1];
-    int sig = (int)a->v[2];
+    int32_t tgid = arg_int(a, 0), tid = arg_int(a, 1);
+    int sig = arg_int(a, 2);
     struct linux_siginfo info;
-    if (copy_in_obj(t, &info, uaddr(a->v[3])) < 0)
+    if (copy_in_obj(t, &info, arg_ptr(a, 3)) < 0)
         return -LINUX_EFAULT;
     if (tgid <= 0 || tid <= 0)
         return -LINUX_EINVAL;
@@ -150,18 +150,18 @@ int64_t sys_rt_tgsigqueueinfo(struct task *t, const struct sysargs *a) {
 
 // LIMIT: the PIDFD_SIGNAL_* scopes are EINVAL; the signal goes to the process.
 int64_t sys_pidfd_send_signal(struct task *t, const struct sysargs *a) {
-    int sig = (int)a->v[1];
-    if (a->v[3])
+    int sig = arg_int(a, 1);
+    if (arg_u32(a, 3))
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get(t->files, arg_int(a, 0));
     struct tgroup *g = f ? pidfd_tgroup(f) : NULL;
     if (!g && f)
         g = procfs_process(f);
     if (!g)
         return -LINUX_EBADF;
     struct linux_siginfo info = sent_by(t, sig, LINUX_SI_USER);
-    if (a->v[2]) {
-        if (copy_in_obj(t, &info, uaddr(a->v[2])) < 0)
+    if (arg_given(a, 2)) {
+        if (copy_in_obj(t, &info, arg_ptr(a, 2)) < 0)
             return -LINUX_EFAULT;
         if (info.si_signo != sig)
             return -LINUX_EINVAL;

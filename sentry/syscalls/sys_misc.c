@@ -29,16 +29,17 @@ int64_t sys_uname(struct task *t, const struct sysargs *a) {
         memcpy(u.nodename, t->k->hostname, sizeof u.nodename);
         memcpy(u.domainname, t->k->domainname, sizeof u.domainname);
     }
-    return copy_out_obj(t, uaddr(a->v[0]), &u);
+    return copy_out_obj(t, arg_ptr(a, 0), &u);
 }
 
 static int64_t set_name(struct task *t, const struct sysargs *a, char *name) {
     char text[LINUX_UTSNAME_LENGTH] = {0};
+    int len = arg_int(a, 1);
     if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EPERM;
-    if (a->v[1] > LINUX_HOST_NAME_MAX)
+    if (len < 0 || len > LINUX_HOST_NAME_MAX)
         return -LINUX_EINVAL;
-    if (copy_in(t, text, uaddr(a->v[0]), a->v[1]) < 0)
+    if (copy_in(t, text, arg_ptr(a, 0), (size_t)len) < 0)
         return -LINUX_EFAULT;
     LOCKED(&t->k->tasks_lock);
     memcpy(name, text, sizeof text);
@@ -58,24 +59,25 @@ int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
         LOCKED(&t->k->tasks_lock);
         s.procs = (uint16_t)t->k->ntasks;
     }
-    return copy_out_obj(t, uaddr(a->v[0]), &s);
+    return copy_out_obj(t, arg_ptr(a, 0), &s);
 }
 
 #define RANDOM_CHUNK 4096u
 
 int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
     unsigned char buf[RANDOM_CHUNK];
-    uint64_t len = a->v[1], done = 0;
-    const uint64_t known = LINUX_GRND_NONBLOCK | LINUX_GRND_RANDOM | LINUX_GRND_INSECURE;
-    if ((a->v[2] & ~known) ||
-        (a->v[2] & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
+    uint64_t len = arg_size(a, 1), done = 0;
+    unsigned flags = arg_u32(a, 2);
+    const unsigned known = LINUX_GRND_NONBLOCK | LINUX_GRND_RANDOM | LINUX_GRND_INSECURE;
+    if ((flags & ~known) ||
+        (flags & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
         return -LINUX_EINVAL;
     if (len > INT32_MAX)
         len = INT32_MAX;
     while (done < len) {
         uint64_t n = len - done < sizeof buf ? len - done : sizeof buf;
         random_bytes(buf, n);
-        if (copy_out(t, uaddr(a->v[0] + done), buf, n) < 0)
+        if (copy_out(t, uaddr_add(arg_ptr(a, 0), done), buf, n) < 0)
             return done ? (int64_t)done : -LINUX_EFAULT;
         done += n;
         if (task_interrupted(t) && done >= 256)
@@ -140,21 +142,21 @@ static int64_t do_prlimit(struct task *t, int32_t pid, unsigned which, const str
 
 int64_t sys_prlimit64(struct task *t, const struct sysargs *a) {
     struct linux_rlimit64 new, old;
-    if (a->v[2] && copy_in_obj(t, &new, uaddr(a->v[2])) < 0)
+    if (arg_given(a, 2) && copy_in_obj(t, &new, arg_ptr(a, 2)) < 0)
         return -LINUX_EFAULT;
-    int64_t err = do_prlimit(t, (int32_t)a->v[0], (unsigned)a->v[1], a->v[2] ? &new : NULL, &old);
-    return err == 0 && a->v[3] ? copy_out_obj(t, uaddr(a->v[3]), &old) : err;
+    int64_t err = do_prlimit(t, arg_int(a, 0), arg_u32(a, 1), arg_given(a, 2) ? &new : NULL, &old);
+    return err == 0 && arg_given(a, 3) ? copy_out_obj(t, arg_ptr(a, 3), &old) : err;
 }
 int64_t sys_getrlimit(struct task *t, const struct sysargs *a) {
     struct linux_rlimit64 old;
-    int64_t err = do_prlimit(t, 0, (unsigned)a->v[0], NULL, &old);
-    return err < 0 ? err : copy_out_obj(t, uaddr(a->v[1]), &old);
+    int64_t err = do_prlimit(t, 0, arg_u32(a, 0), NULL, &old);
+    return err < 0 ? err : copy_out_obj(t, arg_ptr(a, 1), &old);
 }
 int64_t sys_setrlimit(struct task *t, const struct sysargs *a) {
     struct linux_rlimit64 new, old;
-    if (copy_in_obj(t, &new, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &new, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    return do_prlimit(t, 0, (unsigned)a->v[0], &new, &old);
+    return do_prlimit(t, 0, arg_u32(a, 0), &new, &old);
 }
 
 // LIMIT: getrusage gives user time and the peak of mapped memory; system time is not told apart, and faults
@@ -162,7 +164,7 @@ int64_t sys_setrlimit(struct task *t, const struct sysargs *a) {
 int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     struct linux_rusage ru = {0};
     uint64_t cpu;
-    switch ((int)a->v[0]) {
+    switch (arg_int(a, 0)) {
     case LINUX_RUSAGE_SELF:
     case LINUX_RUSAGE_THREAD:
         cpu = task_cpu_ns(t);
@@ -179,7 +181,7 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     }
     ru.ru_utime.tv_sec = (int64_t)(cpu / NS_PER_SEC);
     ru.ru_utime.tv_usec = (int64_t)(cpu % NS_PER_SEC / 1000);
-    return copy_out_obj(t, uaddr(a->v[1]), &ru);
+    return copy_out_obj(t, arg_ptr(a, 1), &ru);
 }
 
 // ---- Registers and personality ----------------------------------------------------------------------------
@@ -188,15 +190,15 @@ int64_t sys_arch_prctl(struct task *t, const struct sysargs *a) {
     int err = plat_get_regs(t->thread, &regs);
     if (err < 0)
         return err;
-    switch ((int)a->v[0]) {
+    switch (arg_int(a, 0)) {
     case LINUX_ARCH_SET_FS:
     case LINUX_ARCH_SET_GS:
-        *((int)a->v[0] == LINUX_ARCH_SET_FS ? &regs.fs_base : &regs.gs_base) = a->v[1];
+        *(arg_int(a, 0) == LINUX_ARCH_SET_FS ? &regs.fs_base : &regs.gs_base) = arg_ulong(a, 1);
         return plat_set_regs(t->thread, &regs) < 0 ? -LINUX_EPERM : 0;
     case LINUX_ARCH_GET_FS:
-        return copy_out_obj(t, uaddr(a->v[1]), &regs.fs_base);
+        return copy_out_obj(t, arg_ptr(a, 1), &regs.fs_base);
     case LINUX_ARCH_GET_GS:
-        return copy_out_obj(t, uaddr(a->v[1]), &regs.gs_base);
+        return copy_out_obj(t, arg_ptr(a, 1), &regs.gs_base);
     case LINUX_ARCH_GET_CPUID:  // as a processor that cannot make the instruction fault
         return 1;
     case LINUX_ARCH_SET_CPUID:
@@ -208,7 +210,7 @@ int64_t sys_arch_prctl(struct task *t, const struct sysargs *a) {
 
 // LIMIT: personality(2) is kept and shown; only ADDR_NO_RANDOMIZE and the Linux domain make sense here.
 int64_t sys_personality(struct task *t, const struct sysargs *a) {
-    uint32_t old = t->personality, new = (uint32_t)a->v[0];
+    uint32_t old = t->personality, new = arg_u32(a, 0);
     if (new != 0xffffffffu)
         t->personality = new;
     return old;
@@ -216,7 +218,7 @@ int64_t sys_personality(struct task *t, const struct sysargs *a) {
 
 // LIMIT: unshare(2) knows CLONE_FS and CLONE_FILES; namespaces answer EPERM.
 int64_t sys_unshare(struct task *t, const struct sysargs *a) {
-    uint64_t f = a->v[0];
+    uint64_t f = arg_ulong(a, 0);
     const uint64_t known = LINUX_CLONE_FS | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM | LINUX_CLONE_THREAD |
                            LINUX_CLONE_SIGHAND | LINUX_CLONE_VM | LINUX_CLONE_NS_FLAGS;
     if (f & ~known)

@@ -18,15 +18,15 @@ int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
     struct mmap_args m = {
-        .addr = a->v[0], .len = a->v[1], .prot = (uint32_t)a->v[2], .flags = (uint32_t)a->v[3]};
+        .addr = arg_ulong(a, 0), .len = arg_ulong(a, 1), .prot = arg_u32(a, 2), .flags = arg_ulong(a, 3)};
     if (m.addr == 0 && !(m.flags & LINUX_MAP_FIXED))
         m.addr = t->call.proposal;  // taken only if it is free, as any wish is
-    m.offset = a->v[5];
+    m.offset = arg_ulong(a, 5);
     if (m.offset % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
     struct file *f cleanup_file = NULL;
     if (!(m.flags & LINUX_MAP_ANONYMOUS)) {
-        m.file = f = fd_get_io(t->files, (int)a->v[4]);
+        m.file = f = fd_get_io(t->files, arg_int(a, 4));
         if (!f)
             return -LINUX_EBADF;
     } else {
@@ -44,37 +44,39 @@ int64_t sys_munmap(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_munmap(t->mm, t->thread, a->v[0], a->v[1]));
+    return mm_op_finish(t, do_munmap(t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1)));
 }
 
 static int64_t protect(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    uint64_t unknown = a->v[2] >> 32;
+    uint64_t unknown = arg_ulong(a, 2) >> 32;
     int64_t r = unknown ? -LINUX_EINVAL : mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_mprotect(t->mm, t->thread, a->v[0], a->v[1], (uint32_t)a->v[2]));
+    return mm_op_finish(t, do_mprotect(t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1), arg_u32(a, 2)));
 }
 int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
 int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
-    return (int)a->v[3] == -1 ? protect(t, a) : -LINUX_EINVAL;
+    return arg_int(a, 3) == -1 ? protect(t, a) : -LINUX_EINVAL;
 }
 // LIMIT: no keys are handed out, as on a processor without them.
 int64_t sys_pkey_alloc(struct task *t, const struct sysargs *a) {
-    bool known =
-        a->v[0] == 0 && !(a->v[1] & ~(uint64_t)(LINUX_PKEY_DISABLE_ACCESS | LINUX_PKEY_DISABLE_WRITE));
+    bool known = arg_ulong(a, 0) == 0 &&
+                 !(arg_ulong(a, 1) & ~(uint64_t)(LINUX_PKEY_DISABLE_ACCESS | LINUX_PKEY_DISABLE_WRITE));
     return known ? -LINUX_ENOSPC : -LINUX_EINVAL;
 }
 
 int64_t sys_mremap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    if (a->v[3] >> 32)
+    if (arg_ulong(a, 3) >> 32)
         return -LINUX_EINVAL;
-    struct mremap_args m = {
-        .addr = a->v[0], .old_len = a->v[1], .new_len = a->v[2], .flags = (uint32_t)a->v[3]};
-    m.new_addr = a->v[4];
+    struct mremap_args m = {.addr = arg_ulong(a, 0),
+                            .old_len = arg_ulong(a, 1),
+                            .new_len = arg_ulong(a, 2),
+                            .flags = arg_u32(a, 3)};
+    m.new_addr = arg_ulong(a, 4);
     uint64_t *asked = &t->call.u[0];
     if (mm_op_asked(t))
         return mm_op_finish(t, mremap_follow(t, t->mm, t->thread, &m, *asked, t->call.flush_result));
@@ -91,7 +93,7 @@ int64_t sys_brk(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_brk(t, t->mm, t->thread, a->v[0]));
+    return mm_op_finish(t, do_brk(t, t->mm, t->thread, arg_ulong(a, 0)));
 }
 
 int64_t sys_madvise(struct task *t, const struct sysargs *a) {
@@ -100,18 +102,19 @@ int64_t sys_madvise(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, a->v[0], a->v[1], (int)a->v[2]));
+    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1), arg_int(a, 2)));
 }
 
 int64_t sys_msync(struct task *t, const struct sysargs *a) {
     plat_block_begin(t->k->platform);
-    int64_t r = do_msync(t->mm, a->v[0], a->v[1], (unsigned)a->v[2]);
+    int64_t r = do_msync(t->mm, arg_ulong(a, 0), arg_size(a, 1), arg_u32(a, 2));
     plat_block_end(t->k->platform);
     return r;
 }
 
 int64_t sys_mincore(struct task *t, const struct sysargs *a) {
-    uint64_t at = a->v[0], len = a->v[1], vec = a->v[2];
+    uint64_t at = arg_ulong(a, 0), len = arg_size(a, 1);
+    uaddr_t vec = arg_ptr(a, 2);
     if (at % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
     if (len > LINUX_TASK_SIZE || at > LINUX_TASK_SIZE - len)
@@ -123,28 +126,26 @@ int64_t sys_mincore(struct task *t, const struct sysargs *a) {
         pages = pages < sizeof resident ? pages : sizeof resident;
         if (!mm_is_mapped(t->mm, at, at + pages * GUEST_PAGE_SIZE))
             return -LINUX_ENOMEM;
-        if (copy_out(t, uaddr(vec), resident, pages) < 0)
+        if (copy_out(t, vec, resident, pages) < 0)
             return -LINUX_EFAULT;
-        vec += pages;
+        vec = uaddr_add(vec, pages);
         at += pages * GUEST_PAGE_SIZE;
     }
     return 0;
 }
 
 int64_t sys_mlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, a->v[0], a->v[1], true);
+    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), true);
 }
 int64_t sys_mlock2(struct task *t, const struct sysargs *a) {
-    if (a->v[2] & ~(uint64_t)LINUX_MLOCK_ONFAULT)
+    if (arg_int(a, 2) & ~LINUX_MLOCK_ONFAULT)
         return -LINUX_EINVAL;
-    return do_mlock(t, t->mm, a->v[0], a->v[1], true);
+    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), true);
 }
 int64_t sys_munlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, a->v[0], a->v[1], false);
+    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), false);
 }
-int64_t sys_mlockall(struct task *t, const struct sysargs *a) {
-    return do_mlockall(t, t->mm, (unsigned)a->v[0]);
-}
+int64_t sys_mlockall(struct task *t, const struct sysargs *a) { return do_mlockall(t, t->mm, arg_u32(a, 0)); }
 int64_t sys_munlockall(struct task *t, const struct sysargs *a) { return do_munlockall(t->mm); }
 
 // ---- membarrier -------------------------------------------------------------------------------------------
@@ -160,9 +161,9 @@ static int64_t barrier(struct task *t) {
     return r;
 }
 int64_t sys_membarrier(struct task *t, const struct sysargs *a) {
-    int cmd = (int)a->v[0];
+    int cmd = arg_int(a, 0);
     struct mm *mm = t->mm;
-    if ((unsigned)a->v[1])
+    if (arg_u32(a, 1))
         return -LINUX_EINVAL;
     if (host_membarrier(true) < 0)
         return -LINUX_ENOSYS;

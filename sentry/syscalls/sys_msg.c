@@ -8,16 +8,16 @@
 #include <stdlib.h>
 
 int64_t sys_msgget(struct task *t, const struct sysargs *a) {
-    return do_msgget(t, (int32_t)a->v[0], (unsigned)a->v[1]);
+    return do_msgget(t, arg_int(a, 0), arg_u32(a, 1));
 }
 
 // The guest's struct msgbuf: the type, then the text.
 int64_t sys_msgsnd(struct task *t, const struct sysargs *a) {
     int64_t type;
-    uint64_t size = a->v[2];
-    if ((int64_t)size < 0 || size > MSG_SIZE_MAX || (int)a->v[0] < 0)
+    uint64_t size = arg_size(a, 2);
+    if ((int64_t)size < 0 || size > MSG_SIZE_MAX || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &type, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &type, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
     if (type < 1)
         return -LINUX_EINVAL;
@@ -28,33 +28,33 @@ int64_t sys_msgsnd(struct task *t, const struct sysargs *a) {
     m->type = type;
     m->size = size;
     int64_t r = -LINUX_EFAULT;
-    if (copy_in(t, m->text, uaddr(a->v[1] + sizeof type), size) == 0)
-        r = do_msgsnd(t, (int)a->v[0], &m, (unsigned)a->v[3]);
+    if (copy_in(t, m->text, uaddr_add(arg_ptr(a, 1), sizeof type), size) == 0)
+        r = do_msgsnd(t, arg_int(a, 0), &m, arg_u32(a, 3));
     free(m);
     return r;
 }
 
 int64_t sys_msgrcv(struct task *t, const struct sysargs *a) {
-    unsigned flags = (unsigned)a->v[4];
-    uint64_t size = a->v[2];
+    unsigned flags = arg_u32(a, 4);
+    uint64_t size = arg_size(a, 2);
     struct message *m = NULL;
-    if ((int64_t)size < 0 || (int)a->v[0] < 0)
+    if ((int64_t)size < 0 || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
     if ((flags & LINUX_MSG_COPY) && ((flags & LINUX_MSG_EXCEPT) || !(flags & LINUX_IPC_NOWAIT)))
         return -LINUX_EINVAL;
-    int64_t r = do_msgrcv(t, (int)a->v[0], size, (int64_t)a->v[3], flags, &m);
+    int64_t r = do_msgrcv(t, arg_int(a, 0), size, arg_long(a, 3), flags, &m);
     if (r < 0)
         return r;
     size = m->size < size ? m->size : size;
-    bool ok = copy_out_obj(t, uaddr(a->v[1]), &m->type) == 0 &&
-              copy_out(t, uaddr(a->v[1] + sizeof m->type), m->text, size) == 0;
+    bool ok = copy_out_obj(t, arg_ptr(a, 1), &m->type) == 0 &&
+              copy_out(t, uaddr_add(arg_ptr(a, 1), sizeof m->type), m->text, size) == 0;
     free(m);
     return ok ? (int64_t)size : -LINUX_EFAULT;
 }
 
 int64_t sys_msgctl(struct task *t, const struct sysargs *a) {
-    int id = (int)a->v[0], cmd = (int)a->v[1] & ~0x100;  // IPC_64 is what x86-64 has anyway
-    uaddr_t buf = uaddr(a->v[2]);
+    int id = arg_int(a, 0), cmd = arg_int(a, 1) & ~0x100;  // IPC_64 is what x86-64 has anyway
+    uaddr_t buf = arg_ptr(a, 2);
     struct linux_msqid64_ds ds;
     struct linux_msginfo info;
     int64_t r;

@@ -31,7 +31,7 @@ static bool table_full(struct task *t) {
     return fd_count_at_least(t->files, limit);
 }
 
-static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags, uint32_t mode,
+static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, uint32_t mode,
                        unsigned walk) {
     if (t->call.p)
         return wait_fifo(t, flags);
@@ -59,15 +59,15 @@ static int64_t do_open(struct task *t, int dirfd, uint64_t name, unsigned flags,
 }
 
 int64_t sys_open(struct task *t, const struct sysargs *a) {
-    return do_open(t, LINUX_AT_FDCWD, a->v[0], (unsigned)a->v[1] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[2],
+    return do_open(t, LINUX_AT_FDCWD, arg_ptr(a, 0), arg_u32(a, 1) & LINUX_VALID_OPEN_FLAGS, arg_mode(a, 2),
                    0);
 }
 int64_t sys_creat(struct task *t, const struct sysargs *a) {
-    return do_open(t, LINUX_AT_FDCWD, a->v[0], LINUX_O_CREAT | LINUX_O_WRONLY | LINUX_O_TRUNC,
-                   (uint32_t)a->v[1], 0);
+    return do_open(t, LINUX_AT_FDCWD, arg_ptr(a, 0), LINUX_O_CREAT | LINUX_O_WRONLY | LINUX_O_TRUNC,
+                   arg_mode(a, 1), 0);
 }
 int64_t sys_openat(struct task *t, const struct sysargs *a) {
-    return do_open(t, (int)a->v[0], a->v[1], (unsigned)a->v[2] & LINUX_VALID_OPEN_FLAGS, (uint32_t)a->v[3],
+    return do_open(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2) & LINUX_VALID_OPEN_FLAGS, arg_mode(a, 3),
                    0);
 }
 
@@ -81,8 +81,8 @@ static const struct {
 };
 
 // openat2(2): the structure is read once; bytes beyond what is known must be zero, and so must unknown flags.
-static int64_t decode_how(struct task *t, uint64_t addr, uint64_t size, struct linux_open_how *how) {
-    int err = copy_in_struct(t, how, sizeof *how, uaddr(addr), size, LINUX_OPEN_HOW_SIZE_VER0);
+static int64_t decode_how(struct task *t, uaddr_t addr, size_t size, struct linux_open_how *how) {
+    int err = copy_in_struct(t, how, sizeof *how, addr, size, LINUX_OPEN_HOW_SIZE_VER0);
     if (err < 0)
         return err;
     bool makes = how->flags & (LINUX_O_CREAT | LINUX___O_TMPFILE);
@@ -98,7 +98,7 @@ static int64_t decode_how(struct task *t, uint64_t addr, uint64_t size, struct l
 
 int64_t sys_openat2(struct task *t, const struct sysargs *a) {
     struct linux_open_how how;
-    int64_t err = decode_how(t, a->v[2], a->v[3], &how);
+    int64_t err = decode_how(t, arg_ptr(a, 2), arg_size(a, 3), &how);
     if (err < 0)
         return err;
     unsigned walk = 0;
@@ -111,5 +111,5 @@ int64_t sys_openat2(struct task *t, const struct sysargs *a) {
     // beforehand.
     if (how.resolve)
         return how.resolve == LINUX_RESOLVE_CACHED ? -LINUX_EAGAIN : -LINUX_EINVAL;
-    return do_open(t, (int)a->v[0], a->v[1], (unsigned)how.flags, (uint32_t)how.mode, walk);
+    return do_open(t, arg_int(a, 0), arg_ptr(a, 1), (unsigned)how.flags, (uint32_t)how.mode, walk);
 }

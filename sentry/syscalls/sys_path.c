@@ -41,17 +41,17 @@ static int64_t enter(struct task *t, const struct vfs_ctx *ctx, bool root, struc
     return err;
 }
 
-static int64_t go_to(struct task *t, uint64_t name, bool root) {
+static int64_t go_to(struct task *t, uaddr_t name, bool root) {
     TASK_VFS_CTX(t, ctx);
     struct path to cleanup_path = {0};
     int err = at_walk(t, &ctx, CWD, name, 0, 0, &to);
     return err < 0 ? err : enter(t, &ctx, root, &to);
 }
-int64_t sys_chdir(struct task *t, const struct sysargs *a) { return go_to(t, a->v[0], false); }
-int64_t sys_chroot(struct task *t, const struct sysargs *a) { return go_to(t, a->v[0], true); }
+int64_t sys_chdir(struct task *t, const struct sysargs *a) { return go_to(t, arg_ptr(a, 0), false); }
+int64_t sys_chroot(struct task *t, const struct sysargs *a) { return go_to(t, arg_ptr(a, 0), true); }
 
 int64_t sys_fchdir(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
     TASK_VFS_CTX(t, ctx);
@@ -68,47 +68,49 @@ int64_t sys_getcwd(struct task *t, const struct sysargs *a) {
         return n;
     if (!ctx.cwd.dentry->hashed && ctx.cwd.dentry->parent != ctx.cwd.dentry)
         return -LINUX_ENOENT;
-    if ((uint64_t)n + 1 > a->v[1])
+    if ((uint64_t)n + 1 > arg_size(a, 1))
         return -LINUX_ERANGE;
-    return copy_out(t, uaddr(a->v[0]), buf, (size_t)n + 1) < 0 ? -LINUX_EFAULT : n + 1;
+    return copy_out(t, arg_ptr(a, 0), buf, (size_t)n + 1) < 0 ? -LINUX_EFAULT : n + 1;
 }
 
 int64_t sys_umask(struct task *t, const struct sysargs *a) {
     LOCKED(&t->fs->lock);
     uint32_t old = t->fs->umask;
-    t->fs->umask = (uint32_t)a->v[0] & 0777;
+    t->fs->umask = arg_u32(a, 0) & 0777;
     return old;
 }
 
 // ---- Making and removing ----------------------------------------------------------------------------------
-static int64_t do_mkdirat(struct task *t, int dirfd, uint64_t name, uint64_t mode) {
+static int64_t do_mkdirat(struct task *t, int dirfd, uaddr_t name, uint32_t mode) {
     AT_PATH(p);
     int err = at_init(t, &p, dirfd, name);
     TASK_VFS_CTX(t, ctx);
-    return err < 0 ? err : vfs_mkdir(&ctx, p.from, p.name, (uint32_t)mode & 01777);
+    return err < 0 ? err : vfs_mkdir(&ctx, p.from, p.name, mode & 01777);
 }
-int64_t sys_mkdir(struct task *t, const struct sysargs *a) { return do_mkdirat(t, CWD, a->v[0], a->v[1]); }
+int64_t sys_mkdir(struct task *t, const struct sysargs *a) {
+    return do_mkdirat(t, CWD, arg_ptr(a, 0), arg_mode(a, 1));
+}
 int64_t sys_mkdirat(struct task *t, const struct sysargs *a) {
-    return do_mkdirat(t, (int)a->v[0], a->v[1], a->v[2]);
+    return do_mkdirat(t, arg_int(a, 0), arg_ptr(a, 1), arg_mode(a, 2));
 }
 
-static int64_t do_mknodat(struct task *t, int dirfd, uint64_t name, uint32_t mode, uint64_t dev) {
+static int64_t do_mknodat(struct task *t, int dirfd, uaddr_t name, uint32_t mode, uint32_t dev) {
     if ((mode & LINUX_S_IFMT) == 0)
         mode |= LINUX_S_IFREG;
     AT_PATH(p);
     int err = at_init(t, &p, dirfd, name);
     TASK_VFS_CTX(t, ctx);
-    return err < 0 ? err : vfs_mknod(&ctx, p.from, p.name, mode, (uint32_t)dev, NULL);
+    return err < 0 ? err : vfs_mknod(&ctx, p.from, p.name, mode, dev, NULL);
 }
 int64_t sys_mknod(struct task *t, const struct sysargs *a) {
-    return do_mknodat(t, CWD, a->v[0], (uint32_t)a->v[1], a->v[2]);
+    return do_mknodat(t, CWD, arg_ptr(a, 0), arg_mode(a, 1), arg_u32(a, 2));
 }
 int64_t sys_mknodat(struct task *t, const struct sysargs *a) {
-    return do_mknodat(t, (int)a->v[0], a->v[1], (uint32_t)a->v[2], a->v[3]);
+    return do_mknodat(t, arg_int(a, 0), arg_ptr(a, 1), arg_mode(a, 2), arg_u32(a, 3));
 }
 
-static int64_t do_unlinkat(struct task *t, int dirfd, uint64_t name, uint64_t flags) {
-    if (flags & ~(uint64_t)LINUX_AT_REMOVEDIR)
+static int64_t do_unlinkat(struct task *t, int dirfd, uaddr_t name, uint32_t flags) {
+    if (flags & ~(uint32_t)LINUX_AT_REMOVEDIR)
         return -LINUX_EINVAL;
     AT_PATH(p);
     int err = at_init(t, &p, dirfd, name);
@@ -117,17 +119,17 @@ static int64_t do_unlinkat(struct task *t, int dirfd, uint64_t name, uint64_t fl
     TASK_VFS_CTX(t, ctx);
     return flags ? vfs_rmdir(&ctx, p.from, p.name) : vfs_unlink(&ctx, p.from, p.name);
 }
-int64_t sys_unlink(struct task *t, const struct sysargs *a) { return do_unlinkat(t, CWD, a->v[0], 0); }
+int64_t sys_unlink(struct task *t, const struct sysargs *a) { return do_unlinkat(t, CWD, arg_ptr(a, 0), 0); }
 int64_t sys_rmdir(struct task *t, const struct sysargs *a) {
-    return do_unlinkat(t, CWD, a->v[0], LINUX_AT_REMOVEDIR);
+    return do_unlinkat(t, CWD, arg_ptr(a, 0), LINUX_AT_REMOVEDIR);
 }
 int64_t sys_unlinkat(struct task *t, const struct sysargs *a) {
-    return do_unlinkat(t, (int)a->v[0], a->v[1], (uint32_t)a->v[2]);
+    return do_unlinkat(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2));
 }
 
-static int64_t do_symlinkat(struct task *t, uint64_t target, int dirfd, uint64_t name) {
+static int64_t do_symlinkat(struct task *t, uaddr_t target, int dirfd, uaddr_t name) {
     char text[LINUX_PATH_MAX];
-    int err = copy_in_path(t, text, uaddr(target));
+    int err = copy_in_path(t, text, target);
     if (err == 0 && !text[0])
         err = -LINUX_ENOENT;
     if (err < 0)
@@ -138,13 +140,13 @@ static int64_t do_symlinkat(struct task *t, uint64_t target, int dirfd, uint64_t
     return err < 0 ? err : vfs_symlink(&ctx, text, p.from, p.name);
 }
 int64_t sys_symlink(struct task *t, const struct sysargs *a) {
-    return do_symlinkat(t, a->v[0], CWD, a->v[1]);
+    return do_symlinkat(t, arg_ptr(a, 0), CWD, arg_ptr(a, 1));
 }
 int64_t sys_symlinkat(struct task *t, const struct sysargs *a) {
-    return do_symlinkat(t, a->v[0], (int)a->v[1], a->v[2]);
+    return do_symlinkat(t, arg_ptr(a, 0), arg_int(a, 1), arg_ptr(a, 2));
 }
 
-static int64_t do_linkat(struct task *t, int odir, uint64_t oname, int ndir, uint64_t nname, unsigned flags) {
+static int64_t do_linkat(struct task *t, int odir, uaddr_t oname, int ndir, uaddr_t nname, unsigned flags) {
     if (flags & ~(unsigned)(LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH))
         return -LINUX_EINVAL;
     AT_PATH(from);
@@ -162,14 +164,13 @@ static int64_t do_linkat(struct task *t, int odir, uint64_t oname, int ndir, uin
                     (flags & LINUX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0));
 }
 int64_t sys_link(struct task *t, const struct sysargs *a) {
-    return do_linkat(t, CWD, a->v[0], CWD, a->v[1], 0);
+    return do_linkat(t, CWD, arg_ptr(a, 0), CWD, arg_ptr(a, 1), 0);
 }
 int64_t sys_linkat(struct task *t, const struct sysargs *a) {
-    return do_linkat(t, (int)a->v[0], a->v[1], (int)a->v[2], a->v[3], (unsigned)a->v[4]);
+    return do_linkat(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_ptr(a, 3), arg_u32(a, 4));
 }
 
-static int64_t do_renameat(struct task *t, int odir, uint64_t oname, int ndir, uint64_t nname,
-                           unsigned flags) {
+static int64_t do_renameat(struct task *t, int odir, uaddr_t oname, int ndir, uaddr_t nname, unsigned flags) {
     // LIMIT: RENAME_WHITEOUT is EINVAL
     const unsigned known = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE;
     if ((flags & ~known) || flags == known)
@@ -183,16 +184,16 @@ static int64_t do_renameat(struct task *t, int odir, uint64_t oname, int ndir, u
     return err < 0 ? err : vfs_rename(&ctx, from.from, from.name, to.from, to.name, flags);
 }
 int64_t sys_rename(struct task *t, const struct sysargs *a) {
-    return do_renameat(t, CWD, a->v[0], CWD, a->v[1], 0);
+    return do_renameat(t, CWD, arg_ptr(a, 0), CWD, arg_ptr(a, 1), 0);
 }
 int64_t sys_renameat(struct task *t, const struct sysargs *a) {
-    return do_renameat(t, (int)a->v[0], a->v[1], (int)a->v[2], a->v[3], 0);
+    return do_renameat(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_ptr(a, 3), 0);
 }
 int64_t sys_renameat2(struct task *t, const struct sysargs *a) {
-    return do_renameat(t, (int)a->v[0], a->v[1], (int)a->v[2], a->v[3], (unsigned)a->v[4]);
+    return do_renameat(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_ptr(a, 3), arg_u32(a, 4));
 }
 
-static int64_t do_readlinkat(struct task *t, int dirfd, uint64_t name, uint64_t buf, int32_t size) {
+static int64_t do_readlinkat(struct task *t, int dirfd, uaddr_t name, uaddr_t buf, int32_t size) {
     char text[LINUX_PATH_MAX];
     if (size <= 0)
         return -LINUX_EINVAL;
@@ -204,62 +205,62 @@ static int64_t do_readlinkat(struct task *t, int dirfd, uint64_t name, uint64_t 
         return err;
     int64_t n = vfs_readlink(&ctx, &p, text, sizeof text);
     char first;
-    if (n == -LINUX_EINVAL && copy_in(t, &first, uaddr(name), 1) == 0 && !first)
+    if (n == -LINUX_EINVAL && copy_in(t, &first, name, 1) == 0 && !first)
         return -LINUX_ENOENT;  // an empty name means a descriptor of a symlink, or nothing, readlink(2)
     if (n < 0)
         return n;
     n = n < size ? n : size;
-    return copy_out(t, uaddr(buf), text, (size_t)n) < 0 ? -LINUX_EFAULT : n;
+    return copy_out(t, buf, text, (size_t)n) < 0 ? -LINUX_EFAULT : n;
 }
 int64_t sys_readlink(struct task *t, const struct sysargs *a) {
-    return do_readlinkat(t, CWD, a->v[0], a->v[1], (int32_t)a->v[2]);
+    return do_readlinkat(t, CWD, arg_ptr(a, 0), arg_ptr(a, 1), arg_int(a, 2));
 }
 int64_t sys_readlinkat(struct task *t, const struct sysargs *a) {
-    return do_readlinkat(t, (int)a->v[0], a->v[1], a->v[2], (int32_t)a->v[3]);
+    return do_readlinkat(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_int(a, 3));
 }
 
 // ---- Attributes -------------------------------------------------------------------------------------------
-static int64_t do_fchmodat(struct task *t, int dirfd, uint64_t name, uint64_t mode, unsigned flags) {
+static int64_t do_fchmodat(struct task *t, int dirfd, uaddr_t name, uint32_t mode, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    return err < 0 ? err : vfs_chmod(&ctx, &p, (uint32_t)mode & 07777);
+    return err < 0 ? err : vfs_chmod(&ctx, &p, mode & 07777);
 }
 int64_t sys_chmod(struct task *t, const struct sysargs *a) {
-    return do_fchmodat(t, CWD, a->v[0], a->v[1], 0);
+    return do_fchmodat(t, CWD, arg_ptr(a, 0), arg_mode(a, 1), 0);
 }
 int64_t sys_fchmodat(struct task *t, const struct sysargs *a) {
-    return do_fchmodat(t, (int)a->v[0], a->v[1], a->v[2], 0);
+    return do_fchmodat(t, arg_int(a, 0), arg_ptr(a, 1), arg_mode(a, 2), 0);
 }
 int64_t sys_fchmodat2(struct task *t, const struct sysargs *a) {
-    return do_fchmodat(t, (int)a->v[0], a->v[1], a->v[2], (unsigned)a->v[3]);
+    return do_fchmodat(t, arg_int(a, 0), arg_ptr(a, 1), arg_mode(a, 2), arg_u32(a, 3));
 }
 int64_t sys_fchmod(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     TASK_VFS_CTX(t, ctx);
-    return f ? vfs_chmod(&ctx, &f->path, (uint32_t)a->v[1] & 07777) : -LINUX_EBADF;
+    return f ? vfs_chmod(&ctx, &f->path, arg_mode(a, 1) & 07777) : -LINUX_EBADF;
 }
 
-static int64_t do_fchownat(struct task *t, int dirfd, uint64_t name, uint64_t uid, uint64_t gid,
+static int64_t do_fchownat(struct task *t, int dirfd, uaddr_t name, uint32_t uid, uint32_t gid,
                            unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    return err < 0 ? err : vfs_chown(&ctx, &p, (uint32_t)uid, (uint32_t)gid);
+    return err < 0 ? err : vfs_chown(&ctx, &p, uid, gid);
 }
 int64_t sys_chown(struct task *t, const struct sysargs *a) {
-    return do_fchownat(t, CWD, a->v[0], a->v[1], a->v[2], 0);
+    return do_fchownat(t, CWD, arg_ptr(a, 0), arg_u32(a, 1), arg_u32(a, 2), 0);
 }
 int64_t sys_lchown(struct task *t, const struct sysargs *a) {
-    return do_fchownat(t, CWD, a->v[0], a->v[1], a->v[2], LINUX_AT_SYMLINK_NOFOLLOW);
+    return do_fchownat(t, CWD, arg_ptr(a, 0), arg_u32(a, 1), arg_u32(a, 2), LINUX_AT_SYMLINK_NOFOLLOW);
 }
 int64_t sys_fchownat(struct task *t, const struct sysargs *a) {
-    return do_fchownat(t, (int)a->v[0], a->v[1], a->v[2], a->v[3], (unsigned)a->v[4]);
+    return do_fchownat(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), arg_u32(a, 3), arg_u32(a, 4));
 }
 int64_t sys_fchown(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     TASK_VFS_CTX(t, ctx);
-    return f ? vfs_chown(&ctx, &f->path, (uint32_t)a->v[1], (uint32_t)a->v[2]) : -LINUX_EBADF;
+    return f ? vfs_chown(&ctx, &f->path, arg_u32(a, 1), arg_u32(a, 2)) : -LINUX_EBADF;
 }
 
 // Times of the utime family: in ns, VFS_TIME_NOW or VFS_TIME_OMIT.
@@ -269,9 +270,9 @@ struct times {
     int64_t atime, mtime;
 };
 
-static int64_t do_utimes(struct task *t, int dirfd, uint64_t name, const struct times *x, unsigned flags) {
+static int64_t do_utimes(struct task *t, int dirfd, uaddr_t name, const struct times *x, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
-    if (!name && dirfd != CWD) {  // futimens(3)
+    if (uaddr_is_null(name) && dirfd != CWD) {  // futimens(3)
         struct file *f cleanup_file = fd_get_io(t->files, dirfd);
         if (flags)
             return -LINUX_EINVAL;
@@ -296,22 +297,22 @@ static bool ns_time(const struct linux_timespec *ts, int64_t *out) {
 int64_t sys_utimensat(struct task *t, const struct sysargs *a) {
     struct linux_timespec ts[2];
     struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
-    if (a->v[2]) {
-        if (copy_in(t, ts, uaddr(a->v[2]), sizeof ts) < 0)
+    if (arg_given(a, 2)) {
+        if (copy_in(t, ts, arg_ptr(a, 2), sizeof ts) < 0)
             return -LINUX_EFAULT;
         if (!ns_time(&ts[0], &x.atime) || !ns_time(&ts[1], &x.mtime))
             return -LINUX_EINVAL;
         if (x.atime == VFS_TIME_OMIT && x.mtime == VFS_TIME_OMIT)
             return 0;
     }
-    return do_utimes(t, (int)a->v[0], a->v[1], &x, (unsigned)a->v[3]);
+    return do_utimes(t, arg_int(a, 0), arg_ptr(a, 1), &x, arg_u32(a, 3));
 }
 
-static int64_t utimes_at(struct task *t, int dirfd, uint64_t name, uint64_t times) {
+static int64_t utimes_at(struct task *t, int dirfd, uaddr_t name, uaddr_t times) {
     struct linux_timeval tv[2];
     struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
-    if (times) {
-        if (copy_in(t, tv, uaddr(times), sizeof tv) < 0)
+    if (!uaddr_is_null(times)) {
+        if (copy_in(t, tv, times, sizeof tv) < 0)
             return -LINUX_EFAULT;
         for (int i = 0; i < 2; i++)
             if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
@@ -321,36 +322,38 @@ static int64_t utimes_at(struct task *t, int dirfd, uint64_t name, uint64_t time
     }
     return do_utimes(t, dirfd, name, &x, 0);
 }
-int64_t sys_utimes(struct task *t, const struct sysargs *a) { return utimes_at(t, CWD, a->v[0], a->v[1]); }
+int64_t sys_utimes(struct task *t, const struct sysargs *a) {
+    return utimes_at(t, CWD, arg_ptr(a, 0), arg_ptr(a, 1));
+}
 int64_t sys_futimesat(struct task *t, const struct sysargs *a) {
-    return utimes_at(t, (int)a->v[0], a->v[1], a->v[2]);
+    return utimes_at(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2));
 }
 int64_t sys_utime(struct task *t, const struct sysargs *a) {
     int64_t sec[2];
     struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
-    if (a->v[1]) {
-        if (copy_in(t, sec, uaddr(a->v[1]), sizeof sec) < 0)
+    if (arg_given(a, 1)) {
+        if (copy_in(t, sec, arg_ptr(a, 1), sizeof sec) < 0)
             return -LINUX_EFAULT;
         x = (struct times){time_ns(sec[0], 0), time_ns(sec[1], 0)};
     }
-    return do_utimes(t, CWD, a->v[0], &x, 0);
+    return do_utimes(t, CWD, arg_ptr(a, 0), &x, 0);
 }
 
 int64_t sys_truncate(struct task *t, const struct sysargs *a) {
-    if ((int64_t)a->v[1] < 0)
+    if (arg_off(a, 1) < 0)
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int err = at_walk(t, &ctx, CWD, a->v[0], 0, 0, &p);
+    int err = at_walk(t, &ctx, CWD, arg_ptr(a, 0), 0, 0, &p);
     if (err == 0)
-        err = vfs_truncate(&ctx, &p, a->v[1]);
+        err = vfs_truncate(&ctx, &p, (uint64_t)arg_off(a, 1));
     if (err == -LINUX_EFBIG && ctx.fsize_limit != LINUX_RLIM_INFINITY)
         signal_send_task(t, LINUX_SIGXFSZ, NULL);
     return err;
 }
 
 // access(2) asks for the real ids, unless AT_EACCESS.
-static int64_t do_faccessat(struct task *t, int dirfd, uint64_t name, int mode, unsigned flags) {
+static int64_t do_faccessat(struct task *t, int dirfd, uaddr_t name, int mode, unsigned flags) {
     const unsigned known = LINUX_AT_EACCESS | LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH;
     if ((mode & ~7) || (flags & ~known))
         return -LINUX_EINVAL;
@@ -371,11 +374,11 @@ static int64_t do_faccessat(struct task *t, int dirfd, uint64_t name, int mode, 
     return vfs_permission(i, mode, &ctx.cred);
 }
 int64_t sys_access(struct task *t, const struct sysargs *a) {
-    return do_faccessat(t, CWD, a->v[0], (int)a->v[1], 0);
+    return do_faccessat(t, CWD, arg_ptr(a, 0), arg_int(a, 1), 0);
 }
 int64_t sys_faccessat(struct task *t, const struct sysargs *a) {
-    return do_faccessat(t, (int)a->v[0], a->v[1], (int)a->v[2], 0);
+    return do_faccessat(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), 0);
 }
 int64_t sys_faccessat2(struct task *t, const struct sysargs *a) {
-    return do_faccessat(t, (int)a->v[0], a->v[1], (int)a->v[2], (unsigned)a->v[3]);
+    return do_faccessat(t, arg_int(a, 0), arg_ptr(a, 1), arg_int(a, 2), arg_u32(a, 3));
 }

@@ -58,9 +58,9 @@ static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
     return 0;
 }
 
-int64_t sys_pipe(struct task *t, const struct sysargs *a) { return do_pipe(t, uaddr(a->v[0]), 0); }
+int64_t sys_pipe(struct task *t, const struct sysargs *a) { return do_pipe(t, arg_ptr(a, 0), 0); }
 int64_t sys_pipe2(struct task *t, const struct sysargs *a) {
-    return do_pipe(t, uaddr(a->v[0]), (unsigned)a->v[1]);
+    return do_pipe(t, arg_ptr(a, 0), arg_u32(a, 1));
 }
 
 static int64_t do_eventfd(struct task *t, uint32_t initial, unsigned flags) {
@@ -71,14 +71,14 @@ static int64_t do_eventfd(struct task *t, uint32_t initial, unsigned flags) {
     return err < 0 ? err : install(t, f, flags & LINUX_EFD_CLOEXEC);
 }
 
-int64_t sys_eventfd(struct task *t, const struct sysargs *a) { return do_eventfd(t, (uint32_t)a->v[0], 0); }
+int64_t sys_eventfd(struct task *t, const struct sysargs *a) { return do_eventfd(t, arg_u32(a, 0), 0); }
 int64_t sys_eventfd2(struct task *t, const struct sysargs *a) {
-    return do_eventfd(t, (uint32_t)a->v[0], (unsigned)a->v[1]);
+    return do_eventfd(t, arg_u32(a, 0), arg_u32(a, 1));
 }
 
 int64_t sys_memfd_create(struct task *t, const struct sysargs *a) {
     char name[MEMFD_NAME_MAX + 1];
-    unsigned flags = (unsigned)a->v[1];
+    unsigned flags = arg_u32(a, 1);
     struct file *f cleanup_file = NULL;
     const unsigned known =
         LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
@@ -86,7 +86,7 @@ int64_t sys_memfd_create(struct task *t, const struct sysargs *a) {
         return -LINUX_ENOSYS;
     if (flags & ~known || ((flags & LINUX_MFD_EXEC) && (flags & LINUX_MFD_NOEXEC_SEAL)))
         return -LINUX_EINVAL;
-    int64_t n = copy_in_str(t, name, uaddr(a->v[0]), sizeof name);
+    int64_t n = copy_in_str(t, name, arg_ptr(a, 0), sizeof name);
     if (n < 0)
         return n == -LINUX_ENAMETOOLONG ? -LINUX_EINVAL : n;
     int err = memfd_open(t->k->vfs, name, flags, &f);

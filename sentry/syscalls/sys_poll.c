@@ -37,21 +37,21 @@ static int put_left(struct task *t, uaddr_t to, enum time_kind kind, uint64_t de
 
 // A time that cannot be written (read-only memory) is no error, but then the call cannot be made again
 // either.
-static int64_t finish(struct task *t, int64_t r, uint64_t to, enum time_kind kind, uint64_t deadline) {
-    if (!to || waits(r))
+static int64_t finish(struct task *t, int64_t r, uaddr_t to, enum time_kind kind, uint64_t deadline) {
+    if (uaddr_is_null(to) || waits(r))
         return r;
-    bool put = !(t->personality & STICKY_TIMEOUTS) && (deadline == POLL_AT_ONCE || deadline == POLL_FOREVER ||
-                                                       put_left(t, uaddr(to), kind, deadline) == 0);
+    bool put = !(t->personality & STICKY_TIMEOUTS) &&
+               (deadline == POLL_AT_ONCE || deadline == POLL_FOREVER || put_left(t, to, kind, deadline) == 0);
     return !put && r == -LINUX_ERESTARTNOHAND ? -LINUX_EINTR : r;
 }
 
-static int64_t get_time(struct task *t, uint64_t from, enum time_kind kind, uint64_t *deadline) {
+static int64_t get_time(struct task *t, uaddr_t from, enum time_kind kind, uint64_t *deadline) {
     struct linux_timespec ts;
     uint64_t ns;
     *deadline = POLL_FOREVER;
-    if (!from)
+    if (uaddr_is_null(from))
         return 0;
-    if (copy_in_obj(t, &ts, uaddr(from)) < 0)
+    if (copy_in_obj(t, &ts, from) < 0)
         return -LINUX_EFAULT;
     if (kind == TIME_VAL) {  // microseconds may exceed a second, select(2)
         if (ts.tv_sec < 0 || ts.tv_nsec < 0)
@@ -130,15 +130,15 @@ static int64_t poll_restart(struct task *t) {
 
 int64_t sys_poll(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
-    uint64_t n = (uint32_t)a->v[1];
-    int32_t ms = (int32_t)a->v[2];
+    uint64_t n = arg_u32(a, 1);
+    int32_t ms = arg_int(a, 2);
     if (!c->again)
         c->u[U_DEADLINE] = ms < 0 ? POLL_FOREVER : poll_deadline((uint64_t)ms * 1000000);
-    int64_t r = do_poll(t, uaddr(a->v[0]), n, c->u[U_DEADLINE]);
+    int64_t r = do_poll(t, arg_ptr(a, 0), n, c->u[U_DEADLINE]);
     if (r != -LINUX_ERESTARTNOHAND)
         return r;
     t->restart_fn = poll_restart;
-    t->restart_args[0] = a->v[0];
+    t->restart_args[0] = arg_ptr(a, 0).v;
     t->restart_args[1] = n;
     t->restart_args[2] = c->u[U_DEADLINE];
     return -LINUX_ERESTART_RESTARTBLOCK;
@@ -147,14 +147,14 @@ int64_t sys_poll(struct task *t, const struct sysargs *a) {
 int64_t sys_ppoll(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     if (!c->again) {
-        int64_t err = get_time(t, a->v[2], TIME_SPEC, &c->u[U_DEADLINE]);
+        int64_t err = get_time(t, arg_ptr(a, 2), TIME_SPEC, &c->u[U_DEADLINE]);
         if (err == 0)
-            err = wait_mask(t, a->v[3], a->v[4]);
+            err = wait_mask(t, arg_ptr(a, 3), arg_size(a, 4));
         if (err < 0)
             return err;
     }
-    int64_t r = do_poll(t, uaddr(a->v[0]), (uint32_t)a->v[1], c->u[U_DEADLINE]);
-    r = finish(t, r, a->v[2], TIME_SPEC, c->u[U_DEADLINE]);
+    int64_t r = do_poll(t, arg_ptr(a, 0), arg_u32(a, 1), c->u[U_DEADLINE]);
+    r = finish(t, r, arg_ptr(a, 2), TIME_SPEC, c->u[U_DEADLINE]);
     return signal_tmp_mask_end(t, r);
 }
 
@@ -199,17 +199,17 @@ static uint32_t wanted(const struct fd_sets *f, unsigned fd) {
     return events;
 }
 
-static int sets_get(struct task *t, struct fd_sets *f, const uint64_t from[3]) {
+static int sets_get(struct task *t, struct fd_sets *f, const uaddr_t from[3]) {
     size_t bytes = f->words * sizeof *f->w;
     for (unsigned set = 0; set < 3; set++)
-        if (from[set] && copy_in(t, f->w + set * f->words, uaddr(from[set]), bytes) < 0)
+        if (!uaddr_is_null(from[set]) && copy_in(t, f->w + set * f->words, from[set], bytes) < 0)
             return -LINUX_EFAULT;
     return 0;
 }
-static int sets_put(struct task *t, const struct fd_sets *f, const uint64_t to[3]) {
+static int sets_put(struct task *t, const struct fd_sets *f, const uaddr_t to[3]) {
     size_t bytes = f->words * sizeof *f->w;
     for (unsigned set = 0; set < 3; set++)
-        if (to[set] && copy_out(t, uaddr(to[set]), f->w + set * f->words, bytes) < 0)
+        if (!uaddr_is_null(to[set]) && copy_out(t, to[set], f->w + set * f->words, bytes) < 0)
             return -LINUX_EFAULT;
     return 0;
 }
@@ -234,7 +234,7 @@ static int select_entries(struct task *t, struct poll_set *s, const struct fd_se
     return 0;
 }
 
-static int select_begin(struct task *t, struct poll_set *s, unsigned n, const uint64_t from[3]) {
+static int select_begin(struct task *t, struct poll_set *s, unsigned n, const uaddr_t from[3]) {
     struct fd_sets f;
     s->e = s->fast;
     s->w = NULL;
@@ -250,7 +250,7 @@ static int select_begin(struct task *t, struct poll_set *s, unsigned n, const ui
 
 // From what was found to the three sets: how many bits, or -LINUX_EBADF. Which sets an entry was in, its
 // events tell: each set has events that no other one has.
-static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned n, const uint64_t to[3]) {
+static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned n, const uaddr_t to[3]) {
     static const uint32_t own[3] = {LINUX_POLLIN, LINUX_POLLOUT, LINUX_POLLPRI};
     struct fd_sets f;
     int64_t bits = 0;
@@ -272,7 +272,9 @@ static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned 
     return err < 0 ? err : bits;
 }
 
-static int64_t do_select(struct task *t, int32_t nfds, const uint64_t sets[3], uint64_t deadline) {
+static int64_t do_select(struct task *t, const struct sysargs *a, uint64_t deadline) {
+    const uaddr_t sets[3] = {arg_ptr(a, 1), arg_ptr(a, 2), arg_ptr(a, 3)};
+    int32_t nfds = arg_int(a, 0);
     struct poll_set here, *s = poll_set_of(t);
     struct call *c = &t->call;
     if (!s) {
@@ -299,12 +301,12 @@ static int64_t do_select(struct task *t, int32_t nfds, const uint64_t sets[3], u
 int64_t sys_select(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     if (!c->again) {
-        int64_t err = get_time(t, a->v[4], TIME_VAL, &c->u[U_DEADLINE]);
+        int64_t err = get_time(t, arg_ptr(a, 4), TIME_VAL, &c->u[U_DEADLINE]);
         if (err < 0)
             return err;
     }
-    int64_t r = do_select(t, (int32_t)a->v[0], &a->v[1], c->u[U_DEADLINE]);
-    return finish(t, r, a->v[4], TIME_VAL, c->u[U_DEADLINE]);
+    int64_t r = do_select(t, a, c->u[U_DEADLINE]);
+    return finish(t, r, arg_ptr(a, 4), TIME_VAL, c->u[U_DEADLINE]);
 }
 
 int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
@@ -313,15 +315,15 @@ int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
         uint64_t mask, size;
     } arg = {0, 0};
     if (!c->again) {
-        if (a->v[5] && copy_in_obj(t, &arg, uaddr(a->v[5])) < 0)
+        if (arg_given(a, 5) && copy_in_obj(t, &arg, arg_ptr(a, 5)) < 0)
             return -LINUX_EFAULT;
-        int64_t err = get_time(t, a->v[4], TIME_SPEC, &c->u[U_DEADLINE]);
+        int64_t err = get_time(t, arg_ptr(a, 4), TIME_SPEC, &c->u[U_DEADLINE]);
         if (err == 0)
-            err = wait_mask(t, arg.mask, arg.size);
+            err = wait_mask(t, uaddr(arg.mask), arg.size);
         if (err < 0)
             return err;
     }
-    int64_t r = do_select(t, (int32_t)a->v[0], &a->v[1], c->u[U_DEADLINE]);
-    r = finish(t, r, a->v[4], TIME_SPEC, c->u[U_DEADLINE]);
+    int64_t r = do_select(t, a, c->u[U_DEADLINE]);
+    r = finish(t, r, arg_ptr(a, 4), TIME_SPEC, c->u[U_DEADLINE]);
     return signal_tmp_mask_end(t, r);
 }

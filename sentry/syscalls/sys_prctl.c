@@ -9,9 +9,17 @@
 #include "sentry/syscalls/table.h"
 #include <string.h>
 
-static int64_t set_name(struct task *t, uint64_t addr) {
+// Are all arguments from number `first` on zero, as most operations want what they have no use for?
+static bool rest_is_zero(const struct sysargs *a, unsigned first) {
+    for (unsigned i = first; i < 5; i++)
+        if (arg_ulong(a, i))
+            return false;
+    return true;
+}
+
+static int64_t set_name(struct task *t, uaddr_t addr) {
     char name[LINUX_TASK_COMM_LEN] = {0};
-    int64_t n = copy_in_some(t, name, uaddr(addr), sizeof name - 1);
+    int64_t n = copy_in_some(t, name, addr, sizeof name - 1);
     if (n < 0)
         return -LINUX_EFAULT;
     size_t len = strnlen(name, sizeof name - 1);
@@ -35,9 +43,9 @@ static int64_t capbset_drop(struct task *t, uint64_t cap) {
 }
 
 static int64_t ambient(struct task *t, const struct sysargs *a) {
-    uint64_t op = a->v[1], cap = a->v[2], bit;
-    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || a->v[3] || a->v[4]
-                                             : a->v[3] || a->v[4] || cap > LINUX_CAP_LAST_CAP)
+    uint64_t op = arg_ulong(a, 1), cap = arg_ulong(a, 2), bit;
+    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || arg_ulong(a, 3) || arg_ulong(a, 4)
+                                             : arg_ulong(a, 3) || arg_ulong(a, 4) || cap > LINUX_CAP_LAST_CAP)
         return -LINUX_EINVAL;
     bit = op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? 0 : 1ull << cap;
     if (op == LINUX_PR_CAP_AMBIENT_IS_SET)
@@ -86,7 +94,7 @@ static int64_t set_keepcaps(struct task *t, uint64_t on) {
 }
 
 static int64_t set_no_new_privs(struct task *t, const struct sysargs *a) {
-    if (a->v[1] != 1 || a->v[2] || a->v[3] || a->v[4])
+    if (arg_ulong(a, 1) != 1 || !rest_is_zero(a, 2))
         return -LINUX_EINVAL;
     struct cred *c = cred_dup(t->cred, t->cred->ngroups);
     if (!c)
@@ -98,19 +106,19 @@ static int64_t set_no_new_privs(struct task *t, const struct sysargs *a) {
 
 static int64_t get_auxv(struct task *t, const struct sysargs *a) {
     uint64_t size = t->mm->nauxv * sizeof t->mm->auxv[0];
-    uint64_t n = a->v[2] < size ? a->v[2] : size;
-    if (a->v[3] || a->v[4])
+    uint64_t n = arg_ulong(a, 2) < size ? arg_ulong(a, 2) : size;
+    if (!rest_is_zero(a, 3))
         return -LINUX_EINVAL;
-    return copy_out(t, uaddr(a->v[1]), t->mm->auxv, n) < 0 ? -LINUX_EFAULT : (int64_t)size;
+    return copy_out(t, arg_ptr(a, 1), t->mm->auxv, n) < 0 ? -LINUX_EFAULT : (int64_t)size;
 }
 
 static int64_t prctl_rights(struct task *t, const struct sysargs *a) {
-    uint64_t v = a->v[1];
-    switch ((int)a->v[0]) {
+    uint64_t v = arg_ulong(a, 1);
+    switch (arg_int(a, 0)) {
     case LINUX_PR_SET_NO_NEW_PRIVS:
         return set_no_new_privs(t, a);
     case LINUX_PR_GET_NO_NEW_PRIVS:
-        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : t->cred->no_new_privs;
+        return rest_is_zero(a, 1) ? t->cred->no_new_privs : -LINUX_EINVAL;
     case LINUX_PR_SET_KEEPCAPS:
         return set_keepcaps(t, v);
     case LINUX_PR_GET_KEEPCAPS:
@@ -131,19 +139,19 @@ static int64_t prctl_rights(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_prctl(struct task *t, const struct sysargs *a) {
-    uint64_t v = a->v[1];
-    switch ((int)a->v[0]) {
+    uint64_t v = arg_ulong(a, 1);
+    switch (arg_int(a, 0)) {
     case LINUX_PR_SET_NAME:
-        return set_name(t, v);
+        return set_name(t, arg_ptr(a, 1));
     case LINUX_PR_GET_NAME:
-        return copy_out(t, uaddr(v), t->comm, sizeof t->comm);
+        return copy_out(t, arg_ptr(a, 1), t->comm, sizeof t->comm);
     case LINUX_PR_SET_PDEATHSIG:
         if (v > LINUX_NSIG)
             return -LINUX_EINVAL;
         t->pdeath_signal = (int)v;
         return 0;
     case LINUX_PR_GET_PDEATHSIG:
-        return copy_out_obj(t, uaddr(v), &t->pdeath_signal);
+        return copy_out_obj(t, arg_ptr(a, 1), &t->pdeath_signal);
     case LINUX_PR_GET_DUMPABLE:
         return t->tg->dumpable;
     case LINUX_PR_SET_DUMPABLE:
@@ -158,7 +166,7 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     }
     case LINUX_PR_GET_CHILD_SUBREAPER: {
         int on = t->tg->subreaper;
-        return copy_out_obj(t, uaddr(v), &on);
+        return copy_out_obj(t, arg_ptr(a, 1), &on);
     }
     case LINUX_PR_SET_TIMERSLACK:
         t->timer_slack = v && v <= UINT32_MAX ? (uint32_t)v : t->timer_slack_default;
@@ -166,17 +174,17 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     case LINUX_PR_GET_TIMERSLACK:
         return t->timer_slack;
     case LINUX_PR_GET_TID_ADDRESS:
-        return copy_out_obj(t, uaddr(v), &t->clear_child_tid.v);
+        return copy_out_obj(t, arg_ptr(a, 1), &t->clear_child_tid.v);
     case LINUX_PR_GET_SECCOMP:
         return 0;
     case LINUX_PR_GET_TSC: {
         int mode = LINUX_PR_TSC_ENABLE;
-        return copy_out_obj(t, uaddr(v), &mode);
+        return copy_out_obj(t, arg_ptr(a, 1), &mode);
     }
     case LINUX_PR_SET_THP_DISABLE:
-        return a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : 0;
+        return rest_is_zero(a, 2) ? 0 : -LINUX_EINVAL;
     case LINUX_PR_GET_THP_DISABLE:
-        return v || a->v[2] || a->v[3] || a->v[4] ? -LINUX_EINVAL : 0;
+        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
     case LINUX_PR_SET_VMA:  // LIMIT: names of anonymous areas are taken and not shown
         return v == LINUX_PR_SET_VMA_ANON_NAME ? 0 : -LINUX_EINVAL;
     case LINUX_PR_GET_AUXV:

@@ -35,13 +35,13 @@ static int64_t clone_step(struct task *t, const struct clone_req *r) {
 
 int64_t sys_clone(struct task *t, const struct sysargs *a) {
     struct clone_req r = {
-        .flags = a->v[0] & 0xffffff00u,
-        .exit_signal = a->v[0] & 0xff,
-        .stack = a->v[1],
-        .parent_tid = a->v[2],
-        .child_tid = a->v[3],
-        .tls = a->v[4],
-        .pidfd = a->v[2],
+        .flags = arg_u32(a, 0) & ~0xffu,
+        .exit_signal = arg_u32(a, 0) & 0xff,
+        .stack = arg_ulong(a, 1),
+        .parent_tid = arg_ptr(a, 2),
+        .child_tid = arg_ptr(a, 3),
+        .tls = arg_ulong(a, 4),
+        .pidfd = arg_ptr(a, 2),
     };
     if ((r.flags & LINUX_CLONE_PIDFD) && (r.flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
         return -LINUX_EINVAL;
@@ -61,7 +61,7 @@ int64_t sys_vfork(struct task *t, const struct sysargs *a) {
 // The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
 static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clone_req *r) {
     struct linux_clone_args c;
-    int err = copy_in_struct(t, &c, sizeof c, uaddr(a->v[0]), a->v[1], LINUX_CLONE_ARGS_SIZE_VER0);
+    int err = copy_in_struct(t, &c, sizeof c, arg_ptr(a, 0), arg_size(a, 1), LINUX_CLONE_ARGS_SIZE_VER0);
     if (err < 0)
         return err;
     if (c.set_tid || c.set_tid_size)
@@ -76,8 +76,15 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         return -LINUX_EINVAL;
     if ((c.flags & LINUX_CLONE_SIGHAND) && (c.flags & LINUX_CLONE_CLEAR_SIGHAND))
         return -LINUX_EINVAL;
-    *r = (struct clone_req){c.flags,     c.exit_signal, c.stack + c.stack_size, c.tls, c.parent_tid,
-                            c.child_tid, c.pidfd};
+    *r = (struct clone_req){
+        .flags = c.flags,
+        .exit_signal = c.exit_signal,
+        .stack = c.stack + c.stack_size,
+        .tls = c.tls,
+        .parent_tid = uaddr(c.parent_tid),
+        .child_tid = uaddr(c.child_tid),
+        .pidfd = uaddr(c.pidfd),
+    };
     return 0;
 }
 
@@ -100,33 +107,33 @@ int64_t sys_clone3(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {
-    t->clear_child_tid = uaddr(a->v[0]);
+    t->clear_child_tid = arg_ptr(a, 0);
     return t->tid;
 }
 
 // ---- exit -------------------------------------------------------------------------------------------------
 int64_t sys_exit(struct task *t, const struct sysargs *a) {
-    task_die(t, (int)(a->v[0] & 0xff) << 8);
+    task_die(t, (arg_int(a, 0) & 0xff) << 8);
     return SYS_GONE;
 }
 
 int64_t sys_exit_group(struct task *t, const struct sysargs *a) {
-    tgroup_begin_exit(t->tg, (int)(a->v[0] & 0xff) << 8);
+    tgroup_begin_exit(t->tg, (arg_int(a, 0) & 0xff) << 8);
     task_die(t, t->tg->group_exit_code);
     return SYS_GONE;
 }
 
 // ---- wait -------------------------------------------------------------------------------------------------
-static int copy_rusage(struct task *t, uint64_t addr, const struct wait_result *res) {
+static int copy_rusage(struct task *t, uaddr_t addr, const struct wait_result *res) {
     struct linux_rusage ru = {.ru_maxrss = (int64_t)(res->peak / 1024)};
     ru.ru_utime.tv_sec = (int64_t)(res->cpu_ns / NS_PER_SEC);
     ru.ru_utime.tv_usec = (int64_t)(res->cpu_ns % NS_PER_SEC / 1000);
-    return addr ? copy_out_obj(t, uaddr(addr), &ru) : 0;
+    return uaddr_is_null(addr) ? 0 : copy_out_obj(t, addr, &ru);
 }
 
 int64_t sys_wait4(struct task *t, const struct sysargs *a) {
-    int32_t pid = (int32_t)a->v[0];
-    int options = (int)a->v[2];
+    int32_t pid = arg_int(a, 0);
+    int options = arg_int(a, 2);
     const int known = LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX___WALL | LINUX___WCLONE |
                       LINUX___WNOTHREAD;
     if (options & ~known)
@@ -142,9 +149,9 @@ int64_t sys_wait4(struct task *t, const struct sysargs *a) {
     int64_t err = do_wait(t, &r, &res);
     if (err != 0 || !res.pid)
         return err;
-    if (a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &res.status) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 1), &res.status) < 0)
         return -LINUX_EFAULT;
-    return copy_rusage(t, a->v[3], &res) < 0 ? -LINUX_EFAULT : res.pid;
+    return copy_rusage(t, arg_ptr(a, 3), &res) < 0 ? -LINUX_EFAULT : res.pid;
 }
 
 // O_NONBLOCK of the descriptor: EAGAIN instead of waiting, pidfd_open(2).
@@ -161,13 +168,13 @@ static int64_t waitid_pidfd(struct task *t, struct wait_req *r) {
 }
 
 static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wait_req *r) {
-    int options = (int)a->v[3];
+    int options = arg_int(a, 3);
     const int known = LINUX_WNOHANG | LINUX_WNOWAIT | LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED |
                       LINUX___WALL | LINUX___WCLONE | LINUX___WNOTHREAD;
     if ((options & ~known) || !(options & (LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED)))
         return -LINUX_EINVAL;
-    *r = (struct wait_req){WAIT_ANY, (int32_t)a->v[1], options};
-    switch (a->v[0]) {
+    *r = (struct wait_req){WAIT_ANY, arg_int(a, 1), options};
+    switch (arg_int(a, 0)) {
     case LINUX_P_ALL:
         return 0;
     case LINUX_P_PID:
@@ -195,7 +202,7 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     if (err != 0)
         return err;
     struct linux_siginfo info = {0};
-    if (!res.pid && !(a->v[3] & LINUX_WNOHANG))
+    if (!res.pid && !(arg_int(a, 3) & LINUX_WNOHANG))
         return -LINUX_EAGAIN;
     if (res.pid) {
         info.si_signo = LINUX_SIGCHLD;
@@ -209,7 +216,7 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
                          : res.code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
                                                            : sig;
     }
-    if (a->v[2] && copy_out_obj(t, uaddr(a->v[2]), &info) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 2), &info) < 0)
         return -LINUX_EFAULT;
-    return res.pid && copy_rusage(t, a->v[4], &res) < 0 ? -LINUX_EFAULT : 0;
+    return res.pid && copy_rusage(t, arg_ptr(a, 4), &res) < 0 ? -LINUX_EFAULT : 0;
 }

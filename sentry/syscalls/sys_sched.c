@@ -24,14 +24,14 @@ int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
     // ask first, tells where: the host's number, always one of those allowed at first, also when
     // sched_setaffinity(2) has left it out.
     uint32_t cpu = (uint32_t)__builtin_ctzll(task_cpus(t)), node = 0;
-    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &cpu) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 0), &cpu) < 0)
         return -LINUX_EFAULT;
-    return a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &node) < 0 ? -LINUX_EFAULT : 0;
+    return copy_out_opt(t, arg_ptr(a, 1), &node) < 0 ? -LINUX_EFAULT : 0;
 }
 
 // Runs fn on the task that `tid` names (0: the caller) or answers ESRCH.
-static struct task *named(struct task *t, uint64_t tid) {
-    return (int32_t)tid == 0 ? task_get(t) : task_find(t->k, (int32_t)tid);
+static struct task *named(struct task *t, int32_t tid) {
+    return tid == 0 ? task_get(t) : task_find(t->k, tid);
 }
 
 static bool may_schedule(struct task *t, const struct task *o) {
@@ -42,24 +42,24 @@ static bool may_schedule(struct task *t, const struct task *o) {
 #define CPU_WORDS 16  // 1,024 CPUs, as a kernel of distributions has
 
 int64_t sys_sched_getaffinity(struct task *t, const struct sysargs *a) {
-    uint64_t len = a->v[1], mask[CPU_WORDS] = {0};
+    uint64_t len = arg_u32(a, 1), mask[CPU_WORDS] = {0};
     if (len % 8 || len * 8 < t->k->ncpus)
         return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     mask[0] = task_cpus(other);
     task_put(other);
     if (len > sizeof mask)
         len = sizeof mask;
-    return copy_out(t, uaddr(a->v[2]), mask, len) < 0 ? -LINUX_EFAULT : (int64_t)len;
+    return copy_out(t, arg_ptr(a, 2), mask, len) < 0 ? -LINUX_EFAULT : (int64_t)len;
 }
 
 int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
-    uint64_t mask = 0, len = a->v[1] < 8 ? a->v[1] : 8;
-    if (copy_in(t, &mask, uaddr(a->v[2]), len) < 0)
+    uint64_t mask = 0, len = arg_u32(a, 1) < 8 ? arg_u32(a, 1) : 8;
+    if (copy_in(t, &mask, arg_ptr(a, 2), len) < 0)
         return -LINUX_EFAULT;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     mask &= t->k->cpus;
@@ -80,16 +80,16 @@ static bool policy_known(int policy) {
 static bool policy_rt(int policy) { return policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR; }
 
 int64_t sys_sched_get_priority_max(struct task *t, const struct sysargs *a) {
-    int p = (int)a->v[0];
+    int p = arg_int(a, 0);
     return policy_rt(p) ? 99 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
 }
 int64_t sys_sched_get_priority_min(struct task *t, const struct sysargs *a) {
-    int p = (int)a->v[0];
+    int p = arg_int(a, 0);
     return policy_rt(p) ? 1 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
 }
 
-static int64_t set_policy(struct task *t, uint64_t tid, int policy, int prio, bool reset) {
-    if ((int32_t)tid < 0 || !policy_known(policy) || (policy_rt(policy) ? prio < 1 || prio > 99 : prio != 0))
+static int64_t set_policy(struct task *t, int32_t tid, int policy, int prio, bool reset) {
+    if (tid < 0 || !policy_known(policy) || (policy_rt(policy) ? prio < 1 || prio > 99 : prio != 0))
         return -LINUX_EINVAL;
     struct task *other = named(t, tid);
     if (!other)
@@ -109,33 +109,33 @@ static int64_t set_policy(struct task *t, uint64_t tid, int policy, int prio, bo
 
 int64_t sys_sched_setscheduler(struct task *t, const struct sysargs *a) {
     struct linux_sched_param p;
-    if ((int)a->v[1] < 0)
+    if (arg_int(a, 1) < 0)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &p, uaddr(a->v[2])) < 0)
+    if (copy_in_obj(t, &p, arg_ptr(a, 2)) < 0)
         return -LINUX_EFAULT;
-    return set_policy(t, a->v[0], (int)a->v[1] & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority,
-                      a->v[1] & LINUX_SCHED_RESET_ON_FORK);
+    return set_policy(t, arg_int(a, 0), arg_int(a, 1) & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority,
+                      arg_int(a, 1) & LINUX_SCHED_RESET_ON_FORK);
 }
 
 int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
     struct linux_sched_param p;
-    if (!a->v[1] || (int32_t)a->v[0] < 0)
+    if (!arg_given(a, 1) || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &p, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &p, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     int policy = other->sched_policy;
     bool reset = other->sched_reset;
     task_put(other);
-    return set_policy(t, a->v[0], policy, p.sched_priority, reset);
+    return set_policy(t, arg_int(a, 0), policy, p.sched_priority, reset);
 }
 
 int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
-    if ((int32_t)a->v[0] < 0)
+    if (arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     int policy = other->sched_policy | (other->sched_reset ? LINUX_SCHED_RESET_ON_FORK : 0);
@@ -144,25 +144,25 @@ int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_sched_getparam(struct task *t, const struct sysargs *a) {
-    if (!a->v[1] || (int32_t)a->v[0] < 0)
+    if (!arg_given(a, 1) || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     struct linux_sched_param p = {other->sched_prio};
     task_put(other);
-    return copy_out_obj(t, uaddr(a->v[1]), &p);
+    return copy_out_obj(t, arg_ptr(a, 1), &p);
 }
 
 int64_t sys_sched_rr_get_interval(struct task *t, const struct sysargs *a) {
-    if ((int32_t)a->v[0] < 0)
+    if (arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     struct linux_timespec ts = {0, other->sched_policy == LINUX_SCHED_RR ? 100000000 : 4000000};
     task_put(other);
-    return copy_out_obj(t, uaddr(a->v[1]), &ts);
+    return copy_out_obj(t, arg_ptr(a, 1), &ts);
 }
 
 // ---- nice -------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ static bool prio_matches(const struct prio_walk *w, const struct task *o) {
 }
 
 int64_t sys_getpriority(struct task *t, const struct sysargs *a) {
-    struct prio_walk w = {t, (int)a->v[0], (uint32_t)a->v[1]};
+    struct prio_walk w = {t, arg_int(a, 0), arg_u32(a, 1)};
     if (w.which < LINUX_PRIO_PROCESS || w.which > LINUX_PRIO_USER)
         return -LINUX_EINVAL;
     LOCKED(&t->k->tasks_lock);
@@ -224,7 +224,7 @@ static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
 }
 
 int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
-    return set_nice(t, (int)a->v[0], (uint32_t)a->v[1], (int)a->v[2]);
+    return set_nice(t, arg_int(a, 0), arg_u32(a, 1), arg_int(a, 2));
 }
 
 // sched_setattr(2): the fields of struct sched_attr up to sched_priority.
@@ -238,24 +238,25 @@ struct attr_head {
 
 int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
     struct attr_head h;
-    if (!a->v[1] || a->v[2] || (int32_t)a->v[0] < 0)
+    if (!arg_given(a, 1) || arg_u32(a, 2) || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
     if (h.size && h.size < sizeof h)
         return -LINUX_E2BIG;
-    int64_t r = set_policy(t, a->v[0], (int)h.policy, (int)h.priority,
+    int64_t r = set_policy(t, arg_int(a, 0), (int)h.policy, (int)h.priority,
                            h.flags & LINUX_SCHED_FLAG_RESET_ON_FORK);
     if (r < 0 || policy_rt((int)h.policy) || (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
         return r;
-    return set_nice(t, LINUX_PRIO_PROCESS, (uint32_t)a->v[0], h.nice);
+    return set_nice(t, LINUX_PRIO_PROCESS, arg_u32(a, 0), h.nice);
 }
 
 int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
-    if (!a->v[1] || a->v[2] < sizeof(struct attr_head) || a->v[2] > GUEST_PAGE_SIZE || a->v[3] ||
-        (int32_t)a->v[0] < 0)
+    uint32_t size = arg_u32(a, 2);
+    if (!arg_given(a, 1) || size < sizeof(struct attr_head) || size > GUEST_PAGE_SIZE || arg_u32(a, 3) ||
+        arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    struct task *other = named(t, a->v[0]);
+    struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
     struct attr_head h = {sizeof h,
@@ -267,7 +268,7 @@ int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
                           0,
                           0};
     task_put(other);
-    return copy_out_obj(t, uaddr(a->v[1]), &h);
+    return copy_out_obj(t, arg_ptr(a, 1), &h);
 }
 
 // ---- I/O priority, ioprio_set(2) --------------------------------------------------------------------------
@@ -279,10 +280,10 @@ enum { IO_WHO_PROCESS = 1, IO_WHO_PGRP, IO_WHO_USER };
 // result.
 static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(struct task *o, int value),
                        int value) {
-    int who = (int)a->v[0];
+    int who = arg_int(a, 0);
     if (who < IO_WHO_PROCESS || who > IO_WHO_USER)
         return -LINUX_EINVAL;
-    struct prio_walk w = {t, who - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, (uint32_t)a->v[1]};
+    struct prio_walk w = {t, who - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, arg_u32(a, 1)};
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
     for (int pid = 1; pid < PID_MAX; pid++) {
@@ -302,7 +303,7 @@ static int64_t io_set(struct task *o, int value) {
 int64_t sys_ioprio_get(struct task *t, const struct sysargs *a) { return io_each(t, a, io_get, 0); }
 
 int64_t sys_ioprio_set(struct task *t, const struct sysargs *a) {
-    int value = (int)a->v[2], class = IOPRIO_CLASS(value), data = value & 0x1fff;
+    int value = arg_int(a, 2), class = IOPRIO_CLASS(value), data = value & 0x1fff;
     if (class < IO_NONE || class > IO_IDLE || (class == IO_NONE && data))
         return -LINUX_EINVAL;
     if (class == IO_REAL_TIME && !task_capable(t, LINUX_CAP_SYS_ADMIN) &&

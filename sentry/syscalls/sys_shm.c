@@ -10,7 +10,7 @@
 #define SHMLBA GUEST_PAGE_SIZE
 
 int64_t sys_shmget(struct task *t, const struct sysargs *a) {
-    return do_shmget(t, (int32_t)a->v[0], a->v[1], (unsigned)a->v[2]);
+    return do_shmget(t, arg_int(a, 0), arg_size(a, 1), arg_u32(a, 2));
 }
 
 static int64_t attach(struct task *t, int id, uint64_t addr, unsigned flags) {
@@ -39,9 +39,9 @@ static int64_t attach(struct task *t, int id, uint64_t addr, unsigned flags) {
 int64_t sys_shmat(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    uint64_t addr = a->v[1];
-    unsigned flags = (unsigned)a->v[2];
-    if ((int)a->v[0] < 0)
+    uint64_t addr = arg_ulong(a, 1);
+    unsigned flags = arg_u32(a, 2);
+    if (arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
     if (addr % SHMLBA && !(flags & LINUX_SHM_RND))
         return -LINUX_EINVAL;
@@ -51,7 +51,7 @@ int64_t sys_shmat(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, attach(t, (int)a->v[0], addr, flags));
+    return mm_op_finish(t, attach(t, arg_int(a, 0), addr, flags));
 }
 
 // The next piece at or above `at` of what was attached at addr: its range and file (referenced).
@@ -90,17 +90,17 @@ static int64_t detach(struct task *t, uint64_t addr) {
 int64_t sys_shmdt(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    if (a->v[0] % SHMLBA)
+    if (arg_ulong(a, 0) % SHMLBA)
         return -LINUX_EINVAL;
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, detach(t, a->v[0]));
+    return mm_op_finish(t, detach(t, arg_ulong(a, 0)));
 }
 
 int64_t sys_shmctl(struct task *t, const struct sysargs *a) {
-    int id = (int)a->v[0], cmd = (int)a->v[1] & ~0x100;  // IPC_64 is what x86-64 has anyway
-    uaddr_t buf = uaddr(a->v[2]);
+    int id = arg_int(a, 0), cmd = arg_int(a, 1) & ~0x100;  // IPC_64 is what x86-64 has anyway
+    uaddr_t buf = arg_ptr(a, 2);
     struct linux_shmid64_ds ds;
     struct linux_shm_info info;
     struct linux_shminfo64 limits;

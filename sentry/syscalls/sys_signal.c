@@ -43,16 +43,16 @@ static void do_sigaction(struct task *t, int sig, const struct linux_sigaction *
 }
 
 int64_t sys_rt_sigaction(struct task *t, const struct sysargs *a) {
-    int sig = (int)a->v[0];
+    int sig = arg_int(a, 0);
     struct linux_sigaction act, old;
-    if (a->v[3] != LINUX_SIGSET_SIZE)
+    if (arg_size(a, 3) != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (a->v[1] && copy_in_obj(t, &act, uaddr(a->v[1])) < 0)
+    if (arg_given(a, 1) && copy_in_obj(t, &act, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    if (sig < 1 || sig > LINUX_NSIG || (a->v[1] && (SIGBIT(sig) & SIGSET_UNBLOCKABLE)))
+    if (sig < 1 || sig > LINUX_NSIG || (arg_given(a, 1) && (SIGBIT(sig) & SIGSET_UNBLOCKABLE)))
         return -LINUX_EINVAL;
-    do_sigaction(t, sig, a->v[1] ? &act : NULL, &old);
-    return a->v[2] ? copy_out_obj(t, uaddr(a->v[2]), &old) : 0;
+    do_sigaction(t, sig, arg_given(a, 1) ? &act : NULL, &old);
+    return copy_out_opt(t, arg_ptr(a, 2), &old);
 }
 
 static int64_t change_mask(struct task *t, int how, uint64_t set) {
@@ -74,24 +74,24 @@ static int64_t change_mask(struct task *t, int how, uint64_t set) {
 
 int64_t sys_rt_sigprocmask(struct task *t, const struct sysargs *a) {
     uint64_t set, old = t->blocked;
-    if (a->v[3] != LINUX_SIGSET_SIZE)
+    if (arg_size(a, 3) != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (a->v[1]) {
-        if (copy_in_obj(t, &set, uaddr(a->v[1])) < 0)
+    if (arg_given(a, 1)) {
+        if (copy_in_obj(t, &set, arg_ptr(a, 1)) < 0)
             return -LINUX_EFAULT;
-        int64_t err = change_mask(t, (int)a->v[0], set);
+        int64_t err = change_mask(t, arg_int(a, 0), set);
         if (err < 0)
             return err;
     }
     // As on Linux, an old set that cannot be written leaves the new mask in force.
-    return a->v[2] ? copy_out_obj(t, uaddr(a->v[2]), &old) : 0;
+    return copy_out_opt(t, arg_ptr(a, 2), &old);
 }
 
 int64_t sys_rt_sigpending(struct task *t, const struct sysargs *a) {
-    if (a->v[1] > LINUX_SIGSET_SIZE)
+    if (arg_size(a, 1) > LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
     uint64_t set = signal_pending_set(t) & t->blocked;
-    return copy_out(t, uaddr(a->v[0]), &set, a->v[1]);
+    return copy_out(t, arg_ptr(a, 0), &set, arg_size(a, 1));
 }
 
 // ---- Waiting ----------------------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ int64_t sys_pause(struct task *t, const struct sysargs *a) { return wait_for_han
 int64_t sys_rt_sigsuspend(struct task *t, const struct sysargs *a) {
     uint64_t mask;
     if (!t->call.again) {
-        if (a->v[1] != LINUX_SIGSET_SIZE)
+        if (arg_size(a, 1) != LINUX_SIGSET_SIZE)
             return -LINUX_EINVAL;
-        if (copy_in_obj(t, &mask, uaddr(a->v[0])) < 0)
+        if (copy_in_obj(t, &mask, arg_ptr(a, 0)) < 0)
             return -LINUX_EFAULT;
         signal_tmp_mask_begin(t, mask);
     }
@@ -128,14 +128,14 @@ enum { SIGWAIT_START, SIGWAIT_ARMED };
 static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     uint64_t ns;
-    if (a->v[3] != LINUX_SIGSET_SIZE)
+    if (arg_size(a, 3) != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (copy_in(t, &c->u[0], uaddr(a->v[0]), sizeof c->u[0]) < 0)
+    if (copy_in(t, &c->u[0], arg_ptr(a, 0), sizeof c->u[0]) < 0)
         return -LINUX_EFAULT;
     c->u[0] &= ~SIGSET_UNBLOCKABLE;
     c->u[1] = c->u[2] = 0;
-    if (a->v[2]) {
-        int err = wait_time(t, a->v[2], &ns);
+    if (arg_given(a, 2)) {
+        int err = wait_time(t, arg_ptr(a, 2), &ns);
         if (err < 0)
             return err;
         c->u[1] = time_after(ns);
@@ -157,7 +157,7 @@ int64_t sys_rt_sigtimedwait(struct task *t, const struct sysargs *a) {
     }
     int sig = signal_take(t, c->u[0], &info);
     if (sig)
-        return a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &info) < 0 ? -LINUX_EFAULT : sig;
+        return copy_out_opt(t, arg_ptr(a, 1), &info) < 0 ? -LINUX_EFAULT : sig;
     if (c->timed_out || c->u[2])
         return -LINUX_EAGAIN;
     if (c->u[1])
@@ -195,7 +195,7 @@ static int altstack_set(struct task *t, const struct linux_stack *new, uint64_t 
 int64_t sys_sigaltstack(struct task *t, const struct sysargs *a) {
     struct lx_regs regs;
     struct linux_stack new, old = t->altstack;
-    if (a->v[0] && copy_in_obj(t, &new, uaddr(a->v[0])) < 0)
+    if (arg_given(a, 0) && copy_in_obj(t, &new, arg_ptr(a, 0)) < 0)
         return -LINUX_EFAULT;
     if (plat_get_regs(t->thread, &regs) < 0)
         return -LINUX_EFAULT;
@@ -203,10 +203,10 @@ int64_t sys_sigaltstack(struct task *t, const struct sysargs *a) {
     uint32_t now = !old.ss_size ? LINUX_SS_DISABLE : altstack_holds(&old, regs.rsp) ? LINUX_SS_ONSTACK : 0;
     old.ss_flags = (int32_t)(keep | now);
     old.pad0 = 0;
-    int err = a->v[0] ? altstack_set(t, &new, regs.rsp) : 0;
+    int err = arg_given(a, 0) ? altstack_set(t, &new, regs.rsp) : 0;
     if (err < 0)
         return err;
-    return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &old) : 0;
+    return copy_out_opt(t, arg_ptr(a, 1), &old);
 }
 
 // ---- Signal descriptors -----------------------------------------------------------------------------------
@@ -227,16 +227,14 @@ static int64_t do_signalfd(struct task *t, int fd, uint64_t mask, unsigned flags
 
 static int64_t signalfd_call(struct task *t, const struct sysargs *a, unsigned flags) {
     uint64_t mask;
-    if (a->v[2] != LINUX_SIGSET_SIZE)
+    if (arg_size(a, 2) != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &mask, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &mask, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
     if (flags & ~(unsigned)(LINUX_SFD_NONBLOCK | LINUX_SFD_CLOEXEC))
         return -LINUX_EINVAL;
-    return do_signalfd(t, (int)a->v[0], mask, flags);
+    return do_signalfd(t, arg_int(a, 0), mask, flags);
 }
 
 int64_t sys_signalfd(struct task *t, const struct sysargs *a) { return signalfd_call(t, a, 0); }
-int64_t sys_signalfd4(struct task *t, const struct sysargs *a) {
-    return signalfd_call(t, a, (unsigned)a->v[3]);
-}
+int64_t sys_signalfd4(struct task *t, const struct sysargs *a) { return signalfd_call(t, a, arg_u32(a, 3)); }

@@ -14,9 +14,9 @@
 #include "sentry/time/timeconv.h"
 
 // ---- Arguments --------------------------------------------------------------------------------------------
-struct file *sock_get(struct task *t, uint64_t fd, int *err) {
+struct file *sock_get(struct task *t, int fd, int *err) {
     struct file *f = park_file(t);  // a rerun goes on with the socket that it has waited for
-    f = f ? file_get(f) : fd_get_io(t->files, (int)fd);
+    f = f ? file_get(f) : fd_get_io(t->files, fd);
     *err = -LINUX_EBADF;
     if (!f || socket_of(f))
         return f;
@@ -25,25 +25,25 @@ struct file *sock_get(struct task *t, uint64_t fd, int *err) {
     return NULL;
 }
 
-int addr_in(struct task *t, struct sock_addr *a, uint64_t from, uint64_t len) {
+int addr_in(struct task *t, struct sock_addr *a, uaddr_t from, int32_t len) {
     *a = (struct sock_addr){.len = (unsigned)len};
-    if ((int32_t)len < 0 || (uint32_t)len > sizeof a->bytes)
+    if (len < 0 || (uint32_t)len > sizeof a->bytes)
         return -LINUX_EINVAL;
-    return copy_in(t, a->bytes, uaddr(from), (uint32_t)len);
+    return copy_in(t, a->bytes, from, (uint32_t)len);
 }
 
-int addr_out(struct task *t, const struct sock_addr *a, uint64_t to, uint64_t len_at) {
+int addr_out(struct task *t, const struct sock_addr *a, uaddr_t to, uaddr_t len_at) {
     int32_t room;
-    if (!to)
+    if (uaddr_is_null(to))
         return 0;
-    if (copy_in_obj(t, &room, uaddr(len_at)) < 0)
+    if (copy_in_obj(t, &room, len_at) < 0)
         return -LINUX_EFAULT;
     if (room < 0)
         return -LINUX_EINVAL;
     uint32_t n = (uint32_t)room < a->len ? (uint32_t)room : a->len;
-    if (n && copy_out(t, uaddr(to), a->bytes, n) < 0)
+    if (n && copy_out(t, to, a->bytes, n) < 0)
         return -LINUX_EFAULT;
-    return copy_out_obj(t, uaddr(len_at), &a->len);
+    return copy_out_obj(t, len_at, &a->len);
 }
 
 static bool is_nonblock(struct file *f) { return atomic_load(&f->flags) & LINUX_O_NONBLOCK; }
@@ -69,9 +69,9 @@ static int install(struct task *t, struct file *f, unsigned flags) {
     return fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_SOCK_CLOEXEC);
 }
 
-static int check_flags(uint64_t type) {
-    const uint64_t known = LINUX_SOCK_TYPE_MASK | LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK;
-    return (uint32_t)type & ~known || (type & LINUX_SOCK_TYPE_MASK) > LINUX_SOCK_PACKET ? -LINUX_EINVAL : 0;
+static int check_flags(unsigned type) {
+    const unsigned known = LINUX_SOCK_TYPE_MASK | LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK;
+    return type & ~known || (type & LINUX_SOCK_TYPE_MASK) > LINUX_SOCK_PACKET ? -LINUX_EINVAL : 0;
 }
 
 static int make_socket(struct task *t, int family, int type, int protocol, struct socket **out) {
@@ -91,12 +91,12 @@ static int make_socket(struct task *t, int family, int type, int protocol, struc
 }
 
 int64_t sys_socket(struct task *t, const struct sysargs *a) {
-    unsigned flags = (unsigned)a->v[1];
+    unsigned flags = arg_u32(a, 1);
     struct file *f cleanup_file = NULL;
     struct socket *s;
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
-    int err = make_socket(t, (int)a->v[0], (int)(flags & LINUX_SOCK_TYPE_MASK), (int)a->v[2], &s);
+    int err = make_socket(t, arg_int(a, 0), (int)(flags & LINUX_SOCK_TYPE_MASK), arg_int(a, 2), &s);
     if (err == 0)
         err = socket_file(t->k->vfs, s, flags & LINUX_SOCK_NONBLOCK, &f);
     return err < 0 ? err : install(t, f, flags);
@@ -117,8 +117,8 @@ static int64_t install_pair(struct task *t, struct file *f[2], unsigned flags, u
 }
 
 int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
-    unsigned flags = (unsigned)a->v[1];
-    int family = (int)a->v[0], type = (int)(flags & LINUX_SOCK_TYPE_MASK);
+    unsigned flags = arg_u32(a, 1);
+    int family = arg_int(a, 0), type = (int)(flags & LINUX_SOCK_TYPE_MASK);
     struct socket *s[2];
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
@@ -126,7 +126,7 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
         return -LINUX_EOPNOTSUPP;
     if (family != LINUX_AF_UNIX)
         return -LINUX_EAFNOSUPPORT;
-    int err = unix_pair(t, type, (int)a->v[2], s);
+    int err = unix_pair(t, type, arg_int(a, 2), s);
     if (err < 0)
         return err;
     struct file *f[2] = {NULL, NULL};
@@ -135,7 +135,7 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
         s[1]->ops->close(s[1]);
     else
         err = socket_file(t->k->vfs, s[1], flags & LINUX_SOCK_NONBLOCK, &f[1]);
-    int64_t r = err < 0 ? err : install_pair(t, f, flags, uaddr(a->v[3]));
+    int64_t r = err < 0 ? err : install_pair(t, f, flags, arg_ptr(a, 3));
     file_put(f[0]);
     file_put(f[1]);
     return r;
@@ -145,10 +145,10 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
 int64_t sys_bind(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    err = addr_in(t, &addr, a->v[1], a->v[2]);
+    err = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
     struct socket *s = socket_of(f);
     return err < 0 ? err : s->ops->bind(s, t, &addr);
 }
@@ -157,10 +157,10 @@ int64_t sys_connect(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     struct waitq *wait = NULL;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    err = addr_in(t, &addr, a->v[1], a->v[2]);
+    err = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
     if (err < 0)
         return err;
     struct socket *s = socket_of(f);
@@ -174,11 +174,11 @@ int64_t sys_connect(struct task *t, const struct sysargs *a) {
 
 int64_t sys_listen(struct task *t, const struct sysargs *a) {
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     struct socket *s = socket_of(f);
-    return s->ops->listen(s, t, (int)a->v[1]);
+    return s->ops->listen(s, t, arg_int(a, 1));
 }
 
 static int64_t install_accepted(struct task *t, struct socket *s, const struct sysargs *a, unsigned flags) {
@@ -187,10 +187,10 @@ static int64_t install_accepted(struct task *t, struct socket *s, const struct s
     int err = socket_file(t->k->vfs, s, flags & LINUX_SOCK_NONBLOCK, &f);
     if (err < 0)
         return err;
-    if (a->v[1]) {
+    if (arg_given(a, 1)) {
         err = s->ops->name(s, true, &addr);
         if (err == 0)
-            err = addr_out(t, &addr, a->v[1], a->v[2]);
+            err = addr_out(t, &addr, arg_ptr(a, 1), arg_ptr(a, 2));
         if (err < 0)
             return err == -LINUX_ENOTCONN ? -LINUX_ECONNABORTED : err;
     }
@@ -201,7 +201,7 @@ static int64_t do_accept(struct task *t, const struct sysargs *a, unsigned flags
     int err;
     if (flags & ~(unsigned)(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK))
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     struct socket *s = socket_of(f), *n;
@@ -209,43 +209,43 @@ static int64_t do_accept(struct task *t, const struct sysargs *a, unsigned flags
     return err < 0 ? sock_wait(t, f, LINUX_POLLIN, false, err) : install_accepted(t, n, a, flags);
 }
 int64_t sys_accept(struct task *t, const struct sysargs *a) { return do_accept(t, a, 0); }
-int64_t sys_accept4(struct task *t, const struct sysargs *a) { return do_accept(t, a, (unsigned)a->v[3]); }
+int64_t sys_accept4(struct task *t, const struct sysargs *a) { return do_accept(t, a, arg_u32(a, 3)); }
 
 static int64_t get_name(struct task *t, const struct sysargs *a, bool peer) {
     struct sock_addr addr;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     struct socket *s = socket_of(f);
     err = s->ops->name(s, peer, &addr);
     if (err < 0)
         return err;
-    return a->v[1] ? addr_out(t, &addr, a->v[1], a->v[2]) : -LINUX_EFAULT;
+    return arg_given(a, 1) ? addr_out(t, &addr, arg_ptr(a, 1), arg_ptr(a, 2)) : -LINUX_EFAULT;
 }
 int64_t sys_getsockname(struct task *t, const struct sysargs *a) { return get_name(t, a, false); }
 int64_t sys_getpeername(struct task *t, const struct sysargs *a) { return get_name(t, a, true); }
 
 int64_t sys_shutdown(struct task *t, const struct sysargs *a) {
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     struct socket *s = socket_of(f);
-    return s->ops->shutdown(s, (int)a->v[1]);
+    return s->ops->shutdown(s, arg_int(a, 1));
 }
 
 // ---- Options ----------------------------------------------------------------------------------------------
 int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
     char buf[SOCK_OPT_MAX];
-    int err, level = (int)a->v[1], name = (int)a->v[2];
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    int err, level = arg_int(a, 1), name = arg_int(a, 2);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if ((int32_t)a->v[4] < 0)
+    if (arg_int(a, 4) < 0)
         return -LINUX_EINVAL;
-    uint32_t len = (uint32_t)a->v[4] < sizeof buf ? (uint32_t)a->v[4] : sizeof buf;
-    if (copy_in(t, buf, uaddr(a->v[3]), len) < 0)
+    uint32_t len = arg_u32(a, 4) < sizeof buf ? arg_u32(a, 4) : sizeof buf;
+    if (copy_in(t, buf, arg_ptr(a, 3), len) < 0)
         return -LINUX_EFAULT;
     struct socket *s = socket_of(f);
     if (level == LINUX_SOL_SOCKET)
@@ -256,11 +256,11 @@ int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
 int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     char buf[SOCK_OPT_MAX];
     int32_t room;
-    int err, level = (int)a->v[1], name = (int)a->v[2];
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    int err, level = arg_int(a, 1), name = arg_int(a, 2);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (copy_in_obj(t, &room, uaddr(a->v[4])) < 0)
+    if (copy_in_obj(t, &room, arg_ptr(a, 4)) < 0)
         return -LINUX_EFAULT;
     if (room < 0)
         return -LINUX_EINVAL;
@@ -272,7 +272,7 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
         err = s->ops->getopt ? s->ops->getopt(s, level, name, buf, &len) : -LINUX_EOPNOTSUPP;
     if (err < 0)
         return err;
-    if (len && copy_out(t, uaddr(a->v[3]), buf, len) < 0)
+    if (len && copy_out(t, arg_ptr(a, 3), buf, len) < 0)
         return -LINUX_EFAULT;
-    return copy_out_obj(t, uaddr(a->v[4]), &len);
+    return copy_out_obj(t, arg_ptr(a, 4), &len);
 }

@@ -202,17 +202,17 @@ int64_t sys_sendto(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     struct uio_user u;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (a->v[4] && (err = addr_in(t, &addr, a->v[4], a->v[5])) < 0)
+    if (arg_given(a, 4) && (err = addr_in(t, &addr, arg_ptr(a, 4), arg_int(a, 5))) < 0)
         return err;
-    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .cred = task_ucred(t)};
-    if (a->v[4])
+    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .cred = task_ucred(t)};
+    if (arg_given(a, 4))
         m.addr = &addr;
     int64_t r = do_send(t, f, &m);
     uio_user_done(&u);
@@ -235,7 +235,7 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
         namelen = sizeof addr.bytes;
     bool has_addr = h->msg_name && namelen;
     if (has_addr)
-        err = addr_in(t, &addr, h->msg_name, namelen);
+        err = addr_in(t, &addr, uaddr(h->msg_name), (int32_t)namelen);
     if (err == 0)
         err = control_in(t, socket_of(f), &control, h);
     if (err == 0)
@@ -254,39 +254,39 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    return send_header(t, f, &h, (unsigned)a->v[2]);
+    return send_header(t, f, &h, arg_u32(a, 2));
 }
 
-static uaddr_t mmsg_at(uint64_t vec, uint64_t i) { return uaddr(vec + i * sizeof(struct linux_mmsghdr)); }
+static uaddr_t mmsg_at(uaddr_t vec, uint64_t i) { return uaddr_add(vec, i * sizeof(struct linux_mmsghdr)); }
 
-static int put_msg_len(struct task *t, uint64_t vec, uint64_t i, int64_t n) {
+static int put_msg_len(struct task *t, uaddr_t vec, uint64_t i, int64_t n) {
     uint32_t len = (uint32_t)n;
     return copy_out_obj(t, uaddr_add(mmsg_at(vec, i), offsetof(struct linux_mmsghdr, msg_len)), &len);
 }
 
 int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
-    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
+    uint64_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     if (!c->again)
         c->u[0] = 0;
     while (c->u[0] < n) {
         struct linux_msghdr h;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
+        int64_t r = copy_in_obj(t, &h, mmsg_at(arg_ptr(a, 1), c->u[0]));
         if (r == 0)
-            r = send_header(t, f, &h, (unsigned)a->v[3]);
+            r = send_header(t, f, &h, arg_u32(a, 3));
         if (sock_waits(r))
             return r;
         if (r >= 0)
-            r = put_msg_len(t, a->v[1], c->u[0], r);
+            r = put_msg_len(t, arg_ptr(a, 1), c->u[0], r);
         c->done = 0;
         if (r < 0)
             return c->u[0] ? (int64_t)c->u[0] : r;
@@ -320,17 +320,17 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
     struct sock_addr addr = {.len = 0};
     struct uio_user u;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    err = uio_user_buf(&u, t, uaddr(a->v[1]), a->v[2]);
+    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = (unsigned)a->v[3], .addr = a->v[4] ? &addr : NULL};
+    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .addr = !arg_given(a, 4) ? NULL : &addr};
     int64_t r = do_recv(t, f, &m);
     uio_user_done(&u);
-    if (r >= 0 && a->v[4] && (err = addr_out(t, &addr, a->v[4], a->v[5])) < 0)
+    if (r >= 0 && arg_given(a, 4) && (err = addr_out(t, &addr, arg_ptr(a, 4), arg_ptr(a, 5))) < 0)
         return err;
     return r;
 }
@@ -354,7 +354,8 @@ static int put_header(struct task *t, struct socket *s, const struct linux_msghd
         return -LINUX_EFAULT;
     if (!h->msg_name)
         return 0;
-    return addr_out(t, m->addr, h->msg_name, at.v + offsetof(struct linux_msghdr, msg_namelen));
+    return addr_out(t, m->addr, uaddr(h->msg_name),
+                    uaddr_add(at, offsetof(struct linux_msghdr, msg_namelen)));
 }
 
 static int64_t recv_header(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
@@ -383,20 +384,20 @@ static int64_t recv_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (copy_in_obj(t, &h, uaddr(a->v[1])) < 0)
+    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    return recv_header(t, f, &h, uaddr(a->v[1]), (unsigned)a->v[2]);
+    return recv_header(t, f, &h, arg_ptr(a, 1), arg_u32(a, 2));
 }
 
 // call.u: messages so far, and the deadline.
-static int64_t recvmmsg_begin(struct task *t, uint64_t timeout) {
+static int64_t recvmmsg_begin(struct task *t, uaddr_t timeout) {
     uint64_t ns;
     t->call.u[0] = 0;
     t->call.u[1] = TIME_MAX;
-    if (!timeout)
+    if (uaddr_is_null(timeout))
         return 0;
     int err = wait_time(t, timeout, &ns);
     if (err < 0)
@@ -407,26 +408,26 @@ static int64_t recvmmsg_begin(struct task *t, uint64_t timeout) {
 
 int64_t sys_recvmmsg(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
-    uint64_t n = (uint32_t)a->v[2] < MMSG_MAX ? (uint32_t)a->v[2] : MMSG_MAX;
-    unsigned flags = (unsigned)a->v[3];
+    uint64_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
+    unsigned flags = arg_u32(a, 3);
     int err;
-    struct file *f cleanup_file = sock_get(t, a->v[0], &err);
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (!c->again && (err = (int)recvmmsg_begin(t, a->v[4])) < 0)
+    if (!c->again && (err = (int)recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
         return err;
     while (c->u[0] < n) {
         struct linux_msghdr h;
         unsigned now = flags & ~LINUX_MSG_WAITFORONE;
         if (c->u[0] && (flags & LINUX_MSG_WAITFORONE))
             now |= LINUX_MSG_DONTWAIT;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(a->v[1], c->u[0]));
+        int64_t r = copy_in_obj(t, &h, mmsg_at(arg_ptr(a, 1), c->u[0]));
         if (r == 0)
-            r = recv_header(t, f, &h, mmsg_at(a->v[1], c->u[0]), now);
+            r = recv_header(t, f, &h, mmsg_at(arg_ptr(a, 1), c->u[0]), now);
         if (sock_waits(r))
             return r;
         if (r >= 0)
-            r = put_msg_len(t, a->v[1], c->u[0], r);
+            r = put_msg_len(t, arg_ptr(a, 1), c->u[0], r);
         c->done = 0;
         if (r < 0)
             return c->u[0] ? (int64_t)c->u[0] : r;

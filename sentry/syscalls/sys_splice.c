@@ -109,13 +109,13 @@ static bool splices(const struct file *f) {
 }
 
 // An offset that was given: not for pipes and streams, and not negative.
-static int64_t read_offset(struct task *t, const struct file *f, uint64_t addr, uint64_t *off) {
+static int64_t read_offset(struct task *t, const struct file *f, uaddr_t addr, uint64_t *off) {
     *off = AT_POS;
-    if (!addr)
+    if (uaddr_is_null(addr))
         return 0;
     if (inode_type(f->inode) == LINUX_S_IFIFO)
         return -LINUX_ESPIPE;
-    if (copy_in_obj(t, off, uaddr(addr)) < 0)
+    if (copy_in_obj(t, off, addr) < 0)
         return -LINUX_EFAULT;
     return !(f->mode & FMODE_SEEK) || (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
 }
@@ -132,41 +132,42 @@ static int64_t check(const struct splice *s) {
 }
 
 int64_t sys_splice(struct task *t, const struct sysargs *a) {
-    if (!a->v[4])
+    if (!arg_size(a, 4))
         return 0;
-    if (a->v[5] & ~(uint64_t)FLAGS)
+    if (arg_u32(a, 5) & ~(unsigned)FLAGS)
         return -LINUX_EINVAL;
-    struct file *in cleanup_file = fd_get_io(t->files, (int)a->v[0]);
-    struct file *out cleanup_file = fd_get_io(t->files, (int)a->v[2]);
+    struct file *in cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    struct file *out cleanup_file = fd_get_io(t->files, arg_int(a, 2));
     if (!in || !out)
         return -LINUX_EBADF;
-    struct splice s = {.in = in, .out = out, .len = a->v[4], .nonblock = a->v[5] & LINUX_SPLICE_F_NONBLOCK};
-    int64_t r = read_offset(t, in, a->v[1], &s.in_off);
+    struct splice s = {
+        .in = in, .out = out, .len = arg_size(a, 4), .nonblock = arg_u32(a, 5) & LINUX_SPLICE_F_NONBLOCK};
+    int64_t r = read_offset(t, in, arg_ptr(a, 1), &s.in_off);
     if (r == 0)
-        r = read_offset(t, out, a->v[3], &s.out_off);
+        r = read_offset(t, out, arg_ptr(a, 3), &s.out_off);
     if (r == 0)
         r = check(&s);
     if (r < 0)
         return r;
     r = run(t, &s);
-    if (r > 0 && ((a->v[1] && copy_out_obj(t, uaddr(a->v[1]), &s.in_off) < 0) ||
-                  (a->v[3] && copy_out_obj(t, uaddr(a->v[3]), &s.out_off) < 0)))
+    if (r > 0 &&
+        ((copy_out_opt(t, arg_ptr(a, 1), &s.in_off) < 0) || (copy_out_opt(t, arg_ptr(a, 3), &s.out_off) < 0)))
         return -LINUX_EFAULT;
     return r;
 }
 
 int64_t sys_tee(struct task *t, const struct sysargs *a) {
-    if (a->v[3] & ~(uint64_t)FLAGS)
+    if (arg_u32(a, 3) & ~(unsigned)FLAGS)
         return -LINUX_EINVAL;
-    if (!a->v[2])
+    if (!arg_size(a, 2))
         return 0;
-    struct file *in cleanup_file = fd_get_io(t->files, (int)a->v[0]);
-    struct file *out cleanup_file = fd_get_io(t->files, (int)a->v[1]);
+    struct file *in cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    struct file *out cleanup_file = fd_get_io(t->files, arg_int(a, 1));
     if (!in || !out)
         return -LINUX_EBADF;
     struct splice s = {
-        .in = in, .out = out, .in_off = AT_POS, .out_off = AT_POS, .len = a->v[2], .keep = true};
-    s.nonblock = a->v[3] & LINUX_SPLICE_F_NONBLOCK;
+        .in = in, .out = out, .in_off = AT_POS, .out_off = AT_POS, .len = arg_size(a, 2), .keep = true};
+    s.nonblock = arg_u32(a, 3) & LINUX_SPLICE_F_NONBLOCK;
     int64_t r = check(&s);
     if (r < 0)
         return r;
@@ -174,20 +175,20 @@ int64_t sys_tee(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_vmsplice(struct task *t, const struct sysargs *a) {
-    if (a->v[3] & ~(uint64_t)FLAGS)
+    if (arg_u32(a, 3) & ~(unsigned)FLAGS)
         return -LINUX_EINVAL;
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f || !file_is_pipe(f))
         return -LINUX_EBADF;
     bool write = f->mode & FMODE_WRITE;
     struct uio_user u;
-    int64_t r = uio_user_iov(&u, t, uaddr(a->v[1]), a->v[2]);
+    int64_t r = uio_user_iov(&u, t, arg_ptr(a, 1), arg_u32(a, 2));
     if (r < 0)
         return r;
     TASK_VFS_CTX(t, ctx);
     r = u.u.left == 0 ? 0 : write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);
     uio_user_done(&u);
-    if (r == -LINUX_EAGAIN && !(a->v[3] & LINUX_SPLICE_F_NONBLOCK))
+    if (r == -LINUX_EAGAIN && !(arg_u32(a, 3) & LINUX_SPLICE_F_NONBLOCK))
         return park_file_result(t, f, write ? LINUX_POLLOUT : LINUX_POLLIN, r);
     return r < 0 && write ? write_result(t, f, 0, r) : r;
 }

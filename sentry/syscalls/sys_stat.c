@@ -19,7 +19,7 @@ static void split_time(int64_t ns, uint64_t *sec, uint64_t *nsec) {
     *nsec = (uint64_t)rest;
 }
 
-static int64_t put_stat(struct task *t, const struct path *p, uint64_t addr) {
+static int64_t put_stat(struct task *t, const struct path *p, uaddr_t addr) {
     struct vfs_attr a;
     int err = vfs_getattr(p, &a);
     if (err < 0)
@@ -39,27 +39,27 @@ static int64_t put_stat(struct task *t, const struct path *p, uint64_t addr) {
     split_time(a.atime, &st.st_atime_sec, &st.st_atime_nsec);
     split_time(a.mtime, &st.st_mtime_sec, &st.st_mtime_nsec);
     split_time(a.ctime, &st.st_ctime_sec, &st.st_ctime_nsec);
-    return copy_out_answer(t, uaddr(addr), &st, sizeof st);
+    return copy_out_answer(t, addr, &st, sizeof st);
 }
 
-static int64_t do_fstatat(struct task *t, int dirfd, uint64_t name, uint64_t addr, unsigned flags) {
+static int64_t do_fstatat(struct task *t, int dirfd, uaddr_t name, uaddr_t addr, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
     return err < 0 ? err : put_stat(t, &p, addr);
 }
 int64_t sys_stat(struct task *t, const struct sysargs *a) {
-    return do_fstatat(t, LINUX_AT_FDCWD, a->v[0], a->v[1], 0);
+    return do_fstatat(t, LINUX_AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), 0);
 }
 int64_t sys_lstat(struct task *t, const struct sysargs *a) {
-    return do_fstatat(t, LINUX_AT_FDCWD, a->v[0], a->v[1], LINUX_AT_SYMLINK_NOFOLLOW);
+    return do_fstatat(t, LINUX_AT_FDCWD, arg_ptr(a, 0), arg_ptr(a, 1), LINUX_AT_SYMLINK_NOFOLLOW);
 }
 int64_t sys_newfstatat(struct task *t, const struct sysargs *a) {
-    return do_fstatat(t, (int)a->v[0], a->v[1], a->v[2], (unsigned)a->v[3]);
+    return do_fstatat(t, arg_int(a, 0), arg_ptr(a, 1), arg_ptr(a, 2), arg_u32(a, 3));
 }
 int64_t sys_fstat(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
-    return f ? put_stat(t, &f->path, a->v[1]) : -LINUX_EBADF;
+    struct file *f cleanup_file = fd_get(t->files, arg_int(a, 0));
+    return f ? put_stat(t, &f->path, arg_ptr(a, 1)) : -LINUX_EBADF;
 }
 
 static struct linux_statx_timestamp stamp(int64_t ns) {
@@ -71,7 +71,7 @@ static struct linux_statx_timestamp stamp(int64_t ns) {
 #define DEV_MAJOR(d) ((uint32_t)((d) >> 8 & 0xfff) | (uint32_t)((d) >> 32 & ~0xfffu))
 #define DEV_MINOR(d) ((uint32_t)((d) & 0xff) | (uint32_t)((d) >> 12 & ~0xffu))
 
-static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, uint64_t addr) {
+static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, uaddr_t addr) {
     struct vfs_attr a;
     int err = vfs_getattr(p, &a);
     if (err < 0)
@@ -101,34 +101,35 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ui
     };
     if (sx.stx_mask & LINUX_STATX_BTIME)
         sx.stx_btime = stamp(a.btime);
-    return copy_out_answer(t, uaddr(addr), &sx, sizeof sx);
+    return copy_out_answer(t, addr, &sx, sizeof sx);
 }
 
 int64_t sys_statx(struct task *t, const struct sysargs *a) {
-    unsigned flags = (unsigned)a->v[2];
-    if ((a->v[3] & LINUX_STATX__RESERVED) || (flags & LINUX_AT_STATX_SYNC_TYPE) == LINUX_AT_STATX_SYNC_TYPE)
+    unsigned flags = arg_u32(a, 2);
+    if ((arg_u32(a, 3) & LINUX_STATX__RESERVED) ||
+        (flags & LINUX_AT_STATX_SYNC_TYPE) == LINUX_AT_STATX_SYNC_TYPE)
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int err = at_walk(t, &ctx, (int)a->v[0], a->v[1], flags & ~(unsigned)LINUX_AT_STATX_SYNC_TYPE,
+    int err = at_walk(t, &ctx, arg_int(a, 0), arg_ptr(a, 1), flags & ~(unsigned)LINUX_AT_STATX_SYNC_TYPE,
                       LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    return err < 0 ? err : put_statx(t, &p, (uint32_t)a->v[3], a->v[4]);
+    return err < 0 ? err : put_statx(t, &p, arg_u32(a, 3), arg_ptr(a, 4));
 }
 
-static int64_t put_statfs(struct task *t, const struct path *p, uint64_t addr) {
+static int64_t put_statfs(struct task *t, const struct path *p, uaddr_t addr) {
     struct linux_statfs s;
     int err = vfs_statfs(p, &s);
-    return err < 0 ? err : copy_out_obj(t, uaddr(addr), &s);
+    return err < 0 ? err : copy_out_obj(t, addr, &s);
 }
 int64_t sys_statfs(struct task *t, const struct sysargs *a) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int err = at_walk(t, &ctx, LINUX_AT_FDCWD, a->v[0], 0, 0, &p);
-    return err < 0 ? err : put_statfs(t, &p, a->v[1]);
+    int err = at_walk(t, &ctx, LINUX_AT_FDCWD, arg_ptr(a, 0), 0, 0, &p);
+    return err < 0 ? err : put_statfs(t, &p, arg_ptr(a, 1));
 }
 int64_t sys_fstatfs(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get(t->files, (int)a->v[0]);
-    return f ? put_statfs(t, &f->path, a->v[1]) : -LINUX_EBADF;
+    struct file *f cleanup_file = fd_get(t->files, arg_int(a, 0));
+    return f ? put_statfs(t, &f->path, arg_ptr(a, 1)) : -LINUX_EBADF;
 }
 
 // ---- Directories ------------------------------------------------------------------------------------------
@@ -172,10 +173,10 @@ static bool emit(struct readdir_sink *s, const char *name, size_t len, uint64_t 
 }
 
 static int64_t do_getdents(struct task *t, const struct sysargs *a, bool old) {
-    struct file *f cleanup_file = fd_get_io(t->files, (int)a->v[0]);
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
-    size_t size = (uint32_t)a->v[2] < DENTS_MAX ? (uint32_t)a->v[2] : DENTS_MAX;
+    size_t size = arg_u32(a, 2) < DENTS_MAX ? arg_u32(a, 2) : DENTS_MAX;
     struct dents d = {.sink = {emit}, .buf = malloc(size ? size : 1), .size = size, .old = old};
     if (!d.buf)
         return -LINUX_ENOMEM;
@@ -185,7 +186,7 @@ static int64_t do_getdents(struct task *t, const struct sysargs *a, bool old) {
     plat_block_end(t->k->platform);
     if (r == 0 && d.too_small)
         r = -LINUX_EINVAL;
-    if (r == 0 && copy_out(t, uaddr(a->v[1]), d.buf, d.used) < 0) {
+    if (r == 0 && copy_out(t, arg_ptr(a, 1), d.buf, d.used) < 0) {
         vfs_llseek(f, (int64_t)before, LINUX_SEEK_SET);  // the entries were not seen: they come again
         r = -LINUX_EFAULT;
     }

@@ -67,24 +67,24 @@ static int clock_read(struct task *t, int32_t clock, uint64_t *ns) {
 
 int64_t sys_clock_gettime(struct task *t, const struct sysargs *a) {
     uint64_t ns;
-    int err = clock_read(t, (int32_t)a->v[0], &ns);
+    int err = clock_read(t, arg_int(a, 0), &ns);
     if (err < 0)
         return err;
     struct linux_timespec ts = time_to_spec(ns);
-    return copy_out_obj(t, uaddr(a->v[1]), &ts);
+    return copy_out_obj(t, arg_ptr(a, 1), &ts);
 }
 
 // The clock is the host's: arguments are checked as Linux checks them, and then nobody may.
 int64_t sys_clock_settime(struct task *t, const struct sysargs *a) {
     uint64_t ns;
-    if ((int32_t)a->v[0] != LINUX_CLOCK_REALTIME)
+    if (arg_int(a, 0) != LINUX_CLOCK_REALTIME)
         return -LINUX_EINVAL;
-    int err = wait_time(t, a->v[1], &ns);
+    int err = wait_time(t, arg_ptr(a, 1), &ns);
     return err < 0 ? err : -LINUX_EPERM;
 }
 
 int64_t sys_clock_getres(struct task *t, const struct sysargs *a) {
-    int32_t clock = (int32_t)a->v[0];
+    int32_t clock = arg_int(a, 0);
     uint64_t ns;
     int err = clock_read(t, clock, &ns);
     if (err < 0)
@@ -93,20 +93,20 @@ int64_t sys_clock_getres(struct task *t, const struct sysargs *a) {
     if (clock >= 0 && host_clock(clock) >= 0)
         clock_getres(host_clock(clock), &host);
     struct linux_timespec ts = {host.tv_sec, host.tv_nsec};
-    return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &ts) : 0;
+    return copy_out_opt(t, arg_ptr(a, 1), &ts);
 }
 
 int64_t sys_gettimeofday(struct task *t, const struct sysargs *a) {
     struct linux_timeval tv = time_to_val(real_ns());
     struct linux_timezone tz = {0, 0};
-    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &tv) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 0), &tv) < 0)
         return -LINUX_EFAULT;
-    return a->v[1] ? copy_out_obj(t, uaddr(a->v[1]), &tz) : 0;
+    return copy_out_opt(t, arg_ptr(a, 1), &tz);
 }
 
 int64_t sys_time(struct task *t, const struct sysargs *a) {
     int64_t now = (int64_t)(real_ns() / NS_PER_SEC);
-    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &now) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 0), &now) < 0)
         return -LINUX_EFAULT;
     return now;
 }
@@ -120,7 +120,7 @@ int64_t sys_times(struct task *t, const struct sysargs *a) {
         LOCKED(&t->k->tasks_lock);
         out.tms_cutime = (int64_t)(t->tg->cpu_ns_children / tick);
     }
-    if (a->v[0] && copy_out_obj(t, uaddr(a->v[0]), &out) < 0)
+    if (copy_out_opt(t, arg_ptr(a, 0), &out) < 0)
         return -LINUX_EFAULT;
     return (int64_t)(mono_ns() / tick);
 }
@@ -162,7 +162,7 @@ static int64_t sleep_again(struct task *t) {
     return sleep_run(t);
 }
 
-static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uint64_t req, uint64_t rem) {
+static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uaddr_t req, uaddr_t rem) {
     uint64_t ns, *u = t->call.u;
     int err = wait_time(t, req, &ns);
     if (err < 0)
@@ -174,17 +174,18 @@ static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uint64_
     } else {
         u[S_DEADLINE] = absolute ? time_deadline(ns, false) : time_after(ns);
     }
-    u[S_REM] = absolute ? 0 : rem;
+    u[S_REM] = absolute ? 0 : rem.v;
     u[S_ABSOLUTE] = absolute;
     return sleep_run(t);
 }
 
 int64_t sys_nanosleep(struct task *t, const struct sysargs *a) {
-    return t->call.again ? sleep_run(t) : sleep_first(t, LINUX_CLOCK_MONOTONIC, false, a->v[0], a->v[1]);
+    return t->call.again ? sleep_run(t)
+                         : sleep_first(t, LINUX_CLOCK_MONOTONIC, false, arg_ptr(a, 0), arg_ptr(a, 1));
 }
 
 int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
-    int32_t clock = (int32_t)a->v[0];
+    int32_t clock = arg_int(a, 0);
     if (t->call.again)
         return sleep_run(t);
     switch (clock) {
@@ -192,7 +193,7 @@ int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
     case LINUX_CLOCK_MONOTONIC:
     case LINUX_CLOCK_BOOTTIME:
     case LINUX_CLOCK_TAI:
-        return sleep_first(t, clock, a->v[1] & LINUX_TIMER_ABSTIME, a->v[2], a->v[3]);
+        return sleep_first(t, clock, arg_int(a, 1) & LINUX_TIMER_ABSTIME, arg_ptr(a, 2), arg_ptr(a, 3));
     default:  // LIMIT: no sleeping on CPU clocks; on the others Linux has none either
         return clock < 0 || clock > LINUX_CLOCK_TAI || clock == 10 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
     }
@@ -201,9 +202,9 @@ int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
 // ---- The clock's discipline: reading alone ----------------------------------------------------------------
 #define TIMEX_SS_READ 0xa001u
 
-static int64_t adjust(struct task *t, uint64_t addr) {
+static int64_t adjust(struct task *t, uaddr_t addr) {
     struct linux_timex x;
-    if (copy_in_obj(t, &x, uaddr(addr)) < 0)
+    if (copy_in_obj(t, &x, addr) < 0)
         return -LINUX_EFAULT;
     if (x.modes && x.modes != TIMEX_SS_READ)
         return -LINUX_EPERM;
@@ -218,14 +219,14 @@ static int64_t adjust(struct task *t, uint64_t addr) {
         .time = time_to_val(real_ns()),
         .tick = 10000,
     };
-    return copy_out_obj(t, uaddr(addr), &x) < 0 ? -LINUX_EFAULT : LINUX_TIME_ERROR;
+    return copy_out_obj(t, addr, &x) < 0 ? -LINUX_EFAULT : LINUX_TIME_ERROR;
 }
 
-int64_t sys_adjtimex(struct task *t, const struct sysargs *a) { return adjust(t, a->v[0]); }
+int64_t sys_adjtimex(struct task *t, const struct sysargs *a) { return adjust(t, arg_ptr(a, 0)); }
 
 int64_t sys_clock_adjtime(struct task *t, const struct sysargs *a) {
     uint64_t ns;
-    if ((int32_t)a->v[0] == LINUX_CLOCK_REALTIME)
-        return adjust(t, a->v[1]);
-    return clock_read(t, (int32_t)a->v[0], &ns) < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+    if (arg_int(a, 0) == LINUX_CLOCK_REALTIME)
+        return adjust(t, arg_ptr(a, 1));
+    return clock_read(t, arg_int(a, 0), &ns) < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
 }

@@ -5,20 +5,20 @@
 #include "sentry/signal/signal.h"
 #include "sentry/time/timeconv.h"
 
-int wait_time(struct task *t, uint64_t at, uint64_t *ns) {
+int wait_time(struct task *t, uaddr_t at, uint64_t *ns) {
     struct linux_timespec ts;
-    if (copy_in_obj(t, &ts, uaddr(at)) < 0)
+    if (copy_in_obj(t, &ts, at) < 0)
         return -LINUX_EFAULT;
     return time_from_spec(&ts, ns) ? 0 : -LINUX_EINVAL;
 }
 
-int wait_mask(struct task *t, uint64_t at, uint64_t size) {
+int wait_mask(struct task *t, uaddr_t at, size_t size) {
     uint64_t set;
-    if (!at)
+    if (uaddr_is_null(at))
         return 0;
     if (size != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &set, uaddr(at)) < 0)
+    if (copy_in_obj(t, &set, at) < 0)
         return -LINUX_EFAULT;
     signal_tmp_mask_begin(t, set);
     return 0;

@@ -6,9 +6,9 @@
 #include "sentry/proc/task.h"
 
 // The time at `at` in ns. -LINUX_EFAULT; -LINUX_EINVAL: it is none.
-int wait_time(struct task *t, uint64_t at, uint64_t *ns);
+int wait_time(struct task *t, uaddr_t at, uint64_t *ns);
 // Puts the mask at `at` in force until signal_tmp_mask_end(); NULL: nothing to do. On the first run of a call
 // only.
-int wait_mask(struct task *t, uint64_t at, uint64_t size);
+int wait_mask(struct task *t, uaddr_t at, size_t size);
 
 #endif
