@@ -280,16 +280,24 @@ static struct target target_of(struct file *f) {
     return a->to;
 }
 
+static bool owner_exists(struct kernel *k, const struct owner *o) {
+    switch (o->type) {
+    case LINUX_F_OWNER_TID:
+        return k->pids[o->pid] != NULL;
+    case LINUX_F_OWNER_PID:
+        return k->tgs[o->pid] != NULL;
+    default:
+        return pgroup_find(k, o->pid) != NULL;
+    }
+}
+
 // The owner as F_GETOWN_EX gives it: none (0) when it is no more.
 static struct linux_f_owner_ex shown_owner(struct kernel *k, const struct owner *o) {
     struct linux_f_owner_ex ex = {.type = o->type};
     LOCKED(&k->tasks_lock);
     if (!o->pid || k->pid_uses[o->pid] != o->use)
         return ex;
-    bool there = o->type == LINUX_F_OWNER_TID   ? k->pids[o->pid] != NULL
-                 : o->type == LINUX_F_OWNER_PID ? k->tgs[o->pid] != NULL
-                                                : pgroup_find(k, o->pid) != NULL;
-    ex.pid = there ? o->pid : 0;
+    ex.pid = owner_exists(k, o) ? o->pid : 0;
     return ex;
 }
 

@@ -273,15 +273,19 @@ int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll
     return err;
 }
 
+static int may_modify(const struct item *it, const struct linux_epoll_event *ev) {
+    if (!it)
+        return -LINUX_ENOENT;
+    return (ev->events & LINUX_EPOLLEXCLUSIVE) || it->waiter.exclusive ? -LINUX_EINVAL : 0;
+}
+
 int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev) {
     struct epoll *ep = epoll_of(epf);
     bool ready = false;
     lock_take(&ep->graph->lock);
     struct item *it = find(ep, f, fd);
-    int err = !it ? -LINUX_ENOENT
-              : (ev->events & LINUX_EPOLLEXCLUSIVE) || it->waiter.exclusive ? -LINUX_EINVAL
-                                                                            : 0;
-    if (!err) {
+    int err = may_modify(it, ev);
+    if (err == 0) {
         lock_nested(&ep->lock);
         set_events(it, ev->events | ALWAYS);
         it->data = ev->data;

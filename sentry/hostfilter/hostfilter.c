@@ -40,12 +40,16 @@ static bool opens_files(void) {
 
 static int give_up_privileges(void) {
     int err = confine_capabilities(1ull << CAP_SETUID | 1ull << CAP_SETGID);
-    if (!err)
-        err = confine_user();
-    if (!err)
-        err = confine_capabilities(0);
+    if (err < 0)
+        return err;
+    err = confine_user();
+    if (err < 0)
+        return err;
+    err = confine_capabilities(0);
+    if (err < 0)
+        return err;
     // After that: the kernel forgets it when credentials change.
-    return err ? err : prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 int hostfilter_prepare(void) {

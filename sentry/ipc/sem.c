@@ -212,12 +212,17 @@ int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigne
 }
 
 // ---- The end of a process ---------------------------------------------------------------------------------
+static uint16_t clamp_value(int value) {
+    if (value < 0)
+        return 0;
+    return (uint16_t)(value > SEM_VALUE ? SEM_VALUE : value);
+}
+
 static void adjust(struct semset *s, const struct undo *u) {
     for (int i = 0; i < s->count; i++) {
-        int value = s->sems[i].value + u->by[i];
         if (!u->by[i])
             continue;
-        s->sems[i].value = (uint16_t)(value < 0 ? 0 : value > SEM_VALUE ? SEM_VALUE : value);
+        s->sems[i].value = clamp_value(s->sems[i].value + u->by[i]);
         s->sems[i].pid = u->owner->pid;
     }
 }

@@ -210,13 +210,18 @@ void shm_detached(struct task *t, const struct file *f) {
     }
 }
 
+// By its place in the table, as SHM_STAT and SHM_STAT_ANY name a segment.
+static struct shmseg *find_index(struct shm_table *x, int index) {
+    return index >= 0 && index < SHM_MAX ? x->segs[index] : NULL;
+}
+
 // ---- shmctl -----------------------------------------------------------------------------------------------
 int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) {
     struct shm_table *x = &t->k->ipc.shm;
     sweep_all(x);
     LOCKED(&x->lock);
     bool by_index = cmd != LINUX_IPC_STAT;
-    struct shmseg *s = !by_index ? find_id(x, id) : id >= 0 && id < SHM_MAX ? x->segs[id] : NULL;
+    struct shmseg *s = by_index ? find_index(x, id) : find_id(x, id);
     if (!s)
         return -LINUX_EINVAL;
     if (cmd != LINUX_SHM_STAT_ANY && !allowed(t, s, 4))

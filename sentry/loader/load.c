@@ -46,7 +46,9 @@ struct binary {  // a file that is being looked at
 // ---- Files ------------------------------------------------------------------------------------------------
 static int read_exact(struct file *f, void *buf, size_t n, uint64_t off) {
     int64_t r = vfs_kread(f, buf, n, off);
-    return r < 0 ? (int)r : (size_t)r == n ? 0 : -LINUX_ENOEXEC;
+    if (r < 0)
+        return (int)r;
+    return (size_t)r == n ? 0 : -LINUX_ENOEXEC;
 }
 static int binary_open(const struct vfs_ctx *ctx, const struct path *base, const char *path, unsigned walk,
                        struct binary *b) {

@@ -18,19 +18,24 @@ static const char *word_end(const char *p, const char *end) {
     return p;
 }
 
+// Where the line ends: at its newline, or at the limit when what is before it is whole. NULL: it is not.
+static const char *line_end(const char *start, const char *limit) {
+    const char *end = memchr(start, '\n', (size_t)(limit - start));
+    if (end)
+        return end;
+    const char *name = skip_blanks(start, limit);
+    return name == limit || word_end(name, limit) == limit ? NULL : limit;
+}
+
 int script_parse(const char *buf, size_t len, struct script *out) {
     char line[LINUX_BINPRM_BUF_SIZE] = {0};  // a short file counts as followed by NULs
     if (len < 2 || buf[0] != '#' || buf[1] != '!')
         return 1;
     memcpy(line, buf, len < sizeof line ? len : sizeof line);
     const char *start = line + 2, *limit = line + sizeof line - 1;
-    const char *end = memchr(start, '\n', (size_t)(limit - start));
-    if (!end) {
-        const char *name = skip_blanks(start, limit);
-        if (name == limit || word_end(name, limit) == limit)
-            return -LINUX_ENOEXEC;  // nothing, or cut off in the middle
-        end = limit;
-    }
+    const char *end = line_end(start, limit);
+    if (!end)
+        return -LINUX_ENOEXEC;  // nothing, or cut off in the middle
     while (end > start && blank(end[-1]))
         end--;
     const char *name = skip_blanks(start, end), *stop = word_end(name, end);

@@ -193,7 +193,9 @@ void area_cut(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin)
     }
     // The hole may reach beyond what was cut; all of it is free to be found again.
     v = area_find(mm, end);
-    uint64_t top = v && v->start > end ? v->start : v ? end : mm->mmap_base;
+    uint64_t top = mm->mmap_base;
+    if (v)
+        top = v->start > end ? v->start : end;
     if (top > mm->mmap_base)
         top = mm->mmap_base;
     if (top > mm->place_top)
@@ -211,26 +213,30 @@ bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end) {
     const struct vma *v = area_find(mm, start);
     return !v || v->start >= end;
 }
-int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end) {
-    int found = 0;
+int area_check_fixed(const struct mm *mm, uint64_t start, uint64_t end) {
+    int err = 0;
     for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
         if (v->flags & VMA_FIXED_KERNEL) {
             if (v->name)
-                return 2;
-            found = 1;
+                return -LINUX_EPERM;
+            err = -LINUX_ENOMEM;
         }
-    return found;
+    return err;
 }
 
 // ---- Free ranges ------------------------------------------------------------------------------------------
 // Linear in the areas that are passed over. area_place() remembers where it need not look again, so a program
 // with thousands of areas pays for one of them only.
+// The one across hi, or the first above, or the last of all.
+static const struct vma *area_at_or_above(const struct mm *mm, uint64_t hi) {
+    const struct vma *v = area_find(mm, hi - 1);
+    return v ? v : to_vma(rb_last(&mm->areas));
+}
+
 static uint64_t gap_down(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len, uint64_t *largest) {
     if (hi <= lo || len > hi - lo)
         return 0;
-    const struct vma *v = area_find(mm, hi - 1);  // the one across hi, or the first above
-    if (!v)
-        v = to_vma(rb_last(&mm->areas));
+    const struct vma *v = area_at_or_above(mm, hi);
     uint64_t top = hi;
     for (;; v = area_prev(v)) {
         if (v && v->start >= top)

@@ -34,8 +34,9 @@ void area_change(struct mm *mm, struct vma *v, uint32_t prot, uint32_t flags);
 void area_merge_range(struct mm *mm, uint64_t start, uint64_t end, struct area_bin *bin);
 // Is there no area at all (the platform's included) in [start, end)?
 bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end);
-// Does the range touch one of the platform's own? 0: no, 1: hidden ones only, 2: one with a name.
-int area_touches_fixed(const struct mm *mm, uint64_t start, uint64_t end);
+// What a range says that touches one of the platform's own areas: -LINUX_EPERM for one with a name (as for
+// sealed memory, mseal(2)), -LINUX_ENOMEM for hidden ones only; 0: it touches none.
+int area_check_fixed(const struct mm *mm, uint64_t start, uint64_t end);
 // The highest free range of len bytes in [lo, hi): its start, or 0.
 uint64_t area_find_gap(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len);
 // The same from mmap_base downward, with the map's memory of where there is nothing to find; then anywhere

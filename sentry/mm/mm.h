@@ -96,7 +96,8 @@ int64_t mm_op_ask(struct task *t);
 bool mm_op_asked(const struct task *t);
 bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
-void mm_op_abort(struct task *t);  // gives the turn back without a flush (an error before any change; death)
+// Gives the turn back as it is, without a flush: after it, or when nothing was changed.
+void mm_op_end(struct task *t);
 
 // Host work that went along with an answer was refused (PLAT_OPS_DONE, result < 0, outside a call). True: it
 // was a new mapping and is taken back, so the call can still be answered with the error (*answer, in and out:

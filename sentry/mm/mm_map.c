@@ -152,8 +152,7 @@ static int check_fixed(struct task *t, const struct mm *mm, const struct mapping
         return addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
     if ((m->flags & LINUX_MAP_FIXED_NOREPLACE) && !area_range_free(mm, addr, addr + m->len))
         return -LINUX_EEXIST;
-    int fixed = area_touches_fixed(mm, addr, addr + m->len);
-    return fixed == 2 ? -LINUX_EPERM : fixed ? -LINUX_ENOMEM : 0;
+    return area_check_fixed(mm, addr, addr + m->len);
 }
 static bool hint_fits(const struct mm *mm, uint64_t addr, uint64_t len) {
     return addr >= mm->layout->lo && addr < mm->layout->hi && len <= mm->layout->hi - addr &&
@@ -268,8 +267,8 @@ int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t 
 // Checks, host work and our map; the lock is held.
 static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end,
                         struct area_bin *bin) {
-    if (area_touches_fixed(mm, start, end) == 2)
-        return -LINUX_EPERM;  // as for sealed memory, mseal(2)
+    if (area_check_fixed(mm, start, end) == -LINUX_EPERM)
+        return -LINUX_EPERM;
     const struct vma *v = area_find(mm, start);
     if (v && v->start < start && v->end > end && mm->nareas + 1 > MM_MAX_AREAS)
         return -LINUX_ENOMEM;
@@ -350,7 +349,7 @@ int mm_map_fixed(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t
     {
         LOCKED(&mm->lock);
         bool inside = start >= mm->layout->lo && end <= mm->layout->hi && start < end;
-        if (inside && !area_touches_fixed(mm, start, end) && area_reserve(mm, 3) == 0)
+        if (inside && area_check_fixed(mm, start, end) == 0 && area_reserve(mm, 3) == 0)
             r = queue_map(mm, th, &v, 0, fd);
         if (r == 0) {
             area_cut(mm, start, end, &bin);

@@ -50,7 +50,7 @@ static int64_t shrink(struct mm *mm, struct plat_thread *th, const struct mremap
     uint64_t from = a->addr + a->new_len, to = a->addr + a->old_len;
     if (from == to)
         return (int64_t)a->addr;
-    if (area_touches_fixed(mm, from, to) == 2)
+    if (area_check_fixed(mm, from, to) == -LINUX_EPERM)
         return -LINUX_EPERM;
     int r = area_reserve(mm, 2);
     if (r == 0)
@@ -126,8 +126,8 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
         uint64_t end = a->new_addr + a->new_len;
         if (a->new_addr < mm->layout->lo || end > mm->layout->hi)
             return a->new_addr < LINUX_MMAP_MIN_ADDR ? -LINUX_EPERM : -LINUX_ENOMEM;
-        r = area_touches_fixed(mm, a->new_addr, end);
-        return r ? (r == 2 ? -LINUX_EPERM : -LINUX_ENOMEM) : move(mm, th, v, a, a->new_addr, asked, bin);
+        r = area_check_fixed(mm, a->new_addr, end);
+        return r < 0 ? r : move(mm, th, v, a, a->new_addr, asked, bin);
     }
     if (can_grow(mm, v, a)) {
         r = area_reserve(mm, MREMAP_AREAS);

@@ -85,7 +85,7 @@ int64_t mm_op_finish(struct task *t, int64_t value) {
     struct mm *mm = t->mm;
     bool dirty = take_dirty(mm);
     if (!dirty || alone(mm)) {
-        mm_op_abort(t);
+        mm_op_end(t);
         return value;
     }
     t->call.phase = PHASE_FLUSHED;
@@ -108,11 +108,11 @@ int64_t mm_op_done(struct task *t) {
         if (!mm_late_failure(t, &value))  // not a new mapping: the two maps differ
             mm_end_process(t, value);
     }
-    mm_op_abort(t);
+    mm_op_end(t);
     return value;
 }
 
-void mm_op_abort(struct task *t) {
+void mm_op_end(struct task *t) {
     if (t->call.cleanup == turn_cleanup)
         t->call.cleanup = NULL;
     give_back(t);

@@ -23,8 +23,8 @@ static int get_inet(const struct net_link *l, unsigned cmd, struct linux_ifreq *
     switch (cmd) {
     case LINUX_SIOCGIFNETMASK:
         for (int i = 0; i < 4; i++) {
-            int bits = a.prefix_len - 8 * i;
-            mask[i] = bits >= 8 ? 0xff : bits <= 0 ? 0 : (uint8_t)(0xff00 >> bits);
+            int bits = a.prefix_len - 8 * i;  // of the prefix, from this byte on
+            mask[i] = bits > 0 ? (uint8_t)(0xff00 >> (bits < 8 ? bits : 8)) : 0;
         }
         put_inet(r, mask);
         return 0;

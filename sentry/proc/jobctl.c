@@ -37,7 +37,9 @@ void jobctl_signal(struct kernel *k, int sig, bool from_terminal) {
     LOCKED(&k->tasks_lock);
     bool key = sig == LINUX_SIGINT || sig == LINUX_SIGQUIT || sig == LINUX_SIGTSTP || sig == LINUX_SIGWINCH;
     bool job = sig == LINUX_SIGCONT || sig == LINUX_SIGTSTP || sig == LINUX_SIGTTIN || sig == LINUX_SIGTTOU;
-    struct pgroup *p = from_terminal && key ? callers_foreground(k) : job ? k->main->pgrp : NULL;
+    struct pgroup *p = job ? k->main->pgrp : NULL;
+    if (from_terminal && key)
+        p = callers_foreground(k);
     if (sig == LINUX_SIGCONT)
         k->continues++;
     if (p)

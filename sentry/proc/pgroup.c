@@ -84,11 +84,18 @@ int tgroup_setsid(struct tgroup *g) {
     return g->pid;
 }
 
+// 0 names the caller; NULL: nobody has the number.
+static struct tgroup *named_by(struct tgroup *caller, int32_t pid) {
+    if (pid == 0)
+        return caller;
+    return pid < PID_MAX ? caller->k->tgs[pid] : NULL;
+}
+
 int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid) {
     struct kernel *k = caller->k;
     if (pid < 0 || pgid < 0)
         return -LINUX_EINVAL;
-    struct tgroup *g = pid == 0 ? caller : pid < PID_MAX ? k->tgs[pid] : NULL;
+    struct tgroup *g = named_by(caller, pid);
     if (!g || g->state != TG_ALIVE)
         return -LINUX_ESRCH;
     if (g != caller) {

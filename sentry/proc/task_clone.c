@@ -89,10 +89,14 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     return 0;
 }
 
+static unsigned clone_how(uint64_t flags) {
+    if (flags & LINUX_CLONE_THREAD)
+        return PLAT_CLONE_VM | PLAT_CLONE_THREAD;
+    return flags & LINUX_CLONE_VM ? PLAT_CLONE_VM : 0;
+}
+
 static int clone_memory(struct task *t, struct task *c, uint64_t flags) {
-    unsigned how = flags & LINUX_CLONE_THREAD ? PLAT_CLONE_VM | PLAT_CLONE_THREAD
-                   : flags & LINUX_CLONE_VM   ? PLAT_CLONE_VM
-                                              : 0;
+    unsigned how = clone_how(flags);
     struct plat_as *as;
     int err = plat_clone(t->thread, how, &c->thread, &as);
     if (err < 0)
@@ -131,7 +135,7 @@ static void clone_abort(struct task *t) {
     struct task *c = take_ptr(t->call.p);
     if (c)
         clone_drop(c);
-    mm_op_abort(t);
+    mm_op_end(t);
 }
 
 static bool too_many(struct task *t) {
@@ -158,7 +162,7 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
     if (!c) {
         if (g)
             tgroup_put(g);
-        mm_op_abort(t);
+        mm_op_end(t);
         return -LINUX_ENOMEM;
     }
     if (thread)
@@ -246,7 +250,7 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
         return pid;
     t->call.p = NULL;
     t->call.cleanup = NULL;
-    mm_op_abort(t);
+    mm_op_end(t);
     // Addresses that cannot be written are the guest's loss, as on Linux.
     if (r->flags & LINUX_CLONE_PARENT_SETTID)
         copy_out(t, r->parent_tid, &pid, sizeof pid);

@@ -31,8 +31,10 @@ static int64_t read_mem(struct file *f, struct uio *u, uint64_t off) {
     while (mm && u->left) {
         size_t want = u->left < sizeof buf ? u->left : sizeof buf;
         int64_t n = plat_copy_in(mm->as, buf, uaddr(off + (uint64_t)done), want);
+        if (n <= 0 && done)
+            return done;
         if (n <= 0)
-            return done ? done : n == -LINUX_ESRCH ? 0 : -LINUX_EIO;
+            return n == -LINUX_ESRCH ? 0 : -LINUX_EIO;  // ended: the end of the file
         int64_t r = uio_to(u, buf, (size_t)n);
         if (r < 0)
             return done ? done : r;

@@ -70,7 +70,15 @@ static int dir_getattr(struct inode *i, struct vfs_attr *a) {
 static const struct inode_ops *ops_of(const struct proc_entry *e) {
     if (LINUX_S_ISDIR(e->mode))
         return &dir_ops;
-    return LINUX_S_ISREG(e->mode) ? &file_ops_of_inodes : e->jump ? &magic_ops : &link_ops;
+    if (LINUX_S_ISREG(e->mode))
+        return &file_ops_of_inodes;
+    return e->jump ? &magic_ops : &link_ops;
+}
+
+static const struct file_ops *fops_of(const struct proc_entry *e) {
+    if (e->fops)
+        return e->fops;
+    return LINUX_S_ISDIR(e->mode) ? &dir_fops : &text_fops;
 }
 
 static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n, uint64_t ino) {
@@ -83,8 +91,7 @@ static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n
     struct proc_node *copy = znew(struct proc_node);
     if (!copy)
         return NULL;
-    const struct file_ops *fops = n->e->fops ? n->e->fops : LINUX_S_ISDIR(a.mode) ? &dir_fops : &text_fops;
-    struct inode *i = inode_new(sb, ops_of(n->e), fops, &a);
+    struct inode *i = inode_new(sb, ops_of(n->e), fops_of(n->e), &a);
     if (!i) {
         free(copy);
         return NULL;

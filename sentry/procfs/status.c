@@ -36,6 +36,10 @@ struct snapshot {
 
 // tasks_lock is held.
 static char state_of(struct task *t) {
+    if (t->tg->state != TG_ALIVE)
+        return 'Z';
+    if (t->tg == t->k->init)
+        return 'S';
     if (ptrace_on(t) && ptrace_stopped(t) && atomic_load(&t->state) != TASK_DEAD)
         return 't';
     switch (atomic_load(&t->state)) {
@@ -77,7 +81,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     LOCKED(&g->k->tasks_lock);
     memcpy(s->comm, t->comm, sizeof s->comm);
     s->comm[15] = '\0';
-    s->state = g->state != TG_ALIVE ? 'Z' : g == g->k->init ? 'S' : state_of(t);
+    s->state = state_of(t);
     s->pid = t->tid;
     s->tgid = g->pid;
     s->ppid = g->parent ? g->parent->pid : 0;

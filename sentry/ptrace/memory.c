@@ -62,7 +62,7 @@ static int queue(struct task *child, const struct ptrace_poke *w, bool open) {
 
 static void done(struct task *child, int64_t result) {
     struct ptrace *p = child->ptrace;
-    mm_op_abort(child);
+    mm_op_end(child);
     LOCKED(&child->k->tasks_lock);
     p->poke.result = result;
     p->poke.state = p->tracer ? POKE_DONE : POKE_NONE;
@@ -91,18 +91,21 @@ bool ptrace_poke_done(struct task *child, int64_t result) {
 static int64_t begin(struct task *child, struct mm *mm, struct ptrace_poke *w) {
     if (!task_borrow(child))
         return -LINUX_EBUSY;  // on its way to its stop
-    int64_t r = child->mm != mm ? -LINUX_EIO : mm_turn_try(child) ? 0 : -LINUX_EBUSY;
-    if (r < 0) {
+    if (child->mm != mm) {
         task_give_back(child);
-        return r;
+        return -LINUX_EIO;
     }
-    r = plan(mm, w);
+    if (!mm_turn_try(child)) {
+        task_give_back(child);
+        return -LINUX_EBUSY;
+    }
+    int64_t r = plan(mm, w);
     if (r == 0 && queue(child, w, true) < 0) {  // of two areas one may be on its way
         tgroup_begin_exit(child->tg, LINUX_SIGKILL);
         r = -LINUX_EIO;
     }
     if (r < 0) {
-        mm_op_abort(child);
+        mm_op_end(child);
         task_give_back(child);
         return -LINUX_EIO;
     }

@@ -220,10 +220,11 @@ static int first_fs(struct task *t, const struct sentry_config *c) {
         log_error("--cwd: %s: %s", c->cwd, linux_strerror(-err));
     } else {
         t->fs = fs_ctx_new(&root, &cwd, c->inherited->umask);
+        err = t->fs ? 0 : -LINUX_ENOMEM;
         path_put(&cwd);
     }
     path_put(&root);
-    return err < 0 ? err : t->fs ? 0 : -LINUX_ENOMEM;
+    return err;
 }
 
 // The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root,

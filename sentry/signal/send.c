@@ -49,19 +49,18 @@ static bool looks(const struct task *t) { return !t->tg->stop.on || ptrace_left(
 // The first thread that takes it, preferably one that has nothing else to look at; the oldest (the leader)
 // comes first.
 void signal_offer(struct tgroup *g, int sig) {
-    struct task *t, *busy = NULL;
+    struct task *t, *chosen = NULL;
     list_for_each(t, &g->tasks, tg_link) {
         if (!wants(t, sig) || !looks(t))
             continue;
-        if (!atomic_load(&t->sigpending)) {
-            task_notify(t);
-            return;
-        }
-        if (!busy)
-            busy = t;
+        bool idle = !atomic_load(&t->sigpending);
+        if (idle || chosen == NULL)
+            chosen = t;
+        if (idle)
+            break;
     }
-    if (busy)
-        task_notify(busy);
+    if (chosen)
+        task_notify(chosen);
 }
 
 void signal_offer_all(struct tgroup *g, uint64_t set) {

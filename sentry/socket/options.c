@@ -87,6 +87,20 @@ static void set_buffer(struct socket *s, int name, int v, bool force) {
     atomic_store(&s->opts[send ? LINUX_SO_SNDBUF : LINUX_SO_RCVBUF], v);
 }
 
+// Without CAP_NET_ADMIN: turning SO_DEBUG off does nothing, all else may not be.
+static int refuse_admin(int name, int v) {
+    if (name != LINUX_SO_DEBUG)
+        return -LINUX_EPERM;
+    return v ? -LINUX_EACCES : 0;
+}
+
+// SO_RCVLOWAT: at least a byte; a negative one means as much as there is room for.
+static int low_water(int v) {
+    if (v < 0)
+        return INT32_MAX;
+    return v ? v : 1;
+}
+
 static int set_int(struct socket *s, struct task *t, int name, int v) {
     switch ((enum opt_kind)kinds[name]) {
     case OPT_BOOL:
@@ -94,14 +108,14 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
         return 0;
     case OPT_ADMIN_INT:
         if (!task_capable(t, LINUX_CAP_NET_ADMIN))
-            return name == LINUX_SO_DEBUG && !v ? 0 : name == LINUX_SO_DEBUG ? -LINUX_EACCES : -LINUX_EPERM;
+            return refuse_admin(name, v);
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_INT:
         if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !task_capable(t, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
         if (name == LINUX_SO_RCVLOWAT)
-            v = v < 0 ? INT32_MAX : v ? v : 1;
+            v = low_water(v);
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_BUF_FORCE:

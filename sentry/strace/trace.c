@@ -18,14 +18,11 @@ static int64_t copy(void *ctx, void *dst, uint64_t src, size_t n) {
 }
 
 static void show(struct task *t, int64_t ret, bool entry) {
-    uint32_t nr = (uint32_t)t->call.nr; // as dispatch does
-    const struct sysdesc *desc = sysdesc(nr);
+    uint32_t nr = (uint32_t)t->call.nr;  // as dispatch does
     char unknown[32];
-    struct sysdesc made = {.name = unknown, .args = "hex:a, hex:b, hex:c, hex:d, hex:e, hex:f"};
-    if (!desc) {
-        snprintf(unknown, sizeof(unknown), "syscall_%#x", nr);
-        desc = &made;
-    }
+    snprintf(unknown, sizeof(unknown), "syscall_%#x", nr);
+    const struct sysdesc made = {.name = unknown, .args = "hex:a, hex:b, hex:c, hex:d, hex:e, hex:f"};
+    const struct sysdesc *desc = sysdesc(nr) ? sysdesc(nr) : &made;
     char line[LINE_MAX_BYTES];
     size_t n = (size_t)snprintf(line, sizeof(line), "[pid %d] ", t->tid);
     n += (size_t)strace_format(line + n, sizeof(line) - n - 1, desc, t->call.args.v, ret, entry, copy, t);

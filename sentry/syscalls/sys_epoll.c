@@ -131,9 +131,9 @@ static int64_t do_wait(struct task *t, const struct sysargs *a, uint64_t deadlin
     return r || !deadline ? r : wait_for(t, f, a, deadline);
 }
 
-static uint64_t ms_deadline(int32_t ms) {
-    return ms < 0 ? TIME_MAX : ms == 0 ? 0 : time_after((uint64_t)ms * 1000000);
-}
+// 0: no time to wait.
+static uint64_t ns_deadline(uint64_t ns) { return ns ? time_after(ns) : 0; }
+static uint64_t ms_deadline(int32_t ms) { return ms < 0 ? TIME_MAX : ns_deadline((uint64_t)ms * 1000000); }
 
 // call.u[0]: the deadline, from the first run.
 int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
@@ -154,11 +154,11 @@ int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
 
 int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
-        uint64_t ns;
+        uint64_t ns = 0;
         int64_t err = arg_given(a, 3) ? wait_time(t, arg_ptr(a, 3), &ns) : 0;
         if (err < 0)
             return err;
-        t->call.u[0] = !arg_given(a, 3) ? TIME_MAX : ns ? time_after(ns) : 0;
+        t->call.u[0] = arg_given(a, 3) ? ns_deadline(ns) : TIME_MAX;
         err = wait_mask(t, arg_ptr(a, 4), arg_size(a, 5));
         if (err < 0)
             return err;

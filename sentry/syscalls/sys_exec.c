@@ -59,12 +59,21 @@ static int add_string(struct reader *r, struct exec_args *args, uint64_t at, boo
     }
 }
 
+#define PTRS 64u
+
+// How many pointers are read together: one across a page's end, else never behind the page.
+static uint64_t ptrs_at(uint64_t at) {
+    uint64_t n = (GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE) / sizeof(uint64_t);
+    if (n == 0)
+        return 1;
+    return n < PTRS ? n : PTRS;
+}
+
 // A vector of pointers up to its NULL; a NULL vector is an empty one.
 static int add_vector(struct reader *r, struct exec_args *args, uint64_t at, bool env) {
-    uint64_t ptrs[64];
+    uint64_t ptrs[PTRS];
     while (at) {
-        uint64_t n = (GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE) / sizeof ptrs[0];
-        n = n == 0 ? 1 : n < 64 ? n : 64;  // one across a page's end, else never behind the page
+        uint64_t n = ptrs_at(at);
         if (copy_in(r->t, ptrs, uaddr(at), n * sizeof ptrs[0]) < 0)
             return -LINUX_EFAULT;
         for (unsigned i = 0; i < n; i++) {

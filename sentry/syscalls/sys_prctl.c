@@ -29,41 +29,56 @@ static int64_t set_name(struct task *t, uaddr_t addr) {
     return 0;
 }
 
+// ---- Credentials ------------------------------------------------------------------------------------------
+// Each operation checks, and then changes one thing of a copy that takes the place of what was.
+static int64_t change_cred(struct task *t, void (*change)(struct cred *c, uint64_t v), uint64_t v) {
+    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
+    if (!c)
+        return -LINUX_ENOMEM;
+    change(c, v);
+    task_set_cred(t, c);
+    return 0;
+}
+
+static void drop_bounding(struct cred *c, uint64_t cap) { c->cap_bounding &= ~(1ull << cap); }
+static void raise_ambient(struct cred *c, uint64_t cap) { c->cap_ambient |= 1ull << cap; }
+static void lower_ambient(struct cred *c, uint64_t cap) { c->cap_ambient &= ~(1ull << cap); }
+static void clear_ambient(struct cred *c, uint64_t unused) { c->cap_ambient = 0; }
+static void change_securebits(struct cred *c, uint64_t bits) { c->securebits = (uint32_t)bits; }
+static void forbid_new_privs(struct cred *c, uint64_t unused) { c->no_new_privs = true; }
+
 static int64_t capbset_drop(struct task *t, uint64_t cap) {
     if (!task_capable(t, LINUX_CAP_SETPCAP))
         return -LINUX_EPERM;
     if (cap > LINUX_CAP_LAST_CAP)
         return -LINUX_EINVAL;
-    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
-    if (!c)
-        return -LINUX_ENOMEM;
-    c->cap_bounding &= ~(1ull << cap);
-    task_set_cred(t, c);
-    return 0;
+    return change_cred(t, drop_bounding, cap);
+}
+
+static int64_t ambient_raise(struct task *t, uint64_t cap) {
+    const struct cred *c = t->cred;
+    bool has = c->cap_permitted & c->cap_inheritable & 1ull << cap;
+    if (!has || (c->securebits & LINUX_SECBIT_NO_CAP_AMBIENT_RAISE))
+        return -LINUX_EPERM;
+    return change_cred(t, raise_ambient, cap);
 }
 
 static int64_t ambient(struct task *t, const struct sysargs *a) {
-    uint64_t op = arg_ulong(a, 1), cap = arg_ulong(a, 2), bit;
-    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? cap || arg_ulong(a, 3) || arg_ulong(a, 4)
-                                             : arg_ulong(a, 3) || arg_ulong(a, 4) || cap > LINUX_CAP_LAST_CAP)
+    uint64_t op = arg_ulong(a, 1), cap = arg_ulong(a, 2);
+    if (op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL)
+        return rest_is_zero(a, 2) ? change_cred(t, clear_ambient, 0) : -LINUX_EINVAL;
+    if (!rest_is_zero(a, 3) || cap > LINUX_CAP_LAST_CAP)
         return -LINUX_EINVAL;
-    bit = op == LINUX_PR_CAP_AMBIENT_CLEAR_ALL ? 0 : 1ull << cap;
-    if (op == LINUX_PR_CAP_AMBIENT_IS_SET)
-        return !!(t->cred->cap_ambient & bit);
-    if (op == LINUX_PR_CAP_AMBIENT_RAISE &&
-        (!(t->cred->cap_permitted & t->cred->cap_inheritable & bit) ||
-         (t->cred->securebits & LINUX_SECBIT_NO_CAP_AMBIENT_RAISE)))
-        return -LINUX_EPERM;
-    if (op < LINUX_PR_CAP_AMBIENT_RAISE || op > LINUX_PR_CAP_AMBIENT_CLEAR_ALL)
+    switch (op) {
+    case LINUX_PR_CAP_AMBIENT_IS_SET:
+        return t->cred->cap_ambient >> cap & 1;
+    case LINUX_PR_CAP_AMBIENT_RAISE:
+        return ambient_raise(t, cap);
+    case LINUX_PR_CAP_AMBIENT_LOWER:
+        return change_cred(t, lower_ambient, cap);
+    default:
         return -LINUX_EINVAL;
-    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
-    if (!c)
-        return -LINUX_ENOMEM;
-    c->cap_ambient = op == LINUX_PR_CAP_AMBIENT_RAISE ? c->cap_ambient | bit
-                     : op == LINUX_PR_CAP_AMBIENT_LOWER ? c->cap_ambient & ~bit
-                                                        : 0;
-    task_set_cred(t, c);
-    return 0;
+    }
 }
 
 static int64_t set_securebits(struct task *t, uint64_t bits) {
@@ -71,37 +86,22 @@ static int64_t set_securebits(struct task *t, uint64_t bits) {
     if (!task_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) ||
         (bits & ~0xffull))
         return -LINUX_EPERM;
-    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
-    if (!c)
-        return -LINUX_ENOMEM;
-    c->securebits = (uint32_t)bits;
-    task_set_cred(t, c);
-    return 0;
+    return change_cred(t, change_securebits, bits);
 }
 
 static int64_t set_keepcaps(struct task *t, uint64_t on) {
+    uint32_t others = t->cred->securebits & ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
     if (on > 1)
         return -LINUX_EINVAL;
     if (t->cred->securebits & LINUX_SECBIT_KEEP_CAPS_LOCKED)
         return -LINUX_EPERM;
-    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
-    if (!c)
-        return -LINUX_ENOMEM;
-    c->securebits =
-        on ? c->securebits | LINUX_SECBIT_KEEP_CAPS : c->securebits & ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
-    task_set_cred(t, c);
-    return 0;
+    return change_cred(t, change_securebits, on ? others | LINUX_SECBIT_KEEP_CAPS : others);
 }
 
 static int64_t set_no_new_privs(struct task *t, const struct sysargs *a) {
     if (arg_ulong(a, 1) != 1 || !rest_is_zero(a, 2))
         return -LINUX_EINVAL;
-    struct cred *c = cred_dup(t->cred, t->cred->ngroups);
-    if (!c)
-        return -LINUX_ENOMEM;
-    c->no_new_privs = true;
-    task_set_cred(t, c);
-    return 0;
+    return change_cred(t, forbid_new_privs, 0);
 }
 
 static int64_t get_auxv(struct task *t, const struct sysargs *a) {

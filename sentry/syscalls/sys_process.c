@@ -192,6 +192,20 @@ static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wai
     }
 }
 
+static int32_t shown_status(const struct wait_result *res) {
+    switch (res->code) {
+    case LINUX_CLD_EXITED:
+    case LINUX_CLD_STOPPED:
+        return res->status >> 8 & 0xff;
+    case LINUX_CLD_TRAPPED:
+        return res->status >> 8;
+    case LINUX_CLD_CONTINUED:
+        return LINUX_SIGCONT;
+    default:
+        return res->status & 0x7f;
+    }
+}
+
 int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     struct wait_req r;
     int64_t err = waitid_decode(t, a, &r);
@@ -209,12 +223,7 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
         info.si_code = res.code;
         info.si_pid = res.pid;
         info.si_uid = res.uid;
-        int sig = res.status & 0x7f;
-        info.si_status = res.code == LINUX_CLD_EXITED || res.code == LINUX_CLD_STOPPED
-                             ? res.status >> 8 & 0xff
-                         : res.code == LINUX_CLD_TRAPPED   ? res.status >> 8
-                         : res.code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
-                                                           : sig;
+        info.si_status = shown_status(&res);
     }
     if (copy_out_opt(t, arg_ptr(a, 2), &info) < 0)
         return -LINUX_EFAULT;

@@ -39,6 +39,7 @@ static bool may_schedule(struct task *t, const struct task *o) {
            task_capable(t, LINUX_CAP_SYS_NICE);
 }
 
+enum { PRIO_RT_MIN = 1, PRIO_RT_MAX = 99, NICE_MIN = -20, NICE_MAX = 19 };
 #define CPU_WORDS 16  // 1,024 CPUs, as a kernel of distributions has
 
 int64_t sys_sched_getaffinity(struct task *t, const struct sysargs *a) {
@@ -79,17 +80,25 @@ static bool policy_known(int policy) {
 }
 static bool policy_rt(int policy) { return policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR; }
 
+// The real-time policies have priorities, the others 0 alone.
+static int64_t priority_bound(int policy, int of_rt) {
+    if (policy_rt(policy))
+        return of_rt;
+    return policy_known(policy) || policy == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+}
 int64_t sys_sched_get_priority_max(struct task *t, const struct sysargs *a) {
-    int p = arg_int(a, 0);
-    return policy_rt(p) ? 99 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+    return priority_bound(arg_int(a, 0), PRIO_RT_MAX);
 }
 int64_t sys_sched_get_priority_min(struct task *t, const struct sysargs *a) {
-    int p = arg_int(a, 0);
-    return policy_rt(p) ? 1 : policy_known(p) || p == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+    return priority_bound(arg_int(a, 0), PRIO_RT_MIN);
+}
+
+static bool priority_fits(int policy, int prio) {
+    return policy_rt(policy) ? prio >= PRIO_RT_MIN && prio <= PRIO_RT_MAX : prio == 0;
 }
 
 static int64_t set_policy(struct task *t, int32_t tid, int policy, int prio, bool reset) {
-    if (tid < 0 || !policy_known(policy) || (policy_rt(policy) ? prio < 1 || prio > 99 : prio != 0))
+    if (tid < 0 || !policy_known(policy) || !priority_fits(policy, prio))
         return -LINUX_EINVAL;
     struct task *other = named(t, tid);
     if (!other)
@@ -202,7 +211,10 @@ static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
     struct prio_walk w = {t, which, who};
     if (w.which < LINUX_PRIO_PROCESS || w.which > LINUX_PRIO_USER)
         return -LINUX_EINVAL;
-    nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
+    if (nice < NICE_MIN)
+        nice = NICE_MIN;
+    if (nice > NICE_MAX)
+        nice = NICE_MAX;
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
     for (int pid = 1; pid < PID_MAX; pid++) {

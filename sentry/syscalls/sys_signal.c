@@ -192,6 +192,13 @@ static int altstack_set(struct task *t, const struct linux_stack *new, uint64_t 
     return 0;
 }
 
+// SS_DISABLE, SS_ONSTACK or 0, as sigaltstack(2) tells it.
+static uint32_t altstack_mode(const struct linux_stack *s, uint64_t sp) {
+    if (!s->ss_size)
+        return LINUX_SS_DISABLE;
+    return altstack_holds(s, sp) ? LINUX_SS_ONSTACK : 0;
+}
+
 int64_t sys_sigaltstack(struct task *t, const struct sysargs *a) {
     struct lx_regs regs;
     struct linux_stack new, old = t->altstack;
@@ -200,8 +207,7 @@ int64_t sys_sigaltstack(struct task *t, const struct sysargs *a) {
     if (plat_get_regs(t->thread, &regs) < 0)
         return -LINUX_EFAULT;
     uint32_t keep = (uint32_t)old.ss_flags & LINUX_SS_AUTODISARM;
-    uint32_t now = !old.ss_size ? LINUX_SS_DISABLE : altstack_holds(&old, regs.rsp) ? LINUX_SS_ONSTACK : 0;
-    old.ss_flags = (int32_t)(keep | now);
+    old.ss_flags = (int32_t)(keep | altstack_mode(&old, regs.rsp));
     old.pad0 = 0;
     int err = arg_given(a, 0) ? altstack_set(t, &new, regs.rsp) : 0;
     if (err < 0)

@@ -186,7 +186,8 @@ int64_t sys_vmsplice(struct task *t, const struct sysargs *a) {
     if (r < 0)
         return r;
     TASK_VFS_CTX(t, ctx);
-    r = u.u.left == 0 ? 0 : write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);
+    if (u.u.left)
+        r = write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);
     uio_user_done(&u);
     if (r == -LINUX_EAGAIN && !(arg_u32(a, 3) & LINUX_SPLICE_F_NONBLOCK))
         return park_file_result(t, f, write ? LINUX_POLLOUT : LINUX_POLLIN, r);

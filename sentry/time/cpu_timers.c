@@ -40,15 +40,18 @@ uint64_t cpu_look_at(struct tgroup *g, uint64_t left) {
 
 static uint64_t nearer(uint64_t a, uint64_t b) { return !a || (b && b < a) ? b : a; }
 
+// A limit in seconds as a time; 0 is over at once, and 0 ns would mean none.
+static uint64_t limit_ns(uint64_t seconds) { return seconds ? seconds * NS_PER_SEC : 1; }
+
 // The nearest expiry, or 0: there is nothing to look for.
 static uint64_t nearest(const struct tgroup *g) {
     const struct cpu_timers *c = &g->cpu;
     const struct linux_rlimit64 *l = &g->rlimits[LINUX_RLIMIT_CPU];
     uint64_t at = nearer(c->next[CPU_VIRTUAL], c->next[CPU_PROF]);
     if (l->rlim_cur < UINT64_MAX / NS_PER_SEC)
-        at = nearer(at, c->next_xcpu ? c->next_xcpu : l->rlim_cur ? l->rlim_cur * NS_PER_SEC : 1);
+        at = nearer(at, c->next_xcpu ? c->next_xcpu : limit_ns(l->rlim_cur));
     if (l->rlim_max < UINT64_MAX / NS_PER_SEC)
-        at = nearer(at, l->rlim_max ? l->rlim_max * NS_PER_SEC : 1);
+        at = nearer(at, limit_ns(l->rlim_max));
     return at;
 }
 
@@ -105,17 +108,26 @@ static void look(struct ktimer *kt) {
             signal_send_group(g, sig, NULL);
 }
 
+// What is left of a timer that expires at `next`, 0: is not set. One that is overdue still runs.
+static uint64_t timer_left(uint64_t next, uint64_t now) {
+    if (!next)
+        return 0;
+    return next > now ? next - now : 1;
+}
+
+static uint64_t sum_or_never(uint64_t a, uint64_t b) { return a + b > a ? a + b : UINT64_MAX; }
+
 void cpu_timer_set(struct tgroup *g, unsigned which, bool set, uint64_t value, uint64_t interval,
                    uint64_t *old_value, uint64_t *old_interval) {
     struct cpu_timers *c = &g->cpu;
     LOCKED(&g->k->tasks_lock);
     uint64_t now = tgroup_cpu_ns(g);
     LOCKED(&g->sig_lock);
-    *old_value = !c->next[which] ? 0 : c->next[which] > now ? c->next[which] - now : 1;
+    *old_value = timer_left(c->next[which], now);
     *old_interval = c->interval[which];
     if (!set)
         return;
-    c->next[which] = value ? (now + value > now ? now + value : UINT64_MAX) : 0;
+    c->next[which] = value ? sum_or_never(now, value) : 0;
     c->interval[which] = value ? interval : 0;
     c->seen = UINT64_MAX;
     look_again(g, now);

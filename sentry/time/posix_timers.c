@@ -121,10 +121,17 @@ static void cpu_rearm(struct posix_timer *p, uint64_t now) {
     p->cpu_seen = now;
 }
 
+// Of n expiries at once the first is told by the signal, the others by its overrun.
+static int overrun_of(uint64_t n) {
+    if (n == 0)
+        return 0;
+    return n > (uint64_t)INT32_MAX ? INT32_MAX : (int)(n - 1);
+}
+
 static void rearm(struct posix_timer *p, uint64_t least) {
     uint64_t now = p->cpu ? p->cpu_seen : expiry_now(), n = forward(&p->next, p->interval, now);
     p->due = false;
-    p->overrun = n > (uint64_t)INT32_MAX ? INT32_MAX : n > 0 ? (int)(n - 1) : 0;
+    p->overrun = overrun_of(n);
     if (p->cpu && !p->dead)
         ktimer_set(&p->kt, cpu_look_at(p->g, p->next - now));
     else if (!p->dead)
@@ -330,8 +337,10 @@ static uint64_t clock_now(int clock) {
 
 // From a time of the timer's own.
 static uint64_t first_expiry(const struct posix_timer *p, bool abstime, uint64_t value, uint64_t cpu) {
+    if (p->cpu && abstime)
+        return value;
     if (p->cpu)
-        return abstime ? value : cpu + value > cpu ? cpu + value : UINT64_MAX;
+        return cpu + value > cpu ? cpu + value : UINT64_MAX;
     if (!abstime)
         return expiry_after(value);
     return p->clock == LINUX_CLOCK_MONOTONIC ? value + EXPIRY_ORIGIN : expiry_at(value, clock_now(p->clock));
