@@ -135,17 +135,19 @@ static int operate(struct semset *s, struct undo *u, const struct linux_sembuf *
     return 0;
 }
 
-// call.u while waiting: for which semaphore, and counted how.
-enum { U_ID, U_NUM, U_ZERO };
+// Those that wait are counted, for GETNCNT and GETZCNT.
+static uint32_t *waiters(struct semset *s, const struct sem_wait *w) {
+    return w->zero ? &s->sems[w->num].zwait : &s->sems[w->num].nwait;
+}
 
 static void not_waiting(struct task *t) {
+    const struct sem_wait *w = &t->call.notes.sem;
     struct ipc_ns *ns = &t->k->ipc;
-    uint64_t *u = t->call.u;
     t->call.cleanup = NULL;
     LOCKED(&ns->sem.lock);
-    struct semset *s = set_of(ipc_find(&ns->sem, (int)u[U_ID]));
+    struct semset *s = set_of(ipc_find(&ns->sem, w->id));
     if (s)
-        --*(u[U_ZERO] ? &s->sems[u[U_NUM]].zwait : &s->sems[u[U_NUM]].nwait);
+        --*waiters(s, w);
 }
 
 static int check_ops(struct task *t, const struct semset *s, const struct linux_sembuf *ops, unsigned n,
@@ -197,10 +199,8 @@ int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigne
         r = try_ops(t, s, ops, n, &at);
         bool wait = r == -LINUX_EAGAIN && !(ops[at].sem_flg & LINUX_IPC_NOWAIT) && !t->call.timed_out;
         if (wait) {
-            t->call.u[U_ID] = (uint64_t)id;
-            t->call.u[U_NUM] = ops[at].sem_num;
-            t->call.u[U_ZERO] = ops[at].sem_op == 0;
-            ++*(ops[at].sem_op ? &s->sems[ops[at].sem_num].nwait : &s->sems[ops[at].sem_num].zwait);
+            t->call.notes.sem = (struct sem_wait){id, ops[at].sem_num, ops[at].sem_op == 0};
+            ++*waiters(s, &t->call.notes.sem);
             t->call.cleanup = not_waiting;
             r = park(t);
             return r == SYS_PARK ? r : -LINUX_EINTR;  // never restarted, signal(7)

@@ -28,9 +28,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXEC_NONE, EXEC_FLUSHED, EXEC_ALONE, EXEC_DONE };
+enum exec_phase { EXEC_NONE, EXEC_FLUSHED, EXEC_ALONE, EXEC_DONE };  // call.phase
 
-struct exec {  // call.p
+struct exec {  // call.own
     struct exec_image *im;
     struct plat_thread *old;  // owned; NULL for the first program
     struct sighand *sighand;  // owned: a private copy when the old one is shared
@@ -53,7 +53,7 @@ static void exec_free(struct exec *e) {
 }
 // As call.cleanup too: the task ends in the middle.
 static void exec_abort(struct task *t) {
-    struct exec *e = take_ptr(t->call.p);
+    struct exec *e = take_ptr(t->call.own.exec);
     if (!e)
         return;
     t->call.cleanup = NULL;
@@ -87,7 +87,7 @@ int64_t do_exec(struct task *t, const struct path *base, const char *path, unsig
         return r;
     }
     e->old = task_swap_thread(t, e->im->thread);
-    t->call.p = e;
+    t->call.own.exec = e;
     t->call.cleanup = exec_abort;
     t->call.phase = EXEC_FLUSHED;
     return SYS_FLUSH;
@@ -97,7 +97,7 @@ bool exec_begun(const struct task *t) { return t->call.phase != EXEC_NONE; }
 
 // The new program cannot start: the old one gets the error. The first program has none to go back to.
 static int64_t fail(struct task *t, int64_t err) {
-    bool first = !((struct exec *)t->call.p)->old;
+    bool first = !t->call.own.exec->old;
     exec_abort(t);
     if (!first)
         return err;
@@ -255,7 +255,7 @@ static void new_identity(struct task *t, struct exec *e) {
 }
 
 static int64_t commit(struct task *t) {
-    struct exec *e = take_ptr(t->call.p);
+    struct exec *e = take_ptr(t->call.own.exec);
     int32_t tid = t->tid;
     t->call.cleanup = NULL;
     become_leader(t);
@@ -273,7 +273,7 @@ static int64_t commit(struct task *t) {
 }
 
 int64_t exec_continue(struct task *t) {
-    struct exec *e = t->call.p;
+    struct exec *e = t->call.own.exec;
     int64_t r;
     if (t->call.phase == EXEC_DONE)
         return SYS_RESUME;

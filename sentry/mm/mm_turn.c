@@ -19,8 +19,8 @@
 #include "sentry/proc/task.h"
 #include "sentry/run/park.h"
 
-// of call.phase, which the handlers of this family use for nothing else
-enum { PHASE_FLUSHED = 0x4d4d, PHASE_ASKED };
+// call.phase of the handlers of this family
+enum mm_phase { MM_FIRST, MM_FLUSHED, MM_ASKED };
 
 static bool alone(const struct mm *mm) { return atomic_load(&mm->users) <= 1; }
 
@@ -88,21 +88,21 @@ int64_t mm_op_finish(struct task *t, int64_t value) {
         mm_op_end(t);
         return value;
     }
-    t->call.phase = PHASE_FLUSHED;
-    t->call.done = value;
+    t->call.phase = MM_FLUSHED;
+    t->call.notes.map.value = value;
     return SYS_FLUSH;
 }
 int64_t mm_op_ask(struct task *t) {
     take_dirty(t->mm);
-    t->call.phase = PHASE_ASKED;
+    t->call.phase = MM_ASKED;
     return SYS_FLUSH;
 }
-bool mm_op_asked(const struct task *t) { return t->call.phase == PHASE_ASKED; }
+bool mm_op_asked(const struct task *t) { return t->call.phase == MM_ASKED; }
 
-bool mm_op_flushed(const struct task *t) { return t->call.phase == PHASE_FLUSHED; }
+bool mm_op_flushed(const struct task *t) { return t->call.phase == MM_FLUSHED; }
 
 int64_t mm_op_done(struct task *t) {
-    int64_t value = t->call.done;
+    int64_t value = t->call.notes.map.value;
     if (t->call.flush_result < 0) {
         value = t->call.flush_result;
         if (!mm_late_failure(t, &value))  // not a new mapping: the two maps differ

@@ -145,7 +145,7 @@ struct task {
     int64_t restart;
     uint64_t restart_nr;         // [o] number of the call to be restarted
     // [o] for ERESTART_RESTARTBLOCK (nanosleep): what restart_syscall(2) goes on with
-    uint64_t restart_args[6];
+    union call_notes restart_notes;
     int64_t (*restart_fn)(struct task *t);  // [o]
     // what clone may share
     struct map_undo {            // [o] what its last call mapped anew: taken back when the host refuses late

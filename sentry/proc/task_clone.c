@@ -132,7 +132,7 @@ static void clone_drop(struct task *c) {
 
 // The call ended before the child was published (the host refused, or the caller died).
 static void clone_abort(struct task *t) {
-    struct task *c = take_ptr(t->call.p);
+    struct task *c = take_ptr(t->call.own.child);
     if (c)
         clone_drop(c);
     mm_op_end(t);
@@ -143,7 +143,7 @@ static bool too_many(struct task *t) {
     return t->cred->uid != 0 && limit != LINUX_RLIM_INFINITY && task_count_uid(t->k, t->cred->uid) >= limit;
 }
 
-int64_t clone_begin(struct task *t, const struct clone_req *r) {
+static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     int64_t err = clone_check(r);
     if (err < 0)
         return err;
@@ -167,7 +167,7 @@ int64_t clone_begin(struct task *t, const struct clone_req *r) {
     }
     if (thread)
         tgroup_put(g);
-    t->call.p = c;
+    t->call.own.child = c;
     t->call.cleanup = clone_abort;
     err = clone_parts(t, c, r->flags);
     if (err == 0)
@@ -231,8 +231,15 @@ static int child_registers(struct task *t, struct task *c, const struct clone_re
     return plat_set_regs(c->thread, &regs);
 }
 
-int64_t clone_commit(struct task *t, const struct clone_req *r) {
-    struct task *c = t->call.p;
+static int64_t clone_told(struct task *t, const struct clone_req *r) {
+    if (!(r->flags & LINUX_CLONE_VFORK))
+        return t->call.notes.clone.child;
+    t->call.phase = CLONE_VFORK_WAIT;
+    return SYS_AGAIN;
+}
+
+static int64_t clone_commit(struct task *t, const struct clone_req *r) {
+    struct task *c = t->call.own.child;
     if (t->call.flush_result < 0)
         return t->call.flush_result == -LINUX_ENOMEM ? -LINUX_ENOMEM : -LINUX_EAGAIN;
     int err = child_registers(t, c, r);
@@ -248,7 +255,7 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
     int32_t pid = clone_publish(t, c, r, event);
     if (pid < 0)
         return pid;
-    t->call.p = NULL;
+    t->call.own.child = NULL;
     t->call.cleanup = NULL;
     mm_op_end(t);
     // Addresses that cannot be written are the guest's loss, as on Linux.
@@ -262,27 +269,38 @@ int64_t clone_commit(struct task *t, const struct clone_req *r) {
         int fd = pidfd_install(t, c->tg);
         copy_out(t, r->pidfd, &fd, sizeof fd);
     }
-    t->call.done = pid;
+    t->call.notes.clone.child = pid;
     task_start(c);
     t->call.phase = CLONE_TOLD;
     int64_t stop = event ? ptrace_event(t, event, (uint64_t)pid) : 0;
     return stop ? stop : clone_told(t, r);
 }
 
-int64_t clone_told(struct task *t, const struct clone_req *r) {
-    if (!(r->flags & LINUX_CLONE_VFORK))
-        return t->call.done;
-    t->call.phase = CLONE_VFORK_WAIT;
-    return SYS_AGAIN;
-}
-
 // The child wakes us by task_wake() itself, once, when it has let go of our memory.
-int64_t clone_vfork_wait(struct task *t) {
+static int64_t clone_vfork_wait(struct task *t) {
     if (!atomic_load(&t->vfork_done)) {
         int64_t r = park_killable(t);
-        return r == SYS_PARK ? r : t->call.done;
+        return r == SYS_PARK ? r : t->call.notes.clone.child;
     }
     t->call.phase = CLONE_DONE;
-    int64_t stop = ptrace_event(t, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)t->call.done);
-    return stop ? stop : t->call.done;
+    int64_t stop = ptrace_event(t, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)t->call.notes.clone.child);
+    return stop ? stop : t->call.notes.clone.child;
+}
+
+int64_t clone_step(struct task *t) {
+    const struct clone_req *r = &t->call.notes.clone.req;
+    switch ((enum clone_phase)t->call.phase) {
+    case CLONE_DECODE:
+    case CLONE_BEGIN:
+        return clone_begin(t, r);
+    case CLONE_FLUSHED:
+        return clone_commit(t, r);
+    case CLONE_TOLD:
+        return clone_told(t, r);
+    case CLONE_VFORK_WAIT:
+        return clone_vfork_wait(t);
+    case CLONE_DONE:
+        break;
+    }
+    return t->call.notes.clone.child;
 }

@@ -5,20 +5,19 @@
 #define SENTRY_PROC_TASK_CLONE_H
 #include "sentry/proc/task.h"
 
-struct clone_req {
-    uint64_t flags;  // LINUX_CLONE_*, without the exit signal
-    uint64_t exit_signal;
-    uint64_t stack;  // stack pointer of the child, 0: the caller's
-    uint64_t tls;
-    uaddr_t parent_tid, child_tid, pidfd;
+// call.phase
+enum clone_phase {
+    CLONE_DECODE,      // the request is not there yet
+    CLONE_BEGIN,       // it is, in call.notes.clone: to be checked, and the child to be made
+    CLONE_FLUSHED,     // the host has made the child's process: to be published
+    CLONE_TOLD,        // it runs, and the caller's tracer has been told
+    CLONE_VFORK_WAIT,  // ... and the caller waits for it
+    CLONE_DONE,
 };
-enum { CLONE_DECODE, CLONE_FLUSHED, CLONE_TOLD, CLONE_VFORK_WAIT, CLONE_DONE };  // call.phase
 
 int clone_check(const struct clone_req *r);
-int64_t clone_begin(struct task *t, const struct clone_req *r);
-int64_t clone_commit(struct task *t, const struct clone_req *r);
-int64_t clone_told(struct task *t, const struct clone_req *r);  // ... and its tracer has been told
-int64_t clone_vfork_wait(struct task *t);
+// The next step of a clone whose request is in call.notes.
+int64_t clone_step(struct task *t);
 
 unsigned task_count_uid(struct kernel *k, uint32_t uid);
 

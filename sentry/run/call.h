@@ -15,6 +15,7 @@
 #include "abi/errno.h"
 #include "base/waitq.h"
 #include "sentry/run/args.h"
+#include "sentry/run/notes.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,14 +56,14 @@ struct call {  // [o] the system call in progress
     bool by_regs;
     bool fresh;            // handled by the sentry thread that got the event, since the event
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
-    unsigned phase;        // the handler's own; 0 at first
+    unsigned phase;        // an enum of the handler's own; 0 at first
     uint64_t proposal;     // as in the event: where mmap might go, or 0
-    int64_t done;          // the handler's own: progress, e.g. bytes moved so far
+    int64_t done;          // bytes moved so far, by calls that go on in pieces
     int64_t flush_result;  // of SYS_FLUSH: 0 or the error of the host
     uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.
-    uint64_t u[6];         // the handler's own
-    void *p;               // the handler's own ...
-    // ... called once when the call ends in any way, death included; may be NULL
+    union call_notes notes;
+    union call_own own;
+    // called once when the call ends in any way, death included; may be NULL
     void (*cleanup)(struct task *t);
     struct parked parked;
 };

@@ -15,7 +15,7 @@ struct task;
 void park_arm(struct task *t, struct waitq *q);
 void park_arm_in(struct task *t, struct file *f, struct waitq *q);
 // The call's waiter, off its queue, for who puts it on one in another way. It wakes t on every event,
-// whatever `arg` is; the caller may change that. What the queue belongs to is kept by call.p until
+// whatever `arg` is; the caller may change that. What the queue belongs to is kept by call.own until
 // call.cleanup.
 struct waiter *park_waiter(struct task *t);
 // n more waiters (zero), the call's until it ends, for calls that wait on many queues; NULL: no memory. Once

@@ -33,7 +33,7 @@ static bool claim(struct task *t, int from) {
 // A task goes back to its guest, or ends, with nothing registered and nothing held by its call: whatever
 // stayed on a queue would be walked when its memory is another's. A few loads, in every build.
 void task_assert_idle(struct task *t) {
-    invariant(park_ended(t) && !t->call.cleanup && !t->call.p);
+    invariant(park_ended(t) && !t->call.cleanup && !t->call.own.any);
 #ifdef PICKET_DEBUG
     bool turn = false, exec;
     if (t->mm) {
@@ -96,9 +96,9 @@ static void call_end(struct task *t) {
         c->cleanup = NULL;
         cleanup(t);
     }
-    c->p = NULL;
+    c->own.any = NULL;
 #ifdef PICKET_DEBUG
-    memset(c->u, 0xa5, sizeof c->u);
+    memset(&c->notes, 0xa5, sizeof c->notes);
 #endif
 }
 

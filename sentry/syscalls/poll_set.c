@@ -3,6 +3,7 @@
 // the heap, puts a waiter on the queue of each file, and looks again. A rerun does the same with the files
 // that it has kept. No lock is held while a file is asked, so that one file may be listed many times.
 #include "sentry/syscalls/poll_set.h"
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/run/park.h"
@@ -12,14 +13,12 @@
 int poll_set_init(struct poll_set *s, struct task *t, unsigned n, uint32_t always) {
     s->t = t;
     s->always = always;
-    s->n = n;
+    s->n = 0;
     s->w = NULL;
-    s->e = s->fast;
-    if (n > POLL_FAST) {
-        s->e = xcalloc(n, sizeof *s->e);
-        return s->e ? 0 : -LINUX_ENOMEM;
-    }
-    memset(s->fast, 0, n * sizeof s->fast[0]);
+    s->e = n > POLL_FAST ? xcalloc(n, sizeof *s->e) : memset(s->fast, 0, n * sizeof s->fast[0]);
+    if (!s->e)
+        return -LINUX_ENOMEM;
+    s->n = n;
     return 0;
 }
 
@@ -35,13 +34,14 @@ void poll_set_free(struct poll_set *s) {
 }
 
 static void cleanup(struct task *t) {
-    struct poll_set *s = t->call.p;
-    t->call.p = NULL;
+    struct poll_set *s = take_ptr(t->call.own.polled);
     poll_set_free(s);
     free(s);
 }
 
-struct poll_set *poll_set_of(struct task *t) { return t->call.again ? t->call.p : NULL; }
+struct poll_set *poll_set_of(struct task *t) {
+    return t->call.again ? t->call.own.polled : NULL;
+}
 
 // A set in the heap with a waiter for each entry, which is the call's; the entries move over.
 static struct poll_set *keep(struct poll_set *s) {
@@ -58,7 +58,7 @@ static struct poll_set *keep(struct poll_set *s) {
     s->e = s->fast;
     s->n = 0;
     struct call *c = &s->t->call;
-    c->p = k;
+    c->own.polled = k;
     c->cleanup = cleanup;
     return k;
 }
@@ -108,7 +108,7 @@ static void get_files(struct poll_set *s) {
 int64_t poll_set_wait(struct poll_set **set, uint64_t deadline) {
     struct poll_set *s = *set;
     struct task *t = s->t;
-    if (!s->w && s != t->call.p) {
+    if (!s->w && s != t->call.own.polled) {
         get_files(s);
         int64_t found = look(s);
         if (found || deadline == POLL_AT_ONCE)

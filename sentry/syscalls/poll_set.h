@@ -23,13 +23,13 @@ struct poll_set {
     struct task *t;
     unsigned n;
     uint32_t always;       // told although not wanted: POLLERR and POLLHUP for poll(2)
-    struct poll_entry *e;  // `fast`, or allocated: then the set lies in the heap and call.p owns it
+    struct poll_entry *e;  // `fast`, or allocated: then the set lies in the heap and call.own has it
     struct waiter *w;      // [n] when the call waits: park_many()
     struct poll_entry fast[POLL_FAST];
 };
 
 // For the first run: room for n entries; e is zero. The set is the caller's own, on its stack. 0 or
-// -LINUX_ENOMEM.
+// -LINUX_ENOMEM; poll_set_free() is right after either.
 int poll_set_init(struct poll_set *s, struct task *t, unsigned n, uint32_t always);
 void poll_set_free(struct poll_set *s);
 // The set of a call that has waited, or NULL.

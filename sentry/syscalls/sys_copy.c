@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // From file to file: sendfile copy_file_range. A call moves as much as the guest asks for, up to 2 GiB, so it
 // is done in slices: between two chunks a signal ends it (what has gone counts, as on Linux), between two
-// slices everybody else comes first. What it needs lives in call.p from its first run to its end, with the
+// slices everybody else comes first. What it needs lives in call.own from its first run to its end, with the
 // files that it began with.
 #include "abi/poll.h"
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
@@ -28,8 +29,7 @@ struct copy {
 };
 
 static void copy_end(struct task *t) {
-    struct copy *c = t->call.p;
-    t->call.p = NULL;
+    struct copy *c = take_ptr(t->call.own.copy);
     file_cleanup(&c->in);
     file_cleanup(&c->out);
     free(c);
@@ -40,7 +40,7 @@ static struct copy *copy_begin(struct task *t) {
     struct copy *c = znew(struct copy);
     if (!c)
         return NULL;
-    t->call.p = c;
+    t->call.own.copy = c;
     t->call.cleanup = copy_end;
     return c;
 }
@@ -129,7 +129,7 @@ static int64_t sendfile_check(struct task *t, struct copy *c, const struct sysar
 }
 
 int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
-    struct copy *c = t->call.p;
+    struct copy *c = t->call.own.copy;
     if (c)
         return copy_run(t, c, arg_ptr(a, 2), UADDR_NULL);
     c = copy_begin(t);
@@ -172,7 +172,7 @@ static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs 
 }
 
 int64_t sys_copy_file_range(struct task *t, const struct sysargs *a) {
-    struct copy *c = t->call.p;
+    struct copy *c = t->call.own.copy;
     if (c)
         return copy_run(t, c, arg_ptr(a, 1), arg_ptr(a, 3));
     c = copy_begin(t);

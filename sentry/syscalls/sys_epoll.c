@@ -3,6 +3,7 @@
 // A wait that finds events costs one host call, the copy; a call that waits keeps the set open, and of
 // several that wait for one set a new event wakes one.
 #include "abi/signal.h"
+#include "base/cleanup.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
@@ -79,8 +80,7 @@ static int64_t collect(struct task *t, struct file *f, const struct sysargs *a) 
 
 // The call ends: when it was woken and has taken nothing (death), another waiter may.
 static void wait_cleanup(struct task *t) {
-    struct file *f = t->call.p;
-    t->call.p = NULL;
+    struct file *f = take_ptr(t->call.own.epoll);
     epoll_pass_on(epoll_of(f));
     file_put(f);
 }
@@ -93,10 +93,11 @@ static bool wake(struct waiter *w, uint32_t events) {
     return used;
 }
 
-static int64_t wait_for(struct task *t, struct file *f, const struct sysargs *a, uint64_t deadline) {
+static int64_t wait_for(struct task *t, struct file *f, const struct sysargs *a) {
+    uint64_t deadline = t->call.notes.epoll.deadline;
     struct call *c = &t->call;
-    if (!c->p) {
-        c->p = file_get(f);
+    if (c->own.epoll == NULL) {
+        c->own.epoll = file_get(f);
         c->cleanup = wait_cleanup;
     }
     struct waiter *w = park_waiter(t);
@@ -115,11 +116,10 @@ static int64_t wait_for(struct task *t, struct file *f, const struct sysargs *a,
     return r == SYS_PARK ? r : -LINUX_EINTR;
 }
 
-// deadline 0: does not wait.
-static int64_t do_wait(struct task *t, const struct sysargs *a, uint64_t deadline) {
+static int64_t do_wait(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
-    if (c->again && c->p)
-        return wait_for(t, c->p, a, deadline);
+    if (c->again && c->own.epoll)
+        return wait_for(t, c->own.epoll, a);
     if (arg_int(a, 2) <= 0 || arg_int(a, 2) > MAX_EVENTS)
         return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
@@ -128,28 +128,27 @@ static int64_t do_wait(struct task *t, const struct sysargs *a, uint64_t deadlin
     if (!epoll_of(f))
         return -LINUX_EINVAL;
     int64_t r = collect(t, f, a);
-    return r || !deadline ? r : wait_for(t, f, a, deadline);
+    return r || !c->notes.epoll.deadline ? r : wait_for(t, f, a);
 }
 
 // 0: no time to wait.
 static uint64_t ns_deadline(uint64_t ns) { return ns ? time_after(ns) : 0; }
 static uint64_t ms_deadline(int32_t ms) { return ms < 0 ? TIME_MAX : ns_deadline((uint64_t)ms * 1000000); }
 
-// call.u[0]: the deadline, from the first run.
 int64_t sys_epoll_wait(struct task *t, const struct sysargs *a) {
     if (!t->call.again)
-        t->call.u[0] = ms_deadline(arg_int(a, 3));
-    return do_wait(t, a, t->call.u[0]);
+        t->call.notes.epoll.deadline = ms_deadline(arg_int(a, 3));
+    return do_wait(t, a);
 }
 
 int64_t sys_epoll_pwait(struct task *t, const struct sysargs *a) {
     if (!t->call.again) {
-        t->call.u[0] = ms_deadline(arg_int(a, 3));
+        t->call.notes.epoll.deadline = ms_deadline(arg_int(a, 3));
         int64_t err = wait_mask(t, arg_ptr(a, 4), arg_size(a, 5));
         if (err < 0)
             return err;
     }
-    return signal_tmp_mask_end(t, do_wait(t, a, t->call.u[0]));
+    return signal_tmp_mask_end(t, do_wait(t, a));
 }
 
 int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
@@ -158,10 +157,10 @@ int64_t sys_epoll_pwait2(struct task *t, const struct sysargs *a) {
         int64_t err = arg_given(a, 3) ? wait_time(t, arg_ptr(a, 3), &ns) : 0;
         if (err < 0)
             return err;
-        t->call.u[0] = arg_given(a, 3) ? ns_deadline(ns) : TIME_MAX;
+        t->call.notes.epoll.deadline = arg_given(a, 3) ? ns_deadline(ns) : TIME_MAX;
         err = wait_mask(t, arg_ptr(a, 4), arg_size(a, 5));
         if (err < 0)
             return err;
     }
-    return signal_tmp_mask_end(t, do_wait(t, a, t->call.u[0]));
+    return signal_tmp_mask_end(t, do_wait(t, a));
 }

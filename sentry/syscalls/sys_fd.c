@@ -78,15 +78,13 @@ struct posix_lock {
     struct linux_flock l;
     bool deadlocks;  // F_SETLKW looks for them, its open-file-description form does not
 };
-static void posix_wait_end(struct task *t) { vfs_lock_wait_end(take_ptr(t->call.p)); }
+static void posix_wait_end(struct task *t) { vfs_lock_wait_end(take_ptr(t->call.own.lock)); }
 static int64_t ask_posix(struct task *t, struct file *f, void *arg) {
     const struct posix_lock *p = arg;
     int64_t r = vfs_lock(f, p->owner, p->pid, &p->l);
     if (r != -LINUX_EAGAIN || !p->deadlocks)
         return r;
-    struct lock_wait *w = t->call.p;
-    int err = vfs_lock_wait(f, p->owner, &p->l, &w);
-    t->call.p = w;
+    int err = vfs_lock_wait(f, p->owner, &p->l, &t->call.own.lock);
     t->call.cleanup = posix_wait_end;
     return err < 0 ? err : r;
 }
@@ -148,16 +146,21 @@ static int64_t set_flags(struct task *t, struct file *f, int fd, uint64_t arg) {
     return 0;
 }
 
+#define SEAL_TRIES 9  // after 1, 2, 4 ... ms
+
 // The host may still be ending a process that had the last map: asked again until it has, for half a second.
 static int64_t add_seals(struct task *t, struct file *f, unsigned seals) {
     int r = memfd_add_seals(f, seals);
     if (r != -LINUX_EAGAIN)
         return r;
-    if (t->call.phase == 9)
+    unsigned *tries = &t->call.notes.seal.tries;
+    if (!t->call.again)
+        *tries = 0;
+    if (*tries == SEAL_TRIES)
         return -LINUX_EBUSY;
     t->call.deadline = 0;
     t->call.timed_out = false;
-    park_deadline(t, mono_ns() + (1000000ull << t->call.phase++));
+    park_deadline(t, mono_ns() + (1000000ull << (*tries)++));
     return park(t);
 }
 

@@ -21,8 +21,6 @@
 #define ANY LINUX_FUTEX_BITSET_MATCH_ANY
 
 // ---- Waiting for one word ---------------------------------------------------------------------------------
-// call.u while waiting, and restart_args for restart_syscall(2): all that the wait is.
-enum { W_WORD, W_VALUE, W_BITSET, W_PRIVATE, W_DEADLINE, W_COUNT };
 enum { WAIT_START, WAIT_QUEUED };
 
 static void wait_cleanup(struct task *t) { futex_unqueue(&t->futex); }
@@ -31,27 +29,26 @@ static int64_t wait_again(struct task *t);
 
 // A timeout goes on by its absolute deadline; without one, the call is simply made again.
 static int64_t wait_interrupted(struct task *t) {
-    if (!t->call.u[W_DEADLINE])
+    if (!t->call.notes.futex.deadline)
         return -LINUX_ERESTARTSYS;
-    for (int i = 0; i < W_COUNT; i++)
-        t->restart_args[i] = t->call.u[i];
+    t->restart_notes.futex = t->call.notes.futex;
     t->restart_fn = wait_again;
     return -LINUX_ERESTART_RESTARTBLOCK;
 }
 
 static int64_t wait_start(struct task *t) {
-    struct call *c = &t->call;
+    const struct futex_wait *w = &t->call.notes.futex;
     struct futex_key key;
-    int err = futex_key_get(t->mm, uaddr(c->u[W_WORD]), c->u[W_PRIVATE], &key);
-    if (err == 0)
-        err = futex_queue(t, &t->futex, &key, uaddr(c->u[W_WORD]), (uint32_t)c->u[W_VALUE],
-                          (uint32_t)c->u[W_BITSET]);
+    int err = futex_key_get(t->mm, w->word, w->private, &key);
     if (err < 0)
         return err;
-    c->phase = WAIT_QUEUED;
-    c->cleanup = wait_cleanup;
-    if (c->u[W_DEADLINE])
-        park_deadline(t, c->u[W_DEADLINE]);
+    err = futex_queue(t, &t->futex, &key, w->word, w->value, w->bitset);
+    if (err < 0)
+        return err;
+    t->call.phase = WAIT_QUEUED;
+    t->call.cleanup = wait_cleanup;
+    if (w->deadline)
+        park_deadline(t, w->deadline);
     return 0;
 }
 
@@ -76,8 +73,7 @@ static int64_t wait_run(struct task *t) {
 
 static int64_t wait_again(struct task *t) {
     if (t->call.phase == WAIT_START)
-        for (int i = 0; i < W_COUNT; i++)
-            t->call.u[i] = t->restart_args[i];
+        t->call.notes.futex = t->restart_notes.futex;
     return wait_run(t);
 }
 
@@ -95,20 +91,21 @@ static int read_deadline(struct task *t, uaddr_t addr, bool relative, bool realt
 }
 
 static int64_t futex_wait(struct task *t, const struct sysargs *a, int cmd, bool private, bool realtime) {
-    struct call *c = &t->call;
-    if (c->phase == WAIT_START) {
-        bool relative = cmd == LINUX_FUTEX_WAIT;
-        uint32_t bitset = relative ? ANY : arg_u32(a, 5);
-        int err = read_deadline(t, arg_ptr(a, 3), relative, realtime, &c->u[W_DEADLINE]);
-        if (err < 0)
-            return err;
-        if (!bitset)
-            return -LINUX_EINVAL;
-        c->u[W_WORD] = arg_ptr(a, 0).v;
-        c->u[W_VALUE] = arg_u32(a, 2);
-        c->u[W_BITSET] = bitset;
-        c->u[W_PRIVATE] = private;
-    }
+    if (t->call.phase != WAIT_START)
+        return wait_run(t);
+    bool relative = cmd == LINUX_FUTEX_WAIT;
+    struct futex_wait w = {
+        .word = arg_ptr(a, 0),
+        .value = arg_u32(a, 2),
+        .bitset = relative ? ANY : arg_u32(a, 5),
+        .private = private,
+    };
+    int err = read_deadline(t, arg_ptr(a, 3), relative, realtime, &w.deadline);
+    if (err < 0)
+        return err;
+    if (!w.bitset)
+        return -LINUX_EINVAL;
+    t->call.notes.futex = w;
     return wait_run(t);
 }
 
@@ -259,7 +256,7 @@ static int waitv_unqueue(struct waitv *v) {
 }
 
 static void waitv_cleanup(struct task *t) {
-    struct waitv *v = take_ptr(t->call.p);
+    struct waitv *v = take_ptr(t->call.own.waitv);
     waitv_unqueue(v);
     free(v);
 }
@@ -305,7 +302,7 @@ static int waitv_start(struct task *t, const struct sysargs *a) {
         return -LINUX_ENOMEM;
     v->n = (unsigned)n;
     v->deadline = deadline;
-    t->call.p = v;
+    t->call.own.waitv = v;
     t->call.cleanup = waitv_cleanup;
     t->call.phase = WAIT_QUEUED;
     err = waitv_queue(t, v, in);
@@ -328,7 +325,7 @@ int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
         if (r)
             return r > 0 ? r - 1 : r;
     }
-    struct waitv *v = c->p;
+    struct waitv *v = c->own.waitv;
     bool woken = waitv_any_woken(v);
     int64_t r = woken || c->timed_out ? 0 : park(t);
     if (r == SYS_PARK)

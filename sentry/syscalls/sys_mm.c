@@ -77,7 +77,7 @@ int64_t sys_mremap(struct task *t, const struct sysargs *a) {
                             .new_len = arg_ulong(a, 2),
                             .flags = arg_u32(a, 3)};
     m.new_addr = arg_ulong(a, 4);
-    uint64_t *asked = &t->call.u[0];
+    uint64_t *asked = &t->call.notes.map.asked;
     if (mm_op_asked(t))
         return mm_op_finish(t, mremap_follow(t, t->mm, t->thread, &m, *asked, t->call.flush_result));
     int64_t r = mm_op_begin(t);

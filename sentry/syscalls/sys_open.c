@@ -12,13 +12,13 @@ static int install(struct task *t, struct file *f, unsigned flags) {
 }
 
 static void drop_fifo(struct task *t) {
-    if (t->call.p)
-        file_put(take_ptr(t->call.p));
+    if (t->call.own.fifo)
+        file_put(take_ptr(t->call.own.fifo));
 }
 
-// The fifo is kept in call.p over reruns: it already counts as a reader or a writer.
+// The fifo is kept in call.own over reruns: it already counts as a reader or a writer.
 static int64_t wait_fifo(struct task *t, unsigned flags) {
-    struct file *f = t->call.p;
+    struct file *f = t->call.own.fifo;
     int err = vfs_open_again(f, park_waiter(t));
     if (err == -LINUX_EAGAIN)
         return park(t);
@@ -33,7 +33,7 @@ static bool table_full(struct task *t) {
 
 static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, uint32_t mode,
                        unsigned walk) {
-    if (t->call.p)
+    if (t->call.own.fifo)
         return wait_fifo(t, flags);
     AT_PATH(p);
     int err = at_init(t, &p, dirfd, name);
@@ -47,7 +47,7 @@ static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, 
     err = vfs_open(&ctx, p.from, p.name, flags, mode & 07777, walk, &f);
     plat_block_end(t->k->platform);
     if (err == -LINUX_EAGAIN && f) {
-        t->call.p = f;
+        t->call.own.fifo = f;
         t->call.cleanup = drop_fifo;
         return wait_fifo(t, flags);
     }

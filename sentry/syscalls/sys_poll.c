@@ -95,66 +95,67 @@ static int poll_put(struct task *t, const struct poll_set *s, uaddr_t to) {
     return err;
 }
 
-static int64_t do_poll(struct task *t, uaddr_t fds, uint64_t n, uint64_t deadline) {
-    struct poll_set here, *s = poll_set_of(t);
-    if (!s) {
-        if (n > FD_MAX || n > task_rlimit(t, LINUX_RLIMIT_NOFILE))
-            return -LINUX_EINVAL;
-        s = &here;
-        int err = poll_set_init(s, t, (unsigned)n, LINUX_POLLERR | LINUX_POLLHUP);
-        if (err == 0)
-            err = poll_get(t, s, fds, (unsigned)n);
-        if (err < 0) {
-            poll_set_free(s);
-            return err;
-        }
-    }
+// The set may be in another place afterwards; it is freed there.
+static int64_t poll_run(struct task *t, struct poll_set *s, uaddr_t fds, uint64_t deadline) {
     int64_t r = poll_set_wait(&s, deadline);
-    if (r >= 0) {
-        int err = poll_put(t, s, fds);
-        r = err < 0 ? err : r;
-    }
-    if (s == &here)
-        poll_set_free(s);
-    return r;
+    if (r < 0)
+        return r;
+    int err = poll_put(t, s, fds);
+    return err < 0 ? err : r;
 }
 
-// call.u: what the first run has decided.
-enum { U_DEADLINE, U_NFDS };
+static int64_t do_poll(struct task *t, uaddr_t fds, unsigned n, uint64_t deadline) {
+    struct poll_set *kept = poll_set_of(t);
+    if (kept)
+        return poll_run(t, kept, fds, deadline);
+    if (n > FD_MAX || n > task_rlimit(t, LINUX_RLIMIT_NOFILE))
+        return -LINUX_EINVAL;
+    struct poll_set s __attribute__((cleanup(poll_set_free)));
+    int err = poll_set_init(&s, t, n, LINUX_POLLERR | LINUX_POLLHUP);
+    if (err < 0)
+        return err;
+    err = poll_get(t, &s, fds, n);
+    return err < 0 ? err : poll_run(t, &s, fds, deadline);
+}
 
 // Interrupted, and no handler ran: goes on with the same deadline.
 static int64_t poll_restart(struct task *t) {
-    int64_t r = do_poll(t, uaddr(t->restart_args[0]), t->restart_args[1], t->restart_args[2]);
+    const struct poll_wait *w = &t->restart_notes.poll;
+    int64_t r = do_poll(t, w->fds, w->n, w->deadline);
     return r == -LINUX_ERESTARTNOHAND ? -LINUX_ERESTART_RESTARTBLOCK : r;
 }
 
 int64_t sys_poll(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    uint64_t n = arg_u32(a, 1);
+    struct poll_wait *w = &t->call.notes.poll;
     int32_t ms = arg_int(a, 2);
-    if (!c->again)
-        c->u[U_DEADLINE] = ms < 0 ? POLL_FOREVER : poll_deadline((uint64_t)ms * 1000000);
-    int64_t r = do_poll(t, arg_ptr(a, 0), n, c->u[U_DEADLINE]);
+    if (!t->call.again) {
+        w->fds = arg_ptr(a, 0);
+        w->n = arg_u32(a, 1);
+        w->deadline = ms < 0 ? POLL_FOREVER : poll_deadline((uint64_t)ms * 1000000);
+    }
+    int64_t r = do_poll(t, w->fds, w->n, w->deadline);
     if (r != -LINUX_ERESTARTNOHAND)
         return r;
     t->restart_fn = poll_restart;
-    t->restart_args[0] = arg_ptr(a, 0).v;
-    t->restart_args[1] = n;
-    t->restart_args[2] = c->u[U_DEADLINE];
+    t->restart_notes.poll = *w;
     return -LINUX_ERESTART_RESTARTBLOCK;
 }
 
+// The first run of a call with a time and a mask: what it waits for, until when.
+static int64_t wait_begin(struct task *t, uaddr_t time, uaddr_t mask, size_t size) {
+    int64_t err = get_time(t, time, TIME_SPEC, &t->call.notes.poll.deadline);
+    return err < 0 ? err : wait_mask(t, mask, size);
+}
+
 int64_t sys_ppoll(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    if (!c->again) {
-        int64_t err = get_time(t, arg_ptr(a, 2), TIME_SPEC, &c->u[U_DEADLINE]);
-        if (err == 0)
-            err = wait_mask(t, arg_ptr(a, 3), arg_size(a, 4));
+    const struct poll_wait *w = &t->call.notes.poll;
+    if (!t->call.again) {
+        int64_t err = wait_begin(t, arg_ptr(a, 2), arg_ptr(a, 3), arg_size(a, 4));
         if (err < 0)
             return err;
     }
-    int64_t r = do_poll(t, arg_ptr(a, 0), arg_u32(a, 1), c->u[U_DEADLINE]);
-    r = finish(t, r, arg_ptr(a, 2), TIME_SPEC, c->u[U_DEADLINE]);
+    int64_t r = do_poll(t, arg_ptr(a, 0), arg_u32(a, 1), w->deadline);
+    r = finish(t, r, arg_ptr(a, 2), TIME_SPEC, w->deadline);
     return signal_tmp_mask_end(t, r);
 }
 
@@ -190,6 +191,9 @@ static void sets_free(struct fd_sets *f) {
 }
 static bool has_bit(const struct fd_sets *f, unsigned set, unsigned fd) {
     return f->w[set * f->words + fd / WORD_BITS] >> fd % WORD_BITS & 1;
+}
+static void set_bit(struct fd_sets *f, unsigned set, unsigned fd) {
+    f->w[set * f->words + fd / WORD_BITS] |= UINT64_C(1) << fd % WORD_BITS;
 }
 static uint32_t wanted(const struct fd_sets *f, unsigned fd) {
     uint32_t events = 0;
@@ -234,96 +238,90 @@ static int select_entries(struct task *t, struct poll_set *s, const struct fd_se
     return 0;
 }
 
+// After an error there is nothing to free.
 static int select_begin(struct task *t, struct poll_set *s, unsigned n, const uaddr_t from[3]) {
-    struct fd_sets f;
-    s->e = s->fast;
-    s->w = NULL;
-    s->n = 0;
+    struct fd_sets f __attribute__((cleanup(sets_free)));
     int err = sets_init(&f, n);
-    if (err == 0)
-        err = sets_get(t, &f, from);
-    if (err == 0)
-        err = select_entries(t, s, &f);
-    sets_free(&f);
-    return err;
+    if (err < 0)
+        return err;
+    err = sets_get(t, &f, from);
+    return err < 0 ? err : select_entries(t, s, &f);
 }
 
 // From what was found to the three sets: how many bits, or -LINUX_EBADF. Which sets an entry was in, its
 // events tell: each set has events that no other one has.
 static int64_t select_answer(struct task *t, const struct poll_set *s, unsigned n, const uaddr_t to[3]) {
     static const uint32_t own[3] = {LINUX_POLLIN, LINUX_POLLOUT, LINUX_POLLPRI};
-    struct fd_sets f;
+    struct fd_sets f __attribute__((cleanup(sets_free)));
     int64_t bits = 0;
     int err = sets_init(&f, n);
-    for (unsigned i = 0; i < s->n && err == 0; i++) {
+    if (err < 0)
+        return err;
+    for (unsigned i = 0; i < s->n; i++) {
         const struct poll_entry *e = &s->e[i];
         if (!e->file)
-            err = -LINUX_EBADF;
+            return -LINUX_EBADF;
         for (unsigned set = 0; set < 3; set++)
             if ((e->events & own[set]) && (e->revents & set_events[set])) {
-                f.w[set * f.words + (unsigned)e->fd / WORD_BITS] |= UINT64_C(1)
-                                                                    << (unsigned)e->fd % WORD_BITS;
+                set_bit(&f, set, (unsigned)e->fd);
                 bits++;
             }
     }
-    if (err == 0)
-        err = sets_put(t, &f, to);
-    sets_free(&f);
+    err = sets_put(t, &f, to);
     return err < 0 ? err : bits;
 }
 
-static int64_t do_select(struct task *t, const struct sysargs *a, uint64_t deadline) {
+static int64_t select_run(struct task *t, struct poll_set *s, const uaddr_t sets[3]) {
+    const struct poll_wait *w = &t->call.notes.poll;
+    int64_t r = poll_set_wait(&s, w->deadline);
+    return r < 0 ? r : select_answer(t, s, w->n, sets);
+}
+
+static int64_t do_select(struct task *t, const struct sysargs *a) {
     const uaddr_t sets[3] = {arg_ptr(a, 1), arg_ptr(a, 2), arg_ptr(a, 3)};
-    int32_t nfds = arg_int(a, 0);
-    struct poll_set here, *s = poll_set_of(t);
-    struct call *c = &t->call;
-    if (!s) {
-        if (nfds < 0)
-            return -LINUX_EINVAL;
-        // As on Linux, what is beyond the table does not exist. `size` only grows; an old value will do.
-        unsigned size = __atomic_load_n(&t->files->size, __ATOMIC_RELAXED);
-        c->u[U_NFDS] = (unsigned)nfds < size ? (unsigned)nfds : size;
-        s = &here;
-        int err = select_begin(t, s, (unsigned)c->u[U_NFDS], sets);
-        if (err < 0) {
-            poll_set_free(s);
-            return err;
-        }
-    }
-    int64_t r = poll_set_wait(&s, deadline);
-    if (r >= 0)
-        r = select_answer(t, s, (unsigned)c->u[U_NFDS], sets);
-    if (s == &here)
-        poll_set_free(s);
+    struct poll_wait *w = &t->call.notes.poll;
+    struct poll_set here, *kept = poll_set_of(t);
+    if (kept)
+        return select_run(t, kept, sets);
+    if (arg_int(a, 0) < 0)
+        return -LINUX_EINVAL;
+    // As on Linux, what is beyond the table does not exist. `size` only grows; an old value will do.
+    unsigned nfds = arg_u32(a, 0), size = __atomic_load_n(&t->files->size, __ATOMIC_RELAXED);
+    w->n = nfds < size ? nfds : size;
+    int err = select_begin(t, &here, w->n, sets);
+    if (err < 0)
+        return err;
+    int64_t r = select_run(t, &here, sets);
+    poll_set_free(&here);
     return r;
 }
 
 int64_t sys_select(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    if (!c->again) {
-        int64_t err = get_time(t, arg_ptr(a, 4), TIME_VAL, &c->u[U_DEADLINE]);
+    struct poll_wait *w = &t->call.notes.poll;
+    if (!t->call.again) {
+        int64_t err = get_time(t, arg_ptr(a, 4), TIME_VAL, &w->deadline);
         if (err < 0)
             return err;
     }
-    int64_t r = do_select(t, a, c->u[U_DEADLINE]);
-    return finish(t, r, arg_ptr(a, 4), TIME_VAL, c->u[U_DEADLINE]);
+    return finish(t, do_select(t, a), arg_ptr(a, 4), TIME_VAL, w->deadline);
 }
 
-int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
+// The sixth argument is a pointer to two: the mask and its size.
+static int64_t pselect_begin(struct task *t, const struct sysargs *a) {
     struct {
         uint64_t mask, size;
     } arg = {0, 0};
-    if (!c->again) {
-        if (arg_given(a, 5) && copy_in_obj(t, &arg, arg_ptr(a, 5)) < 0)
-            return -LINUX_EFAULT;
-        int64_t err = get_time(t, arg_ptr(a, 4), TIME_SPEC, &c->u[U_DEADLINE]);
-        if (err == 0)
-            err = wait_mask(t, uaddr(arg.mask), arg.size);
+    if (arg_given(a, 5) && copy_in_obj(t, &arg, arg_ptr(a, 5)) < 0)
+        return -LINUX_EFAULT;
+    return wait_begin(t, arg_ptr(a, 4), uaddr(arg.mask), arg.size);
+}
+
+int64_t sys_pselect6(struct task *t, const struct sysargs *a) {
+    if (!t->call.again) {
+        int64_t err = pselect_begin(t, a);
         if (err < 0)
             return err;
     }
-    int64_t r = do_select(t, a, c->u[U_DEADLINE]);
-    r = finish(t, r, arg_ptr(a, 4), TIME_SPEC, c->u[U_DEADLINE]);
+    int64_t r = finish(t, do_select(t, a), arg_ptr(a, 4), TIME_SPEC, t->call.notes.poll.deadline);
     return signal_tmp_mask_end(t, r);
 }

@@ -16,25 +16,15 @@
 #include <string.h>
 
 // ---- clone ------------------------------------------------------------------------------------------------
-// Runs the steps of a clone; the request is decoded again on each of them, from the registers (or from the
-// copy in call.u that clone3 keeps).
-static int64_t clone_step(struct task *t, const struct clone_req *r) {
-    switch (t->call.phase) {
-    case CLONE_FLUSHED:
-        return clone_commit(t, r);
-    case CLONE_TOLD:
-        return clone_told(t, r);
-    case CLONE_VFORK_WAIT:
-        return clone_vfork_wait(t);
-    case CLONE_DONE:
-        return t->call.done;
-    default:
-        return clone_begin(t, r);
-    }
+// A clone is several runs of the handler; the request is decoded once and kept in call.notes.
+static int64_t clone_first(struct task *t, const struct clone_req *r) {
+    t->call.notes.clone.req = *r;
+    t->call.phase = CLONE_BEGIN;
+    return clone_step(t);
 }
 
-int64_t sys_clone(struct task *t, const struct sysargs *a) {
-    struct clone_req r = {
+static int64_t clone_decode(const struct sysargs *a, struct clone_req *r) {
+    *r = (struct clone_req){
         .flags = arg_u32(a, 0) & ~0xffu,
         .exit_signal = arg_u32(a, 0) & 0xff,
         .stack = arg_ulong(a, 1),
@@ -43,18 +33,30 @@ int64_t sys_clone(struct task *t, const struct sysargs *a) {
         .tls = arg_ulong(a, 4),
         .pidfd = arg_ptr(a, 2),
     };
-    if ((r.flags & LINUX_CLONE_PIDFD) && (r.flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
+    if ((r->flags & LINUX_CLONE_PIDFD) && (r->flags & (LINUX_CLONE_PARENT_SETTID | LINUX_CLONE_DETACHED)))
         return -LINUX_EINVAL;
-    r.flags &= ~LINUX_CLONE_DETACHED;
-    return clone_step(t, &r);
+    r->flags &= ~LINUX_CLONE_DETACHED;
+    return 0;
+}
+
+int64_t sys_clone(struct task *t, const struct sysargs *a) {
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    struct clone_req r;
+    int64_t err = clone_decode(a, &r);
+    return err < 0 ? err : clone_first(t, &r);
 }
 
 int64_t sys_fork(struct task *t, const struct sysargs *a) {
-    return clone_step(t, &(struct clone_req){.exit_signal = LINUX_SIGCHLD});
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    return clone_first(t, &(struct clone_req){.exit_signal = LINUX_SIGCHLD});
 }
 
 int64_t sys_vfork(struct task *t, const struct sysargs *a) {
-    return clone_step(
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    return clone_first(
         t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
 }
 
@@ -89,21 +91,11 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
 }
 
 int64_t sys_clone3(struct task *t, const struct sysargs *a) {
-    struct clone_req r = {0};
-    struct call *c = &t->call;
-    if (c->phase == CLONE_DECODE) {
-        int64_t err = clone3_decode(t, a, &r);
-        if (err < 0)
-            return err;
-        memcpy(c->u, &r.stack, sizeof c->u - sizeof(uint64_t));
-        memcpy(&c->u[5], &r.flags, sizeof r.flags);
-        c->done = (int64_t)r.exit_signal;
-    } else {
-        memcpy(&r.stack, c->u, sizeof c->u - sizeof(uint64_t));
-        memcpy(&r.flags, &c->u[5], sizeof r.flags);
-        r.exit_signal = 0;  // used by the first step alone
-    }
-    return clone_step(t, &r);
+    if (t->call.phase != CLONE_DECODE)
+        return clone_step(t);
+    struct clone_req r;
+    int64_t err = clone3_decode(t, a, &r);
+    return err < 0 ? err : clone_first(t, &r);
 }
 
 int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {

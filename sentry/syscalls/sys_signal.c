@@ -123,45 +123,45 @@ static void sigwait_end(struct task *t) { set_awaited(t, 0); }
 
 enum { SIGWAIT_START, SIGWAIT_ARMED };
 
-// call.u: the set, and whether there is a timeout. The set is published before the queues are looked at, so a
-// signal that comes later wakes us.
+// The set is published before the queues are looked at, so a signal that comes later wakes us.
 static int64_t sigwait_begin(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
+    struct signal_wait w = {.deadline = 0};
     uint64_t ns;
     if (arg_size(a, 3) != LINUX_SIGSET_SIZE)
         return -LINUX_EINVAL;
-    if (copy_in(t, &c->u[0], arg_ptr(a, 0), sizeof c->u[0]) < 0)
+    if (copy_in_obj(t, &w.set, arg_ptr(a, 0)) < 0)
         return -LINUX_EFAULT;
-    c->u[0] &= ~SIGSET_UNBLOCKABLE;
-    c->u[1] = c->u[2] = 0;
+    w.set &= ~SIGSET_UNBLOCKABLE;
     if (arg_given(a, 2)) {
         int err = wait_time(t, arg_ptr(a, 2), &ns);
         if (err < 0)
             return err;
-        c->u[1] = time_after(ns);
-        c->u[2] = ns == 0;
+        w.deadline = time_after(ns);
+        w.at_once = ns == 0;
     }
-    c->cleanup = sigwait_end;
-    c->phase = SIGWAIT_ARMED;
-    set_awaited(t, c->u[0]);
+    t->call.notes.signal = w;
+    t->call.cleanup = sigwait_end;
+    t->call.phase = SIGWAIT_ARMED;
+    set_awaited(t, w.set);
     return 0;
 }
 
 int64_t sys_rt_sigtimedwait(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
+    const struct signal_wait *w = &c->notes.signal;
     struct linux_siginfo info;
     if (c->phase == SIGWAIT_START) {
         int64_t err = sigwait_begin(t, a);
         if (err < 0)
             return err;
     }
-    int sig = signal_take(t, c->u[0], &info);
+    int sig = signal_take(t, w->set, &info);
     if (sig)
         return copy_out_opt(t, arg_ptr(a, 1), &info) < 0 ? -LINUX_EFAULT : sig;
-    if (c->timed_out || c->u[2])
+    if (c->timed_out || w->at_once)
         return -LINUX_EAGAIN;
-    if (c->u[1])
-        park_deadline(t, c->u[1]);
+    if (w->deadline)
+        park_deadline(t, w->deadline);
     if (c->timed_out)
         return -LINUX_EAGAIN;
     signal_recalc(t);  // we were told of a signal that another thread has taken meanwhile

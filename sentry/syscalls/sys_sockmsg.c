@@ -4,7 +4,7 @@
 // from here on.
 //
 // A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before.
-// sendmmsg and recvmmsg count whole messages in call.u[0].
+// sendmmsg and recvmmsg count whole messages in call.notes.
 // LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between
 // messages.
 #include "abi/caps.h"
@@ -262,39 +262,6 @@ int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
     return send_header(t, f, &h, arg_u32(a, 2));
 }
 
-static uaddr_t mmsg_at(uaddr_t vec, uint64_t i) { return uaddr_add(vec, i * sizeof(struct linux_mmsghdr)); }
-
-static int put_msg_len(struct task *t, uaddr_t vec, uint64_t i, int64_t n) {
-    uint32_t len = (uint32_t)n;
-    return copy_out_obj(t, uaddr_add(mmsg_at(vec, i), offsetof(struct linux_mmsghdr, msg_len)), &len);
-}
-
-int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    uint64_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
-    int err;
-    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
-    if (!f)
-        return err;
-    if (!c->again)
-        c->u[0] = 0;
-    while (c->u[0] < n) {
-        struct linux_msghdr h;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(arg_ptr(a, 1), c->u[0]));
-        if (r == 0)
-            r = send_header(t, f, &h, arg_u32(a, 3));
-        if (sock_waits(r))
-            return r;
-        if (r >= 0)
-            r = put_msg_len(t, arg_ptr(a, 1), c->u[0], r);
-        c->done = 0;
-        if (r < 0)
-            return c->u[0] ? (int64_t)c->u[0] : r;
-        c->u[0]++;
-    }
-    return (int64_t)c->u[0];
-}
-
 // ---- Receiving --------------------------------------------------------------------------------------------
 // Bytes of the whole call, an error, or SYS_PARK. MSG_WAITALL goes on until all has come.
 static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
@@ -392,48 +359,84 @@ int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
     return recv_header(t, f, &h, arg_ptr(a, 1), arg_u32(a, 2));
 }
 
-// call.u: messages so far, and the deadline.
-static int64_t recvmmsg_begin(struct task *t, uaddr_t timeout) {
+// ---- Many messages ----------------------------------------------------------------------------------------
+// Sends or receives the message whose header was read at `at`: bytes, an error, or SYS_PARK.
+typedef int64_t mmsg_fn(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags);
+
+static int64_t send_one(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags) {
+    return send_header(t, f, h, flags);
+}
+
+static int64_t recv_one(struct task *t, struct file *f, const struct linux_msghdr *h, uaddr_t at,
+                        unsigned flags) {
+    unsigned now = flags & ~LINUX_MSG_WAITFORONE;
+    if (t->call.notes.mmsg.n && (flags & LINUX_MSG_WAITFORONE))
+        now |= LINUX_MSG_DONTWAIT;
+    return recv_header(t, f, h, at, now);
+}
+
+// The next message: 0, an error, or SYS_PARK.
+static int64_t next_message(struct task *t, struct file *f, const struct sysargs *a, mmsg_fn *one) {
+    struct linux_msghdr h;
+    uaddr_t at = uaddr_add(arg_ptr(a, 1), t->call.notes.mmsg.n * sizeof(struct linux_mmsghdr));
+    if (copy_in_obj(t, &h, at) < 0)
+        return -LINUX_EFAULT;
+    int64_t r = one(t, f, &h, at, arg_u32(a, 3));
+    if (r < 0)
+        return r;
+    uint32_t len = (uint32_t)r;
+    return copy_out_obj(t, uaddr_add(at, offsetof(struct linux_mmsghdr, msg_len)), &len);
+}
+
+// One after the other until one fails or the time is up. How many; an error only when there were none.
+static int64_t each_message(struct task *t, struct file *f, const struct sysargs *a, mmsg_fn *one) {
+    struct mmsg *m = &t->call.notes.mmsg;
+    uint32_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
+    while (m->n < n) {
+        int64_t r = next_message(t, f, a, one);
+        if (sock_waits(r))
+            return r;
+        t->call.done = 0;
+        if (r < 0)
+            return m->n ? m->n : r;
+        m->n++;
+        if (m->deadline < TIME_MAX && mono_ns() >= m->deadline)
+            break;
+    }
+    return m->n;
+}
+
+int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
+    int err;
+    struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
+    if (!f)
+        return err;
+    if (!t->call.again)
+        t->call.notes.mmsg = (struct mmsg){.deadline = TIME_MAX};
+    return each_message(t, f, a, send_one);
+}
+
+static int recvmmsg_begin(struct task *t, uaddr_t timeout) {
+    struct mmsg *m = &t->call.notes.mmsg;
     uint64_t ns;
-    t->call.u[0] = 0;
-    t->call.u[1] = TIME_MAX;
+    *m = (struct mmsg){.deadline = TIME_MAX};
     if (uaddr_is_null(timeout))
         return 0;
     int err = wait_time(t, timeout, &ns);
     if (err < 0)
         return err;
-    t->call.u[1] = time_after(ns);
+    m->deadline = time_after(ns);
     return 0;
 }
 
 int64_t sys_recvmmsg(struct task *t, const struct sysargs *a) {
-    struct call *c = &t->call;
-    uint64_t n = arg_u32(a, 2) < MMSG_MAX ? arg_u32(a, 2) : MMSG_MAX;
-    unsigned flags = arg_u32(a, 3);
     int err;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    if (!c->again && (err = (int)recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
+    if (!t->call.again && (err = recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
         return err;
-    while (c->u[0] < n) {
-        struct linux_msghdr h;
-        unsigned now = flags & ~LINUX_MSG_WAITFORONE;
-        if (c->u[0] && (flags & LINUX_MSG_WAITFORONE))
-            now |= LINUX_MSG_DONTWAIT;
-        int64_t r = copy_in_obj(t, &h, mmsg_at(arg_ptr(a, 1), c->u[0]));
-        if (r == 0)
-            r = recv_header(t, f, &h, mmsg_at(arg_ptr(a, 1), c->u[0]), now);
-        if (sock_waits(r))
-            return r;
-        if (r >= 0)
-            r = put_msg_len(t, arg_ptr(a, 1), c->u[0], r);
-        c->done = 0;
-        if (r < 0)
-            return c->u[0] ? (int64_t)c->u[0] : r;
-        c->u[0]++;
-        if (mono_ns() >= c->u[1])
-            break;
-    }
-    return (int64_t)c->u[0];
+    return each_message(t, f, a, recv_one);
 }

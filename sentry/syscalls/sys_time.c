@@ -126,29 +126,25 @@ int64_t sys_times(struct task *t, const struct sysargs *a) {
 }
 
 // ---- Sleeping ---------------------------------------------------------------------------------------------
-// call.u while sleeping, and restart_args: the deadline, where to write what is left (0: nowhere), absolute
-// or not.
-enum { S_DEADLINE, S_REM, S_ABSOLUTE, S_COUNT };
-
 static int64_t sleep_again(struct task *t);
 
 static int64_t sleep_interrupted(struct task *t) {
-    uint64_t *u = t->call.u, now = mono_ns();
-    if (u[S_ABSOLUTE])
+    const struct sleep_wait *s = &t->call.notes.sleep;
+    uint64_t now = mono_ns();
+    if (s->absolute)
         return -LINUX_ERESTARTNOHAND;  // the same call again is right
-    if (u[S_DEADLINE] <= now)
+    if (s->deadline <= now)
         return 0;
-    struct linux_timespec rem = time_to_spec(u[S_DEADLINE] - now);
-    if (u[S_REM] && copy_out_obj(t, uaddr(u[S_REM]), &rem) < 0)
+    struct linux_timespec rem = time_to_spec(s->deadline - now);
+    if (copy_out_opt(t, s->rem, &rem) < 0)
         return -LINUX_EFAULT;
-    for (int i = 0; i < S_COUNT; i++)
-        t->restart_args[i] = u[i];
+    t->restart_notes.sleep = *s;
     t->restart_fn = sleep_again;
     return -LINUX_ERESTART_RESTARTBLOCK;
 }
 
 static int64_t sleep_run(struct task *t) {
-    park_deadline(t, t->call.u[S_DEADLINE]);
+    park_deadline(t, t->call.notes.sleep.deadline);
     if (t->call.timed_out)
         return 0;
     int64_t r = park(t);
@@ -157,25 +153,29 @@ static int64_t sleep_run(struct task *t) {
 
 static int64_t sleep_again(struct task *t) {
     if (!t->call.again)
-        for (int i = 0; i < S_COUNT; i++)
-            t->call.u[i] = t->restart_args[i];
+        t->call.notes.sleep = t->restart_notes.sleep;
     return sleep_run(t);
 }
 
+static uint64_t sleep_deadline(int32_t clock, bool absolute, uint64_t ns) {
+    if (!absolute)
+        return time_after(ns);
+    if (clock == LINUX_CLOCK_MONOTONIC)
+        return time_deadline(ns, false);
+    uint64_t now = clock_ns(host_clock(clock));
+    return time_after(ns > now ? ns - now : 0);
+}
+
 static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uaddr_t req, uaddr_t rem) {
-    uint64_t ns, *u = t->call.u;
+    uint64_t ns;
     int err = wait_time(t, req, &ns);
     if (err < 0)
         return err;
-    if (absolute && clock != LINUX_CLOCK_MONOTONIC) {
-        uint64_t now = clock_ns(host_clock(clock));
-        ns = ns > now ? ns - now : 0;
-        u[S_DEADLINE] = time_after(ns);
-    } else {
-        u[S_DEADLINE] = absolute ? time_deadline(ns, false) : time_after(ns);
-    }
-    u[S_REM] = absolute ? 0 : rem.v;
-    u[S_ABSOLUTE] = absolute;
+    t->call.notes.sleep = (struct sleep_wait){
+        .deadline = sleep_deadline(clock, absolute, ns),
+        .rem = absolute ? UADDR_NULL : rem,
+        .absolute = absolute,
+    };
     return sleep_run(t);
 }
 
