@@ -117,9 +117,9 @@ struct mmap_args {
 };
 // Semantics (do_ layer): mm->lock is taken inside; host work is queued on `th`. Values or -LINUX_E*.
 int64_t do_mmap(struct task *t, struct mm *mm, struct plat_thread *th, const struct mmap_args *a);
-int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len);
-int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, uint32_t prot);
-int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr);
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len);
+int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len, uint32_t prot);
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at);
 struct mremap_args {
     uint64_t addr, old_len, new_len, new_addr;
     uint32_t flags;
@@ -130,12 +130,12 @@ int64_t do_mremap(struct task *t, struct mm *mm, struct plat_thread *th, const s
                   uint64_t *asked);
 int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
                       uint64_t asked, int64_t result);
-int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len,
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
                    int advice);
-int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock);
+int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool lock);
 int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
 int64_t do_munlockall(struct mm *mm);
-int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
+int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags);
 // Is every page of [start, end) mapped? (mincore)
 bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end);
 // A barrier on all processors of the host, membarrier(2) with MEMBARRIER_CMD_GLOBAL (hostmembarrier.c):

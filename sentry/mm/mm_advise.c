@@ -119,8 +119,9 @@ static int advise_remove(struct task *t, struct mm *mm, uint64_t start, uint64_t
     return holes;
 }
 
-int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len,
+int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
                    int advice) {
+    uint64_t addr = at.v;
     enum advice kind = kind_of(advice);
     if (kind == ADVICE_BAD || addr % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
@@ -141,7 +142,8 @@ int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uint64
     return r;
 }
 
-int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags) {
+int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags) {
+    uint64_t addr = at.v;
     if ((flags & ~(unsigned)(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) || addr % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
     if ((flags & LINUX_MS_ASYNC) && (flags & LINUX_MS_SYNC))
@@ -149,20 +151,20 @@ int64_t do_msync(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags) {
     if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) < addr)
         return -LINUX_ENOMEM;
     int holes = 0;
-    for (uint64_t at = addr, end = addr + page_up(len); at < end;) {
+    for (uint64_t pos = addr, end = addr + page_up(len); pos < end;) {
         struct file *f cleanup_file = NULL;
         {
             LOCKED(&mm->lock);
-            const struct vma *v = area_find_shown(mm, at);
+            const struct vma *v = area_find_shown(mm, pos);
             if (!v || v->start >= end)
                 return -LINUX_ENOMEM;
-            if (v->start > at)
+            if (v->start > pos)
                 holes = -LINUX_ENOMEM;
             if ((flags & LINUX_MS_INVALIDATE) && (v->flags & VMA_LOCKED))
                 return -LINUX_EBUSY;
             if ((flags & LINUX_MS_SYNC) && v->file && (v->flags & LINUX_MAP_SHARED))
                 f = file_get(v->file);
-            at = v->end;
+            pos = v->end;
         }
         int r = f ? vfs_fsync(f, true) : 0;
         if (r < 0 && r != -LINUX_EINVAL)

@@ -56,7 +56,8 @@ static int lock_locked(struct task *t, struct mm *mm, uint64_t start, uint64_t e
     int r = flag_range(mm, start, end, lock ? VMA_LOCKED : 0, VMA_LOCKED, bin);
     return r == 0 && has_hole(mm, start, end) ? -LINUX_ENOMEM : r;
 }
-int64_t do_mlock(struct task *t, struct mm *mm, uint64_t addr, uint64_t len, bool lock) {
+int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool lock) {
+    uint64_t addr = at.v;
     if (lock && !may_lock(t))
         return -LINUX_EPERM;
     uint64_t start = page_down(addr);

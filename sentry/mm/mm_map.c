@@ -279,7 +279,8 @@ static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, u
         area_cut(mm, start, end, bin);
     return r;
 }
-int64_t do_munmap(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len) {
+int64_t do_munmap(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len) {
+    uint64_t addr = at.v;
     if (addr % GUEST_PAGE_SIZE || addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr || len == 0)
         return -LINUX_EINVAL;
     struct area_bin bin = {NULL};
@@ -314,7 +315,8 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
 }
 
 // The new break, or the old one when it cannot be had: brk(2) knows no error.
-int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t addr) {
+int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at) {
+    uint64_t addr = at.v;
     struct area_bin bin = {NULL};
     uint64_t now;
     {

@@ -57,7 +57,8 @@ static int protect_locked(struct mm *mm, struct plat_thread *th, uint64_t start,
     return result;
 }
 
-int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uint64_t addr, uint64_t len, uint32_t prot) {
+int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len, uint32_t prot) {
+    uint64_t addr = at.v;
     if ((prot & PROT_GROWS) == PROT_GROWS || addr % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
     if (len == 0)

@@ -44,7 +44,7 @@ int64_t sys_munmap(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_munmap(t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1)));
+    return mm_op_finish(t, do_munmap(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1)));
 }
 
 static int64_t protect(struct task *t, const struct sysargs *a) {
@@ -54,7 +54,7 @@ static int64_t protect(struct task *t, const struct sysargs *a) {
     int64_t r = unknown ? -LINUX_EINVAL : mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_mprotect(t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1), arg_u32(a, 2)));
+    return mm_op_finish(t, do_mprotect(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_u32(a, 2)));
 }
 int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
 int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
@@ -93,7 +93,7 @@ int64_t sys_brk(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_brk(t, t->mm, t->thread, arg_ulong(a, 0)));
+    return mm_op_finish(t, do_brk(t, t->mm, t->thread, arg_ptr(a, 0)));
 }
 
 int64_t sys_madvise(struct task *t, const struct sysargs *a) {
@@ -102,12 +102,12 @@ int64_t sys_madvise(struct task *t, const struct sysargs *a) {
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1), arg_int(a, 2)));
+    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_int(a, 2)));
 }
 
 int64_t sys_msync(struct task *t, const struct sysargs *a) {
     plat_block_begin(t->k->platform);
-    int64_t r = do_msync(t->mm, arg_ulong(a, 0), arg_size(a, 1), arg_u32(a, 2));
+    int64_t r = do_msync(t->mm, arg_ptr(a, 0), arg_size(a, 1), arg_u32(a, 2));
     plat_block_end(t->k->platform);
     return r;
 }
@@ -135,15 +135,15 @@ int64_t sys_mincore(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_mlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), true);
+    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), true);
 }
 int64_t sys_mlock2(struct task *t, const struct sysargs *a) {
     if (arg_int(a, 2) & ~LINUX_MLOCK_ONFAULT)
         return -LINUX_EINVAL;
-    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), true);
+    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), true);
 }
 int64_t sys_munlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, arg_ulong(a, 0), arg_size(a, 1), false);
+    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), false);
 }
 int64_t sys_mlockall(struct task *t, const struct sysargs *a) { return do_mlockall(t, t->mm, arg_u32(a, 0)); }
 int64_t sys_munlockall(struct task *t, const struct sysargs *a) { return do_munlockall(t->mm); }

@@ -78,7 +78,7 @@ static int64_t detach(struct task *t, uint64_t addr) {
         }
         bool mine = segment == f && start < limit;
         file_put(f);
-        int64_t r = mine ? do_munmap(t->mm, t->thread, start, end - start) : 0;
+        int64_t r = mine ? do_munmap(t->mm, t->thread, uaddr(start), end - start) : 0;
         if (r < 0)
             return r;
     }

@@ -197,10 +197,10 @@ static void random_call(struct mm *mm, struct file *f) {
             rand() % 2 ? f : NULL, 0);
         break;
     case 4:
-        do_munmap(mm, NULL, addr, len);
+        do_munmap(mm, NULL, uaddr(addr), len);
         break;
     case 5:
-        do_mprotect(mm, NULL, addr, len, prot);
+        do_mprotect(mm, NULL, uaddr(addr), len, prot);
         break;
     case 6:
         m.flags = rand() % 4 ? LINUX_MREMAP_MAYMOVE : 0;
@@ -213,11 +213,11 @@ static void random_call(struct mm *mm, struct file *f) {
         do_remap(mm, &m);
         break;
     case 7:
-        do_brk(&task, mm, NULL, PG(4) + (uint64_t)(rand() % 30) * 1000);
+        do_brk(&task, mm, NULL, uaddr(PG(4) + (uint64_t)(rand() % 30) * 1000));
         break;
     default:
-        do_madvise(&task, mm, NULL, addr, len, rand() % 2 ? LINUX_MADV_DONTNEED : LINUX_MADV_DONTFORK);
-        do_mlock(&task, mm, addr, len, rand() % 2);
+        do_madvise(&task, mm, NULL, uaddr(addr), len, rand() % 2 ? LINUX_MADV_DONTNEED : LINUX_MADV_DONTFORK);
+        do_mlock(&task, mm, uaddr(addr), len, rand() % 2);
         break;
     }
 }
@@ -261,17 +261,17 @@ static void test_merge_and_split(void **state) {
     MAP(15, 5, RW);
     assert_int_equal(mm->nareas, fixed + 1);
     assert_int_equal(mm->total, 15 * GUEST_PAGE_SIZE);
-    assert_int_equal(do_mprotect(mm, NULL, PG(12), GUEST_PAGE_SIZE, LINUX_PROT_READ), 0);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(12)), GUEST_PAGE_SIZE, LINUX_PROT_READ), 0);
     assert_int_equal(mm->nareas, fixed + 3);
     assert_int_equal(mm->data, 14 * GUEST_PAGE_SIZE);
     host_ops = 0;
-    assert_int_equal(do_mprotect(mm, NULL, PG(12), GUEST_PAGE_SIZE, LINUX_PROT_READ), 0);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(12)), GUEST_PAGE_SIZE, LINUX_PROT_READ), 0);
     assert_int_equal(host_ops, 0);  // nothing changes: nothing is asked of the host
-    do_mprotect(mm, NULL, PG(12), GUEST_PAGE_SIZE, RW);
+    do_mprotect(mm, NULL, uaddr(PG(12)), GUEST_PAGE_SIZE, RW);
     assert_int_equal(mm->nareas, fixed + 1);
-    assert_int_equal(do_munmap(mm, NULL, PG(0), 100 * GUEST_PAGE_SIZE), 0);
+    assert_int_equal(do_munmap(mm, NULL, uaddr(PG(0)), 100 * GUEST_PAGE_SIZE), 0);
     assert_int_equal(mm->nareas, fixed);
-    assert_int_equal(do_munmap(mm, NULL, PG(0), 100 * GUEST_PAGE_SIZE), 0);
+    assert_int_equal(do_munmap(mm, NULL, uaddr(PG(0)), 100 * GUEST_PAGE_SIZE), 0);
     mm_put(mm);
 }
 
@@ -281,7 +281,7 @@ static void test_placement(void **state) {
             b = map(mm, 0, 2 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0);
     assert_int_equal(a, PG(359));
     assert_int_equal(b, PG(357));
-    do_munmap(mm, NULL, (uint64_t)a, GUEST_PAGE_SIZE);
+    do_munmap(mm, NULL, uaddr((uint64_t)a), GUEST_PAGE_SIZE);
     assert_int_equal(map(mm, 0, GUEST_PAGE_SIZE, RW, ANON, NULL, 0), a);  // the hole is found again
     // A range that fits only below the hidden one of the platform.
     assert_int_equal(map(mm, 0, 100 * GUEST_PAGE_SIZE, RW, ANON, NULL, 0), PG(200));
@@ -316,14 +316,14 @@ static void test_mmap_errors(void **state) {
     assert_int_equal(map(mm, 0, 4096, RW, LINUX_MAP_SHARED, f, 0), -LINUX_EACCES);
     int64_t a = map(mm, 0, 4096, LINUX_PROT_READ, LINUX_MAP_SHARED, f, 0);
     assert_true(a > 0);
-    assert_int_equal(do_mprotect(mm, NULL, (uint64_t)a, 4096, RW), -LINUX_EACCES);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr((uint64_t)a), 4096, RW), -LINUX_EACCES);
     f->mode |= FMODE_WRITE;
-    assert_int_equal(do_munmap(mm, NULL, PG(380), 4096), -LINUX_EPERM);
-    assert_int_equal(do_munmap(mm, NULL, PG(5) + 1, 4096), -LINUX_EINVAL);
-    assert_int_equal(do_munmap(mm, NULL, PG(5), 0), -LINUX_EINVAL);
-    assert_int_equal(do_mprotect(mm, NULL, PG(5), 4096, RW), -LINUX_ENOMEM);
-    assert_int_equal(do_mprotect(mm, NULL, PG(5), 0, RW), 0);
-    assert_int_equal(do_mprotect(mm, NULL, PG(305), 4096, RW), -LINUX_ENOMEM);
+    assert_int_equal(do_munmap(mm, NULL, uaddr(PG(380)), 4096), -LINUX_EPERM);
+    assert_int_equal(do_munmap(mm, NULL, uaddr(PG(5) + 1), 4096), -LINUX_EINVAL);
+    assert_int_equal(do_munmap(mm, NULL, uaddr(PG(5)), 0), -LINUX_EINVAL);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(5)), 4096, RW), -LINUX_ENOMEM);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(5)), 0, RW), 0);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(305)), 4096, RW), -LINUX_ENOMEM);
     compare(mm);
     mm_put(mm);
     file_put(f);
@@ -333,7 +333,8 @@ static void test_mprotect_stops_at_hole(void **state) {
     struct mm *mm = new_mm();
     MAP(10, 2, RW);
     MAP(13, 2, RW);
-    assert_int_equal(do_mprotect(mm, NULL, PG(10), 5 * GUEST_PAGE_SIZE, LINUX_PROT_READ), -LINUX_ENOMEM);
+    assert_int_equal(do_mprotect(mm, NULL, uaddr(PG(10)), 5 * GUEST_PAGE_SIZE, LINUX_PROT_READ),
+                     -LINUX_ENOMEM);
     assert_int_equal(host[11].prot, LINUX_PROT_READ);
     assert_int_equal(host[13].prot, RW);
     compare(mm);
@@ -373,16 +374,16 @@ static void test_limits(void **state) {
     assert_int_equal(MAP(30, 4, RW), -LINUX_ENOMEM);
     assert_int_equal(MAP(30, 4, LINUX_PROT_READ), PG(30));
     limits[LINUX_RLIMIT_MEMLOCK] = 2 * GUEST_PAGE_SIZE;
-    assert_int_equal(do_mlock(&task, mm, PG(10), 3 * GUEST_PAGE_SIZE, true), -LINUX_ENOMEM);
-    assert_int_equal(do_mlock(&task, mm, PG(10), 2 * GUEST_PAGE_SIZE, true), 0);
-    assert_int_equal(do_mlock(&task, mm, PG(10), 2 * GUEST_PAGE_SIZE, true), 0);
+    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 3 * GUEST_PAGE_SIZE, true), -LINUX_ENOMEM);
+    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, true), 0);
+    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, true), 0);
     assert_int_equal(map(mm, 0, 4096, 0, ANON | LINUX_MAP_LOCKED, NULL, 0), -LINUX_EAGAIN);
-    assert_int_equal(do_madvise(&task, mm, NULL, PG(10), 4096, LINUX_MADV_DONTNEED), -LINUX_EINVAL);
+    assert_int_equal(do_madvise(&task, mm, NULL, uaddr(PG(10)), 4096, LINUX_MADV_DONTNEED), -LINUX_EINVAL);
     assert_int_equal(mm->locked, 2 * GUEST_PAGE_SIZE);
     assert_int_equal(do_munlockall(mm), 0);
     assert_int_equal(mm->locked, 0);
     limits[LINUX_RLIMIT_MEMLOCK] = 0;
-    assert_int_equal(do_mlock(&task, mm, PG(10), 4096, true), -LINUX_EPERM);
+    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 4096, true), -LINUX_EPERM);
     may_lock_all = true;
     assert_int_equal(do_mlockall(&task, mm, LINUX_MCL_CURRENT | LINUX_MCL_FUTURE), 0);
     assert_int_equal(mm->locked, mm->total);
@@ -392,17 +393,17 @@ static void test_limits(void **state) {
 
 static void test_brk(void **state) {
     struct mm *mm = new_mm();
-    assert_int_equal(do_brk(&task, mm, NULL, 0), PG(4));
-    assert_int_equal(do_brk(&task, mm, NULL, PG(4) + 5), PG(4) + 5);
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(0)), PG(4));
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(4) + 5)), PG(4) + 5);
     assert_true(host[4].mapped && !host[5].mapped);
-    assert_int_equal(do_brk(&task, mm, NULL, PG(9)), PG(9));
-    assert_int_equal(do_brk(&task, mm, NULL, PG(5)), PG(5));
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(9))), PG(9));
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(5))), PG(5));
     assert_true(host[4].mapped && !host[5].mapped);
     MAP(8, 1, RW);
-    assert_int_equal(do_brk(&task, mm, NULL, PG(8)), PG(5));  // a page must stay free between
-    assert_int_equal(do_brk(&task, mm, NULL, PG(7)), PG(7));
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(8))), PG(5));  // a page must stay free between
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(7))), PG(7));
     limits[LINUX_RLIMIT_DATA] = GUEST_PAGE_SIZE;
-    assert_int_equal(do_brk(&task, mm, NULL, PG(7) + 1), PG(7));
+    assert_int_equal(do_brk(&task, mm, NULL, uaddr(PG(7) + 1)), PG(7));
     compare(mm);
     mm_put(mm);
 }
@@ -464,8 +465,8 @@ static void test_fork(void **state) {
     struct file *f = new_file(GUEST_PAGE_SIZE);
     MAP(10, 4, RW);
     map(mm, PG(20), 4096, RW, LINUX_MAP_SHARED | LINUX_MAP_FIXED, f, 0);
-    do_madvise(&task, mm, NULL, PG(11), 4096, LINUX_MADV_DONTFORK);
-    do_mlock(&task, mm, PG(10), 4096, true);
+    do_madvise(&task, mm, NULL, uaddr(PG(11)), 4096, LINUX_MADV_DONTFORK);
+    do_mlock(&task, mm, uaddr(PG(10)), 4096, true);
     assert_int_equal(mm_fork(mm, NULL, &copy), 0);
     assert_true(area_check(copy));
     assert_int_equal(copy->total, 4 * GUEST_PAGE_SIZE);
