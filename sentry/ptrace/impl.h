@@ -24,9 +24,14 @@ int64_t ptrace_detach(struct task *t, struct task *child, int signal);
 // A dead thread's tracer has been told. [T]
 void ptrace_bury(struct ptrace *p, struct ptrace_ended *e);
 
-// regs.c: of a stopped tracee; with its sig_lock held where they touch its registers.
-int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
-                            uint64_t data);
+// A request of a stopped tracee, by the file that serves it. What addr and data are, the request says.
+typedef int64_t ptrace_fn(struct task *t, struct task *child, uint64_t addr, uint64_t data);
+struct ptrace_request {
+    uint64_t request;
+    ptrace_fn *run;  // NULL: the table's end
+};
+// regs.c: its registers, touched with its sig_lock held.
+extern const struct ptrace_request ptrace_regs_requests[];
 // watch.c; the first with sig_lock held
 int ptrace_set_debugreg(struct ptrace *p, unsigned n, uint64_t value);
 bool ptrace_watching(const struct ptrace *p);
@@ -37,11 +42,9 @@ static inline bool ptrace_steps(struct ptrace *p) {
     return go == GO_STEP || go == GO_SYSEMU_STEP;
 }
 // memory.c
-int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t data);
-int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t data);
+ptrace_fn ptrace_peek, ptrace_poke;
 // info.c: signals, events, the call.
-int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
-                            uint64_t data);
+extern const struct ptrace_request ptrace_info_requests[];
 
 // Is t the tracer of a child that is stopped now? [S] of child
 bool ptrace_holds_still(const struct task *t, const struct task *child);

@@ -7,7 +7,7 @@
 #include "sentry/signal/impl.h"
 #include <string.h>
 
-static int64_t get_siginfo(struct task *t, struct task *child, uint64_t data) {
+static int64_t get_siginfo(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     struct linux_siginfo info;
     {
         LOCKED(&child->tg->sig_lock);
@@ -18,7 +18,7 @@ static int64_t get_siginfo(struct task *t, struct task *child, uint64_t data) {
     return copy_out_obj(t, uaddr(data), &info);
 }
 
-static int64_t set_siginfo(struct task *t, struct task *child, uint64_t data) {
+static int64_t set_siginfo(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     struct linux_siginfo info;
     if (copy_in_obj(t, &info, uaddr(data)) < 0)
         return -LINUX_EFAULT;
@@ -121,7 +121,7 @@ static int64_t syscall_info(struct task *t, struct task *child, uint64_t size, u
     return n && copy_out(t, uaddr(data), &i, n) < 0 ? -LINUX_EFAULT : (int64_t)len;
 }
 
-static int64_t get_message(struct task *t, struct task *child, uint64_t data) {
+static int64_t get_message(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     uint64_t message;
     {
         LOCKED(&child->tg->sig_lock);
@@ -130,22 +130,9 @@ static int64_t get_message(struct task *t, struct task *child, uint64_t data) {
     return copy_out_obj(t, uaddr(data), &message);
 }
 
-int64_t ptrace_info_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
-                            uint64_t data) {
-    switch (request) {
-    case LINUX_PTRACE_GETSIGINFO:
-        return get_siginfo(t, child, data);
-    case LINUX_PTRACE_SETSIGINFO:
-        return set_siginfo(t, child, data);
-    case LINUX_PTRACE_PEEKSIGINFO:
-        return peek_siginfo(t, child, addr, data);
-    case LINUX_PTRACE_GETSIGMASK:
-        return get_mask(t, child, addr, data);
-    case LINUX_PTRACE_SETSIGMASK:
-        return set_mask(t, child, addr, data);
-    case LINUX_PTRACE_GETEVENTMSG:
-        return get_message(t, child, data);
-    default:
-        return syscall_info(t, child, addr, data);
-    }
-}
+const struct ptrace_request ptrace_info_requests[] = {
+    {LINUX_PTRACE_GETSIGINFO, get_siginfo},        {LINUX_PTRACE_SETSIGINFO, set_siginfo},
+    {LINUX_PTRACE_PEEKSIGINFO, peek_siginfo},      {LINUX_PTRACE_GETSIGMASK, get_mask},
+    {LINUX_PTRACE_SETSIGMASK, set_mask},           {LINUX_PTRACE_GETEVENTMSG, get_message},
+    {LINUX_PTRACE_GET_SYSCALL_INFO, syscall_info}, {0, NULL},
+};

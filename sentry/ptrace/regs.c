@@ -85,7 +85,7 @@ static int64_t peek_user(struct task *t, struct task *child, uint64_t addr, uint
     return copy_out_obj(t, uaddr(data), &value);
 }
 
-static int64_t poke_user(struct task *child, uint64_t addr, uint64_t data) {
+static int64_t poke_user(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     if (bad_user_offset(addr))
         return -LINUX_EIO;
     if (addr >= REGS_SIZE && !is_debugreg(addr))
@@ -212,26 +212,30 @@ static int64_t arch_prctl_of(struct task *t, struct task *child, uint64_t addr, 
     return copy_out_obj(t, uaddr(addr), &value);
 }
 
-int64_t ptrace_regs_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
-                            uint64_t data) {
-    switch (request) {
-    case LINUX_PTRACE_PEEKUSR:
-        return peek_user(t, child, addr, data);
-    case LINUX_PTRACE_POKEUSR:
-        return poke_user(child, addr, data);
-    case LINUX_PTRACE_GETREGS:
-        return get_set(t, child, SET_GENERAL, data, REGS_SIZE) < 0 ? -LINUX_EFAULT : 0;
-    case LINUX_PTRACE_SETREGS:
-        return set_set(t, child, SET_GENERAL, data, REGS_SIZE);
-    case LINUX_PTRACE_GETFPREGS:
-        return get_set(t, child, SET_FP, data, FXSAVE_SIZE);
-    case LINUX_PTRACE_SETFPREGS:
-        return set_set(t, child, SET_FP, data, FXSAVE_SIZE);
-    case LINUX_PTRACE_GETREGSET:
-        return regset(t, child, false, addr, data);
-    case LINUX_PTRACE_SETREGSET:
-        return regset(t, child, true, addr, data);
-    default:
-        return arch_prctl_of(t, child, addr, data);
-    }
+// ---- The requests -----------------------------------------------------------------------------------------
+static int64_t get_general(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
+    return get_set(t, child, SET_GENERAL, data, REGS_SIZE) < 0 ? -LINUX_EFAULT : 0;
 }
+static int64_t set_general(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
+    return set_set(t, child, SET_GENERAL, data, REGS_SIZE);
+}
+static int64_t get_fpregs(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
+    return get_set(t, child, SET_FP, data, FXSAVE_SIZE);
+}
+static int64_t set_fpregs(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
+    return set_set(t, child, SET_FP, data, FXSAVE_SIZE);
+}
+static int64_t get_regset(struct task *t, struct task *child, uint64_t note, uint64_t data) {
+    return regset(t, child, false, note, data);
+}
+static int64_t set_regset(struct task *t, struct task *child, uint64_t note, uint64_t data) {
+    return regset(t, child, true, note, data);
+}
+
+const struct ptrace_request ptrace_regs_requests[] = {
+    {LINUX_PTRACE_PEEKUSR, peek_user},        {LINUX_PTRACE_POKEUSR, poke_user},
+    {LINUX_PTRACE_GETREGS, get_general},      {LINUX_PTRACE_SETREGS, set_general},
+    {LINUX_PTRACE_GETFPREGS, get_fpregs},     {LINUX_PTRACE_SETFPREGS, set_fpregs},
+    {LINUX_PTRACE_GETREGSET, get_regset},     {LINUX_PTRACE_SETREGSET, set_regset},
+    {LINUX_PTRACE_ARCH_PRCTL, arch_prctl_of}, {0, NULL},
+};

@@ -74,6 +74,16 @@ static int64_t kill_tracee(struct task *child) {
 }
 
 // ---- Of a stopped tracee ----------------------------------------------------------------------------------
+// Those of the other files: NULL when there is no such request.
+static ptrace_fn *find(uint64_t request) {
+    static const struct ptrace_request *const tables[] = {ptrace_regs_requests, ptrace_info_requests};
+    for (unsigned i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (const struct ptrace_request *r = tables[i]; r->run; r++)
+            if (r->request == request)
+                return r->run;
+    return NULL;
+}
+
 static int64_t stopped_request(struct task *t, struct task *child, uint64_t request, uint64_t addr,
                                uint64_t data) {
     switch (request) {
@@ -100,27 +110,9 @@ static int64_t stopped_request(struct task *t, struct task *child, uint64_t requ
     case LINUX_PTRACE_POKETEXT:
     case LINUX_PTRACE_POKEDATA:
         return ptrace_poke(t, child, addr, data);
-    case LINUX_PTRACE_PEEKUSR:
-    case LINUX_PTRACE_POKEUSR:
-    case LINUX_PTRACE_GETREGS:
-    case LINUX_PTRACE_SETREGS:
-    case LINUX_PTRACE_GETFPREGS:
-    case LINUX_PTRACE_SETFPREGS:
-    case LINUX_PTRACE_GETREGSET:
-    case LINUX_PTRACE_SETREGSET:
-    case LINUX_PTRACE_ARCH_PRCTL:
-        return ptrace_regs_request(t, child, request, addr, data);
-    case LINUX_PTRACE_GETSIGINFO:
-    case LINUX_PTRACE_SETSIGINFO:
-    case LINUX_PTRACE_PEEKSIGINFO:
-    case LINUX_PTRACE_GETSIGMASK:
-    case LINUX_PTRACE_SETSIGMASK:
-    case LINUX_PTRACE_GETEVENTMSG:
-    case LINUX_PTRACE_GET_SYSCALL_INFO:
-        return ptrace_info_request(t, child, request, addr, data);
-    default:
-        return -LINUX_EIO;
     }
+    ptrace_fn *run = find(request);
+    return run ? run(t, child, addr, data) : -LINUX_EIO;
 }
 
 static bool is_tracee(struct task *t, struct task *child, bool stopped) {
