@@ -103,12 +103,10 @@ static int open_interp(const struct vfs_ctx *ctx, struct binary *b, uint64_t max
     if (name[n - 1])
         return -LINUX_ENOEXEC;
     r = binary_open(ctx, NULL, name, WALK_FOLLOW, interp);
-    if (r == 0) {
-        r = binary_parse(interp, max);
-        if (r == -LINUX_ENOEXEC || (r == 0 && interp->im->truncated))
-            r = -LINUX_ELIBBAD;
-    }
-    return r;
+    if (r < 0)
+        return r;
+    r = binary_parse(interp, max);
+    return r == -LINUX_ENOEXEC || (r == 0 && interp->im->truncated) ? -LINUX_ELIBBAD : r;
 }
 
 // ---- Mapping ----------------------------------------------------------------------------------------------
@@ -126,14 +124,17 @@ static int map_segment(struct exec_image *x, struct file *f, const struct elf_se
                        uint64_t next) {
     uint64_t start = page_down(bias + s->vaddr), data_end = bias + s->vaddr + s->filesz;
     uint64_t file_end = s->filesz ? page_up(data_end) : start, end = page_up(bias + s->vaddr + s->memsz);
-    int r = 0;
-    if (s->filesz)
-        r = mm_map_fixed(x->mm, x->thread, start, file_end, s->prot, f, page_down(s->offset), NULL);
-    if (r == 0 && s->filesz && s->memsz > s->filesz && (s->prot & LINUX_PROT_WRITE))
-        r = note_zero(x, data_end, file_end < next ? file_end : next);
-    if (r == 0 && end > file_end)
-        r = mm_map_fixed(x->mm, x->thread, file_end, end, s->prot, NULL, 0, NULL);
-    return r;
+    if (s->filesz) {
+        int r = mm_map_fixed(x->mm, x->thread, start, file_end, s->prot, f, page_down(s->offset), NULL);
+        if (r < 0)
+            return r;
+    }
+    if (s->filesz && s->memsz > s->filesz && (s->prot & LINUX_PROT_WRITE)) {
+        int r = note_zero(x, data_end, file_end < next ? file_end : next);
+        if (r < 0)
+            return r;
+    }
+    return end > file_end ? mm_map_fixed(x->mm, x->thread, file_end, end, s->prot, NULL, 0, NULL) : 0;
 }
 static int map_image(struct exec_image *x, struct file *f, const struct elf_image *im, uint64_t bias) {
     for (unsigned i = 0; i < im->nsegs; i++) {
@@ -184,11 +185,12 @@ static int load_elf(struct task *t, struct exec_image *x, const struct binary *b
     bool random = !(t->personality & ~x->personality_clear & NO_RANDOMIZE);
     const struct plat_layout *l = x->mm->layout;
     int r = mm_layout(x->mm, x->thread, stack_size(t, x), b->im->exec_stack, random);
+    if (r < 0)
+        return r;
     // Two thirds up, as Linux's ELF_ET_DYN_BASE: away from mmap_base, with room for a heap.
     uint64_t want = page_down(l->lo + (l->hi - l->lo) / 3 * 2) + (random ? mm_random_pages(x->mm, 28) : 0),
              bias;
-    if (r == 0)
-        r = map_at(x, b, want, &bias);
+    r = map_at(x, b, want, &bias);
     if (r < 0)
         return r;
     x->stack_top = x->mm->stack_top;
@@ -304,30 +306,43 @@ static void set_names(struct exec_image *x, const char *path, const struct exec_
     snprintf(x->comm, sizeof x->comm, "%.15s", slash ? slash + 1 : fn);
 }
 
+// What may be run of b, and what it needs: validated before there is anything to give back.
+static int check_program(struct task *t, const struct vfs_ctx *ctx, struct exec_image *x, struct binary *b,
+                         struct binary *interp) {
+    uint64_t max = plat_layout(t->k->platform)->hi;
+    int r = check_arg_size(t, &x->args);
+    if (r < 0)
+        return r;
+    r = binary_parse(b, max);
+    if (r < 0)
+        return r;
+    r = open_interp(ctx, b, max, interp);
+    if (r < 0)
+        return r;
+    return b->im->truncated ? -LINUX_ENOEXEC : 0;
+}
+
 static int load_program(struct task *t, const struct vfs_ctx *ctx, const struct path *base, const char *path,
                         unsigned walk, struct exec_image *x) {
     struct binary b __attribute__((cleanup(binary_close))), interp __attribute__((cleanup(binary_close)));
-    uint64_t max = plat_layout(t->k->platform)->hi;
     b.file = interp.file = NULL;
     b.im = interp.im = NULL;
     set_names(x, path, &x->args);
     int r = find_program(ctx, base, path, walk, x, &b);
-    if (r == 0 && !*path)  // by descriptor: the file's own name
+    if (r < 0)
+        return r;
+    if (!*path)  // by descriptor: the file's own name
         snprintf(x->comm, sizeof x->comm, "%.15s", b.file->path.dentry->name);
-    if (r == 0)
-        r = check_arg_size(t, &x->args);
-    if (r == 0)
-        r = binary_parse(&b, max);
-    if (r == 0)
-        r = open_interp(ctx, &b, max, &interp);
-    if (r == 0 && b.im->truncated)
-        r = -LINUX_ENOEXEC;
-    if (r == 0)
-        r = new_cred(t, x, &b);
-    if (r == 0)
-        r = new_space(t, x);
-    if (r == 0)
-        r = load_elf(t, x, &b, &interp);
+    r = check_program(t, ctx, x, &b, &interp);
+    if (r < 0)
+        return r;
+    r = new_cred(t, x, &b);
+    if (r < 0)
+        return r;
+    r = new_space(t, x);
+    if (r < 0)
+        return r;
+    r = load_elf(t, x, &b, &interp);
     if (r < 0)
         return r;
     x->readable = vfs_permission(b.file->inode, MAY_READ, &ctx->cred) == 0;

@@ -102,23 +102,33 @@ static int mount_devpts(struct vfs *vfs, const struct path *root) {
                    : mount_at(vfs, root, "/dev/pts", sb, LINUX_MS_NOSUID | LINUX_MS_NOEXEC, "devpts", true);
 }
 
-static int mount_system(struct vfs *vfs, const struct path *root) {
-    struct superblock *dev, *proc;
+static int mount_devices(struct vfs *vfs, const struct path *root) {
+    struct superblock *dev;
     int err = devfs_create(vfs, &dev);
-    if (err == 0)
-        err = mount_at(vfs, root, "/dev", dev, LINUX_MS_NOSUID, "dev", true);
-    if (err == 0)
-        err = mount_devpts(vfs, root);
-    if (err == 0)
-        err = mount_tmpfs(vfs, root, "/dev/shm", 01777);
-    if (err == 0)
-        err = procfs_create(vfs, &proc);
-    if (err == 0)
-        err = mount_at(vfs, root, "/proc", proc, LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, "proc",
-                       true);
-    if (err == 0)
-        err = mount_tmpfs(vfs, root, "/sys", 0555);  // LIMIT: /sys is empty
-    return err;
+    if (err < 0)
+        return err;
+    err = mount_at(vfs, root, "/dev", dev, LINUX_MS_NOSUID, "dev", true);
+    if (err < 0)
+        return err;
+    err = mount_devpts(vfs, root);
+    return err < 0 ? err : mount_tmpfs(vfs, root, "/dev/shm", 01777);
+}
+
+static int mount_proc(struct vfs *vfs, const struct path *root) {
+    struct superblock *proc;
+    int err = procfs_create(vfs, &proc);
+    if (err < 0)
+        return err;
+    return mount_at(vfs, root, "/proc", proc, LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC, "proc",
+                    true);
+}
+
+static int mount_system(struct vfs *vfs, const struct path *root) {
+    int err = mount_devices(vfs, root);
+    if (err < 0)
+        return err;
+    err = mount_proc(vfs, root);
+    return err < 0 ? err : mount_tmpfs(vfs, root, "/sys", 0555);  // LIMIT: /sys is empty
 }
 
 static int mount_binds(struct vfs *vfs, const struct path *root, struct gofer_client *gofer,
@@ -141,9 +151,10 @@ static int mount_binds(struct vfs *vfs, const struct path *root, struct gofer_cl
 
 static int mount_all(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
     int err = mount_root(vfs, gofer);
+    if (err < 0)
+        return err;
     struct path root;
-    if (err == 0)
-        err = vfs_root(vfs, &root);
+    err = vfs_root(vfs, &root);
     if (err < 0)
         return err;
     err = mount_system(vfs, &root);

@@ -91,9 +91,12 @@ static int add_all(struct hostevents *e) {
         return -LINUX_EMFILE;
     timers_start(e->timers, timer);
     int err = add(e, timer, TAG_TIMER);
-    if (err == 0)
-        err = add(e, e->stop, TAG_STOP);
-    return err == 0 && e->control >= 0 ? add(e, e->control, TAG_CONTROL) : err;
+    if (err < 0)
+        return err;
+    err = add(e, e->stop, TAG_STOP);
+    if (err < 0)
+        return err;
+    return e->control < 0 ? 0 : add(e, e->control, TAG_CONTROL);
 }
 
 int hostevent_open(struct vfs *vfs, struct timer_queue *timers, int control_fd, int stops_fd,

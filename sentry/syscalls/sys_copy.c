@@ -166,8 +166,9 @@ static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs 
     if (atomic_load(&c->out->flags) & LINUX_O_APPEND)
         return -LINUX_EBADF;
     err = offset(t, arg_ptr(a, 1), &c->in_off);
-    if (err == 0)
-        err = offset(t, arg_ptr(a, 3), &c->out_off);
+    if (err < 0)
+        return err;
+    err = offset(t, arg_ptr(a, 3), &c->out_off);
     return err < 0 ? err : range_check(c);
 }
 

@@ -37,11 +37,11 @@ static int fill(struct reader *r, uint64_t page) {
 }
 
 // One string, over as many pages as it takes.
-static int add_string(struct reader *r, struct exec_args *args, uint64_t at, bool env) {
+static int add_string(struct reader *r, struct exec_args *args, uaddr_t at, bool env) {
     size_t have = 0;
     for (;;) {
-        size_t off = at % GUEST_PAGE_SIZE, n = GUEST_PAGE_SIZE - off;
-        if (fill(r, page_down(at)) < 0)
+        size_t off = at.v % GUEST_PAGE_SIZE, n = GUEST_PAGE_SIZE - off;
+        if (fill(r, page_down(at.v)) < 0)
             return -LINUX_EFAULT;
         const char *nul = memchr(r->buf + off, 0, n);
         if (nul && have == 0)
@@ -55,35 +55,35 @@ static int add_string(struct reader *r, struct exec_args *args, uint64_t at, boo
         have += n;
         if (nul)
             return exec_args_add_n(args, r->joined, have, env);
-        at += n;
+        at = uaddr_add(at, n);
     }
 }
 
 #define PTRS 64u
 
 // How many pointers are read together: one across a page's end, else never behind the page.
-static uint64_t ptrs_at(uint64_t at) {
-    uint64_t n = (GUEST_PAGE_SIZE - at % GUEST_PAGE_SIZE) / sizeof(uint64_t);
+static uint64_t ptrs_at(uaddr_t at) {
+    uint64_t n = (GUEST_PAGE_SIZE - at.v % GUEST_PAGE_SIZE) / sizeof(uint64_t);
     if (n == 0)
         return 1;
     return n < PTRS ? n : PTRS;
 }
 
 // A vector of pointers up to its NULL; a NULL vector is an empty one.
-static int add_vector(struct reader *r, struct exec_args *args, uint64_t at, bool env) {
+static int add_vector(struct reader *r, struct exec_args *args, uaddr_t at, bool env) {
     uint64_t ptrs[PTRS];
-    while (at) {
+    while (!uaddr_is_null(at)) {
         uint64_t n = ptrs_at(at);
-        if (copy_in(r->t, ptrs, uaddr(at), n * sizeof ptrs[0]) < 0)
+        if (copy_in(r->t, ptrs, at, n * sizeof ptrs[0]) < 0)
             return -LINUX_EFAULT;
         for (unsigned i = 0; i < n; i++) {
             if (!ptrs[i])
                 return 0;
-            int err = add_string(r, args, ptrs[i], env);
+            int err = add_string(r, args, uaddr(ptrs[i]), env);
             if (err < 0)
                 return err;
         }
-        at += n * sizeof ptrs[0];
+        at = uaddr_add(at, n * sizeof ptrs[0]);
     }
     return 0;
 }
@@ -94,9 +94,9 @@ static int read_args(struct task *t, struct exec_args *args, uaddr_t argv, uaddr
         return -LINUX_ENOMEM;
     r->t = t;
     r->page = 1;
-    int err = add_vector(r, args, argv.v, false);
+    int err = add_vector(r, args, argv, false);
     if (err == 0)
-        err = add_vector(r, args, envp.v, true);
+        err = add_vector(r, args, envp, true);
     free(r->joined);
     free(r);
     return err;

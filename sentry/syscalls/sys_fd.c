@@ -90,17 +90,17 @@ static int64_t ask_posix(struct task *t, struct file *f, void *arg) {
 }
 static int64_t ask_flock(struct task *t, struct file *f, void *arg) { return vfs_flock(f, *(int *)arg); }
 
-static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {
+static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uaddr_t lock) {
     bool ofd = cmd == LINUX_F_OFD_GETLK || cmd == LINUX_F_OFD_SETLK || cmd == LINUX_F_OFD_SETLKW;
     struct posix_lock p = {
         ofd ? (void *)f : (void *)t->files, ofd ? -1 : t->tg->pid, {0}, cmd == LINUX_F_SETLKW};
-    if (copy_in_obj(t, &p.l, uaddr(arg)) < 0)
+    if (copy_in_obj(t, &p.l, lock) < 0)
         return -LINUX_EFAULT;
     if (ofd && p.l.l_pid)
         return -LINUX_EINVAL;
     if (cmd == LINUX_F_GETLK || cmd == LINUX_F_OFD_GETLK) {
         int err = vfs_lock_test(f, p.owner, &p.l);
-        return err < 0 ? err : copy_out_obj(t, uaddr(arg), &p.l);
+        return err < 0 ? err : copy_out_obj(t, lock, &p.l);
     }
     return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);
 }
@@ -178,7 +178,7 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
     case LINUX_F_OFD_GETLK:
     case LINUX_F_OFD_SETLK:
     case LINUX_F_OFD_SETLKW:
-        return fcntl_lock(t, f, cmd, arg);
+        return fcntl_lock(t, f, cmd, uaddr(arg));
     case LINUX_F_SETOWN:
     case LINUX_F_GETOWN:
     case LINUX_F_SETOWN_EX:

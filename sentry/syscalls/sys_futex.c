@@ -118,15 +118,20 @@ static int64_t futex_wake(struct task *t, uaddr_t word, bool private, int n, uin
     return err < 0 ? err : futex_wake_key(&t->k->futexes, &key, n, bitset);
 }
 
+// The keys of the two words of a call.
+static int two_keys(struct task *t, const struct sysargs *a, bool private, struct futex_key *first,
+                    struct futex_key *second) {
+    int err = futex_key_get(t->mm, arg_ptr(a, 0), private, first);
+    return err < 0 ? err : futex_key_get(t->mm, arg_ptr(a, 4), private, second);
+}
+
 static int64_t requeue(struct task *t, const struct sysargs *a, bool private, bool cmp) {
     struct futex_key from, to;
     int n = arg_int(a, 2), move = arg_int(a, 3);
     uint32_t value = arg_u32(a, 5);
     if (n < 0 || move < 0)
         return -LINUX_EINVAL;
-    int err = futex_key_get(t->mm, arg_ptr(a, 0), private, &from);
-    if (err == 0)
-        err = futex_key_get(t->mm, arg_ptr(a, 4), private, &to);
+    int err = two_keys(t, a, private, &from, &to);
     return err < 0 ? err : futex_requeue(t, &from, &to, n, move, arg_ptr(a, 0), cmp ? &value : NULL);
 }
 
@@ -199,11 +204,10 @@ static int change_word(struct task *t, uaddr_t word, uint32_t op, uint32_t *old)
 static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
     struct futex_key first, second;
     uint32_t op = arg_u32(a, 5), old = 0;
-    int err = futex_key_get(t->mm, arg_ptr(a, 0), private, &first);
-    if (err == 0)
-        err = futex_key_get(t->mm, arg_ptr(a, 4), private, &second);
-    if (err == 0)
-        err = change_word(t, arg_ptr(a, 4), op, &old);
+    int err = two_keys(t, a, private, &first, &second);
+    if (err < 0)
+        return err;
+    err = change_word(t, arg_ptr(a, 4), op, &old);
     if (err < 0)
         return err;
     int also = wake_op_compare(op, old);
@@ -293,10 +297,10 @@ static int waitv_start(struct task *t, const struct sysargs *a) {
     if (arg_given(a, 3) && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_REALTIME)
         return -LINUX_EINVAL;
     int err = read_deadline(t, arg_ptr(a, 3), false, clock == LINUX_CLOCK_REALTIME, &deadline);
-    if (err == 0)
-        err = copy_in(t, in, arg_ptr(a, 0), n * sizeof in[0]);
     if (err < 0)
         return err;
+    if (copy_in(t, in, arg_ptr(a, 0), n * sizeof in[0]) < 0)
+        return -LINUX_EFAULT;
     struct waitv *v = xcalloc(1, sizeof *v + n * sizeof v->w[0]);
     if (!v)
         return -LINUX_ENOMEM;

@@ -34,11 +34,12 @@ static int64_t enter(struct task *t, const struct vfs_ctx *ctx, bool root, struc
     if (inode_type(to->dentry->inode) != LINUX_S_IFDIR)
         return -LINUX_ENOTDIR;
     int err = vfs_permission(to->dentry->inode, MAY_EXEC, &ctx->cred);
-    if (err == 0 && root && !task_capable(t, LINUX_CAP_SYS_CHROOT))
-        err = -LINUX_EPERM;
-    if (err == 0)
-        set_place(t, root, to);
-    return err;
+    if (err < 0)
+        return err;
+    if (root && !task_capable(t, LINUX_CAP_SYS_CHROOT))
+        return -LINUX_EPERM;
+    set_place(t, root, to);
+    return 0;
 }
 
 static int64_t go_to(struct task *t, uaddr_t name, bool root) {
@@ -130,10 +131,10 @@ int64_t sys_unlinkat(struct task *t, const struct sysargs *a) {
 static int64_t do_symlinkat(struct task *t, uaddr_t target, int dirfd, uaddr_t name) {
     char text[LINUX_PATH_MAX];
     int err = copy_in_path(t, text, target);
-    if (err == 0 && !text[0])
-        err = -LINUX_ENOENT;
     if (err < 0)
         return err;
+    if (!text[0])
+        return -LINUX_ENOENT;
     AT_PATH(p);
     err = at_init(t, &p, dirfd, name);
     TASK_VFS_CTX(t, ctx);
@@ -153,8 +154,9 @@ static int64_t do_linkat(struct task *t, int odir, uaddr_t oname, int ndir, uadd
     AT_PATH(to);
     bool empty = flags & LINUX_AT_EMPTY_PATH;
     int err = at_init_empty(t, &from, odir, oname, empty);
-    if (err == 0)
-        err = at_init(t, &to, ndir, nname);
+    if (err < 0)
+        return err;
+    err = at_init(t, &to, ndir, nname);
     if (err < 0)
         return err;
     if (empty && !from.name[0] && !task_capable(t, LINUX_CAP_DAC_READ_SEARCH))
@@ -178,8 +180,9 @@ static int64_t do_renameat(struct task *t, int odir, uaddr_t oname, int ndir, ua
     AT_PATH(from);
     AT_PATH(to);
     int err = at_init(t, &from, odir, oname);
-    if (err == 0)
-        err = at_init(t, &to, ndir, nname);
+    if (err < 0)
+        return err;
+    err = at_init(t, &to, ndir, nname);
     TASK_VFS_CTX(t, ctx);
     return err < 0 ? err : vfs_rename(&ctx, from.from, from.name, to.from, to.name, flags);
 }

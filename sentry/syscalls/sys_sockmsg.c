@@ -110,7 +110,8 @@ static int control_in(struct task *t, struct socket *s, struct control *c, const
 // ---- Control data to the guest ----------------------------------------------------------------------------
 struct control_out {
     struct task *t;
-    uint64_t at, left, used;
+    uaddr_t at;
+    uint64_t left, used;
     uint32_t flags;  // MSG_CTRUNC
 };
 
@@ -129,11 +130,11 @@ static int put_cmsg(struct control_out *o, int level, int type, const void *data
     struct linux_cmsghdr h = {whole, level, type};
     memcpy(buf, &h, sizeof h);
     memcpy(buf + sizeof h, data, whole - sizeof h);
-    if (copy_out(o->t, uaddr(o->at), buf, whole) < 0)
+    if (copy_out(o->t, o->at, buf, whole) < 0)
         return -LINUX_EFAULT;
     size_t space = LINUX_CMSG_ALIGN(whole);
     space = space < o->left ? space : o->left;
-    o->at += space;
+    o->at = uaddr_add(o->at, space);
     o->left -= space;
     o->used += space;
     return 0;
@@ -219,27 +220,30 @@ int64_t sys_sendto(struct task *t, const struct sysargs *a) {
     return r;
 }
 
-// One message of a header that was read; first: nothing of it was sent before.
+// The address in a header: what is longer than any address is cut, not refused.
+static int name_in(struct task *t, struct sock_addr *addr, const struct linux_msghdr *h) {
+    const int32_t most = sizeof addr->bytes;
+    return addr_in(t, addr, uaddr(h->msg_name), h->msg_namelen < most ? h->msg_namelen : most);
+}
+
+// The message of a header that was read.
 static int64_t send_header(struct task *t, struct file *f, const struct linux_msghdr *h, unsigned flags) {
     struct sock_addr addr;
     struct control control __attribute__((cleanup(control_done)));
     struct uio_user u;
     control.files.n = 0;
-    int err = 0;
     if (h->msg_iovlen > LINUX_IOV_MAX)
         return -LINUX_EMSGSIZE;
-    uint32_t namelen = h->msg_namelen < 0 ? ~0u : (uint32_t)h->msg_namelen;
-    if (namelen == ~0u)
+    if (h->msg_namelen < 0)
         return -LINUX_EINVAL;
-    if (namelen > sizeof addr.bytes)
-        namelen = sizeof addr.bytes;
-    bool has_addr = h->msg_name && namelen;
-    if (has_addr)
-        err = addr_in(t, &addr, uaddr(h->msg_name), (int32_t)namelen);
-    if (err == 0)
-        err = control_in(t, socket_of(f), &control, h);
-    if (err == 0)
-        err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
+    bool has_addr = h->msg_name && h->msg_namelen;
+    int err = has_addr ? name_in(t, &addr, h) : 0;
+    if (err < 0)
+        return err;
+    err = control_in(t, socket_of(f), &control, h);
+    if (err < 0)
+        return err;
+    err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
@@ -302,17 +306,26 @@ int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
     return r;
 }
 
+static int put_control(struct control_out *o, struct socket *s, struct sock_msg *m) {
+    if (m->has_pktinfo) {
+        int err = put_cmsg(o, LINUX_SOL_NETLINK, LINUX_NETLINK_PKTINFO, &m->pktinfo, sizeof m->pktinfo);
+        if (err < 0)
+            return err;
+    }
+    if (socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred) {
+        int err = put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
+        if (err < 0)
+            return err;
+    }
+    return m->files->n ? put_files(o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC) : 0;
+}
+
 // What comes back besides the bytes. h: as read from the guest, at `at`.
 static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at,
                       struct sock_msg *m) {
-    struct control_out o = {.t = t, .at = h->msg_control, .left = h->msg_control ? h->msg_controllen : 0};
-    int err = 0;
-    if (m->has_pktinfo)
-        err = put_cmsg(&o, LINUX_SOL_NETLINK, LINUX_NETLINK_PKTINFO, &m->pktinfo, sizeof m->pktinfo);
-    if (err == 0 && socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred)
-        err = put_cmsg(&o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
-    if (err == 0 && m->files->n)
-        err = put_files(&o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC);
+    struct control_out o = {
+        .t = t, .at = uaddr(h->msg_control), .left = h->msg_control ? h->msg_controllen : 0};
+    int err = put_control(&o, s, m);
     if (err < 0)
         return err;
     uint32_t out_flags = m->out_flags | o.flags | (m->flags & LINUX_MSG_CMSG_CLOEXEC);

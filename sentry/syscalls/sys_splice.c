@@ -143,10 +143,12 @@ int64_t sys_splice(struct task *t, const struct sysargs *a) {
     struct splice s = {
         .in = in, .out = out, .len = arg_size(a, 4), .nonblock = arg_u32(a, 5) & LINUX_SPLICE_F_NONBLOCK};
     int64_t r = read_offset(t, in, arg_ptr(a, 1), &s.in_off);
-    if (r == 0)
-        r = read_offset(t, out, arg_ptr(a, 3), &s.out_off);
-    if (r == 0)
-        r = check(&s);
+    if (r < 0)
+        return r;
+    r = read_offset(t, out, arg_ptr(a, 3), &s.out_off);
+    if (r < 0)
+        return r;
+    r = check(&s);
     if (r < 0)
         return r;
     r = run(t, &s);

@@ -93,16 +93,18 @@ static int64_t fill(struct task *t, struct place w, const char *name, uaddr_t ad
 static int64_t do_get(struct task *t, struct place w, uaddr_t name_at, uaddr_t addr, size_t size) {
     char name[NAME_SIZE];
     int64_t err = check(&w);
-    if (err == 0)
-        err = copy_name(t, name, name_at);
+    if (err < 0)
+        return err;
+    err = copy_name(t, name, name_at);
     return err < 0 ? err : fill(t, w, name, addr, size);
 }
 
 static int64_t do_remove(struct task *t, struct place w, uaddr_t name_at) {
     char name[NAME_SIZE];
     int64_t err = check(&w);
-    if (err == 0)
-        err = copy_name(t, name, name_at);
+    if (err < 0)
+        return err;
+    err = copy_name(t, name, name_at);
     if (err < 0)
         return err;
     TASK_VFS_CTX(t, ctx);
