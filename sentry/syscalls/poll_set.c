@@ -15,7 +15,11 @@ int poll_set_init(struct poll_set *s, struct task *t, unsigned n, uint32_t alway
     s->always = always;
     s->n = 0;
     s->w = NULL;
-    s->e = n > POLL_FAST ? xcalloc(n, sizeof *s->e) : memset(s->fast, 0, n * sizeof s->fast[0]);
+    s->e = s->fast;
+    if (n > POLL_FAST)
+        s->e = xcalloc(n, sizeof *s->e);
+    else
+        memset(s->fast, 0, n * sizeof s->fast[0]);
     if (!s->e)
         return -LINUX_ENOMEM;
     s->n = n;

@@ -95,7 +95,7 @@ static int poll_put(struct task *t, const struct poll_set *s, uaddr_t to) {
     return err;
 }
 
-// The set may be in another place afterwards; it is freed there.
+// A set that has to wait is moved, and is the call's from then on; s is empty then.
 static int64_t poll_run(struct task *t, struct poll_set *s, uaddr_t fds, uint64_t deadline) {
     int64_t r = poll_set_wait(&s, deadline);
     if (r < 0)
