@@ -176,8 +176,8 @@ void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held)
 void plat_resume_unlock(struct plat_thread *t, struct lock *held);
 // Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
 void plat_flush(struct plat_thread *t);
-// For a held thread whose SYSCALL event asks for it. True: work is queued that is to be flushed before the call
-// is handled; until then nothing else may change the map of its address space.
+// For a held thread whose SYSCALL event asks for it. True: work is queued that is to be flushed before the
+// call is handled; until then nothing else may change the map of its address space.
 bool plat_text_work(struct plat_thread *t);
 // Makes a running thread, or a held one as soon as it is let go, come back with PLAT_INTERRUPT before its
 // next guest instruction. Any sentry thread, any time; several requests may become one event; one may come

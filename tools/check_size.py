@@ -21,7 +21,7 @@ NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.M)
 NAME = re.compile(r"(\w+)\s*\(")
 # Folders that still have what nested_conditionals() and ladders() find.
-NOT_YET = ("sentry/", "platform/")
+NOT_YET = ()
 # `if (!err) err = step();`, with braces or a further condition too. By the names that errors have: `if (!to) to = here;`
 # is a default.
 LADDER = re.compile(r"if \(!(err|error|rc|ret|res|result|got)\b(?: &&[^;{}]*?)?\)\s*(?:\{[^{}]*?)?\b\1 = ")

@@ -296,9 +296,10 @@ static void close_file(struct pt_thread *t, int64_t error) {
     call_host(t, &call, STEP_CLOSE);
 }
 
+static int64_t as_error(int64_t result) { return result < 0 && result > -4096 ? result : -LINUX_EFAULT; }
+
 static void op_done(struct pt_thread *t, int64_t result) {
-    bool ok = plat_call_ok(&t->call, result);
-    int64_t error = ok ? 0 : result < 0 && result > -4096 ? result : -LINUX_EFAULT;
+    int64_t error = plat_call_ok(&t->call, result) ? 0 : as_error(result);
     if (t->now->op.fd >= 0)
         close_file(t, error);
     else
@@ -435,7 +436,9 @@ int pt_queue(struct plat_thread *base, const struct plat_op *op) {
 }
 
 static uint64_t host_clone_flags(unsigned flags) {
-    return flags & PLAT_CLONE_THREAD ? PT_CLONE_THREAD : flags & PLAT_CLONE_VM ? PT_CLONE_VM : PT_CLONE_FORK;
+    if (flags & PLAT_CLONE_THREAD)
+        return PT_CLONE_THREAD;
+    return flags & PLAT_CLONE_VM ? PT_CLONE_VM : PT_CLONE_FORK;
 }
 
 int pt_clone(struct plat_thread *base, unsigned flags, struct plat_thread **out, struct plat_as **as_out) {

@@ -205,8 +205,8 @@ static bool ring_failure(struct sc_thread *t, const struct seccomp_notif *n, str
 }
 
 static bool is_ring_failure(const struct sc_thread *t, unsigned nr) {
-    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && atomic_load(&t->ring_no) && t->state == SC_RUNNING &&
-           !t->to_handler;
+    return nr > STUB_RING_FAIL && nr < STUB_RING_FAIL + 4096 && atomic_load(&t->ring_no) &&
+           t->state == SC_RUNNING && !t->to_handler;
 }
 
 // It could not copy the bytes of its answer, and has been interrupted before it came for that.

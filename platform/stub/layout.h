@@ -146,8 +146,8 @@ struct stub_ring {
     uint64_t args[6];
     uint64_t value;
     uint32_t polled; // (sentry) somebody looks at it; (guest) cleared when nobody came
-    // (guest) length of what came along in `str`: of the path that is an argument, its NUL included, or of the
-    // bytes that it points to; 0: nothing
+    // (guest) length of what came along in `str`: of the path that is an argument, its NUL included, or of
+    // the bytes that it points to; 0: nothing
     uint32_t str_len;
     uint64_t out_addr;
     // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to come by STUB_RING_WAIT

@@ -54,9 +54,9 @@ static int add_reserved(struct mm *mm) {
             continue;
         if (area_reserve(mm, 1) < 0)
             return -LINUX_ENOMEM;
-        bool text = r->name && !strcmp(r->name, "[vdso]");
-        struct vma v = {.start = r->start, .end = r->end, .name = r->name};
-        v.prot = r->name ? LINUX_PROT_READ | (text ? LINUX_PROT_EXEC : 0u) : LINUX_PROT_NONE;
+        struct vma v = {.start = r->start, .end = r->end, .name = r->name, .prot = LINUX_PROT_NONE};
+        if (r->name)
+            v.prot = strcmp(r->name, "[vdso]") ? LINUX_PROT_READ : LINUX_PROT_READ | LINUX_PROT_EXEC;
         v.max_prot = v.prot;
         v.flags = VMA_FIXED_KERNEL | LINUX_MAP_PRIVATE;
         area_add(mm, &v);

@@ -88,7 +88,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out);
 // The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return
 // that.
 int64_t mm_op_begin(struct task *t);
-bool mm_turn_try(struct task *t);  // the same without waiting; given back by mm_op_abort()
+bool mm_turn_try(struct task *t);  // the same without waiting; given back by mm_op_end()
 // Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's
 // head: if (mm_op_flushed(t)) return mm_op_done(t);
 int64_t mm_op_finish(struct task *t, int64_t value);

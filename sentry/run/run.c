@@ -370,12 +370,13 @@ static void start_call(struct task *t) {
         run_call(t);
 }
 
-// True: the host thread changes text that other threads may run. It is our turn to change the map until it has.
+// True: the host thread changes text that other threads may run. Until it has, it is our turn to change the
+// map.
 static bool begin_text_work(struct task *t) {
     if (!mm_turn_try(t))
         return false;
     if (!plat_text_work(t->thread)) {
-        mm_op_abort(t);
+        mm_op_end(t);
         return false;
     }
     t->call.text_work = true;
@@ -385,7 +386,7 @@ static bool begin_text_work(struct task *t) {
 
 static void text_work_done(struct task *t, const struct plat_event *ev) {
     t->call.text_work = false;
-    mm_op_abort(t);
+    mm_op_end(t);
     if (ev->result < 0) {  // the host's text is not what it was
         mm_end_process(t, ev->result);
         task_die(t, LINUX_SIGKILL);

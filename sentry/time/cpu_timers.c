@@ -6,6 +6,7 @@
 // LIMIT: expiries come up to 1 ms late, of a process that was idle up to 50 ms; ITIMER_VIRTUAL counts system
 // time too. Locks: tasks_lock (who runs), then the process's sig_lock.
 #include "sentry/time/cpu_timers.h"
+#include "base/clamp.h"
 #include "base/clock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/task.h"
@@ -63,7 +64,7 @@ static void look_again(struct tgroup *g, uint64_t now) {
         return;
     when = cpu_look_at(g, at > now ? at - now : 0);
     bool idle = now == c->seen;
-    c->wait = idle ? (c->wait < IDLE_NS / 2 ? c->wait * 2 : IDLE_NS) : LEAST_NS;
+    c->wait = idle ? clamp_u64(c->wait * 2, LEAST_NS, IDLE_NS) : LEAST_NS;
     c->seen = now;
     uint64_t least = mono_ns() + c->wait;
     ktimer_set(&c->look, idle && when < least ? least : when);

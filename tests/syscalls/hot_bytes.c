@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: read, write, pread64, pwrite64, sendto, open, openat, access, readlink
-// Calls with bytes and paths at sites that have been busy for a while: whatever carries these along must bring
-// them whole, of every length and at every place, and bad pointers must cost nothing that was not asked for.
+// Calls with bytes and paths at sites that have been busy for a while: whatever carries these along must
+// bring them whole, of every length and at every place, and bad pointers must cost nothing that was not asked
+// for.
 #include "guest.h"
 #include <sys/mman.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Call sites and their thunks: which bytes are taken for one, and that a patched site, run natively with ring code
-// of the test's own, does what it did: the same instructions, then the ring, then on behind the syscall.
+// Call sites and their thunks: which bytes are taken for one, and that a patched site, run natively with ring
+// code of the test's own, does what it did: the same instructions, then the ring, then on behind the syscall.
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define NOPS "\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90"
+#define NOPS8 "\x90\x90\x90\x90\x90\x90\x90\x90"
+#define NOPS  NOPS8 NOPS8 NOPS8
 
 // The bytes before the syscall, behind as many nops as are looked at.
 static unsigned length_of(const char *bytes, size_t n, uint64_t nr) {

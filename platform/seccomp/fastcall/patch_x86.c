@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Patching a call site. Called by sites.c for a hot one that lies in private file-backed text.
 //
-// A *site* is a syscall instruction behind others that we know (thunk_x86.c). These become a jump to a *thunk*:
-// the same instructions, then the address behind the site to rcx, then on to the blob's ring code. The syscall
-// instruction stays, so whatever stood or jumps between the two is right as before, and the ring code goes
-// back to it when there is no ring: interrupts, restarts and frames see addresses of the guest's own text
-// alone. Thunks lie in the zeros behind the text's end, in its last page; where these do not suffice, nothing
-// is patched. A fork copies all that with the text; the copy's ring is off until it has one of its own.
+// A *site* is a syscall instruction behind others that we know (thunk_x86.c). These become a jump to a
+// *thunk*: the same instructions, then the address behind the site to rcx, then on to the blob's ring code.
+// The syscall instruction stays, so whatever stood or jumps between the two is right as before, and the ring
+// code goes back to it when there is no ring: interrupts, restarts and frames see addresses of the guest's
+// own text alone. Thunks lie in the zeros behind the text's end, in its last page; where these do not
+// suffice, nothing is patched. A fork copies all that with the text; the copy's ring is off until it has one
+// of its own.
 //
 // The stub does it, by host ops of its thread: pages are made writable, words stored, pages made executable
 // again. A thread that runs there meanwhile faults when it fetches its next instruction, is sent back, and
@@ -34,8 +35,8 @@ static bool read_guest(struct sc_as *as, void *buf, uint64_t at, size_t len) {
     return plat_memory_raw(&as->base, false, &local, 1, &remote, 1) == (int64_t)len;
 }
 
-// Does a jump that ends `behind` bytes before the syscall instruction lead to a thunk of ours, of this address
-// space or of the one that it is a copy of?
+// Does a jump that ends `behind` bytes before the syscall instruction lead to a thunk of ours, of this
+// address space or of the one that it is a copy of?
 static bool is_jump(struct sc_thread *t, const uint8_t *syscall, unsigned behind, uint64_t ip) {
     uint8_t thunk[THUNK_LEN];
     int32_t d;

@@ -3,10 +3,10 @@
 //
 // A poller spins on a ring while its thread calls often, gives it up POLL_NS after the last call, and does so
 // only with a core to spare: not while as many guest threads run as there are CPUs. One poller at a time
-// spins, on up to SC_WATCHED rings. Two waiters are pollers, one bound to the even, one to the odd ones of our
-// CPUs: the one that is not where the guest runs is woken, so that waking it moves neither it nor the guest.
-// When a call could not be answered in the ring, that ring is given up: answering it by the listener may bring
-// the thread to the poller's own core.
+// spins, on up to SC_WATCHED rings. Two waiters are pollers, one bound to the even, one to the odd ones of
+// our CPUs: the one that is not where the guest runs is woken, so that waking it moves neither it nor the
+// guest. When a call could not be answered in the ring, that ring is given up: answering it by the listener
+// may bring the thread to the poller's own core.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "platform/seccomp/sc.h"

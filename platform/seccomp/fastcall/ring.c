@@ -12,8 +12,8 @@
 // RUNNING, and each field is read once. A thread that writes into a sibling's ring makes calls in that one's
 // name: they share their memory, and so gain nothing that a changed return address would not give. A guest
 // that goes on while its call is TAKEN makes its next host call in the wrong state, and is killed. No signal
-// is sent to a thread while its call is TAKEN: it is HELD, and a call of one to which a signal is under way is
-// not taken.
+// is sent to a thread while its call is TAKEN: it is HELD, and a call of one to which a signal is under way
+// is not taken.
 #include "abi/errno.h"
 #include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Call sites and thunks as bytes; thunk_x86.c has the theory. `ip`: the address behind the syscall instruction;
-// `ring`: that of the ring's code.
+// Call sites and thunks as bytes; thunk_x86.c has the theory. `ip`: the address behind the syscall
+// instruction; `ring`: that of the ring's code.
 #ifndef PLATFORM_SECCOMP_FASTCALL_THUNK_X86_H
 #define PLATFORM_SECCOMP_FASTCALL_THUNK_X86_H
 #include <stdbool.h>

@@ -237,7 +237,8 @@ ring_copied:
         movq    RING(value), %rax
         movq    SCRATCH(missed), %rcx
         jrcxz   1f
-ring_missed:                            // the handler goes on from here as if it had been interrupted behind the call
+        // the handler goes on from here as if it had been interrupted behind the call
+ring_missed:
         ud2
 1:      movq    SCRATCH(ret), %rcx
         jmp     *%rcx

@@ -184,9 +184,9 @@ static long report_call(unsigned index, const struct info *si, const struct cont
 
 #define HIDDEN __attribute__((visibility("hidden")))
 extern const char ring_off[] HIDDEN, ring_begin[] HIDDEN, ring_nr_saved[] HIDDEN, ring_saved[] HIDDEN,
-    ring_string[] HIDDEN, ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN, ring_missed[] HIDDEN,
-    ring_plain[] HIDDEN, ring_end[] HIDDEN, ring_map_saved[] HIDDEN, ring_mapped[] HIDDEN,
-    ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
+    ring_string[] HIDDEN, ring_post[] HIDDEN, ring_posted[] HIDDEN, ring_got[] HIDDEN, ring_copied[] HIDDEN,
+    ring_missed[] HIDDEN, ring_plain[] HIDDEN, ring_end[] HIDDEN, ring_map_saved[] HIDDEN,
+    ring_mapped[] HIDDEN, ring_map_valued[] HIDDEN, ring_map_end[] HIDDEN;
 
 static int in_ring(const struct context *c, const char *from, const char *to) {
     return c->rip >= (uint64_t)from && c->rip < (uint64_t)to;
