@@ -21,9 +21,12 @@
 struct ctty;
 struct hostevents;
 
+// Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
     struct platform *platform;   // [c]
     struct vfs *vfs;             // [c]
+    struct hostevents *events;   // [c] borrowed
+    // processes
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
     struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
@@ -34,24 +37,26 @@ struct kernel {
     unsigned ntasks;             // [T] alive
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
+    int exit_status;             // [T] wait status of main
+    _Atomic bool shutting_down;
+    // the caller's job control
     struct ctty *callers_tty;    // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
     unsigned char continues;     // [T] SIGCONTs that the CLI has handed on (modulo 256)
-    char hostname[65], domainname[65];  // [T]
+    // what processes share, wait for and meet by
     struct timer_queue timers;   // [own]
-    struct hostevents *events;   // [c] borrowed
     struct epoll_graph epolls;   // [own]
     struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     struct net_ns net;           // [own]
+    // the machine, as guests see it
+    char hostname[65], domainname[65];  // [T]
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
     uint64_t cpus;
     bool strace;                 // [c]
-    _Atomic bool shutting_down;
-    int exit_status;             // [T] wait status of main
 };
 
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs);  // with the built-in init; NULL: no memory

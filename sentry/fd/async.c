@@ -40,12 +40,12 @@ struct target {  // what sending needs to know
 };
 
 struct async {
-    struct async_queue *q; // [c]
+    struct async_queue *q;  // [c]
     struct lock lock;
-    struct waiter waiter;  // [lock]
-    struct target to;      // [q->lock]
-    struct list due_link;  // [q->lock]
-    uint32_t due;          // [q->lock] LINUX_POLL* to be told
+    struct waiter waiter;   // [lock]
+    struct target to;       // [q->lock]
+    struct list due_link;   // [q->lock]
+    uint32_t due;           // [q->lock] LINUX_POLL* to be told
 };
 
 void async_queue_init(struct async_queue *q) {

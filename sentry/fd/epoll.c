@@ -30,12 +30,12 @@
 
 struct epoll {
     struct epoll_graph *graph;  // [c]
-    struct lock lock;       // RANK_EPOLL
-    struct rb_root items;   // [graph and lock]; read under either
+    struct lock lock;           // RANK_EPOLL
+    struct rb_root items;       // [graph and lock]; read under either
     struct waitq wait;
-    struct lock ready_lock; // RANK_READY
-    struct list ready;      // [ready_lock]
-    struct file *file;      // [c] borrowed: our own
+    struct lock ready_lock;     // RANK_READY
+    struct list ready;          // [ready_lock]
+    struct file *file;          // [c] borrowed: our own
 };
 
 struct item {

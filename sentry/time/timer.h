@@ -23,15 +23,15 @@ struct timer_queue {
     pthread_cond_t done;           // [lock] `current` has changed
 };
 void timers_init(struct timer_queue *q);
-void timers_destroy(struct timer_queue *q);           // none is set
-void timers_start(struct timer_queue *q, int fd);     // a CLOCK_MONOTONIC timerfd, owned from here on
+void timers_destroy(struct timer_queue *q);        // none is set
+void timers_start(struct timer_queue *q, int fd);  // a CLOCK_MONOTONIC timerfd, owned from here on
 // By the event thread when the descriptor is readable; then it calls run_ready().
 void timers_run(struct timer_queue *q);
 
 struct ktimer {
-    struct timer_queue *q; // [c]
-    struct rb_node node;   // [q->lock]
-    uint64_t expires;      // [q->lock] monotonic ns; 0: not set
+    struct timer_queue *q;  // [c]
+    struct rb_node node;    // [q->lock]
+    uint64_t expires;       // [q->lock] monotonic ns; 0: not set
     // On the event thread, with no lock held; may set the timer again, and may free it.
     void (*fn)(struct ktimer *t);
 };
