@@ -84,6 +84,12 @@ int64_t plat_copyv_out(struct plat_as *as, const struct plat_span *dst, int ndst
 static bool dying;
 bool signal_dying_slow(struct task *t) { return dying; }
 int64_t plat_call_string(struct plat_thread *t, uaddr_t src, char *dst, size_t size) { return -LINUX_EAGAIN; }
+static unsigned came;  // bytes that are said to have come with the call
+int64_t plat_call_data(struct plat_thread *t, uaddr_t src, void *dst, size_t len) {
+    return len <= came ? plat_copy_in(NULL, dst, src, len) : -LINUX_EAGAIN;
+}
+static bool may_write = true;
+bool mm_may_write(struct mm *m, uint64_t addr, uint64_t len) { return may_write; }
 
 static const struct plat_layout layout = {.lo = LO, .hi = HI};
 static struct mm mm = {.layout = &layout};
@@ -134,6 +140,42 @@ static void test_answers(void **state) {
     atomic_store(&task.traced, false);
     assert_int_equal(later, 1);
     assert_string_equal(guest + GUEST_PAGE_SIZE, "strace");
+}
+
+static int64_t give(struct uio_user *u, bool answer) {
+    assert_int_equal(uio_user_buf(u, &task, uaddr(PG(1)), 7), 0);
+    u->answer = answer;
+    return uio_to(&u->u, "answer", 7);
+}
+
+// ... and of what cannot be undone, only when that memory may be written.
+static void test_answers_of_reads(void **state) {
+    struct uio_user u;
+    later = 0;
+    assert_int_equal(give(&u, false), 7);
+    assert_int_equal(later, 0);
+    assert_int_equal(give(&u, true), 7);
+    assert_int_equal(later, 1);
+    may_write = false;
+    assert_int_equal(give(&u, true), 7);
+    may_write = true;
+    assert_int_equal(later, 1);
+}
+
+// What a call brought along is not fetched; what it did not bring is.
+static void test_data_of_the_call(void **state) {
+    struct uio_user u;
+    char buf[64];
+    memset(guest + GUEST_PAGE_SIZE, 'd', sizeof buf);
+    for (came = 0; came <= 32; came += 32) {
+        calls = 0;
+        assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(1)), sizeof buf), 0);
+        assert_int_equal(uio_from(&u.u, buf, 32), 32);
+        assert_int_equal(uio_from(&u.u, buf + 32, 32), 32);
+        assert_int_equal(calls, 2);
+        assert_memory_equal(buf, guest + GUEST_PAGE_SIZE, sizeof buf);
+    }
+    came = 0;
 }
 
 static void test_strings(void **state) {
@@ -328,7 +370,8 @@ static void test_dying(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_answers, fresh),
+        cmocka_unit_test_setup(test_answers, fresh), cmocka_unit_test_setup(test_answers_of_reads, fresh),
+        cmocka_unit_test_setup(test_data_of_the_call, fresh),
         cmocka_unit_test_setup(test_ranges, fresh),        cmocka_unit_test_setup(test_strings, fresh),
         cmocka_unit_test_setup(test_vectors, fresh),       cmocka_unit_test_setup(test_vector_faults, fresh),
         cmocka_unit_test_setup(test_vector_checks, fresh), cmocka_unit_test_setup(test_pipe_gathers, fresh),
