@@ -199,8 +199,7 @@ static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local,
                         struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
     bool one = nlocal == 1 && nspan == 1;
-    if (out && one && u->answer && range_ok(t->mm, span->start, span->len) &&
-        mm_may_write(t->mm, span->start, span->len))
+    if (out && one && u->answer && range_ok(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
     int64_t came = !out && one ? plat_call_data(t->thread, uaddr(span->start), local->iov_base, span->len)
                                : -LINUX_EAGAIN;

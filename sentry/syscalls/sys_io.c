@@ -8,6 +8,7 @@
 #include "abi/uio.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
@@ -84,7 +85,8 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
     int err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
-    u.answer = !write;
+    // What a read has taken is not there for another one: its bytes must have a place.
+    u.answer = !write && (off != AT_POS || mm_may_write(t->mm, arg_ptr(a, 1).v, arg_size(a, 2)));
     uio_user_skip(&u, (uint64_t)t->call.done);
     int64_t r = write ? do_write(t, f, &u.u, off) : do_read(t, f, &u.u, off);
     uio_user_done(&u);

@@ -93,6 +93,12 @@ MUTANTS = [
         "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
     ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[path])", ")")]),
+    ("a ring's data may be of any length", "seccomp", "unit:platform_refuses/test_ring_data", [(
+        "platform/seccomp/fastcall/ring.c", "if (have > STUB_RING_STR || from > have ||", "if (from > have ||")]),
+    ("a ring's data may lie beside it", "seccomp", "unit:platform_refuses/test_ring_data", [(
+        "platform/seccomp/fastcall/ring.c", "from > have || len > have - from)", "len > STUB_RING_STR)")]),
+    ("text that is being changed is no place to wait", "seccomp", "syscalls:^threads_new_sites$", [(
+        "platform/seccomp/dispatch.c", "if (signo == SIGSEGV && fetch && sc_patch_hid(t, a[1]))", "if (fetch && !t)")]),
     ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
         "platform/seccomp/fastcall/ring.c", "memset(ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------

@@ -463,6 +463,47 @@ static void test_ring_strings(void **state) {
     ring_down(&l, &g);
 }
 
+// Of the bytes that came along nothing is given beside them, however long they are said to be.
+static void forged_data(struct ring_try *l) {
+    struct {
+        char dst[2 * STUB_RING_STR], behind[64];
+    } m;
+    const struct {
+        uint32_t said;
+        uint64_t from, len;
+        bool good;
+    } tries[] = {
+        {64, 0, 64, true},
+        {64, 8, 56, true},
+        {64, 0, 65, false},
+        {64, 8, 57, false},
+        {64, 65, 0, false},
+        {64, ~7ull, 8, false},
+        {STUB_RING_STR, 0, STUB_RING_STR, true},
+        {STUB_RING_STR + 1, 0, 8, false},
+        {4096, STUB_RING_STR, 8, false},
+        {~0u, 0, STUB_RING_STR + 8, false},
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        l->ring->str_len = tries[i].said;
+        int64_t n = sc_ring_data(&l->t->base, AT + tries[i].from, m.dst, tries[i].len);
+        l->err += n != (tries[i].good ? (int64_t)tries[i].len : -LINUX_EAGAIN);
+    }
+}
+
+static void test_ring_data(void **state) {
+    struct ring_try l;
+    struct guest g;
+    if (!is_seccomp(state))
+        skip();
+    ring_up(&l, &g, state);
+    l.meanwhile = forged_data;
+    l.ring->args[1] = AT;
+    assert_true(post(&l, SYS_write));
+    assert_int_equal(l.err, 0);
+    ring_down(&l, &g);
+}
+
 // The next process that gets this ring finds nothing of the last one.
 static void test_ring_is_wiped(void **state) {
     struct ring_try l;
@@ -536,6 +577,7 @@ int main(void) {
         cmocka_unit_test(test_fork_has_no_files),
         cmocka_unit_test(test_ring_numbers),
         cmocka_unit_test(test_ring_strings),
+        cmocka_unit_test(test_ring_data),
         cmocka_unit_test(test_ring_is_wiped),
         cmocka_unit_test(test_kernel_addresses),
         cmocka_unit_test(test_segments),
