@@ -137,6 +137,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
         t->call.nr = STUB_EV_NR(nr);
+        sc_site_count_trapped(t, t->call.nr);
         return call(ev, n, t->call.nr);
     case STUB_EV_ODD:
         return odd_call(t, n, ev);

@@ -98,7 +98,7 @@ static void begin(struct sc_thread *t) {
     t->ring = (struct ring_call){RING_NONE};
     atomic_store(&t->ring_no, 0);
     t->wish = (struct fast_wish){0};
-    t->proposals = 0;
+    t->proposals = t->trapped = 0;
     t->touched_at = t->fetched_at = 0;
 }
 

@@ -80,6 +80,7 @@ struct sc_thread {
     struct fastcall *fast;  // owned; NULL: it has made no call that counts yet
     struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
+    unsigned trapped;       // other calls that did, and may go by a ring
     uint64_t touched_at;    // the last fault at memory that may have been premap.c's
     uint64_t fetched_at;    // ... and at an instruction that may have been under patch_x86.c's hands
 };

@@ -103,7 +103,8 @@ struct stub_slot {
 #define STUB_EV_TAG 0x20000000u
 #define STUB_EV(kind, slot, nr)                                                                              \
     (STUB_EV_TAG | (unsigned)(kind) << 24 | (unsigned)(slot) << 9 | (unsigned)(nr))
-#define STUB_EV_IS(nr)   (((nr)&0xf0e00000u) == STUB_EV_TAG)
+#define STUB_EV_TAG_MASK 0xf0e00000u
+#define STUB_EV_IS(nr)   (((nr)&STUB_EV_TAG_MASK) == STUB_EV_TAG)
 #define STUB_EV_KIND(nr) ((nr) >> 24 & 0xf)
 #define STUB_EV_SLOT(nr) ((nr) >> 9 & 0xfff)
 #define STUB_EV_NR(nr)   ((nr)&0x1ff)

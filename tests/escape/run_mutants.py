@@ -76,6 +76,15 @@ MUTANTS = [
         "platform/ptrace/regs.c", "t->regs.ds = old.ds;\n    t->regs.es = old.es;", "")]),
     ("an FP state is not checked", "seccomp", "unit:platform/test_fpstate", [(
         "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
+    # ---- What an answer can do ----------------------------------------------------------------------------------------
+    ("any call of the guest's is held", "seccomp", "unit:filter_seccomp", [(
+        "platform/seccomp/filter.c", "held[nr] = held[nr] && !needs_context[nr];", "held[nr] = !needs_context[nr];")]),
+    ("what has no name yet is held", "seccomp", "unit:filter_seccomp", [(
+        "platform/seccomp/filter.c", "held_numbers(&p, held);\n    ret(&p, SECCOMP_RET_TRAP);",
+        "held_numbers(&p, held);\n    ret(&p, SECCOMP_RET_USER_NOTIF);")]),
+    ("the stub's text may call beside the gate", "seccomp", "unit:filter_seccomp", [(
+        "platform/seccomp/filter.c", "if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 1);\n    ret(p, SECCOMP_RET_KILL_PROCESS);",
+        "if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 1);\n    ret(p, SECCOMP_RET_USER_NOTIF);")]),
     # ---- Files in stubs, the ring --------------------------------------------------------------------------------------
     ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
         "platform/seccomp/hostops.c", "if (i == end && q->fd_stale &&", "if (false && i == end && q->fd_stale &&")]),
@@ -179,8 +188,8 @@ MUTANTS = [
         "gofer/server.c", "return s->roots[o->root].writable ? 0 : -LINUX_EROFS;", "return 0;")]),
     # ---- The stubs' filter, the first stub -----------------------------------------------------------------------------
     ("filter allows getppid of the guest", "seccomp", "W_", [(
-        "platform/seccomp/filter.c", "    context_numbers(&p, needs_context);\n",
-        "    load(&p, OFF_NR);\n    unless_eq(&p, 110, 1);\n    ret(&p, SECCOMP_RET_ALLOW);\n    context_numbers(&p, needs_context);\n")]),
+        "platform/seccomp/filter.c", "    held_numbers(&p, held);\n",
+        "    load(&p, OFF_NR);\n    unless_eq(&p, 110, 1);\n    ret(&p, SECCOMP_RET_ALLOW);\n    held_numbers(&p, held);\n")]),
     ("filter allows other architectures", "seccomp", "A01|A02", [(
         "platform/seccomp/filter.c", "AUDIT_ARCH_X86_64, 1, 0);\n    ret(&p, SECCOMP_RET_TRAP);",
         "AUDIT_ARCH_X86_64, 1, 0);\n    ret(&p, SECCOMP_RET_ALLOW);")]),
@@ -188,14 +197,15 @@ MUTANTS = [
         "platform/seccomp/filter.c", "unless_eq(&p, VSYSCALL_HI, 1);\n    ret(&p, SECCOMP_RET_TRAP);",
         "unless_eq(&p, VSYSCALL_HI, 1);\n    ret(&p, SECCOMP_RET_ALLOW);")]),
     ("filter allows x32 calls", "seccomp", "A01|W_", [(
-        "platform/seccomp/filter.c", "// negative numbers have that bit too: no calls at all\n    ret(&p, SECCOMP_RET_TRAP);",
-        "\n    ret(&p, SECCOMP_RET_ALLOW);")]),
+        "platform/seccomp/filter.c", "    ring_numbers(&p);\n",
+        "    load(&p, OFF_NR);\n    unless_ge(&p, 0x40000000u, 2);\n    if_ge(&p, 0x80000000u, 1);\n"
+        "    ret(&p, SECCOMP_RET_ALLOW);\n    ring_numbers(&p);\n")]),
     ("stubs start with the sentry's registers", "seccomp", "A16", [(
         "platform/stub/spawn.c", "xorl %%ebx, %%ebx\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r12d, %%r12d\\n\\t", ""),
         ("platform/stub/spawn.c", "xorl %%r13d, %%r13d\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r14d, %%r14d\\n\\t", "")]),
     ("filter allows everything of the stub's text", "seccomp", "A04|W_", [(
-        "platform/seccomp/filter.c", "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_USER_NOTIF);\n    p->insn",
-        "    ret(p, SECCOMP_RET_ALLOW);\n    ret(p, SECCOMP_RET_ALLOW);\n    p->insn")]),
+        "platform/seccomp/filter.c", "    unless_eq(p, gate_ip, 0);\n    unsigned beside = p->n - 1;\n",
+        "    unless_eq(p, gate_ip, 0);\n    unsigned beside = p->n - 1;\n    ret(p, SECCOMP_RET_ALLOW);\n")]),
     ("sentry lets every gate call go on", "seccomp", "A04|W_", [(
         "platform/seccomp/dispatch.c", '        sc_violation(t, "a host call that was not ordered");', "        sc_send_continue(p, n->id);")]),
     ("sentry looks at the number of a gate call alone", "seccomp", "W_kernel_trace_of", [(

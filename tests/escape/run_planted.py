@@ -29,6 +29,12 @@ LET_ON = [
     ("platform/ptrace/run.c", "ptrace(PTRACE_SYSEMU, t->tid, 0, 0) < 0",
      "ptrace(t->regs.rbx == %s ? PTRACE_CONT : PTRACE_SYSEMU, t->tid, 0, 0) < 0" % MARK),
 ]
+# The stub's own filter stops nearly all of it before any answer: taken away, too, where the layers behind it are to be seen.
+UNFILTERED = [
+    ("platform/seccomp/filter.c", "held[nr] = held[nr] && !needs_context[nr];", "held[nr] = !needs_context[nr];"),
+    ("platform/seccomp/filter.c", "unless_eq(p, STUB_EV_TAG, 1);\n    ret(p, SECCOMP_RET_USER_NOTIF);\n    ret(p, SECCOMP_RET_KILL_PROCESS);",
+     "ret(p, SECCOMP_RET_USER_NOTIF);"),
+]
 PLANTED = [
     ("sentry/run/boot.c", '#include "sentry/proc/task_impl.h"', '#include "sentry/proc/task_impl.h"\n#include "tests/escape/planted_sentry.h"'),
     ("sentry/run/boot.c", "    run_first_exec(t);", "    planted_run(c->argv);\n    run_first_exec(t);"),
@@ -48,8 +54,12 @@ OPEN = {
 ALWAYS_OPEN = {"n_vsock"}  # knows no namespaces; whether a host has it differs
 SENTRY_OPEN = {"root": set(), "user": set(), "root-bare": {"pidfd_open"}, "user-bare": {"pidfd_open"}}
 
+# stub: behind the filter; filtered: with it; planted: an attacker's code in the sentry
+BETRAYALS = {"stub": LET_ON + UNFILTERED, "filtered": LET_ON, "planted": PLANTED}
+
 # name, betrayal and level that must notice, edits
 MUTANTS = [
+    ("the gate lets on everything", "filtered", "root", UNFILTERED[1:]),
     ("no Landlock domain", "stub", "user-bare", [("host/landlock.c", "    if (version == 0)\n        return 0;", "    if (version >= 0)\n        return 0;")]),
     ("stubs in the sentry's Landlock domain", "stub", "user", [("platform/stub/spawn.c", "if (confine_landlock(false))", "if (false)")]),
     ("Landlock without the newer rights", "stub", "user-bare", [("host/landlock.c", "(version >= 3 ? FS_TRUNCATE : 0)", "0")]),
@@ -193,7 +203,7 @@ def is_open(result):
 def judge_stub(level, results, touched):
     """[(attempt, verdict)] of those that are not as they should be."""
     may, wrong = OPEN[level] | ALWAYS_OPEN, []
-    if run_escape.options.platform == "ptrace":
+    if run_escape.options.platform == "ptrace" or run_escape.options.betrayal == "filtered":
         # What the stub's filter does not let pass at all; nothing comes to the second layer.
         return [(n, r) for n, r in results.items() if r != ("-1" if n == "end" or n.startswith("outside") else "killed 31")] + [
             (t, "touched") for t in touched]
@@ -302,10 +312,10 @@ def levels_here():
 
 
 def betrayals(options, build, stage, tally):
-    for betrayal, edits in (("stub", LET_ON), ("planted", PLANTED)):
+    for betrayal, edits in BETRAYALS.items():
         picket = build.mutant(edits, os.path.join(stage, betrayal))
         os.chmod(picket, 0o755)
-        for platform in ("seccomp", "ptrace"):
+        for platform in ("seccomp",) if betrayal == "filtered" else ("seccomp", "ptrace"):
             for level in levels_here():
                 name = "%s %s %s" % (betrayal, platform, level)
                 if re.search(options.filter, name):
@@ -322,7 +332,7 @@ def mutants(options, build, stage, tally):
         out = os.path.join(stage, "mutant")
         os.mkdir(out)
         try:
-            picket = build.mutant((LET_ON if betrayal == "stub" else PLANTED) + edits, out)
+            picket = build.mutant(BETRAYALS[betrayal] + edits, out)
             wrong, _ = at_level(level, betrayal, "seccomp", picket, stage)
             missed = not wrong or wrong[0][0] == "run"
             tally.say("FAIL" if missed else "ok", "without: " + name, "nobody noticed %r" % wrong if missed else
@@ -348,7 +358,7 @@ def main():
     tally, stage = Tally(), tempfile.mkdtemp(prefix="picket-planted-")
     try:
         os.chmod(stage, 0o755)
-        for name in ("stub", "planted"):
+        for name in BETRAYALS:
             os.mkdir(os.path.join(stage, name))
         for source in (HERE + "/run_planted.py", HERE + "/run_escape.py", HERE + "/run_mutants.py", options.build + "/escape/L01_let_on"):
             shutil.copy2(source, stage)

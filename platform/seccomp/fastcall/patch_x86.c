@@ -164,9 +164,9 @@ static void take_back(struct sc_thread *t, bool ring_too) {
         sc_ring_take_back(t);
 }
 
-// [lock] The held call is a plain one, or one that can be answered like that, and has no work yet.
+// [lock] It is held by a call, and has no work yet.
 static bool may_order(const struct sc_thread *t, const struct sc_as *as) {
-    return t->state == SC_HELD && sc_as(t) == as && (t->hold == HOLD_VALUE || t->hold == HOLD_PROPOSAL) &&
+    return t->state == SC_HELD && sc_as(t) == as && t->hold != HOLD_CHECKIN && t->call.nr != (uint64_t)-1 &&
            !t->queue.n;
 }
 

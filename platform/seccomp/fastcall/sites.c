@@ -10,6 +10,7 @@
 
 #define BUSY_CALLS 32       // in BUSY_NS, of a thread whose ring should be polled
 #define BUSY_NS    4000000  // a call may cost 100 us here when it has to wake another core
+#define SC_SAMPLE  16       // of so many calls by the handler, one is asked for its site
 
 // mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory.
 static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap; }
@@ -39,10 +40,11 @@ struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip) {
 }
 
 // A call by notification from a patched site, which nobody has polled for.
-static void count_patched(struct sc_thread *t) {
+static void count_patched(struct sc_thread *t, unsigned calls) {
     struct fastcall *f = t->fast;
-    if (f->calls++ == 0)
+    if (f->calls == 0)
         f->since = mono_ns();
+    f->calls += calls;
     if (f->calls < BUSY_CALLS)
         return;
     t->wish.poller = mono_ns() - f->since < BUSY_NS;
@@ -75,9 +77,16 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
         return;
     }
     if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
-        count_patched(t);
+        count_patched(t, calls);
     if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
         t->wish.premap_bytes = sc_premap_wanted(t);
+}
+
+void sc_site_count_trapped(struct sc_thread *t, uint64_t nr) {
+    if (!sc_ring_serves(sc_plat(t), false, nr) || t->internal)
+        return;
+    if (++t->trapped % SC_SAMPLE == 0 && sc_regs_load(t) == 0)
+        sc_site_count(t, t->cache.regs.rip, nr, SC_SAMPLE);
 }
 
 void sc_sites_shared(struct sc_thread *t) {

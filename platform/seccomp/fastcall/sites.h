@@ -40,6 +40,8 @@ void sc_sites_open(struct sc_platform *p, const bool *needs_context);
 bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
 // [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
+// [lock] The same of a call that came by the handler: where from, is found out for one in some.
+void sc_site_count_trapped(struct sc_thread *t, uint64_t nr);
 struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip);  // [lock] NULL: not counted
 void sc_sites_shared(struct sc_thread *t);  // [lock] it gets company: no maps by patched sites
 // No lock; the receiver, before the sentry has the event: asks it what it lets us do for this call's site and
