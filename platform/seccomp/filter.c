@@ -4,8 +4,8 @@
 //
 //   other architecture                      TRAP
 //   stub text, behind the sigreturn insn    rt_sigreturn: ALLOW (the only one)
-//   stub text, behind the gate              a call of gate_calls.def, or an event: USER_NOTIF; the sentry lets
-//                                           only ordered ones through
+//   stub text, behind the gate              a call of gate_calls.def, or an event: USER_NOTIF; the sentry
+//                                           lets only ordered ones through
 //   stub text, anything else                KILL_PROCESS
 //   vsyscall page                           TRAP
 //   guest, a call of held_calls.def         USER_NOTIF, unless its number is in needs_context
