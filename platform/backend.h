@@ -70,6 +70,7 @@ struct plat_backend {
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
     bool (*text_work)(struct plat_thread *t);     // may be NULL
+    void (*park)(struct plat_thread *t);          // may be NULL
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
     int64_t (*call_data)(struct plat_thread *t, uint64_t src, void *dst, size_t len); // may be NULL
     // May take a copy over, to be made when the call that `t` is held in is answered; may be NULL.
@@ -90,9 +91,10 @@ enum plat_stat {
     STAT_PATCHED,
     STAT_PATCHED_SHARED,
     STAT_PREMAPPED,
-    STAT_POLLED
+    STAT_POLLED,
+    STAT_RESTED
 };
-#define PLAT_NSTATS (STAT_POLLED + 1)
+#define PLAT_NSTATS (STAT_RESTED + 1)
 
 struct platform {
     const struct plat_backend *ops;

@@ -69,6 +69,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .patched_shared = n[STAT_PATCHED_SHARED],
         .premapped = n[STAT_PREMAPPED],
         .polled = n[STAT_POLLED],
+        .rested = n[STAT_RESTED],
     };
 }
 unsigned plat_max_waiters(const struct platform *p) {
@@ -208,6 +209,11 @@ int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child
 
 bool plat_started(const struct plat_thread *t) {
     return t->p->ops->started && t->p->ops->started(t);
+}
+
+void plat_park(struct plat_thread *t) {
+    if (t->p->ops->park)
+        t->p->ops->park(t);
 }
 
 bool plat_text_work(struct plat_thread *t) {

@@ -133,6 +133,7 @@ struct plat_stats {
     uint64_t patched, patched_shared;  // call sites; of these, while other threads ran
     uint64_t premapped;                // maps made ahead, each for many of the guest's
     uint64_t polled;                   // times that a sentry thread began to poll
+    uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
 };
 void plat_get_stats(const struct platform *p, struct plat_stats *out);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
@@ -176,6 +177,8 @@ void plat_answer_unlock(struct plat_thread *t, int64_t value, struct lock *held)
 void plat_resume_unlock(struct plat_thread *t, struct lock *held);
 // Carries out the queued work and comes back with PLAT_OPS_DONE. The thread is not held until then.
 void plat_flush(struct plat_thread *t);
+// A hint: the held thread's call waits, for long perhaps.
+void plat_park(struct plat_thread *t);
 // For a held thread whose SYSCALL event asks for it. True: work is queued that is to be flushed before the
 // call is handled; until then nothing else may change the map of its address space.
 bool plat_text_work(struct plat_thread *t);

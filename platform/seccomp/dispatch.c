@@ -114,10 +114,25 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     return true;
 }
 
+// It was called to the handler, or has slept; nothing else is due.
+static void rest_event(struct sc_thread *t, const struct seccomp_notif *n) {
+    unsigned kind = STUB_EV_KIND((unsigned)n->data.nr);
+    bool called = t->rest == REST_CALLED;
+    bool slept = t->rest == REST_ASLEEP || t->rest == REST_WAKING;
+    if (t->state == SC_HELD && ((called && kind == STUB_EV_INTR) || (slept && kind == STUB_EV_DONE)))
+        sc_rest_arrive(t, n->id);
+    else
+        sc_violation(t, "an event instead of its rest");
+}
+
 static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
     if (STUB_EV_SLOT(nr) != t->slot) {
         sc_violation(t, "an event on another thread's slot");
+        return false;
+    }
+    if (t->rest != REST_AWAKE) {
+        rest_event(t, n);
         return false;
     }
     if (STUB_EV_KIND(nr) == STUB_EV_DONE)
@@ -252,7 +267,7 @@ static bool gate_call(struct sc_thread *t, const struct seccomp_notif *n, struct
     }
     if (t->state == SC_RUNNING && nr == SYS_mmap && !t->to_handler && !t->exiting)
         return proposal(t, n, ev);
-    if (!sc_ops_approve(t, n))
+    if (!sc_rest_approve(t, n) && !sc_ops_approve(t, n))
         sc_violation(t, "a host call that was not ordered");
     return false;
 }

@@ -164,6 +164,7 @@ static struct sc_platform *new_platform(void) {
         return NULL;
     lock_init(&p->lock, RANK_PLATFORM);
     lock_init(&p->wait.lock, RANK_PLATFORM);
+    sc_parked_init(&p->parked);
     struct list *lists[] = {&p->procs,   &p->pending,   &p->free_threads, &p->pool,
                             &p->to_make, &p->wait.idle, &p->wait.deaths};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -355,6 +356,7 @@ const struct plat_backend plat_seccomp = {
     .clone = sc_clone,
     .started = sc_started,
     .text_work = sc_text_work,
+    .park = sc_park,
     .call_string = sc_ring_string,
     .call_data = sc_ring_data,
     .copy_later = sc_ring_copy_later,

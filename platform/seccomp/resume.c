@@ -14,7 +14,7 @@
 
 // ---- Interrupts -------------------------------------------------------------------------------------------
 
-static bool send_signal(struct sc_thread *t) {
+bool sc_send_interrupt(struct sc_thread *t) {
     // LIMIT: before Linux 6.17, a signal that meets a call just received can make that call return at once
     // and be made a second time, though it was answered (fixed there by "seccomp: Fix a race with
     // WAIT_KILLABLE_RECV"). The process is not reaped while t->lock is held and its state is not DEAD, so the
@@ -23,7 +23,7 @@ static bool send_signal(struct sc_thread *t) {
 }
 
 static void send_wanted(struct sc_thread *t) {
-    if (t->intr == INTR_WANTED && !t->to_handler && send_signal(t))
+    if (t->intr == INTR_WANTED && !t->to_handler && sc_send_interrupt(t))
         t->intr = INTR_SENT;
 }
 
@@ -36,7 +36,7 @@ void sc_interrupt_running(struct sc_thread *t) {
 
 void sc_interrupt_again(struct sc_thread *t) {
     if (t->intr == INTR_SENT)
-        send_signal(t);
+        sc_send_interrupt(t);
 }
 
 void sc_interrupt(struct plat_thread *pt) {
@@ -157,7 +157,7 @@ static void resume_plain(struct sc_thread *t) {
     if (t->queue.n || t->queue.flush) {
         t->to_handler = true;
         if (t->intr != INTR_SENT)
-            send_signal(t);
+            sc_send_interrupt(t);
     }
     sc_reply(t, t->cache.have_rax ? t->cache.rax : -LINUX_ENOSYS);
 }
@@ -165,7 +165,8 @@ static void resume_plain(struct sc_thread *t) {
 void sc_resume_held(struct sc_thread *t) {
     if (t->state == SC_STARTING)
         t->go = t->queue.flush ? GO_FLUSH : GO_RESUME;
-    if (t->state != SC_HELD)
+    sc_unpark(t);
+    if (t->state != SC_HELD || sc_rest_wake(t))
         return;
     if (t->ring.state != RING_NONE) {  // it comes by a plain call first
         sc_ring_defer(t);
@@ -186,7 +187,8 @@ static int64_t plain_value(int64_t v) { return v <= -512 && v >= -516 ? -LINUX_E
 
 // Can the value be given without the thread's registers or work?
 static bool is_plain(const struct sc_thread *t) {
-    return t->state == SC_HELD && t->hold == HOLD_VALUE && t->intr == INTR_NONE && !t->queue.n;
+    return t->state == SC_HELD && t->hold == HOLD_VALUE && t->intr == INTR_NONE && !t->queue.n &&
+           t->rest == REST_AWAKE;
 }
 
 void sc_answer(struct plat_thread *pt, int64_t value, struct lock *outer) {
@@ -201,6 +203,7 @@ void sc_answer(struct plat_thread *pt, int64_t value, struct lock *outer) {
         sc_ring_answer(t, value);
         sc_thread_runs(p);
     } else if (plain && t->ring.state == RING_NONE) {  // the short way
+        sc_unpark(t);
         sc_set_state(t, SC_RUNNING);
         sc_thread_runs(p);
         sc_reply(t, value);

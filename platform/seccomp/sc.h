@@ -47,6 +47,7 @@
 #include "platform/seccomp/premap.h"
 #include "platform/seccomp/process.h"
 #include "platform/seccomp/regs.h"
+#include "platform/seccomp/rest.h"
 #include "platform/seccomp/thread.h"
 #include "platform/stub/spawn.h"
 #include <linux/filter.h>
@@ -80,6 +81,7 @@ struct sc_platform {
     struct list procs, free_threads;  // [P]
     struct sc_chunk *chunks;          // [P] memory of threads
     _Atomic unsigned nrunning;        // threads in guest code
+    struct sc_parked parked;
     // clean processes, and children on their way
     struct sc_thread *zygote;
     bool zygote_busy;           // [P]

@@ -74,6 +74,7 @@ static struct sc_thread *take_free(struct sc_platform *p) {
             lock_init(&c->threads[i].lock, RANK_PLATFORM);
             list_init(&c->threads[i].proc_link);
             list_init(&c->threads[i].pool_link);
+            list_init(&c->threads[i].park_link);
             list_init(&c->threads[i].death_link);
             list_add_tail(&p->free_threads, &c->threads[i].link);
         }
@@ -91,6 +92,8 @@ static void begin(struct sc_thread *t) {
     t->go = GO_NOT;
     atomic_store(&t->birth, BIRTH_NONE);
     t->intr = INTR_NONE;
+    t->rest = REST_AWAKE;
+    t->rest_over = false;
     t->notif = (struct sc_notif){0};
     t->call = (struct sc_call){.nr = (uint64_t)-1};
     t->queue = (struct op_queue){.fd_ready = -1};
@@ -156,6 +159,7 @@ void sc_thread_free(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
+    sc_unpark(t);
     sc_ops_clear(t);
     free(t->queue.ops);
     free(t->cache.fp);
@@ -193,7 +197,8 @@ static void doom_child(struct sc_thread *t) {
 
 // A doomed thread is held by an event of its own: it ends. The leader stays held for ever, at no cost.
 void sc_doom(struct sc_thread *t) {
-    if (t->state != SC_HELD || t->leader)
+    sc_unpark(t);
+    if (t->state != SC_HELD || t->leader || sc_rest_wake(t))
         return;
     if (t->to_handler)
         t->intr = INTR_SENT;  // the one that was to bring it there

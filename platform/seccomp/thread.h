@@ -24,6 +24,7 @@
 #include "platform/seccomp/notify.h"
 #include "platform/seccomp/process.h"
 #include "platform/seccomp/regs.h"
+#include "platform/seccomp/rest.h"
 
 enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
 // In what a held thread stands: a plain call, in the kernel or in the ring; the handler; its first call; the
@@ -54,6 +55,9 @@ struct sc_thread {
     // [W] platform->wait.lock
     struct list death_link;  // sc_listener.deaths
     int death_cause;
+    // [K] platform->parked.lock
+    struct list park_link;
+    _Atomic bool parked;  // [a] changed under K: it is on that list
     // [lock], the rest too: who it is
     int tid;
     unsigned slot;
@@ -68,6 +72,8 @@ struct sc_thread {
     bool doomed, exiting;
     // interrupts
     enum sc_intr intr;
+    enum sc_rest rest;  // HELD
+    bool rest_over;     // it is to go on when it comes
     bool to_handler;  // RUNNING: interrupted so that it does its queued work; the signal serves for both
     // what it stands in, and what it is to do
     struct sc_notif notif;
@@ -104,6 +110,7 @@ void sc_answer(struct plat_thread *t, int64_t value, struct lock *outer);
 void sc_resume(struct plat_thread *t, struct lock *outer);
 void sc_flush(struct plat_thread *t);
 void sc_interrupt(struct plat_thread *t);
+bool sc_send_interrupt(struct sc_thread *t);           // [lock] whatever it does; false: it is gone
 void sc_interrupt_again(struct sc_thread *t);          // [lock] RUNNING: the ring's code may have missed it
 void sc_interrupt_running(struct sc_thread *t);        // [lock] wants it; sends it when it runs
 void sc_at_handler(struct sc_thread *t, uint64_t id);  // [lock] it has come for its work

@@ -80,6 +80,7 @@ struct stub_slot {
     uint64_t nops;
     struct stub_op ops[STUB_MAX_OPS];
     uint64_t cookie; // of a child on its way: written by its parent
+    uint64_t rest_set; // the signal that wakes a thread whose call waits for long
     struct stub_scratch scratch;
 };
 #define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word

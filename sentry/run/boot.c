@@ -389,8 +389,8 @@ static void show_stats(const struct platform *p) {
             (unsigned long long)s.context, (unsigned long long)s.ring);
     log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads",
             (unsigned long long)s.patched, (unsigned long long)s.patched_shared);
-    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps", (unsigned long long)s.polled,
-            (unsigned long long)s.premapped);
+    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
+            (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
 }
 
 static void teardown(struct kernel *k, struct gofer_client *gofer) {

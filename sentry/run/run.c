@@ -271,6 +271,7 @@ static void run_call(struct task *t) {
             continue;
         case SYS_PARK:
             c->fresh = false;
+            plat_park(t->thread);
             if (task_settle(t, TASK_PARKED))
                 return;
             continue;
@@ -370,8 +371,7 @@ static void start_call(struct task *t) {
         run_call(t);
 }
 
-// True: the host thread changes text that other threads may run. Until it has, it is our turn to change the
-// map.
+// True: the host thread changes text that others may run; until it has, the turn to change the map is ours.
 static bool begin_text_work(struct task *t) {
     if (!mm_turn_try(t))
         return false;
