@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy single-threaded process
-// shares with the sentry, and one private page of its patched call sites. Attackers make a site hot, then
+// The syscall ring as a target (platform/seccomp/fastcall/): two pages that a busy thread shares with the
+// sentry, and the private words of its ring code, all in the thread's slot. Attackers make a site hot, then
 // forge every field, at rest, while the sentry serves the call, and from a signal handler; and they jump to
 // the ring's code at every byte.
+#include "../../../platform/stub/layout.h"
 #include "escape.h"
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#define CTL_AT  16384u // platform/stub/layout.h
-#define RING_AT (32768u + 4096u) // platform/stub/layout.h: of the first slot
+// Of the first slot, which is that of a process with one thread.
+#define CTL_AT  (STUB_SLOT_SIZE + offsetof(struct stub_slot, scratch))
+#define RING_AT (STUB_SLOT_SIZE + STUB_RING_AT)
 enum { FREE, REQ, TAKEN, DONE, SLOW, REFUSED };
 
 static volatile uint32_t *ring32(void) { return (volatile uint32_t *)(host.base + RING_AT); }
@@ -130,7 +132,8 @@ static void forged_numbers(void) {
     warm_up(2000);
     for (unsigned i = 0; i < 4096; i++) {
         long r = raw(0x1fff0000u + (i % 4), i, 2, 3, 4, 5, 6);
-        if (r != -ENOSYS)
+        // One that has a ring is taken to have lost the bytes of its answer: EFAULT.
+        if (r != -ENOSYS && !(i % 4 == 1 && r == -EFAULT))
             escaped("number %#x gives %ld", 0x1fff0000u + i % 4, r);
         r = raw(0x1fff1000u + i, i, 2, 3, 4, 5, 6);
         if (r != -ENOSYS && r != -(long)i)

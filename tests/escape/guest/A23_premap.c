@@ -2,10 +2,11 @@
 // Spare memory as a target (platform/seccomp/premap.c): mapped by the host before it is anybody's. Attackers
 // make maps hot, reach for pages that nobody gave them, from their own code and through calls, and forge the
 // ring's memory calls and hints.
+#include "../../../platform/stub/layout.h"
 #include "escape.h"
 #include <sys/mman.h>
 
-#define RING_AT (32768u + 4096u) // platform/stub/layout.h: of the first slot
+#define RING_AT (STUB_SLOT_SIZE + STUB_RING_AT)  // of the first slot, that of a process with one thread
 static volatile uint32_t *ring32(void) { return (volatile uint32_t *)(host.base + RING_AT); }
 static volatile uint64_t *ring64(void) { return (volatile uint64_t *)(host.base + RING_AT); }
 
