@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,9 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--part", default=".")
     options = parser.parse_args()
+    # A shell ignores them for what it runs in the background, and whoever is below inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     part = re.compile(options.part)
     total = [0, 0, 0]
     for name, preset, pattern, env, user in FLAVOURS:

@@ -464,8 +464,9 @@ def main(module=None):
     options = parser.parse_args()
     PICKET, PLATFORM, SCALE = os.path.abspath(options.picket), options.platform, options.timeout_scale
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what is left over is ours to see
-    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):  # a shell ignores some for what it runs with &
-        signal.signal(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
+    for sig in (signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+        signal.signal(sig, signal.SIG_DFL)
     passed = failed = 0
     for name, test in inspect.getmembers(module, inspect.isfunction):
         if not name.startswith("test_") or not re.search(options.filter, name):

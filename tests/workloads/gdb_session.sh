@@ -41,8 +41,9 @@ debug -ex 'break fact if n == 2' -ex run -ex 'print n' -ex 'info args' -ex bt -e
 echo "a watchpoint in a thread"
 debug -ex 'break add' -ex run -ex 'watch total' -ex 'delete 1' -ex continue -ex continue -ex 'info threads' \
     -ex 'delete' -ex continue p | grep -E '^(Old|New) value|exited normally|^\* 2 ' | sed 's/Thread .*"p"/THREAD/; s/(LWP.*)//; s/process [0-9]*/PROCESS/'
+# The parent goes on beside gdb, whose lines come in pieces: its words are not to stand between them.
 echo "the child of a fork"
-debug -ex 'set follow-fork-mode child' -ex 'break fact if n == 1' -ex run -ex 'delete 1' -ex 'catch fork' -ex continue \
+debug -ex 'set follow-fork-mode child' -ex 'break fact if n == 1' -ex 'run > /dev/null' -ex 'delete 1' -ex 'catch fork' -ex continue \
     -ex 'break fact' -ex 'delete 2' -ex continue -ex 'print n' -ex delete -ex continue p |
     grep -E '^\$1 = |exited with code' | sed 's/process [0-9]*/PROCESS/'
 echo "attach"
