@@ -69,7 +69,7 @@ static void done(struct task *child, int64_t result) {
         waitq_wake(&p->tracer->tg->child_wait, ~0u);
 }
 
-// Others look at the state of the work under tasks_lock; the work itself changes under the tracee's turn alone.
+// Others look at the state of the work under tasks_lock.
 static void to_close(struct task *child, int64_t copied) {
     struct ptrace_poke *w = &child->ptrace->poke;
     LOCKED(&child->k->tasks_lock);
