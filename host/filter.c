@@ -8,8 +8,8 @@ static int fill(scmp_filter_ctx ctx, const struct filter *f) {
     int err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (!err)
         err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, f->all_threads);
+    // a binary tree: few comparisons for each call
     if (!err)
-        // a binary tree: few comparisons for each call
         err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     for (size_t i = 0; !err && i < f->nrows; i++)
         if (f->when >> f->rows[i].when & 1)

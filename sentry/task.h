@@ -92,8 +92,8 @@ struct call {  // [o] the system call in progress
     int64_t flush_result;  // of SYS_FLUSH: 0 or the error of the host
     uint64_t deadline;     // monotonic ns, absolute; 0: none. Survives reruns.
     uint64_t u[6];         // the handler's own
-    void *p;               // the handler's own ...
-    // ... called once when the call ends in any way, death included; may be NULL
+    void *p;               // the handler's own; what cleanup gives back
+    // called once when the call ends in any way, death included; may be NULL
     void (*cleanup)(struct task *t);
     struct parked parked;
 };

@@ -264,7 +264,7 @@ TEST(a_tracer_that_dies_lets_go)
     tracer_dies(0, 1);
 }
 
-// ... but one whose stop the tracer has not even waited for stays stopped: the SIGSTOP of ATTACH is delivered.
+// ... but one whose stop the tracer has not waited for stays stopped: the SIGSTOP of ATTACH is delivered.
 TEST(a_tracer_that_dies_at_once_leaves_it_stopped)
 {
     for (int waits = 0; waits < 2; waits++) {

@@ -415,8 +415,8 @@ static void do_routes(struct world *w, unsigned at) {
     compare(w, "routes", word(w, at), n);
 }
 
-// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A
-// last=B] [rate=N burst=N]"
+// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N]
+//  [dport=A last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
     const char *point = word(w, at);
     struct ns_rule r = {.point = strcmp(point, "in") == 0    ? NS_INPUT
