@@ -109,8 +109,7 @@ struct inode_ops {
     int (*readlink)(struct inode *i, char *buf, size_t size);
     int (*jump)(struct inode *i, const struct vfs_ctx *ctx, struct path *out);  // NULL: an ordinary link
     int (*getattr)(struct inode *i, struct vfs_attr *a);                        // NULL: inode->attr
-    // permission is already checked; takes
-    // inode->lock itself. NULL: EPERM
+    // Permission is already checked; takes inode->lock itself. NULL: EPERM
     int (*setattr)(struct inode *i, const struct vfs_attr *a, unsigned which);
     int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The

@@ -146,8 +146,8 @@ void netstack_destroy(struct netstack *ns) {
     struct netstack_usage *u = &ns->usage;
     if (u->bytes || u->packets || u->buffers || u->sockets || ns->wheel.armed || ns->nneighbours ||
         ns->nroutes)
-        panic("netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, %u neighbours, "
-              "%u routes",
+        panic("netstack: left over: %zu bytes, %u packets, %u buffers, %u sockets, %u timers, "
+              "%u neighbours, %u routes",
               u->bytes, u->packets, u->buffers, u->sockets, ns->wheel.armed, ns->nneighbours, ns->nroutes);
     lock_drop(&ns->lock);
     lock_destroy(&ns->lock);

@@ -48,8 +48,8 @@ static void send_in(struct state *st, int sig, bool from_terminal) {
     unsigned char byte = (unsigned char)(sig | (from_terminal ? SENTRY_CONTROL_TERMINAL : 0));
     if (sig == SIGCONT)
         st->continues++;
+    // one that is ending hears no more: its status is what counts
     if (write(st->s->control, &byte, 1) < 0 && errno != EAGAIN)
-        // the sandbox is ending: its status is what counts
         log_info("handing on signal %d: %s", sig, strerror(errno));
 }
 

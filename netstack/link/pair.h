@@ -25,9 +25,8 @@ struct ns_pair;
 int ns_pair_create(struct netstack *a, const struct netif_config *ca, struct netstack *b,
                    const struct netif_config *cb, const struct ns_pair_config *config, struct ns_pair **out);
 struct netif *ns_pair_netif(struct ns_pair *p, unsigned end);  // 0: a's, 1: b's
-uint64_t
 // delivers what is due; when there is more, NETSTACK_NEVER: nothing under way
-ns_pair_poll(struct ns_pair *p);
+uint64_t ns_pair_poll(struct ns_pair *p);
 uint64_t ns_pair_next(struct ns_pair *p);  // that time by itself
 void ns_pair_destroy(struct ns_pair *p);   // the interfaces too
 

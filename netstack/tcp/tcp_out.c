@@ -99,8 +99,8 @@ static int send_ip(struct tcp *t, struct pkt *p, uint8_t ecn) {
     ip_start_csum(p, &h, TCP_CSUM);
     count(s->ns, tcp_out);
     err = ip_output(s->ns, p, &path, &h);
+    // the path has become narrower since; the timer sends it again, cut smaller
     if (err == -LINUX_EMSGSIZE)
-        // the path has become narrower since; the timer sends it again, cut smaller
         tcp_update_mss(t, path.mtu);
     return err;
 }

@@ -42,8 +42,8 @@ struct netstack *tool_stack(size_t budget) {
 }
 
 static void usage(void) {
-    fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] [mtu "
-          "N] [nooffload] [reno]\n"
+    fputs("usage: nstool serve|send|recv LINK ADDRESS/PREFIX... [to HOST PORT [BYTES]] [stdin|stdout] "
+          "[mtu N] [nooffload] [reno]\n"
           "              [gw ADDRESS]\n"
           "       nstool bench [SCALE]\n"
           "       nstool packets PATH N\n",

@@ -77,10 +77,12 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
         c->altstack.ss_flags = LINUX_SS_DISABLE;
     memcpy(c->comm, t->comm, sizeof c->comm);
     // SCHED_RESET_ON_FORK, sched(7): what is better than normal is not inherited.
-    bool rt = t->sched_policy == LINUX_SCHED_FIFO || t->sched_policy == LINUX_SCHED_RR;
-    c->nice = t->sched_reset && t->nice < 0 ? 0 : t->nice;
-    c->sched_policy = t->sched_reset && rt ? LINUX_SCHED_OTHER : t->sched_policy;
-    c->sched_prio = t->sched_reset && rt ? 0 : t->sched_prio;
+    // Others may set these meanwhile: each is read once.
+    int nice = t->nice, policy = t->sched_policy;
+    bool reset = t->sched_reset, rt = policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR;
+    c->nice = reset && nice < 0 ? 0 : nice;
+    c->sched_policy = reset && rt ? LINUX_SCHED_OTHER : policy;
+    c->sched_prio = reset && rt ? 0 : t->sched_prio;
     c->ioprio = t->ioprio;
     c->cpu_mask = t->cpu_mask;
     c->personality = t->personality;

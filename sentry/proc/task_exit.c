@@ -221,8 +221,8 @@ int64_t task_exit_self(struct task *t, int status) {
     vfork_release(t);
     task_drop_parts(t);
     struct plat_thread *th = task_swap_thread(t, NULL);
+    // before anybody can reap the task: until then the platform may name it as the owner
     if (th)
-        // before anybody can reap the task: until then the platform may name it as the owner
         plat_thread_destroy(th);
     bool last;
     {
@@ -233,8 +233,8 @@ int64_t task_exit_self(struct task *t, int status) {
         atomic_store(&t->execing, false);
         ptrace_tracer_ends(t, &ended);
         bool kept = ptrace_thread_ends(t, status);
+        // its number stays taken until the process is reaped, or its tracer has been told
         if (t == g->leader || kept)
-            // its number stays taken until the process is reaped, or its tracer has been told
             k->pids[t->tid] = t;
         last = atomic_load(&g->nalive) == 0;
         if (!last)

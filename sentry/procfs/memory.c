@@ -104,8 +104,8 @@ static void put_sizes(struct proc_text *x, const struct map_walk *w) {
     proc_printf(x, "Shared_Clean:          0 kB\nShared_Dirty:          0 kB\nPrivate_Clean:  %8llu kB\n",
                 (unsigned long long)w->clean / 1024);
     proc_printf(x,
-                "Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\nLazyFree:     "
-                "         0 kB\n",
+                "Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\n"
+                "LazyFree:              0 kB\n",
                 (unsigned long long)w->dirty / 1024, (unsigned long long)w->rss / 1024,
                 (unsigned long long)w->anon / 1024);
     for (unsigned i = 0; i < sizeof zero / sizeof zero[0]; i++)

@@ -52,8 +52,8 @@ static int show_shm(struct proc_text *x, const struct proc_node *n) {
     struct linux_shminfo64 info;
     struct linux_shmid64_ds d;
     int top = shm_limits(task_current, &info);
-    proc_printf(x, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  "
-                   "cgid      atime"
+    proc_printf(x, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid"
+                   "  cuid  cgid      atime"
                    "      dtime      ctime                   rss                  swap\n");
     for (int i = 0; i <= top; i++) {
         int64_t id = shm_stat(task_current, i, LINUX_SHM_STAT_ANY, &d);

@@ -264,6 +264,28 @@ TEST(a_tracer_that_dies_lets_go)
     tracer_dies(0, 1);
 }
 
+// ... but one whose stop the tracer has not waited for stays stopped: the SIGSTOP of ATTACH is delivered.
+TEST(a_tracer_that_dies_at_once_leaves_it_stopped)
+{
+    for (int waits = 0; waits < 2; waits++) {
+        pid_t pid = sleeper(), tracer = fork_child();
+        if (tracer == 0) {
+            if (ask(PTRACE_ATTACH, pid, 0, 0) < 0 || (waits && next(pid) != STOP(SIGSTOP)))
+                _exit(1);
+            _exit(0);
+        }
+        EXPECT_EQ(wait_exit(tracer), 0);
+        if (!waits) {
+            int status = 0;
+            EXPECT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+            EXPECT_EQ(status, STOP(SIGSTOP));
+            EXPECT_OK(kill(pid, SIGCONT));
+        }
+        EXPECT_OK(kill(pid, SIGTERM));
+        EXPECT_EQ(wait_exit(pid), -SIGTERM);
+    }
+}
+
 TEST(or_kills)
 {
     tracer_dies(PTRACE_O_EXITKILL, 0);

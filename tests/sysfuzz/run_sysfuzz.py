@@ -93,7 +93,7 @@ class Run:
     def __init__(self, options, seed):
         self.options, self.seed = options, seed
         self.out = self.evidence = ""
-        self.calls = 0
+        self.calls = self.stops = 0
 
     def command(self, scratch):
         picket = [os.path.realpath(self.options.picket), "do", "--platform=" + self.options.platform, "--cwd", "/tmp",
@@ -117,6 +117,7 @@ class Run:
                     if STUCK.search(self.out):
                         return "hang: a killed process does not go"
                 if stopped(process.pid):
+                    self.stops += 1
                     os.kill(process.pid, signal.SIGCONT)
                 now = time.monotonic()
                 if now - last > self.options.hang or now - started > bound:
@@ -161,7 +162,8 @@ class Run:
         if self.errors:
             return "FAULT", "said on stderr: " + ascii(self.errors.splitlines()[0][:200])
         if status == 0 and done:
-            return "ok", "%d calls, %s generations" % (self.calls, done.group(2))
+            stops = ", continued %d times" % self.stops if self.stops else ""
+            return "ok", "%d calls, %s generations%s" % (self.calls, done.group(2), stops)
         if not done and status > 128:
             return "guest", "the guest's first process was ended by signal %d" % (status - 128)
         return "FAULT", "exit status %s%s" % (status, "" if done else ", and the supervisor did not finish")

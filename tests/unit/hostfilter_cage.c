@@ -54,8 +54,9 @@ static long landlock_version(void) { return syscall(SYS_landlock_create_ruleset,
 // Exit status: 0, or the number of the line that does not hold.
 #define hold(cond)                                                                                           \
     do {                                                                                                     \
+        _Static_assert(__LINE__ < 256, "it fits, and is not taken for 0");                                   \
         if (!(cond))                                                                                         \
-            _exit(__LINE__ & 0xff);                                                                          \
+            _exit(__LINE__);                                                                                 \
     } while (0)
 
 static void in_cage(pid_t neighbour, bool signals_too) {

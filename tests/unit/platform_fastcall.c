@@ -35,8 +35,8 @@ GUEST(
     hostile,
     "1: inc %rbx\n mov %rbx, %rdi\n mov $110, %eax\n syscall\n imul $1664525, %r14, %r14\n"
     "add $1013904223, %r14\n mov %r14, %rcx\n shr $40, %rcx\n and $7, %ecx\n test $0x7000000, %r14\n jne 1b\n"
-    "mov %r14, %rax\n shr $33, %rax\n and $7, %eax\n mov %eax, (%r12)\n mov %rax, 72(%r12,%rcx,8)\n jmp "
-    "1b\n");
+    "mov %r14, %rax\n shr $33, %rax\n and $7, %eax\n mov %eax, (%r12)\n mov %rax, 72(%r12,%rcx,8)\n "
+    "jmp 1b\n");
 // stat(rbx) into rsi, for ever; the answers are counted: r12 those that are -EFAULT, r13 the others.
 GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n cmp $-14, %rax\n jne 2f\n "
                  "inc %r12\n jmp 1b\n"
@@ -46,14 +46,14 @@ GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n 
 // flags. r12 counts refusals, r13 what is wrong.
 #define MAP_REGS \
     "cmp $8192, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $0x22, %r10\n jne 9f\n cmp $-1, %r8\n jne 9f\n"
-GUEST(mapping, "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n mov $-1, "
-               "%r8\n xor %r9d, %r9d\n"
+GUEST(mapping, "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n "
+               "mov $-1, %r8\n xor %r9d, %r9d\n"
                "mov %rsp, %rbp\n add $-1, %r14\n pushfq\n pop %r11\n mov %r11, -128(%rsp)\n"
                "mov $9, %eax\n syscall\n"
                "pushfq\n pop %rcx\n xor -128(%rsp), %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"
                "test %rdi, %rdi\n jne 9f\n test %r9, %r9\n jne 9f\n cmp %rsp, %rbp\n jne 9f\n" MAP_REGS
-               "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n mov "
-               "%rbx, 4096(%rax)\n"
+               "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n "
+               "mov %rbx, 4096(%rax)\n"
                "mov %rax, %rdi\n mov $8192, %esi\n mov $11, %eax\n syscall\n test %rax, %rax\n jne 9f\n"
                "2: test %r14, %r14\n jne 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
                "3: inc %r12\n jmp 2b\n 9: inc %r13\n jmp 8b\n");

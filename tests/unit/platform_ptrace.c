@@ -47,8 +47,8 @@ __asm__(
     "guest_sse: movq %xmm3, %rdi; mov $1003, %eax; syscall; jmp guest_sse\n"
     "guest_jump: jmp *%rdi\n"
     "guest_flip: mov %rsi, -8(%rdi); movl $0, (%rdi); mov $40, %ecx; 1: pause; loop 1b;"
-    "mov %rsi, -8(%rdi); movl $-1, (%rdi); inc %edx; mov %edx, %ecx; and $31, %ecx; inc %ecx; 1: pause; loop "
-    "1b;"
+    "mov %rsi, -8(%rdi); movl $-1, (%rdi); inc %edx; mov %edx, %ecx; and $31, %ecx; inc %ecx; 1: pause; "
+    "loop 1b;"
     "jmp guest_flip\n"
     "guest_end:\n"
     ".popsection\n");

@@ -29,8 +29,8 @@ static void traps(void) {
         TRY("lgdt", SIGSEGV, "lgdt (%%rsp)" : : : "memory");
         TRY("swapgs", SIGSEGV, "swapgs");
         TRY("iretq to the kernel", SIGSEGV,
-            "push $0x18\n\tpush %%rsp\n\tpushfq\n\tpush $0x10\n\tlea 1f(%%rip), %%rax\n\tpush "
-            "%%rax\n\tiretq\n1:"
+            "push $0x18\n\tpush %%rsp\n\tpushfq\n\tpush $0x10\n\tlea 1f(%%rip), %%rax\n\t"
+            "push %%rax\n\tiretq\n1:"
             :
             :
             : "rax", "memory");
@@ -107,8 +107,8 @@ static void alignment_flag(void) {
     const long numbers[] = {SYS_getpid, SYS_munmap, SYS_getppid, SYS_brk};
     for (int i = 0; i < 100; i++) {
         long r;
-        __asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tsyscall\n\tpushfq\n\tandl $~0x40000, "
-                         "(%%rsp)\n\tpopfq"
+        __asm__ volatile("pushfq\n\torl $0x40000, (%%rsp)\n\tpopfq\n\tsyscall\n\tpushfq\n\t"
+                         "andl $~0x40000, (%%rsp)\n\tpopfq"
                          : "=a"(r)
                          : "a"(numbers[i & 3]), "D"(0L), "S"(0L)
                          : "rcx", "r11", "memory");

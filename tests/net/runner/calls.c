@@ -430,8 +430,8 @@ static int value_of(struct world *w, const struct word_value *values, const char
     fail(w, "not one of the words: %s", text);
 }
 
-// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N] [dport=A
-// last=B] [rate=N burst=N]"
+// "rule pre|in|out accept|drop|reject [established] [proto=N] [src=IP splen=N] [dst=IP dplen=N]
+//  [dport=A last=B] [rate=N burst=N]"
 static void do_rule(struct world *w, unsigned at) {
     struct ns_rule r = {.point = value_of(w, points, word(w, at))};
     r.verdict = value_of(w, verdicts, word(w, at + 1));
