@@ -4,11 +4,12 @@ cd "$1"
 bash -c '
 exec 2>/dev/null
 set -m
-sleep 0.3 & a=$!
+sleep 1 & a=$!
 sleep 100 & b=$!
 jobs -r | wc -l
-kill -STOP $b; sleep 0.1; jobs -s | wc -l
-kill -CONT $b; sleep 0.1; kill -TERM $b; wait $b; echo "b $?"
+wait_for() { for _ in $(seq 200); do jobs $1 | grep -q "sleep 100" && return; sleep 0.05; done; }
+kill -STOP $b; wait_for -s; jobs -s | wc -l
+kill -CONT $b; wait_for -r; kill -TERM $b; wait $b; echo "b $?"
 wait $a; echo "a $?"
 set +m
 cat <<X

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: python3:pexpect
 # pexpect: a dialogue with bash (job control, line editing, keys), with python's own prompt, echo off, end of file, a time limit.
+here=$(cd "$(dirname "$0")" && pwd)
 cd "$1"
-TERM=dumb python3 - <<'X'
+TERM=dumb PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 python3 - <<'X'
 import pexpect
+from terminal_front import wait_in_front
 c = pexpect.spawn('bash', ['--norc', '-i'], encoding='utf-8', timeout=20, env={'PS1': 'ready> ', 'TERM': 'dumb', 'PATH': '/usr/bin:/bin'})
 c.expect('ready> '); c.sendline('echo $((6*7))x'); c.expect('42x'); print('answer')
-c.expect('ready> '); c.sendline('sleep 60'); c.expect('sleep 60'); import time; time.sleep(.3); c.sendcontrol('z'); c.expect('Stopped'); print('stopped')
-c.expect('ready> '); c.sendline('fg'); c.expect('sleep 60'); time.sleep(.3); c.sendcontrol('c'); c.expect('ready> '); print('interrupted')
-c.sendline('cat > f'); c.expect('cat > f'); time.sleep(.2); c.send('lone\x08\x08\x08ine'.replace('\x08', '\x7f') + '\n'); c.sendeof(); c.expect('ready> ')
+c.expect('ready> '); c.sendline('sleep 60'); c.expect('sleep 60'); wait_in_front(c.child_fd, 'sleep'); c.sendcontrol('z'); c.expect('Stopped'); print('stopped')
+c.expect('ready> '); c.sendline('fg'); c.expect('sleep 60'); wait_in_front(c.child_fd, 'sleep'); c.sendcontrol('c'); c.expect('ready> '); print('interrupted')
+c.sendline('cat > f'); c.expect('cat > f'); wait_in_front(c.child_fd, 'cat'); c.send('lone\x08\x08\x08ine'.replace('\x08', '\x7f') + '\n'); c.sendeof(); c.expect('ready> ')
 c.sendline('cat f'); c.expect('line'); print('edited')
 c.expect('ready> '); c.sendline('stty rows 40 cols 100; stty size'); c.expect('40 100'); print('size')
 c.expect('ready> '); c.sendline('stty -echo; read -p pass: x; stty echo; echo got $x'); c.expect('pass:'); print(c.waitnoecho(10)); c.sendline('word'); c.expect('got word')
