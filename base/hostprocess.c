@@ -6,6 +6,7 @@
 #include "base/hostprocess.h"
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,6 +18,8 @@
 #define QUEUE_LEAST  64u
 #define FILES_LEAST  128u
 #define MEMORY_LEAST (256u << 20)
+
+#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
 
 // These say that this very process went wrong (or was told to end by abort(3)).
 static int is_fault(int sig) {
@@ -32,18 +35,30 @@ struct kernel_sigaction {
     uint64_t mask;
 };
 
-static void reset_signals(struct process_inherited *was) {
-    const uint64_t none = 0;
+static uint64_t ignored_signals(void) {
+    uint64_t ignored = 0;
     for (int sig = 1; sig <= 64; sig++) {
-        struct kernel_sigaction old = {0}, new = {0};
-        // Waiting for children and for stops needs SIGCHLD as it is by default, which does nothing either.
-        new.handler = is_fault(sig) || sig == SIGCHLD ? SIG_DFL : SIG_IGN;
-        syscall(SYS_rt_sigaction, sig, NULL, &old, sizeof none);
+        struct kernel_sigaction old = {0};
+        syscall(SYS_rt_sigaction, sig, NULL, &old, sizeof ignored);
         if (old.handler == SIG_IGN)
-            was->ignored |= UINT64_C(1) << (sig - 1);
-        syscall(SYS_rt_sigaction, sig, &new, NULL, sizeof none);  // EINVAL for SIGKILL and SIGSTOP
+            ignored |= BIT(sig);
     }
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+    return ignored;
+}
+
+// Whatever is sent to us is harmless, but faults. Waiting for children and for stops needs SIGCHLD as it is by
+// default, which does nothing either. What is held keeps its default action: to ignore a signal throws away
+// what is pending of it. Nothing is delivered before all is set.
+static void set_signals(uint64_t held) {
+    const uint64_t all = ~UINT64_C(0);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    for (int sig = 1; sig <= 64; sig++) {
+        struct kernel_sigaction new = {.handler = SIG_IGN};
+        if (is_fault(sig) || sig == SIGCHLD || held & BIT(sig))
+            new.handler = SIG_DFL;
+        syscall(SYS_rt_sigaction, sig, &new, NULL, sizeof held);  // EINVAL for SIGKILL and SIGSTOP
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &held, NULL, sizeof held);
 }
 
 // As wide as it may be: root may take everything, others what the hard limit leaves.
@@ -86,9 +101,13 @@ static void thread_stacks(void) {
 
 const char *process_start(struct process_inherited *was) {
     struct process_inherited unused;
+    bool first = was;  // what the caller started; what it sends is for the program
     was = was ? was : &unused;
     memset(was, 0, sizeof *was);
-    reset_signals(was);
+    was->ignored = ignored_signals();
+    if (first)
+        was->held = ~was->ignored | BIT(SIGCHLD) | BIT(SIGCONT);
+    set_signals(was->held);
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         const struct rlimit none = {0, 0};
         if (getrlimit(which, &was->limits[which]) < 0)

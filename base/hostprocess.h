@@ -11,15 +11,18 @@
 
 struct process_inherited {  // as it was before process_start()
     uint64_t ignored;       // bit n - 1: signal n was ignored
+    uint64_t held;          // bit n - 1: signal n is blocked now, for the program; see below
     struct rlimit limits[RLIM_NLIMITS];
     mode_t umask;
 };
 
-// From now on a signal ends this process only when it is SIGKILL or tells of a fault of its own; nothing is
-// blocked; writing to a closed pipe or past a file's limit is an error and no signal; children are waited
-// for; limits are as wide as they may be made, but no core is dumped; new threads have stacks of a known
-// size; the umask is 077. was: what the program is to have; may be NULL. NULL, or what is too narrow for us
-// to work, for a message to the user.
+// From now on a signal ends this process only when it is SIGKILL or tells of a fault of its own; writing to a
+// closed pipe or past a file's limit is an error and no signal; children are waited for; limits are as wide
+// as they may be made, but no core is dumped; new threads have stacks of a known size; the umask is 077.
+// was: NULL in a process that the CLI has forked: nothing is blocked. In the CLI itself: what the program is to
+// have, and every signal that the caller does not ignore is blocked, with SIGCHLD and SIGCONT, so that none is
+// lost before it can be handed on (oci/supervise.h).
+// Returns NULL, or what is too narrow for us to work, for a message to the user.
 const char *process_start(struct process_inherited *was);
 
 #endif

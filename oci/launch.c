@@ -59,7 +59,7 @@ static pid_t start_sentry(struct sentry_config *config, const struct supervised 
 }
 
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots) {
-    struct supervised s = {.signals = supervise_hold_signals(config->inherited->ignored)};
+    struct supervised s = {.signals = config->inherited->held};
     int gofer_socks[2], control[2], stops[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gofer_socks) < 0 ||
         pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)

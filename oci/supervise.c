@@ -27,12 +27,6 @@
 // The host calls themselves: the C library's leave two real-time signals out.
 static void set_mask(int how, uint64_t set) { syscall(SYS_rt_sigprocmask, how, &set, NULL, sizeof set); }
 
-uint64_t supervise_hold_signals(uint64_t ignored) {
-    uint64_t set = ~(ignored & ~(BIT(SIGCHLD) | BIT(SIGCONT)));
-    set_mask(SIG_BLOCK, set);
-    return set;
-}
-
 static int failed(const char *what) {
     log_error("%s: %s", what, strerror(errno));
     return SENTRY_EXIT_FAILED;
@@ -63,11 +57,10 @@ static void hand_on(struct state *st) {
 // By its default action, so that the caller's shell sees what it would see of the program.
 static void stop_self(struct state *st, int sig) {
     uint64_t pending = 0;
-    signal(sig, SIG_DFL);
+    signal(sig, SIG_DFL);  // the caller may ignore it
     set_mask(SIG_UNBLOCK, BIT(sig));
     kill(getpid(), sig);  // stopped; the next line is after a SIGCONT
     set_mask(SIG_BLOCK, BIT(sig));
-    signal(sig, SIG_IGN);
     syscall(SYS_rt_sigpending, &pending, sizeof pending);
     if (sig != SIGSTOP && !(pending & BIT(SIGCONT)))
         send_in(st, SIGCONT, false);

@@ -9,13 +9,8 @@ struct supervised {
     pid_t sentry, gofer;
     int control;      // signals, to the sentry
     int stops;        // from the sentry: that the program has stopped; -1: not told
-    uint64_t signals; // bit n - 1: signal n is blocked here and handed on
+    uint64_t signals; // bit n - 1: signal n is blocked here (base/hostprocess.h) and handed on
 };
-
-// Blocks, from now on and so that none is lost, what is going to be handed on: every signal but those of
-// `ignored` (bit n - 1: the caller had signal n ignored, as nohup(1) does). Returns what is blocked, for
-// struct supervised.
-uint64_t supervise_hold_signals(uint64_t ignored);
 
 // Until the sentry ends: signals go to the sandbox, and when the program stops so do we. Returns the exit
 // status for the caller. control and stops are closed.

@@ -89,6 +89,27 @@ def test_an_early_signal():
         expect(p.wait(20 * cli.SCALE) in (128 + 15, -15), "status %r" % p.returncode)
 
 
+def test_pending_at_the_start():
+    """One that waited, blocked, when the CLI was started: it is for the program, and nothing of ours takes it away."""
+    def pending():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        subprocess.run(["kill", "-TERM", str(os.getpid())])  # (what a process sends to itself is not handed on)
+
+    p = popen("sleep", "100", preexec_fn=pending)
+    expect(p.wait(20 * cli.SCALE) == 128 + 15, "status %r" % p.returncode)
+
+
+def test_interrupted_at_the_start():
+    """Ctrl-C while gofer and sentry are being started ends the program and neither of them first."""
+    for delay in (0.001 * i for i in range(12)):
+        p = popen("sleep", "100")
+        while b"picket" not in open("/proc/%d/cmdline" % p.pid, "rb").read():
+            pass
+        time.sleep(delay)
+        os.killpg(p.pid, signal.SIGINT)
+        expect(p.wait(20 * cli.SCALE) in (128 + 2, -2), "status %r" % p.returncode)
+
+
 def test_ignored_stays_ignored():
     """nohup(1), and a shell's jobs in the background: what the caller ignores, the program ignores, and is not handed on."""
     script = "trap '' HUP INT CHLD; exec \"$@\""
