@@ -46,9 +46,9 @@ static uint64_t ignored_signals(void) {
     return ignored;
 }
 
-// Whatever is sent to us is harmless, but faults. Waiting for children and for stops needs SIGCHLD as it is by
-// default, which does nothing either. What is held keeps its default action: to ignore a signal throws away
-// what is pending of it. Nothing is delivered before all is set.
+// Whatever is sent to us is harmless, but faults. Waiting for children and for stops needs SIGCHLD as it is
+// by default, which does nothing either. What is held keeps its default action: to ignore a signal throws
+// away what is pending of it. Nothing is delivered before all is set.
 static void set_signals(uint64_t held) {
     const uint64_t all = ~UINT64_C(0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
