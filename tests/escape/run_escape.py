@@ -737,7 +737,8 @@ class Tracing:
         self.write("buffer_size_kb", "32768")
         self.write("trace_clock", "global")  # one order of events on all CPUs
         self.write("options/event-fork", "1")
-        self.write("events/sched/sched_process_fork/enable", "1")
+        for event in ("fork", "exit"):
+            self.write("events/sched/sched_process_%s/enable" % event, "1")
         self.write("events/raw_syscalls/sys_enter/filter", 'comm == "picket-stub"')
         self.write("events/raw_syscalls/sys_enter/enable", "1")
 
@@ -766,20 +767,22 @@ class Tracing:
             if re.search(r"^(overrun|dropped events): [1-9]", read("%s/per_cpu/%s/stats" % (self.path, cpu)), re.M):
                 raise Unjudged("the trace buffer was too small")
         found, ours = collections.defaultdict(list), {root}
-        lines = read(self.path + "/trace").splitlines()
-        for line in lines:
-            match = re.match(r"\s*.*: sched_process_fork: comm=.* pid=(\d+) child_comm=.* child_pid=(\d+)", line)
-            if match and int(match[1]) in ours:
-                ours.add(int(match[2]))
-        for line in lines:
-            match = re.match(r"\s*.*-(\d+)\s+\[\d+\].*: sys_enter: NR (-?\d+) \(([^)]*)\)", line)
-            if match and int(match[1]) in ours:
-                found[int(match[1])].append((int(match[2]), [int(a, 16) for a in match[3].split(", ")]))
+        # In one pass: a number that is free again may be taken by a stranger before the kernel has forgotten it here.
+        for line in read(self.path + "/trace").splitlines():
+            if fork := re.match(r"\s*.*: sched_process_fork: comm=.* pid=(\d+) child_comm=.* child_pid=(\d+)", line):
+                if int(fork[1]) in ours:
+                    ours.add(int(fork[2]))
+            elif exit_ := re.match(r"\s*.*: sched_process_exit: comm=.* pid=(\d+) ", line):
+                ours.discard(int(exit_[1]))
+            elif call := re.match(r"\s*.*-(\d+)\s+\[\d+\].*: sys_enter: NR (-?\d+) \(([^)]*)\)", line):
+                if int(call[1]) in ours:
+                    found[int(call[1])].append((int(call[2]), [int(a, 16) for a in call[3].split(", ")]))
         return found
 
     def close(self):
         self.write("events/raw_syscalls/sys_enter/enable", "0")
-        self.write("events/sched/sched_process_fork/enable", "0")
+        for event in ("fork", "exit"):
+            self.write("events/sched/sched_process_%s/enable" % event, "0")
         os.rmdir(self.path)
         self.unmount()
 
