@@ -34,6 +34,8 @@ struct do_options {
 static const char usage[] =
     "usage: picket do [OPTIONS] -- CMD [ARGS]\n\n"
     "  --platform P            auto (default), seccomp or ptrace: how system calls are caught\n"
+    "  --fast-calls on|off     off: no call site is changed, no call answered through shared memory;\n"
+    "                          slower, and less to go wrong (default: on)\n"
     "  --bind HOST:GUEST[:ro]  show the host's file or directory HOST at GUEST, writable unless :ro\n"
     "  --cwd DIR               working directory inside (default: the current one)\n"
     "  --env K=V               set an environment variable; of the caller's, these alone are passed on:\n"
@@ -58,6 +60,11 @@ static int parse_platform(struct do_options *o, const char *value) {
             return 0;
         }
     return bad("--platform", value, "is not auto, seccomp or ptrace");
+}
+
+static int parse_fast_calls(struct do_options *o, const char *value) {
+    o->config.plain_calls = !strcmp(value, "off");
+    return o->config.plain_calls || !strcmp(value, "on") ? 0 : bad("--fast-calls", value, "is not on or off");
 }
 
 // HOST:GUEST[:ro|:rw]; a name with a colon in it cannot be given.
@@ -127,6 +134,8 @@ static int parse_option(struct do_options *o, int option, char *value) {
     switch (option) {
     case 'p':
         return parse_platform(o, value);
+    case 'f':
+        return parse_fast_calls(o, value);
     case 'b':
         return parse_bind(o, value);
     case 'e':
@@ -161,6 +170,7 @@ static int parse_options(struct do_options *o, int argc, char **argv) {
         {"cwd", required_argument, NULL, 'c'},      {"env", required_argument, NULL, 'e'},
         {"hostname", required_argument, NULL, 'n'}, {"strace", no_argument, NULL, 's'},
         {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+        {"fast-calls", required_argument, NULL, 'f'},
         {0},
     };
     opterr = 0;

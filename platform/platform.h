@@ -60,6 +60,9 @@ struct plat_config {
     void (*after_fork)(void);
     // Borrowed for the platform's life; NULL: owners are not counted, and nothing is asked.
     const struct plat_guest_ops *guest;
+    // Every call as an exchange with the host's kernel: no call site is changed, nothing is polled, no memory
+    // mapped ahead. Slower, and less of ours is in the guest's reach. (ptrace: always so.)
+    bool plain_calls;
 };
 
 // Address ranges of every guest address space that guest mappings must leave alone. The guest may use

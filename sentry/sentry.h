@@ -29,6 +29,7 @@ struct sentry_config {
     int stops_fd;
     const struct process_inherited *inherited;  // what the program gets of it: run/boot.c
     enum plat_kind platform;
+    bool plain_calls;       // struct plat_config's
     unsigned stdio_closed;  // bit n: descriptor n is not the program's
     bool strace;
     bool verbose;        // say which platform was chosen and why

@@ -459,7 +459,8 @@ int sentry_run(const struct sentry_config *c) {
         const struct sysdesc *d = sysdesc(nr);
         needs_context[nr] = d && d->context == SYSCALL_REGS;
     }
-    struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .guest = &kernel_guest_ops};
+    struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .guest = &kernel_guest_ops,
+                             .plain_calls = c->plain_calls};
     err = plat_open(&pc, &platform, why, sizeof why);
     if (err < 0) {
         log_error("platform: %s", why);

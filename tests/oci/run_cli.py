@@ -72,6 +72,23 @@ def test_uname_is_pickets():
     expect(os.uname().nodename not in out.split()[1], "the host's name")
 
 
+# ---- Ways to call --------------------------------------------------------------------------------------------------------
+def test_fast_calls():
+    """--verbose says by which way the calls came; with --fast-calls=off each was an exchange, and no site was changed."""
+    program = "import os\nfor i in range(20000): os.getppid()"
+    for word in ("on", "off"):
+        done = do("python3", "-c", program, options=["--verbose", "--fast-calls=" + word])
+        expect(done.returncode == 0, done.stderr)
+        ways = re.search(r"calls: (\d+) plain, (\d+) with registers, (\d+) by rings\n.*sites: (\d+) patched", done.stderr)
+        expect(ways, "no count of calls: " + done.stderr)
+        plain, registers, rings, sites = map(int, ways.groups())
+        if word == "off":
+            expect(plain + registers > 20000 and rings == 0 and sites == 0, done.stderr)
+        elif PLATFORM == "seccomp" and os.cpu_count() > 1:
+            expect(sites > 0, "no site was patched: " + done.stderr)
+    expect_error(do("true", options=["--fast-calls=some"]), 125, "--fast-calls", "some")
+
+
 # ---- Bad input -----------------------------------------------------------------------------------------------------------
 def test_missing_program():
     expect_error(do("/no/such/program"), 127, "/no/such/program")
