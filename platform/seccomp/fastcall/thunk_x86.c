@@ -4,7 +4,9 @@
 //
 // A jump needs 5 bytes before the syscall instruction that can be run elsewhere. Instructions cannot be read
 // backwards for certain, so those that compilers and C libraries put there are known by their bytes, with as
-// many before them as make a mistake unlikely.
+// many before them as make a mistake unlikely. The jump must lie within the first of them: a thread that was
+// about to run a later one, or whose signal frame says so, goes on there as if nothing had been changed.
+// LIMIT: so sites without an instruction of 5 bytes before the syscall are left alone (Go's).
 //
 // A thunk is, with int3 before and behind it:
 //
@@ -40,18 +42,19 @@ static bool is_futex(const uint8_t *i, uint64_t nr) {
     return is_number(i, nr) && memcmp(i + 5, "\x40\x80\xf6", 3) == 0;
 }
 
-// mov d(%rsp), %edi; xor %eax, %eax: a read that may be cancelled
+// mov d(%rsp), %rsi; mov %eax, %r8d; mov d(%rsp), %edi; xor %eax, %eax: a read that may be cancelled
 static bool is_cancellable_read(const uint8_t *i) {
-    return memcmp(i, "\x8b\x7c\x24", 3) == 0 && i[4] == 0x31 && i[5] == 0xc0 && (i[-1] & 0xf0) != 0x40;
+    return memcmp(i, "\x48\x8b\x74\x24", 4) == 0 && memcmp(i + 5, "\x41\x89\xc0\x8b\x7c\x24", 6) == 0 &&
+           memcmp(i + 12, "\x31\xc0", 2) == 0;
 }
+#define CANCELLABLE_READ_LEN 14
 
 // Where the number is somebody else's.
 static const struct {
     const char *bytes;
     unsigned len, replaced;  // the last of them
 } known[] = {
-    {"\x4d\x89\xc8\x4c\x8b\x4c\x24\x08", 8, 5},                   // glibc's syscall(3)
-    {"\x49\x89\xf2\x48\x89\xfa\x48\x89\xce\x48\x89\xdf", 12, 6},  // Go's
+    {"\x4d\x89\xc8\x4c\x8b\x4c\x24\x08", 8, 5},  // glibc's syscall(3)
     // musl's __syscall_cp_asm
     {"\x4c\x8b\x44\x24\x08\x4c\x8b\x4c\x24\x10\x4c\x89\x5c\x24\x08", 15, 5},
 };
@@ -69,8 +72,8 @@ unsigned site_length(const uint8_t *syscall, uint64_t nr) {
         return 9;
     if (nr == 0 && is_read(syscall - READ_LEN))
         return READ_LEN;
-    if (nr == 0 && is_cancellable_read(syscall - 6))
-        return 6;
+    if (nr == 0 && is_cancellable_read(syscall - CANCELLABLE_READ_LEN))
+        return CANCELLABLE_READ_LEN;
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
         if (memcmp(syscall - known[i].len, known[i].bytes, known[i].len) == 0)
             return known[i].replaced;
