@@ -94,6 +94,21 @@ TEST(offsets_stay) {
     }
 }
 
+// Where only the first bytes have a place, these are read.
+TEST(short_counts) {
+    int f = memfd_create("file", 0);
+    char *m = three_pages();
+    ASSERT_TRUE(m != NULL);
+    ASSERT_EQ(write(f, from, 4096), 4096);
+    for (int i = 0; i < 3000; i++) {
+        ASSERT_EQ(pread(f, m + 4096 - 20, 40, i), 20);
+        ASSERT_EQ(memcmp(m + 4096 - 20, from + i, 20), 0);
+        ASSERT_EQ(lseek(f, i, SEEK_SET), i);
+        ASSERT_EQ(read(f, m + 4096 - 20, 40), 20);
+        ASSERT_EQ(lseek(f, 0, SEEK_CUR), i + 20);
+    }
+}
+
 TEST(paths) {
     char name[64], target[64];
     for (int i = 0; i < 300; i++) {
