@@ -29,6 +29,12 @@ struct plat_thread;
 
 enum plat_kind { PLAT_AUTO, PLAT_PTRACE, PLAT_SECCOMP };
 
+// Page aligned but for used_end: from there on the mapping has nothing of the program's, only what fills its
+// last page.
+struct plat_text {
+    uint64_t start, end, used_end;
+};
+
 // What the platform asks about the guest, to make it faster. Asked in plat_wait(), by the thread that is
 // about to return a PLAT_SYSCALL event, with no lock held; the call has not been begun, and its thread is the
 // only one of its address space. `owner` is the thread's: referenced by owner_get() before, given back by
@@ -39,11 +45,11 @@ struct plat_guest_ops {
     // back.
     void (*owner_get)(void *owner);
     void (*owner_put)(void *owner);
-    // May the text around `at` be changed to make its system calls faster? True: [*start, *end), around it,
-    // is one private file-backed mapping with read and execute permission and is the guest's last word on
+    // May the text around `at` be changed to make its system calls faster? True: out->start to end, around
+    // it, is one private file-backed mapping with read and execute permission and is the guest's last word on
     // these addresses. (The guest can see the change when it reads its own text.) NULL: never. Also called
     // by plat_text_work().
-    bool (*text_range)(void *owner, uint64_t at, uint64_t *start, uint64_t *end);
+    bool (*text_range)(void *owner, uint64_t at, struct plat_text *out);
     // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there.
     // Whatever is done there later comes first, and until then the guest finds nothing there. 0: nowhere.
     // NULL: never.

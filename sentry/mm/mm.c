@@ -179,15 +179,14 @@ struct file *mm_get_exe(struct mm *mm) {
     return mm->exe ? file_get(mm->exe) : NULL;
 }
 
-bool mm_text_at(struct mm *mm, uint64_t addr, uint64_t *start, uint64_t *end) {
+struct file *mm_text_at(struct mm *mm, uint64_t addr, struct vma *out) {
     LOCKED(&mm->lock);
     const struct vma *v = area_find(mm, addr);
     if (!v || addr < v->start || !v->file || !(v->flags & LINUX_MAP_PRIVATE) || v->flags & VMA_FIXED_KERNEL ||
         v->prot != (LINUX_PROT_READ | LINUX_PROT_EXEC))
-        return false;
-    *start = v->start;
-    *end = v->end;
-    return true;
+        return NULL;
+    *out = *v;
+    return file_get(v->file);
 }
 
 bool mm_may_write(struct mm *mm, uint64_t addr, uint64_t len) {

@@ -167,7 +167,8 @@ struct file *mm_get_exe(struct mm *mm);
 uint64_t mm_random_pages(const struct mm *mm, unsigned bits);
 
 // The whole mapping around addr, when it is one of a file's text: private, readable and executable, no more.
-bool mm_text_at(struct mm *mm, uint64_t addr, uint64_t *start, uint64_t *end);
+// A copy of it, of which nothing is owned but the file that is returned, or NULL.
+struct file *mm_text_at(struct mm *mm, uint64_t addr, struct vma *out);
 
 // For procfs and coredumps: calls fn under mm->lock for each area in order; stops when fn returns false.
 void mm_for_each(struct mm *mm, bool (*fn)(void *arg, const struct vma *v), void *arg);

@@ -61,10 +61,20 @@ static int advise_host(struct mm *mm, struct plat_thread *th, uint64_t start, ui
                        struct area_bin *bin) {
     // Nothing of ours is locked on the host, so the plain form does there.
     int host = advice == LINUX_MADV_DONTNEED_LOCKED ? LINUX_MADV_DONTNEED : advice;
+    if (start == end)
+        return 0;
     int r = queue_advise(mm, th, start, end, host);
     if (r == 0 && (advice == LINUX_MADV_DONTFORK || advice == LINUX_MADV_DOFORK))
         r = flag_range(mm, start, end, advice == LINUX_MADV_DONTFORK ? VMA_DONTFORK : 0, VMA_DONTFORK, bin);
     return r;
+}
+
+// LIMIT: what a guest has written into the last page of a file's text stays when it gives back a part of that
+// text with that page in it: the platform may have put what other pages need there (struct plat_text).
+static uint64_t kept_bytes(const struct vma *v, uint64_t from, uint64_t to, int advice) {
+    bool drops = advice == LINUX_MADV_DONTNEED || advice == LINUX_MADV_DONTNEED_LOCKED;
+    bool text = v->file && (v->flags & LINUX_MAP_PRIVATE) && v->prot == (LINUX_PROT_READ | LINUX_PROT_EXEC);
+    return drops && text && from > v->start && to == v->end ? GUEST_PAGE_SIZE : 0;
 }
 
 // Area by area, as Linux: stops at the first that refuses, and tells of holes at the end.
@@ -80,7 +90,7 @@ static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, u
         uint64_t from = v->start > at ? v->start : at, to = v->end < end ? v->end : end;
         int r = check_area(v, advice);
         if (r == 0 && host)
-            r = advise_host(mm, th, from, to, advice, bin);
+            r = advise_host(mm, th, from, to - kept_bytes(v, from, to, advice), advice, bin);
         if (r < 0)
             return r;
         at = to;

@@ -2,7 +2,11 @@
 // What the platform asks about its guests (struct plat_guest_ops): where it may change their text, and where
 // it may map memory ahead. Called in plat_wait(), before the call that it is about has been begun. Locks:
 // tasks_lock, then the map's, one after the other.
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
+#include "sentry/loader/elf.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/task.h"
 #include "sentry/ptrace/ptrace.h"
@@ -17,14 +21,39 @@ static struct mm *mm_of(const struct task *t) {
     return t->mm ? mm_get(t->mm) : NULL;
 }
 
-static bool text_range(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+// Where the program's own bytes end in `len` bytes of its file from `offset` on, which are mapped as text.
+// What the file's headers do not tell counts as the program's.
+static uint64_t used_bytes(struct file *f, uint64_t offset, uint64_t len) {
+    struct elf_image *im cleanup_free = znew(struct elf_image);
+    char head[GUEST_PAGE_SIZE];
+    struct elf_head h;
+    int64_t n = vfs_kread(f, head, sizeof head, 0);
+    if (!im || n < 0 || elf_read_head(head, (size_t)n, &h) < 0)
+        return len;
+    if (h.phoff > (size_t)n || h.phsize > (size_t)n - h.phoff ||
+        elf_read_phdrs(&h, head + h.phoff, UINT64_MAX, UINT64_MAX, im) < 0)
+        return len;
+    for (unsigned i = 0; i < im->nsegs; i++) {
+        const struct elf_segment *s = &im->segs[i];
+        uint64_t end = s->offset + s->filesz;
+        if (s->prot & LINUX_PROT_EXEC && end > offset && end - offset < len)
+            return end - offset;
+    }
+    return len;
+}
+
+static bool text_range(void *owner, uint64_t at, struct plat_text *out) {
     if (ptrace_on(owner))
         return false;  // its tracer is to find the text as it was loaded
     struct mm *mm = mm_of(owner);
-    bool found = mm && mm_text_at(mm, at, start, end);
+    struct vma v;
+    struct file *f cleanup_file = mm ? mm_text_at(mm, at, &v) : NULL;
     if (mm)
         mm_put(mm);
-    return found;
+    if (!f)
+        return false;
+    *out = (struct plat_text){v.start, v.end, v.start + used_bytes(f, v.offset, v.end - v.start)};
+    return true;
 }
 
 static uint64_t free_range(void *owner, uint64_t len) {

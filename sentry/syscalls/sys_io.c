@@ -85,8 +85,8 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
     int err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
         return err;
-    // Bytes that go with the answer are all copied or none: where they may have no place, it is done here, and
-    // is short.
+    // Bytes that go with the answer are all copied or none: where they may have no place, it is done here,
+    // and is short.
     u.answer = !write && mm_may_write(t->mm, arg_ptr(a, 1).v, arg_size(a, 2));
     uio_user_skip(&u, (uint64_t)t->call.done);
     int64_t r = write ? do_write(t, f, &u.u, off) : do_read(t, f, &u.u, off);

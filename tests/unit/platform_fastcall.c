@@ -225,10 +225,9 @@ static void *serve(void *arg) {
 
 static void no_count(void *owner) { (void)owner; }
 
-static bool text_range(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+static bool text_range(void *owner, uint64_t at, struct plat_text *out) {
     (void)owner, (void)at;
-    *start = GUEST_CODE;
-    *end = GUEST_CODE + 4096;
+    *out = (struct plat_text){GUEST_CODE, GUEST_CODE + 4096, GUEST_CODE};
     return true;
 }
 

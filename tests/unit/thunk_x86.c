@@ -110,16 +110,20 @@ static void test_room(void **state) {
     uint8_t text[4096] = {0};
     const uint64_t ring = 0x7ed406d980c6;
     uint8_t thunk[THUNK_LEN], code[SITE_MOST + SITE_BEHIND] = NOPS;
-    assert_int_equal(thunk_room(text, sizeof text, ring), 64);
+    assert_int_equal(thunk_room(text, sizeof text, 0), 8);
+    assert_int_equal(thunk_room(text, sizeof text, 1001), 1008);  // zeros of the program's before that
     memset(text, 0x90, 100);
-    unsigned at = thunk_room(text, sizeof text, ring);
-    assert_true(at >= 164 && at % 8 == 0);
+    unsigned at = thunk_room(text, sizeof text, 100);
+    assert_int_equal(at, 104);
     memcpy(code + SITE_MOST - 5, "\xb8\x6e\x00\x00\x00\x0f\x05\xc3", 8);
     assert_true(thunk_make(thunk, 0x7ed406000000, code + SITE_MOST, 5, 0x7ed406001000, ring));
     memcpy(text + at, thunk, THUNK_LEN);
-    assert_int_equal(thunk_room(text, sizeof text, ring), at + THUNK_LEN);  // no gap behind our own
+    assert_int_equal(thunk_room(text, sizeof text, 100), at + THUNK_LEN);  // no gap behind our own
+    assert_int_equal(thunk_room(text, sizeof text, 4096), 0);
+    assert_int_equal(thunk_room(text, sizeof text, 4096 - THUNK_LEN), 4096 - THUNK_LEN);
+    assert_int_equal(thunk_room(text, sizeof text, 4097 - THUNK_LEN), 0);
     memset(text, 0x90, sizeof text - 8);
-    assert_int_equal(thunk_room(text, sizeof text, ring), 0);
+    assert_int_equal(thunk_room(text, sizeof text, 0), 0);
 }
 
 static void test_too_far(void **state) {

@@ -5,9 +5,9 @@
 // *thunk*: the same instructions, then the address behind the site to rcx, then on to the blob's ring code.
 // The syscall instruction stays, so whatever stood or jumps between the two is right as before, and the ring
 // code goes back to it when there is no ring: interrupts, restarts and frames see addresses of the guest's
-// own text alone. Thunks lie in the zeros behind the text's end, in its last page; where these do not
-// suffice, nothing is patched. A fork copies all that with the text; the copy's ring is off until it has one
-// of its own.
+// own text alone. Thunks lie behind the program's text, among the zeros that fill its last page; where these
+// do not suffice, nothing is patched. A fork copies all that with the text; the copy's ring is off until it
+// has one of its own.
 //
 // The stub does it, by host ops of its thread: pages are made writable, words stored, pages made executable
 // again. A thread that runs there meanwhile faults when it fetches its next instruction, is sent back, and
@@ -15,8 +15,9 @@
 // the kernel. Nobody else may change the map then: where there are other threads, the sentry is asked to see
 // to that (plat_text_work()).
 //
-// LIMIT: a guest that reads its own text sees the jump. When the host refuses to make text writable for the
-// moment (strict overcommit), the process ends.
+// LIMIT: a guest that reads its own text sees the jump, and one that takes away only the last page of text
+// that it goes on to run, or maps something else there, takes the thunks away with it. When the host refuses
+// to make text writable for the moment (strict overcommit), the process ends.
 #include "abi/mman.h"
 #include "platform/seccomp/fastcall/thunk_x86.h"
 #include "platform/seccomp/sc.h"
@@ -122,10 +123,10 @@ static bool switch_on(struct sc_thread *t) {
 
 // ---- Other threads meanwhile ------------------------------------------------------------------------------
 
-static void begin_hiding(struct sc_thread *t, uint64_t start, uint64_t end) {
+static void begin_hiding(struct sc_thread *t, const struct plat_text *text) {
     struct sc_as *as = sc_as(t);
-    atomic_store(&as->text_start, start);
-    atomic_store(&as->text_end, end);
+    atomic_store(&as->text_start, text->start);
+    atomic_store(&as->text_end, text->end);
     atomic_store(&as->patcher, t);
 }
 
@@ -145,15 +146,16 @@ bool sc_patch_hid(struct sc_thread *t, uint64_t addr) {
 }
 
 // [lock] The word that the jump is part of lies in one page.
-static bool new_thunk(struct sc_thread *t, uint64_t ip, uint64_t end, const uint8_t *syscall) {
+static bool new_thunk(struct sc_thread *t, uint64_t ip, const struct plat_text *text,
+                      const uint8_t *syscall) {
     uint8_t page[STUB_PAGE], thunk[THUNK_LEN], jump[8];
-    uint64_t last = end - STUB_PAGE, ring = ring_code(sc_plat(t));
+    uint64_t last = text->end - STUB_PAGE, ring = ring_code(sc_plat(t));
     unsigned len = site_length(syscall, t->call.nr);
     uint64_t site = ip - 2 - len;
     if (!len || len > MOST_LEN || (site ^ (site + 7)) & ~(STUB_PAGE - 1) ||
         !read_guest(sc_as(t), page, last, STUB_PAGE))
         return false;
-    unsigned at = thunk_room(page, STUB_PAGE, ring);
+    unsigned at = thunk_room(page, STUB_PAGE, text->used_end > last ? text->used_end - last : 0);
     uint64_t entry = at ? thunk_make(thunk, last + at, syscall, len, ip, ring) : 0;
     return entry && site_jump(jump, syscall, len, ip, entry) && patch_ops(t, last + at, thunk, site, jump);
 }
@@ -170,9 +172,9 @@ static bool may_order(const struct sc_thread *t, const struct sc_as *as) {
            !t->queue.n;
 }
 
-bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end, bool turn) {
+bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text, bool turn) {
     uint8_t code[SITE_MOST + SITE_BEHIND], *syscall = code + SITE_MOST;
-    if (ip - start < sizeof code || !read_guest(as, code, ip - 2 - SITE_MOST, sizeof code) ||
+    if (ip - text->start < sizeof code || !read_guest(as, code, ip - 2 - SITE_MOST, sizeof code) ||
         syscall[0] != 0x0f || syscall[1] != 0x05)
         return true;
     LOCKED(&t->lock);
@@ -186,13 +188,13 @@ bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start
         *site = (struct call_site){.ip = ip};
         return false;
     }
-    if (!ring_ops(t) || !(done || new_thunk(t, ip, end, syscall)) || !switch_on(t)) {
+    if (!ring_ops(t) || !(done || new_thunk(t, ip, text, syscall)) || !switch_on(t)) {
         take_back(t, fresh);
         return true;
     }
     if (!done) {
         plat_count_one(t->base.p, alone ? STAT_PATCHED : STAT_PATCHED_SHARED);
-        begin_hiding(t, start, end);
+        begin_hiding(t, text);
     }
     site->state = SITE_PATCHED;
     t->fast->on = true;

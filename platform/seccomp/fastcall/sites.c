@@ -125,10 +125,11 @@ static bool hold(const struct plat_guest_ops *guest, struct question *q) {
 
 // False: it must be asked again when nobody changes the map.
 static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
-    uint64_t site = take_word(&q->t->wish.hot_site), start, end;
-    if (!site || !guest->text_range || !guest->text_range(q->owner, site, &start, &end) ||
-        ((start | end) & (STUB_PAGE - 1)) || site < start || site >= end ||
-        sc_patch(q->t, q->as, site, start, end, turn))
+    uint64_t site = take_word(&q->t->wish.hot_site);
+    struct plat_text text;
+    if (!site || !guest->text_range || !guest->text_range(q->owner, site, &text) ||
+        ((text.start | text.end) & (STUB_PAGE - 1)) || site < text.start || site >= text.end ||
+        sc_patch(q->t, q->as, site, &text, turn))
         return true;
     q->t->wish.hot_site = site;
     return false;

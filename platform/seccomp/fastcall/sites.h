@@ -52,7 +52,7 @@ bool sc_text_work(struct plat_thread *t);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
 // `as` is held by the caller, and the thread's, unless that has ended meanwhile. turn: nobody changes the map
 // of the address space until the ops are done. False: it needs that.
-bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, uint64_t start, uint64_t end, bool turn);
+bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text, bool turn);
 void sc_patch_over(const struct sc_thread *t);  // its ops are done, or it is gone
 // [lock] A fault of fetching an instruction: may it have been taken away only for a moment?
 bool sc_patch_hid(struct sc_thread *t, uint64_t addr);

@@ -18,7 +18,6 @@
 #define JUMP_LEN  5
 #define TAIL_LEN  21  // from the lea on
 #define TAIL_AT   (THUNK_LEN - TAIL_LEN)
-#define THUNK_GAP 64  // zeros that may still belong to the program
 
 // The jump's reach.
 static bool rel32(uint64_t from, uint64_t to, int32_t *out) {
@@ -140,13 +139,12 @@ bool site_jump(uint8_t word[8], const uint8_t *syscall, unsigned len, uint64_t i
     return reaches;
 }
 
-unsigned thunk_room(const uint8_t *page, unsigned size, uint64_t ring) {
+unsigned thunk_room(const uint8_t *page, unsigned size, uint64_t used) {
     unsigned end = size;
-    while (end && !page[end - 1])
+    while (end > used && !page[end - 1])
         end--;
     end = (end + 7) & ~7u;
-    bool ours = end >= THUNK_LEN && memcmp(page + end - 8, &ring, 8) == 0;
-    if (!ours)
-        end = (end + THUNK_GAP + 7) & ~7u;
+    if (!end)
+        end = 8;
     return end + THUNK_LEN <= size ? end : 0;
 }

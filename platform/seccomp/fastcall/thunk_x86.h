@@ -19,7 +19,8 @@ uint64_t thunk_make(uint8_t out[THUNK_LEN], uint64_t at, const uint8_t *syscall,
 bool thunk_leads_back(const uint8_t thunk[THUNK_LEN], uint64_t at, uint64_t ip, uint64_t ring);
 // The 8 bytes from the site's first on, with a jump to `entry`. False: it is too far.
 bool site_jump(uint8_t word[8], const uint8_t *syscall, unsigned len, uint64_t ip, uint64_t entry);
-// Where in the last page of text there is room for one more: among zeros, behind other thunks; 0: nowhere.
-unsigned thunk_room(const uint8_t *page, unsigned size, uint64_t ring);
+// Where in the last page of text, of which `used` bytes are the program's, there is room for one more: among
+// zeros, behind other thunks; 0: nowhere.
+unsigned thunk_room(const uint8_t *page, unsigned size, uint64_t used);
 
 #endif
