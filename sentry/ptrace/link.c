@@ -93,6 +93,7 @@ static void first_stop(struct task *t, bool seize) {
         signal_send_task(t, LINUX_SIGSTOP, NULL);
 }
 
+// LIMIT: process 1, where nothing of a guest runs, cannot be attached to (EPERM; Linux lets root).
 int64_t ptrace_attach(struct task *t, struct task *child, bool seize, uint32_t options) {
     if (child->tg == t->tg || child->tg == t->k->init)
         return -LINUX_EPERM;

@@ -132,12 +132,33 @@ static bool is_tracee(struct task *t, struct task *child, bool stopped) {
     return !stopped || ptrace_is_stop(p->stop);
 }
 
+// A thread that sits in a group stop is to go from there into its ptrace stop, which it has not done yet.
+static bool on_its_way(struct task *t, struct task *child) {
+    LOCKED(&t->k->tasks_lock);
+    const struct ptrace *p = child->ptrace;
+    if (p->tracer != t)
+        return false;
+    LOCKED(&child->tg->sig_lock);
+    return p->trap && p->stop == PT_RUNS && child->tg->stop.on && !child->stop_counted &&
+           !atomic_load(&child->killed);
+}
+
+enum attach_phase { ATTACH_BEGINS, ATTACH_WAITS };  // call.phase
+
+// The next request finds a tracee that was stopped before stopped: Linux waits for that too.
 static int64_t attach(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
     bool seize = request == LINUX_PTRACE_SEIZE;
     park_yielded(t);
     if (seize && (addr || data & ~(uint64_t)OPTIONS))
         return -LINUX_EIO;
-    return ptrace_attach(t, child, seize, seize ? (uint32_t)data : 0);
+    if (t->call.phase == ATTACH_BEGINS) {
+        int64_t r = ptrace_attach(t, child, seize, seize ? (uint32_t)data : 0);
+        if (r != 0)
+            return r;
+        t->call.phase = ATTACH_WAITS;
+    }
+    park_arm(t, &t->tg->child_wait);
+    return on_its_way(t, child) ? park_killable(t) : 0;
 }
 
 int64_t sys_ptrace(struct task *t, const struct sysargs *a) {

@@ -131,6 +131,47 @@ TEST(a_group_stop_of_the_attached)
     finish(pid);
 }
 
+TEST(a_stopped_one_is_in_its_stop_when_attach_returns)
+{
+    for (int i = 0; i < 20; i++) {
+        struct user_regs_struct r;
+        int status;
+        pid_t pid = fork_child();
+        if (pid == 0) {
+            raise(SIGSTOP);
+            child_done();
+        }
+        EXPECT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+        EXPECT_OK(ask(i & 1 ? PTRACE_SEIZE : PTRACE_ATTACH, pid, 0, 0));
+        EXPECT_OK(ask(PTRACE_GETREGS, pid, 0, &r));
+        finish(pid);
+    }
+}
+
+TEST(one_that_is_attached_to_as_it_is_killed)
+{
+    for (int i = 0; i < 20; i++) {
+        int status;
+        pid_t pid = fork_child();
+        if (pid == 0)
+            for (;;)
+                raise(SIGSTOP);
+        EXPECT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+        pid_t killer = fork_child();
+        if (killer == 0) {
+            kill(pid, i & 1 ? SIGKILL : SIGCONT);
+            child_done();
+        }
+        if (ask(PTRACE_ATTACH, pid, 0, 0) < 0)
+            EXPECT_EQ(errno, EPERM); // it is dead
+        EXPECT_EQ(waitpid(killer, &status, 0), killer);
+        kill(pid, SIGKILL);
+        while (waitpid(pid, &status, __WALL) == pid && !WIFSIGNALED(status))
+            ;
+        EXPECT_EQ(WTERMSIG(status), SIGKILL);
+    }
+}
+
 // ---- Threads ----------------------------------------------------------------------------------------------
 static atomic_int tid_of_thread;
 static void *thread_body(void *arg)
