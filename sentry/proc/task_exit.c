@@ -267,9 +267,13 @@ int64_t task_exit_self(struct task *t, int status) {
     return SYS_GONE;
 }
 
-// After tgroup_reap(), with no lock held.
+// After tgroup_reap(), with no lock held. A tracer may still look at threads of it that have ended.
 void tgroup_free_reaped(struct tgroup *g) {
-    struct task *leader = take_ptr(g->leader);
+    struct task *leader;
+    {
+        LOCKED(&g->k->tasks_lock);
+        leader = take_ptr(g->leader);
+    }
     if (leader)
         task_put(leader);
     tgroup_put(g);
