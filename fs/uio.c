@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests over buffers of our own, and between a request and a host descriptor.
+#include "base/fault.h"
 #include "fs/vfs.h"
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,14 +36,31 @@ void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
     *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
 }
 
+// Not in the thread's own storage: that is cleared, page by page, for each thread that starts, and most never
+// need this.
+static pthread_key_t bounce_key;
+static bool have_key;
+static void make_key(void) { have_key = pthread_key_create(&bounce_key, free) == 0; }
+
 char *uio_bounce(void) {
-    static _Thread_local char buf[UIO_BOUNCE];
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static _Thread_local char *buf;
+    if (buf)
+        return buf;
+    pthread_once(&once, make_key);
+    buf = have_key ? xcalloc(1, UIO_BOUNCE) : NULL;
+    if (buf && pthread_setspecific(bounce_key, buf)) {
+        free(buf);
+        buf = NULL;
+    }
     return buf;
 }
 // One pread(2) and one copy for every 64 KiB.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
     int64_t done = 0;
+    if (!buf)
+        return -LINUX_ENOMEM;
     while (u->left > 0) {
         size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
         ssize_t n = pread(fd, buf, want, (off_t)(off + (uint64_t)done));
@@ -60,6 +80,8 @@ int64_t uio_read_fd(int fd, struct uio *u, uint64_t off) {
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
     int64_t done = 0;
+    if (!buf)
+        return -LINUX_ENOMEM;
     while (u->left > 0) {
         int64_t got = uio_from(u, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE);
         if (got <= 0)

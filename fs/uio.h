@@ -52,7 +52,8 @@ void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n);
 // Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
-char *uio_bounce(void);  // this thread's UIO_BOUNCE bytes; not to be kept over a call of anything in fs/
+// This thread's UIO_BOUNCE bytes, not to be kept over a call of anything in fs/; NULL: no memory.
+char *uio_bounce(void);
 #define UIO_BOUNCE 65536u
 
 // Small structures at guest addresses, for ioctl.

@@ -58,7 +58,8 @@ static int open_roots(struct gofer_server *s, const struct gofer_root *roots, in
 }
 
 int gofer_server_init(struct gofer_server *s, const struct gofer_root *roots, int n, uint32_t max_handles) {
-    memset(s, 0, sizeof(*s));
+    // The buffers behind are large, and written before they are read.
+    memset(s, 0, offsetof(struct gofer_server, rx));
     s->proc_fd = s->out_fd = -1;
     if (n < 1 || n > GOFER_ROOTS_MAX || max_handles < 1)
         return -LINUX_EINVAL;

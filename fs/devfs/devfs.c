@@ -40,7 +40,8 @@ static int64_t zero_read(struct file *f, struct uio *u, uint64_t off) {
 }
 static int64_t full_write(struct file *f, struct uio *u, uint64_t off) { return u->left ? -LINUX_ENOSPC : 0; }
 static int64_t random_read(struct file *f, struct uio *u, uint64_t off) {
-    return give(u, uio_bounce(), UIO_BOUNCE, true);
+    char *buf = uio_bounce();
+    return buf ? give(u, buf, UIO_BOUNCE, true) : -LINUX_ENOMEM;
 }
 static int zero_mmap(struct file *f, int prot, bool shared) { return VFS_MMAP_ANON; }
 // These have no end to seek to: any offset is as good.

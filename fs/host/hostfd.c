@@ -136,6 +136,8 @@ static off_t offset_after(uint64_t off, int64_t done) {
 static int64_t file_read(struct hostfd *h, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
     int64_t done = 0;
+    if (!buf)
+        return -LINUX_ENOMEM;
     while (u->left > 0) {
         size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
         int64_t n = file_once(h, buf, want, offset_after(off, done), 0, false);
@@ -172,6 +174,8 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
     int64_t done = 0;
     int flags = append_flags(h, f, u);
+    if (!buf)
+        return -LINUX_ENOMEM;
     while (u->left > 0) {
         int64_t got = uio_from(u, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE), n = 0;
         if (got <= 0)
@@ -198,6 +202,8 @@ static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
         return file_read(h, u, off);
     char *buf = uio_bounce();
     int64_t done = 0, n;
+    if (!buf)
+        return -LINUX_ENOMEM;
     do {
         n = stream_once(h, buf, u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE, off, false);
         if (n > 0)
@@ -221,6 +227,8 @@ static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     if (!(host_events(h) & (LINUX_POLLOUT | LINUX_POLLERR)))
         return would_block(h, LINUX_POLLOUT | LINUX_POLLERR);
     char *buf = uio_bounce();
+    if (!buf)
+        return -LINUX_ENOMEM;
     int64_t got = uio_from(u, buf, u->left < write_room(h) ? u->left : write_room(h));
     if (got <= 0)
         return got;

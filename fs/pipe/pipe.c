@@ -5,8 +5,8 @@
 // no host call but those of the copy and of waking a waiter. The sentry adds SIGPIPE to EPIPE. Lock:
 // pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode.
 //
-// LIMIT: a transfer whose buffer faults midway moves what lies before, here and on stream sockets (Linux: what
-// fills whole pages, else EFAULT).
+// LIMIT: a transfer whose buffer faults midway moves what lies before it, here and on stream sockets (Linux:
+// what fills whole pages, else EFAULT).
 #include "fs/pipe/pipe.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
