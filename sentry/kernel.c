@@ -87,6 +87,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
+    k->pid_end = 2;
     random_bytes(k->boot_id, sizeof k->boot_id);
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -101,7 +102,7 @@ uint64_t kernel_mem_used(struct kernel *k) {
     // LIMIT: what areas promise, not what is resident; counted per process, shared memory several times.
     LOCKED(&k->tasks_lock);
     uint64_t used = 0;
-    for (int pid = 2; pid < PID_MAX; pid++) {
+    for (int pid = 2; pid < k->pid_end; pid++) {
         const struct tgroup *g = k->tgs[pid];
         if (g && g->leader && g->leader->mm)
             used += g->leader->mm->data;
@@ -112,7 +113,7 @@ uint64_t kernel_mem_used(struct kernel *k) {
 // Ends all that is left; the last to go stops the workers.
 void kernel_main_ended(struct kernel *k) {
     atomic_store(&k->shutting_down, true);
-    for (int pid = 2; pid < PID_MAX; pid++) {
+    for (int pid = 2; pid < k->pid_end; pid++) {
         struct tgroup *g = k->tgs[pid];
         if (!g || g->state != TG_ALIVE)
             continue;
@@ -136,7 +137,7 @@ static void unlink_init(struct kernel *k) {
 
 bool kernel_free(struct kernel *k) {
     bool clean = k->ntasks == 0;
-    for (int pid = 2; pid < PID_MAX; pid++)
+    for (int pid = 2; pid < k->pid_end; pid++)
         if (k->pids[pid] || k->tgs[pid]) {
             log_error("process %d is left over", pid);
             clean = false;

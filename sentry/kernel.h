@@ -34,6 +34,7 @@ struct kernel {
     uint32_t *pid_uses;
     struct list pgroups, sessions;  // [T]
     int32_t last_pid;            // [T]
+    int32_t pid_end;             // [T] all numbers given out so far are below: where looks at all of them end
     unsigned ntasks;             // [T] alive
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox

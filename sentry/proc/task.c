@@ -138,6 +138,7 @@ int32_t pid_reserve(struct kernel *k) {
         if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
             continue;
         k->last_pid = pid;
+        k->pid_end = pid < k->pid_end ? k->pid_end : pid + 1;
         k->pid_uses[pid]++;
         return pid;
     }

@@ -51,7 +51,7 @@ static int find_process(const struct proc_node *dir, int32_t pid, struct proc_no
 static int32_t next_process(const struct proc_node *dir, int32_t from) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
-    for (int32_t pid = from > 0 ? from : 1; pid < PID_MAX; pid++)
+    for (int32_t pid = from > 0 ? from : 1; pid < k->pid_end; pid++)
         if (k->tgs[pid])
             return pid;
     return -1;
@@ -61,7 +61,7 @@ static unsigned count_processes(const struct proc_node *dir) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
     unsigned n = 0;
-    for (int32_t pid = 1; pid < PID_MAX; pid++)
+    for (int32_t pid = 1; pid < k->pid_end; pid++)
         n += k->tgs[pid] != NULL;
     return n;
 }
@@ -138,7 +138,7 @@ static struct counts count_tasks(void) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
     struct counts c = {.tasks = k->ntasks, .last = k->last_pid};
-    for (int32_t pid = 2; pid < PID_MAX; pid++) {
+    for (int32_t pid = 2; pid < k->pid_end; pid++) {
         const struct task *t = k->pids[pid];
         int state = t ? atomic_load(&t->state) : TASK_DEAD;
         c.running += state != TASK_DEAD && state != TASK_PARKED && state != TASK_STOPPED;

@@ -60,7 +60,7 @@ int64_t sys_vhangup(struct task *t, const struct sysargs *a) {
 unsigned task_count_uid(struct kernel *k, uint32_t uid) {
     LOCKED(&k->tasks_lock);
     unsigned n = 0;
-    for (int32_t pid = 1; pid < PID_MAX; pid++)
+    for (int32_t pid = 1; pid < k->pid_end; pid++)
         n += k->pids[pid] && k->pids[pid]->cred->uid == uid;
     return n;
 }

@@ -58,7 +58,7 @@ static int64_t kill_pgrp(struct task *t, struct pgroup *p, int sig, const struct
 static int64_t kill_all(struct task *t, int sig, const struct linux_siginfo *info) {
     int64_t err = 0;
     bool any = false;
-    for (int32_t pid = 2; pid < PID_MAX; pid++) {
+    for (int32_t pid = 2; pid < t->k->pid_end; pid++) {
         struct tgroup *g = t->k->tgs[pid];
         if (!g || g == t->tg)
             continue;

@@ -199,7 +199,7 @@ int64_t sys_getpriority(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     LOCKED(&t->k->tasks_lock);
     int64_t best = -LINUX_ESRCH;
-    for (int pid = 1; pid < PID_MAX; pid++) {
+    for (int pid = 1; pid < t->k->pid_end; pid++) {
         const struct task *o = t->k->pids[pid];
         if (o && prio_matches(&w, o) && 20 - o->nice > best)
             best = 20 - o->nice;
@@ -217,7 +217,7 @@ static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
         nice = NICE_MAX;
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
-    for (int pid = 1; pid < PID_MAX; pid++) {
+    for (int pid = 1; pid < t->k->pid_end; pid++) {
         struct task *o = t->k->pids[pid];
         if (!o || !prio_matches(&w, o))
             continue;
@@ -298,7 +298,7 @@ static int64_t io_each(struct task *t, const struct sysargs *a, int64_t (*fn)(st
     struct prio_walk w = {t, who - IO_WHO_PROCESS + LINUX_PRIO_PROCESS, arg_u32(a, 1)};
     LOCKED(&t->k->tasks_lock);
     int64_t r = -LINUX_ESRCH;
-    for (int pid = 1; pid < PID_MAX; pid++) {
+    for (int pid = 1; pid < t->k->pid_end; pid++) {
         struct task *o = t->k->pids[pid];
         if (o && prio_matches(&w, o))
             r = fn(o, value);
