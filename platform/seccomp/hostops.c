@@ -185,8 +185,16 @@ static void last_op(struct sc_thread *t, const struct sc_op *o) {
     t->queue.last_map = sc_op_map(o);
 }
 
+// Ops that need no call of the host are not heard of.
+static void skip_silent(struct op_queue *q) {
+    while (q->next < q->batch + q->batch_n && q->ops[q->next].call.nr == STUB_NO_CALL)
+        q->next++;
+}
+
 bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     struct op_queue *q = &t->queue;
+    if (t->state == SC_OPS)
+        skip_silent(q);
     if (t->state != SC_OPS || q->next >= q->batch + q->batch_n || !same_call(&q->ops[q->next], n))
         return false;
     struct sc_op *o = &q->ops[q->next];
@@ -226,6 +234,8 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
     if (t->state != SC_OPS || done > q->batch_n)
         return -1;
     bool failed = done < q->batch_n;
+    if (!failed)
+        skip_silent(q);
     if (q->next != q->batch + done + failed)
         return -1;
     if (!failed && q->next < q->n) {  // the next batch

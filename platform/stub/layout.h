@@ -39,7 +39,8 @@ struct stub_header {
     uint32_t ring;      // where patched call sites jump to
 };
 
-// A host call that the blob is told to make.
+// A host call that the blob is told to make. nr STUB_NO_CALL: none, it counts as one that returned 0.
+#define STUB_NO_CALL (~0ull)
 struct stub_op {
     uint64_t nr;
     uint64_t args[6];

@@ -299,15 +299,14 @@ static bool is_gone(struct sc_thread *t) {
 }
 
 // The owner's process comes to its end while it is asked.
-static bool ends_meanwhile(void *owner, uint64_t at, uint64_t *start, uint64_t *end) {
+static bool ends_meanwhile(void *owner, uint64_t at, struct plat_text *out) {
     struct guest *g = owner;
     struct sc_thread *t = sc_thread_of(g->t);
     guest_end(g);
     for (int i = 0; i < 20000 && !is_gone(t); i++)
         usleep(1000);
     assert_true(is_gone(t));
-    *start = GUEST_CODE;
-    *end = GUEST_CODE + 4096;
+    *out = (struct plat_text){GUEST_CODE, GUEST_CODE + 4096, GUEST_CODE};
     return true;
 }
 

@@ -76,6 +76,10 @@ static bool store_op(struct sc_thread *t, uint64_t at, uint64_t word) {
     return add_op(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rw, at, word},
                   STUB_EXPECT_STORE);
 }
+// The same, into a page that is writable already.
+static bool silent_store_op(struct sc_thread *t, uint64_t at, uint64_t word) {
+    return add_op(t, STUB_NO_CALL, (uint64_t[6]){0, 0, 0, at, word}, STUB_EXPECT_STORE);
+}
 static bool text_op(struct sc_thread *t, uint64_t at) {
     const int rx = LINUX_PROT_READ | LINUX_PROT_EXEC;
     return add_op(t, SYS_mprotect, (uint64_t[6]){at & ~(STUB_PAGE - 1), STUB_PAGE, (uint64_t)rx},
@@ -108,8 +112,10 @@ static bool patch_ops(struct sc_thread *t, uint64_t at, const uint8_t thunk[THUN
     uint64_t words[THUNK_LEN / 8], word;
     memcpy(words, thunk, THUNK_LEN);
     memcpy(&word, jump, 8);
-    for (unsigned i = 0; i < THUNK_LEN / 8; i++)
-        if (!store_op(t, at + i * 8, words[i]))
+    if (!store_op(t, at, words[0]))
+        return false;
+    for (unsigned i = 1; i < THUNK_LEN / 8; i++)
+        if (!silent_store_op(t, at + i * 8, words[i]))
             return false;
     return text_op(t, at) && store_op(t, site, word) && text_op(t, site);
 }
