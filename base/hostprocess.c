@@ -19,8 +19,6 @@
 #define FILES_LEAST  128u
 #define MEMORY_LEAST (256u << 20)
 
-#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
-
 // These say that this very process went wrong (or was told to end by abort(3)).
 static int is_fault(int sig) {
     return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP ||
@@ -41,7 +39,7 @@ static uint64_t ignored_signals(void) {
         struct kernel_sigaction old = {0};
         syscall(SYS_rt_sigaction, sig, NULL, &old, sizeof ignored);
         if (old.handler == SIG_IGN)
-            ignored |= BIT(sig);
+            ignored |= PROCESS_SIGBIT(sig);
     }
     return ignored;
 }
@@ -54,7 +52,7 @@ static void set_signals(uint64_t held) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
     for (int sig = 1; sig <= 64; sig++) {
         struct kernel_sigaction new = {.handler = SIG_IGN};
-        if (is_fault(sig) || sig == SIGCHLD || held & BIT(sig))
+        if (is_fault(sig) || sig == SIGCHLD || held & PROCESS_SIGBIT(sig))
             new.handler = SIG_DFL;
         syscall(SYS_rt_sigaction, sig, &new, NULL, sizeof held);  // EINVAL for SIGKILL and SIGSTOP
     }
@@ -104,9 +102,10 @@ const char *process_start(struct process_inherited *was) {
     bool first = was;  // what the caller started; what it sends is for the program
     was = was ? was : &unused;
     memset(was, 0, sizeof *was);
-    was->ignored = ignored_signals();
-    if (first)
-        was->held = ~was->ignored | BIT(SIGCHLD) | BIT(SIGCONT);
+    if (first) {
+        was->ignored = ignored_signals();
+        was->held = ~was->ignored | PROCESS_SIGBIT(SIGCHLD) | PROCESS_SIGBIT(SIGCONT);
+    }
     set_signals(was->held);
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         const struct rlimit none = {0, 0};

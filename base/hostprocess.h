@@ -9,9 +9,11 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#define PROCESS_SIGBIT(sig) (UINT64_C(1) << ((sig) - 1))
+
 struct process_inherited {  // as it was before process_start()
-    uint64_t ignored;       // bit n - 1: signal n was ignored
-    uint64_t held;          // bit n - 1: signal n is blocked now, for the program; see below
+    uint64_t ignored;       // PROCESS_SIGBIT() of what was ignored
+    uint64_t held;          // ... of what is blocked now, for the program; see below
     struct rlimit limits[RLIM_NLIMITS];
     mode_t umask;
 };

@@ -11,6 +11,7 @@
 //
 // One thread, no locks. What comes from the sentry is two bytes, and at worst makes us stop.
 #include "oci/supervise.h"
+#include "base/hostprocess.h"
 #include "base/log.h"
 #include "sentry/sentry.h"
 #include <errno.h>
@@ -21,8 +22,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
 
 // The host calls themselves: the C library's leave two real-time signals out.
 static void set_mask(int how, uint64_t set) { syscall(SYS_rt_sigprocmask, how, &set, NULL, sizeof set); }
@@ -58,11 +57,11 @@ static void hand_on(struct state *st) {
 static void stop_self(struct state *st, int sig) {
     uint64_t pending = 0;
     signal(sig, SIG_DFL);  // the caller may ignore it
-    set_mask(SIG_UNBLOCK, BIT(sig));
+    set_mask(SIG_UNBLOCK, PROCESS_SIGBIT(sig));
     kill(getpid(), sig);  // stopped; the next line is after a SIGCONT
-    set_mask(SIG_BLOCK, BIT(sig));
+    set_mask(SIG_BLOCK, PROCESS_SIGBIT(sig));
     syscall(SYS_rt_sigpending, &pending, sizeof pending);
-    if (sig != SIGSTOP && !(pending & BIT(SIGCONT)))
+    if (sig != SIGSTOP && !(pending & PROCESS_SIGBIT(SIGCONT)))
         send_in(st, SIGCONT, false);
 }
 
@@ -95,7 +94,7 @@ static int ended(struct state *st, int status) {
 
 int supervise(struct supervised *s) {
     struct state st = {.s = s};
-    uint64_t set = s->signals | BIT(SIGCHLD);
+    uint64_t set = s->signals | PROCESS_SIGBIT(SIGCHLD);
     st.signals = (int)syscall(SYS_signalfd4, -1, &set, sizeof set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (st.signals < 0)
         return failed("signalfd");

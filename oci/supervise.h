@@ -9,7 +9,7 @@ struct supervised {
     pid_t sentry, gofer;
     int control;      // signals, to the sentry
     int stops;        // from the sentry: that the program has stopped; -1: not told
-    uint64_t signals; // bit n - 1: signal n is blocked here (base/hostprocess.h) and handed on
+    uint64_t signals; // PROCESS_SIGBIT() of what is blocked here and handed on
 };
 
 // Until the sentry ends: signals go to the sandbox, and when the program stops so do we. Returns the exit

@@ -137,23 +137,32 @@ static bool on_its_way(struct task *t, struct task *child) {
 
 enum attach_phase { ATTACH_BEGINS, ATTACH_WAITS };  // call.phase
 
-// The next request finds a tracee that was stopped before stopped: Linux waits for that too.
+// The next request finds a tracee that was stopped before stopped: Linux waits for that too. It is kept in
+// call.own: its number may be another's when the call is run again.
+static int64_t attach_wait(struct task *t) {
+    park_arm(t, &t->tg->child_wait);
+    return on_its_way(t, t->call.own.child) ? park_killable(t) : 0;
+}
+
+static void attach_end(struct task *t) { task_put(take_ptr(t->call.own.child)); }
+
 static int64_t attach(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
     bool seize = request == LINUX_PTRACE_SEIZE;
     park_yielded(t);
     if (seize && (addr || data & ~(uint64_t)OPTIONS))
         return -LINUX_EIO;
-    if (t->call.phase == ATTACH_BEGINS) {
-        int64_t r = ptrace_attach(t, child, seize, seize ? (uint32_t)data : 0);
-        if (r != 0)
-            return r;
-        t->call.phase = ATTACH_WAITS;
-    }
-    park_arm(t, &t->tg->child_wait);
-    return on_its_way(t, child) ? park_killable(t) : 0;
+    int64_t r = ptrace_attach(t, child, seize, seize ? (uint32_t)data : 0);
+    if (r != 0)
+        return r;
+    t->call.own.child = task_get(child);
+    t->call.cleanup = attach_end;
+    t->call.own.childhase = ATTACH_WAITS;
+    return attach_wait(t);
 }
 
 int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
+    if (t->call.own.childhase == ATTACH_WAITS)
+        return attach_wait(t);
     uint64_t request = arg_ulong(a, 0), addr = arg_ulong(a, 2), data = arg_ulong(a, 3);
     if (request == LINUX_PTRACE_TRACEME)
         return ptrace_traceme(t);
