@@ -141,10 +141,10 @@ enum attach_phase { ATTACH_BEGINS, ATTACH_WAITS };  // call.phase
 // call.own: its number may be another's when the call is run again.
 static int64_t attach_wait(struct task *t) {
     park_arm(t, &t->tg->child_wait);
-    return on_its_way(t, t->call.own.child) ? park_killable(t) : 0;
+    return on_its_way(t, t->call.own.tracee) ? park_killable(t) : 0;
 }
 
-static void attach_end(struct task *t) { task_put(take_ptr(t->call.own.child)); }
+static void attach_end(struct task *t) { task_put(take_ptr(t->call.own.tracee)); }
 
 static int64_t attach(struct task *t, struct task *child, uint64_t request, uint64_t addr, uint64_t data) {
     bool seize = request == LINUX_PTRACE_SEIZE;
@@ -154,14 +154,14 @@ static int64_t attach(struct task *t, struct task *child, uint64_t request, uint
     int64_t r = ptrace_attach(t, child, seize, seize ? (uint32_t)data : 0);
     if (r != 0)
         return r;
-    t->call.own.child = task_get(child);
+    t->call.own.tracee = task_get(child);
     t->call.cleanup = attach_end;
-    t->call.own.childhase = ATTACH_WAITS;
+    t->call.phase = ATTACH_WAITS;
     return attach_wait(t);
 }
 
 int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
-    if (t->call.own.childhase == ATTACH_WAITS)
+    if (t->call.phase == ATTACH_WAITS)
         return attach_wait(t);
     uint64_t request = arg_ulong(a, 0), addr = arg_ulong(a, 2), data = arg_ulong(a, 3);
     if (request == LINUX_PTRACE_TRACEME)

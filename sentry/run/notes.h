@@ -113,6 +113,7 @@ union call_own {
     struct copy *copy;         // sendfile(2), copy_file_range(2)
     struct task *child;        // clone, until it is published
     struct exec *exec;         // execve(2)
+    struct task *tracee;       // PTRACE_ATTACH, until that is in its stop
 };
 
 #endif
