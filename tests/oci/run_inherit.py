@@ -60,8 +60,7 @@ def test_every_signal_to_each_process():
     p = popen("python3", "-c", COUNT)
     expect(p.stdout.readline() == "ready\n", "ready")
     for pid in descendants(p.pid):
-        with open("/proc/%d/comm" % pid) as f:
-            name = f.read().strip()
+        name = (cli.read_proc("%d/comm" % pid) or "").strip()
         for sig in set(range(1, 65)) - {9, 19} - set(map(int, FAULTS)) if name in ("picket-sentry", "picket-gofer") else ():
             os.kill(pid, sig)
     for _ in range(2):

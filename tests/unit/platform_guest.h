@@ -156,19 +156,37 @@ static inline int close_checked(void **state) {
     return threads || spaces ? -1 : 0;
 }
 
+// For tests that look at a platform's own state: each has one to itself (platform_test), so that no end of an
+// earlier test's process is under way in it.
+static enum plat_kind afresh;
+static inline int choose_seccomp(void **state) {
+    afresh = PLAT_SECCOMP;
+    return 0;
+}
+static inline int choose_ptrace(void **state) {
+    afresh = PLAT_PTRACE;
+    return 0;
+}
+static inline int open_afresh(void **state) {
+    return open_kind(state, afresh);
+}
+#define platform_test(f) cmocka_unit_test_setup_teardown(f, open_afresh, close_checked)
+
 // Runs the tests on each backend; PLATFORM=seccomp or =ptrace in the environment chooses one, TEST=pattern
 // tests.
-#define run_backends(name, tests, n)                                                                         \
+#define run_groups(name, tests, n, setup, teardown)                                                          \
     ({                                                                                                       \
         const char *only = getenv("PLATFORM");                                                               \
         int failed = 0;                                                                                      \
         if (getenv("TEST"))                                                                                  \
             cmocka_set_test_filter(getenv("TEST"));                                                          \
         if (!only || strcmp(only, "seccomp") == 0)                                                           \
-            failed += _cmocka_run_group_tests(name " seccomp", tests, n, open_seccomp, close_checked);       \
+            failed += _cmocka_run_group_tests(name " seccomp", tests, n, setup##_seccomp, teardown);         \
         if (!only || strcmp(only, "ptrace") == 0)                                                            \
-            failed += _cmocka_run_group_tests(name " ptrace", tests, n, open_ptrace, close_checked);         \
+            failed += _cmocka_run_group_tests(name " ptrace", tests, n, setup##_ptrace, teardown);           \
         failed;                                                                                              \
     })
+#define run_backends(name, tests, n)        run_groups(name, tests, n, open, close_checked)
+#define run_backends_afresh(name, tests, n) run_groups(name, tests, n, choose, NULL)
 
 #endif

@@ -326,6 +326,7 @@ static void test_end_while_asked(void **state) {
     sc_ask_guest(t);
     p->guest = NULL;
     assert_true(is_gone(t));
+    LOCKED(&t->lock);
     assert_int_equal(t->queue.n, 0);
 }
 
@@ -565,22 +566,22 @@ static void test_segments(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_event_instead_of_work),
-        cmocka_unit_test(test_call_instead_of_work),
-        cmocka_unit_test(test_beside_the_gate),
-        cmocka_unit_test(test_unknown_thread),
-        cmocka_unit_test(test_lost_after_its_end),
-        cmocka_unit_test(test_end_while_asked),
-        cmocka_unit_test(test_own_work),
-        cmocka_unit_test(test_file_does_not_stay),
-        cmocka_unit_test(test_fork_has_no_files),
-        cmocka_unit_test(test_ring_numbers),
-        cmocka_unit_test(test_ring_strings),
-        cmocka_unit_test(test_ring_data),
-        cmocka_unit_test(test_ring_is_wiped),
-        cmocka_unit_test(test_kernel_addresses),
-        cmocka_unit_test(test_segments),
+        platform_test(test_event_instead_of_work),
+        platform_test(test_call_instead_of_work),
+        platform_test(test_beside_the_gate),
+        platform_test(test_unknown_thread),
+        platform_test(test_lost_after_its_end),
+        platform_test(test_end_while_asked),
+        platform_test(test_own_work),
+        platform_test(test_file_does_not_stay),
+        platform_test(test_fork_has_no_files),
+        platform_test(test_ring_numbers),
+        platform_test(test_ring_strings),
+        platform_test(test_ring_data),
+        platform_test(test_ring_is_wiped),
+        platform_test(test_kernel_addresses),
+        platform_test(test_segments),
     };
     alarm(100);
-    return run_backends("platform refuses", tests, sizeof tests / sizeof *tests);
+    return run_backends_afresh("platform refuses", tests, sizeof tests / sizeof *tests);
 }
