@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // See hostprocess.h. Called once in a process, before it has threads. Host calls: rt_sigaction,
-// rt_sigprocmask, prlimit64, umask. What is inherited besides and stays: priority and CPUs (the sandbox's
+// rt_sigprocmask, prlimit64, umask; in the CLI getppid, getpgid, getsid, and /proc/PID/stat. What is inherited besides and stays: priority and CPUs (the sandbox's
 // share as much as the program's), no_new_privs, the parent death signal (its sender means the CLI), an alarm
 // (the CLI hands it on).
 #include "base/hostprocess.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -97,6 +99,31 @@ static void thread_stacks(void) {
     pthread_attr_destroy(&attr);
 }
 
+// 0: outside of our pid namespace; -1: not told.
+static pid_t parent_of(pid_t pid) {
+    char path[32], text[512];
+    pid_t parent = -1;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *behind_name = strrchr(text, ')');
+    if (!behind_name || sscanf(behind_name, ") %*c %d", &parent) != 1)
+        return -1;
+    return parent;
+}
+
+// Somebody continues a group when a member's parent is of the same session and not of the group.
+static bool is_orphaned(void) {
+    pid_t p = getppid();
+    for (int i = 0; i < 1000 && p > 0 && getpgid(p) == getpgrp(); i++)
+        p = parent_of(p);
+    return p >= 0 && getsid(p) != getsid(0);
+}
+
 const char *process_start(struct process_inherited *was) {
     struct process_inherited unused;
     bool first = was;  // what the caller started; what it sends is for the program
@@ -116,6 +143,8 @@ const char *process_start(struct process_inherited *was) {
         else if (which != RLIMIT_NICE && which != RLIMIT_RTPRIO && which != RLIMIT_RTTIME)
             widen(which, &was->limits[which]);
     }
+    if (first)
+        was->orphaned = is_orphaned();
     thread_stacks();
     was->umask = umask(077);
     return too_narrow();

@@ -5,6 +5,7 @@
 // of it.
 #ifndef BASE_HOSTPROCESS_H
 #define BASE_HOSTPROCESS_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -16,6 +17,9 @@ struct process_inherited {  // as it was before process_start()
     uint64_t held;          // ... of what is blocked now, for the program; see below
     struct rlimit limits[RLIM_NLIMITS];
     mode_t umask;
+    // The process group is orphaned: nobody could continue it, so the terminal's stops are ignored, setpgid(2).
+    // As far as our own ancestors tell; false where /proc does not.
+    bool orphaned;
 };
 
 // From now on a signal ends this process only when it is SIGKILL or tells of a fault of its own; writing to a

@@ -38,6 +38,7 @@ struct kernel {
     unsigned ntasks;             // [T] alive
     struct tgroup *init;         // [c] pid 1: built in, reaps orphans
     struct tgroup *main;         // [T] whose end ends the sandbox
+    bool main_orphaned;          // [c] nobody outside could continue it
     int exit_status;             // [T] wait status of main
     _Atomic bool shutting_down;
     // the caller's job control

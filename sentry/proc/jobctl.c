@@ -55,7 +55,7 @@ void jobctl_stopped(struct tgroup *g, int sig) {
 }
 
 bool jobctl_continued_outside(const struct tgroup *g) {
-    return g == g->k->main && hostevent_tells_stops(g->k->events);
+    return g == g->k->main && !g->k->main_orphaned && hostevent_tells_stops(g->k->events);
 }
 
 // ---- Whose terminal it is ---------------------------------------------------------------------------------

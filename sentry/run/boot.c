@@ -488,6 +488,7 @@ int sentry_run(const struct sentry_config *c) {
     if (err < 0)
         return fail("descriptors", err);
     k->strace = c->strace;
+    k->main_orphaned = c->inherited->orphaned;
     snprintf(k->hostname, sizeof k->hostname, "%s", c->hostname);
     jobctl_init();
     err = mount_all(vfs, gofer, c);

@@ -405,5 +405,15 @@ def test_stop_of_an_orphan():
         os.close(master)
 
 
+def test_stop_in_an_orphaned_group():
+    """The same for each member of the group, also when the first one would not be the one to stop."""
+    for command in (["sh"], picket().split() + ["sh"]):
+        master, pid = cli.in_session(*command, "-c", "sh -c 'kill -TSTP $$; echo goes on'; echo end")
+        read_until(master, b"goes on")
+        read_until(master, b"end")
+        expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "exit")
+        os.close(master)
+
+
 if __name__ == "__main__":
     cli.main(sys.modules[__name__])
