@@ -17,8 +17,8 @@ struct process_inherited {  // as it was before process_start()
     uint64_t held;          // ... of what is blocked now, for the program; see below
     struct rlimit limits[RLIM_NLIMITS];
     mode_t umask;
-    // The process group is orphaned: nobody could continue it, so the terminal's stops are ignored, setpgid(2).
-    // As far as our own ancestors tell; false where /proc does not.
+    // The process group is orphaned: nobody could continue it, so the terminal's stops are ignored,
+    // setpgid(2). As far as our own ancestors tell; false where /proc does not.
     bool orphaned;
 };
 

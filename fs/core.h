@@ -16,7 +16,7 @@
 struct vfs {
     struct lock dcache;
     struct list *buckets;  // [d] dentries by parent and name; a head that is all zero is an empty list
-    size_t bucket_mask;    // [c]
+    size_t bucket_mask;    // [d]
     struct list lru;       // [d] all hashed dentries, the most recently added first
     size_t ndentries;      // [d] on lru
     uint64_t seed;         // [c] so that a guest cannot choose names that collide

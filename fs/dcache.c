@@ -123,12 +123,30 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *root) {
 }
 
 // ---- In and out of the cache ------------------------------------------------------------------------------
-// The caller gives one reference of d to the cache.
-static void hash_locked(struct vfs *v, struct dentry *d) {
+static void into_bucket(struct vfs *v, struct dentry *d) {
     struct list *b = bucket_of(v, d->parent, d->namehash);
     if (!b->next)
         list_init(b);
     list_add(b, &d->hash);
+}
+// As many buckets as names. Without memory for more it stays as it is, and only slower.
+static void grow_buckets(struct vfs *v) {
+    size_t n = (v->bucket_mask + 1) * 4;
+    struct list *more = xcalloc(n, sizeof *more);
+    struct dentry *d;
+    if (!more)
+        return;
+    free(v->buckets);
+    v->buckets = more;
+    v->bucket_mask = n - 1;
+    list_for_each(d, &v->lru, lru)
+        into_bucket(v, d);
+}
+// The caller gives one reference of d to the cache.
+static void hash_locked(struct vfs *v, struct dentry *d) {
+    if (v->ndentries > v->bucket_mask)
+        grow_buckets(v);
+    into_bucket(v, d);
     list_add(&v->lru, &d->lru);
     d->hashed = true;
     v->ndentries++;

@@ -48,7 +48,7 @@ char *uio_bounce(void) {
     if (buf)
         return buf;
     pthread_once(&once, make_key);
-    buf = have_key ? xcalloc(1, UIO_BOUNCE) : NULL;
+    buf = have_key ? xrealloc(NULL, UIO_BOUNCE) : NULL;  // not cleared, so only what is used is touched
     if (buf && pthread_setspecific(bounce_key, buf)) {
         free(buf);
         buf = NULL;

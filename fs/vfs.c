@@ -6,7 +6,7 @@
 #include "fs/core.h"
 #include <string.h>
 
-#define BUCKETS 32768u
+#define BUCKETS 256u  // to begin with; the dentry cache grows them
 
 void mounts_destroy(struct vfs *v);
 

@@ -100,6 +100,8 @@ struct platform {
     const struct plat_backend *ops;
     struct plat_layout layout;
     unsigned max_waiters;
+    bool (*another_waiter)(void *arg);  // [c] as in plat_config
+    void *waiters;
     int proc_fd;                        // O_PATH of /proc for the fallback of memory.c, -1 when not needed
     bool use_proc_mem;                  // process_vm_readv/writev are refused here
     _Atomic unsigned nthreads, nspaces; // as plat_count() tells

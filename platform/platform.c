@@ -23,6 +23,8 @@ static int open_backend(const struct plat_backend *b, const struct plat_config *
     if (!err) {
         (*out)->ops = b;
         (*out)->guest = config->guest;
+        (*out)->another_waiter = config->another_waiter;
+        (*out)->waiters = config->waiters;
     }
     return err;
 }

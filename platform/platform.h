@@ -66,6 +66,10 @@ struct plat_config {
     void (*after_fork)(void);
     // Borrowed for the platform's life; NULL: owners are not counted, and nothing is asked.
     const struct plat_guest_ops *guest;
+    // Asks for one more thread in plat_wait(): there is something to do, and every waiter is busy. Called by
+    // any thread, also under a lock of the platform; false: there will be none. NULL: never asked.
+    bool (*another_waiter)(void *arg);
+    void *waiters;  // its argument
     // Every call as an exchange with the host's kernel: no call site is changed, nothing is polled, no memory
     // mapped ahead. Slower, and less of ours is in the guest's reach. (ptrace: always so.)
     bool plain_calls;
@@ -145,7 +149,8 @@ struct plat_stats {
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
 };
 void plat_get_stats(const struct platform *p, struct plat_stats *out);
-// How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()).
+// How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()). One is enough
+// to begin with: plat_config.another_waiter asks for more.
 unsigned plat_max_waiters(const struct platform *p);
 
 // Waits for the next event. Several sentry threads may call it: one of them at most is asleep on the host's

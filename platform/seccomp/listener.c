@@ -4,7 +4,8 @@
 // with each event, and nobody takes it meanwhile: a single guest thread is served by one sentry thread
 // without a wake-up. The others sleep, most recently used first out, and one is woken only when the handler
 // of an event is going to block while guest threads run (sc_block_begin), or a guest thread is resumed when
-// no one would listen. Locks: wait.lock, for short moments; never held while sleeping.
+// no one would listen; when none sleeps, the sentry is asked for another. Locks: wait.lock, for short
+// moments; never held while sleeping.
 //
 // Host calls for each event: the receiving ioctl alone.
 #include "abi/errno.h"
@@ -41,6 +42,10 @@ static void become_passive(struct sc_platform *p) {
     atomic_fetch_sub(&p->wait.active, 1);
 }
 
+bool sc_another_waiter(struct sc_platform *p) {
+    return p->base.another_waiter && p->base.another_waiter(p->base.waiters);
+}
+
 // Wakes the most recently used idle waiter; false: there is none.
 static bool wake_idle(struct sc_platform *p) {
     struct sc_waiter *w = NULL;
@@ -55,13 +60,18 @@ static bool wake_idle(struct sc_platform *p) {
     return w != NULL;
 }
 
+static void need_waiter(struct sc_platform *p) {
+    if (!wake_idle(p))
+        sc_another_waiter(p);
+}
+
 static bool nobody_listens(struct sc_platform *p) {
     return atomic_load(&p->wait.receiver) == 0 && atomic_load(&p->wait.active) == 0;
 }
 
 void sc_thread_runs(struct sc_platform *p) {
     if (nobody_listens(p))
-        wake_idle(p);
+        need_waiter(p);
 }
 
 // There is something in `attention`: have somebody look.
@@ -71,7 +81,7 @@ static void call_attention(struct sc_platform *p) {
     if (tid)
         syscall(SYS_tgkill, getpid(), tid, PLAT_KICK_SIGNAL);
     else if (atomic_load(&p->wait.active) == 0)
-        wake_idle(p);
+        need_waiter(p);
 }
 
 void sc_queue_death(struct sc_thread *t, int cause) {
@@ -228,7 +238,7 @@ void sc_block_begin(struct platform *pp) {
         return;
     become_passive(p);
     if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->wait.attention)) && nobody_listens(p))
-        wake_idle(p);
+        need_waiter(p);
 }
 
 void sc_block_end(struct platform *pp) {

@@ -22,6 +22,7 @@ struct sc_listener {
 };
 
 int sc_wait(struct platform *p, struct plat_event *ev);
+bool sc_another_waiter(struct sc_platform *p);  // from the sentry; false: there will be none
 void sc_block_begin(struct platform *p);
 void sc_block_end(struct platform *p);
 void sc_kick(struct platform *p);

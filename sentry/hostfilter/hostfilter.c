@@ -56,6 +56,8 @@ int hostfilter_prepare(void) {
     // With arenas of its own for each thread, glibc opens a file of /proc when it shrinks one. (One arena
     // also keeps less memory; small blocks come from per-thread caches anyway.)
     mallopt(M_ARENA_MAX, 1);
+    // Large tables are mapped, so that only what is used of them is touched: in the heap they are cleared.
+    mallopt(M_MMAP_THRESHOLD, 96 << 10);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     bool reads = opens_files();

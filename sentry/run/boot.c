@@ -31,6 +31,7 @@
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <errno.h>
+#include <malloc.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -359,21 +360,49 @@ static void *events(void *k) {
     return NULL;
 }
 
+// The workers beside the main thread. The platform asks for each when it needs one: most programs never have
+// more than one thing to do at a time.
 #define MAX_WORKERS 8
+struct crew {
+    struct lock lock;               // RANK_LEAF
+    struct kernel *k;               // [lock] NULL: not yet, or no more
+    unsigned n, most;               // [lock]
+    pthread_t workers[MAX_WORKERS - 1];
+};
+
+static bool another_worker(void *arg) {
+    struct crew *crew = arg;
+    LOCKED(&crew->lock);
+    if (!crew->k || crew->n == crew->most ||
+        pthread_create(&crew->workers[crew->n], NULL, worker_thread, crew->k))
+        return false;
+    crew->n++;
+    return true;
+}
+
+static void crew_open(struct crew *crew, struct kernel *k) {
+    unsigned waiters = plat_max_waiters(k->platform);
+    LOCKED(&crew->lock);
+    crew->k = k;
+    crew->most = (waiters < MAX_WORKERS ? waiters : MAX_WORKERS) - 1;
+}
+
+static void crew_close(struct crew *crew) {
+    lock_take(&crew->lock);
+    crew->k = NULL;
+    lock_drop(&crew->lock);
+    while (crew->n > 0)
+        pthread_join(crew->workers[--crew->n], NULL);
+}
 
 // The calling thread is a worker too (on ptrace it is the tracer).
-static int run_threads(struct kernel *k) {
-    pthread_t event, workers[MAX_WORKERS];
-    unsigned want = plat_max_waiters(k->platform), n = 0;
-    if (want > MAX_WORKERS)
-        want = MAX_WORKERS;
+static int run_threads(struct kernel *k, struct crew *crew) {
+    pthread_t event;
     if (pthread_create(&event, NULL, events, k))
         return -LINUX_EAGAIN;
-    while (n + 1 < want && pthread_create(&workers[n], NULL, worker_thread, k) == 0)
-        n++;
+    crew_open(crew, k);
     run_worker(k);
-    while (n > 0)
-        pthread_join(workers[--n], NULL);
+    crew_close(crew);
     hostevent_stop(k->events);
     pthread_join(event, NULL);
     return 0;
@@ -409,7 +438,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     hostevent_close(events);
 }
 
-static int run(struct kernel *k, const struct sentry_config *c) {
+static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
     struct task *t = init_parts(k) < 0 ? NULL : first_task(k, c);
     if (!t)
         return SENTRY_EXIT_FAILED;
@@ -420,8 +449,9 @@ static int run(struct kernel *k, const struct sentry_config *c) {
     err = hostfilter_load(plat_name(k->platform));
     if (err < 0)
         return fail("seccomp filter of the sentry", err);
+    malloc_trim(0);  // what the filter was made from
     run_first_exec(t);
-    err = run_threads(k);
+    err = run_threads(k, crew);
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
 
@@ -446,6 +476,7 @@ static bool caller_dies(void) { return task_current && signal_dying(task_current
 int sentry_run(const struct sentry_config *c) {
     char why[256];
     struct platform *platform;
+    struct crew crew = {.lock = LOCK_INITIALIZER(RANK_LEAF)};
     int err = hostfilter_boot_clock();
     if (err < 0)
         return fail("time namespace", err);
@@ -460,6 +491,7 @@ int sentry_run(const struct sentry_config *c) {
         needs_context[nr] = d && d->context == SYSCALL_REGS;
     }
     struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .guest = &kernel_guest_ops,
+                             .another_waiter = another_worker, .waiters = &crew,
                              .plain_calls = c->plain_calls};
     err = plat_open(&pc, &platform, why, sizeof why);
     if (err < 0) {
@@ -494,7 +526,7 @@ int sentry_run(const struct sentry_config *c) {
     err = mount_all(vfs, gofer, c);
     if (err < 0)
         return fail("file systems", err);
-    int status = run(k, c);
+    int status = run(k, c, &crew);
     if (c->verbose)
         show_stats(platform);
     if (k->ntasks == 0)

@@ -62,12 +62,13 @@ __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room f
 
 // ---- Waiters ----------------------------------------------------------------------------------------------
 
-#define WAITERS 4 // two that listen, two that poll
+#define WAITERS 4
 #define SPARE_END 0x70000000ul
 struct server {
     struct platform *p;
+    pthread_mutex_t crew_lock;
+    unsigned nthreads; // [crew_lock]
     pthread_t threads[WAITERS];
-    pthread_mutex_t lock;
     _Atomic int ended, bad, interrupts;
     _Atomic unsigned long calls;
     _Atomic bool limit_later;
@@ -223,6 +224,15 @@ static void *serve(void *arg) {
     return NULL;
 }
 
+static bool another_waiter(void *arg) {
+    struct server *s = arg;
+    pthread_mutex_lock(&s->crew_lock);
+    bool made = s->nthreads < WAITERS && pthread_create(&s->threads[s->nthreads], NULL, serve, s) == 0;
+    s->nthreads += made;
+    pthread_mutex_unlock(&s->crew_lock);
+    return made;
+}
+
 static void no_count(void *owner) { (void)owner; }
 
 static bool text_range(void *owner, uint64_t at, struct plat_text *out) {
@@ -241,14 +251,16 @@ static const struct plat_guest_ops guest_ops = {no_count, no_count, text_range, 
 static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
     static struct server s;
     char why[256];
-    struct plat_config config = {
-        .kind = PLAT_SECCOMP, .needs_context = test_needs_context(), .guest = &guest_ops};
-    s = (struct server){0};
+    struct plat_config config = {.kind = PLAT_SECCOMP,
+                                 .needs_context = test_needs_context(),
+                                 .guest = &guest_ops,
+                                 .another_waiter = another_waiter,
+                                 .waiters = &s};
+    s = (struct server){.crew_lock = PTHREAD_MUTEX_INITIALIZER};
     assert_int_equal(plat_open(&config, &s.p, why, sizeof why), 0);
     guest_start_with(g, s.p, at, more);
     plat_set_owner(g->t, &s);
-    for (int i = 0; i < WAITERS; i++)
-        assert_int_equal(pthread_create(&s.threads[i], NULL, serve, &s), 0);
+    assert_true(another_waiter(&s));
     return &s;
 }
 
@@ -261,7 +273,11 @@ static void until_ended(struct server *s, int n) {
 static void finish(struct guest *g, struct server *s) {
     unsigned threads, spaces;
     plat_shutdown(s->p);
-    for (int i = 0; i < WAITERS; i++)
+    pthread_mutex_lock(&s->crew_lock);
+    unsigned n = s->nthreads;
+    s->nthreads = WAITERS; // no more come
+    pthread_mutex_unlock(&s->crew_lock);
+    for (unsigned i = 0; i < n; i++)
         pthread_join(s->threads[i], NULL);
     guest_end(g);
     if (s->child) {

@@ -391,7 +391,7 @@ static bool post(struct ring_try *l, uint32_t nr) {
     l->ring->nr = nr;
     l->ring->state = STUB_RING_REQ;
     atomic_store(&p->pollers.closed, false);
-    atomic_store(&p->pollers.nwaiters, SC_LISTENERS); // the next to come is the first poller
+    atomic_store(&p->pollers.poller[0].state, POLLER_WANTED); // the next to come is it
     atomic_store(&p->pollers.busy, true);
     atomic_store(&p->pollers.watched[0], l->no);
     atomic_store(&p->pollers.poller[0].word, 1);

@@ -41,11 +41,11 @@ static void split_cpus(const cpu_set_t *all, struct sc_poller half[SC_POLLERS]) 
 }
 
 void sc_pollers_open(struct sc_platform *p) {
-    cpu_set_t all;
-    if (sched_getaffinity(0, sizeof all, &all))
+    cpu_set_t *all = &p->pollers.all;
+    if (sched_getaffinity(0, sizeof *all, all))
         return;
-    p->pollers.ncpus = (unsigned)CPU_COUNT(&all);
-    split_cpus(&all, p->pollers.poller);
+    p->pollers.ncpus = (unsigned)CPU_COUNT(all);
+    split_cpus(all, p->pollers.poller);
 }
 
 // ---- Waking -----------------------------------------------------------------------------------------------
@@ -81,6 +81,20 @@ static bool add_watched(struct sc_pollers *pollers, unsigned ring) {
     return false;
 }
 
+// It is the one that is busy from now on.
+static void start_polling(struct sc_platform *p, struct sc_poller *w) {
+    if (atomic_load(&w->state) == POLLER_THERE) {
+        wake_poller(w);
+        return;
+    }
+    atomic_store(&w->word, 1);
+    atomic_store(&w->state, POLLER_WANTED);
+    if (sc_another_waiter(p))
+        return;
+    atomic_store(&w->state, POLLER_NONE);
+    atomic_store(&p->pollers.busy, false);
+}
+
 void sc_poller_wake(struct sc_thread *t) {
     struct sc_pollers *pollers = &sc_plat(t)->pollers;
     if (!t->wish.poller)
@@ -91,8 +105,8 @@ void sc_poller_wake(struct sc_thread *t) {
     if (!ring || !add_watched(pollers, ring))
         return;
     struct sc_poller *w = &pollers->poller[CPU_ISSET((unsigned)cpu, &pollers->poller[0].cpus)];
-    if (atomic_load(&w->there) && !atomic_exchange(&pollers->busy, true))
-        wake_poller(w);
+    if (!atomic_exchange(&pollers->busy, true))
+        start_polling(sc_plat(t), w);
 }
 
 void sc_pollers_close(struct sc_platform *p) {
@@ -216,16 +230,19 @@ static bool may_rest(struct sc_platform *p) {
 
 bool sc_poller_begin(struct sc_platform *p) {
     struct sc_pollers *pollers = &p->pollers;
-    unsigned n = p->rings.mem && pollers->ncpus > 1 ? atomic_fetch_add(&pollers->nwaiters, 1) : 0;
-    if (n < SC_LISTENERS || n >= SC_LISTENERS + SC_POLLERS)
-        return false;
-    me = &pollers->poller[n - SC_LISTENERS];
-    if (sched_setaffinity(0, sizeof me->cpus, &me->cpus)) {
-        me = NULL;
-        return false;
+    for (int i = 0; i < SC_POLLERS; i++) {
+        struct sc_poller *w = &pollers->poller[i];
+        int wanted = POLLER_WANTED;
+        if (!atomic_compare_exchange_strong(&w->state, &wanted, POLLER_THERE))
+            continue;
+        if (sched_setaffinity(0, sizeof w->cpus, &w->cpus))
+            return false;  // it would take its guests' core; `busy` stays, so that nobody asks again
+        me = w;
+        return true;
     }
-    atomic_store(&me->there, true);
-    return true;
+    if (pollers->ncpus > 1)  // the thread that made it may be a poller
+        (void)sched_setaffinity(0, sizeof pollers->all, &pollers->all);
+    return false;
 }
 
 int sc_poller_wait(struct sc_platform *p, struct plat_event *ev) {

@@ -9,21 +9,22 @@
 struct sc_platform;
 struct sc_thread;
 
-#define SC_LISTENERS 2  // waiters that must be there before others become pollers
-#define SC_POLLERS   2
-#define SC_WATCHED   8  // rings that are polled at a time
+#define SC_POLLERS 2
+#define SC_WATCHED 8  // rings that are polled at a time
 
-// A waiter that polls rings and does nothing else.
+// A waiter that polls rings and does nothing else. The first ring that is to be polled on its side of the
+// CPUs makes it wanted, and the next waiter that comes is it.
 struct sc_poller {
     cpu_set_t cpus;  // where it runs
-    _Atomic bool there;
+    _Atomic int state;
     _Atomic int word;  // futex: it is to poll
 };
+enum { POLLER_NONE, POLLER_WANTED, POLLER_THERE };
 
 struct sc_pollers {
     unsigned ncpus;  // of the sentry; 0: no pollers
+    cpu_set_t all;   // these
     struct sc_poller poller[SC_POLLERS];
-    _Atomic unsigned nwaiters;             // that have come so far
     _Atomic unsigned watched[SC_WATCHED];  // numbers of rings that are to be polled; 0: none
     _Atomic bool busy;                     // one of them polls, or is going to
     _Atomic bool closed;                   // pollers return
