@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See hostprocess.h. Called once in a process, before it has threads. Host calls: rt_sigaction,
-// rt_sigprocmask, prlimit64, umask; in the CLI getppid, getpgid, getsid, and /proc/PID/stat. What is inherited
-// besides and stays: priority and CPUs (the sandbox's share as much as the program's), no_new_privs, the
-// parent death signal (its sender means the CLI), an alarm (the CLI hands it on).
+// rt_sigprocmask, prlimit64, umask; in the CLI getppid, getpgid, getsid, and /proc/PID/stat. What is
+// inherited besides and stays: priority and CPUs (the sandbox's share as much as the program's),
+// no_new_privs, the parent death signal (its sender means the CLI), an alarm (the CLI hands it on).
 #include "base/hostprocess.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -110,7 +110,9 @@ TEST(short_counts) {
 }
 
 TEST(paths) {
-    char name[64], target[64];
+    char dir[] = "/tmp/hot-bytes-XXXXXX", name[64], target[64];
+    ASSERT_TRUE(mkdtemp(dir) != NULL); // (where the test starts an ordinary user may not write)
+    ASSERT_OK(chdir(dir));
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "hot-bytes-%.*s%d", i % 30, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", i);
         int fd = open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
@@ -130,4 +132,6 @@ TEST(paths) {
         ASSERT_ERRNO(open((char *)8, O_RDONLY), EFAULT);
         ASSERT_ERRNO(access("", F_OK), ENOENT);
     }
+    ASSERT_OK(chdir("/"));
+    ASSERT_OK(rmdir(dir));
 }
