@@ -60,9 +60,13 @@ static bool wake_idle(struct sc_platform *p) {
     return w != NULL;
 }
 
+#define MORE_LISTENERS 5  // than the first one; the sentry has a few threads left for pollers then
+
 static void need_waiter(struct sc_platform *p) {
-    if (!wake_idle(p))
-        sc_another_waiter(p);
+    if (wake_idle(p))
+        return;
+    if (atomic_fetch_add(&p->wait.more, 1) >= MORE_LISTENERS || !sc_another_waiter(p))
+        atomic_fetch_sub(&p->wait.more, 1);
 }
 
 static bool nobody_listens(struct sc_platform *p) {

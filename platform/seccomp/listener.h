@@ -19,6 +19,7 @@ struct sc_listener {
     _Atomic int attention;  // look at the above before the next sleep
     _Atomic int receiver;   // tid of the thread that sits on the listener, 0: none
     _Atomic int active;     // threads between two plat_wait() that do not block
+    _Atomic int more;       // listeners that were asked for
 };
 
 int sc_wait(struct platform *p, struct plat_event *ev);
