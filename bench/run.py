@@ -22,21 +22,50 @@ import time
 import page
 
 PYTHON = ["python3", "-c", "import json,re,os,subprocess"]
-# What Picket on the seccomp platform may take at most, as a multiple of the time of native and of gVisor; None: no promise.
-Row = collections.namedtuple("Row", "key title native runsc")
-ROWS = [
-    Row("getppid", "getppid", 5, 1.0), Row("pread", "pread 4 KiB", 10, 1.0), Row("stat", "stat", 10, 1.0),
-    Row("open", "open + close", 20, 1.0), Row("pipe", "pipe ping-pong", None, None), Row("mmap", "mmap + munmap", 10, 1 / 8),
-    Row("touch", "touch a new page", 3, 1 / 2), Row("mmap_touch", "mmap + touch + munmap", 20, 1 / 3),
-    Row("fork", "fork + wait", 5, 1 / 8), Row("exec", "fork + exec + wait", 6, 1 / 5), Row("true", "do true", None, 1 / 5),
-    Row("python", "python3 start", 5, 2 / 3),
+HERE = os.path.dirname(os.path.abspath(__file__))
+# What Picket on the seccomp platform may take at most, as a multiple of the time of native and of gVisor, and of its own time
+# for the row `base`; None: no promise. either: one of them is enough. A key is an operation of micro.c (NAME+N: beside N
+# threads that wait), or a script of programs/.
+Row = collections.namedtuple("Row", "key title native runsc either base own", defaults=(None, None, False, None, None))
+# What is aimed at and not reached yet, docs/PERFORMANCE.md says why: (key, by what). Measured and shown, but no failure.
+OPEN = set()
+CALLS = [
+    Row("getppid", "getppid", 1.5), Row("pwrite1", "pwrite of a byte", 1.5), Row("pipe_self", "pipe: write + read", 2),
+    Row("epoll", "epoll_wait, 0 ms", 3), Row("stat", "stat", 1.5), Row("open", "open + close", 1.5), Row("pread", "pread 4 KiB", 2.5),
 ]
+BESIDE = [Row(r.key + "+3", r.title + ", 4 threads", 1.3 * r.native) for r in CALLS]
+PARKED = [Row("getppid+%d" % n, "getppid beside %d parked" % n, base="getppid", own=1.2) for n in (1000, 10000)]
+DATA = [
+    Row("getppid_made", "getppid from code made at run time", None, 1 / 2), Row("pread_64k", "pread 64 KiB", 2.5),
+    Row("pwrite_64k", "pwrite 64 KiB", 2.5), Row("read_gib", "read 1 GiB, each MiB", 1.3), Row("write_gib", "write 1 GiB, each MiB", 1.3),
+]
+PAIRS = [Row(key, key + " ping-pong", 1.0, 1 / 3, True) for key in ("pipe", "unix", "futex")]
+TEAMS = [Row("%s_%s%d" % (key, kind, n), "%s, %d %s" % (key, n, word), None, most)
+         for key in ("getppids", "preads", "pipes", "futexes") for kind, word, most in (("t", "threads", 1.0), ("p", "processes", 1 / 2))
+         for n in (2, 4, 8)]
+MEMORY = [
+    Row("mmap", "mmap + munmap", 3, 1 / 8), Row("touch", "touch a new page", 3, 1 / 2), Row("mmap_touch", "mmap + touch + munmap", 3, 1 / 8),
+    Row("mmap_touch+3", "mmap + touch + munmap, 4 threads", 3, 1 / 8), Row("brk", "brk up and down", 3),
+]
+PROCESSES = [
+    Row("thread", "thread create + join", 2, 1.0), Row("fork", "fork + wait", 1.6, 1 / 8), Row("exec", "fork + exec + wait", 2, 1 / 5),
+    Row("vfork_true", "vfork + exec true + wait", 2), Row("true", "do true", 4, 1 / 5), Row("python", "python3 start", 2, 2 / 3),
+]
+PROGRAMS = [Row(os.path.splitext(name)[0], os.path.splitext(name)[0], 2, 1.0) for name in sorted(os.listdir(HERE + "/programs"))]
+README = {"getppid", "pread", "stat", "open", "getppid+3", "pread+3", "pipe", "mmap", "touch", "mmap_touch", "thread", "fork", "exec",
+          "true", "python", "make-j2", "py-threads", "node-fs", "untar"}  # of these the README has a table
+GROUPS = {"calls": CALLS, "beside": BESIDE, "parked": PARKED, "data": DATA, "pairs": PAIRS, "teams": TEAMS, "memory": MEMORY,
+          "processes": PROCESSES, "programs": PROGRAMS}
+ROWS = [row for group in GROUPS.values() for row in group]
+MEAN_OF_PROGRAMS = 1.25  # geometric, of native's time
 # key, title, unit, at most: of Picket on the seccomp platform, in absolute terms
 Total = collections.namedtuple("Total", "key title unit most")
 TOTALS = [
     Total("start", "start and end of a sandbox, beyond the program's own", "ms", 20),
     Total("rest", "CPU while the program sleeps", "%", 0.5),
-    Total("memory", "memory of the sandbox beyond the program's own (PSS)", "MB", 8),
+    Total("memory", "memory of all processes while the program sleeps (PSS)", "MB", 2.2),
+    Total("threads", "host threads while the program sleeps", "", 10),
+    Total("programs", "programs, geometric mean by native", "", MEAN_OF_PROGRAMS),
 ]
 
 
@@ -79,9 +108,21 @@ def measure(key, prefix, micro):
         return timed(prefix + ["/bin/true"])
     if key == "python":
         return timed(prefix + PYTHON)
+    if os.path.exists("%s/programs/%s.sh" % (HERE, key)):
+        return run_program(prefix, key)
     # A pipe, not a file: gVisor writes to a file from its start on, over what others wrote.
     done = subprocess.run(prefix + [micro, key], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=300)
+    if done.returncode:
+        raise RuntimeError("%s %s: exit %d: %s" % (prefix, key, done.returncode, done.stderr.strip()[-300:]))
+    return float(done.stdout)
+
+
+def run_program(prefix, key):
+    """A script times itself, without the start of the sandbox. It works in a folder in memory, on every system."""
+    script = 'd=$(mktemp -d -p /dev/shm) && sh "$0" "$d"; status=$?; rm -rf "$d"; exit $status'
+    done = subprocess.run(prefix + ["sh", "-c", script, "%s/programs/%s.sh" % (HERE, key)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     if done.returncode:
         raise RuntimeError("%s %s: exit %d: %s" % (prefix, key, done.returncode, done.stderr.strip()[-300:]))
     return float(done.stdout)
@@ -110,12 +151,13 @@ def pss(pid):
         return int(re.search(r"^Pss:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024
 
 
-def memory(prefix):
-    """Bytes that all processes of a sandbox use while its program sleeps."""
+def at_rest(prefix):
+    """Bytes that all processes of a sandbox use while its program sleeps, and how many threads they have."""
     run = subprocess.Popen(prefix + ["sleep", "3"], stdin=subprocess.DEVNULL)
     try:
         time.sleep(1)
-        return sum(pss(pid) for pid in descendants(run.pid))
+        found = descendants(run.pid)
+        return sum(pss(pid) for pid in found), sum(len(os.listdir("/proc/%d/task" % pid)) for pid in found)
     finally:
         run.wait()
 
@@ -126,12 +168,16 @@ def totals(result, order):
     result["rest_cpu_percent"] = rest
     found = {"rest": rest["seccomp"]}
     try:
-        found["memory"] = (memory(prefixes["seccomp"]) - memory(prefixes["native"])) / 1e6
+        memory, found["threads"] = at_rest(prefixes["seccomp"])
+        found["memory"] = memory / 1e6
     except OSError as e:  # smaps of a process that may not be read: an ordinary user's view of the sentry
         print("bench: memory is left out: %s" % e)
     cells = result["rows"].get("true", {})
     if "seccomp" in cells and "native" in cells:
         found["start"] = (cells["seccomp"]["median"] - cells["native"]["median"]) / 1e6
+    programs = [result["ratios"]["native"][row.key] for row in PROGRAMS if row.key in result["ratios"]["native"]]
+    if len(programs) == len(PROGRAMS):
+        found["programs"] = statistics.geometric_mean(programs)
     return found
 
 
@@ -151,22 +197,42 @@ def table(result, order):
     print("CPU while the program sleeps: " + ", ".join("%s %.2f %%" % kv for kv in result["rest_cpu_percent"].items()))
 
 
+def own_ratio(result, row):
+    """Picket's time by its own for another row, both of this run."""
+    rows = result["rows"]
+    if row.base not in rows or "seccomp" not in rows[row.key] or "seccomp" not in rows[row.base]:
+        return None
+    return rows[row.key]["seccomp"]["median"] / rows[row.base]["seccomp"]["median"]
+
+
+def verdict(kept, name):
+    if kept:
+        return "kept"
+    return "open" if name in OPEN else "MISSED"
+
+
 def promises(result):
-    """(what, measured, bound, kept) of each promise that this run could judge; and how many it could not."""
+    """(what, measured, bound, "kept", "MISSED" or "open") of each that this run could judge; and how many it could not."""
     judged, missing = [], 0
     for row in ROWS:
         if row.key not in result["rows"]:
             continue
-        for other, title, most in (("native", "native", row.native), ("runsc", "gVisor", row.runsc)):
-            ratio = result["ratios"][other].get(row.key)
-            if most is not None and ratio is not None:
-                judged.append(("%s / %s" % (row.title, title), "%.3f" % ratio, "%.3f" % most, ratio <= most))
-            missing += most is not None and ratio is None
+        bounds = [("native", row.native, result["ratios"]["native"].get(row.key)),
+                  ("gVisor", row.runsc, result["ratios"]["runsc"].get(row.key)),
+                  (row.base, row.own, own_ratio(result, row))]
+        bounds = [(title, most, ratio) for title, most, ratio in bounds if most is not None]
+        missing += sum(ratio is None for _, _, ratio in bounds)
+        bounds = [(title, most, ratio) for title, most, ratio in bounds if ratio is not None]
+        enough = row.either and any(ratio <= most for _, most, ratio in bounds)
+        for title, most, ratio in bounds:
+            judged.append(("%s / %s" % (row.title, title), "%.3f" % ratio, "%.3f" % most,
+                           verdict(enough or ratio <= most, (row.key, title))))
     for total in TOTALS:
         value = result["totals"].get(total.key)
         missing += value is None
         if value is not None:
-            judged.append((total.title, "%.2f %s" % (value, total.unit), "%g %s" % (total.most, total.unit), value <= total.most))
+            judged.append((total.title, "%.2f %s" % (value, total.unit), "%g %s" % (total.most, total.unit),
+                           verdict(value <= total.most, (total.key, ""))))
     return judged, missing
 
 
@@ -180,13 +246,17 @@ def machine():
 
 
 def markdown(result):
-    """The table of the README."""
+    """The table of the README, and every promise, for docs/PERFORMANCE.md."""
     systems = [(k, t) for k, t in result["systems"] if k in ("native", "seccomp", "runsc", "bwrap")]
     lines = ["| | " + " | ".join(t for _, t in systems) + " |", "| --- |" + " --- |" * len(systems)]
     for key, cells in result["rows"].items():
-        lines.append("| %s | " % result["titles"][key] +
-                     " | ".join(human(cells[s]["median"]) if s in cells else "-" for s, _ in systems) + " |")
-    return "\n".join(lines + ["", "%(processor)s, %(cpus)d CPUs, Linux %(kernel)s, %(date)s" % result["machine"], ""])
+        if key in README:
+            lines.append("| %s | " % result["titles"][key] +
+                         " | ".join(human(cells[s]["median"]) if s in cells else "-" for s, _ in systems) + " |")
+    lines += ["", "%(processor)s, %(cpus)d CPUs, Linux %(kernel)s, %(date)s" % result["machine"], "", "| what | measured | at most | |",
+              "| --- | --- | --- | --- |"]
+    lines += ["| %s | %s | %s | %s |" % row for row in promises(result)[0]]
+    return "\n".join(lines + [""])
 
 
 def ratios(samples, other):
@@ -206,17 +276,24 @@ def write(options, result):
     print("wrote bench.json, bench.html and bench.md into %s" % options.build)
 
 
+def chosen(words):
+    if not words:
+        return ROWS
+    keys = {row.key for word in words.split(",") for row in GROUPS.get(word, [])} | set(words.split(","))
+    return [row for row in ROWS if row.key in keys]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--picket", required=True)
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", help="comma list of rows")
+    parser.add_argument("--only", help="comma list of rows and groups: " + " ".join(GROUPS))
     options = parser.parse_args()
     subprocess.run(["ninja", "-C", os.path.join(options.build, "dev"), "--quiet", "bench_micro"], check=True)
     micro = os.path.join(options.build, "dev", "bench", "micro")
     order = systems(options.picket)
-    rows = [r for r in ROWS if not options.only or r.key in options.only.split(",")]
+    rows = chosen(options.only)
     samples = {row.key: {system: [] for system, _, _ in order} for row in rows}
     for number in range(options.rounds):
         for row in rows:
@@ -234,10 +311,10 @@ def main():
     result["totals"] = totals(result, order)
     table(result, order)
     judged, missing = promises(result)
-    for what, value, most, kept in judged:
-        print("%-6s %-64s %10s, at most %s" % ("kept" if kept else "MISSED", what, value, most))
+    for what, value, most, state in judged:
+        print("%-6s %-64s %10s, at most %s" % (state, what, value, most))
     write(options, result)
-    missed = sum(not kept for _, _, _, kept in judged)
+    missed = sum(state == "MISSED" for _, _, _, state in judged)
     print("%d passed, %d failed, %d skipped" % (len(judged) - missed, missed, missing))
     return 1 if missed else 0
 
