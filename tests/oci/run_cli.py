@@ -282,8 +282,9 @@ def in_terminal(*args):
     return in_session(PICKET, "do", "--platform=" + PLATFORM, "--", *args)
 
 
-def read_until(master, text, seconds=20):
-    got, end = b"", time.monotonic() + seconds * SCALE
+def read_until(master, text, seconds=20, got=b""):
+    """What comes from a terminal behind GOT, up to TEXT and perhaps more."""
+    end = time.monotonic() + seconds * SCALE
     while text not in got and time.monotonic() < end:
         if select.select([master], [], [], 0.2)[0]:
             try:

@@ -398,9 +398,9 @@ def test_stop_of_an_orphan():
     """Nobody could continue it: the terminal's stop is ignored, natively and inside."""
     for command in (["sh"], picket().split() + ["sh"]):
         master, pid = cli.in_session(*command, "-c", "echo ready; sleep 1; echo end")
-        read_until(master, b"ready")
+        got = read_until(master, b"ready")
         os.write(master, b"\x1a")
-        read_until(master, b"end")
+        read_until(master, b"end", got=got)
         expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "exit")
         os.close(master)
 
@@ -409,8 +409,7 @@ def test_stop_in_an_orphaned_group():
     """The same for each member of the group, also when the first one would not be the one to stop."""
     for command in (["sh"], picket().split() + ["sh"]):
         master, pid = cli.in_session(*command, "-c", "sh -c 'kill -TSTP $$; echo goes on'; echo end")
-        read_until(master, b"goes on")
-        read_until(master, b"end")
+        expect(b"goes on" in read_until(master, b"end"), "the stopped member")
         expect(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "exit")
         os.close(master)
 
