@@ -225,6 +225,7 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
             idle(p);
             continue;
         }
+        sc_parked_trim(p);
         got = receive(p, ev);
         if (got)
             become_active(p);  // before the role is given up: somebody always listens or is awake

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A held thread costs nothing but an entry in the kernel's list of notifications; but each receive and each
-// answer walks that list. So only the SC_PARKED_MOST calls that began to wait last stay there. Whoever has
-// waited for longer is moved: its thread is brought to the stub's handler and told to sleep there, by
-// rt_sigtimedwait(2) for the signal that interrupts stubs. When its call is answered it is woken by that
-// signal, reports, and goes on with what was decided. To the sentry it is held all the time.
+// answer walks that list. So when more than SC_PARKED_MOST calls wait there, those that have waited for long
+// are moved, the longest first (to move who is back within SC_PARKED_NS would cost more than the walks): a
+// thread is brought to the stub's handler and told to sleep there, by rt_sigtimedwait(2) for the signal that
+// interrupts stubs. When its call is answered it is woken by that signal, reports, and goes on with what was
+// decided. To the sentry it is held all the time.
 //
 // Called by platform.c for threads whose calls park, by resume.c and thread.c when they are to go on, and by
 // dispatch.c for what they report. Locks: thread->lock, then sc_parked.lock.
@@ -11,11 +12,13 @@
 // Host calls of ours: to move one, a signal, three answers and a write to its slot; to wake it, a signal and
 // one answer more than else.
 #include "abi/errno.h"
+#include "base/clock.h"
 #include "platform/seccomp/sc.h"
 #include <string.h>
 #include <sys/syscall.h>
 
-#define SC_PARKED_MOST 64  // a walk of so many costs less than a tenth of a call
+#define SC_PARKED_MOST 64        // a walk of so many costs less than a tenth of a call
+#define SC_PARKED_NS   50000000  // of waiting
 
 void sc_parked_init(struct sc_parked *p) {
     lock_init(&p->lock, RANK_LEAF);
@@ -27,7 +30,7 @@ void sc_parked_init(struct sc_parked *p) {
 static void remove_parked(struct sc_parked *p, struct sc_thread *t) {
     list_del(&t->park_link);
     atomic_store(&t->parked, false);
-    p->n--;
+    atomic_fetch_sub(&p->n, 1);
 }
 
 void sc_unpark(struct sc_thread *t) {
@@ -39,20 +42,27 @@ void sc_unpark(struct sc_thread *t) {
         remove_parked(p, t);
 }
 
-// True: there is one too many, the longest of which is *out. It may have gone on when it is looked at.
-static bool add_parked(struct sc_thread *t, struct sc_thread **out) {
+static void add_parked(struct sc_thread *t) {
     struct sc_parked *p = &sc_plat(t)->parked;
     LOCKED(&p->lock);
-    if (!atomic_load(&t->parked)) {
-        list_add_tail(&p->list, &t->park_link);
-        atomic_store(&t->parked, true);
-        p->n++;
-    }
-    if (p->n <= SC_PARKED_MOST)
-        return false;
-    *out = list_first(&p->list, struct sc_thread, park_link);
-    remove_parked(p, *out);
-    return true;
+    if (atomic_load(&t->parked))
+        return;
+    t->parked_at = mono_ns();
+    list_add_tail(&p->list, &t->park_link);
+    atomic_store(&t->parked, true);
+    atomic_fetch_add(&p->n, 1);
+}
+
+// One that is to be moved, or NULL. It may have gone on when it is looked at.
+static struct sc_thread *take_longest(struct sc_parked *p) {
+    LOCKED(&p->lock);
+    if (atomic_load(&p->n) <= SC_PARKED_MOST)
+        return NULL;
+    struct sc_thread *t = list_first(&p->list, struct sc_thread, park_link);
+    if (mono_ns() - t->parked_at < SC_PARKED_NS)
+        return NULL;
+    remove_parked(p, t);
+    return t;
 }
 
 // [lock] Is a notification all that it has? Then it can be moved.
@@ -95,10 +105,20 @@ static void move(struct sc_thread *t) {
     sc_unlock(t, NULL);
 }
 
+void sc_parked_trim(struct sc_platform *p) {
+    if (atomic_load_explicit(&p->parked.n, memory_order_relaxed) <= SC_PARKED_MOST)
+        return;
+    struct sc_thread *t = take_longest(&p->parked);
+    if (t)
+        move(t);
+}
+
+// Trims one more than comes: many may have come at once.
 void sc_park(struct plat_thread *pt) {
-    struct sc_thread *longest;
-    if (add_parked(sc_thread_of(pt), &longest))
-        move(longest);
+    struct sc_platform *p = sc_of(pt->p);
+    add_parked(sc_thread_of(pt));
+    sc_parked_trim(p);
+    sc_parked_trim(p);
 }
 
 // ---- Going on ---------------------------------------------------------------------------------------------

@@ -24,11 +24,12 @@ enum sc_rest { REST_AWAKE, REST_CALLED, REST_ORDERED, REST_ASLEEP, REST_WAKING }
 struct sc_parked {
     struct lock lock;   // K: taken last
     struct list list;   // [K] sc_thread.park_link, the longest first
-    unsigned n;         // [K]
+    _Atomic unsigned n; // [a] changed under K
 };
 
 void sc_parked_init(struct sc_parked *p);
 void sc_park(struct plat_thread *t);
+void sc_parked_trim(struct sc_platform *p);  // no lock; now and then: who has waited for long is moved
 void sc_unpark(struct sc_thread *t);     // [lock] it is to go on
 bool sc_rest_wake(struct sc_thread *t);  // [lock] false: it is awake; else it goes on when it comes
 // [lock] It has come to the handler, or back from its sleep.

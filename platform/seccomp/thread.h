@@ -58,6 +58,7 @@ struct sc_thread {
     // [K] platform->parked.lock
     struct list park_link;
     _Atomic bool parked;  // [a] changed under K: it is on that list
+    uint64_t parked_at;   // [K] monotonic ns
     // [lock], the rest too: who it is
     int tid;
     unsigned slot;
