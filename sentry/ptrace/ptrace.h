@@ -63,7 +63,7 @@ struct ptrace {  // made when a thread is traced for the first time, freed with 
     int signal;                  // [S] what the tracer sent it on with
     bool trap;                   // [S] a PTRACE_EVENT_STOP is due
     enum ptrace_stop last;       // [o] the stop that is over, or on
-    bool leave;                  // [o] a LEAVE is due
+    bool leave;                  // [S] a LEAVE is due
     bool emulated;               // [o] the call that ENTRY shows is not to be made: SYSEMU
     bool stepping;               // [o] the trap flag is ours, not the guest's
     bool stepped_into;           // [o] a step has led into a handler: a stop is due

@@ -229,6 +229,7 @@ void ptrace_call_done(struct task *t) {
     struct ptrace *p = t->ptrace;
     int go = atomic_load(&p->go);
     if (go == GO_SYSCALL) {
+        LOCKED(&t->tg->sig_lock);
         p->leave = true;
         atomic_store(&t->sigpending, true);
     } else if (go == GO_STEP && p->stepping) {
@@ -240,7 +241,6 @@ void ptrace_call_done(struct task *t) {
 // ---- On the way back --------------------------------------------------------------------------------------
 static bool leave_stop(struct task *t, const struct lx_regs *regs) {
     struct lx_regs shown = *regs;
-    t->ptrace->leave = false;
     if (t->call.nr != LINUX_NR_rt_sigreturn)
         shown.orig_rax = t->call.nr;
     return call_stop(t, &shown, PT_LEAVE, LINUX_PTRACE_EVENTMSG_SYSCALL_EXIT);
@@ -261,8 +261,13 @@ bool ptrace_group(struct task *t, const struct lx_regs *regs) {
 }
 
 bool ptrace_traps(struct task *t, const struct lx_regs *regs) {
-    bool trap;
-    if (t->ptrace->leave && leave_stop(t, regs))
+    bool trap, leave;
+    {
+        LOCKED(&t->tg->sig_lock);
+        leave = t->ptrace->leave;
+        t->ptrace->leave = false;
+    }
+    if (leave && leave_stop(t, regs))
         return true;
     if (t->ptrace->stepped_into) {
         t->ptrace->stepped_into = false;
