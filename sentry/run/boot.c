@@ -31,8 +31,8 @@
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <errno.h>
-#include <malloc.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

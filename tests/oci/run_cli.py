@@ -333,9 +333,9 @@ def test_killing_the_cli_ends_all():
     p.kill()
     p.wait()
     end = time.monotonic() + 10 * SCALE
-    while time.monotonic() < end and any(not zombie(pid) for pid in below):
+    while time.monotonic() < end and not all(zombie(pid) for pid in below):
         time.sleep(0.02)
-    expect(not any(not zombie(pid) for pid in below), "left over: %r" % below)
+    expect(all(zombie(pid) for pid in below), "left over: %r" % below)
 
 
 def read_proc(path):

@@ -89,10 +89,9 @@ static void start_polling(struct sc_platform *p, struct sc_poller *w) {
     }
     atomic_store(&w->word, 1);
     atomic_store(&w->state, POLLER_WANTED);
-    if (sc_another_waiter(p))
-        return;
-    atomic_store(&w->state, POLLER_NONE);
-    atomic_store(&p->pollers.busy, false);
+    int wanted = POLLER_WANTED;  // unless a waiter that was asked for something else has taken it
+    if (!sc_another_waiter(p) && atomic_compare_exchange_strong(&w->state, &wanted, POLLER_NONE))
+        atomic_store(&p->pollers.busy, false);
 }
 
 void sc_poller_wake(struct sc_thread *t) {
