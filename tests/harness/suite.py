@@ -18,6 +18,7 @@ import tempfile
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+PASSED = re.compile(r"ok |\S+ +ok +[\d.]+ s$")  # a case's line, in a suite that prints one for each
 # name, preset, which ctests, environment, as which user
 UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
 FLAVOURS = [
@@ -113,7 +114,7 @@ def run_one(name, command, properties, env, folder):
     print("%-4s %-34s %4d passed %3d failed %3d skipped %6.1f s" % (word, name, passed, failed, skipped,
                                                                     time.monotonic() - started), flush=True)
     if failed:
-        lines = output.splitlines()
+        lines = [line for line in output.splitlines() if not PASSED.match(line)]
         print("\n".join("     | " + line for line in lines[-80:]), flush=True)
     elif skipped:
         for line in output.splitlines():
@@ -133,7 +134,7 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     part = re.compile(options.part)
-    total = [0, 0, 0]
+    total, failed = [0, 0, 0], []
     for name, preset, pattern, env, user in FLAVOURS:
         if user is not None and (os.geteuid() != 0 or not shutil.which("setpriv")):
             print("skip the runs as an ordinary user: this is one already, or setpriv(1) is missing")
@@ -149,10 +150,14 @@ def main():
                 command = stage.command(command, user) if stage else command
                 counts = run_one(full, command, properties, env, "/tmp" if stage else folder)
                 total = [a + b for a, b in zip(total, counts)]
+                if counts[1]:
+                    failed.append(full)
         if stage:
             stage.remove()
     if sum(total) == 0:
         sys.exit("suite: no test matches '%s'" % options.part)
+    if failed:
+        print("failed: " + " ".join(failed))
     print("%d passed, %d failed, %d skipped" % tuple(total))
     sys.exit(1 if total[1] else 0)
 
