@@ -119,8 +119,10 @@ void kernel_main_ended(struct kernel *k) {
             continue;
         struct task *t;
         LOCKED(&g->sig_lock);
-        if (!atomic_exchange(&g->exiting, true))
+        if (!atomic_load(&g->exiting)) {
             g->group_exit_code = LINUX_SIGKILL;
+            atomic_store(&g->exiting, true);  // who sees it reads the code without a lock
+        }
         g->sigkilled = true;
         list_for_each(t, &g->tasks, tg_link)
             task_condemn(t);

@@ -126,6 +126,7 @@ int64_t ptrace_detach(struct task *t, struct task *child, int signal) {
 // ---- Clone ------------------------------------------------------------------------------------------------
 int ptrace_clone_event(struct task *t, const struct task *child, uint64_t flags) {
     int event = LINUX_PTRACE_EVENT_FORK;
+    LOCKED(&t->k->tasks_lock);  // a sibling's parent may be ending
     if (flags & LINUX_CLONE_VFORK)
         event = LINUX_PTRACE_EVENT_VFORK;
     else if (child->tg == t->tg || child->tg->exit_signal != LINUX_SIGCHLD)

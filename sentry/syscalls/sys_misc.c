@@ -166,10 +166,14 @@ int64_t sys_getrusage(struct task *t, const struct sysargs *a) {
     uint64_t cpu;
     switch (arg_int(a, 0)) {
     case LINUX_RUSAGE_SELF:
-    case LINUX_RUSAGE_THREAD:
+    case LINUX_RUSAGE_THREAD: {
         cpu = task_cpu_ns(t);
-        ru.ru_maxrss = (int64_t)((t->mm->peak > t->tg->peak_dead ? t->mm->peak : t->tg->peak_dead) / 1024);
+        uint64_t peak = atomic_load(&t->mm->peak);
+        LOCKED(&t->k->tasks_lock);
+        peak = t->tg->peak_dead > peak ? t->tg->peak_dead : peak;
+        ru.ru_maxrss = (int64_t)(peak / 1024);
         break;
+    }
     case LINUX_RUSAGE_CHILDREN: {
         LOCKED(&t->k->tasks_lock);
         cpu = t->tg->cpu_ns_children;
