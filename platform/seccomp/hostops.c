@@ -139,7 +139,9 @@ bool sc_ops_write(struct sc_thread *t) {
 
 // The first file of a batch goes along with the reply: both are one host call, and the reply's value is the
 // number of the descriptor (its low bits are STUB_TAG_BLOCK). Without one, a file that lies there since the
-// last time is pushed out.
+// last time is pushed out. When a signal meets this very thread before the stub's has taken the file, the
+// kernel answers for us, with 0 (STUB_TAG_LOST), and we are told of an error: the reply that follows then
+// meets nobody, and the file goes to the op that wants it (give_file()).
 void sc_ops_start(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct op_queue *q = &t->queue;

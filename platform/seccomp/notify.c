@@ -63,9 +63,19 @@ int sc_recv(struct sc_platform *p, struct seccomp_notif *n) {
     return (int)sc_recv_call(p->wait.fd, SECCOMP_IOCTL_NOTIF_RECV, n, &p->wait.attention);
 }
 
+// All but receiving. A signal that comes while another one of our threads holds the listener's lock is EINTR,
+// with SA_RESTART too, and nothing has been done.
+static int listener_call(struct sc_platform *p, unsigned long request, void *arg) {
+    int r;
+    do
+        r = ioctl(p->wait.fd, request, arg);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
 // A thread that has died meanwhile is not an error (ENOENT): the reaper tells of it.
 static void respond(struct sc_platform *p, struct seccomp_notif_resp *r) {
-    ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_SEND, r);
+    listener_call(p, SECCOMP_IOCTL_NOTIF_SEND, r);
 }
 
 void sc_send(struct sc_platform *p, uint64_t id, int64_t value) {
@@ -109,9 +119,9 @@ int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send) {
         .srcfd = (uint32_t)fd,
         .newfd = (uint32_t)at,
     };
-    return ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
+    return listener_call(p, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
 }
 
 bool sc_notif_valid(struct sc_platform *p, uint64_t id) {
-    return ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+    return listener_call(p, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }

@@ -131,7 +131,7 @@ void sc_resume_gate(struct sc_thread *t) {
     }
     if (!needs_slot(t)) {
         sc_set_state(t, SC_RUNNING);
-        sc_reply(t, c->have_rax ? (int64_t)((uint64_t)c->rax << 2 | STUB_TAG_ANSWER) : STUB_TAG_GO);
+        sc_reply(t, c->have_rax ? (int64_t)((uint64_t)c->rax << 2 | STUB_TAG_ANSWER) : STUB_GO);
         return;
     }
     if (!sc_ops_write(t)) {

@@ -175,6 +175,9 @@ class Canaries:
 
 
 # ---- Sandboxes ---------------------------------------------------------------------------------------------------------------
+CAGED = ("2", "3")  # a filter; dying by it (SECCOMP_MODE_DEAD, before the task counts as a zombie)
+
+
 class Posture(threading.Thread):
     """Looks at every task below a process, until told to stop; collects those that are not caged."""
 
@@ -189,7 +192,7 @@ class Posture(threading.Thread):
             if status.get("State", "Z")[0] in "ZX":
                 continue
             self.seen.add(tid)
-            if status.get("Seccomp") != "2" or status.get("NoNewPrivs") != "1":
+            if status.get("Seccomp") not in CAGED or status.get("NoNewPrivs") != "1":
                 self.bad.append((name, pid, tid, status.get("Seccomp"), status.get("NoNewPrivs")))
 
     def run(self):

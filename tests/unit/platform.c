@@ -5,6 +5,7 @@
 #include "abi/mman.h"
 #include "abi/signal.h"
 #include "abi/x86_64/sigframe.h"
+#include "platform/backend.h"
 #include "tests/unit/platform_guest.h"
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -273,6 +274,51 @@ static void test_mappings(void **state) {
     assert_int_equal(plat_copy_in(g.as, buf, uaddr(0x60000000), 4), 4);
     plat_answer(g.t, 3);
     wait_call(&g, 12);
+    guest_end(&g);
+    close(fd);
+}
+
+static pthread_t waiter;
+static _Atomic int files_mapped;
+
+static void *interrupts_waiter(void *unused) {
+    while (!atomic_load(&files_mapped)) {
+        pthread_kill(waiter, PLAT_KICK_SIGNAL);
+        for (volatile int i = 0; i < 4000; i++)
+            ;
+    }
+    return NULL;
+}
+
+// A file on its way into the stub, and the word that goes with it, while the sentry's thread is interrupted,
+// as it is by kicks, and when it is stopped, frozen or traced.
+static void test_files_while_interrupted(void **state) {
+    struct guest g;
+    pthread_t other;
+    char c;
+    int fd = memfd_create("pages", MFD_CLOEXEC);
+    assert_true(fd >= 0 && ftruncate(fd, 8192) == 0 && pwrite(fd, "01", 2, 4095) == 2);
+    waiter = pthread_self();
+    atomic_store(&files_mapped, 0);
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    assert_int_equal(pthread_create(&other, NULL, interrupts_waiter, NULL), 0);
+    for (unsigned i = 0; i < 3000; i++) {
+        uint64_t off = i % 2 * 4096;
+        assert_int_equal(plat_map(g.t, uaddr(0x50000000), 4096, 1, 0, fd, off), 0);
+        if (i % 3 == 0)  // not the first of its batch
+            assert_int_equal(plat_map(g.t, uaddr(0x50002000), 4096, 1, 0, fd, off), 0);
+        if (i % 5) {
+            flush_ok(&g);
+        } else {
+            plat_answer(g.t, 3);
+            wait_call(&g, 12);
+        }
+        assert_int_equal(plat_copy_in(g.as, &c, uaddr(0x50000fff), 1), 1);
+        assert_int_equal(c, off ? 0 : '0');
+    }
+    atomic_store(&files_mapped, 1);
+    pthread_join(other, NULL);
     guest_end(&g);
     close(fd);
 }
@@ -954,6 +1000,7 @@ int main(void) {
         cmocka_unit_test(test_fpstate),
         cmocka_unit_test(test_fault),
         cmocka_unit_test(test_mappings),
+        cmocka_unit_test(test_files_while_interrupted),
         cmocka_unit_test(test_refused_map),
         cmocka_unit_test(test_many_ops),
         cmocka_unit_test(test_work_on_plain_call),

@@ -101,7 +101,7 @@ static void set_bases(uint64_t fs, uint64_t gs) {
     __asm__ volatile("wrgsbase %0" : : "r"(gs));
 }
 
-// Does what the slot says. The next reply of the sentry, or STUB_TAG_GO when the guest is to go on.
+// Does what the slot says. The next reply of the sentry, or STUB_GO when the guest is to go on.
 static long run_block(struct stub_slot *slot, struct context *c) {
     uint64_t n = slot->nops, done = 0;
     long r = 0;
@@ -130,18 +130,18 @@ static long run_block(struct stub_slot *slot, struct context *c) {
         set_bases(slot->set_fs, slot->set_gs);
     if (slot->flags & STUB_DO_RAX)
         c->rax = slot->rax;
-    return STUB_TAG_GO;
+    return STUB_GO;
 }
 
 static void obey(struct stub_slot *slot, struct context *c, long reply) {
-    while ((reply & STUB_TAG_MASK) == STUB_TAG_BLOCK)
+    while ((reply & STUB_TAG_MASK) == STUB_TAG_BLOCK || reply == STUB_TAG_LOST)
         reply = run_block(slot, c);
     if ((reply & STUB_TAG_MASK) == STUB_TAG_ANSWER) {
         c->rax = (uint64_t)(reply >> 2);
     } else if (reply == STUB_GO_EXIT) {
         stub_gate_call(__NR_exit, 0, 0, 0, 0, 0, 0);
         die();
-    } else if (reply != STUB_TAG_GO) {
+    } else if (reply != STUB_GO) {
         die();
     }
 }
@@ -160,12 +160,12 @@ static uint64_t propose(struct stub_slot *slot, const struct info *si, const str
     return slot->place_at = at - len;
 }
 
-// The sentry's reply; STUB_TAG_GO when the call was made.
+// The sentry's reply; STUB_GO when the call was made.
 static long place(struct stub_slot *slot, struct context *c, uint64_t at, uint64_t len) {
     long r = stub_gate_call(__NR_mmap, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
     if ((uint64_t)r == at) {
         c->rax = at;
-        return STUB_TAG_GO;
+        return STUB_GO;
     }
     if (r < 0)
         r = stub_gate_call(STUB_EV(STUB_EV_DONE, slot_index((uint64_t)slot), 0), 0, (uint64_t)r, 0, 0, 0, 0);
