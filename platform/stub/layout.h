@@ -121,11 +121,11 @@ enum stub_event {
 // as 0 when the sentry's thread is interrupted: the kernel has taken its word back then, and the slot holds
 // it all. -ENOSYS, which the kernel gives when the sentry is gone, is none of these: the stub ends itself.
 #define STUB_TAG_MASK   3
-#define STUB_TAG_LOST   0  // as STUB_TAG_BLOCK; the whole reply is 0
+#define STUB_TAG_LOST   0 // as STUB_TAG_BLOCK; the whole reply is 0
 #define STUB_TAG_ANSWER 1 // rax = reply >> 2 (signed), go on
 #define STUB_TAG_BLOCK  3 // do what the slot says
-#define STUB_GO         2  // go on as the frame says; the whole reply
-#define STUB_GO_EXIT    6  // the thread ends: exit(0) through the gate
+#define STUB_GO         2 // go on as the frame says; the whole reply
+#define STUB_GO_EXIT    6 // the thread ends: exit(0) through the gate
 
 // The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number
 // in rax and the address behind the site's syscall instruction in rcx. It writes the call into the ring and

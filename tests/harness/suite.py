@@ -18,7 +18,7 @@ import tempfile
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
-PASSED = re.compile(r"ok |\S+ +ok +[\d.]+ s$")  # a case's line, in a suite that prints one for each
+PASSED = re.compile(r"ok |\S+ +(\d+ +)?ok +[\d.]+ m?s$")  # a case's line, in a suite that prints one for each
 # name, preset, which ctests, environment, as which user
 UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
 FLAVOURS = [
