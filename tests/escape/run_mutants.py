@@ -10,7 +10,8 @@ Which test must notice is said for each mutant, and only that one is run, up to 
   unit:NAME[/TEST]          a unit test, linked with the mutated object; TEST: only cases with that name (or pattern)
   cli:REGEX                 cases of tests/oci/run_cli.py
   syscalls:REGEX            guest programs of tests/syscalls
-What a test could not judge (run_escape.py: UNJUDGED) is no notice. --baseline runs the same tests without a mutant first,
+Many attacks are races: a mutant has three runs to be noticed. What a test could not judge (run_escape.py: UNJUDGED) is no
+notice. --baseline runs the same tests without a mutant first,
 and demands that they pass: a test that is always red would notice everything.
 """
 import argparse
@@ -412,6 +413,9 @@ def syscalls(picket, options, platform, part):
     return noticed, "" if re.search(r"^\d+ passed", done.output, re.M) else "no test was run"
 
 
+ATTEMPTS = 3  # at a mutant: many attacks are races, and what one run does not win the next may
+
+
 def suite_of(part):
     """(how it is run, its argument, the program that is to be linked)"""
     name, colon, rest = part.partition(":")
@@ -428,9 +432,11 @@ def judge(build, options, mutant):
     out = tempfile.mkdtemp(prefix="picket-mutant-")
     os.chmod(out, 0o755)
     try:
-        noticed, blind = how(build.mutant(edits, out, program), options, platform, argument)
-        if noticed:
-            return "ok", "noticed by " + " ".join(noticed[:4])
+        mutated = build.mutant(edits, out, program)
+        for _ in range(ATTEMPTS):
+            noticed, blind = how(mutated, options, platform, argument)
+            if noticed:
+                return "ok", "noticed by " + " ".join(noticed[:4])
         return "FAIL", blind or "nobody noticed"
     except subprocess.CalledProcessError as e:
         return "FAIL", "does not build: " + (e.stderr or "")[-600:]
