@@ -11,8 +11,8 @@ Which test must notice is said for each mutant, and only that one is run, up to 
   cli:REGEX                 cases of tests/oci/run_cli.py
   syscalls:REGEX            guest programs of tests/syscalls
 Many attacks are races: a mutant has three runs to be noticed. What a test could not judge (run_escape.py: UNJUDGED) is no
-notice. --baseline runs the same tests without a mutant first,
-and demands that they pass: a test that is always red would notice everything.
+notice. --baseline runs the same tests without a mutant first, and demands that they pass: a test that is always red would
+notice everything.
 """
 import argparse
 import collections

@@ -5,6 +5,7 @@
 // stays as it is, and what may only be read too.
 #include "escape.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
 
@@ -256,13 +257,17 @@ static void wrong_file(void) {
     }
     flips_over = true;
 }
-// For three seconds, and until enough has been broken for something to be seen. A child may die of it.
+// For three seconds, and until enough has been broken for something to be seen. A child may die of it. On
+// seccomp no header lies there; on one processor the two threads do not meet, and little can be broken.
 static void flipped_header(void) {
+    cpu_set_t cpus;
+    need(sched_getaffinity(0, sizeof cpus, &cpus) == 0);
+    const unsigned enough = host.seccomp || CPU_COUNT(&cpus) < 2 ? 0 : 100;
     broken = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     need(broken != MAP_FAILED);
-    for (unsigned child = 0; child < 3 || (!host.seccomp && child < 12 && *broken < 100); child++)
+    for (unsigned child = 0; child < 3 || (child < 12 && *broken < enough); child++)
         in_a_child(wrong_file);
-    need(host.seccomp || *broken >= 100);
+    need(*broken >= enough);
 }
 
 ATTACKS({"A24_forged_refusals", forged_refusals, SURVIVES},
