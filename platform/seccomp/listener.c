@@ -4,8 +4,9 @@
 // with each event, and nobody takes it meanwhile: a single guest thread is served by one sentry thread
 // without a wake-up. The others sleep, most recently used first out, and one is woken only when the handler
 // of an event is going to block while guest threads run (sc_block_begin), or a guest thread is resumed when
-// no one would listen; when none sleeps, the sentry is asked for another. Locks: wait.lock, for short
-// moments; never held while sleeping.
+// no one would listen; when none sleeps, the sentry is asked for another. A poller that spins anyway takes
+// the role from the one that sleeps (sc_listen_claim()). Locks: wait.lock, for short moments; never held
+// while sleeping.
 //
 // Host calls for each event: the receiving ioctl alone.
 #include "abi/errno.h"
@@ -13,6 +14,7 @@
 #include "platform/seccomp/sc.h"
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -150,7 +152,8 @@ static int attend(struct sc_platform *p, struct plat_event *ev) {
 static void idle(struct sc_platform *p) {
     struct sc_waiter me = {.word = 0};
     lock_take(&p->wait.lock);
-    bool sleep = atomic_load(&p->wait.receiver) != 0 && !atomic_load(&p->wait.attention);
+    bool taken = atomic_load(&p->wait.receiver) != 0 || atomic_load(&p->wait.claimed) != 0;
+    bool sleep = taken && !atomic_load(&p->wait.attention);
     if (sleep)
         list_add(&p->wait.idle, &me.link);
     lock_drop(&p->wait.lock);
@@ -182,20 +185,30 @@ static void start_reaper(struct sc_platform *p) {
     atomic_store(&p->reaper_started, true);
 }
 
+static bool take_role(struct sc_platform *p) {
+    int none = 0;
+    return atomic_compare_exchange_strong(&p->wait.receiver, &none, my_tid);
+}
+
+// What was received, handled. True: *ev is for the sentry.
+static bool received(struct sc_platform *p, const struct seccomp_notif *n, struct plat_event *ev) {
+    bool got = sc_handle(p, n, ev);
+    if (atomic_load(&p->unsettled))
+        sc_settle_children(p);
+    if (got && ev->kind == PLAT_SYSCALL) {
+        ev->call.text_work = sc_ask_guest(sc_thread_of(ev->thread));
+        sc_poller_wake(sc_thread_of(ev->thread));
+    }
+    return got;
+}
+
 // As the receiver: until there is an event for the sentry (1), or attention is called (0).
 static int receive(struct sc_platform *p, struct plat_event *ev) {
     struct seccomp_notif n;
     for (;;) {
         int err = sc_recv(p, &n);
         if (err == 0) {
-            bool got = sc_handle(p, &n, ev);
-            if (atomic_load(&p->unsettled))
-                sc_settle_children(p);
-            if (got && ev->kind == PLAT_SYSCALL) {
-                ev->call.text_work = sc_ask_guest(sc_thread_of(ev->thread));
-                sc_poller_wake(sc_thread_of(ev->thread));
-            }
-            if (got)
+            if (received(p, &n, ev))
                 return 1;
         } else if (err != -LINUX_ENOENT) {  // the caller died before we could look
             if (err != -LINUX_EINTR)
@@ -207,7 +220,7 @@ static int receive(struct sc_platform *p, struct plat_event *ev) {
 
 int sc_wait(struct platform *pp, struct plat_event *ev) {
     struct sc_platform *p = sc_of(pp);
-    int got = 0, none = 0;
+    int got = 0;
     if (!my_tid)
         first_time(p);
     if (is_poller)
@@ -220,8 +233,7 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
             got = attend(p, ev);
         if (got)
             break;
-        none = 0;
-        if (!atomic_compare_exchange_strong(&p->wait.receiver, &none, my_tid)) {
+        if (atomic_load(&p->wait.claimed) || !take_role(p)) {
             idle(p);
             continue;
         }
@@ -237,10 +249,53 @@ int sc_wait(struct platform *pp, struct plat_event *ev) {
     return 0;
 }
 
+// ---- A poller as the receiver -----------------------------------------------------------------------------
+
+void sc_listen_claim(struct sc_platform *p) {
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&p->wait.claimed, &none, my_tid))
+        return;
+    int tid = atomic_load(&p->wait.receiver);
+    if (tid) {
+        atomic_store(&p->wait.attention, 1);
+        syscall(SYS_tgkill, getpid(), tid, PLAT_KICK_SIGNAL);
+    }
+    sc_wake_here(p, false);  // it does not sleep: the core is not free
+}
+
+void sc_listen_leave(struct sc_platform *p) {
+    int me = my_tid;
+    if (atomic_load(&p->wait.claimed) != me)
+        return;
+    atomic_compare_exchange_strong(&p->wait.receiver, &me, 0);
+    atomic_store(&p->wait.claimed, 0);
+    sc_wake_here(p, true);
+    if (nobody_listens(p))
+        need_waiter(p);
+}
+
+// Attention is another waiter's concern: one that is awake, or is woken for it.
+bool sc_listen_look(struct sc_platform *p, struct plat_event *ev) {
+    struct pollfd pfd = {.fd = p->wait.fd, .events = POLLIN};
+    struct seccomp_notif n;
+    if (atomic_load(&p->wait.claimed) != my_tid)
+        return false;
+    if (atomic_load(&p->wait.attention)) {
+        if (atomic_load(&p->wait.active) == 0)
+            need_waiter(p);
+        return false;
+    }
+    if (atomic_load(&p->wait.receiver) != my_tid && !take_role(p))
+        return false;
+    return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLIN) && sc_recv(p, &n) == 0 && received(p, &n, ev);
+}
+
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    if (is_poller)
+    if (is_poller) {
+        sc_listen_leave(p);
         return;
+    }
     become_passive(p);
     if ((atomic_load(&p->nrunning) > 0 || atomic_load(&p->wait.attention)) && nobody_listens(p))
         need_waiter(p);

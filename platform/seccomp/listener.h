@@ -18,6 +18,7 @@ struct sc_listener {
     bool kicked, shutdown;  // [W]
     _Atomic int attention;  // look at the above before the next sleep
     _Atomic int receiver;   // tid of the thread that sits on the listener, 0: none
+    _Atomic int claimed;    // tid of the poller that wants to be, or is, the receiver; 0: none
     _Atomic int active;     // threads between two plat_wait() that do not block
     _Atomic int more;       // listeners that were asked for
 };
@@ -31,5 +32,9 @@ void sc_shutdown(struct platform *p);
 void sc_queue_death(struct sc_thread *t, int cause);  // [P] or no lock
 void sc_unqueue_death(struct sc_thread *t);
 void sc_thread_runs(struct sc_platform *p);  // a thread is resumed: somebody must listen
+// A poller's: it becomes the receiver, as soon as the one that sleeps has got up, and looks without sleeping.
+void sc_listen_claim(struct sc_platform *p);
+bool sc_listen_look(struct sc_platform *p, struct plat_event *ev);  // true: *ev is for the sentry
+void sc_listen_leave(struct sc_platform *p);                        // no receiver any more
 
 #endif

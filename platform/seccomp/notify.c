@@ -14,6 +14,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
 long sc_recv_call(int fd, unsigned long request, void *notif, const _Atomic int *attention);
 extern const char sc_recv_begin[], sc_recv_end[], sc_recv_out[];
 void sc_kick_restorer(void);
@@ -120,6 +125,11 @@ int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send) {
         .newfd = (uint32_t)at,
     };
     return listener_call(p, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 ? -errno : 0;
+}
+
+void sc_wake_here(struct sc_platform *p, bool here) {
+    ioctl(p->wait.fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+          here ? SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP : 0ul);  // Linux 6.6
 }
 
 bool sc_notif_valid(struct sc_platform *p, uint64_t id) {

@@ -28,6 +28,9 @@ void sc_reply_continue(struct sc_thread *t);
 void sc_unlock(struct sc_thread *t, struct lock *outer);  // drops t->lock, and `outer` unless it is NULL
 int sc_addfd(struct sc_platform *p, uint64_t id, int fd, int at, bool send);  // 0 or -LINUX_E*
 bool sc_notif_valid(struct sc_platform *p, uint64_t id);
+// A reply wakes its thread on the core of who sends it, which is going to sleep then; or where the host
+// likes.
+void sc_wake_here(struct sc_platform *p, bool here);
 void sc_kick_handler_install(void);
 
 #endif

@@ -81,6 +81,7 @@ struct sc_platform {
     struct list procs, free_threads;  // [P]
     struct sc_chunk *chunks;          // [P] memory of threads
     _Atomic unsigned nrunning;        // threads in guest code
+    unsigned notified_ns;             // a call by notification, there and back; timed at start
     struct sc_parked parked;
     // clean processes, and children on their way
     struct sc_thread *zygote;

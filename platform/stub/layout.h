@@ -126,6 +126,7 @@ enum stub_event {
 #define STUB_TAG_BLOCK  3 // do what the slot says
 #define STUB_GO         2 // go on as the frame says; the whole reply
 #define STUB_GO_EXIT    6 // the thread ends: exit(0) through the gate
+#define STUB_AGAIN      10  // say it again (while the first stub starts, to time it)
 
 // The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number
 // in rax and the address behind the site's syscall instruction in rcx. It writes the call into the ring and

@@ -90,7 +90,8 @@ static const unsigned long terminal[] = {TCGETS,
                                          0x402c542c,
                                          0x402c542d /* TCSETS2, W2, F2 */};
 static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
-                                       SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID};
+                                       SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID,
+                                       SECCOMP_IOW(4, __u64) /* SECCOMP_IOCTL_NOTIF_SET_FLAGS */};
 
 static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_COPY};
 

@@ -24,8 +24,8 @@ import run_mutants
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "0x41545441"  # guest/L01_let_on.c: LET_ON
 LET_ON = [
-    ("platform/seccomp/listener.c", "            bool got = sc_handle(p, &n, ev);",
-     "            if (n.data.args[5] == %s) { sc_send_continue(p, n.id); continue; }\n            bool got = sc_handle(p, &n, ev);" % MARK),
+    ("platform/seccomp/listener.c", "    bool got = sc_handle(p, n, ev);",
+     "    if (n->data.args[5] == %s) { sc_send_continue(p, n->id); return false; }\n    bool got = sc_handle(p, n, ev);" % MARK),
     ("platform/ptrace/run.c", "ptrace(PTRACE_SYSEMU, t->tid, 0, 0) < 0",
      "ptrace(t->regs.rbx == %s ? PTRACE_CONT : PTRACE_SYSEMU, t->tid, 0, 0) < 0" % MARK),
 ]

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pollers: waiters that spin on the rings of busy threads. Called by listener.c.
 //
-// A poller spins on a ring while its thread calls often, gives it up POLL_NS after the last call, and does so
-// only with a core to spare: not while as many guest threads run as there are CPUs. One poller at a time
-// spins, on up to SC_WATCHED rings. Two waiters are pollers, one bound to the even, one to the odd ones of
-// our CPUs: the one that is not where the guest runs is woken, so that waking it moves neither it nor the
-// guest. When a call could not be answered in the ring, that ring is given up: answering it by the listener
-// may bring the thread to the poller's own core.
+// A poller spins on a ring while its thread calls often, and gives it up POLL_NS after the last call. One
+// poller at a time spins, on up to SC_WATCHED rings. Two waiters are pollers, one bound to the even, one to
+// the odd ones of our CPUs: the one that is not where the guest runs is woken, so that waking it moves
+// neither it nor the guest.
+//
+// Where as many guest threads run as there are CPUs, a poller takes a core from them. It keeps it as long as
+// that pays: as long as it has spun for less time than the calls that it took would have cost by notification
+// (which has been timed, sc_platform.notified_ns). Threads that run where it runs do not find it; their calls
+// come by notification then. So it is the receiver of these too meanwhile (sc_listen_claim()): they leave it
+// the core until it has looked. The same where a call could not be answered in the ring, because it waits:
+// its thread comes by notification, and would wake another waiter on a core that works.
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "platform/seccomp/sc.h"
@@ -17,8 +22,14 @@
 
 #define POLL_NS      100000
 #define POLL_MOST_NS 1000000
-#define FEW_CALLS    32    // so many were not worth the polling
-#define MAX_PAUSE    1023  // times FEW_CALLS calls
+#define QUEUED_NS    10000000  // more where a thread may be waiting for a core
+#define FEW_CALLS    32        // so many were not worth the polling
+#define MAX_PAUSE    63        // times FEW_CALLS calls
+#define LOOK_TURNS   8         // looks at the rings for each one at the listener, which is a host call
+#define CLOCK_TURNS  64        // ... and at the clock
+#define LOST_NS      500000    // between two looks at the clock: something else has had our core
+#define GRACE_NS     200000    // before it has to pay
+#define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
 
 static _Thread_local struct sc_poller *me;   // NULL: an ordinary waiter
 
@@ -28,8 +39,19 @@ struct watch {
     unsigned taken;  // calls from it
     uint64_t until;  // monotonic ns
 };
-static _Thread_local struct watch watches[SC_WATCHED];
-static _Thread_local struct watch *last_taken;  // whose call this thread handles, or NULL
+
+// What a poller's thread knows.
+struct polling {
+    bool on;
+    struct watch watches[SC_WATCHED];
+    struct watch *last_taken;  // whose call this thread handles, or NULL
+    unsigned next;             // the watch to look at first
+    unsigned turn;
+    uint64_t clock;     // when it was looked at
+    uint64_t spent_ns;  // spinning in vain
+    unsigned taken;     // calls
+};
+static _Thread_local struct polling my;
 
 // Every second one of our CPUs, from the first or from the second on.
 static void split_cpus(const cpu_set_t *all, struct sc_poller half[SC_POLLERS]) {
@@ -132,82 +154,108 @@ static void note_success(struct sc_platform *p, const struct watch *w) {
 }
 
 static void give_up(struct sc_platform *p, unsigned i) {
-    struct watch *w = &watches[i];
+    struct watch *w = &my.watches[i];
     sc_ring_set_polled(p, w->ring, false);
     note_success(p, w);
     *w = (struct watch){0};
     atomic_store(&p->pollers.watched[i], 0);
 }
 
-static void give_up_ring(struct sc_platform *p, unsigned ring) {
-    for (unsigned i = 0; i < SC_WATCHED; i++)
-        if (ring && watches[i].ring == ring)
-            give_up(p, i);
-}
-
 // What others have added.
 static void look_for_new(struct sc_platform *p, uint64_t now) {
     for (unsigned i = 0; i < SC_WATCHED; i++) {
         unsigned ring = atomic_load_explicit(&p->pollers.watched[i], memory_order_relaxed);
-        if (watches[i].ring || !ring)
+        if (my.watches[i].ring || !ring)
             continue;
         plat_count_one(&p->base, STAT_POLLED);
-        watches[i] = (struct watch){.ring = ring, .until = now + POLL_NS};
+        my.watches[i] = (struct watch){.ring = ring, .until = now + POLL_NS};
         sc_ring_set_polled(p, ring, true);
+    }
+}
+
+static bool cores_are_full(struct sc_platform *p) { return atomic_load(&p->nrunning) >= p->pollers.ncpus; }
+
+static bool pays(const struct sc_platform *p) { return my.spent_ns <= GRACE_NS + my.taken * p->notified_ns; }
+
+static bool core_is_wanted(struct sc_platform *p) {
+    return atomic_load(&p->pollers.closed) || (cores_are_full(p) && !pays(p));
+}
+
+static void account(uint64_t spun_ns) {
+    my.spent_ns += spun_ns;
+    if (my.spent_ns > ACCOUNT_NS) {
+        my.spent_ns /= 2;
+        my.taken /= 2;
     }
 }
 
 // Gives up those that have been silent for too long. Time in which no thread can call, since the sentry holds
 // it by a call that went another way, does not count; but not for ever. True: some are left.
-static bool look_at_clock(struct sc_platform *p, uint64_t start, uint64_t *last) {
-    uint64_t now = mono_ns(), idle = atomic_load(&p->nrunning) == 0 ? now - *last : 0;
+static bool look_at_clock(struct sc_platform *p, uint64_t start) {
+    uint64_t now = mono_ns(), idle = atomic_load(&p->nrunning) == 0 ? now - my.clock : 0;
+    uint64_t patience = cores_are_full(p) ? QUEUED_NS : 0;
     bool left = false;
-    *last = now;
+    if (now - my.clock > LOST_NS)
+        sc_listen_leave(p);
+    my.clock = now;
     look_for_new(p, now);
     for (unsigned i = 0; i < SC_WATCHED; i++) {
-        struct watch *w = &watches[i];
+        struct watch *w = &my.watches[i];
         w->until += idle;
-        if (w->ring && (!sc_ring_is_polled(p, w->ring) || now > w->until || now > start + POLL_MOST_NS))
+        if (w->ring && (now > w->until + patience || now > start + POLL_MOST_NS + patience))
             give_up(p, i);
+        else if (w->ring && !sc_ring_is_polled(p, w->ring))  // we came late: something else had our core
+            sc_ring_set_polled(p, w->ring, true);
         left = left || w->ring;
     }
+    if (cores_are_full(p))
+        sc_listen_claim(p);
     return left;
-}
-
-static bool core_is_wanted(struct sc_platform *p) {
-    return atomic_load(&p->nrunning) >= p->pollers.ncpus || atomic_load(&p->pollers.closed);
 }
 
 static bool take_call(struct sc_platform *p, struct plat_event *ev) {
     for (unsigned i = 0; i < SC_WATCHED; i++) {
-        struct watch *w = &watches[i];
+        struct watch *w = &my.watches[(my.next + i) % SC_WATCHED];
         if (w->ring && sc_ring_has_call(p, w->ring) && sc_ring_take(p, w->ring, ev)) {
             w->taken++;
-            last_taken = w;
+            my.taken++;
+            my.last_taken = w;
+            my.next = (my.next + i + 1) % SC_WATCHED;
             return true;
         }
     }
     return false;
 }
 
-// True: *ev is a call. False: there is nothing to poll any more. No host call while it spins: the clock is in
-// the vDSO.
+// What became of the call that was taken last.
+static void settle_last(struct sc_platform *p, uint64_t now) {
+    if (my.last_taken)
+        my.last_taken->until = now + POLL_NS;
+    my.last_taken = NULL;
+    if (sc_ring_settle_last())
+        sc_listen_claim(p);
+}
+
+// True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
+// receiver, the look at the listener: the clock is in the vDSO.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
-    uint64_t start = mono_ns(), last = start;
-    if (last_taken)
-        last_taken->until = start + POLL_NS;
-    last_taken = NULL;
-    give_up_ring(p, sc_ring_settle_last());
+    uint64_t start = my.clock = mono_ns();
+    bool got = false;
+    settle_last(p, start);
     look_for_new(p, start);
-    for (unsigned n = 1;; n++) {
-        if (take_call(p, ev))
-            return true;
-        if (n % 64 == 0 && (core_is_wanted(p) || !look_at_clock(p, start, &last)))
+    while (!got) {
+        my.turn++;
+        if (my.turn % CLOCK_TURNS == 0 && (core_is_wanted(p) || !look_at_clock(p, start)))
             break;
+        got = (my.turn % LOOK_TURNS == 0 && sc_listen_look(p, ev)) || take_call(p, ev);
         __builtin_ia32_pause();
     }
+    account(mono_ns() - start);
+    if (got)
+        return true;
+    sc_listen_leave(p);
     for (unsigned i = 0; i < SC_WATCHED; i++)
-        if (watches[i].ring)
+        if (my.watches[i].ring)
             give_up(p, i);
     return false;
 }
@@ -245,16 +293,17 @@ bool sc_poller_begin(struct sc_platform *p) {
 }
 
 int sc_poller_wait(struct sc_platform *p, struct plat_event *ev) {
-    static _Thread_local bool polls;
     while (!atomic_load(&p->pollers.closed)) {
-        if (polls && spin(p, ev))
+        if (my.on && spin(p, ev))
             return 0;
-        if (polls && !may_rest(p))
+        if (my.on && !may_rest(p))
             continue;
-        polls = false;
+        my.on = false;
         while (!atomic_exchange(&me->word, 0))
             syscall(SYS_futex, &me->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-        polls = true;
+        my.on = true;
+        my.spent_ns = my.taken = 0;
     }
+    sc_listen_leave(p);
     return -LINUX_ESHUTDOWN;
 }

@@ -10,7 +10,7 @@ struct sc_platform;
 struct sc_thread;
 
 #define SC_POLLERS 2
-#define SC_WATCHED 8  // rings that are polled at a time
+#define SC_WATCHED 16  // rings that are polled at a time
 
 // A waiter that polls rings and does nothing else. The first ring that is to be polled on its side of the
 // CPUs makes it wanted, and the next waiter that comes is it.

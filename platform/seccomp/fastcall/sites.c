@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 
 #define BUSY_CALLS 32       // in BUSY_NS, of a thread whose ring should be polled
-#define BUSY_NS    4000000  // a call may cost 100 us here when it has to wake another core
+#define BUSY_NS    4000000  // ... for each thread that runs: a call may cost 100 us that has to wake a core
 #define SC_SAMPLE  16       // of so many calls by the handler, one is asked for its site
 
 // mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory.
@@ -47,7 +47,8 @@ static void count_patched(struct sc_thread *t, unsigned calls) {
     f->calls += calls;
     if (f->calls < BUSY_CALLS)
         return;
-    t->wish.poller = mono_ns() - f->since < BUSY_NS;
+    unsigned running = atomic_load(&sc_plat(t)->nrunning);
+    t->wish.poller = mono_ns() - f->since < BUSY_NS * (1 + running);
     f->calls = 0;
 }
 

@@ -329,15 +329,18 @@ void stub_signal(int signo, struct info *si, struct context *c) {
         __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));
     }
     uint64_t len = (c->rsi + STUB_PAGE - 1) & ~(STUB_PAGE - 1), at;
-    if (signo == SIG_SYS && (at = propose(slot, si, c, len)))
-        reply = place(slot, c, at, len);
-    else if (signo == SIG_SYS)
-        reply = report_call(index, si, c);
-    else if (signo == SIG_INTR)
-        reply = stub_gate_call(STUB_EV(STUB_EV_INTR, index, 0), c->rip, 0, 0, 0, 0, 0);
-    else
-        reply = stub_gate_call(STUB_EV(STUB_EV_FAULT, index, 0), (uint32_t)signo | (uint64_t)si->code << 32,
+    do {
+        if (signo == SIG_SYS && (at = propose(slot, si, c, len)))
+            reply = place(slot, c, at, len);
+        else if (signo == SIG_SYS)
+            reply = report_call(index, si, c);
+        else if (signo == SIG_INTR)
+            reply = stub_gate_call(STUB_EV(STUB_EV_INTR, index, 0), c->rip, 0, 0, 0, 0, 0);
+        else
+            reply =
+                stub_gate_call(STUB_EV(STUB_EV_FAULT, index, 0), (uint32_t)signo | (uint64_t)si->code << 32,
                                si->addr, (uint32_t)c->trapno | c->err << 32, c->rip, (uint64_t)c, 0);
+    } while (reply == STUB_AGAIN);
     obey(slot, c, reply);
 }
 
