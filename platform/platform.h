@@ -144,6 +144,7 @@ struct plat_stats {
     uint64_t context;  // with the guest's registers at hand
     uint64_t ring;     // through shared memory, without a host call
     uint64_t patched, patched_shared;  // call sites; of these, while other threads ran
+    uint64_t dispatched;               // threads whose calls come by a ring from sites that cannot be patched
     uint64_t premapped;                // maps made ahead, each for many of the guest's
     uint64_t polled;                   // times that a sentry thread began to poll
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep

@@ -256,6 +256,7 @@ static void fast_calls_open(struct sc_platform *p, const bool *needs_context) {
     sc_pollers_open(p);
     sc_rings_open(p);
     sc_sites_open(p, needs_context);
+    sc_dispatch_probe(p);
     sc_premap_probe(p);
 }
 

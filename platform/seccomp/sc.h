@@ -95,6 +95,7 @@ struct sc_platform {
     // fast calls
     bool ring_serves[512];  // may go through a ring, by number
     struct sc_rings rings;
+    bool dispatches;  // Syscall User Dispatch is here, and of use
     struct sc_pollers pollers;
     _Atomic bool premaps;  // premapped memory is possible here
     // ends

@@ -50,6 +50,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->call.nr = (uint64_t)-1;
     t->call.proposed = t->queue.may_fail = t->queue.flush = false;
     sc_regs_forget(t);
+    sc_dispatch_again(t);
 }
 
 void sc_violation(struct sc_thread *t, const char *what) {
@@ -100,6 +101,7 @@ static void begin(struct sc_thread *t) {
     t->cache = (struct reg_cache){0};
     t->ring = (struct ring_call){RING_NONE};
     atomic_store(&t->ring_no, 0);
+    atomic_store(&t->dispatched, false);
     t->wish = (struct fast_wish){0};
     t->proposals = t->trapped = 0;
     t->touched_at = t->fetched_at = 0;

@@ -145,8 +145,26 @@ enum stub_ring_state {
 #define STUB_RING_WAIT 0x1fff0001u
 // And the one by which it tells that the map that it has proposed has failed, plus the error (1..4095).
 #define STUB_RING_FAIL 0x1fff1000u
+// A thread under Syscall User Dispatch (fastcall/dispatched.c) writes its calls from its handler, which
+// copies nothing for the guest: with this bit in the number.
+#define STUB_RING_BARE   0x80000000u
+#define STUB_RING_SAMPLE 64  // of so many such calls one goes by the filter, which sees where it comes from
 #define STUB_RING_STR 384
 #define STUB_RING_OUT 7680
+// How a call goes through a ring, by its number: its value alone; with the path that is its first or second
+// argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
+// for maps that are premapped.
+#define STUB_RING_NUMBERS  512
+#define STUB_KIND_VALUE    0
+#define STUB_KIND_PATH1    1
+#define STUB_KIND_PATH2    2
+#define STUB_KIND_DATA2    3
+#define STUB_KIND_HOST     4
+#define STUB_KIND_REGS     5
+#define STUB_REQ_SPINS     1000  // 25 us: a poller that runs needs less than 1
+#define STUB_TAKEN_SPINS   5000  // until it is answered
+#define STUB_SELECT_FILTER 0     // calls go to the filter
+#define STUB_SELECT_RING   1     // calls raise SIGSYS first
 struct stub_ring {
     uint32_t state, nr;
     uint64_t args[6];
@@ -160,7 +178,9 @@ struct stub_ring {
     uint64_t out_len;
     uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
-    char pad[24], str[STUB_RING_STR];
+    uint8_t selector;    // (both) of Syscall User Dispatch: STUB_SELECT_*
+    uint8_t dispatched;  // (guest) counts such calls
+    char pad[22], str[STUB_RING_STR];
     char out[STUB_RING_OUT];
 };
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.

@@ -416,8 +416,9 @@ static void show_stats(const struct platform *p) {
     plat_get_stats(p, &s);
     log_msg(LOG_ERROR, "calls: %llu plain, %llu with registers, %llu by rings", (unsigned long long)s.plain,
             (unsigned long long)s.context, (unsigned long long)s.ring);
-    log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads",
-            (unsigned long long)s.patched, (unsigned long long)s.patched_shared);
+    log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads; %llu threads dispatched",
+            (unsigned long long)s.patched, (unsigned long long)s.patched_shared,
+            (unsigned long long)s.dispatched);
     log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
 }

@@ -817,8 +817,8 @@ def bad_arguments(nr, args):
     if nr == 56:  # clone: platform/seccomp/clone.c, platform/ptrace/pt.h; never CLONE_UNTRACED or a namespace
         good = {0x8000, 0x8100, 0x50f00} if options.platform == "seccomp" else {0xa011, 0xa111, 0x52f00}
         return args[0] not in good
-    if nr == 157:  # prctl(PR_SET_PDEATHSIG, SIGKILL)
-        return args[:2] != [1, 9]
+    if nr == 157:  # prctl: PR_SET_PDEATHSIG, SIGKILL; PR_SET_SYSCALL_USER_DISPATCH, on
+        return args[:2] not in ([1, 9], [59, 1])
     if nr == 9:  # mmap: a file only from a number meant for that
         fd = args[4] & 0xffffffff
         if args[3] == 0x4032 and options.platform == "seccomp" and (~fd & 0xffffffff) & ~0x24000 == 0x22:

@@ -110,7 +110,7 @@ MUTANTS = [
     ("text that is being changed is no place to wait", "seccomp", "syscalls:^threads_new_sites$", [(
         "platform/seccomp/dispatch.c", "if (signo == SIGSEGV && fetch && sc_patch_hid(t, a[1]))", "if (fetch && !t)")]),
     ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
-        "platform/seccomp/fastcall/ring.c", "memset(ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
+        "platform/seccomp/fastcall/ring.c", "memset(sc_ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
     ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
         "platform/ptrace/open.c", "PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD", "PTRACE_O_TRACESYSGOOD")]),

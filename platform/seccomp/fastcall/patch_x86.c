@@ -86,26 +86,6 @@ static bool text_op(struct sc_thread *t, uint64_t at) {
                   STUB_EXPECT_ZERO);
 }
 
-static bool ring_ops(struct sc_thread *t) {
-    struct sc_platform *p = sc_plat(t);
-    uint64_t at = sc_slot_addr(t) + STUB_RING_AT;
-    if (atomic_load(&t->ring_no))
-        return true;
-    int fd = fcntl(p->rings.fd, F_DUPFD_CLOEXEC, 3);
-    if (fd < 0)
-        return false;
-    if (!sc_ring_alloc(t) ||
-        !add_op(t, SYS_mmap,
-                (uint64_t[6]){at, STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                              (uint64_t)sc_stub_fd(t), (atomic_load(&t->ring_no) - 1) * STUB_RING_LEN},
-                STUB_EXPECT_VALUE)) {
-        close(fd);
-        return false;
-    }
-    t->queue.ops[t->queue.n - 1].fd = fd;
-    return add_op(t, SYS_madvise, (uint64_t[6]){at, STUB_RING_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
-}
-
 // The thunk's words, and then the jump to it.
 static bool patch_ops(struct sc_thread *t, uint64_t at, const uint8_t thunk[THUNK_LEN], uint64_t site,
                       const uint8_t jump[8]) {
@@ -172,31 +152,26 @@ static void take_back(struct sc_thread *t, bool ring_too) {
         sc_ring_take_back(t);
 }
 
-// [lock] It is held by a call, and has no work yet.
-static bool may_order(const struct sc_thread *t, const struct sc_as *as) {
-    return t->state == SC_HELD && sc_as(t) == as && t->hold != HOLD_CHECKIN && t->call.nr != (uint64_t)-1 &&
-           !t->queue.n;
-}
-
-bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text, bool turn) {
+enum patch sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text,
+                    bool turn) {
     uint8_t code[SITE_MOST + SITE_BEHIND], *syscall = code + SITE_MOST;
     if (ip - text->start < sizeof code || !read_guest(as, code, ip - 2 - SITE_MOST, sizeof code) ||
         syscall[0] != 0x0f || syscall[1] != 0x05)
-        return true;
+        return PATCH_NOT;
     LOCKED(&t->lock);
     struct call_site *site = sc_site_of(t, ip);
-    if (!may_order(t, as) || !site)
-        return true;
+    if (!sc_may_order(t, as) || !site)
+        return PATCH_LATER;
     bool fresh = !atomic_load(&t->ring_no), done = is_patched(t, syscall, ip);
     bool alone = sc_as_has_one_thread(as);
     site->state = SITE_TRIED;
     if (!done && !alone && !turn) {
         *site = (struct call_site){.ip = ip};
-        return false;
+        return PATCH_TURN;
     }
-    if (!ring_ops(t) || !(done || new_thunk(t, ip, text, syscall)) || !switch_on(t)) {
+    if (!sc_ring_order(t) || !(done || new_thunk(t, ip, text, syscall)) || !switch_on(t)) {
         take_back(t, fresh);
-        return true;
+        return PATCH_NOT;
     }
     if (!done) {
         plat_count_one(t->base.p, alone ? STAT_PATCHED : STAT_PATCHED_SHARED);
@@ -205,5 +180,5 @@ bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct p
     site->state = SITE_PATCHED;
     t->fast->on = true;
     t->fast->alone = alone;
-    return true;
+    return PATCH_DONE;
 }

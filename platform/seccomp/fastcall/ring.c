@@ -17,6 +17,7 @@
 #include "abi/errno.h"
 #include "abi/syscalls.h"
 #include "platform/seccomp/sc.h"
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -47,12 +48,12 @@ void sc_rings_close(struct sc_platform *p) {
         close(p->rings.fd);
 }
 
-static struct stub_ring *ring_at(const struct sc_platform *p, unsigned ring) {
+struct stub_ring *sc_ring_at(const struct sc_platform *p, unsigned ring) {
     return (struct stub_ring *)(p->rings.mem + (ring - 1) * STUB_RING_LEN);
 }
 
 static struct stub_ring *ring_of(const struct sc_thread *t) {
-    return ring_at(sc_plat(t), atomic_load_explicit(&t->ring_no, memory_order_relaxed));
+    return sc_ring_at(sc_plat(t), atomic_load_explicit(&t->ring_no, memory_order_relaxed));
 }
 
 // [P] Room in the space's table for a slot.
@@ -83,7 +84,7 @@ static unsigned take_number(struct sc_rings *r) {
 
 // [P] What a thread has left there is nothing to the next.
 static void give_number(struct sc_platform *p, unsigned ring) {
-    memset(ring_at(p, ring), 0, STUB_RING_LEN);
+    memset(sc_ring_at(p, ring), 0, STUB_RING_LEN);
     p->rings.used[(ring - 1) / 64] &= ~(1ull << (ring - 1) % 64);
 }
 
@@ -94,7 +95,7 @@ void sc_ring_bind(struct sc_thread *t) {
     atomic_store(&t->ring_no, ring);
     if (!ring)
         return;
-    memset(ring_at(p, ring), 0, offsetof(struct stub_ring, str));
+    memset(sc_ring_at(p, ring), 0, offsetof(struct stub_ring, str));
     atomic_store(&p->rings.owner[ring - 1], t);
 }
 
@@ -129,6 +130,29 @@ void sc_ring_take_back(struct sc_thread *t) {
     lock_drop(&p->lock);
 }
 
+bool sc_ring_order(struct sc_thread *t) {
+    uint64_t at = sc_slot_addr(t) + STUB_RING_AT;
+    if (atomic_load(&t->ring_no))
+        return true;
+    int fd = fcntl(sc_plat(t)->rings.fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return false;
+    struct sc_op *o = sc_ring_alloc(t) ? sc_ops_add(t) : NULL;
+    if (!o) {
+        close(fd);
+        return false;
+    }
+    *o = (struct sc_op){.call = {SYS_mmap,
+                                 {at, STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                                  (uint64_t)sc_stub_fd(t), (atomic_load(&t->ring_no) - 1) * STUB_RING_LEN}},
+                        .expect = STUB_EXPECT_VALUE,
+                        .fd = fd};
+    if (!(o = sc_ops_add(t)))
+        return false;
+    *o = (struct sc_op){.call = {SYS_madvise, {at, STUB_RING_LEN, MADV_DONTFORK}}, .fd = -1};
+    return true;
+}
+
 void sc_rings_free(struct sc_as *as) {
     for (unsigned i = 0; i < as->nrings; i++)
         if (as->rings[i])
@@ -141,17 +165,18 @@ void sc_rings_free(struct sc_as *as) {
 void sc_ring_premap_hint(struct sc_platform *p, unsigned no, uint64_t room, uint64_t top) {
     if (!no)
         return;
-    struct stub_ring *ring = ring_at(p, no);
+    struct stub_ring *ring = sc_ring_at(p, no);
     __atomic_store_n(&ring->room, room, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->top, top, __ATOMIC_RELAXED);
 }
 
 void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled) {
-    __atomic_store_n(&ring_at(p, ring)->polled, polled, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&sc_ring_at(p, ring)->polled, polled, __ATOMIC_SEQ_CST);
+    sc_dispatch_select(p, ring, polled);
 }
 
 bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring) {
-    return __atomic_load_n(&ring_at(p, ring)->polled, __ATOMIC_RELAXED);
+    return __atomic_load_n(&sc_ring_at(p, ring)->polled, __ATOMIC_RELAXED);
 }
 
 // ---- A call in the ring -----------------------------------------------------------------------------------
@@ -161,7 +186,7 @@ static void set_ring_state(const struct sc_thread *t, uint32_t state) {
 }
 
 bool sc_ring_has_call(const struct sc_platform *p, unsigned ring) {
-    return __atomic_load_n(&ring_at(p, ring)->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ;
+    return __atomic_load_n(&sc_ring_at(p, ring)->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ;
 }
 
 // [lock] May a call of it be taken now? It runs, and no signal is under way.
@@ -171,7 +196,7 @@ static bool may_take(const struct sc_thread *t, unsigned ring) {
 }
 
 bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
-    struct stub_ring *ring = ring_at(p, no);
+    struct stub_ring *ring = sc_ring_at(p, no);
     struct sc_thread *t = atomic_load(&p->rings.owner[no - 1]);
     uint32_t req = STUB_RING_REQ;
     if (!t)
@@ -181,6 +206,8 @@ bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     uint32_t nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED);
+    t->ring.bare = nr & STUB_RING_BARE;
+    nr &= ~STUB_RING_BARE;
     if (!sc_ring_serves(p, atomic_load(&sc_as(t)->premap.on), nr)) {
         set_ring_state(t, STUB_RING_REFUSED);
         return false;
@@ -236,6 +263,7 @@ static void arrive_held(struct sc_thread *t, uint64_t id) {
     bool resume = t->ring.state == RING_RESUME_ON_ARRIVAL;
     set_ring_state(t, STUB_RING_FREE);
     t->ring.state = RING_NONE;
+    sc_dispatch_again(t);
     t->notif.id = id;
     t->call.nr = (uint64_t)-1;  // what it stands in is not what it asked for
     if (resume)
@@ -255,6 +283,7 @@ bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
     sc_interrupt_again(t);
     t->ring.state = RING_NONE;  // it was answered while it was on its way
     set_ring_state(t, STUB_RING_FREE);
+    sc_dispatch_again(t);
     t->notif.id = id;
     sc_reply(t, t->ring.value);
     return true;
@@ -313,7 +342,7 @@ bool sc_ring_copy_later(struct plat_thread *pt, uint64_t dst, const void *src, s
     if (len == 0 || len > STUB_RING_OUT)
         return false;
     LOCKED(&t->lock);
-    if (t->state != SC_HELD || t->ring.state != RING_HELD || t->ring.out_len)
+    if (t->state != SC_HELD || t->ring.state != RING_HELD || t->ring.bare || t->ring.out_len)
         return false;
     memcpy(ring_of(t)->out, src, len);
     t->ring.out_addr = dst;

@@ -31,14 +31,18 @@ enum ring_call_state { RING_NONE, RING_HELD, RING_DEFERRED, RING_RESUME_ON_ARRIV
 struct ring_call {
     enum ring_call_state state;
     int64_t value;               // ANSWERED
+    bool bare;                   // the thread copies nothing: it is in its handler
     uint64_t out_addr, out_len;  // what is to be copied with the value: in the ring's `out`; 0: nothing
 };
 
 void sc_rings_open(struct sc_platform *p);  // without rings when it cannot
 void sc_rings_close(struct sc_platform *p);
+struct stub_ring *sc_ring_at(const struct sc_platform *p, unsigned ring);  // shared with the guest
 // A ring belongs to a slot of an address space until that is gone: whoever has it mapped is never another's.
 bool sc_ring_alloc(struct sc_thread *t);     // for its slot; no platform lock; false: none is free
 void sc_ring_take_back(struct sc_thread *t); // the same; it has not been mapped
+bool sc_ring_order(
+    struct sc_thread *t);  // [lock] orders its slot's to be mapped, unless it is; false: it cannot
 void sc_ring_bind(struct sc_thread *t);      // [P] a new thread gets its slot's, if that has one
 void sc_ring_unbind(struct sc_thread *t);    // [P] its host thread is gone
 void sc_rings_free(struct sc_as *as);        // [P] no process has them mapped any more
@@ -47,6 +51,12 @@ void sc_ring_premap_hint(struct sc_platform *p, unsigned ring, uint64_t room, ui
 void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled);
 bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring);  // the guest clears it when nobody came
 bool sc_ring_has_call(const struct sc_platform *p, unsigned ring);
+// dispatched.c: Syscall User Dispatch, for the sites that cannot be patched.
+void sc_dispatch_probe(struct sc_platform *p);
+// [lock] Orders it, and the ring, for a thread that is held by a call; false: not possible.
+bool sc_dispatch_order(struct sc_thread *t);
+void sc_dispatch_select(struct sc_platform *p, unsigned ring, bool polled);  // no lock; calls go to the ring?
+void sc_dispatch_again(struct sc_thread *t);  // [lock] it is held: a call of it has gone another way
 
 // Takes the call that is in the ring. True: *ev is for the sentry. No lock; a poller.
 bool sc_ring_take(struct sc_platform *p, unsigned ring, struct plat_event *ev);

@@ -39,8 +39,8 @@ struct call_site *sc_site_of(struct sc_thread *t, uint64_t ip) {
     return s && s->ip == ip ? s : NULL;
 }
 
-// A call by notification from a patched site, which nobody has polled for.
-static void count_patched(struct sc_thread *t, unsigned calls) {
+// A call by notification that a ring would have taken, if anybody had polled it.
+static void count_unpolled(struct sc_thread *t, unsigned calls) {
     struct fastcall *f = t->fast;
     if (f->calls == 0)
         f->since = mono_ns();
@@ -73,12 +73,14 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
     if (s->ip != ip)
         *s = (struct call_site){.ip = ip};
     s->calls += calls;
+    if (atomic_load(&t->dispatched) && s->state != SITE_PATCHED && !is_memory_call(nr))
+        count_unpolled(t, calls);
     if (s->state != SITE_PATCHED || !f->on || (is_memory_call(nr) && !f->alone)) {
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
     if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
-        count_patched(t, calls);
+        count_unpolled(t, calls);
     if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
         t->wish.premap_bytes = sc_premap_wanted(t);
 }
@@ -124,16 +126,42 @@ static bool hold(const struct plat_guest_ops *guest, struct question *q) {
     return true;
 }
 
+// [lock] A call that came by the handler may be ordered anything; the sentry has not been told yet.
+bool sc_may_order(const struct sc_thread *t, const struct sc_as *as) {
+    return t->state == SC_HELD && sc_as(t) == as && t->hold != HOLD_CHECKIN && t->call.nr != (uint64_t)-1 &&
+           !t->queue.n;
+}
+
+// The next best for a site that cannot be patched.
+static void dispatch(const struct question *q) {
+    struct sc_thread *t = q->t;
+    LOCKED(&t->lock);
+    if (!sc_plat(t)->dispatches || atomic_load(&t->dispatched) || !sc_may_order(t, q->as))
+        return;
+    bool fresh = !atomic_load(&t->ring_no);
+    if (sc_ring_order(t) && sc_dispatch_order(t)) {
+        plat_count_one(t->base.p, STAT_DISPATCHED);
+        return;
+    }
+    sc_ops_clear(t);
+    if (fresh)
+        sc_ring_take_back(t);
+}
+
 // False: it must be asked again when nobody changes the map.
 static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
     uint64_t site = take_word(&q->t->wish.hot_site);
     struct plat_text text;
-    if (!site || !guest->text_range || !guest->text_range(q->owner, site, &text) ||
-        ((text.start | text.end) & (STUB_PAGE - 1)) || site < text.start || site >= text.end ||
-        sc_patch(q->t, q->as, site, &text, turn))
+    if (!site)
         return true;
-    q->t->wish.hot_site = site;
-    return false;
+    bool known = guest->text_range && guest->text_range(q->owner, site, &text) &&
+                 !((text.start | text.end) & (STUB_PAGE - 1)) && site >= text.start && site < text.end;
+    enum patch result = known ? sc_patch(q->t, q->as, site, &text, turn) : PATCH_NOT;
+    if (result == PATCH_NOT)
+        dispatch(q);
+    if (result == PATCH_TURN)
+        q->t->wish.hot_site = site;
+    return result != PATCH_TURN;
 }
 
 static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {

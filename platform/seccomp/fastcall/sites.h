@@ -4,6 +4,7 @@
 #define PLATFORM_SECCOMP_FASTCALL_SITES_H
 #include "platform/platform.h"
 
+struct sc_as;
 struct sc_platform;
 struct sc_thread;
 
@@ -49,10 +50,16 @@ void sc_sites_shared(struct sc_thread *t);  // [lock] it gets company: no maps b
 bool sc_ask_guest(struct sc_thread *t);
 // The sentry's, with the turn to change the map of the address space.
 bool sc_text_work(struct plat_thread *t);
+// What became of a site: nothing, it cannot be patched; nothing, its thread cannot be given orders now; it
+// must be asked for again when nobody changes the map of the address space; ordered.
+enum patch { PATCH_NOT, PATCH_LATER, PATCH_TURN, PATCH_DONE };
+// [lock] It is held by a call in that address space, and has no work yet.
+bool sc_may_order(const struct sc_thread *t, const struct sc_as *as);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
 // `as` is held by the caller, and the thread's, unless that has ended meanwhile. turn: nobody changes the map
-// of the address space until the ops are done. False: it needs that.
-bool sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text, bool turn);
+// of the address space until the ops are done.
+enum patch sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const struct plat_text *text,
+                    bool turn);
 void sc_patch_over(const struct sc_thread *t);  // its ops are done, or it is gone
 // [lock] A fault of fetching an instruction: may it have been taken away only for a moment?
 bool sc_patch_hid(struct sc_thread *t, uint64_t addr);

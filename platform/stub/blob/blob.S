@@ -73,25 +73,15 @@ stub_child_entry:
 #define RING_ARG(n)    %gs:(STUB_RING_AT + stub_ring_args + 8 * n)
 // The address of a place in the slot.
 #define ADDRESS(at, register) rdgsbase register; leaq at(register), register
-// What comes with a call, by number.
-#define RING_NUMBERS 512
-#define KIND_VALUE   0
-#define KIND_HOST    0
-#define KIND_REGS    0
-#define KIND_PATH1   1
-#define KIND_PATH2   2
-#define KIND_DATA2   3
-#define REQ_SPINS   1000                // 25 us: a poller that runs needs less than 1
-#define TAKEN_SPINS 5000
 
         .globl ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
         .globl ring_post, ring_posted, ring_got, ring_copy
         .globl ring_copied, ring_missed, ring_plain, ring_end, ring_map_saved
-        .globl ring_gate, ring_mapped, ring_map_valued, ring_map_end
+        .globl ring_gate, ring_mapped, ring_map_valued, ring_map_end, ring_kinds
         .hidden ring_off, ring_begin, ring_nr_saved, ring_saved, ring_string
         .hidden ring_post, ring_posted, ring_got, ring_copy
         .hidden ring_copied, ring_missed, ring_plain, ring_end, ring_map_saved
-        .hidden ring_gate, ring_mapped, ring_map_valued, ring_map_end
+        .hidden ring_gate, ring_mapped, ring_map_valued, ring_map_end, ring_kinds
         .p2align 6
 ring_off:
         leaq    -2(%r11), %rcx
@@ -129,15 +119,17 @@ ring_any:
         movq    $0, RING(out_len)
         movq    %rsi, SCRATCH(rsi)
         movq    %rdi, SCRATCH(rdi)
-        cmpl    $RING_NUMBERS, %eax
+        cmpl    $STUB_RING_NUMBERS, %eax
         jae     ring_post
         leaq    ring_kinds(%rip), %rcx
         movzbl  (%rcx,%rax), %ecx
-        testl   %ecx, %ecx
+        testl   %ecx, %ecx              // STUB_KIND_VALUE
         je      ring_post
-        cmpl    $KIND_PATH2, %ecx
+        cmpl    $STUB_KIND_HOST, %ecx
+        jae     ring_post
+        cmpl    $STUB_KIND_PATH2, %ecx
         je      ring_string
-        cmpl    $KIND_DATA2, %ecx
+        cmpl    $STUB_KIND_DATA2, %ecx
         je      ring_data
         movq    %rdi, %rsi
         // from here to ring_post, rsi and rdi are to be restored, and a fault is undone
@@ -174,7 +166,7 @@ ring_data:                              // from the end, as below
         movq    SCRATCH(rsi), %rsi
         movq    SCRATCH(rdi), %rdi
 ring_post:
-        movl    $TAKEN_SPINS, %ecx
+        movl    $STUB_TAKEN_SPINS, %ecx
         movl    $STUB_RING_REQ, RING(state)
 ring_posted:
         pause
@@ -186,7 +178,7 @@ ring_posted:
         je      3f
         cmpl    $STUB_RING_TAKEN, %eax  // the first call after a poller has slept takes long
         je      ring_posted
-        cmpl    $TAKEN_SPINS - REQ_SPINS, %ecx
+        cmpl    $STUB_TAKEN_SPINS - STUB_REQ_SPINS, %ecx
         ja      ring_posted
 3:      xorl    %ecx, %ecx
         movl    $STUB_RING_REQ, %eax    // nobody has come: take it back
@@ -354,10 +346,10 @@ ring_map_valued:
 ring_map_end:
 ring_end:
 
-// What comes with a call, by number: KIND_*.
-#define SYSCALL(nr, name, support, context, args, note) .org ring_kinds + nr; .byte KIND_##context;
+// What comes with a call, by number: STUB_KIND_*.
+#define SYSCALL(nr, name, support, context, args, note) .org ring_kinds + nr; .byte STUB_KIND_##context;
 ring_kinds:
 #include "abi/syscalls.def"
-        .org    ring_kinds + RING_NUMBERS
+        .org    ring_kinds + STUB_RING_NUMBERS
 
         .section .note.GNU-stack, "", @progbits

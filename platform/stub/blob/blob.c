@@ -20,6 +20,7 @@
 #define SIG_SEGV       11
 #define SIG_SYS        31
 #define SIG_INTR       63
+#define SYS_DISPATCH   2  // si_code of Syscall User Dispatch
 #define VSYSCALL_PAGE  0xffffffffff600000ull
 
 extern const struct stub_header stub_head __attribute__((visibility("hidden")));
@@ -315,6 +316,65 @@ static int ring_signal(int signo, struct context *c, struct stub_slot *slot) {
     return 0;
 }
 
+// ---- Syscall User Dispatch: the calls of a thread whose ring is polled, from sites that cannot be patched
+
+extern const uint8_t ring_kinds[] HIDDEN;
+
+// Waits for a call that was posted. Its state; STUB_RING_FREE: nobody has come, and it is taken back.
+static uint32_t ring_wait(struct stub_ring *ring) {
+    uint32_t state = STUB_RING_REQ;
+    for (unsigned spins = 0; spins < STUB_TAKEN_SPINS; spins++) {
+        state = __atomic_load_n(&ring->state, __ATOMIC_SEQ_CST);
+        if (state >= STUB_RING_DONE || (state == STUB_RING_REQ && spins >= STUB_REQ_SPINS))
+            break;
+        __builtin_ia32_pause();
+    }
+    if (state != STUB_RING_REQ)
+        return state;
+    state = ring_retract(ring);
+    return state == STUB_RING_REQ ? STUB_RING_FREE : state;
+}
+
+// Nothing of the guest's memory is touched: a fault here would be a fault in the stub's text.
+static uint32_t ring_call(struct stub_ring *ring, unsigned nr, const struct context *c) {
+    ring->nr = nr | STUB_RING_BARE;
+    ring->args[0] = c->rdi;
+    ring->args[1] = c->rsi;
+    ring->args[2] = c->rdx;
+    ring->args[3] = c->r10;
+    ring->args[4] = c->r8;
+    ring->args[5] = c->r9;
+    ring->str_len = 0;
+    ring->out_len = 0;
+    __atomic_store_n(&ring->state, STUB_RING_REQ, __ATOMIC_SEQ_CST);
+    return ring_wait(ring);
+}
+
+// False: the call is to be reported, as one that the filter has trapped. True: the frame says how it goes on;
+// that may be the call anew, for the filter to see, until the sentry has the ring used again.
+static bool dispatched(struct stub_slot *slot, const struct info *si, struct context *c) {
+    struct stub_ring *ring = ring_of(slot);
+    unsigned nr = (unsigned)si->nr, kind = nr < STUB_RING_NUMBERS ? ring_kinds[nr] : STUB_KIND_HOST;
+    if (si->arch != AUDIT_ARCH_X86_64 || kind == STUB_KIND_REGS)
+        return false;
+    if (kind != STUB_KIND_HOST && ring->polled && ++ring->dispatched % STUB_RING_SAMPLE) {
+        uint32_t state = ring_call(ring, nr, c);
+        if (state == STUB_RING_DONE) {
+            c->rax = ring->value;
+            ring->state = STUB_RING_FREE;
+            return true;
+        }
+        if (state == STUB_RING_FREE)
+            ring->polled = 0;  // the poller does not run: do not wait for it again
+        if (state == STUB_RING_FREE || state == STUB_RING_REFUSED)
+            return false;
+        c->rax = STUB_RING_WAIT;
+    }
+    ring->selector = STUB_SELECT_FILTER;
+    c->rip -= 2;
+    return true;
+}
+
 __attribute__((used, visibility("hidden"))) void stub_signal(int signo, struct info *si, struct context *c);
 void stub_signal(int signo, struct info *si, struct context *c) {
     struct stub_slot *slot = (struct stub_slot *)slot_base((uint64_t)c);
@@ -323,6 +383,8 @@ void stub_signal(int signo, struct info *si, struct context *c) {
     if (index >= STUB_MAX_SLOTS)
         die();
     if ((in_ring(c, ring_off, ring_end) || in_gate(c, slot)) && !(signo = ring_signal(signo, c, slot)))
+        return;
+    if (signo == SIG_SYS && si->code == SYS_DISPATCH && dispatched(slot, si, c))
         return;
     if (stub_head.fsgsbase) {
         __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
