@@ -92,9 +92,10 @@ enum plat_stat {
     STAT_PATCHED_SHARED,
     STAT_PREMAPPED,
     STAT_POLLED,
-    STAT_RESTED
+    STAT_RESTED,
+    STAT_RENEWED
 };
-#define PLAT_NSTATS (STAT_RESTED + 1)
+#define PLAT_NSTATS (STAT_RENEWED + 1)
 
 struct platform {
     const struct plat_backend *ops;

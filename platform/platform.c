@@ -72,6 +72,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .premapped = n[STAT_PREMAPPED],
         .polled = n[STAT_POLLED],
         .rested = n[STAT_RESTED],
+        .renewed = n[STAT_RENEWED],
     };
 }
 unsigned plat_max_waiters(const struct platform *p) {
@@ -360,5 +361,5 @@ bool plat_call_ok(const struct host_call *c, int64_t result) {
         return (uint64_t)result == c->args[0];
     if (c->nr == LINUX_NR_mremap)
         return (uint64_t)result == c->args[4];
-    return result == 0;
+    return result == 0 || (c->nr == LINUX_NR_madvise && plat_advice_is_free((int)c->args[2]));
 }

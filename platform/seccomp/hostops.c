@@ -42,10 +42,12 @@ static bool can_queue(const struct sc_thread *t) {
     return t->state == SC_STARTING || t->state == SC_DEAD || t->state == SC_HELD;
 }
 
-static uint64_t expect_of(enum plat_op_kind kind) {
-    if (kind == OP_MAP)
+static uint64_t expect_of(const struct plat_op *op) {
+    if (op->kind == OP_MAP)
         return STUB_EXPECT_VALUE;
-    return kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
+    if (op->kind == OP_ADVISE && plat_advice_is_free(op->advice))
+        return STUB_EXPECT_ANY;
+    return op->kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
 }
 
 // 1: the books of premapped memory have it already, nothing is left to be done. Takes op->fd over when it
@@ -60,7 +62,7 @@ static int queue_op(struct sc_thread *t, const struct plat_op *op) {
         return -LINUX_ENOMEM;
     plat_op_call(op, sc_stub_fd(t), &o->call);
     o->fd = op->fd;
-    o->expect = expect_of(op->kind);
+    o->expect = expect_of(op);
     return 0;
 }
 
@@ -98,6 +100,7 @@ static bool fill_slot(struct sc_thread *t, struct stub_slot *s) {
     unsigned n = q->n - q->next < STUB_MAX_OPS ? q->n - q->next : STUB_MAX_OPS;
     bool more = q->next + n < q->n;
     s->flags = (q->flush || more ? STUB_DO_FLUSH : 0) | (c->have_rax ? STUB_DO_RAX : 0) |
+               (t->renewed ? STUB_DO_RENEW : 0) |
                (c->dirty_bases && sc_plat(t)->frame.fsgsbase ? STUB_DO_BASES : 0);
     s->rax = (uint64_t)c->rax;
     s->set_fs = c->regs.fs_base;
@@ -131,7 +134,7 @@ bool sc_ops_write(struct sc_thread *t) {
     int iovs = c->dirty_regs ? 2 : 1;
     if (plat_memory_raw(t->base.as, true, local, iovs, remote, iovs) != (int64_t)want)
         return false;
-    c->dirty_regs = false;
+    c->dirty_regs = t->renewed = false;
     if (!t->queue.flush && !more)
         c->dirty_bases = c->have_rax = false;
     return true;

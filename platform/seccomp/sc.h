@@ -80,6 +80,7 @@ struct sc_platform {
     struct lock lock;                 // P
     struct list procs, free_threads;  // [P]
     struct sc_chunk *chunks;          // [P] memory of threads
+    unsigned nkept;                   // [P] KEPT threads
     _Atomic unsigned nrunning;        // threads in guest code
     struct sc_parked parked;
     // clean processes, and children on their way

@@ -87,6 +87,7 @@ struct stub_slot {
 #define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word
 #define STUB_DO_RAX   2u // rax of the frame = slot->rax
 #define STUB_DO_BASES 4u // fs and gs base = set_fs, set_gs (only with fsgsbase)
+#define STUB_DO_RENEW 8u  // before the ops: the slot is another thread's now, which has no ring yet
 
 // A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at
 // once, at a place of its own choice: right below the last one, from place_top down to place_low and then

@@ -420,6 +420,7 @@ static void show_stats(const struct platform *p) {
             (unsigned long long)s.patched, (unsigned long long)s.patched_shared);
     log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
+    log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
 }
 
 static void teardown(struct kernel *k, struct gofer_client *gofer) {

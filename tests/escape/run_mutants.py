@@ -58,13 +58,19 @@ MUTANTS = [
     ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
         "platform/seccomp/dispatch.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
     ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "call->nr == o->call.nr && call->args[0] == o->call.args[0] &&", "call->nr == o->call.nr &&")]),
+        "platform/seccomp/resume.c", "o->nr != call->nr || o->args[0] != at ||", "o->nr != call->nr ||")]),
     ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "call->args[1] <= o->call.args[1] &&\n           o->call.args[1] - call->args[1] < STUB_PAGE &&", "")]),
+        "platform/seccomp/resume.c", "return call->args[1] <= len && len - call->args[1] < STUB_PAGE;", "return true;")]),
     ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "(unmap || call->args[2] == o->call.args[2])", "true")]),
+        "platform/seccomp/resume.c", "(!unmap && o->args[2] != call->args[2])", "false")]),
     ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "(unmap || third) &&\n           call->nr == o->call.nr &&", "(unmap || third) &&")]),
+        "platform/seccomp/resume.c", "o->nr != call->nr ||", "")]),
+    ("threads are kept without bound", "seccomp", "unit:platform_kept/test_kept*", [(
+        "platform/seccomp/keep.c", "proc->nkept < SC_KEPT_MOST &&", "")]),
+    ("a kept thread does not end with its process's books", "seccomp", "unit:platform_kept/test_kept*", [(
+        "platform/seccomp/thread.c", "    sc_keep_forget(t);\n    t->proc = NULL;", "    t->proc = NULL;")]),
+    ("a kept thread has the FP state of the one before", "seccomp", "syscalls:^threads_renewed$", [(
+        "platform/seccomp/keep.c", "    t->cache.fp = fp;\n", "    free(fp);\n")]),
     ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
         "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
     # ---- Registers -----------------------------------------------------------------------------------------------------

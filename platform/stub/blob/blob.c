@@ -64,6 +64,11 @@ static void check_in(uint64_t cookie) {
         die();
 }
 
+// Of the slot's last thread.
+static void forget_ring(struct stub_slot *slot) {
+    slot->scratch.on = slot->scratch.alone = slot->scratch.missed = 0;
+}
+
 // Gives a child that shares this memory a slot with a copy of the frame, ready to return from.
 static void prepare_child(const struct stub_op *op, struct context *c) {
     uint64_t mine = slot_base((uint64_t)c), its = slot_base(op->args[1]), delta = its - mine;
@@ -75,7 +80,7 @@ static void prepare_child(const struct stub_op *op, struct context *c) {
     copy->fpstate += delta;
     struct stub_slot *slot = (struct stub_slot *)its;
     slot->cookie = op->args[5];
-    slot->scratch.on = slot->scratch.missed = 0; // of the slot's last thread
+    forget_ring(slot);
     *(uint64_t *)op->args[1] = (uint64_t)stub_child_entry;
 }
 
@@ -105,6 +110,8 @@ static void set_bases(uint64_t fs, uint64_t gs) {
 static long run_block(struct stub_slot *slot, struct context *c) {
     uint64_t n = slot->nops, done = 0;
     long r = 0;
+    if (slot->flags & STUB_DO_RENEW)
+        forget_ring(slot);
     for (; done < n && done < STUB_MAX_OPS; done++) {
         const struct stub_op *op = &slot->ops[done];
         uint64_t cookie = op->args[5];
