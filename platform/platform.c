@@ -268,13 +268,12 @@ int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsign
                          .len = len,
                          .prot = prot,
                          .flags = flags,
-                         .fd = -1,
+                         .fd = fd < 0 ? -1 : fd,
+                         .file = fdcharge_id(fd),
                          .offset = fd >= 0 ? offset : 0};
     if (op.offset & (GUEST_PAGE_SIZE - 1) || (int64_t)op.offset < 0 ||
         flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !plat_range_ok(t->p, addr.v, len))
         return -LINUX_EINVAL;
-    if (fd >= 0 && (op.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-        return -errno;
     return queue(t, &op);
 }
 

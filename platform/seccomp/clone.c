@@ -27,7 +27,7 @@ static void publish(struct sc_platform *p, struct sc_thread *child) {
 // closing them.
 static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     bool used = atomic_load(&t->proc->fd_used);
-    child->queue.fd_stale = used;
+    child->queue.file = used ? SC_FILE_UNKNOWN : 0;
     if (!child->leader)
         return true;
     bool close_all = used && !(flags & CLONE_VM) && atomic_load(&sc_as(t)->shared);
@@ -35,7 +35,7 @@ static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t
     struct sc_op *o = close_all ? sc_ops_add(child) : NULL;
     if (o) {
         o->call = (struct host_call){SYS_close_range, {0, ~0u, 0}};
-        child->queue.fd_stale = false;
+        child->queue.file = 0;
     }
     return o || !close_all;
 }

@@ -63,10 +63,16 @@ void sc_at_handler(struct sc_thread *t, uint64_t id) {
 static bool is_as_proposed(const struct sc_thread *t) {
     const struct op_queue *q = &t->queue;
     const struct reg_cache *c = &t->cache;
-    const uint64_t *args = t->call.args;
-    return t->call.proposed && q->n == 1 && !q->flush && c->have_rax && sc_op_is_anonymous_map(q->ops) &&
-           memcmp(args, q->ops->call.args, sizeof t->call.args) == 0 && (uint64_t)c->rax == args[0] &&
-           !c->dirty_regs && !c->dirty_bases && !c->fp;
+    const uint64_t *args = t->call.args, *op = q->ops ? q->ops->call.args : NULL;
+    return t->call.proposed && q->n == 1 && !q->flush && c->have_rax && q->ops->call.nr == SYS_mmap &&
+           memcmp(args, op, 4 * sizeof *op) == 0 && (uint64_t)c->rax == args[0] &&
+           (!q->ops->file || (STUB_FILE_FD_STUB(args[4]) == op[4] && args[5] == op[5])) && !c->dirty_regs &&
+           !c->dirty_bases && !c->fp;
+}
+
+// Its file has to be there.
+static bool may_go_as_proposed(struct sc_thread *t) {
+    return is_as_proposed(t) && sc_ops_give_file(t, t->queue.ops) == 0;
 }
 
 // Is the queue nothing but what the held call itself would do? Then that call can go on, as it stands in the
@@ -125,7 +131,7 @@ static bool needs_slot(const struct sc_thread *t) {
 
 void sc_resume_gate(struct sc_thread *t) {
     struct reg_cache *c = &t->cache;
-    if (is_as_proposed(t)) {
+    if (may_go_as_proposed(t)) {
         goes_on(t);
         return;
     }
@@ -160,7 +166,7 @@ void sc_resume_gate(struct sc_thread *t) {
 // answered, and an interrupt brings the thread there before its next instruction (dispatch.c goes on with the
 // work then).
 static void resume_plain(struct sc_thread *t) {
-    if (t->queue.n && (is_own_work(t) || is_as_proposed(t))) {
+    if (t->queue.n && (is_own_work(t) || may_go_as_proposed(t))) {
         goes_on(t);
         return;
     }

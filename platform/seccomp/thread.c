@@ -50,7 +50,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->ring.state = RING_NONE;
     t->ring.out_len = 0;
     t->call.nr = (uint64_t)-1;
-    t->call.proposed = t->queue.may_fail = t->queue.flush = false;
+    t->call.proposed = t->call.anywhere = t->queue.may_fail = t->queue.flush = false;
     sc_regs_forget(t);
 }
 
@@ -88,7 +88,7 @@ static struct sc_thread *take_free(struct sc_platform *p) {
 }
 
 void sc_thread_forget(struct sc_thread *t) {
-    bool stale = t->queue.fd_stale;
+    uint64_t file = t->queue.file, unnamed = t->queue.unnamed;
     sc_ops_clear(t);
     free(t->queue.ops);
     free(t->cache.fp);
@@ -99,7 +99,7 @@ void sc_thread_forget(struct sc_thread *t) {
     t->intr = INTR_NONE;
     t->rest = REST_AWAKE;
     t->call = (struct sc_call){.nr = (uint64_t)-1};
-    t->queue = (struct op_queue){.fd_ready = -1, .fd_stale = stale};
+    t->queue = (struct op_queue){.file = file, .unnamed = unnamed};
     t->cache = (struct reg_cache){0};
     t->ring = (struct ring_call){RING_NONE};
     t->wish = (struct fast_wish){0};
@@ -114,8 +114,8 @@ static void begin(struct sc_thread *t) {
     t->leader = t->internal = t->clean = t->renewed = t->doomed = false;
     atomic_store(&t->birth, BIRTH_NONE);
     t->notif = (struct sc_notif){0};
-    t->queue.fd_stale = false;
     sc_thread_forget(t);
+    t->queue.file = 0;
     atomic_store(&t->ring_no, 0);
 }
 

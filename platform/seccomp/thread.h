@@ -44,8 +44,9 @@ enum sc_intr { INTR_NONE, INTR_WANTED, INTR_SENT };
 // The guest's call that a held thread stands in.
 struct sc_call {
     uint64_t nr;       // of a SYSCALL event, else -1
-    uint64_t args[3];  // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
+    uint64_t args[6];  // HOLD_VALUE, HOLD_PROPOSAL
     bool proposed;     // it goes on if it is what is decided
+    bool anywhere;     // an mmap without a wish where
 };
 
 struct sc_thread {

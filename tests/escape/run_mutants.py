@@ -45,11 +45,18 @@ MUTANTS = [
     ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
         "platform/seccomp/dispatch.c", "if (ip != p->gate_ip) {", "if (false) {")]),
     ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
+        "platform/seccomp/dispatch.c", ": a[3] != STUB_PLACE_FLAGS ||", ":"), (
+        "platform/seccomp/resume.c", "memcmp(args, op, 4 * sizeof *op)", "memcmp(args, op, 3 * sizeof *op)")]),
     ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
+        "platform/seccomp/dispatch.c", "(flags & ~may) != STUB_PLACE_GUEST ||", "")]),
     ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "!(by_handler || a[5] == STUB_PLACE_RING)", "false")]),
+        "platform/seccomp/dispatch.c", "(a[5] && !by_ring))", "false)")]),
+    ("a proposal may be of another thread's file", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/dispatch.c", "STUB_FILE_FD_STUB(a[4]) != (unsigned)sc_stub_fd(t)", "false")]),
+    ("a file is mapped at another offset than was decided", "seccomp", "unit:platform_files", [(
+        "platform/seccomp/resume.c", " && args[5] == op[5])", ")")]),
+    ("the file that lies in a stub is mapped, whichever is wanted", "seccomp", "unit:platform_files", [(
+        "platform/seccomp/hostops.c", "q->file == o->file)", "q->file)")]),
     ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
         "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
         "if (false) {\n        sc_violation(t, \"an event")]),
@@ -94,7 +101,7 @@ MUTANTS = [
         "if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 1);\n    ret(p, SECCOMP_RET_USER_NOTIF);")]),
     # ---- Files in stubs, the ring --------------------------------------------------------------------------------------
     ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
-        "platform/seccomp/hostops.c", "if (i == end && q->fd_stale &&", "if (false && i == end && q->fd_stale &&")]),
+        "platform/seccomp/hostops.c", "o->file != q->file : q->file != 0;", "o->file != q->file : false;")]),
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
     ("a ring serves every number", "seccomp", "unit:platform_refuses/test_ring_numbers", [(

@@ -103,6 +103,7 @@ static bool ring_ops(struct sc_thread *t) {
         return false;
     }
     t->queue.ops[t->queue.n - 1].fd = fd;
+    t->queue.ops[t->queue.n - 1].file = SC_FILE_RINGS;
     return add_op(t, SYS_madvise, (uint64_t[6]){at, STUB_RING_LEN, MADV_DONTFORK}, STUB_EXPECT_ZERO);
 }
 
