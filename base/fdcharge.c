@@ -19,11 +19,13 @@ struct account {
 struct slot {
     struct account *account;  // of ORDINARY and ADMIN
     enum kind kind;
+    uint64_t id;
 };
 
 static struct lock lock = LOCK_INITIALIZER(RANK_FDCHARGE);
 static struct slot *slots;                   // [lock] by number
 static uint32_t nslots, limit;               // [c] 0: nothing is counted
+static uint64_t last_id;                     // [lock]
 static uint32_t used[SPARE + 1];             // [lock] by kind
 static struct account *accounts[BUCKETS];    // [lock]
 static struct fdcharge_who (*caller)(void);  // [c]
@@ -95,7 +97,7 @@ static int charge(struct slot *s, enum kind kind, uint32_t uid) {
     if (a)
         a->used++;
     used[kind]++;
-    *s = (struct slot){a, kind};
+    *s = (struct slot){a, kind, ++last_id};
     return 0;
 }
 
@@ -111,6 +113,10 @@ int fdcharge_take(int fd) {
     return charge_fd(fd, who.admin ? ADMIN : ORDINARY, who.uid);
 }
 int fdcharge_take_spare(int fd) { return limit ? charge_fd(fd, SPARE, 0) : 0; }
+uint64_t fdcharge_id(int fd) {
+    LOCKED(&lock);
+    return fd >= 0 && (uint32_t)fd < nslots ? slots[fd].id : 0;
+}
 void fdcharge_give(int fd) {
     LOCKED(&lock);
     if ((uint32_t)fd < nslots)

@@ -22,6 +22,8 @@ int fdcharge_init(uint32_t limit, struct fdcharge_who (*who)(void));
 // there are none left for that one. A charge that fd had before is given back first.
 int fdcharge_take(int fd);
 int fdcharge_take_spare(int fd);
+// Names the open descriptor as long as its charge lasts, like no other before or after it; 0: it has none.
+uint64_t fdcharge_id(int fd);
 void fdcharge_give(int fd);   // fd has no charge any more
 void fdcharge_close(int fd);  // gives back and closes
 uint32_t fdcharge_of(uint32_t uid);  // how many a user has, for tests

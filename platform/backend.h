@@ -25,7 +25,8 @@ struct plat_op {
     enum plat_op_kind kind;
     int prot;       // MAP, PROTECT
     unsigned flags; // MAP: PLAT_SHARED ...
-    int fd;         // MAP: owned by the op (already duplicated), or -1
+    int fd;         // MAP: the caller's, to be duplicated by who keeps it; or -1
+    uint64_t file;  // MAP: names what fd is open for (base/fdcharge.h); 0: it has no name
     int advice;     // ADVISE
     uint64_t addr, len;
     uint64_t offset;     // MAP
@@ -64,8 +65,7 @@ struct plat_backend {
     int (*get_regs)(struct plat_thread *t, struct lx_regs *regs);
     int (*set_regs)(struct plat_thread *t, const struct lx_regs *regs);
     int64_t (*get_fpstate)(struct plat_thread *t, void *buf, size_t len);
-    int (*set_fpstate)(struct plat_thread *t, const void *buf, size_t len); // already checked: fpstate.h
-    // Takes over op->fd, on failure too.
+    int (*set_fpstate)(struct plat_thread *t, const void *buf, size_t len);  // already checked: fpstate.h
     int (*queue)(struct plat_thread *t, const struct plat_op *op);
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
@@ -93,9 +93,10 @@ enum plat_stat {
     STAT_DISPATCHED,
     STAT_PREMAPPED,
     STAT_POLLED,
-    STAT_RESTED
+    STAT_RESTED,
+    STAT_RENEWED
 };
-#define PLAT_NSTATS (STAT_RESTED + 1)
+#define PLAT_NSTATS (STAT_RENEWED + 1)
 
 struct platform {
     const struct plat_backend *ops;

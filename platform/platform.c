@@ -73,6 +73,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .premapped = n[STAT_PREMAPPED],
         .polled = n[STAT_POLLED],
         .rested = n[STAT_RESTED],
+        .renewed = n[STAT_RENEWED],
     };
 }
 unsigned plat_max_waiters(const struct platform *p) {
@@ -268,13 +269,12 @@ int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsign
                          .len = len,
                          .prot = prot,
                          .flags = flags,
-                         .fd = -1,
+                         .fd = fd < 0 ? -1 : fd,
+                         .file = fdcharge_id(fd),
                          .offset = fd >= 0 ? offset : 0};
     if (op.offset & (GUEST_PAGE_SIZE - 1) || (int64_t)op.offset < 0 ||
         flags & ~(PLAT_SHARED | PLAT_NORESERVE | PLAT_POPULATE) || !plat_range_ok(t->p, addr.v, len))
         return -LINUX_EINVAL;
-    if (fd >= 0 && (op.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-        return -errno;
     return queue(t, &op);
 }
 
@@ -361,5 +361,5 @@ bool plat_call_ok(const struct host_call *c, int64_t result) {
         return (uint64_t)result == c->args[0];
     if (c->nr == LINUX_NR_mremap)
         return (uint64_t)result == c->args[4];
-    return result == 0;
+    return result == 0 || (c->nr == LINUX_NR_madvise && plat_advice_is_free((int)c->args[2]));
 }

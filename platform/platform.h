@@ -18,6 +18,7 @@
 // is not an error: a PLAT_DEATH event tells, or has told, of it.
 #ifndef PLATFORM_PLATFORM_H
 #define PLATFORM_PLATFORM_H
+#include "abi/mman.h"
 #include "abi/x86_64/regs.h"
 #include "base/uaddr.h"
 #include <sys/uio.h>
@@ -148,6 +149,7 @@ struct plat_stats {
     uint64_t premapped;                // maps made ahead, each for many of the guest's
     uint64_t polled;                   // times that a sentry thread began to poll
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
+    uint64_t renewed;                  // threads whose host thread had been another's before
 };
 void plat_get_stats(const struct platform *p, struct plat_stats *out);
 // How many sentry threads may sit in plat_wait() (ptrace: 1, the one that called plat_open()). One is enough
@@ -236,6 +238,24 @@ int plat_unmap(struct plat_thread *t, uaddr_t addr, uint64_t len);
 int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot);
 // mremap(MAYMOVE | FIXED): moves [from, from+oldlen) to [to, to+newlen); from == to resizes in place.
 int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t oldlen, uaddr_t to, uint64_t newlen);
+// Advice that changes no map, only pages or how they are handled: when it meets another one's change of the
+// map, it may do less, as a call that is made a moment later may. So it needs no flush, and its failure is
+// not told of.
+static inline bool plat_advice_is_free(int advice) {
+    switch (advice) {
+    case LINUX_MADV_NORMAL:
+    case LINUX_MADV_RANDOM:
+    case LINUX_MADV_SEQUENTIAL:
+    case LINUX_MADV_WILLNEED:
+    case LINUX_MADV_DONTNEED:
+    case LINUX_MADV_FREE:
+    case LINUX_MADV_COLD:
+    case LINUX_MADV_PAGEOUT:
+        return true;
+    default:
+        return false;
+    }
+}
 // a LINUX_MADV_* of a fixed list
 int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);
 // A new thread: in the same host process (PLAT_CLONE_THREAD), in a host process of its own that shares the
@@ -243,7 +263,8 @@ int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);
 // held-and-resumable with a copy of t's registers and FP state as they are at this call; change them with
 // plat_set_regs(child), then plat_resume(child). Returns a reference to the new address space in *as (the old
 // one's when shared). When the host refuses, PLAT_OPS_DONE of `t` tells, and the child must be destroyed; so:
-// queue, plat_flush(t), and resume the child after PLAT_OPS_DONE came with 0.
+// queue, plat_flush(t), and resume the child after PLAT_OPS_DONE came with 0. A child for which
+// plat_started() says yes at once needs no work of the host: no flush.
 #define PLAT_CLONE_VM     1u
 #define PLAT_CLONE_THREAD 2u
 int plat_clone(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "platform/ptrace/pt.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,14 +420,15 @@ int pt_queue(struct plat_thread *base, const struct plat_op *op) {
     struct pt_thread *t = pt_thread_of(base);
     struct pt_platform *p = pt_owner(t);
     struct pt_work *w = znew(struct pt_work);
-    if (!w) {
-        if (op->fd >= 0)
-            close(op->fd);
+    if (!w)
         return -LINUX_ENOMEM;
-    }
     w->op = *op;
     if (op->kind != OP_MAP)
         w->op.fd = -1;
+    if (w->op.fd >= 0 && (w->op.fd = fcntl(op->fd, F_DUPFD_CLOEXEC, 3)) < 0) {
+        free(w);
+        return -errno;
+    }
     LOCKED(&p->lock);
     if (t->state == PT_GONE)
         pt_free_work(w);

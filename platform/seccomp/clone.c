@@ -27,7 +27,7 @@ static void publish(struct sc_platform *p, struct sc_thread *child) {
 // closing them.
 static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t flags) {
     bool used = atomic_load(&t->proc->fd_used);
-    child->queue.fd_stale = used;
+    child->queue.file = used ? SC_FILE_UNKNOWN : 0;
     if (!child->leader)
         return true;
     bool close_all = used && !(flags & CLONE_VM) && atomic_load(&sc_as(t)->shared);
@@ -35,7 +35,7 @@ static bool inherit_files(struct sc_thread *t, struct sc_thread *child, uint64_t
     struct sc_op *o = close_all ? sc_ops_add(child) : NULL;
     if (o) {
         o->call = (struct host_call){SYS_close_range, {0, ~0u, 0}};
-        child->queue.fd_stale = false;
+        child->queue.file = 0;
     }
     return o || !close_all;
 }
@@ -134,6 +134,12 @@ static uint64_t host_flags(unsigned flags) {
     return flags & PLAT_CLONE_VM ? SC_CLONE_VM : SC_CLONE_COPY;
 }
 
+static void inherit_registers(struct sc_thread *child, const struct lx_regs *regs) {
+    LOCKED(&child->lock);
+    child->cache.regs = *regs;
+    child->cache.have_regs = child->cache.dirty_regs = child->cache.dirty_bases = true;
+}
+
 int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, struct plat_as **as) {
     struct sc_thread *t = sc_thread_of(pt), *child;
     struct sc_platform *p = sc_plat(t);
@@ -141,11 +147,12 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
     int err = may_clone(t, &regs);
     if (err)
         return err;
-    child = flags & PLAT_CLONE_VM ? new_sharer(t, flags & PLAT_CLONE_THREAD) : sc_space_new(p, t->slot);
+    bool kept = flags & PLAT_CLONE_THREAD && (child = sc_keep_take(t));
+    if (!kept)
+        child = flags & PLAT_CLONE_VM ? new_sharer(t, flags & PLAT_CLONE_THREAD) : sc_space_new(p, t->slot);
     if (!child)
         return -LINUX_EAGAIN;
-    child->cache.regs = regs;
-    child->cache.have_regs = child->cache.dirty_regs = child->cache.dirty_bases = true;
+    inherit_registers(child, &regs);
     *out = &child->base;
     *as = child->base.as;
     atomic_fetch_add(&p->base.nthreads, 1);
@@ -153,7 +160,7 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
         plat_as_get(*as);
     else
         atomic_fetch_add(&p->base.nspaces, 1);
-    err = order_from(t, child, host_flags(flags));
+    err = kept ? 0 : order_from(t, child, host_flags(flags));
     if (err) {
         plat_thread_destroy(*out);
         plat_as_put(*as);

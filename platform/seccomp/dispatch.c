@@ -152,6 +152,8 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
         t->call.nr = STUB_EV_NR(nr);
+        t->call.anywhere =
+            t->call.nr == SYS_mmap && !n->data.args[0] && !(n->data.args[3] & STUB_PLACE_FIXED);
         sc_site_count_trapped(t, t->call.nr);
         return call(ev, n, t->call.nr);
     case STUB_EV_ODD:
@@ -176,28 +178,42 @@ static void keep_args(struct sc_thread *t, const struct seccomp_notif *n) {
     memcpy(t->call.args, n->data.args, sizeof t->call.args);
 }
 
-// An mmap that the handler would make itself, STUB_PLACE_* of layout.h. It is the guest's call, and goes no
-// further unless the sentry decides on the very same (resume.c).
+// The guest's own call, of one that its handler, or the ring's code, would make for it: STUB_PLACE_* and
+// STUB_FILE_* of layout.h. False: nobody can have made that of it.
+static bool proposed_call(const struct sc_thread *t, const uint64_t a[6], uint64_t guest[6]) {
+    bool file = a[3] == STUB_FILE_FLAGS, by_ring = !file && a[5] == STUB_PLACE_RING;
+    uint64_t flags = file ? STUB_FILE_FD_FLAGS(a[4]) : ~a[4];
+    uint64_t may = STUB_PLACE_OPT | (by_ring ? 0 : STUB_PLACE_FIXED);
+    if (file ? STUB_FILE_FD_STUB(a[4]) != (unsigned)sc_stub_fd(t)
+             : a[3] != STUB_PLACE_FLAGS || (flags & ~may) != STUB_PLACE_GUEST || (a[5] && !by_ring))
+        return false;
+    const uint64_t call[6] = {flags & STUB_PLACE_FIXED ? a[0] : 0,     a[1],           a[2], flags,
+                              file ? STUB_FILE_FD_GUEST(a[4]) : ~0ull, file ? a[5] : 0};
+    memcpy(guest, call, sizeof call);
+    return true;
+}
+
+// An mmap that the handler would make itself. It is the guest's call, and goes no further unless the sentry
+// decides on the very same (resume.c).
 static bool proposal(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     const uint64_t *a = (const uint64_t *)n->data.args;
-    uint64_t flags = ~a[4];
-    bool by_handler = a[5] == 0;
-    if (a[3] != STUB_PLACE_FLAGS || (flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||
-        !(by_handler || a[5] == STUB_PLACE_RING)) {
+    uint64_t guest[6];
+    if (!proposed_call(t, a, guest)) {
         sc_violation(t, "a map that nobody can have proposed");
         return false;
     }
+    bool memory = a[3] == STUB_PLACE_FLAGS, by_handler = !memory || a[5] != STUB_PLACE_RING;
     sc_hold(t, n->id, by_handler ? HOLD_PROPOSAL : HOLD_VALUE);
     t->call.proposed = true;
+    t->call.anywhere = !(guest[3] & STUB_PLACE_FIXED);
     keep_args(t, n);
     ev->context = by_handler;
     t->call.nr = SYS_mmap;
     ev->kind = PLAT_SYSCALL;
     ev->call.nr = SYS_mmap;
-    const uint64_t guest[6] = {0, a[1], a[2], flags, ~0ull, 0};
     memcpy(ev->call.args, guest, sizeof guest);
-    ev->call.proposal = a[0];
-    if (by_handler && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
+    ev->call.proposal = t->call.anywhere ? a[0] : 0;
+    if (by_handler && memory && t->call.anywhere && ++t->proposals % SC_HEAT == 0 && sc_regs_load(t) == 0)
         sc_site_count(t, t->cache.regs.rip, SYS_mmap, SC_HEAT);
     return true;
 }

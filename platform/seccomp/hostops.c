@@ -6,6 +6,8 @@
 // op; a file to be mapped travels with the ioctl that starts it.
 #include "abi/errno.h"
 #include "platform/seccomp/sc.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -33,7 +35,6 @@ void sc_ops_clear(struct sc_thread *t) {
         if (q->ops[i].fd >= 0)
             close(q->ops[i].fd);
     q->n = q->next = q->batch = q->batch_n = 0;
-    q->fd_ready = -1;
     sc_child_off(t);
     q->child = NULL;
 }
@@ -42,14 +43,42 @@ static bool can_queue(const struct sc_thread *t) {
     return t->state == SC_STARTING || t->state == SC_DEAD || t->state == SC_HELD;
 }
 
-static uint64_t expect_of(enum plat_op_kind kind) {
-    if (kind == OP_MAP)
+static uint64_t expect_of(const struct plat_op *op) {
+    if (op->kind == OP_MAP)
         return STUB_EXPECT_VALUE;
-    return kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
+    if (op->kind == OP_ADVISE && plat_advice_is_free(op->advice))
+        return STUB_EXPECT_ANY;
+    return op->kind == OP_REMAP ? STUB_EXPECT_MOVED : STUB_EXPECT_ZERO;
 }
 
-// 1: the books of premapped memory have it already, nothing is left to be done. Takes op->fd over when it
-// returns 0.
+// Of ops[from] and those behind it, the first that maps a file; NULL: none.
+static const struct sc_op *file_op(const struct op_queue *q, unsigned from) {
+    for (; from < q->n; from++)
+        if (q->ops[from].file)
+            return &q->ops[from];
+    return NULL;
+}
+
+// What will be open at the thread's number when all that is queued has been done.
+static uint64_t last_file(const struct op_queue *q) {
+    for (unsigned i = q->n; i-- > 0;)
+        if (q->ops[i].file)
+            return q->ops[i].file;
+    return q->file;
+}
+
+// A file that will be there needs no descriptor of ours.
+static int keep_file(struct op_queue *q, const struct plat_op *op, struct sc_op *o) {
+    if (op->kind != OP_MAP || op->fd < 0)
+        return 0;
+    bool there = op->file && op->file == last_file(q);
+    o->file = op->file ? op->file : SC_FILE_UNNAMED | ++q->unnamed;
+    if (!there && (o->fd = fcntl(op->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        return -errno;
+    return 0;
+}
+
+// 1: the books of premapped memory have it already, nothing is left to be done.
 static int queue_op(struct sc_thread *t, const struct plat_op *op) {
     LOCKED(&t->lock);
     int done = can_queue(t) ? sc_premap_work(t, op) : -LINUX_EINVAL;
@@ -58,16 +87,17 @@ static int queue_op(struct sc_thread *t, const struct plat_op *op) {
     struct sc_op *o = sc_ops_add(t);
     if (!o)
         return -LINUX_ENOMEM;
+    if ((done = keep_file(&t->queue, op, o))) {
+        t->queue.n--;
+        return done;
+    }
     plat_op_call(op, sc_stub_fd(t), &o->call);
-    o->fd = op->fd;
-    o->expect = expect_of(op->kind);
+    o->expect = expect_of(op);
     return 0;
 }
 
 int sc_queue(struct plat_thread *t, const struct plat_op *op) {
     int r = queue_op(sc_thread_of(t), op);
-    if (r && op->fd >= 0)
-        close(op->fd);
     return r > 0 ? 0 : r;
 }
 
@@ -83,7 +113,7 @@ struct sc_map sc_op_map(const struct sc_op *o) {
 
 // Where the next proposals are to be made: below the place that was chosen for this one.
 static bool new_place(const struct sc_thread *t, struct stub_slot *s) {
-    if (t->call.nr != SYS_mmap || t->queue.n != 1 || !sc_op_is_anonymous_map(&t->queue.ops[0]))
+    if (!t->call.anywhere || t->queue.n != 1 || t->queue.ops[0].call.nr != SYS_mmap)
         return false;
     uint64_t at = t->queue.ops[0].call.args[0], lo = sc_plat(t)->base.layout.lo;
     s->place_at = s->place_top = at;
@@ -98,6 +128,7 @@ static bool fill_slot(struct sc_thread *t, struct stub_slot *s) {
     unsigned n = q->n - q->next < STUB_MAX_OPS ? q->n - q->next : STUB_MAX_OPS;
     bool more = q->next + n < q->n;
     s->flags = (q->flush || more ? STUB_DO_FLUSH : 0) | (c->have_rax ? STUB_DO_RAX : 0) |
+               (t->renewed ? STUB_DO_RENEW : 0) |
                (c->dirty_bases && sc_plat(t)->frame.fsgsbase ? STUB_DO_BASES : 0);
     s->rax = (uint64_t)c->rax;
     s->set_fs = c->regs.fs_base;
@@ -131,31 +162,26 @@ bool sc_ops_write(struct sc_thread *t) {
     int iovs = c->dirty_regs ? 2 : 1;
     if (plat_memory_raw(t->base.as, true, local, iovs, remote, iovs) != (int64_t)want)
         return false;
-    c->dirty_regs = false;
+    c->dirty_regs = t->renewed = false;
     if (!t->queue.flush && !more)
         c->dirty_bases = c->have_rax = false;
     return true;
 }
 
-// The first file of a batch goes along with the reply: both are one host call, and the reply's value is the
-// number of the descriptor (its low bits are STUB_TAG_BLOCK). Without one, a file that lies there since the
-// last time is pushed out. When a signal meets this very thread before the stub's has taken the file, the
-// kernel answers for us, with 0 (STUB_TAG_LOST), and we are told of an error: the reply that follows then
-// meets nobody, and the file goes to the op that wants it (give_file()).
+// The file that a batch needs first goes along with the reply: both are one host call, and the reply's value
+// is the number of the descriptor (its low bits are STUB_TAG_BLOCK). One that no op needs is pushed out, when
+// it lies there since the last time. When a signal meets this very thread before the stub's has taken the
+// file, the kernel answers for us, with 0 (STUB_TAG_LOST), and we are told of an error: the reply that
+// follows then meets nobody, and the file goes to the op that wants it (sc_ops_give_file()).
 void sc_ops_start(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
     struct op_queue *q = &t->queue;
-    unsigned i = q->batch, end = q->batch + q->batch_n;
-    while (i < end && q->ops[i].fd < 0)
-        i++;
-    if (i < end && sc_addfd(p, t->notif.id, q->ops[i].fd, sc_stub_fd(t), true) == 0) {
-        q->fd_ready = (int)i;
-        q->fd_stale = true;
-        atomic_store(&t->proc->fd_used, true);
-        return;
-    }
-    if (i == end && q->fd_stale && sc_addfd(p, t->notif.id, p->null_fd, sc_stub_fd(t), true) == 0) {
-        q->fd_stale = false;
+    const struct sc_op *o = file_op(q, q->batch);
+    bool push = o ? o < &q->ops[q->batch + q->batch_n] && o->file != q->file : q->file != 0;
+    if (push && sc_addfd(p, t->notif.id, o ? o->fd : p->null_fd, sc_stub_fd(t), true) == 0) {
+        q->file = o ? o->file : 0;
+        if (o)
+            atomic_store(&t->proc->fd_used, true);
         return;
     }
     sc_reply(t, STUB_TAG_BLOCK);
@@ -170,14 +196,14 @@ static bool same_call(const struct sc_op *o, const struct seccomp_notif *n) {
     return same;
 }
 
-// The op's file is at the thread's number. 0 or -LINUX_E*.
-static int give_file(struct sc_thread *t, const struct sc_op *o) {
+int sc_ops_give_file(struct sc_thread *t, const struct sc_op *o) {
     struct op_queue *q = &t->queue;
-    if (o->fd < 0 || q->fd_ready == (int)q->next)
+    if (!o->file || q->file == o->file)
         return 0;
-    q->fd_stale = true;
+    int err = sc_addfd(sc_plat(t), t->notif.id, o->fd, sc_stub_fd(t), false);
+    q->file = err ? SC_FILE_UNKNOWN : o->file;
     atomic_store(&t->proc->fd_used, true);
-    return sc_addfd(sc_plat(t), t->notif.id, o->fd, sc_stub_fd(t), false);
+    return err;
 }
 
 // The thread is not heard of after its last op, unless that fails.
@@ -201,7 +227,7 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
         return false;
     struct sc_op *o = &q->ops[q->next];
     t->notif.id = n->id;
-    int err = give_file(t, o);
+    int err = sc_ops_give_file(t, o);
     if (err) {
         q->next++;
         sc_reply_error(t, err);
@@ -270,7 +296,6 @@ static void turn_into_undo(struct sc_thread *t) {
     }
     q->n = n;
     q->next = q->batch = q->batch_n = 0;
-    q->fd_ready = -1;
     sc_child_off(t);
     q->child = NULL;
 }

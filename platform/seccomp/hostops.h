@@ -16,8 +16,14 @@ struct sc_op {
     struct host_call call;
     uint64_t expect;  // STUB_EXPECT_*
     enum sc_special special;
-    int fd;  // owned; -1: none
+    uint64_t file;  // which one the call maps: SC_FILE_*, or as in struct plat_op; 0: none
+    int fd;         // owned; -1: it is there already when the op's turn comes
 };
+// Files without a name of their own: all alike to nobody, the rings' memory, what a copy of a process has
+// got.
+#define SC_FILE_UNNAMED (1ull << 63)
+#define SC_FILE_RINGS   (SC_FILE_UNNAMED - 1)
+#define SC_FILE_UNKNOWN (SC_FILE_UNNAMED - 2)
 
 struct sc_map {
     uint64_t addr, len;  // len 0: none
@@ -29,8 +35,8 @@ struct op_queue {
     unsigned next;            // the first that has not been approved
     unsigned batch, batch_n;  // the part that the slot holds
     bool flush;               // it reports when all is done
-    int fd_ready;             // index of the op whose file is at the thread's number already, -1: none
-    bool fd_stale;            // a file may be open there
+    uint64_t file;            // what is open at the thread's number; 0: nothing
+    uint64_t unnamed;         // files so far
     bool may_fail;            // RUNNING: the last op may still be reported as failed
     struct sc_map last_map;   // RUNNING, may_fail: what it was, if it was a map
     int64_t undo;             // a map is being undone, which failed with this; 0: none is
@@ -47,6 +53,8 @@ struct sc_map sc_op_map(const struct sc_op *o);  // what it maps
 bool sc_ops_write(struct sc_thread *t);
 // The reply that starts the batch.
 void sc_ops_start(struct sc_thread *t);
+// The op's file is open at the thread's number, while its call is held. 0 or -LINUX_E*.
+int sc_ops_give_file(struct sc_thread *t, const struct sc_op *o);
 bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n);  // false: not what was ordered
 // A report of the handler. 0: handled here; 1: *result is for the sentry; -1: not possible
 int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *result);

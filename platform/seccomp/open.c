@@ -247,7 +247,7 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
 static unsigned slots_by_limit(void) {
     struct rlimit limit;
     uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
-    uint64_t slots = fds > SC_STUB_FD + SC_FD_STRIDE ? (fds - SC_STUB_FD - 1) / SC_FD_STRIDE : 1;
+    uint64_t slots = fds > STUB_FD(1) ? (fds - STUB_FD(0) - 1) / (STUB_FD(1) - STUB_FD(0)) : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
 }
 

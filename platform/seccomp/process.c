@@ -84,6 +84,7 @@ struct sc_proc *sc_proc_new(struct sc_as *as) {
         return NULL;
     proc->as = as;
     list_init(&proc->threads);
+    list_init(&proc->kept);
     lock_nested(&p->lock);
     list_add_tail(&as->procs, &proc->as_link);
     list_add_tail(&p->procs, &proc->all_link);

@@ -20,6 +20,8 @@ struct sc_proc {
     struct sc_as *as;      // holds a reference of its memory
     int pid;               // [P] 0 until the leader has checked in
     unsigned nlive;        // [P] threads that the sentry has not given back
+    struct list kept;      // [P] sc_thread.keep_link
+    unsigned nkept;        // [P]
     bool killed, dead;     // [P] SIGKILL was sent; the kernel has reported its end
     _Atomic bool fd_used;  // a file has been put into it, or into the one that it is a copy of
 };
@@ -30,7 +32,7 @@ struct sc_as {
     unsigned holds;                 // [P] the sentry's references are one, each thread and process is one
     uint64_t slots[SC_SLOT_WORDS];  // [P] in use
     _Atomic bool shared;            // has, or has had, more than one thread
-    _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone
+    _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone; not KEPT
     uint16_t *rings;                // [P] of its slots, where they have one (fastcall/ring.c); owned
     unsigned nrings;                // [P] slots that `rings` knows
     // text that is, or was, changed while other threads may run it (fastcall/patch_x86.c)

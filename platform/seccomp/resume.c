@@ -63,22 +63,38 @@ void sc_at_handler(struct sc_thread *t, uint64_t id) {
 static bool is_as_proposed(const struct sc_thread *t) {
     const struct op_queue *q = &t->queue;
     const struct reg_cache *c = &t->cache;
-    const uint64_t *args = t->call.args;
-    return t->call.proposed && q->n == 1 && !q->flush && c->have_rax && sc_op_is_anonymous_map(q->ops) &&
-           memcmp(args, q->ops->call.args, sizeof t->call.args) == 0 && (uint64_t)c->rax == args[0] &&
-           !c->dirty_regs && !c->dirty_bases && !c->fp;
+    const uint64_t *args = t->call.args, *op = q->ops ? q->ops->call.args : NULL;
+    return t->call.proposed && q->n == 1 && !q->flush && c->have_rax && q->ops->call.nr == SYS_mmap &&
+           memcmp(args, op, 4 * sizeof *op) == 0 && (uint64_t)c->rax == args[0] &&
+           (!q->ops->file || (STUB_FILE_FD_STUB(args[4]) == op[4] && args[5] == op[5])) && !c->dirty_regs &&
+           !c->dirty_bases && !c->fp;
+}
+
+// Its file has to be there.
+static bool may_go_as_proposed(struct sc_thread *t) {
+    return is_as_proposed(t) && sc_ops_give_file(t, t->queue.ops) == 0;
 }
 
 // Is the queue nothing but what the held call itself would do? Then that call can go on, as it stands in the
 // registers of its thread. Only calls that fail for nothing that the sentry has not checked, but when the
 // host is short of memory; that failure the guest gets for its answer, and the sentry is not told.
+// Advice comes area by area: together they must be the call's range, without a hole.
 static bool is_own_work(const struct sc_thread *t) {
-    const struct sc_op *o = t->queue.ops;
+    const struct op_queue *q = &t->queue;
     const struct sc_call *call = &t->call;
-    bool unmap = o->call.nr == SYS_munmap, third = o->call.nr == SYS_mprotect || o->call.nr == SYS_madvise;
-    return t->queue.n == 1 && !t->queue.flush && t->cache.have_rax && t->cache.rax == 0 && (unmap || third) &&
-           call->nr == o->call.nr && call->args[0] == o->call.args[0] && call->args[1] <= o->call.args[1] &&
-           o->call.args[1] - call->args[1] < STUB_PAGE && (unmap || call->args[2] == o->call.args[2]);
+    bool unmap = call->nr == SYS_munmap, advise = call->nr == SYS_madvise;
+    uint64_t at = call->args[0];
+    if (q->flush || !t->cache.have_rax || t->cache.rax != 0 || (q->n > 1 && !advise) ||
+        (!unmap && !advise && call->nr != SYS_mprotect))
+        return false;
+    for (unsigned i = 0; i < q->n; i++) {
+        const struct host_call *o = &q->ops[i].call;
+        if (o->nr != call->nr || o->args[0] != at || (!unmap && o->args[2] != call->args[2]))
+            return false;
+        at += o->args[1];
+    }
+    uint64_t len = at - call->args[0];
+    return call->args[1] <= len && len - call->args[1] < STUB_PAGE;
 }
 
 static void goes_on(struct sc_thread *t) {
@@ -109,12 +125,13 @@ static void add_base_ops(struct sc_thread *t) {
 static bool needs_slot(const struct sc_thread *t) {
     const struct reg_cache *c = &t->cache;
     return t->hold == HOLD_CHECKIN || t->queue.next < t->queue.n || t->queue.flush || c->dirty_bases ||
-           c->dirty_regs || (c->have_rax && (t->hold == HOLD_PROPOSAL || !inline_answer_fits(c->rax)));
+           c->dirty_regs || t->renewed ||
+           (c->have_rax && (t->hold == HOLD_PROPOSAL || !inline_answer_fits(c->rax)));
 }
 
 void sc_resume_gate(struct sc_thread *t) {
     struct reg_cache *c = &t->cache;
-    if (is_as_proposed(t)) {
+    if (may_go_as_proposed(t)) {
         goes_on(t);
         return;
     }
@@ -149,7 +166,7 @@ void sc_resume_gate(struct sc_thread *t) {
 // answered, and an interrupt brings the thread there before its next instruction (dispatch.c goes on with the
 // work then).
 static void resume_plain(struct sc_thread *t) {
-    if (t->queue.n && (is_own_work(t) || is_as_proposed(t))) {
+    if (t->queue.n && (is_own_work(t) || may_go_as_proposed(t))) {
         goes_on(t);
         return;
     }

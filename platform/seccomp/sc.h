@@ -55,8 +55,6 @@
 
 // A file to be mapped lies at a number of its thread's own, so that threads of one process do not take each
 // other's. The number is a reply tag too: each of them has STUB_TAG_BLOCK in its low bits.
-#define SC_STUB_FD   3
-#define SC_FD_STRIDE 4
 #define SC_POOL      2        // clean processes kept ready
 #define SC_MAX_TID   4194304  // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST      32
@@ -80,6 +78,7 @@ struct sc_platform {
     struct lock lock;                 // P
     struct list procs, free_threads;  // [P]
     struct sc_chunk *chunks;          // [P] memory of threads
+    unsigned nkept;                   // [P] KEPT threads
     _Atomic unsigned nrunning;        // threads in guest code
     unsigned notified_ns;             // a call by notification, there and back; timed at start
     struct sc_parked parked;
@@ -122,7 +121,7 @@ static inline uint64_t sc_slot_addr(const struct sc_thread *t) {
 
 // No two threads of a process have the same: what one may map only to read, another might be about to map for
 // writing.
-static inline int sc_stub_fd(const struct sc_thread *t) { return SC_STUB_FD + SC_FD_STRIDE * (int)t->slot; }
+static inline int sc_stub_fd(const struct sc_thread *t) { return STUB_FD((int)t->slot); }
 
 // open.c
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);

@@ -17,15 +17,17 @@
 // ---- States -----------------------------------------------------------------------------------------------
 
 static const char *const names[] = {
-    [SC_FREE] = "FREE", [SC_STARTING] = "STARTING", [SC_HELD] = "HELD",
-    [SC_OPS] = "OPS",   [SC_RUNNING] = "RUNNING",   [SC_DEAD] = "DEAD",
+    [SC_FREE] = "FREE",       [SC_STARTING] = "STARTING", [SC_HELD] = "HELD", [SC_OPS] = "OPS",
+    [SC_RUNNING] = "RUNNING", [SC_KEPT] = "KEPT",         [SC_DEAD] = "DEAD",
 };
 
 #define TO(state) (1u << (state))
 static const unsigned transitions[] = {
     [SC_FREE] = TO(SC_STARTING),                              // sc_thread_new
     [SC_STARTING] = TO(SC_HELD) | TO(SC_DEAD) | TO(SC_FREE),  // check-in; never came; given back
-    [SC_HELD] = TO(SC_RUNNING) | TO(SC_OPS) | TO(SC_DEAD),    // resumed, without or with ops to do
+    [SC_HELD] = TO(SC_RUNNING) | TO(SC_OPS) |                 // resumed, without or with ops to do
+                TO(SC_KEPT) | TO(SC_DEAD),                    // given back
+    [SC_KEPT] = TO(SC_HELD) | TO(SC_DEAD),                    // sc_keep_take
     [SC_OPS] = TO(SC_RUNNING) | TO(SC_HELD) | TO(SC_DEAD) | TO(SC_FREE),  // last op; report; its exit
     [SC_RUNNING] = TO(SC_HELD) | TO(SC_DEAD),                             // an event
     [SC_DEAD] = TO(SC_FREE),                                              // given back
@@ -48,7 +50,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->ring.state = RING_NONE;
     t->ring.out_len = 0;
     t->call.nr = (uint64_t)-1;
-    t->call.proposed = t->queue.may_fail = t->queue.flush = false;
+    t->call.proposed = t->call.anywhere = t->queue.may_fail = t->queue.flush = false;
     sc_regs_forget(t);
     sc_dispatch_again(t);
 }
@@ -75,6 +77,7 @@ static struct sc_thread *take_free(struct sc_platform *p) {
             lock_init(&c->threads[i].lock, RANK_PLATFORM);
             list_init(&c->threads[i].proc_link);
             list_init(&c->threads[i].pool_link);
+            list_init(&c->threads[i].keep_link);
             list_init(&c->threads[i].park_link);
             list_init(&c->threads[i].death_link);
             list_add_tail(&p->free_threads, &c->threads[i].link);
@@ -85,26 +88,37 @@ static struct sc_thread *take_free(struct sc_platform *p) {
     return t;
 }
 
+void sc_thread_forget(struct sc_thread *t) {
+    uint64_t file = t->queue.file, unnamed = t->queue.unnamed;
+    sc_ops_clear(t);
+    free(t->queue.ops);
+    free(t->cache.fp);
+    free(t->fast);
+    t->fast = NULL;
+    t->exiting = t->to_handler = t->rest_over = false;
+    t->go = GO_NOT;
+    t->intr = INTR_NONE;
+    t->rest = REST_AWAKE;
+    t->call = (struct sc_call){.nr = (uint64_t)-1};
+    t->queue = (struct op_queue){.file = file, .unnamed = unnamed};
+    t->cache = (struct reg_cache){0};
+    t->ring = (struct ring_call){RING_NONE};
+    t->wish = (struct fast_wish){0};
+    t->proposals = t->trapped = 0;
+    t->touched_at = t->fetched_at = 0;
+}
+
 // All but the lock, the links, and what tells where it lives, as a thread that is to be.
 static void begin(struct sc_thread *t) {
     sc_set_state(t, SC_STARTING);
     t->hint = t->tid = 0;
-    t->leader = t->internal = t->clean = t->doomed = t->exiting = t->to_handler = false;
-    t->go = GO_NOT;
+    t->leader = t->internal = t->clean = t->renewed = t->doomed = false;
     atomic_store(&t->birth, BIRTH_NONE);
-    t->intr = INTR_NONE;
-    t->rest = REST_AWAKE;
-    t->rest_over = false;
     t->notif = (struct sc_notif){0};
-    t->call = (struct sc_call){.nr = (uint64_t)-1};
-    t->queue = (struct op_queue){.fd_ready = -1};
-    t->cache = (struct reg_cache){0};
-    t->ring = (struct ring_call){RING_NONE};
+    sc_thread_forget(t);
+    t->queue.file = 0;
     atomic_store(&t->ring_no, 0);
     atomic_store(&t->dispatched, false);
-    t->wish = (struct fast_wish){0};
-    t->proposals = t->trapped = 0;
-    t->touched_at = t->fetched_at = 0;
 }
 
 struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const struct sc_thread *sibling) {
@@ -162,14 +176,7 @@ void sc_thread_free(struct sc_thread *t) {
     if (t->tid && atomic_load(&p->tids[t->tid]) == t)
         atomic_store(&p->tids[t->tid], NULL);
     sc_unpark(t);
-    sc_ops_clear(t);
-    free(t->queue.ops);
-    free(t->cache.fp);
-    free(t->fast);
-    t->queue.ops = NULL;
-    t->queue.cap = 0;
-    t->cache.fp = NULL;
-    t->fast = NULL;
+    sc_thread_forget(t);
     t->tid = 0;
     sc_set_state(t, SC_FREE);
     lock_nested(&p->lock);
@@ -197,7 +204,8 @@ static void doom_child(struct sc_thread *t) {
     sc_resume_held(t);
 }
 
-// A doomed thread is held by an event of its own: it ends. The leader stays held for ever, at no cost.
+// A doomed thread is held by an event of its own: it is kept, or ends. The leader stays held for ever, at no
+// cost.
 void sc_doom(struct sc_thread *t) {
     sc_unpark(t);
     if (t->state != SC_HELD || t->leader || sc_rest_wake(t))
@@ -210,6 +218,8 @@ void sc_doom(struct sc_thread *t) {
         doom_plain(t);
         return;
     }
+    if (sc_keep(t))
+        return;
     t->exiting = true;
     if (t->hold == HOLD_CHECKIN) {
         doom_child(t);
@@ -256,6 +266,7 @@ void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause) 
     sc_set_state(t, SC_DEAD);
     sc_ops_clear(t);
     lock_nested(&p->lock);
+    sc_keep_forget(t);
     t->proc = NULL;
     bool pooled = list_linked(&t->pool_link);
     sc_pool_forget(t);

@@ -4,7 +4,10 @@
 // States, who changes them, to what (sc_set_state() stops at any other change):
 //   STARTING  its host thread does not exist yet, or has not checked in    -> HELD (its check-in), DEAD, FREE
 //   HELD      we have its notification (`hold` says of which kind), or its call in the ring
-//                                                                          -> RUNNING, OPS (resumed), DEAD
+//                                                                          -> RUNNING, OPS (resumed), KEPT,
+//                                                                             DEAD
+//   KEPT      it has been given back, stands in the gate, and waits for the next thread of its process
+//             (keep.c)                                                     -> HELD (taken), DEAD
 //   OPS       it makes the host calls that it was ordered                  -> RUNNING (after the last),
 //                                                                             HELD (report), DEAD, FREE
 //   RUNNING   in guest code, or on its way to or from there                -> HELD (an event), DEAD
@@ -21,12 +24,13 @@
 #include "platform/seccomp/fastcall/ring.h"
 #include "platform/seccomp/fastcall/sites.h"
 #include "platform/seccomp/hostops.h"
+#include "platform/seccomp/keep.h"
 #include "platform/seccomp/notify.h"
 #include "platform/seccomp/process.h"
 #include "platform/seccomp/regs.h"
 #include "platform/seccomp/rest.h"
 
-enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_DEAD };
+enum sc_state { SC_FREE, SC_STARTING, SC_HELD, SC_OPS, SC_RUNNING, SC_KEPT, SC_DEAD };
 // In what a held thread stands: a plain call, in the kernel or in the ring; the handler; its first call; the
 // gate with a host call that the handler makes of its own accord, and that goes on if it is what is decided.
 enum sc_hold { HOLD_VALUE, HOLD_EVENT, HOLD_CHECKIN, HOLD_PROPOSAL };
@@ -40,8 +44,9 @@ enum sc_intr { INTR_NONE, INTR_WANTED, INTR_SENT };
 // The guest's call that a held thread stands in.
 struct sc_call {
     uint64_t nr;       // of a SYSCALL event, else -1
-    uint64_t args[3];  // HOLD_VALUE, HOLD_PROPOSAL: its first arguments
+    uint64_t args[6];  // HOLD_VALUE, HOLD_PROPOSAL
     bool proposed;     // it goes on if it is what is decided
+    bool anywhere;     // an mmap without a wish where
 };
 
 struct sc_thread {
@@ -49,6 +54,7 @@ struct sc_thread {
     struct lock lock;
     // [P] platform->lock
     struct list proc_link, pool_link;
+    struct list keep_link;  // KEPT: sc_proc.kept
     struct list link;  // the free list, or what the zygote has to make, or pending children
     struct sc_proc *proc;
     int hint;  // STARTING: the number that the parent's stub says it has
@@ -63,7 +69,8 @@ struct sc_thread {
     int tid;
     unsigned slot;
     bool leader, internal;
-    bool clean;  // made by the zygote
+    bool clean;    // made by the zygote
+    bool renewed;  // it was KEPT, and its slot has still marks of the thread before
     // where it is in its life
     enum sc_state state;
     enum sc_hold hold;
@@ -98,6 +105,7 @@ struct sc_thread *sc_thread_new(struct sc_as *as, struct sc_proc *proc, const st
 void sc_thread_at(struct sc_thread *t, unsigned slot);  // no lock; its slot, once, and the ring that is there
 void sc_thread_free(struct sc_thread *t);  // [lock] the host thread is gone, the sentry's handle too
 void sc_thread_destroy(struct plat_thread *t);
+void sc_thread_forget(struct sc_thread *t);  // [lock] all that is a guest thread's; the host thread's stays
 // No lock; the reaper: its process, `proc`, is gone. (Meanwhile it may have ended by itself, and be another.)
 void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause);
 void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs

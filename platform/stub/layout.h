@@ -87,19 +87,34 @@ struct stub_slot {
 #define STUB_DO_FLUSH 1u // report EV_DONE and wait for the next word
 #define STUB_DO_RAX   2u // rax of the frame = slot->rax
 #define STUB_DO_BASES 4u // fs and gs base = set_fs, set_gs (only with fsgsbase)
+#define STUB_DO_RENEW 8u  // before the ops: the slot is another thread's now, which has no ring yet
 
 // A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at
 // once, at a place of its own choice: right below the last one, from place_top down to place_low and then
 // from the top again. The sentry takes that call as the guest's, and lets it go on if it is what it has
 // decided on too; else its reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is
 // told by STUB_EV_DONE). As the descriptor, which the kernel does not look at, the handler passes ~(the
-// guest's flags). A patched site (below) does the same without a signal; its offset, which the kernel does
-// not look at either, is STUB_PLACE_RING. It has no frame for orders: the reply is the call's value.
+// guest's flags). Private maps of files, and those at a fixed place, it makes at once too: a file's
+// descriptor is that of the thread (struct sc_op), with the guest's own in the upper half, which the kernel
+// does not look at (STUB_FILE_*). A patched site (below) does the same without a signal; its offset, which
+// the kernel does not look at either, is STUB_PLACE_RING. It has no frame for orders: the reply is the call's
+// value.
 #define STUB_PLACE_RING 4096ull
 #define STUB_PLACE_WINDOW (64ull << 20)
 #define STUB_PLACE_GUEST  0x22ull    // MAP_PRIVATE | MAP_ANONYMOUS, and perhaps ...
 #define STUB_PLACE_OPT    0x24000ull // ... MAP_NORESERVE, MAP_STACK
+#define STUB_PLACE_FIXED  0x10ull    // MAP_FIXED; from the handler only
 #define STUB_PLACE_FLAGS  0x4032ull  // MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
+#define STUB_FILE_GUEST   0x2ull     // MAP_PRIVATE, and perhaps ...
+#define STUB_FILE_OPT     0x810ull   // ... MAP_FIXED, MAP_DENYWRITE
+#define STUB_FILE_FLAGS   0x4012ull  // MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE
+#define STUB_FILE_FD(stub, guest, flags) \
+    ((uint64_t)(stub) | (uint64_t)(guest) << 32 | ((flags)&0x10ull) << 58 | ((flags)&0x800ull) << 52)
+#define STUB_FILE_FD_STUB(word)  ((uint32_t)(word))
+#define STUB_FILE_FD_GUEST(word) ((word) >> 32 & 0x3fffffff)
+#define STUB_FILE_FD_FLAGS(word) (STUB_FILE_GUEST | ((word) >> 58 & 0x10) | ((word) >> 52 & 0x800))
+// The number at which a file lies that the thread of a slot maps.
+#define STUB_FD(slot) (3 + 4 * (slot))
 
 // Events: the numbers of gate calls that are no host calls. kind << 24 | slot << 9 | guest call number.
 #define STUB_EV_TAG 0x20000000u

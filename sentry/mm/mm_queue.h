@@ -21,7 +21,8 @@ static inline int queue_remap(struct mm *mm, struct plat_thread *th, uint64_t fr
 }
 static inline int queue_advise(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end,
                                int advice) {
-    queue_note(mm);
+    if (!plat_advice_is_free(advice))
+        queue_note(mm);
     return plat_advise(th, uaddr(start), end - start, advice);
 }
 // Unmaps what our map has in [start, end), in runs around the platform's own ranges. (mm_map.c)

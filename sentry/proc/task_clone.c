@@ -177,7 +177,7 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     if (err < 0)
         return err;  // the clean-up gives the child back
     t->call.phase = CLONE_FLUSHED;
-    return SYS_FLUSH;
+    return plat_started(c->thread) ? SYS_AGAIN : SYS_FLUSH;
 }
 
 // ---- Publication ------------------------------------------------------------------------------------------

@@ -421,6 +421,7 @@ static void show_stats(const struct platform *p) {
             (unsigned long long)s.dispatched);
     log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
             (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
+    log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
 }
 
 static void teardown(struct kernel *k, struct gofer_client *gofer) {

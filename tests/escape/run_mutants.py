@@ -45,11 +45,18 @@ MUTANTS = [
     ("an event is heard beside the gate", "seccomp", "unit:platform_refuses/test_beside*", [(
         "platform/seccomp/dispatch.c", "if (ip != p->gate_ip) {", "if (false) {")]),
     ("a proposal may have other flags", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "if (a[3] != STUB_PLACE_FLAGS ||", "if (")]),
+        "platform/seccomp/dispatch.c", ": a[3] != STUB_PLACE_FLAGS ||", ":"), (
+        "platform/seccomp/resume.c", "memcmp(args, op, 4 * sizeof *op)", "memcmp(args, op, 3 * sizeof *op)")]),
     ("a proposal may be of another call of the guest", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "(flags & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST ||", "")]),
+        "platform/seccomp/dispatch.c", "(flags & ~may) != STUB_PLACE_GUEST ||", "")]),
     ("a proposal may have any offset", "seccomp", "A04_protocol/proposals", [(
-        "platform/seccomp/dispatch.c", "!(by_handler || a[5] == STUB_PLACE_RING)", "false")]),
+        "platform/seccomp/dispatch.c", "(a[5] && !by_ring))", "false)")]),
+    ("a proposal may be of another thread's file", "seccomp", "A04_protocol/proposals", [(
+        "platform/seccomp/dispatch.c", "STUB_FILE_FD_STUB(a[4]) != (unsigned)sc_stub_fd(t)", "false")]),
+    ("a file is mapped at another offset than was decided", "seccomp", "unit:platform_files", [(
+        "platform/seccomp/resume.c", " && args[5] == op[5])", ")")]),
+    ("the file that lies in a stub is mapped, whichever is wanted", "seccomp", "unit:platform_files", [(
+        "platform/seccomp/hostops.c", "q->file == o->file)", "q->file)")]),
     ("an event is heard instead of ordered work", "seccomp", "unit:platform_refuses/test_event*", [(
         "platform/seccomp/dispatch.c", "if (t->state != SC_RUNNING) {\n        sc_violation(t, \"an event",
         "if (false) {\n        sc_violation(t, \"an event")]),
@@ -58,13 +65,19 @@ MUTANTS = [
     ("a thread that nobody ordered lives", "seccomp", "unit:platform_refuses/test_unknown*", [(
         "platform/seccomp/dispatch.c", "kill((pid_t)n->pid, SIGKILL);", "(void)id;")]),
     ("a guest's call goes on at another place", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "call->nr == o->call.nr && call->args[0] == o->call.args[0] &&", "call->nr == o->call.nr &&")]),
+        "platform/seccomp/resume.c", "o->nr != call->nr || o->args[0] != at ||", "o->nr != call->nr ||")]),
     ("a guest's call goes on for more than was decided", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "call->args[1] <= o->call.args[1] &&\n           o->call.args[1] - call->args[1] < STUB_PAGE &&", "")]),
+        "platform/seccomp/resume.c", "return call->args[1] <= len && len - call->args[1] < STUB_PAGE;", "return true;")]),
     ("a guest's call goes on with another argument", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "(unmap || call->args[2] == o->call.args[2])", "true")]),
+        "platform/seccomp/resume.c", "(!unmap && o->args[2] != call->args[2])", "false")]),
     ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
-        "platform/seccomp/resume.c", "(unmap || third) &&\n           call->nr == o->call.nr &&", "(unmap || third) &&")]),
+        "platform/seccomp/resume.c", "o->nr != call->nr ||", "")]),
+    ("threads are kept without bound", "seccomp", "unit:platform_kept/test_kept*", [(
+        "platform/seccomp/keep.c", "proc->nkept < SC_KEPT_MOST &&", "")]),
+    ("a kept thread does not end with its process's books", "seccomp", "unit:platform_kept/test_kept*", [(
+        "platform/seccomp/thread.c", "    sc_keep_forget(t);\n    t->proc = NULL;", "    t->proc = NULL;")]),
+    ("a kept thread has the FP state of the one before", "seccomp", "syscalls:^threads_renewed$", [(
+        "platform/seccomp/keep.c", "    t->cache.fp = fp;\n", "    free(fp);\n")]),
     ("ranges of the stub can be mapped", "seccomp", "unit:platform/test_bad_ranges", [(
         "platform/platform.c", "if (start < l->reserved[i].end && start + len > l->reserved[i].start)", "if (false)")]),
     # ---- Registers -----------------------------------------------------------------------------------------------------
@@ -88,7 +101,7 @@ MUTANTS = [
         "if_ge(p, (uint32_t)(pl->base + pl->text_len) + 1, 1);\n    ret(p, SECCOMP_RET_USER_NOTIF);")]),
     # ---- Files in stubs, the ring --------------------------------------------------------------------------------------
     ("a file stays in the stub", "seccomp", "unit:platform_refuses/test_file*", [(
-        "platform/seccomp/hostops.c", "if (i == end && q->fd_stale &&", "if (false && i == end && q->fd_stale &&")]),
+        "platform/seccomp/hostops.c", "o->file != q->file : q->file != 0;", "o->file != q->file : false;")]),
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
     ("a ring serves every number", "seccomp", "unit:platform_refuses/test_ring_numbers", [(

@@ -90,6 +90,16 @@ def test_fast_calls():
     expect_error(do("true", options=["--fast-calls=some"]), 125, "--fast-calls", "some")
 
 
+def test_threads_are_kept():
+    """A thousand threads one after the other need one or two host threads, as --verbose says."""
+    program = "import threading\nfor i in range(1000):\n    t = threading.Thread(target=id, args=(1,))\n    t.start(); t.join()"
+    done = do("python3", "-c", program, options=["--verbose"])
+    kept = re.search(r"threads: (\d+) on kept host threads", done.stderr)
+    expect(done.returncode == 0 and kept, done.stderr)
+    if PLATFORM == "seccomp":
+        expect(int(kept.group(1)) > 900, done.stderr)
+
+
 # ---- Bad input -----------------------------------------------------------------------------------------------------------
 def test_missing_program():
     expect_error(do("/no/such/program"), 127, "/no/such/program")

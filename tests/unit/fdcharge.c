@@ -42,6 +42,24 @@ static void test_shares(void **state) {
     assert_int_equal(fdcharge_take(100000), -LINUX_ENFILE);
 }
 
+// A name is of one charge only.
+static void test_names(void **state) {
+    who = (struct fdcharge_who){7, false};
+    assert_int_equal(fdcharge_id(1000), 0);
+    assert_int_equal(fdcharge_take(1000), 0);
+    assert_int_equal(fdcharge_take(1001), 0);
+    uint64_t a = fdcharge_id(1000), b = fdcharge_id(1001);
+    assert_true(a && b && a != b && fdcharge_id(1000) == a);
+    fdcharge_give(1000);
+    assert_int_equal(fdcharge_id(1000), 0);
+    assert_int_equal(fdcharge_take(1000), 0);
+    assert_true(fdcharge_id(1000) && fdcharge_id(1000) != a && fdcharge_id(1000) != b);
+    assert_int_equal(fdcharge_id(-1), 0);
+    assert_int_equal(fdcharge_id(100000), 0);
+    fdcharge_give(1000);
+    fdcharge_give(1001);
+}
+
 static void test_memfds(void **state) {
     struct fx x;
     struct file *f[LIMIT];
@@ -69,7 +87,8 @@ static void test_memfds(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_memfds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_memfds)};
     if (fdcharge_init(LIMIT, current))
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

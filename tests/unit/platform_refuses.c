@@ -184,6 +184,19 @@ static void test_own_work(void **state) {
     assert_int_equal(plat_copy_in(g.as, text, uaddr(AT), 4), 4);
     assert_memory_equal(text, "kept", 4);
     guest_end(&g);
+    start_caller(&g, state, SYS_madvise, 8192, LINUX_MADV_DONTNEED);  // in two pieces: as it stands
+    assert_int_equal(plat_advise(g.t, uaddr(AT), 4096, LINUX_MADV_DONTNEED), 0);
+    assert_int_equal(plat_advise(g.t, uaddr(AT + 4096), 4096, LINUX_MADV_DONTNEED), 0);
+    answered(&g);
+    assert_int_equal(plat_copy_in(g.as, text, uaddr(AT), 4), 4);
+    assert_memory_equal(text, "\0\0\0\0", 4);
+    guest_end(&g);
+    start_caller(&g, state, SYS_madvise, 8192, LINUX_MADV_DONTNEED);  // with a hole
+    assert_int_equal(plat_advise(g.t, uaddr(AT + 4096), 4096, LINUX_MADV_DONTNEED), 0);
+    answered(&g);
+    assert_int_equal(plat_copy_in(g.as, text, uaddr(AT), 4), 4);
+    assert_memory_equal(text, "kept", 4);
+    guest_end(&g);
     start_caller(&g, state, SYS_mprotect, 4096, LINUX_PROT_READ); // another call, with the same arguments
     assert_int_equal(plat_advise(g.t, uaddr(AT), 4096, LINUX_MADV_RANDOM), 0);
     answered(&g);
@@ -266,27 +279,6 @@ static void test_unknown_thread(void **state) {
     let_it_call(&g);
     must_die(&g);
     guest_end(&thread);
-    guest_end(&g);
-}
-
-// A thread that has ended by itself while the reaper was on its way to it: it is not given back a second
-// time.
-static void test_lost_after_its_end(void **state) {
-    struct guest g, thread;
-    if (!is_seccomp(state))
-        skip();
-    guest_start(&g, *state, GUEST_AT(loop_context));
-    wait_call(&g, 12);
-    clone_ok(&g, PLAT_CLONE_VM | PLAT_CLONE_THREAD, &thread);
-    struct sc_thread *t = sc_thread_of(thread.t);
-    struct sc_as *as = sc_as_of(g.as);
-    guest_end(&thread);
-    for (int i = 0; i < 1000 && atomic_load(&as->nthreads) > 1; i++)
-        wait_some(&g);
-    assert_int_equal(t->state, SC_FREE);
-    sc_thread_lost(t, sc_thread_of(g.t)->proc, SIGKILL);
-    assert_int_equal(t->state, SC_FREE);
-    assert_int_equal(atomic_load(&as->nthreads), 1);
     guest_end(&g);
 }
 
@@ -580,7 +572,6 @@ int main(void) {
         platform_test(test_call_instead_of_work),
         platform_test(test_beside_the_gate),
         platform_test(test_unknown_thread),
-        platform_test(test_lost_after_its_end),
         platform_test(test_end_while_asked),
         platform_test(test_own_work),
         platform_test(test_file_does_not_stay),

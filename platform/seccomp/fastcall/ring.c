@@ -146,6 +146,7 @@ bool sc_ring_order(struct sc_thread *t) {
                                  {at, STUB_RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
                                   (uint64_t)sc_stub_fd(t), (atomic_load(&t->ring_no) - 1) * STUB_RING_LEN}},
                         .expect = STUB_EXPECT_VALUE,
+                        .file = SC_FILE_RINGS,
                         .fd = fd};
     if (!(o = sc_ops_add(t)))
         return false;

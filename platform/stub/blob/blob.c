@@ -65,6 +65,11 @@ static void check_in(uint64_t cookie) {
         die();
 }
 
+// Of the slot's last thread.
+static void forget_ring(struct stub_slot *slot) {
+    slot->scratch.on = slot->scratch.alone = slot->scratch.missed = 0;
+}
+
 // Gives a child that shares this memory a slot with a copy of the frame, ready to return from.
 static void prepare_child(const struct stub_op *op, struct context *c) {
     uint64_t mine = slot_base((uint64_t)c), its = slot_base(op->args[1]), delta = its - mine;
@@ -76,7 +81,7 @@ static void prepare_child(const struct stub_op *op, struct context *c) {
     copy->fpstate += delta;
     struct stub_slot *slot = (struct stub_slot *)its;
     slot->cookie = op->args[5];
-    slot->scratch.on = slot->scratch.missed = 0; // of the slot's last thread
+    forget_ring(slot);
     *(uint64_t *)op->args[1] = (uint64_t)stub_child_entry;
 }
 
@@ -106,6 +111,8 @@ static void set_bases(uint64_t fs, uint64_t gs) {
 static long run_block(struct stub_slot *slot, struct context *c) {
     uint64_t n = slot->nops, done = 0;
     long r = 0;
+    if (slot->flags & STUB_DO_RENEW)
+        forget_ring(slot);
     for (; done < n && done < STUB_MAX_OPS; done++) {
         const struct stub_op *op = &slot->ops[done];
         uint64_t cookie = op->args[5];
@@ -147,25 +154,38 @@ static void obey(struct stub_slot *slot, struct context *c, long reply) {
     }
 }
 
-// Where the guest's call may be made at once, STUB_PLACE_* of layout.h; 0: nowhere.
-static uint64_t propose(struct stub_slot *slot, const struct info *si, const struct context *c,
-                        uint64_t len) {
-    if (si->nr != __NR_mmap || si->arch != AUDIT_ARCH_X86_64 || c->rdi || c->rdx > 7 || c->r9 ||
-        (c->r10 & ~STUB_PLACE_OPT) != STUB_PLACE_GUEST || (si->addr & ~0xfffull) == VSYSCALL_PAGE)
-        return 0;
+// Where memory without a wish is to be: STUB_PLACE_* of layout.h; 0: nowhere.
+static uint64_t next_place(struct stub_slot *slot, uint64_t len) {
     uint64_t at = slot->place_at, low = slot->place_low;
     if (at < low || at - low < len)
         at = slot->place_top;
-    if (!at || at < low || at - low < len || len == 0 || c->rsi > STUB_PLACE_WINDOW)
+    if (!at || at < low || at - low < len || len > STUB_PLACE_WINDOW)
         return 0;
     return slot->place_at = at - len;
 }
 
+// The guest's mmap as the host call that may be made at once; false: it has to be asked about.
+static int propose(struct stub_slot *slot, const struct info *si, const struct context *c,
+                   struct stub_op *op) {
+    uint64_t flags = c->r10, fixed = flags & STUB_PLACE_FIXED;
+    uint64_t len = (c->rsi + STUB_PAGE - 1) & ~(STUB_PAGE - 1), at = c->rdi;
+    int memory = (flags & ~(STUB_PLACE_OPT | STUB_PLACE_FIXED)) == STUB_PLACE_GUEST && !c->r9;
+    int file = (flags & ~STUB_FILE_OPT) == STUB_FILE_GUEST && !(c->r8 >> 30);
+    if (si->nr != __NR_mmap || si->arch != AUDIT_ARCH_X86_64 || (si->addr & ~0xfffull) == VSYSCALL_PAGE ||
+        !(memory || file) || c->rdx > 7 || !len || len < c->rsi || (fixed ? at & (STUB_PAGE - 1) : at) ||
+        !(at = fixed ? at : next_place(slot, len)))
+        return 0;
+    uint64_t fd = file ? STUB_FILE_FD(STUB_FD(slot_index((uint64_t)slot)), c->r8, flags) : ~flags;
+    *op = (struct stub_op){
+        __NR_mmap, {at, len, c->rdx, file ? STUB_FILE_FLAGS : STUB_PLACE_FLAGS, fd, c->r9}, 0};
+    return 1;
+}
+
 // The sentry's reply; STUB_GO when the call was made.
-static long place(struct stub_slot *slot, struct context *c, uint64_t at, uint64_t len) {
-    long r = stub_gate_call(__NR_mmap, at, len, c->rdx, STUB_PLACE_FLAGS, ~c->r10, 0);
-    if ((uint64_t)r == at) {
-        c->rax = at;
+static long place(const struct stub_slot *slot, struct context *c, const struct stub_op *op) {
+    long r = make_call(op);
+    if ((uint64_t)r == op->args[0]) {
+        c->rax = (uint64_t)r;
         return STUB_GO;
     }
     if (r < 0)
@@ -390,10 +410,10 @@ void stub_signal(int signo, struct info *si, struct context *c) {
         __asm__ volatile("rdfsbase %0" : "=r"(slot->fs_base));
         __asm__ volatile("rdgsbase %0" : "=r"(slot->gs_base));
     }
-    uint64_t len = (c->rsi + STUB_PAGE - 1) & ~(STUB_PAGE - 1), at;
+    struct stub_op op;
     do {
-        if (signo == SIG_SYS && (at = propose(slot, si, c, len)))
-            reply = place(slot, c, at, len);
+        if (signo == SIG_SYS && propose(slot, si, c, &op))
+            reply = place(slot, c, &op);
         else if (signo == SIG_SYS)
             reply = report_call(index, si, c);
         else if (signo == SIG_INTR)

@@ -98,10 +98,14 @@ static void proposals(void) {
                               0x44032, 0x14032, 0x6032, 0x5032, ~0ul};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         MUST_BE_KILLED("a map with other flags", host.gate, SYS_mmap, at, PAGE, 3, flags[i], ~guest, 0);
-    const uint64_t guests[] = {0x21, 0x32, 0x122, 0x8022, 0x100022, 0x02, 0, ~0ul};
+    const uint64_t guests[] = {0x21, 0x122, 0x832, 0x8022, 0x100022, 0x02, 0, ~0ul};
     for (size_t i = 0; i < sizeof guests / sizeof *guests; i++)
         MUST_BE_KILLED("a map of other flags of the guest", host.gate, SYS_mmap, at, PAGE, 3, right,
                        ~guests[i], 0);
+    const uint64_t numbers[] = {0, 4, 7, 11, 0x80000003, 0xffffffff};  // of another thread, or of none
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        MUST_BE_KILLED("a map of another one's file", host.gate, SYS_mmap, at, PAGE, 1, 0x4012,
+                       numbers[i] | 5ul << 32, 0);
     const uint64_t offsets[] = {1, 8192, ~0ul, 1ul << 40};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
         MUST_BE_KILLED("a map with an offset", host.gate, SYS_mmap, at, PAGE, 3, right, ~guest, offsets[i]);
