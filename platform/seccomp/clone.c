@@ -75,8 +75,7 @@ struct sc_thread *sc_space_new(struct sc_platform *p, unsigned slot) {
     struct sc_as *as = sc_as_new(p);
     if (!as)
         return NULL;
-    as->slots[slot / 64] |= 1ull << slot % 64;
-    struct sc_thread *t = new_process(p, as, slot);
+    struct sc_thread *t = sc_slot_claim(as, slot) ? new_process(p, as, slot) : NULL;
     if (!t) {
         lock_nested(&p->lock);
         sc_as_drop(as);

@@ -169,9 +169,9 @@ bool sc_ops_write(struct sc_thread *t) {
 }
 
 // The file that a batch needs first goes along with the reply: both are one host call, and the reply's value
-// is the number of the descriptor (its low bits are STUB_TAG_BLOCK). One that no op needs is pushed out, when
+// is the number of the descriptor. One that no op needs is pushed out, when
 // it lies there since the last time. When a signal meets this very thread before the stub's has taken the
-// file, the kernel answers for us, with 0 (STUB_TAG_LOST), and we are told of an error: the reply that
+// file, the kernel answers for us, with 0, and we are told of an error: the reply that
 // follows then meets nobody, and the file goes to the op that wants it (sc_ops_give_file()).
 void sc_ops_start(struct sc_thread *t) {
     struct sc_platform *p = sc_plat(t);
@@ -184,7 +184,7 @@ void sc_ops_start(struct sc_thread *t) {
             atomic_store(&t->proc->fd_used, true);
         return;
     }
-    sc_reply(t, STUB_TAG_BLOCK);
+    sc_reply(t, STUB_BLOCK);
 }
 
 // ---- Ops in progress --------------------------------------------------------------------------------------

@@ -116,7 +116,8 @@ static struct sc_thread *adopt_zygote(struct sc_platform *p, pid_t pid) {
         return NULL;
     z->internal = z->leader = true;
     z->slot = 0;
-    as->slots[0] = 1;
+    if (!sc_slot_claim(as, 0))
+        return NULL;
     z->tid = proc->pid = pid;
     atomic_store(&as->base.pid, pid);
     atomic_store(&p->tids[pid], z);
@@ -247,7 +248,7 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
 static unsigned slots_by_limit(void) {
     struct rlimit limit;
     uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
-    uint64_t slots = fds > STUB_FD(1) ? (fds - STUB_FD(0) - 1) / (STUB_FD(1) - STUB_FD(0)) : 1;
+    uint64_t slots = fds > STUB_FD(1) ? fds - STUB_FD(0) : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
 }
 

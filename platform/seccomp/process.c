@@ -10,6 +10,7 @@
 #include "platform/seccomp/sc.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 // ---- Address spaces ---------------------------------------------------------------------------------------
 
@@ -31,6 +32,7 @@ void sc_as_drop(struct sc_as *as) {
         return;
     sc_rings_free(as);
     sc_premap_fini(as);
+    free(as->slots);
     plat_as_fini(&as->base);
     free(as);
 }
@@ -60,17 +62,26 @@ void sc_as_release(struct plat_as *pas) {
     lock_drop(&p->lock);
 }
 
-int sc_slot_take(struct sc_as *as) {
-    for (unsigned w = 0; w < SC_SLOT_WORDS; w++) {
-        if (as->slots[w] == ~0ull)
-            continue;
-        unsigned bit = (unsigned)__builtin_ctzll(~as->slots[w]), slot = w * 64 + bit;
-        if (slot >= sc_of(as->base.p)->nslots)
-            break;
-        as->slots[w] |= 1ull << bit;
-        return (int)slot;
+bool sc_slot_claim(struct sc_as *as, unsigned slot) {
+    unsigned need = slot / 64 + 1;
+    if (need > as->nslot_words) {
+        uint64_t *slots = realloc(as->slots, need * sizeof *slots);
+        if (!slots)
+            return false;
+        memset(slots + as->nslot_words, 0, (need - as->nslot_words) * sizeof *slots);
+        as->slots = slots;
+        as->nslot_words = need;
     }
-    return -1;
+    as->slots[slot / 64] |= 1ull << slot % 64;
+    return true;
+}
+
+int sc_slot_take(struct sc_as *as) {
+    unsigned w = 0;
+    while (w < as->nslot_words && as->slots[w] == ~0ull)
+        w++;
+    unsigned slot = w * 64 + (w < as->nslot_words ? (unsigned)__builtin_ctzll(~as->slots[w]) : 0);
+    return slot < sc_of(as->base.p)->nslots && sc_slot_claim(as, slot) ? (int)slot : -1;
 }
 
 void sc_slot_give(struct sc_as *as, unsigned slot) { as->slots[slot / 64] &= ~(1ull << slot % 64); }

@@ -10,8 +10,6 @@
 struct sc_platform;
 struct sc_thread;
 
-#define SC_SLOT_WORDS (STUB_MAX_SLOTS / 64)
-
 // A host process.
 struct sc_proc {
     struct list as_link;   // [P] sc_as.procs
@@ -30,7 +28,8 @@ struct sc_as {
     struct plat_as base;
     struct list procs;              // [P]
     unsigned holds;                 // [P] the sentry's references are one, each thread and process is one
-    uint64_t slots[SC_SLOT_WORDS];  // [P] in use
+    uint64_t *slots;                // [P] in use, a bit each; owned
+    unsigned nslot_words;           // [P] of 64 slots each
     _Atomic bool shared;            // has, or has had, more than one thread
     _Atomic unsigned nthreads;      // host threads that are there, to come, or not known to be gone; not KEPT
     uint16_t *rings;                // [P] of its slots, where they have one (fastcall/ring.c); owned
@@ -52,6 +51,7 @@ struct sc_proc *sc_proc_new(struct sc_as *as);       // no lock
 void sc_proc_drop(struct sc_proc *proc);             // [P] it never started, or is dead and has no threads
 void sc_proc_kill(struct sc_proc *proc);             // [P]
 int sc_slot_take(struct sc_as *as);                  // [P] -1: none left
+bool sc_slot_claim(struct sc_as *as, unsigned slot);  // [P] this one, which is free; false: no memory
 void sc_slot_give(struct sc_as *as, unsigned slot);  // [P]
 
 #endif

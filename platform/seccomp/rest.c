@@ -91,7 +91,7 @@ static void order_sleep(struct sc_thread *t) {
         return;
     }
     t->rest = REST_ORDERED;
-    sc_reply(t, STUB_TAG_BLOCK);
+    sc_reply(t, STUB_BLOCK);
 }
 
 static void move(struct sc_thread *t) {

@@ -108,7 +108,7 @@ static void goes_on(struct sc_thread *t) {
 
 // ---- Resuming ---------------------------------------------------------------------------------------------
 
-static bool inline_answer_fits(int64_t v) { return v >= -(INT64_C(1) << 60) && v < INT64_C(1) << 60; }
+static bool inline_answer_fits(int64_t v) { return v >= -(INT64_C(1) << 47) && v < INT64_C(1) << 47; }
 
 static void add_base_ops(struct sc_thread *t) {
     const struct lx_regs *r = &t->cache.regs;
@@ -148,7 +148,7 @@ void sc_resume_gate(struct sc_thread *t) {
     }
     if (!needs_slot(t)) {
         sc_set_state(t, SC_RUNNING);
-        sc_reply(t, c->have_rax ? (int64_t)((uint64_t)c->rax << 2 | STUB_TAG_ANSWER) : STUB_GO);
+        sc_reply(t, c->have_rax ? STUB_ANSWER(c->rax) : STUB_GO);
         return;
     }
     if (!sc_ops_write(t)) {

@@ -54,7 +54,7 @@
 #include <pthread.h>
 
 // A file to be mapped lies at a number of its thread's own, so that threads of one process do not take each
-// other's. The number is a reply tag too: each of them has STUB_TAG_BLOCK in its low bits.
+// other's. The number is a reply too: all of them mean STUB_BLOCK.
 #define SC_POOL      2        // clean processes kept ready
 #define SC_MAX_TID   4194304  // PID_MAX_LIMIT of the kernel on 64-bit machines
 #define SC_LOST      32
@@ -71,7 +71,7 @@ struct sc_platform {
     struct sc_frame frame;
     int null_fd;  // an empty file, to push another one out of a stub
     // Host threads of one address space: each has a descriptor number of its own in the stub.
-    // LIMIT: where the hard RLIMIT_NOFILE is below 16388, there are fewer than 4096 (1024: 255).
+    // LIMIT: where the hard RLIMIT_NOFILE is below 16388, there are fewer than 16384.
     unsigned nslots;
     _Atomic(struct sc_thread *) *tids;  // by host tid; SC_MAX_TID entries, touched sparsely
     struct sc_listener wait;

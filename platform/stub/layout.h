@@ -23,7 +23,7 @@
 #define STUB_PAGE      4096ull
 #define STUB_MAX_GAPS  8
 #define STUB_SLOT_SIZE 32768ull // a power of two; base and slots are aligned to it. AMX frames need 12 KiB.
-#define STUB_MAX_SLOTS 4096u    // host threads of one address space; 12 bits of an event's number
+#define STUB_MAX_SLOTS 16384u   // host threads of one address space; 14 bits of an event's number
 #define STUB_MAX_OPS   32       // of one batch; longer queues go in several batches
 
 // The blob begins with this header; offsets from the blob's first byte.
@@ -92,7 +92,7 @@ struct stub_slot {
 // A guest's mmap of private anonymous memory that leaves the place to us: the handler makes the host call at
 // once, at a place of its own choice: right below the last one, from place_top down to place_low and then
 // from the top again. The sentry takes that call as the guest's, and lets it go on if it is what it has
-// decided on too; else its reply is that to an event, but never with STUB_TAG_ANSWER (an error of the host is
+// decided on too; else its reply is that to an event, but never STUB_ANSWER (an error of the host is
 // told by STUB_EV_DONE). As the descriptor, which the kernel does not look at, the handler passes ~(the
 // guest's flags). Private maps of files, and those at a fixed place, it makes at once too: a file's
 // descriptor is that of the thread (struct sc_op), with the guest's own in the upper half, which the kernel
@@ -114,16 +114,16 @@ struct stub_slot {
 #define STUB_FILE_FD_GUEST(word) ((word) >> 32 & 0x3fffffff)
 #define STUB_FILE_FD_FLAGS(word) (STUB_FILE_GUEST | ((word) >> 58 & 0x10) | ((word) >> 52 & 0x800))
 // The number at which a file lies that the thread of a slot maps.
-#define STUB_FD(slot) (3 + 4 * (slot))
+#define STUB_FD(slot) (3 + (slot))
 
 // Events: the numbers of gate calls that are no host calls. kind << 24 | slot << 9 | guest call number.
 #define STUB_EV_TAG 0x20000000u
 #define STUB_EV(kind, slot, nr)                                                                              \
     (STUB_EV_TAG | (unsigned)(kind) << 24 | (unsigned)(slot) << 9 | (unsigned)(nr))
-#define STUB_EV_TAG_MASK 0xf0e00000u
+#define STUB_EV_TAG_MASK 0xf0800000u
 #define STUB_EV_IS(nr)   (((nr)&STUB_EV_TAG_MASK) == STUB_EV_TAG)
 #define STUB_EV_KIND(nr) ((nr) >> 24 & 0xf)
-#define STUB_EV_SLOT(nr) ((nr) >> 9 & 0xfff)
+#define STUB_EV_SLOT(nr) ((nr) >> 9 & 0x3fff)
 #define STUB_EV_NR(nr)   ((nr)&0x1ff)
 enum stub_event {
     STUB_EV_CALL = 1, // a guest call by its number (0..511), args: its arguments
@@ -132,16 +132,17 @@ enum stub_event {
     STUB_EV_INTR,     // rip
     STUB_EV_DONE,     // number of ops that worked, result of the last one
 };
-// The sentry's reply to an event; bits 0 and 1 are a tag. A reply that goes with a file (hostops.c) arrives
-// as 0 when the sentry's thread is interrupted: the kernel has taken its word back then, and the slot holds
-// it all. -ENOSYS, which the kernel gives when the sentry is gone, is none of these: the stub ends itself.
-#define STUB_TAG_MASK   3
-#define STUB_TAG_LOST   0 // as STUB_TAG_BLOCK; the whole reply is 0
-#define STUB_TAG_ANSWER 1 // rax = reply >> 2 (signed), go on
-#define STUB_TAG_BLOCK  3 // do what the slot says
-#define STUB_GO         2 // go on as the frame says; the whole reply
-#define STUB_GO_EXIT    6 // the thread ends: exit(0) through the gate
-#define STUB_AGAIN      10  // say it again (while the first stub starts, to time it)
+// The sentry's reply to an event. One that goes with a file (hostops.c) is the file's number, or arrives as
+// 0 when the sentry's thread is interrupted: the kernel has taken its word back then, and the slot holds it
+// all. -ENOSYS, which the kernel gives when the sentry is gone, is none of these: the stub ends itself.
+#define STUB_BLOCK        0                       // do what the slot says; and so all up to ...
+#define STUB_BLOCK_LAST   0x7fff                  // ... this: numbers of files
+#define STUB_GO           0x8001                  // go on as the frame says
+#define STUB_GO_EXIT      0x8002                  // the thread ends: exit(0) through the gate
+#define STUB_AGAIN        0x8003                  // say it again (while the first stub starts, to time it)
+#define STUB_ANSWER(rax)  ((int64_t)((uint64_t)(rax) << 16 | 0x8000))  // the value, of 48 bits: go on
+#define STUB_IS_ANSWER(r) (((r)&0xffff) == 0x8000)
+#define STUB_ANSWER_OF(r) ((r) >> 16)
 
 // The syscall ring (platform/seccomp/fastcall/). Patched sites jump to the blob's ring code with the number
 // in rax and the address behind the site's syscall instruction in rcx. It writes the call into the ring and

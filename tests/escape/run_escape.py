@@ -823,7 +823,7 @@ def bad_arguments(nr, args):
         fd = args[4] & 0xffffffff
         if args[3] == 0x4032 and options.platform == "seccomp" and (~fd & 0xffffffff) & ~0x24000 == 0x22:
             return False  # a proposal, with the guest's flags: platform/stub/layout.h
-        return fd != 0xffffffff and (fd % 4 != 3 if options.platform == "seccomp" else fd != 1)
+        return fd != 0xffffffff and (not 3 <= fd < 3 + 16384 if options.platform == "seccomp" else fd != 1)
     return False
 
 

@@ -124,7 +124,7 @@ static long run_block(struct stub_slot *slot, struct context *c) {
         if (op->expect == STUB_EXPECT_CHILD && r == 0) { // we are the copy, which has no ring
             slot->scratch.on = 0;
             check_in(cookie);
-            return STUB_TAG_BLOCK;
+            return STUB_BLOCK;
         }
         if (!worked(op, r))
             break;
@@ -142,10 +142,10 @@ static long run_block(struct stub_slot *slot, struct context *c) {
 }
 
 static void obey(struct stub_slot *slot, struct context *c, long reply) {
-    while ((reply & STUB_TAG_MASK) == STUB_TAG_BLOCK || reply == STUB_TAG_LOST)
+    while (reply >= STUB_BLOCK && reply <= STUB_BLOCK_LAST)
         reply = run_block(slot, c);
-    if ((reply & STUB_TAG_MASK) == STUB_TAG_ANSWER) {
-        c->rax = (uint64_t)(reply >> 2);
+    if (STUB_IS_ANSWER(reply)) {
+        c->rax = (uint64_t)STUB_ANSWER_OF(reply);
     } else if (reply == STUB_GO_EXIT) {
         stub_gate_call(__NR_exit, 0, 0, 0, 0, 0, 0);
         die();
@@ -433,7 +433,7 @@ struct context *stub_child(uint64_t sp) {
     struct stub_slot *slot = (struct stub_slot *)slot_base(sp);
     struct context *c = (struct context *)(sp + 8);
     check_in(slot->cookie);
-    obey(slot, c, STUB_TAG_BLOCK);
+    obey(slot, c, STUB_BLOCK);
     return c;
 }
 

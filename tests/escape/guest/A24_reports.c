@@ -11,7 +11,8 @@
 
 #define EV_CALL 1u // platform/stub/layout.h
 #define EV_DONE 5u
-#define TAG_BLOCK 3
+#define IS_BLOCK(reply) ((reply) >= 0 && (reply) <= 0x7fff)
+#define ANSWER(value)   ((long)((uint64_t)(value) << 16 | 0x8000))
 #define F_SEAL_WRITE_ 8
 
 struct op {
@@ -42,7 +43,7 @@ static uint64_t event(unsigned kind, unsigned nr) { return 0x20000000u | kind <<
 static long ordered(unsigned nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
     long reply = gate(event(EV_CALL, nr), a, b, c, d, e, f);
     struct op o = *(const struct op *)&my_slot()->ops[0];
-    if ((reply & 3) != TAG_BLOCK || my_slot()->nops == 0)
+    if (!IS_BLOCK(reply) || my_slot()->nops == 0)
         return -4096;
     return gate(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5]);
 }
@@ -92,11 +93,11 @@ static void forged_refusal_undone(void) {
     need(at > 0);
     long reply = gate(event(EV_DONE, 0), 0, (uint64_t)-ENOMEM, 0, 0, 0, 0);
     struct op o = *(const struct op *)&my_slot()->ops[0];
-    if ((reply & 3) != TAG_BLOCK || o.nr != SYS_munmap || o.args[0] != (uint64_t)at || o.args[1] != PAGE)
+    if (!IS_BLOCK(reply) || o.nr != SYS_munmap || o.args[0] != (uint64_t)at || o.args[1] != PAGE)
         escaped("a refused map is not undone: reply %#lx", reply);
     need(gate(o.nr, o.args[0], o.args[1], 0, 0, 0, 0) == 0);
     reply = gate(event(EV_DONE, 0), 1, 0, 0, 0, 0, 0);
-    if (reply != (long)((uint64_t)-ENOMEM << 2 | 1))
+    if (reply != ANSWER(-(long)ENOMEM))
         escaped("the answer is %#lx", reply);
     sealed_stays(fd, (volatile char *)at);
 }
