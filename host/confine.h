@@ -14,7 +14,7 @@
 // ---- Namespaces and root (namespaces.c) -------------------------------------------------------------------
 // As fork(2); the child lies in network, pid, ipc, uts, mount and cgroup namespaces of its own, made directly
 // or through a user namespace, as far as the host allows. It is the caller's child in any case, and process 1
-// of its pid namespace when it has one (getppid() is 0 there). The caller becomes a subreaper.
+// of its pid namespace when it has one (getppid() is 0 there). The caller may become a subreaper.
 pid_t confine_fork(void);
 // The root becomes an empty read-only file system that lies nowhere. Needs a mount namespace of
 // confine_fork()'s.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Namespaces and the empty root; see confine.h. A pid namespace begins with the next child of the process
-// that makes it, so three processes take part in confine_fork():
+// that makes it. Root makes one for the child of its fork, and takes itself back at once; the other
+// namespaces are the child's to make. Who needs a user namespace for that cannot stay outside of it, so then
+// three processes take part in confine_fork():
 //
 //   caller ---fork--> maker: unshare, maps of the user namespace
 //                       |---fork--> child, process 1 of the pid namespace
@@ -136,9 +138,25 @@ static pid_t await_child(struct relay *r, pid_t maker) {
     return told ? pid : 0;
 }
 
+// -1: not possible in this way.
+static pid_t fork_directly(void) {
+    int own cleanup_close = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || unshare(CLONE_NEWPID) < 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        in_force.namespaces = CLONE_NEWPID | make(ALL & ~CLONE_NEWPID);
+    else if (setns(own, CLONE_NEWPID) < 0)
+        log_debug("children go on in a pid namespace: errno %d", errno);
+    return pid;
+}
+
 pid_t confine_fork(void) {
     struct relay r;
     in_force.sandbox = (unsigned)getpid();
+    pid_t child = fork_directly();
+    if (child >= 0)
+        return child;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || !relay_open(&r))
         return fork();
     pid_t maker = fork();

@@ -155,5 +155,6 @@ struct plat_thread {
 
 // fpstate.c
 size_t plat_fpstate_size(void);
+uint64_t plat_fpstate_features(void);
 
 #endif

@@ -10,7 +10,7 @@
 #define XFEATURES_AMX  (3ull << 17) // needs a permission that no stub has
 #define MXCSR_MASK_OLD 0xffbfu      // of a CPU that does not tell
 
-static uint64_t xfeatures(void) {
+uint64_t plat_fpstate_features(void) {
     uint32_t lo, hi, a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return LINUX_XFEATURE_FP | LINUX_XFEATURE_SSE;
@@ -21,7 +21,7 @@ static uint64_t xfeatures(void) {
 size_t plat_fpstate_size(void) {
     uint32_t a, b, c, d;
     size_t size = sizeof(struct linux_xstate);
-    uint64_t features = xfeatures();
+    uint64_t features = plat_fpstate_features();
     for (unsigned i = 2; i < 63; i++) {
         if (!(features >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
             continue;
@@ -38,15 +38,16 @@ static uint32_t mxcsr_mask(void) {
     return fx.mxcsr_mask ? fx.mxcsr_mask : MXCSR_MASK_OLD;
 }
 
-int plat_fpstate_check(const void *image, size_t len) {
+// Without CPUID: on a virtual machine that is an exit each time.
+int plat_fpstate_check(const struct plat_layout *layout, const void *image, size_t len) {
     const struct linux_xstate *x = image;
     uint32_t mxcsr;
     struct linux_xsave_header h;
-    if (len < sizeof *x || len > plat_fpstate_size())
+    if (len < sizeof *x || len > layout->fpstate_size)
         return -LINUX_EINVAL;
     memcpy(&mxcsr, (const char *)image + offsetof(struct linux_fpstate, mxcsr), sizeof mxcsr);
     memcpy(&h, (const char *)image + sizeof(struct linux_fpstate), sizeof h);
-    if (mxcsr & ~mxcsr_mask() || h.xfeatures & ~xfeatures() || h.xcomp_bv)
+    if (mxcsr & ~mxcsr_mask() || h.xfeatures & ~layout->fp_features || h.xcomp_bv)
         return -LINUX_EINVAL;
     for (size_t i = 0; i < sizeof h.reserved / sizeof *h.reserved; i++)
         if (h.reserved[i])

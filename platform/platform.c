@@ -198,7 +198,7 @@ int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len) {
 }
 
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len) {
-    int err = plat_fpstate_check(buf, len);
+    int err = plat_fpstate_check(&t->p->layout, buf, len);
     return err ? err : t->p->ops->set_fpstate(t, buf, len);
 }
 

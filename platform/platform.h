@@ -88,6 +88,7 @@ struct plat_layout {
     } reserved[PLAT_MAX_RESERVED];
     uint64_t vdso;        // address of the vDSO's ELF header, 0 when there is none
     size_t fpstate_size;  // bytes of a raw XSAVE image, for plat_get_fpstate()
+    uint64_t fp_features;  // that the CPU saves there, XFEATURE_*
     uint64_t hwcap, hwcap2;
 };
 
@@ -166,7 +167,7 @@ void plat_block_begin(struct platform *p);
 void plat_block_end(struct platform *p);
 // Makes one waiter return PLAT_NOTHING. Any thread.
 void plat_kick(struct platform *p);
-// Makes all present and future waiters return. Any thread.
+// Makes all present and future waiters return, and ends what guests there are. Any thread.
 void plat_shutdown(struct platform *p);
 
 // A clean address space (nothing mapped but the reserved ranges) with one held thread, all registers zero.
@@ -217,7 +218,7 @@ int plat_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 int64_t plat_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int plat_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 // Would the CPU and the kernel take it? 0 or -LINUX_EINVAL. (fpstate.c)
-int plat_fpstate_check(const void *image, size_t len);
+int plat_fpstate_check(const struct plat_layout *layout, const void *image, size_t len);
 
 // Queue host work on a held thread. On one that was got without `context` it costs more than with (an
 // interrupt of our own brings the thread to it), but for what a held munmap, mprotect or madvise itself asks

@@ -123,6 +123,7 @@ void sc_shutdown(struct platform *pp) {
     while (wake_idle(p))
         ;
     sc_pollers_close(p);
+    sc_kill_all(p);
 }
 
 // What `attention` was for. 1: *ev is set; 0: nothing left; -LINUX_ESHUTDOWN.

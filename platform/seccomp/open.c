@@ -121,7 +121,7 @@ static struct sc_thread *adopt_zygote(struct sc_platform *p, pid_t pid) {
     z->tid = proc->pid = pid;
     atomic_store(&as->base.pid, pid);
     atomic_store(&p->tids[pid], z);
-    p->zygote = z;
+    p->zygote = p->first = z;
     return z;
 }
 
@@ -279,24 +279,13 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
     }
     if (!config->plain_calls)
         fast_calls_open(p, config->needs_context);
+    p->pool_most = 1;
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications (%u.%u us), %s%s", p->notified_ns / 1000,
              p->notified_ns / 100 % 10, p->base.use_proc_mem ? "memory through /proc" : "direct memory",
              config->plain_calls ? ", plain calls only" : "");
     *out = &p->base;
     return 0;
-}
-
-// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process
-// group. (Its number is the zygote's while that has not been reaped.)
-static void kill_all(struct sc_platform *p) {
-    struct sc_proc *proc;
-    LOCKED(&p->lock);
-    if (p->zygote && p->zygote->proc && p->zygote->proc->pid)
-        kill(-p->zygote->proc->pid, SIGKILL);
-    list_for_each(proc, &p->procs, all_link) {
-        sc_proc_kill(proc);
-    }
 }
 
 static void free_thread(struct sc_thread *t) {
@@ -307,15 +296,15 @@ static void free_thread(struct sc_thread *t) {
 
 // All host processes are gone. What is left: the pool, the zygote, children that never came, and what the
 // sentry has not given back.
-static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
+static void free_all(struct sc_platform *p) {
     lock_take(&p->lock);
     while (!list_empty(&p->pool)) {
         struct sc_thread *t = list_first(&p->pool, struct sc_thread, pool_link);
         sc_pool_forget(t);
         sc_as_drop(sc_as(t));
     }
-    if (zygote)
-        sc_as_drop(sc_as(zygote));
+    if (p->first)
+        sc_as_drop(sc_as(p->first));
     lock_drop(&p->lock);
     while (p->chunks) {
         struct sc_chunk *c = p->chunks;
@@ -327,13 +316,7 @@ static void free_all(struct sc_platform *p, struct sc_thread *zygote) {
 
 void sc_close(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
-    struct sc_thread *zygote = p->zygote;
-    atomic_store(&p->closing, true);
-    if (zygote) {  // whoever gives it an order has seen `closing`, or is through
-        lock_take(&zygote->lock);
-        lock_drop(&zygote->lock);
-    }
-    kill_all(p);
+    sc_kill_all(p);
     if (p->wait.fd >= 0)
         close(p->wait.fd);
     if (p->reaper_runs)
@@ -341,7 +324,7 @@ void sc_close(struct platform *pp) {
     else
         sc_reap_all(p);
     struct sc_chunk *chunks = p->chunks;
-    free_all(p, zygote);
+    free_all(p);
     while (chunks) {
         struct sc_chunk *next = chunks->next;
         free(chunks);

@@ -41,7 +41,7 @@ static void make_next(struct sc_platform *p) {
 
 void sc_pool_fill(struct sc_platform *p) {
     lock_take(&p->lock);
-    while (p->npool < SC_POOL && !atomic_load(&p->closing) && pool_add(p))
+    while (p->npool < p->pool_most && !atomic_load(&p->closing) && pool_add(p))
         ;
     lock_drop(&p->lock);
     make_next(p);
@@ -76,7 +76,8 @@ int sc_as_create(struct platform *pp, struct plat_as **as, struct plat_thread **
         t = list_first(&p->pool, struct sc_thread, pool_link);
         sc_pool_forget(t);
     }
-    bool empty = p->npool == 0;
+    bool fill = p->npool == 0;  // else when the process dies whose place it takes (reap.c)
+    p->pool_most = p->pool_most == 1 ? 0 : SC_POOL;
     lock_drop(&p->lock);
     if (!t)
         return -LINUX_EAGAIN;
@@ -87,7 +88,7 @@ int sc_as_create(struct platform *pp, struct plat_as **as, struct plat_thread **
     atomic_fetch_add(&pp->nspaces, 1);
     *thread = &t->base;
     *as = t->base.as;
-    if (empty)  // else it is filled when the process dies whose place this one takes (reap.c)
+    if (fill)
         sc_pool_fill(p);
     return 0;
 }

@@ -85,6 +85,25 @@ static int reap_one(struct sc_platform *p) {
     return 0;
 }
 
+// Also children of which nobody has told us, and which make no call: they cannot leave the zygote's process
+// group. (Its number is the zygote's while that has not been reaped.) Whoever gives the zygote an order has
+// seen `closing`, or is through when its lock is ours.
+void sc_kill_all(struct sc_platform *p) {
+    struct sc_proc *proc;
+    atomic_store(&p->closing, true);
+    if (p->first) {
+        lock_nested(&p->first->lock);
+        lock_drop(&p->first->lock);
+    }
+    lock_nested(&p->lock);
+    if (p->zygote && p->zygote->proc && p->zygote->proc->pid)
+        kill(-p->zygote->proc->pid, SIGKILL);
+    list_for_each(proc, &p->procs, all_link) {
+        sc_proc_kill(proc);
+    }
+    lock_drop(&p->lock);
+}
+
 void sc_reap_all(struct sc_platform *p) {
     int err;
     do

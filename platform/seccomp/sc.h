@@ -83,10 +83,14 @@ struct sc_platform {
     unsigned notified_ns;             // a call by notification, there and back; timed at start
     struct sc_parked parked;
     // clean processes, and children on their way
-    struct sc_thread *zygote;
+    struct sc_thread *zygote;   // [P] NULL: it is dead
+    struct sc_thread *first;    // its thread, dead or alive
     bool zygote_busy;           // [P]
     struct list pool, to_make;  // [P]
     unsigned npool;             // [P] threads in pool, made or not
+    // [P] how many are kept ready: one for the first program, which has no second as often as not, so then
+    // none; SC_POOL from the second on
+    unsigned pool_most;
     struct list pending;        // [P] children that have not checked in
     int lost[SC_LOST];          // [P] numbers of children that died unknown, round robin
     unsigned nlost;             // [P]
@@ -138,5 +142,6 @@ bool sc_handle(struct sc_platform *p, const struct seccomp_notif *n, struct plat
 // reap.c
 void sc_reaper_start(struct sc_platform *p);
 void sc_reap_all(struct sc_platform *p);  // after everything was killed
+void sc_kill_all(struct sc_platform *p);  // no new process is made from now on
 
 #endif

@@ -138,6 +138,7 @@ void stub_layout(const struct stub_place *pl, struct plat_layout *l) {
         .hi = LINUX_TASK_SIZE,
         .vdso = pl->vdso,
         .fpstate_size = plat_fpstate_size(),
+        .fp_features = plat_fpstate_features(),
         .hwcap = getauxval(AT_HWCAP),
         .hwcap2 = getauxval(AT_HWCAP2),
     };

@@ -36,7 +36,7 @@ int stub_place(unsigned nslots, struct stub_place *out);
 void stub_unplace(const struct stub_place *pl);
 // Looks up the host's vDSO in /proc; stub_place() does it when nobody has done so before.
 void stub_find_vdso(void);
-// Fills in layout->lo, hi, reserved, vdso, hwcap, fpstate_size.
+// Fills in layout->lo, hi, reserved, vdso, hwcap, fpstate_size, fp_features.
 void stub_layout(const struct stub_place *pl, struct plat_layout *layout);
 // Absolute addresses of the gate's syscall instruction, and of a slot.
 static inline uint64_t stub_gate(const struct stub_place *pl) {

@@ -129,12 +129,13 @@ static int64_t get_set(struct task *t, struct task *child, enum set_kind kind, u
 
 // The image as the processor is to take it: plat_set_fpstate() refuses what it would fault on, so that is
 // asked here.
-static int set_image(struct ptrace *p, char *image, enum set_kind kind) {
+static int set_image(struct task *child, char *image, enum set_kind kind) {
+    struct ptrace *p = child->ptrace;
     struct linux_xstate *x = (struct linux_xstate *)image;
     x->fpstate.sw_reserved = (struct linux_fpx_sw_bytes){0};
     if (kind == SET_FP && p->fp_size >= sizeof *x)
         x->header.xfeatures |= LINUX_XFEATURE_FP | LINUX_XFEATURE_SSE;
-    if (plat_fpstate_check(image, p->fp_size) < 0)
+    if (plat_fpstate_check(plat_layout(child->k->platform), image, p->fp_size) < 0)
         return -LINUX_EINVAL;
     memcpy(p->fp, image, p->fp_size);
     p->fp_changed = true;
@@ -151,7 +152,7 @@ static int64_t set_fp(struct task *t, struct task *child, enum set_kind kind, ui
     LOCKED(&child->tg->sig_lock);
     memcpy(image, p->fp, p->fp_size);
     memcpy(image, buf, len);
-    return set_image(p, image, kind);
+    return set_image(child, image, kind);
 }
 
 static int64_t set_set(struct task *t, struct task *child, enum set_kind kind, uint64_t from, size_t len) {

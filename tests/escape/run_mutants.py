@@ -89,7 +89,7 @@ MUTANTS = [
     ("data segments are set", "ptrace", "unit:platform_refuses/test_segments", [(
         "platform/ptrace/regs.c", "t->regs.ds = old.ds;\n    t->regs.es = old.es;", "")]),
     ("an FP state is not checked", "seccomp", "unit:platform/test_fpstate", [(
-        "platform/platform.c", "int err = plat_fpstate_check(buf, len);", "int err = 0;")]),
+        "platform/platform.c", "int err = plat_fpstate_check(&t->p->layout, buf, len);", "int err = 0;")]),
     # ---- What an answer can do ----------------------------------------------------------------------------------------
     ("any call of the guest's is held", "seccomp", "unit:filter_seccomp", [(
         "platform/seccomp/filter.c", "held[nr] = held[nr] && !needs_context[nr];", "held[nr] = !needs_context[nr];")]),
@@ -272,7 +272,7 @@ MUTANTS = [
     ("what may only be read is mapped shared", "seccomp", "A24", [(
         "sentry/mm/mm_map.c", "(area_writes_file(v) ? PLAT_SHARED : 0)", "(v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0)")]),
     ("children of which nobody told stay", "seccomp", "A24", [(
-        "platform/seccomp/open.c", "kill(-p->zygote->proc->pid, SIGKILL);", "(void)0;")]),
+        "platform/seccomp/reap.c", "kill(-p->zygote->proc->pid, SIGKILL);", "(void)0;")]),
     # ---- Users inside, kept apart ----------------------------------------------------------------------------------------
     ("anybody may trace anybody", "seccomp", "syscalls:^ptrace_attach$", [(
         "sentry/ptrace/access.c", "return same_ids(o,", "return true || same_ids(o,")]),

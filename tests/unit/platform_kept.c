@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends of threads whose process goes on: host threads that end, and those that are kept for the next guest
-// thread.
+// Host threads and processes that are kept ready: threads whose guest thread has ended while their process
+// goes on, clean processes for the next program.
 #include "platform/seccomp/sc.h"
 #include "tests/unit/platform_guest.h"
 #include <signal.h>
@@ -91,10 +91,33 @@ static void test_kept_threads(void **state) {
     assert_int_equal(nkept(&copy), 0);
 }
 
+static unsigned npool(struct platform *platform) {
+    struct sc_platform *p = sc_of(platform);
+    LOCKED(&p->lock);
+    return p->npool;
+}
+
+// One clean process for the first program; more only when there is a second.
+static void test_pool(void **state) {
+    struct guest g, other;
+    if (!is_seccomp(state))
+        skip();
+    assert_int_equal(npool(*state), 1);
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    assert_int_equal(npool(*state), 0);
+    guest_start(&other, *state, GUEST_AT(loop_context));
+    wait_call(&other, 12);
+    assert_int_equal(npool(*state), SC_POOL);
+    guest_end(&other);
+    guest_end(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         platform_test(test_lost_after_its_end),
         platform_test(test_kept_threads),
+        platform_test(test_pool),
     };
     alarm(100);
     return run_backends_afresh("platform kept", tests, sizeof tests / sizeof *tests);
