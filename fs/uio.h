@@ -25,6 +25,9 @@ struct uio {
     int flags;    // LINUX_RWF_*, UIO_*
 };
 #define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
+// A read that must not sleep on a disk: all that it can return at once, or -LINUX_EAGAIN with nothing moved.
+// (With LINUX_RWF_NOWAIT alone: what there is.)
+#define UIO_AT_ONCE (1 << 17)
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map
 // lock).
 static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) {
@@ -50,7 +53,9 @@ struct uio_kernel {
 void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n);
 
 // Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
+// uio_read_disk() heeds UIO_AT_ONCE and LINUX_RWF_NOWAIT; the other is for what lies in memory.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
+int64_t uio_read_disk(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
 // This thread's UIO_BOUNCE bytes, not to be kept over a call of anything in fs/; NULL: no memory.
 char *uio_bounce(void);

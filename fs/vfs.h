@@ -369,6 +369,8 @@ void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct fil
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
+// Will a write with these RWF_* wait until the bytes are on a disk (O_DSYNC, RWF_DSYNC)?
+bool vfs_writes_through(struct file *f, int rwf);
 // ... or at a given one: ESPIPE for streams.
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);

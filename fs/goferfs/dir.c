@@ -11,13 +11,17 @@
 // LIMIT: changes that the host makes below a bind are seen after up to 100 ms.
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/core.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
 
 // ---- Lookup -----------------------------------------------------------------------------------------------
 // A dentry's priv is the time when its name was asked for.
 static void *now_stamp(void) { return (void *)(uintptr_t)mono_ns(); }
-static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, now_stamp(), __ATOMIC_RELAXED); }
+static void stamp_at(struct dentry *d, uint64_t when) {
+    __atomic_store_n(&d->priv, (void *)(uintptr_t)when, __ATOMIC_RELAXED);
+}
+static void stamp(struct dentry *d) { stamp_at(d, mono_ns()); }
 static uint64_t stamped(struct dentry *d) { return (uintptr_t)__atomic_load_n(&d->priv, __ATOMIC_RELAXED); }
 
 static void add_names(struct gofer_names *to, const struct vfs_ahead *next) {
@@ -161,28 +165,63 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
     return true;
 }
 
-static int dirbuf_fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
-    struct gfs *g = gfs_of(dir);
+// A name that is known already, below a live mount. What the listing tells counts as an answer to a question
+// about it, unless that may be older than what was done here since it was asked for: then it is asked for.
+static void refresh(struct dentry *d, const struct gofer_attr *a, uint64_t asked) {
+    struct gfs *g = d->sb->priv;
+    struct node *n = node_of(d->inode);
     LOCKED(&g->lock);
-    int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
-    if (n < 0)
-        return n;
-    b->in = (struct gofer_in){b->bytes, (size_t)n, false};
-    b->next = pos;
-    b->valid = true;
-    return 0;
+    uint64_t checked = atomic_load(&n->checked);
+    if (n->deleted || n->fd_write >= 0 || checked == 0 || checked >= asked)
+        return;
+    if (n->host_ino != a->ino || n->host_dev != a->dev)
+        return;
+    gfs_update(d->inode, a);
+    stamp_at(d, asked);
 }
 
 // What a listing brought along, into the dentry cache. Only a help: failures are passed over.
-static void prime(struct file *f, const struct gofer_entry *e) {
+static void prime(struct file *f, const struct gofer_entry *e, uint64_t asked) {
     struct dentry *parent = f->path.dentry, *known = dcache_find(parent, e->name.p, e->name.n);
+    bool stable = gfs_of(f->inode)->stable;
+    if (known && !known->inode && !stable) {  // the host has made it since
+        dcache_unhash(known);
+        dentry_put(known);
+        known = NULL;
+    }
     if (known) {
+        if (!stable && e->has_attr)
+            refresh(known, &e->attr, asked);
         dentry_put(known);
         return;
     }
     struct inode *i = e->has_attr ? gfs_inode(f->inode->sb, f->inode, e->name.p, &e->attr, 0, NULL) : NULL;
     if (i)
-        dentry_put(dcache_prime(parent, e->name.p, e->name.n, i, NULL));
+        dentry_put(dcache_prime(parent, e->name.p, e->name.n, i, (void *)(uintptr_t)asked));
+}
+
+// All of a batch at once, while the directory's lock has been held since it was asked for: nobody in here can
+// have made or removed one of these names meanwhile.
+static void prime_all(struct file *f, const struct dirbuf *b, uint64_t asked) {
+    struct gofer_in at = b->in;
+    struct gofer_entry e;
+    while (gofer_get_entry(&at, &e) > 0)
+        prime(f, &e, asked);
+}
+
+static int dirbuf_fill(struct file *f, struct dirbuf *b, uint64_t pos) {
+    struct gfs *g = gfs_of(f->inode);
+    uint64_t asked = mono_ns();
+    lock_take(&g->lock);
+    int n = node_readdir(g, node_of(f->inode), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
+    lock_drop(&g->lock);
+    if (n < 0)
+        return n;
+    b->in = (struct gofer_in){b->bytes, (size_t)n, false};
+    b->next = pos;
+    b->valid = true;
+    prime_all(f, b, asked);
+    return 0;
 }
 
 static uint64_t entry_ino(const struct gfs *g, const struct gofer_entry *e) {
@@ -206,7 +245,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {
-            int err = dirbuf_fill(dir, b, *off);
+            int err = dirbuf_fill(f, b, *off);
             if (err)
                 return err;
         }
@@ -214,8 +253,6 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         struct gofer_entry e;
         if (gofer_get_entry(&at, &e) <= 0)
             return 0;
-        if (g->stable)
-            prime(f, &e);
         if (!s->emit(s, e.name.p, e.name.n, entry_ino(g, &e), e.dtype, e.offset))
             return 0;
         b->in = at;
