@@ -114,7 +114,7 @@ struct inode_ops {
     int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
-    bool (*revalidate)(struct dentry *d);
+    bool (*revalidate)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);

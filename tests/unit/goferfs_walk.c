@@ -314,6 +314,30 @@ static void test_changes_within_a_listing(void **state) {
     assert_int_equal(stat_of(t, "/other/4").size, 6);
     file_put(w);
 }
+// Many names of one directory, one after another, as git status asks for them: the rest comes at once.
+static void test_run_of_names(void **state) {
+    struct mounted *t = *state;
+    char name[32];
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "other/%02d", i);
+        put_file(in_root(t->f, name), "1");
+    }
+    bool in_time = false;
+    for (int run = 0; run < 100 && !in_time; run++) {
+        uint64_t start = mono_ns();
+        dcache_shrink(t->v, 1000);
+        trips = 0;
+        for (int i = 0; i < 60; i++) {
+            snprintf(name, sizeof(name), "/other/%02d", i);
+            assert_int_equal(stat_of(t, name).size, 1);
+        }
+        in_time = mono_ns() - start < FRESH_NS && trips <= 9;
+    }
+    assert_true(in_time);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/other/07"), 0);
+    struct path p;
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/07", 0, &p), -LINUX_ENOENT);
+}
 
 #define RO(t)      cmocka_unit_test_setup_teardown(t, up_ro, mounted_down)
 #define RW(t)      cmocka_unit_test_setup_teardown(t, up_rw, mounted_down)
@@ -342,6 +366,7 @@ int main(void) {
         RW(test_list_and_stat),
         RW(test_listing_refreshes),
         RW(test_changes_within_a_listing),
+        RW(test_run_of_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
