@@ -32,7 +32,7 @@ static void kernel_back(struct uio *u, size_t n) {
     k->p -= n;
     u->left += n;
 }
-static const struct uio_ops kernel_ops = {kernel_to, kernel_from, kernel_back};
+static const struct uio_ops kernel_ops = {.to = kernel_to, .from = kernel_from, .back = kernel_back};
 void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
     *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
 }

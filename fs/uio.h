@@ -4,6 +4,7 @@
 #ifndef FS_UIO_H
 #define FS_UIO_H
 #include "base/uaddr.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -15,6 +16,7 @@
 // count names (none after an error): what was copied in further is given back with uio_back().
 struct uio;
 struct uio_ops {
+    bool by_host;  // knows UIO_BY_HOST
     int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
     int64_t (*from)(struct uio *u, const struct iovec *dst, unsigned n);
     void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
@@ -28,6 +30,8 @@ struct uio {
 // A read that must not sleep on a disk: all that it can return at once, or -LINUX_EAGAIN with nothing moved.
 // (With LINUX_RWF_NOWAIT alone: what there is.)
 #define UIO_AT_ONCE (1 << 17)
+// Only the host's kernel is to touch our buffers: where these may not be read or written, it says so.
+#define UIO_BY_HOST (1 << 18)
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map
 // lock).
 static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) {
