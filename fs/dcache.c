@@ -251,7 +251,7 @@ int dcache_lookup(struct dentry *parent, const char *name, size_t len, const str
     if (parent->sb->no_dcache)
         return dcache_lookup_locked(parent, name, len, next, out);
     struct dentry *d = dcache_find(parent, name, len);
-    if (d && (!dir->ops->revalidate || dir->ops->revalidate(d))) {
+    if (d && (!dir->ops->revalidate || dir->ops->revalidate(parent, d))) {
         *out = d;
         return 0;
     }

@@ -82,10 +82,19 @@ static int64_t accessed(struct file *f, int64_t n) {
         notify_file(f, LINUX_IN_ACCESS);
     return n;
 }
-static int64_t modified(struct file *f, int64_t n) {
-    if (n > 0)
-        notify_file(f, LINUX_IN_MODIFY);
-    return n;
+static int64_t modified(struct file *f, const struct uio *u, int64_t n) {
+    if (n <= 0)
+        return n;
+    notify_file(f, LINUX_IN_MODIFY);
+    if (!vfs_writes_through(f, u->flags) || !f->ops->fsync)
+        return n;
+    bool all = (u->flags & LINUX_RWF_SYNC) || (atomic_load(&f->flags) & LINUX___O_SYNC);
+    int err = f->ops->fsync(f, !all);
+    return err ? err : n;
+}
+bool vfs_writes_through(struct file *f, int rwf) {
+    unsigned flags = atomic_load_explicit(&f->flags, memory_order_relaxed);
+    return inode_is_reg(f->inode) && ((rwf & (LINUX_RWF_SYNC | LINUX_RWF_DSYNC)) || (flags & LINUX_O_DSYNC));
 }
 static bool own_pos(const struct file *f) { return (f->mode & FMODE_SEEK) && !(f->mode & FMODE_OWN_POS); }
 
@@ -199,8 +208,8 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
         return err;
     cut(u);
     if (f->mode & FMODE_OWN_POS)
-        return modified(f, write_own_pos(ctx, f, u, FILE_OWN_POS));
-    return modified(f, own_pos(f) ? write_on(ctx, f, u) : f->ops->write(f, u, FILE_OWN_POS));
+        return modified(f, u, write_own_pos(ctx, f, u, FILE_OWN_POS));
+    return modified(f, u, own_pos(f) ? write_on(ctx, f, u) : f->ops->write(f, u, FILE_OWN_POS));
 }
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     uint64_t end;
@@ -213,10 +222,10 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
     if (beyond(off, u))
         return -LINUX_EINVAL;
     if (f->mode & FMODE_OWN_POS)
-        return modified(f, write_own_pos(ctx, f, u, off));
+        return modified(f, u, write_own_pos(ctx, f, u, off));
     if (!inode_is_reg(f->inode))
-        return modified(f, f->ops->write(f, u, off));
-    return modified(f, appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off));
+        return modified(f, u, f->ops->write(f, u, off));
+    return modified(f, u, appends(f, u) ? append(ctx, f, u, &end) : write_at(ctx, f, u, off));
 }
 
 // ---- Offsets and listings ---------------------------------------------------------------------------------

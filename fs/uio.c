@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests over buffers of our own, and between a request and a host descriptor.
+#include "abi/uio.h"
 #include "base/fault.h"
 #include "fs/vfs.h"
 #include <errno.h>
@@ -31,7 +32,7 @@ static void kernel_back(struct uio *u, size_t n) {
     k->p -= n;
     u->left += n;
 }
-static const struct uio_ops kernel_ops = {kernel_to, kernel_from, kernel_back};
+static const struct uio_ops kernel_ops = {.to = kernel_to, .from = kernel_from, .back = kernel_back};
 void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n) {
     *k = (struct uio_kernel){.u = {.ops = &kernel_ops, .left = n}, .p = buf};
 }
@@ -55,28 +56,54 @@ char *uio_bounce(void) {
     }
     return buf;
 }
-// One pread(2) and one copy for every 64 KiB.
-int64_t uio_read_fd(int fd, struct uio *u, uint64_t off) {
+static ssize_t read_once(int fd, char *buf, size_t n, uint64_t off, bool wait) {
+    struct iovec v = {buf, n};
+    ssize_t got;
+    do
+        got = wait ? pread(fd, buf, n, (off_t)off) : preadv2(fd, &v, 1, (off_t)off, RWF_NOWAIT);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+// A read that ends within a page has met the end of the file. At the end of a page it may be that the next
+// one is not in memory.
+static bool may_be_more(size_t n, size_t want, uint64_t end) {
+    return n == want || (n > 0 && end % GUEST_PAGE_SIZE == 0);
+}
+// One read and one copy for every 64 KiB.
+static int64_t read_pieces(int fd, struct uio *u, uint64_t off, bool wait) {
     char *buf = uio_bounce();
     int64_t done = 0;
     if (!buf)
         return -LINUX_ENOMEM;
     while (u->left > 0) {
+        uint64_t at = off + (uint64_t)done;
         size_t want = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-        ssize_t n = pread(fd, buf, want, (off_t)(off + (uint64_t)done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return done ? done : -errno;
-        int64_t put = n ? uio_to(u, buf, (size_t)n) : 0;
+        ssize_t n = read_once(fd, buf, want, at, wait);
+        if (n <= 0)
+            return done && n != -LINUX_EAGAIN ? done : n;
+        int64_t put = uio_to(u, buf, (size_t)n);
         if (put < 0)
             return done ? done : put;
         done += put;
-        if ((size_t)put < want)
+        if (put < n || (wait && (size_t)n < want) || !may_be_more((size_t)n, want, at + (uint64_t)n))
             break;
     }
     return done;
 }
+int64_t uio_read_fd(int fd, struct uio *u, uint64_t off) { return read_pieces(fd, u, off, true); }
+
+int64_t uio_read_disk(int fd, struct uio *u, uint64_t off) {
+    bool at_once = u->flags & UIO_AT_ONCE, nowait = u->flags & LINUX_RWF_NOWAIT;
+    size_t left = u->left;
+    int64_t got = read_pieces(fd, u, off, !at_once && !nowait);
+    size_t moved = left - u->left;
+    if (at_once && (got == -LINUX_EAGAIN || got == -LINUX_EOPNOTSUPP)) {
+        uio_back(u, moved);
+        return -LINUX_EAGAIN;
+    }
+    return got == -LINUX_EAGAIN && moved ? (int64_t)moved : got;
+}
+
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off) {
     char *buf = uio_bounce();
     int64_t done = 0;

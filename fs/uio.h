@@ -4,6 +4,7 @@
 #ifndef FS_UIO_H
 #define FS_UIO_H
 #include "base/uaddr.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -15,6 +16,7 @@
 // count names (none after an error): what was copied in further is given back with uio_back().
 struct uio;
 struct uio_ops {
+    bool by_host;  // knows UIO_BY_HOST
     int64_t (*to)(struct uio *u, const struct iovec *src, unsigned n);
     int64_t (*from)(struct uio *u, const struct iovec *dst, unsigned n);
     void (*back)(struct uio *u, size_t n);  // steps back over n bytes that were moved before
@@ -25,6 +27,11 @@ struct uio {
     int flags;    // LINUX_RWF_*, UIO_*
 };
 #define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
+// A read that must not sleep on a disk: all that it can return at once, or -LINUX_EAGAIN with nothing moved.
+// (With LINUX_RWF_NOWAIT alone: what there is.)
+#define UIO_AT_ONCE (1 << 17)
+// Only the host's kernel is to touch our buffers: where these may not be read or written, it says so.
+#define UIO_BY_HOST (1 << 18)
 // They run with locks of fs/ held, up to RANK_OBJECT: they may take none below RANK_CLIENT (no memory-map
 // lock).
 static inline int64_t uio_tov(struct uio *u, const struct iovec *src, unsigned n) {
@@ -50,7 +57,9 @@ struct uio_kernel {
 void uio_kernel_init(struct uio_kernel *k, void *buf, size_t n);
 
 // Between a host descriptor and a request, at an offset, through a bounce buffer: bytes, or -LINUX_E*.
+// uio_read_disk() heeds UIO_AT_ONCE and LINUX_RWF_NOWAIT; the other is for what lies in memory.
 int64_t uio_read_fd(int fd, struct uio *u, uint64_t off);
+int64_t uio_read_disk(int fd, struct uio *u, uint64_t off);
 int64_t uio_write_fd(int fd, struct uio *u, uint64_t off);
 // This thread's UIO_BOUNCE bytes, not to be kept over a call of anything in fs/; NULL: no memory.
 char *uio_bounce(void);

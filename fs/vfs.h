@@ -114,7 +114,7 @@ struct inode_ops {
     int (*permission)(struct inode *i, int mask, const struct vfs_cred *c);     // NULL: vfs_mode_permission()
     // Is the cached answer still right? NULL: always. (procfs: is the process still there?) True: keep. The
     // directory's op is asked, with no lock held.
-    bool (*revalidate)(struct dentry *d);
+    bool (*revalidate)(struct dentry *parent, struct dentry *d);
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
@@ -369,6 +369,8 @@ void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct fil
 // At the file's own offset (taken and advanced under pos_lock, O_APPEND honoured)...
 int64_t vfs_read(struct file *f, struct uio *u);
 int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u);
+// Will a write with these RWF_* wait until the bytes are on a disk (O_DSYNC, RWF_DSYNC)?
+bool vfs_writes_through(struct file *f, int rwf);
 // ... or at a given one: ESPIPE for streams.
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);

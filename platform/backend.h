@@ -18,7 +18,7 @@
 // Host signal that asks a stub thread to report PLAT_INTERRUPT.
 #define PLAT_INTR_SIGNAL 63
 
-enum plat_op_kind { OP_MAP, OP_UNMAP, OP_PROTECT, OP_REMAP, OP_ADVISE };
+enum plat_op_kind { OP_MAP, OP_UNMAP, OP_PROTECT, OP_REMAP, OP_ADVISE, OP_INCORE };
 
 // One piece of queued host work.
 struct plat_op {
@@ -30,7 +30,7 @@ struct plat_op {
     int advice;     // ADVISE
     uint64_t addr, len;
     uint64_t offset;     // MAP
-    uint64_t to, to_len; // REMAP
+    uint64_t to, to_len;  // REMAP; INCORE: where the bytes go, and how many
 };
 
 // A host call with all its arguments.
@@ -135,6 +135,8 @@ static inline void plat_hold_owner(const struct platform *p, const struct plat_e
 }
 // platform.c: may guest mappings, or memory of ours for them, lie there? Page aligned, inside of the layout.
 bool plat_range_ok(const struct platform *p, uint64_t start, uint64_t len);
+bool plat_memory_ok(const struct platform *p, uint64_t start,
+                    uint64_t len);  // may a guest name it? Any bytes
 void plat_as_init(struct plat_as *as, struct platform *p);
 void plat_as_fini(struct plat_as *as);
 // The backend's half of the pin protocol: `pid` now stands for the memory (0: none); returns when nobody uses

@@ -24,8 +24,8 @@ static void unpin(struct plat_as *as) {
     atomic_fetch_sub(&as->pins, 1);
 }
 
-static bool range_ok(const struct plat_as *as, uint64_t start, size_t len) {
-    const struct plat_layout *l = &as->p->layout;
+bool plat_memory_ok(const struct platform *p, uint64_t start, uint64_t len) {
+    const struct plat_layout *l = &p->layout;
     if (start >= LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - start)
         return false;
     for (unsigned i = 0; i < l->nreserved; i++)
@@ -144,7 +144,7 @@ static_assert(sizeof(struct plat_span) == sizeof(struct iovec) &&
 static int spans_ok(const struct plat_as *as, const struct plat_span *span, int n) {
     int ok = 0;
     n = n < PLAT_COPY_SPANS ? n : PLAT_COPY_SPANS;
-    while (ok < n && range_ok(as, span[ok].start, span[ok].len))
+    while (ok < n && plat_memory_ok(as->p, span[ok].start, span[ok].len))
         ok++;
     return ok;
 }
@@ -178,7 +178,7 @@ int64_t plat_copy_out(struct plat_as *as, uaddr_t dst, const void *src, size_t l
 }
 int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src, size_t len) {
     const struct plat_backend *ops = t->p->ops;
-    if (ops->copy_later && range_ok(t->as, dst.v, len) && ops->copy_later(t, dst.v, src, len))
+    if (ops->copy_later && plat_memory_ok(t->as->p, dst.v, len) && ops->copy_later(t, dst.v, src, len))
         return (int64_t)len;
     return plat_copy_out(t->as, dst, src, len);
 }
@@ -187,7 +187,7 @@ int64_t plat_copy_out_answer(struct plat_thread *t, uaddr_t dst, const void *src
 int64_t plat_poke(struct plat_as *as, uaddr_t dst, const void *src, size_t len) {
     struct iovec local = {(void *)(uintptr_t)src, len}, remote = {(void *)dst.v, len};
     int64_t n = plat_copy_out(as, dst, src, len);
-    if (n == (int64_t)len || as->p->proc_fd < 0 || !range_ok(as, dst.v, len))
+    if (n == (int64_t)len || as->p->proc_fd < 0 || !plat_memory_ok(as->p, dst.v, len))
         return n;
     int pid = pin(as);
     n = pid ? through_proc(as, pid, true, &local, 1, &remote, 1) : -LINUX_ESRCH;

@@ -317,10 +317,21 @@ int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice) {
     case LINUX_MADV_POPULATE_READ:
     case LINUX_MADV_POPULATE_WRITE:
     case LINUX_MADV_COLLAPSE:
+    case LINUX_MADV_GUARD_INSTALL:
+    case LINUX_MADV_GUARD_REMOVE:
         return queue(t, &op);
     default:
         return -LINUX_EINVAL;
     }
+}
+
+int plat_incore(struct plat_thread *t, uaddr_t addr, uint64_t len, uaddr_t vec) {
+    uint64_t pages = len / GUEST_PAGE_SIZE;
+    struct plat_op op = {
+        .kind = OP_INCORE, .addr = addr.v, .len = len, .to = vec.v, .to_len = pages, .fd = -1};
+    if (!plat_memory_ok(t->p, vec.v, pages))
+        return -LINUX_EFAULT;
+    return queue(t, &op);
 }
 
 void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
@@ -351,6 +362,9 @@ void plat_op_call(const struct plat_op *op, int stub_fd, struct host_call *c) {
         return;
     case OP_ADVISE:
         *c = (struct host_call){LINUX_NR_madvise, {op->addr, op->len, (uint64_t)op->advice}};
+        return;
+    case OP_INCORE:
+        *c = (struct host_call){LINUX_NR_mincore, {op->addr, op->len, op->to}};
         return;
     }
     panic("unknown operation %d", op->kind);

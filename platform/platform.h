@@ -259,6 +259,8 @@ static inline bool plat_advice_is_free(int advice) {
 }
 // a LINUX_MADV_* of a fixed list
 int plat_advise(struct plat_thread *t, uaddr_t addr, uint64_t len, int advice);
+// mincore(2): a byte for each page goes to `vec` in guest memory.
+int plat_incore(struct plat_thread *t, uaddr_t addr, uint64_t len, uaddr_t vec);
 // A new thread: in the same host process (PLAT_CLONE_THREAD), in a host process of its own that shares the
 // address space (PLAT_CLONE_VM alone), or in a copy of the address space (0). The child starts
 // held-and-resumable with a copy of t's registers and FP state as they are at this call; change them with

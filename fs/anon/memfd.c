@@ -74,7 +74,7 @@ int memfd_get_seals(struct file *f) {
 static int seal_write(struct tnode *n) {
     if (atomic_load(&n->shared_maps) > 0)
         return -LINUX_EBUSY;
-    int err = n->data.fd >= 0 ? hostmem_seal_write(n->data.fd) : 0;  // what is in our heap was never mapped
+    int err = tdata_seal_write(n);
     return err == -LINUX_EBUSY ? -LINUX_EAGAIN : err;
 }
 int memfd_add_seals(struct file *f, unsigned seals) {

@@ -11,13 +11,17 @@
 // LIMIT: changes that the host makes below a bind are seen after up to 100 ms.
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/core.h"
 #include "fs/goferfs/node.h"
 #include <string.h>
 
-// ---- Lookup -----------------------------------------------------------------------------------------------
+// ---- What is known of names -------------------------------------------------------------------------------
 // A dentry's priv is the time when its name was asked for.
 static void *now_stamp(void) { return (void *)(uintptr_t)mono_ns(); }
-static void stamp(struct dentry *d) { __atomic_store_n(&d->priv, now_stamp(), __ATOMIC_RELAXED); }
+static void stamp_at(struct dentry *d, uint64_t when) {
+    __atomic_store_n(&d->priv, (void *)(uintptr_t)when, __ATOMIC_RELAXED);
+}
+static void stamp(struct dentry *d) { stamp_at(d, mono_ns()); }
 static uint64_t stamped(struct dentry *d) { return (uintptr_t)__atomic_load_n(&d->priv, __ATOMIC_RELAXED); }
 
 static void add_names(struct gofer_names *to, const struct vfs_ahead *next) {
@@ -64,6 +68,103 @@ static void learn_below(struct dentry *d, const struct gofer_names *names, struc
     dentry_put(at);
 }
 
+// ---- Batches of a listing ---------------------------------------------------------------------------------
+// Positions are the host's, but for the dots, which come first: 0 stands before ".", DOT1 before "..", DOT2
+// before the host's first. No host file system uses those numbers.
+#define DOT1 ((uint64_t)INT64_MAX - 3)
+#define DOT2 ((uint64_t)INT64_MAX - 2)
+
+struct dirbuf {
+    struct gofer_in in;
+    uint64_t next;  // position of in's first entry
+    bool valid, end;
+    const char *except;  // or NULL: a name that is not for the cache
+    uint8_t bytes[GOFER_BYTES_MAX];
+};
+
+// A name that is known already, below a live mount. What the listing tells counts as an answer to a question
+// about it, unless that may be older than what was done here since it was asked for: then it is asked for.
+static void refresh(struct dentry *d, const struct gofer_attr *a, uint64_t asked) {
+    struct gfs *g = d->sb->priv;
+    struct node *n = node_of(d->inode);
+    LOCKED(&g->lock);
+    uint64_t checked = atomic_load(&n->checked);
+    if (n->deleted || n->fd_write >= 0 || checked == 0 || checked >= asked)
+        return;
+    if (n->host_ino != a->ino || n->host_dev != a->dev)
+        return;
+    gfs_update(d->inode, a);
+    stamp_at(d, asked);
+}
+
+// What a listing brought along, into the dentry cache. Only a help: failures are passed over.
+static void prime(struct dentry *parent, const struct gofer_entry *e, uint64_t asked) {
+    struct inode *dir = parent->inode;
+    struct dentry *known = dcache_find(parent, e->name.p, e->name.n);
+    bool stable = gfs_of(dir)->stable;
+    if (known && !known->inode && !stable) {  // the host has made it since
+        dcache_unhash(known);
+        dentry_put(known);
+        known = NULL;
+    }
+    if (known) {
+        if (!stable && e->has_attr)
+            refresh(known, &e->attr, asked);
+        dentry_put(known);
+        return;
+    }
+    struct inode *i = e->has_attr ? gfs_inode(dir->sb, dir, e->name.p, &e->attr, 0, NULL) : NULL;
+    if (i)
+        dentry_put(dcache_prime(parent, e->name.p, e->name.n, i, (void *)(uintptr_t)asked));
+}
+
+// All of a batch at once, while the directory's lock has been held since it was asked for: nobody in here can
+// have made or removed one of these names meanwhile.
+static void prime_all(struct dentry *dir, const struct dirbuf *b, uint64_t asked) {
+    struct gofer_in at = b->in;
+    struct gofer_entry e;
+    while (gofer_get_entry(&at, &e) > 0)
+        if (!b->except || strcmp(b->except, e.name.p))
+            prime(dir, &e, asked);
+}
+
+static int dirbuf_fill(struct dentry *dir, struct dirbuf *b, uint64_t pos) {
+    struct gfs *g = gfs_of(dir->inode);
+    uint64_t asked = mono_ns();
+    lock_take(&g->lock);
+    int n = node_readdir(g, node_of(dir->inode), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
+    lock_drop(&g->lock);
+    if (n < 0)
+        return n;
+    b->in = (struct gofer_in){b->bytes, (size_t)n, false};
+    b->next = pos;
+    b->valid = true;
+    prime_all(dir, b, asked);
+    return 0;
+}
+
+// Names of one directory that are asked for one after another, as by git status: its others are likely to be
+// next. So a listing is asked for, one batch of it, once in LIVE_NS.
+#define RUN 8u
+static bool is_run(struct node *dir) {
+    uint64_t now = mono_ns();
+    if (now - atomic_load_explicit(&dir->run_start, memory_order_relaxed) >= LIVE_NS) {
+        atomic_store_explicit(&dir->run_start, now, memory_order_relaxed);
+        atomic_store_explicit(&dir->run, 0, memory_order_relaxed);
+    }
+    return atomic_fetch_add_explicit(&dir->run, 1, memory_order_relaxed) + 1 == RUN;
+}
+// Caller holds the directory's lock. except: the name that is just looked up, or NULL.
+static void list_ahead(struct dentry *dir, const char *except) {
+    struct dirbuf *b = znew(struct dirbuf);
+    if (!b)
+        return;
+    b->except = except;
+    dirbuf_fill(dir, b, 0);
+    free(b);
+}
+
+// ---- Lookup -----------------------------------------------------------------------------------------------
 static int gfs_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *next) {
     struct gfs *g = gfs_of(dir);
     struct gofer_names names = {1, {{d->name, (uint32_t)strlen(d->name)}}};
@@ -86,6 +187,8 @@ static int gfs_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahea
     client_release(g->c, w.handle);  // what found no node
     if (w.fd >= 0)
         close(w.fd);
+    if (i && !g->stable && is_run(node_of(dir)))
+        list_ahead(d->parent, d->name);
     return i ? 0 : -LINUX_ENOMEM;
 }
 
@@ -102,7 +205,7 @@ static int ask_again(struct gfs *g, struct node *n, struct client_walk *w) {
 }
 
 // Live mounts: is the name still what it was? A round trip when the answer is older than LIVE_NS.
-static bool gfs_revalidate(struct dentry *d) {
+static bool gfs_revalidate(struct dentry *parent, struct dentry *d) {
     if (mono_ns() - stamped(d) < LIVE_NS)
         return true;
     struct client_walk w;
@@ -115,22 +218,15 @@ static bool gfs_revalidate(struct dentry *d) {
         return false;
     gfs_update(d->inode, &w.attrs.v[0]);
     stamp(d);
+    if (is_run(node_of(parent->inode))) {
+        lock_nested(&parent->inode->lock);
+        list_ahead(parent, NULL);
+        lock_drop(&parent->inode->lock);
+    }
     return true;
 }
 
 // ---- Listing ----------------------------------------------------------------------------------------------
-// Positions are the host's, but for the dots, which come first: 0 stands before ".", DOT1 before "..", DOT2
-// before the host's first. No host file system uses those numbers.
-#define DOT1 ((uint64_t)INT64_MAX - 3)
-#define DOT2 ((uint64_t)INT64_MAX - 2)
-
-struct dirbuf {
-    struct gofer_in in;
-    uint64_t next;  // position of in's first entry
-    bool valid, end;
-    uint8_t bytes[GOFER_BYTES_MAX];
-};
-
 static int dir_open(struct inode *i, struct file *f, const struct vfs_ctx *ctx) {
     f->ops = i->fops;
     // The buffer is made by the first readdir: most directories are opened for their names' sake.
@@ -161,30 +257,6 @@ static bool emit_dots(struct file *f, struct readdir_sink *s, uint64_t *off) {
     return true;
 }
 
-static int dirbuf_fill(struct inode *dir, struct dirbuf *b, uint64_t pos) {
-    struct gfs *g = gfs_of(dir);
-    LOCKED(&g->lock);
-    int n = node_readdir(g, node_of(dir), pos == DOT2 ? 0 : pos, b->bytes, &b->end);
-    if (n < 0)
-        return n;
-    b->in = (struct gofer_in){b->bytes, (size_t)n, false};
-    b->next = pos;
-    b->valid = true;
-    return 0;
-}
-
-// What a listing brought along, into the dentry cache. Only a help: failures are passed over.
-static void prime(struct file *f, const struct gofer_entry *e) {
-    struct dentry *parent = f->path.dentry, *known = dcache_find(parent, e->name.p, e->name.n);
-    if (known) {
-        dentry_put(known);
-        return;
-    }
-    struct inode *i = e->has_attr ? gfs_inode(f->inode->sb, f->inode, e->name.p, &e->attr, 0, NULL) : NULL;
-    if (i)
-        dentry_put(dcache_prime(parent, e->name.p, e->name.n, i, NULL));
-}
-
 static uint64_t entry_ino(const struct gfs *g, const struct gofer_entry *e) {
     struct vfs_attr a;
     if (!e->has_attr)
@@ -206,7 +278,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         b->valid = false;  // after a seek, and at each new start
     for (;;) {
         if (!b->valid || (b->in.left == 0 && !b->end)) {
-            int err = dirbuf_fill(dir, b, *off);
+            int err = dirbuf_fill(f->path.dentry, b, *off);
             if (err)
                 return err;
         }
@@ -214,8 +286,6 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         struct gofer_entry e;
         if (gofer_get_entry(&at, &e) <= 0)
             return 0;
-        if (g->stable)
-            prime(f, &e);
         if (!s->emit(s, e.name.p, e.name.n, entry_ino(g, &e), e.dtype, e.offset))
             return 0;
         b->in = at;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regular files, symlinks and the rest of goferfs. The gofer donates a descriptor at the first open; it stays
 // with the inode, so later opens, reads, writes, maps and fsync make no round trip. Called by the VFS. Host
-// calls: one pread or pwrite for each 64 KiB.
+// calls: one preadv2 or pwrite for each 64 KiB.
 //
 // Device, fifo and socket nodes have attributes only; a device answers ENXIO on open. (A fifo's inode lives
 // in the sandbox: who opens it meets other guests, never a host process.)
@@ -31,7 +31,7 @@ static void file_release(struct file *f) {
 
 static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
     struct node *n = f->priv;
-    return n->fd_read < 0 ? -LINUX_EBADF : uio_read_fd(n->fd_read, u, off);
+    return n->fd_read < 0 ? -LINUX_EBADF : uio_read_disk(n->fd_read, u, off);
 }
 
 static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {

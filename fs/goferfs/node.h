@@ -30,6 +30,9 @@ struct node {
     unsigned opens;         // [g] open files
     struct list fd_lru;     // [g] on gfs->idle when it has descriptors and is not open
     char *link;             // [c] target of a symlink, or NULL: ask
+    // A directory below a live mount: names in it that were asked for one by one since run_start (mono_ns).
+    _Atomic uint64_t run_start;
+    _Atomic unsigned run;
     _Atomic uint64_t checked;  // when the attributes came from the host (mono_ns); 0: they are stale
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of a tmpfs file. Small ones are pages in our heap, reached without any host call; a larger file,
-// or one that is mapped, is a memfd (one pread or pwrite for 64 KiB, and one fstat a write for the quota).
+// or one that is mapped, is a memfd: one pread or pwrite for 64 KiB, and one fstat a write for the quota;
+// what is read or overwritten again, in large pieces, goes by a window of the file (window.h), without these.
 // Whatever becomes visible was zeroed or written. The inode's lock is held throughout.
 #include "fs/tmpfs/node.h"
 #include <assert.h>
@@ -200,9 +201,21 @@ static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
 }
 
 // ---- The memfd --------------------------------------------------------------------------------------------
+// Pages of [off, end) have been made.
+static void dense_grow(struct tdata *t, uint64_t off, uint64_t end) {
+    if (page_down(off) <= t->dense && page_up(end) > t->dense)
+        t->dense = page_up(end);
+}
+// Pages from `off` on may have gone.
+static void dense_cut(struct tdata *t, uint64_t off) {
+    if (page_up(off) < t->dense)
+        t->dense = page_up(off);
+}
+
 static int promote(struct tnode *n) {
     struct tdata *t = &n->data;
     int fd = hostmem_new();
+    t->dense = 0;
     if (fd < 0)
         return fd;
     int err = hostmem_resize(fd, attr(n)->size);
@@ -211,6 +224,8 @@ static int promote(struct tnode *n) {
         size_t len = k == 0 ? t->cap0 : PAGE;
         if (t->pages[k] && off < attr(n)->size)
             err = hostmem_write(fd, t->pages[k], len < attr(n)->size - off ? len : attr(n)->size - off, off);
+        if (!err && t->pages[k] && off < attr(n)->size)
+            dense_grow(t, off, off + 1);
     }
     if (err) {
         hostmem_close(fd);
@@ -250,6 +265,8 @@ static int memfd_fill(struct tnode *n, uint64_t off, uint64_t end) {
     if (more && !tquota_take(s, more))
         return -LINUX_ENOSPC;
     int err = hostmem_fill(n->data.fd, off, end - off);
+    if (!err)
+        dense_grow(&n->data, off, end);
     if (more)
         tquota_give(s, more);
     tquota_recount(n);
@@ -287,26 +304,74 @@ static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *gra
     *granted = 1;
     return one;
 }
+// As much of a request as one window has: bytes; 0: none, go the other way. Errors are the other way's to
+// find.
+static int64_t move_by_window(struct tnode *n, struct uio *u, uint64_t off, bool out) {
+    struct windows *w = &tsuper(n->inode)->memory->windows;
+    uint64_t size = attr(n)->size, end = (off & ~(WINDOW_SIZE - 1)) + WINDOW_SIZE;
+    end = end < size ? end : size;
+    if (!u->ops->by_host || off >= end || page_up(end) > n->data.dense)
+        return 0;
+    uint64_t len = end - off < u->left ? end - off : u->left;
+    struct window_slot *slot;
+    char *p = len >= WINDOW_LEAST ? window_get(w, n->data.fd, off, off + len, &slot) : NULL;
+    if (!p)
+        return 0;
+    int flags = u->flags;
+    u->flags |= UIO_BY_HOST;
+    int64_t got = out ? uio_to(u, p, len) : uio_from(u, p, len);
+    u->flags = flags;
+    window_put(w, slot);
+    return got > 0 ? got : 0;
+}
+// The request is cut to `len` for the time of a call that moves so much at most.
+static int64_t move_some(struct uio *u, uint64_t len, int fd, uint64_t off, bool out) {
+    size_t left = u->left;
+    u->left = len;
+    int64_t got = out ? uio_read_fd(fd, u, off) : uio_write_fd(fd, u, off);
+    u->left += left - len;
+    return got;
+}
+static int64_t memfd_read(struct tnode *n, struct uio *u, uint64_t off) {
+    uint64_t done = 0;
+    while (u->left > 0) {
+        uint64_t at = off + done, piece = WINDOW_SIZE - at % WINDOW_SIZE;
+        int64_t got = move_by_window(n, u, at, true);
+        piece = piece < u->left ? piece : u->left;
+        bool plain = got == 0;
+        if (plain)
+            got = move_some(u, piece, n->data.fd, at, true);
+        if (got <= 0)
+            return done ? (int64_t)done : got;
+        done += (uint64_t)got;
+        if (plain && (uint64_t)got < piece)
+            break;
+    }
+    return (int64_t)done;
+}
 static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     int64_t got = 0;
     while (u->left > 0) {
+        got = move_by_window(n, u, off + done, false);
+        if (got > 0) {
+            done += (uint64_t)got;
+            continue;
+        }
         uint64_t granted, len = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
         len = grant(n, off + done, len, &granted);
         if (len == 0) {
             got = -LINUX_ENOSPC;
             break;
         }
-        size_t left = u->left;
-        u->left = len;
-        got = uio_write_fd(n->data.fd, u, off + done);
-        u->left += left - len;
+        got = move_some(u, len, n->data.fd, off + done, false);
         if (granted) {
             tquota_give(tsuper(n->inode), granted);
             tquota_recount(n);
         }
         if (got <= 0)
             break;
+        dense_grow(&n->data, off + done, off + done + (uint64_t)got);
         done += (uint64_t)got;
         if ((uint64_t)got < len)
             break;
@@ -320,7 +385,14 @@ void tdata_free(struct tnode *n) {
     if (n->data.fd < 0)
         return;
     tquota_forget(n);
+    windows_forget(&tsuper(n->inode)->memory->windows, n->data.fd);
     hostmem_close(n->data.fd);
+}
+int tdata_seal_write(struct tnode *n) {
+    if (n->data.fd < 0)
+        return 0;  // what is in our heap was never mapped
+    windows_forget(&tsuper(n->inode)->memory->windows, n->data.fd);
+    return hostmem_seal_write(n->data.fd);
 }
 int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t size = attr(n)->size;
@@ -331,7 +403,7 @@ int64_t tdata_read(struct tnode *n, struct uio *u, uint64_t off) {
         return heap_read(n, u, off, len);
     size_t left = u->left;
     u->left = len;
-    int64_t got = uio_read_fd(n->data.fd, u, off);
+    int64_t got = memfd_read(n, u, off);
     u->left += left - len;
     return got;
 }
@@ -359,6 +431,7 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
         if (err)
             return err;
         attr(n)->size = size;
+        dense_cut(&n->data, size);
         tquota_recount(n);
         return 0;
     }
@@ -395,6 +468,7 @@ static int zero_range(struct tnode *n, uint64_t off, uint64_t len) {
         return 0;
     }
     int err = hostmem_punch(n->data.fd, off, len);
+    dense_cut(&n->data, off);
     tquota_recount(n);
     return err;
 }

@@ -9,6 +9,7 @@
 #define FS_TMPFS_NODE_H
 #include "base/rbtree.h"
 #include "fs/core.h"
+#include "fs/tmpfs/window.h"
 
 // Up to this many pages are kept in our heap; a larger file, or one that is mapped, becomes a memfd of its
 // own (so that thousands of small files cost no descriptor).
@@ -31,6 +32,7 @@ struct vfs_memory {
     struct list mapped;           // [l] tnode.mapped_link
     _Atomic unsigned nmapped;     // [a] how many
     _Atomic int64_t next_count;   // [a] ns; not before then are they counted again
+    struct windows windows;       // own lock
 };
 
 struct tsuper {  // sb->priv
@@ -63,6 +65,7 @@ struct tdata {
     // vfs_memory.lock
     _Atomic uint64_t charged;
     int fd;            // the memfd, or -1
+    uint64_t dense;    // a multiple of a page: all pages of the memfd below it are there (some above it too)
     bool mapped;       // guests may have touched pages without our knowledge
 };
 struct txattr {
@@ -157,6 +160,7 @@ int tdata_truncate(struct tnode *n, uint64_t size);
 int tdata_fallocate(struct tnode *n, int mode, uint64_t off, uint64_t len);
 int64_t tdata_seek(struct tnode *n, uint64_t off, int whence);
 int tdata_fd(struct tnode *n);  // promotes it to a memfd
+int tdata_seal_write(struct tnode *n);  // see hostmem_seal_write()
 
 // hostmem.c: the host calls behind it. Negative LINUX_E* on failure.
 // an empty memfd with a high number, charged to the caller; -LINUX_ENFILE: not one more for that one

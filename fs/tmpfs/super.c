@@ -31,12 +31,14 @@ struct vfs_memory *vfs_memory_new(void) {
         return NULL;
     lock_init(&m->lock, RANK_LEAF);
     list_init(&m->mapped);
+    windows_init(&m->windows);
     return m;
 }
 void vfs_memory_free(struct vfs_memory *m) {
     if (!m)
         return;
     invariant(!atomic_load(&m->nmapped) && !atomic_load(&m->quota.pages) && !atomic_load(&m->quota.bytes));
+    windows_fini(&m->windows);
     lock_destroy(&m->lock);
     free(m);
 }

@@ -83,8 +83,8 @@ static int root_lookup(struct inode *dir, struct dentry *d, const struct vfs_ahe
         dentry_attach(d, i);
     return 0;
 }
-static bool root_revalidate(struct dentry *d) {
-    struct inode *now = devpts_find(devpts_of(d->parent->inode), d->name);
+static bool root_revalidate(struct dentry *parent, struct dentry *d) {
+    struct inode *now = devpts_find(devpts_of(parent->inode), d->name);
     bool same = now == d->inode;
     if (now)
         inode_put(now);

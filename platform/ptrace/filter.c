@@ -73,6 +73,7 @@ unsigned pt_filter(uint64_t call_ip, struct sock_filter *out) {
     allow(&b, SYS_mprotect);
     allow(&b, SYS_mremap);
     allow(&b, SYS_madvise);
+    allow(&b, SYS_mincore);
     allow(&b, SYS_exit);
     allow_values(&b, SYS_mmap, 4, (const uint32_t[]){(uint32_t)-1, PT_FD_FILE}, 2);
     allow_values(&b, SYS_close, 0, (const uint32_t[]){PT_FD_FILE}, 1);

@@ -268,6 +268,12 @@ static bool unmap_filled(struct sc_as *as, const struct plat_op *op) {
     return true;
 }
 
+// Has the op to do with memory in [low, high)?
+static bool concerns(const struct plat_op *op, uint64_t low, uint64_t high) {
+    bool two = op->kind == OP_REMAP || op->kind == OP_INCORE;
+    return overlaps(op->addr, op->len, low, high) || (two && overlaps(op->to, op->to_len, low, high));
+}
+
 int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
@@ -278,11 +284,9 @@ int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
         return 1;
     if (unmap_filled(as, op))
         return 0;
-    if (overlaps(op->addr, op->len, s->low, s->at) ||
-        (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->low, s->at)))
+    if (concerns(op, s->low, s->at))
         return give_range_up(t) ? 0 : -LINUX_ENOMEM;
-    if (overlaps(op->addr, op->len, s->at, s->top) ||
-        (op->kind == OP_REMAP && overlaps(op->to, op->to_len, s->at, s->top)))
+    if (concerns(op, s->at, s->top))
         open_all(as);
     return 0;
 }

@@ -233,14 +233,22 @@ static const struct vma *area_at_or_above(const struct mm *mm, uint64_t hi) {
     return v ? v : to_vma(rb_last(&mm->areas));
 }
 
+// Where an area begins for who looks for a place: one that grows downward has a gap before it.
+static uint64_t start_with_gap(const struct vma *v) {
+    bool grows = (v->flags & LINUX_MAP_GROWSDOWN) && v->start > AREA_STACK_GAP;
+    return grows ? v->start - AREA_STACK_GAP : v->start;
+}
+
 static uint64_t gap_down(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len, uint64_t *largest) {
     if (hi <= lo || len > hi - lo)
         return 0;
     const struct vma *v = area_at_or_above(mm, hi);
     uint64_t top = hi;
     for (;; v = area_prev(v)) {
-        if (v && v->start >= top)
+        if (v && v->start >= top) {
+            top = start_with_gap(v) < top ? start_with_gap(v) : top;
             continue;
+        }
         uint64_t bottom = v && v->end > lo ? v->end : lo;
         if (top > bottom && top - bottom >= len)
             return top - len;
@@ -248,7 +256,7 @@ static uint64_t gap_down(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t
             *largest = top - bottom;
         if (!v || v->start <= lo)
             return 0;
-        top = v->start;
+        top = start_with_gap(v) < top ? start_with_gap(v) : top;
     }
 }
 uint64_t area_find_gap(const struct mm *mm, uint64_t lo, uint64_t hi, uint64_t len) {

@@ -10,6 +10,9 @@
 #define SENTRY_MM_AREA_H
 #include "sentry/mm/mm.h"
 
+// What Linux keeps free before an area that grows downward (stack_guard_gap).
+#define AREA_STACK_GAP (256 * GUEST_PAGE_SIZE)
+
 struct area_bin {
     struct vma *first;
 };

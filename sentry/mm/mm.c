@@ -33,7 +33,8 @@
 //
 // The stack is mapped in whole when a program starts: RLIMIT_STACK up to a cap, without reserve. The host
 // fills in its pages when they are touched, so it costs nothing, and growing needs no fault of ours.
-// LIMIT: a stack limit raised after exec takes effect at the next exec; MAP_GROWSDOWN areas do not grow.
+// LIMIT: a stack limit raised after exec takes effect at the next exec. Other areas that grow downward do so
+// for a touch by the program, not for a call that is given an address below them.
 //
 // The platform's own ranges lie in the tree as areas with VMA_FIXED_KERNEL: the vDSO with its name, and the
 // stub without one, which looks like a hole in which nothing can ever be placed.

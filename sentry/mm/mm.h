@@ -41,6 +41,7 @@ struct vma {
 #define VMA_FIXED_KERNEL 0x40000000u
 #define VMA_DONTFORK 0x20000000u      // MADV_DONTFORK
 #define VMA_DONTDUMP 0x10000000u      // MADV_DONTDUMP, for show
+#define VMA_ONFAULT      0x08000000u      // in mm->def_flags alone: MCL_ONFAULT
 #define VMA_KEPT_FLAGS \
     (LINUX_MAP_SHARED | LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN | VMA_LOCKED | VMA_FIXED_KERNEL)
 #define MM_MAX_AREAS 65400            // below the host's 65530, which also counts the stub's own
@@ -57,7 +58,7 @@ struct mm {
     _Atomic uint64_t data, peak;    // [lock] to change: private writable; the largest that total was
     struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
     unsigned nspare;                // [lock]
-    uint32_t def_flags;             // [lock] VMA_LOCKED after mlockall(MCL_FUTURE)
+    uint32_t def_flags;             // [lock] VMA_LOCKED, VMA_ONFAULT after mlockall(MCL_FUTURE)
     bool dirty;                     // [lock] host work is queued that has not been flushed or answered
     uint64_t mmap_base;             // [c after exec] placement goes downward from here
     uint64_t anchor;                // [c after exec] mm_anchor()'s page; 0: none
@@ -95,6 +96,9 @@ int64_t mm_op_finish(struct task *t, int64_t value);
 // In the middle of a turn: waits for the host's answer to what is queued. SYS_FLUSH; in the rerun
 // mm_op_asked() is true and call.flush_result the answer.
 int64_t mm_op_ask(struct task *t);
+// The same at the end of a handler: `value` is what the guest gets when the host agrees (notes.map.value). It
+// ends the turn when nothing is queued.
+int64_t mm_op_ask_with(struct task *t, int64_t value);
 bool mm_op_asked(const struct task *t);
 bool mm_op_flushed(const struct task *t);
 int64_t mm_op_done(struct task *t);
@@ -134,9 +138,23 @@ int64_t mremap_follow(struct task *t, struct mm *mm, struct plat_thread *th, con
                       uint64_t asked, int64_t result);
 int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
                    int advice);
-int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool lock);
-int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags);
+// May the host refuse this advice, so that its answer is the guest's (mm_op_ask_with)?
+bool mm_advice_asks(int advice);
+// With MM_FILL the host work is queued that fills what is locked. Its errors: mm_lock_error().
+enum mm_lock { MM_UNLOCK, MM_LOCK, MM_FILL };
+int64_t do_mlock(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
+                 enum mm_lock how);
+int64_t do_mlockall(struct task *t, struct mm *mm, struct plat_thread *th, unsigned flags);
 int64_t do_munlockall(struct mm *mm);
+int64_t mm_lock_error(int64_t host);  // what mlock(2) makes of the host's answer to the filling
+// mincore(2) of the next piece of [start, end) that is to be done in one go; *done: how much. SYS_FLUSH or
+// -LINUX_E*.
+int64_t do_mincore(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end, uaddr_t vec,
+                   uint64_t *done);
+// Does an area that grows downward (MAP_GROWSDOWN) begin above addr, with nothing between? mm_grow(), with
+// the turn taken: it is made to reach down to addr, or -LINUX_E* as Linux would refuse it.
+bool mm_grows(struct mm *mm, uint64_t addr);
+int mm_grow(struct task *t, uint64_t addr);
 int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags);
 // Is every page of [start, end) mapped? (mincore)
 bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
-// LIMIT: hints about paging and huge pages are checked and ignored; MADV_POPULATE_*, MADV_COLLAPSE and
-// MADV_GUARD_* are EINVAL, as on kernels before them, and MADV_MERGEABLE as on kernels without KSM (nor is
-// there a /sys/kernel/mm/ksm).
+// LIMIT: hints about paging are checked and ignored, and so is MADV_MERGEABLE, as where KSM does not run.
+// LIMIT: MADV_HWPOISON and MADV_SOFT_OFFLINE are EINVAL, as on kernels without memory failure handling.
 #include "abi/errno.h"
 #include "abi/misc.h"
 #include "sentry/fd/fdtable.h"
@@ -12,7 +11,8 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/task.h"
 
-enum advice { ADVICE_BAD, ADVICE_HINT, ADVICE_HOST, ADVICE_REMOVE };
+// HOST: carried out by the host, who has no reason to refuse; ASK: the host's answer is the guest's.
+enum advice { ADVICE_BAD, ADVICE_HINT, ADVICE_HOST, ADVICE_ASK, ADVICE_REMOVE };
 
 static enum advice kind_of(int advice) {
     switch (advice) {
@@ -22,8 +22,8 @@ static enum advice kind_of(int advice) {
     case LINUX_MADV_WILLNEED:
     case LINUX_MADV_COLD:
     case LINUX_MADV_PAGEOUT:
-    case LINUX_MADV_HUGEPAGE:
-    case LINUX_MADV_NOHUGEPAGE:
+    case LINUX_MADV_MERGEABLE:
+    case LINUX_MADV_UNMERGEABLE:
     case LINUX_MADV_DONTDUMP:
     case LINUX_MADV_DODUMP:
         return ADVICE_HINT;
@@ -35,6 +35,14 @@ static enum advice kind_of(int advice) {
     case LINUX_MADV_WIPEONFORK:
     case LINUX_MADV_KEEPONFORK:
         return ADVICE_HOST;
+    case LINUX_MADV_HUGEPAGE:
+    case LINUX_MADV_NOHUGEPAGE:
+    case LINUX_MADV_POPULATE_READ:
+    case LINUX_MADV_POPULATE_WRITE:
+    case LINUX_MADV_COLLAPSE:
+    case LINUX_MADV_GUARD_INSTALL:
+    case LINUX_MADV_GUARD_REMOVE:
+        return ADVICE_ASK;
     case LINUX_MADV_REMOVE:
         return ADVICE_REMOVE;
     default:
@@ -42,16 +50,29 @@ static enum advice kind_of(int advice) {
     }
 }
 
+bool mm_advice_asks(int advice) { return kind_of(advice) == ADVICE_ASK; }
+static bool populates(int advice) {
+    return advice == LINUX_MADV_POPULATE_READ || advice == LINUX_MADV_POPULATE_WRITE;
+}
+
 static int check_area(const struct vma *v, int advice) {
-    bool anonymous = !v->file && (v->flags & LINUX_MAP_PRIVATE);
+    bool anonymous = !v->file && (v->flags & LINUX_MAP_PRIVATE), locked = v->flags & VMA_LOCKED;
     if (v->flags & VMA_FIXED_KERNEL)
         return -LINUX_EINVAL;
     switch (advice) {
     case LINUX_MADV_DONTNEED:
-        return v->flags & VMA_LOCKED ? -LINUX_EINVAL : 0;
+    case LINUX_MADV_COLD:
+    case LINUX_MADV_PAGEOUT:
+    case LINUX_MADV_GUARD_INSTALL:
+        return locked ? -LINUX_EINVAL : 0;
     case LINUX_MADV_FREE:
+        return anonymous && !locked ? 0 : -LINUX_EINVAL;
     case LINUX_MADV_WIPEONFORK:
         return anonymous ? 0 : -LINUX_EINVAL;
+    case LINUX_MADV_POPULATE_READ:
+        return v->prot & LINUX_PROT_READ ? 0 : -LINUX_EINVAL;
+    case LINUX_MADV_POPULATE_WRITE:
+        return v->prot & LINUX_PROT_WRITE ? 0 : -LINUX_EINVAL;
     default:
         return 0;
     }
@@ -87,6 +108,8 @@ static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, u
             return -LINUX_ENOMEM;
         if (v->start > at)
             holes = -LINUX_ENOMEM;
+        if (holes && populates(advice))
+            return holes;
         uint64_t from = v->start > at ? v->start : at, to = v->end < end ? v->end : end;
         int r = check_area(v, advice);
         if (r == 0 && host)
@@ -146,7 +169,7 @@ int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_
     int r;
     {
         LOCKED(&mm->lock);
-        r = advise_range(mm, th, addr, end, advice, kind == ADVICE_HOST, &bin);
+        r = advise_range(mm, th, addr, end, advice, kind == ADVICE_HOST || kind == ADVICE_ASK, &bin);
     }
     area_bin_empty(&bin);
     return r;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mlock, munlock, mlockall, munlockall: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
-// LIMIT: locked memory is counted and limited, but the host does not pin it.
+// LIMIT: locked memory is filled, counted and limited, but the host does not pin it.
 #include "abi/caps.h"
 #include "abi/errno.h"
 #include "sentry/mm/area.h"
@@ -49,16 +49,20 @@ static bool may_lock(struct task *t) {
     return task_capable(t, LINUX_CAP_IPC_LOCK) || task_rlimit(t, LINUX_RLIMIT_MEMLOCK) != 0;
 }
 
-static int lock_locked(struct task *t, struct mm *mm, uint64_t start, uint64_t end, bool lock,
-                       struct area_bin *bin) {
+static int lock_locked(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end,
+                       enum mm_lock how, struct area_bin *bin) {
+    bool lock = how != MM_UNLOCK;
     if (lock && limit_locked(t, mm, end - start - count_locked(mm, start, end)) < 0)
         return -LINUX_ENOMEM;
     int r = flag_range(mm, start, end, lock ? VMA_LOCKED : 0, VMA_LOCKED, bin);
-    return r == 0 && has_hole(mm, start, end) ? -LINUX_ENOMEM : r;
+    if (r == 0 && has_hole(mm, start, end))
+        return -LINUX_ENOMEM;
+    return r == 0 && how == MM_FILL ? queue_fill(mm, th, start, end) : r;
 }
-int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool lock) {
+int64_t do_mlock(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
+                 enum mm_lock how) {
     uint64_t addr = at.v;
-    if (lock && !may_lock(t))
+    if (how != MM_UNLOCK && !may_lock(t))
         return -LINUX_EPERM;
     uint64_t start = page_down(addr);
     if (len > LINUX_TASK_SIZE)
@@ -72,13 +76,15 @@ int64_t do_mlock(struct task *t, struct mm *mm, uaddr_t at, uint64_t len, bool l
     int r;
     {
         LOCKED(&mm->lock);
-        r = lock_locked(t, mm, start, end, lock, &bin);
+        r = lock_locked(t, mm, th, start, end, how, &bin);
     }
     area_bin_empty(&bin);
     return r;
 }
 
-int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags) {
+int64_t do_mlockall(struct task *t, struct mm *mm, struct plat_thread *th, unsigned flags) {
+    bool fill = !(flags & LINUX_MCL_ONFAULT);
+    uint32_t future = VMA_LOCKED | (fill ? 0 : VMA_ONFAULT);
     if (!flags || flags == LINUX_MCL_ONFAULT ||
         (flags & ~(unsigned)(LINUX_MCL_CURRENT | LINUX_MCL_FUTURE | LINUX_MCL_ONFAULT)))
         return -LINUX_EINVAL;
@@ -94,7 +100,9 @@ int64_t do_mlockall(struct task *t, struct mm *mm, unsigned flags) {
         if (r == 0 && (flags & LINUX_MCL_CURRENT))
             r = flag_range(mm, 0, mm->layout->hi, VMA_LOCKED, 0, &bin);
         if (r == 0)
-            mm->def_flags = flags & LINUX_MCL_FUTURE ? VMA_LOCKED : 0;
+            mm->def_flags = flags & LINUX_MCL_FUTURE ? future : 0;
+        if (r == 0 && (flags & LINUX_MCL_CURRENT) && fill)
+            queue_fill(mm, th, 0, mm->layout->hi);  // as far as it goes: who asks is told nothing of it
     }
     area_bin_empty(&bin);
     return r;

@@ -18,7 +18,6 @@
 #include "sentry/proc/task.h"
 
 #define PROT_ALL    (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
-#define STACK_GUARD (256 * GUEST_PAGE_SIZE)
 #define LOW_2G      0x80000000ull
 #define LOW_1G      0x40000000ull
 #define LOW_2M      0x200000ull
@@ -191,10 +190,16 @@ int queue_map(struct mm *mm, struct plat_thread *th, const struct vma *v, unsign
     return plat_map(th, uaddr(v->start), v->end - v->start, (int)v->prot, flags, fd, v->file ? v->offset : 0);
 }
 
+// Are new areas filled at once, as mlockall(2) has asked for?
+static bool def_fills(const struct mm *mm) {
+    return (mm->def_flags & (VMA_LOCKED | VMA_ONFAULT)) == VMA_LOCKED;
+}
+
 static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th, struct mapping *m,
                           uint64_t hint, struct area_bin *bin) {
     LOCKED(&mm->lock);
-    m->v.flags |= mm->def_flags | (m->flags & LINUX_MAP_LOCKED ? VMA_LOCKED : 0);
+    bool locks = m->flags & LINUX_MAP_LOCKED;
+    m->v.flags |= (mm->def_flags & VMA_LOCKED) | (locks ? VMA_LOCKED : 0);
     if ((m->flags & LINUX_MAP_LOCKED) && !task_capable(t, LINUX_CAP_IPC_LOCK) &&
         task_rlimit(t, LINUX_RLIMIT_MEMLOCK) == 0)
         return -LINUX_EPERM;
@@ -206,8 +211,8 @@ static int64_t commit_map(struct task *t, struct mm *mm, struct plat_thread *th,
     int r = check_limits(t, mm, m);
     if (r < 0)
         return r;
-    bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE ||
-                    (m->v.flags & VMA_LOCKED);
+    bool populate = (m->flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE || locks ||
+                    def_fills(mm);
     r = queue_map(mm, th, &m->v, populate && m->v.prot ? PLAT_POPULATE : 0, m->fd);
     if (r < 0)
         return r;
@@ -297,7 +302,7 @@ int64_t do_munmap(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t le
 static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint64_t from, uint64_t to) {
     struct vma v = {
         .start = from, .end = to, .prot = LINUX_PROT_READ | LINUX_PROT_WRITE, .max_prot = PROT_ALL};
-    v.flags = LINUX_MAP_PRIVATE | mm->def_flags;
+    v.flags = LINUX_MAP_PRIVATE | (mm->def_flags & VMA_LOCKED);
     v.name = "[heap]";
     if (to > mm->layout->hi - GUEST_PAGE_SIZE || !area_range_free(mm, from, to + GUEST_PAGE_SIZE))
         return false;
@@ -307,7 +312,7 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
         return false;
     if (mm->nareas + 1 > MM_MAX_AREAS || area_reserve(mm, 1) < 0)
         return false;
-    if (queue_map(mm, th, &v, mm->def_flags ? PLAT_POPULATE : 0, -1) < 0)
+    if (queue_map(mm, th, &v, def_fills(mm) ? PLAT_POPULATE : 0, -1) < 0)
         return false;
     area_add(mm, &v);
     t->undo = (struct map_undo){from, to, mm->brk};
@@ -334,6 +339,46 @@ int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at
     }
     area_bin_empty(&bin);
     return (int64_t)now;
+}
+
+// ---- Areas that grow downward -----------------------------------------------------------------------------
+static const struct vma *growing_above(const struct mm *mm, uint64_t addr) {
+    const struct vma *v = area_find(mm, addr);
+    return v && v->start > addr && (v->flags & LINUX_MAP_GROWSDOWN) ? v : NULL;
+}
+bool mm_grows(struct mm *mm, uint64_t addr) {
+    LOCKED(&mm->lock);
+    return growing_above(mm, addr);
+}
+// As expand_downwards() of Linux.
+static int check_growth(struct task *t, const struct mm *mm, const struct vma *v, uint64_t start) {
+    const struct vma *below = area_prev(v);
+    bool wall = below && !(below->flags & LINUX_MAP_GROWSDOWN) && (below->prot || area_hidden(below));
+    if (start < mm->layout->lo || (wall && start - below->end < AREA_STACK_GAP))
+        return -LINUX_ENOMEM;
+    if (v->end - start > task_rlimit(t, LINUX_RLIMIT_STACK))
+        return -LINUX_ENOMEM;
+    if ((v->flags & VMA_LOCKED) && limit_locked(t, mm, v->start - start) < 0)
+        return -LINUX_ENOMEM;
+    return limit_total(t, mm, v->start - start, 0);
+}
+int mm_grow(struct task *t, uint64_t addr) {
+    struct mm *mm = t->mm;
+    LOCKED(&mm->lock);
+    const struct vma *v = growing_above(mm, addr);
+    if (!v)
+        return -LINUX_EFAULT;
+    struct vma more = *v;
+    more.start = page_down(addr);
+    more.end = v->start;
+    int r = check_growth(t, mm, v, more.start);
+    if (r == 0)
+        r = area_reserve(mm, 1);
+    if (r == 0)
+        r = queue_map(mm, t->thread, &more, 0, -1);
+    if (r == 0)
+        area_add(mm, &more);
+    return r;
 }
 
 // ---- For the loader ---------------------------------------------------------------------------------------
@@ -392,10 +437,10 @@ int mm_layout(struct mm *mm, struct plat_thread *th, uint64_t stack, bool exec_s
         v.prot |= LINUX_PROT_EXEC;
     LOCKED(&mm->lock);
     uint64_t top = l->hi - (random ? mm_random_pages(mm, 22) : 0);
-    uint64_t low = area_find_gap(mm, l->lo, top, stack + STACK_GUARD);
+    uint64_t low = area_find_gap(mm, l->lo, top, stack + AREA_STACK_GAP);
     if (!low || area_reserve(mm, 1) < 0)
         return -LINUX_ENOMEM;
-    v.start = low + STACK_GUARD;
+    v.start = low + AREA_STACK_GAP;
     v.end = v.start + stack;
     int r = queue_map(mm, th, &v, 0, -1);
     if (r < 0)

@@ -25,6 +25,8 @@ static inline int queue_advise(struct mm *mm, struct plat_thread *th, uint64_t s
         queue_note(mm);
     return plat_advise(th, uaddr(start), end - start, advice);
 }
+// Makes the pages of [start, end) present that the guest may touch, as its own touches would. (mm_fill.c)
+int queue_fill(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end);
 // Unmaps what our map has in [start, end), in runs around the platform's own ranges. (mm_map.c)
 int queue_unmap(struct mm *mm, struct plat_thread *th, uint64_t start, uint64_t end);
 

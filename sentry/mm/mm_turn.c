@@ -97,6 +97,16 @@ int64_t mm_op_ask(struct task *t) {
     t->call.phase = MM_ASKED;
     return SYS_FLUSH;
 }
+int64_t mm_op_ask_with(struct task *t, int64_t value) {
+    bool dirty = take_dirty(t->mm);
+    if (!dirty) {
+        mm_op_end(t);
+        return value;
+    }
+    t->call.phase = MM_ASKED;
+    t->call.notes.map.value = value;
+    return SYS_FLUSH;
+}
 bool mm_op_asked(const struct task *t) { return t->call.phase == MM_ASKED; }
 
 bool mm_op_flushed(const struct task *t) { return t->call.phase == MM_FLUSHED; }

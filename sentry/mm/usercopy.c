@@ -198,7 +198,7 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
 static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal,
                         struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
-    bool one = nlocal == 1 && nspan == 1;
+    bool one = nlocal == 1 && nspan == 1 && !(u->u.flags & UIO_BY_HOST);
     if (out && one && u->answer && range_ok(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
     int64_t came = !out && one ? plat_call_data(t->thread, uaddr(span->start), local->iov_base, span->len)
@@ -257,7 +257,7 @@ static void user_back(struct uio *io, size_t n) {
         n -= step;
     }
 }
-static const struct uio_ops user_ops = {.to = user_to, .from = user_from, .back = user_back};
+static const struct uio_ops user_ops = {.by_host = true, .to = user_to, .from = user_from, .back = user_back};
 
 static void uio_init(struct uio_user *u, struct task *t) {
     u->u = (struct uio){.ops = &user_ops};

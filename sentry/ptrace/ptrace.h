@@ -105,6 +105,9 @@ int ptrace_injected(struct task *t, struct linux_siginfo *info);  // [S] the sig
 void ptrace_unshown(struct task *t, int sig, const struct linux_siginfo *info);
 // the trap flag is the guest's own again: it was ours
 bool ptrace_unstep(struct task *t, struct lx_regs *regs);
+// A step that nobody waits for any more, for its tracer has gone: the registers are as if it had not been
+// made.
+bool ptrace_stray_step(struct task *t, int signo, int code);
 void ptrace_step_into(struct task *t);                            // a step has led into a signal's handler
 // An event of the options: SYS_STOP when the thread has stopped, else 0. In a call with context.
 int64_t ptrace_event(struct task *t, int event, uint64_t message);

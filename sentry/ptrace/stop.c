@@ -308,6 +308,16 @@ bool ptrace_unstep(struct task *t, struct lx_regs *regs) {
     return true;
 }
 
+bool ptrace_stray_step(struct task *t, int signo, int code) {
+    struct lx_regs regs;
+    if (signo != LINUX_SIGTRAP || code == LINUX_SI_KERNEL || ptrace_on(t) || !t->ptrace ||
+        !t->ptrace->stepping || plat_get_regs(t->thread, &regs) < 0)
+        return false;
+    ptrace_unstep(t, &regs);
+    plat_set_regs(t->thread, &regs);
+    return true;
+}
+
 void ptrace_step_into(struct task *t) { t->ptrace->stepped_into = ptrace_steps(t->ptrace); }
 
 // ---- Events -----------------------------------------------------------------------------------------------

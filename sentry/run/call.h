@@ -46,6 +46,10 @@ struct parked {
     unsigned nmany;
 };
 
+// TEXT: changes its text for the platform, before the call is begun; GROWTH: an area that grows downward has
+// been touched below its start.
+enum map_work { MAP_WORK_NONE, MAP_WORK_TEXT, MAP_WORK_GROWTH };
+
 struct call {  // [o] the system call in progress
     uint64_t nr;
     struct sysargs args;
@@ -55,7 +59,8 @@ struct call {  // [o] the system call in progress
     // it is answered through the registers: a ptrace-stop has taken the thread out of its call
     bool by_regs;
     bool fresh;            // handled by the sentry thread that got the event, since the event
-    bool text_work;        // its host thread changes its text for the platform, before the call is begun
+    enum map_work
+        map_work;          // what its host thread does, outside of any call, with the turn to change the map
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // an enum of the handler's own; 0 at first
     uint64_t proposal;     // as in the event: where mmap might go, or 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between the run loop and parking; handlers use park.h.
+// Between the run loop, faults and parking; handlers use park.h.
 #ifndef SENTRY_RUN_IMPL_H
 #define SENTRY_RUN_IMPL_H
 #include "sentry/proc/task.h"
@@ -16,5 +16,10 @@ bool park_ended(struct task *t);
 bool task_settle(struct task *t, int state);
 // The next task of this thread's ready list (the reference goes with it), or NULL.
 struct task *ready_pop(void);
+
+// How a task goes on after a fault: as after any event, with the signal that it may have got (DONE, SIGNAL);
+// at once, looking for none (AGAIN); or when the queued host work is done (FLUSH; call.map_work).
+enum fault_way { FAULT_DONE, FAULT_SIGNAL, FAULT_AGAIN, FAULT_FLUSH };
+enum fault_way fault_take(struct task *t, const struct plat_event *ev);  // fault.c
 
 #endif

@@ -379,17 +379,22 @@ static bool begin_text_work(struct task *t) {
         mm_op_end(t);
         return false;
     }
-    t->call.text_work = true;
+    t->call.map_work = MAP_WORK_TEXT;
     flush(t);
     return true;
 }
 
-static void text_work_done(struct task *t, const struct plat_event *ev) {
-    t->call.text_work = false;
+static void map_work_done(struct task *t, const struct plat_event *ev) {
+    bool growth = t->call.map_work == MAP_WORK_GROWTH;
+    t->call.map_work = MAP_WORK_NONE;
     mm_op_end(t);
-    if (ev->result < 0) {  // the host's text is not what it was
+    if (ev->result < 0) {  // the host's map is not what it was, or not ours
         mm_end_process(t, ev->result);
         task_die(t, LINUX_SIGKILL);
+        return;
+    }
+    if (growth) {
+        return_with_regs(t);
         return;
     }
     t->call.context = ev->context;
@@ -419,32 +424,14 @@ static void foreign_call(struct task *t, const struct plat_event *ev) {
 }
 
 // ---- Other events -----------------------------------------------------------------------------------------
-// A step that nobody waits for any more: its tracer has gone.
-static bool stray_step(struct task *t, const struct plat_event *ev) {
-    struct lx_regs regs;
-    if (ev->fault.signo != LINUX_SIGTRAP || ev->fault.code == LINUX_SI_KERNEL || ptrace_on(t) || !t->ptrace ||
-        !t->ptrace->stepping || plat_get_regs(t->thread, &regs) < 0)
-        return false;
-    ptrace_unstep(t, &regs);
-    plat_set_regs(t->thread, &regs);
-    return_with_regs(t);
-    return true;
-}
-
 static void fault(struct task *t, const struct plat_event *ev) {
-    if (stray_step(t, ev))
-        return;
-    struct linux_siginfo info = {.si_signo = ev->fault.signo, .si_code = ev->fault.code};
-    info.si_addr = ev->fault.addr;
-    t->fault_trapno = ev->fault.trapno;
-    t->fault_error = ev->fault.error_code;
-    t->fault_addr = ev->fault.addr;
-    if (ev->fault.signo == LINUX_SIGTRAP && ptrace_on(t) && !ptrace_step_counts(t, &info)) {
+    enum fault_way way = fault_take(t, ev);
+    if (way == FAULT_FLUSH)
+        flush(t);
+    else if (way == FAULT_AGAIN)
         task_release(t, false, 0);
-        return;
-    }
-    signal_force(t, ev->fault.signo, &info);
-    return_with_regs(t);
+    else
+        return_with_regs(t);
 }
 
 // As Linux's schedule_tail(): a child writes its own number, when its memory is there.
@@ -485,8 +472,8 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
             borrowed_work_done(t, ev->result);
             return;
         }
-        if (t->call.text_work) {
-            text_work_done(t, ev);
+        if (t->call.map_work != MAP_WORK_NONE) {
+            map_work_done(t, ev);
             return;
         }
         if (!uaddr_is_null(t->set_child_tid) && ev->result == 0) {

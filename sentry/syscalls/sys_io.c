@@ -3,8 +3,10 @@
 // fadvise64. Decodes, runs the VFS call, and waits where the file would block.
 //
 // A blocking write to a pipe or terminal may be done in pieces: call.done counts what went before, so that a
-// rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host pread, one host copy.
+// rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host preadv2, one host
+// copy.
 #include "abi/poll.h"
+#include "abi/stat.h"
 #include "abi/uio.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
@@ -45,13 +47,24 @@ static int64_t read_patiently(struct task *t, struct file *f, struct uio *u) {
     return interrupted && n <= 0 ? r : n;
 }
 
+static int64_t read_at(struct file *f, struct uio *u, uint64_t off) {
+    return off == AT_POS ? vfs_read(f, u) : vfs_pread(f, u, off);
+}
+// A regular file. What is in memory is read here and now. For a disk somebody else has to listen meanwhile.
+static int64_t read_regular(struct task *t, struct file *f, struct uio *u, uint64_t off) {
+    int flags = u->flags;
+    u->flags |= flags & LINUX_RWF_NOWAIT ? 0 : UIO_AT_ONCE;
+    int64_t r = read_at(f, u, off);
+    u->flags = flags;
+    if (r != -LINUX_EAGAIN || (flags & LINUX_RWF_NOWAIT))
+        return r;
+    plat_block_begin(t->k->platform);
+    r = read_at(f, u, off);
+    plat_block_end(t->k->platform);
+    return r;
+}
 static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t off) {
-    bool may_sleep = inode_type(f->inode) == LINUX_S_IFREG;
-    if (may_sleep)
-        plat_block_begin(t->k->platform);
-    int64_t r = off == AT_POS ? vfs_read(f, u) : vfs_pread(f, u, off);
-    if (may_sleep)
-        plat_block_end(t->k->platform);
+    int64_t r = inode_is_reg(f->inode) ? read_regular(t, f, u, off) : read_at(f, u, off);
     if (u->flags & LINUX_RWF_NOWAIT)
         return r;
     if (r == -LINUX_EAGAIN && f->ops->read_deadline)
@@ -59,20 +72,30 @@ static int64_t do_read(struct task *t, struct file *f, struct uio *u, uint64_t o
     return park_file_result(t, f, LINUX_POLLIN, r);
 }
 
+static int64_t write_at(struct task *t, struct file *f, struct uio *u, uint64_t off) {
+    TASK_VFS_CTX(t, ctx);
+    bool waits = vfs_writes_through(f, u->flags);
+    if (waits)
+        plat_block_begin(t->k->platform);
+    int64_t r = off == AT_POS ? vfs_write(&ctx, f, u) : vfs_pwrite(&ctx, f, u, off + (uint64_t)t->call.done);
+    if (waits)
+        plat_block_end(t->k->platform);
+    return r;
+}
 // u stands behind what earlier runs of this call have written (call.done).
 static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t off) {
-    TASK_VFS_CTX(t, ctx);
     struct call *c = &t->call;
-    bool blocking = !(atomic_load(&f->flags) & LINUX_O_NONBLOCK) && !inode_is_reg(f->inode);
+    bool nowait = u->flags & LINUX_RWF_NOWAIT;
+    bool blocking = !nowait && !(atomic_load(&f->flags) & LINUX_O_NONBLOCK) && !inode_is_reg(f->inode);
     int64_t r;
     do {
-        r = off == AT_POS ? vfs_write(&ctx, f, u) : vfs_pwrite(&ctx, f, u, off + (uint64_t)c->done);
+        r = write_at(t, f, u, off);
         if (r > 0)
             c->done += r;
     } while (r > 0 && blocking && u->left > 0 && !signal_dying(t));
     if (r >= 0)
         return c->done;
-    if (r == -LINUX_EAGAIN)
+    if (r == -LINUX_EAGAIN && !nowait)
         r = park_file_result(t, f, LINUX_POLLOUT, r);
     return r == SYS_PARK || r == SYS_AGAIN ? r : write_result(t, f, c->done, r);
 }
@@ -94,18 +117,34 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
     return r;
 }
 
-static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, int flags) {
+// RWF_* as Linux takes them. A regular file knows RWF_NOWAIT when it may lie on a disk, and only for reading,
+// as on ext4; what has no disk behind it, tmpfs and /proc, knows none.
+static int check_rwf(const struct file *f, int flags, bool write) {
     const int known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
                       LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND;
+    if (flags & ~known)
+        return -LINUX_EOPNOTSUPP;
+    if ((flags & LINUX_RWF_NOWAIT) && inode_is_reg(f->inode)) {
+        uint64_t magic = f->inode->sb->magic;
+        if (write || (magic != LINUX_OVERLAYFS_SUPER_MAGIC && magic != LINUX_V9FS_MAGIC))
+            return -LINUX_EOPNOTSUPP;
+    }
+    return (flags & LINUX_RWF_APPEND) && (flags & LINUX_RWF_NOAPPEND) ? -LINUX_EINVAL : 0;
+}
+
+static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, int flags) {
     struct file *f cleanup_file = get_io(t, arg_int(a, 0), write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return no_io(t, arg_int(a, 0), off);
-    if (flags & ~known)
-        return -LINUX_EOPNOTSUPP;
     struct uio_user u;
     int err = uio_user_iov(&u, t, arg_ptr(a, 1), arg_u32(a, 2));
     if (err < 0)
         return err;
+    err = u.u.left ? check_rwf(f, flags, write) : 0;
+    if (err) {
+        uio_user_done(&u);
+        return err;
+    }
     u.u.flags = flags;
     uio_user_skip(&u, (uint64_t)t->call.done);
     int64_t r = write ? do_write(t, f, &u.u, off) : do_read(t, f, &u.u, off);

@@ -3,7 +3,6 @@
 // mlock2, munlock, mlockall, munlockall, membarrier. Decoding only: what the calls mean is in
 // sentry/mm/mm_*.c. Those that change the map take its turn first (mm_turn.c).
 //
-// LIMIT: mincore: every mapped page counts as resident.
 // LIMIT: pkey_mprotect: no key but -1, as on a processor without protection keys.
 #include "abi/misc.h"
 #include "sentry/fd/fdtable.h"
@@ -12,7 +11,6 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
-#include <string.h>
 
 int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
@@ -96,13 +94,20 @@ int64_t sys_brk(struct task *t, const struct sysargs *a) {
     return mm_op_finish(t, do_brk(t, t->mm, t->thread, arg_ptr(a, 0)));
 }
 
+// What the host says to advice that it may refuse.
+static int64_t host_said(struct task *t, int64_t said) {
+    return mm_op_finish(t, said < 0 ? said : t->call.notes.map.value);
+}
 int64_t sys_madvise(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
+    if (mm_op_asked(t))
+        return host_said(t, t->call.flush_result);
     int64_t r = mm_op_begin(t);
     if (r)
         return r;
-    return mm_op_finish(t, do_madvise(t, t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_int(a, 2)));
+    r = do_madvise(t, t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_int(a, 2));
+    return mm_advice_asks(arg_int(a, 2)) ? mm_op_ask_with(t, r) : mm_op_finish(t, r);
 }
 
 int64_t sys_msync(struct task *t, const struct sysargs *a) {
@@ -112,40 +117,58 @@ int64_t sys_msync(struct task *t, const struct sysargs *a) {
     return r;
 }
 
+// notes.map.asked: how far it has come.
+static int64_t mincore_on(struct task *t, uint64_t at, uint64_t end, uaddr_t vec) {
+    uint64_t done, from = t->call.notes.map.asked;
+    int64_t r = from < end ? do_mincore(t->mm, t->thread, from, end,
+                                        uaddr_add(vec, (from - at) / GUEST_PAGE_SIZE), &done)
+                           : 0;
+    if (r != SYS_FLUSH)
+        return mm_op_finish(t, r);
+    t->call.notes.map.asked = from + done;
+    return mm_op_ask(t);
+}
 int64_t sys_mincore(struct task *t, const struct sysargs *a) {
-    uint64_t at = arg_ulong(a, 0), len = arg_size(a, 1);
-    uaddr_t vec = arg_ptr(a, 2);
+    uint64_t at = arg_ulong(a, 0), len = arg_size(a, 1), end;
+    if (mm_op_asked(t) && t->call.flush_result < 0)
+        return mm_op_finish(t, t->call.flush_result);
     if (at % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
     if (len > LINUX_TASK_SIZE || at > LINUX_TASK_SIZE - len)
         return -LINUX_ENOMEM;
-    char resident[GUEST_PAGE_SIZE];
-    memset(resident, 1, sizeof resident);
-    for (uint64_t end = at + page_up(len); at < end;) {
-        uint64_t pages = (end - at) / GUEST_PAGE_SIZE;
-        pages = pages < sizeof resident ? pages : sizeof resident;
-        if (!mm_is_mapped(t->mm, at, at + pages * GUEST_PAGE_SIZE))
-            return -LINUX_ENOMEM;
-        if (copy_out(t, vec, resident, pages) < 0)
-            return -LINUX_EFAULT;
-        vec = uaddr_add(vec, pages);
-        at += pages * GUEST_PAGE_SIZE;
+    end = at + page_up(len);
+    if (!mm_op_asked(t)) {
+        int64_t r = mm_op_begin(t);
+        if (r)
+            return r;
+        t->call.notes.map.asked = at;
     }
-    return 0;
+    return mincore_on(t, at, end, arg_ptr(a, 2));
 }
 
-int64_t sys_mlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), true);
+static int64_t lock_range(struct task *t, const struct sysargs *a, enum mm_lock how) {
+    if (mm_op_asked(t))
+        return host_said(t, mm_lock_error(t->call.flush_result));
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_ask_with(t, do_mlock(t, t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), how));
 }
+int64_t sys_mlock(struct task *t, const struct sysargs *a) { return lock_range(t, a, MM_FILL); }
 int64_t sys_mlock2(struct task *t, const struct sysargs *a) {
     if (arg_int(a, 2) & ~LINUX_MLOCK_ONFAULT)
         return -LINUX_EINVAL;
-    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), true);
+    return lock_range(t, a, arg_int(a, 2) ? MM_LOCK : MM_FILL);
 }
-int64_t sys_munlock(struct task *t, const struct sysargs *a) {
-    return do_mlock(t, t->mm, arg_ptr(a, 0), arg_size(a, 1), false);
+int64_t sys_munlock(struct task *t, const struct sysargs *a) { return lock_range(t, a, MM_UNLOCK); }
+int64_t sys_mlockall(struct task *t, const struct sysargs *a) {
+    if (mm_op_asked(t))
+        return host_said(t, 0);
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_ask_with(t, do_mlockall(t, t->mm, t->thread, arg_u32(a, 0)));
 }
-int64_t sys_mlockall(struct task *t, const struct sysargs *a) { return do_mlockall(t, t->mm, arg_u32(a, 0)); }
 int64_t sys_munlockall(struct task *t, const struct sysargs *a) { return do_munlockall(t->mm); }
 
 // ---- membarrier -------------------------------------------------------------------------------------------

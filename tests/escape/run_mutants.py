@@ -268,7 +268,7 @@ MUTANTS = [
     ("a stub's word that the host refused is believed", "seccomp", "A24", [(
         "platform/seccomp/dispatch.c", "if (result < 0 && sc_ops_undo(t, result))", "if (result < 0 && false)")]),
     ("a file is sealed by our own count of its maps", "seccomp", "A24", [(
-        "fs/anon/memfd.c", "int err = n->data.fd >= 0 ? hostmem_seal_write(n->data.fd) : 0;", "int err = 0;")]),
+        "fs/anon/memfd.c", "int err = tdata_seal_write(n);", "int err = 0;")]),
     ("what may only be read is mapped shared", "seccomp", "A24", [(
         "sentry/mm/mm_map.c", "(area_writes_file(v) ? PLAT_SHARED : 0)", "(v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0)")]),
     ("children of which nobody told stay", "seccomp", "A24", [(

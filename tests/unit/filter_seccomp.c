@@ -255,10 +255,10 @@ static void test_architectures(void **state) {
 static void test_stub_text(void **state) {
     const uint64_t gate = place.base + stub_header()->gate + 2,
                    back = place.base + stub_header()->sigreturn + 2;
-    const int ordered[] = {
-        SYS_mmap,           SYS_munmap, SYS_mprotect, SYS_mremap,     SYS_madvise,           SYS_userfaultfd,
-        SYS_clone,          SYS_exit,   SYS_prctl,    SYS_arch_prctl, 436 /* close_range */, SYS_rt_sigreturn,
-        SYS_rt_sigtimedwait};
+    const int ordered[] = {SYS_mmap,         SYS_munmap,         SYS_mprotect,    SYS_mremap,
+                           SYS_madvise,      SYS_mincore,        SYS_userfaultfd, SYS_clone,
+                           SYS_exit,         SYS_prctl,          SYS_arch_prctl,  436 /* close_range */,
+                           SYS_rt_sigreturn, SYS_rt_sigtimedwait};
     for (uint64_t ip = place.base + 1; ip <= place.base + place.text_len; ip++)
         for (uint32_t nr = 0; nr < NUMBERS && ip != gate; nr += ip == back ? 1 : 29) {
             uint32_t may =

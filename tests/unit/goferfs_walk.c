@@ -2,6 +2,7 @@
 // Walks that ask ahead: how many round trips a path takes, and that what was asked for in advance decides
 // nothing: each step is still checked where the walk takes it. With the real gofer server behind it in this
 // process.
+#include "base/clock.h"
 #include "tests/unit/goferfs_mounted.h"
 
 // a/b/c/d/f, links into the middle, and an overlay over it when asked for.
@@ -219,17 +220,153 @@ static void test_host_renames(void **state) {
     assert_true(found > 0);
 }
 
+// ---- Below a writable root: what a listing says answers the stats that follow -----------------------------
+#define FRESH_NS 50000000ull  // half of how long a name is trusted
+
+static void list_dir(struct mounted *t, const char *dir) {
+    struct readdir_sink sink = {count_name};
+    struct file *f;
+    assert_int_equal(vfs_open(&t->ctx, NULL, dir, LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0, 0, &f), 0);
+    assert_int_equal(vfs_readdir(f, &sink), 0);
+    file_put(f);
+}
+static struct vfs_attr stat_of(struct mounted *t, const char *name) {
+    struct vfs_attr a;
+    struct path p;
+    assert_int_equal(vfs_walk(&t->ctx, NULL, name, 0, &p), 0);
+    assert_int_equal(vfs_getattr(&p, &a), 0);
+    path_put(&p);
+    return a;
+}
+// As ls -lR goes through it: each directory's listing is one round trip, and no stat is any. A machine that
+// is slow just then may need more: what is known has grown old.
+static void test_list_and_stat(void **state) {
+    struct mounted *t = *state;
+    static const char *const dirs[] = {"/", "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/other"};
+    static const char *const names[] = {"/a",         "/a/b",       "/a/b/c", "/a/b/c/d",
+                                        "/a/b/c/d/f", "/a/b/c/d/g", "/other", "/a/b/fifo"};
+    bool in_time = false;
+    for (int run = 0; run < 100 && !in_time; run++) {
+        uint64_t start = mono_ns();
+        trips = 0;
+        dcache_shrink(t->v, 1000);
+        for (size_t k = 0; k < sizeof(dirs) / sizeof(dirs[0]); k++)
+            list_dir(t, dirs[k]);
+        assert_true(trips >= 6);
+        int listed = trips;
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+            stat_of(t, names[k]);
+        in_time = mono_ns() - start < FRESH_NS;
+        if (in_time) {
+            assert_int_equal(listed, 6);
+            assert_int_equal(trips, 6);
+        }
+    }
+    assert_true(in_time);
+}
+// A name that is known already is told anew by a listing, when nobody in here was faster.
+static void test_listing_refreshes(void **state) {
+    struct mounted *t = *state;
+    put_file(in_root(t->f, "other/x"), "1");
+    assert_int_equal(stat_of(t, "/other/x").size, 1);
+    put_file(in_root(t->f, "other/x"), "12345");
+    list_dir(t, "/other");
+    assert_int_equal(stat_of(t, "/other/x").size, 5);
+    struct path p;
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/y", 0, &p), -LINUX_ENOENT);
+    put_file(in_root(t->f, "other/y"), "12");
+    list_dir(t, "/other");
+    assert_int_equal(stat_of(t, "/other/y").size, 2);
+}
+// The rest of a batch lies with the open directory: what is done to those names meanwhile counts.
+static bool stop_at_once(struct readdir_sink *s, const char *name, size_t len, uint64_t ino, unsigned dtype,
+                         uint64_t off) {
+    return name[0] == '.';
+}
+static void test_changes_within_a_listing(void **state) {
+    struct mounted *t = *state;
+    struct readdir_sink none = {stop_at_once}, all = {count_name};
+    struct file *f, *w;
+    struct path p;
+    struct uio_kernel k;
+    char text[] = "longer";
+    for (int i = 0; i < 8; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "other/%d", i);
+        put_file(in_root(t->f, name), "1");
+    }
+    assert_int_equal(vfs_open(&t->ctx, NULL, "/other", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0, 0, &f), 0);
+    assert_int_equal(vfs_readdir(f, &none), 0);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/other/1"), 0);
+    assert_int_equal(vfs_rename(&t->ctx, NULL, "/other/2", NULL, "/other/two", 0), 0);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/3", 0, &p), 0);
+    assert_int_equal(vfs_chmod(&t->ctx, &p, 0600), 0);
+    path_put(&p);
+    assert_int_equal(vfs_open(&t->ctx, NULL, "/other/4", LINUX_O_WRONLY, 0, 0, &w), 0);
+    uio_kernel_init(&k, text, 6);
+    assert_int_equal(vfs_write(&t->ctx, w, &k.u), 6);
+    assert_int_equal(vfs_readdir(f, &all), 0);
+    file_put(f);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/1", 0, &p), -LINUX_ENOENT);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/2", 0, &p), -LINUX_ENOENT);
+    assert_int_equal(stat_of(t, "/other/two").size, 1);
+    assert_int_equal(stat_of(t, "/other/3").mode & 0777, 0600);
+    assert_int_equal(stat_of(t, "/other/4").size, 6);
+    file_put(w);
+}
+// Many names of one directory, one after another, as git status asks for them: the rest comes at once.
+static void test_run_of_names(void **state) {
+    struct mounted *t = *state;
+    char name[32];
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "other/%02d", i);
+        put_file(in_root(t->f, name), "1");
+    }
+    bool in_time = false;
+    for (int run = 0; run < 100 && !in_time; run++) {
+        uint64_t start = mono_ns();
+        dcache_shrink(t->v, 1000);
+        trips = 0;
+        for (int i = 0; i < 60; i++) {
+            snprintf(name, sizeof(name), "/other/%02d", i);
+            assert_int_equal(stat_of(t, name).size, 1);
+        }
+        in_time = mono_ns() - start < FRESH_NS && trips <= 9;
+    }
+    assert_true(in_time);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/other/07"), 0);
+    struct path p;
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/other/07", 0, &p), -LINUX_ENOENT);
+}
+
 #define RO(t)      cmocka_unit_test_setup_teardown(t, up_ro, mounted_down)
 #define RW(t)      cmocka_unit_test_setup_teardown(t, up_rw, mounted_down)
 #define OVERLAY(t) cmocka_unit_test_setup_teardown(t, up_overlay, mounted_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RO(test_tree),       OVERLAY(test_tree),
-        RO(test_one_trip),   OVERLAY(test_one_trip), RO(test_missing),        OVERLAY(test_missing),
-        RO(test_links),      OVERLAY(test_links),    RO(test_not_a_directory), RO(test_dotdot),
-        RO(test_long_names), RO(test_deep),          RO(test_permission),     OVERLAY(test_permission),
-        OVERLAY(test_mount), OVERLAY(test_overlay),  OVERLAY(test_overlay_whiteout_first),
-        RW(test_own_changes), RW(test_host_renames),
+        RO(test_tree),
+        OVERLAY(test_tree),
+        RO(test_one_trip),
+        OVERLAY(test_one_trip),
+        RO(test_missing),
+        OVERLAY(test_missing),
+        RO(test_links),
+        OVERLAY(test_links),
+        RO(test_not_a_directory),
+        RO(test_dotdot),
+        RO(test_long_names),
+        RO(test_deep),
+        RO(test_permission),
+        OVERLAY(test_permission),
+        OVERLAY(test_mount),
+        OVERLAY(test_overlay),
+        OVERLAY(test_overlay_whiteout_first),
+        RW(test_own_changes),
+        RW(test_host_renames),
+        RW(test_list_and_stat),
+        RW(test_listing_refreshes),
+        RW(test_changes_within_a_listing),
+        RW(test_run_of_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,7 @@ int plat_remap(struct plat_thread *t, uaddr_t from, uint64_t old_len, uaddr_t to
     memcpy(host + d, moved, m * sizeof host[0]);
     return 0;
 }
+int plat_incore(struct plat_thread *t, uaddr_t a, uint64_t len, uaddr_t vec) { return 0; }
 int plat_advise(struct plat_thread *t, uaddr_t a, uint64_t len, int advice) {
     unsigned p = first_page(a, len);
     for (uint64_t i = 0; i < len / GUEST_PAGE_SIZE; i++)
@@ -217,7 +218,7 @@ static void random_call(struct mm *mm, struct file *f) {
         break;
     default:
         do_madvise(&task, mm, NULL, uaddr(addr), len, rand() % 2 ? LINUX_MADV_DONTNEED : LINUX_MADV_DONTFORK);
-        do_mlock(&task, mm, uaddr(addr), len, rand() % 2);
+        do_mlock(&task, mm, NULL, uaddr(addr), len, (enum mm_lock)(rand() % 3));
         break;
     }
 }
@@ -374,18 +375,18 @@ static void test_limits(void **state) {
     assert_int_equal(MAP(30, 4, RW), -LINUX_ENOMEM);
     assert_int_equal(MAP(30, 4, LINUX_PROT_READ), PG(30));
     limits[LINUX_RLIMIT_MEMLOCK] = 2 * GUEST_PAGE_SIZE;
-    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 3 * GUEST_PAGE_SIZE, true), -LINUX_ENOMEM);
-    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, true), 0);
-    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, true), 0);
+    assert_int_equal(do_mlock(&task, mm, NULL, uaddr(PG(10)), 3 * GUEST_PAGE_SIZE, MM_LOCK), -LINUX_ENOMEM);
+    assert_int_equal(do_mlock(&task, mm, NULL, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, MM_LOCK), 0);
+    assert_int_equal(do_mlock(&task, mm, NULL, uaddr(PG(10)), 2 * GUEST_PAGE_SIZE, MM_LOCK), 0);
     assert_int_equal(map(mm, 0, 4096, 0, ANON | LINUX_MAP_LOCKED, NULL, 0), -LINUX_EAGAIN);
     assert_int_equal(do_madvise(&task, mm, NULL, uaddr(PG(10)), 4096, LINUX_MADV_DONTNEED), -LINUX_EINVAL);
     assert_int_equal(mm->locked, 2 * GUEST_PAGE_SIZE);
     assert_int_equal(do_munlockall(mm), 0);
     assert_int_equal(mm->locked, 0);
     limits[LINUX_RLIMIT_MEMLOCK] = 0;
-    assert_int_equal(do_mlock(&task, mm, uaddr(PG(10)), 4096, true), -LINUX_EPERM);
+    assert_int_equal(do_mlock(&task, mm, NULL, uaddr(PG(10)), 4096, MM_LOCK), -LINUX_EPERM);
     may_lock_all = true;
-    assert_int_equal(do_mlockall(&task, mm, LINUX_MCL_CURRENT | LINUX_MCL_FUTURE), 0);
+    assert_int_equal(do_mlockall(&task, mm, NULL, LINUX_MCL_CURRENT | LINUX_MCL_FUTURE), 0);
     assert_int_equal(mm->locked, mm->total);
     compare(mm);
     mm_put(mm);
@@ -466,7 +467,7 @@ static void test_fork(void **state) {
     MAP(10, 4, RW);
     map(mm, PG(20), 4096, RW, LINUX_MAP_SHARED | LINUX_MAP_FIXED, f, 0);
     do_madvise(&task, mm, NULL, uaddr(PG(11)), 4096, LINUX_MADV_DONTFORK);
-    do_mlock(&task, mm, uaddr(PG(10)), 4096, true);
+    do_mlock(&task, mm, NULL, uaddr(PG(10)), 4096, MM_LOCK);
     assert_int_equal(mm_fork(mm, NULL, &copy), 0);
     assert_true(area_check(copy));
     assert_int_equal(copy->total, 4 * GUEST_PAGE_SIZE);

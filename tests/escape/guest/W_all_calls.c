@@ -63,6 +63,8 @@ static void *thread(void *unused) {
         need(p != MAP_FAILED);
         memset(p, i, 8 * PAGE);
         need(mprotect(p, PAGE, PROT_READ) == 0 && madvise(p + PAGE, PAGE, MADV_DONTNEED) == 0);
+        unsigned char in[8];
+        need(mincore(p, 8 * PAGE, in) == 0 && (in[0] & 1) && !(in[1] & 1));
         need(mprotect(p, PAGE, PROT_READ | PROT_WRITE) == 0);
         p = mremap(p, 8 * PAGE, 20 * PAGE, MREMAP_MAYMOVE);
         need(p != MAP_FAILED && munmap(p, 20 * PAGE) == 0);
