@@ -70,6 +70,17 @@
 #define LINUX_PR_TSC_ENABLE  1
 #define LINUX_PR_TSC_SIGSEGV 2
 
+#define LINUX_PR_MCE_KILL_CLEAR   0
+#define LINUX_PR_MCE_KILL_SET     1
+#define LINUX_PR_MCE_KILL_DEFAULT 2
+
+#define LINUX_PR_SPEC_L1D_FLUSH 2  // the last that may be asked for
+#define LINUX_PR_SPEC_ENABLE    2
+
+// /proc/PID/coredump_filter: the bits there are, and those set at first.
+#define LINUX_COREDUMP_FILTER_ALL     0x1ffu
+#define LINUX_COREDUMP_FILTER_DEFAULT 0x33u
+
 #define LINUX_ARCH_SET_GS         0x1001
 #define LINUX_ARCH_SET_FS         0x1002
 #define LINUX_ARCH_GET_FS         0x1003

@@ -77,6 +77,13 @@ int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         return i->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM;
     return i->ops->setattr(i, a, which);
 }
+int inode_setattr_block(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    if (which & ATTR_SIZE)
+        return -LINUX_EINVAL;
+    LOCKED(&i->lock);
+    inode_apply_attr(&i->attr, a, which);
+    return 0;
+}
 // As Linux' fsnotify_change() has it: setting both times is utime(2), one alone is what reading or writing
 // does.
 static uint32_t told_of(unsigned which) {

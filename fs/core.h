@@ -13,6 +13,9 @@
 #define DCACHE_MAX      65536u  // names kept beyond their use
 #define APPEND_STRIPES  16u
 
+// Whose file system a file without a name belongs to, as statfs(2) tells.
+enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_KINDS };
+
 struct vfs {
     struct lock dcache;
     struct list *buckets;  // [d] dentries by parent and name; a head that is all zero is an empty list
@@ -31,7 +34,7 @@ struct vfs {
     struct lock waits_lock;      // RANK_LEAF
     struct list lock_waits;      // [w: waits_lock] who waits for whose file lock (fs/locks.c)
 
-    struct mount *anon;      // [c] owned: files without names; not in mounts
+    struct mount *nameless[NAMELESS_KINDS];  // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
@@ -144,5 +147,10 @@ void vfs_memory_free(struct vfs_memory *m);
 // pipe/fifo.c
 int fifo_open(struct inode *i, struct file *f);
 int fifo_open_again(struct file *f, struct waiter *w);  // see vfs_open_again()
+
+// vfs.c: mounts that are in no tree.
+bool mount_is_nameless(const struct vfs *v, const struct mount *m);
+// For inodes that keep no size: changes the block itself.
+int inode_setattr_block(struct inode *i, const struct vfs_attr *a, unsigned which);
 
 #endif

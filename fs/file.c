@@ -213,11 +213,11 @@ int64_t vfs_write(const struct vfs_ctx *ctx, struct file *f, struct uio *u) {
 }
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off) {
     uint64_t end;
+    if (!(f->mode & FMODE_SEEK))
+        return -LINUX_ESPIPE;
     int err = may_write(f);
     if (err)
         return err;
-    if (!(f->mode & FMODE_SEEK))
-        return -LINUX_ESPIPE;
     cut(u);
     if (beyond(off, u))
         return -LINUX_EINVAL;
@@ -237,6 +237,8 @@ static int seek_place(struct file *f, int64_t off, int whence, int64_t *pos) {
         return seek_from(0, off, pos);
     if (whence == LINUX_SEEK_CUR)
         return seek_from(f->pos, off, pos);
+    if (f->ops->seek == SEEK_NO_END)
+        return -LINUX_EINVAL;
     struct vfs_attr a;
     int err = inode_attr(f->inode, &a);
     if (err)
@@ -251,6 +253,8 @@ static int seek_place(struct file *f, int64_t off, int whence, int64_t *pos) {
 int64_t vfs_llseek(struct file *f, int64_t off, int whence) {
     if (whence < 0 || whence > LINUX_SEEK_HOLE)
         return -LINUX_EINVAL;
+    if (f->ops->seek == SEEK_NOWHERE)
+        return 0;
     if (!(f->mode & FMODE_SEEK))
         return f->mode & FMODE_PATH ? -LINUX_EBADF : -LINUX_ESPIPE;
     if ((f->mode & FMODE_OWN_POS) && f->ops->llseek)

@@ -245,7 +245,7 @@ static bool push_dir_chain(struct back *b, struct path at, const struct path *ro
 int64_t path_text(struct vfs *v, const struct path *p, const struct path *root, char *buf, size_t size) {
     static const char deleted[] = " (deleted)", far[] = "(unreachable)";
     struct back b = {buf, buf + size};
-    bool reached = true, anon = p->mnt == v->anon || p->mnt == v->shm;
+    bool reached = true, anon = mount_is_nameless(v, p->mnt);
     LOCKED(&v->dcache);
     struct dentry *d = p->dentry;
     bool gone = !anon && !d->hashed && d->parent != d && !d->sb->no_dcache;

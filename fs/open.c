@@ -98,6 +98,8 @@ static int open_object(struct file *f, const struct vfs_ctx *ctx) {
     uint32_t type = inode_type(i);
     if (type == LINUX_S_IFSOCK)
         return -LINUX_ENXIO;
+    if ((atomic_load(&f->flags) & LINUX_O_DIRECT) && type != LINUX_S_IFREG)
+        return -LINUX_EINVAL;
     if (type == LINUX_S_IFIFO && !i->ops->open)  // with an open of its own: a pipe of the host
         return fifo_open(i, f);
     f->ops = i->fops;

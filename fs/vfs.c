@@ -12,9 +12,20 @@ void mounts_destroy(struct vfs *v);
 
 static const struct super_ops anon_super_ops;
 static const struct inode_ops anon_root_ops;
+static const struct inode_ops socket_inode_ops = {.setattr = inode_setattr_block};
 
-static int make_anon(struct vfs *v) {
-    struct superblock *sb = super_new(v, &anon_super_ops, "anon", LINUX_ANON_INODE_FS_MAGIC);
+// Files without names: those of pipes, of sockets, and all others, each a file system of its own.
+static const struct {
+    const char *name;
+    uint64_t magic;
+} nameless[NAMELESS_KINDS] = {
+    [NAMELESS_ANON] = {"anon", LINUX_ANON_INODE_FS_MAGIC},
+    [NAMELESS_PIPE] = {"pipefs", LINUX_PIPEFS_MAGIC},
+    [NAMELESS_SOCKET] = {"sockfs", LINUX_SOCKFS_MAGIC},
+};
+
+static int make_nameless(struct vfs *v, enum nameless kind) {
+    struct superblock *sb = super_new(v, &anon_super_ops, nameless[kind].name, nameless[kind].magic);
     if (!sb)
         return -LINUX_ENOMEM;
     struct vfs_attr a = {.mode = LINUX_S_IFDIR | 0555, .ino = inode_next_ino(v), .nlink = 2};
@@ -22,10 +33,22 @@ static int make_anon(struct vfs *v) {
     sb->root = root ? dentry_root(sb, root) : NULL;
     if (root && !sb->root)
         inode_put(root);
-    v->anon = sb->root ? mount_new(v, sb, sb->root, 0, "anon") : NULL;
-    if (!v->anon)
+    v->nameless[kind] = sb->root ? mount_new(v, sb, sb->root, 0, nameless[kind].name) : NULL;
+    if (!v->nameless[kind])
         super_put(sb);
-    return v->anon ? 0 : -LINUX_ENOMEM;
+    return v->nameless[kind] ? 0 : -LINUX_ENOMEM;
+}
+static bool make_all_nameless(struct vfs *v) {
+    for (int i = 0; i < NAMELESS_KINDS; i++)
+        if (make_nameless(v, i))
+            return false;
+    return true;
+}
+bool mount_is_nameless(const struct vfs *v, const struct mount *m) {
+    for (int i = 0; i < NAMELESS_KINDS; i++)
+        if (v->nameless[i] == m)
+            return true;
+    return m == v->shm;
 }
 static int make_shm(struct vfs *v) {
     struct tmpfs_opts o = {.mode = 0777};
@@ -48,8 +71,9 @@ static void locks_init(struct vfs *v) {
 static void vfs_release(struct vfs *v) {
     if (v->shm)
         mount_put(v->shm);
-    if (v->anon)
-        mount_put(v->anon);
+    for (int i = 0; i < NAMELESS_KINDS; i++)
+        if (v->nameless[i])
+            mount_put(v->nameless[i]);
     long left = atomic_load(&v->inodes) + atomic_load(&v->dentry_count) + atomic_load(&v->files) +
                 atomic_load(&v->supers);
     if (left)
@@ -79,7 +103,7 @@ struct vfs *vfs_create(void) {
     atomic_init(&v->next_dev, 32);  // small majors are devices
     atomic_init(&v->next_ino, 1);
     v->memory = vfs_memory_new();
-    if (!v->buckets || !v->memory || make_anon(v) || make_shm(v)) {
+    if (!v->buckets || !v->memory || !make_all_nameless(v) || make_shm(v)) {
         vfs_release(v);
         return NULL;
     }
@@ -97,25 +121,41 @@ uint64_t vfs_new_dev(struct vfs *v) {
 // For objects that keep nothing in an inode: what fstat(2) shows of them.
 static struct inode *anon_inode(struct vfs *v) {
     struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(v), .nlink = 1};
-    return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
+    return inode_new(v->nameless[NAMELESS_ANON]->sb, &anon_root_ops, NULL, &a);
+}
+
+static enum nameless kind_of(uint32_t mode) {
+    if (LINUX_S_ISFIFO(mode))
+        return NAMELESS_PIPE;
+    return LINUX_S_ISSOCK(mode) ? NAMELESS_SOCKET : NAMELESS_ANON;
 }
 
 struct inode *vfs_anon_inode(struct vfs *v, uint32_t mode, uint32_t uid, uint32_t gid) {
     struct vfs_attr a = {.mode = mode, .ino = inode_next_ino(v), .nlink = 1, .uid = uid, .gid = gid};
-    return inode_new(v->anon->sb, &anon_root_ops, NULL, &a);
+    enum nameless kind = kind_of(mode);
+    const struct inode_ops *ops = kind == NAMELESS_SOCKET ? &socket_inode_ops : &anon_root_ops;
+    return inode_new(v->nameless[kind]->sb, ops, NULL, &a);
+}
+
+static struct mount *mount_of(const struct vfs *v, const struct inode *i) {
+    unsigned kind = 0;
+    while (v->nameless[kind]->sb != i->sb)
+        kind++;
+    return v->nameless[kind];
 }
 
 int file_anon(struct vfs *v, const char *name, struct inode *i, const struct file_ops *ops, void *priv,
               unsigned flags, struct file **out) {
     if (!i && !(i = anon_inode(v)))
         return -LINUX_ENOMEM;
-    struct dentry *d = dentry_new(v->anon->sb, NULL, name, strlen(name));
+    struct mount *m = mount_of(v, i);
+    struct dentry *d = dentry_new(m->sb, NULL, name, strlen(name));
     if (!d) {
         inode_put(i);
         return -LINUX_ENOMEM;
     }
     d->inode = i;
-    struct path p = {mount_get(v->anon), d};
+    struct path p = {mount_get(m), d};
     unsigned acc = flags & LINUX_O_ACCMODE;
     unsigned mode = (acc != LINUX_O_WRONLY ? FMODE_READ : 0) | (acc != LINUX_O_RDONLY ? FMODE_WRITE : 0);
     struct file *f = file_new(v, &p, flags, mode);
@@ -125,6 +165,7 @@ int file_anon(struct vfs *v, const char *name, struct inode *i, const struct fil
     }
     f->ops = ops;
     f->priv = priv;
+    f->mode |= FMODE_NAMELESS;
     *out = f;
     return 0;
 }

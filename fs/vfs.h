@@ -140,6 +140,9 @@ struct file_ops {
     int (*readdir)(struct file *f, struct readdir_sink *s, uint64_t *off);
     // NULL: the generic one (by size); SEEK_DATA, HOLE
     int64_t (*llseek)(struct file *f, int64_t off, int whence);
+    // lseek(2): the default; answers 0 whatever it is asked (Linux' noop_llseek()); knows no end
+    // (seq_lseek())
+    enum { SEEK_DEFAULT, SEEK_NOWHERE, SEEK_NO_END } seek;
     // The LINUX_POLL* that hold now. With w: first puts it on the queue that will tell of changes. (Register,
     // then look: no wake-up is lost.) NULL: always readable and writable.
     uint32_t (*poll)(struct file *f, struct waiter *w);
@@ -247,6 +250,7 @@ struct mount {
 #define FMODE_PATH  8u  // O_PATH
 #define FMODE_EXEC  16u
 #define FMODE_UNCOUNTED 64u  // may write, yet is no hindrance to executing it: what memfd_create(2) made
+#define FMODE_NAMELESS  512u  // made by file_anon(): F_GETFL does not show O_LARGEFILE
 #define FMODE_NOTIFY 256u  // was opened by name: its events are told (fs/notify.h)
 // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
 #define FMODE_OWN_POS 32u

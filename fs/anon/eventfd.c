@@ -64,8 +64,11 @@ static void eventfd_release(struct file *f) {
     lock_destroy(&e->lock);
     free(e);
 }
-static const struct file_ops eventfd_ops = {
-    .read = eventfd_read, .write = eventfd_write, .poll = eventfd_poll, .release = eventfd_release};
+static const struct file_ops eventfd_ops = {.read = eventfd_read,
+                                            .write = eventfd_write,
+                                            .poll = eventfd_poll,
+                                            .release = eventfd_release,
+                                            .seek = SEEK_NOWHERE};
 
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out) {
     static const struct inode_ops no_ops;
@@ -73,7 +76,7 @@ int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file 
     if (flags & ~(unsigned)(LINUX_EFD_SEMAPHORE | LINUX_EFD_NONBLOCK | LINUX_EFD_CLOEXEC))
         return -LINUX_EINVAL;
     struct eventfd *e = znew(struct eventfd);
-    struct inode *i = e ? inode_new(vfs->anon->sb, &no_ops, NULL, &a) : NULL;
+    struct inode *i = e ? inode_new(vfs->nameless[NAMELESS_ANON]->sb, &no_ops, NULL, &a) : NULL;
     if (!i) {
         free(e);
         return -LINUX_ENOMEM;

@@ -247,6 +247,7 @@ static void inotify_free(struct inotify *in) {
 static void inotify_release(struct file *f) { inotify_free(f->priv); }
 
 static const struct file_ops inotify_ops = {.read = inotify_read,
+                                            .seek = SEEK_NOWHERE,
                                             .poll = inotify_poll,
                                             .ioctl = inotify_ioctl,
                                             .show = inotify_show,

@@ -407,7 +407,7 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     struct vfs_attr a = {.mode = h->type | 0666, .ino = h->ino, .nlink = 1};
     if (h->type == LINUX_S_IFCHR)
         a.rdev = h->tty ? LINUX_MKDEV(5, 1) : LINUX_MKDEV(1, 3);
-    struct inode *i = inode_new(vfs->anon->sb, &host_inode_ops, &host_ops, &a);
+    struct inode *i = inode_new(vfs->nameless[NAMELESS_ANON]->sb, &host_inode_ops, &host_ops, &a);
     if (!i) {
         waitq_destroy(&h->wait);
         free(h);

@@ -233,7 +233,7 @@ int fifo_open(struct inode *i, struct file *f) {
     if (!err) {
         join(p, f);
         // A pipe(2) reached by /proc/PID/fd never waits: only fifos with a name do.
-        bool named = i->sb != i->sb->vfs->anon->sb;
+        bool named = i->sb != i->sb->vfs->nameless[NAMELESS_PIPE]->sb;
         bool wait = named && rd != wr && !(rd ? p->writers : p->readers);
         uint32_t seen = rd ? p->writer_count : p->reader_count;
         f->pos = wait ? seen : seen - 1u;  // somebody is here: the count has moved
@@ -262,12 +262,12 @@ int fifo_open_again(struct file *f, struct waiter *w) {
 }
 
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
-    static const struct inode_ops pipe_inode_ops;
+    static const struct inode_ops pipe_inode_ops = {.setattr = inode_setattr_block};
     char name[32];
     struct vfs_attr a = {.mode = LINUX_S_IFIFO | 0600, .ino = inode_next_ino(vfs), .nlink = 1};
     if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
-    struct inode *i = inode_new(vfs->anon->sb, &pipe_inode_ops, NULL, &a);
+    struct inode *i = inode_new(vfs->nameless[NAMELESS_PIPE]->sb, &pipe_inode_ops, NULL, &a);
     struct pipe *p = i ? pipe_new() : NULL;
     if (!p) {
         if (i)
@@ -282,7 +282,7 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
         return err;
     }
     path_get(&ends[0]->path);
-    ends[1] = file_new(vfs, &ends[0]->path, flags | LINUX_O_WRONLY, FMODE_WRITE);
+    ends[1] = file_new(vfs, &ends[0]->path, flags | LINUX_O_WRONLY, FMODE_WRITE | FMODE_NAMELESS);
     if (!ends[1]) {
         path_put(&ends[0]->path);
         file_put(ends[0]);

@@ -409,7 +409,8 @@ static void epoll_release(struct file *f) {
     free(ep);
 }
 
-static const struct file_ops epoll_fops = {.poll = epoll_poll, .release = epoll_release};
+static const struct file_ops epoll_fops = {
+    .poll = epoll_poll, .release = epoll_release, .seek = SEEK_NOWHERE};
 
 int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out) {
     struct epoll *ep = znew(struct epoll);

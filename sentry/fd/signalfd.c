@@ -110,6 +110,7 @@ static void signalfd_release(struct file *f) {
 }
 
 static const struct file_ops signalfd_ops = {
+    .seek = SEEK_NOWHERE,
     .read = signalfd_read,
     .poll = signalfd_poll,
     .release = signalfd_release,

@@ -54,6 +54,7 @@ int futex_key_get(struct mm *mm, uaddr_t word, bool private, struct futex_key *o
         const struct vma *v = area_find(mm, word.v);
         if (!v || v->start > word.v || !(v->prot & LINUX_PROT_READ))
             return -LINUX_EFAULT;
+        out->off = 1;
         if (!(v->flags & LINUX_MAP_SHARED) || !v->file)
             return 0;
         const struct inode *i = v->file->inode;

@@ -23,8 +23,9 @@ struct futex_table {
 void futex_table_init(struct futex_table *x);
 void futex_table_destroy(struct futex_table *x);  // nobody waits
 
-// Two words are the same futex when their keys are equal. Memory of one map: {map, address, 0}. A shared
-// mapping: {device << 1 | 1, inode number, offset}, so that processes meet.
+// Two words are the same futex when their keys are equal. Memory of one map: {map, address, 0} for who
+// promises that it is private, {map, address, 1} else. A shared mapping: {device << 1 | 1, inode number,
+// offset}, so that processes meet.
 struct futex_key {
     uint64_t space, id, off;
 };

@@ -140,6 +140,8 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
             return wait_or(t, flags, -LINUX_ENOMSG);
         if (m->size > size && !(flags & LINUX_MSG_NOERROR))
             return -LINUX_E2BIG;
+        if ((flags & LINUX_MSG_COPY) && m->size > size)  // as Linux' copy_msg() has it
+            return -LINUX_EINVAL;
         if (flags & LINUX_MSG_COPY) {
             *out = copy_of(m);
             return *out ? 0 : -LINUX_ENOMEM;

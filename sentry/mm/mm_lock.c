@@ -38,6 +38,13 @@ bool mm_is_mapped(struct mm *mm, uint64_t start, uint64_t end) {
     LOCKED(&mm->lock);
     return !has_hole(mm, start, end);
 }
+// Memory that cannot be filled, since nobody may touch it. It counts as locked all the same.
+static bool has_no_access(const struct mm *mm, uint64_t start, uint64_t end) {
+    for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
+        if (!(v->prot & (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)))
+            return true;
+    return false;
+}
 static uint64_t count_locked(const struct mm *mm, uint64_t start, uint64_t end) {
     uint64_t n = 0;
     for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
@@ -57,7 +64,9 @@ static int lock_locked(struct task *t, struct mm *mm, struct plat_thread *th, ui
     int r = flag_range(mm, start, end, lock ? VMA_LOCKED : 0, VMA_LOCKED, bin);
     if (r == 0 && has_hole(mm, start, end))
         return -LINUX_ENOMEM;
-    return r == 0 && how == MM_FILL ? queue_fill(mm, th, start, end) : r;
+    if (r == 0 && how == MM_FILL)
+        r = queue_fill(mm, th, start, end);
+    return r == 0 && how == MM_FILL && has_no_access(mm, start, end) ? -LINUX_ENOMEM : r;
 }
 int64_t do_mlock(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t len,
                  enum mm_lock how) {

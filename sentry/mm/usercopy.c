@@ -275,8 +275,6 @@ static bool access_ok(uint64_t addr, uint64_t len) {
 
 int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) {
     uio_init(u, t);
-    if (len > INT64_MAX)
-        return -LINUX_EINVAL;
     if (!access_ok(buf.v, len))
         return -LINUX_EFAULT;
     len = len < LINUX_MAX_RW_COUNT ? len : LINUX_MAX_RW_COUNT;

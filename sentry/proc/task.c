@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tasks and thread groups as objects: allocation, numbers, look-up, and what ends with the last reference.
+#include "abi/prctl.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -105,6 +106,8 @@ struct tgroup *tgroup_alloc(struct kernel *k) {
     waitq_init(&g->exit_wait);
     g->start_ns = kernel_uptime_ns();
     g->dumpable = 1;
+    g->coredump_filter = LINUX_COREDUMP_FILTER_DEFAULT;
+    g->mce_kill = LINUX_PR_MCE_KILL_DEFAULT;
     tgroup_timers_init(g);
     cpu_timers_init(g);
     return g;

@@ -97,6 +97,9 @@ struct tgroup {
     struct list posix_timers;     // [S] (sentry/time/posix_timers.c)
     int32_t next_timer_id;        // [S]
     _Atomic int32_t oom_score_adj;  // [a]
+    _Atomic uint32_t coredump_filter;       // [a] kept and shown
+    _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
+    _Atomic bool thp_disabled, io_flusher;  // [a] the same
     _Atomic uint32_t dumpable;      // [a]
 };
 

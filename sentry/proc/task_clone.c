@@ -48,6 +48,10 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
         return NULL;
     g->exit_signal = (int)r->exit_signal;
     g->oom_score_adj = old->oom_score_adj;
+    g->coredump_filter = old->coredump_filter;
+    g->mce_kill = old->mce_kill;
+    g->thp_disabled = old->thp_disabled;
+    g->io_flusher = old->io_flusher;
     g->dumpable = old->dumpable;
     LOCKED(&old->sig_lock);
     memcpy(g->rlimits, old->rlimits, sizeof g->rlimits);

@@ -77,7 +77,8 @@ static int show_fdinfo(struct proc_text *x, const struct proc_node *n) {
     int64_t pos = (int64_t)__atomic_load_n(&f->pos, __ATOMIC_RELAXED);
     if (f->mode & FMODE_OWN_POS)
         pos = vfs_llseek(f, 0, LINUX_SEEK_CUR);
-    unsigned flags = atomic_load(&f->flags) | (f->mode & FMODE_PATH ? 0 : LINUX_O_LARGEFILE);
+    unsigned flags =
+        atomic_load(&f->flags) | (f->mode & (FMODE_PATH | FMODE_NAMELESS) ? 0 : LINUX_O_LARGEFILE);
     proc_printf(x, "pos:\t%lld\nflags:\t0%o\nmnt_id:\t%d\nino:\t%llu\n", (long long)(pos < 0 ? 0 : pos),
                 flags | (cloexec > 0 ? LINUX_O_CLOEXEC : 0), f->path.mnt ? f->path.mnt->id : 0,
                 (unsigned long long)f->inode->attr.ino);

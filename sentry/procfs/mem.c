@@ -77,4 +77,5 @@ static int64_t write_mem(struct file *f, struct uio *u, uint64_t off) {
 
 bool procfs_is_mem(const struct file *f) { return f->ops == &proc_mem_fops; }
 
-const struct file_ops proc_mem_fops = {.read = read_mem, .write = write_mem, .release = release};
+const struct file_ops proc_mem_fops = {
+    .read = read_mem, .write = write_mem, .release = release, .seek = SEEK_NO_END};

@@ -3,6 +3,7 @@
 // status.c, memory.c, fds.c and mounts.c.
 // LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, stack,
 // syscall.
+#include "abi/prctl.h"
 #include "abi/caps.h"
 #include "sentry/proc/cred.h"
 #include "sentry/procfs/impl.h"
@@ -59,6 +60,25 @@ static int store_oom_score_adj(const struct proc_node *n, char *text, size_t len
     return 0;
 }
 
+// It is the memory's: without that it has none.
+static int show_coredump_filter(struct proc_text *x, const struct proc_node *n) {
+    struct mm *mm = proc_mm(n);
+    if (!mm)
+        return 0;
+    proc_printf(x, "%08x\n", n->g->coredump_filter);
+    mm_put(mm);
+    return 0;
+}
+
+static int store_coredump_filter(const struct proc_node *n, char *text, size_t len) {
+    char *end;
+    unsigned long v = strtoul(text, &end, 0);
+    if (end == text || (*end && strcmp(end, "\n")) || v > UINT32_MAX)
+        return -LINUX_EINVAL;
+    n->g->coredump_filter = (uint32_t)v & LINUX_COREDUMP_FILTER_ALL;
+    return 0;
+}
+
 static int show_oom_score(struct proc_text *x, const struct proc_node *n) {
     int v = 666 + n->g->oom_score_adj * 2 / 3;
     proc_printf(x, "%d\n", v < 0 ? 0 : v);
@@ -84,16 +104,6 @@ static int show_timerslack(struct proc_text *x, const struct proc_node *n) {
     }
     proc_printf(x, "%u\n", t->timer_slack);
     task_put(t);
-    return 0;
-}
-
-// It is the memory's.
-static int show_coredump_filter(struct proc_text *x, const struct proc_node *n) {
-    struct mm *mm = proc_mm(n);
-    if (!mm)
-        return 0;
-    proc_printf(x, "00000033\n");
-    mm_put(mm);
     return 0;
 }
 
@@ -214,7 +224,7 @@ static const struct proc_entry thread_entries[] = {
 static const struct proc_entry process_entries[] = {
     PROC_CONST("autogroup", "/autogroup-1 nice 0\n"),
     COMMON_ENTRIES,
-    PROC_FILE("coredump_filter", show_coredump_filter),
+    STORED("coredump_filter", show_coredump_filter, store_coredump_filter),
     OF_MOUNTS("mountstats", 0400, proc_show_mountstats),
     {.name = "task", .mode = LINUX_S_IFDIR | 0555, .list = &thread_list},
     PROC_FILE("timerslack_ns", show_timerslack),

@@ -342,7 +342,8 @@ static int64_t write_file(struct file *f, struct uio *u, uint64_t off) {
     return err < 0 ? err : len;
 }
 
-static const struct file_ops text_fops = {.read = read_file, .write = write_file, .release = release};
+static const struct file_ops text_fops = {
+    .read = read_file, .write = write_file, .release = release, .seek = SEEK_NO_END};
 static const struct file_ops dir_fops = {.readdir = readdir};
 static const struct inode_ops dir_ops = {.lookup = lookup,
                                          .getattr = dir_getattr,

@@ -152,6 +152,12 @@ int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) 
     return post(t->tg, t, sig, info);
 }
 
+void signal_send_self(struct task *t, int sig) {
+    const struct linux_siginfo info = {
+        .si_signo = sig, .si_code = LINUX_SI_USER, .si_pid = t->tg->pid, .si_uid = t->cred->uid};
+    signal_send_task(t, sig, &info);
+}
+
 int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info) {
     return post(g, NULL, sig, info);
 }

@@ -29,6 +29,8 @@ void sigqueue_free(struct sigqueue *q);
 // tasks_lock. The targets are notified under sig_lock, so task_notify() takes only locks above RANK_SIGNAL.
 // An event thread or other thread outside run_worker() that sends must call run_ready() afterwards.
 int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info);
+// As the kernel does for what a call has done: it says that the task itself has sent it.
+void signal_send_self(struct task *t, int sig);
 int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info);
 int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info);  // tasks_lock held
 // A synchronous fault of t itself: forced, also when blocked or ignored.

@@ -101,12 +101,15 @@ static int64_t copy_run(struct task *t, struct copy *c, uaddr_t in_addr, uaddr_t
     return write_result(t, c->out, t->call.done, n);
 }
 
-static int64_t offset(struct task *t, uaddr_t addr, uint64_t *off) {
+// Of `n` bytes from there on the last must have an offset, even before it is told that the first has none.
+static int64_t offset(struct task *t, uaddr_t addr, uint64_t n, uint64_t *off) {
     *off = AT_POS;
     if (uaddr_is_null(addr))
         return 0;
     if (copy_in_obj(t, off, addr) < 0)
         return -LINUX_EFAULT;
+    if (*off + n < *off)
+        return -LINUX_EOVERFLOW;
     return (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
 }
 
@@ -122,10 +125,11 @@ static int64_t sendfile_check(struct task *t, struct copy *c, const struct sysar
     int64_t err = open_both(t, c, arg_int(a, 1), arg_int(a, 0), arg_size(a, 3));
     if (err < 0)
         return err;
-    if (!(c->in->mode & FMODE_SEEK) || (atomic_load(&c->out->flags) & LINUX_O_APPEND))
+    if (arg_size(a, 3) > INT64_MAX || !(c->in->mode & FMODE_SEEK) ||
+        (atomic_load(&c->out->flags) & LINUX_O_APPEND))
         return -LINUX_EINVAL;
     c->tells = true;
-    return offset(t, arg_ptr(a, 2), &c->in_off);
+    return offset(t, arg_ptr(a, 2), 0, &c->in_off);
 }
 
 int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
@@ -148,6 +152,8 @@ static int64_t range_check(struct copy *c) {
     if (err < 0)
         return err;
     uint64_t from = place(c->in, c->in_off), to = place(c->out, c->out_off);
+    if (to + c->left > INT64_MAX)
+        return -LINUX_EFBIG;
     uint64_t rest = from < attr.size ? attr.size - from : 0;
     c->left = c->left < rest ? c->left : rest;
     return same_file(c->in, c->out) && from < to + c->left && to < from + c->left ? -LINUX_EINVAL : 0;
@@ -165,10 +171,10 @@ static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs 
         return -LINUX_EINVAL;
     if (atomic_load(&c->out->flags) & LINUX_O_APPEND)
         return -LINUX_EBADF;
-    err = offset(t, arg_ptr(a, 1), &c->in_off);
+    err = offset(t, arg_ptr(a, 1), arg_size(a, 4), &c->in_off);
     if (err < 0)
         return err;
-    err = offset(t, arg_ptr(a, 3), &c->out_off);
+    err = offset(t, arg_ptr(a, 3), arg_size(a, 4), &c->out_off);
     return err < 0 ? err : range_check(c);
 }
 

@@ -169,7 +169,7 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
     case LINUX_F_GETFL:
         return (atomic_load(&f->flags) & ~(uint32_t)(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY |
                                                      LINUX_O_TRUNC | LINUX_O_CLOEXEC)) |
-               (f->mode & FMODE_PATH ? 0 : LINUX_O_LARGEFILE);
+               (f->mode & (FMODE_PATH | FMODE_NAMELESS) ? 0 : LINUX_O_LARGEFILE);
     case LINUX_F_SETFL:
         return set_flags(t, f, fd, arg);
     case LINUX_F_GETLK:
@@ -312,7 +312,7 @@ int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
 
 static int64_t size_error(struct task *t, int64_t r) {
     if (r == -LINUX_EFBIG && task_rlimit(t, LINUX_RLIMIT_FSIZE) != LINUX_RLIM_INFINITY)
-        signal_send_task(t, LINUX_SIGXFSZ, NULL);
+        signal_send_self(t, LINUX_SIGXFSZ);
     return r;
 }
 

@@ -351,7 +351,7 @@ int64_t sys_truncate(struct task *t, const struct sysargs *a) {
     if (err == 0)
         err = vfs_truncate(&ctx, &p, (uint64_t)arg_off(a, 1));
     if (err == -LINUX_EFBIG && ctx.fsize_limit != LINUX_RLIM_INFINITY)
-        signal_send_task(t, LINUX_SIGXFSZ, NULL);
+        signal_send_self(t, LINUX_SIGXFSZ);
     return err;
 }
 

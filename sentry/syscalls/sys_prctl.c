@@ -138,6 +138,72 @@ static int64_t prctl_rights(struct task *t, const struct sysargs *a) {
     }
 }
 
+// PR_MCE_KILL: no machine check ever reaches a guest.
+static int64_t set_mce_kill(struct task *t, const struct sysargs *a) {
+    bool set = arg_ulong(a, 1) == LINUX_PR_MCE_KILL_SET;
+    uint64_t how = set ? arg_ulong(a, 2) : LINUX_PR_MCE_KILL_DEFAULT;
+    if (arg_ulong(a, 1) > LINUX_PR_MCE_KILL_SET || !rest_is_zero(a, set ? 3 : 2) ||
+        how > LINUX_PR_MCE_KILL_DEFAULT)
+        return -LINUX_EINVAL;
+    t->tg->mce_kill = (uint32_t)how;
+    return 0;
+}
+
+static int64_t set_io_flusher(struct task *t, const struct sysargs *a) {
+    if (!task_capable(t, LINUX_CAP_SYS_RESOURCE))
+        return -LINUX_EPERM;
+    if (arg_ulong(a, 1) > 1 || !rest_is_zero(a, 2))
+        return -LINUX_EINVAL;
+    t->tg->io_flusher = arg_ulong(a, 1);
+    return 0;
+}
+
+static int64_t get_io_flusher(struct task *t, const struct sysargs *a) {
+    if (!task_capable(t, LINUX_CAP_SYS_RESOURCE))
+        return -LINUX_EPERM;
+    return rest_is_zero(a, 1) ? t->tg->io_flusher : -LINUX_EINVAL;
+}
+
+// What is kept and shown, and has no effect here. LIMIT: the processor's speculation is not a process's to
+// set, and PR_SET_TSC cannot take the time-stamp counter away; memory that may be written and run is not
+// refused (PR_SET_MDWE), nor are the places of a process's parts moved (PR_SET_MM).
+static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
+    uint64_t v = arg_ulong(a, 1);
+    switch (arg_int(a, 0)) {
+    case LINUX_PR_SET_THP_DISABLE:
+        if (!rest_is_zero(a, 2))
+            return -LINUX_EINVAL;
+        t->tg->thp_disabled = v != 0;
+        return 0;
+    case LINUX_PR_GET_THP_DISABLE:
+        return rest_is_zero(a, 1) ? t->tg->thp_disabled : -LINUX_EINVAL;
+    case LINUX_PR_SET_TSC:
+        return v == LINUX_PR_TSC_ENABLE ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_MCE_KILL:
+        return set_mce_kill(t, a);
+    case LINUX_PR_MCE_KILL_GET:
+        return rest_is_zero(a, 1) ? (int64_t)t->tg->mce_kill : -LINUX_EINVAL;
+    case LINUX_PR_SET_IO_FLUSHER:
+        return set_io_flusher(t, a);
+    case LINUX_PR_GET_IO_FLUSHER:
+        return get_io_flusher(t, a);
+    case LINUX_PR_GET_SPECULATION_CTRL:
+        if (!rest_is_zero(a, 2))
+            return -LINUX_EINVAL;
+        return v <= LINUX_PR_SPEC_L1D_FLUSH ? LINUX_PR_SPEC_ENABLE : -LINUX_ENODEV;
+    case LINUX_PR_SET_SPECULATION_CTRL:
+        if (!rest_is_zero(a, 3))
+            return -LINUX_EINVAL;
+        return v <= LINUX_PR_SPEC_L1D_FLUSH ? -LINUX_ENXIO : -LINUX_ENODEV;
+    case LINUX_PR_SET_MM:
+        return task_capable(t, LINUX_CAP_SYS_RESOURCE) ? -LINUX_EINVAL : -LINUX_EPERM;
+    case LINUX_PR_GET_MDWE:
+        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
+    default:
+        return prctl_rights(t, a);
+    }
+}
+
 int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     uint64_t v = arg_ulong(a, 1);
     switch (arg_int(a, 0)) {
@@ -181,15 +247,11 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
         int mode = LINUX_PR_TSC_ENABLE;
         return copy_out_obj(t, arg_ptr(a, 1), &mode);
     }
-    case LINUX_PR_SET_THP_DISABLE:
-        return rest_is_zero(a, 2) ? 0 : -LINUX_EINVAL;
-    case LINUX_PR_GET_THP_DISABLE:
-        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
     case LINUX_PR_SET_VMA:  // LIMIT: names of anonymous areas are taken and not shown
         return v == LINUX_PR_SET_VMA_ANON_NAME ? 0 : -LINUX_EINVAL;
     case LINUX_PR_GET_AUXV:
         return get_auxv(t, a);
     default:
-        return prctl_rights(t, a);
+        return prctl_kept(t, a);
     }
 }

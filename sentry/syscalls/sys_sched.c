@@ -239,23 +239,49 @@ int64_t sys_setpriority(struct task *t, const struct sysargs *a) {
     return set_nice(t, arg_int(a, 0), arg_u32(a, 1), arg_int(a, 2));
 }
 
-// sched_setattr(2): the fields of struct sched_attr up to sched_priority.
+// sched_setattr(2): struct sched_attr; without the last line it is the first version.
 struct attr_head {
     uint32_t size, policy;
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
     uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max;
 };
+#define ATTR_FIRST offsetof(struct attr_head, util_min)
+
+// What we do not know must be zero. 0, -LINUX_EFAULT or -LINUX_E2BIG.
+static int copy_attr(struct task *t, struct attr_head *h, uaddr_t at) {
+    char tail[256];
+    *h = (struct attr_head){0};
+    if (copy_in(t, &h->size, at, sizeof h->size) < 0)
+        return -LINUX_EFAULT;
+    uint32_t size = h->size ? h->size : (uint32_t)ATTR_FIRST;
+    if (size < ATTR_FIRST || size > GUEST_PAGE_SIZE)
+        return -LINUX_E2BIG;
+    if (copy_in(t, h, at, size < sizeof *h ? size : sizeof *h) < 0)
+        return -LINUX_EFAULT;
+    for (uint32_t from = sizeof *h, n; from < size; from += n) {
+        n = size - from < sizeof tail ? size - from : (uint32_t)sizeof tail;
+        if (copy_in(t, tail, uaddr_add(at, from), n) < 0)
+            return -LINUX_EFAULT;
+        for (uint32_t i = 0; i < n; i++)
+            if (tail[i])
+                return -LINUX_E2BIG;
+    }
+    return 0;
+}
 
 int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
     struct attr_head h;
     if (!arg_given(a, 1) || arg_u32(a, 2) || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
-    if (copy_in_obj(t, &h, arg_ptr(a, 1)) < 0)
-        return -LINUX_EFAULT;
-    if (h.size && h.size < sizeof h)
-        return -LINUX_E2BIG;
+    const uint32_t known = sizeof h;
+    int err = copy_attr(t, &h, arg_ptr(a, 1));
+    if (err == -LINUX_E2BIG && copy_out_obj(t, arg_ptr(a, 1), &known) < 0)
+        err = -LINUX_EFAULT;
+    if (err)
+        return err;
     int64_t r = set_policy(t, arg_int(a, 0), (int)h.policy, (int)h.priority,
                            h.flags & LINUX_SCHED_FLAG_RESET_ON_FORK);
     if (r < 0 || policy_rt((int)h.policy) || (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
@@ -265,22 +291,19 @@ int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
 
 int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
     uint32_t size = arg_u32(a, 2);
-    if (!arg_given(a, 1) || size < sizeof(struct attr_head) || size > GUEST_PAGE_SIZE || arg_u32(a, 3) ||
-        arg_int(a, 0) < 0)
+    if (!arg_given(a, 1) || size < ATTR_FIRST || size > GUEST_PAGE_SIZE || arg_u32(a, 3) || arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
     struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
-    struct attr_head h = {sizeof h,
-                          (uint32_t)other->sched_policy,
-                          other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0,
-                          other->nice,
-                          (uint32_t)other->sched_prio,
-                          0,
-                          0,
-                          0};
+    uint32_t n = size < sizeof(struct attr_head) ? size : (uint32_t)sizeof(struct attr_head);
+    struct attr_head h = {.size = n,
+                          .policy = (uint32_t)other->sched_policy,
+                          .flags = other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0,
+                          .nice = other->nice,
+                          .priority = (uint32_t)other->sched_prio};
     task_put(other);
-    return copy_out_obj(t, arg_ptr(a, 1), &h);
+    return copy_out(t, arg_ptr(a, 1), &h, n);
 }
 
 // ---- I/O priority, ioprio_set(2) --------------------------------------------------------------------------

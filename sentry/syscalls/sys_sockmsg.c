@@ -168,7 +168,7 @@ static bool is_nonblock(struct file *f, unsigned flags) {
 
 static int64_t send_error(struct task *t, struct socket *s, struct sock_msg *m, int64_t r) {
     if (r == -LINUX_EPIPE && !(m->flags & LINUX_MSG_NOSIGNAL) && s->type == LINUX_SOCK_STREAM)
-        signal_send_task(t, LINUX_SIGPIPE, NULL);
+        signal_send_self(t, LINUX_SIGPIPE);
     return r;
 }
 

@@ -76,6 +76,7 @@ static void timerfd_free(struct timerfd *d) {
 static void timerfd_release(struct file *f) { timerfd_free(f->priv); }
 
 static const struct file_ops timerfd_ops = {
+    .seek = SEEK_NOWHERE,
     .read = timerfd_read,
     .poll = timerfd_poll,
     .release = timerfd_release,

@@ -26,7 +26,8 @@ PICKET, PLATFORM, SCALE = "", "seccomp", 1.0
 def do(*args, options=(), **kw):
     command = [PICKET, "do", "--platform=" + PLATFORM, *options, "--", *args]
     kw.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(command, capture_output=True, text=True, timeout=30 * SCALE, cwd=kw.pop("cwd", "/"), **kw)
+    kw.setdefault("timeout", 30 * SCALE)
+    return subprocess.run(command, capture_output=True, text=True, cwd=kw.pop("cwd", "/"), **kw)
 
 
 def expect(ok, what):
@@ -98,6 +99,26 @@ def test_threads_are_kept():
     expect(done.returncode == 0 and kept, done.stderr)
     if PLATFORM == "seccomp":
         expect(int(kept.group(1)) > 900, done.stderr)
+
+
+def test_thousands_of_threads():
+    """More than four thousand in one process, all there at a time: a stub of the seccomp platform has a slot for each."""
+    if PLATFORM != "seccomp":
+        return
+    program = """
+import os, threading
+threading.stack_size(65536)
+over = threading.Event()
+threads = [threading.Thread(target=over.wait) for i in range(4200)]
+for t in threads:
+    t.start()
+print(len(os.listdir("/proc/self/task")))
+over.set()
+for t in threads:
+    t.join()
+"""
+    done = do("python3", "-c", program, timeout=120 * SCALE)
+    expect(done.returncode == 0 and done.stdout == "4201\n", done)
 
 
 # ---- Bad input -----------------------------------------------------------------------------------------------------------

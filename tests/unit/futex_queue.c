@@ -93,6 +93,12 @@ static void queue(int task, int w, uint32_t bitset) {
     struct futex_key k = key(w);
     assert_int_equal(futex_queue(&tasks[task], &waiters[task], &k, word(w), words[w], bitset), 0);
 }
+// As who waits for what an end tells: by the key that others can have too.
+static void queue_shared(int task, int w) {
+    struct futex_key k;
+    assert_int_equal(futex_key_get(&mm, word(w), false, &k), 0);
+    assert_int_equal(futex_queue(&tasks[task], &waiters[task], &k, word(w), words[w], ANY), 0);
+}
 static void drain(void) {
     for (int i = 0; i < 4; i++)
         futex_unqueue(&waiters[i]);
@@ -193,7 +199,7 @@ static void robust_list(void **state) {
     words[202] = 10;                          // ours
     words[212] = 11;                          // another thread's
     words[222] = 10 | LINUX_FUTEX_WAITERS;    // ours, and awaited
-    queue(1, 222, ANY);
+    queue_shared(1, 222);
     futex_exit_task(&tasks[0]);
     assert_int_equal(words[202], LINUX_FUTEX_OWNER_DIED);
     assert_int_equal(words[212], 11);
@@ -206,7 +212,7 @@ static void robust_list(void **state) {
 static void robust_pending(void **state) {
     robust(NULL, 0, 300);
     words[302] = 0;  // set free, the wake was still to come
-    queue(1, 302, ANY);
+    queue_shared(1, 302);
     futex_exit_robust(&tasks[0]);
     assert_int_equal(nwoken, 1);
     assert_int_equal(words[302], 0);
@@ -231,7 +237,7 @@ static void A20_hostile_robust_lists(void **state) {
 static void clear_child_tid(void **state) {
     words[5] = 10;
     tasks[0].clear_child_tid = word(5);
-    queue(1, 5, ANY);
+    queue_shared(1, 5);
     futex_exit_task(&tasks[0]);
     assert_int_equal(words[5], 0);
     assert_int_equal(nwoken, 1);

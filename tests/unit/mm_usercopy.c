@@ -266,7 +266,7 @@ static void test_vector_checks(void **state) {
     assert_int_equal(uio_from(&u.u, buf, sizeof buf), 80);
     assert_int_equal(calls, 1);
     uio_user_done(&u);
-    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), UINT64_MAX), -LINUX_EINVAL);
+    assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), UINT64_MAX), -LINUX_EFAULT);
     assert_int_equal(uio_user_buf(&u, &task, uaddr(PG(0)), INT64_MAX), -LINUX_EFAULT);
 }
 
