@@ -72,6 +72,8 @@ MUTANTS = [
         "platform/seccomp/resume.c", "(!unmap && o->args[2] != call->args[2])", "false")]),
     ("a guest's call goes on for another one", "seccomp", "unit:platform_refuses/test_own*", [(
         "platform/seccomp/resume.c", "o->nr != call->nr ||", "")]),
+    ("text that was hidden twice is a fault", "seccomp", "unit:platform_refuses/test_hidden*", [(
+        "platform/seccomp/fastcall/patch_x86.c", "(t->fetched_at == addr && t->fetched_in == patches)", "t->fetched_at == addr")]),
     ("threads are kept without bound", "seccomp", "unit:platform_kept/test_kept*", [(
         "platform/seccomp/keep.c", "proc->nkept < SC_KEPT_MOST &&", "")]),
     ("a kept thread does not end with its process's books", "seccomp", "unit:platform_kept/test_kept*", [(
