@@ -2,7 +2,9 @@
 // New host threads: plat_clone(). A child becomes known when it checks in (checkin.c). Locks: thread->lock,
 // then platform->lock.
 #include "abi/errno.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "platform/seccomp/sc.h"
 #include <linux/prctl.h>
@@ -107,13 +109,13 @@ static struct sc_thread *new_sharer(struct sc_thread *t, bool thread) {
 }
 
 // t is held by the caller alone: its state can only become DEAD meanwhile.
-static int may_clone(struct sc_thread *t, struct lx_regs *regs) {
+static int may_clone(struct sc_thread *t, struct lx_regs *regs, void *fp) {
     LOCKED(&t->lock);
     if (t->state == SC_DEAD)
         return -LINUX_EAGAIN;
     if (t->state != SC_HELD || t->hold == HOLD_VALUE || t->queue.child)
         return -LINUX_EINVAL;
-    int err = sc_regs_load(t);
+    int err = sc_regs_load_all(t, fp);
     *regs = t->cache.regs;
     return err ? -LINUX_EAGAIN : 0;
 }
@@ -143,10 +145,13 @@ int sc_clone(struct plat_thread *pt, unsigned flags, struct plat_thread **out, s
     struct sc_thread *t = sc_thread_of(pt), *child;
     struct sc_platform *p = sc_plat(t);
     struct lx_regs regs;
-    int err = may_clone(t, &regs);
+    void *fp cleanup_free = flags & PLAT_CLONE_THREAD && sc_keep_has(t) ? xcalloc(1, p->frame.fp_len) : NULL;
+    int err = may_clone(t, &regs, fp);
     if (err)
         return err;
-    bool kept = flags & PLAT_CLONE_THREAD && (child = sc_keep_take(t));
+    bool kept = fp && (child = sc_keep_take(t, fp));
+    if (kept)
+        take_ptr(fp);
     if (!kept)
         child = flags & PLAT_CLONE_VM ? new_sharer(t, flags & PLAT_CLONE_THREAD) : sc_space_new(p, t->slot);
     if (!child)

@@ -5,6 +5,7 @@
 // Host calls of ours: one process_vm_writev, one ioctl that starts the batch, and receive + CONTINUE for each
 // op; a file to be mapped travels with the ioctl that starts it.
 #include "abi/errno.h"
+#include "base/cleanup.h"
 #include "platform/seccomp/sc.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -151,17 +152,25 @@ bool sc_ops_write(struct sc_thread *t) {
     const size_t from =
         new_place(t, &s) ? offsetof(struct stub_slot, place_at) : offsetof(struct stub_slot, flags);
     const size_t to = offsetof(struct stub_slot, ops[s.nops]);
-    struct iovec local[2] = {{(char *)&s + from, to - from}, {frame, sizeof frame}};
-    struct iovec remote[2] = {{(void *)(slot + from), to - from},
-                              {(void *)(slot + sc_plat(t)->frame.uc_off + SC_FRAME_AT), sizeof frame}};
+    struct iovec local[5] = {{(char *)&s + from, to - from}},
+                 remote[3] = {{(void *)(slot + from), to - from}};
     size_t want = to - from;
+    int nlocal = 1, nremote = 1;
     if (c->dirty_regs) {
         sc_regs_to_frame(&c->regs, frame);
+        local[nlocal++] = (struct iovec){frame, sizeof frame};
+        remote[nremote++] =
+            (struct iovec){(void *)(slot + sc_plat(t)->frame.uc_off + SC_FRAME_AT), sizeof frame};
         want += sizeof frame;
     }
-    int iovs = c->dirty_regs ? 2 : 1;
-    if (plat_memory_raw(t->base.as, true, local, iovs, remote, iovs) != (int64_t)want)
+    if (c->fp) {
+        sc_fpstate_pieces(t, c->fp, c->fp_len, local + nlocal, &remote[nremote++]);
+        nlocal += 3;
+        want += c->fp_len;
+    }
+    if (plat_memory_raw(t->base.as, true, local, nlocal, remote, nremote) != (int64_t)want)
         return false;
+    free(take_ptr(c->fp));
     c->dirty_regs = t->renewed = false;
     if (!t->queue.flush && !more)
         c->dirty_bases = c->have_rax = false;

@@ -13,10 +13,8 @@
 //
 // Called by thread.c for threads that are given back, and by clone.c. Locks: thread->lock, platform->lock.
 //
-// Host calls of ours: to keep one, none; to take one, a read of its maker's FP state.
-#include "base/fault.h"
+// Host calls of ours: none; its maker's FP state is read, and written, with the other registers.
 #include "platform/seccomp/sc.h"
-#include <stdlib.h>
 
 // Only in this state is nothing on its way to it, or from it.
 static bool may_keep(const struct sc_thread *t) {
@@ -98,23 +96,13 @@ static bool needs_work(struct sc_thread *t) {
     return (t->fast && t->fast->alone) || atomic_load(&sc_as(t)->premap.on) || t->queue.n;
 }
 
-static void *read_fp(struct sc_thread *t) {
-    size_t len = sc_plat(t)->frame.fp_len;
-    void *fp = xcalloc(1, len);
-    if (fp && sc_get_fpstate(&t->base, fp, len) == (int64_t)len)
-        return fp;
-    free(fp);
-    return NULL;
-}
+bool sc_keep_has(struct sc_thread *maker) { return !needs_work(maker) && first_kept(sc_plat(maker), maker); }
 
-struct sc_thread *sc_keep_take(struct sc_thread *maker) {
+struct sc_thread *sc_keep_take(const struct sc_thread *maker, void *fp) {
     struct sc_platform *p = sc_plat(maker);
-    struct sc_thread *t = needs_work(maker) ? NULL : first_kept(p, maker);
-    void *fp = t ? read_fp(maker) : NULL;
-    if (!fp || !take(t, maker)) {
-        free(fp);
+    struct sc_thread *t = first_kept(p, maker);
+    if (!t || !take(t, maker))
         return NULL;
-    }
     LOCKED(&t->lock);
     atomic_store(&t->base.owner, NULL);
     t->cache.fp = fp;

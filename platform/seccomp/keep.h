@@ -11,8 +11,9 @@ struct sc_thread;
 
 bool sc_keep(struct sc_thread *t);         // [lock] doomed, and held by an event; false: it is to end
 void sc_keep_forget(struct sc_thread *t);  // [lock, P] KEPT no more
-// A thread for the process of `t`, which is held: HELD by an event, with the registers and the FP state of
-// `t`. NULL: there is none, or one must be made. No lock.
-struct sc_thread *sc_keep_take(struct sc_thread *t);
+// No lock, both. Is there one for a thread that `maker`, which is held, makes, without work of its host?
+bool sc_keep_has(struct sc_thread *maker);
+// It: HELD by an event; fp: its FP state, taken over. NULL: there is none any more.
+struct sc_thread *sc_keep_take(const struct sc_thread *maker, void *fp);
 
 #endif

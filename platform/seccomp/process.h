@@ -36,7 +36,7 @@ struct sc_as {
     unsigned nrings;                // [P] slots that `rings` knows
     // text that is, or was, changed while other threads may run it (fastcall/patch_x86.c)
     _Atomic(const struct sc_thread *) patcher;    // whose ops change it now, NULL: nobody's
-    _Atomic uint64_t text_start, text_end;
+    _Atomic unsigned patches;                     // so far
     struct sc_premap premap;
 };
 

@@ -71,19 +71,30 @@ void sc_regs_forget(struct sc_thread *t) {
     t->cache.have_rax = t->cache.have_regs = t->cache.dirty_regs = t->cache.dirty_bases = false;
 }
 
-int sc_regs_load(struct sc_thread *t) {
+int sc_regs_load_all(struct sc_thread *t, void *fp) {
+    const struct sc_frame *f = &sc_plat(t)->frame;
     uint64_t frame[SC_FRAME_REGS], bases[2] = {t->cache.regs.fs_base, t->cache.regs.gs_base};
     uint64_t slot = sc_slot_addr(t);
-    struct iovec local[2] = {{frame, sizeof frame}, {bases, sizeof bases}};
-    struct iovec remote[2] = {{(void *)(slot + sc_plat(t)->frame.uc_off + SC_FRAME_AT), sizeof frame},
-                              {(void *)(slot + offsetof(struct stub_slot, fs_base)), sizeof bases}};
-    if (t->cache.have_regs)
+    struct iovec local[3] = {{frame, sizeof frame}}, remote[3];
+    remote[0] = (struct iovec){(void *)(slot + f->uc_off + SC_FRAME_AT), sizeof frame};
+    int n = 1;
+    if (f->fsgsbase) {  // else only our own orders change the bases, and we remember them
+        local[n] = (struct iovec){bases, sizeof bases};
+        remote[n++] = (struct iovec){(void *)(slot + offsetof(struct stub_slot, fs_base)), sizeof bases};
+    }
+    if (fp) {
+        local[n] = (struct iovec){fp, f->fp_len};
+        remote[n++] = (struct iovec){(void *)(slot + f->fp_off), f->fp_len};
+    }
+    if (t->cache.have_regs && !fp)
         return 0;
-    // Without fsgsbase only our own orders change the bases, and we remember them.
-    int n = sc_plat(t)->frame.fsgsbase ? 2 : 1;
-    int64_t want = (int64_t)sizeof frame + (n == 2 ? (int64_t)sizeof bases : 0);
+    int64_t want = 0;
+    for (int i = 0; i < n; i++)
+        want += (int64_t)local[i].iov_len;
     if (plat_memory_raw(t->base.as, false, local, n, remote, n) != want)
         return -LINUX_ESRCH;
+    if (t->cache.have_regs)
+        return 0;
     sc_regs_from_frame(frame, &t->cache.regs);
     t->cache.regs.fs_base = bases[0];
     t->cache.regs.gs_base = sc_plat(t)->frame.fsgsbase && bases[1] == slot ? 0 : bases[1];
@@ -91,6 +102,8 @@ int sc_regs_load(struct sc_thread *t) {
     t->cache.have_regs = true;
     return 0;
 }
+
+int sc_regs_load(struct sc_thread *t) { return sc_regs_load_all(t, NULL); }
 
 uint64_t sc_host_gs_base(const struct sc_thread *t) {
     uint64_t gs = t->cache.regs.gs_base;
@@ -150,16 +163,20 @@ int64_t sc_get_fpstate(struct plat_thread *pt, void *buf, size_t len) {
 }
 
 // The software bytes say how long the image is; rt_sigreturn would refuse, or believe, others.
-int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len) {
-    struct sc_platform *p = sc_plat(t);
+void sc_fpstate_pieces(const struct sc_thread *t, const void *buf, size_t len, struct iovec local[3],
+                       struct iovec *remote) {
+    struct sc_frame *f = &sc_plat(t)->frame;
     const size_t sw = offsetof(struct linux_fpstate, sw_reserved), behind = sizeof(struct linux_fpstate);
-    uint64_t at = sc_slot_addr(t) + p->frame.fp_off;
-    struct iovec local[3] = {{(void *)(uintptr_t)buf, sw},
-                             {p->frame.fp_sw, sizeof p->frame.fp_sw},
-                             {(char *)(uintptr_t)buf + behind, len - behind}};
-    struct iovec remote = {(void *)at, len};
-    int64_t n = plat_memory_raw(t->base.as, true, local, 3, &remote, 1);
-    return n == (int64_t)len ? 0 : -LINUX_ESRCH;
+    local[0] = (struct iovec){(void *)(uintptr_t)buf, sw};
+    local[1] = (struct iovec){f->fp_sw, sizeof f->fp_sw};
+    local[2] = (struct iovec){(char *)(uintptr_t)buf + behind, len - behind};
+    *remote = (struct iovec){(void *)(sc_slot_addr(t) + f->fp_off), len};
+}
+
+int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len) {
+    struct iovec local[3], remote;
+    sc_fpstate_pieces(t, buf, len, local, &remote);
+    return plat_memory_raw(t->base.as, true, local, 3, &remote, 1) == (int64_t)len ? 0 : -LINUX_ESRCH;
 }
 
 int sc_set_fpstate(struct plat_thread *pt, const void *buf, size_t len) {

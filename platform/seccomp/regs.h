@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct plat_thread;
 struct sc_thread;
@@ -35,6 +36,8 @@ int sc_set_regs(struct plat_thread *t, const struct lx_regs *regs);
 int64_t sc_get_fpstate(struct plat_thread *t, void *buf, size_t len);
 int sc_set_fpstate(struct plat_thread *t, const void *buf, size_t len);
 int sc_regs_load(struct sc_thread *t);  // [lock] reads the frame; 0 or -LINUX_E*
+// [lock] The same, and the FP state into `fp`, which has room for it, or is NULL.
+int sc_regs_load_all(struct sc_thread *t, void *fp);
 // [lock] What the gs base is to be on a CPU with fsgsbase: the guest's, or for its 0 the address of its slot.
 uint64_t sc_host_gs_base(const struct sc_thread *t);
 // [lock] What is known of the registers is of another event.
@@ -45,5 +48,8 @@ void sc_regs_forget(struct sc_thread *t);
 void sc_regs_to_frame(const struct lx_regs *r, uint64_t frame[SC_FRAME_REGS]);
 void sc_regs_from_frame(const uint64_t frame[SC_FRAME_REGS], struct lx_regs *r);
 int sc_fpstate_write(struct sc_thread *t, const void *buf, size_t len);  // [lock]
+// [lock] The pieces of such a write: three here, one there.
+void sc_fpstate_pieces(const struct sc_thread *t, const void *buf, size_t len, struct iovec local[3],
+                       struct iovec *remote);
 
 #endif

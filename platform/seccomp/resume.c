@@ -125,7 +125,7 @@ static void add_base_ops(struct sc_thread *t) {
 static bool needs_slot(const struct sc_thread *t) {
     const struct reg_cache *c = &t->cache;
     return t->hold == HOLD_CHECKIN || t->queue.next < t->queue.n || t->queue.flush || c->dirty_bases ||
-           c->dirty_regs || t->renewed ||
+           c->dirty_regs || c->fp || t->renewed ||
            (c->have_rax && (t->hold == HOLD_PROPOSAL || !inline_answer_fits(c->rax)));
 }
 
@@ -140,11 +140,6 @@ void sc_resume_gate(struct sc_thread *t) {
     if (c->have_rax && c->dirty_regs) {
         c->regs.rax = (uint64_t)c->rax;
         c->have_rax = false;
-    }
-    if (c->fp) {
-        sc_fpstate_write(t, c->fp, c->fp_len);
-        free(c->fp);
-        c->fp = NULL;
     }
     if (!needs_slot(t)) {
         sc_set_state(t, SC_RUNNING);

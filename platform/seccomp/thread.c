@@ -105,7 +105,7 @@ void sc_thread_forget(struct sc_thread *t) {
     t->ring = (struct ring_call){RING_NONE};
     t->wish = (struct fast_wish){0};
     t->proposals = t->trapped = 0;
-    t->touched_at = t->fetched_at = 0;
+    t->touched_at = t->fetched_at = t->fetched_in = 0;
 }
 
 // All but the lock, the links, and what tells where it lives, as a thread that is to be.

@@ -282,6 +282,27 @@ static void test_unknown_thread(void **state) {
     guest_end(&g);
 }
 
+// A thread that fetches from text under change tries again: while that lasts, once more when the page may
+// have come back meanwhile, and all that anew with the next change. Then it is a fault.
+static void test_hidden_text(void **state) {
+    struct guest g;
+    if (!is_seccomp(state))
+        skip();
+    guest_start(&g, *state, GUEST_AT(loop_context));
+    wait_call(&g, 12);
+    struct sc_thread *t = sc_thread_of(g.t);
+    struct sc_as *as = sc_as_of(g.as);
+    for (int patch = 0; patch < 3; patch++) {
+        atomic_fetch_add(&as->patches, 1);
+        atomic_store(&as->patcher, t);
+        assert_true(sc_patch_hid(t, AT + 8) && sc_patch_hid(t, AT + 8));
+        sc_patch_over(t);
+        assert_true(sc_patch_hid(t, AT + 8));
+        assert_false(sc_patch_hid(t, AT + 8));
+    }
+    guest_end(&g);
+}
+
 static void no_count(void *owner) {}
 
 // It has been given back; it may be a thread of the pool's by now.
@@ -576,6 +597,7 @@ int main(void) {
         platform_test(test_own_work),
         platform_test(test_file_does_not_stay),
         platform_test(test_fork_has_no_files),
+        platform_test(test_hidden_text),
         platform_test(test_ring_numbers),
         platform_test(test_ring_strings),
         platform_test(test_ring_data),

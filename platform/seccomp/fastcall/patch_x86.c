@@ -109,10 +109,9 @@ static bool switch_on(struct sc_thread *t) {
 
 // ---- Other threads meanwhile ------------------------------------------------------------------------------
 
-static void begin_hiding(struct sc_thread *t, const struct plat_text *text) {
+static void begin_hiding(struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
-    atomic_store(&as->text_start, text->start);
-    atomic_store(&as->text_end, text->end);
+    atomic_fetch_add(&as->patches, 1);
     atomic_store(&as->patcher, t);
 }
 
@@ -121,14 +120,17 @@ void sc_patch_over(const struct sc_thread *t) {
     atomic_compare_exchange_strong(&sc_as(t)->patcher, &me, NULL);
 }
 
-// When the page is back, the fault may have been on its way to us: each such place has a second try.
+// When the page is back, the fault may have been on its way to us: after each patch, each place has a second
+// try.
 bool sc_patch_hid(struct sc_thread *t, uint64_t addr) {
     const struct sc_as *as = sc_as(t);
-    if (addr < atomic_load(&as->text_start) || addr >= atomic_load(&as->text_end))
-        return false;
-    bool again = t->fetched_at == addr;
+    if (atomic_load(&as->patcher))
+        return true;
+    unsigned patches = atomic_load(&as->patches);
+    bool again = !patches || (t->fetched_at == addr && t->fetched_in == patches);
     t->fetched_at = addr;
-    return !again || atomic_load(&as->patcher);
+    t->fetched_in = patches;
+    return !again;
 }
 
 // [lock] The word that the jump is part of lies in one page.
@@ -175,7 +177,8 @@ enum patch sc_patch(struct sc_thread *t, struct sc_as *as, uint64_t ip, const st
     }
     if (!done) {
         plat_count_one(t->base.p, alone ? STAT_PATCHED : STAT_PATCHED_SHARED);
-        begin_hiding(t, text);
+        if (!alone)  // then there is a report when it is done
+            begin_hiding(t);
     }
     site->state = SITE_PATCHED;
     t->fast->on = true;
