@@ -12,6 +12,8 @@
 struct gofer_client {
     struct lock lock;
     struct gofer_channel ch;                       // [c]
+    void (*on_sleep)(void *owner, bool begins);    // [c] or NULL
+    void *sleep_owner;                             // [c]
     bool dead;                                     // [lock] the gofer is gone or has lied
     uint32_t tag;                                  // [lock]
     struct gofer_ids freed;                        // [lock] handles to be released
@@ -32,6 +34,10 @@ struct gofer_client *gofer_client_open(int sock) {
     return gofer_client_new(&ch);
 }
 
+void gofer_client_on_sleep(struct gofer_client *c, void (*fn)(void *owner, bool begins), void *owner) {
+    c->on_sleep = fn;
+    c->sleep_owner = owner;
+}
 void gofer_client_free(struct gofer_client *c) {
     if (!c)
         return;
@@ -59,7 +65,11 @@ static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct go
         return -LINUX_EIO;
     finish_header(c, type, n);
     int got cleanup_close = -1;
+    if (c->on_sleep)
+        c->on_sleep(c->sleep_owner, true);
     int64_t len = c->ch.exchange(c->ch.arg, c->tx, n, c->rx, sizeof(c->rx), &got);
+    if (c->on_sleep)
+        c->on_sleep(c->sleep_owner, false);
     if (len == -LINUX_EMFILE)
         return -LINUX_EMFILE;
     if (len < 0)

@@ -31,6 +31,9 @@ bool gofer_fd_is_regular(int fd);
 // takes over ch on success; NULL: no memory
 struct gofer_client *gofer_client_new(const struct gofer_channel *ch);
 struct gofer_client *gofer_client_open(int sock);                       // over a socket, which it takes over
+// fn is told when a caller begins to sleep for a reply (true), and that it has it (false), with fs locks held
+// up to RANK_CLIENT. Before the client is used.
+void gofer_client_on_sleep(struct gofer_client *c, void (*fn)(void *owner, bool begins), void *owner);
 void gofer_client_free(struct gofer_client *c);
 
 struct client_walk {

@@ -370,6 +370,15 @@ struct crew {
     pthread_t workers[MAX_WORKERS - 1];
 };
 
+// A worker waits for the gofer: who else has something to serve is not to wait with it.
+static void worker_sleeps(void *owner, bool begins) {
+    struct platform *p = owner;
+    if (begins)
+        plat_block_begin(p);
+    else
+        plat_block_end(p);
+}
+
 static bool another_worker(void *arg) {
     struct crew *crew = arg;
     LOCKED(&crew->lock);
@@ -510,6 +519,7 @@ int sentry_run(const struct sentry_config *c) {
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);
     vfs_set_caller_dies(vfs, caller_dies);
+    gofer_client_on_sleep(gofer, worker_sleeps, platform);
     struct kernel *k = kernel_new(platform, vfs);
     if (!k)
         return fail("start", -LINUX_ENOMEM);

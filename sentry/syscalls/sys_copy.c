@@ -75,7 +75,7 @@ static int64_t copy_chunk(const struct vfs_ctx *ctx, struct copy *c) {
 static int64_t copy_slice(struct task *t, struct copy *c) {
     TASK_VFS_CTX(t, ctx);
     int64_t n, end = t->call.done + COPY_SLICE;
-    plat_block_begin(t->k->platform);
+    plat_block_begin(t->k->platform);  // for a disk, or for 2 ms of copying
     do {
         n = c->left ? copy_chunk(&ctx, c) : 0;
         t->call.done += n > 0 ? n : 0;

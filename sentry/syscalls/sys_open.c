@@ -43,9 +43,13 @@ static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, 
         return -LINUX_EMFILE;
     TASK_VFS_CTX(t, ctx);
     struct file *f = NULL;
-    plat_block_begin(t->k->platform);
+    // A file that is to be written may have to be copied, from a disk.
+    bool copies = (flags & LINUX_O_ACCMODE) != LINUX_O_RDONLY || (flags & LINUX_O_TRUNC);
+    if (copies)
+        plat_block_begin(t->k->platform);
     err = vfs_open(&ctx, p.from, p.name, flags, mode & 07777, walk, &f);
-    plat_block_end(t->k->platform);
+    if (copies)
+        plat_block_end(t->k->platform);
     if (err == -LINUX_EAGAIN && f) {
         t->call.own.fifo = f;
         t->call.cleanup = drop_fifo;

@@ -181,9 +181,7 @@ static int64_t do_getdents(struct task *t, const struct sysargs *a, bool old) {
     if (!d.buf)
         return -LINUX_ENOMEM;
     uint64_t before = f->pos;
-    plat_block_begin(t->k->platform);
     int64_t r = vfs_readdir(f, &d.sink);
-    plat_block_end(t->k->platform);
     if (r == 0 && d.too_small)
         r = -LINUX_EINVAL;
     if (r == 0 && copy_out(t, arg_ptr(a, 1), d.buf, d.used) < 0) {
