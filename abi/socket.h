@@ -125,14 +125,6 @@
 #define LINUX_TCP_USER_TIMEOUT 18
 #define LINUX_TCP_FASTOPEN     23
 
-#define LINUX_IP_TOS          1
-#define LINUX_IP_TTL          2
-#define LINUX_IP_HDRINCL      3
-#define LINUX_IP_RECVERR      11
-#define LINUX_IP_PKTINFO      8
-#define LINUX_IP_MTU_DISCOVER 10
-#define LINUX_IPV6_V6ONLY     26
-
 #define LINUX_MSG_OOB          0x00000001
 #define LINUX_MSG_PEEK         0x00000002
 #define LINUX_MSG_DONTROUTE    0x00000004

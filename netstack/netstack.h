@@ -4,12 +4,13 @@
 // the user, so that a test runs in virtual time and a parked call of a guest costs no thread.
 //
 // Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that
-// it returned last has come, and netstack_deadline() says after any other call whether that time has moved.
+// it returned last has come, and netstack_deadline() says after any other call whether that time has moved
+// (or the callback `deadline` does).
 // Sockets report through one callback each.
 //
 // Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock,
-// random) run with it held: they may take locks of a higher rank, such as a wait queue's, and may not call
-// the stack. Errors are negative numbers of abi/errno.h.
+// random, deadline) run with it held: they may take locks of a higher rank, such as a wait queue's, and may
+// not call the stack. Errors are negative numbers of abi/errno.h.
 // LIMIT: no DHCP and no resolver: the user gives IPv4 addresses; names are for a level above.
 #ifndef NETSTACK_NETSTACK_H
 #define NETSTACK_NETSTACK_H
@@ -43,6 +44,9 @@ struct netstack_config {
     void (*random)(void *arg, void *buf, size_t n);
     void *arg;
     size_t budget;  // bytes that all packets and socket buffers together may take; 0: a default
+    // The next time to call netstack_poll() has come nearer than it was when this was last called, or than
+    // the last poll found it. May be NULL: who has netstack_deadline() needs none of it.
+    void (*deadline)(void *arg, uint64_t when);
 };
 int netstack_create(const struct netstack_config *config, struct netstack **out);
 
@@ -117,6 +121,9 @@ void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n);
 void *netif_room(struct netif *nif, unsigned i, size_t size);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
+// One that is down (they begin up) carries nothing, and has no IPv6 addresses; as on Linux its IPv4 addresses
+// are still ours.
+void netif_set_up(struct netif *nif, bool up);
 
 // What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
 #define NS_NETIF_ADDRESSES 16
@@ -127,6 +134,7 @@ struct ns_netif_info {
     enum netif_kind kind;
     uint8_t mac[6];
     uint32_t mtu, flags;
+    bool up;
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     unsigned naddrs;
     struct {
@@ -225,6 +233,9 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr);
 int ns_listen(struct ns_sock *s, unsigned backlog);
 int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
 int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
+// Not connected any more, and as new but for its options and a port that it was bound to; a TCP connection is
+// reset, a listener stops.
+void ns_disconnect(struct ns_sock *s);
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 #define NS_MSG_OOB   0x01u  // of TCP: the last byte sent is urgent; the urgent byte is received
 #define NS_MSG_PEEK  0x02u
@@ -241,6 +252,10 @@ int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
 int ns_at_mark(struct ns_sock *s);
+// What the path to its peer carries, or -ENOTCONN.
+int ns_mtu(struct ns_sock *s);
+// Whose it is, for NS_OPT_REUSEPORT; 0 unless said.
+void ns_set_owner(struct ns_sock *s, uint32_t owner);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
 // Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the
@@ -252,16 +267,17 @@ int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
 
 enum ns_option {
     NS_OPT_REUSEADDR,
+    NS_OPT_REUSEPORT,  // several of one owner share an address; each flow finds its own of them
     NS_OPT_BROADCAST,
     NS_OPT_V6ONLY,
     NS_OPT_SNDBUF,
     NS_OPT_RCVBUF,
     NS_OPT_TTL,
     NS_OPT_TOS,
-    NS_OPT_MULTICAST_TTL,  // of packets to groups
+    NS_OPT_MULTICAST_TTL,   // of packets to groups
     NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
     NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
-    NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
+    NS_OPT_MTU_DISCOVER,    // of UDP: do not fragment
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off

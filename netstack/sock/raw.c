@@ -121,6 +121,8 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     return 0;
 }
 
+static void raw_disconnect(struct ns_sock *s) { s->connected = false; }
+
 static int raw_shutdown(struct ns_sock *s, bool rd, bool wr) {
     if (!s->connected)
         return -LINUX_ENOTCONN;
@@ -149,6 +151,7 @@ static const struct sock_ops raw_ops = {
     .proto = 0,
     .init = raw_init,
     .connect = raw_connect,
+    .disconnect = raw_disconnect,
     .shutdown = raw_shutdown,
     .send = raw_send,
     .recv = raw_recv,

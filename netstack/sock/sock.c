@@ -20,6 +20,7 @@ static const struct {
     int least, most, or_zero;  // or_zero: from there on, or 0
 } ranges[NS_OPT_COUNT] = {
     [NS_OPT_REUSEADDR] = {0, 1},
+    [NS_OPT_REUSEPORT] = {0, 1},
     [NS_OPT_BROADCAST] = {0, 1},
     [NS_OPT_V6ONLY] = {0, 1},
     [NS_OPT_SNDBUF] = {4096, 64 << 20},
@@ -242,6 +243,12 @@ int ns_connect(struct ns_sock *s, const struct ns_addr *addr) {
     return s->ops->connect(s, addr);
 }
 
+void ns_disconnect(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    if (s->ops->disconnect)
+        s->ops->disconnect(s);
+}
+
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr) {
     IN_STACK(s->ns);
     return s->ops->shutdown(s, rd, wr);
@@ -273,6 +280,17 @@ void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
     IN_STACK(s->ns);
     *in = *out = 0;
     s->ops->queued(s, in, out);
+}
+
+int ns_mtu(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    struct path path;
+    return s->connected && sock_path(s, &s->remote, &path) == 0 ? (int)path.mtu : -LINUX_ENOTCONN;
+}
+
+void ns_set_owner(struct ns_sock *s, uint32_t owner) {
+    IN_STACK(s->ns);
+    s->owner = owner;
 }
 
 int ns_take_error(struct ns_sock *s) {

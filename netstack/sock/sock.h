@@ -21,6 +21,7 @@ struct sock_ops {
     int (*listen)(struct ns_sock *s, unsigned backlog);
     int (*accept)(struct ns_sock *s, struct ns_sock **out);
     int (*connect)(struct ns_sock *s, const struct ns_addr *addr);
+    void (*disconnect)(struct ns_sock *s);  // may be NULL
     int (*shutdown)(struct ns_sock *s, bool rd, bool wr);
     int64_t (*send)(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
     int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
@@ -47,6 +48,7 @@ struct ns_sock {
     bool connected;  // remote is set
     bool listening;
     bool user;  // somebody holds it
+    uint32_t owner;  // who made it, as its user counts them
     int error;  // positive; what ns_take_error() gives
     struct list groups;  // memberships
     unsigned ngroups;

@@ -222,6 +222,32 @@ static void tcp_close(struct ns_sock *s) {
         queue_fin(t);
 }
 
+// Begins anew. What it was bound to stays its own (Linux: SOCK_BINDPORT_LOCK).
+static void tcp_disconnect(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    struct ns_addr bound = s->local;
+    bool was_bound = list_linked(&s->port);
+    bool lost = s->connected && t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT;
+    int opt[NS_OPT_COUNT];
+    if (t->state == TCPS_LISTEN)
+        tcp_listen_stop(t);
+    tcp_reset_peer(t, 0);
+    byteq_clear(&t->rcvq);
+    byteq_clear(&t->sndq);
+    sock_unhash(s);
+    list_del(&s->used);
+    memcpy(opt, s->opt, sizeof opt);
+    memset((char *)t + sizeof *s, 0, sizeof *t - sizeof *s);
+    tcp_init(s);
+    memcpy(s->opt, opt, sizeof opt);
+    s->error = lost ? LINUX_ECONNRESET : 0;
+    s->connected = false;
+    s->remote = s->local =
+        (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    if (was_bound && sock_bind_port(s, &bound.ip, bound.port) == 0)
+        s->local = bound;
+}
+
 static void tcp_drop(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN)
@@ -326,6 +352,7 @@ const struct sock_ops tcp_ops = {
     .listen = tcp_listen,
     .accept = tcp_accept,
     .connect = tcp_connect,
+    .disconnect = tcp_disconnect,
     .shutdown = tcp_shutdown,
     .send = tcp_send,
     .recv = tcp_recv,

@@ -8,7 +8,8 @@
 #include "netstack/ip/icmp.h"
 #include "netstack/link/netif.h"
 
-#define UDP_MAX 65507  // RFC 768 in RFC 791: 65535 - 20 - 8
+#define UDP4_MAX 65507  // RFC 768 in RFC 791: 65535 - 20 - 8
+#define UDP6_MAX 65527  // in RFC 8200: the payload's length counts no IP header
 
 struct udp {
     struct ns_sock s;
@@ -145,7 +146,7 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EAFNOSUPPORT;
     if (to->port == 0)
         return -LINUX_EINVAL;
-    if (n > UDP_MAX)
+    if (n > (ns_ip_is4(&to->ip) ? UDP4_MAX : UDP6_MAX))
         return -LINUX_EMSGSIZE;
     if (!list_linked(&s->port)) {
         struct ns_ip any = s->local.ip;
@@ -166,13 +167,17 @@ static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
 
 // ---- The rest ---------------------------------------------------------------------------------------------
 // Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
+static void udp_disconnect(struct ns_sock *s) {
+    if (s->connected)
+        s->local.ip = udp_of(s)->bound;
+    s->connected = false;
+}
+
 static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct udp *u = udp_of(s);
     struct path path;
     if (ip_is_any(&addr->ip) && addr->port == 0) {
-        if (s->connected)
-            s->local.ip = u->bound;
-        s->connected = false;
+        udp_disconnect(s);
         return 0;
     }
     int err = sock_path(s, addr, &path);
@@ -190,12 +195,10 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
 
 static int udp_shutdown(struct ns_sock *s, bool rd, bool wr) {
     struct udp *u = udp_of(s);
-    if (!s->connected)
-        return -LINUX_ENOTCONN;
-    u->shut_rd |= rd;
+    u->shut_rd |= rd;  // also of one that is not connected: who waits in a receive returns (Linux)
     u->shut_wr |= wr;
     sock_wake(s, (rd ? NS_IN | NS_RDHUP : 0) | (wr ? NS_OUT : 0));
-    return 0;
+    return s->connected ? 0 : -LINUX_ENOTCONN;
 }
 
 static uint32_t udp_ready(struct ns_sock *s) {
@@ -222,6 +225,7 @@ const struct sock_ops udp_ops = {
     .binds_groups = true,
     .init = udp_init,
     .connect = udp_connect,
+    .disconnect = udp_disconnect,
     .shutdown = udp_shutdown,
     .send = udp_send,
     .recv = udp_recv,

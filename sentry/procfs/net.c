@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc/net: the links of sentry/net; else as on a machine without a network, the headings alone.
 // LIMIT: unix sockets are not listed.
+#include "sentry/kernel.h"
 #include "sentry/net/net.h"
 #include "sentry/procfs/impl.h"
 
@@ -9,12 +10,13 @@
 
 // The columns of Linux, which programs take apart.
 static int show_dev(struct proc_text *x, const struct proc_node *n) {
+    const struct net_source *net = &the_kernel->net.inet.links.source;
     struct net_link l;
     proc_printf(
         x, "Inter-|   Receive                                                |  Transmit\n"
            " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
            "fifo colls carrier compressed\n");
-    for (uint32_t at = 0; net_next_link(&at, &l);) {
+    for (uint32_t at = 0; net_next_link(net, &at, &l);) {
         const struct net_stats *s = &l.stats;
         proc_printf(
             x, "%6s: %7llu %7llu %4llu %4llu %4u %5u %10u %9llu %8llu %7llu %4llu %4llu %4u %5u %7u %10u\n",

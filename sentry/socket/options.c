@@ -131,7 +131,7 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
     }
 }
 
-int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
+static int set_option(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int v;
     if (is_timeout(name))
@@ -150,6 +150,12 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
     if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
         return -LINUX_EOPNOTSUPP;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
+}
+
+int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
+    struct socket *s = socket_of(f);
+    int err = set_option(f, t, name, buf, len);
+    return err == 0 && s->ops->sol_set ? s->ops->sol_set(s, name) : err;
 }
 
 // A value that is cut to what the caller has room for.
@@ -190,7 +196,8 @@ static int get_fact(struct socket *s, int name, int *v) {
     default:
         if (name <= 0 || name >= SOCK_OPT_COUNT || kinds[name] == OPT_NONE || kinds[name] == OPT_BUF_FORCE)
             return -LINUX_ENOPROTOOPT;
-        *v = socket_opt(s, name);
+        if (!s->ops->sol_get || !s->ops->sol_get(s, name, v))
+            *v = socket_opt(s, name);
         return 0;
     }
 }

@@ -26,17 +26,16 @@ struct linux_ucred task_ucred(struct task *t) {
     return (struct linux_ucred){t->tg->pid, t->cred->euid, t->cred->egid};
 }
 
-void net_ns_init(struct net_ns *ns) {
+int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
     *ns = (struct net_ns){0};
     unix_ns_init(&ns->un);
-    lock_init(&ns->inet.lock, RANK_OBJECT);
-    list_init(&ns->inet.bound);
     lock_init(&ns->netlink.lock, RANK_OBJECT);
+    return inet_ns_init(&ns->inet, timers, budget);
 }
 
 void net_ns_destroy(struct net_ns *ns) {
     unix_ns_destroy(&ns->un);
-    lock_destroy(&ns->inet.lock);
+    inet_ns_destroy(&ns->inet);
     lock_destroy(&ns->netlink.lock);
 }
 
@@ -73,7 +72,7 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     default:
-        return net_ioctl(s->family, cmd, arg, ua,
+        return net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua,
                          task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
     }
 }

@@ -65,6 +65,10 @@ struct socket_ops {
     int (*peer_cred)(struct socket *s, struct linux_ucred *out);
     int (*getopt)(struct socket *s, int level, int name, void *buf, uint32_t *len);      // NULL: EOPNOTSUPP
     int (*setopt)(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len);
+    // SOL_SOCKET: an option has been kept in opts or linger, and is to take effect; a value that the family
+    // knows better than opts (false: it does not). May be NULL.
+    int (*sol_set)(struct socket *s, int name);
+    bool (*sol_get)(struct socket *s, int name, int *value);
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
@@ -88,7 +92,7 @@ static inline int socket_opt(struct socket *s, int name) {
 }
 
 // SOL_SOCKET (options.c). buf has *len bytes; *len becomes what there is.
-#define SOCK_OPT_MAX 128
+#define SOCK_OPT_MAX 256
 int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
 

@@ -273,7 +273,7 @@ static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
     struct call *c = &t->call;
     m->nonblock = is_nonblock(f, m->flags);
     bool all = (m->flags & LINUX_MSG_WAITALL) && !(m->flags & LINUX_MSG_PEEK) && s->type == LINUX_SOCK_STREAM;
-    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM)
+    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM && (c->done || s->family == LINUX_AF_UNIX))
         return c->done;
     int64_t r;
     do {
