@@ -98,6 +98,7 @@
 #define LINUX_SO_RXQ_OVFL        40
 #define LINUX_SO_PEEK_OFF        42
 #define LINUX_SO_NOFCS           43
+#define LINUX_SO_LOCK_FILTER     44
 #define LINUX_SO_BUSY_POLL       46
 #define LINUX_SO_MAX_PACING_RATE 47
 #define LINUX_SO_INCOMING_CPU    49

@@ -209,6 +209,23 @@ int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, str
 // A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent
 // as they are behind a header of ours. The user has asked whether the caller may.
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
+// Of a raw socket of ICMP or ICMPv6: messages whose type has its bit set in `blocked` are not for it.
+void ns_block_types(struct ns_sock *s, const uint32_t blocked[8]);
+// Looks at what would be queued, and says how many bytes of it are kept (0: none). load() copies n bytes from
+// `at`, false when there are not so many. Called with the stack's lock held; runs as long as it likes, so it
+// has to be bounded. A filter sees raw(7), udp(7) and packet(7) as Linux' see them; streams none.
+struct ns_view {
+    uint32_t len;
+    uint32_t netif;     // where it came in
+    uint16_t protocol;  // an Ethernet type
+    bool (*load)(const struct ns_view *v, uint32_t at, void *to, uint32_t n);
+};
+struct ns_filter {
+    uint32_t (*run)(const struct ns_filter *f, const struct ns_view *v);
+};
+// The socket's from now on, or none (NULL); whichever it had before, for its owner to free. Before ns_close()
+// the filter has to be taken off.
+const struct ns_filter *ns_set_filter(struct ns_sock *s, const struct ns_filter *f);
 // A packet socket (packet(7)): frames of a protocol (an Ethernet type, or NS_PACKET_ALL, which sees what goes
 // out too; 0: none until it is bound to one) beside the stack. `header`: with their link headers, both ways
 // (SOCK_RAW). Its addresses have the interface's index in `scope` (0: all), the protocol in `port`, and in
@@ -245,13 +262,25 @@ int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
 // from: or NULL
 int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
+// What goes with a datagram besides its bytes and its peer.
+struct ns_extra {
+    struct ns_addr local;  // sent: from there (unspecified: ours to choose). Received: it was sent there
+    uint32_t netif;        // an interface's index; sent, 0: by the routes
+    int ttl, tos;          // sent, -1: the socket's
+    uint64_t when;         // received: by the stack's clock
+};
+// x: or NULL; a stream has none
+int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                     const struct ns_extra *x);
+int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                     struct ns_extra *x);
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 // Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD,
 // SIOCOUTQ.
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
-int ns_at_mark(struct ns_sock *s);
+int ns_at_mark(struct ns_sock *s);  // -EINVAL: it is no stream
 // What the path to its peer carries, or -ENOTCONN.
 int ns_mtu(struct ns_sock *s);
 // Whose it is, for NS_OPT_REUSEPORT; 0 unless said.
@@ -272,6 +301,8 @@ enum ns_option {
     NS_OPT_V6ONLY,
     NS_OPT_SNDBUF,
     NS_OPT_RCVBUF,
+    NS_OPT_HDRINCL,      // of raw IPv4: what is sent has its header
+    NS_OPT_CHECKSUM_AT,  // of raw IPv6: the offset of a checksum that is ours to make; -1: none
     NS_OPT_TTL,
     NS_OPT_TOS,
     NS_OPT_MULTICAST_TTL,   // of packets to groups

@@ -102,7 +102,8 @@ static uint32_t send_room(struct tcp *t) {
     return buf > t->sndq.len ? buf - t->sndq.len : 0;
 }
 
-static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
     struct tcp *t = tcp_of(s);
     if (s->error)
         return sock_take_error(s);
@@ -130,7 +131,8 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     return n;
 }
 
-static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                        struct ns_extra *x) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
         return -LINUX_ENOTCONN;

@@ -41,7 +41,22 @@ static const uint8_t *parse_datagram(struct pkt *p) {
     return pkt_pull(p, UDP_LEN);
 }
 
+// A filter sees the UDP header too.
+static bool wanted(struct udp *u, struct pkt *p) {
+    if (!u->s.filter)
+        return true;
+    pkt_push(p, UDP_LEN);
+    bool ok = sock_filtered(&u->s, p, UDP_LEN);
+    pkt_pull(p, UDP_LEN);
+    return ok;
+}
+
 static void udp_enqueue(struct udp *u, struct pkt *p, uint16_t port) {
+    if (!wanted(u, p)) {
+        count(p->ns, udp_drop_filter);
+        pkt_free(p);
+        return;
+    }
     if (u->shut_rd || !pktq_has_room(&u->queue, p, u->s.opt[NS_OPT_RCVBUF])) {
         count(p->ns, udp_drop_full);
         pkt_free(p);
@@ -106,10 +121,10 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
 }
 
 // ---- Out --------------------------------------------------------------------------------------------------
-static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to, const struct ns_extra *x) {
     struct netstack *ns = s->ns;
     struct path path;
-    int err = sock_path(s, to, &path);
+    int err = sock_path_as(s, to, x, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &to->ip) && !s->opt[NS_OPT_BROADCAST])
@@ -122,7 +137,7 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
-    struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP);
+    struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP, x);
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);
     put16(u + UDP_DPORT, to->port);
@@ -132,7 +147,8 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     return ip_output(ns, p, &path, &h);
 }
 
-static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
     int64_t n = (int64_t)io->left;
     if (s->error)
         return sock_take_error(s);
@@ -143,7 +159,7 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     if (!to)
         to = &s->remote;
     if (!sock_family_ok(s, &to->ip))
-        return -LINUX_EAFNOSUPPORT;
+        return s->family == NS_INET6 ? -LINUX_ENETUNREACH : -LINUX_EAFNOSUPPORT;
     if (to->port == 0)
         return -LINUX_EINVAL;
     if (n > (ns_ip_is4(&to->ip) ? UDP4_MAX : UDP6_MAX))
@@ -154,15 +170,16 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         if (err)
             return err;
     }
-    int err = send_to(s, io, to);
+    int err = send_to(s, io, to, x);
     return err < 0 ? err : n;
 }
 
-static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                        struct ns_extra *x) {
     struct udp *u = udp_of(s);
     if (s->error)
         return sock_take_error(s);
-    return u->shut_rd && pktq_empty(&u->queue) ? 0 : pktq_read(&u->queue, io, flags, from);
+    return u->shut_rd && pktq_empty(&u->queue) ? 0 : sock_read(s, &u->queue, io, flags, from, x);
 }
 
 // ---- The rest ---------------------------------------------------------------------------------------------

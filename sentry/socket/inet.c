@@ -7,6 +7,7 @@
 // stack's lock held. `rx` (RANK_OBJECT) is held while bytes of a stream go to a reader.
 // LIMIT: close(2) does not wait for what SO_LINGER names; a time of 0 makes it a reset, as on Linux.
 #include "sentry/socket/inet.h"
+#include "sentry/socket/bpf.h"
 #include "abi/caps.h"
 #include "abi/inet.h"
 #include "abi/poll.h"
@@ -94,12 +95,23 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
     struct inet_sock *i = wrap(ns, &t->k->net, family, type, protocol);
     if (!i)
         return -LINUX_ENOMEM;
+    ns_set_owner(ns, t->cred->euid);
+    if (type == LINUX_SOCK_RAW && protocol == LINUX_IPPROTO_RAW && family == LINUX_AF_INET)
+        ns_set_option(ns, NS_OPT_HDRINCL, 1);
     *out = &i->s;
     return 0;
 }
 
+static int inet_filter(struct socket *s, struct bpf_program *p) {
+    const struct ns_filter *before = ns_set_filter(isock(s)->ns, p ? &p->filter : NULL);
+    if (before)
+        free(container_of(before, struct bpf_program, filter));
+    return !p && !before ? -LINUX_ENOENT : 0;
+}
+
 static void inet_close(struct socket *s) {
     struct inet_sock *i = isock(s);
+    inet_filter(s, NULL);
     ns_close(i->ns);
     waitq_destroy(&i->wait);
     lock_destroy(&i->rx);
@@ -277,6 +289,10 @@ static uint64_t inet_queued(struct socket *s, bool out) {
     return out ? unsent : in;
 }
 
+static int inet_at_mark(struct socket *s) {
+    return inet_is_stream(s) ? ns_at_mark(isock(s)->ns) : -LINUX_ENOTTY;
+}
+
 static int inet_get_error(struct socket *s) { return ns_take_error(isock(s)->ns); }
 
 static int inet_peer_cred(struct socket *s, struct linux_ucred *out) {
@@ -292,9 +308,12 @@ static const struct socket_ops inet_ops = {
     .name = inet_name,
     .send = inet_send,
     .recv = inet_recv,
+    .control = inet_control,
+    .tell = inet_tell,
     .shutdown = inet_shutdown,
     .poll = inet_poll,
     .queued = inet_queued,
+    .at_mark = inet_at_mark,
     .get_error = inet_get_error,
     .listening = inet_listening,
     .peer_cred = inet_peer_cred,
@@ -302,5 +321,6 @@ static const struct socket_ops inet_ops = {
     .setopt = inet_setopt,
     .sol_set = inet_sol_set,
     .sol_get = inet_sol_get,
+    .filter = inet_filter,
     .close = inet_close,
 };

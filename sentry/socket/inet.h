@@ -20,6 +20,7 @@ struct inet_sock {
     _Atomic int phase;   // enum inet_phase
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h
+    _Atomic uint32_t blocked[8];  // ICMP_FILTER, ICMP6_FILTER: by type
 };
 
 static inline struct inet_sock *isock(struct socket *s) { return container_of(s, struct inet_sock, s); }
@@ -45,6 +46,10 @@ int64_t inet_send(struct socket *s, struct sock_msg *m);
 int64_t inet_recv(struct socket *s, struct sock_msg *m);
 // What comes when: less than SO_RCVLOWAT of a stream is not enough.
 bool inet_enough(struct inet_sock *i, size_t want);
+
+// ---- Control messages (inet_cmsg.c) -----------------------------------------------------------------------
+int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);
+int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o);
 
 // ---- Options (inet_opt.c) ---------------------------------------------------------------------------------
 void inet_opt_init(struct inet_sock *i);

@@ -10,6 +10,8 @@
 #include "sentry/socket/inet.h"
 #include <string.h>
 
+#define UDP_SEGMENTS 64u  // UDP_MAX_SEGMENTS of Linux
+
 static unsigned stack_flags(unsigned flags) {
     return (flags & LINUX_MSG_OOB ? NS_MSG_OOB : 0) | (flags & LINUX_MSG_PEEK ? NS_MSG_PEEK : 0) |
            (flags & LINUX_MSG_MORE ? NS_MSG_MORE : 0);
@@ -48,9 +50,28 @@ static int64_t send_stream(struct inet_sock *i, struct sock_msg *m) {
     return n == -LINUX_ENOTCONN ? -LINUX_EPIPE : n;
 }
 
+static int64_t send_one(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to, const char *buf,
+                        size_t n) {
+    struct ns_mem_io io;
+    return ns_send_with(i->ns, ns_io_from(&io, buf, n), stack_flags(m->flags), to,
+                        m->has_extra ? &m->extra : NULL);
+}
+
+// UDP_SEGMENT, udp(7): one datagram after another, all but the last of that size.
+static int64_t send_segments(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to,
+                             const char *buf, size_t n, size_t size) {
+    if (n > size * UDP_SEGMENTS)
+        return -LINUX_EINVAL;
+    for (size_t at = 0; at < n; at += size) {
+        int64_t r = send_one(i, m, to, buf + at, least(size, n - at));
+        if (r < 0)
+            return at ? (int64_t)at : r;
+    }
+    return (int64_t)n;
+}
+
 static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
     struct ns_addr to;
-    struct ns_mem_io io;
     char *buf = uio_bounce();
     size_t n = m->u->left;
     int err = m->addr ? inet_addr_target(&i->s, m->addr, &to) : 0;
@@ -65,7 +86,10 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
         return got;
     if ((size_t)got < n)
         return -LINUX_EFAULT;
-    return ns_send(i->ns, ns_io_from(&io, buf, n), stack_flags(m->flags), m->addr ? &to : NULL);
+    size_t segment = m->segment ? m->segment : (size_t)inet_kept(i, KEPT_UDP_SEGMENT);
+    if (segment && n > segment)
+        return send_segments(i, m, m->addr ? &to : NULL, buf, n, segment);
+    return send_one(i, m, m->addr ? &to : NULL, buf, n);
 }
 
 int64_t inet_send(struct socket *s, struct sock_msg *m) {
@@ -141,22 +165,24 @@ static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
 
 static int64_t recv_datagram(struct inet_sock *i, struct sock_msg *m) {
     struct ns_mem_io io;
-    struct ns_addr from;
+    struct ns_addr from = {.port = 0};
     char *buf = uio_bounce();
     if (!buf)
         return -LINUX_ENOBUFS;
     size_t room = least(m->u->left, UIO_BOUNCE);
-    int64_t whole = ns_recv(i->ns, ns_io_to(&io, buf, room),
-                            stack_flags(m->flags & LINUX_MSG_PEEK) | NS_MSG_TRUNC, &from);
+    unsigned flags = stack_flags(m->flags & LINUX_MSG_PEEK) | NS_MSG_TRUNC;
+    m->extra.netif = 0;
+    int64_t whole = ns_recv_with(i->ns, ns_io_to(&io, buf, room), flags, &from, &m->extra);
     if (whole < 0)
         return whole;
+    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2)
     int64_t n = (int64_t)least((size_t)whole, room);
     if (n < whole)
         m->out_flags |= LINUX_MSG_TRUNC;
     int64_t put = n ? uio_to(m->u, buf, (size_t)n) : 0;
     if (put < n)
         return -LINUX_EFAULT;
-    if (m->addr)
+    if (m->addr && m->has_extra)
         inet_addr_show(&i->s, &from, m->addr);
     return m->flags & LINUX_MSG_TRUNC ? whole : n;
 }

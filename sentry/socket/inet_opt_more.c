@@ -148,6 +148,66 @@ static int multicast_if6(struct inet_sock *i, const void *buf, uint32_t len) {
     return err < 0 ? err : ns_set_group_interface(i->ns, nif);
 }
 
+// ---- Raw --------------------------------------------------------------------------------------------------
+// ICMP_FILTER has 32 types, ICMP6_FILTER 256; shorter ones leave the rest as it was.
+static int set_blocked(struct inet_sock *i, const void *buf, uint32_t len, uint32_t most) {
+    uint32_t bits[8];
+    for (int n = 0; n < 8; n++)
+        bits[n] = atomic_load(&i->blocked[n]);
+    memcpy(bits, buf, len < most ? len : most);
+    for (int n = 0; n < 8; n++)
+        atomic_store(&i->blocked[n], bits[n]);
+    ns_block_types(i->ns, bits);
+    return 0;
+}
+
+static int get_blocked(struct inet_sock *i, void *buf, uint32_t *len, uint32_t most) {
+    uint32_t bits[8];
+    for (int n = 0; n < 8; n++)
+        bits[n] = atomic_load(&i->blocked[n]);
+    *len = *len < most ? *len : most;
+    memcpy(buf, bits, *len);
+    return 0;
+}
+
+// IPV6_CHECKSUM: of ICMPv6 that is ours to know (RFC 3542 3.1), and ping asks for it as SOL_RAW.
+static int set_checksum(struct inet_sock *i, int level, int v) {
+    if (i->s.protocol == LINUX_IPPROTO_ICMPV6 && level == LINUX_SOL_IPV6)
+        return -LINUX_EINVAL;
+    if (v > 0 && v & 1)
+        return -LINUX_EINVAL;
+    return ns_set_option(i->ns, NS_OPT_CHECKSUM_AT, v < 0 ? -1 : v);
+}
+
+// -LINUX_ENOPROTOOPT: it is none of those of raw sockets.
+static int set_raw(struct inet_sock *i, int level, int name, const void *buf, uint32_t len) {
+    int v = 0;
+    if (level == LINUX_SOL_RAW && name == LINUX_ICMP_FILTER && i->s.protocol == LINUX_IPPROTO_ICMP)
+        return set_blocked(i, buf, len, 4);
+    if (i->s.family != LINUX_AF_INET6)
+        return -LINUX_ENOPROTOOPT;
+    if (level == LINUX_SOL_ICMPV6 && name == LINUX_ICMP6_FILTER && i->s.protocol == LINUX_IPPROTO_ICMPV6)
+        return set_blocked(i, buf, len, 32);
+    if ((level != LINUX_SOL_IPV6 && level != LINUX_SOL_RAW) || name != LINUX_IPV6_CHECKSUM)
+        return -LINUX_ENOPROTOOPT;
+    int err = as_int(buf, len, &v);
+    return err < 0 ? err : set_checksum(i, level, v);
+}
+
+static int get_raw(struct inet_sock *i, int level, int name, void *buf, uint32_t *len) {
+    int v;
+    if (level == LINUX_SOL_RAW && name == LINUX_ICMP_FILTER && i->s.protocol == LINUX_IPPROTO_ICMP)
+        return get_blocked(i, buf, len, 4);
+    if (i->s.family != LINUX_AF_INET6)
+        return -LINUX_ENOPROTOOPT;
+    if (level == LINUX_SOL_ICMPV6 && name == LINUX_ICMP6_FILTER && i->s.protocol == LINUX_IPPROTO_ICMPV6)
+        return get_blocked(i, buf, len, 32);
+    if ((level != LINUX_SOL_IPV6 && level != LINUX_SOL_RAW) || name != LINUX_IPV6_CHECKSUM)
+        return -LINUX_ENOPROTOOPT;
+    int err = ns_get_option(i->ns, NS_OPT_CHECKSUM_AT, &v);
+    return err < 0 ? err : inet_give_int(level, v, buf, len);
+}
+
 // ---- TCP --------------------------------------------------------------------------------------------------
 static const char *const congestion[] = {[NS_CUBIC] = "cubic", [NS_RENO] = "reno"};
 #define CA_NAME_MAX 16u
@@ -341,6 +401,11 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
 int inet_setopt_more(struct inet_sock *i, struct task *t, int level, int name, const void *buf,
                      uint32_t len) {
     int v = 0;
+    if (i->s.type == LINUX_SOCK_RAW) {
+        int err = set_raw(i, level, name, buf, len);
+        if (err != -LINUX_ENOPROTOOPT)
+            return err;
+    }
     if (level == LINUX_SOL_IP)
         return set_ip(i, t, name, buf, len);
     if (level == LINUX_SOL_IPV6 && i->s.family == LINUX_AF_INET6)
@@ -353,7 +418,23 @@ int inet_setopt_more(struct inet_sock *i, struct task *t, int level, int name, c
     return err < 0 ? err : set_tcp_int(i, name, v);
 }
 
+// Linux says of an IPv4 socket that it has no such level when asked, though not when told.
+static bool has_level(const struct socket *s, int level) {
+    switch (level) {
+    case LINUX_SOL_TCP:
+        return s->type == LINUX_SOCK_STREAM;
+    case LINUX_SOL_UDP:
+        return s->type == LINUX_SOCK_DGRAM;
+    case LINUX_SOL_RAW:
+        return s->type == LINUX_SOCK_RAW;
+    default:
+        return level == LINUX_SOL_IP || s->family == LINUX_AF_INET6;
+    }
+}
+
 static int get_int(struct inet_sock *i, int level, int name, int *v) {
+    if (!has_level(&i->s, level))
+        return i->s.family == LINUX_AF_INET ? -LINUX_EOPNOTSUPP : -LINUX_ENOPROTOOPT;
     if (level == LINUX_SOL_IP && name == LINUX_IP_TOS)
         return ns_get_option(i->ns, NS_OPT_TOS, v);
     if (level == LINUX_SOL_IP && name == LINUX_IP_MTU_DISCOVER) {
@@ -381,6 +462,11 @@ static int get_int(struct inet_sock *i, int level, int name, int *v) {
 
 int inet_getopt_more(struct inet_sock *i, int level, int name, void *buf, uint32_t *len) {
     int v;
+    if (i->s.type == LINUX_SOCK_RAW) {
+        int err = get_raw(i, level, name, buf, len);
+        if (err != -LINUX_ENOPROTOOPT)
+            return err;
+    }
     if (level == LINUX_SOL_TCP && inet_is_stream(&i->s)) {
         if (name == LINUX_TCP_INFO)
             return get_info(i, buf, len);

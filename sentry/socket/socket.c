@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets as files: read and write are receiving and sending without an address.
-// LIMIT: SIOCATMARK does nothing; out-of-band data is not supported.
 #include "sentry/socket/socket.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
@@ -70,6 +69,10 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         uint64_t n = s->ops->queued(s, cmd == LINUX_TIOCOUTQ);
         int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
+    }
+    case LINUX_SIOCATMARK: {
+        int32_t v = s->ops->at_mark ? s->ops->at_mark(s) : -LINUX_ENOTTY;
+        return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     default:
         return net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua,
