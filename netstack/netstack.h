@@ -337,4 +337,23 @@ struct ns_tcp_info {
 };
 int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info);
 
+// All sockets, one by one, connections without a user too, but not those half-open ones that a listener has
+// yet to see complete. visit() runs with the stack's lock held.
+struct ns_sock_info {
+    enum ns_family family;
+    uint8_t proto;  // of IP; 0: a packet socket
+    bool raw;
+    uint8_t state;  // of TCP as Linux numbers them; of others 7, or 1 when connected
+    struct ns_addr local, remote;
+    size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
+    uint32_t owner;
+    void *user;  // the argument of ns_on_ready(); NULL: nobody holds it
+    unsigned
+        timer;  // what a timer of TCP is about: 0 none, 1 retransmission, 2 keepalive, 3 TIME-WAIT, 4 probe
+    uint64_t due;  // ns from now until that
+    unsigned retries;
+};
+void netstack_each_socket(struct netstack *ns, void (*visit)(void *arg, const struct ns_sock_info *s),
+                          void *arg);
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See raw.h. Called by ip_deliver() for what comes in, by way of struct stack_upper; sends through
 // ip_output(). What ping(8) and traceroute need. Lock: the stack's.
-// LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the link's MTU is refused, as on Linux, and
+// LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the MTU is refused, and
 // options in that header are sent as they are.
 #include "netstack/sock/raw.h"
 #include "abi/errno.h"
@@ -204,6 +204,11 @@ static void raw_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     *in = pktq_next_len(&container_of(s, struct raw, s)->queue);
 }
 
+static void raw_describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    info->raw = true;
+    info->proto = container_of(s, struct raw, s)->proto;
+}
+
 static void raw_drop(struct ns_sock *s) {
     list_del(&raw_of(s)->link);
     pktq_clear(&raw_of(s)->queue);
@@ -220,6 +225,7 @@ static const struct sock_ops raw_ops = {
     .recv = raw_recv,
     .ready = raw_ready,
     .queued = raw_queued,
+    .describe = raw_describe,
     .close = sock_kill,
     .drop = raw_drop,
 };

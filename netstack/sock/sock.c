@@ -395,6 +395,30 @@ int ns_get_option(struct ns_sock *s, enum ns_option option, int *value) {
     return 0;
 }
 
+static void describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    *info = (struct ns_sock_info){.family = s->family,
+                                  .proto = s->ops->proto,
+                                  .state = s->connected ? 1 : 7,
+                                  .local = s->local,
+                                  .remote = s->remote,
+                                  .owner = s->owner,
+                                  .user = s->user ? s->on_ready_arg : NULL};
+    s->ops->queued(s, &info->in, &info->out);
+    if (s->ops->describe)
+        s->ops->describe(s, info);
+}
+
+void netstack_each_socket(struct netstack *ns, void (*visit)(void *arg, const struct ns_sock_info *s),
+                          void *arg) {
+    IN_STACK(ns);
+    struct ns_sock *s;
+    list_for_each(s, &ns->socks, all) {
+        struct ns_sock_info info;
+        describe(s, &info);
+        visit(arg, &info);
+    }
+}
+
 // ---- Plain memory as a source or a target -----------------------------------------------------------------
 static int64_t copy_from(struct ns_io *io, void *buf, size_t n) {
     struct ns_mem_io *m = (struct ns_mem_io *)io;

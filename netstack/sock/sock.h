@@ -30,6 +30,8 @@ struct sock_ops {
                     struct ns_extra *x);
     uint32_t (*ready)(struct ns_sock *s);
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
+    void (*describe)(const struct ns_sock *s,
+                     struct ns_sock_info *info);               // what it knows better; may be NULL
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
     void (*output)(struct ns_sock *s);                         // sock_later() was called; NULL: it never is
     // the user is gone: calls sock_kill() now or later

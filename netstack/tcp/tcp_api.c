@@ -288,6 +288,29 @@ static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     *out = t->sndq.len;
 }
 
+static uint64_t until(const struct tcp *t, const struct timer *timer) {
+    uint64_t when = timer_when(timer), now = t->s.ns->now;
+    return when > now ? when - now : 0;
+}
+
+static void tcp_describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    const struct tcp *t = container_of(s, struct tcp, s);
+    info->state = (uint8_t)t->state;
+    info->retries = t->retries;
+    if (t->state == TCPS_LISTEN) {
+        info->in = t->naccept;
+        info->out = t->backlog;
+        return;
+    }
+    if (timer_armed(&t->rtx)) {
+        info->timer = tcp_flight(t) || t->state == TCPS_SYN_SENT ? 1 : 4;
+        info->due = until(t, &t->rtx);
+    } else if (timer_armed(&t->keep)) {
+        info->timer = t->state == TCPS_TIME_WAIT ? 3 : 2;
+        info->due = until(t, &t->keep);
+    }
+}
+
 static void tcp_option(struct ns_sock *s, enum ns_option option) {
     struct tcp *t = tcp_of(s);
     bool up = t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
@@ -360,6 +383,7 @@ const struct sock_ops tcp_ops = {
     .recv = tcp_recv,
     .ready = tcp_ready,
     .queued = tcp_queued,
+    .describe = tcp_describe,
     .option = tcp_option,
     .output = tcp_flush,
     .close = tcp_close,

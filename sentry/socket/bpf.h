@@ -2,8 +2,8 @@
 // Classic BPF of guests, for SO_ATTACH_FILTER, socket(7): a program that was checked whole, and its run over
 // one packet. Programs only jump forward, so a run takes as many steps as the program has instructions at
 // most.
-// LIMIT: of ancillary data there are protocol, packet type, interface and a random number; loads relative to the
-// link's or the network's header (SKF_LL_OFF, SKF_NET_OFF) end a run with 0.
+// LIMIT: of ancillary data there are protocol, packet type, interface and a random number; loads relative to
+// the link's or the network's header (SKF_LL_OFF, SKF_NET_OFF) end a run with 0.
 #ifndef SENTRY_SOCKET_BPF_H
 #define SENTRY_SOCKET_BPF_H
 #include "abi/seccomp.h"

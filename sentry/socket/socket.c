@@ -114,6 +114,7 @@ int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file *
         s->ops->close(s);
         return -LINUX_ENOMEM;
     }
+    atomic_store(&s->ino, i->attr.ino);
     snprintf(name, sizeof name, "socket:[%llu]", (unsigned long long)i->attr.ino);
     int err = file_anon(vfs, name, i, &socket_fops, s, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), out);
     if (err < 0)

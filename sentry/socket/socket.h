@@ -95,6 +95,7 @@ struct socket {
     struct net_ns *net;            // [c] its maker's
     uint16_t family;               // [c]
     int type, protocol;            // [c]
+    _Atomic uint64_t ino;          // its inode's number, once it has a file
     _Atomic int opts[SOCK_OPT_COUNT];  // SOL_SOCKET, by number; SO_SNDBUF and SO_RCVBUF are in bytes
     struct linux_linger linger;    // [a, as a whole is not needed]
 };
