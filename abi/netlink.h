@@ -57,7 +57,9 @@ static_assert(sizeof(struct linux_nl_pktinfo) == 4, "struct nl_pktinfo");
 #define LINUX_RTM_BASE     16
 #define LINUX_RTM_NEWLINK  16
 #define LINUX_RTM_GETLINK  18
+#define LINUX_RTM_SETLINK  19
 #define LINUX_RTM_NEWADDR  20
+#define LINUX_RTM_DELADDR  21
 #define LINUX_RTM_GETADDR  22
 #define LINUX_RTM_NEWROUTE 24
 #define LINUX_RTM_GETROUTE 26
@@ -125,9 +127,16 @@ static_assert(sizeof(struct linux_ifaddrmsg) == 8, "struct ifaddrmsg");
 #define LINUX_IFA_LOCAL     2
 #define LINUX_IFA_LABEL     3
 #define LINUX_IFA_BROADCAST 4
+#define LINUX_IFA_CACHEINFO 6
 #define LINUX_IFA_FLAGS     8
 
 #define LINUX_IFA_F_PERMANENT 0x80
+
+struct linux_ifa_cacheinfo {
+    uint32_t preferred, valid;  // seconds; ~0: for ever
+    uint32_t created, updated;  // hundredths of seconds since boot
+};
+static_assert(sizeof(struct linux_ifa_cacheinfo) == 16, "struct ifa_cacheinfo");
 
 struct linux_rtmsg {
     uint8_t rtm_family, rtm_dst_len, rtm_src_len, rtm_tos;
@@ -135,6 +144,22 @@ struct linux_rtmsg {
     uint32_t rtm_flags;
 };
 static_assert(sizeof(struct linux_rtmsg) == 12, "struct rtmsg");
+
+#define LINUX_RTA_DST      1
+#define LINUX_RTA_OIF      4
+#define LINUX_RTA_PRIORITY 6
+#define LINUX_RTA_PREFSRC  7
+#define LINUX_RTA_TABLE    15
+
+#define LINUX_RTN_UNICAST   1
+#define LINUX_RTN_LOCAL     2
+#define LINUX_RTN_BROADCAST 3
+
+#define LINUX_RT_SCOPE_UNIVERSE 0
+#define LINUX_RT_SCOPE_LINK     253
+#define LINUX_RT_SCOPE_HOST     254
+
+#define LINUX_RTM_F_CLONED 0x200
 
 struct linux_ndmsg {
     uint8_t ndm_family, pad0;

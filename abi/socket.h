@@ -98,6 +98,7 @@
 #define LINUX_SO_RXQ_OVFL        40
 #define LINUX_SO_PEEK_OFF        42
 #define LINUX_SO_NOFCS           43
+#define LINUX_SO_LOCK_FILTER     44
 #define LINUX_SO_BUSY_POLL       46
 #define LINUX_SO_MAX_PACING_RATE 47
 #define LINUX_SO_INCOMING_CPU    49
@@ -124,14 +125,6 @@
 #define LINUX_TCP_CONGESTION   13
 #define LINUX_TCP_USER_TIMEOUT 18
 #define LINUX_TCP_FASTOPEN     23
-
-#define LINUX_IP_TOS          1
-#define LINUX_IP_TTL          2
-#define LINUX_IP_HDRINCL      3
-#define LINUX_IP_RECVERR      11
-#define LINUX_IP_PKTINFO      8
-#define LINUX_IP_MTU_DISCOVER 10
-#define LINUX_IPV6_V6ONLY     26
 
 #define LINUX_MSG_OOB          0x00000001
 #define LINUX_MSG_PEEK         0x00000002

@@ -103,6 +103,7 @@ int netstack_create(const struct netstack_config *config, struct netstack **out)
     if (!ns->config.budget)
         ns->config.budget = STACK_BUDGET;
     ns->upper = &upper;
+    ns->told = NETSTACK_NEVER;
     lock_init(&ns->lock, RANK_NETSTACK);
     ns->now = config->clock(config->arg);
     config->random(config->arg, &ns->key, sizeof ns->key);

@@ -4,12 +4,13 @@
 // the user, so that a test runs in virtual time and a parked call of a guest costs no thread.
 //
 // Who drives it: whoever has frames calls netif_input_batch(); netstack_poll() is called when the time that
-// it returned last has come, and netstack_deadline() says after any other call whether that time has moved.
+// it returned last has come, and netstack_deadline() says after any other call whether that time has moved
+// (or the callback `deadline` does).
 // Sockets report through one callback each.
 //
 // Locks: each call takes the stack's lock (RANK_NETSTACK). The callbacks (transmit, ready, copy, clock,
-// random) run with it held: they may take locks of a higher rank, such as a wait queue's, and may not call
-// the stack. Errors are negative numbers of abi/errno.h.
+// random, deadline) run with it held: they may take locks of a higher rank, such as a wait queue's, and may
+// not call the stack. Errors are negative numbers of abi/errno.h.
 // LIMIT: no DHCP and no resolver: the user gives IPv4 addresses; names are for a level above.
 #ifndef NETSTACK_NETSTACK_H
 #define NETSTACK_NETSTACK_H
@@ -43,6 +44,9 @@ struct netstack_config {
     void (*random)(void *arg, void *buf, size_t n);
     void *arg;
     size_t budget;  // bytes that all packets and socket buffers together may take; 0: a default
+    // The next time to call netstack_poll() has come nearer than it was when this was last called, or than
+    // the last poll found it. May be NULL: who has netstack_deadline() needs none of it.
+    void (*deadline)(void *arg, uint64_t when);
 };
 int netstack_create(const struct netstack_config *config, struct netstack **out);
 
@@ -117,6 +121,9 @@ void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n);
 void *netif_room(struct netif *nif, unsigned i, size_t size);
 int netif_add_address(struct netif *nif, const struct ns_ip *ip, unsigned prefix);
 int netif_del_address(struct netif *nif, const struct ns_ip *ip);
+// One that is down (they begin up) carries nothing, and has no IPv6 addresses; as on Linux its IPv4 addresses
+// are still ours.
+void netif_set_up(struct netif *nif, bool up);
 
 // What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
 #define NS_NETIF_ADDRESSES 16
@@ -127,6 +134,7 @@ struct ns_netif_info {
     enum netif_kind kind;
     uint8_t mac[6];
     uint32_t mtu, flags;
+    bool up;
     uint64_t in_packets, in_bytes, in_dropped, out_packets, out_bytes, out_dropped;
     unsigned naddrs;
     struct {
@@ -201,6 +209,23 @@ int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, str
 // A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent
 // as they are behind a header of ours. The user has asked whether the caller may.
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
+// Of a raw socket of ICMP or ICMPv6: messages whose type has its bit set in `blocked` are not for it.
+void ns_block_types(struct ns_sock *s, const uint32_t blocked[8]);
+// Looks at what would be queued, and says how many bytes of it are kept (0: none). load() copies n bytes from
+// `at`, false when there are not so many. Called with the stack's lock held; runs as long as it likes, so it
+// has to be bounded. A filter sees raw(7), udp(7) and packet(7) as Linux' see them; streams none.
+struct ns_view {
+    uint32_t len;
+    uint32_t netif;     // where it came in
+    uint16_t protocol;  // an Ethernet type
+    bool (*load)(const struct ns_view *v, uint32_t at, void *to, uint32_t n);
+};
+struct ns_filter {
+    uint32_t (*run)(const struct ns_filter *f, const struct ns_view *v);
+};
+// The socket's from now on, or none (NULL); whichever it had before, for its owner to free. Before ns_close()
+// the filter has to be taken off.
+const struct ns_filter *ns_set_filter(struct ns_sock *s, const struct ns_filter *f);
 // A packet socket (packet(7)): frames of a protocol (an Ethernet type, or NS_PACKET_ALL, which sees what goes
 // out too; 0: none until it is bound to one) beside the stack. `header`: with their link headers, both ways
 // (SOCK_RAW). Its addresses have the interface's index in `scope` (0: all), the protocol in `port`, and in
@@ -225,6 +250,9 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr);
 int ns_listen(struct ns_sock *s, unsigned backlog);
 int ns_accept(struct ns_sock *s, struct ns_sock **out);         // -EAGAIN: none is there
 int ns_connect(struct ns_sock *s, const struct ns_addr *addr);  // -EINPROGRESS: NS_OUT or NS_ERR will tell
+// Not connected any more, and as new but for its options and a port that it was bound to; a TCP connection is
+// reset, a listener stops.
+void ns_disconnect(struct ns_sock *s);
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 #define NS_MSG_OOB   0x01u  // of TCP: the last byte sent is urgent; the urgent byte is received
 #define NS_MSG_PEEK  0x02u
@@ -234,13 +262,29 @@ int ns_shutdown(struct ns_sock *s, bool rd, bool wr);
 int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
 // from: or NULL
 int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
+// What goes with a datagram besides its bytes and its peer.
+struct ns_extra {
+    struct ns_addr local;  // sent: from there (unspecified: ours to choose). Received: it was sent there
+    uint32_t netif;        // an interface's index; sent, 0: by the routes
+    int ttl, tos;          // sent, -1: the socket's
+    uint64_t when;         // received: by the stack's clock
+};
+// x: or NULL; a stream has none
+int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                     const struct ns_extra *x);
+int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                     struct ns_extra *x);
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 // Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD,
 // SIOCOUTQ.
 void ns_queued(struct ns_sock *s, size_t *in, size_t *out);
 // SIOCATMARK: 1 when the next byte to be read is the urgent one, 0 when not
-int ns_at_mark(struct ns_sock *s);
+int ns_at_mark(struct ns_sock *s);  // -EINVAL: it is no stream
+// What the path to its peer carries, or -ENOTCONN.
+int ns_mtu(struct ns_sock *s);
+// Whose it is, for NS_OPT_REUSEPORT; 0 unless said.
+void ns_set_owner(struct ns_sock *s, uint32_t owner);
 int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 
 // Groups, for datagram and raw sockets: what is sent to one comes to the sockets that joined it, on the
@@ -252,16 +296,19 @@ int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
 
 enum ns_option {
     NS_OPT_REUSEADDR,
+    NS_OPT_REUSEPORT,  // several of one owner share an address; each flow finds its own of them
     NS_OPT_BROADCAST,
     NS_OPT_V6ONLY,
     NS_OPT_SNDBUF,
     NS_OPT_RCVBUF,
+    NS_OPT_HDRINCL,      // of raw IPv4: what is sent has its header
+    NS_OPT_CHECKSUM_AT,  // of raw IPv6: the offset of a checksum that is ours to make; -1: none
     NS_OPT_TTL,
     NS_OPT_TOS,
-    NS_OPT_MULTICAST_TTL,  // of packets to groups
+    NS_OPT_MULTICAST_TTL,   // of packets to groups
     NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
     NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
-    NS_OPT_MTU_DISCOVER,  // of UDP: do not fragment
+    NS_OPT_MTU_DISCOVER,    // of UDP: do not fragment
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off
@@ -289,5 +336,24 @@ struct ns_tcp_info {
     uint64_t srtt_ns, rttvar_ns, rto_ns, retransmits, min_rtt_ns;
 };
 int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info);
+
+// All sockets, one by one, connections without a user too, but not those half-open ones that a listener has
+// yet to see complete. visit() runs with the stack's lock held.
+struct ns_sock_info {
+    enum ns_family family;
+    uint8_t proto;  // of IP; 0: a packet socket
+    bool raw;
+    uint8_t state;  // of TCP as Linux numbers them; of others 7, or 1 when connected
+    struct ns_addr local, remote;
+    size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
+    uint32_t owner;
+    void *user;  // the argument of ns_on_ready(); NULL: nobody holds it
+    unsigned
+        timer;  // what a timer of TCP is about: 0 none, 1 retransmission, 2 keepalive, 3 TIME-WAIT, 4 probe
+    uint64_t due;  // ns from now until that
+    unsigned retries;
+};
+void netstack_each_socket(struct netstack *ns, void (*visit)(void *arg, const struct ns_sock_info *s),
+                          void *arg);
 
 #endif

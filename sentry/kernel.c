@@ -18,6 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NET_BUDGET_LEAST (64u << 20)
+#define NET_BUDGET_MOST  (512u << 20)
+
 struct kernel *the_kernel;
 
 static void default_limits(struct linux_rlimit64 *r) {
@@ -67,6 +70,14 @@ static uint64_t allowed_cpus(void) {
     return cpus ? cpus : 1;
 }
 
+// Of packets and socket buffers, as tcp_mem has it of a machine's memory.
+static size_t net_budget(uint64_t mem_total) {
+    uint64_t want = mem_total / 16;
+    if (want < NET_BUDGET_LEAST)
+        return NET_BUDGET_LEAST;
+    return want > NET_BUDGET_MOST ? NET_BUDGET_MOST : (size_t)want;
+}
+
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     struct kernel *k = znew(struct kernel);
     if (!k)
@@ -82,7 +93,6 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     watch_file_ends(k, true);
     futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
-    net_ns_init(&k->net);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
@@ -90,11 +100,12 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->pid_end = 2;
     random_bytes(k->boot_id, sizeof k->boot_id);
     k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     snprintf(k->domainname, sizeof k->domainname, "(none)");
     the_kernel = k;
-    k->init = k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
+    k->init = err == 0 && k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
     return k->init ? k : NULL;
 }
 

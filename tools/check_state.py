@@ -12,7 +12,6 @@ import source
 WHERE = ("sentry", "fs")
 ALLOWED = {
     "sentry/kernel.c:the_kernel": "for code without a task at hand; kernel.h says for which",
-    "sentry/net/links.c:source": "which code tells of the links, set once",
     "sentry/mm/hostmembarrier.c:known": "what the host can do",
     "sentry/run/boot.c:needs_context": "a table made of abi/syscalls.def before there is a kernel",
     "fs/uio.c:bounce_key": "how what is a thread's own is freed with it",

@@ -49,6 +49,7 @@ struct pkt {
     uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;
     uint64_t when;  // ns: came in, or its fragment did
+    uint16_t came_by;  // of the holder: the index of the interface where it came in
     uint32_t mark;  // of the holder: a fragment's offset, a segment's sequence number
     uint8_t head[PKT_HEAD];
     struct frag frags[PKT_FRAGS];

@@ -18,6 +18,19 @@ void stack_enter(struct netstack *ns) {
         ns->now = now;
 }
 
+static uint64_t deadline(struct netstack *ns) {
+    return list_empty(&ns->backlog) ? wheel_next(&ns->wheel) : ns->now;
+}
+
+// A deadline that has moved away is not told: the poll that comes too early finds out, once.
+static void tell_deadline(struct netstack *ns) {
+    uint64_t next = ns->config.deadline ? deadline(ns) : NETSTACK_NEVER;
+    if (next >= ns->told)
+        return;
+    ns->told = next;
+    ns->config.deadline(ns->config.arg, next);
+}
+
 void stack_leave(struct netstack *ns) {
     // A bound, so that two sockets that answer each other over loopback cannot keep one caller here for ever;
     // what is left is due at once (netstack_deadline).
@@ -30,6 +43,7 @@ void stack_leave(struct netstack *ns) {
     }
     ns->upper->output(ns);
     ns->upper->reap(ns);
+    tell_deadline(ns);
     lock_drop(&ns->lock);
 }
 
@@ -78,13 +92,10 @@ bool bucket_take(struct netstack *ns, struct bucket *b) {
 }
 
 // ---- Time and numbers -------------------------------------------------------------------------------------
-static uint64_t deadline(struct netstack *ns) {
-    return list_empty(&ns->backlog) ? wheel_next(&ns->wheel) : ns->now;
-}
-
 uint64_t netstack_poll(struct netstack *ns) {
     {
         IN_STACK(ns);
+        ns->told = NETSTACK_NEVER;
         wheel_run(&ns->wheel, ns->now);
     }
     return netstack_deadline(ns);

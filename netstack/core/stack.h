@@ -63,6 +63,7 @@ struct netstack {
     const struct stack_upper *upper;
     struct netstack_config config;
     uint64_t now;  // ns: the time of the call that is inside
+    uint64_t told;  // the deadline that the user was told last
     struct netstack_usage usage;
     uint64_t stats[STAT_COUNT];
     struct wheel wheel;

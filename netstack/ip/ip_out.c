@@ -170,7 +170,8 @@ int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const
         return 0;
     }
     if (p->len + head > path->mtu && !p->gso_size) {
-        if (h->dont_fragment || p->len + head > 65535) {
+        // The length that has to fit counts IPv4's own header (RFC 791), and not IPv6' (RFC 8200 4.5).
+        if (h->dont_fragment || p->len + (four ? head : 0) > 65535) {
             count(ns, ip_drop_mtu);
             pkt_free(p);
             return -LINUX_EMSGSIZE;

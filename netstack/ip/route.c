@@ -245,8 +245,8 @@ static const struct ns_ip *select_source(const struct netif *nif, const struct n
 static const struct route *longest_match(struct netstack *ns, const struct ns_ip *dst, struct netif *only) {
     struct route *it;
     list_for_each(it, &ns->routes, link) {
-        if (ns_ip_is4(dst) == ns_ip_is4(&it->r.dst) && ip_common_bits(dst, &it->r.dst) >= it->bits &&
-            (!only || it->r.nif == only))
+        if (!it->r.nif->down && ns_ip_is4(dst) == ns_ip_is4(&it->r.dst) &&
+            ip_common_bits(dst, &it->r.dst) >= it->bits && (!only || it->r.nif == only))
             return it;
     }
     return NULL;
@@ -268,6 +268,8 @@ int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst
     if (!nif)
         return path_find(ns, dst, src, path);
     const struct route *r = longest_match(ns, dst, nif);
+    if (nif->down)
+        return -LINUX_ENETUNREACH;
     bool direct = ip_is_multicast(dst) || ip_is_limited_broadcast(dst) || ip_is_linklocal(dst);
     if (!r && !direct)
         return -LINUX_ENETUNREACH;
@@ -282,6 +284,8 @@ int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *
         // To ourselves, from the very address that is spoken to.
         return path_on(ns, ns->lo, dst, dst, src ? src : dst, path);
     }
+    if (ip_is_loopback(dst))
+        return -LINUX_EADDRNOTAVAIL;  // ::1 of an interface that is down
     const struct route *r = longest_match(ns, dst, NULL);
     bool group = ip_is_multicast(dst) || ip_is_limited_broadcast(dst);
     if ((group || ip_is_linklocal(dst)) && bound)
@@ -289,7 +293,7 @@ int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *
     if (!r && group) {
         struct netif *nif;
         list_for_each(nif, &ns->netifs, link) {
-            if (nif != ns->lo && select_source(nif, dst))
+            if (nif != ns->lo && !nif->down && select_source(nif, dst))
                 return path_on(ns, nif, dst, dst, src, path);
         }
     }

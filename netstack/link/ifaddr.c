@@ -30,7 +30,7 @@ uint32_t netif_scope(const struct netif *nif, const struct ns_ip *ip) {
 struct netif *netif_of_address(struct netstack *ns, const struct ns_ip *ip) {
     struct netif *nif;
     list_for_each(nif, &ns->netifs, link) {
-        struct ifaddr *a = netif_find_address(nif, ip);
+        struct ifaddr *a = nif->down && !ns_ip_is4(ip) ? NULL : netif_find_address(nif, ip);
         if (a && a->state == IFADDR_VALID)
             return nif;
     }
@@ -134,6 +134,11 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
     return a ? 0 : -LINUX_EADDRNOTAVAIL;
 }
 
+void netif_set_up(struct netif *nif, bool up) {
+    IN_STACK(nif->ns);
+    nif->down = !up;
+}
+
 bool netif_deprecated(const struct ifaddr *a) { return a->life.preferred <= a->nif->ns->now; }
 
 // Whole seconds from now on.
@@ -149,6 +154,7 @@ static void describe(const struct netif *nif, struct ns_netif_info *info) {
                                    .kind = nif->config.kind,
                                    .mtu = nif->config.mtu,
                                    .flags = nif->config.flags,
+                                   .up = !nif->down,
                                    .in_packets = nif->in_packets,
                                    .in_bytes = nif->in_bytes,
                                    .in_dropped = nif->in_dropped,

@@ -137,6 +137,11 @@ static int input(struct netif *nif, struct pkt *p, unsigned flags) {
     p->nif = nif;
     p->when = ns->now;
     p->csum_good = flags & NS_CSUM_GOOD;
+    if (nif->down) {
+        count(ns, link_drop_down);
+        pkt_free(p);
+        return 0;
+    }
     tap(nif, p, false);
     if (nif->config.kind == NETIF_ETHER)
         input_ether(nif, p);
@@ -298,6 +303,11 @@ int netif_output_frame(struct netif *nif, struct pkt *p) {
 }
 
 int netif_output(struct netif *nif, struct pkt *p, const uint8_t mac[6], uint16_t type) {
+    if (nif->down) {
+        count(nif->ns, link_drop_down);
+        pkt_free(p);
+        return 0;
+    }
     if (netif_is_loopback(nif))
         return netif_loop_back(nif, p);
     if (nif->config.kind == NETIF_ETHER) {

@@ -33,6 +33,7 @@ struct netif {
     struct netstack *ns;
     struct netif_config config;
     uint16_t index;
+    bool down;
     char name[16];
     struct ifaddr addrs[NETIF_ADDRESSES];
     unsigned naddrs;

@@ -82,7 +82,12 @@ static void packet_enqueue(struct packet *k, const struct netif *nif, const stru
     }
     if (!k->header && nif->config.kind == NETIF_ETHER)
         pkt_skip(copy, ETH_LEN);
+    if (!sock_filtered(&k->s, copy, 0)) {
+        pkt_free(copy);
+        return;
+    }
     copy->src = f->from;
+    copy->came_by = nif->index;
     copy->mark = (uint32_t)nif->index << 16 | f->type;
     pktq_add(&k->queue, copy);
     sock_wake(&k->s, NS_IN);
@@ -123,7 +128,8 @@ static int packet_bind(struct ns_sock *s, const struct ns_addr *addr) {
     return 0;
 }
 
-static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                           const struct ns_extra *x) {
     struct packet *k = packet_of(s);
     struct netif *nif = to && to->scope ? netif_by_index(s->ns, to->scope) : k->nif;
     int64_t n = (int64_t)io->left;
@@ -148,11 +154,12 @@ static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, 
     return err < 0 ? err : n;
 }
 
-static int64_t packet_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t packet_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                           struct ns_extra *x) {
     struct packet *k = packet_of(s);
     if (s->error)
         return sock_take_error(s);
-    return pktq_read(&k->queue, io, flags, from);
+    return sock_read(s, &k->queue, io, flags, from, x);
 }
 
 static int packet_connect(struct ns_sock *s, const struct ns_addr *addr) { return -LINUX_EOPNOTSUPP; }

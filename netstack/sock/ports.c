@@ -83,18 +83,35 @@ static int score(const struct ns_sock *s, const struct ns_addr *local, const str
     return points;
 }
 
+// Of those that share the port and fit as well as the first, the flow's own.
+static struct ns_sock *one_of(struct ns_sock *first, unsigned n, int fit, const struct ns_addr *local,
+                              const struct ns_addr *remote) {
+    struct netstack *ns = first->ns;
+    struct conn_key key = {local->ip, remote->ip, local->port, remote->port, first->ops->proto};
+    unsigned at = (unsigned)(siphash(&ns->key, &key, sizeof key) % n);
+    struct ns_sock *s;
+    list_for_each(s, port_bucket(ns, first->ops->proto, local->port), port)
+        if (score(s, local, remote) == fit && at-- == 0)
+            return s;
+    return first;
+}
+
 struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote) {
     struct ns_sock *s, *best = NULL;
     int best_score = -1;
+    unsigned equals = 0;
     list_for_each(s, port_bucket(ns, proto, local->port), port) {
         int n = score(s, local, remote);
+        if (n == best_score)
+            equals++;
         if (n > best_score) {
             best = s;
             best_score = n;
+            equals = 1;
         }
     }
-    return best;
+    return equals > 1 && best->opt[NS_OPT_REUSEPORT] ? one_of(best, equals, best_score, local, remote) : best;
 }
 
 struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
@@ -123,6 +140,8 @@ static bool conflicts(const struct ns_sock *s, const struct ns_ip *ip, const str
     if (other == s || other->ops != s->ops || !families_meet(s, ip, other))
         return false;
     if (!ip_is_any(ip) && !ip_is_any(&other->local.ip) && !ip_eq(ip, &other->local.ip))
+        return false;
+    if (s->opt[NS_OPT_REUSEPORT] && other->opt[NS_OPT_REUSEPORT] && s->owner == other->owner)
         return false;
     if (!s->opt[NS_OPT_REUSEADDR] || !other->opt[NS_OPT_REUSEADDR])
         return true;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // See raw.h. Called by ip_deliver() for what comes in, by way of struct stack_upper; sends through
 // ip_output(). What ping(8) and traceroute need. Lock: the stack's.
-// LIMIT: no IP_HDRINCL (so IPPROTO_RAW sends nothing), no filters by ICMP type, no copy of fragments.
+// LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the MTU is refused, and
+// options in that header are sent as they are.
 #include "netstack/sock/raw.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
+#include "netstack/neigh/neigh.h"
+#include "netstack/prot/checksum.h"
 #include "netstack/sock/sock.h"
 
 #define RAW_MAX 65515  // an IPv4 packet but for its header
@@ -15,6 +18,7 @@ struct raw {
     struct list link;  // ns->raws
     struct pktq queue;
     uint8_t proto;
+    uint32_t blocked[8];  // by ICMP type
     bool shut_rd, shut_wr;
 };
 
@@ -38,7 +42,17 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     return !s->connected || ip_eq(&s->remote.ip, &p->src);
 }
 
+static bool blocked(const struct raw *r, const struct pkt *p) {
+    uint8_t type;
+    if ((r->proto != PROTO_ICMP && r->proto != PROTO_ICMP6) || p->len == 0)
+        return false;
+    pkt_copy(p, 0, &type, 1);
+    return r->blocked[type / 32] & 1u << type % 32;
+}
+
 static void raw_enqueue(struct raw *r, const struct pkt *p) {
+    if (blocked(r, p))
+        return;
     struct pkt *copy = pktq_has_room(&r->queue, p, r->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
     if (!copy) {
         count(p->ns, raw_drop_full);
@@ -46,6 +60,10 @@ static void raw_enqueue(struct raw *r, const struct pkt *p) {
     }
     if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
+    if (!sock_filtered(&r->s, copy, 0)) {
+        pkt_free(copy);
+        return;
+    }
     sock_note_sender(copy, 0);
     pktq_add(&r->queue, copy);
     sock_wake(&r->s, NS_IN);
@@ -63,13 +81,54 @@ bool raw_input(struct pkt *p) {
     return any;
 }
 
+// ---- Out --------------------------------------------------------------------------------------------------
+// IP_HDRINCL, raw(7): the header is the user's; length, checksum, and where they are 0 source and
+// identification are ours to fill in. Takes p.
+static int send_whole(struct ns_sock *s, struct pkt *p, const struct path *path) {
+    struct netstack *ns = s->ns;
+    const uint8_t *first = pkt_peek(p, IP4_LEN);
+    uint32_t hlen = first ? (first[0] & 15) * 4u : 0;
+    uint8_t *h = hlen >= IP4_LEN ? pkt_peek(p, hlen) : NULL;
+    if (!h || p->len > path->mtu) {
+        pkt_free(p);
+        return h ? -LINUX_EMSGSIZE : -LINUX_EINVAL;
+    }
+    put16(h + IP4_TOTAL, (uint16_t)p->len);
+    if (get32(h + IP4_SRC) == 0)
+        memcpy(h + IP4_SRC, ip_v4(&path->src), 4);
+    if (get16(h + IP4_ID) == 0)
+        put16(h + IP4_ID, ns->ip_id++);
+    memset(h + IP4_CSUM, 0, 2);
+    uint16_t sum = csum(h, hlen);
+    memcpy(h + IP4_CSUM, &sum, 2);
+    p->src = ip_from4(h + IP4_SRC);
+    p->dst = ip_from4(h + IP4_DST);
+    p->proto = h[IP4_PROTO];
+    p->l3 = p->off;
+    p->l4 = (uint16_t)(p->off + hlen);
+    count(ns, ip_out);
+    return neigh_send(path->nif, &path->next, p);
+}
+
+// The checksum that IPV6_CHECKSUM asks for; of ICMPv6 it is always ours (RFC 3542 3.1).
+static int sum_at(struct ns_sock *s, struct pkt *p, const struct ip_header *h) {
+    int at = raw_of(s)->proto == PROTO_ICMP6 ? ICMP_CSUM : s->opt[NS_OPT_CHECKSUM_AT];
+    if (s->family != NS_INET6 || at < 0)
+        return 0;
+    if (!pkt_peek(p, (uint32_t)at + 2))
+        return raw_of(s)->proto == PROTO_ICMP6 ? 0 : -LINUX_EINVAL;
+    memset(pkt_head(p) + at, 0, 2);
+    ip_start_csum(p, h, (uint16_t)at);
+    return 0;
+}
+
 // ---- The operations ---------------------------------------------------------------------------------------
-static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to, const struct ns_extra *x) {
     struct netstack *ns = s->ns;
     struct raw *r = raw_of(s);
     const struct ns_ip *dst = &to->ip;
     struct path path;
-    int err = sock_path(s, to, &path);
+    int err = sock_path_as(s, to, x, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, dst) && !s->opt[NS_OPT_BROADCAST])
@@ -80,16 +139,19 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
-    struct ip_header h = sock_ip_header(s, &path, dst, r->proto);
-    // RFC 3542 3.1: the checksum of ICMPv6 is always the kernel's.
-    if (r->proto == PROTO_ICMP6 && s->family == NS_INET6 && pkt_peek(p, 4)) {
-        memset(pkt_head(p) + ICMP_CSUM, 0, 2);
-        ip_start_csum(p, &h, ICMP_CSUM);
+    if (s->opt[NS_OPT_HDRINCL])
+        return send_whole(s, p, &path);
+    struct ip_header h = sock_ip_header(s, &path, dst, r->proto, x);
+    err = sum_at(s, p, &h);
+    if (err) {
+        pkt_free(p);
+        return err;
     }
     return ip_output(ns, p, &path, &h);
 }
 
-static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
     int64_t n = (int64_t)io->left;
     if (raw_of(s)->shut_wr)
         return -LINUX_EPIPE;
@@ -99,15 +161,16 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         to = &s->remote;
     if ((s->family == NS_INET) != ns_ip_is4(&to->ip))
         return -LINUX_EAFNOSUPPORT;
-    if (n > RAW_MAX)
+    if (n > (s->opt[NS_OPT_HDRINCL] ? 65535 : RAW_MAX))
         return -LINUX_EMSGSIZE;
-    int err = send_to(s, io, to);
+    int err = send_to(s, io, to, x);
     return err < 0 ? err : n;
 }
 
-static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                        struct ns_extra *x) {
     struct raw *r = raw_of(s);
-    return r->shut_rd && pktq_empty(&r->queue) ? 0 : pktq_read(&r->queue, io, flags, from);
+    return r->shut_rd && pktq_empty(&r->queue) ? 0 : sock_read(s, &r->queue, io, flags, from, x);
 }
 
 static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
@@ -120,6 +183,8 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
     sock_set_peer(s, addr, &path);
     return 0;
 }
+
+static void raw_disconnect(struct ns_sock *s) { s->connected = false; }
 
 static int raw_shutdown(struct ns_sock *s, bool rd, bool wr) {
     if (!s->connected)
@@ -139,6 +204,11 @@ static void raw_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     *in = pktq_next_len(&container_of(s, struct raw, s)->queue);
 }
 
+static void raw_describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    info->raw = true;
+    info->proto = container_of(s, struct raw, s)->proto;
+}
+
 static void raw_drop(struct ns_sock *s) {
     list_del(&raw_of(s)->link);
     pktq_clear(&raw_of(s)->queue);
@@ -149,11 +219,13 @@ static const struct sock_ops raw_ops = {
     .proto = 0,
     .init = raw_init,
     .connect = raw_connect,
+    .disconnect = raw_disconnect,
     .shutdown = raw_shutdown,
     .send = raw_send,
     .recv = raw_recv,
     .ready = raw_ready,
     .queued = raw_queued,
+    .describe = raw_describe,
     .close = sock_kill,
     .drop = raw_drop,
 };
@@ -169,4 +241,10 @@ int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, str
     list_add_tail(&ns->raws, &raw_of(s)->link);
     *out = s;
     return 0;
+}
+
+void ns_block_types(struct ns_sock *s, const uint32_t blocked[8]) {
+    IN_STACK(s->ns);
+    if (s->ops == &raw_ops)
+        memcpy(raw_of(s)->blocked, blocked, sizeof raw_of(s)->blocked);
 }

@@ -7,23 +7,27 @@
 #include "netstack/core/addr.h"
 #include "netstack/ip/group.h"
 #include "netstack/link/netif.h"
+#include "netstack/prot/eth.h"
 #include "netstack/prot/ip.h"
 
 static const int defaults[NS_OPT_COUNT] = {
-    [NS_OPT_SNDBUF] = 212992,   [NS_OPT_RCVBUF] = 212992,     [NS_OPT_LINGER] = -1,
-    [NS_OPT_TCP_QUICKACK] = 1,  [NS_OPT_MULTICAST_TTL] = 1,   [NS_OPT_MULTICAST_LOOP] = 1,
-    [NS_OPT_MULTICAST_ALL] = 1, [NS_OPT_TCP_KEEPIDLE] = 7200, [NS_OPT_TCP_KEEPINTVL] = 75,
-    [NS_OPT_TCP_KEEPCNT] = 9,   [NS_OPT_TCP_SYNCNT] = 6,
+    [NS_OPT_CHECKSUM_AT] = -1,   [NS_OPT_SNDBUF] = 212992,   [NS_OPT_RCVBUF] = 212992,
+    [NS_OPT_LINGER] = -1,        [NS_OPT_TCP_QUICKACK] = 1,  [NS_OPT_MULTICAST_TTL] = 1,
+    [NS_OPT_MULTICAST_LOOP] = 1, [NS_OPT_MULTICAST_ALL] = 1, [NS_OPT_TCP_KEEPIDLE] = 7200,
+    [NS_OPT_TCP_KEEPINTVL] = 75, [NS_OPT_TCP_KEEPCNT] = 9,   [NS_OPT_TCP_SYNCNT] = 6,
 };
 // What an option may be; RFC 9293 3.8.4 and Linux (include/net/tcp.h) for those of TCP.
 static const struct {
     int least, most, or_zero;  // or_zero: from there on, or 0
 } ranges[NS_OPT_COUNT] = {
     [NS_OPT_REUSEADDR] = {0, 1},
+    [NS_OPT_REUSEPORT] = {0, 1},
     [NS_OPT_BROADCAST] = {0, 1},
     [NS_OPT_V6ONLY] = {0, 1},
     [NS_OPT_SNDBUF] = {4096, 64 << 20},
     [NS_OPT_RCVBUF] = {2048, 64 << 20},
+    [NS_OPT_HDRINCL] = {0, 1},
+    [NS_OPT_CHECKSUM_AT] = {-1, 65534},
     [NS_OPT_TTL] = {0, 255},
     [NS_OPT_TOS] = {0, 255},
     [NS_OPT_MULTICAST_TTL] = {0, 255},
@@ -141,11 +145,25 @@ static int bound_nif(const struct ns_sock *s, const struct ns_addr *to, struct n
 }
 
 int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
+    return sock_path_as(s, to, NULL, path);
+}
+
+int sock_path_as(const struct ns_sock *s, const struct ns_addr *to, const struct ns_extra *x,
+                 struct path *path) {
     const struct ns_ip *dst = &to->ip;
     struct netif *nif;
     int err = bound_nif(s, to, &nif);
     if (err)
         return err;
+    if (x && x->netif && !(nif = netif_by_index(s->ns, x->netif)))
+        return -LINUX_ENODEV;
+    if (nif && netif_is_local(s->ns, dst))
+        nif = NULL;  // to ourselves, whichever of our interfaces was named
+    if (x && !ip_is_any(&x->local.ip)) {
+        if (!netif_is_local(s->ns, &x->local.ip))
+            return -LINUX_EINVAL;
+        return path_find_on(s->ns, nif, dst, &x->local.ip, path);
+    }
     const struct ns_ip *src = ip_is_any(&s->local.ip) || ip_is_multicast(&s->local.ip) ? NULL : &s->local.ip;
     return path_find_on(s->ns, nif, dst, src, path);
 }
@@ -163,16 +181,53 @@ void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct p
 }
 
 // The interface may be gone when it is read: its index goes into the mark.
-void sock_note_sender(struct pkt *p, uint16_t port) { p->mark = netif_scope(p->nif, &p->src) << 16 | port; }
+void sock_note_sender(struct pkt *p, uint16_t port) {
+    p->mark = netif_scope(p->nif, &p->src) << 16 | port;
+    p->came_by = p->nif->index;
+}
+
+int64_t sock_read(struct ns_sock *s, struct pktq *q, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                  struct ns_extra *x) {
+    if (x && !pktq_empty(q)) {
+        const struct pkt *p = list_first(&q->packets, struct pkt, link);
+        *x = (struct ns_extra){{p->dst, s->local.port, 0}, p->came_by, p->ttl, p->tos, p->when};
+    }
+    return pktq_read(q, io, flags, from);
+}
+
+struct pkt_view {
+    struct ns_view v;
+    const struct pkt *p;
+};
+static bool view_load(const struct ns_view *v, uint32_t at, void *to, uint32_t n) {
+    const struct pkt_view *view = container_of(v, struct pkt_view, v);
+    if (at > v->len || n > v->len - at)
+        return false;
+    pkt_copy(view->p, at, to, n);
+    return true;
+}
+
+bool sock_filtered(const struct ns_sock *s, struct pkt *p, uint32_t least) {
+    if (!s->filter)
+        return true;
+    uint16_t type = ns_ip_is4(&p->dst) ? ETH_TYPE_IP4 : ETH_TYPE_IP6;
+    struct pkt_view view = {{p->len, p->nif ? p->nif->index : 0, type, view_load}, p};
+    uint32_t keep = s->filter->run(s->filter, &view.v);
+    if (keep > 0 && keep < p->len)
+        pkt_trim(p, keep > least ? keep : least);
+    return keep > 0;
+}
 
 struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
-                                uint8_t proto) {
+                                uint8_t proto, const struct ns_extra *x) {
     bool group = ip_is_multicast(dst);
+    int tos = x && x->tos >= 0 ? x->tos : s->opt[NS_OPT_TOS];
+    int ttl = x && x->ttl >= 0 ? x->ttl : s->opt[group ? NS_OPT_MULTICAST_TTL : NS_OPT_TTL];
     return (struct ip_header){.src = path->src,
                               .dst = *dst,
                               .proto = proto,
-                              .tos = (uint8_t)s->opt[NS_OPT_TOS],
-                              .ttl = (uint8_t)s->opt[group ? NS_OPT_MULTICAST_TTL : NS_OPT_TTL],
+                              .tos = (uint8_t)tos,
+                              .ttl = (uint8_t)ttl,
                               .dont_fragment = s->opt[NS_OPT_MTU_DISCOVER],
                               .group = group,
                               .loop = group && s->opt[NS_OPT_MULTICAST_LOOP]};
@@ -182,6 +237,7 @@ struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path
 void ns_close(struct ns_sock *s) {
     IN_STACK(s->ns);
     invariant(s->user);
+    invariant(!s->filter);
     s->user = false;
     s->ops->close(s);
 }
@@ -237,9 +293,15 @@ int ns_accept(struct ns_sock *s, struct ns_sock **out) {
 
 int ns_connect(struct ns_sock *s, const struct ns_addr *addr) {
     IN_STACK(s->ns);
-    if (!sock_family_ok(s, &addr->ip))
-        return -LINUX_EAFNOSUPPORT;
+    if (!sock_family_ok(s, &addr->ip))  // one for IPv6 alone has no way to IPv4, ipv6(7)
+        return s->family == NS_INET6 && ns_ip_is4(&addr->ip) ? -LINUX_ENETUNREACH : -LINUX_EAFNOSUPPORT;
     return s->ops->connect(s, addr);
+}
+
+void ns_disconnect(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    if (s->ops->disconnect)
+        s->ops->disconnect(s);
 }
 
 int ns_shutdown(struct ns_sock *s, bool rd, bool wr) {
@@ -248,13 +310,30 @@ int ns_shutdown(struct ns_sock *s, bool rd, bool wr) {
 }
 
 int64_t ns_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+    return ns_send_with(s, io, flags, to, NULL);
+}
+
+int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                     const struct ns_extra *x) {
     IN_STACK(s->ns);
-    return s->ops->send(s, io, flags, to);
+    return s->ops->send(s, io, flags, to, x);
 }
 
 int64_t ns_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+    return ns_recv_with(s, io, flags, from, NULL);
+}
+
+int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                     struct ns_extra *x) {
     IN_STACK(s->ns);
-    return s->ops->recv(s, io, flags, from);
+    return s->ops->recv(s, io, flags, from, x);
+}
+
+const struct ns_filter *ns_set_filter(struct ns_sock *s, const struct ns_filter *f) {
+    IN_STACK(s->ns);
+    const struct ns_filter *before = s->filter;
+    s->filter = f;
+    return before;
 }
 
 int ns_local(struct ns_sock *s, struct ns_addr *addr) {
@@ -273,6 +352,19 @@ void ns_queued(struct ns_sock *s, size_t *in, size_t *out) {
     IN_STACK(s->ns);
     *in = *out = 0;
     s->ops->queued(s, in, out);
+}
+
+int ns_mtu(struct ns_sock *s) {
+    IN_STACK(s->ns);
+    struct path path;
+    if (!s->connected || sock_path(s, &s->remote, &path) < 0)
+        return -LINUX_ENOTCONN;
+    return ns_ip_is4(&s->remote.ip) && path.mtu > 65535 ? 65535 : (int)path.mtu;
+}
+
+void ns_set_owner(struct ns_sock *s, uint32_t owner) {
+    IN_STACK(s->ns);
+    s->owner = owner;
 }
 
 int ns_take_error(struct ns_sock *s) {
@@ -301,6 +393,30 @@ int ns_get_option(struct ns_sock *s, enum ns_option option, int *value) {
     IN_STACK(s->ns);
     *value = s->opt[option];
     return 0;
+}
+
+static void describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    *info = (struct ns_sock_info){.family = s->family,
+                                  .proto = s->ops->proto,
+                                  .state = s->connected ? 1 : 7,
+                                  .local = s->local,
+                                  .remote = s->remote,
+                                  .owner = s->owner,
+                                  .user = s->user ? s->on_ready_arg : NULL};
+    s->ops->queued(s, &info->in, &info->out);
+    if (s->ops->describe)
+        s->ops->describe(s, info);
+}
+
+void netstack_each_socket(struct netstack *ns, void (*visit)(void *arg, const struct ns_sock_info *s),
+                          void *arg) {
+    IN_STACK(ns);
+    struct ns_sock *s;
+    list_for_each(s, &ns->socks, all) {
+        struct ns_sock_info info;
+        describe(s, &info);
+        visit(arg, &info);
+    }
 }
 
 // ---- Plain memory as a source or a target -----------------------------------------------------------------

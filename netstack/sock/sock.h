@@ -21,11 +21,17 @@ struct sock_ops {
     int (*listen)(struct ns_sock *s, unsigned backlog);
     int (*accept)(struct ns_sock *s, struct ns_sock **out);
     int (*connect)(struct ns_sock *s, const struct ns_addr *addr);
+    void (*disconnect)(struct ns_sock *s);  // may be NULL
     int (*shutdown)(struct ns_sock *s, bool rd, bool wr);
-    int64_t (*send)(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to);
-    int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from);
+    // x: or NULL
+    int64_t (*send)(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                    const struct ns_extra *x);
+    int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                    struct ns_extra *x);
     uint32_t (*ready)(struct ns_sock *s);
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
+    void (*describe)(const struct ns_sock *s,
+                     struct ns_sock_info *info);               // what it knows better; may be NULL
     void (*option)(struct ns_sock *s, enum ns_option option);  // it has been set; NULL: nothing to do
     void (*output)(struct ns_sock *s);                         // sock_later() was called; NULL: it never is
     // the user is gone: calls sock_kill() now or later
@@ -47,10 +53,12 @@ struct ns_sock {
     bool connected;  // remote is set
     bool listening;
     bool user;  // somebody holds it
+    uint32_t owner;  // who made it, as its user counts them
     int error;  // positive; what ns_take_error() gives
     struct list groups;  // memberships
     unsigned ngroups;
     struct netif *group_nif;  // where packets to groups go, or NULL
+    const struct ns_filter *filter;  // borrowed
     int opt[NS_OPT_COUNT];
     void (*on_ready)(void *arg, uint32_t mask);
     void *on_ready_arg;
@@ -72,6 +80,9 @@ void sock_error(struct ns_sock *s, int err);  // sets and wakes
 int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 // Notes who sent it, for pktq_read().
 void sock_note_sender(struct pkt *p, uint16_t port);
+// The next of a queue of datagrams: pktq_read(), with what goes along.
+int64_t sock_read(struct ns_sock *s, struct pktq *q, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                  struct ns_extra *x);
 // It speaks to s->remote from path's address now: their scopes.
 void sock_set_scopes(struct ns_sock *s, const struct path *path);
 // From now on it is connected to peer, and speaks from path's address.
@@ -79,9 +90,15 @@ void sock_set_peer(struct ns_sock *s, const struct ns_addr *peer, const struct p
 // How to get to dst, through the interface of its scope, from the address that the socket is bound to when it
 // has one.
 int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *path);
+// The same for one packet that goes as x says.
+int sock_path_as(const struct ns_sock *s, const struct ns_addr *dst, const struct ns_extra *x,
+                 struct path *path);
+// Whether the socket's filter wants the packet, which is cut to what it wants but for its first `least`
+// bytes.
+bool sock_filtered(const struct ns_sock *s, struct pkt *p, uint32_t least);
 // The header of a datagram there, by the socket's options.
 struct ip_header sock_ip_header(const struct ns_sock *s, const struct path *path, const struct ns_ip *dst,
-                                uint8_t proto);
+                                uint8_t proto, const struct ns_extra *x);
 // Whether it may have to do with an address of that family.
 bool sock_family_ok(const struct ns_sock *s, const struct ns_ip *ip);
 

@@ -102,7 +102,8 @@ static uint32_t send_room(struct tcp *t) {
     return buf > t->sndq.len ? buf - t->sndq.len : 0;
 }
 
-static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
     struct tcp *t = tcp_of(s);
     if (s->error)
         return sock_take_error(s);
@@ -130,7 +131,8 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     return n;
 }
 
-static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                        struct ns_extra *x) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
         return -LINUX_ENOTCONN;
@@ -222,6 +224,32 @@ static void tcp_close(struct ns_sock *s) {
         queue_fin(t);
 }
 
+// Begins anew. What it was bound to stays its own (Linux: SOCK_BINDPORT_LOCK).
+static void tcp_disconnect(struct ns_sock *s) {
+    struct tcp *t = tcp_of(s);
+    struct ns_addr bound = s->local;
+    bool was_bound = list_linked(&s->port);
+    bool lost = s->connected && t->state != TCPS_CLOSED && t->state != TCPS_TIME_WAIT;
+    int opt[NS_OPT_COUNT];
+    if (t->state == TCPS_LISTEN)
+        tcp_listen_stop(t);
+    tcp_reset_peer(t, 0);
+    byteq_clear(&t->rcvq);
+    byteq_clear(&t->sndq);
+    sock_unhash(s);
+    list_del(&s->used);
+    memcpy(opt, s->opt, sizeof opt);
+    memset((char *)t + sizeof *s, 0, sizeof *t - sizeof *s);
+    tcp_init(s);
+    memcpy(s->opt, opt, sizeof opt);
+    s->error = lost ? LINUX_ECONNRESET : 0;
+    s->connected = false;
+    s->remote = s->local =
+        (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
+    if (was_bound && sock_bind_port(s, &bound.ip, bound.port) == 0)
+        s->local = bound;
+}
+
 static void tcp_drop(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
     if (t->state == TCPS_LISTEN)
@@ -258,6 +286,29 @@ static void tcp_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     const struct tcp *t = container_of(s, struct tcp, s);
     *in = tcp_before_mark(t);
     *out = t->sndq.len;
+}
+
+static uint64_t until(const struct tcp *t, const struct timer *timer) {
+    uint64_t when = timer_when(timer), now = t->s.ns->now;
+    return when > now ? when - now : 0;
+}
+
+static void tcp_describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    const struct tcp *t = container_of(s, struct tcp, s);
+    info->state = (uint8_t)t->state;
+    info->retries = t->retries;
+    if (t->state == TCPS_LISTEN) {
+        info->in = t->naccept;
+        info->out = t->backlog;
+        return;
+    }
+    if (timer_armed(&t->rtx)) {
+        info->timer = tcp_flight(t) || t->state == TCPS_SYN_SENT ? 1 : 4;
+        info->due = until(t, &t->rtx);
+    } else if (timer_armed(&t->keep)) {
+        info->timer = t->state == TCPS_TIME_WAIT ? 3 : 2;
+        info->due = until(t, &t->keep);
+    }
 }
 
 static void tcp_option(struct ns_sock *s, enum ns_option option) {
@@ -326,11 +377,13 @@ const struct sock_ops tcp_ops = {
     .listen = tcp_listen,
     .accept = tcp_accept,
     .connect = tcp_connect,
+    .disconnect = tcp_disconnect,
     .shutdown = tcp_shutdown,
     .send = tcp_send,
     .recv = tcp_recv,
     .ready = tcp_ready,
     .queued = tcp_queued,
+    .describe = tcp_describe,
     .option = tcp_option,
     .output = tcp_flush,
     .close = tcp_close,

@@ -16,8 +16,9 @@ static bool parse_segment(struct pkt *p, struct tcp_seg *g) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, TCP_LEN);
     uint32_t hlen = h ? (h[TCP_OFF] >> 4) * 4u : 0;
-    if (!h || hlen < TCP_LEN || !(h = pkt_peek(p, hlen)) || get16(h + TCP_SPORT) == 0 ||
-        get16(h + TCP_DPORT) == 0) {
+    bool named = h && get16(h + TCP_SPORT) && get16(h + TCP_DPORT);
+    // Port 0 is nobody's: our own attempt to speak to it is refused like any other.
+    if (!h || hlen < TCP_LEN || !(h = pkt_peek(p, hlen)) || (!named && !p->loops)) {
         count(ns, tcp_drop_malformed);
         return false;
     }

@@ -205,6 +205,7 @@ static struct tcp *promote(struct tcp *l, const struct request *r, const struct 
     struct tcp *t = tcp_of(s);
     s->user = false;
     memcpy(s->opt, l->s.opt, sizeof s->opt);
+    s->owner = l->s.owner;
     t->rcvbuf_locked = l->rcvbuf_locked;
     t->sndbuf_locked = l->sndbuf_locked;
     set_numbers(t, r);

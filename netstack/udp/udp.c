@@ -8,7 +8,8 @@
 #include "netstack/ip/icmp.h"
 #include "netstack/link/netif.h"
 
-#define UDP_MAX 65507  // RFC 768 in RFC 791: 65535 - 20 - 8
+#define UDP4_MAX 65507  // RFC 768 in RFC 791: 65535 - 20 - 8
+#define UDP6_MAX 65527  // in RFC 8200: the payload's length counts no IP header
 
 struct udp {
     struct ns_sock s;
@@ -40,7 +41,22 @@ static const uint8_t *parse_datagram(struct pkt *p) {
     return pkt_pull(p, UDP_LEN);
 }
 
+// A filter sees the UDP header too.
+static bool wanted(struct udp *u, struct pkt *p) {
+    if (!u->s.filter)
+        return true;
+    pkt_push(p, UDP_LEN);
+    bool ok = sock_filtered(&u->s, p, UDP_LEN);
+    pkt_pull(p, UDP_LEN);
+    return ok;
+}
+
 static void udp_enqueue(struct udp *u, struct pkt *p, uint16_t port) {
+    if (!wanted(u, p)) {
+        count(p->ns, udp_drop_filter);
+        pkt_free(p);
+        return;
+    }
     if (u->shut_rd || !pktq_has_room(&u->queue, p, u->s.opt[NS_OPT_RCVBUF])) {
         count(p->ns, udp_drop_full);
         pkt_free(p);
@@ -105,10 +121,10 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
 }
 
 // ---- Out --------------------------------------------------------------------------------------------------
-static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to) {
+static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to, const struct ns_extra *x) {
     struct netstack *ns = s->ns;
     struct path path;
-    int err = sock_path(s, to, &path);
+    int err = sock_path_as(s, to, x, &path);
     if (err)
         return err;
     if (netif_is_broadcast(path.nif, &to->ip) && !s->opt[NS_OPT_BROADCAST])
@@ -121,7 +137,7 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
         pkt_free(p);
         return err;
     }
-    struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP);
+    struct ip_header h = sock_ip_header(s, &path, &to->ip, PROTO_UDP, x);
     uint8_t *u = pkt_push(p, UDP_LEN);
     put16(u + UDP_SPORT, s->local.port);
     put16(u + UDP_DPORT, to->port);
@@ -131,7 +147,8 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     return ip_output(ns, p, &path, &h);
 }
 
-static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to) {
+static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
     int64_t n = (int64_t)io->left;
     if (s->error)
         return sock_take_error(s);
@@ -142,10 +159,10 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     if (!to)
         to = &s->remote;
     if (!sock_family_ok(s, &to->ip))
-        return -LINUX_EAFNOSUPPORT;
+        return s->family == NS_INET6 ? -LINUX_ENETUNREACH : -LINUX_EAFNOSUPPORT;
     if (to->port == 0)
         return -LINUX_EINVAL;
-    if (n > UDP_MAX)
+    if (n > (ns_ip_is4(&to->ip) ? UDP4_MAX : UDP6_MAX))
         return -LINUX_EMSGSIZE;
     if (!list_linked(&s->port)) {
         struct ns_ip any = s->local.ip;
@@ -153,26 +170,31 @@ static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         if (err)
             return err;
     }
-    int err = send_to(s, io, to);
+    int err = send_to(s, io, to, x);
     return err < 0 ? err : n;
 }
 
-static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from) {
+static int64_t udp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
+                        struct ns_extra *x) {
     struct udp *u = udp_of(s);
     if (s->error)
         return sock_take_error(s);
-    return u->shut_rd && pktq_empty(&u->queue) ? 0 : pktq_read(&u->queue, io, flags, from);
+    return u->shut_rd && pktq_empty(&u->queue) ? 0 : sock_read(s, &u->queue, io, flags, from, x);
 }
 
 // ---- The rest ---------------------------------------------------------------------------------------------
 // Remembers whom it speaks to; from then on it hears only from there. The unspecified address dissolves it.
+static void udp_disconnect(struct ns_sock *s) {
+    if (s->connected)
+        s->local.ip = udp_of(s)->bound;
+    s->connected = false;
+}
+
 static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
     struct udp *u = udp_of(s);
     struct path path;
     if (ip_is_any(&addr->ip) && addr->port == 0) {
-        if (s->connected)
-            s->local.ip = u->bound;
-        s->connected = false;
+        udp_disconnect(s);
         return 0;
     }
     int err = sock_path(s, addr, &path);
@@ -190,12 +212,10 @@ static int udp_connect(struct ns_sock *s, const struct ns_addr *addr) {
 
 static int udp_shutdown(struct ns_sock *s, bool rd, bool wr) {
     struct udp *u = udp_of(s);
-    if (!s->connected)
-        return -LINUX_ENOTCONN;
-    u->shut_rd |= rd;
+    u->shut_rd |= rd;  // also of one that is not connected: who waits in a receive returns (Linux)
     u->shut_wr |= wr;
     sock_wake(s, (rd ? NS_IN | NS_RDHUP : 0) | (wr ? NS_OUT : 0));
-    return 0;
+    return s->connected ? 0 : -LINUX_ENOTCONN;
 }
 
 static uint32_t udp_ready(struct ns_sock *s) {
@@ -222,6 +242,7 @@ const struct sock_ops udp_ops = {
     .binds_groups = true,
     .init = udp_init,
     .connect = udp_connect,
+    .disconnect = udp_disconnect,
     .shutdown = udp_shutdown,
     .send = udp_send,
     .recv = udp_recv,

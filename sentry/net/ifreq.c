@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The requests of netdevice(7) about links, which a socket of any family answers: what the links of net.h
 // are.
-// LIMIT: changes are EPERM, or EOPNOTSUPP for those who may; SIOCETHTOOL knows nothing of a link.
+// LIMIT: of what can be changed links go up and down; all else is EPERM, or EOPNOTSUPP for those who may.
+// SIOCETHTOOL knows nothing of a link.
 #include "abi/netdevice.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
@@ -14,11 +15,12 @@ static void put_inet(struct linux_ifreq *r, const uint8_t bytes[4]) {
     memcpy(&r->addr, &in, sizeof r->addr);
 }
 // The IPv4 address of a link, or what goes with it.
-static int get_inet(const struct net_link *l, unsigned cmd, struct linux_ifreq *r) {
+static int get_inet(const struct net_source *s, const struct net_link *l, unsigned cmd,
+                    struct linux_ifreq *r) {
     struct net_addr a;
     uint8_t mask[4];
     static const uint8_t none[4];
-    if (!net_addr_of(l->index, LINUX_AF_INET, &a))
+    if (!net_addr_of(s, l->index, LINUX_AF_INET, &a))
         return -LINUX_EADDRNOTAVAIL;
     switch (cmd) {
     case LINUX_SIOCGIFNETMASK:
@@ -36,7 +38,8 @@ static int get_inet(const struct net_link *l, unsigned cmd, struct linux_ifreq *
         return 0;
     }
 }
-static int get_one(const struct net_link *l, unsigned cmd, struct linux_ifreq *r) {
+static int get_one(const struct net_source *s, const struct net_link *l, unsigned cmd,
+                   struct linux_ifreq *r) {
     memset(r->bytes, 0, sizeof r->bytes);
     switch (cmd) {
     case LINUX_SIOCGIFFLAGS:
@@ -60,21 +63,21 @@ static int get_one(const struct net_link *l, unsigned cmd, struct linux_ifreq *r
     case LINUX_SIOCETHTOOL:
         return -LINUX_EOPNOTSUPP;
     default:
-        return get_inet(l, cmd, r);
+        return get_inet(s, l, cmd, r);
     }
 }
 
 // Links with an IPv4 address, as many as there is room for; without a buffer, how long the list is.
-static int64_t list_links(uint64_t arg, struct uaccess *ua) {
+static int64_t list_links(const struct net_source *s, uint64_t arg, struct uaccess *ua) {
     struct linux_ifconf c;
     struct net_addr a;
     struct net_link l;
     int32_t done = 0;
     if (ua->in(ua, &c, uaddr(arg), sizeof c) < 0)
         return -LINUX_EFAULT;
-    for (uint32_t at = 0; net_next_addr(&at, &a);) {
+    for (uint32_t at = 0; net_next_addr(s, &at, &a);) {
         struct linux_ifreq r = {0};
-        if (a.family != LINUX_AF_INET || !net_link_by_index(a.link, &l))
+        if (a.family != LINUX_AF_INET || !net_link_by_index(s, a.link, &l))
             continue;
         if (c.ifc_buf && c.ifc_len - done < (int32_t)sizeof r)
             break;
@@ -121,14 +124,21 @@ static enum kind kind_of(unsigned cmd) {
         return NOT_OURS;
     }
 }
-static int name_of_index(struct linux_ifreq *r) {
+static int name_of_index(const struct net_source *s, struct linux_ifreq *r) {
     struct net_link l;
-    if (!net_link_by_index(r->value, &l))
+    if (!net_link_by_index(s, r->value, &l))
         return -LINUX_ENODEV;
     memcpy(r->ifr_name, l.name, sizeof r->ifr_name);
     return 0;
 }
-static int about_name(unsigned cmd, bool change, struct linux_ifreq *r, struct uaccess *ua) {
+static int change_one(const struct net_source *s, const struct net_link *l, unsigned cmd,
+                      const struct linux_ifreq *r) {
+    if (cmd != LINUX_SIOCSIFFLAGS || !s->ops->set_up)
+        return -LINUX_EOPNOTSUPP;
+    return s->ops->set_up(s, l->index, r->flags & LINUX_IFF_UP);
+}
+static int about_name(const struct net_source *s, unsigned cmd, bool change, struct linux_ifreq *r,
+                      struct uaccess *ua) {
     struct net_link l;
     uint64_t data;
     uint32_t what;
@@ -136,15 +146,16 @@ static int about_name(unsigned cmd, bool change, struct linux_ifreq *r, struct u
     if (cmd == LINUX_SIOCETHTOOL && ua->in(ua, &what, uaddr(data), sizeof what) < 0)
         return -LINUX_EFAULT;
     r->ifr_name[sizeof r->ifr_name - 1] = '\0';
-    if (!net_link_by_name(r->ifr_name, &l))
+    if (!net_link_by_name(s, r->ifr_name, &l))
         return -LINUX_ENODEV;
-    return change ? -LINUX_EOPNOTSUPP : get_one(&l, cmd, r);
+    return change ? change_one(s, &l, cmd, r) : get_one(s, &l, cmd, r);
 }
 
-int64_t net_ioctl(int family, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin) {
+int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t arg, struct uaccess *ua,
+                  bool admin) {
     struct linux_ifreq r;
     if (cmd == LINUX_SIOCGIFCONF)
-        return list_links(arg, ua);
+        return list_links(s, arg, ua);
     enum kind kind = kind_of(cmd);
     if (kind == NOT_OURS || (kind >= READS_INET && family != LINUX_AF_INET))
         return -LINUX_ENOTTY;
@@ -153,6 +164,6 @@ int64_t net_ioctl(int family, unsigned cmd, uint64_t arg, struct uaccess *ua, bo
     bool change = kind == CHANGES || kind == CHANGES_INET;
     if (change && !admin)
         return -LINUX_EPERM;
-    int err = cmd == LINUX_SIOCGIFNAME ? name_of_index(&r) : about_name(cmd, change, &r, ua);
+    int err = cmd == LINUX_SIOCGIFNAME ? name_of_index(s, &r) : about_name(s, cmd, change, &r, ua);
     return err < 0 ? err : ua->out(ua, uaddr(arg), &r, sizeof r);
 }

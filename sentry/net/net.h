@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the network of this sandbox consists of: links and their addresses, as everything that tells a guest
-// of them sees it (netlink, the requests of netdevice(7), /proc/net). Who has the links answers through
+// What the network of a namespace consists of: links and their addresses, as everything that tells a guest
+// of them sees it (netlink, the requests of netdevice(7), /proc/net). Who has the links answers through a
 // struct net_source.
-//
-// Now there is one source: a Linux machine, or a fresh network namespace, that nobody has configured. LIMIT:
-// links cannot be changed.
 #ifndef SENTRY_NET_NET_H
 #define SENTRY_NET_NET_H
 #include "abi/netdevice.h"
@@ -36,25 +33,44 @@ struct net_addr {
     uint8_t broadcast[4];      // AF_INET, when has_broadcast
     bool has_broadcast;
 };
-
-// Copies the first one at or behind position *at into *out and moves *at behind it; false: there is none. 0
-// is the start. Positions of links are their indices, and stay right when others come and go. Called with
-// locks up to RANK_OBJECT.
-struct net_source {
-    bool (*link)(uint32_t *at, struct net_link *out);
-    bool (*addr)(uint32_t *at, struct net_addr *out);
+struct net_route {
+    int32_t link;  // its index
+    uint8_t family, dst_len;
+    uint8_t type, scope, table;  // LINUX_RTN_*, RT_SCOPE_*, RT_TABLE_*
+    uint8_t dst[16], src[16];    // network order; 4 or 16 are used
+    bool has_src;                // src is what is sent from
+    uint32_t metric;
 };
+
+// link(), addr(), route(): copies the first one at or behind position *at into *out and moves *at behind it;
+// false: there is none. 0 is the start. Positions of links are their indices, and stay right when others come
+// and go. Changes, by who may: 0 or -LINUX_E*; NULL: EOPNOTSUPP. Called with locks up to RANK_OBJECT.
+struct net_source;
+struct net_source_ops {
+    bool (*link)(const struct net_source *s, uint32_t *at, struct net_link *out);
+    bool (*addr)(const struct net_source *s, uint32_t *at, struct net_addr *out);
+    bool (*route)(const struct net_source *s, uint32_t *at, struct net_route *out);
+    int (*set_up)(const struct net_source *s, int32_t link, bool up);
+    int (*add_addr)(const struct net_source *s, const struct net_addr *a);
+    int (*del_addr)(const struct net_source *s, const struct net_addr *a);
+};
+struct net_source {
+    const struct net_source_ops *ops;
+};
+// A machine, or a namespace, that nobody has configured: a loopback that is down, without addresses.
 extern const struct net_source net_unconfigured;
-void net_set_source(const struct net_source *s);  // before there are guests
-bool net_next_link(uint32_t *at, struct net_link *out);
-bool net_next_addr(uint32_t *at, struct net_addr *out);
-bool net_link_by_index(int32_t index, struct net_link *out);
-bool net_link_by_name(const char *name, struct net_link *out);  // NUL ended
-bool net_addr_of(int32_t link, uint8_t family, struct net_addr *out);  // the first
+bool net_next_link(const struct net_source *s, uint32_t *at, struct net_link *out);
+bool net_next_addr(const struct net_source *s, uint32_t *at, struct net_addr *out);
+bool net_next_route(const struct net_source *s, uint32_t *at, struct net_route *out);
+bool net_link_by_index(const struct net_source *s, int32_t index, struct net_link *out);
+bool net_link_by_name(const struct net_source *s, const char *name, struct net_link *out);  // NUL ended
+bool net_addr_of(const struct net_source *s, int32_t link, uint8_t family,
+                 struct net_addr *out);  // the first
 
 // The requests of netdevice(7) on a socket of that family: answers, or -LINUX_ENOTTY for all others. admin:
 // the caller may change links.
 struct uaccess;
-int64_t net_ioctl(int family, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin);
+int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t arg, struct uaccess *ua,
+                  bool admin);
 
 #endif

@@ -2,20 +2,14 @@
 // See rtnetlink.h. A request is dispatched by its type: one table says how its list is told (a "dump") and
 // how a single object is found. What a part of a dump holds is fixed by how much fits; it goes on where it
 // stopped, at an index.
-// LIMIT: there are no routes and neighbours to tell of; every request for a change is EPERM, or EOPNOTSUPP
-// for those who may (CAP_NET_ADMIN). Qdiscs, network namespace ids and statistics are EOPNOTSUPP. No messages
-// for groups are sent.
+// LIMIT: there are no neighbours to tell of. Who may (CAP_NET_ADMIN) can set links up and down and add and
+// remove addresses; every other change is EOPNOTSUPP. Qdiscs, network namespace ids and statistics are
+// EOPNOTSUPP. No messages for groups are sent.
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
-#include "sentry/net/net.h"
+#include "sentry/net/rtnl_impl.h"
 #include <string.h>
-
-struct request {
-    struct linux_nlmsghdr h;
-    const uint8_t *body;  // behind the header
-    size_t n;
-};
 
 // ---- Objects as messages ----------------------------------------------------------------------------------
 static void put_stats(struct nl_buf *b, const struct net_stats *s) {
@@ -65,9 +59,11 @@ static bool put_addr(struct nl_buf *b, const struct net_addr *a, const struct rt
         nl_put(b, LINUX_IFA_LOCAL, a->bytes, n);
     if (four && a->has_broadcast)
         nl_put(b, LINUX_IFA_BROADCAST, a->broadcast, sizeof a->broadcast);
-    if (four && net_link_by_index(a->link, &l))
+    if (four && net_link_by_index(d->net, a->link, &l))
         nl_put_str(b, LINUX_IFA_LABEL, l.name);
     nl_put_u32(b, LINUX_IFA_FLAGS, LINUX_IFA_F_PERMANENT);
+    const struct linux_ifa_cacheinfo forever = {~0u, ~0u, 0, 0};
+    nl_put(b, LINUX_IFA_CACHEINFO, &forever, sizeof forever);
     return nl_end(b, at);
 }
 
@@ -76,7 +72,7 @@ static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
     struct net_link l;
     if (d->family == LINUX_AF_BRIDGE)
         return true;  // what hangs on bridges: there are none
-    for (uint32_t next = d->at; net_next_link(&next, &l); d->at = next)
+    for (uint32_t next = d->at; net_next_link(d->net, &next, &l); d->at = next)
         if (!put_link(b, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
             return false;
     return true;
@@ -84,8 +80,36 @@ static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
 static bool dump_addrs(struct rtnl_dump *d, struct nl_buf *b) {
     struct net_addr a;
     bool all = d->family != LINUX_AF_INET && d->family != LINUX_AF_INET6;
-    for (uint32_t next = d->at; net_next_addr(&next, &a); d->at = next)
+    for (uint32_t next = d->at; net_next_addr(d->net, &next, &a); d->at = next)
         if ((all || a.family == d->family) && (!d->link || d->link == a.link) && !put_addr(b, &a, d))
+            return false;
+    return true;
+}
+static bool put_route(struct nl_buf *b, const struct net_route *r, uint16_t flags, uint32_t route_flags,
+                      uint32_t seq, uint32_t portid) {
+    size_t n = r->family == LINUX_AF_INET ? 4 : 16;
+    struct linux_rtmsg m = {.rtm_family = r->family,
+                            .rtm_dst_len = r->dst_len,
+                            .rtm_table = r->table,
+                            .rtm_protocol = LINUX_RTPROT_KERNEL,
+                            .rtm_scope = r->scope,
+                            .rtm_type = r->type,
+                            .rtm_flags = route_flags};
+    size_t at = nl_begin(b, LINUX_RTM_NEWROUTE, flags, seq, portid, &m, sizeof m);
+    nl_put_u32(b, LINUX_RTA_TABLE, r->table);
+    nl_put(b, LINUX_RTA_DST, r->dst, n);
+    if (r->family == LINUX_AF_INET6)
+        nl_put_u32(b, LINUX_RTA_PRIORITY, r->metric);
+    if (r->has_src)
+        nl_put(b, LINUX_RTA_PREFSRC, r->src, n);
+    nl_put_u32(b, LINUX_RTA_OIF, (uint32_t)r->link);
+    return nl_end(b, at);
+}
+static bool dump_routes(struct rtnl_dump *d, struct nl_buf *b) {
+    struct net_route r;
+    bool all = d->family != LINUX_AF_INET && d->family != LINUX_AF_INET6;
+    for (uint32_t next = d->at; net_next_route(d->net, &next, &r); d->at = next)
+        if ((all || r.family == d->family) && !put_route(b, &r, LINUX_NLM_F_MULTI, 0, d->seq, d->portid))
             return false;
     return true;
 }
@@ -120,7 +144,7 @@ static bool dump_rules(struct rtnl_dump *d, struct nl_buf *b) {
 }
 
 // ---- Single objects ---------------------------------------------------------------------------------------
-static int find_link(const struct request *q, struct net_link *l) {
+int rtnl_find_link(const struct net_source *net, const struct request *q, struct net_link *l) {
     struct linux_ifinfomsg m;
     char name[LINUX_IFNAMSIZ] = "";
     size_t len = 0;
@@ -130,7 +154,7 @@ static int find_link(const struct request *q, struct net_link *l) {
     if (m.ifi_index < 0)
         return -LINUX_EINVAL;
     if (m.ifi_index > 0)
-        return net_link_by_index(m.ifi_index, l) ? 0 : -LINUX_ENODEV;
+        return net_link_by_index(net, m.ifi_index, l) ? 0 : -LINUX_ENODEV;
     const void *given = nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_IFLA_IFNAME, &len);
     if (!given)
         return -LINUX_EINVAL;
@@ -138,13 +162,13 @@ static int find_link(const struct request *q, struct net_link *l) {
     if (len >= sizeof name)
         return -LINUX_ERANGE;
     memcpy(name, given, len);
-    return net_link_by_name(name, l) ? 0 : -LINUX_ENODEV;
+    return net_link_by_name(net, name, l) ? 0 : -LINUX_ENODEV;
 }
 static int get_link(struct rtnl_out *o, const struct request *q) {
     _Alignas(4) uint8_t buf[RTNL_CHUNK];
     struct nl_buf b = {.p = buf, .cap = sizeof buf};
     struct net_link l;
-    int err = find_link(q, &l);
+    int err = rtnl_find_link(o->net, q, &l);
     if (err < 0)
         return err;
     if (!put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
@@ -152,8 +176,54 @@ static int get_link(struct rtnl_out *o, const struct request *q) {
     o->reply(o, b.p, b.len, NULL, 0);
     return 0;
 }
+static bool covers(const struct net_route *r, const uint8_t *dst) {
+    for (unsigned bit = 0; bit < r->dst_len; bit++)
+        if ((r->dst[bit / 8] ^ dst[bit / 8]) & 0x80 >> bit % 8)
+            return false;
+    return true;
+}
+// Of those that cover it the one of the local table, then the longest.
+static bool find_route(const struct net_source *net, uint8_t family, const uint8_t *dst,
+                       struct net_route *best) {
+    struct net_route r;
+    bool found = false;
+    for (uint32_t at = 0; net_next_route(net, &at, &r);)
+        if (r.family == family && covers(&r, dst) &&
+            (!found || r.table > best->table || (r.table == best->table && r.dst_len > best->dst_len))) {
+            *best = r;
+            found = true;
+        }
+    return found;
+}
+// The way to one address.
 static int get_route(struct rtnl_out *o, const struct request *q) {
-    return q->n < sizeof(struct linux_rtmsg) ? -LINUX_EINVAL : -LINUX_ENETUNREACH;
+    _Alignas(4) uint8_t buf[RTNL_CHUNK];
+    struct nl_buf b = {.p = buf, .cap = sizeof buf};
+    struct linux_rtmsg m;
+    struct net_route r;
+    uint8_t dst[16] = {0};
+    size_t len = 0;
+    if (q->n < sizeof m)
+        return -LINUX_EINVAL;
+    memcpy(&m, q->body, sizeof m);
+    size_t n = m.rtm_family == LINUX_AF_INET6 ? 16 : 4;
+    const void *given = nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_RTA_DST, &len);
+    if (!given || len < n)
+        return given ? -LINUX_EINVAL : -LINUX_ENETUNREACH;
+    memcpy(dst, given, n);
+    if (!find_route(o->net, m.rtm_family, dst, &r))
+        return -LINUX_ENETUNREACH;
+    memcpy(r.dst, dst, n);
+    r.dst_len = (uint8_t)(8 * n);
+    r.scope = LINUX_RT_SCOPE_UNIVERSE;
+    if (r.type == LINUX_RTN_LOCAL) {
+        r.has_src = true;
+        memcpy(r.src, dst, n);
+    }
+    if (!put_route(&b, &r, 0, LINUX_RTM_F_CLONED, q->h.nlmsg_seq, o->portid))
+        return -LINUX_EMSGSIZE;
+    o->reply(o, b.p, b.len, NULL, 0);
+    return 0;
 }
 
 // ---- Requests ---------------------------------------------------------------------------------------------
@@ -167,7 +237,7 @@ static const struct service {
     {LINUX_RTM_GETLINK, dump_links, get_link, sizeof(struct linux_ifinfomsg), 0},
     {LINUX_RTM_GETADDR, dump_addrs, NULL, sizeof(struct linux_ifaddrmsg),
      offsetof(struct linux_ifaddrmsg, ifa_index)},
-    {LINUX_RTM_GETROUTE, dump_nothing, get_route, sizeof(struct linux_rtmsg), 0},
+    {LINUX_RTM_GETROUTE, dump_routes, get_route, sizeof(struct linux_rtmsg), 0},
     {LINUX_RTM_GETNEIGH, dump_nothing, NULL, sizeof(struct linux_ndmsg),
      offsetof(struct linux_ndmsg, ndm_ifindex)},
     {LINUX_RTM_GETRULE, dump_rules, NULL, sizeof(struct linux_fib_rule_hdr), 0},
@@ -179,7 +249,8 @@ static const struct service *service_of(uint16_t type) {
     return NULL;
 }
 // With NETLINK_GET_STRICT_CHK a header has to be there, and says what to leave out.
-static int strict_filter(const struct service *s, const struct request *q, int32_t *link) {
+static int strict_filter(const struct net_source *net, const struct service *s, const struct request *q,
+                         int32_t *link) {
     int32_t index;
     if (q->n < s->header)
         return -LINUX_EINVAL;
@@ -193,7 +264,7 @@ static int strict_filter(const struct service *s, const struct request *q, int32
     memcpy(&index, q->body + s->link_at, sizeof index);
     *link = index;
     struct net_link l;
-    return index == 0 || net_link_by_index(index, &l) ? 0 : -LINUX_ENODEV;
+    return index == 0 || net_link_by_index(net, index, &l) ? 0 : -LINUX_ENODEV;
 }
 // 1: begun, and its end is the answer.
 static int begin_dump(struct rtnl_out *o, const struct service *s, const struct request *q) {
@@ -201,8 +272,9 @@ static int begin_dump(struct rtnl_out *o, const struct service *s, const struct 
     uint8_t family = q->body[0];
     if (o->dump->running)
         return -LINUX_EBUSY;
-    int err = o->strict ? strict_filter(s, q, &link) : 0;
-    *o->dump = (struct rtnl_dump){.running = true,
+    int err = o->strict ? strict_filter(o->net, s, q, &link) : 0;
+    *o->dump = (struct rtnl_dump){.net = o->net,
+                                  .running = true,
                                   .family = family,
                                   .type = s->type,
                                   .link = link,
@@ -221,7 +293,9 @@ static int serve(struct rtnl_out *o, const struct request *q) {
     bool get = (type & 3) == (LINUX_RTM_GETLINK & 3);
     if (!get && !o->admin)
         return -LINUX_EPERM;
-    const struct service *s = get ? service_of(type) : NULL;
+    if (!get)
+        return rtnl_change(o, q);
+    const struct service *s = service_of(type);
     if (s && (q->h.nlmsg_flags & LINUX_NLM_F_DUMP))
         return begin_dump(o, s, q);
     return s && s->get ? s->get(o, q) : -LINUX_EOPNOTSUPP;

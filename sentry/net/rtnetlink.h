@@ -4,12 +4,14 @@
 // hostile.
 #ifndef SENTRY_NET_RTNETLINK_H
 #define SENTRY_NET_RTNETLINK_H
+#include "sentry/net/net.h"
 #include "sentry/net/nlmsg.h"
 
 #define RTNL_CHUNK 3776  // bytes of one part of a dump: libc's buffer is a page
 
 // A list that is being told, part by part.
 struct rtnl_dump {
+    const struct net_source *net;
     bool running;
     uint8_t family;       // LINUX_AF_*; 0: all
     uint16_t type;        // LINUX_RTM_GET*
@@ -23,6 +25,7 @@ struct rtnl_out {
     void (*reply)(struct rtnl_out *o, const void *msg, size_t n, const void *more, size_t more_n);
     void (*dump_begun)(struct rtnl_out *o);  // time for the first rtnl_dump_part()
     struct rtnl_dump *dump;
+    const struct net_source *net;  // whose links; outlives the dump
     uint32_t portid;  // the asker's
     bool admin;       // may change things
     bool strict;      // NETLINK_GET_STRICT_CHK

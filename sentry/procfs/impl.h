@@ -80,6 +80,16 @@ extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
 extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID
 extern const struct proc_entry proc_sys_entries[], proc_net_entries[], proc_sysvipc_entries[];
 extern const struct proc_list proc_fd_list, proc_fdinfo_list;  // fds.c
+// net_sockets.c, for proc_net_entries
+int proc_show_tcp(struct proc_text *x, const struct proc_node *n);
+int proc_show_tcp6(struct proc_text *x, const struct proc_node *n);
+int proc_show_udp(struct proc_text *x, const struct proc_node *n);
+int proc_show_udp6(struct proc_text *x, const struct proc_node *n);
+int proc_show_raw(struct proc_text *x, const struct proc_node *n);
+int proc_show_raw6(struct proc_text *x, const struct proc_node *n);
+int proc_show_sockstat(struct proc_text *x, const struct proc_node *n);
+int proc_show_sockstat6(struct proc_text *x, const struct proc_node *n);
+int proc_show_snmp(struct proc_text *x, const struct proc_node *n);
 // What several tables have.
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);
 int proc_show_mountinfo(struct proc_text *x, const struct proc_node *n);

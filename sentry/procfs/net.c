@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc/net: the links of sentry/net; else as on a machine without a network, the headings alone.
-// LIMIT: unix sockets are not listed.
+// /proc/net: the links and addresses of sentry/net; the sockets of the stack are in net_sockets.c. Else as on
+// a machine without a network, the headings alone.
+// LIMIT: unix and packet sockets are not listed.
+#include "sentry/kernel.h"
 #include "sentry/net/net.h"
+#include "abi/socket.h"
 #include "sentry/procfs/impl.h"
-
-#define SOCKETS \
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 
 // The columns of Linux, which programs take apart.
 static int show_dev(struct proc_text *x, const struct proc_node *n) {
+    const struct net_source *net = &the_kernel->net.inet.links.source;
     struct net_link l;
     proc_printf(
         x, "Inter-|   Receive                                                |  Transmit\n"
            " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
            "fifo colls carrier compressed\n");
-    for (uint32_t at = 0; net_next_link(&at, &l);) {
+    for (uint32_t at = 0; net_next_link(net, &at, &l);) {
         const struct net_stats *s = &l.stats;
         proc_printf(
             x, "%6s: %7llu %7llu %4llu %4llu %4u %5u %10u %9llu %8llu %7llu %4llu %4llu %4u %5u %7u %10u\n",
@@ -27,11 +28,28 @@ static int show_dev(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
+static int show_if_inet6(struct proc_text *x, const struct proc_node *n) {
+    const struct net_source *net = &the_kernel->net.inet.links.source;
+    struct net_addr a;
+    struct net_link l;
+    for (uint32_t at = 0; net_next_addr(net, &at, &a);) {
+        if (a.family != LINUX_AF_INET6 || !net_link_by_index(net, a.link, &l))
+            continue;
+        for (unsigned i = 0; i < 16; i++)
+            proc_printf(x, "%02x", a.bytes[i]);
+        // Kinds of scope as ipv6_addr_scope() of Linux has them: loopback, link, global.
+        static const unsigned char scopes[] = {[LINUX_RT_SCOPE_HOST] = 0x10, [LINUX_RT_SCOPE_LINK] = 0x20};
+        proc_printf(x, " %02x %02x %02x %02x %8s\n", (unsigned)l.index, a.prefix_len,
+                    a.scope < sizeof scopes ? scopes[a.scope] : 0, LINUX_IFA_F_PERMANENT, l.name);
+    }
+    return 0;
+}
+
 const struct proc_entry proc_net_entries[] = {
     PROC_CONST("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
     PROC_FILE("dev", show_dev),
     PROC_CONST("fib_trie", ""),
-    PROC_CONST("if_inet6", ""),
+    PROC_FILE("if_inet6", show_if_inet6),
     PROC_CONST("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"),
     PROC_CONST("ipv6_route", ""),
     PROC_CONST("netlink",
@@ -40,16 +58,17 @@ const struct proc_entry proc_net_entries[] = {
     PROC_CONST("protocols",
                "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs "
                "se re sp bi br ha uh gp em\n"),
-    PROC_CONST("raw", SOCKETS " ref pointer drops\n"),
-    PROC_CONST("raw6", SOCKETS " ref pointer drops\n"),
+    PROC_FILE("raw", proc_show_raw),
+    PROC_FILE("raw6", proc_show_raw6),
     PROC_CONST("route",
                "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
-    PROC_CONST("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n"
-                           "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n"),
-    PROC_CONST("tcp", SOCKETS "\n"),
-    PROC_CONST("tcp6", SOCKETS "\n"),
-    PROC_CONST("udp", SOCKETS " ref pointer drops\n"),
-    PROC_CONST("udp6", SOCKETS " ref pointer drops\n"),
+    PROC_FILE("snmp", proc_show_snmp),
+    PROC_FILE("sockstat", proc_show_sockstat),
+    PROC_FILE("sockstat6", proc_show_sockstat6),
+    PROC_FILE("tcp", proc_show_tcp),
+    PROC_FILE("tcp6", proc_show_tcp6),
+    PROC_FILE("udp", proc_show_udp),
+    PROC_FILE("udp6", proc_show_udp6),
     PROC_CONST("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
     PROC_CONST("wireless", ""),
     {0},

@@ -1,325 +1,302 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets of the inet families as on a machine whose links (the loopback alone, sentry/net) are all down:
-// they can be made, given options, bound to the wildcard address and listened on; nothing can be reached
-// (ENETUNREACH) and nobody comes.
-// LIMIT: that is all there is to the network for now. Raw sockets are EPERM, or ESOCKTNOSUPPORT for those who
-// may.
+// Sockets of the inet families over the stack of their network namespace (netstack/netstack.h): their life,
+// names, connecting and readiness. Addresses, messages and options have files of their own.
 //
-// Ports are real: a bound one is taken, as far as SO_REUSEADDR and SO_REUSEPORT say. One lock (RANK_OBJECT)
-// for all inet sockets.
+// Locks: the stack has one, and its callback tells the socket's wait queue with it held; whoever is woken
+// there goes on the ready list of the thread that made the call. User memory is never touched with the
+// stack's lock held. `rx` (RANK_OBJECT) is held while bytes of a stream go to a reader.
+// LIMIT: close(2) does not wait for what SO_LINGER names; a time of 0 makes it a reset, as on Linux.
+#include "sentry/socket/inet.h"
+#include "sentry/socket/bpf.h"
 #include "abi/caps.h"
+#include "abi/inet.h"
 #include "abi/poll.h"
-#include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
-#include "sentry/socket/socket.h"
-#include <stdlib.h>
-#include <string.h>
-
-#define EPHEMERAL_FIRST 32768u  // net.ipv4.ip_local_port_range
-#define EPHEMERAL_LAST  60999u
-#define KEPT_MAX        32u
-
-struct kept_opt {
-    int level, name, value;
-};
-
-struct inet_sock {
-    struct socket s;
-    struct waitq wait;      // nothing ever happens, but for shutdown
-    struct list bound;      // [inet] in the list of the namespace when it has a port
-    uint16_t port;          // [inet] host order; 0: none
-    bool listening;         // [inet]
-    unsigned nkept;         // [inet]
-    struct kept_opt kept[KEPT_MAX];
-};
 
 static const struct socket_ops inet_ops;
 
-static struct inet_sock *isock(struct socket *s) { return container_of(s, struct inet_sock, s); }
-static struct inet_ns *ns_of(const struct inet_sock *i) { return &i->s.net->inet; }
-static bool is_tcp(const struct socket *s) { return s->type == LINUX_SOCK_STREAM; }
-
 // ---- New sockets ------------------------------------------------------------------------------------------
-static int check_type(struct task *t, int type, int *protocol) {
-    int p = *protocol;
+static int check_type(struct task *t, int family, int type, int *protocol) {
+    int p = *protocol, icmp = family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6;
     switch (type) {
     case LINUX_SOCK_STREAM:
         *protocol = LINUX_IPPROTO_TCP;
         return p == 0 || p == LINUX_IPPROTO_TCP ? 0 : -LINUX_EPROTONOSUPPORT;
     case LINUX_SOCK_DGRAM:
-        if (p == LINUX_IPPROTO_ICMP || p == LINUX_IPPROTO_ICMPV6)
+        if (p == icmp)
             return -LINUX_EACCES;  // net.ipv4.ping_group_range holds nobody
         *protocol = LINUX_IPPROTO_UDP;
         return p == 0 || p == LINUX_IPPROTO_UDP ? 0 : -LINUX_EPROTONOSUPPORT;
     case LINUX_SOCK_RAW:
         if (p == 0)
             return -LINUX_EPROTONOSUPPORT;
-        return task_capable(t, LINUX_CAP_NET_RAW) ? -LINUX_ESOCKTNOSUPPORT : -LINUX_EPERM;
+        return task_capable(t, LINUX_CAP_NET_RAW) ? 0 : -LINUX_EPERM;
     default:
         return -LINUX_ESOCKTNOSUPPORT;
     }
 }
 
-int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out) {
-    if (protocol < 0 || protocol >= 263)
-        return -LINUX_EINVAL;
-    int err = check_type(t, type, &protocol);
-    struct inet_sock *i = err ? NULL : znew(struct inet_sock);
-    if (!i)
-        return err ? err : -LINUX_ENOMEM;
-    socket_init(&i->s, &inet_ops, &t->k->net, family, type, protocol);
+static uint32_t poll_events(uint32_t mask) {
+    uint32_t events = 0;
+    if (mask & NS_IN)
+        events |= LINUX_POLLIN | LINUX_POLLRDNORM;
+    if (mask & NS_OUT)
+        events |= LINUX_POLLOUT | LINUX_POLLWRNORM;
+    if (mask & NS_PRI)
+        events |= LINUX_POLLPRI;
+    if (mask & NS_ERR)
+        events |= LINUX_POLLERR;
+    if (mask & NS_HUP)
+        events |= LINUX_POLLHUP;
+    if (mask & NS_RDHUP)
+        events |= LINUX_POLLRDHUP;
+    return events;
+}
+
+static void ready(void *arg, uint32_t mask) {
+    struct inet_sock *i = arg;
+    waitq_wake(&i->wait, poll_events(mask));
+}
+
+// Takes ns over, also when it fails.
+static struct inet_sock *wrap(struct ns_sock *ns, struct net_ns *net, int family, int type, int protocol) {
+    struct inet_sock *i = znew(struct inet_sock);
+    if (!i) {
+        ns_close(ns);
+        return NULL;
+    }
+    socket_init(&i->s, &inet_ops, net, family, type, protocol);
+    i->ns = ns;
     waitq_init(&i->wait);
-    list_init(&i->bound);
+    lock_init(&i->rx, RANK_OBJECT);
+    inet_opt_init(i);
+    ns_on_ready(ns, ready, i);
+    return i;
+}
+
+static int stack_socket(struct netstack *stack, int family, int type, int protocol, struct ns_sock **out) {
+    enum ns_family f = family == LINUX_AF_INET6 ? NS_INET6 : NS_INET;
+    if (type == LINUX_SOCK_RAW)
+        return ns_raw_socket(stack, f, (uint8_t)protocol, out);
+    return ns_socket(stack, f, type == LINUX_SOCK_STREAM ? NS_STREAM : NS_DGRAM, out);
+}
+
+int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out) {
+    struct ns_sock *ns;
+    if (protocol < 0 || protocol >= LINUX_IPPROTO_MPTCP + 1)
+        return -LINUX_EINVAL;
+    int err = check_type(t, family, type, &protocol);
+    if (err == 0)
+        err = stack_socket(t->k->net.inet.stack, family, type, protocol, &ns);
+    if (err < 0)
+        return err;
+    struct inet_sock *i = wrap(ns, &t->k->net, family, type, protocol);
+    if (!i)
+        return -LINUX_ENOMEM;
+    ns_set_owner(ns, t->cred->euid);
+    if (type == LINUX_SOCK_RAW && protocol == LINUX_IPPROTO_RAW && family == LINUX_AF_INET)
+        ns_set_option(ns, NS_OPT_HDRINCL, 1);
     *out = &i->s;
     return 0;
 }
 
+static int inet_filter(struct socket *s, struct bpf_program *p) {
+    const struct ns_filter *before = ns_set_filter(isock(s)->ns, p ? &p->filter : NULL);
+    if (before)
+        free(container_of(before, struct bpf_program, filter));
+    return !p && !before ? -LINUX_ENOENT : 0;
+}
+
 static void inet_close(struct socket *s) {
     struct inet_sock *i = isock(s);
-    {
-        LOCKED(&ns_of(i)->lock);
-        list_del(&i->bound);
-    }
+    inet_filter(s, NULL);
+    ns_close(i->ns);
     waitq_destroy(&i->wait);
+    lock_destroy(&i->rx);
     free(i);
 }
 
-// ---- Addresses --------------------------------------------------------------------------------------------
-static uint16_t swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
-
-static bool wildcard6(const uint8_t a[16]) {
-    for (int i = 0; i < 16; i++)
-        if (a[i])
-            return false;
-    return true;
-}
-
-// The port, and whether the address is the wildcard.
-static int parse(const struct socket *s, const struct sock_addr *a, uint16_t *port, bool *any) {
-    bool six = s->family == LINUX_AF_INET6;
-    if (a->len < (six ? 24 : sizeof a->in))
-        return -LINUX_EINVAL;
-    if (a->family != s->family && !(a->family == LINUX_AF_UNSPEC && !six && a->in.sin_addr == 0))
-        return -LINUX_EAFNOSUPPORT;
-    *port = swap16(six ? a->in6.sin6_port : a->in.sin_port);
-    *any = six ? wildcard6(a->in6.sin6_addr) : a->in.sin_addr == 0;
-    return 0;
-}
-
-// May both have the port? The namespace's lock is held.
-static bool conflict(struct inet_sock *i, struct inet_sock *other) {
-    if (i == other || is_tcp(&i->s) != is_tcp(&other->s))
-        return false;
-    if (socket_opt(&i->s, LINUX_SO_REUSEPORT) && socket_opt(&other->s, LINUX_SO_REUSEPORT))
-        return false;
-    bool reuse = socket_opt(&i->s, LINUX_SO_REUSEADDR) && socket_opt(&other->s, LINUX_SO_REUSEADDR);
-    return !reuse || (is_tcp(&i->s) && other->listening);
-}
-static bool port_free(struct inet_sock *i, uint16_t port) {
-    struct inet_sock *other;
-    list_for_each(other, &ns_of(i)->bound, bound)
-        if (other->port == port && conflict(i, other))
-            return false;
-    return true;
-}
-
-// The namespace's lock is held. 0: picks one.
-static int take_port(struct inet_sock *i, uint16_t port) {
-    if (port && !port_free(i, port))
-        return -LINUX_EADDRINUSE;
-    const uint32_t n = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
-    uint32_t at = (uint32_t)random_u64() % n;
-    for (uint32_t k = 0; !port && k < n; k++) {
-        uint16_t try = (uint16_t)(EPHEMERAL_FIRST + (at + k) % n);
-        if (port_free(i, try))
-            port = try;
-    }
-    if (!port)
-        return -LINUX_EADDRINUSE;
-    i->port = port;
-    list_add_tail(&ns_of(i)->bound, &i->bound);
-    return 0;
+// ---- Names ------------------------------------------------------------------------------------------------
+// AF_UNSPEC with the wildcard address is an old way to say AF_INET, ip(7).
+static int bind_addr(const struct socket *s, const struct sock_addr *a, struct ns_addr *out) {
+    struct sock_addr in = *a;
+    if (s->family == LINUX_AF_INET && a->len >= sizeof a->in && a->family == LINUX_AF_UNSPEC &&
+        a->in.sin_addr == 0)
+        in.family = LINUX_AF_INET;
+    return inet_addr_parse(s, &in, out);
 }
 
 static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a) {
-    struct inet_sock *i = isock(s);
-    uint16_t port;
-    bool any;
-    int err = parse(s, a, &port, &any);
+    struct ns_addr at;
+    int err = bind_addr(s, a, &at);
     if (err < 0)
         return err;
-    if (!any)
-        return -LINUX_EADDRNOTAVAIL;
-    if (port && port < 1024 && !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
+    if (inet_is_stream(s) && s->family == LINUX_AF_INET6 && inet_ip_is_multicast(&at.ip))
+        return -LINUX_EINVAL;
+    if (at.port && at.port < 1024 && s->type != LINUX_SOCK_RAW &&
+        !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
         return -LINUX_EACCES;
-    LOCKED(&ns_of(i)->lock);
-    return i->port ? -LINUX_EINVAL : take_port(i, port);
+    err = ns_bind(isock(s)->ns, &at);
+    // An IPv4 address of a socket for IPv6 alone, ipv6(7).
+    return err == -LINUX_EAFNOSUPPORT ? -LINUX_EINVAL : err;
+}
+
+static uint8_t tcp_state(struct inet_sock *i) {
+    struct ns_tcp_info info;
+    return ns_tcp_info(i->ns, &info) < 0 ? 0 : info.state;
 }
 
 static int inet_name(struct socket *s, bool peer, struct sock_addr *out) {
-    if (peer)
-        return -LINUX_ENOTCONN;
-    *out = (struct sock_addr){.len = s->family == LINUX_AF_INET6 ? sizeof out->in6 : sizeof out->in};
-    out->family = s->family;
-    LOCKED(&ns_of(isock(s))->lock);
-    out->in.sin_port = swap16(isock(s)->port);  // at the same place in both
+    struct inet_sock *i = isock(s);
+    struct ns_addr at;
+    int err = peer ? ns_peer(i->ns, &at) : ns_local(i->ns, &at);
+    if (err < 0)
+        return err;
+    if (peer && inet_is_stream(s)) {
+        uint8_t state = tcp_state(i);
+        if (state == LINUX_TCP_SYN_SENT || state == LINUX_TCP_CLOSE)
+            return -LINUX_ENOTCONN;
+    }
+    inet_addr_show(s, &at, out);
+    if (s->type == LINUX_SOCK_RAW)  // its port is the protocol, raw(7); of IPv6 it is told of none
+        out->in.sin_port = peer || s->family == LINUX_AF_INET6 ? 0 : swap16((uint16_t)s->protocol);
     return 0;
 }
 
-// ---- What cannot be reached -------------------------------------------------------------------------------
+// ---- Connecting -------------------------------------------------------------------------------------------
+// How an attempt has ended; `pending` when it has not.
+static int progress(struct inet_sock *i, int pending) {
+    uint32_t mask = ns_ready(i->ns);
+    if (mask == 0)
+        return pending;
+    int err = ns_take_error(i->ns);
+    if (err == 0 && tcp_state(i) == LINUX_TCP_CLOSE)
+        err = LINUX_ECONNABORTED;
+    atomic_store(&i->phase, err ? INET_IDLE : INET_CONNECTED);
+    return -err;
+}
+
+static int disconnect(struct inet_sock *i) {
+    ns_disconnect(i->ns);
+    atomic_store(&i->phase, INET_IDLE);
+    atomic_store(&i->listening, false);
+    return 0;
+}
+
+static int connect_stream(struct inet_sock *i, const struct sock_addr *a) {
+    struct ns_addr to;
+    switch ((enum inet_phase)atomic_load(&i->phase)) {
+    case INET_CONNECTED:
+        return -LINUX_EISCONN;
+    case INET_CONNECTING:
+        return progress(i, -LINUX_EALREADY);
+    case INET_IDLE:
+        break;
+    }
+    int err = inet_addr_parse(&i->s, a, &to);
+    if (err == 0)
+        err = inet_addr_target(&i->s, a, &to);
+    if (err < 0)
+        return err;
+    ns_take_error(i->ns);  // of what was before
+    err = ns_connect(i->ns, &to);
+    if (err == -LINUX_EINPROGRESS)
+        atomic_store(&i->phase, INET_CONNECTING);
+    return err;
+}
+
 static int inet_connect(struct socket *s, struct task *t, const struct sock_addr *a, struct waitq **wait) {
-    uint16_t port;
-    bool any;
+    struct inet_sock *i = isock(s);
+    struct ns_addr to;
     if (a->len < sizeof a->family)
         return -LINUX_EINVAL;
     if (a->family == LINUX_AF_UNSPEC)
-        return 0;  // not connected is what it is
-    int err = parse(s, a, &port, &any);
-    if (err < 0)
-        return err;
-    LOCKED(&ns_of(isock(s))->lock);
-    return isock(s)->listening ? -LINUX_EISCONN : -LINUX_ENETUNREACH;
+        return disconnect(i);
+    if (inet_is_stream(s))
+        return connect_stream(i, a);
+    int err = inet_addr_target(s, a, &to);
+    return err < 0 ? err : ns_connect(i->ns, &to);
 }
 
 static int inet_listen(struct socket *s, struct task *t, int backlog) {
     struct inet_sock *i = isock(s);
-    if (!is_tcp(s))
+    if (!inet_is_stream(s))
         return -LINUX_EOPNOTSUPP;
-    LOCKED(&ns_of(i)->lock);
-    struct inet_sock *other;
-    list_for_each(other, &ns_of(i)->bound, bound)
-        if (i->port && other != i && other->port == i->port && other->listening &&
-            !(socket_opt(s, LINUX_SO_REUSEPORT) && socket_opt(&other->s, LINUX_SO_REUSEPORT)))
-            return -LINUX_EADDRINUSE;
-    int err = i->port ? 0 : take_port(i, 0);
+    if (atomic_load(&i->phase) != INET_IDLE)
+        return -LINUX_EINVAL;
+    int err = ns_listen(i->ns, (unsigned)backlog);
     if (err == 0)
-        i->listening = true;
+        atomic_store(&i->listening, true);
     return err;
 }
 
-static bool inet_listening(struct socket *s) {
-    LOCKED(&ns_of(isock(s))->lock);
-    return isock(s)->listening;
+static bool inet_listening(struct socket *s) { return atomic_load(&isock(s)->listening); }
+
+// What the new one has of the listener: all options.
+static void inherit(struct inet_sock *i, const struct inet_sock *from) {
+    for (unsigned n = 0; n < SOCK_OPT_COUNT; n++)
+        atomic_store(&i->s.opts[n], atomic_load(&from->s.opts[n]));
+    for (unsigned n = 0; n < INET_KEPT; n++)
+        atomic_store(&i->kept[n], atomic_load(&from->kept[n]));
+    i->s.linger = from->s.linger;
+    atomic_store(&i->phase, INET_CONNECTED);
 }
 
 static int inet_accept(struct socket *s, struct socket **out) {
-    if (!is_tcp(s))
-        return -LINUX_EOPNOTSUPP;
-    return inet_listening(s) ? -LINUX_EAGAIN : -LINUX_EINVAL;
-}
-
-static int64_t inet_send(struct socket *s, struct sock_msg *m) {
-    uint16_t port;
-    bool any;
-    if (is_tcp(s))
-        return -LINUX_EPIPE;
-    if (!m->addr)
-        return -LINUX_EDESTADDRREQ;
-    int err = parse(s, m->addr, &port, &any);
+    struct inet_sock *l = isock(s);
+    struct ns_sock *ns;
+    int err = ns_accept(l->ns, &ns);
     if (err < 0)
         return err;
-    if (m->u->left > 65507)
-        return -LINUX_EMSGSIZE;
-    return port ? -LINUX_ENETUNREACH : -LINUX_EINVAL;
-}
-
-static int64_t inet_recv(struct socket *s, struct sock_msg *m) {
-    return is_tcp(s) ? -LINUX_ENOTCONN : -LINUX_EAGAIN;
+    struct inet_sock *i = wrap(ns, s->net, s->family, s->type, s->protocol);
+    if (!i)
+        return -LINUX_ENOMEM;
+    inherit(i, l);
+    *out = &i->s;
+    return 0;
 }
 
 static int inet_shutdown(struct socket *s, int how) {
     struct inet_sock *i = isock(s);
     if (how < LINUX_SHUT_RD || how > LINUX_SHUT_RDWR)
         return -LINUX_EINVAL;
-    {
-        LOCKED(&ns_of(i)->lock);
-        if (!i->listening)
-            return -LINUX_ENOTCONN;
-        if (how == LINUX_SHUT_WR)
-            return 0;
-        i->listening = false;
-    }
-    waitq_wake(&i->wait, LINUX_POLLIN | LINUX_POLLHUP);
-    return 0;
+    bool rd = how != LINUX_SHUT_WR, wr = how != LINUX_SHUT_RD;
+    if (inet_listening(s) && !rd)
+        return 0;
+    int err = ns_shutdown(i->ns, rd, wr);
+    if (inet_listening(s))
+        atomic_store(&i->listening, false);
+    return err;
 }
 
+// ---- Readiness and facts ----------------------------------------------------------------------------------
 static uint32_t inet_poll(struct socket *s, struct waiter *w) {
+    struct inet_sock *i = isock(s);
     if (w)
-        waitq_add(&isock(s)->wait, w);
-    if (!is_tcp(s))
-        return LINUX_POLLOUT | LINUX_POLLWRNORM | LINUX_POLLWRBAND;
-    return inet_listening(s) ? 0 : LINUX_POLLOUT | LINUX_POLLWRNORM | LINUX_POLLHUP;
+        waitq_add(&i->wait, w);
+    uint32_t mask = ns_ready(i->ns);
+    if ((mask & NS_IN) && !(mask & (NS_RDHUP | NS_ERR)) && !inet_enough(i, INT32_MAX))
+        mask &= ~NS_IN;
+    uint32_t events = poll_events(mask);
+    return events & LINUX_POLLOUT && !inet_is_stream(s) ? events | LINUX_POLLWRBAND : events;
 }
 
-static uint64_t inet_queued(struct socket *s, bool out) { return 0; }
-static int inet_get_error(struct socket *s) { return 0; }
+static uint64_t inet_queued(struct socket *s, bool out) {
+    size_t in, unsent;
+    ns_queued(isock(s)->ns, &in, &unsent);
+    return out ? unsent : in;
+}
+
+static int inet_at_mark(struct socket *s) {
+    return inet_is_stream(s) ? ns_at_mark(isock(s)->ns) : -LINUX_ENOTTY;
+}
+
+static int inet_get_error(struct socket *s) { return ns_take_error(isock(s)->ns); }
+
 static int inet_peer_cred(struct socket *s, struct linux_ucred *out) {
     *out = (struct linux_ucred){0, ~0u, ~0u};
-    return 0;
-}
-
-// ---- Options: kept, and told again ------------------------------------------------------------------------
-static const struct kept_opt defaults[] = {
-    {LINUX_SOL_TCP, LINUX_TCP_NODELAY, 0},       {LINUX_SOL_TCP, LINUX_TCP_MAXSEG, 536},
-    {LINUX_SOL_TCP, LINUX_TCP_CORK, 0},          {LINUX_SOL_TCP, LINUX_TCP_KEEPIDLE, 7200},
-    {LINUX_SOL_TCP, LINUX_TCP_KEEPINTVL, 75},    {LINUX_SOL_TCP, LINUX_TCP_KEEPCNT, 9},
-    {LINUX_SOL_TCP, LINUX_TCP_SYNCNT, 6},        {LINUX_SOL_TCP, LINUX_TCP_LINGER2, 60},
-    {LINUX_SOL_TCP, LINUX_TCP_DEFER_ACCEPT, 0},  {LINUX_SOL_TCP, LINUX_TCP_WINDOW_CLAMP, 0},
-    {LINUX_SOL_TCP, LINUX_TCP_QUICKACK, 1},      {LINUX_SOL_TCP, LINUX_TCP_USER_TIMEOUT, 0},
-    {LINUX_SOL_TCP, LINUX_TCP_FASTOPEN, 0},      {LINUX_SOL_IP, LINUX_IP_TOS, 0},
-    {LINUX_SOL_IP, LINUX_IP_TTL, 64},            {LINUX_SOL_IP, LINUX_IP_RECVERR, 0},
-    {LINUX_SOL_IP, LINUX_IP_PKTINFO, 0},         {LINUX_SOL_IP, LINUX_IP_MTU_DISCOVER, 1},
-    {LINUX_SOL_IPV6, LINUX_IPV6_V6ONLY, 0},
-};
-
-static const struct kept_opt *known(const struct socket *s, int level, int name) {
-    if ((level == LINUX_SOL_TCP && !is_tcp(s)) || (level == LINUX_SOL_IPV6 && s->family != LINUX_AF_INET6))
-        return NULL;
-    for (unsigned i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
-        if (defaults[i].level == level && defaults[i].name == name)
-            return &defaults[i];
-    return NULL;
-}
-// The namespace's lock is held.
-static struct kept_opt *kept(struct inet_sock *i, int level, int name) {
-    for (unsigned k = 0; k < i->nkept; k++)
-        if (i->kept[k].level == level && i->kept[k].name == name)
-            return &i->kept[k];
-    return NULL;
-}
-
-static int inet_setopt(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len) {
-    struct inet_sock *i = isock(s);
-    int v = 0;
-    if (!known(s, level, name))
-        return -LINUX_ENOPROTOOPT;
-    if (len >= sizeof v)
-        memcpy(&v, buf, sizeof v);
-    else if (len > 0 && level == LINUX_SOL_IP)
-        v = *(const unsigned char *)buf;
-    else
-        return -LINUX_EINVAL;
-    LOCKED(&ns_of(i)->lock);
-    struct kept_opt *k = kept(i, level, name);
-    if (!k && i->nkept < KEPT_MAX)
-        k = &i->kept[i->nkept++];
-    if (!k)
-        return -LINUX_ENOBUFS;
-    *k = (struct kept_opt){level, name, v};
-    return 0;
-}
-
-static int inet_getopt(struct socket *s, int level, int name, void *buf, uint32_t *len) {
-    const struct kept_opt *def = known(s, level, name);
-    if (!def)
-        return -LINUX_ENOPROTOOPT;
-    LOCKED(&ns_of(isock(s))->lock);
-    const struct kept_opt *k = kept(isock(s), level, name);
-    int v = k ? k->value : def->value;
-    *len = *len < sizeof v ? *len : sizeof v;
-    memcpy(buf, &v, *len);
     return 0;
 }
 
@@ -331,13 +308,19 @@ static const struct socket_ops inet_ops = {
     .name = inet_name,
     .send = inet_send,
     .recv = inet_recv,
+    .control = inet_control,
+    .tell = inet_tell,
     .shutdown = inet_shutdown,
     .poll = inet_poll,
     .queued = inet_queued,
+    .at_mark = inet_at_mark,
     .get_error = inet_get_error,
     .listening = inet_listening,
     .peer_cred = inet_peer_cred,
     .getopt = inet_getopt,
     .setopt = inet_setopt,
+    .sol_set = inet_sol_set,
+    .sol_get = inet_sol_get,
+    .filter = inet_filter,
     .close = inet_close,
 };

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network namespace, network_namespaces(7), as far as sockets share anything by it: abstract names of
-// unix sockets, ports, netlink's numbers. The kernel has one; a socket has that of its maker.
+// The network namespace, network_namespaces(7): the stack with its links, addresses, routes and ports, and
+// what else sockets share by it: abstract names of unix sockets, netlink's numbers. The kernel has one; a
+// socket has that of its maker.
 #ifndef SENTRY_SOCKET_NET_NS_H
 #define SENTRY_SOCKET_NET_NS_H
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/rbtree.h"
 #include "base/waitq.h"
+#include "sentry/net/stack_links.h"
+#include "sentry/time/timer.h"
 
 #define UNIX_BUCKETS 64u
+
+struct netstack;
 
 struct unix_ns {
     struct lock lock;                 // RANK_OBJECT; a socket's own is taken inside it with lock_nested()
@@ -19,8 +24,9 @@ struct unix_ns {
 };
 
 struct inet_ns {
-    struct lock lock;   // RANK_OBJECT
-    struct list bound;  // [lock] sockets that have a port
+    struct netstack *stack;    // [c] owned; it has a lock of its own
+    struct ktimer timer;       // due when the stack has something to do
+    struct stack_links links;  // [c] its links, for who tells of them
 };
 
 struct netlink_ns {
@@ -33,8 +39,13 @@ struct net_ns {
     struct inet_ns inet;
     struct netlink_ns netlink;
 };
-void net_ns_init(struct net_ns *ns);
+// budget: bytes that packets and buffers may take. 0 or -LINUX_E*.
+int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget);
 // All tasks are gone: drops what is still on its way in a queue.
 void net_ns_destroy(struct net_ns *ns);
+
+// sentry/socket/inet_ns.c
+int inet_ns_init(struct inet_ns *ns, struct timer_queue *timers, size_t budget);
+void inet_ns_destroy(struct inet_ns *ns);
 
 #endif

@@ -197,6 +197,7 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
 }
 static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t len) {
     struct answers a = {.out = {.reply = reply, .dump_begun = dump_begun, .dump = &n->dump}, .n = n};
+    a.out.net = &n->s.net->inet.links.source;
     a.out.portid = bound_port(n, t);
     a.out.admin = n->admin && task_capable(t, LINUX_CAP_NET_ADMIN);
     LOCKED(&n->lock);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
-// LIMIT: filters (SO_ATTACH_FILTER), devices, timestamps and pacing are refused or kept without an effect.
+// LIMIT: devices, SO_TIMESTAMPING and pacing are refused or kept without an effect; a filter is run for inet
+// datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "abi/time.h"
+#include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/socket/bpf.h"
 #include "sentry/socket/socket.h"
 #include "sentry/time/timeconv.h"
 #include <string.h>
@@ -38,6 +42,7 @@ static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_TIMESTAMPING] = OPT_INT,
     [LINUX_SO_RXQ_OVFL] = OPT_BOOL,
     [LINUX_SO_PEEK_OFF] = OPT_NONE,
+    [LINUX_SO_LOCK_FILTER] = OPT_BOOL,
     [LINUX_SO_NOFCS] = OPT_BOOL,
     [LINUX_SO_BUSY_POLL] = OPT_INT,
     [LINUX_SO_MAX_PACING_RATE] = OPT_INT,
@@ -131,14 +136,60 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
     }
 }
 
-int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
+// struct sock_fprog, and the instructions that it points to.
+static int attach_filter(struct socket *s, struct task *t, const void *buf, uint32_t len) {
+    struct linux_sock_fprog prog;
+    struct bpf_program *p = NULL;
+    if (len != sizeof prog)
+        return -LINUX_EINVAL;
+    memcpy(&prog, buf, sizeof prog);
+    if (!s->ops->filter)
+        return -LINUX_ENOPROTOOPT;
+    if (socket_opt(s, LINUX_SO_LOCK_FILTER))
+        return -LINUX_EPERM;
+    if (prog.len == 0 || prog.len > LINUX_BPF_MAXINSNS || !prog.filter)
+        return -LINUX_EINVAL;
+    struct linux_sock_filter *insn = xcalloc(prog.len, sizeof *insn);
+    int err = insn ? copy_in(t, insn, uaddr(prog.filter), prog.len * sizeof *insn) : -LINUX_ENOMEM;
+    if (err == 0)
+        err = bpf_program_new(insn, prog.len, &p);
+    free(insn);
+    if (err < 0)
+        return err;
+    err = s->ops->filter(s, p);
+    if (err < 0)
+        free(p);
+    return err;
+}
+
+static int detach_filter(struct socket *s) {
+    if (socket_opt(s, LINUX_SO_LOCK_FILTER))
+        return -LINUX_EPERM;
+    return s->ops->filter ? s->ops->filter(s, NULL) : -LINUX_ENOENT;
+}
+
+// Once locked it stays so, socket(7).
+static int lock_filter(struct socket *s, int v) {
+    if (!v && socket_opt(s, LINUX_SO_LOCK_FILTER))
+        return -LINUX_EPERM;
+    atomic_store(&s->opts[LINUX_SO_LOCK_FILTER], v != 0);
+    return 0;
+}
+
+static int set_option(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int v;
     if (is_timeout(name))
         return set_timeout(timeout_of(f, name), buf, len);
+    if (name == LINUX_SO_ATTACH_FILTER)
+        return attach_filter(s, t, buf, len);
     if (len < sizeof v)
         return -LINUX_EINVAL;
     memcpy(&v, buf, sizeof v);
+    if (name == LINUX_SO_DETACH_FILTER)
+        return detach_filter(s);
+    if (name == LINUX_SO_LOCK_FILTER)
+        return lock_filter(s, v);
     if (name == LINUX_SO_LINGER) {
         if (len < sizeof s->linger)
             return -LINUX_EINVAL;
@@ -150,6 +201,12 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
     if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
         return -LINUX_EOPNOTSUPP;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
+}
+
+int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
+    struct socket *s = socket_of(f);
+    int err = set_option(f, t, name, buf, len);
+    return err == 0 && s->ops->sol_set ? s->ops->sol_set(s, name) : err;
 }
 
 // A value that is cut to what the caller has room for.
@@ -190,7 +247,8 @@ static int get_fact(struct socket *s, int name, int *v) {
     default:
         if (name <= 0 || name >= SOCK_OPT_COUNT || kinds[name] == OPT_NONE || kinds[name] == OPT_BUF_FORCE)
             return -LINUX_ENOPROTOOPT;
-        *v = socket_opt(s, name);
+        if (!s->ops->sol_get || !s->ops->sol_get(s, name, v))
+            *v = socket_opt(s, name);
         return 0;
     }
 }

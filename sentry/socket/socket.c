@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets as files: read and write are receiving and sending without an address.
-// LIMIT: SIOCATMARK does nothing; out-of-band data is not supported.
 #include "sentry/socket/socket.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
@@ -26,17 +25,16 @@ struct linux_ucred task_ucred(struct task *t) {
     return (struct linux_ucred){t->tg->pid, t->cred->euid, t->cred->egid};
 }
 
-void net_ns_init(struct net_ns *ns) {
+int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
     *ns = (struct net_ns){0};
     unix_ns_init(&ns->un);
-    lock_init(&ns->inet.lock, RANK_OBJECT);
-    list_init(&ns->inet.bound);
     lock_init(&ns->netlink.lock, RANK_OBJECT);
+    return inet_ns_init(&ns->inet, timers, budget);
 }
 
 void net_ns_destroy(struct net_ns *ns) {
     unix_ns_destroy(&ns->un);
-    lock_destroy(&ns->inet.lock);
+    inet_ns_destroy(&ns->inet);
     lock_destroy(&ns->netlink.lock);
 }
 
@@ -72,8 +70,12 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
+    case LINUX_SIOCATMARK: {
+        int32_t v = s->ops->at_mark ? s->ops->at_mark(s) : -LINUX_ENOTTY;
+        return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);
+    }
     default:
-        return net_ioctl(s->family, cmd, arg, ua,
+        return net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua,
                          task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
     }
 }
@@ -112,6 +114,7 @@ int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file *
         s->ops->close(s);
         return -LINUX_ENOMEM;
     }
+    atomic_store(&s->ino, i->attr.ino);
     snprintf(name, sizeof name, "socket:[%llu]", (unsigned long long)i->attr.ino);
     int err = file_anon(vfs, name, i, &socket_fops, s, LINUX_O_RDWR | (flags & LINUX_O_NONBLOCK), out);
     if (err < 0)

@@ -9,8 +9,10 @@
 #include "abi/netlink.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
+#include "netstack/netstack.h"
 #include "sentry/proc/task.h"
 
+struct bpf_program;
 struct net_ns;
 struct socket;
 
@@ -46,7 +48,15 @@ struct sock_msg {
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC
     bool has_pktinfo;           // recv: NETLINK_PKTINFO goes along
     struct linux_nl_pktinfo pktinfo;
+    bool has_extra;  // of inet datagrams: extra is asked for, or was received
+    struct ns_extra extra;
+    uint16_t segment;           // send: UDP_SEGMENT of this message, 0: the socket's
     struct waitq *wait;         // after -LINUX_EAGAIN: wait here rather than on the file
+};
+
+// Where control messages go: with what of the data there is room for. 0 or -LINUX_EFAULT.
+struct sock_cmsg_sink {
+    int (*put)(struct sock_cmsg_sink *o, int level, int type, const void *data, size_t len);
 };
 
 struct socket_ops {
@@ -57,14 +67,25 @@ struct socket_ops {
     int (*name)(struct socket *s, bool peer, struct sock_addr *out);
     int64_t (*send)(struct socket *s, struct sock_msg *m);
     int64_t (*recv)(struct socket *s, struct sock_msg *m);
+    // A control message of a level of the family's own, of the message to be sent; all that there is to tell
+    // of one that was received. May be NULL.
+    int (*control)(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);
+    int (*tell)(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o);
     int (*shutdown)(struct socket *s, int how);
     uint32_t (*poll)(struct socket *s, struct waiter *w);
     uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ. NULL: ENOTTY
+    int (*at_mark)(struct socket *s);                      // SIOCATMARK: 0, 1, -LINUX_E*. NULL: ENOTTY
     int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
     bool (*listening)(struct socket *s);
     int (*peer_cred)(struct socket *s, struct linux_ucred *out);
     int (*getopt)(struct socket *s, int level, int name, void *buf, uint32_t *len);      // NULL: EOPNOTSUPP
     int (*setopt)(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len);
+    // SOL_SOCKET: an option has been kept in opts or linger, and is to take effect; a value that the family
+    // knows better than opts (false: it does not). May be NULL.
+    int (*sol_set)(struct socket *s, int name);
+    bool (*sol_get)(struct socket *s, int name, int *value);
+    // SO_ATTACH_FILTER, SO_DETACH_FILTER (p: NULL). The program is taken over when it returns 0. May be NULL.
+    int (*filter)(struct socket *s, struct bpf_program *p);
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
@@ -74,6 +95,7 @@ struct socket {
     struct net_ns *net;            // [c] its maker's
     uint16_t family;               // [c]
     int type, protocol;            // [c]
+    _Atomic uint64_t ino;          // its inode's number, once it has a file
     _Atomic int opts[SOCK_OPT_COUNT];  // SOL_SOCKET, by number; SO_SNDBUF and SO_RCVBUF are in bytes
     struct linux_linger linger;    // [a, as a whole is not needed]
 };
@@ -88,7 +110,7 @@ static inline int socket_opt(struct socket *s, int name) {
 }
 
 // SOL_SOCKET (options.c). buf has *len bytes; *len becomes what there is.
-#define SOCK_OPT_MAX 128
+#define SOCK_OPT_MAX 256
 int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
 

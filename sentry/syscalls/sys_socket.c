@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt
 // setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
-// LIMIT: AF_UNIX, AF_INET and AF_INET6 without a network, AF_NETLINK for NETLINK_ROUTE; all others are
+// LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_NETLINK for NETLINK_ROUTE; all others are
 // EAFNOSUPPORT.
 #include "abi/caps.h"
 #include "abi/poll.h"
@@ -153,6 +153,12 @@ int64_t sys_bind(struct task *t, const struct sysargs *a) {
     return err < 0 ? err : s->ops->bind(s, t, &addr);
 }
 
+// An attempt is under way: the rerun of the call finds out how it ended.
+static int64_t wait_connected(struct task *t, struct file *f, int pending) {
+    int64_t r = sock_wait(t, f, LINUX_POLLOUT, false, -LINUX_EAGAIN);
+    return r == -LINUX_EAGAIN ? pending : r;
+}
+
 int64_t sys_connect(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     struct waitq *wait = NULL;
@@ -165,6 +171,8 @@ int64_t sys_connect(struct task *t, const struct sysargs *a) {
         return err;
     struct socket *s = socket_of(f);
     err = s->ops->connect(s, t, &addr, &wait);
+    if (err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY)
+        return wait_connected(t, f, err);
     if (err != -LINUX_EAGAIN || !wait || is_nonblock(f))
         return err;
     park_arm(t, wait);

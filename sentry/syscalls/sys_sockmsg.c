@@ -67,7 +67,14 @@ static int set_cred(struct task *t, struct control *c, const char *data, size_t 
     return 0;
 }
 
-static int parse_control(struct task *t, struct socket *s, struct control *c, const char *buf, size_t size) {
+static int unix_control(struct task *t, struct control *c, int type, const char *data, size_t len) {
+    if (type == LINUX_SCM_RIGHTS)
+        return add_files(t, c, data, len);
+    return type == LINUX_SCM_CREDENTIALS ? set_cred(t, c, data, len) : -LINUX_EINVAL;
+}
+
+static int parse_control(struct task *t, struct socket *s, struct control *c, struct sock_msg *m,
+                         const char *buf, size_t size) {
     size_t at = 0;
     while (size - at >= sizeof(struct linux_cmsghdr)) {
         struct linux_cmsghdr h;
@@ -77,14 +84,10 @@ static int parse_control(struct task *t, struct socket *s, struct control *c, co
         const char *data = buf + at + sizeof h;
         size_t len = h.cmsg_len - sizeof h;
         int err = 0;
-        if (h.cmsg_level == LINUX_SOL_SOCKET && s->family == LINUX_AF_UNIX) {
-            if (h.cmsg_type == LINUX_SCM_RIGHTS)
-                err = add_files(t, c, data, len);
-            else if (h.cmsg_type == LINUX_SCM_CREDENTIALS)
-                err = set_cred(t, c, data, len);
-            else
-                err = -LINUX_EINVAL;
-        }
+        if (h.cmsg_level == LINUX_SOL_SOCKET && s->family == LINUX_AF_UNIX)
+            err = unix_control(t, c, h.cmsg_type, data, len);
+        else if (s->ops->control)
+            err = s->ops->control(s, m, h.cmsg_level, h.cmsg_type, data, len);
         if (err < 0)
             return err;
         size_t step = LINUX_CMSG_ALIGN(h.cmsg_len);
@@ -95,7 +98,8 @@ static int parse_control(struct task *t, struct socket *s, struct control *c, co
     return 0;
 }
 
-static int control_in(struct task *t, struct socket *s, struct control *c, const struct linux_msghdr *h) {
+static int control_in(struct task *t, struct socket *s, struct control *c, struct sock_msg *m,
+                      const struct linux_msghdr *h) {
     c->files.n = 0;
     c->cred = task_ucred(t);
     if (!h->msg_control || !h->msg_controllen)
@@ -104,11 +108,12 @@ static int control_in(struct task *t, struct socket *s, struct control *c, const
         return -LINUX_ENOBUFS;
     char buf[CONTROL_MAX];
     int err = copy_in(t, buf, uaddr(h->msg_control), h->msg_controllen);
-    return err < 0 ? err : parse_control(t, s, c, buf, h->msg_controllen);
+    return err < 0 ? err : parse_control(t, s, c, m, buf, h->msg_controllen);
 }
 
 // ---- Control data to the guest ----------------------------------------------------------------------------
 struct control_out {
+    struct sock_cmsg_sink sink;
     struct task *t;
     uaddr_t at;
     uint64_t left, used;
@@ -138,6 +143,10 @@ static int put_cmsg(struct control_out *o, int level, int type, const void *data
     o->left -= space;
     o->used += space;
     return 0;
+}
+
+static int sink_put(struct sock_cmsg_sink *sink, int level, int type, const void *data, size_t len) {
+    return put_cmsg(container_of(sink, struct control_out, sink), level, type, data, len);
 }
 
 // As many files as there is room for get numbers; the others are closed by the caller.
@@ -240,14 +249,16 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
     int err = has_addr ? name_in(t, &addr, h) : 0;
     if (err < 0)
         return err;
-    err = control_in(t, socket_of(f), &control, h);
+    struct sock_msg m = {.flags = flags, .addr = has_addr ? &addr : NULL};
+    err = control_in(t, socket_of(f), &control, &m, h);
     if (err < 0)
         return err;
     err = uio_user_iov(&u, t, uaddr(h->msg_iov), h->msg_iovlen);
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = flags, .addr = has_addr ? &addr : NULL, .cred = control.cred};
+    m.u = &u.u;
+    m.cred = control.cred;
     // The files went with the first piece.
     m.files = t->call.done ? NULL : &control.files;
     int64_t r = do_send(t, f, &m);
@@ -273,7 +284,7 @@ static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
     struct call *c = &t->call;
     m->nonblock = is_nonblock(f, m->flags);
     bool all = (m->flags & LINUX_MSG_WAITALL) && !(m->flags & LINUX_MSG_PEEK) && s->type == LINUX_SOCK_STREAM;
-    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM)
+    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM && (c->done || s->family == LINUX_AF_UNIX))
         return c->done;
     int64_t r;
     do {
@@ -317,14 +328,19 @@ static int put_control(struct control_out *o, struct socket *s, struct sock_msg 
         if (err < 0)
             return err;
     }
+    int err = s->ops->tell ? s->ops->tell(s, m, &o->sink) : 0;
+    if (err < 0)
+        return err;
     return m->files->n ? put_files(o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC) : 0;
 }
 
 // What comes back besides the bytes. h: as read from the guest, at `at`.
 static int put_header(struct task *t, struct socket *s, const struct linux_msghdr *h, uaddr_t at,
                       struct sock_msg *m) {
-    struct control_out o = {
-        .t = t, .at = uaddr(h->msg_control), .left = h->msg_control ? h->msg_controllen : 0};
+    struct control_out o = {.sink = {sink_put},
+                            .t = t,
+                            .at = uaddr(h->msg_control),
+                            .left = h->msg_control ? h->msg_controllen : 0};
     int err = put_control(&o, s, m);
     if (err < 0)
         return err;

@@ -49,8 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n == 0)
         return 0;
     struct rtnl_dump dump = {0};
-    struct rtnl_out o = {.reply = reply, .dump_begun = part, .dump = &dump, .portid = 7, .admin = data[0] & 1,
-                         .strict = data[0] & 2, .cap_ack = data[0] & 4};
+    struct rtnl_out o = {.reply = reply,
+                         .dump_begun = part,
+                         .dump = &dump,
+                         .net = &net_unconfigured,
+                         .portid = 7,
+                         .admin = data[0] & 1,
+                         .strict = data[0] & 2,
+                         .cap_ack = data[0] & 4};
     uint8_t *msg = malloc(n);  // its own block, so that a read beyond it is seen
     CHECK(msg);
     memcpy(msg, data + 1, n - 1);

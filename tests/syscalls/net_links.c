@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: ioctl
-// Links as the requests of netdevice(7) on any socket and /proc/net/dev tell of them, where nobody has
-// configured any.
+// Links as the requests of netdevice(7) on any socket and /proc/net/dev tell of them, where there is a
+// loopback alone; and what they do when it goes down.
 #include "fresh_net.h"
 
 #include <linux/sockios.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 
 static struct ifreq about(const char *name)
 {
@@ -23,7 +24,7 @@ static void facts(int family)
     EXPECT_EQ(r.ifr_ifindex, 1);
     r = about("lo");
     EXPECT_OK(ioctl(s, SIOCGIFFLAGS, &r));
-    EXPECT_EQ((unsigned short)r.ifr_flags, IFF_LOOPBACK);
+    EXPECT_EQ((unsigned short)r.ifr_flags, IFF_LOOPBACK | IFF_UP | IFF_RUNNING);
     EXPECT_OK(ioctl(s, SIOCGIFMTU, &r));
     EXPECT_EQ(r.ifr_mtu, 65536);
     EXPECT_OK(ioctl(s, SIOCGIFMETRIC, &r));
@@ -47,7 +48,13 @@ static void facts(int family)
     EXPECT_ERRNO(ioctl(s, SIOCETHTOOL, &r), EFAULT);
     struct ifconf c = {.ifc_len = 0};
     EXPECT_OK(ioctl(s, SIOCGIFCONF, &c));
-    EXPECT_EQ(c.ifc_len, 0);  // no link has an address
+    EXPECT_EQ(c.ifc_len, (int)sizeof(r));
+    struct ifreq all[3];
+    c = (struct ifconf){.ifc_len = sizeof(all), .ifc_req = all};
+    EXPECT_OK(ioctl(s, SIOCGIFCONF, &c));
+    EXPECT_EQ(c.ifc_len, (int)sizeof(r));
+    EXPECT_STREQ(all[0].ifr_name, "lo");
+    EXPECT_MEMEQ(all[0].ifr_addr.sa_data + 2, "\x7f\0\0\1", 4);
     close(s);
 }
 
@@ -68,8 +75,11 @@ TEST(addresses)
         int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0)), other = ASSERT_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
         static const unsigned long asks[] = {SIOCGIFADDR, SIOCGIFDSTADDR, SIOCGIFBRDADDR, SIOCGIFNETMASK};
         for (int i = 0; i < 4; i++) {
+            static const char *const answers[] = {"\x7f\0\0\1", "\x7f\0\0\1", "\0\0\0\0", "\xff\0\0\0"};
             struct ifreq r = about("lo");
-            EXPECT_ERRNO(ioctl(s, asks[i], &r), EADDRNOTAVAIL);
+            EXPECT_OK(ioctl(s, asks[i], &r));
+            EXPECT_EQ(r.ifr_addr.sa_family, AF_INET);
+            EXPECT_MEMEQ(r.ifr_addr.sa_data + 2, answers[i], 4);
             EXPECT_ERRNO(ioctl(other, asks[i], &r), ENOTTY);  // IPv4 has them
             r = about("eth0");
             EXPECT_ERRNO(ioctl(s, asks[i], &r), ENODEV);
@@ -84,7 +94,39 @@ TEST(in_proc)
         get_file("/proc/net/dev", text, sizeof(text));
         const char *line = strchr(text, '\n');
         ASSERT_TRUE(line && (line = strchr(line + 1, '\n')));
-        EXPECT_STREQ(line + 1, "    lo:       0       0    0    0    0     0          0         0"
-                               "        0       0    0    0    0     0       0          0\n");
+        unsigned long long rx[4], tx[4];
+        ASSERT_EQ(sscanf(line + 1, "    lo: %llu %llu %llu %llu 0 0 0 0 %llu %llu %llu %llu 0 0 0 0\n",
+                         &rx[0], &rx[1], &rx[2], &rx[3], &tx[0], &tx[1], &tx[2], &tx[3]),
+                  8);
+        EXPECT_EQ(rx[0], tx[0]);
+        EXPECT_EQ(rx[1], tx[1]);
+        EXPECT_TRUE(strchr(line + 1, '\n')[1] == 0);  // there is no other
+    }
+}
+
+// Down, nothing comes through and there is no ::1; up again it is as before.
+TEST(down_and_up) {
+    IN_CHILD {
+        fresh_net();
+        int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        struct sockaddr_in to = {
+            .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct ifreq r = about("lo");
+        r.ifr_flags = 0;
+        if (ioctl(s, SIOCSIFFLAGS, &r) < 0)
+            SKIP("may not change links");
+        EXPECT_EQ(lo_flags(s, -1), IFF_LOOPBACK);
+        EXPECT_OK(connect(s, (void *)&to, sizeof(to)));
+        for (int i = 0; i < 2; i++)
+            EXPECT_EQ(send(s, "x", 1, 0), 1);  // nobody says that it is refused
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+        int other = ASSERT_OK(socket(AF_INET6, SOCK_DGRAM, 0));
+        EXPECT_ERRNO(bind(other, (void *)&six, sizeof(six)), EADDRNOTAVAIL);
+        EXPECT_EQ(lo_flags(s, IFF_UP), IFF_LOOPBACK | IFF_UP | IFF_RUNNING);
+        EXPECT_OK(bind(other, (void *)&six, sizeof(six)));
+        EXPECT_EQ(send(s, "x", 1, 0), 1);
+        EXPECT_ERRNO(send(s, "x", 1, 0), ECONNREFUSED);
+        r = about("none");
+        EXPECT_ERRNO(ioctl(s, SIOCSIFFLAGS, &r), ENODEV);
     }
 }

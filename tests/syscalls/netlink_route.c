@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: socket, bind, sendto, recvfrom
-// Requests about links, addresses, routes and rules where nobody has configured a network (man 7 rtnetlink,
+// Requests about links, addresses, routes and rules where there is a loopback alone (man 7 rtnetlink,
 // netlink).
 #include "fresh_net.h"
 
@@ -11,8 +11,11 @@
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
-#define OPERSTATE_DOWN 2  // IF_OPER_DOWN of <linux/if.h>, which <net/if.h> excludes
+#define OPERSTATE_UNKNOWN 0  // IF_OPER_UNKNOWN of <linux/if.h>, which <net/if.h> excludes
+
+#define LOWER_UP 0x10000  // IFF_LOWER_UP of the same
 
 struct ask {
     struct nlmsghdr h;
@@ -74,12 +77,12 @@ static void expect_lo(struct nlmsghdr *h)
     ASSERT_EQ(h->nlmsg_type, RTM_NEWLINK);
     EXPECT_EQ(m->ifi_index, 1);
     EXPECT_EQ(m->ifi_type, ARPHRD_LOOPBACK);
-    EXPECT_EQ(m->ifi_flags, IFF_LOOPBACK);
+    EXPECT_EQ(m->ifi_flags, IFF_LOOPBACK | IFF_UP | IFF_RUNNING | LOWER_UP);
     EXPECT_STREQ(attribute(h, sizeof(*m), IFLA_IFNAME), "lo");
-    EXPECT_STREQ(attribute(h, sizeof(*m), IFLA_QDISC), "noop");
+    EXPECT_STREQ(attribute(h, sizeof(*m), IFLA_QDISC), "noqueue");
     EXPECT_EQ(*(const uint32_t *)attribute(h, sizeof(*m), IFLA_MTU), 65536);
     EXPECT_EQ(*(const uint32_t *)attribute(h, sizeof(*m), IFLA_TXQLEN), 1000);
-    EXPECT_EQ(*(const uint8_t *)attribute(h, sizeof(*m), IFLA_OPERSTATE), OPERSTATE_DOWN);
+    EXPECT_EQ(*(const uint8_t *)attribute(h, sizeof(*m), IFLA_OPERSTATE), OPERSTATE_UNKNOWN);
     EXPECT_MEMEQ(attribute(h, sizeof(*m), IFLA_ADDRESS), "\0\0\0\0\0\0", 6);
 }
 // All messages of a dump but NLMSG_DONE; calls each() for them.
@@ -163,17 +166,38 @@ TEST(links_by_name)
     }
 }
 
-TEST(nothing_else)
-{
+static void each_addr(struct nlmsghdr *h, int n) {
+    struct ifaddrmsg *m = NLMSG_DATA(h);
+    ASSERT_TRUE(n < 2);
+    EXPECT_EQ(m->ifa_family, n ? AF_INET6 : AF_INET);
+    EXPECT_EQ(m->ifa_prefixlen, n ? 128 : 8);
+    EXPECT_EQ(m->ifa_scope, RT_SCOPE_HOST);
+    EXPECT_EQ(m->ifa_index, 1);
+    EXPECT_MEMEQ(attribute(h, sizeof(*m), IFA_ADDRESS), n ? "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1" : "\x7f\0\0\1",
+                 n ? 16 : 4);
+    const struct ifa_cacheinfo *c = attribute(h, sizeof(*m), IFA_CACHEINFO);
+    EXPECT_EQ(c->ifa_valid, ~0u);
+}
+static void each_route(struct nlmsghdr *h, int n) {
+    struct rtmsg *m = NLMSG_DATA(h);
+    EXPECT_EQ(h->nlmsg_type, RTM_NEWROUTE);
+    EXPECT_EQ(m->rtm_table, RT_TABLE_LOCAL);
+    EXPECT_EQ(m->rtm_protocol, RTPROT_KERNEL);
+    EXPECT_EQ(*(const int *)attribute(h, sizeof(*m), RTA_OIF), 1);
+    EXPECT_TRUE(m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST);
+}
+
+TEST(addresses_and_routes) {
     IN_CHILD {
         fresh_net();
         int s = route_socket();
         struct ask q = request(RTM_GETADDR, NLM_F_DUMP, sizeof(q.addr));
-        EXPECT_EQ(dump(s, &q, NULL), 0);
+        EXPECT_EQ(dump(s, &q, each_addr), 2);
         q = request(RTM_GETROUTE, NLM_F_DUMP, sizeof(q.route));
-        EXPECT_EQ(dump(s, &q, NULL), 0);
+        q.route.rtm_family = AF_INET;
+        EXPECT_EQ(dump(s, &q, each_route), 3);
         q.route.rtm_family = AF_INET6;
-        EXPECT_EQ(dump(s, &q, NULL), 0);
+        EXPECT_EQ(dump(s, &q, each_route), 1);
         q = request(RTM_GETNEIGH, NLM_F_DUMP, sizeof(struct ndmsg));
         EXPECT_EQ(dump(s, &q, NULL), 0);
         q = request(RTM_GETRULE, NLM_F_DUMP, sizeof(q.rule));
@@ -186,6 +210,56 @@ TEST(nothing_else)
         q.route.rtm_dst_len = 32;
         memcpy(q.bytes + sizeof(q.route), "\x08\0\x01\0\x01\x01\x01\x01", 8);
         EXPECT_EQ(error_of(s, &q), ENETUNREACH);
+        memcpy(q.bytes + sizeof(q.route), "\x08\0\x01\0\x7f\x01\x02\x03", 8);
+        struct rtmsg *m = NLMSG_DATA(ask(s, &q));
+        ASSERT_EQ(got.h.nlmsg_type, RTM_NEWROUTE);
+        EXPECT_EQ(m->rtm_type, RTN_LOCAL);
+        EXPECT_EQ(m->rtm_dst_len, 32);
+        EXPECT_MEMEQ(attribute(&got.h, sizeof(*m), RTA_DST), "\x7f\x01\x02\x03", 4);
+        EXPECT_EQ(*(const int *)attribute(&got.h, sizeof(*m), RTA_OIF), 1);
+    }
+}
+
+// By who may: a link goes down and up, an address comes and goes.
+TEST(changes) {
+    IN_CHILD {
+        fresh_net();
+        int s = route_socket();
+        struct ask q = request(RTM_SETLINK, NLM_F_ACK, sizeof(q.link));
+        q.link.ifi_index = 1;
+        q.link.ifi_change = IFF_UP;
+        int err = error_of(s, &q);
+        if (err == EPERM)
+            SKIP("may not change links");
+        EXPECT_EQ(err, 0);
+        EXPECT_EQ(lo_flags(s, -1), IFF_LOOPBACK);
+        q.link.ifi_flags = IFF_UP;
+        EXPECT_EQ(error_of(s, &q), 0);
+        EXPECT_EQ(lo_flags(s, -1), IFF_LOOPBACK | IFF_UP | IFF_RUNNING);
+        q.link.ifi_index = 7;
+        EXPECT_EQ(error_of(s, &q), ENODEV);
+        q = request(RTM_NEWADDR, NLM_F_ACK, sizeof(q.addr) + 8);
+        q.addr.ifa_family = AF_INET;
+        q.addr.ifa_prefixlen = 32;
+        q.addr.ifa_index = 1;
+        memcpy(q.bytes + sizeof(q.addr), "\x08\0\x02\0\x0a\x01\x02\x03", 8);
+        EXPECT_EQ(error_of(s, &q), 0);
+        q.h.nlmsg_flags |= NLM_F_EXCL;
+        EXPECT_EQ(error_of(s, &q), EEXIST);
+        int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010203)};
+        EXPECT_OK(bind(fd, (void *)&at, sizeof(at)));
+        close(fd);
+        q.h.nlmsg_flags &= (unsigned short)~NLM_F_EXCL;
+        q.h.nlmsg_type = RTM_DELADDR;
+        EXPECT_EQ(error_of(s, &q), 0);
+        EXPECT_EQ(error_of(s, &q), EADDRNOTAVAIL);
+        fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        EXPECT_ERRNO(bind(fd, (void *)&at, sizeof(at)), EADDRNOTAVAIL);
+        q = request(RTM_NEWADDR, NLM_F_ACK, sizeof(q.addr));
+        q.addr.ifa_family = AF_INET;
+        q.addr.ifa_index = 1;
+        EXPECT_EQ(error_of(s, &q), EINVAL);
     }
 }
 
@@ -259,7 +333,7 @@ TEST(strict_checking)
         EXPECT_EQ(dump_error_of(s, &q), EINVAL);
         q = request(RTM_GETADDR, NLM_F_DUMP, sizeof(q.addr));
         q.addr.ifa_index = 1;
-        EXPECT_EQ(dump(s, &q, NULL), 0);
+        EXPECT_EQ(dump(s, &q, each_addr), 2);
         q.addr.ifa_index = 5;
         EXPECT_EQ(dump_error_of(s, &q), ENODEV);
     }
@@ -299,9 +373,14 @@ TEST(library)
         ASSERT_OK(getifaddrs(&list));
         ASSERT_TRUE(list != NULL);
         EXPECT_STREQ(list->ifa_name, "lo");
-        EXPECT_EQ(list->ifa_flags, IFF_LOOPBACK);
+        EXPECT_EQ(list->ifa_flags, IFF_LOOPBACK | IFF_UP | IFF_RUNNING | LOWER_UP);
         EXPECT_EQ(list->ifa_addr->sa_family, AF_PACKET);
-        EXPECT_TRUE(list->ifa_next == NULL);
+        struct ifaddrs *four = list->ifa_next;
+        ASSERT_TRUE(four && four->ifa_next && !four->ifa_next->ifa_next);
+        EXPECT_EQ(four->ifa_addr->sa_family, AF_INET);
+        EXPECT_EQ(ntohl(((struct sockaddr_in *)four->ifa_addr)->sin_addr.s_addr), INADDR_LOOPBACK);
+        EXPECT_EQ(ntohl(((struct sockaddr_in *)four->ifa_netmask)->sin_addr.s_addr), 0xff000000);
+        EXPECT_EQ(four->ifa_next->ifa_addr->sa_family, AF_INET6);
         freeifaddrs(list);
         struct if_nameindex *names = if_nameindex();
         ASSERT_TRUE(names != NULL);

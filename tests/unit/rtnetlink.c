@@ -18,7 +18,7 @@
 #define LINKS 40
 
 // Links 2, 4, 6 ... each with an IPv4 and an IPv6 address.
-static bool many_links(uint32_t *at, struct net_link *out) {
+static bool many_links(const struct net_source *s, uint32_t *at, struct net_link *out) {
     uint32_t index = *at < 2 ? 2 : (*at + 1) / 2 * 2;
     if (index > 2 * LINKS)
         return false;
@@ -32,7 +32,7 @@ static bool many_links(uint32_t *at, struct net_link *out) {
     *at = index + 1;
     return true;
 }
-static bool many_addrs(uint32_t *at, struct net_addr *out) {
+static bool many_addrs(const struct net_source *s, uint32_t *at, struct net_addr *out) {
     if (*at >= 2 * LINKS)
         return false;
     *out = (struct net_addr){.link = (int32_t)(*at / 2 * 2 + 2),
@@ -44,7 +44,9 @@ static bool many_addrs(uint32_t *at, struct net_addr *out) {
     ++*at;
     return true;
 }
-static const struct net_source many = {many_links, many_addrs};
+static bool no_routes(const struct net_source *s, uint32_t *at, struct net_route *out) { return false; }
+static const struct net_source_ops many_ops = {.link = many_links, .addr = many_addrs, .route = no_routes};
+static const struct net_source many = {&many_ops};
 
 struct asker {
     struct rtnl_out out;
@@ -96,6 +98,7 @@ static void part(struct rtnl_out *o) {
 static void send_bytes(struct asker *a, bool strict, const void *msg, size_t n) {
     *a = (struct asker){.out = {.reply = reply, .dump_begun = part, .portid = 5, .strict = strict}};
     a->out.dump = &a->dump;
+    a->out.net = &many;
     rtnl_receive(&a->out, msg, n);
     while (a->dump.running)
         part(&a->out);
@@ -171,14 +174,6 @@ static void test_malformed(void **state) {
     assert_int_equal(a.messages + a.errors, 0);
 }
 
-static int up(void **state) {
-    net_set_source(&many);
-    return 0;
-}
-static int down(void **state) {
-    net_set_source(&net_unconfigured);
-    return 0;
-}
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_links_in_parts),
@@ -186,5 +181,5 @@ int main(void) {
         cmocka_unit_test(test_one_dump_at_a_time),
         cmocka_unit_test(test_malformed),
     };
-    return cmocka_run_group_tests(tests, up, down);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// rtnetlink(7) on the inside: what its files share.
+#ifndef SENTRY_NET_RTNL_IMPL_H
+#define SENTRY_NET_RTNL_IMPL_H
+#include "sentry/net/net.h"
+#include "sentry/net/rtnetlink.h"
+
+struct request {
+    struct linux_nlmsghdr h;
+    const uint8_t *body;  // behind the header
+    size_t n;
+};
+
+// The link that a request names by index or IFLA_IFNAME. 0 or -LINUX_E*.
+int rtnl_find_link(const struct net_source *net, const struct request *q, struct net_link *l);
+// A request for a change, of one who may (rtnl_change.c). 0 or -LINUX_E*.
+int rtnl_change(struct rtnl_out *o, const struct request *q);
+
+#endif

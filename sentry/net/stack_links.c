@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// See stack_links.h. An address' position is its link's index and its place among the addresses there.
+// Locks: the stack's, call by call.
+#include "sentry/net/stack_links.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
+#include "base/list.h"
+#include "netstack/netstack.h"
+#include <string.h>
+
+static struct netstack *stack_of(const struct net_source *s) {
+    return container_of(s, struct stack_links, source)->stack;
+}
+
+// The one with the lowest index from there on.
+static bool next_netif(struct netstack *ns, uint32_t from, struct ns_netif_info *out) {
+    struct ns_netif_info info;
+    bool found = false;
+    for (unsigned i = 0; netstack_netif_info(ns, i, &info) == 0; i++)
+        if (info.index >= from && (!found || info.index < out->index)) {
+            *out = info;
+            found = true;
+        }
+    return found;
+}
+
+static uint32_t flags_of(const struct ns_netif_info *i) {
+    bool lo = i->flags & NETIF_LOOPBACK;
+    uint32_t flags = lo ? LINUX_IFF_LOOPBACK : LINUX_IFF_BROADCAST | LINUX_IFF_MULTICAST;
+    return i->up ? flags | LINUX_IFF_UP | LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP : flags;
+}
+
+static void link_of(const struct ns_netif_info *i, struct net_link *out) {
+    bool lo = i->flags & NETIF_LOOPBACK;
+    *out = (struct net_link){
+        .index = (int32_t)i->index,
+        .type = lo ? LINUX_ARPHRD_LOOPBACK : LINUX_ARPHRD_ETHER,
+        .flags = flags_of(i),
+        .mtu = i->mtu,
+        .txqlen = 1000,
+        .operstate = lo ? LINUX_IF_OPER_UNKNOWN : LINUX_IF_OPER_UP,
+        .hw_len = 6,
+        .qdisc = "noqueue",
+        .stats = {i->in_packets, i->out_packets, i->in_bytes, i->out_bytes, 0, 0, i->in_dropped,
+                  i->out_dropped, 0},
+    };
+    if (!i->up)
+        out->operstate = LINUX_IF_OPER_DOWN;
+    memcpy(out->name, i->name, sizeof out->name);
+    memcpy(out->hw, i->mac, sizeof i->mac);
+    if (!lo)
+        memset(out->hw_broadcast, 0xff, 6);
+}
+
+static bool stack_link(const struct net_source *s, uint32_t *at, struct net_link *out) {
+    struct ns_netif_info info;
+    if (!next_netif(stack_of(s), *at, &info))
+        return false;
+    link_of(&info, out);
+    *at = info.index + 1;
+    return true;
+}
+
+// ---- Addresses --------------------------------------------------------------------------------------------
+static uint8_t scope_of(const struct ns_ip *ip) {
+    bool four = ns_ip_is4(ip);
+    static const uint8_t one[16] = {[15] = 1};
+    if (four ? ip->b[12] == 127 : !memcmp(ip->b, one, sizeof one))
+        return LINUX_RT_SCOPE_HOST;
+    bool local = four ? ip->b[12] == 169 && ip->b[13] == 254 : ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+    return local ? LINUX_RT_SCOPE_LINK : LINUX_RT_SCOPE_UNIVERSE;
+}
+
+static void addr_of(const struct ns_netif_info *i, unsigned k, struct net_addr *out) {
+    const struct ns_ip *ip = &i->addrs[k].ip;
+    bool four = ns_ip_is4(ip);
+    *out = (struct net_addr){.link = (int32_t)i->index,
+                             .family = four ? LINUX_AF_INET : LINUX_AF_INET6,
+                             .prefix_len = (uint8_t)i->addrs[k].prefix,
+                             .scope = scope_of(ip)};
+    memcpy(out->bytes, ip->b + (four ? 12 : 0), four ? 4 : 16);
+}
+
+static bool stack_addr(const struct net_source *s, uint32_t *at, struct net_addr *out) {
+    struct ns_netif_info info;
+    uint32_t index = *at / NS_NETIF_ADDRESSES, k = *at % NS_NETIF_ADDRESSES;
+    while (next_netif(stack_of(s), index, &info)) {
+        if (info.index != index)
+            k = 0;
+        while (k < info.naddrs && !info.up && !ns_ip_is4(&info.addrs[k].ip))
+            k++;  // they went with the link
+        if (k < info.naddrs) {
+            addr_of(&info, k, out);
+            *at = info.index * NS_NETIF_ADDRESSES + k + 1;
+            return true;
+        }
+        index = info.index + 1;
+    }
+    return false;
+}
+
+// ---- Routes -----------------------------------------------------------------------------------------------
+// What comes with an address, as Linux makes it: the address itself, its network and its broadcast address.
+// Where there is no such route of it, dst_len is NO_ROUTE.
+enum from_addr { OF_HOST, OF_NETWORK, OF_BROADCAST, OF_COUNT };
+#define NO_ROUTE 255
+
+static void network_of(struct net_route *r) {
+    for (unsigned bit = r->dst_len; bit < 8 * sizeof r->dst; bit++)
+        r->dst[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
+static void broadcast_of(struct net_route *r, unsigned prefix) {
+    for (unsigned bit = prefix; bit < 32; bit++)
+        r->dst[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+}
+
+static void route_of(const struct net_addr *a, enum from_addr what, struct net_route *r) {
+    bool four = a->family == LINUX_AF_INET, host = a->scope == LINUX_RT_SCOPE_HOST;
+    unsigned whole = four ? 32 : 128;
+    *r = (struct net_route){.link = a->link, .family = a->family, .dst_len = (uint8_t)whole, .has_src = four};
+    memcpy(r->dst, a->bytes, sizeof r->dst);
+    memcpy(r->src, a->bytes, sizeof r->src);
+    r->type = LINUX_RTN_LOCAL;
+    r->table = LINUX_RT_TABLE_LOCAL;
+    r->scope = four ? LINUX_RT_SCOPE_HOST : LINUX_RT_SCOPE_UNIVERSE;
+    if (what == OF_NETWORK) {
+        r->dst_len = a->prefix_len;
+        network_of(r);
+        if (!host || !four) {  // a network of the host's own is local as a whole
+            r->type = LINUX_RTN_UNICAST;
+            r->table = LINUX_RT_TABLE_MAIN;
+            r->scope = four ? LINUX_RT_SCOPE_LINK : LINUX_RT_SCOPE_UNIVERSE;
+            r->metric = four ? 0 : 256;
+        }
+        if (a->prefix_len == whole)
+            r->dst_len = NO_ROUTE;
+    }
+    if (what == OF_BROADCAST) {
+        broadcast_of(r, a->prefix_len);
+        r->type = LINUX_RTN_BROADCAST;
+        r->scope = LINUX_RT_SCOPE_LINK;
+        if (!four || a->prefix_len > 30)
+            r->dst_len = NO_ROUTE;
+    }
+}
+
+// LIMIT: routes by a gateway are not told of; there is no link that has one.
+static bool stack_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
+    struct net_addr a;
+    struct net_link l;
+    uint32_t addr = *at / OF_COUNT, what = *at % OF_COUNT, next = addr;
+    while (stack_addr(s, &next, &a)) {
+        if (next - 1 != addr)
+            what = 0;
+        addr = next - 1;
+        bool up = net_link_by_index(s, a.link, &l) && l.flags & LINUX_IFF_UP;
+        for (; what < (up ? OF_COUNT : OF_BROADCAST); what++) {
+            route_of(&a, (enum from_addr)what, out);
+            *at = addr * OF_COUNT + what + 1;
+            if (out->dst_len != NO_ROUTE)
+                return true;
+        }
+        addr = next;
+        what = 0;
+    }
+    return false;
+}
+
+// ---- Changes ----------------------------------------------------------------------------------------------
+static struct netif *by_index(struct netstack *ns, int32_t index) {
+    struct ns_netif_info info;
+    return index > 0 && next_netif(ns, (uint32_t)index, &info) && info.index == (uint32_t)index ? info.nif
+                                                                                                : NULL;
+}
+
+static int stack_set_up(const struct net_source *s, int32_t link, bool up) {
+    struct netif *nif = by_index(stack_of(s), link);
+    if (!nif)
+        return -LINUX_ENODEV;
+    netif_set_up(nif, up);
+    return 0;
+}
+
+static struct ns_ip ip_of(const struct net_addr *a) {
+    struct ns_ip ip;
+    if (a->family == LINUX_AF_INET)
+        return ns_ip4(a->bytes[0], a->bytes[1], a->bytes[2], a->bytes[3]);
+    memcpy(ip.b, a->bytes, sizeof ip.b);
+    return ip;
+}
+
+static int stack_add_addr(const struct net_source *s, const struct net_addr *a) {
+    struct netif *nif = by_index(stack_of(s), a->link);
+    struct ns_ip ip = ip_of(a);
+    return nif ? netif_add_address(nif, &ip, a->prefix_len) : -LINUX_ENODEV;
+}
+
+static int stack_del_addr(const struct net_source *s, const struct net_addr *a) {
+    struct netif *nif = by_index(stack_of(s), a->link);
+    struct ns_ip ip = ip_of(a);
+    if (!nif)
+        return -LINUX_ENODEV;
+    return netif_del_address(nif, &ip) < 0 ? -LINUX_EADDRNOTAVAIL : 0;
+}
+
+static const struct net_source_ops stack_ops = {
+    .link = stack_link,
+    .addr = stack_addr,
+    .route = stack_route,
+    .set_up = stack_set_up,
+    .add_addr = stack_add_addr,
+    .del_addr = stack_del_addr,
+};
+void stack_links_init(struct stack_links *l, struct netstack *stack) {
+    *l = (struct stack_links){{&stack_ops}, stack};
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control messages of inet datagrams, ip(7), ipv6(7), udp(7): what is asked of one that is sent, and what is
+// told of one that was received.
+// LIMIT: SO_TIMESTAMPING, SO_RXQ_OVFL, IP_RECVOPTS, IP_RETOPTS and IP_RECVORIGDSTADDR's kin of TPROXY tell
+// nothing; of a stream nothing is told, TCP_INQ and time stamps included.
+#include "abi/inet.h"
+#include "abi/time.h"
+#include "base/clock.h"
+#include "sentry/socket/inet.h"
+#include <string.h>
+
+// ---- Sent -------------------------------------------------------------------------------------------------
+static int as_int(const void *data, size_t len, int *v) {
+    if (len != sizeof *v)
+        return -LINUX_EINVAL;
+    memcpy(v, data, sizeof *v);
+    return 0;
+}
+
+static int pktinfo4(struct ns_extra *x, const void *data, size_t len) {
+    struct linux_in_pktinfo p;
+    if (len != sizeof p)
+        return -LINUX_EINVAL;
+    memcpy(&p, data, sizeof p);
+    if (p.ipi_ifindex < 0)
+        return -LINUX_ENODEV;
+    x->netif = (uint32_t)p.ipi_ifindex;
+    x->local.ip = ns_ip4(p.ipi_spec_dst[0], p.ipi_spec_dst[1], p.ipi_spec_dst[2], p.ipi_spec_dst[3]);
+    return 0;
+}
+
+static int pktinfo6(struct ns_extra *x, const void *data, size_t len) {
+    struct linux_in6_pktinfo p;
+    if (len < sizeof p)
+        return -LINUX_EINVAL;
+    memcpy(&p, data, sizeof p);
+    if (p.ipi6_ifindex < 0)
+        return -LINUX_ENODEV;
+    x->netif = (uint32_t)p.ipi6_ifindex;
+    memcpy(x->local.ip.b, p.ipi6_addr, sizeof x->local.ip.b);
+    return 0;
+}
+
+// A number from `least` to 255 for *to.
+static int small(int *to, int least, const void *data, size_t len) {
+    int v = 0;
+    int err = as_int(data, len, &v);
+    if (err < 0 || v < least || v > 255)
+        return -LINUX_EINVAL;
+    *to = v;
+    return 0;
+}
+
+static int ask_ip(struct ns_extra *x, int type, const void *data, size_t len) {
+    switch (type) {
+    case LINUX_IP_PKTINFO:
+        return pktinfo4(x, data, len);
+    case LINUX_IP_TTL:
+        return small(&x->ttl, 1, data, len);
+    case LINUX_IP_TOS:
+        if (len == 1) {
+            x->tos = *(const uint8_t *)data;
+            return 0;
+        }
+        return small(&x->tos, 0, data, len);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+static int ask_ipv6(struct ns_extra *x, int type, const void *data, size_t len) {
+    int ignored;
+    switch (type) {
+    case LINUX_IPV6_PKTINFO:
+        return pktinfo6(x, data, len);
+    case LINUX_IPV6_HOPLIMIT:
+        return small(&x->ttl, -1, data, len);
+    case LINUX_IPV6_TCLASS:
+        return small(&x->tos, -1, data, len);
+    case LINUX_IPV6_DONTFRAG:
+        return small(&ignored, 0, data, len);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len) {
+    if (inet_is_stream(s))
+        return 0;
+    if (!m->has_extra)
+        m->extra = (struct ns_extra){.ttl = -1, .tos = -1};
+    m->has_extra = true;
+    if (level == LINUX_SOL_IP)
+        return ask_ip(&m->extra, type, data, len);
+    if (level == LINUX_SOL_IPV6 && s->family == LINUX_AF_INET6)
+        return ask_ipv6(&m->extra, type, data, len);
+    if (level != LINUX_SOL_UDP || s->type != LINUX_SOCK_DGRAM)
+        return 0;
+    if (type != LINUX_UDP_SEGMENT || len != sizeof m->segment)
+        return -LINUX_EINVAL;
+    memcpy(&m->segment, data, sizeof m->segment);
+    return 0;
+}
+
+// ---- Received ---------------------------------------------------------------------------------------------
+static int put_int(struct sock_cmsg_sink *o, int level, int type, int v) {
+    return o->put(o, level, type, &v, sizeof v);
+}
+
+// When it came, as the real-time clock has it.
+static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    bool fine = socket_opt(s, LINUX_SO_TIMESTAMPNS);
+    if (!fine && !socket_opt(s, LINUX_SO_TIMESTAMP))
+        return 0;
+    uint64_t at = real_ns() - (mono_ns() - x->when);
+    if (fine) {
+        const struct linux_timespec ts = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)};
+        return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPNS, &ts, sizeof ts);
+    }
+    const struct linux_timeval tv = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC / 1000)};
+    return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMP, &tv, sizeof tv);
+}
+
+static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    struct linux_in_pktinfo p = {.ipi_ifindex = (int32_t)x->netif};
+    memcpy(p.ipi_addr, x->local.ip.b + 12, 4);
+    if (!inet_ip_is_multicast(&x->local.ip))
+        memcpy(p.ipi_spec_dst, x->local.ip.b + 12, 4);
+    return o->put(o, LINUX_SOL_IP, LINUX_IP_PKTINFO, &p, sizeof p);
+}
+
+static int put_pktinfo6(const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    struct linux_in6_pktinfo p = {.ipi6_ifindex = (int32_t)x->netif};
+    memcpy(p.ipi6_addr, x->local.ip.b, sizeof p.ipi6_addr);
+    return o->put(o, LINUX_SOL_IPV6, LINUX_IPV6_PKTINFO, &p, sizeof p);
+}
+
+static int put_ip(struct inet_sock *i, const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    int err = inet_kept(i, KEPT_PKTINFO) ? put_pktinfo4(x, o) : 0;
+    if (err == 0 && inet_kept(i, KEPT_RECVTTL))
+        err = put_int(o, LINUX_SOL_IP, LINUX_IP_TTL, x->ttl);
+    if (err == 0 && inet_kept(i, KEPT_RECVTOS)) {
+        uint8_t tos = (uint8_t)x->tos;
+        err = o->put(o, LINUX_SOL_IP, LINUX_IP_TOS, &tos, sizeof tos);
+    }
+    if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR))
+        return err;
+    struct linux_sockaddr_in in = {.sin_family = LINUX_AF_INET, .sin_port = swap16(x->local.port)};
+    memcpy(&in.sin_addr, x->local.ip.b + 12, sizeof in.sin_addr);
+    return o->put(o, LINUX_SOL_IP, LINUX_IP_ORIGDSTADDR, &in, sizeof in);
+}
+
+static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    int err = 0;
+    if (inet_kept(i, KEPT_HOPLIMIT6))
+        err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_HOPLIMIT, x->ttl);
+    if (err == 0 && inet_kept(i, KEPT_TCLASS6))
+        err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_TCLASS, x->tos);
+    if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR6))
+        return err;
+    struct linux_sockaddr_in6 in6 = {.sin6_family = LINUX_AF_INET6, .sin6_port = swap16(x->local.port)};
+    memcpy(in6.sin6_addr, x->local.ip.b, sizeof in6.sin6_addr);
+    return o->put(o, LINUX_SOL_IPV6, LINUX_IPV6_ORIGDSTADDR, &in6, sizeof in6);
+}
+
+int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o) {
+    struct inet_sock *i = isock(s);
+    const struct ns_extra *x = &m->extra;
+    if (!m->has_extra)
+        return 0;
+    int err = put_time(s, x, o);
+    if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_PKTINFO6))
+        err = put_pktinfo6(x, o);
+    if (err < 0)
+        return err;
+    return ns_ip_is4(&x->local.ip) ? put_ip(i, x, o) : put_ipv6(i, x, o);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages of inet sockets. A guest's bytes go through this thread's bounce buffer: copied from or to the
+// guest without the stack's lock, from or to the stack's buffers with it.
+//
+// A stream's bytes leave the queue when they have reached the reader: looked at, copied, dropped, under the
+// socket's `rx`, so that a bad address loses none and two readers do not get the same. A datagram that does
+// not reach its reader is lost, as on Linux.
+// LIMIT: MSG_PEEK on a stream shows 64 KiB at most.
+#include "abi/inet.h"
+#include "sentry/socket/inet.h"
+#include <string.h>
+
+#define UDP_SEGMENTS 64u  // UDP_MAX_SEGMENTS of Linux
+
+static unsigned stack_flags(unsigned flags) {
+    return (flags & LINUX_MSG_OOB ? NS_MSG_OOB : 0) | (flags & LINUX_MSG_PEEK ? NS_MSG_PEEK : 0) |
+           (flags & LINUX_MSG_MORE ? NS_MSG_MORE : 0);
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+// ---- Sending ----------------------------------------------------------------------------------------------
+// One piece of a stream: bytes, or an error. *all: more can be tried.
+static int64_t send_piece(struct inet_sock *i, struct uio *u, unsigned flags, bool *all) {
+    struct ns_mem_io io;
+    char *buf = uio_bounce();
+    int64_t n = buf ? uio_from(u, buf, least(u->left, UIO_BOUNCE)) : -LINUX_ENOBUFS;
+    *all = false;
+    if (n < 0)
+        return n;
+    int64_t sent = ns_send(i->ns, ns_io_from(&io, buf, (size_t)n), flags, NULL);
+    if (sent < n)
+        uio_back(u, (size_t)(sent > 0 ? n - sent : n));
+    *all = sent == n;
+    return sent;
+}
+
+static int64_t send_stream(struct inet_sock *i, struct sock_msg *m) {
+    int64_t done = 0, n;
+    bool all;
+    if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0)
+        return -LINUX_EAGAIN;  // before its bytes are copied for nothing
+    do {
+        unsigned more = m->u->left > UIO_BOUNCE ? LINUX_MSG_MORE : 0;
+        n = send_piece(i, m->u, stack_flags(m->flags | more), &all);
+        done += n > 0 ? n : 0;
+    } while (all && m->u->left > 0);
+    if (done)
+        return done;
+    return n == -LINUX_ENOTCONN ? -LINUX_EPIPE : n;
+}
+
+static int64_t send_one(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to, const char *buf,
+                        size_t n) {
+    struct ns_mem_io io;
+    return ns_send_with(i->ns, ns_io_from(&io, buf, n), stack_flags(m->flags), to,
+                        m->has_extra ? &m->extra : NULL);
+}
+
+// UDP_SEGMENT, udp(7): one datagram after another, all but the last of that size.
+static int64_t send_segments(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to,
+                             const char *buf, size_t n, size_t size) {
+    if (n > size * UDP_SEGMENTS)
+        return -LINUX_EINVAL;
+    for (size_t at = 0; at < n; at += size) {
+        int64_t r = send_one(i, m, to, buf + at, least(size, n - at));
+        if (r < 0)
+            return at ? (int64_t)at : r;
+    }
+    return (int64_t)n;
+}
+
+static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
+    struct ns_addr to;
+    char *buf = uio_bounce();
+    size_t n = m->u->left;
+    int err = m->addr ? inet_addr_target(&i->s, m->addr, &to) : 0;
+    if (err < 0)
+        return err;
+    if (m->flags & LINUX_MSG_OOB)
+        return -LINUX_EOPNOTSUPP;
+    if (n >= UIO_BOUNCE)
+        return -LINUX_EMSGSIZE;
+    int64_t got = buf ? uio_from(m->u, buf, n) : -LINUX_ENOBUFS;
+    if (got < 0)
+        return got;
+    if ((size_t)got < n)
+        return -LINUX_EFAULT;
+    size_t segment = m->segment ? m->segment : (size_t)inet_kept(i, KEPT_UDP_SEGMENT);
+    if (segment && n > segment)
+        return send_segments(i, m, m->addr ? &to : NULL, buf, n, segment);
+    return send_one(i, m, m->addr ? &to : NULL, buf, n);
+}
+
+int64_t inet_send(struct socket *s, struct sock_msg *m) {
+    return inet_is_stream(s) ? send_stream(isock(s), m) : send_datagram(isock(s), m);
+}
+
+// ---- Receiving --------------------------------------------------------------------------------------------
+bool inet_enough(struct inet_sock *i, size_t want) {
+    size_t low = (size_t)socket_opt(&i->s, LINUX_SO_RCVLOWAT), in, out;
+    if (low <= 1 || !inet_is_stream(&i->s) || atomic_load(&i->listening))
+        return true;
+    ns_queued(i->ns, &in, &out);
+    return in >= least(low, want);
+}
+
+static int64_t copy_nowhere(struct ns_io *io, void *buf, size_t n) { return (int64_t)n; }
+
+// Takes n bytes that have been copied out of the queue.
+static int64_t drop(struct inet_sock *i, size_t n) {
+    struct ns_io io = {n, copy_nowhere};
+    return ns_recv(i->ns, &io, 0, NULL);
+}
+
+// One piece: bytes, 0 at the end, or an error.
+static int64_t recv_piece(struct inet_sock *i, struct uio *u, size_t want, unsigned flags) {
+    struct ns_mem_io io;
+    char *buf = uio_bounce();
+    if (!buf)
+        return -LINUX_ENOBUFS;
+    int64_t n = ns_recv(i->ns, ns_io_to(&io, buf, want), flags | NS_MSG_PEEK, NULL);
+    if (n <= 0)
+        return n;
+    n = uio_to(u, buf, (size_t)n);
+    return n > 0 && !(flags & NS_MSG_PEEK) ? drop(i, (size_t)n) : n;
+}
+
+// MSG_TRUNC, tcp(7): they are taken or looked at, and go nowhere.
+static int64_t recv_nowhere(struct inet_sock *i, struct uio *u, unsigned flags) {
+    struct ns_io io = {u->left, copy_nowhere};
+    return ns_recv(i->ns, &io, flags, NULL);
+}
+
+static int64_t recv_urgent(struct inet_sock *i, struct sock_msg *m, unsigned flags) {
+    struct ns_mem_io io;
+    char byte;
+    int64_t n = ns_recv(i->ns, ns_io_to(&io, &byte, 1), flags, NULL);
+    if (n <= 0)
+        return n;
+    m->out_flags |= LINUX_MSG_OOB;
+    return uio_to(m->u, &byte, 1);
+}
+
+static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
+    unsigned flags = stack_flags(m->flags & ~(unsigned)LINUX_MSG_MORE);
+    int64_t done = 0, n;
+    size_t want;
+    if (flags & NS_MSG_OOB)
+        return recv_urgent(i, m, flags);
+    LOCKED(&i->rx);
+    if (m->flags & LINUX_MSG_TRUNC)
+        return recv_nowhere(i, m->u, flags);
+    if (!m->nonblock && !inet_enough(i, m->u->left) && !(ns_ready(i->ns) & (NS_RDHUP | NS_ERR)))
+        return -LINUX_EAGAIN;
+    if (m->u->left == 0)  // it waits for a byte, and does not take it
+        return ns_ready(i->ns) & (NS_IN | NS_ERR) ? 0 : recv_nowhere(i, m->u, NS_MSG_PEEK);
+    do {
+        want = least(m->u->left, UIO_BOUNCE);
+        n = recv_piece(i, m->u, want, flags);
+        done += n > 0 ? n : 0;
+    } while (n > 0 && (size_t)n == want && m->u->left > 0 && !(flags & NS_MSG_PEEK));
+    return done ? done : n;
+}
+
+static int64_t recv_datagram(struct inet_sock *i, struct sock_msg *m) {
+    struct ns_mem_io io;
+    struct ns_addr from = {.port = 0};
+    char *buf = uio_bounce();
+    if (!buf)
+        return -LINUX_ENOBUFS;
+    size_t room = least(m->u->left, UIO_BOUNCE);
+    unsigned flags = stack_flags(m->flags & LINUX_MSG_PEEK) | NS_MSG_TRUNC;
+    m->extra.netif = 0;
+    int64_t whole = ns_recv_with(i->ns, ns_io_to(&io, buf, room), flags, &from, &m->extra);
+    if (whole < 0)
+        return whole;
+    m->has_extra = m->extra.netif != 0;  // else it is the end, after shutdown(2)
+    int64_t n = (int64_t)least((size_t)whole, room);
+    if (n < whole)
+        m->out_flags |= LINUX_MSG_TRUNC;
+    int64_t put = n ? uio_to(m->u, buf, (size_t)n) : 0;
+    if (put < n)
+        return -LINUX_EFAULT;
+    if (m->addr && m->has_extra)
+        inet_addr_show(&i->s, &from, m->addr);
+    return m->flags & LINUX_MSG_TRUNC ? whole : n;
+}
+
+int64_t inet_recv(struct socket *s, struct sock_msg *m) {
+    if (m->flags & LINUX_MSG_ERRQUEUE)
+        return -LINUX_EAGAIN;
+    return inet_is_stream(s) ? recv_stream(isock(s), m) : recv_datagram(isock(s), m);
+}
