@@ -23,7 +23,15 @@
 // Both clocks begin at a second: 0 means "none" to many a program, and to some of our fields.
 #define BEGIN_SEC 1
 
-static long offset_of(clockid_t clock) { return BEGIN_SEC - (long)(clock_ns(clock) / NS_PER_SEC); }
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+// The offset holds for the clock's kin too, of which CLOCK_MONOTONIC_RAW may be far behind: nobody slews it.
+static long offset_of(clockid_t clock) {
+    uint64_t ns = clock_ns(clock);
+    if (clock == CLOCK_MONOTONIC)
+        ns = earlier(ns, earlier(clock_ns(CLOCK_MONOTONIC_RAW), clock_ns(CLOCK_MONOTONIC_COARSE)));
+    return BEGIN_SEC - (long)(ns / NS_PER_SEC);
+}
 
 // Who has threads can enter no time namespace (ThreadSanitizer starts one): /proc/self/task has a link for
 // each.

@@ -501,6 +501,14 @@ def test_boots_when_it_starts():
     expect(abs(float(boot) - float(up)) < 5 * SCALE, "%s and %s" % (boot, up))
 
 
+def test_no_clock_begins_at_zero():
+    """A second of 0 is taken for "not set", by ping for one."""
+    script = "import time; print(min(int(time.clock_gettime(c)) for c in (1, 4, 6, 7)))"
+    for i in range(10):
+        out = do("python3", "-c", script).stdout
+        expect(int(out) >= 1, out)
+
+
 def test_processors_are_those_allowed():
     last = max(os.sched_getaffinity(0))
     script = "import os; print(os.sched_getaffinity(0))"
