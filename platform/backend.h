@@ -70,6 +70,7 @@ struct plat_backend {
     int (*clone)(struct plat_thread *t, unsigned flags, struct plat_thread **child, struct plat_as **as);
     bool (*started)(const struct plat_thread *t); // NULL: not known
     bool (*text_work)(struct plat_thread *t);     // may be NULL
+    void (*place_below)(struct plat_thread *t, uint64_t top);  // may be NULL
     void (*park)(struct plat_thread *t);          // may be NULL
     int64_t (*call_string)(struct plat_thread *t, uint64_t src, char *dst, size_t size); // may be NULL
     int64_t (*call_data)(struct plat_thread *t, uint64_t src, void *dst, size_t len); // may be NULL

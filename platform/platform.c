@@ -220,6 +220,12 @@ void plat_park(struct plat_thread *t) {
         t->p->ops->park(t);
 }
 
+void plat_place_below(struct plat_thread *t, uaddr_t top) {
+    const struct plat_layout *l = &t->p->layout;
+    if (t->p->ops->place_below && top.v > l->lo && top.v <= l->hi && !(top.v & (GUEST_PAGE_SIZE - 1)))
+        t->p->ops->place_below(t, top.v);
+}
+
 bool plat_text_work(struct plat_thread *t) {
     return t->p->ops->text_work && t->p->ops->text_work(t);
 }

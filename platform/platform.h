@@ -235,6 +235,9 @@ int plat_fpstate_check(const struct plat_layout *layout, const void *image, size
 #define PLAT_POPULATE  4u
 int plat_map(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot, unsigned flags, int fd,
              uint64_t offset);
+// Of a held thread: memory for which its guest names no place will be put right below `top`, if it is free
+// then. A hint, by which the first such map needs no question.
+void plat_place_below(struct plat_thread *t, uaddr_t top);
 int plat_unmap(struct plat_thread *t, uaddr_t addr, uint64_t len);
 int plat_protect(struct plat_thread *t, uaddr_t addr, uint64_t len, int prot);
 // mremap(MAYMOVE | FIXED): moves [from, from+oldlen) to [to, to+newlen); from == to resizes in place.

@@ -102,21 +102,27 @@ int sc_queue(struct plat_thread *t, const struct plat_op *op) {
     return r > 0 ? 0 : r;
 }
 
-bool sc_op_is_anonymous_map(const struct sc_op *o) {
-    return o->call.nr == SYS_mmap && o->call.args[3] == STUB_PLACE_FLAGS;
-}
-
 struct sc_map sc_op_map(const struct sc_op *o) {
     return o->call.nr == SYS_mmap ? (struct sc_map){o->call.args[0], o->call.args[1]} : (struct sc_map){0, 0};
 }
 
 // ---- A batch ----------------------------------------------------------------------------------------------
 
-// Where the next proposals are to be made: below the place that was chosen for this one.
-static bool new_place(const struct sc_thread *t, struct stub_slot *s) {
-    if (!t->call.anywhere || t->queue.n != 1 || t->queue.ops[0].call.nr != SYS_mmap)
+void sc_place_below(struct plat_thread *pt, uint64_t top) {
+    struct sc_thread *t = sc_thread_of(pt);
+    LOCKED(&t->lock);
+    t->place_top = top;
+}
+
+// Where the next proposals are to be made: below the place that was chosen for this one, or that we were
+// told.
+static bool new_place(struct sc_thread *t, struct stub_slot *s) {
+    const struct op_queue *q = &t->queue;
+    bool chosen = t->call.anywhere && q->n == 1 && q->ops[0].call.nr == SYS_mmap;
+    uint64_t at = chosen ? q->ops[0].call.args[0] : t->place_top, lo = sc_plat(t)->base.layout.lo;
+    if (!at)
         return false;
-    uint64_t at = t->queue.ops[0].call.args[0], lo = sc_plat(t)->base.layout.lo;
+    t->place_top = 0;
     s->place_at = s->place_top = at;
     s->place_low = at - lo > STUB_PLACE_WINDOW ? at - STUB_PLACE_WINDOW : lo;
     return true;

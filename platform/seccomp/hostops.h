@@ -46,7 +46,7 @@ struct op_queue {
 struct sc_op *sc_ops_add(struct sc_thread *t);  // NULL: no memory
 void sc_ops_clear(struct sc_thread *t);
 int sc_queue(struct plat_thread *t, const struct plat_op *op);  // takes the lock
-bool sc_op_is_anonymous_map(const struct sc_op *o);
+void sc_place_below(struct plat_thread *t, uint64_t top);       // takes the lock
 struct sc_map sc_op_map(const struct sc_op *o);  // what it maps
 // Writes the next batch, and the frame's registers when they were set, to the slot. False: the process is
 // gone.

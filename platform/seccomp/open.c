@@ -364,6 +364,7 @@ const struct plat_backend plat_seccomp = {
     .clone = sc_clone,
     .started = sc_started,
     .text_work = sc_text_work,
+    .place_below = sc_place_below,
     .park = sc_park,
     .call_string = sc_ring_string,
     .call_data = sc_ring_data,

@@ -104,7 +104,7 @@ void sc_thread_forget(struct sc_thread *t) {
     t->cache = (struct reg_cache){0};
     t->ring = (struct ring_call){RING_NONE};
     t->wish = (struct fast_wish){0};
-    t->proposals = t->trapped = 0;
+    t->place_top = t->proposals = t->trapped = 0;
     t->touched_at = t->fetched_at = t->fetched_in = 0;
 }
 

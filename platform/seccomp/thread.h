@@ -87,6 +87,7 @@ struct sc_thread {
     struct sc_notif notif;
     struct sc_call call;
     struct op_queue queue;
+    uint64_t place_top;  // where the next proposals are to be made, 0: as before
     struct reg_cache cache;
     // its fast calls
     _Atomic unsigned ring_no;  // its slot's ring, 0: none; set once

@@ -137,5 +137,6 @@ int exec_finish(struct task *t, struct exec_image *x) {
     struct lx_regs regs = {.rip = x->entry, .rsp = s.sp, .orig_rax = UINT64_MAX, .cs = LINUX_USER_CS};
     regs.ss = LINUX_USER_DS;
     regs.eflags = LINUX_EFLAGS_IF | LINUX_EFLAGS_FIXED;
+    plat_place_below(x->thread, uaddr(x->mm->place_top));
     return plat_set_regs(x->thread, &regs) < 0 ? -LINUX_ENOEXEC : 0;
 }

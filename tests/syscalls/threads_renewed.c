@@ -282,3 +282,34 @@ TEST(without_the_leader) {
     }
     EXPECT_EQ(wait_exit(pid), 7);
 }
+
+static void *thread_after_thread(void *unused) {
+    for (;;)
+        run(change_all, NULL);
+    return unused;
+}
+// Whatever a thread is just about: its process can be killed, and replaced.
+TEST(killed_while_they_come_and_go) {
+    for (int i = 0; i < 60; i++) {
+        pid_t pid = fork();
+        ASSERT_TRUE(pid >= 0);
+        if (pid == 0) {
+            pthread_t t[3];
+            for (int k = 0; k < 3; k++)
+                if (pthread_create(&t[k], NULL, thread_after_thread, NULL))
+                    _exit(9);
+            if (i % 2) {
+                usleep(1000 + (unsigned)i * 100);
+                exec_alone(NULL);
+            }
+            pause();
+        }
+        if (i % 2) {
+            EXPECT_EQ(wait_exit(pid), 0);
+        } else {
+            usleep(1000 + (unsigned)i * 100);
+            ASSERT_EQ(kill(pid, SIGKILL), 0);
+            EXPECT_EQ(wait_exit(pid), -SIGKILL);
+        }
+    }
+}

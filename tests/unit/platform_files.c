@@ -113,12 +113,30 @@ static void test_number_again(void **state) {
     fdcharge_close(b);
 }
 
+// The first map without a wish is made where we were told that there will be room.
+static void test_first_place(void **state) {
+    const uint64_t top = 0x7000000000, flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS;
+    struct guest g;
+    guest_start_with(&g, *state, GUEST_AT(mapper),
+                     (struct lx_regs){.rbx = flags, .r13 = 4096, .r14 = 3, .r8 = ~0ull});
+    plat_place_below(g.t, uaddr(top));
+    wait_call(&g, SYS_mmap);
+    bool seccomp = strcmp(plat_name(*state), "seccomp") == 0;
+    assert_int_equal(g.ev.call.proposal, seccomp ? top - 4096 : 0);
+    assert_int_equal(plat_map(g.t, uaddr(top - 4096), 4096, 3, PLAT_NORESERVE, -1, 0), 0);
+    plat_answer(g.t, (int64_t)top - 4096);
+    wait_call(&g, 1);
+    assert_int_equal(g.ev.call.args[0], top - 4096);
+    guest_end(&g);
+}
+
 static struct fdcharge_who nobody(void) { return (struct fdcharge_who){1000, false}; }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         platform_test(test_file_maps),
         platform_test(test_number_again),
+        platform_test(test_first_place),
     };
     alarm(100);
     if (fdcharge_init(100, nobody))

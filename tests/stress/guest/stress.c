@@ -266,7 +266,8 @@ int main(int argc, char **argv) {
     must(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
     for (uintptr_t i = 0; i < THREADS; i++)
         must(pthread_create(&threads[i], NULL, work[i], (void *)i) == 0);
-    for (int i = 0; i < THREADS; i++)
+    // The last one signals the others: before it has ended they must not be joined.
+    for (int i = THREADS; i-- > 0;)
         must(pthread_join(threads[i], NULL) == 0);
     must(put_sum == got_sum && queue_n == 0);
     must(atomic_load(&received) >= atomic_load(&sent));
