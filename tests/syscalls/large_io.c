@@ -108,6 +108,7 @@ TEST(holes_stay_holes)
         EXPECT_TRUE(zero(buf, SIZE));
     }
     EXPECT_EQ(blocks(fd), 0);
+    EXPECT_ERRNO(lseek(fd, 0, SEEK_DATA), ENXIO);
     close(fd);
     fd = full_file(buf, 1);
     for (int i = 0; i < ROUND; i++)
@@ -120,6 +121,8 @@ TEST(holes_stay_holes)
         EXPECT_TRUE(is(buf + 2 * MIB + 100, 2 * MIB + 100, SIZE - 2 * MIB - 100, 1));
     }
     EXPECT_EQ(blocks(fd), (long)((SIZE - MIB + 4096) / 512));
+    EXPECT_EQ(lseek(fd, 0, SEEK_HOLE), (long)(MIB + 4096));
+    EXPECT_EQ(lseek(fd, MIB + 4096, SEEK_DATA), (long)(2 * MIB));
     close(fd);
     munmap(buf, SIZE);
 }
