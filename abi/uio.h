@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectored I/O: readv(2), preadv2(2), process_vm_readv(2).
+// Vectored I/O: readv(2), preadv2(2), process_vm_readv(2); and cachestat(2).
 #pragma once
 
 #include <assert.h>
@@ -18,6 +18,16 @@
 #define LINUX_RWF_NOAPPEND  0x00000020u
 #define LINUX_RWF_ATOMIC    0x00000040u
 #define LINUX_RWF_DONTCACHE 0x00000080u
+
+// cachestat(2)
+struct linux_cachestat_range {
+    uint64_t off, len;  // len 0: to the end
+};
+static_assert(sizeof(struct linux_cachestat_range) == 16, "struct cachestat_range");
+struct linux_cachestat {
+    uint64_t nr_cache, nr_dirty, nr_writeback, nr_evicted, nr_recently_evicted;  // pages
+};
+static_assert(sizeof(struct linux_cachestat) == 40, "struct cachestat");
 
 struct linux_iovec {
     uint64_t iov_base; // guest address

@@ -301,6 +301,42 @@ int vfs_readdir(struct file *f, struct readdir_sink *s) {
     return err;
 }
 
+// As can_do_cachestat() of Linux.
+static bool may_see_cache(const struct vfs_cred *c, const struct file *f) {
+    return (f->mode & FMODE_WRITE) || c->fsuid == f->inode->attr.uid || cred_has(c, LINUX_CAP_FOWNER) ||
+           vfs_permission(f->inode, MAY_WRITE, c) == 0;
+}
+static uint64_t pages_of_runs(const struct vfs_ctx *ctx, struct file *f, uint64_t at, uint64_t end) {
+    uint64_t pages = 0;
+    while (at < end && !vfs_caller_dies(ctx->vfs)) {
+        int64_t data = f->ops->llseek(f, (int64_t)at, LINUX_SEEK_DATA);
+        int64_t hole = data < 0 ? data : f->ops->llseek(f, data, LINUX_SEEK_HOLE);
+        if (hole < 0 || (uint64_t)data >= end)
+            break;
+        uint64_t stop = (uint64_t)hole < end ? page_up((uint64_t)hole) : end;
+        pages += (stop - page_down((uint64_t)data)) / GUEST_PAGE_SIZE;
+        at = stop;
+    }
+    return pages;
+}
+// The host keeps its files' pages for all its users: whose they are is not told, as to who may not write.
+int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, uint64_t end,
+                     uint64_t *pages) {
+    uint64_t magic = f->inode->sb->magic;
+    *pages = 0;
+    if (!inode_is_reg(f->inode))
+        return 0;
+    if (magic == LINUX_V9FS_MAGIC || magic == LINUX_OVERLAYFS_SUPER_MAGIC)
+        return -LINUX_EPERM;
+    if (magic != LINUX_TMPFS_MAGIC)
+        return 0;
+    if (!may_see_cache(&ctx->cred, f))
+        return -LINUX_EPERM;
+    end = end < INT64_MAX ? end : INT64_MAX & GUEST_PAGE_MASK;
+    *pages = start < end ? pages_of_runs(ctx, f, start, end) : 0;
+    return 0;
+}
+
 // ---- The rest ---------------------------------------------------------------------------------------------
 uint32_t vfs_poll(struct file *f, struct waiter *w) {
     if (f->ops && f->ops->poll)

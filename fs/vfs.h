@@ -381,6 +381,10 @@ int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uin
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
 // where the next read is, whoever keeps the offset; an error of the host is 0
 int64_t vfs_pos(struct file *f);
+// How many pages of [start, end), page aligned, are in memory: files in memory alone are counted, those of
+// the host are -LINUX_EPERM, others have none. (cachestat)
+int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, uint64_t end,
+                     uint64_t *pages);
 int vfs_readdir(struct file *f, struct readdir_sink *s);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moving bytes: read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek readahead
-// fadvise64. Decodes, runs the VFS call, and waits where the file would block.
+// fadvise64 cachestat. Decodes, runs the VFS call, and waits where the file would block.
 //
 // A blocking write to a pipe or terminal may be done in pieces: call.done counts what went before, so that a
 // rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host preadv2, one host
@@ -18,7 +18,8 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/write_result.h"
 
-#define AT_POS UINT64_MAX  // at the file's own offset
+#define AT_POS    UINT64_MAX  // at the file's own offset
+#define LAST_PAGE (UINT64_MAX / GUEST_PAGE_SIZE)
 
 // For calls on one file: a rerun goes on with the file that it has waited for, whatever its number names now.
 static struct file *get_io(struct task *t, int fd, unsigned mode) {
@@ -195,4 +196,24 @@ int64_t sys_fadvise64(struct task *t, const struct sysargs *a) {
     if (inode_type(f->inode) == LINUX_S_IFIFO)
         return -LINUX_ESPIPE;
     return arg_u32(a, 3) > LINUX_POSIX_FADV_NOREUSE || arg_off(a, 2) < 0 ? -LINUX_EINVAL : 0;
+}
+
+// LIMIT: cachestat tells of files in memory; of the host's files it is EPERM.
+int64_t sys_cachestat(struct task *t, const struct sysargs *a) {
+    struct linux_cachestat_range r;
+    struct linux_cachestat s = {0};
+    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    if (!f)
+        return -LINUX_EBADF;
+    if (copy_in_obj(t, &r, arg_ptr(a, 1)) < 0)
+        return -LINUX_EFAULT;
+    uint64_t last = r.len ? (r.off + r.len - 1) / GUEST_PAGE_SIZE : LAST_PAGE;
+    TASK_VFS_CTX(t, ctx);
+    int err = vfs_cached_pages(&ctx, f, page_down(r.off),
+                               last < LAST_PAGE ? (last + 1) * GUEST_PAGE_SIZE : UINT64_MAX, &s.nr_cache);
+    if (err < 0)
+        return err;
+    if (arg_u32(a, 3))
+        return -LINUX_EINVAL;
+    return copy_out_obj(t, arg_ptr(a, 2), &s);
 }

@@ -217,6 +217,10 @@ MUTANTS = [
         "platform/seccomp/filter.c", "    ring_numbers(&p);\n",
         "    load(&p, OFF_NR);\n    unless_ge(&p, 0x40000000u, 2);\n    if_ge(&p, 0x80000000u, 1);\n"
         "    ret(&p, SECCOMP_RET_ALLOW);\n    ring_numbers(&p);\n")]),
+    ("a window makes pages of a file's holes", "seccomp", "syscalls:large_io", [(
+        "fs/tmpfs/data.c", "off >= end || page_up(end) > n->data.dense)", "off >= end)")]),
+    ("mincore's answer may go to the stub", "seccomp", "A16/A22_what_calls_read", [(
+        "platform/platform.c", "if (!plat_memory_ok(t->p, vec.v, pages))", "if (false)")]),
     ("stubs start with the sentry's registers", "seccomp", "A16", [(
         "platform/stub/spawn.c", "xorl %%ebx, %%ebx\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r12d, %%r12d\\n\\t", ""),
         ("platform/stub/spawn.c", "xorl %%r13d, %%r13d\\n\\t", ""), ("platform/stub/spawn.c", "xorl %%r14d, %%r14d\\n\\t", "")]),

@@ -9,7 +9,7 @@
 
 #define KIB   1024ul
 #define MIB   (1024 * KIB)
-#define SIZE  (4 * MIB)
+#define SIZE  (3 * MIB)
 #define ROUND 4  // what is done again and again may be done another way
 
 static unsigned char pattern(size_t at, int round)
@@ -55,7 +55,7 @@ static blkcnt_t blocks(int fd)
 
 TEST(rounds)
 {
-    static const size_t steps[] = {64 * KIB, 100 * KIB + 1, MIB, MIB + 4095, SIZE};
+    static const size_t steps[] = {64 * KIB, 100 * KIB + 1, MIB + 4095};
     unsigned char *buf = buffer();
     int fd = full_file(buf, 0);
     for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++)
@@ -108,6 +108,7 @@ TEST(holes_stay_holes)
         EXPECT_TRUE(zero(buf, SIZE));
     }
     EXPECT_EQ(blocks(fd), 0);
+    EXPECT_ERRNO(lseek(fd, 0, SEEK_DATA), ENXIO);
     close(fd);
     fd = full_file(buf, 1);
     for (int i = 0; i < ROUND; i++)
@@ -120,6 +121,8 @@ TEST(holes_stay_holes)
         EXPECT_TRUE(is(buf + 2 * MIB + 100, 2 * MIB + 100, SIZE - 2 * MIB - 100, 1));
     }
     EXPECT_EQ(blocks(fd), (long)((SIZE - MIB + 4096) / 512));
+    EXPECT_EQ(lseek(fd, 0, SEEK_HOLE), (long)(MIB + 4096));
+    EXPECT_EQ(lseek(fd, MIB + 4096, SEEK_DATA), (long)(2 * MIB));
     close(fd);
     munmap(buf, SIZE);
 }
@@ -217,19 +220,19 @@ TEST(vectors)
 TEST(many_files)
 {
     unsigned char *buf = buffer();
-    int fds[40];
-    for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 40; i++) {
+    int fds[24];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 24; i++) {
             fds[i] = ASSERT_OK(memfd_create("m", 0));
             memset(buf, i + round, 2 * MIB);
             EXPECT_EQ(pwrite(fds[i], buf, 2 * MIB, 0), (long)(2 * MIB));
         }
         for (int again = 0; again < 3; again++)
-            for (int i = 0; i < 40; i++) {
+            for (int i = 0; i < 24; i++) {
                 EXPECT_EQ(pread(fds[i], buf, 64 * KIB, MIB), (long)(64 * KIB));
                 EXPECT_TRUE(buf[0] == i + round && buf[64 * KIB - 1] == i + round);
             }
-        for (int i = 0; i < 40; i++)
+        for (int i = 0; i < 24; i++)
             close(fds[i]);
     }
     munmap(buf, SIZE);
@@ -241,7 +244,7 @@ static int shared_fd;
 static void *reads(void *arg)
 {
     unsigned char *buf = buffer();
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 20; i++) {
         ssize_t n = pread(shared_fd, buf, SIZE, 0);
         for (ssize_t k = 0; k < n; k += 511)
             if (buf[k] && buf[k] != 0x5a) {
@@ -263,7 +266,7 @@ TEST(cut_while_it_is_read)
     EXPECT_EQ(pwrite(shared_fd, buf, SIZE, 0), (long)SIZE);
     for (int i = 0; i < 2; i++)
         ASSERT_EQ(pthread_create(&t[i], NULL, reads, NULL), 0);
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 12; i++) {
         EXPECT_OK(ftruncate(shared_fd, i % 2 ? 0 : MIB / 2));
         EXPECT_OK(fallocate(shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, MIB));
         EXPECT_EQ(pwrite(shared_fd, buf, SIZE, 0), (long)SIZE);

@@ -340,6 +340,8 @@ static void what_calls_read(void) {
     int fds[2], got;
     char buf[256];
     need(pipe2(fds, O_NONBLOCK) == 0);
+    void *pages = mmap(NULL, 64 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    need(pages != MAP_FAILED);
     const uint64_t at[] = {
         KERNEL_HALF,    host.base, host.gate,          host.slots,   host.slots + STUB_SLOT - 256,
         host.end - 256, VSYSCALL,  0xffffffff81000000, TASK_SIZE - 4};
@@ -359,6 +361,8 @@ static void what_calls_read(void) {
         struct iovec mine = {buf, sizeof buf}, its = {(void *)at[i], 64};
         if (syscall(SYS_process_vm_readv, getpid(), &mine, 1, &its, 1, 0) > 4)
             escaped("process_vm_readv of oneself at %#lx", at[i]);
+        if (syscall(SYS_mincore, pages, 64 * 4096, at[i]) == 0)
+            escaped("mincore writes at %#lx", at[i]);
         int mem = open("/proc/self/mem", O_RDWR);
         if (mem >= 0 && (pread(mem, buf, 64, (off_t)at[i]) > 4 || pwrite(mem, buf, 64, (off_t)at[i]) > 4))
             escaped("/proc/self/mem at %#lx", at[i]);
