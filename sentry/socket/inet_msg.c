@@ -7,7 +7,7 @@
 // A stream's bytes leave the queue when they have reached the reader: looked at, copied, dropped, under the
 // socket's `rx`, so that a bad address loses none and two readers do not get the same. A datagram that does
 // not reach its reader is lost, as on Linux.
-// LIMIT: MSG_PEEK on a stream shows no more than lies in the first eight buffers, 256 KiB where these are full.
+// LIMIT: MSG_PEEK on a stream shows what lies in the first eight buffers, 256 KiB where these are full.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
 #include <string.h>
