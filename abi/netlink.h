@@ -160,6 +160,7 @@ static_assert(sizeof(struct linux_rtmsg) == 12, "struct rtmsg");
 #define LINUX_RT_SCOPE_HOST     254
 
 #define LINUX_RTM_F_CLONED 0x200
+#define LINUX_RTCF_LOCAL   0x80000000u
 
 struct linux_ndmsg {
     uint8_t ndm_family, pad0;

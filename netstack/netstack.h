@@ -274,6 +274,27 @@ int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const 
                      const struct ns_extra *x);
 int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                      struct ns_extra *x);
+// Bytes of a stream that are copied without the stack's lock: pieces of the stack's own memory, to be written
+// to before they are sent, or read before they are taken. Pieces are the caller's until they are given back.
+#define NS_PIECES 8
+struct ns_pieces {
+    unsigned n;
+    size_t len;  // of all
+    bool more;   // looked at: there is more than these could hold
+    struct ns_iov iov[NS_PIECES];
+    void *held[NS_PIECES];  // the stack's
+};
+// Room for up to `want` bytes: 0, or what ns_send() says of a socket that takes none now.
+int ns_room(struct ns_sock *s, size_t want, struct ns_pieces *p);
+// Sends the first `len` bytes of pieces from ns_room(), or nothing of them; gives the pieces back. len, or as
+// ns_send().
+int64_t ns_send_pieces(struct ns_sock *s, struct ns_pieces *p, size_t len, unsigned flags);
+// What ns_recv() would give, up to `want` bytes, left where it is: how many, 0 at the end, or an error; only
+// then there is nothing to be given back.
+int64_t ns_look(struct ns_sock *s, size_t want, struct ns_pieces *p);
+// Takes the first `len` bytes of pieces from ns_look() out of the queue; gives the pieces back. Nobody else
+// has read from the socket since.
+void ns_take(struct ns_sock *s, struct ns_pieces *p, size_t len);
 int ns_local(struct ns_sock *s, struct ns_addr *addr);
 int ns_peer(struct ns_sock *s, struct ns_addr *addr);
 // Bytes that can be read at once (of a datagram: the next one), and those not yet acknowledged: FIONREAD,

@@ -156,6 +156,28 @@ int64_t byteq_copy(const struct byteq *q, uint32_t at, struct ns_io *io) {
     return done;
 }
 
+bool byteq_push(struct netstack *ns, struct byteq *q, struct buf *b, uint32_t len) {
+    b->fill = len;
+    return push(ns, q, buf_get(b), 0, len);
+}
+
+void byteq_refer(const struct byteq *q, uint32_t at, size_t want, struct ns_pieces *p) {
+    struct chunk *c;
+    list_for_each(c, &q->chunks, link) {
+        if (at >= c->f.len) {
+            at -= c->f.len;
+            continue;
+        }
+        size_t n = c->f.len - at < want - p->len ? c->f.len - at : want - p->len;
+        if (n == 0 || p->n == NS_PIECES)
+            break;
+        p->held[p->n] = buf_get(c->f.buf);
+        p->iov[p->n++] = (struct ns_iov){c->f.buf->data + c->f.off + at, n};
+        p->len += n;
+        at = 0;
+    }
+}
+
 void byteq_drop(struct byteq *q, uint32_t n) {
     invariant(n <= q->len);
     q->len -= n;

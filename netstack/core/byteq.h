@@ -21,6 +21,10 @@ int64_t byteq_fill(struct netstack *ns, struct byteq *q, struct ns_io *io, uint3
 uint32_t byteq_append(struct byteq *q, struct pkt *p);
 // Copies from offset `at` to io, until either ends. Negative errors of io only when nothing was copied.
 int64_t byteq_copy(const struct byteq *q, uint32_t at, struct ns_io *io);
+// Appends a reference to the first len bytes of b, all that is in it; false: no memory.
+bool byteq_push(struct netstack *ns, struct byteq *q, struct buf *b, uint32_t len);
+// References to what lies from offset `at` on, up to `want` bytes and as many pieces as there is room for.
+void byteq_refer(const struct byteq *q, uint32_t at, size_t want, struct ns_pieces *p);
 void byteq_drop(struct byteq *q, uint32_t n);  // from the front; n <= len
 // Attaches up to n bytes from offset `at` to the packet; how many it could take.
 uint32_t byteq_attach(const struct byteq *q, uint32_t at, uint32_t n, struct pkt *p);

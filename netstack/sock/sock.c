@@ -329,6 +329,40 @@ int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct
     return s->ops->recv(s, io, flags, from, x);
 }
 
+static void give_back(struct ns_pieces *p) {
+    while (p->n > 0)
+        buf_put(p->held[--p->n]);
+}
+
+int ns_room(struct ns_sock *s, size_t want, struct ns_pieces *p) {
+    IN_STACK(s->ns);
+    *p = (struct ns_pieces){.n = 0};
+    return s->ops->room ? s->ops->room(s, want, p) : -LINUX_EOPNOTSUPP;
+}
+
+int64_t ns_send_pieces(struct ns_sock *s, struct ns_pieces *p, size_t len, unsigned flags) {
+    IN_STACK(s->ns);
+    int64_t sent = len ? s->ops->send_pieces(s, p, len, flags) : 0;
+    give_back(p);
+    return sent;
+}
+
+int64_t ns_look(struct ns_sock *s, size_t want, struct ns_pieces *p) {
+    IN_STACK(s->ns);
+    *p = (struct ns_pieces){.n = 0};
+    return s->ops->look ? s->ops->look(s, want, p) : -LINUX_EOPNOTSUPP;
+}
+
+static int64_t copy_nowhere(struct ns_io *io, void *buf, size_t n) { return (int64_t)n; }
+
+void ns_take(struct ns_sock *s, struct ns_pieces *p, size_t len) {
+    IN_STACK(s->ns);
+    struct ns_io io = {len, copy_nowhere};
+    if (len)
+        s->ops->recv(s, &io, 0, NULL, NULL);
+    give_back(p);
+}
+
 const struct ns_filter *ns_set_filter(struct ns_sock *s, const struct ns_filter *f) {
     IN_STACK(s->ns);
     const struct ns_filter *before = s->filter;

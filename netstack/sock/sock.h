@@ -28,6 +28,10 @@ struct sock_ops {
                     const struct ns_extra *x);
     int64_t (*recv)(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                     struct ns_extra *x);
+    // of streams, else NULL: as ns_room(), ns_send_pieces(), ns_look()
+    int (*room)(struct ns_sock *s, size_t want, struct ns_pieces *p);
+    int64_t (*send_pieces)(struct ns_sock *s, struct ns_pieces *p, size_t len, unsigned flags);
+    int64_t (*look)(struct ns_sock *s, size_t want, struct ns_pieces *p);
     uint32_t (*ready)(struct ns_sock *s);
     void (*queued)(const struct ns_sock *s, size_t *in, size_t *out);
     void (*describe)(const struct ns_sock *s,

@@ -102,9 +102,9 @@ static uint32_t send_room(struct tcp *t) {
     return buf > t->sndq.len ? buf - t->sndq.len : 0;
 }
 
-static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
-                        const struct ns_extra *x) {
-    struct tcp *t = tcp_of(s);
+// Whether the socket takes bytes at all: 0, or what its user is told.
+static int may_send(struct tcp *t) {
+    struct ns_sock *s = &t->s;
     if (s->error)
         return sock_take_error(s);
     if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RCVD)
@@ -113,8 +113,15 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_ENOTCONN;
     if (t->shut_wr || (t->state != TCPS_ESTABLISHED && t->state != TCPS_CLOSE_WAIT))
         return -LINUX_EPIPE;
-    if (io->left == 0)
-        return 0;
+    return 0;
+}
+
+static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
+                        const struct ns_extra *x) {
+    struct tcp *t = tcp_of(s);
+    int err = may_send(t);
+    if (err || io->left == 0)
+        return err;
     uint32_t most = send_room(t);
     if (most == 0)
         return -LINUX_EAGAIN;
@@ -156,6 +163,70 @@ static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
         tcp_received(t, skip + (uint32_t)n);
     }
     return n;
+}
+
+// ---- The same in pieces, which are filled and read without the lock ---------------------------------------
+#define PIECE 32768u
+#define LEAST 512u
+
+static int tcp_give_room(struct ns_sock *s, size_t want, struct ns_pieces *p) {
+    struct tcp *t = tcp_of(s);
+    int err = may_send(t);
+    if (err)
+        return err;
+    uint32_t room = send_room(t);
+    if (room == 0)
+        return -LINUX_EAGAIN;
+    want = want < room ? want : room;
+    while (p->len < want && p->n < NS_PIECES) {
+        uint32_t n = want - p->len < PIECE ? (uint32_t)(want - p->len) : PIECE;
+        struct buf *b = buf_alloc(s->ns, n < LEAST ? LEAST : n);
+        if (!b)
+            break;
+        p->held[p->n] = b;
+        p->iov[p->n++] = (struct ns_iov){b->data, n};
+        p->len += n;
+    }
+    if (p->n > 0)
+        return 0;
+    return t->sndq.len ? -LINUX_EAGAIN : -LINUX_ENOBUFS;
+}
+
+// There was room when the pieces were given out, and they are paid for: they go in whoever came between.
+static int64_t tcp_send_pieces(struct ns_sock *s, struct ns_pieces *p, size_t len, unsigned flags) {
+    struct tcp *t = tcp_of(s);
+    size_t done = 0;
+    int err = may_send(t);
+    if (err)
+        return err;
+    for (unsigned i = 0; i < p->n && done < len; i++) {
+        size_t n = p->iov[i].len < len - done ? p->iov[i].len : len - done;
+        if (!byteq_push(s->ns, &t->sndq, p->held[i], (uint32_t)n))
+            break;
+        done += n;
+    }
+    if (done == 0)
+        return t->sndq.len ? -LINUX_EAGAIN : -LINUX_ENOBUFS;
+    t->corked = flags & NS_MSG_MORE;
+    tcp_output(t);
+    return (int64_t)done;
+}
+
+static int64_t tcp_look(struct ns_sock *s, size_t want, struct ns_pieces *p) {
+    struct tcp *t = tcp_of(s);
+    uint32_t skip;
+    if (t->state == TCPS_LISTEN || (t->state == TCPS_CLOSED && !s->connected && !s->error))
+        return -LINUX_ENOTCONN;
+    want = tcp_urgent_limit(t, want, &skip);
+    if (t->rcvq.len == skip) {
+        if (s->error)
+            return sock_take_error(s);
+        return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
+    }
+    size_t there = t->rcvq.len - skip;
+    byteq_refer(&t->rcvq, skip, want, p);
+    p->more = p->len < (want < there ? want : there);
+    return (int64_t)p->len;
 }
 
 // ---- Ending -----------------------------------------------------------------------------------------------
@@ -381,6 +452,9 @@ const struct sock_ops tcp_ops = {
     .shutdown = tcp_shutdown,
     .send = tcp_send,
     .recv = tcp_recv,
+    .room = tcp_give_room,
+    .send_pieces = tcp_send_pieces,
+    .look = tcp_look,
     .ready = tcp_ready,
     .queued = tcp_queued,
     .describe = tcp_describe,

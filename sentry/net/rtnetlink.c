@@ -216,11 +216,14 @@ static int get_route(struct rtnl_out *o, const struct request *q) {
     memcpy(r.dst, dst, n);
     r.dst_len = (uint8_t)(8 * n);
     r.scope = LINUX_RT_SCOPE_UNIVERSE;
+    r.table = LINUX_RT_TABLE_MAIN;  // whichever it was found in, as nobody has asked for that
+    uint32_t flags = LINUX_RTM_F_CLONED;
     if (r.type == LINUX_RTN_LOCAL) {
+        flags |= LINUX_RTCF_LOCAL;
         r.has_src = true;
         memcpy(r.src, dst, n);
     }
-    if (!put_route(&b, &r, 0, LINUX_RTM_F_CLONED, q->h.nlmsg_seq, o->portid))
+    if (!put_route(&b, &r, 0, flags, q->h.nlmsg_seq, o->portid))
         return -LINUX_EMSGSIZE;
     o->reply(o, b.p, b.len, NULL, 0);
     return 0;

@@ -136,8 +136,8 @@ int proc_show_snmp(struct proc_text *x, const struct proc_node *n) {
         x,
         "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos "
         "InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs "
-        "ReasmFails FragOKs FragFails FragCreates\n"
-        "Ip: 2 64 %llu %llu %llu 0 %llu 0 %llu %llu 0 %llu %llu %llu %llu 0 0 0 0\n",
+        "ReasmFails FragOKs "
+        "FragFails FragCreates\nIp: 2 64 %llu %llu %llu 0 %llu 0 %llu %llu 0 %llu %llu %llu %llu 0 0 0 0\n",
         stat("ip_in"), stat("ip_drop_header"), stat("ip_drop_martian"), stat("proto_drop_unknown"),
         stat("ip_delivered"), stat("ip_out"), stat("ip_drop_route"), stat("frag_drop_timeout"),
         stat("frag_in"), stat("frag_reassembled"));

@@ -226,7 +226,9 @@ static int inet_listen(struct socket *s, struct task *t, int backlog) {
         return -LINUX_EOPNOTSUPP;
     if (atomic_load(&i->phase) != INET_IDLE)
         return -LINUX_EINVAL;
-    int err = ns_listen(i->ns, (unsigned)backlog);
+    // One more than asked for, as Linux counts (sk_acceptq_is_full() in include/net/sock.h).
+    unsigned most = (unsigned)backlog < LINUX_SOMAXCONN ? (unsigned)backlog + 1 : LINUX_SOMAXCONN;
+    int err = ns_listen(i->ns, most);
     if (err == 0)
         atomic_store(&i->listening, true);
     return err;

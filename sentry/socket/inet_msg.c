@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of inet sockets. A guest's bytes go through this thread's bounce buffer: copied from or to the
-// guest without the stack's lock, from or to the stack's buffers with it.
+// Messages of inet sockets. A guest's memory is never touched with the stack's lock held: what is long goes
+// straight between the guest and buffers of the stack that are held meanwhile (ns_room(), ns_look()), so that
+// over loopback a byte is copied once in and once out; few bytes of a stream, and datagrams, go by memory of
+// our own.
 //
 // A stream's bytes leave the queue when they have reached the reader: looked at, copied, dropped, under the
 // socket's `rx`, so that a bad address loses none and two readers do not get the same. A datagram that does
 // not reach its reader is lost, as on Linux.
-// LIMIT: MSG_PEEK on a stream shows 64 KiB at most.
+// LIMIT: MSG_PEEK on a stream shows what lies in the first eight buffers, 256 KiB where these are full.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
 #include <string.h>
@@ -20,11 +22,19 @@ static unsigned stack_flags(unsigned flags) {
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 // ---- Sending ----------------------------------------------------------------------------------------------
+#define SMALL 2048u  // up to here bytes are worth less than a buffer of their own: they are copied together
+
+static unsigned gather(const struct ns_pieces *p, struct iovec v[NS_PIECES]) {
+    for (unsigned i = 0; i < p->n; i++)
+        v[i] = (struct iovec){p->iov[i].base, p->iov[i].len};
+    return p->n;
+}
+
 // One piece of a stream: bytes, or an error. *all: more can be tried.
-static int64_t send_piece(struct inet_sock *i, struct uio *u, unsigned flags, bool *all) {
+static int64_t send_small(struct inet_sock *i, struct uio *u, unsigned flags, bool *all) {
     struct ns_mem_io io;
-    char *buf = uio_bounce();
-    int64_t n = buf ? uio_from(u, buf, least(u->left, UIO_BOUNCE)) : -LINUX_ENOBUFS;
+    char buf[SMALL];
+    int64_t n = uio_from(u, buf, least(u->left, sizeof buf));
     *all = false;
     if (n < 0)
         return n;
@@ -35,14 +45,32 @@ static int64_t send_piece(struct inet_sock *i, struct uio *u, unsigned flags, bo
     return sent;
 }
 
+// The same, from the guest into the stack's own memory.
+static int64_t send_large(struct inet_sock *i, struct uio *u, unsigned flags, bool *all) {
+    struct ns_pieces p;
+    struct iovec v[NS_PIECES];
+    *all = false;
+    int err = ns_room(i->ns, u->left, &p);
+    if (err < 0)
+        return err;
+    int64_t n = uio_fromv(u, v, gather(&p, v));
+    *all = n == (int64_t)p.len;
+    int64_t sent = ns_send_pieces(i->ns, &p, n > 0 ? (size_t)n : 0, flags);
+    if (n > 0 && sent < n)
+        uio_back(u, (size_t)(sent > 0 ? n - sent : n));
+    *all = *all && sent == n;
+    return n < 0 ? n : sent;
+}
+
 static int64_t send_stream(struct inet_sock *i, struct sock_msg *m) {
+    unsigned flags = stack_flags(m->flags);
     int64_t done = 0, n;
     bool all;
     if (!(ns_ready(i->ns) & (NS_OUT | NS_ERR | NS_HUP)) && m->u->left > 0)
         return -LINUX_EAGAIN;  // before its bytes are copied for nothing
     do {
-        unsigned more = m->u->left > UIO_BOUNCE ? LINUX_MSG_MORE : 0;
-        n = send_piece(i, m->u, stack_flags(m->flags | more), &all);
+        bool small = m->u->left <= SMALL || flags & NS_MSG_OOB;
+        n = small ? send_small(i, m->u, flags, &all) : send_large(i, m->u, flags, &all);
         done += n > 0 ? n : 0;
     } while (all && m->u->left > 0);
     if (done)
@@ -107,23 +135,19 @@ bool inet_enough(struct inet_sock *i, size_t want) {
 
 static int64_t copy_nowhere(struct ns_io *io, void *buf, size_t n) { return (int64_t)n; }
 
-// Takes n bytes that have been copied out of the queue.
-static int64_t drop(struct inet_sock *i, size_t n) {
-    struct ns_io io = {n, copy_nowhere};
-    return ns_recv(i->ns, &io, 0, NULL);
-}
-
-// One piece: bytes, 0 at the end, or an error.
-static int64_t recv_piece(struct inet_sock *i, struct uio *u, size_t want, unsigned flags) {
-    struct ns_mem_io io;
-    char *buf = uio_bounce();
-    if (!buf)
-        return -LINUX_ENOBUFS;
-    int64_t n = ns_recv(i->ns, ns_io_to(&io, buf, want), flags | NS_MSG_PEEK, NULL);
+// One piece, from the stack's memory to the guest: bytes, 0 at the end, or an error. *more: there may be
+// more.
+static int64_t recv_piece(struct inet_sock *i, struct uio *u, bool peek, bool *more) {
+    struct ns_pieces p;
+    struct iovec v[NS_PIECES];
+    int64_t n = ns_look(i->ns, u->left, &p);
+    *more = false;
     if (n <= 0)
         return n;
-    n = uio_to(u, buf, (size_t)n);
-    return n > 0 && !(flags & NS_MSG_PEEK) ? drop(i, (size_t)n) : n;
+    n = uio_tov(u, v, gather(&p, v));
+    *more = n == (int64_t)p.len && p.more;
+    ns_take(i->ns, &p, n > 0 && !peek ? (size_t)n : 0);
+    return n;
 }
 
 // MSG_TRUNC, tcp(7): they are taken or looked at, and go nowhere.
@@ -145,7 +169,7 @@ static int64_t recv_urgent(struct inet_sock *i, struct sock_msg *m, unsigned fla
 static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
     unsigned flags = stack_flags(m->flags & ~(unsigned)LINUX_MSG_MORE);
     int64_t done = 0, n;
-    size_t want;
+    bool more;
     if (flags & NS_MSG_OOB)
         return recv_urgent(i, m, flags);
     LOCKED(&i->rx);
@@ -156,10 +180,9 @@ static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
     if (m->u->left == 0)  // it waits for a byte, and does not take it
         return ns_ready(i->ns) & (NS_IN | NS_ERR) ? 0 : recv_nowhere(i, m->u, NS_MSG_PEEK);
     do {
-        want = least(m->u->left, UIO_BOUNCE);
-        n = recv_piece(i, m->u, want, flags);
+        n = recv_piece(i, m->u, flags & NS_MSG_PEEK, &more);
         done += n > 0 ? n : 0;
-    } while (n > 0 && (size_t)n == want && m->u->left > 0 && !(flags & NS_MSG_PEEK));
+    } while (more && m->u->left > 0 && !(flags & NS_MSG_PEEK));
     return done ? done : n;
 }
 

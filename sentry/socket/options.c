@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
-// LIMIT: devices, SO_TIMESTAMPING and pacing are refused or kept without an effect; a filter is run for inet
+// LIMIT: SO_TIMESTAMPING and pacing are refused or kept without an effect; a filter is run for inet
 // datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/poll.h"
@@ -176,6 +176,33 @@ static int lock_filter(struct socket *s, int v) {
     return 0;
 }
 
+// SO_BINDTODEVICE: a link by its name; "" for none.
+// LIMIT: it is kept and has no effect: there is one link.
+static int bind_to_device(struct socket *s, struct task *t, const void *buf, uint32_t len) {
+    char name[LINUX_IFNAMSIZ] = "";
+    struct net_link l = {.index = 0};
+    memcpy(name, buf, len < sizeof name ? len : sizeof name - 1);
+    if (name[0] && !net_link_by_name(&s->net->inet.links.source, name, &l))
+        return -LINUX_ENODEV;
+    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !task_capable(t, LINUX_CAP_NET_RAW))
+        return -LINUX_EPERM;
+    atomic_store(&s->opts[LINUX_SO_BINDTODEVICE], l.index);
+    return 0;
+}
+
+static int get_device(struct socket *s, void *buf, uint32_t *len) {
+    struct net_link l;
+    if (!net_link_by_index(&s->net->inet.links.source, socket_opt(s, LINUX_SO_BINDTODEVICE), &l)) {
+        *len = 0;
+        return 0;
+    }
+    if (*len < LINUX_IFNAMSIZ)
+        return -LINUX_EINVAL;
+    *len = (uint32_t)strlen(l.name) + 1;
+    memcpy(buf, l.name, *len);
+    return 0;
+}
+
 static int set_option(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int v;
@@ -183,6 +210,8 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
         return set_timeout(timeout_of(f, name), buf, len);
     if (name == LINUX_SO_ATTACH_FILTER)
         return attach_filter(s, t, buf, len);
+    if (name == LINUX_SO_BINDTODEVICE)
+        return bind_to_device(s, t, buf, len);
     if (len < sizeof v)
         return -LINUX_EINVAL;
     memcpy(&v, buf, sizeof v);
@@ -260,6 +289,8 @@ int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
         return get_timeout(timeout_of(f, name), buf, len);
     if (name == LINUX_SO_LINGER)
         return give(buf, len, &s->linger, sizeof s->linger);
+    if (name == LINUX_SO_BINDTODEVICE)
+        return get_device(s, buf, len);
     if (name == LINUX_SO_PEERCRED) {
         struct linux_ucred cred;
         int err = s->ops->peer_cred(s, &cred);

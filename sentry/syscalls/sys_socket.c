@@ -153,10 +153,17 @@ int64_t sys_bind(struct task *t, const struct sysargs *a) {
     return err < 0 ? err : s->ops->bind(s, t, &addr);
 }
 
+// call.phase of connect(2): the attempt that is waited for is this call's own, or of one before.
+enum { CONNECT_FIRST, CONNECT_BEGUN };
+
 // An attempt is under way: the rerun of the call finds out how it ended.
 static int64_t wait_connected(struct task *t, struct file *f, int pending) {
+    if (pending == -LINUX_EINPROGRESS)
+        t->call.phase = CONNECT_BEGUN;
     int64_t r = sock_wait(t, f, LINUX_POLLOUT, false, -LINUX_EAGAIN);
-    return r == -LINUX_EAGAIN ? pending : r;
+    if (r != -LINUX_EAGAIN)
+        return r;
+    return t->call.phase == CONNECT_BEGUN ? -LINUX_EINPROGRESS : pending;
 }
 
 int64_t sys_connect(struct task *t, const struct sysargs *a) {

@@ -4,6 +4,8 @@
 // socket, ip, ipv6, tcp, udp).
 #include "inet_pair.h"
 
+#include <net/if.h>
+
 static void each(int fd, int level, int name, int first, int other) {
     EXPECT_EQ(int_option(fd, level, name), first);
     EXPECT_OK(set_int(fd, level, name, other));
@@ -241,6 +243,26 @@ TEST(of_all_sockets) {
     EXPECT_MEMEQ(&got, &l, sizeof(l));
     EXPECT_ERRNO(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, 4), EINVAL);
     EXPECT_ERRNO(setsockopt(fd, 4711, 1, &l, 4), ENOPROTOOPT);
+    close(fd);
+}
+
+TEST(device) {
+    int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+    char name[IFNAMSIZ] = "x";
+    socklen_t length = sizeof(name);
+    EXPECT_OK(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &length));
+    EXPECT_EQ(length, 0);
+    EXPECT_ERRNO(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch", 7), ENODEV);
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+        EXPECT_EQ(errno, EPERM);  // before Linux 5.7
+    else {
+        length = sizeof(name);
+        EXPECT_OK(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &length));
+        EXPECT_EQ(length, 3);
+        EXPECT_STREQ(name, "lo");
+        length = 4;
+        EXPECT_ERRNO(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &length), EINVAL);
+    }
     close(fd);
 }
 

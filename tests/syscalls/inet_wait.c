@@ -190,3 +190,40 @@ TEST(sigio) {
     close(s[1]);
     close(s[0]);
 }
+
+// A listener whose queue is full lets nobody in until there is room.
+TEST(full_backlog) {
+    int server = bound_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK), port = port_of(server), clients[3];
+    ASSERT_OK(listen(server, 1));
+    for (int i = 0; i < 2; i++)
+        clients[i] = connected(AF_INET, port);
+    sleep_ms(5);
+    clients[2] = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
+    struct timeval limit = {0, 40000}, none = {0, 0};
+    ASSERT_OK(setsockopt(clients[2], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
+    EXPECT_ERRNO(TIMED(connect_to(clients[2], AF_INET, port)), EINPROGRESS);
+    EXPECT_RANGE(took, 35, 900);
+    EXPECT_EQ(poll_now(clients[2]), 0);
+    union inet_addr a;
+    socklen_t length = sizeof(a);
+    EXPECT_ERRNO(getpeername(clients[2], &a.any, &length), ENOTCONN);
+    EXPECT_ERRNO(send(clients[2], "x", 1, MSG_DONTWAIT), EAGAIN);
+    ASSERT_OK(setsockopt(clients[2], SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)));
+    on_signal(SIGALRM, count_alarm, 0);
+    tick(30);
+    EXPECT_ERRNO(connect_to(clients[2], AF_INET, port), EINTR);
+    tick(0);
+    on_signal(SIGALRM, SIG_DFL, 0);
+    ASSERT_OK(fcntl(clients[2], F_SETFL, O_NONBLOCK));
+    EXPECT_ERRNO(connect_to(clients[2], AF_INET, port), EALREADY);
+    for (int i = 0; i < 2; i++)
+        close(ASSERT_OK(accept(server, NULL, NULL)));
+    EXPECT_ERRNO(accept(server, NULL, NULL), EAGAIN);
+    ASSERT_OK(fcntl(clients[2], F_SETFL, 0));
+    EXPECT_OK(connect_to(clients[2], AF_INET, port));  // the next try of its own accord
+    EXPECT_EQ(poll_for(server, POLLIN), POLLIN);
+    close(ASSERT_OK(accept(server, NULL, NULL)));
+    for (int i = 0; i < 3; i++)
+        close(clients[i]);
+    close(server);
+}
