@@ -30,7 +30,14 @@ static void die_with(pid_t parent) {
         _exit(SENTRY_EXIT_FAILED);
 }
 
-static pid_t start_gofer(int sock, int other, const struct gofer_root *roots, int n) {
+static void close_fds(const int *fds, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static pid_t start_gofer(int sock, int other, const struct gofer_root *roots, int n,
+                         const struct launched *l) {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
@@ -38,46 +45,61 @@ static pid_t start_gofer(int sock, int other, const struct gofer_root *roots, in
     die_with(parent);
     close(other);
     setsid();  // as for the sentry, below
+    if (l->log_fd >= 0)
+        dup2(l->log_fd, STDERR_FILENO);
     log_set_name("picket-gofer");
     proctitle_set("picket-gofer");
     _exit(gofer_run(sock, roots, n));
 }
 
-static pid_t start_sentry(struct sentry_config *config, const struct supervised *s) {
+static pid_t start_sentry(struct sentry_config *config, const struct launched *l) {
     pid_t parent = getpid(), pid = confine_fork();
     if (pid != 0)
         return pid;
     process_start(NULL);
     die_with(parent);
-    close(s->control);
-    close(s->stops);
+    close_fds(l->mine, 2);
     setsid();  // the terminal's signals reach the CLI alone, which hands them on
+    if (l->log_fd >= 0)
+        log_set_fd(l->log_fd);
     log_set_name("picket");
     proctitle_set("picket-sentry");
     int status = sentry_run(config);
     exit(status);
 }
 
-int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots) {
-    struct supervised s = {.signals = config->inherited->held};
-    int gofer_socks[2], control[2], stops[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gofer_socks) < 0 ||
-        pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)
-        return failed("socketpair");
-    s.gofer = start_gofer(gofer_socks[1], gofer_socks[0], roots, nroots);
-    if (s.gofer < 0)
-        return failed("fork");
+int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
+                 struct launched *l) {
+    int gofer_socks[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gofer_socks) < 0) {
+        failed("socketpair");
+        return -1;
+    }
+    l->gofer = start_gofer(gofer_socks[1], gofer_socks[0], roots, nroots, l);
     close(gofer_socks[1]);
     config->gofer_sock = gofer_socks[0];
+    l->sentry = l->gofer < 0 ? -1 : start_sentry(config, l);
+    if (l->sentry < 0)
+        failed("fork");
+    close(gofer_socks[0]);
+    return l->sentry < 0 ? -1 : 0;
+}
+
+int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots) {
+    int control[2], stops[2];
+    if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)
+        return failed("pipe");
     config->control_fd = control[0];
     config->stops_fd = stops[1];
-    s.control = control[1];
-    s.stops = stops[0];
-    s.sentry = start_sentry(config, &s);
-    if (s.sentry < 0)
-        return failed("fork");
-    close(gofer_socks[0]);
+    struct launched l = {.mine = {control[1], stops[0]}, .log_fd = -1};
+    if (launch_start(config, roots, nroots, &l) < 0)
+        return SENTRY_EXIT_FAILED;
     close(control[0]);
     close(stops[1]);
+    struct supervised s = {.sentry = l.sentry,
+                           .gofer = l.gofer,
+                           .control = control[1],
+                           .stops = stops[0],
+                           .signals = config->inherited->held};
     return supervise(&s);
 }

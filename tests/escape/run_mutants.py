@@ -238,12 +238,12 @@ MUTANTS = [
         "base/fdcharge.c", "if (a->used >= 5 * part || used[ORDINARY] >= 6 * part)\n            return false;", ""), (
         "base/fdcharge.c", "return used[ORDINARY] + used[ADMIN] < limit - part;", "return true;")]),
     ("the caller's environment enters", "seccomp", "A37", [(
-        "oci/cmd_do.c", "    c->envp = o->env;", "    extern char **environ;\n    c->envp = environ;")]),
+        "oci/cmd_do.c", "    p->envp = o->env;", "    extern char **environ;\n    p->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(
         "oci/main.c", "    close_range(3, ~0u, 0);", "    (void)0;")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
-        ("sentry/run/boot.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
+        ("sentry/run/mounts.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
          "    int err = goferfs_create(vfs, gofer, 0, false, &lower);\n    if (err == 0)\n        return vfs_mount(vfs, lower, NULL, 0, \"host\");\n")]),
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
