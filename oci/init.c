@@ -9,6 +9,7 @@
 #include "oci/console.h"
 #include "oci/control.h"
 #include "oci/launch.h"
+#include "oci/mountns.h"
 #include "oci/proctitle.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,8 @@ struct self {
     int signals;   // signalfd
     pid_t sentry;  // our child; 0: not ours (exec)
     bool ready;    // the program is loaded
+    const struct config *config;  // of a container; NULL: exec's
+    int host_mounts;              // to leave its mount namespace; -1: it has none
     bool told;     // ... and has ended:
     int status;    // its wait status; without word of it: by SIGKILL
 };
@@ -107,6 +110,8 @@ static bool take_message(struct self *s) {
         return false;
     if (m.head.kind == CONTROL_READY && !s->ready) {
         s->ready = true;
+        if (s->config)
+            mountns_enter(s->config, s->sentry, &s->host_mounts);
         tell(s, "R");
     } else if (m.head.kind == CONTROL_END && n == (ssize_t)sizeof m.end && !s->told) {
         s->told = true;
@@ -250,7 +255,9 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     close(sentry.listen_fd);
     close(l.log_fd);
     drop_stdio();
+    s->config = config;
     serve(s);
+    mountns_leave(s->host_mounts);
     waitpid(l.gofer, NULL, 0);
     if (!s->ready) {
         why_failed(c, why, sizeof why);
@@ -278,7 +285,7 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
     if (init->pid < 0)
         return error_errno(e, errno, "fork");
     if (init->pid == 0) {
-        struct self s = {.word = word[1], .control = -1, .status = SIGKILL};
+        struct self s = {.word = word[1], .control = -1, .status = SIGKILL, .host_mounts = -1};
         struct container mine = *c;
         char path[4400];
         close(go[1]);
@@ -325,7 +332,7 @@ int init_fork_exec(const struct sentry_process *p, int control, int slave, struc
     if (init->pid < 0)
         return error_errno(e, errno, "fork");
     if (init->pid == 0) {
-        struct self s = {.word = word[1], .control = -1, .status = SIGKILL};
+        struct self s = {.word = word[1], .control = -1, .status = SIGKILL, .host_mounts = -1};
         close(go[0]);
         close(go[1]);
         close(word[0]);

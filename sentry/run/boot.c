@@ -252,7 +252,7 @@ int sentry_run(const struct sentry_config *c) {
         return fail("control socket", err);
     err = mounts_make(vfs, gofer, c);
     if (err < 0)
-        return fail("file systems", err);
+        return SENTRY_EXIT_FAILED;
     int status = run(k, c, &crew);
     if (c->verbose)
         show_stats(platform);

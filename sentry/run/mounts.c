@@ -5,17 +5,22 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/errtext.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
 #include "fs/vfs.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/sentry.h"
+#include <stdlib.h>
 #include <string.h>
 
 struct maker {
     struct vfs *vfs;
     struct gofer_client *gofer;
     struct vfs_ctx ctx;  // root's own
+    // Those that will be read-only when all are made: others may lie in them, whose places are made there.
+    struct path *read_only;  // owned, each and all
+    unsigned nread_only;
 };
 
 // ---- The root ---------------------------------------------------------------------------------------------
@@ -97,6 +102,12 @@ static int make_place(struct maker *m, const char *where, bool dir) {
     return 0;
 }
 
+static int note_read_only(struct maker *m, const struct sentry_mount *s) {
+    int err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &m->read_only[m->nread_only]);
+    m->nread_only += err == 0;
+    return err;
+}
+
 static int mount_new(struct maker *m, const struct sentry_mount *s) {
     struct superblock *sb;
     struct path at;
@@ -109,9 +120,9 @@ static int mount_new(struct maker *m, const struct sentry_mount *s) {
     err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
     if (err < 0)
         return err;
-    err = vfs_mount(m->vfs, sb, &at, s->flags, s->source);
+    err = vfs_mount(m->vfs, sb, &at, s->flags & ~(unsigned)LINUX_MS_RDONLY, s->source);
     path_put(&at);
-    return err;
+    return err == 0 && s->flags & LINUX_MS_RDONLY ? note_read_only(m, s) : err;
 }
 
 // ---- What lies there already ------------------------------------------------------------------------------
@@ -153,21 +164,29 @@ static int change_place(struct maker *m, const struct sentry_mount *s) {
 int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
     struct path root;
     int err = mount_root(vfs, gofer, c);
-    if (err < 0)
+    if (err == 0)
+        err = vfs_root(vfs, &root);
+    if (err < 0) {
+        log_error("mounting the root: %s", linux_strerror(-err));
         return err;
-    err = vfs_root(vfs, &root);
-    if (err < 0)
-        return err;
+    }
     struct maker m = {
         vfs,
         gofer,
         {.vfs = vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = root, .cwd = root, .fsize_limit = ~0ull}};
+    m.read_only = xcalloc(c->nmounts + 1, sizeof *m.read_only);
+    err = m.read_only ? 0 : -LINUX_ENOMEM;
     for (const struct sentry_mount *s = c->mounts; err == 0 && s < c->mounts + c->nmounts; s++) {
         bool there = s->kind == SENTRY_MASK || s->kind == SENTRY_RDONLY;
         err = there ? change_place(&m, s) : mount_new(&m, s);
         if (err < 0)
             log_error("mounting %s: %s", s->target, linux_strerror(-err));
     }
+    for (unsigned i = 0; i < m.nread_only; i++) {
+        m.read_only[i].mnt->flags |= LINUX_MS_RDONLY;
+        path_put(&m.read_only[i]);
+    }
+    free(m.read_only);
     path_put(&root);
     return err;
 }

@@ -153,6 +153,16 @@ def test_mounts_in_order():
     expect(b.run().stdout.split() == ["deep", "b", "722"], "order")
 
 
+def test_mounts_in_what_is_read_only():
+    b = sh("touch /sys/x; ls /sys/fs; touch /sys/fs/cgroup/x; touch /ro/in/x && echo written", own_root=True)
+    b.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid")
+    b.mount("/sys", "sysfs", "sysfs", "ro")
+    b.mount("/ro", "tmpfs", "tmpfs", "ro")
+    b.mount("/ro/in", "tmpfs", "tmpfs")
+    done = b.run()
+    expect(done.stdout == "cgroup\nwritten\n" and done.stderr.count("Read-only") == 2, done)
+
+
 def test_tmpfs_options():
     b = sh("stat -c %a:%u:%g /mnt; dd if=/dev/zero of=/mnt/f bs=1k count=100; stat -c %s /mnt/f", own_root=True)
     b.mount("/mnt", "tmpfs", "tmpfs", "mode=1750", "uid=3", "gid=4", "size=64k", "noexec", "strictatime", "frob=1")

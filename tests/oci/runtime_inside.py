@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh, Console, read_until, hang_up, exec_detached, has_freezer
@@ -158,6 +159,17 @@ def test_ps():
         pids = json.loads(picket("ps", "--format", "json", b.id).stdout)
         expect(len(pids) == 2 and all(os.path.exists("/proc/%d" % pid) for pid in pids), pids)
         expect(str(pids[0]) in picket("ps", b.id).stdout, "table")
+
+
+def test_mount_namespace():
+    """Who enters it by the init's pid sees the root, what is bound in it, and the processes of the sandbox in /proc."""
+    if os.geteuid() != 0:
+        return
+    with running("sh", "-c", "echo inside > /tmp/made; echo up; sleep 100", own_root=True) as b:
+        enter = lambda *args: subprocess.run(["nsenter", "-t", str(b.pid), "-m", *args], capture_output=True, text=True, timeout=10 * at.scale)
+        expect(enter("/bin/cat", "/tmp/made").stdout == "inside\n", "the root")
+        expect("picket-stub" in enter("/bin/sh", "-c", "/bin/cat /proc/[0-9]*/comm").stdout, "its processes")
+        expect(not os.path.exists("/proc/1/root" + b.rootfs + "/proc/1"), "the host sees nothing of it")
 
 
 def test_pause_resume():
