@@ -73,5 +73,5 @@ int console_take(int slave) {
     for (int fd = 0; fd < 3; fd++)
         if (dup2(slave, fd) < 0)
             return -1;
-    return 0;
+    return slave > 2 ? close(slave) : 0;
 }

@@ -79,7 +79,7 @@ static int bring_up(const struct oci *o, const struct config *config, const stru
     c->pid = init->pid;
     c->pid_start = process_start_time(init->pid);
     if (cgroup_add(c->cgroup, init->pid, e) < 0 || cgroup_apply(o, c->cgroup, resources, e) < 0 ||
-        init_go(init, e) < 0)
+        container_save(c, e) < 0 || init_go(init, e) < 0)
         return -1;
     for (enum hook_point at = PRESTART; at <= CREATE_CONTAINER; at++)
         if (hooks_run(config->json, at, c, e) < 0)
@@ -87,7 +87,10 @@ static int bring_up(const struct oci *o, const struct config *config, const stru
     c->status = CREATED;
     if (container_save(c, e) < 0)
         return -1;
-    return opts->pid_file ? write_pid_file(opts->pid_file, init->pid, e) : 0;
+    if (opts->pid_file && write_pid_file(opts->pid_file, init->pid, e) < 0)
+        return -1;
+    init_keep(init);
+    return 0;
 }
 
 static int make(const struct oci *o, const struct config *config, const struct create_options *opts,

@@ -34,6 +34,7 @@ static void set_mask(int how, uint64_t set) { syscall(SYS_rt_sigprocmask, how, &
 // ---- In the init ------------------------------------------------------------------------------------------
 struct self {
     int word;      // to the command; -1: it has been told
+    int go;        // from the command, until that has come to its end; -1: it has
     int control;   // the connection to the sandbox
     int signals;   // signalfd
     pid_t sentry;  // our child; 0: not ours (exec)
@@ -120,13 +121,29 @@ static bool take_message(struct self *s) {
     return true;
 }
 
+// The command has something to say, or has gone: then nobody knows of this container.
+static void take_go(struct self *s) {
+    char byte;
+    ssize_t n = read(s->go, &byte, 1);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n == 0)
+        _exit(1);  // sentry and gofer go with us
+    close(s->go);
+    s->go = -1;
+}
+
 // Until the sandbox (or, for exec, its connection) has ended.
 static void serve(struct self *s) {
     for (;;) {
-        struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->control, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0)
+        struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
+                               {.fd = s->control, .events = POLLIN},
+                               {.fd = s->go, .events = POLLIN}};
+        if (poll(fds, 3, -1) < 0)
             continue;
         hand_on(s);
+        if (fds[2].revents)
+            take_go(s);
         if (fds[1].revents && !take_message(s)) {
             close(s->control);
             s->control = -1;
@@ -229,7 +246,7 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     setsid();
     if (TEMP_FAILURE_RETRY(read(go, &byte, 1)) != 1)
         _exit(1);  // the command is gone
-    close(go);
+    s->go = go;
     for (int i = 0; i < RLIM_NLIMITS; i++)
         none.limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
     none.orphaned = true;
@@ -246,8 +263,8 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
         error_errno(&e, errno, "socketpair"), give_up(s, &e);
     s->control = conn[0];
     sentry.init_fd = conn[1];
-    l.mine[0] = conn[0];
-    l.mine[1] = s->word;
+    const int mine[LAUNCH_MINE] = {conn[0], s->word, s->go, s->signals, c->dir};
+    memcpy(l.mine, mine, sizeof mine);
     if (launch_start(&sentry, config->roots, config->nroots, &l) < 0)
         give_up(s, &e);
     s->sentry = l.sentry;
@@ -285,7 +302,7 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
     if (init->pid < 0)
         return error_errno(e, errno, "fork");
     if (init->pid == 0) {
-        struct self s = {.word = word[1], .control = -1, .status = SIGKILL, .host_mounts = -1};
+        struct self s = {.word = word[1], .go = -1, .control = -1, .status = SIGKILL, .host_mounts = -1};
         struct container mine = *c;
         char path[4400];
         close(go[1]);
@@ -332,7 +349,7 @@ int init_fork_exec(const struct sentry_process *p, int control, int slave, struc
     if (init->pid < 0)
         return error_errno(e, errno, "fork");
     if (init->pid == 0) {
-        struct self s = {.word = word[1], .control = -1, .status = SIGKILL, .host_mounts = -1};
+        struct self s = {.word = word[1], .go = -1, .control = -1, .status = SIGKILL, .host_mounts = -1};
         close(go[0]);
         close(go[1]);
         close(word[0]);
@@ -355,17 +372,23 @@ int init_go(struct init *init, struct error *e) {
     ssize_t got;
     if (write(init->go, "", 1) < 0)
         log_debug("init: errno %d", errno);  // exec's does not wait
-    close(init->go);
     while (n < sizeof text - 1 &&
            (got = TEMP_FAILURE_RETRY(read(init->word, text + n, sizeof text - 1 - n))) > 0)
         n += (size_t)got;
     close(init->word);
-    init->go = init->word = -1;
+    init->word = -1;
     if (text[0] == 'R')
         return 0;
     TEMP_FAILURE_RETRY(waitpid(init->pid, NULL, 0));
     init->pid = 0;
     return error_set(e, "%s", text[0] == 'E' ? text + 1 : "the sandbox's init has ended");
+}
+
+void init_keep(struct init *init) {
+    if (write(init->go, "", 1) < 0)
+        log_debug("init: errno %d", errno);
+    close(init->go);
+    init->go = -1;
 }
 
 void init_kill(struct init *init) {

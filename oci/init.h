@@ -8,7 +8,7 @@
 
 struct init {
     pid_t pid;
-    int go;    // to it: a byte lets it begin
+    int go;    // to it: a byte lets it begin, another one keeps it; without that it ends with the command
     int word;  // from it: 'R' when the program is loaded (or, of exec, runs), or 'E' and a message
 };
 
@@ -17,6 +17,7 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
               struct init *init, struct error *e);
 // Lets it begin, and waits until the program is loaded. -1: it could not be, and the init has ended.
 int init_go(struct init *init, struct error *e);
+void init_keep(struct init *init);  // the creation has come to its end
 void init_kill(struct init *init);  // when the creation fails afterwards; waits for its end
 
 // Forks an exec's init, which begins at once, over `control` (a connection, consumed).

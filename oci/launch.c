@@ -58,7 +58,7 @@ static pid_t start_sentry(struct sentry_config *config, const struct launched *l
         return pid;
     process_start(NULL);
     die_with(parent);
-    close_fds(l->mine, 2);
+    close_fds(l->mine, LAUNCH_MINE);
     setsid();  // the terminal's signals reach the CLI alone, which hands them on
     if (l->log_fd >= 0)
         log_set_fd(l->log_fd);
@@ -91,7 +91,7 @@ int launch(struct sentry_config *config, const struct gofer_root *roots, int nro
         return failed("pipe");
     config->control_fd = control[0];
     config->stops_fd = stops[1];
-    struct launched l = {.mine = {control[1], stops[0]}, .log_fd = -1};
+    struct launched l = {.mine = {control[1], stops[0], -1, -1, -1}, .log_fd = -1};
     if (launch_start(config, roots, nroots, &l) < 0)
         return SENTRY_EXIT_FAILED;
     close(control[0]);

@@ -6,11 +6,11 @@
 #include "sentry/sentry.h"
 #include <sys/types.h>
 
+#define LAUNCH_MINE 5
 struct launched {
     pid_t sentry, gofer;
-    // Set by the caller: its own ends of what it shares with the sentry, which the two must not have; -1:
-    // none.
-    int mine[2];
+    // Set by the caller: its own descriptors, which the two must not have; -1: none.
+    int mine[LAUNCH_MINE];
     int log_fd;  // where the lines of both go instead of stderr; -1: stderr
 };
 

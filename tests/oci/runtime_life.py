@@ -192,6 +192,11 @@ def test_init_is_ours():
         expect(int(stat_line.rsplit(")", 1)[1].split()[1]) == os.getpid(), "parent: " + stat_line)
         for fd in ("0", "1", "2"):
             expect(os.readlink("/proc/%d/fd/%s" % (b.pid, fd)) == "/dev/null", "descriptor " + fd)
+        if os.geteuid() == 0:
+            sentry = [pid for pid, comm in below(b.pid) if comm == "picket-sentry"][0]
+            held = [os.readlink("/proc/%d/fd/%s" % (sentry, fd)) for fd in os.listdir("/proc/%d/fd" % sentry)]
+            paths = {name for name in held if name.startswith("/") and not name.startswith(("/memfd:", "/dev/", b.rootfs))}
+            expect(paths == {b.out, b.out + ".err", os.path.join(at.root, b.id, "log")}, "the sentry holds %r" % paths)
 
 
 def test_stdout_closes_with_the_program():
@@ -238,6 +243,58 @@ def test_killed_sentry():
     expect(os.WTERMSIG(b.end()) == signal.SIGKILL, "as if killed")
     expect(b.status() == "stopped", "stopped")
     b.delete()
+
+
+def below(pid):
+    """All processes below one, with their names."""
+    found = []
+    for task in os.listdir("/proc/%d/task" % pid):
+        for child in open("/proc/%d/task/%s/children" % (pid, task)).read().split():
+            found += [(int(child), open("/proc/%s/comm" % child).read().strip())] + below(int(child))
+    return found
+
+
+def test_killed_and_stopped_parts():
+    """Whichever process of ours is killed or stopped: delete --force ends all in time, and the id can be used again."""
+    for name in ("picket-init", "picket-sentry", "picket-gofer", "picket-stub"):
+        for sig in (signal.SIGKILL, signal.SIGSTOP):
+            b = Bundle(*FOREVER).create().start()
+            b.output("up")
+            victims = [pid for pid, comm in [(b.pid, "picket-init")] + below(b.pid) if comm == name]
+            os.kill(victims[-1], sig)
+            started = time.monotonic()
+            b.delete("--force")
+            expect(time.monotonic() - started < 10 * at.scale, "%s, signal %d: too long" % (name, sig))
+            reap(b.pid)
+            expect(not os.path.exists(os.path.join(at.root, b.id)), "its directory")
+            b.create()
+            b.delete("--force")
+            reap(b.pid)
+
+
+def test_kill_of_a_sentry_that_stands_still():
+    b = Bundle(*FOREVER).create().start()
+    b.output("up")
+    os.kill([pid for pid, comm in below(b.pid) if comm == "picket-sentry"][0], signal.SIGSTOP)
+    refused("kill", b.id, "TERM", words=["does not answer"])
+    b.kill("KILL")
+    b.delete()
+
+
+def test_killed_creates():
+    """kill -9 of `create` at any time: the id can be used again, and nothing runs on."""
+    for delay in (0.002, 0.005, 0.008, 0.011, 0.014, 0.017, 0.02, 0.025, 0.03, 0.04):
+        b = Bundle(*FOREVER)
+        b.write()
+        p = subprocess.Popen([at.picket, "--root", at.root, "--platform", at.platform, "create", "--bundle", b.dir, b.id],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        p.kill()
+        p.wait()
+        picket("delete", "--force", b.id)
+        b.create()
+        b.delete("--force")
+        reap(b.pid)
 
 
 def test_remains_of_a_create():
