@@ -64,7 +64,8 @@ int cmd_spec(struct oci *o, int argc, char **argv, struct error *e) {
 
 static const char features[] =
     "{\"ociVersionMin\": \"1.0.0\", \"ociVersionMax\": \"" OCI_SPEC_VERSION "\","
-    " \"hooks\": [\"prestart\", \"createRuntime\", \"createContainer\", \"poststart\", \"poststop\"],"
+    " \"hooks\": [\"prestart\", \"createRuntime\", \"createContainer\", \"startContainer\","
+    "  \"poststart\", \"poststop\"],"
     " \"mountOptions\": [\"bind\", \"dev\", \"exec\", \"nodev\", \"noexec\","
     " \"nosuid\", \"rbind\", \"ro\", \"rro\", \"rw\", \"suid\","
     "  \"tmpcopyup\"],"

@@ -18,7 +18,7 @@ struct process_config {
     unsigned rows, cols;  // of the terminal; 0: not given
 };
 
-enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
+enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, START_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
 
 struct config {
     json_t *json;           // owned

@@ -147,12 +147,18 @@ int start_container(const struct oci *o, struct container *c, struct error *e) {
     if (c->status != CREATED)
         return error_set(e, "cannot start an already running container: %s", c->id);
     json_t *config = kept_config(c, e);
-    int err = config ? control_call(c, CONTROL_START, &m, sizeof m, e) : -1;
+    if (!config)
+        return -1;
+    int err = hooks_run_inside(config, c, e);
+    if (err == 0)
+        err = control_call(c, CONTROL_START, &m, sizeof m, e);
     if (err == 0) {
         c->status = RUNNING;
         err = container_save(c, e);
     }
-    if (err == 0 && (err = hooks_run(config, POSTSTART, c, e)) < 0) {
+    if (err == 0)
+        err = hooks_run(config, POSTSTART, c, e);
+    if (err < 0) {  // what could not be started is stopped
         struct error unused;
         control_kill(c, SIGKILL, 0, &unused);
     }

@@ -10,5 +10,7 @@ int hooks_check(const struct config *c, struct error *e);
 // timeout, or 60 s; then it is killed. The descriptors of the caller go along, as they do with any program
 // that it starts. `json` is the container's config.
 int hooks_run(json_t *json, enum hook_point at, const struct container *c, struct error *e);
+// The same of those that are the container's own programs (START_CONTAINER), inside.
+int hooks_run_inside(json_t *json, const struct container *c, struct error *e);
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int input_fd(const char *text) {
+int run_input(const char *text) {
     int fd = memfd_create("state", MFD_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -37,7 +37,7 @@ static void be_program(const char *path, char *const argv[], char *const envp[],
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-static void describe(int status, char *why, size_t size) {
+void run_describe(int status, char *why, size_t size) {
     if (WIFSIGNALED(status))
         snprintf(why, size, "ended by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status) == 127)
@@ -48,7 +48,7 @@ static void describe(int status, char *why, size_t size) {
 
 int run_program(const char *path, char *const argv[], char *const envp[], const char *input, int seconds,
                 char *why, size_t size) {
-    int fd cleanup_close = input_fd(input), status;
+    int fd cleanup_close = run_input(input), status;
     pid_t pid = fd < 0 ? -1 : fork();
     if (pid == 0)
         be_program(path, argv, envp, fd);
@@ -66,6 +66,6 @@ int run_program(const char *path, char *const argv[], char *const envp[], const 
     if (n == 0)
         snprintf(why, size, "killed: not done after %d s", seconds);
     else
-        describe(status, why, size);
+        run_describe(status, why, size);
     return n == 0 || status != 0 ? -1 : 0;
 }

@@ -8,4 +8,9 @@
 int run_program(const char *path, char *const argv[], char *const envp[], const char *input, int seconds,
                 char *why, size_t size);
 
+// A descriptor, at its start, of what a program is to read; -1: errno says why.
+int run_input(const char *text);
+// "exit status 3", "ended by signal 9"
+void run_describe(int wait_status, char *why, size_t size);
+
 #endif

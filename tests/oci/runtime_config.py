@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 
 from runtime import picket, refused, expect, Bundle, reap, sh
@@ -265,7 +266,7 @@ def test_bad_fields():
         (["linux", "personality"], {"domain": "LINUX32"}, ["personality"]),
         (["linux", "maskedPaths"], ["relative"], ["maskedPaths"]), (["linux", "cgroupsPath"], "a:b:c", ["cgroupsPath", "systemd"]),
         (["linux", "cgroupsPath"], "/../../x", ["cgroupsPath"]),
-        (["hooks", "startContainer"], [{"path": "/bin/true"}], ["hooks.startContainer", "not supported"]),
+        (["hooks", "startContainer"], [{"path": 1}], ["hooks.startContainer[].path", "a string"]),
         (["hooks", "prestart"], [{"path": "relative"}], ["hooks.prestart", "absolute"]),
         (["hooks", "prestart"], [{"path": "/bin/true", "timeout": 0}], ["timeout"]),
         (["mounts"], [{"type": "tmpfs"}], ["destination"]), (["annotations"], {"a": 1}, ["annotations"]),
@@ -366,6 +367,28 @@ def test_failing_hooks():
     b.config["hooks"] = {"prestart": [{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]}
     b.write()
     refused("create", "--bundle", b.dir, b.id, words=["killed", "1 s"])
+
+
+def test_start_container_hooks():
+    """Run inside, before the program, with the state on stdin."""
+    b = sh("cat /data/hooked; echo the program", own_root=True)
+    b.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "cat > /data/hooked; echo $X >> /data/hooked"], "env": ["X=yes", "PATH=/bin"]}]}
+    b.create()
+    expect(not os.path.exists(b.rootfs + "/data/hooked"), "only at start")
+    b.start()
+    expect(os.WEXITSTATUS(b.end()) == 0, "status")
+    out = b.output()
+    state = json.loads(out[:out.index("}") + 1])
+    expect(state["id"] == b.id and state["status"] == "created" and out.endswith("yes\nthe program\n"), out)
+    b.delete()
+    for hook, word in (({"path": "/bin/false"}, "exit status 1"), ({"path": "/no/such"}, "no such file"),
+                       ({"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}, "timed out")):
+        b = sh("echo it ran")
+        b.config["hooks"] = {"startContainer": [hook]}
+        b.create()
+        refused("start", b.id, words=["hooks.startContainer", hook["path"], word])
+        expect(os.WTERMSIG(b.end()) == signal.SIGKILL and b.status() == "stopped" and b.output() == "", "ended")
+        b.delete()
 
 
 def test_failing_poststop():

@@ -156,7 +156,9 @@ def test_exec_in_created():
 # ---- ps, pause, events, update ---------------------------------------------------------------------------------------------
 def test_ps():
     with running("sh", "-c", "sleep 100 & echo up; wait") as b:
-        pids = json.loads(picket("ps", "--format", "json", b.id).stdout)
+        limit, pids = time.monotonic() + 10 * at.scale, []
+        while len(pids) < 2 and time.monotonic() < limit:  # a process that has just been forked has no number yet
+            pids = json.loads(picket("ps", "--format", "json", b.id).stdout)
         expect(len(pids) == 2 and all(os.path.exists("/proc/%d" % pid) for pid in pids), pids)
         expect(str(pids[0]) in picket("ps", b.id).stdout, "table")
 
