@@ -19,9 +19,10 @@ void hostfd_set_watcher(struct vfs *vfs, const struct hostfd_watcher *w, void *o
 struct file;
 struct ctty;
 // The terminal that f is on, borrowed; several descriptors (stdin, stdout, stderr) are on one as a rule.
-// NULL: f is none of the host's. A descriptor of it stays open for /dev/tty until hostfd_forget_terminals(),
-// at the end.
+// NULL: f is none of the host's. A descriptor of it stays open for /dev/tty until it is forgotten: when who
+// brought it has gone, or all of them at the end.
 struct ctty *hostfd_terminal(struct file *f);
+void hostfd_forget_terminal(struct ctty *c);
 void hostfd_forget_terminals(void);
 void hostfd_ready(struct hostfd *h, uint32_t events);
 

@@ -2,6 +2,7 @@
 // picket do [OPTIONS] -- CMD [ARGS]: one program in a sandbox over this machine's files. The host's root is
 // read-only below, changes are kept in memory and gone at the end. The guest's environment is made here, not
 // inherited: but for a short list, what is in the caller's does not enter.
+#include "abi/misc.h"
 #include "base/log.h"
 #include "oci/cmd.h"
 #include "oci/launch.h"
@@ -17,10 +18,29 @@
 #define MAX_BINDS 32
 #define MAX_ENV   256
 
+// What every sandbox has; --bind comes on top. LIMIT: /sys is empty.
+#define NOSUID_NODEV (LINUX_MS_NOSUID | LINUX_MS_NODEV)
+static const struct sentry_mount system_mounts[] = {
+    {.kind = SENTRY_DEV, .target = "/dev", .source = "dev", .flags = LINUX_MS_NOSUID},
+    // as systemd and container engines mount it; group 5 is "tty"
+    {.kind = SENTRY_DEVPTS,
+     .target = "/dev/pts",
+     .source = "devpts",
+     .flags = LINUX_MS_NOSUID | LINUX_MS_NOEXEC,
+     .gid = 5,
+     .mode = 0620,
+     .ptmxmode = 0666},
+    {.kind = SENTRY_TMPFS, .target = "/dev/shm", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 01777},
+    {.kind = SENTRY_PROC, .target = "/proc", .source = "proc", .flags = NOSUID_NODEV | LINUX_MS_NOEXEC},
+    {.kind = SENTRY_TMPFS, .target = "/sys", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 0555},
+};
+#define NSYSTEM (sizeof system_mounts / sizeof system_mounts[0])
+
 struct do_options {
     struct sentry_config config;
     struct gofer_root roots[1 + MAX_BINDS];
-    struct sentry_bind binds[MAX_BINDS];
+    struct sentry_mount mounts[NSYSTEM + MAX_BINDS];
+    unsigned nbinds;
     char *env[MAX_ENV + 1];
     unsigned nenv;
     char cwd[PATH_MAX];
@@ -69,7 +89,7 @@ static int parse_fast_calls(struct do_options *o, const char *value) {
 
 // HOST:GUEST[:ro|:rw]; a name with a colon in it cannot be given.
 static int parse_bind(struct do_options *o, char *value) {
-    if (o->config.nbinds == MAX_BINDS)
+    if (o->nbinds == MAX_BINDS)
         return bad("--bind", value, "too many binds (32 at most)");
     char *text = strdup(value), *guest = text ? strchr(text, ':') : NULL;
     if (!guest)
@@ -96,9 +116,14 @@ static int parse_bind(struct do_options *o, char *value) {
     char *host = realpath(text, NULL);
     if (!host)
         return bad("--bind", value, strerror(errno));
-    unsigned n = o->config.nbinds++;
+    unsigned n = o->nbinds++;
     o->roots[1 + n] = (struct gofer_root){host, writable};
-    o->binds[n] = (struct sentry_bind){guest, 1 + n, writable, S_ISDIR(st.st_mode)};
+    o->mounts[NSYSTEM + n] = (struct sentry_mount){.kind = SENTRY_BIND,
+                                                   .target = guest,
+                                                   .source = "bind",
+                                                   .root = 1 + n,
+                                                   .flags = writable ? 0 : LINUX_MS_RDONLY,
+                                                   .is_dir = S_ISDIR(st.st_mode)};
     return 0;
 }
 
@@ -143,8 +168,8 @@ static int parse_option(struct do_options *o, int option, char *value) {
     case 'c':
         if (value[0] != '/')
             return bad("--cwd", value, "is not an absolute path");
-        o->config.cwd = value;
-        o->config.cwd_wanted = true;
+        o->config.process.cwd = value;
+        o->config.process.cwd_wanted = true;
         return 0;
     case 'n':
         if (!*value || strlen(value) > 64)
@@ -189,7 +214,7 @@ static int parse_options(struct do_options *o, int argc, char **argv) {
         log_error("do: no program is given (see picket do --help)");
         return SENTRY_EXIT_FAILED;
     }
-    o->config.argv = argv + optind;
+    o->config.process.argv = argv + optind;
     return 0;
 }
 
@@ -199,22 +224,27 @@ int cmd_do(int argc, char **argv) {
     if (!o)
         return bad("start", "", "no memory");
     struct sentry_config *c = &o->config;
+    struct sentry_process *p = &c->process;
     c->hostname = "picket";
     c->stdio_closed = stdio_closed;
     c->inherited = &inherited;
-    c->binds = o->binds;
+    c->listen_fd = c->init_fd = -1;
+    memcpy(o->mounts, system_mounts, sizeof system_mounts);
     o->roots[0] = (struct gofer_root){"/", false};
     default_env(o);
     int err = parse_options(o, argc, argv);
     if (err)
         return err;
-    c->envp = o->env;
-    if (!c->cwd)
-        c->cwd = getcwd(o->cwd, sizeof o->cwd) ? o->cwd : "/";
-    c->uid = geteuid();
-    c->gid = getegid();
+    c->mounts = o->mounts;
+    c->nmounts = NSYSTEM + o->nbinds;
+    p->envp = o->env;
+    if (!p->cwd)
+        p->cwd = getcwd(o->cwd, sizeof o->cwd) ? o->cwd : "/";
+    p->uid = geteuid();
+    p->gid = getegid();
+    p->umask = inherited.umask;
     int n = getgroups(NGROUPS_MAX, o->groups);
-    c->groups = o->groups;
-    c->ngroups = n > 0 ? (unsigned)n : 0;
-    return launch(c, o->roots, 1 + (int)c->nbinds);
+    p->groups = o->groups;
+    p->ngroups = n > 0 ? (unsigned)n : 0;
+    return launch(c, o->roots, 1 + (int)o->nbinds);
 }

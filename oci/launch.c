@@ -30,57 +30,78 @@ static void die_with(pid_t parent) {
         _exit(SENTRY_EXIT_FAILED);
 }
 
-static pid_t start_sentry(struct sentry_config *config, const struct supervised *s, int gofers_end) {
+static void close_fds(const int *fds, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+static pid_t start_sentry(struct sentry_config *config, int gofers_end, const struct launched *l) {
     pid_t parent = getpid(), pid = confine_fork();
     if (pid != 0)
         return pid;
     process_start(NULL);
     die_with(parent);
-    close(s->control);
-    close(s->stops);
     close(gofers_end);
+    close_fds(l->mine, LAUNCH_MINE);
     setsid();  // the terminal's signals reach the CLI alone, which hands them on
+    if (l->log_fd >= 0)
+        log_set_fd(l->log_fd);
     log_set_name("picket");
     proctitle_set("picket-sentry");
     int status = sentry_run(config);
     exit(status);
 }
 
-static pid_t start_gofer(int sock, const struct supervised *s, const struct gofer_root *roots, int n) {
+static pid_t start_gofer(int sock, const struct gofer_root *roots, int n, const struct launched *l) {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
     process_start(NULL);
     die_with(parent);
-    close(s->control);
-    close(s->stops);
+    close_fds(l->mine, LAUNCH_MINE);
     setsid();  // as for the sentry
+    if (l->log_fd >= 0)
+        dup2(l->log_fd, STDERR_FILENO);
     log_set_name("picket-gofer");
     proctitle_set("picket-gofer");
     _exit(gofer_run(sock, roots, n));
 }
 
-// The sentry first: it has more to do until it needs the gofer than the gofer until it serves.
+// The sentry first: it has more to do until it needs the gofer than the gofer until it serves. Without a gofer
+// it finds its socket closed.
+int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
+                 struct launched *l) {
+    int socks[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0) {
+        failed("socketpair");
+        return -1;
+    }
+    config->gofer_sock = socks[0];
+    l->sentry = start_sentry(config, socks[1], l);
+    close(socks[0]);
+    l->gofer = l->sentry < 0 ? -1 : start_gofer(socks[1], roots, nroots, l);
+    close(socks[1]);
+    if (l->gofer < 0)
+        failed("fork");
+    return l->gofer < 0 ? -1 : 0;
+}
+
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots) {
-    struct supervised s = {.signals = config->inherited->held};
-    int gofer_socks[2], control[2], stops[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gofer_socks) < 0 ||
-        pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)
-        return failed("socketpair");
-    config->gofer_sock = gofer_socks[0];
+    int control[2], stops[2];
+    if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)
+        return failed("pipe");
     config->control_fd = control[0];
     config->stops_fd = stops[1];
-    s.control = control[1];
-    s.stops = stops[0];
-    s.sentry = start_sentry(config, &s, gofer_socks[1]);
-    if (s.sentry < 0)
-        return failed("fork");
-    close(gofer_socks[0]);
+    struct launched l = {.mine = {control[1], stops[0], -1, -1, -1}, .log_fd = -1};
+    if (launch_start(config, roots, nroots, &l) < 0)
+        return SENTRY_EXIT_FAILED;
     close(control[0]);
     close(stops[1]);
-    s.gofer = start_gofer(gofer_socks[1], &s, roots, nroots);
-    close(gofer_socks[1]);
-    if (s.gofer < 0)
-        return failed("fork");  // the sentry finds its socket closed, and dies with us
+    struct supervised s = {.sentry = l.sentry,
+                           .gofer = l.gofer,
+                           .control = control[1],
+                           .stops = stops[0],
+                           .signals = config->inherited->held};
     return supervise(&s);
 }

@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts the processes of a sandbox and waits for its end.
+// Starts the processes of a sandbox, as children of the caller that die with it.
 #ifndef OCI_LAUNCH_H
 #define OCI_LAUNCH_H
 #include "gofer/gofer.h"
 #include "sentry/sentry.h"
+#include <sys/types.h>
 
-// Forks the gofer (serving `roots`) and the sentry, hands signals of the caller on to the sandbox, and
-// returns its exit status. `config`'s gofer_sock and control_fd are filled in here.
+#define LAUNCH_MINE 5
+struct launched {
+    pid_t sentry, gofer;
+    // Set by the caller: its own descriptors, which the two must not have; -1: none.
+    int mine[LAUNCH_MINE];
+    int log_fd;  // where the lines of both go instead of stderr; -1: stderr
+};
+
+// Forks the gofer (serving `roots`) and the sentry. config's gofer_sock is filled in. 0, or -1 after a line
+// in the log; a process that was started by then ends with the caller.
+int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
+                 struct launched *l);
+// The same, then hands signals of the caller on to the sandbox and returns its exit status; control_fd and
+// stops_fd are filled in too.
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots);
 
 #endif

@@ -18,6 +18,7 @@
 #define PID_MAX 32768
 #define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
 
+struct control;
 struct ctty;
 struct hostevents;
 
@@ -26,6 +27,7 @@ struct kernel {
     struct platform *platform;   // [c]
     struct vfs *vfs;             // [c]
     struct hostevents *events;   // [c] borrowed
+    struct control *control;     // [c] owned: an OCI container's control socket; NULL: there is none
     // processes
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed

@@ -7,13 +7,61 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct sentry_bind {
-    const char *guest;  // absolute path inside
-    unsigned root;      // which root of the gofer
-    bool writable;
-    bool is_dir;
+// ---- A process from outside -------------------------------------------------------------------------------
+// The main process, and those of exec. All borrowed.
+enum {
+    SENTRY_CAP_EFFECTIVE,
+    SENTRY_CAP_PERMITTED,
+    SENTRY_CAP_INHERITABLE,
+    SENTRY_CAP_BOUNDING,
+    SENTRY_CAP_AMBIENT,
+    SENTRY_NCAPS
+};
+#define SENTRY_NLIMITS 16
+struct sentry_process {
+    char *const *argv;  // the program: looked up in PATH of envp when it has no slash
+    char *const *envp;
+    const char *cwd;  // when it is not there: an error if cwd_wanted, else "/"
+    bool cwd_wanted;
+    uint32_t uid, gid, umask;
+    const uint32_t *groups;
+    unsigned ngroups;
+    bool has_caps;  // false: all for root, none for others
+    uint64_t caps[SENTRY_NCAPS];
+    bool no_new_privs;
+    int32_t oom_score_adj;
+    uint32_t limits_set;  // bit n: limits[n] (RLIMIT_*) holds, else what init has
+    struct {
+        uint64_t cur, max;
+    } limits[SENTRY_NLIMITS];
 };
 
+// ---- Mounts -----------------------------------------------------------------------------------------------
+enum sentry_mount_kind {
+    SENTRY_BIND,  // a root of the gofer
+    SENTRY_TMPFS,
+    SENTRY_DEV,  // a tmpfs with the usual devices
+    SENTRY_DEVPTS,
+    SENTRY_PROC,
+    SENTRY_MASK,    // what is there is hidden: an empty read-only directory, or what /dev/null is
+    SENTRY_RDONLY,  // what is there cannot be written
+};
+// In order; a place that is missing is made with its parents, but for SENTRY_MASK and SENTRY_RDONLY, which
+// then do nothing.
+struct sentry_mount {
+    enum sentry_mount_kind kind;
+    const char *target;       // absolute path inside
+    const char *source;       // for /proc/mounts
+    unsigned flags;           // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
+    unsigned root;            // SENTRY_BIND: which of the gofer's
+    bool is_dir;              // SENTRY_BIND: or a file
+    bool copy_up;             // SENTRY_TMPFS: begins with what lay there
+    uint32_t mode, uid, gid;  // SENTRY_TMPFS, SENTRY_DEVPTS
+    uint32_t ptmxmode;        // SENTRY_DEVPTS
+    uint64_t size;            // SENTRY_TMPFS: bytes; 0: no limit of its own
+};
+
+// ---- The sandbox ------------------------------------------------------------------------------------------
 // in a byte of control_fd: the signal is the terminal's, not somebody's kill(2)
 #define SENTRY_CONTROL_TERMINAL 0x80
 
@@ -33,16 +81,16 @@ struct sentry_config {
     unsigned stdio_closed;  // bit n: descriptor n is not the program's
     bool strace;
     bool verbose;        // say which platform was chosen and why
-    char *const *argv;   // the program: looked up in PATH of envp when it has no slash
-    char *const *envp;
-    const char *cwd;     // when it is not there: an error if cwd_wanted, else "/"
-    bool cwd_wanted;
-    const char *hostname;
-    uint32_t uid, gid;
-    const uint32_t *groups;
-    unsigned ngroups;
-    const struct sentry_bind *binds;
-    unsigned nbinds;
+    struct sentry_process process;
+    const char *hostname, *domainname;  // domainname NULL: none
+    bool write_through;                 // root 0 of the gofer is the root; false: read-only below an overlay
+    bool root_readonly;
+    const struct sentry_mount *mounts;
+    unsigned nmounts;
+    // An OCI container's: a listening SOCK_SEQPACKET socket and the connection of its init; the main process
+    // waits for SENTRY_START (sentry/control.h). Both -1: it starts at once, and there is no control. Taken
+    // over
+    int listen_fd, init_fd;
 };
 
 #define SENTRY_EXIT_FAILED   125  // Picket itself could not do it

@@ -22,6 +22,7 @@ ALLOWED = {
     "fs/tty/ctty.c:control": "code of the sentry, set once",
     "fs/host/hostfd.c:known": "the stdio that the process was given",
     "fs/host/hosttty.c:terminals": "the stdio that the process was given",
+    "fs/host/hosttty.c:terminals_lock": "of these",
     "fs/notify.c:notify_watches": "a hook costs one load where nobody watches anything",
     "fs/notify.c:notify_lock": "as notify_watches",
     "fs/notify.c:last": "numbers that are only compared",

@@ -329,6 +329,8 @@ static void host_evict(struct inode *i) {
     const struct vfs *v = i->sb->vfs;
     if (v->watcher && atomic_load(&h->watched))
         v->watcher->unwatch(v->watcher_owner, h, h->fd);
+    if (h->ctty)
+        ctty_put(h->ctty);
     close(h->fd);
     waitq_destroy(&h->wait);
     free(h);

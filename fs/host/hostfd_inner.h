@@ -18,9 +18,9 @@ struct hostfd {  // inode->priv and file->priv
     _Atomic bool watched;    // [a] the watcher has been asked at least once
     struct waitq wait;
     struct inode *inode;     // [c] back
-    struct ctty *ctty;       // [c] of a terminal; borrowed from hosttty.c
+    struct ctty *ctty;       // [c] of a terminal; a reference, or NULL
 };
-// The terminal of a new descriptor that is one, as job control knows it: h->ctty. False: no memory.
+// The terminal of a new descriptor that is one, as job control knows it: h->ctty. False: there are too many.
 bool hosttty_attach(struct hostfd *h);
 void hostfd_reopen(struct hostfd *h, struct file *f);  // f, of another inode, becomes a file of it
 int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);

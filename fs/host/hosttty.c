@@ -70,50 +70,86 @@ int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess
 }
 
 // ---- The terminals ----------------------------------------------------------------------------------------
-// One for each that is among the stdio, however many descriptors are on it.
+// One for each that is among the stdio of a process from outside, however many descriptors are on it; each
+// descriptor has a reference. LIMIT: at most 64 at a time; an exec with another one is refused.
+#define TERMINALS 64
 static struct hosttty {
     struct ctty ctl;
-    uint64_t ino;      // [c] as the descriptors on it show it
-    struct hostfd *h;  // [c] one of these; its inode is owned
-    bool used;
-} terminals[3];  // made while the sandbox starts, by one thread
+    uint64_t ino;      // [terminals_lock] as the descriptors on it show it
+    struct hostfd *h;  // [terminals_lock] one of these; its inode is owned. NULL: forgotten
+    bool used;         // [terminals_lock]
+} terminals[TERMINALS];
+static struct lock terminals_lock = LOCK_INITIALIZER(RANK_LEAF);
 
 // A name that leads to it is no way to other rights than the descriptor has.
 static int open_again(struct ctty *c, struct file *f) {
     struct hosttty *t = container_of(c, struct hosttty, ctl);
+    LOCKED(&terminals_lock);
+    if (!t->h)
+        return -LINUX_ENXIO;
     if (((f->mode & FMODE_READ) && t->h->acc == LINUX_O_WRONLY) ||
         ((f->mode & FMODE_WRITE) && t->h->acc == LINUX_O_RDONLY))
         return -LINUX_EACCES;
     hostfd_reopen(t->h, f);
     return 0;
 }
-static void free_terminal(struct ctty *c) { container_of(c, struct hosttty, ctl)->used = false; }
+static void free_terminal(struct ctty *c) {
+    LOCKED(&terminals_lock);
+    container_of(c, struct hosttty, ctl)->used = false;
+}
 static const struct ctty_ops hosttty_ops = {.open = open_again, .free = free_terminal};
 
+static struct hosttty *terminal_of(const struct hostfd *h) {
+    struct hosttty *spare = NULL;
+    for (struct hosttty *t = terminals; t < terminals + TERMINALS; t++) {
+        if (t->used && t->h && t->ino == h->ino)
+            return t;
+        if (!t->used && !spare)
+            spare = t;
+    }
+    return spare;
+}
+
 bool hosttty_attach(struct hostfd *h) {
-    for (size_t k = 0; k < sizeof terminals / sizeof *terminals; k++) {
-        struct hosttty *t = &terminals[k];
-        if (t->used && t->ino != h->ino)
-            continue;
+    struct inode *replaced = NULL;
+    {
+        LOCKED(&terminals_lock);
+        struct hosttty *t = terminal_of(h);
+        if (!t)
+            return false;
         if (!t->used) {
             *t = (struct hosttty){.ino = h->ino, .h = h, .used = true};
             ctty_init(&t->ctl, &hosttty_ops, LINUX_MKDEV(5, 1));
             inode_get(h->inode);
         } else if (h->acc == LINUX_O_RDWR && t->h->acc != LINUX_O_RDWR) {
-            inode_put(t->h->inode);
+            replaced = t->h->inode;
             t->h = h;
             inode_get(h->inode);
         }
-        h->ctty = &t->ctl;
-        return true;
+        h->ctty = ctty_get(&t->ctl);
     }
-    return false;
+    if (replaced)
+        inode_put(replaced);
+    return true;
+}
+
+static void forget(struct hosttty *t) {
+    struct hostfd *h;
+    {
+        LOCKED(&terminals_lock);
+        h = t->used ? t->h : NULL;
+        t->h = NULL;
+    }
+    if (!h)
+        return;
+    inode_put(h->inode);
+    ctty_put(&t->ctl);
+}
+void hostfd_forget_terminal(struct ctty *c) {
+    if (c->ops == &hosttty_ops)
+        forget(container_of(c, struct hosttty, ctl));
 }
 void hostfd_forget_terminals(void) {
-    for (size_t k = 0; k < sizeof terminals / sizeof *terminals; k++) {
-        if (!terminals[k].used)
-            continue;
-        inode_put(terminals[k].h->inode);
-        ctty_put(&terminals[k].ctl);
-    }
+    for (size_t k = 0; k < TERMINALS; k++)
+        forget(&terminals[k]);
 }

@@ -77,7 +77,8 @@ void jobctl_disassociate(struct session *s) {
 }
 void jobctl_first_terminal(struct task *t, struct ctty *c) {
     LOCKED(&t->k->tasks_lock);
-    t->k->callers_tty = c;
+    if (t->tg == t->k->main)
+        t->k->callers_tty = c;
     associate(t->tg, c);
 }
 static bool leads(const struct tgroup *g, const struct session *s) { return s->sid == g->pid; }

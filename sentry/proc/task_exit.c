@@ -12,6 +12,7 @@
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/hostcontrol.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
@@ -181,6 +182,8 @@ static void process_end(struct tgroup *g, struct list *dead) {
         reap = parent_ignores(g);
         tell_end(g);
     }
+    if (k->control)
+        control_tell_end(k->control, g);
     if (g == k->main) {
         k->exit_status = g->group_exit_code;
         kernel_main_ended(k);

@@ -18,8 +18,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define MAX_WATCHES 64
-enum { TAG_TIMER = MAX_WATCHES, TAG_CONTROL, TAG_STOP };
+#define MAX_WATCHES 256  // three for each connection of exec, and the main process
+// What an event is about: the number of a watch, one of these, or a pointer to a source.
+enum { TAG_TIMER = MAX_WATCHES, TAG_CONTROL, TAG_STOP, TAG_END };
 
 struct hostevents {
     struct lock lock;  // RANK_CLIENT: below the objects that are watched
@@ -42,7 +43,7 @@ static struct watch *watch_of(struct hostevents *e, struct hostfd *h, int fd, bo
     }
     if (!make || !spare)
         return NULL;
-    struct epoll_event ev = {.events = 0, .data.u32 = (uint32_t)(spare - e->watches)};
+    struct epoll_event ev = {.events = 0, .data.u64 = (uint64_t)(spare - e->watches)};
     if (epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
         return NULL;  // a regular file: it never blocks, nobody waits
     *spare = (struct watch){.h = h, .fd = fd};
@@ -56,7 +57,7 @@ static void watch(void *owner, struct hostfd *h, int fd, uint32_t events) {
     if (!w || (w->events & events) == events)
         return;
     w->events |= events;
-    struct epoll_event ev = {.events = w->events | EPOLLONESHOT, .data.u32 = (uint32_t)(w - e->watches)};
+    struct epoll_event ev = {.events = w->events | EPOLLONESHOT, .data.u64 = (uint64_t)(w - e->watches)};
     if (epoll_ctl(e->epoll, EPOLL_CTL_MOD, fd, &ev) < 0)
         log_warn("watching a stdio descriptor: error %d", errno);
 }
@@ -81,7 +82,7 @@ static void notice(struct hostevents *e, unsigned slot, uint32_t events) {
 }
 
 static int add(struct hostevents *e, int fd, unsigned tag) {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = tag};
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag};
     return epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -140,7 +141,12 @@ bool hostevent_serve(struct hostevents *e, void (*on_control)(void *arg, int byt
     int n = epoll_wait(e->epoll, &ev, 1, -1);
     if (n <= 0)
         return n == 0 || errno == EINTR;
-    switch (ev.data.u32) {
+    if (ev.data.u64 >= TAG_END) {
+        struct hostevent_source *source = ev.data.ptr;
+        source->ready(source);
+        return true;
+    }
+    switch (ev.data.u64) {
     case TAG_TIMER:
         timers_run(e->timers);
         break;
@@ -150,11 +156,18 @@ bool hostevent_serve(struct hostevents *e, void (*on_control)(void *arg, int byt
     case TAG_STOP:
         return false;
     default:
-        notice(e, ev.data.u32, ev.events);
+        notice(e, (unsigned)ev.data.u64, ev.events);
         break;
     }
     return true;
 }
+
+int hostevent_add(struct hostevents *e, int fd, struct hostevent_source *source) {
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = source};
+    return epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void hostevent_remove(struct hostevents *e, int fd) { epoll_ctl(e->epoll, EPOLL_CTL_DEL, fd, NULL); }
 
 bool hostevent_tells_stops(const struct hostevents *e) { return e->stops >= 0; }
 

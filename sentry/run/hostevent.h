@@ -18,6 +18,13 @@ int hostevent_open(struct vfs *vfs, struct timer_queue *timers, int control_fd, 
 // Sleeps until something is due and serves it: timers, host descriptors, and on_control() for the channel (a
 // byte of it, or 0 at its end: the CLI has gone). False after hostevent_stop().
 bool hostevent_serve(struct hostevents *e, void (*on_control)(void *arg, int byte), void *arg);
+// Another descriptor: ready() is called on the event thread when it can be read, or its other end has gone.
+// source is borrowed until hostevent_remove(), which is for the event thread. 0 or -LINUX_E*.
+struct hostevent_source {
+    void (*ready)(struct hostevent_source *source);
+};
+int hostevent_add(struct hostevents *e, int fd, struct hostevent_source *source);
+void hostevent_remove(struct hostevents *e, int fd);
 // To the CLI; any thread, any lock but those below RANK_LEAF.
 bool hostevent_tells_stops(const struct hostevents *e);
 void hostevent_tell_stop(struct hostevents *e, const struct sentry_stop *stop);

@@ -133,8 +133,8 @@ MUTANTS = [
         ("oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", ""),
         ("sentry/hostfilter/hostfilter.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0", "0")]),
     ("the gofer lives on without the command line", "seccomp", "A44_stopped", [
-        ("oci/launch.c", "die_with(parent);\n    close(s->control);\n    close(s->stops);\n    setsid();  // as for the sentry",
-         "close(s->control);\n    close(s->stops);\n    setsid();"),
+        ("oci/launch.c", "die_with(parent);\n    close_fds(l->mine, LAUNCH_MINE);\n    setsid();  // as for the sentry",
+         "close_fds(l->mine, LAUNCH_MINE);\n    setsid();"),
         ("gofer/cage.c", "if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)", "if (false)")]),
     ("the first stub lives on without the sentry", "seccomp", "unit:stub_start/test_rights", [(
         "platform/stub/spawn.c", "if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)",
@@ -258,12 +258,12 @@ MUTANTS = [
         "base/fdcharge.c", "if (a->used >= 5 * part || used[ORDINARY] >= 6 * part)\n            return false;", ""), (
         "base/fdcharge.c", "return used[ORDINARY] + used[ADMIN] < limit - part;", "return true;")]),
     ("the caller's environment enters", "seccomp", "A37", [(
-        "oci/cmd_do.c", "    c->envp = o->env;", "    extern char **environ;\n    c->envp = environ;")]),
+        "oci/cmd_do.c", "    p->envp = o->env;", "    extern char **environ;\n    p->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(
         "oci/main.c", "    close_range(3, ~0u, 0);", "    (void)0;")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
-        ("sentry/run/boot.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
+        ("sentry/run/mounts.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
          "    int err = goferfs_create(vfs, gofer, 0, false, &lower);\n    if (err == 0)\n        return vfs_mount(vfs, lower, NULL, 0, \"host\");\n")]),
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),

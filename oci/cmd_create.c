@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// picket create [OPTIONS] ID: makes a container whose program is loaded and waits for start.
+#include "oci/cmd.h"
+#include "oci/create.h"
+#include "oci/opt.h"
+
+int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
+    struct create_options options = {0};
+    const struct opt opts[] = {
+        {"bundle", 'b', OPT_TEXT, &options.bundle},
+        {"pid-file", 0, OPT_TEXT, &options.pid_file},
+        {"console-socket", 0, OPT_TEXT, &options.console_socket},
+        {"no-pivot", 0, OPT_SKIP, NULL},        // nothing is pivoted: the root is the sandbox's own
+        {"no-new-keyring", 0, OPT_SKIP, NULL},  // it has a keyring of its own in any case
+        {0},
+    };
+    static const char usage[] = "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID";
+    int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
+    if (at < 0)
+        return -1;
+    struct container c;
+    struct init init;
+    int err = create_container(o, argv[at], &options, &c, &init, e);
+    if (err == 0)
+        container_close(&c);
+    return err;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// picket delete [--force] ID...: removes what is left of a container. With --force also one that runs, and
+// none is an error when there is nothing.
+#include "oci/cmd.h"
+#include "oci/create.h"
+#include "oci/opt.h"
+#include <string.h>
+#include <unistd.h>
+
+// What a create that was killed has left: a directory without a state.
+static void remove_remains(const struct oci *o, const char *id) {
+    char path[4400];
+    struct container c;
+    struct error unused;
+    snprintf(path, sizeof path, "%s/%s", o->root, id);
+    if (oci_check_id(id, &unused) < 0 || access(path, F_OK) < 0)
+        return;
+    if (container_create(o, id, &c, &unused) == 0)
+        container_remove(o, &c, &unused);
+    container_close(&c);
+}
+
+static int delete_one(const struct oci *o, const char *id, bool force, struct error *e) {
+    struct container c;
+    int err = container_load(o, id, true, &c, e);
+    if (err < 0) {
+        container_close(&c);
+        if (!force || !strstr(e->text, "does not exist"))
+            return force && oci_check_id(id, e) < 0 ? 0 : err;
+        remove_remains(o, id);
+        return 0;
+    }
+    if (c.status != STOPPED && !force)
+        err = error_set(e, "cannot delete container %s that is not stopped: %s", id, status_name(c.status));
+    if (err == 0 && c.status != STOPPED)
+        err = end_container(&c, e);
+    if (err == 0)
+        err = delete_container(o, &c, e);
+    container_close(&c);
+    return err;
+}
+
+int cmd_delete(struct oci *o, int argc, char **argv, struct error *e) {
+    bool force = false;
+    const struct opt opts[] = {{"force", 'f', OPT_FLAG, &force}, {0}};
+    int at = opt_parse(argc, argv, opts, "delete [--force] ID...", 1, 1000, e), result = 0;
+    if (at < 0)
+        return -1;
+    for (int i = at; i < argc; i++)
+        result |= delete_one(o, argv[i], force, e);
+    return result;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// picket wait [--json] ID: until the container's program has ended. Prints its exit status (128 + n: by
+// signal n).
+#include "oci/cmd.h"
+#include "oci/control.h"
+#include "oci/opt.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Until its init is gone: then the state says how it ended.
+static void await(const struct container *c) {
+    int fd = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (fd >= 0 && process_start_time(c->pid) == c->pid_start)
+        TEMP_FAILURE_RETRY(poll(&p, 1, -1));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void show(const struct container *c, bool json) {
+    int status = c->wait_status;
+    bool signaled = WIFSIGNALED(status);
+    int code = signaled ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (!json)
+        printf("%d\n", code);
+    else
+        printf("{\"id\":\"%s\",\"exit\":%d,\"signal\":%d,\"cause\":\"%s\"}\n", c->id, code,
+               signaled ? WTERMSIG(status) : 0, c->cause);
+}
+
+int cmd_wait(struct oci *o, int argc, char **argv, struct error *e) {
+    bool json = false;
+    const struct opt opts[] = {{"json", 0, OPT_FLAG, &json}, {0}};
+    int at = opt_parse(argc, argv, opts, "wait [--json] ID", 1, 1, e);
+    if (at < 0)
+        return -1;
+    struct container c;
+    int err = container_load(o, argv[at], false, &c, e);
+    if (err == 0 && c.status != STOPPED) {
+        await(&c);
+        container_close(&c);
+        err = container_load(o, argv[at], false, &c, e);
+    }
+    if (err == 0)
+        show(&c, json);
+    container_close(&c);
+    return err;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json as the rest of oci/ wants it: checked, with paths made absolute. Strings are borrowed from the
+// JSON, which the config keeps.
+#ifndef OCI_CONFIG_H
+#define OCI_CONFIG_H
+#include "gofer/gofer.h"
+#include "oci/oci.h"
+#include "sentry/sentry.h"
+#include <jansson.h>
+
+#define CONFIG_STRINGS_MAX 8192u
+#define CONFIG_MOUNTS_MAX  256u
+
+// A process of config.json, or of `exec --process`.
+struct process_config {
+    struct sentry_process what;  // argv, envp, groups are owned
+    bool terminal;
+    unsigned rows, cols;  // of the terminal; 0: not given
+};
+
+enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, START_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
+
+struct config {
+    json_t *json;           // owned
+    const char *file;       // for messages
+    char *bundle, *rootfs;  // absolute; owned
+    struct process_config process;
+    const char *hostname, *domainname;  // NULL: not given
+    bool readonly;
+    struct sentry_mount *mounts;  // owned; sorted; targets are cleaned and owned
+    unsigned nmounts;
+    struct gofer_root roots[GOFER_ROOTS_MAX];  // host_path: owned, but for the first
+    int nroots;
+    const char *netns;         // path of a network namespace to join; NULL: none
+    bool host_network;         // there is no network namespace in the list
+    const char *cgroups_path;  // NULL: not given
+};
+
+// What is in the bundle's config.json. Warnings go to the log. 0, or -1 and c is empty.
+int config_load(const struct oci *o, const char *bundle, struct config *c, struct error *e);
+// The same from memory: `text` is what the file has; nothing on disk is looked at (for fuzzing, and spec).
+int config_parse(const struct oci *o, const char *text, size_t n, struct config *c, struct error *e);
+void config_free(struct config *c);
+// The process of `exec`: an object like config.json's "process". `j` must live as long as the result.
+int process_parse(const struct oci *o, json_t *j, const char *file, const char *at, struct process_config *p,
+                  struct error *e);
+void process_free(struct process_config *p);
+// "a.b.c" below j, NULL when it is not there or null.
+json_t *config_get(json_t *j, const char *path);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// See opt.h. Options end at the first word that is none: what follows may be a program with options of its
+// own.
+#include "oci/opt.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_OPTIONS 32
+#define LONG        256
+
+static int take(const struct opt *o, char *value, struct error *e) {
+    struct opt_list *list = o->to;
+    switch (o->kind) {
+    case OPT_FLAG:
+        *(bool *)o->to = true;
+        return 0;
+    case OPT_TEXT:
+        *(const char **)o->to = value;
+        return 0;
+    case OPT_LIST:
+        if (list->n == OPT_LIST_MAX)
+            return error_set(e, "--%s: more than %d times", o->name, OPT_LIST_MAX);
+        list->items[list->n++] = value;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct opt *find(const struct opt *opts, int c) {
+    if (c >= LONG)
+        return &opts[c - LONG];
+    for (; opts->name; opts++)
+        if (opts->letter == c)
+            return opts;
+    return NULL;
+}
+
+int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, int least, int most,
+              struct error *e) {
+    struct option longs[MAX_OPTIONS + 2] = {{0}};
+    char letters[2 * MAX_OPTIONS + 8] = "+:h", *p = letters + 3;
+    int n = 0, c;
+    for (const struct opt *o = opts; o->name && n < MAX_OPTIONS; o++, n++) {
+        bool value = o->kind == OPT_TEXT || o->kind == OPT_LIST || o->kind == OPT_SKIP_TEXT;
+        longs[n] = (struct option){o->name, value ? required_argument : no_argument, NULL, LONG + n};
+        if (!o->letter)
+            continue;
+        *p++ = o->letter;
+        if (value)
+            *p++ = ':';
+    }
+    longs[n] = (struct option){"help", no_argument, NULL, 'h'};
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (c == 'h') {
+            printf("usage: picket %s\n", usage);
+            exit(0);
+        }
+        const struct opt *o = c == '?' || c == ':' ? NULL : find(opts, c);
+        if (!o)
+            return error_set(e, "%s: %s '%s' (usage: picket %s)", argv[0],
+                             c == ':' ? "missing value for" : "unknown option", argv[optind - 1], usage);
+        if (take(o, optarg, e) < 0)
+            return -1;
+    }
+    if (argc - optind < least || argc - optind > most)
+        return error_set(e, "%s: usage: picket %s", argv[0], usage);
+    return optind;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of a command, as a table.
+#ifndef OCI_OPT_H
+#define OCI_OPT_H
+#include "oci/error.h"
+#include <stdbool.h>
+
+enum opt_kind {
+    OPT_FLAG,  // to: bool
+    OPT_TEXT,  // to: const char *
+    OPT_LIST,  // to: struct opt_list; may be given more than once
+    OPT_SKIP,  // accepted, and means nothing here
+    OPT_SKIP_TEXT,
+};
+#define OPT_LIST_MAX 256
+struct opt_list {
+    const char *items[OPT_LIST_MAX];
+    unsigned n;
+};
+struct opt {
+    const char *name;
+    char letter;  // 0: none
+    enum opt_kind kind;
+    void *to;
+};
+
+// argv[0] is the command. Returns the index of the first word that is no option, when between `least` and
+// `most` words are left there; else -1. --help prints `usage` and ends the process. Ends with a row of zeros.
+int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, int least, int most,
+              struct error *e);
+
+#endif

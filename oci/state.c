@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// See state.h. The lock is flock(2) on the directory itself: it goes with its holder, however that ends. A
+// directory without state.json and lock is what a `create` that was killed has left; the next one takes it.
+#include "oci/state.h"
+#include "base/cleanup.h"
+#include "oci/json.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VERSION  1
+#define PATIENCE 1000  // times 10 ms
+static const char *const files[] = {"state.json", "state.json.new", "config.json", "control", "log"};
+
+static const char *const names[] = {[CREATING] = "creating",
+                                    [CREATED] = "created",
+                                    [RUNNING] = "running",
+                                    [PAUSED] = "paused",
+                                    [STOPPED] = "stopped"};
+const char *status_name(enum status s) { return names[s]; }
+
+// ---- Processes --------------------------------------------------------------------------------------------
+uint64_t process_start_time(pid_t pid) {
+    char path[32], text[1024], state;
+    unsigned long long start;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd cleanup_close = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    const char *behind_name = strrchr(text, ')');
+    if (!behind_name ||
+        sscanf(behind_name,
+               ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
+               &start) != 2)
+        return 0;
+    return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+void container_check(struct container *c) {
+    if (c->pid > 0 && process_start_time(c->pid) == c->pid_start)
+        return;
+    if (c->status != STOPPED && c->pid > 0) {  // it could not note its end
+        snprintf(c->cause, sizeof c->cause, "host");
+        c->wait_status = 9;
+    }
+    c->pid = 0;
+    c->status = STOPPED;
+}
+
+// ---- state.json -------------------------------------------------------------------------------------------
+static json_t *to_json(const struct container *c) {
+    json_t *j =
+        json_pack("{si ss ss ss si sI si ss ss ss ss si}", "version", VERSION, "ociVersion", OCI_SPEC_VERSION,
+                  "id", c->id, "status", status_name(c->status), "pid", (int)c->pid, "pidStart",
+                  (json_int_t)c->pid_start, "waitStatus", c->wait_status, "cause", c->cause, "bundle",
+                  c->bundle, "rootfs", c->rootfs, "created", c->created, "uid", (int)c->uid);
+    if (!j || (c->cgroup && json_object_set_new(j, "cgroup", json_string(c->cgroup)) < 0) ||
+        (c->annotations && json_object_set(j, "annotations", c->annotations) < 0)) {
+        json_decref(j);
+        return NULL;
+    }
+    return j;
+}
+
+int container_save(const struct container *c, struct error *e) {
+    json_t *j = to_json(c);
+    char *text cleanup_free = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+    json_decref(j);
+    if (!text)
+        return error_set(e, "container %s: its state cannot be written: a path that is no UTF-8", c->id);
+    int fd cleanup_close =
+        openat(c->dir, "state.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t n = strlen(text);
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n ||
+        renameat(c->dir, "state.json.new", c->dir, "state.json") < 0)
+        return error_errno(e, errno ? errno : ENOSPC, "container %s: writing state.json", c->id);
+    return 0;
+}
+
+static char *copy(json_t *j, const char *key) {
+    const char *text = json_string_value(json_object_get(j, key));
+    return text ? strdup(text) : NULL;
+}
+static bool in_range(json_t *j, const char *key, json_int_t most, json_int_t *out) {
+    json_t *v = json_object_get(j, key);
+    *out = json_integer_value(v);
+    return json_is_integer(v) && *out >= 0 && *out <= most;
+}
+static bool short_text(json_t *j, const char *key, char *buf, size_t size) {
+    const char *text = json_string_value(json_object_get(j, key));
+    return text && (size_t)snprintf(buf, size, "%s", text) < size;
+}
+
+static int from_json(struct container *c, json_t *j, struct error *e) {
+    json_int_t version, pid, start, status, uid;
+    char word[16] = "";
+    if (!in_range(j, "version", INT64_MAX, &version) || version != VERSION)
+        return error_set(e, "container %s: state.json is of another version of picket", c->id);
+    c->bundle = copy(j, "bundle");
+    c->rootfs = copy(j, "rootfs");
+    c->cgroup = copy(j, "cgroup");
+    c->annotations = json_incref(json_object_get(j, "annotations"));
+    if (!c->bundle || !c->rootfs || !in_range(j, "pid", INT32_MAX, &pid) ||
+        !in_range(j, "pidStart", INT64_MAX, &start) || !in_range(j, "waitStatus", 0xffff, &status) ||
+        !in_range(j, "uid", UINT32_MAX, &uid) || !short_text(j, "status", word, sizeof word) ||
+        !short_text(j, "cause", c->cause, sizeof c->cause) ||
+        !short_text(j, "created", c->created, sizeof c->created) ||
+        (c->annotations && !json_is_object(c->annotations)))
+        return error_set(e, "container %s: state.json is damaged", c->id);
+    c->pid = (pid_t)pid;
+    c->pid_start = (uint64_t)start;
+    c->wait_status = (int)status;
+    c->uid = (unsigned)uid;
+    for (unsigned s = 0; s < sizeof names / sizeof names[0]; s++)
+        if (!strcmp(names[s], word)) {
+            c->status = (enum status)s;
+            return 0;
+        }
+    return error_set(e, "container %s: state.json is damaged: status '%s'", c->id, word);
+}
+
+char *container_state_json(const struct container *c, bool pretty) {
+    json_t *j = json_pack("{ss ss ss si ss ss ss ss}", "ociVersion", OCI_SPEC_VERSION, "id", c->id, "status",
+                          status_name(c->status), "pid", (int)c->pid, "bundle", c->bundle, "rootfs",
+                          c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
+    if (j && c->annotations && json_object_size(c->annotations))
+        json_object_set(j, "annotations", c->annotations);
+    char *text = j ? json_dumps(j, pretty ? JSON_INDENT(2) : JSON_COMPACT) : NULL;
+    json_decref(j);
+    return text;
+}
+
+// ---- Directories ------------------------------------------------------------------------------------------
+void container_close(struct container *c) {
+    if (c->dir >= 0)
+        close(c->dir);
+    free(c->bundle);
+    free(c->rootfs);
+    free(c->cgroup);
+    json_decref(c->annotations);
+    *c = (struct container){.dir = -1};
+}
+
+static int open_root(const struct oci *o, bool make, struct error *e) {
+    char *path cleanup_free = strdup(o->root);
+    for (char *p = path ? path + 1 : NULL; make && p && (p = strchr(p, '/')); *p++ = '/') {
+        *p = '\0';
+        mkdir(path, 0755);  // what is wrong is told below
+    }
+    if (make && mkdir(o->root, 0700) < 0 && errno != EEXIST)
+        return error_errno(e, errno, "--root %s", o->root);
+    int fd = open(o->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? error_errno(e, errno, "--root %s", o->root) : fd;
+}
+
+// False: somebody else has it.
+static bool lock_dir(int dir, bool wait) {
+    for (int i = 0; flock(dir, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (!wait || i == PATIENCE)
+            return false;
+        usleep(10000);
+    }
+    return true;
+}
+
+// Is the directory still the one of that name? It may have been removed while we waited for it.
+static bool still_there(int root, const char *id, int dir) {
+    struct stat a, b;
+    return fstat(dir, &a) == 0 && fstatat(root, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+static int unknown(const char *id, struct error *e) {
+    return error_set(e, "container \"%s\" does not exist", id);
+}
+
+static void start_container(struct container *c, const char *id) {
+    *c = (struct container){.dir = -1, .uid = geteuid()};
+    snprintf(c->id, sizeof c->id, "%s", id);
+}
+
+int container_create(const struct oci *o, const char *id, struct container *c, struct error *e) {
+    start_container(c, id);
+    if (oci_check_id(id, e) < 0)
+        return -1;
+    int root cleanup_close = open_root(o, true, e);
+    if (root < 0)
+        return -1;
+    if (mkdirat(root, id, 0700) < 0 && errno != EEXIST)
+        return error_errno(e, errno, "%s/%s", o->root, id);
+    c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (c->dir < 0)
+        return error_errno(e, errno, "%s/%s", o->root, id);
+    if (!lock_dir(c->dir, false) || !still_there(root, id, c->dir) ||
+        faccessat(c->dir, "state.json", F_OK, 0) == 0)
+        return error_set(e, "container with id \"%s\" already exists", id);
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t n = strftime(c->created, sizeof c->created, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(c->created + n, sizeof c->created - n, ".%09ldZ", now.tv_nsec);
+    return 0;
+}
+
+static int load(const struct oci *o, int root, const char *id, bool lock, struct container *c,
+                struct error *e) {
+    c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (c->dir < 0)
+        return errno == ENOENT ? unknown(id, e) : error_errno(e, errno, "%s/%s", o->root, id);
+    if (lock && !lock_dir(c->dir, true))
+        return error_set(e, "container \"%s\" is busy: another command has had it for 10 seconds", id);
+    if (!still_there(root, id, c->dir))
+        return unknown(id, e);
+    if (faccessat(c->dir, "state.json", F_OK, 0) < 0)
+        return error_set(e, "container \"%s\" does not exist: its creation has not come to an end", id);
+    json_t *j = json_read_file(c->dir, "state.json", e);
+    int err = j ? from_json(c, j, e) : -1;
+    json_decref(j);
+    if (err == 0)
+        container_check(c);
+    return err;
+}
+
+int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e) {
+    start_container(c, id);
+    if (oci_check_id(id, e) < 0)
+        return -1;
+    int root cleanup_close = open_root(o, false, e);
+    if (root < 0)
+        return access(o->root, F_OK) < 0 && errno == ENOENT ? unknown(id, e) : -1;
+    if (load(o, root, id, lock, c, e) == 0)
+        return 0;
+    return -1;
+}
+
+int container_remove(const struct oci *o, struct container *c, struct error *e) {
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (unlinkat(c->dir, files[i], 0) < 0 && errno != ENOENT)
+            return error_errno(e, errno, "%s/%s/%s", o->root, c->id, files[i]);
+    int root cleanup_close = open_root(o, false, e);
+    if (root < 0)
+        return -1;
+    if (unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return error_errno(e, errno, "%s/%s", o->root, c->id);
+    return 0;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+char **container_names(const struct oci *o, struct error *e) {
+    size_t n = 0, size = 16;
+    char **list = calloc(size, sizeof *list);
+    int root = open_root(o, false, e);
+    DIR *d = root < 0 ? NULL : fdopendir(root);
+    for (struct dirent *entry; list && d && (entry = readdir(d));) {
+        struct error unused;
+        if (oci_check_id(entry->d_name, &unused) < 0)
+            continue;
+        char **more = n + 2 > size ? realloc(list, (size *= 2) * sizeof *list) : list;
+        char *name = more ? strdup(entry->d_name) : NULL;
+        if (!name)
+            break;
+        list = more;
+        list[n++] = name;
+        list[n] = NULL;
+    }
+    if (d)
+        closedir(d);
+    if (list)
+        qsort(list, n, sizeof *list, by_name);
+    else
+        error_set(e, "no memory");
+    return list;
+}

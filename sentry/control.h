@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes over the control socket of a sandbox: SOCK_SEQPACKET, one message a request or a reply, host byte
+// order. Each begins with struct control_head. Who reads checks length and kind, and everything that counts.
+//
+// A connection speaks for at most one program: the one it has started by CONTROL_EXEC, or, for the init's
+// own, the main one. CONTROL_END tells how that ended; when the connection closes first, the program is
+// killed.
+#ifndef SENTRY_CONTROL_H
+#define SENTRY_CONTROL_H
+#include <stdint.h>
+
+#define CONTROL_MAX       (192u << 10)  // bytes of a message
+#define CONTROL_TEXT      256u          // of CONTROL_FAILED's, with its NUL
+#define CONTROL_NPIDS_MAX 8192u
+#define CONTROL_PEERS     64u  // connections at a time
+
+enum control_kind {
+    // requests
+    CONTROL_START = 1,  // of the main program, once. Reply: OK, FAILED
+    CONTROL_SIGNAL,     // struct control_signal. Reply: OK, FAILED; none to SIGNAL_QUIET
+    CONTROL_EXEC,  // struct control_exec and what follows it, and 3 descriptors. Reply: OK, FAILED; later END
+    CONTROL_WAIT,  // for the end of the main program. Reply: END
+    CONTROL_PIDS,  // Reply: struct control_pids
+    // replies
+    CONTROL_OK = 64,
+    CONTROL_FAILED,  // struct control_failed
+    CONTROL_READY,   // to the init: the main program is loaded
+    CONTROL_END,     // struct control_end
+    CONTROL_PID_LIST,
+};
+
+struct control_head {
+    uint32_t kind;
+    uint32_t length;  // of the whole message
+};
+
+enum { SIGNAL_ALL = 1, SIGNAL_TERMINAL = 2, SIGNAL_QUIET = 4, SIGNAL_MINE = 8 };
+struct control_signal {
+    struct control_head head;
+    uint32_t sig;  // 0..64; 0: is it there?
+    // ALL: to every process. TERMINAL: a key. MINE: to the program that the connection speaks for, else the
+    // main one.
+    uint32_t flags;
+};
+
+struct control_exec {
+    struct control_head head;
+    uint32_t uid, gid, umask;
+    uint32_t ngroups, nargs, nenv;
+    uint32_t has_caps, no_new_privs;
+    int32_t oom_score_adj;
+    uint32_t limits_set;
+    uint64_t caps[5];  // struct sentry_process's
+    uint64_t limits[16][2];
+    // ngroups times uint32_t; then strings, each with its NUL: cwd, arguments, environment
+};
+
+struct control_failed {
+    struct control_head head;
+    int32_t error;  // LINUX_E*
+    char text[CONTROL_TEXT];
+};
+
+struct control_end {
+    struct control_head head;
+    uint32_t wait_status;
+};
+
+// The processes inside: their host processes' numbers, as the sentry's pid namespace has them.
+struct control_pids {
+    struct control_head head;
+    uint32_t n, pad;
+    int32_t pids[];
+};
+
+#endif

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+// See hostcontrol.h. Everything is served on the event thread, one message after the other; what is received
+// is read once into the object's own buffer. Who connects is the user who started the sandbox (the socket
+// lies in a directory of theirs), and is believed in what it wants, not in how it says it. A connection that
+// breaks the protocol is closed, with its program.
+//
+// Locks: `lock` for the table of connections, which control_tell_end() reads on any thread. It is held for a
+// look and for one send that does not wait.
+#include "sentry/run/hostcontrol.h"
+#include "abi/errno.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "fs/hostfd.h"
+#include "fs/tty/ctty.h"
+#include "sentry/control.h"
+#include "sentry/kernel.h"
+#include "sentry/proc/jobctl.h"
+#include "sentry/proc/pgroup.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/run/controlexec.h"
+#include "sentry/run/hostevent.h"
+#include "sentry/run/outside.h"
+#include "sentry/run/run.h"
+#include "sentry/signal/signal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct peer {
+    struct hostevent_source source;
+    struct control *c;
+    int fd;                       // -1: free
+    struct tgroup *tg;            // [lock] whom it speaks for; owned; NULL: nobody (any more)
+    bool speaks_for_main, waits;  // [lock]
+    struct ctty *tty;             // the terminal that it brought, until it goes; owned, or NULL
+};
+
+struct control {
+    struct lock lock;  // RANK_LEAF
+    struct kernel *k;
+    struct hostevent_source listener;
+    int listen_fd;
+    struct task *first;    // loaded and not started; borrowed
+    bool ended;            // [lock] the main process
+    uint32_t main_status;  // [lock]
+    struct peer peers[CONTROL_PEERS];
+    char buf[CONTROL_MAX];
+};
+
+// ---- Replies ----------------------------------------------------------------------------------------------
+// Never waits: who does not read its replies loses them.
+static void send_message(const struct peer *p, void *m, size_t n, enum control_kind kind) {
+    struct control_head *head = m;
+    *head = (struct control_head){kind, (uint32_t)n};
+    struct iovec v = {m, n};
+    const struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
+    if (sendmsg(p->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        log_info("control: a reply is lost: error %d", errno);
+}
+static void reply_ok(const struct peer *p) {
+    struct control_head m;
+    send_message(p, &m, sizeof m, CONTROL_OK);
+}
+static void reply_failed(const struct peer *p, int error, const char *text) {
+    struct control_failed m = {.error = -error};
+    snprintf(m.text, sizeof m.text, "%s", text);
+    send_message(p, &m, sizeof m, CONTROL_FAILED);
+}
+static void send_end(const struct peer *p, uint32_t status) {
+    struct control_end m = {.wait_status = status};
+    send_message(p, &m, sizeof m, CONTROL_END);
+}
+
+void control_tell_end(struct control *c, struct tgroup *g) {
+    uint32_t status = (uint32_t)g->group_exit_code & 0xffff;
+    bool main = g == g->k->main;
+    LOCKED(&c->lock);
+    if (main) {
+        c->ended = true;
+        c->main_status = status;
+    }
+    for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++)
+        if (p->fd >= 0 && (p->tg == g || (main && (p->waits || p->speaks_for_main))))
+            send_end(p, status);
+}
+
+void control_ready(struct control *c, struct task *first) {
+    struct control_head m;
+    c->first = first;
+    send_message(&c->peers[0], &m, sizeof m, CONTROL_READY);
+}
+
+// ---- Requests ---------------------------------------------------------------------------------------------
+static void start(struct control *c) { run_first_exec(take_ptr(c->first)); }
+
+static bool ends_by_default(int sig) {
+    return sig != LINUX_SIGCHLD && sig != LINUX_SIGURG && sig != LINUX_SIGWINCH && sig != LINUX_SIGCONT &&
+           sig != LINUX_SIGSTOP && sig != LINUX_SIGTSTP && sig != LINUX_SIGTTIN && sig != LINUX_SIGTTOU;
+}
+
+static void signal_all(struct kernel *k, int sig) {
+    LOCKED(&k->tasks_lock);
+    for (int pid = 2; pid < k->pid_end; pid++)
+        if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
+            signal_send_group(k->tgs[pid], sig, NULL);
+}
+
+static bool is_key(int sig) {
+    return sig == LINUX_SIGINT || sig == LINUX_SIGQUIT || sig == LINUX_SIGTSTP || sig == LINUX_SIGWINCH;
+}
+
+static void signal_one(struct tgroup *g, int sig) {
+    LOCKED(&g->k->tasks_lock);
+    if (g->state == TG_ALIVE)
+        signal_send_group(g, sig, NULL);
+}
+
+// To the foreground group of the session that g leads.
+static void signal_key(struct tgroup *g, int sig) {
+    LOCKED(&g->k->tasks_lock);
+    struct session *s = g->pgrp ? g->pgrp->session : NULL;
+    struct pgroup *front = s && s->tty && s->tty->pgrp ? pgroup_find(g->k, s->tty->pgrp) : NULL;
+    if (front)
+        signal_send_pgrp(front, sig, NULL);
+}
+
+static void send_signal(struct control *c, struct peer *p, const struct control_signal *m) {
+    struct kernel *k = c->k;
+    int sig = (int)m->sig;
+    struct tgroup *g = m->flags & SIGNAL_MINE && p->tg ? p->tg : k->main;
+    if (m->flags & SIGNAL_ALL)
+        signal_all(k, sig);
+    else if (m->flags & SIGNAL_TERMINAL && g != k->main && is_key(sig))
+        signal_key(g, sig);
+    else if (g == k->main)
+        jobctl_signal(k, sig, m->flags & SIGNAL_TERMINAL);
+    else
+        signal_one(g, sig);
+    // A program that has not been started goes as far as its first instruction, and there finds its end.
+    if (c->first && ends_by_default(sig) && !(m->flags & SIGNAL_TERMINAL))
+        start(c);
+}
+
+static bool request_signal(struct control *c, struct peer *p, size_t n) {
+    const struct control_signal *m = (const void *)c->buf;
+    if (n != sizeof *m || m->sig > 64 ||
+        m->flags & ~(SIGNAL_ALL | SIGNAL_TERMINAL | SIGNAL_QUIET | SIGNAL_MINE))
+        return false;
+    if (c->ended) {
+        reply_failed(p, -LINUX_ESRCH, "container not running");
+        return true;
+    }
+    if (m->sig)
+        send_signal(c, p, m);
+    if (!(m->flags & SIGNAL_QUIET))
+        reply_ok(p);
+    return true;
+}
+
+static bool request_start(struct control *c, struct peer *p, size_t n) {
+    if (n != sizeof(struct control_head))
+        return false;
+    if (!c->first) {
+        reply_failed(p, -LINUX_EBUSY, "it has been started already");
+        return true;
+    }
+    start(c);
+    reply_ok(p);
+    return true;
+}
+
+static bool request_wait(struct control *c, struct peer *p, size_t n) {
+    LOCKED(&c->lock);
+    p->waits = true;
+    if (c->ended)
+        send_end(p, c->main_status);
+    return n == sizeof(struct control_head);
+}
+
+static int host_pid(struct tgroup *g) {
+    LOCKED(&g->sig_lock);
+    struct task *t = list_empty(&g->tasks) ? NULL : list_first(&g->tasks, struct task, tg_link);
+    if (!t)
+        return 0;
+    LOCKED(&t->thread_lock);
+    return t->thread ? plat_host_pid(t->thread) : 0;
+}
+
+static bool request_pids(struct control *c, struct peer *p, size_t n) {
+    struct kernel *k = c->k;
+    struct control_pids *m = (void *)c->buf;
+    if (n != sizeof(struct control_head))
+        return false;
+    m->n = 0;
+    m->pad = 0;
+    {
+        LOCKED(&k->tasks_lock);
+        for (int pid = 2; pid < k->pid_end && m->n < CONTROL_NPIDS_MAX; pid++) {
+            int host = k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE ? host_pid(k->tgs[pid]) : 0;
+            if (host > 0)
+                m->pids[m->n++] = host;
+        }
+    }
+    send_message(p, m, sizeof *m + m->n * sizeof m->pids[0], CONTROL_PID_LIST);
+    return true;
+}
+
+// ---- exec -------------------------------------------------------------------------------------------------
+// Referenced; or NULL.
+static struct ctty *terminal_of(struct task *t) {
+    LOCKED(&t->k->tasks_lock);
+    struct ctty *c = t->tg->pgrp->session->tty;
+    return c ? ctty_get(c) : NULL;
+}
+
+static void run_program(struct control *c, struct peer *p, const struct sentry_process *what, int stdio[3]) {
+    char text[CONTROL_TEXT];
+    int err;
+    struct task *t = outside_new(c->k, what, stdio, 0, false, &err);
+    if (!t) {
+        snprintf(text, sizeof text, "working directory %.180s, or no memory", what->cwd);
+        reply_failed(p, err, text);
+        return;
+    }
+    err = outside_load(t, what);
+    if (err != (int)SYS_FLUSH) {
+        outside_failed(what, err, text, sizeof text);
+        task_die(t, LINUX_SIGKILL);
+        reply_failed(p, err, text);
+        return;
+    }
+    {
+        LOCKED(&c->lock);
+        p->tg = tgroup_get(t->tg);
+    }
+    p->tty = terminal_of(t);
+    reply_ok(p);
+    run_first_exec(t);
+}
+
+static bool request_exec(struct control *c, struct peer *p, size_t n, int fds[3]) {
+    struct exec_request *r = controlexec_read(c->buf, n);
+    if (!r || p->tg || p->speaks_for_main || fds[0] < 0 || fds[2] < 0) {
+        controlexec_free(r);
+        return false;
+    }
+    if (c->ended) {
+        reply_failed(p, -LINUX_ESRCH, "container not running");
+    } else {
+        const int stdio[3] = {take_fd(&fds[0]), take_fd(&fds[1]), take_fd(&fds[2])};
+        run_program(c, p, &r->process, (int *)stdio);
+    }
+    controlexec_free(r);
+    return true;
+}
+
+// ---- Connections ------------------------------------------------------------------------------------------
+static void peer_close(struct peer *p) {
+    struct tgroup *g;
+    bool ends;
+    hostevent_remove(p->c->k->events, p->fd);
+    {
+        LOCKED(&p->c->lock);
+        close(p->fd);
+        p->fd = -1;
+        g = take_ptr(p->tg);
+        ends = p->speaks_for_main && !p->c->ended;
+        p->speaks_for_main = p->waits = false;
+    }
+    struct ctty *tty = take_ptr(p->tty);
+    if (tty) {
+        hostfd_forget_terminal(tty);
+        ctty_put(tty);
+    }
+    if (ends)  // nobody is left to take the result
+        tgroup_begin_exit(p->c->k->main, LINUX_SIGKILL);
+    if (!g)
+        return;
+    signal_one(g, LINUX_SIGKILL);
+    tgroup_put(g);
+}
+
+// The descriptors that came along: exactly three, or none is kept.
+static void take_fds(struct msghdr *h, int fds[3]) {
+    for (struct cmsghdr *m = CMSG_FIRSTHDR(h); m; m = CMSG_NXTHDR(h, m)) {
+        if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+            continue;
+        int got[8];
+        size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(got, CMSG_DATA(m), n * sizeof(int));
+        for (size_t i = 0; i < n; i++)
+            if (n == 3 && fds[i] < 0)
+                fds[i] = got[i];
+            else
+                close(got[i]);
+    }
+}
+
+// -EAGAIN: nothing there; 0: it has closed. A message that is too long for the buffer is none.
+static ssize_t receive(struct control *c, const struct peer *p, int fds[3]) {
+    union {
+        char bytes[CMSG_SPACE(8 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec v = {c->buf, sizeof c->buf};
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(p->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? -EAGAIN : 0;
+    take_fds(&h, fds);
+    const struct control_head *head = (const void *)c->buf;
+    bool whole = (size_t)n >= sizeof *head && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && head->length == n;
+    return whole ? n : 0;
+}
+
+static bool serve(struct control *c, struct peer *p, size_t n, int fds[3]) {
+    switch (((const struct control_head *)(const void *)c->buf)->kind) {
+    case CONTROL_START:
+        return request_start(c, p, n);
+    case CONTROL_SIGNAL:
+        return request_signal(c, p, n);
+    case CONTROL_EXEC:
+        return request_exec(c, p, n, fds);
+    case CONTROL_WAIT:
+        return request_wait(c, p, n);
+    case CONTROL_PIDS:
+        return request_pids(c, p, n);
+    default:
+        return false;
+    }
+}
+
+static void peer_ready(struct hostevent_source *source) {
+    struct peer *p = container_of(source, struct peer, source);
+    struct control *c = p->c;
+    int fds[3] = {-1, -1, -1};
+    ssize_t n = receive(c, p, fds);
+    bool fine = n == -EAGAIN || (n > 0 && serve(c, p, (size_t)n, fds));
+    for (int i = 0; i < 3; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    if (!fine)
+        peer_close(p);
+}
+
+static struct peer *peer_add(struct control *c, int fd) {
+    for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++) {
+        if (p->fd >= 0)
+            continue;
+        p->source.ready = peer_ready;
+        p->c = c;
+        if (hostevent_add(c->k->events, fd, &p->source) < 0)
+            return NULL;
+        LOCKED(&c->lock);
+        p->fd = fd;
+        return p;
+    }
+    return NULL;
+}
+
+static void listener_ready(struct hostevent_source *source) {
+    struct control *c = container_of(source, struct control, listener);
+    int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 && !peer_add(c, fd))
+        close(fd);
+}
+
+int control_open(struct kernel *k, int listen_fd, int init_fd) {
+    if (listen_fd < 0)
+        return 0;
+    struct control *c = znew(struct control);
+    if (!c)
+        return -LINUX_ENOMEM;
+    lock_init(&c->lock, RANK_LEAF);
+    c->k = k;
+    c->listen_fd = listen_fd;
+    c->listener.ready = listener_ready;
+    for (unsigned i = 0; i < CONTROL_PEERS; i++)
+        c->peers[i].fd = -1;
+    k->control = c;
+    struct peer *init = peer_add(c, init_fd);
+    if (!init)
+        return -LINUX_EMFILE;
+    init->speaks_for_main = true;
+    return hostevent_add(k->events, listen_fd, &c->listener);
+}
+
+void control_close(struct kernel *k) {
+    struct control *c = take_ptr(k->control);
+    if (!c)
+        return;
+    for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++) {
+        if (p->fd >= 0)
+            close(p->fd);
+        if (p->tg)
+            tgroup_put(p->tg);
+        if (p->tty)
+            ctty_put(p->tty);
+    }
+    close(c->listen_fd);
+    lock_destroy(&c->lock);
+    free(c);
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// See mounts.h. Called once, by boot.c, before there is a guest. Places are looked up by the VFS from the
+// sandbox's own root, so that no symlink leaves it.
+#include "sentry/run/mounts.h"
+#include "abi/caps.h"
+#include "abi/misc.h"
+#include "base/errtext.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "fs/goferfs/client.h"
+#include "fs/vfs.h"
+#include "sentry/procfs/procfs.h"
+#include "sentry/sentry.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct maker {
+    struct vfs *vfs;
+    struct gofer_client *gofer;
+    struct vfs_ctx ctx;  // root's own
+    // Those that will be read-only when all are made: others may lie in them, whose places are made there.
+    struct path *read_only;  // owned, each and all
+    unsigned nread_only;
+};
+
+// ---- The root ---------------------------------------------------------------------------------------------
+static int mount_overlay(struct vfs *vfs, struct gofer_client *gofer) {
+    struct superblock *lower, *upper, *root;
+    int err = goferfs_create(vfs, gofer, 0, true, &lower);
+    if (err < 0)
+        return err;
+    err = tmpfs_create(vfs, &(struct tmpfs_opts){.mode = 0755}, &upper);
+    if (err == 0)
+        err = overlay_create(vfs, lower, upper, &root);
+    return err < 0 ? err : vfs_mount(vfs, root, NULL, 0, "overlay");
+}
+
+static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
+    struct superblock *root;
+    if (!c->write_through)
+        return mount_overlay(vfs, gofer);
+    int err = goferfs_create(vfs, gofer, 0, c->root_readonly, &root);
+    if (err < 0)
+        return err;
+    goferfs_follow_host(root);
+    return vfs_mount(vfs, root, NULL, c->root_readonly ? LINUX_MS_RDONLY : 0, "rootfs");
+}
+
+// ---- One mount --------------------------------------------------------------------------------------------
+// An empty file system, or, for tmpcopyup, one through which the host's directory shows.
+static int make_tmpfs(struct maker *m, const struct sentry_mount *s, struct superblock **sb) {
+    const struct tmpfs_opts o = {.mode = s->mode, .uid = s->uid, .gid = s->gid, .max_bytes = s->size};
+    struct superblock *upper, *lower;
+    int err = tmpfs_create(m->vfs, &o, &upper);
+    if (err < 0 || !s->copy_up) {
+        *sb = upper;
+        return err;
+    }
+    err = goferfs_create(m->vfs, m->gofer, s->root, true, &lower);
+    return err < 0 ? err : overlay_create(m->vfs, lower, upper, sb);
+}
+
+static int make_bind(struct maker *m, const struct sentry_mount *s, struct superblock **sb) {
+    int err = goferfs_create(m->vfs, m->gofer, s->root, s->flags & LINUX_MS_RDONLY, sb);
+    if (err == 0)
+        goferfs_follow_host(*sb);
+    return err;
+}
+
+static int make_super(struct maker *m, const struct sentry_mount *s, struct superblock **sb) {
+    const struct devpts_opts pts = {
+        .uid = DEVPTS_OWNER, .gid = s->gid, .mode = s->mode, .ptmxmode = s->ptmxmode};
+    switch (s->kind) {
+    case SENTRY_BIND:
+        return make_bind(m, s, sb);
+    case SENTRY_DEV:
+        return devfs_create(m->vfs, sb);
+    case SENTRY_DEVPTS:
+        return devpts_create(m->vfs, &pts, sb);
+    case SENTRY_PROC:
+        return procfs_create(m->vfs, sb);
+    default:
+        return make_tmpfs(m, s, sb);
+    }
+}
+
+// The place, with its parents, when it is missing; what is there already is fine, the walk judges.
+static int make_place(struct maker *m, const char *where, bool dir) {
+    char text[LINUX_PATH_MAX];
+    if (strlen(where) >= sizeof text)
+        return -LINUX_ENAMETOOLONG;
+    strcpy(text, where);
+    for (char *p = text + 1; (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        vfs_mkdir(&m->ctx, NULL, text, 0755);
+        *p = '/';
+    }
+    if (dir)
+        vfs_mkdir(&m->ctx, NULL, where, 0755);
+    else
+        vfs_mknod(&m->ctx, NULL, where, LINUX_S_IFREG | 0644, 0, NULL);
+    return 0;
+}
+
+static int note_read_only(struct maker *m, const struct sentry_mount *s) {
+    int err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &m->read_only[m->nread_only]);
+    m->nread_only += err == 0;
+    return err;
+}
+
+static int mount_new(struct maker *m, const struct sentry_mount *s) {
+    struct superblock *sb;
+    struct path at;
+    int err = make_super(m, s, &sb);
+    if (err < 0)
+        return err;
+    err = make_place(m, s->target, s->kind != SENTRY_BIND || s->is_dir);
+    if (err < 0)
+        return err;
+    err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
+    if (err < 0)
+        return err;
+    err = vfs_mount(m->vfs, sb, &at, s->flags & ~(unsigned)LINUX_MS_RDONLY, s->source);
+    path_put(&at);
+    return err == 0 && s->flags & LINUX_MS_RDONLY ? note_read_only(m, s) : err;
+}
+
+// ---- What lies there already ------------------------------------------------------------------------------
+static int hide_dir(struct maker *m, const struct path *at) {
+    struct superblock *sb;
+    int err = tmpfs_create(m->vfs, &(struct tmpfs_opts){.mode = 0555}, &sb);
+    return err < 0 ? err : vfs_mount(m->vfs, sb, at, LINUX_MS_RDONLY, "tmpfs");
+}
+static int hide_file(struct maker *m, const struct path *at) {
+    struct path null;
+    int err = vfs_walk(&m->ctx, NULL, "/dev/null", WALK_FOLLOW, &null);
+    if (err < 0)
+        return err;
+    err = vfs_bind(m->vfs, &null, at, 0, "null");
+    path_put(&null);
+    return err;
+}
+
+// LIMIT: names of /proc are looked up anew each time, so nothing can be mounted on them: masked and read-only
+// paths there do nothing. What they name for container engines does not exist in a sandbox's own /proc, but
+// for /proc/sys, whose values are the sandbox's.
+static int change_place(struct maker *m, const struct sentry_mount *s) {
+    struct path at;
+    int err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
+    if (err == -LINUX_ENOENT || err == -LINUX_ENOTDIR)
+        return 0;
+    if (err < 0)
+        return err;
+    if (at.dentry->sb->no_dcache)
+        err = 0;
+    else if (s->kind == SENTRY_RDONLY)
+        err = vfs_bind(m->vfs, &at, &at, at.mnt->flags | LINUX_MS_RDONLY, at.mnt->source);
+    else
+        err = inode_is_dir(at.dentry->inode) ? hide_dir(m, &at) : hide_file(m, &at);
+    path_put(&at);
+    return err;
+}
+
+int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
+    struct path root;
+    int err = mount_root(vfs, gofer, c);
+    if (err == 0)
+        err = vfs_root(vfs, &root);
+    if (err < 0) {
+        log_error("mounting the root: %s", linux_strerror(-err));
+        return err;
+    }
+    struct maker m = {
+        vfs,
+        gofer,
+        {.vfs = vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = root, .cwd = root, .fsize_limit = ~0ull}};
+    m.read_only = xcalloc(c->nmounts + 1, sizeof *m.read_only);
+    err = m.read_only ? 0 : -LINUX_ENOMEM;
+    for (const struct sentry_mount *s = c->mounts; err == 0 && s < c->mounts + c->nmounts; s++) {
+        bool there = s->kind == SENTRY_MASK || s->kind == SENTRY_RDONLY;
+        err = there ? change_place(&m, s) : mount_new(&m, s);
+        if (err < 0)
+            log_error("mounting %s: %s", s->target, linux_strerror(-err));
+    }
+    for (unsigned i = 0; i < m.nread_only; i++) {
+        m.read_only[i].mnt->flags |= LINUX_MS_RDONLY;
+        path_put(&m.read_only[i]);
+    }
+    free(m.read_only);
+    path_put(&root);
+    return err;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Processes that somebody outside of the sandbox starts: the main one, and those of exec.
+#ifndef SENTRY_RUN_OUTSIDE_H
+#define SENTRY_RUN_OUTSIDE_H
+#include "base/hostprocess.h"
+#include <stddef.h>
+
+struct kernel;
+struct sentry_process;
+struct task;
+
+// The built-in init has a place and a table as every process has, since programs look for them: /proc/1/root,
+// fd/. And the limits that the caller's are lower than.
+int outside_init(struct kernel *k, const struct process_inherited *was);
+// A process without a program, child of init and leader of a session. stdio: host descriptors 0 to 2, taken
+// over; -1: closed. ignored: PROCESS_SIGBIT() of what it ignores. The session's terminal is the first of the
+// stdio that is one. main: its end ends the sandbox. NULL and -LINUX_E* in *err.
+struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int stdio[3],
+                         uint64_t ignored, bool main, int *err);
+// Begins its exec: SYS_FLUSH, and run_first_exec() starts it; or an error.
+int outside_load(struct task *t, const struct sentry_process *p);
+// The words for an error of outside_load() in `text`; the exit status that goes with it (SENTRY_EXIT_*).
+int outside_failed(const struct sentry_process *p, int err, char *text, size_t size);
+
+#endif
