@@ -68,8 +68,8 @@ static pid_t start_gofer(int sock, const struct gofer_root *roots, int n, const 
     _exit(gofer_run(sock, roots, n));
 }
 
-// The sentry first: it has more to do until it needs the gofer than the gofer until it serves. Without a gofer
-// it finds its socket closed.
+// The sentry first: it has more to do until it needs the gofer than the gofer until it serves. Without a
+// gofer it finds its socket closed.
 int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
                  struct launched *l) {
     int socks[2];
