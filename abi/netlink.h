@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdint.h>
 
+#define LINUX_NETLINK_SOCK_DIAG 4
 #define LINUX_NETLINK_ROUTE 0
 
 #define LINUX_NETLINK_ADD_MEMBERSHIP   1
@@ -189,3 +190,28 @@ static_assert(sizeof(struct linux_fib_rule_hdr) == 12, "struct fib_rule_hdr");
 #define LINUX_RTPROT_KERNEL           2
 
 #define LINUX_RTNLGRP_MAX 36
+
+// sock_diag(7)
+#define LINUX_SOCK_DIAG_BY_FAMILY 20
+
+struct linux_inet_diag_sockid {
+    uint16_t idiag_sport, idiag_dport;  // network order
+    uint8_t idiag_src[16], idiag_dst[16];
+    uint32_t idiag_if;
+    uint32_t idiag_cookie[2];
+};
+static_assert(sizeof(struct linux_inet_diag_sockid) == 48, "struct inet_diag_sockid");
+
+struct linux_inet_diag_req_v2 {
+    uint8_t sdiag_family, sdiag_protocol, idiag_ext, pad0;
+    uint32_t idiag_states;  // 1 << LINUX_TCP_*
+    struct linux_inet_diag_sockid id;
+};
+static_assert(sizeof(struct linux_inet_diag_req_v2) == 56, "struct inet_diag_req_v2");
+
+struct linux_inet_diag_msg {
+    uint8_t idiag_family, idiag_state, idiag_timer, idiag_retrans;
+    struct linux_inet_diag_sockid id;
+    uint32_t idiag_expires, idiag_rqueue, idiag_wqueue, idiag_uid, idiag_inode;
+};
+static_assert(sizeof(struct linux_inet_diag_msg) == 72, "struct inet_diag_msg");

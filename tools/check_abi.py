@@ -27,7 +27,7 @@ HOST = {
     "misc.h": ["linux/random.h", "linux/close_range.h", "linux/membarrier.h", "sys/timerfd.h", "sys/eventfd.h",
                "sys/signalfd.h", "linux/falloc.h", "linux/kcmp.h", "linux/mount.h", "linux/xattr.h", "linux/reboot.h"],
     "netdevice.h": ["sys/socket.h", "linux/if.h", "linux/if_arp.h", "linux/sockios.h"],
-    "netlink.h": ["sys/socket.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_addr.h", "linux/fib_rules.h"],
+    "netlink.h": ["sys/socket.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_addr.h", "linux/fib_rules.h", "linux/sock_diag.h"],
     "poll.h": ["poll.h", "sys/epoll.h"],
     "prctl.h": ["linux/prctl.h", "asm/prctl.h", "linux/securebits.h"],
     "resource.h": ["sys/resource.h"],

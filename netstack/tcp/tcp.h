@@ -151,6 +151,7 @@ struct tcp {
     uint32_t urg_seq;
     bool shut_rd, shut_wr;
     bool rcvbuf_locked, sndbuf_locked;
+    bool starved;  // a writer has found no room, or not enough: it is told when there is again
     struct tcp_block sacks[TCP_MAX_SACK];  // to be told, the latest first
     unsigned nsacks;
     struct tcp_block dsack;  // RFC 2883
@@ -305,6 +306,11 @@ void tcp_note_dsack(struct tcp *t, uint32_t start, uint32_t end);
 void tcp_urgent(struct tcp *t, const struct tcp_seg *g);
 void tcp_urgent_arrived(struct tcp *t, uint32_t before);  // bytes from there on have come in order
 void tcp_urgent_mark(const struct tcp *t, struct pkt *p, uint32_t seq);  // the TCP header is in front
+// Whether a third of the send buffer is free, tcp(7).
+static inline bool tcp_writable(const struct tcp *t) {
+    uint32_t buf = (uint32_t)t->s.opt[NS_OPT_SNDBUF];
+    return t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf;
+}
 size_t tcp_urgent_limit(struct tcp *t, size_t n, uint32_t *skip);
 void tcp_urgent_passed(struct tcp *t);
 uint32_t tcp_before_mark(const struct tcp *t);

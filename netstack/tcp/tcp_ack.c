@@ -186,9 +186,10 @@ static void duplicates(struct tcp *t, const struct tcp_seg *g, uint32_t prior, b
 }
 
 static void tell_writer(struct tcp *t) {
-    uint32_t buf = (uint32_t)t->s.opt[NS_OPT_SNDBUF];
-    if (t->sndq.len < buf - buf / 3)
-        sock_wake(&t->s, NS_OUT);
+    if (!t->starved || !tcp_writable(t))
+        return;
+    t->starved = false;
+    sock_wake(&t->s, NS_OUT);
 }
 
 bool tcp_ack(struct tcp *t, const struct tcp_seg *g) {

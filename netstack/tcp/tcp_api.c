@@ -123,9 +123,11 @@ static int64_t tcp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
     if (err || io->left == 0)
         return err;
     uint32_t most = send_room(t);
+    t->starved |= most < io->left;
     if (most == 0)
         return -LINUX_EAGAIN;
     int64_t n = byteq_fill(s->ns, &t->sndq, io, most);
+    t->starved |= n < 0 || io->left > 0;
     if (n == -LINUX_ENOBUFS)
         return t->sndq.len ? -LINUX_EAGAIN : n;
     t->corked = flags & NS_MSG_MORE;
@@ -175,6 +177,7 @@ static int tcp_give_room(struct ns_sock *s, size_t want, struct ns_pieces *p) {
     if (err)
         return err;
     uint32_t room = send_room(t);
+    t->starved |= room < want;
     if (room == 0)
         return -LINUX_EAGAIN;
     want = want < room ? want : room;
@@ -187,6 +190,7 @@ static int tcp_give_room(struct ns_sock *s, size_t want, struct ns_pieces *p) {
         p->iov[p->n++] = (struct ns_iov){b->data, n};
         p->len += n;
     }
+    t->starved |= p->len < want;
     if (p->n > 0)
         return 0;
     return t->sndq.len ? -LINUX_EAGAIN : -LINUX_ENOBUFS;
@@ -333,7 +337,7 @@ static void tcp_drop(struct ns_sock *s) {
 // ---- State for the user -----------------------------------------------------------------------------------
 static uint32_t tcp_ready(struct ns_sock *s) {
     struct tcp *t = tcp_of(s);
-    uint32_t mask = 0, buf = (uint32_t)s->opt[NS_OPT_SNDBUF];
+    uint32_t mask = 0;
     if (t->state == TCPS_LISTEN)
         return list_empty(&t->accept_queue) ? 0 : NS_IN;
     if (t->state == TCPS_CLOSED)
@@ -346,8 +350,10 @@ static uint32_t tcp_ready(struct ns_sock *s) {
         mask |= NS_PRI;
     if (t->fin_taken || t->shut_rd)
         mask |= NS_RDHUP;
-    if (t->shut_wr || (t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf))
+    if (t->shut_wr || tcp_writable(t))
         mask |= NS_OUT;
+    else
+        t->starved = true;  // whoever asks wants to know
     if (t->shut_wr && (t->fin_taken || t->shut_rd))
         mask |= NS_HUP;
     return mask;

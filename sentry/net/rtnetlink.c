@@ -289,6 +289,8 @@ static int begin_dump(struct rtnl_out *o, const struct service *s, const struct 
 }
 static int serve(struct rtnl_out *o, const struct request *q) {
     uint16_t type = q->h.nlmsg_type;
+    if (o->diag)
+        return diag_serve(o, q);
     if (type > LINUX_RTM_LAST)
         return -LINUX_EOPNOTSUPP;
     if (q->n < sizeof(struct linux_rtgenmsg))
@@ -341,7 +343,8 @@ void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
     }
 }
 void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b) {
-    if (!d->err && !service_of(d->type)->dump(d, b))
+    bool (*dump)(struct rtnl_dump *, struct nl_buf *) = d->diag ? diag_dump : service_of(d->type)->dump;
+    if (!d->err && !dump(d, b))
         return;
     size_t at = nl_begin(b, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, d->seq, d->portid, &d->err, sizeof d->err);
     d->running = !nl_end(b, at);

@@ -13,6 +13,9 @@
 struct rtnl_dump {
     const struct net_source *net;
     bool running;
+    bool diag;  // of sock_diag(7): these sockets
+    uint8_t diag_protocol;
+    uint32_t diag_states;
     uint8_t family;       // LINUX_AF_*; 0: all
     uint16_t type;        // LINUX_RTM_GET*
     int32_t link;         // of this link alone; 0: all
@@ -27,6 +30,7 @@ struct rtnl_out {
     struct rtnl_dump *dump;
     const struct net_source *net;  // whose links; outlives the dump
     uint32_t portid;  // the asker's
+    bool diag;        // of NETLINK_SOCK_DIAG
     bool admin;       // may change things
     bool strict;      // NETLINK_GET_STRICT_CHK
     bool cap_ack;     // NETLINK_CAP_ACK

@@ -16,4 +16,8 @@ int rtnl_find_link(const struct net_source *net, const struct request *q, struct
 // A request for a change, of one who may (rtnl_change.c). 0 or -LINUX_E*.
 int rtnl_change(struct rtnl_out *o, const struct request *q);
 
+// sock_diag.c: a request; 1: a dump has begun. What fits of it; true: that was all.
+int diag_serve(struct rtnl_out *o, const struct request *q);
+bool diag_dump(struct rtnl_dump *d, struct nl_buf *b);
+
 #endif

@@ -204,7 +204,13 @@ static int stack_del_addr(const struct net_source *s, const struct net_addr *a) 
     return netif_del_address(nif, &ip) < 0 ? -LINUX_EADDRNOTAVAIL : 0;
 }
 
+static void stack_sockets(const struct net_source *s, void (*visit)(void *arg, const struct ns_sock_info *s),
+                          void *arg) {
+    netstack_each_socket(stack_of(s), visit, arg);
+}
+
 static const struct net_source_ops stack_ops = {
+    .sockets = stack_sockets,
     .link = stack_link,
     .addr = stack_addr,
     .route = stack_route,

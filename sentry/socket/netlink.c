@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink sockets, netlink(7): their life, port numbers, options and queue. The one protocol is
-// NETLINK_ROUTE, whose requests sentry/net/rtnetlink.c answers at once, into the asker's own queue. A long
-// list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what
-// a message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE
+// and NETLINK_SOCK_DIAG, whose requests sentry/net/ answers at once, into the asker's own queue. A long list
+// (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what a
+// message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; never both.
@@ -59,15 +59,19 @@ static struct nl_sock *nsock(struct socket *s) { return container_of(s, struct n
 static struct netlink_ns *ns_of(const struct nl_sock *n) { return &n->s.net->netlink; }
 
 // ---- Port numbers -----------------------------------------------------------------------------------------
+// Each protocol has numbers of its own.
+static uint64_t port_key(const struct nl_sock *n, uint32_t portid) {
+    return (uint64_t)n->s.protocol << 32 | portid;
+}
 // Puts it there unless the number is taken. The namespace's lock is held.
 static bool claim_port(struct nl_sock *n, uint32_t portid) {
     struct rb_node *parent = NULL, **link = &ns_of(n)->ports.node;
     while (*link) {
         struct nl_sock *other = rb_entry(*link, struct nl_sock, by_port);
-        if (other->portid == portid)
+        if (port_key(other, other->portid) == port_key(n, portid))
             return false;
         parent = *link;
-        link = portid < other->portid ? &parent->left : &parent->right;
+        link = port_key(n, portid) < port_key(other, other->portid) ? &parent->left : &parent->right;
     }
     n->portid = portid;
     n->bound = true;
@@ -197,6 +201,7 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
 }
 static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t len) {
     struct answers a = {.out = {.reply = reply, .dump_begun = dump_begun, .dump = &n->dump}, .n = n};
+    a.out.diag = n->s.protocol == LINUX_NETLINK_SOCK_DIAG;
     a.out.net = &n->s.net->inet.links.source;
     a.out.portid = bound_port(n, t);
     a.out.admin = n->admin && task_capable(t, LINUX_CAP_NET_ADMIN);
@@ -391,7 +396,7 @@ static const struct socket_ops netlink_ops = {
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE)
+    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG)
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt
 // setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
-// LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_NETLINK for NETLINK_ROUTE; all others are
-// EAFNOSUPPORT.
+// LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_NETLINK for NETLINK_ROUTE and NETLINK_SOCK_DIAG;
+// all others are EAFNOSUPPORT.
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"

@@ -76,6 +76,43 @@ def test_loopbacks_are_apart():
     expect(first.returncode == 0 and second.returncode == 0, (first.returncode, second.returncode))
 
 
+def test_memory_is_bounded():
+    """A hundred thousand sockets, and buffers that were set to 2 GiB and filled, end in an error, and others go on."""
+    fill = """if 1:
+        import errno, resource, socket
+        limit = min(150000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        many, words = [], []
+        try:
+            while len(many) < 100000:
+                many.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM if len(many) % 2 else socket.SOCK_DGRAM))
+        except OSError as e:
+            words.append(errno.errorcode[e.errno])
+        n = len(many)
+        for s in many: s.close()
+        l, pairs, sent = socket.create_server(("127.0.0.1", 0), backlog=4096), [], 0
+        try:
+            while sent < 4 << 30:
+                c = socket.create_connection(l.getsockname())
+                pairs.append((c, l.accept()[0]))
+                for s in pairs[-1]:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0x7fffffff)
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0x7fffffff)
+                    s.setblocking(False)
+                    try:
+                        while True: sent += s.send(b"x" * 100000)
+                    except BlockingIOError: pass
+        except OSError as e:
+            words.append(errno.errorcode[e.errno])
+        for c, s in pairs[:8]: c.close(), s.close()
+        c = socket.create_connection(l.getsockname())
+        l.accept()[0].sendall(b"after")
+        print(n > min(limit - 20, 10000), words[-1], sent < 4 << 30, c.recv(10))
+    """
+    done = do("python3", "-c", fill)
+    expect(done.stdout == "True ENOBUFS True b'after'\n", done.stdout + done.stderr)
+
+
 def sleeps_of(pid):
     """How often the threads of a process have gone to sleep."""
     total = 0

@@ -93,6 +93,30 @@ TEST(edges) {
     close(ep);
 }
 
+// That what was sent is acknowledged is no edge, unless there was no room.
+TEST(edges_of_a_writer) {
+    int s[2], ep = ASSERT_OK(epoll_create1(0));
+    ssize_t n;
+    tcp_pair(AF_INET, s);
+    watch(ep, s[0], EPOLLIN | EPOLLOUT | EPOLLET);
+    EXPECT_EQ(wait_one(ep, 100).events, EPOLLOUT);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(write(s[0], "abc", 3), 3);
+        EXPECT_EQ(read(s[1], bytes, 10), 3);
+        EXPECT_EQ(wait_one(ep, 60).events, 0);
+    }
+    size_t out = 0, in = 0;
+    while ((n = send(s[0], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        out += (size_t)n;
+    EXPECT_EQ(wait_one(ep, 0).events, 0);
+    while (in < out && (n = recv(s[1], bytes, sizeof(bytes), 0)) > 0)
+        in += (size_t)n;
+    EXPECT_EQ(wait_one(ep, 1000).events, EPOLLOUT);
+    close(s[0]);
+    close(s[1]);
+    close(ep);
+}
+
 TEST(oneshot_and_level) {
     int s[2], ep = ASSERT_OK(epoll_create1(0));
     tcp_pair(AF_INET6, s);
