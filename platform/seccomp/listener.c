@@ -25,7 +25,8 @@ struct sc_waiter {
     _Atomic int word;
 };
 
-// Is this thread counted in `active`? One platform at a time serves a thread.
+// Is this thread counted in `active`? One platform at a time serves a thread. Only those that wait here are ever
+// counted: others, which run what became ready (the sentry's event thread), are in nobody's way when they block.
 static _Thread_local struct sc_platform *active_in;
 static _Thread_local int my_tid;
 static _Thread_local bool is_poller;  // it takes no part in what follows
@@ -293,6 +294,8 @@ bool sc_listen_look(struct sc_platform *p, struct plat_event *ev) {
 
 void sc_block_begin(struct platform *pp) {
     struct sc_platform *p = sc_of(pp);
+    if (!my_tid)
+        return;
     if (is_poller) {
         sc_listen_leave(p);
         return;
@@ -303,6 +306,6 @@ void sc_block_begin(struct platform *pp) {
 }
 
 void sc_block_end(struct platform *pp) {
-    if (!is_poller)
+    if (my_tid && !is_poller)
         become_active(sc_of(pp));
 }

@@ -26,11 +26,16 @@
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 // The offset holds for the clock's kin too, of which CLOCK_MONOTONIC_RAW may be far behind: nobody slews it.
-static long offset_of(clockid_t clock) {
-    uint64_t ns = clock_ns(clock);
-    if (clock == CLOCK_MONOTONIC)
-        ns = earlier(ns, earlier(clock_ns(CLOCK_MONOTONIC_RAW), clock_ns(CLOCK_MONOTONIC_COARSE)));
+static long monotonic_offset(void) {
+    uint64_t ns = earlier(clock_ns(CLOCK_MONOTONIC_COARSE), clock_ns(CLOCK_MONOTONIC_RAW));
     return BEGIN_SEC - (long)(ns / NS_PER_SEC);
+}
+
+// Boot time is never before monotonic time, nor a second later: nothing has slept yet.
+static long boottime_offset(long monotonic) {
+    uint64_t boot = clock_ns(CLOCK_BOOTTIME), awake = clock_ns(CLOCK_MONOTONIC);
+    uint64_t asleep = boot > awake ? boot - awake : 0;  // a little less than it was
+    return monotonic - (long)(asleep / NS_PER_SEC);
 }
 
 // Who has threads can enter no time namespace (ThreadSanitizer starts one): /proc/self/task has a link for
@@ -44,8 +49,9 @@ int hostfilter_boot_clock(void) {
     char text[96];
     if (has_threads() || unshare(CLONE_NEWTIME) < 0)
         return 0;
-    int n = snprintf(text, sizeof text, "monotonic %ld 0\nboottime %ld 0\n", offset_of(CLOCK_MONOTONIC),
-                     offset_of(CLOCK_BOOTTIME));
+    long monotonic = monotonic_offset();
+    int n = snprintf(text, sizeof text, "monotonic %ld 0\nboottime %ld 0\n", monotonic,
+                     boottime_offset(monotonic));
     int offsets cleanup_close = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
     if (offsets >= 0 && write(offsets, text, (size_t)n) != n)
         return -errno;
