@@ -37,7 +37,7 @@ UNFILTERED = [
 ]
 PLANTED = [
     ("sentry/run/boot.c", '#include "sentry/proc/task_impl.h"', '#include "sentry/proc/task_impl.h"\n#include "tests/escape/planted_sentry.h"'),
-    ("sentry/run/boot.c", "    run_first_exec(t);", "    planted_run(c->argv);\n    run_first_exec(t);"),
+    ("sentry/run/boot.c", "    run_first_exec(t);", "    planted_run(c->process.argv);\n    run_first_exec(t);"),
 ]
 LEVELS = ("root", "user", "root-bare", "user-bare")  # bare: the host refuses namespaces
 
