@@ -106,6 +106,70 @@ static void test_load(void **state) {
     assert_int_equal(atomic_load(&l.wrong), 0);
 }
 
+// A handler that blocks is no reason for others' calls to wait; whatever threads that wait for nothing have
+// done.
+struct blocked {
+    struct platform *p;
+    struct guest guests[2];
+    _Atomic unsigned calls[2];
+    _Atomic bool blocked, served;
+};
+
+static void block_until_served(struct blocked *b) {
+    plat_block_begin(b->p);
+    unsigned before = atomic_load(&b->calls[1]);
+    for (int i = 0; i < 5000 && atomic_load(&b->calls[1]) < before + 10; i++)
+        usleep(1000);
+    atomic_store(&b->served, atomic_load(&b->calls[1]) >= before + 10);
+    plat_block_end(b->p);
+    plat_shutdown(b->p);
+}
+
+static void *serve_blocked(void *arg) {
+    struct blocked *b = arg;
+    struct plat_event ev;
+    while (plat_wait(b->p, &ev) == 0) {
+        if (ev.kind != PLAT_SYSCALL)
+            continue;
+        int who = ev.owner == &b->guests[1];
+        atomic_fetch_add(&b->calls[who], 1);
+        if (who == 0 && !atomic_exchange(&b->blocked, true))
+            block_until_served(b);
+        plat_answer(ev.thread, 0);
+    }
+    return NULL;
+}
+
+static void *block_once(void *p) {
+    plat_block_begin(p);
+    plat_block_end(p);
+    return NULL;
+}
+
+static void test_block(void **state) {
+    struct blocked b = {.p = *state};
+    pthread_t threads[2], stranger;
+    if (plat_max_waiters(b.p) < 2)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        guest_start(&b.guests[i], b.p, GUEST_AT(loop_value));
+        wait_call(&b.guests[i], 110);
+    }
+    plat_block_begin(b.p);  // for good: this thread waits for no more events
+    assert_int_equal(pthread_create(&stranger, NULL, block_once, b.p), 0);
+    pthread_join(stranger, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, serve_blocked, &b), 0);
+    usleep(20000);
+    plat_answer(b.guests[1].t, 0);
+    plat_answer(b.guests[0].t, 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 2; i++)
+        guest_end(&b.guests[i]);
+    assert_true(atomic_load(&b.served));
+}
+
 // ---- Costs
 // ---------------------------------------------------------------------------------------------------------
 
@@ -313,6 +377,8 @@ int main(void) {
         cmocka_unit_test(bench_fork),  cmocka_unit_test(bench_new_space), cmocka_unit_test(bench_crowd),
         cmocka_unit_test(test_load), // last: it shuts the platform down
     };
+    static const struct CMUnitTest block[] = {cmocka_unit_test(test_block)};
     alarm(110);
-    return run_backends("platform load", tests, sizeof tests / sizeof *tests);
+    return run_backends("platform load", tests, sizeof tests / sizeof *tests) +
+           run_backends("platform block", block, 1);
 }
