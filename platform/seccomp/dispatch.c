@@ -125,6 +125,21 @@ static void rest_event(struct sc_thread *t, const struct seccomp_notif *n) {
         sc_violation(t, "an event instead of its rest");
 }
 
+// Its call was answered in the ring when it was about to come for the value (STUB_RING_WAIT). It has that
+// now, as if it had come: what runs before it would get there makes calls of its own by the same ring.
+static void interrupted_on_its_way(struct sc_thread *t, const struct ring_call *answered) {
+    struct lx_regs *r = &t->cache.regs;
+    if (sc_regs_load(t) || (uint32_t)r->rax != STUB_RING_WAIT)
+        return;
+    int64_t value = answered->value;
+    t->ring.out_addr = answered->out_addr;
+    t->ring.out_len = answered->out_len;
+    sc_ring_copy_now(t, &value);
+    r->rax = (uint64_t)value;
+    r->rip += 2;
+    t->cache.dirty_regs = true;
+}
+
 static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
     if (STUB_EV_SLOT(nr) != t->slot) {
@@ -148,6 +163,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
             sc_violation(t, "an event instead of its work");
         return false;
     }
+    struct ring_call before = t->ring;
     sc_hold(t, n->id, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
@@ -166,6 +182,8 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
             sc_violation(t, "interrupted in the stub's text");
             return false;
         }
+        if (before.state == RING_ANSWERED)
+            interrupted_on_its_way(t, &before);
         ev->kind = PLAT_INTERRUPT;
         return true;
     default:

@@ -25,8 +25,8 @@ struct sc_waiter {
     _Atomic int word;
 };
 
-// Is this thread counted in `active`? One platform at a time serves a thread. Only those that wait here are ever
-// counted: others, which run what became ready (the sentry's event thread), are in nobody's way when they block.
+// Is this thread counted in `active`? One platform at a time serves a thread. Only those that wait here are
+// ever counted: others, which run what became ready (the sentry's event thread), never look for events.
 static _Thread_local struct sc_platform *active_in;
 static _Thread_local int my_tid;
 static _Thread_local bool is_poller;  // it takes no part in what follows
