@@ -251,8 +251,8 @@ static bool request_exec(struct control *c, struct peer *p, size_t n, int fds[3]
     if (c->ended) {
         reply_failed(p, -LINUX_ESRCH, "container not running");
     } else {
-        const int stdio[3] = {take_fd(&fds[0]), take_fd(&fds[1]), take_fd(&fds[2])};
-        run_program(c, p, &r->process, (int *)stdio);
+        int stdio[3] = {take_fd(&fds[0]), take_fd(&fds[1]), take_fd(&fds[2])};
+        run_program(c, p, &r->process, stdio);
     }
     controlexec_free(r);
     return true;

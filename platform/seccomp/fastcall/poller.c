@@ -175,7 +175,9 @@ static void look_for_new(struct sc_platform *p, uint64_t now) {
 
 static bool cores_are_full(struct sc_platform *p) { return atomic_load(&p->nrunning) >= p->pollers.ncpus; }
 
-static bool pays(const struct sc_platform *p) { return my.spent_ns <= GRACE_NS + my.taken * p->notified_ns; }
+static bool pays(const struct sc_platform *p) {
+    return my.spent_ns <= GRACE_NS + (uint64_t)my.taken * p->notified_ns;
+}
 
 static bool core_is_wanted(struct sc_platform *p) {
     return atomic_load(&p->pollers.closed) || (cores_are_full(p) && !pays(p));

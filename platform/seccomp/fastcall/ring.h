@@ -41,8 +41,8 @@ struct stub_ring *sc_ring_at(const struct sc_platform *p, unsigned ring);  // sh
 // A ring belongs to a slot of an address space until that is gone: whoever has it mapped is never another's.
 bool sc_ring_alloc(struct sc_thread *t);     // for its slot; no platform lock; false: none is free
 void sc_ring_take_back(struct sc_thread *t); // the same; it has not been mapped
-bool sc_ring_order(
-    struct sc_thread *t);  // [lock] orders its slot's to be mapped, unless it is; false: it cannot
+// [lock] Orders that of its slot to be mapped, unless it is. False: it cannot.
+bool sc_ring_order(struct sc_thread *t);
 void sc_ring_bind(struct sc_thread *t);      // [P] a new thread gets its slot's, if that has one
 void sc_ring_unbind(struct sc_thread *t);    // [P] its host thread is gone
 void sc_rings_free(struct sc_as *as);        // [P] no process has them mapped any more
@@ -53,7 +53,7 @@ bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring);  // the gues
 bool sc_ring_has_call(const struct sc_platform *p, unsigned ring);
 // dispatched.c: Syscall User Dispatch, for the sites that cannot be patched.
 void sc_dispatch_probe(struct sc_platform *p);
-// [lock] Orders it, and the ring, for a thread that is held by a call; false: not possible.
+// [lock] Orders it for a thread that is held by a call and has a ring, or an order for one. False: it cannot.
 bool sc_dispatch_order(struct sc_thread *t);
 void sc_dispatch_select(struct sc_platform *p, unsigned ring, bool polled);  // no lock; calls go to the ring?
 void sc_dispatch_again(struct sc_thread *t);  // [lock] it is held: a call of it has gone another way
