@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from processes import children, proc_name, proc_stat
+
 GUEST = """
 import os
 f = os.open('/etc/passwd', 0); os.read(f, 1)
@@ -49,25 +51,15 @@ def command(options):
     return [options.picket, "do", "--platform=seccomp", "--fast-calls=off", "--", "/usr/bin/python3", "-c", GUEST]
 
 
-def children(pid):
-    found = []
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/children" % (pid, tid)) as f:
-            found += [int(child) for child in f.read().split()]
-    return found
-
-
 def sentry_of(pid):
     for child in children(pid):
-        with open("/proc/%d/cmdline" % child) as f:
-            if "picket-sentry" in f.read():
-                return child
+        if proc_name(child) == "picket-sentry":
+            return child
     raise AssertionError("no sentry below the CLI")
 
 
 def is_stopped(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        return f.read().rsplit(")", 1)[1].split()[0] == "t"
+    return proc_stat(pid)[0] == "t"
 
 
 def wait_until(what, condition):

@@ -5,7 +5,6 @@ signals, names of processes, and that nothing outside changes. Each case is a fu
 import argparse
 import contextlib
 import ctypes
-import glob
 import inspect
 import os
 import pty
@@ -19,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from processes import descendants, proc_name, proc_stat, read_proc, threads
 
 PICKET, PLATFORM, SCALE = "", "seccomp", 1.0
 
@@ -339,23 +340,6 @@ def test_signals_are_handed_on():
     expect(p.stdout.read() == "term\n" and p.wait(20 * SCALE) == 5, "TERM reached the program")
 
 
-def descendants(pid):
-    children = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/stat" % entry) as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-            children.setdefault(int(fields[1]), []).append(int(entry))
-        except OSError:
-            pass
-    found, todo = [], [pid]
-    while todo:
-        for child in children.get(todo.pop(), []):
-            found.append(child)
-            todo.append(child)
-    return found
-
-
 def test_killing_the_cli_ends_all():
     p = start("sh", "-c", "echo ready; sleep 1000 & sleep 1000")
     expect(p.stdout.readline() == "ready\n", "ready")
@@ -369,21 +353,6 @@ def test_killing_the_cli_ends_all():
     expect(all(zombie(pid) for pid in below), "left over: %r" % below)
 
 
-def read_proc(path):
-    """What /proc says of a process or thread; None when it has ended meanwhile."""
-    try:
-        with open("/proc/" + path) as f:
-            return f.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def proc_stat(pid):
-    """The fields of its stat behind the name, the state first; None when it has ended."""
-    text = read_proc("%d/stat" % pid)
-    return text and text.rsplit(")", 1)[1].split()
-
-
 def zombie(pid):
     stat = proc_stat(pid)
     return stat is None or stat[0] == "Z"
@@ -392,7 +361,7 @@ def zombie(pid):
 def test_process_names():
     p = start("sh", "-c", "echo ready; sleep 1000")
     expect(p.stdout.readline() == "ready\n", "ready")
-    names = {(read_proc("%d/comm" % pid) or "").strip() for pid in descendants(p.pid)}
+    names = {proc_name(pid) for pid in descendants(p.pid)}
     p.terminate()
     p.wait(20 * SCALE)
     expect({"picket-sentry", "picket-gofer", "picket-stub"} <= names, "names: %r" % names)
@@ -403,12 +372,12 @@ def test_every_process_is_filtered():
     expect(p.stdout.readline() == "ready\n", "ready")
     bad = []
     for pid in descendants(p.pid):
-        for task in glob.glob("/proc/%d/task/*" % pid):
-            text = read_proc(task[len("/proc/"):] + "/status")
+        for tid in threads(pid):
+            text = read_proc("%d/task/%d/status" % (pid, tid))
             if text is None:
                 continue
             if not re.search(r"^Seccomp:\s*2$", text, re.M) or not re.search(r"^NoNewPrivs:\s*1$", text, re.M):
-                bad.append((task, re.search(r"^Name:\s*(.*)$", text, re.M).group(1)))
+                bad.append((pid, tid, re.search(r"^Name:\s*(.*)$", text, re.M).group(1)))
     p.terminate()
     p.wait(20 * SCALE)
     expect(not bad, "without filter or no_new_privs: %r" % bad)

@@ -11,7 +11,8 @@ import sys
 import time
 
 import run_cli as cli
-from run_cli import descendants, do, expect, scratch
+from processes import descendants, proc_name
+from run_cli import do, expect, scratch
 
 FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS, signal.SIGABRT}
 # Says which signals come. The second SIGTERM ends it, with a look at a file. (Not by handlers: of a signal that comes just
@@ -60,7 +61,7 @@ def test_every_signal_to_each_process():
     p = popen("python3", "-c", COUNT)
     expect(p.stdout.readline() == "ready\n", "ready")
     for pid in descendants(p.pid):
-        name = (cli.read_proc("%d/comm" % pid) or "").strip()
+        name = proc_name(pid)
         for sig in set(range(1, 65)) - {9, 19} - set(map(int, FAULTS)) if name in ("picket-sentry", "picket-gofer") else ():
             os.kill(pid, sig)
     for _ in range(2):

@@ -11,6 +11,7 @@ import sys
 import time
 
 import run_cli as cli
+from processes import children, read_proc, threads
 from run_cli import do, expect
 
 
@@ -115,11 +116,8 @@ def test_memory_is_bounded():
 
 def sleeps_of(pid):
     """How often the threads of a process have gone to sleep."""
-    total = 0
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/status" % (pid, tid)) as f:
-            total += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M).group(1))
-    return total
+    texts = [read_proc("%d/task/%d/status" % (pid, tid)) or "" for tid in threads(pid)]
+    return sum(int(n) for text in texts for n in re.findall(r"^voluntary_ctxt_switches:\s*(\d+)", text, re.M))
 
 
 def test_idle_network_is_idle():
@@ -139,12 +137,10 @@ def test_idle_network_is_idle():
     p = subprocess.Popen([cli.PICKET, "do", "--platform", cli.PLATFORM, "--", "python3", "-c", rest], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
     expect(p.stdout.readline() == "ready\n", "did not come up")
-    with open("/proc/%d/task/%d/children" % (p.pid, p.pid)) as f:
-        children = [int(c) for c in f.read().split()]
     time.sleep(2)  # timers of what went before are over
-    before = {c: sleeps_of(c) for c in children}
+    before = {c: sleeps_of(c) for c in children(p.pid)}
     time.sleep(2)
-    more = {c: sleeps_of(c) - before[c] for c in children}
+    more = {c: sleeps_of(c) - before[c] for c in before}
     p.communicate("")
     expect(sum(more.values()) <= 8, "wake-ups in two seconds, by process: %s" % more)
 

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import time
 
+from processes import children, proc_name
+
 
 class At:
     """Of this run."""
@@ -234,11 +236,11 @@ def has_freezer():
 
 
 # ---- Leftovers -------------------------------------------------------------------------------------------------------------
-def children():
+def left_children():
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    return open("/proc/self/task/%d/children" % os.getpid()).read().split()
+    return children(os.getpid())
 
 
 def cgroups():
@@ -255,7 +257,7 @@ def leftovers(mounts):
     """What a test has left behind, a moment later at the latest."""
     limit = time.monotonic() + 5 * at.scale
     while True:
-        found = ["process %s %s" % (pid, open("/proc/%s/comm" % pid).read().strip()) for pid in children() if os.path.exists("/proc/" + pid)]
+        found = ["process %d %s" % (pid, proc_name(pid)) for pid in left_children()]
         found += ["in --root: " + name for name in os.listdir(at.root)] if os.path.isdir(at.root) else []
         found += ["mount: " + line for line in set(open("/proc/self/mountinfo").read().splitlines()) - mounts]
         found += ["cgroup " + path for path in cgroups()]
@@ -267,11 +269,11 @@ def leftovers(mounts):
 def clean():
     for name in os.listdir(at.root) if os.path.isdir(at.root) else []:
         picket("delete", "--force", name, status=None)
-    for pid in children():
+    for pid in left_children():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
     time.sleep(0.1)
-    children()
+    left_children()
     for path in cgroups():
         for folder, _, _ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):

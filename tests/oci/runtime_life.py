@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+from processes import descendants, proc_name, proc_stat
 from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh
 
 
@@ -185,15 +186,19 @@ def test_list():
     expect(picket("list", "-f", "json").stdout == "[]\n", "none")
 
 
+def sentry_of(b):
+    return next(pid for pid in descendants(b.pid) if proc_name(pid) == "picket-sentry")
+
+
 def test_init_is_ours():
     """The pid of the pid file is a child of the nearest subreaper, and holds none of our descriptors."""
     with running() as b:
-        stat_line = open("/proc/%d/stat" % b.pid).read()
-        expect(int(stat_line.rsplit(")", 1)[1].split()[1]) == os.getpid(), "parent: " + stat_line)
+        stat = proc_stat(b.pid)
+        expect(int(stat[1]) == os.getpid(), "parent: %r" % stat)
         for fd in ("0", "1", "2"):
             expect(os.readlink("/proc/%d/fd/%s" % (b.pid, fd)) == "/dev/null", "descriptor " + fd)
         if os.geteuid() == 0:
-            sentry = [pid for pid, comm in below(b.pid) if comm == "picket-sentry"][0]
+            sentry = sentry_of(b)
             held = [os.readlink("/proc/%d/fd/%s" % (sentry, fd)) for fd in os.listdir("/proc/%d/fd" % sentry)]
             paths = {name for name in held if name.startswith("/") and not name.startswith(("/memfd:", "/dev/", b.rootfs))}
             expect(paths == {b.out, b.out + ".err", os.path.join(at.root, b.id, "log")}, "the sentry holds %r" % paths)
@@ -237,21 +242,10 @@ def test_killed_init_ends_all():
 def test_killed_sentry():
     b = Bundle(*FOREVER).create().start()
     b.output("up")
-    children = open("/proc/%d/task/%d/children" % (b.pid, b.pid)).read().split()
-    sentry = [c for c in children if open("/proc/%s/comm" % c).read() == "picket-sentry\n"]
-    os.kill(int(sentry[0]), signal.SIGKILL)
+    os.kill(sentry_of(b), signal.SIGKILL)
     expect(os.WTERMSIG(b.end()) == signal.SIGKILL, "as if killed")
     expect(b.status() == "stopped", "stopped")
     b.delete()
-
-
-def below(pid):
-    """All processes below one, with their names."""
-    found = []
-    for task in os.listdir("/proc/%d/task" % pid):
-        for child in open("/proc/%d/task/%s/children" % (pid, task)).read().split():
-            found += [(int(child), open("/proc/%s/comm" % child).read().strip())] + below(int(child))
-    return found
 
 
 def test_killed_and_stopped_parts():
@@ -260,7 +254,7 @@ def test_killed_and_stopped_parts():
         for sig in (signal.SIGKILL, signal.SIGSTOP):
             b = Bundle(*FOREVER).create().start()
             b.output("up")
-            victims = [pid for pid, comm in [(b.pid, "picket-init")] + below(b.pid) if comm == name]
+            victims = [pid for pid in [b.pid] + descendants(b.pid) if proc_name(pid) == name]
             os.kill(victims[-1], sig)
             started = time.monotonic()
             b.delete("--force")
@@ -275,7 +269,7 @@ def test_killed_and_stopped_parts():
 def test_kill_of_a_sentry_that_stands_still():
     b = Bundle(*FOREVER).create().start()
     b.output("up")
-    os.kill([pid for pid, comm in below(b.pid) if comm == "picket-sentry"][0], signal.SIGSTOP)
+    os.kill(sentry_of(b), signal.SIGSTOP)
     refused("kill", b.id, "TERM", words=["does not answer"])
     b.kill("KILL")
     b.delete()
