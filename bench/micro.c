@@ -5,6 +5,7 @@
 #include "micro.h"
 #include <pthread.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,24 +43,25 @@ int memory_file(void) {
 
 const char *memory_file_name(void) { return path; }
 
-static void *wait_for_ever(void *barrier) {
-    pthread_barrier_wait(barrier);
+static atomic_int arrived;
+
+static void *wait_for_ever(void *unused) {
+    atomic_fetch_add(&arrived, 1);
     for (;;)
         pause();
     return NULL;
 }
 
 void parked_threads(int n) {
-    static pthread_barrier_t barrier;
     pthread_attr_t attr;
     pthread_t t;
-    pthread_barrier_init(&barrier, NULL, (unsigned)n + 1);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 64 << 10);
     for (int i = 0; i < n; i++)
-        check(pthread_create(&t, &attr, wait_for_ever, &barrier) == 0, "a thread");
-    pthread_barrier_wait(&barrier);
-    usleep(20000);
+        check(pthread_create(&t, &attr, wait_for_ever, NULL) == 0, "a thread");
+    while (atomic_load(&arrived) < n)
+        usleep(1000);
+    usleep(100000);  // all wait, and have done so for a while
 }
 
 // Rounds of about 10 ms; the median is printed, so that a disturbance of the machine does not count.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A held thread costs nothing but an entry in the kernel's list of notifications; but each receive and each
 // answer walks that list. So when more than SC_PARKED_MOST calls wait there, those that have waited for long
-// are moved, the longest first (to move who is back within SC_PARKED_NS would cost more than the walks): a
+// are moved, the longest first (to move who is back soon would cost more than the walks, which are the dearer
+// the more there are: patience()): a
 // thread is brought to the stub's handler and told to sleep there, by rt_sigtimedwait(2) for the signal that
 // interrupts stubs. When its call is answered it is woken by that signal, reports, and goes on with what was
 // decided. To the sentry it is held all the time.
@@ -18,7 +19,7 @@
 #include <sys/syscall.h>
 
 #define SC_PARKED_MOST 64        // a walk of so many costs less than a tenth of a call
-#define SC_PARKED_NS   50000000  // of waiting
+#define SC_PARKED_NS   50000000  // of waiting, when there are just as many
 
 void sc_parked_init(struct sc_parked *p) {
     lock_init(&p->lock, RANK_LEAF);
@@ -53,13 +54,17 @@ static void add_parked(struct sc_thread *t) {
     atomic_fetch_add(&p->n, 1);
 }
 
+static uint64_t patience(const struct sc_parked *p) {
+    return (uint64_t)SC_PARKED_NS * SC_PARKED_MOST / atomic_load(&p->n);
+}
+
 // One that is to be moved, or NULL. It may have gone on when it is looked at.
 static struct sc_thread *take_longest(struct sc_parked *p) {
     LOCKED(&p->lock);
     if (atomic_load(&p->n) <= SC_PARKED_MOST)
         return NULL;
     struct sc_thread *t = list_first(&p->list, struct sc_thread, park_link);
-    if (mono_ns() - t->parked_at < SC_PARKED_NS)
+    if (mono_ns() - t->parked_at < patience(p))
         return NULL;
     remove_parked(p, t);
     return t;

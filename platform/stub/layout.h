@@ -166,7 +166,7 @@ enum stub_ring_state {
 #define STUB_RING_BARE   0x80000000u
 #define STUB_RING_SAMPLE 64  // of so many such calls one goes by the filter, which sees where it comes from
 #define STUB_RING_STR 384
-#define STUB_RING_OUT 7680
+#define STUB_RING_OUT 7672
 // How a call goes through a ring, by its number: its value alone; with the path that is its first or second
 // argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
 // for maps that are premapped.
@@ -182,21 +182,28 @@ enum stub_ring_state {
 #define STUB_SELECT_FILTER 0     // calls go to the filter
 #define STUB_SELECT_RING   1     // calls raise SIGSYS first
 struct stub_ring {
-    uint32_t state, nr;
+    // One cache line goes there and back for each call, and no other when no bytes come along.
+    uint32_t state;
+    union {
+        uint32_t nr;      // (guest) with REQ
+        uint32_t out_len; // (sentry) with DONE: so many bytes of `out` are to be copied to out_addr by the
+                          // thread, which comes by STUB_RING_WAIT when it cannot
+    };
     uint64_t args[6];
-    uint64_t value;
+    union {
+        // (guest) with REQ: length of what came along in `str`: of the path that is an argument, its NUL
+        // included, or of the bytes that it points to; 0: nothing
+        uint32_t str_len;
+        uint64_t value; // (sentry) with DONE
+    };
+    // The second is seldom written by the sentry.
     uint32_t polled; // (sentry) somebody looks at it; (guest) cleared when nobody came
-    // (guest) length of what came along in `str`: of the path that is an argument, its NUL included, or of
-    // the bytes that it points to; 0: nothing
-    uint32_t str_len;
-    uint64_t out_addr;
-    // (sentry) with DONE: the thread has to copy `out` there, or, when it cannot, to come by STUB_RING_WAIT
-    uint64_t out_len;
-    uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
-    uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
     uint8_t selector;    // (both) of Syscall User Dispatch: STUB_SELECT_*
     uint8_t dispatched;  // (guest) counts such calls
-    char pad[22], str[STUB_RING_STR];
+    uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
+    uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
+    char pad[40], str[STUB_RING_STR];
+    uint64_t out_addr;
     char out[STUB_RING_OUT];
 };
 // How a fresh stub starts: at the bottom of the last slot, its boot stack is the same slot's top.

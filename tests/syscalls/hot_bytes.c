@@ -23,7 +23,7 @@ static void expect_moved(unsigned at, unsigned n) {
 }
 
 static const unsigned lengths[] = {0,   1,   2,    7,    8,    9,    63,   255,  383,
-                                   384, 385, 511, 4096, 4097, 7679, 7680, 7681, 8192};
+                                   384, 385, 511, 4096, 4097, 7671, 7672, 7673, 8192};
 
 TEST(every_length) {
     int p[2], f = memfd_create("file", 0);

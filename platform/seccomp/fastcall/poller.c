@@ -37,6 +37,7 @@ static _Thread_local struct sc_poller *me;   // NULL: an ordinary waiter
 struct watch {
     unsigned ring;   // 0: none
     unsigned taken;  // calls from it
+    bool calls;      // has called since the clock was looked at
     uint64_t until;  // monotonic ns
 };
 
@@ -47,7 +48,8 @@ struct polling {
     struct watch *last_taken;  // whose call this thread handles, or NULL
     unsigned next;             // the watch to look at first
     unsigned turn;
-    uint64_t clock;     // when it was looked at
+    uint64_t since;     // the first look at the clock since the last event; 0: none yet
+    uint64_t clock;     // the last look
     uint64_t spent_ns;  // spinning in vain
     unsigned taken;     // calls
 };
@@ -191,20 +193,31 @@ static void account(uint64_t spun_ns) {
     }
 }
 
+// The time since the last look, when all of it was spinning. Between two events that are nearer to each other
+// than two looks are, nothing counts.
+static uint64_t spun(struct sc_platform *p, uint64_t now) {
+    uint64_t ns = my.since ? now - my.clock : 0;
+    if (!my.since)
+        my.since = now;
+    my.clock = now;
+    if (ns > LOST_NS)
+        sc_listen_leave(p);
+    account(ns);
+    return ns;
+}
+
 // Gives up those that have been silent for too long. Time in which no thread can call, since the sentry holds
 // it by a call that went another way, does not count; but not for ever. True: some are left.
-static bool look_at_clock(struct sc_platform *p, uint64_t start) {
-    uint64_t now = mono_ns(), idle = atomic_load(&p->nrunning) == 0 ? now - my.clock : 0;
+static bool look_at_clock(struct sc_platform *p) {
+    uint64_t now = mono_ns(), ns = spun(p, now), idle = atomic_load(&p->nrunning) == 0 ? ns : 0;
     uint64_t patience = cores_are_full(p) ? QUEUED_NS : 0;
     bool left = false;
-    if (now - my.clock > LOST_NS)
-        sc_listen_leave(p);
-    my.clock = now;
     look_for_new(p, now);
     for (unsigned i = 0; i < SC_WATCHED; i++) {
         struct watch *w = &my.watches[i];
-        w->until += idle;
-        if (w->ring && (now > w->until + patience || now > start + POLL_MOST_NS + patience))
+        w->until = w->calls ? now + POLL_NS : w->until + idle;
+        w->calls = false;
+        if (w->ring && (now > w->until + patience || now > my.since + POLL_MOST_NS + patience))
             give_up(p, i);
         else if (w->ring && !sc_ring_is_polled(p, w->ring))  // we came late: something else had our core
             sc_ring_set_polled(p, w->ring, true);
@@ -230,31 +243,27 @@ static bool take_call(struct sc_platform *p, struct plat_event *ev) {
 }
 
 // What became of the call that was taken last.
-static void settle_last(struct sc_platform *p, uint64_t now) {
+static void settle_last(struct sc_platform *p) {
     if (my.last_taken)
-        my.last_taken->until = now + POLL_NS;
+        my.last_taken->calls = true;
     my.last_taken = NULL;
     if (sc_ring_settle_last())
         sc_listen_claim(p);
 }
 
 // True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
-// receiver, the look at the listener: the clock is in the vDSO.
+// receiver, the look at the listener; and no clock for a call that comes soon.
 static bool spin(struct sc_platform *p, struct plat_event *ev) {
-    uint64_t start = my.clock = mono_ns();
-    bool got = false;
-    settle_last(p, start);
-    look_for_new(p, start);
-    while (!got) {
+    my.since = 0;
+    settle_last(p);
+    for (;;) {
         my.turn++;
-        if (my.turn % CLOCK_TURNS == 0 && (core_is_wanted(p) || !look_at_clock(p, start)))
+        if (my.turn % CLOCK_TURNS == 0 && (core_is_wanted(p) || !look_at_clock(p)))
             break;
-        got = (my.turn % LOOK_TURNS == 0 && sc_listen_look(p, ev)) || take_call(p, ev);
+        if ((my.turn % LOOK_TURNS == 0 && sc_listen_look(p, ev)) || take_call(p, ev))
+            return true;
         __builtin_ia32_pause();
     }
-    account(mono_ns() - start);
-    if (got)
-        return true;
     sc_listen_leave(p);
     for (unsigned i = 0; i < SC_WATCHED; i++)
         if (my.watches[i].ring)
@@ -305,6 +314,7 @@ int sc_poller_wait(struct sc_platform *p, struct plat_event *ev) {
             syscall(SYS_futex, &me->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
         my.on = true;
         my.spent_ns = my.taken = 0;
+        look_for_new(p, mono_ns());
     }
     sc_listen_leave(p);
     return -LINUX_ESHUTDOWN;

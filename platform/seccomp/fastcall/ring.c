@@ -196,19 +196,32 @@ static bool may_take(const struct sc_thread *t, unsigned ring) {
            !t->to_handler && !t->doomed;
 }
 
+// What the guest has written, all of it at once: the line is still ours, and its thread will ask for it back.
+struct ring_request {
+    uint32_t nr;
+    uint64_t args[6];
+};
+
+static struct ring_request read_request(const struct stub_ring *ring) {
+    struct ring_request r = {.nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED)};
+    for (unsigned i = 0; i < 6; i++)
+        r.args[i] = __atomic_load_n(&ring->args[i], __ATOMIC_RELAXED);
+    return r;
+}
+
 bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
     struct stub_ring *ring = sc_ring_at(p, no);
     struct sc_thread *t = atomic_load(&p->rings.owner[no - 1]);
-    uint32_t req = STUB_RING_REQ;
+    uint32_t posted = STUB_RING_REQ;
     if (!t)
         return false;
     LOCKED(&t->lock);
-    if (!may_take(t, no) || !__atomic_compare_exchange_n(&ring->state, &req, STUB_RING_TAKEN, false,
+    if (!may_take(t, no) || !__atomic_compare_exchange_n(&ring->state, &posted, STUB_RING_TAKEN, false,
                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
-    uint32_t nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED);
-    t->ring.bare = nr & STUB_RING_BARE;
-    nr &= ~STUB_RING_BARE;
+    const struct ring_request req = read_request(ring);
+    uint64_t nr = req.nr & ~STUB_RING_BARE;
+    t->ring.bare = req.nr & STUB_RING_BARE;
     if (!sc_ring_serves(p, atomic_load(&sc_as(t)->premap.on), nr)) {
         set_ring_state(t, STUB_RING_REFUSED);
         return false;
@@ -220,10 +233,8 @@ bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
     answered = false;
     *ev = (struct plat_event){.kind = PLAT_SYSCALL, .thread = &t->base, .owner = atomic_load(&t->base.owner)};
     ev->call.nr = t->call.nr = nr;
-    for (unsigned i = 0; i < 6; i++)
-        ev->call.args[i] = __atomic_load_n(&ring->args[i], __ATOMIC_RELAXED);
-    t->call.args[0] = ev->call.args[0];
-    t->call.args[1] = ev->call.args[1];
+    memcpy(ev->call.args, req.args, sizeof req.args);
+    memcpy(t->call.args, req.args, 2 * sizeof *req.args);
     if (nr == SYS_mmap)
         ev->call.proposal = sc_premap_proposal(t, ev->call.args);
     return true;
@@ -246,8 +257,9 @@ void sc_ring_answer(struct sc_thread *t, int64_t value) {
     t->ring.state = RING_ANSWERED;
     answered = true;
     sc_set_state(t, SC_RUNNING);
-    ring->out_addr = t->ring.out_addr;
-    __atomic_store_n(&ring->out_len, t->ring.out_len, __ATOMIC_RELAXED);
+    if (t->ring.out_len)
+        ring->out_addr = t->ring.out_addr;
+    __atomic_store_n(&ring->out_len, (uint32_t)t->ring.out_len, __ATOMIC_RELAXED);
     __atomic_store_n(&ring->value, (uint64_t)value, __ATOMIC_RELAXED);
     set_ring_state(t, STUB_RING_DONE);
 }

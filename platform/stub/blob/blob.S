@@ -116,7 +116,6 @@ ring_any:
         movq    %r8, RING_ARG(4)
         movq    %r9, RING_ARG(5)
         movl    $0, RING(str_len)
-        movq    $0, RING(out_len)
         movq    %rsi, SCRATCH(rsi)
         movq    %rdi, SCRATCH(rdi)
         cmpl    $STUB_RING_NUMBERS, %eax

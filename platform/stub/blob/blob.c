@@ -365,7 +365,6 @@ static uint32_t ring_call(struct stub_ring *ring, unsigned nr, const struct cont
     ring->args[4] = c->r8;
     ring->args[5] = c->r9;
     ring->str_len = 0;
-    ring->out_len = 0;
     __atomic_store_n(&ring->state, STUB_RING_REQ, __ATOMIC_SEQ_CST);
     return ring_wait(ring);
 }
