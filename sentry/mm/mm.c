@@ -24,8 +24,8 @@
 // (a single private writable map larger than memory), so that the host's answer cannot differ from ours late.
 //
 // Who may change a map: mm_turn.c. While one task alone uses it, that task, at once. While several do,
-// whoever has the turn, and it ends only when the host has done the work, because work queued on two threads
-// is done in no order.
+// whoever has the turn. Work queued on two threads is done in no order, so where one range alone is changed
+// it stays barred to others until the host has done the work, and where more is, the turn ends only then.
 //
 // When the host refuses late (no memory for its own structures, a file system that must not be executed
 // from): a new mapping is taken back and the call answers with the error (mm_late_failure()); anything else
@@ -72,6 +72,7 @@ static struct mm *mm_alloc(const struct plat_layout *layout, struct plat_as *as)
     ref_init(&mm->refs, 1);
     lock_init(&mm->lock, RANK_MM);
     waitq_init(&mm->op_wait);
+    list_init(&mm->unsettled);
     mm->layout = layout;
     mm->as = as;
     mm->mmap_base = mm->place_top = layout->hi;

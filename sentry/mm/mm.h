@@ -72,6 +72,7 @@ struct mm {
     struct file *exe;               // [lock] owned
     _Atomic uint32_t membarrier;    // LINUX_MEMBARRIER_CMD_REGISTER_* that were made
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
+    struct list unsettled;          // [lock] task->unsettled: what host threads have still to do (mm_turn.c)
     struct waitq op_wait;
 };
 
@@ -89,10 +90,16 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out);
 // The turn to change t->mm. 0: it is ours (stays ours over reruns until finish); SYS_PARK or an error: return
 // that.
 int64_t mm_op_begin(struct task *t);
+// The same for a change of nothing but [start, end): what others have unsettled elsewhere is not waited for.
+int64_t mm_op_begin_range(struct task *t, uint64_t start, uint64_t end);
 bool mm_turn_try(struct task *t);  // the same without waiting; given back by mm_op_end()
 // Ends the turn. `value` is what the guest gets. Use as: return mm_op_finish(t, value); and at the handler's
 // head: if (mm_op_flushed(t)) return mm_op_done(t);
 int64_t mm_op_finish(struct task *t, int64_t value);
+// The same where all that was queued lies in [start, end): the turn ends without a flush where that is safe.
+int64_t mm_op_finish_range(struct task *t, int64_t value, uint64_t start, uint64_t end);
+// By the event loop, for each event of a task that ran: its host thread has done what it was given.
+void mm_settle(struct task *t);
 // In the middle of a turn: waits for the host's answer to what is queued. SYS_FLUSH; in the rerun
 // mm_op_asked() is true and call.flush_result the answer.
 int64_t mm_op_ask(struct task *t);
@@ -118,6 +125,7 @@ struct mmap_args {
     uint64_t flags;  // LINUX_MAP_*: MAP_SHARED_VALIDATE looks at all of them
     uint32_t prot;
     uint32_t deny;        // LINUX_PROT_*: what mprotect may not grant later either
+    bool proposed;        // addr is the platform's wish, not the guest's
     struct file *file;    // borrowed
     const char *name;     // a constant
 };

@@ -55,6 +55,7 @@ struct mapping {  // an mmap in the making
     uint32_t flags;  // as asked for
     int fd;          // host descriptor, borrowed from the file, or -1
     struct file *own;  // the memfd of shared anonymous memory
+    bool proposed;
 };
 
 static int check_file(const struct mmap_args *a, struct mapping *m) {
@@ -135,6 +136,7 @@ static int check_args(struct task *t, const struct mmap_args *a, struct mapping 
     m->v.max_prot = PROT_ALL;
     m->v.flags = type | (flags & LINUX_MAP_GROWSDOWN);
     m->v.name = a->name;
+    m->proposed = a->proposed;
     bool charged =
         type == LINUX_MAP_PRIVATE && (m->v.prot & LINUX_PROT_WRITE) && !(a->flags & LINUX_MAP_NORESERVE);
     if (charged && t->k && t->k->mem_total && m->len > t->k->mem_total)
@@ -153,9 +155,35 @@ static int check_fixed(struct task *t, const struct mm *mm, const struct mapping
         return -LINUX_EEXIST;
     return area_check_fixed(mm, addr, addr + m->len);
 }
+// Where somebody's host thread has still something to do in [start, end); 0: nowhere.
+static uint64_t unsettled_in(const struct mm *mm, uint64_t start, uint64_t end) {
+    struct map_unsettled *u;
+    list_for_each(u, &mm->unsettled, link) {
+        if (u->start < end && start < u->end)
+            return u->start;
+    }
+    return 0;
+}
 static bool hint_fits(const struct mm *mm, uint64_t addr, uint64_t len) {
     return addr >= mm->layout->lo && addr < mm->layout->hi && len <= mm->layout->hi - addr &&
-           area_range_free(mm, addr, addr + len);
+           area_range_free(mm, addr, addr + len) && !unsettled_in(mm, addr, addr + len);
+}
+
+// So far apart are places that were not free for the wishes of two threads. Their next wishes lie below.
+#define PLACE_APART (8ull << 20)
+
+static uint64_t free_place(struct mm *mm, uint64_t len, bool low) {
+    uint64_t lo = low ? LOW_1G : mm->layout->lo, barred;
+    uint64_t addr = low ? area_find_gap(mm, lo, LOW_2G, len) : area_place(mm, len);
+    while (addr && (barred = unsettled_in(mm, addr, addr + len)))
+        addr = area_find_gap(mm, lo, barred, len);
+    return addr;
+}
+
+// Where a thread has wished for a place, and another has it: apart from that one's.
+static uint64_t place_apart(struct mm *mm, uint64_t len) {
+    uint64_t addr = free_place(mm, len + PLACE_APART, false);
+    return addr ? addr : free_place(mm, len, false);
 }
 static int64_t choose(struct task *t, struct mm *mm, const struct mapping *m, uint64_t addr) {
     if (m->flags & LINUX_MAP_FIXED) {
@@ -166,7 +194,8 @@ static int64_t choose(struct task *t, struct mm *mm, const struct mapping *m, ui
     bool low = m->flags & LINUX_MAP_32BIT;
     if (addr && hint_fits(mm, addr, m->len) && (!low || addr + m->len <= LOW_2G))
         return (int64_t)addr;
-    addr = low ? area_find_gap(mm, LOW_1G, LOW_2G, m->len) : area_place(mm, m->len);
+    bool apart = m->proposed && addr && !low && atomic_load(&mm->users) > 1;
+    addr = apart ? place_apart(mm, m->len) : free_place(mm, m->len, low);
     return addr ? (int64_t)addr : -LINUX_ENOMEM;
 }
 

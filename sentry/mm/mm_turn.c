@@ -12,11 +12,21 @@
 // back or fatal when refused.
 //
 // With one user there is nothing to take and nothing to wait for: new users come only by a clone of that very
-// task. The cost of sharing is one round trip for each change, and a parked call for whoever comes meanwhile.
+// task.
+//
+// Where threads of one process share the map, a change of one range (mmap, munmap, mprotect, madvise) is not
+// waited for either: mm_op_finish_range(). Its thread's host thread does it on its way back to the guest, and
+// the range is *unsettled* until the thread's next event, which cannot come before. Who wants to change
+// anything there meanwhile, or all of the map (fork), waits for that event, and has the thread interrupted so
+// that it comes soon. Addresses are not given out again while they are unsettled: the host's old unmap would
+// hit the new map. Not so for a map that another process shares (vfork): its thread may be killed before it
+// has done its work, and the map lives on; nor for a traced thread, which may stop before. Those flush, which
+// costs a round trip, and a parked call for whoever comes meanwhile.
 #include "base/log.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/proc/task.h"
+#include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 
 // call.phase of the handlers of this family
@@ -49,7 +59,61 @@ static bool take_turn(struct task *t) {
     t->mm->op_task = t;
     return true;
 }
-int64_t mm_op_begin(struct task *t) {
+
+// ---- Unsettled ranges -------------------------------------------------------------------------------------
+// [lock] Of another task than t.
+static struct map_unsettled *find_unsettled(const struct mm *mm, const struct task *t, uint64_t start,
+                                            uint64_t end) {
+    struct map_unsettled *u;
+    list_for_each(u, &mm->unsettled, link) {
+        if (u != &t->unsettled && u->start < end && start < u->end)
+            return u;
+    }
+    return NULL;
+}
+
+// False: somebody has to come first, and is told to.
+static bool settled(struct task *t, uint64_t start, uint64_t end) {
+    struct task *other = NULL;
+    {
+        LOCKED(&t->mm->lock);
+        struct map_unsettled *u = find_unsettled(t->mm, t, start, end);
+        if (u)
+            other = task_get(container_of(u, struct task, unsettled));
+    }
+    if (!other)
+        return true;
+    task_notify(other);
+    task_put(other);
+    return false;
+}
+
+void mm_settle(struct task *t) {
+    struct mm *mm = t->mm;
+    if (!t->unsettled.end)
+        return;
+    {
+        LOCKED(&mm->lock);
+        list_del(&t->unsettled.link);
+        t->unsettled.end = 0;
+    }
+    waitq_wake(&mm->op_wait, ~0u);
+}
+
+static void leave_unsettled(struct task *t, uint64_t start, uint64_t end) {
+    LOCKED(&t->mm->lock);
+    t->unsettled.start = start;
+    t->unsettled.end = end;
+    list_add_tail(&t->mm->unsettled, &t->unsettled.link);
+}
+
+// Do threads of its process alone use the map, and goes t back to the guest before anything else?
+static bool may_leave(const struct task *t) {
+    return atomic_load(&t->mm->users) == atomic_load(&t->tg->nalive) && !ptrace_on(t);
+}
+
+// ---- The turn ---------------------------------------------------------------------------------------------
+int64_t mm_op_begin_range(struct task *t, uint64_t start, uint64_t end) {
     struct mm *mm = t->mm;
     t->undo = (struct map_undo){0};
     if (alone(mm))
@@ -60,8 +124,12 @@ int64_t mm_op_begin(struct task *t) {
             return park_killable(t);
     }
     t->call.cleanup = turn_cleanup;
-    return 0;
+    if (settled(t, start, end))
+        return 0;
+    park_arm(t, &mm->op_wait);
+    return settled(t, start, end) ? 0 : park_killable(t);
 }
+int64_t mm_op_begin(struct task *t) { return mm_op_begin_range(t, 0, ~0ull); }
 
 static bool take_dirty(struct mm *mm) {
     LOCKED(&mm->lock);
@@ -78,7 +146,10 @@ bool mm_turn_try(struct task *t) {
     if (!take_turn(t))
         return false;
     t->call.cleanup = turn_cleanup;
-    return true;
+    if (settled(t, 0, ~0ull))
+        return true;
+    mm_op_end(t);
+    return false;
 }
 
 int64_t mm_op_finish(struct task *t, int64_t value) {
@@ -91,6 +162,14 @@ int64_t mm_op_finish(struct task *t, int64_t value) {
     t->call.phase = MM_FLUSHED;
     t->call.notes.map.value = value;
     return SYS_FLUSH;
+}
+int64_t mm_op_finish_range(struct task *t, int64_t value, uint64_t start, uint64_t end) {
+    if (value < 0 || alone(t->mm) || !may_leave(t))
+        return mm_op_finish(t, value);
+    if (take_dirty(t->mm))
+        leave_unsettled(t, start, end);
+    mm_op_end(t);
+    return value;
 }
 int64_t mm_op_ask(struct task *t) {
     take_dirty(t->mm);

@@ -155,6 +155,10 @@ struct task {
         uint64_t start, end;
         uint64_t brk;            // the break before it, when that call was brk, else 0
     } undo;
+    struct map_unsettled {       // [o], and the map's lock to write: where its last call has changed the map,
+        struct list link;        // which its host thread does before its next event
+        uint64_t start, end;     // end 0: nothing
+    } unsettled;
     struct mm *mm;               // [o] owned; other threads read it under T
     struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
     struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()

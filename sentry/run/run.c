@@ -491,7 +491,9 @@ static void ops_done(struct task *t, const struct plat_event *ev) {
         return;
     int64_t answer = ev->result;
     // ... unless it was a new mapping, which is taken back: the call failed
-    if (mm_late_failure(t, &answer)) {
+    bool taken_back = mm_late_failure(t, &answer);
+    mm_settle(t);
+    if (taken_back) {
         task_release(t, true, answer);
         return;
     }
@@ -536,6 +538,7 @@ static void handle_event(const struct plat_event *ev) {
     }
     if (!claim(t, TASK_GUEST))
         return;  // it is being ended
+    mm_settle(t);
     switch (ev->kind) {
     case PLAT_SYSCALL:
         if (ev->call.foreign)

@@ -12,13 +12,20 @@
 #include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
 
+// Whatever the numbers are, no less than a call with them may change.
+static uint64_t range_end(uint64_t addr, uint64_t len) {
+    return len > LINUX_TASK_SIZE || addr > LINUX_TASK_SIZE ? ~0ull : addr + page_up(len);
+}
+
 int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
     struct mmap_args m = {
         .addr = arg_ulong(a, 0), .len = arg_ulong(a, 1), .prot = arg_u32(a, 2), .flags = arg_ulong(a, 3)};
-    if (m.addr == 0 && !(m.flags & LINUX_MAP_FIXED))
+    if (m.addr == 0 && !(m.flags & LINUX_MAP_FIXED)) {
         m.addr = t->call.proposal;  // taken only if it is free, as any wish is
+        m.proposed = true;
+    }
     m.offset = arg_ulong(a, 5);
     if (m.offset % GUEST_PAGE_SIZE)
         return -LINUX_EINVAL;
@@ -30,29 +37,36 @@ int64_t sys_mmap(struct task *t, const struct sysargs *a) {
     } else {
         m.offset = 0;  // Linux looks at it for its alignment alone
     }
-    int64_t r = mm_op_begin(t);
+    bool fixed = m.flags & (LINUX_MAP_FIXED | LINUX_MAP_FIXED_NOREPLACE);
+    uint64_t from = fixed ? m.addr : 0, to = fixed ? range_end(m.addr, m.len) : 0;
+    int64_t r = mm_op_begin_range(t, from, to);
     if (r)
         return r;
-    return mm_op_finish(t, do_mmap(t, t->mm, t->thread, &m));
+    int64_t at = do_mmap(t, t->mm, t->thread, &m);
+    return mm_op_finish_range(t, at, (uint64_t)at, (uint64_t)at + page_up(m.len));
 }
 
 int64_t sys_munmap(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
-    int64_t r = mm_op_begin(t);
+    uint64_t from = arg_ptr(a, 0).v, to = range_end(from, arg_size(a, 1));
+    int64_t r = mm_op_begin_range(t, from, to);
     if (r)
         return r;
-    return mm_op_finish(t, do_munmap(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1)));
+    return mm_op_finish_range(t, do_munmap(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1)), from, to);
 }
 
 static int64_t protect(struct task *t, const struct sysargs *a) {
     if (mm_op_flushed(t))
         return mm_op_done(t);
     uint64_t unknown = arg_ulong(a, 2) >> 32;
-    int64_t r = unknown ? -LINUX_EINVAL : mm_op_begin(t);
+    bool grows = arg_ulong(a, 2) & (LINUX_PROT_GROWSDOWN | LINUX_PROT_GROWSUP);  // beyond the range
+    uint64_t from = grows ? 0 : arg_ptr(a, 0).v, to = grows ? ~0ull : range_end(from, arg_size(a, 1));
+    int64_t r = unknown ? -LINUX_EINVAL : mm_op_begin_range(t, from, to);
     if (r)
         return r;
-    return mm_op_finish(t, do_mprotect(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_u32(a, 2)));
+    r = do_mprotect(t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_u32(a, 2));
+    return mm_op_finish_range(t, r, from, to);
 }
 int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
 int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
