@@ -27,6 +27,7 @@
 #define MAX_PAUSE    63        // times FEW_CALLS calls
 #define LOOK_TURNS   8         // looks at the rings for each one at the listener, which is a host call
 #define CLOCK_TURNS  64        // ... and at the clock
+#define QUIET_TURNS  2048      // without an event at the listener: it is left to those who sleep there
 #define LOST_NS      500000    // between two looks at the clock: something else has had our core
 #define GRACE_NS     200000    // before it has to pay
 #define ACCOUNT_NS   2000000   // of spinning, after which what came of it counts half
@@ -48,6 +49,7 @@ struct polling {
     struct watch *last_taken;  // whose call this thread handles, or NULL
     unsigned next;             // the watch to look at first
     unsigned turn;
+    unsigned heard;     // the turn of the last event by the listener, or claim of it
     uint64_t since;     // the first look at the clock since the last event; 0: none yet
     uint64_t clock;     // the last look
     uint64_t spent_ns;  // spinning in vain
@@ -193,6 +195,11 @@ static void account(uint64_t spun_ns) {
     }
 }
 
+static void claim(struct sc_platform *p) {
+    my.heard = my.turn;
+    sc_listen_claim(p);
+}
+
 // The time since the last look, when all of it was spinning. Between two events that are nearer to each other
 // than two looks are, nothing counts.
 static uint64_t spun(struct sc_platform *p, uint64_t now) {
@@ -224,7 +231,9 @@ static bool look_at_clock(struct sc_platform *p) {
         left = left || w->ring;
     }
     if (cores_are_full(p))
-        sc_listen_claim(p);
+        claim(p);
+    else if (my.turn - my.heard > QUIET_TURNS)
+        sc_listen_leave(p);
     return left;
 }
 
@@ -248,7 +257,14 @@ static void settle_last(struct sc_platform *p) {
         my.last_taken->calls = true;
     my.last_taken = NULL;
     if (sc_ring_settle_last())
-        sc_listen_claim(p);
+        claim(p);
+}
+
+static bool hear(struct sc_platform *p, struct plat_event *ev) {
+    if (my.turn % LOOK_TURNS || !sc_listen_look(p, ev))
+        return false;
+    my.heard = my.turn;
+    return true;
 }
 
 // True: *ev is an event. False: there is nothing to poll any more. No host call while it spins but, as the
@@ -260,7 +276,7 @@ static bool spin(struct sc_platform *p, struct plat_event *ev) {
         my.turn++;
         if (my.turn % CLOCK_TURNS == 0 && (core_is_wanted(p) || !look_at_clock(p)))
             break;
-        if ((my.turn % LOOK_TURNS == 0 && sc_listen_look(p, ev)) || take_call(p, ev))
+        if (hear(p, ev) || take_call(p, ev))
             return true;
         __builtin_ia32_pause();
     }
