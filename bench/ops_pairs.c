@@ -3,6 +3,8 @@
 #include "micro.h"
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -69,6 +71,41 @@ static void make_futex(void) {
 static void op_futex(void) {
     pass(word);
     turn(word, 0);
+}
+
+// ---- A cache line there and back between two cores: the least that a call takes that another answers -------
+static struct {
+    _Atomic uint32_t turn;
+    char pad[60];
+} __attribute__((aligned(64))) line;
+
+static void stay_on(unsigned nth) {
+    cpu_set_t all, one;
+    check(sched_getaffinity(0, sizeof all, &all) == 0, "sched_getaffinity");
+    CPU_ZERO(&one);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && nth-- == 0)
+            CPU_SET(cpu, &one);
+    check(CPU_COUNT(&one) == 1 && sched_setaffinity(0, sizeof one, &one) == 0, "two CPUs");
+}
+static void *line_echo(void *unused) {
+    stay_on(1);
+    for (;;) {
+        while (!(atomic_load(&line.turn) & 1))
+            __builtin_ia32_pause();
+        atomic_fetch_add(&line.turn, 1);
+    }
+    return NULL;
+}
+static void make_line(void) {
+    pthread_t t;
+    check(pthread_create(&t, NULL, line_echo, NULL) == 0, "thread");
+    stay_on(0);
+}
+static void op_line(void) {
+    atomic_fetch_add(&line.turn, 1);
+    while (atomic_load(&line.turn) & 1)
+        __builtin_ia32_pause();
 }
 
 // ---- Throughput: ns for one operation, all together -------------------------------------------------------
@@ -205,6 +242,7 @@ const struct op pair_ops[] = {
     {.name = "pipe", .run = op_ping, .prepare = make_pipes},
     {.name = "unix", .run = op_ping, .prepare = make_unix},
     {.name = "futex", .run = op_futex, .prepare = make_futex},
+    {.name = "line", .run = op_line, .prepare = make_line},
     TEAMS("getppids", do_getppid, NULL),
     TEAMS("preads", do_pread, make_file),
     TEAMS("pipes", do_pipes, NULL),

@@ -24,20 +24,25 @@ import page
 PYTHON = ["python3", "-c", "import json,re,os,subprocess"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What Picket on the seccomp platform may take at most, as a multiple of the time of native and of gVisor, and of its own time
-# for the row `base`; None: no promise. either: one of them is enough. A key is an operation of micro.c (NAME+N: beside N
+# for the row `base`; None: no promise. either: one of them is enough. lines: so many cache lines go there and back between
+# two cores at the least (two for the call, one for each piece of bytes), which native calls need not wait for: native's
+# multiple is of what remains. What a line takes is measured in the same run (LINE). A key is an operation of micro.c (NAME+N: beside N
 # threads that wait), or a script of programs/.
-Row = collections.namedtuple("Row", "key title native runsc either base own", defaults=(None, None, False, None, None))
+Row = collections.namedtuple("Row", "key title native runsc either base own lines", defaults=(None, None, False, None, None, 0))
+LINE = Row("line", "a cache line there and back")
 # What is aimed at and not reached yet, (key, by what): measured and shown, but no failure.
 OPEN = {
+    ("pread", "native"), ("pread+3", "native"),
     ("pwrite_64k", "native"), ("write_gib", "native"), ("unix", "native"), ("unix", "gVisor"), ("pipe", "native"), ("futex", "native"),
     ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"), ("brk", "native"),
     ("thread", "native"), ("thread", "gVisor"), ("fork", "native"), ("true", "native"), ("memory", ""), ("programs", ""),
 }
 CALLS = [
-    Row("getppid", "getppid", 1.5), Row("pwrite1", "pwrite of a byte", 1.5), Row("pipe_self", "pipe: write + read", 2),
-    Row("epoll", "epoll_wait, 0 ms", 3), Row("stat", "stat", 1.5), Row("open", "open + close", 1.5), Row("pread", "pread 4 KiB", 2.5),
+    Row("getppid", "getppid", 1.5, lines=2), Row("pwrite1", "pwrite of a byte", 1.5, lines=3),
+    Row("pipe_self", "pipe: write + read", 2, lines=6), Row("epoll", "epoll_wait, 0 ms", 3, lines=2),
+    Row("stat", "stat", 1.5, lines=6), Row("open", "open + close", 1.5, lines=5), Row("pread", "pread 4 KiB", 2.5, lines=2),
 ]
-BESIDE = [Row(r.key + "+3", r.title + ", 4 threads", 1.3 * r.native) for r in CALLS]
+BESIDE = [Row(r.key + "+3", r.title + ", 4 threads", 1.3 * r.native, lines=r.lines) for r in CALLS]
 PARKED = [Row("getppid+%d" % n, "getppid beside %d parked" % n, base="getppid", own=1.2) for n in (1000, 10000)]
 DATA = [
     Row("getppid_made", "getppid from code made at run time", None, 1 / 2), Row("pread_64k", "pread 64 KiB", 2.5),
@@ -58,7 +63,7 @@ PROCESSES = [
 PROGRAMS = [Row(os.path.splitext(name)[0], os.path.splitext(name)[0], 2, 1.0) for name in sorted(os.listdir(HERE + "/programs"))]
 README = {"getppid", "pread", "stat", "open", "getppid+3", "pread+3", "pipe", "mmap", "touch", "mmap_touch", "thread", "fork", "exec",
           "true", "python", "make-j2", "py-threads", "node-fs", "untar"}  # of these the README has a table
-GROUPS = {"calls": CALLS, "beside": BESIDE, "parked": PARKED, "data": DATA, "pairs": PAIRS, "teams": TEAMS, "memory": MEMORY,
+GROUPS = {"calls": [LINE] + CALLS, "beside": BESIDE, "parked": PARKED, "data": DATA, "pairs": PAIRS, "teams": TEAMS, "memory": MEMORY,
           "processes": PROCESSES, "programs": PROGRAMS}
 ROWS = [row for group in GROUPS.values() for row in group]
 MEAN_OF_PROGRAMS = 1.25  # geometric, of native's time
@@ -209,6 +214,12 @@ def own_ratio(result, row):
     return rows[row.key]["seccomp"]["median"] / rows[row.base]["seccomp"]["median"]
 
 
+def line_share(result, row):
+    """What of Picket's time goes to the row's cache lines, as a multiple of native's time for it; 0 when it is not known."""
+    line, cells = result["rows"].get(LINE.key, {}).get("native"), result["rows"][row.key].get("native")
+    return row.lines * min(line["all"]) / cells["median"] if line and cells else 0
+
+
 def verdict(kept, name):
     if kept:
         return "kept"
@@ -221,7 +232,8 @@ def promises(result):
     for row in ROWS:
         if row.key not in result["rows"]:
             continue
-        bounds = [("native", row.native, result["ratios"]["native"].get(row.key)),
+        native = row.native and row.native + line_share(result, row)
+        bounds = [("native", native, result["ratios"]["native"].get(row.key)),
                   ("gVisor", row.runsc, result["ratios"]["runsc"].get(row.key)),
                   (row.base, row.own, own_ratio(result, row))]
         bounds = [(title, most, ratio) for title, most, ratio in bounds if most is not None]

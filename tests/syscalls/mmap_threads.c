@@ -203,7 +203,7 @@ TEST(what_is_unmapped_is_gone_for_all) {
     over = false;
 }
 
-// ---- A race for one place: whoever wins, both maps agree ---------------------------------------------------
+// ---- A race for one place: whoever wins, both maps agree --------------------------------------------------
 static pthread_barrier_t round_begins, round_over;
 
 static void race(unsigned *seed) {

@@ -50,11 +50,13 @@ static const struct plat_layout layout = {.lo = LO, .hi = HI};
 const struct plat_layout *plat_layout(const struct platform *p) { return &layout; }
 void plat_as_put(struct plat_as *as) {}
 
+static unsigned page_of(uint64_t addr) { return (unsigned)((addr - LO) / GUEST_PAGE_SIZE); }
+
 static int add(struct plat_thread *t, int kind, uaddr_t a, uint64_t len, int prot) {
     struct thread *thread = (struct thread *)t;
     assert_true(thread->nqueue < WORK && a.v >= LO && a.v + len <= HI && len);
     thread->queue[thread->nqueue++] =
-        (struct work){kind, (unsigned)((a.v - LO) / GUEST_PAGE_SIZE), (unsigned)(len / GUEST_PAGE_SIZE), prot};
+        (struct work){kind, page_of(a.v), (unsigned)(len / GUEST_PAGE_SIZE), prot};
     return 0;
 }
 int plat_map(struct plat_thread *t, uaddr_t a, uint64_t len, int prot, unsigned flags, int fd,
