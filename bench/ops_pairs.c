@@ -73,7 +73,7 @@ static void op_futex(void) {
     turn(word, 0);
 }
 
-// ---- A cache line there and back between two cores: the least that a call takes that another answers -------
+// ---- A cache line there and back between two cores: the least that a call takes that another answers ------
 static struct {
     _Atomic uint32_t turn;
     char pad[60];
