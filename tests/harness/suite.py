@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`./dev test`: builds every flavour that the tests need, runs them one after the other, and sums up.
+"""`./dev test`: builds every flavour that the tests need, runs them, two at a time, and sums up.
 
 A flavour is a build of one of the presets (CMakePresets.json), in a folder of its name. Which of its tests run is said in
 FLAVOURS; their names get the flavour as prefix (asan.unit.lock), and --part selects by a regular expression over these
-full names. A test is any ctest; one that ends in a line `N passed, N failed, N skipped` counts that many.
+full names. A test is any ctest; one that ends in a line `N passed, N failed, N skipped` counts that many. Most tests wait more
+than they work, so two run at once: of different families (FAMILY), which share nothing on the machine, and never beside one
+that measures (ALONE).
 """
 import argparse
 import json
@@ -15,10 +17,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 PASSED = re.compile(r"ok |\S+ +(\d+ +)?ok +[\d.]+ m?s$")  # a case's line, in a suite that prints one for each
+LANES = 2
+ALONE = re.compile(r"netstack\.goodput|architecture")
+# Those of one family use the same names, mounts or namespaces of the host; units and fuzzers have none.
+CONTAINERS = ("oci", "podman", "docker", "containerd", "cri")
+FAMILY = {**dict.fromkeys(CONTAINERS, "containers"), **dict.fromkeys(("netstack", "network", "links"), "network"),
+          **dict.fromkeys(("unit", "fuzz", "check"), None)}
 # name, preset, which ctests, environment, as which user
 UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
 FLAVOURS = [
@@ -93,9 +102,9 @@ class Stage:
 
 
 def run_one(name, command, properties, env, folder):
-    """Returns (passed, failed, skipped); prints the output of what failed."""
+    """Returns (passed, failed, skipped) and what is to be printed: the output, too, of what failed."""
     started = time.monotonic()
-    timeout = float(properties.get("TIMEOUT", 600))
+    timeout = LANES * float(properties.get("TIMEOUT", 600))
     try:
         done = subprocess.run(command, cwd=properties.get("WORKING_DIRECTORY", folder), env={**os.environ, **env},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
@@ -111,16 +120,65 @@ def run_one(name, command, properties, env, folder):
     else:
         passed, failed, skipped = int(code == 0), int(code != 0), 0
     word = "FAIL" if failed else "skip" if skipped and not passed else "ok"
-    print("%-4s %-34s %4d passed %3d failed %3d skipped %6.1f s" % (word, name, passed, failed, skipped,
-                                                                    time.monotonic() - started), flush=True)
+    text = ["%-4s %-34s %4d passed %3d failed %3d skipped %6.1f s" % (word, name, passed, failed, skipped,
+                                                                      time.monotonic() - started)]
     if failed:
         lines = [line for line in output.splitlines() if not PASSED.match(line)]
-        print("\n".join("     | " + line for line in lines[-80:]), flush=True)
+        text += ["     | " + line for line in lines[-80:]]
     elif skipped:
-        for line in output.splitlines():
-            if re.search(r"skip", line, re.I) and not SUMMARY.match(line):
-                print("     | " + line.strip())
-    return passed, failed, skipped
+        text += ["     | " + line.strip() for line in output.splitlines()
+                 if re.search(r"skip", line, re.I) and not SUMMARY.match(line)]
+    return (passed, failed, skipped), "\n".join(text)
+
+
+class Lanes:
+    """Runs tests in their order, LANES at a time, as far as they may be beside each other."""
+
+    def __init__(self, tests):
+        self.waiting, self.running = list(tests), []
+        self.changed = threading.Condition()
+        self.total, self.failed = [0, 0, 0], []
+
+    @staticmethod
+    def family(test):
+        word = test[0].split(".")[0]
+        return FAMILY.get(word, word)
+
+    def may_start(self, test):
+        alone = ALONE.match(test[0]) or any(ALONE.match(other[0]) for other in self.running)
+        family = self.family(test)
+        return not self.running or not (alone or (family and any(self.family(other) == family for other in self.running)))
+
+    def take(self):
+        """The first that may start now; None: there are no more."""
+        with self.changed:
+            while self.waiting:
+                for test in self.waiting:
+                    if self.may_start(test):
+                        self.waiting.remove(test)
+                        self.running.append(test)
+                        return test
+                self.changed.wait()
+        return None
+
+    def work(self):
+        while (test := self.take()) is not None:
+            _, full, *how = test
+            counts, text = run_one(full, *how)
+            with self.changed:
+                print(text, flush=True)
+                self.total = [a + b for a, b in zip(self.total, counts)]
+                self.failed += [full] if counts[1] else []
+                self.running.remove(test)
+                self.changed.notify_all()
+
+    def run(self):
+        threads = [threading.Thread(target=self.work) for _ in range(LANES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self.total, self.failed
 
 
 def main():
@@ -144,14 +202,15 @@ def main():
             continue
         folder = build(options, preset)
         stage = Stage(options) if user is not None else None
+        tests = []
         for test, command, properties in tests_of(folder):
             full = test if name == "dev" else name + "." + test
             if re.search(pattern, test) and part.search(full):
                 command = stage.command(command, user) if stage else command
-                counts = run_one(full, command, properties, env, "/tmp" if stage else folder)
-                total = [a + b for a, b in zip(total, counts)]
-                if counts[1]:
-                    failed.append(full)
+                tests.append((test, full, command, properties, env, "/tmp" if stage else folder))
+        counts, wrong = Lanes(tests).run()
+        total = [a + b for a, b in zip(total, counts)]
+        failed += wrong
         if stage:
             stage.remove()
     if sum(total) == 0:
