@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct asked;
 struct copy;
 struct exec;
 struct file;
@@ -113,6 +114,7 @@ union call_own {
     struct copy *copy;         // sendfile(2), copy_file_range(2)
     struct task *child;        // clone, until it is published
     struct exec *exec;         // execve(2)
+    struct asked *asked;       // a call that a supervisor is asked about, before it is made
     struct task *tracee;       // PTRACE_ATTACH, until that is in its stop
 };
 
