@@ -16,6 +16,7 @@ struct copy;
 struct exec;
 struct file;
 struct lock_wait;
+struct pi_waiter;
 struct poll_set;
 struct task;
 struct waitv;
@@ -32,6 +33,7 @@ struct futex_wait {
     uaddr_t word;
     uint32_t value, bitset;
     bool private;
+    bool same_again;    // interrupted, the call is made again as it stands: its deadline is absolute
     uint64_t deadline;  // 0: none
 };
 
@@ -107,6 +109,7 @@ union call_notes {
 union call_own {
     void *any;
     struct file *fifo;         // open(2): it counts as a reader or a writer already
+    struct pi_waiter *pi;      // FUTEX_LOCK_PI
     struct waitv *waitv;       // futex_waitv(2)
     struct poll_set *polled;   // poll(2), select(2) and their kin
     struct file *epoll;        // epoll_wait(2) and its kin: the set stays open
