@@ -4,6 +4,7 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/clock.h"
+#include "sentry/ipc/mq.h"
 #include "sentry/procfs/impl.h"
 #include <string.h>
 
@@ -115,6 +116,11 @@ static const struct proc_entry fs_inotify_entries[] = {
     NUMBER("max_user_watches", INOTIFY_MAX_USER_WATCHES),
     {0},
 };
+static const struct proc_entry fs_mqueue_entries[] = {
+    NUMBER("msg_default", MQ_MSG_DEFAULT),         NUMBER("msg_max", MQ_MSG_MAX),
+    NUMBER("msgsize_default", MQ_MSGSIZE_DEFAULT), NUMBER("msgsize_max", MQ_MSGSIZE_MAX),
+    NUMBER("queues_max", MQ_QUEUES_MAX),           {0},
+};
 static const struct proc_entry fs_entries[] = {
     NUMBER("aio-max-nr", 65536),
     NUMBER("aio-nr", 0),
@@ -125,6 +131,7 @@ static const struct proc_entry fs_entries[] = {
     PROC_DIR("inotify", fs_inotify_entries),
     NUMBER("lease-break-time", 45),
     NUMBER("mount-max", 100000),
+    PROC_SYS("mqueue", fs_mqueue_entries),
     NUMBER("nr_open", 1048576),
     NUMBER("overflowgid", 65534),
     NUMBER("overflowuid", 65534),

@@ -62,6 +62,11 @@ struct mmsg {
     uint64_t deadline;  // looked at between messages; TIME_MAX: none
 };
 
+// mq_timedsend(2), mq_timedreceive(2)
+struct mq_wait {
+    uint64_t deadline;  // 0: none
+};
+
 // semop(2): which semaphore's count of waiters it is in
 struct sem_wait {
     int id;
@@ -100,6 +105,7 @@ union call_notes {
     struct epoll_wait epoll;
     struct signal_wait signal;
     struct mmsg mmsg;
+    struct mq_wait mq;
     struct sem_wait sem;
     struct map_change map;
     struct seal_wait seal;
@@ -112,6 +118,7 @@ union call_own {
     struct pi_waiter *pi;      // FUTEX_LOCK_PI
     struct waitv *waitv;       // futex_waitv(2)
     struct poll_set *polled;   // poll(2), select(2) and their kin
+    struct file *mq;           // mq_timedreceive(2): the queue that it is counted at
     struct file *epoll;        // epoll_wait(2) and its kin: the set stays open
     struct lock_wait *lock;    // F_SETLKW
     struct copy *copy;         // sendfile(2), copy_file_range(2)
