@@ -45,6 +45,11 @@ static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
+static int show_aio_nr(struct proc_text *x, const struct proc_node *n) {
+    proc_printf(x, "%u\n", atomic_load(&the_kernel->aio_nr));
+    return 0;
+}
+
 static int show_ptys(struct proc_text *x, const struct proc_node *n) {
     proc_printf(x, "%u\n", devpts_count(the_kernel->vfs));
     return 0;
@@ -123,7 +128,7 @@ static const struct proc_entry fs_mqueue_entries[] = {
 };
 static const struct proc_entry fs_entries[] = {
     NUMBER("aio-max-nr", 65536),
-    NUMBER("aio-nr", 0),
+    PROC_FILE("aio-nr", show_aio_nr),
     PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
     PROC_SYS("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct aio_ctx;
 struct asked;
 struct copy;
 struct exec;
@@ -119,6 +120,7 @@ union call_own {
     struct waitv *waitv;       // futex_waitv(2)
     struct poll_set *polled;   // poll(2), select(2) and their kin
     struct file *mq;           // mq_timedreceive(2): the queue that it is counted at
+    struct aio_ctx *aio;       // io_getevents(2) and its kin
     struct file *epoll;        // epoll_wait(2) and its kin: the set stays open
     struct lock_wait *lock;    // F_SETLKW
     struct copy *copy;         // sendfile(2), copy_file_range(2)
