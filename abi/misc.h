@@ -100,6 +100,9 @@ static_assert(sizeof(struct linux_xattr_args) == 16, "struct xattr_args");
 #define LINUX_KCMP_IO        5
 #define LINUX_KCMP_SYSVSEM   6
 #define LINUX_KCMP_EPOLL_TFD 7
+struct linux_kcmp_epoll_slot {
+    uint32_t efd, tfd, toff;
+};
 
 #define LINUX_MS_RDONLY      0x0001ul
 #define LINUX_MS_NOSUID      0x0002ul

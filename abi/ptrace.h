@@ -59,6 +59,7 @@
 #define LINUX_PTRACE_EVENT_EXEC       4
 #define LINUX_PTRACE_EVENT_VFORK_DONE 5
 #define LINUX_PTRACE_EVENT_EXIT       6
+#define LINUX_PTRACE_EVENT_SECCOMP    7
 #define LINUX_PTRACE_EVENT_STOP       128
 // What GETEVENTMSG tells in a syscall-stop.
 #define LINUX_PTRACE_EVENTMSG_SYSCALL_ENTRY 1
@@ -75,6 +76,7 @@ static_assert(sizeof(struct linux_ptrace_peeksiginfo_args) == 16, "struct ptrace
 #define LINUX_PTRACE_SYSCALL_INFO_NONE  0
 #define LINUX_PTRACE_SYSCALL_INFO_ENTRY 1
 #define LINUX_PTRACE_SYSCALL_INFO_EXIT  2
+#define LINUX_PTRACE_SYSCALL_INFO_SECCOMP 3
 #define LINUX_AUDIT_ARCH_X86_64 0xc000003eu
 struct linux_ptrace_syscall_info {
     uint8_t op;
@@ -89,9 +91,13 @@ struct linux_ptrace_syscall_info {
             int64_t rval;
             uint8_t is_error;
         } exit;
+        struct {
+            uint64_t nr, args[6];
+            uint32_t ret_data;
+        } seccomp;
     };
 };
-static_assert(sizeof(struct linux_ptrace_syscall_info) == 80, "struct ptrace_syscall_info");
+static_assert(sizeof(struct linux_ptrace_syscall_info) == 88, "struct ptrace_syscall_info");
 
 // Notes of GETREGSET.
 #define LINUX_NT_PRSTATUS   1

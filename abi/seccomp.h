@@ -32,6 +32,16 @@
 #define LINUX_SECCOMP_RET_ACTION_FULL  0xffff0000u
 #define LINUX_SECCOMP_RET_DATA         0x0000ffffu
 
+#define LINUX_SECCOMP_USER_NOTIF_FLAG_CONTINUE 1u
+#define LINUX_SECCOMP_ADDFD_FLAG_SETFD         1u
+#define LINUX_SECCOMP_ADDFD_FLAG_SEND          2u
+#define LINUX_SECCOMP_IOCTL_NOTIF_RECV         0xc0502100u
+#define LINUX_SECCOMP_IOCTL_NOTIF_SEND         0xc0182101u
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_VALID     0x40082102u
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_OLD       0x80082102u  // as headers before 5.17 have it
+#define LINUX_SECCOMP_IOCTL_NOTIF_ADDFD        0x40182103u
+#define LINUX_SECCOMP_IOCTL_NOTIF_SET_FLAGS    0x40082104u
+
 #define LINUX_AUDIT_ARCH_X86_64 0xc000003eu
 #define LINUX_AUDIT_ARCH_I386   0x40000003u
 #define LINUX_X32_SYSCALL_BIT   0x40000000u
@@ -43,6 +53,37 @@ struct linux_seccomp_data {
     uint64_t args[6];
 };
 static_assert(sizeof(struct linux_seccomp_data) == 64, "struct seccomp_data");
+
+struct linux_seccomp_notif {
+    uint64_t id;
+    uint32_t pid;
+    uint32_t flags;
+    struct linux_seccomp_data data;
+};
+static_assert(sizeof(struct linux_seccomp_notif) == 80, "struct seccomp_notif");
+
+struct linux_seccomp_notif_resp {
+    uint64_t id;
+    int64_t val;
+    int32_t error;
+    uint32_t flags;
+};
+static_assert(sizeof(struct linux_seccomp_notif_resp) == 24, "struct seccomp_notif_resp");
+
+struct linux_seccomp_notif_addfd {
+    uint64_t id;
+    uint32_t flags;
+    uint32_t srcfd;
+    uint32_t newfd;
+    uint32_t newfd_flags;
+};
+static_assert(sizeof(struct linux_seccomp_notif_addfd) == 24, "struct seccomp_notif_addfd");
+
+struct linux_seccomp_notif_sizes {
+    uint16_t seccomp_notif;
+    uint16_t seccomp_notif_resp;
+    uint16_t seccomp_data;
+};
 
 #define LINUX_BPF_MAXINSNS 4096
 struct linux_sock_filter {

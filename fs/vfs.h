@@ -488,6 +488,7 @@ void goferfs_follow_host(struct superblock *sb);
 struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint32_t gid);
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
+bool eventfd_is(const struct file *f);
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
 #define INOTIFY_MAX_USER_INSTANCES 128
 #define INOTIFY_MAX_USER_WATCHES   65536

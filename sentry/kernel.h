@@ -52,6 +52,7 @@ struct kernel {
     struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
+    _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it
     char hostname[65], domainname[65];  // [T]

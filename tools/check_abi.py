@@ -32,7 +32,7 @@ HOST = {
     "prctl.h": ["linux/prctl.h", "asm/prctl.h", "linux/securebits.h"],
     "resource.h": ["sys/resource.h"],
     "sched.h": ["linux/sched.h"],
-    "seccomp.h": ["linux/seccomp.h", "linux/audit.h", "linux/filter.h"],
+    "seccomp.h": ["sys/ioctl.h", "linux/seccomp.h", "linux/audit.h", "linux/filter.h"],
     "signal.h": ["signal.h"],
     "socket.h": ["sys/socket.h", "netinet/in.h", "netinet/tcp.h"],
     "stat.h": ["sys/stat.h", "sys/statvfs.h", "linux/magic.h", "dirent.h"],

@@ -70,6 +70,8 @@ static const struct file_ops eventfd_ops = {.read = eventfd_read,
                                             .release = eventfd_release,
                                             .seek = SEEK_NOWHERE};
 
+bool eventfd_is(const struct file *f) { return f->ops == &eventfd_ops; }
+
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out) {
     static const struct inode_ops no_ops;
     struct vfs_attr a = {.mode = 0600, .ino = inode_next_ino(vfs), .nlink = 1};

@@ -430,3 +430,18 @@ int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out) {
     ep->file = *out;
     return 0;
 }
+
+int epoll_nth(struct file *epf, uint32_t fd, uint32_t n, const struct file **out) {
+    struct epoll *ep = epoll_of(epf);
+    if (!ep)
+        return -LINUX_EINVAL;
+    LOCKED(&ep->lock);
+    for (struct rb_node *node = rb_first(&ep->items); node; node = rb_next(node)) {
+        const struct item *it = container_of(node, struct item, node);
+        if ((uint32_t)it->fd != fd || n-- > 0)
+            continue;
+        *out = it->file;
+        return 0;
+    }
+    return -LINUX_ENOENT;
+}

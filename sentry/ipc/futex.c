@@ -14,6 +14,7 @@
 #include "abi/futex.h"
 #include "abi/mman.h"
 #include "platform/platform.h"
+#include "sentry/ipc/futex_pi.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
@@ -24,18 +25,16 @@ void futex_table_init(struct futex_table *x) {
         lock_init(&x->buckets[i].lock, RANK_FUTEX);
         list_init(&x->buckets[i].waiters);
     }
+    pi_table_init(&x->pi);
 }
 
 void futex_table_destroy(struct futex_table *x) {
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++)
         lock_destroy(&x->buckets[i].lock);
+    pi_table_destroy(&x->pi);
 }
 
 // ---- Keys -------------------------------------------------------------------------------------------------
-static bool key_equal(const struct futex_key *a, const struct futex_key *b) {
-    return a->space == b->space && a->id == b->id && a->off == b->off;
-}
-
 static struct futex_bucket *bucket_of(struct futex_table *x, const struct futex_key *k) {
     uint64_t h = (k->space ^ k->id * 0x9e3779b97f4a7c15ull ^ k->off >> 2) * 0xff51afd7ed558ccdull;
     return &x->buckets[h >> 56 & (FUTEX_BUCKETS - 1)];
@@ -112,7 +111,7 @@ int futex_wake_key(struct futex_table *x, const struct futex_key *key, int n, ui
     int woken = 0;
     LOCKED(&b->lock);
     list_for_each_safe(w, tmp, &b->waiters, link) {
-        if (!key_equal(&w->key, key) || !(w->bitset & bitset))
+        if (!futex_key_equal(&w->key, key) || !(w->bitset & bitset))
             continue;
         wake_one(w);
         if (++woken >= n)  // Linux wakes one also when none is asked for
@@ -139,7 +138,7 @@ static int requeue_locked(struct futex_bucket *a, struct futex_bucket *b, const 
     struct list moved = LIST_INIT(moved);
     int count = 0, nmoved = 0;
     list_for_each_safe(w, tmp, &a->waiters, link) {
-        if (!key_equal(&w->key, from))
+        if (!futex_key_equal(&w->key, from))
             continue;
         if (count >= n && nmoved >= move)
             break;
@@ -230,6 +229,7 @@ void futex_exit_robust(struct task *t) {
 
 void futex_exit_task(struct task *t) {
     futex_exit_robust(t);
+    pi_owner_ends(t);
     uaddr_t word = t->clear_child_tid;
     t->clear_child_tid = UADDR_NULL;
     if (uaddr_is_null(word) || atomic_load(&t->mm->users) < 2)

@@ -12,6 +12,11 @@
 struct task;
 struct mm;
 
+struct pi_table {         // futex_pi.h
+    struct lock lock;     // RANK_FUTEX
+    struct list waiters;  // [lock] for all such locks there are: in the order in which they came
+};
+
 // Waiters by key; the kernel's. A word of one process is not another's, so one table does for all.
 #define FUTEX_BUCKETS 256u
 struct futex_table {
@@ -19,6 +24,7 @@ struct futex_table {
         struct lock lock;     // RANK_FUTEX
         struct list waiters;  // [lock]
     } buckets[FUTEX_BUCKETS];
+    struct pi_table pi;
 };
 void futex_table_init(struct futex_table *x);
 void futex_table_destroy(struct futex_table *x);  // nobody waits
@@ -41,6 +47,10 @@ struct futex_waiter {
     uint32_t bitset;                        // constant while queued
     struct task *task;                      // constant while queued; borrowed
 };
+
+static inline bool futex_key_equal(const struct futex_key *a, const struct futex_key *b) {
+    return a->space == b->space && a->id == b->id && a->off == b->off;
+}
 
 // The key of a word as `mm` sees it now. private: the caller promises that no other process uses it. 0,
 // -LINUX_EINVAL (not aligned), -LINUX_EFAULT (no memory there).

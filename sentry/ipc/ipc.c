@@ -27,12 +27,14 @@ void ipc_ns_init(struct ipc_ns *ns) {
     table_init(&ns->msg);
     table_init(&ns->sem);
     shm_init(&ns->shm);
+    mq_table_init(&ns->mq);
 }
 
 void ipc_ns_destroy(struct ipc_ns *ns) {
     msg_free_all(ns);
     sem_free_all(ns);
     shm_destroy(&ns->shm);
+    mq_table_destroy(&ns->mq);
     table_destroy(&ns->msg);
     table_destroy(&ns->sem);
 }

@@ -9,6 +9,7 @@
 #include "abi/mman.h"
 #include "base/lock.h"
 #include "base/waitq.h"
+#include "sentry/ipc/mq.h"
 #include "sentry/ipc/shm.h"
 #include "sentry/proc/task.h"
 
@@ -27,7 +28,7 @@ struct ipc_table {
     struct waitq queues[IPC_QUEUES];      // [own] by number
 };
 
-// All System V objects that its processes see: the kernel has one.
+// All System V objects and message queues that its processes see: the kernel has one.
 struct ipc_ns {
     struct ipc_table msg;
     uint64_t msg_bytes;       // [msg.lock] of all messages
@@ -36,6 +37,7 @@ struct ipc_ns {
     uint64_t undo_bytes;      // [sem.lock]
     _Atomic unsigned nundos;  // adjustments there are: exits look no further when there are none
     struct shm_table shm;
+    struct mq_table mq;       // POSIX message queues
 };
 void ipc_ns_init(struct ipc_ns *ns);
 void ipc_ns_destroy(struct ipc_ns *ns);  // all tasks are gone: what they left goes too

@@ -22,6 +22,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/seccomp/seccomp.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,13 +221,13 @@ static bool in_group(const struct cred *c, uint32_t gid) {
 // file's ids. What it would gain it gets only when nobody else has a hold on the caller: a task that shares
 // its place in the file system could lead the privileged program about (LSM_UNSAFE_SHARE), so could a tracer
 // without CAP_SYS_PTRACE (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
-static bool new_caps(struct cred *c, const struct cred *old, bool shared) {
+static bool new_caps(struct cred *c, const struct cred *old, bool shared, bool no_new_privs) {
     bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
     bool effective = root && c->euid == 0;
     bool changed = c->euid != old->euid || !in_group(old, c->egid);
     c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
-    if ((changed || (c->cap_permitted & ~old->cap_permitted)) && (shared || c->no_new_privs)) {
-        if (c->no_new_privs || !(old->cap_effective >> LINUX_CAP_SETUID & 1)) {
+    if ((changed || (c->cap_permitted & ~old->cap_permitted)) && (shared || no_new_privs)) {
+        if (no_new_privs || !(old->cap_effective >> LINUX_CAP_SETUID & 1)) {
             c->euid = c->uid;
             c->egid = c->gid;
         }
@@ -245,7 +246,8 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         return -LINUX_ENOMEM;
     x->alone = fs_ctx_exec_begin(t) ? t->fs : NULL;
     uint32_t mode = b->attr.mode;
-    bool honoured = !c->no_new_privs && !(b->file->path.mnt->flags & LINUX_MS_NOSUID);
+    bool no_new_privs = task_no_new_privs(t);
+    bool honoured = !no_new_privs && !(b->file->path.mnt->flags & LINUX_MS_NOSUID);
     x->set_uid = honoured && (mode & LINUX_S_ISUID) ? b->attr.uid : ~0u;
     x->set_gid = honoured && (mode & LINUX_S_ISGID) && (mode & LINUX_S_IXGRP) ? b->attr.gid : ~0u;
     if (x->set_uid != ~0u)
@@ -254,7 +256,7 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         c->egid = x->set_gid;
     if (x->set_uid != ~0u || x->set_gid != ~0u)
         x->personality_clear = CLEAR_ON_SETID;
-    x->secure = new_caps(c, t->cred, !x->alone || !ptrace_tracer_capable(t));
+    x->secure = new_caps(c, t->cred, !x->alone || !ptrace_tracer_capable(t), no_new_privs);
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
     c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;

@@ -73,6 +73,7 @@ static struct mm *mm_alloc(const struct plat_layout *layout, struct plat_as *as)
     lock_init(&mm->lock, RANK_MM);
     waitq_init(&mm->op_wait);
     list_init(&mm->unsettled);
+    aio_set_init(&mm->aio);
     mm->layout = layout;
     mm->as = as;
     mm->mmap_base = mm->place_top = layout->hi;
@@ -85,6 +86,7 @@ static void mm_free(struct mm *mm) {
     if (mm->as)
         plat_as_put(mm->as);
     waitq_destroy(&mm->op_wait);
+    aio_set_destroy(&mm->aio);
     lock_destroy(&mm->lock);
     free(mm);
 }

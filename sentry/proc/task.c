@@ -13,6 +13,7 @@
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/time/posix_timers.h"
 #include <stdlib.h>
@@ -55,7 +56,18 @@ void task_set_files(struct task *t, struct fdtable *files) {
         fdtable_put(old);
 }
 
+static void drop_filters(struct task *t) {
+    struct seccomp_filter *old;
+    {
+        LOCKED(&t->k->tasks_lock);
+        old = atomic_exchange(&t->seccomp, NULL);
+    }
+    seccomp_put(old);
+}
+
 void task_drop_parts(struct task *t) {
+    if (atomic_load(&t->seccomp))
+        drop_filters(t);
     if (t->files)
         task_set_files(t, NULL);
     if (t->fs)

@@ -39,6 +39,7 @@ struct kernel;
 struct mm;
 struct pgroup;
 struct plat_thread;
+struct seccomp_filter;
 struct session;
 struct sighand;
 struct signalfd;
@@ -110,7 +111,8 @@ enum task_stop {
     STOP_RETURN,  // for its tracer, on the way to guest code: the same
     STOP_CALL,    // for its tracer, before its call or in the midst of it: with the call
     STOP_END,     // for its tracer: with its end
-    STOP_ENTRY,   // has not yet: its call is to be shown to its tracer, as soon as there are registers
+    // has not yet: its call is to be shown to its tracer, or judged, as soon as there are registers
+    STOP_ENTRY,
 };
 
 enum task_state {
@@ -192,6 +194,9 @@ struct task {
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
     struct ptrace *_Atomic ptrace;  // [a] set once, under T; owned (sentry/ptrace/ptrace.h)
     struct list tracees;         // [T] struct ptrace.link
+    struct seccomp_filter *_Atomic seccomp;  // [a] changed under T; owned (sentry/seccomp/seccomp.h)
+    _Atomic int seccomp_mode;                // [a] LINUX_SECCOMP_MODE_*, the same
+    _Atomic bool no_new_privs_synced;        // [a] as cred->no_new_privs, by another thread's word
     _Atomic bool execing;        // [a] changed under T: between reading who it will be, and being it
 };
 

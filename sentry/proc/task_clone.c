@@ -18,6 +18,7 @@
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,7 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
     int32_t pid = pid_reserve(k);
     if (pid < 0)
         return pid;
+    seccomp_inherit(c, t);
     if (!(r->flags & LINUX_CLONE_THREAD))
         link_process(t, c, r, pid);
     if (event || (r->flags & LINUX_CLONE_PTRACE))

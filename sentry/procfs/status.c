@@ -12,6 +12,7 @@
 #include "sentry/proc/pgroup.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/queue.h"
 #include "sentry/signal/signal.h"
 #include <string.h>
@@ -31,7 +32,9 @@ struct snapshot {
     uint64_t pending, shared, blocked, ignored, caught, nqueued, sig_limit, cpu_mask;
     uint64_t rss_limit;
     uint64_t total, data, locked, brk_start, brk, stack_top, arg_start, arg_end, env_start, env_end;
-    bool has_mm;
+    bool has_mm, no_new_privs;
+    int seccomp_mode;
+    unsigned seccomp_filters;
 };
 
 // tasks_lock is held.
@@ -104,6 +107,9 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->children_ns = g->cpu_ns_children;
     s->cpu_ns = g->cpu_ns_dead;
     s->cred = cred_get(t->cred);
+    s->no_new_privs = task_no_new_privs(t);
+    s->seccomp_mode = atomic_load(&t->seccomp_mode);
+    s->seccomp_filters = seccomp_depth(atomic_load(&t->seccomp));
     if (t->fs) {
         LOCKED(&t->fs->lock);
         s->has_umask = true;
@@ -231,13 +237,15 @@ static void put_signals(struct proc_text *x, const struct snapshot *s) {
         proc_printf(x, "%s:\t%016llx\n", rows[i].name, (unsigned long long)rows[i].set);
 }
 
-static void put_caps(struct proc_text *x, const struct cred *c) {
+static void put_caps(struct proc_text *x, const struct snapshot *s) {
+    const struct cred *c = s->cred;
     proc_printf(x,
                 "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
                 (unsigned long long)c->cap_inheritable, (unsigned long long)c->cap_permitted,
                 (unsigned long long)c->cap_effective, (unsigned long long)c->cap_bounding,
                 (unsigned long long)c->cap_ambient);
-    proc_printf(x, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", c->no_new_privs);
+    proc_printf(x, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", s->no_new_privs, s->seccomp_mode,
+                s->seccomp_filters);
 }
 
 static void put_cpus(struct proc_text *x, uint64_t mask) {
@@ -276,7 +284,7 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     if (s.has_mm)
         put_memory(x, &s);
     put_signals(x, &s);
-    put_caps(x, s.cred);
+    put_caps(x, &s);
     put_cpus(x, s.cpu_mask);
     proc_printf(x, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
     cred_put(s.cred);

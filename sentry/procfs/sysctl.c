@@ -4,6 +4,7 @@
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/clock.h"
+#include "sentry/ipc/mq.h"
 #include "sentry/procfs/impl.h"
 #include <string.h>
 
@@ -41,6 +42,11 @@ static int show_boot_id(struct proc_text *x, const struct proc_node *n) {
 
 static int show_file_nr(struct proc_text *x, const struct proc_node *n) {
     proc_printf(x, "1024\t0\t9223372036854775807\n");
+    return 0;
+}
+
+static int show_aio_nr(struct proc_text *x, const struct proc_node *n) {
+    proc_printf(x, "%u\n", atomic_load(&the_kernel->aio_nr));
     return 0;
 }
 
@@ -115,9 +121,14 @@ static const struct proc_entry fs_inotify_entries[] = {
     NUMBER("max_user_watches", INOTIFY_MAX_USER_WATCHES),
     {0},
 };
+static const struct proc_entry fs_mqueue_entries[] = {
+    NUMBER("msg_default", MQ_MSG_DEFAULT),         NUMBER("msg_max", MQ_MSG_MAX),
+    NUMBER("msgsize_default", MQ_MSGSIZE_DEFAULT), NUMBER("msgsize_max", MQ_MSGSIZE_MAX),
+    NUMBER("queues_max", MQ_QUEUES_MAX),           {0},
+};
 static const struct proc_entry fs_entries[] = {
     NUMBER("aio-max-nr", 65536),
-    NUMBER("aio-nr", 0),
+    PROC_FILE("aio-nr", show_aio_nr),
     PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
     PROC_SYS("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),
@@ -125,6 +136,7 @@ static const struct proc_entry fs_entries[] = {
     PROC_DIR("inotify", fs_inotify_entries),
     NUMBER("lease-break-time", 45),
     NUMBER("mount-max", 100000),
+    PROC_SYS("mqueue", fs_mqueue_entries),
     NUMBER("nr_open", 1048576),
     NUMBER("overflowgid", 65534),
     NUMBER("overflowuid", 65534),

@@ -112,6 +112,11 @@ static int64_t syscall_info(struct task *t, struct task *child, uint64_t size, u
         if (p->stop == PT_ENTRY) {
             entry_info(&p->regs, &i);
             len += sizeof i.entry;
+        } else if (p->stop == PT_SECCOMP) {
+            entry_info(&p->regs, &i);
+            i.op = LINUX_PTRACE_SYSCALL_INFO_SECCOMP;
+            i.seccomp.ret_data = (uint32_t)p->message;
+            len = offsetof(struct linux_ptrace_syscall_info, seccomp.ret_data) + sizeof i.seccomp.ret_data;
         } else if (p->stop == PT_LEAVE) {
             exit_info(&p->regs, &i);
             len += offsetof(struct linux_ptrace_syscall_info, exit.is_error) + 1 - len;

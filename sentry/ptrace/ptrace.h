@@ -8,7 +8,8 @@
 // where it stood.
 //
 //   stop      made where                                                    then
-//   ENTRY     begin_call() of run/run.c: before the call                    the call, as the registers say
+//   ENTRY     before_call.c of run/: before the call                         the call, as the registers say
+//   SECCOMP   before_call.c of run/: a filter has handed the call over      the same, judged again
 //   LEAVE     on the way back from a call                                   guest code
 //   SIGNAL    signal_deliver(), before the signal is acted on               what the tracer made of it
 //   GROUP     the same, joining a group stop; PTRACE_EVENT_STOP             guest code
@@ -29,7 +30,18 @@
 #include "abi/x86_64/regs.h"
 #include "sentry/proc/task.h"
 
-enum ptrace_stop { PT_RUNS, PT_ENTRY, PT_LEAVE, PT_SIGNAL, PT_GROUP, PT_LISTENS, PT_EVENT, PT_ENDS, PT_DEAD };
+enum ptrace_stop {
+    PT_RUNS,
+    PT_ENTRY,
+    PT_SECCOMP,
+    PT_LEAVE,
+    PT_SIGNAL,
+    PT_GROUP,
+    PT_LISTENS,
+    PT_EVENT,
+    PT_ENDS,
+    PT_DEAD
+};
 enum ptrace_go { GO_CONT, GO_SYSCALL, GO_STEP, GO_SYSEMU, GO_SYSEMU_STEP };  // how far, until the next stop
 
 // Bytes on their way into memory that the tracee itself may not write (memory.c).
@@ -92,7 +104,10 @@ bool ptrace_stopped(struct task *t);  // is the stop on?
 enum ptrace_stop ptrace_go_on(struct task *t);
 bool ptrace_wants_call(const struct task *t);                     // is there to be an ENTRY?
 bool ptrace_entry(struct task *t, const struct lx_regs *regs);    // ... here it is
-// After ENTRY: what the call is now. False: none; the registers are the result.
+// A filter hands the call over, with its data: SECCOMP. False: its tracer does not want it, or is none.
+bool ptrace_wants_seccomp(struct task *t);
+bool ptrace_seccomp(struct task *t, const struct lx_regs *regs, uint16_t data);
+// After ENTRY and SECCOMP: what the call is now. False: none; the registers are the result.
 bool ptrace_take_call(struct task *t);
 void ptrace_call_done(struct task *t);                            // notes what is due on the way back
 bool ptrace_exiting(struct task *t, int status);                  // PTRACE_EVENT_EXIT

@@ -7,7 +7,7 @@
 #include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 
-// LIMIT: PTRACE_O_SUSPEND_SECCOMP is EINVAL, and PTRACE_O_TRACESECCOMP has no effect: guests have no filters.
+// LIMIT: PTRACE_O_SUSPEND_SECCOMP is EINVAL, and PTRACE_SECCOMP_GET_FILTER EIO: for checkpoint tools.
 #define OPTIONS                                                                                              \
     (LINUX_PTRACE_O_TRACESYSGOOD | LINUX_PTRACE_O_TRACEFORK | LINUX_PTRACE_O_TRACEVFORK |                    \
      LINUX_PTRACE_O_TRACECLONE | LINUX_PTRACE_O_TRACEEXEC | LINUX_PTRACE_O_TRACEVFORKDONE |                  \

@@ -13,11 +13,13 @@
 #include <string.h>
 
 #define BIT(s)   (1u << (s))
-#define STOPS    (BIT(PT_ENTRY) | BIT(PT_LEAVE) | BIT(PT_SIGNAL) | BIT(PT_GROUP) | BIT(PT_EVENT) | \
-                  BIT(PT_ENDS))
+#define STOPS \
+    (BIT(PT_ENTRY) | BIT(PT_SECCOMP) | BIT(PT_LEAVE) | BIT(PT_SIGNAL) | BIT(PT_GROUP) | BIT(PT_EVENT) | \
+     BIT(PT_ENDS))
 static const unsigned may_become[] = {
     [PT_RUNS] = STOPS | BIT(PT_RUNS) | BIT(PT_DEAD),
     [PT_ENTRY] = BIT(PT_RUNS),
+    [PT_SECCOMP] = BIT(PT_RUNS),
     [PT_LEAVE] = BIT(PT_RUNS),
     [PT_SIGNAL] = BIT(PT_RUNS),
     [PT_GROUP] = BIT(PT_RUNS) | BIT(PT_LISTENS),
@@ -214,6 +216,27 @@ bool ptrace_entry(struct task *t, const struct lx_regs *regs) {
     shown.orig_rax = t->call.nr;
     t->ptrace->emulated = atomic_load(&t->ptrace->go) != GO_SYSCALL;
     return call_stop(t, &shown, PT_ENTRY, LINUX_PTRACE_EVENTMSG_SYSCALL_ENTRY);
+}
+
+bool ptrace_wants_seccomp(struct task *t) {
+    if (!ptrace_on(t))
+        return false;
+    LOCKED(&t->tg->sig_lock);
+    return t->ptrace->options & LINUX_PTRACE_O_TRACESECCOMP;
+}
+
+bool ptrace_seccomp(struct task *t, const struct lx_regs *regs, uint16_t data) {
+    struct lx_regs shown = *regs;
+    if (!ptrace_wants_seccomp(t))
+        return false;
+    shown.rax = (uint64_t)-LINUX_ENOSYS;
+    shown.orig_rax = t->call.nr;
+    {
+        LOCKED(&t->tg->sig_lock);
+        t->ptrace->message = data;
+    }
+    t->ptrace->emulated = false;
+    return ptrace_stop(t, &shown, PT_SECCOMP, LINUX_SIGTRAP | LINUX_PTRACE_EVENT_SECCOMP << 8, NULL);
 }
 
 bool ptrace_take_call(struct task *t) {

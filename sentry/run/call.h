@@ -33,6 +33,7 @@ typedef int64_t (*sys_fn)(struct task *t, const struct sysargs *a);
 #define SYS_AGAIN  INT64_C(-0x10005)  // run me again at once; what is armed stays so (call.armed)
 // the task has stopped for its tracer (ptrace_event()): run me again afterwards
 #define SYS_STOP   INT64_C(-0x10006)
+#define SYS_ANSWER INT64_C(-0x10007)  // call.value is the guest's as it stands, whatever it is
 
 // What a call has put on queues, and what keeps these there: park.c's alone. It begins empty, is filled by
 // park_*(), and ends in one place, park_end(), which the run loop calls at every end of a call, death
@@ -61,6 +62,9 @@ struct call {  // [o] the system call in progress
     bool fresh;            // handled by the sentry thread that got the event, since the event
     enum map_work
         map_work;          // what its host thread does, outside of any call, with the turn to change the map
+    // the supervisor of a filter of the guest's is asked first (sentry/seccomp/notify.c)
+    bool supervised;
+    int64_t value;         // of SYS_ANSWER
     bool armed;            // a rerun after SYS_AGAIN: the waiters have been on their queues since before it
     unsigned phase;        // an enum of the handler's own; 0 at first
     uint64_t proposal;     // as in the event: where mmap might go, or 0

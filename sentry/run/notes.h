@@ -11,10 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct aio_ctx;
+struct asked;
 struct copy;
 struct exec;
 struct file;
 struct lock_wait;
+struct pi_waiter;
 struct poll_set;
 struct task;
 struct waitv;
@@ -31,6 +34,7 @@ struct futex_wait {
     uaddr_t word;
     uint32_t value, bitset;
     bool private;
+    bool same_again;    // interrupted, the call is made again as it stands: its deadline is absolute
     uint64_t deadline;  // 0: none
 };
 
@@ -57,6 +61,11 @@ struct signal_wait {
 struct mmsg {
     unsigned n;         // messages so far
     uint64_t deadline;  // looked at between messages; TIME_MAX: none
+};
+
+// mq_timedsend(2), mq_timedreceive(2)
+struct mq_wait {
+    uint64_t deadline;  // 0: none
 };
 
 // semop(2): which semaphore's count of waiters it is in
@@ -97,6 +106,7 @@ union call_notes {
     struct epoll_wait epoll;
     struct signal_wait signal;
     struct mmsg mmsg;
+    struct mq_wait mq;
     struct sem_wait sem;
     struct map_change map;
     struct seal_wait seal;
@@ -106,13 +116,17 @@ union call_notes {
 union call_own {
     void *any;
     struct file *fifo;         // open(2): it counts as a reader or a writer already
+    struct pi_waiter *pi;      // FUTEX_LOCK_PI
     struct waitv *waitv;       // futex_waitv(2)
     struct poll_set *polled;   // poll(2), select(2) and their kin
+    struct file *mq;           // mq_timedreceive(2): the queue that it is counted at
+    struct aio_ctx *aio;       // io_getevents(2) and its kin
     struct file *epoll;        // epoll_wait(2) and its kin: the set stays open
     struct lock_wait *lock;    // F_SETLKW
     struct copy *copy;         // sendfile(2), copy_file_range(2)
     struct task *child;        // clone, until it is published
     struct exec *exec;         // execve(2)
+    struct asked *asked;       // a call that a supervisor is asked about, before it is made
     struct task *tracee;       // PTRACE_ATTACH, until that is in its stop
 };
 

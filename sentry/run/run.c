@@ -18,6 +18,7 @@
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/strace/strace.h"
 #include "sentry/strace/trace.h"
@@ -116,7 +117,7 @@ static bool stop_settle(struct task *t) {
     } while (stop_holds(t));
     return false;
 }
-static bool stop_here(struct task *t, enum task_stop how) {
+bool stop_here(struct task *t, enum task_stop how) {
     t->in_stop = how;
     if (stop_settle(t))
         return true;
@@ -155,7 +156,7 @@ void task_give_back(struct task *t) {
 // ---- With full registers ----------------------------------------------------------------------------------
 // Signals, restarts and stops are settled here, and nowhere else; then guest code goes on as the registers
 // say.
-static void return_with_regs(struct task *t) {
+void return_with_regs(struct task *t) {
     struct lx_regs regs;
     do {
         atomic_store(&t->woken, false);
@@ -204,13 +205,8 @@ static void continue_after_stop(struct task *t) {
 }
 
 // ---- System calls -----------------------------------------------------------------------------------------
-static void call_return(struct task *t, int64_t value) {
+void call_answer(struct task *t, int64_t value) {
     struct call *c = &t->call;
-    if (value <= -LINUX_ERESTARTSYS && value > SYS_PARK) {
-        t->restart = value;
-        t->restart_nr = c->nr;
-        value = -LINUX_EINTR;
-    }
     if (ptrace_on(t))
         ptrace_call_done(t);
     bool settle = (t->restart || task_interrupted(t)) && c->context && c->fresh;
@@ -227,6 +223,15 @@ static void call_return(struct task *t, int64_t value) {
         task_release(t, !c->by_regs, value);
 }
 
+static void call_return(struct task *t, int64_t value) {
+    if (value <= -LINUX_ERESTARTSYS && value > SYS_PARK) {
+        t->restart = value;
+        t->restart_nr = t->call.nr;
+        value = -LINUX_EINTR;
+    }
+    call_answer(t, value);
+}
+
 // True: t has stopped in the midst of its call. False: it goes on with it.
 static bool stop_in_call(struct task *t) {
     if (stop_here(t, STOP_CALL))
@@ -241,8 +246,22 @@ static void send_due(struct kernel *k) {
         async_send_due(k);
 }
 
+// The call's handler; before it, where a filter of the guest's says so, that filter's supervisor.
+static int64_t call_handler(struct task *t) {
+    struct call *c = &t->call;
+    struct sysargs args = c->args;
+    if (c->supervised) {
+        int64_t r = seccomp_supervised(t);
+        if (c->supervised)
+            return r;
+        call_end(t);
+        c->again = c->timed_out = c->armed = false;
+    }
+    return syscall_call(t, c->nr, &args);
+}
+
 // Runs the call's handler, as often as it takes, until the call is answered, parked, or handed to the host.
-static void run_call(struct task *t) {
+void run_call(struct task *t) {
     struct call *c = &t->call;
     struct kernel *k = t->k;  // t may end in its handler
     for (bool armed = false;; c->again = true) {
@@ -259,9 +278,8 @@ static void run_call(struct task *t) {
             task_die(t, t->tg->group_exit_code);
             return;
         }
-        struct sysargs args = c->args;
         task_current = t;
-        int64_t r = syscall_call(t, c->nr, &args);
+        int64_t r = call_handler(t);
         task_current = NULL;
         lock_assert_none("handler");
         send_due(k);
@@ -284,6 +302,11 @@ static void run_call(struct task *t) {
             return;
         case SYS_GONE:
             return;
+        case SYS_ANSWER:
+            trace_exit(t, c->value);
+            call_end(t);
+            call_answer(t, c->value);
+            return;
         case SYS_RESUME:
             call_end(t);
             if (ptrace_on(t))
@@ -299,47 +322,6 @@ static void run_call(struct task *t) {
     }
 }
 
-// ---- Calls that a tracer sees before they are made --------------------------------------------------------
-// The call that the registers say now; or none, and what they say is its result.
-static void call_after_entry(struct task *t) {
-    struct call *c = &t->call;
-    c->context = c->fresh = c->by_regs = true;
-    c->again = false;
-    c->proposal = 0;
-    if (ptrace_take_call(t)) {
-        run_call(t);
-        return;
-    }
-    ptrace_call_done(t);
-    return_with_regs(t);
-}
-
-static void entry_stop(struct task *t) {
-    struct lx_regs regs;
-    if (plat_get_regs(t->thread, &regs) == 0 && ptrace_entry(t, &regs)) {
-        if (stop_here(t, STOP_CALL))
-            return;
-        ptrace_go_on(t);
-        call_after_entry(t);
-        return;
-    }
-    t->call.by_regs = t->call.context = t->call.fresh = true;
-    t->call.proposal = 0;
-    run_call(t);
-}
-
-// Without registers the thread is taken out of its call, as if that had failed, and interrupted before its
-// next instruction: the call is done then, and answered through the registers.
-static void begin_traced(struct task *t) {
-    if (t->call.context) {
-        entry_stop(t);
-        return;
-    }
-    t->in_stop = STOP_ENTRY;
-    atomic_store(&t->sigpending, true);
-    task_release(t, true, -LINUX_ENOSYS);
-}
-
 // A task that has stopped is at hand again, with its registers.
 static void resume(struct task *t) {
     enum task_stop how = t->in_stop;
@@ -347,28 +329,21 @@ static void resume(struct task *t) {
     if (atomic_load(&t->killed)) {
         task_die(t, t->tg->group_exit_code);
     } else if (how == STOP_ENTRY) {
-        entry_stop(t);
+        call_with_regs(t);
     } else if (how == STOP_CALL) {
-        if (ptrace_go_on(t) == PT_ENTRY) {
-            call_after_entry(t);
+        enum ptrace_stop stop = ptrace_go_on(t);
+        if (stop == PT_ENTRY || stop == PT_SECCOMP) {
+            call_after_stop(t, stop);
             return;
         }
         t->call.by_regs = t->call.again = true;
+        signal_recalc(t);
         run_call(t);
     } else {
         if (how == STOP_RETURN)
             ptrace_go_on(t);
         return_with_regs(t);
     }
-}
-
-static void start_call(struct task *t) {
-    if (t->k->strace)
-        trace_enter(t);
-    if (ptrace_on(t) && ptrace_wants_call(t))
-        begin_traced(t);
-    else
-        run_call(t);
 }
 
 // True: the host thread changes text that others may run; until it has, the turn to change the map is ours.
@@ -405,7 +380,7 @@ static void begin_call(struct task *t, const struct plat_event *ev) {
     struct call *c = &t->call;
     c->nr = ev->call.nr;
     memcpy(c->args.v, ev->call.args, sizeof c->args.v);
-    c->again = c->timed_out = c->by_regs = false;
+    c->again = c->timed_out = c->by_regs = c->supervised = false;
     c->context = ev->context;
     c->fresh = true;
     c->phase = 0;

@@ -168,6 +168,12 @@ static void enqueue(struct nl_sock *n, const void *msg, size_t len, const void *
     n->cost += m->len + MSG_COST;
     waitq_wake(&n->wait, LINUX_POLLIN);
 }
+void netlink_deliver(struct socket *s, const void *msg, size_t len) {
+    struct nl_sock *n = nsock(s);
+    LOCKED(&n->lock);
+    enqueue(n, msg, len, NULL, 0);
+}
+
 // The next part of a dump, if there is one and half of the queue is free. n->lock is held.
 static void pump(struct nl_sock *n) {
     _Alignas(4) uint8_t buf[RTNL_CHUNK];

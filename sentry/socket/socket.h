@@ -118,6 +118,8 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
 int unix_socket(struct task *t, int type, int protocol, struct socket **out);
 int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
+// A message of the kernel's to a netlink socket: mq_notify(3) by SIGEV_THREAD.
+void netlink_deliver(struct socket *s, const void *msg, size_t len);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
 struct linux_ucred task_ucred(struct task *t);
 

@@ -14,6 +14,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
 #include "sentry/syscalls/table.h"
@@ -105,8 +106,9 @@ static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uaddr_t 
     return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);
 }
 
-// A call that waits for a lock goes on with the file that it began with, whatever its number names by then.
-static struct file *lock_file(struct task *t, int fd) {
+// A call that waits (for a lock, for a supervised call) goes on with the file that it began with, whatever
+// its number names by then.
+static struct file *file_begun(struct task *t, int fd) {
     struct file *f = park_file(t);
     return f ? file_get(f) : fd_get_io(t->files, fd);
 }
@@ -123,7 +125,7 @@ static int64_t lock_still_open(struct task *t, int fd, struct file *f) {
 }
 
 int64_t sys_flock(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = lock_file(t, arg_int(a, 0));
+    struct file *f cleanup_file = file_begun(t, arg_int(a, 0));
     int op = arg_int(a, 1);
     if (!f)
         return -LINUX_EBADF;
@@ -219,7 +221,7 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
         return err < 0 ? err : 0;
     }
     }
-    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : lock_file(t, fd);
+    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : file_begun(t, fd);
     if (!f)
         return -LINUX_EBADF;
     int64_t r = fcntl_file(t, f, fd, cmd, arg_ulong(a, 2));
@@ -237,7 +239,7 @@ static int64_t open_peer(struct task *t, struct file *master, unsigned flags) {
 }
 
 int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
-    struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
+    struct file *f cleanup_file = file_begun(t, arg_int(a, 0));
     unsigned cmd = arg_u32(a, 1);
     if (!f)
         return -LINUX_EBADF;
@@ -273,6 +275,8 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
             return open_peer(t, f, arg_u32(a, 2));
         break;
     }
+    if (seccomp_is_listener(f))
+        return seccomp_listener_ioctl(t, f, cmd, arg_ptr(a, 2));
     struct uaccess_user ua;
     uaccess_user_init(&ua, t);
     return vfs_ioctl(f, cmd, arg_ulong(a, 2), &ua.a);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// futex, futex_waitv, set_robust_list, get_robust_list. Queues and keys are in sentry/ipc/futex.c.
-// LIMIT: priority inheritance (LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2) is
-// ENOSYS: the platform's compare and exchange is not atomic against guest threads, and a lock needs that.
+// futex, futex_waitv, futex_wait, futex_wake, futex_requeue, set_robust_list, get_robust_list. Queues and keys
+// are in sentry/ipc/futex.c, locks with an owner in sentry/ipc/futex_pi.c.
+// LIMIT: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are ENOSYS, as no C library of today uses them.
 // LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that
 // moment.
 #include "abi/futex.h"
@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/ipc/futex.h"
+#include "sentry/ipc/futex_pi.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
@@ -29,7 +30,7 @@ static int64_t wait_again(struct task *t);
 
 // A timeout goes on by its absolute deadline; without one, the call is simply made again.
 static int64_t wait_interrupted(struct task *t) {
-    if (!t->call.notes.futex.deadline)
+    if (!t->call.notes.futex.deadline || t->call.notes.futex.same_again)
         return -LINUX_ERESTARTSYS;
     t->restart_notes.futex = t->call.notes.futex;
     t->restart_fn = wait_again;
@@ -217,11 +218,19 @@ static int64_t wake_op(struct task *t, const struct sysargs *a, bool private) {
     return also ? n + futex_wake_key(&t->k->futexes, &second, arg_int(a, 3), ANY) : n;
 }
 
+static int64_t lock_pi(struct task *t, const struct sysargs *a, bool private, bool realtime) {
+    uint64_t deadline;
+    if (t->call.again)
+        return pi_lock_again(t);
+    int err = read_deadline(t, arg_ptr(a, 3), false, realtime, &deadline);
+    return err < 0 ? err : pi_lock(t, arg_ptr(a, 0), private, false, deadline);
+}
+
 int64_t sys_futex(struct task *t, const struct sysargs *a) {
     uint32_t op = arg_u32(a, 1);
     int cmd = (int)(op & (uint32_t)LINUX_FUTEX_CMD_MASK);
     bool private = op & LINUX_FUTEX_PRIVATE_FLAG, realtime = op & LINUX_FUTEX_CLOCK_REALTIME;
-    if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET)
+    if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET && cmd != LINUX_FUTEX_LOCK_PI2)
         return -LINUX_ENOSYS;
     switch (cmd) {
     case LINUX_FUTEX_WAIT:
@@ -237,6 +246,14 @@ int64_t sys_futex(struct task *t, const struct sysargs *a) {
         return requeue(t, a, private, true);
     case LINUX_FUTEX_WAKE_OP:
         return wake_op(t, a, private);
+    case LINUX_FUTEX_LOCK_PI:
+        return lock_pi(t, a, private, true);
+    case LINUX_FUTEX_LOCK_PI2:
+        return lock_pi(t, a, private, realtime);
+    case LINUX_FUTEX_TRYLOCK_PI:
+        return pi_lock(t, arg_ptr(a, 0), private, true, 0);
+    case LINUX_FUTEX_UNLOCK_PI:
+        return pi_unlock(t, arg_ptr(a, 0), private);
     default:
         return -LINUX_ENOSYS;
     }
@@ -265,15 +282,21 @@ static void waitv_cleanup(struct task *t) {
     free(v);
 }
 
+static bool flags_ok(uint32_t flags) {
+    return !(flags & ~(uint32_t)(LINUX_FUTEX2_SIZE_MASK | LINUX_FUTEX2_PRIVATE)) &&
+           (flags & LINUX_FUTEX2_SIZE_MASK) == LINUX_FUTEX2_SIZE_U32;
+}
+
+static bool waitv_ok(const struct linux_futex_waitv *in, unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        if (!flags_ok(in[i].flags) || in[i].reserved || in[i].val >> 32)
+            return false;
+    return true;
+}
+
 static int waitv_queue(struct task *t, struct waitv *v, const struct linux_futex_waitv *in) {
-    const uint32_t known = LINUX_FUTEX2_SIZE_MASK | LINUX_FUTEX2_PRIVATE;
-    for (unsigned i = 0; i < v->n; i++) {
-        if ((in[i].flags & ~known) || (in[i].flags & LINUX_FUTEX2_SIZE_MASK) != LINUX_FUTEX2_SIZE_U32 ||
-            in[i].reserved)
-            return -LINUX_EINVAL;
-        if (in[i].val >> 32)
-            return -LINUX_EINVAL;
-    }
+    if (!waitv_ok(in, v->n))
+        return -LINUX_EINVAL;
     for (unsigned i = 0; i < v->n; i++, v->queued++) {
         struct futex_key key;
         int err = futex_key_get(t->mm, uaddr(in[i].uaddr), in[i].flags & LINUX_FUTEX2_PRIVATE, &key);
@@ -338,6 +361,62 @@ int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
     if (which >= 0)
         return which;
     return c->timed_out ? -LINUX_ETIMEDOUT : r;
+}
+
+// ---- futex_wake, futex_wait, futex_requeue: the same with a word's size in the flags -----------------------
+int64_t sys_futex_wake(struct task *t, const struct sysargs *a) {
+    uint32_t flags = arg_u32(a, 3);
+    uint64_t mask = arg_ulong(a, 1);
+    if (!flags_ok(flags) || mask >> 32)
+        return -LINUX_EINVAL;
+    if (mask && arg_int(a, 2) == 0) {  // none is none here
+        struct futex_key key;
+        return futex_key_get(t->mm, arg_ptr(a, 0), flags & LINUX_FUTEX2_PRIVATE, &key);
+    }
+    return futex_wake(t, arg_ptr(a, 0), flags & LINUX_FUTEX2_PRIVATE, arg_int(a, 2), (uint32_t)mask);
+}
+
+int64_t sys_futex_wait(struct task *t, const struct sysargs *a) {
+    uint32_t flags = arg_u32(a, 3);
+    uint64_t value = arg_ulong(a, 1), mask = arg_ulong(a, 2);
+    int32_t clock = arg_int(a, 5);
+    if (t->call.phase != WAIT_START)
+        return wait_run(t);
+    if (!flags_ok(flags) || value >> 32 || mask >> 32)
+        return -LINUX_EINVAL;
+    if (arg_given(a, 4) && clock != LINUX_CLOCK_MONOTONIC && clock != LINUX_CLOCK_REALTIME)
+        return -LINUX_EINVAL;
+    struct futex_wait w = {.word = arg_ptr(a, 0),
+                           .value = (uint32_t)value,
+                           .bitset = (uint32_t)mask,
+                           .private = flags & LINUX_FUTEX2_PRIVATE,
+                           .same_again = true};
+    int err = read_deadline(t, arg_ptr(a, 4), false, clock == LINUX_CLOCK_REALTIME, &w.deadline);
+    if (err < 0)
+        return err;
+    if (!w.bitset)
+        return -LINUX_EINVAL;
+    t->call.notes.futex = w;
+    return wait_run(t);
+}
+
+int64_t sys_futex_requeue(struct task *t, const struct sysargs *a) {
+    struct linux_futex_waitv in[2];
+    struct futex_key keys[2];
+    int n = arg_int(a, 2), move = arg_int(a, 3);
+    if (arg_u32(a, 1) || !arg_given(a, 0))
+        return -LINUX_EINVAL;
+    if (copy_in(t, in, arg_ptr(a, 0), sizeof in) < 0)
+        return -LINUX_EFAULT;
+    if (!waitv_ok(in, 2) || n < 0 || move < 0)
+        return -LINUX_EINVAL;
+    for (int i = 0; i < 2; i++) {
+        int err = futex_key_get(t->mm, uaddr(in[i].uaddr), in[i].flags & LINUX_FUTEX2_PRIVATE, &keys[i]);
+        if (err < 0)
+            return err;
+    }
+    uint32_t value = (uint32_t)in[0].val;
+    return futex_requeue(t, &keys[0], &keys[1], n, move, uaddr(in[0].uaddr), &value);
 }
 
 // ---- Robust lists -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
 
@@ -118,7 +119,7 @@ static int64_t prctl_rights(struct task *t, const struct sysargs *a) {
     case LINUX_PR_SET_NO_NEW_PRIVS:
         return set_no_new_privs(t, a);
     case LINUX_PR_GET_NO_NEW_PRIVS:
-        return rest_is_zero(a, 1) ? t->cred->no_new_privs : -LINUX_EINVAL;
+        return rest_is_zero(a, 1) ? task_no_new_privs(t) : -LINUX_EINVAL;
     case LINUX_PR_SET_KEEPCAPS:
         return set_keepcaps(t, v);
     case LINUX_PR_GET_KEEPCAPS:
@@ -204,6 +205,17 @@ static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
     }
 }
 
+static int64_t set_seccomp(struct task *t, const struct sysargs *a) {
+    switch (arg_ulong(a, 1)) {
+    case LINUX_SECCOMP_MODE_STRICT:
+        return seccomp_set_strict(t);
+    case LINUX_SECCOMP_MODE_FILTER:
+        return seccomp_set_filter(t, 0, arg_ptr(a, 2));
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
 int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     uint64_t v = arg_ulong(a, 1);
     switch (arg_int(a, 0)) {
@@ -242,7 +254,9 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     case LINUX_PR_GET_TID_ADDRESS:
         return copy_out_obj(t, arg_ptr(a, 1), &t->clear_child_tid.v);
     case LINUX_PR_GET_SECCOMP:
-        return 0;
+        return atomic_load(&t->seccomp_mode);
+    case LINUX_PR_SET_SECCOMP:
+        return set_seccomp(t, a);
     case LINUX_PR_GET_TSC: {
         int mode = LINUX_PR_TSC_ENABLE;
         return copy_out_obj(t, arg_ptr(a, 1), &mode);

@@ -384,3 +384,36 @@ TEST(a_registers_nonsense_is_the_tracees_loss)
     EXPECT_OK(ask(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, eflags), (void *)0x202));
     EXPECT_EQ(go(PTRACE_CONT, pid, 0), 7 << 8);
 }
+
+// A call that waits is shown twice, on its way in and out, however long it takes.
+TEST(waiting_call_is_shown_once) {
+    int pipes[2], status, stops = 0;
+    ASSERT_OK(pipe(pipes));
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        char byte;
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        raise(SIGSTOP);
+        EXPECT_EQ(syscall(SYS_read, pipes[0], &byte, 1), 1);
+        child_done();
+    }
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT_OK(ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD));
+    for (;;) {
+        struct user_regs_struct regs;
+        ptrace(PTRACE_SYSCALL, pid, 0, 0);
+        if (stops == 1) {
+            sleep_ms(100);
+            EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
+            ASSERT_EQ(write(pipes[1], "x", 1), 1);
+        }
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        if (!WIFSTOPPED(status))
+            break;
+        ASSERT_OK(ptrace(PTRACE_GETREGS, pid, 0, &regs));
+        stops += status >> 8 == (SIGTRAP | 0x80) && regs.orig_rax == SYS_read;
+    }
+    EXPECT_EQ(stops, 2);
+    close(pipes[0]);
+    close(pipes[1]);
+}

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+// See mq.h. One lock for all queues of a namespace: what is done under it is short, but for a send among many
+// messages of other priorities, of which a queue's attribute bounds the number.
+#include "sentry/ipc/mq.h"
+#include "abi/caps.h"
+#include "abi/fcntl.h"
+#include "abi/poll.h"
+#include "abi/resource.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/run/park.h"
+#include "sentry/signal/signal.h"
+#include "sentry/socket/socket.h"
+#include <stdio.h>
+#include <string.h>
+
+#define HARD_MSG_MAX     65536u
+#define HARD_MSGSIZE_MAX (16u << 20)
+#define MESSAGE_COST     48u  // of each message that a queue has room for, twice, as RLIMIT_MSGQUEUE counts
+#define SHOWN_SIZE       80   // of the text that read(2) gives
+#define MEMORY_MAX       (64u << 20)  // of all messages of a namespace
+
+struct mqueue {
+    struct refcount refs;      // its name, its files
+    struct mq_table *table;    // [c]
+    struct list link;          // [lock]
+    char *name;                // [lock] owned; NULL: it has none any more
+    struct waitq wait;
+    struct list messages;      // [lock] by priority, and in order of their coming
+    int64_t count, max, msgsize;  // [lock], [c], [c]
+    uint64_t queued;           // [lock] bytes of text
+    uint32_t uid, gid, mode;   // [c]
+    uint32_t user;             // [c] whom it is charged to
+    unsigned receivers;        // [lock] calls that wait for a message
+    struct mq_notice {         // [lock] who is to be told of a message in an empty queue, once
+        struct tgroup *to;     // owned; NULL: nobody
+        const void *files;     // its descriptors, to be compared only: who closes the queue there is not told
+        struct linux_sigevent event;
+        struct file *netlink;  // owned, of SIGEV_THREAD
+        unsigned char cookie[LINUX_NOTIFY_COOKIE_LEN];
+    } notice;
+};
+
+static const struct file_ops mq_ops;
+bool mq_is(const struct file *f) { return f->ops == &mq_ops; }
+static struct mqueue *queue_of(struct file *f) { return f->priv; }
+
+void mq_table_init(struct mq_table *x) {
+    lock_init(&x->lock, RANK_OBJECT);
+    list_init(&x->queues);
+}
+
+// ---- Life -------------------------------------------------------------------------------------------------
+// lock held
+static void unlink_queue(struct mq_table *x, struct mqueue *q) {
+    list_del(&q->link);
+    x->bytes -= q->queued + (uint64_t)q->count * sizeof(struct mq_message);
+}
+
+static void queue_free(struct mqueue *q) {
+    struct mq_message *m, *tmp;
+    list_for_each_safe(m, tmp, &q->messages, link) {
+        list_del(&m->link);
+        free(m);
+    }
+    waitq_destroy(&q->wait);
+    free(q->name);
+    free(q);
+}
+
+static void queue_put(struct mqueue *q) {
+    struct mq_table *x = q->table;
+    {
+        LOCKED(&x->lock);  // look-ups by name take references under it
+        if (!ref_put(&q->refs))
+            return;
+        unlink_queue(x, q);
+    }
+    queue_free(q);
+}
+
+void mq_table_destroy(struct mq_table *x) {
+    struct mqueue *q, *tmp;
+    list_for_each_safe(q, tmp, &x->queues, link) {
+        list_del(&q->link);
+        queue_free(q);
+    }
+    lock_destroy(&x->lock);
+}
+
+// ---- Notices ----------------------------------------------------------------------------------------------
+// Taken off under the lock, told or dropped outside of it.
+static struct mq_notice take_notice(struct mqueue *q) {
+    struct mq_notice n = q->notice;
+    q->notice = (struct mq_notice){0};
+    return n;
+}
+
+// how: LINUX_NOTIFY_*, as SIGEV_THREAD's socket hears of it.
+static void tell_socket(struct mq_notice *n, unsigned char how) {
+    if (!n->netlink)
+        return;
+    n->cookie[LINUX_NOTIFY_COOKIE_LEN - 1] = how;
+    netlink_deliver(socket_of(n->netlink), n->cookie, sizeof n->cookie);
+    file_put(n->netlink);
+}
+
+static void drop_notice(struct mq_notice *n, unsigned char how) {
+    if (!n->to)
+        return;
+    tell_socket(n, how);
+    tgroup_put(n->to);
+}
+
+static void give_notice(struct mq_notice *n, struct task *sender) {
+    if (n->to && n->event.sigev_notify == LINUX_SIGEV_SIGNAL && n->event.sigev_signo) {
+        struct linux_siginfo info = {.si_signo = n->event.sigev_signo, .si_code = LINUX_SI_MESGQ};
+        info.si_pid = sender->tg->pid;
+        info.si_uid = sender->cred->uid;
+        info.si_ptr = n->event.sigev_value.sival_ptr;
+        signal_send_group(n->to, info.si_signo, &info);
+    }
+    drop_notice(n, LINUX_NOTIFY_WOKENUP);
+}
+
+int do_mq_notify(struct task *t, struct file *f, const struct linux_sigevent *ev, struct file *netlink,
+                 const unsigned char *cookie) {
+    struct mqueue *q = queue_of(f);
+    struct mq_notice old = {0};
+    int err = 0;
+    {
+        LOCKED(&q->table->lock);
+        if (!ev) {
+            if (q->notice.to == t->tg)
+                old = take_notice(q);
+        } else if (q->notice.to) {
+            err = -LINUX_EBUSY;
+        } else {
+            q->notice.to = tgroup_get(t->tg);
+            q->notice.files = t->files;
+            q->notice.event = *ev;
+            q->notice.netlink = netlink ? file_get(netlink) : NULL;
+            if (cookie)
+                memcpy(q->notice.cookie, cookie, sizeof q->notice.cookie);
+        }
+    }
+    drop_notice(&old, LINUX_NOTIFY_REMOVED);
+    return err;
+}
+
+// ---- The file ---------------------------------------------------------------------------------------------
+static int64_t mq_read(struct file *f, struct uio *u, uint64_t off) {
+    struct mqueue *q = queue_of(f);
+    char text[SHOWN_SIZE + 1] = {0};
+    int n;
+    {
+        LOCKED(&q->table->lock);
+        const struct mq_notice *o = &q->notice;
+        bool signals = o->to && o->event.sigev_notify == LINUX_SIGEV_SIGNAL;
+        n = snprintf(text, sizeof text, "QSIZE:%-10llu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
+                     (unsigned long long)q->queued, o->to ? o->event.sigev_notify : 0,
+                     signals ? o->event.sigev_signo : 0, o->to ? o->to->pid : 0);
+    }
+    if (off >= (uint64_t)n)
+        return 0;
+    uint64_t left = (uint64_t)n - off;
+    return uio_to(u, text + off, left < u->left ? left : u->left);
+}
+
+static uint32_t mq_poll(struct file *f, struct waiter *w) {
+    struct mqueue *q = queue_of(f);
+    if (w)
+        waitq_add(&q->wait, w);
+    LOCKED(&q->table->lock);
+    return (q->count ? LINUX_POLLIN | LINUX_POLLRDNORM : 0) |
+           (q->count < q->max ? LINUX_POLLOUT | LINUX_POLLWRNORM : 0);
+}
+
+// A process that closes the queue hears of no message any more.
+static int mq_flush(struct file *f, void *owner) {
+    struct mqueue *q = queue_of(f);
+    struct mq_notice old = {0};
+    {
+        LOCKED(&q->table->lock);
+        if (q->notice.to && q->notice.files == owner)
+            old = take_notice(q);
+    }
+    drop_notice(&old, LINUX_NOTIFY_REMOVED);
+    return 0;
+}
+
+static void mq_release(struct file *f) {
+    struct mqueue *q = queue_of(f);
+    struct mq_notice old = {0};
+    if (!q)
+        return;
+    {
+        LOCKED(&q->table->lock);
+        if (ref_read(&q->refs) == 1 || (ref_read(&q->refs) == 2 && q->name))
+            old = take_notice(q);  // the last file: its process has ended, or has closed it
+    }
+    drop_notice(&old, LINUX_NOTIFY_REMOVED);
+    queue_put(q);
+}
+
+static const struct file_ops mq_ops = {
+    .read = mq_read, .poll = mq_poll, .flush = mq_flush, .release = mq_release, .seek = SEEK_NO_END};
+
+static int queue_file(struct task *t, struct mqueue *q, unsigned flags, struct file **out) {
+    char name[MQ_NAME_MAX + 2];
+    struct inode *i = vfs_anon_inode(t->k->vfs, LINUX_S_IFREG | q->mode, q->uid, q->gid);
+    if (!i) {
+        queue_put(q);
+        return -LINUX_ENOMEM;
+    }
+    i->attr.size = SHOWN_SIZE;
+    {
+        LOCKED(&q->table->lock);
+        snprintf(name, sizeof name, "/%s", q->name ? q->name : "");
+    }
+    int err = file_anon(t->k->vfs, name, i, &mq_ops, q, flags, out);
+    if (err < 0)
+        queue_put(q);
+    else
+        (*out)->mode |= FMODE_SEEK;  // of the text that read(2) gives
+    return err;
+}
+
+// ---- Names ------------------------------------------------------------------------------------------------
+static struct mqueue *find(struct mq_table *x, const char *name) {
+    struct mqueue *q;
+    list_for_each(q, &x->queues, link)
+        if (q->name && strcmp(q->name, name) == 0)
+            return q;
+    return NULL;
+}
+
+static int check_name(const char *name) {
+    if (!*name)
+        return -LINUX_ENOENT;
+    if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -LINUX_EACCES;
+    return strlen(name) > MQ_NAME_MAX ? -LINUX_ENAMETOOLONG : 0;
+}
+
+static int check_attr(struct task *t, const struct linux_mq_attr *a) {
+    bool may = task_capable(t, LINUX_CAP_SYS_RESOURCE);
+    int64_t max = may ? HARD_MSG_MAX : MQ_MSG_MAX, size = may ? HARD_MSGSIZE_MAX : MQ_MSGSIZE_MAX;
+    return a->mq_maxmsg <= 0 || a->mq_msgsize <= 0 || a->mq_maxmsg > max || a->mq_msgsize > size
+               ? -LINUX_EINVAL
+               : 0;
+}
+
+static uint64_t charge(int64_t max, int64_t size) {
+    return (uint64_t)max * (2 * MESSAGE_COST + (uint64_t)size);
+}
+
+// RLIMIT_MSGQUEUE counts what a user's queues may come to hold.
+static bool user_has_room(struct task *t, struct mq_table *x, const struct mqueue *made) {
+    uint64_t all = charge(made->max, made->msgsize);
+    const struct mqueue *q;
+    list_for_each(q, &x->queues, link)
+        if (q->user == made->user)
+            all += charge(q->max, q->msgsize);
+    return all <= task_rlimit(t, LINUX_RLIMIT_MSGQUEUE);
+}
+
+static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
+                                const struct linux_mq_attr *a) {
+    struct mqueue *q = znew(struct mqueue);
+    if (!q || !(q->name = xstrdup(name))) {
+        free(q);
+        return NULL;
+    }
+    ref_init(&q->refs, 1);
+    q->table = &t->k->ipc.mq;
+    list_init(&q->link);
+    list_init(&q->messages);
+    waitq_init(&q->wait);
+    q->max = a ? a->mq_maxmsg : MQ_MSG_DEFAULT;
+    q->msgsize = a ? a->mq_msgsize : MQ_MSGSIZE_DEFAULT;
+    q->uid = t->cred->fsuid;
+    q->gid = t->cred->fsgid;
+    q->user = t->cred->uid;
+    q->mode = mode & 07777;
+    return q;
+}
+
+static int may_open(struct task *t, const struct mqueue *q, unsigned flags) {
+    unsigned acc = flags & LINUX_O_ACCMODE;
+    int mask = acc == LINUX_O_RDONLY ? MAY_READ : MAY_WRITE;
+    struct inode i = {.type = LINUX_S_IFREG,
+                      .attr = {.mode = LINUX_S_IFREG | q->mode, .uid = q->uid, .gid = q->gid}};
+    if (acc == LINUX_O_RDWR)
+        mask = MAY_READ | MAY_WRITE;
+    TASK_VFS_CTX(t, ctx);
+    return vfs_mode_permission(&i, mask, &ctx.cred);
+}
+
+// The queue of that name, referenced; made for O_CREAT, from `made`, which is taken over then.
+static int look_up(struct task *t, const char *name, unsigned flags, struct mqueue **made,
+                   struct mqueue **out) {
+    struct mq_table *x = &t->k->ipc.mq;
+    LOCKED(&x->lock);
+    struct mqueue *q = find(x, name);
+    if (q && (flags & LINUX_O_CREAT) && (flags & LINUX_O_EXCL))
+        return -LINUX_EEXIST;
+    if (!q && !*made)
+        return -LINUX_ENOENT;
+    if (!q) {
+        if (x->named >= MQ_QUEUES_MAX && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
+            return -LINUX_ENOSPC;
+        if (!user_has_room(t, x, *made))
+            return -LINUX_EMFILE;
+        q = take_ptr(*made);
+        list_add_tail(&x->queues, &q->link);
+        x->named++;
+    }
+    ref_get(&q->refs);
+    *out = q;
+    return 0;
+}
+
+int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
+               const struct linux_mq_attr *attr, struct file **out) {
+    struct mqueue *q = NULL, *made = NULL;
+    int err = check_name(name);
+    if (err == 0 && (flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
+        err = -LINUX_EINVAL;
+    if (err < 0)
+        return err;
+    err = look_up(t, name, flags, &made, &q);
+    bool fresh = err == -LINUX_ENOENT && (flags & LINUX_O_CREAT);
+    if (fresh) {
+        err = attr ? check_attr(t, attr) : 0;
+        if (err < 0)
+            return err;
+        TASK_VFS_CTX(t, ctx);
+        made = queue_new(t, name, mode & ~ctx.umask, attr);
+        if (!made)
+            return -LINUX_ENOMEM;
+        err = look_up(t, name, flags, &made, &q);
+        fresh = !made;
+        if (made)
+            queue_free(made);
+    }
+    if (err == 0 && !fresh)
+        err = may_open(t, q, flags);
+    if (err == 0)
+        return queue_file(t, q, flags & (LINUX_O_ACCMODE | LINUX_O_NONBLOCK), out);
+    if (q)
+        queue_put(q);
+    return err;
+}
+
+int do_mq_unlink(struct task *t, const char *name) {
+    struct mq_table *x = &t->k->ipc.mq;
+    struct mqueue *q;
+    int err = check_name(name);
+    if (err < 0)
+        return err;
+    {
+        LOCKED(&x->lock);
+        q = find(x, name);
+        if (!q)
+            return -LINUX_ENOENT;
+        if (q->uid != t->cred->fsuid && t->cred->fsuid != 0 && !task_capable(t, LINUX_CAP_FOWNER))
+            return -LINUX_EPERM;
+        free(take_ptr(q->name));
+        x->named--;
+    }
+    queue_put(q);
+    return 0;
+}
+
+// ---- Messages ---------------------------------------------------------------------------------------------
+int64_t mq_message_size(struct file *f) { return queue_of(f)->msgsize; }
+
+void mq_attr(struct file *f, struct linux_mq_attr *out) {
+    struct mqueue *q = queue_of(f);
+    LOCKED(&q->table->lock);
+    *out = (struct linux_mq_attr){.mq_flags = atomic_load(&f->flags) & LINUX_O_NONBLOCK,
+                                  .mq_maxmsg = q->max,
+                                  .mq_msgsize = q->msgsize,
+                                  .mq_curmsgs = q->count};
+}
+
+void mq_arm(struct task *t, struct file *f) { park_arm_in(t, f, &queue_of(f)->wait); }
+
+void mq_waits(struct file *f, int delta) {
+    struct mqueue *q = queue_of(f);
+    LOCKED(&q->table->lock);
+    q->receivers += (unsigned)delta;
+}
+
+static void put_in_order(struct mqueue *q, struct mq_message *m) {
+    struct list *at = q->messages.prev;
+    while (at != &q->messages && list_entry(at, struct mq_message, link)->prio < m->prio)
+        at = at->prev;
+    list_insert(&m->link, at, at->next);
+}
+
+int mq_send(struct task *t, struct file *f, struct mq_message **m) {
+    struct mqueue *q = queue_of(f);
+    struct mq_table *x = q->table;
+    struct mq_notice notice = {0};
+    {
+        LOCKED(&x->lock);
+        uint64_t cost = (*m)->size + sizeof **m;
+        if (q->count >= q->max)
+            return -LINUX_EAGAIN;
+        if (x->bytes + cost > MEMORY_MAX)
+            return -LINUX_ENOMEM;
+        if (q->count == 0 && q->receivers == 0)
+            notice = take_notice(q);
+        x->bytes += cost;
+        q->queued += (*m)->size;
+        q->count++;
+        put_in_order(q, take_ptr(*m));
+    }
+    waitq_wake(&q->wait, LINUX_POLLIN | LINUX_POLLRDNORM);
+    give_notice(&notice, t);
+    return 0;
+}
+
+int mq_receive(struct task *t, struct file *f, struct mq_message **m) {
+    struct mqueue *q = queue_of(f);
+    {
+        LOCKED(&q->table->lock);
+        if (q->count == 0)
+            return -LINUX_EAGAIN;
+        *m = list_first(&q->messages, struct mq_message, link);
+        list_del(&(*m)->link);
+        q->count--;
+        q->queued -= (*m)->size;
+        q->table->bytes -= (*m)->size + sizeof **m;
+    }
+    waitq_wake(&q->wait, LINUX_POLLOUT | LINUX_POLLWRNORM);
+    return 0;
+}
