@@ -21,6 +21,9 @@ struct unix_ns {
     struct list sockets;              // [lock] all there are
     struct list names[UNIX_BUCKETS];  // [lock] sockets with abstract names
     _Atomic int in_flight;            // files on their way in all queues
+    struct lock flight;               // RANK_LEAF, unix_gc.c
+    struct list flying;               // [flight] sockets on their way
+    unsigned nflying, closed;         // [flight] how many; closed since garbage was looked for
 };
 
 struct inet_ns {

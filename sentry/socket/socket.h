@@ -43,7 +43,7 @@ struct sock_msg {
     struct sock_addr *addr;     // send: where to, or NULL. recv: is filled with the sender's, or NULL
     // send: taken over when something was sent. recv: filled; NULL: they are dropped
     struct sock_files *files;
-    struct linux_ucred cred;    // send: the sender's. recv: likewise, when has_cred
+    struct linux_ucred cred;    // the sender's, when has_cred; send: as a control message names him
     bool has_cred;
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC
     bool has_pktinfo;           // recv: NETLINK_PKTINFO goes along
