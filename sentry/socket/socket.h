@@ -50,6 +50,8 @@ struct sock_msg {
     struct linux_nl_pktinfo pktinfo;
     bool has_extra;  // of inet datagrams: extra is asked for, or was received
     struct ns_extra extra;
+    bool has_error;             // recv: of the error queue, this one
+    struct ns_error error;
     uint16_t segment;           // send: UDP_SEGMENT of this message, 0: the socket's
     struct waitq *wait;         // after -LINUX_EAGAIN: wait here rather than on the file
 };

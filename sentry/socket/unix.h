@@ -96,6 +96,22 @@ static inline size_t unix_cost(const struct unix_msg *m) { return sizeof *m + m-
 // The place of an urgent byte that was received.
 static inline bool unix_is_mark(const struct unix_msg *m) { return m->urgent && m->off == m->len; }
 
+// ---- What there is (unix_show.c) --------------------------------------------------------------------------
+struct unix_info {
+    uint32_t ino;  // 0: no file yet
+    int type;
+    enum unix_state state;
+    unsigned refs;
+    bool rd_shut, wr_shut, accepted, has_peer;
+    uint32_t peer;    // its inode
+    uint64_t in, out; // bytes; of a listener: connections that wait, and how many may
+    const struct unix_name *name;  // borrowed; NULL: none
+    const struct inode *inode;     // borrowed: where it is bound, or NULL
+    const struct unix_sock *sock;  // borrowed
+};
+// visit() runs with the namespace's lock held.
+void unix_each(struct unix_ns *ns, void (*visit)(void *arg, const struct unix_info *i), void *arg);
+
 // ---- Receiving (unix_recv.c) ------------------------------------------------------------------------------
 int64_t unix_recv(struct socket *s, struct sock_msg *m);
 int unix_at_mark(struct socket *s);

@@ -289,7 +289,8 @@ int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
 static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
     struct socket *s = socket_of(f);
     struct call *c = &t->call;
-    m->nonblock = is_nonblock(f, m->flags);
+    bool errors = (m->flags & LINUX_MSG_ERRQUEUE) && s->family != LINUX_AF_UNIX;  // nobody waits for one
+    m->nonblock = errors || is_nonblock(f, m->flags);
     bool all = (m->flags & LINUX_MSG_WAITALL) && !(m->flags & LINUX_MSG_PEEK) && s->type == LINUX_SOCK_STREAM;
     if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM && c->done)
         return c->done;
