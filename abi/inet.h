@@ -113,6 +113,15 @@
 #define LINUX_TCP_LISTEN      10
 #define LINUX_TCP_CLOSING     11
 
+struct linux_sock_extended_err {
+    uint32_t ee_errno;
+    uint8_t ee_origin, ee_type, ee_code, ee_pad;
+    uint32_t ee_info, ee_data;
+};
+static_assert(sizeof(struct linux_sock_extended_err) == 16, "struct sock_extended_err");
+
+#define LINUX_SO_EE_CODE_ZEROCOPY_COPIED 1
+
 struct linux_in_pktinfo {
     int32_t ipi_ifindex;
     uint8_t ipi_spec_dst[4];

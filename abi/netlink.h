@@ -194,6 +194,38 @@ static_assert(sizeof(struct linux_fib_rule_hdr) == 12, "struct fib_rule_hdr");
 // sock_diag(7)
 #define LINUX_SOCK_DIAG_BY_FAMILY 20
 
+struct linux_unix_diag_req {
+    uint8_t sdiag_family, sdiag_protocol;
+    uint16_t pad;
+    uint32_t udiag_states;  // 1 << LINUX_TCP_*
+    uint32_t udiag_ino, udiag_show;
+    uint32_t udiag_cookie[2];
+};
+static_assert(sizeof(struct linux_unix_diag_req) == 24, "struct unix_diag_req");
+
+struct linux_unix_diag_msg {
+    uint8_t udiag_family, udiag_type, udiag_state, pad;
+    uint32_t udiag_ino;
+    uint32_t udiag_cookie[2];
+};
+static_assert(sizeof(struct linux_unix_diag_msg) == 16, "struct unix_diag_msg");
+
+struct linux_unix_diag_rqlen {
+    uint32_t udiag_rqueue, udiag_wqueue;
+};
+static_assert(sizeof(struct linux_unix_diag_rqlen) == 8, "struct unix_diag_rqlen");
+
+#define LINUX_UDIAG_SHOW_NAME  0x1
+#define LINUX_UDIAG_SHOW_VFS   0x2
+#define LINUX_UDIAG_SHOW_PEER  0x4
+#define LINUX_UDIAG_SHOW_RQLEN 0x10
+
+#define LINUX_UNIX_DIAG_NAME     0
+#define LINUX_UNIX_DIAG_VFS      1
+#define LINUX_UNIX_DIAG_PEER     2
+#define LINUX_UNIX_DIAG_RQLEN    4
+#define LINUX_UNIX_DIAG_SHUTDOWN 6
+
 struct linux_inet_diag_sockid {
     uint16_t idiag_sport, idiag_dport;  // network order
     uint8_t idiag_src[16], idiag_dst[16];

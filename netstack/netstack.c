@@ -29,6 +29,7 @@ static const struct stack_upper upper = {
     .output = sock_flush,
     .reap = sock_reap,
     .raw = raw_input,
+    .raw_error = raw_error,
     .tap = packet_tap,
     .netif_gone = netif_gone,
 };

@@ -209,6 +209,9 @@ int ns_socket(struct netstack *ns, enum ns_family family, enum ns_type type, str
 // A raw socket: a copy of every packet of that protocol (of IPv4 with its header, raw(7)), and packets sent
 // as they are behind a header of ours. The user has asked whether the caller may.
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out);
+// A ping socket, icmp(7): sends echo requests, with its port as their identifier, and receives the answers.
+// The user has asked whether the caller may.
+int ns_ping_socket(struct netstack *ns, enum ns_family family, struct ns_sock **out);
 // Of a raw socket of ICMP or ICMPv6: messages whose type has its bit set in `blocked` are not for it.
 void ns_block_types(struct ns_sock *s, const uint32_t blocked[8]);
 // Looks at what would be queued, and says how many bytes of it are kept (0: none). load() copies n bytes from
@@ -274,6 +277,26 @@ int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const 
                      const struct ns_extra *x);
 int64_t ns_recv_with(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                      struct ns_extra *x);
+// An error about what was sent, or what the user has queued himself.
+enum ns_error_origin {  // SO_EE_ORIGIN_* of Linux
+    NS_ERROR_LOCAL = 1,
+    NS_ERROR_ICMP = 2,
+    NS_ERROR_ICMP6 = 3,
+    NS_ERROR_ZEROCOPY = 5
+};
+struct ns_error {
+    int err;  // LINUX_E*
+    uint8_t origin, type, code;
+    uint32_t info, data;    // info of ICMP: the size that would have passed, or 0
+    struct ns_ip offender;  // who said so
+    struct ns_addr dst;     // where the packet was to go
+    uint32_t netif;         // where the error came in, or 0
+};
+// The first of the queue, with the bytes that it quotes: how many these are, or -EAGAIN.
+int64_t ns_recv_error(struct ns_sock *s, struct ns_io *io, struct ns_error *e);
+// At its end; of NS_ERROR_ZEROCOPY, whose info and data are a first and a last number, those that continue
+// each other become one.
+void ns_add_error(struct ns_sock *s, const struct ns_error *e);
 // Bytes of a stream that are copied without the stack's lock: pieces of the stack's own memory, to be written
 // to before they are sent, or read before they are taken. Pieces are the caller's until they are given back.
 #define NS_PIECES 8
@@ -330,6 +353,8 @@ enum ns_option {
     NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
     NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
     NS_OPT_MTU_DISCOVER,    // of UDP: do not fragment
+    NS_OPT_RECVERR,   // errors about IPv4 packets that were sent are queued: ns_recv_error()
+    NS_OPT_RECVERR6,  // likewise of IPv6
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off

@@ -17,12 +17,14 @@ void pktq_add(struct pktq *q, struct pkt *p) {
     list_add_tail(&q->packets, &p->link);
 }
 
-static void drop_first(struct pktq *q) {
+struct pkt *pktq_take(struct pktq *q) {
     struct pkt *p = list_first(&q->packets, struct pkt, link);
     list_del(&p->link);
     q->weight -= pkt_size(p);
-    pkt_free(p);
+    return p;
 }
+
+static void drop_first(struct pktq *q) { pkt_free(pktq_take(q)); }
 
 void pktq_clear(struct pktq *q) {
     while (!pktq_empty(q))

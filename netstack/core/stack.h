@@ -49,11 +49,13 @@ struct pmtu {
 // What the layers below have to tell the sockets, which they do not know. Filled by netstack/netstack.c.
 struct pkt;
 struct netif;
+struct ip_error;
 struct stack_upper {
     void (*backlog)(struct netstack *ns);  // one packet of the loopback queue goes in
     void (*output)(struct netstack *ns);   // sockets send what they owe
     void (*reap)(struct netstack *ns);     // sockets that died are freed
     bool (*raw)(struct pkt *p);            // the transport header is in front; did a raw socket want a copy?
+    void (*raw_error)(struct netstack *ns, const struct ip_error *e);  // about a packet that was sent
     void (*tap)(struct netif *nif, struct pkt *p, bool outgoing);  // a frame, for packet sockets
     void (*netif_gone)(struct netif *nif);                         // it is about to be freed
 };

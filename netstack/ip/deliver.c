@@ -39,10 +39,13 @@ void ip_report(struct netstack *ns, const struct ip_error *e) {
     const struct ip_proto *proto = ns->protos[e->proto];
     if (proto && proto->error)
         proto->error(ns, e);
+    if (!list_empty(&ns->raws))
+        ns->upper->raw_error(ns, e);
 }
 
 void ip_undeliverable(struct pkt *p, int err) {
-    struct ip_error e = {p->src, p->dst, p->proto, p->head + p->l4, err, false, 0};
+    struct ip_error e = {
+        .src = p->src, .dst = p->dst, .proto = p->proto, .l4 = p->head + p->l4, .err = err};
     if (p->l4 && p->l4 + 8 <= p->off + p->hlen)
         ip_report(p->ns, &e);
     pkt_free(p);

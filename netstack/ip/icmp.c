@@ -233,7 +233,7 @@ bool icmp_quote(struct pkt *p, uint32_t at, bool four, struct icmp_quote *q) {
 static void error_input(struct pkt *p, const uint8_t *h, bool four) {
     struct netstack *ns = p->ns;
     struct meaning m = four ? meaning4(h[ICMP_TYPE], h[ICMP_CODE]) : meaning6(h[ICMP_TYPE], h[ICMP_CODE]);
-    struct ip_error e = {.err = m.err, .hard = m.hard};
+    struct ip_error e = {.err = m.err, .hard = m.hard, .type = h[ICMP_TYPE], .code = h[ICMP_CODE]};
     if (m.err == LINUX_EMSGSIZE)
         e.mtu = four ? get16(h + ICMP_MTU) : get32(h + 4);
     struct icmp_quote q;
@@ -245,6 +245,8 @@ static void error_input(struct pkt *p, const uint8_t *h, bool four) {
     e.dst = q.dst;
     e.proto = q.proto;
     e.l4 = q.l4;
+    e.l4_at = (uint32_t)(q.l4 - q.ip);
+    e.icmp = p;
     if (e.err == LINUX_EMSGSIZE && e.mtu == 0)
         e.mtu = plateau(four ? get16(q.ip + IP4_TOTAL) : IP6_MIN_MTU);
     uint64_t before = ns->stats[STAT_icmp_errors_in];

@@ -46,6 +46,11 @@ struct ip_error {
     int err;            // LINUX_E*
     bool hard;          // RFC 1122 4.2.3.9: the peer itself refuses
     uint32_t mtu;       // nonzero: it was too big, and this is what passes
+    // The ICMP message, whose header is pulled; the quoted transport header begins at l4_at. NULL: there was
+    // none.
+    const struct pkt *icmp;
+    uint32_t l4_at;
+    uint8_t type, code;
 };
 void ip_report(struct netstack *ns, const struct ip_error *e);
 void ip_undeliverable(struct pkt *p, int err);  // sent by us, not yet on the link; takes p

@@ -55,6 +55,7 @@
 #define ICMP_TYPE             0
 #define ICMP_CODE             1
 #define ICMP_CSUM             2
+#define ICMP_ID               4
 #define ICMP_MTU              6  // of "fragmentation needed" (RFC 1191 4)
 #define ICMP_ECHO_REPLY       0
 #define ICMP_UNREACH          3

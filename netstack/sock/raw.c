@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See raw.h. Called by ip_deliver() for what comes in, by way of struct stack_upper; sends through
-// ip_output(). What ping(8) and traceroute need. Lock: the stack's.
+// ip_output(). What ping(8) and traceroute need. A ping socket (icmp(7)) is one of ICMP that sends echo
+// requests alone and hears the answers to its own: their identifier is its port. Lock: the stack's.
 // LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the MTU is refused, and
 // options in that header are sent as they are.
 #include "netstack/sock/raw.h"
@@ -19,6 +20,7 @@ struct raw {
     struct pktq queue;
     uint8_t proto;
     uint32_t blocked[8];  // by ICMP type
+    bool ping;
     bool shut_rd, shut_wr;
 };
 
@@ -30,7 +32,18 @@ static void raw_init(struct ns_sock *s) {
     list_init(&r->link);
 }
 
+static uint8_t echo_of(const struct raw *r) { return r->proto == PROTO_ICMP ? ICMP_ECHO : ICMP6_ECHO; }
+
 // ---- In ---------------------------------------------------------------------------------------------------
+static bool answers(const struct raw *r, const struct pkt *p) {
+    uint8_t h[ICMP_LEN];
+    if (p->len < sizeof h)
+        return false;
+    pkt_copy(p, 0, h, sizeof h);
+    uint8_t reply = r->proto == PROTO_ICMP ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY;
+    return h[ICMP_TYPE] == reply && h[ICMP_CODE] == 0 && get16(h + ICMP_ID) == r->s.local.port;
+}
+
 static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
     if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
@@ -39,7 +52,9 @@ static bool wants(const struct raw *r, const struct pkt *p) {
         return false;
     if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &p->dst))
         return false;
-    return !s->connected || ip_eq(&s->remote.ip, &p->src);
+    if (s->connected && !ip_eq(&s->remote.ip, &p->src))
+        return false;
+    return !r->ping || answers(r, p);
 }
 
 static bool blocked(const struct raw *r, const struct pkt *p) {
@@ -58,7 +73,7 @@ static void raw_enqueue(struct raw *r, const struct pkt *p) {
         count(p->ns, raw_drop_full);
         return;
     }
-    if (r->s.family == NS_INET)  // raw(7): with the header, which is still in front
+    if (r->s.family == NS_INET && !r->ping)  // raw(7): with the header, which is still in front
         pkt_push(copy, (uint32_t)(copy->off - copy->l3));
     if (!sock_filtered(&r->s, copy, 0)) {
         pkt_free(copy);
@@ -79,6 +94,29 @@ bool raw_input(struct pkt *p) {
         }
     }
     return any;
+}
+
+// What a ping socket sends is told by its identifier, what others send by the addresses.
+static bool has_sent(const struct raw *r, const struct ip_error *e) {
+    const struct ns_sock *s = &r->s;
+    if (r->proto != e->proto || (s->family == NS_INET) != ns_ip_is4(&e->dst))
+        return false;
+    if (r->ping)
+        return e->l4[ICMP_TYPE] == echo_of(r) && get16(e->l4 + ICMP_ID) == s->local.port;
+    if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &e->src))
+        return false;
+    return !s->connected || ip_eq(&s->remote.ip, &e->dst);
+}
+
+void raw_error(struct netstack *ns, const struct ip_error *e) {
+    struct raw *r;
+    list_for_each(r, &ns->raws, link) {
+        if (!has_sent(r, e))
+            continue;
+        count(ns, icmp_errors_in);
+        if (!sock_note_error(&r->s, e, 0, 0) && r->s.connected && e->hard)
+            sock_error(&r->s, e->err);
+    }
 }
 
 // ---- Out --------------------------------------------------------------------------------------------------
@@ -108,6 +146,20 @@ static int send_whole(struct ns_sock *s, struct pkt *p, const struct path *path)
     p->l4 = (uint16_t)(p->off + hlen);
     count(ns, ip_out);
     return neigh_send(path->nif, &path->next, p);
+}
+
+// An echo request, with the socket's identifier.
+static int make_request(struct raw *r, struct pkt *p) {
+    uint8_t *h = pkt_peek(p, ICMP_LEN);
+    if (!h || h[ICMP_TYPE] != echo_of(r) || h[ICMP_CODE] != 0)
+        return -LINUX_EINVAL;
+    put16(h + ICMP_ID, r->s.local.port);
+    if (r->proto == PROTO_ICMP) {
+        memset(h + ICMP_CSUM, 0, 2);
+        uint16_t sum = csum_finish(pkt_csum(p, 0, 0));
+        memcpy(h + ICMP_CSUM, &sum, 2);
+    }
+    return 0;
 }
 
 // The checksum that IPV6_CHECKSUM asks for; of ICMPv6 it is always ours (RFC 3542 3.1).
@@ -142,7 +194,9 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     if (s->opt[NS_OPT_HDRINCL])
         return send_whole(s, p, &path);
     struct ip_header h = sock_ip_header(s, &path, dst, r->proto, x);
-    err = sum_at(s, p, &h);
+    err = r->ping ? make_request(r, p) : 0;
+    if (err == 0)
+        err = sum_at(s, p, &h);
     if (err) {
         pkt_free(p);
         return err;
@@ -150,11 +204,52 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     return ip_output(ns, p, &path, &h);
 }
 
+static bool identifier_taken(struct ns_sock *s, uint16_t id) {
+    struct raw *other;
+    list_for_each(other, &s->ns->raws, link)
+        if (other->ping && &other->s != s && other->s.local.port == id && other->s.family == s->family)
+            return true;
+    return false;
+}
+
+// Of a ping socket that has none yet: that one, which others may have too, or for 0 a free one.
+static int choose_identifier(struct ns_sock *s, uint16_t id) {
+    uint16_t first = (uint16_t)stack_random(s->ns), tries = 0;
+    if (s->local.port)
+        return 0;
+    while (!id) {
+        if (tries == UINT16_MAX)
+            return -LINUX_EAGAIN;
+        id = (uint16_t)(first + tries++);
+        id = identifier_taken(s, id) ? 0 : id;
+    }
+    s->local.port = id;
+    return 0;
+}
+
+static int ping_bind(struct ns_sock *s, const struct ns_addr *addr) {
+    if (s->local.port)
+        return -LINUX_EINVAL;
+    if ((s->family == NS_INET) != ns_ip_is4(&addr->ip))
+        return -LINUX_EAFNOSUPPORT;
+    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip))
+        return -LINUX_EADDRNOTAVAIL;
+    int err = choose_identifier(s, addr->port);
+    if (err == 0)
+        s->local.ip = addr->ip;
+    return err;
+}
+
 static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
                         const struct ns_extra *x) {
     int64_t n = (int64_t)io->left;
+    int err;
+    if (s->error)
+        return sock_take_error(s);
     if (raw_of(s)->shut_wr)
         return -LINUX_EPIPE;
+    if (raw_of(s)->ping && (err = choose_identifier(s, 0)) < 0)
+        return err;
     if (!to && !s->connected)
         return -LINUX_EDESTADDRREQ;
     if (!to)
@@ -163,13 +258,15 @@ static int64_t raw_send(struct ns_sock *s, struct ns_io *io, unsigned flags, con
         return -LINUX_EAFNOSUPPORT;
     if (n > (s->opt[NS_OPT_HDRINCL] ? 65535 : RAW_MAX))
         return -LINUX_EMSGSIZE;
-    int err = send_to(s, io, to, x);
+    err = send_to(s, io, to, x);
     return err < 0 ? err : n;
 }
 
 static int64_t raw_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, struct ns_addr *from,
                         struct ns_extra *x) {
     struct raw *r = raw_of(s);
+    if (s->error)
+        return sock_take_error(s);
     return r->shut_rd && pktq_empty(&r->queue) ? 0 : sock_read(s, &r->queue, io, flags, from, x);
 }
 
@@ -179,6 +276,8 @@ static int raw_connect(struct ns_sock *s, const struct ns_addr *addr) {
         return -LINUX_EAFNOSUPPORT;
     int err = sock_path(s, addr, &path);
     if (err)
+        return err;
+    if (raw_of(s)->ping && (err = choose_identifier(s, 0)) < 0)
         return err;
     sock_set_peer(s, addr, &path);
     return 0;
@@ -205,7 +304,7 @@ static void raw_queued(const struct ns_sock *s, size_t *in, size_t *out) {
 }
 
 static void raw_describe(const struct ns_sock *s, struct ns_sock_info *info) {
-    info->raw = true;
+    info->raw = !container_of(s, struct raw, s)->ping;
     info->proto = container_of(s, struct raw, s)->proto;
 }
 
@@ -229,6 +328,37 @@ static const struct sock_ops raw_ops = {
     .close = sock_kill,
     .drop = raw_drop,
 };
+
+static const struct sock_ops ping_ops = {
+    .size = sizeof(struct raw),
+    .proto = 0,
+    .init = raw_init,
+    .bind = ping_bind,
+    .connect = raw_connect,
+    .disconnect = raw_disconnect,
+    .shutdown = raw_shutdown,
+    .send = raw_send,
+    .recv = raw_recv,
+    .ready = raw_ready,
+    .queued = raw_queued,
+    .describe = raw_describe,
+    .close = sock_kill,
+    .drop = raw_drop,
+};
+
+int ns_ping_socket(struct netstack *ns, enum ns_family family, struct ns_sock **out) {
+    if (family != NS_INET && family != NS_INET6)
+        return -LINUX_EAFNOSUPPORT;
+    IN_STACK(ns);
+    struct ns_sock *s = sock_new(ns, &ping_ops, family);
+    if (!s)
+        return -LINUX_ENOBUFS;
+    raw_of(s)->proto = family == NS_INET ? PROTO_ICMP : PROTO_ICMP6;
+    raw_of(s)->ping = true;
+    list_add_tail(&ns->raws, &raw_of(s)->link);
+    *out = s;
+    return 0;
+}
 
 int ns_raw_socket(struct netstack *ns, enum ns_family family, uint8_t proto, struct ns_sock **out) {
     if (family != NS_INET && family != NS_INET6)

@@ -6,5 +6,7 @@
 
 // The transport header is in front. Whether any socket wanted a copy; borrows p.
 bool raw_input(struct pkt *p);
+struct ip_error;
+void raw_error(struct netstack *ns, const struct ip_error *e);
 
 #endif

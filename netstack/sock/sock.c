@@ -34,6 +34,8 @@ static const struct {
     [NS_OPT_MULTICAST_LOOP] = {0, 1},
     [NS_OPT_MULTICAST_ALL] = {0, 1},
     [NS_OPT_MTU_DISCOVER] = {0, 1},
+    [NS_OPT_RECVERR] = {0, 1},
+    [NS_OPT_RECVERR6] = {0, 1},
     [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
@@ -67,6 +69,7 @@ struct ns_sock *sock_new(struct netstack *ns, const struct sock_ops *ops, enum n
     list_init(&s->dead);
     list_init(&s->groups);
     list_init(&s->later);
+    pktq_init(&s->errors);
     list_add_tail(&ns->socks, &s->all);
     ns->usage.sockets++;
     ops->init(s);
@@ -97,6 +100,7 @@ void sock_reap(struct netstack *ns) {
     while (!list_empty(&ns->dead)) {
         struct ns_sock *s = list_first(&ns->dead, struct ns_sock, dead);
         s->ops->drop(s);
+        pktq_clear(&s->errors);
         sock_leave_groups(s);
         sock_unhash(s);
         list_del(&s->dead);
@@ -250,7 +254,7 @@ void ns_on_ready(struct ns_sock *s, void (*ready)(void *arg, uint32_t mask), voi
 
 uint32_t ns_ready(struct ns_sock *s) {
     IN_STACK(s->ns);
-    return s->ops->ready(s) | (s->error ? NS_ERR : 0);
+    return s->ops->ready(s) | (s->error || !pktq_empty(&s->errors) ? NS_ERR : 0);
 }
 
 int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
@@ -416,6 +420,8 @@ int ns_set_option(struct ns_sock *s, enum ns_option option, int value) {
         (value > 0 && value < ranges[option].or_zero))
         return -LINUX_EINVAL;
     s->opt[option] = value;
+    if (value == 0 && (option == NS_OPT_RECVERR || option == NS_OPT_RECVERR6))
+        pktq_clear(&s->errors);
     if (s->ops->option)
         s->ops->option(s, option);
     return 0;

@@ -59,6 +59,7 @@ struct ns_sock {
     bool user;  // somebody holds it
     uint32_t owner;  // who made it, as its user counts them
     int error;  // positive; what ns_take_error() gives
+    struct pktq errors;  // errq.c
     struct list groups;  // memberships
     unsigned ngroups;
     struct netif *group_nif;  // where packets to groups go, or NULL
@@ -81,6 +82,9 @@ static inline void sock_wake(struct ns_sock *s, uint32_t mask) {
         s->on_ready(s->on_ready_arg, mask);
 }
 void sock_error(struct ns_sock *s, int err);  // sets and wakes
+// Queues it, where the socket's user wants that (NS_OPT_RECVERR): `skip` bytes of the transport's header are
+// not quoted, and what was sent went to that port. False: he does not.
+bool sock_note_error(struct ns_sock *s, const struct ip_error *e, uint32_t skip, uint16_t dport);
 int sock_take_error(struct ns_sock *s);       // clears it: negative, or 0
 // Notes who sent it, for pktq_read().
 void sock_note_sender(struct pkt *p, uint16_t port);

@@ -115,6 +115,8 @@ void udp_error(struct netstack *ns, const struct ip_error *e) {
     count(ns, icmp_errors_in);
     if (e->mtu)
         pmtu_learn(ns, &e->dst, e->mtu);
+    if (sock_note_error(s, e, UDP_LEN, remote.port))
+        return;
     // RFC 1122 4.1.3.3: passed up; to a connected socket only, which alone knows what it is about (udp(7)).
     if (s->connected && (e->hard || e->err == LINUX_EMSGSIZE))
         sock_error(s, e->err);
@@ -144,7 +146,12 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     put16(u + UDP_TOTAL, (uint16_t)p->len);
     ip_start_csum(p, &h, UDP_CSUM);
     count(ns, udp_out);
-    return ip_output(ns, p, &path, &h);
+    err = ip_output(ns, p, &path, &h);
+    if (err == -LINUX_EMSGSIZE) {
+        const struct ip_error e = {.dst = to->ip, .err = LINUX_EMSGSIZE, .mtu = path.mtu};
+        sock_note_error(s, &e, 0, to->port);
+    }
+    return err;
 }
 
 static int64_t udp_send(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,

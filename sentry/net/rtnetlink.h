@@ -16,6 +16,7 @@ struct rtnl_dump {
     bool diag;  // of sock_diag(7): these sockets
     uint8_t diag_protocol;
     uint32_t diag_states;
+    uint32_t diag_show;   // of unix sockets: LINUX_UDIAG_SHOW_*
     uint8_t family;       // LINUX_AF_*; 0: all
     uint16_t type;        // LINUX_RTM_GET*
     int32_t link;         // of this link alone; 0: all

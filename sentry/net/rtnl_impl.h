@@ -19,5 +19,8 @@ int rtnl_change(struct rtnl_out *o, const struct request *q);
 // sock_diag.c: a request; 1: a dump has begun. What fits of it; true: that was all.
 int diag_serve(struct rtnl_out *o, const struct request *q);
 bool diag_dump(struct rtnl_dump *d, struct nl_buf *b);
+// unix_diag.c: the same of unix sockets
+int unix_diag_serve(struct rtnl_out *o, const struct request *q);
+bool unix_diag_dump(struct rtnl_dump *d, struct nl_buf *b);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sock_diag(7) of inet sockets: lists of the stack's sockets by family, protocol and state, as ss(8) asks for
+// sock_diag(7). Unix sockets are in unix_diag.c; of inet sockets: lists of the stack's sockets by family, protocol and state, as ss(8) asks for
 // them. Goes by the machinery of rtnetlink.c for requests and parts of dumps.
 // LIMIT: no look-up of a single socket, no filters by byte code, and of the extras none (memory, TCP_INFO,
 // marks); other families are ENOENT, as on a Linux without their module.
@@ -66,6 +66,8 @@ static void visit(void *arg, const struct ns_sock_info *s) {
 
 bool diag_dump(struct rtnl_dump *d, struct nl_buf *b) {
     struct listing l = {d, b, 0, false};
+    if (d->family == LINUX_AF_UNIX)
+        return unix_diag_dump(d, b);
     if (d->net->ops->sockets)
         d->net->ops->sockets(d->net, visit, &l);
     return !l.full;
@@ -77,6 +79,8 @@ int diag_serve(struct rtnl_out *o, const struct request *q) {
         return -LINUX_EINVAL;
     if (q->n < 2)
         return -LINUX_EINVAL;
+    if (q->body[0] == LINUX_AF_UNIX)
+        return unix_diag_serve(o, q);
     if (q->body[0] != LINUX_AF_INET && q->body[0] != LINUX_AF_INET6)
         return -LINUX_ENOENT;
     if (q->n < sizeof r)

@@ -71,6 +71,9 @@ struct proc_entry {
 #define PROC_SYS(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .flags = PROC_SYSCTL, .children = c}
 #define PROC_FILE(n, s)     {.name = n, .mode = LINUX_S_IFREG | 0444, .show = s}
 #define PROC_CONST(n, t)    {.name = n, .mode = LINUX_S_IFREG | 0444, .text = t}
+#define PROC_TEXT_(v)       #v
+#define PROC_TEXT(v)        PROC_TEXT_(v)
+#define NUMBER(n, v)        PROC_CONST(n, PROC_TEXT(v) "\n")
 #define PROC_MAGIC(n, l, j) \
     { .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j }
 #define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}
@@ -78,6 +81,7 @@ struct proc_entry {
 extern const struct proc_entry proc_root_entry;     // root.c
 extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
 extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID
+extern const struct proc_entry proc_sys_net_entries[];  // sysctl_net.c
 extern const struct proc_entry proc_sys_entries[], proc_net_entries[], proc_sysvipc_entries[];
 extern const struct proc_list proc_fd_list, proc_fdinfo_list;  // fds.c
 // net_sockets.c, for proc_net_entries
@@ -89,6 +93,7 @@ int proc_show_raw(struct proc_text *x, const struct proc_node *n);
 int proc_show_raw6(struct proc_text *x, const struct proc_node *n);
 int proc_show_sockstat(struct proc_text *x, const struct proc_node *n);
 int proc_show_sockstat6(struct proc_text *x, const struct proc_node *n);
+int proc_show_unix(struct proc_text *x, const struct proc_node *n);
 int proc_show_snmp(struct proc_text *x, const struct proc_node *n);
 // What several tables have.
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);

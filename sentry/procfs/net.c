@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc/net: the links and addresses of sentry/net; the sockets of the stack are in net_sockets.c. Else as on
 // a machine without a network, the headings alone.
-// LIMIT: unix and packet sockets are not listed.
+// LIMIT: packet sockets are not listed.
 #include "sentry/kernel.h"
 #include "sentry/net/net.h"
 #include "abi/socket.h"
@@ -69,7 +69,7 @@ const struct proc_entry proc_net_entries[] = {
     PROC_FILE("tcp6", proc_show_tcp6),
     PROC_FILE("udp", proc_show_udp),
     PROC_FILE("udp6", proc_show_udp6),
-    PROC_CONST("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+    PROC_FILE("unix", proc_show_unix),
     PROC_CONST("wireless", ""),
     {0},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc/sys: what programs look up before they size or choose something. Everything is read-only.
-// LIMIT: settings cannot be changed (the files refuse to be opened for writing).
+// /proc/sys: what programs look up before they size or choose something. Those of
+// the network are in sysctl_net.c.
+// LIMIT: settings cannot be changed (the files refuse to be opened for writing), but for some of the network.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "base/clock.h"
@@ -54,10 +55,6 @@ static int show_ptys(struct proc_text *x, const struct proc_node *n) {
     proc_printf(x, "%u\n", devpts_count(the_kernel->vfs));
     return 0;
 }
-
-#define TEXT_(v) #v
-#define TEXT(v)  TEXT_(v)
-#define NUMBER(n, v) PROC_CONST(n, TEXT(v) "\n")
 
 static const struct proc_entry random_entries[] = {
     PROC_FILE("boot_id", show_boot_id),
@@ -150,38 +147,6 @@ static const struct proc_entry fs_entries[] = {
     NUMBER("suid_dumpable", 0),
     {0},
 };
-static const struct proc_entry core_entries[] = {
-    NUMBER("optmem_max", 131072),  NUMBER("rmem_default", 212992), NUMBER("rmem_max", 212992),
-    NUMBER("somaxconn", 4096),     NUMBER("wmem_default", 212992), NUMBER("wmem_max", 212992), {0},
-};
-static const struct proc_entry ipv4_entries[] = {
-    NUMBER("ip_default_ttl", 64),
-    NUMBER("ip_forward", 0),
-    PROC_CONST("ip_local_port_range", "32768\t60999\n"),
-    PROC_CONST("ip_local_reserved_ports", "\n"),
-    NUMBER("ip_nonlocal_bind", 0),
-    NUMBER("ip_unprivileged_port_start", 1024),
-    PROC_CONST("ping_group_range", "1\t0\n"),
-    PROC_CONST("tcp_allowed_congestion_control", "reno cubic\n"),
-    PROC_CONST("tcp_available_congestion_control", "reno cubic\n"),
-    PROC_CONST("tcp_congestion_control", "cubic\n"),
-    NUMBER("tcp_fastopen", 0),
-    NUMBER("tcp_fin_timeout", 60),
-    NUMBER("tcp_keepalive_intvl", 75),
-    NUMBER("tcp_keepalive_probes", 9),
-    NUMBER("tcp_keepalive_time", 7200),
-    NUMBER("tcp_max_syn_backlog", 1024),
-    PROC_CONST("tcp_rmem", "4096\t131072\t6291456\n"),
-    NUMBER("tcp_sack", 1),
-    NUMBER("tcp_syncookies", 1),
-    NUMBER("tcp_timestamps", 1),
-    NUMBER("tcp_window_scaling", 1),
-    PROC_CONST("tcp_wmem", "4096\t16384\t4194304\n"),
-    {0},
-};
-static const struct proc_entry unix_entries[] = {NUMBER("max_dgram_qlen", 512), {0}};
-static const struct proc_entry net_entries[] = {
-    PROC_SYS("core", core_entries), PROC_SYS("ipv4", ipv4_entries), PROC_SYS("unix", unix_entries), {0}};
 static const struct proc_entry user_entries[] = {
     NUMBER("max_cgroup_namespaces", 0), NUMBER("max_ipc_namespaces", 0), NUMBER("max_mnt_namespaces", 0),
     NUMBER("max_net_namespaces", 0),    NUMBER("max_pid_namespaces", 0), NUMBER("max_user_namespaces", 0),
@@ -191,5 +156,5 @@ static const struct proc_entry empty_entries[] = {{0}};
 
 const struct proc_entry proc_sys_entries[] = {
     PROC_SYS("debug", empty_entries), PROC_SYS("fs", fs_entries),     PROC_SYS("kernel", kernel_entries),
-    PROC_SYS("net", net_entries),     PROC_SYS("user", user_entries), PROC_SYS("vm", vm_entries), {0},
+    PROC_SYS("net", proc_sys_net_entries),     PROC_SYS("user", user_entries), PROC_SYS("vm", vm_entries), {0},
 };

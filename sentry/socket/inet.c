@@ -18,6 +18,19 @@
 static const struct socket_ops inet_ops;
 
 // ---- New sockets ------------------------------------------------------------------------------------------
+// net.ipv4.ping_group_range, icmp(7): one of the task's groups is in it.
+static bool may_ping(struct task *t) {
+    uint64_t range = atomic_load(&t->k->net.inet.ping_groups);
+    uint32_t low = (uint32_t)(range >> 32), high = (uint32_t)range;
+    const struct cred *c = t->cred;
+    if (c->egid >= low && c->egid <= high)
+        return true;
+    for (unsigned i = 0; i < c->ngroups; i++)
+        if (c->groups[i] >= low && c->groups[i] <= high)
+            return true;
+    return false;
+}
+
 static int check_type(struct task *t, int family, int type, int *protocol) {
     int p = *protocol, icmp = family == LINUX_AF_INET ? LINUX_IPPROTO_ICMP : LINUX_IPPROTO_ICMPV6;
     switch (type) {
@@ -26,7 +39,7 @@ static int check_type(struct task *t, int family, int type, int *protocol) {
         return p == 0 || p == LINUX_IPPROTO_TCP ? 0 : -LINUX_EPROTONOSUPPORT;
     case LINUX_SOCK_DGRAM:
         if (p == icmp)
-            return -LINUX_EACCES;  // net.ipv4.ping_group_range holds nobody
+            return may_ping(t) ? 0 : -LINUX_EACCES;
         *protocol = LINUX_IPPROTO_UDP;
         return p == 0 || p == LINUX_IPPROTO_UDP ? 0 : -LINUX_EPROTONOSUPPORT;
     case LINUX_SOCK_RAW:
@@ -76,8 +89,14 @@ static struct inet_sock *wrap(struct ns_sock *ns, struct net_ns *net, int family
     return i;
 }
 
+static bool is_ping(int type, int protocol) {
+    return type == LINUX_SOCK_DGRAM && (protocol == LINUX_IPPROTO_ICMP || protocol == LINUX_IPPROTO_ICMPV6);
+}
+
 static int stack_socket(struct netstack *stack, int family, int type, int protocol, struct ns_sock **out) {
     enum ns_family f = family == LINUX_AF_INET6 ? NS_INET6 : NS_INET;
+    if (is_ping(type, protocol))
+        return ns_ping_socket(stack, f, out);
     if (type == LINUX_SOCK_RAW)
         return ns_raw_socket(stack, f, (uint8_t)protocol, out);
     return ns_socket(stack, f, type == LINUX_SOCK_STREAM ? NS_STREAM : NS_DGRAM, out);
@@ -135,7 +154,8 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
         return err;
     if (inet_is_stream(s) && s->family == LINUX_AF_INET6 && inet_ip_is_multicast(&at.ip))
         return -LINUX_EINVAL;
-    if (at.port && at.port < 1024 && s->type != LINUX_SOCK_RAW &&
+    if (at.port && at.port < (unsigned)atomic_load(&s->net->inet.unprivileged_port) &&
+        (inet_is_stream(s) || inet_is_udp(s)) &&
         !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
         return -LINUX_EACCES;
     err = ns_bind(isock(s)->ns, &at);
@@ -227,7 +247,8 @@ static int inet_listen(struct socket *s, struct task *t, int backlog) {
     if (atomic_load(&i->phase) != INET_IDLE)
         return -LINUX_EINVAL;
     // One more than asked for, as Linux counts (sk_acceptq_is_full() in include/net/sock.h).
-    unsigned most = (unsigned)backlog < LINUX_SOMAXCONN ? (unsigned)backlog + 1 : LINUX_SOMAXCONN;
+    unsigned limit = (unsigned)atomic_load(&s->net->inet.somaxconn);
+    unsigned most = (unsigned)backlog < limit ? (unsigned)backlog + 1 : limit;
     int err = ns_listen(i->ns, most);
     if (err == 0)
         atomic_store(&i->listening, true);

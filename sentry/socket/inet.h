@@ -3,6 +3,7 @@
 // kin share. See inet.c for the locks.
 #ifndef SENTRY_SOCKET_INET_H
 #define SENTRY_SOCKET_INET_H
+#include "abi/inet.h"
 #include "netstack/netstack.h"
 #include "sentry/socket/inet_kept.h"
 #include "sentry/socket/net_ns.h"
@@ -20,12 +21,14 @@ struct inet_sock {
     _Atomic int phase;   // enum inet_phase
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h
+    _Atomic uint32_t zerocopies;  // sends with MSG_ZEROCOPY that were numbered
     _Atomic uint32_t blocked[8];  // ICMP_FILTER, ICMP6_FILTER: by type
 };
 
 static inline struct inet_sock *isock(struct socket *s) { return container_of(s, struct inet_sock, s); }
 static inline struct netstack *inet_stack(const struct socket *s) { return s->net->inet.stack; }
 static inline bool inet_is_stream(const struct socket *s) { return s->type == LINUX_SOCK_STREAM; }
+static inline bool inet_is_udp(const struct socket *s) { return s->protocol == LINUX_IPPROTO_UDP; }
 static inline int inet_kept(struct inet_sock *i, enum inet_kept which) {
     return atomic_load_explicit(&i->kept[which], memory_order_relaxed);
 }
@@ -46,6 +49,11 @@ int64_t inet_send(struct socket *s, struct sock_msg *m);
 int64_t inet_recv(struct socket *s, struct sock_msg *m);
 // What comes when: less than SO_RCVLOWAT of a stream is not enough.
 bool inet_enough(struct inet_sock *i, size_t want);
+
+// ---- The error queue (inet_err.c) -------------------------------------------------------------------------
+int64_t inet_recv_error(struct inet_sock *i, struct sock_msg *m);  // -LINUX_EAGAIN: it is empty
+int inet_tell_error(struct inet_sock *i, const struct ns_error *e, struct sock_cmsg_sink *o);
+void inet_zerocopy_done(struct inet_sock *i);
 
 // ---- Control messages (inet_cmsg.c) -----------------------------------------------------------------------
 int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);

@@ -94,7 +94,7 @@ int inet_control(struct socket *s, struct sock_msg *m, int level, int type, cons
         return ask_ip(&m->extra, type, data, len);
     if (level == LINUX_SOL_IPV6 && s->family == LINUX_AF_INET6)
         return ask_ipv6(&m->extra, type, data, len);
-    if (level != LINUX_SOL_UDP || s->type != LINUX_SOCK_DGRAM)
+    if (level != LINUX_SOL_UDP || !inet_is_udp(s))
         return 0;
     if (type != LINUX_UDP_SEGMENT || len != sizeof m->segment)
         return -LINUX_EINVAL;
@@ -166,6 +166,8 @@ static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_c
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o) {
     struct inet_sock *i = isock(s);
     const struct ns_extra *x = &m->extra;
+    if (m->has_error)
+        return inet_tell_error(i, &m->error, o);
     if (!m->has_extra)
         return 0;
     int err = put_time(s, x, o);

@@ -121,7 +121,10 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
 }
 
 int64_t inet_send(struct socket *s, struct sock_msg *m) {
-    return inet_is_stream(s) ? send_stream(isock(s), m) : send_datagram(isock(s), m);
+    int64_t n = inet_is_stream(s) ? send_stream(isock(s), m) : send_datagram(isock(s), m);
+    if (n >= 0 && m->flags & LINUX_MSG_ZEROCOPY)
+        inet_zerocopy_done(isock(s));
+    return n;
 }
 
 // ---- Receiving --------------------------------------------------------------------------------------------
@@ -212,6 +215,6 @@ static int64_t recv_datagram(struct inet_sock *i, struct sock_msg *m) {
 
 int64_t inet_recv(struct socket *s, struct sock_msg *m) {
     if (m->flags & LINUX_MSG_ERRQUEUE)
-        return -LINUX_EAGAIN;
+        return inet_recv_error(isock(s), m);
     return inet_is_stream(s) ? recv_stream(isock(s), m) : recv_datagram(isock(s), m);
 }

@@ -3,9 +3,11 @@
 // far as it goes (over loopback that is to the end), and what is left for later, retransmissions and the
 // like, is one timer of the sandbox's queue, which the event thread runs. A stack at rest sets none.
 #include "abi/errno.h"
+#include "abi/socket.h"
 #include "base/clock.h"
 #include "netstack/netstack.h"
 #include "sentry/socket/net_ns.h"
+#include <stdatomic.h>
 
 static uint64_t stack_clock(void *arg) { return mono_ns(); }
 static void stack_random(void *arg, void *buf, size_t n) { random_bytes(buf, n); }
@@ -26,6 +28,11 @@ int inet_ns_init(struct inet_ns *ns, struct timer_queue *timers, size_t budget) 
                                            .deadline = stack_deadline,
                                            .arg = ns,
                                            .budget = budget};
+    atomic_store(&ns->unprivileged_port, 1024);
+    atomic_store(&ns->somaxconn, LINUX_SOMAXCONN);
+    atomic_store(&ns->wmem_max, 212992);
+    atomic_store(&ns->rmem_max, 212992);
+    atomic_store(&ns->ping_groups, 1ull << 32);  // 1 to 0: nobody
     ktimer_init(timers, &ns->timer, stack_due);
     int err = netstack_create(&config, &ns->stack);
     if (err == 0)

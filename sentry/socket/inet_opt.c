@@ -2,8 +2,7 @@
 // Options of inet sockets that are a number, ip(7), ipv6(7), tcp(7), udp(7): one row each says where the
 // value lives (in the stack, or here with the socket) and what it may be. What is more than a number is in
 // inet_opt_more.c.
-// LIMIT: without an effect are IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IP_RECVERR (there is no error
-// queue), IPV6_AUTOFLOWLABEL, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_LINGER2, TCP_NOTSENT_LOWAT,
+// LIMIT: without an effect are IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IPV6_AUTOFLOWLABEL, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_LINGER2, TCP_NOTSENT_LOWAT,
 // TCP_WINDOW_CLAMP and UDP_GRO.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
@@ -35,7 +34,7 @@ static const struct row rows[] = {
     {LINUX_SOL_IP, LINUX_IP_RECVTTL, KEPT, KEPT_RECVTTL, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVTOS, KEPT, KEPT_RECVTOS, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_ORIGDSTADDR, KEPT, KEPT_ORIGDSTADDR, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IP, LINUX_IP_RECVERR, KEPT, KEPT_RECVERR, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IP, LINUX_IP_RECVERR, STACK, NS_OPT_RECVERR, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVOPTS, KEPT, KEPT_RECVOPTS, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RETOPTS, KEPT, KEPT_RETOPTS, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_FREEBIND, KEPT, KEPT_FREEBIND, BOOL, 0, 1, 0, NO_UNSET, 0},
@@ -52,7 +51,7 @@ static const struct row rows[] = {
     {LINUX_SOL_IPV6, LINUX_IPV6_RECVHOPLIMIT, KEPT, KEPT_HOPLIMIT6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_RECVTCLASS, KEPT, KEPT_TCLASS6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_ORIGDSTADDR, KEPT, KEPT_ORIGDSTADDR6, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IPV6, LINUX_IPV6_RECVERR, KEPT, KEPT_RECVERR6, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_RECVERR, STACK, NS_OPT_RECVERR6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_AUTOFLOWLABEL, KEPT, KEPT_AUTOFLOWLABEL6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_DONTFRAG, KEPT, KEPT_DONTFRAG6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_NODELAY, STACK, NS_OPT_TCP_NODELAY, BOOL, 0, 1, 0, NO_UNSET, 0},
@@ -80,7 +79,7 @@ static bool is_for(const struct row *r, const struct socket *s) {
         return false;
     if (r->only & ONLY_RAW)
         return s->type == LINUX_SOCK_RAW;
-    return !(r->only & ONLY_UDP) || s->type == LINUX_SOCK_DGRAM;
+    return !(r->only & ONLY_UDP) || inet_is_udp(s);
 }
 
 static const struct row *find(const struct socket *s, int level, int name) {

@@ -424,7 +424,7 @@ static bool has_level(const struct socket *s, int level) {
     case LINUX_SOL_TCP:
         return s->type == LINUX_SOCK_STREAM;
     case LINUX_SOL_UDP:
-        return s->type == LINUX_SOCK_DGRAM;
+        return inet_is_udp(s);
     case LINUX_SOL_RAW:
         return s->type == LINUX_SOCK_RAW;
     default:

@@ -21,12 +21,18 @@ struct unix_ns {
     struct list sockets;              // [lock] all there are
     struct list names[UNIX_BUCKETS];  // [lock] sockets with abstract names
     _Atomic int in_flight;            // files on their way in all queues
+    struct lock flight;               // RANK_LEAF, unix_gc.c
+    struct list flying;               // [flight] sockets on their way
+    unsigned nflying, closed;         // [flight] how many; closed since garbage was looked for
 };
 
 struct inet_ns {
     struct netstack *stack;    // [c] owned; it has a lock of its own
     struct ktimer timer;       // due when the stack has something to do
     struct stack_links links;  // [c] its links, for who tells of them
+    // Knobs of /proc/sys/net:
+    _Atomic int unprivileged_port, somaxconn, wmem_max, rmem_max;  // [a]
+    _Atomic uint64_t ping_groups;  // [a] net.ipv4.ping_group_range: the first in the upper half, the last
 };
 
 struct netlink_ns {

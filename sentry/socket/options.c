@@ -4,6 +4,7 @@
 // LIMIT: SO_TIMESTAMPING and pacing are refused or kept without an effect; a filter is run for inet
 // datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
+#include "abi/inet.h"
 #include "abi/poll.h"
 #include "abi/time.h"
 #include "base/fault.h"
@@ -15,7 +16,6 @@
 #include "sentry/time/timeconv.h"
 #include <string.h>
 
-#define BUF_MAX     212992  // net.core.wmem_max and rmem_max
 #define SNDBUF_MIN  4608
 #define RCVBUF_MIN  2304
 #define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
@@ -84,8 +84,9 @@ static int set_timeout(_Atomic uint64_t *to, const void *buf, uint32_t len) {
 static void set_buffer(struct socket *s, int name, int v, bool force) {
     bool send = name == LINUX_SO_SNDBUF || name == LINUX_SO_SNDBUFFORCE;
     int min = send ? SNDBUF_MIN : RCVBUF_MIN;
-    if (v < 0 || (v > BUF_MAX && !force))
-        v = v < 0 && force ? 0 : BUF_MAX;
+    int most = atomic_load(send ? &s->net->inet.wmem_max : &s->net->inet.rmem_max);
+    if (v < 0 || (v > most && !force))
+        v = v < 0 && force ? 0 : most;
     if (v > 64 << 20)
         v = 64 << 20;
     v = v * 2 < min ? min : v * 2;
@@ -229,6 +230,10 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
         return -LINUX_EOPNOTSUPP;
     if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
         return -LINUX_EOPNOTSUPP;
+    if (name == LINUX_SO_ZEROCOPY && s->protocol != LINUX_IPPROTO_TCP && s->protocol != LINUX_IPPROTO_UDP)
+        return -LINUX_EOPNOTSUPP;
+    if (name == LINUX_SO_ZEROCOPY && (v < 0 || v > 1))
+        return -LINUX_EINVAL;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
 }
 

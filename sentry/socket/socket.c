@@ -46,7 +46,7 @@ static int64_t sock_read(struct file *f, struct uio *u, uint64_t off) {
 
 static int64_t sock_write(struct file *f, struct uio *u, uint64_t off) {
     struct socket *s = f->priv;
-    struct sock_msg m = {.u = u, .cred = task_ucred(task_current)};
+    struct sock_msg m = {.u = u};
     return s->ops->send(s, &m);
 }
 

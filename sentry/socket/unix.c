@@ -50,6 +50,9 @@ static struct unix_sock *sock_new(struct net_ns *net, int type) {
     list_init(&u->pending);
     list_init(&u->pending_link);
     list_init(&u->msgs);
+    list_init(&u->carriers);
+    list_init(&u->flying_link);
+    list_init(&u->gc_link);
     u->peer_cred = (struct linux_ucred){0, ~0u, ~0u};
     LOCKED(&unix_ns(u)->lock);
     list_add_tail(&unix_ns(u)->sockets, &u->all);
@@ -282,6 +285,17 @@ static int unix_shutdown(struct socket *s, int how) {
     return 0;
 }
 
+void unix_empty(struct unix_sock *u, struct list *to) {
+    LOCKED_NESTED(&u->lock);
+    struct unix_msg *m;
+    list_for_each(m, &u->msgs, link)
+        unix_landed(m);
+    list_splice_tail(to, &u->msgs);
+    u->bytes = 0;
+    u->nmsgs = 0;
+    u->urgent = NULL;
+}
+
 struct leftovers {
     struct list msgs, pending;
     struct path path;
@@ -303,10 +317,8 @@ static void detach(struct unix_sock *u, struct leftovers *l) {
     u->dead = true;
     l->peer = u->peer;
     u->peer = NULL;
-    list_splice_tail(&l->msgs, &u->msgs);
-    u->bytes = 0;
-    u->nmsgs = 0;
     lock_drop(&u->lock);
+    unix_empty(u, &l->msgs);
     while (!list_empty(&u->clients)) {
         struct unix_sock *c = list_first(&u->clients, struct unix_sock, client_link);
         list_del(&c->client_link);
@@ -314,8 +326,18 @@ static void detach(struct unix_sock *u, struct leftovers *l) {
     }
 }
 
-static void unix_close(struct socket *s) {
-    struct unix_sock *u = usock(s);
+// Is there something that was sent and not read?
+static bool has_bytes(const struct list *msgs) {
+    const struct unix_msg *m;
+    list_for_each(m, msgs, link)
+        if (!unix_is_mark(m))
+            return true;
+    return false;
+}
+
+// unaccepted: its peer hears of a connection that was reset.
+static void close_one(struct unix_sock *u, bool unaccepted) {
+    struct socket *s = &u->s;
     struct leftovers l = {0};
     bool was_target;  // somebody may wait for room in its queues
     list_init(&l.msgs);
@@ -326,11 +348,11 @@ static void unix_close(struct socket *s) {
         detach(u, &l);
     }
     if (l.peer && s->type != LINUX_SOCK_DGRAM)
-        shut(l.peer, true, true, list_empty(&l.msgs) ? 0 : LINUX_ECONNRESET, false);
+        shut(l.peer, true, true, unaccepted || has_bytes(&l.msgs) ? LINUX_ECONNRESET : 0, false);
     while (!list_empty(&l.pending)) {  // they were never accepted; they have no such list themselves
         struct unix_sock *n = list_first(&l.pending, struct unix_sock, pending_link);
         list_del(&n->pending_link);
-        unix_close(&n->s);
+        close_one(n, true);
     }
     if (was_target)
         waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
@@ -341,11 +363,19 @@ static void unix_close(struct socket *s) {
     unix_put(u);
 }
 
+static void unix_close(struct socket *s) {
+    struct unix_ns *ns = &s->net->un;
+    close_one(usock(s), false);
+    unix_closed_one(ns);
+}
+
 void unix_ns_init(struct unix_ns *ns) {
     *ns = (struct unix_ns){0};
     lock_init(&ns->lock, RANK_OBJECT);
     waitq_init(&ns->room);
     list_init(&ns->sockets);
+    lock_init(&ns->flight, RANK_LEAF);
+    list_init(&ns->flying);
     for (unsigned i = 0; i < UNIX_BUCKETS; i++)
         list_init(&ns->names[i]);
 }
@@ -358,11 +388,7 @@ static void drop_messages(struct unix_ns *ns) {
         {
             LOCKED(&ns->lock);
             list_for_each(u, &ns->sockets, all) {
-                lock_nested(&u->lock);
-                list_splice_tail(&msgs, &u->msgs);
-                u->bytes = 0;
-                u->nmsgs = 0;
-                lock_drop(&u->lock);
+                unix_empty(u, &msgs);
                 if (!list_empty(&msgs))
                     break;
             }
@@ -376,6 +402,7 @@ static void drop_messages(struct unix_ns *ns) {
 void unix_ns_destroy(struct unix_ns *ns) {
     drop_messages(ns);
     waitq_destroy(&ns->room);
+    lock_destroy(&ns->flight);
     lock_destroy(&ns->lock);
 }
 
@@ -418,6 +445,8 @@ static uint32_t unix_poll(struct socket *s, struct waiter *w) {
             events |= LINUX_POLLRDHUP | LINUX_POLLIN | LINUX_POLLRDNORM;
         if (!list_empty(&u->msgs))
             events |= LINUX_POLLIN | LINUX_POLLRDNORM;
+        if (u->urgent)
+            events |= LINUX_POLLPRI;
         if (s->type != LINUX_SOCK_DGRAM && u->state == UNIX_IDLE)
             events |= LINUX_POLLHUP;
     }
@@ -456,6 +485,7 @@ static const struct socket_ops unix_ops = {
     .shutdown = unix_shutdown,
     .poll = unix_poll,
     .queued = unix_queued,
+    .at_mark = unix_at_mark,
     .get_error = unix_get_error,
     .listening = unix_listening,
     .peer_cred = unix_peer_cred,

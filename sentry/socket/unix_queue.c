@@ -4,13 +4,15 @@
 // joined.
 //
 // A sender copies from its guest before it takes the receiver's lock, and holds no other lock with it. A
-// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well.
-// LIMIT: files on their way are bounded, but sockets that were sent to each other and then forgotten are
-// given back only when the sandbox ends. LIMIT: no out-of-band data.
+// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well. What
+// a sender's messages cost while nobody has read them is counted with it too, SIOCOUTQ.
+//
+// Receiving is in unix_recv.c, sockets that only their own queues hold are found in unix_gc.c.
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/run/run.h"
 #include "sentry/socket/unix.h"
 #include <stdlib.h>
@@ -22,20 +24,19 @@
 #define IN_FLIGHT_MAX 16384  // files on their way in all queues
 
 // ---- Messages ---------------------------------------------------------------------------------------------
-static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
-
-static struct unix_msg *msg_new(struct unix_ns *ns, size_t cap) {
+static struct unix_msg *msg_new(struct unix_sock *sender, size_t cap) {
     struct unix_msg *m = malloc(sizeof *m + cap);
     if (!m)
         return NULL;
     memset(m, 0, sizeof *m);
     list_init(&m->link);
-    m->ns = ns;
+    list_init(&m->carrier);
+    m->sender = unix_get(sender);
     m->cap = cap;
     return m;
 }
 
-static void drop_files(struct unix_ns *ns, struct sock_files *f) {
+void unix_drop_files(struct unix_ns *ns, struct sock_files *f) {
     if (!f)
         return;
     atomic_fetch_sub(&ns->in_flight, (int)f->n);
@@ -44,9 +45,12 @@ static void drop_files(struct unix_ns *ns, struct sock_files *f) {
 }
 
 static void msg_free(struct unix_msg *m) {
-    drop_files(m->ns, m->files);
-    if (m->from)
-        unix_name_put(m->from);
+    unix_landed(m);
+    unix_drop_files(unix_ns(m->sender), m->files);
+    unix_name_put(m->from);
+    if (m->queued)
+        atomic_fetch_sub(&m->sender->unread, unix_cost(m));
+    unix_put(m->sender);
     free(m);
 }
 
@@ -70,13 +74,15 @@ void unix_free_msgs(struct list *msgs) {
 static int take_files(struct unix_msg *m, struct sock_files *from) {
     if (!from || !from->n)
         return 0;
-    if (atomic_fetch_add(&m->ns->in_flight, (int)from->n) + (int)from->n > IN_FLIGHT_MAX) {
-        atomic_fetch_sub(&m->ns->in_flight, (int)from->n);
+    struct unix_ns *ns = unix_ns(m->sender);
+    if (atomic_fetch_add(&ns->in_flight, (int)from->n) + (int)from->n > IN_FLIGHT_MAX) {
+        atomic_fetch_sub(&ns->in_flight, (int)from->n);
+        unix_collect(ns);  // there may be room next time
         return -LINUX_ETOOMANYREFS;
     }
     m->files = znew(struct sock_files);
     if (!m->files) {
-        atomic_fetch_sub(&m->ns->in_flight, (int)from->n);
+        atomic_fetch_sub(&ns->in_flight, (int)from->n);
         return -LINUX_ENOMEM;
     }
     *m->files = *from;
@@ -86,7 +92,7 @@ static int take_files(struct unix_msg *m, struct sock_files *from) {
 // The files of m go back to their sender: m was not sent. They are his still.
 static void return_files(struct unix_msg *m) {
     if (m->files)
-        atomic_fetch_sub(&m->ns->in_flight, (int)m->files->n);
+        atomic_fetch_sub(&unix_ns(m->sender)->in_flight, (int)m->files->n);
     free(m->files);
     m->files = NULL;
 }
@@ -100,9 +106,8 @@ bool unix_has_room(struct unix_sock *to, struct unix_sock *from) {
     return to->bytes < (size_t)socket_opt(&from->s, LINUX_SO_SNDBUF);
 }
 
-// u->lock is held: should senders hear of the room that there is now? Not before half of it is free, so that
-// they are not woken for each message.
-static bool should_tell(struct unix_sock *u) {
+// Not before half of it is free, so that they are not woken for each message.
+bool unix_should_tell(struct unix_sock *u) {
     if (!u->starved || u->bytes > (size_t)socket_opt(&u->s, LINUX_SO_RCVBUF) / 2 || u->nmsgs > QUEUE_MAX / 2)
         return false;
     u->starved = false;
@@ -125,7 +130,7 @@ uint64_t unix_queued(struct socket *s, bool out) {
     const struct unix_msg *m;
     uint64_t n = 0;
     if (out)
-        return 0;  // LIMIT: SIOCOUTQ does not count what the peer has not read
+        return atomic_load(&u->unread);
     LOCKED(&u->lock);
     list_for_each(m, &u->msgs, link) {
         n += m->len - m->off;
@@ -137,15 +142,15 @@ uint64_t unix_queued(struct socket *s, bool out) {
 
 // ---- Sending ----------------------------------------------------------------------------------------------
 static bool same_sender(const struct unix_msg *a, const struct unix_msg *b) {
-    return a->from == b->from && !memcmp(&a->cred, &b->cred, sizeof a->cred);
+    return a->sender == b->sender && a->from == b->from && !memcmp(&a->cred, &b->cred, sizeof a->cred);
 }
 
 // to->lock is held. True: m's bytes were added to the last message, and m is the caller's to free.
 static bool join(struct unix_sock *to, const struct unix_msg *m) {
-    if (list_empty(&to->msgs) || m->files)
+    if (list_empty(&to->msgs) || m->files || m->urgent)
         return false;
     struct unix_msg *last = container_of(to->msgs.prev, struct unix_msg, link);
-    if (last->files || last->cap - last->len < m->len || !same_sender(last, m))
+    if (last->files || last->cap - last->len < m->len || last == to->urgent || !same_sender(last, m))
         return false;
     memcpy(last->data + last->len, m->data, m->len);
     last->len += m->len;
@@ -167,6 +172,7 @@ static int may_send(struct unix_sock *to, struct unix_sock *u) {
 // queue by one message.
 static int deliver(struct unix_sock *to, struct unix_sock *u, struct unix_msg *m) {
     bool joined;
+    uint32_t events = LINUX_POLLIN;
     {
         LOCKED(&to->lock);
         int err = may_send(to, u);
@@ -175,13 +181,18 @@ static int deliver(struct unix_sock *to, struct unix_sock *u, struct unix_msg *m
         joined = u->s.type == LINUX_SOCK_STREAM && join(to, m);
         if (!joined) {
             list_add_tail(&to->msgs, &m->link);
-            to->bytes += cost(m);
+            to->bytes += unix_cost(m);
             to->nmsgs++;
+            atomic_fetch_add(&u->unread, unix_cost(m));
+            m->queued = true;
+            to->urgent = m->urgent ? m : to->urgent;
+            unix_flies(to, m);
         }
+        events |= !joined && m->urgent ? LINUX_POLLPRI : 0;
     }
     if (joined)
         msg_free(m);
-    waitq_wake(&to->wait, LINUX_POLLIN);
+    waitq_wake(&to->wait, events);
     return 0;
 }
 
@@ -194,14 +205,29 @@ static int check_room(struct unix_sock *to, struct unix_sock *u) {
     return -LINUX_EAGAIN;
 }
 
+static bool wants_cred(struct unix_sock *u) { return socket_opt(&u->s, LINUX_SO_PASSCRED); }
+
+// A message has credentials when its sender named some, or when one of both ends wants them at that moment;
+// else it has nobody's.
+static struct linux_ucred cred_of(struct unix_sock *u, struct unix_sock *to,
+                                  const struct sock_msg *m) {
+    const struct task *t = task_current;
+    if (m->has_cred)
+        return m->cred;
+    if (!t || (!wants_cred(u) && !wants_cred(to)))
+        return (struct linux_ucred){0, 65534, 65534};
+    return (struct linux_ucred){t->tg->pid, t->cred->uid, t->cred->gid};
+}
+
 // One message of at most `max` bytes of the request, or of all of it.
-static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_msg *m, size_t max) {
+static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_msg *m, size_t max,
+                        bool urgent) {
     size_t n = m->u->left < max ? m->u->left : max;
     int err = check_room(to, u);
     if (err < 0)
         return err;
     bool stream = u->s.type == LINUX_SOCK_STREAM;
-    struct unix_msg *msg = msg_new(unix_ns(u), stream && n < STREAM_SMALL ? STREAM_SMALL : n);
+    struct unix_msg *msg = msg_new(u, stream && n < STREAM_SMALL ? STREAM_SMALL : n);
     if (!msg)
         return -LINUX_ENOMEM;
     int64_t got = n ? uio_from(m->u, msg->data, n) : 0;
@@ -210,7 +236,8 @@ static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_m
         return got < 0 ? got : -LINUX_EFAULT;
     }
     msg->len = (size_t)got;
-    msg->cred = m->cred;
+    msg->cred = cred_of(u, to, m);
+    msg->urgent = urgent;
     {
         LOCKED(&u->lock);
         msg->from = unix_name_get(u->name);
@@ -246,10 +273,13 @@ static int peer_of(struct unix_sock *u, struct unix_sock **out) {
     return 0;
 }
 
+// MSG_OOB: the last byte is a message of its own, which the receiver's `urgent` names.
 static int64_t send_stream(struct unix_sock *u, struct unix_sock *to, struct sock_msg *m) {
+    bool oob = m->flags & LINUX_MSG_OOB;
     int64_t done = 0;
     while (m->u->left > 0) {
-        int64_t n = send_one(u, to, m, STREAM_CHUNK);
+        size_t left = m->u->left, most = oob && left > 1 ? left - 1 : left;
+        int64_t n = send_one(u, to, m, most < STREAM_CHUNK ? most : STREAM_CHUNK, oob && left == 1);
         if (n <= 0)
             return done ? done : n;
         done += n;
@@ -260,13 +290,13 @@ static int64_t send_stream(struct unix_sock *u, struct unix_sock *to, struct soc
 static int64_t send_packet(struct unix_sock *u, struct unix_sock *to, struct sock_msg *m) {
     if (m->u->left > (size_t)socket_opt(&u->s, LINUX_SO_SNDBUF) - 32)
         return -LINUX_EMSGSIZE;
-    return send_one(u, to, m, SIZE_MAX);
+    return send_one(u, to, m, SIZE_MAX, false);
 }
 
 int64_t unix_send(struct socket *s, struct sock_msg *m) {
     struct unix_sock *u = usock(s), *to = NULL;
     bool dgram = s->type == LINUX_SOCK_DGRAM, stream = s->type == LINUX_SOCK_STREAM;
-    if (m->flags & LINUX_MSG_OOB)
+    if (m->flags & LINUX_MSG_OOB && (!stream || m->u->left == 0))
         return -LINUX_EOPNOTSUPP;
     int err;
     if (m->addr && stream)
@@ -284,158 +314,4 @@ int64_t unix_send(struct socket *s, struct sock_msg *m) {
         unix_disconnect(u, to);
     unix_put(to);
     return r;
-}
-
-// ---- Receiving --------------------------------------------------------------------------------------------
-struct receipt {
-    struct sock_msg *m;
-    bool peek;
-    struct list done;          // messages that are used up
-    struct sock_files *drop;   // files that nobody wanted
-};
-
-// What comes with a message besides its bytes. u->lock is held: files are neither put nor closed here.
-static void take_extras(struct receipt *r, struct unix_msg *msg) {
-    struct sock_msg *m = r->m;
-    m->cred = msg->cred;
-    m->has_cred = true;
-    if (m->addr) {
-        m->addr->len = msg->from ? msg->from->len : 0;
-        if (msg->from)
-            memcpy(m->addr->bytes, &msg->from->addr, msg->from->len);
-    }
-    if (!msg->files)
-        return;
-    if (r->peek) {
-        if (m->files) {
-            *m->files = *msg->files;
-            for (unsigned i = 0; i < m->files->n; i++)
-                file_get(m->files->f[i]);
-        }
-        return;
-    }
-    if (m->files) {
-        *m->files = *msg->files;
-        atomic_fetch_sub(&msg->ns->in_flight, (int)msg->files->n);
-        free(msg->files);
-    } else {
-        r->drop = msg->files;
-    }
-    msg->files = NULL;
-}
-
-static void use_up(struct unix_sock *u, struct receipt *r, struct unix_msg *msg) {
-    list_del(&msg->link);
-    u->bytes -= cost(msg);
-    u->nmsgs--;
-    list_add_tail(&r->done, &msg->link);
-}
-
-// May a read that has begun with `first` go on into msg? Not into what carries files or is another sender's.
-static bool goes_on(struct unix_sock *u, const struct unix_msg *first, const struct unix_msg *msg) {
-    return !msg->files &&
-           (!socket_opt(&u->s, LINUX_SO_PASSCRED) || !memcmp(&first->cred, &msg->cred, sizeof msg->cred));
-}
-// The bytes from *at on that the read may take next, UIO_GATHER messages at most: how many, *bytes in all.
-// *at becomes the message behind them, NULL: there is none.
-static unsigned gather(struct unix_sock *u, const struct unix_msg *first, struct unix_msg **at, size_t want,
-                       struct iovec *v, size_t *bytes) {
-    unsigned k = 0;
-    struct unix_msg *msg = *at;
-    *bytes = 0;
-    while (msg && k < UIO_GATHER && *bytes < want && (msg == first || goes_on(u, first, msg))) {
-        size_t n = msg->len - msg->off;
-        n = n < want - *bytes ? n : want - *bytes;
-        v[k++] = (struct iovec){msg->data + msg->off, n};
-        *bytes += n;
-        bool last = msg->link.next == &u->msgs || msg->files;
-        msg = last ? NULL : container_of(msg->link.next, struct unix_msg, link);
-    }
-    *at = msg;
-    return k;
-}
-static void take_bytes(struct unix_sock *u, struct receipt *r, size_t n) {
-    struct unix_msg *msg, *next;
-    list_for_each_safe(msg, next, &u->msgs, link) {
-        size_t part = msg->len - msg->off < n ? msg->len - msg->off : n;
-        msg->off += part;
-        n -= part;
-        if (msg->off == msg->len)
-            use_up(u, r, msg);
-        if (n == 0)
-            break;
-    }
-}
-static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
-    struct unix_msg *first = list_first(&u->msgs, struct unix_msg, link), *at = first;
-    int64_t done = 0;
-    for (;;) {
-        struct iovec v[UIO_GATHER];
-        size_t bytes;
-        unsigned k = gather(u, first, &at, r->m->u->left, v, &bytes);
-        int64_t put = bytes ? uio_tov(r->m->u, v, k) : 0;
-        if (put < 0)
-            return done ? done : put;
-        if (done == 0)
-            take_extras(r, first);
-        if (!r->peek)
-            take_bytes(u, r, (size_t)put);
-        done += put;
-        if (put == 0 || (size_t)put < bytes || !at)
-            return done;
-    }
-}
-
-static int64_t recv_packet(struct unix_sock *u, struct receipt *r) {
-    struct unix_msg *msg = list_first(&u->msgs, struct unix_msg, link);
-    size_t n = msg->len < r->m->u->left ? msg->len : r->m->u->left;
-    int64_t put = n ? uio_to(r->m->u, msg->data, n) : 0;
-    if (put >= 0) {
-        take_extras(r, msg);
-        if (msg->len > n)
-            r->m->out_flags |= LINUX_MSG_TRUNC;
-        if (r->m->flags & LINUX_MSG_TRUNC)
-            put = (int64_t)msg->len;
-    }
-    if (!r->peek)
-        use_up(u, r, msg);
-    return put;
-}
-
-// Nothing is queued: what that means.
-static int64_t recv_nothing(struct unix_sock *u) {
-    int err = u->err;
-    u->err = 0;
-    if (err)
-        return -err;
-    if (u->rd_shut)
-        return 0;
-    if (u->s.type == LINUX_SOCK_STREAM && u->state != UNIX_CONNECTED)
-        return -LINUX_EINVAL;
-    if (u->s.type == LINUX_SOCK_SEQPACKET && u->state != UNIX_CONNECTED)
-        return -LINUX_ENOTCONN;
-    return -LINUX_EAGAIN;
-}
-
-int64_t unix_recv(struct socket *s, struct sock_msg *m) {
-    struct unix_sock *u = usock(s);
-    struct receipt r = {.m = m, .peek = m->flags & LINUX_MSG_PEEK};
-    int64_t n;
-    bool tell;
-    list_init(&r.done);
-    if (m->flags & (LINUX_MSG_OOB | LINUX_MSG_ERRQUEUE))
-        return m->flags & LINUX_MSG_OOB ? -LINUX_EOPNOTSUPP : -LINUX_EAGAIN;
-    {
-        LOCKED(&u->lock);
-        if (list_empty(&u->msgs))
-            n = recv_nothing(u);
-        else
-            n = s->type == LINUX_SOCK_STREAM ? recv_stream(u, &r) : recv_packet(u, &r);
-        tell = should_tell(u);
-    }
-    drop_files(unix_ns(u), r.drop);
-    unix_free_msgs(&r.done);
-    if (tell)
-        unix_tell_room(u);
-    return n;
 }

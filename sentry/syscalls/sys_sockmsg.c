@@ -31,6 +31,7 @@
 struct control {
     struct sock_files files;
     struct linux_ucred cred;
+    bool has_cred;
 };
 
 static void control_done(struct control *c) { sock_files_put(&c->files); }
@@ -63,7 +64,12 @@ static int set_cred(struct task *t, struct control *c, const char *data, size_t 
         u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_capable(t, LINUX_CAP_SETGID);
     if (!pid || !uid || !gid)
         return -LINUX_EPERM;
+    struct task *named = u.pid == t->tg->pid ? task_get(t) : task_find(t->k, u.pid);
+    if (!named)
+        return -LINUX_ESRCH;
+    task_put(named);
     c->cred = u;
+    c->has_cred = true;
     return 0;
 }
 
@@ -101,7 +107,7 @@ static int parse_control(struct task *t, struct socket *s, struct control *c, st
 static int control_in(struct task *t, struct socket *s, struct control *c, struct sock_msg *m,
                       const struct linux_msghdr *h) {
     c->files.n = 0;
-    c->cred = task_ucred(t);
+    c->has_cred = false;
     if (!h->msg_control || !h->msg_controllen)
         return 0;
     if (h->msg_controllen > CONTROL_MAX)
@@ -221,7 +227,7 @@ int64_t sys_sendto(struct task *t, const struct sysargs *a) {
     if (err < 0)
         return err;
     uio_user_skip(&u, (uint64_t)t->call.done);
-    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .cred = task_ucred(t)};
+    struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3)};
     if (arg_given(a, 4))
         m.addr = &addr;
     int64_t r = do_send(t, f, &m);
@@ -259,6 +265,7 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
     uio_user_skip(&u, (uint64_t)t->call.done);
     m.u = &u.u;
     m.cred = control.cred;
+    m.has_cred = control.has_cred;
     // The files went with the first piece.
     m.files = t->call.done ? NULL : &control.files;
     int64_t r = do_send(t, f, &m);
@@ -282,9 +289,10 @@ int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
 static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
     struct socket *s = socket_of(f);
     struct call *c = &t->call;
-    m->nonblock = is_nonblock(f, m->flags);
+    bool errors = (m->flags & LINUX_MSG_ERRQUEUE) && s->family != LINUX_AF_UNIX;  // nobody waits for one
+    m->nonblock = errors || is_nonblock(f, m->flags);
     bool all = (m->flags & LINUX_MSG_WAITALL) && !(m->flags & LINUX_MSG_PEEK) && s->type == LINUX_SOCK_STREAM;
-    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM && (c->done || s->family == LINUX_AF_UNIX))
+    if (m->u->left == 0 && s->type == LINUX_SOCK_STREAM && c->done)
         return c->done;
     int64_t r;
     do {
