@@ -35,7 +35,7 @@ static int run_planted(const struct planted *p, const char *platform) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        if (hostfilter_prepare() || hostfilter_load(platform))
+        if (hostfilter_prepare() || hostfilter_load(platform, false))
             _exit(2);
         const long *a = p->args;
         syscall(p->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
