@@ -46,6 +46,7 @@ struct do_options {
     unsigned nenv;
     char cwd[PATH_MAX];
     gid_t groups[NGROUPS_MAX];
+    struct net_words net_words;
     struct net_options net_options;
     struct net net;
     struct sentry_file files[2];
@@ -167,34 +168,23 @@ static void default_env(struct do_options *o) {
         add_env(o, strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 }
 
-static int parse_net(struct do_options *o, int option, const char *value) {
-    struct net_options *n = &o->net_options;
-    struct error e;
-    int err = 0;
-    if (option == 'N')
-        err = net_parse(n, value, &e);
-    else if (option == 'R')
-        err = net_parse_rate(&n->rx_rate, "--net-rx-rate", value, &e);
-    else if (option == 'T')
-        err = net_parse_rate(&n->tx_rate, "--net-tx-rate", value, &e);
-    else if (option == 'Z')
-        err = net_parse_size(&n->capture_max, "--pcap-size", value, &e);
-    else
-        n->capture = value;
-    if (err == 0)
-        return 0;
-    log_error("do: %s", e.text);
-    return SENTRY_EXIT_FAILED;
-}
-
 static int parse_option(struct do_options *o, int option, char *value) {
     switch (option) {
     case 'N':
+        o->net_words.net = value;
+        return 0;
     case 'R':
+        o->net_words.rx_rate = value;
+        return 0;
     case 'T':
+        o->net_words.tx_rate = value;
+        return 0;
     case 'P':
+        o->net_words.pcap = value;
+        return 0;
     case 'Z':
-        return parse_net(o, option, value);
+        o->net_words.pcap_size = value;
+        return 0;
     case 'p':
         return parse_platform(o, value);
     case 'f':
@@ -264,21 +254,26 @@ static void add_file(struct do_options *o, const char *path, const char *text) {
         o->files[o->config.nfiles++] = (struct sentry_file){path, text};
 }
 
-static int open_net(struct do_options *o) {
+static int open_net(struct do_options *o, bool *outside, struct error *e) {
+    struct net_options *options = &o->net_options;
+    if (!o->net_words.net)
+        o->net_words.net = "none";
+    if (net_parse_words(options, &o->net_words, e) < 0)
+        return -1;
+    *outside = options->mode != NET_NONE;
+    if (*outside && net_open(options, &o->net, e) < 0)
+        return -1;
+    if (*outside && o->net.net.nlinks == 0)
+        return error_set(e, "--net=veth: no Ethernet link is up in this network namespace");
+    return 0;
+}
+
+static int make_net(struct do_options *o) {
     struct sentry_config *c = &o->config;
-    const struct net_options *options = &o->net_options;
-    bool outside = options->mode == NET_TAP || options->mode == NET_VETH;
     struct error e;
-    if (!outside && (options->capture || options->rx_rate || options->tx_rate)) {
-        log_error("do: --pcap and rates are for --net tap:NAME or veth");
-        return SENTRY_EXIT_FAILED;
-    }
-    if (outside && net_open(options, &o->net, &e) < 0) {
+    bool outside;
+    if (open_net(o, &outside, &e) < 0) {
         log_error("do: %s", e.text);
-        return SENTRY_EXIT_FAILED;
-    }
-    if (outside && o->net.net.nlinks == 0) {
-        log_error("do: --net veth: no Ethernet link is up in this network namespace");
         return SENTRY_EXIT_FAILED;
     }
     c->files = o->files;
@@ -319,7 +314,7 @@ int cmd_do(int argc, char **argv) {
     int n = getgroups(NGROUPS_MAX, o->groups);
     p->groups = o->groups;
     p->ngroups = n > 0 ? (unsigned)n : 0;
-    err = open_net(o);
+    err = make_net(o);
     if (err)
         return err;
     int status = launch(c, o->roots, 1 + (int)o->nbinds);

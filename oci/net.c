@@ -118,6 +118,21 @@ int net_parse_size(uint64_t *size, const char *option, const char *text, struct 
     return *size >= 1024 ? 0 : bad(option, text, "is not a size from 1K on, as 64M", e);
 }
 
+int net_parse_words(struct net_options *o, const struct net_words *w, struct error *e) {
+    *o = (struct net_options){.capture = w->pcap};
+    if (w->net && net_parse(o, w->net, e) < 0)
+        return -1;
+    if (w->rx_rate && net_parse_rate(&o->rx_rate, "--net-rx-rate", w->rx_rate, e) < 0)
+        return -1;
+    if (w->tx_rate && net_parse_rate(&o->tx_rate, "--net-tx-rate", w->tx_rate, e) < 0)
+        return -1;
+    if (w->pcap_size && net_parse_size(&o->capture_max, "--pcap-size", w->pcap_size, e) < 0)
+        return -1;
+    if (o->mode == NET_NONE && (o->rx_rate || o->tx_rate || o->capture))
+        return error_set(e, "--pcap and rates are for --net tap:NAME or veth");
+    return 0;
+}
+
 // ---- Opening ----------------------------------------------------------------------------------------------
 static int open_capture(const struct net_options *o, struct net *n, struct error *e) {
     if (!o->capture || n->net.nlinks == 0)

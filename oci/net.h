@@ -27,6 +27,11 @@ struct net_options {
 };
 #define NET_CAPTURE_MAX (UINT64_C(64) << 20)
 
+// The options as they were given, NULL: not.
+struct net_words {
+    const char *net, *rx_rate, *tx_rate, *pcap, *pcap_size;
+};
+int net_parse_words(struct net_options *o, const struct net_words *w, struct error *e);
 // "none", "veth", or "tap:NAME[,address=A/P]...[,gateway=A]..."
 int net_parse(struct net_options *o, const char *text, struct error *e);
 // "100mbit" and the like: bytes a second
@@ -49,6 +54,9 @@ void net_close(struct net *n);
 // Addresses and routes as they were, in the same namespace. Nothing, when nothing was taken.
 void net_give_back(struct net *n);
 
+// The same for a container, whose start is another process than its end: kept in its directory.
+int net_save_taken(const struct net *n, int dir, struct error *e);
+void net_give_back_saved(int dir);
 // Whether this process is in the network namespace of the machine itself.
 bool net_is_hosts(void);
 

@@ -28,18 +28,21 @@
 #define QUEUE_BYTES (8 << 20)
 #define ADDED       (NLM_F_CREATE | NLM_F_REPLACE)
 
-// The lists as they were before.
+// What is to be put back: the lists as they were before, and which links they are about.
 struct taken {
+    struct taken_links {
+        unsigned n;
+        bool changed;  // something has been removed
+        int index[SENTRY_LINKS];  // the host's
+        char name[SENTRY_LINKS][16];
+        bool ipv6_disabled[SENTRY_LINKS];  // by us
+    } links;
     struct rtnl_list addrs, routes;
-    unsigned n;
-    int index[SENTRY_LINKS];          // the host's, of each link
-    bool ipv6_disabled[SENTRY_LINKS];  // by us
-    bool changed;                      // something has been removed
 };
 
 static int place_of(const struct taken *t, unsigned index) {
-    for (unsigned i = 0; i < t->n; i++)
-        if ((unsigned)t->index[i] == index)
+    for (unsigned i = 0; i < t->links.n; i++)
+        if ((unsigned)t->links.index[i] == index)
             return (int)i;
     return -1;
 }
@@ -77,13 +80,14 @@ static int read_links(struct rtnl *r, struct net *n, struct error *e) {
             break;
         }
         struct sentry_link *l = &net->links[net->nlinks];
-        n->taken->index[net->nlinks++] = i->ifi_index;
+        n->taken->links.index[net->nlinks] = i->ifi_index;
         *l = (struct sentry_link){.kind = SENTRY_LINK_PACKET};
         snprintf(l->name, sizeof l->name, "%s", (const char *)rtnl_attr(m, sizeof *i, IFLA_IFNAME, 1));
+        memcpy(n->taken->links.name[net->nlinks++], l->name, sizeof l->name);
         memcpy(l->mac, rtnl_attr(m, sizeof *i, IFLA_ADDRESS, 6), 6);
         memcpy(&l->mtu, rtnl_attr(m, sizeof *i, IFLA_MTU, 4), 4);
     }
-    n->taken->n = net->nlinks;
+    n->taken->links.n = net->nlinks;
     rtnl_free(&links);
     return err < 0 ? error_errno(e, -err, "--net=veth: the links of the network namespace") : 0;
 }
@@ -129,13 +133,10 @@ static int read_addrs(struct rtnl *r, struct net *n, struct error *e) {
     return 0;
 }
 
-static void path_of(char *buf, size_t size, const struct sentry_link *l, const char *knob) {
-    snprintf(buf, size, "/proc/sys/net/ipv6/conf/%s/%s", l->name, knob);
-}
-
-static bool has_ipv6(const struct sentry_link *l) {
+#define KNOB "/proc/sys/net/ipv6/conf/%.15s/disable_ipv6"
+static bool has_ipv6(const char *name) {
     char path[96], text = '1';
-    path_of(path, sizeof path, l, "disable_ipv6");
+    snprintf(path, sizeof path, KNOB, name);
     int fd cleanup_close = open(path, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && read(fd, &text, 1) == 1 && text == '0';
 }
@@ -145,7 +146,7 @@ static void add_link_local(struct sentry_link *l) {
     for (unsigned i = 0; i < l->naddrs; i++)
         if (l->addrs[i].six && l->addrs[i].bytes[0] == 0xfe && (l->addrs[i].bytes[1] & 0xc0) == 0x80)
             return;
-    if (l->naddrs == SENTRY_LINK_ADDRS || !has_ipv6(l))
+    if (l->naddrs == SENTRY_LINK_ADDRS || !has_ipv6(l->name))
         return;
     const uint8_t *mac = l->mac;
     l->addrs[l->naddrs++] = (struct sentry_addr){.six = 1, .prefix = 64,  // RFC 4291, appendix A
@@ -226,9 +227,9 @@ static int open_packet(int index) {
     return bind(fd, (const struct sockaddr *)&at, sizeof at) < 0 ? -errno : take_fd(&fd);
 }
 
-static bool set_ipv6(const struct sentry_link *l, bool off) {
+static bool set_ipv6(const char *name, bool off) {
     char path[96];
-    path_of(path, sizeof path, l, "disable_ipv6");
+    snprintf(path, sizeof path, KNOB, name);
     int fd cleanup_close = open(path, O_WRONLY | O_CLOEXEC);
     return fd >= 0 && write(fd, off ? "1" : "0", 1) == 1;
 }
@@ -249,14 +250,15 @@ static int remove_addrs(struct rtnl *r, struct net *n) {
 }
 
 static int take(struct rtnl *r, struct net *n, struct error *e) {
-    for (unsigned i = 0; i < n->net.nlinks; i++) {
-        n->fds[i] = open_packet(n->taken->index[i]);
+    struct taken_links *l = &n->taken->links;
+    for (unsigned i = 0; i < l->n; i++) {
+        n->fds[i] = open_packet(l->index[i]);
         if (n->fds[i] < 0)
-            return error_errno(e, -n->fds[i], "--net=veth: a packet socket on %s", n->net.links[i].name);
+            return error_errno(e, -n->fds[i], "--net=veth: a packet socket on %s", l->name[i]);
     }
-    n->taken->changed = true;
-    for (unsigned i = 0; i < n->net.nlinks; i++)
-        n->taken->ipv6_disabled[i] = has_ipv6(&n->net.links[i]) && set_ipv6(&n->net.links[i], true);
+    l->changed = true;
+    for (unsigned i = 0; i < l->n; i++)
+        l->ipv6_disabled[i] = has_ipv6(l->name[i]) && set_ipv6(l->name[i], true);
     int err = remove_addrs(r, n);
     return err < 0 ? error_errno(e, -err, "--net=veth: removing the host's addresses") : 0;
 }
@@ -299,10 +301,10 @@ void net_give_back(struct net *n) {
     size_t at = 0;
     if (!t)
         return;
-    if (t->changed && rtnl_open(&r) == 0) {
-        for (unsigned i = 0; i < t->n; i++)
-            if (t->ipv6_disabled[i])
-                set_ipv6(&n->net.links[i], false);
+    if (t->links.changed && rtnl_open(&r) == 0) {
+        for (unsigned i = 0; i < t->links.n; i++)
+            if (t->links.ipv6_disabled[i])
+                set_ipv6(t->links.name[i], false);
         for (const struct nlmsghdr *m; (m = rtnl_next(&t->addrs, &at, sizeof(struct ifaddrmsg)));) {
             const struct ifaddrmsg *a = NLMSG_DATA(m);
             if (m->nlmsg_type == RTM_NEWADDR && place_of(t, a->ifa_index) >= 0)
@@ -315,4 +317,41 @@ void net_give_back(struct net *n) {
     rtnl_free(&t->addrs);
     rtnl_free(&t->routes);
     free(t);
+}
+
+// In a file of a container's directory, from its start to its end: links, then both lists.
+#define SAVED "net.taken"
+
+static bool put(int fd, const void *p, size_t n) { return write(fd, p, n) == (ssize_t)n; }
+static bool put_list(int fd, const struct rtnl_list *l) {
+    return put(fd, &l->len, sizeof l->len) && put(fd, l->p, l->len);
+}
+static bool get(int fd, void *p, size_t n) { return read(fd, p, n) == (ssize_t)n; }
+static bool get_list(int fd, struct rtnl_list *l) {
+    if (!get(fd, &l->len, sizeof l->len) || l->len > RTNL_LIST_MAX)
+        return false;
+    l->p = malloc(l->len + 1);
+    return l->p && get(fd, l->p, l->len);
+}
+
+int net_save_taken(const struct net *n, int dir, struct error *e) {
+    const struct taken *t = n->taken;
+    if (!t)
+        return 0;
+    int fd cleanup_close = openat(dir, SAVED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && put(fd, &t->links, sizeof t->links) && put_list(fd, &t->addrs) && put_list(fd, &t->routes))
+        return 0;
+    return error_errno(e, errno, "what the network namespace had");
+}
+
+void net_give_back_saved(int dir) {
+    int fd cleanup_close = openat(dir, SAVED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct net n = {.taken = fd < 0 ? NULL : calloc(1, sizeof *n.taken)};
+    struct taken *t = n.taken;
+    if (!t)
+        return;
+    if (!get(fd, &t->links, sizeof t->links) || t->links.n > SENTRY_LINKS || !get_list(fd, &t->addrs) ||
+        !get_list(fd, &t->routes))
+        t->links.changed = false;
+    net_give_back(&n);
 }

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LIST_MAX (4u << 20)  // bytes of one list
-
 int rtnl_open(struct rtnl *r) {
     const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
     r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -45,7 +43,7 @@ static ssize_t receive(struct rtnl *r, struct rtnl_list *l) {
     if (n < 0)
         return -errno;
     size_t want = NLMSG_ALIGN(l->len) + (size_t)n;
-    if (want > LIST_MAX)
+    if (want > RTNL_LIST_MAX)
         return -E2BIG;
     if (want > l->cap) {
         char *p = realloc(l->p, want * 2);

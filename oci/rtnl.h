@@ -16,6 +16,7 @@ struct rtnl {
 int rtnl_open(struct rtnl *r);
 
 // Messages one after the other, as in a buffer of recv(2). Owned; freed by rtnl_free().
+#define RTNL_LIST_MAX (4u << 20)  // bytes
 struct rtnl_list {
     char *p;
     size_t len, cap;
