@@ -9,7 +9,7 @@
 // no permanent neighbours. The namespace's loopback stays the host's: the sandbox has its own.
 #include "oci/net.h"
 #include "base/cleanup.h"
-#include "oci/rtnl.h"
+#include "oci/hostnl.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ struct taken {
         char name[SENTRY_LINKS][16];
         bool ipv6_disabled[SENTRY_LINKS];  // by us
     } links;
-    struct rtnl_list addrs, routes;
+    struct hostnl_list addrs, routes;
 };
 
 static int place_of(const struct taken *t, unsigned index) {
@@ -62,16 +62,16 @@ bool net_is_hosts(void) {
 static bool wanted(const struct nlmsghdr *m) {
     const struct ifinfomsg *i = NLMSG_DATA(m);
     return i->ifi_type == ARPHRD_ETHER && i->ifi_flags & IFF_UP && !(i->ifi_flags & IFF_LOOPBACK) &&
-           !rtnl_attr(m, sizeof *i, IFLA_MASTER, 4) && rtnl_attr(m, sizeof *i, IFLA_IFNAME, 1) &&
-           rtnl_attr(m, sizeof *i, IFLA_ADDRESS, 6) && rtnl_attr(m, sizeof *i, IFLA_MTU, 4);
+           !hostnl_attr(m, sizeof *i, IFLA_MASTER, 4) && hostnl_attr(m, sizeof *i, IFLA_IFNAME, 1) &&
+           hostnl_attr(m, sizeof *i, IFLA_ADDRESS, 6) && hostnl_attr(m, sizeof *i, IFLA_MTU, 4);
 }
 
-static int read_links(struct rtnl *r, struct net *n, struct error *e) {
-    struct rtnl_list links = {0};
+static int read_links(struct hostnl *r, struct net *n, struct error *e) {
+    struct hostnl_list links = {0};
     struct sentry_net *net = &n->net;
     size_t at = 0;
-    int err = rtnl_dump(r, RTM_GETLINK, AF_UNSPEC, &links);
-    for (const struct nlmsghdr *m; err == 0 && (m = rtnl_next(&links, &at, sizeof(struct ifinfomsg)));) {
+    int err = hostnl_dump(r, RTM_GETLINK, AF_UNSPEC, &links);
+    for (const struct nlmsghdr *m; err == 0 && (m = hostnl_next(&links, &at, sizeof(struct ifinfomsg)));) {
         const struct ifinfomsg *i = NLMSG_DATA(m);
         if (m->nlmsg_type != RTM_NEWLINK || !wanted(m))
             continue;
@@ -82,19 +82,19 @@ static int read_links(struct rtnl *r, struct net *n, struct error *e) {
         struct sentry_link *l = &net->links[net->nlinks];
         n->taken->links.index[net->nlinks] = i->ifi_index;
         *l = (struct sentry_link){.kind = SENTRY_LINK_PACKET};
-        snprintf(l->name, sizeof l->name, "%s", (const char *)rtnl_attr(m, sizeof *i, IFLA_IFNAME, 1));
+        snprintf(l->name, sizeof l->name, "%s", (const char *)hostnl_attr(m, sizeof *i, IFLA_IFNAME, 1));
         memcpy(n->taken->links.name[net->nlinks++], l->name, sizeof l->name);
-        memcpy(l->mac, rtnl_attr(m, sizeof *i, IFLA_ADDRESS, 6), 6);
-        memcpy(&l->mtu, rtnl_attr(m, sizeof *i, IFLA_MTU, 4), 4);
+        memcpy(l->mac, hostnl_attr(m, sizeof *i, IFLA_ADDRESS, 6), 6);
+        memcpy(&l->mtu, hostnl_attr(m, sizeof *i, IFLA_MTU, 4), 4);
     }
     n->taken->links.n = net->nlinks;
-    rtnl_free(&links);
+    hostnl_free(&links);
     return err < 0 ? error_errno(e, -err, "--net=veth: the links of the network namespace") : 0;
 }
 
 static uint32_t flags_of_addr(const struct nlmsghdr *m) {
     const struct ifaddrmsg *a = NLMSG_DATA(m);
-    const void *wide = rtnl_attr(m, sizeof *a, IFA_FLAGS, 4);
+    const void *wide = hostnl_attr(m, sizeof *a, IFA_FLAGS, 4);
     uint32_t flags = a->ifa_flags;
     if (wide)
         memcpy(&flags, wide, 4);
@@ -106,10 +106,10 @@ static void read_addr(struct net *n, const struct nlmsghdr *m) {
     const struct ifaddrmsg *a = NLMSG_DATA(m);
     bool six = a->ifa_family == AF_INET6;
     size_t size = six ? 16 : 4;
-    const void *bytes = rtnl_attr(m, sizeof *a, IFA_LOCAL, size);
+    const void *bytes = hostnl_attr(m, sizeof *a, IFA_LOCAL, size);
     int place = place_of(n->taken, a->ifa_index);
     if (!bytes)
-        bytes = rtnl_attr(m, sizeof *a, IFA_ADDRESS, size);
+        bytes = hostnl_attr(m, sizeof *a, IFA_ADDRESS, size);
     if (place < 0 || !bytes || (!six && a->ifa_family != AF_INET) || flags_of_addr(m) & IFA_F_DADFAILED)
         return;
     struct sentry_link *l = &n->net.links[place];
@@ -122,12 +122,12 @@ static void read_addr(struct net *n, const struct nlmsghdr *m) {
     memcpy(to->bytes, bytes, size);
 }
 
-static int read_addrs(struct rtnl *r, struct net *n, struct error *e) {
+static int read_addrs(struct hostnl *r, struct net *n, struct error *e) {
     size_t at = 0;
-    int err = rtnl_dump(r, RTM_GETADDR, AF_UNSPEC, &n->taken->addrs);
+    int err = hostnl_dump(r, RTM_GETADDR, AF_UNSPEC, &n->taken->addrs);
     if (err < 0)
         return error_errno(e, -err, "--net=veth: the addresses of the network namespace");
-    for (const struct nlmsghdr *m; (m = rtnl_next(&n->taken->addrs, &at, sizeof(struct ifaddrmsg)));)
+    for (const struct nlmsghdr *m; (m = hostnl_next(&n->taken->addrs, &at, sizeof(struct ifaddrmsg)));)
         if (m->nlmsg_type == RTM_NEWADDR)
             read_addr(n, m);
     return 0;
@@ -156,7 +156,7 @@ static void add_link_local(struct sentry_link *l) {
 // Routes that come with addresses are made by the stack.
 static bool wanted_route(const struct nlmsghdr *m) {
     const struct rtmsg *r = NLMSG_DATA(m);
-    const void *table = rtnl_attr(m, sizeof *r, RTA_TABLE, 4);
+    const void *table = hostnl_attr(m, sizeof *r, RTA_TABLE, 4);
     uint32_t number = r->rtm_table;
     if (table)
         memcpy(&number, table, 4);
@@ -168,9 +168,9 @@ static void read_route(struct net *n, const struct nlmsghdr *m) {
     const struct rtmsg *r = NLMSG_DATA(m);
     bool six = r->rtm_family == AF_INET6;
     size_t size = six ? 16 : 4;
-    const void *oif = rtnl_attr(m, sizeof *r, RTA_OIF, 4), *dst = rtnl_attr(m, sizeof *r, RTA_DST, size),
-               *gateway = rtnl_attr(m, sizeof *r, RTA_GATEWAY, size),
-               *metric = rtnl_attr(m, sizeof *r, RTA_PRIORITY, 4);
+    const void *oif = hostnl_attr(m, sizeof *r, RTA_OIF, 4), *dst = hostnl_attr(m, sizeof *r, RTA_DST, size),
+               *gateway = hostnl_attr(m, sizeof *r, RTA_GATEWAY, size),
+               *metric = hostnl_attr(m, sizeof *r, RTA_PRIORITY, 4);
     uint32_t index = 0;
     if (oif)
         memcpy(&index, oif, 4);
@@ -188,14 +188,14 @@ static void read_route(struct net *n, const struct nlmsghdr *m) {
         memcpy(&to->metric, metric, 4);
 }
 
-static int read_routes(struct rtnl *r, struct net *n, struct error *e) {
+static int read_routes(struct hostnl *r, struct net *n, struct error *e) {
     size_t at = 0;
-    int err = rtnl_dump(r, RTM_GETROUTE, AF_INET, &n->taken->routes);
+    int err = hostnl_dump(r, RTM_GETROUTE, AF_INET, &n->taken->routes);
     if (err == 0)
-        err = rtnl_dump(r, RTM_GETROUTE, AF_INET6, &n->taken->routes);
+        err = hostnl_dump(r, RTM_GETROUTE, AF_INET6, &n->taken->routes);
     if (err < 0)
         return error_errno(e, -err, "--net=veth: the routes of the network namespace");
-    for (const struct nlmsghdr *m; (m = rtnl_next(&n->taken->routes, &at, sizeof(struct rtmsg)));)
+    for (const struct nlmsghdr *m; (m = hostnl_next(&n->taken->routes, &at, sizeof(struct rtmsg)));)
         if (wanted_route(m))
             read_route(n, m);
     return 0;
@@ -235,21 +235,21 @@ static bool set_ipv6(const char *name, bool off) {
 }
 
 // One that has gone by itself (a second address of a network goes with the first) is no error.
-static int remove_addrs(struct rtnl *r, struct net *n) {
+static int remove_addrs(struct hostnl *r, struct net *n) {
     size_t at = 0;
     int err = 0;
-    for (const struct nlmsghdr *m; (m = rtnl_next(&n->taken->addrs, &at, sizeof(struct ifaddrmsg)));) {
+    for (const struct nlmsghdr *m; (m = hostnl_next(&n->taken->addrs, &at, sizeof(struct ifaddrmsg)));) {
         const struct ifaddrmsg *a = NLMSG_DATA(m);
         if (m->nlmsg_type != RTM_NEWADDR || place_of(n->taken, a->ifa_index) < 0)
             continue;
-        int one = rtnl_change(r, RTM_DELADDR, 0, a, m->nlmsg_len - NLMSG_HDRLEN);
+        int one = hostnl_change(r, RTM_DELADDR, 0, a, m->nlmsg_len - NLMSG_HDRLEN);
         if (one < 0 && one != -EADDRNOTAVAIL && err == 0)
             err = one;
     }
     return err;
 }
 
-static int take(struct rtnl *r, struct net *n, struct error *e) {
+static int take(struct hostnl *r, struct net *n, struct error *e) {
     struct taken_links *l = &n->taken->links;
     for (unsigned i = 0; i < l->n; i++) {
         n->fds[i] = open_packet(l->index[i]);
@@ -264,13 +264,13 @@ static int take(struct rtnl *r, struct net *n, struct error *e) {
 }
 
 int net_take_over(struct net *n, struct error *e) {
-    struct rtnl r;
+    struct hostnl r;
     if (net_is_hosts())
         return error_set(e, "--net=veth: this is the host's own network namespace (see ip-netns(8))");
     n->taken = calloc(1, sizeof *n->taken);
     if (!n->taken)
         return error_set(e, "no memory");
-    int err = rtnl_open(&r);
+    int err = hostnl_open(&r);
     if (err < 0)
         return error_errno(e, -err, "--net=veth: netlink");
     err = read_links(&r, n, e);
@@ -287,35 +287,35 @@ int net_take_over(struct net *n, struct error *e) {
 }
 
 // ---- Giving back ------------------------------------------------------------------------------------------
-static void put_routes(struct rtnl *r, const struct taken *t, bool with_gateway) {
+static void put_routes(struct hostnl *r, const struct taken *t, bool with_gateway) {
     size_t at = 0;
-    for (const struct nlmsghdr *m; (m = rtnl_next(&t->routes, &at, sizeof(struct rtmsg)));)
-        if (wanted_route(m) && !rtnl_attr(m, sizeof(struct rtmsg), RTA_GATEWAY, 4) == !with_gateway)
-            rtnl_change(r, RTM_NEWROUTE, ADDED, NLMSG_DATA(m), m->nlmsg_len - NLMSG_HDRLEN);
+    for (const struct nlmsghdr *m; (m = hostnl_next(&t->routes, &at, sizeof(struct rtmsg)));)
+        if (wanted_route(m) && !hostnl_attr(m, sizeof(struct rtmsg), RTA_GATEWAY, 4) == !with_gateway)
+            hostnl_change(r, RTM_NEWROUTE, ADDED, NLMSG_DATA(m), m->nlmsg_len - NLMSG_HDRLEN);
 }
 
 // What cannot be put back is lost: the link may have gone.
 void net_give_back(struct net *n) {
     struct taken *t = take_ptr(n->taken);
-    struct rtnl r;
+    struct hostnl r;
     size_t at = 0;
     if (!t)
         return;
-    if (t->links.changed && rtnl_open(&r) == 0) {
+    if (t->links.changed && hostnl_open(&r) == 0) {
         for (unsigned i = 0; i < t->links.n; i++)
             if (t->links.ipv6_disabled[i])
                 set_ipv6(t->links.name[i], false);
-        for (const struct nlmsghdr *m; (m = rtnl_next(&t->addrs, &at, sizeof(struct ifaddrmsg)));) {
+        for (const struct nlmsghdr *m; (m = hostnl_next(&t->addrs, &at, sizeof(struct ifaddrmsg)));) {
             const struct ifaddrmsg *a = NLMSG_DATA(m);
             if (m->nlmsg_type == RTM_NEWADDR && place_of(t, a->ifa_index) >= 0)
-                rtnl_change(&r, RTM_NEWADDR, ADDED, a, m->nlmsg_len - NLMSG_HDRLEN);
+                hostnl_change(&r, RTM_NEWADDR, ADDED, a, m->nlmsg_len - NLMSG_HDRLEN);
         }
         put_routes(&r, t, false);
         put_routes(&r, t, true);
         close(r.fd);
     }
-    rtnl_free(&t->addrs);
-    rtnl_free(&t->routes);
+    hostnl_free(&t->addrs);
+    hostnl_free(&t->routes);
     free(t);
 }
 
@@ -323,12 +323,12 @@ void net_give_back(struct net *n) {
 #define SAVED "net.taken"
 
 static bool put(int fd, const void *p, size_t n) { return write(fd, p, n) == (ssize_t)n; }
-static bool put_list(int fd, const struct rtnl_list *l) {
+static bool put_list(int fd, const struct hostnl_list *l) {
     return put(fd, &l->len, sizeof l->len) && put(fd, l->p, l->len);
 }
 static bool get(int fd, void *p, size_t n) { return read(fd, p, n) == (ssize_t)n; }
-static bool get_list(int fd, struct rtnl_list *l) {
-    if (!get(fd, &l->len, sizeof l->len) || l->len > RTNL_LIST_MAX)
+static bool get_list(int fd, struct hostnl_list *l) {
+    if (!get(fd, &l->len, sizeof l->len) || l->len > HOSTNL_LIST_MAX)
         return false;
     l->p = malloc(l->len + 1);
     return l->p && get(fd, l->p, l->len);

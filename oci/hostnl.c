@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See rtnl.h. One request at a time; what the kernel says is read with its lengths compared all the same.
-#include "oci/rtnl.h"
+// See hostnl.h. One request at a time; what the kernel says is read with its lengths compared all the same.
+#include "oci/hostnl.h"
 #include "base/cleanup.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int rtnl_open(struct rtnl *r) {
+int hostnl_open(struct hostnl *r) {
     const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
     r->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (r->fd < 0)
@@ -21,12 +21,12 @@ int rtnl_open(struct rtnl *r) {
     return err;
 }
 
-void rtnl_free(struct rtnl_list *l) {
+void hostnl_free(struct hostnl_list *l) {
     free(l->p);
-    *l = (struct rtnl_list){0};
+    *l = (struct hostnl_list){0};
 }
 
-static int send_request(struct rtnl *r, uint16_t type, uint16_t flags, const void *body, size_t n) {
+static int send_request(struct hostnl *r, uint16_t type, uint16_t flags, const void *body, size_t n) {
     struct nlmsghdr h = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(n),
                          .nlmsg_type = type,
                          .nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST),
@@ -38,12 +38,12 @@ static int send_request(struct rtnl *r, uint16_t type, uint16_t flags, const voi
 }
 
 // A datagram behind what the list has; its length, or -errno.
-static ssize_t receive(struct rtnl *r, struct rtnl_list *l) {
+static ssize_t receive(struct hostnl *r, struct hostnl_list *l) {
     ssize_t n = TEMP_FAILURE_RETRY(recv(r->fd, NULL, 0, MSG_PEEK | MSG_TRUNC));
     if (n < 0)
         return -errno;
     size_t want = NLMSG_ALIGN(l->len) + (size_t)n;
-    if (want > RTNL_LIST_MAX)
+    if (want > HOSTNL_LIST_MAX)
         return -E2BIG;
     if (want > l->cap) {
         char *p = realloc(l->p, want * 2);
@@ -58,7 +58,7 @@ static ssize_t receive(struct rtnl *r, struct rtnl_list *l) {
     return n < 0 ? -errno : n;
 }
 
-const struct nlmsghdr *rtnl_next(const struct rtnl_list *l, size_t *at, size_t least) {
+const struct nlmsghdr *hostnl_next(const struct hostnl_list *l, size_t *at, size_t least) {
     while (*at < l->len && l->len - *at >= sizeof(struct nlmsghdr)) {
         const struct nlmsghdr *m = (const void *)(l->p + *at);
         if (m->nlmsg_len < sizeof *m || m->nlmsg_len > l->len - *at)
@@ -70,7 +70,7 @@ const struct nlmsghdr *rtnl_next(const struct rtnl_list *l, size_t *at, size_t l
     return NULL;
 }
 
-const void *rtnl_attr(const struct nlmsghdr *m, size_t fixed, uint16_t type, size_t least) {
+const void *hostnl_attr(const struct nlmsghdr *m, size_t fixed, uint16_t type, size_t least) {
     size_t at = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
     while (at < m->nlmsg_len && m->nlmsg_len - at >= sizeof(struct rtattr)) {
         const struct rtattr *a = (const void *)((const char *)m + at);
@@ -84,8 +84,8 @@ const void *rtnl_attr(const struct nlmsghdr *m, size_t fixed, uint16_t type, siz
 }
 
 // What ends a list, or answers a change: 1: not yet; 0 or -errno.
-static int ended(const struct rtnl *r, const struct rtnl_list *l, size_t at) {
-    for (const struct nlmsghdr *m; (m = rtnl_next(l, &at, 0));) {
+static int ended(const struct hostnl *r, const struct hostnl_list *l, size_t at) {
+    for (const struct nlmsghdr *m; (m = hostnl_next(l, &at, 0));) {
         if (m->nlmsg_seq != r->seq)
             continue;
         if (m->nlmsg_type == NLMSG_DONE)
@@ -97,7 +97,7 @@ static int ended(const struct rtnl *r, const struct rtnl_list *l, size_t at) {
     return 1;
 }
 
-static int receive_all(struct rtnl *r, struct rtnl_list *l) {
+static int receive_all(struct hostnl *r, struct hostnl_list *l) {
     for (;;) {
         ssize_t n = receive(r, l);
         if (n < 0)
@@ -110,7 +110,7 @@ static int receive_all(struct rtnl *r, struct rtnl_list *l) {
     }
 }
 
-int rtnl_dump(struct rtnl *r, uint16_t type, uint8_t family, struct rtnl_list *out) {
+int hostnl_dump(struct hostnl *r, uint16_t type, uint8_t family, struct hostnl_list *out) {
     union {  // begins with the family, each of them
         struct ifinfomsg link;
         struct ifaddrmsg addr;
@@ -125,11 +125,11 @@ int rtnl_dump(struct rtnl *r, uint16_t type, uint8_t family, struct rtnl_list *o
     return err < 0 ? err : receive_all(r, out);
 }
 
-int rtnl_change(struct rtnl *r, uint16_t type, uint16_t flags, const void *body, size_t n) {
-    struct rtnl_list answer = {0};
+int hostnl_change(struct hostnl *r, uint16_t type, uint16_t flags, const void *body, size_t n) {
+    struct hostnl_list answer = {0};
     int err = send_request(r, type, (uint16_t)(flags | NLM_F_ACK), body, n);
     if (err == 0)
         err = receive_all(r, &answer);
-    rtnl_free(&answer);
+    hostnl_free(&answer);
     return err;
 }
