@@ -36,10 +36,9 @@ static inline bool bucket_open(struct bucket *b, uint64_t now) {
         b->at = now;
     } else {
         uint64_t bytes = (uint64_t)((__uint128_t)passed * b->rate / NS_PER_SEC);
-        if (bytes) {
-            b->tokens += (int64_t)bytes;
-            b->at = now;
-        }
+        // a part of a byte is time that has still to pass
+        b->at += (uint64_t)(((__uint128_t)bytes * NS_PER_SEC + b->rate - 1) / b->rate);
+        b->tokens += (int64_t)bytes;
         if (b->tokens > (int64_t)b->burst)
             b->tokens = (int64_t)b->burst;
     }
