@@ -2,14 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The links of a sandbox to the outside (--net): over veths and taps in namespaces of the test's own, to Linux and to another
 sandbox. Needs root; harmbridge comes from tests/net."""
-import ctypes
-import fcntl
-import json
 import os
-import random
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -17,13 +12,14 @@ import tempfile
 import time
 
 import run_cli as cli
+import runtime
 from links_world import ECHO, Pair, Running, Space, inside, run_inside, running, starter, transfer
 from processes import children, read_proc, threads
 from run_cli import do, expect, expect_error
+from runtime import at
 
 SIZE = 20000000
 BRIDGE = None
-ETH_P_ALL, SOL_PACKET, PACKET_VNET_HDR = 3, 263, 15
 
 
 # ---- Options --------------------------------------------------------------------------------------------------------------
@@ -418,11 +414,86 @@ def test_the_link_goes_away():
             expect(more < 20, "%d ticks of CPU in a second of rest" % more)
 
 
+# ---- Containers -----------------------------------------------------------------------------------------------------------
+def with_containers(check):
+    """check() with a place for bundles; containers are ended after it."""
+    at.picket, at.platform, at.scale = cli.PICKET, cli.PLATFORM, cli.SCALE
+    at.base = tempfile.mkdtemp(prefix="picket-links-")
+    os.chmod(at.base, 0o755)
+    at.root = at.base + "/run"
+    runtime.make_rootfs(at.base + "/rootfs")
+    try:
+        with Pair() as pair:
+            check(pair)
+    finally:
+        for name in os.listdir(at.root) if os.path.isdir(at.root) else ():
+            runtime.picket("delete", "--force", name, status=None)
+        shutil.rmtree(at.base, ignore_errors=True)
+
+
+def bundle(pair, *args):
+    """One whose network namespace is `there`."""
+    b = runtime.Bundle(*args)
+    for namespace in b.config["linux"]["namespaces"]:
+        if namespace["type"] == "network":
+            namespace["path"] = pair.there.path
+    b.process["capabilities"] = {kind: runtime.CAPS + ["CAP_NET_RAW"] for kind in ("bounding", "effective", "permitted")}
+    return b
+
+
+def test_container_takes_its_namespace_over():
+    """At its start, not before: what is set up between create and start counts. At its end all is given back."""
+    def check(pair):
+        before = pair.there.picture()
+        b = bundle(pair, "busybox", "sh", "-c", "busybox ip addr; busybox ping -c 1 10.77.0.1 && busybox ping -c 1 fd77::1 && echo up; "
+                   "while ! test -e /tmp/end; do sleep 0.1; done").create()
+        expect(pair.there.picture() == before, "changed by create")
+        pair.there.sh("ip", "addr", "add", "10.77.0.33/24", "dev", "vb")
+        b.start()
+        out = b.output("up\n")
+        expect("10.77.0.2/24" in out and "10.77.0.33/24" in out and "fd77::2/64" in out and out.endswith("up\n"), out)
+        expect("10.77.0" not in "".join(pair.there.picture()), "the host has still addresses there")
+        pair.here.sh("ping", "-c", "1", "-W", "5", "10.77.0.33")
+        b.kill("KILL")
+        b.delete()
+        expect(any("10.77.0.33/24" in line for line in pair.there.picture()), "not given back: %s" % pair.there.picture())
+    with_containers(check)
+
+
+def test_container_without_a_network():
+    """--net=none leaves the namespace alone; wrong options are refused at create, and nothing is left."""
+    def check(pair):
+        before = pair.there.picture()
+        b = bundle(pair, "busybox", "sh", "-c", "busybox ip addr; echo up; sleep 100").create("--net=none").start()
+        expect("10.77" not in b.output("up"), b.output())
+        expect(pair.there.picture() == before, "changed")
+        b.kill()
+        b.delete()
+        b = bundle(pair, "true")
+        b.create("--net=some", status=1)
+        b.create("--net=none", "--net-rx-rate=1mbit", status=1)
+        b.create("--net-tx-rate=7", status=1)
+        expect(not os.path.exists(at.root + "/" + b.id), "left behind")
+    with_containers(check)
+
+
+def test_container_options():
+    """A rate and a capture of a container, given before the command as clients do it."""
+    def check(pair):
+        path = at.base + "/c.pcapng"
+        b = bundle(pair, "busybox", "ping", "-c", "1", "10.77.0.1")
+        b.create(before=["--net=veth", "--net-tx-rate=10mbit", "--pcap", path]).start()
+        expect(os.waitstatus_to_exitcode(b.end()) == 0, b.output())
+        b.delete()
+        expect(len(blocks(path)) >= 6, "%d blocks" % len(blocks(path)))
+    with_containers(check)
+
+
 if __name__ == "__main__":
     if "--bridge" in sys.argv:
-        at = sys.argv.index("--bridge")
-        BRIDGE = sys.argv[at + 1]
-        del sys.argv[at:at + 2]
+        place = sys.argv.index("--bridge")
+        BRIDGE = sys.argv[place + 1]
+        del sys.argv[place:place + 2]
     if os.geteuid() != 0:
         print("skipped: namespaces and taps need root\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
