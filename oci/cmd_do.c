@@ -67,7 +67,7 @@ static const char usage[] =
     "                          " PASSED_ON "\n"
     "  --hostname NAME         the host name inside (default: picket)\n"
     "  --net none|tap:NAME[,address=ADDRESS/PREFIX][,gateway=ADDRESS]|veth\n"
-    "                          the network inside: a loopback (default), one more link on a tap of this host,\n"
+    "                          or links, addresses and routes of the network namespace that picket is\n"
     "                          or the links, addresses and routes of the network namespace that picket is\n"
     "                          started in (ip netns exec), which are the sandbox's until it ends\n"
     "  --net-rx-rate RATE, --net-tx-rate RATE\n"
@@ -219,14 +219,20 @@ static int parse_option(struct do_options *o, int option, char *value) {
 
 static int parse_options(struct do_options *o, int argc, char **argv) {
     static const struct option options[] = {
-        {"platform", required_argument, NULL, 'p'}, {"bind", required_argument, NULL, 'b'},
-        {"cwd", required_argument, NULL, 'c'},      {"env", required_argument, NULL, 'e'},
-        {"hostname", required_argument, NULL, 'n'}, {"strace", no_argument, NULL, 's'},
-        {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+        {"platform", required_argument, NULL, 'p'},
+        {"bind", required_argument, NULL, 'b'},
+        {"cwd", required_argument, NULL, 'c'},
+        {"env", required_argument, NULL, 'e'},
+        {"hostname", required_argument, NULL, 'n'},
+        {"strace", no_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
         {"fast-calls", required_argument, NULL, 'f'},
         {"net", required_argument, NULL, 'N'},
-        {"net-rx-rate", required_argument, NULL, 'R'}, {"net-tx-rate", required_argument, NULL, 'T'},
-        {"pcap", required_argument, NULL, 'P'},        {"pcap-size", required_argument, NULL, 'Z'},
+        {"net-rx-rate", required_argument, NULL, 'R'},
+        {"net-tx-rate", required_argument, NULL, 'T'},
+        {"pcap", required_argument, NULL, 'P'},
+        {"pcap-size", required_argument, NULL, 'Z'},
         {0},
     };
     opterr = 0;

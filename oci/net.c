@@ -45,7 +45,8 @@ static int parse_tap_word(struct net_options *o, const char *all, const char *wo
         if (o->naddrs == SENTRY_LINK_ADDRS)
             return bad("--net", all, "too many addresses", e);
         if (!parse_addr(word + 8, true, &o->addrs[o->naddrs]))
-            return bad("--net", all, "address= wants an address and the length of its prefix, as 10.0.0.2/24", e);
+            return bad("--net", all, "address= wants an address and the length of its prefix, as 10.0.0.2/24",
+                       e);
         o->naddrs++;
         return 0;
     }

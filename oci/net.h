@@ -60,8 +60,9 @@ void net_give_back_saved(int dir);
 // Whether this process is in the network namespace of the machine itself.
 bool net_is_hosts(void);
 
-// What is to lie at /etc/hosts and /etc/resolv.conf of a sandbox over the caller's files; owned by the caller.
-// NULL: the caller's own will do (or there is no memory). net: NULL for a sandbox without a network outside.
+// What is to lie at /etc/hosts and /etc/resolv.conf of a sandbox over the caller's files; owned by the
+// caller. NULL: the caller's own will do (or there is no memory). net: NULL for a sandbox without a network
+// outside.
 char *net_hosts(const char *hostname, const struct sentry_net *net);
 char *net_resolv_conf(void);
 

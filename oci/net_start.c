@@ -22,8 +22,10 @@ static const struct {
     const char *key;
     size_t at;
 } words[] = {
-    {"net", offsetof(struct net_words, net)},         {"rxRate", offsetof(struct net_words, rx_rate)},
-    {"txRate", offsetof(struct net_words, tx_rate)},  {"pcap", offsetof(struct net_words, pcap)},
+    {"net", offsetof(struct net_words, net)},
+    {"rxRate", offsetof(struct net_words, rx_rate)},
+    {"txRate", offsetof(struct net_words, tx_rate)},
+    {"pcap", offsetof(struct net_words, pcap)},
     {"pcapSize", offsetof(struct net_words, pcap_size)},
 };
 #define NWORDS (sizeof words / sizeof words[0])
@@ -53,8 +55,7 @@ int net_keep(const struct oci *o, const struct container *c, struct error *e) {
     }
     char *text cleanup_free = json_dumps(j, JSON_COMPACT);
     json_decref(j);
-    int fd cleanup_close =
-        openat(c->dir, KEPT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd cleanup_close = openat(c->dir, KEPT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = text ? strlen(text) : 0;
     if (!text || fd < 0 || write(fd, text, n) != (ssize_t)n)
         return error_errno(e, text ? errno : ENOMEM, "container %s: keeping its network options", c->id);

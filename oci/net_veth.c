@@ -32,7 +32,7 @@
 struct taken {
     struct taken_links {
         unsigned n;
-        bool changed;  // something has been removed
+        bool changed;             // something has been removed
         int index[SENTRY_LINKS];  // the host's
         char name[SENTRY_LINKS][16];
         bool ipv6_disabled[SENTRY_LINKS];  // by us
@@ -149,7 +149,9 @@ static void add_link_local(struct sentry_link *l) {
     if (l->naddrs == SENTRY_LINK_ADDRS || !has_ipv6(l->name))
         return;
     const uint8_t *mac = l->mac;
-    l->addrs[l->naddrs++] = (struct sentry_addr){.six = 1, .prefix = 64,  // RFC 4291, appendix A
+    l->addrs[l->naddrs++] = (struct sentry_addr){
+        .six = 1,
+        .prefix = 64,  // RFC 4291, appendix A
         .bytes = {0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}};
 }
 

@@ -123,7 +123,23 @@ static int set_platform(struct oci *o, const char *value, struct error *e) {
     return error_set(e, "--platform '%s' is not auto, seccomp or ptrace", value);
 }
 
-enum { ROOT = 256, LOG, FORMAT, DEBUG, SYSTEMD, ROOTLESS, PLATFORM, MANAGER, STRACE, CRIU, NET, RX_RATE, TX_RATE, PCAP, PCAP_SIZE };
+enum {
+    ROOT = 256,
+    LOG,
+    FORMAT,
+    DEBUG,
+    SYSTEMD,
+    ROOTLESS,
+    PLATFORM,
+    MANAGER,
+    STRACE,
+    CRIU,
+    NET,
+    RX_RATE,
+    TX_RATE,
+    PCAP,
+    PCAP_SIZE
+};
 
 static int take_option(struct oci *o, int option, char *value, struct error *e) {
     switch (option) {

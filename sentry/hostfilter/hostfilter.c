@@ -161,7 +161,8 @@ int hostfilter_load(const char *platform, bool links) {
     struct filter f = {
         .rows = rows,
         .nrows = sizeof rows / sizeof rows[0],
-        .when = 1u << ALWAYS | 1u << (strcmp(platform, "ptrace") ? SECCOMP : PTRACE) | (unsigned)links << LINKS,
+        .when =
+            1u << ALWAYS | 1u << (strcmp(platform, "ptrace") ? SECCOMP : PTRACE) | (unsigned)links << LINKS,
         .allow = allow,
         .arg = &links,
         .all_threads = true,

@@ -12,8 +12,8 @@ int hostfilter_boot_clock(void);
 // -errno.
 int hostfilter_prepare(void);
 // Before the first guest instruction and before other threads: loads the filter made from host_syscalls.def;
-// `platform` is plat_name(). links: there are links to the outside, or there will be (sentry/link/link.h). For
-// all threads, for good.
+// `platform` is plat_name(). links: there are links to the outside, or there will be (sentry/link/link.h).
+// For all threads, for good.
 int hostfilter_load(const char *platform, bool links);
 
 #endif

@@ -12,10 +12,10 @@
 #define BUCKET_RATE_MAX (UINT64_C(1) << 36)       // bytes a second
 
 struct bucket {
-    uint64_t rate;    // bytes a second; 0: no limit
-    uint64_t burst;   // bytes
-    int64_t tokens;   // bytes
-    uint64_t at;      // ns: when `tokens` was right
+    uint64_t rate;   // bytes a second; 0: no limit
+    uint64_t burst;  // bytes
+    int64_t tokens;  // bytes
+    uint64_t at;     // ns: when `tokens` was right
 };
 
 static inline void bucket_init(struct bucket *b, uint64_t rate, uint64_t now) {

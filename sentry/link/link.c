@@ -82,9 +82,7 @@ static void watch(struct link *l, bool on) {
         hostevent_remove(l->events, l->fd);
 }
 
-static void link_resume(struct ktimer *timer) {
-    watch(container_of(timer, struct link, resume), true);
-}
+static void link_resume(struct ktimer *timer) { watch(container_of(timer, struct link, resume), true); }
 
 static void link_ready(struct hostevent_source *source) {
     struct link *l = container_of(source, struct link, source);

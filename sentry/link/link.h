@@ -30,20 +30,20 @@ int links_reserve(void);
 // Letters: [l] lock
 struct link {
     struct hostevent_source source;
-    struct hostevents *events;  // [c] borrowed
-    struct netif *nif;          // [c] the stack's
-    int fd;                     // [c] owned
-    enum sentry_link_kind kind; // [c]
-    bool watched;               // by the event thread alone
-    struct bucket rx;           // by the event thread alone
-    struct ktimer resume;       // reading goes on
-    uint8_t *spare;             // [c] owned; a frame that is on its way in
-    struct capture *capture;    // [c] of all links
-    struct lock lock;           // RANK_CLIENT; within the stack's
-    struct bucket tx;           // [l]
-    struct list queue;          // [l] frames that wait for tokens
-    size_t queued, most;        // [l] bytes of the queue, at most
-    struct ktimer drain;        // the first may go
+    struct hostevents *events;   // [c] borrowed
+    struct netif *nif;           // [c] the stack's
+    int fd;                      // [c] owned
+    enum sentry_link_kind kind;  // [c]
+    bool watched;                // by the event thread alone
+    struct bucket rx;            // by the event thread alone
+    struct ktimer resume;        // reading goes on
+    uint8_t *spare;              // [c] owned; a frame that is on its way in
+    struct capture *capture;     // [c] of all links
+    struct lock lock;            // RANK_CLIENT; within the stack's
+    struct bucket tx;            // [l]
+    struct list queue;           // [l] frames that wait for tokens
+    size_t queued, most;         // [l] bytes of the queue, at most
+    struct ktimer drain;         // the first may go
 };
 struct links {
     struct netstack *stack;  // [c] borrowed

@@ -13,8 +13,14 @@
 #define VNET_GSO_MAX   65000u         // of what we send as one
 
 enum { VNET_NEEDS_CSUM = 1, VNET_DATA_VALID = 2 };  // flags
-enum { VNET_GSO_NONE, VNET_GSO_TCP4 = 1, VNET_GSO_UDP = 3, VNET_GSO_TCP6 = 4, VNET_GSO_UDP_L4 = 5,
-       VNET_GSO_ECN = 0x80 };
+enum {
+    VNET_GSO_NONE,
+    VNET_GSO_TCP4 = 1,
+    VNET_GSO_UDP = 3,
+    VNET_GSO_TCP6 = 4,
+    VNET_GSO_UDP_L4 = 5,
+    VNET_GSO_ECN = 0x80
+};
 struct vnet_hdr {
     uint8_t flags, gso_type;
     uint16_t hdr_len, gso_size, csum_start, csum_offset;

@@ -171,11 +171,12 @@ static int exec_failed(const struct sentry_config *c, int err) {
 
 static bool has_links(const struct sentry_config *c) { return c->net || c->net_later; }
 
+// Links, and the control socket, by which they may come later.
 static int open_network(struct kernel *k, const struct sentry_config *c) {
     int err = has_links(c) ? links_reserve() : 0;
-    if (err < 0 || !c->net)
-        return err;
-    return links_open(k->net.inet.stack, k->events, &k->timers, c->net, c->net_fds, &k->links);
+    if (err == 0 && c->net)
+        err = links_open(k->net.inet.stack, k->events, &k->timers, c->net, c->net_fds, &k->links);
+    return err < 0 ? err : control_open(k, c->listen_fd, c->init_fd, c->net_later);
 }
 
 static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
@@ -273,10 +274,7 @@ int sentry_run(const struct sentry_config *c) {
         snprintf(k->domainname, sizeof k->domainname, "%s", c->domainname);
     err = open_network(k, c);
     if (err < 0)
-        return fail("network", err);
-    err = control_open(k, c->listen_fd, c->init_fd, c->net_later);
-    if (err < 0)
-        return fail("control socket", err);
+        return fail("network or control socket", err);
     err = mounts_make(vfs, gofer, c);
     if (err < 0)
         return SENTRY_EXIT_FAILED;

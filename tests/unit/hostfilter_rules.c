@@ -190,10 +190,8 @@ static void test_links(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_of_one_platform),
-        cmocka_unit_test(test_what_it_needs),
+        cmocka_unit_test(test_calls),           cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_of_one_platform), cmocka_unit_test(test_what_it_needs),
         cmocka_unit_test(test_links),
     };
     page = (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

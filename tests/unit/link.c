@@ -66,7 +66,8 @@ static void test_headers_in(void **state) {
     assert_int_equal(vnet_read(m, sizeof *h + 1, &rx), VNET_PLAIN);
     assert_true(rx.len == 1 && rx.flags == 0 && rx.gso_size == 0);
     assert_int_equal(vnet_read(m, sizeof *h + VNET_FRAME_MAX + 1, &rx), VNET_BAD);
-    *h = (struct vnet_hdr){.flags = VNET_NEEDS_CSUM, .gso_type = VNET_GSO_TCP6 | VNET_GSO_ECN, .gso_size = 900};
+    *h = (struct vnet_hdr){
+        .flags = VNET_NEEDS_CSUM, .gso_type = VNET_GSO_TCP6 | VNET_GSO_ECN, .gso_size = 900};
     assert_int_equal(vnet_read(m, sizeof m, &rx), VNET_PLAIN);
     assert_true(rx.flags == NS_CSUM_GOOD && rx.gso_size == 900);
     h->gso_size = 0;
@@ -192,8 +193,9 @@ static int tear_down(void **state) {
 static void test_ping(void **state) {
     struct world *w = *state;
     struct links *ls;
-    static const uint8_t arp[] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 8, 6, 0, 1, 8,  0, 6, 4, 0,
-                                  1,   2,   0,   0,   0,   0,   9, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
+    static const uint8_t arp[] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0,  9, 8, 6,
+                                  0,   1,   8,   0,   6,   4,   0, 1, 2, 0, 0,  0, 0, 9,
+                                  10,  0,   0,   9,   0,   0,   0, 0, 0, 0, 10, 0, 0, 1};
     uint8_t m[sizeof(struct vnet_hdr) + 100] = {0};
     memcpy(m + sizeof(struct vnet_hdr), arp, sizeof arp);
     for (unsigned kind = SENTRY_LINK_PACKET; kind <= SENTRY_LINK_TAP; kind++) {
