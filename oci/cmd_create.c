@@ -12,6 +12,11 @@ int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
         {"console-socket", 0, OPT_TEXT, &options.console_socket},
         {"no-pivot", 0, OPT_SKIP, NULL},        // nothing is pivoted: the root is the sandbox's own
         {"no-new-keyring", 0, OPT_SKIP, NULL},  // it has a keyring of its own in any case
+        {"net", 0, OPT_TEXT, &o->net.net},
+        {"net-rx-rate", 0, OPT_TEXT, &o->net.rx_rate},
+        {"net-tx-rate", 0, OPT_TEXT, &o->net.tx_rate},
+        {"pcap", 0, OPT_TEXT, &o->net.pcap},
+        {"pcap-size", 0, OPT_TEXT, &o->net.pcap_size},
         {0},
     };
     static const char usage[] = "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID";

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "oci/cmd.h"
 #include "oci/launch.h"
+#include "oci/net.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -45,6 +46,10 @@ struct do_options {
     unsigned nenv;
     char cwd[PATH_MAX];
     gid_t groups[NGROUPS_MAX];
+    struct net_words net_words;
+    struct net_options net_options;
+    struct net net;
+    struct sentry_file files[2];
 };
 
 // The variables of the caller's that a program needs to find its way; SECURITY.md lists them too. No other
@@ -61,6 +66,14 @@ static const char usage[] =
     "  --env K=V               set an environment variable; of the caller's, these alone are passed on:\n"
     "                          " PASSED_ON "\n"
     "  --hostname NAME         the host name inside (default: picket)\n"
+    "  --net none|tap:NAME[,address=ADDRESS/PREFIX][,gateway=ADDRESS]|veth\n"
+    "                          the network inside: a loopback (default), one more link on a tap of this\n"
+    "                          host, or the links, addresses and routes of the network namespace that\n"
+    "                          picket is started in (ip netns exec), which are the sandbox's until it ends\n"
+    "  --net-rx-rate RATE, --net-tx-rate RATE\n"
+    "                          at most so much in and out of each link, as 100mbit (default: no limit)\n"
+    "  --pcap FILE             write what passes the links to FILE (pcapng), at most\n"
+    "  --pcap-size SIZE        so much of it (default: 64M)\n"
     "  --strace                show each system call on stderr\n"
     "  --verbose               say which platform was chosen and why, and what confines it\n\n"
     "Exit status: CMD's own; 128+n when signal n ended it; 127 no such program; 126 it cannot be run;\n"
@@ -157,6 +170,21 @@ static void default_env(struct do_options *o) {
 
 static int parse_option(struct do_options *o, int option, char *value) {
     switch (option) {
+    case 'N':
+        o->net_words.net = value;
+        return 0;
+    case 'R':
+        o->net_words.rx_rate = value;
+        return 0;
+    case 'T':
+        o->net_words.tx_rate = value;
+        return 0;
+    case 'P':
+        o->net_words.pcap = value;
+        return 0;
+    case 'Z':
+        o->net_words.pcap_size = value;
+        return 0;
     case 'p':
         return parse_platform(o, value);
     case 'f':
@@ -191,11 +219,20 @@ static int parse_option(struct do_options *o, int option, char *value) {
 
 static int parse_options(struct do_options *o, int argc, char **argv) {
     static const struct option options[] = {
-        {"platform", required_argument, NULL, 'p'}, {"bind", required_argument, NULL, 'b'},
-        {"cwd", required_argument, NULL, 'c'},      {"env", required_argument, NULL, 'e'},
-        {"hostname", required_argument, NULL, 'n'}, {"strace", no_argument, NULL, 's'},
-        {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+        {"platform", required_argument, NULL, 'p'},
+        {"bind", required_argument, NULL, 'b'},
+        {"cwd", required_argument, NULL, 'c'},
+        {"env", required_argument, NULL, 'e'},
+        {"hostname", required_argument, NULL, 'n'},
+        {"strace", no_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
         {"fast-calls", required_argument, NULL, 'f'},
+        {"net", required_argument, NULL, 'N'},
+        {"net-rx-rate", required_argument, NULL, 'R'},
+        {"net-tx-rate", required_argument, NULL, 'T'},
+        {"pcap", required_argument, NULL, 'P'},
+        {"pcap-size", required_argument, NULL, 'Z'},
         {0},
     };
     opterr = 0;
@@ -215,6 +252,43 @@ static int parse_options(struct do_options *o, int argc, char **argv) {
         return SENTRY_EXIT_FAILED;
     }
     o->config.process.argv = argv + optind;
+    return 0;
+}
+
+static void add_file(struct do_options *o, const char *path, const char *text) {
+    if (text)
+        o->files[o->config.nfiles++] = (struct sentry_file){path, text};
+}
+
+static int open_net(struct do_options *o, bool *outside, struct error *e) {
+    struct net_options *options = &o->net_options;
+    if (!o->net_words.net)
+        o->net_words.net = "none";
+    if (net_parse_words(options, &o->net_words, e) < 0)
+        return -1;
+    *outside = options->mode != NET_NONE;
+    if (*outside && net_open(options, &o->net, e) < 0)
+        return -1;
+    if (*outside && o->net.net.nlinks == 0)
+        return error_set(e, "--net=veth: no Ethernet link is up in this network namespace");
+    return 0;
+}
+
+static int make_net(struct do_options *o) {
+    struct sentry_config *c = &o->config;
+    struct error e;
+    bool outside;
+    if (open_net(o, &outside, &e) < 0) {
+        log_error("do: %s", e.text);
+        return SENTRY_EXIT_FAILED;
+    }
+    c->files = o->files;
+    add_file(o, "/etc/hosts", net_hosts(c->hostname, outside ? &o->net.net : NULL));
+    if (!outside)
+        return 0;
+    add_file(o, "/etc/resolv.conf", net_resolv_conf());
+    c->net = &o->net.net;
+    c->net_fds = o->net.fds;
     return 0;
 }
 
@@ -246,5 +320,10 @@ int cmd_do(int argc, char **argv) {
     int n = getgroups(NGROUPS_MAX, o->groups);
     p->groups = o->groups;
     p->ngroups = n > 0 ? (unsigned)n : 0;
-    return launch(c, o->roots, 1 + (int)o->nbinds);
+    err = make_net(o);
+    if (err)
+        return err;
+    int status = launch(c, o->roots, 1 + (int)o->nbinds);
+    net_give_back(&o->net);
+    return status;
 }

@@ -43,6 +43,11 @@ int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
         {"no-pivot", 0, OPT_SKIP, NULL},
         {"no-new-keyring", 0, OPT_SKIP, NULL},
         {"no-subreaper", 0, OPT_SKIP, NULL},
+        {"net", 0, OPT_TEXT, &o->net.net},
+        {"net-rx-rate", 0, OPT_TEXT, &o->net.rx_rate},
+        {"net-tx-rate", 0, OPT_TEXT, &o->net.tx_rate},
+        {"pcap", 0, OPT_TEXT, &o->net.pcap},
+        {"pcap-size", 0, OPT_TEXT, &o->net.pcap_size},
         {0},
     };
     static const char usage[] =

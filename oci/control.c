@@ -56,18 +56,19 @@ int control_connect(const struct container *c, struct error *e) {
 int control_send(int fd, enum control_kind kind, void *message, size_t n, const int *fds, int nfds,
                  struct error *e) {
     union {
-        char bytes[CMSG_SPACE(3 * sizeof(int))];
+        char bytes[CMSG_SPACE(SENTRY_NET_FDS * sizeof(int))];
         struct cmsghdr align;
     } control = {{0}};
     struct control_head *head = message;
     *head = (struct control_head){kind, (uint32_t)n};
     struct iovec v = {message, n};
     struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
-    if (nfds == 3) {
+    if (nfds > 0 && nfds <= (int)SENTRY_NET_FDS) {
+        size_t bytes = (size_t)nfds * sizeof(int);
         h.msg_control = &control;
-        h.msg_controllen = sizeof control;
-        control.align = (struct cmsghdr){CMSG_LEN(3 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.align), fds, 3 * sizeof(int));
+        h.msg_controllen = CMSG_SPACE(bytes);
+        control.align = (struct cmsghdr){CMSG_LEN(bytes), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.align), fds, bytes);
     }
     ssize_t sent = TEMP_FAILURE_RETRY(sendmsg(fd, &h, MSG_NOSIGNAL));
     if (sent == (ssize_t)n)

@@ -11,7 +11,7 @@
 int control_listen(const struct container *c, struct error *e);
 // A connection, or -1: "container not running" when nobody listens. Replies are waited for up to 10 s.
 int control_connect(const struct container *c, struct error *e);
-// Sends a message with its descriptors (nfds 0 or 3). head is filled in.
+// Sends a message with its descriptors (at most SENTRY_NET_FDS). head is filled in.
 int control_send(int fd, enum control_kind kind, void *message, size_t n, const int *fds, int nfds,
                  struct error *e);
 // The next reply, which must be of `kind` and have at least n bytes; size is the buffer's. Returns its

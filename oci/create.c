@@ -10,6 +10,7 @@
 #include "oci/hooks.h"
 #include "oci/json.h"
 #include "oci/mounts.h"
+#include "oci/net_start.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -96,7 +97,8 @@ static int bring_up(const struct oci *o, const struct config *config, const stru
 static int make(const struct oci *o, const struct config *config, const struct create_options *opts,
                 struct container *c, struct init *init, struct error *e) {
     int slave;
-    if (fill(c, config, e) < 0 || keep_config(c, config, e) < 0 || open_terminal(config, opts, &slave, e) < 0)
+    if (fill(c, config, e) < 0 || keep_config(c, config, e) < 0 || net_keep(o, c, e) < 0 ||
+        open_terminal(config, opts, &slave, e) < 0)
         return -1;
     if (cgroup_make(o, config->cgroups_path, c->id, &c->cgroup, e) < 0 ||
         init_fork(o, config, c, slave, init, e) < 0) {
@@ -149,7 +151,9 @@ int start_container(const struct oci *o, struct container *c, struct error *e) {
     json_t *config = kept_config(c, e);
     if (!config)
         return -1;
-    int err = hooks_run_inside(config, c, e);
+    int err = net_start(c, config, e);
+    if (err == 0)
+        err = hooks_run_inside(config, c, e);
     if (err == 0)
         err = control_call(c, CONTROL_START, &m, sizeof m, e);
     if (err == 0) {

@@ -10,6 +10,7 @@
 #include "oci/control.h"
 #include "oci/launch.h"
 #include "oci/mountns.h"
+#include "oci/net_start.h"
 #include "oci/proctitle.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -217,6 +218,7 @@ static void fill_config(const struct oci *o, const struct config *config,
         .root_readonly = config->readonly,
         .mounts = config->mounts,
         .nmounts = config->nmounts,
+        .net_later = net_comes_later(o, config->host_network),
     };
 }
 
@@ -275,6 +277,7 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     s->config = config;
     serve(s);
     mountns_leave(s->host_mounts);
+    net_give_back_saved(c->dir);
     waitpid(l.gofer, NULL, 0);
     if (!s->ready) {
         why_failed(c, why, sizeof why);

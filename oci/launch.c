@@ -53,13 +53,20 @@ static pid_t start_sentry(struct sentry_config *config, int gofers_end, const st
     exit(status);
 }
 
-static pid_t start_gofer(int sock, const struct gofer_root *roots, int n, const struct launched *l) {
+static void close_links(const struct sentry_config *config) {
+    if (config->net)
+        close_fds(config->net_fds, sentry_net_fds(config->net));
+}
+
+static pid_t start_gofer(int sock, const struct sentry_config *config, const struct gofer_root *roots, int n,
+                         const struct launched *l) {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
     process_start(NULL);
     die_with(parent);
     close_fds(l->mine, LAUNCH_MINE);
+    close_links(config);
     setsid();  // as for the sentry
     if (l->log_fd >= 0)
         dup2(l->log_fd, STDERR_FILENO);
@@ -80,8 +87,9 @@ int launch_start(struct sentry_config *config, const struct gofer_root *roots, i
     config->gofer_sock = socks[0];
     l->sentry = start_sentry(config, socks[1], l);
     close(socks[0]);
-    l->gofer = l->sentry < 0 ? -1 : start_gofer(socks[1], roots, nroots, l);
+    l->gofer = l->sentry < 0 ? -1 : start_gofer(socks[1], config, roots, nroots, l);
     close(socks[1]);
+    close_links(config);
     if (l->gofer < 0)
         failed("fork");
     return l->gofer < 0 ? -1 : 0;

@@ -14,7 +14,8 @@ struct launched {
     int log_fd;  // where the lines of both go instead of stderr; -1: stderr
 };
 
-// Forks the gofer (serving `roots`) and the sentry. config's gofer_sock is filled in. 0, or -1 after a line
+// Forks the gofer (serving `roots`) and the sentry. config's gofer_sock is filled in, its
+// net_fds are closed in the caller. 0, or -1 after a line
 // in the log; a process that was started by then ends with the caller.
 int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
                  struct launched *l);

@@ -123,7 +123,23 @@ static int set_platform(struct oci *o, const char *value, struct error *e) {
     return error_set(e, "--platform '%s' is not auto, seccomp or ptrace", value);
 }
 
-enum { ROOT = 256, LOG, FORMAT, DEBUG, SYSTEMD, ROOTLESS, PLATFORM, MANAGER, STRACE, CRIU };
+enum {
+    ROOT = 256,
+    LOG,
+    FORMAT,
+    DEBUG,
+    SYSTEMD,
+    ROOTLESS,
+    PLATFORM,
+    MANAGER,
+    STRACE,
+    CRIU,
+    NET,
+    RX_RATE,
+    TX_RATE,
+    PCAP,
+    PCAP_SIZE
+};
 
 static int take_option(struct oci *o, int option, char *value, struct error *e) {
     switch (option) {
@@ -153,6 +169,21 @@ static int take_option(struct oci *o, int option, char *value, struct error *e) 
         return 0;
     case CRIU:
         return 0;
+    case NET:
+        o->net.net = value;
+        return 0;
+    case RX_RATE:
+        o->net.rx_rate = value;
+        return 0;
+    case TX_RATE:
+        o->net.tx_rate = value;
+        return 0;
+    case PCAP:
+        o->net.pcap = value;
+        return 0;
+    case PCAP_SIZE:
+        o->net.pcap_size = value;
+        return 0;
     }
     return -1;
 }
@@ -169,6 +200,11 @@ int oci_options(struct oci *o, int argc, char **argv, struct error *e) {
         {"cgroup-manager", required_argument, NULL, MANAGER},
         {"strace", no_argument, NULL, STRACE},
         {"criu", required_argument, NULL, CRIU},
+        {"net", required_argument, NULL, NET},
+        {"net-rx-rate", required_argument, NULL, RX_RATE},
+        {"net-tx-rate", required_argument, NULL, TX_RATE},
+        {"pcap", required_argument, NULL, PCAP},
+        {"pcap-size", required_argument, NULL, PCAP_SIZE},
         {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},

@@ -4,6 +4,7 @@
 #ifndef OCI_OCI_H
 #define OCI_OCI_H
 #include "oci/error.h"
+#include "oci/net.h"
 #include "platform/platform.h"
 #include <stdbool.h>
 
@@ -18,6 +19,7 @@ struct oci {
     bool rootless;        // --rootless, or the caller is not root
     enum plat_kind platform;
     bool strace, fast_calls_off;
+    struct net_words net;  // of create and run; elsewhere they mean nothing
 };
 
 // Takes the options before the command from argv (argv[0] is the program's name); the index of the command,

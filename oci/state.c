@@ -17,7 +17,8 @@
 
 #define VERSION  1
 #define PATIENCE 1000  // times 10 ms
-static const char *const files[] = {"state.json", "state.json.new", "config.json", "control", "log"};
+static const char *const files[] = {"state.json", "state.json.new", "config.json", "control",
+                                    "log",        "net.json",       "net.taken"};
 
 static const char *const names[] = {[CREATING] = "creating",
                                     [CREATED] = "created",

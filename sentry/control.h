@@ -7,6 +7,7 @@
 // killed.
 #ifndef SENTRY_CONTROL_H
 #define SENTRY_CONTROL_H
+#include "sentry/netconfig.h"
 #include <stdint.h>
 
 #define CONTROL_MAX       (192u << 10)  // bytes of a message
@@ -21,6 +22,7 @@ enum control_kind {
     CONTROL_EXEC,  // struct control_exec and what follows it, and 3 descriptors. Reply: OK, FAILED; later END
     CONTROL_WAIT,  // for the end of the main program. Reply: END
     CONTROL_PIDS,  // Reply: struct control_pids
+    CONTROL_NET,   // struct control_net and its descriptors, once, before CONTROL_START. Reply: OK, FAILED
     // replies
     CONTROL_OK = 64,
     CONTROL_FAILED,  // struct control_failed
@@ -53,6 +55,11 @@ struct control_exec {
     uint64_t caps[5];  // struct sentry_process's
     uint64_t limits[16][2];
     // ngroups times uint32_t; then strings, each with its NUL: cwd, arguments, environment
+};
+
+struct control_net {
+    struct control_head head;
+    struct sentry_net net;
 };
 
 struct control_failed {

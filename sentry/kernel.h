@@ -21,6 +21,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct links;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
@@ -28,6 +29,7 @@ struct kernel {
     struct vfs *vfs;             // [c]
     struct hostevents *events;   // [c] borrowed
     struct control *control;     // [c] owned: an OCI container's control socket; NULL: there is none
+    struct links *links;         // [c] owned, once the program starts: to the outside; NULL: none
     // processes
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed

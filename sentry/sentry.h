@@ -4,6 +4,7 @@
 #define SENTRY_SENTRY_H
 #include "base/hostprocess.h"
 #include "platform/platform.h"
+#include "sentry/netconfig.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -61,6 +62,10 @@ struct sentry_mount {
     uint64_t size;            // SENTRY_TMPFS: bytes; 0: no limit of its own
 };
 
+struct sentry_file {
+    const char *path, *text;  // absolute; its directory is there
+};
+
 // ---- The sandbox ------------------------------------------------------------------------------------------
 // in a byte of control_fd: the signal is the terminal's, not somebody's kill(2)
 #define SENTRY_CONTROL_TERMINAL 0x80
@@ -91,6 +96,14 @@ struct sentry_config {
     // waits for SENTRY_START (sentry/control.h). Both -1: it starts at once, and there is no control. Taken
     // over
     int listen_fd, init_fd;
+    // The network outside: NULL: none. net_fds: sentry_net_fds() of them; taken over. net_later: a
+    // CONTROL_NET may still bring one.
+    const struct sentry_net *net;
+    const int *net_fds;
+    bool net_later;
+    // Files that lie over the root's when it is read-only below an overlay, before anything is mounted.
+    const struct sentry_file *files;
+    unsigned nfiles;
 };
 
 #define SENTRY_EXIT_FAILED   125  // Picket itself could not do it

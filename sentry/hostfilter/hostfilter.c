@@ -4,6 +4,7 @@
 // and libc uses clone.
 #include "sentry/hostfilter/hostfilter.h"
 #include "host/confine.h"
+#include "sentry/link/link.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
@@ -69,8 +70,8 @@ int hostfilter_prepare(void) {
 }
 
 // ---- Conditions -------------------------------------------------------------------------------------------
-enum when { ALWAYS, SECCOMP, PTRACE, SANITIZED };
-enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, SELF, NEVER };
+enum when { ALWAYS, SECCOMP, PTRACE, LINKS, SANITIZED };
+enum condition { ANY, NO_EXEC, THREAD, TERMINAL, NOTIFY, GUARD, SELF, NO_LINK, NO_LINK_2ND, LINK, NEVER };
 
 // Requests of fs/host, which copies their structures itself.
 static const unsigned long terminal[] = {TCGETS,
@@ -102,8 +103,25 @@ static int allow_requests(scmp_filter_ctx ctx, int nr, const unsigned long *req,
     return err;
 }
 
-static int allow(void *ctx, const struct filter_row *row, void *unused) {
+// Any descriptor but those of links, the range of LINK_FDS numbers from LINK_FD on: one whose number differs
+// in a bit. (Compared as a whole, a value of 64 bits could be one number here and another in the kernel,
+// which takes the lower 32.)
+static int allow_no_link(scmp_filter_ctx ctx, int nr, unsigned arg) {
+    int err = 0;
+    for (uint32_t bit = LINK_FDS; !err && bit; bit <<= 1) {
+        const struct scmp_arg_cmp differs = SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, bit, ~LINK_FD & bit);
+        err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, &differs);
+    }
+    return err;
+}
+static int allow_link(scmp_filter_ctx ctx, int nr) {
+    const uint32_t range = ~(uint32_t)(LINK_FDS - 1);
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, range, LINK_FD));
+}
+
+static int allow(void *ctx, const struct filter_row *row, void *arg) {
     int nr = row->number;
+    bool links = *(const bool *)arg;
     switch (row->condition) {
     case NO_EXEC:
         return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -118,6 +136,13 @@ static int allow(void *ctx, const struct filter_row *row, void *unused) {
         return allow_requests(ctx, nr, notify, sizeof notify / sizeof notify[0]);
     case GUARD:
         return allow_requests(ctx, nr, guard, sizeof guard / sizeof guard[0]);
+    case NO_LINK:
+    case NO_LINK_2ND:
+        if (links)
+            return allow_no_link(ctx, nr, row->condition == NO_LINK ? 0 : 1);
+        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+    case LINK:
+        return allow_link(ctx, nr);
     case NEVER:
         return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
     default:
@@ -132,12 +157,14 @@ static const struct filter_row rows[] = {
     {SCMP_SYS(clone3), ALWAYS, NEVER},
 };
 
-int hostfilter_load(const char *platform) {
+int hostfilter_load(const char *platform, bool links) {
     struct filter f = {
         .rows = rows,
         .nrows = sizeof rows / sizeof rows[0],
-        .when = 1u << ALWAYS | 1u << (strcmp(platform, "ptrace") ? SECCOMP : PTRACE),
+        .when =
+            1u << ALWAYS | 1u << (strcmp(platform, "ptrace") ? SECCOMP : PTRACE) | (unsigned)links << LINKS,
         .allow = allow,
+        .arg = &links,
         .all_threads = true,
     };
 #ifdef PICKET_SANITIZED

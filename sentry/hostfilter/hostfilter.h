@@ -2,6 +2,7 @@
 // The sentry's cage: what it gives up at its start, and the seccomp filter that it runs under with a guest.
 #ifndef SENTRY_HOSTFILTER_HOSTFILTER_H
 #define SENTRY_HOSTFILTER_HOSTFILTER_H
+#include <stdbool.h>
 
 // Before all others, and before any clock is read: the monotonic and boot-time clocks of this process and its
 // children begin now, where the host allows it. 0, or -errno when it is done by half.
@@ -11,7 +12,8 @@ int hostfilter_boot_clock(void);
 // -errno.
 int hostfilter_prepare(void);
 // Before the first guest instruction and before other threads: loads the filter made from host_syscalls.def;
-// `platform` is plat_name(). For all threads, for good.
-int hostfilter_load(const char *platform);
+// `platform` is plat_name(). links: there are links to the outside, or there will be (sentry/link/link.h).
+// For all threads, for good.
+int hostfilter_load(const char *platform, bool links);
 
 #endif

@@ -95,6 +95,7 @@ static bool stack_addr(const struct net_source *s, uint32_t *at, struct net_addr
             return true;
         }
         index = info.index + 1;
+        k = 0;
     }
     return false;
 }

@@ -18,6 +18,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/hostfilter/hostfilter.h"
 #include "sentry/kernel.h"
+#include "sentry/link/link.h"
 #include "sentry/loader/exec.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
@@ -111,6 +112,7 @@ static int run_threads(struct kernel *k, struct crew *crew) {
     crew_open(crew, k);
     run_worker(k);
     crew_close(crew);
+    links_linger(k->links);
     hostevent_stop(k->events);
     pthread_join(event, NULL);
     return 0;
@@ -138,6 +140,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct hostevents *events = k->events;
     unsigned threads, spaces;
     control_close(k);
+    links_close(take_ptr(k->links));
     bool clean = kernel_free(k);
     hostfd_forget_terminals();
     vfs_destroy(vfs);
@@ -166,6 +169,16 @@ static int exec_failed(const struct sentry_config *c, int err) {
     return status;
 }
 
+static bool has_links(const struct sentry_config *c) { return c->net || c->net_later; }
+
+// Links, and the control socket, by which they may come later.
+static int open_network(struct kernel *k, const struct sentry_config *c) {
+    int err = has_links(c) ? links_reserve() : 0;
+    if (err == 0 && c->net)
+        err = links_open(k->net.inet.stack, k->events, &k->timers, c->net, c->net_fds, &k->links);
+    return err < 0 ? err : control_open(k, c->listen_fd, c->init_fd, c->net_later);
+}
+
 static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
     int stdio[3], err = outside_init(k, c->inherited);
     if (err < 0 || !own_stdio(c, stdio))
@@ -176,7 +189,7 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
     err = outside_load(t, &c->process);
     if (err != (int)SYS_FLUSH)
         return exec_failed(c, err);
-    err = hostfilter_load(plat_name(k->platform));
+    err = hostfilter_load(plat_name(k->platform), has_links(c));
     if (err < 0)
         return fail("seccomp filter of the sentry", err);
     malloc_trim(0);  // what the filter was made from
@@ -259,9 +272,9 @@ int sentry_run(const struct sentry_config *c) {
     jobctl_init();
     if (c->domainname)
         snprintf(k->domainname, sizeof k->domainname, "%s", c->domainname);
-    err = control_open(k, c->listen_fd, c->init_fd);
+    err = open_network(k, c);
     if (err < 0)
-        return fail("control socket", err);
+        return fail("network or control socket", err);
     err = mounts_make(vfs, gofer, c);
     if (err < 0)
         return SENTRY_EXIT_FAILED;

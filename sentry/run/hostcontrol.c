@@ -15,6 +15,7 @@
 #include "fs/tty/ctty.h"
 #include "sentry/control.h"
 #include "sentry/kernel.h"
+#include "sentry/link/link.h"
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
@@ -39,11 +40,18 @@ struct peer {
     struct ctty *tty;             // the terminal that it brought, until it goes; owned, or NULL
 };
 
+// Descriptors that came with a message; whoever takes them sets n to 0.
+struct gift {
+    unsigned n;
+    int fds[SENTRY_NET_FDS];
+};
+
 struct control {
     struct lock lock;  // RANK_LEAF
     struct kernel *k;
     struct hostevent_source listener;
     int listen_fd;
+    bool net_later;        // [c] a CONTROL_NET may come
     struct task *first;    // loaded and not started; borrowed
     bool ended;            // [lock] the main process
     uint32_t main_status;  // [lock]
@@ -173,6 +181,24 @@ static bool request_start(struct control *c, struct peer *p, size_t n) {
     return true;
 }
 
+static bool request_net(struct control *c, struct peer *p, size_t n, struct gift *g) {
+    const struct control_net *m = (const void *)c->buf;
+    struct kernel *k = c->k;
+    if (n != sizeof *m || m->net.nlinks > SENTRY_LINKS || g->n != sentry_net_fds(&m->net))
+        return false;
+    if (!c->first || !c->net_later || k->links) {
+        reply_failed(p, -LINUX_EBUSY, "it has its network already");
+        return true;
+    }
+    g->n = 0;
+    int err = links_open(k->net.inet.stack, k->events, &k->timers, &m->net, g->fds, &k->links);
+    if (err < 0)
+        reply_failed(p, err, "its links cannot be set up");
+    else
+        reply_ok(p);
+    return true;
+}
+
 static bool request_wait(struct control *c, struct peer *p, size_t n) {
     LOCKED(&c->lock);
     p->waits = true;
@@ -242,16 +268,17 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
     run_first_exec(t);
 }
 
-static bool request_exec(struct control *c, struct peer *p, size_t n, int fds[3]) {
+static bool request_exec(struct control *c, struct peer *p, size_t n, struct gift *g) {
     struct exec_request *r = controlexec_read(c->buf, n);
-    if (!r || p->tg || p->speaks_for_main || fds[0] < 0 || fds[2] < 0) {
+    if (!r || p->tg || p->speaks_for_main || g->n != 3) {
         controlexec_free(r);
         return false;
     }
     if (c->ended) {
         reply_failed(p, -LINUX_ESRCH, "container not running");
     } else {
-        int stdio[3] = {take_fd(&fds[0]), take_fd(&fds[1]), take_fd(&fds[2])};
+        int stdio[3] = {g->fds[0], g->fds[1], g->fds[2]};
+        g->n = 0;
         run_program(c, p, &r->process, stdio);
     }
     controlexec_free(r);
@@ -284,26 +311,26 @@ static void peer_close(struct peer *p) {
     tgroup_put(g);
 }
 
-// The descriptors that came along: exactly three, or none is kept.
-static void take_fds(struct msghdr *h, int fds[3]) {
+// The descriptors that came along: as many as any request has, or none is kept.
+static void take_fds(struct msghdr *h, struct gift *g) {
     for (struct cmsghdr *m = CMSG_FIRSTHDR(h); m; m = CMSG_NXTHDR(h, m)) {
         if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
             continue;
-        int got[8];
+        int got[SENTRY_NET_FDS + 1];
         size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         memcpy(got, CMSG_DATA(m), n * sizeof(int));
         for (size_t i = 0; i < n; i++)
-            if (n == 3 && fds[i] < 0)
-                fds[i] = got[i];
+            if (n <= SENTRY_NET_FDS && g->n < SENTRY_NET_FDS)
+                g->fds[g->n++] = got[i];
             else
                 close(got[i]);
     }
 }
 
 // -EAGAIN: nothing there; 0: it has closed. A message that is too long for the buffer is none.
-static ssize_t receive(struct control *c, const struct peer *p, int fds[3]) {
+static ssize_t receive(struct control *c, const struct peer *p, struct gift *g) {
     union {
-        char bytes[CMSG_SPACE(8 * sizeof(int))];
+        char bytes[CMSG_SPACE((SENTRY_NET_FDS + 1) * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct iovec v = {c->buf, sizeof c->buf};
@@ -312,24 +339,26 @@ static ssize_t receive(struct control *c, const struct peer *p, int fds[3]) {
     ssize_t n = recvmsg(p->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? -EAGAIN : 0;
-    take_fds(&h, fds);
+    take_fds(&h, g);
     const struct control_head *head = (const void *)c->buf;
     bool whole = (size_t)n >= sizeof *head && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && head->length == n;
     return whole ? n : 0;
 }
 
-static bool serve(struct control *c, struct peer *p, size_t n, int fds[3]) {
+static bool serve(struct control *c, struct peer *p, size_t n, struct gift *g) {
     switch (((const struct control_head *)(const void *)c->buf)->kind) {
     case CONTROL_START:
         return request_start(c, p, n);
     case CONTROL_SIGNAL:
         return request_signal(c, p, n);
     case CONTROL_EXEC:
-        return request_exec(c, p, n, fds);
+        return request_exec(c, p, n, g);
     case CONTROL_WAIT:
         return request_wait(c, p, n);
     case CONTROL_PIDS:
         return request_pids(c, p, n);
+    case CONTROL_NET:
+        return request_net(c, p, n, g);
     default:
         return false;
     }
@@ -338,12 +367,11 @@ static bool serve(struct control *c, struct peer *p, size_t n, int fds[3]) {
 static void peer_ready(struct hostevent_source *source) {
     struct peer *p = container_of(source, struct peer, source);
     struct control *c = p->c;
-    int fds[3] = {-1, -1, -1};
-    ssize_t n = receive(c, p, fds);
-    bool fine = n == -EAGAIN || (n > 0 && serve(c, p, (size_t)n, fds));
-    for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    struct gift gift = {0};
+    ssize_t n = receive(c, p, &gift);
+    bool fine = n == -EAGAIN || (n > 0 && serve(c, p, (size_t)n, &gift));
+    for (unsigned i = 0; i < gift.n; i++)
+        close(gift.fds[i]);
     if (!fine)
         peer_close(p);
 }
@@ -370,7 +398,7 @@ static void listener_ready(struct hostevent_source *source) {
         close(fd);
 }
 
-int control_open(struct kernel *k, int listen_fd, int init_fd) {
+int control_open(struct kernel *k, int listen_fd, int init_fd, bool net_later) {
     if (listen_fd < 0)
         return 0;
     struct control *c = znew(struct control);
@@ -379,6 +407,7 @@ int control_open(struct kernel *k, int listen_fd, int init_fd) {
     lock_init(&c->lock, RANK_LEAF);
     c->k = k;
     c->listen_fd = listen_fd;
+    c->net_later = net_later;
     c->listener.ready = listener_ready;
     for (unsigned i = 0; i < CONTROL_PEERS; i++)
         c->peers[i].fd = -1;

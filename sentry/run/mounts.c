@@ -46,6 +46,21 @@ static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct 
     return vfs_mount(vfs, root, NULL, c->root_readonly ? LINUX_MS_RDONLY : 0, "rootfs");
 }
 
+// Whatever lay there: a symlink of the host's would lead elsewhere. Where the directory is missing, nothing.
+static int put_file(struct maker *m, const struct sentry_file *s) {
+    struct file *f;
+    size_t n = strlen(s->text);
+    struct uio_kernel u;
+    uio_kernel_init(&u, (void *)(uintptr_t)s->text, n);
+    vfs_unlink(&m->ctx, NULL, s->path);
+    int err = vfs_open(&m->ctx, NULL, s->path, LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_WRONLY, 0644, 0, &f);
+    if (err < 0)
+        return err == -LINUX_ENOENT || err == -LINUX_ENOTDIR ? 0 : err;
+    int64_t wrote = vfs_write(&m->ctx, f, &u.u);
+    file_put(f);
+    return wrote == (int64_t)n ? 0 : -LINUX_EIO;
+}
+
 // ---- One mount --------------------------------------------------------------------------------------------
 // An empty file system, or, for tmpcopyup, one through which the host's directory shows.
 static int make_tmpfs(struct maker *m, const struct sentry_mount *s, struct superblock **sb) {
@@ -176,6 +191,11 @@ int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry
         {.vfs = vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = root, .cwd = root, .fsize_limit = ~0ull}};
     m.read_only = xcalloc(c->nmounts + 1, sizeof *m.read_only);
     err = m.read_only ? 0 : -LINUX_ENOMEM;
+    for (unsigned i = 0; err == 0 && i < c->nfiles; i++) {
+        err = put_file(&m, &c->files[i]);
+        if (err < 0)
+            log_error("making %s: %s", c->files[i].path, linux_strerror(-err));
+    }
     for (const struct sentry_mount *s = c->mounts; err == 0 && s < c->mounts + c->nmounts; s++) {
         bool there = s->kind == SENTRY_MASK || s->kind == SENTRY_RDONLY;
         err = there ? change_place(&m, s) : mount_new(&m, s);

@@ -133,8 +133,8 @@ MUTANTS = [
         ("oci/launch.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);", ""),
         ("sentry/hostfilter/hostfilter.c", "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0", "0")]),
     ("the gofer lives on without the command line", "seccomp", "A44_stopped", [
-        ("oci/launch.c", "die_with(parent);\n    close_fds(l->mine, LAUNCH_MINE);\n    setsid();  // as for the sentry",
-         "close_fds(l->mine, LAUNCH_MINE);\n    setsid();"),
+        ("oci/launch.c", "die_with(parent);\n    close_fds(l->mine, LAUNCH_MINE);\n    close_links(config);",
+         "close_fds(l->mine, LAUNCH_MINE);\n    close_links(config);"),
         ("gofer/cage.c", "if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)", "if (false)")]),
     ("the first stub lives on without the sentry", "seccomp", "unit:stub_start/test_rights", [(
         "platform/stub/spawn.c", "if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)",
@@ -253,7 +253,7 @@ MUTANTS = [
         ("sentry/hostfilter/hostfilter.c", "        err = confine_user();", "        err = 0;"),  # a change of user takes them too
         ("host/privileges.c", "    return syscall(SYS_capset, &h, want) < 0 ? -errno : 0;", "    return 0;")]),
     ("the sentry has no filter", "seccomp", "A31", [(
-        "sentry/run/boot.c", "    err = hostfilter_load(plat_name(k->platform));", "    err = 0;")]),
+        "sentry/run/boot.c", "    err = hostfilter_load(plat_name(k->platform), has_links(c));", "    err = 0;")]),
     ("one user may have every descriptor", "seccomp", "A46", [(
         "base/fdcharge.c", "if (a->used >= 5 * part || used[ORDINARY] >= 6 * part)\n            return false;", ""), (
         "base/fdcharge.c", "return used[ORDINARY] + used[ADMIN] < limit - part;", "return true;")]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Podman with Picket as its runtime, unchanged: podman, conmon and Picket as a user of podman meets them. The image is made of
-busybox. Needs root, podman and busybox; without a network (none is taken over yet)."""
+busybox. Needs root, podman and busybox; for its bridge network CNI's plugins or netavark, and iptables, in a namespace of the test's."""
 import argparse
 import json
 import os
@@ -13,16 +13,19 @@ import sys
 import tempfile
 import time
 
+import run_cli as cli
 import runtime
+from links_world import Space
 from runtime import at, expect
 
 IMAGE = "localhost/picket-test"
 
 
-def podman(*args, status=0, **kw):
+def podman(*args, status=0, within=(), **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
-    command = ["podman", "--root", at.base + "/store", "--runroot", at.base + "/run", "--tmpdir", at.base + "/tmp", "--storage-driver", "vfs",
-               "--cgroup-manager", "cgroupfs", "--runtime", at.picket, "--runtime-flag", "platform=" + at.platform, *args]
+    command = [*within, "podman", "--root", at.base + "/store", "--runroot", at.base + "/run", "--tmpdir", at.base + "/tmp", "--storage-driver", "vfs",
+               "--cgroup-manager", "cgroupfs", "--runtime", at.picket, "--runtime-flag", "platform=" + at.platform,
+               "--network-config-dir", at.base + "/networks", *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60 * at.scale,
                           env={**os.environ, "CONTAINERS_CONF": at.base + "/containers.conf"}, **kw)
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
@@ -131,9 +134,47 @@ def test_build():
     expect(podman("run", "--rm", "--network=none", "localhost/built").stdout == "one\n", "the built image")
 
 
+def test_bridge():
+    """Podman's bridge network: names and addresses inside, the way out through the host's address, a published port, one
+    container to another, and nothing left in the host's tables."""
+    if not shutil.which("iptables") or not (os.path.exists("/usr/lib/cni/bridge") or os.path.exists("/usr/lib/podman/netavark")):
+        print("     skipped: no iptables, or neither CNI's plugins nor netavark")
+        return
+    cli.SCALE = at.scale
+    host, outside = Space(), Space()
+    try:
+        host.sh("ip", "link", "add", "name", "up0", "type", "veth", "peer", "name", "out0", "netns", str(outside.holder.pid))
+        for space, name, address in ((host, "up0", "192.168.50.1/24"), (outside, "out0", "192.168.50.2/24")):
+            space.sh("ip", "addr", "add", address, "dev", name)
+            space.sh("ip", "link", "set", name, "up")
+        host.sh("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        within = host.words([])
+        podman("network", "create", "--disable-dns", "net", within=within)
+        tables = re.sub(r"(?m)^#.*|\[\d+:\d+\]", "", host.sh("iptables-save"))
+        options = ["--network=net", "--hostname", "hh", "--cap-add", "NET_RAW"]
+        inside = podman("run", "--rm", *options, IMAGE, "sh", "-c", "cat /etc/hosts; busybox ip addr; busybox ping -c 1 192.168.50.2", within=within)
+        expect("eth0" in inside.stdout and "1 packets received" in inside.stdout and "hh" in inside.stdout, inside.stdout)
+        podman("run", "-d", "--name", "web", *options, "-p", "8080:80", IMAGE, "busybox", "httpd", "-f", "-p", "80", "-h", "/etc", within=within)
+        get = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://%s/passwd && exit 0; sleep 0.2; done; exit 1"]
+        for space, where in ((outside, "192.168.50.1:8080"), (host, "127.0.0.1:8080")):
+            expect("root:x:0:0" in space.sh(*get[:2], get[2] % where), where)
+        address = podman("inspect", "web", "--format", "{{.NetworkSettings.Networks.net.IPAddress}}", within=within).stdout.strip()
+        other = podman("run", "--rm", *options, IMAGE, *get[:2], get[2] % address, within=within)
+        expect("root:x:0:0" in other.stdout, other.stdout)
+        podman("rm", "-f", "web", within=within)
+        after = re.sub(r"(?m)^#.*|\[\d+:\d+\]", "", host.sh("iptables-save"))
+        expect(not [line for line in after.splitlines() if "8080" in line or address in line], after)
+        expect(len(after.splitlines()) <= len(tables.splitlines()) + 40, after)
+    finally:
+        podman("rm", "-fa", status=None)
+        host.end()
+        outside.end()
+
+
 def setup():
     at.base = tempfile.mkdtemp(prefix="picket-podman-")
     os.chmod(at.base, 0o755)
+    os.makedirs(at.base + "/networks")
     os.makedirs(at.base + "/volume", mode=0o777)
     os.chmod(at.base + "/volume", 0o777)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

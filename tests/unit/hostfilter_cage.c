@@ -105,7 +105,7 @@ static void test_paths_are_out_of_reach(void **state) {
         pid_t pid = fork();
         if (pid == 0) {
             struct stat st;
-            hold(hostfilter_prepare() == 0 && hostfilter_load("seccomp") == 0);
+            hold(hostfilter_prepare() == 0 && hostfilter_load("seccomp", false) == 0);
             hold(host_fstat(0, &st) == 0 || errno == EBADF);
             // As fstatat and statx take their arguments, with AT_EMPTY_PATH in both places.
             syscall(calls[i], AT_FDCWD, "/etc/passwd", calls[i] == SYS_statx ? (long)0x1000 : (long)buf,

@@ -2,6 +2,7 @@
 // The sentry's filter, from inside: code planted in a child that has it must die of each call that a sentry
 // has no use for, whatever its arguments, and of the useful ones with arguments that it has no use for.
 #include "sentry/hostfilter/hostfilter.h"
+#include "sentry/link/link.h"
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <sched.h>
@@ -31,11 +32,11 @@ struct planted {
     bool sanitizer_too;  // in sanitized builds their run-time may
 };
 
-static int run_planted(const struct planted *p, const char *platform) {
+static int run_with(const struct planted *p, const char *platform, bool links) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        if (hostfilter_prepare() || hostfilter_load(platform))
+        if (hostfilter_prepare() || hostfilter_load(platform, links))
             _exit(2);
         const long *a = p->args;
         syscall(p->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -45,19 +46,24 @@ static int run_planted(const struct planted *p, const char *platform) {
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
+static int run_planted(const struct planted *p, const char *platform) { return run_with(p, platform, false); }
 
 static const long rw = PROT_READ | PROT_WRITE, rx = PROT_READ | PROT_EXEC, anon = MAP_PRIVATE | MAP_ANONYMOUS;
 
-static void each_dies(const struct planted *list, size_t n, const char *platform) {
+static void each_dies_with(const struct planted *list, size_t n, const char *platform, bool links) {
     for (size_t i = 0; i < n; i++) {
 #ifdef PICKET_SANITIZED
         if (list[i].sanitizer_too)
             continue;
 #endif
-        int status = run_planted(&list[i], platform);
+        int status = run_with(&list[i], platform, links);
         if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
             fail_msg("%s on %s: status %#x", list[i].name, platform, status);
     }
+}
+
+static void each_dies(const struct planted *list, size_t n, const char *platform) {
+    each_dies_with(list, n, platform, false);
 }
 
 static void test_calls(void **state) {
@@ -136,12 +142,57 @@ static void test_what_it_needs(void **state) {
             fail_msg("%s is refused", list[i].name);
 }
 
+// What a link's descriptor could be used for besides reading and writing frames: sending to where an address
+// says, becoming another number, being made into something else.
+static void test_links(void **state) {
+    const long link = LINK_FD, last = LINK_FD + LINK_FDS - 1, high = 1L << 32;
+    const struct planted bad[] = {
+        {"sendmsg", SYS_sendmsg, {link, (long)buf, 0}},
+        {"sendmsg on the last", SYS_sendmsg, {last, (long)buf, 0}},
+        {"sendmsg on a number of 64 bits", SYS_sendmsg, {link | high, (long)buf, 0}},
+        {"sendto", SYS_sendto, {link, (long)buf, 64, 0, (long)buf, 20}},
+        {"sendmmsg", SYS_sendmmsg, {link, (long)buf, 1, 0}},
+        {"dup", SYS_dup, {link}},
+        {"dup of a number of 64 bits", SYS_dup, {last | high}},
+        {"dup2", SYS_dup2, {link, 100}},
+        {"F_DUPFD", SYS_fcntl, {link, F_DUPFD, 100}},
+        {"F_DUPFD of the last", SYS_fcntl, {last, F_DUPFD_CLOEXEC, 100}},
+        {"pidfd_getfd of itself", SYS_pidfd_getfd, {3, link, 0}},
+        {"bind", SYS_bind, {link, (long)buf, 20}},
+        {"connect", SYS_connect, {link, (long)buf, 16}},
+        {"setsockopt", SYS_setsockopt, {link, 263, 1, (long)buf, 16}},
+        {"getsockopt", SYS_getsockopt, {link, 1, 4, (long)buf, (long)buf}},
+        {"socket", SYS_socket, {AF_PACKET, SOCK_RAW, 0}},
+        {"another interface's address", SYS_ioctl, {link, 0x8927, (long)buf}},
+        {"another tap", SYS_ioctl, {link, 0x400454ca, (long)buf}},
+        {"splice", SYS_splice, {link, 0, 1, 0, 4096, 0}},
+        {"sendfile", SYS_sendfile, {link, 0, 0, 4096}},
+        {"recvmmsg below", SYS_recvmmsg, {link - 1, (long)buf, 1, 0, 0}},
+        {"recvmmsg above", SYS_recvmmsg, {last + 1, (long)buf, 1, 0, 0}},
+    };
+    const struct planted good[] = {
+        {"frames in", SYS_recvmmsg, {link, (long)buf, 0, 0, 0}},
+        {"frames out", SYS_writev, {link, (long)buf, 0}},
+        {"frames of a tap", SYS_read, {last, (long)buf, 0}},
+        {"a message below", SYS_sendmsg, {link - 1, 0, 0}},
+        {"a message above", SYS_sendmsg, {last + 1, 0, 0}},
+        {"a message far above", SYS_sendmsg, {LINK_FD + (1 << 20), 0, 0}},
+        {"a duplicate below", SYS_dup, {link - 1}},
+        {"a duplicate of 0", SYS_fcntl, {0, F_DUPFD, 100}},
+    };
+    each_dies_with(bad, sizeof bad / sizeof *bad, "seccomp", true);
+    each_dies_with(bad, sizeof bad / sizeof *bad, "ptrace", true);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (run_with(&good[i], "seccomp", true))
+            fail_msg("%s is refused", good[i].name);
+    each_dies(good, 1, "seccomp");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_of_one_platform),
-        cmocka_unit_test(test_what_it_needs),
+        cmocka_unit_test(test_calls),           cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_of_one_platform), cmocka_unit_test(test_what_it_needs),
+        cmocka_unit_test(test_links),
     };
     page = (long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
