@@ -8,6 +8,7 @@
 #include "oci/console.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
+#include "oci/limits.h"
 #include "oci/json.h"
 #include "oci/mounts.h"
 #include <errno.h>
@@ -117,6 +118,16 @@ static void take_back(const struct oci *o, struct container *c, struct init *ini
     container_close(c);
 }
 
+// Options win over config.json.
+static int take_limits(const struct create_options *opts, struct config *config, struct error *e) {
+    struct sentry_limits l = {0};
+    for (size_t i = 0; opts->limits && limit_names[i]; i++)
+        if (opts->limits[i] && (limit_set(&l, limit_names[i], opts->limits[i], e) < 0 ||
+                                limit_set(&config->limits, limit_names[i], opts->limits[i], e) < 0))
+            return -1;
+    return limits_to_config(&l, config->json) < 0 ? error_set(e, "no memory") : 0;
+}
+
 int create_container(const struct oci *o, const char *id, const struct create_options *opts,
                      struct container *c, struct init *init, struct error *e) {
     struct config config;
@@ -124,6 +135,10 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
+    if (take_limits(opts, &config, e) < 0) {
+        config_free(&config);
+        return -1;
+    }
     mode_t mask = umask(0);  // places have the modes that are asked for
     int err = config.readonly ? mounts_make_places(&config, e) : 0;
     umask(mask);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,7 +65,8 @@ static json_t *to_json(const struct container *c) {
                   (json_int_t)c->pid_start, "waitStatus", c->wait_status, "cause", c->cause, "bundle",
                   c->bundle, "rootfs", c->rootfs, "created", c->created, "uid", (int)c->uid);
     if (!j || (c->cgroup && json_object_set_new(j, "cgroup", json_string(c->cgroup)) < 0) ||
-        (c->annotations && json_object_set(j, "annotations", c->annotations) < 0)) {
+        (c->annotations && json_object_set(j, "annotations", c->annotations) < 0) ||
+        (c->result && json_object_set(j, "result", c->result) < 0)) {
         json_decref(j);
         return NULL;
     }
@@ -109,12 +111,13 @@ static int from_json(struct container *c, json_t *j, struct error *e) {
     c->rootfs = copy(j, "rootfs");
     c->cgroup = copy(j, "cgroup");
     c->annotations = json_incref(json_object_get(j, "annotations"));
+    c->result = json_incref(json_object_get(j, "result"));
     if (!c->bundle || !c->rootfs || !in_range(j, "pid", INT32_MAX, &pid) ||
         !in_range(j, "pidStart", INT64_MAX, &start) || !in_range(j, "waitStatus", 0xffff, &status) ||
         !in_range(j, "uid", UINT32_MAX, &uid) || !short_text(j, "status", word, sizeof word) ||
         !short_text(j, "cause", c->cause, sizeof c->cause) ||
         !short_text(j, "created", c->created, sizeof c->created) ||
-        (c->annotations && !json_is_object(c->annotations)))
+        (c->annotations && !json_is_object(c->annotations)) || (c->result && !json_is_object(c->result)))
         return error_set(e, "container %s: state.json is damaged", c->id);
     c->pid = (pid_t)pid;
     c->pid_start = (uint64_t)start;
@@ -139,6 +142,26 @@ char *container_state_json(const struct container *c, bool pretty) {
     return text;
 }
 
+// Where nobody could tell more: what the state has.
+static json_t *result_of(const struct container *c) {
+    int status = c->wait_status;
+    bool signaled = WIFSIGNALED(status);
+    if (c->result)
+        return json_incref(c->result);
+    return json_pack("{si si ss}", "exit", signaled ? 128 + WTERMSIG(status) : WEXITSTATUS(status), "signal",
+                     signaled ? WTERMSIG(status) : 0, "cause", c->cause);
+}
+
+char *container_result_json(const struct container *c) {
+    json_t *result = result_of(c), *j = json_pack("{ss}", "id", c->id);
+    char *line = NULL;
+    if (result && j && json_object_update(j, result) == 0)
+        line = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    json_decref(j);
+    json_decref(result);
+    return line;
+}
+
 // ---- Directories ------------------------------------------------------------------------------------------
 void container_close(struct container *c) {
     if (c->dir >= 0)
@@ -147,6 +170,7 @@ void container_close(struct container *c) {
     free(c->rootfs);
     free(c->cgroup);
     json_decref(c->annotations);
+    json_decref(c->result);
     *c = (struct container){.dir = -1};
 }
 

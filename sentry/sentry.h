@@ -4,6 +4,7 @@
 #define SENTRY_SENTRY_H
 #include "base/hostprocess.h"
 #include "platform/platform.h"
+#include "sentry/report.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,7 +92,12 @@ struct sentry_config {
     // waits for SENTRY_START (sentry/control.h). Both -1: it starts at once, and there is no control. Taken
     // over
     int listen_fd, init_fd;
+    struct sentry_limits limits;
+    int report_fd;  // to the supervisor (sentry/report.h); -1: there is none; taken over
 };
+
+// Before sentry_run(), in its process: the processors of limits.cpus_milli, some of those that there are.
+void sentry_take_cpus(const struct sentry_limits *limits);
 
 #define SENTRY_EXIT_FAILED   125  // Picket itself could not do it
 #define SENTRY_EXIT_NO_EXEC  126  // the program is there and cannot be run

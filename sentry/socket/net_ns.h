@@ -21,6 +21,7 @@ struct unix_ns {
     struct list sockets;              // [lock] all there are
     struct list names[UNIX_BUCKETS];  // [lock] sockets with abstract names
     _Atomic int in_flight;            // files on their way in all queues
+    struct budget *budget;            // [c] borrowed: what messages are charged to; NULL: nothing
 };
 
 struct inet_ns {

@@ -12,6 +12,7 @@
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/run/run.h"
+#include "base/budget.h"
 #include "sentry/socket/unix.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,13 @@
 static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
 
 static struct unix_msg *msg_new(struct unix_ns *ns, size_t cap) {
-    struct unix_msg *m = malloc(sizeof *m + cap);
-    if (!m)
+    if (!budget_take(ns->budget, sizeof(struct unix_msg) + cap))
         return NULL;
+    struct unix_msg *m = malloc(sizeof *m + cap);
+    if (!m) {
+        budget_give(ns->budget, sizeof *m + cap);
+        return NULL;
+    }
     memset(m, 0, sizeof *m);
     list_init(&m->link);
     m->ns = ns;
@@ -47,6 +52,7 @@ static void msg_free(struct unix_msg *m) {
     drop_files(m->ns, m->files);
     if (m->from)
         unix_name_put(m->from);
+    budget_give(m->ns->budget, cost(m));
     free(m);
 }
 

@@ -236,11 +236,15 @@ def has_freezer():
 
 
 # ---- Leftovers -------------------------------------------------------------------------------------------------------------
+OURS = set()  # children that stay for the whole run
+
+
 def left_children():
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    return children(os.getpid())
+    for pid in children(os.getpid()):
+        with contextlib.suppress(ChildProcessError):
+            if pid not in OURS:
+                os.waitpid(pid, os.WNOHANG)
+    return [pid for pid in children(os.getpid()) if pid not in OURS]
 
 
 def cgroups():
