@@ -263,7 +263,7 @@ def leftovers(mounts):
     while True:
         found = ["process %d %s" % (pid, proc_name(pid)) for pid in left_children()]
         found += ["in --root: " + name for name in os.listdir(at.root)] if os.path.isdir(at.root) else []
-        found += ["mount: " + line for line in set(open("/proc/self/mountinfo").read().splitlines()) - mounts]
+        found += ["mount: " + line for line in set(open("/proc/self/mountinfo").read().splitlines()) - mounts if at.base in line]
         found += ["cgroup " + path for path in cgroups()]
         if not found or time.monotonic() > limit:
             return found
