@@ -117,17 +117,28 @@ static bool sound(const char *path) {
     return strlen(path) < PATH_SIZE / 2 && path[0] == '/' && path[1];
 }
 
+char *cgroup_name(const char *wanted, const char *id, struct error *e) {
+    if (wanted && strchr(wanted, ':')) {
+        error_set(e,
+                  "config.json: linux.cgroupsPath: '%s' is systemd's, which is not supported: use the "
+                  "cgroupfs manager",
+                  wanted);
+        return NULL;
+    }
+    char *name = name_of(wanted, id);
+    if (name && sound(name))
+        return name;
+    free(name);
+    error_set(e, "config.json: linux.cgroupsPath: cannot be used");
+    return NULL;
+}
+
 int cgroup_make(const struct oci *o, const char *wanted, const char *id, char **path, struct error *e) {
     char dir[PATH_SIZE];
     *path = NULL;
-    if (wanted && strchr(wanted, ':'))
-        return error_set(e,
-                         "config.json: linux.cgroupsPath: '%s' is systemd's, which is not supported: use the "
-                         "cgroupfs manager",
-                         wanted);
-    char *name cleanup_free = name_of(wanted, id);
-    if (!name || !sound(name))
-        return error_set(e, "config.json: linux.cgroupsPath: cannot be used");
+    char *name cleanup_free = cgroup_name(wanted, id, e);
+    if (!name)
+        return -1;
     for (size_t i = 0; hierarchy(i, dir, sizeof dir); i++) {
         int err = make_in(dir, name);
         if (err == 0)

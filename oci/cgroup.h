@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+// What it will be called; owned by the caller. NULL: it cannot be used.
+char *cgroup_name(const char *wanted, const char *id, struct error *e);
 // Makes it; *path becomes its name (owned), or NULL when the caller may not have one. wanted:
 // linux.cgroupsPath, or NULL: /picket/ID.
 int cgroup_make(const struct oci *o, const char *wanted, const char *id, char **path, struct error *e);

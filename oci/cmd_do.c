@@ -19,7 +19,7 @@
 #define MAX_BINDS 32
 #define MAX_ENV   256
 
-// What every sandbox has; --bind comes on top. LIMIT: /sys is empty.
+// What every sandbox has; --bind comes on top. LIMIT: /sys is empty but for fs/cgroup.
 #define NOSUID_NODEV (LINUX_MS_NOSUID | LINUX_MS_NODEV)
 static const struct sentry_mount system_mounts[] = {
     {.kind = SENTRY_DEV, .target = "/dev", .source = "dev", .flags = LINUX_MS_NOSUID},
@@ -34,6 +34,10 @@ static const struct sentry_mount system_mounts[] = {
     {.kind = SENTRY_TMPFS, .target = "/dev/shm", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 01777},
     {.kind = SENTRY_PROC, .target = "/proc", .source = "proc", .flags = NOSUID_NODEV | LINUX_MS_NOEXEC},
     {.kind = SENTRY_TMPFS, .target = "/sys", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 0555},
+    {.kind = SENTRY_CGROUP,
+     .target = "/sys/fs/cgroup",
+     .source = "cgroup",
+     .flags = NOSUID_NODEV | LINUX_MS_NOEXEC | LINUX_MS_RDONLY},
 };
 #define NSYSTEM (sizeof system_mounts / sizeof system_mounts[0])
 

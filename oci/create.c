@@ -94,12 +94,18 @@ static int bring_up(const struct oci *o, const struct config *config, const stru
     return 0;
 }
 
+// Before it is made: who finds the remains of this container has to know of it.
+static int note_cgroup(const struct container *c, const struct config *config, struct error *e) {
+    char *name cleanup_free = cgroup_name(config->cgroups_path, c->id, e);
+    return name ? container_note_cgroup(c, name, e) : -1;
+}
+
 static int make(const struct oci *o, const struct config *config, const struct create_options *opts,
                 struct container *c, struct init *init, struct error *e) {
     int slave;
     if (fill(c, config, e) < 0 || keep_config(c, config, e) < 0 || open_terminal(config, opts, &slave, e) < 0)
         return -1;
-    if (cgroup_make(o, config->cgroups_path, c->id, &c->cgroup, e) < 0 ||
+    if (note_cgroup(c, config, e) < 0 || cgroup_make(o, config->cgroups_path, c->id, &c->cgroup, e) < 0 ||
         init_fork(o, config, c, slave, init, e) < 0) {
         if (slave >= 0)
             close(slave);
@@ -175,7 +181,7 @@ int start_container(const struct oci *o, struct container *c, struct error *e) {
         err = hooks_run(config, POSTSTART, c, e);
     if (err < 0) {  // what could not be started is stopped
         struct error unused;
-        control_kill(c, SIGKILL, 0, &unused);
+        end_container(c, &unused);
     }
     json_decref(config);
     return err;

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define ALL_SIGNALS (~UINT64_C(0))
+#define PATIENCE    9000  // ms that a command waits for its init
 
 // The host call itself: the C library's leaves two real-time signals out.
 static void set_mask(int how, uint64_t set) { syscall(SYS_rt_sigprocmask, how, &set, NULL, sizeof set); }
@@ -420,13 +421,19 @@ int init_go(struct init *init, struct error *e) {
     ssize_t got;
     if (write(init->go, "", 1) < 0)
         log_debug("init: errno %d", errno);  // exec's does not wait
-    while (n < sizeof text - 1 &&
+    struct pollfd word = {.fd = init->word, .events = POLLIN};
+    bool answers = false;
+    while (n < sizeof text - 1 && (answers = TEMP_FAILURE_RETRY(poll(&word, 1, PATIENCE)) > 0) &&
            (got = TEMP_FAILURE_RETRY(read(init->word, text + n, sizeof text - 1 - n))) > 0)
         n += (size_t)got;
     close(init->word);
     init->word = -1;
     if (text[0] == 'R')
         return 0;
+    if (!answers) {
+        init_kill(init);
+        return error_set(e, "the sandbox does not come up: no word of its init in %d s", PATIENCE / 1000);
+    }
     TEMP_FAILURE_RETRY(waitpid(init->pid, NULL, 0));
     init->pid = 0;
     return error_set(e, "%s", text[0] == 'E' ? text + 1 : "the sandbox's init has ended");

@@ -3,10 +3,12 @@
 // directory without state.json and lock is what a `create` that was killed has left; the next one takes it.
 #include "oci/state.h"
 #include "base/cleanup.h"
+#include "oci/cgroup.h"
 #include "oci/json.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +19,8 @@
 #include <unistd.h>
 
 #define VERSION  1
-#define PATIENCE 1000  // times 10 ms
-static const char *const files[] = {"state.json", "state.json.new", "config.json", "control", "log"};
+#define PATIENCE 900  // times 10 ms
+static const char *const files[] = {"state.json", "state.json.new", "config.json", "control", "log", "cgroup"};
 
 static const char *const names[] = {[CREATING] = "creating",
                                     [CREATED] = "created",
@@ -52,6 +54,7 @@ void container_check(struct container *c) {
     if (c->status != STOPPED && c->pid > 0) {  // it could not note its end
         snprintf(c->cause, sizeof c->cause, "host");
         c->wait_status = 9;
+        c->died = true;
     }
     c->pid = 0;
     c->status = STOPPED;
@@ -212,6 +215,26 @@ static void start_container(struct container *c, const char *id) {
     snprintf(c->id, sizeof c->id, "%s", id);
 }
 
+int container_note_cgroup(const struct container *c, const char *name, struct error *e) {
+    int fd cleanup_close = openat(c->dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t n = strlen(name);
+    if (fd < 0 || write(fd, name, n) != (ssize_t)n)
+        return error_errno(e, errno, "container %s: writing", c->id);
+    return 0;
+}
+
+// That of a `create` that was killed.
+static void remove_noted_cgroup(int dir) {
+    char name[PATH_MAX];
+    struct error unused;
+    int fd cleanup_close = openat(dir, "cgroup", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof name - 1);
+    if (n <= 0)
+        return;
+    name[n] = '\0';
+    cgroup_remove(name, &unused);
+}
+
 int container_create(const struct oci *o, const char *id, struct container *c, struct error *e) {
     start_container(c, id);
     if (oci_check_id(id, e) < 0)
@@ -227,6 +250,7 @@ int container_create(const struct oci *o, const char *id, struct container *c, s
     if (!lock_dir(c->dir, false) || !still_there(root, id, c->dir) ||
         faccessat(c->dir, "state.json", F_OK, 0) == 0)
         return error_set(e, "container with id \"%s\" already exists", id);
+    remove_noted_cgroup(c->dir);
     struct timespec now;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -277,6 +301,26 @@ int container_remove(const struct oci *o, struct container *c, struct error *e) 
     if (unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return error_errno(e, errno, "%s/%s", o->root, c->id);
     return 0;
+}
+
+void container_remove_remains(const struct oci *o, const char *id) {
+    char path[4400];
+    struct container c;
+    struct error unused;
+    snprintf(path, sizeof path, "%s/%s", o->root, id);
+    if (oci_check_id(id, &unused) < 0 || access(path, F_OK) < 0)
+        return;
+    if (container_create(o, id, &c, &unused) == 0)
+        container_remove(o, &c, &unused);
+    container_close(&c);
+}
+
+void container_note_death(const struct oci *o, const char *id) {
+    struct container c;
+    struct error unused;
+    if (container_load(o, id, false, &c, &unused) == 0 && c.died && lock_dir(c.dir, false))
+        container_save(&c, &unused);
+    container_close(&c);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

@@ -73,7 +73,7 @@ void limits_give_pid(struct kernel *k) {
 }
 
 // ---- Processor time ---------------------------------------------------------------------------------------
-static uint64_t cpu_of_all(struct kernel *k) {
+uint64_t limits_cpu_ns(struct kernel *k) {
     LOCKED(&k->tasks_lock);
     uint64_t ns = k->cpu_ns_gone;
     for (int pid = 2; pid < k->pid_end; pid++)
@@ -84,7 +84,7 @@ static uint64_t cpu_of_all(struct kernel *k) {
 
 static void on_cpu(struct ktimer *t) {
     struct limits *l = container_of(t, struct limits, cpu);
-    uint64_t used = cpu_of_all(l->k), left = l->max.cpu_ns > used ? l->max.cpu_ns - used : 0;
+    uint64_t used = limits_cpu_ns(l->k), left = l->max.cpu_ns > used ? l->max.cpu_ns - used : 0;
     if (left == 0) {
         end(l, END_TIMEOUT);
         return;
@@ -202,7 +202,7 @@ static void end_worst(struct limits *l, struct found *f) {
              (unsigned long long)l->max.memory, f->worst->pid);
     tgroup_blame(f->worst, END_MEMORY);
     signal_send_group(f->worst, LINUX_SIGKILL, NULL);
-    l->kills++;
+    atomic_fetch_add(&l->kills, 1);
     l->killed_at = mono_ns();
 }
 
@@ -238,12 +238,21 @@ static void on_report(struct hostevent_source *source) {
     take_memory(l, m);
 }
 
+void limits_show(struct kernel *k, struct limits_shown *out) {
+    struct limits *l = k->limits;
+    *out = (struct limits_shown){.memory = atomic_load(&l->memory_max),
+                                 .pids = atomic_load(&l->pids),
+                                 .cpus_milli = l->max.cpus_milli,
+                                 .refused_pids = atomic_load(&l->refused_pids),
+                                 .memory_kills = atomic_load(&l->kills)};
+}
 uint64_t limits_memory_used(struct kernel *k) { return k->limits ? k->limits->used : 0; }
 
 // ---- Life -------------------------------------------------------------------------------------------------
 void limits_change(struct kernel *k, const struct sentry_limits *max) {
     struct limits *l = k->limits;
     l->max.memory = max->memory;
+    atomic_store(&l->memory_max, max->memory);
     l->max.pids = max->pids;
     atomic_store(&l->pids, max->pids);
     atomic_store(&l->pool.threshold, max->memory / 2);
@@ -322,7 +331,7 @@ void limits_report(struct kernel *k) {
     struct report_end m = {.kind = REPORT_END,
                            .cause = cause_of_end(k),
                            .wait_status = (uint32_t)k->exit_status & 0xffff,
-                           .memory_kills = l->kills,
+                           .memory_kills = atomic_load(&l->kills),
                            .memory_peak = l->peak,
                            .wall_ns = l->started ? mono_ns() - l->started : 0,
                            .cpu_ns = k->cpu_ns_gone,

@@ -33,6 +33,12 @@ bool limits_take_pid(struct kernel *k);
 void limits_give_pid(struct kernel *k);
 // Of memory that guests have now, bytes; 0: nobody has looked.
 uint64_t limits_memory_used(struct kernel *k);
+uint64_t limits_cpu_ns(struct kernel *k);  // of all processes so far
+// For who shows them (0: no limit); any thread.
+struct limits_shown {
+    uint64_t memory, pids, cpus_milli, refused_pids, memory_kills;
+};
+void limits_show(struct kernel *k, struct limits_shown *out);
 // The sandbox's end, to the supervisor. All guests have gone.
 void limits_report(struct kernel *k);
 

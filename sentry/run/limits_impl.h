@@ -35,7 +35,9 @@ struct limits {
     _Atomic uint64_t used;        // [a] bytes at the last look; 0: none since the pool is small
     uint64_t base;                // [e] of the sentry, at the first look
     uint64_t peak;                // [e]
-    unsigned quiet, kills;        // [e] looks without growth
+    unsigned quiet;                  // [e] looks without growth
+    _Atomic uint32_t kills;          // [a]
+    _Atomic uint64_t memory_max;     // [a] max.memory
     uint32_t look;                // [e] number of the look, for mm->counted
     struct vfs_use use;
     union {  // [e]
