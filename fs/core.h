@@ -7,7 +7,9 @@
 // puts come after it.
 #ifndef FS_CORE_H
 #define FS_CORE_H
+#include "base/budget.h"
 #include "base/fault.h"
+#include "fs/use.h"
 #include "fs/vfs.h"
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
@@ -37,6 +39,8 @@ struct vfs {
     struct mount *nameless[NAMELESS_KINDS];  // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    struct budget buffers;      // of pipes and unix sockets: memory of ours that guests fill
+    struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none

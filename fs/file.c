@@ -86,6 +86,9 @@ static int64_t modified(struct file *f, const struct uio *u, int64_t n) {
     if (n <= 0)
         return n;
     notify_file(f, LINUX_IN_MODIFY);
+    struct vfs_use *use = f->inode->sb->vfs->use;
+    if (use && inode_is_reg(f->inode) && f->inode->sb != f->inode->sb->vfs->nameless[NAMELESS_ANON]->sb)
+        atomic_fetch_add_explicit(&use->written, (uint64_t)n, memory_order_relaxed);
     if (!vfs_writes_through(f, u->flags) || !f->ops->fsync)
         return n;
     bool all = (u->flags & LINUX_RWF_SYNC) || (atomic_load(&f->flags) & LINUX___O_SYNC);

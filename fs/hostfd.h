@@ -24,6 +24,9 @@ struct ctty;
 struct ctty *hostfd_terminal(struct file *f);
 void hostfd_forget_terminal(struct ctty *c);
 void hostfd_forget_terminals(void);
+// What is written to f, which is of hostfd_open(), is counted, and passed on as far as the limit goes.
+struct vfs_output;
+void hostfd_count(struct file *f, struct vfs_output *o);
 void hostfd_ready(struct hostfd *h, uint32_t events);
 
 #endif

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct budget;
 struct inode;
 struct dentry;
 struct mount;
@@ -280,7 +281,11 @@ struct vfs *vfs_create(void);       // NULL: no memory
 void vfs_destroy(struct vfs *vfs);  // everything must have been given back
 // How much all tmpfs and memfds may hold together, in bytes of data, and an inode for each page of that.
 // Before the first guest; else there is no limit.
-void vfs_limit_memory(struct vfs *vfs, uint64_t bytes);
+// files: that many inodes instead; 0: as said.
+void vfs_limit_memory(struct vfs *vfs, uint64_t bytes, uint64_t files);
+// How much pipes and unix sockets may hold together (0: no limit), for who charges it too.
+struct budget *vfs_buffers(struct vfs *vfs);
+uint64_t vfs_memory_used(struct vfs *vfs);  // bytes of data that they hold, mapped files as counted last
 // Mounts sb (reference taken over on success) on `at`, or as the root when at is NULL.
 int vfs_mount(struct vfs *vfs, struct superblock *sb, const struct path *at, unsigned flags,
               const char *source);

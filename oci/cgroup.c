@@ -13,14 +13,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BASE            "/sys/fs/cgroup"
 #define PATH_SIZE       4096
 #define ATTEMPTS        300  // times 10 ms
 #define FREEZE_ATTEMPTS 10
+#define VICTIM_BYTES    (16u << 20)
 
 static const char *const v1_controllers[] = {"memory",  "pids",    "cpu",   "cpuacct", "cpuset",
                                              "freezer", "devices", "blkio", "systemd"};
@@ -114,17 +117,28 @@ static bool sound(const char *path) {
     return strlen(path) < PATH_SIZE / 2 && path[0] == '/' && path[1];
 }
 
+char *cgroup_name(const char *wanted, const char *id, struct error *e) {
+    if (wanted && strchr(wanted, ':')) {
+        error_set(e,
+                  "config.json: linux.cgroupsPath: '%s' is systemd's, which is not supported: use the "
+                  "cgroupfs manager",
+                  wanted);
+        return NULL;
+    }
+    char *name = name_of(wanted, id);
+    if (name && sound(name))
+        return name;
+    free(name);
+    error_set(e, "config.json: linux.cgroupsPath: cannot be used");
+    return NULL;
+}
+
 int cgroup_make(const struct oci *o, const char *wanted, const char *id, char **path, struct error *e) {
     char dir[PATH_SIZE];
     *path = NULL;
-    if (wanted && strchr(wanted, ':'))
-        return error_set(e,
-                         "config.json: linux.cgroupsPath: '%s' is systemd's, which is not supported: use the "
-                         "cgroupfs manager",
-                         wanted);
-    char *name cleanup_free = name_of(wanted, id);
-    if (!name || !sound(name))
-        return error_set(e, "config.json: linux.cgroupsPath: cannot be used");
+    char *name cleanup_free = cgroup_name(wanted, id, e);
+    if (!name)
+        return -1;
     for (size_t i = 0; hierarchy(i, dir, sizeof dir); i++) {
         int err = make_in(dir, name);
         if (err == 0)
@@ -226,16 +240,22 @@ static void weight(char *buf, size_t size, int64_t v, bool two) {
     snprintf(buf, size, "%lld", (long long)v);
 }
 
+// The sentry keeps the limit; what the kernel keeps is beyond it, so that it ends nobody of its own choice.
+static int64_t with_ours(int64_t limit, int64_t ours) {
+    return limit > 0 && limit < INT64_MAX - ours ? limit + ours : limit;
+}
+
 static const struct number {
     const char *field, *controller, *v1, *v2;
     void (*format)(char *buf, size_t size, int64_t v, bool two);
+    int64_t ours;  // what Picket's own processes may have on top of the limit
 } numbers[] = {
-    {"memory.limit", "memory", "memory.limit_in_bytes", "memory.max", plain},
+    {"memory.limit", "memory", "memory.limit_in_bytes", "memory.max", plain, CGROUP_OUR_MEMORY},
     {"memory.reservation", "memory", "memory.soft_limit_in_bytes", "memory.low", plain},
     {"cpu.shares", "cpu", "cpu.shares", "cpu.weight", weight},
     {"cpu.period", "cpu", "cpu.cfs_period_us", NULL, plain},
     {"cpu.quota", "cpu", "cpu.cfs_quota_us", NULL, plain},
-    {"pids.limit", "pids", "pids.max", "pids.max", plain},
+    {"pids.limit", "pids", "pids.max", "pids.max", plain, CGROUP_OUR_PIDS},
 };
 
 static void file_dir(char *dir, size_t size, const char *controller, const char *path) {
@@ -261,6 +281,7 @@ static int apply_number(const char *path, json_t *resources, const struct number
     const char *file = two ? n->v2 : n->v1;
     if (!json_whole(config_get(resources, n->field), &v) || v == 0 || !file)
         return 0;
+    v = with_ours(v, n->ours);
     n->format(text, sizeof text, v, two || !strcmp(n->controller, "pids"));
     return write_limit(path, n->controller, file, n->field, text, e);
 }
@@ -283,7 +304,7 @@ static int apply_swap(const char *path, json_t *resources, struct error *e) {
     if (!unified() && access(BASE "/memory/memory.memsw.limit_in_bytes", F_OK) < 0)
         return 0;  // a kernel without that
     int64_t alone = limit > 0 ? swap - limit : swap;
-    plain(text, sizeof text, unified() && swap > 0 ? alone : swap, unified());
+    plain(text, sizeof text, unified() && swap > 0 ? alone : with_ours(swap, CGROUP_OUR_MEMORY), unified());
     return write_limit(path, "memory", unified() ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
                        "memory.swap", text, e);
 }
@@ -357,4 +378,53 @@ bool cgroup_number(const char *path, const char *controller, const char *v1, con
         return false;
     *value = !strncmp(text, "max", 3) ? UINT64_MAX : strtoull(text, NULL, 10);
     return true;
+}
+
+// ---- Out of memory ----------------------------------------------------------------------------------------
+uint64_t cgroup_oom_kills(const char *path) {
+    char dir[PATH_SIZE], file[PATH_SIZE + 64], key[64];
+    unsigned long long v, kills = 0;
+    file_dir(dir, sizeof dir, "memory", path);
+    snprintf(file, sizeof file, "%s/%s", dir, unified() ? "memory.events" : "memory.oom_control");
+    FILE *f = fopen(file, "re");
+    while (f && fscanf(f, "%63s %llu", key, &v) == 2)
+        if (!strcmp(key, "oom_kill"))
+            kills = v;
+    if (f)
+        fclose(f);
+    return kills;
+}
+
+// Touches memory until the kernel ends it, before anybody else.
+static _Noreturn void be_victim(int go) {
+    char byte;
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "1000", 4) != 4 || read(go, &byte, 1) != 1)
+        _exit(1);
+    char *p = mmap(NULL, VICTIM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; p != MAP_FAILED && i < VICTIM_BYTES; i += 4096)
+        ((volatile char *)p)[i] = 1;
+    _exit(0);
+}
+
+void cgroup_tell_oom(const char *path) {
+    char dir[PATH_SIZE], text[32];
+    uint64_t used;
+    int go[2], status;
+    file_dir(dir, sizeof dir, "memory", path);
+    if (!cgroup_number(path, "memory", "memory.usage_in_bytes", "memory.current", &used) ||
+        pipe2(go, O_CLOEXEC) < 0)
+        return;
+    pid_t pid = fork();
+    if (pid == 0)
+        be_victim(go[0]);
+    put(dir, unified() ? "memory.swap.max" : "memory.swappiness", "0");
+    snprintf(text, sizeof text, "%llu", (unsigned long long)used + VICTIM_BYTES / 4);
+    if (pid > 0 && put(dir, unified() ? "memory.max" : "memory.limit_in_bytes", text) == 0 &&
+        write(go[1], "", 1) < 0)
+        kill(pid, SIGKILL);
+    close(go[0]);
+    close(go[1]);
+    if (pid > 0)
+        waitpid(pid, &status, 0);
 }

@@ -5,20 +5,6 @@
 #include "oci/create.h"
 #include "oci/opt.h"
 #include <string.h>
-#include <unistd.h>
-
-// What a create that was killed has left: a directory without a state.
-static void remove_remains(const struct oci *o, const char *id) {
-    char path[4400];
-    struct container c;
-    struct error unused;
-    snprintf(path, sizeof path, "%s/%s", o->root, id);
-    if (oci_check_id(id, &unused) < 0 || access(path, F_OK) < 0)
-        return;
-    if (container_create(o, id, &c, &unused) == 0)
-        container_remove(o, &c, &unused);
-    container_close(&c);
-}
 
 static int delete_one(const struct oci *o, const char *id, bool force, struct error *e) {
     struct container c;
@@ -27,7 +13,7 @@ static int delete_one(const struct oci *o, const char *id, bool force, struct er
         container_close(&c);
         if (!force || !strstr(e->text, "does not exist"))
             return force && oci_check_id(id, e) < 0 ? 0 : err;
-        remove_remains(o, id);
+        container_remove_remains(o, id);
         return 0;
     }
     if (c.status != STOPPED && !force)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "oci/cmd.h"
 #include "oci/launch.h"
+#include "oci/limits.h"
 #include "oci/net.h"
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +20,7 @@
 #define MAX_BINDS 32
 #define MAX_ENV   256
 
-// What every sandbox has; --bind comes on top. LIMIT: /sys is empty.
+// What every sandbox has; --bind comes on top. LIMIT: /sys is empty but for fs/cgroup.
 #define NOSUID_NODEV (LINUX_MS_NOSUID | LINUX_MS_NODEV)
 static const struct sentry_mount system_mounts[] = {
     {.kind = SENTRY_DEV, .target = "/dev", .source = "dev", .flags = LINUX_MS_NOSUID},
@@ -34,6 +35,10 @@ static const struct sentry_mount system_mounts[] = {
     {.kind = SENTRY_TMPFS, .target = "/dev/shm", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 01777},
     {.kind = SENTRY_PROC, .target = "/proc", .source = "proc", .flags = NOSUID_NODEV | LINUX_MS_NOEXEC},
     {.kind = SENTRY_TMPFS, .target = "/sys", .source = "tmpfs", .flags = NOSUID_NODEV, .mode = 0555},
+    {.kind = SENTRY_CGROUP,
+     .target = "/sys/fs/cgroup",
+     .source = "cgroup",
+     .flags = NOSUID_NODEV | LINUX_MS_NOEXEC | LINUX_MS_RDONLY},
 };
 #define NSYSTEM (sizeof system_mounts / sizeof system_mounts[0])
 
@@ -44,6 +49,8 @@ struct do_options {
     unsigned nbinds;
     char *env[MAX_ENV + 1];
     unsigned nenv;
+    const char *json;  // where the result line goes: a path, "" for stderr; NULL: nowhere
+    bool limited;
     char cwd[PATH_MAX];
     gid_t groups[NGROUPS_MAX];
     struct net_words net_words;
@@ -65,7 +72,7 @@ static const char usage[] =
     "  --cwd DIR               working directory inside (default: the current one)\n"
     "  --env K=V               set an environment variable; of the caller's, these alone are passed on:\n"
     "                          " PASSED_ON "\n"
-    "  --hostname NAME         the host name inside (default: picket)\n"
+    "  --hostname NAME         the host name inside (default: picket)\n" LIMITS_USAGE
     "  --net none|tap:NAME[,address=ADDRESS/PREFIX][,gateway=ADDRESS]|veth\n"
     "                          the network inside: a loopback (default), one more link on a tap of this\n"
     "                          host, or the links, addresses and routes of the network namespace that\n"
@@ -74,6 +81,7 @@ static const char usage[] =
     "                          at most so much in and out of each link, as 100mbit (default: no limit)\n"
     "  --pcap FILE             write what passes the links to FILE (pcapng), at most\n"
     "  --pcap-size SIZE        so much of it (default: 64M)\n"
+    "  --json[=FILE]           at the end one line that says how it went, on stderr or appended to FILE\n"
     "  --strace                show each system call on stderr\n"
     "  --verbose               say which platform was chosen and why, and what confines it\n\n"
     "Exit status: CMD's own; 128+n when signal n ended it; 127 no such program; 126 it cannot be run;\n"
@@ -168,7 +176,20 @@ static void default_env(struct do_options *o) {
         add_env(o, strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 }
 
+#define LIMIT_FIRST 256  // and on: limit_names
+
+static int parse_limit(struct do_options *o, int option, char *value) {
+    struct error e;
+    o->limited = true;
+    if (limit_set(&o->config.limits, limit_names[option - LIMIT_FIRST], value, &e) == 0)
+        return 0;
+    log_error("do: %s", e.text);
+    return SENTRY_EXIT_FAILED;
+}
+
 static int parse_option(struct do_options *o, int option, char *value) {
+    if (option >= LIMIT_FIRST)
+        return parse_limit(o, option, value);
     switch (option) {
     case 'N':
         o->net_words.net = value;
@@ -184,6 +205,9 @@ static int parse_option(struct do_options *o, int option, char *value) {
         return 0;
     case 'Z':
         o->net_words.pcap_size = value;
+        return 0;
+    case 'j':
+        o->json = value ? value : "";
         return 0;
     case 'p':
         return parse_platform(o, value);
@@ -218,23 +242,21 @@ static int parse_option(struct do_options *o, int option, char *value) {
 }
 
 static int parse_options(struct do_options *o, int argc, char **argv) {
-    static const struct option options[] = {
-        {"platform", required_argument, NULL, 'p'},
-        {"bind", required_argument, NULL, 'b'},
-        {"cwd", required_argument, NULL, 'c'},
-        {"env", required_argument, NULL, 'e'},
-        {"hostname", required_argument, NULL, 'n'},
-        {"strace", no_argument, NULL, 's'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {"fast-calls", required_argument, NULL, 'f'},
-        {"net", required_argument, NULL, 'N'},
-        {"net-rx-rate", required_argument, NULL, 'R'},
-        {"net-tx-rate", required_argument, NULL, 'T'},
-        {"pcap", required_argument, NULL, 'P'},
+    struct option options[32] = {
+        {"platform", required_argument, NULL, 'p'},   {"bind", required_argument, NULL, 'b'},
+        {"cwd", required_argument, NULL, 'c'},        {"env", required_argument, NULL, 'e'},
+        {"hostname", required_argument, NULL, 'n'},   {"strace", no_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},          {"help", no_argument, NULL, 'h'},
+        {"fast-calls", required_argument, NULL, 'f'}, {"json", optional_argument, NULL, 'j'},
+        {"net", required_argument, NULL, 'N'},        {"net-rx-rate", required_argument, NULL, 'R'},
+        {"net-tx-rate", required_argument, NULL, 'T'}, {"pcap", required_argument, NULL, 'P'},
         {"pcap-size", required_argument, NULL, 'Z'},
-        {0},
     };
+    size_t n = 0;
+    while (options[n].name)
+        n++;
+    for (int i = 0; limit_names[i]; i++)
+        options[n++] = (struct option){limit_names[i], required_argument, NULL, LIMIT_FIRST + i};
     opterr = 0;
     int c;
     while ((c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
@@ -292,6 +314,18 @@ static int make_net(struct do_options *o) {
     return 0;
 }
 
+static void show_end(const char *where, const struct ended *d) {
+    json_t *j = ended_json(d);
+    char *line = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    FILE *f = *where ? fopen(where, "ae") : stderr;
+    if (!line || !f || fprintf(f, "%s\n", line) < 0 || fflush(f))
+        log_error("do: --json %s: %s", where, strerror(errno));
+    if (f && f != stderr)
+        fclose(f);
+    free(line);
+    json_decref(j);
+}
+
 int cmd_do(int argc, char **argv) {
     static struct do_options *o; // for as long as the process lives, in all three of them
     o = calloc(1, sizeof *o);
@@ -302,7 +336,7 @@ int cmd_do(int argc, char **argv) {
     c->hostname = "picket";
     c->stdio_closed = stdio_closed;
     c->inherited = &inherited;
-    c->listen_fd = c->init_fd = -1;
+    c->listen_fd = c->init_fd = c->report_fd = -1;
     memcpy(o->mounts, system_mounts, sizeof system_mounts);
     o->roots[0] = (struct gofer_root){"/", false};
     default_env(o);
@@ -323,7 +357,11 @@ int cmd_do(int argc, char **argv) {
     err = make_net(o);
     if (err)
         return err;
-    int status = launch(c, o->roots, 1 + (int)o->nbinds);
+    struct ended ended = {.cause = ""};
+    bool tells = o->json || o->limited;
+    int status = launch(c, o->roots, 1 + (int)o->nbinds, tells ? &ended : NULL);
     net_give_back(&o->net);
+    if (o->json && *ended.cause)
+        show_end(o->json, &ended);
     return status;
 }

@@ -18,6 +18,11 @@ static json_int_t number(const struct container *c, const char *controller, cons
     return v > INT64_MAX ? INT64_MAX : (json_int_t)v;
 }
 
+// Without what of the cgroup's limit is ours.
+static json_int_t limit(json_int_t all, json_int_t ours) {
+    return all > ours && all < INT64_MAX / 2 ? all - ours : all;
+}
+
 // v2 has processor time in a file of several lines.
 static json_int_t cpu_ns(const struct container *c) {
     char path[4200], key[64];
@@ -34,12 +39,13 @@ static json_int_t cpu_ns(const struct container *c) {
 }
 
 static int show(const struct container *c, struct error *e) {
-    json_t *j = json_pack("{ss ss s{s{s{sI}} s{s{sI sI}} s{sI sI}}}", "type", "stats", "id", c->id, "data",
-                          "cpu", "usage", "total", cpu_ns(c), "memory", "usage", "usage",
-                          number(c, "memory", "memory.usage_in_bytes", "memory.current"), "limit",
-                          number(c, "memory", "memory.limit_in_bytes", "memory.max"), "pids", "current",
-                          number(c, "pids", "pids.current", "pids.current"), "limit",
-                          number(c, "pids", "pids.max", "pids.max"));
+    json_t *j =
+        json_pack("{ss ss s{s{s{sI}} s{s{sI sI}} s{sI sI}}}", "type", "stats", "id", c->id, "data", "cpu",
+                  "usage", "total", cpu_ns(c), "memory", "usage", "usage",
+                  number(c, "memory", "memory.usage_in_bytes", "memory.current"), "limit",
+                  limit(number(c, "memory", "memory.limit_in_bytes", "memory.max"), CGROUP_OUR_MEMORY),
+                  "pids", "current", number(c, "pids", "pids.current", "pids.current"), "limit",
+                  limit(number(c, "pids", "pids.max", "pids.max"), CGROUP_OUR_PIDS));
     char *text cleanup_free = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     if (!text)
@@ -47,6 +53,16 @@ static int show(const struct container *c, struct error *e) {
     puts(text);
     fflush(stdout);
     return 0;
+}
+
+// The last lines of a container that was there: that memory ran out, and how it ended.
+static void show_end(const struct container *c) {
+    char *line cleanup_free = container_result_json(c);
+    if (json_integer_value(json_object_get(c->result, "memory_kills")) > 0)
+        printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", c->id);
+    if (line)
+        printf("{\"type\":\"exit\",\"id\":\"%s\",\"data\":%s}\n", c->id, line);
+    fflush(stdout);
 }
 
 int cmd_events(struct oci *o, int argc, char **argv, struct error *e) {
@@ -67,6 +83,8 @@ int cmd_events(struct oci *o, int argc, char **argv, struct error *e) {
             err = error_set(e, "container %s: container not running", c.id);
         else if (err == 0 && !stopped)
             err = show(&c, e);
+        else if (stopped)
+            show_end(&c);
         container_close(&c);
         if (err < 0 || stats || stopped)
             return err < 0 && round > 0 ? 0 : err;

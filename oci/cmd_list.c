@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// picket list: all containers below --root.
+// picket list: all containers below --root. On the way it clears up: what a command that was killed has left of
+// a container that never was, and the state of one whose init was killed.
 #include "base/cleanup.h"
 #include "oci/cmd.h"
 #include "oci/opt.h"
@@ -37,6 +38,8 @@ int cmd_list(struct oci *o, int argc, char **argv, struct error *e) {
     for (char **name = names; *name; name++) {
         struct container c;
         struct error gone;  // one that vanishes meanwhile, or is being made
+        container_remove_remains(o, *name);
+        container_note_death(o, *name);
         if (container_load(o, *name, false, &c, &gone) == 0)
             show(&c, all, quiet);
         container_close(&c);

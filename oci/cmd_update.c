@@ -3,8 +3,10 @@
 // file.
 #include "oci/cgroup.h"
 #include "oci/cmd.h"
+#include "oci/control.h"
 #include "oci/fields.h"
 #include "oci/json.h"
+#include "oci/limits.h"
 #include "oci/opt.h"
 #include "oci/state.h"
 #include <errno.h>
@@ -54,6 +56,13 @@ static json_t *wanted(struct oci *o, const char *file, const char *const *values
     return NULL;
 }
 
+static int tell_sentry(const struct container *c, json_t *resources, struct error *e) {
+    struct sentry_limits l = {.memory = CONTROL_KEEP, .pids = CONTROL_KEEP};
+    limits_from_resources(resources, &l);
+    struct control_limits m = {.memory = l.memory, .pids = l.pids};
+    return control_call(c, CONTROL_LIMITS, &m, sizeof m, e);
+}
+
 int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
     const char *file = NULL, *values[NLIMITS] = {0};
     struct opt opts[NLIMITS + 4] = {{"resources", 'r', OPT_TEXT, &file},
@@ -70,10 +79,10 @@ int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
     int err = container_load(o, argv[at], true, &c, e);
     if (err == 0 && c.status == STOPPED)
         err = error_set(e, "container %s: container not running", c.id);
-    if (err == 0 && !c.cgroup)
-        err = error_set(e, "container %s: has no cgroup, which limits need", c.id);
-    if (err == 0)
+    if (err == 0 && c.cgroup)
         err = cgroup_apply(o, c.cgroup, j, e);
+    if (err == 0)
+        err = tell_sentry(&c, j, e);
     container_close(&c);
     json_decref(j);
     return err;

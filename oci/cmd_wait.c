@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // picket wait [--json] ID: until the container's program has ended. Prints its exit status (128 + n: by
 // signal n).
+#include "base/cleanup.h"
 #include "oci/cmd.h"
 #include "oci/control.h"
 #include "oci/opt.h"
@@ -21,15 +22,16 @@ static void await(const struct container *c) {
         close(fd);
 }
 
-static void show(const struct container *c, bool json) {
+static int show(const struct container *c, bool json, struct error *e) {
     int status = c->wait_status;
-    bool signaled = WIFSIGNALED(status);
-    int code = signaled ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (!json)
-        printf("%d\n", code);
+    char *line cleanup_free = json ? container_result_json(c) : NULL;
+    if (json && !line)
+        return error_set(e, "no memory");
+    if (json)
+        puts(line);
     else
-        printf("{\"id\":\"%s\",\"exit\":%d,\"signal\":%d,\"cause\":\"%s\"}\n", c->id, code,
-               signaled ? WTERMSIG(status) : 0, c->cause);
+        printf("%d\n", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    return 0;
 }
 
 int cmd_wait(struct oci *o, int argc, char **argv, struct error *e) {
@@ -46,7 +48,7 @@ int cmd_wait(struct oci *o, int argc, char **argv, struct error *e) {
         err = container_load(o, argv[at], false, &c, e);
     }
     if (err == 0)
-        show(&c, json);
+        err = show(&c, json, e);
     container_close(&c);
     return err;
 }

@@ -7,6 +7,7 @@
 #include "oci/fields.h"
 #include "oci/hooks.h"
 #include "oci/json.h"
+#include "oci/limits.h"
 #include "oci/mounts.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -135,7 +136,8 @@ static int read_all(const struct oci *o, struct config *c, bool look, struct err
     if (!process)
         return bad(c, "process", "is missing", e);
     if (process_parse(o, process, c->file, "process", &c->process, e) < 0 || read_root(c, look, e) < 0 ||
-        read_linux(o, c, e) < 0 || hooks_check(c, e) < 0)
+        read_linux(o, c, e) < 0 || hooks_check(c, e) < 0 ||
+        limits_from_config(c->json, c->file, &c->limits, e) < 0)
         return -1;
     return mounts_parse(o, c, look, e);
 }

@@ -34,6 +34,7 @@ struct config {
     const char *netns;         // path of a network namespace to join; NULL: none
     bool host_network;         // there is no network namespace in the list
     const char *cgroups_path;  // NULL: not given
+    struct sentry_limits limits;
 };
 
 // What is in the bundle's config.json. Warnings go to the log. 0, or -1 and c is empty.

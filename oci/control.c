@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE 10  // seconds for a reply
+#define PATIENCE 8  // seconds for a reply
 
 // By way of the directory's descriptor: the path itself may be too long for a socket's address.
 static struct sockaddr_un address(const struct container *c) {

@@ -8,6 +8,7 @@
 #include "oci/console.h"
 #include "oci/control.h"
 #include "oci/hooks.h"
+#include "oci/limits.h"
 #include "oci/json.h"
 #include "oci/mounts.h"
 #include "oci/net_start.h"
@@ -94,13 +95,19 @@ static int bring_up(const struct oci *o, const struct config *config, const stru
     return 0;
 }
 
+// Before it is made: who finds the remains of this container has to know of it.
+static int note_cgroup(const struct container *c, const struct config *config, struct error *e) {
+    char *name cleanup_free = cgroup_name(config->cgroups_path, c->id, e);
+    return name ? container_note_cgroup(c, name, e) : -1;
+}
+
 static int make(const struct oci *o, const struct config *config, const struct create_options *opts,
                 struct container *c, struct init *init, struct error *e) {
     int slave;
     if (fill(c, config, e) < 0 || keep_config(c, config, e) < 0 || net_keep(o, c, e) < 0 ||
         open_terminal(config, opts, &slave, e) < 0)
         return -1;
-    if (cgroup_make(o, config->cgroups_path, c->id, &c->cgroup, e) < 0 ||
+    if (note_cgroup(c, config, e) < 0 || cgroup_make(o, config->cgroups_path, c->id, &c->cgroup, e) < 0 ||
         init_fork(o, config, c, slave, init, e) < 0) {
         if (slave >= 0)
             close(slave);
@@ -119,6 +126,16 @@ static void take_back(const struct oci *o, struct container *c, struct init *ini
     container_close(c);
 }
 
+// Options win over config.json.
+static int take_limits(const struct create_options *opts, struct config *config, struct error *e) {
+    struct sentry_limits l = {0};
+    for (size_t i = 0; opts->limits && limit_names[i]; i++)
+        if (opts->limits[i] && (limit_set(&l, limit_names[i], opts->limits[i], e) < 0 ||
+                                limit_set(&config->limits, limit_names[i], opts->limits[i], e) < 0))
+            return -1;
+    return limits_to_config(&l, config->json) < 0 ? error_set(e, "no memory") : 0;
+}
+
 int create_container(const struct oci *o, const char *id, const struct create_options *opts,
                      struct container *c, struct init *init, struct error *e) {
     struct config config;
@@ -126,6 +143,10 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
+    if (take_limits(opts, &config, e) < 0) {
+        config_free(&config);
+        return -1;
+    }
     mode_t mask = umask(0);  // places have the modes that are asked for
     int err = config.readonly ? mounts_make_places(&config, e) : 0;
     umask(mask);
@@ -164,7 +185,7 @@ int start_container(const struct oci *o, struct container *c, struct error *e) {
         err = hooks_run(config, POSTSTART, c, e);
     if (err < 0) {  // what could not be started is stopped
         struct error unused;
-        control_kill(c, SIGKILL, 0, &unused);
+        end_container(c, &unused);
     }
     json_decref(config);
     return err;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/hostprocess.h"
 #include "base/log.h"
+#include "oci/cgroup.h"
 #include "oci/console.h"
 #include "oci/control.h"
 #include "oci/launch.h"
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #define ALL_SIGNALS (~UINT64_C(0))
+#define PATIENCE    9000  // ms that a command waits for its init
 
 // The host call itself: the C library's leaves two real-time signals out.
 static void set_mask(int how, uint64_t set) { syscall(SYS_rt_sigprocmask, how, &set, NULL, sizeof set); }
@@ -38,12 +40,14 @@ struct self {
     int go;        // from the command, until that has come to its end; -1: it has
     int control;   // the connection to the sandbox
     int signals;   // signalfd
-    pid_t sentry;  // our child; 0: not ours (exec)
+    pid_t sentry, gofer;  // our children; 0: not ours (exec)
     bool ready;    // the program is loaded
     const struct config *config;  // of a container; NULL: exec's
     int host_mounts;              // to leave its mount namespace; -1: it has none
     bool told;     // ... and has ended:
     int status;    // its wait status; without word of it: by SIGKILL
+    struct meter meter;   // fd -1: none
+    struct rusage usage;  // of sentry and stubs, at the end
 };
 
 static void tell(struct self *s, const char *word) {
@@ -112,6 +116,9 @@ static bool take_message(struct self *s) {
         return false;
     if (m.head.kind == CONTROL_READY && !s->ready) {
         s->ready = true;
+        meter_protect(&s->meter, s->sentry);  // its stubs have been made from it before
+        meter_protect(&s->meter, s->gofer);
+        meter_protect(&s->meter, getpid());
         if (s->config)
             mountns_enter(s->config, s->sentry, &s->host_mounts);
         tell(s, "R");
@@ -139,10 +146,13 @@ static void serve(struct self *s) {
     for (;;) {
         struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
                                {.fd = s->control, .events = POLLIN},
-                               {.fd = s->go, .events = POLLIN}};
-        if (poll(fds, 3, -1) < 0)
+                               {.fd = s->go, .events = POLLIN},
+                               {.fd = s->meter.fd, .events = POLLIN}};
+        if (poll(fds, 4, -1) < 0)
             continue;
         hand_on(s);
+        if (fds[3].revents)
+            meter_serve(&s->meter);
         if (fds[2].revents)
             take_go(s);
         if (fds[1].revents && !take_message(s)) {
@@ -150,7 +160,8 @@ static void serve(struct self *s) {
             s->control = -1;
         }
         int status;
-        bool gone = s->sentry ? waitpid(s->sentry, &status, WNOHANG) == s->sentry : s->control < 0 || s->told;
+        bool gone = s->sentry ? wait4(s->sentry, &status, WNOHANG, &s->usage) == s->sentry
+                              : s->control < 0 || s->told;
         if (!gone)
             continue;
         while (s->control >= 0 && !s->told && recv(s->control, &status, 1, MSG_DONTWAIT | MSG_PEEK) > 0 &&
@@ -219,7 +230,30 @@ static void fill_config(const struct oci *o, const struct config *config,
         .mounts = config->mounts,
         .nmounts = config->nmounts,
         .net_later = net_comes_later(o, config->host_network),
+        .limits = config->limits,
+        .report_fd = -1,
     };
+}
+
+// The main program's end, as far as it is known. Where nothing came from the sentry it was ended by somebody
+// else: by the kernel, when the cgroup had no memory left.
+static const char *cause_of(const struct self *s, const char *cgroup) {
+    uint32_t cause = s->meter.ended ? s->meter.end.cause : END_HOST;
+    if (s->told && !s->meter.ended)
+        cause = WIFEXITED(s->status) ? END_EXITED : END_SIGNAL;
+    if (cause == END_HOST && cgroup && cgroup_oom_kills(cgroup) > 0)
+        cause = END_MEMORY;
+    return end_cause_name(cause);
+}
+
+// Who was ended for want of memory is looked for in the bundle (conmon) and in the cgroup's events (shim).
+static void tell_oom(const struct self *s, const struct container *c) {
+    if (!s->meter.end.memory_kills)
+        return;
+    int bundle cleanup_close = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file cleanup_close = openat(bundle, "oom", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (c->cgroup)
+        cgroup_tell_oom(c->cgroup);
 }
 
 // The note of the end. The directory may be gone, or the container another's, when something was forced.
@@ -230,9 +264,17 @@ static void note_end(const struct oci *o, const struct container *was, const str
         c.status = STOPPED;
         c.pid = 0;
         c.wait_status = s->status;
-        const char *cause = WIFEXITED(s->status) ? "exited" : "signal";
-        snprintf(c.cause, sizeof c.cause, "%s", s->told ? cause : "host");
+        struct ended ended = {.wait_status = s->status,
+                              .cause = cause_of(s, c.cgroup),
+                              .wall = (double)s->meter.end.wall_ns / 1e9,
+                              .usage = s->usage,
+                              .report = s->meter.end};
+        ended.report.memory_kills += c.cgroup ? (uint32_t)cgroup_oom_kills(c.cgroup) : 0;
+        snprintf(c.cause, sizeof c.cause, "%s", ended.cause);
+        json_decref(c.result);
+        c.result = ended_json(&ended);
         container_save(&c, &unused);
+        tell_oom(s, &c);
     }
     container_close(&c);
 }
@@ -265,20 +307,25 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
         error_errno(&e, errno, "socketpair"), give_up(s, &e);
     s->control = conn[0];
     sentry.init_fd = conn[1];
-    const int mine[LAUNCH_MINE] = {conn[0], s->word, s->go, s->signals, c->dir};
+    if (meter_open(&s->meter, &sentry.report_fd) < 0)
+        error_errno(&e, errno, "socketpair"), give_up(s, &e);
+    const int mine[LAUNCH_MINE] = {conn[0], s->word, s->go, s->signals, c->dir, s->meter.fd, s->meter.proc};
     memcpy(l.mine, mine, sizeof mine);
     if (launch_start(&sentry, config->roots, config->nroots, &l) < 0)
         give_up(s, &e);
-    s->sentry = l.sentry;
+    s->sentry = s->meter.sentry = l.sentry;
+    s->gofer = l.gofer;
+    close(sentry.report_fd);
     close(conn[1]);
     close(sentry.listen_fd);
     close(l.log_fd);
     drop_stdio();
     s->config = config;
     serve(s);
+    meter_finish(&s->meter);
     mountns_leave(s->host_mounts);
     net_give_back_saved(c->dir);
-    waitpid(l.gofer, NULL, 0);
+    waitpid(s->gofer, NULL, 0);
     if (!s->ready) {
         why_failed(c, why, sizeof why);
         tell_error(s, why);
@@ -288,40 +335,51 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     end_as(s->status);
 }
 
-static int open_pipes(struct init *init, int go[2], int word[2], struct error *e) {
+// Forks. In the child 0, and *s and *go are its own; in the parent *init is filled in.
+static pid_t split(struct init *init, struct self *s, int *go, struct error *e) {
+    int there[2], word[2];
     *init = (struct init){.go = -1, .word = -1};
-    if (pipe2(go, O_CLOEXEC) < 0 || pipe2(word, O_CLOEXEC) < 0)
+    if (pipe2(there, O_CLOEXEC) < 0 || pipe2(word, O_CLOEXEC) < 0)
         return error_errno(e, errno, "pipe");
-    return 0;
+    fflush(NULL);
+    init->pid = fork();
+    if (init->pid == 0) {
+        close(there[1]);
+        close(word[0]);
+        *s = (struct self){.word = word[1],
+                           .go = -1,
+                           .control = -1,
+                           .status = SIGKILL,
+                           .host_mounts = -1,
+                           .meter = {.fd = -1, .proc = -1}};
+        *go = there[0];
+        return 0;
+    }
+    close(there[0]);
+    close(word[1]);
+    init->go = there[1];
+    init->word = word[0];
+    return init->pid < 0 ? error_errno(e, errno, "fork") : init->pid;
 }
 
 int init_fork(const struct oci *o, const struct config *config, const struct container *c, int slave,
               struct init *init, struct error *e) {
-    int go[2], word[2];
-    if (open_pipes(init, go, word, e) < 0)
+    struct self s;
+    int go;
+    pid_t pid = split(init, &s, &go, e);
+    if (pid < 0)
         return -1;
-    fflush(NULL);
-    init->pid = fork();
-    if (init->pid < 0)
-        return error_errno(e, errno, "fork");
-    if (init->pid == 0) {
-        struct self s = {.word = word[1], .go = -1, .control = -1, .status = SIGKILL, .host_mounts = -1};
+    if (pid == 0) {
         struct container mine = *c;
         char path[4400];
-        close(go[1]);
-        close(word[0]);
         // the command's lock is on its descriptor: ours is another one
         snprintf(path, sizeof path, "%s/%s", o->root, c->id);
         mine.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         close(c->dir);
-        container_init(o, config, &mine, slave, go[0], &s);
+        container_init(o, config, &mine, slave, go, &s);
     }
-    close(go[0]);
-    close(word[1]);
     if (slave >= 0)
         close(slave);
-    init->go = go[1];
-    init->word = word[0];
     return 0;
 }
 
@@ -344,27 +402,18 @@ static _Noreturn void exec_init(const struct sentry_process *p, int control, int
 
 int init_fork_exec(const struct sentry_process *p, int control, int slave, struct init *init,
                    struct error *e) {
-    int go[2], word[2];
-    if (open_pipes(init, go, word, e) < 0)
+    struct self s;
+    int go;
+    pid_t pid = split(init, &s, &go, e);
+    if (pid < 0)
         return -1;
-    fflush(NULL);
-    init->pid = fork();
-    if (init->pid < 0)
-        return error_errno(e, errno, "fork");
-    if (init->pid == 0) {
-        struct self s = {.word = word[1], .go = -1, .control = -1, .status = SIGKILL, .host_mounts = -1};
-        close(go[0]);
-        close(go[1]);
-        close(word[0]);
+    if (pid == 0) {
+        close(go);
         exec_init(p, control, slave, &s);
     }
-    close(go[0]);
-    close(word[1]);
     close(control);
     if (slave >= 0)
         close(slave);
-    init->go = go[1];
-    init->word = word[0];
     return 0;
 }
 
@@ -375,13 +424,19 @@ int init_go(struct init *init, struct error *e) {
     ssize_t got;
     if (write(init->go, "", 1) < 0)
         log_debug("init: errno %d", errno);  // exec's does not wait
-    while (n < sizeof text - 1 &&
+    struct pollfd word = {.fd = init->word, .events = POLLIN};
+    bool answers = false;
+    while (n < sizeof text - 1 && (answers = TEMP_FAILURE_RETRY(poll(&word, 1, PATIENCE)) > 0) &&
            (got = TEMP_FAILURE_RETRY(read(init->word, text + n, sizeof text - 1 - n))) > 0)
         n += (size_t)got;
     close(init->word);
     init->word = -1;
     if (text[0] == 'R')
         return 0;
+    if (!answers) {
+        init_kill(init);
+        return error_set(e, "the sandbox does not come up: no word of its init in %d s", PATIENCE / 1000);
+    }
     TEMP_FAILURE_RETRY(waitpid(init->pid, NULL, 0));
     init->pid = 0;
     return error_set(e, "%s", text[0] == 'E' ? text + 1 : "the sandbox's init has ended");

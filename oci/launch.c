@@ -49,6 +49,7 @@ static pid_t start_sentry(struct sentry_config *config, int gofers_end, const st
         log_set_fd(l->log_fd);
     log_set_name("picket");
     proctitle_set("picket-sentry");
+    sentry_take_cpus(&config->limits);
     int status = sentry_run(config);
     exit(status);
 }
@@ -95,21 +96,28 @@ int launch_start(struct sentry_config *config, const struct gofer_root *roots, i
     return l->gofer < 0 ? -1 : 0;
 }
 
-int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots) {
+int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots, struct ended *ended) {
     int control[2], stops[2];
-    if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0)
+    struct meter meter = {.fd = -1, .proc = -1};
+    if (pipe2(control, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(stops, O_CLOEXEC | O_NONBLOCK) < 0 ||
+        (ended && meter_open(&meter, &config->report_fd) < 0))
         return failed("pipe");
     config->control_fd = control[0];
     config->stops_fd = stops[1];
-    struct launched l = {.mine = {control[1], stops[0], -1, -1, -1}, .log_fd = -1};
+    struct launched l = {.mine = {control[1], stops[0], meter.fd, meter.proc, -1, -1, -1}, .log_fd = -1};
     if (launch_start(config, roots, nroots, &l) < 0)
         return SENTRY_EXIT_FAILED;
     close(control[0]);
     close(stops[1]);
+    if (ended)
+        close(config->report_fd);
+    meter.sentry = l.sentry;
     struct supervised s = {.sentry = l.sentry,
                            .gofer = l.gofer,
                            .control = control[1],
                            .stops = stops[0],
-                           .signals = config->inherited->held};
+                           .signals = config->inherited->held,
+                           .meter = &meter,
+                           .ended = ended};
     return supervise(&s);
 }

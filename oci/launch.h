@@ -3,10 +3,11 @@
 #ifndef OCI_LAUNCH_H
 #define OCI_LAUNCH_H
 #include "gofer/gofer.h"
+#include "oci/limits.h"
 #include "sentry/sentry.h"
 #include <sys/types.h>
 
-#define LAUNCH_MINE 5
+#define LAUNCH_MINE 7
 struct launched {
     pid_t sentry, gofer;
     // Set by the caller: its own descriptors, which the two must not have; -1: none.
@@ -20,7 +21,7 @@ struct launched {
 int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
                  struct launched *l);
 // The same, then hands signals of the caller on to the sandbox and returns its exit status; control_fd and
-// stops_fd are filled in too.
-int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots);
+// stops_fd are filled in too. ended: NULL, or how it ended is told there, and report_fd is filled in.
+int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots, struct ended *ended);
 
 #endif

@@ -199,8 +199,8 @@ static int read_tmpfs(const struct reader *r, struct sentry_mount *m) {
     return m->copy_up ? read_copy_up(r, m) : 0;
 }
 
-// LIMIT: sysfs, cgroup and mqueue are empty directories.
-static const char *const empty_types[] = {"sysfs", "cgroup", "cgroup2", "mqueue"};
+// LIMIT: sysfs and mqueue are empty directories; a cgroup of v1 is shown as v2.
+static const char *const empty_types[] = {"sysfs", "mqueue"};
 
 static int read_type(const struct reader *r, struct sentry_mount *m, const char *type, const char *source,
                      bool bind) {
@@ -212,6 +212,8 @@ static int read_type(const struct reader *r, struct sentry_mount *m, const char 
     m->copy_up = false;
     if (!strcmp(type, "proc"))
         m->kind = SENTRY_PROC;
+    else if (!strcmp(type, "cgroup") || !strcmp(type, "cgroup2"))
+        m->kind = SENTRY_CGROUP;
     else if (!strcmp(type, "devpts"))
         m->kind = SENTRY_DEVPTS;
     else

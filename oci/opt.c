@@ -19,6 +19,9 @@ static int take(const struct opt *o, char *value, struct error *e) {
     case OPT_TEXT:
         *(const char **)o->to = value;
         return 0;
+    case OPT_MAYBE:
+        *(const char **)o->to = value ? value : "";
+        return 0;
     case OPT_LIST:
         if (list->n == OPT_LIST_MAX)
             return error_set(e, "--%s: more than %d times", o->name, OPT_LIST_MAX);
@@ -45,7 +48,8 @@ int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, 
     int n = 0, c;
     for (const struct opt *o = opts; o->name && n < MAX_OPTIONS; o++, n++) {
         bool value = o->kind == OPT_TEXT || o->kind == OPT_LIST || o->kind == OPT_SKIP_TEXT;
-        longs[n] = (struct option){o->name, value ? required_argument : no_argument, NULL, LONG + n};
+        int takes = value ? required_argument : no_argument;
+        longs[n] = (struct option){o->name, o->kind == OPT_MAYBE ? optional_argument : takes, NULL, LONG + n};
         if (!o->letter)
             continue;
         *p++ = o->letter;

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 
 enum opt_kind {
-    OPT_FLAG,  // to: bool
-    OPT_TEXT,  // to: const char *
-    OPT_LIST,  // to: struct opt_list; may be given more than once
-    OPT_SKIP,  // accepted, and means nothing here
+    OPT_FLAG,   // to: bool
+    OPT_TEXT,   // to: const char *
+    OPT_MAYBE,  // to: const char *; its value, after =, may be left out: ""
+    OPT_LIST,   // to: struct opt_list; may be given more than once
+    OPT_SKIP,   // accepted, and means nothing here
     OPT_SKIP_TEXT,
 };
 #define OPT_LIST_MAX 256

@@ -3,22 +3,25 @@
 // directory without state.json and lock is what a `create` that was killed has left; the next one takes it.
 #include "oci/state.h"
 #include "base/cleanup.h"
+#include "oci/cgroup.h"
 #include "oci/json.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VERSION  1
-#define PATIENCE 1000  // times 10 ms
+#define PATIENCE 900  // times 10 ms
 static const char *const files[] = {"state.json", "state.json.new", "config.json", "control",
-                                    "log",        "net.json",       "net.taken"};
+                                    "log",        "cgroup",         "net.json",    "net.taken"};
 
 static const char *const names[] = {[CREATING] = "creating",
                                     [CREATED] = "created",
@@ -52,6 +55,7 @@ void container_check(struct container *c) {
     if (c->status != STOPPED && c->pid > 0) {  // it could not note its end
         snprintf(c->cause, sizeof c->cause, "host");
         c->wait_status = 9;
+        c->died = true;
     }
     c->pid = 0;
     c->status = STOPPED;
@@ -65,7 +69,8 @@ static json_t *to_json(const struct container *c) {
                   (json_int_t)c->pid_start, "waitStatus", c->wait_status, "cause", c->cause, "bundle",
                   c->bundle, "rootfs", c->rootfs, "created", c->created, "uid", (int)c->uid);
     if (!j || (c->cgroup && json_object_set_new(j, "cgroup", json_string(c->cgroup)) < 0) ||
-        (c->annotations && json_object_set(j, "annotations", c->annotations) < 0)) {
+        (c->annotations && json_object_set(j, "annotations", c->annotations) < 0) ||
+        (c->result && json_object_set(j, "result", c->result) < 0)) {
         json_decref(j);
         return NULL;
     }
@@ -110,12 +115,13 @@ static int from_json(struct container *c, json_t *j, struct error *e) {
     c->rootfs = copy(j, "rootfs");
     c->cgroup = copy(j, "cgroup");
     c->annotations = json_incref(json_object_get(j, "annotations"));
+    c->result = json_incref(json_object_get(j, "result"));
     if (!c->bundle || !c->rootfs || !in_range(j, "pid", INT32_MAX, &pid) ||
         !in_range(j, "pidStart", INT64_MAX, &start) || !in_range(j, "waitStatus", 0xffff, &status) ||
         !in_range(j, "uid", UINT32_MAX, &uid) || !short_text(j, "status", word, sizeof word) ||
         !short_text(j, "cause", c->cause, sizeof c->cause) ||
         !short_text(j, "created", c->created, sizeof c->created) ||
-        (c->annotations && !json_is_object(c->annotations)))
+        (c->annotations && !json_is_object(c->annotations)) || (c->result && !json_is_object(c->result)))
         return error_set(e, "container %s: state.json is damaged", c->id);
     c->pid = (pid_t)pid;
     c->pid_start = (uint64_t)start;
@@ -140,6 +146,26 @@ char *container_state_json(const struct container *c, bool pretty) {
     return text;
 }
 
+// Where nobody could tell more: what the state has.
+static json_t *result_of(const struct container *c) {
+    int status = c->wait_status;
+    bool signaled = WIFSIGNALED(status);
+    if (c->result)
+        return json_incref(c->result);
+    return json_pack("{si si ss}", "exit", signaled ? 128 + WTERMSIG(status) : WEXITSTATUS(status), "signal",
+                     signaled ? WTERMSIG(status) : 0, "cause", c->cause);
+}
+
+char *container_result_json(const struct container *c) {
+    json_t *result = result_of(c), *j = json_pack("{ss}", "id", c->id);
+    char *line = NULL;
+    if (result && j && json_object_update(j, result) == 0)
+        line = json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    json_decref(j);
+    json_decref(result);
+    return line;
+}
+
 // ---- Directories ------------------------------------------------------------------------------------------
 void container_close(struct container *c) {
     if (c->dir >= 0)
@@ -148,6 +174,7 @@ void container_close(struct container *c) {
     free(c->rootfs);
     free(c->cgroup);
     json_decref(c->annotations);
+    json_decref(c->result);
     *c = (struct container){.dir = -1};
 }
 
@@ -189,6 +216,26 @@ static void start_container(struct container *c, const char *id) {
     snprintf(c->id, sizeof c->id, "%s", id);
 }
 
+int container_note_cgroup(const struct container *c, const char *name, struct error *e) {
+    int fd cleanup_close = openat(c->dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t n = strlen(name);
+    if (fd < 0 || write(fd, name, n) != (ssize_t)n)
+        return error_errno(e, errno, "container %s: writing", c->id);
+    return 0;
+}
+
+// That of a `create` that was killed.
+static void remove_noted_cgroup(int dir) {
+    char name[PATH_MAX];
+    struct error unused;
+    int fd cleanup_close = openat(dir, "cgroup", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof name - 1);
+    if (n <= 0)
+        return;
+    name[n] = '\0';
+    cgroup_remove(name, &unused);
+}
+
 int container_create(const struct oci *o, const char *id, struct container *c, struct error *e) {
     start_container(c, id);
     if (oci_check_id(id, e) < 0)
@@ -204,6 +251,7 @@ int container_create(const struct oci *o, const char *id, struct container *c, s
     if (!lock_dir(c->dir, false) || !still_there(root, id, c->dir) ||
         faccessat(c->dir, "state.json", F_OK, 0) == 0)
         return error_set(e, "container with id \"%s\" already exists", id);
+    remove_noted_cgroup(c->dir);
     struct timespec now;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -254,6 +302,26 @@ int container_remove(const struct oci *o, struct container *c, struct error *e) 
     if (unlinkat(root, c->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return error_errno(e, errno, "%s/%s", o->root, c->id);
     return 0;
+}
+
+void container_remove_remains(const struct oci *o, const char *id) {
+    char path[4400];
+    struct container c;
+    struct error unused;
+    snprintf(path, sizeof path, "%s/%s", o->root, id);
+    if (oci_check_id(id, &unused) < 0 || access(path, F_OK) < 0)
+        return;
+    if (container_create(o, id, &c, &unused) == 0)
+        container_remove(o, &c, &unused);
+    container_close(&c);
+}
+
+void container_note_death(const struct oci *o, const char *id) {
+    struct container c;
+    struct error unused;
+    if (container_load(o, id, false, &c, &unused) == 0 && c.died && lock_dir(c.dir, false))
+        container_save(&c, &unused);
+    container_close(&c);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

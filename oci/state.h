@@ -19,7 +19,9 @@ struct container {
     pid_t pid;              // the init, 0: none or gone
     uint64_t pid_start;     // its start time, in ticks since boot: another process has another
     int wait_status;        // of the program, as waitpid(2) has it; when it has stopped
-    char cause[32];         // of its end: "exited", "signal", "host"; "" before
+    char cause[32];         // of its end (sentry/report.h): "exited", "memory" ...; "" before
+    bool died;              // the init has gone and could not note it: what is on disk is old
+    json_t *result;         // how it ended, as oci/limits.h has it; NULL: nobody could tell; owned
     char *bundle, *rootfs;  // absolute; owned
     char *cgroup;           // path below the cgroup mounts; NULL: none. owned
     char created[40];       // RFC 3339
@@ -34,11 +36,19 @@ int container_create(const struct oci *o, const char *id, struct container *c, s
 int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e);
 // Writes state.json. The container is locked.
 int container_save(const struct container *c, struct error *e);
+// Notes the name of its cgroup apart from the state, which is not written yet.
+int container_note_cgroup(const struct container *c, const char *name, struct error *e);
 // Removes the directory and its files. The container is locked.
 int container_remove(const struct oci *o, struct container *c, struct error *e);
+// What a `create` that was killed has left: a directory without a state. Nothing happens to any other.
+void container_remove_remains(const struct oci *o, const char *id);
+// Writes down that it has stopped, when its init could not. Locks it for that, unless somebody else has.
+void container_note_death(const struct oci *o, const char *id);
 void container_close(struct container *c);  // gives back what c holds; nothing on disk changes
 // What runtime-spec calls the state, compact or for people; freed by the caller.
 char *container_state_json(const struct container *c, bool pretty);
+// How it ended, with its id, on one line; freed by the caller.
+char *container_result_json(const struct container *c);
 // Fills status and pid in when the directory says that the init lives and /proc that it does not.
 void container_check(struct container *c);
 // When a process began, 0: it is gone, or a zombie.

@@ -21,6 +21,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // The host calls themselves: the C library's leave two real-time signals out.
@@ -35,6 +36,7 @@ struct state {
     struct supervised *s;
     int signals;              // signalfd
     unsigned char continues;  // how many SIGCONTs went in
+    double begun;             // s, CLOCK_MONOTONIC
 };
 
 static void send_in(struct state *st, int sig, bool from_terminal) {
@@ -81,7 +83,31 @@ static void take_stop(struct state *st) {
         stop_self(st, stop.sig);
 }
 
-static int ended(struct state *st, int status) {
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+// Without a report the sandbox has ended otherwise than by its program's end.
+static void tell_end(struct state *st, int status, const struct rusage *usage) {
+    struct ended *d = st->s->ended;
+    struct meter *m = st->s->meter;
+    meter_finish(m);
+    if (!d)
+        return;
+    d->wall = now() - st->begun;
+    d->usage = *usage;
+    d->report = m->end;
+    d->wait_status = m->ended ? (int)m->end.wait_status : status;
+    bool no_program = WIFEXITED(status) && (WEXITSTATUS(status) == SENTRY_EXIT_NO_EXEC ||
+                                            WEXITSTATUS(status) == SENTRY_EXIT_NO_FILE);
+    enum end_cause cause = no_program ? END_EXITED : END_HOST;
+    d->cause = end_cause_name(m->ended ? m->end.cause : cause);
+}
+
+static int ended(struct state *st, int status, const struct rusage *usage) {
+    tell_end(st, status, usage);
     close(st->s->control);
     if (st->s->stops >= 0)
         close(st->s->stops);
@@ -93,22 +119,27 @@ static int ended(struct state *st, int status) {
 }
 
 int supervise(struct supervised *s) {
-    struct state st = {.s = s};
+    struct state st = {.s = s, .begun = now()};
     uint64_t set = s->signals | PROCESS_SIGBIT(SIGCHLD);
     st.signals = (int)syscall(SYS_signalfd4, -1, &set, sizeof set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (st.signals < 0)
         return failed("signalfd");
     for (;;) {
         int status;
-        pid_t pid = waitpid(s->sentry, &status, WNOHANG);
+        struct rusage usage;
+        pid_t pid = wait4(s->sentry, &status, WNOHANG, &usage);
         if (pid == s->sentry)
-            return ended(&st, status);
+            return ended(&st, status, &usage);
         if (pid < 0 && errno != EINTR)
             return failed("waiting for the sentry");
-        struct pollfd fds[] = {{.fd = st.signals, .events = POLLIN}, {.fd = s->stops, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0)
+        struct pollfd fds[] = {{.fd = st.signals, .events = POLLIN},
+                               {.fd = s->stops, .events = POLLIN},
+                               {.fd = s->meter->fd, .events = POLLIN}};
+        if (poll(fds, 3, -1) < 0)
             continue;
         hand_on(&st);
+        if (fds[2].revents)
+            meter_serve(s->meter);
         if (fds[1].revents)
             take_stop(&st);
     }

@@ -108,6 +108,7 @@ struct plat_event {
     struct plat_thread *thread;
     void *owner;   // as given to plat_set_owner()
     bool context;  // full registers may be read and written (always for FAULT and INTERRUPT)
+    bool violation;  // DEATH: the platform ended it for an offence
     union {
         struct {
             uint64_t nr;  // as in rax: not truncated, x32 bit included

@@ -21,8 +21,9 @@ enum control_kind {
     CONTROL_SIGNAL,     // struct control_signal. Reply: OK, FAILED; none to SIGNAL_QUIET
     CONTROL_EXEC,  // struct control_exec and what follows it, and 3 descriptors. Reply: OK, FAILED; later END
     CONTROL_WAIT,  // for the end of the main program. Reply: END
-    CONTROL_PIDS,  // Reply: struct control_pids
     CONTROL_NET,   // struct control_net and its descriptors, once, before CONTROL_START. Reply: OK, FAILED
+    CONTROL_LIMITS,  // struct control_limits. Reply: OK
+    CONTROL_PIDS,    // Reply: struct control_pids
     // replies
     CONTROL_OK = 64,
     CONTROL_FAILED,  // struct control_failed
@@ -44,6 +45,12 @@ struct control_signal {
     // main one.
     uint32_t flags;
 };
+
+struct control_limits {
+    struct control_head head;
+    uint64_t memory, pids;  // as in struct sentry_limits; CONTROL_KEEP: stays
+};
+#define CONTROL_KEEP UINT64_MAX
 
 struct control_exec {
     struct control_head head;

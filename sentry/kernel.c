@@ -10,6 +10,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
@@ -72,13 +73,14 @@ static uint64_t allowed_cpus(void) {
 
 // Of packets and socket buffers, as tcp_mem has it of a machine's memory.
 static size_t net_budget(uint64_t mem_total) {
-    uint64_t want = mem_total / 16;
-    if (want < NET_BUDGET_LEAST)
-        return NET_BUDGET_LEAST;
+    uint64_t want = mem_total / 16, least = mem_total / 4;
+    least = least < NET_BUDGET_LEAST ? least : NET_BUDGET_LEAST;
+    if (want < least)
+        return (size_t)least;
     return want > NET_BUDGET_MOST ? NET_BUDGET_MOST : (size_t)want;
 }
 
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory) {
     struct kernel *k = znew(struct kernel);
     if (!k)
         return NULL;
@@ -99,7 +101,8 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
     k->last_pid = 1;
     k->pid_end = 2;
     random_bytes(k->boot_id, sizeof k->boot_id);
-    k->mem_total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    k->machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    k->mem_total = memory && memory < k->machine ? memory : k->machine;
     int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
@@ -110,7 +113,11 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs) {
 }
 
 uint64_t kernel_mem_used(struct kernel *k) {
-    // LIMIT: what areas promise, not what is resident; counted per process, shared memory several times.
+    uint64_t seen = limits_memory_used(k);
+    if (seen)
+        return seen;
+    // LIMIT: without a memory limit, and well below it: what areas promise, not what is resident; counted per
+    // process, shared memory several times.
     LOCKED(&k->tasks_lock);
     uint64_t used = 0;
     for (int pid = 2; pid < k->pid_end; pid++) {

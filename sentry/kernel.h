@@ -22,6 +22,7 @@ struct control;
 struct ctty;
 struct hostevents;
 struct links;
+struct limits;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
@@ -45,6 +46,10 @@ struct kernel {
     bool main_orphaned;          // [c] nobody outside could continue it
     int exit_status;             // [T] wait status of main
     _Atomic bool shutting_down;
+    // limits
+    struct limits *limits;  // [c] owned (sentry/run/limits.c)
+    uint64_t cpu_ns_gone;   // [T] processor time of processes that have ended
+    uint32_t end_cause;     // [T] enum end_cause: what main's end was blamed on; 0: nothing
     // the caller's job control
     struct ctty *callers_tty;    // [T] the caller's terminal, borrowed; NULL: it is not among the stdio
     unsigned char continues;     // [T] SIGCONTs that the CLI has handed on (modulo 256)
@@ -59,14 +64,16 @@ struct kernel {
     // the machine, as guests see it
     char hostname[65], domainname[65];  // [T]
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
-    uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
+    uint64_t machine;            // [c] bytes of memory that the host has
+    _Atomic uint64_t mem_total;  // [a] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
     // [c] the processors that guests may run on: the host's numbers, as the vDSO tells them
     uint64_t cpus;
     bool strace;                 // [c]
 };
 
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs);  // with the built-in init; NULL: no memory
+// With the built-in init; `memory`: bytes that guests may have, 0: all of the host's. NULL: no memory.
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory);
 // All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
 bool kernel_free(struct kernel *k);
 // The one of this process, for code that is called without a task, a kernel or an object of it: procfs, which

@@ -5,6 +5,7 @@
 #include "base/hostprocess.h"
 #include "platform/platform.h"
 #include "sentry/netconfig.h"
+#include "sentry/report.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ enum sentry_mount_kind {
     SENTRY_DEV,  // a tmpfs with the usual devices
     SENTRY_DEVPTS,
     SENTRY_PROC,
+    SENTRY_CGROUP,  // cgroup v2, read-only
     SENTRY_MASK,    // what is there is hidden: an empty read-only directory, or what /dev/null is
     SENTRY_RDONLY,  // what is there cannot be written
 };
@@ -104,7 +106,12 @@ struct sentry_config {
     // Files that lie over the root's when it is read-only below an overlay, before anything is mounted.
     const struct sentry_file *files;
     unsigned nfiles;
+    struct sentry_limits limits;
+    int report_fd;  // to the supervisor (sentry/report.h); -1: there is none; taken over
 };
+
+// Before sentry_run(), in its process: the processors of limits.cpus_milli, some of those that there are.
+void sentry_take_cpus(const struct sentry_limits *limits);
 
 #define SENTRY_EXIT_FAILED   125  // Picket itself could not do it
 #define SENTRY_EXIT_NO_EXEC  126  // the program is there and cannot be run

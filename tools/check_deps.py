@@ -22,7 +22,8 @@ MAY = {
     "fs": ["base/", "abi/", "gofer/proto.h", "gofer/proto.def"],
     "sentry": ["base/", "abi/", "host/confine.h", "fs/", "platform/platform.h", "netstack/netstack.h", "netstack/link/pcapng.h"],
     # the entry header of each process, and what the probe and the platform choice need
-    "oci": ["base/", "abi/", "host/confine.h", "platform/platform.h", "sentry/sentry.h", "sentry/control.h", "sentry/netconfig.h", "gofer/gofer.h",
+    "oci": ["base/", "abi/", "host/confine.h", "platform/platform.h", "sentry/sentry.h", "sentry/control.h", "sentry/netconfig.h", "sentry/report.h",
+            "gofer/gofer.h",
             "gofer/proto.h"],
 }
 # The folders of netstack/ from the ground up: each may include its own row and those before it; "" is netstack.c, which

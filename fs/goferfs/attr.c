@@ -36,7 +36,7 @@ static uint32_t killed_mode(const struct inode *i) {
     return mode & ~(uint32_t)LINUX_S_ISUID;
 }
 
-int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     struct gfs *g = gfs_of(i);
     struct gofer_setattr_req q = {
         .mode = a->mode & LINUX_S_IALLUGO,
@@ -75,6 +75,18 @@ int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         return err;
     gfs_update(i, &host);
     return 0;
+}
+
+// A file that is made longer is charged before, one that is made shorter gives back afterwards.
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    const struct vfs *v = i->sb->vfs;
+    int64_t more = which & ATTR_SIZE ? (int64_t)(a->size - i->attr.size) : 0;
+    if (more > 0 && !vfs_use_disk(v, more))
+        return -LINUX_ENOSPC;
+    int err = set_attr(i, a, which);
+    if ((err < 0) == (more > 0))
+        vfs_use_disk(v, more > 0 ? -more : more);
+    return err;
 }
 
 // ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------

@@ -350,9 +350,13 @@ static int gfs_make(struct inode *dir, struct dentry *d, uint32_t mode, const ch
     struct vfs_attr own;
     struct gofer_attr a;
     inode_init_owner(&own, dir, mode, &ctx->cred);
+    if (!vfs_use_files(dir->sb->vfs, 1))
+        return -LINUX_ENOSPC;
     int fd = make_on_host(dir, d->name, &own, target, &a);
-    if (fd < 0)
+    if (fd < 0) {
+        vfs_use_files(dir->sb->vfs, -1);
         return fd;
+    }
     return attach_new(dir, d, &a, LINUX_S_ISREG(mode) ? fd : -1);
 }
 

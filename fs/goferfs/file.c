@@ -6,6 +6,7 @@
 // Device, fifo and socket nodes have attributes only; a device answers ENXIO on open. (A fifo's inode lives
 // in the sandbox: who opens it meets other guests, never a host process.)
 #include "fs/goferfs/node.h"
+#include "abi/misc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -34,15 +35,24 @@ static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
     return n->fd_read < 0 ? -LINUX_EBADF : uio_read_disk(n->fd_read, u, off);
 }
 
+// By how many bytes a file grows that is to reach to `end`.
+static int64_t growth(uint64_t size, uint64_t end) { return end > size ? (int64_t)(end - size) : 0; }
+
+// LIMIT: of a write that would go past --disk nothing is done, where a full disk takes a part.
 static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct node *n = f->priv;
     struct vfs_attr *a = &f->inode->attr;
     if (n->fd_write < 0)
         return -LINUX_EBADF;
+    uint64_t size = __atomic_load_n(&a->size, __ATOMIC_RELAXED);
+    int64_t more = growth(size, off + u->left);
+    if (!vfs_use_disk(f->inode->sb->vfs, more))
+        return -LINUX_ENOSPC;
     int64_t done = uio_write_fd(n->fd_write, u, off);
+    vfs_use_disk(f->inode->sb->vfs, (done > 0 ? growth(size, off + (uint64_t)done) : 0) - more);
     if (done <= 0)
         return done;
-    uint64_t end = off + (uint64_t)done, size = __atomic_load_n(&a->size, __ATOMIC_RELAXED);
+    uint64_t end = off + (uint64_t)done;
     while (size < end &&
            !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
@@ -62,8 +72,15 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
     struct node *n = f->priv;
     if (n->fd_write < 0)
         return -LINUX_EBADF;
-    if (fallocate(n->fd_write, mode, (off_t)off, (off_t)len) < 0)
-        return -errno;
+    const struct vfs *v = f->inode->sb->vfs;
+    int64_t more = mode & LINUX_FALLOC_FL_KEEP_SIZE ? 0 : growth(f->inode->attr.size, off + len);
+    if (!vfs_use_disk(v, more))
+        return -LINUX_ENOSPC;
+    if (fallocate(n->fd_write, mode, (off_t)off, (off_t)len) < 0) {
+        int err = errno;
+        vfs_use_disk(v, -more);
+        return -err;
+    }
     struct gfs *g = gfs_of(f->inode);
     uint64_t h;
     const char *name;

@@ -201,6 +201,10 @@ void gfs_evict(struct inode *i) {
     struct gfs *g = gfs_of(i);
     struct node *n = node_of(i);
     LOCKED(&g->lock);
+    if (n->deleted && i->attr.nlink == 0) {  // gone from the host, with what it held
+        vfs_use_files(i->sb->vfs, -1);
+        vfs_use_disk(i->sb->vfs, LINUX_S_ISREG(i->attr.mode) ? -(int64_t)i->attr.size : 0);
+    }
     drop_fds(g, n);
     node_put(g, n);
 }

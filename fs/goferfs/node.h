@@ -12,6 +12,7 @@
 #define FS_GOFERFS_NODE_H
 #include "base/fault.h"
 #include "fs/goferfs/client.h"
+#include "fs/use.h"
 #include "fs/vfs.h"
 #include <stdlib.h>
 #include <unistd.h>

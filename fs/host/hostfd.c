@@ -220,10 +220,8 @@ static int64_t host_read(struct file *f, struct uio *u, uint64_t off) {
     return done ? done : n;
 }
 // So that little is copied twice, a stream is asked first, and given what it then surely takes.
-static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
+static int64_t write_some(struct file *f, struct uio *u, uint64_t off) {
     struct hostfd *h = f->priv;
-    if (u->left == 0)
-        return 0;
     if (is_file(h))
         return file_write(f, u, off);
     if (!(host_events(h) & (LINUX_POLLOUT | LINUX_POLLERR)))
@@ -237,6 +235,27 @@ static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
     int64_t n = stream_once(h, buf, (size_t)got, off, true);
     uio_back(u, (size_t)(n > 0 ? got - n : got));
     return n == -LINUX_EAGAIN ? would_block(h, LINUX_POLLOUT | LINUX_POLLERR) : n;
+}
+// LIMIT: what is stored through a mapping of a regular file that is stdout is not counted.
+static int64_t host_write(struct file *f, struct uio *u, uint64_t off) {
+    const struct hostfd *h = f->priv;
+    struct vfs_use *use = h->inode->sb->vfs->use;
+    if (u->left == 0)
+        return 0;
+    if (!h->output || !use)
+        return write_some(f, u, off);
+    size_t left = u->left, allowed = use_output(use, h->output, left), dropped = left - allowed;
+    int64_t done = 0;
+    u->left = allowed;
+    if (allowed)
+        done = write_some(f, u, off);
+    if (done >= 0 && (size_t)done == allowed) {
+        use_output_done(use, h->output, allowed, allowed, dropped);
+        return (int64_t)left;
+    }
+    u->left += dropped;
+    use_output_done(use, h->output, allowed, done > 0 ? (uint64_t)done : 0, 0);
+    return done;
 }
 static int64_t host_llseek(struct file *f, int64_t off, int whence) {
     struct hostfd *h = f->priv;
@@ -274,6 +293,7 @@ struct ctty *hostfd_terminal(struct file *f) {
     const struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
     return h ? h->ctty : NULL;
 }
+void hostfd_count(struct file *f, struct vfs_output *o) { ((struct hostfd *)f->priv)->output = o; }
 void hostfd_reopen(struct hostfd *h, struct file *f) {
     inode_get(h->inode);
     f->mode &= ~FMODE_SEEK;

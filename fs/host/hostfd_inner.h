@@ -18,6 +18,7 @@ struct hostfd {  // inode->priv and file->priv
     _Atomic bool watched;    // [a] the watcher has been asked at least once
     struct waitq wait;
     struct inode *inode;     // [c] back
+    struct vfs_output *output;  // [c] borrowed: counts what is written; NULL: nobody does
     struct ctty *ctty;       // [c] of a terminal; a reference, or NULL
 };
 // The terminal of a new descriptor that is one, as job control knows it: h->ctty. False: there are too many.

@@ -26,7 +26,25 @@ struct pipe {
     uint64_t taken;                       // [lock] bytes that were ever taken out
     unsigned users;                       // [inode->lock] open files; the last one frees
     uint8_t **pages;                      // [lock] size / PAGE
+    struct budget *budget;                // [c] what pages are charged to
 };
+
+// NULL: no memory, or no more for pipes.
+static uint8_t *page_new(struct pipe *p) {
+    if (!budget_take(p->budget, PAGE))
+        return NULL;
+    uint8_t *page = xcalloc(1, PAGE);
+    if (!page)
+        budget_give(p->budget, PAGE);
+    return page;
+}
+static void pages_free(struct pipe *p, uint8_t **pages, uint32_t size) {
+    for (uint32_t k = 0; k < size / PAGE; k++) {
+        budget_give(p->budget, pages[k] ? PAGE : 0);
+        free(pages[k]);
+    }
+    free(pages);
+}
 
 // ---- The ring ---------------------------------------------------------------------------------------------
 // The n bytes of the ring behind the first `skip`, as pieces of its pages, UIO_GATHER at most: how many
@@ -36,7 +54,7 @@ static unsigned ring_pieces(struct pipe *p, uint32_t skip, uint32_t n, struct io
     for (*bytes = 0; *bytes < n && k < UIO_GATHER; k++) {
         uint32_t at = (p->head + skip + *bytes) & (p->size - 1), page = at / PAGE, in = at % PAGE;
         uint32_t run = n - *bytes < PAGE - in ? n - *bytes : (uint32_t)(PAGE - in);
-        if (!p->pages[page] && !(p->pages[page] = xcalloc(1, PAGE)))
+        if (!p->pages[page] && !(p->pages[page] = page_new(p)))
             break;
         v[k] = (struct iovec){p->pages[page] + in, run};
         *bytes += run;
@@ -150,9 +168,7 @@ static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
     return ua->out(ua, uaddr(arg), &n, sizeof n);
 }
 static void pipe_free(struct pipe *p) {
-    for (uint32_t k = 0; k < p->size / PAGE; k++)
-        free(p->pages[k]);
-    free(p->pages);
+    pages_free(p, p->pages, p->size);
     waitq_destroy(&p->wait);
     lock_destroy(&p->lock);
     free(p);
@@ -182,7 +198,7 @@ static const struct file_ops pipe_ops = {
     .release = pipe_release};
 
 // ---- Making and opening -----------------------------------------------------------------------------------
-static struct pipe *pipe_new(void) {
+static struct pipe *pipe_new(struct vfs *v) {
     struct pipe *p = znew(struct pipe);
     uint8_t **pages = p ? xcalloc(PIPE_DEFAULT_SIZE / PAGE, sizeof *pages) : NULL;
     if (!pages) {
@@ -193,6 +209,7 @@ static struct pipe *pipe_new(void) {
     waitq_init(&p->wait);
     p->size = PIPE_DEFAULT_SIZE;
     p->pages = pages;
+    p->budget = &v->buffers;
     return p;
 }
 // Counts f in as an end. inode->lock is held.
@@ -216,7 +233,7 @@ static void join(struct pipe *p, struct file *f) {
 int fifo_open(struct inode *i, struct file *f) {
     f->mode &= ~FMODE_SEEK;
     lock_take(&i->lock);
-    if (!i->pipe && !(i->pipe = pipe_new())) {
+    if (!i->pipe && !(i->pipe = pipe_new(i->sb->vfs))) {
         lock_drop(&i->lock);
         return -LINUX_ENOMEM;
     }
@@ -268,7 +285,7 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
     if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
     struct inode *i = inode_new(vfs->nameless[NAMELESS_PIPE]->sb, &pipe_inode_ops, NULL, &a);
-    struct pipe *p = i ? pipe_new() : NULL;
+    struct pipe *p = i ? pipe_new(vfs) : NULL;
     if (!p) {
         if (i)
             inode_put(i);
@@ -316,18 +333,14 @@ static int resize(struct pipe *p, uint32_t size) {
         uint32_t from = (p->head + at) & (p->size - 1), in = from % PAGE, to = at % PAGE;
         uint32_t run = (uint32_t)(PAGE - (in > to ? in : to));
         run = run < p->len - at ? run : p->len - at;
-        if (!pages[at / PAGE] && !(pages[at / PAGE] = xcalloc(1, PAGE))) {
-            for (uint32_t k = 0; k < size / PAGE; k++)
-                free(pages[k]);
-            free(pages);
+        if (!pages[at / PAGE] && !(pages[at / PAGE] = page_new(p))) {
+            pages_free(p, pages, size);
             return -LINUX_ENOMEM;
         }
         memcpy(pages[at / PAGE] + to, p->pages[from / PAGE] + in, run);
         at += run;
     }
-    for (uint32_t k = 0; k < p->size / PAGE; k++)
-        free(p->pages[k]);
-    free(p->pages);
+    pages_free(p, p->pages, p->size);
     p->pages = pages;
     p->size = size;
     p->head = 0;

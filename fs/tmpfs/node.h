@@ -33,6 +33,7 @@ struct vfs_memory {
     _Atomic unsigned nmapped;     // [a] how many
     _Atomic int64_t next_count;   // [a] ns; not before then are they counted again
     struct windows windows;       // own lock
+    struct vfs_use *use;          // [c] borrowed: who counts refusals, or NULL
 };
 
 struct tsuper {  // sb->priv
@@ -132,6 +133,7 @@ struct torigin {
 // quota.c. Pages of data; bytes of inodes and attributes. False: there are not so many left.
 bool tquota_take(struct tsuper *s, uint64_t pages);
 void tquota_give(struct tsuper *s, uint64_t pages);
+void tquota_count(struct vfs_memory *m);  // pages made through mappings, at most each 20 ms
 bool tquota_full(struct tsuper *s);  // not one page is left
 bool tquota_take_bytes(struct tsuper *s, uint64_t bytes);
 void tquota_give_bytes(struct tsuper *s, uint64_t bytes);

@@ -60,20 +60,22 @@ static void count_all(struct vfs_memory *m) {
     uint64_t end = mono_ns(), pause = 20 * (end - start);
     atomic_store(&m->next_count, (int64_t)(end + (pause > COUNT_NS ? pause : COUNT_NS)));
 }
-static void count_sometimes(struct vfs_memory *m) {
+void tquota_count(struct vfs_memory *m) {
     if (atomic_load_explicit(&m->nmapped, memory_order_relaxed) &&
         (int64_t)mono_ns() >= atomic_load(&m->next_count))
         count_all(m);
 }
 bool tquota_take(struct tsuper *s, uint64_t pages) {
     struct vfs_memory *m = s->memory;
-    count_sometimes(m);
+    tquota_count(m);
     if (take_pages(s, pages))
         return true;
-    if (!atomic_load(&m->nmapped))
-        return false;
-    count_all(m);  // guests may have punched holes
-    return take_pages(s, pages);
+    if (atomic_load(&m->nmapped))
+        count_all(m);  // guests may have punched holes
+    bool taken = take_pages(s, pages);
+    if (!taken && m->use)
+        use_refused(m->use);
+    return taken;
 }
 bool tquota_full(struct tsuper *s) {
     if (!tquota_take(s, 1))
@@ -108,6 +110,8 @@ bool tquota_take_bytes(struct tsuper *s, uint64_t bytes) {
     if (take_within(&s->memory->quota.bytes, s->memory->quota.max_bytes, bytes))
         return true;
     atomic_fetch_sub(&s->quota.bytes, bytes);
+    if (s->memory->use)
+        use_refused(s->memory->use);
     return false;
 }
 void tquota_give_bytes(struct tsuper *s, uint64_t bytes) {

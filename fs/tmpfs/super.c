@@ -42,9 +42,14 @@ void vfs_memory_free(struct vfs_memory *m) {
     lock_destroy(&m->lock);
     free(m);
 }
-void vfs_limit_memory(struct vfs *vfs, uint64_t bytes) {
-    vfs->memory->quota.max_pages = bytes / GUEST_PAGE_SIZE;
-    vfs->memory->quota.max_bytes = bytes / GUEST_PAGE_SIZE * INODE_BYTES;
+void vfs_limit_memory(struct vfs *vfs, uint64_t bytes, uint64_t files) {
+    uint64_t pages = bytes / GUEST_PAGE_SIZE;
+    vfs->memory->quota.max_pages = pages;
+    vfs->memory->quota.max_bytes = (files && files < pages ? files : pages) * INODE_BYTES;
+}
+uint64_t vfs_memory_used(struct vfs *vfs) {
+    tquota_count(vfs->memory);
+    return atomic_load(&vfs->memory->quota.pages) * GUEST_PAGE_SIZE;
 }
 bool sb_is_tmpfs(const struct superblock *sb) { return sb->ops == &tmpfs_super_ops; }
 

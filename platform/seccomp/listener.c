@@ -138,6 +138,7 @@ static int attend(struct sc_platform *p, struct plat_event *ev) {
         *ev = (struct plat_event){.kind = PLAT_DEATH,
                                   .thread = &t->base,
                                   .cause = t->death_cause,
+                                  .violation = t->violated,
                                   .owner = atomic_load(&t->base.owner)};
         plat_hold_owner(&p->base, ev);
         return 1;

@@ -58,6 +58,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
 void sc_violation(struct sc_thread *t, const char *what) {
     struct sc_platform *p = sc_plat(t);
     log_info("stub %d ends: %s", t->tid, what);
+    t->violated = true;
     lock_nested(&p->lock);
     if (t->proc)
         sc_proc_kill(t->proc);
@@ -95,7 +96,7 @@ void sc_thread_forget(struct sc_thread *t) {
     free(t->cache.fp);
     free(t->fast);
     t->fast = NULL;
-    t->exiting = t->to_handler = t->rest_over = false;
+    t->exiting = t->to_handler = t->rest_over = t->violated = false;
     t->go = GO_NOT;
     t->intr = INTR_NONE;
     t->rest = REST_AWAKE;

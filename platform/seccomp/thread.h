@@ -61,6 +61,7 @@ struct sc_thread {
     // [W] platform->wait.lock
     struct list death_link;  // sc_listener.deaths
     int death_cause;
+    bool violated;  // it left its protocol
     // [K] platform->parked.lock
     struct list park_link;
     _Atomic bool parked;  // [a] changed under K: it is on that list

@@ -20,6 +20,7 @@
 #include "sentry/loader/loader.h"
 #include "sentry/loader/script.h"
 #include "sentry/proc/cred.h"
+#include "sentry/run/limits.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/seccomp/seccomp.h"
@@ -269,7 +270,7 @@ static int new_space(struct task *t, struct exec_image *x) {
     int r = plat_as_create(t->k->platform, &as, &x->thread);
     if (r < 0)
         return r;
-    x->mm = mm_new(t->k->platform, as);
+    x->mm = mm_new(t->k->platform, as, limits_pool(t->k));
     return x->mm ? 0 : -LINUX_ENOMEM;
 }
 

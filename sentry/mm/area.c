@@ -88,8 +88,11 @@ static void account(struct mm *mm, const struct vma *v, bool add) {
         mm->peak = mm->total;
     if (v->flags & VMA_LOCKED)
         mm->locked += sign * n;
-    if (is_data(v))
-        mm->data += sign * n;
+    if (!is_data(v))
+        return;
+    mm->data += sign * n;
+    if (mm->pool)
+        mem_pool_add(mm->pool, sign * n);
 }
 
 static void link_area(struct mm *mm, struct vma *v) {

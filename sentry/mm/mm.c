@@ -81,6 +81,8 @@ static struct mm *mm_alloc(const struct plat_layout *layout, struct plat_as *as)
 }
 
 static void mm_free(struct mm *mm) {
+    if (mm->pool)
+        mem_pool_add(mm->pool, -mm->data);
     area_free_all(mm);
     mm_set_exe(mm, NULL);
     if (mm->as)
@@ -92,12 +94,13 @@ static void mm_free(struct mm *mm) {
 }
 
 // On failure `as` is given back as well.
-struct mm *mm_new(struct platform *p, struct plat_as *as) {
+struct mm *mm_new(struct platform *p, struct plat_as *as, struct mem_pool *pool) {
     struct mm *mm = mm_alloc(plat_layout(p), as);
     if (!mm) {
         plat_as_put(as);
         return NULL;
     }
+    mm->pool = pool;
     if (add_reserved(mm) < 0) {
         mm_free(mm);
         return NULL;
@@ -140,6 +143,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
     struct file *exe = mm_get_exe(old);
     {
         LOCKED(&old->lock);
+        mm->pool = old->pool;
         mm->mmap_base = old->mmap_base;
         mm->anchor = old->anchor;
         mm->place_top = old->place_top;

@@ -18,6 +18,7 @@
 #include "fs/vfs.h"
 #include "platform/platform.h"
 #include "sentry/aio/aio.h"
+#include "sentry/mm/mem_pool.h"
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -57,6 +58,8 @@ struct mm {
     unsigned nareas;                // [lock]
     uint64_t total, locked;         // [lock] bytes mapped; VMA_LOCKED
     _Atomic uint64_t data, peak;    // [lock] to change: private writable; the largest that total was
+    struct mem_pool *pool;          // [c] where `data` of all maps is summed; NULL: nowhere
+    uint32_t counted;               // [T: limits.c] the last look that counted it
     struct vma *spare;              // [lock] reserved before a change, so that the change itself cannot fail
     unsigned nspare;                // [lock]
     uint32_t def_flags;             // [lock] VMA_LOCKED, VMA_ONFAULT after mlockall(MCL_FUTURE)
@@ -78,8 +81,8 @@ struct mm {
     struct aio_set aio;             // [own] contexts of io_setup(2)
 };
 
-// A map for a fresh address space (reference to `as` taken over).
-struct mm *mm_new(struct platform *p, struct plat_as *as);
+// A map for a fresh address space (reference to `as` taken over), summed in `pool` (borrowed, or NULL).
+struct mm *mm_new(struct platform *p, struct plat_as *as, struct mem_pool *pool);
 struct mm *mm_get(struct mm *mm);
 // Does one area of memory that the guest may write hold all of it? For a moment's word: others may change it.
 bool mm_may_write(struct mm *mm, uint64_t addr, uint64_t len);

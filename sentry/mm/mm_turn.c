@@ -210,6 +210,7 @@ void mm_op_end(struct task *t) {
 void mm_end_process(struct task *t, int64_t error) {
     if (!atomic_load(&t->tg->exiting))
         log_warn("process %d: the host refused memory work: error %lld", t->tg->pid, -(long long)error);
+    tgroup_blame(t->tg, END_HOST);
     tgroup_begin_exit(t->tg, LINUX_SIGKILL);
 }
 

@@ -218,3 +218,12 @@ struct plat_thread *task_swap_thread(struct task *t, struct plat_thread *next) {
         plat_set_owner(next, t);
     return old;
 }
+
+int tgroup_host_pid(struct tgroup *g) {
+    LOCKED(&g->sig_lock);
+    struct task *t = list_empty(&g->tasks) ? NULL : list_first(&g->tasks, struct task, tg_link);
+    if (!t)
+        return 0;
+    LOCKED(&t->thread_lock);
+    return t->thread ? plat_host_pid(t->thread) : 0;
+}

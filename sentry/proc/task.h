@@ -26,6 +26,7 @@
 #include "base/waitq.h"
 #include "sentry/ipc/futex.h"
 #include "sentry/run/call.h"
+#include "sentry/report.h"
 #include "sentry/time/cpu_timers.h"
 #include "sentry/time/timer.h"
 #include <stdatomic.h>
@@ -98,6 +99,7 @@ struct tgroup {
     struct list posix_timers;     // [S] (sentry/time/posix_timers.c)
     int32_t next_timer_id;        // [S]
     _Atomic int32_t oom_score_adj;  // [a]
+    _Atomic uint32_t end_cause;     // [a] enum end_cause, when something is to blame for its end
     _Atomic uint32_t coredump_filter;       // [a] kept and shown
     _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
     _Atomic bool thp_disabled, io_flusher;  // [a] the same
@@ -208,6 +210,13 @@ void task_put(struct task *t);
 struct tgroup *tgroup_get(struct tgroup *g);
 void tgroup_put(struct tgroup *g);
 // By number in the sandbox: referenced, or NULL. Any thread.
+// Why g ends, when it does; the first one counts.
+static inline void tgroup_blame(struct tgroup *g, enum end_cause why) {
+    uint32_t none = END_NONE;
+    atomic_compare_exchange_strong(&g->end_cause, &none, (uint32_t)why);
+}
+// The host's number of its stub, in the sentry's pid namespace: tasks_lock held; 0: there is none.
+int tgroup_host_pid(struct tgroup *g);
 struct task *task_find(struct kernel *k, int32_t tid);
 struct tgroup *tgroup_find(struct kernel *k, int32_t pid);  // zombies included
 static inline bool task_is_leader(const struct task *t) { return t->tid == t->tg->pid; }

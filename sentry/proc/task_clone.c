@@ -16,6 +16,7 @@
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
 #include "sentry/seccomp/seccomp.h"
@@ -137,11 +138,22 @@ static void clone_drop(struct task *c) {
         tgroup_put(g);  // the table's reference, which it never got into
 }
 
+static bool take_pid(struct kernel *k) {
+    LOCKED(&k->tasks_lock);
+    return limits_take_pid(k);
+}
+static void give_pid(struct kernel *k) {
+    LOCKED(&k->tasks_lock);
+    limits_give_pid(k);
+}
+
 // The call ended before the child was published (the host refused, or the caller died).
 static void clone_abort(struct task *t) {
     struct task *c = take_ptr(t->call.own.child);
-    if (c)
+    if (c) {
         clone_drop(c);
+        give_pid(t->k);
+    }
     mm_op_end(t);
 }
 
@@ -163,12 +175,17 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     err = mm_op_begin(t);
     if (err != 0)
         return err;
+    if (!take_pid(t->k)) {
+        mm_op_end(t);
+        return -LINUX_EAGAIN;
+    }
     bool thread = r->flags & LINUX_CLONE_THREAD;
     struct tgroup *g = thread ? tgroup_get(t->tg) : clone_tgroup(t, r);
     struct task *c = g ? task_alloc(t->k, g) : NULL;
     if (!c) {
         if (g)
             tgroup_put(g);
+        give_pid(t->k);
         mm_op_end(t);
         return -LINUX_ENOMEM;
     }
@@ -221,6 +238,7 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
     if (event || (r->flags & LINUX_CLONE_PTRACE))
         ptrace_inherit(t, c);
     task_publish(c, pid);
+    limits_give_pid(k);
     return pid;
 }
 

@@ -186,6 +186,7 @@ static void process_end(struct tgroup *g, struct list *dead) {
         control_tell_end(k->control, g);
     if (g == k->main) {
         k->exit_status = g->group_exit_code;
+        k->end_cause = atomic_load(&g->end_cause);
         kernel_main_ended(k);
     }
     if (atomic_load(&k->shutting_down) && k->ntasks == 0)
@@ -245,6 +246,7 @@ int64_t task_exit_self(struct task *t, int status) {
         if (!atomic_load(&g->exiting) && last)
             g->group_exit_code = status;
         g->cpu_ns_dead += last ? cpu : 0;
+        k->cpu_ns_gone += last ? g->cpu_ns_dead : 0;
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);

@@ -359,13 +359,18 @@ static const struct inode_ops magic_ops = {
 static const struct super_ops proc_super_ops;
 
 int procfs_create(struct vfs *vfs, struct superblock **out) {
-    struct superblock *sb = super_new(vfs, &proc_super_ops, "proc", LINUX_PROC_SUPER_MAGIC);
+    return procfs_create_tree(vfs, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
+}
+
+int procfs_create_tree(struct vfs *vfs, const struct proc_entry *tree, const char *type, int64_t magic,
+                       struct superblock **out) {
+    struct superblock *sb = super_new(vfs, &proc_super_ops, type, magic);
     if (!sb)
         return -LINUX_ENOMEM;
     sb->no_dcache = true;
     lock_destroy(&sb->rename_lock);
     lock_init(&sb->rename_lock, RANK_PROC_DIR);
-    struct proc_node root = {.e = &proc_root_entry};
+    struct proc_node root = {.e = tree};
     struct inode *i = proc_inode(sb, &root, ROOT_INO);
     if (i)
         sb->root = dentry_root(sb, i);

@@ -7,6 +7,9 @@
 // A file system for the_kernel's sandbox, to be mounted (one reference); at most one at a time.
 int procfs_create(struct vfs *vfs, struct superblock **out);
 
+// /sys/fs/cgroup, made of the same: cgroup.c.
+int cgroupfs_create(struct vfs *vfs, struct superblock **out);
+
 // The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes
 // those too.
 struct tgroup;

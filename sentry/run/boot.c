@@ -8,6 +8,7 @@
 #include "abi/misc.h"
 #include "abi/syscalls.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/errtext.h"
 #include "base/fault.h"
 #include "base/fdcharge.h"
@@ -29,6 +30,7 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
 #include "sentry/run/outside.h"
 #include "sentry/run/run.h"
@@ -38,6 +40,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,11 +142,14 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct vfs *vfs = k->vfs;
     struct hostevents *events = k->events;
     unsigned threads, spaces;
+    struct limits *limits = k->limits;
     control_close(k);
     links_close(take_ptr(k->links));
+    limits_stop(limits);
     bool clean = kernel_free(k);
     hostfd_forget_terminals();
     vfs_destroy(vfs);
+    limits_free(limits);
     gofer_client_free(gofer);
     plat_count(p, &threads, &spaces);
     if (threads || spaces || !clean)
@@ -193,11 +199,14 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
     if (err < 0)
         return fail("seccomp filter of the sentry", err);
     malloc_trim(0);  // what the filter was made from
-    if (k->control)
+    if (k->control) {
         control_ready(k->control, t);
-    else
+    } else {
+        limits_start(k);
         run_first_exec(t);
+    }
     err = run_threads(k, crew);
+    limits_report(k);
     return err < 0 ? fail("threads", err) : exit_code(k->exit_status);
 }
 
@@ -217,7 +226,35 @@ static int limit_descriptors(void) {
     uint64_t max = r.rlim_cur < 1u << 20 ? r.rlim_cur : 1u << 20;
     return fdcharge_init((uint32_t)(max > 4 * OWN_FDS ? max - OWN_FDS : max - max / 4), current_user);
 }
+// As many as the limit says, the last one perhaps not in whole; they begin anywhere, so that many sandboxes
+// do not meet on the first ones.
+void sentry_take_cpus(const struct sentry_limits *limits) {
+    cpu_set_t all, some;
+    if (!limits->cpus_milli || sched_getaffinity(0, sizeof all, &all) < 0)
+        return;
+    unsigned n = (unsigned)CPU_COUNT(&all), want = (unsigned)((limits->cpus_milli + 999) / 1000);
+    unsigned skip = n ? (unsigned)random_u64() % n : 0;
+    CPU_ZERO(&some);
+    for (unsigned i = 0; want < n && CPU_COUNT(&some) < (int)want; i++) {
+        if (!CPU_ISSET(i % CPU_SETSIZE, &all))
+            continue;
+        if (skip)
+            skip--;
+        else
+            CPU_SET(i % CPU_SETSIZE, &some);
+    }
+    if (want < n)
+        sched_setaffinity(0, sizeof some, &some);
+}
+
 static bool caller_dies(void) { return task_current && signal_dying(task_current); }
+
+static void tell_confinement(const char *platform) {
+    char how[256];
+    log_msg(LOG_ERROR, "platform: %s", platform);
+    confine_describe(how, sizeof how);
+    log_msg(LOG_ERROR, "confinement: %s", how);
+}
 
 int sentry_run(const struct sentry_config *c) {
     char why[256];
@@ -244,25 +281,26 @@ int sentry_run(const struct sentry_config *c) {
         log_error("platform: %s", why);
         return SENTRY_EXIT_FAILED;
     }
-    if (c->verbose) {
-        log_msg(LOG_ERROR, "platform: %s", why);
-        confine_describe(why, sizeof why);
-        log_msg(LOG_ERROR, "confinement: %s", why);
-    }
+    if (c->verbose)
+        tell_confinement(why);
     struct vfs *vfs = vfs_create();
     struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);
     vfs_set_caller_dies(vfs, caller_dies);
     gofer_client_on_sleep(gofer, worker_sleeps, platform);
-    struct kernel *k = kernel_new(platform, vfs);
+    struct kernel *k = kernel_new(platform, vfs, c->limits.memory);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
     err = hostevent_open(vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);
     k->ncpus = (unsigned)ncpus;
-    vfs_limit_memory(vfs, k->mem_total / 2);  // as a tmpfs of Linux has it, here for all together
+    if (c->limits.cpus_milli)
+        k->ncpus = (unsigned)__builtin_popcountll(k->cpus);
+    err = limits_open(k, &c->limits, c->report_fd, !c->write_through);
+    if (err < 0)
+        return fail("limits", err);
     err = limit_descriptors();
     if (err < 0)
         return fail("descriptors", err);

@@ -21,6 +21,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/run/controlexec.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/outside.h"
 #include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
@@ -103,7 +104,10 @@ void control_ready(struct control *c, struct task *first) {
 }
 
 // ---- Requests ---------------------------------------------------------------------------------------------
-static void start(struct control *c) { run_first_exec(take_ptr(c->first)); }
+static void start(struct control *c) {
+    limits_start(c->k);
+    run_first_exec(take_ptr(c->first));
+}
 
 static bool ends_by_default(int sig) {
     return sig != LINUX_SIGCHLD && sig != LINUX_SIGURG && sig != LINUX_SIGWINCH && sig != LINUX_SIGCONT &&
@@ -207,13 +211,17 @@ static bool request_wait(struct control *c, struct peer *p, size_t n) {
     return n == sizeof(struct control_head);
 }
 
-static int host_pid(struct tgroup *g) {
-    LOCKED(&g->sig_lock);
-    struct task *t = list_empty(&g->tasks) ? NULL : list_first(&g->tasks, struct task, tg_link);
-    if (!t)
-        return 0;
-    LOCKED(&t->thread_lock);
-    return t->thread ? plat_host_pid(t->thread) : 0;
+static bool request_limits(struct control *c, struct peer *p, size_t n) {
+    const struct control_limits *m = (const void *)c->buf;
+    struct sentry_limits max;
+    if (n != sizeof *m)
+        return false;
+    limits_get(c->k, &max);
+    max.memory = m->memory == CONTROL_KEEP ? max.memory : m->memory;
+    max.pids = m->pids == CONTROL_KEEP ? max.pids : m->pids;
+    limits_change(c->k, &max);
+    reply_ok(p);
+    return true;
 }
 
 static bool request_pids(struct control *c, struct peer *p, size_t n) {
@@ -226,7 +234,7 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
     {
         LOCKED(&k->tasks_lock);
         for (int pid = 2; pid < k->pid_end && m->n < CONTROL_NPIDS_MAX; pid++) {
-            int host = k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE ? host_pid(k->tgs[pid]) : 0;
+            int host = k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE ? tgroup_host_pid(k->tgs[pid]) : 0;
             if (host > 0)
                 m->pids[m->n++] = host;
         }
@@ -355,6 +363,8 @@ static bool serve(struct control *c, struct peer *p, size_t n, struct gift *g) {
         return request_exec(c, p, n, g);
     case CONTROL_WAIT:
         return request_wait(c, p, n);
+    case CONTROL_LIMITS:
+        return request_limits(c, p, n);
     case CONTROL_PIDS:
         return request_pids(c, p, n);
     case CONTROL_NET:

@@ -7,6 +7,7 @@
 #include "base/errtext.h"
 #include "base/log.h"
 #include "fs/hostfd.h"
+#include "fs/use.h"
 #include "fs/vfs.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
@@ -16,6 +17,7 @@
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/run/limits.h"
 #include "sentry/run/run.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
@@ -86,6 +88,8 @@ static int set_files(struct task *t, const int stdio[3]) {
         if (one < 0) {
             close(stdio[fd]);
         } else {
+            if (fd > 0)
+                hostfd_count(f, &limits_use(t->k)->output[fd - 1]);
             one = fd_replace(t->files, f, fd, 1024, false);
             file_put(f);
         }

@@ -487,6 +487,8 @@ static void host_death(struct task *t, const struct plat_event *ev) {
     if (!current)
         return;
     log_info("thread %d: its host thread ended with signal %d", t->tid, ev->cause);
+    if (!atomic_load(&t->tg->exiting))
+        tgroup_blame(t->tg, ev->violation || ev->cause == LINUX_SIGSYS ? END_VIOLATION : END_HOST);
     tgroup_begin_exit(t->tg, ev->cause ? ev->cause : LINUX_SIGKILL);
     bool mine;
     {

@@ -14,6 +14,9 @@
 #include "sentry/signal/impl.h"
 
 #define SYSCALL_INSN_LEN 2
+#define SIGSET_FAULTS \
+    (SIGBIT(LINUX_SIGSEGV) | SIGBIT(LINUX_SIGBUS) | SIGBIT(LINUX_SIGILL) | SIGBIT(LINUX_SIGFPE) | \
+     SIGBIT(LINUX_SIGTRAP) | SIGBIT(LINUX_SIGSYS))
 
 enum restart_how restart_decide(int64_t restart, bool handler, bool sa_restart) {
     switch (restart) {
@@ -115,7 +118,12 @@ static void enter_handler(struct task *t, struct lx_regs *regs, const struct tak
 }
 
 // LIMIT: no core file is written, whatever RLIMIT_CORE says; so the wait status never tells of one.
-static void die(struct task *t, int sig) {
+static void die(struct task *t, const struct taken *n) {
+    int sig = n->sig;
+    // the kernel's own word about an instruction of this thread, not somebody's kill(2)
+    bool fault = SIGBIT(sig) & SIGSET_FAULTS && n->info.si_code > 0;
+    if (fault && !atomic_load(&t->tg->exiting))
+        tgroup_blame(t->tg, END_GUEST_FAULT);
     tgroup_begin_exit(t->tg, sig);
     task_die(t, t->tg->group_exit_code);
 }
@@ -133,7 +141,7 @@ static bool act(struct task *t, struct lx_regs *regs, const struct taken *n) {
         stop_begin(t, n->sig, n->continues);
         return true;
     }
-    die(t, n->sig);
+    die(t, n);
     return false;
 }
 

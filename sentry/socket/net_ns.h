@@ -24,6 +24,7 @@ struct unix_ns {
     struct lock flight;               // RANK_LEAF, unix_gc.c
     struct list flying;               // [flight] sockets on their way
     unsigned nflying, closed;         // [flight] how many; closed since garbage was looked for
+    struct budget *budget;            // [c] borrowed: what messages are charged to; NULL: nothing
 };
 
 struct inet_ns {

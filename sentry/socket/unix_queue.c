@@ -14,6 +14,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/run/run.h"
+#include "base/budget.h"
 #include "sentry/socket/unix.h"
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,17 @@
 #define IN_FLIGHT_MAX 16384  // files on their way in all queues
 
 // ---- Messages ---------------------------------------------------------------------------------------------
+static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
+
 static struct unix_msg *msg_new(struct unix_sock *sender, size_t cap) {
-    struct unix_msg *m = malloc(sizeof *m + cap);
-    if (!m)
+    struct budget *budget = unix_ns(sender)->budget;
+    if (!budget_take(budget, sizeof(struct unix_msg) + cap))
         return NULL;
+    struct unix_msg *m = malloc(sizeof *m + cap);
+    if (!m) {
+        budget_give(budget, sizeof *m + cap);
+        return NULL;
+    }
     memset(m, 0, sizeof *m);
     list_init(&m->link);
     list_init(&m->carrier);
@@ -50,6 +58,7 @@ static void msg_free(struct unix_msg *m) {
     unix_name_put(m->from);
     if (m->queued)
         atomic_fetch_sub(&m->sender->unread, unix_cost(m));
+    budget_give(unix_ns(m->sender)->budget, cost(m));
     unix_put(m->sender);
     free(m);
 }

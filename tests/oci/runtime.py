@@ -236,11 +236,15 @@ def has_freezer():
 
 
 # ---- Leftovers -------------------------------------------------------------------------------------------------------------
+OURS = set()  # children that stay for the whole run
+
+
 def left_children():
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    return children(os.getpid())
+    for pid in children(os.getpid()):
+        with contextlib.suppress(ChildProcessError):
+            if pid not in OURS:
+                os.waitpid(pid, os.WNOHANG)
+    return [pid for pid in children(os.getpid()) if pid not in OURS]
 
 
 def cgroups():
@@ -259,7 +263,7 @@ def leftovers(mounts):
     while True:
         found = ["process %d %s" % (pid, proc_name(pid)) for pid in left_children()]
         found += ["in --root: " + name for name in os.listdir(at.root)] if os.path.isdir(at.root) else []
-        found += ["mount: " + line for line in set(open("/proc/self/mountinfo").read().splitlines()) - mounts]
+        found += ["mount: " + line for line in set(open("/proc/self/mountinfo").read().splitlines()) - mounts if at.base in line]
         found += ["cgroup " + path for path in cgroups()]
         if not found or time.monotonic() > limit:
             return found

@@ -111,7 +111,7 @@ static void charged_to_the_sandbox(void **state) {
     struct file *all[256];
     unsigned n = 0;
     begin(&x, 0);
-    vfs_limit_memory(x.vfs, 1 << 20);
+    vfs_limit_memory(x.vfs, 1 << 20, 0);
     while (n < 256 && vfs_open(&x.ctx, NULL, "/pts/ptmx", LINUX_O_RDWR, 0, 0, &all[n]) == 0)
         n++;
     assert_in_range(n, 20, 60);

@@ -178,7 +178,7 @@ static void test_shared_limit(void **state) {
     struct path p;
     char target[200] = {0};
     fx_begin(&x);
-    vfs_limit_memory(x.vfs, 40960);
+    vfs_limit_memory(x.vfs, 40960, 0);
     vfs_statfs(&x.ctx.root, &s);
     assert_int_equal(s.f_blocks, 10);
     assert_int_equal(s.f_files, 10);

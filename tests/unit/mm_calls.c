@@ -126,7 +126,7 @@ static struct mm *new_mm(void) {
     for (int i = 0; i < LINUX_RLIM_NLIMITS; i++)
         limits[i] = UINT64_MAX;
     may_lock_all = false;
-    struct mm *mm = mm_new(NULL, NULL);
+    struct mm *mm = mm_new(NULL, NULL, NULL);
     assert_non_null(mm);
     mm->brk_start = mm->brk = PG(4);
     mm->mmap_base = mm->place_top = PG(360);

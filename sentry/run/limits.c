@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// See limits.h.
+//
+// Memory. Maps promise more than programs touch, so what counts is what the host has given to the stubs, and
+// the supervisor reads that from /proc. Nobody asks while all maps together promise less than half of the
+// limit (the other half is the most that tmpfs may have). Beyond that the next look comes when the rest could
+// be used up, at FILL_RATE for each processor; while nothing grows, later and later. First each process's own
+// pages are summed, which counts what a fork shares more than once; only where that is too much, shares. Past
+// the limit the process with the highest badness ends, Linux' measure: its bytes, and oom_score_adj of
+// thousandths of the limit.
+// LIMIT: between two looks (2 to 100 ms) more may be touched than the limit says; where there is a cgroup,
+// its limit is not far above.
+#include "sentry/run/limits.h"
+#include "base/budget.h"
+#include "base/clamp.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "fs/vfs.h"
+#include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
+#include "sentry/proc/task_impl.h"
+#include "sentry/run/hostevent.h"
+#include "sentry/run/limits_impl.h"
+#include "sentry/signal/signal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// ---- Ends -------------------------------------------------------------------------------------------------
+// The whole sandbox. The main process's end is the end of all.
+static void end(struct limits *l, enum end_cause why) {
+    struct tgroup *main = l->k->main;
+    if (!main)
+        return;
+    tgroup_blame(main, why);
+    tgroup_begin_exit(main, LINUX_SIGKILL);
+}
+
+static void on_timeout(struct ktimer *t) { end(container_of(t, struct limits, timeout), END_TIMEOUT); }
+
+// ---- Who insists ------------------------------------------------------------------------------------------
+static void on_insists(struct ktimer *t) {
+    struct limits *l = container_of(t, struct limits, insists);
+    end(l, (enum end_cause)atomic_load(&l->insisted));
+}
+
+// Any thread, under any lock that is taken before the timers'.
+static void insist(struct limits *l, enum end_cause why) {
+    uint32_t none = END_NONE;
+    if (atomic_compare_exchange_strong(&l->insisted, &none, (uint32_t)why))
+        ktimer_set(&l->insists, mono_ns());
+}
+static void files_insist(void *owner, bool output) { insist(owner, output ? END_OUTPUT : END_DISK); }
+
+bool limits_take_pid(struct kernel *k) {
+    struct limits *l = k->limits;
+    if (!l)
+        return true;
+    uint64_t most = atomic_load(&l->pids);
+    if (!most || k->ntasks + l->being_made < most) {
+        l->being_made++;
+        return true;
+    }
+    if (atomic_fetch_add(&l->refused_pids, 1) == INSISTS)
+        insist(l, END_PIDS);
+    return false;
+}
+void limits_give_pid(struct kernel *k) {
+    if (k->limits)
+        k->limits->being_made--;
+}
+
+// ---- Processor time ---------------------------------------------------------------------------------------
+uint64_t limits_cpu_ns(struct kernel *k) {
+    LOCKED(&k->tasks_lock);
+    uint64_t ns = k->cpu_ns_gone;
+    for (int pid = 2; pid < k->pid_end; pid++)
+        if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
+            ns += tgroup_cpu_ns(k->tgs[pid]);
+    return ns;
+}
+
+static void on_cpu(struct ktimer *t) {
+    struct limits *l = container_of(t, struct limits, cpu);
+    uint64_t used = limits_cpu_ns(l->k), left = l->max.cpu_ns > used ? l->max.cpu_ns - used : 0;
+    if (left == 0) {
+        end(l, END_TIMEOUT);
+        return;
+    }
+    uint64_t wait = clamp_u64(left / (l->k->ncpus ? l->k->ncpus : 1), LOOK_LEAST_NS, NS_PER_SEC);
+    l->cpu_wait = used == l->cpu_seen ? clamp_u64(l->cpu_wait * 2, wait, NS_PER_SEC / 2) : wait;
+    l->cpu_seen = used;
+    ktimer_set(t, mono_ns() + l->cpu_wait);
+}
+
+// ---- Memory: when to look ---------------------------------------------------------------------------------
+static void look_in(struct limits *l, uint64_t ns) { ktimer_set(&l->memory, mono_ns() + ns); }
+
+static void on_promise(struct mem_pool *pool) {
+    struct limits *l = container_of(pool, struct limits, pool);
+    if (!atomic_exchange(&l->watching, true))
+        look_in(l, LOOK_LEAST_NS);
+}
+
+static void stop_watching(struct limits *l) {
+    l->used = 0;
+    atomic_store(&l->watching, false);
+    uint64_t most = atomic_load(&l->pool.threshold);
+    if (most && atomic_load(&l->pool.promised) > most)
+        on_promise(&l->pool);
+}
+
+static void ask(struct limits *l, bool exact) {
+    const struct report_ask m = {REPORT_ASK, exact};
+    l->asked_exact = exact;
+    l->asked_at = mono_ns();
+    if (l->fd < 0 || write(l->fd, &m, sizeof m) != (ssize_t)sizeof m)
+        look_in(l, LOOK_MOST_NS);
+}
+
+// When the rest could be gone; looks that take long come more rarely.
+static void look_later(struct limits *l, uint64_t used) {
+    uint64_t left = l->max.memory > used ? l->max.memory - used : 0, took = l->took;
+    uint64_t wait = left / (l->k->ncpus ? l->k->ncpus : 1) * NS_PER_SEC / FILL_RATE;
+    l->quiet = used > l->used ? 0 : l->quiet + 1;
+    wait <<= l->quiet < 6 ? l->quiet : 6;
+    uint64_t least = took * 4 > LOOK_LEAST_NS ? took * 4 : LOOK_LEAST_NS;
+    l->used = used;
+    look_in(l, clamp_u64(wait, least, LOOK_MOST_NS));
+}
+
+static void on_look(struct ktimer *t) {
+    struct limits *l = container_of(t, struct limits, memory);
+    uint64_t promised = atomic_load(&l->pool.promised), most = l->max.memory;
+    if (!most || promised <= atomic_load(&l->pool.threshold))
+        stop_watching(l);
+    else if ((promised += vfs_memory_used(l->k->vfs)) <= most)
+        look_later(l, promised);  // so much may be touched
+    else
+        ask(l, false);
+}
+
+// ---- Memory: what was found -------------------------------------------------------------------------------
+static int by_pid(const void *a, const void *b) {
+    const struct report_process *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static uint64_t bytes_of(const struct report_memory *m, int pid) {
+    const struct report_process key = {.pid = pid},
+                                *p = pid ? bsearch(&key, m->of, m->n, sizeof m->of[0], by_pid) : NULL;
+    return p ? p->bytes : 0;
+}
+
+struct found {
+    uint64_t used;
+    int64_t badness;       // the worst one's
+    struct tgroup *worst;  // borrowed; NULL: none may be chosen
+    bool dying;            // one that was chosen has not gone yet
+};
+
+static void judge(struct limits *l, struct tgroup *g, uint64_t bytes, struct found *f) {
+    int adj = atomic_load(&g->oom_score_adj);
+    int64_t bad = (int64_t)bytes + (int64_t)(l->max.memory / 1000) * adj;
+    if (atomic_load(&g->end_cause) == END_MEMORY && bytes)
+        f->dying = true;
+    else if (adj > -1000 && bytes && !atomic_load(&g->exiting) && (!f->worst || bad > f->badness)) {
+        f->worst = g;
+        f->badness = bad;
+    }
+}
+
+// What the sentry has grown by since the first look is theirs too: it is what they have of pipes, sockets,
+// names. tasks_lock is held. A map that several processes run in (vfork) counts once.
+static void count_all(struct limits *l, const struct report_memory *m, struct found *f) {
+    struct kernel *k = l->k;
+    l->look++;
+    uint64_t ours = bytes_of(m, REPORT_SENTRY);
+    l->base = l->base ? l->base : ours;
+    f->used += ours > l->base ? ours - l->base : 0;
+    for (int pid = 2; pid < k->pid_end; pid++) {
+        struct tgroup *g = k->tgs[pid];
+        struct task *t = g && g->state == TG_ALIVE && !list_empty(&g->tasks)
+                             ? list_first(&g->tasks, struct task, tg_link)
+                             : NULL;
+        if (!t)
+            continue;
+        uint64_t bytes = bytes_of(m, tgroup_host_pid(g));
+        struct mm *mm = t->mm;
+        judge(l, g, bytes, f);
+        if (mm && mm->counted != l->look)
+            f->used += bytes;
+        if (mm)
+            mm->counted = l->look;
+    }
+}
+
+static void end_worst(struct limits *l, struct found *f) {
+    log_info("memory: %llu bytes of %llu: process %d ends", (unsigned long long)f->used,
+             (unsigned long long)l->max.memory, f->worst->pid);
+    tgroup_blame(f->worst, END_MEMORY);
+    signal_send_group(f->worst, LINUX_SIGKILL, NULL);
+    atomic_fetch_add(&l->kills, 1);
+    l->killed_at = mono_ns();
+}
+
+static void take_memory(struct limits *l, const struct report_memory *m) {
+    struct found f = {.used = vfs_memory_used(l->k->vfs)};
+    {
+        LOCKED(&l->k->tasks_lock);
+        count_all(l, m, &f);
+        bool over = f.used > l->max.memory && l->max.memory, waits = mono_ns() - l->killed_at < DYING_NS;
+        if (over && l->asked_exact && f.worst && !(f.dying && waits))
+            end_worst(l, &f);
+    }
+    if (f.used > l->max.memory && !l->asked_exact) {
+        ask(l, true);
+        return;
+    }
+    l->peak = f.used > l->peak ? f.used : l->peak;
+    l->took = mono_ns() - l->asked_at;
+    look_later(l, f.used);
+}
+
+static void on_report(struct hostevent_source *source) {
+    struct limits *l = container_of(source, struct limits, source);
+    struct report_memory *m = &l->reply.memory;
+    ssize_t n = read(l->fd, m, sizeof l->reply);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < (ssize_t)sizeof *m || m->kind != REPORT_MEMORY || m->n > REPORT_PROCESSES_MAX ||
+        (size_t)n != sizeof *m + m->n * sizeof m->of[0]) {
+        hostevent_remove(l->k->events, l->fd);  // the supervisor has gone, and all ends with it
+        return;
+    }
+    take_memory(l, m);
+}
+
+void limits_show(struct kernel *k, struct limits_shown *out) {
+    struct limits *l = k->limits;
+    *out = (struct limits_shown){.memory = atomic_load(&l->memory_max),
+                                 .pids = atomic_load(&l->pids),
+                                 .cpus_milli = l->max.cpus_milli,
+                                 .refused_pids = atomic_load(&l->refused_pids),
+                                 .memory_kills = atomic_load(&l->kills)};
+}
+uint64_t limits_memory_used(struct kernel *k) { return k->limits ? k->limits->used : 0; }
+
+// ---- Life -------------------------------------------------------------------------------------------------
+void limits_change(struct kernel *k, const struct sentry_limits *max) {
+    struct limits *l = k->limits;
+    l->max.memory = max->memory;
+    atomic_store(&l->memory_max, max->memory);
+    l->max.pids = max->pids;
+    atomic_store(&l->pids, max->pids);
+    atomic_store(&l->pool.threshold, max->memory / 2);
+    atomic_store(&k->mem_total, max->memory && max->memory < k->machine ? max->memory : k->machine);
+    if (max->memory)
+        on_promise(&l->pool);
+}
+void limits_get(struct kernel *k, struct sentry_limits *max) { *max = k->limits->max; }
+
+int limits_open(struct kernel *k, const struct sentry_limits *max, int report_fd, bool in_memory) {
+    struct limits *l = k->limits = znew(struct limits);
+    if (!l)
+        return -LINUX_ENOMEM;
+    l->k = k;
+    l->max = *max;
+    l->fd = report_fd;
+    l->source.ready = on_report;
+    l->pool.over = on_promise;
+    ktimer_init(&k->timers, &l->timeout, on_timeout);
+    ktimer_init(&k->timers, &l->cpu, on_cpu);
+    ktimer_init(&k->timers, &l->memory, on_look);
+    ktimer_init(&k->timers, &l->insists, on_insists);
+    l->use = (struct vfs_use){.max_disk = max->disk,
+                              .max_files = max->files,
+                              .max_output = max->output,
+                              .insists = files_insist,
+                              .owner = l};
+    vfs_set_use(k->vfs, &l->use, in_memory);
+    limits_change(k, max);
+    uint64_t half = k->mem_total / 2;  // as a tmpfs of Linux has it, here for all together
+    vfs_limit_memory(k->vfs, in_memory && max->disk && max->disk < half ? max->disk : half,
+                     in_memory ? max->files : 0);
+    vfs_buffers(k->vfs)->max = max->memory / BUFFERS_PART;
+    k->net.un.budget = vfs_buffers(k->vfs);
+    return report_fd < 0 ? 0 : hostevent_add(k->events, report_fd, &l->source);
+}
+
+void limits_start(struct kernel *k) {
+    struct limits *l = k->limits;
+    l->started = mono_ns();
+    if (l->max.timeout_ns)
+        ktimer_set(&l->timeout, mono_ns() + l->max.timeout_ns);
+    if (l->max.cpu_ns)
+        on_cpu(&l->cpu);
+}
+
+struct vfs_use *limits_use(struct kernel *k) {
+    return &k->limits->use;
+}
+struct mem_pool *limits_pool(struct kernel *k) {
+    return k->limits ? &k->limits->pool : NULL;
+}
+
+void limits_stop(struct limits *l) {
+    struct ktimer *const timers[] = {&l->timeout, &l->cpu, &l->memory, &l->insists};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
+        ktimer_cancel_sync(timers[i]);
+}
+void limits_free(struct limits *l) {
+    if (l->fd >= 0)
+        close(l->fd);
+    free(l);
+}
+
+static uint32_t cause_of_end(const struct kernel *k) {
+    uint32_t blamed = k->end_cause;
+    if ((k->exit_status & 0x7f) == 0)
+        return END_EXITED;
+    return blamed ? blamed : END_SIGNAL;
+}
+
+void limits_report(struct kernel *k) {
+    struct limits *l = k->limits;
+    if (l->fd < 0)
+        return;
+    struct report_end m = {.kind = REPORT_END,
+                           .cause = cause_of_end(k),
+                           .wait_status = (uint32_t)k->exit_status & 0xffff,
+                           .memory_kills = atomic_load(&l->kills),
+                           .memory_peak = l->peak,
+                           .wall_ns = l->started ? mono_ns() - l->started : 0,
+                           .cpu_ns = k->cpu_ns_gone,
+                           .refused_pids = atomic_load(&l->refused_pids),
+                           .refused_disk = atomic_load(&l->use.refused),
+                           .written = atomic_load(&l->use.written)};
+    for (int i = 0; i < 2; i++)
+        m.output[i] = (struct report_output){atomic_load(&l->use.output[i].total),
+                                             atomic_load(&l->use.output[i].passed)};
+    if (write(l->fd, &m, sizeof m) < 0)
+        log_info("the report of the end is lost: error %d", errno);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside limits.c.
+#ifndef SENTRY_RUN_LIMITS_IMPL_H
+#define SENTRY_RUN_LIMITS_IMPL_H
+#include "base/clock.h"
+#include "fs/use.h"
+#include "sentry/mm/mem_pool.h"
+#include "sentry/report.h"
+#include "sentry/run/hostevent.h"
+#include "sentry/time/timer.h"
+
+#define LOOK_LEAST_NS 2000000u
+#define LOOK_MOST_NS  100000000u
+#define FILL_RATE     (UINT64_C(4) << 30)  // bytes a second that one processor fills at most
+#define DYING_NS      500000000u           // for so long nobody else is chosen
+#define BUFFERS_PART  4                    // of the memory limit: what pipes and sockets may hold
+#define INSISTS       10000u               // refused calls
+
+struct limits {
+    struct kernel *k;          // [c] back
+    struct sentry_limits max;  // [e] the event thread's; what does not change: [c]
+    int fd;                    // [c] owned: to the supervisor; -1: none
+    struct hostevent_source source;
+    struct ktimer timeout, cpu, memory, insists;
+    _Atomic uint32_t insisted;      // [a] enum end_cause
+    _Atomic uint64_t pids;          // [a] 0: no limit
+    unsigned being_made;            // [T] processes and threads that are not published yet
+    _Atomic uint64_t refused_pids;  // [a]
+    uint64_t cpu_seen, cpu_wait;    // [e]
+    struct mem_pool pool;
+    _Atomic bool watching;        // [a] a look is due
+    bool asked_exact;             // [e]
+    uint64_t asked_at, took;      // [e] ns: the last question, and until its answer
+    uint64_t killed_at, started;  // [e] ns; the program
+    _Atomic uint64_t used;        // [a] bytes at the last look; 0: none since the pool is small
+    uint64_t base;                // [e] of the sentry, at the first look
+    uint64_t peak;                // [e]
+    unsigned quiet;                  // [e] looks without growth
+    _Atomic uint32_t kills;          // [a]
+    _Atomic uint64_t memory_max;     // [a] max.memory
+    uint32_t look;                // [e] number of the look, for mm->counted
+    struct vfs_use use;
+    union {  // [e]
+        struct report_memory memory;
+        char room[sizeof(struct report_memory) + REPORT_PROCESSES_MAX * sizeof(struct report_process)];
+    } reply;
+};
+
+#endif
