@@ -31,7 +31,7 @@ Row = collections.namedtuple("Row", "key title native runsc either base own", de
 OPEN = {
     ("pwrite_64k", "native"), ("write_gib", "native"), ("unix", "native"), ("unix", "gVisor"), ("pipe", "native"), ("futex", "native"),
     ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"), ("brk", "native"),
-    ("thread", "native"), ("thread", "gVisor"), ("fork", "native"), ("true", "native"), ("memory", ""), ("programs", ""),
+    ("thread", "native"), ("thread", "gVisor"), ("fork", "native"), ("true", "native"), ("programs", ""),
 }
 CALLS = [
     Row("getppid", "getppid", 1.5), Row("pwrite1", "pwrite of a byte", 1.5), Row("pipe_self", "pipe: write + read", 2),
