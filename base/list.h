@@ -24,6 +24,13 @@ struct list {
          &it->member != (head); it = tmp, tmp = container_of(tmp->member.next, __typeof__(*it), member))
 
 static inline void list_init(struct list *l) { l->next = l->prev = l; }
+// A head in a table that was zeroed, ready from its first use on: a page of the table that nobody has used
+// takes no memory.
+static inline struct list *list_bucket(struct list *l) {
+    if (!l->next)
+        list_init(l);
+    return l;
+}
 static inline bool list_empty(const struct list *l) { return l->next == l; }
 // For a node: is it on a list? (Nodes are initialised, and list_del() leaves them so.)
 static inline bool list_linked(const struct list *l) { return l->next != l; }

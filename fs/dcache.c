@@ -124,10 +124,7 @@ struct dentry *dentry_root(struct superblock *sb, struct inode *root) {
 
 // ---- In and out of the cache ------------------------------------------------------------------------------
 static void into_bucket(struct vfs *v, struct dentry *d) {
-    struct list *b = bucket_of(v, d->parent, d->namehash);
-    if (!b->next)
-        list_init(b);
-    list_add(b, &d->hash);
+    list_add(list_bucket(bucket_of(v, d->parent, d->namehash)), &d->hash);
 }
 // As many buckets as names. Without memory for more it stays as it is, and only slower.
 static void grow_buckets(struct vfs *v) {

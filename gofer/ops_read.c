@@ -43,16 +43,13 @@ static int read_link(struct gofer_server *s, const struct gofer_obj *o, struct g
 }
 
 // Opens o for I/O; the descriptor goes along with the reply.
-static int donate(struct gofer_server *s, const struct gofer_obj *o, int flags, struct gofer_attr *a) {
-    int fd cleanup_close = obj_reopen(s, o, flags);
+static int donate(struct gofer_server *s, const struct gofer_obj *o, int flags) {
+    if (o->kind == KIND_DIR)
+        return -LINUX_EISDIR;
+    int fd = obj_reopen(s, o, flags);
     if (fd < 0)
         return fd;
-    int err = gofer_statx(fd, "", a);
-    if (err)
-        return err;
-    if (!S_ISREG(a->mode))
-        return -LINUX_ENXIO;
-    s->out_fd = take_fd(&fd);
+    s->out.v[s->out.n++] = fd;
     return 0;
 }
 
@@ -92,7 +89,7 @@ int op_walk(struct gofer_server *s, const struct gofer_walk_req *q, struct gofer
         return err;
     // What cannot be opened is told by `open`, to whom it may concern.
     if ((q->flags & GOFER_WALK_OPEN) && !r->stop && r->attrs.n && at.kind == KIND_FILE)
-        donate(s, &at, O_RDONLY, &r->attrs.v[r->attrs.n - 1]);
+        donate(s, &at, O_RDONLY);
     struct gofer_obj *o = wants_handle(q, &r->attrs, &at, &up);
     if (!o)
         return 0;
@@ -124,7 +121,29 @@ int op_open(struct gofer_server *s, const struct gofer_open_req *q, struct gofer
     if (o.kind == KIND_DIR)
         return -LINUX_EISDIR;
     int flags = open_flags(s, &o, q->flags);
-    return flags < 0 ? flags : donate(s, &o, flags, &r->attr);
+    if (flags < 0)
+        return flags;
+    err = donate(s, &o, flags);
+    return err ? err : gofer_statx(s->out.v[0], "", &r->attr);  // as it is now: O_TRUNC
+}
+
+static int open_one(struct gofer_server *s, const struct gofer_obj *dir, const char *name,
+                    struct gofer_attr *a) {
+    struct gofer_obj o cleanup_obj = {.fd = -1};
+    int err = obj_child(s, dir, name, &o, a);
+    return err ? err : donate(s, &o, O_RDONLY);
+}
+
+int op_open_all(struct gofer_server *s, const struct gofer_open_all_req *q, struct gofer_open_all_rep *r) {
+    static const struct gofer_str self;
+    struct gofer_obj dir cleanup_obj = {.fd = -1};
+    int err = obj_at(s, q->handle, &self, &dir);
+    if (err)
+        return err;
+    while (r->attrs.n < q->names.n && r->attrs.n < GOFER_FDS_MAX &&
+           open_one(s, &dir, q->names.v[r->attrs.n].p, &r->attrs.v[r->attrs.n]) == 0)
+        r->attrs.n++;
+    return 0;
 }
 
 // One entry into the batch. False: no room.

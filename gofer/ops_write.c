@@ -56,7 +56,7 @@ int op_create(struct gofer_server *s, const struct gofer_create_req *q, struct g
     err = gofer_statx(fd, "", &r->attr);
     if (err)
         return err;
-    s->out_fd = take_fd(&fd);
+    s->out.v[s->out.n++] = take_fd(&fd);
     return 0;
 }
 

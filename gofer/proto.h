@@ -16,6 +16,7 @@
 #define GOFER_BYTES_MAX  65536  // bytes of an xattr's value, or of a batch of directory entries
 #define GOFER_WALK_MAX   32     // components in one walk
 #define GOFER_IDS_MAX    64     // handles in one release
+#define GOFER_FDS_MAX    16     // descriptors that one reply brings
 #define GOFER_HDR_SIZE   16
 #define GOFER_MSG_MAX    (GOFER_BYTES_MAX + 4096)  // of a whole record
 
@@ -23,6 +24,7 @@
 #define GOFER_WRITES 1u
 #define GOFER_SILENT 2u
 #define GOFER_DONATES 4u
+#define GOFER_DONATES_SOME 8u
 
 // a handle of the last directory reached, none where that is where the walk began
 #define GOFER_WALK_HANDLE_DIR 1u
@@ -92,6 +94,12 @@ typedef struct gofer_ids {
     uint64_t v[GOFER_IDS_MAX];
 } gofer_t_ids;
 
+// Descriptors that travel with a reply, v[0] to v[n - 1].
+struct gofer_fds {
+    uint32_t n;
+    int v[GOFER_FDS_MAX];
+};
+
 // One directory entry, within the bytes of readdir's reply. `offset` continues after this entry.
 struct gofer_entry {
     uint64_t offset, ino;
@@ -104,7 +112,7 @@ struct gofer_entry {
 struct gofer_hdr {
     uint32_t size;   // of the record
     uint16_t type;
-    uint16_t nfds;   // descriptors that come along (replies only: 0 or 1)
+    uint16_t nfds;   // descriptors that come along (replies only)
     uint32_t tag;    // chosen by the client, repeated in the reply
     int32_t error;   // replies: 0 or a negative errno, then there are no fields
 };

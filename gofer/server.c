@@ -60,7 +60,7 @@ static int open_roots(struct gofer_server *s, const struct gofer_root *roots, in
 int gofer_server_init(struct gofer_server *s, const struct gofer_root *roots, int n, uint32_t max_handles) {
     // The buffers behind are large, and written before they are read.
     memset(s, 0, offsetof(struct gofer_server, rx));
-    s->proc_fd = s->out_fd = -1;
+    s->proc_fd = -1;
     if (n < 1 || n > GOFER_ROOTS_MAX || max_handles < 1)
         return -LINUX_EINVAL;
     s->nslots = max_handles < 65536 ? max_handles : 65536;
@@ -86,8 +86,7 @@ void gofer_server_destroy(struct gofer_server *s) {
     s->nroots = 0;
     if (s->proc_fd >= 0)
         close(take_fd(&s->proc_fd));
-    if (s->out_fd >= 0)
-        close(take_fd(&s->out_fd));
+    gofer_close_out(s);
 }
 
 // ---- Dispatch ---------------------------------------------------------------------------------------------
@@ -126,6 +125,11 @@ static int dispatch(struct gofer_server *s, unsigned type, struct gofer_in *in, 
     }
 }
 
+void gofer_close_out(struct gofer_server *s) {
+    while (s->out.n)
+        close(s->out.v[--s->out.n]);
+}
+
 int gofer_serve_one(struct gofer_server *s, size_t n) {
     struct gofer_hdr h;
     int err = gofer_get_hdr(s->rx, n, &h);
@@ -138,13 +142,12 @@ int gofer_serve_one(struct gofer_server *s, size_t n) {
         return 0;
     if (err) {
         out.len = GOFER_HDR_SIZE;
-        if (s->out_fd >= 0)
-            close(take_fd(&s->out_fd));
+        gofer_close_out(s);
     }
     struct gofer_hdr reply = {
         .size = (uint32_t)out.len,
         .type = h.type,
-        .nfds = s->out_fd >= 0,
+        .nfds = (uint16_t)s->out.n,
         .tag = h.tag,
         .error = err,
     };
@@ -170,25 +173,25 @@ static ssize_t receive(struct gofer_server *s, int sock) {
 static int reply(struct gofer_server *s, int sock, size_t n) {
     union {
         struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(sizeof(s->out.v))];
     } control = {0};
     struct iovec iov = {s->tx, n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (s->out_fd >= 0) {
+    if (s->out.n) {
+        size_t len = s->out.n * sizeof(int);
         m.msg_control = &control;
-        m.msg_controllen = sizeof(control);
+        m.msg_controllen = CMSG_SPACE(len);
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &s->out_fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(len);
+        memcpy(CMSG_DATA(c), s->out.v, len);
     }
     ssize_t sent;
     do
         sent = sendmsg(sock, &m, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    if (s->out_fd >= 0)
-        close(take_fd(&s->out_fd));
+    gofer_close_out(s);
     return sent == (ssize_t)n ? 0 : -1;
 }
 

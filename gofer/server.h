@@ -47,7 +47,7 @@ struct gofer_server {
     uint64_t masked_dev[4];  // st_dev of host file systems that no f_type tells (devtmpfs and other /dev)
     unsigned nmasked;
 
-    int out_fd;  // donated with the reply under way, then closed; -1: none
+    struct gofer_fds out;  // donated with the reply under way, then closed
     uint8_t rx[GOFER_MSG_MAX], tx[GOFER_MSG_MAX];
     uint8_t scratch[GOFER_BYTES_MAX + 1];  // what the reply's strings and bytes point to
     _Alignas(8) uint8_t dents[16384];  // some 500 short names, about what a reply holds with attributes
@@ -57,8 +57,9 @@ struct gofer_server {
 int gofer_server_init(struct gofer_server *s, const struct gofer_root *roots, int n, uint32_t max_handles);
 void gofer_server_destroy(struct gofer_server *s);
 // One request in s->rx (n bytes) into a reply in s->tx: its length, 0 for no reply, or -LINUX_EPROTO when the
-// framing is broken. A descriptor to go with the reply is left in s->out_fd.
+// framing is broken. Descriptors to go with the reply are left in s->out.
 int gofer_serve_one(struct gofer_server *s, size_t n);
+void gofer_close_out(struct gofer_server *s);  // closes those, if there are any
 // Receives, serves and answers until the peer is gone (0) or breaks the framing (1).
 int gofer_serve(struct gofer_server *s, int sock);
 

@@ -67,18 +67,6 @@ static void init_lists(struct netstack *ns) {
                             &ns->raws,   &ns->packets, &ns->later};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_init(heads[i]);
-    for (size_t i = 0; i < sizeof ns->neighbours / sizeof *ns->neighbours; i++)
-        list_init(&ns->neighbours[i]);
-    for (size_t i = 0; i < STACK_TRACK_HASH; i++)
-        list_init(&ns->tracked[i]);
-    for (size_t i = 0; i < STACK_CONN_HASH; i++)
-        list_init(&ns->conns[i]);
-    for (size_t i = 0; i < STACK_PORT_HASH; i++) {
-        list_init(&ns->bound[0][i]);
-        list_init(&ns->bound[1][i]);
-        list_init(&ns->used[0][i]);
-        list_init(&ns->used[1][i]);
-    }
 }
 
 static void init_bucket(struct netstack *ns, struct bucket *b, uint32_t rate, uint32_t burst) {

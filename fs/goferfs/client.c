@@ -59,12 +59,37 @@ static void finish_header(struct gofer_client *c, unsigned type, size_t n) {
     gofer_put_hdr(c->tx, &h);
 }
 
-// Sends the n bytes of c->tx. On success *in is the reply's fields.
-static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct gofer_in *in, int *fd) {
+static void close_fds(struct gofer_fds *fds) {
+    while (fds->n)
+        close(fds->v[--fds->n]);
+}
+#define cleanup_fds __attribute__((cleanup(close_fds)))  // struct gofer_fds fds cleanup_fds = {0};
+
+// The one that came, or -1: the caller's.
+static int take_one(struct gofer_fds *fds) { return fds->n ? fds->v[--fds->n] : -1; }
+
+// Are these descriptors what a reply to such a message may bring?
+static int check_fds(struct gofer_client *c, unsigned type, const struct gofer_hdr *h,
+                     const struct gofer_fds *got, bool wanted) {
+    unsigned flags = gofer_type_flags(type);
+    unsigned most = flags & GOFER_DONATES_SOME ? GOFER_FDS_MAX : 1;
+    if (h->nfds != got->n || got->n > most || (got->n && (!wanted || h->error)))
+        return broken(c, "descriptors that nobody asked for, or none");
+    for (unsigned i = 0; i < got->n; i++)
+        if (!gofer_fd_is_regular(got->v[i]))
+            return broken(c, "donated descriptor is no regular file");
+    if ((flags & GOFER_DONATES) && !h->error && !got->n)
+        return broken(c, "no descriptor");
+    return 0;
+}
+
+// Sends the n bytes of c->tx. On success *in is the reply's fields. fds: empty, or NULL.
+static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct gofer_in *in,
+                      struct gofer_fds *fds) {
     if (c->dead)
         return -LINUX_EIO;
     finish_header(c, type, n);
-    int got cleanup_close = -1;
+    struct gofer_fds got cleanup_fds = {0};
     if (c->on_sleep)
         c->on_sleep(c->sleep_owner, true);
     int64_t len = c->ch.exchange(c->ch.arg, c->tx, n, c->rx, sizeof(c->rx), &got);
@@ -75,21 +100,17 @@ static int round_trip(struct gofer_client *c, unsigned type, size_t n, struct go
     if (len < 0)
         return broken(c, "gone");
     struct gofer_hdr h;
-    if (gofer_get_hdr(c->rx, (size_t)len, &h) || h.type != type || h.tag != c->tag || h.nfds > 1 ||
-        h.error > 0 || h.error < -4095)
+    if (gofer_get_hdr(c->rx, (size_t)len, &h) || h.type != type || h.tag != c->tag || h.error > 0 ||
+        h.error < -4095)
         return broken(c, "reply does not fit the request");
-    bool donates = gofer_type_flags(type) & GOFER_DONATES;
-    if (h.nfds != (got >= 0) || (got >= 0 && (!fd || h.error)))
-        return broken(c, "a descriptor that nobody asked for, or none");
-    if (h.error)
-        return h.error;
-    if (got >= 0 && !gofer_fd_is_regular(got))
-        return broken(c, "donated descriptor is no regular file");
-    if (donates && got < 0)
-        return broken(c, "no descriptor");
+    int err = check_fds(c, type, &h, &got, fds != NULL);
+    if (err || h.error)
+        return err ? err : h.error;
     *in = (struct gofer_in){c->rx + GOFER_HDR_SIZE, (size_t)len - GOFER_HDR_SIZE, false};
-    if (fd)
-        *fd = take_fd(&got);
+    if (fds) {
+        *fds = got;
+        got.n = 0;
+    }
     return 0;
 }
 
@@ -98,11 +119,11 @@ static void flush_released(struct gofer_client *c) {
         return;
     struct gofer_release_req q = {c->freed};
     struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false};
-    int fd;
+    struct gofer_fds none = {0};
     c->freed.n = 0;
     gofer_put_release_req(&out, &q);
     finish_header(c, GOFER_TYPE_release, out.len);
-    if (c->ch.exchange(c->ch.arg, c->tx, out.len, NULL, 0, &fd) < 0)
+    if (c->ch.exchange(c->ch.arg, c->tx, out.len, NULL, 0, &none) < 0)
         broken(c, "gone");
 }
 
@@ -118,27 +139,24 @@ void client_release(struct gofer_client *c, uint64_t handle) {
 // One typed call for each message. When the gofer has no handle left, those that we were about to give back
 // help.
 #define GOFER_MSG(name, number, flags) \
-    __attribute__((unused)) static int try_##name( \
-        struct gofer_client *c, const struct gofer_##name##_req *q, struct gofer_##name##_rep *r, int *fd) { \
+    __attribute__((unused)) static int try_##name(struct gofer_client *c, \
+                                                  const struct gofer_##name##_req *q, \
+                                                  struct gofer_##name##_rep *r, struct gofer_fds *fds) { \
         struct gofer_out out = {c->tx, GOFER_HDR_SIZE, sizeof(c->tx), false}; \
         struct gofer_in in; \
         int err = gofer_put_##name##_req(&out, q); \
         if (err) \
             return -LINUX_EINVAL; \
-        err = round_trip(c, number, out.len, &in, fd); \
-        if (!err && gofer_get_##name##_rep(&in, r)) { \
-            if (fd && *fd >= 0) \
-                close(take_fd(fd)); \
-            return broken(c, "malformed reply"); \
-        } \
-        return err; \
+        err = round_trip(c, number, out.len, &in, fds); \
+        return !err && gofer_get_##name##_rep(&in, r) ? broken(c, "malformed reply") : err; \
     } \
-    __attribute__((unused)) static int call_##name( \
-        struct gofer_client *c, const struct gofer_##name##_req *q, struct gofer_##name##_rep *r, int *fd) { \
-        int err = try_##name(c, q, r, fd); \
+    __attribute__((unused)) static int call_##name(struct gofer_client *c, \
+                                                   const struct gofer_##name##_req *q, \
+                                                   struct gofer_##name##_rep *r, struct gofer_fds *fds) { \
+        int err = try_##name(c, q, r, fds); \
         if (err == -LINUX_ENFILE && c->freed.n) { \
             flush_released(c); \
-            err = try_##name(c, q, r, fd); \
+            err = try_##name(c, q, r, fds); \
         } \
         return err; \
     }
@@ -192,13 +210,13 @@ static bool is_type(const struct gofer_attrs *a, uint32_t i, uint32_t type) {
 // More components than were asked for, or an end without all of them, are lies; so is a way on through a
 // file.
 static int check_walk(struct gofer_client *c, const struct gofer_walk_req *q, const struct gofer_walk_rep *r,
-                      int fd) {
+                      unsigned nfds) {
     uint32_t n = r->attrs.n;
     if (n > q->names.n || r->stop > 4095 || (r->stop == 0) != (n == q->names.n))
         return broken(c, "impossible walk");
     if (r->handle && r->stop && (n == 0 || !(q->flags & GOFER_WALK_HANDLE_DIR)))
         return broken(c, "a handle of nothing");
-    if (fd >= 0 && (r->stop || !is_type(&r->attrs, n - 1, LINUX_S_IFREG)))
+    if (nfds && (r->stop || !is_type(&r->attrs, n - 1, LINUX_S_IFREG)))
         return broken(c, "a descriptor of nothing");
     for (uint32_t i = 0; i < n; i++) {
         int err = check_attr(c, &r->attrs.v[i]);
@@ -220,15 +238,15 @@ int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const struct
     LOCKED(&c->lock);
     struct gofer_walk_req q = {h, flags, *names};
     struct gofer_walk_rep r;
-    int fd cleanup_close = -1;
-    int err = call_walk(c, &q, &r, flags & GOFER_WALK_OPEN ? &fd : NULL);
+    struct gofer_fds fds cleanup_fds = {0};
+    int err = call_walk(c, &q, &r, flags & GOFER_WALK_OPEN ? &fds : NULL);
     if (err)
         return err;
-    err = check_walk(c, &q, &r, fd);
+    err = check_walk(c, &q, &r, fds.n);
     if (err)
         return err;
     out->handle = r.handle;
-    out->fd = take_fd(&fd);
+    out->fd = take_one(&fds);
     out->stop = (int)r.stop;
     out->attrs = r.attrs;
     memcpy(out->link, r.link.p, r.link.n);
@@ -240,9 +258,32 @@ int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned f
     LOCKED(&c->lock);
     struct gofer_open_req q = {h, str(name), flags};
     struct gofer_open_rep r;
-    int fd cleanup_close = -1;
-    int err = take_attr(c, call_open(c, &q, &r, &fd), &r.attr, a);
-    return err ? err : take_fd(&fd);
+    struct gofer_fds fds cleanup_fds = {0};
+    int err = take_attr(c, call_open(c, &q, &r, &fds), &r.attr, a);
+    return err ? err : take_one(&fds);
+}
+
+int client_open_all(struct gofer_client *c, uint64_t h, const struct gofer_names *names,
+                    struct gofer_attrs *attrs, struct gofer_fds *fds) {
+    LOCKED(&c->lock);
+    struct gofer_open_all_req q = {h, *names};
+    struct gofer_open_all_rep r;
+    struct gofer_fds got cleanup_fds = {0};
+    int err = call_open_all(c, &q, &r, &got);
+    if (err)
+        return err;
+    if (r.attrs.n != got.n || got.n > names->n)
+        return broken(c, "other files than were asked for");
+    for (uint32_t i = 0; i < got.n; i++) {
+        if ((err = check_attr(c, &r.attrs.v[i])))
+            return err;
+        if (!is_type(&r.attrs, i, LINUX_S_IFREG))
+            return broken(c, "a descriptor of nothing");
+    }
+    *attrs = r.attrs;
+    *fds = got;
+    got.n = 0;
+    return 0;
 }
 
 int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset,
@@ -298,9 +339,9 @@ int client_create(struct gofer_client *c, uint64_t h, const char *name, uint32_t
     LOCKED(&c->lock);
     struct gofer_create_req q = {h, str(name), mode, uid, gid};
     struct gofer_create_rep r;
-    int fd cleanup_close = -1;
-    int err = take_attr(c, call_create(c, &q, &r, &fd), &r.attr, a);
-    return err ? err : take_fd(&fd);
+    struct gofer_fds fds cleanup_fds = {0};
+    int err = take_attr(c, call_create(c, &q, &r, &fds), &r.attr, a);
+    return err ? err : take_one(&fds);
 }
 
 int client_mkdir(struct gofer_client *c, uint64_t h, const char *name, uint32_t mode, uint32_t uid,

@@ -18,10 +18,10 @@ struct gofer_client;
 
 // How records travel: fs/goferfs/hostchannel.c does it over a socket; tests and the fuzzer put theirs here.
 struct gofer_channel {
-    // Sends n bytes of req; unless rep is NULL waits for one record. Its length or negative errno. A
-    // descriptor that came along goes to *fd (-1: none). -LINUX_EMFILE: a reply came, but its descriptor
-    // found no room here.
-    int64_t (*exchange)(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd);
+    // Sends n bytes of req; unless rep is NULL waits for one record. Its length or negative errno.
+    // Descriptors that came along, the caller's now, go to *fds, which is empty before. -LINUX_EMFILE: a
+    // reply came, but there was no room here for all of them.
+    int64_t (*exchange)(void *arg, const void *req, size_t n, void *rep, size_t cap, struct gofer_fds *fds);
     void (*close)(void *arg);
     void *arg;
 };
@@ -52,6 +52,9 @@ int client_walk(struct gofer_client *c, uint64_t h, unsigned flags, const struct
 int client_walk_dir(const struct client_walk *w);
 // fd
 int client_open(struct gofer_client *c, uint64_t h, const char *name, unsigned flags, struct gofer_attr *a);
+// Files named `names` in directory h, as many of the first as can be read: *attrs and *fds (the caller's).
+int client_open_all(struct gofer_client *c, uint64_t h, const struct gofer_names *names,
+                    struct gofer_attrs *attrs, struct gofer_fds *fds);
 // A batch of entries into buf (GOFER_BYTES_MAX bytes), for gofer_get_entry(); its length. names: down from h;
 // *handle: of the directory there, or 0. Both may be NULL.
 int client_readdir(struct gofer_client *c, uint64_t h, const struct gofer_names *names, uint64_t offset,

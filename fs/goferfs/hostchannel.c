@@ -10,27 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// The one descriptor of a record, or -1. More than one cannot arrive: there is room for one.
-static int take_descriptor(struct msghdr *m) {
+// The descriptors of a record. More cannot arrive: there is room for so many.
+static void take_descriptors(struct msghdr *m, struct gofer_fds *fds) {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    int fd = -1;
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    return fd;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+        return;
+    size_t len = c->cmsg_len - CMSG_LEN(0);
+    fds->n = len <= sizeof fds->v ? (uint32_t)(len / sizeof(int)) : 0;
+    memcpy(fds->v, CMSG_DATA(c), fds->n * sizeof(int));
 }
 
-static int64_t receive(int sock, void *rep, size_t cap, int *fd) {
+static int64_t receive(int sock, void *rep, size_t cap, struct gofer_fds *fds) {
     union {
         struct cmsghdr h;
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(sizeof fds->v)];
     } control = {0};
     struct iovec iov = {rep, cap};
     struct msghdr m = {
         .msg_iov = &iov,
         .msg_iovlen = 1,
         .msg_control = &control,
-        .msg_controllen = CMSG_LEN(sizeof(int)),  // not CMSG_SPACE, in whose padding a second one would fit
+        .msg_controllen = CMSG_LEN(sizeof fds->v),
     };
     ssize_t n;
     do
@@ -38,25 +38,24 @@ static int64_t receive(int sock, void *rep, size_t cap, int *fd) {
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
-    *fd = take_descriptor(&m);
+    take_descriptors(&m, fds);
     if (n == 0 || (m.msg_flags & MSG_TRUNC))
         return -LINUX_EPROTO;
-    // A descriptor came for which our table has no room (or more than one: those are dropped).
+    // A descriptor came for which our table has no room (or more than there may be: those are dropped).
     return m.msg_flags & MSG_CTRUNC ? -LINUX_EMFILE : n;
 }
 
-static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
+static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, struct gofer_fds *fds) {
     int sock = (int)(intptr_t)arg;
     struct iovec iov = {(void *)(uintptr_t)req, n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t sent;
-    *fd = -1;
     do
         sent = sendmsg(sock, &m, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return -errno;
-    return rep ? receive(sock, rep, cap, fd) : 0;
+    return rep ? receive(sock, rep, cap, fds) : 0;
 }
 
 static void close_socket(void *arg) { close((int)(intptr_t)arg); }

@@ -106,6 +106,7 @@ static void node_put(struct gfs *g, struct node *n) {
         struct node *parent = n->parent;
         drop_handle(g, n);
         drop_fds(g, n);
+        list_del(&n->link_in_dir);
         free(n->name);
         free(n->link);
         free(n);
@@ -138,6 +139,8 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
     ref_init(&n->refs, 1);
     list_init(&n->handle_lru);
     list_init(&n->fd_lru);
+    list_init(&n->kids);
+    list_init(&n->link_in_dir);
     n->fd_read = n->fd_write = -1;
     n->type = a->mode & LINUX_S_IFMT;
     n->host_dev = a->dev;
@@ -193,6 +196,8 @@ struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *na
     n->handle = handle;
     if (handle)
         handle_used(g, n);
+    if (n->parent)
+        list_add_tail(&n->parent->kids, &n->link_in_dir);
     i->priv = n;
     return i;
 }
@@ -370,6 +375,8 @@ void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name) {
     free(n->name);
     n->name = name;
     n->parent = node_get(dir);
+    list_del(&n->link_in_dir);
+    list_add_tail(&dir->kids, &n->link_in_dir);
     node_put(g, old);
 }
 
@@ -394,6 +401,8 @@ static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
     int err, fd = -1;
     if (flags == GOFER_OPEN_READ && n->parent && !n->deleted && !n->handle && !n->parent->handle)
         fd = walk_open(g, n, &a);
+    else if (flags == GOFER_OPEN_READ && n->parent && !n->deleted && !n->handle)
+        fd = ahead_open(g, n, &a);
     if (fd < 0) {
         if ((err = node_target(g, n, &h, &name)))
             return err;

@@ -21,6 +21,10 @@ struct node {
     struct refcount refs;   // its inode, its children
     struct node *parent;    // [g] owned; NULL: the root
     char *name;             // [g] NULL: the root
+    struct list kids, link_in_dir;  // [g] nodes of a directory, in the order in which they were met
+    struct node
+        *next_open;         // [g] only to be compared: the file that is opened next if files go in that order
+    unsigned ahead;         // [g] how many were opened ahead the last time; 0: they do not
     bool deleted;           // [g] has no name on the host any more: its handle is all there is
     uint64_t handle;        // [g] 0: none
     struct list handle_lru; // [g] on gfs->handles when it has a handle that can be given back
@@ -82,6 +86,9 @@ void node_close(struct gfs *g, struct node *n);
 void node_adopt(struct gfs *g, struct node *n, int fd, bool write);
 // which is released if it has one already
 void node_give_handle(struct gfs *g, struct node *n, uint64_t h);
+
+// ahead.c, with gfs->lock held. For reading; with it those that are likely to be next. -1: ask plainly.
+int ahead_open(struct gfs *g, struct node *n, struct gofer_attr *a);
 
 // dir.c, file.c
 extern const struct inode_ops gfs_dir_ops, gfs_dir_live_ops;

@@ -46,7 +46,8 @@ char *window_get(struct windows *w, int fd, uint64_t at, uint64_t end, struct wi
     uint64_t off = at & ~(WINDOW_SIZE - 1);
     struct window_slot *s = slot_of(w, fd, off);
     if (s->fd != fd || s->off != off) {
-        if (!asked_again(s, fd, at, end) || s->users)
+        bool wanted = asked_again(s, fd, at, end) || end - at >= WINDOW_ONCE;
+        if (!wanted || s->users)
             return NULL;
         unmap(s);
         map(s, fd, off);

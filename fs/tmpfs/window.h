@@ -12,6 +12,7 @@
 
 #define WINDOW_SIZE  (UINT64_C(1) << 20)
 #define WINDOW_LEAST UINT64_C(16384)  // less than this goes the other way
+#define WINDOW_ONCE  (UINT64_C(1) << 18)  // so much is worth a window though it may pass by once
 #define WINDOW_SLOTS 128u             // so 128 MiB of a sandbox' files at most are mapped
 
 struct window_slot {
@@ -30,8 +31,8 @@ struct windows {
 void windows_init(struct windows *w);
 void windows_fini(struct windows *w);
 // Where byte `at` of fd is mapped, with the rest of its window, a WINDOW_SIZE at a multiple of that; *slot is
-// to be given back. NULL: it is not, go the other way. What [at, end) of it passes by once is not mapped:
-// making a window costs more than one copy.
+// to be given back. NULL: it is not, go the other way. What [at, end) of it passes by once is not mapped,
+// unless it is much: making a window costs about what copying a quarter of it does.
 char *window_get(struct windows *w, int fd, uint64_t at, uint64_t end, struct window_slot **slot);
 void window_put(struct windows *w, struct window_slot *slot);
 // Before fd is closed or sealed; nobody copies.

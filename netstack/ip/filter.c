@@ -53,7 +53,7 @@ static struct flow_key key_of(const struct view *v) {
 }
 
 static struct list *bucket_of(struct netstack *ns, const struct flow_key *key) {
-    return &ns->tracked[siphash_slot(&ns->key, key, sizeof *key) % STACK_TRACK_HASH];
+    return list_bucket(&ns->tracked[siphash_slot(&ns->key, key, sizeof *key) % STACK_TRACK_HASH]);
 }
 
 static void flow_free(struct netstack *ns, struct flow *f) {

@@ -13,7 +13,7 @@
 #define PROBES         3
 
 static struct list *bucket_of(struct netstack *ns, const struct ns_ip *ip) {
-    return &ns->neighbours[siphash_slot(&ns->key, ip, sizeof *ip) % 64];
+    return list_bucket(&ns->neighbours[siphash_slot(&ns->key, ip, sizeof *ip) % 64]);
 }
 
 static struct neigh *neigh_find(struct netif *nif, const struct ns_ip *ip) {

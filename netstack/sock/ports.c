@@ -15,11 +15,11 @@ static unsigned slot(uint16_t port) { return (port ^ port >> 8) % STACK_PORT_HAS
 
 static struct list *port_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
     invariant(proto == PROTO_TCP || proto == PROTO_UDP);
-    return &ns->bound[table(proto)][slot(port)];
+    return list_bucket(&ns->bound[table(proto)][slot(port)]);
 }
 
 static struct list *used_bucket(struct netstack *ns, uint8_t proto, uint16_t port) {
-    return &ns->used[table(proto)][slot(port)];
+    return list_bucket(&ns->used[table(proto)][slot(port)]);
 }
 
 // Its port is in use until it is closed, also when what it was connected to is no more.
@@ -37,7 +37,7 @@ struct conn_key {
 static struct list *conn_bucket(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote) {
     struct conn_key key = {local->ip, remote->ip, local->port, remote->port, proto};
-    return &ns->conns[siphash_slot(&ns->key, &key, sizeof key) % STACK_CONN_HASH];
+    return list_bucket(&ns->conns[siphash_slot(&ns->key, &key, sizeof key) % STACK_CONN_HASH]);
 }
 
 void sock_hash_conn(struct ns_sock *s) {

@@ -23,7 +23,6 @@ static void table_destroy(struct ipc_table *x) {
 }
 
 void ipc_ns_init(struct ipc_ns *ns) {
-    *ns = (struct ipc_ns){0};
     table_init(&ns->msg);
     table_init(&ns->sem);
     shm_init(&ns->shm);

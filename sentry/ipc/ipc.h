@@ -39,7 +39,7 @@ struct ipc_ns {
     struct shm_table shm;
     struct mq_table mq;       // POSIX message queues
 };
-void ipc_ns_init(struct ipc_ns *ns);
+void ipc_ns_init(struct ipc_ns *ns);     // of zeroed memory: its tables take none until they are used
 void ipc_ns_destroy(struct ipc_ns *ns);  // all tasks are gone: what they left goes too
 
 // All of these: the table's lock is held, unless said otherwise.

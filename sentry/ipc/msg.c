@@ -247,7 +247,7 @@ void msg_free_all(struct ipc_ns *ns) {
     for (int i = 0; i < ns->msg.top; i++)
         if (ns->msg.objects[i])
             queue_free(queue_of(ns->msg.objects[i]));
-    memset(ns->msg.objects, 0, sizeof ns->msg.objects);
+    memset(ns->msg.objects, 0, (size_t)ns->msg.top * sizeof *ns->msg.objects);
     ns->msg.top = 0;
     ns->msg_bytes = 0;
 }

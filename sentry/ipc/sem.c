@@ -415,6 +415,6 @@ void sem_free_all(struct ipc_ns *ns) {
     for (int i = 0; i < ns->sem.top; i++)
         if (ns->sem.objects[i])
             set_free(ns, set_of(ns->sem.objects[i]));
-    memset(ns->sem.objects, 0, sizeof ns->sem.objects);
+    memset(ns->sem.objects, 0, (size_t)ns->sem.top * sizeof *ns->sem.objects);
     ns->sem.top = ns->nsems = 0;
 }

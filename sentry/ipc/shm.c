@@ -292,10 +292,7 @@ int shm_limits(struct task *t, struct linux_shminfo64 *out) {
     LOCKED(&x->lock);
     return x->top > 0 ? x->top - 1 : 0;
 }
-void shm_init(struct shm_table *x) {
-    *x = (struct shm_table){0};
-    lock_init(&x->lock, RANK_OBJECT);
-}
+void shm_init(struct shm_table *x) { lock_init(&x->lock, RANK_OBJECT); }
 void shm_destroy(struct shm_table *x) {
     {
         LOCKED(&x->lock);

@@ -21,7 +21,7 @@ struct shm_table {
     int top;                       // [lock] no index at or above is used
     uint16_t next_seq;             // [lock]
 };
-void shm_init(struct shm_table *x);
+void shm_init(struct shm_table *x);     // of zeroed memory
 void shm_destroy(struct shm_table *x);  // nobody is left
 
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags);

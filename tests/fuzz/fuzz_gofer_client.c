@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A hostile gofer: feeds replies to the sentry's client. Input: one byte that chooses the call (its low bits)
-// and whether a descriptor comes along (bit 7) or the header is the input's own (bit 6), then the reply's
+// and whether descriptors come along (bit 7) or the header is the input's own (bit 6), then the reply's
 // fields. What must hold: no crash, no descriptor leak, and only sane attributes and sizes reach the caller.
 #include "abi/errno.h"
 #include "abi/stat.h"
@@ -15,22 +15,23 @@
 struct reply {
     const uint8_t *data;
     size_t n;
-    bool with_fd, raw;
+    unsigned fds;
+    bool raw;
 };
 
-static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
+static int64_t exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, struct gofer_fds *fds) {
     struct reply *r = arg;
     struct gofer_hdr q;
-    *fd = -1;
     if (gofer_get_hdr(req, n, &q))
         abort();
     if (!rep)
         return 0;
-    if (r->with_fd)
-        *fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    for (unsigned i = 0; i < r->fds; i++)
+        if ((fds->v[fds->n] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)) >= 0)
+            fds->n++;
     size_t head = r->raw ? 0 : GOFER_HDR_SIZE, len = r->n < cap - head ? r->n : cap - head;
     memcpy((uint8_t *)rep + head, r->data, len);
-    struct gofer_hdr h = {(uint32_t)(head + len), q.type, *fd >= 0, q.tag, 0};
+    struct gofer_hdr h = {(uint32_t)(head + len), q.type, (uint16_t)fds->n, q.tag, 0};
     if (!r->raw)
         gofer_put_hdr(rep, &h);
     return (int64_t)(head + len);
@@ -40,6 +41,20 @@ static void no_close(void *arg) {}
 static void check(int err, const struct gofer_attr *a) {
     if (err >= 0 && a->size > INT64_MAX)
         abort();
+}
+
+#define OPEN_ALL 12
+static void open_all(struct gofer_client *c, const struct gofer_names *names) {
+    struct gofer_attrs attrs;
+    struct gofer_fds fds;
+    if (client_open_all(c, 1, names, &attrs, &fds))
+        return;
+    if (attrs.n != fds.n || fds.n > names->n)
+        abort();
+    for (uint32_t i = 0; i < fds.n; i++) {
+        check(0, &attrs.v[i]);
+        close(fds.v[i]);
+    }
 }
 
 static void call(struct gofer_client *c, unsigned which) {
@@ -99,6 +114,9 @@ static void call(struct gofer_client *c, unsigned which) {
     case 10:
         check(client_getattr(c, 1, "f", &a), &a);
         break;
+    case OPEN_ALL:
+        open_all(c, &names);
+        break;
     default:
         client_unlink(c, 1, "f", false);
     }
@@ -114,14 +132,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     }
     if (n == 0)
         return 0;
-    struct reply r = {data + 1, n - 1, data[0] & 0x80, data[0] & 0x40};
+    unsigned which = data[0] & 15, fds = which == OPEN_ALL ? 3 : 1;
+    struct reply r = {data + 1, n - 1, data[0] & 0x80 ? fds : 0, data[0] & 0x40};
     struct gofer_channel ch = {exchange, no_close, &r};
     struct gofer_client *c = gofer_client_new(&ch);
     if (!c)
         return 0;
     int before = dup(quiet), after;
     close(before);
-    call(c, data[0] & 15);
+    call(c, which);
     after = dup(quiet);  // the lowest free number: the same again unless one leaked
     if (after != before)
         abort();

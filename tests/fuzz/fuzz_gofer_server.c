@@ -95,12 +95,10 @@ static void one(unsigned type, const uint8_t *body, size_t n) {
     if (len < 0 || len > GOFER_MSG_MAX)
         abort();
     struct stat st;
-    if (s->out_fd >= 0) {
-        if (fstat(s->out_fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino == outside)
+    for (uint32_t i = 0; i < s->out.n; i++)
+        if (fstat(s->out.v[i], &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino == outside)
             abort();
-        close(s->out_fd);
-        s->out_fd = -1;
-    }
+    gofer_close_out(s);
 }
 
 static int open_fds(void) {

@@ -38,18 +38,18 @@ static inline int open_fds(void) {
     return n;
 }
 
-static inline int64_t direct_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
+static inline int64_t direct_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap,
+                                      struct gofer_fds *fds) {
     struct gofer_server *s = arg;
     memcpy(s->rx, req, n);
     int len = gofer_serve_one(s, n);
-    *fd = -1;
     if (len < 0)
         return len;
     if (!rep)
         return 0;
     memcpy(rep, s->tx, (size_t)len);
-    *fd = s->out_fd;
-    s->out_fd = -1;
+    *fds = s->out;
+    s->out.n = 0;
     return len;
 }
 static inline void direct_close(void *arg) { (void)arg; }

@@ -16,9 +16,10 @@ struct mounted {
 };
 static int trips;
 
-static int64_t counting_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap, int *fd) {
+static int64_t counting_exchange(void *arg, const void *req, size_t n, void *rep, size_t cap,
+                                 struct gofer_fds *fds) {
     trips += rep != NULL;
-    return direct_exchange(arg, req, n, rep, cap, fd);
+    return direct_exchange(arg, req, n, rep, cap, fds);
 }
 
 static struct mounted *mounted_new(void) {
