@@ -74,7 +74,6 @@ void task_drop_parts(struct task *t) {
         task_set_fs(t, NULL);
     if (t->mm) {
         struct mm *mm;
-        mm_settle(t);
         {
             LOCKED(&t->k->tasks_lock);
             mm = take_ptr(t->mm);

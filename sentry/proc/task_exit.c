@@ -220,8 +220,10 @@ int64_t task_exit_self(struct task *t, int status) {
     uint64_t peak = t->mm ? t->mm->peak : 0;
     uint64_t cpu = t->thread ? plat_cpu_ns(t->thread) : 0;  // while its process is there to be asked
     t->exit_code = status;
-    if (t->mm)
+    if (t->mm) {
         futex_exit_task(t);
+        mm_settle(t);
+    }
     vfork_release(t);
     task_drop_parts(t);
     struct plat_thread *th = task_swap_thread(t, NULL);
