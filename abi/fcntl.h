@@ -77,6 +77,13 @@
 #define LINUX_F_SETLEASE         1024
 #define LINUX_F_GETLEASE         1025
 #define LINUX_F_NOTIFY           1026
+#define LINUX_DN_ACCESS    0x01u
+#define LINUX_DN_MODIFY    0x02u
+#define LINUX_DN_CREATE    0x04u
+#define LINUX_DN_DELETE    0x08u
+#define LINUX_DN_RENAME    0x10u
+#define LINUX_DN_ATTRIB    0x20u
+#define LINUX_DN_MULTISHOT 0x80000000u
 #define LINUX_F_DUPFD_QUERY      1027
 #define LINUX_F_CREATED_QUERY    1028
 #define LINUX_F_CANCELLK         1029

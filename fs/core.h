@@ -43,6 +43,7 @@ struct vfs {
     struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
+    void (*file_told)(struct file *f);  // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
@@ -141,8 +142,9 @@ static inline void inode_write_end(struct inode *i) { atomic_fetch_sub(&i->write
 int inode_exec_begin(struct inode *i);
 static inline void inode_exec_end(struct inode *i) { atomic_fetch_add(&i->writers, 1); }
 
-// locks.c
+// locks.c, leases.c
 void locks_release_file(struct file *f);
+void leases_release_file(struct file *f);
 
 // tmpfs/super.c
 struct vfs_memory *vfs_memory_new(void);

@@ -35,6 +35,8 @@ void vfs_set_watched_release(struct vfs *vfs, void (*fn)(void *owner, struct fil
     vfs->watched_owner = owner;
 }
 
+void vfs_set_file_told(struct vfs *vfs, void (*fn)(struct file *f)) { vfs->file_told = fn; }
+
 void file_put(struct file *f) {
     if (!f || !ref_put(&f->refs))
         return;
@@ -44,8 +46,12 @@ void file_put(struct file *f) {
     notify_file(f, f->mode & FMODE_WRITE ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);
+    if (atomic_load_explicit(&f->inode->nleases, memory_order_relaxed))
+        leases_release_file(f);
     if (f->ops && f->ops->release)
         f->ops->release(f);
+    if (f->mode & FMODE_READER)
+        atomic_fetch_sub(&f->inode->readers, 1);
     if (f->mode & FMODE_EXEC)
         inode_exec_end(f->inode);
     else if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_UNCOUNTED) && inode_is_reg(f->inode))
@@ -427,6 +433,8 @@ int vfs_mmap_fd(struct file *f, int prot, bool shared) {
     return f->ops && f->ops->mmap_fd ? f->ops->mmap_fd(f, prot, shared) : -LINUX_ENODEV;
 }
 void vfs_flush(struct file *f, void *owner) {
+    if (inode_is_dir(f->inode))
+        dnotify_flush(f, owner);
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed)) {
         struct linux_flock all = {.l_type = LINUX_F_UNLCK, .l_whence = LINUX_SEEK_SET};
         vfs_lock(f, owner, 0, &all);

@@ -32,6 +32,7 @@ struct inode *inode_new(struct superblock *sb, const struct inode_ops *ops, cons
     if (!i->attr.blksize)
         i->attr.blksize = GUEST_PAGE_SIZE;
     list_init(&i->locks);
+    list_init(&i->leases);
     list_init(&i->watches);
     waitq_init(&i->lock_waitq);
     atomic_fetch_add_explicit(&sb->vfs->inodes, 1, memory_order_relaxed);

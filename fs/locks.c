@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Advisory locks: POSIX (owned by a descriptor table), open-file-description and flock (owned by the open
 // file), all on inode->locks under inode->lock. One owner's POSIX locks never overlap. Nobody sleeps here:
-// who must wait puts itself on inode->lock_waitq. LIMIT: no leases.
+// who must wait puts itself on inode->lock_waitq.
 #include "abi/poll.h"
 #include "fs/core.h"
 

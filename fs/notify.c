@@ -52,7 +52,8 @@ void watch_set_mask(struct watch *w, uint32_t mask) {
     recount(w->inode);
 }
 void watch_detach(struct watch *w, struct list *gone) {
-    inotify_forget(w);
+    if (w->owner)
+        inotify_forget(w);
     list_del(&w->on_inode);
     recount(w->inode);
     list_add_tail(gone, &w->on_inode);
@@ -68,7 +69,8 @@ void watches_free(struct list *gone) {
     }
 }
 static void end_watch(struct watch *w, struct list *gone) {
-    inotify_queue(w->owner, w->wd, LINUX_IN_IGNORED, NULL);
+    if (w->owner)
+        inotify_queue(w->owner, w->wd, LINUX_IN_IGNORED, NULL);
     watch_detach(w, gone);
 }
 // Takes the dentries that watches of i hold.
@@ -112,12 +114,23 @@ void watch_unpin_deleted(struct inode *i, struct dentry *d) {
 }
 
 // ---- Delivering -------------------------------------------------------------------------------------------
+// F_NOTIFY tells of what is in a directory, not of itself.
+static bool tell_file(struct watch *w, const struct event *e) {
+    const struct vfs *v = w->inode->sb->vfs;
+    if (!e->name || !v->file_told)
+        return false;
+    v->file_told(w->told);
+    return true;
+}
 static void deliver_locked(struct inode *i, const struct event *e, struct list *gone) {
     struct watch *w, *next;
     list_for_each_safe(w, next, &i->watches, on_inode) {
         if (!(w->mask & e->mask & LINUX_IN_ALL_EVENTS) || (e->unlinked && (w->mask & LINUX_IN_EXCL_UNLINK)))
             continue;
-        inotify_queue(w->owner, w->wd, e->mask, e->name);
+        if (w->owner)
+            inotify_queue(w->owner, w->wd, e->mask, e->name);
+        else if (!tell_file(w, e))
+            continue;
         if (w->mask & LINUX_IN_ONESHOT)
             end_watch(w, gone);
     }

@@ -58,7 +58,9 @@ void notify_super_gone(struct superblock *sb);
 // ---- Watches: for fs/anon/inotify.c -----------------------------------------------------------------------
 // [n]: the lock of all watches, which also keeps an instance that has any from being freed.
 struct watch {
-    struct inotify *owner;  // [c] borrowed
+    struct inotify *owner;  // [c] borrowed; NULL: of F_NOTIFY (fs/dnotify.c), whose file is to be told
+    struct file *told;      // [c] borrowed
+    const void *told_by;    // [c] the table of descriptors that asked; to be compared only
     struct inode *inode;    // [c] owned
     struct dentry *pin;     // [n] owned, or NULL: some file systems know an inode again by its dentry alone
     uint32_t mask;          // [n] LINUX_IN_ALL_EVENTS, IN_EXCL_UNLINK, IN_ONESHOT

@@ -89,8 +89,23 @@ static int claim(struct file *f) {
         err = inode_exec_begin(f->inode);
     else if ((want & FMODE_WRITE) && inode_is_reg(f->inode))
         err = inode_write_begin(f->inode);
-    if (err)
+    if (err) {
         f->mode &= ~want;
+    } else if (!want && (f->mode & FMODE_READ) && inode_is_reg(f->inode)) {
+        f->mode |= FMODE_READER;
+        atomic_fetch_add(&f->inode->readers, 1);
+    }
+    return err;
+}
+// Is a lease in the way?
+static int break_leases(const struct open_req *r, struct file *f) {
+    uint64_t until;
+    bool write = (f->mode & FMODE_WRITE) || (r->flags & LINUX_O_TRUNC);
+    int err = r->flags & VFS_O_EXEC ? 0 : vfs_lease_break(f->inode, write, &until);
+    if (err && !(r->flags & LINUX_O_NONBLOCK)) {
+        f->mode = FMODE_PATH | FMODE_LEASED;  // counted nowhere
+        return err;
+    }
     return err;
 }
 static int open_object(struct file *f, const struct vfs_ctx *ctx) {
@@ -137,7 +152,12 @@ static int file_for(const struct open_req *r, const struct path *p, struct file 
     return *out ? 0 : -LINUX_ENOMEM;
 }
 static int open_new(const struct open_req *r, struct file *f) {
-    int err = claim_and_open(f, r->ctx);
+    int err = break_leases(r, f);
+    if (err) {
+        f->mode &= FMODE_PATH | FMODE_LEASED;
+        return err;
+    }
+    err = claim_and_open(f, r->ctx);
     if (r->flags & LINUX_O_NOCTTY)
         atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
     if (err)
@@ -146,9 +166,10 @@ static int open_new(const struct open_req *r, struct file *f) {
     bool cut = (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(f->inode);
     return cut ? truncate_opened(r, f) : 0;
 }
-// An end of a fifo that has to wait for the other one: the file stays, for vfs_open_again().
+// An end of a fifo that has to wait for the other one: the file stays, for vfs_open_again(). Or one that waits for
+// a lease.
 static bool waits_for_peer(const struct file *f, int err) {
-    return err == -LINUX_EAGAIN && inode_type(f->inode) == LINUX_S_IFIFO && f->priv;
+    return err == -LINUX_EAGAIN && ((f->mode & FMODE_LEASED) || (inode_type(f->inode) == LINUX_S_IFIFO && f->priv));
 }
 // p is taken over.
 static int open_found(const struct open_req *r, struct path *p, struct file **out) {

@@ -200,6 +200,9 @@ struct inode {
     struct list locks;             // [i] POSIX, OFD and flock locks (fs/locks.c)
     _Atomic uint32_t nlocks;       // [a] how many are on `locks`
     struct waitq lock_waitq;       // told when a lock goes
+    _Atomic int32_t readers;       // [a] how many have it open for reading alone
+    struct list leases;            // [i] fs/leases.c
+    _Atomic uint32_t nleases;      // [a] how many there are
     _Atomic int32_t writers;       // [a] > 0: open for writing; < 0: being executed (ETXTBSY)
     _Atomic uint32_t notify_mask;  // [a] LINUX_IN_* that somebody watches (fs/notify.c)
     struct list watches;           // under the lock of fs/notify.c
@@ -255,6 +258,8 @@ struct mount {
 #define FMODE_NOTIFY 256u  // was opened by name: its events are told (fs/notify.h)
 // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
 #define FMODE_OWN_POS 32u
+#define FMODE_READER  1024u  // counted in inode->readers
+#define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 
@@ -321,7 +326,8 @@ int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *nam
              struct path *out);
 
 // ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -----------------------------------
-// A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader
+// A file that a lease stands in the way of: -LINUX_EAGAIN and a file with FMODE_LEASED, of use to wait for
+// that alone (vfs_lease_break()); then all begins anew. A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader
 // or writer. Keep it, wait with vfs_open_again(), and give it up with file_put() when interrupted. flags:
 // LINUX_O_*; VFS_O_EXEC; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one
 // reference.
@@ -417,6 +423,18 @@ int vfs_lock_wait(struct file *f, void *owner, const struct linux_flock *l, stru
 void vfs_lock_wait_end(struct lock_wait *w);
 int vfs_lock_test(struct file *f, void *owner, struct linux_flock *l);  // F_GETLK
 int vfs_flock(struct file *f, int op);
+
+// ---- Leases (fs/leases.c), F_NOTIFY (fs/dnotify.c) --------------------------------------------------------
+int vfs_lease_set(struct file *f, int type);  // LINUX_F_RDLCK, WRLCK, UNLCK; EAGAIN, EINVAL, ENOMEM
+int vfs_lease_get(struct file *f);
+// The file is to be opened, or (write) changed: who has a lease against that is told. -LINUX_EAGAIN: to wait on
+// inode->lock_waitq, until *until (mono ns) at the latest, and to ask again.
+int vfs_lease_break(struct inode *i, bool write, uint64_t *until);
+// How the holder of a lease, or who asked for F_NOTIFY, is told; with locks up to RANK_NOTIFY held. Set once.
+void vfs_set_file_told(struct vfs *vfs, void (*fn)(struct file *f));
+// DN_*; none ends it. owner: a table of descriptors, each close of f there ends it.
+int dnotify_set(struct file *f, const void *owner, uint32_t arg);
+void dnotify_flush(struct file *f, const void *owner);
 
 // ---- For file systems (fs/dcache.c, fs/inode.c) -----------------------------------------------------------
 // A new inode: one reference, attr.mode/uid/gid/ino/nlink as given, times now.

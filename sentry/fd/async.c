@@ -91,6 +91,8 @@ static void async_forget(struct file *f) {
     free(a);
 }
 
+static void file_told(struct file *f);
+
 static void file_ended(void *owner, struct file *f) {
     struct kernel *k = owner;
     epoll_forget(&k->epolls, f);
@@ -101,24 +103,31 @@ void watch_file_end(struct file *f) { atomic_store(&f->watched, true); }
 
 void watch_file_ends(struct kernel *k, bool on) {
     vfs_set_watched_release(k->vfs, on ? file_ended : NULL, k);
+    vfs_set_file_told(k->vfs, on ? file_told : NULL);
 }
 
 // ---- Events -----------------------------------------------------------------------------------------------
+// The queue's lock is held.
+static void note_due(struct async *a, uint32_t events) {
+    a->due |= events;
+    if (a->due && !list_linked(&a->due_link)) {
+        list_add_tail(&a->q->due, &a->due_link);
+        atomic_fetch_add(&a->q->ndue, 1);
+    }
+}
+
 // Under the lock of the file's queue.
 static bool wake_async(struct waiter *w, uint32_t events) {
     struct async *a = w->arg;
     if (events & VFS_WAKE_QUIET)
         return false;
     LOCKED(&a->q->lock);
-    a->due |= events & w->events;
-    if (a->due && !list_linked(&a->due_link)) {
-        list_add_tail(&a->q->due, &a->due_link);
-        atomic_fetch_add(&a->q->ndue, 1);
-    }
+    note_due(a, events & w->events);
     return true;
 }
 
 static int default_owner(struct task *t, struct file *f);
+static int set_owner(struct task *t, struct file *f, int type, int32_t pid);
 
 int async_set(struct task *t, struct file *f, int fd, bool on) {
     uint32_t events = f->ops->async ? f->ops->async(f) : 0;
@@ -143,6 +152,28 @@ int async_set(struct task *t, struct file *f, int fd, bool on) {
     return 0;
 }
 
+// With locks of fs/ held.
+static void file_told(struct file *f) {
+    struct async *a = atomic_load(&f->async);
+    if (!a)
+        return;
+    LOCKED(&a->q->lock);
+    note_due(a, LINUX_POLLMSG);
+}
+
+int async_begin(struct task *t, struct file *f, int fd) {
+    struct async *a = async_of(t, f);
+    if (!a)
+        return -LINUX_ENOMEM;
+    bool owned;
+    {
+        LOCKED(&a->q->lock);
+        a->to.fd = fd;
+        owned = a->to.owner.pid;
+    }
+    return owned ? 0 : set_owner(t, f, LINUX_F_OWNER_PID, t->tg->pid);
+}
+
 // ---- Sending ----------------------------------------------------------------------------------------------
 // Kinds of events, as si_code says them, with what si_band holds then (fs/fcntl.c of Linux has the same
 // table). A hang-up of a socket is told alone, and the end of what comes as input.
@@ -154,6 +185,7 @@ static const struct band {
     {LINUX_POLLHUP, 0, LINUX_POLL_HUP, LINUX_POLLHUP | LINUX_POLLERR},
     {LINUX_POLLPRI, LINUX_POLLHUP, LINUX_POLL_PRI, LINUX_POLLPRI | LINUX_POLLRDBAND},
     {LINUX_POLLIN | LINUX_POLLRDHUP, LINUX_POLLHUP, LINUX_POLL_IN, LINUX_POLLIN | LINUX_POLLRDNORM},
+    {LINUX_POLLMSG, 0, LINUX_POLL_MSG, LINUX_POLLIN | LINUX_POLLRDNORM | LINUX_POLLMSG},
     {LINUX_POLLOUT, LINUX_POLLHUP | LINUX_POLLRDHUP, LINUX_POLL_OUT,
      LINUX_POLLOUT | LINUX_POLLWRNORM | LINUX_POLLWRBAND},
 };

@@ -166,6 +166,20 @@ static int64_t add_seals(struct task *t, struct file *f, unsigned seals) {
     return park(t);
 }
 
+static int64_t set_lease(struct task *t, struct file *f, int fd, int type) {
+    if (f->inode->attr.uid != t->cred->fsuid && !task_capable(t, LINUX_CAP_LEASE))
+        return -LINUX_EACCES;
+    int err = type == LINUX_F_UNLCK ? 0 : async_begin(t, f, fd);
+    return err < 0 ? err : vfs_lease_set(f, type);
+}
+
+static int64_t set_notify(struct task *t, struct file *f, int fd, uint32_t mask) {
+    if (!inode_is_dir(f->inode))
+        return -LINUX_ENOTDIR;
+    int err = async_begin(t, f, fd);
+    return err < 0 ? err : dnotify_set(f, t->files, mask);
+}
+
 static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
     switch (cmd) {
     case LINUX_F_GETFL:
@@ -197,6 +211,12 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
         return add_seals(t, f, (unsigned)arg);
     case LINUX_F_GET_SEALS:
         return memfd_get_seals(f);
+    case LINUX_F_SETLEASE:
+        return set_lease(t, f, fd, (int)arg);
+    case LINUX_F_GETLEASE:
+        return vfs_lease_get(f);
+    case LINUX_F_NOTIFY:
+        return set_notify(t, f, fd, (uint32_t)arg);
     case LINUX_F_GET_RW_HINT:
     case LINUX_F_GET_FILE_RW_HINT: {
         uint64_t none = 0;

@@ -5,6 +5,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
 #include "sentry/syscalls/at.h"
+#include "sentry/syscalls/lease_wait.h"
 #include "sentry/syscalls/table.h"
 
 static int install(struct task *t, struct file *f, unsigned flags) {
@@ -23,6 +24,16 @@ static int64_t wait_fifo(struct task *t, unsigned flags) {
     if (err == -LINUX_EAGAIN)
         return park(t);
     return err < 0 ? err : install(t, f, flags);
+}
+
+// A lease stands in the way: when it is gone, or its time is up, all begins anew.
+int64_t lease_wait(struct task *t, struct file *f, bool write) {
+    uint64_t until;
+    park_arm_in(t, f, &f->inode->lock_waitq);
+    if (vfs_lease_break(f->inode, write, &until) == 0)
+        return SYS_AGAIN;
+    park_deadline_move(t, until);
+    return park(t);
 }
 
 // Guards against a name that cannot be opened because the table is full: the file must not be created then.
@@ -50,6 +61,11 @@ static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, 
     err = vfs_open(&ctx, p.from, p.name, flags, mode & 07777, walk, &f);
     if (copies)
         plat_block_end(t->k->platform);
+    if (err == -LINUX_EAGAIN && f && (f->mode & FMODE_LEASED)) {
+        int64_t r = lease_wait(t, f, (flags & LINUX_O_ACCMODE) != LINUX_O_RDONLY || (flags & LINUX_O_TRUNC));
+        file_put(f);
+        return r;
+    }
     if (err == -LINUX_EAGAIN && f) {
         t->call.own.fifo = f;
         t->call.cleanup = drop_fifo;

@@ -10,6 +10,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/at.h"
+#include "sentry/syscalls/lease_wait.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -342,12 +343,25 @@ int64_t sys_utime(struct task *t, const struct sysargs *a) {
     return do_utimes(t, CWD, arg_ptr(a, 0), &x, 0);
 }
 
+// 0: no lease is in the way; else what the call returns.
+static int64_t break_leases(struct task *t, const struct vfs_ctx *ctx, const struct path *p) {
+    struct file *f cleanup_file = NULL;
+    uint64_t until;
+    if (vfs_lease_break(p->dentry->inode, true, &until) == 0)
+        return 0;
+    int err = vfs_open_path(ctx, p, LINUX_O_PATH, &f);
+    return err < 0 ? err : lease_wait(t, f, true);
+}
+
 int64_t sys_truncate(struct task *t, const struct sysargs *a) {
     if (arg_off(a, 1) < 0)
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, CWD, arg_ptr(a, 0), 0, 0, &p);
+    int64_t wait = err == 0 ? break_leases(t, &ctx, &p) : 0;
+    if (wait != 0)
+        return wait;
     if (err == 0)
         err = vfs_truncate(&ctx, &p, (uint64_t)arg_off(a, 1));
     if (err == -LINUX_EFBIG && ctx.fsize_limit != LINUX_RLIM_INFINITY)
