@@ -109,16 +109,20 @@ static int put_int(struct sock_cmsg_sink *o, int level, int type, int v) {
 
 // When it came, as the real-time clock has it.
 static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
-    bool fine = socket_opt(s, LINUX_SO_TIMESTAMPNS);
-    if (!fine && !socket_opt(s, LINUX_SO_TIMESTAMP))
+    static const int names[] = {LINUX_SO_TIMESTAMP, LINUX_SO_TIMESTAMP_NEW, LINUX_SO_TIMESTAMPNS,
+                                LINUX_SO_TIMESTAMPNS_NEW};
+    unsigned k = 0;
+    while (k < 4 && !socket_opt(s, names[k]))
+        k++;
+    if (k == 4)
         return 0;
     uint64_t at = real_ns() - (mono_ns() - x->when);
-    if (fine) {
+    if (k >= 2) {
         const struct linux_timespec ts = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)};
-        return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPNS, &ts, sizeof ts);
+        return o->put(o, LINUX_SOL_SOCKET, names[k], &ts, sizeof ts);
     }
     const struct linux_timeval tv = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC / 1000)};
-    return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMP, &tv, sizeof tv);
+    return o->put(o, LINUX_SOL_SOCKET, names[k], &tv, sizeof tv);
 }
 
 static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {
@@ -129,10 +133,10 @@ static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {
     return o->put(o, LINUX_SOL_IP, LINUX_IP_PKTINFO, &p, sizeof p);
 }
 
-static int put_pktinfo6(const struct ns_extra *x, struct sock_cmsg_sink *o) {
+static int put_pktinfo6(const struct ns_extra *x, int type, struct sock_cmsg_sink *o) {
     struct linux_in6_pktinfo p = {.ipi6_ifindex = (int32_t)x->netif};
     memcpy(p.ipi6_addr, x->local.ip.b, sizeof p.ipi6_addr);
-    return o->put(o, LINUX_SOL_IPV6, LINUX_IPV6_PKTINFO, &p, sizeof p);
+    return o->put(o, LINUX_SOL_IPV6, type, &p, sizeof p);
 }
 
 static int put_ip(struct inet_sock *i, const struct ns_extra *x, struct sock_cmsg_sink *o) {
@@ -152,7 +156,9 @@ static int put_ip(struct inet_sock *i, const struct ns_extra *x, struct sock_cms
 
 static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_cmsg_sink *o) {
     int err = 0;
-    if (inet_kept(i, KEPT_HOPLIMIT6))
+    if (inet_kept(i, KEPT_OLD_HOPLIMIT6))
+        err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_2292HOPLIMIT, x->ttl);
+    if (err == 0 && inet_kept(i, KEPT_HOPLIMIT6))
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_HOPLIMIT, x->ttl);
     if (err == 0 && inet_kept(i, KEPT_TCLASS6))
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_TCLASS, x->tos);
@@ -172,7 +178,9 @@ int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink 
         return 0;
     int err = put_time(s, x, o);
     if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_PKTINFO6))
-        err = put_pktinfo6(x, o);
+        err = put_pktinfo6(x, LINUX_IPV6_PKTINFO, o);
+    if (err == 0 && s->family == LINUX_AF_INET6 && inet_kept(i, KEPT_OLD_PKTINFO6))
+        err = put_pktinfo6(x, LINUX_IPV6_2292PKTINFO, o);
     if (err < 0)
         return err;
     return ns_ip_is4(&x->local.ip) ? put_ip(i, x, o) : put_ipv6(i, x, o);

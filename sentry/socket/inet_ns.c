@@ -30,8 +30,8 @@ int inet_ns_init(struct inet_ns *ns, struct timer_queue *timers, size_t budget) 
                                            .budget = budget};
     atomic_store(&ns->unprivileged_port, 1024);
     atomic_store(&ns->somaxconn, LINUX_SOMAXCONN);
-    atomic_store(&ns->wmem_max, 212992);
-    atomic_store(&ns->rmem_max, 212992);
+    atomic_store(&ns->wmem_max, 4 << 20);
+    atomic_store(&ns->rmem_max, 4 << 20);
     atomic_store(&ns->ping_groups, 1ull << 32);  // 1 to 0: nobody
     ktimer_init(timers, &ns->timer, stack_due);
     int err = netstack_create(&config, &ns->stack);

@@ -414,6 +414,8 @@ int inet_setopt_more(struct inet_sock *i, struct task *t, int level, int name, c
         return -LINUX_ENOPROTOOPT;
     if (name == LINUX_TCP_CONGESTION)
         return set_congestion(i, buf, len);
+    if (name == LINUX_TCP_ULP)
+        return len ? -LINUX_ENOENT : -LINUX_EINVAL;
     int err = as_int(buf, len, &v);
     return err < 0 ? err : set_tcp_int(i, name, v);
 }
@@ -472,6 +474,10 @@ int inet_getopt_more(struct inet_sock *i, int level, int name, void *buf, uint32
             return get_info(i, buf, len);
         if (name == LINUX_TCP_CONGESTION)
             return get_congestion(i, buf, len);
+        if (name == LINUX_TCP_ULP || name == LINUX_TCP_SAVED_SYN) {
+            *len = 0;  // there is none
+            return 0;
+        }
     }
     int err = get_int(i, level, name, &v);
     return err < 0 ? err : inet_give_int(level, v, buf, len);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
-// LIMIT: SO_TIMESTAMPING and pacing are refused or kept without an effect; a filter is run for inet
+// LIMIT: SO_TIMESTAMPING and a pacing rate are kept without an effect; SO_PEEK_OFF, SO_TXTIME,
+// SO_RESERVE_MEM, SO_PASSPIDFD, SO_PASSRIGHTS, SO_PEERGROUPS and SO_PEERPIDFD are ENOPROTOOPT; a filter is run for inet
 // datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/inet.h"
@@ -18,9 +19,10 @@
 
 #define SNDBUF_MIN  4608
 #define RCVBUF_MIN  2304
+#define RCVLOWAT_MAX 3145728  // half of tcp_rmem's largest
 #define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
 
-enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT };
+enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_NATURAL, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT };
 
 static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_DEBUG] = OPT_ADMIN_INT,
@@ -44,8 +46,17 @@ static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_PEEK_OFF] = OPT_NONE,
     [LINUX_SO_LOCK_FILTER] = OPT_BOOL,
     [LINUX_SO_NOFCS] = OPT_BOOL,
-    [LINUX_SO_BUSY_POLL] = OPT_INT,
     [LINUX_SO_MAX_PACING_RATE] = OPT_INT,
+    [LINUX_SO_BUSY_POLL] = OPT_NATURAL,
+    [LINUX_SO_WIFI_STATUS] = OPT_BOOL,
+    [LINUX_SO_SELECT_ERR_QUEUE] = OPT_BOOL,
+    [LINUX_SO_TIMESTAMP_NEW] = OPT_BOOL,
+    [LINUX_SO_TIMESTAMPNS_NEW] = OPT_BOOL,
+    [LINUX_SO_PREFER_BUSY_POLL] = OPT_BOOL,
+    [LINUX_SO_BUF_LOCK] = OPT_INT,
+    [LINUX_SO_TXREHASH] = OPT_INT,
+    [LINUX_SO_RCVMARK] = OPT_BOOL,
+    [LINUX_SO_RCVPRIORITY] = OPT_BOOL,
     [LINUX_SO_INCOMING_CPU] = OPT_INT,
     [LINUX_SO_ZEROCOPY] = OPT_BOOL,
     [LINUX_SO_SNDBUF] = OPT_BUF,
@@ -102,20 +113,38 @@ static int refuse_admin(int name, int v) {
 
 // SO_RCVLOWAT: at least a byte; a negative one means as much as there is room for.
 static int low_water(int v) {
-    if (v < 0)
-        return INT32_MAX;
+    if (v < 0 || v > RCVLOWAT_MAX)
+        return RCVLOWAT_MAX;
     return v ? v : 1;
+}
+
+// Of the four kinds of time stamps the one that was asked for last is told.
+static void set_stamps(struct socket *s, int name) {
+    static const int stamps[] = {LINUX_SO_TIMESTAMP, LINUX_SO_TIMESTAMPNS, LINUX_SO_TIMESTAMP_NEW,
+                                 LINUX_SO_TIMESTAMPNS_NEW};
+    bool one = false;
+    for (unsigned i = 0; i < 4; i++)
+        one |= stamps[i] == name;
+    for (unsigned i = 0; one && i < 4; i++)
+        if (stamps[i] != name)
+            atomic_store(&s->opts[stamps[i]], 0);
 }
 
 static int set_int(struct socket *s, struct task *t, int name, int v) {
     switch ((enum opt_kind)kinds[name]) {
     case OPT_BOOL:
-        atomic_store(&s->opts[name], v != 0);
+        atomic_store(&s->opts[name], v != 0 && name != LINUX_SO_BSDCOMPAT);
+        set_stamps(s, name);
+        return 0;
+    case OPT_NATURAL:
+        if (v < 0)
+            return -LINUX_EINVAL;
+        atomic_store(&s->opts[name], v);
         return 0;
     case OPT_ADMIN_INT:
         if (!task_capable(t, LINUX_CAP_NET_ADMIN))
             return refuse_admin(name, v);
-        atomic_store(&s->opts[name], v);
+        atomic_store(&s->opts[name], name == LINUX_SO_DEBUG ? v != 0 : v);
         return 0;
     case OPT_INT:
         if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !task_capable(t, LINUX_CAP_NET_ADMIN))
@@ -177,8 +206,20 @@ static int lock_filter(struct socket *s, int v) {
     return 0;
 }
 
-// SO_BINDTODEVICE: a link by its name; "" for none.
-// LIMIT: it is kept and has no effect: there is one link.
+// LIMIT: SO_BINDTODEVICE and SO_BINDTOIFINDEX are kept and have no effect: there is one link.
+static int bind_to_index(struct socket *s, struct task *t, int32_t index) {
+    struct net_link l;
+    if (index < 0)
+        return -LINUX_EINVAL;
+    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !task_capable(t, LINUX_CAP_NET_RAW))
+        return -LINUX_EPERM;
+    if (index && !net_link_by_index(&s->net->inet.links.source, index, &l))
+        return -LINUX_ENODEV;
+    atomic_store(&s->opts[LINUX_SO_BINDTODEVICE], index);
+    return 0;
+}
+
+// A link by its name; "" for none.
 static int bind_to_device(struct socket *s, struct task *t, const void *buf, uint32_t len) {
     char name[LINUX_IFNAMSIZ] = "";
     struct net_link l = {.index = 0};
@@ -204,6 +245,43 @@ static int get_device(struct socket *s, void *buf, uint32_t *len) {
     return 0;
 }
 
+static bool is_inet(const struct socket *s) {
+    return s->family == LINUX_AF_INET || s->family == LINUX_AF_INET6;
+}
+
+// Which kinds of sockets have an option: 0, or the error that others say.
+static int has_option(const struct socket *s, int name, bool set) {
+    switch (name) {
+    case LINUX_SO_PASSCRED:
+        return s->family == LINUX_AF_UNIX || s->family == LINUX_AF_NETLINK ? 0 : -LINUX_EOPNOTSUPP;
+    case LINUX_SO_PASSSEC:
+        return is_inet(s) ? -LINUX_EOPNOTSUPP : 0;
+    case LINUX_SO_PASSPIDFD:
+    case LINUX_SO_PASSRIGHTS:
+        return s->family == LINUX_AF_UNIX ? -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
+    case LINUX_SO_TXREHASH:
+        return s->protocol == LINUX_IPPROTO_TCP && is_inet(s) ? 0 : -LINUX_EOPNOTSUPP;
+    case LINUX_SO_ZEROCOPY:
+        return !set || (is_inet(s) && s->type != LINUX_SOCK_RAW) ? 0 : -LINUX_EOPNOTSUPP;
+    default:
+        return 0;
+    }
+}
+
+// What an option may not be.
+static int check_value(int name, int v) {
+    switch (name) {
+    case LINUX_SO_ZEROCOPY:
+        return v < 0 || v > 1 ? -LINUX_EINVAL : 0;
+    case LINUX_SO_BUF_LOCK:
+        return v & ~3 ? -LINUX_EINVAL : 0;
+    case LINUX_SO_TXREHASH:
+        return v < -1 || v > 1 ? -LINUX_EINVAL : 0;
+    default:
+        return 0;
+    }
+}
+
 static int set_option(struct file *f, struct task *t, int name, const void *buf, uint32_t len) {
     struct socket *s = socket_of(f);
     int v;
@@ -226,14 +304,17 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
         memcpy(&s->linger, buf, sizeof s->linger);
         return 0;
     }
-    if (name == LINUX_SO_PASSCRED && s->family != LINUX_AF_UNIX && s->family != LINUX_AF_NETLINK)
-        return -LINUX_EOPNOTSUPP;
+    int err = has_option(s, name, true);
+    if (err == 0)
+        err = check_value(name, v);
+    if (err < 0)
+        return err;
+    if (name == LINUX_SO_TXREHASH)
+        v = v < 0 ? 1 : v;
+    if (name == LINUX_SO_BINDTOIFINDEX)
+        return bind_to_index(s, t, v);
     if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
         return -LINUX_EOPNOTSUPP;
-    if (name == LINUX_SO_ZEROCOPY && s->protocol != LINUX_IPPROTO_TCP && s->protocol != LINUX_IPPROTO_UDP)
-        return -LINUX_EOPNOTSUPP;
-    if (name == LINUX_SO_ZEROCOPY && (v < 0 || v > 1))
-        return -LINUX_EINVAL;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
 }
 
@@ -278,12 +359,74 @@ static int get_fact(struct socket *s, int name, int *v) {
     case LINUX_SO_SNDLOWAT:
         *v = 1;
         return 0;
-    default:
+    case LINUX_SO_BPF_EXTENSIONS:
+        *v = 64;  // SKF_AD_MAX
+        return 0;
+    case LINUX_SO_INCOMING_NAPI_ID:
+        *v = 0;
+        return 0;
+    case LINUX_SO_BINDTOIFINDEX:
+        *v = socket_opt(s, LINUX_SO_BINDTODEVICE);
+        return 0;
+    default: {
+        int err = has_option(s, name, false);
+        if (err < 0)
+            return err;
         if (name <= 0 || name >= SOCK_OPT_COUNT || kinds[name] == OPT_NONE || kinds[name] == OPT_BUF_FORCE)
             return -LINUX_ENOPROTOOPT;
         if (!s->ops->sol_get || !s->ops->sol_get(s, name, v))
             *v = socket_opt(s, name);
         return 0;
+    }
+    }
+}
+
+static int get_peer_name(struct socket *s, void *buf, uint32_t *len) {
+    struct sock_addr a;
+    int err = s->ops->name(s, true, &a);
+    if (err < 0)
+        return -LINUX_ENOTCONN;
+    return a.len < *len ? -LINUX_EINVAL : give(buf, len, a.bytes, a.len);
+}
+
+// SK_MEMINFO_*: bytes that wait to be read and to be sent, the bounds of both, what was dropped.
+static int get_meminfo(struct socket *s, void *buf, uint32_t *len) {
+    uint32_t info[9] = {0};
+    if (s->ops->queued) {
+        info[0] = (uint32_t)s->ops->queued(s, false);
+        info[2] = (uint32_t)s->ops->queued(s, true);
+    }
+    info[1] = (uint32_t)socket_opt(s, LINUX_SO_RCVBUF);
+    info[3] = (uint32_t)socket_opt(s, LINUX_SO_SNDBUF);
+    return give(buf, len, info, sizeof info);
+}
+
+// What is not an int. 1: it is.
+static int get_other(struct file *f, struct socket *s, int name, void *buf, uint32_t *len) {
+    uint64_t cookie;
+    int64_t rate;  // as it was set, ~0: none
+    switch (name) {
+    case LINUX_SO_PEERNAME:
+        return get_peer_name(s, buf, len);
+    case LINUX_SO_MEMINFO:
+        return get_meminfo(s, buf, len);
+    case LINUX_SO_MAX_PACING_RATE:
+        rate = socket_opt(s, name);
+        return give(buf, len, &rate, *len < 8 ? 4 : 8);
+    case LINUX_SO_COOKIE:
+    case LINUX_SO_NETNS_COOKIE:
+        cookie = name == LINUX_SO_COOKIE ? f->inode->attr.ino : 1;
+        if (name == LINUX_SO_COOKIE ? *len < sizeof cookie : *len != sizeof cookie)
+            return -LINUX_EINVAL;
+        return give(buf, len, &cookie, sizeof cookie);
+    case LINUX_SO_GET_FILTER:  // LIMIT: a program that is attached is not told
+        *len = 0;
+        return 0;
+    case LINUX_SO_PEERGROUPS:
+    case LINUX_SO_PEERPIDFD:
+        return s->family == LINUX_AF_UNIX ? -LINUX_ENOPROTOOPT : -LINUX_ENODATA;
+    default:
+        return 1;
     }
 }
 
@@ -301,10 +444,9 @@ int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
         int err = s->ops->peer_cred(s, &cred);
         return err < 0 ? err : give(buf, len, &cred, sizeof cred);
     }
-    if (name == LINUX_SO_COOKIE) {
-        uint64_t cookie = f->inode->attr.ino;
-        return *len < sizeof cookie ? -LINUX_EINVAL : give(buf, len, &cookie, sizeof cookie);
-    }
-    int err = get_fact(s, name, &v);
+    int err = get_other(f, s, name, buf, len);
+    if (err <= 0)
+        return err;
+    err = get_fact(s, name, &v);
     return err < 0 ? err : give(buf, len, &v, sizeof v);
 }

@@ -2,6 +2,7 @@
 // Sockets as files: read and write are receiving and sending without an address.
 #include "sentry/socket/socket.h"
 #include "abi/caps.h"
+#include "abi/inet.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
@@ -104,6 +105,8 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *
     atomic_init(&s->opts[LINUX_SO_SNDLOWAT], 1);
     atomic_init(&s->opts[LINUX_SO_PEEK_OFF], -1);
     atomic_init(&s->opts[LINUX_SO_INCOMING_CPU], -1);
+    atomic_init(&s->opts[LINUX_SO_MAX_PACING_RATE], -1);
+    atomic_init(&s->opts[LINUX_SO_TXREHASH], protocol == LINUX_IPPROTO_TCP);
 }
 
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out) {

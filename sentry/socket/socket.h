@@ -91,7 +91,7 @@ struct socket_ops {
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
-#define SOCK_OPT_COUNT 80
+#define SOCK_OPT_COUNT 84
 struct socket {
     const struct socket_ops *ops;  // [c]
     struct net_ns *net;            // [c] its maker's

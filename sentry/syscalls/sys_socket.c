@@ -268,6 +268,16 @@ int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
     return s->ops->setopt ? s->ops->setopt(s, t, level, name, buf, len) : -LINUX_EOPNOTSUPP;
 }
 
+// A negative length: what the option does not have is said first.
+static int no_length(struct socket *s, int level, int name) {
+    char buf[SOCK_OPT_MAX];
+    uint32_t len = 0;
+    if (level == LINUX_SOL_SOCKET)
+        return -LINUX_EINVAL;
+    int err = s->ops->getopt ? s->ops->getopt(s, level, name, buf, &len) : -LINUX_EOPNOTSUPP;
+    return err == -LINUX_EOPNOTSUPP || err == -LINUX_ENOPROTOOPT ? err : -LINUX_EINVAL;
+}
+
 int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     char buf[SOCK_OPT_MAX];
     int32_t room;
@@ -278,7 +288,7 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     if (copy_in_obj(t, &room, arg_ptr(a, 4)) < 0)
         return -LINUX_EFAULT;
     if (room < 0)
-        return -LINUX_EINVAL;
+        return no_length(socket_of(f), level, name);
     uint32_t len = (uint32_t)room < sizeof buf ? (uint32_t)room : sizeof buf;
     struct socket *s = socket_of(f);
     if (level == LINUX_SOL_SOCKET)
