@@ -56,6 +56,11 @@ int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t d
         *p = desired;
     return 0;
 }
+// Of waits and of locks with owners, which are not tried here.
+void task_put(struct task *t) {}
+struct task *task_find(struct kernel *k, int32_t tid) { return NULL; }
+void park_deadline(struct task *t, uint64_t mono_ns_abs) {}
+int64_t park(struct task *t) { return SYS_PARK; }
 void task_wake(struct task *t) { woken[nwoken++ % 16] = (int)(t - tasks); }
 
 // The map: one private area, or one shared file; area_find() of the real tree is not needed for that.

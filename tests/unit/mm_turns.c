@@ -196,7 +196,7 @@ static void test_any_order(void **state) {
         srand(seed);
         memset(host, 0, sizeof host);
         memset(threads, 0, sizeof threads);
-        struct mm *mm = mm_new(NULL, NULL);
+        struct mm *mm = mm_new(NULL, NULL, NULL);
         assert_non_null(mm);
         mm->brk_start = mm->brk = PG(2);
         mm->mmap_base = mm->place_top = PG(PAGES - 20);
