@@ -140,6 +140,22 @@ static void interrupted_on_its_way(struct sc_thread *t, const struct ring_call *
     t->cache.dirty_regs = true;
 }
 
+// The same for the fetch of the instruction by which it comes, from text that is being changed: it tries
+// again, and what the ring has for it, or will have, stays there.
+static bool fetched_on_its_way(struct sc_thread *t, const struct seccomp_notif *n) {
+    const uint64_t *a = (const uint64_t *)n->data.args;
+    enum ring_call_state ring = t->ring.state;
+    bool waits = t->state == SC_HELD && (ring == RING_DEFERRED || ring == RING_RESUME_ON_ARRIVAL);
+    bool answered = t->state == SC_RUNNING && ring == RING_ANSWERED && !t->to_handler;
+    bool fetch = STUB_EV_KIND((unsigned)n->data.nr) == STUB_EV_FAULT && (uint32_t)a[0] == SIGSEGV &&
+                 (a[2] >> 32) & LINUX_PF_INSTR;
+    if (!(waits || answered) || !fetch || in_text(sc_plat(t), a[3]) || !sc_patch_hid(t, a[1]))
+        return false;
+    t->notif.id = n->id;
+    sc_reply(t, STUB_GO);
+    return true;
+}
+
 static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struct plat_event *ev) {
     unsigned nr = (unsigned)n->data.nr;
     if (STUB_EV_SLOT(nr) != t->slot) {
@@ -152,6 +168,8 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
     }
     if (STUB_EV_KIND(nr) == STUB_EV_DONE)
         return report(t, n, ev);
+    if (fetched_on_its_way(t, n))
+        return false;
     if (t->state != SC_RUNNING) {
         sc_violation(t, "an event instead of ordered work");
         return false;

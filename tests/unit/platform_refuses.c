@@ -9,6 +9,7 @@
 #include "tests/unit/platform_guest.h"
 #include <dirent.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -517,6 +518,44 @@ static void test_ring_data(void **state) {
     ring_down(&l, &g);
 }
 
+// A thread that comes for what it waits for in the ring, and meets text that is being changed, tries again:
+// its call goes on, and an answer that lies there is not lost.
+static void test_text_changed_under_a_waiter(void **state) {
+    const struct {
+        enum sc_state thread;
+        enum ring_call_state ring;
+    } tries[] = {{SC_HELD, RING_DEFERRED}, {SC_HELD, RING_RESUME_ON_ARRIVAL}, {SC_RUNNING, RING_ANSWERED}};
+    if (!is_seccomp(state))
+        skip();
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct ring_try l;
+        struct guest g;
+        struct plat_event ev;
+        ring_up(&l, &g, state);
+        struct seccomp_notif n = {.pid = (unsigned)l.t->tid, .id = ~0ull};
+        n.data.nr = (int)STUB_EV(STUB_EV_FAULT, l.t->slot, 0);
+        n.data.instruction_pointer = stub_gate(&l.p->place) + 2;
+        n.data.args[0] = SIGSEGV;
+        n.data.args[1] = n.data.args[3] = AT;
+        n.data.args[2] = (uint64_t)LINUX_PF_INSTR << 32;
+        lock_take(&l.t->lock);
+        if (tries[i].thread == SC_HELD)
+            sc_set_state(l.t, SC_HELD);
+        l.t->hold = HOLD_VALUE;
+        l.t->ring.state = tries[i].ring;
+        l.t->ring.value = 4711;
+        lock_drop(&l.t->lock);
+        atomic_fetch_add(&sc_as(l.t)->patches, 1);
+        assert_false(sc_handle(l.p, &n, &ev));
+        assert_int_equal(l.t->state, tries[i].thread);
+        assert_int_equal(l.t->ring.state, tries[i].ring);
+        assert_int_equal(l.t->ring.value, 4711);
+        usleep(20000);
+        assert_true(is_there(&g, GUEST_AT(waiter))); // it was not ended
+        ring_down(&l, &g);
+    }
+}
+
 // The next process that gets this ring finds nothing of the last one.
 static void test_ring_is_wiped(void **state) {
     struct ring_try l;
@@ -591,6 +630,7 @@ int main(void) {
         platform_test(test_ring_numbers),
         platform_test(test_ring_strings),
         platform_test(test_ring_data),
+        platform_test(test_text_changed_under_a_waiter),
         platform_test(test_ring_is_wiped),
         platform_test(test_kernel_addresses),
         platform_test(test_segments),
