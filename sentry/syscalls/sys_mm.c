@@ -117,11 +117,12 @@ int64_t sys_madvise(struct task *t, const struct sysargs *a) {
         return mm_op_done(t);
     if (mm_op_asked(t))
         return host_said(t, t->call.flush_result);
-    int64_t r = mm_op_begin(t);
+    uint64_t from = arg_ptr(a, 0).v, to = range_end(from, arg_size(a, 1));
+    int64_t r = mm_op_begin_range(t, from, to);
     if (r)
         return r;
     r = do_madvise(t, t->mm, t->thread, arg_ptr(a, 0), arg_size(a, 1), arg_int(a, 2));
-    return mm_advice_asks(arg_int(a, 2)) ? mm_op_ask_with(t, r) : mm_op_finish(t, r);
+    return mm_advice_asks(arg_int(a, 2)) ? mm_op_ask_with(t, r) : mm_op_finish_range(t, r, from, to);
 }
 
 int64_t sys_msync(struct task *t, const struct sysargs *a) {
