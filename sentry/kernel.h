@@ -21,6 +21,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct uts_ns;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
@@ -55,7 +56,7 @@ struct kernel {
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it
-    char hostname[65], domainname[65];  // [T]
+    struct uts_ns *uts;          // [c] owned: the names that the machine has at first
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t mem_total;          // [c] bytes, for meminfo and sysinfo
     unsigned ncpus;              // [c] of the machine
