@@ -127,6 +127,9 @@ struct linux_kcmp_epoll_slot {
 #define LINUX_MNT_DETACH      2
 #define LINUX_MNT_EXPIRE      4
 #define LINUX_UMOUNT_NOFOLLOW 8
+#define LINUX_MS_MGC_VAL      0xc0ed0000ul
+#define LINUX_MS_MGC_MSK      0xffff0000ul
+#define LINUX_UMOUNT_NOFOLLOW 8
 
 #define LINUX_NGROUPS_MAX     65536
 #define LINUX_MAX_ARG_STRLEN  (32 * 4096)

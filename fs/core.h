@@ -28,7 +28,8 @@ struct vfs {
 
     struct lock mounts_lock;
     struct list mounts;      // [m] in the order in which they were made
-    struct mount *root_mnt;  // [m] borrowed from mounts
+    struct mnt_ns *ns;       // [c] owned: the first namespace
+    unsigned nmounts;        // [m] of all namespaces
     int next_mount_id;       // [m]
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
@@ -81,6 +82,13 @@ struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
 struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags,
                         const char *src);
+// Puts m on the tree of a namespace, takes it off; mounts_lock is held. The place comes to m->left then.
+#define MOUNTS_MAX 100000u  // of all namespaces: /proc/sys/fs/mount-max
+int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns);
+void mount_unlink(struct vfs *v, struct mount *m);
+void mount_put_left(struct mount *m);  // no lock is held: the place, and the table's reference
+bool mounts_fit(const struct path *at, const struct dentry *root);  // both directories, or both none
+struct mnt_ns *mnt_ns_new(struct vfs *v);
 // dcache or mounts lock held; borrowed
 struct mount *mount_find_locked(struct mount *parent, struct dentry *at);
 bool path_read_only(const struct path *p);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mount table of one sandbox. A mount lies on a dentry of another mount; the path walk asks for it only
 // where dentry->mounts says that there is one. Changes are made under mounts_lock and the dcache lock, so
-// that a reader may hold either. LIMIT: one namespace, no propagation.
+// that a reader may hold either. Trees of mounts, and namespaces, are in mnt_ns.c.
+// LIMIT: no propagation: MS_SHARED and MS_SLAVE are taken and have no effect.
 #include "abi/misc.h"
 #include "fs/core.h"
 #include <string.h>
@@ -48,15 +49,28 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
     m->flags = flags;
     m->source = source;
     list_init(&m->link);
+    list_init(&m->children);
+    list_init(&m->sibling);
     return m;
 }
+// Names that are not cached are other dentries each time.
+static bool same_place(const struct dentry *a, const struct dentry *b) {
+    while (a != b) {
+        if (a->sb != b->sb || !a->sb->no_dcache || a->parent == a || b->parent == b ||
+            strcmp(a->name, b->name))
+            return false;
+        a = a->parent;
+        b = b->parent;
+    }
+    return true;
+}
 struct mount *mount_find_locked(struct mount *parent, struct dentry *at) {
-    struct vfs *v = at->sb->vfs;
     struct mount *m;
-    if (!atomic_load_explicit(&at->mounts, memory_order_relaxed))
+    if (!atomic_load_explicit(&at->mounts, memory_order_relaxed) &&
+        !(at->sb->no_dcache && atomic_load_explicit(&at->sb->covered, memory_order_relaxed)))
         return NULL;
-    list_for_each(m, &v->mounts, link)
-        if (m->parent == parent && m->mountpoint == at)
+    list_for_each(m, &parent->children, sibling)
+        if (same_place(m->mountpoint, at))
             return m;
     return NULL;
 }
@@ -75,27 +89,63 @@ void path_into_mounts(struct vfs *v, struct path *p) {
     }
 }
 
-// Puts m on the table, at *at (borrowed; NULL: the root). mounts_lock is held.
-static int mount_attach(struct vfs *v, struct mount *m, const struct path *at) {
-    if (at) {
-        bool dir = inode_is_dir(at->dentry->inode);
-        if (dir != (bool)inode_is_dir(m->root->inode))
-            return -LINUX_ENOTDIR;
-        if (at->dentry->inode->dead)
-            return -LINUX_ENOENT;
-        m->parent = mount_get(at->mnt);
-        m->mountpoint = dentry_get(at->dentry);
-    } else if (v->root_mnt) {
-        return -LINUX_EBUSY;
+int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns) {
+    if (v->nmounts >= MOUNTS_MAX)
+        return -LINUX_ENOSPC;
+    if (parent) {
+        m->parent = mount_get(parent);
+        m->mountpoint = dentry_get(at);
     }
-    m->id = v->next_mount_id++;
+    if (!m->id)
+        m->id = ++v->next_mount_id;
+    v->nmounts++;
     LOCKED(&v->dcache);
-    if (at)
-        atomic_fetch_add(&at->dentry->mounts, 1);
-    else
-        v->root_mnt = m;
+    m->ns = ns;
+    if (parent) {
+        atomic_fetch_add(&at->mounts, 1);
+        atomic_fetch_add(&at->sb->covered, 1);
+        list_add_tail(&parent->children, &m->sibling);
+    } else {
+        ns->root = m;
+    }
     list_add_tail(&v->mounts, &m->link);
     return 0;
+}
+void mount_unlink(struct vfs *v, struct mount *m) {
+    LOCKED(&v->dcache);
+    list_del(&m->link);
+    list_del(&m->sibling);
+    m->left = (struct path){m->parent, m->mountpoint};
+    if (m->mountpoint) {
+        atomic_fetch_sub(&m->mountpoint->mounts, 1);
+        atomic_fetch_sub(&m->mountpoint->sb->covered, 1);
+    }
+    m->parent = NULL;
+    m->mountpoint = NULL;
+    v->nmounts--;
+    if (m->ns->root == m)
+        m->ns->root = NULL;
+    m->ns = NULL;
+}
+void mount_put_left(struct mount *m) {
+    struct path left = m->left;
+    m->left = (struct path){0};
+    path_put(&left);
+    mount_put(m);
+}
+bool mounts_fit(const struct path *at, const struct dentry *root) {
+    return (bool)inode_is_dir(at->dentry->inode) == (bool)inode_is_dir(root->inode);
+}
+
+// Puts m on the table, at *at (borrowed; NULL: the first namespace's root). mounts_lock is held.
+static int mount_attach(struct vfs *v, struct mount *m, const struct path *at) {
+    if (!at)
+        return v->ns->root ? -LINUX_EBUSY : mount_link(v, m, NULL, NULL, v->ns);
+    if (!mounts_fit(at, m->root))
+        return -LINUX_ENOTDIR;
+    if (at->dentry->inode->dead)
+        return -LINUX_ENOENT;
+    return at->mnt->ns ? mount_link(v, m, at->mnt, at->dentry, at->mnt->ns) : -LINUX_EINVAL;
 }
 static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, const struct path *at,
                     unsigned flags, const char *source) {
@@ -132,63 +182,42 @@ int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsi
     return err;
 }
 
-// Takes m off the table; the table's reference and those on its place are put by the caller.
-static void mount_detach(struct vfs *v, struct mount *m, struct path *place) {
-    LOCKED(&v->dcache);
-    list_del(&m->link);
-    *place = (struct path){m->parent, m->mountpoint};
-    if (m->mountpoint)
-        atomic_fetch_sub(&m->mountpoint->mounts, 1);
-    m->parent = NULL;
-    m->mountpoint = NULL;
-    if (v->root_mnt == m)
-        v->root_mnt = NULL;
-}
-static int may_umount(struct vfs *v, struct mount *m) {
-    struct mount *c;
-    if (!list_linked(&m->link))
+static int may_umount(struct mount *m) {
+    if (!m->ns)
         return -LINUX_EINVAL;
-    if (m == v->root_mnt)
+    if (m == m->ns->root || !list_empty(&m->children))
         return -LINUX_EBUSY;
-    list_for_each(c, &v->mounts, link)
-        if (c->parent == m)
-            return -LINUX_EBUSY;
     return ref_read(&m->refs) > 2 ? -LINUX_EBUSY : 0;  // the table's, and the caller's
 }
 int vfs_umount(struct vfs *v, const struct path *at) {
     struct mount *m = at->mnt;
-    struct path place = {0};
     if (at->dentry != m->root)
         return -LINUX_EINVAL;
     lock_take(&v->mounts_lock);
-    int err = may_umount(v, m);
+    int err = may_umount(m);
     if (!err)
-        mount_detach(v, m, &place);
+        mount_unlink(v, m);
     lock_drop(&v->mounts_lock);
-    if (err)
-        return err;
-    path_put(&place);
-    mount_put(m);
-    return 0;
+    if (!err)
+        mount_put_left(m);
+    return err;
 }
-// The end of the sandbox: the last made first.
+// The end of the sandbox: the last made first. No namespace but the first is left.
 void mounts_destroy(struct vfs *v);
 void mounts_destroy(struct vfs *v) {
     while (!list_empty(&v->mounts)) {
         struct mount *m = container_of(v->mounts.prev, struct mount, link);
-        struct path place;
-        mount_detach(v, m, &place);
-        path_put(&place);
+        mount_unlink(v, m);
         invariant(ref_read(&m->refs) == 1);
-        mount_put(m);
+        mount_put_left(m);
     }
 }
 
 int vfs_root(struct vfs *v, struct path *out) {
     LOCKED(&v->mounts_lock);
-    if (!v->root_mnt)
+    if (!v->ns->root)
         return -LINUX_ENOENT;
-    *out = (struct path){v->root_mnt, v->root_mnt->root};
+    *out = (struct path){v->ns->root, v->ns->root->root};
     path_get(out);
     return 0;
 }

@@ -69,6 +69,7 @@ static void locks_init(struct vfs *v) {
         lock_init(&v->append[i], RANK_FILE_POS);
 }
 static void vfs_release(struct vfs *v) {
+    free(v->ns);
     if (v->shm)
         mount_put(v->shm);
     for (int i = 0; i < NAMELESS_KINDS; i++)
@@ -103,7 +104,8 @@ struct vfs *vfs_create(void) {
     atomic_init(&v->next_dev, 32);  // small majors are devices
     atomic_init(&v->next_ino, 1);
     v->memory = vfs_memory_new();
-    if (!v->buckets || !v->memory || !make_all_nameless(v) || make_shm(v)) {
+    v->ns = mnt_ns_new(v);
+    if (!v->buckets || !v->memory || !v->ns || !make_all_nameless(v) || make_shm(v)) {
         vfs_release(v);
         return NULL;
     }
@@ -111,6 +113,7 @@ struct vfs *vfs_create(void) {
 }
 void vfs_destroy(struct vfs *v) {
     mounts_destroy(v);
+    invariant(ref_read(&v->ns->refs) == 1);
     vfs_release(v);
 }
 // Major 0, as Linux gives to file systems without a device.

@@ -183,6 +183,7 @@ struct superblock {
     struct lock rename_lock;      // directory renames
     bool read_only;               // [c]
     bool no_dcache;               // [c] names are looked up each time (procfs)
+    _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
 };
@@ -235,6 +236,14 @@ struct dentry {
     void *priv;               // the file system's own
 };
 
+// What a group of processes sees mounted: a tree, to which other namespaces have no way.
+struct mnt_ns {
+    struct refcount refs;
+    struct vfs *vfs;     // [c] borrowed
+    struct mount *root;  // [m] borrowed; NULL: nothing is mounted
+    uint64_t ino;        // [c] its number in /proc/PID/ns
+};
+
 struct mount {
     struct refcount refs;
     struct superblock *sb;       // [c] owned
@@ -243,7 +252,12 @@ struct mount {
     struct mount *parent;
     struct dentry *mountpoint;   // [m] owned
     struct list link;            // [m] in vfs->mounts
-    unsigned flags;              // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
+    struct list children;        // [m] mounts that lie on this one
+    struct list sibling;         // [m] in parent->children
+    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere any more
+    struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
+    struct mount *copy;          // [m] of no meaning but while its tree is copied
+    _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
     int id;
     char *source;
 };
@@ -298,7 +312,31 @@ int vfs_umount(struct vfs *vfs, const struct path *at);  // EBUSY, EINVAL
 // The same tree again at another place.
 int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, unsigned flags,
              const char *source);
-int vfs_root(struct vfs *vfs, struct path *out);         // out owned
+int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first namespace
+
+// ---- Namespaces of mounts (fs/mnt_ns.c), mount(2) and its kin ---------------------------------------------
+// Paths are borrowed; what lies in another namespace than ns is EINVAL.
+#define MOUNT_FLAGS \
+    (LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOATIME | \
+     LINUX_MS_NODIRATIME | LINUX_MS_RELATIME)
+struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
+void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
+struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
+// A copy of all that is mounted in ns. Each of the n paths that lies in ns is led to the same place in the
+// copy.
+int mnt_ns_copy(struct mnt_ns *ns, struct mnt_ns **out, struct path *paths[], unsigned n);
+// from (and, `recursive`, what is mounted below it) once more at another place.
+int vfs_bind_tree(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive);
+int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at, unsigned flags,
+                 const char *source);  // vfs_mount(); sb is taken over in any case
+int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path *at);
+int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags);
+int vfs_umount_tree(struct mnt_ns *ns, const struct path *at);  // MNT_DETACH: with all that lies on it
+bool vfs_is_in(struct mnt_ns *ns, const struct path *p);
+// new_root becomes the root, what was the caller's root is mounted on put_old. The caller leads processes
+// over.
+int vfs_pivot_root(struct mnt_ns *ns, const struct path *root, const struct path *new_root,
+                   const struct path *put_old);
 // Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
 void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
 int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the root

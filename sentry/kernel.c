@@ -10,6 +10,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
@@ -106,9 +107,9 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory) 
     int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
-    snprintf(k->domainname, sizeof k->domainname, "(none)");
+    k->uts = uts_ns_new(0xeffffffeu);
     the_kernel = k;
-    k->init = err == 0 && k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
+    k->init = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
     return k->init ? k : NULL;
 }
 
@@ -176,6 +177,7 @@ bool kernel_free(struct kernel *k) {
     free(k->pids);
     free(k->tgs);
     free(k->pid_uses);
+    uts_ns_put(k->uts);
     free(k);
     the_kernel = NULL;
     return clean;

@@ -23,6 +23,7 @@ struct ctty;
 struct hostevents;
 struct links;
 struct limits;
+struct uts_ns;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
@@ -62,7 +63,7 @@ struct kernel {
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it
-    char hostname[65], domainname[65];  // [T]
+    struct uts_ns *uts;          // [c] owned: the names that the machine has at first
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t machine;            // [c] bytes of memory that the host has
     _Atomic uint64_t mem_total;  // [a] bytes, for meminfo and sysinfo

@@ -7,7 +7,8 @@
 #include "sentry/proc/fs_ctx.h"
 #include <stdlib.h>
 
-struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask) {
+struct fs_ctx *fs_ctx_new(struct mnt_ns *ns, const struct path *root, const struct path *cwd,
+                          uint32_t umask) {
     struct fs_ctx *f = znew(struct fs_ctx);
     if (!f)
         return NULL;
@@ -16,6 +17,7 @@ struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint3
     f->root = *root;
     f->cwd = *cwd;
     f->umask = umask;
+    f->ns = mnt_ns_get(ns);
     path_get(root);
     path_get(cwd);
     return f;
@@ -23,7 +25,68 @@ struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint3
 
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old) {
     LOCKED(&old->lock);
-    return fs_ctx_new(&old->root, &old->cwd, old->umask);
+    return fs_ctx_new(old->ns, &old->root, &old->cwd, old->umask);
+}
+
+struct mnt_ns *fs_ctx_ns(struct fs_ctx *f) {
+    LOCKED(&f->lock);
+    return mnt_ns_get(f->ns);
+}
+
+int fs_ctx_new_ns(struct fs_ctx *f) {
+    struct mnt_ns *ns, *old = fs_ctx_ns(f);
+    struct path root, cwd, *both[] = {&root, &cwd};
+    {
+        LOCKED(&f->lock);
+        root = f->root;
+        cwd = f->cwd;
+        path_get(&root);
+        path_get(&cwd);
+    }
+    int err = mnt_ns_copy(old, &ns, both, 2);
+    if (err == 0) {
+        struct path was[2];
+        {
+            LOCKED(&f->lock);
+            was[0] = f->root;
+            was[1] = f->cwd;
+            f->root = root;
+            f->cwd = cwd;
+            f->ns = ns;
+        }
+        root = was[0];
+        cwd = was[1];
+        mnt_ns_put(old);  // that of f
+    }
+    path_put(&root);
+    path_put(&cwd);
+    mnt_ns_put(old);
+    return err;
+}
+
+// tasks_lock is held. True: it was there; *was is to be put.
+static bool lead_one(struct fs_ctx *f, struct path *place, const struct path *from, const struct path *to) {
+    if (place->mnt != from->mnt || place->dentry != from->dentry)
+        return false;
+    path_get(to);
+    *place = *to;
+    return true;
+}
+
+void fs_ctx_lead_over(struct kernel *k, const struct path *from, const struct path *to) {
+    unsigned left = 0;
+    {
+        LOCKED(&k->tasks_lock);
+        for (int32_t pid = 1; pid < k->pid_end; pid++) {
+            struct fs_ctx *f = k->pids[pid] ? k->pids[pid]->fs : NULL;
+            if (!f)
+                continue;
+            LOCKED(&f->lock);
+            left += lead_one(f, &f->root, from, to) + lead_one(f, &f->cwd, from, to);
+        }
+    }
+    while (left-- > 0)
+        path_put(from);  // each of them had one
 }
 
 struct fs_ctx *fs_ctx_join(struct fs_ctx *f) {
@@ -37,6 +100,7 @@ struct fs_ctx *fs_ctx_join(struct fs_ctx *f) {
 static void fs_ctx_free(struct fs_ctx *f) {
     path_put(&f->root);
     path_put(&f->cwd);
+    mnt_ns_put(f->ns);
     lock_destroy(&f->lock);
     free(f);
 }

@@ -15,12 +15,19 @@ struct fs_ctx {
     struct refcount refs;
     struct lock lock;        // RANK_FS_CTX
     struct path root, cwd;   // [lock] owned
+    struct mnt_ns *ns;       // [lock] owned: what is mounted, for who is here
     uint32_t umask;          // [lock]
     unsigned execs;          // [lock] execs under way that count on nobody joining: fs_ctx_exec_begin()
 };
 // takes references
-struct fs_ctx *fs_ctx_new(const struct path *root, const struct path *cwd, uint32_t umask);
+struct fs_ctx *fs_ctx_new(struct mnt_ns *ns, const struct path *root, const struct path *cwd, uint32_t umask);
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
+struct mnt_ns *fs_ctx_ns(struct fs_ctx *f);  // a reference
+// f, which one task alone has, goes over to a copy of its namespace. 0, ENOMEM, ENOSPC.
+int fs_ctx_new_ns(struct fs_ctx *f);
+// pivot_root(2): whoever was at `from` is at `to`.
+struct kernel;
+void fs_ctx_lead_over(struct kernel *k, const struct path *from, const struct path *to);
 // For CLONE_FS: a reference; NULL while an exec counts on not being joined (EAGAIN).
 struct fs_ctx *fs_ctx_join(struct fs_ctx *f);
 // The exec of t: is its place that of its process alone? Then it stays so until fs_ctx_exec_end() (true);

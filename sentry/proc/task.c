@@ -10,6 +10,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
@@ -35,6 +36,7 @@ struct task *task_alloc(struct kernel *k, struct tgroup *g) {
     t->k = k;
     park_init(t);
     t->tg = tgroup_get(g);
+    t->uts = uts_ns_get(k->uts);
     t->tid = -1;
     atomic_init(&t->state, TASK_NEW);
     return t;
@@ -89,6 +91,7 @@ void task_put(struct task *t) {
     ktimer_cancel_sync(&t->call_timer);
     task_drop_parts(t);
     cred_put(t->cred);
+    uts_ns_put(t->uts);
     sigqueue_free(t->pending);
     free(t->ptrace);
     tgroup_put(t->tg);

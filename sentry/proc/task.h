@@ -41,6 +41,7 @@ struct mm;
 struct pgroup;
 struct plat_thread;
 struct seccomp_filter;
+struct uts_ns;
 struct session;
 struct sighand;
 struct signalfd;
@@ -166,6 +167,7 @@ struct task {
     struct mm *mm;               // [o] owned; other threads read it under T
     struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
     struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()
+    struct uts_ns *uts;          // [T] owned
     struct cred *cred;           // [T] to read from outside; [o] to read from inside; owned
     // signals
     uint64_t blocked;            // [S] written by itself only

@@ -12,9 +12,11 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/namespaces.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
@@ -33,11 +35,6 @@ int clone_check(const struct clone_req *r) {
         return -LINUX_EINVAL;
     if ((f & (LINUX_CLONE_NEWNS | LINUX_CLONE_FS)) == (LINUX_CLONE_NEWNS | LINUX_CLONE_FS))
         return -LINUX_EINVAL;
-    // LIMIT: namespaces cannot be made inside; clone(2) with CLONE_NEW* answers EPERM, as for the
-    // unprivileged.
-    if (f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC |
-             LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET))
-        return -LINUX_EPERM;
     if (r->exit_signal > LINUX_NSIG)
         return -LINUX_EINVAL;
     return 0;
@@ -67,6 +64,15 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     return g;
 }
 
+static int copy_uts(struct task *t, struct task *c, uint64_t flags) {
+    {
+        LOCKED(&t->k->tasks_lock);
+        uts_ns_put(c->uts);  // the machine's own, which is kept elsewhere
+        c->uts = uts_ns_get(t->uts);
+    }
+    return namespaces_for_child(t, c, flags);
+}
+
 // What the child shares with, or copies from, its maker, but for memory and the host thread.
 static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->cred = cred_get(t->cred);
@@ -76,6 +82,9 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
         return -LINUX_EAGAIN;
     if (!c->files || !c->fs)
         return -LINUX_ENOMEM;
+    int err = copy_uts(t, c, flags);
+    if (err < 0)
+        return err;
     c->blocked = t->blocked;
     if (!(flags & LINUX_CLONE_VM) || (flags & LINUX_CLONE_VFORK))
         c->altstack = t->altstack;
@@ -164,6 +173,9 @@ static bool too_many(struct task *t) {
 
 static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     int64_t err = clone_check(r);
+    if (err < 0)
+        return err;
+    err = namespaces_may(t, r->flags);
     if (err < 0)
         return err;
     if (too_many(t))

@@ -6,6 +6,8 @@
 #include "abi/prctl.h"
 #include "abi/caps.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
 #include <stdio.h>
@@ -111,9 +113,31 @@ static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_byte
                               "cancelled_write_bytes: 0\n";
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
+// Of those that there may be several of; else 0.
+static uint64_t ns_number(const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    uint64_t ino = 0;
+    if (!t)
+        return 0;
+    {
+        LOCKED(&t->k->tasks_lock);
+        if (!strcmp(n->e->name, "uts"))
+            ino = t->uts->ino;
+        else if (!strcmp(n->e->name, "mnt") && t->fs)
+            ino = t->fs->ns->ino;
+    }
+    task_put(t);
+    return ino;
+}
+
 static int ns_link(const struct proc_node *n, char *buf, size_t size) {
     if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
         return -LINUX_ENOENT;
+    uint64_t own = ns_number(n);
+    if (own) {
+        snprintf(buf, size, "%s:[%llu]", n->e->name, (unsigned long long)own);
+        return 0;
+    }
     static const struct {
         const char *name;
         unsigned ino;

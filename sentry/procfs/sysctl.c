@@ -6,19 +6,24 @@
 #include "abi/misc.h"
 #include "base/clock.h"
 #include "sentry/ipc/mq.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/procfs/impl.h"
+#include "sentry/run/run.h"
 #include <string.h>
 
-static int show_name(struct proc_text *x, const char *name) {
-    LOCKED(&the_kernel->tasks_lock);
-    proc_printf(x, "%.64s\n", name);
+// Of who reads it.
+static int show_name(struct proc_text *x, size_t which) {
+    struct kernel *k = the_kernel;
+    LOCKED(&k->tasks_lock);
+    const struct uts_ns *u = task_current ? task_current->uts : k->uts;
+    proc_printf(x, "%.64s\n", (const char *)u + which);
     return 0;
 }
 static int show_hostname(struct proc_text *x, const struct proc_node *n) {
-    return show_name(x, the_kernel->hostname);
+    return show_name(x, offsetof(struct uts_ns, hostname));
 }
 static int show_domainname(struct proc_text *x, const struct proc_node *n) {
-    return show_name(x, the_kernel->domainname);
+    return show_name(x, offsetof(struct uts_ns, domainname));
 }
 
 static void put_uuid(struct proc_text *x, unsigned char b[16]) {

@@ -16,6 +16,7 @@
 #include "fs/goferfs/client.h"
 #include "fs/hostfd.h"
 #include "host/confine.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/hostfilter/hostfilter.h"
 #include "sentry/kernel.h"
@@ -306,10 +307,10 @@ int sentry_run(const struct sentry_config *c) {
         return fail("descriptors", err);
     k->strace = c->strace;
     k->main_orphaned = c->inherited->orphaned;
-    snprintf(k->hostname, sizeof k->hostname, "%s", c->hostname);
+    snprintf(k->uts->hostname, sizeof k->uts->hostname, "%s", c->hostname);
     jobctl_init();
     if (c->domainname)
-        snprintf(k->domainname, sizeof k->domainname, "%s", c->domainname);
+        snprintf(k->uts->domainname, sizeof k->uts->domainname, "%s", c->domainname);
     err = open_network(k, c);
     if (err < 0)
         return fail("network or control socket", err);

@@ -111,7 +111,7 @@ static int set_fs(struct task *t, const struct sentry_process *p) {
     if (err < 0) {
         log_error("working directory %s: %s", p->cwd, linux_strerror(-err));
     } else {
-        t->fs = fs_ctx_new(&root, &cwd, p->umask);
+        t->fs = fs_ctx_new(vfs_first_ns(t->k->vfs), &root, &cwd, p->umask);
         err = t->fs ? 0 : -LINUX_ENOMEM;
         path_put(&cwd);
     }
@@ -126,7 +126,7 @@ int outside_init(struct kernel *k, const struct process_inherited *was) {
         return err;
     struct task *init = k->init->leader;
     init_limits(k->init, was);
-    init->fs = fs_ctx_new(&root, &root, 022);
+    init->fs = fs_ctx_new(vfs_first_ns(k->vfs), &root, &root, 022);
     init->files = fdtable_new();
     path_put(&root);
     return init->fs && init->files ? 0 : -LINUX_ENOMEM;

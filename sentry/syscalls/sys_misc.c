@@ -15,6 +15,8 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/namespaces.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
 #include <stdio.h>
@@ -26,13 +28,13 @@ int64_t sys_uname(struct task *t, const struct sysargs *a) {
     snprintf(u.version, sizeof u.version, "#1 SMP Picket %s", PICKET_VERSION);
     {
         LOCKED(&t->k->tasks_lock);
-        memcpy(u.nodename, t->k->hostname, sizeof u.nodename);
-        memcpy(u.domainname, t->k->domainname, sizeof u.domainname);
+        memcpy(u.nodename, t->uts->hostname, sizeof u.nodename);
+        memcpy(u.domainname, t->uts->domainname, sizeof u.domainname);
     }
     return copy_out_obj(t, arg_ptr(a, 0), &u);
 }
 
-static int64_t set_name(struct task *t, const struct sysargs *a, char *name) {
+static int64_t set_name(struct task *t, const struct sysargs *a, size_t which) {
     char text[LINUX_UTSNAME_LENGTH] = {0};
     int len = arg_int(a, 1);
     if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
@@ -42,12 +44,14 @@ static int64_t set_name(struct task *t, const struct sysargs *a, char *name) {
     if (copy_in(t, text, arg_ptr(a, 0), (size_t)len) < 0)
         return -LINUX_EFAULT;
     LOCKED(&t->k->tasks_lock);
-    memcpy(name, text, sizeof text);
+    memcpy((char *)t->uts + which, text, sizeof text);
     return 0;
 }
-int64_t sys_sethostname(struct task *t, const struct sysargs *a) { return set_name(t, a, t->k->hostname); }
+int64_t sys_sethostname(struct task *t, const struct sysargs *a) {
+    return set_name(t, a, offsetof(struct uts_ns, hostname));
+}
 int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
-    return set_name(t, a, t->k->domainname);
+    return set_name(t, a, offsetof(struct uts_ns, domainname));
 }
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
@@ -227,8 +231,11 @@ int64_t sys_unshare(struct task *t, const struct sysargs *a) {
                            LINUX_CLONE_SIGHAND | LINUX_CLONE_VM | LINUX_CLONE_NS_FLAGS;
     if (f & ~known)
         return -LINUX_EINVAL;
-    if (f & LINUX_CLONE_NS_FLAGS)
-        return -LINUX_EPERM;
+    if (f & LINUX_CLONE_NEWNS)
+        f |= LINUX_CLONE_FS;
+    int err = namespaces_may(t, f);
+    if (err < 0)
+        return err;
     if ((f & (LINUX_CLONE_THREAD | LINUX_CLONE_SIGHAND | LINUX_CLONE_VM)) && atomic_load(&t->tg->nalive) > 1)
         return -LINUX_EINVAL;
     if ((f & LINUX_CLONE_FS) && ref_read(&t->fs->refs) > 1) {
@@ -243,5 +250,5 @@ int64_t sys_unshare(struct task *t, const struct sysargs *a) {
             return -LINUX_ENOMEM;
         task_set_files(t, files);
     }
-    return 0;
+    return namespaces_unshare(t, f);
 }
