@@ -47,6 +47,7 @@ struct net_route {
 // and go. Changes, by who may: 0 or -LINUX_E*; NULL: EOPNOTSUPP. Called with locks up to RANK_OBJECT.
 struct net_source;
 struct ns_sock_info;
+struct unix_ns;
 struct net_source_ops {
     bool (*link)(const struct net_source *s, uint32_t *at, struct net_link *out);
     bool (*addr)(const struct net_source *s, uint32_t *at, struct net_addr *out);
@@ -54,6 +55,8 @@ struct net_source_ops {
     // Each inet socket, with a lock held; NULL: there are none.
     void (*sockets)(const struct net_source *s, void (*visit)(void *arg, const struct ns_sock_info *s),
                     void *arg);
+    // The unix sockets beside them; NULL: there are none.
+    struct unix_ns *(*unix_sockets)(const struct net_source *s);
     int (*set_up)(const struct net_source *s, int32_t link, bool up);
     int (*add_addr)(const struct net_source *s, const struct net_addr *a);
     int (*del_addr)(const struct net_source *s, const struct net_addr *a);

@@ -6,6 +6,7 @@
 #include "abi/socket.h"
 #include "base/list.h"
 #include "netstack/netstack.h"
+#include "sentry/socket/net_ns.h"
 #include <string.h>
 
 static struct netstack *stack_of(const struct net_source *s) {
@@ -209,7 +210,12 @@ static void stack_sockets(const struct net_source *s, void (*visit)(void *arg, c
     netstack_each_socket(stack_of(s), visit, arg);
 }
 
+static struct unix_ns *stack_unix_sockets(const struct net_source *s) {
+    return &container_of(s, struct net_ns, inet.links.source)->un;
+}
+
 static const struct net_source_ops stack_ops = {
+    .unix_sockets = stack_unix_sockets,
     .sockets = stack_sockets,
     .link = stack_link,
     .addr = stack_addr,

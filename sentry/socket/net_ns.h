@@ -21,6 +21,8 @@ struct unix_ns {
     struct list sockets;              // [lock] all there are
     struct list names[UNIX_BUCKETS];  // [lock] sockets with abstract names
     _Atomic int in_flight;            // files on their way in all queues
+    _Atomic uint64_t held;            // bytes of messages in all queues
+    uint64_t budget;                  // [c] the most of these
     struct lock flight;               // RANK_LEAF, unix_gc.c
     struct list flying;               // [flight] sockets on their way
     unsigned nflying, closed;         // [flight] how many; closed since garbage was looked for

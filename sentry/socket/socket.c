@@ -28,7 +28,7 @@ struct linux_ucred task_ucred(struct task *t) {
 
 int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
     *ns = (struct net_ns){0};
-    unix_ns_init(&ns->un);
+    unix_ns_init(&ns->un, budget);
     lock_init(&ns->netlink.lock, RANK_OBJECT);
     return inet_ns_init(&ns->inet, timers, budget);
 }

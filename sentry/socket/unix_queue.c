@@ -4,7 +4,8 @@
 // joined.
 //
 // A sender copies from its guest before it takes the receiver's lock, and holds no other lock with it. A
-// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well. What
+// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well, and
+// all queues together hold no more than the namespace may. What
 // a sender's messages cost while nobody has read them is counted with it too, SIOCOUTQ.
 //
 // Receiving is in unix_recv.c, sockets that only their own queues hold are found in unix_gc.c.
@@ -25,9 +26,13 @@
 
 // ---- Messages ---------------------------------------------------------------------------------------------
 static struct unix_msg *msg_new(struct unix_sock *sender, size_t cap) {
-    struct unix_msg *m = malloc(sizeof *m + cap);
-    if (!m)
+    struct unix_ns *ns = unix_ns(sender);
+    bool fits = atomic_fetch_add(&ns->held, sizeof(struct unix_msg) + cap) <= ns->budget;
+    struct unix_msg *m = fits ? malloc(sizeof *m + cap) : NULL;
+    if (!m) {
+        atomic_fetch_sub(&ns->held, sizeof *m + cap);
         return NULL;
+    }
     memset(m, 0, sizeof *m);
     list_init(&m->link);
     list_init(&m->carrier);
@@ -50,6 +55,7 @@ static void msg_free(struct unix_msg *m) {
     unix_name_put(m->from);
     if (m->queued)
         atomic_fetch_sub(&m->sender->unread, unix_cost(m));
+    atomic_fetch_sub(&unix_ns(m->sender)->held, unix_cost(m));
     unix_put(m->sender);
     free(m);
 }
@@ -229,7 +235,7 @@ static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_m
     bool stream = u->s.type == LINUX_SOCK_STREAM;
     struct unix_msg *msg = msg_new(u, stream && n < STREAM_SMALL ? STREAM_SMALL : n);
     if (!msg)
-        return -LINUX_ENOMEM;
+        return -LINUX_ENOBUFS;
     int64_t got = n ? uio_from(m->u, msg->data, n) : 0;
     if (got < 0 || (!stream && (size_t)got < n)) {
         msg_free(msg);
