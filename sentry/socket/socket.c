@@ -81,6 +81,11 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
     }
 }
 
+static int sock_mmap(struct file *f, int prot, bool shared) {
+    struct socket *s = f->priv;
+    return s->ops->mmap_fd ? s->ops->mmap_fd(s, prot, shared) : -LINUX_ENODEV;
+}
+
 static void sock_release(struct file *f) {
     struct socket *s = f->priv;
     s->ops->close(s);
@@ -88,7 +93,7 @@ static void sock_release(struct file *f) {
 
 static const struct file_ops socket_fops = {
     .read = sock_read, .write = sock_write, .poll = sock_poll, .async = sock_async, .ioctl = sock_ioctl,
-    .release = sock_release};
+    .mmap_fd = sock_mmap, .release = sock_release};
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
 

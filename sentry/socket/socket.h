@@ -25,6 +25,7 @@ struct sock_addr {
         struct linux_sockaddr_in in;
         struct linux_sockaddr_in6 in6;
         struct linux_sockaddr_nl nl;
+        struct linux_sockaddr_ll ll;
     };
 };
 
@@ -88,6 +89,7 @@ struct socket_ops {
     bool (*sol_get)(struct socket *s, int name, int *value);
     // SO_ATTACH_FILTER, SO_DETACH_FILTER (p: NULL). The program is taken over when it returns 0. May be NULL.
     int (*filter)(struct socket *s, struct bpf_program *p);
+    int (*mmap_fd)(struct socket *s, int prot, bool shared);  // as of a file; NULL: ENODEV
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
@@ -120,6 +122,7 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
 int unix_socket(struct task *t, int type, int protocol, struct socket **out);
 int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
+int packet_socket(struct task *t, int type, int protocol, struct socket **out);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
 struct linux_ucred task_ucred(struct task *t);
 
