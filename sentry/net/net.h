@@ -40,6 +40,8 @@ struct net_route {
     uint8_t dst[16], src[16];    // network order; 4 or 16 are used
     bool has_src;                // src is what is sent from
     uint32_t metric;
+    bool has_gateway, by_user;  // through whom; somebody added it
+    uint8_t gateway[16];
 };
 
 // link(), addr(), route(): copies the first one at or behind position *at into *out and moves *at behind it;
@@ -60,6 +62,9 @@ struct net_source_ops {
     int (*set_up)(const struct net_source *s, int32_t link, bool up);
     int (*add_addr)(const struct net_source *s, const struct net_addr *a);
     int (*del_addr)(const struct net_source *s, const struct net_addr *a);
+    // By family, dst, gateway, link (0: the one that the gateway is on) and metric.
+    int (*add_route)(const struct net_source *s, const struct net_route *r);
+    int (*del_route)(const struct net_source *s, const struct net_route *r);
 };
 struct net_source {
     const struct net_source_ops *ops;

@@ -109,7 +109,7 @@ int unix_diag_serve(struct rtnl_out *o, const struct request *q) {
         return -LINUX_EBUSY;
     *o->dump = (struct rtnl_dump){.net = o->net,
                                   .running = true,
-                                  .diag = true,
+                                  .kind = RTNL_DIAG,
                                   .family = LINUX_AF_UNIX,
                                   .diag_states = r.udiag_states,
                                   .diag_show = r.udiag_show,

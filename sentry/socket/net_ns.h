@@ -40,6 +40,7 @@ struct inet_ns {
 struct netlink_ns {
     struct lock lock;      // RANK_OBJECT
     struct rb_root ports;  // [lock] sockets that have a number
+    struct list sockets;   // [lock] all
 };
 
 struct net_ns {

@@ -30,6 +30,7 @@ int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
     *ns = (struct net_ns){0};
     unix_ns_init(&ns->un, budget);
     lock_init(&ns->netlink.lock, RANK_OBJECT);
+    list_init(&ns->netlink.sockets);
     return inet_ns_init(&ns->inet, timers, budget);
 }
 
