@@ -36,10 +36,15 @@ static void tell_route(struct rtnl_out *o, const struct request *q, const struct
 static int change_link(struct rtnl_out *o, const struct request *q) {
     struct linux_ifinfomsg m;
     struct net_link l;
-    int err = rtnl_find_link(o->net, q, &l);
-    if (err < 0)
-        return err == -LINUX_ENODEV && q->h.nlmsg_type == LINUX_RTM_NEWLINK ? -LINUX_EOPNOTSUPP : err;
+    size_t len;
+    bool new = q->h.nlmsg_type == LINUX_RTM_NEWLINK;
+    if (q->n < sizeof m)
+        return -LINUX_EINVAL;
     memcpy(&m, q->body, sizeof m);
+    bool named = m.ifi_index || nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_IFLA_IFNAME, &len);
+    int err = new && !named ? -LINUX_ENODEV : rtnl_find_link(o->net, q, &l);
+    if (err < 0)  // one that is to be made is what we cannot
+        return err == -LINUX_ENODEV && new && q->h.nlmsg_flags & LINUX_NLM_F_CREATE ? -LINUX_EOPNOTSUPP : err;
     bool all = m.ifi_change == ~0u || (m.ifi_change == 0 && m.ifi_flags);
     if (!all && m.ifi_change == 0)
         return 0;

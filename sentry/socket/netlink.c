@@ -16,6 +16,7 @@
 #include "base/rbtree.h"
 #include "sentry/kernel.h"
 #include "sentry/net/rtnetlink.h"
+#include "sentry/net/rtnl_impl.h"
 #include "sentry/proc/cred.h"
 #include "sentry/run/run.h"
 #include "sentry/socket/socket.h"
@@ -224,6 +225,18 @@ static void tell(struct netlink_ns *ns, struct list *news) {
         broadcast(ns, w);
         free(w);
     }
+}
+
+void netlink_tell_link(struct net_ns *net, int32_t index) {
+    struct answers a = {.out = {.portid = 0}};
+    _Alignas(4) uint8_t buf[RTNL_CHUNK];
+    struct nl_buf b = {.p = buf, .cap = sizeof buf};
+    struct net_link l;
+    list_init(&a.news);
+    if (!net_link_by_index(&net->inet.links.source, index, &l) || !rtnl_put_link(&b, &l, 0, 0, 0))
+        return;
+    note_news(&a.out, LINUX_RTNLGRP_LINK, b.p, b.len);
+    tell(&net->netlink, &a.news);
 }
 
 static int destination(struct nl_sock *n, struct task *t, const struct sock_addr *a) {

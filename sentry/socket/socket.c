@@ -61,6 +61,17 @@ static uint32_t sock_async(struct file *f) {
     return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLPRI | LINUX_POLLHUP | LINUX_POLLRDHUP;
 }
 
+// The link whose name lies there.
+static void link_changed(struct socket *s, uint64_t arg, struct uaccess *ua) {
+    struct linux_ifreq r;
+    struct net_link l;
+    if (ua->in(ua, &r, uaddr(arg), sizeof r) < 0)
+        return;
+    r.ifr_name[sizeof r.ifr_name - 1] = '\0';
+    if (net_link_by_name(&s->net->inet.links.source, r.ifr_name, &l))
+        netlink_tell_link(s->net, l.index);
+}
+
 static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct socket *s = f->priv;
     switch (cmd) {
@@ -76,9 +87,13 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         int32_t v = s->ops->at_mark ? s->ops->at_mark(s) : -LINUX_ENOTTY;
         return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
-    default:
-        return net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua,
-                         task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
+    default: {
+        bool admin = task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN);
+        int64_t r = net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua, admin);
+        if (r == 0 && cmd == LINUX_SIOCSIFFLAGS)
+            link_changed(s, arg, ua);
+        return r;
+    }
     }
 }
 

@@ -124,6 +124,8 @@ int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
 int packet_socket(struct task *t, int type, int protocol, struct socket **out);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
+// A link has changed by other means than netlink: its group is told.
+void netlink_tell_link(struct net_ns *net, int32_t index);
 struct linux_ucred task_ucred(struct task *t);
 
 #endif
