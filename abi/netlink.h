@@ -7,6 +7,8 @@
 
 #define LINUX_NETLINK_SOCK_DIAG 4
 #define LINUX_NETLINK_ROUTE 0
+#define LINUX_NETLINK_KOBJECT_UEVENT 15
+#define LINUX_NETLINK_GENERIC 16
 
 #define LINUX_NETLINK_ADD_MEMBERSHIP   1
 #define LINUX_NETLINK_DROP_MEMBERSHIP  2
@@ -189,7 +191,35 @@ static_assert(sizeof(struct linux_fib_rule_hdr) == 12, "struct fib_rule_hdr");
 #define LINUX_RT_TABLE_LOCAL          255
 #define LINUX_RTPROT_KERNEL           2
 
+#define LINUX_RTPROT_BOOT             3
+#define LINUX_RTM_DELROUTE            25
+#define LINUX_RTA_GATEWAY             5
+#define LINUX_RT_TABLE_UNSPEC         0
+
+#define LINUX_RTNLGRP_LINK        1
+#define LINUX_RTNLGRP_IPV4_IFADDR 5
+#define LINUX_RTNLGRP_IPV4_ROUTE  7
+#define LINUX_RTNLGRP_IPV6_IFADDR 9
+#define LINUX_RTNLGRP_IPV6_ROUTE  11
 #define LINUX_RTNLGRP_MAX 36
+
+#define LINUX_NLM_F_EXCL   0x200
+#define LINUX_NLM_F_CREATE 0x400
+
+struct linux_genlmsghdr {
+    uint8_t cmd, version;
+    uint16_t reserved;
+};
+static_assert(sizeof(struct linux_genlmsghdr) == 4, "struct genlmsghdr");
+
+#define LINUX_GENL_ID_CTRL          16
+#define LINUX_CTRL_CMD_NEWFAMILY    1
+#define LINUX_CTRL_CMD_GETFAMILY    3
+#define LINUX_CTRL_ATTR_FAMILY_ID   1
+#define LINUX_CTRL_ATTR_FAMILY_NAME 2
+#define LINUX_CTRL_ATTR_VERSION     3
+#define LINUX_CTRL_ATTR_HDRSIZE     4
+#define LINUX_CTRL_ATTR_MAXATTR     5
 
 // sock_diag(7)
 #define LINUX_SOCK_DIAG_BY_FAMILY 20

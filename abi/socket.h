@@ -215,6 +215,16 @@ struct linux_sockaddr_nl {
 };
 static_assert(sizeof(struct linux_sockaddr_nl) == 12, "struct sockaddr_nl");
 
+struct linux_sockaddr_ll {
+    uint16_t sll_family;
+    uint16_t sll_protocol;  // network order
+    int32_t sll_ifindex;
+    uint16_t sll_hatype;
+    uint8_t sll_pkttype, sll_halen;
+    uint8_t sll_addr[8];
+};
+static_assert(sizeof(struct linux_sockaddr_ll) == 20, "struct sockaddr_ll");
+
 struct linux_sockaddr_storage {
     _Alignas(8) uint16_t ss_family;
     uint8_t ss_data[126];

@@ -242,6 +242,8 @@ enum ns_packet_kind {
     NS_PACKET_OTHERHOST,
     NS_PACKET_OUTGOING
 };
+// What it has seen since this was asked for last, what was dropped for want of room with it.
+void ns_packet_counts(struct ns_sock *s, uint32_t *seen, uint32_t *dropped);
 int ns_packet_socket(struct netstack *ns, bool header, uint16_t protocol, struct ns_sock **out);
 // The socket is gone for its user: no callback after it. A TCP connection goes on to its orderly end by
 // itself.

@@ -3,8 +3,8 @@
 // socket.
 // Lock: the stack's. Frames are seen as they are here: joined (gro.h) or not yet cut, their checksums perhaps
 // left to the link.
-// LIMIT: no rings, fanout or filters; every frame that the link delivers is seen, as in promiscuous mode.
-// Nothing is sent to the loopback interface.
+// On the loopback, which has none, a link header of zeros is made up. LIMIT: no fanout; every frame that the
+// link delivers is seen, as in promiscuous mode.
 #include "netstack/sock/packet.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -20,6 +20,7 @@ struct packet {
     struct netif *nif;  // NULL: all
     uint16_t type;      // 0: nothing
     bool header;        // frames have their link header, both ways
+    uint32_t seen, dropped;  // since ns_packet_counts()
     bool sending;       // what goes out now is its own, which it does not see
 };
 
@@ -76,13 +77,21 @@ static bool wants(const struct packet *k, const struct netif *nif, const struct 
 static void packet_enqueue(struct packet *k, const struct netif *nif, const struct pkt *p,
                            const struct frame_info *f) {
     struct pkt *copy = pktq_has_room(&k->queue, p, k->s.opt[NS_OPT_RCVBUF]) ? pkt_clone(p) : NULL;
+    k->seen++;
     if (!copy) {
         count(p->ns, packet_drop_full);
+        k->dropped++;
         return;
+    }
+    if (k->header && netif_is_loopback(nif)) {
+        uint8_t *h = pkt_push(copy, ETH_LEN);
+        memset(h, 0, ETH_TYPE);
+        put16(h + ETH_TYPE, f->type);
     }
     if (!k->header && nif->config.kind == NETIF_ETHER)
         pkt_skip(copy, ETH_LEN);
     if (!sock_filtered(&k->s, copy, 0)) {
+        k->seen--;
         pkt_free(copy);
         return;
     }
@@ -133,9 +142,11 @@ static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, 
     struct packet *k = packet_of(s);
     struct netif *nif = to && to->scope ? netif_by_index(s->ns, to->scope) : k->nif;
     int64_t n = (int64_t)io->left;
-    if (!nif || netif_is_loopback(nif))
+    if (!nif)
         return -LINUX_ENXIO;
-    bool ether = nif->config.kind == NETIF_ETHER;
+    if (nif->down)
+        return -LINUX_ENETDOWN;
+    bool lo = netif_is_loopback(nif), ether = lo || nif->config.kind == NETIF_ETHER;
     if (!k->header && !to)
         return -LINUX_EDESTADDRREQ;
     if (k->header && ether && n < ETH_LEN)
@@ -149,7 +160,12 @@ static int64_t packet_send(struct ns_sock *s, struct ns_io *io, unsigned flags, 
         return err;
     }
     k->sending = true;
-    err = k->header ? netif_output_frame(nif, p) : netif_output(nif, p, to->ip.b, to->port);
+    if (lo && k->header)
+        pkt_skip(p, ETH_LEN);
+    if (lo)
+        err = netif_loop_back(nif, p);
+    else
+        err = k->header ? netif_output_frame(nif, p) : netif_output(nif, p, to->ip.b, to->port);
     k->sending = false;
     return err < 0 ? err : n;
 }
@@ -191,6 +207,14 @@ static const struct sock_ops packet_ops = {
     .close = sock_kill,
     .drop = packet_drop,
 };
+
+void ns_packet_counts(struct ns_sock *s, uint32_t *seen, uint32_t *dropped) {
+    IN_STACK(s->ns);
+    struct packet *k = packet_of(s);
+    *seen = k->seen;
+    *dropped = k->dropped;
+    k->seen = k->dropped = 0;
+}
 
 int ns_packet_socket(struct netstack *ns, bool header, uint16_t type, struct ns_sock **out) {
     IN_STACK(ns);

@@ -40,6 +40,8 @@ struct net_route {
     uint8_t dst[16], src[16];    // network order; 4 or 16 are used
     bool has_src;                // src is what is sent from
     uint32_t metric;
+    bool has_gateway, by_user;  // through whom; somebody added it
+    uint8_t gateway[16];
 };
 
 // link(), addr(), route(): copies the first one at or behind position *at into *out and moves *at behind it;
@@ -47,6 +49,7 @@ struct net_route {
 // and go. Changes, by who may: 0 or -LINUX_E*; NULL: EOPNOTSUPP. Called with locks up to RANK_OBJECT.
 struct net_source;
 struct ns_sock_info;
+struct unix_ns;
 struct net_source_ops {
     bool (*link)(const struct net_source *s, uint32_t *at, struct net_link *out);
     bool (*addr)(const struct net_source *s, uint32_t *at, struct net_addr *out);
@@ -54,9 +57,14 @@ struct net_source_ops {
     // Each inet socket, with a lock held; NULL: there are none.
     void (*sockets)(const struct net_source *s, void (*visit)(void *arg, const struct ns_sock_info *s),
                     void *arg);
+    // The unix sockets beside them; NULL: there are none.
+    struct unix_ns *(*unix_sockets)(const struct net_source *s);
     int (*set_up)(const struct net_source *s, int32_t link, bool up);
     int (*add_addr)(const struct net_source *s, const struct net_addr *a);
     int (*del_addr)(const struct net_source *s, const struct net_addr *a);
+    // By family, dst, gateway, link (0: the one that the gateway is on) and metric.
+    int (*add_route)(const struct net_source *s, const struct net_route *r);
+    int (*del_route)(const struct net_source *s, const struct net_route *r);
 };
 struct net_source {
     const struct net_source_ops *ops;

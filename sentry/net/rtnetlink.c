@@ -3,8 +3,8 @@
 // how a single object is found. What a part of a dump holds is fixed by how much fits; it goes on where it
 // stopped, at an index.
 // LIMIT: there are no neighbours to tell of. Who may (CAP_NET_ADMIN) can set links up and down and add and
-// remove addresses; every other change is EOPNOTSUPP. Qdiscs, network namespace ids and statistics are
-// EOPNOTSUPP. No messages for groups are sent.
+// remove addresses and routes; every other change is EOPNOTSUPP. Qdiscs, network namespace ids and statistics
+// are EOPNOTSUPP. Groups are told of these changes, but of none that the stack makes itself.
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
@@ -24,8 +24,8 @@ static void put_stats(struct nl_buf *b, const struct net_stats *s) {
     nl_put(b, LINUX_IFLA_STATS64, &s64, sizeof s64);
     nl_put(b, LINUX_IFLA_STATS, &s32, sizeof s32);
 }
-static bool put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq,
-                     uint32_t portid) {
+bool rtnl_put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq,
+                   uint32_t portid) {
     struct linux_ifinfomsg m = {.ifi_type = l->type, .ifi_index = l->index, .ifi_flags = l->flags};
     size_t at = nl_begin(b, LINUX_RTM_NEWLINK, flags, seq, portid, &m, sizeof m);
     nl_put_str(b, LINUX_IFLA_IFNAME, l->name);
@@ -46,20 +46,21 @@ static bool put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags,
     put_stats(b, &l->stats);
     return nl_end(b, at);
 }
-static bool put_addr(struct nl_buf *b, const struct net_addr *a, const struct rtnl_dump *d) {
+bool rtnl_put_addr(struct nl_buf *b, const struct net_source *net, uint16_t type, const struct net_addr *a,
+                   uint16_t flags, uint32_t seq, uint32_t portid) {
     bool four = a->family == LINUX_AF_INET;
     size_t n = four ? 4 : 16;
     struct net_link l;
     struct linux_ifaddrmsg m = {
         a->family, a->prefix_len, LINUX_IFA_F_PERMANENT, a->scope, (uint32_t)a->link,
     };
-    size_t at = nl_begin(b, LINUX_RTM_NEWADDR, LINUX_NLM_F_MULTI, d->seq, d->portid, &m, sizeof m);
+    size_t at = nl_begin(b, type, flags, seq, portid, &m, sizeof m);
     nl_put(b, LINUX_IFA_ADDRESS, a->bytes, n);
     if (four)
         nl_put(b, LINUX_IFA_LOCAL, a->bytes, n);
     if (four && a->has_broadcast)
         nl_put(b, LINUX_IFA_BROADCAST, a->broadcast, sizeof a->broadcast);
-    if (four && net_link_by_index(d->net, a->link, &l))
+    if (four && net_link_by_index(net, a->link, &l))
         nl_put_str(b, LINUX_IFA_LABEL, l.name);
     nl_put_u32(b, LINUX_IFA_FLAGS, LINUX_IFA_F_PERMANENT);
     const struct linux_ifa_cacheinfo forever = {~0u, ~0u, 0, 0};
@@ -73,7 +74,7 @@ static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
     if (d->family == LINUX_AF_BRIDGE)
         return true;  // what hangs on bridges: there are none
     for (uint32_t next = d->at; net_next_link(d->net, &next, &l); d->at = next)
-        if (!put_link(b, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
+        if (!rtnl_put_link(b, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
             return false;
     return true;
 }
@@ -81,24 +82,28 @@ static bool dump_addrs(struct rtnl_dump *d, struct nl_buf *b) {
     struct net_addr a;
     bool all = d->family != LINUX_AF_INET && d->family != LINUX_AF_INET6;
     for (uint32_t next = d->at; net_next_addr(d->net, &next, &a); d->at = next)
-        if ((all || a.family == d->family) && (!d->link || d->link == a.link) && !put_addr(b, &a, d))
+        if ((all || a.family == d->family) && (!d->link || d->link == a.link) &&
+            !rtnl_put_addr(b, d->net, LINUX_RTM_NEWADDR, &a, LINUX_NLM_F_MULTI, d->seq, d->portid))
             return false;
     return true;
 }
-static bool put_route(struct nl_buf *b, const struct net_route *r, uint16_t flags, uint32_t route_flags,
-                      uint32_t seq, uint32_t portid) {
+bool rtnl_put_route(struct nl_buf *b, uint16_t type, const struct net_route *r, uint16_t flags,
+                    uint32_t route_flags, uint32_t seq, uint32_t portid) {
     size_t n = r->family == LINUX_AF_INET ? 4 : 16;
     struct linux_rtmsg m = {.rtm_family = r->family,
                             .rtm_dst_len = r->dst_len,
                             .rtm_table = r->table,
-                            .rtm_protocol = LINUX_RTPROT_KERNEL,
+                            .rtm_protocol = r->by_user ? LINUX_RTPROT_BOOT : LINUX_RTPROT_KERNEL,
                             .rtm_scope = r->scope,
                             .rtm_type = r->type,
                             .rtm_flags = route_flags};
-    size_t at = nl_begin(b, LINUX_RTM_NEWROUTE, flags, seq, portid, &m, sizeof m);
+    size_t at = nl_begin(b, type, flags, seq, portid, &m, sizeof m);
     nl_put_u32(b, LINUX_RTA_TABLE, r->table);
-    nl_put(b, LINUX_RTA_DST, r->dst, n);
-    if (r->family == LINUX_AF_INET6)
+    if (r->dst_len > 0)
+        nl_put(b, LINUX_RTA_DST, r->dst, n);
+    if (r->has_gateway)
+        nl_put(b, LINUX_RTA_GATEWAY, r->gateway, n);
+    if (r->family == LINUX_AF_INET6 || r->metric)
         nl_put_u32(b, LINUX_RTA_PRIORITY, r->metric);
     if (r->has_src)
         nl_put(b, LINUX_RTA_PREFSRC, r->src, n);
@@ -109,7 +114,8 @@ static bool dump_routes(struct rtnl_dump *d, struct nl_buf *b) {
     struct net_route r;
     bool all = d->family != LINUX_AF_INET && d->family != LINUX_AF_INET6;
     for (uint32_t next = d->at; net_next_route(d->net, &next, &r); d->at = next)
-        if ((all || r.family == d->family) && !put_route(b, &r, LINUX_NLM_F_MULTI, 0, d->seq, d->portid))
+        if ((all || r.family == d->family) &&
+            !rtnl_put_route(b, LINUX_RTM_NEWROUTE, &r, LINUX_NLM_F_MULTI, 0, d->seq, d->portid))
             return false;
     return true;
 }
@@ -171,7 +177,7 @@ static int get_link(struct rtnl_out *o, const struct request *q) {
     int err = rtnl_find_link(o->net, q, &l);
     if (err < 0)
         return err;
-    if (!put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
+    if (!rtnl_put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
         return -LINUX_EMSGSIZE;
     o->reply(o, b.p, b.len, NULL, 0);
     return 0;
@@ -223,7 +229,7 @@ static int get_route(struct rtnl_out *o, const struct request *q) {
         r.has_src = true;
         memcpy(r.src, dst, n);
     }
-    if (!put_route(&b, &r, 0, flags, q->h.nlmsg_seq, o->portid))
+    if (!rtnl_put_route(&b, LINUX_RTM_NEWROUTE, &r, 0, flags, q->h.nlmsg_seq, o->portid))
         return -LINUX_EMSGSIZE;
     o->reply(o, b.p, b.len, NULL, 0);
     return 0;
@@ -289,8 +295,10 @@ static int begin_dump(struct rtnl_out *o, const struct service *s, const struct 
 }
 static int serve(struct rtnl_out *o, const struct request *q) {
     uint16_t type = q->h.nlmsg_type;
-    if (o->diag)
+    if (o->kind == RTNL_DIAG)
         return diag_serve(o, q);
+    if (o->kind == RTNL_GENERIC)
+        return genl_serve(o, q);
     if (type > LINUX_RTM_LAST)
         return -LINUX_EOPNOTSUPP;
     if (q->n < sizeof(struct linux_rtgenmsg))
@@ -343,7 +351,11 @@ void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
     }
 }
 void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b) {
-    bool (*dump)(struct rtnl_dump *, struct nl_buf *) = d->diag ? diag_dump : service_of(d->type)->dump;
+    bool (*dump)(struct rtnl_dump *, struct nl_buf *) = diag_dump;
+    if (d->kind == RTNL_GENERIC)
+        dump = genl_dump;
+    else if (d->kind == RTNL_ROUTE)
+        dump = service_of(d->type)->dump;
     if (!d->err && !dump(d, b))
         return;
     size_t at = nl_begin(b, LINUX_NLMSG_DONE, LINUX_NLM_F_MULTI, d->seq, d->portid, &d->err, sizeof d->err);

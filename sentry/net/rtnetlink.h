@@ -9,11 +9,13 @@
 
 #define RTNL_CHUNK 3776  // bytes of one part of a dump: libc's buffer is a page
 
+enum rtnl_kind { RTNL_ROUTE, RTNL_DIAG, RTNL_GENERIC };  // by the protocol of the socket
+
 // A list that is being told, part by part.
 struct rtnl_dump {
     const struct net_source *net;
     bool running;
-    bool diag;  // of sock_diag(7): these sockets
+    enum rtnl_kind kind;  // of sock_diag(7): these sockets
     uint8_t diag_protocol;
     uint32_t diag_states;
     uint32_t diag_show;   // of unix sockets: LINUX_UDIAG_SHOW_*
@@ -27,11 +29,13 @@ struct rtnl_dump {
 struct rtnl_out {
     // One datagram to the asker: n bytes, and `more` of a further part (NULL, 0: none).
     void (*reply)(struct rtnl_out *o, const void *msg, size_t n, const void *more, size_t more_n);
+    // Something has changed: a message for the members of that group. NULL: they are not told.
+    void (*notify)(struct rtnl_out *o, uint32_t group, const void *msg, size_t n);
     void (*dump_begun)(struct rtnl_out *o);  // time for the first rtnl_dump_part()
     struct rtnl_dump *dump;
     const struct net_source *net;  // whose links; outlives the dump
     uint32_t portid;  // the asker's
-    bool diag;        // of NETLINK_SOCK_DIAG
+    enum rtnl_kind kind;
     bool admin;       // may change things
     bool strict;      // NETLINK_GET_STRICT_CHK
     bool cap_ack;     // NETLINK_CAP_ACK

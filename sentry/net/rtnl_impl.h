@@ -16,6 +16,17 @@ int rtnl_find_link(const struct net_source *net, const struct request *q, struct
 // A request for a change, of one who may (rtnl_change.c). 0 or -LINUX_E*.
 int rtnl_change(struct rtnl_out *o, const struct request *q);
 
+// Messages about one object, `type` LINUX_RTM_NEW* or DEL*. False: there was no room.
+bool rtnl_put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq, uint32_t portid);
+bool rtnl_put_addr(struct nl_buf *b, const struct net_source *net, uint16_t type, const struct net_addr *a,
+                   uint16_t flags, uint32_t seq, uint32_t portid);
+bool rtnl_put_route(struct nl_buf *b, uint16_t type, const struct net_route *r, uint16_t flags,
+                    uint32_t route_flags, uint32_t seq, uint32_t portid);
+
+// genl.c
+int genl_serve(struct rtnl_out *o, const struct request *q);
+bool genl_dump(struct rtnl_dump *d, struct nl_buf *b);
+
 // sock_diag.c: a request; 1: a dump has begun. What fits of it; true: that was all.
 int diag_serve(struct rtnl_out *o, const struct request *q);
 bool diag_dump(struct rtnl_dump *d, struct nl_buf *b);

@@ -95,7 +95,7 @@ int diag_serve(struct rtnl_out *o, const struct request *q) {
         return -LINUX_EBUSY;
     *o->dump = (struct rtnl_dump){.net = o->net,
                                   .running = true,
-                                  .diag = true,
+                                  .kind = RTNL_DIAG,
                                   .family = r.sdiag_family,
                                   .diag_protocol = r.sdiag_protocol,
                                   .diag_states = r.idiag_states,

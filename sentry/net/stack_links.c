@@ -6,6 +6,7 @@
 #include "abi/socket.h"
 #include "base/list.h"
 #include "netstack/netstack.h"
+#include "sentry/socket/net_ns.h"
 #include <string.h>
 
 static struct netstack *stack_of(const struct net_source *s) {
@@ -116,8 +117,9 @@ static void broadcast_of(struct net_route *r, unsigned prefix) {
         r->dst[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 }
 
-static void route_of(const struct net_addr *a, enum from_addr what, struct net_route *r) {
-    bool four = a->family == LINUX_AF_INET, host = a->scope == LINUX_RT_SCOPE_HOST;
+// lo: the address is one of the loopback.
+static void route_of(const struct net_addr *a, enum from_addr what, bool lo, struct net_route *r) {
+    bool four = a->family == LINUX_AF_INET;
     unsigned whole = four ? 32 : 128;
     *r = (struct net_route){.link = a->link, .family = a->family, .dst_len = (uint8_t)whole, .has_src = four};
     memcpy(r->dst, a->bytes, sizeof r->dst);
@@ -128,7 +130,7 @@ static void route_of(const struct net_addr *a, enum from_addr what, struct net_r
     if (what == OF_NETWORK) {
         r->dst_len = a->prefix_len;
         network_of(r);
-        if (!host || !four) {  // a network of the host's own is local as a whole
+        if (!lo || !four) {  // a network of the host's own is local as a whole
             r->type = LINUX_RTN_UNICAST;
             r->table = LINUX_RT_TABLE_MAIN;
             r->scope = four ? LINUX_RT_SCOPE_LINK : LINUX_RT_SCOPE_UNIVERSE;
@@ -146,8 +148,7 @@ static void route_of(const struct net_addr *a, enum from_addr what, struct net_r
     }
 }
 
-// LIMIT: routes by a gateway are not told of; there is no link that has one.
-static bool stack_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
+static bool addr_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
     struct net_addr a;
     struct net_link l;
     uint32_t addr = *at / OF_COUNT, what = *at % OF_COUNT, next = addr;
@@ -155,9 +156,10 @@ static bool stack_route(const struct net_source *s, uint32_t *at, struct net_rou
         if (next - 1 != addr)
             what = 0;
         addr = next - 1;
-        bool up = net_link_by_index(s, a.link, &l) && l.flags & LINUX_IFF_UP;
+        bool known = net_link_by_index(s, a.link, &l);
+        bool up = known && l.flags & LINUX_IFF_UP, lo = known && l.flags & LINUX_IFF_LOOPBACK;
         for (; what < (up ? OF_COUNT : OF_BROADCAST); what++) {
-            route_of(&a, (enum from_addr)what, out);
+            route_of(&a, (enum from_addr)what, lo, out);
             *at = addr * OF_COUNT + what + 1;
             if (out->dst_len != NO_ROUTE)
                 return true;
@@ -166,6 +168,72 @@ static bool stack_route(const struct net_source *s, uint32_t *at, struct net_rou
         what = 0;
     }
     return false;
+}
+
+// One that somebody has added: of the stack's own, those that no address has brought.
+#define OWN_ROUTES 0x80000000u
+static bool by_address(const struct net_source *s, const struct ns_route *r, uint32_t index) {
+    struct ns_netif_info info;
+    static const struct ns_ip none;
+    bool four = ns_ip_is4(&r->dst), direct = !memcmp(&r->gateway, &none, sizeof none) ||
+                                             (four && !memcmp(r->gateway.b + 12, none.b, 4));
+    if (!direct || !next_netif(stack_of(s), index, &info) || info.index != index)
+        return false;
+    for (unsigned k = 0; k < info.naddrs; k++) {
+        struct net_addr a;
+        struct net_route n;
+        addr_of(&info, k, &a);
+        route_of(&a, OF_NETWORK, info.flags & NETIF_LOOPBACK, &n);
+        if (n.dst_len == r->prefix && (a.family == LINUX_AF_INET) == four &&
+            !memcmp(n.dst, r->dst.b + (four ? 12 : 0), four ? 4 : 16))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t index_of(struct netstack *ns, const struct netif *nif) {
+    struct ns_netif_info info;
+    for (unsigned i = 0; netstack_netif_info(ns, i, &info) == 0; i++)
+        if (info.nif == nif)
+            return info.index;
+    return 0;
+}
+
+static bool own_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
+    struct netstack *ns = stack_of(s);
+    struct ns_route r;
+    for (uint32_t i = *at & ~OWN_ROUTES; netstack_route_at(ns, i, &r) == 0; i++) {
+        uint32_t index = index_of(ns, r.nif);
+        bool four = ns_ip_is4(&r.dst);
+        size_t skip = four ? 12 : 0, n = four ? 4 : 16;
+        static const uint8_t none[16];
+        if (!index || by_address(s, &r, index))
+            continue;
+        *out = (struct net_route){.link = (int32_t)index,
+                                  .family = four ? LINUX_AF_INET : LINUX_AF_INET6,
+                                  .dst_len = (uint8_t)r.prefix,
+                                  .type = LINUX_RTN_UNICAST,
+                                  .table = LINUX_RT_TABLE_MAIN,
+                                  .metric = r.metric,
+                                  .by_user = true};
+        memcpy(out->dst, r.dst.b + skip, n);
+        memcpy(out->gateway, r.gateway.b + skip, n);
+        out->has_gateway = memcmp(out->gateway, none, n) != 0;
+        if (four && !out->has_gateway)
+            out->scope = LINUX_RT_SCOPE_LINK;
+        *at = OWN_ROUTES | (i + 1);
+        return true;
+    }
+    return false;
+}
+
+static bool stack_route(const struct net_source *s, uint32_t *at, struct net_route *out) {
+    if (!(*at & OWN_ROUTES)) {
+        if (addr_route(s, at, out))
+            return true;
+        *at = OWN_ROUTES;
+    }
+    return own_route(s, at, out);
 }
 
 // ---- Changes ----------------------------------------------------------------------------------------------
@@ -205,12 +273,60 @@ static int stack_del_addr(const struct net_source *s, const struct net_addr *a) 
     return netif_del_address(nif, &ip) < 0 ? -LINUX_EADDRNOTAVAIL : 0;
 }
 
+// The link that the gateway is on; NULL: none.
+static struct netif *link_of_gateway(struct netstack *ns, const struct net_route *r) {
+    struct ns_netif_info info;
+    for (unsigned i = 0; netstack_netif_info(ns, i, &info) == 0; i++)
+        for (unsigned k = 0; k < info.naddrs; k++) {
+            struct net_addr a;
+            struct net_route n, to = {.dst_len = info.addrs[k].prefix > 128 ? 128 : (uint8_t)info.addrs[k].prefix};
+            addr_of(&info, k, &a);
+            route_of(&a, OF_NETWORK, info.flags & NETIF_LOOPBACK, &n);
+            memcpy(to.dst, r->gateway, sizeof to.dst);
+            network_of(&to);
+            if (a.family == r->family && n.dst_len != NO_ROUTE && !memcmp(to.dst, n.dst, sizeof to.dst))
+                return info.nif;
+        }
+    return NULL;
+}
+
+static int route_for_stack(const struct net_source *s, const struct net_route *r, struct ns_route *out) {
+    bool four = r->family == LINUX_AF_INET;
+    size_t skip = four ? 12 : 0, n = four ? 4 : 16;
+    *out = (struct ns_route){.prefix = r->dst_len, .metric = r->metric};
+    if (four)
+        out->dst = out->gateway = ns_ip4(0, 0, 0, 0);
+    memcpy(out->dst.b + skip, r->dst, n);
+    memcpy(out->gateway.b + skip, r->gateway, n);
+    out->nif = r->link || !r->has_gateway ? by_index(stack_of(s), r->link) : link_of_gateway(stack_of(s), r);
+    if (out->nif)
+        return 0;
+    return r->link || !r->has_gateway ? -LINUX_ENODEV : -LINUX_ENETUNREACH;
+}
+
+static int stack_add_route(const struct net_source *s, const struct net_route *r) {
+    struct ns_route route;
+    int err = route_for_stack(s, r, &route);
+    return err < 0 ? err : netstack_add_route(stack_of(s), &route);
+}
+
+static int stack_del_route(const struct net_source *s, const struct net_route *r) {
+    struct ns_route route;
+    int err = route_for_stack(s, r, &route);
+    return err < 0 || netstack_del_route(stack_of(s), &route) < 0 ? -LINUX_ESRCH : 0;
+}
+
 static void stack_sockets(const struct net_source *s, void (*visit)(void *arg, const struct ns_sock_info *s),
                           void *arg) {
     netstack_each_socket(stack_of(s), visit, arg);
 }
 
+static struct unix_ns *stack_unix_sockets(const struct net_source *s) {
+    return &container_of(s, struct net_ns, inet.links.source)->un;
+}
+
 static const struct net_source_ops stack_ops = {
+    .unix_sockets = stack_unix_sockets,
     .sockets = stack_sockets,
     .link = stack_link,
     .addr = stack_addr,
@@ -218,6 +334,8 @@ static const struct net_source_ops stack_ops = {
     .set_up = stack_set_up,
     .add_addr = stack_add_addr,
     .del_addr = stack_del_addr,
+    .add_route = stack_add_route,
+    .del_route = stack_del_route,
 };
 void stack_links_init(struct stack_links *l, struct netstack *stack) {
     *l = (struct stack_links){{&stack_ops}, stack};

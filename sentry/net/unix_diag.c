@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct unix_ns *ns_of(const struct net_source *net) {
-    return &container_of(net, struct net_ns, inet.links.source)->un;
+static void each(const struct net_source *net, void (*show)(void *arg, const struct unix_info *i), void *arg) {
+    if (net->ops->unix_sockets)
+        unix_each(net->ops->unix_sockets(net), show, arg);
 }
 
 static uint8_t state_of(const struct unix_info *i) {
@@ -64,7 +65,7 @@ static void visit(void *arg, const struct unix_info *i) {
 
 bool unix_diag_dump(struct rtnl_dump *d, struct nl_buf *b) {
     struct listing l = {d, b, 0, false};
-    unix_each(ns_of(d->net), visit, &l);
+    each(d->net, visit, &l);
     return !l.full;
 }
 
@@ -87,7 +88,7 @@ static int get_one(struct rtnl_out *o, const struct request *q, const struct lin
     struct search s = {{.p = buf, .cap = sizeof buf}, r, q->h.nlmsg_seq, o->portid, false};
     if (r->udiag_ino == 0)
         return -LINUX_EINVAL;
-    unix_each(ns_of(o->net), look, &s);
+    each(o->net, look, &s);
     if (!s.found)
         return -LINUX_ENOENT;
     bool any = r->udiag_cookie[0] == ~0u && r->udiag_cookie[1] == ~0u;
@@ -108,7 +109,7 @@ int unix_diag_serve(struct rtnl_out *o, const struct request *q) {
         return -LINUX_EBUSY;
     *o->dump = (struct rtnl_dump){.net = o->net,
                                   .running = true,
-                                  .diag = true,
+                                  .kind = RTNL_DIAG,
                                   .family = LINUX_AF_UNIX,
                                   .diag_states = r.udiag_states,
                                   .diag_show = r.udiag_show,

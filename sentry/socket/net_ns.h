@@ -4,6 +4,7 @@
 // socket has that of its maker.
 #ifndef SENTRY_SOCKET_NET_NS_H
 #define SENTRY_SOCKET_NET_NS_H
+#include "base/budget.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/rbtree.h"
@@ -21,10 +22,11 @@ struct unix_ns {
     struct list sockets;              // [lock] all there are
     struct list names[UNIX_BUCKETS];  // [lock] sockets with abstract names
     _Atomic int in_flight;            // files on their way in all queues
+    struct budget messages;           // bytes of messages in all queues
     struct lock flight;               // RANK_LEAF, unix_gc.c
     struct list flying;               // [flight] sockets on their way
     unsigned nflying, closed;         // [flight] how many; closed since garbage was looked for
-    struct budget *budget;            // [c] borrowed: what messages are charged to; NULL: nothing
+    struct budget *buffers;           // [c] borrowed: of all buffers, which messages are charged to as well
 };
 
 struct inet_ns {
@@ -39,6 +41,7 @@ struct inet_ns {
 struct netlink_ns {
     struct lock lock;      // RANK_OBJECT
     struct rb_root ports;  // [lock] sockets that have a number
+    struct list sockets;   // [lock] all
 };
 
 struct net_ns {

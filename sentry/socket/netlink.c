@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE
-// and NETLINK_SOCK_DIAG, whose requests sentry/net/ answers at once, into the asker's own queue. A long list
+// Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE,
+// NETLINK_SOCK_DIAG and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own queue,
+// and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A long list
 // (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what a
 // message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
-// options; never both.
-// LIMIT: other protocols are EPROTONOSUPPORT. Groups can be joined, and nothing is ever sent to them.
+// options; inside the namespace's where a group is told (lock_nested).
+// LIMIT: other protocols, NETLINK_AUDIT too, are EPROTONOSUPPORT.
 // Programs cannot send to each other: EPERM, or ECONNREFUSED for those who may.
 #include "abi/caps.h"
 #include "abi/poll.h"
@@ -15,6 +16,7 @@
 #include "base/rbtree.h"
 #include "sentry/kernel.h"
 #include "sentry/net/rtnetlink.h"
+#include "sentry/net/rtnl_impl.h"
 #include "sentry/proc/cred.h"
 #include "sentry/run/run.h"
 #include "sentry/socket/socket.h"
@@ -28,6 +30,7 @@
 struct nl_msg {
     struct list link;
     size_t len;
+    uint32_t group;  // 0: an answer
     _Alignas(8) uint8_t data[];
 };
 // Letters: [p] the namespace's lock  [l] its own lock
@@ -36,6 +39,7 @@ struct nl_sock {
     struct rb_node by_port;        // [p] in ports, when bound
     bool bound;                    // [p] and with it portid, for good
     uint32_t portid;               // [p]
+    struct list all;               // [p]
     bool admin;                    // [c] its maker might change the network
     struct lock lock;
     struct waitq wait;
@@ -48,9 +52,16 @@ struct nl_sock {
     bool connected;                // [l]
     uint32_t peer, peer_groups;    // [l]
 };
+struct news {  // for the members of a group
+    struct list link;
+    uint32_t group;
+    size_t len;
+    _Alignas(8) uint8_t data[];
+};
 struct answers {  // what rtnl_receive() answers to
     struct rtnl_out out;
     struct nl_sock *n;
+    struct list news;
 };
 
 static const struct socket_ops netlink_ops;
@@ -151,7 +162,8 @@ static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
 static bool has_room(struct nl_sock *n) { return n->cost < (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF); }
 
 // n->lock is held. What does not fit is lost.
-static void enqueue(struct nl_sock *n, const void *msg, size_t len, const void *more, size_t more_len) {
+static void enqueue(struct nl_sock *n, uint32_t group, const void *msg, size_t len, const void *more,
+                    size_t more_len) {
     size_t all = len + NL_ALIGN(more_len);
     struct nl_msg *m = has_room(n) ? xcalloc(1, sizeof *m + all) : NULL;
     if (!m) {
@@ -161,6 +173,7 @@ static void enqueue(struct nl_sock *n, const void *msg, size_t len, const void *
         return;
     }
     m->len = all;
+    m->group = group;
     memcpy(m->data, msg, len);
     if (more_len)
         memcpy(m->data + len, more, more_len);
@@ -181,12 +194,56 @@ static void pump(struct nl_sock *n) {
     if (!n->dump.running || n->cost > (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF) / 2)
         return;
     rtnl_dump_part(&n->dump, &b);
-    enqueue(n, b.p, b.len, NULL, 0);
+    enqueue(n, 0, b.p, b.len, NULL, 0);
 }
 static void reply(struct rtnl_out *o, const void *msg, size_t len, const void *more, size_t more_len) {
-    enqueue(container_of(o, struct answers, out)->n, msg, len, more, more_len);
+    enqueue(container_of(o, struct answers, out)->n, 0, msg, len, more, more_len);
 }
 static void dump_begun(struct rtnl_out *o) { pump(container_of(o, struct answers, out)->n); }
+
+// ---- Groups -----------------------------------------------------------------------------------------------
+// A change is told when the asker's lock is not held any more.
+static void note_news(struct rtnl_out *o, uint32_t group, const void *msg, size_t len) {
+    struct news *w = xcalloc(1, sizeof *w + len);
+    if (!w)
+        return;  // LIMIT: who is a member does not hear that something is missing
+    w->group = group;
+    w->len = len;
+    memcpy(w->data, msg, len);
+    list_add_tail(&container_of(o, struct answers, out)->news, &w->link);
+}
+static bool is_member(const struct nl_sock *n, uint32_t group) {
+    return n->groups[(group - 1) / 32] & 1u << (group - 1) % 32;
+}
+static void broadcast(struct netlink_ns *ns, struct news *w) {
+    struct nl_sock *n;
+    LOCKED(&ns->lock);
+    list_for_each(n, &ns->sockets, all) {
+        LOCKED_NESTED(&n->lock);
+        if (n->s.protocol == LINUX_NETLINK_ROUTE && is_member(n, w->group))
+            enqueue(n, w->group, w->data, w->len, NULL, 0);
+    }
+}
+static void tell(struct netlink_ns *ns, struct list *news) {
+    while (!list_empty(news)) {
+        struct news *w = list_first(news, struct news, link);
+        list_del(&w->link);
+        broadcast(ns, w);
+        free(w);
+    }
+}
+
+void netlink_tell_link(struct net_ns *net, int32_t index) {
+    struct answers a = {.out = {.portid = 0}};
+    _Alignas(4) uint8_t buf[RTNL_CHUNK];
+    struct nl_buf b = {.p = buf, .cap = sizeof buf};
+    struct net_link l;
+    list_init(&a.news);
+    if (!net_link_by_index(&net->inet.links.source, index, &l) || !rtnl_put_link(&b, &l, 0, 0, 0))
+        return;
+    note_news(&a.out, LINUX_RTNLGRP_LINK, b.p, b.len);
+    tell(&net->netlink, &a.news);
+}
 
 static int destination(struct nl_sock *n, struct task *t, const struct sock_addr *a) {
     uint32_t pid, groups;
@@ -205,16 +262,31 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
         return -LINUX_EPERM;
     return pid ? -LINUX_ECONNREFUSED : 0;  // a group's members get nothing, and the kernel the message
 }
+static enum rtnl_kind kind_of(int protocol) {
+    switch (protocol) {
+    case LINUX_NETLINK_SOCK_DIAG:
+        return RTNL_DIAG;
+    case LINUX_NETLINK_GENERIC:
+        return RTNL_GENERIC;
+    default:
+        return RTNL_ROUTE;
+    }
+}
 static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t len) {
     struct answers a = {.out = {.reply = reply, .dump_begun = dump_begun, .dump = &n->dump}, .n = n};
-    a.out.diag = n->s.protocol == LINUX_NETLINK_SOCK_DIAG;
+    a.out.kind = kind_of(n->s.protocol);
+    a.out.notify = note_news;
+    list_init(&a.news);
     a.out.net = &n->s.net->inet.links.source;
     a.out.portid = bound_port(n, t);
     a.out.admin = n->admin && task_capable(t, LINUX_CAP_NET_ADMIN);
-    LOCKED(&n->lock);
-    a.out.strict = n->options & 1u << LINUX_NETLINK_GET_STRICT_CHK;
-    a.out.cap_ack = n->options & 1u << LINUX_NETLINK_CAP_ACK;
-    rtnl_receive(&a.out, buf, len);
+    {
+        LOCKED(&n->lock);
+        a.out.strict = n->options & 1u << LINUX_NETLINK_GET_STRICT_CHK;
+        a.out.cap_ack = n->options & 1u << LINUX_NETLINK_CAP_ACK;
+        rtnl_receive(&a.out, buf, len);
+    }
+    tell(ns_of(n), &a.news);
 }
 static int64_t netlink_send(struct socket *s, struct sock_msg *m) {
     struct nl_sock *n = nsock(s);
@@ -233,7 +305,7 @@ static int64_t netlink_send(struct socket *s, struct sock_msg *m) {
     if (!buf)
         return -LINUX_ENOBUFS;
     bool whole = uio_from(m->u, buf, len) == (int64_t)len;
-    if (whole)
+    if (whole && s->protocol != LINUX_NETLINK_KOBJECT_UEVENT)  // of which nobody listens here
         receive(n, t, buf, len);
     free(buf);
     return whole ? (int64_t)len : -LINUX_EFAULT;
@@ -247,6 +319,11 @@ static int64_t take(struct nl_sock *n, struct nl_msg *msg, struct sock_msg *m) {
     if (len < msg->len)
         m->out_flags |= LINUX_MSG_TRUNC;
     int64_t r = (int64_t)(m->flags & LINUX_MSG_TRUNC ? msg->len : len);
+    m->pktinfo.group = msg->group;
+    if (m->addr)
+        *m->addr = (struct sock_addr){.len = sizeof m->addr->nl,
+                                      .nl = {.nl_family = LINUX_AF_NETLINK,
+                                             .nl_groups = msg->group ? 1u << (msg->group - 1) % 32 : 0}};
     if (!(m->flags & LINUX_MSG_PEEK)) {
         list_del(&msg->link);
         n->cost -= msg->len + MSG_COST;
@@ -270,13 +347,9 @@ static int64_t netlink_recv(struct socket *s, struct sock_msg *m) {
     int64_t r = take(n, list_first(&n->msgs, struct nl_msg, link), m);
     if (r < 0)
         return r;
-    m->has_pktinfo = n->options & 1u << LINUX_NETLINK_PKTINFO;  // of no group
+    m->has_pktinfo = n->options & 1u << LINUX_NETLINK_PKTINFO;
     m->cred = (struct linux_ucred){0, 0, 0};                    // the kernel's
     m->has_cred = true;
-    if (m->addr) {
-        *m->addr = (struct sock_addr){.len = sizeof m->addr->nl};
-        m->addr->family = LINUX_AF_NETLINK;
-    }
     return r;
 }
 
@@ -371,6 +444,7 @@ static void netlink_close(struct socket *s) {
         LOCKED(&ns_of(n)->lock);
         if (n->bound)
             rb_erase(&ns_of(n)->ports, &n->by_port);
+        list_del(&n->all);
     }
     while (!list_empty(&n->msgs)) {
         struct nl_msg *m = list_first(&n->msgs, struct nl_msg, link);
@@ -402,7 +476,8 @@ static const struct socket_ops netlink_ops = {
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG)
+    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG &&
+        protocol != LINUX_NETLINK_GENERIC && protocol != LINUX_NETLINK_KOBJECT_UEVENT)
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)
@@ -412,6 +487,8 @@ int netlink_socket(struct task *t, int type, int protocol, struct socket **out) 
     waitq_init(&n->wait);
     list_init(&n->msgs);
     n->admin = task_capable(t, LINUX_CAP_NET_ADMIN);
+    LOCKED(&ns_of(n)->lock);
+    list_add_tail(&ns_of(n)->sockets, &n->all);
     *out = &n->s;
     return 0;
 }

@@ -28,8 +28,9 @@ struct linux_ucred task_ucred(struct task *t) {
 
 int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
     *ns = (struct net_ns){0};
-    unix_ns_init(&ns->un);
+    unix_ns_init(&ns->un, budget);
     lock_init(&ns->netlink.lock, RANK_OBJECT);
+    list_init(&ns->netlink.sockets);
     return inet_ns_init(&ns->inet, timers, budget);
 }
 
@@ -60,6 +61,17 @@ static uint32_t sock_async(struct file *f) {
     return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLPRI | LINUX_POLLHUP | LINUX_POLLRDHUP;
 }
 
+// The link whose name lies there.
+static void link_changed(struct socket *s, uint64_t arg, struct uaccess *ua) {
+    struct linux_ifreq r;
+    struct net_link l;
+    if (ua->in(ua, &r, uaddr(arg), sizeof r) < 0)
+        return;
+    r.ifr_name[sizeof r.ifr_name - 1] = '\0';
+    if (net_link_by_name(&s->net->inet.links.source, r.ifr_name, &l))
+        netlink_tell_link(s->net, l.index);
+}
+
 static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct socket *s = f->priv;
     switch (cmd) {
@@ -75,10 +87,19 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         int32_t v = s->ops->at_mark ? s->ops->at_mark(s) : -LINUX_ENOTTY;
         return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
-    default:
-        return net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua,
-                         task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN));
+    default: {
+        bool admin = task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN);
+        int64_t r = net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua, admin);
+        if (r == 0 && cmd == LINUX_SIOCSIFFLAGS)
+            link_changed(s, arg, ua);
+        return r;
     }
+    }
+}
+
+static int sock_mmap(struct file *f, int prot, bool shared) {
+    struct socket *s = f->priv;
+    return s->ops->mmap_fd ? s->ops->mmap_fd(s, prot, shared) : -LINUX_ENODEV;
 }
 
 static void sock_release(struct file *f) {
@@ -88,7 +109,7 @@ static void sock_release(struct file *f) {
 
 static const struct file_ops socket_fops = {
     .read = sock_read, .write = sock_write, .poll = sock_poll, .async = sock_async, .ioctl = sock_ioctl,
-    .release = sock_release};
+    .mmap_fd = sock_mmap, .release = sock_release};
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
 

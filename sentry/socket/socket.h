@@ -25,6 +25,7 @@ struct sock_addr {
         struct linux_sockaddr_in in;
         struct linux_sockaddr_in6 in6;
         struct linux_sockaddr_nl nl;
+        struct linux_sockaddr_ll ll;
     };
 };
 
@@ -88,6 +89,7 @@ struct socket_ops {
     bool (*sol_get)(struct socket *s, int name, int *value);
     // SO_ATTACH_FILTER, SO_DETACH_FILTER (p: NULL). The program is taken over when it returns 0. May be NULL.
     int (*filter)(struct socket *s, struct bpf_program *p);
+    int (*mmap_fd)(struct socket *s, int prot, bool shared);  // as of a file; NULL: ENODEV
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
@@ -122,7 +124,10 @@ int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out);
 // A message of the kernel's to a netlink socket: mq_notify(3) by SIGEV_THREAD.
 void netlink_deliver(struct socket *s, const void *msg, size_t len);
+int packet_socket(struct task *t, int type, int protocol, struct socket **out);
 int inet_socket(struct task *t, int family, int type, int protocol, struct socket **out);
+// A link has changed by other means than netlink: its group is told.
+void netlink_tell_link(struct net_ns *net, int32_t index);
 struct linux_ucred task_ucred(struct task *t);
 
 #endif

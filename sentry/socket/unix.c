@@ -369,8 +369,9 @@ static void unix_close(struct socket *s) {
     unix_closed_one(ns);
 }
 
-void unix_ns_init(struct unix_ns *ns) {
-    *ns = (struct unix_ns){0};
+#define DEFAULT_BUDGET (256u << 20)
+void unix_ns_init(struct unix_ns *ns, uint64_t budget) {
+    *ns = (struct unix_ns){.messages.max = budget ? budget : DEFAULT_BUDGET};
     lock_init(&ns->lock, RANK_OBJECT);
     waitq_init(&ns->room);
     list_init(&ns->sockets);

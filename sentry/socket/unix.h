@@ -76,7 +76,7 @@ static inline struct unix_sock *usock(struct socket *s) { return container_of(s,
 struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
 static inline struct unix_ns *unix_ns(const struct unix_sock *u) { return &u->s.net->un; }
-void unix_ns_init(struct unix_ns *ns);
+void unix_ns_init(struct unix_ns *ns, uint64_t budget);  // bytes of messages; 0: a default
 void unix_ns_destroy(struct unix_ns *ns);  // as net_ns_destroy()
 
 // Where a datagram goes: referenced. 0 or -LINUX_E*.

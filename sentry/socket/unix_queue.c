@@ -4,7 +4,8 @@
 // joined.
 //
 // A sender copies from its guest before it takes the receiver's lock, and holds no other lock with it. A
-// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well. What
+// queue counts what its messages cost, not only their bytes, so that many small ones are bounded as well, and
+// all queues together hold no more than the namespace may. What
 // a sender's messages cost while nobody has read them is counted with it too, SIOCOUTQ.
 //
 // Receiving is in unix_recv.c, sockets that only their own queues hold are found in unix_gc.c.
@@ -25,15 +26,27 @@
 #define IN_FLIGHT_MAX 16384  // files on their way in all queues
 
 // ---- Messages ---------------------------------------------------------------------------------------------
-static size_t cost(const struct unix_msg *m) { return sizeof *m + m->cap; }
+static bool charge(struct unix_ns *ns, size_t bytes) {
+    if (!budget_take(&ns->messages, bytes))
+        return false;
+    if (budget_take(ns->buffers, bytes))
+        return true;
+    budget_give(&ns->messages, bytes);
+    return false;
+}
+static void uncharge(struct unix_ns *ns, size_t bytes) {
+    budget_give(&ns->messages, bytes);
+    budget_give(ns->buffers, bytes);
+}
 
 static struct unix_msg *msg_new(struct unix_sock *sender, size_t cap) {
-    struct budget *budget = unix_ns(sender)->budget;
-    if (!budget_take(budget, sizeof(struct unix_msg) + cap))
+    struct unix_ns *ns = unix_ns(sender);
+    size_t size = sizeof(struct unix_msg) + cap;
+    if (!charge(ns, size))
         return NULL;
-    struct unix_msg *m = malloc(sizeof *m + cap);
+    struct unix_msg *m = malloc(size);
     if (!m) {
-        budget_give(budget, sizeof *m + cap);
+        uncharge(ns, size);
         return NULL;
     }
     memset(m, 0, sizeof *m);
@@ -58,7 +71,7 @@ static void msg_free(struct unix_msg *m) {
     unix_name_put(m->from);
     if (m->queued)
         atomic_fetch_sub(&m->sender->unread, unix_cost(m));
-    budget_give(unix_ns(m->sender)->budget, cost(m));
+    uncharge(unix_ns(m->sender), unix_cost(m));
     unix_put(m->sender);
     free(m);
 }
@@ -238,7 +251,7 @@ static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_m
     bool stream = u->s.type == LINUX_SOCK_STREAM;
     struct unix_msg *msg = msg_new(u, stream && n < STREAM_SMALL ? STREAM_SMALL : n);
     if (!msg)
-        return -LINUX_ENOMEM;
+        return -LINUX_ENOBUFS;
     int64_t got = n ? uio_from(m->u, msg->data, n) : 0;
     if (got < 0 || (!stream && (size_t)got < n)) {
         msg_free(msg);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets: socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown getsockopt
 // setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
-// LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_NETLINK for NETLINK_ROUTE and NETLINK_SOCK_DIAG;
+// LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_PACKET, AF_NETLINK;
 // all others are EAFNOSUPPORT.
 #include "abi/caps.h"
 #include "abi/poll.h"
@@ -84,7 +84,7 @@ static int make_socket(struct task *t, int family, int type, int protocol, struc
     case LINUX_AF_NETLINK:
         return netlink_socket(t, type, protocol, out);
     case LINUX_AF_PACKET:
-        return task_capable(t, LINUX_CAP_NET_RAW) ? -LINUX_EAFNOSUPPORT : -LINUX_EPERM;
+        return packet_socket(t, type, protocol, out);
     default:
         return -LINUX_EAFNOSUPPORT;
     }
@@ -122,7 +122,8 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     struct socket *s[2];
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
-    if (family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK)
+    if (family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK ||
+        family == LINUX_AF_PACKET)
         return -LINUX_EOPNOTSUPP;
     if (family != LINUX_AF_UNIX)
         return -LINUX_EAFNOSUPPORT;
@@ -290,6 +291,9 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     if (room < 0)
         return no_length(socket_of(f), level, name);
     uint32_t len = (uint32_t)room < sizeof buf ? (uint32_t)room : sizeof buf;
+    // PACKET_HDRLEN asks about a version that the caller names there.
+    if (level == LINUX_SOL_PACKET && copy_in(t, buf, arg_ptr(a, 3), len) < 0)
+        return -LINUX_EFAULT;
     struct socket *s = socket_of(f);
     if (level == LINUX_SOL_SOCKET)
         err = socket_getopt(f, name, buf, &len);

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                          .net = &net_unconfigured,
                          .portid = 7,
                          .admin = data[0] & 1,
-                         .diag = data[0] & 8,
+                         .kind = (enum rtnl_kind)((data[0] >> 3) % 3),
                          .strict = data[0] & 2,
                          .cap_ack = data[0] & 4};
     uint8_t *msg = malloc(n);  // its own block, so that a read beyond it is seen
