@@ -100,9 +100,12 @@ int supervise(struct supervised *s) {
         return failed("signalfd");
     for (;;) {
         int status;
-        pid_t pid = waitpid(s->sentry, &status, WNOHANG);
+        // Any child: the gofer may lie in the sentry's pid namespace, which cannot end before it is reaped.
+        pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid == s->sentry)
             return ended(&st, status);
+        if (pid > 0)
+            continue;
         if (pid < 0 && errno != EINTR)
             return failed("waiting for the sentry");
         struct pollfd fds[] = {{.fd = st.signals, .events = POLLIN}, {.fd = s->stops, .events = POLLIN}};
