@@ -496,6 +496,11 @@ def test_container_without_a_network():
         expect(pair.there.picture() == before, "changed")
         b.kill()
         b.delete()
+        b = bundle(pair, "busybox", "ip", "addr")  # host networking, as docker asks for it
+        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/1/ns/net"}]
+        b.create().start()
+        expect(os.waitstatus_to_exitcode(b.end()) == 0 and "2:" not in b.output(), b.output())
+        b.delete()
         b = bundle(pair, "true")
         b.create("--net=some", status=1)
         b.create("--net=none", "--net-rx-rate=1mbit", status=1)
