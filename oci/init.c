@@ -141,6 +141,19 @@ static void take_go(struct self *s) {
     s->go = -1;
 }
 
+// Reaps the gofer, too, which may lie in the sentry's pid namespace: that cannot end before.
+static bool sentry_gone(struct self *s) {
+    struct rusage usage;
+    pid_t pid;
+    while ((pid = wait4(-1, NULL, WNOHANG, &usage)) > 0) {
+        if (pid == s->sentry) {
+            s->usage = usage;
+            return true;
+        }
+    }
+    return false;
+}
+
 // Until the sandbox (or, for exec, its connection) has ended.
 static void serve(struct self *s) {
     for (;;) {
@@ -160,8 +173,7 @@ static void serve(struct self *s) {
             s->control = -1;
         }
         int status;
-        bool gone = s->sentry ? wait4(s->sentry, &status, WNOHANG, &s->usage) == s->sentry
-                              : s->control < 0 || s->told;
+        bool gone = s->sentry ? sentry_gone(s) : s->control < 0 || s->told;
         if (!gone)
             continue;
         while (s->control >= 0 && !s->told && recv(s->control, &status, 1, MSG_DONTWAIT | MSG_PEEK) > 0 &&

@@ -6,6 +6,7 @@
 #include "oci/error.h"
 #include "sentry/netconfig.h"
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum net_mode {
     NET_DEFAULT,  // nothing was said: `do` has none, a container what its namespace has
@@ -57,8 +58,9 @@ void net_give_back(struct net *n);
 // The same for a container, whose start is another process than its end: kept in its directory.
 int net_save_taken(const struct net *n, int dir, struct error *e);
 void net_give_back_saved(int dir);
-// Whether this process is in the network namespace of the machine itself.
+// Whether this process is in the network namespace of the machine itself; in that of process `pid`.
 bool net_is_hosts(void);
+bool net_is_ours(pid_t pid);
 
 // What is to lie at /etc/hosts and /etc/resolv.conf of a sandbox over the caller's files; owned by the
 // caller. NULL: the caller's own will do (or there is no memory). net: NULL for a sandbox without a network

@@ -108,11 +108,14 @@ static int hand_over(const struct container *c, const struct net *n, struct erro
 // In the child.
 static int take(const struct container *c, const struct net_options *o, struct error *e) {
     static struct net n;
-    if (o->mode != NET_TAP && enter(c, e) < 0)
-        return -1;
     struct net_options options = *o;
+    bool own = net_is_ours(c->pid);
+    if (o->mode == NET_DEFAULT && own)  // a user's container, whose init could make no namespace
+        return 0;
+    if (o->mode != NET_TAP && !own && enter(c, e) < 0)
+        return -1;
     if (o->mode == NET_DEFAULT) {
-        if (net_is_hosts())  // a user's container, whose init could make none
+        if (net_is_hosts())  // host networking, as docker asks for it
             return 0;
         options.mode = NET_VETH;
     }

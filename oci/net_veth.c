@@ -48,15 +48,15 @@ static int place_of(const struct taken *t, unsigned index) {
 }
 
 // ---- Whose namespace it is --------------------------------------------------------------------------------
-static bool same_namespace(const char *a, const char *b) {
+bool net_is_ours(pid_t pid) {
+    char path[64];
     struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    return stat("/proc/self/ns/net", &x) == 0 && stat(path, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }
 // That of process 1, or the first one of the machine, which alone has this file.
-bool net_is_hosts(void) {
-    return same_namespace("/proc/self/ns/net", "/proc/1/ns/net") ||
-           access("/proc/sys/net/core/dev_weight", F_OK) == 0;
-}
+bool net_is_hosts(void) { return net_is_ours(1) || access("/proc/sys/net/core/dev_weight", F_OK) == 0; }
 
 // ---- Reading ----------------------------------------------------------------------------------------------
 static bool wanted(const struct nlmsghdr *m) {

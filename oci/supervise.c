@@ -126,10 +126,13 @@ int supervise(struct supervised *s) {
         return failed("signalfd");
     for (;;) {
         int status;
+        // Any child: the gofer may lie in the sentry's pid namespace, which cannot end before it is reaped.
         struct rusage usage;
-        pid_t pid = wait4(s->sentry, &status, WNOHANG, &usage);
+        pid_t pid = wait4(-1, &status, WNOHANG, &usage);
         if (pid == s->sentry)
             return ended(&st, status, &usage);
+        if (pid > 0)
+            continue;
         if (pid < 0 && errno != EINTR)
             return failed("waiting for the sentry");
         struct pollfd fds[] = {{.fd = st.signals, .events = POLLIN},

@@ -184,7 +184,7 @@ static void enqueue(struct nl_sock *n, uint32_t group, const void *msg, size_t l
 void netlink_deliver(struct socket *s, const void *msg, size_t len) {
     struct nl_sock *n = nsock(s);
     LOCKED(&n->lock);
-    enqueue(n, msg, len, NULL, 0);
+    enqueue(n, 0, msg, len, NULL, 0);
 }
 
 // The next part of a dump, if there is one and half of the queue is free. n->lock is held.

@@ -308,6 +308,33 @@ def test_tap_of_an_ordinary_user():
         shutil.rmtree(folder)
 
 
+def test_in_a_user_namespace():
+    """Who is root in a user namespace alone gets the sandbox's end told, and the links of what slirp4netns has set up."""
+    done = subprocess.run(["unshare", "-Ur", cli.PICKET, "do", "--platform", cli.PLATFORM, "--", "echo", "fine"], capture_output=True, text=True,
+                          timeout=20 * cli.SCALE)
+    expect(done.stdout == "fine\n" and done.returncode == 0, done)
+    if not shutil.which("slirp4netns"):
+        return
+    holder = subprocess.Popen(["unshare", "-Urn", "sleep", "60"])
+    slirp = None
+    try:
+        time.sleep(0.5)
+        slirp = subprocess.Popen(["slirp4netns", "--configure", "--disable-host-loopback", str(holder.pid), "tap0"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        enter, limit = ["nsenter", "-t", str(holder.pid), "-U", "-n", "--preserve-credentials"], time.monotonic() + 10 * cli.SCALE
+        while time.monotonic() < limit and "10.0.2.100" not in subprocess.run(enter + ["ip", "addr"], capture_output=True, text=True).stdout:
+            time.sleep(0.1)
+        done = subprocess.run(enter + [cli.PICKET, "do", "--platform", cli.PLATFORM, "--net", "veth", "--", "ping", "-c", "1", "-W", "5", "10.0.2.2"],
+                              capture_output=True, text=True, timeout=20 * cli.SCALE)
+        expect(done.returncode == 0, done)
+        expect("10.0.2.100" in subprocess.run(enter + ["ip", "addr"], capture_output=True, text=True).stdout, "not given back")
+    finally:
+        for p in (slirp, holder):
+            if p:
+                p.kill()
+                p.wait()
+
+
 # ---- Rates and captures ---------------------------------------------------------------------------------------------------
 def test_rates():
     """80 Mbit/s is 10 MB a second, with each direction for itself."""
@@ -468,6 +495,11 @@ def test_container_without_a_network():
         expect("10.77" not in b.output("up"), b.output())
         expect(pair.there.picture() == before, "changed")
         b.kill()
+        b.delete()
+        b = bundle(pair, "busybox", "ip", "addr")  # host networking, as docker asks for it
+        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/1/ns/net"}]
+        b.create().start()
+        expect(os.waitstatus_to_exitcode(b.end()) == 0 and "2:" not in b.output(), b.output())
         b.delete()
         b = bundle(pair, "true")
         b.create("--net=some", status=1)
