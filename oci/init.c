@@ -28,6 +28,8 @@
 #include <unistd.h>
 
 #define ALL_SIGNALS (~UINT64_C(0))
+// us: the shim tells of both by ways of its own; the end must not overtake what it was for
+#define OOM_FIRST   250000
 #define PATIENCE    9000  // ms that a command waits for its init
 
 // The host call itself: the C library's leaves two real-time signals out.
@@ -226,6 +228,7 @@ static void fill_config(const struct oci *o, const struct config *config,
         .domainname = config->domainname,
         .write_through = true,
         .root_readonly = config->readonly,
+        .main_is_1 = true,
         .mounts = config->mounts,
         .nmounts = config->nmounts,
         .limits = config->limits,
@@ -252,6 +255,7 @@ static void tell_oom(const struct self *s, const struct container *c) {
     int file cleanup_close = openat(bundle, "oom", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (c->cgroup)
         cgroup_tell_oom(c->cgroup);
+    usleep(OOM_FIRST);
 }
 
 // The note of the end. The directory may be gone, or the container another's, when something was forced.
