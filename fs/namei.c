@@ -40,7 +40,8 @@ static int no_changes(const struct walk *w, int there) {
     int err = dcache_lookup(w->cur.dentry, w->last, w->last_len, NULL, &d);
     if (err)
         return err;
-    err = d->inode ? there : -LINUX_ENOENT;
+    int missing = there == -LINUX_EEXIST && path_read_only(&w->cur) ? -LINUX_EROFS : -LINUX_ENOENT;
+    err = d->inode ? there : missing;
     dentry_put(d);
     return err;
 }

@@ -236,7 +236,9 @@ static int find_or_create(struct open_req *r, struct walk *w, uint32_t mode, str
         return -LINUX_ENOTDIR;
     if (dir->sb->no_dcache) {  // asked without the lock, and nothing is made there
         int found = dcache_lookup(parent, w->last, w->last_len, NULL, d);
-        return found || (*d)->inode ? found : -LINUX_ENOENT;
+        if (found || (*d)->inode)
+            return found;
+        return path_read_only(&w->cur) ? -LINUX_EROFS : -LINUX_EACCES;
     }
     if (!dir->ops->revalidate)
         *d = dcache_find(parent, w->last, w->last_len);

@@ -15,6 +15,7 @@ int cmd_delete(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_events(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_exec(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_features(struct oci *o, int argc, char **argv, struct error *e);
+int cmd_install(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_kill(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_list(struct oci *o, int argc, char **argv, struct error *e);
 int cmd_pause(struct oci *o, int argc, char **argv, struct error *e);

@@ -135,11 +135,14 @@ static int start(struct container *c, const struct exec *x, const struct process
         close(control);
         return -1;
     }
-    if (init_fork_exec(&p->what, control, slave, init, e) < 0 || init_go(init, e) < 0)
+    if (init_fork_exec(&p->what, control, slave, init, e) < 0)
         return -1;
-    struct error unused;
-    if (c->cgroup && cgroup_add(c->cgroup, init->pid, &unused) < 0 && kill(init->pid, 0) == 0)
-        error_set(e, "%s", unused.text);  // it may have ended by now
+    if (cgroup_add(c->cgroup, init->pid, e) < 0) {
+        init_kill(init);
+        return -1;
+    }
+    if (init_go(init, e) < 0)
+        return -1;
     if (x->pid_file && write_pid_file(x->pid_file, init->pid, e) < 0) {
         init_kill(init);
         return -1;

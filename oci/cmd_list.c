@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// picket list: all containers below --root. On the way it clears up: what a command that was killed has left of
-// a container that never was, and the state of one whose init was killed.
+// picket list: all containers below --root. On the way it clears up: what a command that was killed has left
+// of a container that never was, and the state of one whose init was killed.
 #include "base/cleanup.h"
 #include "oci/cmd.h"
 #include "oci/opt.h"

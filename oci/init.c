@@ -29,6 +29,8 @@
 #include <unistd.h>
 
 #define ALL_SIGNALS (~UINT64_C(0))
+// us: the shim tells of both by ways of its own; the end must not overtake what it was for
+#define OOM_FIRST   250000
 #define PATIENCE    9000  // ms that a command waits for its init
 
 // The host call itself: the C library's leaves two real-time signals out.
@@ -239,6 +241,7 @@ static void fill_config(const struct oci *o, const struct config *config,
         .domainname = config->domainname,
         .write_through = true,
         .root_readonly = config->readonly,
+        .main_is_1 = true,
         .mounts = config->mounts,
         .nmounts = config->nmounts,
         .net_later = net_comes_later(o, config->host_network),
@@ -266,6 +269,7 @@ static void tell_oom(const struct self *s, const struct container *c) {
     int file cleanup_close = openat(bundle, "oom", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (c->cgroup)
         cgroup_tell_oom(c->cgroup);
+    usleep(OOM_FIRST);
 }
 
 // The note of the end. The directory may be gone, or the container another's, when something was forced.
@@ -291,17 +295,25 @@ static void note_end(const struct oci *o, const struct container *was, const str
     container_close(&c);
 }
 
+// Until the command has put us into the cgroup we go with it, also when we are stopped.
+static void wait_go(int go) {
+    char byte;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (TEMP_FAILURE_RETRY(read(go, &byte, 1)) != 1)
+        _exit(1);
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
 static _Noreturn void container_init(const struct oci *o, const struct config *config,
                                      const struct container *c, int slave, int go, struct self *s) {
     static struct process_inherited none;  // the caller's limits are not the container's
     struct sentry_config sentry;
     struct error e;
     int conn[2];
-    char byte, why[512];
+    char why[512];
     begin(s, "picket-init");
     setsid();
-    if (TEMP_FAILURE_RETRY(read(go, &byte, 1)) != 1)
-        _exit(1);  // the command is gone
+    wait_go(go);
     s->go = go;
     for (int i = 0; i < RLIM_NLIMITS; i++)
         none.limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
@@ -396,11 +408,14 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
 }
 
 // ---- An exec's init ---------------------------------------------------------------------------------------
-static _Noreturn void exec_init(const struct sentry_process *p, int control, int slave, struct self *s) {
+static _Noreturn void exec_init(const struct sentry_process *p, int control, int slave, int go,
+                                struct self *s) {
     struct error e;
     static const int stdio[3] = {0, 1, 2};
     begin(s, "picket-exec");
     setsid();
+    wait_go(go);
+    close(go);
     s->control = control;
     if (slave >= 0 && console_take(slave) < 0)
         error_errno(&e, errno, "taking the terminal"), give_up(s, &e);
@@ -419,10 +434,8 @@ int init_fork_exec(const struct sentry_process *p, int control, int slave, struc
     pid_t pid = split(init, &s, &go, e);
     if (pid < 0)
         return -1;
-    if (pid == 0) {
-        close(go);
-        exec_init(p, control, slave, &s);
-    }
+    if (pid == 0)
+        exec_init(p, control, slave, go, &s);
     close(control);
     if (slave >= 0)
         close(slave);
@@ -435,7 +448,7 @@ int init_go(struct init *init, struct error *e) {
     size_t n = 0;
     ssize_t got;
     if (write(init->go, "", 1) < 0)
-        log_debug("init: errno %d", errno);  // exec's does not wait
+        log_debug("init: errno %d", errno);
     struct pollfd word = {.fd = init->word, .events = POLLIN};
     bool answers = false;
     while (n < sizeof text - 1 && (answers = TEMP_FAILURE_RETRY(poll(&word, 1, PATIENCE)) > 0) &&

@@ -34,6 +34,7 @@ static const struct command {
     {"events", NULL, cmd_events, "show what a container uses"},
     {"spec", NULL, cmd_spec, "write a config.json to begin with"},
     {"features", NULL, cmd_features, "show what this runtime supports"},
+    {"install", NULL, cmd_install, "make Picket a runtime of docker, podman or containerd"},
     {"checkpoint", NULL, cmd_unsupported, "not supported"},
     {"restore", NULL, cmd_unsupported, "not supported"},
     {"help", cmd_help, NULL, "show this text"},

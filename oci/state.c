@@ -217,7 +217,8 @@ static void start_container(struct container *c, const char *id) {
 }
 
 int container_note_cgroup(const struct container *c, const char *name, struct error *e) {
-    int fd cleanup_close = openat(c->dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd cleanup_close =
+        openat(c->dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t n = strlen(name);
     if (fd < 0 || write(fd, name, n) != (ssize_t)n)
         return error_errno(e, errno, "container %s: writing", c->id);

@@ -13,6 +13,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
+#include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void default_limits(struct linux_rlimit64 *r) {
 
 // What others can look up of it is what a process without a program has (a kernel thread, on Linux); its
 // limits are those that the first process inherits, and that pam_limits(8) gives to sessions.
-static struct tgroup *make_init(struct kernel *k) {
+static struct tgroup *make_init(struct kernel *k, int32_t number) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;
     if (!t)
@@ -54,11 +55,13 @@ static struct tgroup *make_init(struct kernel *k) {
     t->cred->cap_permitted = t->cred->cap_effective = t->cred->cap_bounding = LINUX_CAP_ALL;
     default_limits(g->rlimits);
     memcpy(t->comm, "init", 5);
-    g->pid = t->tid = 1;
+    g->pid = t->tid = number;
     g->leader = t;
     LOCKED(&k->tasks_lock);
-    k->pids[1] = t;
-    k->tgs[1] = g;
+    if (number) {
+        k->pids[number] = t;
+        k->tgs[number] = g;
+    }
     return tgroup_setsid(g) < 0 ? NULL : g;
 }
 
@@ -81,7 +84,7 @@ static size_t net_budget(uint64_t mem_total) {
     return want > NET_BUDGET_MOST ? NET_BUDGET_MOST : (size_t)want;
 }
 
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory) {
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c) {
     struct kernel *k = znew(struct kernel);
     if (!k)
         return NULL;
@@ -103,13 +106,14 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory) 
     k->pid_end = 2;
     random_bytes(k->boot_id, sizeof k->boot_id);
     k->machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t memory = c->limits.memory;
     k->mem_total = memory && memory < k->machine ? memory : k->machine;
     int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     k->uts = uts_ns_new(0xeffffffeu);
     the_kernel = k;
-    k->init = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses ? make_init(k) : NULL;
+    k->init = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
 
@@ -121,7 +125,7 @@ uint64_t kernel_mem_used(struct kernel *k) {
     // process, shared memory several times.
     LOCKED(&k->tasks_lock);
     uint64_t used = 0;
-    for (int pid = 2; pid < k->pid_end; pid++) {
+    for (int pid = 1; pid < k->pid_end; pid++) {
         const struct tgroup *g = k->tgs[pid];
         if (g && g->leader && g->leader->mm)
             used += g->leader->mm->data;
@@ -152,14 +156,16 @@ static void unlink_init(struct kernel *k) {
     struct tgroup *g = k->init;
     LOCKED(&k->tasks_lock);
     tgroup_leave(g);
-    k->pids[1] = NULL;
-    k->tgs[1] = NULL;
+    if (g->pid) {
+        k->pids[g->pid] = NULL;
+        k->tgs[g->pid] = NULL;
+    }
 }
 
 bool kernel_free(struct kernel *k) {
     bool clean = k->ntasks == 0;
-    for (int pid = 2; pid < k->pid_end; pid++)
-        if (k->pids[pid] || k->tgs[pid]) {
+    for (int pid = 1; pid < k->pid_end; pid++)
+        if ((k->pids[pid] || k->tgs[pid]) && k->tgs[pid] != k->init) {
             log_error("process %d is left over", pid);
             clean = false;
         }

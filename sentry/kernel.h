@@ -24,6 +24,7 @@ struct hostevents;
 struct links;
 struct limits;
 struct uts_ns;
+struct sentry_config;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
 struct kernel {
@@ -42,7 +43,9 @@ struct kernel {
     int32_t last_pid;            // [T]
     int32_t pid_end;             // [T] all numbers given out so far are below: where looks at all of them end
     unsigned ntasks;             // [T] alive
-    struct tgroup *init;         // [c] pid 1: built in, reaps orphans
+    // [c] built in: the parent of what comes from outside. Number 1, which reaps orphans; or 0, seen by nobody,
+    // when the main process is number 1
+    struct tgroup *init;
     struct tgroup *main;         // [T] whose end ends the sandbox
     bool main_orphaned;          // [c] nobody outside could continue it
     int exit_status;             // [T] wait status of main
@@ -73,8 +76,8 @@ struct kernel {
     bool strace;                 // [c]
 };
 
-// With the built-in init; `memory`: bytes that guests may have, 0: all of the host's. NULL: no memory.
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs, uint64_t memory);
+// With the built-in init. NULL: no memory.
+struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c);
 // All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
 bool kernel_free(struct kernel *k);
 // The one of this process, for code that is called without a task, a kernel or an object of it: procfs, which

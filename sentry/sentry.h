@@ -92,6 +92,7 @@ struct sentry_config {
     const char *hostname, *domainname;  // domainname NULL: none
     bool write_through;                 // root 0 of the gofer is the root; false: read-only below an overlay
     bool root_readonly;
+    bool main_is_1;  // the main process is number 1 and takes orphans; false: a built-in init is and does
     const struct sentry_mount *mounts;
     unsigned nmounts;
     // An OCI container's: a listening SOCK_SEQPACKET socket and the connection of its init; the main process

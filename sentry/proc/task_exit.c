@@ -90,7 +90,9 @@ static struct tgroup *new_parent(struct tgroup *g) {
     for (struct tgroup *p = g->parent; p; p = p->parent)
         if (p->subreaper && !atomic_load(&p->exiting) && p->state == TG_ALIVE)
             return p;
-    return g->k->init;
+    struct tgroup *main = g->k->main;
+    bool adopts = main && main->pid == 1 && main != g && main->state == TG_ALIVE && !atomic_load(&main->exiting);
+    return adopts ? main : g->k->init;
 }
 
 // Told to a stopped group, with SIGHUP and SIGCONT, when it loses the last who could continue it: a member

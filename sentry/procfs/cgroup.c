@@ -46,16 +46,20 @@ static int show_pids_events(struct proc_text *x, const struct proc_node *n) {
 static int show_memory(struct proc_text *x, const struct proc_node *n) {
     return put(x, kernel_mem_used(the_kernel));
 }
-static int show_memory_max(struct proc_text *x, const struct proc_node *n) { return put_max(x, look().memory); }
+static int show_memory_max(struct proc_text *x, const struct proc_node *n) {
+    return put_max(x, look().memory);
+}
 static int show_memory_events(struct proc_text *x, const struct proc_node *n) {
     unsigned long long kills = look().memory_kills;
-    proc_printf(x, "low 0\nhigh 0\nmax %llu\noom %llu\noom_kill %llu\noom_group_kill 0\n", kills, kills, kills);
+    proc_printf(x, "low 0\nhigh 0\nmax %llu\noom %llu\noom_kill %llu\noom_group_kill 0\n", kills, kills,
+                kills);
     return 0;
 }
 static int show_memory_stat(struct proc_text *x, const struct proc_node *n) {
     uint64_t all = kernel_mem_used(the_kernel), shared = vfs_memory_used(the_kernel->vfs);
-    proc_printf(x, "anon %llu\nfile %llu\nshmem %llu\n", (unsigned long long)(all > shared ? all - shared : 0),
-                (unsigned long long)shared, (unsigned long long)shared);
+    unsigned long long anon = all > shared ? all - shared : 0;
+    proc_printf(x, "anon %llu\nfile %llu\nshmem %llu\n", anon, (unsigned long long)shared,
+                (unsigned long long)shared);
     return 0;
 }
 static int show_cpu_max(struct proc_text *x, const struct proc_node *n) {

@@ -162,6 +162,8 @@ static int lookup(struct inode *dir, struct dentry *d, const struct vfs_ahead *n
     if (n->g && !((n->e->flags & PROC_NSPROXY) ? !proc_ended(n) : proc_alive(n)))
         return -LINUX_ENOENT;
     int err = find_child(n, d->name, &child);
+    if (err == -LINUX_ENOENT && dir->sb->magic != LINUX_PROC_SUPER_MAGIC)
+        return 0;  // of proc alone a missing name is told before what one wanted to do with it
     if (err < 0)
         return err;
     struct inode *i = proc_inode(dir->sb, &child, ino_of(dir->attr.ino, d->name));

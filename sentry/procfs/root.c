@@ -138,8 +138,8 @@ static struct counts count_tasks(void) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
     struct counts c = {.tasks = k->ntasks, .last = k->last_pid};
-    for (int32_t pid = 2; pid < k->pid_end; pid++) {
-        const struct task *t = k->pids[pid];
+    for (int32_t pid = 1; pid < k->pid_end; pid++) {
+        const struct task *t = k->tgs[pid] == k->init ? NULL : k->pids[pid];
         int state = t ? atomic_load(&t->state) : TASK_DEAD;
         c.running += state != TASK_DEAD && state != TASK_PARKED && state != TASK_STOPPED;
     }

@@ -290,7 +290,7 @@ int sentry_run(const struct sentry_config *c) {
         return fail("start", -LINUX_ENOMEM);
     vfs_set_caller_dies(vfs, caller_dies);
     gofer_client_on_sleep(gofer, worker_sleeps, platform);
-    struct kernel *k = kernel_new(platform, vfs, c->limits.memory);
+    struct kernel *k = kernel_new(platform, vfs, c);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
     err = hostevent_open(vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);

@@ -116,7 +116,7 @@ static bool ends_by_default(int sig) {
 
 static void signal_all(struct kernel *k, int sig) {
     LOCKED(&k->tasks_lock);
-    for (int pid = 2; pid < k->pid_end; pid++)
+    for (int pid = 1; pid < k->pid_end; pid++)
         if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
             signal_send_group(k->tgs[pid], sig, NULL);
 }
@@ -233,7 +233,7 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
     m->pad = 0;
     {
         LOCKED(&k->tasks_lock);
-        for (int pid = 2; pid < k->pid_end && m->n < CONTROL_NPIDS_MAX; pid++) {
+        for (int pid = 1; pid < k->pid_end && m->n < CONTROL_NPIDS_MAX; pid++) {
             int host = k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE ? tgroup_host_pid(k->tgs[pid]) : 0;
             if (host > 0)
                 m->pids[m->n++] = host;

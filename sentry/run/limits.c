@@ -76,7 +76,7 @@ void limits_give_pid(struct kernel *k) {
 uint64_t limits_cpu_ns(struct kernel *k) {
     LOCKED(&k->tasks_lock);
     uint64_t ns = k->cpu_ns_gone;
-    for (int pid = 2; pid < k->pid_end; pid++)
+    for (int pid = 1; pid < k->pid_end; pid++)
         if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
             ns += tgroup_cpu_ns(k->tgs[pid]);
     return ns;
@@ -180,7 +180,7 @@ static void count_all(struct limits *l, const struct report_memory *m, struct fo
     uint64_t ours = bytes_of(m, REPORT_SENTRY);
     l->base = l->base ? l->base : ours;
     f->used += ours > l->base ? ours - l->base : 0;
-    for (int pid = 2; pid < k->pid_end; pid++) {
+    for (int pid = 1; pid < k->pid_end; pid++) {
         struct tgroup *g = k->tgs[pid];
         struct task *t = g && g->state == TG_ALIVE && !list_empty(&g->tasks)
                              ? list_first(&g->tasks, struct task, tg_link)

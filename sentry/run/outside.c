@@ -154,7 +154,9 @@ static int publish(struct task *t, bool main) {
     struct tgroup *g = t->tg;
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
-    int32_t pid = atomic_load(&k->shutting_down) ? -LINUX_ESRCH : pid_reserve(k);
+    int32_t pid = main && k->init->pid == 0 ? 1 : pid_reserve(k);
+    if (atomic_load(&k->shutting_down))
+        pid = -LINUX_ESRCH;
     if (pid < 0)
         return pid;
     g->pid = pid;
