@@ -157,7 +157,6 @@ struct plat_thread {
 };
 
 // fpstate.c
-size_t plat_fpstate_size(void);
-uint64_t plat_fpstate_features(void);
+void plat_fpstate_describe(struct plat_layout *l);  // fpstate_size and fp_features
 
 #endif

@@ -82,6 +82,14 @@ struct dirbuf {
     uint8_t bytes[GOFER_BYTES_MAX];
 };
 
+// The bytes are not cleared.
+static struct dirbuf *dirbuf_new(void) {
+    struct dirbuf *b = xrealloc(NULL, sizeof *b);
+    if (b)
+        memset(b, 0, offsetof(struct dirbuf, bytes));
+    return b;
+}
+
 // A name that is known already, below a live mount. What the listing tells counts as an answer to a question
 // about it, unless that may be older than what was done here since it was asked for: then it is asked for.
 static void refresh(struct dentry *d, const struct gofer_attr *a, uint64_t asked) {
@@ -156,7 +164,7 @@ static bool is_run(struct node *dir) {
 }
 // Caller holds the directory's lock. except: the name that is just looked up, or NULL.
 static void list_ahead(struct dentry *dir, const char *except) {
-    struct dirbuf *b = znew(struct dirbuf);
+    struct dirbuf *b = dirbuf_new();
     if (!b)
         return;
     b->except = except;
@@ -272,7 +280,7 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     bool anew = *off == 0 || *off == DOT1;
     if (!emit_dots(f, s, off))
         return 0;
-    if (!b && !(b = f->priv = znew(struct dirbuf)))
+    if (!b && !(b = f->priv = dirbuf_new()))
         return -LINUX_ENOMEM;
     if (b->valid && (b->next != *off || anew))
         b->valid = false;  // after a seek, and at each new start

@@ -412,10 +412,11 @@ static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
         return fd;
     if (a.ino != n->host_ino || a.dev != n->host_dev) {
         // The host has put another file there. Nobody has the old one open: then this one it is.
-        if (n->opens || n->fd_read >= 0 || n->fd_write >= 0) {
+        if (n->opens) {
             close(fd);
             return -LINUX_ESTALE;
         }
+        drop_fds(g, n);  // that waited for an open
         n->host_dev = a.dev;
         n->host_ino = a.ino;
     }

@@ -213,6 +213,15 @@ static bool host_has_notifications(char *why, size_t whylen) {
     return false;
 }
 
+// Without it all that it sets up stays zero, which is "not here": the same as on a host with one CPU.
+static void fast_calls_open(struct sc_platform *p, const bool *needs_context) {
+    sc_pollers_open(p);
+    sc_rings_open(p);
+    sc_sites_open(p, needs_context);
+    sc_dispatch_probe(p);
+    sc_premap_probe(p);
+}
+
 static int start(struct sc_platform *p, const struct plat_config *config, char *why, size_t whylen) {
     struct sock_fprog prog = {0};
     int err = stub_place(STUB_MAX_SLOTS, &p->place);
@@ -238,6 +247,8 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
         snprintf(why, whylen, "seccomp: no first stub: %s", strerror(-pid));
         err = pid;
     } else {
+        if (!config->plain_calls)
+            fast_calls_open(p, config->needs_context);  // meanwhile
         err = boot_zygote(p, pid, why, whylen);
     }
     stub_unplace(&p->place);
@@ -250,15 +261,6 @@ static unsigned slots_by_limit(void) {
     uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
     uint64_t slots = fds > STUB_FD(1) ? fds - STUB_FD(0) : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
-}
-
-// Without it all that it sets up stays zero, which is "not here": the same as on a host with one CPU.
-static void fast_calls_open(struct sc_platform *p, const bool *needs_context) {
-    sc_pollers_open(p);
-    sc_rings_open(p);
-    sc_sites_open(p, needs_context);
-    sc_dispatch_probe(p);
-    sc_premap_probe(p);
 }
 
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
@@ -277,8 +279,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         sc_close(&p->base);
         return err;
     }
-    if (!config->plain_calls)
-        fast_calls_open(p, config->needs_context);
+    sc_premap_settle(p);
     p->pool_most = 1;
     sc_pool_fill(p);
     snprintf(why, whylen, "seccomp: notifications (%u.%u us), %s%s", p->notified_ns / 1000,

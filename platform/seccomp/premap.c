@@ -60,9 +60,14 @@ static bool uffd_begin(int fd) {
 void sc_premap_probe(struct sc_platform *p) {
     int fd = (int)syscall(SYS_userfaultfd, UFFD_FLAGS);
     int none = (int)syscall(SYS_pidfd_getfd, -1, 0, 0);
-    p->premaps = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd) && !p->base.use_proc_mem;
+    p->premaps = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd);
     if (fd >= 0)
         close(fd);
+}
+
+void sc_premap_settle(struct sc_platform *p) {
+    if (p->base.use_proc_mem)
+        p->premaps = false;
 }
 
 void sc_premap_init(struct sc_premap *s) {

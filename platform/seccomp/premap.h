@@ -26,6 +26,7 @@ struct sc_premap {
 };
 
 void sc_premap_probe(struct sc_platform *p);
+void sc_premap_settle(struct sc_platform *p);  // when it is known how stubs' memory is reached
 void sc_premap_init(struct sc_premap *s);
 void sc_premap_fini(struct sc_as *as);
 uint64_t sc_premap_wanted(struct sc_thread *t);                            // bytes of free addresses, 0: none

@@ -137,11 +137,10 @@ void stub_layout(const struct stub_place *pl, struct plat_layout *l) {
         .lo = LINUX_MMAP_MIN_ADDR,
         .hi = LINUX_TASK_SIZE,
         .vdso = pl->vdso,
-        .fpstate_size = plat_fpstate_size(),
-        .fp_features = plat_fpstate_features(),
         .hwcap = getauxval(AT_HWCAP),
         .hwcap2 = getauxval(AT_HWCAP2),
     };
+    plat_fpstate_describe(l);
     reserve_range(l, pl->base, pl->end, NULL);
     reserve_range(l, pl->vvar, pl->vvar_end, "[vvar]");
     reserve_range(l, pl->vvar_end, pl->vdso, NULL);

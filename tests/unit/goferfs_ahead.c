@@ -124,6 +124,24 @@ static void test_replaced_after_it_was_opened(void **state) {
     usleep(110000);
     assert_string_equal(text_of(t, names.v[1]), "new");
 }
+// ... also for writing, while the name is still believed.
+static void test_replaced_and_written(void **state) {
+    struct mounted *t = *state;
+    struct names names;
+    struct uio_kernel k;
+    struct file *f;
+    char text[] = "written";
+    list_dir(t, &names);
+    text_of(t, names.v[0]);
+    put_file(in_root(t->f, "new"), "new");
+    assert_int_equal(rename(in_root(t->f, "new"), in_root(t->f, names.v[1])), 0);
+    assert_int_equal(vfs_open(&t->ctx, NULL, names.v[1], LINUX_O_RDWR, 0, 0, &f), 0);
+    uio_kernel_init(&k, text, 7);
+    assert_int_equal(vfs_write(&t->ctx, f, &k.u), 7);
+    file_put(f);
+    usleep(110000);
+    assert_string_equal(text_of(t, names.v[1]), "written");
+}
 // ... and by the sandbox itself: at once.
 static void test_own_changes(void **state) {
     struct mounted *t = *state;
@@ -192,6 +210,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_in_no_order, up_ro, mounted_down),
         cmocka_unit_test_setup_teardown(test_changed_by_the_host, up_rw, mounted_down),
         cmocka_unit_test_setup_teardown(test_replaced_after_it_was_opened, up_rw, mounted_down),
+        cmocka_unit_test_setup_teardown(test_replaced_and_written, up_rw, mounted_down),
         cmocka_unit_test_setup_teardown(test_own_changes, up_rw, mounted_down),
         cmocka_unit_test_setup_teardown(test_message, fixture_up, fixture_down),
     };
