@@ -36,7 +36,7 @@ static int show_procs(struct proc_text *x, const struct proc_node *n) {
 }
 static int show_pids(struct proc_text *x, const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
-    return put(x, the_kernel->ntasks);
+    return put(x, the_kernel->ntasks + the_kernel->nzombies);
 }
 static int show_pids_max(struct proc_text *x, const struct proc_node *n) { return put_max(x, look().pids); }
 static int show_pids_events(struct proc_text *x, const struct proc_node *n) {

@@ -104,6 +104,21 @@ def test_do_signal():
     expect((r["signal"], r["cause"]) == (15, "signal"), "%s" % r)
 
 
+def test_zombies_are_pids():
+    """Whoever is not waited for counts, as in a pids cgroup."""
+    forks = """if 1:
+        import os
+        n = 0
+        try:
+            while n < 100:
+                if os.fork() == 0: os._exit(0)
+                n += 1
+        except BlockingIOError: pass
+        print(n)"""
+    r = do("/usr/bin/python3", "-c", forks, pids="20", status=0)
+    expect(r["out"] == "19\n", "%s" % r)
+
+
 def test_do_137_is_no_memory():
     r = do("/bin/sh", "-c", "exit 137", memory="64m", status=137)
     expect((r["signal"], r["cause"]) == (0, "exited"), "%s" % r)
