@@ -497,7 +497,7 @@ def test_container_without_a_network():
         b.kill()
         b.delete()
         b = bundle(pair, "busybox", "ip", "addr")  # host networking, as docker asks for it
-        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/1/ns/net"}]
+        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/%d/ns/net" % os.getpid()}]
         b.create().start()
         expect(os.waitstatus_to_exitcode(b.end()) == 0 and "2:" not in b.output(), b.output())
         b.delete()
