@@ -26,6 +26,7 @@
 static struct {
     uint64_t now, seed;
     struct timer_queue timers;
+    struct vfs *vfs;
     struct hostevents *events;
 } k;
 
@@ -102,7 +103,8 @@ static void begin(void) {
     if (k.events)
         return;
     timers_init(&k.timers);
-    CHECK(hostevent_open(vfs_create(), &k.timers, -1, -1, &k.events) == 0);
+    k.vfs = vfs_create();
+    CHECK(k.vfs && hostevent_open(k.vfs, &k.timers, -1, -1, &k.events) == 0);
 }
 
 static int capture_file(bool wanted) { return wanted ? memfd_create("capture", MFD_CLOEXEC) : -1; }

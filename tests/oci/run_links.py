@@ -337,16 +337,15 @@ def test_in_a_user_namespace():
 
 # ---- Rates and captures ---------------------------------------------------------------------------------------------------
 def test_rates():
-    """80 Mbit/s is 10 MB a second, with each direction for itself."""
+    """16 Mbit/s is 2 MB a second, with each direction for itself."""
     with Pair() as pair:
         linux = starter(pair.here)
         for option, to_sandbox in (("--net-rx-rate", True), ("--net-tx-rate", False)):
-            sandbox = starter(pair.there, [option, "80mbit"], net="veth")
-            host = pair.THERE[0] if to_sandbox else pair.HERE[0]
-            seconds = transfer(sandbox, linux, host, SIZE) if to_sandbox else transfer(linux, sandbox, host, SIZE)
-            expect(1.7 < seconds < 3.0 * cli.SCALE, "%s: %.2f s for 20 MB" % (option, seconds))
-            seconds = transfer(linux, sandbox, pair.HERE[0], SIZE) if to_sandbox else transfer(sandbox, linux, pair.THERE[0], SIZE)
-            expect(seconds < 1.7 * cli.SCALE, "%s: the other way took %.2f s" % (option, seconds))
+            sandbox = starter(pair.there, [option, "16mbit"], net="veth")
+            ways = (lambda: transfer(sandbox, linux, pair.THERE[0], 8000000), lambda: transfer(linux, sandbox, pair.HERE[0], 8000000))
+            seconds, other = ways[not to_sandbox](), min(ways[to_sandbox]() for _ in range(3))  # of a busy machine's the best
+            expect(3.6 < seconds < 6 * cli.SCALE, "%s: %.2f s for 8 MB" % (option, seconds))
+            expect(other < 3 * cli.SCALE, "%s: the other way took %.2f s" % (option, other))
 
 
 def blocks(path):
@@ -497,7 +496,7 @@ def test_container_without_a_network():
         b.kill()
         b.delete()
         b = bundle(pair, "busybox", "ip", "addr")  # host networking, as docker asks for it
-        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/1/ns/net"}]
+        b.config["linux"]["namespaces"] = [{"type": "network", "path": "/proc/%d/ns/net" % os.getpid()}]
         b.create().start()
         expect(os.waitstatus_to_exitcode(b.end()) == 0 and "2:" not in b.output(), b.output())
         b.delete()
