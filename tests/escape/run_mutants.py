@@ -287,6 +287,20 @@ MUTANTS = [
         "sentry/loader/load.c", "!x->alone || !ptrace_tracer_capable(t)", "!x->alone")]),
     ("a tracer writes past what nobody may write", "seccomp", "syscalls:^ptrace_state$", [(
         "sentry/ptrace/memory.c", "(v->flags & (LINUX_MAP_SHARED | VMA_FIXED_KERNEL))", "(v->flags & VMA_FIXED_KERNEL)")]),
+    # ---- Filters of guests, mounts -----------------------------------------------------------------------------------------
+    ("calls that come without registers are not filtered", "seccomp", "syscalls:^seccomp_modes$", [(
+        "sentry/run/before_call.c", "    if (!seccomp_on(t)) {", "    if (!seccomp_on(t) || !t->call.context) {")]),
+    ("a tracer leads a call past the filters", "seccomp", "syscalls:^seccomp_trace$", [(
+        "sentry/run/before_call.c", "        judge(t, stop == PT_SECCOMP ? TRACER_TOO : NOBODY_YET);", "        run_call(t);")]),
+    ("a child has no filters", "seccomp", "syscalls:^seccomp_filter$", [(
+        "sentry/proc/task_clone.c", "    seccomp_inherit(c, t);\n", "")]),
+    ("what a supervisor answers is a word of the run loop", "seccomp", "syscalls:^seccomp_notify$", [(
+        "sentry/seccomp/notify.c", "        return SYS_ANSWER;", "        return q->value;")]),
+    ("anybody may mount", "seccomp", "syscalls:^mounts$", [(
+        "sentry/syscalls/sys_mount.c", "    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))\n        return -LINUX_EPERM;\n    if ((m.flags",
+        "    if ((m.flags")]),
+    ("a copy of a namespace is the namespace", "seccomp", "syscalls:^mounts$", [(
+        "sentry/proc/namespaces.c", "(flags & LINUX_CLONE_NEWNS) ? fs_ctx_new_ns(t->fs) : err;", "0 ? fs_ctx_new_ns(t->fs) : err;")]),
     ("a tracer's segments and bases are taken as they are", "ptrace", "syscalls:^ptrace_stops$", [(
         "sentry/ptrace/regs.c", "if (is_selector(at))", "if (!regs)"), (
         "sentry/ptrace/regs.c", "value >= LINUX_TASK_SIZE)\n        return -LINUX_EIO;\n    if (at == AT(eflags))",
