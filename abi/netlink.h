@@ -8,7 +8,7 @@
 #define LINUX_NETLINK_SOCK_DIAG 4
 #define LINUX_NETLINK_ROUTE 0
 #define LINUX_NETLINK_KOBJECT_UEVENT 15
-#define LINUX_NETLINK_GENERIC 16
+#define LINUX_NETLINK_GENERIC        16
 
 #define LINUX_NETLINK_ADD_MEMBERSHIP   1
 #define LINUX_NETLINK_DROP_MEMBERSHIP  2
@@ -191,10 +191,10 @@ static_assert(sizeof(struct linux_fib_rule_hdr) == 12, "struct fib_rule_hdr");
 #define LINUX_RT_TABLE_LOCAL          255
 #define LINUX_RTPROT_KERNEL           2
 
-#define LINUX_RTPROT_BOOT             3
-#define LINUX_RTM_DELROUTE            25
-#define LINUX_RTA_GATEWAY             5
-#define LINUX_RT_TABLE_UNSPEC         0
+#define LINUX_RTPROT_BOOT     3
+#define LINUX_RTM_DELROUTE    25
+#define LINUX_RTA_GATEWAY     5
+#define LINUX_RT_TABLE_UNSPEC 0
 
 #define LINUX_RTNLGRP_LINK        1
 #define LINUX_RTNLGRP_IPV4_IFADDR 5

@@ -355,8 +355,8 @@ enum ns_option {
     NS_OPT_MULTICAST_LOOP,  // and whether members here hear them
     NS_OPT_MULTICAST_ALL,   // hears groups that others here have joined, as Linux does unless told otherwise
     NS_OPT_MTU_DISCOVER,    // of UDP: do not fragment
-    NS_OPT_RECVERR,   // errors about IPv4 packets that were sent are queued: ns_recv_error()
-    NS_OPT_RECVERR6,  // likewise of IPv6
+    NS_OPT_RECVERR,         // errors about IPv4 packets that were sent are queued: ns_recv_error()
+    NS_OPT_RECVERR6,        // likewise of IPv6
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off

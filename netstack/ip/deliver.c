@@ -44,8 +44,7 @@ void ip_report(struct netstack *ns, const struct ip_error *e) {
 }
 
 void ip_undeliverable(struct pkt *p, int err) {
-    struct ip_error e = {
-        .src = p->src, .dst = p->dst, .proto = p->proto, .l4 = p->head + p->l4, .err = err};
+    struct ip_error e = {.src = p->src, .dst = p->dst, .proto = p->proto, .l4 = p->head + p->l4, .err = err};
     if (p->l4 && p->l4 + 8 <= p->off + p->hlen)
         ip_report(p->ns, &e);
     pkt_free(p);

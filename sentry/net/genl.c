@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generic netlink: its controller, which knows of one family, itself. Others are ENOENT, as on a Linux without
-// their modules.
+// Generic netlink: its controller, which knows of one family, itself. Others are ENOENT, as on a Linux
+// without their modules.
 #include "abi/errno.h"
 #include "sentry/net/rtnl_impl.h"
 #include <string.h>
@@ -61,11 +61,8 @@ int genl_serve(struct rtnl_out *o, const struct request *q) {
         return get_family(o, q);
     if (o->dump->running)
         return -LINUX_EBUSY;
-    *o->dump = (struct rtnl_dump){.net = o->net,
-                                  .running = true,
-                                  .kind = RTNL_GENERIC,
-                                  .seq = q->h.nlmsg_seq,
-                                  .portid = o->portid};
+    *o->dump = (struct rtnl_dump){
+        .net = o->net, .running = true, .kind = RTNL_GENERIC, .seq = q->h.nlmsg_seq, .portid = o->portid};
     o->dump_begun(o);
     return 1;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests of rtnetlink(7) for changes: links up and down, addresses and routes come and go. Every one is checked whole
-// before it takes effect.
+// Requests of rtnetlink(7) for changes: links up and down, addresses and routes come and go. Every one is
+// checked whole before it takes effect.
 #include "abi/errno.h"
 #include "abi/socket.h"
 #include "sentry/net/rtnl_impl.h"
@@ -44,7 +44,7 @@ static int change_link(struct rtnl_out *o, const struct request *q) {
     bool named = m.ifi_index || nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_IFLA_IFNAME, &len);
     int err = new && !named ? -LINUX_ENODEV : rtnl_find_link(o->net, q, &l);
     if (err < 0)  // one that is to be made is what we cannot
-        return err == -LINUX_ENODEV && new && q->h.nlmsg_flags & LINUX_NLM_F_CREATE ? -LINUX_EOPNOTSUPP : err;
+        return err == -LINUX_ENODEV && new && q->h.nlmsg_flags &LINUX_NLM_F_CREATE ? -LINUX_EOPNOTSUPP : err;
     bool all = m.ifi_change == ~0u || (m.ifi_change == 0 && m.ifi_flags);
     if (!all && m.ifi_change == 0)
         return 0;
@@ -100,7 +100,8 @@ static int change_addr(struct rtnl_out *o, const struct request *q, bool add) {
 // Bytes of an address in an attribute. 1: it is there, 0: it is not.
 static int addr_attr(const struct request *q, uint16_t attr, size_t n, uint8_t to[16]) {
     size_t len = 0;
-    const void *given = nl_find(q->body + sizeof(struct linux_rtmsg), q->n - sizeof(struct linux_rtmsg), attr, &len);
+    const void *given =
+        nl_find(q->body + sizeof(struct linux_rtmsg), q->n - sizeof(struct linux_rtmsg), attr, &len);
     if (given && len < n)
         return -LINUX_EINVAL;
     if (given)
@@ -137,7 +138,8 @@ static int parse_route(const struct request *q, struct net_route *r) {
                             .scope = m.rtm_scope,
                             .table = LINUX_RT_TABLE_MAIN,
                             .by_user = true};
-    int dst = addr_attr(q, LINUX_RTA_DST, n, r->dst), gateway = addr_attr(q, LINUX_RTA_GATEWAY, n, r->gateway);
+    int dst = addr_attr(q, LINUX_RTA_DST, n, r->dst),
+        gateway = addr_attr(q, LINUX_RTA_GATEWAY, n, r->gateway);
     if (dst < 0 || gateway < 0 || word_attr(q, LINUX_RTA_OIF, &link) < 0 ||
         word_attr(q, LINUX_RTA_PRIORITY, &r->metric) < 0 || word_attr(q, LINUX_RTA_TABLE, &table) < 0)
         return -LINUX_EINVAL;

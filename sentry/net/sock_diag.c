@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// sock_diag(7). Unix sockets are in unix_diag.c; of inet sockets: lists of the stack's sockets by family, protocol and state, as ss(8) asks for
-// them. Goes by the machinery of rtnetlink.c for requests and parts of dumps.
+// sock_diag(7). Unix sockets are in unix_diag.c; of inet sockets: lists of the stack's sockets by family,
+// protocol and state, as ss(8) asks for them. Goes by the machinery of rtnetlink.c for requests and parts of
+// dumps.
 // LIMIT: no look-up of a single socket, no filters by byte code, and of the extras none (memory, TCP_INFO,
 // marks); other families are ENOENT, as on a Linux without their module.
 #include "abi/errno.h"

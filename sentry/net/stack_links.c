@@ -175,8 +175,8 @@ static bool addr_route(const struct net_source *s, uint32_t *at, struct net_rout
 static bool by_address(const struct net_source *s, const struct ns_route *r, uint32_t index) {
     struct ns_netif_info info;
     static const struct ns_ip none;
-    bool four = ns_ip_is4(&r->dst), direct = !memcmp(&r->gateway, &none, sizeof none) ||
-                                             (four && !memcmp(r->gateway.b + 12, none.b, 4));
+    bool four = ns_ip_is4(&r->dst),
+         direct = !memcmp(&r->gateway, &none, sizeof none) || (four && !memcmp(r->gateway.b + 12, none.b, 4));
     if (!direct || !next_netif(stack_of(s), index, &info) || info.index != index)
         return false;
     for (unsigned k = 0; k < info.naddrs; k++) {
@@ -279,7 +279,8 @@ static struct netif *link_of_gateway(struct netstack *ns, const struct net_route
     for (unsigned i = 0; netstack_netif_info(ns, i, &info) == 0; i++)
         for (unsigned k = 0; k < info.naddrs; k++) {
             struct net_addr a;
-            struct net_route n, to = {.dst_len = info.addrs[k].prefix > 128 ? 128 : (uint8_t)info.addrs[k].prefix};
+            struct net_route n,
+                to = {.dst_len = info.addrs[k].prefix > 128 ? 128 : (uint8_t)info.addrs[k].prefix};
             addr_of(&info, k, &a);
             route_of(&a, OF_NETWORK, info.flags & NETIF_LOOPBACK, &n);
             memcpy(to.dst, r->gateway, sizeof to.dst);

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void each(const struct net_source *net, void (*show)(void *arg, const struct unix_info *i), void *arg) {
+static void each(const struct net_source *net, void (*show)(void *arg, const struct unix_info *i),
+                 void *arg) {
     if (net->ops->unix_sockets)
         unix_each(net->ops->unix_sockets(net), show, arg);
 }

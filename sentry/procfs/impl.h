@@ -71,9 +71,9 @@ struct proc_entry {
 #define PROC_SYS(n, c)      {.name = n, .mode = LINUX_S_IFDIR | 0555, .flags = PROC_SYSCTL, .children = c}
 #define PROC_FILE(n, s)     {.name = n, .mode = LINUX_S_IFREG | 0444, .show = s}
 #define PROC_CONST(n, t)    {.name = n, .mode = LINUX_S_IFREG | 0444, .text = t}
-#define PROC_TEXT_(v)       #v
-#define PROC_TEXT(v)        PROC_TEXT_(v)
-#define NUMBER(n, v)        PROC_CONST(n, PROC_TEXT(v) "\n")
+#define PROC_TEXT_(v) #v
+#define PROC_TEXT(v)  PROC_TEXT_(v)
+#define NUMBER(n, v)  PROC_CONST(n, PROC_TEXT(v) "\n")
 #define PROC_MAGIC(n, l, j) \
     { .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE, .link = l, .jump = j }
 #define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}

@@ -160,6 +160,11 @@ static const struct proc_entry user_entries[] = {
 static const struct proc_entry empty_entries[] = {{0}};
 
 const struct proc_entry proc_sys_entries[] = {
-    PROC_SYS("debug", empty_entries), PROC_SYS("fs", fs_entries),     PROC_SYS("kernel", kernel_entries),
-    PROC_SYS("net", proc_sys_net_entries),     PROC_SYS("user", user_entries), PROC_SYS("vm", vm_entries), {0},
+    PROC_SYS("debug", empty_entries),
+    PROC_SYS("fs", fs_entries),
+    PROC_SYS("kernel", kernel_entries),
+    PROC_SYS("net", proc_sys_net_entries),
+    PROC_SYS("user", user_entries),
+    PROC_SYS("vm", vm_entries),
+    {0},
 };

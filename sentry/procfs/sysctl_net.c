@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOB(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
+#define KNOB(n, s, w) \
+    { .name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w }
 
 // Up to `most` numbers, as Linux takes them apart: blanks between, what follows the last is not looked at; of
 // fewer the others stay. How many, or -1.
@@ -37,12 +38,12 @@ static int show_int(struct proc_text *x, _Atomic int *from) {
     return 0;
 }
 
-#define INT_KNOB(name, field, least, most)                                        \
-    static int show_##name(struct proc_text *x, const struct proc_node *n) {      \
-        return show_int(x, &the_kernel->net.inet.field);                          \
-    }                                                                             \
-    static int store_##name(const struct proc_node *n, char *text, size_t len) {  \
-        return store_int(&the_kernel->net.inet.field, text, least, most);         \
+#define INT_KNOB(name, field, least, most) \
+    static int show_##name(struct proc_text *x, const struct proc_node *n) { \
+        return show_int(x, &the_kernel->net.inet.field); \
+    } \
+    static int store_##name(const struct proc_node *n, char *text, size_t len) { \
+        return store_int(&the_kernel->net.inet.field, text, least, most); \
     }
 INT_KNOB(port, unprivileged_port, 0, 65535)
 INT_KNOB(somaxconn, somaxconn, 0, INT32_MAX)

@@ -155,8 +155,7 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
     if (inet_is_stream(s) && s->family == LINUX_AF_INET6 && inet_ip_is_multicast(&at.ip))
         return -LINUX_EINVAL;
     if (at.port && at.port < (unsigned)atomic_load(&s->net->inet.unprivileged_port) &&
-        (inet_is_stream(s) || inet_is_udp(s)) &&
-        !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
+        (inet_is_stream(s) || inet_is_udp(s)) && !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
         return -LINUX_EACCES;
     err = ns_bind(isock(s)->ns, &at);
     // An IPv4 address of a socket for IPv6 alone, ipv6(7).

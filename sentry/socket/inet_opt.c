@@ -3,8 +3,8 @@
 // value lives (in the stack, or here with the socket) and what it may be. What is more than a number is in
 // inet_opt_more.c.
 // LIMIT: without an effect are IP_CHECKSUM, IP_RECVFRAGSIZE, IPV6_FLOWINFO, IPV6_RECVHOPOPTS and its kin,
-// IPV6_MINHOPCOUNT, IPV6_FREEBIND, IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IPV6_AUTOFLOWLABEL, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_LINGER2, TCP_NOTSENT_LOWAT,
-// TCP_WINDOW_CLAMP and UDP_GRO.
+// IPV6_MINHOPCOUNT, IPV6_FREEBIND, IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IPV6_AUTOFLOWLABEL,
+// TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_LINGER2, TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP and UDP_GRO.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/inet_opt.h"

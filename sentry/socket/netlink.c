@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE,
-// NETLINK_SOCK_DIAG and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own queue,
-// and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A long list
-// (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting what a
-// message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// NETLINK_SOCK_DIAG and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own
+// queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A
+// long list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting
+// what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; inside the namespace's where a group is told (lock_nested).
@@ -321,9 +321,9 @@ static int64_t take(struct nl_sock *n, struct nl_msg *msg, struct sock_msg *m) {
     int64_t r = (int64_t)(m->flags & LINUX_MSG_TRUNC ? msg->len : len);
     m->pktinfo.group = msg->group;
     if (m->addr)
-        *m->addr = (struct sock_addr){.len = sizeof m->addr->nl,
-                                      .nl = {.nl_family = LINUX_AF_NETLINK,
-                                             .nl_groups = msg->group ? 1u << (msg->group - 1) % 32 : 0}};
+        *m->addr = (struct sock_addr){
+            .len = sizeof m->addr->nl,
+            .nl = {.nl_family = LINUX_AF_NETLINK, .nl_groups = msg->group ? 1u << (msg->group - 1) % 32 : 0}};
     if (!(m->flags & LINUX_MSG_PEEK)) {
         list_del(&msg->link);
         n->cost -= msg->len + MSG_COST;

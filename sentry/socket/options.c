@@ -2,8 +2,8 @@
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
 // LIMIT: SO_TIMESTAMPING and a pacing rate are kept without an effect; SO_PEEK_OFF, SO_TXTIME,
-// SO_RESERVE_MEM, SO_PASSPIDFD, SO_PASSRIGHTS, SO_PEERGROUPS and SO_PEERPIDFD are ENOPROTOOPT; a filter is run for inet
-// datagrams and raw sockets, and kept by a stream without an effect.
+// SO_RESERVE_MEM, SO_PASSPIDFD, SO_PASSRIGHTS, SO_PEERGROUPS and SO_PEERPIDFD are ENOPROTOOPT; a filter is
+// run for inet datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/inet.h"
 #include "abi/poll.h"
@@ -19,7 +19,7 @@
 
 #define SNDBUF_MIN  4608
 #define RCVBUF_MIN  2304
-#define RCVLOWAT_MAX 3145728  // half of tcp_rmem's largest
+#define RCVLOWAT_MAX 3145728   // half of tcp_rmem's largest
 #define HZ_NS       4000000u  // times are kept in ticks of 4 ms, as with HZ=250
 
 enum opt_kind { OPT_NONE, OPT_BOOL, OPT_INT, OPT_NATURAL, OPT_BUF, OPT_BUF_FORCE, OPT_ADMIN_INT };

@@ -24,8 +24,8 @@ static uint16_t swap(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
 
 static void ready(void *arg, uint32_t mask) {
     struct packet_sock *p = arg;
-    waitq_wake(&p->wait, (mask & NS_IN ? LINUX_POLLIN | LINUX_POLLRDNORM : 0) |
-                             (mask & NS_ERR ? LINUX_POLLERR : 0));
+    waitq_wake(&p->wait,
+               (mask & NS_IN ? LINUX_POLLIN | LINUX_POLLRDNORM : 0) | (mask & NS_ERR ? LINUX_POLLERR : 0));
 }
 
 int packet_socket(struct task *t, int type, int protocol, struct socket **out) {

@@ -15,9 +15,10 @@
 struct packet_ring {
     struct file *file;  // owned: a memfd; NULL: there is no ring
     int fd;             // of it, the file's
+    char *frame;        // owned: a frame on its way there
     uint32_t frames, size;
     uint32_t block, per_block;  // no frame crosses a block
-    uint32_t next;      // the frame that is filled next
+    uint32_t next;              // the frame that is filled next
 };
 
 // Letters: [l] its lock
@@ -26,11 +27,11 @@ struct packet_sock {
     struct ns_sock *ns;  // [c] owned: the stack's
     struct waitq wait;
     struct lock lock;
-    int32_t ifindex;     // [l]
-    uint16_t protocol;   // [l]
+    int32_t ifindex;    // [l]
+    uint16_t protocol;  // [l]
     _Atomic bool auxdata;
-    int version;         // [l] LINUX_TPACKET_*
-    uint32_t reserve;    // [l]
+    int version;              // [l] LINUX_TPACKET_*
+    uint32_t reserve;         // [l]
     struct packet_ring ring;  // [l]
 };
 

@@ -9,23 +9,28 @@
 #include "abi/errno.h"
 #include "abi/inet.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "abi/mman.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/socket/packet.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define RING_MAX    (64u << 20)
 #define RESERVE_MAX 4096
 #define ALIGN(n)    (((n) + 15u) & ~15u)  // TPACKET_ALIGN
-#define HEADER      (ALIGN((uint32_t)sizeof(struct linux_tpacket2_hdr)) + (uint32_t)sizeof(struct linux_sockaddr_ll))
+#define HEADER \
+    (ALIGN((uint32_t)sizeof(struct linux_tpacket2_hdr)) + (uint32_t)sizeof(struct linux_sockaddr_ll))
 
-void packet_ring_free(struct packet_sock *p) {
-    if (p->ring.file)
-        file_put(p->ring.file);
-    p->ring = (struct packet_ring){0};
+static void ring_free(struct packet_ring *r) {
+    if (r->file)
+        file_put(r->file);
+    free(r->frame);
+    *r = (struct packet_ring){0};
 }
+void packet_ring_free(struct packet_sock *p) { ring_free(&p->ring); }
 
 static int check(const struct packet_sock *p, const struct linux_tpacket_req *r) {
     if (r->tp_block_size == 0 || r->tp_block_size % 4096 || r->tp_frame_size < HEADER + 16 + p->reserve ||
@@ -37,51 +42,64 @@ static int check(const struct packet_sock *p, const struct linux_tpacket_req *r)
     return (uint64_t)r->tp_block_size * r->tp_block_nr > RING_MAX ? -LINUX_ENOMEM : 0;
 }
 
-static struct packet_ring ring_of(struct file *f, int fd, const struct linux_tpacket_req *r) {
+#define FRAME_MOST 65536u
+static struct packet_ring ring_of(struct file *f, int fd, char *frame, const struct linux_tpacket_req *r) {
     if (!f)
         return (struct packet_ring){0};
     return (struct packet_ring){.file = f,
                                 .fd = fd,
+                                .frame = frame,
                                 .frames = r->tp_frame_nr,
                                 .size = r->tp_frame_size,
                                 .block = r->tp_block_size,
                                 .per_block = r->tp_block_size / r->tp_frame_size};
 }
 
-int packet_ring_set(struct packet_sock *p, struct task *t, const void *buf, uint32_t len) {
+// Its memory: *f and the descriptor, or -LINUX_E*.
+static int make_memory(struct packet_sock *p, struct task *t, const struct linux_tpacket_req *r,
+                       struct file **f) {
     TASK_VFS_CTX(t, ctx);
+    int err = p->version == LINUX_TPACKET_V2 ? check(p, r) : -LINUX_EINVAL;
+    if (err == 0)
+        err = memfd_open(t->k->vfs, "packet ring", 0, f);
+    if (err < 0)
+        return err;
+    err = vfs_ftruncate(&ctx, *f, (uint64_t)r->tp_block_size * r->tp_block_nr);
+    if (err == 0)
+        err = vfs_mmap_fd(*f, LINUX_PROT_READ | LINUX_PROT_WRITE, true);
+    if (err < 0)
+        file_put(*f);
+    return err;
+}
+
+// No blocks: the ring goes.
+int packet_ring_set(struct packet_sock *p, struct task *t, const void *buf, uint32_t len) {
     struct linux_tpacket_req r;
     struct file *f = NULL;
+    int err = 0;
     if (len < sizeof r)
         return -LINUX_EINVAL;
     memcpy(&r, buf, sizeof r);
-    bool none = r.tp_block_nr == 0;
-    int err = none ? (r.tp_frame_nr ? -LINUX_EINVAL : 0) : check(p, &r);
-    if (err == 0 && !none && p->version != LINUX_TPACKET_V2)
-        err = -LINUX_EINVAL;
-    if (err == 0 && !none)
-        err = memfd_open(t->k->vfs, "packet ring", 0, &f);
-    if (err == 0 && f)
-        err = vfs_ftruncate(&ctx, f, (uint64_t)r.tp_block_size * r.tp_block_nr);
-    int fd = err == 0 && f ? vfs_mmap_fd(f, LINUX_PROT_READ | LINUX_PROT_WRITE, true) : err;
-    if (fd < 0) {
-        if (f)
-            file_put(f);
+    if (r.tp_block_nr == 0 && r.tp_frame_nr)
+        return -LINUX_EINVAL;
+    int fd = r.tp_block_nr ? make_memory(p, t, &r, &f) : 0;
+    if (fd < 0)
         return fd;
-    }
-    struct packet_ring before;
+    char *frame = f ? xcalloc(1, FRAME_MOST) : NULL;
+    struct packet_ring drop = ring_of(f, fd, frame, &r);
+    if (f && !frame)
+        err = -LINUX_ENOMEM;
     {
         LOCKED(&p->lock);
-        before = p->ring;
-        if (before.file && f)
+        if (err == 0 && p->ring.file && f)
             err = -LINUX_EBUSY;
-        else
-            p->ring = ring_of(f, fd, &r);
+        if (err == 0) {
+            struct packet_ring new = drop;
+            drop = p->ring;
+            p->ring = new;
+        }
     }
-    if (err < 0)
-        file_put(f);
-    else if (before.file)
-        file_put(before.file);
+    ring_free(&drop);
     return err;
 }
 
@@ -130,18 +148,20 @@ static bool is_users(const struct packet_ring *r, uint32_t frame) {
     struct uio_kernel k;
     uint32_t status = 0;
     uio_kernel_init(&k, &status, sizeof status);
-    return uio_read_fd(r->fd, &k.u, place(r, frame)) == (int64_t)sizeof status && status & LINUX_TP_STATUS_USER;
+    return uio_read_fd(r->fd, &k.u, place(r, frame)) == (int64_t)sizeof status &&
+           status & LINUX_TP_STATUS_USER;
 }
 
-// One frame of the queue, whose bytes go through buf. False: there is none.
-static bool move_one(struct packet_sock *p, char *buf) {
+// One frame of the queue. False: there is none.
+static bool move_one(struct packet_sock *p) {
     struct packet_ring *r = &p->ring;
+    char *buf = r->frame;
     struct ns_mem_io io;
     struct ns_addr from;
     struct ns_extra x = {.when = 0};
     bool raw = p->s.type == LINUX_SOCK_RAW;
     uint32_t net = ALIGN(HEADER + 16) + p->reserve, mac = raw ? net - PACKET_LINK_HEADER : net;
-    uint32_t most = r->size - mac < UIO_BOUNCE ? r->size - mac : UIO_BOUNCE;
+    uint32_t most = r->size - mac < FRAME_MOST ? r->size - mac : FRAME_MOST;
     int64_t whole = ns_recv_with(p->ns, ns_io_to(&io, buf, most), NS_MSG_TRUNC, &from, &x);
     if (whole < 0)
         return false;
@@ -157,8 +177,8 @@ static bool move_one(struct packet_sock *p, char *buf) {
                     .tp_sec = (uint32_t)(when / NS_PER_SEC),
                     .tp_nsec = (uint32_t)(when % NS_PER_SEC)}};
     packet_from(p, &from, &head.ll);
-    uint32_t status = LINUX_TP_STATUS_USER | LINUX_TP_STATUS_CSUM_VALID |
-                      (n < (uint32_t)whole ? LINUX_TP_STATUS_COPY : 0);
+    uint32_t status =
+        LINUX_TP_STATUS_USER | LINUX_TP_STATUS_CSUM_VALID | (n < (uint32_t)whole ? LINUX_TP_STATUS_COPY : 0);
     if (put(r, r->next, mac, buf, n) && put(r, r->next, 4, (char *)&head + 4, sizeof head - 4))
         put(r, r->next, 0, &status, sizeof status);  // the last: it is the reader's from now on
     r->next = (r->next + 1) % r->frames;
@@ -167,10 +187,9 @@ static bool move_one(struct packet_sock *p, char *buf) {
 
 bool packet_ring_fill(struct packet_sock *p) {
     struct packet_ring *r = &p->ring;
-    char *buf = r->file ? uio_bounce() : NULL;
-    if (!buf)
+    if (!r->file)
         return false;
-    while (ns_ready(p->ns) & NS_IN && !is_users(r, r->next) && move_one(p, buf))
+    while (ns_ready(p->ns) & NS_IN && !is_users(r, r->next) && move_one(p))
         ;
     return is_users(r, (r->next + r->frames - 1) % r->frames);
 }

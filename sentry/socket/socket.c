@@ -107,9 +107,13 @@ static void sock_release(struct file *f) {
     s->ops->close(s);
 }
 
-static const struct file_ops socket_fops = {
-    .read = sock_read, .write = sock_write, .poll = sock_poll, .async = sock_async, .ioctl = sock_ioctl,
-    .mmap_fd = sock_mmap, .release = sock_release};
+static const struct file_ops socket_fops = {.read = sock_read,
+                                            .write = sock_write,
+                                            .poll = sock_poll,
+                                            .async = sock_async,
+                                            .ioctl = sock_ioctl,
+                                            .mmap_fd = sock_mmap,
+                                            .release = sock_release};
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
 

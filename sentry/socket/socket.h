@@ -44,14 +44,14 @@ struct sock_msg {
     struct sock_addr *addr;     // send: where to, or NULL. recv: is filled with the sender's, or NULL
     // send: taken over when something was sent. recv: filled; NULL: they are dropped
     struct sock_files *files;
-    struct linux_ucred cred;    // the sender's, when has_cred; send: as a control message names him
+    struct linux_ucred cred;  // the sender's, when has_cred; send: as a control message names him
     bool has_cred;
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC
     bool has_pktinfo;           // recv: NETLINK_PKTINFO goes along
     struct linux_nl_pktinfo pktinfo;
     bool has_extra;  // of inet datagrams: extra is asked for, or was received
     struct ns_extra extra;
-    bool has_error;             // recv: of the error queue, this one
+    bool has_error;  // recv: of the error queue, this one
     struct ns_error error;
     uint16_t segment;           // send: UDP_SEGMENT of this message, 0: the socket's
     struct waitq *wait;         // after -LINUX_EAGAIN: wait here rather than on the file

@@ -23,9 +23,9 @@ struct unix_msg {
     struct linux_ucred cred;
     struct sock_files *files; // owned, NULL: none
     struct list carrier;      // [f] of the queue that it is in, when it carries unix sockets
-    struct unix_sock *sender; // [c] owned
-    bool urgent;              // [c] the one byte of MSG_OOB
-    bool queued;              // counted in the sender's `unread`
+    struct unix_sock *sender;  // [c] owned
+    bool urgent;               // [c] the one byte of MSG_OOB
+    bool queued;               // counted in the sender's `unread`
     size_t len, off;          // off: what was read of it
     size_t cap;
     char data[];
@@ -63,12 +63,12 @@ struct unix_sock {
     struct unix_msg *urgent;  // [l] borrowed: of msgs, the last byte sent out of band; NULL: none, or read
     _Atomic uint64_t unread;  // what its messages cost that nobody has read
     // Files on their way (unix_gc.c):
-    struct list carriers;     // [f] messages of its queue with unix sockets
-    unsigned flying;          // [f] references of its file in queues; 0: the next two mean nothing
-    struct file *flying_file; // [f] borrowed
-    struct list flying_link;  // [f] of the namespace's `flying`
-    struct list gc_link;      // [f] while garbage is looked for
-    unsigned gc_proofs;       // [f]
+    struct list carriers;         // [f] messages of its queue with unix sockets
+    unsigned flying;              // [f] references of its file in queues; 0: the next two mean nothing
+    struct file *flying_file;     // [f] borrowed
+    struct list flying_link;      // [f] of the namespace's `flying`
+    struct list gc_link;          // [f] while garbage is looked for
+    unsigned gc_proofs;           // [f]
     bool gc_suspect, gc_reached;  // [f]
 };
 
@@ -103,8 +103,8 @@ struct unix_info {
     enum unix_state state;
     unsigned refs;
     bool rd_shut, wr_shut, accepted, has_peer;
-    uint32_t peer;    // its inode
-    uint64_t in, out; // bytes; of a listener: connections that wait, and how many may
+    uint32_t peer;                 // its inode
+    uint64_t in, out;              // bytes; of a listener: connections that wait, and how many may
     const struct unix_name *name;  // borrowed; NULL: none
     const struct inode *inode;     // borrowed: where it is bound, or NULL
     const struct unix_sock *sock;  // borrowed

@@ -231,8 +231,7 @@ static bool wants_cred(struct unix_sock *u) { return socket_opt(&u->s, LINUX_SO_
 
 // A message has credentials when its sender named some, or when one of both ends wants them at that moment;
 // else it has nobody's.
-static struct linux_ucred cred_of(struct unix_sock *u, struct unix_sock *to,
-                                  const struct sock_msg *m) {
+static struct linux_ucred cred_of(struct unix_sock *u, struct unix_sock *to, const struct sock_msg *m) {
     const struct task *t = task_current;
     if (m->has_cred)
         return m->cred;

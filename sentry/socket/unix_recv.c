@@ -14,8 +14,8 @@
 struct receipt {
     struct sock_msg *m;
     bool peek;
-    struct list done;          // messages that are used up
-    struct sock_files *drop;   // files that nobody wanted
+    struct list done;         // messages that are used up
+    struct sock_files *drop;  // files that nobody wanted
 };
 
 // ---- What comes with a message ----------------------------------------------------------------------------

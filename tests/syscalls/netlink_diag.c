@@ -5,7 +5,10 @@
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <sys/un.h>
 
 struct ask {
     struct nlmsghdr h;
@@ -122,4 +125,51 @@ TEST(refused) {
     q.h.nlmsg_len = sizeof(q.h) + 8;
     EXPECT_EQ(error_of(s, &q), EINVAL);
     close(s);
+}
+
+// unix_diag: a listener with its name and backlog, found among all and by its inode; /proc/net/unix has it.
+TEST(unix_sockets) {
+    struct sockaddr_un a = {AF_UNIX, {0}};
+    socklen_t len = sizeof(a);
+    int l = socket(AF_UNIX, SOCK_STREAM, 0), s = diag_socket();
+    ASSERT_OK(bind(l, (void *)&a, sizeof(sa_family_t)));
+    ASSERT_OK(listen(l, 7));
+    ASSERT_OK(getsockname(l, (void *)&a, &len));
+    struct stat st;
+    ASSERT_OK(fstat(l, &st));
+    struct {
+        struct nlmsghdr h;
+        struct unix_diag_req r;
+    } q = {.h = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
+           .r = {.sdiag_family = AF_UNIX,
+                 .udiag_ino = (unsigned)st.st_ino,
+                 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN,
+                 .udiag_cookie = {~0u, ~0u}}};
+    char b[4096];
+    EXPECT_EQ(send(s, &q, sizeof(q), 0), sizeof(q));
+    ASSERT_TRUE(recv(s, b, sizeof(b), 0) > 0);
+    struct nlmsghdr *h = (void *)b;
+    ASSERT_TRUE(h->nlmsg_type == SOCK_DIAG_BY_FAMILY);
+    struct unix_diag_msg *m = NLMSG_DATA(h);
+    EXPECT_EQ(m->udiag_state, TCP_LISTEN);
+    EXPECT_EQ(m->udiag_type, SOCK_STREAM);
+    int found = 0, left = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*m)));
+    for (struct rtattr *r = (void *)(m + 1); RTA_OK(r, left); r = RTA_NEXT(r, left)) {
+        if (r->rta_type == UNIX_DIAG_NAME)
+            found += RTA_PAYLOAD(r) == len - 2 && !memcmp(RTA_DATA(r), a.sun_path, len - 2);
+        if (r->rta_type == UNIX_DIAG_RQLEN)
+            found += ((struct unix_diag_rqlen *)RTA_DATA(r))->udiag_wqueue == 7;
+    }
+    EXPECT_EQ(found, 2);
+    q.r.udiag_ino = 0x7ffffff0;
+    EXPECT_EQ(send(s, &q, sizeof(q), 0), sizeof(q));
+    ASSERT_TRUE(recv(s, b, sizeof(b), 0) > 0);
+    EXPECT_EQ(((struct nlmsgerr *)NLMSG_DATA(h))->error, -ENOENT);
+    static char text[1 << 16];
+    get_file("/proc/net/unix", text, sizeof(text) - 1);
+    char want[32];
+    snprintf(want, sizeof(want), " %lu @%.5s", (unsigned long)st.st_ino, a.sun_path + 1);
+    EXPECT_TRUE(strstr(text, want) != NULL);
+    close(s);
+    close(l);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: bind, sendto, recvfrom, setsockopt
-// Multicast groups of rtnetlink (man 7 rtnetlink): who is told of links, addresses and routes that change; routes
-// that are added and removed; generic netlink's controller; a quiet uevent socket.
+// Multicast groups of rtnetlink (man 7 rtnetlink): who is told of links, addresses and routes that change;
+// routes that are added and removed; generic netlink's controller; a quiet uevent socket.
 #include "guest.h"
 
 #include <arpa/inet.h>
@@ -69,7 +69,8 @@ static int set_link(int s, int up)
 }
 static int change_addr(int s, int type, const char *text)
 {
-    struct ask q = {.h = {NLMSG_LENGTH(sizeof(q.addr)), type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, 2, 0}};
+    int flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    struct ask q = {.h = {NLMSG_LENGTH(sizeof(q.addr)), type, flags, 2, 0}};
     struct in_addr a;
     inet_aton(text, &a);
     q.addr = (struct ifaddrmsg){AF_INET, 24, 0, 0, 1};

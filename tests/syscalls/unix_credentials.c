@@ -236,7 +236,8 @@ TEST(a_listener_that_closes)
 {
     in_tmpdir();
     struct sockaddr_un a = {AF_UNIX, "l"};
-    int l = socket(AF_UNIX, SOCK_STREAM, 0), s = socket(AF_UNIX, SOCK_STREAM, 0), t = socket(AF_UNIX, SOCK_STREAM, 0);
+    int l = socket(AF_UNIX, SOCK_STREAM, 0), s = socket(AF_UNIX, SOCK_STREAM, 0);
+    int t = socket(AF_UNIX, SOCK_STREAM, 0);
     ASSERT_OK(bind(l, (void *)&a, sizeof(a)));
     ASSERT_OK(listen(l, 5));
     ASSERT_OK(connect(s, (void *)&a, sizeof(a)));
