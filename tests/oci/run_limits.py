@@ -176,7 +176,7 @@ def test_do_output():
 
 
 def test_do_disk():
-    r = do("/bin/sh", "-c", "head -c 3000000 /dev/zero >/tmp/x; ls -l /tmp/x >&2; rm /tmp/x; head -c 900000 /dev/zero >/tmp/y",
+    r = do("/bin/sh", "-c", "cd $(mktemp -d); head -c 3000000 /dev/zero >x; ls -l x >&2; rm x; head -c 900000 /dev/zero >y",
            disk="1m", status=0)
     expect("No space left" in r["err"] and r["refused"]["disk"] > 0 and r["bytes_written"] >= 1900000, "%s" % r)
 
