@@ -4,6 +4,7 @@
 // what the host's kernel says of it.
 #include "oci/meter.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -148,8 +149,10 @@ static void tell_memory(struct meter *m, bool exact) {
     if (!add_children(r, m, exact))
         add_by_parent(r, m, exact);
     qsort(r->of, r->n, sizeof r->of[0], by_pid);
-    if (send(m->fd, r, sizeof *r + r->n * sizeof r->of[0], MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-        drop(m);
+    // One that is lost (no memory, of all things) is asked for again; who has ended meanwhile has left more to
+    // be read.
+    if (send(m->fd, r, sizeof *r + r->n * sizeof r->of[0], MSG_NOSIGNAL) < 0)
+        log_debug("an answer about memory is lost: errno %d", errno);
 }
 
 static void take_end(struct meter *m, const struct report_end *end) {
@@ -166,8 +169,8 @@ void meter_serve(struct meter *m) {
         struct report_end end;
     } u;
     ssize_t n = recv(m->fd, &u, sizeof u, MSG_TRUNC);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+    if (n < 0)
+        return;  // ECONNRESET too: the sentry closed with an answer unread; what it said comes next
     if (n == (ssize_t)sizeof u.ask && u.kind == REPORT_ASK)
         tell_memory(m, u.ask.exact);
     else if (n == (ssize_t)sizeof u.end && u.kind == REPORT_END && !m->ended)
@@ -186,8 +189,13 @@ void meter_protect(const struct meter *m, pid_t pid) {
 
 void meter_finish(struct meter *m) {
     char byte;
-    while (m->fd >= 0 && recv(m->fd, &byte, 1, MSG_PEEK) > 0)
-        meter_serve(m);
+    while (m->fd >= 0) {
+        ssize_t n = recv(m->fd, &byte, 1, MSG_PEEK);
+        if (n > 0)
+            meter_serve(m);
+        else if (n == 0 || errno != ECONNRESET)
+            break;
+    }
     if (m->fd >= 0)
         drop(m);
 }

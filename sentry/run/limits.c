@@ -116,8 +116,8 @@ static void ask(struct limits *l, bool exact) {
     const struct report_ask m = {REPORT_ASK, exact};
     l->asked_exact = exact;
     l->asked_at = mono_ns();
-    if (l->fd < 0 || write(l->fd, &m, sizeof m) != (ssize_t)sizeof m)
-        look_in(l, LOOK_MOST_NS);
+    bool sent = l->fd >= 0 && write(l->fd, &m, sizeof m) == (ssize_t)sizeof m;
+    look_in(l, sent ? ANSWER_NS : LOOK_MOST_NS);
 }
 
 // When the rest could be gone; looks that take long come more rarely.
@@ -303,7 +303,8 @@ struct vfs_use *limits_use(struct kernel *k) {
     return &k->limits->use;
 }
 struct mem_pool *limits_pool(struct kernel *k) {
-    return k->limits ? &k->limits->pool : NULL;
+    struct limits *l = k->limits;  // without a limit, and nobody who could set one later, nothing is summed
+    return l && (l->max.memory || k->control) ? &l->pool : NULL;
 }
 
 void limits_stop(struct limits *l) {

@@ -12,6 +12,7 @@
 #define LOOK_LEAST_NS 2000000u
 #define LOOK_MOST_NS  100000000u
 #define FILL_RATE     (UINT64_C(4) << 30)  // bytes a second that one processor fills at most
+#define ANSWER_NS     500000000u           // an answer that has not come by then is lost
 #define DYING_NS      500000000u           // for so long nobody else is chosen
 #define BUFFERS_PART  4                    // of the memory limit: what pipes and sockets may hold
 #define INSISTS       10000u               // refused calls

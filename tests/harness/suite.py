@@ -32,7 +32,7 @@ FAMILY = {**dict.fromkeys(CONTAINERS, "containers"), **dict.fromkeys(("netstack"
 UBSAN = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99"}
 FLAVOURS = [
     ("dev", "dev", r".", {}, None),
-    ("user", "dev", r"^(syscalls\.(native|ptrace|seccomp)|(cli|stdio|inherit|network|oci)\.|escape\.(ptrace|seccomp))", {
+    ("user", "dev", r"^(syscalls\.(native|ptrace|seccomp)|(cli|stdio|inherit|network|oci|limits|cycles)\.|escape\.(ptrace|seccomp))", {
         "HOME": "/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin"}, "nobody"),
     ("asan", "asan", r"^(unit|fuzz|netstack\.(pkt|soak|linux|clients))", {
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99", **UBSAN}, None),
@@ -78,7 +78,7 @@ class Stage:
         os.chmod(self.folder, 0o755)
         self.places = []
         for source in (os.path.join(options.build, "dev", "picket"), os.path.join(options.build, "dev", "guest"),
-                       os.path.join(options.build, "dev", "escape"),
+                       os.path.join(options.build, "dev", "escape"), os.path.join(options.build, "dev", "tests", "oci", "nasty"),
                        os.path.join(options.root, "tests"), os.path.join(options.root, "abi"),
                        os.path.join(options.root, "platform")):
             target = os.path.join(self.folder, os.path.basename(source))

@@ -30,11 +30,22 @@ def tool(name):
 
 def docker(*args, status=0, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run([tool("docker"), "--host", "unix://%s/sock" % at.base, *args], capture_output=True, text=True,
-                          timeout=90 * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
+    try:
+        done = subprocess.run([tool("docker"), "--host", "unix://%s/sock" % at.base, *args], capture_output=True, text=True,
+                              timeout=60 * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError("%s does not end: %r\n%s" % (" ".join(args), e.stdout, situation())) from None
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
                                                                                      done.stdout, done.stderr))
     return done
+
+
+def situation():
+    """Who waits for whom, for one who reads the failure later."""
+    lines = subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:16,etimes,args"], capture_output=True, text=True).stdout.splitlines()
+    logs = [os.path.join(d, "log") for d, _, names in os.walk(at.base + "/exec/runtime-picket") if "log" in names]
+    return "\n".join([line[:180] for line in lines if "picket" in line or at.base in line] + open(at.base + "/log").read().splitlines()[-12:] +
+                     [line for log in logs for line in open(log).read().splitlines()[-5:]])
 
 
 def run(*args, options=(), **kw):

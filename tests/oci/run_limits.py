@@ -167,6 +167,9 @@ import os
 print(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGESIZE'), os.cpu_count(), len(os.sched_getaffinity(0)))
 """, memory="128m", cpus="1", status=0)
     expect(r["out"].split() == [str(128 << 20), "1", "1"], "%s" % r)
+    r = do("/bin/sh", "-c", "cd /sys/fs/cgroup && cat memory.max pids.max cpu.max cgroup.controllers; grep -c . cgroup.procs; "
+           "test $(cat memory.current) -le $(cat memory.max) && test $(cat pids.current) -le 9 && echo within", memory="100m", pids="9", cpus="0.5")
+    expect(r["out"].splitlines()[:4] == [str(100 << 20), "9", "50000 100000", "cpuset cpu memory pids"] and "within" in r["out"], "%s" % r)
 
 
 def test_do_pids():
@@ -191,7 +194,7 @@ def test_do_output():
 
 
 def test_do_disk():
-    r = do("/bin/sh", "-c", "head -c 3000000 /dev/zero >/tmp/x; ls -l /tmp/x >&2; rm /tmp/x; head -c 900000 /dev/zero >/tmp/y",
+    r = do("/bin/sh", "-c", "cd $(mktemp -d); head -c 3000000 /dev/zero >x; ls -l x >&2; rm x; head -c 900000 /dev/zero >y",
            disk="1m", status=0)
     expect("No space left" in r["err"] and r["refused"]["disk"] > 0 and r["bytes_written"] >= 1900000, "%s" % r)
 

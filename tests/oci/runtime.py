@@ -252,7 +252,7 @@ def cgroups():
     for hierarchy in [""] + (os.listdir("/sys/fs/cgroup") if os.path.isdir("/sys/fs/cgroup") else []):
         for place in ("", "picket"):
             path = os.path.join("/sys/fs/cgroup", hierarchy, place)
-            if os.path.isdir(path):
+            if os.access(path, os.R_OK | os.X_OK):
                 found += [os.path.join(path, n) for n in os.listdir(path) if n.startswith("pt-%d-" % os.getpid())]
     return found
 

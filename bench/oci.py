@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Picket as an OCI runtime beside crun and runsc, in one run, round by round: create, start, wait and delete of /bin/true; exec into a
+running one; 20 at once; and of idle ones the memory (PSS of every process that was made for one) and the processor time. Needs root.
+Prints a table and writes oci.json into the build folder. A container is busybox without a network."""
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/oci"))
+import runtime  # noqa: E402
+from processes import children, descendants, proc_stat, read_proc  # noqa: E402
+
+RUNSC = os.environ.get("PICKET_RUNSC", os.path.expanduser("~/.cache/picket-peers/usr/bin/runsc"))
+
+
+class Runtime:
+    def __init__(self, name, command, base, reaps=False):
+        self.name, self.n, self.reaps = name, 0, reaps
+        self.base = os.path.join(base, name)
+        os.makedirs(self.base)
+        self.command = command + ["--root", self.base + "/run"]
+
+    def call(self, *args):
+        # a container keeps its stderr: no pipe, whose end would be waited for
+        with open(self.base + "/err", "w") as err:
+            done = subprocess.Popen([*self.command, *args], stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+        if self.reaps:  # its sandbox is our child too, and is waited for
+            while done.poll() is None:
+                reap(done.pid)
+                time.sleep(0.0005)
+        if done.wait():
+            raise RuntimeError("%s: %s: %s" % (self.name, " ".join(args), open(self.base + "/err").read()[-300:]))
+
+    def bundle(self, *args):
+        self.n += 1
+        folder = "%s/b%d" % (self.base, self.n)
+        os.makedirs(folder)
+        config = {"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": list(args), "cwd": "/", "env": ["PATH=/bin"]},
+                  "root": {"path": runtime.at.base + "/rootfs", "readonly": True}, "linux": {"cgroupsPath": "/picket-bench/%s%d" % (self.name, self.n),
+                  "namespaces": [{"type": t} for t in ("pid", "network", "ipc", "uts", "mount")]},
+                  "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}
+        json.dump(config, open(folder + "/config.json", "w"))
+        return folder, "b%d" % self.n
+
+    def create(self, *args):
+        folder, name = self.bundle(*args)
+        self.call("create", "--bundle", folder, "--pid-file", folder + "/pid", name)
+        return name, int(open(folder + "/pid").read())
+
+    def life(self):
+        """Seconds for a whole life."""
+        started = time.monotonic()
+        name, pid = self.create("/bin/true")
+        self.call("start", name)
+        wait(pid)
+        self.call("delete", name)
+        return time.monotonic() - started
+
+    def execs(self, n):
+        name, pid = self.create("/bin/sleep", "1000")
+        self.call("start", name)
+        took = []
+        for _ in range(n):
+            started = time.monotonic()
+            self.call("exec", name, "/bin/true")
+            took.append(time.monotonic() - started)
+        self.end(name, pid)
+        return statistics.median(took)
+
+    def end(self, name, pid):
+        self.call("kill", name, "KILL")
+        wait(pid)
+        self.call("delete", name)
+
+    def at_once(self, n):
+        started = time.monotonic()
+        made = [self.bundle("/bin/true") for _ in range(n)]
+        commands = [subprocess.Popen([*self.command, "run", "--bundle", folder, name], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL) for folder, name in made]
+        if any(c.wait() for c in commands):
+            raise RuntimeError(self.name + ": one of many at once failed")
+        return time.monotonic() - started
+
+    def idle(self, n, seconds):
+        """KiB of PSS for each, and percent of a processor for all."""
+        before = set(descendants(os.getpid()))
+        made = [self.create("/bin/sleep", "1000") for _ in range(n)]
+        for name, _ in made:
+            self.call("start", name)
+        time.sleep(1)
+        pids = [p for p in descendants(os.getpid()) if p not in before]
+        pss = sum(int(line.split()[1]) for p in pids for line in (read_proc("%d/smaps_rollup" % p) or "").splitlines() if line.startswith("Pss:"))
+        used = cpu(pids)
+        time.sleep(seconds)
+        used = cpu(pids) - used
+        for name, pid in made:
+            self.end(name, pid)
+        return pss / n, 100 * used / seconds
+
+
+def wait(pid):
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def reap(but):
+    for pid in children(os.getpid()):
+        stat = proc_stat(pid)
+        if pid != but and stat and stat[0] == "Z":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def cpu(pids):
+    ticks = 0
+    for p in pids:
+        stat = proc_stat(p)
+        ticks += int(stat[11]) + int(stat[12]) if stat else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picket", required=True)
+    parser.add_argument("--build", default=".")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--idle", type=int, default=20)
+    options = parser.parse_args()
+    if os.geteuid() != 0 or not shutil.which("busybox"):
+        print("needs root and busybox")
+        return 1
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: inits are waited for here
+    runtime.at.base = tempfile.mkdtemp(prefix="picket-bench-")
+    runtime.make_rootfs(runtime.at.base + "/rootfs")
+    os.chmod(runtime.at.base, 0o755)
+    systems = [Runtime("picket", [os.path.abspath(options.picket)], runtime.at.base)]
+    if shutil.which("crun"):
+        systems.append(Runtime("crun", ["crun", "--cgroup-manager=disabled"], runtime.at.base))
+    if os.path.exists(RUNSC):
+        systems.append(Runtime("runsc", [RUNSC, "--network=none", "--platform=systrap"], runtime.at.base, reaps=True))
+    found = {s.name: {} for s in systems}
+    for s in list(systems):
+        try:
+            s.life()  # what is read for the first time
+        except RuntimeError as e:
+            print("left out: %s" % e)
+            systems.remove(s)
+    lives = {s.name: [] for s in systems}
+    for _ in range(options.rounds):
+        for s in systems:
+            lives[s.name].append(s.life())
+    for s in systems:
+        found[s.name]["create, start, wait, delete (ms)"] = 1000 * statistics.median(lives[s.name])
+        found[s.name]["exec (ms)"] = 1000 * s.execs(options.rounds)
+        found[s.name]["20 at once (ms)"] = 1000 * s.at_once(20)
+        pss, percent = s.idle(options.idle, 3)
+        found[s.name]["PSS of an idle one (KiB)"] = pss
+        found[s.name]["%d idle: processor (%%)" % options.idle] = percent
+    rows = list(found["picket"])
+    print("| | " + " | ".join(s.name for s in systems) + " |\n| --- |" + " --- |" * len(systems))
+    for row in rows:
+        print("| %s | %s |" % (row, " | ".join("%.1f" % found[s.name].get(row, float("nan")) for s in systems)))
+    json.dump(found, open(os.path.join(options.build, "oci.json"), "w"), indent=1)
+    shutil.rmtree(runtime.at.base, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
