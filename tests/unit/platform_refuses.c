@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the platforms refuse a stub, each by itself: calls and events out of turn, threads that nobody
-// ordered, work that is not what was decided, files that must not stay, the fields of a syscall ring,
-// registers of the kernel's. Guests cannot bring about all of it without luck, so states are set here from
-// inside (platform/seccomp/sc.h).
+// ordered, work that is not what was decided, files that must not stay, registers of the kernel's. Guests
+// cannot bring about all of it without luck, so states are set here from inside (platform/seccomp/sc.h).
 #include "abi/errno.h"
 #include "abi/mman.h"
-#include "platform/seccomp/sc.h"
-#include "tests/unit/platform_guest.h"
+#include "tests/unit/platform_waiter.h"
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,8 +13,6 @@
 #include <sys/uio.h>
 
 GUEST(loop_context, "1: mov $12, %eax; syscall; jmp 1b");
-// Waits for a word, then calls.
-GUEST(waiter, "1: cmpl $0, (%r15); je 1b; mov %rbx, %rax; syscall; jmp 1b");
 // The call that its registers say, then its value by another.
 GUEST(caller, "mov %rbx, %rax; mov %r12, %rdi; mov %r13, %rsi; mov %r14, %rdx; syscall; "
               "mov %rax, %rdi; mov $1, %eax; syscall; ud2");
@@ -32,8 +28,6 @@ static void flush_ok(struct guest *g) {
     assert_int_equal(g->ev.result, 0);
 }
 
-static bool is_seccomp(void **state) { return strcmp(plat_name(*state), "seccomp") == 0; }
-
 static void must_die(struct guest *g) {
     for (int i = 0; i < 2000; i++) {
         wait_some(g);
@@ -48,22 +42,6 @@ static void must_die(struct guest *g) {
 static void let_it_call(struct guest *g) {
     const uint32_t one = 1;
     assert_int_equal(plat_copy_out(g->as, uaddr(GUEST_DATA), &one, sizeof one), sizeof one);
-}
-
-// One that runs, in a loop of its own, and will make call `nr` when it is let.
-static struct sc_thread *start_waiter(struct guest *g, void **state, uint64_t nr) {
-    guest_start_with(g, *state, GUEST_AT(waiter), (struct lx_regs){.rbx = nr});
-    struct sc_thread *t = sc_thread_of(g->t);
-    for (int i = 0; i < 1000; i++) {
-        wait_some(g); // its maps
-        lock_take(&t->lock);
-        bool runs = t->state == SC_RUNNING;
-        lock_drop(&t->lock);
-        if (runs)
-            return t;
-    }
-    fail_msg("the guest does not start");
-    return NULL;
 }
 
 // ---- Out of turn ------------------------------------------------------------------------------------------
@@ -131,11 +109,6 @@ static void test_beside_the_gate(void **state) {
 }
 
 // ---- A call that goes on by itself only when it is what was decided ---------------------------------------
-
-static bool is_there(const struct guest *g, uint64_t at) {
-    char c;
-    return plat_copy_in(g->as, &c, uaddr(at), 1) == 1;
-}
 
 // The guest calls `nr` of (AT, len, third) on two pages of its own, and is held in it.
 static void start_caller(struct guest *g, void **state, uint64_t nr, uint64_t len, uint64_t third) {
@@ -360,219 +333,6 @@ static void test_fork_has_no_files(void **state) {
     close(fd);
 }
 
-// ---- The syscall ring -------------------------------------------------------------------------------------
-
-struct ring_try {
-    struct sc_platform *p;
-    struct sc_thread *t;
-    unsigned no; // of its ring
-    struct stub_ring *ring;
-    void (*meanwhile)(struct ring_try *); // in the poller, with the call taken
-    struct plat_event ev;
-    int err;
-};
-
-static void *poll_once(void *arg) {
-    struct ring_try *l = arg;
-    if (!sc_poller_begin(l->p))
-        return NULL;
-    l->err = sc_poller_wait(l->p, &l->ev);
-    if (l->err == 0 && l->meanwhile)
-        l->meanwhile(l);
-    struct plat_event none;
-    if (l->err != -LINUX_ESHUTDOWN)
-        sc_poller_wait(l->p, &none); // gives the address space back
-    return NULL;
-}
-
-// A guest that runs, with a ring in which nothing is yet.
-static void ring_up(struct ring_try *l, struct guest *g, void **state) {
-    struct sc_platform *p = sc_of(*state);
-    if (!p->rings.mem || p->pollers.ncpus < 2)
-        skip();
-    *l = (struct ring_try){.p = p, .t = start_waiter(g, state, SYS_getppid)};
-    LOCKED(&l->t->lock);
-    assert_true(sc_ring_alloc(l->t));
-    l->no = atomic_load(&l->t->ring_no);
-    l->ring = (struct stub_ring *)(p->rings.mem + (l->no - 1) * STUB_RING_LEN);
-}
-
-// Posts a call as the guest would, and has a poller look at it once. True: it was taken.
-static bool post(struct ring_try *l, uint32_t nr) {
-    struct sc_platform *p = l->p;
-    pthread_t poller;
-    l->err = -1;
-    l->ring->nr = nr;
-    l->ring->state = STUB_RING_REQ;
-    atomic_store(&p->pollers.closed, false);
-    atomic_store(&p->pollers.poller[0].state, POLLER_WANTED); // the next to come is it
-    atomic_store(&p->pollers.busy, true);
-    atomic_store(&p->pollers.watched[0], l->no);
-    atomic_store(&p->pollers.poller[0].word, 1);
-    assert_int_equal(pthread_create(&poller, NULL, poll_once, l), 0);
-    for (int i = 0; i < 5000 && __atomic_load_n(&l->ring->state, __ATOMIC_SEQ_CST) == STUB_RING_REQ; i++)
-        usleep(1000);
-    sc_pollers_close(p);
-    pthread_join(poller, NULL);
-    if (l->err)
-        assert_int_equal(l->ring->state, STUB_RING_REFUSED);
-    return l->err == 0;
-}
-
-static void ring_down(struct ring_try *l, struct guest *g) {
-    atomic_store(&l->p->pollers.closed, false);
-    guest_end(g);
-}
-
-// What would need registers, or host work, or is no call at all, cannot be made by a ring.
-static void test_ring_numbers(void **state) {
-    const uint32_t bare_clone = STUB_RING_BARE | SYS_clone;
-    const uint32_t refused[] = {512,        511 + 512, ~0u,            0x40000027,   bare_clone,
-                                SYS_clone,  SYS_fork,  SYS_exit_group, SYS_mprotect, SYS_rt_sigreturn,
-                                SYS_execve, SYS_mmap,  SYS_munmap,     SYS_madvise};
-    struct ring_try l;
-    struct guest g;
-    if (!is_seccomp(state))
-        skip();
-    ring_up(&l, &g, state);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (post(&l, refused[i]))
-            fail_msg("call %#x is taken from a ring", refused[i]);
-    assert_true(post(&l, SYS_getpid));
-    assert_int_equal(l.ev.kind, PLAT_SYSCALL);
-    assert_int_equal(l.ev.call.nr, SYS_getpid);
-    ring_down(&l, &g);
-}
-
-static void forged_lengths(struct ring_try *l) {
-    struct {
-        char dst[STUB_RING_STR + 64], behind[64];
-    } m;
-    memset(l->ring->str, 'x', sizeof l->ring->str);
-    memset(l->ring->out, 0, sizeof l->ring->out);
-    const uint32_t lengths[] = {0, STUB_RING_STR + 1, STUB_RING_STR + 64, 4096, ~0u};
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        l->ring->str_len = lengths[i];
-        l->err += sc_ring_string(&l->t->base, AT, m.dst, sizeof m.dst) != -LINUX_EAGAIN;
-    }
-    memset(l->ring->str, 0, sizeof l->ring->str);
-    memset(&m, 0x5a, sizeof m);
-    l->ring->str_len = 64;
-    l->err += sc_ring_string(&l->t->base, AT, m.dst, 32) != -LINUX_EAGAIN || m.dst[32] != 0x5a;
-    // not the call's path
-    l->err += sc_ring_string(&l->t->base, AT + 1, m.dst, sizeof m.dst) != -LINUX_EAGAIN;
-    l->err += sc_ring_string(&l->t->base, AT, m.dst, sizeof m.dst) != 0;                  // as it should be
-}
-
-static void test_ring_strings(void **state) {
-    struct ring_try l;
-    struct guest g;
-    if (!is_seccomp(state))
-        skip();
-    ring_up(&l, &g, state);
-    l.meanwhile = forged_lengths;
-    l.ring->args[0] = AT;
-    assert_true(post(&l, SYS_stat));
-    assert_int_equal(l.err, 0);
-    ring_down(&l, &g);
-}
-
-// Of the bytes that came along nothing is given beside them, however long they are said to be.
-static void forged_data(struct ring_try *l) {
-    struct {
-        char dst[2 * STUB_RING_STR], behind[64];
-    } m;
-    const struct {
-        uint32_t said;
-        uint64_t from, len;
-        bool good;
-    } tries[] = {
-        {64, 0, 64, true},
-        {64, 8, 56, true},
-        {64, 0, 65, false},
-        {64, 8, 57, false},
-        {64, 65, 0, false},
-        {64, ~7ull, 8, false},
-        {STUB_RING_STR, 0, STUB_RING_STR, true},
-        {STUB_RING_STR + 1, 0, 8, false},
-        {4096, STUB_RING_STR, 8, false},
-        {~0u, 0, STUB_RING_STR + 8, false},
-    };
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
-        l->ring->str_len = tries[i].said;
-        int64_t n = sc_ring_data(&l->t->base, AT + tries[i].from, m.dst, tries[i].len);
-        l->err += n != (tries[i].good ? (int64_t)tries[i].len : -LINUX_EAGAIN);
-    }
-}
-
-static void test_ring_data(void **state) {
-    struct ring_try l;
-    struct guest g;
-    if (!is_seccomp(state))
-        skip();
-    ring_up(&l, &g, state);
-    l.meanwhile = forged_data;
-    l.ring->args[1] = AT;
-    assert_true(post(&l, SYS_write));
-    assert_int_equal(l.err, 0);
-    ring_down(&l, &g);
-}
-
-// A thread that comes for what it waits for in the ring, and meets text that is being changed, tries again:
-// its call goes on, and an answer that lies there is not lost.
-static void test_text_changed_under_a_waiter(void **state) {
-    const struct {
-        enum sc_state thread;
-        enum ring_call_state ring;
-    } tries[] = {{SC_HELD, RING_DEFERRED}, {SC_HELD, RING_RESUME_ON_ARRIVAL}, {SC_RUNNING, RING_ANSWERED}};
-    if (!is_seccomp(state))
-        skip();
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
-        struct ring_try l;
-        struct guest g;
-        struct plat_event ev;
-        ring_up(&l, &g, state);
-        struct seccomp_notif n = {.pid = (unsigned)l.t->tid, .id = ~0ull};
-        n.data.nr = (int)STUB_EV(STUB_EV_FAULT, l.t->slot, 0);
-        n.data.instruction_pointer = stub_gate(&l.p->place) + 2;
-        n.data.args[0] = SIGSEGV;
-        n.data.args[1] = n.data.args[3] = AT;
-        n.data.args[2] = (uint64_t)LINUX_PF_INSTR << 32;
-        lock_take(&l.t->lock);
-        if (tries[i].thread == SC_HELD)
-            sc_set_state(l.t, SC_HELD);
-        l.t->hold = HOLD_VALUE;
-        l.t->ring.state = tries[i].ring;
-        l.t->ring.value = 4711;
-        lock_drop(&l.t->lock);
-        atomic_fetch_add(&sc_as(l.t)->patches, 1);
-        assert_false(sc_handle(l.p, &n, &ev));
-        assert_int_equal(l.t->state, tries[i].thread);
-        assert_int_equal(l.t->ring.state, tries[i].ring);
-        assert_int_equal(l.t->ring.value, 4711);
-        usleep(20000);
-        assert_true(is_there(&g, GUEST_AT(waiter))); // it was not ended
-        ring_down(&l, &g);
-    }
-}
-
-// The next process that gets this ring finds nothing of the last one.
-static void test_ring_is_wiped(void **state) {
-    struct ring_try l;
-    struct guest g;
-    if (!is_seccomp(state))
-        skip();
-    ring_up(&l, &g, state);
-    memset(l.ring, 0xa5, STUB_RING_LEN);
-    lock_take(&l.p->lock);
-    sc_rings_free(sc_as_of(g.as));
-    lock_drop(&l.p->lock);
-    for (size_t i = 0; i < STUB_RING_LEN; i++)
-        if (((const char *)l.ring)[i])
-            fail_msg("byte %zu is left", i);
-    ring_down(&l, &g);
-}
-
 // ---- Registers --------------------------------------------------------------------------------------------
 
 static void test_kernel_addresses(void **state) {
@@ -627,11 +387,6 @@ int main(void) {
         platform_test(test_file_does_not_stay),
         platform_test(test_fork_has_no_files),
         platform_test(test_hidden_text),
-        platform_test(test_ring_numbers),
-        platform_test(test_ring_strings),
-        platform_test(test_ring_data),
-        platform_test(test_text_changed_under_a_waiter),
-        platform_test(test_ring_is_wiped),
         platform_test(test_kernel_addresses),
         platform_test(test_segments),
     };
