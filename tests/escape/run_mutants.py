@@ -106,25 +106,25 @@ MUTANTS = [
         "platform/seccomp/hostops.c", "o->file != q->file : q->file != 0;", "o->file != q->file : false;")]),
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
-    ("a ring serves every number", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
+    ("a ring serves every number", "seccomp", "unit:platform_ring/test_ring_numbers", [(
         "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
         "return p->ring_serves[nr & 511] || nr < ~0ull;")]),
-    ("a ring serves numbers that are none", "seccomp", "unit:platform_refuses/test_ring_numbers", [(
+    ("a ring serves numbers that are none", "seccomp", "unit:platform_ring/test_ring_numbers", [(
         "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
         "return p->ring_serves[nr & 511] || (premapped && is_memory_call(nr));")]),
-    ("a ring's string may be of any length", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+    ("a ring's string may be of any length", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "len > STUB_RING_STR ||", "")]),
-    ("a ring's string may be longer than its place", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+    ("a ring's string may be longer than its place", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
-    ("a ring's string may be of another call", "seccomp", "unit:platform_refuses/test_ring_strings", [(
+    ("a ring's string may be of another call", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| src != t->call.args[path])", ")")]),
-    ("a ring's data may be of any length", "seccomp", "unit:platform_refuses/test_ring_data", [(
+    ("a ring's data may be of any length", "seccomp", "unit:platform_ring/test_ring_data", [(
         "platform/seccomp/fastcall/ring.c", "if (have > STUB_RING_STR || from > have ||", "if (from > have ||")]),
-    ("a ring's data may lie beside it", "seccomp", "unit:platform_refuses/test_ring_data", [(
+    ("a ring's data may lie beside it", "seccomp", "unit:platform_ring/test_ring_data", [(
         "platform/seccomp/fastcall/ring.c", "from > have || len > have - from)", "len > STUB_RING_STR)")]),
     ("text that is being changed is no place to wait", "seccomp", "syscalls:^threads_new_sites$", [(
         "platform/seccomp/dispatch.c", "if (signo == SIGSEGV && fetch && sc_patch_hid(t, a[1]))", "if (fetch && !t)")]),
-    ("a ring is not wiped", "seccomp", "unit:platform_refuses/test_ring_is_wiped", [(
+    ("a ring is not wiped", "seccomp", "unit:platform_ring/test_ring_is_wiped", [(
         "platform/seccomp/fastcall/ring.c", "memset(sc_ring_at(p, ring), 0, STUB_RING_LEN);", "")]),
     # ---- Ends ----------------------------------------------------------------------------------------------------------
     ("stubs live on without their tracer", "ptrace", "bare:A44_spinning", [(
