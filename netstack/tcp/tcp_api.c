@@ -150,7 +150,7 @@ static int64_t tcp_recv(struct ns_sock *s, struct ns_io *io, unsigned flags, str
     uint32_t skip;
     size_t all = io->left, most = tcp_urgent_limit(t, all, &skip);
     if (t->rcvq.len == skip) {
-        if (s->error)
+        if (s->error && !t->fin_taken)  // behind the end there is nothing that could fail
             return sock_take_error(s);
         return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
     }
@@ -223,7 +223,7 @@ static int64_t tcp_look(struct ns_sock *s, size_t want, struct ns_pieces *p) {
         return -LINUX_ENOTCONN;
     want = tcp_urgent_limit(t, want, &skip);
     if (t->rcvq.len == skip) {
-        if (s->error)
+        if (s->error && !t->fin_taken)  // behind the end there is nothing that could fail
             return sock_take_error(s);
         return t->fin_taken || t->shut_rd || t->state == TCPS_CLOSED ? 0 : -LINUX_EAGAIN;
     }
