@@ -40,7 +40,7 @@ struct vfs {
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
-    void (*file_told)(struct file *f);  // [c] vfs_set_file_told(), or NULL
+    void (*file_told)(struct file *f);     // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL

@@ -74,7 +74,7 @@ struct mm {
     _Atomic uint32_t membarrier;    // LINUX_MEMBARRIER_CMD_REGISTER_* that were made
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
     struct waitq op_wait;
-    struct aio_set aio;             // [own] contexts of io_setup(2)
+    struct aio_set aio;  // [own] contexts of io_setup(2)
 };
 
 // A map for a fresh address space (reference to `as` taken over).
