@@ -44,7 +44,7 @@ struct vfs {
     struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
-    void (*file_told)(struct file *f);  // [c] vfs_set_file_told(), or NULL
+    void (*file_told)(struct file *f);     // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// F_NOTIFY, fcntl(2): a signal when something happens in a directory. A watch (fs/notify.h) without an inotify
-// instance, that belongs to an open file and to the table of descriptors that asked; any close there ends it.
+// F_NOTIFY, fcntl(2): a signal when something happens in a directory. A watch (fs/notify.h) without an
+// inotify instance, that belongs to an open file and to the table of descriptors that asked; any close there
+// ends it.
 #include "fs/core.h"
 #include "fs/notify.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leases (fcntl(2), F_SETLEASE): who has one is told before somebody opens the file in a way that does not go
-// with it, and has LEASE_BREAK_NS to give it up or to make a read lease of it; then it is taken. Nobody sleeps
-// here: who must wait puts itself on inode->lock_waitq.
+// with it, and has LEASE_BREAK_NS to give it up or to make a read lease of it; then it is taken. Nobody
+// sleeps here: who must wait puts itself on inode->lock_waitq.
 //
 //   held -> asked (for all of it, or down to reading)   by an open or a truncation
 //   asked -> gone, or held for reading                  by its holder, by time, by the end of its file

@@ -189,9 +189,8 @@ static int bind_locked(struct mnt_ns *ns, const struct path *from, const struct 
     if (!c)
         return -LINUX_ENOMEM;
     int err = recursive ? copy_below(v, from->mnt, from->dentry, ns) : 0;
-    if (!err)
-        err = mount_link(v, c, at->mnt, at->dentry, ns);
-    if (!err)
+    err = err ? err : mount_link(v, c, at->mnt, at->dentry, ns);
+    if (err == 0)
         return 0;
     while (!list_empty(&c->children))
         take_off(v, list_first(&c->children, struct mount, sibling), gone);

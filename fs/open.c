@@ -166,10 +166,11 @@ static int open_new(const struct open_req *r, struct file *f) {
     bool cut = (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(f->inode);
     return cut ? truncate_opened(r, f) : 0;
 }
-// An end of a fifo that has to wait for the other one: the file stays, for vfs_open_again(). Or one that waits for
-// a lease.
+// An end of a fifo that has to wait for the other one: the file stays, for vfs_open_again(). Or one that
+// waits for a lease.
 static bool waits_for_peer(const struct file *f, int err) {
-    return err == -LINUX_EAGAIN && ((f->mode & FMODE_LEASED) || (inode_type(f->inode) == LINUX_S_IFIFO && f->priv));
+    return err == -LINUX_EAGAIN &&
+           ((f->mode & FMODE_LEASED) || (inode_type(f->inode) == LINUX_S_IFIFO && f->priv));
 }
 // p is taken over.
 static int open_found(const struct open_req *r, struct path *p, struct file **out) {

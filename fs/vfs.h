@@ -365,10 +365,10 @@ int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *nam
 
 // ---- Calls on names (fs/namei.c, fs/open.c): permission checks included -----------------------------------
 // A file that a lease stands in the way of: -LINUX_EAGAIN and a file with FMODE_LEASED, of use to wait for
-// that alone (vfs_lease_break()); then all begins anew. A fifo that waits for its other side: -LINUX_EAGAIN *and* a file in *out, which already counts as a reader
-// or writer. Keep it, wait with vfs_open_again(), and give it up with file_put() when interrupted. flags:
-// LINUX_O_*; VFS_O_EXEC; how much of `resolve` is RESOLVE_* of openat2. The file is returned with one
-// reference.
+// that alone (vfs_lease_break()); then all begins anew. A fifo that waits for its other side: -LINUX_EAGAIN
+// *and* a file in *out, which already counts as a reader or writer. Keep it, wait with vfs_open_again(), and
+// give it up with file_put() when interrupted. flags: LINUX_O_*; VFS_O_EXEC; how much of `resolve` is
+// RESOLVE_* of openat2. The file is returned with one reference.
 int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
              uint32_t mode, unsigned walk, struct file **out);
 #define VFS_O_EXEC 0x20u  // for execve: MAY_EXEC, regular files of mounts without noexec; ETXTBSY; FMODE_EXEC
@@ -465,8 +465,8 @@ int vfs_flock(struct file *f, int op);
 // ---- Leases (fs/leases.c), F_NOTIFY (fs/dnotify.c) --------------------------------------------------------
 int vfs_lease_set(struct file *f, int type);  // LINUX_F_RDLCK, WRLCK, UNLCK; EAGAIN, EINVAL, ENOMEM
 int vfs_lease_get(struct file *f);
-// The file is to be opened, or (write) changed: who has a lease against that is told. -LINUX_EAGAIN: to wait on
-// inode->lock_waitq, until *until (mono ns) at the latest, and to ask again.
+// The file is to be opened, or (write) changed: who has a lease against that is told. -LINUX_EAGAIN: to wait
+// on inode->lock_waitq, until *until (mono ns) at the latest, and to ask again.
 int vfs_lease_break(struct inode *i, bool write, uint64_t *until);
 // How the holder of a lease, or who asked for F_NOTIFY, is told; with locks up to RANK_NOTIFY held. Set once.
 void vfs_set_file_told(struct vfs *vfs, void (*fn)(struct file *f));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contexts of asynchronous I/O, io_setup(2): what syscalls/sys_aio.c works on. A context belongs to a memory map,
-// as its number does, which is the address of a page there; it keeps what is done until somebody takes it.
+// Contexts of asynchronous I/O, io_setup(2): what syscalls/sys_aio.c works on. A context belongs to a memory
+// map, as its number does, which is the address of a page there; it keeps what is done until somebody takes
+// it.
 #ifndef SENTRY_AIO_AIO_H
 #define SENTRY_AIO_AIO_H
 #include "abi/aio.h"
@@ -24,14 +25,14 @@ struct aio_ctx {
     unsigned max;             // [c]
     struct lock lock;         // RANK_OBJECT
     struct waitq wait;
-    unsigned first, count;    // [lock] of a ring
-    bool dead;                // [lock] destroyed: nothing comes any more
+    unsigned first, count;           // [lock] of a ring
+    bool dead;                       // [lock] destroyed: nothing comes any more
     struct linux_io_event events[];  // [lock]
 };
 
-struct aio_set {              // a member of struct mm
-    struct lock lock;         // RANK_OBJECT
-    struct list ctxs;         // [lock] owned
+struct aio_set {       // a member of struct mm
+    struct lock lock;  // RANK_OBJECT
+    struct list ctxs;  // [lock] owned
 };
 void aio_set_init(struct aio_set *s);
 void aio_set_destroy(struct aio_set *s);  // nobody runs in the map any more
@@ -42,7 +43,8 @@ struct aio_ctx *aio_get(struct aio_set *s, uint64_t id);  // referenced, or NULL
 void aio_put(struct aio_ctx *c);
 bool aio_kill(struct aio_set *s, uint64_t id);  // false: there is none
 bool aio_has_room(struct aio_ctx *c);
-void aio_done(struct aio_ctx *c, const struct linux_io_event *e);  // after aio_has_room(); one too many is lost
+void aio_done(struct aio_ctx *c,
+              const struct linux_io_event *e);  // after aio_has_room(); one too many is lost
 unsigned aio_take(struct aio_ctx *c, struct linux_io_event *to, unsigned n);
 bool aio_is_dead(struct aio_ctx *c);
 

@@ -37,7 +37,8 @@ static inline bool async_is_due(const struct async_queue *q) {
     return atomic_load_explicit(&q->ndue, memory_order_relaxed);
 }
 
-// As a file that is to be told does (a lease, F_NOTIFY): its owner is the caller, unless there is one. 0, ENOMEM.
+// As a file that is to be told does (a lease, F_NOTIFY): its owner is the caller, unless there is one. 0,
+// ENOMEM.
 int async_begin(struct task *t, struct file *f, int fd);
 
 // f is on a list (of epoll, or here) that the end of its last reference must clear.

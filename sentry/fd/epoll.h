@@ -29,8 +29,8 @@ int epoll_add(struct file *epf, struct file *f, int fd, const struct linux_epoll
 int epoll_mod(struct file *epf, struct file *f, int fd, const struct linux_epoll_event *ev);
 int epoll_del(struct file *epf, struct file *f, int fd);
 
-// The n-th file that a set watches under a number, for kcmp(2): of no use but to be compared. EINVAL (no set),
-// ENOENT.
+// The n-th file that a set watches under a number, for kcmp(2): of no use but to be compared. EINVAL (no
+// set), ENOENT.
 int epoll_nth(struct file *epf, uint32_t fd, uint32_t n, const struct file **out);
 
 // Takes up to `max` ready events and hands them to put() in batches, with locks held up to RANK_EPOLL; an

@@ -3,13 +3,14 @@
 //
 // The sentry has no atomic exchange against guest threads, and needs none. User space changes such a word in
 // two ways only, from 0 to its number and back, both by compare and exchange. FUTEX_WAITERS is the top bit of
-// the word, and thread numbers have no bits in its byte: so storing that one byte sets the bit without touching
-// the number, as atomic as any store is, and from then on neither exchange can succeed: the word is ours to
-// read and to write, until we store one without the bit. (A guest that writes to it in other ways has itself to
-// blame; what it writes is looked at anew each time.)
+// the word, and thread numbers have no bits in its byte: so storing that one byte sets the bit without
+// touching the number, as atomic as any store is, and from then on neither exchange can succeed: the word is
+// ours to read and to write, until we store one without the bit. (A guest that writes to it in other ways has
+// itself to blame; what it writes is looked at anew each time.)
 //
 //   WAITS -> GIVEN     by the owner's unlock, which has put the waiter's number into the word
-//   WAITS -> INHERITS  by the owner's death; the waiter itself puts its number there, or, when it ends before,
+//   WAITS -> INHERITS  by the owner's death; the waiter itself puts its number there, or, when it ends
+//   before,
 //                      leaves that to the next one
 //
 // Locks: the table's (RANK_FUTEX). Words are read and written under it. tasks_lock before it, never inside.
@@ -30,13 +31,13 @@ enum pi_state { PI_WAITS, PI_GIVEN, PI_INHERITS };
 static const unsigned may_become[] = {
     [PI_WAITS] = 1u << PI_GIVEN | 1u << PI_INHERITS, [PI_GIVEN] = 0, [PI_INHERITS] = 1u << PI_GIVEN};
 
-struct pi_waiter {           // owned by its task's call
-    struct list link;        // [x] on the table's list until it has got the lock or gives up
-    struct futex_key key;    // [c]
-    uaddr_t word;            // [c]
-    struct task *task;       // [c] borrowed
-    int32_t tid, owner;      // [c], [x] whom it waits for
-    enum pi_state state;     // [x]
+struct pi_waiter {         // owned by its task's call
+    struct list link;      // [x] on the table's list until it has got the lock or gives up
+    struct futex_key key;  // [c]
+    uaddr_t word;          // [c]
+    struct task *task;     // [c] borrowed
+    int32_t tid, owner;    // [c], [x] whom it waits for
+    enum pi_state state;   // [x]
 };
 
 void pi_table_init(struct pi_table *x) {
@@ -168,7 +169,8 @@ static int64_t queue(struct task *t, const struct futex_key *key, uaddr_t word, 
 
 enum { LOCK_BEGINS, LOCK_WAITS };  // call.phase
 
-// -LINUX_EAGAIN: the owner is not whom we have found alive any more. 0: it is t's, or t is queued (LOCK_WAITS).
+// -LINUX_EAGAIN: the owner is not whom we have found alive any more. 0: it is t's, or t is queued
+// (LOCK_WAITS).
 static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t word, bool try_only,
                         int32_t alive) {
     struct pi_table *x = table(t);

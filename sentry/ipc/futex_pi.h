@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Locks whose owner the kernel knows (FUTEX_LOCK_PI and its kin, futex(2)): the word holds the owner's thread
 // number. Nothing here has a priority, so there is none to inherit; what is kept is what programs rely on:
-// owners are named, the lock is handed from one to the next, in the order in which they came, and the death of
-// an owner passes it on.
+// owners are named, the lock is handed from one to the next, in the order in which they came, and the death
+// of an owner passes it on.
 #ifndef SENTRY_IPC_FUTEX_PI_H
 #define SENTRY_IPC_FUTEX_PI_H
 #include "sentry/ipc/futex.h"

@@ -37,7 +37,7 @@ struct ipc_ns {
     uint64_t undo_bytes;      // [sem.lock]
     _Atomic unsigned nundos;  // adjustments there are: exits look no further when there are none
     struct shm_table shm;
-    struct mq_table mq;       // POSIX message queues
+    struct mq_table mq;  // POSIX message queues
 };
 void ipc_ns_init(struct ipc_ns *ns);     // of zeroed memory: its tables take none until they are used
 void ipc_ns_destroy(struct ipc_ns *ns);  // all tasks are gone: what they left goes too

@@ -24,20 +24,20 @@
 #define MEMORY_MAX       (64u << 20)  // of all messages of a namespace
 
 struct mqueue {
-    struct refcount refs;      // its name, its files
-    struct mq_table *table;    // [c]
-    struct list link;          // [lock]
-    char *name;                // [lock] owned; NULL: it has none any more
+    struct refcount refs;    // its name, its files
+    struct mq_table *table;  // [c]
+    struct list link;        // [lock]
+    char *name;              // [lock] owned; NULL: it has none any more
     struct waitq wait;
-    struct list messages;      // [lock] by priority, and in order of their coming
+    struct list messages;         // [lock] by priority, and in order of their coming
     int64_t count, max, msgsize;  // [lock], [c], [c]
-    uint64_t queued;           // [lock] bytes of text
-    uint32_t uid, gid, mode;   // [c]
-    uint32_t user;             // [c] whom it is charged to
-    unsigned receivers;        // [lock] calls that wait for a message
-    struct mq_notice {         // [lock] who is to be told of a message in an empty queue, once
-        struct tgroup *to;     // owned; NULL: nobody
-        const void *files;     // its descriptors, to be compared only: who closes the queue there is not told
+    uint64_t queued;              // [lock] bytes of text
+    uint32_t uid, gid, mode;      // [c]
+    uint32_t user;                // [c] whom it is charged to
+    unsigned receivers;           // [lock] calls that wait for a message
+    struct mq_notice {            // [lock] who is to be told of a message in an empty queue, once
+        struct tgroup *to;        // owned; NULL: nobody
+        const void *files;  // its descriptors, to be compared only: who closes the queue there is not told
         struct linux_sigevent event;
         struct file *netlink;  // owned, of SIGEV_THREAD
         unsigned char cookie[LINUX_NOTIFY_COOKIE_LEN];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// POSIX message queues, mq_overview(7): what syscalls/sys_mq.c decodes for. A queue is an object with a name in
-// its namespace, and a file over it; it is there as long as it has either.
+// POSIX message queues, mq_overview(7): what syscalls/sys_mq.c decodes for. A queue is an object with a name
+// in its namespace, and a file over it; it is there as long as it has either.
 #ifndef SENTRY_IPC_MQ_H
 #define SENTRY_IPC_MQ_H
 #include "abi/mqueue.h"
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define MQ_NAME_MAX        255
-#define MQ_QUEUES_MAX      256    // /proc/sys/fs/mqueue/queues_max ...
+#define MQ_QUEUES_MAX      256  // /proc/sys/fs/mqueue/queues_max ...
 #define MQ_MSG_MAX         10
 #define MQ_MSG_DEFAULT     10
 #define MQ_MSGSIZE_MAX     8192
@@ -19,11 +19,11 @@ struct file;
 struct linux_sigevent;
 struct task;
 
-struct mq_table {         // a member of struct ipc_ns
-    struct lock lock;     // RANK_OBJECT: of all its queues
-    struct list queues;   // [lock] those without a name too
-    unsigned named;       // [lock]
-    uint64_t bytes;       // [lock] of all messages
+struct mq_table {        // a member of struct ipc_ns
+    struct lock lock;    // RANK_OBJECT: of all its queues
+    struct list queues;  // [lock] those without a name too
+    unsigned named;      // [lock]
+    uint64_t bytes;      // [lock] of all messages
 };
 void mq_table_init(struct mq_table *x);
 void mq_table_destroy(struct mq_table *x);  // all files are closed: names that were left go too
@@ -41,8 +41,8 @@ int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
 int do_mq_unlink(struct task *t, const char *name);
 bool mq_is(const struct file *f);
 int64_t mq_message_size(struct file *f);
-// One try, armed before: 0 or -LINUX_EAGAIN, -LINUX_EMSGSIZE, -LINUX_ENOMEM. *m is taken over when it was sent;
-// received, it is the caller's.
+// One try, armed before: 0 or -LINUX_EAGAIN, -LINUX_EMSGSIZE, -LINUX_ENOMEM. *m is taken over when it was
+// sent; received, it is the caller's.
 int mq_send(struct task *t, struct file *f, struct mq_message **m);
 int mq_receive(struct task *t, struct file *f, struct mq_message **m);
 void mq_arm(struct task *t, struct file *f);  // wakes t when anything changes

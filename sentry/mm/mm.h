@@ -78,7 +78,7 @@ struct mm {
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
     struct list unsettled;          // [lock] task->unsettled: what host threads have still to do (mm_turn.c)
     struct waitq op_wait;
-    struct aio_set aio;             // [own] contexts of io_setup(2)
+    struct aio_set aio;  // [own] contexts of io_setup(2)
 };
 
 // A map for a fresh address space (reference to `as` taken over), summed in `pool` (borrowed, or NULL).

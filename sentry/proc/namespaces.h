@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // New namespaces, namespaces(7): by clone(2), clone3(2) and unshare(2).
-// LIMIT: of mounts and of the machine's names alone; user, pid, net, ipc, time and cgroup namespaces are EPERM, and
-// setns(2) leads to none.
+// LIMIT: of mounts and of the machine's names alone; user, pid, net, ipc, time and cgroup namespaces are
+// EPERM, and setns(2) leads to none.
 #ifndef SENTRY_PROC_NAMESPACES_H
 #define SENTRY_PROC_NAMESPACES_H
 #include <stdint.h>

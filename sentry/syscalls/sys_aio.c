@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// io_setup io_destroy io_submit io_getevents io_pgetevents io_cancel. What is submitted is done at once, by the
-// thread that submits it, as Linux does with files that go by its page cache; so there is nothing to cancel.
+// io_setup io_destroy io_submit io_getevents io_pgetevents io_cancel. What is submitted is done at once, by
+// the thread that submits it, as Linux does with files that go by its page cache; so there is nothing to
+// cancel.
 // LIMIT: IOCB_CMD_POLL is EINVAL, as on Linux before 4.19; a submission that would block waits.
 #include "abi/mman.h"
 #include "abi/poll.h"
@@ -25,8 +26,8 @@ static void ctx_cleanup(struct aio_ctx **c) {
 #define cleanup_ctx __attribute__((cleanup(ctx_cleanup)))
 
 // ---- Contexts ---------------------------------------------------------------------------------------------
-// Its number is the address of a page, which libraries look into: what they find there is no ring of theirs, so
-// they ask.
+// Its number is the address of a page, which libraries look into: what they find there is no ring of theirs,
+// so they ask.
 static int64_t setup(struct task *t, unsigned max, uaddr_t out) {
     const struct mmap_args m = {.len = GUEST_PAGE_SIZE,
                                 .prot = LINUX_PROT_READ | LINUX_PROT_WRITE,
@@ -74,9 +75,9 @@ int64_t sys_io_destroy(struct task *t, const struct sysargs *a) {
 // ---- One request ------------------------------------------------------------------------------------------
 struct request {
     struct linux_iocb cb;
-    uint64_t at;         // where the guest has it
-    struct file *file;   // owned
-    struct file *tell;   // owned: an eventfd, or NULL
+    uint64_t at;        // where the guest has it
+    struct file *file;  // owned
+    struct file *tell;  // owned: an eventfd, or NULL
 };
 static void request_end(struct request *r) {
     if (r->file)
@@ -107,7 +108,8 @@ static int64_t transfer(struct task *t, const struct request *r, bool write, boo
         return -LINUX_EBADF;
     if (r->cb.aio_rw_flags)
         return -LINUX_EOPNOTSUPP;
-    int err = vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
+    int err =
+        vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
     if (err < 0)
         return err;
     *res = r->cb.aio_offset < 0 ? -LINUX_EINVAL : move(t, r, &u.u, write);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// futex, futex_waitv, futex_wait, futex_wake, futex_requeue, set_robust_list, get_robust_list. Queues and keys
-// are in sentry/ipc/futex.c, locks with an owner in sentry/ipc/futex_pi.c.
+// futex, futex_waitv, futex_wait, futex_wake, futex_requeue, set_robust_list, get_robust_list. Queues and
+// keys are in sentry/ipc/futex.c, locks with an owner in sentry/ipc/futex_pi.c.
 // LIMIT: FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are ENOSYS, as no C library of today uses them.
 // LIMIT: WAKE_OP's change of the word may be lost against a guest thread that writes the same word at that
 // moment.
@@ -363,7 +363,7 @@ int64_t sys_futex_waitv(struct task *t, const struct sysargs *a) {
     return c->timed_out ? -LINUX_ETIMEDOUT : r;
 }
 
-// ---- futex_wake, futex_wait, futex_requeue: the same with a word's size in the flags -----------------------
+// ---- futex_wake, futex_wait, futex_requeue: the same with a word's size in the flags ----------------------
 int64_t sys_futex_wake(struct task *t, const struct sysargs *a) {
     uint32_t flags = arg_u32(a, 3);
     uint64_t mask = arg_ulong(a, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kcmp(2): do two tasks share an object? What is compared are addresses of ours, mixed with a random number of
-// the sandbox's, so that their order tells nothing of where they lie.
+// kcmp(2): do two tasks share an object? What is compared are addresses of ours, mixed with a random number
+// of the sandbox's, so that their order tells nothing of where they lie.
 #include "abi/misc.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
@@ -72,7 +72,7 @@ static int64_t compare_parts(struct task *t, struct task *a, struct task *b, con
         return compare(t, a->fs, b->fs);
     case LINUX_KCMP_SIGHAND:
         return compare(t, a->tg->sighand, b->tg->sighand);
-    case LINUX_KCMP_IO:       // nobody shares one here (CLONE_IO has no effect)
+    case LINUX_KCMP_IO:  // nobody shares one here (CLONE_IO has no effect)
         return compare(t, NULL, NULL);
     case LINUX_KCMP_SYSVSEM:  // the undo list is the process's
         return compare(t, a->tg, b->tg);

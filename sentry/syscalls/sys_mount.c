@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // mount umount2 pivot_root: for who has CAP_SYS_ADMIN. What they do is in fs/mnt_ns.c. File systems that can
 // be mounted: tmpfs, ramfs, proc, devpts, devtmpfs.
-// LIMIT: sysfs and mqueue are empty directories; others are ENODEV. Options that a file system here does not have
-// are taken and ignored.
+// LIMIT: sysfs and mqueue are empty directories; others are ENODEV. Options that a file system here does not
+// have are taken and ignored.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "sentry/kernel.h"
@@ -46,8 +46,10 @@ static bool number(const char *text, int base, uint64_t whole, uint64_t *out) {
         *out = whole / 100 * (v < 100 ? v : 100);
         return end[1] == '\0' || end[1] == ',';
     }
-    if (*end && strchr("kKmMgG", *end)) {
-        shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : 30;
+    static const char units[] = "kmg";
+    const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+    if (unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
         end++;
     }
     *out = v << shift;

@@ -7,8 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
-static aio_context_t setup(unsigned n)
-{
+static aio_context_t setup(unsigned n) {
     aio_context_t c = 0;
     long r = syscall(SYS_io_setup, n, &c);
     if (r == -1 && errno == ENOSYS)
@@ -16,27 +15,32 @@ static aio_context_t setup(unsigned n)
     ASSERT_EQ(r, 0);
     return c;
 }
-static long submit(aio_context_t c, struct iocb *a)
-{
-    return syscall(SYS_io_submit, c, 1L, &a);
-}
-static long get(aio_context_t c, long least, long most, struct io_event *e, struct timespec *t)
-{
+static long submit(aio_context_t c, struct iocb *a) { return syscall(SYS_io_submit, c, 1L, &a); }
+static long get(aio_context_t c, long least, long most, struct io_event *e, struct timespec *t) {
     return syscall(SYS_io_getevents, c, least, most, e, t);
 }
 
-TEST(reads_and_writes)
-{
+TEST(reads_and_writes) {
     in_tmpdir();
     aio_context_t c = setup(8);
     struct io_event e[8];
     char out[] = "hello, world", in[32] = {0}, a[5], b[8];
     int fd = open("f", O_RDWR | O_CREAT, 0600);
     struct iovec v[2] = {{a, 5}, {b, 8}};
-    struct iocb w = {.aio_data = 77, .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = fd, .aio_buf = (unsigned long)out, .aio_nbytes = 12};
-    struct iocb r = {.aio_data = 78, .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd, .aio_buf = (unsigned long)in, .aio_nbytes = 32, .aio_offset = 7};
+    struct iocb w = {.aio_data = 77,
+                     .aio_lio_opcode = IOCB_CMD_PWRITE,
+                     .aio_fildes = fd,
+                     .aio_buf = (unsigned long)out,
+                     .aio_nbytes = 12};
+    struct iocb r = {.aio_data = 78,
+                     .aio_lio_opcode = IOCB_CMD_PREAD,
+                     .aio_fildes = fd,
+                     .aio_buf = (unsigned long)in,
+                     .aio_nbytes = 32,
+                     .aio_offset = 7};
     struct iocb s = {.aio_data = 79, .aio_lio_opcode = IOCB_CMD_FSYNC, .aio_fildes = fd};
-    struct iocb rv = {.aio_lio_opcode = IOCB_CMD_PREADV, .aio_fildes = fd, .aio_buf = (unsigned long)v, .aio_nbytes = 2};
+    struct iocb rv = {
+        .aio_lio_opcode = IOCB_CMD_PREADV, .aio_fildes = fd, .aio_buf = (unsigned long)v, .aio_nbytes = 2};
     EXPECT_EQ(submit(c, &w), 1);
     EXPECT_EQ(get(c, 1, 8, e, NULL), 1);
     EXPECT_EQ(e[0].data, 77);
@@ -57,8 +61,7 @@ TEST(reads_and_writes)
     close(fd);
 }
 
-TEST(told_by_eventfd)
-{
+TEST(told_by_eventfd) {
     in_tmpdir();
     aio_context_t c = setup(2);
     put_file("f", "text");
@@ -81,15 +84,18 @@ TEST(told_by_eventfd)
     close(tell);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     in_tmpdir();
     aio_context_t c = setup(1), none = 0, set = 1;
     struct io_event e;
     char x = 0;
     struct timespec now = {0, 0};
     int rd = open("f", O_RDONLY | O_CREAT, 0600);
-    struct iocb cb = {.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = rd, .aio_buf = (unsigned long)&x, .aio_nbytes = 1}, *p;
+    struct iocb cb = {.aio_lio_opcode = IOCB_CMD_PWRITE,
+                      .aio_fildes = rd,
+                      .aio_buf = (unsigned long)&x,
+                      .aio_nbytes = 1},
+                *p;
     EXPECT_ERRNO(syscall(SYS_io_setup, 1, NULL), EFAULT);
     EXPECT_ERRNO(syscall(SYS_io_setup, 1, &set), EINVAL);
     EXPECT_ERRNO(syscall(SYS_io_setup, 0, &none), EINVAL);
@@ -128,20 +134,19 @@ TEST(errors)
 
 static void handler(int signal) {}
 
-static void *submits_later(void *arg)
-{
+static void *submits_later(void *arg) {
     aio_context_t c = *(aio_context_t *)arg;
     static char text[4];
     int fd = open("/dev/zero", O_RDONLY);
-    struct iocb cb = {.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd, .aio_buf = (unsigned long)text, .aio_nbytes = 4};
+    struct iocb cb = {
+        .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd, .aio_buf = (unsigned long)text, .aio_nbytes = 4};
     sleep_ms(50);
     submit(c, &cb);
     close(fd);
     return NULL;
 }
 
-TEST(waiting)
-{
+TEST(waiting) {
     aio_context_t c = setup(4);
     struct io_event e[2];
     pthread_t thread;

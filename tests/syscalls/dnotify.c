@@ -4,15 +4,13 @@
 #include "guest.h"
 
 static volatile sig_atomic_t told, told_code, told_fd;
-static void on_event(int signal, siginfo_t *info, void *context)
-{
+static void on_event(int signal, siginfo_t *info, void *context) {
     told++;
     told_code = info->si_code;
     told_fd = info->si_fd;
 }
 
-static int directory(unsigned mask)
-{
+static int directory(unsigned mask) {
     int fd = ASSERT_OK(open("d", O_RDONLY | O_DIRECTORY));
     on_siginfo(SIGUSR1, on_event, 0);
     told = 0;
@@ -24,8 +22,7 @@ static int directory(unsigned mask)
     return fd;
 }
 
-TEST(once)
-{
+TEST(once) {
     in_tmpdir();
     mkdir("d", 0755);
     int fd = directory(DN_CREATE);
@@ -38,8 +35,7 @@ TEST(once)
     close(fd);
 }
 
-TEST(many_times)
-{
+TEST(many_times) {
     in_tmpdir();
     mkdir("d", 0755);
     put_file("d/a", "x");
@@ -65,8 +61,7 @@ TEST(many_times)
     close(fd);
 }
 
-TEST(ends_with_close)
-{
+TEST(ends_with_close) {
     in_tmpdir();
     mkdir("d", 0755);
     int fd = directory(DN_CREATE | DN_MULTISHOT), other = dup(fd);
@@ -77,8 +72,7 @@ TEST(ends_with_close)
     unlink("d/a");
 }
 
-TEST(errors)
-{
+TEST(errors) {
     in_tmpdir();
     mkdir("d", 0755);
     int fd = directory(DN_CREATE), file = open("f", O_RDWR | O_CREAT, 0600);

@@ -12,21 +12,18 @@
 
 static unsigned word, other_word;
 
-static void need(void)
-{
+static void need(void) {
     if (syscall(NR_WAKE, &word, ANY, 1, U32) == -1 && errno == ENOSYS)
         SKIP("a kernel without them");
 }
 
 static atomic_int entered;
-static void *waits(void *arg)
-{
+static void *waits(void *arg) {
     atomic_fetch_add(&entered, 1);
     return (void *)syscall(NR_WAIT, &word, 0UL, (unsigned long)arg, U32 | PRIVATE, NULL, CLOCK_MONOTONIC);
 }
 
-TEST(wakes_by_mask)
-{
+TEST(wakes_by_mask) {
     need();
     pthread_t a, b;
     void *result;
@@ -45,8 +42,7 @@ TEST(wakes_by_mask)
     EXPECT_EQ((long)result, 0);
 }
 
-TEST(requeues)
-{
+TEST(requeues) {
     need();
     pthread_t a;
     struct {
@@ -69,8 +65,7 @@ TEST(requeues)
     EXPECT_ERRNO(syscall(NR_REQUEUE, w, 0, 1, 1), EINVAL);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     need();
     struct timespec past = {0, 1}, bad = {0, 2000000000};
     EXPECT_ERRNO(syscall(NR_WAIT, &word, 1UL, ANY, U32, NULL, 0), EAGAIN);

@@ -9,14 +9,12 @@
 #define FUTEX_LOCK_PI2 13
 #endif
 
-static long op(unsigned *word, int command, const struct timespec *timeout)
-{
+static long op(unsigned *word, int command, const struct timespec *timeout) {
     return syscall(SYS_futex, word, command | FUTEX_PRIVATE_FLAG, 0, timeout, NULL, 0);
 }
 static unsigned self(void) { return syscall(SYS_gettid); }
 
-TEST(alone)
-{
+TEST(alone) {
     unsigned word = 0;
     EXPECT_EQ(op(&word, FUTEX_LOCK_PI, NULL), 0);
     EXPECT_EQ(word & FUTEX_TID_MASK, self());
@@ -32,8 +30,7 @@ TEST(alone)
     EXPECT_EQ(op(&word, FUTEX_UNLOCK_PI, NULL), 0);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     unsigned word = 0x3ffffff0;
     char room[16] __attribute__((aligned(8)));
     struct timespec bad = {0, 2000000000};
@@ -48,8 +45,7 @@ TEST(errors)
 
 static unsigned lock_word;
 static atomic_int waiting, done;
-static void *waiter(void *arg)
-{
+static void *waiter(void *arg) {
     atomic_fetch_add(&waiting, 1);
     long r = op(&lock_word, FUTEX_LOCK_PI, NULL);
     bool mine = (lock_word & FUTEX_TID_MASK) == self();
@@ -59,14 +55,12 @@ static void *waiter(void *arg)
     return (void *)(long)(r == 0 && mine);
 }
 
-static void until_set(unsigned bit)
-{
+static void until_set(unsigned bit) {
     while (!(__atomic_load_n(&lock_word, __ATOMIC_SEQ_CST) & bit))
         sched_yield();
 }
 
-TEST(handed_over)
-{
+TEST(handed_over) {
     pthread_t threads[4];
     void *result;
     lock_word = self();  // as user space takes it
@@ -84,8 +78,7 @@ TEST(handed_over)
     EXPECT_EQ(lock_word, 0);
 }
 
-static void *holds_for_a_while(void *arg)
-{
+static void *holds_for_a_while(void *arg) {
     *(unsigned *)arg = self();
     atomic_store(&waiting, 100);
     while (atomic_load(&waiting) == 100)
@@ -93,8 +86,7 @@ static void *holds_for_a_while(void *arg)
     return NULL;
 }
 
-TEST(timeout_and_try)
-{
+TEST(timeout_and_try) {
     pthread_t thread;
     struct timespec now, late;
     lock_word = 0;
@@ -116,16 +108,14 @@ TEST(timeout_and_try)
 }
 
 // The owner ends without unlocking: who waits has the lock, and is told how.
-static void *dies_with_it(void *arg)
-{
+static void *dies_with_it(void *arg) {
     lock_word = self();
     until_set(FUTEX_WAITERS);
     sleep_ms(20);
     return NULL;
 }
 
-TEST(owner_dies)
-{
+TEST(owner_dies) {
     pthread_t thread;
     lock_word = 0;
     ASSERT_EQ(pthread_create(&thread, NULL, dies_with_it, NULL), 0);
@@ -138,8 +128,7 @@ TEST(owner_dies)
 }
 
 static unsigned first_word, second_word;
-static void *crosses(void *arg)
-{
+static void *crosses(void *arg) {
     EXPECT_EQ(op(&second_word, FUTEX_LOCK_PI, NULL), 0);
     atomic_store(&waiting, 7);
     EXPECT_EQ(op(&first_word, FUTEX_LOCK_PI, NULL), 0);
@@ -148,8 +137,7 @@ static void *crosses(void *arg)
     return NULL;
 }
 
-TEST(deadlock)
-{
+TEST(deadlock) {
     pthread_t thread;
     atomic_store(&waiting, 0);
     ASSERT_EQ(op(&first_word, FUTEX_LOCK_PI, NULL), 0);
@@ -165,8 +153,7 @@ TEST(deadlock)
 // The C library's own, with a counter that only one may touch at a time.
 static pthread_mutex_t mutex;
 static long count;
-static void *counts(void *arg)
-{
+static void *counts(void *arg) {
     for (int i = 0; i < 2000; i++) {
         if (pthread_mutex_lock(&mutex) != 0)
             break;
@@ -179,8 +166,7 @@ static void *counts(void *arg)
     return NULL;
 }
 
-TEST(mutex_of_the_library)
-{
+TEST(mutex_of_the_library) {
     pthread_mutexattr_t a;
     pthread_t threads[4];
     pthread_mutexattr_init(&a);
@@ -194,8 +180,7 @@ TEST(mutex_of_the_library)
 }
 
 // Robust, shared between processes, and its owner is killed.
-TEST(robust_and_shared)
-{
+TEST(robust_and_shared) {
     struct shared {
         pthread_mutex_t m;
         atomic_int locked;

@@ -6,13 +6,11 @@
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
 
-static long compare(pid_t a, pid_t b, int type, unsigned long x, unsigned long y)
-{
+static long compare(pid_t a, pid_t b, int type, unsigned long x, unsigned long y) {
     return syscall(SYS_kcmp, a, b, type, x, y);
 }
 
-TEST(files_of_one_process)
-{
+TEST(files_of_one_process) {
     pid_t me = getpid();
     int a = open("/dev/null", O_RDONLY), b = dup(a), c = open("/dev/null", O_RDONLY);
     if (compare(me, me, KCMP_FILE, a, b) == -1 && errno == ENOSYS)
@@ -27,8 +25,7 @@ TEST(files_of_one_process)
     close(c);
 }
 
-TEST(a_child)
-{
+TEST(a_child) {
     pid_t me = getpid();
     if (compare(me, me, KCMP_VM, 0, 0) == -1 && errno == ENOSYS)
         SKIP("a kernel without it");
@@ -48,8 +45,7 @@ TEST(a_child)
     close(fd);
 }
 
-TEST(epoll_entry)
-{
+TEST(epoll_entry) {
     pid_t me = getpid();
     if (compare(me, me, KCMP_VM, 0, 0) == -1 && errno == ENOSYS)
         SKIP("a kernel without it");
@@ -67,8 +63,7 @@ TEST(epoll_entry)
     EXPECT_ERRNO(compare(me, me, KCMP_EPOLL_TFD, pipes[0], (unsigned long)KERNEL_POINTER), EFAULT);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     pid_t me = getpid();
     if (compare(me, me, KCMP_VM, 0, 0) == -1 && errno == ENOSYS)
         SKIP("a kernel without it");

@@ -4,15 +4,13 @@
 #include "guest.h"
 
 static volatile sig_atomic_t asked, asked_code, asked_fd;
-static void on_break(int signal, siginfo_t *info, void *context)
-{
+static void on_break(int signal, siginfo_t *info, void *context) {
     asked++;
     asked_code = info->si_code;
     asked_fd = info->si_fd;
 }
 
-TEST(taken_and_given_back)
-{
+TEST(taken_and_given_back) {
     in_tmpdir();
     put_file("f", "text");
     int r = ASSERT_OK(open("f", O_RDONLY));
@@ -41,8 +39,7 @@ TEST(taken_and_given_back)
 }
 
 // The holder is told, and the open goes on when the lease is gone, or is one for reading.
-static void broken(int type, int flags)
-{
+static void broken(int type, int flags) {
     asked = 0;
     put_file("f", "text");
     int fd = ASSERT_OK(open("f", type == F_RDLCK ? O_RDONLY : O_RDWR));
@@ -70,16 +67,14 @@ static void broken(int type, int flags)
     close(fd);
 }
 
-TEST(broken_by_open)
-{
+TEST(broken_by_open) {
     in_tmpdir();
     broken(F_RDLCK, O_WRONLY);
     broken(F_WRLCK, O_RDONLY);
     broken(F_WRLCK, O_RDWR);
 }
 
-TEST(readers_go_together)
-{
+TEST(readers_go_together) {
     in_tmpdir();
     put_file("f", "text");
     int fd = ASSERT_OK(open("f", O_RDONLY));
@@ -96,8 +91,7 @@ TEST(readers_go_together)
     close(fd);
 }
 
-TEST(ends_with_its_file)
-{
+TEST(ends_with_its_file) {
     in_tmpdir();
     put_file("f", "text");
     int fd = ASSERT_OK(open("f", O_RDONLY));
@@ -116,8 +110,7 @@ TEST(ends_with_its_file)
     EXPECT_EQ(wait_exit(pid), 0);
 }
 
-TEST(of_others)
-{
+TEST(of_others) {
     if (geteuid() != 0)
         SKIP("needs another user's file");
     in_tmpdir();

@@ -8,21 +8,18 @@
 #include <sys/resource.h>
 
 static char name[64];
-static mqd_t queue(int flags, long max, long size)
-{
+static mqd_t queue(int flags, long max, long size) {
     struct mq_attr a = {.mq_maxmsg = max, .mq_msgsize = size};
     snprintf(name, sizeof(name), "/picket-test-%d", getpid());
     mq_unlink(name);
     return ASSERT_OK(mq_open(name, O_CREAT | O_EXCL | O_RDWR | flags, 0600, &a));
 }
-static void end(mqd_t q)
-{
+static void end(mqd_t q) {
     mq_close(q);
     EXPECT_OK(mq_unlink(name));
 }
 
-TEST(by_priority)
-{
+TEST(by_priority) {
     mqd_t q = queue(O_NONBLOCK, 4, 16);
     char text[16];
     unsigned prio;
@@ -42,8 +39,7 @@ TEST(by_priority)
     end(q);
 }
 
-TEST(attributes)
-{
+TEST(attributes) {
     mqd_t q = queue(0, 3, 20);
     struct mq_attr a, flags = {.mq_flags = O_NONBLOCK}, bad = {.mq_flags = O_APPEND};
     struct stat st;
@@ -69,8 +65,7 @@ TEST(attributes)
     end(q);
 }
 
-TEST(names)
-{
+TEST(names) {
     mqd_t q = queue(0, 1, 1), again;
     EXPECT_ERRNO(mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, NULL), EEXIST);
     again = ASSERT_OK(mq_open(name, O_RDONLY));
@@ -93,8 +88,7 @@ TEST(names)
     EXPECT_ERRNO(syscall(SYS_mq_open, longer, O_RDONLY, 0, NULL), ENAMETOOLONG);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     mqd_t q = queue(O_NONBLOCK, 2, 8);
     char text[8];
     struct timespec bad = {0, -1};
@@ -115,8 +109,7 @@ TEST(errors)
     end(q);
 }
 
-TEST(limit)
-{
+TEST(limit) {
     IN_CHILD {
         struct rlimit r = {1000, 1000};
         struct mq_attr a = {.mq_maxmsg = 10, .mq_msgsize = 1000};
@@ -125,15 +118,13 @@ TEST(limit)
     }
 }
 
-static void *sends_later(void *arg)
-{
+static void *sends_later(void *arg) {
     sleep_ms(50);
     mq_send(*(mqd_t *)arg, "now", 3, 0);
     return NULL;
 }
 
-TEST(waiting)
-{
+TEST(waiting) {
     mqd_t q = queue(0, 1, 8);
     char text[8];
     pthread_t thread;
@@ -160,15 +151,13 @@ TEST(waiting)
 }
 
 static volatile sig_atomic_t told, told_code, told_value;
-static void on_message(int signal, siginfo_t *info, void *context)
-{
+static void on_message(int signal, siginfo_t *info, void *context) {
     told++;
     told_code = info->si_code;
     told_value = info->si_value.sival_int;
 }
 
-TEST(notice_by_signal)
-{
+TEST(notice_by_signal) {
     mqd_t q = queue(O_NONBLOCK, 4, 8);
     char text[8];
     struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 42};
@@ -199,10 +188,10 @@ TEST(notice_by_signal)
 static atomic_int threads_told;
 static void in_a_thread(union sigval v) { atomic_store(&threads_told, v.sival_int); }
 
-TEST(notice_by_thread)
-{
+TEST(notice_by_thread) {
     mqd_t q = queue(O_NONBLOCK, 4, 8);
-    struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_a_thread, .sigev_value.sival_int = 7};
+    struct sigevent ev = {
+        .sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_a_thread, .sigev_value.sival_int = 7};
     ASSERT_OK(mq_notify(q, &ev));
     EXPECT_OK(mq_send(q, "a", 1, 0));
     for (int i = 0; i < 500 && !atomic_load(&threads_told); i++)
@@ -211,8 +200,7 @@ TEST(notice_by_thread)
     end(q);
 }
 
-TEST(between_processes)
-{
+TEST(between_processes) {
     mqd_t q = queue(0, 4, 8);
     pid_t pid = fork_child();
     if (pid == 0) {

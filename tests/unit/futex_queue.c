@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/ipc/futex_pi.h"
 #include "sentry/run/park.h"
 #include <string.h>
 
@@ -65,6 +66,9 @@ void task_wake(struct task *t) { woken[nwoken++ % 16] = (int)(t - tasks); }
 
 // The map: one private area, or one shared file; area_find() of the real tree is not needed for that.
 static struct vma area = {.start = BASE, .end = BASE + sizeof words};
+void pi_table_init(struct pi_table *x) { lock_init(&x->lock, RANK_FUTEX); }
+void pi_table_destroy(struct pi_table *x) { lock_destroy(&x->lock); }
+void pi_owner_ends(struct task *t) {}
 struct vma *area_find(const struct mm *m, uint64_t addr) { return addr < area.end ? &area : NULL; }
 
 static int setup(void **state) {
