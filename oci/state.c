@@ -287,8 +287,8 @@ static int load(const struct oci *o, int root, const char *id, bool lock, struct
         return unknown(id, e);
     if (faccessat(c->dir, "state.json", F_OK, 0) < 0)
         return error_set(e, "container \"%s\" does not exist: its creation has not come to an end", id);
-    // What says that an init lives which does not may have been read before that noted its end: after its death
-    // it is final.
+    // What says that an init lives which does not may have been read before that noted its end: after its
+    // death it is final.
     int err = read_state(c, e);
     if (err == 0 && c->died) {
         forget(c);

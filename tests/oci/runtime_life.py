@@ -392,7 +392,7 @@ def test_long_root():
 
 def test_looks_while_it_ends():
     """A state that is read in the moment of the end is the old one or the new one, never a guess."""
-    for _ in range(15):
+    for _ in range(4):
         b = sh("exit 5").create()
         waits = [subprocess.Popen([at.picket, "--root", at.root, "wait", "--json", b.id], stdout=subprocess.PIPE, text=True) for _ in range(3)]
         b.start()
