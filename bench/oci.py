@@ -145,6 +145,8 @@ def main():
     systems = [Runtime("picket", [os.path.abspath(options.picket)], runtime.at.base)]
     if shutil.which("crun"):
         systems.append(Runtime("crun", ["crun", "--cgroup-manager=disabled"], runtime.at.base))
+    if shutil.which("runc"):
+        systems.append(Runtime("runc", ["runc"], runtime.at.base))
     if os.path.exists(RUNSC):
         systems.append(Runtime("runsc", [RUNSC, "--network=none", "--platform=systrap"], runtime.at.base, reaps=True))
     found = {s.name: {} for s in systems}

@@ -149,8 +149,8 @@ static void tell_memory(struct meter *m, bool exact) {
     if (!add_children(r, m, exact))
         add_by_parent(r, m, exact);
     qsort(r->of, r->n, sizeof r->of[0], by_pid);
-    // One that is lost (no memory, of all things) is asked for again; who has ended meanwhile has left more to
-    // be read.
+    // One that is lost (no memory, of all things) is asked for again; who has ended meanwhile has left more
+    // to be read.
     if (send(m->fd, r, sizeof *r + r->n * sizeof r->of[0], MSG_NOSIGNAL) < 0)
         log_debug("an answer about memory is lost: errno %d", errno);
 }

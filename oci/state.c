@@ -167,14 +167,18 @@ char *container_result_json(const struct container *c) {
 }
 
 // ---- Directories ------------------------------------------------------------------------------------------
+static void forget(struct container *c) {
+    free(take_ptr(c->bundle));
+    free(take_ptr(c->rootfs));
+    free(take_ptr(c->cgroup));
+    json_decref(take_ptr(c->annotations));
+    json_decref(take_ptr(c->result));
+}
+
 void container_close(struct container *c) {
     if (c->dir >= 0)
         close(c->dir);
-    free(c->bundle);
-    free(c->rootfs);
-    free(c->cgroup);
-    json_decref(c->annotations);
-    json_decref(c->result);
+    forget(c);
     *c = (struct container){.dir = -1};
 }
 
@@ -262,6 +266,16 @@ int container_create(const struct oci *o, const char *id, struct container *c, s
     return 0;
 }
 
+static int read_state(struct container *c, struct error *e) {
+    json_t *j = json_read_file(c->dir, "state.json", e);
+    int err = j ? from_json(c, j, e) : -1;
+    json_decref(j);
+    c->died = false;
+    if (err == 0)
+        container_check(c);
+    return err;
+}
+
 static int load(const struct oci *o, int root, const char *id, bool lock, struct container *c,
                 struct error *e) {
     c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -273,11 +287,13 @@ static int load(const struct oci *o, int root, const char *id, bool lock, struct
         return unknown(id, e);
     if (faccessat(c->dir, "state.json", F_OK, 0) < 0)
         return error_set(e, "container \"%s\" does not exist: its creation has not come to an end", id);
-    json_t *j = json_read_file(c->dir, "state.json", e);
-    int err = j ? from_json(c, j, e) : -1;
-    json_decref(j);
-    if (err == 0)
-        container_check(c);
+    // What says that an init lives which does not may have been read before that noted its end: after its
+    // death it is final.
+    int err = read_state(c, e);
+    if (err == 0 && c->died) {
+        forget(c);
+        err = read_state(c, e);
+    }
     return err;
 }
 

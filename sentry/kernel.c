@@ -113,7 +113,8 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     k->cpus = allowed_cpus();
     k->uts = uts_ns_new(0xeffffffeu);
     the_kernel = k;
-    k->init = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
+    bool ok = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses;
+    k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
 

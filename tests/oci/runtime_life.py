@@ -388,3 +388,16 @@ def test_long_root():
                           capture_output=True, text=True, timeout=40 * at.scale)
     expect(done.returncode == 3, done)
     shutil.rmtree(os.path.join(at.base, "l" * 100))
+
+
+def test_looks_while_it_ends():
+    """A state that is read in the moment of the end is the old one or the new one, never a guess."""
+    for _ in range(4):
+        b = sh("exit 5").create()
+        waits = [subprocess.Popen([at.picket, "--root", at.root, "wait", "--json", b.id], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        b.start()
+        for w in waits:
+            told = json.loads(w.communicate(timeout=20 * at.scale)[0])
+            expect((told["exit"], told["cause"]) == (5, "exited"), told)
+        b.end()
+        b.delete()
