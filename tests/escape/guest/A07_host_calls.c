@@ -3,21 +3,43 @@
 // that none of them reached the host is seen from outside (the witness in run_escape.py).
 #include "escape.h"
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
+struct host_call {
+    const char *name;
+    uint64_t nr, args[6];
+};
+
+static void try_call(const struct host_call *c, bool may_work) {
+    const uint64_t *a = c->args;
+    pid_t pid = fork();
+    need(pid >= 0);
+    if (pid == 0) {
+        if (may_work && syscall(SYS_unshare, CLONE_NEWNS) == 0)
+            syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+        long r = raw(c->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+        if (r >= 0 && !may_work)
+            escaped("%s returned %ld", c->name, r);
+        _exit(0);
+    }
+    int status = wait_limited(pid, 5);
+    if (WEXITSTATUS(status))
+        escaped("%s: status %#x", c->name, (unsigned)status);
+}
+
 static void refused(void) {
     char buf[512] = {0};
     const uint64_t b = (uint64_t)buf;
-    const struct {
-        const char *name;
-        uint64_t nr, args[6];
-    } calls[] = {
+    const struct host_call calls[] = {
         {"io_uring_setup", 425, {4, b}},
         {"bpf", 321, {0, b, 72}},
         {"userfaultfd", 323, {0}},
@@ -26,17 +48,10 @@ static void refused(void) {
         {"add_key", 248, {(uint64_t) "user", (uint64_t) "x", b, 1, (uint64_t)-3}},
         {"request_key", 249, {(uint64_t) "user", (uint64_t) "x", 0, (uint64_t)-3}},
         {"unshare user", 272, {0x10000000}},
-        {"unshare mnt", 272, {0x00020000}},
         {"unshare net", 272, {0x40000000}},
         {"unshare pid", 272, {0x20000000}},
         {"unshare time", 272, {0x00000080}},
         {"setns", 308, {0, 0}},
-        {"mount", 165, {(uint64_t) "none", (uint64_t) "/tmp", (uint64_t) "proc", 0, 0}},
-        {"umount2", 166, {(uint64_t) "/proc", 2}},
-        {"pivot_root", 155, {(uint64_t) "/tmp", (uint64_t) "/tmp"}},
-        {"open_tree", 428, {(uint64_t)-100, (uint64_t) "/", 1}},
-        {"fsopen", 430, {(uint64_t) "proc", 0}},
-        {"move_mount", 429, {0, b, 0, b, 0}},
         {"kexec_load", 246, {0, 0, 0, 0}},
         {"kexec_file_load", 320, {0, 0, 0, 0, 0}},
         {"init_module", 175, {b, 512, b}},
@@ -61,7 +76,6 @@ static void refused(void) {
         {"move_pages", 279, {(uint64_t)host.victim, 1, b, b, b, 0}},
         {"migrate_pages", 256, {(uint64_t)host.victim, 1, b, b}},
         {"landlock_restrict_self", 446, {0, 0}},
-        {"io_setup", 206, {16, b + 8}},
         {"remap_file_pages", 216, {b & ~4095ul, 4096, 0, 0, 0}},
         {"uselib", 134, {(uint64_t) "/bin/true"}},
         {"nfsservctl", 180, {0, 0, 0}},
@@ -69,20 +83,26 @@ static void refused(void) {
         {"map_shadow_stack", 453, {0, 4096, 0}},
         {"arch_prctl cpuid", 158, {0x1012, 0}},
     };
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        const uint64_t *a = calls[i].args;
-        pid_t pid = fork();
-        need(pid >= 0);
-        if (pid == 0) {
-            long r = raw(calls[i].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-            if (r >= 0)
-                escaped("%s returned %ld", calls[i].name, r);
-            _exit(0);
-        }
-        int status = wait_limited(pid, 5);
-        if (WEXITSTATUS(status))
-            escaped("%s: status %#x", calls[i].name, (unsigned)status);
-    }
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        try_call(&calls[i], false);
+}
+
+// What changes objects of the sandbox's own, where it is served: the host must not see the call (the runner
+// looks), and a mount namespace of the caller's keeps it from those that come behind.
+static void served_inside(void) {
+    char buf[512] = {0};
+    const uint64_t b = (uint64_t)buf;
+    const struct host_call calls[] = {
+        {"mount", 165, {(uint64_t) "none", (uint64_t) "/tmp", (uint64_t) "proc", 0, 0}},
+        {"umount2", 166, {(uint64_t) "/proc", 2}},
+        {"pivot_root", 155, {(uint64_t) "/tmp", (uint64_t) "/tmp"}},
+        {"open_tree", 428, {(uint64_t)-100, (uint64_t) "/", 1}},
+        {"fsopen", 430, {(uint64_t) "proc", 0}},
+        {"move_mount", 429, {0, b, 0, b, 0}},
+        {"io_setup", 206, {16, b + 8}},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        try_call(&calls[i], true);
 }
 
 // Numbers of the host's processes mean nothing inside.
@@ -142,16 +162,18 @@ static void host_sockets(void) {
     in.sin_port = htons(80);
     if (t >= 0 && connect(t, (struct sockaddr *)&in, sizeof in) == 0)
         escaped("a metadata service can be reached");
-    const int families[] = {AF_NETLINK,   AF_PACKET,     40 /* VSOCK */,     38 /* ALG */, 44 /* XDP */,
-                            29 /* CAN */, 30 /* TIPC */, 31 /* BLUETOOTH */, 21 /* RDS */, 15 /* KEY */};
+    const int families[] = {40 /* VSOCK */, 38 /* ALG */,       44 /* XDP */,  29 /* CAN */,
+                            30 /* TIPC */,  31 /* BLUETOOTH */, 21 /* RDS */, 15 /* KEY */};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        for (int type = 1; type <= 5; type++) {
-            int fd = socket(families[i], type, 0);
-            if (fd >= 0 && families[i] != AF_NETLINK)
+        for (int type = 1; type <= 5; type++)
+            if (socket(families[i], type, 0) >= 0)
                 escaped("a socket of family %d", families[i]);
-            if (fd >= 0)
-                close(fd);
-        }
+    // A packet socket sees the sandbox's own links, of which there is the loopback.
+    struct sockaddr_ll ll = {.sll_family = AF_PACKET, .sll_protocol = htons(3)};
+    int raw = socket(AF_PACKET, SOCK_RAW, htons(3));
+    for (ll.sll_ifindex = 2; raw >= 0 && ll.sll_ifindex < 64; ll.sll_ifindex++)
+        if (bind(raw, (struct sockaddr *)&ll, sizeof ll) == 0)
+            escaped("a packet socket on link %d", ll.sll_ifindex);
 }
 
 static void host_shm(void) {
@@ -201,6 +223,7 @@ static void terminal_input(void) {
 }
 
 ATTACKS({"A07_refused", refused, SURVIVES},
+        {"A07_served_inside", served_inside, SURVIVES},
         {"A07_host_processes", host_processes, SURVIVES},
         {"A07_kill_all", kill_all, SURVIVES},
         {"A07_host_sockets", host_sockets, SURVIVES},

@@ -70,8 +70,8 @@ static void random_flags(void) {
 }
 
 static void namespaces(void) {
-    const uint64_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000,
-                              0x10000000, 0x20000000, 0x40000000, 0x80};
+    // Those of mounts and names are the sandbox's own objects: the host must not see a call (run_escape.py).
+    const uint64_t flags[] = {0x02000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x80};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (flags[i] == 0x80)
             continue;  // clone(2) takes it for a part of the exit signal
