@@ -54,6 +54,7 @@ static void tell_end(struct tgroup *g) {
 
 void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
+    k->nzombies -= g->state == TG_ZOMBIE;
     g->state = TG_REAPED;
     ptrace_forget(g->leader);
     tgroup_leave(g);
@@ -179,6 +180,7 @@ static void process_end(struct tgroup *g, struct list *dead) {
     adopt_children(g, dead);
     hup_if_orphaned(g, g->parent, g);
     g->state = TG_ZOMBIE;
+    k->nzombies++;
     bool reap = false;
     waitq_wake(&g->exit_wait, ~0u);
     if (!ptrace_process_ends(g)) {

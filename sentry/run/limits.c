@@ -59,7 +59,7 @@ bool limits_take_pid(struct kernel *k) {
     if (!l)
         return true;
     uint64_t most = atomic_load(&l->pids);
-    if (!most || k->ntasks + l->being_made < most) {
+    if (!most || k->ntasks + k->nzombies + l->being_made < most) {
         l->being_made++;
         return true;
     }

@@ -23,7 +23,7 @@ PATIENCE = 8  # seconds after its time
 TIMEOUT, MEMORY, DISK = {"timeout"}, {"memory"}, {"disk"}
 NASTY = {
     "loop": TIMEOUT, "loop_threads": TIMEOUT, "yield_storm": TIMEOUT, "call_storm": TIMEOUT, "deaf": TIMEOUT, "stopped": TIMEOUT,
-    "fork_bomb": {"timeout", "pids"}, "fork_insist": {"pids"}, "fork_exec_bomb": {"timeout", "pids"}, "vfork_bomb": TIMEOUT,
+    "fork_bomb": {"timeout", "pids"}, "fork_insist": {"pids"}, "fork_exec_bomb": {"timeout", "pids"}, "vfork_bomb": {"timeout", "pids"},
     "thread_bomb": {"pids"}, "zombies": {"timeout", "pids"}, "fd_bomb": TIMEOUT, "epoll_bomb": TIMEOUT, "socket_bomb": TIMEOUT,
     "inotify_bomb": {"timeout", "disk"}, "sysv_bomb": {"timeout", "memory"}, "timer_bomb": TIMEOUT, "signal_storm": TIMEOUT,
     "signal_queue": TIMEOUT, "memory": MEMORY, "memory_children": TIMEOUT, "memory_cow": {"exited", "memory"}, "memory_stack": {"guest-fault"},
