@@ -43,7 +43,7 @@ struct kernel {
     int32_t last_pid;            // [T]
     int32_t pid_end;             // [T] all numbers given out so far are below: where looks at all of them end
     unsigned ntasks;             // [T] alive
-    unsigned nzombies;           // [T] processes that have ended and not been waited for
+    unsigned nzombies;           // [T] processes that have ended and not been waited for: they have a number
     // [c] built in: the parent of what comes from outside. Number 1, which reaps orphans; or 0, seen by
     // nobody, when the main process is number 1
     struct tgroup *init;

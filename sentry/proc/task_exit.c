@@ -54,6 +54,7 @@ static void tell_end(struct tgroup *g) {
 
 void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
+    k->nzombies -= g->state == TG_ZOMBIE;
     g->state = TG_REAPED;
     k->nzombies--;
     ptrace_forget(g->leader);
