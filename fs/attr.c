@@ -239,6 +239,16 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
     return err;
 }
 
+int inode_may_link(struct inode *i, const struct vfs_cred *c) {
+    const uint32_t set_gid = LINUX_S_ISGID | LINUX_S_IXGRP;
+    uint32_t mode = LOAD(i->attr.mode);
+    if (owner_or_capable(i, c))
+        return 0;
+    if (!LINUX_S_ISREG(mode) || (mode & LINUX_S_ISUID) || (mode & set_gid) == set_gid)
+        return -LINUX_EPERM;
+    return vfs_permission(i, MAY_READ | MAY_WRITE, c) ? -LINUX_EPERM : 0;
+}
+
 // ---- Extended attributes ----------------------------------------------------------------------------------
 static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
 static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask) {
@@ -262,13 +272,22 @@ static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const ch
     }
     return vfs_permission(i, mask, &ctx->cred);
 }
+// Whether the file system may be asked: it has the call, and behind the prefix there is a name.
+static int xattr_check(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask,
+                       bool has_call) {
+    int err = xattr_permission(ctx, i, name, mask);
+    if (err)
+        return err;
+    if (!has_call)
+        return -LINUX_EOPNOTSUPP;
+    bool bare = !strcmp(name, "user.") || !strcmp(name, "trusted.") || !strcmp(name, "security.");
+    return bare ? -LINUX_EINVAL : 0;
+}
 int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf,
                      size_t size) {
     struct inode *i = p->dentry->inode;
-    int err = xattr_permission(ctx, i, name, MAY_READ);
-    if (err)
-        return err;
-    return i->ops->getxattr ? i->ops->getxattr(i, name, buf, size) : -LINUX_EOPNOTSUPP;
+    int err = xattr_check(ctx, i, name, MAY_READ, i->ops->getxattr);
+    return err ? err : i->ops->getxattr(i, name, buf, size);
 }
 int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n,
                  int flags) {
@@ -280,10 +299,10 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *na
         return -LINUX_E2BIG;
     if (path_read_only(p))
         return -LINUX_EROFS;
-    int err = xattr_permission(ctx, i, name, MAY_WRITE);
+    int err = xattr_check(ctx, i, name, MAY_WRITE, i->ops->setxattr);
     if (err)
         return err;
-    err = i->ops->setxattr ? i->ops->setxattr(i, name, v, n, flags) : -LINUX_EOPNOTSUPP;
+    err = i->ops->setxattr(i, name, v, n, flags);
     if (!err && notify_on())
         notify_object(p->dentry, LINUX_IN_ATTRIB, false);
     return err;
@@ -296,10 +315,10 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
     struct inode *i = p->dentry->inode;
     if (path_read_only(p))
         return -LINUX_EROFS;
-    int err = xattr_permission(ctx, i, name, MAY_WRITE);
+    int err = xattr_check(ctx, i, name, MAY_WRITE, i->ops->removexattr);
     if (err)
         return err;
-    err = i->ops->removexattr ? i->ops->removexattr(i, name) : -LINUX_EOPNOTSUPP;
+    err = i->ops->removexattr(i, name);
     if (!err && notify_on())
         notify_object(p->dentry, LINUX_IN_ATTRIB, false);
     return err;

@@ -167,4 +167,9 @@ bool mount_is_nameless(const struct vfs *v, const struct mount *m);
 // For inodes that keep no size: changes the block itself.
 int inode_setattr_block(struct inode *i, const struct vfs_attr *a, unsigned which);
 
+// fs.protected_hardlinks: who does not own a file names it once more only if it is a plain one that he may
+// read and write, so that nobody keeps a set-uid program, or lets a daemon write by a name of his choice.
+// Returns 0 or -EPERM.
+int inode_may_link(struct inode *i, const struct vfs_cred *c);
+
 #endif

@@ -2,7 +2,7 @@
 // Calls that change names: mkdir, mknod, symlink, link, unlink, rmdir, rename; and readlink. Each finds the
 // directory, locks it, looks the last name up, checks in Linux' order, and asks the file system. Locks:
 // directories (see core.h).
-// LIMIT: no protected_symlinks, protected_hardlinks, protected_fifos (their sysctls read 0).
+// LIMIT: no protected_symlinks, protected_regular, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
 #include "fs/core.h"
 #include "fs/notify.h"
@@ -186,16 +186,19 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
     notify_created(p.dir, p.d);
     return 0;
 }
-static int link_checked(struct place *p, const struct path *old) {
+static int link_checked(struct place *p, const struct path *old, const struct vfs_cred *c) {
     struct inode *i = old->dentry->inode;
     if (old->mnt != p->w.cur.mnt || i->sb != p->dir->sb)
         return -LINUX_EXDEV;
     if (inode_is_dir(i))
         return -LINUX_EPERM;
+    int err = inode_may_link(i, c);
+    if (err)
+        return err;
     if (!p->dir->ops->link)
         return no_op(p->dir);
     struct vfs_attr a;
-    int err = inode_attr(i, &a);
+    err = inode_attr(i, &a);
     if (err)
         return err;
     if (a.nlink == 0 && !i->linkable)
@@ -218,7 +221,7 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *on
     err = place_new(&p, ctx, nbase, nname, false);
     if (err == -LINUX_EROFS && old.mnt != p.w.cur.mnt)
         return -LINUX_EXDEV;
-    return err ? err : link_checked(&p, &old);
+    return err ? err : link_checked(&p, &old, &ctx->cred);
 }
 
 // ---- A name goes ------------------------------------------------------------------------------------------

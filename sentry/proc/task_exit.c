@@ -56,7 +56,6 @@ void tgroup_reap(struct tgroup *g) {
     struct kernel *k = g->k;
     k->nzombies -= g->state == TG_ZOMBIE;
     g->state = TG_REAPED;
-    k->nzombies--;
     ptrace_forget(g->leader);
     tgroup_leave(g);
     list_del(&g->sibling);

@@ -246,6 +246,7 @@ static void put_caps(struct proc_text *x, const struct snapshot *s) {
                 (unsigned long long)c->cap_ambient);
     proc_printf(x, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", s->no_new_privs, s->seccomp_mode,
                 s->seccomp_filters);
+    proc_printf(x, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
 }
 
 static void put_cpus(struct proc_text *x, uint64_t mask) {

@@ -146,7 +146,7 @@ static const struct proc_entry fs_entries[] = {
     NUMBER("pipe-user-pages-hard", 0),
     NUMBER("pipe-user-pages-soft", 16384),
     NUMBER("protected_fifos", 0),
-    NUMBER("protected_hardlinks", 0),
+    NUMBER("protected_hardlinks", 1),
     NUMBER("protected_regular", 0),
     NUMBER("protected_symlinks", 0),
     NUMBER("suid_dumpable", 0),

@@ -4,7 +4,7 @@
 Picket. Exit status, stdout, stderr and the folder it leaves (tree.py) must be identical; the path is the same, too.
 
 A script's header may say `# needs: PROGRAM ...` (or PYTHON:MODULE; skipped with that reason when one is missing),
-`# timeout: SECONDS` and `# places: overlay bind`: inside, the folder is one in the sandbox's own upper layer, or one of
+`# timeout: SECONDS`, `# lacks: WHAT` (what Picket does not have yet: skipped) and `# places: overlay bind`: inside, the folder is one in the sandbox's own upper layer, or one of
 the host's that is bound, for what differs there (docs/CAVEATS.md). With --place both, each script runs in both. A
 script prints nothing that differs from run to run; what it leaves below .out/ is no part of the tree."""
 import argparse
@@ -42,6 +42,7 @@ class Script:
         with open(path) as f:
             text = f.read()
         self.path, self.name = path, os.path.basename(path)[:-3]
+        self.lacks = header(text, "lacks", "")
         self.missing = [p for p in header(text, "needs", "").split() if not there(p)]
         self.timeout = float(header(text, "timeout", "60")) * options.timeout_scale
         self.places = header(text, "places", "overlay bind").split()
@@ -81,6 +82,8 @@ def differences(want, got):
 
 def pair(script, options, base):
     """Returns the word and the text of one script's line."""
+    if script.lacks:
+        return "skipped", "Picket lacks " + script.lacks
     if script.missing:
         return "skipped", "no %s here" % ", ".join(script.missing)
     folder = os.path.join(base, script.name)

@@ -70,6 +70,12 @@ TEST(stat_line)
     EXPECT_EQ(session, getsid(0));
 }
 
+TEST(speculation)
+{
+    EXPECT_TRUE(field("Speculation_Store_Bypass")[0] != 0);
+    EXPECT_TRUE(field("SpeculationIndirectBranch")[0] != 0);
+}
+
 TEST(zombie)
 {
     pid_t pid = fork();

@@ -64,6 +64,22 @@ TEST(absent_attribute)
     EXPECT_TRUE(size == -1 && (errno == ENODATA || errno == EOPNOTSUPP));
 }
 
+TEST(bare_prefixes)
+{
+    in_tmpdir();
+    put_file("f", "");
+    char value[8];
+    EXPECT_ERRNO(setxattr("f", "user.", "1", 1, 0), EINVAL);
+    EXPECT_ERRNO(getxattr("f", "user.", value, sizeof(value)), EINVAL);
+    EXPECT_ERRNO(removexattr("f", "user."), EINVAL);
+    EXPECT_ERRNO(getxattr("f", "security.", value, sizeof(value)), EINVAL);
+    if (geteuid() != 0)
+        return;
+    EXPECT_ERRNO(setxattr("f", "security.", "1", 1, 0), EINVAL);
+    EXPECT_ERRNO(setxattr("f", "trusted.", "1", 1, 0), EINVAL);
+    EXPECT_ERRNO(getxattr("f", "trusted.", value, sizeof(value)), EINVAL);
+}
+
 TEST(security)
 {
     in_tmpdir();

@@ -30,6 +30,9 @@ int main() {
     for (int n : got) std::cout << n << " "; std::cout << std::endl;
 }
 M
-cmake -S s -B b -G Ninja -DCMAKE_BUILD_TYPE=Release > .tmp/log; echo $?; grep -E 'Check for working|Found|done' .tmp/log; rm .tmp/log
-ninja -C b --quiet; echo $?; ./b/prog; (cd b && ctest 2>&1 | grep 'tests passed'); DESTDIR=$PWD/i cmake --install b --prefix /usr > /dev/null
-find i | sort; ./i/usr/bin/prog; LD_LIBRARY_PATH=i/usr/lib ./i/usr/bin/prog; ninja -C b; ninja -C b -t clean -q 2>/dev/null; rm -rf b i
+cmake -S s -B b -G Ninja -DCMAKE_BUILD_TYPE=Release > .tmp/log; echo $?
+grep -E 'Check for working|Found|done' .tmp/log; rm .tmp/log
+ninja -C b --quiet; echo $?; ./b/prog; (cd b && ctest 2>&1 | grep 'tests passed')
+DESTDIR=$PWD/i cmake --install b --prefix /usr > /dev/null
+find i | sort; ./i/usr/bin/prog; LD_LIBRARY_PATH=i/usr/lib ./i/usr/bin/prog; ninja -C b
+ninja -C b -t clean -q 2>/dev/null; rm -rf b i

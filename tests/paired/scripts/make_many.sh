@@ -18,4 +18,5 @@ printf 'all: a b c\n%%: ; @echo $@ > sub.$@\n' > sub.mk
 sed -i '/^OBJ/s/.*/OBJ := $(patsubst src\/%.c,obj\/%.o,$(wildcard src\/main.c src\/f1.c src\/f80.c src\/f2?.c))/' Makefile
 make -j4; echo $?; ./prog; echo $?; make -j4; ls data | wc -l
 sleep 0.02; touch src/f20.c; make -n prog | wc -l; make -q prog; echo $?
-printf 'all: a b c\na c: ; @echo $@ ; test $@ = c\nb: ; @exit 3\n' > bad.mk; make -f bad.mk -k -j2 > .tmp/log 2>&1; echo $?; sort .tmp/log; rm .tmp/log
+printf 'all: a b c\na c: ; @echo $@ ; test $@ = c\nb: ; @exit 3\n' > bad.mk
+make -f bad.mk -k -j2 > .tmp/log 2>&1; echo $?; sort .tmp/log; rm .tmp/log

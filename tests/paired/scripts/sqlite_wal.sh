@@ -3,7 +3,8 @@
 # needs: sqlite3
 sqlite3 db 'pragma journal_mode=wal; create table t(who int, n int, primary key(who, n)) without rowid;'
 for who in 1 2; do
-    ( for n in $(seq 60); do echo "insert into t values($who, $n);"; done | sqlite3 -cmd '.timeout 20000' db ) &
+    ( for n in $(seq 60); do echo "insert into t values($who, $n);"
+done | sqlite3 -cmd '.timeout 20000' db ) &
 done
 for i in 1 2 3 4 5; do sqlite3 -cmd '.timeout 20000' db 'select count(*) >= 0 from t'; done; wait
 sqlite3 db 'select who, count(*), sum(n) from t group by who; pragma integrity_check; pragma wal_checkpoint(truncate);'
