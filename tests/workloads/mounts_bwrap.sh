@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Namespaces of mounts and names: util-linux' unshare and mount, and bubblewrap, which pivots into a tree that it puts together.
-# needs: bwrap unshare root
+# needs: bwrap unshare
 # timeout: 60
 cd "$1" && mkdir -p place a b && echo text > a/f
 unshare -mu sh -c '
