@@ -267,6 +267,8 @@ static void tell_oom(const struct self *s, const struct container *c) {
         return;
     int bundle cleanup_close = open(c->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int file cleanup_close = openat(bundle, "oom", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (file < 0)
+        log_debug("no file 'oom' in the bundle: errno %d", errno);
     if (c->cgroup)
         cgroup_tell_oom(c->cgroup);
     usleep(OOM_FIRST);
