@@ -2,7 +2,7 @@
 # apt from a repository in a folder: update, policy, simulate, download and unpack, with state and cache of its own.
 # needs: apt-get dpkg-deb gzip
 # timeout: 120
-mkdir -p repo pk/DEBIAN pk/usr/share/demo st/lists/partial c/archives/partial etc
+mkdir -p etc/preferences.d repo pk/DEBIAN pk/usr/share/demo st/lists/partial c/archives/partial etc
 echo text > pk/usr/share/demo/file; export SOURCE_DATE_EPOCH=1600000000; touch -d @1600000000 pk/usr/share/demo/file
 printf 'Package: paired-demo\nVersion: 1.0\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: demo\n' > pk/DEBIAN/control
 dpkg-deb --root-owner-group -Zgzip -b pk repo/paired-demo_1.0_all.deb > /dev/null

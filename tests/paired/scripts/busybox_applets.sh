@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # busybox: its shell and many applets over the same files, beside what the large programs say.
+# places: overlay
 # needs: busybox
 mkdir d; for i in $(seq 30); do busybox seq $i > d/f$i; done
 busybox tar -cf t.tar d; busybox tar -tf t.tar | sort | busybox md5sum; mkdir x; busybox tar -C x -xf t.tar
