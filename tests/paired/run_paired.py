@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Real work of real programs, done twice from the same start: scripts/NAME.sh runs in an empty folder natively and inside
-Picket. Exit status, stdout, stderr and the folder it leaves (tree.py) must be identical; the path is the same, too.
+"""Real work of real programs, done twice from the same start: scripts/NAME.sh runs in an empty folder
+natively and inside Picket. Exit status, stdout, stderr and the folder it leaves (tree.py) must be identical;
+the path is the same, too.
 
-A script's header may say `# needs: PROGRAM ...` (or PYTHON:MODULE; skipped with that reason when one is missing),
-`# timeout: SECONDS`, `# lacks: WHAT` (what Picket does not have yet: skipped) and `# places: overlay bind`: inside, the folder is one in the sandbox's own upper layer, or one of
-the host's that is bound, for what differs there (docs/CAVEATS.md). With --place both, each script runs in both. A
-script prints nothing that differs from run to run; what it leaves below .out/ is no part of the tree."""
+A script's header may say `# needs: PROGRAM ...` (or PYTHON:MODULE; skipped with that reason when one is
+missing), `# timeout: SECONDS`, `# lacks: WHAT` (what Picket does not have yet: skipped) and `# places:
+overlay bind`. The place is where the folder is inside: in the sandbox's own upper layer (then the host's must
+stay as it was), or one of the host's that is bound, unless what it does is refused there (docs/CAVEATS.md).
+With --place both, each script runs in each of its places, else in the first. It prints nothing that differs
+from run to run."""
 import argparse
 import concurrent.futures
 import difflib
@@ -23,7 +26,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPTS = os.path.join(HERE, "scripts")
 MARK = "--- tree ---"
 # $1 the script, $2 the folder, $3 tree.py. The tree is printed after the script has ended, whatever became of it.
-WRAP = 'cd "$2"; bash "$1"; code=$?; echo "{0}"; cd /; PATH=/usr/bin:/bin python3 -I "$3" "$2"; exit $code'
+WRAP = ('cd "$2"; bash "$1"; code=$?; echo "{0}"; cd /; PATH=/usr/bin:/bin python3 -I "$3" "$2"; '
+        'exit $code')
 
 
 def header(text, key, default):
@@ -34,7 +38,9 @@ def header(text, key, default):
 def there(need):
     program, _, module = need.partition(":")
     path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    return path and (not module or subprocess.run([path, "-c", "import " + module], capture_output=True).returncode == 0)
+    if not path or not module:
+        return path
+    return subprocess.run([path, "-c", "import " + module], capture_output=True).returncode == 0
 
 
 class Script:
@@ -50,10 +56,11 @@ class Script:
 
 def run(prefix, script, base, folder, kept=False):
     """Returns exit status, stdout, tree, stderr. kept: the host's own folder must be as it was."""
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder, "TMPDIR": folder + "/.tmp", "TERM": "dumb",
-           "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "USER": "somebody", "LOGNAME": "somebody", "SHELL": "/bin/bash"}
-    command = prefix + ["bash", "-c", WRAP.format(MARK), "bash", script.path, folder,
-                        os.path.join(HERE, "tree.py")]
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder, "TMPDIR": folder + "/.tmp",
+           "TERM": "dumb", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "SHELL": "/bin/bash",
+           "USER": "somebody", "LOGNAME": "somebody"}
+    tree_py = os.path.join(HERE, "tree.py")
+    command = prefix + ["bash", "-c", WRAP.format(MARK), "bash", script.path, folder, tree_py]
     os.makedirs(folder + "/.tmp")
     child = subprocess.Popen(command, env=env, cwd=base, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, errors="surrogateescape", text=True, start_new_session=True)
@@ -75,8 +82,8 @@ def differences(want, got):
     lines = []
     for what in want:
         if want[what] != got[what]:
-            lines += list(difflib.unified_diff(want[what].splitlines(), got[what].splitlines(), "native " + what, "inside " + what,
-                                               lineterm="", n=1))[:40]
+            lines += list(difflib.unified_diff(want[what].splitlines(), got[what].splitlines(), "native " + what,
+                                               "inside " + what, lineterm="", n=1))[:40]
     return "\n".join("    " + line.encode("utf-8", "backslashreplace").decode() for line in lines)
 
 
@@ -91,13 +98,16 @@ def pair(script, options, base):
     want = run([], script, base, folder)
     native = time.monotonic() - started
     if want["exit status"] != "0\n":
-        return "failed", "the native run itself: exit %s%s%s" % (want["exit status"], want["stdout"][-1500:], want["stderr"][-1500:])
-    places = script.places if options.place == "both" else [p for p in script.places if options.place in (p, "first")][:1]
+        return "failed", "the native run itself: exit %s%s%s" % (
+            want["exit status"], want["stdout"][-1500:], want["stderr"][-1500:])
+    places = [p for p in script.places if options.place in (p, "first", "both")]
+    places = places if options.place == "both" else places[:1]
     took, text = [], ""
     for place in places:
         bind = ["--bind", "%s:%s" % (base, base)] if place == "bind" else []
         started = time.monotonic()
-        got = run([options.picket, "do", "--platform=" + options.platform] + bind + ["--"], script, base, folder, place == "overlay")
+        command = [options.picket, "do", "--platform=" + options.platform] + bind + ["--"]
+        got = run(command, script, base, folder, place == "overlay")
         took.append("%s %.1f s" % (place, time.monotonic() - started))
         different = differences(want, got)
         if different:
@@ -127,7 +137,8 @@ def main():
             for script, job in jobs:
                 word, text = job.result()
                 counts[word] += 1
-                print("%-22s %-7s %s" % (script.name, {"passed": "ok", "failed": "FAIL"}.get(word, word), text), flush=True)
+                word = {"passed": "ok", "failed": "FAIL"}.get(word, word)
+                print("%-22s %-7s %s" % (script.name, word, text), flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints a folder as text that is the same for equal trees: of each name the type, mode, owner, and what the type has
-(size and sum of the contents, the first other name of the same file, link target, device), user.* attributes and ACLs, and the time of
-change where it lies in the past, which is what programs set. Sizes of directories and holes are a file system's own matter."""
+"""Prints a folder as text that is the same for equal trees: of each name the type, mode, owner, and what the
+type has (size and sum of the contents, the first other name of the same file, link target, device), user.*
+attributes and ACLs, and the time of change where it lies in the past, which is what programs set. Sizes of
+directories and holes are a file system's own matter."""
 import hashlib
 import os
 import stat

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # find with every common test, -exec +, -delete, du, stat, xargs -P, ls -R.
+# places: overlay
 for d in a b c; do for e in 1 2 3; do mkdir -p t/$d/$e; for f in x y z; do echo $d$e$f > t/$d/$e/$f; done
 done; done
 truncate -s 50000 t/a/1/big; ln -s ../1/x t/a/2/sym; ln -s gone t/a/2/dang; ln t/b/1/x t/b/2/hard

@@ -12,5 +12,6 @@ sqlite3 db 'pragma journal_mode=delete; vacuum; delete from t where n % 2; vacuu
 sqlite3 db .dump | md5sum
 sqlite3 mem.db "create virtual table if not exists s using fts5(a);" 2>/dev/null
 sqlite3 k.db 'create table k(v); begin immediate; insert into k values(1); rollback; select count(*) from k;'
-(echo 'begin exclusive; select 1;'; sleep 1; echo 'commit;') | sqlite3 k.db & sleep 0.4
-sqlite3 k.db 'insert into k values(2)' 2>&1; wait; sqlite3 db .dump > dump; rm -f db mem.db k.db
+(echo 'begin exclusive;'; echo '.shell touch .tmp/held; until [ -e .tmp/go ]; do sleep 0.05; done'; echo 'commit;') | sqlite3 k.db &
+until [ -e .tmp/held ]; do sleep 0.05; done; rm .tmp/held
+sqlite3 k.db 'insert into k values(2)' 2>&1; touch .tmp/go; wait; rm .tmp/go; sqlite3 db .dump > dump; rm -f db mem.db k.db
