@@ -25,7 +25,7 @@ printf "port=$port\nno-resolv\nno-hosts\naddress=/picket.test/192.0.2.9\nuser=ro
 dnsmasq -C d.conf -k 2> dns.log & server=$!
 up "$port"
 tcpdump -i lo -n -U -c 2 -l udp port "$port" > packets 2> tcpdump.log & watcher=$!
-for i in $(seq 100); do grep -q 'listening on' tcpdump.log && break; sleep 0.05; done
+for i in $(seq 100); do grep -qs 'listening on' tcpdump.log && break; sleep 0.05; done
 dig +short -p "$port" @127.0.0.1 picket.test
 dig +short +tcp -p "$port" @127.0.0.1 picket.test
 dig +short -x 192.0.2.9 -p "$port" @127.0.0.1 | wc -l
