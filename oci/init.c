@@ -30,7 +30,7 @@
 
 #define ALL_SIGNALS (~UINT64_C(0))
 // us: the shim tells of both by ways of its own; the end must not overtake what it was for
-#define OOM_FIRST   250000
+#define OOM_FIRST   1000000
 #define PATIENCE    9000  // ms that a command waits for its init
 
 // The host call itself: the C library's leaves two real-time signals out.

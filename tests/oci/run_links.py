@@ -337,14 +337,14 @@ def test_in_a_user_namespace():
 
 # ---- Rates and captures ---------------------------------------------------------------------------------------------------
 def test_rates():
-    """16 Mbit/s is 2 MB a second, with each direction for itself."""
+    """16 Mbit/s is 2 MB a second (but for what lies in buffers), with each direction for itself."""
     with Pair() as pair:
         linux = starter(pair.here)
         for option, to_sandbox in (("--net-rx-rate", True), ("--net-tx-rate", False)):
             sandbox = starter(pair.there, [option, "16mbit"], net="veth")
             ways = (lambda: transfer(sandbox, linux, pair.THERE[0], 8000000), lambda: transfer(linux, sandbox, pair.HERE[0], 8000000))
             seconds, other = ways[not to_sandbox](), min(ways[to_sandbox]() for _ in range(3))  # of a busy machine's the best
-            expect(3.6 < seconds < 6 * cli.SCALE, "%s: %.2f s for 8 MB" % (option, seconds))
+            expect(3 < seconds < 6 * cli.SCALE, "%s: %.2f s for 8 MB" % (option, seconds))
             expect(other < 3 * cli.SCALE, "%s: the other way took %.2f s" % (option, other))
 
 
