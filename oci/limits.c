@@ -59,7 +59,7 @@ static bool number(const char *text, enum unit unit, uint64_t *value) {
         end += *end == 'b' || *end == 'B';
     }
     v *= scale;
-    if (*end || !isfinite(v) || v < 1 || v > MOST || ((unit == COUNT) && v != floor(v)))
+    if (*end || !isfinite(v) || v < 1 || v > MOST || (unit == COUNT && v != (double)(uint64_t)v))
         return false;
     *value = (uint64_t)v;
     return true;

@@ -171,6 +171,8 @@ bool kernel_free(struct kernel *k) {
             clean = false;
         }
     net_ns_destroy(&k->net);
+    if (k->main)
+        tgroup_put(take_ptr(k->main));
     unlink_init(k);
     task_put(take_ptr(k->init->leader));
     tgroup_put(take_ptr(k->init));

@@ -47,7 +47,7 @@ struct kernel {
     // [c] built in: the parent of what comes from outside. Number 1, which reaps orphans; or 0, seen by
     // nobody, when the main process is number 1
     struct tgroup *init;
-    struct tgroup *main;         // [T] whose end ends the sandbox
+    struct tgroup *main;         // [T] owned, while others end, too: whose end ends the sandbox
     bool main_orphaned;          // [c] nobody outside could continue it
     int exit_status;             // [T] wait status of main
     _Atomic bool shutting_down;

@@ -165,7 +165,7 @@ static int publish(struct task *t, bool main) {
     list_add_tail(&k->init->children, &g->sibling);
     k->tgs[pid] = g;
     if (main)
-        k->main = g;
+        k->main = tgroup_get(g);
     task_publish(t, pid);
     {
         LOCKED(&g->sig_lock);
