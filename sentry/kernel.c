@@ -163,7 +163,7 @@ static void unlink_init(struct kernel *k) {
     }
 }
 
-bool kernel_free(struct kernel *k) {
+bool kernel_end(struct kernel *k) {
     bool clean = k->ntasks == 0;
     for (int pid = 1; pid < k->pid_end; pid++)
         if ((k->pids[pid] || k->tgs[pid]) && k->tgs[pid] != k->init) {
@@ -181,6 +181,9 @@ bool kernel_free(struct kernel *k) {
     watch_file_ends(k, false);
     async_queue_destroy(&k->async);
     epoll_graph_destroy(&k->epolls);
+    return clean;
+}
+void kernel_free(struct kernel *k) {
     timers_destroy(&k->timers);
     lock_destroy(&k->tasks_lock);
     free(k->pids);
@@ -189,5 +192,4 @@ bool kernel_free(struct kernel *k) {
     uts_ns_put(k->uts);
     free(k);
     the_kernel = NULL;
-    return clean;
 }

@@ -79,8 +79,10 @@ struct kernel {
 
 // With the built-in init. NULL: no memory.
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c);
-// All tasks are gone and the workers have returned: gives everything back. True: nothing leaked.
-bool kernel_free(struct kernel *k);
+// All tasks are gone and the workers have returned: gives back what they were. True: nothing leaked. Files of
+// procfs may still name processes: the kernel itself goes when the VFS has gone.
+bool kernel_end(struct kernel *k);
+void kernel_free(struct kernel *k);
 // The one of this process, for code that is called without a task, a kernel or an object of it: procfs, which
 // the VFS calls, and what terminals ask of job control (fs/tty/ctty.h). Everything else goes by task->k.
 extern struct kernel *the_kernel;

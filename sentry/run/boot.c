@@ -147,9 +147,10 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     control_close(k);
     links_close(take_ptr(k->links));
     limits_stop(limits);
-    bool clean = kernel_free(k);
+    bool clean = kernel_end(k);
     hostfd_forget_terminals();
     vfs_destroy(vfs);
+    kernel_free(k);
     limits_free(limits);
     gofer_client_free(gofer);
     plat_count(p, &threads, &spaces);

@@ -34,6 +34,8 @@ def main():
     # Short-lived sandboxes too: start, threads and teardown are where much of the locking is.
     runs = [("native", [guest, "1"], 30)] + [("inside", sandbox + [str(options.seconds)], 60)]
     runs += [("inside, short", sandbox + ["0.3"], 60)] * 5
+    # What is mounted over the names of processes is taken off when these have gone.
+    runs += [("mounts left", sandbox[:-1] + ["sh", "-c", "mount -t tmpfs t /proc/$$ && echo sums agree"], 60)]
     failed = 0
     for name, command, timeout in runs:
         code, out, errors = run(command, timeout * options.timeout_scale)
