@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """containerd and ctr with Picket as the binary of its runc shim: the daemon is started here with folders of its own. The image is
 made of busybox; without a network."""
-import argparse
 import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,17 +13,12 @@ import tarfile
 import tempfile
 import time
 
+import engine
 import runtime
+from engine import tool
 from runtime import at, expect
 
 IMAGE = "docker.io/library/picket-test:latest"
-
-
-def tool(name):
-    for place in ("/usr/bin/", "/usr/sbin/"):
-        if os.access(place + name, os.X_OK):
-            return place + name
-    return shutil.which(name)
 
 
 def ctr(*args, status=0, **kw):
@@ -176,24 +169,8 @@ def start_daemon():
     with open(at.base + "/config.toml", "w") as f:
         f.write('version = 2\nroot = "%s/root"\nstate = "%s/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n'
                 'address = "%s/sock"\n' % ((at.base,) * 3))
-    log = open(at.base + "/log", "w")
-    daemon = subprocess.Popen([tool("containerd"), "--config", at.base + "/config.toml"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    limit = time.monotonic() + 20 * at.scale
-    while ctr("version", status=None).returncode:
-        if daemon.poll() is not None or time.monotonic() > limit:
-            stop(daemon)
-            return None
-        time.sleep(0.2)
-    return daemon
-
-
-def stop(daemon):
-    daemon.terminate()
-    try:
-        daemon.wait(20)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
+    command = [tool("containerd"), "--config", at.base + "/config.toml"]
+    return engine.start(command, lambda: not ctr("version", status=None).returncode, 20)
 
 
 def add(tar, name, data):
@@ -226,15 +203,14 @@ def wrapper():
     os.chmod(at.wrapper, 0o755)
 
 
+def clear():
+    for left in ("box", "one"):
+        ctr("task", "delete", "--force", left, status=None)
+        ctr("container", "delete", left, status=None)
+
+
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picket", required=True)
-    parser.add_argument("--nasty", required=True)
-    parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--timeout-scale", type=float, default=1.0)
-    parser.add_argument("--filter", default=".")
-    options = parser.parse_args()
-    at.picket, at.platform, at.scale, at.nasty = os.path.abspath(options.picket), options.platform, options.timeout_scale, options.nasty
+    options = runtime.options(nasty=True)
     if os.geteuid() != 0 or not all(map(tool, ("containerd", "ctr", "containerd-shim-runc-v2", "busybox"))):
         print("skipped: not root, or no containerd, ctr, shim or busybox\n0 passed, 0 failed, 1 skipped")
         return 0
@@ -246,32 +222,13 @@ def main():
     wrapper()
     daemon = start_daemon()
     if not daemon:
-        print("skipped: containerd does not start here: %s\n0 passed, 0 failed, 1 skipped" % open(at.base + "/log").read()[-400:].replace("\n", " | "))
-        shutil.rmtree(at.base, ignore_errors=True)
-        return 0
-    results = []
+        return engine.skip("containerd")
     try:
         image()
-        for name, test in [(n, f) for n, f in list(globals().items()) if n.startswith("test_") and re.search(options.filter, n)]:
-            started = time.monotonic()
-            try:
-                test()
-                results.append(True)
-                print("ok   %-40s %6.1f s" % (name[5:], time.monotonic() - started), flush=True)
-            except Exception as e:
-                results.append(False)
-                print("FAIL %s: %s: %s" % (name[5:], type(e).__name__, e), flush=True)
-                for left in ("box", "one"):
-                    ctr("task", "delete", "--force", left, status=None)
-                    ctr("container", "delete", left, status=None)
+        results = engine.run(dict(globals()), options.filter, clear)
     finally:
-        stop(daemon)
-        for line in reversed(open("/proc/self/mounts").read().splitlines()):
-            if line.split()[1].startswith(at.base + "/"):
-                subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        shutil.rmtree(at.base, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (results.count(True), results.count(False)))
-    return int(False in results)
+        engine.end(daemon)
+    return engine.told(results)
 
 
 if __name__ == "__main__":

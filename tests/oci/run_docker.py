@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """dockerd and the docker CLI with Picket as the default runtime, unchanged: the daemon, containerd and its shim are the machine's, started
 here with folders of their own and ended afterwards. The image is made of busybox; without a network (none is taken over yet)."""
-import argparse
 import json
 import os
 import re
@@ -13,19 +12,13 @@ import sys
 import tempfile
 import time
 
+import engine
 import runtime
+from engine import tool
 from runtime import at, expect
 
 IMAGE = "picket-test"
 LOOP = ("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
-
-
-def tool(name):
-    """Debian's, where there are several."""
-    for place in ("/usr/bin/", "/usr/sbin/"):
-        if os.access(place + name, os.X_OK):
-            return place + name
-    return shutil.which(name)
 
 
 def docker(*args, status=0, **kw):
@@ -408,24 +401,7 @@ def start_daemon():
               "exec-opts": ["native.cgroupdriver=cgroupfs"], "shutdown-timeout": 2}
     with open(at.base + "/daemon.json", "w") as f:
         json.dump(config, f)
-    log = open(at.base + "/log", "w")
-    daemon = subprocess.Popen([tool("dockerd"), "--config-file", at.base + "/daemon.json"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    limit = time.monotonic() + 30 * at.scale
-    while docker("version", status=None).returncode:
-        if daemon.poll() is not None or time.monotonic() > limit:
-            stop(daemon)
-            return None
-        time.sleep(0.2)
-    return daemon
-
-
-def stop(daemon):
-    daemon.terminate()
-    try:
-        daemon.wait(20)
-    except subprocess.TimeoutExpired:
-        daemon.kill()
-        daemon.wait()
+    return engine.start([tool("dockerd"), "--config-file", at.base + "/daemon.json"], lambda: not docker("version", status=None).returncode, 30)
 
 
 def image():
@@ -440,44 +416,20 @@ def image():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picket", required=True)
-    parser.add_argument("--nasty", required=True)
-    parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--timeout-scale", type=float, default=1.0)
-    parser.add_argument("--filter", default=".")
-    options = parser.parse_args()
-    at.picket, at.platform, at.scale, at.nasty = os.path.abspath(options.picket), options.platform, options.timeout_scale, options.nasty
+    options = runtime.options(nasty=True)
     if os.geteuid() != 0 or not all(map(tool, ("dockerd", "docker", "containerd", "busybox"))):
         print("skipped: not root, or no dockerd, docker, containerd or busybox\n0 passed, 0 failed, 1 skipped")
         return 0
     at.base = tempfile.mkdtemp(prefix="pd-")  # short: sockets lie in it
     daemon = start_daemon()
     if not daemon:
-        print("skipped: dockerd does not start here: %s\n0 passed, 0 failed, 1 skipped" % open(at.base + "/log").read()[-400:].replace("\n", " | "))
-        shutil.rmtree(at.base, ignore_errors=True)
-        return 0
-    results = []
+        return engine.skip("dockerd")
     try:
         image()
-        for name, test in [(n, f) for n, f in list(globals().items()) if n.startswith("test_") and re.search(options.filter, n)]:
-            started = time.monotonic()
-            try:
-                test()
-                results.append(True)
-                print("ok   %-40s %6.1f s" % (name[5:], time.monotonic() - started), flush=True)
-            except Exception as e:
-                results.append(False)
-                print("FAIL %s: %s: %s" % (name[5:], type(e).__name__, e), flush=True)
-                docker("rm", "-fv", "box", status=None)
+        results = engine.run(dict(globals()), options.filter, lambda: docker("rm", "-fv", "box", status=None))
     finally:
-        stop(daemon)
-        for line in reversed(open("/proc/self/mounts").read().splitlines()):
-            if line.split()[1].startswith(at.base + "/"):
-                subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        shutil.rmtree(at.base, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (results.count(True), results.count(False)))
-    return int(False in results)
+        engine.end(daemon)
+    return engine.told(results)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits, and the one cause for each end: what `do --json`, `run --json`, `wait --json` and `events` say. The programs of
 nasty.c are each run under limits: each ends in time, by the right cause, with nothing left, and a neighbour is not harmed."""
-import argparse
 import ctypes
 import json
 import os
@@ -310,14 +309,7 @@ def run_case(name, test):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picket", required=True)
-    parser.add_argument("--nasty", required=True)
-    parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--timeout-scale", type=float, default=1.0)
-    parser.add_argument("--filter", default=".")
-    options = parser.parse_args()
-    at.picket, at.platform, at.scale = os.path.abspath(options.picket), options.platform, options.timeout_scale
+    options = runtime.options(nasty=True)
     if not shutil.which("busybox"):
         print("no busybox: skipped\n0 passed, 0 failed, 1 skipped")
         return 0

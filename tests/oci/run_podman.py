@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Podman with Picket as its runtime, unchanged: podman, conmon and Picket as a user of podman meets them. The image is made of
 busybox. Needs root, podman and busybox; for its bridge network CNI's plugins or netavark, and iptables, in a namespace of the test's."""
-import argparse
 import json
 import os
 import re
@@ -187,13 +186,7 @@ def setup():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picket", required=True)
-    parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--timeout-scale", type=float, default=1.0)
-    parser.add_argument("--filter", default=".")
-    options = parser.parse_args()
-    at.picket, at.platform, at.scale = os.path.abspath(options.picket), options.platform, options.timeout_scale
+    options = runtime.options()
     if os.geteuid() != 0 or not shutil.which("podman") or not shutil.which("busybox"):
         print("skipped: not root, or no podman, or no busybox\n0 passed, 0 failed, 1 skipped")
         return 0

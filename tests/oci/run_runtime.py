@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Picket as an OCI runtime: every command and state, the fields of config.json, the phrases that clients look for, and that
 after each test nothing is left: no process, mount, cgroup or file. Each case is a function; run on one platform."""
-import argparse
 import ctypes
 import inspect
 import os
@@ -25,13 +24,7 @@ def cases():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picket", required=True)
-    parser.add_argument("--platform", default="seccomp")
-    parser.add_argument("--timeout-scale", type=float, default=1.0)
-    parser.add_argument("--filter", default=".")
-    options = parser.parse_args()
-    at.picket, at.platform, at.scale = os.path.abspath(options.picket), options.platform, options.timeout_scale
+    options = runtime.options()
     if not shutil.which("busybox"):
         print("no busybox: skipped\n0 passed, 0 failed, 1 skipped")
         return 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of Picket as an OCI runtime share: bundles, calls, a client's side of terminals, and the look for leftovers."""
+import argparse
 import array
 import contextlib
 import json
@@ -22,6 +23,23 @@ class At:
 
 
 at = At()
+
+
+def options(nasty=False):
+    """Of a program of tests; `at` is set by them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picket", required=True)
+    parser.add_argument("--platform", default="seccomp")
+    parser.add_argument("--timeout-scale", type=float, default=1.0)
+    parser.add_argument("--filter", default=".")
+    if nasty:
+        parser.add_argument("--nasty", required=True)
+    found = parser.parse_args()
+    at.picket, at.platform, at.scale = os.path.abspath(found.picket), found.platform, found.timeout_scale
+    at.nasty = found.nasty if nasty else None
+    return found
+
+
 SHELLS = ("sh ls cat echo true false sleep id touch mkdir rm kill hostname pwd tty stty env test dd mount chmod chown ln "
           "readlink stat wc head nproc dnsdomainname ps").split()
 CAPS = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
