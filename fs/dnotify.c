@@ -75,3 +75,16 @@ void dnotify_flush(struct file *f, const void *owner) {
     lock_drop(&notify_lock);
     watches_free(&gone);
 }
+
+void dnotify_end(struct file *f) {
+    struct list gone = LIST_INIT(gone);
+    struct watch *w, *next;
+    if (!atomic_load_explicit(&f->inode->notify_mask, memory_order_relaxed))
+        return;
+    lock_take(&notify_lock);
+    list_for_each_safe(w, next, &f->inode->watches, on_inode)
+        if (!w->owner && w->told == f)
+            watch_detach(w, &gone);
+    lock_drop(&notify_lock);
+    watches_free(&gone);
+}

@@ -41,13 +41,16 @@ void file_put(struct file *f) {
     if (!f || !ref_put(&f->refs))
         return;
     struct vfs *v = f->path.dentry->sb->vfs;
+    // Whoever tells of f finds it by its leases and watches: these go first.
+    if (atomic_load_explicit(&f->inode->nleases, memory_order_relaxed))
+        leases_release_file(f);
+    if (inode_is_dir(f->inode))
+        dnotify_end(f);
     if (f->watched && v->watched_release)
         v->watched_release(v->watched_owner, f);
     notify_file(f, f->mode & FMODE_WRITE ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     if (atomic_load_explicit(&f->inode->nlocks, memory_order_relaxed))
         locks_release_file(f);
-    if (atomic_load_explicit(&f->inode->nleases, memory_order_relaxed))
-        leases_release_file(f);
     if (f->ops && f->ops->release)
         f->ops->release(f);
     if (f->mode & FMODE_READER)

@@ -61,10 +61,10 @@ static struct mount *clone_of(struct vfs *v, struct mount *m, struct dentry *roo
     return c;
 }
 
-// What lies on `top` below `root`, once more on top's copy. Mounts of the copy lie in ns already.
+// What lies on `top` below `root` (NULL: all), once more on top's copy. Mounts of the copy lie in ns already.
 static int copy_below(struct vfs *v, struct mount *top, const struct dentry *root, struct mnt_ns *ns) {
     for (struct mount *m = next_of(top, top), *next; m; m = next) {
-        if (m->parent == top && !is_below(m->mountpoint, root)) {
+        if (root && m->parent == top && !is_below(m->mountpoint, root)) {
             next = next_beside(m, top);
             continue;
         }
@@ -122,7 +122,7 @@ static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
             mount_put(c);
         return err;
     }
-    return copy_below(v, old->root, old->root->root, ns);
+    return copy_below(v, old->root, NULL, ns);
 }
 
 // mounts_lock is held. The mount of p in the copy; what it was is put by the caller.
@@ -185,6 +185,8 @@ static int bind_locked(struct mnt_ns *ns, const struct path *from, const struct 
         return -LINUX_EINVAL;
     if (!mounts_fit(at, from->dentry))
         return -LINUX_ENOTDIR;
+    if (at->dentry->inode->dead)
+        return -LINUX_ENOENT;
     struct mount *c = clone_of(v, from->mnt, from->dentry);
     if (!c)
         return -LINUX_ENOMEM;
@@ -243,6 +245,8 @@ static int may_move(struct mnt_ns *ns, const struct path *from, const struct pat
         return -LINUX_EINVAL;
     if (lies_on(at->mnt, from->mnt))
         return -LINUX_ELOOP;
+    if (at->dentry->inode->dead)
+        return -LINUX_ENOENT;
     return mounts_fit(at, from->dentry) ? 0 : -LINUX_ENOTDIR;
 }
 

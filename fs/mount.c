@@ -202,11 +202,14 @@ int vfs_umount(struct vfs *v, const struct path *at) {
         mount_put_left(m);
     return err;
 }
-// The end of the sandbox: the last made first. No namespace but the first is left.
+// The end of the sandbox: what lies on others first (a moved mount may be older than what it lies on). No
+// namespace but the first is left.
 void mounts_destroy(struct vfs *v);
 void mounts_destroy(struct vfs *v) {
     while (!list_empty(&v->mounts)) {
         struct mount *m = container_of(v->mounts.prev, struct mount, link);
+        while (!list_empty(&m->children))
+            m = list_first(&m->children, struct mount, sibling);
         mount_unlink(v, m);
         invariant(ref_read(&m->refs) == 1);
         mount_put_left(m);

@@ -5,6 +5,7 @@
 #include "fs/tmpfs/node.h"
 
 #define INSISTS      10000u  // refused calls
+#define MOST_AT_ONCE (INT64_C(1) << 60)
 #define OUTPUT_TIMES 8       // so many times the limit, and OUTPUT_MORE bytes, are dropped in patience
 #define OUTPUT_MORE  (1u << 20)
 
@@ -24,6 +25,10 @@ void use_refused(struct vfs_use *u) {
 }
 
 static bool take(struct vfs_use *u, _Atomic int64_t *used, uint64_t max, int64_t n) {
+    if (max && n > MOST_AT_ONCE) {  // a sum with it could overflow
+        use_refused(u);
+        return false;
+    }
     int64_t now = atomic_fetch_add(used, n) + n;
     if (n <= 0 || !max || now <= 0 || (uint64_t)now <= max)
         return true;
@@ -34,6 +39,7 @@ static bool take(struct vfs_use *u, _Atomic int64_t *used, uint64_t max, int64_t
 bool vfs_use_disk(const struct vfs *v, int64_t bytes) {
     return !v->use || take(v->use, &v->use->disk, v->use->max_disk, bytes);
 }
+bool vfs_disk_limited(const struct vfs *v) { return v->use && v->use->max_disk; }
 bool vfs_use_files(const struct vfs *v, int64_t n) {
     return !v->use || take(v->use, &v->use->files, v->use->max_files, n);
 }

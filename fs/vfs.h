@@ -473,6 +473,7 @@ void vfs_set_file_told(struct vfs *vfs, void (*fn)(struct file *f));
 // DN_*; none ends it. owner: a table of descriptors, each close of f there ends it.
 int dnotify_set(struct file *f, const void *owner, uint32_t arg);
 void dnotify_flush(struct file *f, const void *owner);
+void dnotify_end(struct file *f);  // its last reference is gone: so are all its watches
 
 // ---- For file systems (fs/dcache.c, fs/inode.c) -----------------------------------------------------------
 // A new inode: one reference, attr.mode/uid/gid/ino/nlink as given, times now.

@@ -396,13 +396,13 @@ uint64_t cgroup_oom_kills(const char *path) {
 }
 
 // Touches memory until the kernel ends it, before anybody else.
-static _Noreturn void be_victim(int go) {
+static _Noreturn void be_victim(int go, size_t bytes) {
     char byte;
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "1000", 4) != 4 || read(go, &byte, 1) != 1)
         _exit(1);
-    char *p = mmap(NULL, VICTIM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (size_t i = 0; p != MAP_FAILED && i < VICTIM_BYTES; i += 4096)
+    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t i = 0; p != MAP_FAILED && i < bytes; i += 4096)
         ((volatile char *)p)[i] = 1;
     _exit(0);
 }
@@ -417,11 +417,11 @@ void cgroup_tell_oom(const char *path) {
         return;
     pid_t pid = fork();
     if (pid == 0)
-        be_victim(go[0]);
+        be_victim(go[0], used + VICTIM_BYTES);  // (what is used may be files' pages, which give way)
     put(dir, unified() ? "memory.swap.max" : "memory.swappiness", "0");
     snprintf(text, sizeof text, "%llu", (unsigned long long)used + VICTIM_BYTES / 4);
-    if (pid > 0 && put(dir, unified() ? "memory.max" : "memory.limit_in_bytes", text) == 0 &&
-        write(go[1], "", 1) < 0)
+    bool limited = put(dir, unified() ? "memory.max" : "memory.limit_in_bytes", text) == 0;
+    if (pid > 0 && (!limited || write(go[1], "", 1) != 1))
         kill(pid, SIGKILL);
     close(go[0]);
     close(go[1]);

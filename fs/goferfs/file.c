@@ -73,7 +73,11 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
     if (n->fd_write < 0)
         return -LINUX_EBADF;
     const struct vfs *v = f->inode->sb->vfs;
-    int64_t more = mode & LINUX_FALLOC_FL_KEEP_SIZE ? 0 : growth(f->inode->attr.size, off + len);
+    bool keeps = mode & LINUX_FALLOC_FL_KEEP_SIZE, frees = mode & LINUX_FALLOC_FL_PUNCH_HOLE;
+    int64_t more = growth(f->inode->attr.size, off + len);
+    if (keeps && !frees && more > 0 && vfs_disk_limited(v))
+        return -LINUX_EOPNOTSUPP;  // LIMIT: blocks behind a file's end cannot be counted against --disk
+    more = keeps ? 0 : more;
     if (!vfs_use_disk(v, more))
         return -LINUX_ENOSPC;
     if (fallocate(n->fd_write, mode, (off_t)off, (off_t)len) < 0) {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A held thread costs nothing but an entry in the kernel's list of notifications; but each receive and each
 // answer walks that list. So when more than SC_PARKED_MOST calls wait there, those that have waited for long
-// are moved, the longest first (to move who is back soon would cost more than the walks, which are the dearer
-// the more there are: patience()): a
-// thread is brought to the stub's handler and told to sleep there, by rt_sigtimedwait(2) for the signal that
-// interrupts stubs. When its call is answered it is woken by that signal, reports, and goes on with what was
-// decided. To the sentry it is held all the time.
+// are moved, the longest first (to move who is back soon would cost more than the walks, which are dearer the
+// more there are: patience()). A thread is brought to the stub's handler and told to sleep there, by
+// rt_sigtimedwait(2) for the signal that interrupts stubs. When its call is answered it is woken by that
+// signal, reports, and goes on with what was decided. To the sentry it is held all the time.
 //
 // Called by platform.c for threads whose calls park, by resume.c and thread.c when they are to go on, and by
 // dispatch.c for what they report. Locks: thread->lock, then sc_parked.lock.

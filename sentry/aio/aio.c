@@ -95,16 +95,22 @@ bool aio_is_dead(struct aio_ctx *c) {
     return c->dead;
 }
 
-bool aio_has_room(struct aio_ctx *c) {
+bool aio_reserve(struct aio_ctx *c) {
     LOCKED(&c->lock);
-    return c->count < c->max;
+    if (c->count + c->reserved >= c->max)
+        return false;
+    c->reserved++;
+    return true;
+}
+void aio_unreserve(struct aio_ctx *c) {
+    LOCKED(&c->lock);
+    c->reserved--;
 }
 
 void aio_done(struct aio_ctx *c, const struct linux_io_event *e) {
     {
         LOCKED(&c->lock);
-        if (c->count == c->max)
-            return;
+        c->reserved--;
         c->events[(c->first + c->count++) % c->max] = *e;
     }
     waitq_wake(&c->wait, LINUX_POLLIN);

@@ -26,6 +26,7 @@ struct aio_ctx {
     struct lock lock;         // RANK_OBJECT
     struct waitq wait;
     unsigned first, count;           // [lock] of a ring
+    unsigned reserved;               // [lock] for requests that are being done
     bool dead;                       // [lock] destroyed: nothing comes any more
     struct linux_io_event events[];  // [lock]
 };
@@ -42,9 +43,10 @@ int aio_new(struct aio_set *s, _Atomic unsigned *total, unsigned max, uint64_t i
 struct aio_ctx *aio_get(struct aio_set *s, uint64_t id);  // referenced, or NULL
 void aio_put(struct aio_ctx *c);
 bool aio_kill(struct aio_set *s, uint64_t id);  // false: there is none
-bool aio_has_room(struct aio_ctx *c);
+bool aio_reserve(struct aio_ctx *c);     // room for one event; false: there is none
+void aio_unreserve(struct aio_ctx *c);
 void aio_done(struct aio_ctx *c,
-              const struct linux_io_event *e);  // after aio_has_room(); one too many is lost
+              const struct linux_io_event *e);  // into the room that is reserved
 unsigned aio_take(struct aio_ctx *c, struct linux_io_event *to, unsigned n);
 bool aio_is_dead(struct aio_ctx *c);
 

@@ -98,10 +98,11 @@ static int32_t waits_for(struct pi_table *x, int32_t tid) {
     return 0;
 }
 
-// Does `owner` wait, itself or through others, for what tid holds? A chain has no cycle, for none was let in;
-// it is bounded all the same.
+// Does `owner` wait, itself or through others, for what tid holds? Each step looks at all waiters, under the
+// lock of all: so a longer cycle is not found, and waits.
+#define CHAIN_MOST 32
 static bool would_deadlock(struct pi_table *x, int32_t owner, int32_t tid) {
-    for (int steps = 0; owner && steps < 1024; steps++) {
+    for (int steps = 0; owner && steps < CHAIN_MOST; steps++) {
         if (owner == tid)
             return true;
         owner = waits_for(x, owner);
@@ -135,13 +136,9 @@ static void waiter_end(struct task *t) {
 }
 
 // ---- Locking ----------------------------------------------------------------------------------------------
-static bool is_alive(struct task *t, int32_t tid) {
-    struct task *o = tid ? task_find(t->k, tid) : NULL;
-    bool alive = o && atomic_load(&o->state) != TASK_DEAD;
-    if (o)
-        task_put(o);
-    return alive;
-}
+// Will its waiters still hear of its end? pi_ends is set before they are looked for, under the table's lock:
+// who holds that and finds it unset is found.
+static bool will_tell(const struct task *owner) { return owner && !atomic_load(&owner->pi_ends); }
 
 // [x] The word is free: it is t's.
 static int acquire(struct task *t, const struct futex_key *key, uaddr_t word, uint32_t v) {
@@ -169,10 +166,10 @@ static int64_t queue(struct task *t, const struct futex_key *key, uaddr_t word, 
 
 enum { LOCK_BEGINS, LOCK_WAITS };  // call.phase
 
-// -LINUX_EAGAIN: the owner is not whom we have found alive any more. 0: it is t's, or t is queued
-// (LOCK_WAITS).
+// o: the task `alive`, or NULL. -LINUX_EAGAIN: the owner is not whom we have found alive any more.
+// 0: it is t's, or t is queued (LOCK_WAITS).
 static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t word, bool try_only,
-                        int32_t alive) {
+                        int32_t alive, const struct task *o) {
     struct pi_table *x = table(t);
     uint32_t v;
     LOCKED(&x->lock);
@@ -185,7 +182,7 @@ static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t wor
     const struct pi_waiter *first = first_for(x, key);
     if (!owner && !(first && first->state == PI_INHERITS))
         return acquire(t, key, word, v);
-    if (!first && owner != alive)
+    if (!first && (owner != alive || !will_tell(o)))
         return -LINUX_EAGAIN;
     if (try_only)
         return -LINUX_EWOULDBLOCK;
@@ -195,8 +192,8 @@ static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t wor
     return r;
 }
 
-// Who is named in the word, when that is a living thread; or an error.
-static int64_t living_owner(struct task *t, const struct futex_key *key, uaddr_t word) {
+// Who is named in the word, when that is a living thread (*o: referenced, or NULL); or an error.
+static int64_t living_owner(struct task *t, const struct futex_key *key, uaddr_t word, struct task **o) {
     uint32_t v;
     bool waited_for;
     {
@@ -209,7 +206,8 @@ static int64_t living_owner(struct task *t, const struct futex_key *key, uaddr_t
     int32_t owner = (int32_t)(v & LINUX_FUTEX_TID_MASK);
     if (owner == t->tid)
         return -LINUX_EDEADLK;
-    return !owner || waited_for || is_alive(t, owner) ? owner : -LINUX_ESRCH;
+    *o = owner ? task_find(t->k, owner) : NULL;
+    return !owner || waited_for || will_tell(*o) ? owner : -LINUX_ESRCH;
 }
 
 // The lock of one that died: its heir has the word to itself, and writes itself into it.
@@ -238,7 +236,15 @@ int64_t pi_lock_again(struct task *t) {
         }
     }
     int64_t r = park(t);
-    return r == SYS_PARK ? r : -LINUX_ERESTARTNOINTR;
+    if (r == SYS_PARK)
+        return r;
+    LOCKED(&x->lock);  // a signal: but the lock may have been given meanwhile
+    if (w->state == PI_GIVEN)
+        return 0;
+    if (w->state == PI_INHERITS)
+        return inherit(t, w);
+    take_off(x, w);
+    return -LINUX_ERESTARTNOINTR;
 }
 
 int64_t pi_lock(struct task *t, uaddr_t word, bool private, bool try_only, uint64_t deadline) {
@@ -248,9 +254,12 @@ int64_t pi_lock(struct task *t, uaddr_t word, bool private, bool try_only, uint6
         return r;
     t->call.phase = LOCK_BEGINS;
     for (int tries = 0; tries < 64; tries++) {
-        r = living_owner(t, &key, word);
+        struct task *o = NULL;
+        r = living_owner(t, &key, word, &o);
         if (r >= 0)
-            r = try_lock(t, &key, word, try_only, (int32_t)r);
+            r = try_lock(t, &key, word, try_only, (int32_t)r, o);
+        if (o)
+            task_put(o);
         if (r != -LINUX_EAGAIN || try_only)
             break;
     }

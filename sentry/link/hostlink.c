@@ -47,6 +47,8 @@ static unsigned take(struct link *l, uint8_t *at, size_t got, struct ns_rx *rx, 
         capture_frame(l->capture, &(struct ns_iov){(void *)(uintptr_t)rx[n].frame, rx[n].len}, 1);
         return n + 1;
     case VNET_CUT:
+        if (at == l->spare)  // the stack has no memory: as any frame then
+            return n;
         // behind what came before, before what comes after
         netif_input_batch(l->nif, rx, n);
         for (unsigned i = 0; vnet_cut(at, got, i, l->spare, &cut); i++) {

@@ -156,6 +156,7 @@ struct task {
     union call_notes restart_notes;
     int64_t (*restart_fn)(struct task *t);  // [o]
     // what clone may share
+    _Atomic bool pi_ends;        // it ends, and tells who waits for locks that it owns (ipc/futex_pi.c)
     struct map_undo {            // [o] what its last call mapped anew: taken back when the host refuses late
         uint64_t start, end;
         uint64_t brk;            // the break before it, when that call was brk, else 0

@@ -225,6 +225,7 @@ int64_t task_exit_self(struct task *t, int status) {
     uint64_t peak = t->mm ? t->mm->peak : 0;
     uint64_t cpu = t->thread ? plat_cpu_ns(t->thread) : 0;  // while its process is there to be asked
     t->exit_code = status;
+    atomic_store(&t->pi_ends, true);
     if (t->mm) {
         futex_exit_task(t);
         mm_settle(t);

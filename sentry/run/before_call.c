@@ -119,7 +119,7 @@ static void trap(struct task *t, struct lx_regs *regs, uint16_t data) {
 }
 
 static void hand_over(struct task *t, const struct lx_regs *regs, uint16_t data) {
-    if (ptrace_seccomp(t, regs, data))
+    if (regs->rip && ptrace_seccomp(t, regs, data))  // 0: not read; whoever traces since sees the next call
         stopped(t);
     else
         finish(t, -LINUX_ENOSYS);

@@ -123,7 +123,8 @@ static void ask(struct limits *l, bool exact) {
 // When the rest could be gone; looks that take long come more rarely.
 static void look_later(struct limits *l, uint64_t used) {
     uint64_t left = l->max.memory > used ? l->max.memory - used : 0, took = l->took;
-    uint64_t wait = left / (l->k->ncpus ? l->k->ncpus : 1) * NS_PER_SEC / FILL_RATE;
+    uint64_t each = left / (l->k->ncpus ? l->k->ncpus : 1);
+    uint64_t wait = (each < FILL_RATE ? each : FILL_RATE) * NS_PER_SEC / FILL_RATE;
     l->quiet = used > l->used ? 0 : l->quiet + 1;
     wait <<= l->quiet < 6 ? l->quiet : 6;
     uint64_t least = took * 4 > LOOK_LEAST_NS ? took * 4 : LOOK_LEAST_NS;

@@ -286,8 +286,10 @@ static uint64_t packet_queued(struct socket *s, bool out) {
     return out ? 0 : in;
 }
 static int packet_mmap(struct socket *s, int prot, bool shared) {
-    LOCKED(&psock(s)->lock);
-    return packet_ring_fd(psock(s));
+    struct packet_sock *p = psock(s);
+    LOCKED(&p->lock);
+    p->ring.mapped = p->ring.file != NULL;
+    return packet_ring_fd(p);
 }
 
 static const struct socket_ops packet_ops = {

@@ -19,6 +19,7 @@ struct packet_ring {
     uint32_t frames, size;
     uint32_t block, per_block;  // no frame crosses a block
     uint32_t next;              // the frame that is filled next
+    bool mapped;                // once: it stays as long as the socket, whose maps are of its file
 };
 
 // Letters: [l] its lock

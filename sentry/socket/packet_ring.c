@@ -91,7 +91,7 @@ int packet_ring_set(struct packet_sock *p, struct task *t, const void *buf, uint
         err = -LINUX_ENOMEM;
     {
         LOCKED(&p->lock);
-        if (err == 0 && p->ring.file && f)
+        if (err == 0 && p->ring.file && (f || p->ring.mapped))
             err = -LINUX_EBUSY;
         if (err == 0) {
             struct packet_ring new = drop;
@@ -161,7 +161,7 @@ static bool move_one(struct packet_sock *p) {
     struct ns_extra x = {.when = 0};
     bool raw = p->s.type == LINUX_SOCK_RAW;
     uint32_t net = ALIGN(HEADER + 16) + p->reserve, mac = raw ? net - PACKET_LINK_HEADER : net;
-    uint32_t most = r->size - mac < FRAME_MOST ? r->size - mac : FRAME_MOST;
+    uint32_t room = r->size > mac ? r->size - mac : 0, most = room < FRAME_MOST ? room : FRAME_MOST;
     int64_t whole = ns_recv_with(p->ns, ns_io_to(&io, buf, most), NS_MSG_TRUNC, &from, &x);
     if (whole < 0)
         return false;

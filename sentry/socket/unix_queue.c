@@ -172,7 +172,7 @@ static bool join(struct unix_sock *to, const struct unix_msg *m) {
     if (list_empty(&to->msgs) || m->files || m->urgent)
         return false;
     struct unix_msg *last = container_of(to->msgs.prev, struct unix_msg, link);
-    if (last->files || last->cap - last->len < m->len || last == to->urgent || !same_sender(last, m))
+    if (last->files || last->cap - last->len < m->len || last->urgent || !same_sender(last, m))
         return false;
     memcpy(last->data + last->len, m->data, m->len);
     last->len += m->len;

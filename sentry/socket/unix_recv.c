@@ -36,6 +36,7 @@ static void take_files(struct receipt *r, struct unix_msg *msg) {
         return;
     if (r->peek) {
         if (m->files) {
+            LOCKED(&unix_ns(msg->sender)->flight);  // not while garbage is looked for: it counts references
             *m->files = *msg->files;
             for (unsigned i = 0; i < m->files->n; i++)
                 file_get(m->files->f[i]);
@@ -76,7 +77,7 @@ static struct unix_msg *pass(struct unix_sock *u, struct receipt *r, struct unix
 // Where a read that has come to `at` goes on, `copied`: it has bytes already. NULL: it ends there.
 static struct unix_msg *past_urgent(struct unix_sock *u, struct receipt *r, struct unix_msg *at,
                                     bool copied) {
-    if (at && unix_is_mark(at)) {
+    while (at && unix_is_mark(at)) {
         if (copied && !u->urgent)
             return NULL;
         at = pass(u, r, at);

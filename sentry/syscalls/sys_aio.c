@@ -176,12 +176,15 @@ static void tell(struct task *t, struct file *eventfd) {
 static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
     struct request r __attribute__((cleanup(request_end))) = {.at = at};
     int64_t res, err = prepare(t, &r);
-    if (err == 0 && !aio_has_room(c))
-        err = -LINUX_EAGAIN;
-    if (err == 0)
-        err = run(t, &r, &res);
     if (err != 0)
         return err;
+    if (!aio_reserve(c))
+        return -LINUX_EAGAIN;
+    err = run(t, &r, &res);
+    if (err != 0) {
+        aio_unreserve(c);
+        return err;
+    }
     if (res == -LINUX_EFBIG)
         res = write_result(t, r.file, 0, res);
     aio_done(c, &(struct linux_io_event){.data = r.cb.aio_data, .obj = at, .res = res});

@@ -8,12 +8,10 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/syscalls/table.h"
-#include <string.h>
 
 // An order that is the same each time, and nothing else.
 static uint64_t mixed(const struct task *t, const void *p) {
-    uint64_t key[2];
-    memcpy(key, t->k->boot_id, sizeof key);
+    const uint64_t *key = t->k->kcmp_key;
     return (((uintptr_t)p ^ key[0]) * (key[1] | 1)) ^ key[1];
 }
 

@@ -358,6 +358,16 @@ def zombie(pid):
     return stat is None or stat[0] == "Z"
 
 
+def test_mounts_that_are_left():
+    """They are taken off at the end, whatever lies on what, and the program's status is told."""
+    if os.geteuid() != 0:
+        return  # only root may mount inside
+    here = "mkdir -p /tmp/a /tmp/b; mount -t tmpfs t /tmp/a; mkdir /tmp/a/x; mount -t tmpfs u /tmp/a/x; "
+    for left in ("mount --rbind /tmp/a /tmp/b", "mount -t tmpfs v /tmp/b; mkdir /tmp/b/y; mount --move /tmp/a /tmp/b/y"):
+        done = do("sh", "-c", here + left + " && exit 7")
+        expect(done.returncode == 7 and not done.stderr, "%s: %d %s" % (left, done.returncode, done.stderr))
+
+
 def test_process_names():
     p = start("sh", "-c", "echo ready; sleep 1000")
     expect(p.stdout.readline() == "ready\n", "ready")

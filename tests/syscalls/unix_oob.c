@@ -181,3 +181,17 @@ TEST(ends)
     EXPECT_ERRNO(recv(s[0], &c, 1, 0), ECONNRESET);
     close(s[0]);
 }
+
+// Marks of urgent bytes that have been read are passed, however many there are: none is an end.
+TEST(marks_one_behind_the_other) {
+    int p[2];
+    char c;
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+    for (int i = 0; i < 3; i++) {
+        ASSERT_EQ(send(p[0], "u", 1, MSG_OOB), 1);
+        ASSERT_EQ(recv(p[1], &c, 1, MSG_OOB), 1);
+    }
+    EXPECT_ERRNO(recv(p[1], &c, 1, MSG_DONTWAIT), EAGAIN);
+    close(p[0]);
+    close(p[1]);
+}

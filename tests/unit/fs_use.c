@@ -41,6 +41,8 @@ static void disk_grows_and_shrinks(void **state) {
     assert_true(vfs_use_disk(v, 3000));
     assert_false(vfs_use_disk(v, 1));
     assert_true(vfs_use_disk(v, 0));
+    assert_false(vfs_use_disk(v, INT64_MAX));  // no sum overflows
+    assert_int_equal(use.disk, 1000);
     vfs_destroy(v);
 }
 
