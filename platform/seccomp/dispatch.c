@@ -88,6 +88,7 @@ static bool report(struct sc_thread *t, const struct seccomp_notif *n, struct pl
     int64_t result = 0;
     t->notif.id = n->id;
     t->hold = HOLD_EVENT;
+    t->call.proposed = false;  // what stands in the gate now is this report
     sc_patch_over(t);
     int what = sc_ops_report(t, n->data.args[0], (int64_t)n->data.args[1], &result);
     if (what < 0)
