@@ -199,8 +199,14 @@ static int read_tmpfs(const struct reader *r, struct sentry_mount *m) {
     return m->copy_up ? read_copy_up(r, m) : 0;
 }
 
-// LIMIT: sysfs and mqueue are empty directories; a cgroup of v1 is shown as v2.
-static const char *const empty_types[] = {"sysfs", "mqueue"};
+// LIMIT: mqueue is an empty directory; a cgroup of v1 is shown as v2.
+static const struct {
+    const char *name;
+    enum sentry_mount_kind kind;
+} types[] = {
+    {"proc", SENTRY_PROC},     {"sysfs", SENTRY_SYSFS},    {"devpts", SENTRY_DEVPTS},
+    {"cgroup", SENTRY_CGROUP}, {"cgroup2", SENTRY_CGROUP}, {"mqueue", SENTRY_TMPFS},
+};
 
 static int read_type(const struct reader *r, struct sentry_mount *m, const char *type, const char *source,
                      bool bind) {
@@ -210,20 +216,11 @@ static int read_type(const struct reader *r, struct sentry_mount *m, const char 
     if (!strcmp(type, "tmpfs") || !strcmp(type, "devtmpfs"))
         return read_tmpfs(r, m);
     m->copy_up = false;
-    if (!strcmp(type, "proc"))
-        m->kind = SENTRY_PROC;
-    else if (!strcmp(type, "cgroup") || !strcmp(type, "cgroup2"))
-        m->kind = SENTRY_CGROUP;
-    else if (!strcmp(type, "devpts"))
-        m->kind = SENTRY_DEVPTS;
-    else
-        m->kind = SENTRY_TMPFS;
-    if (m->kind != SENTRY_TMPFS)
-        return 0;
-    m->mode = strcmp(type, "mqueue") ? 0555 : 01777;
-    for (size_t i = 0; i < sizeof empty_types / sizeof empty_types[0]; i++)
-        if (!strcmp(type, empty_types[i]))
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (!strcmp(type, types[i].name)) {
+            m->kind = types[i].kind;
             return 0;
+        }
     return error_set(r->e, "%s: mounts: %s: file system type '%.64s' is not supported", r->c->file, m->target,
                      type);
 }

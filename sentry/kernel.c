@@ -105,6 +105,8 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     k->last_pid = 1;
     k->pid_end = 2;
     random_bytes(k->boot_id, sizeof k->boot_id);
+    k->born_tsc = __builtin_ia32_rdtsc();
+    k->born_ns = clock_ns(CLOCK_MONOTONIC_RAW);
     random_bytes(k->kcmp_key, sizeof k->kcmp_key);
     k->machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t memory = c->limits.memory;

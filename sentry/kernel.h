@@ -69,6 +69,7 @@ struct kernel {
     // the machine, as guests see it
     struct uts_ns *uts;          // [c] owned: the names that the machine has at first
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
+    uint64_t born_tsc, born_ns;  // [c] the processor's counter, and CLOCK_MONOTONIC_RAW at that moment
     uint64_t kcmp_key[2];        // [c] random, and told to nobody: the order of objects that kcmp(2) tells
     uint64_t machine;            // [c] bytes of memory that the host has
     _Atomic uint64_t mem_total;  // [a] bytes, for meminfo and sysinfo

@@ -45,6 +45,7 @@ enum sentry_mount_kind {
     SENTRY_DEV,  // a tmpfs with the usual devices
     SENTRY_DEVPTS,
     SENTRY_PROC,
+    SENTRY_SYSFS,
     SENTRY_CGROUP,  // cgroup v2, read-only
     SENTRY_MASK,    // what is there is hidden: an empty read-only directory, or what /dev/null is
     SENTRY_RDONLY,  // what is there cannot be written

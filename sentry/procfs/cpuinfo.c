@@ -2,6 +2,7 @@
 // /proc/cpuinfo, from what the processor says of itself to any program: nothing is asked of the host.
 // LIMIT: the flags are those that programs look for, not all that Linux knows.
 #include "sentry/procfs/cpuinfo.h"
+#include "base/clock.h"
 #include <cpuid.h>
 #include <string.h>
 
@@ -89,7 +90,28 @@ static const struct flag {
     {7, 0, ECX, 11, "avx512_vnni"},
     {7, 0, ECX, 22, "rdpid"},
     {7, 0, EDX, 4, "fsrm"},
+    {0x80000001u, 0, EDX, 22, "mmxext"},
+    {0x80000001u, 0, ECX, 7, "misalignsse"},
+    {0x80000001u, 0, ECX, 22, "topoext"},
+    {0x80000007u, 0, EDX, 8, "nonstop_tsc"},
+    {1, 0, ECX, 21, "x2apic"},
+    {7, 0, EBX, 11, "rtm"},
+    {7, 0, ECX, 2, "umip"},
+    {7, 0, ECX, 3, "pku"},
+    {7, 0, ECX, 4, "ospke"},
+    {7, 0, ECX, 6, "avx512_vbmi2"},
+    {7, 0, ECX, 12, "avx512_bitalg"},
+    {7, 0, ECX, 14, "avx512_vpopcntdq"},
+    {7, 0, EDX, 14, "serialize"},
+    {7, 0, EDX, 22, "amx_bf16"},
+    {7, 0, EDX, 23, "avx512_fp16"},
+    {7, 0, EDX, 24, "amx_tile"},
+    {7, 0, EDX, 25, "amx_int8"},
+    {7, 1, EAX, 4, "avx_vnni"},
+    {7, 1, EAX, 5, "avx512_bf16"},
 };
+
+#define NFLAGS (sizeof flags / sizeof flags[0])
 
 static bool has(const struct flag *f) {
     unsigned r[4];
@@ -118,27 +140,72 @@ static void model_name(char out[49]) {
     }
 }
 
+// Each question leaves a virtual machine, so they are few: the number comes from a guest.
+#define CACHES_MAX 16
+bool cpu_cache_read(unsigned number, struct cpu_cache *out) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (number >= CACHES_MAX || !__get_cpuid_count(4, number, &a, &b, &c, &d))
+        return false;
+    if (!(a & 31) && !__get_cpuid_count(0x8000001du, number, &a, &b, &c, &d))
+        return false;
+    *out = (struct cpu_cache){.type = a & 31,
+                              .level = a >> 5 & 7,
+                              .line = (b & 0xfff) + 1,
+                              .partitions = (b >> 12 & 0x3ff) + 1,
+                              .ways = (b >> 22) + 1,
+                              .sets = c + 1};
+    return out->type >= 1 && out->type <= 3;
+}
+
+// What the counter has counted since the sandbox's start, rounded to MHz; programs take it for the
+// processor's own.
+#define LEAST_NS 2000000u  // for less, the rounding would tell
+static unsigned tsc_mhz(void) {
+    uint64_t ns;
+    do
+        ns = clock_ns(CLOCK_MONOTONIC_RAW) - the_kernel->born_ns;
+    while (ns < LEAST_NS);
+    uint64_t ticks = __builtin_ia32_rdtsc() - the_kernel->born_tsc;
+    return (unsigned)((double)ticks * 1e3 / (double)ns + 0.5);
+}
+
+static unsigned last_cache_kb(void) {
+    struct cpu_cache c, last = {0};
+    for (unsigned i = 0; cpu_cache_read(i, &c); i++)
+        last = c;
+    return (unsigned)((uint64_t)last.line * last.partitions * last.ways * last.sets / 1024);
+}
+
 int proc_show_cpuinfo(struct proc_text *x, const struct proc_node *n) {
     char name[49], made_by[13];
-    unsigned a = 0, b, c, d, ncpus = the_kernel->ncpus;
+    unsigned ncpus = the_kernel->ncpus, mhz = tsc_mhz(), cache = last_cache_kb();
+    unsigned a = 0, b, c, d, sizes = 0, last = 0;
+    __get_cpuid(0x80000008u, &sizes, &b, &c, &d);
+    __get_cpuid(0, &last, &b, &c, &d);
     __get_cpuid(1, &a, &b, &c, &d);
     unsigned family = (a >> 8 & 15) + ((a >> 8 & 15) == 15 ? a >> 20 & 255 : 0);
     unsigned model = (a >> 4 & 15) | (a >> 16 & 15) << 4;
+    bool there[NFLAGS];  // asked once for all: each question leaves a virtual machine
+    for (unsigned i = 0; i < NFLAGS; i++)
+        there[i] = has(&flags[i]);
     vendor(made_by);
     model_name(name);
     for (unsigned cpu = 0; cpu < ncpus; cpu++) {
         proc_printf(x, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu, made_by,
                     family, model);
-        proc_printf(x, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: 2000.000\ncache size\t: 32768 KB\n",
-                    name, a & 15);
+        proc_printf(x, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %u.000\ncache size\t: %u KB\n", name,
+                    a & 15, mhz, cache);
         proc_printf(x, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\n"
                        "initial apicid\t: %u\n", ncpus, cpu, ncpus, cpu, cpu);
-        proc_printf(x, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\nflags\t\t:");
-        for (unsigned i = 0; i < sizeof flags / sizeof flags[0]; i++)
-            if (has(&flags[i]))
+        proc_printf(x,
+                    "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\nflags\t\t:", last);
+        for (unsigned i = 0; i < NFLAGS; i++)
+            if (there[i])
                 proc_printf(x, " %s", flags[i].name);
-        proc_printf(x, "\nbugs\t\t:\nbogomips\t: 4000.00\nclflush size\t: 64\ncache_alignment\t: 64\n"
-                       "address sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n");
+        proc_printf(x, "\nbugs\t\t:\nbogomips\t: %u.00\nclflush size\t: 64\ncache_alignment\t: 64\n",
+                    2 * mhz);
+        proc_printf(x, "address sizes\t: %u bits physical, %u bits virtual\npower management:\n\n",
+                    sizes & 255, sizes >> 8 & 255);
     }
     return 0;
 }

@@ -30,6 +30,8 @@ struct proc_node {
     struct tgroup *g;  // owned by the inode; NULL: of the system
     int32_t tid;       // the thread that it is about; 0: the process
     int32_t fd;        // below fd/ and fdinfo/
+    int32_t cpu;       // of sysfs: the processor ...
+    int32_t cache;     // ... and which of its caches
 };
 
 // Numbered names of a directory.
@@ -40,6 +42,7 @@ struct proc_list {
     // of directories: how many there are; else NULL
     unsigned (*links)(const struct proc_node *dir);
     const struct proc_entry *child;                              // what they are, for listing
+    const char *prefix;                                          // before the number; NULL: nothing
 };
 
 #define PROC_PTRACE   1u  // reading or following needs the right to trace the process
@@ -97,6 +100,8 @@ int proc_show_raw6(struct proc_text *x, const struct proc_node *n);
 int proc_show_sockstat(struct proc_text *x, const struct proc_node *n);
 int proc_show_sockstat6(struct proc_text *x, const struct proc_node *n);
 int proc_show_unix(struct proc_text *x, const struct proc_node *n);
+// The rows of /proc/meminfo, each with that text before it.
+void proc_put_meminfo(struct proc_text *x, const char *before);  // root.c
 int proc_show_snmp(struct proc_text *x, const struct proc_node *n);
 // What several tables have.
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);

@@ -142,11 +142,15 @@ static int find_child(const struct proc_node *dir, const char *name, struct proc
             child->e = e;
             return 0;
         }
-    int32_t number = dir->e->list ? number_of(name) : -1;
+    const struct proc_list *l = dir->e->list;
+    const char *prefix = l && l->prefix ? l->prefix : "";
+    if (!l || strncmp(name, prefix, strlen(prefix)))
+        return -LINUX_ENOENT;
+    int32_t number = number_of(name + strlen(prefix));
     if (number < 0)
         return -LINUX_ENOENT;
-    child->e = dir->e->list->child;
-    return dir->e->list->find(dir, number, child);
+    child->e = l->child;
+    return l->find(dir, number, child);
 }
 
 struct tgroup *procfs_process(const struct file *f) {
@@ -186,12 +190,12 @@ static bool emit(struct file *f, struct readdir_sink *s, const char *name, uint3
 
 static bool emit_numbers(struct file *f, struct readdir_sink *s, const struct proc_node *n, uint64_t *off) {
     const struct proc_list *l = n->e->list;
-    char name[16];
+    char name[32];
     for (;;) {
         int32_t number = l->next(n, (int32_t)(*off - NUMBERS_AT));
         if (number < 0)
             return true;
-        snprintf(name, sizeof name, "%d", number);
+        snprintf(name, sizeof name, "%s%d", l->prefix ? l->prefix : "", number);
         uint64_t next = (uint64_t)number + 1 + NUMBERS_AT;
         if (!emit(f, s, name, l->child->mode, next))
             return false;

@@ -10,6 +10,9 @@ int procfs_create(struct vfs *vfs, struct superblock **out);
 // /sys/fs/cgroup, made of the same: cgroup.c.
 int cgroupfs_create(struct vfs *vfs, struct superblock **out);
 
+// /sys, made of the same: sysfs.c.
+int sysfs_create(struct vfs *vfs, struct superblock **out);
+
 // The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes
 // those too.
 struct tgroup;

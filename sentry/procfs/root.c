@@ -70,7 +70,7 @@ static const struct proc_list process_list = {find_process, next_process, count_
                                               &proc_process_entry};
 
 // ---- The system's files -----------------------------------------------------------------------------------
-static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
+void proc_put_meminfo(struct proc_text *x, const char *before) {
     uint64_t total = the_kernel->mem_total, used = kernel_mem_used(the_kernel);
     if (used > total - total / 64)
         used = total - total / 64;
@@ -116,8 +116,11 @@ static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s:", rows[i].name);
-        proc_printf(x, "%-16s%8llu kB\n", name, (unsigned long long)rows[i].kb);
+        proc_printf(x, "%s%-16s%8llu kB\n", before, name, (unsigned long long)rows[i].kb);
     }
+}
+static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
+    proc_put_meminfo(x, "");
     proc_printf(x, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
                    "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
     return 0;

@@ -94,6 +94,8 @@ static int make_super(struct maker *m, const struct sentry_mount *s, struct supe
         return devpts_create(m->vfs, &pts, sb);
     case SENTRY_PROC:
         return procfs_create(m->vfs, sb);
+    case SENTRY_SYSFS:
+        return sysfs_create(m->vfs, sb);
     case SENTRY_CGROUP:
         return cgroupfs_create(m->vfs, sb);
     default:

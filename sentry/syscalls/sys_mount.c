@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mount umount2 pivot_root: for who has CAP_SYS_ADMIN. What they do is in fs/mnt_ns.c. File systems that can
-// be mounted: tmpfs, ramfs, proc, devpts, devtmpfs.
-// LIMIT: sysfs and mqueue are empty directories; others are ENODEV. Options that a file system here does not
+// be mounted: tmpfs, ramfs, proc, sysfs, devpts, devtmpfs.
+// LIMIT: mqueue is an empty directory; others are ENODEV. Options that a file system here does not
 // have are taken and ignored.
 #include "abi/caps.h"
 #include "abi/misc.h"
@@ -103,7 +103,7 @@ static int make_super(const struct mount_call *m, struct superblock **sb) {
     if (!strcmp(m->type, "devtmpfs"))
         return devfs_create(v, sb);
     if (!strcmp(m->type, "sysfs"))
-        return make_empty(m, 0555, sb);
+        return sysfs_create(v, sb);
     return strcmp(m->type, "mqueue") ? -LINUX_ENODEV : make_empty(m, 01777, sb);
 }
 
