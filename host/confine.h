@@ -50,13 +50,26 @@ struct filter_row {
     int number;
     unsigned char when, condition;
 };
+// A call that is allowed, whatever its arguments are or when a test holds: the low half of argument `arg` (0
+// to 5), masked, is `value` or is not. With several rules for a number one is enough; the first counts. error:
+// what the call fails with instead of being made, 0 for none.
+enum filter_test { FILTER_ANY, FILTER_IS, FILTER_IS_NOT };
+struct filter_rule {
+    int number;
+    unsigned char test, arg;
+    unsigned short error;
+    uint32_t mask, value;
+};
+struct filter_rules;
+void filter_add(struct filter_rules *to, struct filter_rule rule);
+
 struct filter {
     const struct filter_row *rows;
     size_t nrows;
     unsigned when;  // bit n: rows with that `when` are in
-    // Adds the rule of one row to the libseccomp context.
-    int (*allow)(void *ctx, const struct filter_row *row, void *arg);
-    void *arg;
+    // Adds the rules of one row.
+    void (*allow)(struct filter_rules *rules, const struct filter_row *row, const void *arg);
+    const void *arg;
     bool all_threads;
 };
 // Loads it: what no row allows ends the process.
