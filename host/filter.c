@@ -15,9 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// At most, of one filter.
 #define MAX_RULES 160
-#define MAX_INSNS (6 * MAX_RULES)
 
 #define LD(field)    ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (field)))
 #define RET(action)  ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, (action)))
@@ -32,7 +30,7 @@ struct filter_rules {
 };
 
 struct program {
-    struct sock_filter insn[MAX_INSNS];
+    struct sock_filter *insn;  // FILTER_MAX_INSNS
     unsigned n;
 };
 
@@ -45,7 +43,7 @@ void filter_add(struct filter_rules *to, struct filter_rule rule) {
 }
 
 static unsigned put(struct program *p, struct sock_filter insn) {
-    invariant(p->n < MAX_INSNS);
+    invariant(p->n < FILTER_MAX_INSNS);
     p->insn[p->n] = insn;
     return p->n++;
 }
@@ -83,7 +81,7 @@ static unsigned middle(const struct filter_rule *r, unsigned n) {
 }
 
 // As deep as the logarithm of their count.
-static void put_tree(struct program *p, const struct filter_rule *r, unsigned n) {  // NOLINT(misc-no-recursion)
+static void put_tree(struct program *p, const struct filter_rule *r, unsigned n) {
     unsigned half = middle(r, n);
     if (half == n) {
         put_number(p, r, n);
@@ -96,29 +94,30 @@ static void put_tree(struct program *p, const struct filter_rule *r, unsigned n)
     put_tree(p, r + half, n - half);
 }
 
-static void build(struct program *p, const struct filter_rules *rules) {
-    put(p, LD(OFF(arch)));
-    put(p, JEQ(AUDIT_ARCH_X86_64, 1, 0));
-    put(p, RET(SECCOMP_RET_KILL_PROCESS));
-    put(p, LD(OFF(nr)));
-    if (rules->n)
-        put_tree(p, rules->rule, rules->n);
-    else
-        put(p, RET(SECCOMP_RET_KILL_PROCESS));
-}
-
-int filter_load(const struct filter *f) {
+unsigned filter_build(const struct filter *f, struct sock_filter *insn) {
     struct filter_rules rules;
-    struct program p;
-    rules.n = p.n = 0;
+    struct program p = {.insn = insn};
+    rules.n = 0;
     for (size_t i = 0; i < f->nrows; i++)
         if (f->when >> f->rows[i].when & 1)
             f->allow(&rules, &f->rows[i], f->arg);
-    build(&p, &rules);
-    const struct sock_fprog prog = {(unsigned short)p.n, p.insn};
+    put(&p, LD(OFF(arch)));
+    put(&p, JEQ(AUDIT_ARCH_X86_64, 1, 0));
+    put(&p, RET(SECCOMP_RET_KILL_PROCESS));
+    put(&p, LD(OFF(nr)));
+    if (rules.n)
+        put_tree(&p, rules.rule, rules.n);
+    put(&p, RET(SECCOMP_RET_KILL_PROCESS));
+    return p.n;
+}
+
+int filter_load(const struct filter *f) {
+    struct sock_filter insn[FILTER_MAX_INSNS];
+    const struct sock_fprog prog = {(unsigned short)filter_build(f, insn), insn};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -errno;
-    long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0, &prog);
+    long r =
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, f->all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0, &prog);
     if (r > 0)
         return -LINUX_ESRCH;  // a thread has a filter that is not ours
     return r ? -errno : 0;

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROBES          9
+#define PROBES          5
 #define BOOT_TIMEOUT_MS 10000
 
 // ---- The zygote's boot: what it must say, in this order ---------------------------------------------------
@@ -248,7 +248,8 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
         err = pid;
     } else {
         if (!config->plain_calls)
-            fast_calls_open(p, config->needs_context);  // meanwhile
+            fast_calls_open(p, config->needs_context);
+        config->meanwhile(config->meanwhile_arg);
         err = boot_zygote(p, pid, why, whylen);
     }
     stub_unplace(&p->place);
@@ -340,11 +341,14 @@ void sc_close(struct platform *pp) {
     free(p);
 }
 
+static void sc_leave(struct platform *p) { sc_kill_all(sc_of(p)); }
+
 const struct plat_backend plat_seccomp = {
     .name = "seccomp",
     .kind = PLAT_SECCOMP,
     .open = sc_open,
     .close = sc_close,
+    .leave = sc_leave,
     .wait = sc_wait,
     .block_begin = sc_block_begin,
     .block_end = sc_block_end,

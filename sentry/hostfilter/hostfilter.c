@@ -115,7 +115,8 @@ static struct filter_rule rule_of(int nr, unsigned condition, bool links) {
     case NO_LINK:
     case NO_LINK_2ND:
         if (links)
-            return (struct filter_rule){nr, FILTER_IS_NOT, condition == NO_LINK_2ND, .mask = range, .value = LINK_FD};
+            return (struct filter_rule){nr, FILTER_IS_NOT, condition == NO_LINK_2ND, .mask = range,
+                                        .value = LINK_FD};
         return (struct filter_rule){nr};
     case LINK:
         return (struct filter_rule){nr, FILTER_IS, 0, .mask = range, .value = LINK_FD};
