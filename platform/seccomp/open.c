@@ -264,6 +264,17 @@ static unsigned slots_by_limit(void) {
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
 }
 
+// The first process of the pool is made while the caller goes on: its clone is approved here already. Whoever
+// waits first takes the rest, or all of it.
+static void first_of_pool(struct sc_platform *p) {
+    struct seccomp_notif n;
+    struct plat_event ev;
+    p->pool_most = 1;
+    sc_pool_fill(p);
+    if (p->zygote_busy && next_notif(p, &n) == 0)
+        sc_handle(p, &n, &ev);
+}
+
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
     if (!host_has_notifications(why, whylen))
         return -LINUX_ENOSYS;
@@ -281,8 +292,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         return err;
     }
     sc_premap_settle(p);
-    p->pool_most = 1;
-    sc_pool_fill(p);
+    first_of_pool(p);
     snprintf(why, whylen, "seccomp: notifications (%u.%u us), %s%s", p->notified_ns / 1000,
              p->notified_ns / 100 % 10, p->base.use_proc_mem ? "memory through /proc" : "direct memory",
              config->plain_calls ? ", plain calls only" : "");
