@@ -125,14 +125,13 @@ static bool is_orphaned(void) {
 }
 
 const char *process_start(struct process_inherited *was) {
-    struct process_inherited unused;
-    bool first = was;  // what the caller started; what it sends is for the program
-    was = was ? was : &unused;
-    memset(was, 0, sizeof *was);
-    if (first) {
-        was->ignored = ignored_signals();
-        was->held = ~was->ignored | PROCESS_SIGBIT(SIGCHLD) | PROCESS_SIGBIT(SIGCONT);
+    if (!was) {
+        set_signals(0);
+        return NULL;  // limits, stacks and umask are as the CLI has set them
     }
+    memset(was, 0, sizeof *was);
+    was->ignored = ignored_signals();  // of what the caller started; what it sends is for the program
+    was->held = ~was->ignored | PROCESS_SIGBIT(SIGCHLD) | PROCESS_SIGBIT(SIGCONT);
     set_signals(was->held);
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         const struct rlimit none = {0, 0};
@@ -143,8 +142,7 @@ const char *process_start(struct process_inherited *was) {
         else if (which != RLIMIT_NICE && which != RLIMIT_RTPRIO && which != RLIMIT_RTTIME)
             widen(which, &was->limits[which]);
     }
-    if (first)
-        was->orphaned = is_orphaned();
+    was->orphaned = is_orphaned();
     thread_stacks();
     was->umask = umask(077);
     return too_narrow();

@@ -35,8 +35,8 @@ OPEN = {
     ("pread", "native"), ("pread+3", "native"),
     ("pwrite_64k", "native"), ("write_gib", "native"), ("unix", "native"), ("unix", "gVisor"), ("pipe", "native"), ("futex", "native"),
     ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"), ("brk", "native"),
-    ("thread", "native"), ("thread", "gVisor"), ("fork", "native"), ("true", "native"), ("programs", ""),
-    ("getppid+1000", "getppid"), ("getppid+10000", "getppid"), ("pipe", "gVisor"), ("make-j2", "native"), ("node-fs", "native"), ("memory", ""),
+    ("fork", "native"), ("true", "native"), ("programs", ""),
+    ("getppid+1000", "getppid"), ("getppid+10000", "getppid"), ("pipe", "gVisor"), ("make-j2", "native"), ("node-fs", "native"),
 }
 CALLS = [
     Row("getppid", "getppid", 1.5, lines=2), Row("pwrite1", "pwrite of a byte", 1.5, lines=3),

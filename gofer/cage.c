@@ -24,7 +24,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -149,19 +148,22 @@ int cage_landlock(const struct gofer_server *s) {
 enum when { ALWAYS, WRITE, SANITIZED };
 enum condition { ANY, ON_SOCK };
 static const struct filter_row rows[] = {
-#define HOST_SYSCALL(name, when, condition, reason) {SCMP_SYS(name), when, condition},
+#define HOST_SYSCALL(name, when, condition, reason) {SYS_##name, when, condition},
 #include "gofer/host_syscalls.def"
 };
 
-static int allow(void *ctx, const struct filter_row *row, void *sock) {
-    if (row->condition == ON_SOCK)
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 1,
-                                SCMP_A0(SCMP_CMP_EQ, *(scmp_datum_t *)sock));
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, row->number, 0);
+static void allow(struct filter_rules *rules, const struct filter_row *row, const void *sock) {
+    struct filter_rule rule = {.number = row->number};
+    if (row->condition == ON_SOCK) {
+        rule.test = FILTER_IS;
+        rule.mask = ~0u;
+        rule.value = *(const uint32_t *)sock;
+    }
+    filter_add(rules, rule);
 }
 
 int cage_filter(int sock, bool writable) {
-    scmp_datum_t number = (scmp_datum_t)sock;
+    const uint32_t number = (uint32_t)sock;
     struct filter f = {
         .rows = rows,
         .nrows = sizeof(rows) / sizeof(rows[0]),

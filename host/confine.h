@@ -16,6 +16,9 @@
 // or through a user namespace, as far as the host allows. It is the caller's child in any case, and process 1
 // of its pid namespace when it has one (getppid() is 0 there). The caller may become a subreaper.
 pid_t confine_fork(void);
+// Is this process 1 of a pid namespace of its own? Then its end is that of all in it: the kernel kills them,
+// and shows the end to the parent when they are gone.
+bool confine_first(void);
 // The root becomes an empty read-only file system that lies nowhere. Needs a mount namespace of
 // confine_fork()'s.
 void confine_root(void);
@@ -50,17 +53,34 @@ struct filter_row {
     int number;
     unsigned char when, condition;
 };
+// A call that is allowed, whatever its arguments are or when a test holds: the low half of argument `arg`
+// (0 to 5), masked, is `value` or is not. With several rules for a number one is enough; the first that holds
+// counts. error: what the call fails with instead of being made, 0 for none.
+enum filter_test { FILTER_ANY, FILTER_IS, FILTER_IS_NOT };
+struct filter_rule {
+    int number;
+    unsigned char test, arg;
+    unsigned short error;
+    uint32_t mask, value;
+};
+struct filter_rules;
+void filter_add(struct filter_rules *to, struct filter_rule rule);
+
 struct filter {
     const struct filter_row *rows;
     size_t nrows;
     unsigned when;  // bit n: rows with that `when` are in
-    // Adds the rule of one row to the libseccomp context.
-    int (*allow)(void *ctx, const struct filter_row *row, void *arg);
-    void *arg;
+    // Adds the rules of one row.
+    void (*allow)(struct filter_rules *rules, const struct filter_row *row, const void *arg);
+    const void *arg;
     bool all_threads;
 };
 // Loads it: what no row allows ends the process.
 int filter_load(const struct filter *f);
+// Its program; insn: room for FILTER_MAX_INSNS. How many there are.
+#define FILTER_MAX_INSNS 960
+struct sock_filter;
+unsigned filter_build(const struct filter *f, struct sock_filter *insn);
 
 // ---- What is in force -------------------------------------------------------------------------------------
 // One line, "user, net, pid ... namespaces; empty root; ..." into text.

@@ -172,6 +172,8 @@ pid_t confine_fork(void) {
     return pid > 0 ? pid : fork();
 }
 
+bool confine_first(void) { return in_force.namespaces & CLONE_NEWPID && getpid() == 1; }
+
 // ---- The root ---------------------------------------------------------------------------------------------
 #define PLACE "/proc"  // a directory that is there on every host
 

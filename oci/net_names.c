@@ -14,7 +14,7 @@
 
 // As text; "" when it cannot be read. Owned.
 static char *read_text(const char *path) {
-    char *text = calloc(1, FILE_MAX + 1);
+    char *text = malloc(FILE_MAX + 1);  // not cleared: processes that are forked from us would have it too
     int fd cleanup_close = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     ssize_t n = text && fd >= 0 ? read(fd, text, FILE_MAX) : -1;
     if (text)

@@ -48,6 +48,7 @@ struct plat_backend {
     enum plat_kind kind;
     int (*open)(const struct plat_config *config, struct platform **out, char *why, size_t whylen);
     void (*close)(struct platform *p);
+    void (*leave)(struct platform *p);
     int (*wait)(struct platform *p, struct plat_event *ev);
     void (*block_begin)(struct platform *p);
     void (*block_end)(struct platform *p);

@@ -34,7 +34,7 @@ void plat_prepare(void) {
     pt_prepare();
 }
 
-int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
+static int open_any(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
     char first[160] = "";
     if (config->kind == PLAT_SECCOMP)
         return open_backend(&plat_seccomp, config, out, why, whylen);
@@ -50,9 +50,31 @@ int plat_open(const struct plat_config *config, struct platform **out, char *why
     return err;
 }
 
+struct once {
+    void (*work)(void *arg);  // NULL: done
+    void *arg;
+};
+static void do_once(void *arg) {
+    struct once *o = arg;
+    if (o->work)
+        o->work(o->arg);
+    o->work = NULL;
+}
+
+int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
+    struct once beside = {config->meanwhile, config->meanwhile_arg};
+    struct plat_config with = *config;
+    with.meanwhile = do_once;
+    with.meanwhile_arg = &beside;
+    int err = open_any(&with, out, why, whylen);
+    do_once(&beside);
+    return err;
+}
+
 void plat_close(struct platform *p) {
     p->ops->close(p);
 }
+void plat_leave(struct platform *p) { p->ops->leave(p); }
 const char *plat_name(const struct platform *p) {
     return p->ops->name;
 }

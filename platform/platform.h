@@ -74,6 +74,10 @@ struct plat_config {
     // Every call as an exchange with the host's kernel: no call site is changed, nothing is polled, no memory
     // mapped ahead. Slower, and less of ours is in the guest's reach. (ptrace: always so.)
     bool plain_calls;
+    // Called once by plat_open(), when a first stub has been made and starts: what the caller has to do
+    // beside it and needs no platform for. It makes no thread. May be NULL.
+    void (*meanwhile)(void *arg);
+    void *meanwhile_arg;
 };
 
 // Address ranges of every guest address space that guest mappings must leave alone. The guest may use
@@ -139,6 +143,9 @@ void plat_prepare(void);
 int plat_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen);
 // Ends every stub and frees everything. All other calls must have returned.
 void plat_close(struct platform *p);
+// As plat_close(), for a process that is about to end and with which all its stubs do: none of them is waited
+// for, and memory and descriptors go with the process.
+void plat_leave(struct platform *p);
 const char *plat_name(const struct platform *p);
 const struct plat_layout *plat_layout(const struct platform *p);
 // By which way the guests' calls have come so far, and what was done to make them faster.

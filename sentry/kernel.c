@@ -84,11 +84,10 @@ static size_t net_budget(uint64_t mem_total) {
     return want > NET_BUDGET_MOST ? NET_BUDGET_MOST : (size_t)want;
 }
 
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c) {
+struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     struct kernel *k = znew(struct kernel);
     if (!k)
         return NULL;
-    k->platform = p;
     k->vfs = vfs;
     lock_init(&k->tasks_lock, RANK_TASKS);
     list_init(&k->pgroups);

@@ -80,7 +80,7 @@ struct kernel {
 };
 
 // With the built-in init. NULL: no memory.
-struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c);
+struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c);
 // All tasks are gone and the workers have returned: gives back what they were. True: nothing leaked. Files of
 // procfs may still name processes: the kernel itself goes when the VFS has gone.
 bool kernel_end(struct kernel *k);

@@ -2,8 +2,8 @@
 // The seccomp filter of the stubs of the ptrace platform: a second line of defence. Guest calls are taken by
 // PTRACE_SYSEMU before any filter sees them; what passes here are the calls that the tracer injects at one
 // instruction of the stub. A vsyscall is emulated by the kernel without a ptrace stop, so it is turned into a
-// signal, which is one; everything else ends the process. Written by hand: libseccomp cannot compare
-// instruction pointers.
+// signal, which is one; everything else ends the process. Written by hand: the rows of host/filter.c
+// know no instruction pointers.
 #include "base/log.h"
 #include "platform/ptrace/pt.h"
 #include <linux/audit.h>

@@ -330,6 +330,7 @@ const struct plat_backend plat_ptrace = {
     .kind = PLAT_PTRACE,
     .open = pt_open,
     .close = pt_close,
+    .leave = pt_close,  // there is no other thread to be joined
     .wait = pt_wait,
     .block_begin = no_block,
     .block_end = no_block,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stub's seccomp program. Written as BPF by hand, because it decides by instruction pointer, which
-// libseccomp cannot. Called by open.c; stateless.
+// The stub's seccomp program. Written as BPF by hand, because it decides by instruction pointer, which the
+// rules of host/filter.c do not know. Called by open.c; stateless.
 //
 //   other architecture                      TRAP
 //   stub text, behind the sigreturn insn    rt_sigreturn: ALLOW (the only one)
@@ -189,6 +189,9 @@ uint32_t sc_filter_run(const struct sock_fprog *prog, const struct seccomp_data 
             continue;
         case BPF_RET | BPF_K:
             return f->k;
+        case BPF_JMP | BPF_JA:
+            pc += f->k;
+            continue;
         case BPF_JMP | BPF_JEQ | BPF_K:
             hit = a == f->k;
             break;

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROBES          9
+#define PROBES          5
 #define BOOT_TIMEOUT_MS 10000
 
 // ---- The zygote's boot: what it must say, in this order ---------------------------------------------------
@@ -248,7 +248,8 @@ static int start(struct sc_platform *p, const struct plat_config *config, char *
         err = pid;
     } else {
         if (!config->plain_calls)
-            fast_calls_open(p, config->needs_context);  // meanwhile
+            fast_calls_open(p, config->needs_context);
+        config->meanwhile(config->meanwhile_arg);
         err = boot_zygote(p, pid, why, whylen);
     }
     stub_unplace(&p->place);
@@ -261,6 +262,17 @@ static unsigned slots_by_limit(void) {
     uint64_t fds = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : 64;
     uint64_t slots = fds > STUB_FD(1) ? fds - STUB_FD(0) : 1;
     return slots < STUB_MAX_SLOTS ? (unsigned)slots : STUB_MAX_SLOTS;
+}
+
+// The first process of the pool is made while the caller goes on: its clone is approved here already. Whoever
+// waits first takes the rest, or all of it.
+static void first_of_pool(struct sc_platform *p) {
+    struct seccomp_notif n;
+    struct plat_event ev;
+    p->pool_most = 1;
+    sc_pool_fill(p);
+    if (p->zygote_busy && next_notif(p, &n) == 0)
+        sc_handle(p, &n, &ev);
 }
 
 int sc_open(const struct plat_config *config, struct platform **out, char *why, size_t whylen) {
@@ -280,8 +292,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         return err;
     }
     sc_premap_settle(p);
-    p->pool_most = 1;
-    sc_pool_fill(p);
+    first_of_pool(p);
     snprintf(why, whylen, "seccomp: notifications (%u.%u us), %s%s", p->notified_ns / 1000,
              p->notified_ns / 100 % 10, p->base.use_proc_mem ? "memory through /proc" : "direct memory",
              config->plain_calls ? ", plain calls only" : "");
@@ -340,11 +351,14 @@ void sc_close(struct platform *pp) {
     free(p);
 }
 
+static void sc_leave(struct platform *p) { sc_kill_all(sc_of(p)); }
+
 const struct plat_backend plat_seccomp = {
     .name = "seccomp",
     .kind = PLAT_SECCOMP,
     .open = sc_open,
     .close = sc_close,
+    .leave = sc_leave,
     .wait = sc_wait,
     .block_begin = sc_block_begin,
     .block_end = sc_block_end,

@@ -43,7 +43,7 @@ static void drop_rights(pid_t parent) {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
     struct rlimit no_core = {0, 0}, files;
-    syscall(SYS_setsid);
+    syscall(SYS_setpgid, 0, 0);
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || syscall(SYS_getppid) != parent)
         leave(FAIL_PARENT);
     syscall(SYS_prctl, PR_SET_NAME, "picket-stub", 0, 0, 0);

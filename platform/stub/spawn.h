@@ -2,7 +2,7 @@
 // Making the first stub of a sandbox, the *zygote*: a clean process. Both backends use it.
 //
 // stub_spawn() forks the calling process (which must have one thread) and in the child: runs
-// config->after_fork, leaves session and terminal, sets PDEATHSIG, no_new_privs, dumpable, no core file, its
+// config->after_fork, leaves the process group, sets PDEATHSIG, no_new_privs, dumpable, no core file, its
 // name, drops capabilities, enters a Landlock domain below its parent's, undoes glibc's rseq registration,
 // resets signal actions and mask, maps blob and slots at the chosen address, runs `prepare` (still C code of
 // ours, all of the caller's memory present), and jumps into the blob: that unmaps everything but blob, slots,

@@ -11,13 +11,13 @@
 #include <linux/userfaultfd.h>
 #include <malloc.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -96,65 +96,58 @@ static const unsigned long notify[] = {SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_N
 
 static const unsigned long guard[] = {UFFDIO_API, UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_COPY};
 
-static int allow_requests(scmp_filter_ctx ctx, int nr, const unsigned long *req, size_t n) {
-    int err = 0;
-    for (size_t i = 0; !err && i < n; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, req[i]));
-    return err;
+// Of calls with a request in their second argument.
+static void allow_requests(struct filter_rules *rules, int nr, const unsigned long *req, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        filter_add(rules, (struct filter_rule){nr, FILTER_IS, 1, .mask = ~0u, .value = (uint32_t)req[i]});
 }
 
-// Any descriptor but those of links, the range of LINK_FDS numbers from LINK_FD on: one whose number differs
-// in a bit. (Compared as a whole, a value of 64 bits could be one number here and another in the kernel,
-// which takes the lower 32.)
-static int allow_no_link(scmp_filter_ctx ctx, int nr, unsigned arg) {
-    int err = 0;
-    for (uint32_t bit = LINK_FDS; !err && bit; bit <<= 1) {
-        const struct scmp_arg_cmp differs = SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, bit, ~LINK_FD & bit);
-        err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, &differs);
-    }
-    return err;
-}
-static int allow_link(scmp_filter_ctx ctx, int nr) {
+// The rule of a condition that needs one; links: the range of LINK_FDS numbers from LINK_FD on is theirs.
+static struct filter_rule rule_of(int nr, unsigned condition, bool links) {
     const uint32_t range = ~(uint32_t)(LINK_FDS - 1);
-    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, range, LINK_FD));
-}
-
-static int allow(void *ctx, const struct filter_row *row, void *arg) {
-    int nr = row->number;
-    bool links = *(const bool *)arg;
-    switch (row->condition) {
+    switch (condition) {
     case NO_EXEC:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        return (struct filter_rule){nr, FILTER_IS, 2, .mask = PROT_EXEC, .value = 0};
     case THREAD:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-                                SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+        return (struct filter_rule){nr, FILTER_IS, 0, .mask = CLONE_THREAD, .value = CLONE_THREAD};
     case SELF:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0));
-    case TERMINAL:
-        return allow_requests(ctx, nr, terminal, sizeof terminal / sizeof terminal[0]);
-    case NOTIFY:
-        return allow_requests(ctx, nr, notify, sizeof notify / sizeof notify[0]);
-    case GUARD:
-        return allow_requests(ctx, nr, guard, sizeof guard / sizeof guard[0]);
+        return (struct filter_rule){nr, FILTER_IS, 0, .mask = ~0u, .value = 0};
     case NO_LINK:
     case NO_LINK_2ND:
         if (links)
-            return allow_no_link(ctx, nr, row->condition == NO_LINK ? 0 : 1);
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+            return (struct filter_rule){nr, FILTER_IS_NOT, condition == NO_LINK_2ND, .mask = range,
+                                        .value = LINK_FD};
+        return (struct filter_rule){nr};
     case LINK:
-        return allow_link(ctx, nr);
+        return (struct filter_rule){nr, FILTER_IS, 0, .mask = range, .value = LINK_FD};
     case NEVER:
-        return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
+        return (struct filter_rule){nr, .error = ENOSYS};
     default:
-        return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+        return (struct filter_rule){nr};
+    }
+}
+
+static void allow(struct filter_rules *rules, const struct filter_row *row, const void *arg) {
+    switch (row->condition) {
+    case TERMINAL:
+        allow_requests(rules, row->number, terminal, sizeof terminal / sizeof terminal[0]);
+        break;
+    case NOTIFY:
+        allow_requests(rules, row->number, notify, sizeof notify / sizeof notify[0]);
+        break;
+    case GUARD:
+        allow_requests(rules, row->number, guard, sizeof guard / sizeof guard[0]);
+        break;
+    default:
+        filter_add(rules, rule_of(row->number, row->condition, *(const bool *)arg));
     }
 }
 
 // ---- The filter -------------------------------------------------------------------------------------------
 static const struct filter_row rows[] = {
-#define HOST_SYSCALL(name, when, condition, reason) {SCMP_SYS(name), when, condition},
+#define HOST_SYSCALL(name, when, condition, reason) {SYS_##name, when, condition},
 #include "sentry/hostfilter/host_syscalls.def"
-    {SCMP_SYS(clone3), ALWAYS, NEVER},
+    {SYS_clone3, ALWAYS, NEVER},
 };
 
 int hostfilter_load(const char *platform, bool links) {

@@ -3,7 +3,8 @@
 // threads; then the teardown that proves nothing leaked. Called once, by the process that oci/ forked for it.
 //
 // Order matters: the platform first, while the process has one thread and knows no secrets (stubs are forked
-// from it); then everything that needs host calls which the filter forbids; then the filter; then the guest.
+// from it); beside its start, and then, everything that needs host calls which the filter forbids; then the
+// filter; then the guest.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/syscalls.h"
@@ -39,7 +40,6 @@
 #include "sentry/signal/signal.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -138,6 +138,16 @@ static void show_stats(const struct platform *p) {
     log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
 }
 
+// The ends of the stubs are not waited for twice, here and by the host's kernel. (A sanitizer wants to see
+// what is given back.)
+static bool ends_with_stubs(void) {
+#ifdef PICKET_SANITIZED
+    return false;
+#else
+    return confine_first();
+#endif
+}
+
 static void teardown(struct kernel *k, struct gofer_client *gofer) {
     struct platform *p = k->platform;
     struct vfs *vfs = k->vfs;
@@ -156,7 +166,10 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     plat_count(p, &threads, &spaces);
     if (threads || spaces || !clean)
         log_error("leak: %u threads, %u address spaces", threads, spaces);
-    plat_close(p);
+    if (ends_with_stubs())
+        plat_leave(p);
+    else
+        plat_close(p);
     hostevent_close(events);
 }
 
@@ -200,7 +213,6 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
     err = hostfilter_load(plat_name(k->platform), has_links(c));
     if (err < 0)
         return fail("seccomp filter of the sentry", err);
-    malloc_trim(0);  // what the filter was made from
     if (k->control) {
         control_ready(k->control, t);
     } else {
@@ -258,48 +270,36 @@ static void tell_confinement(const char *platform) {
     log_msg(LOG_ERROR, "confinement: %s", how);
 }
 
-int sentry_run(const struct sentry_config *c) {
-    char why[256];
-    struct platform *platform;
-    struct crew crew = {.lock = LOCK_INITIALIZER(RANK_LEAF)};
-    int err = hostfilter_boot_clock();
-    if (err < 0)
-        return fail("time namespace", err);
-    plat_prepare();
-    long ncpus = sysconf(_SC_NPROCESSORS_ONLN);  // reads a file
-    err = hostfilter_prepare();
-    if (err < 0)
-        return fail("giving up privileges", err);
-    static bool needs_context[512];
-    for (unsigned nr = 0; nr < 512; nr++) {
-        const struct sysdesc *d = sysdesc(nr);
-        needs_context[nr] = d && d->context == SYSCALL_REGS;
-    }
-    struct plat_config pc = {.kind = c->platform, .needs_context = needs_context, .guest = &kernel_guest_ops,
-                             .another_waiter = another_worker, .waiters = &crew,
-                             .plain_calls = c->plain_calls};
-    err = plat_open(&pc, &platform, why, sizeof why);
-    if (err < 0) {
-        log_error("platform: %s", why);
-        return SENTRY_EXIT_FAILED;
-    }
-    if (c->verbose)
-        tell_confinement(why);
-    struct vfs *vfs = vfs_create();
-    struct gofer_client *gofer = gofer_client_open(c->gofer_sock);
-    if (!vfs || !gofer)
+// What can be made without the platform, beside its start.
+struct parts {
+    const struct sentry_config *c;
+    long ncpus;
+    struct vfs *vfs;
+    struct gofer_client *gofer;
+    struct kernel *k;
+    int status;  // 0, or that of a start that has failed, and said why
+};
+
+static void set_names(struct kernel *k, const struct sentry_config *c) {
+    snprintf(k->uts->hostname, sizeof k->uts->hostname, "%s", c->hostname);
+    if (c->domainname)
+        snprintf(k->uts->domainname, sizeof k->uts->domainname, "%s", c->domainname);
+}
+
+static int make_kernel(struct parts *b) {
+    const struct sentry_config *c = b->c;
+    b->vfs = vfs_create();
+    b->gofer = gofer_client_open(c->gofer_sock);
+    if (!b->vfs || !b->gofer)
         return fail("start", -LINUX_ENOMEM);
-    vfs_set_caller_dies(vfs, caller_dies);
-    gofer_client_on_sleep(gofer, worker_sleeps, platform);
-    struct kernel *k = kernel_new(platform, vfs, c);
+    vfs_set_caller_dies(b->vfs, caller_dies);
+    struct kernel *k = b->k = kernel_new(b->vfs, c);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
-    err = hostevent_open(vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
+    int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);
-    k->ncpus = (unsigned)ncpus;
-    if (c->limits.cpus_milli)
-        k->ncpus = (unsigned)__builtin_popcountll(k->cpus);
+    k->ncpus = c->limits.cpus_milli ? (unsigned)__builtin_popcountll(k->cpus) : (unsigned)b->ncpus;
     err = limits_open(k, &c->limits, c->report_fd, !c->write_through);
     if (err < 0)
         return fail("limits", err);
@@ -308,21 +308,66 @@ int sentry_run(const struct sentry_config *c) {
         return fail("descriptors", err);
     k->strace = c->strace;
     k->main_orphaned = c->inherited->orphaned;
-    snprintf(k->uts->hostname, sizeof k->uts->hostname, "%s", c->hostname);
+    set_names(k, c);
     jobctl_init();
-    if (c->domainname)
-        snprintf(k->uts->domainname, sizeof k->uts->domainname, "%s", c->domainname);
     err = open_network(k, c);
     if (err < 0)
         return fail("network or control socket", err);
-    err = mounts_make(vfs, gofer, c);
-    if (err < 0)
+    return mounts_make(b->vfs, b->gofer, c) < 0 ? SENTRY_EXIT_FAILED : 0;
+}
+
+static void make_parts(void *arg) {
+    struct parts *b = arg;
+    b->status = make_kernel(b);
+}
+
+static int open_platform(struct parts *b, struct crew *crew, struct platform **platform) {
+    char why[256];
+    static bool needs_context[512];
+    for (unsigned nr = 0; nr < 512; nr++) {
+        const struct sysdesc *d = sysdesc(nr);
+        needs_context[nr] = d && d->context == SYSCALL_REGS;
+    }
+    const struct plat_config pc = {.kind = b->c->platform,
+                                   .needs_context = needs_context,
+                                   .guest = &kernel_guest_ops,
+                                   .another_waiter = another_worker,
+                                   .waiters = crew,
+                                   .plain_calls = b->c->plain_calls,
+                                   .meanwhile = make_parts,
+                                   .meanwhile_arg = b};
+    if (plat_open(&pc, platform, why, sizeof why) < 0) {
+        log_error("platform: %s", why);
         return SENTRY_EXIT_FAILED;
-    int status = run(k, c, &crew);
+    }
+    if (b->c->verbose)
+        tell_confinement(why);
+    return b->status;
+}
+
+int sentry_run(const struct sentry_config *c) {
+    struct parts b = {.c = c};
+    struct platform *platform;
+    struct crew crew = {.lock = LOCK_INITIALIZER(RANK_LEAF)};
+    int err = hostfilter_boot_clock();
+    if (err < 0)
+        return fail("time namespace", err);
+    plat_prepare();
+    b.ncpus = sysconf(_SC_NPROCESSORS_ONLN);  // reads a file
+    err = hostfilter_prepare();
+    if (err < 0)
+        return fail("giving up privileges", err);
+    int status = open_platform(&b, &crew, &platform);
+    if (status)
+        return status;
+    struct kernel *k = b.k;
+    k->platform = platform;
+    gofer_client_on_sleep(b.gofer, worker_sleeps, platform);
+    status = run(k, c, &crew);
     if (c->verbose)
         show_stats(platform);
     if (k->ntasks == 0)
-        teardown(k, gofer);
+        teardown(k, b.gofer);
     else
         plat_close(platform);
     return status;

@@ -78,8 +78,8 @@ MUTANTS = [
     ("stubs are root", "stub", "root-bare", [("sentry/hostfilter/hostfilter.c", "        err = confine_user();", "        err = 0;")]),
     ("the caller's keys come in", "stub", "user", [("sentry/hostfilter/hostfilter.c", "    confine_keys();", "    (void)0;")]),
     ("the sentry's filter lets a path pass", "planted", "root-bare", [
-        ("sentry/hostfilter/hostfilter.c", "    {SCMP_SYS(clone3), ALWAYS, NEVER},",
-         "    {SCMP_SYS(clone3), ALWAYS, NEVER},\n    {SCMP_SYS(newfstatat), ALWAYS, ANY},")]),
+        ("sentry/hostfilter/hostfilter.c", "    {SYS_clone3, ALWAYS, NEVER},",
+         "    {SYS_clone3, ALWAYS, NEVER},\n    {SYS_newfstatat, ALWAYS, ANY},")]),
     ("the sentry has neighbours", "planted", "user-bare", [
         ("sentry/hostfilter/hostfilter.c", "err : confine_landlock(reads);", "err : 0;")]),
 ]
