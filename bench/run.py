@@ -34,7 +34,7 @@ LINE = Row("line", "a cache line there and back")
 OPEN = {
     ("pread", "native"), ("pread+3", "native"),
     ("pwrite_64k", "native"), ("write_gib", "native"), ("unix", "native"), ("unix", "gVisor"), ("pipe", "native"), ("futex", "native"),
-    ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"), ("brk", "native"),
+    ("mmap_touch", "native"), ("mmap_touch", "gVisor"), ("mmap_touch+3", "native"), ("mmap_touch+3", "gVisor"),
     ("thread", "native"), ("thread", "gVisor"), ("fork", "native"), ("true", "native"), ("programs", ""),
     ("getppid+1000", "getppid"), ("getppid+10000", "getppid"), ("pipe", "gVisor"), ("make-j2", "native"), ("node-fs", "native"), ("memory", ""),
 }

@@ -71,6 +71,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .patched_shared = n[STAT_PATCHED_SHARED],
         .dispatched = n[STAT_DISPATCHED],
         .premapped = n[STAT_PREMAPPED],
+        .heaps = n[STAT_HEAPS],
         .polled = n[STAT_POLLED],
         .rested = n[STAT_RESTED],
         .renewed = n[STAT_RENEWED],

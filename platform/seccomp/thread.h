@@ -98,7 +98,7 @@ struct sc_thread {
     struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
     unsigned trapped;       // other calls that did, and may go by a ring
-    uint64_t touched_at;    // the last fault at memory that may have been premap.c's
+    uint64_t touched_at;    // the last fault at memory that may have been guarded
     uint64_t fetched_at;    // ... and at an instruction that may have been under patch_x86.c's hands
     unsigned fetched_in;    // ... by its patch of this number
 };

@@ -202,7 +202,9 @@ struct stub_ring {
     uint8_t dispatched;  // (guest) counts such calls
     uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
-    char pad[40], str[STUB_RING_STR];
+    uint64_t heap_low;   // (sentry) brk() to between these two needs no host call; ...
+    uint64_t heap_high;  // (sentry) ... 0: there are none
+    char pad[24], str[STUB_RING_STR];
     uint64_t out_addr;
     char out[STUB_RING_OUT];
 };

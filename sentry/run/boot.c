@@ -133,8 +133,9 @@ static void show_stats(const struct platform *p) {
     log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads; %llu threads dispatched",
             (unsigned long long)s.patched, (unsigned long long)s.patched_shared,
             (unsigned long long)s.dispatched);
-    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
-            (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
+    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps, %llu behind breaks; %llu long waits apart",
+            (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.heaps,
+            (unsigned long long)s.rested);
     log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
 }
 

@@ -64,9 +64,18 @@ static uint64_t free_range(void *owner, uint64_t len) {
     return at;
 }
 
+static uint64_t heap_room(void *owner, uint64_t len) {
+    struct mm *mm = mm_of(owner);
+    uint64_t at = mm ? mm_heap_room(mm, len) : 0;
+    if (mm)
+        mm_put(mm);
+    return at;
+}
+
 const struct plat_guest_ops kernel_guest_ops = {
     .owner_get = owner_get,
     .owner_put = owner_put,
     .text_range = text_range,
     .free_range = free_range,
+    .heap_room = heap_room,
 };

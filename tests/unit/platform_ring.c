@@ -74,9 +74,10 @@ static void ring_down(struct ring_try *l, struct guest *g) {
 // What would need registers, or host work, or is no call at all, cannot be made by a ring.
 static void test_ring_numbers(void **state) {
     const uint32_t bare_clone = STUB_RING_BARE | SYS_clone;
-    const uint32_t refused[] = {512,        511 + 512, ~0u,            0x40000027,   bare_clone,
-                                SYS_clone,  SYS_fork,  SYS_exit_group, SYS_mprotect, SYS_rt_sigreturn,
-                                SYS_execve, SYS_mmap,  SYS_munmap,     SYS_madvise};
+    const uint32_t refused[] = {512,          511 + 512,        ~0u,        0x40000027,
+                                bare_clone,   SYS_clone,        SYS_fork,   SYS_exit_group,
+                                SYS_mprotect, SYS_rt_sigreturn, SYS_execve, SYS_mmap,
+                                SYS_munmap,   SYS_madvise,      SYS_brk};
     struct ring_try l;
     struct guest g;
     if (!is_seccomp(state))

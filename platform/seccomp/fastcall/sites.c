@@ -12,8 +12,9 @@
 #define BUSY_NS    4000000  // ... for each thread that runs: a call may cost 100 us that has to wake a core
 #define SC_SAMPLE  16       // of so many calls by the handler, one is asked for its site
 
-// mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory.
-static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap; }
+// mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory, as brk
+// only with memory behind the break.
+static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_brk; }
 
 void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
     for (unsigned nr = 0; nr < 512 && p->pollers.ncpus > 1; nr++) {
@@ -23,8 +24,15 @@ void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
     }
 }
 
-bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr) {
-    return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));
+static bool may_be_served(const struct sc_platform *p, uint64_t nr) {
+    return nr < 512 && (p->ring_serves[nr] || is_memory_call(nr));
+}
+
+bool sc_ring_serves(struct sc_thread *t, uint64_t nr) {
+    const struct sc_as *as = sc_as(t);
+    if (nr < 512 && is_memory_call(nr))
+        return nr == SYS_brk ? atomic_load(&as->heap.on) : atomic_load(&as->premap.on);
+    return nr < 512 && sc_plat(t)->ring_serves[nr];
 }
 
 // ---- Counting ---------------------------------------------------------------------------------------------
@@ -64,7 +72,7 @@ static bool is_hot(struct call_site *s) {
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
     bool alone = sc_as_has_one_thread(sc_as(t));
-    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || (is_memory_call(nr) && !alone))
+    if (!p->rings.mem || t->internal || !may_be_served(p, nr) || (is_memory_call(nr) && !alone))
         return;
     if (!t->fast && !(t->fast = znew(struct fastcall)))
         return;
@@ -79,15 +87,17 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
-    if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
+    if (sc_ring_serves(t, nr))
         count_unpolled(t, calls);
     if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
         t->wish.premap_bytes = sc_premap_wanted(t);
 }
 
 void sc_site_count_trapped(struct sc_thread *t, uint64_t nr) {
-    if (!sc_ring_serves(sc_plat(t), false, nr) || t->internal)
+    if ((!sc_ring_serves(t, nr) && nr != SYS_brk) || t->internal)
         return;
+    if (nr == SYS_brk && t->fast && t->fast->on)
+        t->wish.heap_bytes = sc_heap_wanted(t, t->fast->breaks++);
     if (++t->trapped % SC_SAMPLE == 0 && sc_regs_load(t) == 0)
         sc_site_count(t, t->cache.regs.rip, nr, SC_SAMPLE);
 }
@@ -167,18 +177,26 @@ static bool ask_text(const struct plat_guest_ops *guest, const struct question *
 static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {
     uint64_t len = take_word(&q->t->wish.premap_bytes);
     uint64_t at = len && guest->free_range ? guest->free_range(q->owner, len) : 0;
-    if (at && plat_range_ok(q->as->base.p, at, len))
+    if (at && plat_range_ok(q->as->base.p, at, len) && !sc_heap_overlaps(q->as, at, len))
         sc_premap_make(q->t, q->as, at, len);
+}
+
+static void ask_heap(const struct plat_guest_ops *guest, const struct question *q) {
+    uint64_t len = take_word(&q->t->wish.heap_bytes);
+    uint64_t at = len && guest->heap_room ? guest->heap_room(q->owner, len) : 0;
+    if (at && plat_range_ok(q->as->base.p, at, len) && !sc_premap_overlaps(q->as, at, len))
+        sc_heap_offer(q->t, q->as, at);
 }
 
 bool sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
     struct question q = {.t = t};
-    bool asks = t->wish.hot_site || t->wish.premap_bytes;
+    bool asks = t->wish.hot_site || t->wish.premap_bytes || t->wish.heap_bytes;
     if (!asks || !guest || !hold(guest, &q))
         return false;
     bool later = !ask_text(guest, &q, false);
     ask_range(guest, &q);
+    ask_heap(guest, &q);
     sc_as_unhold(q.as);
     guest->owner_put(q.owner);
     return later;

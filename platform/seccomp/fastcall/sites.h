@@ -26,6 +26,7 @@ struct fastcall {
     bool alone;      // ... also for maps
     // the poller's: so many times its ring is not to be polled; and how many that were the last time
     unsigned poll_skip, poll_pause;
+    unsigned breaks;  // brk()s by the handler
 };
 
 // What its last call has shown to be worth doing; for the receiver of the event, which looks without a lock:
@@ -33,12 +34,13 @@ struct fastcall {
 struct fast_wish {
     uint64_t hot_site;      // to be patched, if the sentry lets us; 0: none
     uint64_t premap_bytes;  // of free addresses that we would like to have, 0: none
+    uint64_t heap_bytes;    // the same behind the break
     bool poller;            // somebody should poll its ring
 };
 
 // Which numbers may go through a ring; from struct plat_config.
 void sc_sites_open(struct sc_platform *p, const bool *needs_context);
-bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
+bool sc_ring_serves(struct sc_thread *t, uint64_t nr);  // now; memory calls with guarded memory only
 // [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
 // [lock] The same of a call that came by the handler: where from, is found out for one in some.

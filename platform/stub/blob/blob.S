@@ -105,6 +105,8 @@ ring_saved:
         je      ring_map
         cmpl    $__NR_munmap, %eax
         je      ring_unmap
+        cmpl    $__NR_brk, %eax
+        je      ring_brk
 ring_any:
         cmpl    $0, RING(polled)
         je      ring_plain
@@ -241,6 +243,14 @@ ring_plain:
         movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
+
+// brk: to where the sentry says that it needs no host call.
+ring_brk:
+        cmpq    RING(heap_low), %rdi
+        jb      ring_plain
+        cmpq    RING(heap_high), %rdi
+        jbe     ring_any
+        jmp     ring_plain
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next
 // proposal, and the call itself is made at the site.

@@ -39,6 +39,8 @@ void numbers(void) {
     FIELD(stub_ring, out_len);
     FIELD(stub_ring, room);
     FIELD(stub_ring, top);
+    FIELD(stub_ring, heap_low);
+    FIELD(stub_ring, heap_high);
     FIELD(stub_ring, str);
     FIELD(stub_ring, out);
     CONSTANT(STUB_RING_STR);
