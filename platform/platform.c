@@ -69,6 +69,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .ring = n[STAT_RING],
         .patched = n[STAT_PATCHED] + n[STAT_PATCHED_SHARED],
         .patched_shared = n[STAT_PATCHED_SHARED],
+        .known = n[STAT_KNOWN],
         .dispatched = n[STAT_DISPATCHED],
         .premapped = n[STAT_PREMAPPED],
         .heaps = n[STAT_HEAPS],

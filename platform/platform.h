@@ -51,6 +51,9 @@ struct plat_guest_ops {
     // these addresses. (The guest can see the change when it reads its own text.) NULL: never. Also called
     // by plat_text_work().
     bool (*text_range)(void *owner, uint64_t at, struct plat_text *out);
+    // What names that place in every process that has the file there: the file, by two numbers, and the
+    // offset of `at` in it. False: it is no such text. NULL: never.
+    bool (*text_name)(void *owner, uint64_t at, uint64_t name[3]);
     // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there.
     // Whatever is done there later comes first, and until then the guest finds nothing there. 0: nowhere.
     // NULL: never.
@@ -151,6 +154,7 @@ struct plat_stats {
     uint64_t ring;     // through shared memory, without a host call
     uint64_t patched, patched_shared;  // call sites; of these, while other threads ran
     uint64_t dispatched;               // threads whose calls come by a ring from sites that cannot be patched
+    uint64_t known;                    // ... of all, those known from another process
     uint64_t premapped;                // maps made ahead, each for many of the guest's
     uint64_t heaps;                    // ... and behind breaks
     uint64_t polled;                   // times that a sentry thread began to poll

@@ -99,6 +99,7 @@ struct sc_platform {
     _Atomic bool unsettled;     // sc_settle_children() has something to do
     // fast calls
     bool ring_serves[512];  // may go through a ring, by number
+    _Atomic uint64_t known[SC_KNOWN];  // hot sites by their place in a file (fastcall/known.c); 0: none
     struct sc_rings rings;
     bool dispatches;  // Syscall User Dispatch is here, and of use
     struct sc_pollers pollers;

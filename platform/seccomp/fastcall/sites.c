@@ -69,6 +69,10 @@ static bool is_hot(struct call_site *s) {
     return true;
 }
 
+static bool gets_warm(const struct call_site *s, unsigned calls) {
+    return s->state == SITE_PLAIN && s->calls >= SC_WARM && s->calls < SC_WARM + calls;
+}
+
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
     bool alone = sc_as_has_one_thread(sc_as(t));
@@ -84,6 +88,7 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
     if (atomic_load(&t->dispatched) && s->state != SITE_PATCHED && !is_memory_call(nr))
         count_unpolled(t, calls);
     if (s->state != SITE_PATCHED || !f->on || (is_memory_call(nr) && !f->alone)) {
+        t->wish.warm_site = gets_warm(s, calls) ? ip : 0;
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
@@ -158,6 +163,15 @@ static void dispatch(const struct question *q) {
         sc_ring_take_back(t);
 }
 
+static void ask_known(const struct plat_guest_ops *guest, const struct question *q) {
+    struct sc_platform *p = sc_plat(q->t);
+    uint64_t site = take_word(&q->t->wish.warm_site);
+    if (!site || !sc_known_has(p, guest, q->owner, site))
+        return;
+    plat_count_one(&p->base, STAT_KNOWN);
+    q->t->wish.hot_site = site;
+}
+
 // False: it must be asked again when nobody changes the map.
 static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
     uint64_t site = take_word(&q->t->wish.hot_site);
@@ -169,6 +183,8 @@ static bool ask_text(const struct plat_guest_ops *guest, const struct question *
     enum patch result = known ? sc_patch(q->t, q->as, site, &text, turn) : PATCH_NOT;
     if (result == PATCH_NOT)
         dispatch(q);
+    if (result == PATCH_DONE)
+        sc_known_add(sc_plat(q->t), guest, q->owner, site);
     if (result == PATCH_TURN)
         q->t->wish.hot_site = site;
     return result != PATCH_TURN;
@@ -191,9 +207,10 @@ static void ask_heap(const struct plat_guest_ops *guest, const struct question *
 bool sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
     struct question q = {.t = t};
-    bool asks = t->wish.hot_site || t->wish.premap_bytes || t->wish.heap_bytes;
+    bool asks = t->wish.hot_site || t->wish.warm_site || t->wish.premap_bytes || t->wish.heap_bytes;
     if (!asks || !guest || !hold(guest, &q))
         return false;
+    ask_known(guest, &q);
     bool later = !ask_text(guest, &q, false);
     ask_range(guest, &q);
     ask_heap(guest, &q);

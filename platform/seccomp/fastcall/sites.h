@@ -10,6 +10,8 @@ struct sc_thread;
 
 #define SC_SITES 64  // that are counted; a power of two
 #define SC_HEAT  64  // calls from a site before it is patched
+#define SC_WARM  16  // ... when it was hot in another process
+#define SC_KNOWN 512  // of these; a power of two
 
 struct call_site {
     uint64_t ip;  // behind the syscall instruction
@@ -33,6 +35,7 @@ struct fastcall {
 // the thread may be freed meanwhile, but its memory stays a thread's.
 struct fast_wish {
     uint64_t hot_site;      // to be patched, if the sentry lets us; 0: none
+    uint64_t warm_site;     // ... if it is known; 0: none
     uint64_t premap_bytes;  // of free addresses that we would like to have, 0: none
     uint64_t heap_bytes;    // the same behind the break
     bool poller;            // somebody should poll its ring
@@ -55,6 +58,10 @@ bool sc_text_work(struct plat_thread *t);
 // What became of a site: nothing, it cannot be patched; nothing, its thread cannot be given orders now; it
 // must be asked for again when nobody changes the map of the address space; ordered.
 enum patch { PATCH_NOT, PATCH_LATER, PATCH_TURN, PATCH_DONE };
+// known.c: hot sites of all processes. No lock; `owner` as in struct plat_guest_ops, referenced.
+struct plat_guest_ops;
+void sc_known_add(struct sc_platform *p, const struct plat_guest_ops *guest, void *owner, uint64_t site);
+bool sc_known_has(struct sc_platform *p, const struct plat_guest_ops *guest, void *owner, uint64_t site);
 // [lock] It is held by a call in that address space, and has no work yet.
 bool sc_may_order(const struct sc_thread *t, const struct sc_as *as);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.
