@@ -167,6 +167,7 @@ enum stub_ring_state {
 #define STUB_RING_SAMPLE 64  // of so many such calls one goes by the filter, which sees where it comes from
 #define STUB_RING_STR 384
 #define STUB_RING_OUT 7672
+#define STUB_RING_STRING 512  // so many bytes are copied by a string instruction
 // How a call goes through a ring, by its number: its value alone; with the path that is its first or second
 // argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
 // for maps that are premapped.

@@ -205,10 +205,22 @@ ring_got:
         je      ring_copied
         cmpl    $STUB_RING_OUT, %ecx
         ja      ring_copied
+        cmpl    $STUB_RING_STRING, %ecx
+        jb      ring_copy
+        // The direction flag is not ours: where does a string instruction go?
+        ADDRESS(STUB_RING_AT + stub_ring_out, %rdi)
+        movq    %rdi, %rsi
+        lodsb
+        cmpq    %rdi, %rsi
+        jb      ring_copy
+        movq    %rdi, %rsi
+        movq    RING(out_addr), %rdi
+        rep movsb
+        jmp     3f
+        // rcx bytes from rdi to rsi, from the end
+ring_copy:
         movq    RING(out_addr), %rsi
         ADDRESS(STUB_RING_AT + stub_ring_out, %rdi)
-        // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
-ring_copy:
 1:      testl   $7, %ecx
         je      2f
         decl    %ecx
