@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -73,10 +75,13 @@ static void op_futex(void) {
     turn(word, 0);
 }
 
-// ---- A cache line there and back between two cores: the least that a call takes that another answers ------
+// ---- A cache line there and back between two cores: the least that a call takes that another answers; and
+// with a page that comes back by memory that both have
+// -------------------------------------------------------
 static struct {
     _Atomic uint32_t turn;
-    char pad[60];
+    bool with_page;
+    char pad[56], page[PAGE];
 } __attribute__((aligned(64))) line;
 
 static void stay_on(unsigned nth) {
@@ -88,11 +93,14 @@ static void stay_on(unsigned nth) {
             CPU_SET(cpu, &one);
     check(CPU_COUNT(&one) == 1 && sched_setaffinity(0, sizeof one, &one) == 0, "two CPUs");
 }
+static char page_from[PAGE], page_to[PAGE];
 static void *line_echo(void *unused) {
     stay_on(1);
     for (;;) {
         while (!(atomic_load(&line.turn) & 1))
             __builtin_ia32_pause();
+        if (line.with_page)
+            memcpy(line.page, page_from, PAGE);
         atomic_fetch_add(&line.turn, 1);
     }
     return NULL;
@@ -102,10 +110,19 @@ static void make_line(void) {
     check(pthread_create(&t, NULL, line_echo, NULL) == 0, "thread");
     stay_on(0);
 }
+static void make_page(void) {
+    line.with_page = true;
+    make_line();
+}
 static void op_line(void) {
     atomic_fetch_add(&line.turn, 1);
     while (atomic_load(&line.turn) & 1)
         __builtin_ia32_pause();
+}
+
+static void op_page(void) {
+    op_line();
+    memcpy(page_to, line.page, PAGE);
 }
 
 // ---- Throughput: ns for one operation, all together -------------------------------------------------------
@@ -243,6 +260,7 @@ const struct op pair_ops[] = {
     {.name = "unix", .run = op_ping, .prepare = make_unix},
     {.name = "futex", .run = op_futex, .prepare = make_futex},
     {.name = "line", .run = op_line, .prepare = make_line},
+    {.name = "page", .run = op_page, .prepare = make_page},
     TEAMS("getppids", do_getppid, NULL),
     TEAMS("preads", do_pread, make_file),
     TEAMS("pipes", do_pipes, NULL),

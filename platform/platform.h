@@ -51,10 +51,16 @@ struct plat_guest_ops {
     // these addresses. (The guest can see the change when it reads its own text.) NULL: never. Also called
     // by plat_text_work().
     bool (*text_range)(void *owner, uint64_t at, struct plat_text *out);
+    // What names that place in every process that has the file there: the file, by two numbers, and the
+    // offset of `at` in it. False: it is no such text. NULL: never.
+    bool (*text_name)(void *owner, uint64_t at, uint64_t name[3]);
     // Where is room for `len` bytes of memory, mapped ahead of the guest's wishes? Nothing is mapped there.
     // Whatever is done there later comes first, and until then the guest finds nothing there. 0: nowhere.
     // NULL: never.
     uint64_t (*free_range)(void *owner, uint64_t len);
+    // The same for `len` bytes from the page on that the break (brk(2)) will next grow into: its address, or
+    // 0. NULL: never.
+    uint64_t (*heap_room)(void *owner, uint64_t len);
 };
 
 struct plat_config {
@@ -155,7 +161,9 @@ struct plat_stats {
     uint64_t ring;     // through shared memory, without a host call
     uint64_t patched, patched_shared;  // call sites; of these, while other threads ran
     uint64_t dispatched;               // threads whose calls come by a ring from sites that cannot be patched
+    uint64_t known;                    // ... of all, those known from another process
     uint64_t premapped;                // maps made ahead, each for many of the guest's
+    uint64_t heaps;                    // ... and behind breaks
     uint64_t polled;                   // times that a sentry thread began to poll
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
     uint64_t renewed;                  // threads whose host thread had been another's before

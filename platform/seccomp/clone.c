@@ -124,7 +124,7 @@ static int order_from(struct sc_thread *t, struct sc_thread *child, uint64_t fla
     LOCKED(&t->lock);
     if (flags & CLONE_VM)
         sc_sites_shared(t);     // the stub sees to its part before it makes the clone
-    if (!sc_premap_give_up(t))  // a copy has no guard, and with a second thread there is none
+    if (!sc_guard_give_up(t))   // a copy has no guard, and with a second thread there is none
         return -LINUX_ENOMEM;
     return sc_order_clone(t, child, flags);
 }

@@ -63,7 +63,7 @@ static bool fault(struct sc_thread *t, const struct seccomp_notif *n, struct pla
         return false;
     }
     if (signo == SIGBUS && code == BUS_ADRERR) {
-        switch (sc_premap_touched(t, a[1])) {
+        switch (sc_guard_touched(t, a[1])) {
         case TOUCH_OPENED:
             sc_resume_held(t);
             return false;

@@ -79,10 +79,10 @@ static int keep_file(struct op_queue *q, const struct plat_op *op, struct sc_op 
     return 0;
 }
 
-// 1: the books of premapped memory have it already, nothing is left to be done.
+// 1: the books of guarded memory have it already, nothing is left to be done.
 static int queue_op(struct sc_thread *t, const struct plat_op *op) {
     LOCKED(&t->lock);
-    int done = can_queue(t) ? sc_premap_work(t, op) : -LINUX_EINVAL;
+    int done = can_queue(t) ? sc_guard_work(t, op) : -LINUX_EINVAL;
     if (done)
         return done;
     struct sc_op *o = sc_ops_add(t);
@@ -250,13 +250,12 @@ bool sc_ops_approve(struct sc_thread *t, const struct seccomp_notif *n) {
     }
     if (o->expect == STUB_EXPECT_CHILD && q->child)
         atomic_store(&q->child->birth, BIRTH_LAUNCHED);
-    if (o->special == SC_PREMAP_BEGIN)
-        sc_premap_begin(t, o);
-    bool undo = o->special == SC_PREMAP_UNDO && !atomic_load(&sc_as(t)->premap.on);
+    sc_guard_begin(t, o);
+    bool made = sc_guard_makes(t, o);
     bool last = ++q->next == q->n && !q->flush;
     if (last)
         last_op(t, o);
-    if (o->special != SC_PREMAP_UNDO || undo)
+    if (made)
         sc_reply_continue(t);
     else
         sc_reply(t, 0);

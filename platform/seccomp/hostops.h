@@ -9,8 +9,8 @@
 
 struct sc_thread;
 
-// Ops that mean something to premap.c when they come up.
-enum sc_special { SC_ORDINARY, SC_PREMAP_BEGIN, SC_PREMAP_UNDO };
+// Ops that mean something to guard.c when they come up.
+enum sc_special { SC_ORDINARY, SC_PREMAP_BEGIN, SC_PREMAP_UNDO, SC_HEAP_BEGIN, SC_HEAP_UNDO };
 
 struct sc_op {
     struct host_call call;

@@ -89,11 +89,11 @@ static struct sc_thread *first_kept(struct sc_platform *p, const struct sc_threa
     return proc && !list_empty(&proc->kept) ? list_first(&proc->kept, struct sc_thread, keep_link) : NULL;
 }
 
-// While the maker's ring proposes maps, a clone has it told that it is not alone (blob.c); so has premapped
+// While the maker's ring proposes maps, a clone has it told that it is not alone (blob.c); so has guarded
 // memory to be given up. Both are host work, as a new thread is.
 static bool needs_work(struct sc_thread *t) {
     LOCKED(&t->lock);
-    return (t->fast && t->fast->alone) || atomic_load(&sc_as(t)->premap.on) || t->queue.n;
+    return (t->fast && t->fast->alone) || sc_guard_any(sc_as(t)) || t->queue.n;
 }
 
 bool sc_keep_has(struct sc_thread *maker) { return !needs_work(maker) && first_kept(sc_plat(maker), maker); }

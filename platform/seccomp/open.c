@@ -219,7 +219,7 @@ static void fast_calls_open(struct sc_platform *p, const bool *needs_context) {
     sc_rings_open(p);
     sc_sites_open(p, needs_context);
     sc_dispatch_probe(p);
-    sc_premap_probe(p);
+    sc_guard_probe(p);
 }
 
 static int start(struct sc_platform *p, const struct plat_config *config, char *why, size_t whylen) {
@@ -291,7 +291,7 @@ int sc_open(const struct plat_config *config, struct platform **out, char *why, 
         sc_close(&p->base);
         return err;
     }
-    sc_premap_settle(p);
+    sc_guard_settle(p);
     first_of_pool(p);
     snprintf(why, whylen, "seccomp: notifications (%u.%u us), %s%s", p->notified_ns / 1000,
              p->notified_ns / 100 % 10, p->base.use_proc_mem ? "memory through /proc" : "direct memory",
@@ -384,7 +384,7 @@ const struct plat_backend plat_seccomp = {
     .call_string = sc_ring_string,
     .call_data = sc_ring_data,
     .copy_later = sc_ring_copy_later,
-    .admit = sc_premap_admit,
+    .admit = sc_guard_admit,
     .host_tid = sc_host_tid,
     .host_pid = sc_host_pid,
 };

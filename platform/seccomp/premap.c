@@ -3,9 +3,8 @@
 //
 // The host's own mmap and munmap cost two switches to the sentry and back each, since each must be approved.
 // So when a patched munmap site is hot (fastcall/sites.c), and the sentry has named free addresses
-// (free_range()), its process maps SC_PREMAP_LEN of private anonymous memory there, *guarded*: registered
-// with a userfaultfd that turns the first touch of any page, by the guest or by the kernel for it, into
-// SIGBUS or EFAULT. To own guarded memory is a matter of our books:
+// (free_range()), its process maps SC_PREMAP_LEN of private anonymous memory there, *guarded* (guard.c). To
+// own guarded memory is a matter of our books:
 //
 //   low ......... free ......... at ......... guarded, the guest's ......... top
 //
@@ -21,54 +20,25 @@
 // So host map and books agree on each page whenever somebody could tell: a page without an owner faults, and
 // what is opened is the host's memory like any other. When the last maps were touched, the next are opened as
 // they are made, or, when they are small and unmapped one before the other, *filled* with pages: that costs
-// less than the fault. The descriptor comes to us by pidfd_getfd(2); the stub closes its own at once.
+// less than the fault.
 //
 // Host calls: none for a map, none for the unmap of what was not touched; one ioctl for a map that is opened
-// or filled. Called by hostops.c, dispatch.c, fastcall/, clone.c, process.c, and by memory.c when a copy
-// fails. Locks: sc_premap.lock, for moments.
+// or filled. Called by guard.c, fastcall/, and process.c. Locks: sc_premap.lock, for moments.
 #include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/fdcharge.h"
 #include "base/log.h"
 #include "platform/seccomp/sc.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #define SC_PREMAP_LEN   (16ull << 20)
 #define SC_PREMAP_MOST  (1ull << 20)  // of one map
 #define SC_PREMAP_LEAST (2ull << 20)  // when less is free, there is to be new memory
 #define SC_FILL         (2 * STUB_PAGE)
 #define SC_GUESS        32  // maps that are opened at once before one is left guarded, to see
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
-#define UFFD_FLAGS (O_CLOEXEC | UFFD_USER_MODE_ONLY)
-
-static bool uffd_begin(int fd) {
-    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_SIGBUS};
-    return ioctl(fd, UFFDIO_API, &api) == 0;
-}
-
-// Before the sentry is caged. A container's profile may refuse either of the two.
-void sc_premap_probe(struct sc_platform *p) {
-    int fd = (int)syscall(SYS_userfaultfd, UFFD_FLAGS);
-    int none = (int)syscall(SYS_pidfd_getfd, -1, 0, 0);
-    p->premaps = fd >= 0 && none < 0 && errno == EBADF && uffd_begin(fd);
-    if (fd >= 0)
-        close(fd);
-}
-
-void sc_premap_settle(struct sc_platform *p) {
-    if (p->base.use_proc_mem)
-        p->premaps = false;
-}
 
 void sc_premap_init(struct sc_premap *s) {
     lock_init(&s->lock, RANK_LEAF);
@@ -101,16 +71,10 @@ void sc_premap_fini(struct sc_as *as) {
     lock_destroy(&as->premap.lock);
 }
 
-// [premap.lock] All that the guest has of it becomes ordinary memory. Only a host without memory refuses.
+// [premap.lock] All that the guest has of it becomes ordinary memory.
 static void open_all(struct sc_as *as) {
     struct sc_premap *s = &as->premap;
-    struct uffdio_range r = {s->at, s->top - s->at};
-    if (s->top > s->at && ioctl(s->fd, UFFDIO_UNREGISTER, &r)) {
-        int pid = atomic_load(&as->base.pid);
-        log_warn("stub %d ends: its memory cannot be opened: %s", pid, strerror(errno));
-        if (pid > 0)
-            kill(pid, SIGKILL);
-    }
+    sc_guard_open(as, s->fd, s->at, s->top);
     s->fill = s->fill && !s->filled;
     s->filled = false;
     s->top = s->at;
@@ -129,10 +93,6 @@ static void fill_map(struct sc_as *as, uint64_t len) {
         open_all(as);
 }
 
-static bool overlaps(uint64_t start, uint64_t len, uint64_t low, uint64_t high) {
-    return start < high && low < start + len;
-}
-
 // ---- Getting it -------------------------------------------------------------------------------------------
 
 uint64_t sc_premap_wanted(struct sc_thread *t) {
@@ -142,21 +102,11 @@ uint64_t sc_premap_wanted(struct sc_thread *t) {
                                                                                              : 0;
 }
 
-static struct sc_op *order_op(struct sc_thread *t, struct host_call call, enum sc_special special) {
-    struct sc_op *o = sc_ops_add(t);
-    if (o) {
-        o->call = call;
-        o->expect = STUB_EXPECT_ANY;
-        o->special = special;
-    }
-    return o;
-}
-
 // [lock, premap.lock] The free part goes. False: no memory for the order.
 static bool give_range_up(struct sc_thread *t) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
-    if (s->at > s->low && !order_op(t, (struct host_call){SYS_munmap, {s->low, s->at - s->low}}, SC_ORDINARY))
+    if (s->at > s->low && !sc_guard_order_unmap(t, s->low, s->at - s->low))
         return false;
     forget_range(as);
     return true;
@@ -169,29 +119,14 @@ bool sc_premap_give_up(struct sc_thread *t) {
     return give_range_up(t);
 }
 
-// The stub's descriptor has number 0, since it has no other. If something fails, BEGIN notes it, and UNDO
-// then does its munmap; else UNDO is answered without being made.
 void sc_premap_make(struct sc_thread *t, const struct sc_as *as, uint64_t addr, uint64_t len) {
     LOCKED(&t->lock);
     bool asked = t->state == SC_HELD && sc_as(t) == as && t->hold == HOLD_VALUE && t->ring.state == RING_NONE;
     if (!asked || len != SC_PREMAP_LEN || !sc_premap_wanted(t) || !sc_premap_give_up(t))
         return;
     unsigned before = t->queue.n;
-    const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
-                   flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
-    if (!order_op(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) ||
-        !order_op(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) ||
-        !order_op(t, (struct host_call){SYS_close_range, {0, 0, 0}}, SC_PREMAP_BEGIN) ||
-        !order_op(t, (struct host_call){SYS_munmap, {addr, len}}, SC_PREMAP_UNDO))
+    if (!sc_guard_order_map(t, addr, len, SC_PREMAP_BEGIN))
         t->queue.n = before;
-}
-
-static int stub_uffd(int pid) {
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
-    if (pidfd >= 0)
-        close(pidfd);
-    return fd;
 }
 
 // The memory has been mapped, or could not be; `o` is the call that comes next, the one behind it undoes it.
@@ -199,18 +134,9 @@ void sc_premap_begin(struct sc_thread *t, const struct sc_op *o) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
     const uint64_t *undo = o[1].call.args;
-    struct uffdio_register reg = {.range = {undo[0], undo[1]}, .mode = UFFDIO_REGISTER_MODE_MISSING};
-    int fd = stub_uffd(t->proc->pid);
-    if (fd >= 0 && fdcharge_take_spare(fd) < 0) {  // too many have one already: this one does without
-        close(fd);
+    int fd = sc_guard_take(t, undo[0], undo[1]);
+    if (fd < 0)
         return;
-    }
-    if (fd < 0 || !uffd_begin(fd) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
-        if (fd >= 0)
-            fdcharge_close(fd);
-        sc_plat(t)->premaps = false;
-        return;
-    }
     LOCKED(&s->lock);
     s->fd = fd;
     s->ring = atomic_load(&t->ring_no);
@@ -273,12 +199,6 @@ static bool unmap_filled(struct sc_as *as, const struct plat_op *op) {
     return true;
 }
 
-// Has the op to do with memory in [low, high)?
-static bool concerns(const struct plat_op *op, uint64_t low, uint64_t high) {
-    bool two = op->kind == OP_REMAP || op->kind == OP_INCORE;
-    return overlaps(op->addr, op->len, low, high) || (two && overlaps(op->to, op->to_len, low, high));
-}
-
 int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
@@ -289,22 +209,24 @@ int sc_premap_work(struct sc_thread *t, const struct plat_op *op) {
         return 1;
     if (unmap_filled(as, op))
         return 0;
-    if (concerns(op, s->low, s->at))
+    if (sc_guard_concerns(op, s->low, s->at))
         return give_range_up(t) ? 0 : -LINUX_ENOMEM;
-    if (concerns(op, s->at, s->top))
+    if (sc_guard_concerns(op, s->at, s->top))
         open_all(as);
     return 0;
 }
 
+bool sc_premap_overlaps(struct sc_as *as, uint64_t addr, uint64_t len) {
+    LOCKED(&as->premap.lock);
+    return sc_guard_overlaps(addr, len, as->premap.low, as->premap.high);
+}
+
 // ---- Touching it ------------------------------------------------------------------------------------------
 
-enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr) {
+enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr, bool again) {
     struct sc_as *as = sc_as(t);
     struct sc_premap *s = &as->premap;
     LOCKED(&s->lock);
-    bool again =
-        t->touched_at == addr;  // opened by somebody's copy meanwhile; or a file's end that was mapped there
-    t->touched_at = addr;
     if (addr >= s->low && addr < s->at)
         return TOUCH_NOTHING;
     if (addr < s->at || addr >= s->high || (addr >= s->top && again))
@@ -316,14 +238,13 @@ enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr) {
 }
 
 // A copy has met a page that refuses. True: it may be one of these; try again.
-bool sc_premap_admit(struct plat_as *pas, const struct iovec *remote, int n) {
-    struct sc_as *as = sc_as_of(pas);
+bool sc_premap_admit(struct sc_as *as, const struct iovec *remote, int n) {
     struct sc_premap *s = &as->premap;
     if (!atomic_load(&s->on))
         return false;
     LOCKED(&s->lock);
     for (int i = 0; i < n; i++) {
-        if (overlaps((uint64_t)remote[i].iov_base, remote[i].iov_len, s->at, s->top)) {
+        if (sc_guard_overlaps((uint64_t)remote[i].iov_base, remote[i].iov_len, s->at, s->top)) {
             s->touched = true;
             open_all(as);
             return true;

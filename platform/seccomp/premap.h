@@ -3,10 +3,7 @@
 #ifndef PLATFORM_SECCOMP_PREMAP_H
 #define PLATFORM_SECCOMP_PREMAP_H
 #include "base/lock.h"
-#include "platform/seccomp/hostops.h"
-
-struct sc_as;
-struct sc_platform;
+#include "platform/seccomp/guard.h"
 
 #define SC_PREMAP_DEPTH 16  // maps that may be untouched at a time
 
@@ -25,8 +22,6 @@ struct sc_premap {
     bool filled;  // [at, top) is one map that has its pages
 };
 
-void sc_premap_probe(struct sc_platform *p);
-void sc_premap_settle(struct sc_platform *p);  // when it is known how stubs' memory is reached
 void sc_premap_init(struct sc_premap *s);
 void sc_premap_fini(struct sc_as *as);
 uint64_t sc_premap_wanted(struct sc_thread *t);                            // bytes of free addresses, 0: none
@@ -35,9 +30,10 @@ void sc_premap_make(struct sc_thread *t, const struct sc_as *as, uint64_t addr, 
 bool sc_premap_give_up(struct sc_thread *t);                               // [lock] false: no memory
 void sc_premap_begin(struct sc_thread *t, const struct sc_op *o);          // [lock]
 uint64_t sc_premap_proposal(struct sc_thread *t, const uint64_t args[6]);  // [lock] for an mmap; 0: none
-int sc_premap_work(struct sc_thread *t, const struct plat_op *op);  // [lock] 1: done; 0: go on; -LINUX_ENOMEM
-enum sc_touch { TOUCH_OTHER, TOUCH_NOTHING, TOUCH_OPENED };  // not ours; free memory: none there; try again
-enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr);  // [lock] by SIGBUS
-bool sc_premap_admit(struct plat_as *as, const struct iovec *remote, int n);
+int sc_premap_work(struct sc_thread *t, const struct plat_op *op);         // [lock] as sc_guard_work()
+enum sc_touch sc_premap_touched(struct sc_thread *t, uint64_t addr, bool again);  // [lock]
+// Whose range of free addresses it is, the sentry does not know.
+bool sc_premap_overlaps(struct sc_as *as, uint64_t addr, uint64_t len);
+bool sc_premap_admit(struct sc_as *as, const struct iovec *remote, int n);
 
 #endif

@@ -22,6 +22,7 @@ struct sc_as *sc_as_new(struct sc_platform *p) {
     atomic_fetch_sub(&p->base.nspaces, 1);  // counted when the sentry gets it
     list_init(&as->procs);
     sc_premap_init(&as->premap);
+    sc_heap_init(&as->heap);
     as->holds = 1;
     return as;
 }
@@ -32,6 +33,7 @@ void sc_as_drop(struct sc_as *as) {
         return;
     sc_rings_free(as);
     sc_premap_fini(as);
+    sc_heap_fini(as);
     free(as->slots);
     plat_as_fini(&as->base);
     free(as);

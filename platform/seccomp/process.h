@@ -4,6 +4,7 @@
 #define PLATFORM_SECCOMP_PROCESS_H
 #include "base/list.h"
 #include "platform/backend.h"
+#include "platform/seccomp/heap.h"
 #include "platform/seccomp/premap.h"
 #include "platform/stub/layout.h"
 
@@ -38,6 +39,7 @@ struct sc_as {
     _Atomic(const struct sc_thread *) patcher;    // whose ops change it now, NULL: nobody's
     _Atomic unsigned patches;                     // so far
     struct sc_premap premap;
+    struct sc_heap heap;
 };
 
 static inline bool sc_as_has_one_thread(const struct sc_as *as) { return atomic_load(&as->nthreads) == 1; }

@@ -28,7 +28,7 @@
 //   a proposal                 a wish; goes on only when it is what was decided
 //   the ring                   a call of the one thread that must be running; values and hints are ours, its
 //                              copies of them its own concern (fastcall/ring.c); a failure as that of work
-//   a guard's descriptor       fetched and registered by us: the kernel says whether it is one (premap.c)
+//   a guard's descriptor       fetched and registered by us: the kernel says whether it is one (guard.c)
 //
 // States of a thread: thread.h.
 //
@@ -42,6 +42,8 @@
 #include "platform/seccomp/fastcall/poller.h"
 #include "platform/seccomp/fastcall/ring.h"
 #include "platform/seccomp/fastcall/sites.h"
+#include "platform/seccomp/guard.h"
+#include "platform/seccomp/heap.h"
 #include "platform/seccomp/listener.h"
 #include "platform/seccomp/notify.h"
 #include "platform/seccomp/premap.h"
@@ -97,10 +99,11 @@ struct sc_platform {
     _Atomic bool unsettled;     // sc_settle_children() has something to do
     // fast calls
     bool ring_serves[512];  // may go through a ring, by number
+    _Atomic uint64_t known[SC_KNOWN];  // hot sites by their place in a file (fastcall/known.c); 0: none
     struct sc_rings rings;
     bool dispatches;  // Syscall User Dispatch is here, and of use
     struct sc_pollers pollers;
-    _Atomic bool premaps;  // premapped memory is possible here
+    _Atomic bool premaps;  // guarded memory is possible here
     // ends
     pthread_t reaper;
     bool reaper_runs;             // [W]

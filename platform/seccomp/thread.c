@@ -52,7 +52,8 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->call.nr = (uint64_t)-1;
     t->call.proposed = t->call.anywhere = t->queue.may_fail = t->queue.flush = false;
     sc_regs_forget(t);
-    sc_dispatch_again(t);
+    if (id)  // a call in the ring has left the selector as it is, and its line is not to be written
+        sc_dispatch_again(t);
 }
 
 void sc_violation(struct sc_thread *t, const char *what) {

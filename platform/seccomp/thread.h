@@ -98,7 +98,7 @@ struct sc_thread {
     struct fast_wish wish;
     unsigned proposals;     // mmaps that came by the handler
     unsigned trapped;       // other calls that did, and may go by a ring
-    uint64_t touched_at;    // the last fault at memory that may have been premap.c's
+    uint64_t touched_at;    // the last fault at memory that may have been guarded
     uint64_t fetched_at;    // ... and at an instruction that may have been under patch_x86.c's hands
     unsigned fetched_in;    // ... by its patch of this number
 };
@@ -112,7 +112,8 @@ void sc_thread_forget(struct sc_thread *t);  // [lock] all that is a guest threa
 // No lock; the reaper: its process, `proc`, is gone. (Meanwhile it may have ended by itself, and be another.)
 void sc_thread_lost(struct sc_thread *t, const struct sc_proc *proc, int cause);
 void sc_set_state(struct sc_thread *t, enum sc_state s);           // [lock] counts who runs
-void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how);  // [lock] RUNNING: HELD by an event
+// [lock] RUNNING: HELD by an event; id 0: by a call in the ring
+void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how);
 void sc_doom(struct sc_thread *t);                         // [lock] an event of a doomed thread: make it end
 void sc_violation(struct sc_thread *t, const char *what);  // [lock] kills its process
 int sc_host_tid(const struct plat_thread *t);

@@ -167,6 +167,7 @@ enum stub_ring_state {
 #define STUB_RING_SAMPLE 64  // of so many such calls one goes by the filter, which sees where it comes from
 #define STUB_RING_STR 384
 #define STUB_RING_OUT 7672
+#define STUB_RING_STRING 512  // so many bytes are copied by a string instruction
 // How a call goes through a ring, by its number: its value alone; with the path that is its first or second
 // argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
 // for maps that are premapped.
@@ -202,7 +203,9 @@ struct stub_ring {
     uint8_t dispatched;  // (guest) counts such calls
     uint64_t room; // (sentry) maps of up to so many bytes need no host call: they are to come by the ring ...
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
-    char pad[40], str[STUB_RING_STR];
+    uint64_t heap_low;   // (sentry) brk() to between these two needs no host call; ...
+    uint64_t heap_high;  // (sentry) ... 0: there are none
+    char pad[24], str[STUB_RING_STR];
     uint64_t out_addr;
     char out[STUB_RING_OUT];
 };

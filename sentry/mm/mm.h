@@ -185,6 +185,8 @@ int mm_anchor(struct mm *mm, struct plat_thread *th);
 // Free addresses that are not where the next maps will be, for memory mapped ahead (struct plat_guest_ops);
 // 0: none.
 uint64_t mm_free_range(struct mm *mm, uint64_t len);
+// The page from which on the break will grow, when `len` bytes are free there; else 0.
+uint64_t mm_heap_room(struct mm *mm, uint64_t len);
 // A free range for `len` bytes, top down from mmap_base, or at the wanted address when that is free; 0: none.
 uint64_t mm_place(struct mm *mm, uint64_t want, uint64_t len);
 // Maps exactly there, over what is there (never over the platform's ranges: -LINUX_ENOMEM).

@@ -370,6 +370,14 @@ int64_t do_brk(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t at
     return (int64_t)now;
 }
 
+uint64_t mm_heap_room(struct mm *mm, uint64_t len) {
+    LOCKED(&mm->lock);
+    uint64_t at = page_up(mm->brk), top = mm->layout->hi - GUEST_PAGE_SIZE;
+    bool room =
+        mm->brk_start && at < top && len < top - at && area_range_free(mm, at, at + len + GUEST_PAGE_SIZE);
+    return room ? at : 0;
+}
+
 // ---- Areas that grow downward -----------------------------------------------------------------------------
 static const struct vma *growing_above(const struct mm *mm, uint64_t addr) {
     const struct vma *v = area_find(mm, addr);

@@ -130,11 +130,14 @@ static void show_stats(const struct platform *p) {
     plat_get_stats(p, &s);
     log_msg(LOG_ERROR, "calls: %llu plain, %llu with registers, %llu by rings", (unsigned long long)s.plain,
             (unsigned long long)s.context, (unsigned long long)s.ring);
-    log_msg(LOG_ERROR, "sites: %llu patched, %llu of them beside other threads; %llu threads dispatched",
-            (unsigned long long)s.patched, (unsigned long long)s.patched_shared,
-            (unsigned long long)s.dispatched);
-    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps; %llu long waits apart",
-            (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.rested);
+    log_msg(
+        LOG_ERROR,
+        "sites: %llu patched, %llu of them beside other threads, %llu known before; %llu threads dispatched",
+        (unsigned long long)s.patched, (unsigned long long)s.patched_shared, (unsigned long long)s.known,
+        (unsigned long long)s.dispatched);
+    log_msg(LOG_ERROR, "rings polled %llu times; %llu premaps, %llu behind breaks; %llu long waits apart",
+            (unsigned long long)s.polled, (unsigned long long)s.premapped, (unsigned long long)s.heaps,
+            (unsigned long long)s.rested);
     log_msg(LOG_ERROR, "threads: %llu on kept host threads", (unsigned long long)s.renewed);
 }
 

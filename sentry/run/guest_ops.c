@@ -56,9 +56,31 @@ static bool text_range(void *owner, uint64_t at, struct plat_text *out) {
     return true;
 }
 
+static bool text_name(void *owner, uint64_t at, uint64_t name[3]) {
+    struct mm *mm = mm_of(owner);
+    struct vma v;
+    struct file *f cleanup_file = mm ? mm_text_at(mm, at, &v) : NULL;
+    if (mm)
+        mm_put(mm);
+    if (!f)
+        return false;
+    name[0] = f->inode->sb->dev;
+    name[1] = f->inode->attr.ino;
+    name[2] = v.offset + (at - v.start);
+    return true;
+}
+
 static uint64_t free_range(void *owner, uint64_t len) {
     struct mm *mm = mm_of(owner);
     uint64_t at = mm ? mm_free_range(mm, len) : 0;
+    if (mm)
+        mm_put(mm);
+    return at;
+}
+
+static uint64_t heap_room(void *owner, uint64_t len) {
+    struct mm *mm = mm_of(owner);
+    uint64_t at = mm ? mm_heap_room(mm, len) : 0;
     if (mm)
         mm_put(mm);
     return at;
@@ -68,5 +90,7 @@ const struct plat_guest_ops kernel_guest_ops = {
     .owner_get = owner_get,
     .owner_put = owner_put,
     .text_range = text_range,
+    .text_name = text_name,
     .free_range = free_range,
+    .heap_room = heap_room,
 };

@@ -107,11 +107,11 @@ MUTANTS = [
     ("a fork keeps the files of other threads", "seccomp", "unit:platform_refuses/test_fork*", [(
         "platform/seccomp/clone.c", "bool close_all = used &&", "bool close_all = false && used &&")]),
     ("a ring serves every number", "seccomp", "unit:platform_ring/test_ring_numbers", [(
-        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
-        "return p->ring_serves[nr & 511] || nr < ~0ull;")]),
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && sc_plat(t)->ring_serves[nr];",
+        "return sc_plat(t)->ring_serves[nr & 511] || nr < ~0ull;")]),
     ("a ring serves numbers that are none", "seccomp", "unit:platform_ring/test_ring_numbers", [(
-        "platform/seccomp/fastcall/sites.c", "return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));",
-        "return p->ring_serves[nr & 511] || (premapped && is_memory_call(nr));")]),
+        "platform/seccomp/fastcall/sites.c", "return nr < 512 && sc_plat(t)->ring_serves[nr];",
+        "return sc_plat(t)->ring_serves[nr & 511];")]),
     ("a ring's string may be of any length", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "len > STUB_RING_STR ||", "")]),
     ("a ring's string may be longer than its place", "seccomp", "unit:platform_ring/test_ring_strings", [(
@@ -247,7 +247,12 @@ MUTANTS = [
     ("the stub lies at one place in all sandboxes", "seccomp", "A38", [(
         "platform/stub/place.c", "PLACE_LO + random_u64() % (PLACE_HI - PLACE_LO - len);", "PLACE_LO + 0 * random_u64();")]),
     ("a fork takes premapped memory along", "seccomp", "A23/in_a_copy", [(
-        "platform/seccomp/clone.c", "if (!sc_premap_give_up(t))", "if (false)")]),
+        "platform/seccomp/guard.c", "sc_heap_give_up(t) && sc_premap_give_up(t)", "sc_heap_give_up(t)")]),
+    ("a fork takes memory behind the break along", "seccomp", "A23/reaching_behind_the_break", [(
+        "platform/seccomp/guard.c", "sc_heap_give_up(t) && sc_premap_give_up(t)", "sc_premap_give_up(t)")]),
+    ("what is behind the break can be touched", "seccomp", "A23/reaching_behind_the_break", [(
+        "platform/seccomp/heap.c", "if (addr >= h->at && addr < h->high)\n        return TOUCH_NOTHING;",
+        "if (addr >= h->at && addr < h->high)\n        h->at = h->high;")]),
     ("stubs keep the sentry's memory", "seccomp", "A19", [(
         "platform/stub/spawn.c", "    if (start >= end)\n        return;", "    if (start >= end || end == LINUX_TASK_SIZE || start == 0)\n        return;")]),
     ("stubs keep descriptors", "ptrace", "A31", [(
@@ -272,7 +277,7 @@ MUTANTS = [
     ("reserved ranges can be copied from", "seccomp", "A04|A22", [(
         "platform/memory.c", "        if (!l->reserved[i].name && start", "        if (false && start")]),
     ("memory of nobody can be touched", "seccomp", "A23", [(
-        "platform/seccomp/premap.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
+        "platform/seccomp/guard.c", "ioctl(fd, UFFDIO_REGISTER, &reg)", "!reg.mode")]),
     ("a file stays in the stub after a broken receive", "ptrace", "A24", [(
         "platform/ptrace/work.c", "channel_discard(pt_owner(t));\n        close_file(t, -LINUX_EFAULT);",
         "pt_channel_leave(t);\n        finish(t, -LINUX_EFAULT);")]),

@@ -92,6 +92,26 @@ def test_fast_calls():
     expect_error(do("true", options=["--fast-calls=some"]), 125, "--fast-calls", "some")
 
 
+def test_break_is_moved_ahead():
+    """A break that goes up and down: --verbose says that memory behind it was there, and how few calls were an exchange."""
+    program = """
+import ctypes
+libc = ctypes.CDLL(None)
+for i in range(3000):
+    libc.sbrk(4096)
+    libc.sbrk(-4096)
+"""
+    guards = ctypes.CDLL(None).syscall(323, 1) >= 0  # userfaultfd(UFFD_USER_MODE_ONLY)
+    for word in ("on", "off"):
+        done = do("python3", "-c", program, options=["--verbose", "--fast-calls=" + word])
+        heaps = re.search(r"(\d+) behind breaks", done.stderr)
+        expect(done.returncode == 0 and heaps, done.stderr)
+        if word == "off" or PLATFORM == "ptrace":
+            expect(heaps.group(1) == "0", done.stderr)
+        elif PLATFORM == "seccomp" and os.cpu_count() > 1 and guards:
+            expect(0 < int(heaps.group(1)) < 20, done.stderr)
+
+
 def test_threads_are_kept():
     """A thousand threads one after the other need one or two host threads, as --verbose says."""
     program = "import threading\nfor i in range(1000):\n    t = threading.Thread(target=id, args=(1,))\n    t.start(); t.join()"

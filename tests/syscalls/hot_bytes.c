@@ -22,8 +22,8 @@ static void expect_moved(unsigned at, unsigned n) {
     EXPECT_EQ(at ? to[at - 1] : 0xee, 0xee);
 }
 
-static const unsigned lengths[] = {0,   1,   2,    7,    8,    9,    63,   255,  383,
-                                   384, 385, 511, 4096, 4097, 7671, 7672, 7673, 8192};
+static const unsigned lengths[] = {0,   1,   2,   7,   8,    9,    63,   255,  383,  384,
+                                   385, 511, 512, 513, 4096, 4097, 7671, 7672, 7673, 8192};
 
 TEST(every_length) {
     int p[2], f = memfd_create("file", 0);
@@ -39,6 +39,30 @@ TEST(every_length) {
         ASSERT_EQ(pwrite(f, from + at, n, round), (ssize_t)n);
         ASSERT_EQ(pread(f, to + at, n, round), (ssize_t)n);
         expect_moved(at, n);
+    }
+}
+
+// With the direction flag set, as a program may have it when it calls.
+static long pread_backwards(long fd, void *buf, long n, long at) {
+    register long offset __asm__("r10") = at;
+    long r;
+    __asm__ volatile("std\n mov $17, %%eax\n syscall\n cld"
+                     : "=a"(r)
+                     : "D"(fd), "S"(buf), "d"(n), "r"(offset)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+TEST(direction_flag) {
+    int f = memfd_create("file", 0);
+    fill(3);
+    ASSERT_EQ(write(f, from, sizeof from), (ssize_t)sizeof from);
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned n = round % 4 ? 512 + round % 600 : 4096, at = round % 11;
+        if (round % 16 == 0)
+            memset(to, 0xee, sizeof to);
+        memset(to + at, 0xee, n + 1);
+        ASSERT_EQ(pread_backwards(f, to + at, n, at), (long)n);
+        ASSERT_TRUE(memcmp(to + at, from + at, n) == 0 && to[at + n] == 0xee);
     }
 }
 

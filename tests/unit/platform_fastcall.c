@@ -246,12 +246,26 @@ static bool text_range(void *owner, uint64_t at, struct plat_text *out) {
     return true;
 }
 
+static uint64_t text_file;
+
+static bool text_name(void *owner, uint64_t at, uint64_t name[3]) {
+    (void)owner;
+    memcpy(name, (uint64_t[3]){text_file, 1, at - GUEST_CODE}, 3 * sizeof *name);
+    return text_file != 0;
+}
+
 static uint64_t free_range(void *owner, uint64_t len) {
     struct server *s = owner;
     return s->spare ? SPARE_END - ++s->spares % 4 * 0x2000000 - len : 0;
 }
 
-static const struct plat_guest_ops guest_ops = {no_count, no_count, text_range, free_range};
+static const struct plat_guest_ops guest_ops = {
+    .owner_get = no_count,
+    .owner_put = no_count,
+    .text_range = text_range,
+    .text_name = text_name,
+    .free_range = free_range,
+};
 
 static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
     static struct server s;
@@ -319,6 +333,31 @@ static void test_same_results(void **state) {
     assert_true(stats.plain + stats.context + stats.ring >= 100000);
     assert_int_equal(s->wrong, 0);
     assert_int_equal(s->bad, 0);
+    finish(&g, s);
+}
+
+// What was hot in one process is patched soon in the next that has that file there, and in no other.
+static void test_known_sites(void **state) {
+    struct plat_stats stats;
+    struct guest g, next[3];
+    const uint64_t files[3] = {8, 7, 0}, patched[3] = {1, 2, 2};
+    text_file = 7;
+    struct server *s = start(&g, GUEST_AT(same), (struct lx_regs){.r14 = 1000});
+    until_ended(s, 1);
+    for (int i = 0; i < 3; i++) {
+        text_file = files[i];
+        guest_start_with(&next[i], s->p, GUEST_AT(same), (struct lx_regs){.r14 = 40});
+        plat_set_owner(next[i].t, s);
+        until_ended(s, 2 + i);
+        plat_get_stats(s->p, &stats);
+        assert_true(cpus() < 2 || stats.patched == patched[i]);
+        assert_true(cpus() < 2 || stats.known == patched[i] - 1);
+    }
+    text_file = 0;
+    assert_int_equal(s->wrong, 0);
+    assert_int_equal(s->bad, 0);
+    for (int i = 0; i < 3; i++)
+        guest_end(&next[i]);
     finish(&g, s);
 }
 
@@ -514,7 +553,7 @@ int main(void) {
         cmocka_unit_test(test_scribbled_ring), cmocka_unit_test(test_destroyed),
         cmocka_unit_test(test_maps),           cmocka_unit_test(test_maps_interrupted),
         cmocka_unit_test(test_maps_spare),     cmocka_unit_test(test_maps_spare_interrupted),
-        cmocka_unit_test(test_maps_refused),
+        cmocka_unit_test(test_maps_refused),   cmocka_unit_test(test_known_sites),
     };
     char why[256] = "";
     struct platform *p;

@@ -171,6 +171,14 @@ void sc_ring_premap_hint(struct sc_platform *p, unsigned no, uint64_t room, uint
     __atomic_store_n(&ring->top, top, __ATOMIC_RELAXED);
 }
 
+void sc_ring_heap_hint(struct sc_platform *p, unsigned no, uint64_t low, uint64_t high) {
+    if (!no)
+        return;
+    struct stub_ring *ring = sc_ring_at(p, no);
+    __atomic_store_n(&ring->heap_low, low, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->heap_high, high, __ATOMIC_RELAXED);
+}
+
 void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled) {
     __atomic_store_n(&sc_ring_at(p, ring)->polled, polled, __ATOMIC_SEQ_CST);
     sc_dispatch_select(p, ring, polled);
@@ -222,7 +230,7 @@ bool sc_ring_take(struct sc_platform *p, unsigned no, struct plat_event *ev) {
     const struct ring_request req = read_request(ring);
     uint64_t nr = req.nr & ~STUB_RING_BARE;
     t->ring.bare = req.nr & STUB_RING_BARE;
-    if (!sc_ring_serves(p, atomic_load(&sc_as(t)->premap.on), nr)) {
+    if (!sc_ring_serves(t, nr)) {
         set_ring_state(t, STUB_RING_REFUSED);
         return false;
     }

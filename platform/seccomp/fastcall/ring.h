@@ -48,6 +48,8 @@ void sc_ring_unbind(struct sc_thread *t);    // [P] its host thread is gone
 void sc_rings_free(struct sc_as *as);        // [P] no process has them mapped any more
 // What is to come by the ring: maps of up to `room` bytes, and the munmap of what begins at `top`.
 void sc_ring_premap_hint(struct sc_platform *p, unsigned ring, uint64_t room, uint64_t top);
+// ... brk() from `low` to `high`.
+void sc_ring_heap_hint(struct sc_platform *p, unsigned ring, uint64_t low, uint64_t high);
 void sc_ring_set_polled(struct sc_platform *p, unsigned ring, bool polled);
 bool sc_ring_is_polled(const struct sc_platform *p, unsigned ring);  // the guest clears it when nobody came
 bool sc_ring_has_call(const struct sc_platform *p, unsigned ring);

@@ -12,8 +12,9 @@
 #define BUSY_NS    4000000  // ... for each thread that runs: a call may cost 100 us that has to wake a core
 #define SC_SAMPLE  16       // of so many calls by the handler, one is asked for its site
 
-// mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory.
-static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap; }
+// mmap and munmap are patched for their place's sake; they go by the ring only with premapped memory, as brk
+// only with memory behind the break.
+static bool is_memory_call(uint64_t nr) { return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_brk; }
 
 void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
     for (unsigned nr = 0; nr < 512 && p->pollers.ncpus > 1; nr++) {
@@ -23,8 +24,15 @@ void sc_sites_open(struct sc_platform *p, const bool *needs_context) {
     }
 }
 
-bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr) {
-    return nr < 512 && (p->ring_serves[nr] || (premapped && is_memory_call(nr)));
+static bool may_be_served(const struct sc_platform *p, uint64_t nr) {
+    return nr < 512 && (p->ring_serves[nr] || is_memory_call(nr));
+}
+
+bool sc_ring_serves(struct sc_thread *t, uint64_t nr) {
+    const struct sc_as *as = sc_as(t);
+    if (nr < 512 && is_memory_call(nr))
+        return nr == SYS_brk ? atomic_load(&as->heap.on) : atomic_load(&as->premap.on);
+    return nr < 512 && sc_plat(t)->ring_serves[nr];
 }
 
 // ---- Counting ---------------------------------------------------------------------------------------------
@@ -61,10 +69,14 @@ static bool is_hot(struct call_site *s) {
     return true;
 }
 
+static bool gets_warm(const struct call_site *s, unsigned calls) {
+    return s->state == SITE_PLAIN && s->calls >= SC_WARM && s->calls < SC_WARM + calls;
+}
+
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls) {
     const struct sc_platform *p = sc_plat(t);
     bool alone = sc_as_has_one_thread(sc_as(t));
-    if (!p->rings.mem || t->internal || !sc_ring_serves(p, true, nr) || (is_memory_call(nr) && !alone))
+    if (!p->rings.mem || t->internal || !may_be_served(p, nr) || (is_memory_call(nr) && !alone))
         return;
     if (!t->fast && !(t->fast = znew(struct fastcall)))
         return;
@@ -76,18 +88,21 @@ void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls
     if (atomic_load(&t->dispatched) && s->state != SITE_PATCHED && !is_memory_call(nr))
         count_unpolled(t, calls);
     if (s->state != SITE_PATCHED || !f->on || (is_memory_call(nr) && !f->alone)) {
+        t->wish.warm_site = gets_warm(s, calls) ? ip : 0;
         t->wish.hot_site = is_hot(s) ? ip : 0;
         return;
     }
-    if (!is_memory_call(nr) || atomic_load(&sc_as(t)->premap.on))
+    if (sc_ring_serves(t, nr))
         count_unpolled(t, calls);
     if (nr == SYS_munmap && s->calls % SC_HEAT == 0)
         t->wish.premap_bytes = sc_premap_wanted(t);
 }
 
 void sc_site_count_trapped(struct sc_thread *t, uint64_t nr) {
-    if (!sc_ring_serves(sc_plat(t), false, nr) || t->internal)
+    if ((!sc_ring_serves(t, nr) && nr != SYS_brk) || t->internal)
         return;
+    if (nr == SYS_brk && t->fast && t->fast->on)
+        t->wish.heap_bytes = sc_heap_wanted(t, t->fast->breaks++);
     if (++t->trapped % SC_SAMPLE == 0 && sc_regs_load(t) == 0)
         sc_site_count(t, t->cache.regs.rip, nr, SC_SAMPLE);
 }
@@ -148,6 +163,15 @@ static void dispatch(const struct question *q) {
         sc_ring_take_back(t);
 }
 
+static void ask_known(const struct plat_guest_ops *guest, const struct question *q) {
+    struct sc_platform *p = sc_plat(q->t);
+    uint64_t site = take_word(&q->t->wish.warm_site);
+    if (!site || !sc_known_has(p, guest, q->owner, site))
+        return;
+    plat_count_one(&p->base, STAT_KNOWN);
+    q->t->wish.hot_site = site;
+}
+
 // False: it must be asked again when nobody changes the map.
 static bool ask_text(const struct plat_guest_ops *guest, const struct question *q, bool turn) {
     uint64_t site = take_word(&q->t->wish.hot_site);
@@ -159,6 +183,8 @@ static bool ask_text(const struct plat_guest_ops *guest, const struct question *
     enum patch result = known ? sc_patch(q->t, q->as, site, &text, turn) : PATCH_NOT;
     if (result == PATCH_NOT)
         dispatch(q);
+    if (result == PATCH_DONE)
+        sc_known_add(sc_plat(q->t), guest, q->owner, site);
     if (result == PATCH_TURN)
         q->t->wish.hot_site = site;
     return result != PATCH_TURN;
@@ -167,18 +193,27 @@ static bool ask_text(const struct plat_guest_ops *guest, const struct question *
 static void ask_range(const struct plat_guest_ops *guest, const struct question *q) {
     uint64_t len = take_word(&q->t->wish.premap_bytes);
     uint64_t at = len && guest->free_range ? guest->free_range(q->owner, len) : 0;
-    if (at && plat_range_ok(q->as->base.p, at, len))
+    if (at && plat_range_ok(q->as->base.p, at, len) && !sc_heap_overlaps(q->as, at, len))
         sc_premap_make(q->t, q->as, at, len);
+}
+
+static void ask_heap(const struct plat_guest_ops *guest, const struct question *q) {
+    uint64_t len = take_word(&q->t->wish.heap_bytes);
+    uint64_t at = len && guest->heap_room ? guest->heap_room(q->owner, len) : 0;
+    if (at && plat_range_ok(q->as->base.p, at, len) && !sc_premap_overlaps(q->as, at, len))
+        sc_heap_offer(q->t, q->as, at);
 }
 
 bool sc_ask_guest(struct sc_thread *t) {
     const struct plat_guest_ops *guest = t->base.p->guest;
     struct question q = {.t = t};
-    bool asks = t->wish.hot_site || t->wish.premap_bytes;
+    bool asks = t->wish.hot_site || t->wish.warm_site || t->wish.premap_bytes || t->wish.heap_bytes;
     if (!asks || !guest || !hold(guest, &q))
         return false;
+    ask_known(guest, &q);
     bool later = !ask_text(guest, &q, false);
     ask_range(guest, &q);
+    ask_heap(guest, &q);
     sc_as_unhold(q.as);
     guest->owner_put(q.owner);
     return later;

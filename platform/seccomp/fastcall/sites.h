@@ -10,6 +10,8 @@ struct sc_thread;
 
 #define SC_SITES 64  // that are counted; a power of two
 #define SC_HEAT  64  // calls from a site before it is patched
+#define SC_WARM  16  // ... when it was hot in another process
+#define SC_KNOWN 512  // of these; a power of two
 
 struct call_site {
     uint64_t ip;  // behind the syscall instruction
@@ -26,19 +28,22 @@ struct fastcall {
     bool alone;      // ... also for maps
     // the poller's: so many times its ring is not to be polled; and how many that were the last time
     unsigned poll_skip, poll_pause;
+    unsigned breaks;  // brk()s by the handler
 };
 
 // What its last call has shown to be worth doing; for the receiver of the event, which looks without a lock:
 // the thread may be freed meanwhile, but its memory stays a thread's.
 struct fast_wish {
     uint64_t hot_site;      // to be patched, if the sentry lets us; 0: none
+    uint64_t warm_site;     // ... if it is known; 0: none
     uint64_t premap_bytes;  // of free addresses that we would like to have, 0: none
+    uint64_t heap_bytes;    // the same behind the break
     bool poller;            // somebody should poll its ring
 };
 
 // Which numbers may go through a ring; from struct plat_config.
 void sc_sites_open(struct sc_platform *p, const bool *needs_context);
-bool sc_ring_serves(const struct sc_platform *p, bool premapped, uint64_t nr);
+bool sc_ring_serves(struct sc_thread *t, uint64_t nr);  // now; memory calls with guarded memory only
 // [lock] `calls` more have come from the site behind whose syscall instruction `ip` is.
 void sc_site_count(struct sc_thread *t, uint64_t ip, uint64_t nr, unsigned calls);
 // [lock] The same of a call that came by the handler: where from, is found out for one in some.
@@ -53,6 +58,10 @@ bool sc_text_work(struct plat_thread *t);
 // What became of a site: nothing, it cannot be patched; nothing, its thread cannot be given orders now; it
 // must be asked for again when nobody changes the map of the address space; ordered.
 enum patch { PATCH_NOT, PATCH_LATER, PATCH_TURN, PATCH_DONE };
+// known.c: hot sites of all processes. No lock; `owner` as in struct plat_guest_ops, referenced.
+struct plat_guest_ops;
+void sc_known_add(struct sc_platform *p, const struct plat_guest_ops *guest, void *owner, uint64_t site);
+bool sc_known_has(struct sc_platform *p, const struct plat_guest_ops *guest, void *owner, uint64_t site);
 // [lock] It is held by a call in that address space, and has no work yet.
 bool sc_may_order(const struct sc_thread *t, const struct sc_as *as);
 // patch_x86.c: no lock. Orders what makes the calls of this site fast; [start, end) is the text around it.

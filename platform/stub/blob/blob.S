@@ -105,6 +105,8 @@ ring_saved:
         je      ring_map
         cmpl    $__NR_munmap, %eax
         je      ring_unmap
+        cmpl    $__NR_brk, %eax
+        je      ring_brk
 ring_any:
         cmpl    $0, RING(polled)
         je      ring_plain
@@ -203,10 +205,22 @@ ring_got:
         je      ring_copied
         cmpl    $STUB_RING_OUT, %ecx
         ja      ring_copied
+        cmpl    $STUB_RING_STRING, %ecx
+        jb      ring_copy
+        // The direction flag is not ours: where does a string instruction go?
+        ADDRESS(STUB_RING_AT + stub_ring_out, %rdi)
+        movq    %rdi, %rsi
+        lodsb
+        cmpq    %rdi, %rsi
+        jb      ring_copy
+        movq    %rdi, %rsi
+        movq    RING(out_addr), %rdi
+        rep movsb
+        jmp     3f
+        // rcx bytes from rdi to rsi, from the end
+ring_copy:
         movq    RING(out_addr), %rsi
         ADDRESS(STUB_RING_AT + stub_ring_out, %rdi)
-        // rcx bytes from rdi to rsi, from the end; the direction flag is not ours
-ring_copy:
 1:      testl   $7, %ecx
         je      2f
         decl    %ecx
@@ -241,6 +255,14 @@ ring_plain:
         movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
+
+// brk: to where the sentry says that it needs no host call.
+ring_brk:
+        cmpq    RING(heap_low), %rdi
+        jb      ring_plain
+        cmpq    RING(heap_high), %rdi
+        jbe     ring_any
+        jmp     ring_plain
 
 // munmap: the sentry says what needs no host call. Of the place that was proposed last: it is the next
 // proposal, and the call itself is made at the site.

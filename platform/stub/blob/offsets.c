@@ -39,6 +39,8 @@ void numbers(void) {
     FIELD(stub_ring, out_len);
     FIELD(stub_ring, room);
     FIELD(stub_ring, top);
+    FIELD(stub_ring, heap_low);
+    FIELD(stub_ring, heap_high);
     FIELD(stub_ring, str);
     FIELD(stub_ring, out);
     CONSTANT(STUB_RING_STR);
@@ -54,6 +56,7 @@ void numbers(void) {
     CONSTANT(STUB_KIND_PATH2);
     CONSTANT(STUB_KIND_DATA2);
     CONSTANT(STUB_KIND_HOST);
+    CONSTANT(STUB_RING_STRING);
     CONSTANT(STUB_KIND_REGS);
     CONSTANT(STUB_REQ_SPINS);
     CONSTANT(STUB_TAKEN_SPINS);

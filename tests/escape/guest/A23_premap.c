@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spare memory as a target (platform/seccomp/premap.c): mapped by the host before it is anybody's. Attackers
-// make maps hot, reach for pages that nobody gave them, from their own code and through calls, and forge the
-// ring's memory calls and hints.
+// Spare memory as a target (platform/seccomp/premap.c, platform/seccomp/heap.c): mapped by the host before it
+// is anybody's. Attackers make maps and the break hot, reach for pages that nobody gave them, from their own
+// code and through calls, and forge the ring's memory calls and hints.
 #include "../../../platform/stub/layout.h"
 #include "escape.h"
 #include <sys/mman.h>
@@ -86,6 +86,31 @@ static void reaching_in_a_copy(void) {
     }
 }
 
+// The break goes up and down until there is memory behind it.
+static char *busy_break(void) {
+    char *end = sbrk((intptr_t)(-(uintptr_t)sbrk(0) & (PAGE - 1)) + PAGE);
+    for (int i = 0; i < 2000; i++) {
+        char *p = sbrk(PAGE);
+        need(p != (void *)-1 && sbrk(-(intptr_t)PAGE) != (void *)-1);
+    }
+    return end;
+}
+
+static void reaching_behind_the_break(void) {
+    for (int round = 0; round < 3; round++) {
+        char *end = busy_break() + PAGE;
+        reach_around(end);
+        busy_break();
+        pid_t pid = fork();
+        need(pid >= 0);
+        if (pid == 0) {
+            reach_around(end);
+            _exit(0);
+        }
+        must(wait_limited(pid, 10) == 0);
+    }
+}
+
 static uint64_t strange(uint64_t near) {
     const uint64_t values[] = {0,         1,          PAGE,        ~0ul,          1ul << 20, 16ul << 20,
                                host.base, host.slots, KERNEL_HALF, NOT_CANONICAL, 3,         0x22};
@@ -101,14 +126,18 @@ static void forge(unsigned round) {
     attack_begins();
     uint64_t p = (uint64_t)map(PAGE);
     for (unsigned i = 0; i < 3000; i++) {
-        ring64()[11] = strange(p); // hints: how much may come by the ring
-        ring64()[12] = round % 2 ? p : strange(p);
+        ring64()[offsetof(struct stub_ring, room) / 8] = strange(p);  // hints: how much may come by the ring
+        ring64()[offsetof(struct stub_ring, top) / 8] = round % 2 ? p : strange(p);
+        ring64()[offsetof(struct stub_ring, heap_low) / 8] = i % 5 ? 0 : strange(p);
+        ring64()[offsetof(struct stub_ring, heap_high) / 8] = i % 3 ? ~0ul : strange((uint64_t)sbrk(0));
         if (i % 2) {
             char *q = map(PAGE * (1 + random64() % 4));
             munmap(q, PAGE);
+            syscall(SYS_brk, strange((uint64_t)sbrk(0)));
             continue;
         }
-        ring32()[1] = i % 4 ? SYS_munmap : SYS_mmap;
+        const uint32_t memory_calls[] = {SYS_mmap, SYS_munmap, SYS_brk};
+        ring32()[1] = memory_calls[random64() % 3];
         for (unsigned a = 0; a < 6; a++)
             ring64()[1 + a] = strange(p);
         ring32()[16] = 1;
@@ -129,5 +158,6 @@ static void a_guard_of_its_own(void) {
 
 ATTACKS({"A23_reaching_for_it", reaching_for_it, SURVIVES},
         {"A23_reaching_in_a_copy", reaching_in_a_copy, SURVIVES},
+        {"A23_reaching_behind_the_break", reaching_behind_the_break, SURVIVES},
         {"A23_forging_memory_calls", forging_memory_calls, SURVIVES},
         {"A23_a_guard_of_its_own", a_guard_of_its_own, SURVIVES})
