@@ -2,6 +2,7 @@
 // Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute
 // offsets. Cost: no host call of our own but what the object makes.
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
 #include "abi/uio.h"
@@ -136,10 +137,9 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
 }
 
 static int drop_priv(const struct vfs_ctx *ctx, struct file *f) {
-    if (!ctx || !inode_must_drop_priv(f->inode, &ctx->cred))
-        return 0;
+    unsigned kill = ctx ? inode_must_drop_priv(f->inode, &ctx->cred) : 0;
     struct vfs_attr a = {0};
-    return dentry_setattr(f->path.dentry, &a, ATTR_KILL_PRIV);
+    return kill ? dentry_setattr(f->path.dentry, &a, kill) : 0;
 }
 static uint64_t size_limit(const struct vfs_ctx *ctx) {
     return ctx && ctx->fsize_limit < INT64_MAX ? ctx->fsize_limit : INT64_MAX;
@@ -364,11 +364,14 @@ static int64_t bytes_to_read(struct file *f, uint64_t arg, struct uaccess *ua) {
     int32_t left = (int32_t)((int64_t)a.size - vfs_llseek(f, 0, LINUX_SEEK_CUR));
     return ua->out(ua, uaddr(arg), &left, sizeof left);
 }
-int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
     if (cmd == LINUX_FIONREAD && inode_is_reg(f->inode))
         return bytes_to_read(f, arg, ua);
+    int64_t r = fileattr_ioctl(ctx, f, cmd, arg, ua);
+    if (r != -LINUX_ENOTTY)
+        return r;
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg, ua) : -LINUX_ENOTTY;
 }
 int vfs_fsync(struct file *f, bool data_only) {
@@ -404,6 +407,10 @@ static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, u
         return -LINUX_EOPNOTSUPP;
     if (!(f->mode & FMODE_WRITE))
         return -LINUX_EBADF;
+    // What is only appended to may grow.
+    if (inode_flagged(f->inode, LINUX_FS_IMMUTABLE_FL) ||
+        (inode_flagged(f->inode, LINUX_FS_APPEND_FL) && (mode & ~LINUX_FALLOC_FL_KEEP_SIZE)))
+        return -LINUX_EPERM;
     unsigned type = inode_type(f->inode);
     if (type == LINUX_S_IFIFO)
         return -LINUX_ESPIPE;

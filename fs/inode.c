@@ -59,6 +59,8 @@ void inode_put(struct inode *i) {
     invariant(list_empty(&i->locks) && !i->pipe);
     if (i->ops && i->ops->evict)
         i->ops->evict(i);
+    acl_put(atomic_load(&i->acl[ACL_ACCESS]));
+    acl_put(atomic_load(&i->acl[ACL_DEFAULT]));
     waitq_destroy(&i->lock_waitq);
     lock_destroy(&i->lock);
     free(i);

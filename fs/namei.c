@@ -4,6 +4,7 @@
 // directories (see core.h).
 // LIMIT: no protected_symlinks, protected_regular, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "fs/core.h"
 #include "fs/notify.h"
 #include <string.h>
@@ -14,11 +15,17 @@ int may_create(struct inode *dir, const struct vfs_cred *c) {
         return -LINUX_ENOENT;
     return vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
 }
+uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx) {
+    return inode_has_acl(dir, ACL_DEFAULT) ? mode : mode & ~ctx->umask;
+}
 static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, const struct vfs_cred *c) {
     struct inode *i = victim->inode;
     int err = vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
     if (err)
         return err;
+    if (inode_flagged(dir, LINUX_FS_APPEND_FL) ||
+        inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     uint32_t owner = __atomic_load_n(&i->attr.uid, __ATOMIC_RELAXED);
     if ((dir->attr.mode & LINUX_S_ISVTX) && owner != c->fsuid && dir->attr.uid != c->fsuid &&
         !cred_has(c, LINUX_CAP_FOWNER))
@@ -118,7 +125,7 @@ int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
         return err;
     if (!p.dir->ops->mkdir)
         return no_op(p.dir);
-    err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | (mode & 01777 & ~ctx->umask), ctx);
+    err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | mode_for_new(p.dir, mode & 01777, ctx), ctx);
     if (err)
         return err;
     notify_created(p.dir, p.d);
@@ -144,7 +151,7 @@ static int make_node(struct place *p, const struct vfs_ctx *ctx, uint32_t mode, 
     int err = check_node_type(ctx, mode);
     if (err)
         return err;
-    mode &= LINUX_S_IFMT | ~ctx->umask;
+    mode = (mode & LINUX_S_IFMT) | mode_for_new(p->dir, mode & LINUX_S_IALLUGO, ctx);
     if (LINUX_S_ISREG(mode))
         return ops->create ? ops->create(p->dir, p->d, mode, ctx) : no_op(p->dir);
     return ops->mknod ? ops->mknod(p->dir, p->d, mode, rdev, ctx) : no_op(p->dir);
@@ -190,7 +197,7 @@ static int link_checked(struct place *p, const struct path *old, const struct vf
     struct inode *i = old->dentry->inode;
     if (old->mnt != p->w.cur.mnt || i->sb != p->dir->sb)
         return -LINUX_EXDEV;
-    if (inode_is_dir(i))
+    if (inode_is_dir(i) || inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
         return -LINUX_EPERM;
     int err = inode_may_link(i, c);
     if (err)

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/refcount.h"
 #include "base/waitq.h"
+#include "fs/acl.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,7 +38,7 @@ struct path {
 
 struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
-    const uint32_t *groups;
+    const uint32_t *groups;  // sorted
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*
 };
@@ -66,6 +67,7 @@ struct vfs_attr {  // what stat shows; times in ns since 1970
 #define ATTR_MTIME     32u
 #define ATTR_CTIME     64u
 #define ATTR_KILL_PRIV 128u  // drop set-uid and set-gid bits (write, chown, truncate by the unprivileged)
+#define ATTR_KILL_CAPS 256u  // drop security.capability (write, chown, truncate by anybody)
 
 struct readdir_sink {
     // False: no room, stop and come back with this entry's offset. `off` is the position *after* the entry.
@@ -119,8 +121,13 @@ struct inode_ops {
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
-    int64_t (*listxattr)(struct inode *i, char *buf, size_t size);
+    // trusted: "trusted." names too
+    int64_t (*listxattr)(struct inode *i, char *buf, size_t size, bool trusted);
     int (*removexattr)(struct inode *i, const char *name);
+    // NULL: no ACLs here. acl: taken over, also when it fails; NULL: it has none from now on. The mode goes
+    // with it; keep_sgid: set-gid stays.
+    int (*set_acl)(struct inode *i, enum acl_kind kind, struct acl *acl, bool keep_sgid);
+    int (*set_flags)(struct inode *i, uint32_t flags);  // LINUX_FS_*_FL into i->flags. NULL: none here
     // Makes an open file of this inode ready: sets file->ops, file->priv. NULL: file->ops = inode->fops.
     int (*open)(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
     void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds
@@ -208,6 +215,9 @@ struct inode {
     _Atomic uint32_t notify_mask;  // [a] LINUX_IN_* that somebody watches (fs/notify.c)
     struct list watches;           // under the lock of fs/notify.c
     _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
+    _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
+    _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
+    _Atomic bool file_caps;                // [a] there is a security.capability
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
@@ -412,6 +422,11 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *na
                  int flags);
 int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
 int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char *name);
+struct file_caps {  // 1 << LINUX_CAP_*
+    uint64_t permitted, inheritable;
+    bool effective;
+};
+bool vfs_file_caps(struct inode *i, struct file_caps *out);  // of a program; false: it has none
 
 // ---- Calls on open files (fs/file.c) ----------------------------------------------------------------------
 struct file *file_get(struct file *f);
@@ -437,7 +452,7 @@ int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, 
 int vfs_readdir(struct file *f, struct readdir_sink *s);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
-int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
+int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 int vfs_fsync(struct file *f, bool data_only);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);

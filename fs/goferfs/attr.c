@@ -78,15 +78,22 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
 }
 
 // A file that is made longer is charged before, one that is made shorter gives back afterwards.
-int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+static int set_size(struct inode *i, const struct vfs_attr *a, unsigned which) {
     const struct vfs *v = i->sb->vfs;
-    int64_t more = which & ATTR_SIZE ? (int64_t)(a->size - i->attr.size) : 0;
+    struct node *n = node_of(i);
+    LOCKED_NESTED(&n->size_lock);
+    int64_t more = (int64_t)(a->size - node_size(gfs_of(i), v, n));
     if (more > 0 && !vfs_use_disk(v, more))
         return -LINUX_ENOSPC;
     int err = set_attr(i, a, which);
     if ((err < 0) == (more > 0))
         vfs_use_disk(v, more > 0 ? -more : more);
+    if (!err)
+        n->counted = a->size;
     return err;
+}
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    return which & ATTR_SIZE ? set_size(i, a, which) : set_attr(i, a, which);
 }
 
 // ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------
@@ -125,7 +132,7 @@ static int64_t xattr_call(struct inode *i, const struct xattr_call *q) {
 int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size) {
     return xattr_call(i, &(struct xattr_call){XATTR_GET, .name = name, .buf = buf, .size = size});
 }
-int64_t gfs_listxattr(struct inode *i, char *buf, size_t size) {
+int64_t gfs_listxattr(struct inode *i, char *buf, size_t size, bool trusted) {
     return xattr_call(i, &(struct xattr_call){XATTR_LIST, .buf = buf, .size = size});
 }
 // XATTR_CREATE and XATTR_REPLACE are 1 and 2 on both sides.

@@ -2,6 +2,7 @@
 // The directory calls of tmpfs. Each first plans (finds or allocates entries, asks whether a lower file
 // system shows the name: then a whiteout stays behind), and may fail; then it commits, and cannot.
 // Directories' locks are held.
+#include "abi/fileattr.h"
 #include "fs/tmpfs/node.h"
 #include <string.h>
 
@@ -95,7 +96,15 @@ static void drop_link(struct inode *i) {
 static struct inode *new_inode(struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx, uint64_t rdev) {
     struct vfs_attr a = {.nlink = LINUX_S_ISDIR(mode) ? 2 : 1, .rdev = rdev};
     inode_init_owner(&a, dir, mode, &ctx->cred);
-    return tnode_new(dir->sb, &a);
+    struct inode *i = tnode_new(dir->sb, &a);
+    if (!i)
+        return NULL;
+    if (tacl_inherit(dir, i)) {
+        inode_put(i);
+        return NULL;
+    }
+    atomic_init(&i->flags, atomic_load(&dir->flags) & (LINUX_FS_NODUMP_FL | LINUX_FS_NOATIME_FL));
+    return i;
 }
 static int no_inode(const struct inode *dir) {
     struct linux_statfs s;
@@ -360,5 +369,7 @@ const struct inode_ops tmpfs_dir_ops = {
     .getxattr = tmpfs_getxattr,
     .setxattr = tmpfs_setxattr,
     .listxattr = tmpfs_listxattr,
+    .set_acl = tmpfs_set_acl,
+    .set_flags = tmpfs_set_flags,
     .removexattr = tmpfs_removexattr,
 };

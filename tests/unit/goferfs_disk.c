@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is charged for --disk: exactly by what the files of the host grow and shrink, also when threads cut
+// and grow the same one at the same time.
+#include "fs/use.h"
+#include "tests/unit/goferfs_mounted.h"
+#include <pthread.h>
+
+#define ROUNDS 3000
+#define LIMIT  (1 << 20)
+
+static struct vfs_use use;
+
+static int up(void **state) {
+    struct mounted *t = mounted_new();
+    use = (struct vfs_use){.max_disk = LIMIT};
+    vfs_set_use(t->v, &use, false);
+    mounted_start(t, mounted_goferfs(t, false));
+    *state = t;
+    return 0;
+}
+static struct file *open_rw(struct mounted *t) {
+    struct file *f;
+    assert_int_equal(vfs_open(&t->ctx, NULL, "/f", LINUX_O_RDWR | LINUX_O_CREAT, 0644, WALK_FOLLOW, &f), 0);
+    return f;
+}
+static int64_t put(struct mounted *t, struct file *f, size_t n, uint64_t off) {
+    static const char zeros[8192];
+    struct uio_kernel k;
+    uio_kernel_init(&k, (char *)zeros, n);
+    return vfs_pwrite(&t->ctx, f, &k.u, off);
+}
+
+struct job {
+    struct mounted *t;
+    struct file *f;
+    bool writes;
+};
+static void *run(void *arg) {
+    struct job *j = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t r =
+            j->writes ? put(j->t, j->f, 4096, 0) : vfs_ftruncate(&j->t->ctx, j->f, i % 2 ? 8192 : 100);
+        if (r < 0)
+            return "refused";
+        if (vfs_ftruncate(&j->t->ctx, j->f, 0))
+            return "not cut";
+    }
+    return NULL;
+}
+static void two(struct mounted *t, bool writes) {
+    struct file *f = open_rw(t);
+    struct job jobs[2] = {{t, f, writes}, {t, f, false}};
+    pthread_t th[2];
+    void *failed;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&th[i], NULL, run, &jobs[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(th[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_int_equal(vfs_ftruncate(&t->ctx, f, 0), 0);
+    assert_int_equal(use.disk, 0);
+    assert_int_equal(put(t, f, 100, 0), 100);
+    assert_int_equal(use.disk, 100);
+    file_put(f);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/f"), 0);
+    dcache_shrink(t->v, 100);
+    assert_int_equal(use.disk, 0);
+}
+static void test_cut_by_two(void **state) { two(*state, false); }
+static void test_cut_and_written(void **state) { two(*state, true); }
+
+// One after the other: what is given back is what was there, however stale the attributes are.
+static void test_stale(void **state) {
+    struct mounted *t = *state;
+    struct file *f = open_rw(t);
+    assert_int_equal(put(t, f, 1000, 0), 1000);
+    assert_int_equal(use.disk, 1000);
+    f->inode->attr.size = 5000;  // as an answer that was under way would have it
+    assert_int_equal(vfs_ftruncate(&t->ctx, f, 0), 0);
+    assert_int_equal(use.disk, 0);
+    f->inode->attr.size = 5000;
+    assert_int_equal(put(t, f, 3000, 0), 3000);
+    assert_int_equal(use.disk, 3000);
+    // The host's own changes are not charged.
+    assert_int_equal(truncate(in_root(t->f, "f"), 0), 0);
+    assert_int_equal(put(t, f, 10, 4000), 10);
+    assert_int_equal(use.disk, 3000 + 4010);
+    assert_int_equal(put(t, f, 4096, LIMIT), -LINUX_ENOSPC);
+    file_put(f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_cut_by_two, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_cut_and_written, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_stale, up, mounted_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
