@@ -107,7 +107,9 @@ int inode_setattr_block(struct inode *i, const struct vfs_attr *a, unsigned whic
 // does.
 static uint32_t told_of(unsigned which) {
     uint32_t event =
-        which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV | ATTR_KILL_CAPS) ? LINUX_IN_ATTRIB : 0;
+        which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV | ATTR_KILL_SGID | ATTR_KILL_CAPS)
+            ? LINUX_IN_ATTRIB
+            : 0;
     unsigned times = which & (ATTR_ATIME | ATTR_MTIME);
     if (which & ATTR_SIZE)
         return event | LINUX_IN_MODIFY;
@@ -123,12 +125,19 @@ int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
         notify_object(d, told_of(which), false);
     return err;
 }
+// Set-gid without group execute goes too, when the caller could not have set it.
+static unsigned kills_sgid(const struct inode *i, uint32_t mode, const struct vfs_cred *c) {
+    bool bare = (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == LINUX_S_ISGID;
+    return bare && !cred_in_group(c, LOAD(i->attr.gid)) && !cred_has(c, LINUX_CAP_FSETID) ? ATTR_KILL_SGID
+                                                                                          : 0;
+}
 unsigned inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
     uint32_t mode = LOAD(i->attr.mode);
-    bool priv =
-        (mode & LINUX_S_ISUID) || (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
     unsigned caps = atomic_load_explicit(&i->file_caps, memory_order_relaxed) ? ATTR_KILL_CAPS : 0;
-    return caps | (priv && LINUX_S_ISREG(mode) && !cred_has(c, LINUX_CAP_FSETID) ? ATTR_KILL_PRIV : 0);
+    if (!(mode & (LINUX_S_ISUID | LINUX_S_ISGID)) || !LINUX_S_ISREG(mode) || cred_has(c, LINUX_CAP_FSETID))
+        return caps;
+    bool priv = (mode & LINUX_S_ISUID) || (mode & LINUX_S_IXGRP);
+    return caps | (priv ? ATTR_KILL_PRIV : 0) | kills_sgid(i, mode, c);
 }
 // What stands in the way of changing attributes: a flag that chattr(1) has set. touch: the times alone, to
 // now, which may be done to a file that is only appended to.
@@ -180,12 +189,12 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
         which |= ATTR_KILL_PRIV;
         which |= atomic_load_explicit(&i->file_caps, memory_order_relaxed) ? ATTR_KILL_CAPS : 0;
         uint32_t mode = LOAD(i->attr.mode);
-        // Set-gid without group execute goes too, when the caller could not have set it.
-        if ((mode & LINUX_S_ISGID) && !(mode & LINUX_S_IXGRP) && !cred_in_group(c, ogid) &&
-            !cred_has(c, LINUX_CAP_FSETID)) {
-            a.mode = mode & LINUX_S_IALLUGO & ~(uint32_t)LINUX_S_ISGID;
-            which |= ATTR_MODE;
-        }
+        which |= kills_sgid(i, mode, c);
+        // That is a change of the mode, which is its owner's to make.
+        bool drops = (mode & LINUX_S_ISUID) || (which & ATTR_KILL_SGID) ||
+                     (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
+        if (drops && !inode_owner_or_capable(i, c))
+            return -LINUX_EPERM;
     }
     if (which == ATTR_KILL_PRIV && !(LOAD(i->attr.mode) & (LINUX_S_ISUID | LINUX_S_ISGID)))
         return inode_setattr(i, &a, which);  // nothing but ctime

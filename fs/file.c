@@ -396,14 +396,28 @@ static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode,
         return err;
     return end > a.size ? -LINUX_EFBIG : 0;
 }
+// What Linux knows, alone or with KEEP_SIZE. Holes are punched with it alone, ranges collapsed and inserted
+// without it.
+static bool fallocate_mode_known(int mode) {
+    switch (mode & ~LINUX_FALLOC_FL_KEEP_SIZE) {
+    case 0:
+    case LINUX_FALLOC_FL_ZERO_RANGE:
+    case LINUX_FALLOC_FL_UNSHARE_RANGE:
+        return true;
+    case LINUX_FALLOC_FL_PUNCH_HOLE:
+        return mode & LINUX_FALLOC_FL_KEEP_SIZE;
+    case LINUX_FALLOC_FL_COLLAPSE_RANGE:
+    case LINUX_FALLOC_FL_INSERT_RANGE:
+        return !(mode & LINUX_FALLOC_FL_KEEP_SIZE);
+    default:
+        return false;
+    }
+}
 static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, uint64_t *end) {
-    const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
+    const int served = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
     if (off > INT64_MAX || len == 0 || len > INT64_MAX)
         return -LINUX_EINVAL;
-    // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
-    if (mode & ~known || (mode & LINUX_FALLOC_FL_PUNCH_HOLE && mode & LINUX_FALLOC_FL_ZERO_RANGE))
-        return -LINUX_EOPNOTSUPP;
-    if ((mode & LINUX_FALLOC_FL_PUNCH_HOLE) && !(mode & LINUX_FALLOC_FL_KEEP_SIZE))
+    if (!fallocate_mode_known(mode))
         return -LINUX_EOPNOTSUPP;
     if (!(f->mode & FMODE_WRITE))
         return -LINUX_EBADF;
@@ -420,7 +434,8 @@ static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, u
         return -LINUX_ENODEV;
     if (__builtin_add_overflow(off, len, end) || *end > INT64_MAX)
         return -LINUX_EFBIG;
-    return f->ops->fallocate ? 0 : -LINUX_EOPNOTSUPP;
+    // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
+    return f->ops->fallocate && !(mode & ~served) ? 0 : -LINUX_EOPNOTSUPP;
 }
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
     uint64_t end;

@@ -120,6 +120,8 @@ void inode_apply_attr(struct vfs_attr *to, const struct vfs_attr *a, unsigned wh
             mode &= ~(uint32_t)LINUX_S_ISGID;
         mode &= ~(uint32_t)LINUX_S_ISUID;
     }
+    if (which & ATTR_KILL_SGID)
+        mode &= ~(uint32_t)LINUX_S_ISGID;
     STORE(to->mode, mode);
     if (which & ATTR_UID)
         STORE(to->uid, a->uid);

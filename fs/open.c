@@ -33,6 +33,10 @@ static int prepare(struct open_req *r, unsigned flags) {
     }
     return 0;
 }
+int vfs_open_check(unsigned flags) {
+    struct open_req r;
+    return prepare(&r, flags);
+}
 static int may_open(const struct open_req *r, const struct path *p) {
     struct inode *i = p->dentry->inode;
     switch (inode_type(i)) {
@@ -263,7 +267,9 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
         path_get(p);
         return 0;
     }
-    if (w->last_type != LAST_NORM || w->must_dir)
+    if (w->last_type != LAST_NORM)
+        return r->flags & LINUX_O_EXCL ? -LINUX_EEXIST : -LINUX_EISDIR;
+    if (w->must_dir)
         return -LINUX_EISDIR;
     int err = find_or_create(r, w, mode, &d);
     if (err) {

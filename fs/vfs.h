@@ -67,6 +67,7 @@ struct vfs_attr {  // what stat shows; times in ns since 1970
 #define ATTR_MTIME     32u
 #define ATTR_CTIME     64u
 #define ATTR_KILL_PRIV 128u  // drop set-uid and set-gid bits (write, chown, truncate by the unprivileged)
+#define ATTR_KILL_SGID 512u  // drop set-gid also where the group may not execute
 #define ATTR_KILL_CAPS 256u  // drop security.capability (write, chown, truncate by anybody)
 
 struct readdir_sink {
@@ -379,6 +380,7 @@ int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *nam
 // *and* a file in *out, which already counts as a reader or writer. Keep it, wait with vfs_open_again(), and
 // give it up with file_put() when interrupted. flags: LINUX_O_*; VFS_O_EXEC; how much of `resolve` is
 // RESOLVE_* of openat2. The file is returned with one reference.
+int vfs_open_check(unsigned flags);  // -LINUX_EINVAL: flags that do not go together, whatever the name
 int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
              uint32_t mode, unsigned walk, struct file **out);
 #define VFS_O_EXEC 0x20u  // for execve: MAY_EXEC, regular files of mounts without noexec; ETXTBSY; FMODE_EXEC
@@ -387,6 +389,7 @@ int vfs_open_again(struct file *f, struct waiter *w);
 // known path
 int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
+int vfs_mknod_check(uint32_t mode);  // of its type; -LINUX_EPERM, -LINUX_EINVAL
 int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev, struct path *out /* may be NULL; owned */);
 int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);

@@ -64,15 +64,15 @@ static bool keeps_sgid(struct inode *i, const struct vfs_cred *c) {
 // value NULL: removes it.
 static int set_acl(const struct vfs_ctx *ctx, struct inode *i, enum acl_kind kind, const void *value,
                    size_t n) {
-    struct acl *a = NULL;
-    if (inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
-        return -LINUX_EPERM;
-    if (!i->ops->set_acl)
-        return -LINUX_EOPNOTSUPP;
+    struct acl *a;
     int err = acl_parse(value, value ? n : 0, &a);
     if (err)
         return err;
-    if (kind == ACL_DEFAULT && !inode_is_dir(i))
+    if (inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
+        err = -LINUX_EPERM;
+    else if (!i->ops->set_acl)
+        err = -LINUX_EOPNOTSUPP;
+    else if (kind == ACL_DEFAULT && !inode_is_dir(i))
         err = a ? -LINUX_EACCES : 0;
     else if (!inode_owner_or_capable(i, &ctx->cred))
         err = -LINUX_EPERM;
@@ -130,8 +130,7 @@ static int set_plain(const struct vfs_ctx *ctx, struct inode *i, const char *nam
 int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n,
                  int flags) {
     struct inode *i = p->dentry->inode;
-    if (flags & ~(LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE) ||
-        flags == (LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE))
+    if (flags & ~(LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE))
         return -LINUX_EINVAL;
     if (n > LINUX_XATTR_SIZE_MAX)
         return -LINUX_E2BIG;

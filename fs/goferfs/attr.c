@@ -29,11 +29,11 @@ int gfs_getattr(struct inode *i, struct vfs_attr *a) {
     return err == -LINUX_ESTALE || err == -LINUX_ENOENT ? 0 : err;
 }
 
-static uint32_t killed_mode(const struct inode *i) {
+static uint32_t killed_mode(const struct inode *i, unsigned which) {
     uint32_t mode = __atomic_load_n(&i->attr.mode, __ATOMIC_RELAXED) & LINUX_S_IALLUGO;
-    if (mode & LINUX_S_IXGRP)
+    if ((which & ATTR_KILL_SGID) || ((which & ATTR_KILL_PRIV) && (mode & LINUX_S_IXGRP)))
         mode &= ~(uint32_t)LINUX_S_ISGID;
-    return mode & ~(uint32_t)LINUX_S_ISUID;
+    return which & ATTR_KILL_PRIV ? mode & ~(uint32_t)LINUX_S_ISUID : mode;
 }
 
 static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
@@ -49,10 +49,9 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     q.valid = (which & ATTR_MODE ? GOFER_SET_MODE : 0) | (which & ATTR_UID ? GOFER_SET_UID : 0) |
               (which & ATTR_GID ? GOFER_SET_GID : 0) | (which & ATTR_SIZE ? GOFER_SET_SIZE : 0) |
               (which & ATTR_ATIME ? GOFER_SET_ATIME : 0) | (which & ATTR_MTIME ? GOFER_SET_MTIME : 0);
-    if ((which & ATTR_KILL_PRIV) && !(which & ATTR_MODE) &&
-        killed_mode(i) != (i->attr.mode & LINUX_S_IALLUGO)) {
+    if (!(which & ATTR_MODE) && killed_mode(i, which) != (i->attr.mode & LINUX_S_IALLUGO)) {
         q.valid |= GOFER_SET_MODE;
-        q.mode = killed_mode(i);
+        q.mode = killed_mode(i, which);
     }
     if (!q.valid)
         return 0;

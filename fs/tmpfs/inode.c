@@ -142,11 +142,10 @@ int tmpfs_set_flags(struct inode *i, uint32_t flags) {
 
 // ---- Files ------------------------------------------------------------------------------------------------
 // relatime: at most one store after each change, and one a day.
-static void touch_atime(struct file *f) {
-    struct vfs_attr *a = &f->inode->attr;
+void tmpfs_accessed(struct inode *i, unsigned flags) {
+    struct vfs_attr *a = &i->attr;
     const int64_t day = 86400ll * 1000000000;
-    if ((atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_NOATIME) ||
-        inode_flagged(f->inode, LINUX_FS_NOATIME_FL))
+    if ((flags & LINUX_O_NOATIME) || inode_flagged(i, LINUX_FS_NOATIME_FL))
         return;
     int64_t now = inode_now();
     if (a->atime <= a->mtime || a->atime <= a->ctime || a->atime < now - day)
@@ -159,7 +158,7 @@ static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
         return tsuper(i)->origin->read(f, u, off);
     lock_nested(&i->lock);
     int64_t got = tdata_read(n, u, off);
-    touch_atime(f);
+    tmpfs_accessed(i, atomic_load_explicit(&f->flags, memory_order_relaxed));
     lock_drop(&i->lock);
     return got;
 }
@@ -249,6 +248,9 @@ void vfs_mmap_shared(struct file *f, int delta) {
 
 static int link_read(struct inode *i, char *buf, size_t size) {
     struct tnode *node = tnode(i);
+    lock_nested(&i->lock);
+    tmpfs_accessed(i, 0);
+    lock_drop(&i->lock);
     const char *target = __atomic_load_n(&node->target, __ATOMIC_ACQUIRE);
     if (!target && node->lower)
         return tsuper(i)->origin->readlink(i, buf, size);

@@ -18,6 +18,7 @@
 // Linux' measure for what is no page: an inode counts as so many bytes, an extended attribute as what it
 // takes.
 #define INODE_BYTES 1024u
+#define TMPFS_NAME_SIZE 20u  // what a name adds to the size of a directory, "." and ".." too
 
 // What is taken of a limit. Each tmpfs has its own and takes part in the sandbox' (struct vfs_memory).
 struct tquota {
@@ -198,6 +199,7 @@ extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
 int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
 int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
 int tmpfs_set_flags(struct inode *i, uint32_t flags);
+void tmpfs_accessed(struct inode *i, unsigned flags);  // LINUX_O_*; the inode's lock is held
 void tmpfs_evict(struct inode *i);
 // Puts an inode (taken over on success) into a directory by name; for what a file system is born with.
 int tmpfs_add(struct inode *dir, const char *name, struct inode *i);
