@@ -86,6 +86,28 @@ static int may_write(const struct file *f) {
 static bool beyond(uint64_t off, const struct uio *u) {
     return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off;
 }
+// O_DIRECT, as a disk of 512-byte blocks has it: offset and length are multiples of that. What lies in memory
+// does not mind; nor do we: our files are read and written as ever.
+unsigned vfs_direct_align(const struct inode *i) {
+    uint64_t magic = i->sb->magic;
+    bool disk = magic == LINUX_OVERLAYFS_SUPER_MAGIC || magic == LINUX_V9FS_MAGIC;
+    return disk && inode_is_reg(i) ? 512 : 0;
+}
+static bool misaligned(struct file *f, const struct uio *u, uint64_t off) {
+    if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_DIRECT))
+        return false;
+    unsigned align = vfs_direct_align(f->inode);
+    return align && ((off | u->left) & (align - 1));
+}
+static int64_t read_from(struct file *f, struct uio *u, uint64_t off) {
+    struct vfs_attr a;
+    if (!misaligned(f, u, off))
+        return f->ops->read(f, u, off);
+    int err = inode_attr(f->inode, &a);
+    if (err)
+        return err;
+    return off >= a.size || u->left == 0 ? 0 : -LINUX_EINVAL;
+}
 // What was moved is told.
 static int64_t accessed(struct file *f, int64_t n) {
     if (n > 0)
@@ -121,7 +143,7 @@ int64_t vfs_read(struct file *f, struct uio *u) {
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
         return -LINUX_EINVAL;
-    int64_t n = f->ops->read(f, u, f->pos);
+    int64_t n = read_from(f, u, f->pos);
     if (n > 0)
         f->pos += (uint64_t)n;
     return accessed(f, n);
@@ -133,7 +155,7 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
     cut(u);
-    return beyond(off, u) ? -LINUX_EINVAL : accessed(f, f->ops->read(f, u, off));
+    return beyond(off, u) ? -LINUX_EINVAL : accessed(f, read_from(f, u, off));
 }
 
 static int drop_priv(const struct vfs_ctx *ctx, struct file *f) {
@@ -153,6 +175,8 @@ static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct ui
     if (place >= limit)
         return -LINUX_EFBIG;
     size_t left = u->left, n = left < limit - place ? left : (size_t)(limit - place);
+    if (misaligned(f, u, place))
+        return -LINUX_EINVAL;
     int err = drop_priv(ctx, f);
     if (err)
         return err;

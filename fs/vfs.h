@@ -445,6 +445,7 @@ bool vfs_writes_through(struct file *f, int rwf);
 // ... or at a given one: ESPIPE for streams.
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);
+unsigned vfs_direct_align(const struct inode *i);  // of O_DIRECT, in bytes; 0: none
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
 // where the next read is, whoever keeps the offset; an error of the host is 0
 int64_t vfs_pos(struct file *f);

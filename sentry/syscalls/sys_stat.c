@@ -103,6 +103,9 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
         .stx_dev_minor = DEV_MINOR(dev),
         .stx_mnt_id = (uint64_t)p->mnt->id,
     };
+    unsigned align = mask & LINUX_STATX_DIOALIGN ? vfs_direct_align(p->dentry->inode) : 0;
+    sx.stx_mask |= align ? LINUX_STATX_DIOALIGN : 0;
+    sx.stx_dio_mem_align = sx.stx_dio_offset_align = align;
     if (sx.stx_mask & LINUX_STATX_BTIME)
         sx.stx_btime = stamp(a.btime);
     return copy_out_answer(t, addr, &sx, sizeof sx);

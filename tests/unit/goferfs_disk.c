@@ -90,11 +90,26 @@ static void test_stale(void **state) {
     file_put(f);
 }
 
+// statfs(2) tells what is left of the limit.
+static void test_statfs(void **state) {
+    struct mounted *t = *state;
+    struct linux_statfs s;
+    struct file *f = open_rw(t);
+    assert_int_equal(vfs_statfs(&t->root, &s), 0);
+    assert_int_equal(s.f_bavail * (uint64_t)s.f_bsize, LIMIT);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(put(t, f, 8192, 8192 * i), 8192);
+    assert_int_equal(vfs_statfs(&t->root, &s), 0);
+    assert_int_equal(s.f_bavail * (uint64_t)s.f_bsize, LIMIT - 4 * 8192);
+    file_put(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cut_by_two, up, mounted_down),
         cmocka_unit_test_setup_teardown(test_cut_and_written, up, mounted_down),
         cmocka_unit_test_setup_teardown(test_stale, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_statfs, up, mounted_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
