@@ -299,15 +299,21 @@ int tdata_fd(struct tnode *n) {
     tquota_mapped(n);
     return t->fd;
 }
+static bool take_for(struct tsuper *s, uint64_t off, uint64_t len, uint64_t *granted) {
+    uint64_t worst = pages_of(off % PAGE + len);
+    if (!tquota_take(s, worst))
+        return false;
+    *granted = worst;
+    return true;
+}
 // How many bytes may be written at off now: those whose pages exist, or were granted (*granted pages).
 static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *granted) {
     struct tsuper *s = tsuper(n->inode);
     *granted = 0;
-    uint64_t worst = pages_of(off % PAGE + len);
-    if (tquota_take(s, worst)) {
-        *granted = worst;
+    if (take_for(s, off, len, granted))
         return len;
-    }
+    if (len > UIO_BOUNCE && take_for(s, off, UIO_BOUNCE, granted))
+        return UIO_BOUNCE;
     uint64_t one = PAGE - off % PAGE;
     one = one < len ? one : len;
     int64_t data = hostmem_seek(n->data.fd, off, LINUX_SEEK_DATA);
@@ -363,6 +369,13 @@ static int64_t memfd_read(struct tnode *n, struct uio *u, uint64_t off) {
     }
     return (int64_t)done;
 }
+// New pages are paid for, written and counted together, as many of them as a request has: one fstat(2) for
+// all. Where pages lie already a window may come next.
+#define NEW_AT_ONCE (4u << 20)
+static uint64_t write_piece(const struct tnode *n, const struct uio *u, uint64_t off) {
+    uint64_t most = page_down(off) >= n->data.dense ? NEW_AT_ONCE : UIO_BOUNCE;
+    return u->left < most ? u->left : most;
+}
 static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     int64_t got = 0;
@@ -372,8 +385,7 @@ static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
             done += (uint64_t)got;
             continue;
         }
-        uint64_t granted, len = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-        len = grant(n, off + done, len, &granted);
+        uint64_t granted, len = grant(n, off + done, write_piece(n, u, off + done), &granted);
         if (len == 0) {
             got = -LINUX_ENOSPC;
             break;
