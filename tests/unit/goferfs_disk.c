@@ -47,22 +47,27 @@ static void *run(void *arg) {
     }
     return NULL;
 }
+// Files are closed before anything is judged: a test that fails leaves none open.
 static void two(struct mounted *t, bool writes) {
     struct file *f = open_rw(t);
     struct job jobs[2] = {{t, f, writes}, {t, f, false}};
     pthread_t th[2];
-    void *failed;
+    void *failed[2] = {NULL, NULL};
+    int64_t cut, wrote, after_cut, after_write;
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&th[i], NULL, run, &jobs[i]), 0);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pthread_join(th[i], &failed), 0);
-        assert_null(failed);
-    }
-    assert_int_equal(vfs_ftruncate(&t->ctx, f, 0), 0);
-    assert_int_equal(use.disk, 0);
-    assert_int_equal(put(t, f, 100, 0), 100);
-    assert_int_equal(use.disk, 100);
+    for (int i = 0; i < 2; i++)
+        pthread_join(th[i], &failed[i]);
+    cut = vfs_ftruncate(&t->ctx, f, 0);
+    after_cut = use.disk;
+    wrote = put(t, f, 100, 0);
+    after_write = use.disk;
     file_put(f);
+    assert_true(!failed[0] && !failed[1]);
+    assert_int_equal(cut, 0);
+    assert_int_equal(after_cut, 0);
+    assert_int_equal(wrote, 100);
+    assert_int_equal(after_write, 100);
     assert_int_equal(vfs_unlink(&t->ctx, NULL, "/f"), 0);
     dcache_shrink(t->v, 100);
     assert_int_equal(use.disk, 0);
@@ -74,20 +79,24 @@ static void test_cut_and_written(void **state) { two(*state, true); }
 static void test_stale(void **state) {
     struct mounted *t = *state;
     struct file *f = open_rw(t);
-    assert_int_equal(put(t, f, 1000, 0), 1000);
-    assert_int_equal(use.disk, 1000);
+    int64_t r[5], disk[4];
+    r[0] = put(t, f, 1000, 0);
+    disk[0] = use.disk;
     f->inode->attr.size = 5000;  // as an answer that was under way would have it
-    assert_int_equal(vfs_ftruncate(&t->ctx, f, 0), 0);
-    assert_int_equal(use.disk, 0);
+    r[1] = vfs_ftruncate(&t->ctx, f, 0);
+    disk[1] = use.disk;
     f->inode->attr.size = 5000;
-    assert_int_equal(put(t, f, 3000, 0), 3000);
-    assert_int_equal(use.disk, 3000);
+    r[2] = put(t, f, 3000, 0);
+    disk[2] = use.disk;
     // The host's own changes are not charged.
     assert_int_equal(truncate(in_root(t->f, "f"), 0), 0);
-    assert_int_equal(put(t, f, 10, 4000), 10);
-    assert_int_equal(use.disk, 3000 + 4010);
-    assert_int_equal(put(t, f, 4096, LIMIT), -LINUX_ENOSPC);
+    r[3] = put(t, f, 10, 4000);
+    disk[3] = use.disk;
+    r[4] = put(t, f, 4096, LIMIT);
     file_put(f);
+    const int64_t want[5] = {1000, 0, 3000, 10, -LINUX_ENOSPC}, charged[4] = {1000, 0, 3000, 3000 + 4010};
+    assert_memory_equal(r, want, sizeof want);
+    assert_memory_equal(disk, charged, sizeof charged);
 }
 
 // statfs(2) tells what is left of the limit.
