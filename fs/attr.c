@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Permissions and attributes: who may do what to an inode, stat, chmod, chown, utimes, truncate, extended
-// attributes. The rules are those of Linux' fs/attr.c and fs/xattr.c as documented in capabilities(7),
-// chmod(2), chown(2), xattr(7). Mode and owner are read without the inode's lock: they change one at a time,
-// as with a racing caller on Linux.
+// Permissions and attributes: who may do what to an inode, stat, chmod, chown, utimes, truncate. The
+// rules are those of Linux' fs/attr.c as documented in capabilities(7), chmod(2), chown(2), acl(5),
+// chattr(1). Mode and owner are read without the inode's lock: they change one at a time, as with a racing
+// caller on Linux.
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "fs/core.h"
 #include "fs/notify.h"
@@ -15,22 +16,38 @@ bool cred_has(const struct vfs_cred *c, unsigned cap) { return c->caps >> cap & 
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid) {
     if (c->fsgid == gid)
         return true;
-    for (unsigned k = 0; k < c->ngroups; k++)
-        if (c->groups[k] == gid)
-            return true;
-    return false;
+    unsigned low = 0, high = c->ngroups;
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+        if (c->groups[mid] < gid)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->ngroups && c->groups[low] == gid;
 }
-static bool owner_or_capable(const struct inode *i, const struct vfs_cred *c) {
+bool inode_owner_or_capable(const struct inode *i, const struct vfs_cred *c) {
     return LOAD(i->attr.uid) == c->fsuid || cred_has(c, LINUX_CAP_FOWNER);
 }
 
-int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c) {
-    uint32_t mode = LOAD(i->attr.mode), bits = mode;
-    if (LOAD(i->attr.uid) == c->fsuid)
+// What mode and ACL say, whatever the caller's capabilities. An ACL whose mask lets nothing through is not
+// asked, as on Linux.
+static int plain_permission(struct inode *i, uint32_t mode, int mask, const struct vfs_cred *c) {
+    uint32_t bits = mode;
+    if (LOAD(i->attr.uid) == c->fsuid) {
         bits >>= 6;
-    else if ((mode & 070) != (mode & 07) << 3 && cred_in_group(c, LOAD(i->attr.gid)))
-        bits >>= 3;
-    if (!(mask & ~bits & 7))
+    } else {
+        int err = inode_has_acl(i, ACL_ACCESS) && (mode & 070) ? acl_permission(i, mask, c) : -LINUX_EAGAIN;
+        if (err != -LINUX_EAGAIN)
+            return err;
+        if ((mode & 070) != (mode & 07) << 3 && cred_in_group(c, LOAD(i->attr.gid)))
+            bits >>= 3;
+    }
+    return mask & ~bits & 7 ? -LINUX_EACCES : 0;
+}
+int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c) {
+    uint32_t mode = LOAD(i->attr.mode);
+    if (plain_permission(i, mode, mask, c) == 0)
         return 0;
     if (LINUX_S_ISDIR(mode)) {
         if (!(mask & MAY_WRITE) && cred_has(c, LINUX_CAP_DAC_READ_SEARCH))
@@ -48,6 +65,8 @@ int vfs_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     if ((mask & MAY_WRITE) && i->sb->read_only &&
         (type == LINUX_S_IFREG || type == LINUX_S_IFDIR || type == LINUX_S_IFLNK))
         return -LINUX_EROFS;
+    if ((mask & MAY_WRITE) && inode_flagged(i, LINUX_FS_IMMUTABLE_FL))
+        return -LINUX_EPERM;
     return i->ops->permission ? i->ops->permission(i, mask, c) : vfs_mode_permission(i, mask, c);
 }
 int vfs_access(const struct path *p, int mask, const struct vfs_cred *c) {
@@ -87,7 +106,10 @@ int inode_setattr_block(struct inode *i, const struct vfs_attr *a, unsigned whic
 // As Linux' fsnotify_change() has it: setting both times is utime(2), one alone is what reading or writing
 // does.
 static uint32_t told_of(unsigned which) {
-    uint32_t event = which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV) ? LINUX_IN_ATTRIB : 0;
+    uint32_t event =
+        which & (ATTR_UID | ATTR_GID | ATTR_MODE | ATTR_KILL_PRIV | ATTR_KILL_SGID | ATTR_KILL_CAPS)
+            ? LINUX_IN_ATTRIB
+            : 0;
     unsigned times = which & (ATTR_ATIME | ATTR_MTIME);
     if (which & ATTR_SIZE)
         return event | LINUX_IN_MODIFY;
@@ -103,11 +125,24 @@ int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
         notify_object(d, told_of(which), false);
     return err;
 }
-bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
+// Set-gid without group execute goes too, when the caller could not have set it.
+static unsigned kills_sgid(const struct inode *i, uint32_t mode, const struct vfs_cred *c) {
+    bool bare = (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == LINUX_S_ISGID;
+    return bare && !cred_in_group(c, LOAD(i->attr.gid)) && !cred_has(c, LINUX_CAP_FSETID) ? ATTR_KILL_SGID
+                                                                                          : 0;
+}
+unsigned inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
     uint32_t mode = LOAD(i->attr.mode);
-    bool priv =
-        (mode & LINUX_S_ISUID) || (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
-    return priv && LINUX_S_ISREG(mode) && !cred_has(c, LINUX_CAP_FSETID);
+    unsigned caps = atomic_load_explicit(&i->file_caps, memory_order_relaxed) ? ATTR_KILL_CAPS : 0;
+    if (!(mode & (LINUX_S_ISUID | LINUX_S_ISGID)) || !LINUX_S_ISREG(mode) || cred_has(c, LINUX_CAP_FSETID))
+        return caps;
+    bool priv = (mode & LINUX_S_ISUID) || (mode & LINUX_S_IXGRP);
+    return caps | (priv ? ATTR_KILL_PRIV : 0) | kills_sgid(i, mode, c);
+}
+// What stands in the way of changing attributes: a flag that chattr(1) has set. touch: the times alone, to
+// now, which may be done to a file that is only appended to.
+static int may_setattr(const struct inode *i, bool touch) {
+    return inode_flagged(i, LINUX_FS_IMMUTABLE_FL | (touch ? 0 : LINUX_FS_APPEND_FL)) ? -LINUX_EPERM : 0;
 }
 // writers: how many have it open for writing, or, negative, how many are executing it.
 static int writers_move(struct inode *i, int by) {
@@ -128,7 +163,7 @@ int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
         return -LINUX_EROFS;
     if (inode_type(i) == LINUX_S_IFLNK)
         return -LINUX_EOPNOTSUPP;
-    if (!owner_or_capable(i, &ctx->cred))
+    if (!inode_owner_or_capable(i, &ctx->cred) || may_setattr(i, false))
         return -LINUX_EPERM;
     struct vfs_attr a = {.mode = mode & LINUX_S_IALLUGO};
     if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has(&ctx->cred, LINUX_CAP_FSETID))
@@ -141,6 +176,8 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
     uint32_t ouid = LOAD(i->attr.uid), ogid = LOAD(i->attr.gid);
     if (path_read_only(p))
         return -LINUX_EROFS;
+    if (may_setattr(i, false))
+        return -LINUX_EPERM;
     bool cap = cred_has(c, LINUX_CAP_CHOWN), owner = c->fsuid == ouid;
     if (uid != ~0u && !cap && !(owner && uid == ouid))
         return -LINUX_EPERM;
@@ -150,13 +187,14 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
     unsigned which = (uid != ~0u ? ATTR_UID : 0) | (gid != ~0u ? ATTR_GID : 0);
     if (!inode_is_dir(i)) {
         which |= ATTR_KILL_PRIV;
+        which |= atomic_load_explicit(&i->file_caps, memory_order_relaxed) ? ATTR_KILL_CAPS : 0;
         uint32_t mode = LOAD(i->attr.mode);
-        // Set-gid without group execute goes too, when the caller could not have set it.
-        if ((mode & LINUX_S_ISGID) && !(mode & LINUX_S_IXGRP) && !cred_in_group(c, ogid) &&
-            !cred_has(c, LINUX_CAP_FSETID)) {
-            a.mode = mode & LINUX_S_IALLUGO & ~(uint32_t)LINUX_S_ISGID;
-            which |= ATTR_MODE;
-        }
+        which |= kills_sgid(i, mode, c);
+        // That is a change of the mode, which is its owner's to make.
+        bool drops = (mode & LINUX_S_ISUID) || (which & ATTR_KILL_SGID) ||
+                     (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP);
+        if (drops && !inode_owner_or_capable(i, c))
+            return -LINUX_EPERM;
     }
     if (which == ATTR_KILL_PRIV && !(LOAD(i->attr.mode) & (LINUX_S_ISUID | LINUX_S_ISGID)))
         return inode_setattr(i, &a, which);  // nothing but ctime
@@ -168,10 +206,13 @@ int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, i
         return -LINUX_EROFS;
     if (atime == VFS_TIME_OMIT && mtime == VFS_TIME_OMIT)
         return 0;
-    if (!owner_or_capable(i, &ctx->cred)) {
+    int err = may_setattr(i, atime == VFS_TIME_NOW && mtime == VFS_TIME_NOW);
+    if (err)
+        return err;
+    if (!inode_owner_or_capable(i, &ctx->cred)) {
         if (atime != VFS_TIME_NOW || mtime != VFS_TIME_NOW)
             return -LINUX_EPERM;
-        int err = vfs_permission(i, MAY_WRITE, &ctx->cred);
+        err = vfs_permission(i, MAY_WRITE, &ctx->cred);
         if (err)
             return err;
     }
@@ -194,8 +235,7 @@ static int truncate_dentry(const struct vfs_ctx *ctx, struct dentry *d, uint64_t
     if (size > ctx->fsize_limit && size > old.size)
         return -LINUX_EFBIG;
     struct vfs_attr a = {.size = size, .mtime = inode_now()};
-    unsigned kill = inode_must_drop_priv(i, &ctx->cred) ? ATTR_KILL_PRIV : 0;
-    return dentry_setattr(d, &a, ATTR_SIZE | ATTR_MTIME | kill);
+    return dentry_setattr(d, &a, ATTR_SIZE | ATTR_MTIME | inode_must_drop_priv(i, &ctx->cred));
 }
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size) {
     struct inode *i = p->dentry->inode;
@@ -208,6 +248,8 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size)
     int err = vfs_permission(i, MAY_WRITE, &ctx->cred);
     if (err)
         return err;
+    if (inode_flagged(i, LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     err = inode_write_begin(i);
     if (err)
         return err;
@@ -220,6 +262,8 @@ int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size) {
         return -LINUX_EBADF;
     if (!inode_is_reg(f->inode) || !(f->mode & FMODE_WRITE))
         return -LINUX_EINVAL;
+    if (inode_flagged(f->inode, LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     return truncate_dentry(ctx, f->path.dentry, size);
 }
 
@@ -242,84 +286,9 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
 int inode_may_link(struct inode *i, const struct vfs_cred *c) {
     const uint32_t set_gid = LINUX_S_ISGID | LINUX_S_IXGRP;
     uint32_t mode = LOAD(i->attr.mode);
-    if (owner_or_capable(i, c))
+    if (inode_owner_or_capable(i, c))
         return 0;
     if (!LINUX_S_ISREG(mode) || (mode & LINUX_S_ISUID) || (mode & set_gid) == set_gid)
         return -LINUX_EPERM;
     return vfs_permission(i, MAY_READ | MAY_WRITE, c) ? -LINUX_EPERM : 0;
-}
-
-// ---- Extended attributes ----------------------------------------------------------------------------------
-static bool starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
-static int xattr_permission(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask) {
-    bool write = mask & MAY_WRITE;
-    const int refused = write ? -LINUX_EPERM : -LINUX_ENODATA;  // who may not see them finds none
-    size_t len = strnlen(name, LINUX_XATTR_NAME_MAX + 1);
-    if (len == 0 || len > LINUX_XATTR_NAME_MAX)
-        return -LINUX_ERANGE;
-    if (starts(name, "security.") && write)
-        return cred_has(&ctx->cred, LINUX_CAP_SYS_ADMIN) ? 0 : -LINUX_EPERM;
-    if (starts(name, "security.") || starts(name, "system."))
-        return 0;
-    if (starts(name, "trusted."))
-        return cred_has(&ctx->cred, LINUX_CAP_SYS_ADMIN) ? 0 : refused;
-    if (starts(name, "user.")) {
-        uint32_t mode = LOAD(i->attr.mode);
-        if (!LINUX_S_ISREG(mode) && !LINUX_S_ISDIR(mode))
-            return refused;
-        if (write && LINUX_S_ISDIR(mode) && (mode & LINUX_S_ISVTX) && !owner_or_capable(i, &ctx->cred))
-            return -LINUX_EPERM;
-    }
-    return vfs_permission(i, mask, &ctx->cred);
-}
-// Whether the file system may be asked: it has the call, and behind the prefix there is a name.
-static int xattr_check(const struct vfs_ctx *ctx, struct inode *i, const char *name, int mask,
-                       bool has_call) {
-    int err = xattr_permission(ctx, i, name, mask);
-    if (err)
-        return err;
-    if (!has_call)
-        return -LINUX_EOPNOTSUPP;
-    bool bare = !strcmp(name, "user.") || !strcmp(name, "trusted.") || !strcmp(name, "security.");
-    return bare ? -LINUX_EINVAL : 0;
-}
-int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, void *buf,
-                     size_t size) {
-    struct inode *i = p->dentry->inode;
-    int err = xattr_check(ctx, i, name, MAY_READ, i->ops->getxattr);
-    return err ? err : i->ops->getxattr(i, name, buf, size);
-}
-int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *name, const void *v, size_t n,
-                 int flags) {
-    struct inode *i = p->dentry->inode;
-    if (flags & ~(LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE) ||
-        flags == (LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE))
-        return -LINUX_EINVAL;
-    if (n > LINUX_XATTR_SIZE_MAX)
-        return -LINUX_E2BIG;
-    if (path_read_only(p))
-        return -LINUX_EROFS;
-    int err = xattr_check(ctx, i, name, MAY_WRITE, i->ops->setxattr);
-    if (err)
-        return err;
-    err = i->ops->setxattr(i, name, v, n, flags);
-    if (!err && notify_on())
-        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
-    return err;
-}
-int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) {
-    struct inode *i = p->dentry->inode;
-    return i->ops->listxattr ? i->ops->listxattr(i, buf, size) : 0;
-}
-int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char *name) {
-    struct inode *i = p->dentry->inode;
-    if (path_read_only(p))
-        return -LINUX_EROFS;
-    int err = xattr_check(ctx, i, name, MAY_WRITE, i->ops->removexattr);
-    if (err)
-        return err;
-    err = i->ops->removexattr(i, name);
-    if (!err && notify_on())
-        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
-    return err;
 }

@@ -34,6 +34,7 @@ struct vfs {
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
 
+    struct lock acl_lock;        // RANK_LEAF: which ACLs an inode has
     struct lock waits_lock;      // RANK_LEAF
     struct list lock_waits;      // [w: waits_lock] who waits for whose file lock (fs/locks.c)
 
@@ -133,6 +134,8 @@ void path_into_mounts(struct vfs *v, struct path *p);
 bool cred_has(const struct vfs_cred *c, unsigned cap);
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid);
 int may_create(struct inode *dir, const struct vfs_cred *c);
+// A new object's mode, by the umask: unless the directory's default ACL is going to say what is left of it.
+uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx);
 
 // file.c
 struct file *file_new(struct vfs *v, const struct path *p /* taken over on success */, unsigned flags,
@@ -144,7 +147,15 @@ int file_open_dentry(struct mount *mnt, struct dentry *d, unsigned flags, struct
 int inode_attr(struct inode *i, struct vfs_attr *out);
 int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
 int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which);  // and tells those who watch
-bool inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c);
+bool inode_owner_or_capable(const struct inode *i, const struct vfs_cred *c);
+// What of ATTR_KILL_* goes with a write by c.
+unsigned inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c);
+static inline bool inode_flagged(const struct inode *i, uint32_t flags) {  // any of LINUX_FS_*_FL
+    return atomic_load_explicit(&i->flags, memory_order_relaxed) & flags;
+}
+// fileattr.c: chattr(1). -LINUX_ENOTTY: none of its ioctls, or none here.
+int64_t fileattr_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg,
+                       struct uaccess *ua);
 int inode_write_begin(struct inode *i);  // ETXTBSY
 static inline void inode_write_end(struct inode *i) { atomic_fetch_sub(&i->writers, 1); }
 int inode_exec_begin(struct inode *i);

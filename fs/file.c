@@ -2,6 +2,7 @@
 // Open files: counting, and the calls on them. The offset lives here; the object's file_ops see absolute
 // offsets. Cost: no host call of our own but what the object makes.
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
 #include "abi/uio.h"
@@ -85,6 +86,28 @@ static int may_write(const struct file *f) {
 static bool beyond(uint64_t off, const struct uio *u) {
     return off > INT64_MAX || u->left > (uint64_t)INT64_MAX - off;
 }
+// O_DIRECT, as a disk of 512-byte blocks has it: offset and length are multiples of that. What lies in memory
+// does not mind; nor do we: our files are read and written as ever.
+unsigned vfs_direct_align(const struct inode *i) {
+    uint64_t magic = i->sb->magic;
+    bool disk = magic == LINUX_OVERLAYFS_SUPER_MAGIC || magic == LINUX_V9FS_MAGIC;
+    return disk && inode_is_reg(i) ? 512 : 0;
+}
+static bool misaligned(struct file *f, const struct uio *u, uint64_t off) {
+    if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_DIRECT))
+        return false;
+    unsigned align = vfs_direct_align(f->inode);
+    return align && ((off | u->left) & (align - 1));
+}
+static int64_t read_from(struct file *f, struct uio *u, uint64_t off) {
+    struct vfs_attr a;
+    if (!misaligned(f, u, off))
+        return f->ops->read(f, u, off);
+    int err = inode_attr(f->inode, &a);
+    if (err)
+        return err;
+    return off >= a.size || u->left == 0 ? 0 : -LINUX_EINVAL;
+}
 // What was moved is told.
 static int64_t accessed(struct file *f, int64_t n) {
     if (n > 0)
@@ -120,7 +143,7 @@ int64_t vfs_read(struct file *f, struct uio *u) {
     LOCKED(&f->pos_lock);
     if (beyond(f->pos, u))
         return -LINUX_EINVAL;
-    int64_t n = f->ops->read(f, u, f->pos);
+    int64_t n = read_from(f, u, f->pos);
     if (n > 0)
         f->pos += (uint64_t)n;
     return accessed(f, n);
@@ -132,14 +155,13 @@ int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off) {
     if (!(f->mode & FMODE_SEEK))
         return -LINUX_ESPIPE;
     cut(u);
-    return beyond(off, u) ? -LINUX_EINVAL : accessed(f, f->ops->read(f, u, off));
+    return beyond(off, u) ? -LINUX_EINVAL : accessed(f, read_from(f, u, off));
 }
 
 static int drop_priv(const struct vfs_ctx *ctx, struct file *f) {
-    if (!ctx || !inode_must_drop_priv(f->inode, &ctx->cred))
-        return 0;
+    unsigned kill = ctx ? inode_must_drop_priv(f->inode, &ctx->cred) : 0;
     struct vfs_attr a = {0};
-    return dentry_setattr(f->path.dentry, &a, ATTR_KILL_PRIV);
+    return kill ? dentry_setattr(f->path.dentry, &a, kill) : 0;
 }
 static uint64_t size_limit(const struct vfs_ctx *ctx) {
     return ctx && ctx->fsize_limit < INT64_MAX ? ctx->fsize_limit : INT64_MAX;
@@ -153,6 +175,8 @@ static int64_t write_placed(const struct vfs_ctx *ctx, struct file *f, struct ui
     if (place >= limit)
         return -LINUX_EFBIG;
     size_t left = u->left, n = left < limit - place ? left : (size_t)(limit - place);
+    if (misaligned(f, u, place))
+        return -LINUX_EINVAL;
     int err = drop_priv(ctx, f);
     if (err)
         return err;
@@ -364,11 +388,14 @@ static int64_t bytes_to_read(struct file *f, uint64_t arg, struct uaccess *ua) {
     int32_t left = (int32_t)((int64_t)a.size - vfs_llseek(f, 0, LINUX_SEEK_CUR));
     return ua->out(ua, uaddr(arg), &left, sizeof left);
 }
-int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
     if (cmd == LINUX_FIONREAD && inode_is_reg(f->inode))
         return bytes_to_read(f, arg, ua);
+    int64_t r = fileattr_ioctl(ctx, f, cmd, arg, ua);
+    if (r != -LINUX_ENOTTY)
+        return r;
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg, ua) : -LINUX_ENOTTY;
 }
 int vfs_fsync(struct file *f, bool data_only) {
@@ -393,17 +420,35 @@ static int check_allocation(const struct vfs_ctx *ctx, struct file *f, int mode,
         return err;
     return end > a.size ? -LINUX_EFBIG : 0;
 }
+// What Linux knows, alone or with KEEP_SIZE. Holes are punched with it alone, ranges collapsed and inserted
+// without it.
+static bool fallocate_mode_known(int mode) {
+    switch (mode & ~LINUX_FALLOC_FL_KEEP_SIZE) {
+    case 0:
+    case LINUX_FALLOC_FL_ZERO_RANGE:
+    case LINUX_FALLOC_FL_UNSHARE_RANGE:
+        return true;
+    case LINUX_FALLOC_FL_PUNCH_HOLE:
+        return mode & LINUX_FALLOC_FL_KEEP_SIZE;
+    case LINUX_FALLOC_FL_COLLAPSE_RANGE:
+    case LINUX_FALLOC_FL_INSERT_RANGE:
+        return !(mode & LINUX_FALLOC_FL_KEEP_SIZE);
+    default:
+        return false;
+    }
+}
 static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, uint64_t *end) {
-    const int known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
+    const int served = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_ZERO_RANGE;
     if (off > INT64_MAX || len == 0 || len > INT64_MAX)
         return -LINUX_EINVAL;
-    // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
-    if (mode & ~known || (mode & LINUX_FALLOC_FL_PUNCH_HOLE && mode & LINUX_FALLOC_FL_ZERO_RANGE))
-        return -LINUX_EOPNOTSUPP;
-    if ((mode & LINUX_FALLOC_FL_PUNCH_HOLE) && !(mode & LINUX_FALLOC_FL_KEEP_SIZE))
+    if (!fallocate_mode_known(mode))
         return -LINUX_EOPNOTSUPP;
     if (!(f->mode & FMODE_WRITE))
         return -LINUX_EBADF;
+    // What is only appended to may grow.
+    if (inode_flagged(f->inode, LINUX_FS_IMMUTABLE_FL) ||
+        (inode_flagged(f->inode, LINUX_FS_APPEND_FL) && (mode & ~LINUX_FALLOC_FL_KEEP_SIZE)))
+        return -LINUX_EPERM;
     unsigned type = inode_type(f->inode);
     if (type == LINUX_S_IFIFO)
         return -LINUX_ESPIPE;
@@ -413,7 +458,8 @@ static int may_fallocate(struct file *f, int mode, uint64_t off, uint64_t len, u
         return -LINUX_ENODEV;
     if (__builtin_add_overflow(off, len, end) || *end > INT64_MAX)
         return -LINUX_EFBIG;
-    return f->ops->fallocate ? 0 : -LINUX_EOPNOTSUPP;
+    // LIMIT: collapse, insert and unshare are refused, as tmpfs does.
+    return f->ops->fallocate && !(mode & ~served) ? 0 : -LINUX_EOPNOTSUPP;
 }
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len) {
     uint64_t end;

@@ -59,6 +59,8 @@ void inode_put(struct inode *i) {
     invariant(list_empty(&i->locks) && !i->pipe);
     if (i->ops && i->ops->evict)
         i->ops->evict(i);
+    acl_put(atomic_load(&i->acl[ACL_ACCESS]));
+    acl_put(atomic_load(&i->acl[ACL_DEFAULT]));
     waitq_destroy(&i->lock_waitq);
     lock_destroy(&i->lock);
     free(i);
@@ -118,6 +120,8 @@ void inode_apply_attr(struct vfs_attr *to, const struct vfs_attr *a, unsigned wh
             mode &= ~(uint32_t)LINUX_S_ISGID;
         mode &= ~(uint32_t)LINUX_S_ISUID;
     }
+    if (which & ATTR_KILL_SGID)
+        mode &= ~(uint32_t)LINUX_S_ISGID;
     STORE(to->mode, mode);
     if (which & ATTR_UID)
         STORE(to->uid, a->uid);

@@ -4,6 +4,7 @@
 // directories (see core.h).
 // LIMIT: no protected_symlinks, protected_regular, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "fs/core.h"
 #include "fs/notify.h"
 #include <string.h>
@@ -14,11 +15,17 @@ int may_create(struct inode *dir, const struct vfs_cred *c) {
         return -LINUX_ENOENT;
     return vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
 }
+uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx) {
+    return inode_has_acl(dir, ACL_DEFAULT) ? mode : mode & ~ctx->umask;
+}
 static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, const struct vfs_cred *c) {
     struct inode *i = victim->inode;
     int err = vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
     if (err)
         return err;
+    if (inode_flagged(dir, LINUX_FS_APPEND_FL) ||
+        inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     uint32_t owner = __atomic_load_n(&i->attr.uid, __ATOMIC_RELAXED);
     if ((dir->attr.mode & LINUX_S_ISVTX) && owner != c->fsuid && dir->attr.uid != c->fsuid &&
         !cred_has(c, LINUX_CAP_FOWNER))
@@ -93,8 +100,8 @@ static int place_look(struct place *p, int there) {
 }
 
 // ---- A new name -------------------------------------------------------------------------------------------
-static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
-                     bool is_dir) {
+static int place_free(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
+                      bool is_dir) {
     int err = place_find(p, ctx, base, name);
     if (err)
         return err;
@@ -107,9 +114,12 @@ static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct pa
         return -LINUX_EEXIST;
     if (p->w.must_dir && !is_dir)
         return -LINUX_ENOENT;
-    if (path_read_only(&p->w.cur))
-        return -LINUX_EROFS;
-    return may_create(p->dir, &ctx->cred);
+    return path_read_only(&p->w.cur) ? -LINUX_EROFS : 0;
+}
+static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
+                     bool is_dir) {
+    int err = place_free(p, ctx, base, name, is_dir);
+    return err ? err : may_create(p->dir, &ctx->cred);
 }
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode) {
     struct place p cleanup_place;
@@ -118,33 +128,32 @@ int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
         return err;
     if (!p.dir->ops->mkdir)
         return no_op(p.dir);
-    err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | (mode & 01777 & ~ctx->umask), ctx);
+    err = p.dir->ops->mkdir(p.dir, p.d, LINUX_S_IFDIR | mode_for_new(p.dir, mode & 01777, ctx), ctx);
     if (err)
         return err;
     notify_created(p.dir, p.d);
     return 0;
 }
-static int check_node_type(const struct vfs_ctx *ctx, uint32_t mode) {
+int vfs_mknod_check(uint32_t mode) {
     switch (mode & LINUX_S_IFMT) {
+    case LINUX_S_IFDIR:
+        return -LINUX_EPERM;
     case LINUX_S_IFREG:
     case LINUX_S_IFIFO:
     case LINUX_S_IFSOCK:
-        return 0;
     case LINUX_S_IFCHR:
     case LINUX_S_IFBLK:
-        return cred_has(&ctx->cred, LINUX_CAP_MKNOD) ? 0 : -LINUX_EPERM;
-    case LINUX_S_IFDIR:
-        return -LINUX_EPERM;
+        return 0;
     default:
         return -LINUX_EINVAL;
     }
 }
 static int make_node(struct place *p, const struct vfs_ctx *ctx, uint32_t mode, uint64_t rdev) {
     const struct inode_ops *ops = p->dir->ops;
-    int err = check_node_type(ctx, mode);
-    if (err)
-        return err;
-    mode &= LINUX_S_IFMT | ~ctx->umask;
+    bool device = LINUX_S_ISCHR(mode) || LINUX_S_ISBLK(mode);
+    if (device && !cred_has(&ctx->cred, LINUX_CAP_MKNOD))
+        return -LINUX_EPERM;
+    mode = (mode & LINUX_S_IFMT) | mode_for_new(p->dir, mode & LINUX_S_IALLUGO, ctx);
     if (LINUX_S_ISREG(mode))
         return ops->create ? ops->create(p->dir, p->d, mode, ctx) : no_op(p->dir);
     return ops->mknod ? ops->mknod(p->dir, p->d, mode, rdev, ctx) : no_op(p->dir);
@@ -152,10 +161,11 @@ static int make_node(struct place *p, const struct vfs_ctx *ctx, uint32_t mode, 
 int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev, struct path *out) {
     mode = (mode & LINUX_S_IFMT ? mode : mode | LINUX_S_IFREG) & (LINUX_S_IFMT | LINUX_S_IALLUGO);
-    if (LINUX_S_ISDIR(mode))
-        return -LINUX_EPERM;
+    int err = vfs_mknod_check(mode);
+    if (err)
+        return err;
     struct place p cleanup_place;
-    int err = place_new(&p, ctx, base, name, false);
+    err = place_new(&p, ctx, base, name, false);
     if (err)
         return err;
     err = make_node(&p, ctx, mode, rdev);
@@ -186,13 +196,23 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
     notify_created(p.dir, p.d);
     return 0;
 }
+static int may_link(struct place *p, const struct path *old, const struct vfs_cred *c) {
+    struct inode *i = old->dentry->inode;
+    if (old->mnt != p->w.cur.mnt)
+        return -LINUX_EXDEV;
+    int err = inode_may_link(i, c);
+    if (err)
+        return err;
+    err = may_create(p->dir, c);
+    if (err)
+        return err;
+    if (i->sb != p->dir->sb)
+        return -LINUX_EXDEV;
+    return inode_is_dir(i) || inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL) ? -LINUX_EPERM : 0;
+}
 static int link_checked(struct place *p, const struct path *old, const struct vfs_cred *c) {
     struct inode *i = old->dentry->inode;
-    if (old->mnt != p->w.cur.mnt || i->sb != p->dir->sb)
-        return -LINUX_EXDEV;
-    if (inode_is_dir(i))
-        return -LINUX_EPERM;
-    int err = inode_may_link(i, c);
+    int err = may_link(p, old, c);
     if (err)
         return err;
     if (!p->dir->ops->link)
@@ -218,7 +238,7 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *obase, const char *on
     if (err)
         return err;
     struct place p cleanup_place;
-    err = place_new(&p, ctx, nbase, nname, false);
+    err = place_free(&p, ctx, nbase, nname, false);
     if (err == -LINUX_EROFS && old.mnt != p.w.cur.mnt)
         return -LINUX_EXDEV;
     return err ? err : link_checked(&p, &old, &ctx->cred);

@@ -2,6 +2,7 @@
 // open: flags, finding or making the object, the checks of open(2) in Linux' order, and the open file. An
 // existing name is opened without any directory's lock. Fifos are the pipe's business (fs/pipe/fifo.c).
 #include "abi/caps.h"
+#include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "fs/core.h"
 #include "fs/notify.h"
@@ -31,6 +32,10 @@ static int prepare(struct open_req *r, unsigned flags) {
         return -LINUX_EINVAL;
     }
     return 0;
+}
+int vfs_open_check(unsigned flags) {
+    struct open_req r;
+    return prepare(&r, flags);
 }
 static int may_open(const struct open_req *r, const struct path *p) {
     struct inode *i = p->dentry->inode;
@@ -64,6 +69,9 @@ static int may_open(const struct open_req *r, const struct path *p) {
     int err = vfs_permission(i, r->acc, c);
     if (err)
         return err;
+    bool rewrites = (r->acc & MAY_WRITE) && !(r->flags & LINUX_O_APPEND);
+    if (inode_flagged(i, LINUX_FS_APPEND_FL) && (rewrites || (r->flags & LINUX_O_TRUNC)))
+        return -LINUX_EPERM;
     bool noatime = r->flags & LINUX_O_NOATIME;
     return noatime && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
 }
@@ -129,7 +137,7 @@ static int claim_and_open(struct file *f, const struct vfs_ctx *ctx) {
 }
 static int truncate_opened(const struct open_req *r, struct file *f) {
     struct vfs_attr a = {.size = 0, .mtime = inode_now()};
-    unsigned kill = inode_must_drop_priv(f->inode, &r->ctx->cred) ? ATTR_KILL_PRIV : 0;
+    unsigned kill = inode_must_drop_priv(f->inode, &r->ctx->cred);
     int err = f->mode & FMODE_WRITE ? 0 : inode_write_begin(f->inode);
     if (err)
         return err;
@@ -223,7 +231,7 @@ static int create(struct open_req *r, const struct path *parent, struct dentry *
     if (!dir->ops->create)
         return -LINUX_EACCES;
     r->created = true;
-    err = dir->ops->create(dir, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+    err = dir->ops->create(dir, d, LINUX_S_IFREG | mode_for_new(dir, mode & LINUX_S_IALLUGO, r->ctx), r->ctx);
     if (!err)
         notify_created(dir, d);
     return err;
@@ -259,7 +267,9 @@ static int open_last(struct open_req *r, struct walk *w, uint32_t mode, struct p
         path_get(p);
         return 0;
     }
-    if (w->last_type != LAST_NORM || w->must_dir)
+    if (w->last_type != LAST_NORM)
+        return r->flags & LINUX_O_EXCL ? -LINUX_EEXIST : -LINUX_EISDIR;
+    if (w->must_dir)
         return -LINUX_EISDIR;
     int err = find_or_create(r, w, mode, &d);
     if (err) {
@@ -322,7 +332,8 @@ static int open_tmpfile(struct open_req *r, struct path *dir, uint32_t mode, str
         return -LINUX_ENOMEM;
     lock_take(&i->lock);
     err = i->dead ? -LINUX_ENOENT
-                  : i->ops->tmpfile(i, d, LINUX_S_IFREG | (mode & LINUX_S_IALLUGO & ~r->ctx->umask), r->ctx);
+                  : i->ops->tmpfile(i, d, LINUX_S_IFREG | mode_for_new(i, mode & LINUX_S_IALLUGO, r->ctx),
+                                    r->ctx);
     lock_drop(&i->lock);
     if (err) {
         dentry_put(d);

@@ -40,6 +40,15 @@ bool vfs_use_disk(const struct vfs *v, int64_t bytes) {
     return !v->use || take(v->use, &v->use->disk, v->use->max_disk, bytes);
 }
 bool vfs_disk_limited(const struct vfs *v) { return v->use && v->use->max_disk; }
+uint64_t vfs_disk_left(const struct vfs *v) {
+    if (!vfs_disk_limited(v))
+        return UINT64_MAX;
+    int64_t used = atomic_load(&v->use->disk);
+    uint64_t max = v->use->max_disk;
+    if (used <= 0)
+        return max;
+    return (uint64_t)used < max ? max - (uint64_t)used : 0;
+}
 bool vfs_use_files(const struct vfs *v, int64_t n) {
     return !v->use || take(v->use, &v->use->files, v->use->max_files, n);
 }

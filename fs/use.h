@@ -29,6 +29,7 @@ void vfs_set_use(struct vfs *v, struct vfs_use *use, bool tmpfs_too);
 // False: it is refused, -LINUX_ENOSPC. Negative: given back.
 bool vfs_use_disk(const struct vfs *v, int64_t bytes);
 bool vfs_disk_limited(const struct vfs *v);
+uint64_t vfs_disk_left(const struct vfs *v);  // bytes; without a limit UINT64_MAX
 bool vfs_use_files(const struct vfs *v, int64_t n);
 void use_refused(struct vfs_use *u);
 // How much of n bytes may be given to the host; the rest is dropped. use_output_done(): what was given, and

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/refcount.h"
 #include "base/waitq.h"
+#include "fs/acl.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,7 +38,7 @@ struct path {
 
 struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
-    const uint32_t *groups;
+    const uint32_t *groups;  // sorted
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*
 };
@@ -66,6 +67,8 @@ struct vfs_attr {  // what stat shows; times in ns since 1970
 #define ATTR_MTIME     32u
 #define ATTR_CTIME     64u
 #define ATTR_KILL_PRIV 128u  // drop set-uid and set-gid bits (write, chown, truncate by the unprivileged)
+#define ATTR_KILL_SGID 512u  // drop set-gid also where the group may not execute
+#define ATTR_KILL_CAPS 256u  // drop security.capability (write, chown, truncate by anybody)
 
 struct readdir_sink {
     // False: no room, stop and come back with this entry's offset. `off` is the position *after* the entry.
@@ -119,8 +122,13 @@ struct inode_ops {
     // size 0: asks the length
     int64_t (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
     int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
-    int64_t (*listxattr)(struct inode *i, char *buf, size_t size);
+    // trusted: "trusted." names too
+    int64_t (*listxattr)(struct inode *i, char *buf, size_t size, bool trusted);
     int (*removexattr)(struct inode *i, const char *name);
+    // NULL: no ACLs here. acl: taken over, also when it fails; NULL: it has none from now on. The mode goes
+    // with it; keep_sgid: set-gid stays.
+    int (*set_acl)(struct inode *i, enum acl_kind kind, struct acl *acl, bool keep_sgid);
+    int (*set_flags)(struct inode *i, uint32_t flags);  // LINUX_FS_*_FL into i->flags. NULL: none here
     // Makes an open file of this inode ready: sets file->ops, file->priv. NULL: file->ops = inode->fops.
     int (*open)(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
     void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds
@@ -208,6 +216,9 @@ struct inode {
     _Atomic uint32_t notify_mask;  // [a] LINUX_IN_* that somebody watches (fs/notify.c)
     struct list watches;           // under the lock of fs/notify.c
     _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
+    _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
+    _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
+    _Atomic bool file_caps;                // [a] there is a security.capability
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
@@ -369,6 +380,7 @@ int vfs_walk(const struct vfs_ctx *ctx, const struct path *base, const char *nam
 // *and* a file in *out, which already counts as a reader or writer. Keep it, wait with vfs_open_again(), and
 // give it up with file_put() when interrupted. flags: LINUX_O_*; VFS_O_EXEC; how much of `resolve` is
 // RESOLVE_* of openat2. The file is returned with one reference.
+int vfs_open_check(unsigned flags);  // -LINUX_EINVAL: flags that do not go together, whatever the name
 int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags,
              uint32_t mode, unsigned walk, struct file **out);
 #define VFS_O_EXEC 0x20u  // for execve: MAY_EXEC, regular files of mounts without noexec; ETXTBSY; FMODE_EXEC
@@ -377,6 +389,7 @@ int vfs_open_again(struct file *f, struct waiter *w);
 // known path
 int vfs_open_path(const struct vfs_ctx *ctx, const struct path *p, unsigned flags, struct file **out);
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
+int vfs_mknod_check(uint32_t mode);  // of its type; -LINUX_EPERM, -LINUX_EINVAL
 int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev, struct path *out /* may be NULL; owned */);
 int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);
@@ -412,6 +425,11 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *na
                  int flags);
 int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size);
 int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char *name);
+struct file_caps {  // 1 << LINUX_CAP_*
+    uint64_t permitted, inheritable;
+    bool effective;
+};
+bool vfs_file_caps(struct inode *i, struct file_caps *out);  // of a program; false: it has none
 
 // ---- Calls on open files (fs/file.c) ----------------------------------------------------------------------
 struct file *file_get(struct file *f);
@@ -427,6 +445,7 @@ bool vfs_writes_through(struct file *f, int rwf);
 // ... or at a given one: ESPIPE for streams.
 int64_t vfs_pread(struct file *f, struct uio *u, uint64_t off);
 int64_t vfs_pwrite(const struct vfs_ctx *ctx, struct file *f, struct uio *u, uint64_t off);
+unsigned vfs_direct_align(const struct inode *i);  // of O_DIRECT, in bytes; 0: none
 int64_t vfs_llseek(struct file *f, int64_t off, int whence);
 // where the next read is, whoever keeps the offset; an error of the host is 0
 int64_t vfs_pos(struct file *f);
@@ -437,7 +456,7 @@ int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, 
 int vfs_readdir(struct file *f, struct readdir_sink *s);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
-int64_t vfs_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
+int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
 int vfs_fsync(struct file *f, bool data_only);
 int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t off, uint64_t len);
 int vfs_mmap_fd(struct file *f, int prot, bool shared);

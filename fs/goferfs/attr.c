@@ -29,11 +29,11 @@ int gfs_getattr(struct inode *i, struct vfs_attr *a) {
     return err == -LINUX_ESTALE || err == -LINUX_ENOENT ? 0 : err;
 }
 
-static uint32_t killed_mode(const struct inode *i) {
+static uint32_t killed_mode(const struct inode *i, unsigned which) {
     uint32_t mode = __atomic_load_n(&i->attr.mode, __ATOMIC_RELAXED) & LINUX_S_IALLUGO;
-    if (mode & LINUX_S_IXGRP)
+    if ((which & ATTR_KILL_SGID) || ((which & ATTR_KILL_PRIV) && (mode & LINUX_S_IXGRP)))
         mode &= ~(uint32_t)LINUX_S_ISGID;
-    return mode & ~(uint32_t)LINUX_S_ISUID;
+    return which & ATTR_KILL_PRIV ? mode & ~(uint32_t)LINUX_S_ISUID : mode;
 }
 
 static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
@@ -49,10 +49,9 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     q.valid = (which & ATTR_MODE ? GOFER_SET_MODE : 0) | (which & ATTR_UID ? GOFER_SET_UID : 0) |
               (which & ATTR_GID ? GOFER_SET_GID : 0) | (which & ATTR_SIZE ? GOFER_SET_SIZE : 0) |
               (which & ATTR_ATIME ? GOFER_SET_ATIME : 0) | (which & ATTR_MTIME ? GOFER_SET_MTIME : 0);
-    if ((which & ATTR_KILL_PRIV) && !(which & ATTR_MODE) &&
-        killed_mode(i) != (i->attr.mode & LINUX_S_IALLUGO)) {
+    if (!(which & ATTR_MODE) && killed_mode(i, which) != (i->attr.mode & LINUX_S_IALLUGO)) {
         q.valid |= GOFER_SET_MODE;
-        q.mode = killed_mode(i);
+        q.mode = killed_mode(i, which);
     }
     if (!q.valid)
         return 0;
@@ -78,15 +77,22 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
 }
 
 // A file that is made longer is charged before, one that is made shorter gives back afterwards.
-int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+static int set_size(struct inode *i, const struct vfs_attr *a, unsigned which) {
     const struct vfs *v = i->sb->vfs;
-    int64_t more = which & ATTR_SIZE ? (int64_t)(a->size - i->attr.size) : 0;
+    struct node *n = node_of(i);
+    LOCKED_NESTED(&n->size_lock);
+    int64_t more = (int64_t)(a->size - node_size(gfs_of(i), v, n));
     if (more > 0 && !vfs_use_disk(v, more))
         return -LINUX_ENOSPC;
     int err = set_attr(i, a, which);
     if ((err < 0) == (more > 0))
         vfs_use_disk(v, more > 0 ? -more : more);
+    if (!err)
+        n->counted = a->size;
     return err;
+}
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    return which & ATTR_SIZE ? set_size(i, a, which) : set_attr(i, a, which);
 }
 
 // ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------
@@ -125,7 +131,7 @@ static int64_t xattr_call(struct inode *i, const struct xattr_call *q) {
 int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size) {
     return xattr_call(i, &(struct xattr_call){XATTR_GET, .name = name, .buf = buf, .size = size});
 }
-int64_t gfs_listxattr(struct inode *i, char *buf, size_t size) {
+int64_t gfs_listxattr(struct inode *i, char *buf, size_t size, bool trusted) {
     return xattr_call(i, &(struct xattr_call){XATTR_LIST, .buf = buf, .size = size});
 }
 // XATTR_CREATE and XATTR_REPLACE are 1 and 2 on both sides.

@@ -42,17 +42,21 @@ static int64_t growth(uint64_t size, uint64_t end) { return end > size ? (int64_
 static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct node *n = f->priv;
     struct vfs_attr *a = &f->inode->attr;
+    const struct vfs *v = f->inode->sb->vfs;
     if (n->fd_write < 0)
         return -LINUX_EBADF;
-    uint64_t size = __atomic_load_n(&a->size, __ATOMIC_RELAXED);
-    int64_t more = growth(size, off + u->left);
-    if (!vfs_use_disk(f->inode->sb->vfs, more))
+    LOCKED_NESTED(&n->size_lock);
+    uint64_t was = off + u->left > n->counted ? node_size(gfs_of(f->inode), v, n) : n->counted;
+    int64_t more = growth(was, off + u->left);
+    if (!vfs_use_disk(v, more))
         return -LINUX_ENOSPC;
     int64_t done = uio_write_fd(n->fd_write, u, off);
-    vfs_use_disk(f->inode->sb->vfs, (done > 0 ? growth(size, off + (uint64_t)done) : 0) - more);
+    int64_t grown = done > 0 ? growth(was, off + (uint64_t)done) : 0;
+    vfs_use_disk(v, grown - more);
+    n->counted = was + (uint64_t)grown;
     if (done <= 0)
         return done;
-    uint64_t end = off + (uint64_t)done;
+    uint64_t size = __atomic_load_n(&a->size, __ATOMIC_RELAXED), end = off + (uint64_t)done;
     while (size < end &&
            !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
@@ -74,7 +78,9 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
         return -LINUX_EBADF;
     const struct vfs *v = f->inode->sb->vfs;
     bool keeps = mode & LINUX_FALLOC_FL_KEEP_SIZE, frees = mode & LINUX_FALLOC_FL_PUNCH_HOLE;
-    int64_t more = growth(f->inode->attr.size, off + len);
+    LOCKED_NESTED(&n->size_lock);
+    uint64_t was = node_size(gfs_of(f->inode), v, n);
+    int64_t more = growth(was, off + len);
     if (keeps && !frees && more > 0 && vfs_disk_limited(v))
         return -LINUX_EOPNOTSUPP;  // LIMIT: blocks behind a file's end cannot be counted against --disk
     more = keeps ? 0 : more;
@@ -85,6 +91,7 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
         vfs_use_disk(v, -more);
         return -err;
     }
+    n->counted = was + (uint64_t)more;
     struct gfs *g = gfs_of(f->inode);
     uint64_t h;
     const char *name;

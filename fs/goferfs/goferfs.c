@@ -34,6 +34,10 @@ static int gfs_statfs(struct superblock *sb, struct linux_statfs *out) {
         .f_ffree = r.ffree,
         .f_namelen = (int64_t)r.namelen,
     };
+    // What --disk leaves, where that is less than the host has.
+    uint64_t left = r.bsize ? vfs_disk_left(sb->vfs) / (uint64_t)r.bsize : UINT64_MAX;
+    out->f_bfree = out->f_bfree < left ? out->f_bfree : left;
+    out->f_bavail = out->f_bavail < left ? out->f_bavail : left;
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fdcharge.h"
+#include "base/hostfstat.h"
 #include <string.h>
 
 #define MAX_HANDLES 1024u  // that can be given back; the gofer has room for some thousands
@@ -109,6 +110,7 @@ static void node_put(struct gfs *g, struct node *n) {
         list_del(&n->link_in_dir);
         free(n->name);
         free(n->link);
+        lock_destroy(&n->size_lock);
         free(n);
         n = parent;
     }
@@ -146,6 +148,7 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
     n->host_dev = a->dev;
     n->host_ino = a->ino;
     n->checked = mono_ns();
+    n->counted = a->size;
     if (parent)
         n->name = xstrdup(name);
     if (link)
@@ -156,6 +159,7 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
         free(n);
         return NULL;
     }
+    lock_init(&n->size_lock, RANK_FILE_POS);
     n->parent = parent ? node_get(parent) : NULL;
     return n;
 }
@@ -208,7 +212,7 @@ void gfs_evict(struct inode *i) {
     LOCKED(&g->lock);
     if (n->deleted && i->attr.nlink == 0) {  // gone from the host, with what it held
         vfs_use_files(i->sb->vfs, -1);
-        vfs_use_disk(i->sb->vfs, LINUX_S_ISREG(i->attr.mode) ? -(int64_t)i->attr.size : 0);
+        vfs_use_disk(i->sb->vfs, LINUX_S_ISREG(i->attr.mode) ? -(int64_t)n->counted : 0);
     }
     drop_fds(g, n);
     node_put(g, n);
@@ -419,6 +423,7 @@ static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
         drop_fds(g, n);  // that waited for an open
         n->host_dev = a.dev;
         n->host_ino = a.ino;
+        n->counted = a.size;
     }
     gfs_update(i, &a);
     return fd;
@@ -540,6 +545,16 @@ static void now_idle(struct gfs *g, struct node *n) {
 void node_close(struct gfs *g, struct node *n) {
     if (--n->opens == 0)
         now_idle(g, n);
+}
+
+// The host may have changed a file that is open: where there is a limit it is asked, so that it is charged
+// for what guests do alone.
+uint64_t node_size(struct gfs *g, const struct vfs *v, struct node *n) {
+    struct stat st;
+    if (!vfs_disk_limited(v))
+        return n->counted;
+    LOCKED(&g->lock);
+    return n->fd_write >= 0 && host_fstat(n->fd_write, &st) == 0 ? (uint64_t)st.st_size : n->counted;
 }
 
 void node_adopt(struct gfs *g, struct node *n, int fd, bool write) {

@@ -33,6 +33,10 @@ struct node {
     // written under [g]; -1: none; may be the same. Stay while `opens` is not 0
     _Atomic int fd_read, fd_write;
     unsigned opens;         // [g] open files
+    // Held over whatever changes the size, so that what the file is charged for --disk is what it grew by.
+    // RANK_FILE_POS, inside of a file's offset and stripe.
+    struct lock size_lock;
+    _Atomic uint64_t counted;  // [size_lock] the size as the last change through us has left it
     struct list fd_lru;     // [g] on gfs->idle when it has descriptors and is not open
     char *link;             // [c] target of a symlink, or NULL: ask
     // A directory below a live mount: names in it that were asked for one by one since run_start (mono_ns).
@@ -82,6 +86,8 @@ void node_unlinked(struct gfs *g, struct node *n);
 void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
 int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
 void node_close(struct gfs *g, struct node *n);
+uint64_t node_size(struct gfs *g, const struct vfs *v,
+                   struct node *n);  // with size_lock held: before a change
 // a fresh node's descriptor: for reading, or both
 void node_adopt(struct gfs *g, struct node *n, int fd, bool write);
 // which is released if it has one already
@@ -103,7 +109,7 @@ int gfs_getattr(struct inode *i, struct vfs_attr *a);
 int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
 int64_t gfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
 int gfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
-int64_t gfs_listxattr(struct inode *i, char *buf, size_t size);
+int64_t gfs_listxattr(struct inode *i, char *buf, size_t size, bool trusted);
 int gfs_removexattr(struct inode *i, const char *name);
 
 #endif

@@ -10,6 +10,8 @@
 
 #define PAGE GUEST_PAGE_SIZE
 
+// What a hole is read from. As an entry of the table: a page that fallocate(2) has asked for, paid for but
+// not there yet; who looks for data finds a hole.
 static const uint8_t zeros[PAGE];
 
 static struct vfs_attr *attr(struct tnode *n) { return &n->inode->attr; }
@@ -18,6 +20,8 @@ static void set_charged(struct tnode *n, uint64_t pages) {
     n->data.charged = pages;
     attr(n)->blocks = pages * (PAGE / 512);
 }
+static bool reserved(const struct tdata *t, uint32_t k) { return t->pages[k] == zeros; }
+static bool has_page(const struct tdata *t, uint32_t k) { return t->pages[k] && !reserved(t, k); }
 void tdata_init(struct tdata *t) { t->fd = -1; }
 
 // ---- Heap pages -------------------------------------------------------------------------------------------
@@ -25,7 +29,8 @@ static void free_page(struct tnode *n, uint32_t k) {
     struct tdata *t = &n->data;
     if (k >= t->npages || !t->pages[k])
         return;
-    free(t->pages[k]);
+    if (!reserved(t, k))
+        free(t->pages[k]);
     t->pages[k] = NULL;
     if (k == 0)
         t->cap0 = 0;
@@ -60,12 +65,19 @@ static int grow_page0(struct tdata *t, uint32_t end) {
         cap *= 2;
     if (cap == t->cap0)
         return 0;
-    uint8_t *p = xrealloc(t->pages[0], cap);
+    uint8_t *p = xrealloc(t->cap0 ? t->pages[0] : NULL, cap);
     if (!p)
         return -LINUX_ENOMEM;
     memset(p + t->cap0, 0, cap - t->cap0);
     t->pages[0] = p;
     t->cap0 = cap;
+    return 0;
+}
+static int make_page(struct tdata *t, uint32_t k) {
+    uint8_t *p = xcalloc(1, PAGE);
+    if (!p)
+        return -LINUX_ENOMEM;
+    t->pages[k] = p;
     return 0;
 }
 // Makes page k writable up to byte `end` of it.
@@ -79,8 +91,8 @@ static int heap_page(struct tnode *n, uint32_t k, uint32_t end) {
         return -LINUX_ENOSPC;
     if (k == 0)
         err = grow_page0(t, end);
-    else if (!had && !(t->pages[k] = xcalloc(1, PAGE)))
-        err = -LINUX_ENOMEM;
+    else if (!has_page(t, k))
+        err = make_page(t, k);
     if (err && !had)
         tquota_give(tsuper(n->inode), 1);
     if (!err && !had)
@@ -194,7 +206,7 @@ static void heap_zero(struct tnode *n, uint64_t off, uint64_t end) {
         uint32_t cap = k == 0 ? t->cap0 : (uint32_t)PAGE;
         if (run == PAGE)
             free_page(n, k);
-        else if (t->pages[k] && at < cap)
+        else if (has_page(t, k) && at < cap)
             memset(t->pages[k] + at, 0, run < cap - at ? run : cap - at);
         off += run;
     }
@@ -222,7 +234,9 @@ static int promote(struct tnode *n) {
     for (uint32_t k = 0; !err && k < t->npages; k++) {
         uint64_t off = (uint64_t)k * PAGE;
         size_t len = k == 0 ? t->cap0 : PAGE;
-        if (t->pages[k] && off < attr(n)->size)
+        if (reserved(t, k))
+            err = hostmem_fill(fd, off, PAGE);
+        else if (t->pages[k] && off < attr(n)->size)
             err = hostmem_write(fd, t->pages[k], len < attr(n)->size - off ? len : attr(n)->size - off, off);
         if (!err && t->pages[k] && off < attr(n)->size)
             dense_grow(t, off, off + 1);
@@ -285,15 +299,21 @@ int tdata_fd(struct tnode *n) {
     tquota_mapped(n);
     return t->fd;
 }
+static bool take_for(struct tsuper *s, uint64_t off, uint64_t len, uint64_t *granted) {
+    uint64_t worst = pages_of(off % PAGE + len);
+    if (!tquota_take(s, worst))
+        return false;
+    *granted = worst;
+    return true;
+}
 // How many bytes may be written at off now: those whose pages exist, or were granted (*granted pages).
 static uint64_t grant(struct tnode *n, uint64_t off, uint64_t len, uint64_t *granted) {
     struct tsuper *s = tsuper(n->inode);
     *granted = 0;
-    uint64_t worst = pages_of(off % PAGE + len);
-    if (tquota_take(s, worst)) {
-        *granted = worst;
+    if (take_for(s, off, len, granted))
         return len;
-    }
+    if (len > UIO_BOUNCE && take_for(s, off, UIO_BOUNCE, granted))
+        return UIO_BOUNCE;
     uint64_t one = PAGE - off % PAGE;
     one = one < len ? one : len;
     int64_t data = hostmem_seek(n->data.fd, off, LINUX_SEEK_DATA);
@@ -349,6 +369,13 @@ static int64_t memfd_read(struct tnode *n, struct uio *u, uint64_t off) {
     }
     return (int64_t)done;
 }
+// New pages are paid for, written and counted together, as many of them as a request has: one fstat(2) for
+// all. Where pages lie already a window may come next.
+#define NEW_AT_ONCE (4u << 20)
+static uint64_t write_piece(const struct tnode *n, const struct uio *u, uint64_t off) {
+    uint64_t most = page_down(off) >= n->data.dense ? NEW_AT_ONCE : UIO_BOUNCE;
+    return u->left < most ? u->left : most;
+}
 static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
     uint64_t done = 0;
     int64_t got = 0;
@@ -358,8 +385,7 @@ static int64_t memfd_write(struct tnode *n, struct uio *u, uint64_t off) {
             done += (uint64_t)got;
             continue;
         }
-        uint64_t granted, len = u->left < UIO_BOUNCE ? u->left : UIO_BOUNCE;
-        len = grant(n, off + done, len, &granted);
+        uint64_t granted, len = grant(n, off + done, write_piece(n, u, off + done), &granted);
         if (len == 0) {
             got = -LINUX_ENOSPC;
             break;
@@ -441,13 +467,23 @@ int tdata_truncate(struct tnode *n, uint64_t size) {
     return 0;
 }
 // All pages of [off, end), or none.
+static int reserve_page(struct tnode *n, uint32_t k) {
+    int err = grow_table(&n->data, k);
+    if (err)
+        return err;
+    if (!tquota_take(tsuper(n->inode), 1))
+        return -LINUX_ENOSPC;
+    n->data.pages[k] = (uint8_t *)(uintptr_t)zeros;  // never written: has_page()
+    set_charged(n, n->data.charged + 1);
+    return 0;
+}
 static int heap_allocate(struct tnode *n, uint64_t off, uint64_t end) {
     uint32_t first = (uint32_t)(off / PAGE), stop = (uint32_t)pages_of(end);
     bool fresh[HEAP_PAGES] = {false};
     int err = 0;
     for (uint32_t k = first; !err && k < stop; k++) {
         fresh[k] = k >= n->data.npages || !n->data.pages[k];
-        err = heap_page(n, k, k == 0 && end < PAGE ? (uint32_t)end : (uint32_t)PAGE);
+        err = fresh[k] ? reserve_page(n, k) : 0;
     }
     for (uint32_t k = first; err && k < stop; k++)
         if (fresh[k])
@@ -491,7 +527,7 @@ int64_t tdata_seek(struct tnode *n, uint64_t off, int whence) {
     if (n->data.fd >= 0)
         return hostmem_seek(n->data.fd, off, whence);
     for (uint64_t k = off / PAGE; k * PAGE < size && k < n->data.npages; k++)
-        if ((n->data.pages[k] != NULL) == data)
+        if (has_page(&n->data, (uint32_t)k) == data)
             return (int64_t)(k * PAGE > off ? k * PAGE : off);
     if (data)
         return -LINUX_ENXIO;

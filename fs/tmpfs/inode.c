@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nodes of tmpfs: making, attributes, files, symlinks, the end. Names are in names.c, bytes in data.c.
+#include "abi/fileattr.h"
 #include "fs/tmpfs/node.h"
 #include <string.h>
 
@@ -105,6 +106,11 @@ static int apply_attr(struct inode *i, const struct vfs_attr *a, unsigned which)
     int err = which & ATTR_SIZE ? set_size(n, a->size) : 0;
     if (err)
         return err;
+    err = which & ATTR_MODE ? tacl_follow_mode(i, a->mode) : 0;
+    if (err)
+        return err;
+    if (which & ATTR_KILL_CAPS)
+        txattr_drop_caps(n);
     inode_apply_attr(&i->attr, a, which);
     return 0;
 }
@@ -124,13 +130,22 @@ int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         tsuper(i)->origin->changed(i);
     return 0;
 }
+int tmpfs_set_flags(struct inode *i, uint32_t flags) {
+    lock_take(&i->lock);
+    atomic_store(&i->flags, flags);
+    i->attr.ctime = inode_now();
+    lock_drop(&i->lock);
+    if (tnode(i)->lower)
+        tsuper(i)->origin->changed(i);
+    return 0;
+}
 
 // ---- Files ------------------------------------------------------------------------------------------------
 // relatime: at most one store after each change, and one a day.
-static void touch_atime(struct file *f) {
-    struct vfs_attr *a = &f->inode->attr;
+void tmpfs_accessed(struct inode *i, unsigned flags) {
+    struct vfs_attr *a = &i->attr;
     const int64_t day = 86400ll * 1000000000;
-    if (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_NOATIME)
+    if ((flags & LINUX_O_NOATIME) || inode_flagged(i, LINUX_FS_NOATIME_FL))
         return;
     int64_t now = inode_now();
     if (a->atime <= a->mtime || a->atime <= a->ctime || a->atime < now - day)
@@ -143,7 +158,7 @@ static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
         return tsuper(i)->origin->read(f, u, off);
     lock_nested(&i->lock);
     int64_t got = tdata_read(n, u, off);
-    touch_atime(f);
+    tmpfs_accessed(i, atomic_load_explicit(&f->flags, memory_order_relaxed));
     lock_drop(&i->lock);
     return got;
 }
@@ -233,6 +248,9 @@ void vfs_mmap_shared(struct file *f, int delta) {
 
 static int link_read(struct inode *i, char *buf, size_t size) {
     struct tnode *node = tnode(i);
+    lock_nested(&i->lock);
+    tmpfs_accessed(i, 0);
+    lock_drop(&i->lock);
     const char *target = __atomic_load_n(&node->target, __ATOMIC_ACQUIRE);
     if (!target && node->lower)
         return tsuper(i)->origin->readlink(i, buf, size);
@@ -246,6 +264,7 @@ static int link_read(struct inode *i, char *buf, size_t size) {
 #define COMMON_OPS                                                                                           \
     .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .evict = tmpfs_evict, .getxattr = tmpfs_getxattr,    \
     .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, .removexattr = tmpfs_removexattr
-const struct inode_ops tmpfs_file_ops = {COMMON_OPS, .open = file_open};
+const struct inode_ops tmpfs_file_ops = {COMMON_OPS, .set_acl = tmpfs_set_acl, .set_flags = tmpfs_set_flags,
+                                         .open = file_open};
 const struct inode_ops tmpfs_link_ops = {COMMON_OPS, .readlink = link_read};
-const struct inode_ops tmpfs_special_ops = {COMMON_OPS};
+const struct inode_ops tmpfs_special_ops = {COMMON_OPS, .set_acl = tmpfs_set_acl};

@@ -2,10 +2,9 @@
 // The directory calls of tmpfs. Each first plans (finds or allocates entries, asks whether a lower file
 // system shows the name: then a whiteout stays behind), and may fail; then it commits, and cannot.
 // Directories' locks are held.
+#include "abi/fileattr.h"
 #include "fs/tmpfs/node.h"
 #include <string.h>
-
-#define ENTRY_SIZE 20u  // what a name adds to the size of a directory, as Linux' tmpfs has it
 
 // ---- A planned change of one name -------------------------------------------------------------------------
 struct plan {
@@ -37,7 +36,7 @@ static void dir_touched(struct tnode *n, int delta) {
     struct inode *dir = n->inode;
     dir->attr.mtime = dir->attr.ctime = inode_now();
     if (!n->lower)
-        dir->attr.size += (uint64_t)((int64_t)delta * ENTRY_SIZE);
+        dir->attr.size += (uint64_t)((int64_t)delta * TMPFS_NAME_SIZE);
     else
         tsuper(dir)->origin->changed(dir);
 }
@@ -93,9 +92,18 @@ static void drop_link(struct inode *i) {
 
 // ---- New objects ------------------------------------------------------------------------------------------
 static struct inode *new_inode(struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx, uint64_t rdev) {
-    struct vfs_attr a = {.nlink = LINUX_S_ISDIR(mode) ? 2 : 1, .rdev = rdev};
+    bool is_dir = LINUX_S_ISDIR(mode);
+    struct vfs_attr a = {.nlink = is_dir ? 2 : 1, .rdev = rdev, .size = is_dir ? 2 * TMPFS_NAME_SIZE : 0};
     inode_init_owner(&a, dir, mode, &ctx->cred);
-    return tnode_new(dir->sb, &a);
+    struct inode *i = tnode_new(dir->sb, &a);
+    if (!i)
+        return NULL;
+    if (tacl_inherit(dir, i)) {
+        inode_put(i);
+        return NULL;
+    }
+    atomic_init(&i->flags, atomic_load(&dir->flags) & (LINUX_FS_NODUMP_FL | LINUX_FS_NOATIME_FL));
+    return i;
 }
 static int no_inode(const struct inode *dir) {
     struct linux_statfs s;
@@ -318,6 +326,7 @@ static uint64_t parent_ino(struct dentry *d) {
 static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct inode *dir = f->inode;
     struct tnode *n = tnode(dir);
+    tmpfs_accessed(dir, atomic_load_explicit(&f->flags, memory_order_relaxed));
     if (*off == 0) {
         if (!s->emit(s, ".", 1, dir->attr.ino, LINUX_DT_DIR, 1))
             return 0;
@@ -337,12 +346,10 @@ static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
         *off = e->cookie + 1;
         e = next ? rb_entry(next, struct tentry, by_cookie) : NULL;
     }
-    if (dir->attr.atime <= dir->attr.mtime)
-        dir->attr.atime = inode_now();
     return n->lower ? tsuper(dir)->origin->readdir(f, s, off) : 0;
 }
 static int64_t dir_read(struct file *f, struct uio *u, uint64_t off) { return -LINUX_EISDIR; }
-const struct file_ops tmpfs_dir_fops = {.readdir = dir_readdir, .read = dir_read};
+const struct file_ops tmpfs_dir_fops = {.readdir = dir_readdir, .read = dir_read, .seek = SEEK_NO_END};
 const struct inode_ops tmpfs_dir_ops = {
     .lookup = dir_lookup,
     .create = dir_create,
@@ -360,5 +367,7 @@ const struct inode_ops tmpfs_dir_ops = {
     .getxattr = tmpfs_getxattr,
     .setxattr = tmpfs_setxattr,
     .listxattr = tmpfs_listxattr,
+    .set_acl = tmpfs_set_acl,
+    .set_flags = tmpfs_set_flags,
     .removexattr = tmpfs_removexattr,
 };

@@ -18,6 +18,7 @@
 // Linux' measure for what is no page: an inode counts as so many bytes, an extended attribute as what it
 // takes.
 #define INODE_BYTES 1024u
+#define TMPFS_NAME_SIZE 20u  // what a name adds to the size of a directory, "." and ".." too
 
 // What is taken of a limit. Each tmpfs has its own and takes part in the sandbox' (struct vfs_memory).
 struct tquota {
@@ -78,7 +79,7 @@ struct txattr {
 struct tnode {
     struct inode *inode;  // [c] back
     struct list xattrs;   // [i]
-    uint32_t xattr_bytes, nxattrs;
+    uint32_t xattr_names, xattr_values;  // [i] bytes
     union {
         struct tdir dir;
         struct tdata data;
@@ -179,9 +180,15 @@ int64_t hostmem_seek(int fd, uint64_t off, int whence);
 // xattr.c
 int64_t tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
 int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
-int64_t tmpfs_listxattr(struct inode *i, char *buf, size_t size);
+int64_t tmpfs_listxattr(struct inode *i, char *buf, size_t size, bool trusted);
 int tmpfs_removexattr(struct inode *i, const char *name);
-void txattr_free(struct tnode *n);
+int tmpfs_set_acl(struct inode *i, enum acl_kind kind, struct acl *a, bool keep_sgid);
+void txattr_drop_caps(struct tnode *n);  // security.capability; the inode's lock is held
+void txattr_free(struct tnode *n);       // and the ACLs
+// With the inode's lock held, or before anybody else knows it. acl: taken over, also when it fails.
+int tacl_set(struct inode *i, enum acl_kind kind, struct acl *a);
+int tacl_follow_mode(struct inode *i, uint32_t mode);  // chmod(2)
+int tacl_inherit(struct inode *dir, struct inode *i);  // i, new, gets what dir's default ACL gives
 
 // inode.c
 // NULL: no memory, or none of the quota is left.
@@ -191,6 +198,8 @@ extern const struct inode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmp
 extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
 int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
 int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
+int tmpfs_set_flags(struct inode *i, uint32_t flags);
+void tmpfs_accessed(struct inode *i, unsigned flags);  // LINUX_O_*; the inode's lock is held
 void tmpfs_evict(struct inode *i);
 // Puts an inode (taken over on success) into a directory by name; for what a file system is born with.
 int tmpfs_add(struct inode *dir, const char *name, struct inode *i);

@@ -54,8 +54,11 @@ uint64_t vfs_memory_used(struct vfs *vfs) {
 bool sb_is_tmpfs(const struct superblock *sb) { return sb->ops == &tmpfs_super_ops; }
 
 static int make_root(struct superblock *sb, const struct tmpfs_opts *o) {
-    struct vfs_attr a = {
-        .mode = LINUX_S_IFDIR | (o->mode & LINUX_S_IALLUGO), .uid = o->uid, .gid = o->gid, .nlink = 2};
+    struct vfs_attr a = {.mode = LINUX_S_IFDIR | (o->mode & LINUX_S_IALLUGO),
+                         .uid = o->uid,
+                         .gid = o->gid,
+                         .nlink = 2,
+                         .size = 2 * TMPFS_NAME_SIZE};
     struct inode *root = tnode_new(sb, &a);
     if (!root)
         return -LINUX_ENOMEM;

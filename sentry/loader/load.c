@@ -6,8 +6,8 @@
 // a rule) and one getattr; one address space from the platform's pool; about twelve queued maps, which the
 // new host thread does in one go.
 //
-// LIMIT: file capabilities (security.capability) are not looked at. The interpreter of a program stays
-// protected from writing (ETXTBSY) while it is mapped; on Linux only while it is loaded.
+// LIMIT: the interpreter of a program stays protected from writing (ETXTBSY) while it is mapped; on Linux
+// only while it is loaded.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/resource.h"
@@ -218,15 +218,19 @@ static bool in_group(const struct cred *c, uint32_t gid) {
             return true;
     return c->fsgid == gid;
 }
-// capabilities(7), "Transformation of capabilities during execve()", without file capabilities. c has the
-// file's ids. What it would gain it gets only when nobody else has a hold on the caller: a task that shares
-// its place in the file system could lead the privileged program about (LSM_UNSAFE_SHARE), so could a tracer
-// without CAP_SYS_PTRACE (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
-static bool new_caps(struct cred *c, const struct cred *old, bool shared, bool no_new_privs) {
-    bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0);
-    bool effective = root && c->euid == 0;
+// capabilities(7), "Transformation of capabilities during execve()". c has the file's ids; fc: the file's
+// capabilities, or NULL. A set-uid root program that has some gets these alone. What it would gain it gets
+// only when nobody else has a hold on the caller: a task that shares its place in the file system could lead
+// the privileged program about (LSM_UNSAFE_SHARE), so could a tracer without CAP_SYS_PTRACE
+// (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
+static bool new_caps(struct cred *c, const struct cred *old, const struct file_caps *fc, bool shared,
+                     bool no_new_privs) {
+    bool mixed = fc && c->euid == 0 && c->uid != 0;
+    bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0) && !mixed;
+    bool effective = (root && c->euid == 0) || (fc && fc->effective);
     bool changed = c->euid != old->euid || !in_group(old, c->egid);
-    c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
+    uint64_t of_file = fc ? (fc->permitted & c->cap_bounding) | (fc->inheritable & c->cap_inheritable) : 0;
+    c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : of_file;
     if ((changed || (c->cap_permitted & ~old->cap_permitted)) && (shared || no_new_privs)) {
         if (no_new_privs || !(old->cap_effective >> LINUX_CAP_SETUID & 1)) {
             c->euid = c->uid;
@@ -234,7 +238,7 @@ static bool new_caps(struct cred *c, const struct cred *old, bool shared, bool n
         }
         c->cap_permitted &= old->cap_permitted;
     }
-    if (changed)
+    if (changed || fc)
         c->cap_ambient = 0;
     c->cap_permitted |= c->cap_ambient;
     c->cap_effective = effective ? c->cap_permitted : c->cap_ambient;
@@ -255,9 +259,14 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         c->euid = x->set_uid;
     if (x->set_gid != ~0u)
         c->egid = x->set_gid;
-    if (x->set_uid != ~0u || x->set_gid != ~0u)
+    // no_new_privs is new_caps()'s to heed: what the caller has already, it keeps.
+    struct file_caps fc;
+    bool has = !(b->file->path.mnt->flags & LINUX_MS_NOSUID) && vfs_file_caps(b->file->inode, &fc);
+    if (has && fc.effective && (fc.permitted & ~c->cap_bounding & ~(fc.inheritable & c->cap_inheritable)))
+        return -LINUX_EPERM;  // it knows nothing of capabilities, and would run without some
+    if (x->set_uid != ~0u || x->set_gid != ~0u || (has && (fc.permitted & ~t->cred->cap_permitted)))
         x->personality_clear = CLEAR_ON_SETID;
-    x->secure = new_caps(c, t->cred, !x->alone || !ptrace_tracer_capable(t), no_new_privs);
+    x->secure = new_caps(c, t->cred, has ? &fc : NULL, !x->alone || !ptrace_tracer_capable(t), no_new_privs);
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
     c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;

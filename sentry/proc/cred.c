@@ -43,3 +43,28 @@ void task_set_cred(struct task *t, struct cred *c) {
 }
 
 bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
+
+// Heap sort: the C library's qsort() asks the host for its memory when there is much to sort.
+static void sift_down(uint32_t *v, size_t at, size_t n) {
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && v[child + 1] > v[child])
+            child++;
+        if (v[at] >= v[child])
+            return;
+        uint32_t up = v[child];
+        v[child] = v[at];
+        v[at] = up;
+    }
+}
+
+static void sort(uint32_t *v, size_t n) {
+    for (size_t i = n / 2; i > 0; i--)
+        sift_down(v, i - 1, n);
+    while (n > 1) {
+        uint32_t greatest = v[0];
+        v[0] = v[--n];
+        v[n] = greatest;
+        sift_down(v, 0, n);
+    }
+}
+void cred_sort_groups(struct cred *c) { sort(c->groups, c->ngroups); }

@@ -15,11 +15,12 @@ struct cred {
     uint32_t securebits;
     bool no_new_privs;
     unsigned ngroups;
-    uint32_t groups[];
+    uint32_t groups[];  // sorted
 };
 
 // A private copy to be changed, then published. NULL: no memory.
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);
+void cred_sort_groups(struct cred *c);  // after they were set: they are searched as a sorted list
 void task_set_cred(struct task *t, struct cred *c);  // takes c over
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);

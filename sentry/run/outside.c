@@ -72,6 +72,7 @@ static struct cred *new_cred(const struct sentry_process *p) {
     cred->gid = cred->egid = cred->sgid = cred->fsgid = p->gid;
     if (p->ngroups)
         memcpy(cred->groups, p->groups, p->ngroups * sizeof cred->groups[0]);
+    cred_sort_groups(cred);
     cred->no_new_privs = p->no_new_privs;
     set_caps(cred, p);
     return cred;

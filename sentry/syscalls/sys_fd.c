@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptors: close close_range dup dup2 dup3 fcntl flock ioctl fsync fdatasync sync syncfs sync_file_range
 // fallocate ftruncate. What fcntl asks of pipes and memfds is in fs/pipe and fs/anon.
+#include "abi/fileattr.h"
 #include "abi/caps.h"
 #include "abi/ioctl.h"
 #include "abi/misc.h"
@@ -136,6 +137,8 @@ int64_t sys_flock(struct task *t, const struct sysargs *a) {
 // Of a kind of file that never signals its readiness, O_ASYNC stays as it was opened.
 static int64_t set_flags(struct task *t, struct file *f, int fd, uint64_t arg) {
     uint32_t old = atomic_load(&f->flags), next;
+    if (((old ^ (uint32_t)arg) & LINUX_O_APPEND) && (atomic_load(&f->inode->flags) & LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     if ((old ^ (uint32_t)arg) & LINUX_O_ASYNC) {
         int err = async_set(t, f, fd, arg & LINUX_O_ASYNC);
         if (err < 0 && err != -LINUX_ENOTTY)
@@ -299,7 +302,8 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
         return seccomp_listener_ioctl(t, f, cmd, arg_ptr(a, 2));
     struct uaccess_user ua;
     uaccess_user_init(&ua, t);
-    return vfs_ioctl(f, cmd, arg_ulong(a, 2), &ua.a);
+    TASK_VFS_CTX(t, ctx);
+    return vfs_ioctl(&ctx, f, cmd, arg_ulong(a, 2), &ua.a);
 }
 
 // ---- Data on disk -----------------------------------------------------------------------------------------

@@ -210,30 +210,6 @@ int64_t sys_getgroups(struct task *t, const struct sysargs *a) {
     return c->ngroups;
 }
 
-// Heap sort: the C library's qsort() asks the host for its memory when there is much to sort.
-static void sift_down(uint32_t *v, size_t at, size_t n) {
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && v[child + 1] > v[child])
-            child++;
-        if (v[at] >= v[child])
-            return;
-        uint32_t up = v[child];
-        v[child] = v[at];
-        v[at] = up;
-    }
-}
-
-static void sort(uint32_t *v, size_t n) {
-    for (size_t i = n / 2; i > 0; i--)
-        sift_down(v, i - 1, n);
-    while (n > 1) {
-        uint32_t greatest = v[0];
-        v[0] = v[--n];
-        v[n] = greatest;
-        sift_down(v, 0, n);
-    }
-}
-
 int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
     uint32_t n = arg_u32(a, 0);
     if (!task_capable(t, LINUX_CAP_SETGID))
@@ -247,7 +223,7 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
         cred_put(c);
         return -LINUX_EFAULT;
     }
-    sort(c->groups, n);
+    cred_sort_groups(c);
     task_set_cred(t, c);
     return 0;
 }

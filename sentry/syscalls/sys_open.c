@@ -46,8 +46,11 @@ static int64_t do_open(struct task *t, int dirfd, uaddr_t name, unsigned flags, 
                        unsigned walk) {
     if (t->call.own.fifo)
         return wait_fifo(t, flags);
+    int err = vfs_open_check(flags);
+    if (err < 0)
+        return err;
     AT_PATH(p);
-    int err = at_init(t, &p, dirfd, name);
+    err = at_init(t, &p, dirfd, name);
     if (err < 0)
         return err;
     if (table_full(t))

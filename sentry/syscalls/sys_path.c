@@ -99,8 +99,11 @@ int64_t sys_mkdirat(struct task *t, const struct sysargs *a) {
 static int64_t do_mknodat(struct task *t, int dirfd, uaddr_t name, uint32_t mode, uint32_t dev) {
     if ((mode & LINUX_S_IFMT) == 0)
         mode |= LINUX_S_IFREG;
+    int err = vfs_mknod_check(mode);  // before anything is said of the name
+    if (err < 0)
+        return err;
     AT_PATH(p);
-    int err = at_init(t, &p, dirfd, name);
+    err = at_init(t, &p, dirfd, name);
     TASK_VFS_CTX(t, ctx);
     return err < 0 ? err : vfs_mknod(&ctx, p.from, p.name, mode, dev, NULL);
 }
@@ -157,14 +160,16 @@ static int64_t do_linkat(struct task *t, int odir, uaddr_t oname, int ndir, uadd
     int err = at_init_empty(t, &from, odir, oname, empty);
     if (err < 0)
         return err;
-    err = at_init(t, &to, ndir, nname);
-    if (err < 0)
-        return err;
+    int to_err = at_init(t, &to, ndir, nname);
     if (empty && !from.name[0] && !task_capable(t, LINUX_CAP_DAC_READ_SEARCH))
         return -LINUX_ENOENT;
     TASK_VFS_CTX(t, ctx);
-    return vfs_link(&ctx, from.from, from.name, to.from, to.name,
-                    (flags & LINUX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0));
+    unsigned walk = (flags & LINUX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0);
+    if (to_err == 0)
+        return vfs_link(&ctx, from.from, from.name, to.from, to.name, walk);
+    struct path old cleanup_path = {0};  // what is wrong with the first name is said first
+    err = vfs_walk(&ctx, from.from, from.name, walk, &old);
+    return err ? err : to_err;
 }
 int64_t sys_link(struct task *t, const struct sysargs *a) {
     return do_linkat(t, CWD, arg_ptr(a, 0), CWD, arg_ptr(a, 1), 0);
@@ -184,6 +189,11 @@ static int64_t do_renameat(struct task *t, int odir, uaddr_t oname, int ndir, ua
     if (err < 0)
         return err;
     err = at_init(t, &to, ndir, nname);
+    if (err == -LINUX_ENOENT) {  // an empty name: what is wrong with the first one is said first
+        to.from = NULL;
+        to.name[0] = 0;
+        err = 0;
+    }
     TASK_VFS_CTX(t, ctx);
     return err < 0 ? err : vfs_rename(&ctx, from.from, from.name, to.from, to.name, flags);
 }
@@ -272,19 +282,23 @@ int64_t sys_fchown(struct task *t, const struct sysargs *a) {
 // systems of Linux do with their own first and last.
 struct times {
     int64_t atime, mtime;
+    bool no_time;  // no such times are there: said when the file has been found
 };
 
+static int64_t set_times(const struct vfs_ctx *ctx, const struct path *p, const struct times *x) {
+    return x->no_time ? -LINUX_EINVAL : vfs_utimes(ctx, p, x->atime, x->mtime);
+}
 static int64_t do_utimes(struct task *t, int dirfd, uaddr_t name, const struct times *x, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     if (uaddr_is_null(name) && dirfd != CWD) {  // futimens(3)
         struct file *f cleanup_file = fd_get_io(t->files, dirfd);
         if (flags)
             return -LINUX_EINVAL;
-        return f ? vfs_utimes(&ctx, &f->path, x->atime, x->mtime) : -LINUX_EBADF;
+        return f ? set_times(&ctx, &f->path, x) : -LINUX_EBADF;
     }
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    return err < 0 ? err : vfs_utimes(&ctx, &p, x->atime, x->mtime);
+    return err < 0 ? err : set_times(&ctx, &p, x);
 }
 
 static bool ns_time(const struct linux_timespec *ts, int64_t *out) {
@@ -300,12 +314,11 @@ static bool ns_time(const struct linux_timespec *ts, int64_t *out) {
 
 int64_t sys_utimensat(struct task *t, const struct sysargs *a) {
     struct linux_timespec ts[2];
-    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
+    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW, false};
     if (arg_given(a, 2)) {
         if (copy_in(t, ts, arg_ptr(a, 2), sizeof ts) < 0)
             return -LINUX_EFAULT;
-        if (!ns_time(&ts[0], &x.atime) || !ns_time(&ts[1], &x.mtime))
-            return -LINUX_EINVAL;
+        x.no_time = !ns_time(&ts[0], &x.atime) || !ns_time(&ts[1], &x.mtime);
         if (x.atime == VFS_TIME_OMIT && x.mtime == VFS_TIME_OMIT)
             return 0;
     }
@@ -314,7 +327,7 @@ int64_t sys_utimensat(struct task *t, const struct sysargs *a) {
 
 static int64_t utimes_at(struct task *t, int dirfd, uaddr_t name, uaddr_t times) {
     struct linux_timeval tv[2];
-    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
+    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW, false};
     if (!uaddr_is_null(times)) {
         if (copy_in(t, tv, times, sizeof tv) < 0)
             return -LINUX_EFAULT;
@@ -334,11 +347,11 @@ int64_t sys_futimesat(struct task *t, const struct sysargs *a) {
 }
 int64_t sys_utime(struct task *t, const struct sysargs *a) {
     int64_t sec[2];
-    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW};
+    struct times x = {VFS_TIME_NOW, VFS_TIME_NOW, false};
     if (arg_given(a, 1)) {
         if (copy_in(t, sec, arg_ptr(a, 1), sizeof sec) < 0)
             return -LINUX_EFAULT;
-        x = (struct times){time_ns(sec[0], 0), time_ns(sec[1], 0)};
+        x = (struct times){time_ns(sec[0], 0), time_ns(sec[1], 0), false};
     }
     return do_utimes(t, CWD, arg_ptr(a, 0), &x, 0);
 }

@@ -71,6 +71,9 @@ static struct linux_statx_timestamp stamp(int64_t ns) {
 #define DEV_MAJOR(d) ((uint32_t)((d) >> 8 & 0xfff) | (uint32_t)((d) >> 32 & ~0xfffu))
 #define DEV_MINOR(d) ((uint32_t)((d) & 0xff) | (uint32_t)((d) >> 12 & ~0xffu))
 
+// The same numbers as LINUX_FS_*_FL.
+#define FLAGS_SHOWN (LINUX_STATX_ATTR_IMMUTABLE | LINUX_STATX_ATTR_APPEND | LINUX_STATX_ATTR_NODUMP)
+
 static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, uaddr_t addr) {
     struct vfs_attr a;
     int err = vfs_getattr(p, &a);
@@ -88,8 +91,9 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
         .stx_ino = a.ino,
         .stx_size = a.size,
         .stx_blocks = a.blocks,
-        .stx_attributes_mask = LINUX_STATX_ATTR_MOUNT_ROOT,
-        .stx_attributes = p->mnt->root == p->dentry ? LINUX_STATX_ATTR_MOUNT_ROOT : 0,
+        .stx_attributes_mask = LINUX_STATX_ATTR_MOUNT_ROOT | FLAGS_SHOWN,
+        .stx_attributes = (p->mnt->root == p->dentry ? LINUX_STATX_ATTR_MOUNT_ROOT : 0) |
+                          (atomic_load(&p->dentry->inode->flags) & FLAGS_SHOWN),
         .stx_atime = stamp(a.atime),
         .stx_mtime = stamp(a.mtime),
         .stx_ctime = stamp(a.ctime),
@@ -99,6 +103,9 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
         .stx_dev_minor = DEV_MINOR(dev),
         .stx_mnt_id = (uint64_t)p->mnt->id,
     };
+    unsigned align = mask & LINUX_STATX_DIOALIGN ? vfs_direct_align(p->dentry->inode) : 0;
+    sx.stx_mask |= align ? LINUX_STATX_DIOALIGN : 0;
+    sx.stx_dio_mem_align = sx.stx_dio_offset_align = align;
     if (sx.stx_mask & LINUX_STATX_BTIME)
         sx.stx_btime = stamp(a.btime);
     return copy_out_answer(t, addr, &sx, sizeof sx);

@@ -296,6 +296,20 @@ MUTANTS = [
         "sentry/loader/load.c", "!x->alone || !ptrace_tracer_capable(t)", "!x->alone")]),
     ("a tracer writes past what nobody may write", "seccomp", "syscalls:^ptrace_state$", [(
         "sentry/ptrace/memory.c", "(v->flags & (LINUX_MAP_SHARED | VMA_FIXED_KERNEL))", "(v->flags & VMA_FIXED_KERNEL)")]),
+    ("file capabilities are given with no_new_privs", "seccomp", "syscalls:^file_caps$", [(
+        "sentry/loader/load.c", "& ~old->cap_permitted)) && (shared || no_new_privs)) {",
+        "& ~old->cap_permitted)) && shared) {")]),
+    ("a program that was written keeps its capabilities", "seccomp", "syscalls:^file_caps$", [(
+        "fs/tmpfs/inode.c", "if (which & ATTR_KILL_CAPS)", "if (false)")]),
+    ("any owner gives his program capabilities", "seccomp", "syscalls:^file_caps$", [(
+        "fs/xattr.c", "cred_has(&ctx->cred, LINUX_CAP_SETFCAP) ? 0 : -LINUX_EPERM", "0")]),
+    ("an ACL is anybody's to set", "seccomp", "syscalls:^acl$", [(
+        "fs/xattr.c", "else if (!inode_owner_or_capable(i, &ctx->cred))", "else if (false)")]),
+    ("any owner lifts an immutable flag", "seccomp", "syscalls:^chattr$", [(
+        "fs/fileattr.c", "!cred_has(&ctx->cred, LINUX_CAP_LINUX_IMMUTABLE)", "false")]),
+    ("a file that is cut gives back what it seems to have", "seccomp", "unit:goferfs_disk", [(
+        "fs/goferfs/attr.c", "    LOCKED_NESTED(&n->size_lock);\n    int64_t more = (int64_t)(a->size - node_size(gfs_of(i), v, n));",
+        "    int64_t more = (int64_t)(a->size - i->attr.size);")]),
     # ---- Filters of guests, mounts -----------------------------------------------------------------------------------------
     ("calls that come without registers are not filtered", "seccomp", "syscalls:^seccomp_modes$", [(
         "sentry/run/before_call.c", "    if (!seccomp_on(t)) {", "    if (!seccomp_on(t) || !t->call.context) {")]),

@@ -55,7 +55,7 @@ static void test_pipe(void **state) {
     assert_int_equal(n.woken, 1);
     assert_int_equal(vfs_poll(p[0], NULL), LINUX_POLLIN | LINUX_POLLRDNORM);
     int32_t avail = 0;
-    assert_int_equal(vfs_ioctl(p[0], LINUX_FIONREAD, (uintptr_t)&avail, &ua), 0);
+    assert_int_equal(vfs_ioctl(&(struct vfs_ctx){0}, p[0], LINUX_FIONREAD, (uintptr_t)&avail, &ua), 0);
     assert_int_equal(avail, 5);
     assert_int_equal(fx_read(p[0], buf, 3), 3);
     assert_int_equal(fx_read(p[0], buf + 3, 60), 2);
@@ -337,10 +337,10 @@ static void test_hostfd(void **state) {
     hostfd_ready(seen.h, LINUX_POLLIN);
     assert_int_equal(n.woken, 1);
     int32_t avail = 0;
-    assert_int_equal(vfs_ioctl(f, LINUX_FIONREAD, (uintptr_t)&avail, &ua), 0);
+    assert_int_equal(vfs_ioctl(&(struct vfs_ctx){0}, f, LINUX_FIONREAD, (uintptr_t)&avail, &ua), 0);
     assert_int_equal(avail, 4);
-    assert_int_equal(vfs_ioctl(f, LINUX_TCGETS, (uintptr_t)buf, &ua), -LINUX_ENOTTY);
-    assert_int_equal(vfs_ioctl(f, LINUX_TIOCSTI, (uintptr_t)buf, &ua), -LINUX_ENOTTY);
+    assert_int_equal(vfs_ioctl(&(struct vfs_ctx){0}, f, LINUX_TCGETS, (uintptr_t)buf, &ua), -LINUX_ENOTTY);
+    assert_int_equal(vfs_ioctl(&(struct vfs_ctx){0}, f, LINUX_TIOCSTI, (uintptr_t)buf, &ua), -LINUX_ENOTTY);
     assert_int_equal(fx_read(f, buf, 8), 4);
     waitq_del(&n.w);
     // Fill it: writes are short, then EAGAIN, and never wait.

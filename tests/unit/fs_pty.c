@@ -15,7 +15,7 @@ static int ua_in(struct uaccess *a, void *dst, uaddr_t src, size_t n) {
 }
 static struct uaccess ua = {.in = ua_in, .out = ua_out};
 static int64_t request(struct file *f, unsigned cmd, int32_t *value) {
-    return vfs_ioctl(f, cmd, (uint64_t)(uintptr_t)value, &ua);
+    return vfs_ioctl(&(struct vfs_ctx){0}, f, cmd, (uint64_t)(uintptr_t)value, &ua);
 }
 
 static int mount_on(struct fx *x, const char *where, unsigned max) {
