@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // /sys: the processors, caches and memory of the sandbox where programs look for them (glibc, lscpu, hwloc,
 // numactl, JVMs), and the empty directories that others open without asking. Of the host only what the
-// processor tells any program is in it. Processors are numbered as in /proc/cpuinfo: one package, each a core of its own.
-// Sources: Documentation/ABI/{stable,testing}/sysfs-devices-{system-cpu,node}, sysfs(5).
+// processor tells any program is in it. Processors are numbered as in /proc/cpuinfo: one package, each a
+// core of its own. Sources: Documentation/ABI/{stable,testing}/sysfs-devices-{system-cpu,node}, sysfs(5).
 // LIMIT: /sys has no devices, buses, modules and block devices; nothing below it can be written.
 #include "sentry/procfs/cpuinfo.h"
 #include "sentry/procfs/impl.h"
