@@ -81,7 +81,8 @@ struct plat_config {
     // mapped ahead. Slower, and less of ours is in the guest's reach. (ptrace: always so.)
     bool plain_calls;
     // Called once by plat_open(), when a first stub has been made and starts: what the caller has to do
-    // beside it and needs no platform for. It makes no thread. May be NULL.
+    // beside it and needs no platform for. It makes no thread and closes no descriptor but its own: the stub
+    // shares the table of descriptors until its filter is in force. May be NULL.
     void (*meanwhile)(void *arg);
     void *meanwhile_arg;
 };

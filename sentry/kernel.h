@@ -79,7 +79,7 @@ struct kernel {
     bool strace;                 // [c]
 };
 
-// With the built-in init. NULL: no memory.
+// With the built-in init; its platform is the caller's to set, before there is a guest. NULL: no memory.
 struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c);
 // All tasks are gone and the workers have returned: gives back what they were. True: nothing leaked. Files of
 // procfs may still name processes: the kernel itself goes when the VFS has gone.

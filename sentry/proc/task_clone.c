@@ -184,14 +184,16 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     const int32_t none = -1;
     if ((r->flags & LINUX_CLONE_PIDFD) && copy_out_obj(t, r->pidfd, &none) < 0)
         return -LINUX_EFAULT;
-    err = mm_op_begin(t);
+    // A thread changes nothing of the map, so it waits for no range of it. A copy is of a map that is
+    // settled, and so is what another process shares.
+    bool thread = r->flags & LINUX_CLONE_THREAD;
+    err = thread ? mm_op_begin_range(t, 0, 0) : mm_op_begin(t);
     if (err != 0)
         return err;
     if (!take_pid(t->k)) {
         mm_op_end(t);
         return -LINUX_EAGAIN;
     }
-    bool thread = r->flags & LINUX_CLONE_THREAD;
     struct tgroup *g = thread ? tgroup_get(t->tg) : clone_tgroup(t, r);
     struct task *c = g ? task_alloc(t->k, g) : NULL;
     if (!c) {

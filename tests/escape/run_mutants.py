@@ -177,6 +177,8 @@ MUTANTS = [
         "sentry/hostfilter/hostfilter.c", ".mask = ~0u, .value = 0", ".mask = 0, .value = 0")]),
     ("the sentry may make other numbers' calls", "seccomp", "unit:hostfilter_rules/test_calls", [(
         "host/filter.c", "JEQ((uint32_t)r->number, 1, 0)", "JEQ((uint32_t)r->number, 1, 1)")]),
+    ("a link's descriptor may get another number", "seccomp", "unit:hostfilter_rules/test_links", [(
+        "sentry/hostfilter/hostfilter.c", "{nr, FILTER_IS_NOT, condition == NO_LINK_2ND,", "{nr, FILTER_ANY, 0,")]),
     ("the sentry's filter looks at no argument", "seccomp", "unit:host_filter/test_as_the_rules_say", [(
         "host/filter.c", "JEQ(r->value, 0, 1) : JEQ(r->value, 1, 0)", "JEQ(r->value, 0, 0) : JEQ(r->value, 0, 0)")]),
     ("the sentry's filter looks at no architecture", "seccomp", "unit:host_filter/test_as_the_rules_say", [(

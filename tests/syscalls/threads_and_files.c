@@ -88,9 +88,11 @@ TEST(close_by_another_thread_keeps_the_call)
     sleep_ms(30);
     close(pipes[0]);
     close(reader);
-    EXPECT_EQ(write(pipes[1], "x", 1), 1);
+    signal(SIGPIPE, SIG_IGN); // on a busy machine the thread may come too late: then there is no reader
+    ssize_t wrote = write(pipes[1], "x", 1);
     void *result;
     pthread_join(thread, &result);
     EXPECT_TRUE((ssize_t)result == 1 || (ssize_t)result == -1);
+    EXPECT_TRUE(wrote == 1 || (ssize_t)result == -1);
     close(pipes[1]);
 }
