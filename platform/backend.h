@@ -96,6 +96,7 @@ enum plat_stat {
     STAT_PREMAPPED,
     STAT_HEAPS,
     STAT_POLLED,
+    STAT_STAGED,
     STAT_RESTED,
     STAT_RENEWED
 };
