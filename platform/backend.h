@@ -97,6 +97,7 @@ enum plat_stat {
     STAT_PREMAPPED,
     STAT_HEAPS,
     STAT_POLLED,
+    STAT_STAGED,
     STAT_RESTED,
     STAT_RENEWED
 };

@@ -96,6 +96,7 @@ void plat_get_stats(const struct platform *p, struct plat_stats *out) {
         .premapped = n[STAT_PREMAPPED],
         .heaps = n[STAT_HEAPS],
         .polled = n[STAT_POLLED],
+        .staged = n[STAT_STAGED],
         .rested = n[STAT_RESTED],
         .renewed = n[STAT_RENEWED],
     };

@@ -166,6 +166,7 @@ struct plat_stats {
     uint64_t premapped;                // maps made ahead, each for many of the guest's
     uint64_t heaps;                    // ... and behind breaks
     uint64_t polled;                   // times that a sentry thread began to poll
+    uint64_t staged;                   // of plain, those that brought a path or bytes along
     uint64_t rested;                   // times that a thread whose call waited for long was put to sleep
     uint64_t renewed;                  // threads whose host thread had been another's before
 };

@@ -183,6 +183,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
         return false;
     }
     struct ring_call before = t->ring;
+    (void)sc_ring_take_staged(t, n);  // the guest's own code may run before it comes with that call
     sc_hold(t, n->id, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
     case STUB_EV_CALL:
@@ -299,7 +300,9 @@ static bool plain_call(struct sc_thread *t, const struct seccomp_notif *n, struc
         sc_violation(t, "a call instead of ordered work");
         return false;
     }
+    uint32_t staged = sc_ring_take_staged(t, n);
     sc_hold(t, n->id, HOLD_VALUE);
+    t->ring.staged = staged;
     t->call.nr = nr;
     keep_args(t, n);
     sc_site_count(t, n->data.instruction_pointer, nr, 1);

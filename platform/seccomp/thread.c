@@ -48,7 +48,7 @@ void sc_hold(struct sc_thread *t, uint64_t id, enum sc_hold how) {
     t->hold = how;
     t->notif.id = id;
     t->ring.state = RING_NONE;
-    t->ring.out_len = 0;
+    t->ring.out_len = t->ring.staged = 0;
     t->call.nr = (uint64_t)-1;
     t->call.proposed = t->call.anywhere = t->queue.may_fail = t->queue.flush = false;
     sc_regs_forget(t);

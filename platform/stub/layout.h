@@ -166,7 +166,7 @@ enum stub_ring_state {
 #define STUB_RING_BARE   0x80000000u
 #define STUB_RING_SAMPLE 64  // of so many such calls one goes by the filter, which sees where it comes from
 #define STUB_RING_STR 384
-#define STUB_RING_OUT 7672
+#define STUB_RING_OUT    7664
 #define STUB_RING_STRING 512  // so many bytes are copied by a string instruction
 // How a call goes through a ring, by its number: its value alone; with the path that is its first or second
 // argument, or the bytes that the second points to; not (it may go on as it stands, or needs registers), but
@@ -205,7 +205,13 @@ struct stub_ring {
     uint64_t top;  // (sentry) ... and the munmap of what begins here; 0: none
     uint64_t heap_low;   // (sentry) brk() to between these two needs no host call; ...
     uint64_t heap_high;  // (sentry) ... 0: there are none
-    char pad[24], str[STUB_RING_STR];
+    char pad[24];
+    // (guest) A call that nobody polls for, with a path or bytes: so many of these, 0: none, are in `str`,
+    // and its number and arguments above, when the thread comes with it by notification; (sentry) cleared
+    // then.
+    uint32_t staged;
+    uint32_t pad2;
+    char str[STUB_RING_STR];
     uint64_t out_addr;
     char out[STUB_RING_OUT];
 };

@@ -42,6 +42,14 @@ void at_done(struct at_path *p) {
         file_put(p->file);
 }
 
+int at_walk_from(const struct vfs_ctx *ctx, const struct at_path *p, unsigned walk, struct path *out) {
+    if (p->name[0] || !p->file)
+        return vfs_walk(ctx, p->from, p->name, walk, out);
+    *out = p->file->path;  // the open file itself, whatever it is
+    path_get(out);
+    return 0;
+}
+
 int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out) {
     if (flags & ~(allowed | LINUX_AT_NO_AUTOMOUNT))
@@ -53,10 +61,5 @@ int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, 
     int err = at_init_empty(t, &p, dirfd, name, empty);
     if (err < 0)
         return err;
-    if (!p.name[0] && p.file) {  // the open file itself, whatever it is
-        *out = p.file->path;
-        path_get(out);
-        return 0;
-    }
-    return vfs_walk(ctx, p.from, p.name, (follow ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0), out);
+    return at_walk_from(ctx, &p, (follow ? WALK_FOLLOW : 0) | (empty ? WALK_EMPTY : 0), out);
 }

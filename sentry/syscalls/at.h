@@ -23,6 +23,8 @@ void at_done(struct at_path *p);
     struct at_path p __attribute__((cleanup(at_done)));                                                      \
     p.file = NULL
 
+// Walks to what was let through; walk: WALK_*; *out is owned.
+int at_walk_from(const struct vfs_ctx *ctx, const struct at_path *p, unsigned walk, struct path *out);
 // Walks to what (dirfd, name, AT_* flags) means; *out is owned. `allowed`: the AT_* that the call knows.
 int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out);

@@ -213,13 +213,14 @@ static int64_t do_readlinkat(struct task *t, int dirfd, uaddr_t name, uaddr_t bu
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int err = at_walk(t, &ctx, dirfd, name, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH,
-                      LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
+    AT_PATH(at);
+    int err = uaddr_is_null(name) ? -LINUX_EFAULT : at_init_empty(t, &at, dirfd, name, true);
+    if (err == 0)
+        err = at_walk_from(&ctx, &at, WALK_EMPTY, &p);
     if (err < 0)
         return err;
     int64_t n = vfs_readlink(&ctx, &p, text, sizeof text);
-    char first;
-    if (n == -LINUX_EINVAL && copy_in(t, &first, name, 1) == 0 && !first)
+    if (n == -LINUX_EINVAL && !at.name[0])
         return -LINUX_ENOENT;  // an empty name means a descriptor of a symlink, or nothing, readlink(2)
     if (n < 0)
         return n;

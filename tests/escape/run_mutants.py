@@ -114,6 +114,8 @@ MUTANTS = [
         "return sc_plat(t)->ring_serves[nr & 511];")]),
     ("a ring's string may be of any length", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "len > STUB_RING_STR ||", "")]),
+    ("what is left in a ring may be of any length", "seccomp", "unit:platform_ring/test_ring_staged", [(
+        "platform/seccomp/fastcall/ring.c", "bool same = len <= STUB_RING_STR && ", "bool same = ")]),
     ("a ring's string may be longer than its place", "seccomp", "unit:platform_ring/test_ring_strings", [(
         "platform/seccomp/fastcall/ring.c", "|| len > size ||", "||")]),
     ("a ring's string may be of another call", "seccomp", "unit:platform_ring/test_ring_strings", [(

@@ -112,6 +112,24 @@ for i in range(3000):
             expect(0 < int(heaps.group(1)) < 20, done.stderr)
 
 
+def test_paths_come_along():
+    """A path of a busy call site is left in the ring, though nobody polls it: --verbose counts these. Sleeps keep pollers away."""
+    program = """
+import os, time
+for i in range(300):
+    os.path.lexists("/usr")
+    time.sleep(0.002)
+"""
+    for word in ("on", "off"):
+        done = do("python3", "-c", program, options=["--verbose", "--fast-calls=" + word])
+        brought = re.search(r"(\d+) brought their bytes", done.stderr)
+        expect(done.returncode == 0 and brought, done.stderr)
+        if word == "off" or PLATFORM == "ptrace":
+            expect(brought.group(1) == "0", done.stderr)
+        elif PLATFORM == "seccomp" and os.cpu_count() > 1:
+            expect(int(brought.group(1)) > 150, done.stderr)
+
+
 def test_threads_are_kept():
     """A thousand threads one after the other need one or two host threads, as --verbose says."""
     program = "import threading\nfor i in range(1000):\n    t = threading.Thread(target=id, args=(1,))\n    t.start(); t.join()"

@@ -6,6 +6,7 @@
 #include "guest.h"
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 static unsigned char from[16384], to[16384];
 
@@ -64,6 +65,51 @@ TEST(direction_flag) {
         ASSERT_EQ(pread_backwards(f, to + at, n, at), (long)n);
         ASSERT_TRUE(memcmp(to + at, from + at, n) == 0 && to[at + n] == 0xee);
     }
+}
+
+// A handler that comes between a call's beginning and the call, and makes the same call with other bytes:
+// what it left in the buffer is what the call sends.
+static int pair[2];
+static volatile char word[8];
+static volatile int armed, met;
+static long write_word(void) {
+    long r;
+    __asm__ volatile("mov $1, %%eax\n syscall"
+                     : "=a"(r)
+                     : "D"((long)pair[1]), "S"(word), "d"(8l)
+                     : "rcx", "r11", "memory");
+    return r;
+}
+static void on_alarm(int sig) {
+    (void)sig;
+    if (!armed)
+        return;
+    word[0] = 'H';
+    met += write_word() == 8;
+}
+TEST(a_handler_in_between) {
+    static char got[16384];
+    struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+    struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    ASSERT_OK(pipe(pair));
+    ASSERT_OK(sigaction(SIGALRM, &sa, NULL));
+    ASSERT_OK(setitimer(ITIMER_REAL, &often, NULL));
+    for (unsigned i = 0; i < 10000; i++) {
+        word[0] = 'k';
+        met = 0;
+        armed = 1;
+        ASSERT_EQ(write_word(), 8);
+        armed = 0;
+        ssize_t n = read(pair[0], got, sizeof got);
+        ASSERT_EQ(n, 8 * (met + 1));
+        int own = 0;
+        for (int k = 0; k <= met; k++) {
+            own += got[k * 8] == 'k';
+            ASSERT_TRUE(k == 0 || got[(k - 1) * 8] == 'k' || got[k * 8] == 'H');
+        }
+        ASSERT_TRUE(own <= 1);
+    }
+    ASSERT_OK(setitimer(ITIMER_REAL, &never, NULL));
 }
 
 TEST(sockets) {

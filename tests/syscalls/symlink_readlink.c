@@ -50,6 +50,7 @@ TEST(errors)
     ASSERT_OK(symlink("x", "link"));
     EXPECT_ERRNO(syscall(SYS_readlink, "link", target, 0), EINVAL);
     EXPECT_ERRNO(syscall(SYS_readlink, "link", NULL_POINTER, 8), EFAULT);
+    EXPECT_ERRNO(syscall(SYS_readlink, NULL_POINTER, target, 8), EFAULT);
 }
 
 TEST(long_target)

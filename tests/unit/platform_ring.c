@@ -120,6 +120,52 @@ static void test_ring_take_writes_one_line(void **state) {
     ring_down(&l, &g);
 }
 
+// What a thread has left for its next notification is for that very call, of a length that it has room for,
+// and once.
+static void test_ring_staged(void **state) {
+    const struct {
+        uint32_t staged, nr;
+        uint64_t arg;
+        uint32_t taken;
+    } tries[] = {{4, SYS_stat, AT, 4},
+                 {STUB_RING_STR, SYS_stat, AT, STUB_RING_STR},
+                 {STUB_RING_STR + 1, SYS_stat, AT, 0},
+                 {~0u, SYS_stat, AT, 0},
+                 {4, SYS_lstat, AT, 0},
+                 {4, SYS_stat, AT + 1, 0}};
+    struct ring_try l;
+    struct guest g;
+    char name[16];
+    if (!is_seccomp(state))
+        skip();
+    ring_up(&l, &g, state);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct seccomp_notif n = {.data = {.nr = (int)tries[i].nr, .args = {tries[i].arg, 1, 2, 3, 4, 5}}};
+        lock_take(&l.t->lock);
+        l.ring->nr = SYS_stat;
+        memcpy(l.ring->args, (uint64_t[6]){AT, 1, 2, 3, 4, 5}, sizeof l.ring->args);
+        memcpy(l.ring->str, "/ab", 4);
+        l.ring->staged = tries[i].staged;
+        uint32_t taken = sc_ring_take_staged(l.t, &n), again = sc_ring_take_staged(l.t, &n);
+        lock_drop(&l.t->lock);
+        assert_int_equal(taken, tries[i].taken);
+        assert_int_equal(l.ring->staged, 0);
+        assert_int_equal(again, 0);
+    }
+    // not while it runs; held, for the call's path alone
+    assert_int_equal(sc_ring_string(&l.t->base, AT, name, sizeof name), -LINUX_EAGAIN);
+    // an interrupt in between: a handler of the guest's may change what it has left, and make the same call
+    struct seccomp_notif n = {.pid = (unsigned)l.t->tid, .id = ~0ull};
+    n.data.nr = (int)STUB_EV(STUB_EV_INTR, l.t->slot, 0);
+    n.data.instruction_pointer = stub_gate(&l.p->place) + 2;
+    n.data.args[0] = AT;
+    l.ring->staged = 4;
+    assert_true(sc_handle(l.p, &n, &l.ev));
+    assert_int_equal(l.ev.kind, PLAT_INTERRUPT);
+    assert_int_equal(l.ring->staged, 0);
+    ring_down(&l, &g);
+}
+
 static void forged_lengths(struct ring_try *l) {
     struct {
         char dst[STUB_RING_STR + 64], behind[64];
@@ -254,6 +300,7 @@ int main(void) {
         platform_test(test_ring_numbers),
         platform_test(test_ring_strings),
         platform_test(test_ring_take_writes_one_line),
+        platform_test(test_ring_staged),
         platform_test(test_ring_data),
         platform_test(test_text_changed_under_a_waiter),
         platform_test(test_ring_is_wiped),

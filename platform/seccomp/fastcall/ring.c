@@ -312,7 +312,14 @@ bool sc_ring_arrive(struct sc_thread *t, uint64_t id) {
 
 // ---- Copies that travel with the call ---------------------------------------------------------------------
 
-static bool in_ring(const struct sc_thread *t) { return t->state == SC_HELD && t->ring.state != RING_NONE; }
+// [lock] How many bytes of `str` belong to the call that the calling thread handles for it.
+static uint32_t bytes_along(const struct sc_thread *t) {
+    if (t->state != SC_HELD)
+        return 0;
+    if (t->ring.state == RING_NONE)
+        return t->ring.staged;
+    return call_of == t ? __atomic_load_n(&ring_of(t)->str_len, __ATOMIC_RELAXED) : 0;
+}
 
 // Which argument of the call is the path that comes with it; -1: none does.
 static int path_argument(uint64_t nr) {
@@ -325,17 +332,12 @@ static int path_argument(uint64_t nr) {
 // A path: the thread has copied it with its own rights, as it stands in its own memory.
 int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t size) {
     struct sc_thread *t = sc_thread_of(pt);
-    if (call_of != t)
-        return -LINUX_EAGAIN;
     LOCKED(&t->lock);
-    if (!in_ring(t))
+    uint32_t len = bytes_along(t);
+    int path = len ? path_argument(t->call.nr) : -1;
+    if (path < 0 || len > STUB_RING_STR || len > size || src != t->call.args[path])
         return -LINUX_EAGAIN;
-    const struct stub_ring *ring = ring_of(t);
-    uint32_t len = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED);
-    int path = path_argument(t->call.nr);
-    if (path < 0 || !len || len > STUB_RING_STR || len > size || src != t->call.args[path])
-        return -LINUX_EAGAIN;
-    memcpy(dst, ring->str, len);
+    memcpy(dst, ring_of(t)->str, len);
     const char *nul = memchr(dst, 0, len);  // it may have changed
     return nul ? nul - dst : -LINUX_EAGAIN;
 }
@@ -343,18 +345,34 @@ int64_t sc_ring_string(struct plat_thread *pt, uint64_t src, char *dst, size_t s
 // Bytes of its second argument, in the same way: all of [src, src + len), which is part of them.
 int64_t sc_ring_data(struct plat_thread *pt, uint64_t src, void *dst, size_t len) {
     struct sc_thread *t = sc_thread_of(pt);
-    if (call_of != t || len > STUB_RING_STR)
+    if (len > STUB_RING_STR)
         return -LINUX_EAGAIN;
     LOCKED(&t->lock);
-    const struct sysdesc *d = in_ring(t) ? sysdesc((unsigned)t->call.nr) : NULL;
+    uint64_t have = bytes_along(t), from = src - t->call.args[1];
+    const struct sysdesc *d = have ? sysdesc((unsigned)t->call.nr) : NULL;
     if (!d || d->context != SYSCALL_DATA2)
         return -LINUX_EAGAIN;
-    const struct stub_ring *ring = ring_of(t);
-    uint64_t have = __atomic_load_n(&ring->str_len, __ATOMIC_RELAXED), from = src - t->call.args[1];
     if (have > STUB_RING_STR || from > have || len > have - from)
         return -LINUX_EAGAIN;
-    memcpy(dst, ring->str + from, len);
+    memcpy(dst, ring_of(t)->str + from, len);
     return (int64_t)len;
+}
+
+uint32_t sc_ring_take_staged(struct sc_thread *t, const struct seccomp_notif *n) {
+    unsigned no = atomic_load(&t->ring_no);
+    struct stub_ring *ring = no ? sc_ring_at(sc_plat(t), no) : NULL;
+    uint32_t len = ring ? __atomic_load_n(&ring->staged, __ATOMIC_RELAXED) : 0;
+    if (!len)
+        return 0;
+    __atomic_store_n(&ring->staged, 0, __ATOMIC_RELAXED);
+    const struct ring_request r = read_request(ring);
+    bool same = len <= STUB_RING_STR && r.nr == (uint32_t)n->data.nr;
+    for (unsigned i = 0; i < 6; i++)
+        same = same && r.args[i] == n->data.args[i];
+    if (!same)
+        return 0;
+    plat_count_one(t->base.p, STAT_STAGED);
+    return len;
 }
 
 // One piece for each call; others are copied at once.

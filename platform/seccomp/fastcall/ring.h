@@ -5,6 +5,7 @@
 #define PLATFORM_SECCOMP_FASTCALL_RING_H
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
+#include <linux/seccomp.h>
 
 struct sc_as;
 struct sc_platform;
@@ -32,6 +33,7 @@ struct ring_call {
     enum ring_call_state state;
     int64_t value;               // ANSWERED
     bool bare;                   // the thread copies nothing: it is in its handler
+    uint32_t staged;             // NONE, HELD by a plain call: so many bytes of `str` came with it
     uint64_t out_addr, out_len;  // what is to be copied with the value: in the ring's `out`; 0: nothing
 };
 
@@ -67,6 +69,9 @@ bool sc_ring_take(struct sc_platform *p, unsigned ring, struct plat_event *ev);
 unsigned sc_ring_settle_last(void);
 void sc_ring_answer(struct sc_thread *t, int64_t value);     // [lock]
 void sc_ring_defer(struct sc_thread *t);                     // [lock]
+// [lock] A notification of it has come: what it has staged, for that call or an older one, is not for
+// another. How many bytes are, for this one.
+uint32_t sc_ring_take_staged(struct sc_thread *t, const struct seccomp_notif *n);
 bool sc_ring_arrive(struct sc_thread *t, uint64_t id);       // [lock] false: it had nothing to come for
 void sc_ring_copy_now(struct sc_thread *t, int64_t *value);  // [lock] what was to be copied with the value
 int64_t sc_ring_string(struct plat_thread *t, uint64_t src, char *dst, size_t size);

@@ -109,7 +109,8 @@ ring_saved:
         je      ring_brk
 ring_any:
         cmpl    $0, RING(polled)
-        je      ring_plain
+        je      ring_stage
+ring_write:
         movl    %eax, RING(nr)
         movq    %rdi, RING_ARG(0)
         movq    %rsi, RING_ARG(1)
@@ -147,8 +148,9 @@ ring_string:
         xorl    %ecx, %ecx
         jmp     2f
 ring_data:                              // from the end, as below
+        xorl    %ecx, %ecx
         cmpq    $STUB_RING_STR, %rdx
-        ja      ring_post
+        ja      2f
         ADDRESS(STUB_RING_AT + stub_ring_str, %rdi)
         movl    %edx, %ecx
 1:      testl   $7, %ecx
@@ -166,6 +168,8 @@ ring_data:                              // from the end, as below
 2:      movl    %ecx, RING(str_len)
         movq    SCRATCH(rsi), %rsi
         movq    SCRATCH(rdi), %rdi
+        cmpl    $0, RING(polled)
+        je      ring_staged
 ring_post:
         movl    $STUB_TAKEN_SPINS, %ecx
         movl    $STUB_RING_REQ, RING(state)
@@ -255,6 +259,21 @@ ring_plain:
         movq    SCRATCH(ret), %rcx
         leaq    -2(%rcx), %rcx
         jmp     *%rcx
+
+// Nobody looks at the ring: what the call points to is left there all the same, for the receiver of its
+// notification, which comes next.
+ring_stage:
+        cmpl    $STUB_RING_NUMBERS, %eax
+        jae     ring_plain
+        leaq    ring_kinds(%rip), %rcx
+        movzbl  (%rcx,%rax), %ecx
+        subl    $STUB_KIND_PATH1, %ecx
+        cmpl    $STUB_KIND_DATA2 - STUB_KIND_PATH1, %ecx
+        jbe     ring_write
+        jmp     ring_plain
+ring_staged:
+        movl    %ecx, RING(staged)
+        jmp     ring_plain
 
 // brk: to where the sentry says that it needs no host call.
 ring_brk:

@@ -364,7 +364,7 @@ static uint32_t ring_call(struct stub_ring *ring, unsigned nr, const struct cont
     ring->args[3] = c->r10;
     ring->args[4] = c->r8;
     ring->args[5] = c->r9;
-    ring->str_len = 0;
+    ring->str_len = ring->staged = 0;
     __atomic_store_n(&ring->state, STUB_RING_REQ, __ATOMIC_SEQ_CST);
     return ring_wait(ring);
 }

@@ -40,6 +40,7 @@ void numbers(void) {
     FIELD(stub_ring, room);
     FIELD(stub_ring, top);
     FIELD(stub_ring, heap_low);
+    FIELD(stub_ring, staged);
     FIELD(stub_ring, heap_high);
     FIELD(stub_ring, str);
     FIELD(stub_ring, out);
