@@ -68,7 +68,8 @@ static void some_path(char path[PATH_MOST]) {
     if (one_in(150))
         return;
     for (unsigned i = 0; i < parts; i++) {
-        strcat(path, i == 0 ? "" : one_in(40) ? "//" : "/");
+        if (i > 0)
+            strcat(path, one_in(40) ? "//" : "/");
         strcat(path, some_name());
     }
     strcat(path, one_in(15) ? "/" : "");
@@ -214,7 +215,9 @@ static int open_flags(void) {
     int flags = PICK(access_modes) | O_NONBLOCK;
     for (size_t k = 0; k < sizeof more / sizeof more[0]; k++)
         flags |= one_in(more[k].one_in) ? more[k].flag : 0;
-    return one_in(25) && !g.plain ? O_TMPFILE | O_RDWR | (one_in(3) ? O_EXCL : 0) : flags;
+    if (!one_in(25) || g.plain)
+        return flags;
+    return O_TMPFILE | O_RDWR | (one_in(3) ? O_EXCL : 0);
 }
 static void call_open(void) {
     char path[PATH_MOST];
