@@ -196,9 +196,9 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
         if (drops && !inode_owner_or_capable(i, c))
             return -LINUX_EPERM;
     }
-    if (which == ATTR_KILL_PRIV && !(LOAD(i->attr.mode) & (LINUX_S_ISUID | LINUX_S_ISGID)))
+    if (!which || (which == ATTR_KILL_PRIV && !(LOAD(i->attr.mode) & (LINUX_S_ISUID | LINUX_S_ISGID))))
         return inode_setattr(i, &a, which);  // nothing but ctime
-    return which ? dentry_setattr(p->dentry, &a, which) : 0;
+    return dentry_setattr(p->dentry, &a, which);
 }
 int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime) {
     struct inode *i = p->dentry->inode;

@@ -134,7 +134,8 @@ void path_into_mounts(struct vfs *v, struct path *p);
 bool cred_has(const struct vfs_cred *c, unsigned cap);
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid);
 int may_create(struct inode *dir, const struct vfs_cred *c);
-// A new object's mode, by the umask: unless the directory's default ACL is going to say what is left of it.
+// A new object's mode (not a directory's set-gid bit), by who makes it and the umask: unless the directory's
+// default ACL is going to say what is left of it.
 uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx);
 
 // file.c

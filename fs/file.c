@@ -479,6 +479,8 @@ int vfs_fallocate(const struct vfs_ctx *ctx, struct file *f, int mode, uint64_t 
     return 0;
 }
 int vfs_mmap_fd(struct file *f, int prot, bool shared) {
+    if (shared && (f->mode & FMODE_WRITE) && inode_flagged(f->inode, LINUX_FS_APPEND_FL))
+        return -LINUX_EACCES;
     return f->ops && f->ops->mmap_fd ? f->ops->mmap_fd(f, prot, shared) : -LINUX_ENODEV;
 }
 void vfs_flush(struct file *f, void *owner) {

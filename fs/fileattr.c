@@ -69,7 +69,7 @@ static int64_t take_xattr(const struct vfs_ctx *ctx, struct file *f, uint64_t ar
 int64_t fileattr_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg,
                        struct uaccess *ua) {
     uint32_t flags;
-    if (!f->inode->ops->set_flags)
+    if (!f->inode->ops || !f->inode->ops->set_flags)
         return -LINUX_ENOTTY;
     switch (cmd) {
     case LINUX_FS_IOC_GETFLAGS:

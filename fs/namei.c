@@ -16,6 +16,13 @@ int may_create(struct inode *dir, const struct vfs_cred *c) {
     return vfs_permission(dir, MAY_WRITE | MAY_EXEC, c);
 }
 uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_ctx *ctx) {
+    const uint32_t set_gid = LINUX_S_ISGID | LINUX_S_IXGRP,
+                   dir_mode = __atomic_load_n(&dir->attr.mode, __ATOMIC_RELAXED);
+    // Before the umask: what it takes away is no way round.
+    if ((mode & set_gid) == set_gid && (dir_mode & LINUX_S_ISGID) &&
+        !cred_has(&ctx->cred, LINUX_CAP_FSETID) &&
+        !cred_in_group(&ctx->cred, __atomic_load_n(&dir->attr.gid, __ATOMIC_RELAXED)))
+        mode &= ~(uint32_t)LINUX_S_ISGID;
     return inode_has_acl(dir, ACL_DEFAULT) ? mode : mode & ~ctx->umask;
 }
 static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, const struct vfs_cred *c) {

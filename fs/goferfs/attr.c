@@ -49,7 +49,8 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     q.valid = (which & ATTR_MODE ? GOFER_SET_MODE : 0) | (which & ATTR_UID ? GOFER_SET_UID : 0) |
               (which & ATTR_GID ? GOFER_SET_GID : 0) | (which & ATTR_SIZE ? GOFER_SET_SIZE : 0) |
               (which & ATTR_ATIME ? GOFER_SET_ATIME : 0) | (which & ATTR_MTIME ? GOFER_SET_MTIME : 0);
-    if (!(which & ATTR_MODE) && killed_mode(i, which) != (i->attr.mode & LINUX_S_IALLUGO)) {
+    if ((which & (ATTR_KILL_PRIV | ATTR_KILL_SGID)) && !(which & ATTR_MODE) &&
+        killed_mode(i, which) != (i->attr.mode & LINUX_S_IALLUGO)) {
         q.valid |= GOFER_SET_MODE;
         q.mode = killed_mode(i, which);
     }

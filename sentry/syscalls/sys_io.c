@@ -5,6 +5,7 @@
 // A blocking write to a pipe or terminal may be done in pieces: call.done counts what went before, so that a
 // rerun goes on behind it. read(2) of a regular file costs here: one look-up, one host preadv2, one host
 // copy.
+#include "abi/fileattr.h"
 #include "abi/poll.h"
 #include "abi/stat.h"
 #include "abi/uio.h"
@@ -130,6 +131,8 @@ static int check_rwf(const struct file *f, int flags, bool write) {
         if (write || (magic != LINUX_OVERLAYFS_SUPER_MAGIC && magic != LINUX_V9FS_MAGIC))
             return -LINUX_EOPNOTSUPP;
     }
+    if ((flags & LINUX_RWF_NOAPPEND) && (atomic_load(&f->inode->flags) & LINUX_FS_APPEND_FL))
+        return -LINUX_EPERM;
     return (flags & LINUX_RWF_APPEND) && (flags & LINUX_RWF_NOAPPEND) ? -LINUX_EINVAL : 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: getdents64, readlink, open
+// covers: getdents64, readlink, open, chown
 // Who looks at a directory or follows a link moves its atime, once after a change (relatime); O_NOATIME does
 // not (man 2 open, man 8 mount).
 #include "guest.h"
@@ -51,4 +51,16 @@ TEST(links) {
     EXPECT_OK(stat("m", &st));
     EXPECT_TRUE(!same(atime_of("l"), l));
     EXPECT_TRUE(!same(atime_of("m"), m));
+}
+
+// A chown that changes nothing still moves ctime, of a directory too.
+TEST(chown_of_nothing) {
+    in_tmpdir();
+    ASSERT_OK(mkdir("d", 0755));
+    struct stat was, now;
+    EXPECT_OK(stat("d", &was));
+    sleep_ms(30);
+    EXPECT_OK(chown("d", -1, -1));
+    EXPECT_OK(stat("d", &now));
+    EXPECT_TRUE(!same(now.st_ctim, was.st_ctim));
 }

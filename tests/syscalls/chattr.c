@@ -6,7 +6,9 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 
 static int flags_of(const char *path, int *flags) {
@@ -116,6 +118,13 @@ TEST(append_only) {
     EXPECT_EQ(write(fd, "more", 4), 4);
     EXPECT_ERRNO(ftruncate(fd, 0), EPERM);
     EXPECT_ERRNO(fcntl(fd, F_SETFL, 0), EPERM);
+    struct iovec v = {"x", 1};
+    ssize_t n = pwritev2(fd, &v, 1, 0, 0x20 /* RWF_NOAPPEND, Linux 6.9 */);
+    EXPECT_TRUE(n < 0 && (errno == EPERM || errno == EOPNOTSUPP));
+    int both = ASSERT_OK(open("f", O_RDWR | O_APPEND));
+    EXPECT_TRUE(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, both, 0) == MAP_FAILED &&
+                errno == EACCES);
+    close(both);
     EXPECT_ERRNO(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4), EPERM);
     EXPECT_OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4));
     close(fd);

@@ -87,6 +87,24 @@ TEST(set_gid_by_others) {
     EXPECT_EQ(mode_of("f"), 02666);
 }
 
+// In a set-gid directory of another group, whatever the umask leaves.
+TEST(set_gid_of_new_files) {
+    if (geteuid() != 0)
+        SKIP("not root");
+    in_tmpdir();
+    ASSERT_OK(chown(".", 1234, 4321));
+    EXPECT_OK(chmod(".", 02777));
+    IN_CHILD {
+        become(1234);
+        umask(077);
+        close(EXPECT_OK(open("f", O_CREAT | O_WRONLY, 02775)));
+        EXPECT_EQ(mode_of("f"), 0700);
+        umask(0);
+        close(EXPECT_OK(open("g", O_CREAT | O_WRONLY, 02765)));
+        EXPECT_EQ(mode_of("g"), 02765);
+    }
+}
+
 // A chown that changes nothing is anybody's, unless bits would go.
 TEST(chown_to_nobody_new) {
     if (geteuid() != 0)
