@@ -11,7 +11,11 @@
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
-bool cred_has(const struct vfs_cred *c, unsigned cap) { return c->caps >> cap & 1; }
+bool cred_has(const struct vfs_cred *c, unsigned cap) { return !c->uids && (c->caps >> cap & 1); }
+bool cred_has_over(const struct vfs_cred *c, const struct inode *i, unsigned cap) {
+    return (c->caps >> cap & 1) && idmap_out(c->uids, LOAD(i->attr.uid)) != ID_NONE &&
+           idmap_out(c->gids, LOAD(i->attr.gid)) != ID_NONE;
+}
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid) {
     if (c->fsgid == gid)
         return true;
@@ -21,7 +25,7 @@ bool cred_in_group(const struct vfs_cred *c, uint32_t gid) {
     return false;
 }
 static bool owner_or_capable(const struct inode *i, const struct vfs_cred *c) {
-    return LOAD(i->attr.uid) == c->fsuid || cred_has(c, LINUX_CAP_FOWNER);
+    return LOAD(i->attr.uid) == c->fsuid || cred_has_over(c, i, LINUX_CAP_FOWNER);
 }
 
 int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c) {
@@ -33,13 +37,13 @@ int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     if (!(mask & ~bits & 7))
         return 0;
     if (LINUX_S_ISDIR(mode)) {
-        if (!(mask & MAY_WRITE) && cred_has(c, LINUX_CAP_DAC_READ_SEARCH))
+        if (!(mask & MAY_WRITE) && cred_has_over(c, i, LINUX_CAP_DAC_READ_SEARCH))
             return 0;
-        return cred_has(c, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
+        return cred_has_over(c, i, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
     }
-    if (mask == MAY_READ && cred_has(c, LINUX_CAP_DAC_READ_SEARCH))
+    if (mask == MAY_READ && cred_has_over(c, i, LINUX_CAP_DAC_READ_SEARCH))
         return 0;
-    if ((!(mask & MAY_EXEC) || (mode & 0111)) && cred_has(c, LINUX_CAP_DAC_OVERRIDE))
+    if ((!(mask & MAY_EXEC) || (mode & 0111)) && cred_has_over(c, i, LINUX_CAP_DAC_OVERRIDE))
         return 0;
     return -LINUX_EACCES;
 }
@@ -131,7 +135,7 @@ int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     if (!owner_or_capable(i, &ctx->cred))
         return -LINUX_EPERM;
     struct vfs_attr a = {.mode = mode & LINUX_S_IALLUGO};
-    if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has(&ctx->cred, LINUX_CAP_FSETID))
+    if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has_over(&ctx->cred, i, LINUX_CAP_FSETID))
         a.mode &= ~(uint32_t)LINUX_S_ISGID;
     return dentry_setattr(p->dentry, &a, ATTR_MODE);
 }
@@ -141,7 +145,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
     uint32_t ouid = LOAD(i->attr.uid), ogid = LOAD(i->attr.gid);
     if (path_read_only(p))
         return -LINUX_EROFS;
-    bool cap = cred_has(c, LINUX_CAP_CHOWN), owner = c->fsuid == ouid;
+    bool cap = cred_has_over(c, i, LINUX_CAP_CHOWN), owner = c->fsuid == ouid;
     if (uid != ~0u && !cap && !(owner && uid == ouid))
         return -LINUX_EPERM;
     if (gid != ~0u && !cap && !(owner && (gid == ogid || cred_in_group(c, gid))))
@@ -153,7 +157,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
         uint32_t mode = LOAD(i->attr.mode);
         // Set-gid without group execute goes too, when the caller could not have set it.
         if ((mode & LINUX_S_ISGID) && !(mode & LINUX_S_IXGRP) && !cred_in_group(c, ogid) &&
-            !cred_has(c, LINUX_CAP_FSETID)) {
+            !cred_has_over(c, i, LINUX_CAP_FSETID)) {
             a.mode = mode & LINUX_S_IALLUGO & ~(uint32_t)LINUX_S_ISGID;
             which |= ATTR_MODE;
         }

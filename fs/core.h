@@ -131,7 +131,9 @@ void walk_end(struct walk *w);
 void path_into_mounts(struct vfs *v, struct path *p);
 
 // namei.c
-bool cred_has(const struct vfs_cred *c, unsigned cap);
+bool cred_has(const struct vfs_cred *c, unsigned cap);  // over the sandbox as a whole
+// ... over an object: also of a user namespace, where that knows both of its owners.
+bool cred_has_over(const struct vfs_cred *c, const struct inode *i, unsigned cap);
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid);
 int may_create(struct inode *dir, const struct vfs_cred *c);
 

@@ -102,7 +102,7 @@ void inode_init_owner(struct vfs_attr *a, const struct inode *dir, uint32_t mode
         if (LINUX_S_ISDIR(mode))
             mode |= LINUX_S_ISGID;
         else if ((mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP) &&
-                 !cred_in_group(c, a->gid) && !cred_has(c, LINUX_CAP_FSETID))
+                 !cred_in_group(c, a->gid) && !cred_has_over(c, dir, LINUX_CAP_FSETID))
             mode &= ~(uint32_t)LINUX_S_ISGID;
     }
     a->mode = mode;

@@ -58,6 +58,7 @@ static struct mount *clone_of(struct vfs *v, struct mount *m, struct dentry *roo
     if (!c)
         super_put(m->sb);  // never the last one
     m->copy = c;
+    c->locked_flags = m->locked_flags;
     return c;
 }
 
@@ -70,6 +71,8 @@ static int copy_below(struct vfs *v, struct mount *top, const struct dentry *roo
         }
         next = next_of(m, top);
         struct mount *c = clone_of(v, m, m->root);
+        if (c)
+            c->locked = m->locked;
         int err = c ? mount_link(v, c, m->parent->copy, m->mountpoint, ns) : -LINUX_ENOMEM;
         if (err) {
             if (c)
@@ -112,6 +115,14 @@ struct mnt_ns *vfs_first_ns(struct vfs *v) {
     return v->ns;
 }
 
+// A copy for another owner, who may do less with it.
+static void lock_all(struct mnt_ns *ns) {
+    for (struct mount *m = ns->root; m; m = next_of(m, ns->root)) {
+        m->locked = m != ns->root;
+        m->locked_flags |= m->flags & (MOUNT_FLAGS & ~LINUX_MS_RELATIME);
+    }
+}
+
 static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
     if (!old->root)
         return -LINUX_ENOENT;
@@ -122,7 +133,10 @@ static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
             mount_put(c);
         return err;
     }
-    return copy_below(v, old->root, NULL, ns);
+    err = copy_below(v, old->root, NULL, ns);
+    if (err == 0 && ns->ns.owner != old->ns.owner)
+        lock_all(ns);
+    return err;
 }
 
 // mounts_lock is held. The mount of p in the copy; what it was is put by the caller.
@@ -197,10 +211,28 @@ int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at
     return err;
 }
 
+// A file that stands for a namespace has no place. One of mounts is bound in younger ones alone: no ring of
+// references.
+static bool may_bind_ns(const struct mnt_ns *ns, const struct path *from) {
+    const struct ns *n = nsfs_of_path(from);
+    return n && (n->kind != NS_MNT || n->ino > ns->ns.ino);
+}
+
+// Would one see what a locked mount below d lies on?
+static bool has_locked(const struct mount *m, const struct dentry *d) {
+    const struct mount *c;
+    list_for_each(c, &m->children, sibling)
+        if (c->locked && is_below(c->mountpoint, d))
+            return true;
+    return false;
+}
+
 static int bind_locked(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive,
                        struct list *gone) {
     struct vfs *v = ns->vfs;
-    if (from->mnt->ns != ns || at->mnt->ns != ns)
+    if ((from->mnt->ns != ns && !may_bind_ns(ns, from)) || at->mnt->ns != ns)
+        return -LINUX_EINVAL;
+    if (!recursive && has_locked(from->mnt, from->dentry))
         return -LINUX_EINVAL;
     if (!mounts_fit(at, from->dentry))
         return -LINUX_ENOTDIR;
@@ -260,7 +292,7 @@ static struct path hang(struct vfs *v, struct mount *m, const struct path *to) {
 }
 
 static int may_move(struct mnt_ns *ns, const struct path *from, const struct path *at) {
-    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent)
+    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent || from->mnt->locked)
         return -LINUX_EINVAL;
     if (lies_on(at->mnt, from->mnt))
         return -LINUX_ELOOP;
@@ -284,6 +316,8 @@ int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
     LOCKED(&ns->vfs->mounts_lock);
     if (at->mnt->ns != ns || at->dentry != at->mnt->root)
         return -LINUX_EINVAL;
+    if (at->mnt->locked_flags & ~flags)
+        return -LINUX_EPERM;
     at->mnt->flags = flags & MOUNT_FLAGS;
     return 0;
 }
@@ -291,7 +325,7 @@ int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
 int vfs_umount_tree(struct mnt_ns *ns, const struct path *at) {
     struct list gone = LIST_INIT(gone);
     lock_take(&ns->vfs->mounts_lock);
-    bool ok = at->mnt->ns == ns && at->dentry == at->mnt->root && at->mnt != ns->root;
+    bool ok = at->mnt->ns == ns && at->dentry == at->mnt->root && at->mnt != ns->root && !at->mnt->locked;
     if (ok)
         take_off(ns->vfs, at->mnt, &gone);
     lock_drop(&ns->vfs->mounts_lock);
@@ -314,7 +348,7 @@ static int may_pivot(struct mnt_ns *ns, const struct path *root, const struct pa
         return -LINUX_EINVAL;
     if (to->mnt == root->mnt || old->mnt == root->mnt)
         return -LINUX_EBUSY;
-    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent)
+    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent || to->mnt->locked || root->mnt->locked)
         return -LINUX_EINVAL;
     return reaches(old, to) && reaches(to, root) ? 0 : -LINUX_EINVAL;
 }

@@ -21,7 +21,7 @@ static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, c
         return err;
     uint32_t owner = __atomic_load_n(&i->attr.uid, __ATOMIC_RELAXED);
     if ((dir->attr.mode & LINUX_S_ISVTX) && owner != c->fsuid && dir->attr.uid != c->fsuid &&
-        !cred_has(c, LINUX_CAP_FOWNER))
+        !cred_has_over(c, i, LINUX_CAP_FOWNER))
         return -LINUX_EPERM;
     bool is_dir = inode_is_dir(i);
     if (want_dir && !is_dir)

@@ -65,7 +65,7 @@ static int may_open(const struct open_req *r, const struct path *p) {
     if (err)
         return err;
     bool noatime = r->flags & LINUX_O_NOATIME;
-    return noatime && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
+    return noatime && i->attr.uid != c->fsuid && !cred_has_over(c, i, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
 }
 static unsigned mode_of(unsigned flags, uint32_t type) {
     unsigned mode = 0, acc = flags & LINUX_O_ACCMODE;

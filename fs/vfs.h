@@ -11,6 +11,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/stat.h"
+#include "base/idmap.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/refcount.h"
@@ -40,7 +41,8 @@ struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
     const uint32_t *groups;
     unsigned ngroups;
-    uint64_t caps;  // effective, 1 << LINUX_CAP_*
+    uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
+    const struct id_map *uids, *gids;  // NULL: the first one
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -258,6 +260,10 @@ struct mount {
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
+    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could else
+    // see or do what it was there to keep from
+    bool locked;
+    unsigned locked_flags;
     int id;
     char *source;
 };

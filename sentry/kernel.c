@@ -150,6 +150,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     ipc_ns_init(&k->ipc);
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
+    k->pid_numbers = xcalloc(PID_MAX, sizeof *k->pid_numbers);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
     k->pid_end = 2;
@@ -162,7 +163,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     the_kernel = k;
-    bool ok = err == 0 && first_namespaces(k) && k->pids && k->tgs && k->pid_uses;
+    bool ok = err == 0 && first_namespaces(k) && k->pids && k->tgs && k->pid_uses && k->pid_numbers;
     k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
@@ -238,6 +239,7 @@ void kernel_free(struct kernel *k) {
     free(k->pids);
     free(k->tgs);
     free(k->pid_uses);
+    free(k->pid_numbers);
     last_namespaces(k);
     free(k);
     the_kernel = NULL;

@@ -25,6 +25,7 @@ struct nsproxy;
 struct links;
 struct limits;
 struct pid_ns;
+struct pid_numbers;
 struct user_ns;
 struct uts_ns;
 struct sentry_config;
@@ -40,6 +41,7 @@ struct kernel {
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
     struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
+    struct pid_numbers **pid_numbers;  // [T] by number: what it is in inner namespaces (proc/pid_ns.c); owned
     // [T] by number: how often it was given out, to tell one bearer from the next
     uint32_t *pid_uses;
     struct list pgroups, sessions;  // [T]

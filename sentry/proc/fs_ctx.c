@@ -170,7 +170,8 @@ void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) {
     const struct cred *c = t->cred;
     *ctx = (struct vfs_ctx){
         .vfs = t->k->vfs,
-        .cred = {c->fsuid, c->fsgid, c->groups, c->ngroups, c->cap_effective},
+        .cred = {c->fsuid, c->fsgid, c->groups, c->ngroups, c->cap_effective, user_ns_uids(c->user),
+                 user_ns_gids(c->user)},
         .fsize_limit = task_rlimit(t, LINUX_RLIMIT_FSIZE),
         .task = t,
     };

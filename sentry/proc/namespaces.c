@@ -5,6 +5,8 @@
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/ipc/sem.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
@@ -39,10 +41,26 @@ static int new_uts(struct task *t, struct ns *owner, struct ns **out) {
     return 0;
 }
 
+// ---- Cgroups ----------------------------------------------------------------------------------------------
+// Whatever the root of one is: all processes of a sandbox are in one group, and are shown that as "/".
+static void plain_free(struct ns *n) { free(n); }
+
+static int new_cgroup(struct task *t, struct ns *owner, struct ns **out) {
+    struct ns *n = znew(struct ns);
+    if (!n)
+        return -LINUX_ENOMEM;
+    ns_init(n, NS_CGROUP, t->k->vfs, 0, owner, plain_free);
+    *out = n;
+    return 0;
+}
+
 // ---- All kinds --------------------------------------------------------------------------------------------
 // How a new one comes from what t has; NULL: not served.
 static int (*const makers[NS_KINDS])(struct task *t, struct ns *owner, struct ns **out) = {
     [NS_UTS] = new_uts,
+    [NS_PID] = pid_ns_make,
+    [NS_IPC] = ipc_ns_make,
+    [NS_CGROUP] = new_cgroup,
 };
 
 static bool is_served(uint64_t flags) {
@@ -78,9 +96,14 @@ static void drop_set(struct new_set *s) {
     nsproxy_put(s->proxy);
 }
 
+static bool is_alone(struct task *t) { return atomic_load(&t->tg->nalive) == 1; }
+
 static void put_set(struct task *t, struct new_set *s) {
     if (s->cred)
         task_set_cred(t, s->cred);
+    if (s->proxy && t->nsproxy && s->proxy->of[NS_IPC] != t->nsproxy->of[NS_IPC] &&
+        atomic_load(&t->state) != TASK_NEW && is_alone(t))
+        sem_exit(t->tg, task_ipc(t));  // what it was to undo there, it does now
     if (s->proxy)
         task_set_nsproxy(t, s->proxy);
 }
@@ -140,7 +163,6 @@ int namespaces_for_child(struct task *t, struct task *c, uint64_t flags) { retur
 int namespaces_unshare(struct task *t, uint64_t flags) { return make_and_put(t, t, flags); }
 
 // ---- setns ------------------------------------------------------------------------------------------------
-static bool is_alone(struct task *t) { return atomic_load(&t->tg->nalive) == 1; }
 static bool has_own_place(struct task *t) {
     LOCKED(&t->k->tasks_lock);
     return ref_read(&t->fs->refs) == 1;

@@ -150,17 +150,23 @@ void tgroup_put(struct tgroup *g) {
     free(g);
 }
 
+bool pid_take(struct kernel *k, int32_t pid) {
+    if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
+        return false;
+    k->pid_end = pid < k->pid_end ? k->pid_end : pid + 1;
+    k->pid_uses[pid]++;
+    return true;
+}
+
 int32_t pid_reserve(struct kernel *k) {
     for (int32_t i = 1; i < PID_MAX; i++) {
         int32_t pid = k->last_pid + i;
         if (pid >= PID_MAX)
             pid = pid - PID_MAX + 2;  // numbers below 2 are the init's
         // A number that still names a group or a session must not come back.
-        if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
+        if (!pid_take(k, pid))
             continue;
         k->last_pid = pid;
-        k->pid_end = pid < k->pid_end ? k->pid_end : pid + 1;
-        k->pid_uses[pid]++;
         return pid;
     }
     return -LINUX_EAGAIN;
@@ -184,6 +190,8 @@ void task_unpublish(struct task *t) {
     struct kernel *k = t->k;
     if (k->pids[t->tid] == t)
         k->pids[t->tid] = NULL;
+    if (t->tid != t->tg->pid)
+        pid_settle(k, t->tid);
     LOCKED(&t->tg->sig_lock);
     signal_forget(t);
     list_del(&t->tg_link);
@@ -191,23 +199,23 @@ void task_unpublish(struct task *t) {
     k->ntasks--;
 }
 
-struct task *task_find(struct kernel *k, int32_t tid) {
-    if (tid <= 0 || tid >= PID_MAX)
-        return NULL;
+struct task *task_find(struct task *by, int32_t tid) {
+    struct kernel *k = by->k;
     LOCKED(&k->tasks_lock);
-    return k->pids[tid] ? task_get(k->pids[tid]) : NULL;
+    struct task *found = k->pids[pid_in(by->tg->pid_ns, tid)];
+    return found && tid > 0 ? task_get(found) : NULL;
 }
 
-struct tgroup *tgroup_find(struct kernel *k, int32_t pid) {
-    if (pid <= 0 || pid >= PID_MAX)
-        return NULL;
+struct tgroup *tgroup_find(struct task *by, int32_t pid) {
+    struct kernel *k = by->k;
     LOCKED(&k->tasks_lock);
-    return k->tgs[pid] ? tgroup_get(k->tgs[pid]) : NULL;
+    struct tgroup *found = k->tgs[pid_in(by->tg->pid_ns, pid)];
+    return found && pid > 0 ? tgroup_get(found) : NULL;
 }
 
 int32_t tgroup_ppid(struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
-    return g->parent ? g->parent->pid : 0;
+    return g->parent ? pid_out(g->pid_ns, g->parent->pid) : 0;
 }
 
 uint64_t task_rlimit(struct task *t, int which) {

@@ -67,6 +67,7 @@ struct tgroup {
     struct list pgrp_link;        // [T]
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
+    bool unkillable;              // [S] the init of a namespace: signals from inside have no default action
     bool sigkilled;               // [S] by SIGKILL: nothing holds it any more
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
     int group_exit_code;          // [T] wait status: code << 8, or signal; written under S too
@@ -222,8 +223,9 @@ static inline void tgroup_blame(struct tgroup *g, enum end_cause why) {
 }
 // The host's number of its stub, in the sentry's pid namespace: tasks_lock held; 0: there is none.
 int tgroup_host_pid(struct tgroup *g);
-struct task *task_find(struct kernel *k, int32_t tid);
-struct tgroup *tgroup_find(struct kernel *k, int32_t pid);  // zombies included
+// ... as `by` calls it.
+struct task *task_find(struct task *by, int32_t tid);
+struct tgroup *tgroup_find(struct task *by, int32_t pid);  // zombies included
 static inline bool task_is_leader(const struct task *t) { return t->tid == t->tg->pid; }
 int32_t tgroup_ppid(struct tgroup *g);
 

@@ -4,6 +4,7 @@
 #include "sentry/proc/user_ns.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
@@ -19,6 +20,14 @@ static void user_ns_free(struct ns *n) {
     free(u);
 }
 
+// Of mounts fewer: each may hold the next one by a bind, and they end one within the other.
+#define MNT_NS_MOST 256
+static uint32_t kind_most(int kind) {
+    if (kind == NS_IPC)
+        return IPC_NS_MOST;
+    return kind == NS_MNT ? MNT_NS_MOST : NS_MOST;
+}
+
 static struct user_ns *user_ns_new(struct kernel *k, uint64_t ino, struct user_ns *parent) {
     struct user_ns *u = znew(struct user_ns);
     if (!u)
@@ -27,7 +36,7 @@ static struct user_ns *user_ns_new(struct kernel *k, uint64_t ino, struct user_n
     lock_init(&u->lock, RANK_OBJECT);
     u->level = parent ? parent->level + 1 : 0;
     for (int i = 0; i < NS_KINDS; i++)
-        atomic_init(&u->most[i], NS_MOST);
+        atomic_init(&u->most[i], kind_most(i));
     return u;
 }
 
@@ -41,6 +50,12 @@ struct user_ns *user_ns_first(struct kernel *k) {
 const struct id_map *user_ns_uids(const struct user_ns *u) { return u && u->level ? &u->uids : NULL; }
 const struct id_map *user_ns_gids(const struct user_ns *u) { return u && u->level ? &u->gids : NULL; }
 
+uint32_t task_uid_in(const struct task *t, uint32_t uid) { return idmap_in(user_ns_uids(t->cred->user), uid); }
+uint32_t task_gid_in(const struct task *t, uint32_t gid) { return idmap_in(user_ns_gids(t->cred->user), gid); }
+uint32_t task_uid_out(const struct task *t, uint32_t kuid) { return idmap_shown(user_ns_uids(t->cred->user), kuid); }
+uint32_t task_gid_out(const struct task *t, uint32_t kgid) { return idmap_shown(user_ns_gids(t->cred->user), kgid); }
+uint32_t cred_root(const struct cred *c) { return idmap_in(user_ns_uids(c->user), 0); }
+
 // ---- How many ---------------------------------------------------------------------------------------------
 void user_ns_uncharge(struct user_ns *u, enum ns_kind kind) {
     for (; u; u = user_ns_parent(u))
@@ -50,7 +65,10 @@ void user_ns_uncharge(struct user_ns *u, enum ns_kind kind) {
 // Of one and all that it lies in: a namespace does not get around a limit by making one more.
 bool user_ns_charge(struct user_ns *u, enum ns_kind kind) {
     for (struct user_ns *at = u; at; at = user_ns_parent(at)) {
-        if (atomic_fetch_add(&at->made[kind], 1) < atomic_load(&at->most[kind]))
+        uint32_t most = atomic_load(&at->most[kind]);
+        if (at->level == 0 && most > kind_most(kind))
+            most = kind_most(kind);  // the sandbox's own bound
+        if (atomic_fetch_add(&at->made[kind], 1) < most)
             continue;
         for (struct user_ns *back = u;; back = user_ns_parent(back)) {
             atomic_fetch_sub(&back->made[kind], 1);
@@ -88,6 +106,13 @@ bool task_capable_over(const struct task *t, const struct ns *n, int cap) {
 
 bool task_own_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
 
+// Not before the map is there, nor where it was given up for the right to write that.
+bool user_ns_may_setgroups(const struct task *t) {
+    struct user_ns *u = t->cred->user;
+    bool mapped = !u->level || atomic_load_explicit(&u->gids.n, memory_order_acquire);
+    return task_own_capable(t, LINUX_CAP_SETGID) && mapped && !atomic_load(&u->setgroups_denied);
+}
+
 // ---- New ones ---------------------------------------------------------------------------------------------
 void user_ns_enter(struct cred *c, struct user_ns *u) {
     user_ns_get(u);
@@ -115,7 +140,7 @@ static bool is_chrooted(struct task *t) {
 
 int user_ns_enter_new(struct task *t, struct cred *c) {
     struct user_ns *parent = c->user;
-    if (parent->level >= USER_NS_LEVELS || !user_ns_charge(parent, NS_USER))
+    if (parent->level > USER_NS_LEVELS || !user_ns_charge(parent, NS_USER))
         return -LINUX_ENOSPC;
     int err = -LINUX_EPERM;
     struct user_ns *u = NULL;

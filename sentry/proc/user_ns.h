@@ -52,6 +52,14 @@ bool user_ns_is_in(const struct user_ns *u, const struct user_ns *outer);  // or
 const struct id_map *user_ns_uids(const struct user_ns *u);
 const struct id_map *user_ns_gids(const struct user_ns *u);
 
+// Numbers as they pass to and from t: in: ID_NONE when there is none; out: ID_OVERFLOW.
+uint32_t task_uid_in(const struct task *t, uint32_t uid);
+uint32_t task_gid_in(const struct task *t, uint32_t gid);
+uint32_t task_uid_out(const struct task *t, uint32_t kuid);
+uint32_t task_gid_out(const struct task *t, uint32_t kgid);
+bool user_ns_may_setgroups(const struct task *t);
+uint32_t cred_root(const struct cred *c);  // the kernel's number of its root; ID_NONE: it has none
+
 // One more namespace of that kind, made in u: false, too many. n: whose end gives it back.
 bool user_ns_charge(struct user_ns *u, enum ns_kind kind);
 void user_ns_uncharge(struct user_ns *u, enum ns_kind kind);

@@ -158,8 +158,11 @@ static const struct proc_entry ns_entries[] = {
 
 // ---- Threads ----------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
-    child->tid = tid;
-    return proc_alive(child) ? 0 : -LINUX_ENOENT;
+    {
+        LOCKED(&the_kernel->tasks_lock);
+        child->tid = pid_in(dir->ns, tid);
+    }
+    return child->tid && proc_alive(child) ? 0 : -LINUX_ENOENT;
 }
 
 static int32_t next_thread(const struct proc_node *dir, int32_t from) {
@@ -169,11 +172,14 @@ static int32_t next_thread(const struct proc_node *dir, int32_t from) {
     const struct task *t;
     if (dir->g->state == TG_REAPED)
         return -1;
-    if (dir->g->leader && dir->g->pid >= from)
-        best = dir->g->pid;
-    list_for_each(t, &dir->g->tasks, tg_link)
-        if (t->tid >= from && (best < 0 || t->tid < best))
-            best = t->tid;
+    int32_t leader = pid_out(dir->ns, dir->g->pid);
+    if (dir->g->leader && leader >= from)
+        best = leader;
+    list_for_each(t, &dir->g->tasks, tg_link) {
+        int32_t nr = pid_out(dir->ns, t->tid);
+        if (nr >= from && (best < 0 || nr < best))
+            best = nr;
+    }
     return best;
 }
 
@@ -198,7 +204,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         const struct tgroup *c;
         list_for_each(c, &n->g->children, sibling)
             if (c->parent_task == t)
-                proc_printf(x, "%d ", c->pid);
+                proc_printf(x, "%d ", pid_out(n->ns, c->pid));
     }
     task_put(t);
     return 0;
@@ -211,6 +217,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 #define OF_MOUNTS(n, m, s) {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY, .show = s}
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
+#define IDMAP(n) {.name = n, .mode = LINUX_S_IFREG | 0644, .open = proc_open_idmap, .fops = &proc_idmap_fops}
 // What a process and each of its threads have.
 #define COMMON_ENTRIES \
     SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), \
@@ -220,7 +227,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         PROC_MAGIC("exe", proc_link_exe, proc_jump_exe), \
         {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list}, \
         {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list}, \
-        PROC_CONST("gid_map", "         0          0 4294967295\n"), \
+        IDMAP("gid_map"), \
         {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text}, \
         PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"), \
         OF_MEMORY("maps", 0, proc_show_maps), \
@@ -236,10 +243,13 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj), \
         SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root), \
         PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"), \
-        PROC_CONST("setgroups", "allow\n"), OF_MEMORY("smaps", 0, proc_show_smaps), \
+        \
+        {.name = "setgroups", .mode = LINUX_S_IFREG | 0644, .open = proc_open_setgroups, \
+         .fops = &proc_setgroups_fops}, \
+        OF_MEMORY("smaps", 0, proc_show_smaps), \
         OF_MEMORY("smaps_rollup", PROC_NEEDS_MM, proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat), \
         PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), \
-        PROC_CONST("uid_map", "         0          0 4294967295\n"), PROC_CONST("wchan", "0")
+        IDMAP("uid_map"), IDMAP("projid_map"), PROC_CONST("wchan", "0")
 
 static const struct proc_entry thread_entries[] = {
     PROC_FILE("children", show_children),

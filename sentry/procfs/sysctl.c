@@ -153,11 +153,6 @@ static const struct proc_entry fs_entries[] = {
     NUMBER("suid_dumpable", 0),
     {0},
 };
-static const struct proc_entry user_entries[] = {
-    NUMBER("max_cgroup_namespaces", 0), NUMBER("max_ipc_namespaces", 0), NUMBER("max_mnt_namespaces", 0),
-    NUMBER("max_net_namespaces", 0),    NUMBER("max_pid_namespaces", 0), NUMBER("max_user_namespaces", 0),
-    NUMBER("max_uts_namespaces", 0),    {0},
-};
 static const struct proc_entry empty_entries[] = {{0}};
 
 const struct proc_entry proc_sys_entries[] = {
@@ -165,7 +160,7 @@ const struct proc_entry proc_sys_entries[] = {
     PROC_SYS("fs", fs_entries),
     PROC_SYS("kernel", kernel_entries),
     PROC_SYS("net", proc_sys_net_entries),
-    PROC_SYS("user", user_entries),
+    PROC_SYS("user", proc_sys_user_entries),
     PROC_SYS("vm", vm_entries),
     {0},
 };

@@ -12,6 +12,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
 #include "sentry/seccomp/seccomp.h"
@@ -102,6 +103,8 @@ static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uaddr_t 
         return -LINUX_EINVAL;
     if (cmd == LINUX_F_GETLK || cmd == LINUX_F_OFD_GETLK) {
         int err = vfs_lock_test(f, p.owner, &p.l);
+        if (p.l.l_pid > 0)
+            p.l.l_pid = task_pid_out(t, p.l.l_pid);
         return err < 0 ? err : copy_out_obj(t, lock, &p.l);
     }
     return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);

@@ -94,7 +94,7 @@ int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
 static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
     if (pid == 0)
         return tgroup_get(t->tg);
-    struct task *other = task_find(t->k, pid);
+    struct task *other = task_find(t, pid);
     *err = -LINUX_ESRCH;
     if (!other)
         return NULL;
