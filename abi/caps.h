@@ -46,6 +46,7 @@
 #define LINUX_CAP_PERFMON            38
 #define LINUX_CAP_BPF                39
 #define LINUX_CAP_CHECKPOINT_RESTORE 40
+#define LINUX_CAP_CHECKPOINT_RESTORE 40
 #define LINUX_CAP_LAST_CAP           40
 
 #define LINUX_CAP_BIT(cap) (1ull << (cap))

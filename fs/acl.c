@@ -63,7 +63,11 @@ static bool valid(const struct acl *a) {
     return count(a, ACL_USER_OBJ) == 1 && count(a, ACL_GROUP_OBJ) == 1 && count(a, ACL_OTHER) == 1 &&
            (count(a, ACL_MASK) || !count(a, ACL_USER | ACL_GROUP));
 }
-int acl_parse(const void *value, size_t size, struct acl **out) {
+// Of the ids in entries with that tag.
+static const struct id_map *map_of(const struct vfs_cred *c, unsigned tag) {
+    return tag == ACL_USER ? c->uids : c->gids;
+}
+int acl_parse(const struct vfs_cred *c, const void *value, size_t size, struct acl **out) {
     struct acl_head head;
     struct acl_raw raw;
     *out = NULL;
@@ -86,7 +90,9 @@ int acl_parse(const void *value, size_t size, struct acl **out) {
         return -LINUX_ENOMEM;
     for (size_t k = 0; k < n; k++) {
         memcpy(&raw, (const char *)value + sizeof head + k * sizeof raw, sizeof raw);
-        a->e[k] = (struct acl_entry){raw.tag, raw.perm, has_id(raw.tag) ? raw.id : ~0u};
+        a->e[k] = (struct acl_entry){raw.tag, raw.perm, ~0u};
+        if (has_id(raw.tag))
+            a->e[k].id = idmap_in(map_of(c, raw.tag), raw.id);
     }
     if (!valid(a)) {
         acl_put(a);
@@ -95,7 +101,7 @@ int acl_parse(const void *value, size_t size, struct acl **out) {
     *out = a;
     return 0;
 }
-int64_t acl_format(const struct acl *a, void *buf, size_t size) {
+int64_t acl_format(const struct vfs_cred *c, const struct acl *a, void *buf, size_t size) {
     const struct acl_head head = {ACL_VERSION};
     size_t need = sizeof head + a->n * sizeof(struct acl_raw);
     if (size == 0)
@@ -105,6 +111,8 @@ int64_t acl_format(const struct acl *a, void *buf, size_t size) {
     memcpy(buf, &head, sizeof head);
     for (unsigned k = 0; k < a->n; k++) {
         struct acl_raw raw = {a->e[k].tag, a->e[k].perm, a->e[k].id};
+        if (has_id(raw.tag))
+            raw.id = idmap_out(map_of(c, raw.tag), raw.id);
         memcpy((char *)buf + sizeof head + k * sizeof raw, &raw, sizeof raw);
     }
     return (int64_t)need;

@@ -12,7 +12,11 @@
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
-bool cred_has(const struct vfs_cred *c, unsigned cap) { return c->caps >> cap & 1; }
+bool cred_has(const struct vfs_cred *c, unsigned cap) { return !c->uids && (c->caps >> cap & 1); }
+bool cred_has_over(const struct vfs_cred *c, const struct inode *i, unsigned cap) {
+    return (c->caps >> cap & 1) && idmap_out(c->uids, LOAD(i->attr.uid)) != ID_NONE &&
+           idmap_out(c->gids, LOAD(i->attr.gid)) != ID_NONE;
+}
 bool cred_in_group(const struct vfs_cred *c, uint32_t gid) {
     if (c->fsgid == gid)
         return true;
@@ -27,7 +31,7 @@ bool cred_in_group(const struct vfs_cred *c, uint32_t gid) {
     return low < c->ngroups && c->groups[low] == gid;
 }
 bool inode_owner_or_capable(const struct inode *i, const struct vfs_cred *c) {
-    return LOAD(i->attr.uid) == c->fsuid || cred_has(c, LINUX_CAP_FOWNER);
+    return LOAD(i->attr.uid) == c->fsuid || cred_has_over(c, i, LINUX_CAP_FOWNER);
 }
 
 // What mode and ACL say, whatever the caller's capabilities. An ACL whose mask lets nothing through is not
@@ -50,13 +54,13 @@ int vfs_mode_permission(struct inode *i, int mask, const struct vfs_cred *c) {
     if (plain_permission(i, mode, mask, c) == 0)
         return 0;
     if (LINUX_S_ISDIR(mode)) {
-        if (!(mask & MAY_WRITE) && cred_has(c, LINUX_CAP_DAC_READ_SEARCH))
+        if (!(mask & MAY_WRITE) && cred_has_over(c, i, LINUX_CAP_DAC_READ_SEARCH))
             return 0;
-        return cred_has(c, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
+        return cred_has_over(c, i, LINUX_CAP_DAC_OVERRIDE) ? 0 : -LINUX_EACCES;
     }
-    if (mask == MAY_READ && cred_has(c, LINUX_CAP_DAC_READ_SEARCH))
+    if (mask == MAY_READ && cred_has_over(c, i, LINUX_CAP_DAC_READ_SEARCH))
         return 0;
-    if ((!(mask & MAY_EXEC) || (mode & 0111)) && cred_has(c, LINUX_CAP_DAC_OVERRIDE))
+    if ((!(mask & MAY_EXEC) || (mode & 0111)) && cred_has_over(c, i, LINUX_CAP_DAC_OVERRIDE))
         return 0;
     return -LINUX_EACCES;
 }
@@ -128,7 +132,7 @@ int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
 // Set-gid without group execute goes too, when the caller could not have set it.
 static unsigned kills_sgid(const struct inode *i, uint32_t mode, const struct vfs_cred *c) {
     bool bare = (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == LINUX_S_ISGID;
-    return bare && !cred_in_group(c, LOAD(i->attr.gid)) && !cred_has(c, LINUX_CAP_FSETID) ? ATTR_KILL_SGID
+    return bare && !cred_in_group(c, LOAD(i->attr.gid)) && !cred_has_over(c, i, LINUX_CAP_FSETID) ? ATTR_KILL_SGID
                                                                                           : 0;
 }
 unsigned inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
@@ -166,7 +170,7 @@ int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     if (!inode_owner_or_capable(i, &ctx->cred) || may_setattr(i, false))
         return -LINUX_EPERM;
     struct vfs_attr a = {.mode = mode & LINUX_S_IALLUGO};
-    if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has(&ctx->cred, LINUX_CAP_FSETID))
+    if (!cred_in_group(&ctx->cred, LOAD(i->attr.gid)) && !cred_has_over(&ctx->cred, i, LINUX_CAP_FSETID))
         a.mode &= ~(uint32_t)LINUX_S_ISGID;
     return dentry_setattr(p->dentry, &a, ATTR_MODE);
 }
@@ -178,7 +182,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
         return -LINUX_EROFS;
     if (may_setattr(i, false))
         return -LINUX_EPERM;
-    bool cap = cred_has(c, LINUX_CAP_CHOWN), owner = c->fsuid == ouid;
+    bool cap = cred_has_over(c, i, LINUX_CAP_CHOWN), owner = c->fsuid == ouid;
     if (uid != ~0u && !cap && !(owner && uid == ouid))
         return -LINUX_EPERM;
     if (gid != ~0u && !cap && !(owner && (gid == ogid || cred_in_group(c, gid))))

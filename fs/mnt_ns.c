@@ -58,6 +58,7 @@ static struct mount *clone_of(struct vfs *v, struct mount *m, struct dentry *roo
     if (!c)
         super_put(m->sb);  // never the last one
     m->copy = c;
+    c->locked_flags = m->locked_flags;
     return c;
 }
 
@@ -70,6 +71,8 @@ static int copy_below(struct vfs *v, struct mount *top, const struct dentry *roo
         }
         next = next_of(m, top);
         struct mount *c = clone_of(v, m, m->root);
+        if (c)
+            c->locked = m->locked;
         int err = c ? mount_link(v, c, m->parent->copy, m->mountpoint, ns) : -LINUX_ENOMEM;
         if (err) {
             if (c)
@@ -81,25 +84,9 @@ static int copy_below(struct vfs *v, struct mount *top, const struct dentry *roo
 }
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
-struct mnt_ns *mnt_ns_new(struct vfs *v) {
-    struct mnt_ns *ns = znew(struct mnt_ns);
-    if (!ns)
-        return NULL;
-    ref_init(&ns->refs, 1);
-    ns->vfs = v;
-    ns->ino = inode_next_ino(v) + 0xf0000000u;
-    return ns;
-}
-
-struct mnt_ns *mnt_ns_get(struct mnt_ns *ns) {
-    ref_get(&ns->refs);
-    return ns;
-}
-
-void mnt_ns_put(struct mnt_ns *ns) {
+static void mnt_ns_free(struct ns *n) {
+    struct mnt_ns *ns = container_of(n, struct mnt_ns, ns);
     struct list gone = LIST_INIT(gone);
-    if (!ref_put(&ns->refs))
-        return;
     lock_take(&ns->vfs->mounts_lock);
     if (ns->root)
         take_off(ns->vfs, ns->root, &gone);
@@ -108,8 +95,32 @@ void mnt_ns_put(struct mnt_ns *ns) {
     free(ns);
 }
 
+struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner) {
+    struct mnt_ns *ns = znew(struct mnt_ns);
+    if (!ns)
+        return NULL;
+    ns_init(&ns->ns, NS_MNT, v, ino, owner, mnt_ns_free);
+    ns->vfs = v;
+    return ns;
+}
+
+struct mnt_ns *mnt_ns_get(struct mnt_ns *ns) {
+    ns_get(&ns->ns);
+    return ns;
+}
+
+void mnt_ns_put(struct mnt_ns *ns) { ns_put(&ns->ns); }
+
 struct mnt_ns *vfs_first_ns(struct vfs *v) {
     return v->ns;
+}
+
+// A copy for another owner, who may do less with it.
+static void lock_all(struct mnt_ns *ns) {
+    for (struct mount *m = ns->root; m; m = next_of(m, ns->root)) {
+        m->locked = m != ns->root;
+        m->locked_flags |= m->flags & (MOUNT_FLAGS & ~LINUX_MS_RELATIME);
+    }
 }
 
 static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
@@ -122,7 +133,10 @@ static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
             mount_put(c);
         return err;
     }
-    return copy_below(v, old->root, NULL, ns);
+    err = copy_below(v, old->root, NULL, ns);
+    if (err == 0 && ns->ns.owner != old->ns.owner)
+        lock_all(ns);
+    return err;
 }
 
 // mounts_lock is held. The mount of p in the copy; what it was is put by the caller.
@@ -134,10 +148,10 @@ static struct mount *lead_over(struct mnt_ns *old, struct path *p) {
     return was;
 }
 
-int mnt_ns_copy(struct mnt_ns *old, struct mnt_ns **out, struct path *paths[], unsigned n) {
+int mnt_ns_copy(struct mnt_ns *old, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n) {
     struct vfs *v = old->vfs;
     struct mount *was[2] = {NULL, NULL};
-    struct mnt_ns *ns = mnt_ns_new(v);
+    struct mnt_ns *ns = mnt_ns_new(v, 0, owner);
     if (!ns)
         return -LINUX_ENOMEM;
     invariant(n <= 2);
@@ -161,6 +175,25 @@ bool vfs_is_in(struct mnt_ns *ns, const struct path *p) {
     return p->mnt->ns == ns;
 }
 
+struct path mnt_ns_root(struct mnt_ns *ns) {
+    struct path root = {0};
+    {
+        LOCKED(&ns->vfs->mounts_lock);
+        if (ns->root) {
+            root = (struct path){ns->root, ns->root->root};
+            path_get(&root);
+        }
+    }
+    if (root.mnt)
+        path_into_mounts(ns->vfs, &root);
+    return root;
+}
+
+bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p) {
+    struct path root cleanup_path = mnt_ns_root(ns);
+    return path_equal(&root, p);
+}
+
 // ---- Mounting ---------------------------------------------------------------------------------------------
 // What lies on top at a place; owned.
 static struct path top_of(struct vfs *v, const struct path *at) {
@@ -178,10 +211,28 @@ int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at
     return err;
 }
 
+// A file that stands for a namespace has no place. One of mounts is bound in younger ones alone: no ring of
+// references.
+static bool may_bind_ns(const struct mnt_ns *ns, const struct path *from) {
+    const struct ns *n = nsfs_of_path(from);
+    return n && (n->kind != NS_MNT || n->ino > ns->ns.ino);
+}
+
+// Would one see what a locked mount below d lies on?
+static bool has_locked(const struct mount *m, const struct dentry *d) {
+    const struct mount *c;
+    list_for_each(c, &m->children, sibling)
+        if (c->locked && is_below(c->mountpoint, d))
+            return true;
+    return false;
+}
+
 static int bind_locked(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive,
                        struct list *gone) {
     struct vfs *v = ns->vfs;
-    if (from->mnt->ns != ns || at->mnt->ns != ns)
+    if ((from->mnt->ns != ns && !may_bind_ns(ns, from)) || at->mnt->ns != ns)
+        return -LINUX_EINVAL;
+    if (!recursive && has_locked(from->mnt, from->dentry))
         return -LINUX_EINVAL;
     if (!mounts_fit(at, from->dentry))
         return -LINUX_ENOTDIR;
@@ -241,7 +292,7 @@ static struct path hang(struct vfs *v, struct mount *m, const struct path *to) {
 }
 
 static int may_move(struct mnt_ns *ns, const struct path *from, const struct path *at) {
-    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent)
+    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent || from->mnt->locked)
         return -LINUX_EINVAL;
     if (lies_on(at->mnt, from->mnt))
         return -LINUX_ELOOP;
@@ -265,6 +316,8 @@ int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
     LOCKED(&ns->vfs->mounts_lock);
     if (at->mnt->ns != ns || at->dentry != at->mnt->root)
         return -LINUX_EINVAL;
+    if (at->mnt->locked_flags & ~flags)
+        return -LINUX_EPERM;
     at->mnt->flags = flags & MOUNT_FLAGS;
     return 0;
 }
@@ -272,7 +325,7 @@ int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
 int vfs_umount_tree(struct mnt_ns *ns, const struct path *at) {
     struct list gone = LIST_INIT(gone);
     lock_take(&ns->vfs->mounts_lock);
-    bool ok = at->mnt->ns == ns && at->dentry == at->mnt->root && at->mnt != ns->root;
+    bool ok = at->mnt->ns == ns && at->dentry == at->mnt->root && at->mnt != ns->root && !at->mnt->locked;
     if (ok)
         take_off(ns->vfs, at->mnt, &gone);
     lock_drop(&ns->vfs->mounts_lock);
@@ -295,7 +348,7 @@ static int may_pivot(struct mnt_ns *ns, const struct path *root, const struct pa
         return -LINUX_EINVAL;
     if (to->mnt == root->mnt || old->mnt == root->mnt)
         return -LINUX_EBUSY;
-    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent)
+    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent || to->mnt->locked || root->mnt->locked)
         return -LINUX_EINVAL;
     return reaches(old, to) && reaches(to, root) ? 0 : -LINUX_EINVAL;
 }

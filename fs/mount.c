@@ -185,6 +185,8 @@ int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsi
 static int may_umount(struct mount *m) {
     if (!m->ns)
         return -LINUX_EINVAL;
+    if (m->locked)
+        return -LINUX_EINVAL;
     if (m == m->ns->root || !list_empty(&m->children))
         return -LINUX_EBUSY;
     return ref_read(&m->refs) > 2 ? -LINUX_EBUSY : 0;  // the table's, and the caller's

@@ -20,7 +20,7 @@ uint32_t mode_for_new(const struct inode *dir, uint32_t mode, const struct vfs_c
                    dir_mode = __atomic_load_n(&dir->attr.mode, __ATOMIC_RELAXED);
     // Before the umask: what it takes away is no way round.
     if ((mode & set_gid) == set_gid && (dir_mode & LINUX_S_ISGID) &&
-        !cred_has(&ctx->cred, LINUX_CAP_FSETID) &&
+        !cred_has_over(&ctx->cred, dir, LINUX_CAP_FSETID) &&
         !cred_in_group(&ctx->cred, __atomic_load_n(&dir->attr.gid, __ATOMIC_RELAXED)))
         mode &= ~(uint32_t)LINUX_S_ISGID;
     return inode_has_acl(dir, ACL_DEFAULT) ? mode : mode & ~ctx->umask;
@@ -35,7 +35,7 @@ static int may_delete(struct inode *dir, struct dentry *victim, bool want_dir, c
         return -LINUX_EPERM;
     uint32_t owner = __atomic_load_n(&i->attr.uid, __ATOMIC_RELAXED);
     if ((dir->attr.mode & LINUX_S_ISVTX) && owner != c->fsuid && dir->attr.uid != c->fsuid &&
-        !cred_has(c, LINUX_CAP_FOWNER))
+        !cred_has_over(c, i, LINUX_CAP_FOWNER))
         return -LINUX_EPERM;
     bool is_dir = inode_is_dir(i);
     if (want_dir && !is_dir)

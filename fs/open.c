@@ -73,7 +73,7 @@ static int may_open(const struct open_req *r, const struct path *p) {
     if (inode_flagged(i, LINUX_FS_APPEND_FL) && (rewrites || (r->flags & LINUX_O_TRUNC)))
         return -LINUX_EPERM;
     bool noatime = r->flags & LINUX_O_NOATIME;
-    return noatime && i->attr.uid != c->fsuid && !cred_has(c, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
+    return noatime && i->attr.uid != c->fsuid && !cred_has_over(c, i, LINUX_CAP_FOWNER) ? -LINUX_EPERM : 0;
 }
 static unsigned mode_of(unsigned flags, uint32_t type) {
     unsigned mode = 0, acc = flags & LINUX_O_ACCMODE;

@@ -11,11 +11,13 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/stat.h"
+#include "base/idmap.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/refcount.h"
 #include "base/waitq.h"
 #include "fs/acl.h"
+#include "fs/nsfs.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,7 +42,8 @@ struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
     const uint32_t *groups;  // sorted
     unsigned ngroups;
-    uint64_t caps;  // effective, 1 << LINUX_CAP_*
+    uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
+    const struct id_map *uids, *gids;  // NULL: the first one
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -249,10 +252,9 @@ struct dentry {
 
 // What a group of processes sees mounted: a tree, to which other namespaces have no way.
 struct mnt_ns {
-    struct refcount refs;
+    struct ns ns;
     struct vfs *vfs;     // [c] borrowed
     struct mount *root;  // [m] borrowed; NULL: nothing is mounted
-    uint64_t ino;        // [c] its number in /proc/PID/ns
 };
 
 struct mount {
@@ -269,6 +271,10 @@ struct mount {
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
+    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could else
+    // see or do what it was there to keep from
+    bool locked;
+    unsigned locked_flags;
     int id;
     char *source;
 };
@@ -333,9 +339,9 @@ int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first nam
 struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
 void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
 struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
-// A copy of all that is mounted in ns. Each of the n paths that lies in ns is led to the same place in the
-// copy.
-int mnt_ns_copy(struct mnt_ns *ns, struct mnt_ns **out, struct path *paths[], unsigned n);
+// A copy of all that is mounted in ns, of `owner`. Each of the n paths that lies in ns is led to the same
+// place in the copy.
+int mnt_ns_copy(struct mnt_ns *ns, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n);
 // from (and, `recursive`, what is mounted below it) once more at another place.
 int vfs_bind_tree(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive);
 int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at, unsigned flags,
@@ -344,6 +350,9 @@ int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path
 int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags);
 int vfs_umount_tree(struct mnt_ns *ns, const struct path *at);  // MNT_DETACH: with all that lies on it
 bool vfs_is_in(struct mnt_ns *ns, const struct path *p);
+// Where the tree of ns begins, for who comes to it; owned; none: nothing is mounted.
+struct path mnt_ns_root(struct mnt_ns *ns);
+bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p);
 // new_root becomes the root, what was the caller's root is mounted on put_old. The caller leads processes
 // over.
 int vfs_pivot_root(struct mnt_ns *ns, const struct path *root, const struct path *new_root,

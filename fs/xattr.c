@@ -49,23 +49,23 @@ static int xattr_check(const struct vfs_ctx *ctx, struct inode *i, const char *n
     return bare ? -LINUX_EINVAL : 0;
 }
 // ---- ACLs -------------------------------------------------------------------------------------------------
-static int64_t get_acl(struct inode *i, enum acl_kind kind, void *buf, size_t size) {
+static int64_t get_acl(const struct vfs_cred *c, struct inode *i, enum acl_kind kind, void *buf, size_t size) {
     if (!i->ops->set_acl)
         return -LINUX_EOPNOTSUPP;
     struct acl *a = inode_acl(i, kind);
-    int64_t n = a ? acl_format(a, buf, size) : -LINUX_ENODATA;
+    int64_t n = a ? acl_format(c, a, buf, size) : -LINUX_ENODATA;
     acl_put(a);
     return n;
 }
 // May the caller have the set-gid bit of this file?
 static bool keeps_sgid(struct inode *i, const struct vfs_cred *c) {
-    return cred_in_group(c, LOAD(i->attr.gid)) || cred_has(c, LINUX_CAP_FSETID);
+    return cred_in_group(c, LOAD(i->attr.gid)) || cred_has_over(c, i, LINUX_CAP_FSETID);
 }
 // value NULL: removes it.
 static int set_acl(const struct vfs_ctx *ctx, struct inode *i, enum acl_kind kind, const void *value,
                    size_t n) {
     struct acl *a;
-    int err = acl_parse(value, value ? n : 0, &a);
+    int err = acl_parse(&ctx->cred, value, value ? n : 0, &a);
     if (err)
         return err;
     if (inode_flagged(i, LINUX_FS_IMMUTABLE_FL | LINUX_FS_APPEND_FL))
@@ -113,7 +113,7 @@ int64_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *p, const char
     struct inode *i = p->dentry->inode;
     enum acl_kind kind;
     if (acl_named(name, &kind))
-        return get_acl(i, kind, buf, size);
+        return get_acl(&ctx->cred, i, kind, buf, size);
     int err = xattr_check(ctx, i, name, MAY_READ, i->ops->getxattr);
     return err ? err : i->ops->getxattr(i, name, buf, size);
 }

@@ -21,8 +21,12 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct nsproxy;
 struct links;
 struct limits;
+struct pid_ns;
+struct pid_numbers;
+struct user_ns;
 struct uts_ns;
 struct sentry_config;
 
@@ -37,6 +41,7 @@ struct kernel {
     struct lock tasks_lock;      // RANK_TASKS: process tree, pid tables, groups, sessions
     struct task **pids;          // [T] by tid, PID_MAX entries; borrowed
     struct tgroup **tgs;         // [T] by pid, zombies included; borrowed
+    struct pid_numbers **pid_numbers;  // [T] by number: what it is in inner namespaces (proc/pid_ns.c); owned
     // [T] by number: how often it was given out, to tell one bearer from the next
     uint32_t *pid_uses;
     struct list pgroups, sessions;  // [T]
@@ -67,7 +72,12 @@ struct kernel {
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it
-    struct uts_ns *uts;          // [c] owned: the names that the machine has at first
+    // [c] owned: the first namespaces of their kinds (those of sockets and IPC are above)
+    struct user_ns *user_ns;
+    struct pid_ns *pid_ns;
+    struct uts_ns *uts;          // the names that the machine has at first
+    struct ns *cgroup_ns, *time_ns;
+    struct nsproxy *nsproxy;     // [c] owned: all of them
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t born_tsc, born_ns;  // [c] the processor's counter, and CLOCK_MONOTONIC_RAW at that moment
     uint64_t kcmp_key[2];        // [c] random, and told to nobody: the order of objects that kcmp(2) tells

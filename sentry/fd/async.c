@@ -22,7 +22,9 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/signal/signal.h"
+#include "sentry/run/run.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 
@@ -276,11 +278,17 @@ static int set_owner(struct task *t, struct file *f, int type, int32_t pid) {
     return 0;
 }
 
+// As t calls it.
+static int set_named(struct task *t, struct file *f, int type, int32_t nr) {
+    int32_t pid = nr > 0 ? task_pid_in(t, nr) : nr;
+    return nr > 0 && !pid ? -LINUX_ESRCH : set_owner(t, f, type, pid);
+}
+
 // F_SETOWN: a process, or the group -who.
 static int set_who(struct task *t, struct file *f, int32_t who) {
     if (who == INT32_MIN)
         return -LINUX_EINVAL;
-    return who < 0 ? set_owner(t, f, LINUX_F_OWNER_PGRP, -who) : set_owner(t, f, LINUX_F_OWNER_PID, who);
+    return set_named(t, f, who < 0 ? LINUX_F_OWNER_PGRP : LINUX_F_OWNER_PID, who < 0 ? -who : who);
 }
 
 // A terminal's is by itself the foreground group, when nobody has been named; a pty's master is its opener's.
@@ -329,7 +337,10 @@ static struct linux_f_owner_ex shown_owner(struct kernel *k, const struct owner 
     LOCKED(&k->tasks_lock);
     if (!o->pid || k->pid_uses[o->pid] != o->use)
         return ex;
+    const struct task *t = task_current;
     ex.pid = owner_exists(k, o) ? o->pid : 0;
+    if (t && ex.pid)
+        ex.pid = pid_out(t->tg->pid_ns, ex.pid);
     return ex;
 }
 
@@ -356,7 +367,7 @@ static int64_t set_owner_ex(struct task *t, struct file *f, uint64_t arg) {
         return -LINUX_EFAULT;
     if (ex.type < LINUX_F_OWNER_TID || ex.type > LINUX_F_OWNER_PGRP)
         return -LINUX_EINVAL;
-    return set_owner(t, f, ex.type, ex.pid);
+    return set_named(t, f, ex.type, ex.pid);
 }
 
 int64_t async_fcntl(struct task *t, struct file *f, unsigned cmd, uint64_t arg) {

@@ -18,6 +18,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/run/park.h"
 
 void futex_table_init(struct futex_table *x) {
@@ -191,7 +192,7 @@ static void owner_died(struct task *t, uint64_t addr, bool pi, bool pending) {
         return;
     }
     for (int tries = 0; tries < 64; tries++) {
-        if ((value & LINUX_FUTEX_TID_MASK) != (uint32_t)t->tid)
+        if ((value & LINUX_FUTEX_TID_MASK) != (uint32_t)task_vtid(t))
             return;
         uint32_t next = (value & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED;
         int err = plat_cmpxchg32(t->mm->as, uaddr(addr), value, next, &old);

@@ -23,6 +23,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/run/park.h"
 
 _Static_assert(PID_MAX <= 1 << 24, "thread numbers leave the top byte of a word alone");
@@ -144,20 +145,20 @@ static bool will_tell(const struct task *owner) { return owner && !atomic_load(&
 static int acquire(struct task *t, const struct futex_key *key, uaddr_t word, uint32_t v) {
     struct pi_table *x = table(t);
     uint32_t waiters = first_for(x, key) ? LINUX_FUTEX_WAITERS : 0;
-    int err = write_word(t, word, (uint32_t)t->tid | (v & LINUX_FUTEX_OWNER_DIED) | waiters);
+    int err = write_word(t, word, (uint32_t)task_vtid(t) | (v & LINUX_FUTEX_OWNER_DIED) | waiters);
     if (err == 0)
-        set_owner(x, key, t->tid);
+        set_owner(x, key, task_vtid(t));
     return err;
 }
 
 static int64_t queue(struct task *t, const struct futex_key *key, uaddr_t word, int32_t owner) {
     struct pi_table *x = table(t);
-    if (would_deadlock(x, owner, t->tid))
+    if (would_deadlock(x, owner, task_vtid(t)))
         return -LINUX_EDEADLK;
     struct pi_waiter *w = znew(struct pi_waiter);
     if (!w)
         return -LINUX_ENOMEM;
-    *w = (struct pi_waiter){.key = *key, .word = word, .task = t, .tid = t->tid, .owner = owner};
+    *w = (struct pi_waiter){.key = *key, .word = word, .task = t, .tid = task_vtid(t), .owner = owner};
     list_add_tail(&x->waiters, &w->link);
     t->call.own.pi = w;
     t->call.cleanup = waiter_end;
@@ -177,7 +178,7 @@ static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t wor
     if (r < 0)
         return r;
     int32_t owner = (int32_t)(v & LINUX_FUTEX_TID_MASK);
-    if (owner == t->tid)
+    if (owner == task_vtid(t))
         return -LINUX_EDEADLK;
     const struct pi_waiter *first = first_for(x, key);
     if (!owner && !(first && first->state == PI_INHERITS))
@@ -204,9 +205,9 @@ static int64_t living_owner(struct task *t, const struct futex_key *key, uaddr_t
         waited_for = first_for(table(t), key);
     }
     int32_t owner = (int32_t)(v & LINUX_FUTEX_TID_MASK);
-    if (owner == t->tid)
+    if (owner == task_vtid(t))
         return -LINUX_EDEADLK;
-    *o = owner ? task_find(t->k, owner) : NULL;
+    *o = owner ? task_find(t, owner) : NULL;
     return !owner || waited_for || will_tell(*o) ? owner : -LINUX_ESRCH;
 }
 
@@ -282,7 +283,7 @@ int64_t pi_unlock(struct task *t, uaddr_t word, bool private) {
     r = read_word(t, word, &v);
     if (r < 0)
         return r;
-    if ((int32_t)(v & LINUX_FUTEX_TID_MASK) != t->tid)
+    if ((int32_t)(v & LINUX_FUTEX_TID_MASK) != task_vtid(t))
         return -LINUX_EPERM;
     r = claim_word(t, word, &v);
     if (r < 0)
@@ -305,6 +306,6 @@ void pi_owner_ends(struct task *t) {
     struct pi_waiter *w;
     LOCKED(&x->lock);
     list_for_each(w, &x->waiters, link)
-        if (w->owner == t->tid)
+        if (w->owner == task_vtid(t) && w->task->tg->pid_ns == t->tg->pid_ns)
             pass_on(x, &w->key);
 }

@@ -4,9 +4,15 @@
 #include "sentry/ipc/ipc.h"
 #include "abi/caps.h"
 #include "base/clock.h"
+#include "base/fault.h"
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/ipc/msg.h"
 #include "sentry/ipc/sem.h"
+#include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
+#include <stdlib.h>
 
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
 
@@ -36,6 +42,35 @@ void ipc_ns_destroy(struct ipc_ns *ns) {
     mq_table_destroy(&ns->mq);
     table_destroy(&ns->msg);
     table_destroy(&ns->sem);
+}
+
+static void ipc_ns_free(struct ns *n) {
+    struct ipc_ns *ns = (struct ipc_ns *)n;
+    ipc_ns_destroy(ns);
+    free(ns);
+}
+
+int ipc_ns_make(struct task *t, struct ns *owner, struct ns **out) {
+    struct ipc_ns *ns = znew(struct ipc_ns);
+    if (!ns)
+        return -LINUX_ENOMEM;
+    ipc_ns_init(ns);
+    ns_init(&ns->ns, NS_IPC, t->k->vfs, 0, owner, ipc_ns_free);
+    *out = &ns->ns;
+    return 0;
+}
+
+void ipc_perm_out(const struct task *t, struct linux_ipc64_perm *p) {
+    p->uid = task_uid_out(t, p->uid);
+    p->cuid = task_uid_out(t, p->cuid);
+    p->gid = task_gid_out(t, p->gid);
+    p->cgid = task_gid_out(t, p->cgid);
+}
+
+bool ipc_perm_in(const struct task *t, struct linux_ipc64_perm *p) {
+    p->uid = task_uid_in(t, p->uid);
+    p->gid = task_gid_in(t, p->gid);
+    return p->uid != ID_NONE && p->gid != ID_NONE;
 }
 
 struct ipc_object *ipc_by_index(struct ipc_table *x, int index) {
@@ -94,12 +129,12 @@ bool ipc_allowed(struct task *t, const struct ipc_object *o, unsigned want) {
         have = o->perm.mode >> 6 & 7;
     else if (in_group(c, o->perm.gid) || in_group(c, o->perm.cgid))
         have = o->perm.mode >> 3 & 7;
-    return !(want & ~have) || task_capable(t, LINUX_CAP_IPC_OWNER);
+    return !(want & ~have) || task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_IPC_OWNER);
 }
 
 bool ipc_owns(struct task *t, const struct ipc_object *o) {
     return t->cred->euid == o->perm.uid || t->cred->euid == o->perm.cuid ||
-           task_capable(t, LINUX_CAP_SYS_ADMIN);
+           task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_SYS_ADMIN);
 }
 
 void ipc_owner(struct task *t, struct ipc_object *o, int32_t key, unsigned mode) {

@@ -10,10 +10,14 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/proc/nsproxy.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -118,8 +122,8 @@ static void drop_notice(struct mq_notice *n, unsigned char how) {
 static void give_notice(struct mq_notice *n, struct task *sender) {
     if (n->to && n->event.sigev_notify == LINUX_SIGEV_SIGNAL && n->event.sigev_signo) {
         struct linux_siginfo info = {.si_signo = n->event.sigev_signo, .si_code = LINUX_SI_MESGQ};
-        info.si_pid = sender->tg->pid;
-        info.si_uid = sender->cred->uid;
+        info.si_pid = task_vpid(sender);
+        info.si_uid = task_uid_out(sender, sender->cred->uid);
         info.si_ptr = n->event.sigev_value.sival_ptr;
         signal_send_group(n->to, info.si_signo, &info);
     }
@@ -192,6 +196,9 @@ static int mq_flush(struct file *f, void *owner) {
     return 0;
 }
 
+// An open queue keeps its namespace.
+static struct ns *ns_of(const struct mqueue *q) { return &container_of(q->table, struct ipc_ns, mq)->ns; }
+
 static void mq_release(struct file *f) {
     struct mqueue *q = queue_of(f);
     struct mq_notice old = {0};
@@ -203,7 +210,9 @@ static void mq_release(struct file *f) {
             old = take_notice(q);  // the last file: its process has ended, or has closed it
     }
     drop_notice(&old, LINUX_NOTIFY_REMOVED);
+    struct ns *ns = ns_of(q);
     queue_put(q);
+    ns_put(ns);
 }
 
 static const struct file_ops mq_ops = {
@@ -224,9 +233,11 @@ static int queue_file(struct task *t, struct mqueue *q, unsigned flags, struct f
     int err = file_anon(t->k->vfs, name, i, &mq_ops, q, flags, out);
     if (err < 0)
         queue_put(q);
-    else
-        (*out)->mode |= FMODE_SEEK;  // of the text that read(2) gives
-    return err;
+    if (err < 0)
+        return err;
+    ns_get(ns_of(q));
+    (*out)->mode |= FMODE_SEEK;  // of the text that read(2) gives
+    return 0;
 }
 
 // ---- Names ------------------------------------------------------------------------------------------------
@@ -276,7 +287,7 @@ static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
         return NULL;
     }
     ref_init(&q->refs, 1);
-    q->table = &t->k->ipc.mq;
+    q->table = &task_ipc(t)->mq;
     list_init(&q->link);
     list_init(&q->messages);
     waitq_init(&q->wait);
@@ -303,7 +314,7 @@ static int may_open(struct task *t, const struct mqueue *q, unsigned flags) {
 // The queue of that name, referenced; made for O_CREAT, from `made`, which is taken over then.
 static int look_up(struct task *t, const char *name, unsigned flags, struct mqueue **made,
                    struct mqueue **out) {
-    struct mq_table *x = &t->k->ipc.mq;
+    struct mq_table *x = &task_ipc(t)->mq;
     LOCKED(&x->lock);
     struct mqueue *q = find(x, name);
     if (q && (flags & LINUX_O_CREAT) && (flags & LINUX_O_EXCL))
@@ -357,7 +368,7 @@ int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
 }
 
 int do_mq_unlink(struct task *t, const char *name) {
-    struct mq_table *x = &t->k->ipc.mq;
+    struct mq_table *x = &task_ipc(t)->mq;
     struct mqueue *q;
     int err = check_name(name);
     if (err < 0)
@@ -412,7 +423,7 @@ int mq_send(struct task *t, struct file *f, struct mq_message **m) {
         uint64_t cost = (*m)->size + sizeof **m;
         if (q->count >= q->max)
             return -LINUX_EAGAIN;
-        if (x->bytes + cost > MEMORY_MAX)
+        if (x->bytes + cost > ipc_share((const struct ipc_ns *)ns_of(q), MEMORY_MAX))
             return -LINUX_ENOMEM;
         if (q->count == 0 && q->receivers == 0)
             notice = take_notice(q);

@@ -7,6 +7,10 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/run/park.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +42,7 @@ static void queue_free(struct msgqueue *q) {
 }
 
 int64_t do_msgget(struct task *t, int32_t key, unsigned flags) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     struct msgqueue *made = znew(struct msgqueue);
     if (!made)
         return -LINUX_ENOMEM;
@@ -72,7 +76,7 @@ static int64_t wait_or(struct task *t, unsigned flags, int otherwise) {
 }
 
 int64_t do_msgsnd(struct task *t, int id, struct message **m, unsigned flags) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     park_arm(t, ipc_queue(&ns->msg, id));
     {
         LOCKED(&ns->msg.lock);
@@ -83,13 +87,13 @@ int64_t do_msgsnd(struct task *t, int id, struct message **m, unsigned flags) {
             return -LINUX_EACCES;
         if (q->bytes + (*m)->size > q->limit || q->count >= q->limit)
             return wait_or(t, flags, -LINUX_EAGAIN);
-        if (ns->msg_bytes + cost(*m) > MEMORY_MAX)
+        if (ns->msg_bytes + cost(*m) > ipc_share(ns, MEMORY_MAX))
             return -LINUX_ENOMEM;
         ns->msg_bytes += cost(*m);
         list_add_tail(&q->messages, &(*m)->link);
         q->bytes += (*m)->size;
         q->count++;
-        q->sender = t->tg->pid;
+        q->sender = task_vpid(t);
         q->stime = ipc_now();
         *m = NULL;
     }
@@ -126,7 +130,7 @@ static struct message *copy_of(const struct message *m) {
 }
 
 int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned flags, struct message **out) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     park_arm(t, ipc_queue(&ns->msg, id));
     {
         LOCKED(&ns->msg.lock);
@@ -150,7 +154,7 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
         ns->msg_bytes -= cost(m);
         q->bytes -= m->size;
         q->count--;
-        q->receiver = t->tg->pid;
+        q->receiver = task_vpid(t);
         q->rtime = ipc_now();
         *out = m;
     }
@@ -160,7 +164,7 @@ int64_t do_msgrcv(struct task *t, int id, uint64_t size, int64_t type, unsigned 
 
 // ---- msgctl -----------------------------------------------------------------------------------------------
 int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->msg.lock);
     bool by_index = cmd != LINUX_IPC_STAT;
     struct msgqueue *q = queue_of(by_index ? ipc_by_index(&ns->msg, id) : ipc_find(&ns->msg, id));
@@ -181,7 +185,7 @@ int64_t msg_stat(struct task *t, int id, int cmd, struct linux_msqid64_ds *out) 
 }
 
 int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     {
         LOCKED(&ns->msg.lock);
         struct msgqueue *q = queue_of(ipc_find(&ns->msg, id));
@@ -202,7 +206,7 @@ int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in) {
 }
 
 int64_t msg_remove(struct task *t, int id) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     struct msgqueue *q;
     {
         LOCKED(&ns->msg.lock);
@@ -220,7 +224,7 @@ int64_t msg_remove(struct task *t, int id) {
 }
 
 int64_t msg_info(struct task *t, int cmd, struct linux_msginfo *out) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     *out = (struct linux_msginfo){.msgpool = IPC_MAX * (MSG_QUEUE_SIZE / 1024),
                                   .msgmap = MSG_QUEUE_SIZE,
                                   .msgmax = MSG_SIZE_MAX,

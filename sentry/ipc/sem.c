@@ -8,6 +8,10 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/run/park.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +59,7 @@ static void set_free(struct ipc_ns *ns, struct semset *s) {
 }
 
 int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     if (count < 0 || count > SEM_PER_SET)
         return -LINUX_EINVAL;
     struct semset *made = xcalloc(1, sizeof *made + (size_t)count * sizeof made->sems[0]);
@@ -72,7 +76,7 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
             r = -LINUX_ENOENT;
         } else if (count == 0) {
             r = -LINUX_EINVAL;
-        } else if (count > SEM_TOTAL - ns->nsems) {
+        } else if (count > (int)ipc_share(ns, SEM_TOTAL) - ns->nsems) {
             r = -LINUX_ENOSPC;
         } else {
             ipc_owner(t, &made->o, key, flags);
@@ -91,12 +95,12 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
 // ---- semop ------------------------------------------------------------------------------------------------
 // The caller's adjustments of s, made when there are none yet. The table's lock is held.
 static struct undo *undo_of(struct task *t, struct semset *s) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     struct undo *u;
     list_for_each(u, &s->undos, link)
         if (u->owner == t->tg)
             return u;
-    u = ns->undo_bytes + undo_size(s) <= UNDO_MAX ? xcalloc(1, undo_size(s)) : NULL;
+    u = ns->undo_bytes + undo_size(s) <= ipc_share(ns, UNDO_MAX) ? xcalloc(1, undo_size(s)) : NULL;
     if (u) {
         u->owner = t->tg;
         ns->undo_bytes += undo_size(s);
@@ -142,7 +146,7 @@ static uint32_t *waiters(struct semset *s, const struct sem_wait *w) {
 
 static void not_waiting(struct task *t) {
     const struct sem_wait *w = &t->call.notes.sem;
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     t->call.cleanup = NULL;
     LOCKED(&ns->sem.lock);
     struct semset *s = set_of(ipc_find(&ns->sem, w->id));
@@ -179,13 +183,13 @@ static int try_ops(struct task *t, struct semset *s, const struct linux_sembuf *
         }
     }
     for (unsigned i = 0; i < n; i++)
-        s->sems[ops[i].sem_num].pid = t->tg->pid;
+        s->sems[ops[i].sem_num].pid = task_vpid(t);
     s->otime = ipc_now();
     return 0;
 }
 
 int64_t do_semop(struct task *t, int id, const struct linux_sembuf *ops, unsigned n) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     if (t->call.cleanup)
         not_waiting(t);
     park_arm(t, ipc_queue(&ns->sem, id));
@@ -223,12 +227,11 @@ static void adjust(struct semset *s, const struct undo *u) {
         if (!u->by[i])
             continue;
         s->sems[i].value = clamp_value(s->sems[i].value + u->by[i]);
-        s->sems[i].pid = u->owner->pid;
+        s->sems[i].pid = pid_out(u->owner->pid_ns, u->owner->pid);
     }
 }
 
-void sem_exit(struct tgroup *g) {
-    struct ipc_ns *ns = &g->k->ipc;
+void sem_exit(struct tgroup *g, struct ipc_ns *ns) {
     if (!atomic_load(&ns->nundos))
         return;
     for (int i = 0; i < IPC_MAX; i++) {
@@ -256,7 +259,7 @@ void sem_exit(struct tgroup *g) {
 
 // ---- semctl -----------------------------------------------------------------------------------------------
 int64_t sem_get(struct task *t, int id, int num, int cmd) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->sem.lock);
     struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s)
@@ -282,14 +285,14 @@ int64_t sem_get(struct task *t, int id, int num, int cmd) {
 static void set_one(struct task *t, struct semset *s, int num, uint16_t value) {
     struct undo *u;
     s->sems[num].value = value;
-    s->sems[num].pid = t->tg->pid;
+    s->sems[num].pid = task_vpid(t);
     list_for_each(u, &s->undos, link)
         u->by[num] = 0;
     s->ctime = ipc_now();
 }
 
 int64_t sem_set_value(struct task *t, int id, int num, int value) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     if (value < 0 || value > SEM_VALUE)
         return -LINUX_ERANGE;
     {
@@ -306,14 +309,14 @@ int64_t sem_set_value(struct task *t, int id, int num, int value) {
 }
 
 int sem_count(struct task *t, int id) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->sem.lock);
     struct semset *s = set_of(ipc_find(&ns->sem, id));
     return s ? s->count : -LINUX_EINVAL;
 }
 
 int64_t sem_get_all(struct task *t, int id, uint16_t *values, int count) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->sem.lock);
     struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s || s->count != count)
@@ -326,7 +329,7 @@ int64_t sem_get_all(struct task *t, int id, uint16_t *values, int count) {
 }
 
 int64_t sem_set_all(struct task *t, int id, const uint16_t *values, int count) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     {
         LOCKED(&ns->sem.lock);
         struct semset *s = set_of(ipc_find(&ns->sem, id));
@@ -345,7 +348,7 @@ int64_t sem_set_all(struct task *t, int id, const uint16_t *values, int count) {
 }
 
 int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->sem.lock);
     bool by_index = cmd != LINUX_IPC_STAT;
     struct semset *s = set_of(by_index ? ipc_by_index(&ns->sem, id) : ipc_find(&ns->sem, id));
@@ -359,7 +362,7 @@ int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out) 
 }
 
 int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     LOCKED(&ns->sem.lock);
     struct semset *s = set_of(ipc_find(&ns->sem, id));
     if (!s)
@@ -371,7 +374,7 @@ int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in) {
 }
 
 int64_t sem_remove(struct task *t, int id) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     {
         LOCKED(&ns->sem.lock);
         struct semset *s = set_of(ipc_find(&ns->sem, id));
@@ -388,7 +391,7 @@ int64_t sem_remove(struct task *t, int id) {
 }
 
 int64_t sem_info(struct task *t, int cmd, struct linux_seminfo *out) {
-    struct ipc_ns *ns = &t->k->ipc;
+    struct ipc_ns *ns = task_ipc(t);
     *out = (struct linux_seminfo){.semmap = SEM_TOTAL,
                                   .semmni = IPC_MAX,
                                   .semmns = SEM_TOTAL,

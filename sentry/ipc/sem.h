@@ -23,7 +23,8 @@ int64_t sem_stat(struct task *t, int id, int cmd, struct linux_semid64_ds *out);
 int64_t sem_change(struct task *t, int id, const struct linux_semid64_ds *in);  // IPC_SET
 int64_t sem_remove(struct task *t, int id);
 int64_t sem_info(struct task *t, int cmd, struct linux_seminfo *out);  // highest used index
-void sem_exit(struct tgroup *g);  // the process ends: SEM_UNDO. tasks_lock may be held.
+struct ipc_ns;
+void sem_exit(struct tgroup *g, struct ipc_ns *ns);  // the process ends: SEM_UNDO. tasks_lock may be held.
 void sem_free_all(struct ipc_ns *ns);  // nobody is left
 
 #endif

@@ -4,8 +4,8 @@
 // A removed segment stays until its last attachment is gone; that is noticed at the next call of this family,
 // its memory itself goes at once with the last area.
 //
-// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); one namespace for the sandbox; the time and process of the
-// last detach are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
+// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); a segment of another namespace cannot be detached by shmdt,
+// only unmapped; the time and process of the last detach are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
 #include "sentry/ipc/shm.h"
 #include "abi/caps.h"
 #include "abi/mman.h"
@@ -15,6 +15,10 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 
 #define SHMMAX   (UINT64_MAX - (1ull << 24))
@@ -81,11 +85,11 @@ static bool allowed(struct task *t, const struct shmseg *s, unsigned want) {
         have = p->mode >> 6 & 7;
     else if (in_group(c, p->gid) || in_group(c, p->cgid))
         have = p->mode >> 3 & 7;
-    return !(want & ~have) || task_capable(t, LINUX_CAP_IPC_OWNER);
+    return !(want & ~have) || task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_IPC_OWNER);
 }
 static bool owns(struct task *t, const struct shmseg *s) {
     const struct linux_ipc64_perm *p = &s->ds.shm_perm;
-    return t->cred->euid == p->uid || t->cred->euid == p->cuid || task_capable(t, LINUX_CAP_SYS_ADMIN);
+    return t->cred->euid == p->uid || t->cred->euid == p->cuid || task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_SYS_ADMIN);
 }
 static int64_t now(void) { return (int64_t)(real_ns() / NS_PER_SEC); }
 
@@ -111,7 +115,7 @@ static struct shmseg *make(struct task *t, int32_t key, uint64_t size, unsigned 
     s->ds.shm_perm.gid = s->ds.shm_perm.cgid = t->cred->egid;
     s->ds.shm_segsz = size;
     s->ds.shm_ctime = now();
-    s->ds.shm_cpid = t->tg->pid;
+    s->ds.shm_cpid = task_vpid(t);
     return s;
 }
 static int64_t existing(struct task *t, const struct shmseg *s, uint64_t size, unsigned flags) {
@@ -137,7 +141,7 @@ static int64_t publish(struct shm_table *x, struct shmseg *s) {
     return -LINUX_ENOSPC;
 }
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     if (flags & LINUX_SHM_HUGETLB)
         return -LINUX_EINVAL;
     sweep_all(x);
@@ -174,7 +178,7 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
 
 // ---- Attachments ------------------------------------------------------------------------------------------
 int shm_attach(struct task *t, int id, int may, struct file **f, uint64_t *size) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     unsigned want = (may & MAY_READ ? 4u : 0) | (may & MAY_WRITE ? 2u : 0) | (may & MAY_EXEC ? 1u : 0);
     LOCKED(&x->lock);
     struct shmseg *s = find_id(x, id);
@@ -183,7 +187,7 @@ int shm_attach(struct task *t, int id, int may, struct file **f, uint64_t *size)
     if (!allowed(t, s, want))
         return -LINUX_EACCES;
     s->ds.shm_atime = now();
-    s->ds.shm_lpid = t->tg->pid;
+    s->ds.shm_lpid = task_vpid(t);
     *f = file_get(s->file);
     *size = page_up(s->ds.shm_segsz);
     return 0;
@@ -195,18 +199,18 @@ static struct shmseg *find_file(struct shm_table *x, const struct file *f) {
     return NULL;
 }
 uint64_t shm_size_of(struct task *t, const struct file *f) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     LOCKED(&x->lock);
     struct shmseg *s = find_file(x, f);
     return s ? page_up(s->ds.shm_segsz) : 0;
 }
 void shm_detached(struct task *t, const struct file *f) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     LOCKED(&x->lock);
     struct shmseg *s = find_file(x, f);
     if (s) {
         s->ds.shm_dtime = now();
-        s->ds.shm_lpid = t->tg->pid;
+        s->ds.shm_lpid = task_vpid(t);
     }
 }
 
@@ -217,7 +221,7 @@ static struct shmseg *find_index(struct shm_table *x, int index) {
 
 // ---- shmctl -----------------------------------------------------------------------------------------------
 int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     sweep_all(x);
     LOCKED(&x->lock);
     bool by_index = cmd != LINUX_IPC_STAT;
@@ -234,7 +238,7 @@ int64_t shm_stat(struct task *t, int id, int cmd, struct linux_shmid64_ds *out) 
     return by_index ? s->id : 0;
 }
 int shm_set(struct task *t, int id, const struct linux_shmid64_ds *in) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     LOCKED(&x->lock);
     struct shmseg *s = find_id(x, id);
     if (!s)
@@ -250,7 +254,7 @@ int shm_set(struct task *t, int id, const struct linux_shmid64_ds *in) {
     return 0;
 }
 int shm_remove(struct task *t, int id) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     {
         LOCKED(&x->lock);
         struct shmseg *s = find_id(x, id);
@@ -264,7 +268,7 @@ int shm_remove(struct task *t, int id) {
     return 0;
 }
 int shm_lock(struct task *t, int id, bool lock) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     LOCKED(&x->lock);
     struct shmseg *s = find_id(x, id);
     if (!s)
@@ -275,7 +279,7 @@ int shm_lock(struct task *t, int id, bool lock) {
     return 0;
 }
 int shm_info(struct task *t, struct linux_shm_info *out) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     *out = (struct linux_shm_info){.used_ids = 0};
     LOCKED(&x->lock);
     for (int i = 0; i < x->top; i++)
@@ -286,7 +290,7 @@ int shm_info(struct task *t, struct linux_shm_info *out) {
     return x->top > 0 ? x->top - 1 : 0;
 }
 int shm_limits(struct task *t, struct linux_shminfo64 *out) {
-    struct shm_table *x = &t->k->ipc.shm;
+    struct shm_table *x = &task_ipc(t)->shm;
     *out = (struct linux_shminfo64){
         .shmmax = SHMMAX, .shmmin = 1, .shmmni = SHM_MAX, .shmseg = SHM_MAX, .shmall = SHMMAX};
     LOCKED(&x->lock);
@@ -294,12 +298,11 @@ int shm_limits(struct task *t, struct linux_shminfo64 *out) {
 }
 void shm_init(struct shm_table *x) { lock_init(&x->lock, RANK_OBJECT); }
 void shm_destroy(struct shm_table *x) {
-    {
-        LOCKED(&x->lock);
-        for (int i = 0; i < x->top; i++)
-            if (x->segs[i])
-                x->segs[i]->removed = true;
-    }
-    sweep_all(x);
+    // What is still attached, to who has left, is a file as any other from now on.
+    for (int i = 0; i < x->top; i++)
+        if (x->segs[i]) {
+            file_put(x->segs[i]->file);
+            free(x->segs[i]);
+        }
     lock_destroy(&x->lock);
 }

@@ -19,6 +19,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
@@ -141,6 +142,7 @@ static void become_leader(struct task *t) {
         old = g->leader;
         ptrace_forget(old);  // as if it had never been: its number is t's, whose tracer hears of the exec
         k->pids[t->tid] = NULL;
+        pid_settle(k, t->tid);
         LOCKED(&g->sig_lock);  // timers look threads up by number
         t->tid = g->pid;
         k->pids[g->pid] = t;

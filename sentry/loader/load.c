@@ -20,6 +20,7 @@
 #include "sentry/loader/loader.h"
 #include "sentry/loader/script.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/ptrace/ptrace.h"
@@ -225,9 +226,11 @@ static bool in_group(const struct cred *c, uint32_t gid) {
 // (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
 static bool new_caps(struct cred *c, const struct cred *old, const struct file_caps *fc, bool shared,
                      bool no_new_privs) {
-    bool mixed = fc && c->euid == 0 && c->uid != 0;
-    bool root = !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == 0 || c->uid == 0) && !mixed;
-    bool effective = (root && c->euid == 0) || (fc && fc->effective);
+    const uint32_t zero = cred_root(c);
+    bool is_root = zero != ID_NONE && (c->euid == zero || c->uid == zero);
+    bool mixed = fc && is_root && c->uid != zero;
+    bool root = is_root && !(c->securebits & LINUX_SECBIT_NOROOT) && !mixed;
+    bool effective = (root && c->euid == zero) || (fc && fc->effective);
     bool changed = c->euid != old->euid || !in_group(old, c->egid);
     uint64_t of_file = fc ? (fc->permitted & c->cap_bounding) | (fc->inheritable & c->cap_inheritable) : 0;
     c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : of_file;
@@ -243,8 +246,18 @@ static bool new_caps(struct cred *c, const struct cred *old, const struct file_c
     c->cap_permitted |= c->cap_ambient;
     c->cap_effective = effective ? c->cap_permitted : c->cap_ambient;
     bool grew = effective || (c->cap_permitted & ~c->cap_ambient);
-    return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != 0 && grew);
+    return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != zero && grew);
 }
+// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not know.
+static bool may_set_ids(struct task *t, const struct cred *c, const struct binary *b) {
+    struct mnt_ns *ns = fs_ctx_ns(t->fs);
+    bool seen = vfs_is_in(ns, &b->file->path);
+    mnt_ns_put(ns);
+    return seen && !(b->file->path.mnt->flags & LINUX_MS_NOSUID) &&
+           idmap_out(user_ns_uids(c->user), b->attr.uid) != ID_NONE &&
+           idmap_out(user_ns_gids(c->user), b->attr.gid) != ID_NONE;
+}
+
 static int new_cred(struct task *t, struct exec_image *x, const struct binary *b) {
     struct cred *c = x->cred = cred_dup(t->cred, t->cred->ngroups);
     if (!c)
@@ -252,7 +265,7 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
     x->alone = fs_ctx_exec_begin(t) ? t->fs : NULL;
     uint32_t mode = b->attr.mode;
     bool no_new_privs = task_no_new_privs(t);
-    bool honoured = !no_new_privs && !(b->file->path.mnt->flags & LINUX_MS_NOSUID);
+    bool honoured = !no_new_privs && may_set_ids(t, c, b);
     x->set_uid = honoured && (mode & LINUX_S_ISUID) ? b->attr.uid : ~0u;
     x->set_gid = honoured && (mode & LINUX_S_ISGID) && (mode & LINUX_S_IXGRP) ? b->attr.gid : ~0u;
     if (x->set_uid != ~0u)

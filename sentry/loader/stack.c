@@ -14,6 +14,7 @@
 #include "platform/platform.h"
 #include "sentry/loader/loader.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/task.h"
 #include <string.h>
 
@@ -51,10 +52,10 @@ static void fill_aux(struct stack *s, const struct exec_image *x) {
     aux(s, LINUX_AT_BASE, x->base);
     aux(s, LINUX_AT_FLAGS, 0);
     aux(s, LINUX_AT_ENTRY, x->program_entry);
-    aux(s, LINUX_AT_UID, c->uid);
-    aux(s, LINUX_AT_EUID, c->euid);
-    aux(s, LINUX_AT_GID, c->gid);
-    aux(s, LINUX_AT_EGID, c->egid);
+    aux(s, LINUX_AT_UID, idmap_shown(user_ns_uids(c->user), c->uid));
+    aux(s, LINUX_AT_EUID, idmap_shown(user_ns_uids(c->user), c->euid));
+    aux(s, LINUX_AT_GID, idmap_shown(user_ns_gids(c->user), c->gid));
+    aux(s, LINUX_AT_EGID, idmap_shown(user_ns_gids(c->user), c->egid));
     aux(s, LINUX_AT_SECURE, x->secure);
     aux(s, LINUX_AT_RANDOM, s->random);
     aux(s, LINUX_AT_HWCAP2, l->hwcap2);

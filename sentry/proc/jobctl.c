@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/run/hostevent.h"
 #include "sentry/run/run.h"
 #include "sentry/sentry.h"
@@ -243,13 +244,13 @@ static int64_t control_ioctl(struct ctty *c, struct file *f, bool far_end, unsig
         if (cmd == LINUX_TIOCSCTTY)
             return set_controlling(t, c, f, arg);
         if (set)
-            return set_foreground(t, c, value);
+            return set_foreground(t, c, value > 0 ? pid_in(t->tg->pid_ns, value) : value);
         if (cmd == LINUX_TIOCNOTTY)
             return far_end ? -LINUX_ENOTTY : give_up(t, c);
         // The far end may ask whose the terminal is, whoever it is itself.
         if ((!far_end && t->tg->pgrp->session->tty != c) || (cmd == LINUX_TIOCGSID && !c->session))
             return -LINUX_ENOTTY;
-        value = cmd == LINUX_TIOCGSID ? c->session->sid : c->pgrp;
+        value = pid_out(t->tg->pid_ns, cmd == LINUX_TIOCGSID ? c->session->sid : c->pgrp);
     }
     return ua->out(ua, uaddr(arg), &value, sizeof value);
 }

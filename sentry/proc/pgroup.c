@@ -3,6 +3,7 @@
 #include "sentry/proc/pgroup.h"
 #include "base/fault.h"
 #include "sentry/proc/jobctl.h"
+#include "sentry/proc/pid_ns.h"
 #include <stdlib.h>
 
 struct pgroup *pgroup_find(struct kernel *k, int32_t pgid) {
@@ -23,24 +24,27 @@ static struct session *session_find(struct kernel *k, int32_t sid) {
 
 bool pid_names_group(struct kernel *k, int32_t pid) { return pgroup_find(k, pid) || session_find(k, pid); }
 
-static void pgroup_put(struct pgroup *p) {
+static void pgroup_put(struct kernel *k, struct pgroup *p) {
     if (!ref_put(&p->refs))
         return;
     struct session *s = p->session;
+    int32_t pgid = p->pgid, sid = s->sid;
     list_del(&p->link);
     free(p);
     if (ref_put(&s->refs)) {
         jobctl_disassociate(s);
         list_del(&s->link);
         free(s);
+        pid_settle(k, sid);
     }
+    pid_settle(k, pgid);
 }
 
 void tgroup_leave(struct tgroup *g) {
     if (!g->pgrp)
         return;
     list_del(&g->pgrp_link);
-    pgroup_put(g->pgrp);
+    pgroup_put(g->k, g->pgrp);
     g->pgrp = NULL;
 }
 
@@ -80,7 +84,7 @@ int tgroup_setsid(struct tgroup *g) {
     s->sid = g->pid;
     list_add_tail(&k->sessions, &s->link);
     tgroup_join(g, p);
-    pgroup_put(p);
+    pgroup_put(k, p);
     return g->pid;
 }
 
@@ -126,7 +130,7 @@ int tgroup_setpgid(struct tgroup *caller, int32_t pid, int32_t pgid) {
         return -LINUX_ENOMEM;
     ref_get(&p->session->refs);
     tgroup_join(g, p);
-    pgroup_put(p);
+    pgroup_put(k, p);
     return 0;
 }
 

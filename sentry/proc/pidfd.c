@@ -70,9 +70,9 @@ int64_t sys_pidfd_open(struct task *t, const struct sysargs *a) {
     unsigned flags = arg_u32(a, 1);
     if (pid <= 0 || (flags & ~(unsigned)LINUX_O_NONBLOCK))
         return -LINUX_EINVAL;
-    struct tgroup *g = tgroup_find(t->k, pid);
+    struct tgroup *g = tgroup_find(t, pid);
     if (!g) {
-        struct task *other = task_find(t->k, pid);
+        struct task *other = task_find(t, pid);
         if (other)
             task_put(other);
         return other ? -LINUX_ENOENT : -LINUX_ESRCH;  // a thread that leads no process

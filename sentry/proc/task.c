@@ -8,9 +8,10 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
-#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
@@ -36,7 +37,6 @@ struct task *task_alloc(struct kernel *k, struct tgroup *g) {
     t->k = k;
     park_init(t);
     t->tg = tgroup_get(g);
-    t->uts = uts_ns_get(k->uts);
     t->tid = -1;
     atomic_init(&t->state, TASK_NEW);
     return t;
@@ -91,7 +91,7 @@ void task_put(struct task *t) {
     ktimer_cancel_sync(&t->call_timer);
     task_drop_parts(t);
     cred_put(t->cred);
-    uts_ns_put(t->uts);
+    nsproxy_put(t->nsproxy);
     sigqueue_free(t->pending);
     free(t->ptrace);
     tgroup_put(t->tg);
@@ -99,7 +99,7 @@ void task_put(struct task *t) {
     free(t);
 }
 
-struct tgroup *tgroup_alloc(struct kernel *k) {
+struct tgroup *tgroup_alloc(struct kernel *k, struct pid_ns *ns) {
     struct tgroup *g = znew(struct tgroup);
     if (!g)
         return NULL;
@@ -111,6 +111,8 @@ struct tgroup *tgroup_alloc(struct kernel *k) {
     ref_init(&g->refs, 1);
     g->k = k;
     g->pid = -1;
+    g->pid_ns = ns;
+    ns_get(&ns->ns);
     list_init(&g->tasks);
     list_init(&g->children);
     list_init(&g->sibling);
@@ -144,7 +146,16 @@ void tgroup_put(struct tgroup *g) {
     waitq_destroy(&g->child_wait);
     waitq_destroy(&g->exit_wait);
     lock_destroy(&g->sig_lock);
+    ns_put(&g->pid_ns->ns);
     free(g);
+}
+
+bool pid_take(struct kernel *k, int32_t pid) {
+    if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
+        return false;
+    k->pid_end = pid < k->pid_end ? k->pid_end : pid + 1;
+    k->pid_uses[pid]++;
+    return true;
 }
 
 int32_t pid_reserve(struct kernel *k) {
@@ -153,11 +164,9 @@ int32_t pid_reserve(struct kernel *k) {
         if (pid >= PID_MAX)
             pid = pid - PID_MAX + 2;  // numbers below 2 are the init's
         // A number that still names a group or a session must not come back.
-        if (k->pids[pid] || k->tgs[pid] || pid_names_group(k, pid))
+        if (!pid_take(k, pid))
             continue;
         k->last_pid = pid;
-        k->pid_end = pid < k->pid_end ? k->pid_end : pid + 1;
-        k->pid_uses[pid]++;
         return pid;
     }
     return -LINUX_EAGAIN;
@@ -181,6 +190,8 @@ void task_unpublish(struct task *t) {
     struct kernel *k = t->k;
     if (k->pids[t->tid] == t)
         k->pids[t->tid] = NULL;
+    if (t->tid != t->tg->pid)
+        pid_settle(k, t->tid);
     LOCKED(&t->tg->sig_lock);
     signal_forget(t);
     list_del(&t->tg_link);
@@ -188,23 +199,23 @@ void task_unpublish(struct task *t) {
     k->ntasks--;
 }
 
-struct task *task_find(struct kernel *k, int32_t tid) {
-    if (tid <= 0 || tid >= PID_MAX)
-        return NULL;
+struct task *task_find(struct task *by, int32_t tid) {
+    struct kernel *k = by->k;
     LOCKED(&k->tasks_lock);
-    return k->pids[tid] ? task_get(k->pids[tid]) : NULL;
+    struct task *found = k->pids[pid_in(by->tg->pid_ns, tid)];
+    return found && tid > 0 ? task_get(found) : NULL;
 }
 
-struct tgroup *tgroup_find(struct kernel *k, int32_t pid) {
-    if (pid <= 0 || pid >= PID_MAX)
-        return NULL;
+struct tgroup *tgroup_find(struct task *by, int32_t pid) {
+    struct kernel *k = by->k;
     LOCKED(&k->tasks_lock);
-    return k->tgs[pid] ? tgroup_get(k->tgs[pid]) : NULL;
+    struct tgroup *found = k->tgs[pid_in(by->tg->pid_ns, pid)];
+    return found && pid > 0 ? tgroup_get(found) : NULL;
 }
 
 int32_t tgroup_ppid(struct tgroup *g) {
     LOCKED(&g->k->tasks_lock);
-    return g->parent ? g->parent->pid : 0;
+    return g->parent ? pid_out(g->pid_ns, g->parent->pid) : 0;
 }
 
 uint64_t task_rlimit(struct task *t, int which) {

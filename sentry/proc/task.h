@@ -38,10 +38,11 @@ struct fdtable;
 struct fs_ctx;
 struct kernel;
 struct mm;
+struct nsproxy;
 struct pgroup;
+struct pid_ns;
 struct plat_thread;
 struct seccomp_filter;
-struct uts_ns;
 struct session;
 struct sighand;
 struct signalfd;
@@ -54,6 +55,7 @@ struct tgroup {
     struct refcount refs;
     struct kernel *k;             // [c]
     int32_t pid;                  // [c]
+    struct pid_ns *pid_ns;        // [c] owned: that it is in
     struct task *leader;          // [T] owned until reaped
     struct list tasks;            // task->tg_link, all alive: changed under T and S, read under either
     _Atomic unsigned nalive;      // [a] changed under T
@@ -65,6 +67,7 @@ struct tgroup {
     struct list pgrp_link;        // [T]
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
+    bool unkillable;              // [S] the init of a namespace: signals from inside have no default action
     bool sigkilled;               // [S] by SIGKILL: nothing holds it any more
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
     int group_exit_code;          // [T] wait status: code << 8, or signal; written under S too
@@ -168,7 +171,7 @@ struct task {
     struct mm *mm;               // [o] owned; other threads read it under T
     struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
     struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()
-    struct uts_ns *uts;          // [T] owned
+    struct nsproxy *nsproxy;     // [T] to read from outside; [o] from inside; owned; NULL: it has ended
     struct cred *cred;           // [T] to read from outside; [o] to read from inside; owned
     // signals
     uint64_t blocked;            // [S] written by itself only
@@ -220,8 +223,9 @@ static inline void tgroup_blame(struct tgroup *g, enum end_cause why) {
 }
 // The host's number of its stub, in the sentry's pid namespace: tasks_lock held; 0: there is none.
 int tgroup_host_pid(struct tgroup *g);
-struct task *task_find(struct kernel *k, int32_t tid);
-struct tgroup *tgroup_find(struct kernel *k, int32_t pid);  // zombies included
+// ... as `by` calls it.
+struct task *task_find(struct task *by, int32_t tid);
+struct tgroup *tgroup_find(struct task *by, int32_t pid);  // zombies included
 static inline bool task_is_leader(const struct task *t) { return t->tid == t->tg->pid; }
 int32_t tgroup_ppid(struct tgroup *g);
 

@@ -13,10 +13,11 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/namespaces.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_impl.h"
-#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
@@ -35,6 +36,10 @@ int clone_check(const struct clone_req *r) {
         return -LINUX_EINVAL;
     if ((f & (LINUX_CLONE_NEWNS | LINUX_CLONE_FS)) == (LINUX_CLONE_NEWNS | LINUX_CLONE_FS))
         return -LINUX_EINVAL;
+    if ((f & (LINUX_CLONE_NEWUSER | LINUX_CLONE_FS)) == (LINUX_CLONE_NEWUSER | LINUX_CLONE_FS))
+        return -LINUX_EINVAL;
+    if ((f & LINUX_CLONE_THREAD) && (f & (LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID)))
+        return -LINUX_EINVAL;
     if (r->exit_signal > LINUX_NSIG)
         return -LINUX_EINVAL;
     return 0;
@@ -42,7 +47,7 @@ int clone_check(const struct clone_req *r) {
 
 // ---- A new process ----------------------------------------------------------------------------------------
 static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
-    struct tgroup *old = t->tg, *g = tgroup_alloc(t->k);
+    struct tgroup *old = t->tg, *g = tgroup_alloc(t->k, old->pid_ns);
     if (!g)
         return NULL;
     g->exit_signal = (int)r->exit_signal;
@@ -64,27 +69,29 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     return g;
 }
 
-static int copy_uts(struct task *t, struct task *c, uint64_t flags) {
-    {
-        LOCKED(&t->k->tasks_lock);
-        uts_ns_put(c->uts);  // the machine's own, which is kept elsewhere
-        c->uts = uts_ns_get(t->uts);
-    }
-    return namespaces_for_child(t, c, flags);
+// It is born in the namespace that its maker's children are.
+static void set_pid_ns(struct task *c, uint64_t flags) {
+    struct ns *ns = c->nsproxy->of[NS_PID];
+    if ((flags & LINUX_CLONE_THREAD) || &c->tg->pid_ns->ns == ns)
+        return;
+    ns_put(&c->tg->pid_ns->ns);
+    c->tg->pid_ns = pid_ns_of(ns_get(ns));
 }
 
 // What the child shares with, or copies from, its maker, but for memory and the host thread.
 static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->cred = cred_get(t->cred);
+    c->nsproxy = nsproxy_get(t->nsproxy);
     c->files = flags & LINUX_CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
     c->fs = flags & LINUX_CLONE_FS ? fs_ctx_join(t->fs) : fs_ctx_copy(t->fs);
     if (!c->fs && (flags & LINUX_CLONE_FS))
         return -LINUX_EAGAIN;
     if (!c->files || !c->fs)
         return -LINUX_ENOMEM;
-    int err = copy_uts(t, c, flags);
+    int err = namespaces_for_child(t, c, flags);
     if (err < 0)
         return err;
+    set_pid_ns(c, flags);
     c->blocked = t->blocked;
     if (!(flags & LINUX_CLONE_VM) || (flags & LINUX_CLONE_VFORK))
         c->altstack = t->altstack;
@@ -175,9 +182,13 @@ static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     int64_t err = clone_check(r);
     if (err < 0)
         return err;
-    err = namespaces_may(t, r->flags);
-    if (err < 0)
-        return err;
+    // A thread is in the namespace of its process, and so is a sibling of an init.
+    if ((r->flags & LINUX_CLONE_THREAD) && t->nsproxy->of[NS_PID] != &t->tg->pid_ns->ns)
+        return -LINUX_EINVAL;
+    if ((r->flags & LINUX_CLONE_PARENT) && pid_ns_is_init(t->tg))
+        return -LINUX_EINVAL;
+    if (r->nset > pid_ns_of(t->nsproxy->of[NS_PID])->level + 1 + !!(r->flags & LINUX_CLONE_NEWPID))
+        return -LINUX_EINVAL;
     if (too_many(t))
         return -LINUX_EAGAIN;
     // the number comes with the child; where it goes is tried before anything is made
@@ -236,6 +247,18 @@ static void link_process(struct task *t, struct task *c, const struct clone_req 
     tgroup_join(g, t->tg->pgrp);
 }
 
+// A number in each of its namespaces: any, or that which clone3(2) wants.
+static int32_t take_number(struct task *c, const struct clone_req *r) {
+    struct kernel *k = c->k;
+    struct pid_ns *ns = c->tg->pid_ns;
+    int32_t pid = r->nset > ns->level ? r->set_tid[ns->level] : 0;
+    if (pid && !pid_take(k, pid))
+        return -LINUX_EEXIST;
+    pid = pid ? pid : pid_reserve(k);
+    int err = pid < 0 ? pid : pid_give_numbers(ns, pid, r->set_tid, r->nset);
+    return err < 0 ? err : pid;
+}
+
 static int clone_publish(struct task *t, struct task *c, const struct clone_req *r, int event) {
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
@@ -243,12 +266,14 @@ static int clone_publish(struct task *t, struct task *c, const struct clone_req 
         return -LINUX_ERESTARTNOINTR;
     if ((r->flags & LINUX_CLONE_THREAD) && (t->tg->exec_task || atomic_load(&t->tg->exiting)))
         return -LINUX_ERESTARTNOINTR;
-    int32_t pid = pid_reserve(k);
+    int32_t pid = take_number(c, r);
     if (pid < 0)
         return pid;
     seccomp_inherit(c, t);
-    if (!(r->flags & LINUX_CLONE_THREAD))
+    if (!(r->flags & LINUX_CLONE_THREAD)) {
         link_process(t, c, r, pid);
+        pid_ns_joins(c->tg);
+    }
     if (event || (r->flags & LINUX_CLONE_PTRACE))
         ptrace_inherit(t, c);
     task_publish(c, pid);
@@ -298,6 +323,7 @@ static int64_t clone_commit(struct task *t, const struct clone_req *r) {
     t->call.own.child = NULL;
     t->call.cleanup = NULL;
     mm_op_end(t);
+    pid = task_pid_out(t, pid);
     // Addresses that cannot be written are the guest's loss, as on Linux.
     if (r->flags & LINUX_CLONE_PARENT_SETTID)
         copy_out(t, r->parent_tid, &pid, sizeof pid);

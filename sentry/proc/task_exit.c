@@ -9,7 +9,10 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/jobctl.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/hostcontrol.h"
@@ -37,8 +40,8 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
         return;
     if (sig > 0) {
         struct linux_siginfo info = {.si_signo = sig, .si_code = code};
-        info.si_pid = g->pid;
-        info.si_uid = g->leader->cred->uid;
+        info.si_pid = pid_out(parent->pid_ns, g->pid);
+        info.si_uid = idmap_shown(user_ns_uids(parent->leader->cred->user), g->leader->cred->uid);
         info.si_status = status;
         signal_send_group(parent, sig, &info);
     }
@@ -63,6 +66,9 @@ void tgroup_reap(struct tgroup *g) {
     k->tgs[g->pid] = NULL;
     if (k->pids[g->pid] == g->leader)
         k->pids[g->pid] = NULL;
+    if (g->pid_ns->init == g)
+        g->pid_ns->init = NULL;
+    pid_settle(k, g->pid);
 }
 
 // Does the parent want no zombie? SIGCHLD ignored or SA_NOCLDWAIT, sigaction(2); the built-in init never
@@ -88,9 +94,14 @@ bool tgroup_tell_end(struct tgroup *g) {
 }
 
 static struct tgroup *new_parent(struct tgroup *g) {
-    for (struct tgroup *p = g->parent; p; p = p->parent)
+    for (struct tgroup *p = g->parent; p && p->pid_ns == g->pid_ns; p = p->parent)
         if (p->subreaper && !atomic_load(&p->exiting) && p->state == TG_ALIVE)
             return p;
+    const struct pid_ns *ns = g->pid_ns;
+    if (ns->dead)
+        return g->k->init;  // who is left there is ending, and nobody waits for it
+    if (ns->level > 0 && ns->init != g)
+        return ns->init;
     struct tgroup *main = g->k->main;
     bool adopts =
         main && main->pid == 1 && main != g && main->state == TG_ALIVE && !atomic_load(&main->exiting);
@@ -173,12 +184,9 @@ static void leave_children(struct tgroup *g, const struct task *t) {
             c->parent_task = other_thread(g);
 }
 
-// The last thread has gone: the process is a zombie, or at once nothing. tasks_lock held.
-static void process_end(struct tgroup *g, struct list *dead) {
+// Its end is told: it is a zombie, or at once nothing.
+static void process_told(struct tgroup *g, struct list *dead) {
     struct kernel *k = g->k;
-    jobctl_exit(g);
-    adopt_children(g, dead);
-    hup_if_orphaned(g, g->parent, g);
     g->state = TG_ZOMBIE;
     k->nzombies++;
     bool reap = false;
@@ -200,6 +208,20 @@ static void process_end(struct tgroup *g, struct list *dead) {
         tgroup_reap(g);
         list_add_tail(dead, &g->sibling);
     }
+}
+
+// The last thread has gone. An init's end is told when all that was in its namespace has ended. tasks_lock
+// held.
+static void process_end(struct tgroup *g, struct list *dead) {
+    jobctl_exit(g);
+    bool tell = pid_ns_leaves(g);
+    adopt_children(g, dead);
+    hup_if_orphaned(g, g->parent, g);
+    if (!tell)
+        return;
+    process_told(g, dead);
+    for (struct tgroup *w; (w = pid_ns_waiting(g));)
+        process_told(w, dead);
 }
 
 void vfork_release(struct task *t) {
@@ -237,6 +259,7 @@ int64_t task_exit_self(struct task *t, int status) {
     if (th)
         plat_thread_destroy(th);
     bool last;
+    struct nsproxy *left;
     {
         LOCKED(&k->tasks_lock);
         parent_death_signals(g, t);
@@ -258,7 +281,7 @@ int64_t task_exit_self(struct task *t, int status) {
         g->peak_dead = peak > g->peak_dead ? peak : g->peak_dead;
         if (last) {
             tgroup_timers_stop(g);
-            sem_exit(g);  // before anybody hears of the end
+            sem_exit(g, task_ipc(t));  // before anybody hears of the end
             process_end(g, &dead);
         } else {
             hand_on_children(g, t);
@@ -266,6 +289,7 @@ int64_t task_exit_self(struct task *t, int status) {
                 task_wake(g->exec_task);
         }
         signal_rehome(g);
+        left = take_ptr(t->nsproxy);
         if (t != g->leader && !kept)
             unref = t;  // the table's reference
     }
@@ -275,6 +299,7 @@ int64_t task_exit_self(struct task *t, int status) {
         tgroup_free_reaped(c);
     }
     ptrace_free_ended(&ended);
+    nsproxy_put(left);
     if (unref)
         task_put(unref);
     return SYS_GONE;

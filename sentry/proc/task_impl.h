@@ -6,9 +6,11 @@
 
 // A bare task in `g` (reference taken), and a bare process; nothing is published yet. NULL: no memory.
 struct task *task_alloc(struct kernel *k, struct tgroup *g);
-struct tgroup *tgroup_alloc(struct kernel *k);
+struct tgroup *tgroup_alloc(struct kernel *k, struct pid_ns *ns);
 // tasks_lock held. A free number, or -LINUX_EAGAIN.
 int32_t pid_reserve(struct kernel *k);
+// ... this one: false, it is not free.
+bool pid_take(struct kernel *k, int32_t pid);
 // tasks_lock held: makes t findable as `tid`, a member of its group.
 void task_publish(struct task *t, int32_t tid);
 // tasks_lock held: out of the tables and its group.

@@ -10,7 +10,7 @@ struct wait_req {
     int options;  // LINUX_WNOHANG, WEXITED, WSTOPPED, WCONTINUED, WNOWAIT, __WALL, __WCLONE, __WNOTHREAD
 };
 struct wait_result {
-    int32_t pid;  // 0: nothing (WNOHANG)
+    int32_t pid;  // as who waits sees it; 0: nothing (WNOHANG)
     uint32_t uid;
     int status;   // as wait4 gives it
     int code;     // LINUX_CLD_*

@@ -120,5 +120,5 @@ static const struct proc_entry entries[] = {
 static const struct proc_entry root = PROC_DIR("", entries);
 
 int cgroupfs_create(struct vfs *vfs, struct superblock **out) {
-    return procfs_create_tree(vfs, &root, "cgroup2", LINUX_CGROUP2_SUPER_MAGIC, out);
+    return procfs_create_tree(vfs, the_kernel->pid_ns, &root, "cgroup2", LINUX_CGROUP2_SUPER_MAGIC, out);
 }

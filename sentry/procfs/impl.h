@@ -10,6 +10,8 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/pid_ns.h"
 
 // ---- Text -------------------------------------------------------------------------------------------------
 #define PROC_TEXT_MAX (16u << 20)  // more than the longest maps
@@ -32,6 +34,7 @@ struct proc_node {
     int32_t fd;        // below fd/ and fdinfo/
     int32_t cpu;       // of sysfs: the processor ...
     int32_t cache;     // ... and which of its caches
+    const struct pid_ns *ns;  // borrowed: whose numbers are shown; that of the file system
 };
 
 // Numbered names of a directory.
@@ -82,11 +85,12 @@ struct proc_entry {
 #define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}
 
 // A file system with that tree (procfs.c).
-int procfs_create_tree(struct vfs *vfs, const struct proc_entry *root, const char *type, int64_t magic,
+int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *root, const char *type, int64_t magic,
                        struct superblock **out);
 extern const struct proc_entry proc_root_entry;     // root.c
 extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
 extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID
+extern const struct proc_entry proc_sys_user_entries[];  // idmaps.c
 extern const struct proc_entry proc_sys_net_entries[];  // sysctl_net.c
 extern const struct proc_entry proc_sys_entries[], proc_net_entries[], proc_sysvipc_entries[];
 extern const struct proc_list proc_fd_list, proc_fdinfo_list;  // fds.c
@@ -117,6 +121,9 @@ int proc_show_auxv(struct proc_text *x, const struct proc_node *n);
 int proc_show_maps(struct proc_text *x, const struct proc_node *n);
 int proc_show_smaps(struct proc_text *x, const struct proc_node *n);
 int proc_show_smaps_rollup(struct proc_text *x, const struct proc_node *n);
+int proc_open_idmap(const struct proc_node *n, struct file *f);  // idmaps.c
+int proc_open_setgroups(const struct proc_node *n, struct file *f);
+extern const struct file_ops proc_idmap_fops, proc_setgroups_fops;
 int proc_link_exe(const struct proc_node *n, char *buf, size_t size);
 int proc_jump_exe(const struct proc_node *n, struct path *out);
 int proc_link_cwd(const struct proc_node *n, char *buf, size_t size);
@@ -140,6 +147,9 @@ bool proc_ended(const struct proc_node *n);
 bool proc_may_trace(const struct proc_node *n);
 // The path as the caller would name it, into buf: 0 or -LINUX_E*.
 int proc_path_text(const struct path *p, char *buf, size_t size);
+// The maps by which who reads sees users and groups; NULL: the first namespace's.
+const struct id_map *proc_reader_uids(void);
+const struct id_map *proc_reader_gids(void);
 // The root of the caller (owned by the caller then); the sandbox's when there is none.
 int proc_caller_root(struct path *out);
 

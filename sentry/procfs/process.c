@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in
 // status.c, memory.c, fds.c and mounts.c.
-// LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, stack,
-// syscall.
+// LIMIT: io and schedstat are zero; wchan is 0; no pagemap, stack, syscall.
 #include "abi/prctl.h"
 #include "abi/caps.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
-#include "sentry/proc/uts_ns.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
 #include <stdio.h>
@@ -113,52 +112,57 @@ static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_byte
                               "cancelled_write_bytes: 0\n";
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
-// Of those that there may be several of; else 0.
-static uint64_t ns_number(const struct proc_node *n) {
+// Which namespace a name below ns/ is of the task's; a reference, or NULL: that has ended.
+static struct ns *ns_behind(const struct proc_node *n) {
     struct task *t = proc_task(n);
-    uint64_t ino = 0;
+    struct ns *found = NULL;
     if (!t)
-        return 0;
-    {
-        LOCKED(&t->k->tasks_lock);
-        if (!strcmp(n->e->name, "uts"))
-            ino = t->uts->ino;
-        else if (!strcmp(n->e->name, "mnt") && t->fs)
-            ino = t->fs->ns->ino;
-    }
+        return NULL;
+    if (!strcmp(n->e->name, "pid_for_children"))
+        found = task_ns_for_children(t, NS_PID);
+    else if (!strcmp(n->e->name, "time_for_children"))
+        found = task_ns_for_children(t, NS_TIME);
+    for (int kind = 0; !found && kind < NS_KINDS; kind++)
+        if (!strcmp(n->e->name, ns_kind_name(kind)))
+            found = task_ns(t, kind);
     task_put(t);
-    return ino;
+    return found;
 }
 
 static int ns_link(const struct proc_node *n, char *buf, size_t size) {
-    if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
+    struct ns *ns = (n->e->flags & PROC_NSPROXY) && proc_ended(n) ? NULL : ns_behind(n);
+    if (!ns)
         return -LINUX_ENOENT;
-    uint64_t own = ns_number(n);
-    if (own) {
-        snprintf(buf, size, "%s:[%llu]", n->e->name, (unsigned long long)own);
-        return 0;
-    }
-    static const struct {
-        const char *name;
-        unsigned ino;
-    } ns[] = {{"cgroup", 0xeffffffbu}, {"ipc", 0xefffffffu}, {"mnt", 0xeffffff8u}, {"net", 0xeffffff9u},
-              {"pid", 0xeffffffcu},    {"time", 0xeffffffau}, {"user", 0xeffffffdu}, {"uts", 0xeffffffeu}};
-    for (unsigned i = 0; i < sizeof ns / sizeof ns[0]; i++)
-        if (!strcmp(ns[i].name, n->e->name))
-            snprintf(buf, size, "%s:[%u]", ns[i].name, ns[i].ino);
+    snprintf(buf, size, "%s:[%llu]", ns_kind_name(ns->kind), (unsigned long long)ns->ino);
+    ns_put(ns);
     return 0;
 }
+
+static int ns_jump(const struct proc_node *n, struct path *out) {
+    struct ns *ns = (n->e->flags & PROC_NSPROXY) && proc_ended(n) ? NULL : ns_behind(n);
+    if (!ns)
+        return -LINUX_ENOENT;
+    int err = nsfs_path(the_kernel->vfs, ns, out);
+    ns_put(ns);
+    return err;
+}
 // The user's and the processes' own outlive a process's end.
-#define NS(n, f) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link}
+#define NS(n, f) \
+    { \
+        .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link, .jump = ns_jump \
+    }
 static const struct proc_entry ns_entries[] = {
-    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY),  NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
-    NS("pid", 0),               NS("time", PROC_NSPROXY), NS("user", 0),           NS("uts", PROC_NSPROXY),
-    {0}};
+    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY), NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
+    NS("pid", 0), NS("pid_for_children", PROC_NSPROXY), NS("time", PROC_NSPROXY),
+    NS("time_for_children", PROC_NSPROXY), NS("user", 0), NS("uts", PROC_NSPROXY), {0}};
 
 // ---- Threads ----------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
-    child->tid = tid;
-    return proc_alive(child) ? 0 : -LINUX_ENOENT;
+    {
+        LOCKED(&the_kernel->tasks_lock);
+        child->tid = pid_in(dir->ns, tid);
+    }
+    return child->tid && proc_alive(child) ? 0 : -LINUX_ENOENT;
 }
 
 static int32_t next_thread(const struct proc_node *dir, int32_t from) {
@@ -168,11 +172,14 @@ static int32_t next_thread(const struct proc_node *dir, int32_t from) {
     const struct task *t;
     if (dir->g->state == TG_REAPED)
         return -1;
-    if (dir->g->leader && dir->g->pid >= from)
-        best = dir->g->pid;
-    list_for_each(t, &dir->g->tasks, tg_link)
-        if (t->tid >= from && (best < 0 || t->tid < best))
-            best = t->tid;
+    int32_t leader = pid_out(dir->ns, dir->g->pid);
+    if (dir->g->leader && leader >= from)
+        best = leader;
+    list_for_each(t, &dir->g->tasks, tg_link) {
+        int32_t nr = pid_out(dir->ns, t->tid);
+        if (nr >= from && (best < 0 || nr < best))
+            best = nr;
+    }
     return best;
 }
 
@@ -197,7 +204,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         const struct tgroup *c;
         list_for_each(c, &n->g->children, sibling)
             if (c->parent_task == t)
-                proc_printf(x, "%d ", c->pid);
+                proc_printf(x, "%d ", pid_out(n->ns, c->pid));
     }
     task_put(t);
     return 0;
@@ -210,6 +217,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 #define OF_MOUNTS(n, m, s) {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY, .show = s}
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
+#define IDMAP(n) {.name = n, .mode = LINUX_S_IFREG | 0644, .open = proc_open_idmap, .fops = &proc_idmap_fops}
 // What a process and each of its threads have.
 #define COMMON_ENTRIES \
     SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), \
@@ -219,7 +227,7 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         PROC_MAGIC("exe", proc_link_exe, proc_jump_exe), \
         {.name = "fd", .mode = LINUX_S_IFDIR | 0500, .flags = PROC_PTRACE, .list = &proc_fd_list}, \
         {.name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_PTRACE, .list = &proc_fdinfo_list}, \
-        PROC_CONST("gid_map", "         0          0 4294967295\n"), \
+        IDMAP("gid_map"), \
         {.name = "io", .mode = LINUX_S_IFREG | 0400, .flags = PROC_PTRACE, .text = io_text}, \
         PROC_FILE("limits", proc_show_limits), PROC_CONST("loginuid", "4294967295"), \
         OF_MEMORY("maps", 0, proc_show_maps), \
@@ -235,10 +243,13 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj), \
         SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root), \
         PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"), \
-        PROC_CONST("setgroups", "allow\n"), OF_MEMORY("smaps", 0, proc_show_smaps), \
+        \
+        {.name = "setgroups", .mode = LINUX_S_IFREG | 0644, .open = proc_open_setgroups, \
+         .fops = &proc_setgroups_fops}, \
+        OF_MEMORY("smaps", 0, proc_show_smaps), \
         OF_MEMORY("smaps_rollup", PROC_NEEDS_MM, proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat), \
         PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), \
-        PROC_CONST("uid_map", "         0          0 4294967295\n"), PROC_CONST("wchan", "0")
+        IDMAP("uid_map"), IDMAP("projid_map"), PROC_CONST("wchan", "0")
 
 static const struct proc_entry thread_entries[] = {
     PROC_FILE("children", show_children),

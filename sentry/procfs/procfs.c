@@ -362,21 +362,28 @@ static const struct inode_ops magic_ops = {
     .readlink = read_link, .jump = jump, .setattr = set_attr, .evict = evict};
 
 // ---- The file system --------------------------------------------------------------------------------------
-static const struct super_ops proc_super_ops;
+static void kill_super(struct superblock *sb) {
+    struct pid_ns *ns = sb->priv;
+    if (ns)
+        ns_put(&ns->ns);
+}
+static const struct super_ops proc_super_ops = {.kill = kill_super};
 
-int procfs_create(struct vfs *vfs, struct superblock **out) {
-    return procfs_create_tree(vfs, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
+int procfs_create(struct vfs *vfs, struct pid_ns *ns, struct superblock **out) {
+    return procfs_create_tree(vfs, ns, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
 }
 
-int procfs_create_tree(struct vfs *vfs, const struct proc_entry *tree, const char *type, int64_t magic,
+int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *tree, const char *type, int64_t magic,
                        struct superblock **out) {
     struct superblock *sb = super_new(vfs, &proc_super_ops, type, magic);
     if (!sb)
         return -LINUX_ENOMEM;
+    ns_get(&ns->ns);
+    sb->priv = ns;
     sb->no_dcache = true;
     lock_destroy(&sb->rename_lock);
     lock_init(&sb->rename_lock, RANK_PROC_DIR);
-    struct proc_node root = {.e = tree};
+    struct proc_node root = {.e = tree, .ns = ns};
     struct inode *i = proc_inode(sb, &root, ROOT_INO);
     if (i)
         sb->root = dentry_root(sb, i);

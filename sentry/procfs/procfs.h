@@ -4,8 +4,10 @@
 #define SENTRY_PROCFS_PROCFS_H
 #include "fs/vfs.h"
 
-// A file system for the_kernel's sandbox, to be mounted (one reference); at most one at a time.
-int procfs_create(struct vfs *vfs, struct superblock **out);
+// A file system for the_kernel's sandbox, to be mounted (one reference).
+// ns: whose processes it shows, by their numbers there.
+struct pid_ns;
+int procfs_create(struct vfs *vfs, struct pid_ns *ns, struct superblock **out);
 
 // /sys/fs/cgroup, made of the same: cgroup.c.
 int cgroupfs_create(struct vfs *vfs, struct superblock **out);

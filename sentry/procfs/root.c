@@ -9,16 +9,23 @@
 #include <stdio.h>
 
 // ---- The caller -------------------------------------------------------------------------------------------
+static int32_t seen(const struct proc_node *n, int32_t pid) {
+    LOCKED(&the_kernel->tasks_lock);
+    return pid_out(n->ns, pid);
+}
+
 static int link_self(const struct proc_node *n, char *buf, size_t size) {
-    if (!task_current)
+    int32_t pid = task_current ? seen(n, task_current->tg->pid) : 0;
+    if (!pid)
         return -LINUX_ENOENT;
-    snprintf(buf, size, "%d", task_current->tg->pid);
+    snprintf(buf, size, "%d", pid);
     return 0;
 }
 static int link_thread_self(const struct proc_node *n, char *buf, size_t size) {
-    if (!task_current)
+    int32_t pid = task_current ? seen(n, task_current->tg->pid) : 0;
+    if (!pid)
         return -LINUX_ENOENT;
-    snprintf(buf, size, "%d/task/%d", task_current->tg->pid, task_current->tid);
+    snprintf(buf, size, "%d/task/%d", pid, seen(n, task_current->tid));
     return 0;
 }
 static int link_mounts(const struct proc_node *n, char *buf, size_t size) {
@@ -32,11 +39,12 @@ static int link_net(const struct proc_node *n, char *buf, size_t size) {
 
 // ---- Processes --------------------------------------------------------------------------------------------
 // A thread's number is found as well, though it is not listed.
-static int find_process(const struct proc_node *dir, int32_t pid, struct proc_node *child) {
+static int find_process(const struct proc_node *dir, int32_t nr, struct proc_node *child) {
     struct kernel *k = the_kernel;
-    if (pid <= 0 || pid >= PID_MAX)
-        return -LINUX_ENOENT;
     LOCKED(&k->tasks_lock);
+    int32_t pid = pid_in(dir->ns, nr);
+    if (!pid)
+        return -LINUX_ENOENT;
     if (k->tgs[pid]) {
         child->g = tgroup_get(k->tgs[pid]);
         return 0;
@@ -51,9 +59,10 @@ static int find_process(const struct proc_node *dir, int32_t pid, struct proc_no
 static int32_t next_process(const struct proc_node *dir, int32_t from) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
-    for (int32_t pid = from > 0 ? from : 1; pid < k->pid_end; pid++)
+    int32_t pid;
+    for (int32_t nr = from > 0 ? from : 1; (nr = pid_next(dir->ns, nr, &pid)) > 0; nr++)
         if (k->tgs[pid])
-            return pid;
+            return nr;
     return -1;
 }
 
@@ -62,7 +71,7 @@ static unsigned count_processes(const struct proc_node *dir) {
     LOCKED(&k->tasks_lock);
     unsigned n = 0;
     for (int32_t pid = 1; pid < k->pid_end; pid++)
-        n += k->tgs[pid] != NULL;
+        n += k->tgs[pid] && pid_out(dir->ns, pid);
     return n;
 }
 

@@ -21,6 +21,8 @@
 struct snapshot {
     char comm[16], state;
     int32_t pid, tgid, ppid, tracer, pgrp, sid, tty_pgrp;
+    int32_t levels[4][PID_NS_LEVELS + 1];  // tgid, pid, pgrp, sid
+    unsigned nlevels[4];
     uint64_t tty;  // the device of its controlling terminal
     unsigned nthreads, exit_signal;
     int nice, prio, policy, exit_code;
@@ -85,17 +87,20 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     memcpy(s->comm, t->comm, sizeof s->comm);
     s->comm[15] = '\0';
     s->state = state_of(t);
-    s->pid = t->tid;
-    s->tgid = g->pid;
-    s->ppid = g->parent ? g->parent->pid : 0;
-    s->tracer = t->ptrace && t->ptrace->tracer ? t->ptrace->tracer->tid : 0;
+    s->pid = pid_out(n->ns, t->tid);
+    s->tgid = pid_out(n->ns, g->pid);
+    s->ppid = g->parent ? pid_out(n->ns, g->parent->pid) : 0;
+    s->tracer = t->ptrace && t->ptrace->tracer ? pid_out(n->ns, t->ptrace->tracer->tid) : 0;
     if (g->pgrp) {
-        s->pgrp = g->pgrp->pgid;
-        s->sid = g->pgrp->session->sid;
+        s->pgrp = pid_out(n->ns, g->pgrp->pgid);
+        s->sid = pid_out(n->ns, g->pgrp->session->sid);
         const struct ctty *c = g->pgrp->session->tty;
         s->tty = c ? c->dev : 0;
-        s->tty_pgrp = c ? c->pgrp : -1;
+        s->tty_pgrp = c ? pid_out(n->ns, c->pgrp) : -1;
     }
+    const int32_t all[4] = {g->pid, t->tid, g->pgrp ? g->pgrp->pgid : 0, g->pgrp ? g->pgrp->session->sid : 0};
+    for (int i = 0; i < 4; i++)
+        s->nlevels[i] = pid_levels(n->ns, all[i], s->levels[i]);
     s->nthreads = atomic_load(&g->nalive);
     s->exit_signal = (unsigned)g->exit_signal;
     s->exit_code = g->state == TG_ZOMBIE ? g->group_exit_code : 0;
@@ -208,8 +213,14 @@ static const char *state_name(char state) {
 }
 
 static void put_ids(struct proc_text *x, const struct cred *c) {
-    proc_printf(x, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid, c->gid,
-                c->egid, c->sgid, c->fsgid);
+    const uint32_t uids[] = {c->uid, c->euid, c->suid, c->fsuid}, gids[] = {c->gid, c->egid, c->sgid, c->fsgid};
+    proc_printf(x, "Uid:");
+    for (int i = 0; i < 4; i++)
+        proc_printf(x, "\t%u", idmap_shown(proc_reader_uids(), uids[i]));
+    proc_printf(x, "\nGid:");
+    for (int i = 0; i < 4; i++)
+        proc_printf(x, "\t%u", idmap_shown(proc_reader_gids(), gids[i]));
+    proc_printf(x, "\n");
 }
 
 static void put_memory(struct proc_text *x, const struct snapshot *s) {
@@ -266,6 +277,17 @@ static void put_cpus(struct proc_text *x, uint64_t mask) {
     proc_printf(x, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
 }
 
+// In the namespace of the file system, and in each below it.
+static void put_levels(struct proc_text *x, const struct snapshot *s) {
+    static const char *const names[] = {"NStgid", "NSpid", "NSpgid", "NSsid"};
+    for (int i = 0; i < 4; i++) {
+        proc_printf(x, "%s:", names[i]);
+        for (unsigned l = 0; l < s->nlevels[i]; l++)
+            proc_printf(x, "\t%d", s->levels[i][l]);
+        proc_printf(x, "\n");
+    }
+}
+
 int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     struct snapshot s;
     int err = take(&s, n);
@@ -280,8 +302,9 @@ int proc_show_status(struct proc_text *x, const struct proc_node *n) {
     put_ids(x, s.cred);
     proc_printf(x, "FDSize:\t%u\nGroups:\t", s.fds);
     for (unsigned i = 0; i < s.cred->ngroups; i++)
-        proc_printf(x, i ? " %u" : "%u", s.cred->groups[i]);
-    proc_printf(x, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", s.tgid, s.pid, s.pgrp, s.sid);
+        proc_printf(x, i ? " %u" : "%u", idmap_shown(proc_reader_gids(), s.cred->groups[i]));
+    proc_printf(x, " \n");
+    put_levels(x, &s);
     if (s.has_mm)
         put_memory(x, &s);
     put_signals(x, &s);

@@ -6,6 +6,7 @@
 #include "abi/misc.h"
 #include "base/clock.h"
 #include "sentry/ipc/mq.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/uts_ns.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
@@ -15,7 +16,7 @@
 static int show_name(struct proc_text *x, size_t which) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
-    const struct uts_ns *u = task_current ? task_current->uts : k->uts;
+    const struct uts_ns *u = task_current && task_current->nsproxy ? task_uts(task_current) : k->uts;
     proc_printf(x, "%.64s\n", (const char *)u + which);
     return 0;
 }
@@ -152,11 +153,6 @@ static const struct proc_entry fs_entries[] = {
     NUMBER("suid_dumpable", 0),
     {0},
 };
-static const struct proc_entry user_entries[] = {
-    NUMBER("max_cgroup_namespaces", 0), NUMBER("max_ipc_namespaces", 0), NUMBER("max_mnt_namespaces", 0),
-    NUMBER("max_net_namespaces", 0),    NUMBER("max_pid_namespaces", 0), NUMBER("max_user_namespaces", 0),
-    NUMBER("max_uts_namespaces", 0),    {0},
-};
 static const struct proc_entry empty_entries[] = {{0}};
 
 const struct proc_entry proc_sys_entries[] = {
@@ -164,7 +160,7 @@ const struct proc_entry proc_sys_entries[] = {
     PROC_SYS("fs", fs_entries),
     PROC_SYS("kernel", kernel_entries),
     PROC_SYS("net", proc_sys_net_entries),
-    PROC_SYS("user", user_entries),
+    PROC_SYS("user", proc_sys_user_entries),
     PROC_SYS("vm", vm_entries),
     {0},
 };

@@ -280,5 +280,5 @@ static const struct proc_entry root_entries[] = {
 static const struct proc_entry root = PROC_DIR("", root_entries);
 
 int sysfs_create(struct vfs *vfs, struct superblock **out) {
-    return procfs_create_tree(vfs, &root, "sysfs", LINUX_SYSFS_MAGIC, out);
+    return procfs_create_tree(vfs, the_kernel->pid_ns, &root, "sysfs", LINUX_SYSFS_MAGIC, out);
 }

@@ -7,7 +7,9 @@
 #include "sentry/run/run.h"
 
 static void put_owner(struct proc_text *x, const struct linux_ipc64_perm *p) {
-    proc_printf(x, " %5u %5u %5u %5u", p->uid, p->gid, p->cuid, p->cgid);
+    proc_printf(x, " %5u %5u %5u %5u", idmap_shown(proc_reader_uids(), p->uid),
+                idmap_shown(proc_reader_gids(), p->gid), idmap_shown(proc_reader_uids(), p->cuid),
+                idmap_shown(proc_reader_gids(), p->cgid));
 }
 
 static int show_msg(struct proc_text *x, const struct proc_node *n) {

@@ -2,6 +2,8 @@
 // From a node to the objects that it is about, and who may see them. Everything is looked up anew each time,
 // under tasks_lock, because processes come and go while somebody holds their files open.
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/run.h"
@@ -84,3 +86,6 @@ int proc_path_text(const struct path *p, char *buf, size_t size) {
     path_put(&root);
     return n < 0 ? (int)n : 0;
 }
+
+const struct id_map *proc_reader_uids(void) { return task_current ? user_ns_uids(task_current->cred->user) : NULL; }
+const struct id_map *proc_reader_gids(void) { return task_current ? user_ns_gids(task_current->cred->user) : NULL; }

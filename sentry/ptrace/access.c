@@ -5,6 +5,7 @@
 #include "abi/caps.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/ptrace/ptrace.h"
 
 static bool same_ids(const struct cred *t, uint32_t uid, uint32_t gid) {
@@ -14,16 +15,16 @@ static bool same_ids(const struct cred *t, uint32_t uid, uint32_t gid) {
 
 bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_creds how) {
     const struct cred *c = me->cred, *o = t->cred;
-    if (me->tg == t->tg || task_capable(me, LINUX_CAP_SYS_PTRACE))
+    if (me->tg == t->tg || cred_ns_capable(c, o->user, LINUX_CAP_SYS_PTRACE))
         return true;
     bool fs = how == PTRACE_FSCREDS;
     uint64_t mine = fs ? c->cap_effective : c->cap_permitted;
     return same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && t->tg->dumpable == 1 &&
-           !(o->cap_permitted & ~mine);
+           c->user == o->user && !(o->cap_permitted & ~mine);
 }
 
 bool ptrace_tracer_capable(struct task *t) {
     LOCKED(&t->k->tasks_lock);
     const struct task *tracer = t->ptrace ? t->ptrace->tracer : NULL;
-    return !tracer || task_capable(tracer, LINUX_CAP_SYS_PTRACE);
+    return !tracer || task_ns_capable(tracer, t->cred->user, LINUX_CAP_SYS_PTRACE);
 }

@@ -166,7 +166,7 @@ int64_t sys_ptrace(struct task *t, const struct sysargs *a) {
     uint64_t request = arg_ulong(a, 0), addr = arg_ulong(a, 2), data = arg_ulong(a, 3);
     if (request == LINUX_PTRACE_TRACEME)
         return ptrace_traceme(t);
-    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t->k, arg_int(a, 1));
+    struct task *child __attribute__((cleanup(task_put_cleanup))) = task_find(t, arg_int(a, 1));
     if (!child)
         return -LINUX_ESRCH;
     if (request == LINUX_PTRACE_ATTACH || request == LINUX_PTRACE_SEIZE)

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "platform/platform.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/ptrace/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/impl.h"
@@ -53,8 +55,8 @@ void ptrace_tell(struct ptrace *p, int code, int status) {
     }
     if (!quiet) {
         struct linux_siginfo info = {.si_signo = LINUX_SIGCHLD, .si_code = code};
-        info.si_pid = p->task->tid;
-        info.si_uid = p->task->cred->uid;
+        info.si_pid = pid_out(g->pid_ns, p->task->tid);
+        info.si_uid = idmap_shown(user_ns_uids(p->tracer->cred->user), p->task->cred->uid);
         info.si_status = status;
         signal_send_group(g, LINUX_SIGCHLD, &info);
     }
@@ -82,8 +84,8 @@ static void show_info(const struct task *t, struct ptrace *p, int code, const st
         return;
     }
     p->info = (struct linux_siginfo){.si_signo = code & 0x7f, .si_code = code};
-    p->info.si_pid = t->tid;
-    p->info.si_uid = t->cred->uid;
+    p->info.si_pid = task_vtid(t);
+    p->info.si_uid = task_uid_out(t, t->cred->uid);
 }
 
 bool ptrace_stop(struct task *t, const struct lx_regs *regs, enum ptrace_stop stop, int code,
@@ -140,8 +142,8 @@ static void take_signal(struct task *t, struct ptrace *p, int sig) {
         LOCKED(&t->tg->sig_lock);
         if (sig && sig != p->info.si_signo) {
             p->info = (struct linux_siginfo){.si_signo = sig, .si_code = LINUX_SI_USER};
-            p->info.si_pid = p->tracer ? p->tracer->tg->pid : 0;
-            p->info.si_uid = p->tracer ? p->tracer->cred->uid : 0;
+            p->info.si_pid = p->tracer ? pid_out(t->tg->pid_ns, p->tracer->tg->pid) : 0;
+            p->info.si_uid = p->tracer ? task_uid_out(t, p->tracer->cred->uid) : 0;
         }
         blocked = sig && (t->blocked & SIGBIT(sig) & ~SIGSET_UNBLOCKABLE);
         p->injected = blocked ? 0 : sig;
@@ -373,8 +375,8 @@ int64_t ptrace_execed(struct task *t, int32_t old_tid) {
     int64_t r = ptrace_event(t, LINUX_PTRACE_EVENT_EXEC, (uint64_t)old_tid);
     if (r == 0 && !t->ptrace->seized && !(t->ptrace->options & LINUX_PTRACE_O_TRACEEXEC)) {
         struct linux_siginfo info = {.si_signo = LINUX_SIGTRAP, .si_code = LINUX_SI_USER};
-        info.si_pid = t->tg->pid;
-        info.si_uid = t->cred->uid;
+        info.si_pid = task_vpid(t);
+        info.si_uid = task_uid_out(t, t->cred->uid);
         signal_send_task(t, LINUX_SIGTRAP, &info);
     }
     return r;

@@ -4,6 +4,7 @@
 #include "abi/wait.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/task_wait.h"
 #include "sentry/ptrace/impl.h"
@@ -19,7 +20,9 @@ static bool matches(const struct task *c, const struct wait_req *r) {
 }
 
 static void fill(struct wait_result *res, const struct task *c, int status, int code) {
-    *res = (struct wait_result){.pid = c->tid, .uid = c->cred->uid, .status = status, .code = code};
+    const struct task *tracer = c->ptrace->tracer;
+    int32_t pid = tracer ? pid_out(tracer->tg->pid_ns, c->tid) : c->tid;
+    *res = (struct wait_result){.pid = pid, .uid = c->cred->uid, .status = status, .code = code};
 }
 
 // A stop is told whether it is asked for or not.

@@ -10,6 +10,7 @@
 #include "fs/goferfs/client.h"
 #include "fs/vfs.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/kernel.h"
 #include "sentry/sentry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +94,7 @@ static int make_super(struct maker *m, const struct sentry_mount *s, struct supe
     case SENTRY_DEVPTS:
         return devpts_create(m->vfs, &pts, sb);
     case SENTRY_PROC:
-        return procfs_create(m->vfs, sb);
+        return procfs_create(m->vfs, the_kernel->pid_ns, sb);
     case SENTRY_SYSFS:
         return sysfs_create(m->vfs, sb);
     case SENTRY_CGROUP:

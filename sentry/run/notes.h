@@ -87,7 +87,10 @@ struct seal_wait {
 };
 
 // clone(2), clone3(2), fork(2), vfork(2)
+#define SET_TID_MOST 33  // MAX_PID_NS_LEVEL and the first namespace
 struct clone_req {
+    int32_t set_tid[SET_TID_MOST];  // innermost first
+    unsigned nset;
     uint64_t flags;  // LINUX_CLONE_*, without the exit signal
     uint64_t exit_signal;
     uint64_t stack;  // stack pointer of the child, 0: the caller's

@@ -14,6 +14,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
@@ -411,7 +412,8 @@ static void fault(struct task *t, const struct plat_event *ev) {
 
 // As Linux's schedule_tail(): a child writes its own number, when its memory is there.
 static void write_child_tid(struct task *t) {
-    copy_out(t, t->set_child_tid, &t->tid, sizeof t->tid);
+    int32_t tid = task_vtid(t);
+    copy_out(t, t->set_child_tid, &tid, sizeof tid);
     t->set_child_tid = UADDR_NULL;
 }
 

@@ -11,6 +11,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/socket/bpf.h"
 #include <string.h>
@@ -191,7 +193,7 @@ static int read_program(struct task *t, uaddr_t at, struct bpf_program **out) {
         return -LINUX_EFAULT;
     if (prog.len == 0 || prog.len > LINUX_BPF_MAXINSNS)
         return -LINUX_EINVAL;
-    if (!task_no_new_privs(t) && !task_capable(t, LINUX_CAP_SYS_ADMIN))
+    if (!task_no_new_privs(t) && !task_own_capable(t, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EACCES;
     struct linux_sock_filter *insn cleanup_free = xcalloc(prog.len, sizeof *insn);
     if (!insn)
@@ -238,7 +240,7 @@ static int32_t thread_apart(struct task *t) {
         if (o == t || mode == LINUX_SECCOMP_MODE_DISABLED)
             continue;
         if (mode != LINUX_SECCOMP_MODE_FILTER || !is_heir(mine, atomic_load(&o->seccomp)))
-            return o->tid;
+            return pid_out(t->tg->pid_ns, o->tid);
     }
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/run/park.h"
 #include "sentry/seccomp/seccomp.h"
@@ -146,7 +147,7 @@ static bool take_oldest(struct seccomp_listener *l, struct linux_seccomp_notif *
         if (q->state != ASKED)
             continue;
         set_state(q, TOLD);
-        *n = (struct linux_seccomp_notif){.id = q->id, .pid = (uint32_t)q->task->tid, .data = q->data};
+        *n = (struct linux_seccomp_notif){.id = q->id, .pid = (uint32_t)task_vtid(q->task), .data = q->data};
         return true;
     }
     return false;

@@ -128,10 +128,16 @@ static void die(struct task *t, const struct taken *n) {
     task_die(t, t->tg->group_exit_code);
 }
 
+// An init takes only what comes from outside by default, pid_namespaces(7): SIGKILL ends it without this.
+static bool has_no_default(struct tgroup *g, const struct taken *n) {
+    LOCKED(&g->sig_lock);
+    return g->unkillable && n->action.sa_handler == LINUX_SIG_DFL && n->sig != LINUX_SIGSTOP;
+}
+
 // False: the task is no more.
 static bool act(struct task *t, struct lx_regs *regs, const struct taken *n) {
     uint64_t bit = SIGBIT(n->sig);
-    if (action_ignored(&n->action, n->sig))
+    if (action_ignored(&n->action, n->sig) || has_no_default(t->tg, n))
         return true;
     if (n->action.sa_handler != LINUX_SIG_DFL) {
         enter_handler(t, regs, n);

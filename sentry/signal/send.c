@@ -9,8 +9,11 @@
 #include "sentry/fd/signalfd.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/posix_timers.h"
 
@@ -28,11 +31,18 @@ static bool blocks(const struct task *t, int sig) { return t->blocked & SIGBIT(s
 
 static bool wants(const struct task *t, int sig) { return !blocks(t, sig) || (t->sigwait_set & SIGBIT(sig)); }
 
+// Sent by the kernel itself, or by a process of a namespace around it.
+static bool from_outside(const struct tgroup *g) {
+    return !task_current || !pid_ns_is_in(task_current->tg->pid_ns, g->pid_ns);
+}
+
 // A blocked signal is kept although it is ignored now: the disposition may be another one when it is
 // unblocked. A tracer wants to hear of the others.
 static bool dropped(struct tgroup *g, const struct task *to, int sig) {
     struct linux_sigaction a = signal_action(g, sig);
-    if (!action_ignored(&a, sig))
+    // An init has no default actions, but for a stop that comes from outside.
+    bool none = g->unkillable && a.sa_handler == LINUX_SIG_DFL && !(sig == LINUX_SIGSTOP && from_outside(g));
+    if (!none && !action_ignored(&a, sig))
         return false;
     if (to)
         return !blocks(to, sig) && !ptrace_on(to);
@@ -77,7 +87,7 @@ static void announce(struct tgroup *g, struct task *to, int sig) {
 }
 
 // Every thread is to die, at once, whatever it waits for.
-static void kill_group(struct tgroup *g) {
+void signal_kill_group(struct tgroup *g) {
     if (!atomic_load(&g->exiting)) {
         g->group_exit_code = LINUX_SIGKILL;
         atomic_store(&g->exiting, true);
@@ -101,7 +111,9 @@ static bool prepare(struct tgroup *g, const struct task *to, int sig) {
     if (list_empty(&g->tasks) || (to && !list_linked(&to->tg_link)))
         return false;  // it has ended
     if (sig == LINUX_SIGKILL) {
-        kill_group(g);
+        if (g->unkillable && !from_outside(g))
+            return false;
+        signal_kill_group(g);
         return false;
     }
     if (SIGBIT(sig) & SIGSET_STOP)
@@ -154,7 +166,7 @@ int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) 
 
 void signal_send_self(struct task *t, int sig) {
     const struct linux_siginfo info = {
-        .si_signo = sig, .si_code = LINUX_SI_USER, .si_pid = t->tg->pid, .si_uid = t->cred->uid};
+        .si_signo = sig, .si_code = LINUX_SI_USER, .si_pid = task_vpid(t), .si_uid = task_uid_out(t, t->cred->uid)};
     signal_send_task(t, sig, &info);
 }
 
@@ -181,6 +193,8 @@ void signal_force(struct task *t, int sig, const struct linux_siginfo *info) {
         struct linux_sigaction *a = &g->sighand->action[sig - 1];
         if (blocks(t, sig) || a->sa_handler == LINUX_SIG_IGN)
             *a = (struct linux_sigaction){.sa_handler = LINUX_SIG_DFL};
+        if (a->sa_handler == LINUX_SIG_DFL)
+            g->unkillable = false;  // its own fault ends an init
     }
     t->blocked &= ~SIGBIT(sig);
     sigqueue_add(t->pending, sig, info, UINT64_MAX);
@@ -206,9 +220,9 @@ bool signal_dying_slow(struct task *t) {
 }
 
 bool signal_may_send(struct task *from, struct tgroup *to, int sig) {
-    if (from->tg == to || task_capable(from, LINUX_CAP_KILL))
-        return true;
     const struct cred *mine = from->cred, *its = to->leader ? to->leader->cred : NULL;
+    if (from->tg == to || cred_ns_capable(mine, its ? its->user : NULL, LINUX_CAP_KILL))
+        return true;
     if (its && (mine->euid == its->suid || mine->euid == its->uid || mine->uid == its->suid ||
                 mine->uid == its->uid))
         return true;

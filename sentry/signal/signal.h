@@ -72,4 +72,7 @@ int64_t signal_deliver(struct task *t, struct lx_regs *regs);
 // rt_sigreturn(2): restores from the frame on the guest stack.
 int64_t sys_rt_sigreturn(struct task *t, const struct sysargs *a);
 
+// Every thread of g is to die, at once, whatever it waits for. sig_lock held.
+void signal_kill_group(struct tgroup *g);
+
 #endif

@@ -442,6 +442,7 @@ int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
     if (name == LINUX_SO_PEERCRED) {
         struct linux_ucred cred;
         int err = s->ops->peer_cred(s, &cred);
+        cred = ucred_shown(&cred);
         return err < 0 ? err : give(buf, len, &cred, sizeof cred);
     }
     int err = get_other(f, s, name, buf, len);

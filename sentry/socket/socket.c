@@ -8,6 +8,8 @@
 #include "sentry/kernel.h"
 #include "sentry/net/net.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/run/run.h"
 #include "sentry/socket/unix.h"
 #include <stdio.h>
@@ -24,6 +26,15 @@ struct linux_ucred task_ucred(struct task *t) {
     if (!t)
         return (struct linux_ucred){0, 65534, 65534};
     return (struct linux_ucred){t->tg->pid, t->cred->euid, t->cred->egid};
+}
+
+// Kept in the kernel's numbers. Nobody's (~0) is the same for all.
+struct linux_ucred ucred_shown(const struct linux_ucred *c) {
+    struct task *t = task_current;
+    if (!t)
+        return *c;
+    return (struct linux_ucred){task_pid_out(t, c->pid), c->uid == ID_NONE ? ID_NONE : task_uid_out(t, c->uid),
+                                c->gid == ID_NONE ? ID_NONE : task_gid_out(t, c->gid)};
 }
 
 int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {

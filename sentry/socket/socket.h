@@ -129,5 +129,6 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
 // A link has changed by other means than netlink: its group is told.
 void netlink_tell_link(struct net_ns *net, int32_t index);
 struct linux_ucred task_ucred(struct task *t);
+struct linux_ucred ucred_shown(const struct linux_ucred *c);  // as the caller knows them
 
 #endif

@@ -13,11 +13,13 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
+#include "sentry/syscalls/sys_ns.h"
 #include "sentry/syscalls/table.h"
 
 int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, arg_int(a, 0)); }
@@ -102,6 +104,8 @@ static int64_t fcntl_lock(struct task *t, struct file *f, unsigned cmd, uaddr_t 
         return -LINUX_EINVAL;
     if (cmd == LINUX_F_GETLK || cmd == LINUX_F_OFD_GETLK) {
         int err = vfs_lock_test(f, p.owner, &p.l);
+        if (p.l.l_pid > 0)
+            p.l.l_pid = task_pid_out(t, p.l.l_pid);
         return err < 0 ? err : copy_out_obj(t, lock, &p.l);
     }
     return lock_wait(t, f, ask_posix, &p, cmd == LINUX_F_SETLKW || cmd == LINUX_F_OFD_SETLKW);
@@ -298,6 +302,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
             return open_peer(t, f, arg_u32(a, 2));
         break;
     }
+    struct ns *ns = nsfs_of(f);
+    if (ns)
+        return nsfs_ioctl(t, ns, cmd, arg_ulong(a, 2));
     if (seccomp_is_listener(f))
         return seccomp_listener_ioctl(t, f, cmd, arg_ptr(a, 2));
     struct uaccess_user ua;

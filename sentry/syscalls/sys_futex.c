@@ -430,7 +430,7 @@ int64_t sys_set_robust_list(struct task *t, const struct sysargs *a) {
 // LIMIT: of other threads only those of the caller's own process.
 int64_t sys_get_robust_list(struct task *t, const struct sysargs *a) {
     int32_t tid = arg_int(a, 0);
-    struct task *other = tid == 0 ? task_get(t) : task_find(t->k, tid);
+    struct task *other = tid == 0 ? task_get(t) : task_find(t, tid);
     if (!other)
         return -LINUX_ESRCH;
     uint64_t head = other->robust_list.v, len = sizeof(struct linux_robust_list_head);

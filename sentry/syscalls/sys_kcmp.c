@@ -85,7 +85,7 @@ static bool may_look(struct task *t, struct task *at) {
 }
 
 int64_t sys_kcmp(struct task *t, const struct sysargs *args) {
-    struct task *a = task_find(t->k, arg_int(args, 0)), *b = task_find(t->k, arg_int(args, 1));
+    struct task *a = task_find(t, arg_int(args, 0)), *b = task_find(t, arg_int(args, 1));
     int64_t r = -LINUX_ESRCH;
     if (a && b)
         r = may_look(t, a) && may_look(t, b) ? compare_parts(t, a, b, args) : -LINUX_EPERM;

@@ -7,6 +7,8 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/signal/impl.h"
@@ -14,9 +16,22 @@
 
 static struct linux_siginfo sent_by(const struct task *t, int sig, int code) {
     struct linux_siginfo info = {.si_signo = sig, .si_code = code};
-    info.si_pid = t->tg->pid;
-    info.si_uid = t->cred->uid;
+    info.si_pid = task_vpid(t);
+    info.si_uid = task_uid_out(t, t->cred->uid);
     return info;
+}
+
+// The sender, in the numbers of who gets it: none, when that cannot see it.
+static struct linux_siginfo as_seen_by(const struct task *from, const struct tgroup *to,
+                                       const struct linux_siginfo *info) {
+    struct linux_siginfo i = *info;
+    bool tells = i.si_code == LINUX_SI_USER || i.si_code == LINUX_SI_TKILL || i.si_code == LINUX_SI_QUEUE;
+    const struct user_ns *its = to->leader ? to->leader->cred->user : NULL;
+    if (tells && its && its != from->cred->user)
+        i.si_uid = idmap_shown(user_ns_uids(its), task_uid_in(from, i.si_uid));
+    if (tells && !pid_out(to->pid_ns, from->tg->pid))
+        i.si_pid = 0;
+    return i;
 }
 
 // tasks_lock held. `to`: one thread of g, or NULL for the process.
@@ -28,11 +43,15 @@ static int send_checked(struct task *from, struct tgroup *g, struct task *to, in
         return -LINUX_EPERM;
     if (sig == 0)
         return 0;
+    struct linux_siginfo shown = as_seen_by(from, g, info);
+    info = &shown;
     return to ? signal_send_task(to, sig, info) : signal_send_group(g, sig, info);
 }
 
-static struct tgroup *find_group(struct kernel *k, int32_t pid) {
-    if (pid <= 0 || pid >= PID_MAX)
+static struct tgroup *find_group(struct task *t, int32_t nr) {
+    struct kernel *k = t->k;
+    int32_t pid = pid_in(t->tg->pid_ns, nr);
+    if (!pid)
         return NULL;
     if (!k->tgs[pid] && k->pids[pid])
         return k->pids[pid]->tg;  // the number of a thread names its process here
@@ -60,7 +79,7 @@ static int64_t kill_all(struct task *t, int sig, const struct linux_siginfo *inf
     bool any = false;
     for (int32_t pid = 2; pid < t->k->pid_end; pid++) {
         struct tgroup *g = t->k->tgs[pid];
-        if (!g || g == t->tg)
+        if (!g || g == t->tg || pid_out(t->tg->pid_ns, pid) < 2)
             continue;
         any = true;
         int e = send_checked(t, g, NULL, sig, info);
@@ -77,14 +96,14 @@ int64_t sys_kill(struct task *t, const struct sysargs *a) {
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
     if (pid > 0) {
-        struct tgroup *g = find_group(k, pid);
+        struct tgroup *g = find_group(t, pid);
         return g ? send_checked(t, g, NULL, sig, &info) : -LINUX_ESRCH;
     }
     if (pid == -1)
         return kill_all(t, sig, &info);
     if (pid == INT32_MIN)
         return -LINUX_ESRCH;
-    return kill_pgrp(t, pid == 0 ? t->tg->pgrp : pgroup_find(k, -pid), sig, &info);
+    return kill_pgrp(t, pid == 0 ? t->tg->pgrp : pgroup_find(k, pid_in(t->tg->pid_ns, -pid)), sig, &info);
 }
 
 // ---- To one thread ----------------------------------------------------------------------------------------
@@ -93,8 +112,9 @@ static int64_t send_thread(struct task *t, int32_t tgid, int32_t tid, int sig,
                            const struct linux_siginfo *info) {
     struct kernel *k = t->k;
     LOCKED(&k->tasks_lock);
-    struct task *to = tid < PID_MAX ? k->pids[tid] : NULL;
-    if (!to || (tgid && to->tg->pid != tgid))
+    int32_t pid = pid_in(t->tg->pid_ns, tid);
+    struct task *to = pid ? k->pids[pid] : NULL;
+    if (!to || (tgid && to->tg->pid != pid_in(t->tg->pid_ns, tgid)))
         return -LINUX_ESRCH;
     return send_checked(t, to->tg, to, sig, info);
 }
@@ -126,11 +146,11 @@ int64_t sys_rt_sigqueueinfo(struct task *t, const struct sysargs *a) {
     int32_t pid = arg_int(a, 0);
     int sig = arg_int(a, 1);
     struct linux_siginfo info;
-    int64_t err = read_info(t, &info, arg_ptr(a, 2), sig, pid == t->tg->pid);
+    int64_t err = read_info(t, &info, arg_ptr(a, 2), sig, pid == task_vpid(t));
     if (err < 0)
         return err;
     LOCKED(&t->k->tasks_lock);
-    struct tgroup *g = find_group(t->k, pid);
+    struct tgroup *g = find_group(t, pid);
     return g ? send_checked(t, g, NULL, sig, &info) : -LINUX_ESRCH;
 }
 
@@ -143,7 +163,7 @@ int64_t sys_rt_tgsigqueueinfo(struct task *t, const struct sysargs *a) {
     if (tgid <= 0 || tid <= 0)
         return -LINUX_EINVAL;
     info.si_signo = sig;
-    if (tid != t->tid && (info.si_code >= 0 || info.si_code == LINUX_SI_TKILL))
+    if (tid != task_vtid(t) && (info.si_code >= 0 || info.si_code == LINUX_SI_TKILL))
         return -LINUX_EPERM;
     return send_thread(t, tgid, tid, sig, &info);
 }
@@ -171,5 +191,7 @@ int64_t sys_pidfd_send_signal(struct task *t, const struct sysargs *a) {
     LOCKED(&t->k->tasks_lock);
     if (g->state == TG_REAPED)
         return -LINUX_ESRCH;
+    if (!pid_ns_is_in(g->pid_ns, t->tg->pid_ns))
+        return -LINUX_EINVAL;
     return send_checked(t, g, NULL, sig, &info);
 }

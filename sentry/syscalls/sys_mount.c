@@ -8,6 +8,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
@@ -67,6 +68,9 @@ static int make_tmpfs(const struct mount_call *m, struct superblock **sb) {
         !get_number(m, "gid", 10, &gid) || !get_number(m, "size", 10, &bytes) ||
         !get_number(m, "nr_inodes", 10, &inodes))
         return -LINUX_EINVAL;
+    if ((uid = option(m->data, "uid") ? task_uid_in(m->t, (uint32_t)uid) : uid) == ID_NONE ||
+        (gid = option(m->data, "gid") ? task_gid_in(m->t, (uint32_t)gid) : gid) == ID_NONE)
+        return -LINUX_EINVAL;
     const struct tmpfs_opts o = {.mode = (uint32_t)mode & 07777,
                                  .uid = (uint32_t)uid,
                                  .gid = (uint32_t)gid,
@@ -79,6 +83,9 @@ static int make_devpts(const struct mount_call *m, struct superblock **sb) {
     uint64_t mode = 0600, ptmxmode = 0, uid = DEVPTS_OWNER, gid = DEVPTS_OWNER, max = 0;
     if (!get_number(m, "mode", 8, &mode) || !get_number(m, "ptmxmode", 8, &ptmxmode) ||
         !get_number(m, "uid", 10, &uid) || !get_number(m, "gid", 10, &gid) || !get_number(m, "max", 10, &max))
+        return -LINUX_EINVAL;
+    if ((option(m->data, "uid") && (uid = task_uid_in(m->t, (uint32_t)uid)) == ID_NONE) ||
+        (option(m->data, "gid") && (gid = task_gid_in(m->t, (uint32_t)gid)) == ID_NONE))
         return -LINUX_EINVAL;
     const struct devpts_opts o = {.uid = (uint32_t)uid,
                                   .gid = (uint32_t)gid,
@@ -97,11 +104,11 @@ static int make_super(const struct mount_call *m, struct superblock **sb) {
     if (!strcmp(m->type, "tmpfs") || !strcmp(m->type, "ramfs"))
         return make_tmpfs(m, sb);
     if (!strcmp(m->type, "proc"))
-        return procfs_create(v, sb);
+        return procfs_create(v, m->t->tg->pid_ns, sb);
     if (!strcmp(m->type, "devpts"))
         return make_devpts(m, sb);
     if (!strcmp(m->type, "devtmpfs"))
-        return devfs_create(v, sb);
+        return task_capable(m->t, LINUX_CAP_SYS_ADMIN) ? devfs_create(v, sb) : -LINUX_EPERM;
     if (!strcmp(m->type, "sysfs"))
         return sysfs_create(v, sb);
     return strcmp(m->type, "mqueue") ? -LINUX_ENODEV : make_empty(m, 01777, sb);
@@ -145,6 +152,14 @@ static int do_mount(const struct mount_call *m) {
     return m->flags & LINUX_MS_MOVE ? bind_or_move(m) : mount_new(m);
 }
 
+// As Linux: over the namespace of mounts that t is in.
+static bool may_mount(struct task *t) {
+    struct mnt_ns *ns = fs_ctx_ns(t->fs);
+    bool may = task_capable_over(t, &ns->ns, LINUX_CAP_SYS_ADMIN);
+    mnt_ns_put(ns);
+    return may;
+}
+
 // Optional texts: what is not given is empty.
 static int64_t copy_text(struct task *t, char *to, uaddr_t at, size_t size) {
     *to = '\0';
@@ -170,7 +185,7 @@ int64_t sys_mount(struct task *t, const struct sysargs *a) {
     r = at_walk(t, &ctx, LINUX_AT_FDCWD, arg_ptr(a, 1), 0, 0, &at);
     if (r < 0)
         return r;
-    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
+    if (!may_mount(t))
         return -LINUX_EPERM;
     if ((m.flags & LINUX_MS_MGC_MSK) == LINUX_MS_MGC_VAL)
         m.flags &= ~LINUX_MS_MGC_MSK;
@@ -205,7 +220,7 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     int64_t r = at_walk(t, &ctx, LINUX_AT_FDCWD, arg_ptr(a, 0), walk, LINUX_AT_SYMLINK_NOFOLLOW, &at);
     if (r < 0)
         return r;
-    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
+    if (!may_mount(t))
         return -LINUX_EPERM;
     if ((flags & LINUX_MNT_EXPIRE) && (flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)))
         return -LINUX_EINVAL;
@@ -216,7 +231,7 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_pivot_root(struct task *t, const struct sysargs *a) {
-    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
+    if (!may_mount(t))
         return -LINUX_EPERM;
     TASK_VFS_CTX(t, ctx);
     struct path to cleanup_path = {0}, old cleanup_path = {0};

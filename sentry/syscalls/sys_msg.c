@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // msgget msgsnd msgrcv msgctl. The queues are in sentry/ipc/msg.c.
 #include "base/fault.h"
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/ipc/msg.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -65,9 +66,12 @@ int64_t sys_msgctl(struct task *t, const struct sysargs *a) {
     case LINUX_MSG_STAT:
     case LINUX_MSG_STAT_ANY:
         r = msg_stat(t, id, cmd, &ds);
+        ipc_perm_out(t, &ds.msg_perm);
         return r >= 0 && copy_out_obj(t, buf, &ds) < 0 ? -LINUX_EFAULT : r;
     case LINUX_IPC_SET:
-        return copy_in_obj(t, &ds, buf) < 0 ? -LINUX_EFAULT : msg_change(t, id, &ds);
+        if (copy_in_obj(t, &ds, buf) < 0)
+            return -LINUX_EFAULT;
+        return ipc_perm_in(t, &ds.msg_perm) ? msg_change(t, id, &ds) : -LINUX_EINVAL;
     case LINUX_IPC_RMID:
         return msg_remove(t, id);
     case LINUX_IPC_INFO:

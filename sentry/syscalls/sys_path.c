@@ -8,6 +8,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/lease_wait.h"
@@ -37,7 +38,7 @@ static int64_t enter(struct task *t, const struct vfs_ctx *ctx, bool root, struc
     int err = vfs_permission(to->dentry->inode, MAY_EXEC, &ctx->cred);
     if (err < 0)
         return err;
-    if (root && !task_capable(t, LINUX_CAP_SYS_CHROOT))
+    if (root && !task_own_capable(t, LINUX_CAP_SYS_CHROOT))
         return -LINUX_EPERM;
     set_place(t, root, to);
     return 0;
@@ -256,12 +257,20 @@ int64_t sys_fchmod(struct task *t, const struct sysargs *a) {
     return f ? vfs_chmod(&ctx, &f->path, arg_mode(a, 1) & 07777) : -LINUX_EBADF;
 }
 
+static int chown_path(struct task *t, const struct vfs_ctx *ctx, const struct path *p, uint32_t uid,
+                      uint32_t gid) {
+    uint32_t kuid = uid == ID_NONE ? uid : task_uid_in(t, uid), kgid = gid == ID_NONE ? gid : task_gid_in(t, gid);
+    if ((uid != ID_NONE && kuid == ID_NONE) || (gid != ID_NONE && kgid == ID_NONE))
+        return -LINUX_EINVAL;
+    return vfs_chown(ctx, p, kuid, kgid);
+}
+
 static int64_t do_fchownat(struct task *t, int dirfd, uaddr_t name, uint32_t uid, uint32_t gid,
                            unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
-    return err < 0 ? err : vfs_chown(&ctx, &p, uid, gid);
+    return err < 0 ? err : chown_path(t, &ctx, &p, uid, gid);
 }
 int64_t sys_chown(struct task *t, const struct sysargs *a) {
     return do_fchownat(t, CWD, arg_ptr(a, 0), arg_u32(a, 1), arg_u32(a, 2), 0);
@@ -392,7 +401,7 @@ static int64_t do_faccessat(struct task *t, int dirfd, uaddr_t name, int mode, u
     if (!(flags & LINUX_AT_EACCESS)) {
         ctx.cred.fsuid = t->cred->uid;
         ctx.cred.fsgid = t->cred->gid;
-        ctx.cred.caps = t->cred->uid == 0 ? t->cred->cap_permitted : 0;
+        ctx.cred.caps = t->cred->uid == cred_root(t->cred) ? t->cred->cap_permitted : 0;
     }
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, dirfd, name, flags & ~LINUX_AT_EACCESS,

@@ -6,6 +6,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
@@ -49,7 +50,7 @@ static void change_securebits(struct cred *c, uint64_t bits) { c->securebits = (
 static void forbid_new_privs(struct cred *c, uint64_t unused) { c->no_new_privs = true; }
 
 static int64_t capbset_drop(struct task *t, uint64_t cap) {
-    if (!task_capable(t, LINUX_CAP_SETPCAP))
+    if (!task_own_capable(t, LINUX_CAP_SETPCAP))
         return -LINUX_EPERM;
     if (cap > LINUX_CAP_LAST_CAP)
         return -LINUX_EINVAL;
@@ -84,7 +85,7 @@ static int64_t ambient(struct task *t, const struct sysargs *a) {
 
 static int64_t set_securebits(struct task *t, uint64_t bits) {
     uint32_t old = t->cred->securebits, locked = (old & 0xaa) >> 1;
-    if (!task_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) ||
+    if (!task_own_capable(t, LINUX_CAP_SETPCAP) || (locked & (old ^ bits)) || ((old & 0xaa) & ~bits) ||
         (bits & ~0xffull))
         return -LINUX_EPERM;
     return change_cred(t, change_securebits, bits);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processes: clone clone3 fork vfork exit exit_group wait4 waitid set_tid_address. Decodes; the meaning is in
 // sentry/proc/task_clone.c, task_exit.c and task_wait.c. execve is in sys_exec.c.
+#include "abi/caps.h"
 #include "abi/resource.h"
 #include "abi/sched.h"
 #include "abi/wait.h"
@@ -8,6 +9,10 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_clone.h"
 #include "sentry/proc/task_wait.h"
@@ -60,18 +65,37 @@ int64_t sys_vfork(struct task *t, const struct sysargs *a) {
         t, &(struct clone_req){.flags = LINUX_CLONE_VM | LINUX_CLONE_VFORK, .exit_signal = LINUX_SIGCHLD});
 }
 
+// Who may choose numbers, of each namespace that they are in (CAP_CHECKPOINT_RESTORE).
+static int read_set_tid(struct task *t, struct clone_req *r, uaddr_t from, uint64_t n) {
+    const struct pid_ns *ns = pid_ns_of(t->nsproxy->of[NS_PID]);
+    if (copy_in(t, r->set_tid, from, n * sizeof r->set_tid[0]) < 0)
+        return -LINUX_EFAULT;
+    r->nset = (unsigned)n;
+    for (uint64_t i = 0; i < n; i++) {
+        if (r->set_tid[i] < 1 || r->set_tid[i] >= PID_MAX)
+            return -LINUX_EINVAL;
+        if (i == 0 && (r->flags & LINUX_CLONE_NEWPID))
+            continue;  // one that is not there yet: its maker may
+        if (!ns)
+            return -LINUX_EINVAL;
+        if (!task_capable_over(t, &ns->ns, LINUX_CAP_CHECKPOINT_RESTORE) &&
+            !task_capable_over(t, &ns->ns, LINUX_CAP_SYS_ADMIN))
+            return -LINUX_EPERM;
+        ns = ns->parent;
+    }
+    return 0;
+}
+
 // The structure is read once and checked as clone3(2) says; bytes beyond what is known must be zero.
 static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clone_req *r) {
     struct linux_clone_args c;
     int err = copy_in_struct(t, &c, sizeof c, arg_ptr(a, 0), arg_size(a, 1), LINUX_CLONE_ARGS_SIZE_VER0);
     if (err < 0)
         return err;
-    if (c.set_tid || c.set_tid_size)
-        return -LINUX_EPERM;  // LIMIT: clone3's set_tid is refused (checkpoint tools inside use it)
+    if (c.set_tid_size > SET_TID_MOST - 1 || !c.set_tid != !c.set_tid_size)
+        return -LINUX_EINVAL;
     if (c.flags & (0xff | LINUX_CLONE_DETACHED | LINUX_CLONE_INTO_CGROUP) & ~LINUX_CLONE_NEWTIME)
         return -LINUX_EINVAL;
-    if (c.flags & LINUX_CLONE_NEWTIME)
-        return -LINUX_EPERM;
     if (c.flags >> 34 || c.exit_signal > LINUX_NSIG || !c.stack != !c.stack_size)
         return -LINUX_EINVAL;
     if ((c.flags & (LINUX_CLONE_THREAD | LINUX_CLONE_PARENT)) && c.exit_signal)
@@ -87,7 +111,7 @@ static int64_t clone3_decode(struct task *t, const struct sysargs *a, struct clo
         .child_tid = uaddr(c.child_tid),
         .pidfd = uaddr(c.pidfd),
     };
-    return 0;
+    return c.set_tid_size ? read_set_tid(t, r, uaddr(c.set_tid), c.set_tid_size) : 0;
 }
 
 int64_t sys_clone3(struct task *t, const struct sysargs *a) {
@@ -100,7 +124,7 @@ int64_t sys_clone3(struct task *t, const struct sysargs *a) {
 
 int64_t sys_set_tid_address(struct task *t, const struct sysargs *a) {
     t->clear_child_tid = arg_ptr(a, 0);
-    return t->tid;
+    return task_vtid(t);
 }
 
 // ---- exit -------------------------------------------------------------------------------------------------
@@ -136,7 +160,9 @@ int64_t sys_wait4(struct task *t, const struct sysargs *a) {
     if (pid == -1)
         r.which = WAIT_ANY;
     else if (pid <= 0)
-        r = (struct wait_req){WAIT_PGRP, pid ? -pid : tgroup_pgid(t->tg), r.options};
+        r = (struct wait_req){WAIT_PGRP, pid ? task_pid_in(t, -pid) : tgroup_pgid(t->tg), r.options};
+    else
+        r.id = task_pid_in(t, pid);
     struct wait_result res;
     int64_t err = do_wait(t, &r, &res);
     if (err != 0 || !res.pid)
@@ -171,12 +197,16 @@ static int64_t waitid_decode(struct task *t, const struct sysargs *a, struct wai
         return 0;
     case LINUX_P_PID:
         r->which = WAIT_PID;
-        return r->id <= 0 ? -LINUX_EINVAL : 0;
+        if (r->id <= 0)
+            return -LINUX_EINVAL;
+        r->id = task_pid_in(t, r->id);
+        return 0;
     case LINUX_P_PGID:
         r->which = WAIT_PGRP;
-        if (r->id == 0)
-            r->id = tgroup_pgid(t->tg);
-        return r->id < 0 ? -LINUX_EINVAL : 0;
+        if (r->id < 0)
+            return -LINUX_EINVAL;
+        r->id = r->id ? task_pid_in(t, r->id) : tgroup_pgid(t->tg);
+        return 0;
     case LINUX_P_PIDFD:
         return r->id < 0 ? -LINUX_EINVAL : waitid_pidfd(t, r);
     default:
@@ -214,7 +244,7 @@ int64_t sys_waitid(struct task *t, const struct sysargs *a) {
         info.si_signo = LINUX_SIGCHLD;
         info.si_code = res.code;
         info.si_pid = res.pid;
-        info.si_uid = res.uid;
+        info.si_uid = task_uid_out(t, res.uid);
         info.si_status = shown_status(&res);
     }
     if (copy_out_opt(t, arg_ptr(a, 2), &info) < 0)

@@ -28,7 +28,7 @@ static int open_map(struct task *t, const struct task *other, enum ptrace_creds 
     return 0;
 }
 static int map_of_thread(struct task *t, int32_t tid, struct mm **out) {
-    struct task *other = tid > 0 ? task_find(t->k, tid) : NULL;
+    struct task *other = tid > 0 ? task_find(t, tid) : NULL;
     if (!other)
         return -LINUX_ESRCH;
     int err;

@@ -9,6 +9,8 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
 
@@ -31,12 +33,12 @@ int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
 
 // Runs fn on the task that `tid` names (0: the caller) or answers ESRCH.
 static struct task *named(struct task *t, int32_t tid) {
-    return tid == 0 ? task_get(t) : task_find(t->k, tid);
+    return tid == 0 ? task_get(t) : task_find(t, tid);
 }
 
 static bool may_schedule(struct task *t, const struct task *o) {
     return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid ||
-           task_capable(t, LINUX_CAP_SYS_NICE);
+           task_ns_capable(t, o->cred->user, LINUX_CAP_SYS_NICE);
 }
 
 enum { PRIO_RT_MIN = 1, PRIO_RT_MAX = 99, NICE_MIN = -20, NICE_MAX = 19 };
@@ -184,12 +186,12 @@ struct prio_walk {
 static bool prio_matches(const struct prio_walk *w, const struct task *o) {
     switch (w->which) {
     case LINUX_PRIO_PROCESS:
-        return w->id ? (uint32_t)o->tid == w->id : o == w->caller;
+        return w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tid) == w->id : o == w->caller;
     case LINUX_PRIO_PGRP:
         return o->tg->pgrp &&
-               (w->id ? (uint32_t)o->tg->pgrp->pgid == w->id : o->tg->pgrp == w->caller->tg->pgrp);
+               (w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tg->pgrp->pgid) == w->id : o->tg->pgrp == w->caller->tg->pgrp);
     default:
-        return o->cred->uid == (w->id ? w->id : w->caller->cred->uid);
+        return o->cred->uid == (w->id ? task_uid_in(w->caller, w->id) : w->caller->cred->uid);
     }
 }
 
@@ -222,7 +224,7 @@ static int64_t set_nice(struct task *t, int which, uint32_t who, int nice) {
         if (!o || !prio_matches(&w, o))
             continue;
         if (o->cred->uid != t->cred->euid && o->cred->euid != t->cred->euid &&
-            !task_capable(t, LINUX_CAP_SYS_NICE))
+            !task_ns_capable(t, o->cred->user, LINUX_CAP_SYS_NICE))
             r = -LINUX_EPERM;
         else if (nice < o->nice && !task_capable(t, LINUX_CAP_SYS_NICE))
             r = -LINUX_EACCES;

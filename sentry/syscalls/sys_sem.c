@@ -2,6 +2,7 @@
 // semget semop semtimedop semctl. The sets are in sentry/ipc/sem.c.
 #include "abi/time.h"
 #include "base/clock.h"
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/ipc/sem.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -79,9 +80,12 @@ int64_t sys_semctl(struct task *t, const struct sysargs *a) {
     case LINUX_SEM_STAT:
     case LINUX_SEM_STAT_ANY:
         r = sem_stat(t, id, cmd, &ds);
+        ipc_perm_out(t, &ds.sem_perm);
         return r >= 0 && copy_out_obj(t, arg_ptr(a, 3), &ds) < 0 ? -LINUX_EFAULT : r;
     case LINUX_IPC_SET:
-        return copy_in_obj(t, &ds, arg_ptr(a, 3)) < 0 ? -LINUX_EFAULT : sem_change(t, id, &ds);
+        if (copy_in_obj(t, &ds, arg_ptr(a, 3)) < 0)
+            return -LINUX_EFAULT;
+        return ipc_perm_in(t, &ds.sem_perm) ? sem_change(t, id, &ds) : -LINUX_EINVAL;
     case LINUX_IPC_RMID:
         return sem_remove(t, id);
     case LINUX_IPC_INFO:

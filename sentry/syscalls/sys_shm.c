@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // shmget, shmat, shmdt, shmctl. The segments are in sentry/ipc/shm.c; attaching is an mmap of their files.
+#include "sentry/ipc/ipc_ns.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/ipc/shm.h"
 #include "sentry/mm/area.h"
@@ -112,9 +113,12 @@ int64_t sys_shmctl(struct task *t, const struct sysargs *a) {
     case LINUX_SHM_STAT:
     case LINUX_SHM_STAT_ANY:
         r = shm_stat(t, id, cmd, &ds);
+        ipc_perm_out(t, &ds.shm_perm);
         return r >= 0 && copy_out_obj(t, buf, &ds) < 0 ? -LINUX_EFAULT : r;
     case LINUX_IPC_SET:
-        return copy_in_obj(t, &ds, buf) < 0 ? -LINUX_EFAULT : shm_set(t, id, &ds);
+        if (copy_in_obj(t, &ds, buf) < 0)
+            return -LINUX_EFAULT;
+        return ipc_perm_in(t, &ds.shm_perm) ? shm_set(t, id, &ds) : -LINUX_EINVAL;
     case LINUX_IPC_RMID:
         return shm_remove(t, id);
     case LINUX_SHM_LOCK:

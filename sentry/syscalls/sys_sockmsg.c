@@ -15,6 +15,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
 #include "sentry/syscalls/sock_args.h"
@@ -57,17 +59,21 @@ static int set_cred(struct task *t, struct control *c, const char *data, size_t 
     if (len != sizeof u)
         return -LINUX_EINVAL;
     memcpy(&u, data, sizeof u);
-    bool pid = u.pid == t->tg->pid || task_capable(t, LINUX_CAP_SYS_ADMIN);
+    if ((u.uid = task_uid_in(t, u.uid)) == ID_NONE || (u.gid = task_gid_in(t, u.gid)) == ID_NONE)
+        return -LINUX_EINVAL;
+    u.pid = u.pid > 0 ? task_pid_in(t, u.pid) : 0;
+    bool pid = u.pid == t->tg->pid || task_capable_over(t, &t->tg->pid_ns->ns, LINUX_CAP_SYS_ADMIN);
     bool uid =
-        u.uid == me->uid || u.uid == me->euid || u.uid == me->suid || task_capable(t, LINUX_CAP_SETUID);
+        u.uid == me->uid || u.uid == me->euid || u.uid == me->suid || task_own_capable(t, LINUX_CAP_SETUID);
     bool gid =
-        u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_capable(t, LINUX_CAP_SETGID);
+        u.gid == me->gid || u.gid == me->egid || u.gid == me->sgid || task_own_capable(t, LINUX_CAP_SETGID);
     if (!pid || !uid || !gid)
         return -LINUX_EPERM;
-    struct task *named = u.pid == t->tg->pid ? task_get(t) : task_find(t->k, u.pid);
-    if (!named)
-        return -LINUX_ESRCH;
-    task_put(named);
+    {
+        LOCKED(&t->k->tasks_lock);
+        if (!u.pid || !t->k->pids[u.pid])
+            return -LINUX_ESRCH;
+    }
     c->cred = u;
     c->has_cred = true;
     return 0;
@@ -332,7 +338,8 @@ static int put_control(struct control_out *o, struct socket *s, struct sock_msg 
             return err;
     }
     if (socket_opt(s, LINUX_SO_PASSCRED) && m->has_cred) {
-        int err = put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &m->cred, sizeof m->cred);
+        const struct linux_ucred cred = ucred_shown(&m->cred);
+        int err = put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &cred, sizeof cred);
         if (err < 0)
             return err;
     }

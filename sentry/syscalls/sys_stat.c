@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/syscalls/at.h"
 #include "sentry/syscalls/table.h"
 #include <stdlib.h>
@@ -29,8 +30,8 @@ static int64_t put_stat(struct task *t, const struct path *p, uaddr_t addr) {
         .st_ino = a.ino,
         .st_nlink = a.nlink,
         .st_mode = a.mode,
-        .st_uid = a.uid,
-        .st_gid = a.gid,
+        .st_uid = task_uid_out(t, a.uid),
+        .st_gid = task_gid_out(t, a.gid),
         .st_rdev = a.rdev,
         .st_size = (int64_t)a.size,
         .st_blksize = a.blksize,
@@ -85,8 +86,8 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
             LINUX_STATX_BASIC_STATS | (mask & LINUX_STATX_MNT_ID) | (a.btime ? mask & LINUX_STATX_BTIME : 0),
         .stx_blksize = a.blksize,
         .stx_nlink = a.nlink,
-        .stx_uid = a.uid,
-        .stx_gid = a.gid,
+        .stx_uid = task_uid_out(t, a.uid),
+        .stx_gid = task_gid_out(t, a.gid),
         .stx_mode = (uint16_t)a.mode,
         .stx_ino = a.ino,
         .stx_size = a.size,

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
@@ -217,7 +218,7 @@ static bool is_cpu_clock(const struct task *t, int clock) {
     if (clock >= 0)
         return clock == LINUX_CLOCK_PROCESS_CPUTIME_ID || clock == LINUX_CLOCK_THREAD_CPUTIME_ID;
     return (clock & LINUX_CPUCLOCK_CLOCK_MASK) <= LINUX_CPUCLOCK_SCHED &&
-           (pid == 0 || pid == t->tg->pid || pid == t->tid);
+           (pid == 0 || pid == task_vpid(t) || pid == task_vtid(t));
 }
 
 static int check_clock(int clock) {
@@ -239,7 +240,7 @@ static int check_clock(int clock) {
 }
 
 static bool in_group(struct task *t, int32_t tid) {
-    struct task *other = task_find(t->k, tid);
+    struct task *other = task_find(t, tid);
     bool ok = other && other->tg == t->tg;
     if (other)
         task_put(other);
@@ -295,7 +296,7 @@ int64_t do_timer_create(struct task *t, int clock, const struct linux_sigevent *
     p->clock = clock;
     p->notify = ev ? ev->sigev_notify : LINUX_SIGEV_SIGNAL;
     p->sig = ev ? ev->sigev_signo : LINUX_SIGALRM;
-    p->tid = ev ? ev->sigev_tid : 0;
+    p->tid = ev && ev->sigev_notify == LINUX_SIGEV_THREAD_ID ? task_pid_in(t, ev->sigev_tid) : 0;
     p->entry.timer = p;
     list_init(&p->entry.link);
     list_init(&p->link);

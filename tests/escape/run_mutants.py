@@ -324,16 +324,28 @@ MUTANTS = [
     ("what a supervisor answers is a word of the run loop", "seccomp", "syscalls:^seccomp_notify$", [(
         "sentry/seccomp/notify.c", "        return SYS_ANSWER;", "        return q->value;")]),
     ("anybody may mount", "seccomp", "syscalls:^mounts$", [(
-        "sentry/syscalls/sys_mount.c", "    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))\n        return -LINUX_EPERM;\n    if ((m.flags",
+        "sentry/syscalls/sys_mount.c", "    if (!may_mount(t))\n        return -LINUX_EPERM;\n    if ((m.flags",
         "    if ((m.flags")]),
     ("a copy of a namespace is the namespace", "seccomp", "syscalls:^mounts$", [(
-        "sentry/proc/namespaces.c", "(flags & LINUX_CLONE_NEWNS) ? fs_ctx_new_ns(t->fs) : err;", "0 ? fs_ctx_new_ns(t->fs) : err;")]),
+        "sentry/proc/namespaces.c", "    if (flags & LINUX_CLONE_NEWNS)\n        err =", "    if (0)\n        err =")]),
     ("a tracer's segments and bases are taken as they are", "ptrace", "syscalls:^ptrace_stops$", [(
         "sentry/ptrace/regs.c", "if (is_selector(at))", "if (!regs)"), (
         "sentry/ptrace/regs.c", "value >= LINUX_TASK_SIZE)\n        return -LINUX_EIO;\n    if (at == AT(eflags))",
         "!regs)\n        return -LINUX_EIO;\n    if (at == AT(eflags))")]),
     ("SIGKILL does not end a ptrace-stop", "seccomp", "syscalls:^ptrace_stops$", [(
         "sentry/run/park.c", "ptrace_break(t);\n", "")]),
+    # ---- Namespaces made inside --------------------------------------------------------------------------------------------
+    ("a capability holds over the namespaces around", "seccomp", "syscalls:^user_namespaces$", [(
+        "sentry/proc/user_ns.c", "return c->user->level == 0 && (c->cap_effective", "return (c->cap_effective"), (
+        "sentry/proc/user_ns.c", "return u == c->user && (c->cap_effective", "return (c->cap_effective")]),
+    ("root inside opens what belongs to nobody there", "seccomp", "syscalls:^user_namespaces$", [(
+        "fs/attr.c", "(c->caps >> cap & 1) && idmap_out(c->uids, LOAD(i->attr.uid)) != ID_NONE &&", "(c->caps >> cap & 1) ||")]),
+    ("anybody may map anybody", "seccomp", "syscalls:^user_namespaces$", [(
+        "sentry/procfs/idmaps.c", "!may_map(m, v, n) || ", "")]),
+    ("mounts that came along come off", "seccomp", "syscalls:^user_namespaces$", [(
+        "fs/mnt_ns.c", "        lock_all(ns);", "        (void)lock_all;")]),
+    ("an init is killed from inside", "seccomp", "syscalls:^pid_namespaces$", [(
+        "sentry/signal/send.c", "if (g->unkillable && !from_outside(g))", "if (0)")]),
     # ---- Terminals made inside -----------------------------------------------------------------------------------------
     ("ptys without end", "seccomp", "unit:fs_pty", [(
         "fs/tty/devpts.c", "if (was >= DEVPTS_MAX)", "if (false)")]),

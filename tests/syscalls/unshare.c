@@ -37,5 +37,7 @@ TEST(errors)
         if (geteuid() == 0)
             ASSERT_OK(setuid(54321));
         EXPECT_ERRNO(unshare(CLONE_NEWNET), EPERM);
+        EXPECT_ERRNO(unshare(CLONE_NEWPID), EPERM);
+        EXPECT_ERRNO(unshare(CLONE_NEWIPC), EPERM);
     }
 }

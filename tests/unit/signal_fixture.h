@@ -17,7 +17,9 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
@@ -73,6 +75,10 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 }
 bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) { return fake.orphaned; }
 bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
+bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) { return c->cap_effective >> cap & 1; }
+bool pid_ns_is_in(const struct pid_ns *p, const struct pid_ns *outer) { return true; }
+int32_t task_vpid(const struct task *t) { return t->tg->pid; }
+uint32_t task_uid_out(const struct task *t, uint32_t kuid) { return kuid; }
 void jobctl_stopped(struct tgroup *g, int sig) {}
 // Nobody is traced.
 bool ptrace_traps(struct task *t, const struct lx_regs *regs) { return false; }

@@ -198,8 +198,10 @@ static void temporary_masks(void **state) {
 }
 
 static void who_may_send(void **state) {
-    struct cred root = {.cap_effective = ~0ull}, a = {.uid = 1, .euid = 1, .suid = 1},
-                b = {.uid = 2, .euid = 2, .suid = 1};
+    struct user_ns first = {.level = 0};
+    struct cred root = {.cap_effective = ~0ull, .user = &first},
+                a = {.uid = 1, .euid = 1, .suid = 1, .user = &first},
+                b = {.uid = 2, .euid = 2, .suid = 1, .user = &first};
     tasks[0].cred = &a;
     struct task other = {.cred = &b};
     parent_group.leader = &other;

@@ -47,9 +47,7 @@ static void refused(void) {
         {"keyctl", 250, {0, (uint64_t)-3, 1}},
         {"add_key", 248, {(uint64_t) "user", (uint64_t) "x", b, 1, (uint64_t)-3}},
         {"request_key", 249, {(uint64_t) "user", (uint64_t) "x", 0, (uint64_t)-3}},
-        {"unshare user", 272, {0x10000000}},
         {"unshare net", 272, {0x40000000}},
-        {"unshare pid", 272, {0x20000000}},
         {"unshare time", 272, {0x00000080}},
         {"setns", 308, {0, 0}},
         {"kexec_load", 246, {0, 0, 0, 0}},
@@ -100,6 +98,11 @@ static void served_inside(void) {
         {"fsopen", 430, {(uint64_t) "proc", 0}},
         {"move_mount", 429, {0, b, 0, b, 0}},
         {"io_setup", 206, {16, b + 8}},
+        {"unshare user", 272, {0x10000000}},
+        {"unshare pid", 272, {0x20000000}},
+        {"unshare ipc", 272, {0x08000000}},
+        {"unshare cgroup", 272, {0x02000000}},
+        {"unshare uts", 272, {0x04000000}},
     };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         try_call(&calls[i], true);
