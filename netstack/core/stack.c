@@ -44,7 +44,12 @@ void stack_leave(struct netstack *ns) {
     ns->upper->output(ns);
     ns->upper->reap(ns);
     tell_deadline(ns);
+    void (*sent)(void *) = ns->sent ? ns->config.sent : NULL;
+    void *arg = ns->config.arg;
+    ns->sent = false;
     lock_drop(&ns->lock);
+    if (sent)
+        sent(arg);
 }
 
 bool stack_charge(struct netstack *ns, size_t bytes) {
@@ -104,6 +109,15 @@ uint64_t netstack_poll(struct netstack *ns) {
 uint64_t netstack_deadline(struct netstack *ns) {
     LOCKED(&ns->lock);
     return deadline(ns);
+}
+
+void netstack_set_forwarding(struct netstack *ns, bool four, bool on) {
+    LOCKED(&ns->lock);
+    ns->forward[!four] = on;
+}
+bool netstack_forwarding(struct netstack *ns, bool four) {
+    LOCKED(&ns->lock);
+    return ns->forward[!four];
 }
 
 void netstack_usage(struct netstack *ns, struct netstack_usage *out) {
