@@ -240,3 +240,9 @@ static_assert(sizeof(struct linux_termio) == 18, "struct termio");
 #define LINUX_TCOON     1
 #define LINUX_TCIOFF    2
 #define LINUX_TCION     3
+
+// Files that stand for a namespace, ioctl_nsfs(2)
+#define LINUX_NS_GET_USERNS    0xb701u
+#define LINUX_NS_GET_PARENT    0xb702u
+#define LINUX_NS_GET_NSTYPE    0xb703u
+#define LINUX_NS_GET_OWNER_UID 0xb704u

@@ -180,6 +180,7 @@ static_assert(offsetof(struct linux_statx, stx_mnt_id) == 144, "struct statx");
 #define LINUX_PIPEFS_MAGIC          0x50495045
 #define LINUX_SOCKFS_MAGIC          0x534f434b
 #define LINUX_ANON_INODE_FS_MAGIC   0x09041934
+#define LINUX_NSFS_MAGIC            0x6e736673
 #define LINUX_V9FS_MAGIC            0x01021997
 #define LINUX_CGROUP2_SUPER_MAGIC   0x63677270
 

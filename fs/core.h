@@ -16,7 +16,7 @@
 #define APPEND_STRIPES  16u
 
 // Whose file system a file without a name belongs to, as statfs(2) tells.
-enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_KINDS };
+enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_NS, NAMELESS_KINDS };
 
 struct vfs {
     struct lock dcache;
@@ -47,6 +47,7 @@ struct vfs {
     void (*file_told)(struct file *f);     // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
+    void (*ns_uncharge)(struct ns *owner, enum ns_kind kind);  // [c] nsfs_set_uncharge()
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
     _Atomic uint32_t next_dev;
     _Atomic uint64_t next_ino;  // of objects without a number of their own
@@ -88,7 +89,7 @@ int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dent
 void mount_unlink(struct vfs *v, struct mount *m);
 void mount_put_left(struct mount *m);  // no lock is held: the place, and the table's reference
 bool mounts_fit(const struct path *at, const struct dentry *root);  // both directories, or both none
-struct mnt_ns *mnt_ns_new(struct vfs *v);
+struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner);
 // dcache or mounts lock held; borrowed
 struct mount *mount_find_locked(struct mount *parent, struct dentry *at);
 bool path_read_only(const struct path *p);

@@ -81,25 +81,9 @@ static int copy_below(struct vfs *v, struct mount *top, const struct dentry *roo
 }
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
-struct mnt_ns *mnt_ns_new(struct vfs *v) {
-    struct mnt_ns *ns = znew(struct mnt_ns);
-    if (!ns)
-        return NULL;
-    ref_init(&ns->refs, 1);
-    ns->vfs = v;
-    ns->ino = inode_next_ino(v) + 0xf0000000u;
-    return ns;
-}
-
-struct mnt_ns *mnt_ns_get(struct mnt_ns *ns) {
-    ref_get(&ns->refs);
-    return ns;
-}
-
-void mnt_ns_put(struct mnt_ns *ns) {
+static void mnt_ns_free(struct ns *n) {
+    struct mnt_ns *ns = container_of(n, struct mnt_ns, ns);
     struct list gone = LIST_INIT(gone);
-    if (!ref_put(&ns->refs))
-        return;
     lock_take(&ns->vfs->mounts_lock);
     if (ns->root)
         take_off(ns->vfs, ns->root, &gone);
@@ -107,6 +91,22 @@ void mnt_ns_put(struct mnt_ns *ns) {
     put_all(&gone);
     free(ns);
 }
+
+struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner) {
+    struct mnt_ns *ns = znew(struct mnt_ns);
+    if (!ns)
+        return NULL;
+    ns_init(&ns->ns, NS_MNT, v, ino, owner, mnt_ns_free);
+    ns->vfs = v;
+    return ns;
+}
+
+struct mnt_ns *mnt_ns_get(struct mnt_ns *ns) {
+    ns_get(&ns->ns);
+    return ns;
+}
+
+void mnt_ns_put(struct mnt_ns *ns) { ns_put(&ns->ns); }
 
 struct mnt_ns *vfs_first_ns(struct vfs *v) {
     return v->ns;
@@ -134,10 +134,10 @@ static struct mount *lead_over(struct mnt_ns *old, struct path *p) {
     return was;
 }
 
-int mnt_ns_copy(struct mnt_ns *old, struct mnt_ns **out, struct path *paths[], unsigned n) {
+int mnt_ns_copy(struct mnt_ns *old, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n) {
     struct vfs *v = old->vfs;
     struct mount *was[2] = {NULL, NULL};
-    struct mnt_ns *ns = mnt_ns_new(v);
+    struct mnt_ns *ns = mnt_ns_new(v, 0, owner);
     if (!ns)
         return -LINUX_ENOMEM;
     invariant(n <= 2);
@@ -159,6 +159,25 @@ int mnt_ns_copy(struct mnt_ns *old, struct mnt_ns **out, struct path *paths[], u
 bool vfs_is_in(struct mnt_ns *ns, const struct path *p) {
     LOCKED(&ns->vfs->mounts_lock);
     return p->mnt->ns == ns;
+}
+
+struct path mnt_ns_root(struct mnt_ns *ns) {
+    struct path root = {0};
+    {
+        LOCKED(&ns->vfs->mounts_lock);
+        if (ns->root) {
+            root = (struct path){ns->root, ns->root->root};
+            path_get(&root);
+        }
+    }
+    if (root.mnt)
+        path_into_mounts(ns->vfs, &root);
+    return root;
+}
+
+bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p) {
+    struct path root cleanup_path = mnt_ns_root(ns);
+    return path_equal(&root, p);
 }
 
 // ---- Mounting ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "fs/core.h"
 #include <string.h>
 
+#define MNT_NS_FIRST 0xeffffff8u  // the number of the first namespace of mounts, as Linux has it
 #define BUCKETS 256u  // to begin with; the dentry cache grows them
 
 void mounts_destroy(struct vfs *v);
@@ -22,6 +23,7 @@ static const struct {
     [NAMELESS_ANON] = {"anon", LINUX_ANON_INODE_FS_MAGIC},
     [NAMELESS_PIPE] = {"pipefs", LINUX_PIPEFS_MAGIC},
     [NAMELESS_SOCKET] = {"sockfs", LINUX_SOCKFS_MAGIC},
+    [NAMELESS_NS] = {"nsfs", LINUX_NSFS_MAGIC},
 };
 
 static int make_nameless(struct vfs *v, enum nameless kind) {
@@ -69,7 +71,7 @@ static void locks_init(struct vfs *v) {
         lock_init(&v->append[i], RANK_FILE_POS);
 }
 static void vfs_release(struct vfs *v) {
-    free(v->ns);
+    free(v->ns);  // its mounts have gone already
     if (v->shm)
         mount_put(v->shm);
     for (int i = 0; i < NAMELESS_KINDS; i++)
@@ -104,7 +106,7 @@ struct vfs *vfs_create(void) {
     atomic_init(&v->next_dev, 32);  // small majors are devices
     atomic_init(&v->next_ino, 1);
     v->memory = vfs_memory_new();
-    v->ns = mnt_ns_new(v);
+    v->ns = mnt_ns_new(v, MNT_NS_FIRST, NULL);
     if (!v->buckets || !v->memory || !v->ns || !make_all_nameless(v) || make_shm(v)) {
         vfs_release(v);
         return NULL;
@@ -113,7 +115,7 @@ struct vfs *vfs_create(void) {
 }
 void vfs_destroy(struct vfs *v) {
     mounts_destroy(v);
-    invariant(ref_read(&v->ns->refs) == 1);
+    invariant(ref_read(&v->ns->ns.refs) == 1);
     vfs_release(v);
 }
 // Major 0, as Linux gives to file systems without a device.

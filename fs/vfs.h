@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/refcount.h"
 #include "base/waitq.h"
+#include "fs/nsfs.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -238,10 +239,9 @@ struct dentry {
 
 // What a group of processes sees mounted: a tree, to which other namespaces have no way.
 struct mnt_ns {
-    struct refcount refs;
+    struct ns ns;
     struct vfs *vfs;     // [c] borrowed
     struct mount *root;  // [m] borrowed; NULL: nothing is mounted
-    uint64_t ino;        // [c] its number in /proc/PID/ns
 };
 
 struct mount {
@@ -322,9 +322,9 @@ int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first nam
 struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
 void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
 struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
-// A copy of all that is mounted in ns. Each of the n paths that lies in ns is led to the same place in the
-// copy.
-int mnt_ns_copy(struct mnt_ns *ns, struct mnt_ns **out, struct path *paths[], unsigned n);
+// A copy of all that is mounted in ns, of `owner`. Each of the n paths that lies in ns is led to the same
+// place in the copy.
+int mnt_ns_copy(struct mnt_ns *ns, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n);
 // from (and, `recursive`, what is mounted below it) once more at another place.
 int vfs_bind_tree(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive);
 int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at, unsigned flags,
@@ -333,6 +333,9 @@ int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path
 int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags);
 int vfs_umount_tree(struct mnt_ns *ns, const struct path *at);  // MNT_DETACH: with all that lies on it
 bool vfs_is_in(struct mnt_ns *ns, const struct path *p);
+// Where the tree of ns begins, for who comes to it; owned; none: nothing is mounted.
+struct path mnt_ns_root(struct mnt_ns *ns);
+bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p);
 // new_root becomes the root, what was the caller's root is mounted on put_old. The caller leads processes
 // over.
 int vfs_pivot_root(struct mnt_ns *ns, const struct path *root, const struct path *new_root,

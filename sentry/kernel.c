@@ -8,8 +8,11 @@
 #include "base/fault.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
@@ -44,7 +47,7 @@ static void default_limits(struct linux_rlimit64 *r) {
 // What others can look up of it is what a process without a program has (a kernel thread, on Linux); its
 // limits are those that the first process inherits, and that pam_limits(8) gives to sessions.
 static struct tgroup *make_init(struct kernel *k, int32_t number) {
-    struct tgroup *g = tgroup_alloc(k);
+    struct tgroup *g = tgroup_alloc(k, k->pid_ns);
     struct task *t = g ? task_alloc(k, g) : NULL;
     if (!t)
         return NULL;
@@ -52,6 +55,8 @@ static struct tgroup *make_init(struct kernel *k, int32_t number) {
     g->sighand = sighand_new();
     if (!t->cred || !g->sighand)
         return NULL;
+    t->cred->user = user_ns_get(k->user_ns);
+    t->nsproxy = nsproxy_get(k->nsproxy);
     t->cred->cap_permitted = t->cred->cap_effective = t->cred->cap_bounding = LINUX_CAP_ALL;
     default_limits(g->rlimits);
     memcpy(t->comm, "init", 5);
@@ -84,6 +89,50 @@ static size_t net_budget(uint64_t mem_total) {
     return want > NET_BUDGET_MOST ? NET_BUDGET_MOST : (size_t)want;
 }
 
+// ---- The first namespaces ---------------------------------------------------------------------------------
+// Their numbers, as Linux has them.
+#define UTS_NS_FIRST    0xeffffffeu
+#define IPC_NS_FIRST    0xefffffffu
+#define NET_NS_FIRST    0xeffffff9u
+#define CGROUP_NS_FIRST 0xeffffffbu
+#define TIME_NS_FIRST   0xeffffffau
+
+static void uncharge(struct ns *owner, enum ns_kind kind) { user_ns_uncharge(user_ns_of(owner), kind); }
+static void free_ns(struct ns *n) { free(n); }
+static void leave_to_kernel(struct ns *n) {}  // what is a part of it
+
+static struct ns *plain_ns(struct kernel *k, enum ns_kind kind, uint64_t ino) {
+    struct ns *n = znew(struct ns);
+    if (n)
+        ns_init(n, kind, k->vfs, ino, &k->user_ns->ns, free_ns);
+    return n;
+}
+
+static bool first_namespaces(struct kernel *k) {
+    nsfs_set_uncharge(k->vfs, uncharge);
+    k->user_ns = user_ns_first(k);
+    if (!k->user_ns)
+        return false;
+    struct ns *owner = &k->user_ns->ns;
+    ns_init(&k->ipc.ns, NS_IPC, k->vfs, IPC_NS_FIRST, owner, leave_to_kernel);
+    ns_init(&k->net.ns, NS_NET, k->vfs, NET_NS_FIRST, owner, leave_to_kernel);
+    k->uts = uts_ns_new(k->vfs, UTS_NS_FIRST, owner);
+    k->pid_ns = pid_ns_first(k);
+    k->cgroup_ns = plain_ns(k, NS_CGROUP, CGROUP_NS_FIRST);
+    k->time_ns = plain_ns(k, NS_TIME, TIME_NS_FIRST);
+    bool ok = k->uts && k->pid_ns && k->cgroup_ns && k->time_ns;
+    k->nsproxy = ok ? nsproxy_first(k) : NULL;
+    return k->nsproxy;
+}
+
+static void last_namespaces(struct kernel *k) {
+    nsproxy_put(k->nsproxy);
+    struct ns *const own[] = {&k->ipc.ns, &k->net.ns, &k->uts->ns, &k->pid_ns->ns, k->cgroup_ns, k->time_ns,
+                              &k->user_ns->ns};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        ns_put(own[i]);
+}
+
 struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sentry_config *c) {
     struct kernel *k = znew(struct kernel);
     if (!k)
@@ -112,9 +161,8 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
-    k->uts = uts_ns_new(0xeffffffeu);
     the_kernel = k;
-    bool ok = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses;
+    bool ok = err == 0 && first_namespaces(k) && k->pids && k->tgs && k->pid_uses;
     k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
@@ -190,7 +238,7 @@ void kernel_free(struct kernel *k) {
     free(k->pids);
     free(k->tgs);
     free(k->pid_uses);
-    uts_ns_put(k->uts);
+    last_namespaces(k);
     free(k);
     the_kernel = NULL;
 }

@@ -21,8 +21,11 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct nsproxy;
 struct links;
 struct limits;
+struct pid_ns;
+struct user_ns;
 struct uts_ns;
 struct sentry_config;
 
@@ -67,7 +70,12 @@ struct kernel {
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it
-    struct uts_ns *uts;          // [c] owned: the names that the machine has at first
+    // [c] owned: the first namespaces of their kinds (those of sockets and IPC are above)
+    struct user_ns *user_ns;
+    struct pid_ns *pid_ns;
+    struct uts_ns *uts;          // the names that the machine has at first
+    struct ns *cgroup_ns, *time_ns;
+    struct nsproxy *nsproxy;     // [c] owned: all of them
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t kcmp_key[2];        // [c] random, and told to nobody: the order of objects that kcmp(2) tells
     uint64_t machine;            // [c] bytes of memory that the host has

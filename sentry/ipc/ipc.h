@@ -9,6 +9,7 @@
 #include "abi/mman.h"
 #include "base/lock.h"
 #include "base/waitq.h"
+#include "fs/nsfs.h"
 #include "sentry/ipc/mq.h"
 #include "sentry/ipc/shm.h"
 #include "sentry/proc/task.h"
@@ -30,6 +31,7 @@ struct ipc_table {
 
 // All System V objects and message queues that its processes see: the kernel has one.
 struct ipc_ns {
+    struct ns ns;
     struct ipc_table msg;
     uint64_t msg_bytes;       // [msg.lock] of all messages
     struct ipc_table sem;

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,14 @@ struct cred *cred_get(struct cred *c) {
     return c;
 }
 
+static void cred_free(struct cred *c) {
+    user_ns_put(c->user);
+    free(c);
+}
+
 void cred_put(struct cred *c) {
     if (c && ref_put(&c->refs))
-        free(c);
+        cred_free(c);
 }
 
 struct cred *cred_dup(const struct cred *old, unsigned ngroups) {
@@ -28,6 +34,8 @@ struct cred *cred_dup(const struct cred *old, unsigned ngroups) {
         memcpy(c->groups, old->groups, keep * sizeof c->groups[0]);
     }
     c->ngroups = ngroups;
+    if (c->user)
+        user_ns_get(c->user);
     ref_init(&c->refs, 1);
     return c;
 }
@@ -42,4 +50,4 @@ void task_set_cred(struct task *t, struct cred *c) {
     cred_put(old);
 }
 
-bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
+bool task_capable(const struct task *t, int cap) { return cred_ns_capable(t->cred, NULL, cap); }

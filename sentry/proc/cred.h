@@ -7,22 +7,26 @@
 #include <stdint.h>
 
 struct task;
+struct user_ns;
 
 struct cred {
     struct refcount refs;
     uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
+    struct user_ns *user;  // owned: whose capabilities they are
     uint32_t securebits;
     bool no_new_privs;
     unsigned ngroups;
     uint32_t groups[];
 };
 
-// A private copy to be changed, then published. NULL: no memory.
+// A private copy to be changed, then published; of nothing (NULL): the caller gives it a user namespace. NULL:
+// no memory.
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);
 void task_set_cred(struct task *t, struct cred *c);  // takes c over
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);
-bool task_capable(const struct task *t, int cap);  // effective
+// Effective, and over the sandbox as a whole: not in a user namespace of its own (user_ns.h has the others).
+bool task_capable(const struct task *t, int cap);
 
 #endif

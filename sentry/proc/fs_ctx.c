@@ -5,6 +5,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 
 struct fs_ctx *fs_ctx_new(struct mnt_ns *ns, const struct path *root, const struct path *cwd,
@@ -33,7 +34,26 @@ struct mnt_ns *fs_ctx_ns(struct fs_ctx *f) {
     return mnt_ns_get(f->ns);
 }
 
-int fs_ctx_new_ns(struct fs_ctx *f) {
+void fs_ctx_enter(struct fs_ctx *f, struct mnt_ns *ns, const struct path *root) {
+    struct path was[2];
+    struct mnt_ns *old;
+    path_get(root);
+    path_get(root);
+    mnt_ns_get(ns);
+    {
+        LOCKED(&f->lock);
+        was[0] = f->root;
+        was[1] = f->cwd;
+        old = f->ns;
+        f->root = f->cwd = *root;
+        f->ns = ns;
+    }
+    path_put(&was[0]);
+    path_put(&was[1]);
+    mnt_ns_put(old);
+}
+
+int fs_ctx_new_ns(struct fs_ctx *f, struct user_ns *owner) {
     struct mnt_ns *ns, *old = fs_ctx_ns(f);
     struct path root, cwd, *both[] = {&root, &cwd};
     {
@@ -43,8 +63,11 @@ int fs_ctx_new_ns(struct fs_ctx *f) {
         path_get(&root);
         path_get(&cwd);
     }
-    int err = mnt_ns_copy(old, &ns, both, 2);
+    int err = user_ns_charge(owner, NS_MNT) ? 0 : -LINUX_ENOSPC;
+    if (err == 0 && (err = mnt_ns_copy(old, &owner->ns, &ns, both, 2)) < 0)
+        user_ns_uncharge(owner, NS_MNT);
     if (err == 0) {
+        ns->ns.charged = true;
         struct path was[2];
         {
             LOCKED(&f->lock);

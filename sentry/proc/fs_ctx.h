@@ -23,8 +23,10 @@ struct fs_ctx {
 struct fs_ctx *fs_ctx_new(struct mnt_ns *ns, const struct path *root, const struct path *cwd, uint32_t umask);
 struct fs_ctx *fs_ctx_copy(struct fs_ctx *old);
 struct mnt_ns *fs_ctx_ns(struct fs_ctx *f);  // a reference
-// f, which one task alone has, goes over to a copy of its namespace. 0, ENOMEM, ENOSPC.
-int fs_ctx_new_ns(struct fs_ctx *f);
+// f, which one task alone has, goes over to a copy of its namespace, which is owner's. 0, ENOMEM, ENOSPC.
+struct user_ns;
+int fs_ctx_new_ns(struct fs_ctx *f, struct user_ns *owner);
+void fs_ctx_enter(struct fs_ctx *f, struct mnt_ns *ns, const struct path *root);  // setns(2)
 // pivot_root(2): whoever was at `from` is at `to`.
 struct kernel;
 void fs_ctx_lead_over(struct kernel *k, const struct path *from, const struct path *to);

@@ -8,9 +8,10 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/proc/task_impl.h"
-#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
@@ -36,7 +37,6 @@ struct task *task_alloc(struct kernel *k, struct tgroup *g) {
     t->k = k;
     park_init(t);
     t->tg = tgroup_get(g);
-    t->uts = uts_ns_get(k->uts);
     t->tid = -1;
     atomic_init(&t->state, TASK_NEW);
     return t;
@@ -91,7 +91,7 @@ void task_put(struct task *t) {
     ktimer_cancel_sync(&t->call_timer);
     task_drop_parts(t);
     cred_put(t->cred);
-    uts_ns_put(t->uts);
+    nsproxy_put(t->nsproxy);
     sigqueue_free(t->pending);
     free(t->ptrace);
     tgroup_put(t->tg);
@@ -99,7 +99,7 @@ void task_put(struct task *t) {
     free(t);
 }
 
-struct tgroup *tgroup_alloc(struct kernel *k) {
+struct tgroup *tgroup_alloc(struct kernel *k, struct pid_ns *ns) {
     struct tgroup *g = znew(struct tgroup);
     if (!g)
         return NULL;
@@ -111,6 +111,8 @@ struct tgroup *tgroup_alloc(struct kernel *k) {
     ref_init(&g->refs, 1);
     g->k = k;
     g->pid = -1;
+    g->pid_ns = ns;
+    ns_get(&ns->ns);
     list_init(&g->tasks);
     list_init(&g->children);
     list_init(&g->sibling);
@@ -144,6 +146,7 @@ void tgroup_put(struct tgroup *g) {
     waitq_destroy(&g->child_wait);
     waitq_destroy(&g->exit_wait);
     lock_destroy(&g->sig_lock);
+    ns_put(&g->pid_ns->ns);
     free(g);
 }
 

@@ -38,10 +38,11 @@ struct fdtable;
 struct fs_ctx;
 struct kernel;
 struct mm;
+struct nsproxy;
 struct pgroup;
+struct pid_ns;
 struct plat_thread;
 struct seccomp_filter;
-struct uts_ns;
 struct session;
 struct sighand;
 struct signalfd;
@@ -54,6 +55,7 @@ struct tgroup {
     struct refcount refs;
     struct kernel *k;             // [c]
     int32_t pid;                  // [c]
+    struct pid_ns *pid_ns;        // [c] owned: that it is in
     struct task *leader;          // [T] owned until reaped
     struct list tasks;            // task->tg_link, all alive: changed under T and S, read under either
     _Atomic unsigned nalive;      // [a] changed under T
@@ -168,7 +170,7 @@ struct task {
     struct mm *mm;               // [o] owned; other threads read it under T
     struct fdtable *files;       // [o] owned; changed, and read by other threads, under T: task_set_files()
     struct fs_ctx *fs;           // [o] owned; likewise: task_set_fs()
-    struct uts_ns *uts;          // [T] owned
+    struct nsproxy *nsproxy;     // [T] to read from outside; [o] from inside; owned; NULL: it has ended
     struct cred *cred;           // [T] to read from outside; [o] to read from inside; owned
     // signals
     uint64_t blocked;            // [S] written by itself only

@@ -13,10 +13,10 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/namespaces.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/pidfd.h"
 #include "sentry/proc/task_impl.h"
-#include "sentry/proc/uts_ns.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
@@ -42,7 +42,7 @@ int clone_check(const struct clone_req *r) {
 
 // ---- A new process ----------------------------------------------------------------------------------------
 static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
-    struct tgroup *old = t->tg, *g = tgroup_alloc(t->k);
+    struct tgroup *old = t->tg, *g = tgroup_alloc(t->k, old->pid_ns);
     if (!g)
         return NULL;
     g->exit_signal = (int)r->exit_signal;
@@ -64,25 +64,17 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     return g;
 }
 
-static int copy_uts(struct task *t, struct task *c, uint64_t flags) {
-    {
-        LOCKED(&t->k->tasks_lock);
-        uts_ns_put(c->uts);  // the machine's own, which is kept elsewhere
-        c->uts = uts_ns_get(t->uts);
-    }
-    return namespaces_for_child(t, c, flags);
-}
-
 // What the child shares with, or copies from, its maker, but for memory and the host thread.
 static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->cred = cred_get(t->cred);
+    c->nsproxy = nsproxy_get(t->nsproxy);
     c->files = flags & LINUX_CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
     c->fs = flags & LINUX_CLONE_FS ? fs_ctx_join(t->fs) : fs_ctx_copy(t->fs);
     if (!c->fs && (flags & LINUX_CLONE_FS))
         return -LINUX_EAGAIN;
     if (!c->files || !c->fs)
         return -LINUX_ENOMEM;
-    int err = copy_uts(t, c, flags);
+    int err = namespaces_for_child(t, c, flags);
     if (err < 0)
         return err;
     c->blocked = t->blocked;
@@ -173,9 +165,6 @@ static bool too_many(struct task *t) {
 
 static int64_t clone_begin(struct task *t, const struct clone_req *r) {
     int64_t err = clone_check(r);
-    if (err < 0)
-        return err;
-    err = namespaces_may(t, r->flags);
     if (err < 0)
         return err;
     if (too_many(t))

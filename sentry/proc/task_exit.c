@@ -9,6 +9,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/jobctl.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
@@ -237,6 +238,7 @@ int64_t task_exit_self(struct task *t, int status) {
     if (th)
         plat_thread_destroy(th);
     bool last;
+    struct nsproxy *left;
     {
         LOCKED(&k->tasks_lock);
         parent_death_signals(g, t);
@@ -266,6 +268,7 @@ int64_t task_exit_self(struct task *t, int status) {
                 task_wake(g->exec_task);
         }
         signal_rehome(g);
+        left = take_ptr(t->nsproxy);
         if (t != g->leader && !kept)
             unref = t;  // the table's reference
     }
@@ -275,6 +278,7 @@ int64_t task_exit_self(struct task *t, int status) {
         tgroup_free_reaped(c);
     }
     ptrace_free_ended(&ended);
+    nsproxy_put(left);
     if (unref)
         task_put(unref);
     return SYS_GONE;

@@ -6,7 +6,7 @@
 
 // A bare task in `g` (reference taken), and a bare process; nothing is published yet. NULL: no memory.
 struct task *task_alloc(struct kernel *k, struct tgroup *g);
-struct tgroup *tgroup_alloc(struct kernel *k);
+struct tgroup *tgroup_alloc(struct kernel *k, struct pid_ns *ns);
 // tasks_lock held. A free number, or -LINUX_EAGAIN.
 int32_t pid_reserve(struct kernel *k);
 // tasks_lock held: makes t findable as `tid`, a member of its group.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in
 // status.c, memory.c, fds.c and mounts.c.
-// LIMIT: io and schedstat are zero; ns/ shows names that lead nowhere; wchan is 0; no pagemap, stack,
-// syscall.
+// LIMIT: io and schedstat are zero; wchan is 0; no pagemap, stack, syscall.
 #include "abi/prctl.h"
 #include "abi/caps.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
-#include "sentry/proc/uts_ns.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
 #include <stdio.h>
@@ -113,47 +112,49 @@ static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_byte
                               "cancelled_write_bytes: 0\n";
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
-// Of those that there may be several of; else 0.
-static uint64_t ns_number(const struct proc_node *n) {
+// Which namespace a name below ns/ is of the task's; a reference, or NULL: that has ended.
+static struct ns *ns_behind(const struct proc_node *n) {
     struct task *t = proc_task(n);
-    uint64_t ino = 0;
+    struct ns *found = NULL;
     if (!t)
-        return 0;
-    {
-        LOCKED(&t->k->tasks_lock);
-        if (!strcmp(n->e->name, "uts"))
-            ino = t->uts->ino;
-        else if (!strcmp(n->e->name, "mnt") && t->fs)
-            ino = t->fs->ns->ino;
-    }
+        return NULL;
+    if (!strcmp(n->e->name, "pid_for_children"))
+        found = task_ns_for_children(t, NS_PID);
+    else if (!strcmp(n->e->name, "time_for_children"))
+        found = task_ns_for_children(t, NS_TIME);
+    for (int kind = 0; !found && kind < NS_KINDS; kind++)
+        if (!strcmp(n->e->name, ns_kind_name(kind)))
+            found = task_ns(t, kind);
     task_put(t);
-    return ino;
+    return found;
 }
 
 static int ns_link(const struct proc_node *n, char *buf, size_t size) {
-    if ((n->e->flags & PROC_NSPROXY) && proc_ended(n))
+    struct ns *ns = (n->e->flags & PROC_NSPROXY) && proc_ended(n) ? NULL : ns_behind(n);
+    if (!ns)
         return -LINUX_ENOENT;
-    uint64_t own = ns_number(n);
-    if (own) {
-        snprintf(buf, size, "%s:[%llu]", n->e->name, (unsigned long long)own);
-        return 0;
-    }
-    static const struct {
-        const char *name;
-        unsigned ino;
-    } ns[] = {{"cgroup", 0xeffffffbu}, {"ipc", 0xefffffffu}, {"mnt", 0xeffffff8u}, {"net", 0xeffffff9u},
-              {"pid", 0xeffffffcu},    {"time", 0xeffffffau}, {"user", 0xeffffffdu}, {"uts", 0xeffffffeu}};
-    for (unsigned i = 0; i < sizeof ns / sizeof ns[0]; i++)
-        if (!strcmp(ns[i].name, n->e->name))
-            snprintf(buf, size, "%s:[%u]", ns[i].name, ns[i].ino);
+    snprintf(buf, size, "%s:[%llu]", ns_kind_name(ns->kind), (unsigned long long)ns->ino);
+    ns_put(ns);
     return 0;
 }
+
+static int ns_jump(const struct proc_node *n, struct path *out) {
+    struct ns *ns = (n->e->flags & PROC_NSPROXY) && proc_ended(n) ? NULL : ns_behind(n);
+    if (!ns)
+        return -LINUX_ENOENT;
+    int err = nsfs_path(the_kernel->vfs, ns, out);
+    ns_put(ns);
+    return err;
+}
 // The user's and the processes' own outlive a process's end.
-#define NS(n, f) {.name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link}
+#define NS(n, f) \
+    { \
+        .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link, .jump = ns_jump \
+    }
 static const struct proc_entry ns_entries[] = {
-    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY),  NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
-    NS("pid", 0),               NS("time", PROC_NSPROXY), NS("user", 0),           NS("uts", PROC_NSPROXY),
-    {0}};
+    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY), NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
+    NS("pid", 0), NS("pid_for_children", PROC_NSPROXY), NS("time", PROC_NSPROXY),
+    NS("time_for_children", PROC_NSPROXY), NS("user", 0), NS("uts", PROC_NSPROXY), {0}};
 
 // ---- Threads ----------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {

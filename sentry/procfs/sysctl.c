@@ -6,6 +6,7 @@
 #include "abi/misc.h"
 #include "base/clock.h"
 #include "sentry/ipc/mq.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/uts_ns.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
@@ -15,7 +16,7 @@
 static int show_name(struct proc_text *x, size_t which) {
     struct kernel *k = the_kernel;
     LOCKED(&k->tasks_lock);
-    const struct uts_ns *u = task_current ? task_current->uts : k->uts;
+    const struct uts_ns *u = task_current && task_current->nsproxy ? task_uts(task_current) : k->uts;
     proc_printf(x, "%.64s\n", (const char *)u + which);
     return 0;
 }

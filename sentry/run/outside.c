@@ -13,6 +13,8 @@
 #include "sentry/kernel.h"
 #include "sentry/loader/exec.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
@@ -64,10 +66,11 @@ static void set_caps(struct cred *cred, const struct sentry_process *p) {
     cred->cap_ambient = caps[SENTRY_CAP_AMBIENT] & cred->cap_permitted & cred->cap_inheritable;
 }
 
-static struct cred *new_cred(const struct sentry_process *p) {
+static struct cred *new_cred(struct kernel *k, const struct sentry_process *p) {
     struct cred *cred = cred_dup(NULL, p->ngroups);
     if (!cred)
         return NULL;
+    cred->user = user_ns_get(k->user_ns);
     cred->uid = cred->euid = cred->suid = cred->fsuid = p->uid;
     cred->gid = cred->egid = cred->sgid = cred->fsgid = p->gid;
     if (p->ngroups)
@@ -136,7 +139,8 @@ int outside_init(struct kernel *k, const struct process_inherited *was) {
 static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored) {
     struct tgroup *g = t->tg;
     g->sighand = sighand_new();
-    t->cred = new_cred(p);
+    t->nsproxy = nsproxy_get(t->k->nsproxy);
+    t->cred = new_cred(t->k, p);
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
     t->timer_slack = t->timer_slack_default = 50000;
@@ -198,7 +202,7 @@ static void discard(struct task *t) {
 
 struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int stdio[3],
                          uint64_t ignored, bool main, int *err) {
-    struct tgroup *g = tgroup_alloc(k);
+    struct tgroup *g = tgroup_alloc(k, k->pid_ns);
     struct task *t = g ? task_alloc(k, g) : NULL;
     *err = -LINUX_ENOMEM;
     if (!t)

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/rbtree.h"
 #include "base/waitq.h"
+#include "fs/nsfs.h"
 #include "sentry/net/stack_links.h"
 #include "sentry/time/timer.h"
 
@@ -45,6 +46,7 @@ struct netlink_ns {
 };
 
 struct net_ns {
+    struct ns ns;
     struct unix_ns un;  // (`unix` is a macro of the compilers)
     struct inet_ns inet;
     struct netlink_ns netlink;

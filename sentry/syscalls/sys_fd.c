@@ -17,6 +17,7 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
+#include "sentry/syscalls/sys_ns.h"
 #include "sentry/syscalls/table.h"
 
 int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, arg_int(a, 0)); }
@@ -295,6 +296,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
             return open_peer(t, f, arg_u32(a, 2));
         break;
     }
+    struct ns *ns = nsfs_of(f);
+    if (ns)
+        return nsfs_ioctl(t, ns, cmd, arg_ulong(a, 2));
     if (seccomp_is_listener(f))
         return seccomp_listener_ioctl(t, f, cmd, arg_ptr(a, 2));
     struct uaccess_user ua;

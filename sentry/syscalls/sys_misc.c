@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine and the limits: uname sysinfo sethostname setdomainname getrandom, get/setrlimit prlimit64
-// getrusage, arch_prctl personality unshare.
+// getrusage, arch_prctl personality.
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/prctl.h"
 #include "abi/resource.h"
-#include "abi/sched.h"
 #include "abi/sysinfo.h"
 #include "abi/utsname.h"
 #include "base/clock.h"
@@ -14,8 +13,8 @@
 #include "sentry/mm/mm.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
-#include "sentry/proc/fs_ctx.h"
-#include "sentry/proc/namespaces.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
@@ -28,8 +27,8 @@ int64_t sys_uname(struct task *t, const struct sysargs *a) {
     snprintf(u.version, sizeof u.version, "#1 SMP Picket %s", PICKET_VERSION);
     {
         LOCKED(&t->k->tasks_lock);
-        memcpy(u.nodename, t->uts->hostname, sizeof u.nodename);
-        memcpy(u.domainname, t->uts->domainname, sizeof u.domainname);
+        memcpy(u.nodename, task_uts(t)->hostname, sizeof u.nodename);
+        memcpy(u.domainname, task_uts(t)->domainname, sizeof u.domainname);
     }
     return copy_out_obj(t, arg_ptr(a, 0), &u);
 }
@@ -37,14 +36,14 @@ int64_t sys_uname(struct task *t, const struct sysargs *a) {
 static int64_t set_name(struct task *t, const struct sysargs *a, size_t which) {
     char text[LINUX_UTSNAME_LENGTH] = {0};
     int len = arg_int(a, 1);
-    if (!task_capable(t, LINUX_CAP_SYS_ADMIN))
+    if (!task_capable_over(t, &task_uts(t)->ns, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EPERM;
     if (len < 0 || len > LINUX_HOST_NAME_MAX)
         return -LINUX_EINVAL;
     if (copy_in(t, text, arg_ptr(a, 0), (size_t)len) < 0)
         return -LINUX_EFAULT;
     LOCKED(&t->k->tasks_lock);
-    memcpy((char *)t->uts + which, text, sizeof text);
+    memcpy((char *)task_uts(t) + which, text, sizeof text);
     return 0;
 }
 int64_t sys_sethostname(struct task *t, const struct sysargs *a) {
@@ -222,33 +221,4 @@ int64_t sys_personality(struct task *t, const struct sysargs *a) {
     if (new != 0xffffffffu)
         t->personality = new;
     return old;
-}
-
-// LIMIT: unshare(2) knows CLONE_FS and CLONE_FILES; namespaces answer EPERM.
-int64_t sys_unshare(struct task *t, const struct sysargs *a) {
-    uint64_t f = arg_ulong(a, 0);
-    const uint64_t known = LINUX_CLONE_FS | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM | LINUX_CLONE_THREAD |
-                           LINUX_CLONE_SIGHAND | LINUX_CLONE_VM | LINUX_CLONE_NS_FLAGS;
-    if (f & ~known)
-        return -LINUX_EINVAL;
-    if (f & LINUX_CLONE_NEWNS)
-        f |= LINUX_CLONE_FS;
-    int err = namespaces_may(t, f);
-    if (err < 0)
-        return err;
-    if ((f & (LINUX_CLONE_THREAD | LINUX_CLONE_SIGHAND | LINUX_CLONE_VM)) && atomic_load(&t->tg->nalive) > 1)
-        return -LINUX_EINVAL;
-    if ((f & LINUX_CLONE_FS) && ref_read(&t->fs->refs) > 1) {
-        struct fs_ctx *fs = fs_ctx_copy(t->fs);
-        if (!fs)
-            return -LINUX_ENOMEM;
-        task_set_fs(t, fs);
-    }
-    if ((f & LINUX_CLONE_FILES) && ref_read(&t->files->refs) > 1) {
-        struct fdtable *files = fdtable_copy(t->files);
-        if (!files)
-            return -LINUX_ENOMEM;
-        task_set_files(t, files);
-    }
-    return namespaces_unshare(t, f);
 }
