@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct budget;
 struct netstack;
 struct netif;
 struct ns_sock;
@@ -47,6 +48,7 @@ struct netstack_config {
     // The next time to call netstack_poll() has come nearer than it was when this was last called, or than
     // the last poll found it. May be NULL: who has netstack_deadline() needs none of it.
     void (*deadline)(void *arg, uint64_t when);
+    struct budget *shared;  // bytes that several stacks may take together, beside that; NULL: none
     bool bare;  // the loopback begins down and without addresses, which it has once it was up
     // After a call in which a link's transmit() was given something, without the lock. May be NULL.
     void (*sent)(void *arg);
@@ -83,6 +85,7 @@ enum netif_kind { NETIF_ETHER, NETIF_IP };
 #define NETIF_TX_CSUM  2u  // transmit() finishes transport checksums (frame.csum_start)
 #define NETIF_NO_DAD   4u  // IPv6 addresses are usable at once, no duplicate address detection
 #define NETIF_SLAAC    8u  // IPv6 addresses and the router come from advertisements
+#define NETIF_DOWN     16u // begins down
 
 struct ns_iov {
     void *base;
@@ -108,6 +111,7 @@ struct netif_config {
 };
 int netif_add(struct netstack *ns, const struct netif_config *config, struct netif **out);
 void netif_remove(struct netif *nif);
+uint32_t netif_index(const struct netif *nif);
 struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See stack.h: a stack's lock, its budget, its time and its counters. Its life is in netstack/netstack.c.
 #include "netstack/core/stack.h"
+#include "base/budget.h"
 #include "base/fault.h"
 #include <string.h>
 
@@ -55,6 +56,8 @@ void stack_leave(struct netstack *ns) {
 bool stack_charge(struct netstack *ns, size_t bytes) {
     if (bytes > ns->config.budget - ns->usage.bytes)
         return false;
+    if (ns->config.shared && !budget_take(ns->config.shared, bytes))
+        return false;
     ns->usage.bytes += bytes;
     return true;
 }
@@ -62,6 +65,7 @@ bool stack_charge(struct netstack *ns, size_t bytes) {
 void stack_uncharge(struct netstack *ns, size_t bytes) {
     invariant(bytes <= ns->usage.bytes);
     ns->usage.bytes -= bytes;
+    budget_give(ns->config.shared, bytes);
 }
 
 void *stack_alloc(struct netstack *ns, size_t size) {

@@ -33,6 +33,7 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
     nif->ns = ns;
     nif->config = *config;
     nif->hops = 64;
+    nif->down = config->flags & NETIF_DOWN;
     snprintf(nif->name, sizeof nif->name, "%s", config->name);
     nif->config.name = nif->name;
     timer_init(&nif->solicit, ndp_solicit_router);
@@ -98,6 +99,8 @@ void netif_remove(struct netif *nif) {
     IN_STACK(nif->ns);
     netif_free(nif);
 }
+
+uint32_t netif_index(const struct netif *nif) { return nif->index; }
 
 struct netif *netstack_loopback(struct netstack *ns) {
     return ns->lo;

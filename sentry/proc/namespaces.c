@@ -43,6 +43,7 @@ static int new_uts(struct task *t, struct ns *owner, struct ns **out) {
 // How a new one comes from what t has; NULL: not served.
 static int (*const makers[NS_KINDS])(struct task *t, struct ns *owner, struct ns **out) = {
     [NS_UTS] = new_uts,
+    [NS_NET] = net_ns_make,
 };
 
 static bool is_served(uint64_t flags) {
