@@ -59,6 +59,7 @@ static_assert(sizeof(struct linux_nl_pktinfo) == 4, "struct nl_pktinfo");
 
 #define LINUX_RTM_BASE     16
 #define LINUX_RTM_NEWLINK  16
+#define LINUX_RTM_DELLINK  17
 #define LINUX_RTM_GETLINK  18
 #define LINUX_RTM_SETLINK  19
 #define LINUX_RTM_NEWADDR  20
@@ -66,6 +67,8 @@ static_assert(sizeof(struct linux_nl_pktinfo) == 4, "struct nl_pktinfo");
 #define LINUX_RTM_GETADDR  22
 #define LINUX_RTM_NEWROUTE 24
 #define LINUX_RTM_GETROUTE 26
+#define LINUX_RTM_NEWNEIGH 28
+#define LINUX_RTM_DELNEIGH 29
 #define LINUX_RTM_GETNEIGH 30
 #define LINUX_RTM_NEWRULE  32
 #define LINUX_RTM_GETRULE  34
@@ -90,20 +93,34 @@ static_assert(sizeof(struct linux_ifinfomsg) == 16, "struct ifinfomsg");
 #define LINUX_IFLA_BROADCAST     2
 #define LINUX_IFLA_IFNAME        3
 #define LINUX_IFLA_MTU           4
+#define LINUX_IFLA_LINK          5
 #define LINUX_IFLA_QDISC         6
 #define LINUX_IFLA_STATS         7
+#define LINUX_IFLA_MASTER        10
 #define LINUX_IFLA_TXQLEN        13
 #define LINUX_IFLA_OPERSTATE     16
 #define LINUX_IFLA_LINKMODE      17
+#define LINUX_IFLA_LINKINFO      18
+#define LINUX_IFLA_NET_NS_PID    19
 #define LINUX_IFLA_STATS64       23
+#define LINUX_IFLA_AF_SPEC       26
 #define LINUX_IFLA_GROUP         27
+#define LINUX_IFLA_NET_NS_FD     28
 #define LINUX_IFLA_EXT_MASK      29
 #define LINUX_IFLA_PROMISCUITY   30
 #define LINUX_IFLA_NUM_TX_QUEUES 31
 #define LINUX_IFLA_NUM_RX_QUEUES 32
 #define LINUX_IFLA_CARRIER       33
+#define LINUX_IFLA_LINK_NETNSID  37
+#define LINUX_IFLA_TARGET_NETNSID 46
 #define LINUX_IFLA_MIN_MTU       50
 #define LINUX_IFLA_MAX_MTU       51
+
+#define LINUX_NLA_F_NESTED      0x8000
+#define LINUX_IFLA_INFO_KIND    1 // in LINKINFO
+#define LINUX_IFLA_INFO_DATA    2
+#define LINUX_VETH_INFO_PEER    1 // in INFO_DATA of "veth": a struct ifinfomsg and attributes
+#define LINUX_IFLA_BR_STP_STATE 5 // in INFO_DATA of "bridge"
 
 struct linux_rtnl_link_stats64 {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped,
@@ -174,6 +191,17 @@ struct linux_ndmsg {
 };
 static_assert(sizeof(struct linux_ndmsg) == 12, "struct ndmsg");
 
+#define LINUX_NDA_DST    1
+#define LINUX_NDA_LLADDR 2
+
+#define LINUX_NUD_INCOMPLETE 0x01
+#define LINUX_NUD_REACHABLE  0x02
+#define LINUX_NUD_STALE      0x04
+#define LINUX_NUD_DELAY      0x08
+#define LINUX_NUD_PROBE      0x10
+#define LINUX_NUD_NOARP      0x40
+#define LINUX_NUD_PERMANENT  0x80
+
 struct linux_fib_rule_hdr {
     uint8_t family, dst_len, src_len, tos;
     uint8_t table, res1, res2, action;
@@ -197,12 +225,14 @@ static_assert(sizeof(struct linux_fib_rule_hdr) == 12, "struct fib_rule_hdr");
 #define LINUX_RT_TABLE_UNSPEC 0
 
 #define LINUX_RTNLGRP_LINK        1
+#define LINUX_RTNLGRP_NEIGH       3
 #define LINUX_RTNLGRP_IPV4_IFADDR 5
 #define LINUX_RTNLGRP_IPV4_ROUTE  7
 #define LINUX_RTNLGRP_IPV6_IFADDR 9
 #define LINUX_RTNLGRP_IPV6_ROUTE  11
 #define LINUX_RTNLGRP_MAX 36
 
+#define LINUX_NLM_F_REPLACE 0x100
 #define LINUX_NLM_F_EXCL   0x200
 #define LINUX_NLM_F_CREATE 0x400
 

@@ -67,6 +67,13 @@ void lock_nested(struct lock *l) {
     pthread_mutex_lock(&l->m);
     note_taken(l);
 }
+bool lock_try(struct lock *l) {
+    if (pthread_mutex_trylock(&l->m) != 0)
+        return false;
+    check_order(l, false);
+    note_taken(l);
+    return true;
+}
 void lock_drop(struct lock *l) {
     note_dropped(l);
     pthread_mutex_unlock(&l->m);

@@ -24,6 +24,7 @@ enum lock_rank {
     RANK_NOTIFY,    // watches of inodes (fs/notify.h)
     RANK_EPOLL,     // an epoll instance (the outer before the inner, with lock_nested)
     RANK_OBJECT,    // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
+    RANK_NETDEV,    // devices between network stacks (sentry/net/netdev.h)
     RANK_NETSTACK,  // a network stack: all of it (netstack/core/stack.h)
     RANK_CLIENT,    // the gofer connection
     RANK_SIGNAL,    // signal state of a thread group
@@ -45,6 +46,7 @@ void lock_init(struct lock *l, enum lock_rank rank);
 void lock_destroy(struct lock *l);
 void lock_take(struct lock *l);
 void lock_nested(struct lock *l);  // same rank as one that is held, in an order that the caller documents
+bool lock_try(struct lock *l);     // false: somebody has it, this thread itself perhaps
 void lock_drop(struct lock *l);
 // True in release builds; in debug builds, whether this thread holds it. For assertions.
 bool lock_held(const struct lock *l);

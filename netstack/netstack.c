@@ -76,12 +76,12 @@ static void init_bucket(struct netstack *ns, struct bucket *b, uint32_t rate, ui
 static int add_loopback(struct netstack *ns) {
     struct netif_config lo = {
         .name = "lo", .kind = NETIF_IP, .mtu = 65536, .flags = NETIF_LOOPBACK | NETIF_NO_DAD};
-    struct ns_ip four = ns_ip4(127, 0, 0, 1), six = {.b[15] = 1};
     int err = netif_add(ns, &lo, &ns->lo);
     if (err)
         return err;
-    err = netif_add_address(ns->lo, &four, 8);
-    return err ? err : netif_add_address(ns->lo, &six, 128);
+    IN_STACK(ns);
+    ns->lo->down = ns->config.bare;
+    return ns->config.bare ? 0 : netif_own_loopback(ns->lo);
 }
 
 int netstack_create(const struct netstack_config *config, struct netstack **out) {

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct budget;
 struct netstack;
 struct netif;
 struct ns_sock;
@@ -47,6 +48,10 @@ struct netstack_config {
     // The next time to call netstack_poll() has come nearer than it was when this was last called, or than
     // the last poll found it. May be NULL: who has netstack_deadline() needs none of it.
     void (*deadline)(void *arg, uint64_t when);
+    struct budget *shared;  // bytes that several stacks may take together, beside that; NULL: none
+    bool bare;  // the loopback begins down and without addresses, which it has once it was up
+    // After a call in which a link's transmit() was given something, without the lock. May be NULL.
+    void (*sent)(void *arg);
 };
 int netstack_create(const struct netstack_config *config, struct netstack **out);
 
@@ -66,6 +71,10 @@ void netstack_destroy(struct netstack *ns);
 uint64_t netstack_poll(struct netstack *ns);      // runs what is due; the next time to call it
 uint64_t netstack_deadline(struct netstack *ns);  // that time by itself
 
+// Whether packets of others are sent on (at first: no), of IPv4 or of IPv6.
+void netstack_set_forwarding(struct netstack *ns, bool four, bool on);
+bool netstack_forwarding(struct netstack *ns, bool four);
+
 // Counters, by the names of netstack/core/stats.def.
 uint64_t netstack_stat(struct netstack *ns, const char *name);  // UINT64_MAX: there is no such name
 const char *netstack_stat_name(unsigned i);                     // NULL beyond the last
@@ -76,6 +85,7 @@ enum netif_kind { NETIF_ETHER, NETIF_IP };
 #define NETIF_TX_CSUM  2u  // transmit() finishes transport checksums (frame.csum_start)
 #define NETIF_NO_DAD   4u  // IPv6 addresses are usable at once, no duplicate address detection
 #define NETIF_SLAAC    8u  // IPv6 addresses and the router come from advertisements
+#define NETIF_DOWN     16u // begins down
 
 struct ns_iov {
     void *base;
@@ -101,6 +111,7 @@ struct netif_config {
 };
 int netif_add(struct netstack *ns, const struct netif_config *config, struct netif **out);
 void netif_remove(struct netif *nif);
+uint32_t netif_index(const struct netif *nif);
 struct netif *netstack_loopback(struct netstack *ns);
 // A frame that came in, as long as it is; NS_CSUM_GOOD: the link has checked the transport's checksum.
 #define NS_CSUM_GOOD 1u
@@ -124,6 +135,10 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip);
 // One that is down (they begin up) carries nothing, and has no IPv6 addresses; as on Linux its IPv4 addresses
 // are still ours.
 void netif_set_up(struct netif *nif, bool up);
+// -EEXIST: another has that name. -EINVAL: no such MTU.
+int netif_set_name(struct netif *nif, const char *name);
+int netif_set_mtu(struct netif *nif, uint32_t mtu);
+void netif_set_mac(struct netif *nif, const uint8_t mac[6]);
 
 // What there is, one by one, for netlink and /proc/net: -ENODEV beyond the last.
 #define NS_NETIF_ADDRESSES 16
@@ -155,6 +170,28 @@ struct ns_route {
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
 int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
+
+// Neighbours, one by one: -ENODEV beyond the last. One that the user has made is never asked about.
+enum ns_neigh_state {
+    NS_NEIGH_INCOMPLETE,
+    NS_NEIGH_REACHABLE,
+    NS_NEIGH_STALE,
+    NS_NEIGH_DELAY,
+    NS_NEIGH_PROBE,
+    NS_NEIGH_PERMANENT
+};
+struct ns_neigh {
+    struct netif *nif;
+    uint32_t index;  // of nif
+    struct ns_ip ip;
+    uint8_t mac[6];  // unless INCOMPLETE
+    enum ns_neigh_state state;
+};
+int netstack_neigh_at(struct netstack *ns, unsigned i, struct ns_neigh *out);
+// state: REACHABLE, STALE or PERMANENT. An entry that is there is changed.
+int netif_set_neigh(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6],
+                    enum ns_neigh_state state);
+int netif_del_neigh(struct netif *nif, const struct ns_ip *ip);  // -ENOENT
 
 // ---- Filter -----------------------------------------------------------------------------------------------
 // Rules in order; of those for a point the first that matches decides, and what none matches is accepted. An

@@ -160,7 +160,8 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     k->machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t memory = c->limits.memory;
     k->mem_total = memory && memory < k->machine ? memory : k->machine;
-    int err = net_ns_init(&k->net, &k->timers, net_budget(k->mem_total));
+    nets_init(&k->nets, &k->timers, net_budget(k->mem_total));
+    int err = net_ns_init(&k->net, &k->nets, &k->timers, net_budget(k->mem_total), false);
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     the_kernel = k;
@@ -221,6 +222,7 @@ bool kernel_end(struct kernel *k) {
             log_error("process %d is left over", pid);
             clean = false;
         }
+    nets_drop(&k->nets);
     net_ns_destroy(&k->net);
     if (k->main)
         tgroup_put(take_ptr(k->main));
@@ -235,6 +237,7 @@ bool kernel_end(struct kernel *k) {
     return clean;
 }
 void kernel_free(struct kernel *k) {
+    nets_destroy(&k->nets);
     timers_destroy(&k->timers);
     lock_destroy(&k->tasks_lock);
     free(k->pids);

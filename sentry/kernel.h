@@ -70,7 +70,8 @@ struct kernel {
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
-    struct net_ns net;           // [own]
+    struct nets nets;            // [own]
+    struct net_ns net;           // [own] the first network namespace
     // the machine, as guests see it
     // [c] owned: the first namespaces of their kinds (those of sockets and IPC are above)
     struct user_ns *user_ns;

@@ -44,6 +44,7 @@ struct pkt {
     bool broadcast;                    // came to, or goes to, a link broadcast or multicast address
     bool alert;                        // in: has the router alert option (RFC 2711)
     bool loops;                        // multicast or self: came over loopback
+    bool forwarded;                    // somebody else's
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
     uint16_t gso_size;                 // payload of each segment in it, when it is more than one
     uint32_t len;  // all of it: hlen and the frags

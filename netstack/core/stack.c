@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See stack.h: a stack's lock, its budget, its time and its counters. Its life is in netstack/netstack.c.
 #include "netstack/core/stack.h"
+#include "base/budget.h"
 #include "base/fault.h"
 #include <string.h>
 
@@ -44,11 +45,18 @@ void stack_leave(struct netstack *ns) {
     ns->upper->output(ns);
     ns->upper->reap(ns);
     tell_deadline(ns);
+    void (*sent)(void *) = ns->sent ? ns->config.sent : NULL;
+    void *arg = ns->config.arg;
+    ns->sent = false;
     lock_drop(&ns->lock);
+    if (sent)
+        sent(arg);
 }
 
 bool stack_charge(struct netstack *ns, size_t bytes) {
     if (bytes > ns->config.budget - ns->usage.bytes)
+        return false;
+    if (ns->config.shared && !budget_take(ns->config.shared, bytes))
         return false;
     ns->usage.bytes += bytes;
     return true;
@@ -57,6 +65,7 @@ bool stack_charge(struct netstack *ns, size_t bytes) {
 void stack_uncharge(struct netstack *ns, size_t bytes) {
     invariant(bytes <= ns->usage.bytes);
     ns->usage.bytes -= bytes;
+    budget_give(ns->config.shared, bytes);
 }
 
 void *stack_alloc(struct netstack *ns, size_t size) {
@@ -104,6 +113,15 @@ uint64_t netstack_poll(struct netstack *ns) {
 uint64_t netstack_deadline(struct netstack *ns) {
     LOCKED(&ns->lock);
     return deadline(ns);
+}
+
+void netstack_set_forwarding(struct netstack *ns, bool four, bool on) {
+    LOCKED(&ns->lock);
+    ns->forward[!four] = on;
+}
+bool netstack_forwarding(struct netstack *ns, bool four) {
+    LOCKED(&ns->lock);
+    return ns->forward[!four];
 }
 
 void netstack_usage(struct netstack *ns, struct netstack_usage *out) {

@@ -66,11 +66,13 @@ struct netstack {
     struct netstack_config config;
     uint64_t now;  // ns: the time of the call that is inside
     uint64_t told;  // the deadline that the user was told last
+    bool sent;      // a link was given a frame in this call
     struct netstack_usage usage;
     uint64_t stats[STAT_COUNT];
     struct wheel wheel;
     struct siphash_key key;
 
+    bool forward[2];  // packets of others are sent on: IPv4, IPv6
     struct list netifs, routes;
     unsigned nroutes;
     struct netif *lo;

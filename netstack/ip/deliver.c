@@ -45,6 +45,12 @@ void ip_report(struct netstack *ns, const struct ip_error *e) {
 
 void ip_undeliverable(struct pkt *p, int err) {
     struct ip_error e = {.src = p->src, .dst = p->dst, .proto = p->proto, .l4 = p->head + p->l4, .err = err};
+    if (p->forwarded) {  // its sender is elsewhere
+        pkt_skip(p, (uint32_t)(p->l4 - p->l3));
+        icmp_error(p, ICMP_BAD_HOST, 0);
+        pkt_free(p);
+        return;
+    }
     if (p->l4 && p->l4 + 8 <= p->off + p->hlen)
         ip_report(p->ns, &e);
     pkt_free(p);

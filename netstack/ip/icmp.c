@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See icmp.h. Called by ip_deliver() for what comes in, by IP and UDP for errors to send. Lock: the stack's.
 // LIMIT: redirects, source quench, timestamps, router discovery by ICMPv4 and parameter problems about our
-// own packets are ignored; a redirect is a way to steal traffic, and nothing here routes.
+// own packets are ignored; a redirect is a way to steal traffic.
 #include "netstack/ip/icmp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
@@ -76,6 +76,10 @@ static const struct {
     [ICMP_REASSEMBLY] = {ICMP_TIME, ICMP_TIME_REASSEMBLY, ICMP6_TIME, ICMP_TIME_REASSEMBLY},
     [ICMP_BAD_FIELD] = {ICMP_PARAM, 0, ICMP6_PARAM, ICMP6_PARAM_FIELD},
     [ICMP_BAD_OPTION] = {ICMP_PARAM, 0, ICMP6_PARAM, ICMP6_PARAM_OPTION},
+    [ICMP_TTL] = {ICMP_TIME, ICMP_TIME_TTL, ICMP6_TIME, ICMP_TIME_TTL},
+    [ICMP_NO_ROUTE] = {ICMP_UNREACH, ICMP_UNREACH_NET, ICMP6_UNREACH, ICMP6_UNREACH_ROUTE},
+    [ICMP_BAD_HOST] = {ICMP_UNREACH, ICMP_UNREACH_HOST, ICMP6_UNREACH, ICMP6_UNREACH_ADDR},
+    [ICMP_TOO_BIG] = {ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG, ICMP6_TOO_BIG, 0},
     [ICMP_PROHIBITED] = {ICMP_UNREACH, ICMP_UNREACH_ADMIN, ICMP6_UNREACH, ICMP6_UNREACH_ADMIN},
 };
 
@@ -85,7 +89,7 @@ void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
     struct path path;
     if (!may_complain(p, kind))
         return;
-    const struct ns_ip *src = ip_is_multicast(&p->dst) ? NULL : &p->dst;
+    const struct ns_ip *src = netif_is_local(ns, &p->dst) ? &p->dst : NULL;  // one of a router's own
     if (path_find(ns, &p->src, src, &path) < 0)
         return;
     if (!netif_is_loopback(path.nif) && !bucket_take(ns, &ns->icmp_errors)) {
@@ -101,7 +105,7 @@ void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
     memset(h, 0, ICMP_LEN);
     h[ICMP_TYPE] = four ? messages[kind].type4 : messages[kind].type6;
     h[ICMP_CODE] = four ? messages[kind].code4 : messages[kind].code6;
-    if (!four && h[ICMP_TYPE] == ICMP6_PARAM)
+    if (kind == ICMP_TOO_BIG || (!four && h[ICMP_TYPE] == ICMP6_PARAM))
         put32(h + 4, argument);
     struct ip_header ip = {path.src, p->src, four ? PROTO_ICMP : PROTO_ICMP6, four ? 0xc0 : 0, 0, false};
     count(ns, icmp_errors_out);

@@ -13,6 +13,11 @@ enum icmp_kind {
     ICMP_BAD_FIELD,   // IPv6 only; argument: the offset of the field
     ICMP_BAD_OPTION,
     ICMP_PROHIBITED,  // by a rule of the filter
+    // of packets that are forwarded:
+    ICMP_TTL,
+    ICMP_NO_ROUTE,
+    ICMP_BAD_HOST,  // the neighbour does not answer
+    ICMP_TOO_BIG,   // argument: what passes
 };
 // Tells the sender, unless RFC 1122 3.2.2 or RFC 4443 2.4 forbid it or too many were told. Borrows p, whose
 // headers have been pulled: they are quoted from its head.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPv4 packets that came in (RFC 791, RFC 1122 3.2.1): the header is checked, fragments wait in ip/frag.c,
-// the rest goes to its protocol. Lock: the stack's.
-// LIMIT: nothing is forwarded, of IPv6 neither: a packet to another host is dropped and counted.
+// the rest goes to its protocol, or on (ip/forward.c). Lock: the
+// stack's.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
 #include "netstack/ip/filter.h"
+#include "netstack/ip/forward.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/ip.h"
 #include "netstack/link/netif.h"
@@ -103,6 +104,10 @@ void ip4_input(struct pkt *p) {
     if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, !(frag & IP4_OFFSET)))
         return;
     if (!for_us(p)) {
+        if (forwards(ns, true) && !p->broadcast) {
+            ip_forward(p);
+            return;
+        }
         count(ns, ip_drop_foreign);
         pkt_free(p);
         return;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPv6 packets that came in (RFC 8200): the header and the chain of extension headers are walked here; a
-// fragment waits in ip/frag.c. Nothing is forwarded. Lock: the stack's.
+// fragment waits in ip/frag.c. What is for others may go on (ip/forward.c). Lock: the stack's.
 // LIMIT: headers beyond PKT_HEAD bytes or IP6_CHAIN headers are dropped, which RFC 8504 5.3 allows a host.
 #include "netstack/core/addr.h"
 #include "netstack/ip/filter.h"
+#include "netstack/ip/forward.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
@@ -170,6 +171,11 @@ void ip6_input(struct pkt *p) {
     if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, true))
         return;
     if (!for_us(p)) {
+        if (forwards(ns, false) && !p->broadcast) {
+            p->l4 = p->off;
+            ip_forward(p);
+            return;
+        }
         count(ns, ip_drop_foreign);
         pkt_free(p);
         return;

@@ -301,3 +301,13 @@ int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *
         return -LINUX_ENETUNREACH;
     return path_on(ns, r->r.nif, group || ip_is_any(&r->r.gateway) ? dst : &r->r.gateway, dst, src, path);
 }
+
+int path_forward(struct netstack *ns, const struct ns_ip *dst, struct path *path) {
+    const struct route *r = longest_match(ns, dst, NULL);
+    if (!r)
+        return -LINUX_ENETUNREACH;
+    *path = (struct path){.nif = r->r.nif,
+                          .next = ip_is_any(&r->r.gateway) ? *dst : r->r.gateway,
+                          .mtu = r->r.nif->config.mtu};
+    return 0;
+}

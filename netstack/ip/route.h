@@ -35,6 +35,8 @@ int path_find(struct netstack *ns, const struct ns_ip *dst, const struct ns_ip *
 // The same through one interface; NULL: through any.
 int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst, const struct ns_ip *src,
                  struct path *path);
+// The same for a packet of somebody else's: without an address of ours, and as much as the link carries.
+int path_forward(struct netstack *ns, const struct ns_ip *dst, struct path *path);
 // The path to dst was found to carry only mtu. Whether that is news.
 bool pmtu_learn(struct netstack *ns, const struct ns_ip *dst, uint32_t mtu);
 

@@ -134,9 +134,22 @@ int netif_del_address(struct netif *nif, const struct ns_ip *ip) {
     return a ? 0 : -LINUX_EADDRNOTAVAIL;
 }
 
+int netif_own_loopback(struct netif *lo) {
+    struct ns_ip four = ns_ip4(127, 0, 0, 1), six = {.b[15] = 1};
+    int err = netif_assign(lo, &four, 8, NULL);
+    if (err == 0 || err == -LINUX_EEXIST)
+        err = netif_assign(lo, &six, 128, NULL);
+    return err == -LINUX_EEXIST ? 0 : err;
+}
+
 void netif_set_up(struct netif *nif, bool up) {
     IN_STACK(nif->ns);
+    bool was = !nif->down;
     nif->down = !up;
+    if (was && !up)
+        neigh_flush(nif->ns, nif);
+    if (!was && up && netif_is_loopback(nif))
+        netif_own_loopback(nif);  // as far as there is room for them
 }
 
 bool netif_deprecated(const struct ifaddr *a) { return a->life.preferred <= a->nif->ns->now; }

@@ -6,6 +6,7 @@
 #include "abi/errno.h"
 #include "base/fault.h"
 #include "netstack/core/addr.h"
+#include "netstack/ip/forward.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/gro.h"
@@ -32,6 +33,7 @@ int netif_add(struct netstack *ns, const struct netif_config *config, struct net
     nif->ns = ns;
     nif->config = *config;
     nif->hops = 64;
+    nif->down = config->flags & NETIF_DOWN;
     snprintf(nif->name, sizeof nif->name, "%s", config->name);
     nif->config.name = nif->name;
     timer_init(&nif->solicit, ndp_solicit_router);
@@ -69,10 +71,36 @@ void netif_free(struct netif *nif) {
     free(nif);
 }
 
+int netif_set_name(struct netif *nif, const char *name) {
+    IN_STACK(nif->ns);
+    struct netif *other;
+    list_for_each(other, &nif->ns->netifs, link) {
+        if (other != nif && !strcmp(other->name, name))
+            return -LINUX_EEXIST;
+    }
+    snprintf(nif->name, sizeof nif->name, "%s", name);
+    return 0;
+}
+
+int netif_set_mtu(struct netif *nif, uint32_t mtu) {
+    if (mtu < IP4_MIN_MTU || mtu > 65536)
+        return -LINUX_EINVAL;
+    IN_STACK(nif->ns);
+    nif->config.mtu = mtu;
+    return 0;
+}
+
+void netif_set_mac(struct netif *nif, const uint8_t mac[6]) {
+    IN_STACK(nif->ns);
+    memcpy(nif->config.mac, mac, 6);
+}
+
 void netif_remove(struct netif *nif) {
     IN_STACK(nif->ns);
     netif_free(nif);
 }
+
+uint32_t netif_index(const struct netif *nif) { return nif->index; }
 
 struct netif *netstack_loopback(struct netstack *ns) {
     return ns->lo;
@@ -228,6 +256,11 @@ static void input_some(struct netif *nif, const struct ns_rx *rx, unsigned at, u
 
 void netif_input_batch(struct netif *nif, const struct ns_rx *rx, unsigned n) {
     IN_STACK(nif->ns);
+    // A router does not join what it would have to cut again.
+    for (unsigned i = 0; i < n && (forwards(nif->ns, true) || forwards(nif->ns, false)); i++)
+        input_one(nif, &rx[i], i);
+    if (forwards(nif->ns, true) || forwards(nif->ns, false))
+        return;
     for (unsigned at = 0; at < n; at += GRO_FRAMES)
         input_some(nif, rx, at, n - at < GRO_FRAMES ? n - at : GRO_FRAMES);
 }
@@ -291,6 +324,7 @@ int netif_output_frame(struct netif *nif, struct pkt *p) {
     for (unsigned i = 0; i < p->nfrags; i++)
         iov[f.iovcnt++] = (struct ns_iov){p->frags[i].buf->data + p->frags[i].off, p->frags[i].len};
     int err = nif->config.transmit(nif->config.arg, &f);
+    nif->ns->sent = true;
     count(nif->ns, link_out);
     nif->out_packets++;
     nif->out_bytes += p->len;

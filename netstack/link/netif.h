@@ -62,6 +62,7 @@ bool netif_is_local(struct netstack *ns, const struct ns_ip *ip);
 bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip);
 // `life`: of one by SLAAC; NULL: of the user's.
 int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, const struct lifetime *life);
+int netif_own_loopback(struct netif *lo);  // the addresses that a loopback has of itself
 void netif_unassign(struct ifaddr *a);  // another may have its place afterwards
 bool netif_deprecated(const struct ifaddr *a);
 

@@ -70,14 +70,29 @@ static void neigh_timer(struct timer *t) {
             ask(n);
         break;
     case NEIGH_STALE:
+    case NEIGH_PERMANENT:
         break;
     }
 }
 
+// The least recently used that may go.
+static bool make_room(struct netstack *ns) {
+    struct neigh *n;
+    list_for_each(n, &ns->neigh_lru, lru) {
+        if (n->state == NEIGH_PERMANENT)
+            continue;
+        neigh_free(n);
+        return true;
+    }
+    return false;
+}
+
 static struct neigh *neigh_new(struct netif *nif, const struct ns_ip *ip, enum neigh_state state) {
     struct netstack *ns = nif->ns;
-    if (ns->nneighbours >= STACK_NEIGHBOURS)
-        neigh_free(list_first(&ns->neigh_lru, struct neigh, lru));
+    if (ns->nneighbours >= STACK_NEIGHBOURS && !make_room(ns)) {
+        count(ns, neigh_drop_full);
+        return NULL;
+    }
     struct neigh *n = stack_alloc(ns, sizeof *n);
     if (!n) {
         count(ns, neigh_drop_full);
@@ -162,6 +177,8 @@ void neigh_learn(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6]
     struct neigh *n = neigh_find(nif, ip);
     if (!n && (news != NEIGH_ASKED || !(n = neigh_new(nif, ip, NEIGH_STALE))))
         return;
+    if (n->state == NEIGH_PERMANENT)
+        return;
     bool known = n->state != NEIGH_INCOMPLETE, same = known && memcmp(n->mac, mac, 6) == 0;
     if (known && !same && !override) {
         // Two stations claim it; keep ours and ask again when it is next used (RFC 4861 7.2.5).
@@ -193,4 +210,49 @@ void neigh_flush(struct netstack *ns, struct netif *nif) {
         if (n->nif == nif)
             neigh_free(n);
     }
+}
+
+// ---- The user's -------------------------------------------------------------------------------------------
+int netstack_neigh_at(struct netstack *ns, unsigned i, struct ns_neigh *out) {
+    IN_STACK(ns);
+    for (unsigned b = 0; b < sizeof ns->neighbours / sizeof ns->neighbours[0]; b++) {
+        struct neigh *n;
+        list_for_each(n, list_bucket(&ns->neighbours[b]), hash) {
+            if (i-- > 0)
+                continue;
+            *out = (struct ns_neigh){
+                .nif = n->nif, .index = n->nif->index, .ip = n->ip, .state = (enum ns_neigh_state)n->state};
+            memcpy(out->mac, n->mac, 6);
+            return 0;
+        }
+    }
+    return -LINUX_ENODEV;
+}
+
+int netif_set_neigh(struct netif *nif, const struct ns_ip *ip, const uint8_t mac[6],
+                    enum ns_neigh_state state) {
+    IN_STACK(nif->ns);
+    if (nif->config.kind != NETIF_ETHER)
+        return -LINUX_EINVAL;
+    if (state != NS_NEIGH_REACHABLE && state != NS_NEIGH_STALE && state != NS_NEIGH_PERMANENT)
+        return -LINUX_EINVAL;
+    struct neigh *n = neigh_find(nif, ip);
+    if (!n && !(n = neigh_new(nif, ip, NEIGH_STALE)))
+        return -LINUX_ENOBUFS;
+    stack_cancel(nif->ns, &n->timer);
+    memcpy(n->mac, mac, 6);
+    n->state = (enum neigh_state)state;
+    if (state == NS_NEIGH_REACHABLE)
+        reachable(n);
+    flush_queue(n);
+    return 0;
+}
+
+int netif_del_neigh(struct netif *nif, const struct ns_ip *ip) {
+    IN_STACK(nif->ns);
+    struct neigh *n = nif->config.kind == NETIF_ETHER ? neigh_find(nif, ip) : NULL;
+    if (!n)
+        return -LINUX_ENOENT;
+    neigh_free(n);
+    return 0;
 }

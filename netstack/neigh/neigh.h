@@ -11,6 +11,7 @@
 //   REACHABLE    STALE        30 s without confirmation, or another link address was announced
 //   STALE        DELAY        neigh_send(): used, and watched from now on
 //   DELAY        PROBE        5 s without confirmation: requests go to the address that we know
+//   -, any       PERMANENT    netif_set_neigh(), and back
 //   DELAY, PROBE REACHABLE    a solicited answer, or neigh_confirm() by TCP's progress
 //   PROBE        (gone)       three requests without an answer
 #ifndef NETSTACK_NEIGH_NEIGH_H
@@ -22,7 +23,14 @@ struct ifaddr;
 // packets that wait for one address; the oldest goes (RFC 1122 2.3.2.2, RFC 4861 7.2.2)
 #define NEIGH_QUEUE 3
 
-enum neigh_state { NEIGH_INCOMPLETE, NEIGH_REACHABLE, NEIGH_STALE, NEIGH_DELAY, NEIGH_PROBE };
+enum neigh_state {  // as enum ns_neigh_state
+    NEIGH_INCOMPLETE,
+    NEIGH_REACHABLE,
+    NEIGH_STALE,
+    NEIGH_DELAY,
+    NEIGH_PROBE,
+    NEIGH_PERMANENT,  // the user's: no timer, not replaced, nothing that is heard changes it
+};
 struct neigh {
     struct list hash, lru;
     struct netif *nif;

@@ -59,16 +59,20 @@
 #define ICMP_MTU              6  // of "fragmentation needed" (RFC 1191 4)
 #define ICMP_ECHO_REPLY       0
 #define ICMP_UNREACH          3
+#define ICMP_UNREACH_NET      0
+#define ICMP_UNREACH_HOST     1
 #define ICMP_UNREACH_PROTO    2
 #define ICMP_UNREACH_PORT     3
 #define ICMP_UNREACH_NEEDFRAG 4
 #define ICMP_UNREACH_ADMIN    13  // RFC 1812 5.2.7.1
 #define ICMP_ECHO             8
 #define ICMP_TIME             11
+#define ICMP_TIME_TTL         0
 #define ICMP_TIME_REASSEMBLY  1
 #define ICMP_PARAM            12
 
 #define ICMP6_UNREACH       1
+#define ICMP6_UNREACH_ROUTE 0
 #define ICMP6_UNREACH_ADMIN 1
 #define ICMP6_UNREACH_ADDR  3
 #define ICMP6_UNREACH_PORT  4

@@ -23,6 +23,11 @@ struct net_link {
     uint8_t operstate;  // LINUX_IF_OPER_*
     uint8_t hw_len, hw[32], hw_broadcast[32];
     const char *qdisc;  // a constant
+    const char *kind;   // a constant: "veth"; NULL: none that is told
+    bool no_carrier;
+    int32_t peer;       // the other end's index, 0: none
+    int32_t peer_netns; // and, when it is elsewhere, the number of that namespace; -1: it is here
+    int32_t master;     // the bridge's index, 0: none
     struct net_stats stats;
 };
 struct net_addr {
@@ -44,12 +49,41 @@ struct net_route {
     uint8_t gateway[16];
 };
 
+struct net_neigh {
+    int32_t link;
+    uint8_t family, bytes[16];  // of the neighbour; network order
+    uint16_t state;             // LINUX_NUD_*
+    bool has_hw;
+    uint8_t hw[6];
+};
+// What is to be changed of a link, or given to a new one.
+#define NET_CHANGE_UP     1u
+#define NET_CHANGE_NAME   2u
+#define NET_CHANGE_MTU    4u
+#define NET_CHANGE_HW     8u
+#define NET_CHANGE_MASTER 16u
+#define NET_CHANGE_NETNS  32u
+struct net_ns;
+struct net_news;
+struct net_link_change {
+    unsigned what;  // NET_CHANGE_*
+    bool up;
+    char name[LINUX_IFNAMSIZ];  // NUL ended, and a name; with %d: the first that is free
+    uint32_t mtu;
+    uint8_t hw[6];
+    int32_t master;  // index; 0: of none any more
+    struct net_ns *netns;  // a reference of its holder's
+};
+struct net_new_link {
+    char kind[16];
+    struct net_link_change own, peer;  // peer: of a pair
+};
+
 // link(), addr(), route(): copies the first one at or behind position *at into *out and moves *at behind it;
 // false: there is none. 0 is the start. Positions of links are their indices, and stay right when others come
 // and go. Changes, by who may: 0 or -LINUX_E*; NULL: EOPNOTSUPP. Called with locks up to RANK_OBJECT.
 struct net_source;
 struct ns_sock_info;
-struct unix_ns;
 struct net_source_ops {
     bool (*link)(const struct net_source *s, uint32_t *at, struct net_link *out);
     bool (*addr)(const struct net_source *s, uint32_t *at, struct net_addr *out);
@@ -57,9 +91,17 @@ struct net_source_ops {
     // Each inet socket, with a lock held; NULL: there are none.
     void (*sockets)(const struct net_source *s, void (*visit)(void *arg, const struct ns_sock_info *s),
                     void *arg);
-    // The unix sockets beside them; NULL: there are none.
-    struct unix_ns *(*unix_sockets)(const struct net_source *s);
+    // Whose unix sockets are beside them; NULL: there are none.
+    struct net_ns *(*unix_sockets)(const struct net_source *s);
     int (*set_up)(const struct net_source *s, int32_t link, bool up);
+    bool (*neigh)(const struct net_source *s, uint32_t *at, struct net_neigh *out);  // NULL: there are none
+    int (*set_neigh)(const struct net_source *s, const struct net_neigh *n);
+    int (*del_neigh)(const struct net_source *s, const struct net_neigh *n);
+    // What has changed is added to *news, which net_news_done() gives back.
+    int (*new_link)(const struct net_source *s, const struct net_new_link *w, struct net_news *news);
+    int (*change_link)(const struct net_source *s, int32_t link, const struct net_link_change *c,
+                       struct net_news *news);
+    int (*del_link)(const struct net_source *s, int32_t link, struct net_news *news);
     int (*add_addr)(const struct net_source *s, const struct net_addr *a);
     int (*del_addr)(const struct net_source *s, const struct net_addr *a);
     // By family, dst, gateway, link (0: the one that the gateway is on) and metric.

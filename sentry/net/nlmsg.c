@@ -32,11 +32,23 @@ void nl_put(struct nl_buf *b, uint16_t attr, const void *data, size_t n) {
     if (!p)
         return;
     memcpy(p, &a, sizeof a);
-    memcpy(p + sizeof a, data, n);
+    if (n)
+        memcpy(p + sizeof a, data, n);
 }
 void nl_put_u8(struct nl_buf *b, uint16_t attr, uint8_t v) { nl_put(b, attr, &v, sizeof v); }
 void nl_put_u32(struct nl_buf *b, uint16_t attr, uint32_t v) { nl_put(b, attr, &v, sizeof v); }
 void nl_put_str(struct nl_buf *b, uint16_t attr, const char *s) { nl_put(b, attr, s, strlen(s) + 1); }
+
+size_t nl_nest(struct nl_buf *b, uint16_t attr) {
+    size_t at = b->len;
+    nl_put(b, attr, NULL, 0);
+    return at;
+}
+void nl_nest_end(struct nl_buf *b, size_t at) {
+    uint16_t len = (uint16_t)(b->len - at);
+    if (!b->full)
+        memcpy(b->p + at + offsetof(struct linux_nlattr, nla_len), &len, sizeof len);
+}
 
 bool nl_end(struct nl_buf *b, size_t at) {
     bool fits = !b->full;

@@ -22,6 +22,9 @@ void nl_put(struct nl_buf *b, uint16_t attr, const void *data, size_t n);
 void nl_put_u8(struct nl_buf *b, uint16_t attr, uint8_t v);
 void nl_put_u32(struct nl_buf *b, uint16_t attr, uint32_t v);
 void nl_put_str(struct nl_buf *b, uint16_t attr, const char *s);  // with its NUL
+// An attribute with others in it: where it begins, for nl_nest_end().
+size_t nl_nest(struct nl_buf *b, uint16_t attr);
+void nl_nest_end(struct nl_buf *b, size_t at);
 // false: there was no room, and the buffer is as it was at nl_begin()
 bool nl_end(struct nl_buf *b, size_t at);
 

@@ -2,9 +2,9 @@
 // See rtnetlink.h. A request is dispatched by its type: one table says how its list is told (a "dump") and
 // how a single object is found. What a part of a dump holds is fixed by how much fits; it goes on where it
 // stopped, at an index.
-// LIMIT: there are no neighbours to tell of. Who may (CAP_NET_ADMIN) can set links up and down and add and
-// remove addresses and routes; every other change is EOPNOTSUPP. Qdiscs, network namespace ids and statistics
-// are EOPNOTSUPP. Groups are told of these changes, but of none that the stack makes itself.
+// LIMIT: who may (CAP_NET_ADMIN) can make veth, bridge and dummy links, change links, and add and remove
+// addresses, routes and neighbours; every other change is EOPNOTSUPP: rules, qdiscs, network namespace ids,
+// statistics. Groups are told of these changes, but of none that the stack makes itself.
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
@@ -24,10 +24,10 @@ static void put_stats(struct nl_buf *b, const struct net_stats *s) {
     nl_put(b, LINUX_IFLA_STATS64, &s64, sizeof s64);
     nl_put(b, LINUX_IFLA_STATS, &s32, sizeof s32);
 }
-bool rtnl_put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq,
+bool rtnl_put_link(struct nl_buf *b, uint16_t type, const struct net_link *l, uint16_t flags, uint32_t seq,
                    uint32_t portid) {
     struct linux_ifinfomsg m = {.ifi_type = l->type, .ifi_index = l->index, .ifi_flags = l->flags};
-    size_t at = nl_begin(b, LINUX_RTM_NEWLINK, flags, seq, portid, &m, sizeof m);
+    size_t at = nl_begin(b, type, flags, seq, portid, &m, sizeof m);
     nl_put_str(b, LINUX_IFLA_IFNAME, l->name);
     nl_put_u32(b, LINUX_IFLA_TXQLEN, l->txqlen);
     nl_put_u8(b, LINUX_IFLA_OPERSTATE, l->operstate);
@@ -39,10 +39,21 @@ bool rtnl_put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, u
     nl_put_u32(b, LINUX_IFLA_PROMISCUITY, 0);
     nl_put_u32(b, LINUX_IFLA_NUM_TX_QUEUES, 1);
     nl_put_u32(b, LINUX_IFLA_NUM_RX_QUEUES, 1);
-    nl_put_u8(b, LINUX_IFLA_CARRIER, 1);
+    nl_put_u8(b, LINUX_IFLA_CARRIER, !l->no_carrier);
     nl_put_str(b, LINUX_IFLA_QDISC, l->qdisc);
     nl_put(b, LINUX_IFLA_ADDRESS, l->hw, l->hw_len);
     nl_put(b, LINUX_IFLA_BROADCAST, l->hw_broadcast, l->hw_len);
+    if (l->peer)
+        nl_put_u32(b, LINUX_IFLA_LINK, (uint32_t)l->peer);
+    if (l->peer && l->peer_netns >= 0)
+        nl_put_u32(b, LINUX_IFLA_LINK_NETNSID, (uint32_t)l->peer_netns);
+    if (l->master)
+        nl_put_u32(b, LINUX_IFLA_MASTER, (uint32_t)l->master);
+    if (l->kind) {
+        size_t info = nl_nest(b, LINUX_IFLA_LINKINFO);
+        nl_put_str(b, LINUX_IFLA_INFO_KIND, l->kind);
+        nl_nest_end(b, info);
+    }
     put_stats(b, &l->stats);
     return nl_end(b, at);
 }
@@ -74,7 +85,7 @@ static bool dump_links(struct rtnl_dump *d, struct nl_buf *b) {
     if (d->family == LINUX_AF_BRIDGE)
         return true;  // what hangs on bridges: there are none
     for (uint32_t next = d->at; net_next_link(d->net, &next, &l); d->at = next)
-        if (!rtnl_put_link(b, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
+        if (!rtnl_put_link(b, LINUX_RTM_NEWLINK, &l, LINUX_NLM_F_MULTI, d->seq, d->portid))
             return false;
     return true;
 }
@@ -119,7 +130,6 @@ static bool dump_routes(struct rtnl_dump *d, struct nl_buf *b) {
             return false;
     return true;
 }
-static bool dump_nothing(struct rtnl_dump *d, struct nl_buf *b) { return true; }
 
 // What each Linux is born with: look in the tables of local, of main and of default routes.
 static const struct rule {
@@ -177,7 +187,7 @@ static int get_link(struct rtnl_out *o, const struct request *q) {
     int err = rtnl_find_link(o->net, q, &l);
     if (err < 0)
         return err;
-    if (!rtnl_put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
+    if (!rtnl_put_link(&b, LINUX_RTM_NEWLINK, &l, 0, q->h.nlmsg_seq, o->portid))
         return -LINUX_EMSGSIZE;
     o->reply(o, b.p, b.len, NULL, 0);
     return 0;
@@ -247,7 +257,7 @@ static const struct service {
     {LINUX_RTM_GETADDR, dump_addrs, NULL, sizeof(struct linux_ifaddrmsg),
      offsetof(struct linux_ifaddrmsg, ifa_index)},
     {LINUX_RTM_GETROUTE, dump_routes, get_route, sizeof(struct linux_rtmsg), 0},
-    {LINUX_RTM_GETNEIGH, dump_nothing, NULL, sizeof(struct linux_ndmsg),
+    {LINUX_RTM_GETNEIGH, rtnl_dump_neighs, NULL, sizeof(struct linux_ndmsg),
      offsetof(struct linux_ndmsg, ndm_ifindex)},
     {LINUX_RTM_GETRULE, dump_rules, NULL, sizeof(struct linux_fib_rule_hdr), 0},
 };

@@ -13,7 +13,7 @@ static void tell_link(struct rtnl_out *o, const struct request *q, int32_t index
     struct nl_buf b = {.p = buf, .cap = sizeof buf};
     struct net_link l;
     if (o->notify && net_link_by_index(o->net, index, &l) &&
-        rtnl_put_link(&b, &l, 0, q->h.nlmsg_seq, o->portid))
+        rtnl_put_link(&b, LINUX_RTM_NEWLINK, &l, 0, q->h.nlmsg_seq, o->portid))
         o->notify(o, LINUX_RTNLGRP_LINK, b.p, b.len);
 }
 static void tell_addr(struct rtnl_out *o, const struct request *q, const struct net_addr *a) {
@@ -43,20 +43,17 @@ static int change_link(struct rtnl_out *o, const struct request *q) {
     memcpy(&m, q->body, sizeof m);
     bool named = m.ifi_index || nl_find(q->body + sizeof m, q->n - sizeof m, LINUX_IFLA_IFNAME, &len);
     int err = new && !named ? -LINUX_ENODEV : rtnl_find_link(o->net, q, &l);
-    if (err < 0)  // one that is to be made is what we cannot
-        return err == -LINUX_ENODEV && new && q->h.nlmsg_flags &LINUX_NLM_F_CREATE ? -LINUX_EOPNOTSUPP : err;
-    bool all = m.ifi_change == ~0u || (m.ifi_change == 0 && m.ifi_flags);
-    if (!all && m.ifi_change == 0)
-        return 0;
-    if (!all && m.ifi_change & ~(uint32_t)LINUX_IFF_UP)
-        return -LINUX_EOPNOTSUPP;
-    if (!o->net->ops->set_up)
-        return -LINUX_EOPNOTSUPP;
-    bool up = m.ifi_flags & LINUX_IFF_UP;
-    err = o->net->ops->set_up(o->net, l.index, up);
-    if (err == 0 && up != !!(l.flags & LINUX_IFF_UP))
-        tell_link(o, q, l.index);
-    return err;
+    if (err == -LINUX_ENODEV && new && q->h.nlmsg_flags & LINUX_NLM_F_CREATE)
+        return rtnl_new_link(o, q);
+    if (err < 0)
+        return err;
+    if (new && q->h.nlmsg_flags & LINUX_NLM_F_EXCL)
+        return -LINUX_EEXIST;
+    err = rtnl_set_link(o, q, &l);
+    if (err <= 0)  // 1: changed, and not told yet
+        return err;
+    tell_link(o, q, l.index);
+    return 0;
 }
 
 // struct ifaddrmsg and the address: IFA_LOCAL, or IFA_ADDRESS.
@@ -190,6 +187,11 @@ int rtnl_change(struct rtnl_out *o, const struct request *q) {
     case LINUX_RTM_NEWLINK:
     case LINUX_RTM_SETLINK:
         return change_link(o, q);
+    case LINUX_RTM_DELLINK:
+        return rtnl_del_link(o, q);
+    case LINUX_RTM_NEWNEIGH:
+    case LINUX_RTM_DELNEIGH:
+        return rtnl_change_neigh(o, q);
     case LINUX_RTM_NEWADDR:
     case LINUX_RTM_DELADDR:
         return change_addr(o, q, q->h.nlmsg_type == LINUX_RTM_NEWADDR);

@@ -16,8 +16,16 @@ int rtnl_find_link(const struct net_source *net, const struct request *q, struct
 // A request for a change, of one who may (rtnl_change.c). 0 or -LINUX_E*.
 int rtnl_change(struct rtnl_out *o, const struct request *q);
 
+// Links that are made, changed and deleted (rtnl_link.c), neighbours (rtnl_neigh.c): the same.
+int rtnl_new_link(struct rtnl_out *o, const struct request *q);
+int rtnl_set_link(struct rtnl_out *o, const struct request *q, const struct net_link *l);
+int rtnl_del_link(struct rtnl_out *o, const struct request *q);
+int rtnl_change_neigh(struct rtnl_out *o, const struct request *q);
+bool rtnl_dump_neighs(struct rtnl_dump *d, struct nl_buf *b);
+
 // Messages about one object, `type` LINUX_RTM_NEW* or DEL*. False: there was no room.
-bool rtnl_put_link(struct nl_buf *b, const struct net_link *l, uint16_t flags, uint32_t seq, uint32_t portid);
+bool rtnl_put_link(struct nl_buf *b, uint16_t type, const struct net_link *l, uint16_t flags, uint32_t seq,
+                   uint32_t portid);
 bool rtnl_put_addr(struct nl_buf *b, const struct net_source *net, uint16_t type, const struct net_addr *a,
                    uint16_t flags, uint32_t seq, uint32_t portid);
 bool rtnl_put_route(struct nl_buf *b, uint16_t type, const struct net_route *r, uint16_t flags,

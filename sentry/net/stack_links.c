@@ -53,11 +53,20 @@ static void link_of(const struct ns_netif_info *i, struct net_link *out) {
         memset(out->hw_broadcast, 0xff, 6);
 }
 
+static struct net_ns *net_of(const struct net_source *s) {
+    return container_of(s, struct net_ns, inet.links.source);
+}
+
 static bool stack_link(const struct net_source *s, uint32_t *at, struct net_link *out) {
     struct ns_netif_info info;
     if (!next_netif(stack_of(s), *at, &info))
         return false;
     link_of(&info, out);
+    netdev_describe(net_of(s), out);
+    if (info.up && out->no_carrier) {
+        out->flags &= ~(uint32_t)(LINUX_IFF_RUNNING | LINUX_IFF_LOWER_UP);
+        out->operstate = LINUX_IF_OPER_LOWERLAYERDOWN;
+    }
     *at = info.index + 1;
     return true;
 }
@@ -244,11 +253,47 @@ static struct netif *by_index(struct netstack *ns, int32_t index) {
 }
 
 static int stack_set_up(const struct net_source *s, int32_t link, bool up) {
+    if (netdev_set_up(net_of(s), link, up) == 0)
+        return 0;
     struct netif *nif = by_index(stack_of(s), link);
     if (!nif)
         return -LINUX_ENODEV;
     netif_set_up(nif, up);
     return 0;
+}
+
+// A link from outside, or the loopback.
+static int change_other(struct netstack *ns, int32_t link, const struct net_link_change *c) {
+    struct ns_netif_info info;
+    if (!next_netif(ns, (uint32_t)link, &info) || info.index != (uint32_t)link)
+        return -LINUX_ENODEV;
+    if (c->what & NET_CHANGE_NETNS && info.flags & NETIF_LOOPBACK)
+        return -LINUX_EINVAL;
+    if (c->what & (NET_CHANGE_NETNS | NET_CHANGE_MASTER | NET_CHANGE_HW))
+        return -LINUX_EOPNOTSUPP;
+    if (c->what & NET_CHANGE_MTU && !(info.flags & NETIF_LOOPBACK) && c->mtu > info.mtu)
+        return -LINUX_EINVAL;
+    int err = c->what & NET_CHANGE_MTU ? netif_set_mtu(info.nif, c->mtu) : 0;
+    if (err == 0 && c->what & NET_CHANGE_NAME)
+        err = strchr(c->name, '%') ? -LINUX_EOPNOTSUPP : netif_set_name(info.nif, c->name);
+    if (err == 0 && c->what & NET_CHANGE_UP)
+        netif_set_up(info.nif, c->up);
+    return err;
+}
+
+static int stack_change_link(const struct net_source *s, int32_t link, const struct net_link_change *c,
+                             struct net_news *news) {
+    int err = netdev_change(net_of(s), link, c, news);
+    return err == -LINUX_ENODEV ? change_other(stack_of(s), link, c) : err;
+}
+
+static int stack_new_link(const struct net_source *s, const struct net_new_link *w, struct net_news *news) {
+    return netdev_new(net_of(s), w, news);
+}
+
+static int stack_del_link(const struct net_source *s, int32_t link, struct net_news *news) {
+    int err = netdev_delete(net_of(s), link, news);
+    return err == -LINUX_ENODEV && by_index(stack_of(s), link) ? -LINUX_EOPNOTSUPP : err;
 }
 
 static struct ns_ip ip_of(const struct net_addr *a) {
@@ -305,6 +350,52 @@ static int route_for_stack(const struct net_source *s, const struct net_route *r
     return r->link || !r->has_gateway ? -LINUX_ENODEV : -LINUX_ENETUNREACH;
 }
 
+// ---- Neighbours -------------------------------------------------------------------------------------------
+static bool stack_neigh(const struct net_source *s, uint32_t *at, struct net_neigh *out) {
+    static const uint16_t states[] = {
+        [NS_NEIGH_INCOMPLETE] = LINUX_NUD_INCOMPLETE, [NS_NEIGH_REACHABLE] = LINUX_NUD_REACHABLE,
+        [NS_NEIGH_STALE] = LINUX_NUD_STALE,           [NS_NEIGH_DELAY] = LINUX_NUD_DELAY,
+        [NS_NEIGH_PROBE] = LINUX_NUD_PROBE,           [NS_NEIGH_PERMANENT] = LINUX_NUD_PERMANENT,
+    };
+    struct ns_neigh n;
+    if (netstack_neigh_at(stack_of(s), *at, &n) < 0)
+        return false;
+    bool four = ns_ip_is4(&n.ip);
+    *out = (struct net_neigh){.link = (int32_t)n.index,
+                              .family = four ? LINUX_AF_INET : LINUX_AF_INET6,
+                              .state = states[n.state],
+                              .has_hw = n.state != NS_NEIGH_INCOMPLETE};
+    memcpy(out->bytes, n.ip.b + (four ? 12 : 0), four ? 4 : 16);
+    memcpy(out->hw, n.mac, sizeof out->hw);
+    *at += 1;
+    return true;
+}
+
+static struct ns_ip ip_of_neigh(const struct net_neigh *n) {
+    struct net_addr a = {.family = n->family};
+    memcpy(a.bytes, n->bytes, sizeof a.bytes);
+    return ip_of(&a);
+}
+
+static int stack_set_neigh(const struct net_source *s, const struct net_neigh *n) {
+    struct netif *nif = by_index(stack_of(s), n->link);
+    struct ns_ip ip = ip_of_neigh(n);
+    enum ns_neigh_state state = NS_NEIGH_STALE;
+    if (n->state & (LINUX_NUD_PERMANENT | LINUX_NUD_NOARP))
+        state = NS_NEIGH_PERMANENT;
+    else if (n->state & LINUX_NUD_REACHABLE)
+        state = NS_NEIGH_REACHABLE;
+    else if (!(n->state & (LINUX_NUD_STALE | LINUX_NUD_DELAY | LINUX_NUD_PROBE)))
+        return -LINUX_EOPNOTSUPP;
+    return nif ? netif_set_neigh(nif, &ip, n->hw, state) : -LINUX_ENODEV;
+}
+
+static int stack_del_neigh(const struct net_source *s, const struct net_neigh *n) {
+    struct netif *nif = by_index(stack_of(s), n->link);
+    struct ns_ip ip = ip_of_neigh(n);
+    return nif ? netif_del_neigh(nif, &ip) : -LINUX_ENODEV;
+}
+
 static int stack_add_route(const struct net_source *s, const struct net_route *r) {
     struct ns_route route;
     int err = route_for_stack(s, r, &route);
@@ -322,17 +413,19 @@ static void stack_sockets(const struct net_source *s, void (*visit)(void *arg, c
     netstack_each_socket(stack_of(s), visit, arg);
 }
 
-static struct unix_ns *stack_unix_sockets(const struct net_source *s) {
-    return &container_of(s, struct net_ns, inet.links.source)->un;
-}
-
 static const struct net_source_ops stack_ops = {
-    .unix_sockets = stack_unix_sockets,
+    .unix_sockets = net_of,
     .sockets = stack_sockets,
     .link = stack_link,
     .addr = stack_addr,
     .route = stack_route,
     .set_up = stack_set_up,
+    .neigh = stack_neigh,
+    .set_neigh = stack_set_neigh,
+    .del_neigh = stack_del_neigh,
+    .new_link = stack_new_link,
+    .change_link = stack_change_link,
+    .del_link = stack_del_link,
     .add_addr = stack_add_addr,
     .del_addr = stack_del_addr,
     .add_route = stack_add_route,

@@ -61,6 +61,7 @@ static int (*const makers[NS_KINDS])(struct task *t, struct ns *owner, struct ns
     [NS_PID] = pid_ns_make,
     [NS_IPC] = ipc_ns_make,
     [NS_CGROUP] = new_cgroup,
+    [NS_NET] = net_ns_make,
 };
 
 static bool is_served(uint64_t flags) {

@@ -137,6 +137,9 @@ int proc_open_mem(const struct proc_node *n, struct file *f);
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ----------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)
 struct mm *proc_mm(const struct proc_node *n);
+// The network namespace of the thread; of the system's files, the caller's. A reference; NULL: it has ended.
+struct net_ns *proc_net(const struct proc_node *n);
+struct net_ns *proc_callers_net(void);
 // that of a process whom the caller may trace: one look at both
 struct mm *proc_mm_traced(const struct proc_node *n);
 struct fdtable *proc_files(const struct proc_node *n);

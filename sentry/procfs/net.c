@@ -9,8 +9,11 @@
 
 // The columns of Linux, which programs take apart.
 static int show_dev(struct proc_text *x, const struct proc_node *n) {
-    const struct net_source *net = &the_kernel->net.inet.links.source;
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
     struct net_link l;
+    if (!ns)
+        return -LINUX_EINVAL;
+    const struct net_source *net = &ns->inet.links.source;
     proc_printf(
         x, "Inter-|   Receive                                                |  Transmit\n"
            " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop "
@@ -29,9 +32,12 @@ static int show_dev(struct proc_text *x, const struct proc_node *n) {
 }
 
 static int show_if_inet6(struct proc_text *x, const struct proc_node *n) {
-    const struct net_source *net = &the_kernel->net.inet.links.source;
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
     struct net_addr a;
     struct net_link l;
+    if (!ns)
+        return -LINUX_EINVAL;
+    const struct net_source *net = &ns->inet.links.source;
     for (uint32_t at = 0; net_next_addr(net, &at, &a);) {
         if (a.family != LINUX_AF_INET6 || !net_link_by_index(net, a.link, &l))
             continue;

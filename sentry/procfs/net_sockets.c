@@ -11,8 +11,6 @@
 #define LISTENING   10
 #define TICK_NS     10000000u  // USER_HZ
 
-static struct netstack *stack(void) { return the_kernel->net.inet.stack; }
-
 // ---- Lists ------------------------------------------------------------------------------------------------
 struct listing {
     struct proc_text *x;
@@ -51,7 +49,11 @@ static void put_socket(void *arg, const struct ns_sock_info *s) {
     proc_printf(l->x, tcp ? " 100 0 0 10 0\n" : " 0\n");
 }
 
-static int show(struct proc_text *x, enum ns_family family, uint8_t proto, bool raw) {
+static int show(struct proc_text *x, const struct proc_node *n, enum ns_family family, uint8_t proto,
+                bool raw) {
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
+    if (!ns)
+        return -LINUX_EINVAL;
     struct listing l = {x, family, proto, raw, 0};
     bool tcp = !raw && proto == LINUX_IPPROTO_TCP, six = family == NS_INET6;
     const char *gap = six ? "                        " : "";
@@ -60,24 +62,24 @@ static int show(struct proc_text *x, enum ns_family family, uint8_t proto, bool 
         "%s  sl  local_address%s rem_address  %s st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
         "inode%s\n",
         tcp ? "" : " ", gap, gap, tcp ? "" : " ref pointer drops");
-    netstack_each_socket(stack(), put_socket, &l);
+    netstack_each_socket(ns->inet.stack, put_socket, &l);
     return 0;
 }
 
 int proc_show_tcp(struct proc_text *x, const struct proc_node *n) {
-    return show(x, NS_INET, LINUX_IPPROTO_TCP, false);
+    return show(x, n, NS_INET, LINUX_IPPROTO_TCP, false);
 }
 int proc_show_tcp6(struct proc_text *x, const struct proc_node *n) {
-    return show(x, NS_INET6, LINUX_IPPROTO_TCP, false);
+    return show(x, n, NS_INET6, LINUX_IPPROTO_TCP, false);
 }
 int proc_show_udp(struct proc_text *x, const struct proc_node *n) {
-    return show(x, NS_INET, LINUX_IPPROTO_UDP, false);
+    return show(x, n, NS_INET, LINUX_IPPROTO_UDP, false);
 }
 int proc_show_udp6(struct proc_text *x, const struct proc_node *n) {
-    return show(x, NS_INET6, LINUX_IPPROTO_UDP, false);
+    return show(x, n, NS_INET6, LINUX_IPPROTO_UDP, false);
 }
-int proc_show_raw(struct proc_text *x, const struct proc_node *n) { return show(x, NS_INET, 0, true); }
-int proc_show_raw6(struct proc_text *x, const struct proc_node *n) { return show(x, NS_INET6, 0, true); }
+int proc_show_raw(struct proc_text *x, const struct proc_node *n) { return show(x, n, NS_INET, 0, true); }
+int proc_show_raw6(struct proc_text *x, const struct proc_node *n) { return show(x, n, NS_INET6, 0, true); }
 
 // ---- Sums -------------------------------------------------------------------------------------------------
 struct sums {
@@ -102,16 +104,19 @@ static void add(void *arg, const struct ns_sock_info *s) {
     }
 }
 
-static struct sums count_all(void) {
+static struct sums count_all(const struct net_ns *ns) {
     struct sums t = {0};
-    netstack_each_socket(stack(), add, &t);
+    netstack_each_socket(ns->inet.stack, add, &t);
     return t;
 }
 
 int proc_show_sockstat(struct proc_text *x, const struct proc_node *n) {
-    struct sums t = count_all();
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
+    if (!ns)
+        return -LINUX_EINVAL;
+    struct sums t = count_all(ns);
     struct netstack_usage u;
-    netstack_usage(stack(), &u);
+    netstack_usage(ns->inet.stack, &u);
     proc_printf(x,
                 "sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem %zu\nUDP: inuse %u mem 0\n"
                 "UDPLITE: inuse 0\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
@@ -121,39 +126,48 @@ int proc_show_sockstat(struct proc_text *x, const struct proc_node *n) {
 }
 
 int proc_show_sockstat6(struct proc_text *x, const struct proc_node *n) {
-    struct sums t = count_all();
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
+    if (!ns)
+        return -LINUX_EINVAL;
+    struct sums t = count_all(ns);
     proc_printf(
         x, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n",
         t.tcp[1], t.udp[1], t.raw[1]);
     return 0;
 }
 
-static unsigned long long stat(const char *name) { return netstack_stat(stack(), name); }
+static unsigned long long stat_of(const struct net_ns *ns, const char *name) {
+    return netstack_stat(ns->inet.stack, name);
+}
 
 int proc_show_snmp(struct proc_text *x, const struct proc_node *n) {
-    struct sums t = count_all();
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
+    if (!ns)
+        return -LINUX_EINVAL;
+    struct sums t = count_all(ns);
     proc_printf(
         x,
         "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos "
         "InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs "
         "ReasmFails FragOKs "
-        "FragFails FragCreates\nIp: 2 64 %llu %llu %llu 0 %llu 0 %llu %llu 0 %llu %llu %llu %llu 0 0 0 0\n",
-        stat("ip_in"), stat("ip_drop_header"), stat("ip_drop_martian"), stat("proto_drop_unknown"),
-        stat("ip_delivered"), stat("ip_out"), stat("ip_drop_route"), stat("frag_drop_timeout"),
-        stat("frag_in"), stat("frag_reassembled"));
+        "FragFails FragCreates\nIp: %d 64 %llu %llu %llu %llu %llu 0 %llu %llu 0 %llu %llu %llu %llu 0 0 0 0\n",
+        netstack_forwarding(ns->inet.stack, true) ? 1 : 2, stat_of(ns, "ip_in"), stat_of(ns, "ip_drop_header"),
+        stat_of(ns, "ip_drop_martian"), stat_of(ns, "ip_forwarded"), stat_of(ns, "proto_drop_unknown"),
+        stat_of(ns, "ip_delivered"), stat_of(ns, "ip_out"), stat_of(ns, "ip_drop_route"), stat_of(ns, "frag_drop_timeout"),
+        stat_of(ns, "frag_in"), stat_of(ns, "frag_reassembled"));
     proc_printf(
         x,
         "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab "
         "InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\n"
         "Tcp: 1 200 120000 -1 %llu %llu 0 %llu %u %llu %llu %llu %llu %llu %llu\n",
-        stat("tcp_active_opens"), stat("tcp_passive_opens"), stat("tcp_resets_in"), t.established,
-        stat("tcp_in"), stat("tcp_out"), stat("tcp_retransmits"), stat("tcp_drop_malformed"),
-        stat("tcp_resets_out"), stat("tcp_drop_checksum"));
+        stat_of(ns, "tcp_active_opens"), stat_of(ns, "tcp_passive_opens"), stat_of(ns, "tcp_resets_in"), t.established,
+        stat_of(ns, "tcp_in"), stat_of(ns, "tcp_out"), stat_of(ns, "tcp_retransmits"), stat_of(ns, "tcp_drop_malformed"),
+        stat_of(ns, "tcp_resets_out"), stat_of(ns, "tcp_drop_checksum"));
     proc_printf(
         x,
         "Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti "
         "MemErrors\nUdp: %llu %llu %llu %llu %llu 0 %llu 0 0\n",
-        stat("udp_in"), stat("udp_drop_port"), stat("udp_drop_malformed"), stat("udp_out"),
-        stat("udp_drop_full"), stat("udp_drop_checksum"));
+        stat_of(ns, "udp_in"), stat_of(ns, "udp_drop_port"), stat_of(ns, "udp_drop_malformed"), stat_of(ns, "udp_out"),
+        stat_of(ns, "udp_drop_full"), stat_of(ns, "udp_drop_checksum"));
     return 0;
 }

@@ -30,7 +30,10 @@ static void put(void *arg, const struct unix_info *i) {
 }
 
 int proc_show_unix(struct proc_text *x, const struct proc_node *n) {
+    struct net_ns *ns cleanup_net_ns = proc_net(n);
+    if (!ns)
+        return -LINUX_EINVAL;
     proc_printf(x, "Num       RefCount Protocol Flags    Type St Inode Path\n");
-    unix_each(&the_kernel->net.un, put, x);
+    unix_each(ns, put, x);
     return 0;
 }

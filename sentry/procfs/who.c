@@ -4,6 +4,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/user_ns.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/run.h"
@@ -24,6 +25,20 @@ struct task *proc_task(const struct proc_node *n) {
     LOCKED(&the_kernel->tasks_lock);
     struct task *t = find_task(n);
     return t ? task_get(t) : NULL;
+}
+
+struct net_ns *proc_callers_net(void) {
+    return net_ns_get(task_current ? task_net(task_current) : &the_kernel->net);
+}
+
+struct net_ns *proc_net(const struct proc_node *n) {
+    if (!n->g)
+        return proc_callers_net();
+    struct task *t = proc_task(n);
+    struct ns *ns = t ? task_ns(t, NS_NET) : NULL;
+    if (t)
+        task_put(t);
+    return ns ? container_of(ns, struct net_ns, ns) : NULL;
 }
 
 struct mm *proc_mm(const struct proc_node *n) {

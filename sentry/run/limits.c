@@ -287,7 +287,7 @@ int limits_open(struct kernel *k, const struct sentry_limits *max, int report_fd
     vfs_limit_memory(k->vfs, in_memory && max->disk && max->disk < half ? max->disk : half,
                      in_memory ? max->files : 0);
     vfs_buffers(k->vfs)->max = max->memory / BUFFERS_PART;
-    k->net.un.buffers = vfs_buffers(k->vfs);
+    k->nets.un.buffers = k->nets.hub.buffers = vfs_buffers(k->vfs);
     return report_fd < 0 ? 0 : hostevent_add(k->events, report_fd, &l->source);
 }
 

@@ -13,6 +13,7 @@
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/cred.h"
 
 static const struct socket_ops inet_ops;
@@ -20,7 +21,7 @@ static const struct socket_ops inet_ops;
 // ---- New sockets ------------------------------------------------------------------------------------------
 // net.ipv4.ping_group_range, icmp(7): one of the task's groups is in it.
 static bool may_ping(struct task *t) {
-    uint64_t range = atomic_load(&t->k->net.inet.ping_groups);
+    uint64_t range = atomic_load(&task_net(t)->inet.ping_groups);
     uint32_t low = (uint32_t)(range >> 32), high = (uint32_t)range;
     const struct cred *c = t->cred;
     if (c->egid >= low && c->egid <= high)
@@ -45,7 +46,7 @@ static int check_type(struct task *t, int family, int type, int *protocol) {
     case LINUX_SOCK_RAW:
         if (p == 0)
             return -LINUX_EPROTONOSUPPORT;
-        return task_capable(t, LINUX_CAP_NET_RAW) ? 0 : -LINUX_EPERM;
+        return net_ns_capable(t, task_net(t), LINUX_CAP_NET_RAW) ? 0 : -LINUX_EPERM;
     default:
         return -LINUX_ESOCKTNOSUPPORT;
     }
@@ -108,10 +109,10 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
         return -LINUX_EINVAL;
     int err = check_type(t, family, type, &protocol);
     if (err == 0)
-        err = stack_socket(t->k->net.inet.stack, family, type, protocol, &ns);
+        err = stack_socket(task_net(t)->inet.stack, family, type, protocol, &ns);
     if (err < 0)
         return err;
-    struct inet_sock *i = wrap(ns, &t->k->net, family, type, protocol);
+    struct inet_sock *i = wrap(ns, task_net(t), family, type, protocol);
     if (!i)
         return -LINUX_ENOMEM;
     ns_set_owner(ns, t->cred->euid);
@@ -134,6 +135,7 @@ static void inet_close(struct socket *s) {
     ns_close(i->ns);
     waitq_destroy(&i->wait);
     lock_destroy(&i->rx);
+    socket_done(&i->s);
     free(i);
 }
 
@@ -155,7 +157,7 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
     if (inet_is_stream(s) && s->family == LINUX_AF_INET6 && inet_ip_is_multicast(&at.ip))
         return -LINUX_EINVAL;
     if (at.port && at.port < (unsigned)atomic_load(&s->net->inet.unprivileged_port) &&
-        (inet_is_stream(s) || inet_is_udp(s)) && !task_capable(t, LINUX_CAP_NET_BIND_SERVICE))
+        (inet_is_stream(s) || inet_is_udp(s)) && !net_ns_capable(t, s->net, LINUX_CAP_NET_BIND_SERVICE))
         return -LINUX_EACCES;
     err = ns_bind(isock(s)->ns, &at);
     // An IPv4 address of a socket for IPv6 alone, ipv6(7).

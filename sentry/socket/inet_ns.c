@@ -22,12 +22,18 @@ static void stack_due(struct ktimer *timer) {
     netstack_poll(container_of(timer, struct inet_ns, timer)->stack);
 }
 
-int inet_ns_init(struct inet_ns *ns, struct timer_queue *timers, size_t budget) {
+static void stack_sent(void *arg) { netdev_run(((struct inet_ns *)arg)->hub); }
+
+int inet_ns_init(struct inet_ns *ns, struct nets *nets, struct timer_queue *timers, size_t budget, bool bare) {
     const struct netstack_config config = {.clock = stack_clock,
                                            .random = stack_random,
                                            .deadline = stack_deadline,
                                            .arg = ns,
-                                           .budget = budget};
+                                           .budget = budget,
+                                           .shared = bare ? &nets->packets : NULL,
+                                           .bare = bare,
+                                           .sent = stack_sent};
+    ns->hub = &nets->hub;
     atomic_store(&ns->unprivileged_port, 1024);
     atomic_store(&ns->somaxconn, LINUX_SOMAXCONN);
     atomic_store(&ns->wmem_max, 4 << 20);

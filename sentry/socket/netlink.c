@@ -17,8 +17,11 @@
 #include "sentry/kernel.h"
 #include "sentry/net/rtnetlink.h"
 #include "sentry/net/rtnl_impl.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/run/run.h"
+#include "sentry/socket/netlink.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +57,7 @@ struct nl_sock {
 };
 struct news {  // for the members of a group
     struct list link;
+    struct net_ns *net;  // owned: where; NULL: where the asker is
     uint32_t group;
     size_t len;
     _Alignas(8) uint8_t data[];
@@ -203,14 +207,30 @@ static void dump_begun(struct rtnl_out *o) { pump(container_of(o, struct answers
 
 // ---- Groups -----------------------------------------------------------------------------------------------
 // A change is told when the asker's lock is not held any more.
-static void note_news(struct rtnl_out *o, uint32_t group, const void *msg, size_t len) {
+static void note_in(struct answers *a, struct net_ns *net, uint32_t group, const void *msg, size_t len) {
     struct news *w = xcalloc(1, sizeof *w + len);
     if (!w)
         return;  // LIMIT: who is a member does not hear that something is missing
+    w->net = net ? net_ns_get(net) : NULL;
     w->group = group;
     w->len = len;
     memcpy(w->data, msg, len);
-    list_add_tail(&container_of(o, struct answers, out)->news, &w->link);
+    list_add_tail(&a->news, &w->link);
+}
+static void note_news(struct rtnl_out *o, uint32_t group, const void *msg, size_t len) {
+    note_in(container_of(o, struct answers, out), NULL, group, msg, len);
+}
+static void note_links(struct rtnl_out *o, struct net_news *n) {
+    for (unsigned i = 0; i < n->n; i++) {
+        _Alignas(4) uint8_t buf[RTNL_CHUNK];
+        struct nl_buf b = {.p = buf, .cap = sizeof buf};
+        struct net_ns *net = n->of[i].net;
+        struct net_link l = n->of[i].link;
+        bool gone = n->of[i].gone, there = gone || net_link_by_index(&net->inet.links.source, l.index, &l);
+        if (there && rtnl_put_link(&b, gone ? LINUX_RTM_DELLINK : LINUX_RTM_NEWLINK, &l, 0, 0, 0))
+            note_in(container_of(o, struct answers, out), net, LINUX_RTNLGRP_LINK, b.p, b.len);
+    }
+    net_news_done(n);
 }
 static bool is_member(const struct nl_sock *n, uint32_t group) {
     return n->groups[(group - 1) / 32] & 1u << (group - 1) % 32;
@@ -228,7 +248,8 @@ static void tell(struct netlink_ns *ns, struct list *news) {
     while (!list_empty(news)) {
         struct news *w = list_first(news, struct news, link);
         list_del(&w->link);
-        broadcast(ns, w);
+        broadcast(w->net ? &w->net->netlink : ns, w);
+        net_ns_put(w->net);
         free(w);
     }
 }
@@ -239,10 +260,51 @@ void netlink_tell_link(struct net_ns *net, int32_t index) {
     struct nl_buf b = {.p = buf, .cap = sizeof buf};
     struct net_link l;
     list_init(&a.news);
-    if (!net_link_by_index(&net->inet.links.source, index, &l) || !rtnl_put_link(&b, &l, 0, 0, 0))
+    if (!net_link_by_index(&net->inet.links.source, index, &l) || !rtnl_put_link(&b, LINUX_RTM_NEWLINK, &l, 0, 0, 0))
         return;
     note_news(&a.out, LINUX_RTNLGRP_LINK, b.p, b.len);
     tell(&net->netlink, &a.news);
+}
+
+void netlink_tell_news(struct net_news *n) {
+    struct answers a = {.out = {.portid = 0}};
+    list_init(&a.news);
+    note_links(&a.out, n);
+    tell(NULL, &a.news);
+}
+
+// Whom an attribute of a link names: 0 or -LINUX_E*.
+static int find_netns(uint16_t attr, uint32_t value, struct net_ns **out) {
+    struct task *t = task_current;
+    struct ns *n = NULL;
+    if (attr == LINUX_IFLA_NET_NS_FD) {
+        struct file *f cleanup_file = fd_get(t->files, (int)value);
+        n = f ? nsfs_of(f) : NULL;
+        n = n && n->kind == NS_NET ? ns_get(n) : NULL;
+        if (!n)
+            return f ? -LINUX_EINVAL : -LINUX_EBADF;
+    } else if (attr == LINUX_IFLA_NET_NS_PID) {
+        struct task *other = task_find(t, (int32_t)value);
+        n = other ? task_ns(other, NS_NET) : NULL;
+        if (other)
+            task_put(other);
+    }
+    *out = n ? container_of(n, struct net_ns, ns) : NULL;
+    if (n)
+        return 0;
+    return attr == LINUX_IFLA_NET_NS_PID ? -LINUX_ESRCH : -LINUX_EOPNOTSUPP;
+}
+// Tasks and descriptors are looked up without the asker's lock; nothing of its queue is under way.
+static int netns(struct rtnl_out *o, uint16_t attr, uint32_t value, struct net_ns **out) {
+    struct nl_sock *n = container_of(o, struct answers, out)->n;
+    lock_drop(&n->lock);
+    int err = find_netns(attr, value, out);
+    lock_take(&n->lock);
+    if (err == 0 && !net_ns_capable(task_current, *out, LINUX_CAP_NET_ADMIN)) {
+        net_ns_put(*out);
+        err = -LINUX_EPERM;
+    }
+    return err;
 }
 
 static int destination(struct nl_sock *n, struct task *t, const struct sock_addr *a) {
@@ -276,10 +338,12 @@ static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t l
     struct answers a = {.out = {.reply = reply, .dump_begun = dump_begun, .dump = &n->dump}, .n = n};
     a.out.kind = kind_of(n->s.protocol);
     a.out.notify = note_news;
+    a.out.notify_links = note_links;
+    a.out.netns = netns;
     list_init(&a.news);
     a.out.net = &n->s.net->inet.links.source;
     a.out.portid = bound_port(n, t);
-    a.out.admin = n->admin && task_capable(t, LINUX_CAP_NET_ADMIN);
+    a.out.admin = n->admin && net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN);
     {
         LOCKED(&n->lock);
         a.out.strict = n->options & 1u << LINUX_NETLINK_GET_STRICT_CHK;
@@ -453,6 +517,7 @@ static void netlink_close(struct socket *s) {
     }
     waitq_destroy(&n->wait);
     lock_destroy(&n->lock);
+    socket_done(&n->s);
     free(n);
 }
 static const struct socket_ops netlink_ops = {
@@ -482,11 +547,11 @@ int netlink_socket(struct task *t, int type, int protocol, struct socket **out) 
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)
         return -LINUX_ENOMEM;
-    socket_init(&n->s, &netlink_ops, &t->k->net, LINUX_AF_NETLINK, type, protocol);
+    socket_init(&n->s, &netlink_ops, task_net(t), LINUX_AF_NETLINK, type, protocol);
     lock_init(&n->lock, RANK_OBJECT);
     waitq_init(&n->wait);
     list_init(&n->msgs);
-    n->admin = task_capable(t, LINUX_CAP_NET_ADMIN);
+    n->admin = net_ns_capable(t, task_net(t), LINUX_CAP_NET_ADMIN);
     LOCKED(&ns_of(n)->lock);
     list_add_tail(&ns_of(n)->sockets, &n->all);
     *out = &n->s;

@@ -12,6 +12,7 @@
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/socket/bpf.h"
 #include <stdlib.h>
@@ -30,13 +31,13 @@ static void ready(void *arg, uint32_t mask) {
 
 int packet_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
-        return task_capable(t, LINUX_CAP_NET_RAW) ? -LINUX_ESOCKTNOSUPPORT : -LINUX_EPERM;
-    if (!task_capable(t, LINUX_CAP_NET_RAW))
+        return net_ns_capable(t, task_net(t), LINUX_CAP_NET_RAW) ? -LINUX_ESOCKTNOSUPPORT : -LINUX_EPERM;
+    if (!net_ns_capable(t, task_net(t), LINUX_CAP_NET_RAW))
         return -LINUX_EPERM;
     struct packet_sock *p = znew(struct packet_sock);
     if (!p)
         return -LINUX_ENOMEM;
-    struct net_ns *net = &t->k->net;
+    struct net_ns *net = task_net(t);
     int err = ns_packet_socket(net->inet.stack, type == LINUX_SOCK_RAW, swap((uint16_t)protocol), &p->ns);
     if (err < 0) {
         free(p);
@@ -65,6 +66,7 @@ static void packet_close(struct socket *s) {
     packet_ring_free(p);
     waitq_destroy(&p->wait);
     lock_destroy(&p->lock);
+    socket_done(&p->s);
     free(p);
 }
 

@@ -37,20 +37,6 @@ struct linux_ucred ucred_shown(const struct linux_ucred *c) {
                                 c->gid == ID_NONE ? ID_NONE : task_gid_out(t, c->gid)};
 }
 
-int net_ns_init(struct net_ns *ns, struct timer_queue *timers, size_t budget) {
-    *ns = (struct net_ns){0};
-    unix_ns_init(&ns->un, budget);
-    lock_init(&ns->netlink.lock, RANK_OBJECT);
-    list_init(&ns->netlink.sockets);
-    return inet_ns_init(&ns->inet, timers, budget);
-}
-
-void net_ns_destroy(struct net_ns *ns) {
-    unix_ns_destroy(&ns->un);
-    inet_ns_destroy(&ns->inet);
-    lock_destroy(&ns->netlink.lock);
-}
-
 static int64_t sock_read(struct file *f, struct uio *u, uint64_t off) {
     struct socket *s = f->priv;
     struct sock_msg m = {.u = u};
@@ -99,7 +85,7 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
     default: {
-        bool admin = task_current && task_capable(task_current, LINUX_CAP_NET_ADMIN);
+        bool admin = task_current && net_ns_capable(task_current, s->net, LINUX_CAP_NET_ADMIN);
         int64_t r = net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua, admin);
         if (r == 0 && cmd == LINUX_SIOCSIFFLAGS)
             link_changed(s, arg, ua);
@@ -131,7 +117,7 @@ struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->pr
 void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
                  int protocol) {
     s->ops = ops;
-    s->net = net;
+    s->net = net_ns_get(net);
     s->family = (uint16_t)family;
     s->type = type;
     s->protocol = protocol;
@@ -144,6 +130,8 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *
     atomic_init(&s->opts[LINUX_SO_MAX_PACING_RATE], -1);
     atomic_init(&s->opts[LINUX_SO_TXREHASH], protocol == LINUX_IPPROTO_TCP);
 }
+
+void socket_done(struct socket *s) { net_ns_put(s->net); }
 
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out) {
     struct linux_ucred who = task_ucred(task_current);

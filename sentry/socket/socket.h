@@ -96,7 +96,7 @@ struct socket_ops {
 #define SOCK_OPT_COUNT 84
 struct socket {
     const struct socket_ops *ops;  // [c]
-    struct net_ns *net;            // [c] its maker's
+    struct net_ns *net;            // [c] owned: its maker's
     uint16_t family;               // [c]
     int type, protocol;            // [c]
     _Atomic uint64_t ino;          // its inode's number, once it has a file
@@ -106,6 +106,7 @@ struct socket {
 
 void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
                  int protocol);
+void socket_done(struct socket *s);  // it is about to be freed
 // A file for it, which takes s over (closed on failure too). flags: LINUX_O_NONBLOCK.
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out);
 struct socket *socket_of(struct file *f);  // NULL: no socket

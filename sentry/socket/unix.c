@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/nsproxy.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ void unix_put(struct unix_sock *u) {
     unix_name_put(u->name);
     waitq_destroy(&u->wait);
     lock_destroy(&u->lock);
+    socket_done(&u->s);
     free(u);
 }
 // ---- New sockets ------------------------------------------------------------------------------------------
@@ -71,7 +73,7 @@ static int check_type(int *type, int protocol) {
 
 int unix_socket(struct task *t, int type, int protocol, struct socket **out) {
     int err = check_type(&type, protocol);
-    struct unix_sock *u = err ? NULL : sock_new(&t->k->net, type);
+    struct unix_sock *u = err ? NULL : sock_new(task_net(t), type);
     if (!u)
         return err ? err : -LINUX_ENOMEM;
     *out = &u->s;
@@ -96,7 +98,7 @@ int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]) {
     int err = check_type(&type, protocol);
     if (err < 0)
         return err;
-    struct net_ns *net = &t->k->net;
+    struct net_ns *net = task_net(t);
     struct unix_sock *a = sock_new(net, type), *b = a ? sock_new(net, type) : NULL;
     if (!b) {
         if (a)
@@ -364,7 +366,7 @@ static void close_one(struct unix_sock *u, bool unaccepted) {
 }
 
 static void unix_close(struct socket *s) {
-    struct unix_ns *ns = &s->net->un;
+    struct unix_ns *ns = s->net->un;  // of all namespaces
     close_one(usock(s), false);
     unix_closed_one(ns);
 }
@@ -399,6 +401,8 @@ static void drop_messages(struct unix_ns *ns) {
         unix_free_msgs(&msgs);
     }
 }
+
+void unix_ns_drop(struct unix_ns *ns) { drop_messages(ns); }
 
 void unix_ns_destroy(struct unix_ns *ns) {
     drop_messages(ns);

@@ -75,9 +75,10 @@ struct unix_sock {
 static inline struct unix_sock *usock(struct socket *s) { return container_of(s, struct unix_sock, s); }
 struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
-static inline struct unix_ns *unix_ns(const struct unix_sock *u) { return &u->s.net->un; }
+static inline struct unix_ns *unix_ns(const struct unix_sock *u) { return u->s.net->un; }
 void unix_ns_init(struct unix_ns *ns, uint64_t budget);  // bytes of messages; 0: a default
-void unix_ns_destroy(struct unix_ns *ns);  // as net_ns_destroy()
+void unix_ns_drop(struct unix_ns *ns);  // all tasks are gone: what is still on its way in a queue
+void unix_ns_destroy(struct unix_ns *ns);  // that too
 
 // Where a datagram goes: referenced. 0 or -LINUX_E*.
 int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out);
@@ -110,7 +111,7 @@ struct unix_info {
     const struct unix_sock *sock;  // borrowed
 };
 // visit() runs with the namespace's lock held.
-void unix_each(struct unix_ns *ns, void (*visit)(void *arg, const struct unix_info *i), void *arg);
+void unix_each(const struct net_ns *net, void (*visit)(void *arg, const struct unix_info *i), void *arg);
 
 // ---- Receiving (unix_recv.c) ------------------------------------------------------------------------------
 int64_t unix_recv(struct socket *s, struct sock_msg *m);

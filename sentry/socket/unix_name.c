@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/socket/unix.h"
 #include <stdio.h>
@@ -54,12 +55,11 @@ static struct list *bucket_of(struct unix_ns *ns, const void *name, unsigned len
         h = (h ^ ((const unsigned char *)name)[i]) * 16777619u;
     return &ns->names[h % UNIX_BUCKETS];
 }
-// The namespace's lock is held; borrowed. LIMIT: one table of abstract names, of all types of sockets
-// together.
-static struct unix_sock *find_abstract(struct unix_ns *ns, const void *addr, unsigned len) {
+// unix_ns' lock is held; borrowed. LIMIT: one table of abstract names, of all types of sockets together.
+static struct unix_sock *find_abstract(const struct net_ns *net, const void *addr, unsigned len) {
     struct unix_sock *u;
-    list_for_each(u, bucket_of(ns, addr, len), name_link)
-        if (u->name->len == len && !memcmp(&u->name->addr, addr, len))
+    list_for_each(u, bucket_of(net->un, addr, len), name_link)
+        if (u->s.net == net && u->name->len == len && !memcmp(&u->name->addr, addr, len))
             return u;
     return NULL;
 }
@@ -72,7 +72,7 @@ static int find_by_path(struct task *t, const char *path, struct unix_sock **out
         return err;
     err = vfs_permission(p.dentry->inode, MAY_WRITE, &ctx.cred);
     if (err == 0) {
-        LOCKED(&t->k->net.un.lock);
+        LOCKED(&t->k->nets.un.lock);
         struct unix_sock *u = p.dentry->inode->sock;
         if (inode_type(p.dentry->inode) != LINUX_S_IFSOCK || !u)
             err = -LINUX_ECONNREFUSED;
@@ -84,14 +84,14 @@ static int find_by_path(struct task *t, const char *path, struct unix_sock **out
 }
 
 int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_sock **out) {
-    struct unix_ns *ns = &t->k->net.un;
+    struct net_ns *net = task_net(t);
     struct sock_addr addr;
     int err = parse(a, &addr);
     if (err < 0)
         return err;
     if (is_abstract(&addr)) {
-        LOCKED(&ns->lock);
-        struct unix_sock *u = find_abstract(ns, addr.bytes, addr.len);
+        LOCKED(&net->un->lock);
+        struct unix_sock *u = find_abstract(net, addr.bytes, addr.len);
         if (!u)
             return -LINUX_ECONNREFUSED;
         *out = unix_get(u);
@@ -111,7 +111,7 @@ int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_s
 static int set_name(struct unix_sock *u, struct unix_name *n, const struct path *p) {
     if (u->name)
         return -LINUX_EINVAL;
-    if (!p && find_abstract(unix_ns(u), &n->addr, n->len))
+    if (!p && find_abstract(u->s.net, &n->addr, n->len))
         return -LINUX_EADDRINUSE;
     lock_nested(&u->lock);
     u->name = n;

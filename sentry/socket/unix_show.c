@@ -25,11 +25,13 @@ static void describe(struct unix_sock *u, struct unix_info *i) {
     }
 }
 
-void unix_each(struct unix_ns *ns, void (*visit)(void *arg, const struct unix_info *i), void *arg) {
+void unix_each(const struct net_ns *net, void (*visit)(void *arg, const struct unix_info *i), void *arg) {
     struct unix_sock *u;
     struct unix_info i;
-    LOCKED_NESTED(&ns->lock);
-    list_for_each(u, &ns->sockets, all) {
+    LOCKED_NESTED(&net->un->lock);
+    list_for_each(u, &net->un->sockets, all) {
+        if (u->s.net != net)
+            continue;
         describe(u, &i);
         visit(arg, &i);
     }

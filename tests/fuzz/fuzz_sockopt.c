@@ -57,6 +57,8 @@ static int open_socket(struct world *w, unsigned k) {
     return inet_socket(w->t, family, type, kinds[k].protocol, &w->s[k]);
 }
 
+static void stays(struct ns *n) {}
+
 static void begin(struct world *w) {
     w->k = calloc(1, sizeof *w->k);
     w->t = calloc(1, sizeof *w->t);
@@ -67,8 +69,16 @@ static void begin(struct world *w) {
     w->t->cred = w->cred;
     w->cred->cap_effective = ~0ull;
     timers_init(&w->k->timers);
-    if (net_ns_init(&w->k->net, &w->k->timers, 1 << 20) < 0)
+    w->ns = calloc(1, sizeof *w->ns);
+    if (!w->ns)
         abort();
+    nets_init(&w->k->nets, &w->k->timers, 1 << 20);
+    ns_init(&w->k->net.ns, NS_NET, NULL, 1, NULL, stays);
+    if (net_ns_init(&w->k->net, &w->k->nets, &w->k->timers, 1 << 20, false) < 0)
+        abort();
+    ref_init(&w->ns->refs, 1);
+    w->ns->of[NS_NET] = &w->k->net.ns;
+    w->t->nsproxy = w->ns;
     atomic_store(&w->k->net.inet.ping_groups, 0x7fffffff);
     for (unsigned k = 0; k < KINDS; k++)
         if (open_socket(w, k) < 0)
@@ -78,7 +88,10 @@ static void begin(struct world *w) {
 static void end(struct world *w) {
     for (unsigned k = 0; k < KINDS; k++)
         w->s[k]->ops->close(w->s[k]);
+    nets_drop(&w->k->nets);
     net_ns_destroy(&w->k->net);
+    nets_destroy(&w->k->nets);
+    free(w->ns);
     timers_destroy(&w->k->timers);
     free(w->cred);
     free(w->t);
