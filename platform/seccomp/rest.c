@@ -120,7 +120,11 @@ void sc_parked_trim(struct sc_platform *p) {
 // Trims one more than comes: many may have come at once.
 void sc_park(struct plat_thread *pt) {
     struct sc_platform *p = sc_of(pt->p);
-    add_parked(sc_thread_of(pt));
+    struct sc_thread *t = sc_thread_of(pt);
+    lock_take(&t->lock);
+    t->ring.staged = 0;  // others may change its memory meanwhile: what came along is old when it goes on
+    lock_drop(&t->lock);
+    add_parked(t);
     sc_parked_trim(p);
     sc_parked_trim(p);
 }

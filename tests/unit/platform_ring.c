@@ -154,6 +154,13 @@ static void test_ring_staged(void **state) {
     }
     // not while it runs; held, for the call's path alone
     assert_int_equal(sc_ring_string(&l.t->base, AT, name, sizeof name), -LINUX_EAGAIN);
+    // nor when the call has waited: others may have changed its memory
+    l.t->ring.staged = 4;
+    sc_park(&l.t->base);
+    assert_int_equal(l.t->ring.staged, 0);
+    lock_take(&l.t->lock);
+    sc_unpark(l.t);
+    lock_drop(&l.t->lock);
     // an interrupt in between: a handler of the guest's may change what it has left, and make the same call
     struct seccomp_notif n = {.pid = (unsigned)l.t->tid, .id = ~0ull};
     n.data.nr = (int)STUB_EV(STUB_EV_INTR, l.t->slot, 0);
