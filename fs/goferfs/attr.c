@@ -22,7 +22,10 @@ static int ask_again(struct inode *i) {
     return 0;
 }
 int gfs_getattr(struct inode *i, struct vfs_attr *a) {
-    bool old = mono_ns() - atomic_load(&node_of(i)->checked) >= LIVE_NS;
+    const struct node *n = node_of(i);
+    bool by_another = __atomic_load_n(&i->attr.nlink, __ATOMIC_RELAXED) > 1 &&
+                      atomic_load(&n->linked) != atomic_load(&gfs_of(i)->linked_changes);
+    bool old = by_another || mono_ns() - atomic_load(&n->checked) >= LIVE_NS;
     int err = old ? ask_again(i) : 0;
     // Without a name on the host any more, and without a handle: what was known last.
     gfs_known(i, a);
@@ -73,6 +76,7 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     err = client_setattr(g->c, &q, name, &host);
     if (err)
         return err;
+    gfs_linked_changed(i);
     gfs_update(i, &host);
     return 0;
 }

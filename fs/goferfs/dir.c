@@ -406,6 +406,7 @@ static int gfs_link(struct inode *dir, struct dentry *d, struct inode *target) {
         return err;
     dir_changed(dir);
     gfs_update(target, &a);
+    gfs_linked_changed(target);
     stamp(d);
     dentry_attach(d, inode_get(target));
     return 0;
@@ -421,6 +422,7 @@ static int pin_if_used(struct gfs *g, struct inode *i) {
 // The name is gone from the host. With other names left, the handle stands for the inode from now on.
 static void name_gone(struct gfs *g, struct inode *i) {
     node_unlinked(g, node_of(i));
+    gfs_linked_changed(i);
     atomic_store(&node_of(i)->checked, 0);
     uint32_t links = i->attr.nlink;
     if (LINUX_S_ISDIR(i->attr.mode) || links == 0)

@@ -60,6 +60,7 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     while (size < end &&
            !__atomic_compare_exchange_n(&a->size, &size, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
+    gfs_linked_changed(f->inode);
     atomic_store(&n->checked, 0);  // the times: asked for when somebody wants to see them
     return done;
 }

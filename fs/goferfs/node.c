@@ -58,6 +58,7 @@ void gfs_update(struct inode *i, const struct gofer_attr *a) {
     SET(to->atime, n.atime);
     SET(to->mtime, n.mtime);
     SET(to->ctime, n.ctime);
+    atomic_store(&node_of(i)->linked, atomic_load(&gfs_of(i)->linked_changes));
     atomic_store(&node_of(i)->checked, mono_ns());
 }
 

@@ -42,6 +42,7 @@ struct node {
     // A directory below a live mount: names in it that were asked for one by one since run_start (mono_ns).
     _Atomic uint64_t run_start;
     _Atomic unsigned run;
+    _Atomic uint64_t linked;   // g->linked_changes when the attributes came
     _Atomic uint64_t checked;  // when the attributes came from the host (mono_ns); 0: they are stale
 };
 
@@ -52,6 +53,8 @@ struct gfs {
     struct list idle;     // [g] oldest last
     unsigned nhandles, nidle;  // [g]
     uint64_t root_dev;    // [c] host device of the root
+    // [a] counts changes of files with several names: what is known of one may have come by another
+    _Atomic uint64_t linked_changes;
     bool stable;          // [c] once mounted. Nobody changes these files: what is known stays true
 };
 
@@ -67,6 +70,11 @@ const struct inode_ops *gfs_ops(const struct gfs *g, uint32_t mode);
 void gfs_evict(struct inode *i);
 uint64_t gfs_ino(const struct gfs *g, uint64_t host_dev, uint64_t host_ino);
 void gfs_attr(const struct gfs *g, const struct gofer_attr *from, struct vfs_attr *to);
+// A file was changed, or lost or got a name: if it has others, what is known of it by these is stale.
+static inline void gfs_linked_changed(struct inode *i) {
+    if (__atomic_load_n(&i->attr.nlink, __ATOMIC_RELAXED) > 1 && !LINUX_S_ISDIR(node_of(i)->type))
+        atomic_fetch_add(&gfs_of(i)->linked_changes, 1);
+}
 void gfs_update(struct inode *i, const struct gofer_attr *a);  // the host's word becomes inode->attr
 void gfs_known(struct inode *i, struct vfs_attr *a);                // inode->attr as it is
 

@@ -359,6 +359,26 @@ static void test_threads(void **state) {
     }
 }
 
+// Two names of one host file are two inodes where they were made outside: what is done by one is seen by the
+// other at once.
+static void test_two_names(void **state) {
+    struct mounted *t = *state;
+    struct vfs_attr a;
+    struct path p;
+    assert_int_equal(link(in_root(t->f, "dir/file"), in_root(t->f, "dir/again")), 0);
+    assert_int_equal(attr_of(t, "/dir/file", 0, &a), 0);
+    assert_int_equal(attr_of(t, "/dir/again", 0, &a), 0);
+    assert_int_equal(a.nlink, 2);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/dir/file", 0, &p), 0);
+    assert_int_equal(vfs_chmod(&t->ctx, &p, 0600), 0);
+    path_put(&p);
+    assert_int_equal(attr_of(t, "/dir/again", 0, &a), 0);
+    assert_int_equal(a.mode & 07777, 0600);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/dir/file"), 0);
+    assert_int_equal(attr_of(t, "/dir/again", 0, &a), 0);
+    assert_int_equal(a.nlink, 1);
+}
+
 // Each allocation fails once: an error, no crash; teardown finds no leak.
 static void test_no_memory(void **state) {
     struct mounted *t = *state;
@@ -403,6 +423,7 @@ int main(void) {
         FOLLOW(test_many_directories),
         RW(test_write),
         RW(test_names),
+        RW(test_two_names),
         RW(test_deleted_while_open),
         RW(test_host_changes),
         RW(test_no_memory),
