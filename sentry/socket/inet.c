@@ -137,8 +137,8 @@ static uint8_t tcp_state(struct inet_sock *i) {
     return ns_tcp_info(i->ns, &info) < 0 ? 0 : info.state;
 }
 
-// What closing sends goes now; it is owed until the peer has all, the end too. Bytes that nobody has read make
-// it a reset, for which nobody waits.
+// What closing sends goes now; it is owed until the peer has all, the end too. Bytes that nobody has read
+// make it a reset, for which nobody waits.
 static bool inet_closing(struct socket *s, bool begin) {
     struct inet_sock *i = isock(s);
     size_t in, out;

@@ -19,7 +19,8 @@ struct inet_sock {
     struct waitq wait;   // told of everything
     // RANK_OBJECT: bytes of a stream go from the queue to one reader at a time; of a datagram socket `cork`
     struct lock rx;
-    struct inet_cork *_Atomic cork;  // [rx] owned: a datagram that is not whole yet, MSG_MORE and UDP_CORK; NULL: none
+    // [rx] owned: a datagram that is not whole yet, MSG_MORE and UDP_CORK; NULL: none
+    struct inet_cork *_Atomic cork;
     _Atomic int phase;   // enum inet_phase
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One datagram of several sends, udp(7): MSG_MORE and UDP_CORK. Where it goes, and what else was asked for it,
-// its first part has said.
+// One datagram of several sends, udp(7): MSG_MORE and UDP_CORK. Where it goes, and what else was asked for
+// it, its first part has said.
 //
 // What waits is charged to the budget of all buffers. Locks: the socket's `rx`; the stack's inside it.
 #include "base/fault.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
-// LIMIT: a pacing rate, SO_CNX_ADVICE and SO_BUSY_POLL are taken without an effect; SO_PEEK_OFF, SO_TXTIME and
-// filters of a group of SO_REUSEPORT are ENOPROTOOPT, SO_RESERVE_MEM is EOPNOTSUPP, as without a memory
+// LIMIT: a pacing rate, SO_CNX_ADVICE and SO_BUSY_POLL are taken without an effect; SO_PEEK_OFF, SO_TXTIME
+// and filters of a group of SO_REUSEPORT are ENOPROTOOPT, SO_RESERVE_MEM is EOPNOTSUPP, as without a memory
 // cgroup; a filter is run for inet datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/inet.h"
@@ -114,7 +114,8 @@ static int refuse_admin(int name, int v) {
     return v ? -LINUX_EACCES : 0;
 }
 
-// SO_RCVLOWAT: at least a byte; a negative one means as much as can be. Of TCP that is what there is room for.
+// SO_RCVLOWAT: at least a byte; a negative one means as much as can be. Of TCP that is what there is room
+// for.
 static int low_water(const struct socket *s, int v) {
     bool tcp = s->protocol == LINUX_IPPROTO_TCP;
     v = v < 0 ? INT32_MAX : v;
@@ -264,7 +265,8 @@ static int has_option(const struct socket *s, int name, bool set) {
     case LINUX_SO_PASSRIGHTS:
         return s->family == LINUX_AF_UNIX ? 0 : -LINUX_EOPNOTSUPP;
     case LINUX_SO_PEEK_OFF:
-        return (is_inet(s) && s->type != LINUX_SOCK_RAW) || s->family == LINUX_AF_UNIX ? 0 : -LINUX_EOPNOTSUPP;
+        return (is_inet(s) && s->type != LINUX_SOCK_RAW) || s->family == LINUX_AF_UNIX ? 0
+                                                                                       : -LINUX_EOPNOTSUPP;
     case LINUX_SO_TXREHASH:
         return s->protocol == LINUX_IPPROTO_TCP && is_inet(s) ? 0 : -LINUX_EOPNOTSUPP;
     case LINUX_SO_ZEROCOPY:

@@ -103,7 +103,8 @@ struct socket_ops {
     // SO_ATTACH_FILTER, SO_DETACH_FILTER (p: NULL). The program is taken over when it returns 0. May be NULL.
     int (*filter)(struct socket *s, struct bpf_program *p);
     int (*mmap_fd)(struct socket *s, int prot, bool shared);  // as of a file; NULL: ENODEV
-    // The last file goes: with `begin` what is owed is sent on its way. Is it still, so that close(2) may wait?
+    // The last file goes: with `begin` what is owed is sent on its way. Is it still, so that close(2) may
+    // wait?
     // NULL: it never is.
     bool (*closing)(struct socket *s, bool begin);
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later

@@ -20,8 +20,8 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"
 
-// SO_LINGER, socket(7): who lets go of a connection last waits until all that was sent has arrived, or the time
-// is up, or a signal comes; close(2) tells of none of these.
+// SO_LINGER, socket(7): who lets go of a connection last waits until all that was sent has arrived, or the
+// time is up, or a signal comes; close(2) tells of none of these.
 static int64_t close_linger(struct task *t, struct file *f, unsigned seconds) {
     const uint32_t any = LINUX_POLLOUT | LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLRDHUP | LINUX_POLLERR;
     if (t->call.timed_out)

@@ -54,8 +54,16 @@ TEST(negative_lengths) {
 
 // No bytes at all are a 0 for most of IP's options, for some they are too few.
 TEST(empty_values_of_ip) {
-    static const int zero[] = {IP_TOS, IP_RECVTTL, IP_RECVTOS, IP_PKTINFO, IP_RECVERR, IP_RECVOPTS, IP_RETOPTS,
-                               IP_MTU_DISCOVER, IP_BIND_ADDRESS_NO_PORT, IP_RECVERR_RFC4884};
+    static const int zero[] = {IP_TOS,
+                               IP_RECVTTL,
+                               IP_RECVTOS,
+                               IP_PKTINFO,
+                               IP_RECVERR,
+                               IP_RECVOPTS,
+                               IP_RETOPTS,
+                               IP_MTU_DISCOVER,
+                               IP_BIND_ADDRESS_NO_PORT,
+                               IP_RECVERR_RFC4884};
     static const int few[] = {IP_TTL, IP_FREEBIND, IP_MINTTL, IP_MULTICAST_TTL, IP_MULTICAST_LOOP,
                               IP_MULTICAST_ALL, IP_TRANSPARENT};
     int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
@@ -171,7 +179,8 @@ TEST(ipv6_structures) {
     }
     EXPECT_EQ(get_error(s, IPPROTO_IPV6, IPV6_PATHMTU, 16), EINVAL);
     EXPECT_EQ(get_error(s, IPPROTO_IPV6, IPV6_PATHMTU, 64), ENOTCONN);
-    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr_in6 to = {
+        .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     ASSERT_OK(connect(s, (struct sockaddr *)&to, sizeof(to)));
     struct {
         struct sockaddr_in6 addr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: getsockopt, setsockopt, recvmsg, sendmsg
-// SO_PEERPIDFD, SO_PEERGROUPS, SO_PASSPIDFD with SCM_PIDFD, and SO_PASSRIGHTS (man 7 unix; Linux 6.5 and 6.16).
+// SO_PEERPIDFD, SO_PEERGROUPS, SO_PASSPIDFD with SCM_PIDFD, and SO_PASSRIGHTS (man 7 unix; Linux 6.5 and
+// 6.16).
 #include "guest.h"
 
 #include <grp.h>
@@ -112,7 +113,8 @@ static int receive(int s, struct got *g, size_t room) {
 static int send_file(int s, int fd) {
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec v = {"x", 1};
-    struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     struct cmsghdr *m = CMSG_FIRSTHDR(&h);
     *m = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
     memcpy(CMSG_DATA(m), &fd, sizeof(fd));

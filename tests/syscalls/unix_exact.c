@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: recvmsg, recvfrom, sendmsg, setsockopt, ioctl
-// What suites of other people look for in unix sockets: bounds of reads beside files and credentials, reads of
-// no bytes, senders' names, buffers, and requests about links (man 7 unix; net/unix/af_unix.c).
+// What suites of other people look for in unix sockets: bounds of reads beside files and credentials, reads
+// of no bytes, senders' names, buffers, and requests about links (man 7 unix; net/unix/af_unix.c).
 #include "guest.h"
 
 #include <net/if.h>
@@ -18,7 +18,8 @@ static ssize_t send_file(int s, const char *bytes, size_t n) {
     char control[CMSG_SPACE(sizeof(int))] = {0};
     int fd = 0;
     struct iovec v = {(char *)bytes, n};
-    struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     struct cmsghdr *m = CMSG_FIRSTHDR(&h);
     *m = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
     memcpy(CMSG_DATA(m), &fd, sizeof(fd));
@@ -28,7 +29,8 @@ static ssize_t send_file(int s, const char *bytes, size_t n) {
 static ssize_t receive(int s, char *bytes, size_t n, int flags, int *fd) {
     char control[256];
     struct iovec v = {bytes, n};
-    struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     *fd = -1;
     ssize_t r = recvmsg(s, &h, flags);
     for (struct cmsghdr *m = r < 0 ? NULL : CMSG_FIRSTHDR(&h); m; m = CMSG_NXTHDR(&h, m))
@@ -195,7 +197,8 @@ TEST(read_drops_files) {
     ASSERT_OK(pipe(p));
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec v = {"ab", 2};
-    struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr h = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     struct cmsghdr *m = CMSG_FIRSTHDR(&h);
     *m = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
     memcpy(CMSG_DATA(m), &p[1], sizeof(int));
