@@ -21,6 +21,7 @@
 #define LINUX_IP_RECVTOS                13
 #define LINUX_IP_MTU                    14
 #define LINUX_IP_FREEBIND               15
+#define LINUX_IP_PASSSEC                18
 #define LINUX_IP_TRANSPARENT            19
 #define LINUX_IP_ORIGDSTADDR            20
 #define LINUX_IP_MINTTL                 21
@@ -28,18 +29,28 @@
 #define LINUX_IP_CHECKSUM               23
 #define LINUX_IP_BIND_ADDRESS_NO_PORT   24
 #define LINUX_IP_RECVFRAGSIZE           25
+#define LINUX_IP_RECVERR_RFC4884        26
 #define LINUX_IP_MULTICAST_IF           32
 #define LINUX_IP_MULTICAST_TTL          33
 #define LINUX_IP_MULTICAST_LOOP         34
 #define LINUX_IP_ADD_MEMBERSHIP         35
 #define LINUX_IP_DROP_MEMBERSHIP        36
+#define LINUX_IP_UNBLOCK_SOURCE         37
+#define LINUX_IP_BLOCK_SOURCE           38
 #define LINUX_IP_ADD_SOURCE_MEMBERSHIP  39
 #define LINUX_IP_DROP_SOURCE_MEMBERSHIP 40
 #define LINUX_IP_MSFILTER               41
 #define LINUX_MCAST_JOIN_GROUP          42
+#define LINUX_MCAST_BLOCK_SOURCE        43
+#define LINUX_MCAST_UNBLOCK_SOURCE      44
 #define LINUX_MCAST_LEAVE_GROUP         45
+#define LINUX_MCAST_JOIN_SOURCE_GROUP   46
+#define LINUX_MCAST_LEAVE_SOURCE_GROUP  47
+#define LINUX_MCAST_MSFILTER            48
 #define LINUX_IP_MULTICAST_ALL          49
 #define LINUX_IP_UNICAST_IF             50
+#define LINUX_IP_LOCAL_PORT_RANGE       51
+#define LINUX_IP_PROTOCOL               52
 #define LINUX_IP_PMTUDISC_DONT          0
 #define LINUX_IP_PMTUDISC_WANT          1
 #define LINUX_IP_PMTUDISC_DO            2
@@ -49,6 +60,9 @@
 
 #define LINUX_IPV6_ADDRFORM        1
 #define LINUX_IPV6_2292PKTINFO     2
+#define LINUX_IPV6_2292HOPOPTS     3
+#define LINUX_IPV6_2292DSTOPTS     4
+#define LINUX_IPV6_2292RTHDR       5
 #define LINUX_IPV6_2292HOPLIMIT    8
 #define LINUX_IPV6_FLOWINFO        11
 #define LINUX_IPV6_FLOWINFO_SEND   33
@@ -69,6 +83,13 @@
 #define LINUX_IPV6_V6ONLY          26
 #define LINUX_IPV6_JOIN_ANYCAST    27
 #define LINUX_IPV6_MULTICAST_ALL   29
+#define LINUX_IPV6_RECVERR_RFC4884 31
+#define LINUX_IPV6_HOPOPTS         54
+#define LINUX_IPV6_RTHDRDSTOPTS    55
+#define LINUX_IPV6_RTHDR           57
+#define LINUX_IPV6_DSTOPTS         59
+#define LINUX_IPV6_PATHMTU         61
+#define LINUX_IPV6_RECVFRAGSIZE    77
 #define LINUX_IPV6_RECVPKTINFO     49
 #define LINUX_IPV6_PKTINFO         50
 #define LINUX_IPV6_RECVHOPLIMIT    51
@@ -97,6 +118,13 @@
 #define LINUX_TCP_ULP                  31
 #define LINUX_TCP_INQ                  36
 #define LINUX_TCP_TX_DELAY             37
+
+#define LINUX_TCP_REPAIR_QUEUE         20
+#define LINUX_TCP_QUEUE_SEQ            21
+#define LINUX_TCP_REPAIR_WINDOW        29
+#define LINUX_TCP_ZEROCOPY_RECEIVE     35
+#define LINUX_TCP_CM_INQ               LINUX_TCP_INQ
+#define LINUX_TCP_IS_MPTCP             43
 
 #define LINUX_UDP_CORK         1
 #define LINUX_UDP_ENCAP        100
@@ -155,6 +183,12 @@ struct linux_ipv6_mreq {
     int32_t ipv6mr_ifindex;
 };
 static_assert(sizeof(struct linux_ipv6_mreq) == 20, "struct ipv6_mreq");
+
+struct linux_ip6_mtuinfo {
+    uint8_t ip6m_addr[28];  // a sockaddr_in6
+    uint32_t ip6m_mtu;
+};
+static_assert(sizeof(struct linux_ip6_mtuinfo) == 32, "struct ip6_mtuinfo");
 
 struct linux_group_req {
     uint32_t gr_interface;

@@ -419,6 +419,7 @@ struct ns_tcp_info {
     bool sack, timestamps, ecn;
     uint32_t mss, cwnd, ssthresh, snd_wnd, rcv_wnd, in_flight, unsent, reordering;
     uint64_t srtt_ns, rttvar_ns, rto_ns, retransmits, min_rtt_ns;
+    uint64_t data_at;  // when the last data came in order, by the stack's clock; 0: none yet
 };
 int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info);
 

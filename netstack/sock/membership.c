@@ -47,7 +47,7 @@ bool sock_hears(const struct ns_sock *s, const struct ns_ip *ip, const struct ne
 }
 
 static int may_join(const struct ns_sock *s, const struct ns_ip *group) {
-    if (s->ops->proto == PROTO_TCP || s->family == NS_PACKET)
+    if (s->family == NS_PACKET)
         return -LINUX_EOPNOTSUPP;
     if (!ip_is_multicast(group))
         return -LINUX_EINVAL;

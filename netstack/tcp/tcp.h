@@ -165,6 +165,7 @@ struct tcp {
     // ---- options agreed upon
     bool sack_ok, ts_ok, wscale_ok, ecn_ok;
     uint32_t ts_offset, ts_recent;
+    uint64_t data_at;  // when the last data came in order
     uint64_t ts_recent_at;
     bool ecn_echo, ecn_cwr;  // to be sent: ECE until CWR comes; CWR once
     // ---- round-trip time (RFC 6298)

@@ -438,6 +438,7 @@ int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
         .in_flight = tcp_flight(t),
         .unsent = tcp_write_end(t) - t->snd_nxt,
         .reordering = t->reordering,
+        .data_at = t->data_at,
         .srtt_ns = t->srtt,
         .rttvar_ns = t->rttvar,
         .rto_ns = tcp_rto(t),

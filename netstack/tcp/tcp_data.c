@@ -196,6 +196,7 @@ void tcp_data(struct tcp *t, struct tcp_seg *g) {
             uint32_t before = t->rcv_nxt;
             g->p = NULL;
             append(t, p);
+            t->data_at = t->s.ns->now;
             join_ooo(t);
             tcp_urgent_arrived(t, before);
             sock_wake(&t->s, NS_IN);

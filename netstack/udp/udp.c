@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // UDP sockets: datagrams in from ip_deliver(), out to ip_output(), and a bounded queue between. Lock: the
 // stack's.
-// LIMIT: no UDP-Lite, no corking of one datagram from several sends.
+// LIMIT: no UDP-Lite.
 #include "netstack/udp/udp.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"

@@ -146,17 +146,24 @@ static struct file *take(struct fdtable *t, unsigned fd) {
     return f;
 }
 
-int fd_close(struct fdtable *t, int fd) {
+struct file *fd_close_keep(struct fdtable *t, int fd) {
     struct file *f = NULL;
     {
         LOCKED(&t->lock);
         if ((unsigned)fd < t->size)
             f = take(t, (unsigned)fd);
+        if (f)
+            file_get(f);
     }
-    if (!f)
-        return -LINUX_EBADF;
     close_file(t, f);
-    return 0;
+    return f;
+}
+
+int fd_close(struct fdtable *t, int fd) {
+    struct file *f = fd_close_keep(t, fd);
+    if (f)
+        file_put(f);
+    return f ? 0 : -LINUX_EBADF;
 }
 
 int fd_set_cloexec(struct fdtable *t, int fd, int cloexec) {

@@ -34,6 +34,8 @@ int fd_install(struct fdtable *t, struct file *f, int min, uint64_t limit, bool 
 // Puts f at exactly `fd`; what was there is closed. As dup2.
 int fd_replace(struct fdtable *t, struct file *f, int fd, uint64_t limit, bool cloexec);
 int fd_close(struct fdtable *t, int fd);
+// The same, with a reference of the file kept for the caller. NULL: -LINUX_EBADF.
+struct file *fd_close_keep(struct fdtable *t, int fd);
 // < 0: only asks; the flag before, or -LINUX_EBADF
 int fd_set_cloexec(struct fdtable *t, int fd, int cloexec);
 // close_range(2): closes (or marks) first..last.

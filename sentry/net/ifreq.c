@@ -138,7 +138,7 @@ static int change_one(const struct net_source *s, const struct net_link *l, unsi
     return s->ops->set_up(s, l->index, r->flags & LINUX_IFF_UP);
 }
 static int about_name(const struct net_source *s, unsigned cmd, bool change, struct linux_ifreq *r,
-                      struct uaccess *ua) {
+                      struct uaccess *ua, int32_t *changed) {
     struct net_link l;
     uint64_t data;
     uint32_t what;
@@ -148,12 +148,17 @@ static int about_name(const struct net_source *s, unsigned cmd, bool change, str
     r->ifr_name[sizeof r->ifr_name - 1] = '\0';
     if (!net_link_by_name(s, r->ifr_name, &l))
         return -LINUX_ENODEV;
-    return change ? change_one(s, &l, cmd, r) : get_one(s, &l, cmd, r);
+    if (!change)
+        return get_one(s, &l, cmd, r);
+    int err = change_one(s, &l, cmd, r);
+    *changed = err == 0 ? l.index : 0;
+    return err;
 }
 
 int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t arg, struct uaccess *ua,
-                  bool admin) {
+                  bool admin, int32_t *changed) {
     struct linux_ifreq r;
+    *changed = 0;
     if (cmd == LINUX_SIOCGIFCONF)
         return list_links(s, arg, ua);
     enum kind kind = kind_of(cmd);
@@ -164,6 +169,6 @@ int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t
     bool change = kind == CHANGES || kind == CHANGES_INET;
     if (change && !admin)
         return -LINUX_EPERM;
-    int err = cmd == LINUX_SIOCGIFNAME ? name_of_index(s, &r) : about_name(s, cmd, change, &r, ua);
+    int err = cmd == LINUX_SIOCGIFNAME ? name_of_index(s, &r) : about_name(s, cmd, change, &r, ua, changed);
     return err < 0 ? err : ua->out(ua, uaddr(arg), &r, sizeof r);
 }

@@ -5,7 +5,7 @@
 // Locks: the stack has one, and its callback tells the socket's wait queue with it held; whoever is woken
 // there goes on the ready list of the thread that made the call. User memory is never touched with the
 // stack's lock held. `rx` (RANK_OBJECT) is held while bytes of a stream go to a reader.
-// LIMIT: close(2) does not wait for what SO_LINGER names; a time of 0 makes it a reset, as on Linux.
+// LIMIT: close(2) alone waits for as long as SO_LINGER says; dup2(2), close_range(2) and exec do not.
 #include "sentry/socket/inet.h"
 #include "sentry/socket/bpf.h"
 #include "abi/caps.h"
@@ -17,6 +17,8 @@
 #include "sentry/proc/cred.h"
 
 static const struct socket_ops inet_ops;
+
+static bool inet_listening(struct socket *s) { return atomic_load(&isock(s)->listening); }
 
 // ---- New sockets ------------------------------------------------------------------------------------------
 // net.ipv4.ping_group_range, icmp(7): one of the task's groups is in it.
@@ -116,6 +118,8 @@ int inet_socket(struct task *t, int family, int type, int protocol, struct socke
     if (!i)
         return -LINUX_ENOMEM;
     ns_set_owner(ns, t->cred->euid);
+    if (type == LINUX_SOCK_RAW)
+        atomic_store(&i->s.opts[LINUX_SO_REUSEADDR], 1);
     if (type == LINUX_SOCK_RAW && protocol == LINUX_IPPROTO_RAW && family == LINUX_AF_INET)
         ns_set_option(ns, NS_OPT_HDRINCL, 1);
     *out = &i->s;
@@ -129,9 +133,29 @@ static int inet_filter(struct socket *s, struct bpf_program *p) {
     return !p && !before ? -LINUX_ENOENT : 0;
 }
 
+static uint8_t tcp_state(struct inet_sock *i) {
+    struct ns_tcp_info info;
+    return ns_tcp_info(i->ns, &info) < 0 ? 0 : info.state;
+}
+
+// What closing sends goes now; it is owed until the peer has all, the end too. Bytes that nobody has read
+// make it a reset, for which nobody waits.
+static bool inet_closing(struct socket *s, bool begin) {
+    struct inet_sock *i = isock(s);
+    size_t in, out;
+    if (!inet_is_stream(s) || inet_listening(s))
+        return false;
+    ns_queued(i->ns, &in, &out);
+    if (begin && (in || ns_shutdown(i->ns, true, true) < 0))
+        return false;
+    uint8_t state = tcp_state(i);
+    return state == LINUX_TCP_FIN_WAIT1 || state == LINUX_TCP_CLOSING || state == LINUX_TCP_LAST_ACK;
+}
+
 static void inet_close(struct socket *s) {
     struct inet_sock *i = isock(s);
     inet_filter(s, NULL);
+    inet_cork_drop(i);
     ns_close(i->ns);
     waitq_destroy(&i->wait);
     lock_destroy(&i->rx);
@@ -162,11 +186,6 @@ static int inet_bind(struct socket *s, struct task *t, const struct sock_addr *a
     err = ns_bind(isock(s)->ns, &at);
     // An IPv4 address of a socket for IPv6 alone, ipv6(7).
     return err == -LINUX_EAFNOSUPPORT ? -LINUX_EINVAL : err;
-}
-
-static uint8_t tcp_state(struct inet_sock *i) {
-    struct ns_tcp_info info;
-    return ns_tcp_info(i->ns, &info) < 0 ? 0 : info.state;
 }
 
 static int inet_name(struct socket *s, bool peer, struct sock_addr *out) {
@@ -256,15 +275,13 @@ static int inet_listen(struct socket *s, struct task *t, int backlog) {
     return err;
 }
 
-static bool inet_listening(struct socket *s) { return atomic_load(&isock(s)->listening); }
-
 // What the new one has of the listener: all options.
-static void inherit(struct inet_sock *i, const struct inet_sock *from) {
+static void inherit(struct inet_sock *i, struct inet_sock *from) {
     for (unsigned n = 0; n < SOCK_OPT_COUNT; n++)
         atomic_store(&i->s.opts[n], atomic_load(&from->s.opts[n]));
     for (unsigned n = 0; n < INET_KEPT; n++)
         atomic_store(&i->kept[n], atomic_load(&from->kept[n]));
-    i->s.linger = from->s.linger;
+    atomic_store(&i->s.linger, atomic_load(&from->s.linger));
     atomic_store(&i->phase, INET_CONNECTED);
 }
 
@@ -346,5 +363,6 @@ static const struct socket_ops inet_ops = {
     .sol_set = inet_sol_set,
     .sol_get = inet_sol_get,
     .filter = inet_filter,
+    .closing = inet_closing,
     .close = inet_close,
 };

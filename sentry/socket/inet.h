@@ -17,7 +17,10 @@ struct inet_sock {
     struct socket s;
     struct ns_sock *ns;  // [c] owned: the stack's
     struct waitq wait;   // told of everything
-    struct lock rx;      // RANK_OBJECT: bytes of a stream go from the queue to one reader at a time
+    // RANK_OBJECT: bytes of a stream go from the queue to one reader at a time; of a datagram socket `cork`
+    struct lock rx;
+    // [rx] owned: a datagram that is not whole yet, MSG_MORE and UDP_CORK; NULL: none
+    struct inet_cork *_Atomic cork;
     _Atomic int phase;   // enum inet_phase
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h
@@ -47,6 +50,16 @@ bool inet_ip_is_multicast(const struct ns_ip *ip);
 // ---- Messages (inet_msg.c) --------------------------------------------------------------------------------
 int64_t inet_send(struct socket *s, struct sock_msg *m);
 int64_t inet_recv(struct socket *s, struct sock_msg *m);
+// What was corked goes as one datagram, or is dropped (inet_cork.c).
+int inet_uncork(struct inet_sock *i);
+void inet_cork_drop(struct inet_sock *i);
+// A part of a datagram, or with `more` false its end: n bytes, or an error.
+int64_t inet_cork_send(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to, const char *buf,
+                       size_t n, bool more);
+static inline bool inet_is_corked(struct inet_sock *i) { return atomic_load(&i->cork) != NULL; }
+// One datagram, or with UDP_SEGMENT one after another.
+int64_t inet_send_whole(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to, const char *buf,
+                        size_t n);
 // What comes when: less than SO_RCVLOWAT of a stream is not enough.
 bool inet_enough(struct inet_sock *i, size_t want);
 

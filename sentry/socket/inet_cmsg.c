@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control messages of inet datagrams, ip(7), ipv6(7), udp(7): what is asked of one that is sent, and what is
 // told of one that was received.
-// LIMIT: SO_TIMESTAMPING, SO_RXQ_OVFL, IP_RECVOPTS, IP_RETOPTS and IP_RECVORIGDSTADDR's kin of TPROXY tell
-// nothing; of a stream nothing is told, TCP_INQ and time stamps included.
+// LIMIT: SO_RXQ_OVFL, IP_RECVOPTS, IP_RETOPTS and IP_RECVORIGDSTADDR's kin of TPROXY tell nothing;
+// SO_TIMESTAMPING tells when something was received, by software; a stream tells when its latest bytes came,
+// which need not be those that were read.
 #include "abi/inet.h"
 #include "abi/time.h"
 #include "base/clock.h"
@@ -107,8 +108,17 @@ static int put_int(struct sock_cmsg_sink *o, int level, int type, int v) {
     return o->put(o, level, type, &v, sizeof v);
 }
 
+// SO_TIMESTAMPING, where reports of software's stamps are asked for.
+static int put_stamping(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
+    const int both = LINUX_SOF_TIMESTAMPING_SOFTWARE | LINUX_SOF_TIMESTAMPING_RX_SOFTWARE;
+    if ((socket_opt(s, LINUX_SO_TIMESTAMPING) & both) != both)
+        return 0;
+    const struct linux_timespec ts[3] = {{(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)}};
+    return o->put(o, LINUX_SOL_SOCKET, LINUX_SO_TIMESTAMPING, ts, sizeof ts);
+}
+
 // When it came, as the real-time clock has it.
-static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
+static int put_stamp(struct socket *s, uint64_t at, struct sock_cmsg_sink *o) {
     static const int names[] = {LINUX_SO_TIMESTAMP, LINUX_SO_TIMESTAMP_NEW, LINUX_SO_TIMESTAMPNS,
                                 LINUX_SO_TIMESTAMPNS_NEW};
     unsigned k = 0;
@@ -116,13 +126,18 @@ static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg
         k++;
     if (k == 4)
         return 0;
-    uint64_t at = real_ns() - (mono_ns() - x->when);
     if (k >= 2) {
         const struct linux_timespec ts = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC)};
         return o->put(o, LINUX_SOL_SOCKET, names[k], &ts, sizeof ts);
     }
     const struct linux_timeval tv = {(int64_t)(at / NS_PER_SEC), (int64_t)(at % NS_PER_SEC / 1000)};
     return o->put(o, LINUX_SOL_SOCKET, names[k], &tv, sizeof tv);
+}
+
+static int put_time(struct socket *s, const struct ns_extra *x, struct sock_cmsg_sink *o) {
+    uint64_t at = real_ns() - (mono_ns() - x->when);
+    int err = put_stamp(s, at, o);
+    return err < 0 ? err : put_stamping(s, at, o);
 }
 
 static int put_pktinfo4(const struct ns_extra *x, struct sock_cmsg_sink *o) {
@@ -169,11 +184,25 @@ static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_c
     return o->put(o, LINUX_SOL_IPV6, LINUX_IPV6_ORIGDSTADDR, &in6, sizeof in6);
 }
 
+// Of a stream: when its bytes came, and how many are left (TCP_INQ).
+static int tell_stream(struct inet_sock *i, const struct sock_msg *m, struct sock_cmsg_sink *o) {
+    size_t in, out;
+    int err = m->has_extra && m->extra.when ? put_time(&i->s, &m->extra, o) : 0;
+    if (err < 0 || !inet_kept(i, KEPT_TCP_INQ) || atomic_load(&i->listening))
+        return err;
+    ns_queued(i->ns, &in, &out);
+    if (in == 0 && ns_ready(i->ns) & NS_RDHUP)
+        in = 1;  // the end is there to be read (tcp_inq_hint() of Linux)
+    return put_int(o, LINUX_SOL_TCP, LINUX_TCP_CM_INQ, in > INT32_MAX ? INT32_MAX : (int)in);
+}
+
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o) {
     struct inet_sock *i = isock(s);
     const struct ns_extra *x = &m->extra;
     if (m->has_error)
         return inet_tell_error(i, &m->error, o);
+    if (inet_is_stream(s))
+        return tell_stream(i, m, o);
     if (!m->has_extra)
         return 0;
     int err = put_time(s, x, o);

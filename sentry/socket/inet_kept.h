@@ -49,6 +49,20 @@ enum inet_kept {
     KEPT_UDP_SEGMENT,
     KEPT_UDP_GRO,
     KEPT_UDP_CORK,
+    KEPT_PASSSEC,
+    KEPT_RFC4884,
+    KEPT_RFC4884_6,
+    KEPT_FRAGSIZE6,
+    KEPT_OLD_HOPOPTS6,
+    KEPT_OLD_DSTOPTS6,
+    KEPT_OLD_RTHDR6,
+    KEPT_SAVE_SYN,
+    KEPT_UNICAST_IF,
+    KEPT_UNICAST_IF6,
+    KEPT_GROUP_IF,    // by index ...
+    KEPT_GROUP_ADDR,  // ... or by address, its bytes
+    KEPT_NO_CHECK6_TX,
+    KEPT_NO_CHECK6_RX,
     INET_KEPT,
 };
 

@@ -98,6 +98,14 @@ static int64_t send_segments(struct inet_sock *i, struct sock_msg *m, const stru
     return (int64_t)n;
 }
 
+int64_t inet_send_whole(struct inet_sock *i, struct sock_msg *m, const struct ns_addr *to, const char *buf,
+                        size_t n) {
+    size_t segment = m->segment ? m->segment : (size_t)inet_kept(i, KEPT_UDP_SEGMENT);
+    if (segment && n > segment)
+        return send_segments(i, m, to, buf, n, segment);
+    return send_one(i, m, to, buf, n);
+}
+
 static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
     struct ns_addr to;
     char *buf = uio_bounce();
@@ -114,10 +122,10 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
         return got;
     if ((size_t)got < n)
         return -LINUX_EFAULT;
-    size_t segment = m->segment ? m->segment : (size_t)inet_kept(i, KEPT_UDP_SEGMENT);
-    if (segment && n > segment)
-        return send_segments(i, m, m->addr ? &to : NULL, buf, n, segment);
-    return send_one(i, m, m->addr ? &to : NULL, buf, n);
+    bool more = inet_is_udp(&i->s) && (m->flags & LINUX_MSG_MORE || inet_kept(i, KEPT_UDP_CORK));
+    if (more || inet_is_corked(i))
+        return inet_cork_send(i, m, m->addr ? &to : NULL, buf, n, more);
+    return inet_send_whole(i, m, m->addr ? &to : NULL, buf, n);
 }
 
 int64_t inet_send(struct socket *s, struct sock_msg *m) {
@@ -169,6 +177,15 @@ static int64_t recv_urgent(struct inet_sock *i, struct sock_msg *m, unsigned fla
     return uio_to(m->u, &byte, 1);
 }
 
+// When the last of a stream's bytes came: of the ones that were read that is not known.
+static void tell_stream(struct inet_sock *i, struct sock_msg *m) {
+    struct ns_tcp_info info;
+    if (!m->files || ns_tcp_info(i->ns, &info) < 0)
+        return;
+    m->has_extra = true;
+    m->extra = (struct ns_extra){.when = info.data_at};
+}
+
 static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
     unsigned flags = stack_flags(m->flags & ~(unsigned)LINUX_MSG_MORE);
     int64_t done = 0, n;
@@ -186,6 +203,8 @@ static int64_t recv_stream(struct inet_sock *i, struct sock_msg *m) {
         n = recv_piece(i, m->u, flags & NS_MSG_PEEK, &more);
         done += n > 0 ? n : 0;
     } while (more && m->u->left > 0 && !(flags & NS_MSG_PEEK));
+    if (done)
+        tell_stream(i, m);
     return done ? done : n;
 }
 

@@ -3,8 +3,9 @@
 // value lives (in the stack, or here with the socket) and what it may be. What is more than a number is in
 // inet_opt_more.c.
 // LIMIT: without an effect are IP_CHECKSUM, IP_RECVFRAGSIZE, IPV6_FLOWINFO, IPV6_RECVHOPOPTS and its kin,
-// IPV6_MINHOPCOUNT, IPV6_FREEBIND, IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IPV6_AUTOFLOWLABEL,
-// TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_LINGER2, TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP and UDP_GRO.
+// IPV6_MINHOPCOUNT, IPV6_FREEBIND, IP_MINTTL, IP_FREEBIND, IP_BIND_ADDRESS_NO_PORT, IP_LOCAL_PORT_RANGE,
+// IP_UNICAST_IF, IP_RECVERR_RFC4884, IPV6_AUTOFLOWLABEL, IPV6_RECVFRAGSIZE, TCP_DEFER_ACCEPT, TCP_FASTOPEN,
+// TCP_LINGER2, TCP_NOTSENT_LOWAT, TCP_SAVE_SYN, TCP_WINDOW_CLAMP, UDP_GRO and UDP_NO_CHECK6_TX and _RX.
 #include "abi/inet.h"
 #include "sentry/socket/inet.h"
 #include "sentry/socket/inet_opt.h"
@@ -23,14 +24,16 @@ struct row {
     int unset;        // a value that means the default, where there is one (-1)
     uint8_t only;     // ONLY_*: of these sockets, else ENOPROTOOPT
 };
-enum { ONLY_STREAM = 1, ONLY_RAW = 2, NO_STREAM = 4, ONLY_UDP = 8 };
+// SET_RAW: may be asked of any, told only to raw ones. NONEMPTY: of IP, no bytes are not a 0 but EINVAL.
+enum { ONLY_STREAM = 1, SET_RAW = 2, NO_STREAM = 4, ONLY_UDP = 8, NONEMPTY = 16, EMPTY = 32 };
 #define NO_UNSET INT32_MIN
 
 static const struct row rows[] = {
     {LINUX_SOL_IP, LINUX_IP_TTL, STACK, NS_OPT_TTL, INT, 1, 255, 64, -1, 0},
-    {LINUX_SOL_IP, LINUX_IP_MULTICAST_TTL, STACK, NS_OPT_MULTICAST_TTL, INT, 0, 255, 0, -1, NO_STREAM},
-    {LINUX_SOL_IP, LINUX_IP_MULTICAST_LOOP, STACK, NS_OPT_MULTICAST_LOOP, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IP, LINUX_IP_MULTICAST_ALL, STACK, NS_OPT_MULTICAST_ALL, INT, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IP, LINUX_IP_MULTICAST_TTL, STACK, NS_OPT_MULTICAST_TTL, INT, 0, 255, 0, -1,
+     NO_STREAM | NONEMPTY},
+    {LINUX_SOL_IP, LINUX_IP_MULTICAST_LOOP, STACK, NS_OPT_MULTICAST_LOOP, BOOL, 0, 1, 0, NO_UNSET, NONEMPTY},
+    {LINUX_SOL_IP, LINUX_IP_MULTICAST_ALL, STACK, NS_OPT_MULTICAST_ALL, INT, 0, 1, 0, NO_UNSET, NONEMPTY},
     {LINUX_SOL_IP, LINUX_IP_PKTINFO, KEPT, KEPT_PKTINFO, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVTTL, KEPT, KEPT_RECVTTL, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVTOS, KEPT, KEPT_RECVTOS, BOOL, 0, 1, 0, NO_UNSET, 0},
@@ -38,10 +41,12 @@ static const struct row rows[] = {
     {LINUX_SOL_IP, LINUX_IP_RECVERR, STACK, NS_OPT_RECVERR, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVOPTS, KEPT, KEPT_RECVOPTS, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RETOPTS, KEPT, KEPT_RETOPTS, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IP, LINUX_IP_FREEBIND, KEPT, KEPT_FREEBIND, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IP, LINUX_IP_HDRINCL, STACK, NS_OPT_HDRINCL, BOOL, 0, 1, 0, NO_UNSET, ONLY_RAW},
-    {LINUX_SOL_IP, LINUX_IP_MINTTL, KEPT, KEPT_MINTTL, INT, 0, 255, 0, NO_UNSET, 0},
-    {LINUX_SOL_IP, LINUX_IP_NODEFRAG, KEPT, KEPT_NODEFRAG, BOOL, 0, 1, 0, NO_UNSET, ONLY_RAW},
+    {LINUX_SOL_IP, LINUX_IP_FREEBIND, KEPT, KEPT_FREEBIND, BOOL, 0, 1, 0, NO_UNSET, NONEMPTY},
+    {LINUX_SOL_IP, LINUX_IP_HDRINCL, STACK, NS_OPT_HDRINCL, BOOL, 0, 1, 0, NO_UNSET, SET_RAW},
+    {LINUX_SOL_IP, LINUX_IP_MINTTL, KEPT, KEPT_MINTTL, INT, 0, 255, 0, NO_UNSET, NONEMPTY},
+    {LINUX_SOL_IP, LINUX_IP_NODEFRAG, KEPT, KEPT_NODEFRAG, BOOL, 0, 1, 0, NO_UNSET, SET_RAW},
+    {LINUX_SOL_IP, LINUX_IP_PASSSEC, KEPT, KEPT_PASSSEC, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IP, LINUX_IP_RECVERR_RFC4884, KEPT, KEPT_RFC4884, INT, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_BIND_ADDRESS_NO_PORT, KEPT, KEPT_BIND_NO_PORT, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_UNICAST_HOPS, STACK, NS_OPT_TTL, INT, 1, 255, 64, -1, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_MULTICAST_HOPS, STACK, NS_OPT_MULTICAST_TTL, INT, 0, 255, 0, -1, NO_STREAM},
@@ -53,8 +58,8 @@ static const struct row rows[] = {
     {LINUX_SOL_IPV6, LINUX_IPV6_RECVTCLASS, KEPT, KEPT_TCLASS6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_ORIGDSTADDR, KEPT, KEPT_ORIGDSTADDR6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_RECVERR, STACK, NS_OPT_RECVERR6, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IPV6, LINUX_IPV6_AUTOFLOWLABEL, KEPT, KEPT_AUTOFLOWLABEL6, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_IPV6, LINUX_IPV6_DONTFRAG, KEPT, KEPT_DONTFRAG6, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_AUTOFLOWLABEL, KEPT, KEPT_AUTOFLOWLABEL6, BOOL, 0, 1, 0, NO_UNSET, EMPTY},
+    {LINUX_SOL_IPV6, LINUX_IPV6_DONTFRAG, KEPT, KEPT_DONTFRAG6, BOOL, 0, 1, 0, NO_UNSET, EMPTY},
     {LINUX_SOL_IP, LINUX_IP_CHECKSUM, KEPT, KEPT_CHECKSUM, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IP, LINUX_IP_RECVFRAGSIZE, KEPT, KEPT_FRAGSIZE, BOOL, 0, 1, 0, NO_UNSET, NO_STREAM},
     {LINUX_SOL_IPV6, LINUX_IPV6_2292PKTINFO, KEPT, KEPT_OLD_PKTINFO6, BOOL, 0, 1, 0, NO_UNSET, 0},
@@ -67,7 +72,14 @@ static const struct row rows[] = {
     {LINUX_SOL_IPV6, LINUX_IPV6_RECVPATHMTU, KEPT, KEPT_PATHMTU6, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_MINHOPCOUNT, KEPT, KEPT_MINHOP6, INT, 0, 255, 0, NO_UNSET, 0},
     {LINUX_SOL_IPV6, LINUX_IPV6_FREEBIND, KEPT, KEPT_FREEBIND6, BOOL, 0, 1, 0, NO_UNSET, 0},
-    {LINUX_SOL_TCP, LINUX_TCP_THIN_DUPACK, KEPT, KEPT_THIN_DUPACK, INT, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_RECVFRAGSIZE, KEPT, KEPT_FRAGSIZE6, BOOL, 0, 1, 0, NO_UNSET, EMPTY},
+    {LINUX_SOL_IPV6, LINUX_IPV6_RECVERR_RFC4884, KEPT, KEPT_RFC4884_6, INT, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_2292HOPOPTS, KEPT, KEPT_OLD_HOPOPTS6, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_2292DSTOPTS, KEPT, KEPT_OLD_DSTOPTS6, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_IPV6, LINUX_IPV6_2292RTHDR, KEPT, KEPT_OLD_RTHDR6, BOOL, 0, 1, 0, NO_UNSET, 0},
+    {LINUX_SOL_TCP, LINUX_TCP_SAVE_SYN, KEPT, KEPT_SAVE_SYN, INT, 0, 2, 0, NO_UNSET, 0},
+    {LINUX_SOL_UDP, LINUX_UDP_NO_CHECK6_TX, KEPT, KEPT_NO_CHECK6_TX, BOOL, 0, 1, 0, NO_UNSET, ONLY_UDP},
+    {LINUX_SOL_UDP, LINUX_UDP_NO_CHECK6_RX, KEPT, KEPT_NO_CHECK6_RX, BOOL, 0, 1, 0, NO_UNSET, ONLY_UDP},
     {LINUX_SOL_TCP, LINUX_TCP_NODELAY, STACK, NS_OPT_TCP_NODELAY, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_CORK, STACK, NS_OPT_TCP_CORK, BOOL, 0, 1, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_QUICKACK, STACK, NS_OPT_TCP_QUICKACK, BOOL, 0, 1, 0, NO_UNSET, 0},
@@ -77,7 +89,6 @@ static const struct row rows[] = {
     {LINUX_SOL_TCP, LINUX_TCP_SYNCNT, STACK, NS_OPT_TCP_SYNCNT, INT, 1, 127, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_USER_TIMEOUT, STACK, NS_OPT_TCP_USER_TIMEOUT, INT, 0, INT32_MAX, 0, NO_UNSET,
      0},
-    {LINUX_SOL_TCP, LINUX_TCP_FASTOPEN, KEPT, KEPT_FASTOPEN, INT, 0, INT32_MAX, 0, NO_UNSET, 0},
     {LINUX_SOL_TCP, LINUX_TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT, INT32_MIN, INT32_MAX, 0, NO_UNSET,
      0},
     {LINUX_SOL_TCP, LINUX_TCP_INQ, KEPT, KEPT_TCP_INQ, INT, 0, 1, 0, NO_UNSET, 0},
@@ -87,12 +98,13 @@ static const struct row rows[] = {
 };
 
 static bool is_for(const struct row *r, const struct socket *s) {
+    bool six = s->family == LINUX_AF_INET6;
     if (r->level == LINUX_SOL_TCP || (r->only & ONLY_STREAM))
         return s->type == LINUX_SOCK_STREAM;
-    if (r->level == LINUX_SOL_IPV6 && s->family != LINUX_AF_INET6)
+    if (r->level == LINUX_SOL_IPV6 && !six)
         return false;
-    if (r->only & ONLY_RAW)
-        return s->type == LINUX_SOCK_RAW;
+    if (r->level == LINUX_SOL_IP && six && s->type == LINUX_SOCK_RAW)
+        return false;
     return !(r->only & ONLY_UDP) || inet_is_udp(s);
 }
 
@@ -114,12 +126,13 @@ void inet_opt_init(struct inet_sock *i) {
 }
 
 // A number of the level: of IP a byte is enough, ip(7).
-static int number(int level, const void *buf, uint32_t len, int *v) {
+static int number(const struct row *r, const void *buf, uint32_t len, int *v) {
     if (len >= sizeof *v) {
         memcpy(v, buf, sizeof *v);
         return 0;
     }
-    if (level != LINUX_SOL_IP)
+    if (len == 0 ? r->only & NONEMPTY || (r->level != LINUX_SOL_IP && !(r->only & EMPTY))
+                 : r->level != LINUX_SOL_IP)
         return -LINUX_EINVAL;
     *v = len ? *(const unsigned char *)buf : 0;  // nothing is a 0, as Linux has it
     return 0;
@@ -144,7 +157,9 @@ int inet_setopt(struct socket *s, struct task *t, int level, int name, const voi
     int v = 0;
     if (!r)
         return inet_setopt_more(i, t, level, name, buf, len);
-    int err = number(level, buf, len, &v);
+    int err = number(r, buf, len, &v);
+    if (err == 0 && r->only & SET_RAW && s->type != LINUX_SOCK_RAW)
+        err = -LINUX_ENOPROTOOPT;
     if (err == 0 && (r->only & NO_STREAM) && inet_is_stream(s))
         err = level == LINUX_SOL_IP ? -LINUX_EINVAL : -LINUX_ENOPROTOOPT;
     if (err == 0)
@@ -200,9 +215,10 @@ static const struct {
 static int linger_seconds(int v) { return v < 0 || v > INT16_MAX ? INT16_MAX : v; }
 
 int inet_sol_set(struct socket *s, int name) {
-    if (name == LINUX_SO_LINGER)
-        return ns_set_option(isock(s)->ns, NS_OPT_LINGER,
-                             s->linger.l_onoff ? linger_seconds(s->linger.l_linger) : -1);
+    if (name == LINUX_SO_LINGER) {
+        const struct linux_linger l = atomic_load(&s->linger);
+        return ns_set_option(isock(s)->ns, NS_OPT_LINGER, l.l_onoff ? linger_seconds(l.l_linger) : -1);
+    }
     if (name == LINUX_SO_SNDBUFFORCE)
         name = LINUX_SO_SNDBUF;
     if (name == LINUX_SO_RCVBUFFORCE)

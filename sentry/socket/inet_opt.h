@@ -6,6 +6,9 @@
 
 int inet_setopt_more(struct inet_sock *i, struct task *t, int level, int name, const void *buf, uint32_t len);
 int inet_getopt_more(struct inet_sock *i, int level, int name, void *buf, uint32_t *len);
+// Of a stream (inet_opt_tcp.c).
+int inet_set_tcp(struct inet_sock *i, int name, const void *buf, uint32_t len);
+int inet_get_tcp(struct inet_sock *i, int name, void *buf, uint32_t *len);
 int inet_give_int(int level, int v, void *buf, uint32_t *len);
 
 #endif

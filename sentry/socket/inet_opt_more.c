@@ -12,11 +12,11 @@ static int as_int(const void *buf, uint32_t len, int *v) {
     memcpy(v, buf, sizeof *v);
     return 0;
 }
-// Of level IP a byte will do.
+// Of level IP a byte will do, and none is a 0.
 static int as_ip_int(const void *buf, uint32_t len, int *v) {
-    if (len == 0 || len >= sizeof *v)
+    if (len >= sizeof *v)
         return as_int(buf, len, v);
-    *v = *(const unsigned char *)buf;
+    *v = len ? *(const unsigned char *)buf : 0;
     return 0;
 }
 
@@ -63,7 +63,7 @@ static int find_netif(struct inet_sock *i, int32_t index, const uint8_t addr[4],
 
 static int join(struct inet_sock *i, bool leave, const struct ns_ip *group, struct netif *nif) {
     if (!inet_ip_is_multicast(group))
-        return -LINUX_EINVAL;
+        return leave && ns_ip_is4(group) ? -LINUX_EADDRNOTAVAIL : -LINUX_EINVAL;
     int err = leave ? ns_leave(i->ns, group, nif) : ns_join(i->ns, group, nif);
     return err == -LINUX_ENETUNREACH ? -LINUX_ENODEV : err;
 }
@@ -115,9 +115,12 @@ static int group_request(struct inet_sock *i, bool leave, const void *buf, uint3
         return -LINUX_EINVAL;
     memcpy(&g, buf, sizeof g);
     memcpy(a.bytes, g.gr_group, sizeof a.bytes);
+    bool six = i->s.family == LINUX_AF_INET6;
+    if (a.family != i->s.family)
+        return six ? -LINUX_EADDRNOTAVAIL : -LINUX_EINVAL;
     int err = inet_addr_parse(&i->s, &a, &group);
     if (err < 0)
-        return err == -LINUX_EAFNOSUPPORT ? -LINUX_EINVAL : err;
+        return err;
     err = find_netif(i, (int32_t)g.gr_interface, NULL, &nif);
     return err < 0 ? err : join(i, leave, &group.ip, nif);
 }
@@ -136,6 +139,9 @@ static int multicast_if4(struct inet_sock *i, const void *buf, uint32_t len) {
     }
     if (find_netif(i, m.imr_ifindex, m.imr_address, &nif) < 0)
         return -LINUX_EADDRNOTAVAIL;
+    int addr;
+    memcpy(&addr, m.imr_address, sizeof addr);
+    atomic_store(&i->kept[KEPT_GROUP_ADDR], addr);
     return ns_set_group_interface(i->ns, nif);
 }
 
@@ -145,7 +151,50 @@ static int multicast_if6(struct inet_sock *i, const void *buf, uint32_t len) {
     int err = inet_is_stream(&i->s) ? -LINUX_ENOPROTOOPT : as_int(buf, len, &index);
     if (err == 0)
         err = find_netif(i, index, NULL, &nif);
-    return err < 0 ? err : ns_set_group_interface(i->ns, nif);
+    if (err < 0)
+        return err;
+    atomic_store(&i->kept[KEPT_GROUP_IF], index);
+    return ns_set_group_interface(i->ns, nif);
+}
+
+// Requests about single senders of a group: LIMIT: those of MCAST_JOIN_SOURCE_GROUP and its kin, and
+// IP_MSFILTER, are ENOPROTOOPT, too short ones EINVAL as on Linux.
+static int source_request(uint32_t len, uint32_t least) {
+    return len < least ? -LINUX_EINVAL : -LINUX_ENOPROTOOPT;
+}
+
+// IP_UNICAST_IF: 0, or the number of a link, in the network's order.
+static int unicast_if(struct inet_sock *i, enum inet_kept which, const void *buf, uint32_t len) {
+    struct netif *nif;
+    uint32_t index;
+    if (len != sizeof index)
+        return -LINUX_EINVAL;
+    memcpy(&index, buf, sizeof index);
+    if (index && find_netif(i, (int32_t)__builtin_bswap32(index), NULL, &nif) < 0)
+        return -LINUX_EADDRNOTAVAIL;
+    atomic_store(&i->kept[which], (int)index);
+    return 0;
+}
+
+// The lowest port in the lower half, the highest in the upper; 0: the system's.
+static int port_range(struct inet_sock *i, const void *buf, uint32_t len) {
+    uint32_t v;
+    if (len != sizeof v)
+        return -LINUX_EINVAL;
+    memcpy(&v, buf, sizeof v);
+    uint32_t low = v & 0xffff, high = v >> 16;
+    if (low && high && low > high)
+        return -LINUX_EINVAL;
+    atomic_store(&i->kept[KEPT_PORT_RANGE], (int)v);
+    return 0;
+}
+
+// IP_OPTIONS. LIMIT: none are sent; but for those that end the list (0) they are EINVAL.
+static int ip_options(const uint8_t *buf, uint32_t len) {
+    for (uint32_t n = 0; n < len; n++)
+        if (buf[n] || n >= 40)
+            return -LINUX_EINVAL;
+    return 0;
 }
 
 // ---- Raw --------------------------------------------------------------------------------------------------
@@ -208,144 +257,6 @@ static int get_raw(struct inet_sock *i, int level, int name, void *buf, uint32_t
     return err < 0 ? err : inet_give_int(level, v, buf, len);
 }
 
-// ---- TCP --------------------------------------------------------------------------------------------------
-static const char *const congestion[] = {[NS_CUBIC] = "cubic", [NS_RENO] = "reno"};
-#define CA_NAME_MAX 16u
-
-static int set_congestion(struct inet_sock *i, const void *buf, uint32_t len) {
-    char name[CA_NAME_MAX] = "";
-    if (len < 1)
-        return -LINUX_EINVAL;
-    memcpy(name, buf, len < sizeof name - 1 ? len : sizeof name - 1);
-    for (int n = 0; n < (int)(sizeof congestion / sizeof congestion[0]); n++)
-        if (!strcmp(name, congestion[n]))
-            return ns_set_option(i->ns, NS_OPT_TCP_CONGESTION, n);
-    return -LINUX_ENOENT;
-}
-
-static int get_congestion(struct inet_sock *i, void *buf, uint32_t *len) {
-    char name[CA_NAME_MAX] = "";
-    int n;
-    int err = ns_get_option(i->ns, NS_OPT_TCP_CONGESTION, &n);
-    if (err < 0)
-        return err;
-    strncpy(name, congestion[n], sizeof name - 1);
-    *len = *len < sizeof name ? *len : sizeof name;
-    memcpy(buf, name, *len);
-    return 0;
-}
-
-// Seconds as a number of tries, and back: both round up (secs_to_retrans() in net/ipv4/tcp.c).
-static int tries_of(int seconds) {
-    int tries = 0, period = 0;
-    for (int timeout = 1; seconds > period && tries < 255; timeout = timeout < 60 ? timeout * 2 : 120) {
-        period += timeout;
-        tries++;
-    }
-    return tries;
-}
-static int seconds_of(int tries) {
-    int period = 0, timeout = 1;
-    for (; tries > 0; tries--) {
-        period += timeout;
-        timeout = timeout < 60 ? timeout * 2 : 120;
-    }
-    return period;
-}
-
-static int set_tcp_int(struct inet_sock *i, int name, int v) {
-    switch (name) {
-    case LINUX_TCP_MAXSEG:
-        return ns_set_option(i->ns, NS_OPT_TCP_MAXSEG, v);
-    case LINUX_TCP_LINGER2:
-        if (v > 120)
-            v = 120;
-        atomic_store(&i->kept[KEPT_LINGER2], v < 0 ? -1 : v);
-        return 0;
-    case LINUX_TCP_DEFER_ACCEPT:
-        atomic_store(&i->kept[KEPT_DEFER_ACCEPT], tries_of(v));
-        return 0;
-    case LINUX_TCP_WINDOW_CLAMP:
-        if (v == 0 && atomic_load(&i->phase) != INET_IDLE)
-            return -LINUX_EINVAL;
-        atomic_store(&i->kept[KEPT_WINDOW_CLAMP], v && v < 1152 ? 1152 : v);
-        return 0;
-    case LINUX_TCP_FASTOPEN_CONNECT:
-        return v == 0 || v == 1 ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
-    default:
-        return -LINUX_ENOPROTOOPT;
-    }
-}
-
-static int get_tcp_int(struct inet_sock *i, int name, int *v) {
-    struct ns_tcp_info info;
-    switch (name) {
-    case LINUX_TCP_MAXSEG: {
-        int err = ns_tcp_info(i->ns, &info);
-        if (err < 0)
-            return err;
-        *v = (int)info.mss;
-        bool idle = info.state == LINUX_TCP_CLOSE || info.state == LINUX_TCP_LISTEN;
-        int set = 0;
-        if (idle && ns_get_option(i->ns, NS_OPT_TCP_MAXSEG, &set) == 0 && set)
-            *v = set;
-        return 0;
-    }
-    case LINUX_TCP_LINGER2:
-        *v = inet_kept(i, KEPT_LINGER2) ? inet_kept(i, KEPT_LINGER2) : 60;
-        return 0;
-    case LINUX_TCP_DEFER_ACCEPT:
-        *v = seconds_of(inet_kept(i, KEPT_DEFER_ACCEPT));
-        return 0;
-    case LINUX_TCP_WINDOW_CLAMP:
-        *v = inet_kept(i, KEPT_WINDOW_CLAMP);
-        return 0;
-    case LINUX_TCP_FASTOPEN_CONNECT:
-        *v = 0;
-        return 0;
-    default:
-        return -LINUX_ENOPROTOOPT;
-    }
-}
-
-static uint32_t us(uint64_t ns) { return (uint32_t)(ns / 1000); }
-
-static int get_info(struct inet_sock *i, void *buf, uint32_t *len) {
-    struct ns_tcp_info n;
-    size_t in, out;
-    int err = ns_tcp_info(i->ns, &n);
-    if (err < 0)
-        return err;
-    ns_queued(i->ns, &in, &out);
-    struct linux_tcp_info info = {
-        .tcpi_state = n.state,
-        .tcpi_ca_state = n.recovery,
-        .tcpi_options = (uint8_t)((n.timestamps ? LINUX_TCPI_OPT_TIMESTAMPS : 0) |
-                                  (n.sack ? LINUX_TCPI_OPT_SACK : 0) | (n.ecn ? LINUX_TCPI_OPT_ECN : 0) |
-                                  (n.snd_wscale || n.rcv_wscale ? LINUX_TCPI_OPT_WSCALE : 0)),
-        .tcpi_wscale = (uint8_t)((n.snd_wscale & 15) | n.rcv_wscale << 4),
-        .tcpi_rto = us(n.rto_ns),
-        .tcpi_snd_mss = n.mss,
-        .tcpi_rcv_mss = n.mss,
-        .tcpi_advmss = n.mss,
-        .tcpi_unacked = n.mss ? (n.in_flight + n.mss - 1) / n.mss : 0,
-        .tcpi_rtt = us(n.srtt_ns),
-        .tcpi_rttvar = us(n.rttvar_ns),
-        .tcpi_snd_ssthresh = n.mss && n.ssthresh < INT32_MAX ? n.ssthresh / n.mss : INT32_MAX,
-        .tcpi_snd_cwnd = n.mss ? n.cwnd / n.mss : 0,
-        .tcpi_reordering = n.reordering,
-        .tcpi_rcv_space = n.rcv_wnd,
-        .tcpi_total_retrans = (uint32_t)n.retransmits,
-        .tcpi_pmtu = ns_mtu(i->ns) > 0 ? (uint32_t)ns_mtu(i->ns) : 0,
-        .tcpi_notsent_bytes = n.unsent,
-        .tcpi_min_rtt = us(n.min_rtt_ns),
-        .tcpi_snd_wnd = n.snd_wnd,
-    };
-    *len = *len < sizeof info ? *len : sizeof info;
-    memcpy(buf, &info, *len);
-    return 0;
-}
-
 // ---- By level ---------------------------------------------------------------------------------------------
 static int set_ip(struct inet_sock *i, struct task *t, int name, const void *buf, uint32_t len) {
     int v = 0, err;
@@ -358,6 +269,29 @@ static int set_ip(struct inet_sock *i, struct task *t, int name, const void *buf
         return group_request(i, name == LINUX_MCAST_LEAVE_GROUP, buf, len);
     case LINUX_IP_MULTICAST_IF:
         return multicast_if4(i, buf, len);
+    case LINUX_IP_UNBLOCK_SOURCE:
+    case LINUX_IP_BLOCK_SOURCE:
+    case LINUX_IP_ADD_SOURCE_MEMBERSHIP:
+    case LINUX_IP_DROP_SOURCE_MEMBERSHIP:
+        return source_request(len, 12);  // struct ip_mreq_source
+    case LINUX_IP_MSFILTER:
+        return source_request(len, 16);
+    case LINUX_MCAST_BLOCK_SOURCE:
+    case LINUX_MCAST_UNBLOCK_SOURCE:
+    case LINUX_MCAST_JOIN_SOURCE_GROUP:
+    case LINUX_MCAST_LEAVE_SOURCE_GROUP:
+        return source_request(len, 264);  // struct group_source_req
+    case LINUX_MCAST_MSFILTER:
+        return source_request(len, 144);
+    case LINUX_IP_UNICAST_IF:
+        return unicast_if(i, KEPT_UNICAST_IF, buf, len);
+    case LINUX_IP_LOCAL_PORT_RANGE:
+        return port_range(i, buf, len);
+    case LINUX_IP_OPTIONS:
+        return ip_options(buf, len);
+    case LINUX_IP_TRANSPARENT:
+        err = len ? as_ip_int(buf, len, &v) : -LINUX_EINVAL;
+        return err == 0 && v ? -LINUX_EPERM : err;  // LIMIT: IP_TRANSPARENT is refused
     case LINUX_IP_TOS:
         err = as_ip_int(buf, len, &v);
         return err < 0 ? err : set_tos(i, v);
@@ -387,6 +321,23 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
         return group_request(i, name == LINUX_MCAST_LEAVE_GROUP, buf, len);
     case LINUX_IPV6_MULTICAST_IF:
         return multicast_if6(i, buf, len);
+    case LINUX_MCAST_BLOCK_SOURCE:
+    case LINUX_MCAST_UNBLOCK_SOURCE:
+    case LINUX_MCAST_JOIN_SOURCE_GROUP:
+    case LINUX_MCAST_LEAVE_SOURCE_GROUP:
+        return source_request(len, 264);
+    case LINUX_MCAST_MSFILTER:
+        return source_request(len, 144);
+    case LINUX_IPV6_UNICAST_IF:
+        return unicast_if(i, KEPT_UNICAST_IF6, buf, len);
+    case LINUX_IPV6_HOPOPTS:  // LIMIT: extension headers of IPv6 can be taken away, and none be set
+    case LINUX_IPV6_RTHDRDSTOPTS:
+    case LINUX_IPV6_RTHDR:
+    case LINUX_IPV6_DSTOPTS:
+        return len ? -LINUX_EINVAL : 0;
+    case LINUX_IPV6_TRANSPARENT:
+        err = as_int(buf, len, &v);
+        return err == 0 && v ? -LINUX_EPERM : err;
     case LINUX_IPV6_V6ONLY:
         err = as_int(buf, len, &v);
         return err < 0 ? err : set_v6only(i, v);
@@ -398,26 +349,39 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
     }
 }
 
+static int set_udp(struct inet_sock *i, int name, const void *buf, uint32_t len) {
+    int v = 0;
+    int err = as_int(buf, len, &v);
+    if (err < 0)
+        return err;
+    if (name == LINUX_UDP_CORK) {
+        atomic_store(&i->kept[KEPT_UDP_CORK], v != 0);
+        if (!v)
+            inet_uncork(i);
+        return 0;
+    }
+    if (name != LINUX_UDP_ENCAP)
+        return -LINUX_ENOPROTOOPT;
+    return v ? -LINUX_ENOPROTOOPT : 0;  // LIMIT: UDP_ENCAP knows no encapsulation
+}
+
 int inet_setopt_more(struct inet_sock *i, struct task *t, int level, int name, const void *buf,
                      uint32_t len) {
-    int v = 0;
     if (i->s.type == LINUX_SOCK_RAW) {
         int err = set_raw(i, level, name, buf, len);
         if (err != -LINUX_ENOPROTOOPT)
             return err;
     }
+    bool six = i->s.family == LINUX_AF_INET6;
     if (level == LINUX_SOL_IP)
-        return set_ip(i, t, name, buf, len);
-    if (level == LINUX_SOL_IPV6 && i->s.family == LINUX_AF_INET6)
+        return six && i->s.type == LINUX_SOCK_RAW ? -LINUX_ENOPROTOOPT : set_ip(i, t, name, buf, len);
+    if (level == LINUX_SOL_IPV6 && six)
         return set_ipv6(i, name, buf, len);
+    if (level == LINUX_SOL_UDP && inet_is_udp(&i->s))
+        return set_udp(i, name, buf, len);
     if (level != LINUX_SOL_TCP || !inet_is_stream(&i->s))
         return -LINUX_ENOPROTOOPT;
-    if (name == LINUX_TCP_CONGESTION)
-        return set_congestion(i, buf, len);
-    if (name == LINUX_TCP_ULP)
-        return len ? -LINUX_ENOENT : -LINUX_EINVAL;
-    int err = as_int(buf, len, &v);
-    return err < 0 ? err : set_tcp_int(i, name, v);
+    return inet_set_tcp(i, name, buf, len);
 }
 
 // Linux says of an IPv4 socket that it has no such level when asked, though not when told.
@@ -434,19 +398,49 @@ static bool has_level(const struct socket *s, int level) {
     }
 }
 
+static int get_ip_int(struct inet_sock *i, int name, int *v) {
+    struct ns_addr local;
+    switch (name) {
+    case LINUX_IP_MTU:
+        return get_mtu(i, v);
+    case LINUX_IP_UNICAST_IF:
+        *v = inet_kept(i, KEPT_UNICAST_IF);
+        return 0;
+    case LINUX_IP_LOCAL_PORT_RANGE:
+        *v = inet_kept(i, KEPT_PORT_RANGE);
+        return 0;
+    case LINUX_IP_TRANSPARENT:
+    case LINUX_IP_ROUTER_ALERT:
+        *v = 0;
+        return 0;
+    case LINUX_IP_PROTOCOL:  // of all but raw ones the port (inet_num of Linux)
+        *v = i->s.type == LINUX_SOCK_RAW ? i->s.protocol : 0;
+        if (i->s.type != LINUX_SOCK_RAW && ns_local(i->ns, &local) == 0)
+            *v = local.port;
+        return 0;
+    default:
+        return -LINUX_ENOPROTOOPT;
+    }
+}
+
 static int get_int(struct inet_sock *i, int level, int name, int *v) {
+    bool six = i->s.family == LINUX_AF_INET6;
     if (!has_level(&i->s, level))
-        return i->s.family == LINUX_AF_INET ? -LINUX_EOPNOTSUPP : -LINUX_ENOPROTOOPT;
+        return six ? -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
+    if (six && level == LINUX_SOL_IP && i->s.type == LINUX_SOCK_RAW)
+        return -LINUX_ENOPROTOOPT;
     if (level == LINUX_SOL_IP && name == LINUX_IP_TOS)
         return ns_get_option(i->ns, NS_OPT_TOS, v);
     if (level == LINUX_SOL_IP && name == LINUX_IP_MTU_DISCOVER) {
         *v = inet_kept(i, KEPT_MTU_DISCOVER);
         return 0;
     }
-    if (level == LINUX_SOL_IP && name == LINUX_IP_MTU)
-        return get_mtu(i, v);
-    if (level == LINUX_SOL_TCP && inet_is_stream(&i->s))
-        return get_tcp_int(i, name, v);
+    if (level == LINUX_SOL_IP)
+        return get_ip_int(i, name, v);
+    if (level == LINUX_SOL_UDP && (name == LINUX_UDP_ENCAP || name == LINUX_UDP_CORK)) {
+        *v = name == LINUX_UDP_CORK ? inet_kept(i, KEPT_UDP_CORK) : 0;
+        return 0;
+    }
     if (level != LINUX_SOL_IPV6 || i->s.family != LINUX_AF_INET6)
         return -LINUX_ENOPROTOOPT;
     switch (name) {
@@ -457,28 +451,73 @@ static int get_int(struct inet_sock *i, int level, int name, int *v) {
         return 0;
     case LINUX_IPV6_MTU:
         return get_mtu(i, v);
+    case LINUX_IPV6_MULTICAST_IF:
+        *v = inet_kept(i, KEPT_GROUP_IF);
+        return 0;
+    case LINUX_IPV6_UNICAST_IF:
+        *v = inet_kept(i, KEPT_UNICAST_IF6);
+        return 0;
+    case LINUX_IPV6_TRANSPARENT:
+        *v = 0;
+        return 0;
     default:
         return -LINUX_ENOPROTOOPT;
     }
 }
 
-int inet_getopt_more(struct inet_sock *i, int level, int name, void *buf, uint32_t *len) {
+// Structures, and what is empty. 1: it is none of these.
+static int get_bytes(struct inet_sock *i, int level, int name, void *buf, uint32_t *len) {
+    struct linux_ip6_mtuinfo mtu = {{0}, 0};
     int v;
+    bool six = i->s.family == LINUX_AF_INET6, raw = i->s.type == LINUX_SOCK_RAW;
+    if (level == LINUX_SOL_IP && !(six && raw)) {
+        if (name == LINUX_IP_MULTICAST_IF) {
+            v = inet_kept(i, KEPT_GROUP_ADDR);
+            *len = *len < sizeof v ? *len : sizeof v;
+            memcpy(buf, &v, *len);
+            return 0;
+        }
+        if (name == LINUX_IP_MSFILTER || name == LINUX_MCAST_MSFILTER)
+            return source_request(*len, 16);
+        if (name != LINUX_IP_OPTIONS && (name != LINUX_IP_PKTOPTIONS || !inet_is_stream(&i->s)))
+            return 1;
+        *len = 0;
+        return 0;
+    }
+    if (level != LINUX_SOL_IPV6 || !six)
+        return 1;
+    switch (name) {
+    case LINUX_IPV6_HOPOPTS:
+    case LINUX_IPV6_RTHDRDSTOPTS:
+    case LINUX_IPV6_RTHDR:
+    case LINUX_IPV6_DSTOPTS:
+        *len = 0;
+        return 0;
+    case LINUX_IPV6_PATHMTU:
+        if (*len < sizeof mtu)
+            return -LINUX_EINVAL;
+        if (get_mtu(i, &v) < 0)
+            return -LINUX_ENOTCONN;
+        mtu.ip6m_mtu = (uint32_t)v;
+        *len = sizeof mtu;
+        memcpy(buf, &mtu, sizeof mtu);
+        return 0;
+    default:
+        return 1;
+    }
+}
+
+int inet_getopt_more(struct inet_sock *i, int level, int name, void *buf, uint32_t *len) {
+    int v, done = get_bytes(i, level, name, buf, len);
+    if (done <= 0)
+        return done;
     if (i->s.type == LINUX_SOCK_RAW) {
         int err = get_raw(i, level, name, buf, len);
         if (err != -LINUX_ENOPROTOOPT)
             return err;
     }
-    if (level == LINUX_SOL_TCP && inet_is_stream(&i->s)) {
-        if (name == LINUX_TCP_INFO)
-            return get_info(i, buf, len);
-        if (name == LINUX_TCP_CONGESTION)
-            return get_congestion(i, buf, len);
-        if (name == LINUX_TCP_ULP || name == LINUX_TCP_SAVED_SYN) {
-            *len = 0;  // there is none
-            return 0;
-        }
-    }
+    if (level == LINUX_SOL_TCP && inet_is_stream(&i->s))
+        return inet_get_tcp(i, name, buf, len);
     int err = get_int(i, level, name, &v);
     return err < 0 ? err : inet_give_int(level, v, buf, len);
 }

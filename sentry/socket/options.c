@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of level SOL_SOCKET, socket(7), as a table: what is kept, what is only told, and what has an effect
 // here (SO_SNDBUF, SO_RCVBUF, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO).
-// LIMIT: SO_TIMESTAMPING and a pacing rate are kept without an effect; SO_PEEK_OFF, SO_TXTIME,
-// SO_RESERVE_MEM, SO_PASSPIDFD, SO_PASSRIGHTS, SO_PEERGROUPS and SO_PEERPIDFD are ENOPROTOOPT; a filter is
-// run for inet datagrams and raw sockets, and kept by a stream without an effect.
+// LIMIT: a pacing rate, SO_CNX_ADVICE and SO_BUSY_POLL are taken without an effect; SO_PEEK_OFF, SO_TXTIME
+// and filters of a group of SO_REUSEPORT are ENOPROTOOPT, SO_RESERVE_MEM is EOPNOTSUPP, as without a memory
+// cgroup; a filter is run for inet datagrams and raw sockets, and kept by a stream without an effect.
 #include "abi/caps.h"
 #include "abi/inet.h"
 #include "abi/poll.h"
 #include "abi/time.h"
 #include "base/fault.h"
+#include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
@@ -41,6 +42,8 @@ static const unsigned char kinds[SOCK_OPT_COUNT] = {
     [LINUX_SO_TIMESTAMPNS] = OPT_BOOL,
     [LINUX_SO_PASSSEC] = OPT_BOOL,
     [LINUX_SO_MARK] = OPT_ADMIN_INT,
+    [LINUX_SO_PASSPIDFD] = OPT_BOOL,
+    [LINUX_SO_PASSRIGHTS] = OPT_BOOL,
     [LINUX_SO_TIMESTAMPING] = OPT_INT,
     [LINUX_SO_RXQ_OVFL] = OPT_BOOL,
     [LINUX_SO_PEEK_OFF] = OPT_NONE,
@@ -111,9 +114,12 @@ static int refuse_admin(int name, int v) {
     return v ? -LINUX_EACCES : 0;
 }
 
-// SO_RCVLOWAT: at least a byte; a negative one means as much as there is room for.
-static int low_water(int v) {
-    if (v < 0 || v > RCVLOWAT_MAX)
+// SO_RCVLOWAT: at least a byte; a negative one means as much as can be. Of TCP that is what there is room
+// for.
+static int low_water(const struct socket *s, int v) {
+    bool tcp = s->protocol == LINUX_IPPROTO_TCP;
+    v = v < 0 ? INT32_MAX : v;
+    if (tcp && v > RCVLOWAT_MAX)
         return RCVLOWAT_MAX;
     return v ? v : 1;
 }
@@ -150,7 +156,7 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
         if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !task_capable(t, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
         if (name == LINUX_SO_RCVLOWAT)
-            v = low_water(v);
+            v = low_water(s, v);
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_BUF_FORCE:
@@ -173,12 +179,12 @@ static int attach_filter(struct socket *s, struct task *t, const void *buf, uint
     if (len != sizeof prog)
         return -LINUX_EINVAL;
     memcpy(&prog, buf, sizeof prog);
-    if (!s->ops->filter)
-        return -LINUX_ENOPROTOOPT;
     if (socket_opt(s, LINUX_SO_LOCK_FILTER))
         return -LINUX_EPERM;
     if (prog.len == 0 || prog.len > LINUX_BPF_MAXINSNS || !prog.filter)
         return -LINUX_EINVAL;
+    if (!s->ops->filter)
+        return -LINUX_ENOPROTOOPT;
     struct linux_sock_filter *insn = xcalloc(prog.len, sizeof *insn);
     int err = insn ? copy_in(t, insn, uaddr(prog.filter), prog.len * sizeof *insn) : -LINUX_ENOMEM;
     if (err == 0)
@@ -253,12 +259,14 @@ static bool is_inet(const struct socket *s) {
 static int has_option(const struct socket *s, int name, bool set) {
     switch (name) {
     case LINUX_SO_PASSCRED:
-        return s->family == LINUX_AF_UNIX || s->family == LINUX_AF_NETLINK ? 0 : -LINUX_EOPNOTSUPP;
     case LINUX_SO_PASSSEC:
-        return is_inet(s) ? -LINUX_EOPNOTSUPP : 0;
+        return s->family == LINUX_AF_UNIX || s->family == LINUX_AF_NETLINK ? 0 : -LINUX_EOPNOTSUPP;
     case LINUX_SO_PASSPIDFD:
     case LINUX_SO_PASSRIGHTS:
-        return s->family == LINUX_AF_UNIX ? -LINUX_ENOPROTOOPT : -LINUX_EOPNOTSUPP;
+        return s->family == LINUX_AF_UNIX ? 0 : -LINUX_EOPNOTSUPP;
+    case LINUX_SO_PEEK_OFF:
+        return (is_inet(s) && s->type != LINUX_SOCK_RAW) || s->family == LINUX_AF_UNIX ? 0
+                                                                                       : -LINUX_EOPNOTSUPP;
     case LINUX_SO_TXREHASH:
         return s->protocol == LINUX_IPPROTO_TCP && is_inet(s) ? 0 : -LINUX_EOPNOTSUPP;
     case LINUX_SO_ZEROCOPY:
@@ -268,9 +276,54 @@ static int has_option(const struct socket *s, int name, bool set) {
     }
 }
 
+static bool is_stamping(int name) {
+    return name == LINUX_SO_TIMESTAMPING || name == LINUX_SO_TIMESTAMPING_NEW;
+}
+
+// Numbers for what a stream sends begin with its connection (sock_set_timestamping() in net/core/sock.c).
+static int check_stamping(struct socket *s, int v) {
+    const int id = LINUX_SOF_TIMESTAMPING_OPT_ID;
+    if (v & ~LINUX_SOF_TIMESTAMPING_MASK || (v & LINUX_SOF_TIMESTAMPING_OPT_ID_TCP && !(v & id)))
+        return -LINUX_EINVAL;
+    struct sock_addr peer;
+    bool fresh = v & id && !(socket_opt(s, LINUX_SO_TIMESTAMPING) & id);
+    bool tcp = is_inet(s) && s->type == LINUX_SOCK_STREAM;
+    return fresh && tcp && s->ops->name(s, true, &peer) < 0 ? -LINUX_EINVAL : 0;
+}
+
+// Programs of bpf(2), which there are none of.
+static int attach_bpf(struct task *t, const void *buf, uint32_t len) {
+    int32_t fd;
+    if (len != sizeof fd)
+        return -LINUX_EINVAL;
+    memcpy(&fd, buf, sizeof fd);
+    struct file *f cleanup_file = fd_get(t->files, fd);
+    return f ? -LINUX_EINVAL : -LINUX_EBADF;
+}
+
+static int set_linger(struct socket *s, const void *buf, uint32_t len) {
+    struct linux_linger l;
+    if (len < sizeof l)
+        return -LINUX_EINVAL;
+    memcpy(&l, buf, sizeof l);
+    l.l_onoff = l.l_onoff != 0;
+    atomic_store(&s->linger, l);
+    return 0;
+}
+
 // What an option may not be.
-static int check_value(int name, int v) {
+static int check_value(struct socket *s, int name, int v) {
     switch (name) {
+    case LINUX_SO_TIMESTAMPING:
+        return check_stamping(s, v);
+    case LINUX_SO_REUSEPORT:
+        return v && !is_inet(s) ? -LINUX_EOPNOTSUPP : 0;
+    case LINUX_SO_RESERVE_MEM:
+        return v < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+    case LINUX_SO_DETACH_REUSEPORT_BPF:
+        return -LINUX_EINVAL;  // in no group that has one
+    case LINUX_SO_BUSY_POLL_BUDGET:
+        return v < 0 || v > UINT16_MAX ? -LINUX_EINVAL : 0;
     case LINUX_SO_ZEROCOPY:
         return v < 0 || v > 1 ? -LINUX_EINVAL : 0;
     case LINUX_SO_BUF_LOCK:
@@ -294,27 +347,28 @@ static int set_option(struct file *f, struct task *t, int name, const void *buf,
     if (len < sizeof v)
         return -LINUX_EINVAL;
     memcpy(&v, buf, sizeof v);
+    if (name == LINUX_SO_ATTACH_BPF || name == LINUX_SO_ATTACH_REUSEPORT_EBPF)
+        return attach_bpf(t, buf, len);
+    if (name == LINUX_SO_ATTACH_REUSEPORT_CBPF && len != sizeof(struct linux_sock_fprog))
+        return -LINUX_EINVAL;
     if (name == LINUX_SO_DETACH_FILTER)
         return detach_filter(s);
     if (name == LINUX_SO_LOCK_FILTER)
         return lock_filter(s, v);
-    if (name == LINUX_SO_LINGER) {
-        if (len < sizeof s->linger)
-            return -LINUX_EINVAL;
-        memcpy(&s->linger, buf, sizeof s->linger);
-        return 0;
-    }
+    if (name == LINUX_SO_LINGER)
+        return set_linger(s, buf, len);
+    name = is_stamping(name) ? LINUX_SO_TIMESTAMPING : name;
     int err = has_option(s, name, true);
     if (err == 0)
-        err = check_value(name, v);
+        err = check_value(s, name, v);
     if (err < 0)
         return err;
     if (name == LINUX_SO_TXREHASH)
         v = v < 0 ? 1 : v;
     if (name == LINUX_SO_BINDTOIFINDEX)
         return bind_to_index(s, t, v);
-    if (name == LINUX_SO_REUSEPORT && s->family == LINUX_AF_UNIX && v)
-        return -LINUX_EOPNOTSUPP;
+    if (name == LINUX_SO_CNX_ADVICE || name == LINUX_SO_BUSY_POLL_BUDGET)
+        return 0;
     return name > 0 && name < SOCK_OPT_COUNT ? set_int(s, t, name, v) : -LINUX_ENOPROTOOPT;
 }
 
@@ -363,6 +417,7 @@ static int get_fact(struct socket *s, int name, int *v) {
         *v = 64;  // SKF_AD_MAX
         return 0;
     case LINUX_SO_INCOMING_NAPI_ID:
+    case LINUX_SO_RESERVE_MEM:
         *v = 0;
         return 0;
     case LINUX_SO_BINDTOIFINDEX:
@@ -423,11 +478,20 @@ static int get_other(struct file *f, struct socket *s, int name, void *buf, uint
         *len = 0;
         return 0;
     case LINUX_SO_PEERGROUPS:
+        return socket_peer_groups(s, buf, len);
     case LINUX_SO_PEERPIDFD:
-        return s->family == LINUX_AF_UNIX ? -LINUX_ENOPROTOOPT : -LINUX_ENODATA;
+        return socket_peer_pidfd(s, buf, len);
+    case LINUX_SO_TIMESTAMPING:
+    case LINUX_SO_TIMESTAMPING_NEW:
+        return give(buf, len, (int32_t[2]){socket_opt(s, LINUX_SO_TIMESTAMPING), 0}, 8);
     default:
         return 1;
     }
+}
+
+static int get_linger(struct socket *s, void *buf, uint32_t *len) {
+    const struct linux_linger l = atomic_load(&s->linger);
+    return give(buf, len, &l, sizeof l);
 }
 
 int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
@@ -436,7 +500,7 @@ int socket_getopt(struct file *f, int name, void *buf, uint32_t *len) {
     if (is_timeout(name))
         return get_timeout(timeout_of(f, name), buf, len);
     if (name == LINUX_SO_LINGER)
-        return give(buf, len, &s->linger, sizeof s->linger);
+        return get_linger(s, buf, len);
     if (name == LINUX_SO_BINDTODEVICE)
         return get_device(s, buf, len);
     if (name == LINUX_SO_PEERCRED) {

@@ -58,17 +58,6 @@ static uint32_t sock_async(struct file *f) {
     return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLPRI | LINUX_POLLHUP | LINUX_POLLRDHUP;
 }
 
-// The link whose name lies there.
-static void link_changed(struct socket *s, uint64_t arg, struct uaccess *ua) {
-    struct linux_ifreq r;
-    struct net_link l;
-    if (ua->in(ua, &r, uaddr(arg), sizeof r) < 0)
-        return;
-    r.ifr_name[sizeof r.ifr_name - 1] = '\0';
-    if (net_link_by_name(&s->net->inet.links.source, r.ifr_name, &l))
-        netlink_tell_link(s->net, l.index);
-}
-
 static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct socket *s = f->priv;
     switch (cmd) {
@@ -86,9 +75,10 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
     }
     default: {
         bool admin = task_current && net_ns_capable(task_current, s->net, LINUX_CAP_NET_ADMIN);
-        int64_t r = net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua, admin);
-        if (r == 0 && cmd == LINUX_SIOCSIFFLAGS)
-            link_changed(s, arg, ua);
+        int32_t changed;
+        int64_t r = net_ioctl(&s->net->inet.links.source, s->family, cmd, arg, ua, admin, &changed);
+        if (changed)
+            netlink_tell_link(s->net, changed);
         return r;
     }
     }
@@ -113,6 +103,19 @@ static const struct file_ops socket_fops = {.read = sock_read,
                                             .release = sock_release};
 
 struct socket *socket_of(struct file *f) { return f->ops == &socket_fops ? f->priv : NULL; }
+
+unsigned socket_linger(struct file *f) {
+    struct socket *s = socket_of(f);
+    const struct linux_linger l = s ? atomic_load(&s->linger) : (struct linux_linger){0, 0};
+    if (!l.l_onoff || !s->ops->closing || l.l_linger == 0)
+        return 0;
+    return l.l_linger < 0 || l.l_linger > INT16_MAX ? INT16_MAX : (unsigned)l.l_linger;
+}
+
+bool socket_closing(struct file *f, bool begin) {
+    struct socket *s = socket_of(f);
+    return s->ops->closing(s, begin);
+}
 
 void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
                  int protocol) {

@@ -36,6 +36,17 @@ struct sock_files {
 };
 void sock_files_put(struct sock_files *s);
 
+// Who made a socket, or sent a message (who.c). g and c are owned; both NULL: nobody is known.
+struct sock_who {
+    struct linux_ucred cred;
+    struct tgroup *g;
+    struct cred *c;
+};
+#define SOCK_NOBODY ((struct sock_who){{0, ~0u, ~0u}, NULL, NULL})
+struct sock_who sock_who_of(struct task *t);
+struct sock_who sock_who_get(const struct sock_who *w);
+void sock_who_put(struct sock_who *w);  // and *w is nobody
+
 // One message to be sent or received.
 struct sock_msg {
     struct uio *u;
@@ -46,6 +57,7 @@ struct sock_msg {
     struct sock_files *files;
     struct linux_ucred cred;  // the sender's, when has_cred; send: as a control message names him
     bool has_cred;
+    struct tgroup *sender;  // recv, where files are wanted: its process, to be put by the caller; or NULL
     unsigned out_flags;         // recv: LINUX_MSG_TRUNC
     bool has_pktinfo;           // recv: NETLINK_PKTINFO goes along
     struct linux_nl_pktinfo pktinfo;
@@ -81,6 +93,7 @@ struct socket_ops {
     int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
     bool (*listening)(struct socket *s);
     int (*peer_cred)(struct socket *s, struct linux_ucred *out);
+    void (*peer_who)(struct socket *s, struct sock_who *out);  // referenced. NULL: it is never known
     int (*getopt)(struct socket *s, int level, int name, void *buf, uint32_t *len);      // NULL: EOPNOTSUPP
     int (*setopt)(struct socket *s, struct task *t, int level, int name, const void *buf, uint32_t len);
     // SOL_SOCKET: an option has been kept in opts or linger, and is to take effect; a value that the family
@@ -90,10 +103,14 @@ struct socket_ops {
     // SO_ATTACH_FILTER, SO_DETACH_FILTER (p: NULL). The program is taken over when it returns 0. May be NULL.
     int (*filter)(struct socket *s, struct bpf_program *p);
     int (*mmap_fd)(struct socket *s, int prot, bool shared);  // as of a file; NULL: ENODEV
+    // The last file goes: with `begin` what is owed is sent on its way. Is it still, so that close(2) may
+    // wait?
+    // NULL: it never is.
+    bool (*closing)(struct socket *s, bool begin);
     void (*close)(struct socket *s);                       // the file is gone; frees, now or later
 };
 
-#define SOCK_OPT_COUNT 84
+#define SOCK_OPT_COUNT 85
 struct socket {
     const struct socket_ops *ops;  // [c]
     struct net_ns *net;            // [c] owned: its maker's
@@ -101,7 +118,7 @@ struct socket {
     int type, protocol;            // [c]
     _Atomic uint64_t ino;          // its inode's number, once it has a file
     _Atomic int opts[SOCK_OPT_COUNT];  // SOL_SOCKET, by number; SO_SNDBUF and SO_RCVBUF are in bytes
-    struct linux_linger linger;    // [a, as a whole is not needed]
+    _Atomic(struct linux_linger) linger;
 };
 
 void socket_init(struct socket *s, const struct socket_ops *ops, struct net_ns *net, int family, int type,
@@ -110,6 +127,9 @@ void socket_done(struct socket *s);  // it is about to be freed
 // A file for it, which takes s over (closed on failure too). flags: LINUX_O_NONBLOCK.
 int socket_file(struct vfs *vfs, struct socket *s, unsigned flags, struct file **out);
 struct socket *socket_of(struct file *f);  // NULL: no socket
+// SO_LINGER: seconds that close(2) may wait, 0 of all but sockets that were told so; whether it has to wait.
+unsigned socket_linger(struct file *f);
+bool socket_closing(struct file *f, bool begin);
 static inline int socket_opt(struct socket *s, int name) {
     return atomic_load_explicit(&s->opts[name], memory_order_relaxed);
 }
@@ -118,6 +138,9 @@ static inline int socket_opt(struct socket *s, int name) {
 #define SOCK_OPT_MAX 256
 int socket_getopt(struct file *f, int name, void *buf, uint32_t *len);
 int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uint32_t len);
+// -LINUX_ERANGE: *len says how much room it takes.
+int socket_peer_groups(struct socket *s, void *buf, uint32_t *len);
+int socket_peer_pidfd(struct socket *s, void *buf, uint32_t *len);
 
 // New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
 int unix_socket(struct task *t, int type, int protocol, struct socket **out);

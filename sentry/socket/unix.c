@@ -32,6 +32,8 @@ void unix_put(struct unix_sock *u) {
     if (!u || !ref_put(&u->refs))
         return;
     unix_name_put(u->name);
+    sock_who_put(&u->who);
+    sock_who_put(&u->peer_who);
     waitq_destroy(&u->wait);
     lock_destroy(&u->lock);
     socket_done(&u->s);
@@ -55,7 +57,8 @@ static struct unix_sock *sock_new(struct net_ns *net, int type) {
     list_init(&u->carriers);
     list_init(&u->flying_link);
     list_init(&u->gc_link);
-    u->peer_cred = (struct linux_ucred){0, ~0u, ~0u};
+    u->who = u->peer_who = SOCK_NOBODY;
+    atomic_store(&u->s.opts[LINUX_SO_PASSRIGHTS], 1);
     LOCKED(&unix_ns(u)->lock);
     list_add_tail(&unix_ns(u)->sockets, &u->all);
     return u;
@@ -105,7 +108,10 @@ int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]) {
             unix_ops.close(&a->s);
         return -LINUX_ENOMEM;
     }
-    a->cred = b->cred = a->peer_cred = b->peer_cred = task_ucred(t);
+    a->who = sock_who_of(t);
+    b->who = sock_who_get(&a->who);
+    a->peer_who = sock_who_get(&a->who);
+    b->peer_who = sock_who_get(&a->who);
     LOCKED(&unix_ns(a)->lock);
     join_pair(a, b);
     out[0] = &a->s;
@@ -160,6 +166,20 @@ static int connect_dgram(struct unix_sock *u, struct task *t, const struct sock_
     return to ? 0 : -LINUX_EPERM;
 }
 
+// *from takes the place of *to, and is then what was there.
+static void swap_who(struct sock_who *to, struct sock_who *from) {
+    struct sock_who was = *to;
+    *to = *from;
+    *from = was;
+}
+
+// What the listener's end of a connection has of it. The rest comes with accept(2).
+static void inherit(struct unix_sock *n, struct unix_sock *from) {
+    static const int names[] = {LINUX_SO_PASSCRED, LINUX_SO_PASSPIDFD, LINUX_SO_PASSRIGHTS};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        atomic_store(&n->s.opts[names[i]], socket_opt(&from->s, names[i]));
+}
+
 // The namespace's lock is held. n becomes the listener's end of the connection.
 static int connect_locked(struct unix_sock *u, struct unix_sock *to, struct unix_sock *n) {
     if (u->state != UNIX_IDLE)
@@ -169,9 +189,9 @@ static int connect_locked(struct unix_sock *u, struct unix_sock *to, struct unix
     if (to->npending > to->backlog)
         return -LINUX_EAGAIN;
     n->name = unix_name_get(to->name);
-    n->peer_cred = u->cred;
-    u->peer_cred = to->cred;
-    atomic_store(&n->s.opts[LINUX_SO_PASSCRED], socket_opt(&to->s, LINUX_SO_PASSCRED));
+    n->peer_who = sock_who_get(&u->who);
+    u->peer_who = sock_who_get(&to->who);
+    inherit(n, to);
     join_pair(u, n);
     list_add_tail(&to->pending, &n->pending_link);
     to->npending++;
@@ -189,11 +209,14 @@ static int connect_stream(struct unix_sock *u, struct task *t, const struct sock
         unix_put(to);
         return -LINUX_ENOMEM;
     }
+    struct sock_who who = sock_who_of(t);
     {
         LOCKED(&unix_ns(u)->lock);
-        u->cred = task_ucred(t);
+        if (u->state == UNIX_IDLE)
+            swap_who(&u->who, &who);
         err = connect_locked(u, to, n);
     }
+    sock_who_put(&who);
     if (err == 0)
         waitq_wake(&to->wait, LINUX_POLLIN);
     else
@@ -209,20 +232,26 @@ static int unix_connect(struct socket *s, struct task *t, const struct sock_addr
     return s->type == LINUX_SOCK_DGRAM ? connect_dgram(u, t, a) : connect_stream(u, t, a, wait);
 }
 
-static int unix_listen(struct socket *s, struct task *t, int backlog) {
-    struct unix_sock *u = usock(s);
-    if (s->type == LINUX_SOCK_DGRAM)
-        return -LINUX_EOPNOTSUPP;
+static int listen_as(struct unix_sock *u, struct sock_who *who, int backlog) {
     LOCKED(&unix_ns(u)->lock);
     if (!u->name || u->state == UNIX_CONNECTED)
         return -LINUX_EINVAL;
     u->backlog = (unsigned)backlog > LINUX_SOMAXCONN ? LINUX_SOMAXCONN : (unsigned)backlog;
-    u->cred = task_ucred(t);
+    swap_who(&u->who, who);
     lock_nested(&u->lock);
     u->state = UNIX_LISTENING;
     lock_drop(&u->lock);
     waitq_wake(&unix_ns(u)->room, LINUX_POLLOUT);
     return 0;
+}
+
+static int unix_listen(struct socket *s, struct task *t, int backlog) {
+    if (s->type == LINUX_SOCK_DGRAM)
+        return -LINUX_EOPNOTSUPP;
+    struct sock_who who = sock_who_of(t);
+    int err = listen_as(usock(s), &who, backlog);
+    sock_who_put(&who);
+    return err;
 }
 
 static int unix_accept(struct socket *s, struct socket **out) {
@@ -473,9 +502,15 @@ static bool unix_listening(struct socket *s) {
     LOCKED(&usock(s)->lock);
     return usock(s)->state == UNIX_LISTENING;
 }
-static int unix_peer_cred(struct socket *s, struct linux_ucred *out) {
+static void unix_peer_who(struct socket *s, struct sock_who *out) {
     LOCKED(&unix_ns(usock(s))->lock);
-    *out = usock(s)->state == UNIX_LISTENING ? usock(s)->cred : usock(s)->peer_cred;
+    *out = sock_who_get(usock(s)->state == UNIX_LISTENING ? &usock(s)->who : &usock(s)->peer_who);
+}
+static int unix_peer_cred(struct socket *s, struct linux_ucred *out) {
+    struct sock_who who;
+    unix_peer_who(s, &who);
+    *out = who.cred;
+    sock_who_put(&who);
     return 0;
 }
 
@@ -494,5 +529,6 @@ static const struct socket_ops unix_ops = {
     .get_error = unix_get_error,
     .listening = unix_listening,
     .peer_cred = unix_peer_cred,
+    .peer_who = unix_peer_who,
     .close = unix_close,
 };

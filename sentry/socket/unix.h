@@ -21,6 +21,7 @@ struct unix_msg {
     struct list link;
     struct unix_name *from;   // owned; NULL: the sender has no name
     struct linux_ucred cred;
+    struct tgroup *who;       // owned: the sender's process, where one of both ends wants it told
     struct sock_files *files; // owned, NULL: none
     struct list carrier;      // [f] of the queue that it is in, when it carries unix sockets
     struct unix_sock *sender;  // [c] owned
@@ -48,8 +49,8 @@ struct unix_sock {
     struct unix_sock *peer;   // [ul] owned
     struct list clients;      // [u] datagram sockets that are connected to it ...
     struct list client_link;  // [u] ... by this
-    struct linux_ucred cred;  // [ul] of the one who listens or made the pair, for the peer's SO_PEERCRED
-    struct linux_ucred peer_cred;  // [ul]
+    struct sock_who who;       // [u] the one who listens or made the pair, for the peer's SO_PEERCRED
+    struct sock_who peer_who;  // [u]
     struct unix_name *name;   // [ul] owned
     struct list name_link;    // [u] in the table of abstract names
     struct path path;         // [u] owned: the bound inode's

@@ -69,6 +69,8 @@ static void msg_free(struct unix_msg *m) {
     unix_landed(m);
     unix_drop_files(unix_ns(m->sender), m->files);
     unix_name_put(m->from);
+    if (m->who)
+        tgroup_put(m->who);
     if (m->queued)
         atomic_fetch_sub(&m->sender->unread, unix_cost(m));
     uncharge(unix_ns(m->sender), unix_cost(m));
@@ -164,7 +166,8 @@ uint64_t unix_queued(struct socket *s, bool out) {
 
 // ---- Sending ----------------------------------------------------------------------------------------------
 static bool same_sender(const struct unix_msg *a, const struct unix_msg *b) {
-    return a->sender == b->sender && a->from == b->from && !memcmp(&a->cred, &b->cred, sizeof a->cred);
+    return a->sender == b->sender && a->from == b->from && a->who == b->who &&
+           !memcmp(&a->cred, &b->cred, sizeof a->cred);
 }
 
 // to->lock is held. True: m's bytes were added to the last message, and m is the caller's to free.
@@ -227,7 +230,9 @@ static int check_room(struct unix_sock *to, struct unix_sock *u) {
     return -LINUX_EAGAIN;
 }
 
-static bool wants_cred(struct unix_sock *u) { return socket_opt(&u->s, LINUX_SO_PASSCRED); }
+static bool wants_cred(struct unix_sock *u) {
+    return socket_opt(&u->s, LINUX_SO_PASSCRED) || socket_opt(&u->s, LINUX_SO_PASSPIDFD);
+}
 
 // A message has credentials when its sender named some, or when one of both ends wants them at that moment;
 // else it has nobody's.
@@ -238,6 +243,19 @@ static struct linux_ucred cred_of(struct unix_sock *u, struct unix_sock *to, con
     if (!t || (!wants_cred(u) && !wants_cred(to)))
         return (struct linux_ucred){0, 65534, 65534};
     return (struct linux_ucred){t->tg->pid, t->cred->uid, t->cred->gid};
+}
+
+// The process that the credentials name, referenced, where one of both ends asks for its pidfd. NULL: it is
+// not asked for, or has gone.
+static struct tgroup *process_of(struct unix_sock *u, struct unix_sock *to, const struct sock_msg *m) {
+    const struct task *t = task_current;
+    if (!t || (!socket_opt(&u->s, LINUX_SO_PASSPIDFD) && !socket_opt(&to->s, LINUX_SO_PASSPIDFD)))
+        return NULL;
+    if (!m->has_cred)
+        return tgroup_get(t->tg);
+    LOCKED(&t->k->tasks_lock);
+    struct tgroup *g = t->k->tgs[m->cred.pid];  // the kernel's number, looked up when it was named
+    return g ? tgroup_get(g) : NULL;
 }
 
 // One message of at most `max` bytes of the request, or of all of it.
@@ -258,12 +276,16 @@ static int64_t send_one(struct unix_sock *u, struct unix_sock *to, struct sock_m
     }
     msg->len = (size_t)got;
     msg->cred = cred_of(u, to, m);
+    msg->who = process_of(u, to, m);
     msg->urgent = urgent;
     {
         LOCKED(&u->lock);
         msg->from = unix_name_get(u->name);
     }
-    err = take_files(msg, m->files);
+    if (m->files && m->files->n && !socket_opt(&to->s, LINUX_SO_PASSRIGHTS))
+        err = -LINUX_EPERM;  // Linux 6.16
+    if (err == 0)
+        err = take_files(msg, m->files);
     if (err == 0)
         err = deliver(to, u, msg);
     if (err < 0) {

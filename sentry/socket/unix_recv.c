@@ -22,6 +22,8 @@ struct receipt {
 static void take_sender(struct sock_msg *m, const struct unix_msg *msg) {
     m->cred = msg->cred;
     m->has_cred = true;
+    if (m->files && msg->who && !m->sender)
+        m->sender = tgroup_get(msg->who);
     if (!m->addr)
         return;
     m->addr->len = msg->from ? msg->from->len : 0;
@@ -103,7 +105,9 @@ struct run {  // messages that are read in one piece
 
 // May a read that has begun with `first` go on into msg?
 static bool goes_on(struct unix_sock *u, const struct unix_msg *first, const struct unix_msg *msg) {
-    return !socket_opt(&u->s, LINUX_SO_PASSCRED) || !memcmp(&first->cred, &msg->cred, sizeof msg->cred);
+    if (!socket_opt(&u->s, LINUX_SO_PASSCRED) && !socket_opt(&u->s, LINUX_SO_PASSPIDFD))
+        return true;
+    return first->who == msg->who && !memcmp(&first->cred, &msg->cred, sizeof msg->cred);
 }
 
 // The bytes from `at` on that the read may take next, UIO_GATHER messages at most.
@@ -146,12 +150,14 @@ static int64_t recv_stream(struct unix_sock *u, struct receipt *r) {
     struct unix_msg *at = past_urgent(u, r, list_first(&u->msgs, struct unix_msg, link), false);
     struct unix_msg *first = at;
     struct linux_ucred cred;
+    struct tgroup *who;  // to compare with
     int64_t done = 0;
     if (!at)
         return recv_nothing(u);
     take_sender(r->m, first);
     cred = first->cred;
-    struct unix_msg like = {.cred = cred};  // the first one may be used up by then
+    who = first->who;
+    struct unix_msg like = {.cred = cred, .who = who};  // the first one may be used up by then
     for (;;) {
         struct run run;
         gather(u, &like, at, r->m->u->left, &run);

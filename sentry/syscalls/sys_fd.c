@@ -21,8 +21,31 @@
 #include "sentry/socket/socket.h"
 #include "sentry/syscalls/sys_ns.h"
 #include "sentry/syscalls/table.h"
+#include "sentry/time/timeconv.h"
 
-int64_t sys_close(struct task *t, const struct sysargs *a) { return fd_close(t->files, arg_int(a, 0)); }
+// SO_LINGER, socket(7): who lets go of a connection last waits until all that was sent has arrived, or the
+// time is up, or a signal comes; close(2) tells of none of these.
+static int64_t close_linger(struct task *t, struct file *f, unsigned seconds) {
+    const uint32_t any = LINUX_POLLOUT | LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLRDHUP | LINUX_POLLERR;
+    if (t->call.timed_out)
+        return 0;
+    park_arm_file(t, f, any);
+    park_deadline(t, time_after(seconds * NS_PER_SEC));
+    if (t->call.timed_out || !socket_closing(f, false))
+        return 0;
+    return park(t) == SYS_PARK ? SYS_PARK : 0;
+}
+
+int64_t sys_close(struct task *t, const struct sysargs *a) {
+    struct file *waiting = park_file(t);
+    if (waiting)
+        return close_linger(t, waiting, socket_linger(waiting));
+    struct file *f cleanup_file = fd_close_keep(t->files, arg_int(a, 0));
+    if (!f)
+        return -LINUX_EBADF;
+    unsigned seconds = ref_read(&f->refs) == 1 ? socket_linger(f) : 0;
+    return seconds && socket_closing(f, true) ? close_linger(t, f, seconds) : 0;
+}
 
 int64_t sys_close_range(struct task *t, const struct sysargs *a) {
     unsigned first = arg_u32(a, 0), last = arg_u32(a, 1), flags = arg_u32(a, 2);

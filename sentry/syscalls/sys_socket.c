@@ -12,6 +12,7 @@
 #include "sentry/syscalls/sock_args.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/timeconv.h"
+#include <string.h>
 
 // ---- Arguments --------------------------------------------------------------------------------------------
 struct file *sock_get(struct task *t, int fd, int *err) {
@@ -116,17 +117,24 @@ static int64_t install_pair(struct task *t, struct file *f[2], unsigned flags, u
     return err;
 }
 
+// Of other families: what a single one would say goes before that there are no pairs.
+static int no_pair(struct task *t, int family, int type, int protocol) {
+    struct socket *s;
+    int err = make_socket(t, family, type, protocol, &s);
+    if (err < 0)
+        return err;
+    s->ops->close(s);
+    return -LINUX_EOPNOTSUPP;
+}
+
 int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     unsigned flags = arg_u32(a, 1);
     int family = arg_int(a, 0), type = (int)(flags & LINUX_SOCK_TYPE_MASK);
     struct socket *s[2];
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
-    if (family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK ||
-        family == LINUX_AF_PACKET)
-        return -LINUX_EOPNOTSUPP;
     if (family != LINUX_AF_UNIX)
-        return -LINUX_EAFNOSUPPORT;
+        return no_pair(t, family, type, arg_int(a, 2));
     int err = unix_pair(t, type, arg_int(a, 2), s);
     if (err < 0)
         return err;
@@ -269,14 +277,24 @@ int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
     return s->ops->setopt ? s->ops->setopt(s, t, level, name, buf, len) : -LINUX_EOPNOTSUPP;
 }
 
-// A negative length: what the option does not have is said first.
+// A negative length: what the option does not have is said first, but of IP and its protocols that have one.
 static int no_length(struct socket *s, int level, int name) {
     char buf[SOCK_OPT_MAX];
     uint32_t len = 0;
-    if (level == LINUX_SOL_SOCKET)
+    bool inet = s->family == LINUX_AF_INET || s->family == LINUX_AF_INET6;
+    if (level == LINUX_SOL_SOCKET || (inet && level == s->protocol) || (inet && level == LINUX_SOL_IP))
         return -LINUX_EINVAL;
     int err = s->ops->getopt ? s->ops->getopt(s, level, name, buf, &len) : -LINUX_EOPNOTSUPP;
     return err == -LINUX_EOPNOTSUPP || err == -LINUX_ENOPROTOOPT ? err : -LINUX_EINVAL;
+}
+
+// The answer did not reach the caller: a descriptor that was made for it goes again.
+static void take_back(struct task *t, int level, int name, const char *buf, uint32_t len) {
+    int32_t fd;
+    if (level != LINUX_SOL_SOCKET || name != LINUX_SO_PEERPIDFD || len < sizeof fd)
+        return;
+    memcpy(&fd, buf, sizeof fd);
+    fd_close(t->files, fd);
 }
 
 int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
@@ -299,9 +317,13 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
         err = socket_getopt(f, name, buf, &len);
     else
         err = s->ops->getopt ? s->ops->getopt(s, level, name, buf, &len) : -LINUX_EOPNOTSUPP;
+    if (err == -LINUX_ERANGE && copy_out_obj(t, arg_ptr(a, 4), &len) < 0)
+        return -LINUX_EFAULT;
     if (err < 0)
         return err;
-    if (len && copy_out(t, arg_ptr(a, 3), buf, len) < 0)
+    if ((len && copy_out(t, arg_ptr(a, 3), buf, len) < 0) || copy_out_obj(t, arg_ptr(a, 4), &len) < 0) {
+        take_back(t, level, name, buf, len);
         return -LINUX_EFAULT;
-    return copy_out_obj(t, arg_ptr(a, 4), &len);
+    }
+    return 0;
 }

@@ -5,7 +5,7 @@
 //
 // A blocking send or a receive with MSG_WAITALL may be done in pieces: call.done counts what went before.
 // sendmmsg and recvmmsg count whole messages in call.notes.
-// LIMIT: SCM_SECURITY, SCM_PIDFD, MSG_ZEROCOPY are not supported; recvmmsg's timeout is looked at between
+// LIMIT: SCM_SECURITY is not supported; recvmmsg's timeout is looked at between
 // messages.
 #include "abi/caps.h"
 #include "abi/misc.h"
@@ -16,6 +16,7 @@
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pid_ns.h"
+#include "sentry/proc/pidfd.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/run/park.h"
 #include "sentry/signal/signal.h"
@@ -182,6 +183,20 @@ static int put_files(struct control_out *o, struct sock_files *files, bool cloex
     return err;
 }
 
+// SO_PASSPIDFD: a new descriptor of the sender's process, or the error that kept it from being made.
+static int put_pidfd(struct control_out *o, struct tgroup *g) {
+    int32_t fd;
+    if (o->left < sizeof(struct linux_cmsghdr) + sizeof fd) {
+        o->flags |= LINUX_MSG_CTRUNC;
+        return 0;
+    }
+    fd = pidfd_install(o->t, g);
+    int err = put_cmsg(o, LINUX_SOL_SOCKET, LINUX_SCM_PIDFD, &fd, sizeof fd);
+    if (err < 0 && fd >= 0)
+        fd_close(o->t->files, fd);
+    return err;
+}
+
 // ---- Sending ----------------------------------------------------------------------------------------------
 static bool is_nonblock(struct file *f, unsigned flags) {
     return (flags & LINUX_MSG_DONTWAIT) || (atomic_load(&f->flags) & LINUX_O_NONBLOCK);
@@ -344,9 +359,11 @@ static int put_control(struct control_out *o, struct socket *s, struct sock_msg 
             return err;
     }
     int err = s->ops->tell ? s->ops->tell(s, m, &o->sink) : 0;
-    if (err < 0)
-        return err;
-    return m->files->n ? put_files(o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC) : 0;
+    if (err == 0 && m->files->n)
+        err = put_files(o, m->files, m->flags & LINUX_MSG_CMSG_CLOEXEC);
+    if (err == 0 && m->sender && socket_opt(s, LINUX_SO_PASSPIDFD))
+        err = put_pidfd(o, m->sender);
+    return err;
 }
 
 // What comes back besides the bytes. h: as read from the guest, at `at`.
@@ -386,9 +403,9 @@ static int64_t recv_header(struct task *t, struct file *f, const struct linux_ms
     struct sock_msg m = {.u = &u.u, .flags = flags, .addr = &addr, .files = &control.files};
     int64_t r = do_recv(t, f, &m);
     uio_user_done(&u);
-    if (r < 0)
-        return r;
-    err = put_header(t, socket_of(f), h, at, &m);
+    err = r < 0 ? 0 : put_header(t, socket_of(f), h, at, &m);
+    if (m.sender)
+        tgroup_put(m.sender);
     return err < 0 ? err : r;
 }
 
