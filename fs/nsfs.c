@@ -49,7 +49,11 @@ void ns_put(struct ns *n) {
 }
 
 static void evict(struct inode *i) { ns_put(i->priv); }
-static const struct inode_ops nsfs_inode_ops = {.evict = evict};
+// As an immutable file: nobody writes it, whatever he may.
+static int permission(struct inode *i, int mask, const struct vfs_cred *c) {
+    return mask & MAY_WRITE ? -LINUX_EPERM : vfs_mode_permission(i, mask, c);
+}
+static const struct inode_ops nsfs_inode_ops = {.permission = permission, .evict = evict};
 static const struct file_ops nsfs_file_ops = {.seek = SEEK_DEFAULT};
 
 int nsfs_path(struct vfs *v, struct ns *n, struct path *out) {

@@ -8,6 +8,7 @@
 #include "sentry/ipc/ipc_ns.h"
 #include "sentry/ipc/msg.h"
 #include "sentry/ipc/sem.h"
+#include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/user_ns.h"
