@@ -10,6 +10,7 @@
 // clang-format on
 #include "abi/futex.h"
 #include "abi/mman.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
@@ -59,7 +60,8 @@ int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t d
 }
 // Of waits and of locks with owners, which are not tried here.
 void task_put(struct task *t) {}
-struct task *task_find(struct kernel *k, int32_t tid) { return NULL; }
+struct task *task_find(struct task *by, int32_t tid) { return NULL; }
+int32_t task_vtid(const struct task *t) { return t->tid; }
 void park_deadline(struct task *t, uint64_t mono_ns_abs) {}
 int64_t park(struct task *t) { return SYS_PARK; }
 void task_wake(struct task *t) { woken[nwoken++ % 16] = (int)(t - tasks); }

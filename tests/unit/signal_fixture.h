@@ -51,6 +51,7 @@ static struct task tasks[NTASKS];
 static struct pgroup pgrp;
 
 // ---- What sentry/signal/ calls ----------------------------------------------------------------------------
+_Thread_local struct task *task_current;
 void task_notify(struct task *t) {
     atomic_store(&t->sigpending, true);
     atomic_store(&t->woken, true);
