@@ -225,7 +225,8 @@ static bool in_group(const struct cred *c, uint32_t gid) {
 // without CAP_SYS_PTRACE (LSM_UNSAFE_PTRACE), and no_new_privs forbids it.
 static bool new_caps(struct cred *c, const struct cred *old, bool shared, bool no_new_privs) {
     const uint32_t zero = cred_root(c);
-    bool root = zero != ID_NONE && !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == zero || c->uid == zero);
+    bool root =
+        zero != ID_NONE && !(c->securebits & LINUX_SECBIT_NOROOT) && (c->euid == zero || c->uid == zero);
     bool effective = root && c->euid == zero;
     bool changed = c->euid != old->euid || !in_group(old, c->egid);
     c->cap_permitted = root ? c->cap_bounding | c->cap_inheritable : 0;
@@ -243,7 +244,8 @@ static bool new_caps(struct cred *c, const struct cred *old, bool shared, bool n
     bool grew = effective || (c->cap_permitted & ~c->cap_ambient);
     return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != zero && grew);
 }
-// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not know.
+// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not
+// know.
 static bool may_set_ids(struct task *t, const struct cred *c, const struct binary *b) {
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
     bool seen = vfs_is_in(ns, &b->file->path);

@@ -20,8 +20,8 @@ struct cred {
     uint32_t groups[];
 };
 
-// A private copy to be changed, then published; of nothing (NULL): the caller gives it a user namespace. NULL:
-// no memory.
+// A private copy to be changed, then published; of nothing (NULL): the caller gives it a user namespace.
+// NULL: no memory.
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);
 void task_set_cred(struct task *t, struct cred *c);  // takes c over
 struct cred *cred_get(struct cred *c);

@@ -60,7 +60,9 @@ int plat_cmpxchg32(struct plat_as *as, uaddr_t word, uint32_t expect, uint32_t d
 }
 // Of waits and of locks with owners, which are not tried here.
 void task_put(struct task *t) {}
-struct task *task_find(struct task *by, int32_t tid) { return NULL; }
+struct task *task_find(struct task *by, int32_t tid) {
+    return NULL;
+}
 int32_t task_vtid(const struct task *t) { return t->tid; }
 void park_deadline(struct task *t, uint64_t mono_ns_abs) {}
 int64_t park(struct task *t) { return SYS_PARK; }
