@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #define USER_NS_LEVELS 32    // that lie in each other, below the first
-#define NS_MOST        2048  // namespaces of a kind that may be made in one user namespace, all levels below it
+#define NS_MOST        2048  // namespaces of a kind made in one user namespace, all levels below it too
 
 struct cred;
 struct kernel;
