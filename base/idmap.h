@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IDMAP_MAX 340u  // ranges of one map, as on Linux
-#define ID_NONE   (~0u)
+#define IDMAP_MAX   340u  // ranges of one map, as on Linux
+#define ID_NONE     (~0u)
 #define ID_OVERFLOW 65534u  // what is shown of one that has no number
 
 struct id_range {
     uint32_t first, lower, count;  // inside; the kernel's; how many
 };
 struct id_map {
-    _Atomic unsigned n;      // [a] set last: the ranges are there then
-    struct id_range *ranges; // owned
+    _Atomic unsigned n;       // [a] set last: the ranges are there then
+    struct id_range *ranges;  // owned
 };
 
 // The kernel's number of `id`, or ID_NONE. map NULL: the first namespace's, where they are the same.

@@ -339,8 +339,8 @@ int vfs_readdir(struct file *f, struct readdir_sink *s) {
 
 // As can_do_cachestat() of Linux.
 static bool may_see_cache(const struct vfs_cred *c, const struct file *f) {
-    return (f->mode & FMODE_WRITE) || c->fsuid == f->inode->attr.uid || cred_has_over(c, f->inode, LINUX_CAP_FOWNER) ||
-           vfs_permission(f->inode, MAY_WRITE, c) == 0;
+    return (f->mode & FMODE_WRITE) || c->fsuid == f->inode->attr.uid ||
+           cred_has_over(c, f->inode, LINUX_CAP_FOWNER) || vfs_permission(f->inode, MAY_WRITE, c) == 0;
 }
 static uint64_t pages_of_runs(const struct vfs_ctx *ctx, struct file *f, uint64_t at, uint64_t end) {
     uint64_t pages = 0;

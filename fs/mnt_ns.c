@@ -292,7 +292,8 @@ static struct path hang(struct vfs *v, struct mount *m, const struct path *to) {
 }
 
 static int may_move(struct mnt_ns *ns, const struct path *from, const struct path *at) {
-    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent || from->mnt->locked)
+    if (from->mnt->ns != ns || at->mnt->ns != ns || from->dentry != from->mnt->root || !from->mnt->parent ||
+        from->mnt->locked)
         return -LINUX_EINVAL;
     if (lies_on(at->mnt, from->mnt))
         return -LINUX_ELOOP;
@@ -348,7 +349,8 @@ static int may_pivot(struct mnt_ns *ns, const struct path *root, const struct pa
         return -LINUX_EINVAL;
     if (to->mnt == root->mnt || old->mnt == root->mnt)
         return -LINUX_EBUSY;
-    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent || to->mnt->locked || root->mnt->locked)
+    if (root->dentry != root->mnt->root || to->dentry != to->mnt->root || !to->mnt->parent ||
+        to->mnt->locked || root->mnt->locked)
         return -LINUX_EINVAL;
     return reaches(old, to) && reaches(to, root) ? 0 : -LINUX_EINVAL;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See nsfs.h. Each way to a namespace is a name and an inode of its own; all of one namespace have its number,
-// by which programs compare them. What the ioctls of such a file answer is the sentry's.
+// See nsfs.h. Each way to a namespace is a name and an inode of its own; all of one namespace have its
+// number, by which programs compare them. What the ioctls of such a file answer is the sentry's.
 #include "fs/nsfs.h"
 #include "abi/sched.h"
 #include "fs/core.h"
@@ -11,10 +11,10 @@ static const struct {
     const char *name;
     uint64_t flag;
 } kinds[NS_KINDS] = {
-    [NS_USER] = {"user", LINUX_CLONE_NEWUSER},       [NS_MNT] = {"mnt", LINUX_CLONE_NEWNS},
-    [NS_UTS] = {"uts", LINUX_CLONE_NEWUTS},          [NS_IPC] = {"ipc", LINUX_CLONE_NEWIPC},
-    [NS_PID] = {"pid", LINUX_CLONE_NEWPID},          [NS_CGROUP] = {"cgroup", LINUX_CLONE_NEWCGROUP},
-    [NS_NET] = {"net", LINUX_CLONE_NEWNET},          [NS_TIME] = {"time", LINUX_CLONE_NEWTIME},
+    [NS_USER] = {"user", LINUX_CLONE_NEWUSER}, [NS_MNT] = {"mnt", LINUX_CLONE_NEWNS},
+    [NS_UTS] = {"uts", LINUX_CLONE_NEWUTS},    [NS_IPC] = {"ipc", LINUX_CLONE_NEWIPC},
+    [NS_PID] = {"pid", LINUX_CLONE_NEWPID},    [NS_CGROUP] = {"cgroup", LINUX_CLONE_NEWCGROUP},
+    [NS_NET] = {"net", LINUX_CLONE_NEWNET},    [NS_TIME] = {"time", LINUX_CLONE_NEWTIME},
 };
 
 const char *ns_kind_name(enum ns_kind kind) { return kinds[kind].name; }
@@ -35,7 +35,9 @@ struct ns *ns_get(struct ns *n) {
     return n;
 }
 
-void nsfs_set_uncharge(struct vfs *v, void (*fn)(struct ns *owner, enum ns_kind kind)) { v->ns_uncharge = fn; }
+void nsfs_set_uncharge(struct vfs *v, void (*fn)(struct ns *owner, enum ns_kind kind)) {
+    v->ns_uncharge = fn;
+}
 
 // No recursion: user namespaces lie in each other, many deep.
 void ns_put(struct ns *n) {
@@ -49,7 +51,11 @@ void ns_put(struct ns *n) {
 }
 
 static void evict(struct inode *i) { ns_put(i->priv); }
-static const struct inode_ops nsfs_inode_ops = {.evict = evict};
+// As an immutable file: nobody writes it, whatever he may.
+static int permission(struct inode *i, int mask, const struct vfs_cred *c) {
+    return mask & MAY_WRITE ? -LINUX_EPERM : vfs_mode_permission(i, mask, c);
+}
+static const struct inode_ops nsfs_inode_ops = {.permission = permission, .evict = evict};
 static const struct file_ops nsfs_file_ops = {.seek = SEEK_DEFAULT};
 
 int nsfs_path(struct vfs *v, struct ns *n, struct path *out) {
@@ -76,4 +82,6 @@ struct ns *nsfs_of_path(const struct path *p) {
     return i && i->ops == &nsfs_inode_ops ? i->priv : NULL;
 }
 
-struct ns *nsfs_of(const struct file *f) { return f->mode & FMODE_PATH ? NULL : nsfs_of_path(&f->path); }
+struct ns *nsfs_of(const struct file *f) {
+    return f->mode & FMODE_PATH ? NULL : nsfs_of_path(&f->path);
+}

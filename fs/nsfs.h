@@ -16,11 +16,11 @@ enum ns_kind { NS_USER, NS_MNT, NS_UTS, NS_IPC, NS_PID, NS_CGROUP, NS_NET, NS_TI
 
 struct ns {
     struct refcount refs;
-    struct vfs *vfs;           // [c] borrowed
-    enum ns_kind kind;         // [c]
-    uint64_t ino;              // [c] its number, /proc/PID/ns; later ones have greater ones
-    struct ns *owner;          // [c] owned: the user namespace it was made in; of one: its parent; NULL: none
-    bool charged;              // [c] counted in the owner: given back at the end
+    struct vfs *vfs;    // [c] borrowed
+    enum ns_kind kind;  // [c]
+    uint64_t ino;       // [c] its number, /proc/PID/ns; later ones have greater ones
+    struct ns *owner;   // [c] owned: the user namespace it was made in; of one: its parent; NULL: none
+    bool charged;       // [c] counted in the owner: given back at the end
     void (*free)(struct ns *n);  // [c] the last reference is gone; the owner is put afterwards
 };
 

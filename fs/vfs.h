@@ -271,8 +271,8 @@ struct mount {
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
-    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could else
-    // see or do what it was there to keep from
+    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could
+    // else see or do what it was there to keep from
     bool locked;
     unsigned locked_flags;
     int id;

@@ -127,8 +127,8 @@ static bool first_namespaces(struct kernel *k) {
 
 static void last_namespaces(struct kernel *k) {
     nsproxy_put(k->nsproxy);
-    struct ns *const own[] = {&k->ipc.ns, &k->net.ns, &k->uts->ns, &k->pid_ns->ns, k->cgroup_ns, k->time_ns,
-                              &k->user_ns->ns};
+    struct ns *const own[] = {&k->ipc.ns,   &k->net.ns, &k->uts->ns,    &k->pid_ns->ns,
+                              k->cgroup_ns, k->time_ns, &k->user_ns->ns};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         ns_put(own[i]);
 }

@@ -76,7 +76,7 @@ struct kernel {
     // [c] owned: the first namespaces of their kinds (those of sockets and IPC are above)
     struct user_ns *user_ns;
     struct pid_ns *pid_ns;
-    struct uts_ns *uts;          // the names that the machine has at first
+    struct uts_ns *uts;  // the names that the machine has at first
     struct ns *cgroup_ns, *time_ns;
     struct nsproxy *nsproxy;     // [c] owned: all of them
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id

@@ -5,7 +5,8 @@
 // its memory itself goes at once with the last area.
 //
 // LIMIT: no huge pages (SHM_HUGETLB is EINVAL); a segment of another namespace cannot be detached by shmdt,
-// only unmapped; the time and process of the last detach are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
+// only unmapped; the time and process of the last detach are noted by shmdt alone, not by exit. SHM_LOCK is
+// noted and not charged.
 #include "sentry/ipc/shm.h"
 #include "abi/caps.h"
 #include "abi/mman.h"
@@ -89,7 +90,8 @@ static bool allowed(struct task *t, const struct shmseg *s, unsigned want) {
 }
 static bool owns(struct task *t, const struct shmseg *s) {
     const struct linux_ipc64_perm *p = &s->ds.shm_perm;
-    return t->cred->euid == p->uid || t->cred->euid == p->cuid || task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_SYS_ADMIN);
+    return t->cred->euid == p->uid || t->cred->euid == p->cuid ||
+           task_capable_over(t, &task_ipc(t)->ns, LINUX_CAP_SYS_ADMIN);
 }
 static int64_t now(void) { return (int64_t)(real_ns() / NS_PER_SEC); }
 

@@ -248,7 +248,8 @@ static bool new_caps(struct cred *c, const struct cred *old, const struct file_c
     bool grew = effective || (c->cap_permitted & ~c->cap_ambient);
     return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != zero && grew);
 }
-// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not know.
+// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not
+// know.
 static bool may_set_ids(struct task *t, const struct cred *c, const struct binary *b) {
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
     bool seen = vfs_is_in(ns, &b->file->path);

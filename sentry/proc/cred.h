@@ -20,8 +20,8 @@ struct cred {
     uint32_t groups[];  // sorted
 };
 
-// A private copy to be changed, then published; of nothing (NULL): the caller gives it a user namespace. NULL:
-// no memory.
+// A private copy to be changed, then published; of nothing (NULL): the caller gives it a user namespace.
+// NULL: no memory.
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);
 void cred_sort_groups(struct cred *c);  // after they were set: they are searched as a sorted list
 void task_set_cred(struct task *t, struct cred *c);  // takes c over

@@ -75,9 +75,15 @@ void task_set_nsproxy(struct task *t, struct nsproxy *p) {
     nsproxy_put(old);
 }
 
-struct uts_ns *task_uts(const struct task *t) { return (struct uts_ns *)t->nsproxy->of[NS_UTS]; }
-struct ipc_ns *task_ipc(const struct task *t) { return (struct ipc_ns *)t->nsproxy->of[NS_IPC]; }
-struct net_ns *task_net(const struct task *t) { return (struct net_ns *)t->nsproxy->of[NS_NET]; }
+struct uts_ns *task_uts(const struct task *t) {
+    return (struct uts_ns *)t->nsproxy->of[NS_UTS];
+}
+struct ipc_ns *task_ipc(const struct task *t) {
+    return (struct ipc_ns *)t->nsproxy->of[NS_IPC];
+}
+struct net_ns *task_net(const struct task *t) {
+    return (struct net_ns *)t->nsproxy->of[NS_NET];
+}
 
 static struct ns *borrow_ns(struct task *t, enum ns_kind kind) {
     switch (kind) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See pid_ns.h. A number of the kernel's that is in an inner namespace has a record of those that it has there,
-// as long as a task, a group or a session is called by it.
+// See pid_ns.h. A number of the kernel's that is in an inner namespace has a record of those that it has
+// there, as long as a task, a group or a session is called by it.
 #include "sentry/proc/pid_ns.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
@@ -43,7 +43,9 @@ static struct pid_ns *pid_ns_new(struct kernel *k, uint64_t ino, struct ns *owne
     return p;
 }
 
-struct pid_ns *pid_ns_first(struct kernel *k) { return pid_ns_new(k, PID_NS_FIRST, &k->user_ns->ns, NULL); }
+struct pid_ns *pid_ns_first(struct kernel *k) {
+    return pid_ns_new(k, PID_NS_FIRST, &k->user_ns->ns, NULL);
+}
 
 int pid_ns_make(struct task *t, struct ns *owner, struct ns **out) {
     struct pid_ns *parent = pid_ns_of(t->nsproxy->of[NS_PID]);

@@ -26,7 +26,7 @@ struct pid_ns {
     bool dead;               // [T] its init has ended: nothing is made in it any more
     unsigned nprocs;         // [T] processes in it and below that have not ended
 };
-struct pid_ns *pid_ns_first(struct kernel *k);  // NULL: no memory
+struct pid_ns *pid_ns_first(struct kernel *k);                       // NULL: no memory
 int pid_ns_make(struct task *t, struct ns *owner, struct ns **out);  // below t's; EINVAL, ENOSPC, ENOMEM
 static inline struct pid_ns *pid_ns_of(struct ns *n) { return (struct pid_ns *)n; }
 bool pid_ns_is_in(const struct pid_ns *p, const struct pid_ns *outer);  // or is it
@@ -51,8 +51,10 @@ int32_t task_pid_in(struct task *t, int32_t nr);
 
 // ---- Life [T] ---------------------------------------------------------------------------------------------
 void pid_ns_joins(struct tgroup *g);  // a new process, with its numbers
-// It has ended. If it is an init, all others end. True: the end may be told; false: pid_ns_waiting() says when.
+// It has ended. If it is an init, all others end. True: the end may be told; false: pid_ns_waiting() says
+// when.
 bool pid_ns_leaves(struct tgroup *g);
-struct tgroup *pid_ns_waiting(struct tgroup *g);  // an init whose end is to be told now that g has left, or NULL
-bool pid_ns_is_init(const struct tgroup *g);      // of an inner one
+struct tgroup *
+pid_ns_waiting(struct tgroup *g);             // an init whose end is to be told now that g has left, or NULL
+bool pid_ns_is_init(const struct tgroup *g);  // of an inner one
 #endif

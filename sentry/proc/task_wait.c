@@ -22,7 +22,10 @@ static bool matches(struct task *t, const struct tgroup *c, const struct wait_re
 }
 
 static void fill(struct wait_result *res, const struct tgroup *c, int status, int code) {
-    *res = (struct wait_result){.pid = pid_out(c->parent->pid_ns, c->pid), .uid = c->leader->cred->uid, .status = status, .code = code};
+    *res = (struct wait_result){.pid = pid_out(c->parent->pid_ns, c->pid),
+                                .uid = c->leader->cred->uid,
+                                .status = status,
+                                .code = code};
     res->cpu_ns = c->cpu_ns_dead + c->cpu_ns_children;
     res->peak = c->peak_dead > c->peak_children ? c->peak_dead : c->peak_children;
 }

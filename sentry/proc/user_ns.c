@@ -50,10 +50,18 @@ struct user_ns *user_ns_first(struct kernel *k) {
 const struct id_map *user_ns_uids(const struct user_ns *u) { return u && u->level ? &u->uids : NULL; }
 const struct id_map *user_ns_gids(const struct user_ns *u) { return u && u->level ? &u->gids : NULL; }
 
-uint32_t task_uid_in(const struct task *t, uint32_t uid) { return idmap_in(user_ns_uids(t->cred->user), uid); }
-uint32_t task_gid_in(const struct task *t, uint32_t gid) { return idmap_in(user_ns_gids(t->cred->user), gid); }
-uint32_t task_uid_out(const struct task *t, uint32_t kuid) { return idmap_shown(user_ns_uids(t->cred->user), kuid); }
-uint32_t task_gid_out(const struct task *t, uint32_t kgid) { return idmap_shown(user_ns_gids(t->cred->user), kgid); }
+uint32_t task_uid_in(const struct task *t, uint32_t uid) {
+    return idmap_in(user_ns_uids(t->cred->user), uid);
+}
+uint32_t task_gid_in(const struct task *t, uint32_t gid) {
+    return idmap_in(user_ns_gids(t->cred->user), gid);
+}
+uint32_t task_uid_out(const struct task *t, uint32_t kuid) {
+    return idmap_shown(user_ns_uids(t->cred->user), kuid);
+}
+uint32_t task_gid_out(const struct task *t, uint32_t kgid) {
+    return idmap_shown(user_ns_gids(t->cred->user), kgid);
+}
 uint32_t cred_root(const struct cred *c) { return idmap_in(user_ns_uids(c->user), 0); }
 
 // ---- How many ---------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 // sentry alone: nothing on the host corresponds to one. All numbers of users and groups that the sentry keeps
 // are the first namespace's; they are turned into a caller's where they pass to or from it.
 //
-// A capability is one of the namespace that the holder is in: it holds over that and what was made in it, never
-// over what belongs to an outer one.
+// A capability is one of the namespace that the holder is in: it holds over that and what was made in it,
+// never over what belongs to an outer one.
 #ifndef SENTRY_PROC_USER_NS_H
 #define SENTRY_PROC_USER_NS_H
 #include "base/idmap.h"
@@ -12,8 +12,8 @@
 #include "fs/nsfs.h"
 #include <stdbool.h>
 
-#define USER_NS_LEVELS 32  // that lie in each other, below the first
-#define NS_MOST 2048       // namespaces of a kind that may be made in one user namespace, all levels below it
+#define USER_NS_LEVELS 32    // that lie in each other, below the first
+#define NS_MOST        2048  // namespaces of a kind made in one user namespace, all levels below it too
 
 struct cred;
 struct kernel;
@@ -26,9 +26,9 @@ struct user_ns {
     bool maker_may_setfcap;  // [c] as its maker could: root may be mapped
     struct lock lock;        // RANK_OBJECT: writes of the maps
     struct id_map uids, gids;
-    _Atomic bool setgroups_denied;       // [a] set under lock
-    _Atomic uint32_t made[NS_KINDS];     // [a] that are there now
-    _Atomic uint32_t most[NS_KINDS];     // [a] /proc/sys/user/max_*
+    _Atomic bool setgroups_denied;    // [a] set under lock
+    _Atomic uint32_t made[NS_KINDS];  // [a] that are there now
+    _Atomic uint32_t most[NS_KINDS];  // [a] /proc/sys/user/max_*
 };
 
 static inline struct user_ns *user_ns_of(struct ns *n) { return (struct user_ns *)n; }
@@ -45,8 +45,8 @@ void user_ns_enter(struct cred *c, struct user_ns *u);  // setns(2): takes a ref
 bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap);
 bool task_ns_capable(const struct task *t, const struct user_ns *u, int cap);
 bool task_capable_over(const struct task *t, const struct ns *n, int cap);  // over a namespace of any kind
-bool task_own_capable(const struct task *t, int cap);                      // over its own user namespace
-bool user_ns_is_in(const struct user_ns *u, const struct user_ns *outer);  // or is it
+bool task_own_capable(const struct task *t, int cap);                       // over its own user namespace
+bool user_ns_is_in(const struct user_ns *u, const struct user_ns *outer);   // or is it
 
 // Maps of the first namespace are NULL: nothing is looked up there.
 const struct id_map *user_ns_uids(const struct user_ns *u);

@@ -17,8 +17,8 @@
 // The namespace that the process was in when the file was opened, and who opened it: a descriptor that is
 // handed to a more powerful process gives no more than its opener had.
 struct idmap_file {
-    struct user_ns *ns;        // owned
-    struct cred *opener;       // owned
+    struct user_ns *ns;   // owned
+    struct cred *opener;  // owned
     enum { MAP_UIDS, MAP_GIDS, MAP_PROJECTS } which;
 };
 
@@ -129,7 +129,8 @@ static bool parse_range(const char **at, struct id_range *r) {
     else if (**at)
         return false;
     return r->count && r->first != ID_NONE && r->lower != ID_NONE &&
-           !__builtin_add_overflow(r->first, r->count, &end) && !__builtin_add_overflow(r->lower, r->count, &end);
+           !__builtin_add_overflow(r->first, r->count, &end) &&
+           !__builtin_add_overflow(r->lower, r->count, &end);
 }
 
 // The ranges of a text; *n: how many. NULL: not a map (*err EINVAL), or no memory.
@@ -161,7 +162,8 @@ static bool may_map(const struct idmap_file *m, const struct id_range *v, unsign
     uint32_t lower = idmap_in(map_of(parent, m->which), v[0].lower);
     // Root of the parent is mapped by who could have made files act as root there (since 5.12).
     for (unsigned i = 0; uids && i < n; i++)
-        if (v[i].lower == 0 && !(c->user == u ? u->maker_may_setfcap : cred_ns_capable(c, parent, LINUX_CAP_SETFCAP)))
+        if (v[i].lower == 0 &&
+            !(c->user == u ? u->maker_may_setfcap : cred_ns_capable(c, parent, LINUX_CAP_SETFCAP)))
             return false;
     // Itself alone: with no right at all, but for groups only when setgroups(2) is given up.
     if (n == 1 && v[0].count == 1 && c->euid == u->uid) {
@@ -201,7 +203,8 @@ static int64_t map_write(struct file *f, struct uio *u, uint64_t off) {
         return -LINUX_EINVAL;
     const struct user_ns *mine = m->opener ? m->opener->user : NULL;
     // Written from inside, or from the parent.
-    if (!m->ns->level || m->which == MAP_PROJECTS || !mine || (mine != m->ns && mine != user_ns_parent(m->ns)))
+    if (!m->ns->level || m->which == MAP_PROJECTS || !mine ||
+        (mine != m->ns && mine != user_ns_parent(m->ns)))
         return -LINUX_EPERM;
     int64_t len = uio_from(u, text, u->left);
     if (len < 0)
@@ -276,8 +279,9 @@ int proc_open_setgroups(const struct proc_node *n, struct file *f) {
 static const struct {
     const char *name;
     enum ns_kind kind;
-} kinds[] = {{"max_user_namespaces", NS_USER}, {"max_mnt_namespaces", NS_MNT}, {"max_uts_namespaces", NS_UTS},
-             {"max_ipc_namespaces", NS_IPC},   {"max_pid_namespaces", NS_PID}, {"max_net_namespaces", NS_NET},
+} kinds[] = {{"max_user_namespaces", NS_USER},     {"max_mnt_namespaces", NS_MNT},
+             {"max_uts_namespaces", NS_UTS},       {"max_ipc_namespaces", NS_IPC},
+             {"max_pid_namespaces", NS_PID},       {"max_net_namespaces", NS_NET},
              {"max_cgroup_namespaces", NS_CGROUP}, {"max_time_namespaces", NS_TIME}};
 
 static _Atomic uint32_t *most_of(const struct proc_node *n) {
@@ -305,7 +309,8 @@ static int store_most(const struct proc_node *n, char *text, size_t len) {
     return 0;
 }
 
-#define MOST(n) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = show_most, .store = store_most}
+#define MOST(n) \
+    { .name = n, .mode = LINUX_S_IFREG | 0644, .show = show_most, .store = store_most }
 const struct proc_entry proc_sys_user_entries[] = {
     MOST("max_cgroup_namespaces"), MOST("max_ipc_namespaces"), MOST("max_mnt_namespaces"),
     MOST("max_net_namespaces"),    MOST("max_pid_namespaces"), MOST("max_time_namespaces"),

@@ -85,8 +85,8 @@ struct proc_entry {
 #define PROC_LINK(n, l)     {.name = n, .mode = LINUX_S_IFLNK | 0777, .link = l}
 
 // A file system with that tree (procfs.c).
-int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *root, const char *type, int64_t magic,
-                       struct superblock **out);
+int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *root, const char *type,
+                       int64_t magic, struct superblock **out);
 extern const struct proc_entry proc_root_entry;     // root.c
 extern const struct proc_entry proc_process_entry;  // process.c: /proc/PID ...
 extern const struct proc_entry proc_thread_entry;   // ... and /proc/PID/task/TID

@@ -148,13 +148,18 @@ static int ns_jump(const struct proc_node *n, struct path *out) {
 }
 // The user's and the processes' own outlive a process's end.
 #define NS(n, f) \
-    { \
-        .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link, .jump = ns_jump \
-    }
-static const struct proc_entry ns_entries[] = {
-    NS("cgroup", PROC_NSPROXY), NS("ipc", PROC_NSPROXY), NS("mnt", PROC_NSPROXY), NS("net", PROC_NSPROXY),
-    NS("pid", 0), NS("pid_for_children", PROC_NSPROXY), NS("time", PROC_NSPROXY),
-    NS("time_for_children", PROC_NSPROXY), NS("user", 0), NS("uts", PROC_NSPROXY), {0}};
+    { .name = n, .mode = LINUX_S_IFLNK | 0777, .flags = PROC_PTRACE | (f), .link = ns_link, .jump = ns_jump }
+static const struct proc_entry ns_entries[] = {NS("cgroup", PROC_NSPROXY),
+                                               NS("ipc", PROC_NSPROXY),
+                                               NS("mnt", PROC_NSPROXY),
+                                               NS("net", PROC_NSPROXY),
+                                               NS("pid", 0),
+                                               NS("pid_for_children", PROC_NSPROXY),
+                                               NS("time", PROC_NSPROXY),
+                                               NS("time_for_children", PROC_NSPROXY),
+                                               NS("user", 0),
+                                               NS("uts", PROC_NSPROXY),
+                                               {0}};
 
 // ---- Threads ----------------------------------------------------------------------------------------------
 static int find_thread(const struct proc_node *dir, int32_t tid, struct proc_node *child) {
@@ -217,7 +222,8 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
 #define OF_MOUNTS(n, m, s) {.name = n, .mode = LINUX_S_IFREG | (m), .flags = PROC_NSPROXY, .show = s}
 #define STORED(n, s, w) {.name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w}
 
-#define IDMAP(n) {.name = n, .mode = LINUX_S_IFREG | 0644, .open = proc_open_idmap, .fops = &proc_idmap_fops}
+#define IDMAP(n) \
+    { .name = n, .mode = LINUX_S_IFREG | 0644, .open = proc_open_idmap, .fops = &proc_idmap_fops }
 // What a process and each of its threads have.
 #define COMMON_ENTRIES \
     SECRET("auxv", PROC_NEEDS_MM, proc_show_auxv), PROC_CONST("cgroup", "0::/\n"), \
@@ -243,13 +249,15 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj), \
         SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root), \
         PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"), \
-        \
-        {.name = "setgroups", .mode = LINUX_S_IFREG | 0644, .open = proc_open_setgroups, \
+\
+        {.name = "setgroups", \
+         .mode = LINUX_S_IFREG | 0644, \
+         .open = proc_open_setgroups, \
          .fops = &proc_setgroups_fops}, \
         OF_MEMORY("smaps", 0, proc_show_smaps), \
         OF_MEMORY("smaps_rollup", PROC_NEEDS_MM, proc_show_smaps_rollup), PROC_FILE("stat", proc_show_stat), \
-        PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), \
-        IDMAP("uid_map"), IDMAP("projid_map"), PROC_CONST("wchan", "0")
+        PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), IDMAP("uid_map"), \
+        IDMAP("projid_map"), PROC_CONST("wchan", "0")
 
 static const struct proc_entry thread_entries[] = {
     PROC_FILE("children", show_children),

@@ -373,8 +373,8 @@ int procfs_create(struct vfs *vfs, struct pid_ns *ns, struct superblock **out) {
     return procfs_create_tree(vfs, ns, &proc_root_entry, "proc", LINUX_PROC_SUPER_MAGIC, out);
 }
 
-int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *tree, const char *type, int64_t magic,
-                       struct superblock **out) {
+int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_entry *tree, const char *type,
+                       int64_t magic, struct superblock **out) {
     struct superblock *sb = super_new(vfs, &proc_super_ops, type, magic);
     if (!sb)
         return -LINUX_ENOMEM;

@@ -213,7 +213,8 @@ static const char *state_name(char state) {
 }
 
 static void put_ids(struct proc_text *x, const struct cred *c) {
-    const uint32_t uids[] = {c->uid, c->euid, c->suid, c->fsuid}, gids[] = {c->gid, c->egid, c->sgid, c->fsgid};
+    const uint32_t uids[] = {c->uid, c->euid, c->suid, c->fsuid},
+                   gids[] = {c->gid, c->egid, c->sgid, c->fsgid};
     proc_printf(x, "Uid:");
     for (int i = 0; i < 4; i++)
         proc_printf(x, "\t%u", idmap_shown(proc_reader_uids(), uids[i]));

@@ -102,5 +102,9 @@ int proc_path_text(const struct path *p, char *buf, size_t size) {
     return n < 0 ? (int)n : 0;
 }
 
-const struct id_map *proc_reader_uids(void) { return task_current ? user_ns_uids(task_current->cred->user) : NULL; }
-const struct id_map *proc_reader_gids(void) { return task_current ? user_ns_gids(task_current->cred->user) : NULL; }
+const struct id_map *proc_reader_uids(void) {
+    return task_current ? user_ns_uids(task_current->cred->user) : NULL;
+}
+const struct id_map *proc_reader_gids(void) {
+    return task_current ? user_ns_gids(task_current->cred->user) : NULL;
+}

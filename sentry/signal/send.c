@@ -165,8 +165,10 @@ int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) 
 }
 
 void signal_send_self(struct task *t, int sig) {
-    const struct linux_siginfo info = {
-        .si_signo = sig, .si_code = LINUX_SI_USER, .si_pid = task_vpid(t), .si_uid = task_uid_out(t, t->cred->uid)};
+    const struct linux_siginfo info = {.si_signo = sig,
+                                       .si_code = LINUX_SI_USER,
+                                       .si_pid = task_vpid(t),
+                                       .si_uid = task_uid_out(t, t->cred->uid)};
     signal_send_task(t, sig, &info);
 }
 

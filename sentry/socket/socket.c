@@ -33,7 +33,8 @@ struct linux_ucred ucred_shown(const struct linux_ucred *c) {
     struct task *t = task_current;
     if (!t)
         return *c;
-    return (struct linux_ucred){task_pid_out(t, c->pid), c->uid == ID_NONE ? ID_NONE : task_uid_out(t, c->uid),
+    return (struct linux_ucred){task_pid_out(t, c->pid),
+                                c->uid == ID_NONE ? ID_NONE : task_uid_out(t, c->uid),
                                 c->gid == ID_NONE ? ID_NONE : task_gid_out(t, c->gid)};
 }
 

@@ -259,7 +259,8 @@ int64_t sys_fchmod(struct task *t, const struct sysargs *a) {
 
 static int chown_path(struct task *t, const struct vfs_ctx *ctx, const struct path *p, uint32_t uid,
                       uint32_t gid) {
-    uint32_t kuid = uid == ID_NONE ? uid : task_uid_in(t, uid), kgid = gid == ID_NONE ? gid : task_gid_in(t, gid);
+    uint32_t kuid = uid == ID_NONE ? uid : task_uid_in(t, uid),
+             kgid = gid == ID_NONE ? gid : task_gid_in(t, gid);
     if ((uid != ID_NONE && kuid == ID_NONE) || (gid != ID_NONE && kgid == ID_NONE))
         return -LINUX_EINVAL;
     return vfs_chown(ctx, p, kuid, kgid);

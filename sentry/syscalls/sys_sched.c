@@ -32,9 +32,7 @@ int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
 }
 
 // Runs fn on the task that `tid` names (0: the caller) or answers ESRCH.
-static struct task *named(struct task *t, int32_t tid) {
-    return tid == 0 ? task_get(t) : task_find(t, tid);
-}
+static struct task *named(struct task *t, int32_t tid) { return tid == 0 ? task_get(t) : task_find(t, tid); }
 
 static bool may_schedule(struct task *t, const struct task *o) {
     return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid ||
@@ -188,8 +186,8 @@ static bool prio_matches(const struct prio_walk *w, const struct task *o) {
     case LINUX_PRIO_PROCESS:
         return w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tid) == w->id : o == w->caller;
     case LINUX_PRIO_PGRP:
-        return o->tg->pgrp &&
-               (w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tg->pgrp->pgid) == w->id : o->tg->pgrp == w->caller->tg->pgrp);
+        return o->tg->pgrp && (w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tg->pgrp->pgid) == w->id
+                                     : o->tg->pgrp == w->caller->tg->pgrp);
     default:
         return o->cred->uid == (w->id ? task_uid_in(w->caller, w->id) : w->caller->cred->uid);
     }

@@ -15,8 +15,7 @@
 
 #define NSFS_MAGIC_NUMBER 0x6e736673
 
-static void need(int flags)
-{
+static void need(int flags) {
     int pid = fork();
     if (pid == 0)
         _exit(unshare(CLONE_NEWUSER | flags) != 0);
@@ -24,8 +23,7 @@ static void need(int flags)
         SKIP("no such namespaces here");
 }
 
-static ino_t number_of(const char *kind)
-{
+static ino_t number_of(const char *kind) {
     char path[64];
     struct stat st;
     snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
@@ -33,8 +31,7 @@ static ino_t number_of(const char *kind)
     return st.st_ino;
 }
 
-TEST(a_file_stands_for_one)
-{
+TEST(a_file_stands_for_one) {
     char text[64], want[64];
     int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
     ASSERT_OK(fd);
@@ -56,8 +53,7 @@ TEST(a_file_stands_for_one)
     EXPECT_ERRNO(setns(path, 0), EBADF);
 }
 
-TEST(ipc_objects_are_the_namespaces_own)
-{
+TEST(ipc_objects_are_the_namespaces_own) {
     need(CLONE_NEWIPC);
     int id = shmget(IPC_PRIVATE, 4096, 0600);
     ASSERT_OK(id);
@@ -81,8 +77,7 @@ TEST(ipc_objects_are_the_namespaces_own)
     EXPECT_OK(shmctl(id, IPC_RMID, NULL));
 }
 
-TEST(a_segment_outlives_its_namespace)
-{
+TEST(a_segment_outlives_its_namespace) {
     need(CLONE_NEWIPC);
     IN_CHILD {
         ASSERT_OK(unshare(CLONE_NEWUSER | CLONE_NEWIPC));
@@ -96,8 +91,7 @@ TEST(a_segment_outlives_its_namespace)
     }
 }
 
-TEST(cgroup_namespaces)
-{
+TEST(cgroup_namespaces) {
     need(CLONE_NEWCGROUP);
     IN_CHILD {
         ino_t outer = number_of("cgroup");
@@ -111,8 +105,7 @@ TEST(cgroup_namespaces)
     }
 }
 
-TEST(by_a_pidfd_several_at_once)
-{
+TEST(by_a_pidfd_several_at_once) {
     need(CLONE_NEWUTS | CLONE_NEWIPC);
     IN_CHILD {
         int ready[2], hold[2];
@@ -144,8 +137,7 @@ TEST(by_a_pidfd_several_at_once)
     }
 }
 
-TEST(a_bind_keeps_one)
-{
+TEST(a_bind_keeps_one) {
     need(CLONE_NEWNS | CLONE_NEWUTS);
     in_tmpdir();
     IN_CHILD {
@@ -167,8 +159,7 @@ TEST(a_bind_keeps_one)
     }
 }
 
-TEST(mounts_are_entered_at_their_root)
-{
+TEST(mounts_are_entered_at_their_root) {
     need(CLONE_NEWNS);
     in_tmpdir();
     IN_CHILD {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: clone3, getpid, getppid, kill, wait4, unshare
-// Pid namespaces, pid_namespaces(7): numbers on each level, the init of one and its end, /proc of one, set_tid.
+// Pid namespaces, pid_namespaces(7): numbers on each level, the init of one and its end, /proc of one,
+// set_tid.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -10,8 +11,7 @@
 #include <sys/wait.h>
 #include "guest.h"
 
-static void need_namespaces(void)
-{
+static void need_namespaces(void) {
     int pid = fork();
     if (pid == 0)
         _exit(unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0);
@@ -20,14 +20,12 @@ static void need_namespaces(void)
 }
 
 // The child of a fork in a new namespace: its number 1.
-static int fork_init(void)
-{
+static int fork_init(void) {
     ASSERT_OK(unshare(CLONE_NEWUSER | CLONE_NEWPID));
     return fork_child();
 }
 
-TEST(numbers_begin_at_one)
-{
+TEST(numbers_begin_at_one) {
     need_namespaces();
     IN_CHILD {
         int before = getpid(), init = fork_init();
@@ -61,8 +59,7 @@ TEST(numbers_begin_at_one)
     }
 }
 
-TEST(orphans_go_to_the_init)
-{
+TEST(orphans_go_to_the_init) {
     need_namespaces();
     IN_CHILD {
         int init = fork_init();
@@ -87,8 +84,7 @@ TEST(orphans_go_to_the_init)
     }
 }
 
-TEST(the_end_of_the_init_ends_all)
-{
+TEST(the_end_of_the_init_ends_all) {
     need_namespaces();
     IN_CHILD {
         int held[2];
@@ -108,8 +104,7 @@ TEST(the_end_of_the_init_ends_all)
     }
 }
 
-TEST(an_init_takes_no_default_from_inside)
-{
+TEST(an_init_takes_no_default_from_inside) {
     need_namespaces();
     IN_CHILD {
         int ready[2];
@@ -140,8 +135,7 @@ TEST(an_init_takes_no_default_from_inside)
 static volatile int told_pid = -1;
 static void note_sender(int sig, siginfo_t *info, void *ctx) { told_pid = info->si_pid; }
 
-TEST(a_sender_from_outside_has_no_number)
-{
+TEST(a_sender_from_outside_has_no_number) {
     need_namespaces();
     IN_CHILD {
         int ready[2];
@@ -162,8 +156,7 @@ TEST(a_sender_from_outside_has_no_number)
     }
 }
 
-TEST(proc_shows_the_namespace)
-{
+TEST(proc_shows_the_namespace) {
     need_namespaces();
     IN_CHILD {
         uid_t uid = geteuid();
@@ -192,8 +185,7 @@ TEST(proc_shows_the_namespace)
     }
 }
 
-TEST(status_of_one_inside_has_both_numbers)
-{
+TEST(status_of_one_inside_has_both_numbers) {
     need_namespaces();
     IN_CHILD {
         int hold[2];
@@ -221,14 +213,14 @@ TEST(status_of_one_inside_has_both_numbers)
 
 static int clone_with(struct clone_args *a) { return (int)syscall(SYS_clone3, a, sizeof(*a)); }
 
-TEST(set_tid)
-{
+TEST(set_tid) {
     need_namespaces();
     IN_CHILD {
         int init = fork_init();
         if (init == 0) {
             pid_t want[] = {42};
-            struct clone_args a = {.exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)want, .set_tid_size = 1};
+            struct clone_args a = {
+                .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)want, .set_tid_size = 1};
             int pid = clone_with(&a);
             if (pid == 0)
                 _exit(getpid() == 42 ? 0 : 1);
@@ -249,8 +241,7 @@ TEST(set_tid)
     }
 }
 
-TEST(refusals)
-{
+TEST(refusals) {
     need_namespaces();
     IN_CHILD {
         struct clone_args a = {.flags = CLONE_NEWPID | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM};

@@ -20,8 +20,7 @@
 #define NS_GET_OWNER_UID _IO(0xb7, 0x4)
 #endif
 
-static void need_userns(void)
-{
+static void need_userns(void) {
     int pid = fork();
     if (pid == 0)
         _exit(unshare(CLONE_NEWUSER) != 0);
@@ -29,8 +28,7 @@ static void need_userns(void)
         SKIP("no user namespaces here");
 }
 
-static int write_file(const char *path, const char *text)
-{
+static int write_file(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -41,8 +39,7 @@ static int write_file(const char *path, const char *text)
     return n < 0 ? -1 : 0;
 }
 
-static void map_self(uid_t uid, gid_t gid)
-{
+static void map_self(uid_t uid, gid_t gid) {
     char text[64];
     ASSERT_OK(write_file("/proc/self/setgroups", "deny"));
     snprintf(text, sizeof(text), "0 %u 1\n", uid);
@@ -51,8 +48,7 @@ static void map_self(uid_t uid, gid_t gid)
     ASSERT_OK(write_file("/proc/self/gid_map", text));
 }
 
-static void be_nobody(void)
-{
+static void be_nobody(void) {
     if (geteuid() != 0)
         return;
     ASSERT_OK(setgroups(0, NULL));
@@ -61,8 +57,7 @@ static void be_nobody(void)
     ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
 }
 
-TEST(without_a_map_all_are_nobody)
-{
+TEST(without_a_map_all_are_nobody) {
     need_userns();
     IN_CHILD {
         be_nobody();
@@ -79,8 +74,7 @@ TEST(without_a_map_all_are_nobody)
     }
 }
 
-TEST(root_inside_is_the_maker_outside)
-{
+TEST(root_inside_is_the_maker_outside) {
     need_userns();
     in_tmpdir();
     ASSERT_OK(chmod(".", 0777));
@@ -106,8 +100,7 @@ TEST(root_inside_is_the_maker_outside)
     EXPECT_EQ(st.st_uid, geteuid() == 0 ? 1234u : geteuid());
 }
 
-TEST(capabilities_hold_inside_alone)
-{
+TEST(capabilities_hold_inside_alone) {
     need_userns();
     in_tmpdir();
     put_file("secret", "x");
@@ -135,8 +128,7 @@ TEST(capabilities_hold_inside_alone)
     }
 }
 
-TEST(what_came_along_is_locked)
-{
+TEST(what_came_along_is_locked) {
     need_userns();
     if (geteuid() != 0)
         SKIP("mounts need privilege");
@@ -162,8 +154,7 @@ TEST(what_came_along_is_locked)
 }
 
 // The writer of a map is judged: user_namespaces(7), "Defining user and group ID mappings".
-TEST(maps_are_written_once_and_soundly)
-{
+TEST(maps_are_written_once_and_soundly) {
     need_userns();
     IN_CHILD {
         be_nobody();
@@ -190,8 +181,7 @@ TEST(maps_are_written_once_and_soundly)
     EXPECT_ERRNO(write_file("/proc/self/uid_map", "0 0 1"), EPERM);  // nor the first one's
 }
 
-TEST(a_parent_maps_many)
-{
+TEST(a_parent_maps_many) {
     need_userns();
     if (geteuid() != 0)
         SKIP("maps of others need privilege");
@@ -229,8 +219,7 @@ TEST(a_parent_maps_many)
     EXPECT_EQ(wait_exit(pid), 0);
 }
 
-TEST(there_are_32_levels)
-{
+TEST(there_are_32_levels) {
     need_userns();
     IN_CHILD {
         be_nobody();
@@ -248,8 +237,7 @@ TEST(there_are_32_levels)
     }
 }
 
-TEST(relations_of_namespaces)
-{
+TEST(relations_of_namespaces) {
     need_userns();
     IN_CHILD {
         be_nobody();
@@ -273,17 +261,16 @@ TEST(relations_of_namespaces)
         fstat(inner, &b);
         EXPECT_EQ(a.st_ino, b.st_ino);
         EXPECT_EQ(a.st_dev, b.st_dev);
-        EXPECT_ERRNO(ioctl(inner, NS_GET_PARENT), EPERM);   // outside of what may be seen
+        EXPECT_ERRNO(ioctl(inner, NS_GET_PARENT), EPERM);  // outside of what may be seen
         EXPECT_ERRNO(ioctl(uts, NS_GET_PARENT), EINVAL);
-        EXPECT_ERRNO(setns(inner, 0), EINVAL);              // there already
+        EXPECT_ERRNO(setns(inner, 0), EINVAL);  // there already
         EXPECT_ERRNO(setns(outer, 0), EPERM);
         EXPECT_ERRNO(setns(uts, CLONE_NEWNET), EINVAL);
         EXPECT_OK(setns(uts, CLONE_NEWUTS));
     }
 }
 
-TEST(credentials_are_translated)
-{
+TEST(credentials_are_translated) {
     need_userns();
     int pair[2];
     ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -304,7 +291,8 @@ TEST(credentials_are_translated)
     }
     char c, control[CMSG_SPACE(sizeof(struct ucred))];
     struct iovec iov = {&c, 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     ASSERT_EQ(recvmsg(pair[0], &m, 0), 1);
     struct ucred got;
     ASSERT_TRUE(CMSG_FIRSTHDR(&m) != NULL);
@@ -312,8 +300,7 @@ TEST(credentials_are_translated)
     EXPECT_EQ(got.uid, mine == 0 ? 1234u : mine);
 }
 
-TEST(refusals)
-{
+TEST(refusals) {
     EXPECT_ERRNO(setns(-1, 0), EBADF);
     int fd = open("/", O_RDONLY);
     EXPECT_ERRNO(setns(fd, 0), EINVAL);

@@ -10,6 +10,7 @@
 // clang-format on
 #include "abi/futex.h"
 #include "abi/mman.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"

@@ -51,6 +51,7 @@ static struct task tasks[NTASKS];
 static struct pgroup pgrp;
 
 // ---- What sentry/signal/ calls ----------------------------------------------------------------------------
+_Thread_local struct task *task_current;
 void task_notify(struct task *t) {
     atomic_store(&t->sigpending, true);
     atomic_store(&t->woken, true);
@@ -75,7 +76,9 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 }
 bool pgroup_orphaned(struct pgroup *p, const struct tgroup *except) { return fake.orphaned; }
 bool task_capable(const struct task *t, int cap) { return t->cred->cap_effective >> cap & 1; }
-bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) { return c->cap_effective >> cap & 1; }
+bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) {
+    return c->cap_effective >> cap & 1;
+}
 bool pid_ns_is_in(const struct pid_ns *p, const struct pid_ns *outer) { return true; }
 int32_t task_vpid(const struct task *t) { return t->tg->pid; }
 uint32_t task_uid_out(const struct task *t, uint32_t kuid) { return kuid; }
