@@ -275,8 +275,9 @@ int netdev_change(struct net_ns *net, int32_t index, const struct net_link_chang
         }
         news->of[news->n++] = gone.of[0];
         br = NULL;
+    } else {
+        err = rename_to(d, c);
     }
-    err = rename_to(d, c);
     if (err == 0)
         err = apply(d, c, br);
     if (err == 0)

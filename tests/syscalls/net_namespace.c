@@ -5,6 +5,7 @@
 #include "rtnl.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -88,7 +89,8 @@ TEST(abstract_names_are_of_one_paths_are_of_all)
         own_net();
         int c = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
         EXPECT_ERRNO(connect(c, (void *)&name, n), ECONNREFUSED);
-        EXPECT_OK(bind(ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0)), (void *)&name, n));
+        int again = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
+        EXPECT_OK(bind(again, (void *)&name, n));
         EXPECT_OK(connect(c, (void *)&path, sizeof(path)));
     }
 }
@@ -100,9 +102,9 @@ TEST(knobs_and_lists_are_of_one)
         own_net();
         put_file("/proc/sys/net/ipv4/ip_forward", "1");
         put_file("/proc/sys/net/core/somaxconn", "17");
-        EXPECT_EQ(rtnl_add_link("dummy", "dummy7", NULL, -1), 0);
+        EXPECT_EQ(rtnl_add_link("veth", "pair7", "pair8", -1), 0);
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
-        EXPECT_TRUE(strstr(text, "dummy7:"));
+        EXPECT_TRUE(strstr(text, "pair7:"));
         own_net();
         ASSERT_EQ(get_file("/proc/sys/net/ipv4/ip_forward", text, sizeof(text)), 2);
         EXPECT_EQ(text[0], '0');
@@ -111,7 +113,7 @@ TEST(knobs_and_lists_are_of_one)
         EXPECT_TRUE(strcmp(text, "17\n") != 0);
         memset(text, 0, sizeof(text));
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
-        EXPECT_TRUE(!strstr(text, "dummy7:"));
+        EXPECT_TRUE(!strstr(text, "pair7:"));
     }
 }
 
@@ -139,6 +141,6 @@ TEST(errors)
         EXPECT_OK(setns(net, 0));
         ASSERT_OK(setuid(54321));
         EXPECT_ERRNO(setns(net, CLONE_NEWNET), EPERM);
-        EXPECT_EQ(rtnl_add_link("dummy", "d0", NULL, -1), EPERM);
+        EXPECT_EQ(rtnl_add_link("veth", "p0", "p1", -1), EPERM);
     }
 }
