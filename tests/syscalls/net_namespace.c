@@ -47,9 +47,12 @@ TEST(a_new_one_has_a_loopback_that_is_down)
         EXPECT_TRUE(number(before) != number(after));
         EXPECT_EQ(flags_of("lo") & IFF_UP, 0);
         EXPECT_EQ(if_nametoindex("lo"), 1);
-        EXPECT_EQ(bind_loopback(8000), -EADDRNOTAVAIL);
+        struct ifreq r = {.ifr_name = "lo"};
+        int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        EXPECT_ERRNO(ioctl(s, SIOCGIFADDR, &r), EADDRNOTAVAIL);
         ASSERT_EQ(rtnl_up("lo"), 0);
         EXPECT_TRUE(flags_of("lo") & IFF_UP);
+        EXPECT_OK(ioctl(s, SIOCGIFADDR, &r));
         EXPECT_TRUE(bind_loopback(8000) >= 0);
     }
 }
@@ -105,15 +108,18 @@ TEST(knobs_and_lists_are_of_one)
         EXPECT_EQ(rtnl_add_link("veth", "pair7", "pair8", -1), 0);
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
         EXPECT_TRUE(strstr(text, "pair7:"));
+        int first = open_ns();
         own_net();
-        ASSERT_EQ(get_file("/proc/sys/net/ipv4/ip_forward", text, sizeof(text)), 2);
-        EXPECT_EQ(text[0], '0');
+        put_file("/proc/sys/net/ipv4/ip_forward", "0");
         memset(text, 0, sizeof(text));
         ASSERT_OK(get_file("/proc/sys/net/core/somaxconn", text, sizeof(text)));
         EXPECT_TRUE(strcmp(text, "17\n") != 0);
         memset(text, 0, sizeof(text));
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
         EXPECT_TRUE(!strstr(text, "pair7:"));
+        ASSERT_OK(setns(first, 0));
+        ASSERT_EQ(get_file("/proc/sys/net/ipv4/ip_forward", text, sizeof(text)), 2);
+        EXPECT_EQ(text[0], '1');
     }
 }
 

@@ -66,10 +66,12 @@ TEST(a_pair_carries_between_namespaces)
         ASSERT_EQ(rtnl_add_link("veth", "v0", "v1", there), 0);
         EXPECT_EQ(if_nametoindex("v1"), 0);
         configure(here, "v0", "10.9.0.1");
+        for (int i = 0; i < 100 && flags_of("v0") & IFF_RUNNING; i++)
+            sleep_ms(20);  // Linux finds out later
         EXPECT_EQ(flags_of("v0") & (IFF_UP | IFF_RUNNING), IFF_UP);
         configure(there, "v1", "10.9.0.2");
         for (int i = 0; i < 100 && !(flags_of("v1") & IFF_RUNNING); i++)
-            sleep_ms(20);  // Linux finds out later
+            sleep_ms(20);
         EXPECT_EQ(flags_of("v1") & (IFF_UP | IFF_RUNNING), IFF_UP | IFF_RUNNING);
         int b = udp("10.9.0.2", 900);
         enter(here);
