@@ -197,10 +197,17 @@ int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at
     return err;
 }
 
+// A file that stands for a namespace has no place. One of mounts is bound in older ones alone: no ring of
+// references.
+static bool may_bind_ns(const struct mnt_ns *ns, const struct path *from) {
+    const struct ns *n = nsfs_of_path(from);
+    return n && (n->kind != NS_MNT || n->ino > ns->ns.ino);
+}
+
 static int bind_locked(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive,
                        struct list *gone) {
     struct vfs *v = ns->vfs;
-    if (from->mnt->ns != ns || at->mnt->ns != ns)
+    if ((from->mnt->ns != ns && !may_bind_ns(ns, from)) || at->mnt->ns != ns)
         return -LINUX_EINVAL;
     if (!mounts_fit(at, from->dentry))
         return -LINUX_ENOTDIR;
