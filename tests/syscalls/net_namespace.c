@@ -11,19 +11,16 @@
 #include <sys/wait.h>
 
 static int open_ns(void) { return ASSERT_OK(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)); }
-static void own_net(void)
-{
+static void own_net(void) {
     if (unshare(CLONE_NEWNET) < 0 && errno == EPERM && geteuid())
         _exit(77);
 }
-static ino_t number(int fd)
-{
+static ino_t number(int fd) {
     struct stat st;
     ASSERT_OK(fstat(fd, &st));
     return st.st_ino;
 }
-static unsigned short flags_of(const char *name)
-{
+static unsigned short flags_of(const char *name) {
     struct ifreq r = {0};
     int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
     strcpy(r.ifr_name, name);
@@ -31,15 +28,14 @@ static unsigned short flags_of(const char *name)
     close(s);
     return (unsigned short)r.ifr_flags;
 }
-static int bind_loopback(int port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+static int bind_loopback(int port) {
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int s = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
     return bind(s, (void *)&a, sizeof(a)) < 0 ? -errno : s;
 }
 
-TEST(a_new_one_has_a_loopback_that_is_down)
-{
+TEST(a_new_one_has_a_loopback_that_is_down) {
     IN_CHILD {
         int before = open_ns();
         own_net();
@@ -57,8 +53,7 @@ TEST(a_new_one_has_a_loopback_that_is_down)
     }
 }
 
-TEST(sockets_stay_where_they_were_made)
-{
+TEST(sockets_stay_where_they_were_made) {
     IN_CHILD {
         own_net();
         ASSERT_EQ(rtnl_up("lo"), 0);
@@ -70,14 +65,14 @@ TEST(sockets_stay_where_they_were_made)
         EXPECT_TRUE(bind_loopback(8001) >= 0);
         ASSERT_OK(setns(first, CLONE_NEWNET));
         EXPECT_EQ(bind_loopback(8001), -EADDRINUSE);
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(8001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        struct sockaddr_in a = {
+            .sin_family = AF_INET, .sin_port = htons(8001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
         int s = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
         EXPECT_OK(connect(s, (void *)&a, sizeof(a)));
     }
 }
 
-TEST(abstract_names_are_of_one_paths_are_of_all)
-{
+TEST(abstract_names_are_of_one_paths_are_of_all) {
     in_tmpdir();
     IN_CHILD {
         struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0net_namespace"};
@@ -98,8 +93,7 @@ TEST(abstract_names_are_of_one_paths_are_of_all)
     }
 }
 
-TEST(knobs_and_lists_are_of_one)
-{
+TEST(knobs_and_lists_are_of_one) {
     IN_CHILD {
         char text[4096];
         own_net();
@@ -123,8 +117,7 @@ TEST(knobs_and_lists_are_of_one)
     }
 }
 
-TEST(a_child_is_born_into_one)
-{
+TEST(a_child_is_born_into_one) {
     if (geteuid())
         SKIP("not root");
     ino_t ours = number(open_ns());
@@ -136,8 +129,7 @@ TEST(a_child_is_born_into_one)
     EXPECT_EQ(number(open_ns()), ours);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     IN_CHILD {
         own_net();
         int net = open_ns(), file = ASSERT_OK(open("/dev/null", O_RDONLY));
