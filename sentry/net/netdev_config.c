@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Devices come, change, move from one namespace to another, and go. Each function checks all that it can before
-// it changes anything. Locks: the hub's, taken here; stacks' with it held.
+// Devices come, change, move from one namespace to another, and go. Each function checks all that it can
+// before it changes anything. Locks: the hub's, taken here; stacks' with it held.
 #include "abi/errno.h"
 #include "base/budget.h"
 #include "base/clock.h"
@@ -15,8 +15,8 @@
 #define DEFAULT_MTU 1500
 #define LEAST_MTU   68
 #define MOST_MTU    65535
-#define NUMBERS     1024           // that a name with %d is tried with
-#define COST        (16u << 10)    // bytes that a device is charged as: itself, its interface, its addresses
+#define NUMBERS     1024         // that a name with %d is tried with
+#define COST        (16u << 10)  // bytes that a device is charged as: itself, its interface, its addresses
 
 static const char *const kinds[NETDEV_KINDS] = {"veth", "bridge", "dummy"};
 
@@ -275,8 +275,9 @@ int netdev_change(struct net_ns *net, int32_t index, const struct net_link_chang
         }
         news->of[news->n++] = gone.of[0];
         br = NULL;
+    } else {
+        err = rename_to(d, c);
     }
-    err = rename_to(d, c);
     if (err == 0)
         err = apply(d, c, br);
     if (err == 0)

@@ -3,8 +3,8 @@
 // how a single object is found. What a part of a dump holds is fixed by how much fits; it goes on where it
 // stopped, at an index.
 // LIMIT: who may (CAP_NET_ADMIN) can make veth, bridge and dummy links, change links, and add and remove
-// addresses, routes and neighbours; every other change is EOPNOTSUPP: rules, qdiscs, network namespace ids,
-// statistics. Groups are told of these changes, but of none that the stack makes itself.
+// addresses, routes and neighbours; every other change is EOPNOTSUPP: rules, qdiscs, numbers of network
+// namespaces, statistics. Groups are told of these changes, but of none that the stack makes itself.
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
@@ -260,6 +260,7 @@ static const struct service {
     {LINUX_RTM_GETNEIGH, rtnl_dump_neighs, NULL, sizeof(struct linux_ndmsg),
      offsetof(struct linux_ndmsg, ndm_ifindex)},
     {LINUX_RTM_GETRULE, dump_rules, NULL, sizeof(struct linux_fib_rule_hdr), 0},
+    {RTM_GETNSID, NULL, rtnl_get_nsid, sizeof(struct linux_rtgenmsg), 0},
 };
 static const struct service *service_of(uint16_t type) {
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
@@ -320,7 +321,7 @@ static int serve(struct rtnl_out *o, const struct request *q) {
         return rtnl_change(o, q);
     const struct service *s = service_of(type);
     if (s && (q->h.nlmsg_flags & LINUX_NLM_F_DUMP))
-        return begin_dump(o, s, q);
+        return s->dump ? begin_dump(o, s, q) : -LINUX_EOPNOTSUPP;
     return s && s->get ? s->get(o, q) : -LINUX_EOPNOTSUPP;
 }
 // An error, or 0 as an acknowledgement. An error brings the whole request back, unless that is not wanted.

@@ -20,6 +20,13 @@ int rtnl_change(struct rtnl_out *o, const struct request *q);
 int rtnl_new_link(struct rtnl_out *o, const struct request *q);
 int rtnl_set_link(struct rtnl_out *o, const struct request *q, const struct net_link *l);
 int rtnl_del_link(struct rtnl_out *o, const struct request *q);
+// Which number a namespace has in IFLA_LINK_NETNSID.
+#define RTM_NEWNSID 88
+#define RTM_GETNSID 90
+#define NETNSA_NSID 1
+#define NETNSA_PID  2
+#define NETNSA_FD   3
+int rtnl_get_nsid(struct rtnl_out *o, const struct request *q);
 int rtnl_change_neigh(struct rtnl_out *o, const struct request *q);
 bool rtnl_dump_neighs(struct rtnl_dump *d, struct nl_buf *b);
 

@@ -223,3 +223,31 @@ int rtnl_new_link(struct rtnl_out *o, const struct request *q) {
     done(&w.own);
     return err;
 }
+
+// ---- Numbers of namespaces --------------------------------------------------------------------------------
+// LIMIT: a network namespace has one number for all, which it is born with; RTM_NEWNSID gives it none.
+int rtnl_get_nsid(struct rtnl_out *o, const struct request *q) {
+    const size_t fixed = NL_ALIGN(sizeof(struct linux_rtgenmsg));
+    if (q->n < fixed)
+        return -LINUX_EINVAL;
+    const struct attrs a = {q->body + fixed, q->n - fixed};
+    struct net_ns *ns;
+    uint32_t v;
+    int fd = word(&a, NETNSA_FD, &v), pid = fd == 0 ? word(&a, NETNSA_PID, &v) : 0;
+    if (fd <= 0 && pid <= 0)
+        return -LINUX_EINVAL;
+    if (!o->netns)
+        return -LINUX_EOPNOTSUPP;
+    int err = o->netns(o, fd ? LINUX_IFLA_NET_NS_FD : LINUX_IFLA_NET_NS_PID, v, &ns);
+    if (err < 0)
+        return err;
+    _Alignas(4) uint8_t buf[64];
+    const uint8_t body[4] = {0};
+    struct nl_buf b = {.p = buf, .cap = sizeof buf};
+    size_t at = nl_begin(&b, RTM_NEWNSID, 0, q->h.nlmsg_seq, o->portid, body, sizeof body);
+    nl_put_u32(&b, NETNSA_NSID, (uint32_t)ns->serial);
+    nl_end(&b, at);
+    net_ns_put(ns);
+    o->reply(o, b.p, b.len, NULL, 0);
+    return 0;
+}

@@ -7,8 +7,8 @@
 #include "sentry/net/rtnl_impl.h"
 #include <string.h>
 
-static bool put_neigh(struct nl_buf *b, uint16_t type, const struct net_neigh *n, uint16_t flags, uint32_t seq,
-                      uint32_t portid) {
+static bool put_neigh(struct nl_buf *b, uint16_t type, const struct net_neigh *n, uint16_t flags,
+                      uint32_t seq, uint32_t portid) {
     struct linux_ndmsg m = {.ndm_family = n->family,
                             .ndm_ifindex = n->link,
                             .ndm_state = n->state,

@@ -150,24 +150,26 @@ int proc_show_snmp(struct proc_text *x, const struct proc_node *n) {
         "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos "
         "InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs "
         "ReasmFails FragOKs "
-        "FragFails FragCreates\nIp: %d 64 %llu %llu %llu %llu %llu 0 %llu %llu 0 %llu %llu %llu %llu 0 0 0 0\n",
-        netstack_forwarding(ns->inet.stack, true) ? 1 : 2, stat_of(ns, "ip_in"), stat_of(ns, "ip_drop_header"),
-        stat_of(ns, "ip_drop_martian"), stat_of(ns, "ip_forwarded"), stat_of(ns, "proto_drop_unknown"),
-        stat_of(ns, "ip_delivered"), stat_of(ns, "ip_out"), stat_of(ns, "ip_drop_route"), stat_of(ns, "frag_drop_timeout"),
-        stat_of(ns, "frag_in"), stat_of(ns, "frag_reassembled"));
+        "FragFails FragCreates\nIp: %d 64 %llu %llu %llu %llu %llu 0 %llu %llu 0 %llu %llu "
+        "%llu %llu 0 0 0 0\n",
+        netstack_forwarding(ns->inet.stack, true) ? 1 : 2, stat_of(ns, "ip_in"),
+        stat_of(ns, "ip_drop_header"), stat_of(ns, "ip_drop_martian"), stat_of(ns, "ip_forwarded"),
+        stat_of(ns, "proto_drop_unknown"), stat_of(ns, "ip_delivered"), stat_of(ns, "ip_out"),
+        stat_of(ns, "ip_drop_route"), stat_of(ns, "frag_drop_timeout"), stat_of(ns, "frag_in"),
+        stat_of(ns, "frag_reassembled"));
     proc_printf(
         x,
         "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab "
         "InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\n"
         "Tcp: 1 200 120000 -1 %llu %llu 0 %llu %u %llu %llu %llu %llu %llu %llu\n",
-        stat_of(ns, "tcp_active_opens"), stat_of(ns, "tcp_passive_opens"), stat_of(ns, "tcp_resets_in"), t.established,
-        stat_of(ns, "tcp_in"), stat_of(ns, "tcp_out"), stat_of(ns, "tcp_retransmits"), stat_of(ns, "tcp_drop_malformed"),
-        stat_of(ns, "tcp_resets_out"), stat_of(ns, "tcp_drop_checksum"));
+        stat_of(ns, "tcp_active_opens"), stat_of(ns, "tcp_passive_opens"), stat_of(ns, "tcp_resets_in"),
+        t.established, stat_of(ns, "tcp_in"), stat_of(ns, "tcp_out"), stat_of(ns, "tcp_retransmits"),
+        stat_of(ns, "tcp_drop_malformed"), stat_of(ns, "tcp_resets_out"), stat_of(ns, "tcp_drop_checksum"));
     proc_printf(
         x,
         "Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti "
         "MemErrors\nUdp: %llu %llu %llu %llu %llu 0 %llu 0 0\n",
-        stat_of(ns, "udp_in"), stat_of(ns, "udp_drop_port"), stat_of(ns, "udp_drop_malformed"), stat_of(ns, "udp_out"),
-        stat_of(ns, "udp_drop_full"), stat_of(ns, "udp_drop_checksum"));
+        stat_of(ns, "udp_in"), stat_of(ns, "udp_drop_port"), stat_of(ns, "udp_drop_malformed"),
+        stat_of(ns, "udp_out"), stat_of(ns, "udp_drop_full"), stat_of(ns, "udp_drop_checksum"));
     return 0;
 }

@@ -138,6 +138,8 @@ static const struct proc_entry ipv4_entries[] = {
     {0},
 };
 static const struct proc_entry unix_entries[] = {NUMBER("max_dgram_qlen", 512), {0}};
-const struct proc_entry proc_sys_net_entries[] = {
-    PROC_SYS("core", core_entries), PROC_SYS("ipv4", ipv4_entries), PROC_SYS("ipv6", ipv6_entries),
-    PROC_SYS("unix", unix_entries), {0}};
+const struct proc_entry proc_sys_net_entries[] = {PROC_SYS("core", core_entries),
+                                                  PROC_SYS("ipv4", ipv4_entries),
+                                                  PROC_SYS("ipv6", ipv6_entries),
+                                                  PROC_SYS("unix", unix_entries),
+                                                  {0}};

@@ -24,7 +24,8 @@ static void stack_due(struct ktimer *timer) {
 
 static void stack_sent(void *arg) { netdev_run(((struct inet_ns *)arg)->hub); }
 
-int inet_ns_init(struct inet_ns *ns, struct nets *nets, struct timer_queue *timers, size_t budget, bool bare) {
+int inet_ns_init(struct inet_ns *ns, struct nets *nets, struct timer_queue *timers, size_t budget,
+                 bool bare) {
     const struct netstack_config config = {.clock = stack_clock,
                                            .random = stack_random,
                                            .deadline = stack_deadline,

@@ -6,6 +6,7 @@
 #include "abi/errno.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "netstack/netstack.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/socket/netlink.h"
@@ -78,6 +79,8 @@ int net_ns_make(struct task *t, struct ns *owner, struct ns **out) {
         give_place(nets);
         return err;
     }
+    // As Linux has it (net.core.devconf_inherit_init_net): of IPv4 what the first one says.
+    netstack_set_forwarding(ns->inet.stack, true, netstack_forwarding(t->k->net.inet.stack, true));
     ns->serial = serial;
     ns_init(&ns->ns, NS_NET, t->k->vfs, 0, owner, ended);
     *out = &ns->ns;

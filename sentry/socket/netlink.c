@@ -260,7 +260,8 @@ void netlink_tell_link(struct net_ns *net, int32_t index) {
     struct nl_buf b = {.p = buf, .cap = sizeof buf};
     struct net_link l;
     list_init(&a.news);
-    if (!net_link_by_index(&net->inet.links.source, index, &l) || !rtnl_put_link(&b, LINUX_RTM_NEWLINK, &l, 0, 0, 0))
+    if (!net_link_by_index(&net->inet.links.source, index, &l) ||
+        !rtnl_put_link(&b, LINUX_RTM_NEWLINK, &l, 0, 0, 0))
         return;
     note_news(&a.out, LINUX_RTNLGRP_LINK, b.p, b.len);
     tell(&net->netlink, &a.news);

@@ -9,6 +9,8 @@
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/socket/socket.h"
 #include "tests/fuzz/fuzz.h"
 #include <stdlib.h>
@@ -36,6 +38,7 @@ struct world {
     struct kernel *k;
     struct task *t;
     struct cred *cred;
+    struct nsproxy *ns;
     struct socket *s[KINDS];
 };
 
@@ -68,12 +71,15 @@ static void begin(struct world *w) {
     w->t->k = w->k;
     w->t->cred = w->cred;
     w->cred->cap_effective = ~0ull;
+    w->cred->user = calloc(1, sizeof *w->cred->user);
+    if (!w->cred->user)
+        abort();
     timers_init(&w->k->timers);
     w->ns = calloc(1, sizeof *w->ns);
     if (!w->ns)
         abort();
     nets_init(&w->k->nets, &w->k->timers, 1 << 20);
-    ns_init(&w->k->net.ns, NS_NET, NULL, 1, NULL, stays);
+    ns_init(&w->k->net.ns, NS_NET, NULL, 1, NULL, stays);  // it belongs to nobody, so to the first
     if (net_ns_init(&w->k->net, &w->k->nets, &w->k->timers, 1 << 20, false) < 0)
         abort();
     ref_init(&w->ns->refs, 1);
@@ -93,6 +99,7 @@ static void end(struct world *w) {
     nets_destroy(&w->k->nets);
     free(w->ns);
     timers_destroy(&w->k->timers);
+    free(w->cred->user);
     free(w->cred);
     free(w->t);
     free(w->k);

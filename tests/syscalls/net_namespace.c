@@ -5,24 +5,22 @@
 #include "rtnl.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 static int open_ns(void) { return ASSERT_OK(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)); }
-static void own_net(void)
-{
+static void own_net(void) {
     if (unshare(CLONE_NEWNET) < 0 && errno == EPERM && geteuid())
         _exit(77);
 }
-static ino_t number(int fd)
-{
+static ino_t number(int fd) {
     struct stat st;
     ASSERT_OK(fstat(fd, &st));
     return st.st_ino;
 }
-static unsigned short flags_of(const char *name)
-{
+static unsigned short flags_of(const char *name) {
     struct ifreq r = {0};
     int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
     strcpy(r.ifr_name, name);
@@ -30,15 +28,14 @@ static unsigned short flags_of(const char *name)
     close(s);
     return (unsigned short)r.ifr_flags;
 }
-static int bind_loopback(int port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+static int bind_loopback(int port) {
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int s = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
     return bind(s, (void *)&a, sizeof(a)) < 0 ? -errno : s;
 }
 
-TEST(a_new_one_has_a_loopback_that_is_down)
-{
+TEST(a_new_one_has_a_loopback_that_is_down) {
     IN_CHILD {
         int before = open_ns();
         own_net();
@@ -46,15 +43,17 @@ TEST(a_new_one_has_a_loopback_that_is_down)
         EXPECT_TRUE(number(before) != number(after));
         EXPECT_EQ(flags_of("lo") & IFF_UP, 0);
         EXPECT_EQ(if_nametoindex("lo"), 1);
-        EXPECT_EQ(bind_loopback(8000), -EADDRNOTAVAIL);
+        struct ifreq r = {.ifr_name = "lo"};
+        int s = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        EXPECT_ERRNO(ioctl(s, SIOCGIFADDR, &r), EADDRNOTAVAIL);
         ASSERT_EQ(rtnl_up("lo"), 0);
         EXPECT_TRUE(flags_of("lo") & IFF_UP);
+        EXPECT_OK(ioctl(s, SIOCGIFADDR, &r));
         EXPECT_TRUE(bind_loopback(8000) >= 0);
     }
 }
 
-TEST(sockets_stay_where_they_were_made)
-{
+TEST(sockets_stay_where_they_were_made) {
     IN_CHILD {
         own_net();
         ASSERT_EQ(rtnl_up("lo"), 0);
@@ -66,14 +65,14 @@ TEST(sockets_stay_where_they_were_made)
         EXPECT_TRUE(bind_loopback(8001) >= 0);
         ASSERT_OK(setns(first, CLONE_NEWNET));
         EXPECT_EQ(bind_loopback(8001), -EADDRINUSE);
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(8001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        struct sockaddr_in a = {
+            .sin_family = AF_INET, .sin_port = htons(8001), .sin_addr = {htonl(INADDR_LOOPBACK)}};
         int s = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
         EXPECT_OK(connect(s, (void *)&a, sizeof(a)));
     }
 }
 
-TEST(abstract_names_are_of_one_paths_are_of_all)
-{
+TEST(abstract_names_are_of_one_paths_are_of_all) {
     in_tmpdir();
     IN_CHILD {
         struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0net_namespace"};
@@ -88,35 +87,37 @@ TEST(abstract_names_are_of_one_paths_are_of_all)
         own_net();
         int c = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
         EXPECT_ERRNO(connect(c, (void *)&name, n), ECONNREFUSED);
-        EXPECT_OK(bind(ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0)), (void *)&name, n));
+        int again = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
+        EXPECT_OK(bind(again, (void *)&name, n));
         EXPECT_OK(connect(c, (void *)&path, sizeof(path)));
     }
 }
 
-TEST(knobs_and_lists_are_of_one)
-{
+TEST(knobs_and_lists_are_of_one) {
     IN_CHILD {
         char text[4096];
         own_net();
         put_file("/proc/sys/net/ipv4/ip_forward", "1");
         put_file("/proc/sys/net/core/somaxconn", "17");
-        EXPECT_EQ(rtnl_add_link("dummy", "dummy7", NULL, -1), 0);
+        EXPECT_EQ(rtnl_add_link("veth", "pair7", "pair8", -1), 0);
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
-        EXPECT_TRUE(strstr(text, "dummy7:"));
+        EXPECT_TRUE(strstr(text, "pair7:"));
+        int first = open_ns();
         own_net();
-        ASSERT_EQ(get_file("/proc/sys/net/ipv4/ip_forward", text, sizeof(text)), 2);
-        EXPECT_EQ(text[0], '0');
+        put_file("/proc/sys/net/ipv4/ip_forward", "0");
         memset(text, 0, sizeof(text));
         ASSERT_OK(get_file("/proc/sys/net/core/somaxconn", text, sizeof(text)));
         EXPECT_TRUE(strcmp(text, "17\n") != 0);
         memset(text, 0, sizeof(text));
         ASSERT_OK(get_file("/proc/self/net/dev", text, sizeof(text) - 1));
-        EXPECT_TRUE(!strstr(text, "dummy7:"));
+        EXPECT_TRUE(!strstr(text, "pair7:"));
+        ASSERT_OK(setns(first, 0));
+        ASSERT_EQ(get_file("/proc/sys/net/ipv4/ip_forward", text, sizeof(text)), 2);
+        EXPECT_EQ(text[0], '1');
     }
 }
 
-TEST(a_child_is_born_into_one)
-{
+TEST(a_child_is_born_into_one) {
     if (geteuid())
         SKIP("not root");
     ino_t ours = number(open_ns());
@@ -128,8 +129,7 @@ TEST(a_child_is_born_into_one)
     EXPECT_EQ(number(open_ns()), ours);
 }
 
-TEST(errors)
-{
+TEST(errors) {
     IN_CHILD {
         own_net();
         int net = open_ns(), file = ASSERT_OK(open("/dev/null", O_RDONLY));
@@ -139,6 +139,6 @@ TEST(errors)
         EXPECT_OK(setns(net, 0));
         ASSERT_OK(setuid(54321));
         EXPECT_ERRNO(setns(net, CLONE_NEWNET), EPERM);
-        EXPECT_EQ(rtnl_add_link("dummy", "d0", NULL, -1), EPERM);
+        EXPECT_EQ(rtnl_add_link("veth", "p0", "p1", -1), EPERM);
     }
 }

@@ -14,7 +14,6 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/usercopy.h"
-#include "sentry/proc/pid_ns.h"
 #include "sentry/ipc/futex_pi.h"
 #include "sentry/run/park.h"
 #include <string.h>
