@@ -13,6 +13,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
@@ -191,6 +192,7 @@ void kernel_free(struct kernel *k) {
     free(k->tgs);
     free(k->pid_uses);
     uts_ns_put(k->uts);
+    seccomp_put(k->first_filter);
     free(k);
     the_kernel = NULL;
 }

@@ -67,6 +67,9 @@ static int store_ping(const struct proc_node *n, char *text, size_t len) {
     return 0;
 }
 
+// LIMIT: net.ipv4.ip_forward is remembered: a sandbox's own stack forwards nothing from one link to another.
+INT_KNOB(forward, forward, 0, 1)
+
 static const struct proc_entry core_entries[] = {
     NUMBER("optmem_max", 131072),
     NUMBER("rmem_default", 212992),
@@ -78,7 +81,7 @@ static const struct proc_entry core_entries[] = {
 };
 static const struct proc_entry ipv4_entries[] = {
     NUMBER("ip_default_ttl", 64),
-    NUMBER("ip_forward", 0),
+    KNOB("ip_forward", show_forward, store_forward),
     PROC_CONST("ip_local_port_range", "32768\t60999\n"),
     PROC_CONST("ip_local_reserved_ports", "\n"),
     NUMBER("ip_nonlocal_bind", 0),

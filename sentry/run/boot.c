@@ -35,6 +35,7 @@
 #include "sentry/run/mounts.h"
 #include "sentry/run/outside.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <errno.h>
@@ -187,8 +188,29 @@ static int open_network(struct kernel *k, const struct sentry_config *c) {
     return err < 0 ? err : control_open(k, c->listen_fd, c->init_fd, c->net_later);
 }
 
+// What the program finds as it begins, and cannot ask for itself.
+static int set_ahead(struct kernel *k, const struct sentry_config *c) {
+    char why[160];
+    for (unsigned i = 0; i < c->nsysctls; i++) {
+        int err = procfs_sysctl(c->sysctls[i].name, c->sysctls[i].value, why, sizeof why);
+        if (err < 0) {
+            log_error("config.json: linux.sysctl: %.100s: %s", c->sysctls[i].name, why);
+            return err;
+        }
+    }
+    if (!c->filter.insns)
+        return 0;
+    int err = seccomp_filter_make(c->filter.insns, c->filter.n, c->filter.log, &k->first_filter);
+    if (err < 0)
+        log_error("config.json: linux.seccomp: %s", linux_strerror(-err));
+    return err;
+}
+
 static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
-    int stdio[3], err = outside_init(k, c->inherited);
+    int stdio[3], err = set_ahead(k, c);
+    if (err < 0)
+        return SENTRY_EXIT_FAILED;
+    err = outside_init(k, c->inherited);
     if (err < 0 || !own_stdio(c, stdio))
         return fail("start", err < 0 ? err : -LINUX_EMFILE);
     struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, true, &err);

@@ -19,6 +19,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <stdio.h>
@@ -143,6 +144,7 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     g->exit_signal = LINUX_SIGCHLD;
     g->oom_score_adj = p->oom_score_adj;
     set_limits(g, p);
+    seccomp_begin(t, t->k->first_filter);
     int err = set_files(t, stdio);
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
