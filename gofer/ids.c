@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Users and groups of a root whose files belong to others on the host than inside, user_namespaces(7), "User and
-// group ID mappings". The lists were checked by who wrote them; what the sentry asks for is looked up in them.
+// Users and groups of a root whose files belong to others on the host than inside, user_namespaces(7), "User
+// and group ID mappings". The lists were checked by who wrote them; what the sentry asks for is looked up in
+// them.
 #include "abi/errno.h"
 #include "gofer/server.h"
 
 #define OVERFLOW_ID 65534u  // what has no number inside
 
-static const struct gofer_idmap *ids_of(const struct gofer_server *s, uint32_t root) { return s->roots[root].ids; }
+static const struct gofer_idmap *ids_of(const struct gofer_server *s, uint32_t root) {
+    return s->roots[root].ids;
+}
 
 static bool translate(const struct gofer_id_range *r, unsigned n, uint32_t id, bool inward, uint32_t *to) {
     for (; n > 0; r++, n--) {

@@ -52,9 +52,8 @@ static int make_rootless(json_t *j) {
     } maps[] = {{"uidMappings", geteuid()}, {"gidMappings", getegid()}};
     int err = json_array_append_new(json_object_get(linux_, "namespaces"), json_pack("{ss}", "type", "user"));
     for (size_t i = 0; i < 2 && err == 0; i++)
-        err = json_object_set_new(
-            linux_, maps[i].field,
-            json_pack("[{sisIsi}]", "containerID", 0, "hostID", maps[i].id, "size", 1));
+        err = json_object_set_new(linux_, maps[i].field,
+                                  json_pack("[{sisIsi}]", "containerID", 0, "hostID", maps[i].id, "size", 1));
     return err;
 }
 

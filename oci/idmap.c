@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See idmap.h. A sandbox has users of its own whatever the host's namespaces are, so a user namespace is nothing but
-// the translation of ids between the files of the host and the programs inside.
-// LIMIT: /proc/PID/uid_map of a container with mapped ids shows those of its own kernel, which are all its own.
+// See idmap.h. A sandbox has users of its own whatever the host's namespaces are, so a user namespace is
+// nothing but the translation of ids between the files of the host and the programs inside.
+// LIMIT: /proc/PID/uid_map of a container with mapped ids shows those of its own kernel, which are all its
+// own.
 #include "oci/idmap.h"
 #include "base/fault.h"
 #include "oci/json.h"
@@ -41,11 +42,12 @@ static int read_list(const struct config *c, const char *field, struct gofer_id_
     json_array_foreach(j, i, v) {
         struct gofer_id_range r;
         if (!read_number(v, "containerID", UINT32_MAX - 1, &r.inside) ||
-            !read_number(v, "hostID", UINT32_MAX - 1, &r.outside) || !read_number(v, "size", UINT32_MAX, &r.count))
+            !read_number(v, "hostID", UINT32_MAX - 1, &r.outside) ||
+            !read_number(v, "size", UINT32_MAX, &r.count))
             return error_set(e, "%s: %s[%zu]: a number is missing or out of range", c->file, field, i);
         if (!fits(list, *n, &r))
-            return error_set(e, "%s: %s[%zu]: is empty, too long, or maps what another one maps", c->file, field,
-                             i);
+            return error_set(e, "%s: %s[%zu]: is empty, too long, or maps what another one maps", c->file,
+                             field, i);
         list[(*n)++] = r;
     }
     return 0;
@@ -76,8 +78,8 @@ static bool has_path(const struct config *c) {
     size_t i;
     json_t *v;
     json_array_foreach(config_get(c->json, "linux.namespaces"), i, v) {
-        const char *type = json_string_value(json_object_get(v, "type")), *path =
-            json_string_value(json_object_get(v, "path"));
+        const char *type = json_string_value(json_object_get(v, "type")),
+                   *path = json_string_value(json_object_get(v, "path"));
         if (type && path && *path && !strcmp(type, "user"))
             return true;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See seccomp.h. libseccomp makes the program, as for other runtimes, so that a profile means the same here. Only
-// calls of the one architecture that guests have are ever judged.
+// See seccomp.h. libseccomp makes the program, as for other runtimes, so that a profile means the same here.
+// Only calls of the one architecture that guests have are ever judged.
 #include "oci/seccomp.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -45,24 +45,27 @@ static const struct word {
                {"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
                {"SCMP_ACT_LOG", SCMP_ACT_LOG},
                {0}},
-  operators[] = {{"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT},
-                 {"SCMP_CMP_LE", SCMP_CMP_LE}, {"SCMP_CMP_EQ", SCMP_CMP_EQ},
-                 {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+  operators[] = {{"SCMP_CMP_NE", SCMP_CMP_NE},
+                 {"SCMP_CMP_LT", SCMP_CMP_LT},
+                 {"SCMP_CMP_LE", SCMP_CMP_LE},
+                 {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+                 {"SCMP_CMP_GE", SCMP_CMP_GE},
+                 {"SCMP_CMP_GT", SCMP_CMP_GT},
                  {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
                  {0}},
-  architectures[] = {{"SCMP_ARCH_X86", 0},         {"SCMP_ARCH_X86_64", 1},     {"SCMP_ARCH_X32", 0},
-                     {"SCMP_ARCH_ARM", 0},         {"SCMP_ARCH_AARCH64", 0},    {"SCMP_ARCH_MIPS", 0},
-                     {"SCMP_ARCH_MIPS64", 0},      {"SCMP_ARCH_MIPS64N32", 0},  {"SCMP_ARCH_MIPSEL", 0},
-                     {"SCMP_ARCH_MIPSEL64", 0},    {"SCMP_ARCH_MIPSEL64N32", 0}, {"SCMP_ARCH_PPC", 0},
-                     {"SCMP_ARCH_PPC64", 0},       {"SCMP_ARCH_PPC64LE", 0},    {"SCMP_ARCH_S390", 0},
-                     {"SCMP_ARCH_S390X", 0},       {"SCMP_ARCH_PARISC", 0},     {"SCMP_ARCH_PARISC64", 0},
-                     {"SCMP_ARCH_RISCV64", 0},     {"SCMP_ARCH_LOONGARCH64", 0}, {"SCMP_ARCH_M68K", 0},
-                     {"SCMP_ARCH_SH", 0},          {"SCMP_ARCH_SHEB", 0},       {0}},
+  architectures[] = {{"SCMP_ARCH_X86", 0},      {"SCMP_ARCH_X86_64", 1},      {"SCMP_ARCH_X32", 0},
+                     {"SCMP_ARCH_ARM", 0},      {"SCMP_ARCH_AARCH64", 0},     {"SCMP_ARCH_MIPS", 0},
+                     {"SCMP_ARCH_MIPS64", 0},   {"SCMP_ARCH_MIPS64N32", 0},   {"SCMP_ARCH_MIPSEL", 0},
+                     {"SCMP_ARCH_MIPSEL64", 0}, {"SCMP_ARCH_MIPSEL64N32", 0}, {"SCMP_ARCH_PPC", 0},
+                     {"SCMP_ARCH_PPC64", 0},    {"SCMP_ARCH_PPC64LE", 0},     {"SCMP_ARCH_S390", 0},
+                     {"SCMP_ARCH_S390X", 0},    {"SCMP_ARCH_PARISC", 0},      {"SCMP_ARCH_PARISC64", 0},
+                     {"SCMP_ARCH_RISCV64", 0},  {"SCMP_ARCH_LOONGARCH64", 0}, {"SCMP_ARCH_M68K", 0},
+                     {"SCMP_ARCH_SH", 0},       {"SCMP_ARCH_SHEB", 0},        {0}},
   // what concerns the host's kernel, or several threads, has no meaning for a program that has not begun
-  flags[] = {{"SECCOMP_FILTER_FLAG_TSYNC", 0},
-             {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", 0},
-             {"SECCOMP_FILTER_FLAG_LOG", 1},
-             {0}};
+    flags[] = {{"SECCOMP_FILTER_FLAG_TSYNC", 0},
+               {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", 0},
+               {"SECCOMP_FILTER_FLAG_LOG", 1},
+               {0}};
 
 static const struct word *find(const struct word *words, const char *name) {
     for (; name && words->name; words++)
@@ -115,8 +118,8 @@ static int read_arg(const struct compiler *c, json_t *j, struct scmp_arg_cmp *ou
     return 0;
 }
 
-// Conditions hold together; but of several on one argument, which libseccomp does not know, each is a rule of its
-// own, as other runtimes have it.
+// Conditions hold together; but of several on one argument, which libseccomp does not know, each is a rule of
+// its own, as other runtimes have it.
 static bool one_argument_twice(const struct scmp_arg_cmp *args, unsigned n) {
     unsigned seen = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -174,17 +177,17 @@ static int add_entry(struct compiler *c, json_t *j) {
 }
 
 // ---- The program ------------------------------------------------------------------------------------------
-// A profile that refuses what it does not name means calls that were there when it was written. Newer ones do not
-// exist: programs then go on with older calls, which EPERM would keep them from.
+// A profile that refuses what it does not name means calls that were there when it was written. Newer ones do
+// not exist: programs then go on with older calls, which EPERM would keep them from.
 static unsigned put_newer(const struct compiler *c, struct linux_sock_filter *to) {
     bool refuses = (c->default_action & LINUX_SECCOMP_RET_ACTION_FULL) == SCMP_ACT_ERRNO(0) && c->named;
     if (!refuses || c->default_action == SCMP_ACT_ERRNO(ENOSYS))
         return 0;
     const struct linux_sock_filter newer[NEWER] = {
-        {0x20, 0, 0, 0},                          // the call's number
-        {0x25, 0, 1, c->newest},                  // beyond the newest?
+        {0x20, 0, 0, 0},          // the call's number
+        {0x25, 0, 1, c->newest},  // beyond the newest?
         {0x06, 0, 0, LINUX_SECCOMP_RET_ERRNO | ENOSYS},
-        {0x05, 0, 0, 0},                          // to what follows
+        {0x05, 0, 0, 0},  // to what follows
     };
     memcpy(to, newer, sizeof newer);
     return NEWER;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of /proc/sys that come from outside, before there is a program: what an OCI container's config.json asks
-// for.
+// Values of /proc/sys that come from outside, before there is a program: what an OCI container's config.json
+// asks for.
 #include "sentry/procfs/impl.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/proc/uts_ns.h"
