@@ -8,6 +8,7 @@
 #include "oci/json.h"
 #include "oci/limits.h"
 #include "oci/opt.h"
+#include "oci/pod.h"
 #include "oci/state.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +82,7 @@ int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
         err = error_set(e, "container %s: container not running", c.id);
     if (err == 0 && c.cgroup)
         err = cgroup_apply(o, c.cgroup, j, e);
-    if (err == 0)
+    if (err == 0 && !pod_sandbox(c.annotations))  // the sentry's limits are the pod's
         err = tell_sentry(&c, j, e);
     container_close(&c);
     json_decref(j);

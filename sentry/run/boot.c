@@ -31,6 +31,7 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
 #include "sentry/run/outside.h"
@@ -76,7 +77,7 @@ struct crew {
 };
 
 // A worker waits for the gofer: who else has something to serve is not to wait with it.
-static void worker_sleeps(void *owner, bool begins) {
+void run_worker_sleeps(void *owner, bool begins) {
     struct platform *p = owner;
     if (begins)
         plat_block_begin(p);
@@ -213,7 +214,9 @@ static int run(struct kernel *k, const struct sentry_config *c, struct crew *cre
     err = outside_init(k, c->inherited);
     if (err < 0 || !own_stdio(c, stdio))
         return fail("start", err < 0 ? err : -LINUX_EMFILE);
-    struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, true, &err);
+    struct outside_place at;
+    outside_first(k, OUTSIDE_MAIN, &at);
+    struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, &at, &err);
     if (!t)
         return SENTRY_EXIT_FAILED;
     err = outside_load(t, &c->process);
@@ -312,7 +315,7 @@ int sentry_run(const struct sentry_config *c) {
     if (!vfs || !gofer)
         return fail("start", -LINUX_ENOMEM);
     vfs_set_caller_dies(vfs, caller_dies);
-    gofer_client_on_sleep(gofer, worker_sleeps, platform);
+    gofer_client_on_sleep(gofer, run_worker_sleeps, platform);
     struct kernel *k = kernel_new(platform, vfs, c);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
@@ -337,7 +340,7 @@ int sentry_run(const struct sentry_config *c) {
     err = open_network(k, c);
     if (err < 0)
         return fail("network or control socket", err);
-    err = mounts_make(vfs, gofer, c);
+    err = mounts_make(vfs, gofer, c, NULL);
     if (err < 0)
         return SENTRY_EXIT_FAILED;
     int status = run(k, c, &crew);

@@ -17,6 +17,7 @@
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/run.h"
 #include "sentry/seccomp/seccomp.h"
@@ -99,9 +100,9 @@ static int set_files(struct task *t, const int stdio[3]) {
     return err;
 }
 
-static int set_fs(struct task *t, const struct sentry_process *p) {
+static int set_fs(struct task *t, const struct sentry_process *p, struct mnt_ns *ns) {
     struct path root, cwd;
-    int err = vfs_root(t->k->vfs, &root);
+    int err = mnt_ns_root(ns, &root);
     if (err < 0)
         return err;
     struct vfs_ctx ctx = {
@@ -112,7 +113,7 @@ static int set_fs(struct task *t, const struct sentry_process *p) {
     if (err < 0) {
         log_error("working directory %s: %s", p->cwd, linux_strerror(-err));
     } else {
-        t->fs = fs_ctx_new(vfs_first_ns(t->k->vfs), &root, &cwd, p->umask);
+        t->fs = fs_ctx_new(ns, &root, &cwd, p->umask);
         err = t->fs ? 0 : -LINUX_ENOMEM;
         path_put(&cwd);
     }
@@ -134,8 +135,18 @@ int outside_init(struct kernel *k, const struct process_inherited *was) {
 }
 
 // ---- The process ------------------------------------------------------------------------------------------
-static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored) {
+void outside_first(const struct kernel *k, enum outside_role role, struct outside_place *at) {
+    *at = (struct outside_place){
+        .ns = vfs_first_ns(k->vfs), .uts = k->uts, .filter = k->first_filter, .role = role};
+}
+
+static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored,
+                     const struct outside_place *at) {
     struct tgroup *g = t->tg;
+    uts_ns_put(t->uts);
+    t->uts = uts_ns_get(at->uts);
+    g->member = at->member;
+    g->leads_member = at->role == OUTSIDE_LEADS;
     g->sighand = sighand_new();
     t->cred = new_cred(p);
     t->files = fdtable_new();
@@ -144,12 +155,12 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     g->exit_signal = LINUX_SIGCHLD;
     g->oom_score_adj = p->oom_score_adj;
     set_limits(g, p);
-    seccomp_begin(t, t->k->first_filter);
+    seccomp_begin(t, at->filter);
     int err = set_files(t, stdio);
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
     set_dispositions(g, ignored);
-    return err < 0 ? err : set_fs(t, p);
+    return err < 0 ? err : set_fs(t, p, at->ns);
 }
 
 static int publish(struct task *t, bool main) {
@@ -199,15 +210,15 @@ static void discard(struct task *t) {
 }
 
 struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int stdio[3],
-                         uint64_t ignored, bool main, int *err) {
+                         uint64_t ignored, const struct outside_place *at, int *err) {
     struct tgroup *g = tgroup_alloc(k);
     struct task *t = g ? task_alloc(k, g) : NULL;
     *err = -LINUX_ENOMEM;
     if (!t)
         return NULL;
-    *err = set_parts(t, p, stdio, ignored);
+    *err = set_parts(t, p, stdio, ignored, at);
     if (*err == 0)
-        *err = publish(t, main);
+        *err = publish(t, at->role == OUTSIDE_MAIN);
     if (*err < 0) {
         discard(t);
         return NULL;
