@@ -170,7 +170,8 @@ int mnt_ns_root(struct mnt_ns *ns, struct path *out) {
     return 0;
 }
 
-int mnt_ns_begin(struct vfs *v, struct superblock *sb, unsigned flags, const char *source, struct mnt_ns **out) {
+int mnt_ns_begin(struct vfs *v, struct superblock *sb, unsigned flags, const char *source,
+                 struct mnt_ns **out) {
     struct mnt_ns *ns = mnt_ns_new(v);
     struct mount *m = ns ? mount_new(v, sb, sb->root, flags, source) : NULL;
     int err = -LINUX_ENOMEM;

@@ -324,7 +324,8 @@ void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts 
 struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
 int mnt_ns_root(struct mnt_ns *ns, struct path *out);  // out owned
 // A namespace in which sb, which is taken over in any case, is the root and all there is. *out: a reference.
-int mnt_ns_begin(struct vfs *vfs, struct superblock *sb, unsigned flags, const char *source, struct mnt_ns **out);
+int mnt_ns_begin(struct vfs *vfs, struct superblock *sb, unsigned flags, const char *source,
+                 struct mnt_ns **out);
 // A copy of all that is mounted in ns. Each of the n paths that lies in ns is led to the same place in the
 // copy.
 int mnt_ns_copy(struct mnt_ns *ns, struct mnt_ns **out, struct path *paths[], unsigned n);

@@ -365,7 +365,8 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     end_as(s->status);
 }
 
-// The init of a container in another one's sandbox. Its gofer ends with it; its processes, when the connection closes.
+// The init of a container in another one's sandbox. Its gofer ends with it; its processes, when the
+// connection closes.
 static _Noreturn void member_init(const struct oci *o, const struct config *config, const struct container *c,
                                   int slave, int go, struct self *s) {
     struct error e;

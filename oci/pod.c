@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See pod.h.
-// LIMIT: containers of a pod have one table of process numbers, as with shareProcessNamespace, each may see the others'
-// processes; and memory, processes and processors are limited for the pod as a whole: a container's own limits are
-// its cgroup's, in which only its init and its gofer are.
+// LIMIT: containers of a pod have one table of process numbers, as with shareProcessNamespace: each may see the
+// others' processes; and memory, processes and processors are limited for the pod as a whole: a container's own
+// limits are its cgroup's, in which only its init and its gofer are.
 #include "oci/pod.h"
 #include "abi/seccomp.h"
 #include "base/cleanup.h"
@@ -141,8 +141,8 @@ static bool put_strings(struct message *m, const struct config *config) {
     return true;
 }
 
-static bool put_all(struct message *m, const struct container *c, const struct config *config, const void *process,
-                    size_t used) {
+static bool put_all(struct message *m, const struct container *c, const struct config *config,
+                    const void *process, size_t used) {
     struct control_container head = {.number = pod_number(c),
                                      .readonly = config->readonly,
                                      .log = config->filter.log,
@@ -169,7 +169,8 @@ int pod_make(int fd, const struct container *c, const struct config *config, int
     if (!bytes)
         return error_set(e, "no memory");
     if (!put_all(&m, c, config, process, used))
-        return error_set(e, "arguments, environment, mounts and filter are too long together: more than %u KiB",
+        return error_set(e,
+                         "arguments, environment, mounts and filter are too long together: more than %u KiB",
                          CONTROL_MAX >> 10);
     if (control_send(fd, CONTROL_CONTAINER, m.bytes, m.n, fds, 4, e) < 0)
         return -1;

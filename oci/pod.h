@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pods: containers that share a sandbox, as containerd's and CRI-O's annotations say it. The first one is the pod's
-// sandbox; each other one has an init, a gofer, a directory and a cgroup of its own, and no sentry.
+// Pods: containers that share a sandbox, as containerd's and CRI-O's annotations say it. The first one is the
+// pod's sandbox; each other one has an init, a gofer, a directory and a cgroup of its own, and no sentry.
 #ifndef OCI_POD_H
 #define OCI_POD_H
 #include "oci/config.h"
 #include "oci/state.h"
 
-// Annotations of a container (NULL: none): the id of the container in whose sandbox it lives; NULL: in its own. The
-// text is the annotations'.
+// Annotations of a container (NULL: none): the id of the container in whose sandbox it lives; NULL: in its
+// own. The text is the annotations'.
 const char *pod_sandbox(json_t *annotations);
 // What the sentry knows the container by: the init's number and start.
 uint64_t pod_number(const struct container *c);

@@ -24,8 +24,10 @@ enum control_kind {
     CONTROL_NET,   // struct control_net and its descriptors, once, before CONTROL_START. Reply: OK, FAILED
     CONTROL_LIMITS,  // struct control_limits. Reply: OK
     CONTROL_PIDS,    // Reply: struct control_pids
-    // One more container in the sandbox, for which the connection speaks: struct control_container and what follows
-    // it, and 4 descriptors: of its gofer, and the stdio. Reply: OK when its program is loaded, FAILED; later END
+    // One more container in the sandbox, for which the connection speaks: struct control_container and what
+    // follows
+    // it, and 4 descriptors: of its gofer, and the stdio. Reply: OK when its program is loaded, FAILED; later
+    // END
     CONTROL_CONTAINER,
     CONTROL_SELECT,  // struct control_select: what follows concerns that container. Reply: OK, FAILED
     // replies
@@ -82,9 +84,10 @@ struct control_container {
     uint32_t readonly;                          // its root
     uint32_t log;                               // of its filter
     uint32_t nmounts, ninsns;
-    uint32_t used, process;  // bytes of the struct control_exec with what follows it; and up to a multiple of 8
-    // nmounts times struct control_mount; ninsns instructions of its filter, 8 bytes each; the process; for each
-    // mount two strings, each with its NUL: target, source
+    uint32_t used,
+        process;  // bytes of the struct control_exec with what follows it; and up to a multiple of 8
+    // nmounts times struct control_mount; ninsns instructions of its filter, 8 bytes each; the process; for
+    // each mount two strings, each with its NUL: target, source
 };
 
 struct control_select {

@@ -93,8 +93,8 @@ static struct tgroup *new_parent(struct tgroup *g) {
         if (p->subreaper && !atomic_load(&p->exiting) && p->state == TG_ALIVE)
             return p;
     struct tgroup *main = g->k->main;
-    bool adopts =
-        main && main->pid == 1 && main != g && main->member == g->member && main->state == TG_ALIVE && !atomic_load(&main->exiting);
+    bool adopts = main && main->pid == 1 && main != g && main->member == g->member &&
+                  main->state == TG_ALIVE && !atomic_load(&main->exiting);
     return adopts ? main : g->k->init;
 }
 

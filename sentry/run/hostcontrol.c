@@ -113,7 +113,8 @@ static void start(struct control *c) {
     run_first_exec(take_ptr(c->first));
 }
 
-// The container that a peer's requests concern, NULL: the first one, or there is none of that number (any more).
+// The container that a peer's requests concern, NULL: the first one, or there is none of that number (any
+// more).
 static struct member *member_of(struct control *c, const struct peer *asks) {
     for (struct peer *p = c->peers; asks->number && p < c->peers + CONTROL_PEERS; p++)
         if (p->fd >= 0 && p->member && p->member->number == asks->number)
@@ -362,7 +363,8 @@ static bool request_container(struct control *c, struct peer *p, size_t n, struc
     if (n < sizeof *m || p->tg || p->number || p->speaks_for_main || g->n != 4)
         return false;
     if (c->first || c->ended || number_is_taken(c, m->number)) {
-        reply_failed(p, -LINUX_ESRCH, c->first ? "the pod's sandbox has not been started" : "container not running");
+        reply_failed(p, -LINUX_ESRCH,
+                     c->first ? "the pod's sandbox has not been started" : "container not running");
         return true;
     }
     int stdio[3] = {g->fds[1], g->fds[2], g->fds[3]};

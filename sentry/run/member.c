@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See member.h. The message is read once from the control socket's own buffer; whoever sent it is the user who
-// started the sandbox, and what counts is checked all the same.
+// See member.h. The message is read once from the control socket's own buffer; whoever sent it is the user
+// who started the sandbox, and what counts is checked all the same.
 #include "sentry/run/member.h"
 #include "abi/errno.h"
 #include "abi/misc.h"
@@ -40,7 +40,8 @@ static const char *next_string(const char **p, const char *end) {
     return s;
 }
 
-static bool read_mount(struct sentry_mount *to, const struct control_mount *m, const char **p, const char *end) {
+static bool read_mount(struct sentry_mount *to, const struct control_mount *m, const char **p,
+                       const char *end) {
     const unsigned flags = LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC;
     *to = (struct sentry_mount){.kind = (enum sentry_mount_kind)m->kind,
                                 .flags = m->flags & flags,
@@ -62,8 +63,8 @@ static bool ends_inside(const char *text, size_t size) { return memchr(text, '\0
 // Where its parts are; false: it is not what it says.
 static bool parts_read(struct parts *x, const void *message, size_t n) {
     const struct control_container *h = x->head = message;
-    if (n < sizeof *h || h->nmounts > CONTROL_MOUNTS_MAX || h->ninsns > LINUX_BPF_MAXINSNS || h->process % 8 ||
-        !h->number || !ends_inside(h->hostname, sizeof h->hostname) ||
+    if (n < sizeof *h || h->nmounts > CONTROL_MOUNTS_MAX || h->ninsns > LINUX_BPF_MAXINSNS ||
+        h->process % 8 || !h->number || !ends_inside(h->hostname, sizeof h->hostname) ||
         !ends_inside(h->domainname, sizeof h->domainname))
         return false;
     size_t mounts = h->nmounts * sizeof(struct control_mount), insns = (size_t)h->ninsns * 8;
@@ -134,8 +135,8 @@ void member_place(const struct member *m, struct outside_place *at) {
         .ns = m->ns, .uts = m->uts, .filter = m->filter, .member = m->number, .role = OUTSIDE_EXEC};
 }
 
-static int load(struct kernel *k, struct member *m, const struct sentry_process *p, const int stdio[3], char *text,
-                size_t size) {
+static int load(struct kernel *k, struct member *m, const struct sentry_process *p, const int stdio[3],
+                char *text, size_t size) {
     struct outside_place at;
     int err;
     member_place(m, &at);
@@ -156,8 +157,8 @@ static int load(struct kernel *k, struct member *m, const struct sentry_process 
     return 0;
 }
 
-int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3], struct member **out,
-                char *text, size_t size) {
+int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
+                struct member **out, char *text, size_t size) {
     struct parts x __attribute__((cleanup(parts_free))) = {0};
     if (!parts_read(&x, message, n))
         return -LINUX_EPROTO;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container beside the first one in a sandbox: a pod's. It has a root, mounts, names and a filter of its own, from
-// a gofer of its own; network, System V objects, process numbers and limits are the sandbox's. Its processes bear
-// its number (struct tgroup), and end with the one that leads it. Used on the event thread alone.
+// A container beside the first one in a sandbox: a pod's. It has a root, mounts, names and a filter of its
+// own, from a gofer of its own; network, System V objects, process numbers and limits are the sandbox's. Its
+// processes bear its number (struct tgroup), and end with the one that leads it. Used on the event thread
+// alone.
 #ifndef SENTRY_RUN_MEMBER_H
 #define SENTRY_RUN_MEMBER_H
 #include "sentry/control.h"
@@ -13,7 +14,7 @@
 struct gofer_client;
 
 struct member {
-    uint64_t number;  // never 0
+    uint64_t number;                // never 0
     struct gofer_client *gofer;     // owned
     struct mnt_ns *ns;              // owned
     struct uts_ns *uts;             // owned
@@ -22,10 +23,11 @@ struct member {
     struct task *first;             // its main task, loaded and not started; borrowed
 };
 
-// A container as n bytes of `message` say, over the gofer's socket and with the stdio: both taken over when the message
-// is sound. *out with its program loaded: 0. -LINUX_EPROTO: not a message. Else -LINUX_E* and why in `text`.
-int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3], struct member **out,
-                char *text, size_t size);
+// A container as n bytes of `message` say, over the gofer's socket and with the stdio: both taken over when
+// the message is sound. *out with its program loaded: 0. -LINUX_EPROTO: not a message. Else -LINUX_E* and why
+// in `text`.
+int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
+                struct member **out, char *text, size_t size);
 // Its processes are killed, and what it has is given back when they have gone.
 void member_end(struct kernel *k, struct member *m);
 // When the sandbox ends: only what it has.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See mounts.h. Called by boot.c, before there is a guest, and for a pod's further containers. Places are looked up by the VFS from the
-// sandbox's own root, so that no symlink leaves it.
+// See mounts.h. Called by boot.c, before there is a guest, and for a pod's further containers. Places are
+// looked up by the VFS from the sandbox's own root, so that no symlink leaves it.
 #include "sentry/run/mounts.h"
 #include "abi/caps.h"
 #include "abi/misc.h"
@@ -180,7 +180,8 @@ static int change_place(struct maker *m, const struct sentry_mount *s) {
     return err;
 }
 
-int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c, struct mnt_ns **ns) {
+int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c,
+                struct mnt_ns **ns) {
     struct path root;
     int err = mount_root(vfs, gofer, c, ns);
     if (err == 0)

@@ -8,8 +8,9 @@ struct mnt_ns;
 struct sentry_config;
 struct vfs;
 
-// The root and what config->mounts says, in its order: in the first namespace, or, where ns is not NULL, in a new one,
-// *ns, which is the caller's to put also when it fails. 0, or -LINUX_E* after a line in the log.
-int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *config, struct mnt_ns **ns);
+// The root and what config->mounts says, in its order: in the first namespace, or, where ns is not NULL, in a
+// new one, *ns, which is the caller's to put also when it fails. 0, or -LINUX_E* after a line in the log.
+int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *config,
+                struct mnt_ns **ns);
 
 #endif

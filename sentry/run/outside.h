@@ -16,11 +16,11 @@ struct uts_ns;
 // Where a process from outside begins; all borrowed.
 enum outside_role { OUTSIDE_MAIN, OUTSIDE_LEADS, OUTSIDE_EXEC };
 struct outside_place {
-    struct mnt_ns *ns;              // what is mounted for it
+    struct mnt_ns *ns;  // what is mounted for it
     struct uts_ns *uts;
     struct seccomp_filter *filter;  // NULL: none
     uint64_t member;                // number of its container (member.h); 0: the first
-    enum outside_role role;  // MAIN: its end ends the sandbox; LEADS: its container
+    enum outside_role role;         // MAIN: its end ends the sandbox; LEADS: its container
 };
 // In the first container.
 void outside_first(const struct kernel *k, enum outside_role role, struct outside_place *at);
