@@ -100,7 +100,19 @@ static int set_files(struct task *t, const int stdio[3]) {
     return err;
 }
 
-static int set_fs(struct task *t, const struct sentry_process *p, struct mnt_ns *ns) {
+// With its parents; what cannot be made the walk to it tells.
+static void make_directory(struct vfs_ctx *ctx, const char *path) {
+    char text[LINUX_PATH_MAX];
+    if ((size_t)snprintf(text, sizeof text, "%s", path) >= sizeof text)
+        return;
+    for (char *p = text + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = '\0';
+        vfs_mkdir(ctx, NULL, text, 0755);
+    }
+    vfs_mkdir(ctx, NULL, text, 0755);
+}
+
+static int set_fs(struct task *t, const struct sentry_process *p, struct mnt_ns *ns, bool makes_cwd) {
     struct path root, cwd;
     int err = mnt_ns_root(ns, &root);
     if (err < 0)
@@ -108,6 +120,10 @@ static int set_fs(struct task *t, const struct sentry_process *p, struct mnt_ns 
     struct vfs_ctx ctx = {
         .vfs = t->k->vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = root, .cwd = root, .fsize_limit = ~0ull};
     err = vfs_walk(&ctx, NULL, p->cwd, WALK_FOLLOW | WALK_DIRECTORY, &cwd);
+    if (err == -LINUX_ENOENT && makes_cwd) {  // of a container it is made where it is missing
+        make_directory(&ctx, p->cwd);
+        err = vfs_walk(&ctx, NULL, p->cwd, WALK_FOLLOW | WALK_DIRECTORY, &cwd);
+    }
     if (err < 0 && !p->cwd_wanted)
         err = vfs_walk(&ctx, NULL, "/", WALK_FOLLOW, &cwd);
     if (err < 0) {
@@ -160,7 +176,7 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
     set_dispositions(g, ignored);
-    return err < 0 ? err : set_fs(t, p, at->ns);
+    return err < 0 ? err : set_fs(t, p, at->ns, at->role != OUTSIDE_EXEC && p->cwd_wanted);
 }
 
 static int publish(struct task *t, bool main) {

@@ -68,7 +68,7 @@ def test_missing_programs():
     expect("no such file or directory" in message("/no/such/program"), "path")
     expect("permission denied" in message("/etc/passwd"), "not executable")
     expect("permission denied" in message("/etc"), "a directory")
-    expect("no such file or directory" in message("true", cwd="/no/such/dir"), "cwd")
+    expect("/etc/passwd" in message("true", cwd="/etc/passwd"), "cwd")
 
 
 # ---- The root --------------------------------------------------------------------------------------------------------------

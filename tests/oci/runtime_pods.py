@@ -259,9 +259,9 @@ def test_pod_missing_program():
         b.process["args"] = ["no-such-program"]
         b.write()
         refused("create", "--bundle", b.dir, b.id, words=["executable file not found in $PATH"])
-        b.process.update(args=["true"], cwd="/no/such")
+        b.process.update(args=["true"], cwd="/etc/passwd")
         b.write()
-        refused("create", "--bundle", b.dir, b.id, words=["/no/such"])
+        refused("create", "--bundle", b.dir, b.id, words=["/etc/passwd"])
         expect(pod.run("echo fine").output("fine") == "fine\n", "the next one")
 
 
