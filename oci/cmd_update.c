@@ -74,8 +74,8 @@ static int need_cgroup(const struct container *c, json_t *resources, struct erro
         const char *text = json_string_value(v);
         int64_t number = 0;
         if ((text && *text) || (json_whole(v, &number) && number > 0))
-            return error_set(e, "container %s: linux.resources.%s: there is no cgroup that could keep it", c->id,
-                             fields[i]);
+            return error_set(e, "container %s: linux.resources.%s: there is no cgroup that could keep it",
+                             c->id, fields[i]);
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See pod.h.
-// LIMIT: containers of a pod have one table of process numbers, as with shareProcessNamespace: each may see the
-// others' processes; and memory, processes and processors are limited for the pod as a whole: a container's own
-// limits are its cgroup's, in which only its init and its gofer are.
+// LIMIT: containers of a pod have one table of process numbers, as with shareProcessNamespace: each may see
+// the others' processes; and memory, processes and processors are limited for the pod as a whole: a
+// container's own limits are its cgroup's, in which only its init and its gofer are.
 #include "oci/pod.h"
 #include "abi/seccomp.h"
 #include "base/cleanup.h"

@@ -242,8 +242,8 @@ static void remove_noted_cgroup(int dir) {
     cgroup_remove(name, &unused);
 }
 
-// The directory, locked, with no state in it: 0 or -errno. A look for remains (`list`) may have it for a moment before we
-// do, and take it away.
+// The directory, locked, with no state in it: 0 or -errno. A look for remains (`list`) may have it for a
+// moment before we do, and take it away.
 static int make_dir(int root, const char *id, struct container *c) {
     for (int i = 0; i < MAKE_ATTEMPTS; i++) {
         if (mkdirat(root, id, 0700) < 0 && errno != EEXIST)

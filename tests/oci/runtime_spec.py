@@ -278,7 +278,7 @@ def test_spec_exec_environment():
 def test_spec_exec_user_and_groups():
     with running() as b:
         out = picket("exec", "--user", "1000:1001", "--additional-gids", "7", "--additional-gids", "8", b.id, "id").stdout
-        expect("uid=1000 gid=1001 groups=1001,7,8" in re.sub(r"\(.*?\)", "", out), out)
+        expect(re.match(r"uid=1000 gid=1001 groups=(1001,)?7,8$", re.sub(r"\(.*?\)", "", out).strip()), out)
         expect(picket("exec", "--user", "9", b.id, "id", "-u").stdout == "9\n", "a user alone")
         for bad in ("root", "1:", ":1", "-1", "1:2:3", "4294967296"):
             refused("exec", "--user", bad, b.id, "true", words=["--user"])
