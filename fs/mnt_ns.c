@@ -194,6 +194,28 @@ bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p) {
     return path_equal(&root, p);
 }
 
+int mnt_ns_begin(struct vfs *v, struct superblock *sb, unsigned flags, const char *source,
+                 struct ns *owner, struct mnt_ns **out) {
+    struct mnt_ns *ns = mnt_ns_new(v, 0, owner);
+    struct mount *m = ns ? mount_new(v, sb, sb->root, flags, source) : NULL;
+    int err = -LINUX_ENOMEM;
+    if (m) {
+        LOCKED(&v->mounts_lock);
+        err = mount_link(v, m, NULL, NULL, ns);
+    } else {
+        super_put(sb);
+    }
+    if (err == 0) {
+        *out = ns;
+        return 0;
+    }
+    if (m)
+        mount_put(m);
+    if (ns)
+        mnt_ns_put(ns);
+    return err;
+}
+
 // ---- Mounting ---------------------------------------------------------------------------------------------
 // What lies on top at a place; owned.
 static struct path top_of(struct vfs *v, const struct path *at) {

@@ -339,6 +339,10 @@ int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first nam
 struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
 void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
 struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
+// A namespace of `owner` in which sb, which is taken over in any case, is the root and all there is. *out: a
+// reference.
+int mnt_ns_begin(struct vfs *vfs, struct superblock *sb, unsigned flags, const char *source,
+                 struct ns *owner, struct mnt_ns **out);
 // A copy of all that is mounted in ns, of `owner`. Each of the n paths that lies in ns is led to the same
 // place in the copy.
 int mnt_ns_copy(struct mnt_ns *ns, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n);

@@ -124,7 +124,10 @@ int op_open(struct gofer_server *s, const struct gofer_open_req *q, struct gofer
     if (flags < 0)
         return flags;
     err = donate(s, &o, flags);
-    return err ? err : gofer_statx(s->out.v[0], "", &r->attr);  // as it is now: O_TRUNC
+    if (err == 0)
+        err = gofer_statx(s->out.v[0], "", &r->attr);  // as it is now: O_TRUNC
+    gofer_ids_show(s, o.root, &r->attr);
+    return err;
 }
 
 static int open_one(struct gofer_server *s, const struct gofer_obj *dir, const char *name,
@@ -147,7 +150,8 @@ int op_open_all(struct gofer_server *s, const struct gofer_open_all_req *q, stru
 }
 
 // One entry into the batch. False: no room.
-static bool add_entry(const struct linux_dirent64 *d, int fd, uint64_t dir_dev, struct gofer_out *out) {
+static bool add_entry(struct gofer_server *s, const struct linux_dirent64 *d, int fd,
+                      const struct gofer_obj *dir, struct gofer_out *out) {
     size_t n = strlen(d->d_name);
     if (!gofer_name_ok(d->d_name, n))  // "." and ".." (and what no sane file system has)
         return true;
@@ -158,7 +162,8 @@ static bool add_entry(const struct linux_dirent64 *d, int fd, uint64_t dir_dev, 
         .name = {d->d_name, (uint32_t)n},
     };
     // What lies on another mount must be walked to, which looks at its file system's type.
-    e.has_attr = gofer_statx(fd, d->d_name, &e.attr) == 0 && e.attr.dev == dir_dev;
+    e.has_attr = gofer_statx(fd, d->d_name, &e.attr) == 0 && e.attr.dev == dir->dev;
+    gofer_ids_show(s, dir->root, &e.attr);
     return gofer_put_entry(out, &e);
 }
 
@@ -167,7 +172,7 @@ static bool add_entries(struct gofer_server *s, const struct gofer_obj *dir, int
                         struct gofer_out *out) {
     for (size_t at = 0; at + sizeof(struct linux_dirent64) <= n;) {
         const struct linux_dirent64 *d = (const void *)(s->dents + at);
-        if (d->d_reclen == 0 || !add_entry(d, fd, dir->dev, out))
+        if (d->d_reclen == 0 || !add_entry(s, d, fd, dir, out))
             return false;
         at += d->d_reclen;
     }

@@ -26,10 +26,19 @@
 static int err_of(int r) { return r < 0 ? -errno : 0; }
 
 // The owner of a new object. Not being allowed to is not an error (see above).
-static int give_to(int fd, uint32_t uid, uint32_t gid) {
+static int give_to(const struct gofer_server *s, uint32_t root, int fd, uint32_t uid, uint32_t gid) {
+    int err = gofer_ids_ask(s, root, &uid, &gid);
+    if (err)
+        return err;
     if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 && errno != EPERM && errno != EINVAL)
         return -errno;
     return 0;
+}
+
+// Before it is made: can it be theirs? As Linux says where an id has no number in the file system.
+static int check_owner(const struct gofer_server *s, const struct gofer_obj *dir, uint32_t uid,
+                       uint32_t gid) {
+    return gofer_ids_ask(s, dir->root, &uid, &gid) < 0 ? -LINUX_EOVERFLOW : 0;
 }
 
 static int check_mode(uint32_t mode, bool dir) {
@@ -44,18 +53,21 @@ int op_create(struct gofer_server *s, const struct gofer_create_req *q, struct g
     if (err)
         return err;
     err = check_mode(q->mode, false);
+    if (err == 0)
+        err = check_owner(s, &dir, q->uid, q->gid);
     if (err)
         return err;
     int fd cleanup_close =
         gofer_openat2(dir.fd, q->name.p, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, q->mode, RESOLVE_CHILD);
     if (fd < 0)
         return fd;
-    err = give_to(fd, q->uid, q->gid);
+    err = give_to(s, dir.root, fd, q->uid, q->gid);
     if (err)
         return err;
     err = gofer_statx(fd, "", &r->attr);
     if (err)
         return err;
+    gofer_ids_show(s, dir.root, &r->attr);
     s->out.v[s->out.n++] = take_fd(&fd);
     return 0;
 }
@@ -69,7 +81,7 @@ static int finish_new(struct gofer_server *s, const struct gofer_obj *dir, const
         return err;
     if (o.kind != kind)
         return -LINUX_ESTALE;
-    err = give_to(o.fd, uid, gid);
+    err = give_to(s, o.root, o.fd, uid, gid);
     return err ? err : obj_stat(s, &o, a);
 }
 
@@ -79,6 +91,8 @@ int op_mkdir(struct gofer_server *s, const struct gofer_mkdir_req *q, struct gof
     if (err)
         return err;
     err = check_mode(q->mode, true);
+    if (err == 0)
+        err = check_owner(s, &dir, q->uid, q->gid);
     if (err)
         return err;
     if (mkdirat(dir.fd, q->name.p, q->mode) < 0)
@@ -93,6 +107,9 @@ int op_symlink(struct gofer_server *s, const struct gofer_symlink_req *q, struct
         return err;
     if (q->target.n == 0)
         return -LINUX_ENOENT;
+    err = check_owner(s, &dir, q->uid, q->gid);
+    if (err)
+        return err;
     if (symlinkat(q->target.p, dir.fd, q->name.p) < 0)
         return -errno;
     return finish_new(s, &dir, &q->name, KIND_LINK, q->uid, q->gid, &r->attr);
@@ -200,9 +217,13 @@ static int set_times(struct gofer_server *s, const struct gofer_obj *o, const st
 }
 
 static int set_owner(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
-    (void)s;
-    uid_t uid = q->valid & GOFER_SET_UID ? q->uid : (uid_t)-1;
-    gid_t gid = q->valid & GOFER_SET_GID ? q->gid : (gid_t)-1;
+    uint32_t uid = q->uid, gid = q->gid;
+    bool sets_uid = q->valid & GOFER_SET_UID, sets_gid = q->valid & GOFER_SET_GID;
+    int err = gofer_ids_ask(s, o->root, sets_uid ? &uid : NULL, sets_gid ? &gid : NULL);
+    if (err)
+        return err;
+    uid = sets_uid ? uid : UINT32_MAX;  // stays
+    gid = sets_gid ? gid : UINT32_MAX;
     return err_of(fchownat(o->fd, "", uid, gid, AT_EMPTY_PATH));
 }
 

@@ -118,6 +118,7 @@ int obj_stat(struct gofer_server *s, const struct gofer_obj *o, struct gofer_att
     int err = gofer_statx(o->fd, "", a);
     if (err)
         return err;
+    gofer_ids_show(s, o->root, a);
     if (o->kind == KIND_MASKED)
         mask_attr(a);
     return 0;
@@ -145,6 +146,7 @@ int obj_classify(struct gofer_server *s, struct gofer_obj *o, uint64_t parent_de
     int err = gofer_statx(o->fd, "", a);
     if (err)
         return err;
+    gofer_ids_show(s, o->root, a);
     o->dev = a->dev;
     switch (a->mode & S_IFMT) {
     case S_IFDIR:

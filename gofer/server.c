@@ -51,7 +51,7 @@ static int open_roots(struct gofer_server *s, const struct gofer_root *roots, in
             log_error("%s: %s", roots[i].host_path, strerror(err));
             return -err;
         }
-        s->roots[i] = (struct gofer_root_fd){fd, roots[i].writable};
+        s->roots[i] = (struct gofer_root_fd){fd, roots[i].writable, roots[i].ids};
         s->nroots++;
     }
     return 0;

@@ -36,6 +36,7 @@ struct gofer_server {
     struct gofer_root_fd {
         int fd;  // O_PATH
         bool writable;
+        const struct gofer_idmap *ids;  // NULL: as on the host
     } roots[GOFER_ROOTS_MAX];
     unsigned nroots;
     int proc_fd;  // O_PATH of /proc/self/fd: the only race-free way to reopen an O_PATH descriptor
@@ -87,6 +88,11 @@ int obj_reopen(struct gofer_server *s, const struct gofer_obj *o, int flags);
 int obj_proc_name(const struct gofer_obj *o, char buf[16]);  // its name below proc_fd
 int gofer_openat2(int dir, const char *name, int flags, mode_t mode, uint64_t resolve);
 int gofer_statx(int fd, const char *name, struct gofer_attr *a);
+
+// ids.c. What a file's owner is inside; and the reverse: uid and gid may be NULL, -LINUX_EINVAL when the host
+// has no number for one.
+void gofer_ids_show(const struct gofer_server *s, uint32_t root, struct gofer_attr *a);
+int gofer_ids_ask(const struct gofer_server *s, uint32_t root, uint32_t *uid, uint32_t *gid);
 
 // ops_read.c
 // a descriptor or -errno

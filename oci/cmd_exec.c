@@ -20,7 +20,7 @@
 struct exec {
     const char *process, *pid_file, *console_socket, *cwd, *user;
     struct opt_list env, caps, gids;
-    bool detach, tty, no_new_privs;
+    bool detach, tty, no_new_privs, ignore_paused;
 };
 
 static void warn(void *arg, const char *field, const char *why) { oci_warn(arg, "exec: %s: %s", field, why); }
@@ -152,7 +152,7 @@ static int start(struct container *c, const struct exec *x, const struct process
 
 static int run(struct oci *o, struct container *c, const struct exec *x, int argc, char **argv,
                struct error *e) {
-    if (c->status == PAUSED)
+    if (c->status == PAUSED && !x->ignore_paused)
         return error_set(e, "container %s: is paused", c->id);
     if (c->status == STOPPED)
         return error_set(e, "container %s: cannot exec in a stopped container: container not running", c->id);
@@ -187,6 +187,7 @@ int cmd_exec(struct oci *o, int argc, char **argv, struct error *e) {
         {"tty", 't', OPT_FLAG, &x.tty},
         {"detach", 'd', OPT_FLAG, &x.detach},
         {"no-new-privs", 0, OPT_FLAG, &x.no_new_privs},
+        {"ignore-paused", 0, OPT_FLAG, &x.ignore_paused},
         {"apparmor", 0, OPT_SKIP_TEXT, NULL},
         {"process-label", 0, OPT_SKIP_TEXT, NULL},
         {"cgroup", 0, OPT_SKIP_TEXT, NULL},

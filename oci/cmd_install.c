@@ -144,18 +144,62 @@ static int install_podman(const struct install *in, struct error *e) {
     return err;
 }
 
+// ---- As much of TOML as tells what is there: lines, tables, keys ------------------------------------------
+// The line's text without blanks and comment, its quotes all of one kind. False: there is no further line.
+static bool next_line(const char **p, char *line, size_t size) {
+    size_t n = 0;
+    if (!**p)
+        return false;
+    bool comment = false;
+    char quote = 0;
+    for (; **p && **p != '\n'; (*p)++) {
+        char ch = **p;
+        comment |= ch == '#' && !quote;
+        if (comment || ((ch == ' ' || ch == '\t' || ch == '\r') && !quote))
+            continue;
+        if ((ch == '"' || ch == '\'') && (!quote || quote == ch)) {
+            quote = quote ? 0 : ch;
+            ch = '"';
+        }
+        if (n + 1 < size)
+            line[n++] = ch;
+    }
+    *p += **p == '\n';
+    line[n] = '\0';
+    return true;
+}
+
+// Of the file as a whole, before any table; 0: it says none.
+static int toml_version(const char *text) {
+    char line[512];
+    while (next_line(&text, line, sizeof line) && line[0] != '[')
+        if (!strncmp(line, "version=", 8))
+            return atoi(line + 8);
+    return 0;
+}
+
+static bool toml_has(const char *text, const char *table) {
+    char line[512], want[512];
+    const char *p = table;
+    next_line(&p, want, sizeof want);
+    while (next_line(&text, line, sizeof line))
+        if (line[0] == '[' && !strncmp(line + 1, want, strlen(want)) && line[1 + strlen(want)] == ']')
+            return true;
+    return false;
+}
+
 // Its tables may be anywhere in the file, so ours goes to the end. Version 3 has another name for them.
 static int install_containerd(const struct install *in, struct error *e) {
     char *was cleanup_free = read_all(in->file, e), *text cleanup_free = NULL, table[512];
     if (!was)
         return -1;
-    bool three = strstr(was, "version = 3") != NULL;
+    bool three = toml_version(was) == 3;
     snprintf(table, sizeof table, "plugins.%c%s%c.containerd.runtimes.%s", three ? '\'' : '"',
              three ? "io.containerd.cri.v1.runtime" : "io.containerd.grpc.v1.cri", three ? '\'' : '"',
              in->name);
     if (in->is_default)
         return error_set(e, "install: containerd: the default is chosen by the RuntimeClass, or by hand");
-    if (strstr(was, table)) {
+    if (toml_has(was, table)) {
         printf("%s: has [%s] already: left as it is\n", in->file, table);
         return 0;
     }

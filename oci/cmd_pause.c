@@ -3,6 +3,7 @@
 #include "oci/cgroup.h"
 #include "oci/cmd.h"
 #include "oci/opt.h"
+#include "oci/pod.h"
 #include "oci/state.h"
 
 // The host's processes of the container stand still, ours among them: by its cgroup, so that who looks at
@@ -17,6 +18,8 @@ static int set_paused(const struct oci *o, int argc, char **argv, bool on, struc
     int err = container_load(o, argv[at], true, &c, e);
     if (err == 0 && c.status != from)
         err = error_set(e, "container %s: is %s, not %s", c.id, status_name(c.status), status_name(from));
+    if (err == 0 && pod_sandbox(c.annotations))
+        err = error_set(e, "container %s: lives in its pod's sandbox, which is paused as a whole", c.id);
     if (err == 0 && !c.cgroup)
         err = error_set(e, "container %s: has no cgroup, which %s needs", c.id, argv[0]);
     if (err == 0)

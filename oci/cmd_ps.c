@@ -6,6 +6,7 @@
 #include "oci/cmd.h"
 #include "oci/control.h"
 #include "oci/opt.h"
+#include "oci/pod.h"
 #include "oci/run.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -127,7 +128,7 @@ int cmd_ps(struct oci *o, int argc, char **argv, struct error *e) {
     if (err == 0 && c.status == STOPPED)
         err = error_set(e, "container %s: container not running", c.id);
     struct control_pids *m = err == 0 ? ask(&c, e) : NULL;
-    json_t *list = m ? host_pids(c.pid, m) : NULL;
+    json_t *list = m ? host_pids(pod_init(o, &c), m) : NULL;
     char *text cleanup_free = list ? json_dumps(list, JSON_COMPACT) : NULL;
     err = text ? 0 : -1;
     if (text && !strcmp(format, "json"))

@@ -43,6 +43,20 @@ static const char spec[] =
     "  \"readonlyPaths\": [\"/proc/bus\", \"/proc/fs\", \"/proc/irq\","
     " \"/proc/sys\", \"/proc/sysrq-trigger\"]}}";
 
+// What an ordinary user may ask for: a user namespace with the own number alone.
+static int make_rootless(json_t *j) {
+    json_t *linux_ = json_object_get(j, "linux");
+    const struct {
+        const char *field;
+        json_int_t id;
+    } maps[] = {{"uidMappings", geteuid()}, {"gidMappings", getegid()}};
+    int err = json_array_append_new(json_object_get(linux_, "namespaces"), json_pack("{ss}", "type", "user"));
+    for (size_t i = 0; i < 2 && err == 0; i++)
+        err = json_object_set_new(linux_, maps[i].field,
+                                  json_pack("[{sisIsi}]", "containerID", 0, "hostID", maps[i].id, "size", 1));
+    return err;
+}
+
 int cmd_spec(struct oci *o, int argc, char **argv, struct error *e) {
     const char *bundle = ".";
     bool rootless = false;
@@ -55,6 +69,8 @@ int cmd_spec(struct oci *o, int argc, char **argv, struct error *e) {
     if (fd < 0)
         return error_errno(e, errno, "spec: %s/config.json", bundle);
     json_t *j = json_loads(spec, 0, NULL);
+    if (rootless && make_rootless(j) < 0)
+        json_decref(take_ptr(j));
     char *text cleanup_free = j ? json_dumps(j, JSON_INDENT(4)) : NULL;
     json_decref(j);
     if (!text || dprintf(fd, "%s\n", text) < 0)
@@ -70,10 +86,19 @@ static const char features[] =
     " \"nosuid\", \"rbind\", \"ro\", \"rro\", \"rw\", \"suid\","
     "  \"tmpcopyup\"],"
     " \"linux\": {"
-    "  \"namespaces\": [\"cgroup\", \"ipc\", \"mount\", \"network\", \"pid\", \"uts\"],"
+    "  \"namespaces\": [\"cgroup\", \"ipc\", \"mount\", \"network\", \"pid\", \"user\", \"uts\"],"
     "  \"cgroup\": {\"v1\": true, \"v2\": true, \"systemd\": false,"
     " \"systemdUser\": false, \"rdma\": false},"
-    "  \"seccomp\": {\"enabled\": false}, \"apparmor\": {\"enabled\": false},"
+    "  \"seccomp\": {\"enabled\": true, \"actions\": [\"SCMP_ACT_ALLOW\", \"SCMP_ACT_ERRNO\","
+    " \"SCMP_ACT_KILL\", \"SCMP_ACT_KILL_PROCESS\", \"SCMP_ACT_KILL_THREAD\", \"SCMP_ACT_LOG\","
+    " \"SCMP_ACT_TRACE\", \"SCMP_ACT_TRAP\"],"
+    "   \"operators\": [\"SCMP_CMP_EQ\", \"SCMP_CMP_GE\", \"SCMP_CMP_GT\", \"SCMP_CMP_LE\","
+    " \"SCMP_CMP_LT\", \"SCMP_CMP_MASKED_EQ\", \"SCMP_CMP_NE\"],"
+    "   \"archs\": [\"SCMP_ARCH_X32\", \"SCMP_ARCH_X86\", \"SCMP_ARCH_X86_64\"],"
+    "   \"knownFlags\": [\"SECCOMP_FILTER_FLAG_LOG\", \"SECCOMP_FILTER_FLAG_SPEC_ALLOW\","
+    " \"SECCOMP_FILTER_FLAG_TSYNC\"],"
+    "   \"supportedFlags\": [\"SECCOMP_FILTER_FLAG_LOG\", \"SECCOMP_FILTER_FLAG_SPEC_ALLOW\","
+    " \"SECCOMP_FILTER_FLAG_TSYNC\"]}, \"apparmor\": {\"enabled\": false},"
     " \"selinux\": {\"enabled\": false},"
     "  \"intelRdt\": {\"enabled\": false}, \"mountExtensions\": {\"idmap\": {\"enabled\": false}},"
     "  \"netDevices\": {\"enabled\": false}, \"memoryPolicy\": {}},"

@@ -3,11 +3,13 @@
 // file.
 #include "oci/cgroup.h"
 #include "oci/cmd.h"
+#include "oci/config.h"
 #include "oci/control.h"
 #include "oci/fields.h"
 #include "oci/json.h"
 #include "oci/limits.h"
 #include "oci/opt.h"
+#include "oci/pod.h"
 #include "oci/state.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +65,21 @@ static int tell_sentry(const struct container *c, json_t *resources, struct erro
     return control_call(c, CONTROL_LIMITS, &m, sizeof m, e);
 }
 
+// What nobody but the host's cgroup keeps.
+static int need_cgroup(const struct container *c, json_t *resources, struct error *e) {
+    static const char *const fields[] = {"cpu.shares", "cpu.quota",          "cpu.period", "cpu.cpus",
+                                         "cpu.mems",   "memory.reservation", "memory.swap"};
+    for (size_t i = 0; !c->cgroup && i < sizeof fields / sizeof fields[0]; i++) {
+        json_t *v = config_get(resources, fields[i]);
+        const char *text = json_string_value(v);
+        int64_t number = 0;
+        if ((text && *text) || (json_whole(v, &number) && number > 0))
+            return error_set(e, "container %s: linux.resources.%s: there is no cgroup that could keep it",
+                             c->id, fields[i]);
+    }
+    return 0;
+}
+
 int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
     const char *file = NULL, *values[NLIMITS] = {0};
     struct opt opts[NLIMITS + 4] = {{"resources", 'r', OPT_TEXT, &file},
@@ -79,9 +96,11 @@ int cmd_update(struct oci *o, int argc, char **argv, struct error *e) {
     int err = container_load(o, argv[at], true, &c, e);
     if (err == 0 && c.status == STOPPED)
         err = error_set(e, "container %s: container not running", c.id);
+    if (err == 0)
+        err = need_cgroup(&c, j, e);
     if (err == 0 && c.cgroup)
         err = cgroup_apply(o, c.cgroup, j, e);
-    if (err == 0)
+    if (err == 0 && !pod_sandbox(c.annotations))  // the sentry's limits are the pod's
         err = tell_sentry(&c, j, e);
     container_close(&c);
     json_decref(j);

@@ -6,9 +6,11 @@
 #include "base/fault.h"
 #include "oci/fields.h"
 #include "oci/hooks.h"
+#include "oci/idmap.h"
 #include "oci/json.h"
 #include "oci/limits.h"
 #include "oci/mounts.h"
+#include "oci/seccomp.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,6 +45,7 @@ static int read_names(struct config *c, struct error *e) {
 
 // ---- linux ------------------------------------------------------------------------------------------------
 static const char *const kinds[] = {"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"};
+#define USER_KIND 5
 
 static int read_namespace(const struct oci *o, struct config *c, json_t *j, unsigned *seen, struct error *e) {
     const char *type = text_of(j, "type"), *path = text_of(j, "path");
@@ -54,7 +57,7 @@ static int read_namespace(const struct oci *o, struct config *c, json_t *j, unsi
     if (*seen & 1u << k)
         return error_set(e, "%s: linux.namespaces: %s is there twice", c->file, type);
     *seen |= 1u << k;
-    if (!strcmp(type, "user") || !strcmp(type, "time"))
+    if (!strcmp(type, "time"))
         return error_set(e, "%s: linux.namespaces: %s namespaces are not supported", c->file, type);
     if (path && path[0] != '/')
         return error_set(e, "%s: linux.namespaces: %s: the path is not absolute", c->file, type);
@@ -87,6 +90,20 @@ static int read_device(const struct config *c, json_t *j, struct error *e) {
                      path ? path : "(no path)");
 }
 
+// What they mean the sentry says: it has the files.
+static int read_sysctls(struct config *c, struct error *e) {
+    json_t *map = config_get(c->json, "linux.sysctl"), *v;
+    const char *name;
+    if (json_object_size(map) > CONFIG_STRINGS_MAX)
+        return bad(c, "linux.sysctl", "has too many members", e);
+    c->sysctls = xcalloc(json_object_size(map) + 1, sizeof *c->sysctls);
+    if (!c->sysctls)
+        return bad(c, "linux.sysctl", "no memory", e);
+    json_object_foreach(map, name, v) c->sysctls[c->nsysctls++] =
+        (struct sentry_sysctl){name, json_string_value(v)};
+    return 0;
+}
+
 static int read_linux(const struct oci *o, struct config *c, struct error *e) {
     unsigned seen = 0;
     size_t i;
@@ -95,13 +112,17 @@ static int read_linux(const struct oci *o, struct config *c, struct error *e) {
     json_array_foreach(config_get(c->json, "linux.namespaces"), i,
                        v) if (read_namespace(o, c, v, &seen, e) < 0) return -1;
     json_array_foreach(config_get(c->json, "linux.devices"), i, v) if (read_device(c, v, e) < 0) return -1;
+    if (idmap_read(c, seen >> USER_KIND & 1, e) < 0)
+        return -1;
     const char *domain = text_of(c->json, "linux.personality.domain");
     if (domain && strcmp(domain, "LINUX") != 0)
         return bad(c, "linux.personality.domain", "is not LINUX", e);
     c->cgroups_path = text_of(c->json, "linux.cgroupsPath");
     if (c->cgroups_path && !*c->cgroups_path)
         c->cgroups_path = NULL;
-    return 0;
+    return read_sysctls(c, e) < 0
+               ? -1
+               : seccomp_read(o, config_get(c->json, "linux.seccomp"), c->file, &c->filter, e);
 }
 
 // ---- The whole --------------------------------------------------------------------------------------------
@@ -139,12 +160,19 @@ static int read_all(const struct oci *o, struct config *c, bool look, struct err
         read_linux(o, c, e) < 0 || hooks_check(c, e) < 0 ||
         limits_from_config(c->json, c->file, &c->limits, e) < 0)
         return -1;
-    return mounts_parse(o, c, look, e);
+    if (mounts_parse(o, c, look, e) < 0)
+        return -1;
+    for (int i = 0; i < c->nroots; i++)
+        c->roots[i].ids = c->ids;
+    return 0;
 }
 
 void config_free(struct config *c) {
     process_free(&c->process);
     mounts_free(c);
+    free(c->ids);
+    free((void *)c->filter.insns);
+    free(c->sysctls);
     free(c->bundle);
     free(c->rootfs);
     json_decref(c->json);

@@ -31,9 +31,13 @@ struct config {
     unsigned nmounts;
     struct gofer_root roots[GOFER_ROOTS_MAX];  // host_path: owned, but for the first
     int nroots;
+    struct gofer_idmap *ids;   // of all roots; owned; NULL: as on the host
     const char *netns;         // path of a network namespace to join; NULL: none
     bool host_network;         // there is no network namespace in the list
     const char *cgroups_path;  // NULL: not given
+    struct sentry_filter filter;    // instructions are owned
+    struct sentry_sysctl *sysctls;  // owned
+    unsigned nsysctls;
     struct sentry_limits limits;
 };
 

@@ -3,7 +3,9 @@
 #include "oci/control.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "oci/pod.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +19,14 @@
 #define PATIENCE 8  // seconds for a reply
 
 // By way of the directory's descriptor: the path itself may be too long for a socket's address.
-static struct sockaddr_un address(const struct container *c) {
+static struct sockaddr_un address(int dir) {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/control", c->dir);
+    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/control", dir);
     return a;
 }
 
 int control_listen(const struct container *c, struct error *e) {
-    struct sockaddr_un a = address(c);
+    struct sockaddr_un a = address(c->dir);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 64) == 0)
         return fd;
@@ -34,8 +36,8 @@ int control_listen(const struct container *c, struct error *e) {
     return error_errno(e, err, "container %s: control socket", c->id);
 }
 
-int control_connect(const struct container *c, struct error *e) {
-    struct sockaddr_un a = address(c);
+static int connect_to(const struct container *c, int dir, struct error *e) {
+    struct sockaddr_un a = address(dir);
     const struct timeval patience = {.tv_sec = PATIENCE};
     const int room = CONTROL_MAX;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -51,6 +53,32 @@ int control_connect(const struct container *c, struct error *e) {
     if (err == ECONNREFUSED || err == ENOENT)
         return error_set(e, "container %s: container not running", c->id);
     return error_errno(e, err, "container %s: control socket", c->id);
+}
+
+int pod_connect(const struct container *c, struct error *e) {
+    char path[OCI_NAME_MAX + 4];
+    snprintf(path, sizeof path, "../%s", pod_sandbox(c->annotations));
+    int dir cleanup_close = openat(c->dir, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return dir < 0 ? error_set(e, "container %s: its sandbox is gone: container not running", c->id)
+                   : connect_to(c, dir, e);
+}
+
+// Over the connection of its pod's sandbox, which has to be told whom it is about.
+static int connect_in_pod(const struct container *c, struct error *e) {
+    struct control_select m = {.number = pod_number(c)};
+    char reply[sizeof(struct control_failed)];
+    int fd = pod_connect(c, e);
+    if (fd < 0)
+        return -1;
+    if (control_send(fd, CONTROL_SELECT, &m, sizeof m, NULL, 0, e) == 0 &&
+        control_receive(fd, CONTROL_OK, reply, sizeof(struct control_head), sizeof reply, e) >= 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+int control_connect(const struct container *c, struct error *e) {
+    return pod_sandbox(c->annotations) ? connect_in_pod(c, e) : connect_to(c, c->dir, e);
 }
 
 int control_send(int fd, enum control_kind kind, void *message, size_t n, const int *fds, int nfds,
@@ -142,7 +170,7 @@ static size_t put_rest(const struct sentry_process *p, char *to, struct control_
     return n;
 }
 
-int control_exec(int fd, const struct sentry_process *p, const int stdio[3], struct error *e) {
+char *control_pack_exec(const struct sentry_process *p, size_t *size, struct error *e) {
     struct control_exec head = {.uid = p->uid,
                                 .gid = p->gid,
                                 .umask = p->umask,
@@ -157,13 +185,27 @@ int control_exec(int fd, const struct sentry_process *p, const int stdio[3], str
         head.limits[i][1] = p->limits[i].max;
     }
     size_t n = sizeof head + put_rest(p, NULL, &head);
-    if (n > CONTROL_MAX)
-        return error_set(e, "arguments and environment are too long: more than %u KiB", CONTROL_MAX >> 10);
-    char *m cleanup_free = malloc(n), reply[sizeof(struct control_failed)];
-    if (!m)
-        return error_set(e, "no memory");
+    if (n > CONTROL_MAX) {
+        error_set(e, "arguments and environment are too long: more than %u KiB", CONTROL_MAX >> 10);
+        return NULL;
+    }
+    char *m = malloc(n);
+    if (!m) {
+        error_set(e, "no memory");
+        return NULL;
+    }
     put_rest(p, m + sizeof head, &head);
     memcpy(m, &head, sizeof head);
+    *size = n;
+    return m;
+}
+
+int control_exec(int fd, const struct sentry_process *p, const int stdio[3], struct error *e) {
+    char reply[sizeof(struct control_failed)];
+    size_t n;
+    char *m cleanup_free = control_pack_exec(p, &n, e);
+    if (!m)
+        return -1;
     if (control_send(fd, CONTROL_EXEC, m, n, stdio, 3, e) < 0)
         return -1;
     return control_receive(fd, CONTROL_OK, reply, sizeof(struct control_head), sizeof reply, e) < 0 ? -1 : 0;

@@ -21,6 +21,8 @@ ssize_t control_receive(int fd, enum control_kind kind, void *buf, size_t n, siz
 int control_call(const struct container *c, enum control_kind kind, void *message, size_t n, struct error *e);
 // A signal. flags: SIGNAL_*
 int control_kill(const struct container *c, int sig, unsigned flags, struct error *e);
+// A struct control_exec with what follows it, *n bytes, freed by the caller; NULL: too long, or no memory.
+char *control_pack_exec(const struct sentry_process *p, size_t *n, struct error *e);
 // CONTROL_EXEC with the caller's descriptors `stdio`.
 int control_exec(int fd, const struct sentry_process *p, const int stdio[3], struct error *e);
 // A wait status as it may be: exited or by a signal; anything else counts as SIGKILL.

@@ -12,6 +12,7 @@
 #include "oci/json.h"
 #include "oci/mounts.h"
 #include "oci/net_start.h"
+#include "oci/pod.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -143,7 +144,9 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
-    if (take_limits(opts, &config, e) < 0) {
+    json_t *annotations = config_get(config.json, "annotations");
+    pod_limits(annotations, &config.limits);
+    if (pod_check(o, annotations, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);
         return -1;
     }
@@ -172,7 +175,7 @@ int start_container(const struct oci *o, struct container *c, struct error *e) {
     json_t *config = kept_config(c, e);
     if (!config)
         return -1;
-    int err = net_start(c, config, e);
+    int err = pod_sandbox(c->annotations) ? 0 : net_start(c, config, e);  // the sandbox has its network
     if (err == 0)
         err = hooks_run_inside(config, c, e);
     if (err == 0)

@@ -12,6 +12,7 @@
 #include "oci/launch.h"
 #include "oci/mountns.h"
 #include "oci/net_start.h"
+#include "oci/pod.h"
 #include "oci/proctitle.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +246,9 @@ static void fill_config(const struct oci *o, const struct config *config,
         .mounts = config->mounts,
         .nmounts = config->nmounts,
         .net_later = net_comes_later(o, config->host_network),
+        .filter = config->filter,
+        .sysctls = config->sysctls,
+        .nsysctls = config->nsysctls,
         .limits = config->limits,
         .report_fd = -1,
     };
@@ -361,6 +365,39 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     end_as(s->status);
 }
 
+// The init of a container in another one's sandbox. Its gofer ends with it; its processes, when the
+// connection closes.
+static _Noreturn void member_init(const struct oci *o, const struct config *config, const struct container *c,
+                                  int slave, int go, struct self *s) {
+    struct error e;
+    int gofer;
+    begin(s, "picket-init");
+    setsid();
+    wait_go(go);
+    s->go = go;
+    if (slave >= 0 && console_take(slave) < 0)
+        error_errno(&e, errno, "taking the terminal"), give_up(s, &e);
+    if (join_network(config, &e) < 0 || (s->control = pod_connect(c, &e)) < 0)
+        give_up(s, &e);
+    struct launched l = {.mine = {s->control, s->word, s->go, s->signals, c->dir, -1, -1},
+                         .log_fd = openat(c->dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+    if (l.log_fd < 0 || launch_gofer(config->roots, config->nroots, &l, &gofer) < 0)
+        error_errno(&e, errno, "starting the gofer"), give_up(s, &e);
+    s->gofer = l.gofer;
+    if (pod_make(s->control, c, config, gofer, &e) < 0)
+        give_up(s, &e);
+    close(gofer);
+    close(l.log_fd);
+    s->ready = true;
+    tell(s, "R");
+    drop_stdio();
+    serve(s);
+    kill(s->gofer, SIGKILL);
+    waitpid(s->gofer, NULL, 0);
+    note_end(o, c, s);
+    end_as(s->status);
+}
+
 // Forks. In the child 0, and *s and *go are its own; in the parent *init is filled in.
 static pid_t split(struct init *init, struct self *s, int *go, struct error *e) {
     int there[2], word[2];
@@ -402,6 +439,10 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
         snprintf(path, sizeof path, "%s/%s", o->root, c->id);
         mine.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         close(c->dir);
+        mine.pid = getpid();
+        mine.pid_start = process_start_time(mine.pid);
+        if (pod_sandbox(c->annotations))
+            member_init(o, config, &mine, slave, go, &s);
         container_init(o, config, &mine, slave, go, &s);
     }
     if (slave >= 0)

@@ -55,7 +55,7 @@ static pid_t start_sentry(struct sentry_config *config, int gofers_end, const st
 }
 
 static void close_links(const struct sentry_config *config) {
-    if (config->net)
+    if (config && config->net)
         close_fds(config->net_fds, sentry_net_fds(config->net));
 }
 
@@ -94,6 +94,19 @@ int launch_start(struct sentry_config *config, const struct gofer_root *roots, i
     if (l->gofer < 0)
         failed("fork");
     return l->gofer < 0 ? -1 : 0;
+}
+
+int launch_gofer(const struct gofer_root *roots, int nroots, struct launched *l, int *sock) {
+    int socks[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0)
+        return failed("socketpair"), -1;
+    l->gofer = start_gofer(socks[1], NULL, roots, nroots, l);
+    close(socks[1]);
+    *sock = socks[0];
+    if (l->gofer >= 0)
+        return 0;
+    close(socks[0]);
+    return failed("fork"), -1;
 }
 
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots, struct ended *ended) {

@@ -20,8 +20,11 @@ struct launched {
 // in the log; a process that was started by then ends with the caller.
 int launch_start(struct sentry_config *config, const struct gofer_root *roots, int nroots,
                  struct launched *l);
-// The same, then hands signals of the caller on to the sandbox and returns its exit status; control_fd and
-// stops_fd are filled in too. ended: NULL, or how it ended is told there, and report_fd is filled in.
+// Forks the gofer alone; *sock is the sentry's end of its socket, the caller's. As above.
+int launch_gofer(const struct gofer_root *roots, int nroots, struct launched *l, int *sock);
+// The same as launch_start(), then hands signals of the caller on to the sandbox and returns its exit status;
+// control_fd and stops_fd are filled in too. ended: NULL, or how it ended is told there, and report_fd is
+// filled in.
 int launch(struct sentry_config *config, const struct gofer_root *roots, int nroots, struct ended *ended);
 
 #endif

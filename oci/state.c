@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define VERSION  1
+#define MAKE_ATTEMPTS 100  // times 10 ms
 #define PATIENCE 900  // times 10 ms
 static const char *const files[] = {"state.json", "state.json.new", "config.json", "control",
                                     "log",        "cgroup",         "net.json",    "net.taken"};
@@ -241,6 +242,29 @@ static void remove_noted_cgroup(int dir) {
     cgroup_remove(name, &unused);
 }
 
+// The directory, locked, with no state in it: 0 or -errno. A look for remains (`list`) may have it for a
+// moment before we do, and take it away.
+static int make_dir(int root, const char *id, struct container *c) {
+    for (int i = 0; i < MAKE_ATTEMPTS; i++) {
+        if (mkdirat(root, id, 0700) < 0 && errno != EEXIST)
+            return -errno;
+        c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (c->dir < 0 && errno != ENOENT)
+            return -errno;
+        bool made = c->dir >= 0 && faccessat(c->dir, "state.json", F_OK, 0) == 0;
+        if (c->dir >= 0 && !made && lock_dir(c->dir, false) && still_there(root, id, c->dir) &&
+            faccessat(c->dir, "state.json", F_OK, 0) < 0)
+            return 0;
+        if (c->dir >= 0)
+            close(c->dir);
+        c->dir = -1;
+        if (made)
+            break;
+        usleep(10000);
+    }
+    return -EEXIST;
+}
+
 int container_create(const struct oci *o, const char *id, struct container *c, struct error *e) {
     start_container(c, id);
     if (oci_check_id(id, e) < 0)
@@ -248,13 +272,10 @@ int container_create(const struct oci *o, const char *id, struct container *c, s
     int root cleanup_close = open_root(o, true, e);
     if (root < 0)
         return -1;
-    if (mkdirat(root, id, 0700) < 0 && errno != EEXIST)
-        return error_errno(e, errno, "%s/%s", o->root, id);
-    c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (c->dir < 0)
-        return error_errno(e, errno, "%s/%s", o->root, id);
-    if (!lock_dir(c->dir, false) || !still_there(root, id, c->dir) ||
-        faccessat(c->dir, "state.json", F_OK, 0) == 0)
+    int err = make_dir(root, id, c);
+    if (err < 0 && err != -EEXIST)
+        return error_errno(e, -err, "%s/%s", o->root, id);
+    if (err < 0)
         return error_set(e, "container with id \"%s\" already exists", id);
     remove_noted_cgroup(c->dir);
     struct timespec now;

@@ -24,6 +24,12 @@ enum control_kind {
     CONTROL_NET,   // struct control_net and its descriptors, once, before CONTROL_START. Reply: OK, FAILED
     CONTROL_LIMITS,  // struct control_limits. Reply: OK
     CONTROL_PIDS,    // Reply: struct control_pids
+    // One more container in the sandbox, for which the connection speaks: struct control_container and what
+    // follows
+    // it, and 4 descriptors: of its gofer, and the stdio. Reply: OK when its program is loaded, FAILED; later
+    // END
+    CONTROL_CONTAINER,
+    CONTROL_SELECT,  // struct control_select: what follows concerns that container. Reply: OK, FAILED
     // replies
     CONTROL_OK = 64,
     CONTROL_FAILED,  // struct control_failed
@@ -62,6 +68,31 @@ struct control_exec {
     uint64_t caps[5];  // struct sentry_process's
     uint64_t limits[16][2];
     // ngroups times uint32_t; then strings, each with its NUL: cwd, arguments, environment
+};
+
+// One of struct sentry_mount; its target and source are among the strings at the message's end.
+struct control_mount {
+    uint32_t kind, flags, root, is_dir, copy_up, mode, uid, gid, ptmxmode, pad;
+    uint64_t size;
+};
+#define CONTROL_MOUNTS_MAX 2048u
+
+struct control_container {
+    struct control_head head;
+    uint64_t number;  // chosen by the sender: no other container of the sandbox has it; not 0
+    char hostname[65], domainname[65], pad[6];  // "": the sandbox's
+    uint32_t readonly;                          // its root
+    uint32_t log;                               // of its filter
+    uint32_t nmounts, ninsns;
+    uint32_t used,
+        process;  // bytes of the struct control_exec with what follows it; and up to a multiple of 8
+    // nmounts times struct control_mount; ninsns instructions of its filter, 8 bytes each; the process; for
+    // each mount two strings, each with its NUL: target, source
+};
+
+struct control_select {
+    struct control_head head;
+    uint64_t number;
 };
 
 struct control_net {

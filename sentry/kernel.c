@@ -16,6 +16,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <sched.h>
@@ -245,6 +246,7 @@ void kernel_free(struct kernel *k) {
     free(k->pid_uses);
     free(k->pid_numbers);
     last_namespaces(k);
+    seccomp_put(k->first_filter);
     free(k);
     the_kernel = NULL;
 }

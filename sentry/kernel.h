@@ -28,6 +28,7 @@ struct pid_ns;
 struct pid_numbers;
 struct user_ns;
 struct uts_ns;
+struct seccomp_filter;
 struct sentry_config;
 
 // Field letters: as in proc/task.h; [own]: it has locks of its own.
@@ -56,6 +57,7 @@ struct kernel {
     bool main_orphaned;          // [c] nobody outside could continue it
     int exit_status;             // [T] wait status of main
     _Atomic bool shutting_down;
+    struct seccomp_filter *first_filter;  // [c] owned: of all that comes from outside; NULL: none
     // limits
     struct limits *limits;  // [c] owned (sentry/run/limits.c)
     uint64_t cpu_ns_gone;   // [T] processor time of processes that have ended

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct linux_sock_filter;
+
 // ---- A process from outside -------------------------------------------------------------------------------
 // The main process, and those of exec. All borrowed.
 enum {
@@ -65,6 +67,18 @@ struct sentry_mount {
     uint64_t size;            // SENTRY_TMPFS: bytes; 0: no limit of its own
 };
 
+// A filter over the calls of the program, of its children and of those of exec, as seccomp(2) has them.
+struct sentry_filter {
+    const struct linux_sock_filter *insns;  // NULL: none
+    unsigned n;
+    bool log;
+};
+
+// A file below /proc/sys by its name with points, and what is written to it before the program starts.
+struct sentry_sysctl {
+    const char *name, *value;
+};
+
 struct sentry_file {
     const char *path, *text;  // absolute; its directory is there
 };
@@ -108,6 +122,9 @@ struct sentry_config {
     // Files that lie over the root's when it is read-only below an overlay, before anything is mounted.
     const struct sentry_file *files;
     unsigned nfiles;
+    struct sentry_filter filter;
+    const struct sentry_sysctl *sysctls;
+    unsigned nsysctls;
     struct sentry_limits limits;
     int report_fd;  // to the supervisor (sentry/report.h); -1: there is none; taken over
 };

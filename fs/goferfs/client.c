@@ -6,10 +6,12 @@
 #include "abi/stat.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "base/refcount.h"
 #include "base/log.h"
 #include <string.h>
 
 struct gofer_client {
+    struct refcount refs;  // its owner's, and each superblock's
     struct lock lock;
     struct gofer_channel ch;                       // [c]
     void (*on_sleep)(void *owner, bool begins);    // [c] or NULL
@@ -24,6 +26,7 @@ struct gofer_client *gofer_client_new(const struct gofer_channel *ch) {
     struct gofer_client *c = znew(struct gofer_client);
     if (!c)
         return NULL;
+    ref_init(&c->refs, 1);
     lock_init(&c->lock, RANK_CLIENT);
     c->ch = *ch;
     return c;
@@ -38,8 +41,12 @@ void gofer_client_on_sleep(struct gofer_client *c, void (*fn)(void *owner, bool 
     c->on_sleep = fn;
     c->sleep_owner = owner;
 }
+struct gofer_client *gofer_client_get(struct gofer_client *c) {
+    ref_get(&c->refs);
+    return c;
+}
 void gofer_client_free(struct gofer_client *c) {
-    if (!c)
+    if (!c || !ref_put(&c->refs))
         return;
     c->ch.close(c->ch.arg);
     lock_destroy(&c->lock);

@@ -34,7 +34,9 @@ struct gofer_client *gofer_client_open(int sock);                       // over 
 // fn is told when a caller begins to sleep for a reply (true), and that it has it (false), with fs locks held
 // up to RANK_CLIENT. Before the client is used.
 void gofer_client_on_sleep(struct gofer_client *c, void (*fn)(void *owner, bool begins), void *owner);
+// Drops a reference, the maker's or one of gofer_client_get(); NULL: none. The last one closes the channel.
 void gofer_client_free(struct gofer_client *c);
+struct gofer_client *gofer_client_get(struct gofer_client *c);
 
 struct client_walk {
     uint64_t handle;  // 0: none

@@ -46,6 +46,7 @@ static void gfs_kill(struct superblock *sb) {
     if (!g)
         return;
     lock_destroy(&g->lock);
+    gofer_client_free(g->c);
     free(g);
 }
 
@@ -58,7 +59,7 @@ static struct gfs *gfs_new(struct gofer_client *c, bool stable, uint64_t root_de
     lock_init(&g->lock, RANK_OBJECT);
     list_init(&g->handles);
     list_init(&g->idle);
-    g->c = c;
+    g->c = gofer_client_get(c);
     g->stable = stable;
     g->root_dev = root_dev;
     return g;

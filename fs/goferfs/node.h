@@ -47,7 +47,7 @@ struct node {
 };
 
 struct gfs {
-    struct gofer_client *c;  // borrowed
+    struct gofer_client *c;  // a reference
     struct lock lock;
     struct list handles;  // [g] oldest last
     struct list idle;     // [g] oldest last

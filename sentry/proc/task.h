@@ -68,6 +68,8 @@ struct tgroup {
     enum tg_state state;          // [T]
     int exit_signal;              // [T] what the parent gets; 0: none
     bool unkillable;              // [S] the init of a namespace: signals from inside have no default action
+    uint64_t member;              // [c] which container of a pod it is in (sentry/run/member.h); 0: the first
+    bool leads_member;            // [c] that one ends with it
     bool sigkilled;               // [S] by SIGKILL: nothing holds it any more
     _Atomic bool exiting;         // [a] group exit has begun (or exec of one thread); set under S
     int group_exit_code;          // [T] wait status: code << 8, or signal; written under S too

@@ -54,6 +54,7 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     g->oom_score_adj = old->oom_score_adj;
     g->coredump_filter = old->coredump_filter;
     g->mce_kill = old->mce_kill;
+    g->member = old->member;
     g->thp_disabled = old->thp_disabled;
     g->io_flusher = old->io_flusher;
     g->dumpable = old->dumpable;

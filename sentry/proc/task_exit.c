@@ -16,6 +16,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/hostcontrol.h"
+#include "sentry/run/member.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
@@ -103,8 +104,8 @@ static struct tgroup *new_parent(struct tgroup *g) {
     if (ns->level > 0 && ns->init != g)
         return ns->init;
     struct tgroup *main = g->k->main;
-    bool adopts =
-        main && main->pid == 1 && main != g && main->state == TG_ALIVE && !atomic_load(&main->exiting);
+    bool adopts = main && main->pid == 1 && main != g && main->member == g->member &&
+                  main->state == TG_ALIVE && !atomic_load(&main->exiting);
     return adopts ? main : g->k->init;
 }
 
@@ -197,6 +198,8 @@ static void process_told(struct tgroup *g, struct list *dead) {
     }
     if (k->control)
         control_tell_end(k->control, g);
+    if (g->leads_member)
+        member_kill(k, g->member);
     if (g == k->main) {
         k->exit_status = g->group_exit_code;
         k->end_cause = atomic_load(&g->end_cause);

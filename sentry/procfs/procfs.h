@@ -14,6 +14,10 @@ int cgroupfs_create(struct vfs *vfs, struct superblock **out);
 
 // /sys, made of the same: sysfs.c.
 int sysfs_create(struct vfs *vfs, struct superblock **out);
+// Before there is a guest: the file of /proc/sys with that name ("net.core.somaxconn") gets the value, as if
+// root had written it; what is fixed takes only what it is. 0; or -LINUX_E*, and the words for it are in
+// `why`.
+int procfs_sysctl(const char *name, const char *value, char *why, size_t size);
 
 // The process whose /proc/PID directory f is open on, borrowed from f; or NULL. pidfd_send_signal(2) takes
 // those too.

@@ -32,10 +32,12 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/run/hostcontrol.h"
 #include "sentry/run/hostevent.h"
+#include "sentry/run/impl.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/mounts.h"
 #include "sentry/run/outside.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <errno.h>
@@ -75,7 +77,7 @@ struct crew {
 };
 
 // A worker waits for the gofer: who else has something to serve is not to wait with it.
-static void worker_sleeps(void *owner, bool begins) {
+void run_worker_sleeps(void *owner, bool begins) {
     struct platform *p = owner;
     if (begins)
         plat_block_begin(p);
@@ -204,11 +206,34 @@ static int open_network(struct kernel *k, const struct sentry_config *c) {
     return err < 0 ? err : control_open(k, c->listen_fd, c->init_fd, c->net_later);
 }
 
+// What the program finds as it begins, and cannot ask for itself.
+static int set_ahead(struct kernel *k, const struct sentry_config *c) {
+    char why[160];
+    for (unsigned i = 0; i < c->nsysctls; i++) {
+        int err = procfs_sysctl(c->sysctls[i].name, c->sysctls[i].value, why, sizeof why);
+        if (err < 0) {
+            log_error("config.json: linux.sysctl: %.100s: %s", c->sysctls[i].name, why);
+            return err;
+        }
+    }
+    if (!c->filter.insns)
+        return 0;
+    int err = seccomp_filter_make(c->filter.insns, c->filter.n, c->filter.log, &k->first_filter);
+    if (err < 0)
+        log_error("config.json: linux.seccomp: %s", linux_strerror(-err));
+    return err;
+}
+
 static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
-    int stdio[3], err = outside_init(k, c->inherited);
+    int stdio[3], err = set_ahead(k, c);
+    if (err < 0)
+        return SENTRY_EXIT_FAILED;
+    err = outside_init(k, c->inherited);
     if (err < 0 || !own_stdio(c, stdio))
         return fail("start", err < 0 ? err : -LINUX_EMFILE);
-    struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, true, &err);
+    struct outside_place at;
+    outside_first(k, OUTSIDE_MAIN, &at);
+    struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, &at, &err);
     if (!t)
         return SENTRY_EXIT_FAILED;
     err = outside_load(t, &c->process);
@@ -317,7 +342,7 @@ static int make_kernel(struct parts *b) {
     err = open_network(k, c);
     if (err < 0)
         return fail("network or control socket", err);
-    return mounts_make(b->vfs, b->gofer, c) < 0 ? SENTRY_EXIT_FAILED : 0;
+    return mounts_make(b->vfs, b->gofer, c, NULL) < 0 ? SENTRY_EXIT_FAILED : 0;
 }
 
 static void make_parts(void *arg) {
@@ -366,7 +391,7 @@ int sentry_run(const struct sentry_config *c) {
         return status;
     struct kernel *k = b.k;
     k->platform = platform;
-    gofer_client_on_sleep(b.gofer, worker_sleeps, platform);
+    gofer_client_on_sleep(b.gofer, run_worker_sleeps, platform);
     status = run(k, c, &crew);
     if (c->verbose)
         show_stats(platform);

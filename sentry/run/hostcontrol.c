@@ -22,6 +22,7 @@
 #include "sentry/run/controlexec.h"
 #include "sentry/run/hostevent.h"
 #include "sentry/run/limits.h"
+#include "sentry/run/member.h"
 #include "sentry/run/outside.h"
 #include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
@@ -37,6 +38,8 @@ struct peer {
     struct control *c;
     int fd;                       // -1: free
     struct tgroup *tg;            // [lock] whom it speaks for; owned; NULL: nobody (any more)
+    struct member *member;        // the container that it brought; owned, or NULL
+    uint64_t number;              // [lock] of the container that its requests concern; 0: the first
     bool speaks_for_main, waits;  // [lock]
     struct ctty *tty;             // the terminal that it brought, until it goes; owned, or NULL
 };
@@ -93,7 +96,8 @@ void control_tell_end(struct control *c, struct tgroup *g) {
         c->main_status = status;
     }
     for (struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++)
-        if (p->fd >= 0 && (p->tg == g || (main && (p->waits || p->speaks_for_main))))
+        if (p->fd >= 0 && (p->tg == g || (main && p->speaks_for_main) ||
+                           (p->waits && p->number == g->member && (main || g->leads_member))))
             send_end(p, status);
 }
 
@@ -109,15 +113,51 @@ static void start(struct control *c) {
     run_first_exec(take_ptr(c->first));
 }
 
+// The container that a peer's requests concern, NULL: the first one, or there is none of that number (any
+// more).
+static struct member *member_of(struct control *c, const struct peer *asks) {
+    for (struct peer *p = c->peers; asks->number && p < c->peers + CONTROL_PEERS; p++)
+        if (p->fd >= 0 && p->member && p->member->number == asks->number)
+            return p->member;
+    return NULL;
+}
+
+// Does its main program run no more?
+static bool has_ended(struct control *c, const struct peer *p) {
+    const struct member *m = member_of(c, p);
+    if (c->ended || !p->number)
+        return c->ended;
+    return !m || !member_alive(m);
+}
+
+static struct tgroup *main_of(struct control *c, const struct peer *p) {
+    const struct member *m = member_of(c, p);
+    return m ? m->main : c->k->main;
+}
+
+// The task that is loaded and not started, of that container.
+static struct task **first_of(struct control *c, const struct peer *p) {
+    struct member *m = member_of(c, p);
+    return m ? &m->first : &c->first;
+}
+
+static void start_of(struct control *c, const struct peer *p) {
+    struct member *m = member_of(c, p);
+    if (m)
+        run_first_exec(take_ptr(m->first));
+    else
+        start(c);
+}
+
 static bool ends_by_default(int sig) {
     return sig != LINUX_SIGCHLD && sig != LINUX_SIGURG && sig != LINUX_SIGWINCH && sig != LINUX_SIGCONT &&
            sig != LINUX_SIGSTOP && sig != LINUX_SIGTSTP && sig != LINUX_SIGTTIN && sig != LINUX_SIGTTOU;
 }
 
-static void signal_all(struct kernel *k, int sig) {
+static void signal_all(struct kernel *k, uint64_t member, int sig) {
     LOCKED(&k->tasks_lock);
     for (int pid = 1; pid < k->pid_end; pid++)
-        if (k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE)
+        if (k->tgs[pid] && k->tgs[pid]->member == member && k->tgs[pid]->state == TG_ALIVE)
             signal_send_group(k->tgs[pid], sig, NULL);
 }
 
@@ -143,9 +183,9 @@ static void signal_key(struct tgroup *g, int sig) {
 static void send_signal(struct control *c, struct peer *p, const struct control_signal *m) {
     struct kernel *k = c->k;
     int sig = (int)m->sig;
-    struct tgroup *g = m->flags & SIGNAL_MINE && p->tg ? p->tg : k->main;
+    struct tgroup *g = m->flags & SIGNAL_MINE && p->tg ? p->tg : main_of(c, p);
     if (m->flags & SIGNAL_ALL)
-        signal_all(k, sig);
+        signal_all(k, p->number, sig);
     else if (m->flags & SIGNAL_TERMINAL && g != k->main && is_key(sig))
         signal_key(g, sig);
     else if (g == k->main)
@@ -153,8 +193,8 @@ static void send_signal(struct control *c, struct peer *p, const struct control_
     else
         signal_one(g, sig);
     // A program that has not been started goes as far as its first instruction, and there finds its end.
-    if (c->first && ends_by_default(sig) && !(m->flags & SIGNAL_TERMINAL))
-        start(c);
+    if (*first_of(c, p) && ends_by_default(sig) && !(m->flags & SIGNAL_TERMINAL))
+        start_of(c, p);
 }
 
 static bool request_signal(struct control *c, struct peer *p, size_t n) {
@@ -162,7 +202,7 @@ static bool request_signal(struct control *c, struct peer *p, size_t n) {
     if (n != sizeof *m || m->sig > 64 ||
         m->flags & ~(SIGNAL_ALL | SIGNAL_TERMINAL | SIGNAL_QUIET | SIGNAL_MINE))
         return false;
-    if (c->ended) {
+    if (has_ended(c, p)) {
         reply_failed(p, -LINUX_ESRCH, "container not running");
         return true;
     }
@@ -176,11 +216,11 @@ static bool request_signal(struct control *c, struct peer *p, size_t n) {
 static bool request_start(struct control *c, struct peer *p, size_t n) {
     if (n != sizeof(struct control_head))
         return false;
-    if (!c->first) {
+    if (has_ended(c, p) || !*first_of(c, p)) {
         reply_failed(p, -LINUX_EBUSY, "it has been started already");
         return true;
     }
-    start(c);
+    start_of(c, p);
     reply_ok(p);
     return true;
 }
@@ -204,9 +244,17 @@ static bool request_net(struct control *c, struct peer *p, size_t n, struct gift
 }
 
 static bool request_wait(struct control *c, struct peer *p, size_t n) {
-    LOCKED(&c->lock);
+    const struct member *m = member_of(c, p);
+    if (p->number && !m)
+        return false;
+    lock_take(&c->lock);
     p->waits = true;
-    if (c->ended)
+    lock_drop(&c->lock);
+    bool gone = m && !member_alive(m);  // else its end tells
+    LOCKED(&c->lock);
+    if (gone)
+        send_end(p, (uint32_t)m->main->group_exit_code & 0xffff);
+    else if (c->ended)
         send_end(p, c->main_status);
     return n == sizeof(struct control_head);
 }
@@ -234,7 +282,9 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
     {
         LOCKED(&k->tasks_lock);
         for (int pid = 1; pid < k->pid_end && m->n < CONTROL_NPIDS_MAX; pid++) {
-            int host = k->tgs[pid] && k->tgs[pid]->state == TG_ALIVE ? tgroup_host_pid(k->tgs[pid]) : 0;
+            struct tgroup *g = k->tgs[pid];
+            bool is_its = g && g->member == p->number && g->state == TG_ALIVE;
+            int host = is_its ? tgroup_host_pid(g) : 0;
             if (host > 0)
                 m->pids[m->n++] = host;
         }
@@ -254,7 +304,13 @@ static struct ctty *terminal_of(struct task *t) {
 static void run_program(struct control *c, struct peer *p, const struct sentry_process *what, int stdio[3]) {
     char text[CONTROL_TEXT];
     int err;
-    struct task *t = outside_new(c->k, what, stdio, 0, false, &err);
+    struct outside_place at;
+    const struct member *m = member_of(c, p);
+    if (m)
+        member_place(m, &at);
+    else
+        outside_first(c->k, OUTSIDE_EXEC, &at);
+    struct task *t = outside_new(c->k, what, stdio, 0, &at, &err);
     if (!t) {
         snprintf(text, sizeof text, "working directory %.180s, or no memory", what->cwd);
         reply_failed(p, err, text);
@@ -282,7 +338,7 @@ static bool request_exec(struct control *c, struct peer *p, size_t n, struct gif
         controlexec_free(r);
         return false;
     }
-    if (c->ended) {
+    if (has_ended(c, p)) {
         reply_failed(p, -LINUX_ESRCH, "container not running");
     } else {
         int stdio[3] = {g->fds[0], g->fds[1], g->fds[2]};
@@ -290,6 +346,59 @@ static bool request_exec(struct control *c, struct peer *p, size_t n, struct gif
         run_program(c, p, &r->process, stdio);
     }
     controlexec_free(r);
+    return true;
+}
+
+// ---- A pod's further containers ---------------------------------------------------------------------------
+static bool number_is_taken(const struct control *c, uint64_t number) {
+    for (const struct peer *p = c->peers; p < c->peers + CONTROL_PEERS; p++)
+        if (p->fd >= 0 && p->member && p->member->number == number)
+            return true;
+    return false;
+}
+
+static bool request_container(struct control *c, struct peer *p, size_t n, struct gift *g) {
+    const struct control_container *m = (const void *)c->buf;
+    char text[CONTROL_TEXT];
+    if (n < sizeof *m || p->tg || p->number || p->speaks_for_main || g->n != 4)
+        return false;
+    if (c->first || c->ended || number_is_taken(c, m->number)) {
+        reply_failed(p, -LINUX_ESRCH,
+                     c->first ? "the pod's sandbox has not been started" : "container not running");
+        return true;
+    }
+    int stdio[3] = {g->fds[1], g->fds[2], g->fds[3]};
+    int err = member_make(c->k, m, n, g->fds[0], stdio, &p->member, text, sizeof text);
+    if (err == -LINUX_EPROTO)
+        return false;
+    g->n = 0;
+    if (err < 0) {
+        reply_failed(p, err, text);
+        return true;
+    }
+    {
+        LOCKED(&c->lock);
+        p->number = p->member->number;
+        p->tg = tgroup_get(p->member->main);
+    }
+    p->tty = terminal_of(p->member->first);
+    reply_ok(p);
+    return true;
+}
+
+static bool request_select(struct control *c, struct peer *p, size_t n) {
+    const struct control_select *m = (const void *)c->buf;
+    if (n != sizeof *m || !m->number || p->tg || p->member || p->speaks_for_main)
+        return false;
+    if (!number_is_taken(c, m->number)) {
+        reply_failed(p, -LINUX_ESRCH, "container not running");
+        return true;
+    }
+    {
+        LOCKED(&c->lock);
+        p->number = m->number;
+    }
+    reply_ok(p);
     return true;
 }
 
@@ -305,7 +414,11 @@ static void peer_close(struct peer *p) {
         g = take_ptr(p->tg);
         ends = p->speaks_for_main && !p->c->ended;
         p->speaks_for_main = p->waits = false;
+        p->number = 0;
     }
+    struct member *member = take_ptr(p->member);
+    if (member)
+        member_end(p->c->k, member);
     struct ctty *tty = take_ptr(p->tty);
     if (tty) {
         hostfd_forget_terminal(tty);
@@ -367,6 +480,10 @@ static bool serve(struct control *c, struct peer *p, size_t n, struct gift *g) {
         return request_limits(c, p, n);
     case CONTROL_PIDS:
         return request_pids(c, p, n);
+    case CONTROL_CONTAINER:
+        return request_container(c, p, n, g);
+    case CONTROL_SELECT:
+        return request_select(c, p, n);
     case CONTROL_NET:
         return request_net(c, p, n, g);
     default:
@@ -440,6 +557,8 @@ void control_close(struct kernel *k) {
             tgroup_put(p->tg);
         if (p->tty)
             ctty_put(p->tty);
+        if (p->member)
+            member_give_back(p->member);
     }
     close(c->listen_fd);
     lock_destroy(&c->lock);

@@ -34,4 +34,7 @@ void call_after_stop(struct task *t, enum ptrace_stop stop);
 enum fault_way { FAULT_DONE, FAULT_SIGNAL, FAULT_AGAIN, FAULT_FLUSH };
 enum fault_way fault_take(struct task *t, const struct plat_event *ev);  // fault.c
 
+// A connection to a gofer tells that its caller sleeps (boot.c); owner: the platform.
+void run_worker_sleeps(void *owner, bool begins);
+
 #endif

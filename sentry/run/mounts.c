@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See mounts.h. Called once, by boot.c, before there is a guest. Places are looked up by the VFS from the
-// sandbox's own root, so that no symlink leaves it.
+// See mounts.h. Called by boot.c, before there is a guest, and for a pod's further containers. Places are
+// looked up by the VFS from the sandbox's own root, so that no symlink leaves it.
 #include "sentry/run/mounts.h"
 #include "abi/caps.h"
 #include "abi/misc.h"
@@ -10,6 +10,7 @@
 #include "fs/goferfs/client.h"
 #include "fs/vfs.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/sentry.h"
 #include <stdlib.h>
@@ -36,7 +37,9 @@ static int mount_overlay(struct vfs *vfs, struct gofer_client *gofer) {
     return err < 0 ? err : vfs_mount(vfs, root, NULL, 0, "overlay");
 }
 
-static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
+static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c,
+                      struct mnt_ns **ns) {
+    unsigned flags = c->root_readonly ? LINUX_MS_RDONLY : 0;
     struct superblock *root;
     if (!c->write_through)
         return mount_overlay(vfs, gofer);
@@ -44,7 +47,8 @@ static int mount_root(struct vfs *vfs, struct gofer_client *gofer, const struct 
     if (err < 0)
         return err;
     goferfs_follow_host(root);
-    return vfs_mount(vfs, root, NULL, c->root_readonly ? LINUX_MS_RDONLY : 0, "rootfs");
+    return ns ? mnt_ns_begin(vfs, root, flags, "rootfs", &the_kernel->user_ns->ns, ns)
+              : vfs_mount(vfs, root, NULL, flags, "rootfs");
 }
 
 // Whatever lay there: a symlink of the host's would lead elsewhere. Where the directory is missing, nothing.
@@ -181,12 +185,14 @@ static int change_place(struct maker *m, const struct sentry_mount *s) {
     return err;
 }
 
-int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c) {
-    struct path root;
-    int err = mount_root(vfs, gofer, c);
+int mounts_make(struct vfs *vfs, struct gofer_client *gofer, const struct sentry_config *c,
+                struct mnt_ns **ns) {
+    struct path root = {0};
+    int err = mount_root(vfs, gofer, c, ns);
     if (err == 0)
-        err = vfs_root(vfs, &root);
-    if (err < 0) {
+        root = mnt_ns_root(ns ? *ns : vfs_first_ns(vfs));
+    if (err < 0 || !root.mnt) {
+        err = err < 0 ? err : -LINUX_ENOENT;
         log_error("mounting the root: %s", linux_strerror(-err));
         return err;
     }

@@ -19,8 +19,10 @@
 #include "sentry/proc/jobctl.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
+#include "sentry/proc/uts_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/run.h"
+#include "sentry/seccomp/seccomp.h"
 #include "sentry/sentry.h"
 #include "sentry/signal/signal.h"
 #include <stdio.h>
@@ -102,20 +104,35 @@ static int set_files(struct task *t, const int stdio[3]) {
     return err;
 }
 
-static int set_fs(struct task *t, const struct sentry_process *p) {
-    struct path root, cwd;
-    int err = vfs_root(t->k->vfs, &root);
-    if (err < 0)
-        return err;
+// With its parents; what cannot be made the walk to it tells.
+static void make_directory(struct vfs_ctx *ctx, const char *path) {
+    char text[LINUX_PATH_MAX];
+    if ((size_t)snprintf(text, sizeof text, "%s", path) >= sizeof text)
+        return;
+    for (char *p = text + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = '\0';
+        vfs_mkdir(ctx, NULL, text, 0755);
+    }
+    vfs_mkdir(ctx, NULL, text, 0755);
+}
+
+static int set_fs(struct task *t, const struct sentry_process *p, struct mnt_ns *ns, bool makes_cwd) {
+    struct path root = mnt_ns_root(ns), cwd;
+    if (!root.mnt)
+        return -LINUX_ENOENT;
     struct vfs_ctx ctx = {
         .vfs = t->k->vfs, .cred = {.caps = LINUX_CAP_ALL}, .root = root, .cwd = root, .fsize_limit = ~0ull};
-    err = vfs_walk(&ctx, NULL, p->cwd, WALK_FOLLOW | WALK_DIRECTORY, &cwd);
+    int err = vfs_walk(&ctx, NULL, p->cwd, WALK_FOLLOW | WALK_DIRECTORY, &cwd);
+    if (err == -LINUX_ENOENT && makes_cwd) {  // of a container it is made where it is missing
+        make_directory(&ctx, p->cwd);
+        err = vfs_walk(&ctx, NULL, p->cwd, WALK_FOLLOW | WALK_DIRECTORY, &cwd);
+    }
     if (err < 0 && !p->cwd_wanted)
         err = vfs_walk(&ctx, NULL, "/", WALK_FOLLOW, &cwd);
     if (err < 0) {
         log_error("working directory %s: %s", p->cwd, linux_strerror(-err));
     } else {
-        t->fs = fs_ctx_new(vfs_first_ns(t->k->vfs), &root, &cwd, p->umask);
+        t->fs = fs_ctx_new(ns, &root, &cwd, p->umask);
         err = t->fs ? 0 : -LINUX_ENOMEM;
         path_put(&cwd);
     }
@@ -137,10 +154,18 @@ int outside_init(struct kernel *k, const struct process_inherited *was) {
 }
 
 // ---- The process ------------------------------------------------------------------------------------------
-static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored) {
+void outside_first(const struct kernel *k, enum outside_role role, struct outside_place *at) {
+    *at = (struct outside_place){
+        .ns = vfs_first_ns(k->vfs), .proxy = k->nsproxy, .filter = k->first_filter, .role = role};
+}
+
+static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored,
+                     const struct outside_place *at) {
     struct tgroup *g = t->tg;
+    g->member = at->member;
+    g->leads_member = at->role == OUTSIDE_LEADS;
     g->sighand = sighand_new();
-    t->nsproxy = nsproxy_get(t->k->nsproxy);
+    t->nsproxy = nsproxy_get(at->proxy);
     t->cred = new_cred(t->k, p);
     t->files = fdtable_new();
     t->altstack.ss_flags = LINUX_SS_DISABLE;
@@ -148,11 +173,12 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     g->exit_signal = LINUX_SIGCHLD;
     g->oom_score_adj = p->oom_score_adj;
     set_limits(g, p);
+    seccomp_begin(t, at->filter);
     int err = set_files(t, stdio);
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
     set_dispositions(g, ignored);
-    return err < 0 ? err : set_fs(t, p);
+    return err < 0 ? err : set_fs(t, p, at->ns, at->role != OUTSIDE_EXEC && p->cwd_wanted);
 }
 
 static int publish(struct task *t, bool main) {
@@ -202,15 +228,15 @@ static void discard(struct task *t) {
 }
 
 struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int stdio[3],
-                         uint64_t ignored, bool main, int *err) {
+                         uint64_t ignored, const struct outside_place *at, int *err) {
     struct tgroup *g = tgroup_alloc(k, k->pid_ns);
     struct task *t = g ? task_alloc(k, g) : NULL;
     *err = -LINUX_ENOMEM;
     if (!t)
         return NULL;
-    *err = set_parts(t, p, stdio, ignored);
+    *err = set_parts(t, p, stdio, ignored, at);
     if (*err == 0)
-        *err = publish(t, main);
+        *err = publish(t, at->role == OUTSIDE_MAIN);
     if (*err < 0) {
         discard(t);
         return NULL;

@@ -346,6 +346,28 @@ int64_t seccomp_set_filter(struct task *t, uint64_t flags, uaddr_t at) {
                                                           : attach(t, f, flags);
 }
 
+int seccomp_filter_make(const struct linux_sock_filter *insns, unsigned n, bool log,
+                        struct seccomp_filter **out) {
+    struct bpf_program *program;
+    int err = n == 0 || n > LINUX_BPF_MAXINSNS ? -LINUX_EINVAL : program_new(insns, n, &program);
+    if (err < 0)
+        return err;
+    struct seccomp_filter *f = filter_new(program);
+    if (!f)
+        return -LINUX_ENOMEM;
+    f->log = log;
+    fill_cache(f);
+    *out = f;
+    return 0;
+}
+
+void seccomp_begin(struct task *t, struct seccomp_filter *f) {
+    if (!f)
+        return;
+    atomic_store(&t->seccomp, seccomp_get(f));
+    atomic_store(&t->seccomp_mode, LINUX_SECCOMP_MODE_FILTER);
+}
+
 int64_t seccomp_set_strict(struct task *t) {
     LOCKED(&t->k->tasks_lock);
     if (atomic_load(&t->seccomp_mode) == LINUX_SECCOMP_MODE_FILTER)

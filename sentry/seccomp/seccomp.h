@@ -27,6 +27,11 @@ void seccomp_inherit(struct task *child, struct task *parent);
 // here. 0, a listener's descriptor, the number of a thread that TSYNC cannot reach, or an error.
 int64_t seccomp_set_strict(struct task *t);
 int64_t seccomp_set_filter(struct task *t, uint64_t flags, uaddr_t program);
+// A filter that nobody has yet, from outside the sandbox. Owned; 0 or -LINUX_E*.
+int seccomp_filter_make(const struct linux_sock_filter *insns, unsigned n, bool log,
+                        struct seccomp_filter **out);
+// It is the first that a task without a program has; f may be NULL.
+void seccomp_begin(struct task *t, struct seccomp_filter *f);
 // PR_SET_NO_NEW_PRIVS is on: by prctl(2), or by another thread's TSYNC.
 bool task_no_new_privs(const struct task *t);
 

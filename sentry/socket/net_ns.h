@@ -37,7 +37,7 @@ struct inet_ns {
     struct stack_links links;  // [c] its links, for who tells of them
     struct netdev_hub *hub;    // [c] borrowed
     // Knobs of /proc/sys/net:
-    _Atomic int unprivileged_port, somaxconn, wmem_max, rmem_max;  // [a]
+    _Atomic int unprivileged_port, somaxconn, wmem_max, rmem_max, forward;  // [a]
     _Atomic uint64_t ping_groups;  // [a] net.ipv4.ping_group_range: the first in the upper half, the last
 };
 

@@ -179,20 +179,20 @@ def add(tar, name, data):
     tar.addfile(info, io.BytesIO(data))
 
 
-def image():
+def image(command=("sh",), options=()):
     """An archive as `docker save` writes it."""
     runtime.make_rootfs(at.base + "/rootfs")
     if not os.path.lexists(at.base + "/rootfs/bin/head"):
         os.symlink("busybox", at.base + "/rootfs/bin/head")
     shutil.copy(at.nasty, at.base + "/rootfs/bin/nasty")
     layer = subprocess.run(["tar", "-C", at.base + "/rootfs", "-c", "."], check=True, capture_output=True).stdout
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": list(command)},
                          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}).encode()
     with tarfile.open(at.base + "/image.tar", "w") as tar:
         add(tar, "layer.tar", layer)
         add(tar, "config.json", config)
         add(tar, "manifest.json", json.dumps([{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]).encode())
-    ctr("images", "import", "--snapshotter", "native", at.base + "/image.tar")
+    ctr(*options, "images", "import", "--snapshotter", "native", at.base + "/image.tar")
 
 
 def wrapper():

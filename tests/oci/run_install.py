@@ -76,6 +76,21 @@ def test_containerd():
     expect("already" in install("--config", path, "containerd").stdout, "twice")
 
 
+def test_containerd_is_read_as_toml():
+    """What a comment or a string says is not what the file says; blanks and quotes are as one likes."""
+    path = put("v2.toml", '# version = 3\nversion=2 # not: version = 3\n# [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.picket]\n'
+               'root = "/version = 3"\n')
+    install("--config", path, "containerd")
+    expect('\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.picket]' in open(path).read(), "version 2, and it was not there")
+    path = put("v3.toml", "version   =   3\n")
+    install("--config", path, "containerd")
+    expect("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.picket]" in open(path).read(), "version 3")
+    path = put("there.toml", "version = 2\n  [ plugins . 'io.containerd.grpc.v1.cri' .containerd.runtimes.picket ]  # by hand\n")
+    expect("already" in install("--config", path, "containerd").stdout, "is there")
+    path = put("other.toml", 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.picket2]\n')
+    expect("already" not in install("--config", path, "containerd").stdout, "another one's name begins so")
+
+
 def test_dry_run():
     path = os.path.join(at.base, "dry.json")
     done = install("--config", path, "--dry-run", "docker")

@@ -13,13 +13,17 @@ import time
 
 import runtime
 import runtime_config
+import runtime_ids
 import runtime_inside
 import runtime_life
+import runtime_pods
+import runtime_seccomp
+import runtime_spec
 from runtime import at, expect
 
 
 def cases():
-    for module in (runtime_life, runtime_config, runtime_inside):
+    for module in (runtime_life, runtime_config, runtime_ids, runtime_inside, runtime_pods, runtime_seccomp, runtime_spec):
         yield from ((n, f) for n, f in inspect.getmembers(module, inspect.isfunction) if n.startswith("test_"))
 
 

@@ -68,7 +68,7 @@ def test_missing_programs():
     expect("no such file or directory" in message("/no/such/program"), "path")
     expect("permission denied" in message("/etc/passwd"), "not executable")
     expect("permission denied" in message("/etc"), "a directory")
-    expect("no such file or directory" in message("true", cwd="/no/such/dir"), "cwd")
+    expect("/etc/passwd" in message("true", cwd="/etc/passwd"), "cwd")
 
 
 # ---- The root --------------------------------------------------------------------------------------------------------------
@@ -260,8 +260,8 @@ def test_bad_fields():
         (["process", "rlimits"], [{"type": "RLIMIT_CORE", "soft": 1.5, "hard": 2}], ["rlimits"]),
         (["process", "user", "additionalGids"], [-1], ["additionalGids"]),
         (["process", "env"], {"A": "b"}, ["process.env"]), (["linux", "namespaces"], [{"type": "frob"}], ["frob"]),
-        (["linux", "namespaces"], [{"type": "pid"}] * 2, ["twice"]), (["linux", "namespaces"], [{"type": "user"}], ["user"]),
-        (["linux", "uidMappings"], [{"containerID": 0, "hostID": 1, "size": 1}], ["linux.uidMappings", "not supported"]),
+        (["linux", "namespaces"], [{"type": "pid"}] * 2, ["twice"]), (["linux", "namespaces"], [{"type": "time"}], ["time"]),
+        (["linux", "uidMappings"], [{"containerID": 0, "hostID": 1, "size": 1}], ["linux.uidMappings", "no user namespace"]),
         (["linux", "netDevices"], {"eth0": {"name": "x"}}, ["linux.netDevices"]),
         (["linux", "personality"], {"domain": "LINUX32"}, ["personality"]),
         (["linux", "maskedPaths"], ["relative"], ["maskedPaths"]), (["linux", "cgroupsPath"], "a:b:c", ["cgroupsPath", "systemd"]),
@@ -285,8 +285,8 @@ def test_bad_fields():
 
 def test_warnings_name_the_field():
     b = Bundle("true", apparmorProfile="docker-default")
-    b.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}
-    b.config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+    b.config["linux"]["mountLabel"] = "system_u:object_r:container_file_t:s0"
+    b.config["linux"]["resources"] = {"blockIO": {"weight": 100}}
     b.config["linux"]["intelRdt"] = {}  # asks for nothing
     b.config["frob"] = 1
     log = b.dir + "/log.json"
@@ -294,7 +294,7 @@ def test_warnings_name_the_field():
     lines = [json.loads(line) for line in open(log)]
     expect(all(line["level"] == "warning" and re.match(r"\d{4}-\d\d-\d\dT", line["time"]) for line in lines), lines)
     text = "\n".join(line["msg"] for line in lines)
-    for field in ("process.apparmorProfile", "linux.seccomp", "linux.sysctl", "frob"):
+    for field in ("process.apparmorProfile", "linux.mountLabel", "linux.resources.blockIO", "frob"):
         expect(text.count(field) == 1, field + ": " + text)
     expect("intelRdt" not in text, text)
     b.delete("--force")

@@ -21,7 +21,7 @@ def test_version():
 
 def test_features():
     f = json.loads(picket("features").stdout)
-    expect(f["ociVersionMin"] == "1.0.0" and f["linux"]["seccomp"]["enabled"] is False, f)
+    expect(f["ociVersionMin"] == "1.0.0" and f["linux"]["seccomp"]["enabled"] is True, f)
     expect("startContainer" in f["hooks"] and "prestart" in f["hooks"], f["hooks"])
 
 
@@ -31,6 +31,18 @@ def test_spec():
     config = json.load(open(b.dir + "/config.json"))
     expect(config["process"]["args"] == ["sh"], config)
     refused("spec", "--bundle", b.dir, words=["config.json", "file exists"])
+
+
+def test_spec_rootless():
+    b = Bundle()
+    picket("spec", "--rootless", "--bundle", b.dir)
+    config = json.load(open(b.dir + "/config.json"))
+    expect({"type": "user"} in config["linux"]["namespaces"], config)
+    expect(config["linux"]["uidMappings"] == [{"containerID": 0, "hostID": os.geteuid(), "size": 1}], config)
+    config["root"] = {"path": b.rootfs, "readonly": True}
+    config["process"].update(terminal=False, args=["stat", "-c", "%u", "/etc/passwd"])
+    b.config = config
+    expect(b.run().stdout == "0\n", "runs")
 
 
 def test_spec_can_be_run():
