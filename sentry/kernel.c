@@ -99,6 +99,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     watch_file_ends(k, true);
     futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
+    k->keys = key_table_new();
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
@@ -114,7 +115,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     k->cpus = allowed_cpus();
     k->uts = uts_ns_new(0xeffffffeu);
     the_kernel = k;
-    bool ok = err == 0 && k->uts && k->pids && k->tgs && k->pid_uses;
+    bool ok = err == 0 && k->uts && k->keys && k->pids && k->tgs && k->pid_uses;
     k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
@@ -191,6 +192,7 @@ void kernel_free(struct kernel *k) {
     free(k->tgs);
     free(k->pid_uses);
     uts_ns_put(k->uts);
+    key_table_free(k->keys);
     free(k);
     the_kernel = NULL;
 }

@@ -21,6 +21,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct key_table;
 struct links;
 struct limits;
 struct uts_ns;
@@ -64,6 +65,7 @@ struct kernel {
     struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
+    struct key_table *keys;      // [c] owned; [own] (sentry/keys/keys.h)
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct net_ns net;           // [own]
     // the machine, as guests see it

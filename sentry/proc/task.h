@@ -25,6 +25,7 @@
 #include "base/uaddr.h"
 #include "base/waitq.h"
 #include "sentry/ipc/futex.h"
+#include "sentry/keys/keys.h"
 #include "sentry/run/call.h"
 #include "sentry/report.h"
 #include "sentry/time/cpu_timers.h"
@@ -101,6 +102,7 @@ struct tgroup {
     int32_t next_timer_id;        // [S]
     _Atomic int32_t oom_score_adj;  // [a]
     _Atomic uint32_t end_cause;     // [a] enum end_cause, when something is to blame for its end
+    struct key *keyring;            // [the keys' lock] owned; NULL: none
     _Atomic uint32_t coredump_filter;       // [a] kept and shown
     _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
     _Atomic bool thp_disabled, io_flusher;  // [a] the same
@@ -189,6 +191,7 @@ struct task {
     uint32_t fault_trapno, fault_error;  // [o] of the last synchronous fault, for the signal frame
     uint64_t fault_addr;                 // [o]
     _Atomic bool forked_no_exec; // [a]
+    struct task_keys keys;       // [the keys' lock]
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
     // [a] kept for show; others may set and read these

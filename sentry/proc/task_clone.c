@@ -85,6 +85,7 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     int err = copy_uts(t, c, flags);
     if (err < 0)
         return err;
+    keys_for_child(t, c);
     c->blocked = t->blocked;
     if (!(flags & LINUX_CLONE_VM) || (flags & LINUX_CLONE_VFORK))
         c->altstack = t->altstack;
