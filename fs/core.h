@@ -10,6 +10,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "fs/use.h"
+#include "fs/knobs.h"
 #include "fs/vfs.h"
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
@@ -48,6 +49,7 @@ struct vfs {
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
+    struct knobs knobs;         // settings of /proc/sys
     _Atomic uint32_t next_dev;
     _Atomic uint64_t next_ino;  // of objects without a number of their own
     _Atomic unsigned nptys;     // in all devpts (fs/tty/devpts.c)

@@ -105,6 +105,7 @@ struct kernel *kernel_new(struct platform *p, struct vfs *vfs, const struct sent
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
     k->pid_end = 2;
+    strcpy(k->core_pattern, "core");
     random_bytes(k->boot_id, sizeof k->boot_id);
     random_bytes(k->kcmp_key, sizeof k->kcmp_key);
     k->machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -4,6 +4,7 @@
 #define SENTRY_KERNEL_H
 #include "base/clock.h"
 #include "base/lock.h"
+#include "fs/knobs.h"
 #include "platform/platform.h"
 #include "sentry/fd/async.h"
 #include "sentry/fd/epoll.h"
@@ -70,6 +71,7 @@ struct kernel {
     struct net_ns net;           // [own]
     // the machine, as guests see it
     struct uts_ns *uts;          // [c] owned: the names that the machine has at first
+    char core_pattern[128];      // [T] (sentry/proc/coredump.h)
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t kcmp_key[2];        // [c] random, and told to nobody: the order of objects that kcmp(2) tells
     uint64_t machine;            // [c] bytes of memory that the host has
@@ -92,6 +94,9 @@ extern struct kernel *the_kernel;
 
 // ns since boot, as CLOCK_BOOTTIME of guests: uptime, start times and btime are all of this clock.
 static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
+
+// A setting of /proc/sys.
+static inline int64_t kernel_knob(struct kernel *k, enum knob_id id) { return knob(vfs_knobs(k->vfs), id); }
 
 // Bytes of memory that guests use now: an estimate for meminfo and sysinfo.
 uint64_t kernel_mem_used(struct kernel *k);

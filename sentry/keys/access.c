@@ -55,7 +55,7 @@ static struct key *hunt_one(struct hunt *h, struct key *k) {
     int err = h->aim ? 0 : key_valid(k);
     if (err == 0 && !h->aim && !key_allowed(h->t, k, h->possessed, KEY_SEARCH))
         err = -LINUX_EACCES;
-    if (err == -LINUX_ENOKEY)
+    if (err == -LINUX_ENOKEY && k->invalid)
         err = -LINUX_EKEYREVOKED;
     if (err < 0)
         h->err = err;
@@ -119,7 +119,7 @@ static struct key_user *users_keys(struct key_table *x, uint32_t uid) {
     return NULL;
 }
 
-// One after the other, as Linux: that the key is not in one of them outweighs why it cannot be had in another.
+// As Linux: that the key is not in one of them outweighs why it cannot be had in another.
 static struct key *hunt_all(struct hunt *h) {
     struct task *t = h->t;
     struct key_user *u = t->keys.session ? NULL : users_keys(t->k->keys, t->cred->uid);
@@ -277,8 +277,9 @@ int32_t keys_join_session(struct task *t, const char *name) {
     if (k)
         k->refs++;
     else
-        k = new_ring(t, name ? name : "_ses",
-                     POSSESSOR(ALL_RIGHTS) | OWNER(KEY_VIEW | KEY_READ | (name ? KEY_SEARCH | KEY_LINK : 0)), &err);
+        k = new_ring(
+            t, name ? name : "_ses",
+            POSSESSOR(ALL_RIGHTS) | OWNER(KEY_VIEW | KEY_READ | (name ? KEY_SEARCH | KEY_LINK : 0)), &err);
     if (!k)
         return err;
     set_session(t, k);

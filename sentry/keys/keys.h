@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and keyrings, keyrings(7): small named secrets of the sandbox's own, none of the host's. One lock is
-// over all of them: a key is looked up, used and changed under it; what is copied from and to guests is copied
-// without. What a key takes is charged to its user and, since the numbers of users are a guest's own choice, to the
-// table as a whole.
+// over all of them: a key is looked up, used and changed under it, and nothing is copied from or to guests.
+// What a key takes is charged to its user and, since users' numbers are a guest's own choice, to the table
+// as a whole.
 //
-// LIMIT: key types are user, logon, big_key and keyring; nothing is asked of a helper (/sbin/request-key), so a
+// LIMIT: key types are user, logon, big_key and keyring; no helper (/sbin/request-key) is asked, so a
 // key that is not found is ENOKEY; Diffie-Hellman, asymmetric keys, persistent keyrings and watches are
 // EOPNOTSUPP.
 #ifndef SENTRY_KEYS_KEYS_H
@@ -49,7 +49,8 @@ struct key {
     const struct key_type *type;
     struct key_user *user;  // who is charged
     uint32_t uid, gid, perm;
-    bool revoked, invalid, closed;  // closed: a keyring that takes no more links
+    // closed: a keyring that takes no more links; negative: known not to be had
+    bool revoked, invalid, closed, negative;
     int64_t expires;                // ns of the real-time clock; 0: never
     char *description;
     void *payload;                  // owned

@@ -208,7 +208,9 @@ int key_valid(const struct key *k) {
         return -LINUX_ENOKEY;
     if (k->revoked)
         return -LINUX_EKEYREVOKED;
-    return k->expires && real_ns() >= (uint64_t)k->expires ? -LINUX_EKEYEXPIRED : 0;
+    if (k->expires && real_ns() >= (uint64_t)k->expires)
+        return -LINUX_EKEYEXPIRED;
+    return k->negative ? -LINUX_ENOKEY : 0;
 }
 
 // ---- Keyrings ---------------------------------------------------------------------------------------------

@@ -103,7 +103,8 @@ struct tgroup {
     _Atomic int32_t oom_score_adj;  // [a]
     _Atomic uint32_t end_cause;     // [a] enum end_cause, when something is to blame for its end
     struct key *keyring;            // [the keys' lock] owned; NULL: none
-    _Atomic uint32_t coredump_filter;       // [a] kept and shown
+    _Atomic uint32_t coredump_filter;       // [a]
+    _Atomic bool dumped;                    // [a] a thread of it writes the core, or has
     _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
     _Atomic bool thp_disabled, io_flusher;  // [a] the same
     _Atomic uint32_t dumpable;      // [a]
@@ -233,6 +234,12 @@ uint64_t task_rlimit(struct task *t, int which);  // soft limit
 // Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
 // wait4.
 void tgroup_begin_exit(struct tgroup *g, int status);
+// A wait status as LINUX_CLD_*: exited, killed, or killed with a core file.
+static inline int status_cld(int status) {
+    if (!(status & 0x7f))
+        return LINUX_CLD_EXITED;
+    return status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+}
 // The calling task ends now; returns SYS_GONE. (task_exit.c)
 int64_t task_exit_self(struct task *t, int status);
 // Is anything to be looked at before the guest goes on? One load.

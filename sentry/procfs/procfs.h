@@ -7,6 +7,8 @@
 // A file system for the_kernel's sandbox, to be mounted (one reference); at most one at a time.
 int procfs_create(struct vfs *vfs, struct superblock **out);
 
+extern const char procfs_filesystems[];  // /proc/filesystems
+
 // /sys/fs/cgroup, made of the same: cgroup.c.
 int cgroupfs_create(struct vfs *vfs, struct superblock **out);
 

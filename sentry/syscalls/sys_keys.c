@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// add_key request_key keyctl: decoding, and what each operation means in terms of sentry/keys. The table's lock is
+// add_key request_key keyctl: decoding, and what each operation means in terms of sentry/keys. The lock is
 // dropped before anything is copied to a guest. What is left out: sentry/keys/keys.h.
 #include "abi/caps.h"
 #include "abi/keyctl.h"
@@ -119,7 +119,48 @@ int64_t sys_add_key(struct task *t, const struct sysargs *a) {
 }
 
 // ---- request_key(2) ---------------------------------------------------------------------------------------
-static int64_t request(struct task *t, const struct key_type *type, const char *description, int32_t ring_id) {
+// Where a key goes that is asked for without a word about it, keyctl_set_reqkey_keyring(3).
+static int32_t default_ring(const struct task *t) {
+    switch (t->keys.request_to) {
+    case LINUX_KEY_REQKEY_DEFL_SESSION_KEYRING:
+        return LINUX_KEY_SPEC_SESSION_KEYRING;
+    case LINUX_KEY_REQKEY_DEFL_USER_KEYRING:
+        return LINUX_KEY_SPEC_USER_KEYRING;
+    case LINUX_KEY_REQKEY_DEFL_USER_SESSION_KEYRING:
+        return LINUX_KEY_SPEC_USER_SESSION_KEYRING;
+    case LINUX_KEY_REQKEY_DEFL_PROCESS_KEYRING:
+        return t->tg->keyring ? LINUX_KEY_SPEC_PROCESS_KEYRING : LINUX_KEY_SPEC_SESSION_KEYRING;
+    default:
+        if (t->keys.thread)
+            return LINUX_KEY_SPEC_THREAD_KEYRING;
+        return t->tg->keyring ? LINUX_KEY_SPEC_PROCESS_KEYRING : LINUX_KEY_SPEC_SESSION_KEYRING;
+    }
+}
+
+#define NEGATIVE_NS (60ull * 1000000000)
+
+// Nobody can make the key: that is remembered for a while, as when /sbin/request-key is not there.
+static int64_t not_to_be_had(struct task *t, const struct key_type *type, const char *description,
+                             struct key *ring) {
+    struct key_table *x = t->k->keys;
+    bool possessed;
+    int err = 0;
+    if (!ring)
+        ring = key_lookup(t, default_ring(t), 0, KEY_WRITE, &possessed, &err);
+    if (!ring)
+        return err;
+    struct key *k = key_new(x, t->cred, type, description, first_perm(type), NULL, 0, &err);
+    if (!k)
+        return err;
+    k->negative = true;
+    k->expires = (int64_t)(real_ns() + NEGATIVE_NS);
+    err = key_link(x, ring, k, false);
+    key_put(x, k);
+    return err < 0 ? err : -LINUX_ENOKEY;
+}
+
+static int64_t request(struct task *t, const struct key_type *type, const char *description, int32_t ring_id,
+                       bool make) {
     struct key_table *x = t->k->keys;
     bool possessed;
     int err = 0;
@@ -130,6 +171,8 @@ static int64_t request(struct task *t, const struct key_type *type, const char *
     if (!type)
         return -LINUX_ENOKEY;
     struct key *k = key_search_all(t, type, description, &err);
+    if (!k && make && err == -LINUX_ENOKEY && check_description(type, description) == 0)
+        return not_to_be_had(t, type, description, ring);
     if (!k)
         return err;
     err = ring ? key_link(x, ring, k, false) : 0;
@@ -143,7 +186,7 @@ int64_t sys_request_key(struct task *t, const struct sysargs *a) {
         err = copy_description(t, description, arg_ptr(a, 1));
     if (err == 0 && arg_given(a, 2))
         err = copy_description(t, callout, arg_ptr(a, 2));
-    return err < 0 ? err : request(t, key_type_find(type), description, arg_int(a, 3));
+    return err < 0 ? err : request(t, key_type_find(type), description, arg_int(a, 3), arg_given(a, 2));
 }
 
 // ---- keyctl(2) --------------------------------------------------------------------------------------------
@@ -293,8 +336,8 @@ static int64_t link_or_not(struct task *t, const struct sysargs *a, bool add) {
     struct key *ring = key_lookup(t, arg_int(a, 2), add ? KEY_CREATE : 0, KEY_WRITE, &possessed, &err);
     if (!ring)
         return err;
-    struct key *k = key_lookup(t, arg_int(a, 1), add ? KEY_CREATE : KEY_PARTIAL, add ? KEY_LINK : 0, &possessed,
-                               &err);
+    unsigned how = add ? KEY_CREATE : KEY_PARTIAL, want = add ? KEY_LINK : 0;
+    struct key *k = key_lookup(t, arg_int(a, 1), how, want, &possessed, &err);
     if (!k)
         return err;
     return add ? key_link(x, ring, k, false) : key_unlink(x, ring, k);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: add_key, request_key, keyctl
-// Keys are made, found, read, changed, linked and revoked; rights, quotas and the refusals: keyrings(7), add_key(2),
-// keyctl(2).
+// Keys are made, found, read, changed, linked and revoked; rights, quotas and the refusals: keyrings(7),
+// add_key(2), keyctl(2).
 #include "guest.h"
 
 #define ANCHOR (-3)  // KEY_SPEC_SESSION_KEYRING
@@ -55,7 +55,8 @@ TEST(rings) {
     NEED_KEYS;
     int ids[4] = {0};
     char wide[8] = "";
-    long ring = ASSERT_OK(add("keyring", "ring", "", PROCESS)), k = ASSERT_OK(add("user", "in", "x", (int)ring));
+    long ring = ASSERT_OK(add("keyring", "ring", "", PROCESS));
+    long k = ASSERT_OK(add("user", "in", "x", (int)ring));
     EXPECT_EQ(ctl(READ, ring, ids, sizeof ids), 4);
     EXPECT_EQ(ids[0], k);
     EXPECT_EQ(ctl(SEARCH, PROCESS, "user", "in", 0), k);
