@@ -161,7 +161,7 @@ static int64_t publish(struct task *t, struct shm_table *x, struct shmseg *s) {
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     struct shm_table *x = &t->k->ipc.shm;
     if (flags & LINUX_SHM_HUGETLB)
-        return -LINUX_EINVAL;
+        return task_capable(t, LINUX_CAP_IPC_LOCK) ? -LINUX_EINVAL : -LINUX_EPERM;
     sweep_all(x);
     if (key != LINUX_IPC_PRIVATE) {
         LOCKED(&x->lock);

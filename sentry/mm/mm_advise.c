@@ -124,6 +124,8 @@ static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, u
             return holes;
         uint64_t from = v->start > at ? v->start : at, to = v->end < end ? v->end : end;
         int r = check_area(v, advice);
+        if (r == 0 && (advice == LINUX_MADV_DONTDUMP || advice == LINUX_MADV_DODUMP))
+            r = flag_range(mm, from, to, advice == LINUX_MADV_DONTDUMP ? VMA_DONTDUMP : 0, VMA_DONTDUMP, bin);
         if (r == 0 && host)
             r = advise_host(mm, th, from, to - kept_bytes(v, from, to, advice), advice, bin);
         if (r < 0)

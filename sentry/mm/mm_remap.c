@@ -114,7 +114,7 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
     struct vma *v = area_find(mm, a->addr);
     if (!v || v->start > a->addr || area_hidden(v))
         return -LINUX_EFAULT;
-    if (v->flags & (VMA_FIXED_KERNEL | VMA_SEALED))
+    if (v->flags & VMA_FIXED_KERNEL || area_check_fixed(mm, a->addr, a->addr + a->old_len) == -LINUX_EPERM)
         return -LINUX_EPERM;
     bool fixed = a->flags & LINUX_MREMAP_FIXED;
     if (!fixed && a->old_len >= a->new_len)

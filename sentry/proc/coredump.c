@@ -142,7 +142,7 @@ struct dump {
     struct task *t;
     struct vfs_ctx *ctx;
     struct file *file;
-    uint64_t at, limit;  // bytes
+    uint64_t written, limit;  // bytes
     Elf64_Phdr *areas;
     unsigned nareas;
     uint64_t memory;     // bytes of it that will be written
@@ -232,8 +232,9 @@ static void notes(struct task *t, struct text *x, const struct lx_regs *regs,
 // ---- Writing ----------------------------------------------------------------------------------------------
 static bool emit(struct dump *d, const void *p, size_t n, uint64_t at) {
     struct uio_kernel u;
-    if (at + n > d->limit)
+    if (n > d->limit - d->written)
         return false;
+    d->written += n;
     uio_kernel_init(&u, (void *)p, n);
     return vfs_pwrite(d->ctx, d->file, &u.u, at) == (int64_t)n;
 }
@@ -242,7 +243,21 @@ static bool is_zero(const char *p, size_t n) {
     return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-// Pages of zeros stay holes; so does what cannot be read.
+// Pages of zeros stay holes, which RLIMIT_CORE does not count; so does what cannot be read.
+static bool emit_pages(struct dump *d, const char *buf, size_t n, uint64_t at) {
+    for (size_t from = 0, to; from < n; from = to) {
+        size_t page = n - from < GUEST_PAGE_SIZE ? n - from : GUEST_PAGE_SIZE;
+        to = from + page;
+        if (is_zero(buf + from, page))
+            continue;
+        while (to < n && !is_zero(buf + to, n - to < GUEST_PAGE_SIZE ? n - to : GUEST_PAGE_SIZE))
+            to += n - to < GUEST_PAGE_SIZE ? n - to : GUEST_PAGE_SIZE;
+        if (!emit(d, buf + from, to - from, at + from))
+            return false;
+    }
+    return true;
+}
+
 static bool emit_area(struct dump *d, const Elf64_Phdr *p, char *buf) {
     for (uint64_t done = 0; done < p->p_filesz; done += STEP) {
         uint64_t left = p->p_filesz - done;
@@ -250,7 +265,7 @@ static bool emit_area(struct dump *d, const Elf64_Phdr *p, char *buf) {
         if (atomic_load(&d->t->killed))
             return false;
         int64_t got = copy_in_some(d->t, buf, uaddr(p->p_vaddr + done), n);
-        if (got > 0 && !is_zero(buf, (size_t)got) && !emit(d, buf, (size_t)got, p->p_offset + done))
+        if (got > 0 && !emit_pages(d, buf, (size_t)got, p->p_offset + done))
             return false;
     }
     return true;
@@ -278,7 +293,6 @@ static bool emit_all(struct dump *d, const struct text *n) {
               emit(d, n->buf, n->len, note.p_offset);
     for (unsigned i = 0; i < d->nareas && ok; i++)
         ok = emit_area(d, &d->areas[i], buf);
-    end = end < d->limit ? end : d->limit;
     return vfs_ftruncate(d->ctx, d->file, end) == 0 && ok;
 }
 

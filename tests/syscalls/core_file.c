@@ -76,6 +76,14 @@ TEST(written) {
     EXPECT_TRUE(found);
 }
 
+// What the limit counts are bytes that were written: a sparse core is within it.
+TEST(small_limit) {
+    if (!natively_here())
+        SKIP("cores go elsewhere");
+    in_tmpdir();
+    EXPECT_TRUE(WCOREDUMP(die_by(SIGABRT, 1 << 20, true)));
+}
+
 TEST(told_to_waitid) {
     if (!natively_here())
         SKIP("cores go elsewhere");

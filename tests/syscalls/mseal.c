@@ -23,6 +23,9 @@ TEST(refusals) {
     void *again = mmap(p + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     EXPECT_TRUE(again == MAP_FAILED && errno == EPERM);
     EXPECT_TRUE(mremap(p + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EPERM);
+    void *to = map_pages(8, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+    EXPECT_TRUE(mremap(p + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED &&
+                errno == EPERM);
     EXPECT_OK(munmap(p, PAGE));
     EXPECT_OK(munmap(p + 2 * PAGE, 2 * PAGE));
     IN_CHILD { EXPECT_ERRNO(munmap(p + PAGE, PAGE), EPERM); }
