@@ -4,7 +4,7 @@
 // A removed segment stays until its last attachment is gone; that is noticed at the next call of this family,
 // its memory itself goes at once with the last area.
 //
-// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); one namespace for the sandbox; the time and process of the
+// LIMIT: no huge pages (SHM_HUGETLB is ENOMEM); one namespace for the sandbox; the time and process of the
 // last detach are noted by shmdt alone, not by exit. SHM_LOCK is noted and not charged.
 #include "sentry/ipc/shm.h"
 #include "abi/caps.h"
@@ -161,7 +161,7 @@ static int64_t publish(struct task *t, struct shm_table *x, struct shmseg *s) {
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     struct shm_table *x = &t->k->ipc.shm;
     if (flags & LINUX_SHM_HUGETLB)
-        return task_capable(t, LINUX_CAP_IPC_LOCK) ? -LINUX_EINVAL : -LINUX_EPERM;
+        return task_capable(t, LINUX_CAP_IPC_LOCK) ? -LINUX_ENOMEM : -LINUX_EPERM;
     sweep_all(x);
     if (key != LINUX_IPC_PRIVATE) {
         LOCKED(&x->lock);
