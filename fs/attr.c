@@ -290,7 +290,7 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
 int inode_may_link(struct inode *i, const struct vfs_cred *c) {
     const uint32_t set_gid = LINUX_S_ISGID | LINUX_S_IXGRP;
     uint32_t mode = LOAD(i->attr.mode);
-    if (inode_owner_or_capable(i, c))
+    if (inode_owner_or_capable(i, c) || !knob(&i->sb->vfs->knobs, KNOB_PROTECTED_HARDLINKS))
         return 0;
     if (!LINUX_S_ISREG(mode) || (mode & LINUX_S_ISUID) || (mode & set_gid) == set_gid)
         return -LINUX_EPERM;

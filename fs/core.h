@@ -10,6 +10,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "fs/use.h"
+#include "fs/knobs.h"
 #include "fs/vfs.h"
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
@@ -50,6 +51,7 @@ struct vfs {
     void *watcher_owner;
     void (*ns_uncharge)(struct ns *owner, enum ns_kind kind);  // [c] nsfs_set_uncharge()
     bool (*caller_dies)(void);  // [c] vfs_set_caller_dies(), or NULL
+    struct knobs knobs;         // settings of /proc/sys
     _Atomic uint32_t next_dev;
     _Atomic uint64_t next_ino;  // of objects without a number of their own
     _Atomic unsigned nptys;     // in all devpts (fs/tty/devpts.c)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leases (fcntl(2), F_SETLEASE): who has one is told before somebody opens the file in a way that does not go
-// with it, and has LEASE_BREAK_NS to give it up or to make a read lease of it; then it is taken. Nobody
+// with it, and has fs.lease-break-time to give it up or to make a read lease of it; then it is taken. Nobody
 // sleeps here: who must wait puts itself on inode->lock_waitq.
 //
 //   held -> asked (for all of it, or down to reading)   by an open or a truncation
@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "fs/core.h"
 
-#define LEASE_BREAK_NS (45ull * NS_PER_SEC)  // proc/sys/fs/lease-break-time
 
 struct lease {
     struct list link;
@@ -111,7 +110,7 @@ static bool ask(struct inode *i, struct lease *l, bool write, uint64_t now) {
     if (l->type == LINUX_F_RDLCK && !write)
         return false;
     if (!l->until || (l->target == LINUX_F_RDLCK && write)) {
-        l->until = now + LEASE_BREAK_NS;
+        l->until = now + (uint64_t)knob(&v->knobs, KNOB_LEASE_BREAK) * NS_PER_SEC;
         l->target = target;
         if (v->file_told)
             v->file_told(l->file);

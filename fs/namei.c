@@ -2,7 +2,7 @@
 // Calls that change names: mkdir, mknod, symlink, link, unlink, rmdir, rename; and readlink. Each finds the
 // directory, locks it, looks the last name up, checks in Linux' order, and asks the file system. Locks:
 // directories (see core.h).
-// LIMIT: no protected_symlinks, protected_regular, protected_fifos (their sysctls read 0).
+// LIMIT: no protected_regular, protected_fifos (their sysctls read 0).
 #include "abi/caps.h"
 #include "abi/fileattr.h"
 #include "fs/core.h"

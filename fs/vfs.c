@@ -99,6 +99,7 @@ struct vfs *vfs_create(void) {
     if (!v)
         return NULL;
     locks_init(v);
+    knobs_init(&v->knobs);
     list_init(&v->lru);
     list_init(&v->mounts);
     list_init(&v->lock_waits);

@@ -584,8 +584,6 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 bool eventfd_is(const struct file *f);
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
-#define INOTIFY_MAX_USER_INSTANCES 128
-#define INOTIFY_MAX_USER_WATCHES   65536
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);
 bool inotify_mask_known(uint32_t mask);            // of LINUX_IN_*, and not empty

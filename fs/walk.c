@@ -145,6 +145,17 @@ static int to_root(struct walk *w) {
     w->cur = w->root;
     return 0;
 }
+// fs.protected_symlinks: in a directory that all may write to, such as /tmp, a link is followed by its
+// owner, or when the directory's owner made it. The last component alone asks.
+static int may_follow(const struct walk *w, const struct inode *link) {
+    const struct inode *dir = w->cur.dentry->inode;
+    uint32_t owner = link->attr.uid, open_to_all = LINUX_S_ISVTX | 0002;
+    if (!knob(&w->vfs->knobs, KNOB_PROTECTED_SYMLINKS) || owner == w->ctx->cred.fsuid ||
+        (dir->attr.mode & open_to_all) != open_to_all || owner == dir->attr.uid)
+        return 0;
+    return -LINUX_EACCES;
+}
+
 int walk_into_link(struct walk *w, struct dentry *link) {
     struct inode *i = link->inode;
     if ((w->flags & WALK_NO_LINKS) || ++w->links > WALK_MAX_LINKS)
@@ -226,7 +237,7 @@ static int step(struct walk *w, const char *name, size_t len, bool last) {
     if (!d->inode)
         return -LINUX_ENOENT;
     if (inode_is_lnk(d->inode) && (!last || w->must_dir || (w->flags & WALK_FOLLOW)))
-        return follow(w, d);
+        return last && may_follow(w, d->inode) ? -LINUX_EACCES : follow(w, d);
     w->cur.dentry = d;
     return cross_mounts(w);
 }

@@ -148,12 +148,14 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     watch_file_ends(k, true);
     futex_table_init(&k->futexes);
     ipc_ns_init(&k->ipc);
+    k->keys = key_table_new();
     k->pids = xcalloc(PID_MAX, sizeof *k->pids);
     k->tgs = xcalloc(PID_MAX, sizeof *k->tgs);
     k->pid_numbers = xcalloc(PID_MAX, sizeof *k->pid_numbers);
     k->pid_uses = xcalloc(PID_MAX, sizeof *k->pid_uses);
     k->last_pid = 1;
     k->pid_end = 2;
+    strcpy(k->core_pattern, "core");
     random_bytes(k->boot_id, sizeof k->boot_id);
     k->born_tsc = __builtin_ia32_rdtsc();
     k->born_ns = clock_ns(CLOCK_MONOTONIC_RAW);
@@ -166,7 +168,7 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     the_kernel = k;
-    bool ok = err == 0 && first_namespaces(k) && k->pids && k->tgs && k->pid_uses && k->pid_numbers;
+    bool ok = err == 0 && first_namespaces(k) && k->keys && k->pids && k->tgs && k->pid_uses && k->pid_numbers;
     k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }
@@ -247,6 +249,7 @@ void kernel_free(struct kernel *k) {
     free(k->pid_numbers);
     last_namespaces(k);
     seccomp_put(k->first_filter);
+    key_table_free(k->keys);
     free(k);
     the_kernel = NULL;
 }

@@ -4,6 +4,7 @@
 #define SENTRY_KERNEL_H
 #include "base/clock.h"
 #include "base/lock.h"
+#include "fs/knobs.h"
 #include "platform/platform.h"
 #include "sentry/fd/async.h"
 #include "sentry/fd/epoll.h"
@@ -21,6 +22,7 @@
 struct control;
 struct ctty;
 struct hostevents;
+struct key_table;
 struct nsproxy;
 struct links;
 struct limits;
@@ -71,6 +73,7 @@ struct kernel {
     struct async_queue async;    // [own]
     struct futex_table futexes;  // [own]
     struct ipc_ns ipc;           // [own]
+    struct key_table *keys;      // [c] owned; [own] (sentry/keys/keys.h)
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
     struct nets nets;            // [own]
     struct net_ns net;           // [own] the first network namespace
@@ -81,6 +84,7 @@ struct kernel {
     struct uts_ns *uts;  // the names that the machine has at first
     struct ns *cgroup_ns, *time_ns;
     struct nsproxy *nsproxy;     // [c] owned: all of them
+    char core_pattern[128];      // [T] (sentry/proc/coredump.h)
     unsigned char boot_id[16];   // [c] random: proc/sys/kernel/random/boot_id
     uint64_t born_tsc, born_ns;  // [c] the processor's counter, and CLOCK_MONOTONIC_RAW at that moment
     uint64_t kcmp_key[2];        // [c] random, and told to nobody: the order of objects that kcmp(2) tells
@@ -104,6 +108,9 @@ extern struct kernel *the_kernel;
 
 // ns since boot, as CLOCK_BOOTTIME of guests: uptime, start times and btime are all of this clock.
 static inline uint64_t kernel_uptime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
+
+// A setting of /proc/sys.
+static inline int64_t kernel_knob(struct kernel *k, enum knob_id id) { return knob(vfs_knobs(k->vfs), id); }
 
 // Bytes of memory that guests use now: an estimate for meminfo and sysinfo.
 uint64_t kernel_mem_used(struct kernel *k);

@@ -5,7 +5,6 @@
 // events in a queue; besides, all queues of a user together hold at most QUEUED_BYTES, beyond which events
 // are lost as in a queue that is full (IN_Q_OVERFLOW). Locks: notify_lock for trees, numbers and users; an
 // instance's own (RANK_OBJECT), inside it, for its queue.
-// LIMIT: the numbers in /proc/sys/fs/inotify cannot be changed.
 #include "abi/ioctl.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
@@ -39,6 +38,7 @@ struct inotify {
     struct rb_root watches;  // [n] by number
     int32_t last_wd;         // [n]
     struct user *user;       // [c] counted in user->instances
+    const struct knobs *knobs;  // [c] borrowed: how much of all this there may be
     struct lock lock;
     struct waitq wait;
     struct list events;      // [q]
@@ -97,7 +97,7 @@ static struct queued *queued_new(struct user *u, size_t len) {
 void inotify_queue(struct inotify *in, int32_t wd, uint32_t mask, const struct notify_name *name) {
     size_t len = name ? name->len : 0;
     LOCKED(&in->lock);
-    bool full = in->nevents >= INOTIFY_MAX_QUEUED_EVENTS;
+    bool full = in->nevents >= knob(in->knobs, KNOB_INOTIFY_EVENTS);
     if (!full && repeats_last(in, wd, mask, name))
         return;
     struct queued *q = full ? NULL : queued_new(in->user, len);
@@ -208,7 +208,7 @@ static int join_user(struct inotify *in, uint32_t uid) {
         return -LINUX_ENOMEM;
     lock_take(&notify_lock);
     struct user *u = find_user(uid, &fresh);
-    bool room = u->instances < INOTIFY_MAX_USER_INSTANCES;
+    bool room = u->instances < knob(in->knobs, KNOB_INOTIFY_INSTANCES);
     if (room) {
         u->instances++;
         in->user = u;
@@ -256,6 +256,7 @@ static const struct file_ops inotify_ops = {.read = inotify_read,
 // in is the file's on success.
 static int open_as_file(struct inotify *in, struct vfs *vfs, uint32_t uid, unsigned flags,
                         struct file **out) {
+    in->knobs = &vfs->knobs;
     int err = join_user(in, uid);
     if (err)
         return err;
@@ -329,7 +330,7 @@ static int32_t add_locked(struct inotify *in, const struct path *p, uint32_t mas
         watch_set_mask(w, (mask & KEPT_BITS) | (mask & LINUX_IN_MASK_ADD ? w->mask : 0));
         return w->wd;
     }
-    if (in->user->watches >= INOTIFY_MAX_USER_WATCHES)
+    if (in->user->watches >= knob(in->knobs, KNOB_INOTIFY_WATCHES))
         return -LINUX_ENOSPC;
     w = *fresh;
     *fresh = NULL;

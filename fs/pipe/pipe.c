@@ -3,7 +3,9 @@
 // small writes allocates nothing (an empty ring starts again at its first page). Writes of at most PIPE_BUF
 // bytes go in whole or not at all. Capacity is counted in bytes, not in page slots as on Linux. A call makes
 // no host call but those of the copy and of waking a waiter. The sentry adds SIGPIPE to EPIPE. Lock:
-// pipe->lock (RANK_OBJECT); inode->pipe by inode->lock. LIMIT: no O_DIRECT (packet) mode.
+// pipe->lock (RANK_OBJECT); inode->pipe by inode->lock.
+// In packet mode (O_DIRECT) a write of up to PIPE_BUF bytes is one packet, and a read takes one: where
+// packets lie in the stream is noted beside the bytes. There are as many as Linux has slots for.
 //
 // LIMIT: a transfer whose buffer faults midway moves what lies before it, here and on stream sockets (Linux:
 // what fills whole pages, else EFAULT).
@@ -26,6 +28,10 @@ struct pipe {
     uint64_t taken;                       // [lock] bytes that were ever taken out
     unsigned users;                       // [inode->lock] open files; the last one frees
     uint8_t **pages;                      // [lock] size / PAGE
+    struct packet {
+        uint64_t start, end;              // as `taken` counts
+    } *packets;                           // [lock] size / PAGE of them, from first_packet on; NULL: none yet
+    uint32_t npackets, first_packet;      // [lock]
     struct budget *budget;                // [c] what pages are charged to
 };
 
@@ -98,10 +104,68 @@ static int64_t ring_take(struct pipe *p, struct uio *u) {
     return done;
 }
 
+// ---- Packets ----------------------------------------------------------------------------------------------
+static uint32_t packets_max(const struct pipe *p) { return p->size / PAGE; }
+
+// The packet that is to be read next; NULL: the next *plain bytes belong to none.
+static struct packet *next_packet(struct pipe *p, uint32_t *plain) {
+    *plain = p->len;
+    while (p->npackets > 0) {
+        struct packet *k = &p->packets[p->first_packet];
+        if (k->end > p->taken) {
+            *plain = k->start > p->taken ? (uint32_t)(k->start - p->taken) : 0;
+            return *plain ? NULL : k;
+        }
+        p->first_packet = (p->first_packet + 1) % packets_max(p);
+        p->npackets--;
+    }
+    return NULL;
+}
+
+// Gives the rest of a packet up: the reader's buffer was too small for it.
+static void drop_to(struct pipe *p, uint64_t end) {
+    uint32_t n = (uint32_t)(end - p->taken);
+    p->head = (p->head + n) & (p->size - 1);
+    p->len -= n;
+    p->taken = end;
+}
+
+static int64_t packet_take(struct pipe *p, struct uio *u) {
+    uint32_t plain;
+    const struct packet *k = next_packet(p, &plain);
+    uint64_t end = k ? k->end : p->taken + plain;
+    size_t more = u->left > end - p->taken ? u->left - (size_t)(end - p->taken) : 0;
+    u->left -= more;
+    int64_t n = ring_take(p, u);
+    u->left += more;
+    if (n > 0 && k)
+        drop_to(p, end);
+    return n;
+}
+
+// One packet, or several for what is longer.
+static int64_t packet_put(struct pipe *p, struct uio *u) {
+    int64_t done = 0;
+    uint32_t plain;
+    next_packet(p, &plain);  // lets go of those that are read
+    if (!p->packets && !(p->packets = xcalloc(packets_max(p), sizeof *p->packets)))
+        return -LINUX_ENOMEM;
+    while (u->left > 0 && p->npackets < packets_max(p) && p->size - p->len >= LINUX_PIPE_BUF) {
+        uint64_t start = p->taken + p->len;
+        int64_t n = ring_put(p, u, u->left < LINUX_PIPE_BUF ? (uint32_t)u->left : LINUX_PIPE_BUF);
+        if (n <= 0)
+            return done ? done : n;
+        p->packets[(p->first_packet + p->npackets++) % packets_max(p)] =
+            (struct packet){start, start + (uint64_t)n};
+        done += n;
+    }
+    return done ? done : -LINUX_EAGAIN;
+}
+
 // ---- file_ops ---------------------------------------------------------------------------------------------
 static int64_t read_locked(struct pipe *p, struct uio *u) {
     if (p->len)
-        return ring_take(p, u);
+        return p->npackets ? packet_take(p, u) : ring_take(p, u);
     return p->writers ? -LINUX_EAGAIN : 0;
 }
 static int64_t pipe_read(struct file *f, struct uio *u, uint64_t off) {
@@ -125,6 +189,8 @@ static int64_t pipe_write(struct file *f, struct uio *u, uint64_t off) {
     uint32_t room = p->size - p->len;
     if (!p->readers)
         n = -LINUX_EPIPE;
+    else if (atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_DIRECT)
+        n = packet_put(p, u);
     else if (room == 0 || (u->left <= LINUX_PIPE_BUF && u->left > room))
         n = -LINUX_EAGAIN;
     else
@@ -148,7 +214,7 @@ static uint32_t pipe_poll(struct file *f, struct waiter *w) {
             ev |= LINUX_POLLHUP;
     }
     if (f->mode & FMODE_WRITE) {
-        if (p->size - p->len >= LINUX_PIPE_BUF)
+        if (p->size - p->len >= LINUX_PIPE_BUF && p->npackets < packets_max(p))
             ev |= LINUX_POLLOUT | LINUX_POLLWRNORM;
         if (!p->readers)
             ev |= LINUX_POLLERR;
@@ -169,6 +235,7 @@ static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
 }
 static void pipe_free(struct pipe *p) {
     pages_free(p, p->pages, p->size);
+    free(p->packets);
     waitq_destroy(&p->wait);
     lock_destroy(&p->lock);
     free(p);
@@ -282,7 +349,7 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
     static const struct inode_ops pipe_inode_ops = {.setattr = inode_setattr_block};
     char name[32];
     struct vfs_attr a = {.mode = LINUX_S_IFIFO | 0600, .ino = inode_next_ino(vfs), .nlink = 1};
-    if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
+    if (flags & ~(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK | LINUX_O_DIRECT))
         return -LINUX_EINVAL;
     struct inode *i = inode_new(vfs->nameless[NAMELESS_PIPE]->sb, &pipe_inode_ops, NULL, &a);
     struct pipe *p = i ? pipe_new(vfs) : NULL;
@@ -292,7 +359,7 @@ int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]) {
         return -LINUX_ENOMEM;
     }
     snprintf(name, sizeof name, "pipe:[%llu]", (unsigned long long)a.ino);
-    flags &= LINUX_O_NONBLOCK;
+    flags &= LINUX_O_NONBLOCK | LINUX_O_DIRECT;
     int err = file_anon(vfs, name, i, &pipe_ops, NULL, flags | LINUX_O_RDONLY, &ends[0]);
     if (err) {
         pipe_free(p);
@@ -325,6 +392,24 @@ int64_t pipe_get_size(struct file *f) {
     return p->size;
 }
 // Moves what is in the ring to the front of a new page table. p->lock is held.
+// The notes of packets in a ring of another size.
+static int resize_packets(struct pipe *p, uint32_t size) {
+    uint32_t plain;
+    if (!p->packets)
+        return 0;
+    next_packet(p, &plain);
+    if (p->npackets > size / PAGE)
+        return -LINUX_EBUSY;
+    struct packet *more = xcalloc(size / PAGE, sizeof *more);
+    if (!more)
+        return -LINUX_ENOMEM;
+    for (uint32_t i = 0; i < p->npackets; i++)
+        more[i] = p->packets[(p->first_packet + i) % packets_max(p)];
+    free(p->packets);
+    p->packets = more;
+    p->first_packet = 0;
+    return 0;
+}
 static int resize(struct pipe *p, uint32_t size) {
     uint8_t **pages = xcalloc(size / PAGE, sizeof *pages);
     if (!pages)
@@ -339,6 +424,11 @@ static int resize(struct pipe *p, uint32_t size) {
         }
         memcpy(pages[at / PAGE] + to, p->pages[from / PAGE] + in, run);
         at += run;
+    }
+    int err = resize_packets(p, size);
+    if (err < 0) {
+        pages_free(p, pages, size);
+        return err;
     }
     pages_free(p, p->pages, p->size);
     p->pages = pages;
@@ -356,7 +446,7 @@ int64_t pipe_set_size(struct file *f, uint64_t size, bool capable) {
     while (want < size)
         want *= 2;
     LOCKED(&p->lock);
-    if (want > PIPE_MAX_SIZE && want > p->size && !capable)
+    if (want > knob(&f->inode->sb->vfs->knobs, KNOB_PIPE_MAX) && want > p->size && !capable)
         return -LINUX_EPERM;
     if (want < p->len)
         return -LINUX_EBUSY;

@@ -5,7 +5,6 @@
 #include "fs/vfs.h"
 
 #define PIPE_DEFAULT_SIZE 65536u
-#define PIPE_MAX_SIZE     1048576u  // /proc/sys/fs/pipe-max-size; beyond: CAP_SYS_RESOURCE
 
 // The new size (rounded up to a power of two pages), EBUSY when more is in it, EPERM, EINVAL; EBADF for no
 // pipe.

@@ -28,17 +28,17 @@ void aio_set_destroy(struct aio_set *s) {
     lock_destroy(&s->lock);
 }
 
-static bool charge(_Atomic unsigned *total, unsigned n) {
+static bool charge(_Atomic unsigned *total, unsigned most, unsigned n) {
     unsigned old = atomic_load(total);
     do
-        if (n > AIO_MAX_NR - old)
+        if (old > most || n > most - old)
             return false;
     while (!atomic_compare_exchange_weak(total, &old, old + n));
     return true;
 }
 
-int aio_new(struct aio_set *s, _Atomic unsigned *total, unsigned max, uint64_t id) {
-    if (!charge(total, max))
+int aio_new(struct aio_set *s, _Atomic unsigned *total, unsigned most, unsigned max, uint64_t id) {
+    if (!charge(total, most, max))
         return -LINUX_EAGAIN;
     struct aio_ctx *c = xcalloc(1, sizeof *c + max * sizeof c->events[0]);
     if (!c) {

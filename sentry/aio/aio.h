@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AIO_MAX_NR 65536u  // events of all contexts of a sandbox: /proc/sys/fs/aio-max-nr
+#define AIO_MAX_NR (0x10000000u / 32)  // more events than this are no number at all
 
 struct mm;
 
@@ -39,7 +39,7 @@ void aio_set_init(struct aio_set *s);
 void aio_set_destroy(struct aio_set *s);  // nobody runs in the map any more
 
 // -LINUX_EAGAIN: more than there may be. The set has the first reference.
-int aio_new(struct aio_set *s, _Atomic unsigned *total, unsigned max, uint64_t id);
+int aio_new(struct aio_set *s, _Atomic unsigned *total, unsigned most, unsigned max, uint64_t id);
 struct aio_ctx *aio_get(struct aio_set *s, uint64_t id);  // referenced, or NULL
 void aio_put(struct aio_ctx *c);
 bool aio_kill(struct aio_set *s, uint64_t id);  // false: there is none

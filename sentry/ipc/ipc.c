@@ -89,22 +89,44 @@ struct ipc_object *ipc_find_key(struct ipc_table *x, int32_t key) {
     return NULL;
 }
 
-int ipc_publish(struct ipc_table *x, struct ipc_object *o) {
+int ipc_next_number(struct knobs *knobs, enum knob_id next, uint16_t *seq) {
+    int64_t wanted = atomic_exchange(&knobs->v[next], -1);
+    if (wanted < 0)
+        return -1;
+    *seq = (uint16_t)(wanted / SEQ_STEP & 0x7fff);
+    return (int)(wanted % SEQ_STEP);
+}
+
+static int publish_at(struct ipc_table *x, struct ipc_object *o, int i, uint16_t seq) {
+    o->perm.seq = seq;
+    o->id = seq * SEQ_STEP + i;
+    x->objects[i] = o;
+    x->top = i >= x->top ? i + 1 : x->top;
+    x->count++;
+    return o->id;
+}
+
+int ipc_publish(struct ipc_table *x, struct ipc_object *o, struct knobs *knobs, int64_t most,
+                enum knob_id next) {
+    if (x->count >= most)
+        return -LINUX_ENOSPC;
+    uint16_t seq;
+    int wanted = ipc_next_number(knobs, next, &seq);
+    if (wanted >= 0 && wanted < IPC_MAX && !x->objects[wanted])
+        return publish_at(x, o, wanted, seq);
     for (int i = 0; i < IPC_MAX; i++) {
         if (x->objects[i])
             continue;
-        o->perm.seq = x->next_seq;
-        o->id = x->next_seq * SEQ_STEP + i;
+        seq = x->next_seq;
         x->next_seq = (x->next_seq + 1) & 0x7fff;
-        x->objects[i] = o;
-        x->top = i >= x->top ? i + 1 : x->top;
-        return o->id;
+        return publish_at(x, o, i, seq);
     }
     return -LINUX_ENOSPC;
 }
 
 void ipc_unlink(struct ipc_table *x, struct ipc_object *o) {
     x->objects[o->id % SEQ_STEP] = NULL;
+    x->count--;
     while (x->top > 0 && !x->objects[x->top - 1])
         x->top--;
 }

@@ -9,6 +9,7 @@
 #include "abi/mman.h"
 #include "base/lock.h"
 #include "base/waitq.h"
+#include "fs/knobs.h"
 #include "fs/nsfs.h"
 #include "sentry/ipc/mq.h"
 #include "sentry/ipc/shm.h"
@@ -25,6 +26,7 @@ struct ipc_table {
     struct lock lock;
     struct ipc_object *objects[IPC_MAX];  // [lock] owned
     int top;                              // [lock] no index at or above is used
+    int count;                            // [lock]
     uint16_t next_seq;                    // [lock]
     struct waitq queues[IPC_QUEUES];      // [own] by number
 };
@@ -48,7 +50,11 @@ void ipc_ns_destroy(struct ipc_ns *ns);  // all tasks are gone: what they left g
 struct ipc_object *ipc_find(struct ipc_table *x, int id);         // or NULL
 struct ipc_object *ipc_find_key(struct ipc_table *x, int32_t key);
 struct ipc_object *ipc_by_index(struct ipc_table *x, int index);  // of the STAT commands that take one
-int ipc_publish(struct ipc_table *x, struct ipc_object *o);       // its number, or -LINUX_ENOSPC
+// Its number, or -LINUX_ENOSPC beyond `most`. next: the setting that asks for a number once.
+int ipc_publish(struct ipc_table *x, struct ipc_object *o, struct knobs *knobs, int64_t most,
+                enum knob_id next);
+// The number that was asked for by writing to that setting, which is used up: index and sequence, or -1.
+int ipc_next_number(struct knobs *knobs, enum knob_id next, uint16_t *seq);
 void ipc_unlink(struct ipc_table *x, struct ipc_object *o);       // the caller frees it
 int ipc_highest(const struct ipc_table *x);                       // highest used index, or 0
 struct waitq *ipc_queue(struct ipc_table *x, int id);             // the lock need not be held

@@ -259,10 +259,16 @@ static int check_name(const char *name) {
 
 static int check_attr(struct task *t, const struct linux_mq_attr *a) {
     bool may = task_capable(t, LINUX_CAP_SYS_RESOURCE);
-    int64_t max = may ? HARD_MSG_MAX : MQ_MSG_MAX, size = may ? HARD_MSGSIZE_MAX : MQ_MSGSIZE_MAX;
+    int64_t max = may ? HARD_MSG_MAX : kernel_knob(t->k, KNOB_MQ_MSG_MAX),
+            size = may ? HARD_MSGSIZE_MAX : kernel_knob(t->k, KNOB_MQ_SIZE_MAX);
     return a->mq_maxmsg <= 0 || a->mq_msgsize <= 0 || a->mq_maxmsg > max || a->mq_msgsize > size
                ? -LINUX_EINVAL
                : 0;
+}
+
+static int64_t default_of(struct task *t, enum knob_id first, enum knob_id most) {
+    int64_t v = kernel_knob(t->k, first), max = kernel_knob(t->k, most);
+    return v < max ? v : max;
 }
 
 static uint64_t charge(int64_t max, int64_t size) {
@@ -291,8 +297,8 @@ static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
     list_init(&q->link);
     list_init(&q->messages);
     waitq_init(&q->wait);
-    q->max = a ? a->mq_maxmsg : MQ_MSG_DEFAULT;
-    q->msgsize = a ? a->mq_msgsize : MQ_MSGSIZE_DEFAULT;
+    q->max = a ? a->mq_maxmsg : default_of(t, KNOB_MQ_MSG_DEFAULT, KNOB_MQ_MSG_MAX);
+    q->msgsize = a ? a->mq_msgsize : default_of(t, KNOB_MQ_SIZE_DEFAULT, KNOB_MQ_SIZE_MAX);
     q->uid = t->cred->fsuid;
     q->gid = t->cred->fsgid;
     q->user = t->cred->uid;
@@ -322,7 +328,7 @@ static int look_up(struct task *t, const char *name, unsigned flags, struct mque
     if (!q && !*made)
         return -LINUX_ENOENT;
     if (!q) {
-        if (x->named >= MQ_QUEUES_MAX && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
+        if (x->named >= kernel_knob(t->k, KNOB_MQ_QUEUES) && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
             return -LINUX_ENOSPC;
         if (!user_has_room(t, x, *made))
             return -LINUX_EMFILE;

@@ -9,11 +9,6 @@
 #include <stdint.h>
 
 #define MQ_NAME_MAX        255
-#define MQ_QUEUES_MAX      256  // /proc/sys/fs/mqueue/queues_max ...
-#define MQ_MSG_MAX         10
-#define MQ_MSG_DEFAULT     10
-#define MQ_MSGSIZE_MAX     8192
-#define MQ_MSGSIZE_DEFAULT 8192
 
 struct file;
 struct linux_sigevent;

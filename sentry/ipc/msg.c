@@ -57,9 +57,10 @@ int64_t do_msgget(struct task *t, int32_t key, unsigned flags) {
         } else {
             ipc_owner(t, &made->o, key, flags);
             list_init(&made->messages);
-            made->limit = MSG_QUEUE_SIZE;
+            made->limit = (uint64_t)kernel_knob(t->k, KNOB_MSG_MNB);
             made->ctime = ipc_now();
-            r = ipc_publish(&ns->msg, &made->o);
+            r = ipc_publish(&ns->msg, &made->o, vfs_knobs(t->k->vfs), kernel_knob(t->k, KNOB_MSG_MNI),
+                            KNOB_MSG_NEXT_ID);
             made = r >= 0 ? NULL : made;
         }
     }
@@ -193,7 +194,8 @@ int64_t msg_change(struct task *t, int id, const struct linux_msqid64_ds *in) {
             return -LINUX_EINVAL;
         if (!ipc_owns(t, &q->o))
             return -LINUX_EPERM;
-        if (in->msg_qbytes > MSG_QUEUE_SIZE && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
+        if (in->msg_qbytes > (uint64_t)kernel_knob(t->k, KNOB_MSG_MNB) &&
+            !task_capable(t, LINUX_CAP_SYS_RESOURCE))
             return -LINUX_EPERM;
         int err = ipc_set_owner(t, &q->o, &in->msg_perm);
         if (err)
@@ -225,13 +227,14 @@ int64_t msg_remove(struct task *t, int id) {
 
 int64_t msg_info(struct task *t, int cmd, struct linux_msginfo *out) {
     struct ipc_ns *ns = task_ipc(t);
-    *out = (struct linux_msginfo){.msgpool = IPC_MAX * (MSG_QUEUE_SIZE / 1024),
-                                  .msgmap = MSG_QUEUE_SIZE,
-                                  .msgmax = MSG_SIZE_MAX,
-                                  .msgmnb = MSG_QUEUE_SIZE,
-                                  .msgmni = IPC_MAX,
+    int32_t mni = (int32_t)kernel_knob(t->k, KNOB_MSG_MNI), mnb = (int32_t)kernel_knob(t->k, KNOB_MSG_MNB);
+    *out = (struct linux_msginfo){.msgpool = mni * (mnb / 1024),
+                                  .msgmap = mnb,
+                                  .msgmax = (int32_t)kernel_knob(t->k, KNOB_MSG_MAX),
+                                  .msgmnb = mnb,
+                                  .msgmni = mni,
                                   .msgssz = 16,
-                                  .msgtql = MSG_QUEUE_SIZE,
+                                  .msgtql = mnb,
                                   .msgseg = 0xffff};
     LOCKED(&ns->msg.lock);
     if (cmd == LINUX_MSG_INFO) {  // what is in use, in three fields of the limits

@@ -83,7 +83,7 @@ int64_t do_semget(struct task *t, int32_t key, int count, unsigned flags) {
             list_init(&made->undos);
             made->count = count;
             made->ctime = ipc_now();
-            r = ipc_publish(&ns->sem, &made->o);
+            r = ipc_publish(&ns->sem, &made->o, vfs_knobs(t->k->vfs), IPC_MAX, KNOB_SEM_NEXT_ID);
             ns->nsems += r >= 0 ? count : 0;
             made = r >= 0 ? NULL : made;
         }

@@ -4,7 +4,7 @@
 // A removed segment stays until its last attachment is gone; that is noticed at the next call of this family,
 // its memory itself goes at once with the last area.
 //
-// LIMIT: no huge pages (SHM_HUGETLB is EINVAL); a segment of another namespace cannot be detached by shmdt,
+// LIMIT: no huge pages (SHM_HUGETLB is ENOMEM); a segment of another namespace cannot be detached by shmdt,
 // only unmapped; the time and process of the last detach are noted by shmdt alone, not by exit. SHM_LOCK is
 // noted and not charged.
 #include "sentry/ipc/shm.h"
@@ -22,7 +22,6 @@
 #include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 
-#define SHMMAX   (UINT64_MAX - (1ull << 24))
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
 
 struct shmseg {
@@ -129,23 +128,46 @@ static int64_t existing(struct task *t, const struct shmseg *s, uint64_t size, u
     return allowed(t, s, want) ? s->id : -LINUX_EACCES;
 }
 // The table's lock is held. Takes s over when it returns an id of its own making.
-static int64_t publish(struct shm_table *x, struct shmseg *s) {
+static int64_t publish_at(struct shm_table *x, struct shmseg *s, int i, uint16_t seq) {
+    s->ds.shm_perm.seq = seq;
+    s->id = seq * SEQ_STEP + i;
+    x->segs[i] = s;
+    x->top = i >= x->top ? i + 1 : x->top;
+    return s->id;
+}
+// How many there are, and the pages that they take.
+static unsigned in_use(const struct shm_table *x, uint64_t *pages) {
+    unsigned n = 0;
+    *pages = 0;
+    for (int i = 0; i < x->top; i++)
+        if (x->segs[i]) {
+            n++;
+            *pages += page_up(x->segs[i]->ds.shm_segsz) / GUEST_PAGE_SIZE;
+        }
+    return n;
+}
+static int64_t publish(struct task *t, struct shm_table *x, struct shmseg *s) {
+    uint64_t pages, most = (uint64_t)kernel_knob(t->k, KNOB_SHM_ALL);
+    uint16_t seq;
+    if (in_use(x, &pages) >= kernel_knob(t->k, KNOB_SHM_MNI) ||
+        pages + page_up(s->ds.shm_segsz) / GUEST_PAGE_SIZE > most)
+        return -LINUX_ENOSPC;
+    int wanted = ipc_next_number(vfs_knobs(t->k->vfs), KNOB_SHM_NEXT_ID, &seq);
+    if (wanted >= 0 && wanted < SHM_MAX && !x->segs[wanted])
+        return publish_at(x, s, wanted, seq);
     for (int i = 0; i < SHM_MAX; i++) {
         if (x->segs[i])
             continue;
-        s->ds.shm_perm.seq = x->next_seq;
-        s->id = x->next_seq * SEQ_STEP + i;
+        seq = x->next_seq;
         x->next_seq = (x->next_seq + 1) & 0x7fff;
-        x->segs[i] = s;
-        x->top = i >= x->top ? i + 1 : x->top;
-        return s->id;
+        return publish_at(x, s, i, seq);
     }
     return -LINUX_ENOSPC;
 }
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     struct shm_table *x = &task_ipc(t)->shm;
     if (flags & LINUX_SHM_HUGETLB)
-        return -LINUX_EINVAL;
+        return task_capable(t, LINUX_CAP_IPC_LOCK) ? -LINUX_ENOMEM : -LINUX_EPERM;
     sweep_all(x);
     if (key != LINUX_IPC_PRIVATE) {
         LOCKED(&x->lock);
@@ -155,7 +177,7 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
         if (!(flags & LINUX_IPC_CREAT))
             return -LINUX_ENOENT;
     }
-    if (size == 0 || size > SHMMAX)
+    if (size == 0 || size > (uint64_t)kernel_knob(t->k, KNOB_SHM_MAX))
         return -LINUX_EINVAL;
     if (size > INT64_MAX)
         return -LINUX_ENOMEM;
@@ -167,7 +189,7 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     {
         LOCKED(&x->lock);
         struct shmseg *other = key != LINUX_IPC_PRIVATE ? find_key(x, key) : NULL;  // somebody was faster
-        r = other ? existing(t, other, size, flags) : publish(x, s);
+        r = other ? existing(t, other, size, flags) : publish(t, x, s);
         if (r >= 0 && !other)
             s = NULL;
     }
@@ -294,7 +316,10 @@ int shm_info(struct task *t, struct linux_shm_info *out) {
 int shm_limits(struct task *t, struct linux_shminfo64 *out) {
     struct shm_table *x = &task_ipc(t)->shm;
     *out = (struct linux_shminfo64){
-        .shmmax = SHMMAX, .shmmin = 1, .shmmni = SHM_MAX, .shmseg = SHM_MAX, .shmall = SHMMAX};
+        .shmmax = (uint64_t)kernel_knob(t->k, KNOB_SHM_MAX), .shmmin = 1,
+        .shmmni = (uint64_t)kernel_knob(t->k, KNOB_SHM_MNI),
+        .shmall = (uint64_t)kernel_knob(t->k, KNOB_SHM_ALL)};
+    out->shmseg = out->shmmni;
     LOCKED(&x->lock);
     return x->top > 0 ? x->top - 1 : 0;
 }

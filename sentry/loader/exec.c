@@ -267,6 +267,7 @@ static int64_t commit(struct task *t) {
     new_identity(t, e);
     new_memory(t, e);
     new_files(t, e);
+    keys_exec(t);
     exec_free(e);
     atomic_store(&t->execing, false);
     t->call.phase = EXEC_DONE;

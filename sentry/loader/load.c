@@ -185,7 +185,8 @@ static uint64_t stack_size(struct task *t, const struct exec_image *x) {
 // interp->file is NULL when the program needs none.
 static int load_elf(struct task *t, struct exec_image *x, const struct binary *b,
                     const struct binary *interp) {
-    bool random = !(t->personality & ~x->personality_clear & NO_RANDOMIZE);
+    bool random = kernel_knob(t->k, KNOB_RANDOMIZE) &&
+                  !(t->personality & ~x->personality_clear & NO_RANDOMIZE);
     const struct plat_layout *l = x->mm->layout;
     int r = mm_layout(x->mm, x->thread, stack_size(t, x), b->im->exec_stack, random);
     if (r < 0)
@@ -294,6 +295,8 @@ static int new_space(struct task *t, struct exec_image *x) {
     if (r < 0)
         return r;
     x->mm = mm_new(t->k->platform, as, limits_pool(t->k));
+    if (x->mm)
+        x->mm->knobs = vfs_knobs(t->k->vfs);
     return x->mm ? 0 : -LINUX_ENOMEM;
 }
 

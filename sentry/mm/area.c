@@ -219,11 +219,10 @@ bool area_range_free(const struct mm *mm, uint64_t start, uint64_t end) {
 int area_check_fixed(const struct mm *mm, uint64_t start, uint64_t end) {
     int err = 0;
     for (const struct vma *v = area_find(mm, start); v && v->start < end; v = area_next(v))
-        if (v->flags & VMA_FIXED_KERNEL) {
-            if (v->name)
-                return -LINUX_EPERM;
+        if (v->flags & VMA_SEALED || (v->flags & VMA_FIXED_KERNEL && v->name))
+            return -LINUX_EPERM;
+        else if (v->flags & VMA_FIXED_KERNEL)
             err = -LINUX_ENOMEM;
-        }
     return err;
 }
 

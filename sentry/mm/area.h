@@ -10,6 +10,9 @@
 #define SENTRY_MM_AREA_H
 #include "sentry/mm/mm.h"
 
+// Sealed, mseal(2): may be neither unmapped, moved, nor given another protection. In vma->flags.
+#define VMA_SEALED 0x04000000u
+
 // What Linux keeps free before an area that grows downward (stack_guard_gap).
 #define AREA_STACK_GAP (256 * GUEST_PAGE_SIZE)
 

@@ -146,6 +146,7 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
         mm->pool = old->pool;
         mm->mmap_base = old->mmap_base;
         mm->anchor = old->anchor;
+        mm->knobs = old->knobs;
         mm->place_top = old->place_top;
         mm->place_hole = old->place_hole;
         mm->brk_start = old->brk_start;

@@ -15,6 +15,7 @@
 #include "base/refcount.h"
 #include "base/uaddr.h"
 #include "base/waitq.h"
+#include "fs/knobs.h"
 #include "fs/vfs.h"
 #include "platform/platform.h"
 #include "sentry/aio/aio.h"
@@ -74,12 +75,18 @@ struct mm {
     uint64_t auxv[64];              // [c after exec] for /proc/PID/auxv
     unsigned nauxv;
     struct file *exe;               // [lock] owned
+    const struct knobs *knobs;      // [c after exec] borrowed: vm.max_map_count; NULL: none
     _Atomic uint32_t membarrier;    // LINUX_MEMBARRIER_CMD_REGISTER_* that were made
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
     struct list unsettled;          // [lock] task->unsettled: what host threads have still to do (mm_turn.c)
     struct waitq op_wait;
     struct aio_set aio;  // [own] contexts of io_setup(2)
 };
+
+static inline unsigned mm_area_limit(const struct mm *mm) {
+    int64_t most = mm->knobs ? knob(mm->knobs, KNOB_MAP_COUNT) : MM_MAX_AREAS;
+    return most < MM_MAX_AREAS ? (unsigned)most : MM_MAX_AREAS;
+}
 
 // A map for a fresh address space (reference to `as` taken over), summed in `pool` (borrowed, or NULL).
 struct mm *mm_new(struct platform *p, struct plat_as *as, struct mem_pool *pool);

@@ -55,10 +55,22 @@ static bool populates(int advice) {
     return advice == LINUX_MADV_POPULATE_READ || advice == LINUX_MADV_POPULATE_WRITE;
 }
 
+// Sealed memory that cannot be written cannot be emptied by advice either, mseal(2).
+static bool is_discarded_for_good(const struct vma *v, int advice) {
+    bool drops = advice == LINUX_MADV_DONTNEED || advice == LINUX_MADV_DONTNEED_LOCKED ||
+                 advice == LINUX_MADV_FREE || advice == LINUX_MADV_DONTFORK ||
+                 advice == LINUX_MADV_WIPEONFORK || advice == LINUX_MADV_REMOVE ||
+                 advice == LINUX_MADV_GUARD_INSTALL;
+    return v->flags & VMA_SEALED && drops && !v->file && !(v->flags & LINUX_MAP_SHARED) &&
+           !(v->prot & LINUX_PROT_WRITE);
+}
+
 static int check_area(const struct vma *v, int advice) {
     bool anonymous = !v->file && (v->flags & LINUX_MAP_PRIVATE), locked = v->flags & VMA_LOCKED;
     if (v->flags & VMA_FIXED_KERNEL)
         return -LINUX_EINVAL;
+    if (is_discarded_for_good(v, advice))
+        return -LINUX_EPERM;
     switch (advice) {
     case LINUX_MADV_DONTNEED:
     case LINUX_MADV_COLD:
@@ -112,6 +124,8 @@ static int advise_range(struct mm *mm, struct plat_thread *th, uint64_t start, u
             return holes;
         uint64_t from = v->start > at ? v->start : at, to = v->end < end ? v->end : end;
         int r = check_area(v, advice);
+        if (r == 0 && (advice == LINUX_MADV_DONTDUMP || advice == LINUX_MADV_DODUMP))
+            r = flag_range(mm, from, to, advice == LINUX_MADV_DONTDUMP ? VMA_DONTDUMP : 0, VMA_DONTDUMP, bin);
         if (r == 0 && host)
             r = advise_host(mm, th, from, to - kept_bytes(v, from, to, advice), advice, bin);
         if (r < 0)

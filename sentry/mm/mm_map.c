@@ -208,7 +208,7 @@ static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
         return r;
     if ((m->v.flags & VMA_LOCKED) && (r = limit_locked(t, mm, m->len)) < 0)
         return r;
-    if (mm->nareas + 2 > MM_MAX_AREAS)
+    if (mm->nareas + 2 > mm_area_limit(mm))
         return -LINUX_ENOMEM;
     return area_reserve(mm, 3);
 }
@@ -304,7 +304,7 @@ static int unmap_locked(struct mm *mm, struct plat_thread *th, uint64_t start, u
     if (area_check_fixed(mm, start, end) == -LINUX_EPERM)
         return -LINUX_EPERM;
     const struct vma *v = area_find(mm, start);
-    if (v && v->start < start && v->end > end && mm->nareas + 1 > MM_MAX_AREAS)
+    if (v && v->start < start && v->end > end && mm->nareas + 1 > mm_area_limit(mm))
         return -LINUX_ENOMEM;
     int r = area_reserve(mm, 2);
     if (r == 0)
@@ -339,7 +339,7 @@ static bool brk_grow(struct task *t, struct mm *mm, struct plat_thread *th, uint
         return false;
     if (t->k && t->k->mem_total && to - from > t->k->mem_total)
         return false;
-    if (mm->nareas + 1 > MM_MAX_AREAS || area_reserve(mm, 1) < 0)
+    if (mm->nareas + 1 > mm_area_limit(mm) || area_reserve(mm, 1) < 0)
         return false;
     if (queue_map(mm, th, &v, def_fills(mm) ? PLAT_POPULATE : 0, -1) < 0)
         return false;

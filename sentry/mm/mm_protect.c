@@ -17,8 +17,8 @@ static int scan(const struct mm *mm, uint64_t start, uint64_t end, uint32_t prot
     for (const struct vma *v = area_find(mm, start); *stop < end; v = area_next(v)) {
         if (!v || v->start > *stop || area_hidden(v))
             return -LINUX_ENOMEM;
-        if (v->flags & VMA_FIXED_KERNEL)
-            return -LINUX_EPERM;  // as for sealed memory, mseal(2)
+        if (v->flags & (VMA_FIXED_KERNEL | VMA_SEALED))
+            return -LINUX_EPERM;
         if (prot & ~v->max_prot)
             return -LINUX_EACCES;
         *change |= v->prot != prot;
@@ -44,7 +44,7 @@ static int protect_locked(struct mm *mm, struct plat_thread *th, uint64_t start,
     int result = scan(mm, start, end, prot, &stop, &change);
     if (!change || stop <= start)
         return result;
-    if (mm->nareas + 2 > MM_MAX_AREAS || area_reserve(mm, 2) < 0)
+    if (mm->nareas + 2 > mm_area_limit(mm) || area_reserve(mm, 2) < 0)
         return -LINUX_ENOMEM;
     int r = queue_protect(mm, th, start, stop, prot);
     if (r < 0)

@@ -103,7 +103,7 @@ static int64_t ask_host(struct mm *mm, struct plat_thread *th, const struct mrem
 
 static int64_t move(struct mm *mm, struct plat_thread *th, const struct vma *v, const struct mremap_args *a,
                     uint64_t to, uint64_t *asked, struct area_bin *bin) {
-    int r = mm->nareas + 3 > MM_MAX_AREAS ? -LINUX_ENOMEM : area_reserve(mm, MREMAP_AREAS);
+    int r = mm->nareas + 3 > mm_area_limit(mm) ? -LINUX_ENOMEM : area_reserve(mm, MREMAP_AREAS);
     if (r < 0)
         return r;
     return a->old_len ? ask_host(mm, th, a, to, asked) : map_again(mm, th, v, a, to, bin);
@@ -114,7 +114,7 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
     struct vma *v = area_find(mm, a->addr);
     if (!v || v->start > a->addr || area_hidden(v))
         return -LINUX_EFAULT;
-    if (v->flags & VMA_FIXED_KERNEL)
+    if (v->flags & VMA_FIXED_KERNEL || area_check_fixed(mm, a->addr, a->addr + a->old_len) == -LINUX_EPERM)
         return -LINUX_EPERM;
     bool fixed = a->flags & LINUX_MREMAP_FIXED;
     if (!fixed && a->old_len >= a->new_len)

@@ -5,6 +5,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/cred.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/syscalls/table.h"
 
@@ -16,10 +17,73 @@ static uint32_t pidfd_poll(struct file *f, struct waiter *w) {
     return atomic_load(&g->nalive) ? 0 : LINUX_POLLIN | LINUX_POLLRDNORM;
 }
 
+// ---- PIDFD_GET_INFO ---------------------------------------------------------------------------------------
+#define PIDFS_MAGIC 0xff
+#define GET_INFO_NR 11
+enum { INFO_PID = 1, INFO_CREDS = 2, INFO_CGROUPID = 4, INFO_EXIT = 8 };
+
+struct pidfd_info {
+    uint64_t mask, cgroupid;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
+
+// What can be told: of a process that has been waited for its status alone, if asked for, else -LINUX_ESRCH.
+static int gather(struct tgroup *g, uint64_t asked, struct pidfd_info *i) {
+    LOCKED(&g->k->tasks_lock);
+    *i = (struct pidfd_info){0};
+    if (g->state == TG_REAPED) {
+        if (!(asked & INFO_EXIT))
+            return -LINUX_ESRCH;
+        i->mask = INFO_EXIT;
+        i->exit_code = g->group_exit_code;
+        return 0;
+    }
+    const struct cred *c = g->leader->cred;
+    i->mask = INFO_PID | INFO_CREDS;
+    i->pid = i->tgid = (uint32_t)g->pid;
+    i->ppid = g->parent ? (uint32_t)g->parent->pid : 0;
+    i->ruid = c->uid;
+    i->rgid = c->gid;
+    i->euid = c->euid;
+    i->egid = c->egid;
+    i->suid = c->suid;
+    i->sgid = c->sgid;
+    i->fsuid = c->fsuid;
+    i->fsgid = c->fsgid;
+    return 0;
+}
+
+static int64_t pidfd_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    struct pidfd_info i;
+    size_t size = cmd >> 16 & 0x3fff;
+    uint64_t asked;
+    if ((cmd >> 8 & 0xff) != PIDFS_MAGIC || (cmd & 0xff) != GET_INFO_NR || size < sizeof i)
+        return -LINUX_ENOTTY;
+    if (arg == 0)
+        return -LINUX_EINVAL;
+    if (ua->in(ua, &asked, uaddr(arg), sizeof asked) < 0)
+        return -LINUX_EFAULT;
+    int err = gather(f->priv, asked, &i);
+    if (err < 0)
+        return err;
+    if (ua->out(ua, uaddr(arg), &i, sizeof i) < 0)
+        return -LINUX_EFAULT;
+    static const char zeros[64];
+    for (size_t at = sizeof i, n; at < size; at += n) {
+        n = size - at < sizeof zeros ? size - at : sizeof zeros;
+        if (ua->out(ua, uaddr(arg + at), zeros, n) < 0)
+            return -LINUX_EFAULT;
+    }
+    return 0;
+}
+
 static int64_t pidfd_read(struct file *f, struct uio *u, uint64_t off) { return -LINUX_EINVAL; }
 static void pidfd_release(struct file *f) { tgroup_put(f->priv); }
 
-static const struct file_ops pidfd_ops = {.read = pidfd_read, .poll = pidfd_poll, .release = pidfd_release};
+static const struct file_ops pidfd_ops = {.read = pidfd_read, .poll = pidfd_poll, .ioctl = pidfd_ioctl,
+                                          .release = pidfd_release};
 
 static int pidfd_file(struct task *t, struct tgroup *g, unsigned flags, struct file **out) {
     int err = file_anon(t->k->vfs, "anon_inode:[pidfd]", NULL, &pidfd_ops, tgroup_get(g),

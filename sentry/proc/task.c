@@ -92,6 +92,7 @@ void task_put(struct task *t) {
     task_drop_parts(t);
     cred_put(t->cred);
     nsproxy_put(t->nsproxy);
+    keys_task_gone(t);
     sigqueue_free(t->pending);
     free(t->ptrace);
     tgroup_put(t->tg);
@@ -138,6 +139,7 @@ struct tgroup *tgroup_get(struct tgroup *g) {
 void tgroup_put(struct tgroup *g) {
     if (!ref_put(&g->refs))
         return;
+    keys_process_gone(g);
     tgroup_timers_free(g);
     cpu_timers_free(g);
     if (g->sighand)

@@ -25,6 +25,7 @@
 #include "base/uaddr.h"
 #include "base/waitq.h"
 #include "sentry/ipc/futex.h"
+#include "sentry/keys/keys.h"
 #include "sentry/run/call.h"
 #include "sentry/report.h"
 #include "sentry/time/cpu_timers.h"
@@ -106,7 +107,9 @@ struct tgroup {
     int32_t next_timer_id;        // [S]
     _Atomic int32_t oom_score_adj;  // [a]
     _Atomic uint32_t end_cause;     // [a] enum end_cause, when something is to blame for its end
-    _Atomic uint32_t coredump_filter;       // [a] kept and shown
+    struct key *keyring;            // [the keys' lock] owned; NULL: none
+    _Atomic uint32_t coredump_filter;       // [a]
+    _Atomic bool dumped;                    // [a] a thread of it writes the core, or has
     _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
     _Atomic bool thp_disabled, io_flusher;  // [a] the same
     _Atomic uint32_t dumpable;      // [a]
@@ -194,6 +197,7 @@ struct task {
     uint32_t fault_trapno, fault_error;  // [o] of the last synchronous fault, for the signal frame
     uint64_t fault_addr;                 // [o]
     _Atomic bool forked_no_exec; // [a]
+    struct task_keys keys;       // [the keys' lock]
     struct task *vfork_parent;   // [T] waits until we exec or exit; owned
     _Atomic bool vfork_done;     // [a] for the parent: our child has let go
     // [a] kept for show; others may set and read these
@@ -236,6 +240,12 @@ uint64_t task_rlimit(struct task *t, int which);  // soft limit
 // Group exit (exit_group, a deadly signal): marks all threads; the caller still has to end itself. status: as
 // wait4.
 void tgroup_begin_exit(struct tgroup *g, int status);
+// A wait status as LINUX_CLD_*: exited, killed, or killed with a core file.
+static inline int status_cld(int status) {
+    if (!(status & 0x7f))
+        return LINUX_CLD_EXITED;
+    return status & 0x80 ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+}
 // The calling task ends now; returns SYS_GONE. (task_exit.c)
 int64_t task_exit_self(struct task *t, int status);
 // Is anything to be looked at before the guest goes on? One load.

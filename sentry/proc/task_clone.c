@@ -93,6 +93,7 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     if (err < 0)
         return err;
     set_pid_ns(c, flags);
+    keys_for_child(t, c);
     c->blocked = t->blocked;
     if (!(flags & LINUX_CLONE_VM) || (flags & LINUX_CLONE_VFORK))
         c->altstack = t->altstack;

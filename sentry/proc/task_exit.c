@@ -52,7 +52,7 @@ void tgroup_notify_parent(struct tgroup *g, int sig, int code, int status) {
 // The parent of a zombie hears how it ended.
 static void tell_end(struct tgroup *g) {
     int status = g->group_exit_code, sig = status & 0x7f;
-    tgroup_notify_parent(g, g->exit_signal, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED,
+    tgroup_notify_parent(g, g->exit_signal, status_cld(status),
                          sig ? sig : status >> 8);
 }
 

@@ -34,8 +34,8 @@ static void fill(struct wait_result *res, const struct tgroup *c, int status, in
 static bool collect(struct tgroup *c, const struct wait_req *r, struct wait_result *res) {
     bool keep = r->options & LINUX_WNOWAIT;
     if (c->state == TG_ZOMBIE && (r->options & LINUX_WEXITED)) {
-        int status = c->group_exit_code, sig = status & 0x7f;
-        fill(res, c, status, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED);
+        int status = c->group_exit_code;
+        fill(res, c, status, status_cld(status));
         if (!keep) {
             c->parent->cpu_ns_children += res->cpu_ns;
             if (res->peak > c->parent->peak_children)

@@ -24,6 +24,9 @@ void proc_printf(struct proc_text *x, const char *fmt, ...) __attribute__((forma
 void proc_put(struct proc_text *x, const void *p, size_t n);
 void proc_put_path(struct proc_text *x, const char *s, const char *escape);  // octal for what is in `escape`
 void proc_text_free(struct proc_text *x);
+// Up to `most` numbers, as Linux takes them apart: blanks between, what follows the last is not looked at; of
+// fewer the others stay. How many, or -1.
+int proc_numbers(char *text, uint64_t *v, int most);
 
 // ---- Entries ----------------------------------------------------------------------------------------------
 // Which object an inode stands for: the entry, and whose it is.
@@ -60,6 +63,7 @@ struct proc_entry {
     const char *name;
     uint32_t mode;  // with the type
     unsigned flags;
+    int knob;          // of show_knob(): which setting (fs/knobs.h)
     const char *text;  // a file that never changes
     int (*show)(struct proc_text *x, const struct proc_node *n);                   // 0 or -LINUX_E*
     int (*store)(const struct proc_node *n, char *text, size_t len);               // text is NUL ended
@@ -107,6 +111,9 @@ int proc_show_unix(struct proc_text *x, const struct proc_node *n);
 // The rows of /proc/meminfo, each with that text before it.
 void proc_put_meminfo(struct proc_text *x, const char *before);  // root.c
 int proc_show_snmp(struct proc_text *x, const struct proc_node *n);
+// keys.c
+int proc_show_keys(struct proc_text *x, const struct proc_node *n);
+int proc_show_key_users(struct proc_text *x, const struct proc_node *n);
 // What several tables have.
 int proc_show_mounts(struct proc_text *x, const struct proc_node *n);
 int proc_show_mountinfo(struct proc_text *x, const struct proc_node *n);

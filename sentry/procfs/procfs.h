@@ -9,6 +9,8 @@
 struct pid_ns;
 int procfs_create(struct vfs *vfs, struct pid_ns *ns, struct superblock **out);
 
+extern const char procfs_filesystems[];  // /proc/filesystems
+
 // /sys/fs/cgroup, made of the same: cgroup.c.
 int cgroupfs_create(struct vfs *vfs, struct superblock **out);
 

@@ -176,7 +176,7 @@ static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-static const char filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
+const char procfs_filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
                                   "nodev\tsockfs\nnodev\toverlay\nnodev\tsysfs\n";
 static const char version[] =
     "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
@@ -195,8 +195,10 @@ static const struct proc_entry root_entries[] = {
     PROC_FILE("cpuinfo", proc_show_cpuinfo),
     PROC_CONST("devices", devices),
     PROC_CONST("diskstats", ""),
-    PROC_CONST("filesystems", filesystems),
+    PROC_CONST("filesystems", procfs_filesystems),
     PROC_CONST("interrupts", ""),
+    PROC_FILE("key-users", proc_show_key_users),
+    PROC_FILE("keys", proc_show_keys),
     PROC_FILE("loadavg", show_loadavg),
     PROC_CONST("locks", ""),  // LIMIT: file locks are not listed
     PROC_FILE("meminfo", show_meminfo),

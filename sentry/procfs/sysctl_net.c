@@ -10,9 +10,7 @@
 #define KNOB(n, s, w) \
     { .name = n, .mode = LINUX_S_IFREG | 0644, .show = s, .store = w }
 
-// Up to `most` numbers, as Linux takes them apart: blanks between, what follows the last is not looked at; of
-// fewer the others stay. How many, or -1.
-static int numbers(char *text, uint64_t *v, int most) {
+int proc_numbers(char *text, uint64_t *v, int most) {
     static const char blanks[] = " \t\n";
     int n = 0;
     for (char *p = text + strspn(text, blanks); *p && n < most; p += strspn(p, blanks)) {
@@ -29,7 +27,7 @@ static int numbers(char *text, uint64_t *v, int most) {
 
 static int store_int(_Atomic int *to, char *text, int least, int most) {
     uint64_t v;
-    if (numbers(text, &v, 1) != 1 || v > (uint64_t)most || v < (uint64_t)least)
+    if (proc_numbers(text, &v, 1) != 1 || v > (uint64_t)most || v < (uint64_t)least)
         return -LINUX_EINVAL;
     atomic_store(to, (int)v);
     return 0;
@@ -63,7 +61,7 @@ static int show_ping(struct proc_text *x, const struct proc_node *n) {
 static int store_ping(const struct proc_node *n, char *text, size_t len) {
     struct net_ns *ns cleanup_net_ns = proc_callers_net();
     uint64_t now = atomic_load(&ns->inet.ping_groups), v[2] = {now >> 32, (uint32_t)now};
-    if (numbers(text, v, 2) < 1 || v[0] > INT32_MAX || v[1] > INT32_MAX)
+    if (proc_numbers(text, v, 2) < 1 || v[0] > INT32_MAX || v[1] > INT32_MAX)
         return -LINUX_EINVAL;
     if (v[1] < v[0]) {  // nobody, whichever numbers say so
         v[0] = 1;
@@ -82,7 +80,7 @@ static int show_forward(struct proc_text *x, bool four) {
 static int store_forward(char *text, bool four) {
     struct net_ns *ns cleanup_net_ns = proc_callers_net();
     uint64_t v;
-    if (numbers(text, &v, 1) != 1 || v > INT32_MAX)
+    if (proc_numbers(text, &v, 1) != 1 || v > INT32_MAX)
         return -LINUX_EINVAL;
     netstack_set_forwarding(ns->inet.stack, four, v != 0);
     return 0;

@@ -159,7 +159,7 @@ static bool ignores_children(struct tgroup *g) {
 
 static void tell_end(struct ptrace *p, int status) {
     int sig = status & 0x7f;
-    ptrace_tell(p, sig ? LINUX_CLD_KILLED : LINUX_CLD_EXITED, sig ? sig : status >> 8);
+    ptrace_tell(p, status_cld(status), sig ? sig : status >> 8);
 }
 
 static void set_dead(struct ptrace *p) {

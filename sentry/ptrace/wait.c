@@ -45,7 +45,7 @@ static bool end_news(struct ptrace *p, bool keep, struct wait_result *res, struc
     if (p->stop != PT_DEAD || (leader && (c->tg->state != TG_ZOMBIE || !ptrace_holds(c->tg))))
         return false;
     int status = leader ? c->tg->group_exit_code : c->exit_code;
-    fill(res, c, status, status & 0x7f ? LINUX_CLD_KILLED : LINUX_CLD_EXITED);
+    fill(res, c, status, status_cld(status));
     if (!keep)
         ptrace_bury(p, e);
     return true;

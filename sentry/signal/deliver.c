@@ -9,6 +9,7 @@
 // Locks: none on entry; sig_lock to take a signal; tasks_lock to tell the parent of stops. None while guest
 // memory is written.
 #include "abi/syscalls.h"
+#include "sentry/proc/coredump.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/run.h"
 #include "sentry/signal/impl.h"
@@ -117,14 +118,20 @@ static void enter_handler(struct task *t, struct lx_regs *regs, const struct tak
     signal_set_mask(t, t->blocked | a->sa_mask | self);
 }
 
-// LIMIT: no core file is written, whatever RLIMIT_CORE says; so the wait status never tells of one.
-static void die(struct task *t, const struct taken *n) {
+#define SIGSET_CORE                                                                                          \
+    (SIGBIT(LINUX_SIGQUIT) | SIGBIT(LINUX_SIGILL) | SIGBIT(LINUX_SIGTRAP) | SIGBIT(LINUX_SIGABRT) |          \
+     SIGBIT(LINUX_SIGBUS) | SIGBIT(LINUX_SIGFPE) | SIGBIT(LINUX_SIGSEGV) | SIGBIT(LINUX_SIGXCPU) |           \
+     SIGBIT(LINUX_SIGXFSZ) | SIGBIT(LINUX_SIGSYS))
+#define STATUS_CORE 0x80
+
+static void die(struct task *t, const struct lx_regs *regs, const struct taken *n) {
     int sig = n->sig;
+    bool core = SIGBIT(sig) & SIGSET_CORE && coredump(t, regs, &n->info);
     // the kernel's own word about an instruction of this thread, not somebody's kill(2)
     bool fault = SIGBIT(sig) & SIGSET_FAULTS && n->info.si_code > 0;
     if (fault && !atomic_load(&t->tg->exiting))
         tgroup_blame(t->tg, END_GUEST_FAULT);
-    tgroup_begin_exit(t->tg, sig);
+    tgroup_begin_exit(t->tg, core ? sig | STATUS_CORE : sig);
     task_die(t, t->tg->group_exit_code);
 }
 
@@ -147,7 +154,7 @@ static bool act(struct task *t, struct lx_regs *regs, const struct taken *n) {
         stop_begin(t, n->sig, n->continues);
         return true;
     }
-    die(t, n);
+    die(t, regs, n);
     return false;
 }
 

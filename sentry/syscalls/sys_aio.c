@@ -36,7 +36,7 @@ static int64_t setup(struct task *t, unsigned max, uaddr_t out) {
     if (at < 0)
         return at;
     uint64_t id = (uint64_t)at;
-    int64_t err = aio_new(&t->mm->aio, &t->k->aio_nr, max, id);
+    int64_t err = aio_new(&t->mm->aio, &t->k->aio_nr, (unsigned)kernel_knob(t->k, KNOB_AIO_MAX_NR), max, id);
     if (err == 0 && copy_out_obj(t, out, &id) < 0) {
         aio_kill(&t->mm->aio, id);
         err = -LINUX_EFAULT;
@@ -52,10 +52,8 @@ int64_t sys_io_setup(struct task *t, const struct sysargs *a) {
         return mm_op_done(t);
     if (copy_in_obj(t, &id, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    if (id || !arg_u32(a, 0))
+    if (id || !arg_u32(a, 0) || arg_u32(a, 0) > AIO_MAX_NR)
         return -LINUX_EINVAL;
-    if (arg_u32(a, 0) > AIO_MAX_NR)
-        return -LINUX_EAGAIN;
     int64_t r = mm_op_begin(t);
     return r ? r : mm_op_finish(t, setup(t, arg_u32(a, 0), arg_ptr(a, 1)));
 }

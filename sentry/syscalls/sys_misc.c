@@ -122,7 +122,7 @@ static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which,
         return -LINUX_EINVAL;
     if (new->rlim_max > now->rlim_max && !task_capable(t, LINUX_CAP_SYS_RESOURCE))
         return -LINUX_EPERM;
-    if (which == LINUX_RLIMIT_NOFILE && new->rlim_max > FD_MAX)
+    if (which == LINUX_RLIMIT_NOFILE && new->rlim_max > (uint64_t)kernel_knob(t->k, KNOB_NR_OPEN))
         return -LINUX_EPERM;
     *now = *new;
     if (which == LINUX_RLIMIT_CPU)

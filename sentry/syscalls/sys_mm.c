@@ -8,6 +8,7 @@
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
+#include "sentry/mm/mm_seal.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/task.h"
 #include "sentry/syscalls/table.h"
@@ -97,6 +98,23 @@ int64_t sys_mremap(struct task *t, const struct sysargs *a) {
         return r;
     r = do_mremap(t, t->mm, t->thread, &m, asked);
     return r == SYS_FLUSH ? mm_op_ask(t) : mm_op_finish(t, r);
+}
+
+int64_t sys_mseal(struct task *t, const struct sysargs *a) {
+    int64_t r = mm_op_begin(t);
+    return r ? r : mm_op_finish(t, do_mseal(t->mm, arg_ptr(a, 0), arg_size(a, 1), arg_ulong(a, 2)));
+}
+
+int64_t sys_remap_file_pages(struct task *t, const struct sysargs *a) {
+    if (mm_op_flushed(t))
+        return mm_op_done(t);
+    if (arg_ulong(a, 2))
+        return -LINUX_EINVAL;
+    int64_t r = mm_op_begin(t);
+    if (r)
+        return r;
+    return mm_op_finish(t, do_remap_file_pages(t, t->mm, t->thread, arg_ulong(a, 0), arg_size(a, 1),
+                                               arg_ulong(a, 3), arg_ulong(a, 4)));
 }
 
 int64_t sys_brk(struct task *t, const struct sysargs *a) {

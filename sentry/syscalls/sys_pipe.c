@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files without a name that carry bytes: pipe pipe2 eventfd eventfd2 memfd_create. Decodes and installs; the
-// objects are in fs/pipe and fs/anon. LIMIT: packet pipes (O_DIRECT) and notification pipes are EINVAL; huge
-// pages are ENOSYS.
+// objects are in fs/pipe and fs/anon. LIMIT: notification pipes are EINVAL; huge pages are ENOSYS.
 #include "abi/fcntl.h"
 #include "abi/misc.h"
 #include "abi/mman.h"
@@ -37,11 +36,11 @@ static void own(struct task *t, struct file *f) {
 }
 
 static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
-    if (flags & ~(unsigned)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
+    if (flags & ~(unsigned)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK | LINUX_O_DIRECT))
         return -LINUX_EINVAL;
     struct file *ends[2];
     int32_t fds[2];
-    int err = pipe_open(t->k->vfs, flags & LINUX_O_NONBLOCK, ends);
+    int err = pipe_open(t->k->vfs, flags & (LINUX_O_NONBLOCK | LINUX_O_DIRECT), ends);
     if (err < 0)
         return err;
     own(t, ends[0]);

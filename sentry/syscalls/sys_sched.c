@@ -163,13 +163,17 @@ int64_t sys_sched_getparam(struct task *t, const struct sysargs *a) {
     return copy_out_obj(t, arg_ptr(a, 1), &p);
 }
 
+static int64_t rr_slice(struct kernel *k) {
+    int64_t ms = kernel_knob(k, KNOB_RR_TIMESLICE);
+    return ms < 1000 ? ms * 1000000 : 999999999;
+}
 int64_t sys_sched_rr_get_interval(struct task *t, const struct sysargs *a) {
     if (arg_int(a, 0) < 0)
         return -LINUX_EINVAL;
     struct task *other = named(t, arg_int(a, 0));
     if (!other)
         return -LINUX_ESRCH;
-    struct linux_timespec ts = {0, other->sched_policy == LINUX_SCHED_RR ? 100000000 : 4000000};
+    struct linux_timespec ts = {0, other->sched_policy == LINUX_SCHED_RR ? rr_slice(t->k) : 4000000};
     task_put(other);
     return copy_out_obj(t, arg_ptr(a, 1), &ts);
 }

@@ -5,6 +5,9 @@
 #include "fs/notify.h"
 #include "tests/unit/fs_util.h"
 
+#define INSTANCES 128    // fs.inotify.max_user_instances, at first
+#define WATCHES   65536  // fs.inotify.max_user_watches
+
 static struct file *instance(struct fx *x, uint32_t uid) {
     struct file *f;
     assert_int_equal(inotify_open(x->vfs, uid, LINUX_IN_NONBLOCK, &f), 0);
@@ -38,15 +41,15 @@ static void touch(struct fx *x, const char *name) {
 
 static void test_instances_of_a_user(void **state) {
     struct fx x;
-    struct file *in[INOTIFY_MAX_USER_INSTANCES], *f;
+    struct file *in[INSTANCES], *f;
     fx_begin(&x);
-    for (int i = 0; i < INOTIFY_MAX_USER_INSTANCES; i++)
+    for (int i = 0; i < INSTANCES; i++)
         in[i] = instance(&x, 1);
     assert_int_equal(inotify_open(x.vfs, 1, 0, &f), -LINUX_EMFILE);
     file_put(instance(&x, 2));
     file_put(in[5]);
     in[5] = instance(&x, 1);
-    for (int i = 0; i < INOTIFY_MAX_USER_INSTANCES; i++)
+    for (int i = 0; i < INSTANCES; i++)
         file_put(in[i]);
     assert_int_equal(inotify_open(x.vfs, 1, 1, &f), -LINUX_EINVAL);
     fx_end(&x);
@@ -57,7 +60,7 @@ static void test_watches_of_a_user(void **state) {
     char name[32];
     fx_begin(&x);
     struct file *a = instance(&x, 1), *b = instance(&x, 1), *other = instance(&x, 2);
-    for (int i = 0; i < INOTIFY_MAX_USER_WATCHES; i++) {
+    for (int i = 0; i < WATCHES; i++) {
         snprintf(name, sizeof name, "/%d", i);
         touch(&x, name);
         assert_true(watch(&x, i % 2 ? a : b, name, LINUX_IN_OPEN) > 0);
@@ -68,7 +71,7 @@ static void test_watches_of_a_user(void **state) {
     assert_int_equal(inotify_remove(b, 1), 0);
     assert_true(watch(&x, a, "/", LINUX_IN_OPEN) > 0);
     assert_int_equal(watch(&x, a, "/0", LINUX_IN_OPEN), -LINUX_ENOSPC);
-    assert_int_equal(atomic_load(&notify_watches), INOTIFY_MAX_USER_WATCHES + 1);
+    assert_int_equal(atomic_load(&notify_watches), WATCHES + 1);
     file_put(a);
     file_put(b);
     file_put(other);

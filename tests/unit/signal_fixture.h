@@ -12,6 +12,7 @@
 // clang-format on
 #include "abi/wait.h"
 #include "base/fault.h"
+#include "sentry/proc/coredump.h"
 #include "sentry/fd/signalfd.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
@@ -59,6 +60,7 @@ void task_notify(struct task *t) {
         fake.notified[fake.nnotified++] = t;
 }
 void task_wake(struct task *t) { atomic_store(&t->woken, true); }
+bool coredump(struct task *t, const struct lx_regs *regs, const struct linux_siginfo *info) { return false; }
 void task_die(struct task *t, int status) {
     fake.died = t;
     fake.died_status = status;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// keyctl(2): operations and numbers.
+#ifndef ABI_KEYCTL_H
+#define ABI_KEYCTL_H
+#include <stdint.h>
+
+#define LINUX_KEY_SPEC_THREAD_KEYRING       (-1)
+#define LINUX_KEY_SPEC_PROCESS_KEYRING      (-2)
+#define LINUX_KEY_SPEC_SESSION_KEYRING      (-3)
+#define LINUX_KEY_SPEC_USER_KEYRING         (-4)
+#define LINUX_KEY_SPEC_USER_SESSION_KEYRING (-5)
+#define LINUX_KEY_SPEC_GROUP_KEYRING        (-6)
+#define LINUX_KEY_SPEC_REQKEY_AUTH_KEY      (-7)
+#define LINUX_KEY_SPEC_REQUESTOR_KEYRING    (-8)
+
+#define LINUX_KEY_REQKEY_DEFL_NO_CHANGE        (-1)
+#define LINUX_KEY_REQKEY_DEFL_DEFAULT          0
+#define LINUX_KEY_REQKEY_DEFL_THREAD_KEYRING   1
+#define LINUX_KEY_REQKEY_DEFL_PROCESS_KEYRING  2
+#define LINUX_KEY_REQKEY_DEFL_SESSION_KEYRING  3
+#define LINUX_KEY_REQKEY_DEFL_USER_KEYRING     4
+#define LINUX_KEY_REQKEY_DEFL_USER_SESSION_KEYRING 5
+#define LINUX_KEY_REQKEY_DEFL_REQUESTOR_KEYRING 7
+
+#define LINUX_KEYCTL_GET_KEYRING_ID       0
+#define LINUX_KEYCTL_JOIN_SESSION_KEYRING 1
+#define LINUX_KEYCTL_UPDATE               2
+#define LINUX_KEYCTL_REVOKE               3
+#define LINUX_KEYCTL_CHOWN                4
+#define LINUX_KEYCTL_SETPERM              5
+#define LINUX_KEYCTL_DESCRIBE             6
+#define LINUX_KEYCTL_CLEAR                7
+#define LINUX_KEYCTL_LINK                 8
+#define LINUX_KEYCTL_UNLINK               9
+#define LINUX_KEYCTL_SEARCH               10
+#define LINUX_KEYCTL_READ                 11
+#define LINUX_KEYCTL_INSTANTIATE          12
+#define LINUX_KEYCTL_NEGATE               13
+#define LINUX_KEYCTL_SET_REQKEY_KEYRING   14
+#define LINUX_KEYCTL_SET_TIMEOUT          15
+#define LINUX_KEYCTL_ASSUME_AUTHORITY     16
+#define LINUX_KEYCTL_GET_SECURITY         17
+#define LINUX_KEYCTL_SESSION_TO_PARENT    18
+#define LINUX_KEYCTL_REJECT               19
+#define LINUX_KEYCTL_INSTANTIATE_IOV      20
+#define LINUX_KEYCTL_INVALIDATE           21
+#define LINUX_KEYCTL_RESTRICT_KEYRING     29
+#define LINUX_KEYCTL_MOVE                 30
+#define LINUX_KEYCTL_CAPABILITIES         31
+#define LINUX_KEYCTL_WATCH_KEY            32
+#define LINUX_KEYCTL_MOVE_EXCL            1
+
+// KEYCTL_CAPABILITIES, first byte
+#define LINUX_KEYCTL_CAPS0_BIG_KEY          0x10
+#define LINUX_KEYCTL_CAPS0_INVALIDATE       0x20
+#define LINUX_KEYCTL_CAPS0_RESTRICT_KEYRING 0x40
+#define LINUX_KEYCTL_CAPS0_MOVE             0x80
+
+#endif
