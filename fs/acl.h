@@ -38,8 +38,9 @@ struct acl {
 #define ACL_NAME_DEFAULT "system.posix_acl_default"
 bool acl_named(const char *name, enum acl_kind *kind);
 
-// A new ACL from an attribute's value, whose ids are those of the caller's user namespace; *out NULL: it has no
-// entries. EINVAL (an id without a number here, too), EOPNOTSUPP (version), ENOSPC (too many entries), ENOMEM.
+// A new ACL from an attribute's value, whose ids are those of the caller's user namespace; *out NULL: it has
+// no entries. EINVAL (an id without a number here, too), EOPNOTSUPP (version), ENOSPC (too many entries),
+// ENOMEM.
 int acl_parse(const struct vfs_cred *c, const void *value, size_t size, struct acl **out);
 // The value; its length (size 0: that alone), or -LINUX_ERANGE.
 int64_t acl_format(const struct vfs_cred *c, const struct acl *a, void *buf, size_t size);

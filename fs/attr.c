@@ -132,8 +132,8 @@ int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
 // Set-gid without group execute goes too, when the caller could not have set it.
 static unsigned kills_sgid(const struct inode *i, uint32_t mode, const struct vfs_cred *c) {
     bool bare = (mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == LINUX_S_ISGID;
-    return bare && !cred_in_group(c, LOAD(i->attr.gid)) && !cred_has_over(c, i, LINUX_CAP_FSETID) ? ATTR_KILL_SGID
-                                                                                          : 0;
+    bool may = cred_in_group(c, LOAD(i->attr.gid)) || cred_has_over(c, i, LINUX_CAP_FSETID);
+    return bare && !may ? ATTR_KILL_SGID : 0;
 }
 unsigned inode_must_drop_priv(const struct inode *i, const struct vfs_cred *c) {
     uint32_t mode = LOAD(i->attr.mode);

@@ -49,7 +49,8 @@ static int xattr_check(const struct vfs_ctx *ctx, struct inode *i, const char *n
     return bare ? -LINUX_EINVAL : 0;
 }
 // ---- ACLs -------------------------------------------------------------------------------------------------
-static int64_t get_acl(const struct vfs_cred *c, struct inode *i, enum acl_kind kind, void *buf, size_t size) {
+static int64_t get_acl(const struct vfs_cred *c, struct inode *i, enum acl_kind kind, void *buf,
+                       size_t size) {
     if (!i->ops->set_acl)
         return -LINUX_EOPNOTSUPP;
     struct acl *a = inode_acl(i, kind);

@@ -213,7 +213,7 @@ int process_parse(const struct oci *o, json_t *j, const char *file, const char *
     const struct reader r = {o, file, at, e};
     struct sentry_process *what = &p->what;
     int64_t adj;
-    *p = (struct process_config){.what.cwd_wanted = true};
+    *p = (struct process_config){.what.cwd_wanted = true, .what.cwd_made = true};
     const char *cwd = json_string_value(config_get(j, "cwd"));
     what->cwd = cwd;
     what->no_new_privs = json_is_true(config_get(j, "noNewPrivileges"));

@@ -168,7 +168,8 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     k->ncpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     k->cpus = allowed_cpus();
     the_kernel = k;
-    bool ok = err == 0 && first_namespaces(k) && k->keys && k->pids && k->tgs && k->pid_uses && k->pid_numbers;
+    bool tables = k->keys && k->pids && k->tgs && k->pid_uses && k->pid_numbers;
+    bool ok = err == 0 && tables && first_namespaces(k);
     k->init = ok ? make_init(k, c->main_is_1 ? 0 : 1) : NULL;
     return k->init ? k : NULL;
 }

@@ -27,6 +27,7 @@ struct sentry_process {
     char *const *envp;
     const char *cwd;  // when it is not there: an error if cwd_wanted, else "/"
     bool cwd_wanted;
+    bool cwd_made;  // it is made where it is missing: a container's
     uint32_t uid, gid, umask;
     const uint32_t *groups;
     unsigned ngroups;

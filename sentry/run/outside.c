@@ -178,7 +178,7 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
     set_dispositions(g, ignored);
-    return err < 0 ? err : set_fs(t, p, at->ns, at->role != OUTSIDE_EXEC && p->cwd_wanted);
+    return err < 0 ? err : set_fs(t, p, at->ns, p->cwd_made || at->role == OUTSIDE_LEADS);
 }
 
 static int publish(struct task *t, bool main) {

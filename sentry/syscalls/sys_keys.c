@@ -276,7 +276,8 @@ static bool in_groups(const struct cred *c, uint32_t gid) {
 
 static int64_t change_owner(struct task *t, struct key *k, const struct sysargs *a) {
     const uint32_t to_uid = arg_u32(a, 2), to_gid = arg_u32(a, 3);
-    uint32_t uid = to_uid == ~0u ? ~0u : task_uid_in(t, to_uid), gid = to_gid == ~0u ? ~0u : task_gid_in(t, to_gid);
+    uint32_t uid = to_uid == ~0u ? ~0u : task_uid_in(t, to_uid);
+    uint32_t gid = to_gid == ~0u ? ~0u : task_gid_in(t, to_gid);
     if ((uid == ID_NONE && to_uid != ~0u) || (gid == ID_NONE && to_gid != ~0u))
         return -LINUX_EINVAL;
     if (!task_capable(t, LINUX_CAP_SYS_ADMIN)) {
