@@ -312,7 +312,8 @@ MUTANTS = [
     ("any owner lifts an immutable flag", "seccomp", "syscalls:^chattr$", [(
         "fs/fileattr.c", "!cred_has(&ctx->cred, LINUX_CAP_LINUX_IMMUTABLE)", "false")]),
     ("a file that is cut gives back what it seems to have", "seccomp", "unit:goferfs_disk", [(
-        "fs/goferfs/attr.c", "*was = node_size(n);", "*was = i->attr.size;")]),
+        "fs/goferfs/attr.c", "*was = node_size(n);", "*was = i->attr.size;"), (
+        "fs/goferfs/attr.c", "    LOCKED_NESTED(&f->lock);\n", "")]),
     ("each name of a host file is charged alone", "seccomp", "unit:goferfs_disk", [(
         "fs/goferfs/hostfile.c", "if (o == 0) {", "if (false) {")]),
     ("a host file gives back what another name still holds", "seccomp", "unit:goferfs_disk", [(

@@ -168,8 +168,14 @@ static void test_flags(void **state) {
     }
     settled = true;
     pthread_join(t, NULL);
+    uint32_t set = LINUX_FS_IMMUTABLE_FL;
+    flags_call(&shared, f, LINUX_FS_IOC_SETFLAGS, &set);
+    int late = f->inode->ops->set_flags(f->inode, 0, 0);  // judged before
+    uint32_t left = atomic_load(&f->inode->flags);
     file_put(f);
     assert_int_equal(lost, 0);
+    assert_int_equal(late, -LINUX_EAGAIN);
+    assert_int_equal(left, set);
     fx_end(&shared);
 }
 
