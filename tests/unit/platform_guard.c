@@ -174,8 +174,12 @@ static void test_closed_after_failure(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        platform_test(test_shrink),      platform_test(test_no_memory), platform_test(test_old_offer),
-        platform_test(test_over_premap), platform_test(test_lost),      platform_test(test_closed_after_failure),
+        platform_test(test_shrink),
+        platform_test(test_no_memory),
+        platform_test(test_old_offer),
+        platform_test(test_over_premap),
+        platform_test(test_lost),
+        platform_test(test_closed_after_failure),
     };
     alarm(100);
     return run_backends_afresh("platform guard", tests, sizeof tests / sizeof *tests);
