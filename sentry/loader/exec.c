@@ -230,16 +230,6 @@ static void new_memory(struct task *t, struct exec *e) {
     }
 }
 
-// May others of the user look into the program? Not when it has, or came from, rights that the user has not,
-// proc(5).
-static bool dumpable(const struct cred *old, const struct exec_image *im) {
-    const struct cred *c = im->cred;
-    bool was_plain = old->euid == old->uid && old->egid == old->gid;
-    bool same =
-        old->euid == c->euid && old->egid == c->egid && old->fsuid == c->fsuid && old->fsgid == c->fsgid;
-    return im->readable && was_plain && same && !(c->cap_permitted & ~old->cap_permitted);
-}
-
 static void new_identity(struct task *t, struct exec *e) {
     const struct exec_image *im = e->im;
     struct tgroup *g = t->tg;
@@ -247,7 +237,6 @@ static void new_identity(struct task *t, struct exec *e) {
         LOCKED(&t->k->tasks_lock);
         memcpy(t->comm, im->comm, sizeof t->comm);
         g->did_exec = true;
-        g->dumpable = dumpable(t->cred, im);
     }
     t->personality &= ~im->personality_clear;
     t->forked_no_exec = false;

@@ -249,15 +249,18 @@ static bool new_caps(struct cred *c, const struct cred *old, const struct file_c
     bool grew = effective || (c->cap_permitted & ~c->cap_ambient);
     return changed || c->euid != old->uid || c->egid != old->gid || (c->uid != zero && grew);
 }
-// As bprm_fill_uid() of Linux: not by way of another namespace's mount, nor for owners that c's does not
-// know.
-static bool may_set_ids(struct task *t, const struct cred *c, const struct binary *b) {
+static bool knows_owners(const struct user_ns *u, const struct binary *b) {
+    return idmap_out(user_ns_uids(u), b->attr.uid) != ID_NONE &&
+           idmap_out(user_ns_gids(u), b->attr.gid) != ID_NONE;
+}
+
+// Does a file there give rights, by its mode or its capabilities? As mnt_may_suid() of Linux: not by way of
+// another namespace's mount.
+static bool may_give(struct task *t, const struct path *p) {
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
-    bool seen = vfs_is_in(ns, &b->file->path);
+    bool seen = vfs_is_in(ns, p);
     mnt_ns_put(ns);
-    return seen && !(b->file->path.mnt->flags & LINUX_MS_NOSUID) &&
-           idmap_out(user_ns_uids(c->user), b->attr.uid) != ID_NONE &&
-           idmap_out(user_ns_gids(c->user), b->attr.gid) != ID_NONE;
+    return seen && !(p->mnt->flags & LINUX_MS_NOSUID);
 }
 
 static int new_cred(struct task *t, struct exec_image *x, const struct binary *b) {
@@ -267,7 +270,8 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
     x->alone = fs_ctx_exec_begin(t) ? t->fs : NULL;
     uint32_t mode = b->attr.mode;
     bool no_new_privs = task_no_new_privs(t);
-    bool honoured = !no_new_privs && may_set_ids(t, c, b);
+    bool gives = may_give(t, &b->file->path);
+    bool honoured = gives && !no_new_privs && knows_owners(c->user, b);
     x->set_uid = honoured && (mode & LINUX_S_ISUID) ? b->attr.uid : ~0u;
     x->set_gid = honoured && (mode & LINUX_S_ISGID) && (mode & LINUX_S_IXGRP) ? b->attr.gid : ~0u;
     if (x->set_uid != ~0u)
@@ -276,7 +280,7 @@ static int new_cred(struct task *t, struct exec_image *x, const struct binary *b
         c->egid = x->set_gid;
     // no_new_privs is new_caps()'s to heed: what the caller has already, it keeps.
     struct file_caps fc;
-    bool has = !(b->file->path.mnt->flags & LINUX_MS_NOSUID) && vfs_file_caps(b->file->inode, &fc);
+    bool has = gives && vfs_file_caps(b->file->inode, &fc);
     if (has && fc.effective && (fc.permitted & ~c->cap_bounding & ~(fc.inheritable & c->cap_inheritable)))
         return -LINUX_EPERM;  // it knows nothing of capabilities, and would run without some
     if (x->set_uid != ~0u || x->set_gid != ~0u || (has && (fc.permitted & ~t->cred->cap_permitted)))
@@ -298,6 +302,24 @@ static int new_space(struct task *t, struct exec_image *x) {
     if (x->mm)
         x->mm->knobs = vfs_knobs(t->k->vfs);
     return x->mm ? 0 : -LINUX_ENOMEM;
+}
+
+// May others of the user look into the program? Not when it has, or came from, rights that the user has not,
+// proc(5), nor when the user may not read what runs: then that is for those alone who have the right in a
+// namespace that knows the file's owners (would_dump() of Linux).
+static void set_lookers(struct exec_image *x, const struct cred *old, const struct vfs_ctx *ctx,
+                        const struct binary *of[2]) {
+    struct user_ns *u = x->cred->user;
+    bool plain = old->euid == old->uid && old->egid == old->gid && cred_same_rights(old, x->cred);
+    for (int i = 0; i < 2; i++) {
+        if (!of[i]->file || vfs_permission(of[i]->file->inode, MAY_READ, &ctx->cred) == 0)
+            continue;
+        plain = false;
+        while (u->level && !knows_owners(u, of[i]))
+            u = user_ns_parent(u);
+    }
+    x->mm->user = user_ns_get(u);
+    atomic_init(&x->mm->dumpable, plain);
 }
 
 static int check_arg_size(struct task *t, const struct exec_args *a) {
@@ -374,7 +396,7 @@ static int load_program(struct task *t, const struct vfs_ctx *ctx, const struct 
     r = load_elf(t, x, &b, &interp);
     if (r < 0)
         return r;
-    x->readable = vfs_permission(b.file->inode, MAY_READ, &ctx->cred) == 0;
+    set_lookers(x, t->cred, ctx, (const struct binary *[]){&b, &interp});
     mm_set_exe(x->mm, b.file);
     x->file = take_ptr(b.file);
     return 0;

@@ -49,7 +49,6 @@ struct exec_image {
     bool secure;
     // the caller's place, which nobody may join until the exec ends; borrowed; or NULL
     struct fs_ctx *alone;
-    bool readable;              // by the caller: else not dumpable
     uint32_t set_uid, set_gid;  // ~0u: unchanged
     uint32_t personality_clear; // bits of the caller's that it does not keep
 };

@@ -44,6 +44,7 @@
 #include "sentry/mm/mm.h"
 #include "base/fault.h"
 #include "sentry/mm/area.h"
+#include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,7 @@ static struct mm *mm_alloc(const struct plat_layout *layout, struct plat_as *as)
     aio_set_init(&mm->aio);
     mm->layout = layout;
     mm->as = as;
+    atomic_init(&mm->dumpable, 1);
     mm->mmap_base = mm->place_top = layout->hi;
     return mm;
 }
@@ -87,6 +89,8 @@ static void mm_free(struct mm *mm) {
     mm_set_exe(mm, NULL);
     if (mm->as)
         plat_as_put(mm->as);
+    if (mm->user)
+        user_ns_put(mm->user);
     waitq_destroy(&mm->op_wait);
     aio_set_destroy(&mm->aio);
     lock_destroy(&mm->lock);
@@ -161,6 +165,8 @@ int mm_fork(struct mm *old, struct plat_as *as, struct mm **out) {
         r = copy_areas(old, mm);
     }
     mm->exe = exe;
+    mm->user = old->user ? user_ns_get(old->user) : NULL;
+    atomic_init(&mm->dumpable, atomic_load(&old->dumpable));
     if (r < 0) {
         mm_free(mm);
         return r;

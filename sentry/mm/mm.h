@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct task;
+struct user_ns;
 
 struct vma {
     union {
@@ -76,6 +77,10 @@ struct mm {
     unsigned nauxv;
     struct file *exe;               // [lock] owned
     const struct knobs *knobs;      // [c after exec] borrowed: vm.max_map_count; NULL: none
+    // [a] may others of the user look into it (1)? PR_SET_DUMPABLE
+    _Atomic uint32_t dumpable;
+    // [c after exec] owned: over which else a capability has to hold (NULL: the first)
+    struct user_ns *user;
     _Atomic uint32_t membarrier;    // LINUX_MEMBARRIER_CMD_REGISTER_* that were made
     struct task *op_task;           // [lock] whose turn it is to change the map; NULL: nobody's
     struct list unsettled;          // [lock] task->unsettled: what host threads have still to do (mm_turn.c)

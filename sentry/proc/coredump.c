@@ -106,7 +106,7 @@ static void put_field(struct task *t, struct text *x, char field, int sig) {
         put(x, "%d", sig);
         break;
     case 'd':
-        put(x, "%u", atomic_load(&t->tg->dumpable));
+        put(x, "%u", atomic_load(&t->mm->dumpable));
         break;
     case 't':
         put(x, "%llu", (unsigned long long)(real_ns() / 1000000000));
@@ -335,8 +335,8 @@ static bool write_core(struct task *t, const struct lx_regs *regs, const struct 
 
 bool coredump(struct task *t, const struct lx_regs *regs, const struct linux_siginfo *info) {
     uint64_t limit = task_rlimit(t, LINUX_RLIMIT_CORE);
-    if (limit < GUEST_PAGE_SIZE || atomic_load(&t->tg->dumpable) != 1 || atomic_load(&t->tg->exiting) ||
-        atomic_exchange(&t->tg->dumped, true) || !t->mm || !t->thread)
+    if (limit < GUEST_PAGE_SIZE || !t->mm || !t->thread || atomic_load(&t->mm->dumpable) != 1 ||
+        atomic_load(&t->tg->exiting) || atomic_exchange(&t->tg->dumped, true))
         return false;
     TASK_VFS_CTX(t, ctx);
     struct file *f cleanup_file = NULL;

@@ -3,6 +3,7 @@
 // tasks_lock and a reference.
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/user_ns.h"
 #include <stdlib.h>
@@ -48,6 +49,20 @@ void task_set_cred(struct task *t, struct cred *c) {
         t->cred = c;
     }
     cred_put(old);
+}
+
+bool cred_same_rights(const struct cred *old, const struct cred *c) {
+    return old->euid == c->euid && old->egid == c->egid && old->fsuid == c->fsuid && old->fsgid == c->fsgid &&
+           cred_has_all_of(old, c);
+}
+
+void task_commit_cred(struct task *t, struct cred *c) {
+    if (!cred_same_rights(t->cred, c)) {
+        if (t->mm)  // a child's is its maker's still
+            atomic_store(&t->mm->dumpable, 0);
+        t->pdeath_signal = 0;
+    }
+    task_set_cred(t, c);
 }
 
 bool task_capable(const struct task *t, int cap) { return cred_ns_capable(t->cred, NULL, cap); }

@@ -24,7 +24,11 @@ struct cred {
 // NULL: no memory.
 struct cred *cred_dup(const struct cred *old, unsigned ngroups);
 void cred_sort_groups(struct cred *c);  // after they were set: they are searched as a sorted list
-void task_set_cred(struct task *t, struct cred *c);  // takes c over
+void task_set_cred(struct task *t, struct cred *c);  // takes c over; for exec, whose memory is new
+// The same for the rest, as commit_creds() of Linux: with other rights, what the memory holds from before is
+// no longer for others of the user to look into.
+void task_commit_cred(struct task *t, struct cred *c);
+bool cred_same_rights(const struct cred *old, const struct cred *c);  // others of the user may see no more
 struct cred *cred_get(struct cred *c);
 void cred_put(struct cred *c);
 // Effective, and over the sandbox as a whole: not in a user namespace of its own (user_ns.h has the others).

@@ -101,7 +101,7 @@ static bool is_alone(struct task *t) { return atomic_load(&t->tg->nalive) == 1; 
 
 static void put_set(struct task *t, struct new_set *s) {
     if (s->cred)
-        task_set_cred(t, s->cred);
+        task_commit_cred(t, s->cred);
     if (s->proxy && t->nsproxy && s->proxy->of[NS_IPC] != t->nsproxy->of[NS_IPC] &&
         atomic_load(&t->state) != TASK_NEW && is_alone(t))
         sem_exit(t->tg, task_ipc(t));  // what it was to undo there, it does now

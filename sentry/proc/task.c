@@ -123,7 +123,6 @@ struct tgroup *tgroup_alloc(struct kernel *k, struct pid_ns *ns) {
     waitq_init(&g->child_wait);
     waitq_init(&g->exit_wait);
     g->start_ns = kernel_uptime_ns();
-    g->dumpable = 1;
     g->coredump_filter = LINUX_COREDUMP_FILTER_DEFAULT;
     g->mce_kill = LINUX_PR_MCE_KILL_DEFAULT;
     tgroup_timers_init(g);

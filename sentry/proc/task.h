@@ -112,7 +112,6 @@ struct tgroup {
     _Atomic bool dumped;                    // [a] a thread of it writes the core, or has
     _Atomic uint32_t mce_kill;              // [a] LINUX_PR_MCE_KILL_*: kept and shown
     _Atomic bool thp_disabled, io_flusher;  // [a] the same
-    _Atomic uint32_t dumpable;      // [a]
 };
 
 // How a task that has stopped goes on; NOT_STOPPED: it has not.

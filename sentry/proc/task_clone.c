@@ -57,7 +57,6 @@ static struct tgroup *clone_tgroup(struct task *t, const struct clone_req *r) {
     g->member = old->member;
     g->thp_disabled = old->thp_disabled;
     g->io_flusher = old->io_flusher;
-    g->dumpable = old->dumpable;
     LOCKED(&old->sig_lock);
     memcpy(g->rlimits, old->rlimits, sizeof g->rlimits);
     g->sighand = r->flags & LINUX_CLONE_SIGHAND ? sighand_get(old->sighand) : sighand_copy(old->sighand);

@@ -94,14 +94,25 @@ bool user_ns_is_in(const struct user_ns *u, const struct user_ns *outer) {
     return u == outer;
 }
 
-// As cap_capable() of Linux: who made a namespace, and is in the one around it, has all in it.
-bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) {
-    if (!u)  // what belongs to nobody's is the first one's
-        return c->user->level == 0 && (c->cap_effective >> cap & 1);
+// Who made a namespace, and is in the one around it, has all in it.
+static bool is_maker(const struct cred *c, const struct user_ns *u) {
     for (; u->level > c->user->level; u = user_ns_parent(u))
         if (user_ns_parent(u) == c->user && u->uid == c->euid)
             return true;
-    return u == c->user && (c->cap_effective >> cap & 1);
+    return false;
+}
+
+bool cred_has_all_of(const struct cred *old, const struct cred *c) {
+    if (old->user == c->user)
+        return !(c->cap_permitted & ~old->cap_permitted);
+    return is_maker(old, c->user);
+}
+
+// As cap_capable() of Linux.
+bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) {
+    if (!u)  // what belongs to nobody's is the first one's
+        return c->user->level == 0 && (c->cap_effective >> cap & 1);
+    return is_maker(c, u) || (user_ns_is_in(u, c->user) && (c->cap_effective >> cap & 1));
 }
 
 bool task_ns_capable(const struct task *t, const struct user_ns *u, int cap) {

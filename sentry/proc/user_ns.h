@@ -43,6 +43,9 @@ void user_ns_enter(struct cred *c, struct user_ns *u);  // setns(2): takes a ref
 
 // Has c that capability over what belongs to u (NULL: the first)?
 bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap);
+// Has `old` all that c may have: the same namespace and capabilities, or one that it made (Linux'
+// cred_cap_issubset())?
+bool cred_has_all_of(const struct cred *old, const struct cred *c);
 bool task_ns_capable(const struct task *t, const struct user_ns *u, int cap);
 bool task_capable_over(const struct task *t, const struct ns *n, int cap);  // over a namespace of any kind
 bool task_own_capable(const struct task *t, int cap);                       // over its own user namespace

@@ -8,6 +8,7 @@
 #include "sentry/procfs/procfs.h"
 #include "base/fault.h"
 #include "fs/vfs.h"
+#include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
@@ -43,7 +44,7 @@ static void owner_of(const struct proc_node *n, struct vfs_attr *a) {
     bool open_dir = LINUX_S_ISDIR(n->e->mode) && (n->e->mode & 07777) == 0555;
     {
         LOCKED(&t->k->tasks_lock);
-        if ((t->mm && n->g->dumpable == 1) || open_dir) {
+        if ((t->mm && t->mm->dumpable == 1) || open_dir) {
             a->uid = t->cred->euid;
             a->gid = t->cred->egid;
         }

@@ -4,6 +4,7 @@
 // held, which keeps both credentials from being replaced.
 #include "abi/caps.h"
 #include "sentry/kernel.h"
+#include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/ptrace/ptrace.h"
@@ -13,14 +14,22 @@ static bool same_ids(const struct cred *t, uint32_t uid, uint32_t gid) {
            gid == t->gid;
 }
 
+// What is in memory may be from before the task's credentials, or not for its user to read: then the
+// namespace counts that the program was begun in.
+bool ptrace_may_see(const struct cred *c, const struct mm *mm) {
+    return mm->dumpable == 1 || cred_ns_capable(c, mm->user, LINUX_CAP_SYS_PTRACE);
+}
+
 bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_creds how) {
     const struct cred *c = me->cred, *o = t->cred;
-    if (me->tg == t->tg || cred_ns_capable(c, o->user, LINUX_CAP_SYS_PTRACE))
+    if (me->tg == t->tg)
         return true;
     bool fs = how == PTRACE_FSCREDS;
     uint64_t mine = fs ? c->cap_effective : c->cap_permitted;
-    return same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && t->tg->dumpable == 1 &&
-           c->user == o->user && !(o->cap_permitted & ~mine);
+    bool alike = same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && c->user == o->user &&
+                 !(o->cap_permitted & ~mine);
+    return (alike || cred_ns_capable(c, o->user, LINUX_CAP_SYS_PTRACE)) &&
+           (!t->mm || ptrace_may_see(c, t->mm));
 }
 
 bool ptrace_tracer_capable(struct task *t) {

@@ -7,6 +7,7 @@
 #include "abi/sched.h"
 #include "base/fault.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/pgroup.h"
 #include "sentry/proc/task_impl.h"
 #include "sentry/ptrace/impl.h"
@@ -74,8 +75,9 @@ int ptrace_traceme(struct task *t) {
     struct task *tracer = t->tg->parent_task;
     if (t->ptrace->tracer || !tracer || atomic_load(&tracer->state) == TASK_DEAD)
         return -LINUX_EPERM;
-    const struct cred *c = tracer->cred;
-    if ((t->cred->cap_permitted & ~c->cap_permitted) && !task_capable(tracer, LINUX_CAP_SYS_PTRACE))
+    const struct cred *c = tracer->cred, *mine = t->cred;
+    bool within = c->user == mine->user && !(mine->cap_permitted & ~c->cap_permitted);
+    if (!within && !cred_ns_capable(c, mine->user, LINUX_CAP_SYS_PTRACE))
         return -LINUX_EPERM;
     link_to(t->ptrace, tracer, false, 0);
     return 0;

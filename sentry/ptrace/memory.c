@@ -17,14 +17,15 @@
 
 #define PROT_RWX (LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC)
 
-static struct mm *mm_of(struct task *child) {
+// NULL: there is none, or it has become one that its tracer may not look into.
+static struct mm *mm_of(struct task *t, struct task *child) {
     LOCKED(&child->k->tasks_lock);
-    return child->mm ? mm_get(child->mm) : NULL;
+    return child->mm && ptrace_may_see(t->cred, child->mm) ? mm_get(child->mm) : NULL;
 }
 
 int64_t ptrace_peek(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     uint64_t word;
-    struct mm *mm = mm_of(child);
+    struct mm *mm = mm_of(t, child);
     if (!mm)
         return -LINUX_EIO;
     int64_t n = plat_copy_in(mm->as, &word, uaddr(addr), sizeof word);
@@ -165,7 +166,7 @@ int64_t ptrace_force(struct task *t, struct mm *mm, uint64_t addr, const void *b
 
 int64_t ptrace_poke(struct task *t, struct task *child, uint64_t addr, uint64_t data) {
     park_yielded(t);
-    struct mm *mm = mm_of(child);
+    struct mm *mm = mm_of(t, child);
     if (!mm)
         return -LINUX_EIO;
     park_arm(t, &t->tg->child_wait);

@@ -164,6 +164,8 @@ bool ptrace_holds(const struct tgroup *g);             // a zombie that its pare
 void ptrace_forget(struct task *t);                    // no longer traced, and nobody is told
 
 // ---- wait4 (wait.c): [T] ----------------------------------------------------------------------------------
+struct cred;
+struct mm;
 struct wait_req;
 struct wait_result;
 // 1: *res is filled; 0: there is a tracee that fits, without news; -LINUX_ECHILD: none fits.
@@ -174,6 +176,8 @@ bool ptrace_traced_by(const struct task *t, const struct tgroup *g);
 enum ptrace_creds { PTRACE_FSCREDS, PTRACE_REALCREDS };
 // ptrace(2), "Ptrace access mode checking": may `me` look into t? [T]
 bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_creds how);
+// ... and into the memory of one that is traced already? [T]
+bool ptrace_may_see(const struct cred *c, const struct mm *mm);
 // t has no tracer, or one with CAP_SYS_PTRACE: exec may gain privileges
 bool ptrace_tracer_capable(struct task *t);
 

@@ -117,10 +117,8 @@ static void fix_caps(struct cred *c, const struct cred *old) {
 
 // Publishes `c` (taken over) in place of t's credentials.
 static int64_t commit_ids(struct task *t, struct cred *c) {
-    if (c->euid != t->cred->euid || c->egid != t->cred->egid)
-        t->tg->dumpable = 0;
     fix_caps(c, t->cred);
-    task_set_cred(t, c);
+    task_commit_cred(t, c);
     return 0;
 }
 
@@ -273,7 +271,7 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
             return -LINUX_EINVAL;
         }
     cred_sort_groups(c);
-    task_set_cred(t, c);
+    task_commit_cred(t, c);
     return 0;
 }
 
@@ -343,6 +341,6 @@ int64_t sys_capset(struct task *t, const struct sysargs *a) {
     n->cap_effective = eff;
     n->cap_inheritable = inh;
     n->cap_ambient &= perm & inh;
-    task_set_cred(t, n);
+    task_commit_cred(t, n);
     return 0;
 }

@@ -38,7 +38,7 @@ static int64_t change_cred(struct task *t, void (*change)(struct cred *c, uint64
     if (!c)
         return -LINUX_ENOMEM;
     change(c, v);
-    task_set_cred(t, c);
+    task_commit_cred(t, c);
     return 0;
 }
 
@@ -232,11 +232,11 @@ int64_t sys_prctl(struct task *t, const struct sysargs *a) {
     case LINUX_PR_GET_PDEATHSIG:
         return copy_out_obj(t, arg_ptr(a, 1), &t->pdeath_signal);
     case LINUX_PR_GET_DUMPABLE:
-        return t->tg->dumpable;
+        return t->mm->dumpable;
     case LINUX_PR_SET_DUMPABLE:
         if (v > 1)
             return -LINUX_EINVAL;
-        t->tg->dumpable = (uint32_t)v;
+        t->mm->dumpable = (uint32_t)v;
         return 0;
     case LINUX_PR_SET_CHILD_SUBREAPER: {
         LOCKED(&t->k->tasks_lock);
