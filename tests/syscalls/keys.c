@@ -178,6 +178,41 @@ TEST(rights) {
     EXPECT_OK(ctl(CLEAR, PROCESS));
 }
 
+// What is moved lies in what it takes the place of, and nothing else holds that.
+TEST(moved_out_of_what_it_replaces) {
+    NEED_KEYS;
+    char text[64];
+    int ids[2];
+    long to = ASSERT_OK(add("keyring", "to", "", PROCESS)), q = ASSERT_OK(add("keyring", "q", "", (int)to));
+    long from = ASSERT_OK(add("keyring", "from", "", (int)q));
+    long k = ASSERT_OK(add("keyring", "q", "", (int)from));
+    ASSERT_OK(add("user", "inside", "x", (int)k));
+    EXPECT_OK(ctl(MOVE, k, from, to, 0));
+    EXPECT_EQ(ctl(READ, to, ids, sizeof ids), sizeof(int));
+    EXPECT_EQ(ids[0], k);
+    EXPECT_EQ(ctl(READ, k, ids, sizeof ids), sizeof(int));
+    EXPECT_TRUE(is_gone(q) && is_gone(from));
+    EXPECT_TRUE(ctl(DESCRIBE, k, text, sizeof text) > 0);
+    EXPECT_OK(ctl(CLEAR, PROCESS));
+}
+
+// The keyrings of a user are his whoever is charged for them.
+TEST(users_ring_given_away) {
+    NEED_KEYS;
+    if (geteuid())
+        SKIP("needs CAP_SYS_ADMIN");
+    IN_CHILD {
+        ASSERT_OK(setresuid(4322, 4322, 0));
+        long ring = ASSERT_OK(ctl(GET_ID, -4, 1)), session = ASSERT_OK(ctl(GET_ID, -5, 1));
+        ASSERT_OK(ctl(SETPERM, ring, 0x3f3f3f3f));
+        ASSERT_OK(ctl(SETPERM, session, 0x3f3f3f3f));
+        ASSERT_OK(seteuid(0));
+        EXPECT_OK(ctl(CHOWN, ring, 4323, -1));
+        EXPECT_OK(ctl(CHOWN, session, 4323, -1));
+        EXPECT_EQ(ctl(GET_ID, -4, 0), ring);
+    }
+}
+
 // A user's keys are counted: EDQUOT comes before memory is gone.
 TEST(quota) {
     NEED_KEYS;
