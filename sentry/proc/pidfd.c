@@ -33,11 +33,13 @@ struct pidfd_info {
 _Static_assert(sizeof(struct pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
 
 // What can be told t, in its numbers: of a process that has been waited for its status alone, if asked for,
-// else -LINUX_ESRCH, as of one that it does not see.
+// else -LINUX_ESRCH. Nothing of one that it does not see: -LINUX_EREMOTE.
 static int gather(struct task *t, struct tgroup *g, uint64_t asked, struct pidfd_info *i) {
     const struct pid_ns *ns = t->tg->pid_ns;
     LOCKED(&g->k->tasks_lock);
     *i = (struct pidfd_info){0};
+    if (!pid_ns_is_in(g->pid_ns, ns))
+        return -LINUX_EREMOTE;
     if (g->state == TG_REAPED) {
         if (!(asked & INFO_EXIT))
             return -LINUX_ESRCH;
@@ -46,11 +48,8 @@ static int gather(struct task *t, struct tgroup *g, uint64_t asked, struct pidfd
         return 0;
     }
     const struct cred *c = g->leader->cred;
-    int32_t pid = pid_out(ns, g->pid);
-    if (!pid)
-        return -LINUX_ESRCH;
     i->mask = INFO_PID | INFO_CREDS;
-    i->pid = i->tgid = (uint32_t)pid;
+    i->pid = i->tgid = (uint32_t)pid_out(ns, g->pid);
     i->ppid = g->parent ? (uint32_t)pid_out(ns, g->parent->pid) : 0;
     i->ruid = task_uid_out(t, c->uid);
     i->rgid = task_gid_out(t, c->gid);

@@ -210,6 +210,11 @@ TEST(users_ring_given_away) {
         EXPECT_OK(ctl(CHOWN, ring, 4323, -1));
         EXPECT_OK(ctl(CHOWN, session, 4323, -1));
         EXPECT_EQ(ctl(GET_ID, -4, 0), ring);
+        long rings[] = {ring, session};
+        for (int i = 0; i < 2; i++) {  // as they were
+            EXPECT_OK(ctl(CHOWN, rings[i], 4322, -1));
+            EXPECT_OK(ctl(SETPERM, rings[i], 0x1f3f0000));
+        }
     }
 }
 
