@@ -60,8 +60,8 @@ int proc_show_key_users(struct proc_text *x, const struct proc_node *n) {
     const struct key_user *u;
     LOCKED(&k->lock);
     list_for_each(u, &k->users, link)
-        proc_printf(x, "%5u: %5u %u/%u %u/%u %zu/%u\n", idmap_shown(proc_reader_uids(), u->uid), u->nkeys, u->nkeys, u->nkeys, u->nkeys,
-                    atomic_load(u->uid ? &k->max_keys : &k->root_max_keys), u->nbytes,
-                    atomic_load(u->uid ? &k->max_bytes : &k->root_max_bytes));
+        proc_printf(x, "%5u: %5u %u/%u %u/%u %zu/%u\n", idmap_shown(proc_reader_uids(), u->uid), u->nkeys,
+                    u->nkeys, u->nkeys, u->nkeys, atomic_load(u->uid ? &k->max_keys : &k->root_max_keys),
+                    u->nbytes, atomic_load(u->uid ? &k->max_bytes : &k->root_max_bytes));
     return 0;
 }
