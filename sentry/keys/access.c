@@ -47,10 +47,10 @@ struct hunt {
 };
 
 static bool fits(const struct hunt *h, struct key *k) {
-    if (h->mark) {
+    if (h->mark && key_allowed(h->t, k, h->possessed, KEY_SEARCH))
         k->held = h->mark;
+    if (h->mark)
         return false;
-    }
     if (h->aim)
         return k == h->aim;
     return k->type == h->type && !strcmp(k->description, h->description);
@@ -58,7 +58,7 @@ static bool fits(const struct hunt *h, struct key *k) {
 
 static struct key *hunt_one(struct hunt *h, struct key *k) {
     int err = h->aim ? 0 : key_valid(k);
-    if (err == 0 && !h->aim && !key_allowed(h->t, k, h->possessed, KEY_SEARCH))
+    if (err == 0 && !key_allowed(h->t, k, h->possessed, KEY_SEARCH))
         err = -LINUX_EACCES;
     if (err == -LINUX_ENOKEY && k->invalid)
         err = -LINUX_EKEYREVOKED;
@@ -329,5 +329,5 @@ void keys_task_gone(struct task *t) {
         return;
     LOCKED(&t->k->keys->lock);
     key_put(t->k->keys, take_ptr(t->keys.thread));
-    key_put(t->k->keys, take_ptr(t->keys.session));
+    key_put(t->k->keys, atomic_exchange(&t->keys.session, NULL));
 }

@@ -218,6 +218,39 @@ TEST(users_ring_given_away) {
     }
 }
 
+static bool is_shown(const char *description) {
+    static char text[1 << 20];
+    FILE *f = fopen("/proc/keys", "r");
+    ASSERT_TRUE(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = 0;
+    return strstr(text, description);
+}
+
+// /proc/keys has what the reader may view: here what only a possessor may, as far as keyrings lead to it.
+TEST(shown_to_who_possesses) {
+    NEED_KEYS;
+    if (access("/proc/keys", R_OK) < 0)
+        SKIP("no /proc/keys");
+    long outer = ASSERT_OK(add("keyring", "outer", "", PROCESS));
+    long inner = ASSERT_OK(add("keyring", "inner", "", (int)outer));
+    long k = ASSERT_OK(add("user", "for-possessors", "x", (int)inner));
+    ASSERT_OK(add("user", "for-anybody", "x", (int)inner));
+    EXPECT_OK(ctl(SETPERM, k, 0x09000000));
+    EXPECT_TRUE(is_shown("for-possessors") && is_shown("for-anybody"));
+    IN_CHILD {
+        EXPECT_TRUE(!is_shown("for-possessors") && is_shown("for-anybody"));
+    }
+    long unfound = ASSERT_OK(add("user", "not-to-be-found", "x", (int)inner));
+    EXPECT_OK(ctl(SETPERM, unfound, 0x01000000));  // nobody possesses what cannot be searched for
+    EXPECT_TRUE(!is_shown("not-to-be-found"));
+    EXPECT_ERRNO(ctl(DESCRIBE, unfound, NULL, 0), EACCES);
+    EXPECT_OK(ctl(SETPERM, inner, 0x37370000));  // no search: it leads nowhere
+    EXPECT_TRUE(!is_shown("for-possessors"));
+    EXPECT_OK(ctl(CLEAR, PROCESS));
+}
+
 // A user's keys are counted: EDQUOT comes before memory is gone.
 TEST(quota) {
     NEED_KEYS;
