@@ -25,10 +25,10 @@ struct process_inherited {  // as it was before process_start()
 // From now on a signal ends this process only when it is SIGKILL or tells of a fault of its own; writing to a
 // closed pipe or past a file's limit is an error and no signal; children are waited for; limits are as wide
 // as they may be made, but no core is dumped; new threads have stacks of a known size; the umask is 077.
-// was: NULL in a process that the CLI has forked: nothing is blocked. In the CLI itself: what the program is
-// to have, and every signal that the caller does not ignore is blocked, with SIGCHLD and SIGCONT, so that
-// none is lost before it can be handed on (oci/supervise.h).
-// Returns NULL, or what is too narrow for us to work, for a message to the user.
+// was: NULL in a process that the CLI has forked, which has the rest from it: only signals are set, and none
+// is blocked. In the CLI itself: what the program is to have, and every signal that the caller does not
+// ignore is blocked, with SIGCHLD and SIGCONT, so that none is lost before it can be handed on
+// (oci/supervise.h). Returns NULL, or what is too narrow for us to work, for a message to the user.
 const char *process_start(struct process_inherited *was);
 
 #endif

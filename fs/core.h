@@ -9,6 +9,7 @@
 #define FS_CORE_H
 #include "base/budget.h"
 #include "base/fault.h"
+#include "base/rbtree.h"
 #include "fs/use.h"
 #include "fs/knobs.h"
 #include "fs/vfs.h"
@@ -36,6 +37,8 @@ struct vfs {
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
 
     struct lock acl_lock;        // RANK_LEAF: which ACLs an inode has
+    struct lock host_files_lock;  // RANK_LEAF
+    struct rb_root host_files;    // [h: host_files_lock] fs/goferfs/hostfile.c
     struct lock waits_lock;      // RANK_LEAF
     struct list lock_waits;      // [w: waits_lock] who waits for whose file lock (fs/locks.c)
 

@@ -44,11 +44,15 @@ static int64_t set_flags(const struct vfs_ctx *ctx, struct file *f, uint32_t fla
         return -LINUX_EROFS;
     if (!inode_owner_or_capable(i, &ctx->cred))
         return -LINUX_EPERM;
-    if (((flags ^ atomic_load(&i->flags)) & GUARDED) && !cred_has(&ctx->cred, LINUX_CAP_LINUX_IMMUTABLE))
-        return -LINUX_EPERM;
-    if (!supported)
-        return -LINUX_EOPNOTSUPP;
-    int err = i->ops->set_flags(i, flags);
+    int err;
+    do {  // judged is what is replaced
+        uint32_t was = atomic_load(&i->flags);
+        if (((flags ^ was) & GUARDED) && !cred_has(&ctx->cred, LINUX_CAP_LINUX_IMMUTABLE))
+            return -LINUX_EPERM;
+        if (!supported)
+            return -LINUX_EOPNOTSUPP;
+        err = i->ops->set_flags(i, was, flags);
+    } while (err == -LINUX_EAGAIN);
     if (!err)
         notify_object(f->path.dentry, LINUX_IN_ATTRIB, false);
     return err;

@@ -68,6 +68,7 @@ static void locks_init(struct vfs *v) {
     lock_init(&v->mounts_lock, RANK_MOUNTS);
     lock_init(&v->waits_lock, RANK_LEAF);
     lock_init(&v->acl_lock, RANK_LEAF);
+    lock_init(&v->host_files_lock, RANK_LEAF);
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
         lock_init(&v->append[i], RANK_FILE_POS);
 }
@@ -89,6 +90,7 @@ static void vfs_release(struct vfs *v) {
     lock_destroy(&v->mounts_lock);
     lock_destroy(&v->waits_lock);
     lock_destroy(&v->acl_lock);
+    lock_destroy(&v->host_files_lock);
     for (unsigned i = 0; i < APPEND_STRIPES; i++)
         lock_destroy(&v->append[i]);
     free(v->buckets);

@@ -131,7 +131,8 @@ struct inode_ops {
     // NULL: no ACLs here. acl: taken over, also when it fails; NULL: it has none from now on. The mode goes
     // with it; keep_sgid: set-gid stays.
     int (*set_acl)(struct inode *i, enum acl_kind kind, struct acl *acl, bool keep_sgid);
-    int (*set_flags)(struct inode *i, uint32_t flags);  // LINUX_FS_*_FL into i->flags. NULL: none here
+    // LINUX_FS_*_FL into i->flags, in which is `was`; -LINUX_EAGAIN: it is not any more. NULL: none here
+    int (*set_flags)(struct inode *i, uint32_t was, uint32_t flags);
     // Makes an open file of this inode ready: sets file->ops, file->priv. NULL: file->ops = inode->fops.
     int (*open)(struct inode *i, struct file *f, const struct vfs_ctx *ctx);
     void (*evict)(struct inode *i);  // the last reference is gone: free what `priv` holds

@@ -39,8 +39,99 @@ static uint32_t killed_mode(const struct inode *i, unsigned which) {
     return which & ATTR_KILL_PRIV ? mode & ~(uint32_t)LINUX_S_ISUID : mode;
 }
 
-static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+// With inode->lock and gfs->lock held. By the handle if q has one.
+static int send(struct inode *i, struct gofer_setattr_req *q) {
     struct gfs *g = gfs_of(i);
+    struct gofer_attr host;
+    const char *name = NULL;
+    int err = q->handle ? 0 : node_target(g, node_of(i), &q->handle, &name);
+    if (err)
+        return err;
+    err = client_setattr(g->c, q, name, &host);
+    if (err)
+        return err;
+    gfs_linked_changed(i);
+    gfs_update(i, &host);
+    return 0;
+}
+static int set_rest(struct inode *i, struct gofer_setattr_req *q) {
+    LOCKED(&i->lock);
+    LOCKED(&gfs_of(i)->lock);
+    return send(i, q);
+}
+
+// How long it is that will be cut: an open file through its descriptor, whose mode may not let the gofer open
+// it again; another through a handle, which stays the same file's. -LINUX_EAGAIN: the node is not f's any
+// more.
+static int size_before(struct inode *i, struct hostfile *f, uint64_t *h, uint64_t *was) {
+    struct gfs *g = gfs_of(i);
+    struct node *n = node_of(i);
+    struct gofer_attr a;
+    if (n->file != f)
+        return -LINUX_EAGAIN;
+    if (n->fd_write >= 0) {
+        *was = node_size(n);
+        return 0;
+    }
+    int err = node_handle(g, n, h);
+    if (err)
+        return err;
+    err = client_getattr(g->c, *h, NULL, &a);
+    if (err)
+        return err;
+    *was = a.size;
+    if (hostfile_is(f, &a))
+        return 0;
+    err = node_becomes(g, i, &a);
+    return err ? err : -LINUX_EAGAIN;
+}
+// A file that is made longer is charged before, one that is made shorter gives back afterwards.
+static int set_size_of(struct inode *i, struct hostfile *f, struct gofer_setattr_req *q) {
+    struct node *n = node_of(i);
+    uint64_t was;
+    LOCKED_NESTED(&f->lock);
+    LOCKED(&i->lock);
+    LOCKED(&gfs_of(i)->lock);
+    int err = size_before(i, f, &q->handle, &was);
+    if (err)
+        return err;
+    int64_t more = (int64_t)(q->size - was);
+    if (more > 0 && !vfs_use_disk(f->vfs, more))
+        return -LINUX_ENOSPC;
+    // Before the rest: if that fails it has been cut all the same.
+    struct gofer_setattr_req alone = {.handle = q->handle, .size = q->size, .valid = GOFER_SET_SIZE};
+    bool by_fd = !q->handle;
+    if (by_fd)
+        err = ftruncate(n->fd_write, (off_t)q->size) < 0 ? -errno : 0;
+    else
+        err = send(i, &alone);
+    if ((err < 0) == (more > 0))
+        vfs_use_disk(f->vfs, more > 0 ? -more : more);
+    if (err)
+        return err;
+    f->counted = q->size;
+    q->valid &= ~GOFER_SET_SIZE;
+    return by_fd || q->valid ? send(i, q) : 0;
+}
+#define TRIES 3  // the host may put another file there at any time
+static int set_size(struct inode *i, struct gofer_setattr_req *q) {
+    struct gfs *g = gfs_of(i);
+    struct node *n = node_of(i);
+    int err = -LINUX_EAGAIN;
+    for (int k = 0; k < TRIES && err == -LINUX_EAGAIN; k++) {
+        lock_take(&g->lock);
+        struct hostfile *f = n->file ? hostfile_again(n->file) : NULL;
+        lock_drop(&g->lock);
+        if (!f)
+            return -LINUX_EROFS;
+        q->handle = 0;
+        err = set_size_of(i, f, q);
+        hostfile_put(f);
+    }
+    return err == -LINUX_EAGAIN ? -LINUX_ESTALE : err;
+}
+
+int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     struct gofer_setattr_req q = {
         .mode = a->mode & LINUX_S_IALLUGO,
         .uid = a->uid,
@@ -59,45 +150,7 @@ static int set_attr(struct inode *i, const struct vfs_attr *a, unsigned which) {
     }
     if (!q.valid)
         return 0;
-    struct gofer_attr host;
-    const char *name;
-    struct node *n = node_of(i);
-    LOCKED(&i->lock);
-    LOCKED(&g->lock);
-    // An open file is cut through its descriptor: its mode may not let the gofer open it again.
-    if ((q.valid & GOFER_SET_SIZE) && n->fd_write >= 0) {
-        if (ftruncate(n->fd_write, (off_t)q.size) < 0)
-            return -errno;
-        q.valid &= ~GOFER_SET_SIZE;
-    }
-    int err = node_target(g, n, &q.handle, &name);
-    if (err)
-        return err;
-    err = client_setattr(g->c, &q, name, &host);
-    if (err)
-        return err;
-    gfs_linked_changed(i);
-    gfs_update(i, &host);
-    return 0;
-}
-
-// A file that is made longer is charged before, one that is made shorter gives back afterwards.
-static int set_size(struct inode *i, const struct vfs_attr *a, unsigned which) {
-    const struct vfs *v = i->sb->vfs;
-    struct node *n = node_of(i);
-    LOCKED_NESTED(&n->size_lock);
-    int64_t more = (int64_t)(a->size - node_size(gfs_of(i), v, n));
-    if (more > 0 && !vfs_use_disk(v, more))
-        return -LINUX_ENOSPC;
-    int err = set_attr(i, a, which);
-    if ((err < 0) == (more > 0))
-        vfs_use_disk(v, more > 0 ? -more : more);
-    if (!err)
-        n->counted = a->size;
-    return err;
-}
-int gfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
-    return which & ATTR_SIZE ? set_size(i, a, which) : set_attr(i, a, which);
+    return which & ATTR_SIZE ? set_size(i, &q) : set_rest(i, &q);
 }
 
 // ---- xattrs: only "user." ones exist; the others are answered here: ls(1) and cp(1) ask for them ---------

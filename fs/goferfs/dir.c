@@ -412,22 +412,39 @@ static int gfs_link(struct inode *dir, struct dentry *d, struct inode *target) {
     return 0;
 }
 
+// Whether the host file may have more than one name.
+static bool others(const struct inode *i) {
+    const struct node *n = node_of(i);
+    return i->attr.nlink > 1 || (n->file && hostfile_shared(n->file));
+}
+
 // A file that may still be in use, or has other names, keeps a handle when it loses this one.
 static int pin_if_used(struct gfs *g, struct inode *i) {
     struct node *n = node_of(i);
-    bool used = n->fd_read >= 0 || n->fd_write >= 0 || i->attr.nlink > 1;
+    bool used = n->fd_read >= 0 || n->fd_write >= 0 || others(i);
     return used && !n->deleted ? node_pin(g, n) : 0;
 }
 
 // The name is gone from the host. With other names left, the handle stands for the inode from now on.
+// How many there are the host says: by another node of the file they may have become more or less.
 static void name_gone(struct gfs *g, struct inode *i) {
-    node_unlinked(g, node_of(i));
-    gfs_linked_changed(i);
-    atomic_store(&node_of(i)->checked, 0);
+    struct node *n = node_of(i);
+    struct gofer_attr a;
     uint32_t links = i->attr.nlink;
-    if (LINUX_S_ISDIR(i->attr.mode) || links == 0)
+    bool asks = n->file && others(i), told = false;
+    node_unlinked(g, n);
+    gfs_linked_changed(i);
+    if (LINUX_S_ISDIR(n->type) || links == 0)
         links = 1;
-    __atomic_store_n(&i->attr.nlink, links - 1, __ATOMIC_RELAXED);
+    links--;
+    if (asks && n->handle && !client_getattr(g->c, n->handle, NULL, &a) && hostfile_is(n->file, &a)) {
+        told = true;
+        links = a.nlink;
+    }
+    if (n->file && links == 0 && (told || !asks))
+        hostfile_gone(n->file);
+    __atomic_store_n(&i->attr.nlink, links, __ATOMIC_RELAXED);
+    atomic_store(&n->checked, 0);
 }
 
 static int remove_name(struct inode *dir, struct dentry *d, bool is_dir) {

@@ -43,17 +43,18 @@ static int64_t file_write(struct file *f, struct uio *u, uint64_t off) {
     struct node *n = f->priv;
     struct vfs_attr *a = &f->inode->attr;
     const struct vfs *v = f->inode->sb->vfs;
-    if (n->fd_write < 0)
+    struct hostfile *host = n->file;
+    if (n->fd_write < 0 || !host)
         return -LINUX_EBADF;
-    LOCKED_NESTED(&n->size_lock);
-    uint64_t was = off + u->left > n->counted ? node_size(gfs_of(f->inode), v, n) : n->counted;
+    LOCKED_NESTED(&host->lock);
+    uint64_t was = off + u->left > host->counted || !host->sure ? node_size(n) : host->counted;
     int64_t more = growth(was, off + u->left);
     if (!vfs_use_disk(v, more))
         return -LINUX_ENOSPC;
     int64_t done = uio_write_fd(n->fd_write, u, off);
     int64_t grown = done > 0 ? growth(was, off + (uint64_t)done) : 0;
     vfs_use_disk(v, grown - more);
-    n->counted = was + (uint64_t)grown;
+    host->counted = was + (uint64_t)grown;
     if (done <= 0)
         return done;
     uint64_t size = __atomic_load_n(&a->size, __ATOMIC_RELAXED), end = off + (uint64_t)done;
@@ -75,12 +76,12 @@ static int file_fsync(struct file *f, bool data_only) {
 
 static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) {
     struct node *n = f->priv;
-    if (n->fd_write < 0)
+    if (n->fd_write < 0 || !n->file)
         return -LINUX_EBADF;
     const struct vfs *v = f->inode->sb->vfs;
     bool keeps = mode & LINUX_FALLOC_FL_KEEP_SIZE, frees = mode & LINUX_FALLOC_FL_PUNCH_HOLE;
-    LOCKED_NESTED(&n->size_lock);
-    uint64_t was = node_size(gfs_of(f->inode), v, n);
+    LOCKED_NESTED(&n->file->lock);
+    uint64_t was = node_size(n);
     int64_t more = growth(was, off + len);
     if (keeps && !frees && more > 0 && vfs_disk_limited(v))
         return -LINUX_EOPNOTSUPP;  // LIMIT: blocks behind a file's end cannot be counted against --disk
@@ -92,7 +93,7 @@ static int file_fallocate(struct file *f, int mode, uint64_t off, uint64_t len) 
         vfs_use_disk(v, -more);
         return -err;
     }
-    n->counted = was + (uint64_t)more;
+    n->file->counted = was + (uint64_t)more;
     struct gfs *g = gfs_of(f->inode);
     uint64_t h;
     const char *name;

@@ -111,7 +111,7 @@ static void node_put(struct gfs *g, struct node *n) {
         list_del(&n->link_in_dir);
         free(n->name);
         free(n->link);
-        lock_destroy(&n->size_lock);
+        hostfile_put(n->file);
         free(n);
         n = parent;
     }
@@ -149,7 +149,6 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
     n->host_dev = a->dev;
     n->host_ino = a->ino;
     n->checked = mono_ns();
-    n->counted = a->size;
     if (parent)
         n->name = xstrdup(name);
     if (link)
@@ -160,7 +159,6 @@ static struct node *node_new(struct gfs *g, struct node *parent, const char *nam
         free(n);
         return NULL;
     }
-    lock_init(&n->size_lock, RANK_FILE_POS);
     n->parent = parent ? node_get(parent) : NULL;
     return n;
 }
@@ -192,7 +190,10 @@ struct inode *gfs_inode(struct superblock *sb, struct inode *dir, const char *na
     struct node *n = node_new(g, dir ? node_of(dir) : NULL, name, a, link);
     if (!n)
         return NULL;
-    struct inode *i = inode_new(sb, gfs_ops(g, a->mode), fops_of(a->mode), &attr);
+    bool shares = !sb->read_only && !LINUX_S_ISDIR(a->mode);
+    n->file = shares ? hostfile_get(sb->vfs, a) : NULL;
+    bool whole = n->file || !shares;
+    struct inode *i = whole ? inode_new(sb, gfs_ops(g, a->mode), fops_of(a->mode), &attr) : NULL;
     LOCKED(&g->lock);
     if (!i) {
         node_put(g, n);
@@ -211,10 +212,8 @@ void gfs_evict(struct inode *i) {
     struct gfs *g = gfs_of(i);
     struct node *n = node_of(i);
     LOCKED(&g->lock);
-    if (n->deleted && i->attr.nlink == 0) {  // gone from the host, with what it held
+    if (n->deleted && LINUX_S_ISDIR(n->type))
         vfs_use_files(i->sb->vfs, -1);
-        vfs_use_disk(i->sb->vfs, LINUX_S_ISREG(i->attr.mode) ? -(int64_t)n->counted : 0);
-    }
     drop_fds(g, n);
     node_put(g, n);
 }
@@ -398,6 +397,28 @@ static int walk_open(struct gfs *g, struct node *n, struct gofer_attr *a) {
     return w.fd;
 }
 
+int node_becomes(struct gfs *g, struct inode *i, const struct gofer_attr *a) {
+    struct node *n = node_of(i);
+    struct hostfile *f = n->file ? hostfile_get(i->sb->vfs, a) : NULL;
+    if (n->file && !f)
+        return -LINUX_ENOMEM;
+    if (n->opens) {
+        hostfile_put(f);
+        return -LINUX_ESTALE;
+    }
+    drop_fds(g, n);  // that waited for an open
+    hostfile_put(n->file);
+    n->file = f;
+    n->host_dev = a->dev;
+    n->host_ino = a->ino;
+    return 0;
+}
+static bool node_is(const struct node *n, const struct gofer_attr *a) {
+    if (a->ino != n->host_ino || a->dev != n->host_dev)
+        return false;
+    return !n->file || n->opens || hostfile_is(n->file, a);
+}
+
 static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
     struct node *n = node_of(i);
     uint64_t h;
@@ -415,16 +436,10 @@ static int ask_open(struct gfs *g, struct inode *i, unsigned flags) {
     }
     if (fd < 0)
         return fd;
-    if (a.ino != n->host_ino || a.dev != n->host_dev) {
-        // The host has put another file there. Nobody has the old one open: then this one it is.
-        if (n->opens) {
-            close(fd);
-            return -LINUX_ESTALE;
-        }
-        drop_fds(g, n);  // that waited for an open
-        n->host_dev = a.dev;
-        n->host_ino = a.ino;
-        n->counted = a.size;
+    err = node_is(n, &a) ? 0 : node_becomes(g, i, &a);
+    if (err) {
+        close(fd);
+        return err;
     }
     gfs_update(i, &a);
     return fd;
@@ -550,12 +565,12 @@ void node_close(struct gfs *g, struct node *n) {
 
 // The host may have changed a file that is open: where there is a limit it is asked, so that it is charged
 // for what guests do alone.
-uint64_t node_size(struct gfs *g, const struct vfs *v, struct node *n) {
+uint64_t node_size(struct node *n) {
     struct stat st;
-    if (!vfs_disk_limited(v))
-        return n->counted;
-    LOCKED(&g->lock);
-    return n->fd_write >= 0 && host_fstat(n->fd_write, &st) == 0 ? (uint64_t)st.st_size : n->counted;
+    if (!vfs_disk_limited(n->file->vfs) || host_fstat(n->fd_write, &st) < 0)
+        return n->file->counted;
+    atomic_store(&n->file->sure, true);
+    return (uint64_t)st.st_size;
 }
 
 void node_adopt(struct gfs *g, struct node *n, int fd, bool write) {

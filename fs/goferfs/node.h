@@ -11,11 +11,27 @@
 #ifndef FS_GOFERFS_NODE_H
 #define FS_GOFERFS_NODE_H
 #include "base/fault.h"
+#include "base/rbtree.h"
 #include "fs/goferfs/client.h"
 #include "fs/use.h"
 #include "fs/vfs.h"
 #include <stdlib.h>
 #include <unistd.h>
+
+// A host file below writable mounts: what all its nodes share, for it may have several names, and be below
+// several mounts.
+struct hostfile {
+    struct rb_node link;  // [h] in vfs->host_files, unless it is gone
+    struct vfs *vfs;      // [c]
+    uint64_t dev, ino;    // [c]
+    unsigned refs;        // [h: vfs->host_files_lock] nodes, and changes of the size under way
+    bool gone;            // [h] it has no name any more: with the last node what it was charged comes back
+    // Held over whatever changes the size, so that what the file is charged for --disk is what it grew by.
+    // RANK_FILE_POS, inside of a file's offset and stripe.
+    struct lock lock;
+    _Atomic uint64_t counted;  // [lock] the size as the last change through us has left it
+    _Atomic bool sure;         // that it is `counted` was seen since a node came
+};
 
 struct node {
     struct refcount refs;   // its inode, its children
@@ -33,10 +49,7 @@ struct node {
     // written under [g]; -1: none; may be the same. Stay while `opens` is not 0
     _Atomic int fd_read, fd_write;
     unsigned opens;         // [g] open files
-    // Held over whatever changes the size, so that what the file is charged for --disk is what it grew by.
-    // RANK_FILE_POS, inside of a file's offset and stripe.
-    struct lock size_lock;
-    _Atomic uint64_t counted;  // [size_lock] the size as the last change through us has left it
+    struct hostfile *file;  // [g] a reference; stays while `opens` is not 0. NULL: a directory, or read-only
     struct list fd_lru;     // [g] on gfs->idle when it has descriptors and is not open
     char *link;             // [c] target of a symlink, or NULL: ask
     // A directory below a live mount: names in it that were asked for one by one since run_start (mono_ns).
@@ -94,12 +107,23 @@ void node_unlinked(struct gfs *g, struct node *n);
 void node_rename(struct gfs *g, struct node *n, struct node *dir, char *name /* taken over */);
 int node_open(struct gfs *g, struct inode *i, unsigned flags);  // makes the descriptors ready and counts
 void node_close(struct gfs *g, struct node *n);
-uint64_t node_size(struct gfs *g, const struct vfs *v,
-                   struct node *n);  // with size_lock held: before a change
+// Another host file has the node's name: it is this one's from now on. -LINUX_ESTALE: it is open.
+int node_becomes(struct gfs *g, struct inode *i, const struct gofer_attr *a);
 // a fresh node's descriptor: for reading, or both
 void node_adopt(struct gfs *g, struct node *n, int fd, bool write);
 // which is released if it has one already
 void node_give_handle(struct gfs *g, struct node *n, uint64_t h);
+
+// Of a node with fd_write, without gfs->lock and with file->lock held: the size before a change.
+uint64_t node_size(struct node *n);
+
+// hostfile.c
+struct hostfile *hostfile_get(struct vfs *v, const struct gofer_attr *a);  // NULL: no memory
+struct hostfile *hostfile_again(struct hostfile *f);                       // one more reference
+void hostfile_put(struct hostfile *f);                                     // or NULL
+void hostfile_gone(struct hostfile *f);                                    // the last name was removed
+bool hostfile_is(struct hostfile *f, const struct gofer_attr *a);
+bool hostfile_shared(struct hostfile *f);  // somebody else has a reference too
 
 // ahead.c, with gfs->lock held. For reading; with it those that are likely to be next. -1: ask plainly.
 int ahead_open(struct gfs *g, struct node *n, struct gofer_attr *a);

@@ -130,11 +130,18 @@ int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
         tsuper(i)->origin->changed(i);
     return 0;
 }
-int tmpfs_set_flags(struct inode *i, uint32_t flags) {
-    lock_take(&i->lock);
+static int swap_flags(struct inode *i, uint32_t was, uint32_t flags) {
+    LOCKED(&i->lock);
+    if (atomic_load(&i->flags) != was)
+        return -LINUX_EAGAIN;
     atomic_store(&i->flags, flags);
     i->attr.ctime = inode_now();
-    lock_drop(&i->lock);
+    return 0;
+}
+int tmpfs_set_flags(struct inode *i, uint32_t was, uint32_t flags) {
+    int err = swap_flags(i, was, flags);
+    if (err)
+        return err;
     if (tnode(i)->lower)
         tsuper(i)->origin->changed(i);
     return 0;

@@ -198,7 +198,7 @@ extern const struct inode_ops tmpfs_dir_ops, tmpfs_file_ops, tmpfs_link_ops, tmp
 extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
 int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
 int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
-int tmpfs_set_flags(struct inode *i, uint32_t flags);
+int tmpfs_set_flags(struct inode *i, uint32_t was, uint32_t flags);
 void tmpfs_accessed(struct inode *i, unsigned flags);  // LINUX_O_*; the inode's lock is held
 void tmpfs_evict(struct inode *i);
 // Puts an inode (taken over on success) into a directory by name; for what a file system is born with.

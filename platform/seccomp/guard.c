@@ -66,15 +66,11 @@ bool sc_guard_order_unmap(struct sc_thread *t, uint64_t addr, uint64_t len) {
 bool sc_guard_order_map(struct sc_thread *t, uint64_t addr, uint64_t len, enum sc_special begin) {
     const uint64_t rw = LINUX_PROT_READ | LINUX_PROT_WRITE,
                    flags = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS | LINUX_MAP_FIXED | LINUX_MAP_NORESERVE;
-    bool heap = begin == SC_HEAP_BEGIN;
-    if (!order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY))
-        return false;
-    struct sc_op *map =
-        order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY);
-    if (map && heap)  // what is to be replaced must not stay
-        map->expect = STUB_EXPECT_VALUE;
-    return map && order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, begin) &&
-           order(t, (struct host_call){SYS_munmap, {addr, len}}, heap ? SC_HEAP_UNDO : SC_PREMAP_UNDO);
+    enum sc_special undo = begin == SC_HEAP_BEGIN ? SC_HEAP_UNDO : SC_PREMAP_UNDO;
+    return order(t, (struct host_call){SYS_userfaultfd, {UFFD_FLAGS}}, SC_ORDINARY) &&
+           order(t, (struct host_call){SYS_mmap, {addr, len, rw, flags, (uint64_t)-1, 0}}, SC_ORDINARY) &&
+           order(t, (struct host_call){SYS_close_range, {0, 0, 0}}, begin) &&
+           order(t, (struct host_call){SYS_munmap, {addr, len}}, undo);
 }
 
 static int stub_uffd(int pid) {
@@ -83,6 +79,18 @@ static int stub_uffd(int pid) {
     if (pidfd >= 0)
         close(pidfd);
     return fd;
+}
+
+bool sc_guard_possible(const struct sc_as *as) {
+    return sc_of(as->base.p)->premaps && !atomic_load(&as->unguarded);
+}
+
+// A host that refuses the call does so to all; other failures are this memory's own.
+static void refused(struct sc_thread *t, int error) {
+    if (error == ENOSYS || error == EPERM || error == EACCES)
+        sc_plat(t)->premaps = false;
+    else
+        atomic_store(&sc_as(t)->unguarded, true);
 }
 
 int sc_guard_take(struct sc_thread *t, uint64_t addr, uint64_t len) {
@@ -94,9 +102,9 @@ int sc_guard_take(struct sc_thread *t, uint64_t addr, uint64_t len) {
     }
     if (fd >= 0 && uffd_begin(fd) && ioctl(fd, UFFDIO_REGISTER, &reg) == 0)
         return fd;
+    refused(t, errno);
     if (fd >= 0)
         fdcharge_close(fd);
-    sc_plat(t)->premaps = false;
     return -1;
 }
 
@@ -127,7 +135,14 @@ bool sc_guard_concerns(const struct plat_op *op, uint64_t low, uint64_t high) {
 
 bool sc_guard_any(const struct sc_as *as) { return atomic_load(&as->premap.on) || atomic_load(&as->heap.on); }
 
+// What an offer was made for may reach back over premapped memory, which has books of its own.
+static void check_offer(struct sc_as *as, const struct plat_op *op) {
+    if (atomic_load(&as->heap.offer) && sc_premap_overlaps(as, op->addr, op->len + SC_HEAP_LEN))
+        atomic_store(&as->heap.offer, 0);
+}
+
 int sc_guard_work(struct sc_thread *t, const struct plat_op *op) {
+    check_offer(sc_as(t), op);
     int done = sc_heap_work(t, op);
     return done ? done : sc_premap_work(t, op);
 }

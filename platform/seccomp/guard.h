@@ -24,7 +24,9 @@ void sc_guard_begin(struct sc_thread *t, const struct sc_op *o);  // [lock] a *_
 bool sc_guard_makes(struct sc_thread *t,
                     const struct sc_op *o);  // [lock] false: an *_UNDO, and all went well
 
-// For the two of them. [lock] Orders the map, noted by `begin` and undone by the op behind it. False: no
+// For the two of them.
+bool sc_guard_possible(const struct sc_as *as);
+// [lock] Orders the map, noted by `begin` and undone by the op behind it. False: no
 // memory, and some may be queued.
 bool sc_guard_order_map(struct sc_thread *t, uint64_t addr, uint64_t len, enum sc_special begin);
 bool sc_guard_order_unmap(struct sc_thread *t, uint64_t addr, uint64_t len);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory ahead of the break: a busy single-threaded guest that moves its break up and down has that done
 // without any work of the host. When the call site of brk(2) is hot (fastcall/sites.c), and the sentry has
-// said that the addresses behind the break are free (heap_room()), the next shrink maps SC_HEAP_LEN of
-// guarded memory (guard.c) from the new break on, over what was there, instead of unmapping that:
+// said that the addresses behind the break are free (heap_room()), the next shrink maps
+// guarded memory (guard.c) from the new break on, where it has just unmapped, and SC_HEAP_LEN further:
 //
 //   low ... ordinary ... open ... guarded, the guest's ... at ... guarded, free ... high
 //
@@ -47,7 +47,7 @@ static void tell_stub(struct sc_as *as) {
 
 static bool may_have(const struct sc_thread *t) {
     const struct sc_as *as = sc_as(t);
-    return sc_plat(t)->premaps && !atomic_load(&as->heap.on) && sc_as_has_one_thread(as) &&
+    return sc_guard_possible(as) && !atomic_load(&as->heap.on) && sc_as_has_one_thread(as) &&
            atomic_load(&t->ring_no);
 }
 
@@ -59,17 +59,24 @@ uint64_t sc_heap_wanted(struct sc_thread *t, unsigned calls) {
 
 void sc_heap_offer(struct sc_thread *t, struct sc_as *as, uint64_t at) {
     LOCKED(&t->lock);
-    if (sc_may_order(t, as) && t->call.nr == SYS_brk && may_have(t))
-        atomic_store(&as->heap.offer, at);
+    if (!sc_may_order(t, as) || t->call.nr != SYS_brk || !may_have(t))
+        return;
+    as->heap.offered_in = t->notif.id;
+    atomic_store(&as->heap.offer, at);
 }
 
-// [lock, heap.lock] The shrink that the offer was for: mapped anew, it is as good as unmapped.
+// [lock, heap.lock] The shrink that the offer was for. It is done in any case; that there is no memory for
+// what comes then is no failure.
 static int make(struct sc_thread *t, const struct plat_op *op, uint64_t offer) {
     unsigned before = t->queue.n;
-    if (op->kind != OP_UNMAP || op->addr + op->len != offer || t->call.nr != SYS_brk || !may_have(t))
+    if (op->kind != OP_UNMAP || op->addr + op->len != offer || t->call.nr != SYS_brk ||
+        t->notif.id != sc_as(t)->heap.offered_in || !may_have(t))
         return 0;
-    if (sc_guard_order_map(t, op->addr, op->len + SC_HEAP_LEN, SC_HEAP_BEGIN))
-        return 1;
+    if (sc_guard_order_unmap(t, op->addr, op->len)) {
+        t->queue.ops[before].expect = STUB_EXPECT_ZERO;
+        if (sc_guard_order_map(t, op->addr, op->len + SC_HEAP_LEN, SC_HEAP_BEGIN))
+            return 1;
+    }
     t->queue.n = before;
     return 0;
 }
@@ -80,9 +87,11 @@ void sc_heap_begin(struct sc_thread *t, const struct sc_op *o) {
     struct sc_heap *h = &as->heap;
     const uint64_t *undo = o[1].call.args;
     int fd = sc_guard_take(t, undo[0], undo[1]);
+    LOCKED(&h->lock);
+    h->serves = false;
+    h->lost += fd < 0;
     if (fd < 0)
         return;
-    LOCKED(&h->lock);
     h->fd = fd;
     h->ring = atomic_load(&t->ring_no);
     h->low = h->open = h->at = undo[0];
@@ -102,6 +111,7 @@ static bool give_range_up(struct sc_thread *t) {
     struct sc_heap *h = &as->heap;
     if (h->high > h->at && !sc_guard_order_unmap(t, h->at, h->high - h->at))
         return false;
+    h->lost += !h->serves;
     fdcharge_close(h->fd);
     h->fd = -1;
     h->low = h->open = h->at = h->high = 0;
@@ -143,6 +153,7 @@ static bool shrink(struct sc_as *as, const struct plat_op *op) {
         return false;
     h->at = op->addr;
     h->touched = false;
+    h->serves = true;
     h->lost = 0;
     return true;
 }
@@ -160,7 +171,7 @@ int sc_heap_work(struct sc_thread *t, const struct plat_op *op) {
     if (grow(as, op) || shrink(as, op))
         return 1;
     const bool below = op->kind == OP_UNMAP && op->addr < h->open && op->addr + op->len == h->at;
-    h->lost += below;
+    h->serves = h->serves && !below;
     if (below || sc_guard_concerns(op, h->at, h->high))
         return give_range_up(t) ? 0 : -LINUX_ENOMEM;
     if (sc_guard_concerns(op, h->open, h->at))

@@ -10,12 +10,14 @@ struct sc_heap {
     struct lock lock;
     _Atomic bool on;         // there is some
     _Atomic uint64_t offer;  // SC_HEAP_LEN bytes from here are free, where the break is now; 0: not known
+    uint64_t offered_in;     // the notification of the call that it is good for
     int fd;                  // userfaultfd, -1: none
     unsigned ring;           // of the thread that has it
     uint64_t low, open, at, high;
     bool touched;  // the last growth that we know of was touched
     unsigned since;
-    unsigned lost;  // times that it was given up for a shrink, since one that it served
+    bool serves;    // it has served a shrink, and the last one
+    unsigned lost;  // times that it was for nothing, since a shrink that it served
 };
 
 void sc_heap_init(struct sc_heap *h);
@@ -23,8 +25,8 @@ void sc_heap_fini(struct sc_as *as);
 // [lock] Its break has moved `calls` times. Bytes of free addresses behind the break that we would like to
 // have, 0: none.
 uint64_t sc_heap_wanted(struct sc_thread *t, unsigned calls);
-// No lock. `as` is held by the caller, and the thread's, unless that has ended meanwhile. For its next op
-// only.
+// No lock. `as` is held by the caller, and the thread's, unless that has ended meanwhile. For the first op of
+// the call that it is held in.
 void sc_heap_offer(struct sc_thread *t, struct sc_as *as, uint64_t at);
 bool sc_heap_give_up(struct sc_thread *t);                                      // [lock] false: no memory
 void sc_heap_begin(struct sc_thread *t, const struct sc_op *o);                 // [lock]

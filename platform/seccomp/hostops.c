@@ -296,17 +296,22 @@ int sc_ops_report(struct sc_thread *t, uint64_t done, int64_t value, int64_t *re
 }
 
 // Of what was not done, maps become the unmapping of their range: what is there now, their own pages or what
-// they were to replace, the sentry's map does not have. The rest is dropped.
+// they were to replace, the sentry's map does not have. What closes a descriptor still does. The rest is
+// dropped.
 static void turn_into_undo(struct sc_thread *t) {
     struct op_queue *q = &t->queue;
     unsigned n = 0;
     for (unsigned i = 0; i < q->n; i++) {
         struct sc_op *o = &q->ops[i];
         struct sc_map map = i < q->next ? (struct sc_map){0, 0} : sc_op_map(o);
+        struct host_call closing = o->call;
+        bool closes = i >= q->next && closing.nr == SYS_close_range;
         if (o->fd >= 0)
             close(o->fd);
         if (map.len)
             q->ops[n++] = (struct sc_op){.fd = -1, .call = {SYS_munmap, {map.addr, map.len}}};
+        else if (closes)
+            q->ops[n++] = (struct sc_op){.fd = -1, .call = closing, .expect = STUB_EXPECT_ANY};
     }
     q->n = n;
     q->next = q->batch = q->batch_n = 0;

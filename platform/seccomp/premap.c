@@ -98,8 +98,8 @@ static void fill_map(struct sc_as *as, uint64_t len) {
 uint64_t sc_premap_wanted(struct sc_thread *t) {
     const struct sc_as *as = sc_as(t);
     const struct sc_premap *s = &as->premap;
-    return sc_plat(t)->premaps && (!atomic_load(&s->on) || s->at - s->low < SC_PREMAP_LEAST) ? SC_PREMAP_LEN
-                                                                                             : 0;
+    bool full = !atomic_load(&s->on) || s->at - s->low < SC_PREMAP_LEAST;
+    return full && sc_guard_possible(as) ? SC_PREMAP_LEN : 0;
 }
 
 // [lock, premap.lock] The free part goes. False: no memory for the order.

@@ -40,6 +40,7 @@ struct sc_as {
     _Atomic unsigned patches;                     // so far
     struct sc_premap premap;
     struct sc_heap heap;
+    _Atomic bool unguarded;  // guarding has failed here: no more of either
 };
 
 static inline bool sc_as_has_one_thread(const struct sc_as *as) { return atomic_load(&as->nthreads) == 1; }

@@ -2,9 +2,12 @@
 // From a configuration to a running sandbox and back: platform, file systems, kernel, the first process, the
 // threads; then the teardown that proves nothing leaked. Called once, by the process that oci/ forked for it.
 //
-// Order matters: the platform first, while the process has one thread and knows no secrets (stubs are forked
-// from it); beside its start, and then, everything that needs host calls which the filter forbids; then the
-// filter; then the guest.
+// Order matters: the platform first, while the process has one thread (stubs are forked from it); beside its
+// start, and then, everything that needs host calls which the filter forbids; then the filter; then the
+// guest. So the first stub is forked from a process that knows no secrets; but under --platform=auto, where
+// seccomp fails after make_parts() has begun, that of ptrace is forked from one that has the kernel's objects
+// and the gofer's socket. What keeps these from a stub then is what it does in any case before guest code
+// runs: it closes descriptors that are not its own, and unmaps all memory that is not (platform/stub/).
 #include "abi/caps.h"
 #include "abi/misc.h"
 #include "abi/syscalls.h"

@@ -312,8 +312,14 @@ MUTANTS = [
     ("any owner lifts an immutable flag", "seccomp", "syscalls:^chattr$", [(
         "fs/fileattr.c", "!cred_has(&ctx->cred, LINUX_CAP_LINUX_IMMUTABLE)", "false")]),
     ("a file that is cut gives back what it seems to have", "seccomp", "unit:goferfs_disk", [(
-        "fs/goferfs/attr.c", "    LOCKED_NESTED(&n->size_lock);\n    int64_t more = (int64_t)(a->size - node_size(gfs_of(i), v, n));",
-        "    int64_t more = (int64_t)(a->size - i->attr.size);")]),
+        "fs/goferfs/attr.c", "*was = node_size(n);", "*was = i->attr.size;"), (
+        "fs/goferfs/attr.c", "    LOCKED_NESTED(&f->lock);\n", "")]),
+    ("each name of a host file is charged alone", "seccomp", "unit:goferfs_disk", [(
+        "fs/goferfs/hostfile.c", "if (o == 0) {", "if (false) {")]),
+    ("a host file gives back what another name still holds", "seccomp", "unit:goferfs_disk", [(
+        "fs/goferfs/dir.c", "bool asks = n->file && others(i), told", "bool asks = false, told")]),
+    ("flags are set that were not judged", "seccomp", "unit:fs_threads", [(
+        "fs/tmpfs/inode.c", "if (atomic_load(&i->flags) != was)", "if (false)")]),
     # ---- Filters of guests, mounts -----------------------------------------------------------------------------------------
     ("calls that come without registers are not filtered", "seccomp", "syscalls:^seccomp_modes$", [(
         "sentry/run/before_call.c", "    if (!seccomp_on(t)) {", "    if (!seccomp_on(t) || !t->call.context) {")]),

@@ -21,8 +21,8 @@ static void align_break(void) {
     uintptr_t at = (uintptr_t)sbrk(0);
     sbrk((intptr_t)(-at & (PAGE - 1)));
 }
-static bool busy(bool touched, long pages) {
-    for (int i = 0; i < BUSY; i++) {
+static bool moves(int times, bool touched, long pages) {
+    for (int i = 0; i < times; i++) {
         char *p = up(pages);
         if (!p || (touched && (p[0] || p[pages * PAGE - 1])))
             return false;
@@ -33,6 +33,8 @@ static bool busy(bool touched, long pages) {
     }
     return true;
 }
+
+static bool busy(bool touched, long pages) { return moves(BUSY, touched, pages); }
 
 static sigjmp_buf out;
 static siginfo_t seen;
@@ -288,5 +290,76 @@ TEST(a_thread_comes_and_goes) {
         over = true;
         ASSERT_EQ(pthread_join(t, NULL), 0);
         ASSERT_TRUE(down(4) && nothing_at(p));
+    }
+}
+
+#define OF_USE (4ul << 20)
+
+// All of it that can be had, in pieces.
+static void take(uintptr_t at, uintptr_t end) {
+    uintptr_t half = at + ((end - at) / 2 & -(uintptr_t)PAGE);
+    if (end - at < OF_USE ||
+        mmap((void *)at, end - at, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED)
+        return;
+    take(at, half);
+    take(half, end);
+}
+
+// Takes all free addresses that are of use but [low, high).
+static void fill_gaps(uintptr_t low, uintptr_t high) {
+    struct {
+        uintptr_t at, end;
+    } gaps[64];
+    unsigned n = 0;
+    unsigned long from, to, end = OF_USE;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && n < 64 && fscanf(f, "%lx-%lx%*[^\n]", &from, &to) == 2) {
+        uintptr_t at = end >= low && end < high ? high : end;
+        if (from > at + OF_USE && from < 1ul << 47 && (from <= low || at >= high)) {
+            gaps[n].at = at;
+            gaps[n++].end = from - OF_USE / 4;  // room for what is small
+        }
+        end = to;
+    }
+    if (f)
+        fclose(f);
+    while (n-- > 0)
+        take(gaps[n].at, gaps[n].end);
+}
+
+static bool busy_maps(void) {
+    for (int i = 0; i < BUSY / 2; i++) {
+        char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED || p[0])
+            return false;
+        p[0] = 1;
+        if (munmap(p, PAGE))
+            return false;
+    }
+    return true;
+}
+
+// The only place for busy maps is a hole in the heap; and the break goes down over it.
+TEST(maps_in_a_hole) {
+    const long part = 1024, hole = 8 * part, all = hole + 2 * part;
+    catch_faults();
+    IN_CHILD {
+        align_break();
+        for (int i = 0; i < 24; i++) {
+            ASSERT_TRUE(moves(BUSY / 4, false, 1));
+            for (int j = 0; j < i; j++)
+                ASSERT_OK(brk(sbrk(0)));
+            char *p = up(all);
+            ASSERT_TRUE(p);
+            if (i == 0)
+                fill_gaps((uintptr_t)p, (uintptr_t)(p + (all + part / 2) * PAGE));
+            ASSERT_OK(munmap(p + part * PAGE, hole * PAGE));
+            ASSERT_TRUE(busy_maps());
+            p[0] = p[(all - 1) * PAGE] = 1;
+            ASSERT_TRUE(down(all));
+            ASSERT_TRUE(nothing_at(p) && nothing_at(p + all / 2 * PAGE));
+            ASSERT_TRUE(busy_maps());
+        }
     }
 }

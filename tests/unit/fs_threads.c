@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several threads over one tree, with every call that takes more than one lock: ends without a deadlock, a
 // leak or (in a build with the thread sanitizer) a race, and with link counts that add up.
+#include "abi/fileattr.h"
+#include "abi/ioctl.h"
 #include "tests/unit/fs_util.h"
 #include <pthread.h>
 
@@ -125,7 +127,60 @@ static void test_append(void **state) {
     fx_end(&shared);
 }
 
+// An owner who sets the flags that he has read takes none off that root has set meanwhile.
+static int user_in(struct uaccess *u, void *dst, uaddr_t src, size_t n) {
+    memcpy(dst, (const void *)(uintptr_t)src.v, n);
+    return 0;
+}
+static int user_out(struct uaccess *u, uaddr_t dst, const void *src, size_t n) {
+    memcpy((void *)(uintptr_t)dst.v, src, n);
+    return 0;
+}
+static int64_t flags_call(struct fx *x, struct file *f, unsigned cmd, uint32_t *flags) {
+    struct uaccess user = {user_in, user_out, NULL};
+    return vfs_ioctl(&x->ctx, f, cmd, (uintptr_t)flags, &user);
+}
+static _Atomic bool settled;
+static void *owner(void *arg) {
+    struct fx x = shared;
+    uint32_t none = 0;
+    fx_user(&x, 1000);
+    while (!settled)
+        flags_call(&x, arg, LINUX_FS_IOC_SETFLAGS, &none);
+    return NULL;
+}
+static void test_flags(void **state) {
+    pthread_t t;
+    unsigned lost = 0;
+    fx_begin(&shared);
+    fx_put(&shared, "/f", "");
+    struct file *f = fx_open(&shared, "/f", LINUX_O_RDONLY, 0);
+    assert_int_equal(vfs_chown(&shared.ctx, &f->path, 1000, 1000), 0);
+    settled = false;
+    assert_int_equal(pthread_create(&t, NULL, owner, f), 0);
+    for (int i = 0; i < 100000; i++) {
+        uint32_t set = LINUX_FS_IMMUTABLE_FL, got = 0, none = 0;
+        flags_call(&shared, f, LINUX_FS_IOC_SETFLAGS, &set);
+        for (int k = 0; k < 10; k++)
+            flags_call(&shared, f, LINUX_FS_IOC_GETFLAGS, &got);
+        lost += got != set;
+        flags_call(&shared, f, LINUX_FS_IOC_SETFLAGS, &none);
+    }
+    settled = true;
+    pthread_join(t, NULL);
+    uint32_t set = LINUX_FS_IMMUTABLE_FL;
+    flags_call(&shared, f, LINUX_FS_IOC_SETFLAGS, &set);
+    int late = f->inode->ops->set_flags(f->inode, 0, 0);  // judged before
+    uint32_t left = atomic_load(&f->inode->flags);
+    file_put(f);
+    assert_int_equal(lost, 0);
+    assert_int_equal(late, -LINUX_EAGAIN);
+    assert_int_equal(left, set);
+    fx_end(&shared);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads), cmocka_unit_test(test_append)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads), cmocka_unit_test(test_append),
+                                       cmocka_unit_test(test_flags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

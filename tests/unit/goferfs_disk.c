@@ -18,11 +18,12 @@ static int up(void **state) {
     *state = t;
     return 0;
 }
-static struct file *open_rw(struct mounted *t) {
+static struct file *open_rw_at(struct mounted *t, const char *name) {
     struct file *f;
-    assert_int_equal(vfs_open(&t->ctx, NULL, "/f", LINUX_O_RDWR | LINUX_O_CREAT, 0644, WALK_FOLLOW, &f), 0);
+    assert_int_equal(vfs_open(&t->ctx, NULL, name, LINUX_O_RDWR | LINUX_O_CREAT, 0644, WALK_FOLLOW, &f), 0);
     return f;
 }
+static struct file *open_rw(struct mounted *t) { return open_rw_at(t, "/f"); }
 static int64_t put(struct mounted *t, struct file *f, size_t n, uint64_t off) {
     static const char zeros[8192];
     struct uio_kernel k;
@@ -113,12 +114,109 @@ static void test_statfs(void **state) {
     file_put(f);
 }
 
+// Names of one host file that have inodes of their own: the host made them, or they lie below two mounts.
+#define SOME 8192
+static void host_file(struct mounted *t, bool long_already) {
+    int fd = open(in_root(t->f, "f"), O_RDWR | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, long_already ? SOME : 0), 0);
+    close(fd);
+    assert_int_equal(link(in_root(t->f, "f"), in_root(t->f, "g")), 0);
+}
+static void test_written_by_two_names(void **state) {
+    struct mounted *t = *state;
+    host_file(t, false);
+    struct file *a = open_rw_at(t, "/f"), *b = open_rw_at(t, "/g");
+    int64_t r[3], disk[3];
+    assert_ptr_not_equal(a->inode, b->inode);
+    put(t, a, SOME, 0);
+    put(t, b, SOME, 0);
+    for (int i = 0; i < 3; i++) {
+        vfs_ftruncate(&t->ctx, a, 0);
+        r[i] = put(t, b, SOME, 0);
+        disk[i] = use.disk;
+    }
+    file_put(a);
+    file_put(b);
+    const int64_t want[3] = {SOME, SOME, SOME};
+    assert_memory_equal(r, want, sizeof want);
+    assert_memory_equal(disk, want, sizeof want);
+}
+static void test_cut_by_two_names(void **state) {
+    struct mounted *t = *state;
+    struct path a, b;
+    host_file(t, true);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/f", 0, &a), 0);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/g", 0, &b), 0);
+    int r = vfs_truncate(&t->ctx, &a, 0) | vfs_truncate(&t->ctx, &b, 0);
+    path_put(&a);
+    path_put(&b);
+    assert_int_equal(r, 0);
+    assert_int_equal(use.disk, -SOME);
+}
+static void test_both_names_removed(void **state) {
+    struct mounted *t = *state;
+    host_file(t, false);
+    struct file *a = open_rw_at(t, "/f"), *b = open_rw_at(t, "/g");
+    put(t, a, SOME, 0);
+    int r = vfs_unlink(&t->ctx, NULL, "/f") | vfs_unlink(&t->ctx, NULL, "/g");
+    file_put(b);
+    dcache_shrink(t->v, 100);
+    int64_t while_open = use.disk;
+    file_put(a);
+    dcache_shrink(t->v, 100);
+    assert_int_equal(r, 0);
+    assert_int_equal(while_open, SOME);
+    assert_int_equal(use.disk, 0);
+}
+static void test_replaced(void **state) {
+    struct mounted *t = *state;
+    host_file(t, false);
+    struct file *a = open_rw_at(t, "/f");
+    put(t, a, SOME, 0);
+    file_put(a);
+    file_put(open_rw_at(t, "/g"));
+    assert_int_equal(vfs_mkdir(&t->ctx, NULL, "/d", 0755), 0);
+    file_put(open_rw_at(t, "/x"));
+    file_put(open_rw_at(t, "/y"));
+    assert_int_equal(vfs_rename(&t->ctx, NULL, "/x", NULL, "/f", 0), 0);
+    assert_int_equal(use.disk, SOME);
+    assert_int_equal(vfs_rename(&t->ctx, NULL, "/y", NULL, "/g", 0), 0);
+    dcache_shrink(t->v, 100);
+    assert_int_equal(use.disk, 0);
+}
+// A name that the one mount gives is not known to the other, which removes what was the only one.
+static void test_two_mounts(void **state) {
+    struct mounted *t = *state;
+    struct path at;
+    assert_int_equal(vfs_mkdir(&t->ctx, NULL, "/m", 0755), 0);
+    assert_int_equal(vfs_walk(&t->ctx, NULL, "/m", 0, &at), 0);
+    assert_int_equal(vfs_mount(t->v, mounted_goferfs(t, false), &at, 0, "host"), 0);
+    path_put(&at);
+    struct file *f = open_rw(t);
+    put(t, f, SOME, 0);
+    file_put(f);
+    assert_int_equal(vfs_link(&t->ctx, NULL, "/m/f", NULL, "/m/g", 0), 0);
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/f"), 0);
+    dcache_shrink(t->v, 100);
+    int64_t one_left = use.disk;
+    assert_int_equal(vfs_unlink(&t->ctx, NULL, "/m/g"), 0);
+    dcache_shrink(t->v, 100);
+    assert_int_equal(one_left, SOME);
+    assert_int_equal(use.disk, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cut_by_two, up, mounted_down),
         cmocka_unit_test_setup_teardown(test_cut_and_written, up, mounted_down),
         cmocka_unit_test_setup_teardown(test_stale, up, mounted_down),
         cmocka_unit_test_setup_teardown(test_statfs, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_two_mounts, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_replaced, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_both_names_removed, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_cut_by_two_names, up, mounted_down),
+        cmocka_unit_test_setup_teardown(test_written_by_two_names, up, mounted_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

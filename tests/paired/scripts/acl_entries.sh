@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # setfacl and getfacl as root: entries, mask, defaults that new files inherit, copies, what they permit to another user.
-# lacks: POSIX ACLs
 # needs: setfacl getfacl setpriv
 # places: overlay
 mkdir d; echo text > f; chmod 600 f; setfacl -m u:1002:r,g:50:rw f; getfacl -n f; ls -l f | cut -c1-11
