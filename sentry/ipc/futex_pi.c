@@ -37,7 +37,8 @@ struct pi_waiter {         // owned by its task's call
     struct futex_key key;  // [c]
     uaddr_t word;          // [c]
     struct task *task;     // [c] borrowed
-    int32_t tid, owner;    // [c], [x] whom it waits for
+    int32_t tid, owner;    // [c], [x] whom it waits for: the kernel's numbers
+    int32_t nr;            // [c] its own namespace's, which the word has when it gets the lock
     enum pi_state state;   // [x]
 };
 
@@ -147,18 +148,19 @@ static int acquire(struct task *t, const struct futex_key *key, uaddr_t word, ui
     uint32_t waiters = first_for(x, key) ? LINUX_FUTEX_WAITERS : 0;
     int err = write_word(t, word, (uint32_t)task_vtid(t) | (v & LINUX_FUTEX_OWNER_DIED) | waiters);
     if (err == 0)
-        set_owner(x, key, task_vtid(t));
+        set_owner(x, key, t->tid);
     return err;
 }
 
 static int64_t queue(struct task *t, const struct futex_key *key, uaddr_t word, int32_t owner) {
     struct pi_table *x = table(t);
-    if (would_deadlock(x, owner, task_vtid(t)))
+    if (would_deadlock(x, owner, t->tid))
         return -LINUX_EDEADLK;
     struct pi_waiter *w = znew(struct pi_waiter);
     if (!w)
         return -LINUX_ENOMEM;
-    *w = (struct pi_waiter){.key = *key, .word = word, .task = t, .tid = task_vtid(t), .owner = owner};
+    *w = (struct pi_waiter){.key = *key, .word = word, .task = t, .tid = t->tid, .owner = owner,
+                            .nr = task_vtid(t)};
     list_add_tail(&x->waiters, &w->link);
     t->call.own.pi = w;
     t->call.cleanup = waiter_end;
@@ -187,7 +189,7 @@ static int64_t try_lock(struct task *t, const struct futex_key *key, uaddr_t wor
         return -LINUX_EAGAIN;
     if (try_only)
         return -LINUX_EWOULDBLOCK;
-    r = queue(t, key, word, first ? first->owner : owner);
+    r = queue(t, key, word, first ? first->owner : o->tid);
     if (r == 0)
         t->call.phase = LOCK_WAITS;
     return r;
@@ -289,7 +291,7 @@ int64_t pi_unlock(struct task *t, uaddr_t word, bool private) {
     if (r < 0)
         return r;
     struct pi_waiter *w = first_for(x, &key);
-    r = write_word(t, word, w ? (uint32_t)w->tid | LINUX_FUTEX_WAITERS : 0);
+    r = write_word(t, word, w ? (uint32_t)w->nr | LINUX_FUTEX_WAITERS : 0);
     if (r < 0 || !w)
         return r;
     if (w->state == PI_WAITS)
@@ -306,6 +308,6 @@ void pi_owner_ends(struct task *t) {
     struct pi_waiter *w;
     LOCKED(&x->lock);
     list_for_each(w, &x->waiters, link)
-        if (w->owner == task_vtid(t) && w->task->tg->pid_ns == t->tg->pid_ns)
+        if (w->owner == t->tid)
             pass_on(x, &w->key);
 }

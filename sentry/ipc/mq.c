@@ -14,6 +14,7 @@
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/run/park.h"
+#include "sentry/run/run.h"
 #include "sentry/signal/signal.h"
 #include "sentry/socket/socket.h"
 #include "sentry/ipc/ipc_ns.h"
@@ -119,14 +120,20 @@ static void drop_notice(struct mq_notice *n, unsigned char how) {
     tgroup_put(n->to);
 }
 
-static void give_notice(struct mq_notice *n, struct task *sender) {
-    if (n->to && n->event.sigev_notify == LINUX_SIGEV_SIGNAL && n->event.sigev_signo) {
-        struct linux_siginfo info = {.si_signo = n->event.sigev_signo, .si_code = LINUX_SI_MESGQ};
-        info.si_pid = task_vpid(sender);
-        info.si_uid = task_uid_out(sender, sender->cred->uid);
-        info.si_ptr = n->event.sigev_value.sival_ptr;
-        signal_send_group(n->to, info.si_signo, &info);
-    }
+// The sender, in the numbers of who gets it.
+static void send_notice(const struct mq_notice *n, const struct task *sender) {
+    struct linux_siginfo info = {.si_signo = n->event.sigev_signo, .si_code = LINUX_SI_MESGQ};
+    LOCKED(&sender->k->tasks_lock);
+    const struct task *its = n->to->leader;
+    info.si_pid = pid_out(n->to->pid_ns, sender->tg->pid);
+    info.si_uid = idmap_shown(its ? user_ns_uids(its->cred->user) : NULL, sender->cred->uid);
+    info.si_ptr = n->event.sigev_value.sival_ptr;
+    signal_send_group(n->to, info.si_signo, &info);
+}
+
+static void give_notice(struct mq_notice *n, const struct task *sender) {
+    if (n->to && n->event.sigev_notify == LINUX_SIGEV_SIGNAL && n->event.sigev_signo)
+        send_notice(n, sender);
     drop_notice(n, LINUX_NOTIFY_WOKENUP);
 }
 
@@ -159,15 +166,21 @@ int do_mq_notify(struct task *t, struct file *f, const struct linux_sigevent *ev
 static int64_t mq_read(struct file *f, struct uio *u, uint64_t off) {
     struct mqueue *q = queue_of(f);
     char text[SHOWN_SIZE + 1] = {0};
-    int n;
+    struct linux_sigevent event = {0};
+    unsigned long long queued;
+    int32_t pid = 0;  // whom it tells
     {
         LOCKED(&q->table->lock);
         const struct mq_notice *o = &q->notice;
-        bool signals = o->to && o->event.sigev_notify == LINUX_SIGEV_SIGNAL;
-        n = snprintf(text, sizeof text, "QSIZE:%-10llu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
-                     (unsigned long long)q->queued, o->to ? o->event.sigev_notify : 0,
-                     signals ? o->event.sigev_signo : 0, o->to ? o->to->pid : 0);
+        queued = q->queued;
+        if (o->to) {
+            event = o->event;
+            pid = o->to->pid;
+        }
     }
+    int n = snprintf(text, sizeof text, "QSIZE:%-10llu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n", queued,
+                     event.sigev_notify, event.sigev_notify == LINUX_SIGEV_SIGNAL ? event.sigev_signo : 0,
+                     task_current ? task_pid_out(task_current, pid) : pid);
     if (off >= (uint64_t)n)
         return 0;
     uint64_t left = (uint64_t)n - off;

@@ -43,9 +43,14 @@ struct hunt {
     const char *description;
     const struct key *aim;  // instead of the two: this very key
     int err;
+    uint64_t mark;          // instead of all: each is marked so, none is found; 0: not so
 };
 
-static bool fits(const struct hunt *h, const struct key *k) {
+static bool fits(const struct hunt *h, struct key *k) {
+    if (h->mark && key_allowed(h->t, k, h->possessed, KEY_SEARCH))
+        k->held = h->mark;
+    if (h->mark)
+        return false;
     if (h->aim)
         return k == h->aim;
     return k->type == h->type && !strcmp(k->description, h->description);
@@ -53,7 +58,7 @@ static bool fits(const struct hunt *h, const struct key *k) {
 
 static struct key *hunt_one(struct hunt *h, struct key *k) {
     int err = h->aim ? 0 : key_valid(k);
-    if (err == 0 && !h->aim && !key_allowed(h->t, k, h->possessed, KEY_SEARCH))
+    if (err == 0 && !key_allowed(h->t, k, h->possessed, KEY_SEARCH))
         err = -LINUX_EACCES;
     if (err == -LINUX_ENOKEY && k->invalid)
         err = -LINUX_EKEYREVOKED;
@@ -100,7 +105,7 @@ static struct key *hunt_from(struct hunt *h, struct key *ring) {
 
 struct key *key_search(struct task *t, struct key *ring, bool possessed, const struct key_type *type,
                        const char *description, int *err) {
-    struct hunt h = {t, possessed, type, description, NULL, -LINUX_ENOKEY};
+    struct hunt h = {t, possessed, type, description, NULL, -LINUX_ENOKEY, 0};
     if (ring->type != &key_keyring) {
         *err = -LINUX_ENOTDIR;
         return NULL;
@@ -135,15 +140,21 @@ static struct key *hunt_all(struct hunt *h) {
 }
 
 struct key *key_search_all(struct task *t, const struct key_type *type, const char *description, int *err) {
-    struct hunt h = {t, true, type, description, NULL, -LINUX_ENOKEY};
+    struct hunt h = {t, true, type, description, NULL, -LINUX_ENOKEY, 0};
     struct key *k = hunt_all(&h);
     *err = h.err;
     return k;
 }
 
 static bool possesses(struct task *t, const struct key *k) {
-    struct hunt h = {t, true, NULL, NULL, k, -LINUX_ENOKEY};
+    struct hunt h = {t, true, NULL, NULL, k, -LINUX_ENOKEY, 0};
     return hunt_all(&h) != NULL;
+}
+
+uint64_t keys_mark_possessed(struct task *t) {
+    struct hunt h = {t, true, NULL, NULL, NULL, -LINUX_ENOKEY, ++t->k->keys->search};
+    hunt_all(&h);
+    return h.mark;
 }
 
 // ---- A thread's own keyrings ------------------------------------------------------------------------------
@@ -289,6 +300,8 @@ int32_t keys_join_session(struct task *t, const char *name) {
 // ---- Hooks of tasks ---------------------------------------------------------------------------------------
 void keys_for_child(struct task *t, struct task *c) {
     c->keys.request_to = t->keys.request_to;
+    if (!atomic_load(&t->keys.session))
+        return;
     LOCKED(&t->k->keys->lock);
     if (t->keys.session) {
         c->keys.session = t->keys.session;
@@ -304,6 +317,8 @@ void keys_process_gone(struct tgroup *g) {
 }
 
 void keys_exec(struct task *t) {
+    if (!t->keys.thread && !t->tg->keyring)
+        return;  // its own alone make these
     LOCKED(&t->k->keys->lock);
     key_put(t->k->keys, take_ptr(t->keys.thread));
     key_put(t->k->keys, take_ptr(t->tg->keyring));
@@ -314,5 +329,5 @@ void keys_task_gone(struct task *t) {
         return;
     LOCKED(&t->k->keys->lock);
     key_put(t->k->keys, take_ptr(t->keys.thread));
-    key_put(t->k->keys, take_ptr(t->keys.session));
+    key_put(t->k->keys, atomic_exchange(&t->keys.session, NULL));
 }

@@ -57,7 +57,7 @@ struct key {
     size_t len, charged;            // bytes
     struct key **links;             // of a keyring: referenced
     unsigned nlinks, maxlinks;
-    uint64_t seen;                  // the search that has been here
+    uint64_t seen, held;            // the search that has been here, that has found it possessed
     struct key *next_dead;
 };
 
@@ -82,7 +82,7 @@ struct key_table {
 
 // Of a thread: the keyrings that are its own, and where request_key(2) puts what it finds. [table's lock]
 struct task_keys {
-    struct key *thread, *session;  // referenced; NULL: none
+    struct key *thread, *_Atomic session;  // referenced; NULL: none. A child may set its parent's session
     int request_to;                // KEY_REQKEY_DEFL_*
 };
 
@@ -115,6 +115,8 @@ struct key *key_search(struct task *t, struct key *ring, bool possessed, const s
                        const char *description, int *err);
 // The same in all that t has: thread, process and session.
 struct key *key_search_all(struct task *t, const struct key_type *type, const char *description, int *err);
+// Marks all that t possesses: their `held` is what this returns, until the next such search.
+uint64_t keys_mark_possessed(struct task *t);
 int key_valid(const struct key *k);  // 0, -LINUX_EKEYREVOKED, -LINUX_EKEYEXPIRED, -LINUX_ENOKEY
 bool key_allowed(const struct task *t, const struct key *k, bool possessed, unsigned want);
 // The key that a number names, special ones too: borrowed, or NULL and *err. want: KEY_* or 0.

@@ -38,24 +38,6 @@ struct key_table *key_table_new(void) {
     return x;
 }
 
-void key_table_free(struct key_table *x) {
-    if (!x)
-        return;
-    {
-        LOCKED(&x->lock);
-        while (!list_empty(&x->users)) {  // the last key of a user takes the user along
-            struct key_user *u = list_first(&x->users, struct key_user, link);
-            struct key *session = take_ptr(u->session), *keyring = take_ptr(u->keyring);
-            if (!session && !keyring)
-                panic("keys: %u of a user are left", u->nkeys);
-            key_put(x, session);
-            key_put(x, keyring);
-        }
-    }
-    lock_destroy(&x->lock);
-    free(x);
-}
-
 // ---- Who is charged ---------------------------------------------------------------------------------------
 static struct key_user *user_of(struct key_table *x, uint32_t uid) {
     struct key_user *u;
@@ -71,9 +53,9 @@ static struct key_user *user_of(struct key_table *x, uint32_t uid) {
     return u;
 }
 
-// One without keys is not kept.
+// One without keys and without rings of its own is not kept.
 static void let_go(struct key_user *u) {
-    if (u->nkeys > 0)
+    if (u->nkeys > 0 || u->keyring || u->session)
         return;
     list_del(&u->link);
     free(u);
@@ -211,6 +193,37 @@ int key_valid(const struct key *k) {
     if (k->expires && real_ns() >= (uint64_t)k->expires)
         return -LINUX_EKEYEXPIRED;
     return k->negative ? -LINUX_ENOKEY : 0;
+}
+
+// ---- The end ----------------------------------------------------------------------------------------------
+static struct key_user *user_with_rings(struct key_table *x) {
+    struct key_user *u;
+    list_for_each(u, &x->users, link) {
+        if (u->keyring || u->session)
+            return u;
+    }
+    return NULL;
+}
+
+void key_table_free(struct key_table *x) {
+    if (!x)
+        return;
+    {
+        LOCKED(&x->lock);
+        // A ring may be charged to another user than the one whom it serves: all go first. The last key of a
+        // user takes the user along.
+        struct key_user *u;
+        while ((u = user_with_rings(x))) {
+            struct key *session = take_ptr(u->session), *keyring = take_ptr(u->keyring);
+            let_go(u);
+            key_put(x, session);
+            key_put(x, keyring);
+        }
+        if (!list_empty(&x->users))
+            panic("keys: %u of a user are left", list_first(&x->users, struct key_user, link)->nkeys);
+    }
+    lock_destroy(&x->lock);
+    free(x);
 }
 
 // ---- Keyrings ---------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
 #include <elf.h>
 #include <stdarg.h>
@@ -140,7 +141,7 @@ static void core_name(struct task *t, struct text *x, int sig) {
         put_field(t, x, *p, sig);
     }
     if (!has_pid && kernel_knob(t->k, KNOB_CORE_USES_PID))
-        put(x, ".%d", t->tg->pid);
+        put(x, ".%d", task_vpid(t));
 }
 
 // ---- What is in it ----------------------------------------------------------------------------------------
@@ -219,10 +220,11 @@ static void note(struct text *x, uint32_t type, const void *desc, size_t len) {
 static void notes(struct task *t, struct text *x, const struct lx_regs *regs,
                   const struct linux_siginfo *info) {
     struct prstatus s = {.signo = info->si_signo, .code = info->si_code, .cursig = (int16_t)info->si_signo,
-                         .sighold = t->blocked, .pid = t->tid, .ppid = tgroup_ppid(t->tg),
-                         .pgrp = tgroup_pgid(t->tg), .regs = *regs};
-    struct prpsinfo p = {.sname = 'R', .nice = (char)t->nice, .uid = t->cred->uid, .gid = t->cred->gid,
-                         .pid = t->tg->pid, .ppid = s.ppid, .pgrp = s.pgrp};
+                         .sighold = t->blocked, .pid = task_vtid(t), .ppid = tgroup_ppid(t->tg),
+                         .pgrp = task_pid_out(t, tgroup_pgid(t->tg)), .regs = *regs};
+    struct prpsinfo p = {.sname = 'R', .nice = (char)t->nice, .uid = task_uid_out(t, t->cred->uid),
+                         .gid = task_gid_out(t, t->cred->gid), .pid = task_vpid(t), .ppid = s.ppid,
+                         .pgrp = s.pgrp};
     memcpy(p.fname, t->comm, sizeof p.fname);
     memcpy(p.psargs, t->comm, sizeof t->comm);
     note(x, NT_PRSTATUS, &s, sizeof s);

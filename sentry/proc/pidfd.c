@@ -6,6 +6,9 @@
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/pid_ns.h"
+#include "sentry/proc/user_ns.h"
+#include "sentry/run/run.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/syscalls/table.h"
 
@@ -29,10 +32,14 @@ struct pidfd_info {
 };
 _Static_assert(sizeof(struct pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
 
-// What can be told: of a process that has been waited for its status alone, if asked for, else -LINUX_ESRCH.
-static int gather(struct tgroup *g, uint64_t asked, struct pidfd_info *i) {
+// What can be told t, in its numbers: of a process that has been waited for its status alone, if asked for,
+// else -LINUX_ESRCH. Nothing of one that it does not see: -LINUX_EREMOTE.
+static int gather(struct task *t, struct tgroup *g, uint64_t asked, struct pidfd_info *i) {
+    const struct pid_ns *ns = t->tg->pid_ns;
     LOCKED(&g->k->tasks_lock);
     *i = (struct pidfd_info){0};
+    if (!pid_ns_is_in(g->pid_ns, ns))
+        return -LINUX_EREMOTE;
     if (g->state == TG_REAPED) {
         if (!(asked & INFO_EXIT))
             return -LINUX_ESRCH;
@@ -42,16 +49,16 @@ static int gather(struct tgroup *g, uint64_t asked, struct pidfd_info *i) {
     }
     const struct cred *c = g->leader->cred;
     i->mask = INFO_PID | INFO_CREDS;
-    i->pid = i->tgid = (uint32_t)g->pid;
-    i->ppid = g->parent ? (uint32_t)g->parent->pid : 0;
-    i->ruid = c->uid;
-    i->rgid = c->gid;
-    i->euid = c->euid;
-    i->egid = c->egid;
-    i->suid = c->suid;
-    i->sgid = c->sgid;
-    i->fsuid = c->fsuid;
-    i->fsgid = c->fsgid;
+    i->pid = i->tgid = (uint32_t)pid_out(ns, g->pid);
+    i->ppid = g->parent ? (uint32_t)pid_out(ns, g->parent->pid) : 0;
+    i->ruid = task_uid_out(t, c->uid);
+    i->rgid = task_gid_out(t, c->gid);
+    i->euid = task_uid_out(t, c->euid);
+    i->egid = task_gid_out(t, c->egid);
+    i->suid = task_uid_out(t, c->suid);
+    i->sgid = task_gid_out(t, c->sgid);
+    i->fsuid = task_uid_out(t, c->fsuid);
+    i->fsgid = task_gid_out(t, c->fsgid);
     return 0;
 }
 
@@ -65,7 +72,8 @@ static int64_t pidfd_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct ua
         return -LINUX_EINVAL;
     if (ua->in(ua, &asked, uaddr(arg), sizeof asked) < 0)
         return -LINUX_EFAULT;
-    int err = gather(f->priv, asked, &i);
+    struct task *t = task_current;
+    int err = t ? gather(t, f->priv, asked, &i) : -LINUX_ENOTTY;
     if (err < 0)
         return err;
     if (ua->out(ua, uaddr(arg), &i, sizeof i) < 0)

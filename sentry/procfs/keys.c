@@ -27,7 +27,8 @@ static void put_key(struct proc_text *x, const struct key *k) {
     put_lifetime(k, left, sizeof left);
     proc_printf(x, "%08x I%c-Q-%c%c %5u %4s %08x %5u %5u %-9.9s %s", (unsigned)k->serial,
                 k->revoked ? 'R' : '-', k->negative ? 'N' : '-',
-                k->invalid ? 'i' : '-', k->refs, left, k->perm, k->uid, k->gid,
+                k->invalid ? 'i' : '-', k->refs, left, k->perm, idmap_shown(proc_reader_uids(), k->uid),
+                idmap_shown(proc_reader_gids(), k->gid),
                 k->type->name, k->description);
     if (k->negative || k->revoked)
         proc_printf(x, "\n");
@@ -42,12 +43,14 @@ static void put_key(struct proc_text *x, const struct key *k) {
 int proc_show_keys(struct proc_text *x, const struct proc_node *n) {
     struct key_table *k = the_kernel->keys;
     struct task *t = task_current;
+    if (!t)
+        return 0;
     LOCKED(&k->lock);
-    for (unsigned i = 0; i < KEYS_MAX && t; i++) {
-        bool possessed;
-        int err;
-        if (k->keys[i] && key_lookup(t, k->keys[i]->serial, KEY_PARTIAL, KEY_VIEW, &possessed, &err))
-            put_key(x, k->keys[i]);
+    uint64_t mark = keys_mark_possessed(t);
+    for (unsigned i = 0; i < KEYS_MAX && !x->failed; i++) {
+        const struct key *key = k->keys[i];
+        if (key && !key->invalid && key_allowed(t, key, key->held == mark, KEY_VIEW))
+            put_key(x, key);
     }
     return 0;
 }
@@ -57,8 +60,8 @@ int proc_show_key_users(struct proc_text *x, const struct proc_node *n) {
     const struct key_user *u;
     LOCKED(&k->lock);
     list_for_each(u, &k->users, link)
-        proc_printf(x, "%5u: %5u %u/%u %u/%u %zu/%u\n", u->uid, u->nkeys, u->nkeys, u->nkeys, u->nkeys,
-                    atomic_load(u->uid ? &k->max_keys : &k->root_max_keys), u->nbytes,
-                    atomic_load(u->uid ? &k->max_bytes : &k->root_max_bytes));
+        proc_printf(x, "%5u: %5u %u/%u %u/%u %zu/%u\n", idmap_shown(proc_reader_uids(), u->uid), u->nkeys,
+                    u->nkeys, u->nkeys, u->nkeys, atomic_load(u->uid ? &k->max_keys : &k->root_max_keys),
+                    u->nbytes, atomic_load(u->uid ? &k->max_bytes : &k->root_max_bytes));
     return 0;
 }

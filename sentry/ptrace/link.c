@@ -236,8 +236,8 @@ void ptrace_free_ended(struct ptrace_ended *e) {
 void ptrace_tracer_ends(struct task *t, struct ptrace_ended *e) {
     struct ptrace *p, *tmp;
     list_for_each_safe(p, tmp, &t->tracees, link) {
-        if (p->options & LINUX_PTRACE_O_EXITKILL)
-            signal_send_task(p->task, LINUX_SIGKILL, NULL);
+        if (p->options & LINUX_PTRACE_O_EXITKILL && p->stop != PT_DEAD)
+            signal_kill(p->task->tg);
         if (p->stop == PT_DEAD)
             ptrace_bury(p, e);
         else

@@ -202,7 +202,7 @@ static void end_worst(struct limits *l, struct found *f) {
     log_info("memory: %llu bytes of %llu: process %d ends", (unsigned long long)f->used,
              (unsigned long long)l->max.memory, f->worst->pid);
     tgroup_blame(f->worst, END_MEMORY);
-    signal_send_group(f->worst, LINUX_SIGKILL, NULL);
+    signal_kill(f->worst);
     atomic_fetch_add(&l->kills, 1);
     l->killed_at = mono_ns();
 }

@@ -204,7 +204,7 @@ bool member_alive(const struct member *m) {
 void member_kill(struct kernel *k, uint64_t number) {
     for (int pid = 1; pid < k->pid_end; pid++)
         if (k->tgs[pid] && k->tgs[pid]->member == number && k->tgs[pid]->state == TG_ALIVE)
-            signal_send_group(k->tgs[pid], LINUX_SIGKILL, NULL);
+            signal_kill(k->tgs[pid]);
 }
 
 void member_end(struct kernel *k, struct member *m) {

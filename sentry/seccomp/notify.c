@@ -139,7 +139,7 @@ int64_t seccomp_supervised(struct task *t) {
 }
 
 // ---- The supervisor's side --------------------------------------------------------------------------------
-// The oldest call that nobody has taken: it is told from now on. False: there is none.
+// The oldest call that nobody has taken: it is told from now on. False: there is none. pid: the kernel's.
 static bool take_oldest(struct seccomp_listener *l, struct linux_seccomp_notif *n) {
     LOCKED(&l->lock);
     struct asked *q;
@@ -147,7 +147,7 @@ static bool take_oldest(struct seccomp_listener *l, struct linux_seccomp_notif *
         if (q->state != ASKED)
             continue;
         set_state(q, TOLD);
-        *n = (struct linux_seccomp_notif){.id = q->id, .pid = (uint32_t)task_vtid(q->task), .data = q->data};
+        *n = (struct linux_seccomp_notif){.id = q->id, .pid = (uint32_t)q->task->tid, .data = q->data};
         return true;
     }
     return false;
@@ -175,6 +175,7 @@ static int64_t receive(struct task *t, struct file *f, uaddr_t at) {
     park_arm_in(t, f, &l->wait);
     if (!take_oldest(l, &n))
         return is_unused(l) ? -LINUX_ENOENT : park(t);
+    n.pid = (uint32_t)task_pid_out(t, (int32_t)n.pid);
     if (copy_out_obj(t, at, &n) < 0) {
         untake(l, n.id);
         waitq_wake(&l->wait, LINUX_POLLIN | LINUX_POLLRDNORM);

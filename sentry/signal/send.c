@@ -31,7 +31,7 @@ static bool blocks(const struct task *t, int sig) { return t->blocked & SIGBIT(s
 
 static bool wants(const struct task *t, int sig) { return !blocks(t, sig) || (t->sigwait_set & SIGBIT(sig)); }
 
-// Sent by the kernel itself, or by a process of a namespace around it.
+// Sent by the host, or by a process of a namespace around it. What the kernel itself ends: signal_kill().
 static bool from_outside(const struct tgroup *g) {
     return !task_current || !pid_ns_is_in(task_current->tg->pid_ns, g->pid_ns);
 }
@@ -96,6 +96,12 @@ void signal_kill_group(struct tgroup *g) {
     struct task *t;
     list_for_each(t, &g->tasks, tg_link)
         task_condemn(t);
+}
+
+void signal_kill(struct tgroup *g) {
+    LOCKED(&g->sig_lock);
+    if (g != g->k->init && !list_empty(&g->tasks))
+        signal_kill_group(g);
 }
 
 static void drop_everywhere(struct tgroup *g, uint64_t set) {

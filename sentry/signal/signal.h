@@ -32,6 +32,8 @@ int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info);
 // As the kernel does for what a call has done: it says that the task itself has sent it.
 void signal_send_self(struct task *t, int sig);
 int signal_send_group(struct tgroup *g, int sig, const struct linux_siginfo *info);
+// SIGKILL by the kernel itself, which the init of a namespace does not outlive either. Locks: likewise.
+void signal_kill(struct tgroup *g);
 int signal_send_pgrp(struct pgroup *p, int sig, const struct linux_siginfo *info);  // tasks_lock held
 // A synchronous fault of t itself: forced, also when blocked or ignored.
 void signal_force(struct task *t, int sig, const struct linux_siginfo *info);

@@ -21,6 +21,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/run/run.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/socket/netlink.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
@@ -95,7 +96,7 @@ static bool claim_port(struct nl_sock *n, uint32_t portid) {
 }
 // The process' number when that is free, else one that no process has. The namespace's lock is held.
 static void choose_port(struct nl_sock *n, struct task *t) {
-    uint32_t portid = (uint32_t)t->tg->pid;
+    uint32_t portid = (uint32_t)task_vpid(t);
     while (!claim_port(n, portid))
         portid = (uint32_t)(-4096 - (int32_t)(random_u64() % (INT32_MAX - 4096)));
 }

@@ -370,8 +370,15 @@ static int64_t move(struct task *t, const struct sysargs *a) {
         i++;
     if (i == from->nlinks)
         return -LINUX_ENOENT;
+    // What the new link takes the place of may have been all that held the other two.
+    k->refs++;
+    from->refs++;
     err = key_link(x, to, k, arg_u32(a, 4) & LINUX_KEYCTL_MOVE_EXCL);
-    return err < 0 ? err : key_unlink(x, from, k);
+    if (err == 0)
+        err = key_unlink(x, from, k);
+    key_put(x, from);
+    key_put(x, k);
+    return err;
 }
 
 static int64_t search(struct task *t, const struct sysargs *a) {

@@ -90,6 +90,13 @@ int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
 }
 
 // ---- Limits, getrlimit(2) ---------------------------------------------------------------------------------
+static bool all_ids_are(const struct cred *c, struct task *other) {
+    LOCKED(&other->k->tasks_lock);
+    const struct cred *o = other->cred;
+    return c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid &&
+           c->gid == o->egid && c->gid == o->sgid;
+}
+
 // The process that prlimit64 names: the caller's, or another of the same user.
 static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
     if (pid == 0)
@@ -99,9 +106,7 @@ static struct tgroup *limits_of(struct task *t, int32_t pid, int64_t *err) {
     if (!other)
         return NULL;
     struct tgroup *g = tgroup_get(other->tg);
-    const struct cred *c = t->cred, *o = other->cred;
-    bool same =
-        c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid && c->gid == o->gid;
+    bool same = all_ids_are(t->cred, other);
     task_put(other);
     if (g != t->tg && !same && !task_capable(t, LINUX_CAP_SYS_RESOURCE)) {
         tgroup_put(g);

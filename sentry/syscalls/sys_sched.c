@@ -35,6 +35,7 @@ int64_t sys_getcpu(struct task *t, const struct sysargs *a) {
 static struct task *named(struct task *t, int32_t tid) { return tid == 0 ? task_get(t) : task_find(t, tid); }
 
 static bool may_schedule(struct task *t, const struct task *o) {
+    LOCKED(&t->k->tasks_lock);
     return o->cred->uid == t->cred->euid || o->cred->euid == t->cred->euid ||
            task_ns_capable(t, o->cred->user, LINUX_CAP_SYS_NICE);
 }
@@ -193,7 +194,8 @@ static bool prio_matches(const struct prio_walk *w, const struct task *o) {
         return o->tg->pgrp && (w->id ? (uint32_t)pid_out(w->caller->tg->pid_ns, o->tg->pgrp->pgid) == w->id
                                      : o->tg->pgrp == w->caller->tg->pgrp);
     default:
-        return o->cred->uid == (w->id ? task_uid_in(w->caller, w->id) : w->caller->cred->uid);
+        return pid_out(w->caller->tg->pid_ns, o->tid) > 0 &&
+               o->cred->uid == (w->id ? task_uid_in(w->caller, w->id) : w->caller->cred->uid);
     }
 }
 

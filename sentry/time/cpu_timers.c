@@ -105,7 +105,9 @@ static void look(struct ktimer *kt) {
         look_again(g, now);
     }
     for (int sig = 1; due >> (sig - 1); sig++)
-        if (due & LINUX_SIGMASK(sig))
+        if (due & LINUX_SIGMASK(sig) && sig == LINUX_SIGKILL)
+            signal_kill(g);
+        else if (due & LINUX_SIGMASK(sig))
             signal_send_group(g, sig, NULL);
 }
 

@@ -178,6 +178,79 @@ TEST(rights) {
     EXPECT_OK(ctl(CLEAR, PROCESS));
 }
 
+// What is moved lies in what it takes the place of, and nothing else holds that.
+TEST(moved_out_of_what_it_replaces) {
+    NEED_KEYS;
+    char text[64];
+    int ids[2];
+    long to = ASSERT_OK(add("keyring", "to", "", PROCESS)), q = ASSERT_OK(add("keyring", "q", "", (int)to));
+    long from = ASSERT_OK(add("keyring", "from", "", (int)q));
+    long k = ASSERT_OK(add("keyring", "q", "", (int)from));
+    ASSERT_OK(add("user", "inside", "x", (int)k));
+    EXPECT_OK(ctl(MOVE, k, from, to, 0));
+    EXPECT_EQ(ctl(READ, to, ids, sizeof ids), sizeof(int));
+    EXPECT_EQ(ids[0], k);
+    EXPECT_EQ(ctl(READ, k, ids, sizeof ids), sizeof(int));
+    EXPECT_TRUE(is_gone(q) && is_gone(from));
+    EXPECT_TRUE(ctl(DESCRIBE, k, text, sizeof text) > 0);
+    EXPECT_OK(ctl(CLEAR, PROCESS));
+}
+
+// The keyrings of a user are his whoever is charged for them.
+TEST(users_ring_given_away) {
+    NEED_KEYS;
+    if (geteuid())
+        SKIP("needs CAP_SYS_ADMIN");
+    IN_CHILD {
+        ASSERT_OK(setresuid(4322, 4322, 0));
+        long ring = ASSERT_OK(ctl(GET_ID, -4, 1)), session = ASSERT_OK(ctl(GET_ID, -5, 1));
+        ASSERT_OK(ctl(SETPERM, ring, 0x3f3f3f3f));
+        ASSERT_OK(ctl(SETPERM, session, 0x3f3f3f3f));
+        ASSERT_OK(seteuid(0));
+        EXPECT_OK(ctl(CHOWN, ring, 4323, -1));
+        EXPECT_OK(ctl(CHOWN, session, 4323, -1));
+        EXPECT_EQ(ctl(GET_ID, -4, 0), ring);
+        long rings[] = {ring, session};
+        for (int i = 0; i < 2; i++) {  // as they were
+            EXPECT_OK(ctl(CHOWN, rings[i], 4322, -1));
+            EXPECT_OK(ctl(SETPERM, rings[i], 0x1f3f0000));
+        }
+    }
+}
+
+static bool is_shown(const char *description) {
+    static char text[1 << 20];
+    FILE *f = fopen("/proc/keys", "r");
+    ASSERT_TRUE(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = 0;
+    return strstr(text, description);
+}
+
+// /proc/keys has what the reader may view: here what only a possessor may, as far as keyrings lead to it.
+TEST(shown_to_who_possesses) {
+    NEED_KEYS;
+    if (access("/proc/keys", R_OK) < 0)
+        SKIP("no /proc/keys");
+    long outer = ASSERT_OK(add("keyring", "outer", "", PROCESS));
+    long inner = ASSERT_OK(add("keyring", "inner", "", (int)outer));
+    long k = ASSERT_OK(add("user", "for-possessors", "x", (int)inner));
+    ASSERT_OK(add("user", "for-anybody", "x", (int)inner));
+    EXPECT_OK(ctl(SETPERM, k, 0x09000000));
+    EXPECT_TRUE(is_shown("for-possessors") && is_shown("for-anybody"));
+    IN_CHILD {
+        EXPECT_TRUE(!is_shown("for-possessors") && is_shown("for-anybody"));
+    }
+    long unfound = ASSERT_OK(add("user", "not-to-be-found", "x", (int)inner));
+    EXPECT_OK(ctl(SETPERM, unfound, 0x01000000));  // nobody possesses what cannot be searched for
+    EXPECT_TRUE(!is_shown("not-to-be-found"));
+    EXPECT_ERRNO(ctl(DESCRIBE, unfound, NULL, 0), EACCES);
+    EXPECT_OK(ctl(SETPERM, inner, 0x37370000));  // no search: it leads nowhere
+    EXPECT_TRUE(!is_shown("for-possessors"));
+    EXPECT_OK(ctl(CLEAR, PROCESS));
+}
+
 // A user's keys are counted: EDQUOT comes before memory is gone.
 TEST(quota) {
     NEED_KEYS;

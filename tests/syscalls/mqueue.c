@@ -5,6 +5,7 @@
 
 #include <mqueue.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 static char name[64];
@@ -150,11 +151,12 @@ TEST(waiting) {
     end(q);
 }
 
-static volatile sig_atomic_t told, told_code, told_value;
+static volatile sig_atomic_t told, told_code, told_value, told_pid;
 static void on_message(int signal, siginfo_t *info, void *context) {
     told++;
     told_code = info->si_code;
     told_value = info->si_value.sival_int;
+    told_pid = info->si_pid;
 }
 
 TEST(notice_by_signal) {
@@ -183,6 +185,39 @@ TEST(notice_by_signal) {
     ev.sigev_notify = 77;
     EXPECT_ERRNO(mq_notify(q, &ev), EINVAL);
     end(q);
+}
+
+// The sender's number is the one that the receiver knows it by.
+TEST(notice_from_another_pid_namespace) {
+    mqd_t q = queue(O_NONBLOCK, 4, 8);
+    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    on_siginfo(SIGUSR1, on_message, 0);
+    told = told_pid = 0;
+    EXPECT_OK(mq_notify(q, &ev));
+    int go[2];
+    ASSERT_OK(pipe(go));
+    int middle = fork_child();
+    if (middle == 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+            _exit(77);
+        int init = fork_child();
+        if (init == 0)
+            _exit(mq_send(q, "a", 1, 0) != 0);
+        ASSERT_EQ(write(go[1], &init, sizeof init), sizeof init);
+        _exit(wait_exit(init));
+    }
+    int r = wait_exit(middle), sender = 0;
+    if (r == 0) {
+        ASSERT_EQ(read(go[0], &sender, sizeof sender), sizeof sender);
+        EXPECT_EQ(told, 1);
+        EXPECT_EQ(told_pid, sender);
+    }
+    close(go[0]);
+    close(go[1]);
+    end(q);
+    if (r == 77)
+        SKIP("no user namespaces here");
+    EXPECT_EQ(r, 0);
 }
 
 static atomic_int threads_told;

@@ -3,10 +3,15 @@
 // Pid namespaces, pid_namespaces(7): numbers on each level, the init of one and its end, /proc of one,
 // set_tid.
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "guest.h"
@@ -253,4 +258,114 @@ TEST(refusals) {
         EXPECT_EQ(errno, EINVAL);
         EXPECT_ERRNO(unshare(CLONE_NEWPID), EINVAL);  // one that has nobody yet is waiting
     }
+}
+
+// The kernel itself kills for PTRACE_O_EXITKILL: the init dies of it, though its tracer is one of its own.
+TEST(exitkill_ends_an_init) {
+    need_namespaces();
+    IN_CHILD {
+        int init = fork_init();
+        if (init == 0) {
+            prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+            int tracer = fork_child();
+            if (tracer == 0)
+                _exit(ptrace(PTRACE_SEIZE, 1, 0, PTRACE_O_EXITKILL) != 0);
+            _exit(wait_exit(tracer) ? 1 : 2);
+        }
+        int r = wait_exit(init);
+        if (r == 1)
+            SKIP("may not trace it here");
+        EXPECT_EQ(r, -SIGKILL);
+    }
+}
+
+// PIDFD_GET_INFO in the numbers of who asks; who cannot see it hears nothing.
+TEST(what_a_pidfd_tells) {
+    need_namespaces();
+    struct info {
+        uint64_t mask, cgroup;
+        uint32_t pid, tgid, ppid, ids[8];
+        int32_t exit_code;
+    } i = {.mask = 3};
+    int outside = ASSERT_OK(syscall(SYS_pidfd_open, getpid(), 0));
+    if (ioctl(outside, _IOWR(0xff, 11, struct info), &i) < 0)
+        SKIP("before Linux 6.13");
+    IN_CHILD {
+        int init = fork_init();
+        if (init == 0) {
+            int fd = ASSERT_OK(syscall(SYS_pidfd_open, 1, 0));
+            EXPECT_OK(ioctl(fd, _IOWR(0xff, 11, struct info), &i));
+            EXPECT_EQ(i.pid, 1);
+            EXPECT_EQ(i.ppid, 0);
+            EXPECT_EQ(i.ids[0], getuid());
+            int unseen = ioctl(outside, _IOWR(0xff, 11, struct info), &i) < 0 ? errno : 0;
+            EXPECT_TRUE(unseen == EREMOTE || unseen == ESRCH);  // since, before Linux 6.16
+            child_done();
+        }
+        EXPECT_EQ(wait_exit(init), 0);
+    }
+    close(outside);
+}
+
+// Two namespaces with the same numbers: that 1 waits for 2 in one is no deadlock when 2 waits for 1 in the
+// other.
+static unsigned *words;  // shared: two locks, two flags
+static long lock_pi(unsigned *word, int ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (ms % 1000) * 1000000L;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return syscall(SYS_futex, word, FUTEX_LOCK_PI, 0, &until, NULL, 0);
+}
+
+static int one_waits_for_two(void) {
+    int init = fork_init();
+    if (init)
+        return init;
+    int two = fork_child();
+    if (two == 0) {
+        ASSERT_OK(lock_pi(&words[0], 10000));
+        __atomic_store_n(&words[2], 1, __ATOMIC_SEQ_CST);
+        while (!__atomic_load_n(&words[3], __ATOMIC_SEQ_CST))
+            sleep_ms(1);
+        EXPECT_OK(syscall(SYS_futex, &words[0], FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+        child_done();
+    }
+    while (!__atomic_load_n(&words[2], __ATOMIC_SEQ_CST))
+        sleep_ms(1);
+    EXPECT_OK(lock_pi(&words[0], 10000));
+    EXPECT_EQ(words[0] & FUTEX_TID_MASK, 1);
+    EXPECT_EQ(wait_exit(two), 0);
+    child_done();
+}
+
+TEST(locks_know_whose_numbers) {
+    need_namespaces();
+    words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_TRUE(words != MAP_FAILED);
+    int outer = fork_child();
+    if (outer == 0) {
+        EXPECT_EQ(wait_exit(one_waits_for_two()), 0);
+        child_done();
+    }
+    while (!(__atomic_load_n(&words[0], __ATOMIC_SEQ_CST) & FUTEX_WAITERS))
+        sleep_ms(1);
+    IN_CHILD {
+        int init = fork_init();
+        if (init == 0) {
+            ASSERT_OK(lock_pi(&words[1], 10000));
+            int two = fork_child();
+            if (two == 0) {
+                EXPECT_ERRNO(lock_pi(&words[1], 50), ETIMEDOUT);
+                child_done();
+            }
+            EXPECT_EQ(wait_exit(two), 0);
+            child_done();
+        }
+        EXPECT_EQ(wait_exit(init), 0);
+    }
+    __atomic_store_n(&words[3], 1, __ATOMIC_SEQ_CST);
+    EXPECT_EQ(wait_exit(outer), 0);
+    munmap(words, 4096);
 }

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -112,6 +113,31 @@ TEST(answers) {
 static int one_call(void) {
     long r = syscall(SYS_getppid);
     return r == -1 ? errno : 0;
+}
+
+// The asker's number is the supervisor's for it, not its own.
+static int asks_as_init(void) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+        return 77;
+    int init = fork_child();
+    if (init == 0)
+        _exit(one_call());
+    return wait_exit(init);
+}
+
+TEST(pid_of_another_namespace) {
+    pid_t pid = supervised(SYS_getppid, asks_as_init);
+    struct pollfd p = {listener, POLLIN, 0};
+    if (poll(&p, 1, 2000) != 1 || !(p.revents & POLLIN)) {
+        close(listener);
+        EXPECT_EQ(wait_exit(pid), 77);
+        SKIP("no user namespaces here");
+    }
+    struct seccomp_notif n = take();
+    EXPECT_TRUE(n.pid > (unsigned)pid);
+    EXPECT_OK(answer(n.id, 1, 0, 0));
+    close(listener);
+    EXPECT_EQ(wait_exit(pid), 0);
 }
 
 TEST(listener_closed) {
