@@ -71,7 +71,8 @@ static void random_flags(void) {
 
 // All are the sandbox's own objects: the host must not see a flag of them (run_escape.py, the row of clone).
 static void namespaces(void) {
-    const uint64_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000};
+    const uint64_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000,
+                              0x10000000, 0x20000000, 0x40000000};
     int made = 0;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         made += clone_and_end(flags[i] | SIGCHLD, 0, 0, 0, 0) >= 0;
