@@ -3,6 +3,7 @@
 // each protocol is entered (ip_register). Lock: the stack's.
 #include "netstack/core/addr.h"
 #include "netstack/ip/filter.h"
+#include "netstack/ip/forward.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
 #include "netstack/prot/checksum.h"
@@ -47,7 +48,8 @@ void ip_undeliverable(struct pkt *p, int err) {
     struct ip_error e = {.src = p->src, .dst = p->dst, .proto = p->proto, .l4 = p->head + p->l4, .err = err};
     if (p->forwarded) {  // its sender is elsewhere
         pkt_skip(p, (uint32_t)(p->l4 - p->l3));
-        icmp_error(p, ICMP_BAD_HOST, 0);
+        if (!ip_is_later_fragment(p))
+            icmp_error(p, ICMP_BAD_HOST, 0);
         pkt_free(p);
         return;
     }

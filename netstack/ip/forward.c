@@ -19,12 +19,11 @@ static void drop(struct pkt *p) {
     pkt_free(p);
 }
 
-// Later fragments have no transport header, and nobody is told of them (RFC 1122 3.2.2).
-static bool is_later_fragment(const struct pkt *p) {
+bool ip_is_later_fragment(const struct pkt *p) {
     return ns_ip_is4(&p->dst) && (get16(p->head + p->l3 + IP4_FRAG) & IP4_OFFSET);
 }
 static void refuse(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
-    if (!is_later_fragment(p))
+    if (!ip_is_later_fragment(p))
         icmp_error(p, kind, argument);
     drop(p);
 }
@@ -181,6 +180,10 @@ void ip_forward(struct pkt *p) {
     }
     if (path_forward(p->ns, &p->dst, &path) < 0) {
         refuse(p, ICMP_NO_ROUTE, 0);
+        return;
+    }
+    if (netif_is_broadcast(path.nif, &p->dst)) {  // RFC 2644
+        drop(p);
         return;
     }
     uint32_t ip = (uint32_t)(p->off - p->l3), total = p->len + ip;

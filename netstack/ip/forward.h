@@ -8,5 +8,7 @@
 static inline bool forwards(const struct netstack *ns, bool four) { return ns->forward[!four]; }
 // A packet that is not for us; its IP header has been pulled, addresses, ttl and proto are set. Takes p.
 void ip_forward(struct pkt *p);
+// One without a transport header: no error is sent of it (RFC 1122 3.2.2). p->l3 is set.
+bool ip_is_later_fragment(const struct pkt *p);
 
 #endif

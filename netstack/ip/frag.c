@@ -5,6 +5,7 @@
 #include "netstack/core/addr.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
+#include "netstack/link/netif.h"
 
 #define FRAG_TIMEOUT  (30 * NS_SEC)  // as Linux for IPv4; RFC 8200 4.5 has 60 s for IPv6
 #define FRAG_TIMEOUT6 (60 * NS_SEC)
@@ -27,11 +28,12 @@ struct frag_queue {
     uint64_t until;
 };
 
+// Fragments that came in by different links are of different packets: each link takes its own along.
 static struct frag_queue *queue_find(struct netstack *ns, const struct pkt *p, uint32_t id, unsigned *n) {
     struct frag_queue *q;
     *n = 0;
     list_for_each(q, &ns->fragments, link) {
-        if (q->id == id && ip_eq(&q->src, &p->src) && ip_eq(&q->dst, &p->dst) &&
+        if (q->id == id && q->nif == p->nif && ip_eq(&q->src, &p->src) && ip_eq(&q->dst, &p->dst) &&
             (q->proto == p->proto || !ns_ip_is4(&p->dst)))
             return q;
         ++*n;
@@ -82,6 +84,16 @@ static void frag_timer(struct timer *t) {
 }
 
 void frag_init(struct netstack *ns) { timer_init(&ns->fragment_timer, frag_timer); }
+
+void frag_forget(struct netif *nif) {
+    struct netstack *ns = nif->ns;
+    struct frag_queue *q, *next;
+    list_for_each_safe(q, next, &ns->fragments, link) {
+        if (q->nif == nif)
+            queue_free(ns, q);
+    }
+    arm(ns);
+}
 
 void frag_flush(struct netstack *ns) {
     while (!list_empty(&ns->fragments))

@@ -14,6 +14,7 @@ struct frag_info {
 };
 void frag_init(struct netstack *ns);
 void frag_flush(struct netstack *ns);
+void frag_forget(struct netif *nif);  // what came in there, and is not whole; nobody is told
 // p's headers are pulled up to the fragment's data. Takes p; the whole packet when this was what it waited
 // for.
 struct pkt *frag_input(struct pkt *p, const struct frag_info *info);

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "netstack/core/addr.h"
 #include "netstack/ip/forward.h"
+#include "netstack/ip/frag.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/gro.h"
@@ -59,6 +60,7 @@ void netif_free(struct netif *nif) {
     ns->upper->netif_gone(nif);
     group_flush(nif);
     neigh_flush(ns, nif);
+    frag_forget(nif);
     struct pkt *p, *next;
     list_for_each_safe(p, next, &ns->backlog, link) {
         if (p->nif != nif)

@@ -204,12 +204,20 @@ void neigh_confirm(struct netif *nif, const struct ns_ip *ip) {
         reachable(n);
 }
 
-void neigh_flush(struct netstack *ns, struct netif *nif) {
-    struct neigh *n, *next;
-    list_for_each_safe(n, next, &ns->neigh_lru, lru) {
+static struct neigh *neigh_of(struct netstack *ns, const struct netif *nif) {
+    struct neigh *n;
+    list_for_each(n, &ns->neigh_lru, lru) {
         if (n->nif == nif)
-            neigh_free(n);
+            return n;
     }
+    return NULL;
+}
+
+// Looked for anew each time: what is said to the senders of what waited needs neighbours too, and makes room
+// for them. It ends, as nobody is told that an error was lost.
+void neigh_flush(struct netstack *ns, struct netif *nif) {
+    for (struct neigh *n; (n = neigh_of(ns, nif));)
+        neigh_free(n);
 }
 
 // ---- The user's -------------------------------------------------------------------------------------------

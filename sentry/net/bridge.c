@@ -34,6 +34,7 @@ struct bridge *bridge_new(void) {
     return b;
 }
 void bridge_free(struct bridge *b) { free(b); }
+size_t bridge_size(void) { return sizeof(struct bridge); }
 
 static struct station *set_of(struct bridge *b, const uint8_t mac[6]) {
     uint64_t v = 0;

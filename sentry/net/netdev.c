@@ -12,16 +12,23 @@
 #define PAUSE_NS 1000000ull  // before what a call has left is gone on with
 
 // ---- Queues -----------------------------------------------------------------------------------------------
+static size_t weight(uint32_t len) { return sizeof(struct netdev_frame) + len; }
+
+// hub->queue is held.
+static bool has_room(const struct netdev *d, uint32_t len) {
+    return d->nout < NETDEV_QUEUE && weight(len) <= NETDEV_QUEUE_BYTES - d->hub->bytes;
+}
+
 static void pend(struct netdev *d, struct netdev_frame *f) {
     struct netdev_hub *h = d->hub;
     LOCKED(&h->queue);
-    if (d->nout >= NETDEV_QUEUE || f->len > NETDEV_QUEUE_BYTES - h->bytes) {
+    if (!has_room(d, f->len)) {
         free(f);
         return;
     }
     list_add_tail(&d->out, &f->link);
     d->nout++;
-    h->bytes += f->len;
+    h->bytes += weight(f->len);
     if (!list_linked(&d->pending))
         list_add_tail(&h->pending, &d->pending);
     atomic_store(&h->waiting, true);
@@ -54,10 +61,17 @@ int netdev_transmit(void *arg, const struct ns_frame *out) {
     return 0;
 }
 
+// Whether it is worth a copy: pend() looks again.
+static bool may_send(struct netdev *d, uint32_t len) {
+    LOCKED(&d->hub->queue);
+    return has_room(d, len);
+}
+
 void netdev_send(struct netdev *d, const uint8_t *bytes, uint32_t len, unsigned hops) {
-    struct netdev_frame *f = hops < NETDEV_HOPS ? frame_new(len, hops) : NULL;
+    struct netdev_frame *f = hops < NETDEV_HOPS && may_send(d, len) ? frame_new(len, hops) : NULL;
     if (!f)
         return;
+    d->hub->copies++;
     memcpy(f->bytes, bytes, len);
     pend(d, f);
 }
@@ -76,7 +90,7 @@ static struct netdev *take(struct netdev_hub *h, struct netdev_frame *f[], unsig
         struct netdev_frame *one = list_first(&d->out, struct netdev_frame, link);
         list_del(&one->link);
         d->nout--;
-        h->bytes -= one->len;
+        h->bytes -= weight(one->len);
         f[(*n)++] = one;
     }
     if (!list_empty(&d->out))
@@ -89,7 +103,7 @@ void netdev_drop_queue(struct netdev *d) {
     while (!list_empty(&d->out)) {
         struct netdev_frame *f = list_first(&d->out, struct netdev_frame, link);
         list_del(&f->link);
-        d->hub->bytes -= f->len;
+        d->hub->bytes -= weight(f->len);
         free(f);
     }
     d->nout = 0;
@@ -123,16 +137,18 @@ static void carry(struct netdev *d, struct netdev_frame *f[], unsigned n) {
     }
 }
 
-// How many of `most` frames were not there.
+// How many of `most` frames were not there. A bridge's copies count as what is carried: a flood ends the turn.
 static unsigned drain(struct netdev_hub *h, unsigned most) {
     struct netdev_frame *f[BATCH];
     unsigned n;
     struct netdev *d;
     while (most > 0 && (d = take(h, f, most < BATCH ? most : BATCH, &n))) {
+        h->copies = 0;
         carry(d, f, n);
         for (unsigned i = 0; i < n; i++)
             free(f[i]);
-        most -= n;
+        n += h->copies;
+        most -= n < most ? n : most;
     }
     return most;
 }

@@ -21,7 +21,7 @@
 #define NETDEVS_MOST       1024         // of a sandbox
 #define NETDEV_QUEUE       1000         // frames that wait for one device
 #define NETDEV_QUEUE_BYTES (8u << 20)   // of all
-#define NETDEV_TURN        1024         // frames that one call carries; others are left for the event thread
+#define NETDEV_TURN        1024         // frames that one call carries or makes; others are left for the event thread
 #define NETDEV_HOPS        8            // bridges and pairs that a frame may pass on its way
 
 struct bridge;
@@ -39,6 +39,7 @@ struct netdev_hub {
     _Atomic bool waiting;   // [a] pending is not empty
     size_t bytes;           // [queue] of all frames that wait
     unsigned ndevs;         // [lock]
+    unsigned copies;        // [lock] frames that bridges have sent in this turn
     struct ktimer later;    // what one call has left
     struct budget *buffers; // [c] borrowed: what devices are charged to; NULL: nothing
 };
@@ -113,6 +114,7 @@ static inline bool netdev_has_carrier(const struct netdev *d) {
 
 struct bridge *bridge_new(void);
 void bridge_free(struct bridge *b);
+size_t bridge_size(void);  // bytes of one
 void bridge_forget(struct netdev *br, const struct netdev *port);  // all that was learnt there
 // A frame that came in through a port; one that br's own stack sends.
 void bridge_in(struct netdev *br, struct netdev *port, const struct netdev_frame *f);

@@ -112,19 +112,21 @@ static void leave(struct netdev *d) {
 }
 
 // ---- Life -------------------------------------------------------------------------------------------------
+static size_t cost(enum netdev_kind kind) { return kind == NETDEV_BRIDGE ? COST + bridge_size() : COST; }
+
 static void free_device(struct netdev *d) {
     bridge_free(d->bridge);
-    budget_give(d->hub->buffers, COST);
+    budget_give(d->hub->buffers, cost(d->kind));
     d->hub->ndevs--;
     free(d);
 }
 
 static struct netdev *make(struct netdev_hub *h, enum netdev_kind kind, const struct net_link_change *c) {
-    if (h->ndevs >= NETDEVS_MOST || !budget_take(h->buffers, COST))
+    if (h->ndevs >= NETDEVS_MOST || !budget_take(h->buffers, cost(kind)))
         return NULL;
     struct netdev *d = znew(struct netdev);
     if (!d) {
-        budget_give(h->buffers, COST);
+        budget_give(h->buffers, cost(kind));
         return NULL;
     }
     d->hub = h;

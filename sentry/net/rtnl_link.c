@@ -61,7 +61,7 @@ static int read_netns(struct rtnl_out *o, const struct attrs *a, struct net_link
             continue;
         if (!o->netns)
             return -LINUX_EOPNOTSUPP;
-        int err = o->netns(o, names[i], v, &c->netns);
+        int err = o->netns(o, names[i], v, true, &c->netns);
         if (err == 0)
             c->what |= NET_CHANGE_NETNS;
         return err;
@@ -238,7 +238,7 @@ int rtnl_get_nsid(struct rtnl_out *o, const struct request *q) {
         return -LINUX_EINVAL;
     if (!o->netns)
         return -LINUX_EOPNOTSUPP;
-    int err = o->netns(o, fd ? LINUX_IFLA_NET_NS_FD : LINUX_IFLA_NET_NS_PID, v, &ns);
+    int err = o->netns(o, fd ? LINUX_IFLA_NET_NS_FD : LINUX_IFLA_NET_NS_PID, v, false, &ns);
     if (err < 0)
         return err;
     _Alignas(4) uint8_t buf[64];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // See stack_links.h. An address' position is its link's index and its place among the addresses there.
-// Locks: the stack's, call by call.
+// Locks: the stack's, call by call; the hub's where an interface is looked up and then used (no device ends
+// or moves meanwhile, and what is no device stays).
 #include "sentry/net/stack_links.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
@@ -246,6 +247,7 @@ static bool stack_route(const struct net_source *s, uint32_t *at, struct net_rou
 }
 
 // ---- Changes ----------------------------------------------------------------------------------------------
+// It is there for as long as the hub's lock is held.
 static struct netif *by_index(struct netstack *ns, int32_t index) {
     struct ns_netif_info info;
     return index > 0 && next_netif(ns, (uint32_t)index, &info) && info.index == (uint32_t)index ? info.nif
@@ -255,6 +257,7 @@ static struct netif *by_index(struct netstack *ns, int32_t index) {
 static int stack_set_up(const struct net_source *s, int32_t link, bool up) {
     if (netdev_set_up(net_of(s), link, up) == 0)
         return 0;
+    NETDEV_LOCKED(net_of(s)->hub);
     struct netif *nif = by_index(stack_of(s), link);
     if (!nif)
         return -LINUX_ENODEV;
@@ -263,7 +266,9 @@ static int stack_set_up(const struct net_source *s, int32_t link, bool up) {
 }
 
 // A link from outside, or the loopback.
-static int change_other(struct netstack *ns, int32_t link, const struct net_link_change *c) {
+static int change_other(const struct net_source *s, int32_t link, const struct net_link_change *c) {
+    NETDEV_LOCKED(net_of(s)->hub);
+    struct netstack *ns = stack_of(s);
     struct ns_netif_info info;
     if (!next_netif(ns, (uint32_t)link, &info) || info.index != (uint32_t)link)
         return -LINUX_ENODEV;
@@ -284,7 +289,7 @@ static int change_other(struct netstack *ns, int32_t link, const struct net_link
 static int stack_change_link(const struct net_source *s, int32_t link, const struct net_link_change *c,
                              struct net_news *news) {
     int err = netdev_change(net_of(s), link, c, news);
-    return err == -LINUX_ENODEV ? change_other(stack_of(s), link, c) : err;
+    return err == -LINUX_ENODEV ? change_other(s, link, c) : err;
 }
 
 static int stack_new_link(const struct net_source *s, const struct net_new_link *w, struct net_news *news) {
@@ -305,12 +310,14 @@ static struct ns_ip ip_of(const struct net_addr *a) {
 }
 
 static int stack_add_addr(const struct net_source *s, const struct net_addr *a) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct netif *nif = by_index(stack_of(s), a->link);
     struct ns_ip ip = ip_of(a);
     return nif ? netif_add_address(nif, &ip, a->prefix_len) : -LINUX_ENODEV;
 }
 
 static int stack_del_addr(const struct net_source *s, const struct net_addr *a) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct netif *nif = by_index(stack_of(s), a->link);
     struct ns_ip ip = ip_of(a);
     if (!nif)
@@ -378,6 +385,7 @@ static struct ns_ip ip_of_neigh(const struct net_neigh *n) {
 }
 
 static int stack_set_neigh(const struct net_source *s, const struct net_neigh *n) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct netif *nif = by_index(stack_of(s), n->link);
     struct ns_ip ip = ip_of_neigh(n);
     enum ns_neigh_state state = NS_NEIGH_STALE;
@@ -391,18 +399,21 @@ static int stack_set_neigh(const struct net_source *s, const struct net_neigh *n
 }
 
 static int stack_del_neigh(const struct net_source *s, const struct net_neigh *n) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct netif *nif = by_index(stack_of(s), n->link);
     struct ns_ip ip = ip_of_neigh(n);
     return nif ? netif_del_neigh(nif, &ip) : -LINUX_ENODEV;
 }
 
 static int stack_add_route(const struct net_source *s, const struct net_route *r) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct ns_route route;
     int err = route_for_stack(s, r, &route);
     return err < 0 ? err : netstack_add_route(stack_of(s), &route);
 }
 
 static int stack_del_route(const struct net_source *s, const struct net_route *r) {
+    NETDEV_LOCKED(net_of(s)->hub);
     struct ns_route route;
     int err = route_for_stack(s, r, &route);
     return err < 0 || netstack_del_route(stack_of(s), &route) < 0 ? -LINUX_ESRCH : 0;

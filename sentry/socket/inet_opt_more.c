@@ -42,7 +42,10 @@ static int get_mtu(struct inet_sock *i, int *v) {
 }
 
 // ---- Groups -----------------------------------------------------------------------------------------------
-// By index, or for 0 by an address of it; *out NULL: any. -LINUX_ENODEV.
+static struct netdev_hub *hub_of(struct inet_sock *i) { return i->s.net->hub; }
+
+// By index, or for 0 by an address of it; *out NULL: any. -LINUX_ENODEV. No device ends while it is looked up
+// and used: the caller holds the hub's lock.
 static int find_netif(struct inet_sock *i, int32_t index, const uint8_t addr[4], struct netif **out) {
     static const uint8_t any[4];
     struct ns_netif_info info;
@@ -82,6 +85,7 @@ static int membership4(struct inet_sock *i, bool leave, const void *buf, uint32_
     struct netif *nif;
     if (inet_is_stream(&i->s))
         return -LINUX_EPROTO;
+    NETDEV_LOCKED(hub_of(i));
     int err = mreqn(buf, len, &m);
     if (err == 0)
         err = find_netif(i, m.imr_ifindex, m.imr_address, &nif);
@@ -100,6 +104,7 @@ static int membership6(struct inet_sock *i, bool leave, const void *buf, uint32_
         return -LINUX_EINVAL;
     if (inet_is_stream(&i->s))
         return -LINUX_EPROTO;
+    NETDEV_LOCKED(hub_of(i));
     memcpy(&m, buf, sizeof m);
     memcpy(group.b, m.ipv6mr_multiaddr, sizeof group.b);
     int err = find_netif(i, m.ipv6mr_ifindex, NULL, &nif);
@@ -121,6 +126,7 @@ static int group_request(struct inet_sock *i, bool leave, const void *buf, uint3
     int err = inet_addr_parse(&i->s, &a, &group);
     if (err < 0)
         return err;
+    NETDEV_LOCKED(hub_of(i));
     err = find_netif(i, (int32_t)g.gr_interface, NULL, &nif);
     return err < 0 ? err : join(i, leave, &group.ip, nif);
 }
@@ -137,6 +143,7 @@ static int multicast_if4(struct inet_sock *i, const void *buf, uint32_t len) {
     } else {
         memcpy(m.imr_address, buf, 4);
     }
+    NETDEV_LOCKED(hub_of(i));
     if (find_netif(i, m.imr_ifindex, m.imr_address, &nif) < 0)
         return -LINUX_EADDRNOTAVAIL;
     int addr;
@@ -146,6 +153,7 @@ static int multicast_if4(struct inet_sock *i, const void *buf, uint32_t len) {
 }
 
 static int multicast_if6(struct inet_sock *i, const void *buf, uint32_t len) {
+    NETDEV_LOCKED(hub_of(i));
     int index = 0;
     struct netif *nif;
     int err = inet_is_stream(&i->s) ? -LINUX_ENOPROTOOPT : as_int(buf, len, &index);

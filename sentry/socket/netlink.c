@@ -297,12 +297,12 @@ static int find_netns(uint16_t attr, uint32_t value, struct net_ns **out) {
     return attr == LINUX_IFLA_NET_NS_PID ? -LINUX_ESRCH : -LINUX_EOPNOTSUPP;
 }
 // Tasks and descriptors are looked up without the asker's lock; nothing of its queue is under way.
-static int netns(struct rtnl_out *o, uint16_t attr, uint32_t value, struct net_ns **out) {
+static int netns(struct rtnl_out *o, uint16_t attr, uint32_t value, bool change, struct net_ns **out) {
     struct nl_sock *n = container_of(o, struct answers, out)->n;
     lock_drop(&n->lock);
     int err = find_netns(attr, value, out);
     lock_take(&n->lock);
-    if (err == 0 && !net_ns_capable(task_current, *out, LINUX_CAP_NET_ADMIN)) {
+    if (err == 0 && change && !net_ns_capable(task_current, *out, LINUX_CAP_NET_ADMIN)) {
         net_ns_put(*out);
         err = -LINUX_EPERM;
     }

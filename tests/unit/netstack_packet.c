@@ -291,6 +291,41 @@ static void interface_gone(void **state) {
     ns_close(s);
 }
 
+// A fragment of an IGMP packet to 10.0.1.1 (more: the first): 8 bytes of it.
+static void fragment(struct netif *to, bool more) {
+    uint8_t f[ETH + 28] = {0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 28, 0, 7, more ? 0x20 : 0,
+                           more ? 0 : 1, 64, 2, 0, 0, 10, 0, 0, 2, 10, 0, 1, 1};
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < 20; i += 2)
+        sum += (uint32_t)f[ETH + i] << 8 | f[ETH + i + 1];
+    sum = ~(sum + (sum >> 16));
+    f[ETH + 10] = (uint8_t)(sum >> 8);
+    f[ETH + 11] = (uint8_t)sum;
+    memcpy(f, ours, 6);
+    f[5] = to == nif ? 1 : 9;
+    netif_input(to, f, sizeof f, 0);
+}
+
+// What has come in of a packet goes with its interface, and no other makes it whole.
+static void fragments_gone(void **state) {
+    struct ns_ip ip = ns_ip4(10, 0, 1, 1);
+    struct netstack_usage u;
+    assert_int_equal(netif_add_address(other, &ip, 24), 0);
+    fragment(nif, true);
+    fragment(nif, false);
+    assert_int_equal(netstack_stat(ns, "frag_reassembled"), 1);
+    fragment(nif, true);
+    fragment(other, false);
+    assert_int_equal(netstack_stat(ns, "frag_reassembled"), 1);
+    fragment(other, true);
+    assert_int_equal(netstack_stat(ns, "frag_reassembled"), 2);
+    netif_remove(nif);
+    nif = NULL;
+    netstack_usage(ns, &u);
+    assert_int_equal(u.packets, 0);
+    assert_int_equal(u.timers, 0);
+}
+
 // Whichever allocation fails, a frame is seen or counted, sent or refused, and nothing is left.
 static void no_memory(void **state) {
     struct ns_sock *s = sock_for(true, NS_PACKET_ALL);
@@ -319,6 +354,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(loopback, start, stop),
         cmocka_unit_test_setup_teardown(bounded, start, stop),
         cmocka_unit_test_setup_teardown(interface_gone, start, stop),
+        cmocka_unit_test_setup_teardown(fragments_gone, start, stop),
         cmocka_unit_test_setup_teardown(no_memory, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
