@@ -267,13 +267,16 @@ int op_statfs(struct gofer_server *s, const struct gofer_statfs_req *q, struct g
 
 // LIMIT: only "user." attributes pass: security.*, trusted.* and system.* (ACLs) of host files stay on the
 // host. Only regular files and directories have them, so that opening the object is always harmless.
-int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name) {
+int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name, unsigned mask) {
     struct gofer_obj o cleanup_obj = {.fd = -1};
     int err = obj_at(s, handle, name, &o);
     if (err)
         return err;
     if (o.kind != KIND_FILE && o.kind != KIND_DIR)
         return -LINUX_EOPNOTSUPP;
+    err = gofer_ids_may(s, &o, mask);
+    if (err)
+        return err;
     return obj_reopen(s, &o, O_RDONLY);
 }
 
@@ -284,7 +287,7 @@ bool gofer_xattr_ok(const struct gofer_str *xattr) {
 int op_getxattr(struct gofer_server *s, const struct gofer_getxattr_req *q, struct gofer_getxattr_rep *r) {
     if (!gofer_xattr_ok(&q->xattr))
         return -LINUX_EOPNOTSUPP;
-    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name);
+    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name, 4);
     if (fd < 0)
         return fd;
     ssize_t n = fgetxattr(fd, q->xattr.p, s->scratch, GOFER_BYTES_MAX);
@@ -310,7 +313,7 @@ static size_t filter_list(char *list, size_t n) {
 }
 
 int op_listxattr(struct gofer_server *s, const struct gofer_listxattr_req *q, struct gofer_listxattr_rep *r) {
-    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name);
+    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name, 4);
     if (fd == -LINUX_EOPNOTSUPP)
         return 0;
     if (fd < 0)

@@ -49,7 +49,7 @@ static int check_mode(uint32_t mode, bool dir) {
 
 int op_create(struct gofer_server *s, const struct gofer_create_req *q, struct gofer_create_rep *r) {
     struct gofer_obj dir;
-    int err = obj_dir(s, q->handle, &dir);
+    int err = obj_dir_write(s, q->handle, &dir);
     if (err)
         return err;
     err = check_mode(q->mode, false);
@@ -87,7 +87,7 @@ static int finish_new(struct gofer_server *s, const struct gofer_obj *dir, const
 
 int op_mkdir(struct gofer_server *s, const struct gofer_mkdir_req *q, struct gofer_mkdir_rep *r) {
     struct gofer_obj dir;
-    int err = obj_dir(s, q->handle, &dir);
+    int err = obj_dir_write(s, q->handle, &dir);
     if (err)
         return err;
     err = check_mode(q->mode, true);
@@ -102,7 +102,7 @@ int op_mkdir(struct gofer_server *s, const struct gofer_mkdir_req *q, struct gof
 
 int op_symlink(struct gofer_server *s, const struct gofer_symlink_req *q, struct gofer_symlink_rep *r) {
     struct gofer_obj dir;
-    int err = obj_dir(s, q->handle, &dir);
+    int err = obj_dir_write(s, q->handle, &dir);
     if (err)
         return err;
     if (q->target.n == 0)
@@ -123,7 +123,7 @@ static int same_root(const struct gofer_server *s, const struct gofer_obj *a, co
 
 int op_link(struct gofer_server *s, const struct gofer_link_req *q, struct gofer_link_rep *r) {
     struct gofer_obj dir, from cleanup_obj = {.fd = -1};
-    int err = obj_dir(s, q->handle, &dir);
+    int err = obj_dir_write(s, q->handle, &dir);
     if (err)
         return err;
     err = obj_at(s, q->from, &q->from_name, &from);
@@ -144,21 +144,24 @@ int op_link(struct gofer_server *s, const struct gofer_link_req *q, struct gofer
 int op_unlink(struct gofer_server *s, const struct gofer_unlink_req *q, struct gofer_unlink_rep *r) {
     (void)r;
     struct gofer_obj dir;
-    int err = obj_dir(s, q->handle, &dir);
+    int err = obj_dir_write(s, q->handle, &dir);
     if (err)
         return err;
     if (q->flags & ~GOFER_UNLINK_DIR)
         return -LINUX_EINVAL;
+    err = gofer_ids_may_remove(s, &dir, q->name.p);
+    if (err)
+        return err;
     return err_of(unlinkat(dir.fd, q->name.p, q->flags & GOFER_UNLINK_DIR ? AT_REMOVEDIR : 0));
 }
 
 int op_rename(struct gofer_server *s, const struct gofer_rename_req *q, struct gofer_rename_rep *r) {
     (void)r;
     struct gofer_obj from, to;
-    int err = obj_dir(s, q->handle, &from);
+    int err = obj_dir_write(s, q->handle, &from);
     if (err)
         return err;
-    err = obj_dir(s, q->to, &to);
+    err = obj_dir_write(s, q->to, &to);
     if (err)
         return err;
     err = same_root(s, &from, &to);
@@ -168,6 +171,11 @@ int op_rename(struct gofer_server *s, const struct gofer_rename_req *q, struct g
                      (q->flags & GOFER_RENAME_EXCHANGE ? RENAME_EXCHANGE : 0);
     if (q->flags & ~(GOFER_RENAME_NOREPLACE | GOFER_RENAME_EXCHANGE))
         return -LINUX_EINVAL;
+    err = gofer_ids_may_remove(s, &from, q->name.p);
+    if (err == 0)
+        err = gofer_ids_may_remove(s, &to, q->to_name.p);
+    if (err)
+        return err;
     // Not libc's wrapper: without flags that makes another call than the one that is allowed.
     return err_of((int)syscall(SYS_renameat2, from.fd, q->name.p, to.fd, q->to_name.p, flags));
 }
@@ -207,8 +215,11 @@ static struct timespec to_time(uint64_t ns, bool set, bool now) {
     return (struct timespec){sec, frac};
 }
 
+// Also of what somebody else's program writes to.
 static int set_times(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
-    (void)s;
+    int err = gofer_ids_may(s, o, 2);
+    if (err)
+        return err;
     struct timespec t[2] = {
         to_time(q->atime, q->valid & GOFER_SET_ATIME, q->valid & GOFER_SET_ATIME_NOW),
         to_time(q->mtime, q->valid & GOFER_SET_MTIME, q->valid & GOFER_SET_MTIME_NOW),
@@ -219,7 +230,9 @@ static int set_times(struct gofer_server *s, const struct gofer_obj *o, const st
 static int set_owner(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
     uint32_t uid = q->uid, gid = q->gid;
     bool sets_uid = q->valid & GOFER_SET_UID, sets_gid = q->valid & GOFER_SET_GID;
-    int err = gofer_ids_ask(s, o->root, sets_uid ? &uid : NULL, sets_gid ? &gid : NULL);
+    int err = gofer_ids_owns(s, o, sets_uid);
+    if (err == 0)
+        err = gofer_ids_ask(s, o->root, sets_uid ? &uid : NULL, sets_gid ? &gid : NULL);
     if (err)
         return err;
     uid = sets_uid ? uid : UINT32_MAX;  // stays
@@ -230,6 +243,9 @@ static int set_owner(struct gofer_server *s, const struct gofer_obj *o, const st
 // chmod through the magic link, which leads to this very inode: fchmod refuses O_PATH, fchmodat2 is too new.
 static int set_mode(struct gofer_server *s, const struct gofer_obj *o, const struct gofer_setattr_req *q) {
     char name[16];
+    int err = gofer_ids_owns(s, o, false);
+    if (err)
+        return err;
     obj_proc_name(o, name);
     return err_of(fchmodat(s->proc_fd, name, q->mode, 0));
 }
@@ -279,7 +295,7 @@ int op_setxattr(struct gofer_server *s, const struct gofer_setxattr_req *q, stru
         return -LINUX_EOPNOTSUPP;
     if (q->flags & ~(GOFER_XATTR_CREATE | GOFER_XATTR_REPLACE))
         return -LINUX_EINVAL;
-    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name);
+    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name, 2);
     if (fd < 0)
         return fd;
     int flags = (q->flags & GOFER_XATTR_CREATE ? XATTR_CREATE : 0) |
@@ -292,7 +308,7 @@ int op_removexattr(struct gofer_server *s, const struct gofer_removexattr_req *q
     (void)r;
     if (!gofer_xattr_ok(&q->xattr))
         return -LINUX_EOPNOTSUPP;
-    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name);
+    int fd cleanup_close = gofer_xattr_open(s, q->handle, &q->name, 2);
     if (fd < 0)
         return fd;
     return err_of(fremovexattr(fd, q->xattr.p));

@@ -179,11 +179,14 @@ int obj_child(struct gofer_server *s, const struct gofer_obj *dir, const char *n
         return -LINUX_ENOENT;
     if (dir->kind != KIND_DIR)
         return -LINUX_ENOTDIR;
+    int err = gofer_ids_may(s, dir, 1);
+    if (err)
+        return err;
     int fd = gofer_openat2(dir->fd, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_CHILD);
     if (fd < 0)
         return fd;
     struct gofer_obj o = {.fd = fd, .owned = true, .root = dir->root};
-    int err = obj_classify(s, &o, dir->dev, a);
+    err = obj_classify(s, &o, dir->dev, a);
     if (err) {
         obj_close(&o);
         return err;
@@ -203,19 +206,30 @@ int obj_at(struct gofer_server *s, uint64_t handle, const struct gofer_str *name
     return 0;
 }
 
-int obj_dir(struct gofer_server *s, uint64_t handle, struct gofer_obj *out) {
+int obj_dir_write(struct gofer_server *s, uint64_t handle, struct gofer_obj *out) {
     static const struct gofer_str self;
     int err = obj_at(s, handle, &self, out);
     if (err)
         return err;
     if (out->kind == KIND_MASKED)
         return -LINUX_EACCES;
-    return out->kind == KIND_DIR ? 0 : -LINUX_ENOTDIR;
+    return out->kind == KIND_DIR ? gofer_ids_may(s, out, 3) : -LINUX_ENOTDIR;
 }
 
 int obj_proc_name(const struct gofer_obj *o, char buf[16]) { return snprintf(buf, 16, "%d", o->fd); }
 
+// A file that may be executed is read for it.
+static int may_open(const struct gofer_server *s, const struct gofer_obj *o, int flags) {
+    int how = flags & O_ACCMODE;
+    if (how == O_RDONLY && !(flags & O_TRUNC) && o->kind == KIND_FILE && gofer_ids_may(s, o, 1) == 0)
+        return 0;
+    return gofer_ids_may(s, o, (how == O_WRONLY ? 0 : 4) | (how != O_RDONLY || flags & O_TRUNC ? 2 : 0));
+}
+
 int obj_reopen(struct gofer_server *s, const struct gofer_obj *o, int flags) {
+    int err = may_open(s, o, flags);
+    if (err)
+        return err;
     switch (o->kind) {
     case KIND_DIR:
         return gofer_openat2(o->fd, ".", flags | O_DIRECTORY, 0, RESOLVE_CHILD);

@@ -79,8 +79,8 @@ int obj_child(struct gofer_server *s, const struct gofer_obj *dir, const char *n
               struct gofer_attr *a);
 // The object of a request: the handle's own (name empty; borrowed) or a child of it.
 int obj_at(struct gofer_server *s, uint64_t handle, const struct gofer_str *name, struct gofer_obj *out);
-// must be a directory that can be changed
-int obj_dir(struct gofer_server *s, uint64_t handle, struct gofer_obj *out);
+// must be a directory in which somebody inside may make and remove names
+int obj_dir_write(struct gofer_server *s, uint64_t handle, struct gofer_obj *out);
 int obj_classify(struct gofer_server *s, struct gofer_obj *o, uint64_t parent_dev, struct gofer_attr *a);
 // Opens the very inode of a KIND_FILE or KIND_DIR; ENXIO and so on for all other kinds. A descriptor or
 // -errno.
@@ -89,14 +89,20 @@ int obj_proc_name(const struct gofer_obj *o, char buf[16]);  // its name below p
 int gofer_openat2(int dir, const char *name, int flags, mode_t mode, uint64_t resolve);
 int gofer_statx(int fd, const char *name, struct gofer_attr *a);
 
-// ids.c. What a file's owner is inside; and the reverse: uid and gid may be NULL, -LINUX_EINVAL when the host
-// has no number for one.
+// ids.c. What a file's owner is inside, ID_NONE: it has no number there; and the reverse: uid and gid may be
+// NULL, -LINUX_EINVAL when the host has no number for one.
 void gofer_ids_show(const struct gofer_server *s, uint32_t root, struct gofer_attr *a);
 int gofer_ids_ask(const struct gofer_server *s, uint32_t root, uint32_t *uid, uint32_t *gid);
+// Could anybody inside do that to it? 0 where ids are the host's. mask: as access(2)'s; -EACCES.
+int gofer_ids_may(const struct gofer_server *s, const struct gofer_obj *o, unsigned mask);
+// change its mode; gives: give it to another user; -EPERM
+int gofer_ids_owns(const struct gofer_server *s, const struct gofer_obj *o, bool gives);
+// take its name out of a sticky directory; -EPERM
+int gofer_ids_may_remove(const struct gofer_server *s, const struct gofer_obj *dir, const char *name);
 
 // ops_read.c
 // a descriptor or -errno
-int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name);
+int gofer_xattr_open(struct gofer_server *s, uint64_t handle, const struct gofer_str *name, unsigned mask);
 bool gofer_xattr_ok(const struct gofer_str *xattr);  // may it pass at all?
 
 // ops_read.c, ops_write.c: one per message; 0 or -errno. Replies come zeroed.

@@ -144,9 +144,8 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
-    json_t *annotations = config_get(config.json, "annotations");
-    pod_limits(annotations, &config.limits);
-    if (pod_check(o, annotations, e) < 0 || take_limits(opts, &config, e) < 0) {
+    pod_limits(config_get(config.json, "annotations"), &config.limits);
+    if (pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);
         return -1;
     }

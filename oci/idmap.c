@@ -74,18 +74,6 @@ static int check(const struct config *c, const struct gofer_idmap *ids, bool wan
     return 0;
 }
 
-static bool has_path(const struct config *c) {
-    size_t i;
-    json_t *v;
-    json_array_foreach(config_get(c->json, "linux.namespaces"), i, v) {
-        const char *type = json_string_value(json_object_get(v, "type")),
-                   *path = json_string_value(json_object_get(v, "path"));
-        if (type && path && *path && !strcmp(type, "user"))
-            return true;
-    }
-    return false;
-}
-
 int idmap_read(struct config *c, bool wanted, struct error *e) {
     struct gofer_idmap *ids = c->ids = znew(struct gofer_idmap);
     if (!ids)
@@ -93,7 +81,9 @@ int idmap_read(struct config *c, bool wanted, struct error *e) {
     if (read_list(c, "linux.uidMappings", ids->uid, &ids->nuid, e) < 0 ||
         read_list(c, "linux.gidMappings", ids->gid, &ids->ngid, e) < 0)
         return -1;
-    if (ids->nuid || ids->ngid || (wanted && !has_path(c)))
+    // LIMIT: the mappings of a user namespace that is given by its path are not read from there: they are to be
+    // in config.json too.
+    if (ids->nuid || ids->ngid || wanted)
         return check(c, ids, wanted, e);
     free(c->ids);
     c->ids = NULL;

@@ -59,13 +59,14 @@ static void close_links(const struct sentry_config *config) {
         close_fds(config->net_fds, sentry_net_fds(config->net));
 }
 
-static pid_t start_gofer(int sock, const struct sentry_config *config, const struct gofer_root *roots, int n,
-                         const struct launched *l) {
+static pid_t start_gofer(const int socks[2], const struct sentry_config *config,
+                         const struct gofer_root *roots, int n, const struct launched *l) {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
     process_start(NULL);
     die_with(parent);
+    close(socks[0]);  // the sentry's: as long as it is open here its end would not be seen
     close_fds(l->mine, LAUNCH_MINE);
     close_links(config);
     setsid();  // as for the sentry
@@ -73,7 +74,7 @@ static pid_t start_gofer(int sock, const struct sentry_config *config, const str
         dup2(l->log_fd, STDERR_FILENO);
     log_set_name("picket-gofer");
     proctitle_set("picket-gofer");
-    _exit(gofer_run(sock, roots, n));
+    _exit(gofer_run(socks[1], roots, n));
 }
 
 // The sentry first: it has more to do until it needs the gofer than the gofer until it serves. Without a
@@ -87,8 +88,8 @@ int launch_start(struct sentry_config *config, const struct gofer_root *roots, i
     }
     config->gofer_sock = socks[0];
     l->sentry = start_sentry(config, socks[1], l);
+    l->gofer = l->sentry < 0 ? -1 : start_gofer(socks, config, roots, nroots, l);
     close(socks[0]);
-    l->gofer = l->sentry < 0 ? -1 : start_gofer(socks[1], config, roots, nroots, l);
     close(socks[1]);
     close_links(config);
     if (l->gofer < 0)
@@ -100,7 +101,7 @@ int launch_gofer(const struct gofer_root *roots, int nroots, struct launched *l,
     int socks[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0)
         return failed("socketpair"), -1;
-    l->gofer = start_gofer(socks[1], NULL, roots, nroots, l);
+    l->gofer = start_gofer(socks, NULL, roots, nroots, l);
     close(socks[1]);
     *sock = socks[0];
     if (l->gofer >= 0)

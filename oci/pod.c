@@ -68,7 +68,23 @@ void pod_limits(json_t *annotations, struct sentry_limits *l) {
 // ---- The sandbox ------------------------------------------------------------------------------------------
 uint64_t pod_number(const struct container *c) { return c->pid_start << 32 | (uint32_t)c->pid; }
 
-int pod_check(const struct oci *o, json_t *annotations, struct error *e) {
+// Whoever is root in one of its containers may look at the files of the others', by /proc/PID/root.
+static int same_ids(const struct container *sandbox, const struct config *config, struct error *e) {
+    static const char *const lists[] = {"linux.uidMappings", "linux.gidMappings"};
+    json_t *its = json_read_file(sandbox->dir, "config.json", e);
+    int err = its ? 0 : -1;
+    for (int i = 0; i < 2 && err == 0; i++) {
+        json_t *a = config_get(its, lists[i]), *b = config_get(config->json, lists[i]);
+        if ((json_array_size(a) || json_array_size(b)) && !json_equal(a, b))
+            err = error_set(e, "%s: %s: is not that of the pod's sandbox %s", config->file, lists[i],
+                            sandbox->id);
+    }
+    json_decref(its);
+    return err;
+}
+
+int pod_check(const struct oci *o, const struct config *config, struct error *e) {
+    json_t *annotations = config_get(config->json, "annotations");
     const struct engine *k = engine_of(annotations, "container");
     struct container c;
     if (!k)
@@ -79,6 +95,10 @@ int pod_check(const struct oci *o, json_t *annotations, struct error *e) {
     int err = container_load(o, id, false, &c, e);
     if (err == 0 && c.status != RUNNING)
         err = error_set(e, "the pod's sandbox %s is %s: container not running", id, status_name(c.status));
+    if (err == 0)
+        err = same_ids(&c, config, e);
+    if (err == 0 && config->nsysctls)
+        oci_warn(o, "%s: linux.sysctl: is not used: a pod's knobs are those of its sandbox", config->file);
     container_close(&c);
     return err;
 }

@@ -11,8 +11,8 @@
 const char *pod_sandbox(json_t *annotations);
 // What the sentry knows the container by: the init's number and start.
 uint64_t pod_number(const struct container *c);
-// Before anything is made: is the sandbox there, and runs it? 0 or -1.
-int pod_check(const struct oci *o, json_t *annotations, struct error *e);
+// Before anything is made: is the sandbox there, runs it, and has it the same users? 0 or -1.
+int pod_check(const struct oci *o, const struct config *config, struct error *e);
 // Limits of the whole pod, for its sandbox: where config.json has none itself.
 void pod_limits(json_t *annotations, struct sentry_limits *l);
 // A connection over which the container is made, by its init; a descriptor or -1.

@@ -135,7 +135,7 @@ static int add_rules(const struct compiler *c, uint32_t action, int nr, const st
     if (!one_argument_twice(args, n))
         return seccomp_rule_add_array(c->ctx, action, nr, n, args);
     int err = 0;
-    for (unsigned i = 0; i < n && err == 0; i++)
+    for (unsigned i = 0; i < n && (err == 0 || err == -EEXIST); i++)
         err = seccomp_rule_add_array(c->ctx, action, nr, 1, &args[i]);
     return err;
 }
@@ -154,7 +154,12 @@ static int add_names(struct compiler *c, json_t *names, uint32_t action, const s
             c->newest = (unsigned)nr;
         c->named = true;
         int err = action == c->default_action ? 0 : add_rules(c, action, nr, args, nargs);
-        if (err < 0 && err != -EEXIST)
+        if (err == -EEXIST)
+            oci_warn(
+                c->o,
+                "linux.seccomp.syscalls[]: a rule for %s is passed over: an earlier one has its conditions",
+                json_string_value(v));
+        else if (err < 0)
             return error_errno(c->e, -err, "%s: linux.seccomp.syscalls[]: a rule for %s", c->file,
                                json_string_value(v));
     }

@@ -368,8 +368,8 @@ static bool request_container(struct control *c, struct peer *p, size_t n, struc
         return true;
     }
     int stdio[3] = {g->fds[1], g->fds[2], g->fds[3]};
-    int err = member_make(c->k, m, n, g->fds[0], stdio, &p->member, text, sizeof text);
-    if (err == -LINUX_EPROTO)
+    int err;
+    if (!member_make(c->k, m, n, g->fds[0], stdio, &p->member, &err, text, sizeof text))
         return false;
     g->n = 0;
     if (err < 0) {

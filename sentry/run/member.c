@@ -164,35 +164,41 @@ static int load(struct kernel *k, struct member *m, const struct sentry_process 
     return 0;
 }
 
-int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
-                struct member **out, char *text, size_t size) {
-    struct parts x __attribute__((cleanup(parts_free))) = {0};
-    if (!parts_read(&x, message, n))
-        return -LINUX_EPROTO;
+static int make(struct kernel *k, const struct parts *x, int gofer, const int stdio[3], struct member **out,
+                char *text, size_t size) {
     struct member *m = znew(struct member);
     if (m)
         m->gofer = gofer_client_open(gofer);
     int err = m && m->gofer ? 0 : -LINUX_ENOMEM;
     if (err < 0) {
         close(gofer);
-        free(m);
+        free(take_ptr(m));
     } else {
-        m->number = x.head->number;
-        err = make_filter(m, &x);
-        err = err < 0 ? err : make_names(k, m, &x);
-        err = err < 0 ? err : make_files(k, m, &x);
+        m->number = x->head->number;
+        err = make_filter(m, x);
+        err = err < 0 ? err : make_names(k, m, x);
+        err = err < 0 ? err : make_files(k, m, x);
     }
     snprintf(text, size, "its file systems or its filter cannot be made: %s", linux_strerror(-err));
     if (err == 0)
-        err = load(k, m, &x.exec->process, stdio, text, size);  // the stdio is its now
+        err = load(k, m, &x->exec->process, stdio, text, size);  // the stdio is its now
     else
         for (int i = 0; i < 3; i++)
             close(stdio[i]);
     if (err == 0)
         *out = m;
-    else if (m && m->gofer)
+    else if (m)
         member_give_back(m);
     return err;
+}
+
+bool member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
+                 struct member **out, int *err, char *text, size_t size) {
+    struct parts x __attribute__((cleanup(parts_free))) = {0};
+    if (!parts_read(&x, message, n))
+        return false;
+    *err = make(k, &x, gofer, stdio, out, text, size);
+    return true;
 }
 
 // ---- Its end ----------------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ struct member {
     struct task *first;             // its main task, loaded and not started; borrowed
 };
 
-// A container as n bytes of `message` say, over the gofer's socket and with the stdio: both taken over when
-// the message is sound. *out with its program loaded: 0. -LINUX_EPROTO: not a message. Else -LINUX_E* and why
-// in `text`.
-int member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
-                struct member **out, char *text, size_t size);
+// A container as n bytes of `message` say, over the gofer's socket and with the stdio. False: that is not a
+// message, and nothing was taken. True: gofer and stdio were taken over, whatever *err is: 0, with its
+// program loaded in *out, or -LINUX_E* and why in `text`.
+bool member_make(struct kernel *k, const void *message, size_t n, int gofer, const int stdio[3],
+                 struct member **out, int *err, char *text, size_t size);
 // Its processes are killed, and what it has is given back when they have gone.
 void member_end(struct kernel *k, struct member *m);
 // When the sandbox ends: only what it has.

@@ -232,8 +232,14 @@ struct task *outside_new(struct kernel *k, const struct sentry_process *p, const
     struct tgroup *g = tgroup_alloc(k, k->pid_ns);
     struct task *t = g ? task_alloc(k, g) : NULL;
     *err = -LINUX_ENOMEM;
-    if (!t)
+    if (!t) {
+        for (int i = 0; i < 3; i++)
+            if (stdio[i] >= 0)
+                close(stdio[i]);
+        if (g)
+            tgroup_put(g);
         return NULL;
+    }
     *err = set_parts(t, p, stdio, ignored, at);
     if (*err == 0)
         *err = publish(t, at->role == OUTSIDE_MAIN);

@@ -50,6 +50,28 @@ def test_ids_that_are_not_mapped():
 
 
 @as_root
+def test_ids_of_others_are_guarded():
+    """A capability does not reach a file whose owner is not mapped; and to be nobody is not to own what nobody has."""
+    text = "cat /data/s; echo x > /data/s; chmod 666 /data/s; chown 0:0 /data/s; ls /data/d; touch /data/d/n; cat /data/d/in; cat /data/o; rm /data/t/f"
+    for user in (0, 65534):
+        b = mapped(text)
+        give(b, FIRST, FIRST)
+        os.mkdir(b.rootfs + "/data/d", 0o700)
+        os.mkdir(b.rootfs + "/data/t")
+        os.chmod(b.rootfs + "/data/t", 0o1777)
+        for name, mode in (("s", 0o600), ("o", 0o644), ("d/in", 0o644), ("t/f", 0o644)):
+            with open(b.rootfs + "/data/" + name, "w") as f:
+                f.write(name + "\n")
+            os.chmod(b.rootfs + "/data/" + name, mode)
+        b.process["user"] = {"uid": user, "gid": user}
+        done = b.run(status=None)
+        st = os.stat(b.rootfs + "/data/s")
+        expect(done.stdout == "o\n", done)
+        expect((st.st_uid, st.st_mode & 0o777, st.st_size) == (0, 0o600, 2), "as it was")
+        expect(sorted(os.listdir(b.rootfs + "/data/d")) == ["in"] and os.path.exists(b.rootfs + "/data/t/f"), "names")
+
+
+@as_root
 def test_ids_of_a_user():
     """As podman's --userns=keep-id: a user's own number is the same inside."""
     b = mapped("id -u; touch /data/f; stat -c %u /data", uids=[(0, FIRST, 1000), (1000, 1000, 1), (1001, FIRST + 1001, 60000)])
@@ -110,6 +132,7 @@ def test_ids_refused():
                          ({"uidMappings": one(0, -1, 5)}, ["uidMappings[0]"]), ({"uidMappings": [{"containerID": 0}]}, ["uidMappings[0]"]),
                          ({"uidMappings": one(1, 1, 5)}, ["process.user.uid", "uidMappings"]),
                          ({"gidMappings": one(1, 1, 5)}, ["process.user.gid", "gidMappings"]),
+                         ({"uidMappings": [], "gidMappings": [], "namespaces": [{"type": "user", "path": "/proc/self/ns/user"}]}, ["Mappings", "missing"]),
                          ({"namespaces": [{"type": "mount"}]}, ["linux.uidMappings", "no user namespace"]),
                          ({"uidMappings": one(0, 1, 1) * 341}, ["uidMappings", "340"])):
         b = change(**linux)

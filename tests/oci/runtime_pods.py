@@ -62,6 +62,15 @@ def test_pod_is_one_sandbox():
         expect(b.state()["status"] == "running" and b.state()["pid"] == b.pid, b.state())
 
 
+def test_pod_has_the_users_of_its_sandbox():
+    with Pod() as pod:
+        b = pod.member("echo no")
+        b.config["linux"]["namespaces"].append({"type": "user"})
+        b.config["linux"]["uidMappings"] = b.config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        b.write()
+        refused("create", "--bundle", b.dir, b.id, words=["linux.uidMappings", "the pod's sandbox"])
+
+
 def test_pod_of_crio():
     with Pod(crio=True) as pod:
         expect(pod.run("echo up").output("up") == "up\n", "up")
