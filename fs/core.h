@@ -31,7 +31,7 @@ struct vfs {
     struct lock mounts_lock;
     struct list mounts;      // [m] in the order in which they were made
     struct mnt_ns *ns;       // [c] owned: the first namespace
-    unsigned nmounts;        // [m] of all namespaces
+    _Atomic unsigned nmounts;  // [a] of all namespaces, and those left on mounts that lie nowhere; rises under m
     int next_mount_id;       // [m]
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
@@ -92,7 +92,14 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
 // Puts m on the tree of a namespace, takes it off; mounts_lock is held. The place comes to m->left then.
 #define MOUNTS_MAX 100000u  // of all namespaces: /proc/sys/fs/mount-max
 int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns);
+// vfs_mount(); of the flags, `locked_flags` stay.
+int vfs_mount_locked(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
+                     unsigned locked_flags, const char *source);
 void mount_unlink(struct vfs *v, struct mount *m);
+// As mount_unlink(), but it stays on its parent, which is to be taken off as well.
+void mount_leave(struct vfs *v, struct mount *m);
+// Are they one name? [d] is held.
+bool mount_same_place(const struct dentry *a, const struct dentry *b);
 void mount_put_left(struct mount *m);  // no lock is held: the place, and the table's reference
 bool mounts_fit(const struct path *at, const struct dentry *root);  // both directories, or both none
 struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner);

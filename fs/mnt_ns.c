@@ -7,6 +7,7 @@
 // may end a file system, after both are dropped.
 #include "abi/misc.h"
 #include "fs/core.h"
+#include <string.h>
 
 // ---- Trees ------------------------------------------------------------------------------------------------
 // The next one that does not lie on m.
@@ -26,21 +27,31 @@ static struct mount *next_of(const struct mount *m, const struct mount *top) {
 
 static bool is_below(const struct dentry *d, const struct dentry *top) {
     LOCKED(&top->sb->vfs->dcache);
-    while (d != top && d->parent != d)
+    while (!mount_same_place(d, top) && d->parent != d)
         d = d->parent;
-    return d == top;
+    return mount_same_place(d, top);
 }
 
-// Takes top and all that lies on it off, leaves first, onto a list by `link`.
+static struct mount *leaf_of(struct mount *m) {
+    while (!list_empty(&m->children))
+        m = list_first(&m->children, struct mount, sibling);
+    return m;
+}
+
+// Takes top and all that lies on it off, leaves first, onto a list by `link`. What is locked stays on its
+// parent: who has a file open there must not come to see what it hides.
 static void take_off(struct vfs *v, struct mount *top, struct list *gone) {
-    for (struct mount *m = top, *parent;; m = parent) {
-        while (!list_empty(&m->children))
-            m = list_first(&m->children, struct mount, sibling);
-        parent = m->parent;
-        mount_unlink(v, m);
+    for (struct mount *m = leaf_of(top), *next; m; m = next) {
+        next = NULL;
+        if (m != top)
+            next = m->sibling.next == &m->parent->children
+                       ? m->parent
+                       : leaf_of(list_first(&m->sibling, struct mount, sibling));
+        if (m != top && m->locked)
+            mount_leave(v, m);
+        else
+            mount_unlink(v, m);
         list_add_tail(gone, &m->link);
-        if (m == top)
-            return;
     }
 }
 
@@ -62,10 +73,23 @@ static struct mount *clone_of(struct vfs *v, struct mount *m, struct dentry *roo
     return c;
 }
 
-// What lies on `top` below `root` (NULL: all), once more on top's copy. Mounts of the copy lie in ns already.
+static bool is_ns_of_mounts(const struct mount *m) {
+    const struct ns *n = nsfs_of_path(&(struct path){NULL, m->root});
+    return n && n->kind == NS_MNT;
+}
+
+static bool is_copied(const struct mount *m, const struct mount *top, const struct dentry *root) {
+    if (!root)
+        return !is_ns_of_mounts(m);
+    return m->parent != top || is_below(m->mountpoint, root);
+}
+
+// What lies on `top` below `root`, once more on top's copy; NULL: all, for a namespace's copy, which is younger
+// than the namespaces bound in it may be (may_bind_ns()), so without these. Mounts of the copy lie in ns
+// already.
 static int copy_below(struct vfs *v, struct mount *top, const struct dentry *root, struct mnt_ns *ns) {
     for (struct mount *m = next_of(top, top), *next; m; m = next) {
-        if (root && m->parent == top && !is_below(m->mountpoint, root)) {
+        if (!is_copied(m, top, root)) {
             next = next_beside(m, top);
             continue;
         }
@@ -115,6 +139,9 @@ struct mnt_ns *vfs_first_ns(struct vfs *v) {
     return v->ns;
 }
 
+// Is it (NULL: nobody's) the first user namespace?
+static bool is_first(const struct ns *owner) { return !owner || !owner->owner; }
+
 // A copy for another owner, who may do less with it.
 static void lock_all(struct mnt_ns *ns) {
     for (struct mount *m = ns->root; m; m = next_of(m, ns->root)) {
@@ -134,7 +161,7 @@ static int copy_all(struct vfs *v, struct mnt_ns *old, struct mnt_ns *ns) {
         return err;
     }
     err = copy_below(v, old->root, NULL, ns);
-    if (err == 0 && ns->ns.owner != old->ns.owner)
+    if (err == 0 && ns->ns.owner != old->ns.owner && !(is_first(ns->ns.owner) && is_first(old->ns.owner)))
         lock_all(ns);
     return err;
 }
@@ -225,9 +252,36 @@ static struct path top_of(struct vfs *v, const struct path *at) {
     return top;
 }
 
+// Nothing that the owner could not take off hides a part of it.
+static bool is_whole(const struct mount *m) {
+    const struct mount *c;
+    list_for_each(c, &m->children, sibling)
+        if (c->locked && !c->mountpoint->inode->stays_empty)
+            return false;
+    return m->root == m->sb->root;
+}
+
+// As mount_too_revealing() of Linux: a file system that shows more than its owner's (proc, sysfs) comes anew
+// into a namespace of another one than the first only where one is seen whole, and as read-only as that is.
+static int may_show(struct mnt_ns *ns, const struct superblock *sb, unsigned flags, unsigned *locked) {
+    if (is_first(ns->ns.owner) || !sb->revealing)
+        return 0;
+    LOCKED(&ns->vfs->mounts_lock);
+    for (const struct mount *m = ns->root; m; m = next_of(m, ns->root)) {
+        unsigned kept = (m->locked_flags | (m->sb->read_only ? LINUX_MS_RDONLY : 0)) & LINUX_MS_RDONLY;
+        if (strcmp(m->sb->type, sb->type) || (kept & ~flags) || !is_whole(m))
+            continue;
+        *locked = kept;
+        return 0;
+    }
+    return -LINUX_EPERM;
+}
+
 int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at, unsigned flags,
                  const char *source) {
-    int err = vfs_is_in(ns, at) ? vfs_mount(ns->vfs, sb, at, flags, source) : -LINUX_EINVAL;
+    unsigned locked = 0;
+    int err = vfs_is_in(ns, at) ? may_show(ns, sb, flags, &locked) : -LINUX_EINVAL;
+    err = err ? err : vfs_mount_locked(ns->vfs, sb, at, flags, locked, source);
     if (err)
         super_put(sb);
     return err;

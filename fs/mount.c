@@ -11,14 +11,40 @@ struct mount *mount_get(struct mount *m) {
     ref_get(&m->refs);
     return m;
 }
-// A mount's parent and mountpoint are let go when it is taken off the table, never here: no chains.
-void mount_put(struct mount *m) {
-    if (!m || !ref_put(&m->refs))
-        return;
+static void uncover(struct dentry *at) {
+    atomic_fetch_sub(&at->mounts, 1);
+    atomic_fetch_sub(&at->sb->covered, 1);
+}
+// Nobody can come to m any more, and to what was left on it by m alone: no lock. What ends with it is put on
+// `ends`.
+static void mount_end(struct mount *m, struct list *ends) {
+    while (!list_empty(&m->children)) {
+        struct mount *c = list_first(&m->children, struct mount, sibling);
+        struct dentry *at = c->mountpoint;
+        list_del(&c->sibling);
+        uncover(at);
+        c->mountpoint = NULL;
+        atomic_fetch_sub(&m->sb->vfs->nmounts, 1);
+        dentry_put(at);
+        if (ref_put(&c->refs))
+            list_add_tail(ends, &c->link);
+    }
     dentry_put(m->root);
     super_put(m->sb);
     free(m->source);
     free(m);
+}
+// A mount's parent and mountpoint are let go when it is taken off the table, never here.
+void mount_put(struct mount *m) {
+    if (!m || !ref_put(&m->refs))
+        return;
+    struct list ends = LIST_INIT(ends);
+    mount_end(m, &ends);
+    while (!list_empty(&ends)) {
+        m = list_first(&ends, struct mount, link);
+        list_del(&m->link);
+        mount_end(m, &ends);
+    }
 }
 void path_get(const struct path *p) {
     if (p->mnt)
@@ -54,7 +80,7 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
     return m;
 }
 // Names that are not cached are other dentries each time.
-static bool same_place(const struct dentry *a, const struct dentry *b) {
+bool mount_same_place(const struct dentry *a, const struct dentry *b) {
     while (a != b) {
         if (a->sb != b->sb || !a->sb->no_dcache || a->parent == a || b->parent == b ||
             strcmp(a->name, b->name))
@@ -70,7 +96,7 @@ struct mount *mount_find_locked(struct mount *parent, struct dentry *at) {
         !(at->sb->no_dcache && atomic_load_explicit(&at->sb->covered, memory_order_relaxed)))
         return NULL;
     list_for_each(m, &parent->children, sibling)
-        if (same_place(m->mountpoint, at))
+        if (mount_same_place(m->mountpoint, at))
             return m;
     return NULL;
 }
@@ -90,7 +116,7 @@ void path_into_mounts(struct vfs *v, struct path *p) {
 }
 
 int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns) {
-    if (v->nmounts >= MOUNTS_MAX)
+    if (atomic_load(&v->nmounts) >= MOUNTS_MAX)
         return -LINUX_ENOSPC;
     if (parent) {
         m->parent = mount_get(parent);
@@ -98,7 +124,7 @@ int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dent
     }
     if (!m->id)
         m->id = ++v->next_mount_id;
-    v->nmounts++;
+    atomic_fetch_add(&v->nmounts, 1);
     LOCKED(&v->dcache);
     m->ns = ns;
     if (parent) {
@@ -116,16 +142,23 @@ void mount_unlink(struct vfs *v, struct mount *m) {
     list_del(&m->link);
     list_del(&m->sibling);
     m->left = (struct path){m->parent, m->mountpoint};
-    if (m->mountpoint) {
-        atomic_fetch_sub(&m->mountpoint->mounts, 1);
-        atomic_fetch_sub(&m->mountpoint->sb->covered, 1);
-    }
+    if (m->mountpoint)
+        uncover(m->mountpoint);
     m->parent = NULL;
     m->mountpoint = NULL;
-    v->nmounts--;
+    atomic_fetch_sub(&v->nmounts, 1);
     if (m->ns->root == m)
         m->ns->root = NULL;
     m->ns = NULL;
+}
+// Its parent owns it from now on: who still has that sees no more than before. No way leads up from it.
+void mount_leave(struct vfs *v, struct mount *m) {
+    LOCKED(&v->dcache);
+    list_del(&m->link);
+    m->left = (struct path){m->parent, NULL};
+    m->parent = NULL;
+    m->ns = NULL;
+    mount_get(m);
 }
 void mount_put_left(struct mount *m) {
     struct path left = m->left;
@@ -148,10 +181,11 @@ static int mount_attach(struct vfs *v, struct mount *m, const struct path *at) {
     return at->mnt->ns ? mount_link(v, m, at->mnt, at->dentry, at->mnt->ns) : -LINUX_EINVAL;
 }
 static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, const struct path *at,
-                    unsigned flags, const char *source) {
+                    unsigned flags, unsigned locked_flags, const char *source) {
     struct mount *m = mount_new(v, sb, root, flags, source);
     if (!m)
         return -LINUX_ENOMEM;
+    m->locked_flags = locked_flags;
     struct path top = {0};
     if (at) {
         top = *at;
@@ -171,12 +205,16 @@ static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, c
 }
 int vfs_mount(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
               const char *source) {
-    return mount_at(v, sb, sb->root, at, flags, source);
+    return mount_at(v, sb, sb->root, at, flags, 0, source);
+}
+int vfs_mount_locked(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
+                     unsigned locked_flags, const char *source) {
+    return mount_at(v, sb, sb->root, at, flags, locked_flags, source);
 }
 int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsigned flags,
              const char *source) {
     ref_get(&from->mnt->sb->active);
-    int err = mount_at(v, from->mnt->sb, from->dentry, at, flags, source);
+    int err = mount_at(v, from->mnt->sb, from->dentry, at, flags, 0, source);
     if (err)
         super_put(from->mnt->sb);
     return err;

@@ -194,6 +194,7 @@ struct superblock {
     struct dentry *root;          // [c] owned
     struct lock rename_lock;      // directory renames
     bool read_only;               // [c]
+    bool revealing;               // [c] shows more than files of who mounts it (proc, sysfs)
     bool no_dcache;               // [c] names are looked up each time (procfs)
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
@@ -224,6 +225,7 @@ struct inode {
     _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
     _Atomic bool file_caps;                // [a] there is a security.capability
     bool dead;                     // [i] a removed directory: nothing is made or found in it
+    bool stays_empty;              // [c] a directory in which nothing is ever found
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
     void *sock;                    // [i] bound unix socket (sentry/socket), opaque
     void *priv;                    // [c] the file system's own
@@ -268,7 +270,7 @@ struct mount {
     struct list link;            // [m] in vfs->mounts
     struct list children;        // [m] mounts that lie on this one
     struct list sibling;         // [m] in parent->children
-    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere any more
+    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere any more, or on such a one (mount_leave())
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC

@@ -102,6 +102,7 @@ static struct inode *proc_inode(struct superblock *sb, const struct proc_node *n
         tgroup_get(copy->g);
     i->priv = copy;
     if (LINUX_S_ISDIR(a.mode)) {
+        i->stays_empty = n->e->children && !n->e->children->name && !n->e->list;
         lock_destroy(&i->lock);
         lock_init(&i->lock, RANK_PROC_DIR);  // look-ups under it take tasks_lock
     }
@@ -382,6 +383,7 @@ int procfs_create_tree(struct vfs *vfs, struct pid_ns *ns, const struct proc_ent
     ns_get(&ns->ns);
     sb->priv = ns;
     sb->no_dcache = true;
+    sb->revealing = true;
     lock_destroy(&sb->rename_lock);
     lock_init(&sb->rename_lock, RANK_PROC_DIR);
     struct proc_node root = {.e = tree, .ns = ns};

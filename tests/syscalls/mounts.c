@@ -149,6 +149,51 @@ TEST(namespaces_are_apart) {
     }
 }
 
+// Else two that are bound in each other would stay for ever.
+TEST(a_copy_has_no_namespaces_of_mounts) {
+    in_tmpdir();
+    IN_CHILD {
+        own_mounts();
+        int to[2];
+        struct stat its, got;
+        char byte, path[64];
+        put_file("file", "");
+        put_file("other", "");
+        ASSERT_OK(pipe(to));
+        pid_t pid = fork_child();
+        if (pid == 0) {
+            ASSERT_OK(unshare(CLONE_NEWNS | CLONE_NEWUTS));
+            EXPECT_EQ(write(to[1], "x", 1), 1);
+            pause();
+        }
+        ASSERT_EQ(read(to[0], &byte, 1), 1);
+        snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+        ASSERT_OK(stat(path, &its));
+        ASSERT_OK(mount(path, "file", NULL, MS_BIND, NULL));
+        snprintf(path, sizeof(path), "/proc/%d/ns/uts", pid);
+        ASSERT_OK(mount(path, "other", NULL, MS_BIND, NULL));
+        ASSERT_OK(stat("file", &got));
+        EXPECT_EQ(got.st_ino, its.st_ino);
+        ASSERT_OK(unshare(CLONE_NEWNS));
+        ASSERT_OK(stat("file", &got));
+        EXPECT_TRUE(got.st_ino != its.st_ino || got.st_dev != its.st_dev);
+        EXPECT_TRUE(!mounted("file"));
+        EXPECT_TRUE(mounted("other"));
+        kill(pid, SIGKILL);
+        wait_exit(pid);
+    }
+}
+
+// The same owner's: nothing is locked.
+TEST(a_copy_comes_apart) {
+    in_tmpdir();
+    IN_CHILD {
+        own_mounts();
+        EXPECT_OK(umount2("/proc", MNT_DETACH));
+        EXPECT_ERRNO(access("/proc/self", F_OK), ENOENT);
+    }
+}
+
 TEST(pivot) {
     in_tmpdir();
     IN_CHILD {

@@ -153,6 +153,101 @@ TEST(what_came_along_is_locked) {
     }
 }
 
+// CVE-2014-9717: taken off as a tree, or with the namespace, a copy still covers what it covered, for who has
+// a file open in it.
+TEST(what_is_locked_covers_for_ever) {
+    need_userns();
+    if (geteuid() != 0)
+        SKIP("mounts need privilege");
+    in_tmpdir();
+    IN_CHILD {
+        ASSERT_OK(unshare(CLONE_NEWNS));
+        ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+        ASSERT_OK(mount("none", ".", "tmpfs", 0, "mode=777"));
+        ASSERT_OK(chdir(guest.tmpdir));
+        ASSERT_OK(chmod(".", 0777));
+        for (int i = 0; i < 3; i++) {
+            static const char *const dirs[] = {"a", "a/d", "copy"};
+            ASSERT_OK(mkdir(dirs[i], 0777));
+        }
+        put_file("a/d/secret", "x");
+        ASSERT_OK(mount("none", "a/d", "tmpfs", 0, "mode=777"));
+        ASSERT_OK(mkdir("a/d/e", 0777));
+        put_file("a/d/e/secret", "x");
+        ASSERT_OK(mount("none", "a/d/e", "tmpfs", 0, "mode=777"));
+        put_file("a/d/e/top", "x");
+        be_nobody();
+        uid_t uid = geteuid();
+        gid_t gid = getegid();
+        pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) {
+            ASSERT_OK(unshare(CLONE_NEWUSER | CLONE_NEWNS));
+            map_self(uid, gid);
+            ASSERT_OK(mount(".", "copy", NULL, MS_BIND | MS_REC, NULL));
+            int fd = ASSERT_OK(open("copy/a", O_PATH)), inner = ASSERT_OK(open("copy/a/d", O_PATH));
+            EXPECT_OK(faccessat(fd, "d/e/top", F_OK, 0));
+            ASSERT_OK(umount2("copy", MNT_DETACH));
+            EXPECT_ERRNO(faccessat(fd, "d/secret", F_OK, 0), ENOENT);
+            EXPECT_ERRNO(faccessat(fd, "d/e/secret", F_OK, 0), ENOENT);
+            EXPECT_OK(faccessat(fd, "d/e/top", F_OK, 0));
+            close(fd);
+            EXPECT_ERRNO(faccessat(inner, "e/secret", F_OK, 0), ENOENT);
+            EXPECT_OK(faccessat(inner, "e/top", F_OK, 0));
+            ASSERT_OK(dup2(ASSERT_OK(open("a", O_PATH)), 100));  // outlives the namespace
+            child_done();
+        }
+        EXPECT_EQ(wait_exit(pid), 0);
+        EXPECT_ERRNO(faccessat(100, "d/secret", F_OK, 0), ENOENT);
+        EXPECT_OK(faccessat(100, "d/e/top", F_OK, 0));
+    }
+}
+
+// Names of /proc are looked up anew each time; what covers one is seen all the same.
+TEST(what_is_locked_in_proc_is_not_left_out) {
+    need_userns();
+    if (geteuid() != 0)
+        SKIP("mounts need privilege");
+    IN_CHILD {
+        ASSERT_OK(unshare(CLONE_NEWNS));
+        ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+        ASSERT_OK(mount("none", "/proc/sys/kernel", "tmpfs", 0, NULL));
+        be_nobody();
+        ASSERT_OK(unshare(CLONE_NEWUSER | CLONE_NEWNS));
+        EXPECT_ERRNO(mount("/proc/sys", "/tmp", NULL, MS_BIND, NULL), EINVAL);
+        ASSERT_OK(mount("/proc/sys", "/tmp", NULL, MS_BIND | MS_REC, NULL));
+        EXPECT_OK(access("/tmp/fs", F_OK));
+        EXPECT_ERRNO(access("/tmp/kernel/ostype", F_OK), ENOENT);
+    }
+}
+
+// proc comes anew into a namespace only where one is seen whole, and no less read-only than that.
+TEST(proc_shows_no_more_than_was_seen) {
+    need_userns();
+    if (geteuid() != 0)
+        SKIP("mounts need privilege");
+    enum { WHOLE, READ_ONLY, COVERED, CASES };
+    for (int how = 0; how < CASES; how++)
+        IN_CHILD {
+            ASSERT_OK(unshare(CLONE_NEWNS));
+            ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+            ASSERT_OK(umount2("/proc", MNT_DETACH));
+            ASSERT_OK(mount("proc", "/proc", "proc", how == READ_ONLY ? MS_RDONLY : 0, NULL));
+            if (how == COVERED)
+                ASSERT_OK(mount("none", "/proc/sys", "tmpfs", 0, NULL));
+            be_nobody();
+            ASSERT_OK(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID));
+            IN_CHILD {
+                int err = mount("proc", "/tmp", "proc", MS_RDONLY, NULL) == 0 ? 0 : errno;
+                EXPECT_EQ(err, how == COVERED ? EPERM : 0);
+                err = mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_BIND, NULL) == 0 ? 0 : errno;
+                if (how != COVERED)
+                    EXPECT_EQ(err, how == READ_ONLY ? EPERM : 0);
+                err = mount("proc", "/tmp", "proc", 0, NULL) == 0 ? 0 : errno;
+                EXPECT_EQ(err, how == WHOLE ? 0 : EPERM);
+            }
+        }
+}
+
 // The writer of a map is judged: user_namespaces(7), "Defining user and group ID mappings".
 TEST(maps_are_written_once_and_soundly) {
     need_userns();
