@@ -6,6 +6,7 @@
 // Locks: mounts_lock for every change, with the dcache lock inside. What is taken off a tree is put, which
 // may end a file system, after both are dropped.
 #include "abi/misc.h"
+#include "fs/mnt_ns.h"
 #include "fs/core.h"
 #include <string.h>
 
@@ -84,9 +85,9 @@ static bool is_copied(const struct mount *m, const struct mount *top, const stru
     return m->parent != top || is_below(m->mountpoint, root);
 }
 
-// What lies on `top` below `root`, once more on top's copy; NULL: all, for a namespace's copy, which is younger
-// than the namespaces bound in it may be (may_bind_ns()), so without these. Mounts of the copy lie in ns
-// already.
+// What lies on `top` below `root`, once more on top's copy; NULL: all, for a namespace's copy, which is
+// younger than the namespaces bound in it may be (may_bind_ns()), so without these. Mounts of the copy lie in
+// ns already.
 static int copy_below(struct vfs *v, struct mount *top, const struct dentry *root, struct mnt_ns *ns) {
     for (struct mount *m = next_of(top, top), *next; m; m = next) {
         if (!is_copied(m, top, root)) {

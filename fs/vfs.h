@@ -270,7 +270,7 @@ struct mount {
     struct list link;            // [m] in vfs->mounts
     struct list children;        // [m] mounts that lie on this one
     struct list sibling;         // [m] in parent->children
-    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere any more, or on such a one (mount_leave())
+    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
@@ -334,36 +334,6 @@ int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, un
              const char *source);
 int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first namespace
 
-// ---- Namespaces of mounts (fs/mnt_ns.c), mount(2) and its kin ---------------------------------------------
-// Paths are borrowed; what lies in another namespace than ns is EINVAL.
-#define MOUNT_FLAGS \
-    (LINUX_MS_RDONLY | LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOATIME | \
-     LINUX_MS_NODIRATIME | LINUX_MS_RELATIME)
-struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
-void mnt_ns_put(struct mnt_ns *ns);            // the last one takes its mounts off
-struct mnt_ns *vfs_first_ns(struct vfs *vfs);  // borrowed
-// A namespace of `owner` in which sb, which is taken over in any case, is the root and all there is. *out: a
-// reference.
-int mnt_ns_begin(struct vfs *vfs, struct superblock *sb, unsigned flags, const char *source,
-                 struct ns *owner, struct mnt_ns **out);
-// A copy of all that is mounted in ns, of `owner`. Each of the n paths that lies in ns is led to the same
-// place in the copy.
-int mnt_ns_copy(struct mnt_ns *ns, struct ns *owner, struct mnt_ns **out, struct path *paths[], unsigned n);
-// from (and, `recursive`, what is mounted below it) once more at another place.
-int vfs_bind_tree(struct mnt_ns *ns, const struct path *from, const struct path *at, bool recursive);
-int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at, unsigned flags,
-                 const char *source);  // vfs_mount(); sb is taken over in any case
-int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path *at);
-int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags);
-int vfs_umount_tree(struct mnt_ns *ns, const struct path *at);  // MNT_DETACH: with all that lies on it
-bool vfs_is_in(struct mnt_ns *ns, const struct path *p);
-// Where the tree of ns begins, for who comes to it; owned; none: nothing is mounted.
-struct path mnt_ns_root(struct mnt_ns *ns);
-bool vfs_is_root_of(struct mnt_ns *ns, const struct path *p);
-// new_root becomes the root, what was the caller's root is mounted on put_old. The caller leads processes
-// over.
-int vfs_pivot_root(struct mnt_ns *ns, const struct path *root, const struct path *new_root,
-                   const struct path *put_old);
 // Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
 void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
 int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the root

@@ -81,8 +81,8 @@ int idmap_read(struct config *c, bool wanted, struct error *e) {
     if (read_list(c, "linux.uidMappings", ids->uid, &ids->nuid, e) < 0 ||
         read_list(c, "linux.gidMappings", ids->gid, &ids->ngid, e) < 0)
         return -1;
-    // LIMIT: the mappings of a user namespace that is given by its path are not read from there: they are to be
-    // in config.json too.
+    // LIMIT: the mappings of a user namespace that is given by its path are not read from there: they are to
+    // be in config.json too.
     if (ids->nuid || ids->ngid || wanted)
         return check(c, ids, wanted, e);
     free(c->ids);

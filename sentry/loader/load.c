@@ -9,6 +9,7 @@
 // LIMIT: the interpreter of a program stays protected from writing (ETXTBSY) while it is mapped; on Linux
 // only while it is loaded.
 #include "abi/caps.h"
+#include "fs/mnt_ns.h"
 #include "abi/misc.h"
 #include "abi/resource.h"
 #include "base/cleanup.h"

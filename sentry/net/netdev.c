@@ -137,7 +137,7 @@ static void carry(struct netdev *d, struct netdev_frame *f[], unsigned n) {
     }
 }
 
-// How many of `most` frames were not there. A bridge's copies count as what is carried: a flood ends the turn.
+// How many of `most` frames were not there. A bridge's copies count as carried: a flood ends the turn.
 static unsigned drain(struct netdev_hub *h, unsigned most) {
     struct netdev_frame *f[BATCH];
     unsigned n;

@@ -21,7 +21,7 @@
 #define NETDEVS_MOST       1024         // of a sandbox
 #define NETDEV_QUEUE       1000         // frames that wait for one device
 #define NETDEV_QUEUE_BYTES (8u << 20)   // of all
-#define NETDEV_TURN        1024         // frames that one call carries or makes; others are left for the event thread
+#define NETDEV_TURN        1024         // frames that a call carries or makes; the event thread has the rest
 #define NETDEV_HOPS        8            // bridges and pairs that a frame may pass on its way
 
 struct bridge;

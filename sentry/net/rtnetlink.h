@@ -33,8 +33,8 @@ struct rtnl_out {
     void (*notify)(struct rtnl_out *o, uint32_t group, const void *msg, size_t n);
     // Links have come, changed or gone, in this namespace and others; gives the news back.
     void (*notify_links)(struct rtnl_out *o, struct net_news *n);
-    // The namespace that an attribute names, IFLA_NET_NS_PID, _FD or TARGET_NETNSID; change: the asker may make
-    // links there. A reference in *out. 0 or -LINUX_E*. NULL: none can be named.
+    // The namespace that an attribute names, IFLA_NET_NS_PID, _FD or TARGET_NETNSID; change: the asker may
+    // make links there. A reference in *out. 0 or -LINUX_E*. NULL: none can be named.
     int (*netns)(struct rtnl_out *o, uint16_t attr, uint32_t value, bool change, struct net_ns **out);
     void (*dump_begun)(struct rtnl_out *o);  // time for the first rtnl_dump_part()
     struct rtnl_dump *dump;

@@ -2,6 +2,7 @@
 // A task's place in the file system: root, working directory, umask; and the view of the caller that the VFS
 // takes.
 #include "base/fault.h"
+#include "fs/mnt_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"

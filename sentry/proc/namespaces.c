@@ -2,6 +2,7 @@
 // See namespaces.h. First all that is asked for is made, then nothing can fail: a task is in all of its new
 // namespaces or in none.
 #include "sentry/proc/namespaces.h"
+#include "fs/mnt_ns.h"
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"

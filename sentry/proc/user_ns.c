@@ -2,6 +2,7 @@
 // See user_ns.h: the namespaces themselves, and what a capability holds over. The maps' files are in
 // sentry/procfs/idmaps.c.
 #include "sentry/proc/user_ns.h"
+#include "fs/mnt_ns.h"
 #include "abi/caps.h"
 #include "base/fault.h"
 #include "sentry/ipc/ipc_ns.h"

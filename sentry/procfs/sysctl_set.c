@@ -66,6 +66,10 @@ int procfs_sysctl(const char *name, const char *value, char *why, size_t size) {
         memcpy(the_kernel->uts->domainname, text, n + 1);
         return 0;
     }
+    if (is(name, "kernel.hostname")) {
+        snprintf(why, size, "it cannot be changed here: the field hostname says it");
+        return -LINUX_EINVAL;
+    }
     snprintf(why, size, "there is no such setting in a sandbox");
     if (!e)
         return -LINUX_ENOENT;

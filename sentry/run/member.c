@@ -8,6 +8,7 @@
 #include "base/errtext.h"
 #include "base/fault.h"
 #include "fs/goferfs/client.h"
+#include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/task_impl.h"

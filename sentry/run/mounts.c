@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "fs/goferfs/client.h"
+#include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/proc/user_ns.h"

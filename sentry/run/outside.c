@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "fs/hostfd.h"
 #include "fs/use.h"
+#include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"

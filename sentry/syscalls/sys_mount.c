@@ -4,6 +4,7 @@
 // LIMIT: mqueue is an empty directory; others are ENODEV. Options that a file system here does not
 // have are taken and ignored.
 #include "abi/caps.h"
+#include "fs/mnt_ns.h"
 #include "abi/misc.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"

@@ -198,7 +198,7 @@ def test_sysctl():
 
 
 def test_sysctl_refusals():
-    for name, value, words in (("net.frob", "1", ["net.frob", "no such setting"]), ("kernel.shmmax", "1", ["kernel.shmmax", "always 1844"]),
+    for name, value, words in (("net.frob", "1", ["net.frob", "no such setting"]), ("net.core.optmem_max", "1", ["net.core.optmem_max", "always 131072"]),
                                ("net.core.somaxconn", "many", ["net.core.somaxconn", "'many'"]), ("kernel", "1", ["kernel"]),
                                ("", "1", ["no such setting"]), ("kernel.hostname", "x", ["kernel.hostname", "cannot be changed"]),
                                ("net.core.somaxconn", "9" * 500, ["too long"]), ("net.ipv4.ip_unprivileged_port_start", "70000", ["port_start"]),
