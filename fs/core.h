@@ -30,7 +30,8 @@ struct vfs {
     struct lock mounts_lock;
     struct list mounts;      // [m] in the order in which they were made
     struct mnt_ns *ns;       // [c] owned: the first namespace
-    _Atomic unsigned nmounts;  // [a] of all namespaces, and those left on mounts that lie nowhere; rises under m
+    // [a] of all namespaces, and left on mounts that lie nowhere; rises under m
+    _Atomic unsigned nmounts;
     int next_mount_id;       // [m]
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode

@@ -269,7 +269,7 @@ struct mount {
     struct list link;            // [m] in vfs->mounts
     struct list children;        // [m] mounts that lie on this one
     struct list sibling;         // [m] in parent->children
-    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere any more, or on such a one (mount_leave())
+    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
