@@ -85,9 +85,9 @@ static bool is_copied(const struct mount *m, const struct mount *top, const stru
     return m->parent != top || is_below(m->mountpoint, root);
 }
 
-// What lies on `top` below `root`, once more on top's copy; NULL: all, for a namespace's copy, which is
-// younger than the namespaces bound in it may be (may_bind_ns()), so without these. Mounts of the copy lie in
-// ns already.
+// What lies on `top` below `root`, once more on top's copy; NULL: all, for a copied namespace, which is
+// younger than namespaces bound in it may be (may_bind_ns()), so without these. Mounts of the copy lie in ns
+// already.
 static int copy_below(struct vfs *v, struct mount *top, const struct dentry *root, struct mnt_ns *ns) {
     for (struct mount *m = next_of(top, top), *next; m; m = next) {
         if (!is_copied(m, top, root)) {

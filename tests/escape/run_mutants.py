@@ -350,6 +350,12 @@ MUTANTS = [
         "sentry/procfs/idmaps.c", "!may_map(m, v, n) || ", "")]),
     ("mounts that came along come off", "seccomp", "syscalls:^user_namespaces$", [(
         "fs/mnt_ns.c", "        lock_all(ns);", "        (void)lock_all;")]),
+    ("a mount that hides comes off with its tree", "seccomp", "syscalls:^user_namespaces$", [(
+        "fs/mnt_ns.c", "if (m != top && m->locked)\n", "if (false)\n")]),
+    ("proc is mounted anew by anybody's root", "seccomp", "syscalls:^user_namespaces$", [(
+        "fs/mnt_ns.c", "if (is_first(ns->ns.owner) || !sb->revealing)", "if (true)")]),
+    ("a copy holds the namespaces that were bound", "seccomp", "syscalls:^mounts$", [(
+        "fs/mnt_ns.c", "return !is_ns_of_mounts(m);", "return !is_ns_of_mounts(m) || true;")]),
     ("an init is killed from inside", "seccomp", "syscalls:^pid_namespaces$", [(
         "sentry/signal/send.c", "if (g->unkillable && !from_outside(g))", "if (0)")]),
     # ---- Terminals made inside -----------------------------------------------------------------------------------------
