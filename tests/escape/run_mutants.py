@@ -290,7 +290,7 @@ MUTANTS = [
         "fs/anon/memfd.c", "int err = tdata_seal_write(n);", "int err = 0;")]),
     ("what may only be read is mapped shared", "seccomp", "A24", [(
         "sentry/mm/mm_map.c", "(area_writes_file(v) ? PLAT_SHARED : 0)", "(v->flags & LINUX_MAP_SHARED ? PLAT_SHARED : 0)")]),
-    ("children of which nobody told stay", "seccomp", "A24", [(
+    ("children of which nobody told stay", "seccomp", "bare:A24", [(
         "platform/seccomp/reap.c", "kill(-p->zygote->proc->pid, SIGKILL);", "(void)0;")]),
     # ---- Users inside, kept apart ----------------------------------------------------------------------------------------
     ("anybody may trace anybody", "seccomp", "syscalls:^ptrace_attach$", [(

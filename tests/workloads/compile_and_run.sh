@@ -10,8 +10,8 @@ cd "$1" && cat > t.c <<'C'
 static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t c = PTHREAD_COND_INITIALIZER;
 static int ready, sum;
-static volatile sig_atomic_t hits;
-static void hit(int s) { hits++; }
+static int hits;
+static void hit(int s) { __atomic_add_fetch(&hits, 1, __ATOMIC_RELAXED); }
 static void *work(void *n) {
     pthread_mutex_lock(&m);
     while (!ready) pthread_cond_wait(&c, &m);
@@ -28,7 +28,7 @@ int main(void) {
     pthread_mutex_lock(&m); ready = 1; pthread_cond_broadcast(&c); pthread_mutex_unlock(&m);
     long got = 0;
     for (int i = 0; i < 8; i++) { void *r; pthread_join(t[i], &r); got += (long)r; }
-    printf("%d %ld %d\n", sum, got, (int)hits);
+    printf("%d %ld %d\n", sum, got, hits);
 }
 C
 gcc -O2 -pthread -o t t.c && ./t && ./t && file=$(ls -1 | sort | tr '\n' ' ') && echo "$file"
