@@ -456,6 +456,7 @@ static _Noreturn void exec_init(const struct sentry_process *p, int control, int
     struct error e;
     static const int stdio[3] = {0, 1, 2};
     begin(s, "picket-exec");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // till it is told of: goes with the command, stopped or not
     setsid();
     wait_go(go);
     close(go);
@@ -464,6 +465,7 @@ static _Noreturn void exec_init(const struct sentry_process *p, int control, int
         error_errno(&e, errno, "taking the terminal"), give_up(s, &e);
     if (control_exec(control, p, stdio, &e) < 0)
         give_up(s, &e);
+    prctl(PR_SET_PDEATHSIG, 0);
     tell(s, "R");
     drop_stdio();
     serve(s);
