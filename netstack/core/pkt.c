@@ -85,6 +85,23 @@ struct pkt *pkt_clone(const struct pkt *p) {
     return q;
 }
 
+struct pkt *pkt_part(const struct pkt *p, uint32_t at, uint32_t n) {
+    struct pkt *f = pkt_alloc(p->ns);
+    struct buf *b = f ? buf_alloc(p->ns, n) : NULL;
+    if (!b) {
+        pkt_free(f);
+        return NULL;
+    }
+    pkt_copy(p, at, b->data, n);
+    b->fill = n;
+    pkt_attach(f, b, 0, n);
+    buf_put(b);
+    f->src = p->src;
+    f->dst = p->dst;
+    f->proto = p->proto;
+    return f;
+}
+
 static void drop_frag(struct pkt *p) {
     buf_put(p->frags[0].buf);
     p->nfrags--;

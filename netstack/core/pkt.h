@@ -68,6 +68,8 @@ struct pkt *pkt_from(struct netstack *ns, const void *data, size_t n);  // a cop
 void pkt_free(struct pkt *p);                                           // NULL is fine
 // a copy of the head, the same buffers
 struct pkt *pkt_clone(const struct pkt *p);
+// A packet with a copy of n bytes from offset `at`, between the same addresses. NULL: no memory.
+struct pkt *pkt_part(const struct pkt *p, uint32_t at, uint32_t n);
 
 static inline uint8_t *pkt_head(struct pkt *p) { return p->head + p->off; }
 // The first n bytes, contiguous; NULL when there are not so many, or they do not fit into the head.

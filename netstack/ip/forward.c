@@ -51,20 +51,10 @@ static int send_on(struct pkt *p, const struct path *path) {
 
 // A packet of p's first `head` bytes, which are in its head, and n bytes from offset `at`.
 static struct pkt *piece(const struct pkt *p, uint32_t head, uint32_t at, uint32_t n) {
-    struct pkt *f = pkt_alloc(p->ns);
-    struct buf *b = f ? buf_alloc(p->ns, n) : NULL;
-    if (!b) {
-        pkt_free(f);
+    struct pkt *f = pkt_part(p, at, n);
+    if (!f)
         return NULL;
-    }
-    pkt_copy(p, at, b->data, n);
-    b->fill = n;
-    pkt_attach(f, b, 0, n);
-    buf_put(b);
     pkt_copy(p, 0, pkt_push(f, head), head);
-    f->src = p->src;
-    f->dst = p->dst;
-    f->proto = p->proto;
     f->l3 = f->off;
     f->l4 = (uint16_t)(f->off + (p->l4 - p->l3));
     return f;

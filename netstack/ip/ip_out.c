@@ -68,24 +68,6 @@ static void push6(struct pkt *p, const struct ip_header *h, uint8_t next, uint8_
 }
 
 // ---- Fragments --------------------------------------------------------------------------------------------
-// One fragment: its own copy of bytes at..at+n of what is behind the header.
-static struct pkt *cut(struct pkt *p, uint32_t at, uint32_t n) {
-    struct pkt *f = pkt_alloc(p->ns);
-    struct buf *b = f ? buf_alloc(p->ns, n) : NULL;
-    if (!b) {
-        pkt_free(f);
-        return NULL;
-    }
-    pkt_copy(p, at, b->data, n);
-    b->fill = n;
-    pkt_attach(f, b, 0, n);
-    buf_put(b);
-    f->src = p->src;
-    f->dst = p->dst;
-    f->proto = p->proto;
-    return f;
-}
-
 static void push_fragment(struct netstack *ns, struct pkt *f, const struct ip_header *h, uint32_t at,
                           bool more, uint32_t id) {
     if (ns_ip_is4(&h->dst)) {
@@ -119,7 +101,7 @@ static int fragment(struct netstack *ns, struct pkt *p, const struct path *path,
     ns->ip_id++;
     for (uint32_t at = 0; at < p->len && !err; at += step) {
         uint32_t n = p->len - at < step ? p->len - at : step;
-        struct pkt *f = cut(p, at, n);
+        struct pkt *f = pkt_part(p, at, n);
         if (!f) {
             count(ns, link_drop_budget);
             err = -LINUX_ENOBUFS;
