@@ -166,9 +166,6 @@ static int hide_file(struct maker *m, const struct path *at) {
     return err;
 }
 
-// LIMIT: names of /proc are looked up anew each time, so nothing can be mounted on them: masked and read-only
-// paths there do nothing. What they name for container engines does not exist in a sandbox's own /proc, but
-// for /proc/sys, whose values are the sandbox's.
 static int change_place(struct maker *m, const struct sentry_mount *s) {
     struct path at;
     int err = vfs_walk(&m->ctx, NULL, s->target, WALK_FOLLOW, &at);
@@ -176,9 +173,7 @@ static int change_place(struct maker *m, const struct sentry_mount *s) {
         return 0;
     if (err < 0)
         return err;
-    if (at.dentry->sb->no_dcache)
-        err = 0;
-    else if (s->kind == SENTRY_RDONLY)
+    if (s->kind == SENTRY_RDONLY)
         err = vfs_bind(m->vfs, &at, &at, at.mnt->flags | LINUX_MS_RDONLY, at.mnt->source);
     else
         err = inode_is_dir(at.dentry->inode) ? hide_dir(m, &at) : hide_file(m, &at);

@@ -219,6 +219,18 @@ def test_masked_and_readonly_paths():
     expect(os.path.exists(b.rootfs + "/tmp/x") and not os.path.exists(b.rootfs + "/etc/x"), "others are writable")
 
 
+def test_masked_and_readonly_paths_of_proc():
+    b = sh("ls /proc/sysvipc; echo 1 > /proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward")
+    b.config["linux"]["maskedPaths"] = ["/proc/version", "/proc/sysvipc"]
+    b.config["linux"]["readonlyPaths"] = ["/proc/sys"]
+    done = b.run()
+    expect(done.stdout.split()[-1] == "0" and "Read-only file system" in done.stderr, done)
+    expect("shm" not in done.stdout, "a masked directory is empty")
+    b = sh("cat /proc/version")
+    b.config["linux"]["maskedPaths"] = ["/proc/version"]
+    expect(b.run().stdout == "", "a masked file is empty")
+
+
 def test_hostname():
     b = sh("hostname; dnsdomainname 2>/dev/null; cat /proc/sys/kernel/domainname")
     b.config["hostname"], b.config["domainname"] = "inner", "example.net"
