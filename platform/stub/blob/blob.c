@@ -269,6 +269,7 @@ static void ring_undo(struct context *c, const struct stub_slot *slot, uint32_t 
         c->rip = (c->rip == (uint64_t)ring_begin ? c->rcx : c->r11) - 2;
         return;
     }
+    bool answered = in_ring(c, ring_copied, ring_plain);
     if (in_ring(c, ring_string, ring_post)) {
         c->rsi = ctl->rsi;
         c->rdi = ctl->rdi;
@@ -276,7 +277,7 @@ static void ring_undo(struct context *c, const struct stub_slot *slot, uint32_t 
     ring_flags(c, ctl->flags);
     c->rip = ctl->ret - 2;
     c->rax = ctl->nr;
-    if (in_ring(c, ring_copied, ring_plain)) {
+    if (answered) {
         c->rip = ctl->ret;
         c->rax = ring->value;
         __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
