@@ -305,7 +305,9 @@ static int ring_interrupted(struct context *c, struct stub_slot *slot) {
     uint32_t state = STUB_RING_FREE;
     if (in_ring(c, ring_posted, ring_got))
         state = ring_retract(ring_of(slot));
-    slot->scratch.missed = state == STUB_RING_DONE || in_ring(c, ring_got, ring_copied);
+    if (state == STUB_RING_DONE)  // it may have been on its way to come for it
+        c->rip = (uint64_t)ring_got;
+    slot->scratch.missed = in_ring(c, ring_got, ring_copied);
     if (slot->scratch.missed)
         return 0;
     ring_undo(c, slot, state);
