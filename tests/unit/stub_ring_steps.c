@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ring's code of the stub (platform/stub/blob/), interrupted at each of its instructions, for each thing that
-// the sentry may do with the call meanwhile. A child has the blob and one slot, runs it step by step under
-// ptrace, and gets the interrupt's signal before one of the steps; we are the sentry and its poller. However it
-// comes, the call is made once, its value and bytes arrive, no register or flag is changed but what the
-// instruction changes, and the interrupt is told of once, at the call's instruction or behind it.
+// The ring's code of the stub (platform/stub/blob/), interrupted at each of its instructions, for each thing
+// that the sentry may do with the call meanwhile. A child has the blob and one slot, runs it step by step
+// under ptrace, and gets the interrupt's signal before one of the steps; we are the sentry and its poller.
+// However it comes, the call is made once, its value and bytes arrive, no register or flag is changed but
+// what the instruction changes, and the interrupt is told of once, at the call's instruction or behind it.
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
 #include "platform/stub/spawn.h"
@@ -33,15 +33,15 @@ extern const char site_code[], site_call[], site_ret[];
 __asm__(".pushsection .text\n site_code: lea site_ret(%rip), %rcx\n jmp *%r11\n"
         "site_call: syscall\n site_ret: nop\n int3\n .popsection");
 
-// What the poller does with the call: answers; does not come; comes so late that the thread goes for its value
-// by itself; has it come; refuses the call.
+// What the poller does with the call: answers; does not come; comes so late that the thread goes for its
+// value by itself; has it come; refuses the call.
 enum policy { ANSWERS, NOBODY, LATE, DEFERS, REFUSES };
 struct scenario {
     uint64_t nr;
     enum policy policy;
-    unsigned along; // so many bytes come with the call
-    unsigned out;   // so many bytes come with the answer ...
-    bool nowhere;   // ... and there is no place for them
+    unsigned along;  // so many bytes come with the call
+    unsigned out;    // so many bytes come with the answer ...
+    bool nowhere;    // ... and there is no place for them
     bool polled;
 };
 
@@ -56,12 +56,12 @@ static pid_t pid;
 
 struct run {
     struct scenario s;
-    unsigned at;     // the interrupt comes before this step
-    unsigned late;   // steps until the poller does what comes next
+    unsigned at;    // the interrupt comes before this step
+    unsigned late;  // steps until the poller does what comes next
     unsigned steps, waits;
     bool sent, told, again;  // the interrupt; to be sent once more
     bool hurried;
-    bool taken, answered;    // the call in the ring; its value waits there
+    bool taken, answered;  // the call in the ring; its value waits there
     unsigned made;
     uint64_t value;
     const ucontext_t *frame;  // of the handler that runs, or NULL
@@ -211,7 +211,8 @@ static int step(struct run *x, int signal) {
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSTOPPED(status));
     assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &x->r), 0);
-    if (returns && x->r.rip != at_blob(stub_header()->sigreturn))  // (a call that was not made ends by a stop)
+    if (returns &&
+        x->r.rip != at_blob(stub_header()->sigreturn))  // (a call that was not made ends by a stop)
         x->frame = NULL;
     if (on) {
         x->r.rip -= 2;
@@ -313,7 +314,8 @@ static void child(void) {
     const struct stub_header *h = stub_header();
     struct {
         uint64_t handler, flags, restorer, mask;
-    } sa = {at_blob(h->handler), SA_SIGINFO | SA_ONSTACK | SA_RESTART | 0x04000000, at_blob(h->restorer), ~0ull};
+    } sa = {at_blob(h->handler), SA_SIGINFO | SA_ONSTACK | SA_RESTART | 0x04000000, at_blob(h->restorer),
+            ~0ull};
     stack_t ss = {.ss_sp = mem->slot, .ss_size = STUB_SLOT_SIZE, .ss_flags = (int)(1u << 31)};
     const int handled[] = {SIGSEGV, SIGBUS, SIGILL, PLAT_INTR_SIGNAL};
     for (unsigned i = 0; i < sizeof handled / sizeof *handled; i++)
@@ -325,7 +327,8 @@ static void child(void) {
 }
 
 static int set_up(void **state) {
-    char *at = mmap(NULL, sizeof *mem + STUB_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *at =
+        mmap(NULL, sizeof *mem + STUB_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cpu_set_t one;
     int status;
     if (at == MAP_FAILED)
