@@ -7,6 +7,7 @@
 #include "platform/platform.h"
 #include "platform/stub/layout.h"
 #include "platform/stub/spawn.h"
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,9 +25,11 @@
 // after those
 #include <cmocka.h>
 
-#define VALUE 0x1234
-#define SRC   "eight by"
-#define OUT   600
+#define VALUE     0x1234
+#define SRC       "eight by"
+#define OUT       600
+#define MAP_LEN   8192ull
+#define PLACE_TOP 0x20000000ull
 
 // A patched site, as a thunk leads from it to the ring's code.
 extern const char site_code[], site_call[], site_ret[];
@@ -43,6 +46,7 @@ struct scenario {
     unsigned out;    // so many bytes come with the answer ...
     bool nowhere;    // ... and there is no place for them
     bool polled;
+    bool fails;  // the host refuses a map that the ring's code makes itself
 };
 
 struct shared {
@@ -56,6 +60,7 @@ static pid_t pid;
 
 struct run {
     struct scenario s;
+    uint64_t args[6];
     unsigned at;    // the interrupt comes before this step
     unsigned late;  // steps until the poller does what comes next
     unsigned steps, waits;
@@ -81,10 +86,8 @@ static void expect_bytes(const struct run *x) {
 static bool runs(const struct run *x) { return !x->taken || x->answered; }
 
 static void take(struct run *x) {
-    const struct user_regs_struct *r = &x->r;
-    const uint64_t args[6] = {(uint64_t)mem->src + 8, (uint64_t)mem->src, 8, r->r10, r->r8, r->r9};
     assert_int_equal(ring->nr, x->s.nr);
-    assert_memory_equal(ring->args, args, sizeof args);
+    assert_memory_equal(ring->args, x->args, sizeof x->args);
     assert_int_equal(ring->str_len, x->s.along);
     assert_memory_equal(ring->str, mem->src + (x->s.nr == SYS_open ? 8 : 0), x->s.along);
     x->taken = true;
@@ -143,9 +146,14 @@ static void arrive(struct run *x) {
     ring->state = STUB_RING_FREE;
 }
 
+static bool is_failure(uint64_t nr) { return nr == STUB_RING_FAIL + ENOMEM; }
+
 static void call_at_site(struct run *x) {
     if (x->r.rax == STUB_RING_WAIT) {
         arrive(x);
+    } else if (is_failure(x->r.rax)) {
+        assert_true(x->s.fails && x->made == 1);
+        x->value = (uint64_t)-ENOMEM;
     } else {
         assert_int_equal(x->r.rax, x->s.nr);
         assert_false(x->taken);
@@ -168,6 +176,8 @@ static void interrupted(struct run *x) {
         return;
     }
     assert_in_range(g[REG_RIP], (uint64_t)site_code, (uint64_t)site_call);
+    if (is_failure((uint64_t)g[REG_RAX]))
+        return;
     if ((uint64_t)g[REG_RAX] != STUB_RING_WAIT) {
         assert_int_equal(g[REG_RAX], x->s.nr);
         assert_int_equal(x->made, 0);
@@ -181,7 +191,22 @@ static void interrupted(struct run *x) {
 
 // ---- Steps ------------------------------------------------------------------------------------------------
 
+// A map that the ring's code proposes.
+static void host_map(struct run *x) {
+    const struct user_regs_struct *r = &x->r;
+    const uint64_t call[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+    const uint64_t want[6] = {PLACE_TOP - MAP_LEN, MAP_LEN, 3, STUB_PLACE_FLAGS, ~0x22ull, STUB_PLACE_RING};
+    assert_memory_equal(call, want, sizeof want);
+    x->made++;
+    x->value = x->s.fails ? (uint64_t)-ENOMEM : r->rdi;
+    x->r.rax = x->value;
+}
+
 static void event(struct run *x) {
+    if (x->r.rax == SYS_mmap && !x->frame) {
+        host_map(x);
+        return;
+    }
     assert_int_equal(STUB_EV_KIND(x->r.rax), STUB_EV_INTR);
     assert_true(x->sent && x->frame);
     interrupted(x);
@@ -198,6 +223,7 @@ static bool emulated(struct run *x) {
         return false;
     x->r.rip += 2;
     x->r.rcx = x->r.rip;
+    x->r.r11 = x->r.eflags;
     return true;
 }
 
@@ -239,6 +265,18 @@ static void copy_quickly(struct run *x) {
     x->r.rcx = 2;
 }
 
+static void set_args(struct run *x) {
+    const uint64_t map[6] = {0, MAP_LEN, 3, 0x22, ~0ull, 0};
+    // an empty path, and no descriptor
+    const uint64_t other[6] = {(uint64_t)mem->src + 8, (uint64_t)mem->src, 8, 44, 55, 66};
+    memcpy(x->args, x->s.nr == SYS_mmap ? map : other, sizeof map);
+    slot->scratch.alone = 1;
+    slot->place_low = PLACE_TOP / 2;
+    slot->place_at = slot->place_top = PLACE_TOP;
+    ring->room = x->s.polled ? MAP_LEN : 0;
+    ring->top = ring->heap_low = ring->heap_high = other[0];
+}
+
 static void start(struct run *x) {
     memset(mem->slot, 0, STUB_SLOT_SIZE);
     memset(mem->dst, 0, sizeof mem->dst);
@@ -246,17 +284,18 @@ static void start(struct run *x) {
     for (unsigned i = 0; i < x->s.out; i++)
         ring->out[i] = (char)(i * 7 + 1);
     ring->polled = x->s.polled;
+    set_args(x);
     x->value = x->s.nowhere && x->s.out ? (uint64_t)-14 : VALUE;
     assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &x->r), 0);
     x->r.rip = (uint64_t)site_code;
     x->r.rax = x->s.nr;
     x->r.r11 = at_blob(stub_header()->ring);
-    x->r.rdi = (uint64_t)mem->src + 8;  // an empty path, and no descriptor
-    x->r.rsi = (uint64_t)mem->src;
-    x->r.rdx = 8;
-    x->r.r10 = 44;
-    x->r.r8 = 55;
-    x->r.r9 = 66;
+    x->r.rdi = x->args[0];
+    x->r.rsi = x->args[1];
+    x->r.rdx = x->args[2];
+    x->r.r10 = x->args[3];
+    x->r.r8 = x->args[4];
+    x->r.r9 = x->args[5];
     x->r.gs_base = (uint64_t)slot;
     x->r.orig_rax = ~0ull;
     x->r.eflags |= 0x8d5;
@@ -283,6 +322,7 @@ static void run(struct run *x) {
     }
     assert_int_equal(x->made, 1);
     assert_int_equal(x->told, x->sent);
+    assert_true(x->sent || !x->s.fails || x->value == (uint64_t)-ENOMEM);
     assert_int_equal(x->r.rax, x->value);
     expect_bytes(x);
     assert_int_equal(slot->scratch.missed, 0);
@@ -359,6 +399,9 @@ static int tear_down(void **state) {
 
 static const struct scenario calls[] = {
     {.nr = SYS_getppid},
+    {.nr = SYS_mmap},
+    {.nr = SYS_munmap},
+    {.nr = SYS_brk},
     {.nr = SYS_write, .along = 8},
     {.nr = SYS_open, .along = 1},
     {.nr = SYS_read, .out = 9},
@@ -384,9 +427,12 @@ static void test_nobody_comes(void **state) {
     for_calls(1, NOBODY, true, 0);
     for_calls(1, NOBODY, false, 0);
 }
+static void test_map_fails(void **state) {
+    assert_in_range(run_all((struct scenario){.nr = SYS_mmap, .policy = NOBODY, .fails = true}, 0), 15, 1000);
+}
 static void test_answered_late(void **state) {
     for (unsigned late = 0; late < 24; late++)
-        for_calls(late % 4 ? 7 : 3, LATE, true, late);
+        for_calls(late % 4 ? 10 : 4, LATE, true, late);
 }
 static void test_deferred(void **state) { for_calls(1, DEFERS, true, 3); }
 static void test_refused(void **state) { for_calls(1, REFUSES, true, 0); }
@@ -395,8 +441,8 @@ static void test_refused(void **state) { for_calls(1, REFUSES, true, 0); }
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        TEST(test_answered), TEST(test_nobody_comes), TEST(test_answered_late),
-        TEST(test_deferred), TEST(test_refused),
+        TEST(test_answered),      TEST(test_nobody_comes), TEST(test_map_fails),
+        TEST(test_answered_late), TEST(test_deferred),     TEST(test_refused),
     };
     if (!(getauxval(AT_HWCAP2) & 2)) {
         print_message("skipped: the ring needs fsgsbase\n");
