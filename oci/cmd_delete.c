@@ -6,9 +6,27 @@
 #include "oci/opt.h"
 #include <string.h>
 
+#define SOON 2000  // ms: an init that is ending notes its end, and that is kept
+#define LATE 6000  // ms
+
+// By force also past an init that somebody has stopped while it had the lock.
+static int load(const struct oci *o, const char *id, bool force, struct container *c, struct error *e) {
+    struct error unused;
+    if (!force)
+        return container_load(o, id, true, c, e);
+    int err = container_load_soon(o, id, SOON, c, e);
+    if (err == 0 || !strstr(e->text, "is busy"))
+        return err;
+    container_close(c);
+    if (container_load(o, id, false, c, &unused) == 0 && c->status != STOPPED)
+        end_container(c, &unused);
+    container_close(c);
+    return container_load_soon(o, id, LATE, c, e);
+}
+
 static int delete_one(const struct oci *o, const char *id, bool force, struct error *e) {
     struct container c;
-    int err = container_load(o, id, true, &c, e);
+    int err = load(o, id, force, &c, e);
     if (err < 0) {
         container_close(&c);
         if (!force || !strstr(e->text, "does not exist"))

@@ -32,8 +32,11 @@ struct container {
 const char *status_name(enum status s);
 // A new container, locked, CREATING and not yet written; the id must not be in use.
 int container_create(const struct oci *o, const char *id, struct container *c, struct error *e);
-// Finds one; `lock`: and waits up to 10 s until nobody else changes it. Unknown: "container does not exist".
+// Finds one; `lock`: and waits up to 9 s until nobody else changes it. Unknown: "container does not exist".
 int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e);
+// The same with the lock, for which it waits so many ms.
+int container_load_soon(const struct oci *o, const char *id, int patience, struct container *c,
+                        struct error *e);
 // Writes state.json. The container is locked.
 int container_save(const struct container *c, struct error *e);
 // Notes the name of its cgroup apart from the state, which is not written yet.
