@@ -92,7 +92,9 @@ static char **vector(json_t *list, const char *first) {
     json_t *s;
     if (v && n == 0 && first)
         v[0] = (char *)first;
-    json_array_foreach(list, i, s) if (v) v[i] = (char *)json_string_value(s);
+    json_array_foreach(list, i, s)
+        if (v)
+            v[i] = (char *)json_string_value(s);
     return v;
 }
 
@@ -121,7 +123,9 @@ static int run_all(json_t *json, enum hook_point at, const struct container *c, 
     struct hook h = {.state = state, .c = c};
     if (json_array_size(list) && !state)
         return error_set(e, "%s: no memory", points[at]);
-    json_array_foreach(list, i, hook) if (run_one(hook, points[at], run, &h, e) < 0) return -1;
+    json_array_foreach(list, i, hook)
+        if (run_one(hook, points[at], run, &h, e) < 0)
+            return -1;
     return 0;
 }
 
