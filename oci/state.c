@@ -136,9 +136,11 @@ static int from_json(struct container *c, json_t *j, struct error *e) {
     return error_set(e, "container %s: state.json is damaged: status '%s'", c->id, word);
 }
 
+int container_shown_pid(const struct container *c) { return c->status == STOPPED ? 0 : (int)c->pid; }
+
 char *container_state_json(const struct container *c, bool pretty) {
     json_t *j = json_pack("{ss ss ss si ss ss ss ss}", "ociVersion", OCI_SPEC_VERSION, "id", c->id, "status",
-                          status_name(c->status), "pid", (int)c->pid, "bundle", c->bundle, "rootfs",
+                          status_name(c->status), "pid", container_shown_pid(c), "bundle", c->bundle, "rootfs",
                           c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
     if (j && c->annotations && json_object_size(c->annotations))
         json_object_set(j, "annotations", c->annotations);

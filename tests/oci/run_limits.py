@@ -230,6 +230,21 @@ def test_run_resources():
     picket("delete", b.id)
 
 
+def test_delete_force_after_its_last_note():
+    """An init that stands still when its end is in the state, the lock still its own: here before it tells conmon that memory ran out."""
+    b = bundle("/nasty", "memory")
+    b.config["linux"]["resources"] = {"memory": {"limit": 64 << 20}}
+    b.create()
+    os.mkfifo(os.path.join(b.dir, "oom"))
+    b.start()
+    limit = time.monotonic() + 30 * at.scale
+    while b.status() != "stopped" and time.monotonic() < limit:
+        time.sleep(0.02)
+    expect(b.state()["pid"] == 0, "%s" % b.state())
+    picket("delete", "--force", b.id)
+    expect(b.end() == 9, "by force")
+
+
 def test_events_end():
     b = bundle("/nasty", "memory")
     b.config["linux"]["resources"] = {"memory": {"limit": 64 << 20}}
