@@ -25,7 +25,7 @@ PASSED = re.compile(r"ok |\S+ +(\d+ +)?ok +[\d.]+ m?s$")  # a case's line, in a 
 LANES = 2
 ALONE = re.compile(r"netstack\.goodput|architecture")
 # Those of one family use the same names, mounts or namespaces of the host; units and fuzzers have none.
-CONTAINERS = ("oci", "podman", "docker", "containerd", "cri", "links", "limits", "cycles")
+CONTAINERS = ("oci", "podman", "rootless", "docker", "containerd", "cri", "links", "limits", "cycles")
 FAMILY = {**dict.fromkeys(CONTAINERS, "containers"), **dict.fromkeys(("netstack", "network"), "network"),
           **dict.fromkeys(("unit", "fuzz", "check"), None)}
 # name, preset, which ctests, environment, as which user
