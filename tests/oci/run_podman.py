@@ -155,7 +155,7 @@ def test_bridge():
         inside = podman("run", "--rm", *options, IMAGE, "sh", "-c", "cat /etc/hosts; busybox ip addr; busybox ping -c 1 192.168.50.2", within=within)
         expect("eth0" in inside.stdout and "1 packets received" in inside.stdout and "hh" in inside.stdout, inside.stdout)
         podman("run", "-d", "--name", "web", *options, "-p", "8080:80", IMAGE, "busybox", "httpd", "-f", "-p", "80", "-h", "/etc", within=within)
-        get = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://%s/passwd && exit 0; sleep 0.2; done; exit 1"]
+        get = ["sh", "-c", "i=0; until busybox wget -q -O - http://%s/passwd; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.2; done"]
         for space, where in ((outside, "192.168.50.1:8080"), (host, "127.0.0.1:8080")):
             expect("root:x:0:0" in space.sh(*get[:2], get[2] % where), where)
         address = podman("inspect", "web", "--format", "{{.NetworkSettings.Networks.net.IPAddress}}", within=within).stdout.strip()
