@@ -28,8 +28,8 @@ struct hostfd_stdio {
         uint64_t shown;     // inside
     } seen[3];
 };
-// An open file over a host descriptor (terminal, pipe, file, socket), which is taken over, also when it fails:
-// EBADF, ENOMEM.
+// An open file over a host descriptor (terminal, pipe, file, socket), which is taken over, also when it
+// fails: EBADF, ENOMEM.
 int hostfd_open(struct vfs *vfs, int fd, struct hostfd_stdio *of, struct file **out);
 // The terminal that f is on, borrowed; NULL: none of the host's. A descriptor of it stays open for /dev/tty
 // until its owner has gone; then the host's other end sees the end of it.

@@ -79,8 +79,8 @@ void oci_warn(const struct oci *o, const char *fmt, ...) {
 static bool in_user_namespace(void) {
     unsigned inside, outside, count;
     FILE *f = fopen("/proc/self/uid_map", "re");
-    bool first = !f || (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-                        count == UINT32_MAX);
+    bool first = !f || (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+                        outside == 0 && count == UINT32_MAX);
     if (f)
         fclose(f);
     return !first;

@@ -140,8 +140,8 @@ int container_shown_pid(const struct container *c) { return c->status == STOPPED
 
 char *container_state_json(const struct container *c, bool pretty) {
     json_t *j = json_pack("{ss ss ss si ss ss ss ss}", "ociVersion", OCI_SPEC_VERSION, "id", c->id, "status",
-                          status_name(c->status), "pid", container_shown_pid(c), "bundle", c->bundle, "rootfs",
-                          c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
+                          status_name(c->status), "pid", container_shown_pid(c), "bundle", c->bundle,
+                          "rootfs", c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
     if (j && c->annotations && json_object_size(c->annotations))
         json_object_set(j, "annotations", c->annotations);
     char *text = j ? json_dumps(j, pretty ? JSON_INDENT(2) : JSON_COMPACT) : NULL;
