@@ -571,8 +571,5 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
 // still.
 int memfd_add_seals(struct file *f, unsigned seals);
 int memfd_get_seals(struct file *f);
-// An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
-// Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.
-int hostfd_open(struct vfs *vfs, int fd, struct file **out);
 
 #endif

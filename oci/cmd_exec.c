@@ -47,7 +47,9 @@ static bool add_env(json_t *j, const struct opt_list *env) {
     for (unsigned i = 0; i < env->n; i++) {
         size_t name = strcspn(env->items[i], "=") + 1, at;
         json_t *old, *value = json_string(env->items[i]);
-        json_array_foreach(list, at, old) if (!strncmp(json_string_value(old), env->items[i], name)) break;
+        json_array_foreach(list, at, old)
+            if (!strncmp(json_string_value(old), env->items[i], name))
+                break;
         bool replaces = at < json_array_size(list);
         if ((replaces ? json_array_set_new(list, at, value) : json_array_append_new(list, value)) < 0)
             return false;

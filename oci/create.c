@@ -212,13 +212,13 @@ int end_container(struct container *c, struct error *e) {
         cgroup_freeze(c->cgroup, false, &unused);  // what is frozen does not die
     int fd cleanup_close = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
     container_check(c);  // is it still the one? Then the descriptor is its
-    if (c->status == STOPPED)
+    if (c->pid == 0)
         return 0;
-    if (fd < 0 || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
+    if (fd < 0 || (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH))
         return error_errno(e, errno, "container %s: killing its init", c->id);
     for (int i = 0; i < ATTEMPTS; i++) {
         container_check(c);
-        if (c->status == STOPPED)
+        if (c->pid == 0)
             return 0;
         usleep(10000);
     }

@@ -283,8 +283,7 @@ static void note_end(const struct oci *o, const struct container *was, const str
     struct container c;
     struct error unused;
     if (container_load(o, was->id, true, &c, &unused) == 0 && c.pid == getpid()) {
-        c.status = STOPPED;
-        c.pid = 0;
+        c.status = STOPPED;  // with our pid: who wants us gone finds us until we are
         c.wait_status = s->status;
         struct ended ended = {.wait_status = s->status,
                               .cause = cause_of(s, c.cgroup),

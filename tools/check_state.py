@@ -20,7 +20,6 @@ ALLOWED = {
     "fs/devfs/devfs.c:zeros": "never written",
     "fs/devfs/devfs.c:tty_open_fn": "code of the sentry, set once",
     "fs/tty/ctty.c:control": "code of the sentry, set once",
-    "fs/host/hostfd.c:known": "the stdio that the process was given",
     "fs/host/hosttty.c:terminals": "the stdio that the process was given",
     "fs/host/hosttty.c:terminals_lock": "of these",
     "fs/notify.c:notify_watches": "a hook costs one load where nobody watches anything",

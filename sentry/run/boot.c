@@ -167,7 +167,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     links_close(take_ptr(k->links));
     limits_stop(limits);
     bool clean = kernel_end(k);
-    hostfd_forget_terminals();
+    hostfd_forget_terminals(NULL);
     vfs_destroy(vfs);
     kernel_free(k);
     limits_free(limits);

@@ -41,7 +41,6 @@ struct peer {
     struct member *member;        // the container that it brought; owned, or NULL
     uint64_t number;              // [lock] of the container that its requests concern; 0: the first
     bool speaks_for_main, waits;  // [lock]
-    struct ctty *tty;             // the terminal that it brought, until it goes; owned, or NULL
 };
 
 // Descriptors that came with a message; whoever takes them sets n to 0.
@@ -294,13 +293,6 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
 }
 
 // ---- exec -------------------------------------------------------------------------------------------------
-// Referenced; or NULL.
-static struct ctty *terminal_of(struct task *t) {
-    LOCKED(&t->k->tasks_lock);
-    struct ctty *c = t->tg->pgrp->session->tty;
-    return c ? ctty_get(c) : NULL;
-}
-
 static void run_program(struct control *c, struct peer *p, const struct sentry_process *what, int stdio[3]) {
     char text[CONTROL_TEXT];
     int err;
@@ -319,6 +311,7 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
     err = outside_load(t, what);
     if (err != (int)SYS_FLUSH) {
         outside_failed(what, err, text, sizeof text);
+        hostfd_forget_terminals(t->tg);
         task_die(t, LINUX_SIGKILL);
         reply_failed(p, err, text);
         return;
@@ -327,7 +320,6 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
         LOCKED(&c->lock);
         p->tg = tgroup_get(t->tg);
     }
-    p->tty = terminal_of(t);
     reply_ok(p);
     run_first_exec(t);
 }
@@ -381,7 +373,6 @@ static bool request_container(struct control *c, struct peer *p, size_t n, struc
         p->number = p->member->number;
         p->tg = tgroup_get(p->member->main);
     }
-    p->tty = terminal_of(p->member->first);
     reply_ok(p);
     return true;
 }
@@ -419,15 +410,11 @@ static void peer_close(struct peer *p) {
     struct member *member = take_ptr(p->member);
     if (member)
         member_end(p->c->k, member);
-    struct ctty *tty = take_ptr(p->tty);
-    if (tty) {
-        hostfd_forget_terminal(tty);
-        ctty_put(tty);
-    }
     if (ends)  // nobody is left to take the result
         tgroup_begin_exit(p->c->k->main, LINUX_SIGKILL);
     if (!g)
         return;
+    hostfd_forget_terminals(g);
     signal_one(g, LINUX_SIGKILL);
     tgroup_put(g);
 }
@@ -555,8 +542,6 @@ void control_close(struct kernel *k) {
             close(p->fd);
         if (p->tg)
             tgroup_put(p->tg);
-        if (p->tty)
-            ctty_put(p->tty);
         if (p->member)
             member_give_back(p->member);
     }

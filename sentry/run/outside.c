@@ -86,21 +86,24 @@ static struct cred *new_cred(struct kernel *k, const struct sentry_process *p) {
 
 // Takes over all of them, also when it fails.
 static int set_files(struct task *t, const int stdio[3]) {
+    struct hostfd_stdio of = {.owner = t->tg};
     int err = t->files ? 0 : -LINUX_ENOMEM;
     for (int fd = 0; fd < 3; fd++) {
         struct file *f;
         if (stdio[fd] < 0)
             continue;
-        int one = err < 0 ? err : hostfd_open(t->k->vfs, stdio[fd], &f);
-        if (one < 0) {
+        if (err < 0) {
             close(stdio[fd]);
-        } else {
+            continue;
+        }
+        int one = hostfd_open(t->k->vfs, stdio[fd], &of, &f);
+        if (one == 0) {
             if (fd > 0)
                 hostfd_count(f, &limits_use(t->k)->output[fd - 1]);
             one = fd_replace(t->files, f, fd, 1024, false);
             file_put(f);
         }
-        err = err < 0 || one > 0 ? err : one;
+        err = one < 0 ? one : 0;
     }
     return err;
 }
@@ -219,6 +222,7 @@ static void set_tty(struct task *t) {
 
 static void discard(struct task *t) {
     struct tgroup *g = t->tg;
+    hostfd_forget_terminals(g);
     if (g->pid > 0) {  // it is known already
         task_die(t, LINUX_SIGKILL);
         return;

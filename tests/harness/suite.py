@@ -31,7 +31,7 @@ LANES = 2
 UNSTEADY_MOST = 3
 ALONE = re.compile(r"netstack\.goodput|architecture")
 # Those of one family use the same names, mounts or namespaces of the host; units and fuzzers have none.
-CONTAINERS = ("oci", "podman", "docker", "containerd", "cri", "links", "limits", "cycles")
+CONTAINERS = ("oci", "podman", "rootless", "docker", "containerd", "cri", "links", "limits", "cycles")
 FAMILY = {**dict.fromkeys(CONTAINERS, "containers"), **dict.fromkeys(("netstack", "network"), "network"),
           **dict.fromkeys(("unit", "fuzz", "check"), None)}
 # name, preset, which ctests, environment, as which user

@@ -7,7 +7,7 @@ import shutil
 import signal
 import stat
 
-from runtime import picket, refused, expect, Bundle, reap, sh
+from runtime import at, picket, refused, expect, Bundle, reap, sh
 
 
 # ---- process ---------------------------------------------------------------------------------------------------------------
@@ -364,6 +364,23 @@ def test_hooks():
     b.delete()
     lines = open(path).read().splitlines()
     expect([line.split()[-2] for line in lines[3:]] == ["poststart", "poststop"], lines)
+
+
+def test_hooks_in_their_namespaces():
+    """createRuntime's in the caller's; createContainer's in the container's, with the caller's files, and no way to mount."""
+    b = Bundle("true")
+    seen = {name: "%s/%s" % (b.dir, name) for name in ("createRuntime", "createContainer")}
+    text = {"createRuntime": "cd /proc/self/ns; readlink net mnt > %s"}
+    text["createContainer"] = text["createRuntime"] + "; mount -t tmpfs none %s 2> /dev/null && echo mounted >> %%s; test -e %s" % (b.dir, at.picket)
+    b.config["hooks"] = {name: [{"path": "/bin/sh", "args": ["sh", "-c", text[name].replace("%s", path)], "env": ["PATH=/bin:/usr/bin"]}]
+                         for name, path in seen.items()}
+    b.create()
+    here, there = [[os.readlink("/proc/%s/ns/%s" % (pid, kind)) for kind in ("net", "mnt")] for pid in ("self", b.pid)]
+    b.start().end()
+    b.delete()
+    expect(open(seen["createRuntime"]).read().split() == here, "the caller's")
+    expect(open(seen["createContainer"]).read().split() == there, "the container's, and nothing mounted")
+    expect(os.geteuid() != 0 or here[0] != there[0] and here[1] != there[1], "they are others")
 
 
 def test_failing_hooks():

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh, Console, read_until, hang_up, exec_detached, has_freezer
+from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh, Console, read_until, read_to_the_end, hang_up, exec_detached, has_freezer
 
 
 # ---- Terminals -------------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_exec_process_detached():
 
 def test_exec_terminal():
     with running() as b:
-        for round in range(8):  # a terminal is given back
+        for round in range(4):
             console = Console(b, "exec%d.sock" % round)
             pid = exec_detached(b, {"args": ["sh", "-c", "test -t 0 && echo a terminal; read x; echo got $x; exit 3"], "cwd": "/", "env": ["PATH=/bin"],
                                     "user": {"uid": 0, "gid": 0}, "terminal": True}, "--console-socket", console.path)
@@ -109,7 +109,18 @@ def test_exec_terminal():
             os.write(master, b"line\n")
             read_until(master, b"got line")
             expect(os.WEXITSTATUS(reap(pid)) == 3, "status")
-            hang_up(master)
+            read_to_the_end(master)  # nobody inside has it any more
+
+
+def test_exec_terminal_of_none():
+    """A program that is not there: its terminal is given back all the same, more often than there can be terminals at a time."""
+    with running() as b:
+        path = b.dir + "/none.json"
+        json.dump({"args": ["/none"], "cwd": "/", "env": [], "user": {"uid": 0, "gid": 0}, "terminal": True}, open(path, "w"))
+        for round in range(70):
+            console = Console(b, "none%d.sock" % round)
+            refused("exec", "--process", path, "--detach", "--console-socket", console.path, b.id, words=["/none", "no such file or directory"])
+            read_to_the_end(console.master())
 
 
 def test_exec_ends_with_the_container():
