@@ -88,6 +88,7 @@
 #define LINUX_MFD_CLOEXEC       0x0001u
 #define LINUX_MFD_ALLOW_SEALING 0x0002u
 #define LINUX_MFD_HUGETLB       0x0004u
+#define LINUX_MFD_HUGE_MASK     0xfc000000u  // the base-two logarithm of the size of a page
 #define LINUX_MFD_NOEXEC_SEAL   0x0008u
 #define LINUX_MFD_EXEC          0x0010u
 

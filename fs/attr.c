@@ -96,6 +96,8 @@ int inode_attr(struct inode *i, struct vfs_attr *out) {
 }
 int vfs_getattr(const struct path *p, struct vfs_attr *out) { return inode_attr(p->dentry->inode, out); }
 int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    if (!i->ops->setattr && i->sb == i->sb->vfs->nameless[NAMELESS_ANON]->sb)
+        return -LINUX_EOPNOTSUPP;  // since Linux 6.16
     if (!i->ops->setattr)
         return i->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM;
     return i->ops->setattr(i, a, which);

@@ -224,6 +224,7 @@ struct inode {
     _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
     _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
     _Atomic bool file_caps;                // [a] there is a security.capability
+    _Atomic uint8_t write_hint;            // [a] F_SET_RW_HINT: kept for who asks
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool stays_empty;              // [c] a directory in which nothing is ever found
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
@@ -294,6 +295,7 @@ struct mount {
 #define FMODE_OWN_POS 32u
 #define FMODE_READER  1024u  // counted in inode->readers
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
+#define FMODE_CREATED 4096u  // its open(2) made the file: F_CREATED_QUERY
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 
@@ -440,6 +442,8 @@ int64_t vfs_pos(struct file *f);
 int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, uint64_t end,
                      uint64_t *pages);
 int vfs_readdir(struct file *f, struct readdir_sink *s);
+// May splice(2), sendfile(2) and copy_file_range(2) move bytes to or from it?
+bool file_splices(const struct file *f);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
 int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);

@@ -30,7 +30,7 @@ static int64_t eventfd_read(struct file *f, struct uio *u, uint64_t off) {
 static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     struct eventfd *e = f->priv;
     uint64_t v;
-    if (u->left < sizeof v)
+    if (u->left != sizeof v)
         return -LINUX_EINVAL;
     int64_t n = uio_from(u, &v, sizeof v);
     if (n < (int64_t)sizeof v)

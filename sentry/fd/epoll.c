@@ -14,6 +14,7 @@
 // innermost, because those run under the lock of the file's queue. A set's own queue is woken with that lock
 // held (waitq_wake_nested), which has no cycles either.
 #include "sentry/fd/epoll.h"
+#include "abi/ioctl.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
 #include "fs/vfs.h"
@@ -36,7 +37,9 @@ struct epoll {
     struct lock ready_lock;     // RANK_READY
     struct list ready;          // [ready_lock]
     struct file *file;          // [c] borrowed: our own
+    struct linux_epoll_params params;  // [lock]
 };
+#define POLL_WEIGHT 64  // events of a device that one look takes, as Linux has it
 
 struct item {
     struct rb_node node;
@@ -409,8 +412,35 @@ static void epoll_release(struct file *f) {
     free(ep);
 }
 
+// Busy polling, ioctl_eventpoll(2): nobody polls a device here, so what is asked for is checked, kept and
+// told.
+static int64_t epoll_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    struct epoll *ep = f->priv;
+    struct linux_epoll_params p;
+    switch (cmd) {
+    case LINUX_EPIOCSPARAMS:
+        if (ua->in(ua, &p, uaddr(arg), sizeof p) < 0)
+            return -LINUX_EFAULT;
+        if (p.pad || p.prefer_busy_poll > 1 || p.busy_poll_usecs > INT32_MAX)
+            return -LINUX_EINVAL;
+        if (p.busy_poll_budget > POLL_WEIGHT)  // LIMIT: more is refused, also to who has CAP_NET_ADMIN
+            return -LINUX_EPERM;
+        lock_take(&ep->lock);
+        ep->params = p;
+        lock_drop(&ep->lock);
+        return 0;
+    case LINUX_EPIOCGPARAMS:
+        lock_take(&ep->lock);
+        p = ep->params;
+        lock_drop(&ep->lock);
+        return ua->out(ua, uaddr(arg), &p, sizeof p) < 0 ? -LINUX_EFAULT : 0;
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
 static const struct file_ops epoll_fops = {
-    .poll = epoll_poll, .release = epoll_release, .seek = SEEK_NOWHERE};
+    .poll = epoll_poll, .ioctl = epoll_ioctl, .release = epoll_release, .seek = SEEK_NOWHERE};
 
 int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out) {
     struct epoll *ep = znew(struct epoll);

@@ -177,6 +177,8 @@ int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_
     uint64_t end = addr + page_up(len);
     if (end == addr)
         return 0;
+    if (addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr)  // nothing is mapped at its end
+        return -LINUX_ENOMEM;
     if (kind == ADVICE_REMOVE)
         return advise_remove(t, mm, addr, end);
     struct area_bin bin = {NULL};
@@ -195,10 +197,11 @@ int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags) {
         return -LINUX_EINVAL;
     if ((flags & LINUX_MS_ASYNC) && (flags & LINUX_MS_SYNC))
         return -LINUX_EINVAL;
-    if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) < addr)
+    len = (len + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK;  // as Linux: the very largest lengths become none
+    if (addr + len < addr)
         return -LINUX_ENOMEM;
     int holes = 0;
-    for (uint64_t pos = addr, end = addr + page_up(len); pos < end;) {
+    for (uint64_t pos = addr, end = addr + len; pos < end;) {
         struct file *f cleanup_file = NULL;
         {
             LOCKED(&mm->lock);

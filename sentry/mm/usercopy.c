@@ -268,14 +268,9 @@ static void uio_init(struct uio_user *u, struct task *t) {
     u->answer = false;
 }
 
-// access_ok() of Linux: a range that cannot be user space at all is refused before anything is moved.
-static bool access_ok(uint64_t addr, uint64_t len) {
-    return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len;
-}
-
 int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) {
     uio_init(u, t);
-    if (!access_ok(buf.v, len))
+    if (!user_range_ok(buf.v, len))
         return -LINUX_EFAULT;
     len = len < LINUX_MAX_RW_COUNT ? len : LINUX_MAX_RW_COUNT;
     u->fast[0] = (struct user_iov){buf.v, len};
@@ -300,7 +295,7 @@ static int read_iov(struct uio_user *u, uaddr_t iov, unsigned n) {
         struct user_iov *v = &u->iov[i];
         if (v->len > INT64_MAX)
             return -LINUX_EINVAL;
-        if (!access_ok(v->base, v->len))
+        if (!user_range_ok(v->base, v->len))
             return -LINUX_EFAULT;
         if (v->len > LINUX_MAX_RW_COUNT - sum)
             v->len = LINUX_MAX_RW_COUNT - sum;  // cut as import_iovec() does

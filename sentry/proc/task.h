@@ -202,6 +202,10 @@ struct task {
     // [a] kept for show; others may set and read these
     _Atomic int nice, sched_policy, sched_prio, ioprio;
     _Atomic bool sched_reset;    // [a] SCHED_RESET_ON_FORK
+    // [T] of SCHED_DEADLINE: ns
+    struct {
+        uint64_t runtime, deadline, period;
+    } sched_dl;
     _Atomic uint64_t cpu_mask;   // [a] 0: all
     _Atomic uint32_t personality, timer_slack, timer_slack_default;  // [a]
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set

@@ -52,7 +52,11 @@ int64_t sys_io_setup(struct task *t, const struct sysargs *a) {
         return mm_op_done(t);
     if (copy_in_obj(t, &id, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    if (id || !arg_u32(a, 0) || arg_u32(a, 0) > AIO_MAX_NR)
+    if (id || !arg_u32(a, 0))
+        return -LINUX_EINVAL;
+    if (arg_u32(a, 0) == 1u << 31)  // Linux doubles it, in 32 bits: none
+        return -LINUX_EAGAIN;
+    if (arg_u32(a, 0) > AIO_MAX_NR)
         return -LINUX_EINVAL;
     int64_t r = mm_op_begin(t);
     return r ? r : mm_op_finish(t, setup(t, arg_u32(a, 0), arg_ptr(a, 1)));
@@ -238,10 +242,10 @@ static int64_t wait_begin(struct task *t, const struct sysargs *a) {
     uaddr_t timeout = arg_ptr(a, 4);
     struct linux_timespec ts;
     uint64_t ns = 0;
-    if (arg_long(a, 1) < 0 || arg_long(a, 2) < 0 || arg_long(a, 1) > arg_long(a, 2))
-        return -LINUX_EINVAL;
     if (!uaddr_is_null(timeout) && copy_in_obj(t, &ts, timeout) < 0)
         return -LINUX_EFAULT;
+    if (arg_long(a, 1) < 0 || arg_long(a, 2) < 0 || arg_long(a, 1) > arg_long(a, 2))
+        return -LINUX_EINVAL;
     struct aio_ctx *c = aio_get(&t->mm->aio, arg_ulong(a, 0));
     if (!c)
         return -LINUX_EINVAL;

@@ -55,11 +55,11 @@ static int64_t compare_epoll(struct task *t, struct task *a, struct task *b, uin
 }
 
 static int64_t compare_parts(struct task *t, struct task *a, struct task *b, const struct sysargs *args) {
-    uint64_t i1 = arg_ulong(args, 3), i2 = arg_ulong(args, 4);
+    uint32_t i1 = arg_u32(args, 3);  // numbers of files: Linux looks at 32 bits
     if (arg_int(args, 2) == LINUX_KCMP_FILE)
-        return compare_files(t, a, b, i1, i2);
+        return compare_files(t, a, b, i1, arg_u32(args, 4));
     if (arg_int(args, 2) == LINUX_KCMP_EPOLL_TFD)
-        return compare_epoll(t, a, b, i1, uaddr(i2));
+        return compare_epoll(t, a, b, i1, arg_ptr(args, 4));
     LOCKED(&t->k->tasks_lock);
     switch (arg_int(args, 2)) {
     case LINUX_KCMP_VM:

@@ -285,7 +285,7 @@ int64_t sys_fchownat(struct task *t, const struct sysargs *a) {
 int64_t sys_fchown(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     TASK_VFS_CTX(t, ctx);
-    return f ? vfs_chown(&ctx, &f->path, arg_u32(a, 1), arg_u32(a, 2)) : -LINUX_EBADF;
+    return f ? chown_path(t, &ctx, &f->path, arg_u32(a, 1), arg_u32(a, 2)) : -LINUX_EBADF;
 }
 
 // Times of the utime family: in ns, VFS_TIME_NOW or VFS_TIME_OMIT.
