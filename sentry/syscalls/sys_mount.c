@@ -116,7 +116,19 @@ static int make_super(const struct mount_call *m, struct superblock **sb) {
 }
 
 // ---- mount ------------------------------------------------------------------------------------------------
-static unsigned kept_flags(uint64_t flags) { return (unsigned)(flags & MOUNT_FLAGS); }
+// MS_RELATIME is what there is if nothing else is said.
+static unsigned kept_flags(uint64_t flags) {
+    unsigned kept = (unsigned)(flags & MOUNT_FLAGS) & ~(unsigned)LINUX_MS_RELATIME;
+    if (flags & LINUX_MS_STRICTATIME)
+        return kept & ~(unsigned)LINUX_MS_NOATIME;
+    return kept & LINUX_MS_NOATIME ? kept : kept | LINUX_MS_RELATIME;
+}
+
+// ... but at a remount what there was.
+static unsigned kept_at_remount(uint64_t flags, const struct mount *m) {
+    const uint64_t times = MOUNT_ATIME | LINUX_MS_STRICTATIME;
+    return flags & times ? kept_flags(flags) : (kept_flags(flags) & ~MOUNT_ATIME) | (m->flags & MOUNT_ATIME);
+}
 
 static int mount_new(const struct mount_call *m) {
     struct superblock *sb;
@@ -136,20 +148,28 @@ static int bind_or_move(const struct mount_call *m) {
         return err;
     if (m->flags & LINUX_MS_BIND)
         return vfs_bind_tree(m->ns, &from, m->at, m->flags & LINUX_MS_REC);
-    return vfs_move_mount(m->ns, &from, m->at);
+    return vfs_move_mount(m->ns, &from, m->at, &m->ctx->root, false);
+}
+
+static bool may_over(void *task, const struct ns *ns) {
+    return task_capable_over(task, ns, LINUX_CAP_SYS_ADMIN);
+}
+
+static int set_propagation(const struct mount_call *m) {
+    uint64_t kind = m->flags & PROPAGATION;
+    if ((kind & (kind - 1)) || (m->flags & ~(PROPAGATION | LINUX_MS_REC | LINUX_MS_SILENT)))
+        return -LINUX_EINVAL;
+    return vfs_set_propagation(m->at, kind, m->flags & LINUX_MS_REC, may_over, m->t);
 }
 
 // As path_mount() of Linux has the order of what the flags mean.
 static int do_mount(const struct mount_call *m) {
-    bool place = m->at->dentry == m->at->mnt->root && vfs_is_in(m->ns, m->at);
     if (m->flags & LINUX_MS_REMOUNT)
-        return vfs_remount(m->ns, m->at, kept_flags(m->flags));
+        return vfs_remount(m->ns, m->at, kept_at_remount(m->flags, m->at->mnt));
     if (m->flags & LINUX_MS_BIND)
         return bind_or_move(m);
-    if (m->flags & PROPAGATION) {
-        uint64_t kind = m->flags & PROPAGATION;
-        return (kind & (kind - 1)) || !place ? -LINUX_EINVAL : 0;
-    }
+    if (m->flags & PROPAGATION)
+        return set_propagation(m);
     return m->flags & LINUX_MS_MOVE ? bind_or_move(m) : mount_new(m);
 }
 
@@ -200,16 +220,6 @@ int64_t sys_mount(struct task *t, const struct sysargs *a) {
 }
 
 // ---- umount, pivot_root -----------------------------------------------------------------------------------
-static int64_t do_umount(struct task *t, struct mnt_ns *ns, const struct path *at, unsigned flags) {
-    if (!vfs_is_in(ns, at))
-        return -LINUX_EINVAL;
-    if (flags & LINUX_MNT_DETACH)
-        return vfs_umount_tree(ns, at);
-    if (flags & LINUX_MNT_EXPIRE)  // the first call marks it, and says so
-        return -LINUX_EAGAIN;
-    return vfs_umount(t->k->vfs, at);
-}
-
 int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     unsigned flags = arg_u32(a, 1);
     const unsigned known = LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW;
@@ -223,10 +233,11 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
         return r;
     if (!may_mount(t))
         return -LINUX_EPERM;
-    if ((flags & LINUX_MNT_EXPIRE) && (flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)))
+    if ((flags & LINUX_MNT_EXPIRE) &&
+        ((flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)) || at.mnt == ctx.root.mnt))
         return -LINUX_EINVAL;
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
-    r = do_umount(t, ns, &at, flags);
+    r = vfs_umount_in(ns, &at, flags);
     mnt_ns_put(ns);
     return r;
 }
