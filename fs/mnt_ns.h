@@ -29,6 +29,7 @@ int vfs_mount_in(struct mnt_ns *ns, struct superblock *sb, const struct path *at
 // root: the caller's. beneath: below what lies there, instead of on it.
 int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path *at, const struct path *root,
                    bool beneath);
+int vfs_remount_check(struct mnt_ns *ns, const struct path *at, unsigned flags);  // would it be let?
 int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags);
 // kind: LINUX_MS_SHARED, SLAVE, PRIVATE or UNBINDABLE. may: over the namespace that it lies in? (EPERM)
 int vfs_set_propagation(const struct path *at, unsigned long kind, bool recursive,

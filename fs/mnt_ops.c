@@ -308,13 +308,24 @@ static bool may_change(const struct mount *m, unsigned flags) {
     return !(m->locked_flags & ~MOUNT_ATIME_LOCKED & ~flags);
 }
 
-int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
-    LOCKED(&ns->vfs->mounts_lock);
+static int may_remount(const struct mnt_ns *ns, const struct path *at, unsigned flags) {
     if (at->mnt->ns != ns || !is_root_of_mount(at))
         return -LINUX_EINVAL;
-    if (!may_change(at->mnt, flags))
-        return -LINUX_EPERM;
+    return may_change(at->mnt, flags) ? 0 : -LINUX_EPERM;
+}
+
+int vfs_remount_check(struct mnt_ns *ns, const struct path *at, unsigned flags) {
+    LOCKED(&ns->vfs->mounts_lock);
+    return may_remount(ns, at, flags);
+}
+
+int vfs_remount(struct mnt_ns *ns, const struct path *at, unsigned flags) {
+    LOCKED(&ns->vfs->mounts_lock);
+    int err = may_remount(ns, at, flags);
+    if (err)
+        return err;
     at->mnt->flags = flags & MOUNT_FLAGS;
+    mnt_ns_changed(ns);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 // where dentry->mounts says that there is one. Changes are made under mounts_lock and the dcache lock, so
 // that a reader may hold either. Trees of mounts are in mnt_tree.c, namespaces in mnt_ns.c.
 #include "abi/misc.h"
+#include "abi/mount.h"
 #include "fs/mnt.h"
 #include <stdio.h>
 #include <string.h>
@@ -139,8 +140,8 @@ int mount_room(struct vfs *v) {
 void mount_enter(struct vfs *v, struct mount *m, struct mnt_ns *ns) {
     struct rb_node **link = &ns->mounts.node, *parent = NULL;
     if (!m->number) {
-        m->number = ++v->next_mount;
-        m->id = (int)(m->number & INT32_MAX);
+        m->id = (int)(++v->next_mount & INT32_MAX);
+        m->number = v->next_mount + LINUX_MNT_UNIQUE_ID_OFFSET;
     }
     while (*link) {
         parent = *link;

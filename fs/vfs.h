@@ -496,6 +496,8 @@ struct tmpfs_opts {
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
+// Other limits for one that is used; each, if it is to be another. EINVAL: more is used.
+int tmpfs_limit(struct superblock *sb, bool set_bytes, uint64_t bytes, bool set_inodes, uint64_t inodes);
 // A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal; sets f->ops, f->priv.
 int devfs_create(struct vfs *vfs, struct superblock **out);
 // Pseudo-terminals: an instance of its own each time.
