@@ -281,11 +281,17 @@ int vfs_statfs(const struct path *p, struct linux_statfs *out) {
                                  .f_namelen = LINUX_NAME_MAX};
     out->f_fsid[0] = (int32_t)sb->dev;
     int err = sb->ops->statfs ? sb->ops->statfs(sb, out) : 0;
-    out->f_flags = LINUX_ST_VALID | LINUX_ST_RELATIME;
+    out->f_flags = LINUX_ST_VALID;
     if (path_read_only(p))
         out->f_flags |= LINUX_ST_RDONLY;
-    if (p->mnt)
-        out->f_flags |= p->mnt->flags & (LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC);
+    unsigned flags = p->mnt ? p->mnt->flags : LINUX_MS_RELATIME;
+    // The same numbers, but for these two.
+    out->f_flags |=
+        flags & (LINUX_MS_NOSUID | LINUX_MS_NODEV | LINUX_MS_NOEXEC | LINUX_MS_NOATIME | LINUX_MS_NODIRATIME);
+    if (flags & LINUX_MS_RELATIME)
+        out->f_flags |= LINUX_ST_RELATIME;
+    if (flags & LINUX_MS_NOSYMFOLLOW)
+        out->f_flags |= LINUX_ST_NOSYMFOLLOW;
     return err;
 }
 

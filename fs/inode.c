@@ -49,6 +49,8 @@ static void super_unref(struct superblock *sb) {
     if (sb->ops->kill)
         sb->ops->kill(sb);
     lock_destroy(&sb->rename_lock);
+    ns_put(sb->owner);
+    free(sb->options);
     free(sb);
     atomic_fetch_sub_explicit(&v->supers, 1, memory_order_relaxed);
 }

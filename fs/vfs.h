@@ -17,6 +17,7 @@
 #include "base/refcount.h"
 #include "base/waitq.h"
 #include "fs/acl.h"
+#include "fs/mount.h"
 #include "fs/nsfs.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
@@ -33,11 +34,6 @@ struct superblock;
 struct vfs;
 
 // ---- Whose request it is ----------------------------------------------------------------------------------
-struct path {
-    struct mount *mnt;  // both borrowed or both owned, as the holder says; {NULL, NULL} is "none"
-    struct dentry *dentry;
-};
-
 struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
     const uint32_t *groups;  // sorted
@@ -193,7 +189,9 @@ struct superblock {
     uint64_t magic;               // [c] statfs f_type
     struct dentry *root;          // [c] owned
     struct lock rename_lock;      // directory renames
-    bool read_only;               // [c]
+    _Atomic bool read_only;       // [a]
+    struct ns *owner;             // [c] owned: the user namespace that it was mounted in; NULL: the first
+    char *options;                // [mounts lock] owned: for /proc/mounts, each with its comma; or NULL
     bool revealing;               // [c] shows more than files of who mounts it (proc, sysfs)
     bool no_dcache;               // [c] names are looked up each time (procfs)
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
@@ -254,35 +252,6 @@ struct dentry {
     void *priv;               // the file system's own
 };
 
-// What a group of processes sees mounted: a tree, to which other namespaces have no way.
-struct mnt_ns {
-    struct ns ns;
-    struct vfs *vfs;     // [c] borrowed
-    struct mount *root;  // [m] borrowed; NULL: nothing is mounted
-};
-
-struct mount {
-    struct refcount refs;
-    struct superblock *sb;       // [c] owned
-    struct dentry *root;         // [c] owned
-    // [m] owned. [m]: written under the mounts lock and the dcache lock, read under either
-    struct mount *parent;
-    struct dentry *mountpoint;   // [m] owned
-    struct list link;            // [m] in vfs->mounts
-    struct list children;        // [m] mounts that lie on this one
-    struct list sibling;         // [m] in parent->children
-    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
-    struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
-    struct mount *copy;          // [m] of no meaning but while its tree is copied
-    _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
-    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could
-    // else see or do what it was there to keep from
-    bool locked;
-    unsigned locked_flags;
-    int id;
-    char *source;
-};
-
 #define FMODE_READ  1u
 #define FMODE_WRITE 2u
 #define FMODE_SEEK  4u  // has an offset; pread and pwrite work
@@ -294,6 +263,7 @@ struct mount {
 // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
 #define FMODE_OWN_POS 32u
 #define FMODE_READER  1024u  // counted in inode->readers
+#define FMODE_TREE    4096u  // its mount, if it has no place yet, ends with it
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
 #define FMODE_CREATED 4096u  // its open(2) made the file: F_CREATED_QUERY
 // what read and write of such a file get as `off` when the call has no offset of its own
@@ -336,17 +306,21 @@ int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, un
              const char *source);
 int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first namespace
 
-// Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
-void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
-int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the root
 uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
 
+struct mount *mount_get(struct mount *m);
+void mount_put(struct mount *m);  // m may be NULL
 void path_get(const struct path *p);
 void path_put(const struct path *p);                     // nothing in it: nothing to do
 #define cleanup_path __attribute__((cleanup(path_put)))  // struct path p cleanup_path = {0};
 // The path's text as seen from root, into buf; "(unreachable)" and " (deleted)" as Linux writes them. Length
 // without NUL, or -LINUX_ENAMETOOLONG.
 int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);
+
+// Where a mount begins within its file system, as mountinfo has it.
+int64_t mount_root_text(struct mount *m, char *buf, size_t size);
+// For /proc/mounts, each option after a comma. The length; 0: none.
+int super_options(struct superblock *sb, char *buf, size_t size);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component
@@ -526,6 +500,8 @@ struct tmpfs_opts {
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
+// Other limits for one that is used; each, if it is to be another. EINVAL: more is used.
+int tmpfs_limit(struct superblock *sb, bool set_bytes, uint64_t bytes, bool set_inodes, uint64_t inodes);
 // A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal; sets f->ops, f->priv.
 int devfs_create(struct vfs *vfs, struct superblock **out);
 // Pseudo-terminals: an instance of its own each time.

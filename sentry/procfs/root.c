@@ -176,8 +176,9 @@ static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
-const char procfs_filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
-                                  "nodev\tsockfs\nnodev\toverlay\nnodev\tsysfs\n";
+const char procfs_filesystems[] =
+    "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n"
+    "nodev\tsockfs\nnodev\tpipefs\nnodev\tramfs\nnodev\tdevpts\nnodev\tmqueue\n";
 static const char version[] =
     "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
 static const char devices[] =

@@ -348,13 +348,13 @@ MUTANTS = [
     ("anybody may map anybody", "seccomp", "syscalls:^user_namespaces$", [(
         "sentry/procfs/idmaps.c", "!may_map(m, v, n) || ", "")]),
     ("mounts that came along come off", "seccomp", "syscalls:^user_namespaces$", [(
-        "fs/mnt_ns.c", "        lock_all(ns);", "        (void)lock_all;")]),
+        "fs/mnt_ns.c", "        tree_lock(c, false);", "        (void)tree_lock;")]),
     ("a mount that hides comes off with its tree", "seccomp", "syscalls:^user_namespaces$", [(
-        "fs/mnt_ns.c", "if (m != top && m->locked)\n", "if (false)\n")]),
+        "fs/mnt_tree.c", "(m->locked || (how & TAKE_CONNECTED))", "(how & TAKE_CONNECTED)")]),
     ("proc is mounted anew by anybody's root", "seccomp", "syscalls:^user_namespaces$", [(
-        "fs/mnt_ns.c", "if (is_first(ns->ns.owner) || !sb->revealing)", "if (true)")]),
+        "fs/mnt_ops.c", "if (ns_is_first_user(ns->ns.owner) || !sb->revealing)", "if (true)")]),
     ("a copy holds the namespaces that were bound", "seccomp", "syscalls:^mounts$", [(
-        "fs/mnt_ns.c", "return !is_ns_of_mounts(m);", "return !is_ns_of_mounts(m) || true;")]),
+        "fs/mnt_tree.c", "return (how & COPY_NAMESPACES) || !is_ns_of_mounts(m);", "return true;")]),
     ("an init is killed from inside", "seccomp", "syscalls:^pid_namespaces$", [(
         "sentry/signal/send.c", "if (g->unkillable && !from_outside(g))", "if (0)")]),
     # ---- Terminals made inside -----------------------------------------------------------------------------------------
