@@ -16,6 +16,7 @@
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
 #define APPEND_STRIPES  16u
+#define LANDLOCK_BYTES  (64u << 20)  // what rules of guests are charged
 
 // Whose file system a file without a name belongs to, as statfs(2) tells.
 enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_NS, NAMELESS_KINDS };
@@ -45,6 +46,7 @@ struct vfs {
     struct mount *nameless[NAMELESS_KINDS];  // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    struct budget landlock;     // rules of guests (fs/landlock.h)
     struct budget buffers;      // of pipes and unix sockets: memory of ours that guests fill
     struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL

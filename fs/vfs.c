@@ -102,6 +102,7 @@ struct vfs *vfs_create(void) {
         return NULL;
     locks_init(v);
     knobs_init(&v->knobs);
+    v->landlock.max = LANDLOCK_BYTES;
     list_init(&v->lru);
     list_init(&v->mounts);
     list_init(&v->lock_waits);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 struct budget;
+struct landlock_domain;
 struct inode;
 struct dentry;
 struct mount;
@@ -44,6 +45,7 @@ struct vfs_cred {  // a view of the caller's credentials, for permission checks
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
     const struct id_map *uids, *gids;  // NULL: the first one
+    const struct landlock_domain *landlock;  // fs/landlock.h; NULL: none
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -294,6 +296,8 @@ struct mount {
 #define FMODE_OWN_POS 32u
 #define FMODE_READER  1024u  // counted in inode->readers
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
+#define FMODE_NO_TRUNCATE 4096u  // who opened it may not (fs/landlock.h)
+#define FMODE_NO_IOCTL    8192u  // of a device, likewise
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 

@@ -23,6 +23,7 @@ HOST = {
     "inotify.h": ["sys/inotify.h"],
     "ioctl.h": ["stddef.h", "linux/fiemap.h", "asm/termbits.h", "asm/ioctls.h", "linux/sockios.h", "linux/fs.h", "linux/nsfs.h"],
     "inet.h": ["netinet/in.h", "netinet/tcp.h", "netinet/udp.h"],
+    "landlock.h": ["linux/landlock.h"],
     "mman.h": ["sys/mman.h", "sys/shm.h", "linux/mempolicy.h"],
     "misc.h": ["linux/random.h", "linux/close_range.h", "linux/membarrier.h", "sys/timerfd.h", "sys/eventfd.h",
                "sys/signalfd.h", "linux/falloc.h", "linux/kcmp.h", "linux/mount.h", "linux/xattr.h", "linux/reboot.h"],

@@ -4,6 +4,7 @@
 // LIMIT: mqueue is an empty directory; others are ENODEV. Options that a file system here does not
 // have are taken and ignored.
 #include "abi/caps.h"
+#include "fs/landlock.h"
 #include "fs/mnt_ns.h"
 #include "abi/misc.h"
 #include "sentry/kernel.h"
@@ -158,7 +159,7 @@ static bool may_mount(struct task *t) {
     struct mnt_ns *ns = fs_ctx_ns(t->fs);
     bool may = task_capable_over(t, &ns->ns, LINUX_CAP_SYS_ADMIN);
     mnt_ns_put(ns);
-    return may;
+    return may && !landlock_restricts_files(t->cred->landlock);
 }
 
 // Optional texts: what is not given is empty.
