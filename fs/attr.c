@@ -127,7 +127,7 @@ static uint32_t told_of(unsigned which) {
 int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
     int err = inode_setattr(d->inode, a, which);
     if (!err && notify_on())
-        notify_object(d, told_of(which), false);
+        notify_object(d, told_of(which), NULL);
     return err;
 }
 // Set-gid without group execute goes too, when the caller could not have set it.

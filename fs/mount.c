@@ -5,6 +5,7 @@
 // LIMIT: no propagation: MS_SHARED and MS_SLAVE are taken and have no effect.
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/notify.h"
 #include <string.h>
 
 struct mount *mount_get(struct mount *m) {
@@ -29,6 +30,7 @@ static void mount_end(struct mount *m, struct list *ends) {
         if (ref_put(&c->refs))
             list_add_tail(ends, &c->link);
     }
+    notify_mount_gone(m);
     dentry_put(m->root);
     super_put(m->sb);
     free(m->source);
@@ -77,6 +79,7 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
     list_init(&m->link);
     list_init(&m->children);
     list_init(&m->sibling);
+    list_init(&m->marks);
     return m;
 }
 // Names that are not cached are other dentries each time.

@@ -287,7 +287,7 @@ static void place_removed(struct place *p, bool is_rmdir) {
     dentry_put(p->d);
     p->d = NULL;
     notify_name(p->dir, LINUX_IN_DELETE | (is_rmdir ? LINUX_IN_ISDIR : 0),
-                &(struct notify_name){.p = p->w.last, .len = p->w.last_len});
+                &(struct notify_name){.p = p->w.last, .len = p->w.last_len, .child = p->victim});
 }
 static int may_remove(const struct place *p, bool is_rmdir, const struct vfs_cred *c) {
     uint64_t right = is_rmdir ? LINUX_LANDLOCK_ACCESS_FS_REMOVE_DIR : LINUX_LANDLOCK_ACCESS_FS_REMOVE_FILE;
@@ -496,22 +496,19 @@ static int rename_do(struct rename *r) {
     dentry_move(&m, r->od, r->nd, exchange);
     return 0;
 }
-static uint32_t isdir(const struct inode *i) { return inode_is_dir(i) ? LINUX_IN_ISDIR : 0; }
 // od lies where nd was now, and, in an exchange, the other way round. The directories are locked.
 static void rename_tell(struct rename *r, struct inode *moved, struct inode *other) {
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    struct notify_name from = {.p = r->ow->last, .len = r->ow->last_len, .cookie = notify_cookie()};
-    struct notify_name to = {.p = r->nw->last, .len = r->nw->last_len, .cookie = from.cookie};
-    notify_name(odir(r), LINUX_IN_MOVED_FROM | isdir(moved), &from);
-    notify_name(ndir(r), LINUX_IN_MOVED_TO | isdir(moved), &to);
+    struct notify_name from = {.p = r->ow->last, .len = r->ow->last_len, .child = moved};
+    struct notify_name to = {.p = r->nw->last, .len = r->nw->last_len, .child = moved};
+    notify_moved(odir(r), &from, ndir(r), &to);
     if (other && !exchange)
         notify_unlinked(other, false);
     notify_inode(moved, LINUX_IN_MOVE_SELF);
     if (!exchange)
         return;
-    from.cookie = to.cookie = notify_cookie();
-    notify_name(ndir(r), LINUX_IN_MOVED_FROM | isdir(other), &to);
-    notify_name(odir(r), LINUX_IN_MOVED_TO | isdir(other), &from);
+    from.child = to.child = other;
+    notify_moved(ndir(r), &to, odir(r), &from);
     notify_inode(other, LINUX_IN_MOVE_SELF);
 }
 // The file system stamps what it moves; but a directory's own lock cannot be taken beside those of rename.

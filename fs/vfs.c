@@ -106,6 +106,7 @@ struct vfs *vfs_create(void) {
     list_init(&v->lru);
     list_init(&v->mounts);
     list_init(&v->lock_waits);
+    list_init(&v->fan_groups);
     v->seed = random_u64() | 1;
     v->bucket_mask = BUCKETS - 1;
     v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);

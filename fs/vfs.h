@@ -201,6 +201,7 @@ struct superblock {
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
+    struct list marks;            // under the lock of fs/notify.c: of fanotify
 };
 
 struct inode {
@@ -275,6 +276,7 @@ struct mount {
     struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
     struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
     struct mount *copy;          // [m] of no meaning but while its tree is copied
+    struct list marks;           // under the lock of fs/notify.c: of fanotify
     _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
     // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could
     // else see or do what it was there to keep from

@@ -19,6 +19,7 @@ HOST = {
     "caps.h": ["linux/capability.h", "linux/securebits.h"],
     "errno.h": ["errno.h"],
     "fcntl.h": ["fcntl.h", "unistd.h", "linux/limits.h", "linux/openat2.h"],
+    "fanotify.h": ["linux/fanotify.h"],
     "futex.h": ["linux/futex.h"],
     "inotify.h": ["sys/inotify.h"],
     "ioctl.h": ["stddef.h", "linux/fiemap.h", "asm/termbits.h", "asm/ioctls.h", "linux/sockios.h", "linux/fs.h", "linux/nsfs.h"],

@@ -401,6 +401,14 @@ MUTANTS = [
         "fs/landlock.c", "if (access & d->table->handled.handled_access_net & ~allowed(d->table, &key))", "if (false)")]),
     ("a scope ends nowhere", "seccomp", "syscalls:^landlock_reach$", [(
         "fs/landlock.c", "return !landlock_is_inside(to, from);", "return false;")]),
+    ("a listener is given files past its rules", "seccomp", "syscalls:^fanotify$", [(
+        "fs/fan_marks.c", "err = landlock_may_open(c, *out);", "err = 0;")]),
+    ("a listener without privileges is told who acts", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/fd/fanotify.c", "(g->unprivileged && q->who.pid != t->tg->pid)", "false")]),
+    ("a listener without privileges watches a file system", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "if (m->g->unprivileged && m->on != FAN_ON_INODE)", "if (false)")]),
+    ("who may not read a file watches it", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "return vfs_permission(out->dentry->inode, MAY_READ, &ctx.cred);", "return 0;")]),
     ("SIGIO leaves the domain of who asked for it", "seccomp", "syscalls:^landlock_reach$", [(
         "sentry/fd/async.c", "o.landlock = landlock_get(t->cred->landlock);", "o.landlock = NULL;")]),
 ]
