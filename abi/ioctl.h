@@ -90,6 +90,10 @@
 #define LINUX_FIBMAP            0x0001
 #define LINUX_EPIOCSPARAMS      0x40088a01u
 #define LINUX_EPIOCGPARAMS      0x80088a02u
+#define LINUX_FIFREEZE              0xc0045877u
+#define LINUX_FITHAW                0xc0045878u
+#define LINUX_FS_IOC_GETFSUUID      0x80111500u
+#define LINUX_FS_IOC_GETFSSYSFSPATH 0x80811501u
 #define LINUX_FIGETBSZ          0x0002
 #define LINUX_FS_IOC_FIEMAP     0xc020660bu
 #define LINUX_FICLONE           0x40049409u

@@ -27,7 +27,7 @@ static uint32_t mask_of(uint32_t arg) {
 static struct watch *find(const struct file *f, const void *owner) {
     struct watch *w;
     list_for_each(w, &f->inode->watches, on_inode)
-        if (!w->owner && w->told == f && w->told_by == owner)
+        if (w->told == f && w->told_by == owner)
             return w;
     return NULL;
 }
@@ -83,7 +83,7 @@ void dnotify_end(struct file *f) {
         return;
     lock_take(&notify_lock);
     list_for_each_safe(w, next, &f->inode->watches, on_inode)
-        if (!w->owner && w->told == f)
+        if (w->told == f)
             watch_detach(w, &gone);
     lock_drop(&notify_lock);
     watches_free(&gone);

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct budget;
+struct landlock_domain;
 struct inode;
 struct dentry;
 struct mount;
@@ -40,6 +41,7 @@ struct vfs_cred {  // a view of the caller's credentials, for permission checks
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
     const struct id_map *uids, *gids;  // NULL: the first one
+    const struct landlock_domain *landlock;  // fs/landlock.h; NULL: none
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -197,6 +199,7 @@ struct superblock {
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
+    struct list marks;            // under the lock of fs/notify.c: of fanotify
 };
 
 struct inode {
@@ -265,7 +268,9 @@ struct dentry {
 #define FMODE_READER  1024u  // counted in inode->readers
 #define FMODE_TREE    4096u  // its mount, if it has no place yet, ends with it
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
-#define FMODE_CREATED 4096u  // its open(2) made the file: F_CREATED_QUERY
+#define FMODE_CREATED     8192u   // its open(2) made the file: F_CREATED_QUERY
+#define FMODE_NO_TRUNCATE 16384u  // who opened it may not (fs/landlock.h)
+#define FMODE_NO_IOCTL    32768u  // of a device, likewise
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 

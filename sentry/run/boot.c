@@ -23,6 +23,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/hostfilter/hostfilter.h"
+#include "sentry/fd/fanotify.h"
 #include "sentry/kernel.h"
 #include "sentry/link/link.h"
 #include "sentry/loader/exec.h"
@@ -328,6 +329,7 @@ static int make_kernel(struct parts *b) {
     struct kernel *k = b->k = kernel_new(b->vfs, c);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    fanotify_begin(k);
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);

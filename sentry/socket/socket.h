@@ -142,6 +142,10 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
 int socket_peer_groups(struct socket *s, void *buf, uint32_t *len);
 int socket_peer_pidfd(struct socket *s, void *buf, uint32_t *len);
 
+// May t bind s to, or connect it to, that address (LINUX_LANDLOCK_ACCESS_NET_*)? 0, EACCES; EINVAL and
+// EAFNOSUPPORT of addresses that the check has to read.
+int socket_landlock(const struct task *t, const struct socket *s, const struct sock_addr *a, uint64_t access);
+
 // New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
 int unix_socket(struct task *t, int type, int protocol, struct socket **out);
 int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]);

@@ -7,6 +7,7 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/landlock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fd/async.h"
 #include "sentry/fd/fdtable.h"
@@ -335,7 +336,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     unsigned cmd = arg_u32(a, 1);
     if (!f)
         return -LINUX_EBADF;
-    int on;
+    int on = landlock_may_ioctl(f, cmd);
+    if (on)
+        return on;
     switch (cmd) {
     case LINUX_FIOCLEX:
     case LINUX_FIONCLEX:

@@ -20,6 +20,9 @@ bool may_mount(struct task *t) {
     mnt_ns_put(ns);
     return may;
 }
+bool may_change_mounts(struct task *t) {
+    return may_mount(t) && !landlock_restricts_files(t->cred->landlock);
+}
 bool may_mount_over(void *task, const struct ns *ns) {
     return task_capable_over(task, ns, LINUX_CAP_SYS_ADMIN);
 }
@@ -219,7 +222,7 @@ int64_t sys_move_mount(struct task *t, const struct sysargs *a) {
     unsigned from_at = at_of(flags, LINUX_MOVE_MOUNT_F_SYMLINKS, LINUX_MOVE_MOUNT_F_EMPTY_PATH);
     unsigned to_at = at_of(flags, LINUX_MOVE_MOUNT_T_SYMLINKS, LINUX_MOVE_MOUNT_T_EMPTY_PATH);
     const unsigned both = LINUX_MOVE_MOUNT_SET_GROUP | LINUX_MOVE_MOUNT_BENEATH;
-    if (!may_mount(t))
+    if (!may_change_mounts(t))
         return -LINUX_EPERM;
     if ((flags & ~LINUX_MOVE_MOUNT_MASK) || (flags & both) == both)
         return -LINUX_EINVAL;

@@ -372,6 +372,45 @@ MUTANTS = [
         "sentry/proc/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
     ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
         "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
+    # ---- What guests forbid to themselves (landlock) --------------------------------------------------------------------
+    ("a file is opened past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/open.c", "int err = landlock_may_open(&r->ctx->cred, f);", "int err = 0;")]),
+    ("a file is cut past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/open.c", "if (f->mode & FMODE_NO_TRUNCATE)", "if (false)")]),
+    ("a file is cut by its name past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/attr.c", "int err = landlock_may(&ctx->cred, p, LINUX_LANDLOCK_ACCESS_FS_TRUNCATE);", "int err = 0;")]),
+    ("a name is made past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/namei.c", "err = landlock_may(&ctx->cred, &p->w.cur, landlock_make(type));", "err = 0;")]),
+    ("a name is removed past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/namei.c", "int err = landlock_may(c, &p->w.cur, right);", "int err = 0;")]),
+    ("a file gains rights as it moves", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "if (from->by[i] & own.by[i] & matter & ~to->by[i])", "if (false)")]),
+    ("the rules of an outer layer are forgotten", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "d->outer = landlock_get(outer);", "d->outer = NULL;")]),
+    ("a device takes any ioctl past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "if (!(f->mode & FMODE_NO_IOCTL))", "if (true)")]),
+    ("who is inside a domain mounts", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/syscalls/sys_mount.c", "may && !landlock_restricts_files(t->cred->landlock)", "may")]),
+    ("who is inside a domain looks into who is not", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/ptrace/access.c", "if (!landlock_is_inside(o->landlock, c->landlock))", "if (false)")]),
+    ("a domain does not outlive an exec", "seccomp", "syscalls:^landlock$", [(
+        "sentry/proc/cred.c", "landlock_get(c->landlock);", "c->landlock = NULL;")]),
+    ("who may gain rights makes a domain", "seccomp", "syscalls:^landlock$", [(
+        "sentry/syscalls/sys_landlock.c", "if (!t->cred->no_new_privs && !task_own_capable(t, LINUX_CAP_SYS_ADMIN))", "if (false)")]),
+    ("a port is used past the rules", "seccomp", "syscalls:^landlock_reach$", [(
+        "fs/landlock.c", "if (access & d->table->handled.handled_access_net & ~allowed(d->table, &key))", "if (false)")]),
+    ("a scope ends nowhere", "seccomp", "syscalls:^landlock_reach$", [(
+        "fs/landlock.c", "return !landlock_is_inside(to, from);", "return false;")]),
+    ("a listener is given files past its rules", "seccomp", "syscalls:^fanotify$", [(
+        "fs/fan_marks.c", "err = landlock_may_open(c, *out);", "err = 0;")]),
+    ("a listener without privileges is told who acts", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/fd/fanotify.c", "(g->unprivileged && q->who.pid != t->tg->pid)", "false")]),
+    ("a listener without privileges watches a file system", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "if (m->g->unprivileged && m->on != FAN_ON_INODE)", "if (false)")]),
+    ("who may not read a file watches it", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "return vfs_permission(out->dentry->inode, MAY_READ, &ctx.cred);", "return 0;")]),
+    ("SIGIO leaves the domain of who asked for it", "seccomp", "syscalls:^landlock_reach$", [(
+        "sentry/fd/async.c", "o.landlock = landlock_get(t->cred->landlock);", "o.landlock = NULL;")]),
 ]
 
 
