@@ -61,7 +61,7 @@ static void *change(void *arg) {
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         volatile unsigned char *p = (unsigned char *)shared.sqes;
         x = x * 1103515245 + 12345;
-        // never an operation on a file that the test needs: opcode and flags stay below 8, descriptors are bad
+        // never an operation on a file that the test needs: opcodes below 8, bad descriptors
         p[0] = (unsigned char)(x >> 16 & 7);
         p[1] = (unsigned char)(x >> 20 & 0x2c);
         p[4] = 0xff;
