@@ -205,6 +205,7 @@ struct task {
     _Atomic bool sched_reset;    // [a] SCHED_RESET_ON_FORK
     _Atomic uint64_t cpu_mask;   // [a] 0: all
     _Atomic uint32_t personality, timer_slack, timer_slack_default;  // [a]
+    uint32_t mempolicy;          // [o] set_mempolicy(2), kept for show: mode and its flags
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
     struct ptrace *_Atomic ptrace;  // [a] set once, under T; owned (sentry/ptrace/ptrace.h)
     struct list tracees;         // [T] struct ptrace.link
