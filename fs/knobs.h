@@ -37,7 +37,9 @@
     KNOB(SHM_MNI, 4096, 0, 4096) \
     KNOB(RANDOMIZE, 2, 0, 2) \
     KNOB(RR_TIMESLICE, 100, 1, INT32_MAX) \
-    KNOB(MAP_COUNT, 65400, 0, INT32_MAX)
+    KNOB(MAP_COUNT, 65400, 0, INT32_MAX) \
+    KNOB(URING_DISABLED, 0, 0, 2) \
+    KNOB(URING_GROUP, -1, 0, INT32_MAX)
 
 enum knob_id {
 #define KNOB_ID(name, first, least, most) KNOB_##name,

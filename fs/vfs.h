@@ -169,6 +169,8 @@ struct file_ops {
     // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
     // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
+    // Where in that descriptor [*off, +len) is, when not there: moves *off. 0 or -LINUX_EINVAL. May be NULL.
+    int (*mmap_at)(struct file *f, uint64_t *off, uint64_t len);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
     // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks
     // held.

@@ -265,6 +265,7 @@ static int64_t commit(struct task *t) {
     become_leader(t);
     if (e->old)
         trace_exit(t, 0);
+    uring_task_ends(t);
     new_signals(t, e);
     new_identity(t, e);
     new_memory(t, e);

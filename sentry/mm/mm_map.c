@@ -88,7 +88,9 @@ static int check_file(const struct mmap_args *a, struct mapping *m) {
         return VFS_MMAP_ANON;
     m->v.file = f;
     m->v.offset = a->offset;
-    return m->fd < 0 ? m->fd : 0;
+    if (m->fd < 0)
+        return m->fd;
+    return f->ops->mmap_at ? f->ops->mmap_at(f, &m->v.offset, m->len) : 0;
 }
 
 // Shared anonymous memory is a file without a name, of exactly that size.

@@ -168,7 +168,7 @@ bool signal_post_timer(struct tgroup *g, struct task *t, struct sigentry *e) {
 }
 
 int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) {
-    return post(t->tg, t, sig, info);
+    return post(t->tg, t->worker ? NULL : t, sig, info);  // what a worker does, its process has done
 }
 
 void signal_send_self(struct task *t, int sig) {
