@@ -46,6 +46,7 @@ struct pkt {
     bool loops;                        // multicast or self: came over loopback
     bool forwarded;                    // somebody else's
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
+    uint16_t frag_max;                 // in: came in fragments, the longest had so many bytes; 0: whole
     uint16_t gso_size;                 // payload of each segment in it, when it is more than one
     uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;

@@ -162,6 +162,8 @@ static int put_ip(struct inet_sock *i, const struct ns_extra *x, struct sock_cms
         uint8_t tos = (uint8_t)x->tos;
         err = o->put(o, LINUX_SOL_IP, LINUX_IP_TOS, &tos, sizeof tos);
     }
+    if (err == 0 && inet_kept(i, KEPT_FRAGSIZE) && x->frag)
+        err = put_int(o, LINUX_SOL_IP, LINUX_IP_RECVFRAGSIZE, (int)x->frag);
     if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR))
         return err;
     struct linux_sockaddr_in in = {.sin_family = LINUX_AF_INET, .sin_port = swap16(x->local.port)};
@@ -177,6 +179,8 @@ static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_c
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_HOPLIMIT, x->ttl);
     if (err == 0 && inet_kept(i, KEPT_TCLASS6))
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_TCLASS, x->tos);
+    if (err == 0 && inet_kept(i, KEPT_FRAGSIZE6) && x->frag)
+        err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_RECVFRAGSIZE, (int)x->frag);
     if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR6))
         return err;
     struct linux_sockaddr_in6 in6 = {.sin6_family = LINUX_AF_INET6, .sin6_port = swap16(x->local.port)};
