@@ -169,6 +169,9 @@ struct ns_route {
 };
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+// NETIF_NO_DAD of an interface, for addresses that it gets from now on. -ENODEV: there is none of that index.
+int netstack_dad(struct netstack *ns, uint32_t netif);  // 0, 1 or -ENODEV
+int netstack_set_dad(struct netstack *ns, uint32_t netif, bool on);
 int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
 
 // Neighbours, one by one: -ENODEV beyond the last. One that the user has made is never asked about.
@@ -375,6 +378,12 @@ int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 // interface where they did (NULL: where packets to it go; on leaving: any). Closing leaves.
 int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// Groups that somebody on an interface has joined, one by one: -ENODEV beyond the last.
+struct ns_group {
+    struct ns_ip ip;
+    unsigned users;
+};
+int netstack_group_at(struct netstack *ns, uint32_t netif, unsigned i, struct ns_group *out);
 // Where packets to groups go; NULL: by the routes.
 int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
 
@@ -450,7 +459,7 @@ struct ns_sock_info {
     uint8_t proto;  // of IP; 0: a packet socket
     bool raw;
     uint8_t state;  // of TCP as Linux numbers them; of others 7, or 1 when connected
-    struct ns_addr local, remote;
+    struct ns_addr local, remote;  // local of a packet socket: its interface in scope, its protocol in port
     size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
     uint32_t owner;
     void *user;  // the argument of ns_on_ready(); NULL: nobody holds it

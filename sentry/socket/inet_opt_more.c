@@ -344,6 +344,8 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
         return source_request(len, 264);
     case LINUX_MCAST_MSFILTER:
         return source_request(len, 144);
+    case LINUX_IPV6_PKTINFO:
+        return inet_set_sticky(i, buf, len);
     case LINUX_IPV6_UNICAST_IF:
         return unicast_if(i, NS_OPT_UNICAST_IF6, buf, len);
     case LINUX_IPV6_HOPOPTS:  // LIMIT: extension headers of IPv6 can be taken away, and none be set

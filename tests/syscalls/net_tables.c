@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers: open, read, setsockopt
+// What is told of the devices of a namespace: /sys/class/net, /proc/net/{route,arp,igmp,dev_mcast,packet}, and
+// /proc/sys/net of each link (man 5 proc, Documentation/networking/ip-sysctl.rst); where IPV6_PKTINFO of a
+// socket sends to and from (RFC 3542 6.7).
+#include "inet_pair.h"
+#include "rtnl.h"
+
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <netpacket/packet.h>
+
+static char text[1 << 16];
+
+// A pair, d0 with an address; d1 in the same namespace.
+static void a_pair(void) {
+    if (unshare(CLONE_NEWNET) < 0 && errno == EPERM && geteuid())
+        _exit(77);
+    ASSERT_EQ(rtnl_up("lo"), 0);
+    int err = rtnl_add_link("veth", "d0", "d1", -1);
+    if (err == EOPNOTSUPP)
+        _exit(77);
+    ASSERT_EQ(err, 0);
+    ASSERT_EQ(rtnl_up("d0"), 0);
+    ASSERT_EQ(rtnl_up("d1"), 0);
+    ASSERT_EQ(rtnl_add_addr("d0", "10.1.2.3", 24), 0);
+}
+static const char *all_of(const char *path) {
+    text[0] = '\0';
+    EXPECT_TRUE(get_file(path, text, sizeof(text)) >= 0);
+    return text;
+}
+static bool has(const char *path, const char *part) { return strstr(all_of(path), part) != NULL; }
+
+TEST(routes) {
+    IN_CHILD {
+        a_pair();
+        ASSERT_EQ(rtnl_add_gateway("10.1.2.1"), 0);
+        EXPECT_TRUE(has("/proc/net/route", "d0\t0002010A\t00000000\t0001\t"));
+        EXPECT_TRUE(has("/proc/net/route", "\t00FFFFFF\t"));
+        EXPECT_TRUE(has("/proc/net/route", "d0\t00000000\t0102010A\t0003\t"));
+        int lines = 0;
+        for (const char *at = all_of("/proc/net/route"); (at = strchr(at, '\n')); at++)
+            lines++;
+        EXPECT_EQ(lines, 3);  // the heading, the network, the way out
+    }
+}
+
+TEST(groups) {
+    IN_CHILD {
+        a_pair();
+        struct ip_mreqn m = {{inet_addr("239.1.2.3")}, {0}, (int)if_nametoindex("d0")};
+        int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        EXPECT_TRUE(has("/proc/net/igmp", "d0"));
+        EXPECT_TRUE(has("/proc/net/igmp", "010000E0"));
+        EXPECT_TRUE(!has("/proc/net/igmp", "030201EF"));
+        ASSERT_OK(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+        EXPECT_TRUE(has("/proc/net/igmp", "030201EF     1"));
+        EXPECT_TRUE(has("/proc/net/dev_mcast", "01005e010203"));
+        close(fd);
+        EXPECT_TRUE(!has("/proc/net/igmp", "030201EF"));
+    }
+}
+
+TEST(packet_sockets) {
+    IN_CHILD {
+        a_pair();
+        struct stat st;
+        char part[32];
+        int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ARP));
+        if (fd < 0 && errno == EPERM)
+            _exit(77);
+        ASSERT_OK(fd);
+        ASSERT_OK(fstat(fd, &st));
+        snprintf(part, sizeof(part), " %lu", (unsigned long)st.st_ino);
+        EXPECT_TRUE(has("/proc/net/packet", part));
+        EXPECT_TRUE(has("/proc/net/packet", " 0806 "));
+        close(fd);
+        EXPECT_TRUE(!has("/proc/net/packet", part));
+    }
+}
+
+TEST(settings_of_a_link) {
+    IN_CHILD {
+        a_pair();
+        int fd = open("/proc/sys/net/ipv6/conf/d0/accept_dad", O_RDWR);
+        ASSERT_OK(fd);
+        EXPECT_EQ(read(fd, text, 8), 2);
+        EXPECT_EQ(pwrite(fd, "1", 1, 0), 1);
+        EXPECT_EQ(pread(fd, text, 8, 0), 2);
+        EXPECT_EQ(text[0], '1');
+        EXPECT_EQ(pwrite(fd, "0", 1, 0), 1);
+        EXPECT_EQ(pread(fd, text, 8, 0), 2);
+        EXPECT_EQ(text[0], '0');
+        close(fd);
+        EXPECT_TRUE(!strcmp(all_of("/proc/sys/net/ipv6/conf/d0/disable_ipv6"), "0\n"));
+        EXPECT_TRUE(!strcmp(all_of("/proc/sys/net/ipv6/conf/d0/mtu"), "1500\n"));
+        EXPECT_OK(access("/proc/sys/net/ipv4/conf/d1/forwarding", R_OK));
+        EXPECT_OK(access("/proc/sys/net/ipv4/conf/default/rp_filter", R_OK));
+        ASSERT_EQ(rtnl_del_link("d0"), 0);
+        EXPECT_ERRNO(access("/proc/sys/net/ipv6/conf/d0/mtu", R_OK), ENOENT);
+    }
+}
+
+TEST(sticky_packet_information) {
+    IN_CHILD {
+        if (unshare(CLONE_NEWNET) < 0 && errno == EPERM && geteuid())
+            _exit(77);
+        ASSERT_EQ(rtnl_up("lo"), 0);
+        int to = bound_socket(AF_INET6, SOCK_DGRAM), fd = ASSERT_OK(socket(AF_INET6, SOCK_DGRAM, 0));
+        struct {
+            struct in6_addr addr;
+            unsigned index;
+        } info = {in6addr_loopback, 1}, none = {{{{0}}}, 0};
+        char c;
+        ASSERT_OK(setsockopt(fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info)));
+        union inet_addr a = loopback(AF_INET6, port_of(to));
+        EXPECT_EQ(sendto(fd, "a", 1, 0, &a.any, sizeof(a.in6)), 1);
+        EXPECT_EQ(recv(to, &c, 1, 0), 1);
+        ASSERT_OK(setsockopt(fd, IPPROTO_IPV6, IPV6_PKTINFO, &none, sizeof(none)));
+        EXPECT_EQ(sendto(fd, "c", 1, 0, &a.any, sizeof(a.in6)), 1);
+        EXPECT_ERRNO(setsockopt(fd, IPPROTO_IPV6, IPV6_PKTINFO, &none, 8), EINVAL);
+    }
+}
