@@ -74,6 +74,9 @@ uint64_t netstack_deadline(struct netstack *ns);  // that time by itself
 // Whether packets of others are sent on (at first: no), of IPv4 or of IPv6.
 void netstack_set_forwarding(struct netstack *ns, bool four, bool on);
 bool netstack_forwarding(struct netstack *ns, bool four);
+// Whether an ICMPv4 echo request to all, or to a group, is answered (at first: no, RFC 1122 3.2.2.6).
+void netstack_set_echo_to_all(struct netstack *ns, bool on);
+bool netstack_echo_to_all(struct netstack *ns);
 
 // Counters, by the names of netstack/core/stats.def.
 uint64_t netstack_stat(struct netstack *ns, const char *name);  // UINT64_MAX: there is no such name

@@ -161,6 +161,8 @@ int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t
     *changed = 0;
     if (cmd == LINUX_SIOCGIFCONF)
         return list_links(s, arg, ua);
+    if (net_is_arp_ioctl(cmd) && family == LINUX_AF_INET)
+        return net_arp_ioctl(s, cmd, arg, ua, admin);
     enum kind kind = kind_of(cmd);
     if (kind == NOT_OURS || (kind >= READS_INET && family != LINUX_AF_INET))
         return -LINUX_ENOTTY;

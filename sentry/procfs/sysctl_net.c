@@ -72,6 +72,20 @@ static int store_ping(const struct proc_node *n, char *text, size_t len) {
     return 0;
 }
 
+static int show_echo(struct proc_text *x, const struct proc_node *n) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    proc_printf(x, "%d\n", !netstack_echo_to_all(ns->inet.stack));
+    return 0;
+}
+static int store_echo(const struct proc_node *n, char *text, size_t len) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    uint64_t v;
+    if (proc_numbers(text, &v, 1) != 1 || v > 1)
+        return -LINUX_EINVAL;
+    netstack_set_echo_to_all(ns->inet.stack, v == 0);
+    return 0;
+}
+
 // ---- Forwarding -------------------------------------------------------------------------------------------
 static int show_forward(struct proc_text *x, bool four) {
     struct net_ns *ns cleanup_net_ns = proc_callers_net();
@@ -160,7 +174,7 @@ static const struct proc_entry core_entries[] = {
 static const struct proc_entry ipv4_entries[] = {
     CONF(conf4_entries, &conf4_list),
     NUMBER("icmp_echo_ignore_all", 0),
-    NUMBER("icmp_echo_ignore_broadcasts", 1),
+    KNOB("icmp_echo_ignore_broadcasts", show_echo, store_echo),
     NUMBER("igmp_max_memberships", 20),
     NUMBER("ip_default_ttl", 64),
     KNOB("ip_forward", show_forward4, store_forward4),

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: open, read, setsockopt
-// What is told of the devices of a namespace: /sys/class/net, /proc/net/{route,arp,igmp,dev_mcast,packet}, and
-// /proc/sys/net of each link (man 5 proc, Documentation/networking/ip-sysctl.rst); where IPV6_PKTINFO of a
-// socket sends to and from (RFC 3542 6.7).
+// covers: open, read, setsockopt, ioctl
+// What is told of the devices of a namespace: /sys/class/net, /proc/net/{route,arp,igmp,dev_mcast,packet},
+// and /proc/sys/net of each link (man 5 proc, Documentation/networking/ip-sysctl.rst); where IPV6_PKTINFO of
+// a socket sends to and from (RFC 3542 6.7).
 #include "inet_pair.h"
 #include "rtnl.h"
 
 #include <fcntl.h>
 #include <linux/if_ether.h>
+#include <net/if_arp.h>
 #include <netpacket/packet.h>
 
 static char text[1 << 16];
@@ -120,5 +121,38 @@ TEST(sticky_packet_information) {
         ASSERT_OK(setsockopt(fd, IPPROTO_IPV6, IPV6_PKTINFO, &none, sizeof(none)));
         EXPECT_EQ(sendto(fd, "c", 1, 0, &a.any, sizeof(a.in6)), 1);
         EXPECT_ERRNO(setsockopt(fd, IPPROTO_IPV6, IPV6_PKTINFO, &none, 8), EINVAL);
+    }
+}
+
+static struct arpreq about(const char *ip, int flags) {
+    struct arpreq r = {.arp_flags = flags, .arp_dev = "d0"};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {inet_addr(ip)}};
+    memcpy(&r.arp_pa, &in, sizeof(in));
+    return r;
+}
+TEST(neighbours) {
+    IN_CHILD {
+        a_pair();
+        int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0)), six = ASSERT_OK(socket(AF_INET6, SOCK_DGRAM, 0));
+        struct arpreq r = about("10.1.2.9", ATF_COM | ATF_PERM);
+        EXPECT_ERRNO(ioctl(fd, SIOCGARP, &r), ENXIO);
+        r.arp_ha.sa_family = ARPHRD_ETHER;
+        memcpy(r.arp_ha.sa_data, "\2\1\3\4\5\6", 6);
+        ASSERT_OK(ioctl(fd, SIOCSARP, &r));
+        EXPECT_TRUE(has("/proc/net/arp", "10.1.2.9         0x1         0x6         02:01:03:04:05:06 "));
+        r = about("10.1.2.9", 0);
+        EXPECT_OK(ioctl(fd, SIOCGARP, &r));
+        EXPECT_EQ(r.arp_flags, ATF_COM | ATF_PERM);
+        EXPECT_MEMEQ(r.arp_ha.sa_data, "\2\1\3\4\5\6", 6);
+        EXPECT_TRUE(ioctl(six, SIOCGARP, &r) < 0);
+        r = about("10.1.2.9", 0);
+        EXPECT_OK(ioctl(fd, SIOCDARP, &r));
+        EXPECT_ERRNO(ioctl(fd, SIOCGARP, &r), ENXIO);
+        r.arp_pa.sa_family = AF_INET6;
+        EXPECT_ERRNO(ioctl(fd, SIOCGARP, &r), EPFNOSUPPORT);
+        r = about("10.1.2.9", 0);
+        r.arp_dev[0] = 'x';
+        EXPECT_ERRNO(ioctl(fd, SIOCGARP, &r), ENODEV);
+        EXPECT_ERRNO(ioctl(fd, SIOCGARP, no_access_page()), EFAULT);
     }
 }
