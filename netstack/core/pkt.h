@@ -86,6 +86,8 @@ void pkt_skip(struct pkt *p, uint32_t n);
 bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len);
 // Copies n bytes from offset `at`; the caller has compared with p->len.
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n);
+// The other way round: into buffers that nobody else has (the packet was just filled).
+void pkt_put(struct pkt *p, uint32_t at, const void *from, uint32_t n);
 // The sum over all from offset `at` to the end, to be finished by csum_finish().
 uint64_t pkt_csum(const struct pkt *p, uint32_t at, uint64_t sum);
 // Appends all that io has, in one buffer of its own. 0, -ENOBUFS, or io's error.

@@ -32,7 +32,8 @@ static int get(const struct net_source *s, const struct net_link *l, struct linu
     struct net_neigh n;
     if (!find(s, l->index, r->pa.sin_addr, &n))
         return -LINUX_ENXIO;
-    r->flags = n.has_hw ? LINUX_ATF_COM | (n.state & LINUX_NUD_PERMANENT ? LINUX_ATF_PERM : 0) : 0;
+    r->flags = n.has_hw ? LINUX_ATF_COM : 0;
+    r->flags |= n.state & LINUX_NUD_PERMANENT ? LINUX_ATF_PERM : 0;
     r->ha = (struct linux_hwaddr){.family = l->type};
     memcpy(r->ha.data, n.hw, sizeof n.hw);
     memcpy(r->dev, l->name, sizeof r->dev);
@@ -62,7 +63,8 @@ bool net_is_arp_ioctl(unsigned cmd) {
     return cmd == LINUX_SIOCGARP || cmd == LINUX_SIOCSARP || cmd == LINUX_SIOCDARP;
 }
 
-int64_t net_arp_ioctl(const struct net_source *s, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin) {
+int64_t net_arp_ioctl(const struct net_source *s, unsigned cmd, uint64_t arg, struct uaccess *ua,
+                      bool admin) {
     struct linux_arpreq r;
     struct net_link l;
     if (cmd != LINUX_SIOCGARP && !admin)

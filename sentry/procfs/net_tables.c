@@ -14,8 +14,6 @@
 #define RTF_UP      0x0001u
 #define RTF_GATEWAY 0x0002u
 #define RTF_HOST    0x0004u
-#define ATF_COM     0x02u
-#define ATF_PERM    0x04u
 
 // Each begins with the source of the namespace, and fails when that has ended.
 #define TABLE(name) \
@@ -51,7 +49,8 @@ TABLE(arp) {
             continue;
         char ip[16];
         snprintf(ip, sizeof ip, "%u.%u.%u.%u", e.bytes[0], e.bytes[1], e.bytes[2], e.bytes[3]);
-        unsigned flags = e.has_hw ? ATF_COM | (e.state & LINUX_NUD_PERMANENT ? ATF_PERM : 0) : 0;
+        unsigned flags =
+            (e.has_hw ? LINUX_ATF_COM : 0) | (e.state & LINUX_NUD_PERMANENT ? LINUX_ATF_PERM : 0);
         static const uint8_t none[6];
         const uint8_t *hw = e.has_hw ? e.hw : none;
         proc_printf(x, "%-16s 0x%-10x0x%-10x%02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", ip, 1u, flags,
@@ -172,7 +171,8 @@ TABLE(dev_mcast) {
 struct column {
     const char *title, *stat;
 };
-static void put_columns(struct proc_text *x, const struct net_ns *ns, const char *row, const struct column *c) {
+static void put_columns(struct proc_text *x, const struct net_ns *ns, const char *row,
+                        const struct column *c) {
     proc_printf(x, "%s:", row);
     for (unsigned i = 0; c[i].title; i++)
         proc_printf(x, " %s", c[i].title);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// /sys/class/net and /sys/devices/virtual/net: the network devices, as Documentation/ABI/testing/
-// sysfs-class-net and sysfs-class-net-statistics have them. Called by procfs.c through the tables; the devices
-// are asked for at each look.
-// LIMIT: it shows the network namespace of who looks, not of who has mounted it; all devices are virtual ones,
-// nothing can be written, and queues and what is of bridges have no directories.
+// /sys/class/net and /sys/devices/virtual/net: the network devices, as Documentation/ABI/testing has them in
+// sysfs-class-net and sysfs-class-net-statistics. Called by procfs.c through the tables; the devices are
+// asked for at each look.
+// LIMIT: it shows the network namespace of who looks, not of who has mounted it; all devices are virtual
+// ones, nothing can be written, and queues and what is of bridges have no directories.
 #include "sentry/net/net.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/procfs/procfs.h"

@@ -156,3 +156,55 @@ TEST(neighbours) {
         EXPECT_ERRNO(ioctl(fd, SIOCGARP, no_access_page()), EFAULT);
     }
 }
+
+TEST(changes_by_requests) {
+    IN_CHILD {
+        a_pair();
+        struct ifreq r = {.ifr_name = "d0"};
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {inet_addr("10.7.0.1")}};
+        int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM, 0));
+        r.ifr_mtu = 1400;
+        ASSERT_OK(ioctl(fd, SIOCSIFMTU, &r));
+        r.ifr_mtu = 0;
+        ASSERT_OK(ioctl(fd, SIOCGIFMTU, &r));
+        EXPECT_EQ(r.ifr_mtu, 1400);
+        r.ifr_mtu = -1;
+        EXPECT_ERRNO(ioctl(fd, SIOCSIFMTU, &r), EINVAL);
+        memcpy(&r.ifr_addr, &in, sizeof(in));
+        ASSERT_OK(ioctl(fd, SIOCSIFADDR, &r));
+        ASSERT_OK(ioctl(fd, SIOCGIFNETMASK, &r));
+        EXPECT_EQ(((struct sockaddr_in *)&r.ifr_netmask)->sin_addr.s_addr, inet_addr("255.0.0.0"));
+        in.sin_addr.s_addr = inet_addr("255.255.0.0");
+        memcpy(&r.ifr_netmask, &in, sizeof(in));
+        ASSERT_OK(ioctl(fd, SIOCSIFNETMASK, &r));
+        EXPECT_TRUE(has("/proc/net/route", "d0\t0000070A\t00000000\t0001"));
+        EXPECT_TRUE(has("/proc/net/route", "\t0000FFFF\t"));
+        in.sin_addr.s_addr = inet_addr("255.0.255.0");
+        memcpy(&r.ifr_netmask, &in, sizeof(in));
+        EXPECT_ERRNO(ioctl(fd, SIOCSIFNETMASK, &r), EINVAL);
+        in.sin_addr.s_addr = 0;
+        memcpy(&r.ifr_addr, &in, sizeof(in));
+        EXPECT_OK(ioctl(fd, SIOCSIFADDR, &r));
+        EXPECT_ERRNO(ioctl(fd, SIOCGIFADDR, &r), EADDRNOTAVAIL);
+    }
+}
+
+// IPV6_CHECKSUM of a raw socket, RFC 3542 3.1: at any place of what is sent.
+TEST(checksum_far_behind) {
+    IN_CHILD {
+        static char data[3000], got[3000];
+        a_pair();
+        int s = socket(AF_INET6, SOCK_RAW, 200), to = socket(AF_INET6, SOCK_RAW, 200);
+        if (s < 0 && errno == EPERM)
+            _exit(77);
+        ASSERT_OK(to);
+        union inet_addr a = loopback(AF_INET6, 0);
+        ASSERT_OK(set_int(s, IPPROTO_IPV6, IPV6_CHECKSUM, 2016));
+        ASSERT_OK(set_int(to, IPPROTO_IPV6, IPV6_CHECKSUM, 2016));
+        ASSERT_EQ(sendto(s, data, sizeof(data), 0, &a.any, sizeof(a.in6)), (ssize_t)sizeof(data));
+        EXPECT_EQ(recv(to, got, sizeof(got), 0), (ssize_t)sizeof(got));
+        EXPECT_TRUE(got[2016] || got[2017]);
+        EXPECT_TRUE(!got[2015] && !got[2018]);
+        EXPECT_ERRNO(sendto(s, data, 2017, 0, &a.any, sizeof(a.in6)), EINVAL);
+    }
+}
