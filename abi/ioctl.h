@@ -107,6 +107,7 @@
 #define LINUX_FIOGETOWN      0x8903
 #define LINUX_SIOCGPGRP      0x8904
 #define LINUX_SIOCATMARK     0x8905
+#define LINUX_SIOCOUTQNSD    0x894b
 #define LINUX_SIOCGSTAMP     0x8906
 
 struct linux_winsize {

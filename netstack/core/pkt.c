@@ -188,6 +188,17 @@ bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len) {
     return true;
 }
 
+void pkt_put(struct pkt *p, uint32_t at, const void *from, uint32_t n) {
+    const uint8_t *in = from;
+    invariant(at <= p->len && n <= p->len - at);
+    for (; n > 0 && at < p->hlen; n--)
+        p->head[p->off + at++] = *in++;
+    uint32_t begin = p->hlen;
+    for (unsigned i = 0; n > 0; begin += p->frags[i++].len)
+        for (const struct frag *f = &p->frags[i]; n > 0 && at - begin < f->len; n--)
+            f->buf->data[f->off + at++ - begin] = *in++;
+}
+
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n) {
     uint8_t *out = to;
     invariant(at <= p->len && n <= p->len - at);

@@ -46,6 +46,7 @@ struct pkt {
     bool loops;                        // multicast or self: came over loopback
     bool forwarded;                    // somebody else's
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
+    uint16_t frag_max;                 // in: came in fragments, the longest had so many bytes; 0: whole
     uint16_t gso_size;                 // payload of each segment in it, when it is more than one
     uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;
@@ -85,6 +86,8 @@ void pkt_skip(struct pkt *p, uint32_t n);
 bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len);
 // Copies n bytes from offset `at`; the caller has compared with p->len.
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n);
+// The other way round: into buffers that nobody else has (the packet was just filled).
+void pkt_put(struct pkt *p, uint32_t at, const void *from, uint32_t n);
 // The sum over all from offset `at` to the end, to be finished by csum_finish().
 uint64_t pkt_csum(const struct pkt *p, uint32_t at, uint64_t sum);
 // Appends all that io has, in one buffer of its own. 0, -ENOBUFS, or io's error.

@@ -72,6 +72,7 @@ struct netstack {
     struct wheel wheel;
     struct siphash_key key;
 
+    bool echo_to_all;  // netstack_set_echo_to_all()
     bool forward[2];  // packets of others are sent on: IPv4, IPv6
     struct list netifs, routes;
     unsigned nroutes;

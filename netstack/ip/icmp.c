@@ -136,7 +136,7 @@ static struct pkt *share_data(struct pkt *p) {
 static void echo(struct pkt *p, const uint8_t *request, uint8_t type) {
     struct netstack *ns = p->ns;
     struct path path;
-    const struct ns_ip *src = ip_is_multicast(&p->dst) ? NULL : &p->dst;
+    const struct ns_ip *src = ip_is_multicast(&p->dst) || p->broadcast ? NULL : &p->dst;
     if (path_find(ns, &p->src, src, &path) < 0)
         return;
     if (!netif_is_loopback(path.nif) && !bucket_take(ns, &ns->icmp_replies)) {
@@ -279,7 +279,7 @@ void icmp_input(struct pkt *p) {
     switch (h[ICMP_TYPE]) {
     case ICMP_ECHO:
         // RFC 1122 3.2.2.6: one to a broadcast address may be ignored; an amplifier is nobody's friend.
-        if (p->broadcast || h[ICMP_CODE] != 0)
+        if ((p->broadcast && !p->ns->echo_to_all) || h[ICMP_CODE] != 0)
             count(p->ns, icmp_drop_ignored);
         else
             echo(p, h, ICMP_ECHO_REPLY);

@@ -23,6 +23,7 @@
 #include "sentry/run/run.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/socket/netlink.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +139,7 @@ static int netlink_connect(struct socket *s, struct task *t, const struct sock_a
     int err = unspec ? 0 : check_addr(a);
     if (err < 0)
         return err;
-    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     if (!unspec)
         bound_port(n, t);
@@ -322,7 +323,7 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
         pid = n->peer;
         groups = n->peer_groups;
     }
-    if ((pid || groups) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if ((pid || groups) && !net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     return pid ? -LINUX_ECONNREFUSED : 0;  // a group's members get nothing, and the kernel the message
 }

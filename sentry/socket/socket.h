@@ -89,6 +89,7 @@ struct socket_ops {
     int (*shutdown)(struct socket *s, int how);
     uint32_t (*poll)(struct socket *s, struct waiter *w);
     uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ. NULL: ENOTTY
+    uint64_t (*unsent)(struct socket *s);                  // SIOCOUTQNSD. NULL: ENOTTY
     int (*at_mark)(struct socket *s);                      // SIOCATMARK: 0, 1, -LINUX_E*. NULL: ENOTTY
     int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
     bool (*listening)(struct socket *s);
