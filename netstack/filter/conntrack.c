@@ -306,5 +306,15 @@ bool nf_flow_next(struct nf *nf, uint32_t *at, struct nf_flow *out) {
     }
     return false;
 }
+bool nf_flow_find(struct nf *nf, const struct nf_tuple *t, bool reply, bool drop, struct nf_flow *out) {
+    int dir;
+    struct nf_conn *c = ct_find(nf->ns, t, &dir);
+    if (!c || (dir == NF_REPLY) != reply)
+        return false;
+    tell(c, out);
+    if (drop)
+        forget(c);
+    return true;
+}
 void nf_flow_flush(struct nf *nf) { ct_flush(nf->ns); }
 unsigned nf_flow_count(struct nf *nf) { return table_of(nf->ns)->n; }

@@ -242,6 +242,7 @@ struct nf {
 
 // Runs fn inside of the stack; its result, or -ENOMEM.
 int nf_inside(struct netstack *ns, int (*fn)(struct nf *nf, void *arg), void *arg);
+uint64_t nf_now(const struct nf *nf);  // ns, of the stack
 
 // ---- Transactions -----------------------------------------------------------------------------------------
 void nf_begin(struct nf *nf);
@@ -325,6 +326,8 @@ struct nf_flow {  // one, as it is told
 // From *at on; false: that was the last.
 bool nf_flow_next(struct nf *nf, uint32_t *at, struct nf_flow *out);
 void nf_flow_flush(struct nf *nf);
+// The one that has that tuple in that direction; false: none. With `forget` it is forgotten.
+bool nf_flow_find(struct nf *nf, const struct nf_tuple *t, bool reply, bool forget, struct nf_flow *out);
 unsigned nf_flow_count(struct nf *nf);
 
 #endif

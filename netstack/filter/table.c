@@ -476,6 +476,8 @@ int nf_inside(struct netstack *ns, int (*fn)(struct nf *nf, void *arg), void *ar
     return nf ? fn(nf, arg) : -LINUX_ENOMEM;
 }
 
+uint64_t nf_now(const struct nf *nf) { return nf->ns->now; }
+
 static void free_table(struct nf *nf, struct nf_table *t) {
     while (!list_empty(&t->chains)) {
         struct nf_chain *c = list_first(&t->chains, struct nf_chain, link);
