@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// nfnetlink: messages, attributes and numbers of nf_tables, of its compat expressions and of ctnetlink. Numbers
+// nfnetlink: messages, attributes and numbers of nf_tables, its compat expressions and ctnetlink. Numbers
 // of 16 bits and more are in the wire's order, unless said otherwise.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Before a commit: from each base chain no way through jumps is longer than NF_DEPTH, so there is no loop; and
-// expressions stand where they mean something (a masquerade behind routing, a reject not there). A chain is
-// asked once for each kind of base chain that leads there, and its depth is remembered.
+// Before a commit: from each base chain no way through jumps is longer than NF_DEPTH, so there is no loop;
+// and expressions stand where they mean something (a masquerade behind routing, a reject not there). A chain
+// is asked once for each kind of base chain that leads there, and its depth is remembered.
 #include "netstack/filter/nf.h"
 
 #define BIT(hook)     (1u << (hook))

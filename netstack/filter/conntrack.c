@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections as a filter sees them: two tuples, one for each direction, in one table, so that a packet of either
-// finds it. A packet of none begins one, which is remembered when the packet has passed all hooks
-// (ct_confirm); until then the packet alone has it. There are NF_CONNS at most: what has expired goes first, then
-// what was not answered, the longest unseen first.
+// Connections as a filter sees them: two tuples, one for each direction, in one table, so that a packet of
+// either finds it. A packet of none begins one, which is remembered when the packet has passed all hooks
+// (ct_confirm); until then the packet alone has it. There are NF_CONNS at most: what has expired goes first,
+// then what was not answered, the longest unseen first.
 // LIMIT: no helpers (ftp, sip), expectations, zones, labels or timeouts of one's own.
 #include "netstack/filter/nf.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/prot/tcp.h"
 
-#define LIFE_UDP        (30 * NS_SEC)   // as Linux: nf_conntrack_*_timeout
+#define LIFE_UDP        (30 * NS_SEC)  // as Linux: nf_conntrack_*_timeout
 #define LIFE_UDP_STREAM (120 * NS_SEC)
 #define LIFE_ICMP       (30 * NS_SEC)
 #define LIFE_OTHER      (600 * NS_SEC)
@@ -168,7 +168,8 @@ static bool untracked(struct nf_pkt *k) {
     return true;
 }
 
-// What the packet does to the state of its connection; false: it does not belong there. *anew: it begins another.
+// What the packet does to the state of its connection; false: it does not belong there. *anew: it begins
+// another.
 static bool advance_tcp(struct nf_pkt *k, struct nf_conn *c, int dir, bool *anew) {
     const uint8_t *h = nf_transport(k, TCP_LEN);
     unsigned to = h ? ct_tcp_next(c->tcp_state, dir, h[TCP_FLAGS]) : NF_TCP_INVALID;
@@ -234,9 +235,13 @@ static bool track_known(struct nf_pkt *k, struct nf_conn *c, int dir, const stru
         forget(c);
         return track_new(k, t, l4);
     }
-    account(k, c, dir);
+    // Refused at once: there never was a connection (Linux: nf_conntrack_tcp_packet).
+    bool refused = k->proto == PROTO_TCP && c->tcp_state == NF_TCP_CLOSE && !(c->status & NF_IPS_SEEN_REPLY);
     bool established = dir == NF_REPLY || (c->status & NF_IPS_SEEN_REPLY);
+    account(k, c, dir);
     belongs(k, c, established ? NF_CT_ESTABLISHED : NF_CT_NEW, dir);
+    if (refused)
+        forget(c);  // the packet has it until it is gone
     return true;
 }
 // Neighbour discovery and groups: of no connection (Linux: nf_conntrack_icmpv6_error).
@@ -282,8 +287,12 @@ bool ct_confirm(struct nf_pkt *k) {
 
 // ---- Told -------------------------------------------------------------------------------------------------
 static void tell(const struct nf_conn *c, struct nf_flow *out) {
-    *out = (struct nf_flow){.orig = c->end[0].t, .reply = c->end[1].t, .status = c->status, .mark = c->mark,
-                            .tcp_state = c->tcp_state, .id = c->id};
+    *out = (struct nf_flow){.orig = c->end[0].t,
+                            .reply = c->end[1].t,
+                            .status = c->status,
+                            .mark = c->mark,
+                            .tcp_state = c->tcp_state,
+                            .id = c->id};
     out->timeout = (c->until - c->ns->now) / NS_SEC;
     for (unsigned i = 0; i < 2; i++) {
         out->packets[i] = c->packets[i];

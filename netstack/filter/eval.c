@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules over a packet: chains, jumps, and the expressions that look at registers alone. What a packet may cost
-// is bounded: NF_STEPS rules at one hook, counting what sets that are looked through cost; then it is dropped.
+// Rules over a packet: chains, jumps, and the expressions that look at registers alone. What a packet may
+// cost is bounded: NF_STEPS rules at one hook, counting what sets that are looked through cost; then it is
+// dropped.
 #include "netstack/filter/nf.h"
 
 struct frame {
@@ -84,8 +85,8 @@ static bool cmp(const struct nf_pkt *k, const struct nf_expr *x) {
 }
 static bool range(const struct nf_pkt *k, const struct nf_expr *x) {
     const void *v = &k->regs[x->sreg];
-    bool within = memcmp(v, x->range.from.b, x->range.from.len) >= 0 &&
-                  memcmp(v, x->range.to.b, x->range.to.len) <= 0;
+    bool within =
+        memcmp(v, x->range.from.b, x->range.from.len) >= 0 && memcmp(v, x->range.to.b, x->range.to.len) <= 0;
     return within == (x->range.op == 0);
 }
 // By less than a word, across words, the first word being the highest.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What expressions see of a packet: its bytes, where it came in and goes out, what its addresses are to us, and
-// its connection. All are read into registers of the caller; false: there is no such thing of this packet.
+// What expressions see of a packet: its bytes, where it came in and goes out, what its addresses are to us,
+// and its connection. All are read into registers of the caller; false: there is no such thing of this
+// packet.
 #include "netstack/filter/nf.h"
 #include "netstack/ip/route.h"
 #include "netstack/link/netif.h"

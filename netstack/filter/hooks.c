@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See hooks.h. At each hook chains are asked in the order of their priorities, and between them, where Linux has
-// them: connections are found (-200), new ones are shown to the nat chains and packets are translated (-100
-// where destinations are, 100 where sources are); last, what has passed is remembered.
+// See hooks.h. At each hook chains are asked in the order of their priorities, and between them, where Linux
+// has them: connections are found (-200), new ones are shown to the nat chains and packets are translated
+// (-100 where destinations are, 100 where sources are); last, what has passed is remembered.
 // LIMIT: IPv6 fragments of others are not put together, and are of no connection.
 #include "netstack/filter/hooks.h"
 #include "netstack/filter/nf.h"
@@ -12,8 +12,8 @@
 #define PRIORITY_TRACK   (-200)  // NF_IP_PRI_CONNTRACK
 #define PRIORITY_NAT_DST (-100)
 #define PRIORITY_NAT_SRC 100
-#define MOST_AT_HOOK     1024    // as Linux: MAX_HOOK_COUNT
-#define CHAIN            8       // extension headers of IPv6
+#define MOST_AT_HOOK     1024  // as Linux: MAX_HOOK_COUNT
+#define CHAIN            8     // extension headers of IPv6
 
 // ---- The packet -------------------------------------------------------------------------------------------
 static bool is_extension(uint8_t next) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Address translation: a rule (or, without one, nothing) decides for the first packet of a connection how it
-// looks behind us, by changing the tuple that answers will have; from then on each packet is changed so that it
-// fits. Destinations before routing, sources behind it. A source that another connection uses with the same peer
-// gets another port.
+// looks behind us, by changing the tuple that answers will have; from then on each packet is changed so that
+// it fits. Destinations before routing, sources behind it. A source that another connection uses with the
+// same peer gets another port.
 #include "netstack/filter/nf.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
@@ -68,7 +68,8 @@ static bool find_port(struct nf_conn *c, struct nf_tuple *t, enum nf_manip m, co
     }
     return false;
 }
-static bool port_stays(struct nf_conn *c, const struct nf_tuple *t, enum nf_manip m, const struct nf_range *r) {
+static bool port_stays(struct nf_conn *c, const struct nf_tuple *t, enum nf_manip m,
+                       const struct nf_range *r) {
     uint32_t flags = r ? r->flags : 0;
     if (flags & (NF_RANGE_RANDOM | NF_RANGE_FULLY))
         return false;
@@ -143,7 +144,9 @@ static struct ns_ip address_in(const struct nf_pkt *k, uint32_t reg) {
     const uint8_t *b = (const uint8_t *)&k->regs[reg];
     return k->four ? ip_from4(b) : ip_from6(b);
 }
-static uint16_t port_in(const struct nf_pkt *k, uint32_t reg) { return get16((const uint8_t *)&k->regs[reg]); }
+static uint16_t port_in(const struct nf_pkt *k, uint32_t reg) {
+    return get16((const uint8_t *)&k->regs[reg]);
+}
 
 int nf_nat_expr(struct nf_pkt *k, const struct nf_expr *x) {
     struct nf_range r = {.flags = x->nat.flags & NF_RANGE_MASK};
@@ -214,10 +217,15 @@ static void never_zero(struct nf_pkt *k, uint8_t *sum) {
     if (sum && k->proto == PROTO_UDP && !sum[0] && !sum[1])
         memset(sum, 0xff, 2);  // RFC 768: 0 says that there is none
 }
+static unsigned address_at(bool four, bool src) {
+    if (four)
+        return src ? IP4_SRC : IP4_DST;
+    return src ? IP6_SRC : IP6_DST;
+}
 static void set_address(struct nf_pkt *k, uint8_t *l4, bool src, const struct ns_ip *ip) {
     struct ns_ip *at = src ? &k->p->src : &k->p->dst;
     unsigned skip = k->four ? 12 : 0, n = 16 - skip;
-    uint8_t *field = k->nh + (k->four ? (src ? IP4_SRC : IP4_DST) : (src ? IP6_SRC : IP6_DST));
+    uint8_t *field = k->nh + address_at(k->four, src);
     uint8_t *sum = sum_of(k, l4, true);
     if (sum)
         adjust(sum, at->b + skip, ip->b + skip, n);
@@ -238,7 +246,8 @@ static void set_field(struct nf_pkt *k, uint8_t *l4, unsigned offset, uint16_t p
 static bool is_error(struct nf_pkt *k, struct nf_quoted *q) {
     return k->p->ct_state == NF_CT_RELATED && has_id(k->proto) && ct_quoted(k, q);
 }
-// What an ICMP error quotes has to look as its sender sent it. t: that, of the direction of the quoted packet.
+// What an ICMP error quotes has to look as its sender sent it. t: that, of the direction of the quoted
+// packet.
 static void set_quoted(struct nf_pkt *k, uint8_t *l4, const struct nf_quoted *q, bool src,
                        const struct nf_tuple *t) {
     uint8_t *icmp = pkt_peek(k->p, k->th + q->l4 + 8);
@@ -248,11 +257,11 @@ static void set_quoted(struct nf_pkt *k, uint8_t *l4, const struct nf_quoted *q,
     uint8_t *ip = icmp + q->ip, *inner = icmp + q->l4;
     const struct ns_ip *address = src ? &t->src : &t->dst;
     if (k->four) {
-        uint8_t *field = ip + (src ? IP4_SRC : IP4_DST);
+        uint8_t *field = ip + address_at(true, src);
         adjust(ip + IP4_CSUM, field, address->b + 12, 4);
         memcpy(field, address->b + 12, 4);
     } else {
-        memcpy(ip + (src ? IP6_SRC : IP6_DST), address->b, 16);
+        memcpy(ip + address_at(false, src), address->b, 16);
     }
     if (has_ports(t->proto))
         put16(inner + (src ? 0 : 2), src ? t->sport : t->dport);

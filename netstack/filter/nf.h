@@ -14,9 +14,9 @@
 #include "netstack/filter/nft.h"
 #include "netstack/prot/ip.h"
 
-#define NF_CONNS    8192       // connections that are remembered
-#define NF_CT_HASH  2048
-#define NF_STEPS    65536      // rules that one packet may ask at one hook
+#define NF_CONNS   8192  // connections that are remembered
+#define NF_CT_HASH 2048
+#define NF_STEPS   65536  // rules that one packet may ask at one hook
 
 // ---- A packet at a hook -----------------------------------------------------------------------------------
 struct nf_conn;
@@ -26,11 +26,11 @@ struct nf_pkt {
     struct pkt *p;  // what is in front of it: the transport header, `th` bytes on
     enum nf_hooknum hook;
     bool four;
-    bool part, fragment;     // a fragment; a later one, without transport header
-    uint8_t proto;           // of the transport
+    bool part, fragment;  // a fragment; a later one, without transport header
+    uint8_t proto;        // of the transport
     uint32_t th;
     const struct netif *in, *out;
-    uint8_t *nh;             // the IP header
+    uint8_t *nh;  // the IP header
     uint32_t nh_len;
     unsigned steps;
     uint32_t regs[NF_REGS];
@@ -59,7 +59,7 @@ struct nf_end {
 struct nf_conn {
     struct pkt_flow flow;  // its references are the table's, and packets'
     struct nf_end end[2];  // what packets of each direction look like before they are translated
-    struct list lru;      // the table's: the least recently seen first
+    struct list lru;       // the table's: the least recently seen first
     struct netstack *ns;
     uint32_t status, mark, id;
     uint8_t tcp_state;
@@ -85,27 +85,40 @@ struct nf_conn *ct_find(struct netstack *ns, const struct nf_tuple *t, int *dir)
 static inline struct nf_tuple tuple_turn(const struct nf_tuple *t) {
     return (struct nf_tuple){t->dst, t->src, t->dport, t->sport, t->proto};
 }
-// The packet that an ICMP error quotes: its tuple, and where in the message its headers lie. False: it is none.
+// The packet that an ICMP error quotes: its tuple, and where in the message its headers lie. False: it is
+// none.
 struct nf_quoted {
     struct nf_tuple t;
     uint32_t ip, l4;  // bytes from the ICMP header on
 };
 bool ct_quoted(struct nf_pkt *k, struct nf_quoted *q);
 // TCP's states. What a segment makes of one; NF_TCP_INVALID, or NF_TCP_ANEW: it begins another connection.
-enum { NF_TCP_NONE, NF_TCP_SYN_SENT, NF_TCP_SYN_RECV, NF_TCP_ESTABLISHED, NF_TCP_FIN_WAIT, NF_TCP_CLOSE_WAIT,
-       NF_TCP_LAST_ACK, NF_TCP_TIME_WAIT, NF_TCP_CLOSE, NF_TCP_SYN_SENT2, NF_TCP_INVALID, NF_TCP_ANEW };
+enum {
+    NF_TCP_NONE,
+    NF_TCP_SYN_SENT,
+    NF_TCP_SYN_RECV,
+    NF_TCP_ESTABLISHED,
+    NF_TCP_FIN_WAIT,
+    NF_TCP_CLOSE_WAIT,
+    NF_TCP_LAST_ACK,
+    NF_TCP_TIME_WAIT,
+    NF_TCP_CLOSE,
+    NF_TCP_SYN_SENT2,
+    NF_TCP_INVALID,
+    NF_TCP_ANEW
+};
 unsigned ct_tcp_next(unsigned state, int dir, uint8_t flags);
 uint64_t ct_tcp_life(unsigned state);  // ns
 
 // ---- Translation ------------------------------------------------------------------------------------------
 enum nf_manip { NF_MANIP_SRC, NF_MANIP_DST };
-#define NF_RANGE_IPS      1u
-#define NF_RANGE_PORTS    2u
-#define NF_RANGE_RANDOM   4u
-#define NF_RANGE_PERSIST  8u
-#define NF_RANGE_FULLY    16u
-#define NF_RANGE_NETMAP   64u
-#define NF_RANGE_MASK     (1u | 2u | 4u | 8u | 16u | 64u)
+#define NF_RANGE_IPS     1u
+#define NF_RANGE_PORTS   2u
+#define NF_RANGE_RANDOM  4u
+#define NF_RANGE_PERSIST 8u
+#define NF_RANGE_FULLY   16u
+#define NF_RANGE_NETMAP  64u
+#define NF_RANGE_MASK    (1u | 2u | 4u | 8u | 16u | 64u)
 struct nf_range {
     uint32_t flags;
     struct ns_ip min, max;
@@ -131,7 +144,7 @@ bool nf_meta(struct nf_pkt *k, uint32_t key, uint32_t *to);
 bool nf_ct_get(struct nf_pkt *k, const struct nf_expr *x, uint32_t *to);
 bool nf_fib(struct nf_pkt *k, const struct nf_expr *x, uint32_t *to);
 uint32_t nf_addr_type(struct nf_pkt *k, const struct ns_ip *ip, const struct netif *nif);  // RTN_*
-uint32_t nf_ct_bits(const struct nf_pkt *k);  // of "ct state"
+uint32_t nf_ct_bits(const struct nf_pkt *k);                                               // of "ct state"
 int nf_nat_expr(struct nf_pkt *k, const struct nf_expr *x);
 bool nf_limit(struct nf_pkt *k, struct nf_expr *x);
 void nf_log(struct nf_pkt *k, const char *prefix);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packet filter as nftables has it: tables of chains of rules, sets and stateful objects, as who sets and
-// lists them sees them (sentry/net/nf*.c). What is here is read and changed inside of nf_inside() alone, under
-// the stack's lock. Changes are made in a transaction: nf_begin(), the changes, nf_commit() or nf_abort();
-// packets see all of it or nothing. Everything is charged to the stack, up to NF_MEMORY. Errors are
-// -LINUX_E*, those that Linux has for it.
+// lists them sees them (sentry/net/nf*.c). What is here is read and changed inside of nf_inside() alone,
+// under the stack's lock. Changes are made in a transaction: nf_begin(), the changes, nf_commit() or
+// nf_abort(); packets see all of it or nothing. Everything is charged to the stack, up to NF_MEMORY. Errors
+// are -LINUX_E*, those that Linux has for it.
 //
 //     netstack -> nf -> tables -> chains -> rules -> expressions
 //                           +---> sets -> elements
@@ -15,19 +15,19 @@
 #include "netstack/netstack.h"
 #include <assert.h>
 
-#define NF_MEMORY   (16u << 20)  // bytes of all rules of a stack
-#define NF_TABLES   256          // as many of each kind in a stack: who looks one up goes through a list
-#define NF_CHAINS   8192
-#define NF_RULES    32768
-#define NF_SETS     4096         // and named objects
-#define NF_ELEMS    65536        // of all sets
-#define NF_NAME     256          // with its NUL
-#define NF_DEPTH    16           // chains that jump to each other, as Linux
-#define NF_EXPRS    128          // of a rule, as Linux
-#define NF_REGS     20           // words: the verdict's 4, then 16 of data
-#define NF_DATA     16           // bytes of a value in an expression
-#define NF_KEY      64           // bytes of a key or a value of a set
-#define NF_XT_MOST  512          // bytes of what an xtables match or target is told
+#define NF_MEMORY  (16u << 20)  // bytes of all rules of a stack
+#define NF_TABLES  256          // as many of each kind in a stack: who looks one up goes through a list
+#define NF_CHAINS  8192
+#define NF_RULES   32768
+#define NF_SETS    4096   // and named objects
+#define NF_ELEMS   65536  // of all sets
+#define NF_NAME    256    // with its NUL
+#define NF_DEPTH   16     // chains that jump to each other, as Linux
+#define NF_EXPRS   128    // of a rule, as Linux
+#define NF_REGS    20     // words: the verdict's 4, then 16 of data
+#define NF_DATA    16     // bytes of a value in an expression
+#define NF_KEY     64     // bytes of a key or a value of a set
+#define NF_XT_MOST 512    // bytes of what an xtables match or target is told
 
 enum nf_hooknum { NF_PREROUTING, NF_INPUT, NF_FORWARD, NF_OUTPUT, NF_POSTROUTING, NF_HOOKS };
 enum { NF_INET = 1, NF_IPV4 = 2, NF_ARP = 3, NF_NETDEV = 5, NF_BRIDGE = 7, NF_IPV6 = 10 };  // families
@@ -43,16 +43,37 @@ struct nf_xt;
 
 // A value, or a verdict when it goes to register 0.
 struct nf_data {
-    uint32_t len;  // bytes; of a verdict 0
-    int32_t code;  // of a verdict
+    uint32_t len;            // bytes; of a verdict 0
+    int32_t code;            // of a verdict
     struct nf_chain *chain;  // of NF_JUMP and NF_GOTO
     uint8_t b[NF_DATA];
 };
 
 enum nf_kind {
-    NF_X_IMMEDIATE, NF_X_CMP, NF_X_PAYLOAD, NF_X_META, NF_X_META_SET, NF_X_BITWISE, NF_X_BYTEORDER,
-    NF_X_COUNTER, NF_X_CT, NF_X_CT_SET, NF_X_LOOKUP, NF_X_LIMIT, NF_X_LOG, NF_X_REJECT, NF_X_NAT, NF_X_MASQ,
-    NF_X_REDIR, NF_X_FIB, NF_X_RANGE, NF_X_NOTRACK, NF_X_QUOTA, NF_X_OBJREF, NF_X_MATCH, NF_X_TARGET,
+    NF_X_IMMEDIATE,
+    NF_X_CMP,
+    NF_X_PAYLOAD,
+    NF_X_META,
+    NF_X_META_SET,
+    NF_X_BITWISE,
+    NF_X_BYTEORDER,
+    NF_X_COUNTER,
+    NF_X_CT,
+    NF_X_CT_SET,
+    NF_X_LOOKUP,
+    NF_X_LIMIT,
+    NF_X_LOG,
+    NF_X_REJECT,
+    NF_X_NAT,
+    NF_X_MASQ,
+    NF_X_REDIR,
+    NF_X_FIB,
+    NF_X_RANGE,
+    NF_X_NOTRACK,
+    NF_X_QUOTA,
+    NF_X_OBJREF,
+    NF_X_MATCH,
+    NF_X_TARGET,
     NF_KINDS
 };
 // One expression. Registers are words of NF_REGS, 0 the verdict's; numbers are as nf_tables(4) has them.
@@ -123,7 +144,7 @@ struct nf_expr {
         struct {
             const struct nf_xt *xt;
             uint32_t info_len;
-            uint8_t *info;       // owned, of info_len bytes
+            uint8_t *info;        // owned, of info_len bytes
             uint64_t tokens, at;  // of "limit"
         } xt;
     };
@@ -131,7 +152,7 @@ struct nf_expr {
 #define NF_NO_DIR 255u
 
 struct nf_blob {  // bytes that are kept and told, no more
-    uint8_t *p;  // owned
+    uint8_t *p;   // owned
     uint32_t len;
 };
 struct nf_table {
@@ -191,8 +212,8 @@ struct nf_elem {
     struct nf_set *set;
     uint32_t flags;
     bool has_end;
-    struct nf_data verdict;  // of a verdict map
-    struct nf_obj *obj;      // of a map of objects
+    struct nf_data verdict;   // of a verdict map
+    struct nf_obj *obj;       // of a map of objects
     uint64_t timeout, until;  // ns; 0: none
     struct nf_blob user;
     uint8_t key[NF_KEY], end[NF_KEY], data[NF_KEY];
@@ -224,8 +245,18 @@ struct nf_obj {
 enum { NF_OBJ_COUNTER = 1, NF_OBJ_QUOTA = 2, NF_OBJ_LIMIT = 4 };
 
 // What there is, and what can happen to it besides coming and going.
-enum nf_what { NF_W_TABLE, NF_W_CHAIN, NF_W_RULE, NF_W_SET, NF_W_ELEM, NF_W_OBJ, NF_W_FLAGS, NF_W_POLICY,
-               NF_W_STATS, NF_W_ALL };
+enum nf_what {
+    NF_W_TABLE,
+    NF_W_CHAIN,
+    NF_W_RULE,
+    NF_W_SET,
+    NF_W_ELEM,
+    NF_W_OBJ,
+    NF_W_FLAGS,
+    NF_W_POLICY,
+    NF_W_STATS,
+    NF_W_ALL
+};
 // The rules of one stack.
 struct nf_change;
 struct nf {
@@ -235,9 +266,9 @@ struct nf {
     uint32_t generation;
     size_t bytes;
     unsigned n[NF_W_ALL];  // of each kind
-    struct list log;  // what the transaction has done
+    struct list log;       // what the transaction has done
     bool changing;
-    uint32_t turn;         // of the walks of check.c
+    uint32_t turn;  // of the walks of check.c
 };
 
 // Runs fn inside of the stack; its result, or -ENOMEM.
@@ -269,8 +300,9 @@ struct nf_chain *nf_chain_by_id(struct nf *nf, struct nf_table *t, uint32_t id);
 struct nf_set *nf_set_by_id(struct nf *nf, struct nf_table *t, uint32_t id);
 struct nf_rule *nf_rule_by_id(struct nf *nf, struct nf_chain *c, uint32_t id);
 
-// ---- Changes, within a transaction. What is added was allocated by nf_alloc() and filled by the caller; when
-// adding fails it is freed. What is deleted stays until the commit. ------------------------------------------
+// ---- Changes ----------------------------------------------------------------------------------------------
+// Within a transaction. What is added was allocated by nf_alloc() and filled by the caller; when adding fails
+// it is freed. What is deleted stays until the commit.
 int nf_table_add(struct nf *nf, struct nf_table *t);
 int nf_table_del(struct nf *nf, struct nf_table *t);  // with all in it
 int nf_table_set_flags(struct nf *nf, struct nf_table *t, uint32_t flags);
@@ -282,7 +314,7 @@ int nf_chain_set_stats(struct nf *nf, struct nf_chain *c, uint64_t packets, uint
 int nf_rule_add(struct nf *nf, struct nf_rule *r, struct nf_rule *at, bool behind);
 int nf_rule_del(struct nf *nf, struct nf_rule *r);
 int nf_set_add(struct nf *nf, struct nf_set *s);
-int nf_set_del(struct nf *nf, struct nf_set *s);  // -EBUSY: a rule asks it
+int nf_set_del(struct nf *nf, struct nf_set *s);               // -EBUSY: a rule asks it
 int nf_elem_add(struct nf *nf, struct nf_elem *e, bool excl);  // -EEXIST, -ENOTEMPTY, -ENFILE
 int nf_elem_del(struct nf *nf, struct nf_elem *e);
 int nf_obj_add(struct nf *nf, struct nf_obj *o);

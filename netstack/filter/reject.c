@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sender of a packet is told that a rule rejects: an ICMP error, or for TCP a reset. Both belong to the
-// packet's connection, so that they are translated as its answers are.
+// What the sender of a packet is told that a rule rejects: an ICMP error, or for TCP a reset. Both belong to
+// the packet's connection, so that they are translated as its answers are.
 #include "netstack/filter/nf.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
@@ -32,8 +32,9 @@ static void reset(struct nf_pkt *k) {
     const uint8_t *seg = k->proto == PROTO_TCP ? nf_transport(k, TCP_LEN) : NULL;
     struct ip_header h = {k->p->dst, k->p->src, PROTO_TCP, 0, 0, true};
     struct path path;
-    bool ours = netif_is_local(ns, &h.src);
-    int err = ours ? path_find(ns, &h.dst, &h.src, &path) : path_forward(ns, &h.dst, &path);
+    bool ours = netif_is_local(ns, &h.src), own = k->hook == NF_OUTPUT;
+    int err =
+        ours || own ? path_find(ns, &h.dst, ours ? &h.src : NULL, &path) : path_forward(ns, &h.dst, &path);
     struct pkt *p = seg && err == 0 ? pkt_alloc(ns) : NULL;
     if (!p)
         return;

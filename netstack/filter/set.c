@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sets: elements by key, in a tree. In a set of intervals an element is where one begins, or (NF_ELEM_END) where
-// it has ended; so what covers a key is the last element not behind it, if that begins one. Of equal keys the end
-// comes first. Concatenations of intervals have both ends in one element and are looked through in their order:
-// there may be NF_RANGES of them in a set.
+// Sets: elements by key, in a tree. In a set of intervals an element is where one begins, or (NF_ELEM_END)
+// where it has ended; so what covers a key is the last element not behind it, if that begins one. Of equal
+// keys the end comes first. Concatenations of intervals have both ends in one element and are looked through
+// in their order: there may be NF_RANGES of them in a set.
 #include "netstack/filter/nf.h"
 
 #define NF_RANGES 1024
@@ -176,17 +176,17 @@ static int refuse(struct nf *nf, struct nf_elem *e, int err) {
 int nf_elem_add(struct nf *nf, struct nf_elem *e, bool excl) {
     struct nf_set *s = e->set;
     struct nf_elem *old = nf_elem_find(s, e);
-    if (old && over(s, old)) {
-        int err = nf_elem_del(nf, old);
-        if (err < 0)
-            return refuse(nf, e, err);
-        old = NULL;
-    }
-    if (old)
-        return refuse(nf, e, excl || !same_data(s, old, e) ? -LINUX_EEXIST : 0);
+    bool stays = old && !over(s, old);
+    if (stays && (excl || !same_data(s, old, e)))
+        return refuse(nf, e, -LINUX_EEXIST);
+    if (stays && !(s->flags & NF_SET_TIMEOUT))
+        return refuse(nf, e, 0);
+    int err = old ? nf_elem_del(nf, old) : 0;  // its time begins anew
+    if (err < 0)
+        return refuse(nf, e, err);
     if ((s->size && s->n >= s->size) || (looked_through(s) && s->n >= NF_RANGES))
         return refuse(nf, e, -LINUX_ENFILE);
-    int err = check_interval(s, e);
+    err = check_interval(s, e);
     if (err < 0)
         return refuse(nf, e, err);
     if (nf_note(nf, NF_W_ELEM, true, e, NULL) < 0)

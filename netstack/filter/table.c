@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See nft.h: tables, chains, rules and objects, and transactions. A change is done at once, where packets cannot
-// see it before the stack's lock is dropped, and noted: nf_abort() goes back through the notes. What is
-// deleted is kept, off its list, until the commit. `use` counts who points to a chain, set or object; it is
-// that of the state as changed.
+// See nft.h: tables, chains, rules and objects, and transactions. A change is done at once, where packets
+// cannot see it before the stack's lock is dropped, and noted: nf_abort() goes back through the notes. What
+// is deleted is kept, off its list, until the commit. `use` counts who points to a chain, set or object; it
+// is that of the state as changed.
 #include "netstack/filter/nf.h"
 #include "base/fault.h"
 #include <stdlib.h>
@@ -107,9 +107,9 @@ static void bind_all(enum nf_what what, void *obj, int by) {
 // ---- Notes ------------------------------------------------------------------------------------------------
 static struct nf_change *note(struct nf *nf, enum nf_what what, bool added, void *obj, struct list *node) {
     invariant(nf->changing);
-    static const unsigned most[NF_W_ALL] = {[NF_W_TABLE] = NF_TABLES, [NF_W_CHAIN] = NF_CHAINS,
-                                            [NF_W_RULE] = NF_RULES,   [NF_W_SET] = NF_SETS,
-                                            [NF_W_ELEM] = NF_ELEMS,   [NF_W_OBJ] = NF_SETS};
+    static const unsigned most[NF_W_ALL] = {
+        [NF_W_TABLE] = NF_TABLES, [NF_W_CHAIN] = NF_CHAINS, [NF_W_RULE] = NF_RULES,
+        [NF_W_SET] = NF_SETS,     [NF_W_ELEM] = NF_ELEMS,   [NF_W_OBJ] = NF_SETS};
     bool full = added && nf->n[what] >= most[what];
     struct nf_change *c = full ? NULL : nf_alloc(nf, sizeof *c);
     if (!c)
@@ -255,13 +255,13 @@ int nf_commit(struct nf *nf) {
 
 // ---- Looking up -------------------------------------------------------------------------------------------
 #define FIND(type, head, it, condition) \
-    do {                                \
-        type *it;                       \
+    do { \
+        type *it; \
         list_for_each(it, head, link) { \
-            if (condition)              \
-                return it;              \
-        }                               \
-        return NULL;                    \
+            if (condition) \
+                return it; \
+        } \
+        return NULL; \
     } while (0)
 
 struct nf_table *nf_table_find(struct nf *nf, uint32_t family, const char *name) {

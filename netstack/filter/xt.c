@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// xtables' matches and targets, which iptables-nft puts into rules where nftables has no expression of its own:
-// a table by name, family and revision, with the size of what each is told (checked before it is kept) and what
-// it does. Layouts are those of Linux, x_tables(8); the rest of the extensions is not there (ENOENT).
+// xtables' matches and targets, which iptables-nft puts into rules where nftables has no expression of its
+// own: a table by name, family and revision, with the size of what each is told (checked before it is kept)
+// and what it does. Layouts are those of Linux, x_tables(8); the rest of the extensions is not there
+// (ENOENT).
 #include "netstack/filter/nf.h"
 #include "netstack/filter/xt_layout.h"
 #include "netstack/ip/icmp.h"
@@ -18,14 +19,14 @@ struct nf_xt {
     bool (*ok)(const uint8_t *info);  // NULL: whatever it says
 };
 
-#define INFO(type, x)           \
-    type info;                  \
+#define INFO(type, x) \
+    type info; \
     memcpy(&info, (x)->xt.info, sizeof info)
 
 static int matched(bool yes) { return yes ? NF_CONTINUE : NF_BREAK; }
 
 // ---- Ports ------------------------------------------------------------------------------------------------
-static bool in_range(uint16_t v, const uint16_t r[2], bool not) { return (v >= r[0] && v <= r[1]) != not; }
+static bool in_range(uint16_t v, const uint16_t r[2], bool not ) { return (v >= r[0] && v <= r[1]) != not ; }
 
 static bool has_option(struct nf_pkt *k, const uint8_t *tcp, uint8_t want) {
     uint32_t n = (tcp[TCP_OFF] >> 4) * 4u;
@@ -81,7 +82,8 @@ static int run_multiport(struct nf_pkt *k, struct nf_expr *x) {
     const uint8_t *h = k->proto == PROTO_TCP || k->proto == PROTO_UDP ? nf_transport(k, 4) : NULL;
     if (!h)
         return NF_BREAK;
-    bool src = info.flags != 1 && one_of(&info, get16(h)), dst = info.flags != 0 && one_of(&info, get16(h + 2));
+    bool src = info.flags != 1 && one_of(&info, get16(h)),
+         dst = info.flags != 0 && one_of(&info, get16(h + 2));
     return matched((src || dst) != !!info.invert);
 }
 static bool multiport_ok(const uint8_t *info) { return info[0] <= 2 && info[1] <= XT_MULTI_PORTS; }
@@ -105,10 +107,8 @@ static bool between(const struct nf_pkt *k, const struct ns_ip *ip, const uint8_
 }
 static int run_iprange(struct nf_pkt *k, struct nf_expr *x) {
     INFO(struct xt_iprange, x);
-    bool src = !(info.flags & 1) ||
-               between(k, &k->p->src, info.src_min, info.src_max) != !!(info.flags & 16);
-    bool dst = !(info.flags & 2) ||
-               between(k, &k->p->dst, info.dst_min, info.dst_max) != !!(info.flags & 32);
+    bool src = !(info.flags & 1) || between(k, &k->p->src, info.src_min, info.src_max) != !!(info.flags & 16);
+    bool dst = !(info.flags & 2) || between(k, &k->p->dst, info.dst_min, info.dst_max) != !!(info.flags & 32);
     return matched(src && dst);
 }
 
@@ -149,14 +149,14 @@ static bool of_conn(const struct nf_pkt *k, const struct xt_conntrack *info) {
     const struct nf_conn *c = ct_of(k->p);
     uint16_t want = info->match_flags, not = info->invert_flags;
     uint64_t left = c->until > k->ns->now ? (c->until - k->ns->now) / NS_SEC : 0;
-    if ((want & XT_CT_DIRECTION) && (k->p->ct_dir == NF_ORIGINAL) == !!(not & XT_CT_DIRECTION))
+    if ((want & XT_CT_DIRECTION) && (k->p->ct_dir == NF_ORIGINAL) == !!(not &XT_CT_DIRECTION))
         return false;
-    if ((want & XT_CT_PROTO) && (c->end[0].t.proto == info->l4proto) == !!(not & XT_CT_PROTO))
+    if ((want & XT_CT_PROTO) && (c->end[0].t.proto == info->l4proto) == !!(not &XT_CT_PROTO))
         return false;
-    if ((want & XT_CT_STATUS) && !!(c->status & info->status_mask) == !!(not & XT_CT_STATUS))
+    if ((want & XT_CT_STATUS) && !!(c->status & info->status_mask) == !!(not &XT_CT_STATUS))
         return false;
     bool within = left >= info->expires_min && left <= info->expires_max;
-    if ((want & XT_CT_EXPIRES) && within == !!(not & XT_CT_EXPIRES))
+    if ((want & XT_CT_EXPIRES) && within == !!(not &XT_CT_EXPIRES))
         return false;
     for (unsigned i = 0; i < 4; i++) {
         if (!conn_address(k, info, i) || !conn_port(k, info, i))
@@ -343,8 +343,10 @@ static const struct nf_xt all[] = {
     {"CT", 0, 2, true, false, XT_CT_TARGET_LEN, 0, run_notrack, notrack_ok},
     {"REJECT", NF_IPV4, 0, true, false, sizeof(uint32_t), AT_REJECT, run_reject, reject4_ok},
     {"REJECT", NF_IPV6, 0, true, false, sizeof(uint32_t), AT_REJECT, run_reject, reject6_ok},
-    {"MASQUERADE", NF_IPV4, 0, true, true, sizeof(struct xt_nat4), NAT(NF_POSTROUTING), run_masquerade, nat4_ok},
-    {"MASQUERADE", NF_IPV6, 0, true, true, sizeof(struct xt_nat), NAT(NF_POSTROUTING), run_masquerade, nat_ok},
+    {"MASQUERADE", NF_IPV4, 0, true, true, sizeof(struct xt_nat4), NAT(NF_POSTROUTING), run_masquerade,
+     nat4_ok},
+    {"MASQUERADE", NF_IPV6, 0, true, true, sizeof(struct xt_nat), NAT(NF_POSTROUTING), run_masquerade,
+     nat_ok},
     {"REDIRECT", NF_IPV4, 0, true, true, sizeof(struct xt_nat4), AT_DST, run_redirect, nat4_ok},
     {"REDIRECT", NF_IPV6, 0, true, true, sizeof(struct xt_nat), AT_DST, run_redirect, nat_ok},
     {"SNAT", NF_IPV4, 0, true, true, sizeof(struct xt_nat4), AT_SRC, run_snat, nat4_ok},

@@ -190,6 +190,11 @@ static struct meaning meaning4(uint8_t type, uint8_t code) {
         return (struct meaning){LINUX_ECONNREFUSED, true};
     case ICMP_UNREACH_NEEDFRAG:
         return (struct meaning){LINUX_EMSGSIZE, false};
+    case ICMP_UNREACH_NET_ADMIN:
+        return (struct meaning){LINUX_ENETUNREACH, true};
+    case ICMP_UNREACH_HOST_ADMIN:
+    case ICMP_UNREACH_ADMIN:
+        return (struct meaning){LINUX_EHOSTUNREACH, true};
     default:
         return (struct meaning){LINUX_EHOSTUNREACH, false};
     }

@@ -42,15 +42,17 @@ static void put_counters(struct nl_buf *b, uint16_t attr, uint64_t packets, uint
     nl_nest_end(b, at);
 }
 static void put_tcp(struct nl_buf *b, uint32_t state) {
-    size_t at = nl_nest(b, LINUX_CTA_PROTOINFO | CTA_NESTED), tcp = nl_nest(b, LINUX_CTA_PROTOINFO_TCP | CTA_NESTED);
+    size_t at = nl_nest(b, LINUX_CTA_PROTOINFO | CTA_NESTED),
+           tcp = nl_nest(b, LINUX_CTA_PROTOINFO_TCP | CTA_NESTED);
     nl_put_u8(b, LINUX_CTA_PROTOINFO_TCP_STATE, (uint8_t)state);
     nl_nest_end(b, tcp);
     nl_nest_end(b, at);
 }
-static bool put_flow(struct nl_buf *b, const struct nf_flow *f, uint16_t flags, uint32_t seq, uint32_t portid) {
+static bool put_flow(struct nl_buf *b, const struct nf_flow *f, uint16_t flags, uint32_t seq,
+                     uint32_t portid) {
     struct linux_nfgenmsg m = {.nfgen_family = ns_ip_is4(&f->orig.src) ? NF_IPV4 : NF_IPV6};
-    size_t at = nl_begin(b, LINUX_NFNL_SUBSYS_CTNETLINK << 8 | LINUX_IPCTNL_MSG_CT_NEW, flags, seq, portid, &m,
-                         sizeof m);
+    size_t at = nl_begin(b, LINUX_NFNL_SUBSYS_CTNETLINK << 8 | LINUX_IPCTNL_MSG_CT_NEW, flags, seq, portid,
+                         &m, sizeof m);
     put_tuple(b, LINUX_CTA_TUPLE_ORIG, &f->orig, false);
     put_tuple(b, LINUX_CTA_TUPLE_REPLY, &f->reply, true);
     put_counters(b, LINUX_CTA_COUNTERS_ORIG, f->packets[0], f->bytes[0]);

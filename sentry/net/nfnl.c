@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // nfnetlink: requests about the filter (nf_tables), its compat expressions and its connections. What changes
-// rules comes in a batch, from NFNL_MSG_BATCH_BEGIN to _END, and is done as a whole or not at all: each message
-// is tried, so that all errors are told, and one error is enough. A batch without its end is tried and taken
-// back. All of it, also asking, wants CAP_NET_ADMIN over the socket's namespace.
+// rules comes in a batch, from NFNL_MSG_BATCH_BEGIN to _END, and is done as a whole or not at all: each
+// message is tried, so that all errors are told, and one error is enough. A batch without its end is tried
+// and taken back. All of it, also asking, wants CAP_NET_ADMIN over the socket's namespace.
 // LIMIT: nobody is told of changes (nft monitor, conntrack -E, NLM_F_ECHO).
 #include "sentry/net/nfnl.h"
 #include "base/fault.h"
@@ -98,7 +98,8 @@ static int compat_get(struct nfreq *r) {
     if (!xt)
         return most < 0 ? -LINUX_ENOENT : -LINUX_EPROTONOSUPPORT;
     struct linux_nfgenmsg m = {.nfgen_family = r->family};
-    size_t at = nl_begin(r->out, LINUX_NFNL_SUBSYS_NFT_COMPAT << 8, 0, r->q->h.nlmsg_seq, r->portid, &m, sizeof m);
+    size_t at =
+        nl_begin(r->out, LINUX_NFNL_SUBSYS_NFT_COMPAT << 8, 0, r->q->h.nlmsg_seq, r->portid, &m, sizeof m);
     nl_put_str(r->out, LINUX_NFTA_COMPAT_NAME, name);
     nfa_put_be32(r->out, LINUX_NFTA_COMPAT_REV, (uint32_t)most);
     nfa_put_be32(r->out, LINUX_NFTA_COMPAT_TYPE, target);
@@ -110,15 +111,15 @@ static const struct change {
     bool if_there;  // that it is not there is no error
     int (*run)(struct nfreq *r);
 } changes[] = {
-    {LINUX_NFT_MSG_NEWTABLE, false, nft_new_table},       {LINUX_NFT_MSG_DELTABLE, false, nft_del_table},
-    {LINUX_NFT_MSG_NEWCHAIN, false, nft_new_chain},       {LINUX_NFT_MSG_DELCHAIN, false, nft_del_chain},
-    {LINUX_NFT_MSG_NEWRULE, false, nft_new_rule},         {LINUX_NFT_MSG_DELRULE, false, nft_del_rule},
-    {LINUX_NFT_MSG_NEWSET, false, nft_new_set},           {LINUX_NFT_MSG_DELSET, false, nft_del_set},
-    {LINUX_NFT_MSG_NEWSETELEM, false, nft_new_elems},     {LINUX_NFT_MSG_DELSETELEM, false, nft_del_elems},
-    {LINUX_NFT_MSG_NEWOBJ, false, nft_new_obj},           {LINUX_NFT_MSG_DELOBJ, false, nft_del_obj},
-    {LINUX_NFT_MSG_DESTROYTABLE, true, nft_del_table},    {LINUX_NFT_MSG_DESTROYCHAIN, true, nft_del_chain},
-    {LINUX_NFT_MSG_DESTROYRULE, true, nft_del_rule},      {LINUX_NFT_MSG_DESTROYSET, true, nft_del_set},
-    {LINUX_NFT_MSG_DESTROYSETELEM, true, nft_del_elems},  {LINUX_NFT_MSG_DESTROYOBJ, true, nft_del_obj},
+    {LINUX_NFT_MSG_NEWTABLE, false, nft_new_table},      {LINUX_NFT_MSG_DELTABLE, false, nft_del_table},
+    {LINUX_NFT_MSG_NEWCHAIN, false, nft_new_chain},      {LINUX_NFT_MSG_DELCHAIN, false, nft_del_chain},
+    {LINUX_NFT_MSG_NEWRULE, false, nft_new_rule},        {LINUX_NFT_MSG_DELRULE, false, nft_del_rule},
+    {LINUX_NFT_MSG_NEWSET, false, nft_new_set},          {LINUX_NFT_MSG_DELSET, false, nft_del_set},
+    {LINUX_NFT_MSG_NEWSETELEM, false, nft_new_elems},    {LINUX_NFT_MSG_DELSETELEM, false, nft_del_elems},
+    {LINUX_NFT_MSG_NEWOBJ, false, nft_new_obj},          {LINUX_NFT_MSG_DELOBJ, false, nft_del_obj},
+    {LINUX_NFT_MSG_DESTROYTABLE, true, nft_del_table},   {LINUX_NFT_MSG_DESTROYCHAIN, true, nft_del_chain},
+    {LINUX_NFT_MSG_DESTROYRULE, true, nft_del_rule},     {LINUX_NFT_MSG_DESTROYSET, true, nft_del_set},
+    {LINUX_NFT_MSG_DESTROYSETELEM, true, nft_del_elems}, {LINUX_NFT_MSG_DESTROYOBJ, true, nft_del_obj},
 };
 static const struct change *change_of(uint16_t type) {
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
@@ -205,8 +206,7 @@ static void batch_messages(struct nf *nf, struct batch *b) {
 static int run_batch(struct nf *nf, struct batch *b, const struct request *begin) {
     struct nfreq r = {.nf = nf};
     uint32_t generation;
-    if (!open_request(&r, begin) ||
-        !nfa_be32(nfa(&r, LINUX_NFNL_BATCH_GENID), &generation, nf->generation))
+    if (!open_request(&r, begin) || !nfa_be32(nfa(&r, LINUX_NFNL_BATCH_GENID), &generation, nf->generation))
         return -LINUX_EINVAL;
     uint8_t id[2];
     memcpy(id, begin->body + 2, sizeof id);
@@ -272,8 +272,12 @@ static int begin_dump(struct nf *nf, struct call *c) {
         return -LINUX_EOPNOTSUPP;
     if (c->dump->running)
         return -LINUX_EBUSY;
-    struct rtnl_dump d = {.kind = RTNL_NETFILTER, .subsystem = c->subsystem, .type = c->r.type,
-                          .family = c->r.family, .seq = c->r.q->h.nlmsg_seq, .portid = c->r.portid};
+    struct rtnl_dump d = {.kind = RTNL_NETFILTER,
+                          .subsystem = c->subsystem,
+                          .type = c->r.type,
+                          .family = c->r.family,
+                          .seq = c->r.q->h.nlmsg_seq,
+                          .portid = c->r.portid};
     int err = tables ? nft_dump_begin(&c->r, &d) : 0;
     if (err < 0)
         return err;

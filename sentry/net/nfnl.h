@@ -2,8 +2,8 @@
 // nfnetlink on the inside: what its files share. All of it runs within the stack's lock (nf_inside), works on
 // a copy of what the guest has sent, and does not wait.
 //
-//     nfnl.c      messages and batches, who may ask, errors        nft_dump.c  what is told, one by one or all
-//     nft_object.c tables, chains, objects    nft_rule.c  rules    nft_set.c   sets and their elements
+//     nfnl.c      messages and batches, who may ask, errors        nft_dump.c  what is told, one by one or
+//     all nft_object.c tables, chains, objects    nft_rule.c  rules    nft_set.c   sets and their elements
 //     nft_expr.c  expressions, by a table of their attributes      ctnl.c      connections
 #ifndef SENTRY_NET_NFNL_H
 #define SENTRY_NET_NFNL_H
@@ -31,8 +31,12 @@ struct nfattr {
     size_t n;
 };
 struct nfattr nfa_find(const void *attrs, size_t n, uint16_t attr);
-static inline struct nfattr nfa_in(struct nfattr nest, uint16_t attr) { return nfa_find(nest.p, nest.n, attr); }
-static inline struct nfattr nfa(const struct nfreq *r, uint16_t attr) { return nfa_find(r->attrs, r->n, attr); }
+static inline struct nfattr nfa_in(struct nfattr nest, uint16_t attr) {
+    return nfa_find(nest.p, nest.n, attr);
+}
+static inline struct nfattr nfa(const struct nfreq *r, uint16_t attr) {
+    return nfa_find(r->attrs, r->n, attr);
+}
 // The next of a nest, from *at on, of any type; false: the end, or what is malformed.
 bool nfa_next(struct nfattr nest, size_t *at, uint16_t *type, struct nfattr *out);
 // Numbers; `otherwise` when they are not there, false when they are too short.
@@ -65,8 +69,14 @@ int nft_del_elems(struct nfreq *r);
 int nft_expr_get(struct nf *nf, struct nf_table *t, struct nfattr nest, struct nf_expr *x);
 void nft_expr_put(struct nl_buf *b, uint16_t attr, const struct nf_expr *x);
 // The data alone, of a named object.
-int nft_expr_get_data(struct nf *nf, struct nf_table *t, enum nf_kind kind, struct nfattr data, struct nf_expr *x);
+int nft_expr_get_data(struct nf *nf, struct nf_table *t, enum nf_kind kind, struct nfattr data,
+                      struct nf_expr *x);
 void nft_expr_put_data(struct nl_buf *b, uint16_t attr, const struct nf_expr *x);
+// nft_value.c. Registers: 0 the verdict, 1 to 4 of 16 bytes, 8 to 23 of 4, here as words; are `len` bytes
+// from there within the data? 0, -LINUX_EINVAL, -LINUX_ERANGE.
+int nft_reg_get(uint32_t v, uint32_t *reg);
+uint32_t nft_reg_told(uint32_t reg);
+int nft_reg_check(uint32_t reg, uint32_t len);
 int nft_verdict_get(struct nf *nf, struct nf_table *t, struct nfattr data, struct nf_data *d);
 void nft_verdict_put(struct nl_buf *b, uint16_t attr, const struct nf_data *d);
 // A value of at most `most` bytes, LINUX_NFTA_DATA_VALUE in a nest. Its length, or -LINUX_EINVAL.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// nf_tables told: one object to who asks for it, or all of a kind, part by part (struct rtnl_dump). A dump that
-// goes on after a commit says so (NLM_F_DUMP_INTR), and its reader begins anew.
+// nf_tables told: one object to who asks for it, or all of a kind, part by part (struct rtnl_dump). A dump
+// that goes on after a commit says so (NLM_F_DUMP_INTR), and its reader begins anew.
 #include "sentry/net/nfnl.h"
 
 size_t nft_put_begin(struct nfput *p, uint16_t type, uint32_t family) {
@@ -250,8 +250,8 @@ static int get_rule(struct nfreq *r, struct nf_table *t) {
     struct nfput p = to_asker(r);
     char name[NF_NAME];
     uint64_t handle;
-    if (!nfa_str(nfa(r, LINUX_NFTA_RULE_CHAIN), name, sizeof name) ||
-        !nfa(r, LINUX_NFTA_RULE_HANDLE).p || !nfa_be64(nfa(r, LINUX_NFTA_RULE_HANDLE), &handle, 0))
+    if (!nfa_str(nfa(r, LINUX_NFTA_RULE_CHAIN), name, sizeof name) || !nfa(r, LINUX_NFTA_RULE_HANDLE).p ||
+        !nfa_be64(nfa(r, LINUX_NFTA_RULE_HANDLE), &handle, 0))
         return -LINUX_EINVAL;
     struct nf_chain *c = nf_chain_find(t, name);
     struct nf_rule *rule = c ? nf_rule_by_handle(c, handle) : NULL;

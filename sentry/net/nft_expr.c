@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// nf_tables' expressions between netlink and the filter. Most of each is a row of attributes: which, of what kind,
-// and where it goes in struct nf_expr; reading, and telling again, goes by the row. What the rows cannot say, an
-// expression's own check does, after they were read: lengths of registers, values that go together.
-// LIMIT: expressions other than these are ENOENT, and parts of them that are not there EOPNOTSUPP: writing to a
-// payload, extension headers, dynamic sets, numgen, hash, socket, rt, queue, dup, fwd, tproxy, synproxy.
+// nf_tables' expressions between netlink and the filter. Most of each is a row of attributes: which, of what
+// kind, and where it goes in struct nf_expr; reading, and telling again, goes by the row. What the rows
+// cannot say, an expression's own check does, after they were read: lengths of registers, values that go
+// together.
+// LIMIT: expressions other than these are ENOENT: writing to a payload, extension headers, rules that fill
+// sets, numgen, hash, socket, rt, queue, dup, fwd, tproxy, synproxy.
 #include "sentry/net/nfnl.h"
 #include <stddef.h>
 
@@ -31,71 +32,11 @@ struct expr_type {
 };
 #define GIVEN(p, nr) ((p)->given & 1u << (nr))
 
-// ---- Registers and values ---------------------------------------------------------------------------------
-// As netlink numbers them: 0 the verdict, 1 to 4 of 16 bytes, 8 to 23 of 4.
-static int get_reg(uint32_t v, uint32_t *reg) {
-    if (v > 4 && (v < 8 || v > 23))
-        return -LINUX_ERANGE;
-    *reg = v <= 4 ? v * 4 : v - 4;
-    return 0;
-}
-static uint32_t told_reg(uint32_t reg) { return reg % 4 ? reg + 4 : reg / 4; }
-
-// Are len bytes from there within the data?
-static int check_reg(uint32_t reg, uint32_t len) {
-    if (reg < 4 || len == 0)
-        return -LINUX_EINVAL;
-    return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;
-}
-static int check_both(const struct nf_expr *x) {
-    int err = check_reg(x->sreg, x->len);
-    return err < 0 ? err : check_reg(x->dreg, x->len);
-}
-int nft_value_get(struct nfattr data, uint8_t *to, size_t most) {
-    struct nfattr v = nfa_in(data, LINUX_NFTA_DATA_VALUE);
-    if (!v.p || v.n == 0 || v.n > most)
-        return -LINUX_EINVAL;
-    memcpy(to, v.p, v.n);
-    return (int)v.n;
-}
-void nft_value_put(struct nl_buf *b, uint16_t attr, const uint8_t *p, size_t n) {
-    size_t at = nl_nest(b, attr);
-    nl_put(b, LINUX_NFTA_DATA_VALUE, p, n);
-    nl_nest_end(b, at);
-}
-int nft_verdict_get(struct nf *nf, struct nf_table *t, struct nfattr data, struct nf_data *d) {
-    struct nfattr v = nfa_in(data, LINUX_NFTA_DATA_VERDICT), chain = nfa_in(v, LINUX_NFTA_VERDICT_CHAIN);
-    char name[NF_NAME];
-    uint32_t code, id;
-    if (!v.p || !nfa_in(v, LINUX_NFTA_VERDICT_CODE).p || !nfa_be32(nfa_in(v, LINUX_NFTA_VERDICT_CODE), &code, 0))
-        return -LINUX_EINVAL;
-    d->code = (int32_t)code;
-    if (d->code == NF_ACCEPT || d->code == NF_DROP || d->code == NF_CONTINUE || d->code == NF_BREAK ||
-        d->code == NF_RETURN)
-        return 0;
-    if (d->code != NF_JUMP && d->code != NF_GOTO)
-        return (code & 0xff) == 3 ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;  // 3: to a program's queue
-    if (!nfa_be32(nfa_in(v, LINUX_NFTA_VERDICT_CHAIN_ID), &id, 0))
-        return -LINUX_EINVAL;
-    if (!chain.p && !id)
-        return -LINUX_EINVAL;
-    if (chain.p && !nfa_str(chain, name, sizeof name))
-        return -LINUX_EINVAL;
-    d->chain = chain.p ? nf_chain_find(t, name) : nf_chain_by_id(nf, t, id);
-    if (!d->chain)
-        return -LINUX_ENOENT;
-    return d->chain->base ? -LINUX_EOPNOTSUPP : 0;
-}
-void nft_verdict_put(struct nl_buf *b, uint16_t attr, const struct nf_data *d) {
-    size_t data = nl_nest(b, attr), v = nl_nest(b, LINUX_NFTA_DATA_VERDICT);
-    nfa_put_be32(b, LINUX_NFTA_VERDICT_CODE, (uint32_t)d->code);
-    if (d->chain)
-        nl_put_str(b, LINUX_NFTA_VERDICT_CHAIN, d->chain->name);
-    nl_nest_end(b, v);
-    nl_nest_end(b, data);
-}
-
 // ---- What each has besides its row ------------------------------------------------------------------------
+static int check_both(const struct nf_expr *x) {
+    int err = nft_reg_check(x->sreg, x->len);
+    return err < 0 ? err : nft_reg_check(x->dreg, x->len);
+}
 enum { IMM_DATA = 2 };
 static int check_immediate(struct parse *p, struct nf_expr *x) {
     struct nfattr data = nfa_in(p->data, IMM_DATA);
@@ -105,7 +46,7 @@ static int check_immediate(struct parse *p, struct nf_expr *x) {
     if (n < 0)
         return n;
     x->imm.len = (uint32_t)n;
-    return check_reg(x->dreg, x->imm.len);
+    return nft_reg_check(x->dreg, x->imm.len);
 }
 static void more_immediate(struct nl_buf *b, const struct nf_expr *x) {
     if (x->dreg == 0)
@@ -114,12 +55,12 @@ static void more_immediate(struct nl_buf *b, const struct nf_expr *x) {
         nft_value_put(b, IMM_DATA, x->imm.b, x->imm.len);
 }
 static int check_cmp(struct parse *p, struct nf_expr *x) {
-    return x->cmp.op > 5 ? -LINUX_EINVAL : check_reg(x->sreg, x->cmp.data.len);
+    return x->cmp.op > 5 ? -LINUX_EINVAL : nft_reg_check(x->sreg, x->cmp.data.len);
 }
 static int check_range(struct parse *p, struct nf_expr *x) {
     if (x->range.op > 1 || x->range.from.len != x->range.to.len)
         return -LINUX_EINVAL;
-    return check_reg(x->sreg, x->range.from.len);
+    return nft_reg_check(x->sreg, x->range.from.len);
 }
 enum { BITWISE_MASK = 4, BITWISE_XOR, BITWISE_OP, BITWISE_DATA };
 static int check_bitwise(struct parse *p, struct nf_expr *x) {
@@ -159,7 +100,7 @@ static int check_payload(struct parse *p, struct nf_expr *x) {
         return -LINUX_EOPNOTSUPP;
     if (!GIVEN(p, PAYLOAD_DREG))
         return -LINUX_EINVAL;
-    return x->payload.offset > 0xffff ? -LINUX_ERANGE : check_reg(x->dreg, x->len);
+    return x->payload.offset > 0xffff ? -LINUX_ERANGE : nft_reg_check(x->dreg, x->len);
 }
 enum { KEY_DREG = 1, META_SREG = 3, CT_DIR = 3, CT_SREG = 4 };
 // Only a mark can be set, of a packet or of a connection.
@@ -168,10 +109,10 @@ static int check_set(struct nf_expr *x, bool dreg, enum nf_kind kind, uint32_t k
         return -LINUX_EINVAL;
     x->kind = kind;
     x->len = 4;
-    return key == settable ? check_reg(x->sreg, 4) : -LINUX_EOPNOTSUPP;
+    return key == settable ? nft_reg_check(x->sreg, 4) : -LINUX_EOPNOTSUPP;
 }
 static int check_meta(struct parse *p, struct nf_expr *x) {
-    static const uint8_t len[] = {[0] = 4, [1] = 2, [3] = 4, [4] = 4, [5] = 4, [6] = 16, [7] = 16,
+    static const uint8_t len[] = {[0] = 4, [1] = 2, [3] = 4,  [4] = 4,  [5] = 4,  [6] = 16, [7] = 16,
                                   [8] = 2, [9] = 2, [15] = 1, [16] = 1, [19] = 1, [24] = 4};
     uint32_t key = x->meta.key;
     if (GIVEN(p, META_SREG))
@@ -181,16 +122,18 @@ static int check_meta(struct parse *p, struct nf_expr *x) {
     if (key >= sizeof len || !len[key])
         return -LINUX_EOPNOTSUPP;
     x->len = len[key];
-    return check_reg(x->dreg, x->len);
+    return nft_reg_check(x->dreg, x->len);
 }
 static int check_ct(struct parse *p, struct nf_expr *x) {
     // the length, and whether a direction is to be said: 1 has to be, 2 may be
-    static const uint8_t keys[][2] = {[0] = {4, 0},  [1] = {1, 0},  [2] = {4, 0},  [3] = {4, 0},  [5] = {4, 0},
-                                      [7] = {1, 2},  [8] = {16, 1}, [9] = {16, 1}, [10] = {1, 2}, [11] = {2, 1},
-                                      [12] = {2, 1}, [14] = {8, 2}, [15] = {8, 2}, [19] = {4, 1}, [20] = {4, 1},
-                                      [21] = {16, 1}, [22] = {16, 1}, [23] = {4, 0}};
+    static const uint8_t keys[][2] = {
+        [0] = {4, 0},  [1] = {1, 0},  [2] = {4, 0},  [3] = {4, 0},   [5] = {4, 0},   [7] = {1, 2},
+        [8] = {16, 1}, [9] = {16, 1}, [10] = {1, 2}, [11] = {2, 1},  [12] = {2, 1},  [14] = {8, 2},
+        [15] = {8, 2}, [19] = {4, 1}, [20] = {4, 1}, [21] = {16, 1}, [22] = {16, 1}, [23] = {4, 0}};
     uint32_t key = x->ct.key;
     bool dir = GIVEN(p, CT_DIR);
+    if (!dir)
+        x->ct.dir = NF_NO_DIR;
     if (GIVEN(p, CT_SREG))
         return check_set(x, GIVEN(p, KEY_DREG), NF_X_CT_SET, key, 3);
     if (!GIVEN(p, KEY_DREG))
@@ -199,12 +142,10 @@ static int check_ct(struct parse *p, struct nf_expr *x) {
         return -LINUX_EOPNOTSUPP;
     if ((dir && keys[key][1] == 0) || (!dir && keys[key][1] == 1) || (dir && x->ct.dir > 1))
         return -LINUX_EINVAL;
-    if (!dir)
-        x->ct.dir = NF_NO_DIR;
     x->len = keys[key][0];
     if ((key == 8 || key == 9) && p->t->family == NF_IPV4)
         x->len = 4;
-    return check_reg(x->dreg, x->len);
+    return nft_reg_check(x->dreg, x->len);
 }
 static void more_ct(struct nl_buf *b, const struct nf_expr *x) {
     if (x->ct.dir != NF_NO_DIR)
@@ -214,7 +155,8 @@ static int check_limit(struct parse *p, struct nf_expr *x) {
     const uint64_t ns = 1000000000;
     if (x->limit.rate == 0 || x->limit.type > 1 || (x->limit.flags & ~1u))
         return -LINUX_EINVAL;
-    if (x->limit.unit == 0 || x->limit.unit > UINT64_MAX / ns || x->limit.rate + x->limit.burst < x->limit.rate)
+    if (x->limit.unit == 0 || x->limit.unit > UINT64_MAX / ns ||
+        x->limit.rate + x->limit.burst < x->limit.rate)
         return -LINUX_EOVERFLOW;
     if (x->limit.type == 0 && x->limit.burst == 0)
         x->limit.burst = 5;
@@ -242,7 +184,8 @@ static void more_log(struct nl_buf *b, const struct nf_expr *x) {
         return;
     }
     nfa_put_be16(b, LOG_GROUP, x->log.group);
-    nfa_put_be32(b, LOG_SNAPLEN, x->log.snaplen);
+    if (x->log.snaplen)
+        nfa_put_be32(b, LOG_SNAPLEN, x->log.snaplen);
     if (x->log.qthreshold)
         nfa_put_be16(b, LOG_QTHRESHOLD, x->log.qthreshold);
 }
@@ -260,8 +203,8 @@ static void more_reject(struct nl_buf *b, const struct nf_expr *x) {
     if (x->reject.type != 1)
         nl_put_u8(b, REJECT_CODE, (uint8_t)x->reject.code);
 }
-#define RANGE_FLAGS  0x7fu
-#define RANGE_CAN    (0x7fu & ~0x60u)  // LIMIT: nets are not mapped to nets, nor ports by an offset
+#define RANGE_FLAGS 0x7fu
+#define RANGE_CAN   (0x7fu & ~0x60u)  // LIMIT: nets are not mapped to nets, nor ports by an offset
 static int check_range_regs(struct nf_expr *x, uint32_t address) {
     int err = x->nat.flags & ~RANGE_FLAGS ? -LINUX_EINVAL : 0;
     if (err == 0 && (x->nat.flags & ~RANGE_CAN))
@@ -272,10 +215,10 @@ static int check_range_regs(struct nf_expr *x, uint32_t address) {
         x->nat.port_max = x->nat.port_min;
     if ((x->nat.addr_max && !x->nat.addr_min) || (x->nat.port_max && !x->nat.port_min))
         return -LINUX_EINVAL;
-    if (err == 0 && x->nat.addr_min && (err = check_reg(x->nat.addr_min, address)) == 0)
-        err = check_reg(x->nat.addr_max, address);
-    if (err == 0 && x->nat.port_min && (err = check_reg(x->nat.port_min, 2)) == 0)
-        err = check_reg(x->nat.port_max, 2);
+    if (err == 0 && x->nat.addr_min && (err = nft_reg_check(x->nat.addr_min, address)) == 0)
+        err = nft_reg_check(x->nat.addr_max, address);
+    if (err == 0 && x->nat.port_min && (err = nft_reg_check(x->nat.port_min, 2)) == 0)
+        err = nft_reg_check(x->nat.port_max, 2);
     return err;
 }
 static int check_nat(struct parse *p, struct nf_expr *x) {
@@ -301,7 +244,7 @@ static int check_fib(struct parse *p, struct nf_expr *x) {
     if (x->fib.result == 3 ? (f & present) != 0 : (f & oif) != 0)
         return -LINUX_EINVAL;
     x->len = x->fib.result == 2 && !(f & present) ? 16 : 4;
-    return check_reg(x->dreg, x->len);
+    return nft_reg_check(x->dreg, x->len);
 }
 static int check_quota(struct parse *p, struct nf_expr *x) {
     if (x->quota.flags & ~3u)
@@ -329,17 +272,17 @@ static int check_lookup(struct parse *p, struct nf_expr *x) {
         return -LINUX_EINVAL;
     if (x->lookup.has_dreg != !!(s->flags & NF_SET_MAP) || (x->lookup.has_dreg && x->lookup.flags))
         return -LINUX_EINVAL;
-    int err = check_reg(x->sreg, s->key_len);
+    int err = nft_reg_check(x->sreg, s->key_len);
     if (err < 0 || !x->lookup.has_dreg)
         return err;
     if (s->data_type == NF_VERDICT_TYPE)
         return x->dreg == 0 ? 0 : -LINUX_EINVAL;
-    return check_reg(x->dreg, s->data_len);
+    return nft_reg_check(x->dreg, s->data_len);
 }
 static void more_lookup(struct nl_buf *b, const struct nf_expr *x) {
     nl_put_str(b, LOOKUP_SET, x->lookup.set->name);
     if (x->lookup.has_dreg)
-        nfa_put_be32(b, LOOKUP_DREG, told_reg(x->dreg));
+        nfa_put_be32(b, LOOKUP_DREG, nft_reg_told(x->dreg));
     nfa_put_be32(b, 5, x->lookup.flags);
 }
 enum { OBJREF_TYPE = 1, OBJREF_NAME, OBJREF_SREG, OBJREF_SET, OBJREF_SET_ID };
@@ -352,7 +295,7 @@ static int check_objref(struct parse *p, struct nf_expr *x) {
         if (!s)
             return -LINUX_ENOENT;
         x->objref.set = s;
-        return s->flags & NF_SET_OBJECT ? check_reg(x->sreg, s->key_len) : -LINUX_EINVAL;
+        return s->flags & NF_SET_OBJECT ? nft_reg_check(x->sreg, s->key_len) : -LINUX_EINVAL;
     }
     if (!nfa_str(nfa_in(p->data, OBJREF_NAME), name, sizeof name) ||
         !nfa_be32(nfa_in(p->data, OBJREF_TYPE), &type, 0))
@@ -362,7 +305,7 @@ static int check_objref(struct parse *p, struct nf_expr *x) {
 }
 static void more_objref(struct nl_buf *b, const struct nf_expr *x) {
     if (x->objref.set) {
-        nfa_put_be32(b, OBJREF_SREG, told_reg(x->sreg));
+        nfa_put_be32(b, OBJREF_SREG, nft_reg_told(x->sreg));
         nl_put_str(b, OBJREF_SET, x->objref.set->name);
         return;
     }
@@ -400,68 +343,136 @@ static void more_xt(struct nl_buf *b, const struct nf_expr *x) {
 #define AT(field) offsetof(struct nf_expr, field)
 static const struct expr_type types[] = {
     {"immediate", NF_X_IMMEDIATE, {{1, A_DREG, NEEDED, AT(dreg)}}, check_immediate, more_immediate},
-    {"cmp", NF_X_CMP,
+    {"cmp",
+     NF_X_CMP,
      {{1, A_SREG, NEEDED, AT(sreg)}, {2, A_BE32, NEEDED, AT(cmp.op)}, {3, A_VALUE, NEEDED, AT(cmp.data)}},
-     check_cmp, NULL},
-    {"range", NF_X_RANGE,
-     {{1, A_SREG, NEEDED, AT(sreg)}, {2, A_BE32, NEEDED, AT(range.op)}, {3, A_VALUE, NEEDED, AT(range.from)},
+     check_cmp,
+     NULL},
+    {"range",
+     NF_X_RANGE,
+     {{1, A_SREG, NEEDED, AT(sreg)},
+      {2, A_BE32, NEEDED, AT(range.op)},
+      {3, A_VALUE, NEEDED, AT(range.from)},
       {4, A_VALUE, NEEDED, AT(range.to)}},
-     check_range, NULL},
-    {"bitwise", NF_X_BITWISE,
-     {{1, A_SREG, NEEDED, AT(sreg)}, {2, A_DREG, NEEDED, AT(dreg)}, {3, A_BE32, NEEDED, AT(len)},
-      {BITWISE_OP, A_BE32, 0, AT(bitwise.op)}, {BITWISE_MASK, A_VALUE, QUIET, AT(bitwise.mask)},
-      {BITWISE_XOR, A_VALUE, QUIET, AT(bitwise.xor)}, {BITWISE_DATA, A_VALUE, QUIET, AT(bitwise.data)}},
-     check_bitwise, more_bitwise},
-    {"byteorder", NF_X_BYTEORDER,
-     {{1, A_SREG, NEEDED, AT(sreg)}, {2, A_DREG, NEEDED, AT(dreg)}, {3, A_BE32, NEEDED, AT(byteorder.op)},
-      {4, A_BE32, NEEDED, AT(len)}, {5, A_BE32, NEEDED, AT(byteorder.size)}},
-     check_byteorder, NULL},
-    {"payload", NF_X_PAYLOAD,
-     {{PAYLOAD_DREG, A_DREG, 0, AT(dreg)}, {2, A_BE32, NEEDED, AT(payload.base)},
-      {3, A_BE32, NEEDED, AT(payload.offset)}, {4, A_BE32, NEEDED, AT(len)},
+     check_range,
+     NULL},
+    {"bitwise",
+     NF_X_BITWISE,
+     {{1, A_SREG, NEEDED, AT(sreg)},
+      {2, A_DREG, NEEDED, AT(dreg)},
+      {3, A_BE32, NEEDED, AT(len)},
+      {BITWISE_OP, A_BE32, 0, AT(bitwise.op)},
+      {BITWISE_MASK, A_VALUE, QUIET, AT(bitwise.mask)},
+      {BITWISE_XOR, A_VALUE, QUIET, AT(bitwise.xor)},
+      {BITWISE_DATA, A_VALUE, QUIET, AT(bitwise.data)}},
+     check_bitwise,
+     more_bitwise},
+    {"byteorder",
+     NF_X_BYTEORDER,
+     {{1, A_SREG, NEEDED, AT(sreg)},
+      {2, A_DREG, NEEDED, AT(dreg)},
+      {3, A_BE32, NEEDED, AT(byteorder.op)},
+      {4, A_BE32, NEEDED, AT(len)},
+      {5, A_BE32, NEEDED, AT(byteorder.size)}},
+     check_byteorder,
+     NULL},
+    {"payload",
+     NF_X_PAYLOAD,
+     {{PAYLOAD_DREG, A_DREG, 0, AT(dreg)},
+      {2, A_BE32, NEEDED, AT(payload.base)},
+      {3, A_BE32, NEEDED, AT(payload.offset)},
+      {4, A_BE32, NEEDED, AT(len)},
       {PAYLOAD_SREG, A_SREG, QUIET, AT(sreg)}},
-     check_payload, NULL},
-    {"meta", NF_X_META,
-     {{2, A_BE32, NEEDED, AT(meta.key)}, {KEY_DREG, A_DREG, QUIET, AT(dreg)}, {META_SREG, A_SREG, QUIET, AT(sreg)}},
-     check_meta, NULL},
-    {"ct", NF_X_CT,
-     {{2, A_BE32, NEEDED, AT(ct.key)}, {KEY_DREG, A_DREG, QUIET, AT(dreg)}, {CT_SREG, A_SREG, QUIET, AT(sreg)},
+     check_payload,
+     NULL},
+    {"meta",
+     NF_X_META,
+     {{2, A_BE32, NEEDED, AT(meta.key)},
+      {KEY_DREG, A_DREG, QUIET, AT(dreg)},
+      {META_SREG, A_SREG, QUIET, AT(sreg)}},
+     check_meta,
+     NULL},
+    {"ct",
+     NF_X_CT,
+     {{2, A_BE32, NEEDED, AT(ct.key)},
+      {KEY_DREG, A_DREG, QUIET, AT(dreg)},
+      {CT_SREG, A_SREG, QUIET, AT(sreg)},
       {CT_DIR, A_U8, QUIET, AT(ct.dir)}},
-     check_ct, more_ct},
-    {"counter", NF_X_COUNTER, {{1, A_BE64, 0, AT(counter.bytes)}, {2, A_BE64, 0, AT(counter.packets)}}, NULL, NULL},
-    {"limit", NF_X_LIMIT,
-     {{1, A_BE64, NEEDED, AT(limit.rate)}, {2, A_BE64, NEEDED, AT(limit.unit)}, {3, A_BE32, 0, AT(limit.burst)},
-      {4, A_BE32, 0, AT(limit.type)}, {5, A_BE32, 0, AT(limit.flags)}},
-     check_limit, NULL},
-    {"log", NF_X_LOG,
-     {{LOG_GROUP, A_BE16, QUIET, AT(log.group)}, {LOG_SNAPLEN, A_BE32, QUIET, AT(log.snaplen)},
-      {LOG_QTHRESHOLD, A_BE16, QUIET, AT(log.qthreshold)}, {LOG_LEVEL, A_BE32, QUIET, AT(log.level)},
+     check_ct,
+     more_ct},
+    {"counter",
+     NF_X_COUNTER,
+     {{1, A_BE64, 0, AT(counter.bytes)}, {2, A_BE64, 0, AT(counter.packets)}},
+     NULL,
+     NULL},
+    {"limit",
+     NF_X_LIMIT,
+     {{1, A_BE64, NEEDED, AT(limit.rate)},
+      {2, A_BE64, NEEDED, AT(limit.unit)},
+      {3, A_BE32, 0, AT(limit.burst)},
+      {4, A_BE32, 0, AT(limit.type)},
+      {5, A_BE32, 0, AT(limit.flags)}},
+     check_limit,
+     NULL},
+    {"log",
+     NF_X_LOG,
+     {{LOG_GROUP, A_BE16, QUIET, AT(log.group)},
+      {LOG_SNAPLEN, A_BE32, QUIET, AT(log.snaplen)},
+      {LOG_QTHRESHOLD, A_BE16, QUIET, AT(log.qthreshold)},
+      {LOG_LEVEL, A_BE32, QUIET, AT(log.level)},
       {LOG_FLAGS, A_BE32, QUIET, AT(log.flags)}},
-     check_log, more_log},
-    {"reject", NF_X_REJECT,
-     {{1, A_BE32, NEEDED, AT(reject.type)}, {REJECT_CODE, A_U8, QUIET, AT(reject.code)}}, check_reject, more_reject},
-    {"nat", NF_X_NAT,
-     {{1, A_BE32, NEEDED, AT(nat.type)}, {2, A_BE32, NEEDED, AT(nat.family)}, {3, A_SREG, QUIET, AT(nat.addr_min)},
-      {4, A_SREG, QUIET, AT(nat.addr_max)}, {5, A_SREG, QUIET, AT(nat.port_min)},
-      {6, A_SREG, QUIET, AT(nat.port_max)}, {7, A_BE32, QUIET, AT(nat.flags)}},
-     check_nat, NULL},
-    {"masq", NF_X_MASQ,
-     {{1, A_BE32, QUIET, AT(nat.flags)}, {2, A_SREG, QUIET, AT(nat.port_min)}, {3, A_SREG, QUIET, AT(nat.port_max)}},
-     check_masq, NULL},
-    {"redir", NF_X_REDIR,
-     {{1, A_SREG, QUIET, AT(nat.port_min)}, {2, A_SREG, QUIET, AT(nat.port_max)}, {3, A_BE32, QUIET, AT(nat.flags)}},
-     check_masq, NULL},
-    {"fib", NF_X_FIB,
+     check_log,
+     more_log},
+    {"reject",
+     NF_X_REJECT,
+     {{1, A_BE32, NEEDED, AT(reject.type)}, {REJECT_CODE, A_U8, QUIET, AT(reject.code)}},
+     check_reject,
+     more_reject},
+    {"nat",
+     NF_X_NAT,
+     {{1, A_BE32, NEEDED, AT(nat.type)},
+      {2, A_BE32, NEEDED, AT(nat.family)},
+      {3, A_SREG, QUIET, AT(nat.addr_min)},
+      {4, A_SREG, QUIET, AT(nat.addr_max)},
+      {5, A_SREG, QUIET, AT(nat.port_min)},
+      {6, A_SREG, QUIET, AT(nat.port_max)},
+      {7, A_BE32, QUIET, AT(nat.flags)}},
+     check_nat,
+     NULL},
+    {"masq",
+     NF_X_MASQ,
+     {{1, A_BE32, QUIET, AT(nat.flags)},
+      {2, A_SREG, QUIET, AT(nat.port_min)},
+      {3, A_SREG, QUIET, AT(nat.port_max)}},
+     check_masq,
+     NULL},
+    {"redir",
+     NF_X_REDIR,
+     {{1, A_SREG, QUIET, AT(nat.port_min)},
+      {2, A_SREG, QUIET, AT(nat.port_max)},
+      {3, A_BE32, QUIET, AT(nat.flags)}},
+     check_masq,
+     NULL},
+    {"fib",
+     NF_X_FIB,
      {{1, A_DREG, NEEDED, AT(dreg)}, {2, A_BE32, NEEDED, AT(fib.result)}, {3, A_BE32, NEEDED, AT(fib.flags)}},
-     check_fib, NULL},
+     check_fib,
+     NULL},
     {"notrack", NF_X_NOTRACK, {{0}}, NULL, NULL},
-    {"quota", NF_X_QUOTA,
-     {{1, A_BE64, NEEDED, AT(quota.bytes)}, {2, A_BE32, 0, AT(quota.flags)}, {4, A_BE64, 0, AT(quota.consumed)}},
-     check_quota, NULL},
-    {"lookup", NF_X_LOOKUP,
-     {{LOOKUP_SREG, A_SREG, NEEDED, AT(sreg)}, {5, A_BE32, QUIET, AT(lookup.flags)},
+    {"quota",
+     NF_X_QUOTA,
+     {{1, A_BE64, NEEDED, AT(quota.bytes)},
+      {2, A_BE32, 0, AT(quota.flags)},
+      {4, A_BE64, 0, AT(quota.consumed)}},
+     check_quota,
+     NULL},
+    {"lookup",
+     NF_X_LOOKUP,
+     {{LOOKUP_SREG, A_SREG, NEEDED, AT(sreg)},
+      {5, A_BE32, QUIET, AT(lookup.flags)},
       {LOOKUP_DREG, A_DREG, QUIET, AT(dreg)}},
-     check_lookup, more_lookup},
+     check_lookup,
+     more_lookup},
     {"objref", NF_X_OBJREF, {{OBJREF_SREG, A_SREG, QUIET, AT(sreg)}}, check_objref, more_objref},
     {"match", NF_X_MATCH, {{XT_REV, A_NONE, NEEDED, 0}}, check_xt, more_xt},
     {"target", NF_X_TARGET, {{XT_REV, A_NONE, NEEDED, 0}}, check_xt, more_xt},
@@ -495,7 +506,7 @@ static int read_one(const struct attr *a, struct nfattr v, struct nf_expr *x) {
         return nfa_be64(v, (uint64_t *)((uint8_t *)x + a->at), 0) ? 0 : -LINUX_EINVAL;
     case A_SREG:
     case A_DREG:
-        return nfa_be32(v, &reg, 0) ? get_reg(reg, word) : -LINUX_EINVAL;
+        return nfa_be32(v, &reg, 0) ? nft_reg_get(reg, word) : -LINUX_EINVAL;
     case A_VALUE:
         n = nft_value_get(v, d->b, sizeof d->b);
         d->len = n < 0 ? 0 : (uint32_t)n;
@@ -532,7 +543,7 @@ static void tell_one(struct nl_buf *b, const struct attr *a, const struct nf_exp
     case A_SREG:
     case A_DREG:
         if (*word || !(a->flags & QUIET))
-            nfa_put_be32(b, a->nr, told_reg(*word));
+            nfa_put_be32(b, a->nr, nft_reg_told(*word));
         return;
     case A_VALUE:
         nft_value_put(b, a->nr, d->b, d->len);
@@ -553,7 +564,8 @@ static void tell_row(struct nl_buf *b, const struct nf_expr *x) {
     if (type->more)
         type->more(b, x);
 }
-int nft_expr_get_data(struct nf *nf, struct nf_table *t, enum nf_kind kind, struct nfattr data, struct nf_expr *x) {
+int nft_expr_get_data(struct nf *nf, struct nf_table *t, enum nf_kind kind, struct nfattr data,
+                      struct nf_expr *x) {
     struct parse p = {.nf = nf, .t = t, .data = data};
     x->kind = kind;
     return read_row(type_of(kind), &p, x);

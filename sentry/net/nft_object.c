@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nf_tables: tables, chains and named objects, made, changed and deleted. Errors are those that Linux' nf_tables
-// has. LIMIT: families arp, bridge and netdev, chains at ingress or without a name, and flow tables are refused.
+// nf_tables: tables, chains and named objects, made, changed and deleted. Errors are those that Linux'
+// nf_tables has. LIMIT: families arp, bridge and netdev, chains at ingress or without a name, and flow tables
+// are refused.
 #include "sentry/net/nfnl.h"
 
 int nft_table_of(const struct nfreq *r, uint16_t attr, struct nf_table **out) {
@@ -97,7 +98,8 @@ static int find_chain(struct nfreq *r, struct nf_table *t, struct nf_chain **c) 
 }
 static int type_of(struct nfattr type, struct nf_chain *c) {
     static const char *const names[] = {[NF_FILTER] = "filter", [NF_NAT] = "nat", [NF_ROUTE] = "route"};
-    static const unsigned hooks[] = {[NF_FILTER] = 31, [NF_NAT] = 31 & ~(1u << NF_FORWARD), [NF_ROUTE] = 1u << NF_OUTPUT};
+    static const unsigned hooks[] = {
+        [NF_FILTER] = 31, [NF_NAT] = 31 & ~(1u << NF_FORWARD), [NF_ROUTE] = 1u << NF_OUTPUT};
     char name[16];
     if (!type.p)
         return 0;
@@ -158,7 +160,8 @@ static int fill_chain(struct nfreq *r, struct nf_chain *c) {
         err = stats_of(r, c->base, &c->packets, &c->bytes);
     if (err < 0)
         return err;
-    if (!nfa_be32(nfa(r, LINUX_NFTA_CHAIN_FLAGS), &flags, 0) || !nfa_be32(nfa(r, LINUX_NFTA_CHAIN_ID), &c->id, 0))
+    if (!nfa_be32(nfa(r, LINUX_NFTA_CHAIN_FLAGS), &flags, 0) ||
+        !nfa_be32(nfa(r, LINUX_NFTA_CHAIN_ID), &c->id, 0))
         return -LINUX_EINVAL;
     if (flags & ~NF_CHAIN_BASE)
         return -LINUX_EOPNOTSUPP;
@@ -242,8 +245,8 @@ static int find_obj(struct nfreq *r, struct nf_table **t, char *name, uint32_t *
     int err = nft_table_of(r, LINUX_NFTA_OBJ_TABLE, t);
     if (err < 0)
         return err;
-    if (!nfa_str(nfa(r, LINUX_NFTA_OBJ_NAME), name, NF_NAME) || !nfa_be32(nfa(r, LINUX_NFTA_OBJ_TYPE), type, 0) ||
-        !*type)
+    if (!nfa_str(nfa(r, LINUX_NFTA_OBJ_NAME), name, NF_NAME) ||
+        !nfa_be32(nfa(r, LINUX_NFTA_OBJ_TYPE), type, 0) || !*type)
         return -LINUX_EINVAL;
     *o = nf_obj_find(*t, name, *type);
     return 0;

@@ -4,10 +4,11 @@
 #include "sentry/net/nfnl.h"
 #include <stdio.h>
 
-#define NS_PER_MS  1000000ull
-#define SET_EVAL   0x20u
-#define SET_FLAGS  (NF_SET_ANONYMOUS | NF_SET_CONSTANT | NF_SET_INTERVAL | NF_SET_MAP | NF_SET_TIMEOUT | SET_EVAL | \
-                    NF_SET_OBJECT | NF_SET_CONCAT)
+#define NS_PER_MS 1000000ull
+#define SET_EVAL  0x20u
+#define SET_FLAGS \
+    (NF_SET_ANONYMOUS | NF_SET_CONSTANT | NF_SET_INTERVAL | NF_SET_MAP | NF_SET_TIMEOUT | SET_EVAL | \
+     NF_SET_OBJECT | NF_SET_CONCAT)
 
 // ---- Sets -------------------------------------------------------------------------------------------------
 // "%d" in the name of one without a name: the first number that is free.
@@ -137,7 +138,8 @@ static int set_of(struct nfreq *r, struct nf_table **t, struct nf_set **s) {
     int err = nft_table_of(r, LINUX_NFTA_SET_ELEM_LIST_TABLE, t);
     if (err < 0)
         return err;
-    *s = nft_set_named(r->nf, *t, nfa(r, LINUX_NFTA_SET_ELEM_LIST_SET), nfa(r, LINUX_NFTA_SET_ELEM_LIST_SET_ID));
+    *s = nft_set_named(r->nf, *t, nfa(r, LINUX_NFTA_SET_ELEM_LIST_SET),
+                       nfa(r, LINUX_NFTA_SET_ELEM_LIST_SET_ID));
     return *s ? 0 : -LINUX_ENOENT;
 }
 static int key_of(struct nfattr a, const struct nf_set *s, uint8_t *to) {
@@ -163,7 +165,8 @@ static int name_elem(struct nfattr a, struct nf_set *s, struct nf_elem *e) {
     e->has_end = true;
     return key_of(end, s, e->end);
 }
-static int value_of(struct nfreq *r, struct nf_table *t, struct nfattr a, struct nf_set *s, struct nf_elem *e) {
+static int value_of(struct nfreq *r, struct nf_table *t, struct nfattr a, struct nf_set *s,
+                    struct nf_elem *e) {
     struct nfattr data = nfa_in(a, LINUX_NFTA_SET_ELEM_DATA), obj = nfa_in(a, LINUX_NFTA_SET_ELEM_OBJREF);
     char name[NF_NAME];
     bool ends = e->flags & NF_ELEM_END;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE,
-// NETLINK_SOCK_DIAG, NETLINK_NETFILTER and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own
-// queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A
-// long list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting
-// what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// NETLINK_SOCK_DIAG, NETLINK_NETFILTER and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into
+// the asker's own queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of
+// their group. A long list (a "dump") is told part by part, as the queue is read. A queue is bounded by
+// SO_RCVBUF, counting what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; inside the namespace's where a group is told (lock_nested).
@@ -561,11 +561,22 @@ static const struct socket_ops netlink_ops = {
     .close = netlink_close,
 };
 
+static bool is_protocol(int protocol) {
+    switch (protocol) {
+    case LINUX_NETLINK_ROUTE:
+    case LINUX_NETLINK_SOCK_DIAG:
+    case LINUX_NETLINK_NETFILTER:
+    case LINUX_NETLINK_KOBJECT_UEVENT:
+    case LINUX_NETLINK_GENERIC:
+        return true;
+    default:
+        return false;
+    }
+}
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG &&
-        protocol != LINUX_NETLINK_GENERIC && protocol != LINUX_NETLINK_NETFILTER && protocol != LINUX_NETLINK_KOBJECT_UEVENT)
+    if (!is_protocol(protocol))
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)
