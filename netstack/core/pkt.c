@@ -63,12 +63,32 @@ struct pkt *pkt_from(struct netstack *ns, const void *data, size_t n) {
     return p;
 }
 
+void pkt_flow_put(struct pkt_flow *f) {
+    if (f && --f->refs == 0)
+        f->gone(f);
+}
+void pkt_set_flow(struct pkt *p, struct pkt_flow *f) {
+    if (f)
+        f->refs++;
+    pkt_flow_put(p->flow);
+    p->flow = f;
+}
+
+void pkt_answers(struct pkt *p, const struct pkt *to) {
+    if (!to->flow)
+        return;
+    pkt_set_flow(p, to->flow);
+    p->ct_state = NF_CT_RELATED;
+    p->ct_dir = !to->ct_dir;
+}
+
 void pkt_free(struct pkt *p) {
     if (!p)
         return;
     invariant(!list_linked(&p->link));
     for (unsigned i = 0; i < p->nfrags; i++)
         buf_put(p->frags[i].buf);
+    pkt_flow_put(p->flow);
     stack_uncharge(p->ns, sizeof(struct pkt));
     p->ns->usage.packets--;
     free(p);
@@ -80,6 +100,8 @@ struct pkt *pkt_clone(const struct pkt *p) {
         return NULL;
     memcpy(q, p, sizeof(*q));
     list_init(&q->link);
+    if (q->flow)
+        q->flow->refs++;
     for (unsigned i = 0; i < q->nfrags; i++)
         buf_get(q->frags[i].buf);
     return q;

@@ -87,6 +87,9 @@ struct netstack {
     struct list tracked_lru;  // the least recently used first
     unsigned ntracked, tracking_rules;
 
+    struct filter *filter;  // filter/: nftables' rules; NULL: there were never any
+    uint32_t nf_hooks;      // where it is to be asked: filter/hooks.h
+
     const struct ip_proto *protos[256];  // who is over IP, by number: ip/deliver.c
 
     struct list neighbours[64];

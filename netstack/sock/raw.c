@@ -5,6 +5,7 @@
 // LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the MTU is refused, and
 // options in that header are sent as they are.
 #include "netstack/sock/raw.h"
+#include "netstack/filter/hooks.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
@@ -144,6 +145,8 @@ static int send_whole(struct ns_sock *s, struct pkt *p, const struct path *path)
     p->proto = h[IP4_PROTO];
     p->l3 = p->off;
     p->l4 = (uint16_t)(p->off + hlen);
+    if (nf_on_out(ns, true) && !nf_local_whole(p, hlen, path->nif))
+        return -LINUX_EPERM;
     count(ns, ip_out);
     return neigh_send(path->nif, &path->next, p);
 }
