@@ -5,6 +5,7 @@
 #include "abi/misc.h"
 #include "abi/mount.h"
 #include "abi/sched.h"
+#include "fs/landlock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
