@@ -168,6 +168,8 @@ static int run(struct oci *o, struct container *c, const struct exec *x, int arg
     int err = j ? fields_check(j, "process", file, warn, o, e) : -1;
     if (err == 0)
         err = process_parse(o, j, file, "process", &p, e);
+    if (err == 0)
+        err = process_set_home(&p, c->rootfs, e);
     p.terminal |= x->tty;
     p.what.more_fds = x->more_fds;
     if (err == 0)
