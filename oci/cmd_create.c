@@ -21,7 +21,8 @@ int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
         {"pcap-size", 0, OPT_TEXT, &o->net.pcap_size},
         {0},
     };
-    static const char usage[] = "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] ID";
+    static const char usage[] =
+        "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
     if (at < 0 || keep_fds(preserve, &options.more_fds, e) < 0)
         return -1;

@@ -77,7 +77,8 @@ int cmd_run(struct oci *o, int argc, char **argv, struct error *e) {
     for (size_t i = 0; limit_names[i]; i++)
         opts[n++] = (struct opt){limit_names[i], 0, OPT_TEXT, &limits[i]};
     static const char usage[] =
-        "run [--bundle DIR] [--detach] [--keep] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--json[=FILE]] "
+        "run [--bundle DIR] [--detach] [--keep] [--pid-file FILE] [--console-socket PATH] "
+        "[--preserve-fds N] [--json[=FILE]] "
         "[--memory BYTES] [--pids N] [--cpus N] [--cpu-time S] [--disk BYTES] [--files N] "
         "[--output-bytes BYTES] [--timeout S] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);

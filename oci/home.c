@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HOME as other runtimes set it where the client does not: docker, containerd and kubelet rely on it. What the
-// container's /etc/passwd says is hostile: it is a regular file below the root or nothing, and read up to a
-// limit.
+// HOME as other runtimes set it where the client does not: docker, containerd and kubelet rely on it. The
+// container's /etc/passwd is hostile: a regular file below the root or nothing, and read up to a limit.
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "oci/config.h"
@@ -30,7 +29,8 @@ static FILE *open_passwd(const char *rootfs) {
     return fopen(path, "re");
 }
 
-// name:password:uid:gid:comment:home:shell. The home, when the line is that user's; it is cut out of the line.
+// name:password:uid:gid:comment:home:shell. The home, when the line is that user's; it is cut out of the
+// line.
 static char *home_of(char *line, uint32_t uid) {
     char *fields[7], *end;
     for (int i = 0; i < 7; i++)

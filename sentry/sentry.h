@@ -139,8 +139,9 @@ void sentry_take_cpus(const struct sentry_limits *limits);
 #define SENTRY_EXIT_NO_EXEC  126  // the program is there and cannot be run
 #define SENTRY_EXIT_NO_FILE  127  // no such program
 
-// Runs the sandbox to its end; descriptors 0 to 2, and as many as process.more_fds says, are the program's. Returns the exit status to be given
-// to the caller: the program's, 128 + n when signal n ended it, or one of the above after a line on stderr.
+// Runs the sandbox to its end; descriptors 0 to 2, and as many as process.more_fds says, are the program's.
+// Returns the exit status to be given to the caller: the program's, 128 + n when signal n ended it, or one of
+// the above after a line on stderr.
 int sentry_run(const struct sentry_config *config);
 
 #endif

@@ -293,7 +293,8 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
 }
 
 // ---- exec -------------------------------------------------------------------------------------------------
-static void run_program(struct control *c, struct peer *p, const struct sentry_process *what, const int *fds) {
+static void run_program(struct control *c, struct peer *p, const struct sentry_process *what,
+                        const int *fds) {
     char text[CONTROL_TEXT];
     int err;
     struct outside_place at;
