@@ -20,13 +20,14 @@ struct file;
 struct ctty;
 // The descriptors that one process is given. Those on one object of the host have one inode number, as cat(1)
 // wants it ("is this my own output?"), and those on one terminal one struct ctty. Begins as {.owner = who}.
+#define HOSTFD_STDIO 19u
 struct hostfd_stdio {
     const void *owner;  // borrowed, compared alone
     unsigned n;
     struct {
         uint64_t dev, ino;  // the host's
         uint64_t shown;     // inside
-    } seen[3];
+    } seen[HOSTFD_STDIO];
 };
 // An open file over a host descriptor (terminal, pipe, file, socket), which is taken over, also when it
 // fails: EBADF, ENOMEM.

@@ -160,8 +160,8 @@ static int read_all(const struct oci *o, struct config *c, bool look, struct err
     if (!process)
         return bad(c, "process", "is missing", e);
     if (process_parse(o, process, c->file, "process", &c->process, e) < 0 || read_root(c, look, e) < 0 ||
-        read_linux(o, c, e) < 0 || hooks_check(c, e) < 0 ||
-        limits_from_config(c->json, c->file, &c->limits, e) < 0)
+        (look && process_set_home(&c->process, c->rootfs, e) < 0) || read_linux(o, c, e) < 0 ||
+        hooks_check(c, e) < 0 || limits_from_config(c->json, c->file, &c->limits, e) < 0)
         return -1;
     if (mounts_parse(o, c, look, e) < 0)
         return -1;

@@ -144,6 +144,7 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
+    config.process.what.more_fds = opts->more_fds;
     pod_limits(config_get(config.json, "annotations"), &config.limits);
     if (pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);

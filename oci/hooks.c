@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See hooks.h. A hook is the caller's own program: it runs with the caller's rights, in the caller's
-// namespaces, with the environment that config.json gives it and no other. Those of createContainer are in the
-// namespaces of the container's init, found by the caller's paths; those of startContainer are programs of the
-// container's, run inside like exec's. LIMIT: what a createContainer hook mounts would not be seen inside:
-// mount(2) is refused.
+// namespaces, with the environment that config.json gives it and no other. Those of createContainer are in
+// the namespaces of the container's init, found by the caller's paths; those of startContainer are programs
+// of the container's, run inside like exec's. LIMIT: what a createContainer hook mounts would not be seen
+// inside: mount(2) is refused.
 #include "oci/hooks.h"
 #include "base/cleanup.h"
 #include "base/fault.h"

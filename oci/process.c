@@ -234,5 +234,6 @@ void process_free(struct process_config *p) {
     free((void *)p->what.argv);
     free((void *)p->what.envp);
     free((void *)p->what.groups);
+    free(p->home);
     *p = (struct process_config){0};
 }

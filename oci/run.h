@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// envp NULL: ours. within: a process whose network and mount namespaces it is to be in, with the caller's root
-// all the same: it cannot mount there; 0: in the caller's. 0 when it ended with 0; else why says how it ended,
-// or why it was not run.
+// envp NULL: ours. within: a process whose network and mount namespaces it is to be in, with the caller's
+// root all the same: it cannot mount there; 0: in the caller's. 0 when it ended with 0; else why says how it
+// ended, or why it was not run.
 int run_program(const char *path, char *const argv[], char *const envp[], const char *input, pid_t within,
                 int seconds, char *why, size_t size);
 

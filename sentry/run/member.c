@@ -82,7 +82,7 @@ static bool parts_read(struct parts *x, const void *message, size_t n) {
     for (uint32_t i = 0; x->exec && i < h->nmounts; i++)
         if (!read_mount(&x->mounts[i], &m[i], &p, end))
             return false;
-    return x->exec && p == end;
+    return x->exec && p == end && !x->exec->process.more_fds;
 }
 
 static void parts_free(struct parts *x) {

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import client_runs
 import engine
 import runtime
 from engine import tool
@@ -392,6 +393,9 @@ def read_or_none(path):
             return f.read()
     except OSError:
         return None
+
+
+client_runs.define(globals(), run, client_runs.make_folder)
 
 
 # ---- The daemon ----------------------------------------------------------------------------------------------------------------

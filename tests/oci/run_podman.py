@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import client_runs
 import run_cli as cli
 import runtime
 from links_world import Space
@@ -169,6 +170,11 @@ def test_bridge():
         podman("rm", "-fa", status=None)
         host.end()
         outside.end()
+
+
+# (a working directory has to be in the image)
+client_runs.define(globals(), run, client_runs.make_folder, ("workdir_that_is_made",) + (
+    () if os.path.exists("/usr/libexec/podman/catatonit") else ("init",)))
 
 
 def setup():

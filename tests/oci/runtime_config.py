@@ -344,6 +344,28 @@ def test_config_after_create_means_nothing():
     b.delete()
 
 
+def test_home():
+    """As clients rely on it: of the user in the root's /etc/passwd, when the environment has none; whatever that file is."""
+    b = sh("echo $HOME", own_root=True)
+    b.config["process"]["env"] = ["PATH=/bin"]
+    passwd = b.rootfs + "/etc/passwd"
+    with open(passwd, "a") as f:
+        f.write("broken\n:::\nfive:x:5:5::/home/five:/bin/sh\nsix:x:6:6::relative:\n" + "x" * 10000 + "\nlast:x:7:7::/home/last:")
+    for uid, home in ((0, "/"), (5, "/home/five"), (6, "/"), (7, "/home/last"), (8, "/")):
+        b.process["user"] = {"uid": uid, "gid": 0}
+        expect(b.run().stdout == home + "\n", uid)
+    b.process["user"] = {"uid": 5, "gid": 5}
+    for given, home in (("HOME=/given", "/given"), ("HOME=", "/home/five")):
+        b.process["env"] = ["PATH=/bin", given]
+        expect(b.run().stdout == home + "\n", given)
+    b.process["env"] = ["PATH=/bin"]
+    os.unlink(passwd)
+    for make in (lambda: os.mkfifo(passwd), lambda: os.symlink("/proc/self/environ", passwd), lambda: os.symlink(at.base + "/no", passwd)):
+        make()
+        expect(b.run().stdout == "/\n", "no such file")
+        os.unlink(passwd)
+
+
 # ---- hooks -----------------------------------------------------------------------------------------------------------------
 def hook_into(path, name):
     return {"path": "/bin/sh", "args": ["sh", "-c", "cat >> %s; echo ' %s' $HOOKED >> %s" % (path, name, path)], "env": ["HOOKED=yes", "PATH=/bin:/usr/bin"]}
