@@ -100,7 +100,7 @@ static bool misaligned(struct file *f, const struct uio *u, uint64_t off) {
     if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_DIRECT))
         return false;
     unsigned align = vfs_direct_align(f->inode);
-    return align && ((off | u->left) & (align - 1));
+    return align && (((off | u->left) & (align - 1)) || u->odd);
 }
 static int64_t read_from(struct file *f, struct uio *u, uint64_t off) {
     struct vfs_attr a;

@@ -543,6 +543,7 @@ struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint3
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 bool eventfd_is(const struct file *f);
+void eventfd_add(struct file *f);  // one event, by the kernel: never waits, may overflow
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define PID_MAX 32768
-#define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
+#define KERNEL_RELEASE "6.18.14-picket"  // what uname(2) says: the newest release whose behaviour is served
 
 struct control;
 struct ctty;

@@ -4,7 +4,8 @@
 #include "abi/poll.h"
 #include "fs/core.h"
 
-#define EVENT_MAX UINT64_MAX  // never reached: the counter's largest value is one less
+// Writers get to one less; an event of the kernel's own may overflow to it, eventfd(2).
+#define EVENT_MAX UINT64_MAX
 
 struct eventfd {
     struct lock lock;
@@ -38,7 +39,7 @@ static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     if (v == EVENT_MAX)
         return -LINUX_EINVAL;
     lock_take(&e->lock);
-    bool fits = EVENT_MAX - 1 - e->count >= v;
+    bool fits = e->count < EVENT_MAX && EVENT_MAX - 1 - e->count >= v;
     if (fits)
         e->count += v;
     lock_drop(&e->lock);
@@ -54,7 +55,8 @@ static uint32_t eventfd_poll(struct file *f, struct waiter *w) {
     if (w)
         waitq_add(&e->wait, w);
     LOCKED(&e->lock);
-    return (e->count ? LINUX_POLLIN : 0) | (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0);
+    return (e->count ? LINUX_POLLIN : 0) | (e->count == EVENT_MAX ? LINUX_POLLERR : 0) |
+           (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0);
 }
 static void eventfd_release(struct file *f) {
     struct eventfd *e = f->priv;
@@ -69,6 +71,15 @@ static const struct file_ops eventfd_ops = {.read = eventfd_read,
                                             .poll = eventfd_poll,
                                             .release = eventfd_release,
                                             .seek = SEEK_NOWHERE};
+
+void eventfd_add(struct file *f) {
+    struct eventfd *e = f->priv;
+    lock_take(&e->lock);
+    e->count += e->count < EVENT_MAX;
+    bool over = e->count == EVENT_MAX;
+    lock_drop(&e->lock);
+    waitq_wake(&e->wait, LINUX_POLLIN | (over ? LINUX_POLLERR : 0));
+}
 
 bool eventfd_is(const struct file *f) { return f->ops == &eventfd_ops; }
 

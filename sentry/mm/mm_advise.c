@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
-// LIMIT: hints about paging are checked and ignored, and so is MADV_MERGEABLE, as where KSM does not run.
+// LIMIT: hints about paging are checked and ignored; MADV_MERGEABLE is EINVAL, as without KSM.
 // LIMIT: MADV_HWPOISON and MADV_SOFT_OFFLINE are EINVAL, as on kernels without memory failure handling.
 #include "abi/errno.h"
 #include "abi/misc.h"
@@ -22,8 +22,6 @@ static enum advice kind_of(int advice) {
     case LINUX_MADV_WILLNEED:
     case LINUX_MADV_COLD:
     case LINUX_MADV_PAGEOUT:
-    case LINUX_MADV_MERGEABLE:
-    case LINUX_MADV_UNMERGEABLE:
     case LINUX_MADV_DONTDUMP:
     case LINUX_MADV_DODUMP:
         return ADVICE_HINT;

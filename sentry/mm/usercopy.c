@@ -279,6 +279,7 @@ int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) 
     u->fast[0] = (struct user_iov){buf.v, len};
     u->n = 1;
     u->u.left = len;
+    u->u.odd = buf.v & UIO_ODD;
     return 0;
 }
 
@@ -303,6 +304,7 @@ static int read_iov(struct uio_user *u, uaddr_t iov, unsigned n) {
         if (v->len > LINUX_MAX_RW_COUNT - sum)
             v->len = LINUX_MAX_RW_COUNT - sum;  // cut as import_iovec() does
         sum += v->len;
+        u->u.odd |= v->len ? (v->base | v->len) & UIO_ODD : 0;
     }
     u->n = n;
     u->u.left = sum;

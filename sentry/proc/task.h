@@ -61,6 +61,7 @@ struct tgroup {
     struct task *leader;          // [T] owned until reaped
     struct list tasks;            // task->tg_link, all alive: changed under T and S, read under either
     _Atomic unsigned nalive;      // [a] changed under T
+    _Atomic uint64_t pidfd_ino;   // [a] set once: of all its pidfds, and of no other process's
     struct tgroup *parent;        // [T] NULL for pid 1
     struct task *parent_task;     // [T] which thread of it made us (for PDEATHSIG and __WNOTHREAD)
     struct list children;         // [T] tgroup->sibling

@@ -3,6 +3,7 @@
 // the thread that submits it, as Linux does with files that go by its page cache; so there is nothing to
 // cancel.
 // LIMIT: IOCB_CMD_POLL is EINVAL, as on Linux before 4.19; a submission that would block waits.
+#include "abi/uio.h"
 #include "abi/mman.h"
 #include "abi/poll.h"
 #include "base/cleanup.h"
@@ -108,15 +109,17 @@ static int64_t transfer(struct task *t, const struct request *r, bool write, boo
     uaddr_t buf = uaddr(r->cb.aio_buf);
     if (!(r->file->mode & (write ? FMODE_WRITE : FMODE_READ)))
         return -LINUX_EBADF;
-    if (r->cb.aio_rw_flags)
-        return -LINUX_EOPNOTSUPP;
-    int err =
-        vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
+    int flags = (int)r->cb.aio_rw_flags;
+    int err = rwf_check(r->file, flags, write);
     if (err < 0)
         return err;
+    err = vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
+    if (err < 0)
+        return err;
+    u.u.flags = flags;
     *res = r->cb.aio_offset < 0 ? -LINUX_EINVAL : move(t, r, &u.u, write);
     uio_user_done(&u);
-    if (*res != -LINUX_EAGAIN)
+    if (*res != -LINUX_EAGAIN || (flags & LINUX_RWF_NOWAIT))
         return 0;
     int64_t w = park_file_result(t, r->file, write ? LINUX_POLLOUT : LINUX_POLLIN, *res);
     return w == -LINUX_EAGAIN ? 0 : w;
@@ -167,14 +170,6 @@ static int64_t prepare(struct task *t, struct request *r) {
     return copy_out_obj(t, at, &key) < 0 ? -LINUX_EFAULT : 0;
 }
 
-static void tell(struct task *t, struct file *eventfd) {
-    uint64_t one = 1;
-    struct uio_kernel u;
-    TASK_VFS_CTX(t, ctx);
-    uio_kernel_init(&u, &one, sizeof one);
-    vfs_write(&ctx, eventfd, &u.u);
-}
-
 static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
     struct request r __attribute__((cleanup(request_end))) = {.at = at};
     int64_t res, err = prepare(t, &r);
@@ -191,7 +186,7 @@ static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
         res = write_result(t, r.file, 0, res);
     aio_done(c, &(struct linux_io_event){.data = r.cb.aio_data, .obj = at, .res = res});
     if (r.tell)
-        tell(t, r.tell);
+        eventfd_add(r.tell);
     return 0;
 }
 

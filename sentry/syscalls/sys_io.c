@@ -132,7 +132,7 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
 
 // RWF_* as Linux takes them. A regular file knows RWF_NOWAIT when it may lie on a disk, and only for reading,
 // as on ext4; what has no disk behind it, tmpfs and /proc, knows none.
-static int check_rwf(const struct file *f, int flags, bool write) {
+int rwf_check(const struct file *f, int flags, bool write) {
     const int known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
                       LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND | LINUX_RWF_NOSIGNAL;
     if (flags & ~known)
@@ -154,7 +154,7 @@ static int check_vec(const struct file *f, const struct uio *u, bool write, uint
         return -LINUX_EINVAL;
     if (off != AT_POS && off + u->left > INT64_MAX)
         return -LINUX_EINVAL;
-    return check_rwf(f, flags, write);
+    return rwf_check(f, flags, write);
 }
 
 static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, int flags) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // covers: fcntl, sched_setattr, sched_getattr, clock_nanosleep, semget, copy_file_range, flock, waitid, ioctl
-// Answers that the table of bad input cannot give, because they need an object or two: what a file was opened for, whose
-// deadline a task has, whose processor time is slept by, in which order System V numbers are given.
+// Answers that the table of bad input cannot give, because they need an object or two: what a file was
+// opened for, whose deadline a task has, whose processor time is slept by, in which order System V numbers
+// are given.
 #include "guest.h"
 
 #include <sched.h>
@@ -104,7 +105,8 @@ TEST(numbers_of_system_v)
 TEST(from_one_file_system_to_another)
 {
     in_tmpdir();
-    int from = memfd_create("from", 0), to = open("/dev/shm/answers_more", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int from = memfd_create("from", 0);
+    int to = open("/dev/shm/answers_more", O_RDWR | O_CREAT | O_TRUNC, 0600);
     ASSERT_OK(from);
     if (to < 0)
         SKIP("no /dev/shm");
