@@ -115,6 +115,8 @@ static int check_meta(struct parse *p, struct nf_expr *x) {
     static const uint8_t len[] = {[0] = 4, [1] = 2, [3] = 4,  [4] = 4,  [5] = 4,  [6] = 16, [7] = 16,
                                   [8] = 2, [9] = 2, [15] = 1, [16] = 1, [19] = 1, [24] = 4};
     uint32_t key = x->meta.key;
+    if (key > 255)
+        return -LINUX_ERANGE;
     if (GIVEN(p, META_SREG))
         return check_set(x, GIVEN(p, KEY_DREG), NF_X_META_SET, key, 3);
     if (!GIVEN(p, KEY_DREG))
@@ -131,6 +133,8 @@ static int check_ct(struct parse *p, struct nf_expr *x) {
         [8] = {16, 1}, [9] = {16, 1}, [10] = {1, 2}, [11] = {2, 1},  [12] = {2, 1},  [14] = {8, 2},
         [15] = {8, 2}, [19] = {4, 1}, [20] = {4, 1}, [21] = {16, 1}, [22] = {16, 1}, [23] = {4, 0}};
     uint32_t key = x->ct.key;
+    if (key > 255)
+        return -LINUX_ERANGE;
     bool dir = GIVEN(p, CT_DIR);
     if (!dir)
         x->ct.dir = NF_NO_DIR;

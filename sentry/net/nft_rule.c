@@ -112,7 +112,10 @@ int nft_new_rule(struct nfreq *r) {
     if (err < 0)
         return err;
     err = nf_rule_add(r->nf, rule, old ? old : at, old || (r->flags & LINUX_NLM_F_APPEND));
-    return err == 0 && old ? nf_rule_del(r->nf, old) : err;
+    if (err < 0 || !old)
+        return err;
+    rule->handle = old->handle;
+    return nf_rule_del(r->nf, old);
 }
 
 // ---- Deleting ---------------------------------------------------------------------------------------------

@@ -19,8 +19,10 @@ int nft_reg_check(uint32_t reg, uint32_t len) {
 }
 int nft_value_get(struct nfattr data, uint8_t *to, size_t most) {
     struct nfattr v = nfa_in(data, LINUX_NFTA_DATA_VALUE);
-    if (!v.p || v.n == 0 || v.n > most)
+    if (!v.p || v.n == 0)
         return -LINUX_EINVAL;
+    if (v.n > most)
+        return -LINUX_EOVERFLOW;
     memcpy(to, v.p, v.n);
     return (int)v.n;
 }
