@@ -329,7 +329,7 @@ MUTANTS = [
     ("what a supervisor answers is a word of the run loop", "seccomp", "syscalls:^seccomp_notify$", [(
         "sentry/seccomp/notify.c", "        return SYS_ANSWER;", "        return q->value;")]),
     ("anybody may mount", "seccomp", "syscalls:^mounts$", [(
-        "sentry/syscalls/sys_mount.c", "    if (!may_mount(t))\n        return -LINUX_EPERM;\n    if ((m.flags",
+        "sentry/syscalls/sys_mount.c", "    if (!may_change_mounts(t))\n        return -LINUX_EPERM;\n    if ((m.flags",
         "    if ((m.flags")]),
     ("a copy of a namespace is the namespace", "seccomp", "syscalls:^mounts$", [(
         "sentry/proc/namespaces.c", "    if (flags & LINUX_CLONE_NEWNS)\n        err =", "    if (0)\n        err =")]),
@@ -390,7 +390,7 @@ MUTANTS = [
     ("a device takes any ioctl past the rules", "seccomp", "syscalls:^landlock_files$", [(
         "fs/landlock.c", "if (!(f->mode & FMODE_NO_IOCTL))", "if (true)")]),
     ("who is inside a domain mounts", "seccomp", "syscalls:^landlock_files$", [(
-        "sentry/syscalls/sys_mount.c", "may && !landlock_restricts_files(t->cred->landlock)", "may")]),
+        "sentry/syscalls/sys_mount_fd.c", "may_mount(t) && !landlock_restricts_files(t->cred->landlock)", "may_mount(t)")]),
     ("who is inside a domain looks into who is not", "seccomp", "syscalls:^landlock_files$", [(
         "sentry/ptrace/access.c", "if (!landlock_is_inside(o->landlock, c->landlock))", "if (false)")]),
     ("a domain does not outlive an exec", "seccomp", "syscalls:^landlock$", [(
