@@ -197,7 +197,7 @@ static bool is_used(struct mount *m, long refs) { return (long)ref_read(&m->refs
 // A copy of what goes off, besides: with nothing on it but, perhaps, what covers it as a whole. Else it
 // stays.
 static bool copy_is_busy(struct mount *c) {
-    bool covered = cover_of(c);
+    bool covered = cover_of(c) && c->children.next == c->children.prev;
     return (covered || list_empty(&c->children)) && is_used(c, 1 + covered);
 }
 

@@ -14,6 +14,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
 #include "sentry/seccomp/seccomp.h"
@@ -120,7 +121,8 @@ static bool first_namespaces(struct kernel *k) {
     k->uts = uts_ns_new(k->vfs, UTS_NS_FIRST, owner);
     k->pid_ns = pid_ns_first(k);
     k->cgroup_ns = plain_ns(k, NS_CGROUP, CGROUP_NS_FIRST);
-    k->time_ns = plain_ns(k, NS_TIME, TIME_NS_FIRST);
+    struct time_ns *time = time_ns_new(k->vfs, TIME_NS_FIRST, owner);
+    k->time_ns = time ? &time->ns : NULL;
     bool ok = k->uts && k->pid_ns && k->cgroup_ns && k->time_ns;
     k->nsproxy = ok ? nsproxy_first(k) : NULL;
     return k->nsproxy;

@@ -26,6 +26,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/strace/trace.h"
 #include "sentry/time/posix_timers.h"
+#include "sentry/time/time_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,7 +181,7 @@ static int make_private(struct task *t, struct exec *e) {
         return -LINUX_ENOMEM;
     if (ref_read(&t->files->refs) > 1 && !(e->files = fdtable_copy(t->files)))
         return -LINUX_ENOMEM;
-    return 0;
+    return time_ns_enter_children(t);
 }
 
 static void new_signals(struct task *t, struct exec *e) {

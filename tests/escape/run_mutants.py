@@ -353,6 +353,16 @@ MUTANTS = [
         "fs/mnt_tree.c", "(m->locked || (how & TAKE_CONNECTED))", "(how & TAKE_CONNECTED)")]),
     ("proc is mounted anew by anybody's root", "seccomp", "syscalls:^user_namespaces$", [(
         "fs/mnt_ops.c", "if (ns_is_first_user(ns->ns.owner) || !sb->revealing)", "if (true)")]),
+    ("a namespace of fewer rights tells its maker of its mounts", "seccomp", "syscalls:^mounts_shared$", [(
+        "fs/mnt_ns.c", "(less ? COPY_SLAVE : 0)", "0")]),
+    ("flags that came along are taken away", "seccomp", "syscalls:^mounts_(shared|fd)$", [(
+        "fs/mnt_ops.c", "return !(m->locked_flags & ~MOUNT_ATIME_LOCKED & ~flags);", "return true;")]),
+    ("a bind shows what locked mounts cover", "seccomp", "syscalls:^mounts_(shared|fd)$", [(
+        "fs/mnt_ops.c", "if (!recursive && has_locked(from->mnt, from->dentry))", "if (false)")]),
+    ("locked mounts are moved away", "seccomp", "syscalls:^mounts_shared$", [(
+        "fs/mnt_ops.c", "m->parent && !m->locked && !m->parent->group", "m->parent && !m->parent->group")]),
+    ("anybody's root sets the clocks of others", "seccomp", "syscalls:^time_namespaces$", [(
+        "sentry/procfs/process.c", "task_capable_over(task_current, time, LINUX_CAP_SYS_TIME) ? 0", "true ? 0")]),
     ("a copy holds the namespaces that were bound", "seccomp", "syscalls:^mounts$", [(
         "fs/mnt_tree.c", "return (how & COPY_NAMESPACES) || !is_ns_of_mounts(m);", "return true;")]),
     ("an init is killed from inside", "seccomp", "syscalls:^pid_namespaces$", [(
