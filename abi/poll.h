@@ -56,4 +56,14 @@ struct linux_epoll_event {
 } __attribute__((packed));
 static_assert(sizeof(struct linux_epoll_event) == 12, "struct epoll_event");
 
+#define LINUX_EPIOCSPARAMS 0x40088a01u
+#define LINUX_EPIOCGPARAMS 0x80088a02u
+struct linux_epoll_params {
+    uint32_t busy_poll_usecs;
+    uint16_t busy_poll_budget;
+    uint8_t prefer_busy_poll;
+    uint8_t pad;
+};
+static_assert(sizeof(struct linux_epoll_params) == 8, "struct epoll_params");
+
 #define LINUX_FD_SETSIZE 1024

@@ -163,14 +163,6 @@ static int64_t prepare(struct task *t, struct request *r) {
     return copy_out_obj(t, at, &key) < 0 ? -LINUX_EFAULT : 0;
 }
 
-static void tell(struct task *t, struct file *eventfd) {
-    uint64_t one = 1;
-    struct uio_kernel u;
-    TASK_VFS_CTX(t, ctx);
-    uio_kernel_init(&u, &one, sizeof one);
-    vfs_write(&ctx, eventfd, &u.u);
-}
-
 static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
     struct request r __attribute__((cleanup(request_end))) = {.at = at};
     int64_t res, err = prepare(t, &r);
@@ -187,7 +179,7 @@ static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
         res = write_result(t, r.file, 0, res);
     aio_done(c, &(struct linux_io_event){.data = r.cb.aio_data, .obj = at, .res = res});
     if (r.tell)
-        tell(t, r.tell);
+        eventfd_signal(r.tell);
     return 0;
 }
 

@@ -211,6 +211,27 @@ static int64_t set_notify(struct task *t, struct file *f, int fd, uint32_t mask)
     return err < 0 ? err : dnotify_set(f, t->files, mask);
 }
 
+// How long what is written is going to live: kept with the inode, for who asks.
+static int64_t rw_hint(struct task *t, struct file *f, unsigned cmd, uaddr_t at) {
+    uint64_t hint = atomic_load(&f->inode->write_hint);
+    if (cmd == LINUX_F_GET_RW_HINT)
+        return copy_out_obj(t, at, &hint);
+    TASK_VFS_CTX(t, ctx);
+    if (!vfs_owns(f->inode, &ctx.cred))
+        return -LINUX_EPERM;
+    if (copy_in_obj(t, &hint, at) < 0)
+        return -LINUX_EFAULT;
+    if (hint > LINUX_RWH_WRITE_LIFE_EXTREME)
+        return -LINUX_EINVAL;
+    atomic_store(&f->inode->write_hint, (uint8_t)hint);
+    return 0;
+}
+
+static int64_t is_same_file(struct task *t, int fd, int other) {
+    struct file *f cleanup_file = fd_get(t->files, fd), *o cleanup_file = fd_get(t->files, other);
+    return f && o ? f == o : -LINUX_EBADF;
+}
+
 static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
     switch (cmd) {
     case LINUX_F_GETFL:
@@ -249,10 +270,10 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
     case LINUX_F_NOTIFY:
         return set_notify(t, f, fd, (uint32_t)arg);
     case LINUX_F_GET_RW_HINT:
-    case LINUX_F_GET_FILE_RW_HINT: {
-        uint64_t none = 0;
-        return copy_out_obj(t, uaddr(arg), &none);
-    }
+    case LINUX_F_SET_RW_HINT:
+        return rw_hint(t, f, cmd, uaddr(arg));
+    case LINUX_F_CREATED_QUERY:
+        return f->mode & FMODE_CREATED ? 1 : 0;
     default:
         return -LINUX_EINVAL;
     }
@@ -271,8 +292,11 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
         int err = fd_set_cloexec(t->files, fd, arg_int(a, 2) & LINUX_FD_CLOEXEC);
         return err < 0 ? err : 0;
     }
+    case LINUX_F_DUPFD_QUERY:
+        return is_same_file(t, fd, arg_int(a, 2));
     }
-    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : file_begun(t, fd);
+    bool of_any = cmd == LINUX_F_GETFL || cmd == LINUX_F_CREATED_QUERY;  // O_PATH too
+    struct file *f cleanup_file = of_any ? fd_get(t->files, fd) : file_begun(t, fd);
     if (!f)
         return -LINUX_EBADF;
     int64_t r = fcntl_file(t, f, fd, cmd, arg_ulong(a, 2));
