@@ -164,6 +164,7 @@ int inode_write_begin(struct inode *i) { return writers_move(i, 1); }
 int inode_exec_begin(struct inode *i) { return writers_move(i, -1); }
 
 // ---- chmod, chown, utimes ---------------------------------------------------------------------------------
+bool vfs_owns(const struct inode *i, const struct vfs_cred *c) { return inode_owner_or_capable(i, c); }
 int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     struct inode *i = p->dentry->inode;
     if (path_read_only(p))

@@ -413,8 +413,31 @@ static bool refer_gains(const struct landlock_domain *d, const struct landlock_r
                         const struct denied *odir, const struct denied *ndir) {
     return gains(d, odir, r->od, ndir) || (r->exchange && gains(d, ndir, r->nd, odir));
 }
+// Whose name it is; a root of a mount is its own. The dcache lock is held.
+static struct path directory_of(const struct landlock_refer *r) {
+    const struct dentry *d = r->od == r->ndir->mnt->root ? r->od : r->od->parent;
+    return (struct path){r->ndir->mnt, (struct dentry *)(uintptr_t)d};
+}
+static bool within_one(const struct landlock_refer *r) {
+    LOCKED(&r->od->sb->vfs->dcache);
+    return directory_of(r).dentry == r->ndir->dentry;
+}
+// What is denied in either directory, of all that there is.
+static void apply_both(const struct landlock_domain *d, const struct landlock_refer *r, struct denied *old,
+                       struct denied *new) {
+    LOCKED(&r->od->sb->vfs->dcache);
+    struct path odir = directory_of(r), at = {r->ndir->mnt, r->ndir->mnt->root};
+    *old = *new = deny(d, LANDLOCK_FS_ALL);
+    apply_below(d, &odir, old);
+    apply_below(d, r->ndir, new);
+    while (step_up(&at)) {
+        apply_rules(d, at.dentry->inode, old);
+        apply_rules(d, at.dentry->inode, new);
+    }
+}
 int landlock_may_refer(const struct vfs_cred *c, const struct landlock_refer *r) {
     const struct landlock_domain *d = over_files(c, r->ndir);
+    struct denied odir, ndir;
     if (!d)
         return 0;
     uint64_t in_old = r->exchange ? landlock_make(inode_type(r->nd->inode)) : 0;
@@ -423,21 +446,11 @@ int landlock_may_refer(const struct vfs_cred *c, const struct landlock_refer *r)
         in_old |= removal(r->od);
         in_new |= removal(r->nd);
     }
-    if (r->odir->dentry == r->ndir->dentry)
+    if (within_one(r))
         return landlock_may(c, r->ndir, in_old | in_new);
     in_old |= FS(REFER);
     in_new |= FS(REFER);
-    struct denied odir = deny(d, LANDLOCK_FS_ALL), ndir = odir;
-    {
-        LOCKED(&r->od->sb->vfs->dcache);
-        apply_below(d, r->odir, &odir);
-        apply_below(d, r->ndir, &ndir);
-        struct path at = {r->ndir->mnt, r->ndir->mnt->root};
-        while (step_up(&at)) {
-            apply_rules(d, at.dentry->inode, &odir);
-            apply_rules(d, at.dentry->inode, &ndir);
-        }
-    }
+    apply_both(d, r, &odir, &ndir);
     if (denies(&odir, in_old & ~FS(REFER)) || denies(&ndir, in_new & ~FS(REFER)))
         return -LINUX_EACCES;
     if (denies(&odir, in_old) || denies(&ndir, in_new) || refer_gains(d, r, &odir, &ndir))

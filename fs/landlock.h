@@ -56,10 +56,10 @@ int landlock_may(const struct vfs_cred *c, const struct path *p, uint64_t access
 int landlock_may_open(const struct vfs_cred *c, struct file *f);
 int landlock_may_ioctl(const struct file *f, unsigned cmd);
 uint64_t landlock_make(uint32_t mode);  // LINUX_LANDLOCK_ACCESS_FS_MAKE_* of a type
-// A name `od` of `odir` is also to be, or (removes) to become, `nd` of `ndir`. -LINUX_EXDEV: not with these
-// directories.
+// A name `od` is also to be, or (removes) to become, `nd` of `ndir`, on one mount. -LINUX_EXDEV: not with
+// these directories.
 struct landlock_refer {
-    const struct path *odir, *ndir;
+    const struct path *ndir;
     const struct dentry *od, *nd;  // nd may be negative
     bool removes, exchange;
 };

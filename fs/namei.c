@@ -211,10 +211,7 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
 }
 // Is it to have another name in that directory?
 static int may_refer(const struct place *p, const struct path *old, const struct vfs_cred *c) {
-    // A root has no directory that it lies in.
-    struct path odir = {old->mnt, old->dentry == old->mnt->root ? old->dentry : old->dentry->parent};
-    return landlock_may_refer(
-        c, &(struct landlock_refer){.odir = &odir, .ndir = &p->w.cur, .od = old->dentry, .nd = p->d});
+    return landlock_may_refer(c, &(struct landlock_refer){.ndir = &p->w.cur, .od = old->dentry, .nd = p->d});
 }
 static int may_link(struct place *p, const struct path *old, const struct vfs_cred *c) {
     struct inode *i = old->dentry->inode;
@@ -448,12 +445,10 @@ static int may_replace(struct rename *r, bool want_dir) {
 static int rename_permitted(struct rename *r) {
     struct inode *o = r->od->inode, *n = r->nd->inode;
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    int err = landlock_may_refer(&r->ctx->cred, &(struct landlock_refer){.odir = &r->ow->cur,
-                                                                         .ndir = &r->nw->cur,
-                                                                         .od = r->od,
-                                                                         .nd = r->nd,
-                                                                         .removes = true,
-                                                                         .exchange = exchange});
+    int err = landlock_may_refer(
+        &r->ctx->cred,
+        &(struct landlock_refer){
+            .ndir = &r->nw->cur, .od = r->od, .nd = r->nd, .removes = true, .exchange = exchange});
     if (err)
         return err;
     err = may_delete(odir(r), r->od, inode_is_dir(o), &r->ctx->cred);

@@ -119,10 +119,10 @@ void watch_unpin_deleted(struct inode *i, struct dentry *d) {
 }
 
 // ---- Delivering -------------------------------------------------------------------------------------------
-// F_NOTIFY tells of what is in a directory, not of itself.
+// F_NOTIFY tells of what is in a directory, and of itself.
 static bool tell_file(struct watch *w, const struct event *e) {
     const struct vfs *v = w->inode->sb->vfs;
-    if (!e->name || !v->file_told)
+    if (!(e->name || (e->mask & LINUX_IN_ISDIR)) || !v->file_told)
         return false;
     v->file_told(w->told);
     return true;
@@ -130,7 +130,7 @@ static bool tell_file(struct watch *w, const struct event *e) {
 static void deliver_locked(struct inode *i, const struct event *e, struct list *gone) {
     struct watch *w, *next;
     list_for_each_safe(w, next, &i->watches, on_inode) {
-        if (w->mark || !(w->mask & e->mask & LINUX_IN_ALL_EVENTS) ||
+        if (w->mark || !(w->mask & e->mask & (LINUX_IN_ALL_EVENTS | LINUX_FAN_RENAME)) ||
             (e->unlinked && (w->mask & LINUX_IN_EXCL_UNLINK)))
             continue;
         if (w->owner)
@@ -225,6 +225,8 @@ void notify_moved(struct inode *odir, struct notify_name *from, struct inode *nd
                                           .name = from,
                                           .ndir = ndir,
                                           .nname = to});
+    if (odir == ndir)  // for F_NOTIFY
+        deliver(odir, &(struct event){.mask = LINUX_FAN_RENAME | isdir, .name = from});
     notify_name(odir, LINUX_IN_MOVED_FROM | isdir, from);
     notify_name(ndir, LINUX_IN_MOVED_TO | isdir, to);
 }

@@ -159,7 +159,8 @@ static int file_for(const struct open_req *r, const struct path *p, struct file 
         return err;
     // What is done at open only does not stay in the file's flags.
     unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | VFS_O_EXEC);
-    *out = file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
+    unsigned mode = mode_of(r->flags, inode_type(i)) | (r->created ? FMODE_CREATED : 0);
+    *out = file_new(r->ctx->vfs, p, flags, mode);
     return *out ? 0 : -LINUX_ENOMEM;
 }
 static int may_open_file(const struct open_req *r, struct file *f) {

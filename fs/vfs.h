@@ -226,8 +226,8 @@ struct inode {
     _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
     _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
     _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
+    _Atomic uint8_t write_hint;            // [a] LINUX_RWH_*
     _Atomic bool file_caps;                // [a] there is a security.capability
-    _Atomic uint8_t write_hint;            // [a] F_SET_RW_HINT: kept for who asks
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool stays_empty;              // [c] a directory in which nothing is ever found
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
@@ -384,6 +384,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
 // Times in ns; VFS_TIME_NOW, VFS_TIME_OMIT.
 #define VFS_TIME_NOW  INT64_MAX
 #define VFS_TIME_OMIT (INT64_MAX - 1)
+bool vfs_owns(const struct inode *i, const struct vfs_cred *c);  // or may do as if it did (CAP_FOWNER)
 int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime);
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size);
 int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size);
@@ -543,7 +544,7 @@ struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint3
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 bool eventfd_is(const struct file *f);
-void eventfd_add(struct file *f);  // one event, by the kernel: never waits, may overflow
+void eventfd_signal(struct file *f);  // one event more, of the kernel's own; f is one
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);

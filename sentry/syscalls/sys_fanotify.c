@@ -114,7 +114,7 @@ static int check_group(const struct mark_call *m) {
 static int find(struct task *t, const struct mark_call *m, int dirfd, uaddr_t name, struct path *out) {
     AT_PATH(at);
     if (uaddr_is_null(name)) {
-        struct file *f cleanup_file = fd_get(t->files, dirfd);
+        struct file *f cleanup_file = fd_get_io(t->files, dirfd);
         if (!f)
             return -LINUX_EBADF;
         if ((m->flags & LINUX_FAN_MARK_ONLYDIR) && !inode_is_dir(f->inode))
