@@ -421,6 +421,20 @@ MUTANTS = [
         "sentry/syscalls/sys_fanotify.c", "return vfs_permission(out->dentry->inode, MAY_READ, &ctx.cred);", "return 0;")]),
     ("SIGIO leaves the domain of who asked for it", "seccomp", "syscalls:^landlock_reach$", [(
         "sentry/fd/async.c", "o.landlock = landlock_get(t->cred->landlock);", "o.landlock = NULL;")]),
+    # ---- Rings of guests -------------------------------------------------------------------------------------------------
+    ("an entry of a ring is wherever its index says", "seccomp", "syscalls:^io_uring_hostile$", [(
+        "sentry/uring/submit.c", "bool good = index < r->sq_entries;", "bool good = true;")]),
+    ("a registered buffer has no end", "seccomp", "syscalls:^io_uring_register$", [(
+        "sentry/uring/registered.c", "addr >= b->addr && len <= b->len && addr - b->addr <= b->len - len",
+        "addr >= b->addr")]),
+    ("a ring is registered with itself", "seccomp", "syscalls:^io_uring_register$", [(
+        "sentry/uring/registered.c", "if (!f || uring_of(f))", "if (!f)")]),
+    ("a ring is sent over a socket", "seccomp", "syscalls:^io_uring_net$", [(
+        "sentry/syscalls/sys_sockmsg.c", "if (uring_of(f)) {", "if (uring_of(f) && !f) {")]),
+    ("what a request points to is read again", "seccomp", "syscalls:^io_uring$", [(
+        "sentry/run/worker_memory.c", "return m;\n}\n\nstatic bool add", "return false;\n}\n\nstatic bool add")]),
+    ("completions overwrite those that nobody has taken", "seccomp", "syscalls:^io_uring$", [(
+        "sentry/uring/ring.c", "return taken(r) < r->cq_entries;", "return true;")]),
 ]
 
 
