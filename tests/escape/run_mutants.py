@@ -372,6 +372,20 @@ MUTANTS = [
         "sentry/proc/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
     ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
         "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
+    # ---- Sockets, and the network of guests --------------------------------------------------------------------------------
+    ("a socket that does not fit at all counts", "seccomp", "syscalls:^inet_reuseport$", [(
+        "netstack/sock/ports.c", "        if (n < 0)\n            continue;\n", "")]),
+    ("a socket that is tied to a device hears all of them", "seccomp", "syscalls:^inet_device$", [(
+        "netstack/sock/sock.c", "if (!s->opt[NS_OPT_BIND_IF] || !p)\n        return true;", "return true;")]),
+    ("a connection takes what comes from far", "seccomp", "syscalls:^inet_tuning$", [(
+        "netstack/tcp/tcp_in.c", "if (p->ttl >= s->opt", "if (true || p->ttl >= s->opt")]),
+    ("an option of a socket asks for a capability of any namespace", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/socket/options.c", "if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))\n            return refuse_admin(name, v);",
+        "if (false)\n            return refuse_admin(name, v);")]),
+    ("links are changed by whoever asks", "seccomp", "syscalls:^net_namespace$", [(
+        "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
+    ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/net/ifreq.c", "if (change && !admin)", "if (false)")]),
 ]
 
 
