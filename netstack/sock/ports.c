@@ -107,6 +107,8 @@ struct ns_sock *sock_find_bound(struct netstack *ns, const struct pkt *p, uint8_
     unsigned equals = 0;
     list_for_each(s, port_bucket(ns, proto, local->port), port) {
         int n = score(s, p, local, remote);
+        if (n < 0)
+            continue;
         if (n == best_score)
             equals++;
         if (n > best_score) {

@@ -435,6 +435,20 @@ MUTANTS = [
         "sentry/run/worker_memory.c", "return m;\n}\n\nstatic bool add", "return false;\n}\n\nstatic bool add")]),
     ("completions overwrite those that nobody has taken", "seccomp", "syscalls:^io_uring$", [(
         "sentry/uring/ring.c", "return taken(r) < r->cq_entries;", "return true;")]),
+    # ---- Sockets, and the network of guests --------------------------------------------------------------------------------
+    ("a socket that does not fit at all counts", "seccomp", "syscalls:^inet_reuseport$", [(
+        "netstack/sock/ports.c", "        if (n < 0)\n            continue;\n", "")]),
+    ("a socket that is tied to a device hears all of them", "seccomp", "syscalls:^inet_device$", [(
+        "netstack/sock/sock.c", "if (!s->opt[NS_OPT_BIND_IF] || !p)\n        return true;", "return true;")]),
+    ("a connection takes what comes from far", "seccomp", "syscalls:^inet_tuning$", [(
+        "netstack/tcp/tcp_in.c", "if (p->ttl >= s->opt", "if (true || p->ttl >= s->opt")]),
+    ("an option of a socket asks for a capability of any namespace", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/socket/options.c", "if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))\n            return refuse_admin(name, v);",
+        "if (false)\n            return refuse_admin(name, v);")]),
+    ("links are changed by whoever asks", "seccomp", "syscalls:^net_namespace$", [(
+        "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
+    ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/net/ifreq.c", "if (change && !admin)", "if (false)")]),
 ]
 
 

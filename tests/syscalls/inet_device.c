@@ -269,5 +269,9 @@ TEST(capabilities_of_the_sockets_namespace) {
         EXPECT_OK(setsockopt(inner, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
         EXPECT_OK(setsockopt(inner, SOL_SOCKET, SO_BINDTODEVICE, "", 1));
         EXPECT_ERRNO(set_int(outer, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20), EPERM);
+        struct ifreq r = {.ifr_name = "lo", .ifr_mtu = 1500};
+        EXPECT_ERRNO(ioctl(outer, SIOCSIFMTU, &r), EPERM);
+        EXPECT_ERRNO(ioctl(outer, SIOCDARP, &r), EPERM);
+        EXPECT_OK(ioctl(inner, SIOCSIFMTU, &r));
     }
 }
