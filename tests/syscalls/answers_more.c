@@ -98,7 +98,8 @@ TEST(numbers_of_system_v)
     ASSERT_OK(second);
     ASSERT_OK(semctl(second, 0, IPC_RMID));
     // The next index, though the first is free again; or the start, with the next sequence.
-    bool next = second == first + 1, again = second % 32768 < first % 32768 && second / 32768 != first / 32768;
+    bool next = second == first + 1;
+    bool again = second % 32768 < first % 32768 && second / 32768 != first / 32768;
     EXPECT_TRUE(next || again);
 }
 
