@@ -63,7 +63,6 @@ static void refused(void) {
         {"clock_settime", 227, {0, b}},
         {"modify_ldt", 154, {1, b, 16}},
         {"lookup_dcookie", 212, {0, b, 16}},
-        {"fanotify_init", 300, {0, 0}},
         {"kcmp", 312, {1, (uint64_t)host.sentry, 0, 0, 0}},
         {"move_pages", 279, {(uint64_t)host.victim, 1, b, b, b, 0}},
         {"migrate_pages", 256, {(uint64_t)host.victim, 1, b, b}},
