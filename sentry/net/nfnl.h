@@ -79,7 +79,8 @@ uint32_t nft_reg_told(uint32_t reg);
 int nft_reg_check(uint32_t reg, uint32_t len);
 int nft_verdict_get(struct nf *nf, struct nf_table *t, struct nfattr data, struct nf_data *d);
 void nft_verdict_put(struct nl_buf *b, uint16_t attr, const struct nf_data *d);
-// A value of at most `most` bytes, LINUX_NFTA_DATA_VALUE in a nest. Its length, or -LINUX_EINVAL, -LINUX_EOVERFLOW.
+// A value of at most `most` bytes, LINUX_NFTA_DATA_VALUE in a nest. Its length, or -LINUX_EINVAL,
+// -LINUX_EOVERFLOW.
 int nft_value_get(struct nfattr data, uint8_t *to, size_t most);
 void nft_value_put(struct nl_buf *b, uint16_t attr, const uint8_t *p, size_t n);
 struct nf_set *nft_set_named(struct nf *nf, struct nf_table *t, struct nfattr name, struct nfattr id);
