@@ -11,17 +11,14 @@
      NF_SET_OBJECT | NF_SET_CONCAT)
 
 // ---- Sets -------------------------------------------------------------------------------------------------
-// "%d" in the name of one without a name: the first number that is free.
+// "%d" in the name of one without a name: a number that no other has had, but by chance.
 static int number_name(struct nf_table *t, const char *pattern, char name[NF_NAME]) {
     const char *at = strstr(pattern, "%d");
     if (!at || strchr(at + 1, '%') || strchr(pattern, '%') != at || strlen(pattern) > 16)
         return -LINUX_EINVAL;
-    for (unsigned i = 0; i < NF_SETS; i++) {
-        snprintf(name, NF_NAME, "%.*s%u%s", (int)(at - pattern), pattern, i, at + 2);
-        if (!nf_set_find(t, name))
-            return 0;
-    }
-    return -LINUX_ENFILE;
+    snprintf(name, NF_NAME, "%.*s%llu%s", (int)(at - pattern), pattern, (unsigned long long)t->last_handle,
+             at + 2);
+    return nf_set_find(t, name) ? -LINUX_EEXIST : 0;
 }
 static int fields_of(struct nfattr concat, struct nf_set *s) {
     struct nfattr a;

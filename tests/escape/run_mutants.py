@@ -449,6 +449,19 @@ MUTANTS = [
         "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
     ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(
         "sentry/net/ifreq.c", "if (change && !admin)", "if (false)")]),
+    # ---- Rules of the packet filter ------------------------------------------------------------------------------------
+    ("rules are for who may not change the network", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nfnl.c", "if (request && !o->admin) {", "if (false) {")]),
+    ("a register may lie behind the last", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nft_value.c", "return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;", "return 0;")]),
+    ("what a match is told may be of any length", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/xt.c", "return len == ((xt->size + 7) & ~7u) &&", "return")]),
+    ("jumps may go as deep as they like", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/check.c", "if (level >= NF_DEPTH)", "if (level >= NF_DEPTH * 2)")]),
+    ("rules take any memory", "seccomp", "unit:netstack_nft/rules_take*", [(
+        "netstack/filter/table.c", "if (n > NF_MEMORY - nf->bytes)", "if (false)")]),
+    ("a packet asks all rules", "seccomp", "unit:netstack_nft/a_packet*", [(
+        "netstack/filter/eval.c", "if (++k->steps > NF_STEPS) {", "if (++k->steps > NF_STEPS * 16) {\n            k->p->ct_state = 0;\n            return NF_ACCEPT;\n        }\n        if (false) {")]),
 ]
 
 
