@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers: socket, connect, setsockopt, send
+// covers: socket, connect, setsockopt, sendto
 // Sockets by the thousand, connections that nobody accepts, queues that nobody reads, buffers of 2 GiB: each
 // ends in an errno, and what comes after works (man 7 socket, tcp, netlink).
 #include "inet_pair.h"
