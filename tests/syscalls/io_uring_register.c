@@ -125,19 +125,17 @@ TEST(eventfds) {
 TEST(probe) {
     struct ring r;
     ring_init(&r, 8, 0);
-    struct {
-        struct io_uring_probe p;
-        struct io_uring_probe_op ops[64];
-    } x = {0};
-    EXPECT_OK(ring_register(&r, IORING_REGISTER_PROBE, &x, 64));
-    EXPECT_TRUE(x.p.last_op >= IORING_OP_LINKAT);
+    static unsigned long x[(sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)) / 8];
+    const struct io_uring_probe *p = (const void *)x;
+    EXPECT_OK(ring_register(&r, IORING_REGISTER_PROBE, x, 64));
+    EXPECT_TRUE(p->last_op >= IORING_OP_LINKAT);
     const unsigned char known[] = {IORING_OP_NOP,    IORING_OP_READV, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
                                    IORING_OP_ACCEPT, IORING_OP_READ,  IORING_OP_SEND,     IORING_OP_SPLICE};
     for (unsigned i = 0; i < sizeof known; i++) {
-        EXPECT_EQ(x.ops[known[i]].op, known[i]);
-        EXPECT_TRUE(x.ops[known[i]].flags & IO_URING_OP_SUPPORTED);
+        EXPECT_EQ(p->ops[known[i]].op, known[i]);
+        EXPECT_TRUE(p->ops[known[i]].flags & IO_URING_OP_SUPPORTED);
     }
-    EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PROBE, &x, 64), EINVAL);  // not zero now
+    EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PROBE, x, 64), EINVAL);  // not zero now
     EXPECT_ERRNO(ring_register(&r, 200, NULL, 0), EINVAL);
     ring_exit(&r);
 }
