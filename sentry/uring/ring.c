@@ -79,7 +79,8 @@ void uring_flush(struct uring *r) {
 }
 
 static void keep(struct uring *r, const struct linux_io_uring_cqe *cqe) {
-    bool may = r->noverflow < r->cq_entries * OVERFLOW_PER_ENTRY && uring_charge(r, sizeof(struct uring_overflow));
+    bool may = r->noverflow < r->cq_entries * OVERFLOW_PER_ENTRY;
+    may = may && uring_charge(r, sizeof(struct uring_overflow));
     struct uring_overflow *o = may ? znew(struct uring_overflow) : NULL;
     if (!o) {
         if (may)
