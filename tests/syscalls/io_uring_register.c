@@ -6,6 +6,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 
 TEST(files) {
     struct ring r;
@@ -169,4 +170,26 @@ TEST(personalities) {
     EXPECT_EQ(ring_take(&r).res, -EINVAL);
     EXPECT_ERRNO(ring_register(&r, IORING_UNREGISTER_PERSONALITY, NULL, 500), EINVAL);
     ring_exit(&r);
+}
+
+static void set_disabled(const char *to) {
+    int fd = open("/proc/sys/kernel/io_uring_disabled", O_WRONLY);
+    EXPECT_EQ(write(fd, to, 1), 1);
+    close(fd);
+}
+
+// kernel.io_uring_disabled, where it is this sandbox's own.
+TEST(disabled) {
+    struct utsname u;
+    struct io_uring_params p = {0};
+    uname(&u);
+    if (!strstr(u.release, "picket") || geteuid() != 0)
+        return;
+    set_disabled("2");
+    EXPECT_ERRNO(ring_setup(4, &p), EPERM);
+    set_disabled("1");
+    int fd = ring_setup(4, &p);
+    EXPECT_TRUE(fd >= 0);
+    close(fd);
+    set_disabled("0");
 }
