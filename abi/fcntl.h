@@ -99,6 +99,8 @@
 #define LINUX_F_GET_FILE_RW_HINT 1037
 #define LINUX_F_SET_FILE_RW_HINT 1038
 
+#define LINUX_RWH_WRITE_LIFE_EXTREME 5  // the last one
+
 #define LINUX_FD_CLOEXEC 1
 
 #define LINUX_F_RDLCK 0

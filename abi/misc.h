@@ -110,6 +110,7 @@ struct linux_kcmp_epoll_slot {
 #define LINUX_MS_NOEXEC      0x0008ul
 #define LINUX_MS_SYNCHRONOUS 0x0010ul
 #define LINUX_MS_REMOUNT     0x0020ul
+#define LINUX_MS_NOSYMFOLLOW 0x0100ul
 #define LINUX_MS_NOATIME     0x0400ul
 #define LINUX_MS_NODIRATIME  0x0800ul
 #define LINUX_MS_BIND        0x1000ul

@@ -169,8 +169,10 @@ static_assert(offsetof(struct linux_statx, stx_mnt_id) == 144, "struct statx");
 #define LINUX_ST_NODIRATIME  0x0800
 #define LINUX_ST_RELATIME    0x1000
 #define LINUX_ST_NOSYMFOLLOW 0x2000
+#define LINUX_ST_NOSYMFOLLOW 0x2000
 
 #define LINUX_TMPFS_MAGIC           0x01021994
+#define LINUX_MQUEUE_MAGIC          0x19800202
 #define LINUX_RAMFS_MAGIC           0x858458f6
 #define LINUX_PROC_SUPER_MAGIC      0x9fa0
 #define LINUX_SYSFS_MAGIC           0x62656572

@@ -16,10 +16,12 @@
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
 #define APPEND_STRIPES  16u
+#define LANDLOCK_BYTES  (64u << 20)  // what rules of guests are charged
 
 // Whose file system a file without a name belongs to, as statfs(2) tells.
 enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_NS, NAMELESS_KINDS };
 
+struct notify_who;
 struct vfs {
     struct lock dcache;
     struct list *buckets;  // [d] dentries by parent and name; a head that is all zero is an empty list
@@ -29,10 +31,10 @@ struct vfs {
     uint64_t seed;         // [c] so that a guest cannot choose names that collide
 
     struct lock mounts_lock;
-    struct list mounts;      // [m] in the order in which they were made
     struct mnt_ns *ns;       // [c] owned: the first namespace
-    _Atomic unsigned nmounts;  // [a] of all namespaces, and those left on nothing; rises under m
-    int next_mount_id;       // [m]
+    _Atomic unsigned nmounts;  // [a] that there are, wherever they lie: MOUNTS_MAX
+    uint64_t next_mount;       // [m] the last one's number
+    unsigned next_group;       // [m] the last peer group's
 
     struct lock append[APPEND_STRIPES];  // serialises "where is the end" with the write there, by inode
 
@@ -45,10 +47,14 @@ struct vfs {
     struct mount *nameless[NAMELESS_KINDS];  // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    struct budget landlock;     // rules of guests (fs/landlock.h)
     struct budget buffers;      // of pipes and unix sockets: memory of ours that guests fill
     struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
+    uint64_t fan_stamp;                     // likewise: of the event that is being told
+    struct list fan_groups;                 // under the lock of fs/notify.c: all groups (fs/fanotify.c)
+    struct notify_who (*notify_who)(void);  // [c] vfs_set_notify_who(), or NULL
     void (*file_told)(struct file *f);     // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;
@@ -85,23 +91,11 @@ bool dentry_is_ancestor(struct dentry *a, struct dentry *d);  // of d, or d itse
 void dcache_drop_super(struct superblock *sb);
 
 // mount.c
-struct mount *mount_get(struct mount *m);
-void mount_put(struct mount *m);
 struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *root, unsigned flags,
                         const char *src);
-// Puts m on the tree of a namespace, takes it off; mounts_lock is held. The place comes to m->left then.
-#define MOUNTS_MAX 100000u  // of all namespaces: /proc/sys/fs/mount-max
-int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns);
-// vfs_mount(); of the flags, `locked_flags` stay.
-int vfs_mount_locked(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
-                     unsigned locked_flags, const char *source);
-void mount_unlink(struct vfs *v, struct mount *m);
-// As mount_unlink(), but it stays on its parent, which is to be taken off as well.
-void mount_leave(struct vfs *v, struct mount *m);
 // Are they one name? [d] is held.
 bool mount_same_place(const struct dentry *a, const struct dentry *b);
-void mount_put_left(struct mount *m);  // no lock is held: the place, and the table's reference
-bool mounts_fit(const struct path *at, const struct dentry *root);  // both directories, or both none
+// A namespace of mounts.
 struct mnt_ns *mnt_ns_new(struct vfs *v, uint64_t ino, struct ns *owner);
 // dcache or mounts lock held; borrowed
 struct mount *mount_find_locked(struct mount *parent, struct dentry *at);

@@ -8,6 +8,7 @@
 #include "abi/uio.h"
 #include "abi/ioctl.h"
 #include "fs/core.h"
+#include "fs/mnt_ns.h"
 #include "fs/notify.h"
 
 // LIMIT: fs.file-max is not there: how many files are open is bounded by RLIMIT_NOFILE and RLIMIT_NPROC
@@ -60,6 +61,8 @@ void file_put(struct file *f) {
         inode_exec_end(f->inode);
     else if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_UNCOUNTED) && inode_is_reg(f->inode))
         inode_write_end(f->inode);
+    if (f->mode & FMODE_TREE)
+        vfs_tree_end(&f->path);
     path_put(&f->path);
     lock_destroy(&f->pos_lock);
     free(f);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mount table of one sandbox. A mount lies on a dentry of another mount; the path walk asks for it only
 // where dentry->mounts says that there is one. Changes are made under mounts_lock and the dcache lock, so
-// that a reader may hold either. Trees of mounts, and namespaces, are in mnt_ns.c.
-// LIMIT: no propagation: MS_SHARED and MS_SLAVE are taken and have no effect.
+// that a reader may hold either. Trees of mounts are in mnt_tree.c, namespaces in mnt_ns.c.
 #include "abi/misc.h"
-#include "fs/core.h"
+#include "abi/mount.h"
+#include "fs/mnt.h"
+#include "fs/notify.h"
+#include <stdio.h>
 #include <string.h>
 
 struct mount *mount_get(struct mount *m) {
@@ -15,6 +17,15 @@ static void uncover(struct dentry *at) {
     atomic_fetch_sub(&at->mounts, 1);
     atomic_fetch_sub(&at->sb->covered, 1);
 }
+static void mount_free(struct mount *m) {
+    atomic_fetch_sub(&m->sb->vfs->nmounts, 1);
+    free(m->source);
+    free(m);
+}
+void mount_discard(struct mount *m) {
+    dentry_put(m->root);
+    mount_free(m);
+}
 // Nobody can come to m any more, and to what was left on it by m alone: no lock. What ends with it is put on
 // `ends`.
 static void mount_end(struct mount *m, struct list *ends) {
@@ -24,18 +35,20 @@ static void mount_end(struct mount *m, struct list *ends) {
         list_del(&c->sibling);
         uncover(at);
         c->mountpoint = NULL;
-        atomic_fetch_sub(&m->sb->vfs->nmounts, 1);
         dentry_put(at);
         if (ref_put(&c->refs))
             list_add_tail(ends, &c->link);
     }
+    struct superblock *sb = m->sb;
+    notify_mount_gone(m);
     dentry_put(m->root);
-    super_put(m->sb);
-    free(m->source);
-    free(m);
+    mount_free(m);
+    super_put(sb);
 }
 // A mount's parent and mountpoint are let go when it is taken off the table, never here.
 void mount_put(struct mount *m) {
+    if (m && atomic_load_explicit(&m->expiring, memory_order_relaxed) > 0)
+        atomic_fetch_sub_explicit(&m->expiring, 1, memory_order_relaxed);
     if (!m || !ref_put(&m->refs))
         return;
     struct list ends = LIST_INIT(ends);
@@ -77,6 +90,12 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
     list_init(&m->link);
     list_init(&m->children);
     list_init(&m->sibling);
+    list_init(&m->heard);
+    list_init(&m->peers);
+    list_init(&m->slaves);
+    list_init(&m->slave);
+    atomic_fetch_add(&v->nmounts, 1);
+    list_init(&m->marks);
     return m;
 }
 // Names that are not cached are other dentries each time.
@@ -115,50 +134,81 @@ void path_into_mounts(struct vfs *v, struct path *p) {
     }
 }
 
-int mount_link(struct vfs *v, struct mount *m, struct mount *parent, struct dentry *at, struct mnt_ns *ns) {
-    if (atomic_load(&v->nmounts) >= MOUNTS_MAX)
+int mount_room(struct vfs *v) {
+    unsigned n = atomic_load(&v->nmounts);
+    if (n >= MOUNTS_MAX)
         return -LINUX_ENOSPC;
-    if (parent) {
-        m->parent = mount_get(parent);
-        m->mountpoint = dentry_get(at);
+    return n % 64 == 0 && vfs_caller_dies(v) ? -LINUX_EINTR : 0;
+}
+void mount_enter(struct vfs *v, struct mount *m, struct mnt_ns *ns) {
+    struct rb_node **link = &ns->mounts.node, *parent = NULL;
+    if (!m->number) {
+        m->id = (int)(++v->next_mount & INT32_MAX);
+        m->number = v->next_mount + LINUX_MNT_UNIQUE_ID_OFFSET;
     }
-    if (!m->id)
-        m->id = ++v->next_mount_id;
-    atomic_fetch_add(&v->nmounts, 1);
-    LOCKED(&v->dcache);
+    while (*link) {
+        parent = *link;
+        link = m->number < rb_entry(parent, struct mount, by_number)->number ? &parent->left : &parent->right;
+    }
+    rb_insert(&ns->mounts, &m->by_number, parent, link);
     m->ns = ns;
-    if (parent) {
-        atomic_fetch_add(&at->mounts, 1);
-        atomic_fetch_add(&at->sb->covered, 1);
-        list_add_tail(&parent->children, &m->sibling);
-    } else {
+}
+void mount_exit(struct vfs *v, struct mount *m) {
+    rb_erase(&m->ns->mounts, &m->by_number);
+    if (m->ns->root == m)
+        m->ns->root = NULL;
+    m->ns = NULL;
+}
+static void put_at(struct mount *m, struct path place) {
+    m->parent = place.mnt;
+    m->mountpoint = place.dentry;
+    atomic_fetch_add(&place.dentry->mounts, 1);
+    atomic_fetch_add(&place.dentry->sb->covered, 1);
+    list_add_tail(&place.mnt->children, &m->sibling);
+}
+void mount_link(struct vfs *v, struct mount *m, struct path place, struct mnt_ns *ns) {
+    LOCKED(&v->dcache);
+    if (ns)
+        mount_enter(v, m, ns);
+    if (place.mnt)
+        put_at(m, place);
+    else if (ns)
         ns->root = m;
-    }
-    list_add_tail(&v->mounts, &m->link);
-    return 0;
 }
 void mount_unlink(struct vfs *v, struct mount *m) {
     LOCKED(&v->dcache);
-    list_del(&m->link);
     list_del(&m->sibling);
     m->left = (struct path){m->parent, m->mountpoint};
     if (m->mountpoint)
         uncover(m->mountpoint);
     m->parent = NULL;
     m->mountpoint = NULL;
-    atomic_fetch_sub(&v->nmounts, 1);
-    if (m->ns->root == m)
-        m->ns->root = NULL;
-    m->ns = NULL;
+    if (m->ns)
+        mount_exit(v, m);
 }
-// Its parent owns it from now on: who still has that sees no more than before. No way leads up from it.
 void mount_leave(struct vfs *v, struct mount *m) {
     LOCKED(&v->dcache);
-    list_del(&m->link);
     m->left = (struct path){m->parent, NULL};
     m->parent = NULL;
-    m->ns = NULL;
-    mount_get(m);
+    if (m->ns)
+        mount_exit(v, m);
+    mount_get(m);  // no way leads up from it
+}
+struct path mount_hang(struct vfs *v, struct mount *m, const struct path *to) {
+    struct path was = {m->parent, m->mountpoint};
+    if (to->mnt)
+        path_get(to);
+    LOCKED(&v->dcache);
+    list_del(&m->sibling);
+    if (was.dentry)
+        uncover(was.dentry);
+    m->parent = NULL;
+    m->mountpoint = NULL;
+    if (to->mnt)
+        put_at(m, *to);
+    else
+        m->ns->root = m;
+    return was;
 }
 void mount_put_left(struct mount *m) {
     struct path left = m->left;
@@ -169,91 +219,15 @@ void mount_put_left(struct mount *m) {
 bool mounts_fit(const struct path *at, const struct dentry *root) {
     return (bool)inode_is_dir(at->dentry->inode) == (bool)inode_is_dir(root->inode);
 }
-
-// Puts m on the table, at *at (borrowed; NULL: the first namespace's root). mounts_lock is held.
-static int mount_attach(struct vfs *v, struct mount *m, const struct path *at) {
-    if (!at)
-        return v->ns->root ? -LINUX_EBUSY : mount_link(v, m, NULL, NULL, v->ns);
-    if (!mounts_fit(at, m->root))
-        return -LINUX_ENOTDIR;
-    if (at->dentry->inode->dead)
-        return -LINUX_ENOENT;
-    return at->mnt->ns ? mount_link(v, m, at->mnt, at->dentry, at->mnt->ns) : -LINUX_EINVAL;
-}
-static int mount_at(struct vfs *v, struct superblock *sb, struct dentry *root, const struct path *at,
-                    unsigned flags, unsigned locked_flags, const char *source) {
-    struct mount *m = mount_new(v, sb, root, flags, source);
-    if (!m)
-        return -LINUX_ENOMEM;
-    m->locked_flags = locked_flags;
-    struct path top = {0};
-    if (at) {
-        top = *at;
-        path_get(&top);
-        path_into_mounts(v, &top);  // on top of what lies there
-    }
-    lock_take(&v->mounts_lock);
-    int err = mount_attach(v, m, at ? &top : NULL);
-    lock_drop(&v->mounts_lock);
-    path_put(&top);
-    if (err) {
-        dentry_put(m->root);
-        free(m->source);
-        free(m);
-    }
-    return err;
-}
-int vfs_mount(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
-              const char *source) {
-    return mount_at(v, sb, sb->root, at, flags, 0, source);
-}
-int vfs_mount_locked(struct vfs *v, struct superblock *sb, const struct path *at, unsigned flags,
-                     unsigned locked_flags, const char *source) {
-    return mount_at(v, sb, sb->root, at, flags, locked_flags, source);
-}
-int vfs_bind(struct vfs *v, const struct path *from, const struct path *at, unsigned flags,
-             const char *source) {
-    ref_get(&from->mnt->sb->active);
-    int err = mount_at(v, from->mnt->sb, from->dentry, at, flags, 0, source);
-    if (err)
-        super_put(from->mnt->sb);
-    return err;
-}
-
-static int may_umount(struct mount *m) {
-    if (!m->ns)
-        return -LINUX_EINVAL;
-    if (m->locked)
-        return -LINUX_EINVAL;
-    if (m == m->ns->root || !list_empty(&m->children))
-        return -LINUX_EBUSY;
-    return ref_read(&m->refs) > 2 ? -LINUX_EBUSY : 0;  // the table's, and the caller's
-}
-int vfs_umount(struct vfs *v, const struct path *at) {
-    struct mount *m = at->mnt;
-    if (at->dentry != m->root)
-        return -LINUX_EINVAL;
-    lock_take(&v->mounts_lock);
-    int err = may_umount(m);
-    if (!err)
-        mount_unlink(v, m);
-    lock_drop(&v->mounts_lock);
-    if (!err)
-        mount_put_left(m);
-    return err;
-}
-// The end of the sandbox: what lies on others first (a moved mount may be older than what it lies on). No
-// namespace but the first is left.
-void mounts_destroy(struct vfs *v);
-void mounts_destroy(struct vfs *v) {
-    while (!list_empty(&v->mounts)) {
-        struct mount *m = container_of(v->mounts.prev, struct mount, link);
-        while (!list_empty(&m->children))
-            m = list_first(&m->children, struct mount, sibling);
-        mount_unlink(v, m);
-        invariant(ref_read(&m->refs) == 1);
-        mount_put_left(m);
-    }
+bool dentry_lies_below(const struct dentry *d, const struct dentry *top) {
+    if (d == top)
+        return true;
+    if (d->sb != top->sb)
+        return false;
+    LOCKED(&top->sb->vfs->dcache);
+    while (!mount_same_place(d, top) && d->parent != d)
+        d = d->parent;
+    return mount_same_place(d, top);
 }
 
 int vfs_root(struct vfs *v, struct path *out) {
@@ -264,30 +238,6 @@ int vfs_root(struct vfs *v, struct path *out) {
     path_get(out);
     return 0;
 }
-int mount_parent_id(struct vfs *v, struct mount *m) {
-    LOCKED(&v->mounts_lock);
-    return m->parent ? m->parent->id : m->id;
-}
-// fn runs without a lock, on mounts that are kept alive for it.
-void vfs_for_each_mount(struct vfs *v, void (*fn)(void *arg, struct mount *m), void *arg) {
-    int done = -1;
-    for (;;) {
-        struct mount *m, *next = NULL;
-        lock_take(&v->mounts_lock);
-        list_for_each(m, &v->mounts, link)
-            if (m->id > done) {
-                next = mount_get(m);
-                break;
-            }
-        lock_drop(&v->mounts_lock);
-        if (!next)
-            return;
-        done = next->id;
-        fn(arg, next);
-        mount_put(next);
-    }
-}
-
 // ---- A path as text ---------------------------------------------------------------------------------------
 // Written from the end of the buffer toward its start.
 struct back {
@@ -334,4 +284,26 @@ int64_t path_text(struct vfs *v, const struct path *p, const struct path *root, 
     size_t len = (size_t)(buf + size - b.p);
     memmove(buf, b.p, len);
     return (int64_t)len - 1;
+}
+int64_t mount_root_text(struct mount *m, char *buf, size_t size) {
+    static const char deleted[] = "//deleted";
+    struct vfs *v = m->sb->vfs;
+    struct back b = {buf, buf + size};
+    LOCKED(&v->dcache);
+    const struct dentry *d = m->root;
+    bool named = d->parent != d, gone = named && !d->hashed && !d->sb->no_dcache;
+    bool ok = push(&b, "", 1) && (!gone || push(&b, deleted, sizeof deleted - 1));
+    if (!named)
+        ok = ok && push(&b, d == d->sb->root ? "/" : d->name, d == d->sb->root ? 1 : strlen(d->name));
+    for (; ok && d->parent != d; d = d->parent)
+        ok = push(&b, d->name, strlen(d->name)) && push(&b, "/", 1);
+    if (!ok)
+        return -LINUX_ENAMETOOLONG;
+    size_t len = (size_t)(buf + size - b.p);
+    memmove(buf, b.p, len);
+    return (int64_t)len - 1;
+}
+int super_options(struct superblock *sb, char *buf, size_t size) {
+    LOCKED(&sb->vfs->mounts_lock);
+    return sb->options ? snprintf(buf, size, "%s", sb->options) : 0;
 }

@@ -5,6 +5,7 @@
 #include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 
 struct open_req {
@@ -138,6 +139,8 @@ static int claim_and_open(struct file *f, const struct vfs_ctx *ctx) {
 static int truncate_opened(const struct open_req *r, struct file *f) {
     struct vfs_attr a = {.size = 0, .mtime = inode_now()};
     unsigned kill = inode_must_drop_priv(f->inode, &r->ctx->cred);
+    if (f->mode & FMODE_NO_TRUNCATE)
+        return -LINUX_EACCES;
     int err = f->mode & FMODE_WRITE ? 0 : inode_write_begin(f->inode);
     if (err)
         return err;
@@ -156,12 +159,17 @@ static int file_for(const struct open_req *r, const struct path *p, struct file 
         return err;
     // What is done at open only does not stay in the file's flags.
     unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | VFS_O_EXEC);
-    *out = file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
+    unsigned mode = mode_of(r->flags, inode_type(i)) | (r->created ? FMODE_CREATED : 0);
+    *out = file_new(r->ctx->vfs, p, flags, mode);
     return *out ? 0 : -LINUX_ENOMEM;
 }
+static int may_open_file(const struct open_req *r, struct file *f) {
+    int err = landlock_may_open(&r->ctx->cred, f);
+    return err ? err : break_leases(r, f);
+}
 static int open_new(const struct open_req *r, struct file *f) {
-    int err = break_leases(r, f);
-    if (err) {
+    int err = may_open_file(r, f);
+    if (err) {  // counted nowhere
         f->mode &= FMODE_PATH | FMODE_LEASED;
         return err;
     }
@@ -227,7 +235,10 @@ static int create(struct open_req *r, const struct path *parent, struct dentry *
     struct inode *dir = parent->dentry->inode;
     if (path_read_only(parent))
         return -LINUX_EROFS;
-    int err = may_create(dir, &r->ctx->cred);
+    int err = landlock_may(&r->ctx->cred, parent, LINUX_LANDLOCK_ACCESS_FS_MAKE_REG);
+    if (err)
+        return err;
+    err = may_create(dir, &r->ctx->cred);
     if (err)
         return err;
     if (!dir->ops->create)

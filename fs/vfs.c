@@ -4,12 +4,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fs/core.h"
+#include "fs/mnt_ns.h"
 #include <string.h>
 
 #define MNT_NS_FIRST 0xeffffff8u  // the number of the first namespace of mounts, as Linux has it
 #define BUCKETS 256u  // to begin with; the dentry cache grows them
-
-void mounts_destroy(struct vfs *v);
 
 static const struct super_ops anon_super_ops;
 static const struct inode_ops anon_root_ops;
@@ -73,7 +72,8 @@ static void locks_init(struct vfs *v) {
         lock_init(&v->append[i], RANK_FILE_POS);
 }
 static void vfs_release(struct vfs *v) {
-    free(v->ns);  // its mounts have gone already
+    if (v->ns)
+        mnt_ns_put(v->ns);
     if (v->shm)
         mount_put(v->shm);
     for (int i = 0; i < NAMELESS_KINDS; i++)
@@ -102,9 +102,10 @@ struct vfs *vfs_create(void) {
         return NULL;
     locks_init(v);
     knobs_init(&v->knobs);
+    v->landlock.max = LANDLOCK_BYTES;
     list_init(&v->lru);
-    list_init(&v->mounts);
     list_init(&v->lock_waits);
+    list_init(&v->fan_groups);
     v->seed = random_u64() | 1;
     v->bucket_mask = BUCKETS - 1;
     v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);
@@ -119,7 +120,6 @@ struct vfs *vfs_create(void) {
     return v;
 }
 void vfs_destroy(struct vfs *v) {
-    mounts_destroy(v);
     invariant(ref_read(&v->ns->ns.refs) == 1);
     vfs_release(v);
 }

@@ -17,6 +17,7 @@
 #include "base/refcount.h"
 #include "base/waitq.h"
 #include "fs/acl.h"
+#include "fs/mount.h"
 #include "fs/nsfs.h"
 #include "fs/uio.h"
 #include <stdatomic.h>
@@ -25,6 +26,7 @@
 #include <stdint.h>
 
 struct budget;
+struct landlock_domain;
 struct inode;
 struct dentry;
 struct mount;
@@ -33,17 +35,13 @@ struct superblock;
 struct vfs;
 
 // ---- Whose request it is ----------------------------------------------------------------------------------
-struct path {
-    struct mount *mnt;  // both borrowed or both owned, as the holder says; {NULL, NULL} is "none"
-    struct dentry *dentry;
-};
-
 struct vfs_cred {  // a view of the caller's credentials, for permission checks
     uint32_t fsuid, fsgid;
     const uint32_t *groups;  // sorted
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
     const struct id_map *uids, *gids;  // NULL: the first one
+    const struct landlock_domain *landlock;  // fs/landlock.h; NULL: none
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -171,6 +169,8 @@ struct file_ops {
     // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
     // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
+    // Where in that descriptor [*off, +len) is, when not there: moves *off. 0 or -LINUX_EINVAL. May be NULL.
+    int (*mmap_at)(struct file *f, uint64_t *off, uint64_t len);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
     // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks
     // held.
@@ -193,12 +193,15 @@ struct superblock {
     uint64_t magic;               // [c] statfs f_type
     struct dentry *root;          // [c] owned
     struct lock rename_lock;      // directory renames
-    bool read_only;               // [c]
+    _Atomic bool read_only;       // [a]
+    struct ns *owner;             // [c] owned: the user namespace that it was mounted in; NULL: the first
+    char *options;                // [mounts lock] owned: for /proc/mounts, each with its comma; or NULL
     bool revealing;               // [c] shows more than files of who mounts it (proc, sysfs)
     bool no_dcache;               // [c] names are looked up each time (procfs)
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
+    struct list marks;            // under the lock of fs/notify.c: of fanotify
 };
 
 struct inode {
@@ -223,8 +226,8 @@ struct inode {
     _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
     _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
     _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
+    _Atomic uint8_t write_hint;            // [a] LINUX_RWH_*
     _Atomic bool file_caps;                // [a] there is a security.capability
-    _Atomic uint8_t write_hint;            // [a] F_SET_RW_HINT: kept for who asks
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool stays_empty;              // [c] a directory in which nothing is ever found
     bool linkable;                 // [i] made by O_TMPFILE: link(2) may give it its first name
@@ -254,35 +257,6 @@ struct dentry {
     void *priv;               // the file system's own
 };
 
-// What a group of processes sees mounted: a tree, to which other namespaces have no way.
-struct mnt_ns {
-    struct ns ns;
-    struct vfs *vfs;     // [c] borrowed
-    struct mount *root;  // [m] borrowed; NULL: nothing is mounted
-};
-
-struct mount {
-    struct refcount refs;
-    struct superblock *sb;       // [c] owned
-    struct dentry *root;         // [c] owned
-    // [m] owned. [m]: written under the mounts lock and the dcache lock, read under either
-    struct mount *parent;
-    struct dentry *mountpoint;   // [m] owned
-    struct list link;            // [m] in vfs->mounts
-    struct list children;        // [m] mounts that lie on this one
-    struct list sibling;         // [m] in parent->children
-    struct mnt_ns *ns;           // [m] borrowed; NULL: it lies nowhere, or on such a one (mount_leave())
-    struct path left;            // [m] owned: the place that it was taken off, to be put when no lock is held
-    struct mount *copy;          // [m] of no meaning but while its tree is copied
-    _Atomic unsigned flags;      // LINUX_MS_RDONLY, NOSUID, NODEV, NOEXEC
-    // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could
-    // else see or do what it was there to keep from
-    bool locked;
-    unsigned locked_flags;
-    int id;
-    char *source;
-};
-
 #define FMODE_READ  1u
 #define FMODE_WRITE 2u
 #define FMODE_SEEK  4u  // has an offset; pread and pwrite work
@@ -294,8 +268,11 @@ struct mount {
 // with FMODE_SEEK: `ops` keep the offset (the host's, shared with whoever has the description)
 #define FMODE_OWN_POS 32u
 #define FMODE_READER  1024u  // counted in inode->readers
+#define FMODE_TREE    4096u  // its mount, if it has no place yet, ends with it
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
-#define FMODE_CREATED 4096u  // its open(2) made the file: F_CREATED_QUERY
+#define FMODE_CREATED     8192u   // its open(2) made the file: F_CREATED_QUERY
+#define FMODE_NO_TRUNCATE 16384u  // who opened it may not (fs/landlock.h)
+#define FMODE_NO_IOCTL    32768u  // of a device, likewise
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 
@@ -336,17 +313,21 @@ int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, un
              const char *source);
 int vfs_root(struct vfs *vfs, struct path *out);  // out owned: of the first namespace
 
-// Calls fn for each mount in order, with no lock that fn could miss; for /proc/mounts.
-void vfs_for_each_mount(struct vfs *vfs, void (*fn)(void *arg, struct mount *m), void *arg);
-int mount_parent_id(struct vfs *vfs, struct mount *m);  // its own id for the root
 uint64_t vfs_new_dev(struct vfs *vfs);  // a fresh anonymous device number
 
+struct mount *mount_get(struct mount *m);
+void mount_put(struct mount *m);  // m may be NULL
 void path_get(const struct path *p);
 void path_put(const struct path *p);                     // nothing in it: nothing to do
 #define cleanup_path __attribute__((cleanup(path_put)))  // struct path p cleanup_path = {0};
 // The path's text as seen from root, into buf; "(unreachable)" and " (deleted)" as Linux writes them. Length
 // without NUL, or -LINUX_ENAMETOOLONG.
 int64_t path_text(struct vfs *vfs, const struct path *p, const struct path *root, char *buf, size_t size);
+
+// Where a mount begins within its file system, as mountinfo has it.
+int64_t mount_root_text(struct mount *m, char *buf, size_t size);
+// For /proc/mounts, each option after a comma. The length; 0: none.
+int super_options(struct superblock *sb, char *buf, size_t size);
 
 // ---- Path walk (fs/namei.c) -------------------------------------------------------------------------------
 #define WALK_FOLLOW    1u  // follow a symlink in the last component
@@ -403,6 +384,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
 // Times in ns; VFS_TIME_NOW, VFS_TIME_OMIT.
 #define VFS_TIME_NOW  INT64_MAX
 #define VFS_TIME_OMIT (INT64_MAX - 1)
+bool vfs_owns(const struct inode *i, const struct vfs_cred *c);  // or may do as if it did (CAP_FOWNER)
 int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime);
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size);
 int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size);
@@ -526,6 +508,8 @@ struct tmpfs_opts {
     uint64_t max_bytes, max_inodes;  // 0: no limit of its own (vfs_limit_memory() holds for all together)
 };
 int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock **out);
+// Other limits for one that is used; each, if it is to be another. EINVAL: more is used.
+int tmpfs_limit(struct superblock *sb, bool set_bytes, uint64_t bytes, bool set_inodes, uint64_t inodes);
 // A tmpfs with the usual nodes. open_tty: how /dev/tty finds the caller's terminal; sets f->ops, f->priv.
 int devfs_create(struct vfs *vfs, struct superblock **out);
 // Pseudo-terminals: an instance of its own each time.
@@ -560,7 +544,7 @@ struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint3
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 bool eventfd_is(const struct file *f);
-void eventfd_add(struct file *f);  // one event, by the kernel: never waits, may overflow
+void eventfd_signal(struct file *f);  // one event more, of the kernel's own; f is one
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);
@@ -576,8 +560,5 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
 // still.
 int memfd_add_seals(struct file *f, unsigned seals);
 int memfd_get_seals(struct file *f);
-// An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
-// Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.
-int hostfd_open(struct vfs *vfs, int fd, struct file **out);
 
 #endif

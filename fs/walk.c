@@ -2,6 +2,7 @@
 // The path walk. Over cached names it runs under one hold of the dcache lock, takes no reference and
 // allocates nothing; it drops the lock, after pinning where it is, only for a name that is not cached, a
 // symlink, or a directory with its own permission check. Called by namei.c and open.c.
+#include "abi/misc.h"
 #include "fs/core.h"
 #include <string.h>
 
@@ -158,7 +159,8 @@ static int may_follow(const struct walk *w, const struct inode *link) {
 
 int walk_into_link(struct walk *w, struct dentry *link) {
     struct inode *i = link->inode;
-    if ((w->flags & WALK_NO_LINKS) || ++w->links > WALK_MAX_LINKS)
+    if ((w->flags & WALK_NO_LINKS) || ++w->links > WALK_MAX_LINKS ||
+        (w->cur.mnt->flags & LINUX_MS_NOSYMFOLLOW))
         return -LINUX_ELOOP;
     if (i->ops->jump)
         return jump(w, link);

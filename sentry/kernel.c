@@ -14,6 +14,7 @@
 #include "sentry/proc/task_impl.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/run/limits.h"
 #include "sentry/run/park.h"
 #include "sentry/seccomp/seccomp.h"
@@ -120,7 +121,8 @@ static bool first_namespaces(struct kernel *k) {
     k->uts = uts_ns_new(k->vfs, UTS_NS_FIRST, owner);
     k->pid_ns = pid_ns_first(k);
     k->cgroup_ns = plain_ns(k, NS_CGROUP, CGROUP_NS_FIRST);
-    k->time_ns = plain_ns(k, NS_TIME, TIME_NS_FIRST);
+    struct time_ns *time = time_ns_new(k->vfs, TIME_NS_FIRST, owner);
+    k->time_ns = time ? &time->ns : NULL;
     bool ok = k->uts && k->pid_ns && k->cgroup_ns && k->time_ns;
     k->nsproxy = ok ? nsproxy_first(k) : NULL;
     return k->nsproxy;
@@ -144,6 +146,7 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     list_init(&k->sessions);
     timers_init(&k->timers);
     epoll_graph_init(&k->epolls);
+    uring_set_init(&k->urings);
     async_queue_init(&k->async);
     watch_file_ends(k, true);
     futex_table_init(&k->futexes);
@@ -238,6 +241,7 @@ bool kernel_end(struct kernel *k) {
     watch_file_ends(k, false);
     async_queue_destroy(&k->async);
     epoll_graph_destroy(&k->epolls);
+    uring_set_destroy(&k->urings);
     return clean;
 }
 void kernel_free(struct kernel *k) {

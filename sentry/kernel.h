@@ -13,6 +13,7 @@
 #include "sentry/proc/task.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/time/timer.h"
+#include "sentry/uring/uring_set.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -75,6 +76,7 @@ struct kernel {
     struct ipc_ns ipc;           // [own]
     struct key_table *keys;      // [c] owned; [own] (sentry/keys/keys.h)
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
+    struct uring_set urings;     // [own]
     struct nets nets;            // [own]
     struct net_ns net;           // [own] the first network namespace
     // the machine, as guests see it

@@ -4,8 +4,7 @@
 #include "abi/poll.h"
 #include "fs/core.h"
 
-// Writers get to one less; an event of the kernel's own may overflow to it, eventfd(2).
-#define EVENT_MAX UINT64_MAX
+#define EVENT_MAX UINT64_MAX  // reached by eventfd_signal() alone; writes go up to one less
 
 struct eventfd {
     struct lock lock;
@@ -55,8 +54,8 @@ static uint32_t eventfd_poll(struct file *f, struct waiter *w) {
     if (w)
         waitq_add(&e->wait, w);
     LOCKED(&e->lock);
-    return (e->count ? LINUX_POLLIN : 0) | (e->count == EVENT_MAX ? LINUX_POLLERR : 0) |
-           (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0);
+    return (e->count ? LINUX_POLLIN : 0) | (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0) |
+           (e->count == EVENT_MAX ? LINUX_POLLERR : 0);
 }
 static void eventfd_release(struct file *f) {
     struct eventfd *e = f->priv;
@@ -72,7 +71,10 @@ static const struct file_ops eventfd_ops = {.read = eventfd_read,
                                             .release = eventfd_release,
                                             .seek = SEEK_NOWHERE};
 
-void eventfd_add(struct file *f) {
+bool eventfd_is(const struct file *f) { return f->ops == &eventfd_ops; }
+
+// It does not wait for room: the counter stays at its end, which is an error (eventfd(2), "overflow").
+void eventfd_signal(struct file *f) {
     struct eventfd *e = f->priv;
     lock_take(&e->lock);
     e->count += e->count < EVENT_MAX;
@@ -80,8 +82,6 @@ void eventfd_add(struct file *f) {
     lock_drop(&e->lock);
     waitq_wake(&e->wait, LINUX_POLLIN | (over ? LINUX_POLLERR : 0));
 }
-
-bool eventfd_is(const struct file *f) { return f->ops == &eventfd_ops; }
 
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out) {
     static const struct inode_ops no_ops;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nodes of tmpfs: making, attributes, files, symlinks, the end. Names are in names.c, bytes in data.c.
 #include "abi/fileattr.h"
+#include "abi/misc.h"
 #include "fs/tmpfs/node.h"
 #include <string.h>
 
@@ -158,6 +159,11 @@ void tmpfs_accessed(struct inode *i, unsigned flags) {
     if (a->atime <= a->mtime || a->atime <= a->ctime || a->atime < now - day)
         a->atime = now;
 }
+void tmpfs_used(struct file *f) {
+    const unsigned none = LINUX_MS_NOATIME | (inode_is_dir(f->inode) ? LINUX_MS_NODIRATIME : 0);
+    if (!f->path.mnt || !(f->path.mnt->flags & none))
+        tmpfs_accessed(f->inode, atomic_load_explicit(&f->flags, memory_order_relaxed));
+}
 static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
     struct inode *i = f->inode;
     struct tnode *n = tnode(i);
@@ -165,7 +171,7 @@ static int64_t file_read(struct file *f, struct uio *u, uint64_t off) {
         return tsuper(i)->origin->read(f, u, off);
     lock_nested(&i->lock);
     int64_t got = tdata_read(n, u, off);
-    tmpfs_accessed(i, atomic_load_explicit(&f->flags, memory_order_relaxed));
+    tmpfs_used(f);
     lock_drop(&i->lock);
     return got;
 }

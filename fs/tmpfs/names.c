@@ -326,7 +326,7 @@ static uint64_t parent_ino(struct dentry *d) {
 static int dir_readdir(struct file *f, struct readdir_sink *s, uint64_t *off) {
     struct inode *dir = f->inode;
     struct tnode *n = tnode(dir);
-    tmpfs_accessed(dir, atomic_load_explicit(&f->flags, memory_order_relaxed));
+    tmpfs_used(f);
     if (*off == 0) {
         if (!s->emit(s, ".", 1, dir->attr.ino, LINUX_DT_DIR, 1))
             return 0;

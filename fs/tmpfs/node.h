@@ -22,7 +22,7 @@
 
 // What is taken of a limit. Each tmpfs has its own and takes part in the sandbox' (struct vfs_memory).
 struct tquota {
-    uint64_t max_pages, max_bytes;  // [c] 0: no limit
+    _Atomic uint64_t max_pages, max_bytes;  // [a] 0: no limit
     _Atomic uint64_t pages, bytes;  // [a] of data; of inodes and attributes
 };
 // All tmpfs of a sandbox, memfds, shared anonymous memory and SysV segments. Stores through a mapping make
@@ -200,6 +200,7 @@ int tmpfs_getattr(struct inode *i, struct vfs_attr *a);
 int tmpfs_setattr(struct inode *i, const struct vfs_attr *a, unsigned which);
 int tmpfs_set_flags(struct inode *i, uint32_t was, uint32_t flags);
 void tmpfs_accessed(struct inode *i, unsigned flags);  // LINUX_O_*; the inode's lock is held
+void tmpfs_used(struct file *f);                       // the same, as its mount has it
 void tmpfs_evict(struct inode *i);
 // Puts an inode (taken over on success) into a directory by name; for what a file system is born with.
 int tmpfs_add(struct inode *dir, const char *name, struct inode *i);

@@ -53,6 +53,9 @@ uint64_t vfs_memory_used(struct vfs *vfs) {
 }
 bool sb_is_tmpfs(const struct superblock *sb) { return sb->ops == &tmpfs_super_ops; }
 
+static uint64_t pages_of(uint64_t bytes) { return bytes / GUEST_PAGE_SIZE + (bytes % GUEST_PAGE_SIZE != 0); }
+static uint64_t bytes_of_inodes(uint64_t n) { return n < UINT64_MAX / INODE_BYTES ? n * INODE_BYTES : 0; }
+
 static int make_root(struct superblock *sb, const struct tmpfs_opts *o) {
     struct vfs_attr a = {.mode = LINUX_S_IFDIR | (o->mode & LINUX_S_IALLUGO),
                          .uid = o->uid,
@@ -74,8 +77,8 @@ int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock 
     struct tsuper *s = znew(struct tsuper);
     sb->priv = s;
     if (s) {
-        s->quota.max_pages = o->max_bytes / GUEST_PAGE_SIZE + (o->max_bytes % GUEST_PAGE_SIZE != 0);
-        s->quota.max_bytes = o->max_inodes * INODE_BYTES;
+        s->quota.max_pages = pages_of(o->max_bytes);
+        s->quota.max_bytes = bytes_of_inodes(o->max_inodes);
         s->memory = vfs->memory;
     }
     if (!s || make_root(sb, o)) {
@@ -83,5 +86,19 @@ int tmpfs_create(struct vfs *vfs, const struct tmpfs_opts *o, struct superblock 
         return -LINUX_ENOMEM;
     }
     *out = sb;
+    return 0;
+}
+
+static bool is_less(_Atomic uint64_t *used, uint64_t max) { return max && max < atomic_load(used); }
+
+int tmpfs_limit(struct superblock *sb, bool set_bytes, uint64_t bytes, bool set_inodes, uint64_t inodes) {
+    struct tsuper *s = sb->priv;
+    uint64_t pages = pages_of(bytes), own = bytes_of_inodes(inodes);
+    if ((set_bytes && is_less(&s->quota.pages, pages)) || (set_inodes && is_less(&s->quota.bytes, own)))
+        return -LINUX_EINVAL;
+    if (set_bytes)
+        s->quota.max_pages = pages;
+    if (set_inodes)
+        s->quota.max_bytes = own;
     return 0;
 }

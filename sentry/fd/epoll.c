@@ -14,11 +14,14 @@
 // innermost, because those run under the lock of the file's queue. A set's own queue is woken with that lock
 // held (waitq_wake_nested), which has no cycles either.
 #include "sentry/fd/epoll.h"
+#include "abi/caps.h"
 #include "abi/ioctl.h"
+#include "abi/poll.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
 #include "fs/vfs.h"
 #include "sentry/fd/async.h"
+#include "sentry/proc/cred.h"
 #include <stdlib.h>
 
 #define MAX_WATCHES (1u << 20)  // of the whole sandbox; proc/sys/fs/epoll/max_user_watches
@@ -37,9 +40,8 @@ struct epoll {
     struct lock ready_lock;     // RANK_READY
     struct list ready;          // [ready_lock]
     struct file *file;          // [c] borrowed: our own
-    struct linux_epoll_params params;  // [lock]
+    _Atomic(struct linux_epoll_params) params;  // of busy polling, of which there is none here
 };
-#define POLL_WEIGHT 64  // events of a device that one look takes, as Linux has it
 
 struct item {
     struct rb_node node;
@@ -412,31 +414,26 @@ static void epoll_release(struct file *f) {
     free(ep);
 }
 
-// Busy polling, ioctl_eventpoll(2): nobody polls a device here, so what is asked for is checked, kept and
-// told.
+#define BUSY_BUDGET 64  // more is for CAP_NET_ADMIN (NAPI_POLL_WEIGHT of Linux)
+static int set_params(struct epoll *ep, uint64_t arg, struct uaccess *ua) {
+    struct linux_epoll_params p;
+    if (ua->in(ua, &p, uaddr(arg), sizeof p) < 0)
+        return -LINUX_EFAULT;
+    if (p.pad || p.busy_poll_usecs > INT32_MAX || p.prefer_busy_poll > 1)
+        return -LINUX_EINVAL;
+    if (p.busy_poll_budget > BUSY_BUDGET && !task_capable(ua->task, LINUX_CAP_NET_ADMIN))
+        return -LINUX_EPERM;
+    atomic_store(&ep->params, p);
+    return 0;
+}
 static int64_t epoll_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     struct epoll *ep = f->priv;
-    struct linux_epoll_params p;
-    switch (cmd) {
-    case LINUX_EPIOCSPARAMS:
-        if (ua->in(ua, &p, uaddr(arg), sizeof p) < 0)
-            return -LINUX_EFAULT;
-        if (p.pad || p.prefer_busy_poll > 1 || p.busy_poll_usecs > INT32_MAX)
-            return -LINUX_EINVAL;
-        if (p.busy_poll_budget > POLL_WEIGHT)  // LIMIT: more is refused, also to who has CAP_NET_ADMIN
-            return -LINUX_EPERM;
-        lock_take(&ep->lock);
-        ep->params = p;
-        lock_drop(&ep->lock);
-        return 0;
-    case LINUX_EPIOCGPARAMS:
-        lock_take(&ep->lock);
-        p = ep->params;
-        lock_drop(&ep->lock);
-        return ua->out(ua, uaddr(arg), &p, sizeof p) < 0 ? -LINUX_EFAULT : 0;
-    default:
+    if (cmd == LINUX_EPIOCSPARAMS)
+        return set_params(ep, arg, ua);
+    if (cmd != LINUX_EPIOCGPARAMS)
         return -LINUX_EINVAL;
-    }
+    struct linux_epoll_params p = atomic_load(&ep->params);
+    return ua->out(ua, uaddr(arg), &p, sizeof p) < 0 ? -LINUX_EFAULT : 0;
 }
 
 static const struct file_ops epoll_fops = {

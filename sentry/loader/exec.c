@@ -26,6 +26,7 @@
 #include "sentry/signal/signal.h"
 #include "sentry/strace/trace.h"
 #include "sentry/time/posix_timers.h"
+#include "sentry/time/time_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,7 +181,7 @@ static int make_private(struct task *t, struct exec *e) {
         return -LINUX_ENOMEM;
     if (ref_read(&t->files->refs) > 1 && !(e->files = fdtable_copy(t->files)))
         return -LINUX_ENOMEM;
-    return 0;
+    return time_ns_enter_children(t);
 }
 
 static void new_signals(struct task *t, struct exec *e) {
@@ -265,6 +266,7 @@ static int64_t commit(struct task *t) {
     become_leader(t);
     if (e->old)
         trace_exit(t, 0);
+    uring_task_ends(t);
     new_signals(t, e);
     new_identity(t, e);
     new_memory(t, e);

@@ -16,6 +16,7 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/task.h"
+#include "sentry/time/time_ns.h"
 #include <string.h>
 
 #define NAUX 22  // entries at most, AT_NULL included
@@ -37,10 +38,10 @@ static uint64_t min_sigstack(const struct plat_layout *l) {
     return (l->fpstate_size + 4 + 440 + 3 * 63 + 15) & ~15ull;
 }
 
-static void fill_aux(struct stack *s, const struct exec_image *x) {
+static void fill_aux(struct stack *s, const struct task *t, const struct exec_image *x) {
     const struct plat_layout *l = x->mm->layout;
     const struct cred *c = x->cred;
-    if (l->vdso)
+    if (l->vdso && !time_ns_children_shifted(t))  // it reads the host's clocks as they are
         aux(s, LINUX_AT_SYSINFO_EHDR, l->vdso);
     aux(s, LINUX_AT_MINSIGSTKSZ, min_sigstack(l));
     aux(s, LINUX_AT_HWCAP, l->hwcap);
@@ -75,12 +76,12 @@ static uint64_t *fill_pointers(uint64_t *p, const struct exec_args *a, uint64_t 
     return p;
 }
 
-static void place(struct stack *s, const struct exec_image *x) {
+static void place(struct stack *s, const struct task *t, const struct exec_image *x) {
     s->execfn = x->stack_top - 8 - (strlen(x->path) + 1);
     s->strings = s->execfn - x->args.len;
     s->random = (s->strings - 16 - 8) & ~15ull;
     s->platform = s->random + 16;
-    fill_aux(s, x);
+    fill_aux(s, t, x);
     uint64_t words = 1 + x->args.argc + 1 + x->args.envc + 1 + s->naux;
     s->sp = (s->random - words * 8) & ~15ull;
 }
@@ -129,7 +130,7 @@ static int zero_ends(const struct exec_image *x) {
 
 int exec_finish(struct task *t, struct exec_image *x) {
     struct stack s = {0};
-    place(&s, x);
+    place(&s, t, x);
     int r = zero_ends(x);
     if (r == 0)
         r = write_stack(x, &s);

@@ -15,6 +15,7 @@
 #include "sentry/proc/pid_ns.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/uts_ns.h"
+#include "sentry/time/time_ns.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,11 +59,8 @@ static int new_cgroup(struct task *t, struct ns *owner, struct ns **out) {
 // ---- All kinds --------------------------------------------------------------------------------------------
 // How a new one comes from what t has; NULL: not served.
 static int (*const makers[NS_KINDS])(struct task *t, struct ns *owner, struct ns **out) = {
-    [NS_UTS] = new_uts,
-    [NS_PID] = pid_ns_make,
-    [NS_IPC] = ipc_ns_make,
-    [NS_CGROUP] = new_cgroup,
-    [NS_NET] = net_ns_make,
+    [NS_UTS] = new_uts,       [NS_PID] = pid_ns_make, [NS_IPC] = ipc_ns_make,
+    [NS_CGROUP] = new_cgroup, [NS_NET] = net_ns_make, [NS_TIME] = time_ns_make,
 };
 
 static bool is_served(uint64_t flags) {
@@ -82,7 +80,10 @@ static int make_one(struct task *t, struct nsproxy *p, enum ns_kind kind, struct
         return err;
     }
     n->charged = true;
-    nsproxy_set(p, kind, n);
+    if (kind == NS_TIME)
+        nsproxy_set_time_for_children(p, n);
+    else
+        nsproxy_set(p, kind, n);
     return 0;
 }
 
@@ -161,7 +162,10 @@ static int make_and_put(struct task *t, struct task *c, uint64_t flags) {
     return 0;
 }
 
-int namespaces_for_child(struct task *t, struct task *c, uint64_t flags) { return make_and_put(t, c, flags); }
+int namespaces_for_child(struct task *t, struct task *c, uint64_t flags) {
+    int err = make_and_put(t, c, flags);
+    return err < 0 || (flags & LINUX_CLONE_VM) ? err : time_ns_enter_children(c);
+}
 int namespaces_unshare(struct task *t, uint64_t flags) { return make_and_put(t, t, flags); }
 
 // ---- setns ------------------------------------------------------------------------------------------------
@@ -213,8 +217,10 @@ static int prepare_entry(struct task *t, struct ns *const wanted[], struct new_s
         if (!s->proxy && !(s->proxy = nsproxy_copy(t->nsproxy)))
             return -LINUX_ENOMEM;
         nsproxy_set(s->proxy, i, ns_get(wanted[i]));
-        if (i == NS_TIME)
+        if (i == NS_TIME) {
+            time_ns_freeze(wanted[i]);
             nsproxy_set_time_for_children(s->proxy, ns_get(wanted[i]));
+        }
     }
     return err;
 }

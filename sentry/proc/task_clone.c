@@ -112,6 +112,7 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     c->ioprio = t->ioprio;
     c->cpu_mask = t->cpu_mask;
     c->personality = t->personality;
+    c->mempolicy = t->mempolicy;
     c->timer_slack = c->timer_slack_default = t->timer_slack;
     c->forked_no_exec = true;
     return 0;

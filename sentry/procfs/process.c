@@ -7,8 +7,10 @@
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/proc/nsproxy.h"
+#include "sentry/proc/user_ns.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
+#include "sentry/time/time_ns.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +112,64 @@ static int show_timerslack(struct proc_text *x, const struct proc_node *n) {
 
 static const char io_text[] = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
                               "cancelled_write_bytes: 0\n";
+
+// ---- Offsets of time --------------------------------------------------------------------------------------
+// Of the namespace that children will be in.
+static struct ns *time_behind(const struct proc_node *n) {
+    struct task *t = proc_task(n);
+    if (!t)
+        return NULL;
+    struct ns *found = task_ns_for_children(t, NS_TIME);
+    task_put(t);
+    return found;
+}
+
+static int show_timens_offsets(struct proc_text *x, const struct proc_node *n) {
+    struct time_offsets o;
+    struct ns *time = time_behind(n);
+    if (!time)
+        return -LINUX_ESRCH;
+    time_ns_offsets(time, &o);
+    ns_put(time);
+    proc_printf(x, "%-10s %10lld %9ld\n%-10s %10lld %9ld\n", "monotonic", (long long)o.monotonic.tv_sec,
+                (long)o.monotonic.tv_nsec, "boottime", (long long)o.boottime.tv_sec,
+                (long)o.boottime.tv_nsec);
+    return 0;
+}
+
+// One or two lines: a clock by its name or number, seconds, nanoseconds.
+static int read_offsets(char *text, struct linux_timespec ts[2], bool set[2]) {
+    unsigned n = 0;
+    for (char *line = text, *next; line && *line; line = next, n++) {
+        char clock[10];
+        long long sec;
+        unsigned long nsec;
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (n == 2 || sscanf(line, "%9s %lld %lu", clock, &sec, &nsec) != 3 || nsec >= NS_PER_SEC)
+            return -LINUX_EINVAL;
+        bool boot = !strcmp(clock, "boottime") || !strcmp(clock, "7");
+        if (!boot && strcmp(clock, "monotonic") && strcmp(clock, "1"))
+            return -LINUX_EINVAL;
+        ts[boot] = (struct linux_timespec){sec, (int64_t)nsec};
+        set[boot] = true;
+    }
+    return n ? 0 : -LINUX_EINVAL;
+}
+
+static int store_timens_offsets(const struct proc_node *n, char *text, size_t len) {
+    struct linux_timespec ts[2];
+    bool set[2] = {false, false};
+    int err = read_offsets(text, ts, set);
+    struct ns *time = err < 0 ? NULL : time_behind(n);
+    if (!time)
+        return err < 0 ? err : -LINUX_ESRCH;
+    err = task_current && task_capable_over(task_current, time, LINUX_CAP_SYS_TIME) ? 0 : -LINUX_EPERM;
+    err = err < 0 ? err : time_ns_set_offsets(time, set[0] ? &ts[0] : NULL, set[1] ? &ts[1] : NULL);
+    ns_put(time);
+    return err;
+}
 
 // ---- Namespaces -------------------------------------------------------------------------------------------
 // Which namespace a name below ns/ is of the task's; a reference, or NULL: that has ended.
@@ -270,6 +330,7 @@ static const struct proc_entry process_entries[] = {
     STORED("coredump_filter", show_coredump_filter, store_coredump_filter),
     OF_MOUNTS("mountstats", 0400, proc_show_mountstats),
     {.name = "task", .mode = LINUX_S_IFDIR | 0555, .list = &thread_list},
+    STORED("timens_offsets", show_timens_offsets, store_timens_offsets),
     PROC_FILE("timerslack_ns", show_timerslack),
     {0},
 };

@@ -6,6 +6,7 @@
 #include "sentry/procfs/cpuinfo.h"
 #include "sentry/procfs/impl.h"
 #include "sentry/run/run.h"
+#include "sentry/time/time_ns.h"
 #include <stdio.h>
 
 // ---- The caller -------------------------------------------------------------------------------------------
@@ -135,8 +136,14 @@ static int show_meminfo(struct proc_text *x, const struct proc_node *n) {
     return 0;
 }
 
+// As who reads it sees boot time.
+static uint64_t uptime(void) {
+    uint64_t ns = kernel_uptime_ns();
+    return task_current ? task_time_out(task_current, LINUX_CLOCK_BOOTTIME, ns) : ns;
+}
+
 static int show_uptime(struct proc_text *x, const struct proc_node *n) {
-    uint64_t cs = kernel_uptime_ns() / (NS_PER_SEC / 100), idle = cs * the_kernel->ncpus;
+    uint64_t cs = uptime() / (NS_PER_SEC / 100), idle = cs * the_kernel->ncpus;
     proc_printf(x, "%llu.%02llu %llu.%02llu\n", (unsigned long long)cs / 100, (unsigned long long)cs % 100,
                 (unsigned long long)idle / 100, (unsigned long long)idle % 100);
     return 0;
@@ -170,14 +177,16 @@ static int show_system_stat(struct proc_text *x, const struct proc_node *n) {
     proc_printf(x, "cpu  0 0 0 %llu 0 0 0 0 0 0\n", idle * the_kernel->ncpus);
     for (unsigned i = 0; i < the_kernel->ncpus; i++)
         proc_printf(x, "cpu%u 0 0 0 %llu 0 0 0 0 0 0\n", i, idle);
-    proc_printf(x, "intr 0\nctxt 0\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n"
-                   "softirq 0 0 0 0 0 0 0 0 0 0 0\n",
-                (unsigned long long)((real_ns() - kernel_uptime_ns()) / NS_PER_SEC), c.last, c.running);
+    proc_printf(x,
+                "intr 0\nctxt 0\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked 0\n"
+                "softirq 0 0 0 0 0 0 0 0 0 0 0\n",
+                (unsigned long long)((real_ns() - uptime()) / NS_PER_SEC), c.last, c.running);
     return 0;
 }
 
-const char procfs_filesystems[] = "nodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tpipefs\n"
-                                  "nodev\tsockfs\nnodev\toverlay\nnodev\tsysfs\n";
+const char procfs_filesystems[] =
+    "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n"
+    "nodev\tsockfs\nnodev\tpipefs\nnodev\tramfs\nnodev\tdevpts\nnodev\tmqueue\n";
 static const char version[] =
     "Linux version " KERNEL_RELEASE " (picket@picket) (gcc) #1 SMP Picket " PICKET_VERSION "\n";
 static const char devices[] =

@@ -15,6 +15,8 @@
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/queue.h"
 #include "sentry/signal/signal.h"
+#include "sentry/run/run.h"
+#include "sentry/time/time_ns.h"
 #include <string.h>
 
 // All that the files show, read in one hold of the locks.
@@ -108,7 +110,7 @@ static void take_task(struct snapshot *s, struct task *t, const struct proc_node
     s->policy = t->sched_policy;
     s->prio = t->sched_prio;
     s->cpu_mask = t->cpu_mask;
-    s->start_ns = g->start_ns;
+    s->start_ns = task_current ? task_time_out(task_current, LINUX_CLOCK_BOOTTIME, g->start_ns) : g->start_ns;
     s->children_ns = g->cpu_ns_children;
     s->cpu_ns = g->cpu_ns_dead;
     s->cred = cred_get(t->cred);

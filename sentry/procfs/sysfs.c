@@ -223,12 +223,12 @@ static const struct proc_entry system_entries[] = {
 };
 static const struct proc_entry devices_entries[] = {
     PROC_DIR("system", system_entries),
-    PROC_DIR("virtual", none),
+    PROC_DIR("virtual", sysfs_virtual_entries),
     {0},
 };
 static const struct proc_entry class_entries[] = {
     PROC_DIR("block", none),
-    PROC_DIR("net", none),
+    {.name = "net", .mode = LINUX_S_IFDIR | 0555, .list = &sysfs_class_net_list},
     PROC_DIR("tty", none),
     {0},
 };

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE,
-// NETLINK_SOCK_DIAG and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own
-// queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A
-// long list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting
-// what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// NETLINK_SOCK_DIAG, NETLINK_NETFILTER and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into
+// the asker's own queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of
+// their group. A long list (a "dump") is told part by part, as the queue is read. A queue is bounded by
+// SO_RCVBUF, counting what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; inside the namespace's where a group is told (lock_nested).
 // LIMIT: other protocols, NETLINK_AUDIT too, are EPROTONOSUPPORT.
 // Programs cannot send to each other: EPERM, or ECONNREFUSED for those who may.
 #include "abi/caps.h"
+#include "abi/nfnetlink.h"
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -23,6 +24,7 @@
 #include "sentry/run/run.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/socket/netlink.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +140,7 @@ static int netlink_connect(struct socket *s, struct task *t, const struct sock_a
     int err = unspec ? 0 : check_addr(a);
     if (err < 0)
         return err;
-    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     if (!unspec)
         bound_port(n, t);
@@ -192,6 +194,20 @@ void netlink_deliver(struct socket *s, const void *msg, size_t len) {
     enqueue(n, 0, msg, len, NULL, 0);
 }
 
+// One object alone is longer than a part: a rule of many expressions.
+static void pump_long(struct nl_sock *n) {
+    struct nl_buf b = {.p = xcalloc(1, RTNL_LONG), .cap = RTNL_LONG};
+    if (b.p)
+        rtnl_dump_part(&n->dump, &b);
+    if (!b.len) {  // it does not even fit there: the dump ends without a word, and the reader hears ENOBUFS
+        n->dump.running = false;
+        n->err = LINUX_ENOBUFS;
+        waitq_wake(&n->wait, LINUX_POLLERR);
+    } else {
+        enqueue(n, 0, b.p, b.len, NULL, 0);
+    }
+    free(b.p);
+}
 // The next part of a dump, if there is one and half of the queue is free. n->lock is held.
 static void pump(struct nl_sock *n) {
     _Alignas(4) uint8_t buf[RTNL_CHUNK];
@@ -199,7 +215,10 @@ static void pump(struct nl_sock *n) {
     if (!n->dump.running || n->cost > (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF) / 2)
         return;
     rtnl_dump_part(&n->dump, &b);
-    enqueue(n, 0, b.p, b.len, NULL, 0);
+    if (b.len || !n->dump.running)
+        enqueue(n, 0, b.p, b.len, NULL, 0);
+    else
+        pump_long(n);
 }
 static void reply(struct rtnl_out *o, const void *msg, size_t len, const void *more, size_t more_len) {
     enqueue(container_of(o, struct answers, out)->n, 0, msg, len, more, more_len);
@@ -322,7 +341,7 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
         pid = n->peer;
         groups = n->peer_groups;
     }
-    if ((pid || groups) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if ((pid || groups) && !net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     return pid ? -LINUX_ECONNREFUSED : 0;  // a group's members get nothing, and the kernel the message
 }
@@ -332,6 +351,8 @@ static enum rtnl_kind kind_of(int protocol) {
         return RTNL_DIAG;
     case LINUX_NETLINK_GENERIC:
         return RTNL_GENERIC;
+    case LINUX_NETLINK_NETFILTER:
+        return RTNL_NETFILTER;
     default:
         return RTNL_ROUTE;
     }
@@ -344,6 +365,7 @@ static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t l
     a.out.netns = netns;
     list_init(&a.news);
     a.out.net = &n->s.net->inet.links.source;
+    a.out.stack = n->s.net->inet.stack;
     a.out.portid = bound_port(n, t);
     a.out.admin = n->admin && net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN);
     {
@@ -540,11 +562,22 @@ static const struct socket_ops netlink_ops = {
     .close = netlink_close,
 };
 
+static bool is_protocol(int protocol) {
+    switch (protocol) {
+    case LINUX_NETLINK_ROUTE:
+    case LINUX_NETLINK_SOCK_DIAG:
+    case LINUX_NETLINK_NETFILTER:
+    case LINUX_NETLINK_KOBJECT_UEVENT:
+    case LINUX_NETLINK_GENERIC:
+        return true;
+    default:
+        return false;
+    }
+}
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG &&
-        protocol != LINUX_NETLINK_GENERIC && protocol != LINUX_NETLINK_KOBJECT_UEVENT)
+    if (!is_protocol(protocol))
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)

@@ -186,7 +186,7 @@ static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
         res = write_result(t, r.file, 0, res);
     aio_done(c, &(struct linux_io_event){.data = r.cb.aio_data, .obj = at, .res = res});
     if (r.tell)
-        eventfd_add(r.tell);
+        eventfd_signal(r.tell);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/landlock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fd/async.h"
 #include "sentry/fd/fdtable.h"
@@ -214,12 +215,13 @@ static int64_t set_notify(struct task *t, struct file *f, int fd, uint32_t mask)
     return err < 0 ? err : dnotify_set(f, t->files, mask);
 }
 
-// How long what is written will stay: kept for who asks. (Those of open files went with Linux 5.17.)
+// How long what is written is going to live: kept with the inode, for who asks.
 static int64_t rw_hint(struct task *t, struct file *f, unsigned cmd, uaddr_t at) {
     uint64_t hint = atomic_load(&f->inode->write_hint);
     if (cmd == LINUX_F_GET_RW_HINT)
         return copy_out_obj(t, at, &hint);
-    if (f->inode->attr.uid != t->cred->fsuid && !task_capable(t, LINUX_CAP_FOWNER))
+    TASK_VFS_CTX(t, ctx);
+    if (!vfs_owns(f->inode, &ctx.cred))
         return -LINUX_EPERM;
     if (copy_in_obj(t, &hint, at) < 0)
         return -LINUX_EFAULT;
@@ -229,9 +231,9 @@ static int64_t rw_hint(struct task *t, struct file *f, unsigned cmd, uaddr_t at)
     return 0;
 }
 
-static int64_t same_file(struct task *t, int fd, const struct file *f) {
-    struct file *other cleanup_file = fd_get(t->files, fd);
-    return other ? other == f : -LINUX_EBADF;
+static int64_t is_same_file(struct task *t, int fd, int other) {
+    struct file *f cleanup_file = fd_get(t->files, fd), *o cleanup_file = fd_get(t->files, other);
+    return f && o ? f == o : -LINUX_EBADF;
 }
 
 static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
@@ -274,6 +276,8 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
     case LINUX_F_GET_RW_HINT:
     case LINUX_F_SET_RW_HINT:
         return rw_hint(t, f, cmd, uaddr(arg));
+    case LINUX_F_CREATED_QUERY:
+        return f->mode & FMODE_CREATED ? 1 : 0;
     default:
         return -LINUX_EINVAL;
     }
@@ -292,15 +296,13 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
         int err = fd_set_cloexec(t->files, fd, arg_int(a, 2) & LINUX_FD_CLOEXEC);
         return err < 0 ? err : 0;
     }
+    case LINUX_F_DUPFD_QUERY:
+        return is_same_file(t, fd, arg_int(a, 2));
     }
-    bool of_any = cmd == LINUX_F_GETFL || cmd == LINUX_F_DUPFD_QUERY || cmd == LINUX_F_CREATED_QUERY;
+    bool of_any = cmd == LINUX_F_GETFL || cmd == LINUX_F_CREATED_QUERY;  // O_PATH too
     struct file *f cleanup_file = of_any ? fd_get(t->files, fd) : file_begun(t, fd);
     if (!f)
         return -LINUX_EBADF;
-    if (cmd == LINUX_F_DUPFD_QUERY)
-        return same_file(t, arg_int(a, 2), f);
-    if (cmd == LINUX_F_CREATED_QUERY)
-        return f->mode & FMODE_CREATED ? 1 : 0;
     int64_t r = fcntl_file(t, f, fd, cmd, arg_ulong(a, 2));
     return r == 0 && (cmd == LINUX_F_SETLK || cmd == LINUX_F_SETLKW) ? lock_still_open(t, fd, f) : r;
 }
@@ -335,7 +337,9 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     unsigned cmd = arg_u32(a, 1);
     if (!f)
         return -LINUX_EBADF;
-    int on;
+    int on = landlock_may_ioctl(f, cmd);
+    if (on)
+        return on;
     switch (cmd) {
     case LINUX_FIOCLEX:
     case LINUX_FIONCLEX:

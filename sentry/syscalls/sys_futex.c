@@ -17,6 +17,7 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/time/timeconv.h"
+#include "sentry/time/time_ns.h"
 #include <stdlib.h>
 
 #define ANY LINUX_FUTEX_BITSET_MATCH_ANY
@@ -87,6 +88,8 @@ static int read_deadline(struct task *t, uaddr_t addr, bool relative, bool realt
     int err = wait_time(t, addr, &ns);
     if (err < 0)
         return err;
+    if (!realtime && !relative)
+        ns = task_time_in(t, LINUX_CLOCK_MONOTONIC, ns);
     *out = relative ? time_after(ns) : time_deadline(ns, realtime);
     return 0;
 }

@@ -19,6 +19,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/time/cpu_timers.h"
+#include "sentry/time/time_ns.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
     struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
-    s.uptime = (int64_t)(kernel_uptime_ns() / NS_PER_SEC);
+    s.uptime = (int64_t)(task_time_out(t, LINUX_CLOCK_BOOTTIME, kernel_uptime_ns()) / NS_PER_SEC);
     uint64_t used = kernel_mem_used(t->k);
     s.freeram = used < s.totalram ? s.totalram - used : 0;
     {

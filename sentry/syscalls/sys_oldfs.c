@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Old calls about file systems: sysfs(2), by number and name, and ustat(2), by device.
+#include "fs/mnt_ns.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
+#include "sentry/proc/fs_ctx.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/syscalls/table.h"
 #include <string.h>
@@ -69,22 +71,25 @@ struct linux_ustat {
 };
 _Static_assert(sizeof(struct linux_ustat) == 32, "struct ustat of x86-64");
 
-struct by_dev {
-    uint32_t dev;  // as mknod(2) has it
-    int err;
-    struct linux_statfs fs;
-};
-static void look(void *arg, struct mount *m) {
-    struct by_dev *b = arg;
-    if (b->err == -LINUX_EINVAL && (uint32_t)m->sb->dev == b->dev)
-        b->err = vfs_statfs(&(struct path){.mnt = m, .dentry = m->root}, &b->fs);
+// As mknod(2) has it.
+static int statfs_of_dev(struct mnt_ns *ns, uint32_t dev, struct linux_statfs *out) {
+    int err = -LINUX_EINVAL;
+    for (struct mount *m = mnt_ns_next(ns, 0), *next; m; m = next) {
+        if (err == -LINUX_EINVAL && (uint32_t)m->sb->dev == dev)
+            err = vfs_statfs(&(struct path){.mnt = m, .dentry = m->root}, out);
+        next = err == -LINUX_EINVAL ? mnt_ns_next(ns, m->number + 1) : NULL;
+        mount_put(m);
+    }
+    return err;
 }
 
 int64_t sys_ustat(struct task *t, const struct sysargs *a) {
-    struct by_dev b = {.dev = arg_u32(a, 0), .err = -LINUX_EINVAL};
-    vfs_for_each_mount(t->k->vfs, look, &b);
-    if (b.err < 0)
-        return b.err;
-    const struct linux_ustat u = {.tfree = (int32_t)b.fs.f_bfree, .tinode = b.fs.f_ffree};
+    struct linux_statfs fs;
+    struct mnt_ns *ns = fs_ctx_ns(t->fs);
+    int err = statfs_of_dev(ns, arg_u32(a, 0), &fs);
+    mnt_ns_put(ns);
+    if (err < 0)
+        return err;
+    const struct linux_ustat u = {.tfree = (int32_t)fs.f_bfree, .tinode = fs.f_ffree};
     return copy_out_obj(t, arg_ptr(a, 1), &u);
 }

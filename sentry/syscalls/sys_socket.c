@@ -3,6 +3,7 @@
 // setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
 // LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_PACKET, AF_NETLINK;
 // all others are EAFNOSUPPORT.
+#include "fs/landlock.h"
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
@@ -162,6 +163,8 @@ int64_t sys_bind(struct task *t, const struct sysargs *a) {
         return err;
     err = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
     struct socket *s = socket_of(f);
+    if (err == 0)
+        err = socket_landlock(t, s, &addr, LINUX_LANDLOCK_ACCESS_NET_BIND_TCP);
     return err < 0 ? err : s->ops->bind(s, t, &addr);
 }
 
@@ -188,6 +191,9 @@ int64_t sys_connect(struct task *t, const struct sysargs *a) {
     if (!f || bad < 0)
         return bad < 0 ? bad : err;
     struct socket *s = socket_of(f);
+    err = socket_landlock(t, s, &addr, LINUX_LANDLOCK_ACCESS_NET_CONNECT_TCP);
+    if (err < 0)
+        return err;
     err = s->ops->connect(s, t, &addr, &wait);
     if (err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY)
         return wait_connected(t, f, err);

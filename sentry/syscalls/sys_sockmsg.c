@@ -24,6 +24,7 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/time/timeconv.h"
+#include "sentry/uring/uring.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,10 @@ static int add_files(struct task *t, struct control *c, const char *data, size_t
         struct file *f = fd_get_io(t->files, fd);
         if (!f)
             return -LINUX_EBADF;
+        if (uring_of(f)) {  // its requests and registered files might hold what holds it
+            file_put(f);
+            return -LINUX_EINVAL;
+        }
         c->files.f[c->files.n++] = f;
     }
     return 0;

@@ -85,9 +85,10 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
     if (err < 0)
         return err;
     uint64_t dev = p->dentry->sb->dev;
+    uint32_t mnt_id =
+        mask & LINUX_STATX_MNT_ID_UNIQUE ? LINUX_STATX_MNT_ID_UNIQUE : mask & LINUX_STATX_MNT_ID;
     struct linux_statx sx = {
-        .stx_mask =
-            LINUX_STATX_BASIC_STATS | (mask & LINUX_STATX_MNT_ID) | (a.btime ? mask & LINUX_STATX_BTIME : 0),
+        .stx_mask = LINUX_STATX_BASIC_STATS | mnt_id | (a.btime ? mask & LINUX_STATX_BTIME : 0),
         .stx_blksize = a.blksize,
         .stx_nlink = a.nlink,
         .stx_uid = task_uid_out(t, a.uid),
@@ -106,7 +107,7 @@ static int64_t put_statx(struct task *t, const struct path *p, uint32_t mask, ua
         .stx_rdev_minor = DEV_MINOR(a.rdev),
         .stx_dev_major = DEV_MAJOR(dev),
         .stx_dev_minor = DEV_MINOR(dev),
-        .stx_mnt_id = (uint64_t)p->mnt->id,
+        .stx_mnt_id = mnt_id == LINUX_STATX_MNT_ID_UNIQUE ? p->mnt->number : (uint64_t)p->mnt->id,
     };
     unsigned align = mask & LINUX_STATX_DIOALIGN ? vfs_direct_align(p->dentry->inode) : 0;
     sx.stx_mask |= align ? LINUX_STATX_DIOALIGN : 0;

@@ -9,6 +9,7 @@
 #include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timeconv.h"
 
 // ---- CPU clocks -------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ static int clock_read(struct task *t, int32_t clock, uint64_t *ns) {
     }
     if (host < 0)
         return -LINUX_EINVAL;
-    *ns = clock_ns(host);
+    *ns = task_time_out(t, clock, clock_ns(host));
     return 0;
 }
 
@@ -188,9 +189,10 @@ static int64_t sleep_again(struct task *t) {
     return sleep_run(t);
 }
 
-static uint64_t sleep_deadline(int32_t clock, bool absolute, uint64_t ns) {
+static uint64_t sleep_deadline(const struct task *t, int32_t clock, bool absolute, uint64_t ns) {
     if (!absolute)
         return time_after(ns);
+    ns = task_time_in(t, clock, ns);
     if (clock == LINUX_CLOCK_MONOTONIC)
         return time_deadline(ns, false);
     uint64_t now = clock_ns(host_clock(clock));
@@ -213,7 +215,7 @@ static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uaddr_t
     if (err < 0)
         return err;
     if (!cpu)
-        deadline = sleep_deadline(clock, absolute, ns);
+        deadline = sleep_deadline(t, clock, absolute, ns);
     else if (absolute)
         deadline = ns;
     else

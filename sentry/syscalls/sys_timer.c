@@ -122,7 +122,7 @@ int64_t sys_timerfd_settime(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
-    int err = timerfd_set(f, flags & LINUX_TFD_TIMER_ABSTIME, &set, &old);
+    int err = timerfd_set(t, f, flags & LINUX_TFD_TIMER_ABSTIME, &set, &old);
     if (err < 0)
         return err;
     return copy_out_opt(t, arg_ptr(a, 3), &old);

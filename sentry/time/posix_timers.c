@@ -19,6 +19,7 @@
 #include "sentry/kernel.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/signal/impl.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
@@ -364,6 +365,8 @@ int do_timer_settime(struct task *t, int id, bool abstime, const struct linux_it
     p->due = false;
     p->overrun = 0;
     p->interval = value ? interval : 0;
+    if (abstime && value)
+        value = task_deadline_in(t, p->clock, value);
     p->next = value ? first_expiry(p, abstime, value, cpu) : 0;
     p->cpu_seen = UINT64_MAX;
     if (value && p->notify != LINUX_SIGEV_NONE && p->cpu)

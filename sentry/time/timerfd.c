@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
@@ -109,7 +110,7 @@ static uint64_t first_expiry(const struct timerfd *d, bool abstime, uint64_t val
     return expiry_at(value, d->clock == LINUX_CLOCK_BOOTTIME ? clock_ns(CLOCK_BOOTTIME) : real_ns());
 }
 
-int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set,
+int timerfd_set(struct task *t, struct file *f, bool abstime, const struct linux_itimerspec *set,
                 struct linux_itimerspec *old) {
     uint64_t value, interval;
     if (!time_from_spec(&set->it_value, &value) || !time_from_spec(&set->it_interval, &interval))
@@ -121,6 +122,8 @@ int timerfd_set(struct file *f, bool abstime, const struct linux_itimerspec *set
     read_setting(d, old);
     d->fired = false;
     d->interval = value ? interval : 0;
+    if (abstime && value)
+        value = task_deadline_in(t, d->clock, value);
     d->next = value ? first_expiry(d, abstime, value) : 0;
     if (value)
         ktimer_set(&d->kt, expiry_mono(d->next));

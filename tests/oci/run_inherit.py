@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `picket do` inherits from its caller: signals of the process group, dispositions, masks, limits, umask, directory.
 All of it is meant for the program inside, and none of it may end or hinder the processes of the sandbox."""
+import array
 import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -193,6 +195,28 @@ def test_too_low_is_said():
         if os.geteuid() == 0 and which != resource.RLIMIT_NOFILE:
             continue  # root may raise them again
         cli.expect_error(limited({which: value}, "true"), 125, "ulimit " + word)
+
+
+def test_descriptors_under_way():
+    """Those that other processes of our user have sent and nobody has received yet count against its limit: no file can be opened then,
+    and the sandbox lives on."""
+    lines = ("echo ready; read x; cat /etc/hostname; read x; cat /etc/passwd > /dev/null && echo read",)
+    p = popen("sh", "-c", *lines, stdin=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (200, 200)))
+    expect(p.stdout.readline() == "ready\n", "ready")
+    null = os.open("/dev/null", os.O_RDONLY)
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for _ in range(6):
+        a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null] * 50))])
+    p.stdin.write("\n")
+    p.stdin.flush()
+    said = p.stdout.readline()
+    expect("Too many open files" in said, said)
+    a.close()
+    b.close()
+    os.close(null)
+    out = p.communicate("\n", timeout=60 * cli.SCALE)[0]
+    expect(out == "read\n", out)
 
 
 def test_cpu_time():

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import client_runs
 import run_cli as cli
 import runtime
 from links_world import Space
@@ -37,17 +38,19 @@ def run(*args, options=(), **kw):
 
 
 class Running:
+    """A container called box: a name of hexadecimal digits could be the beginning of an image's id, which `podman diff` looks up first."""
+
     def __init__(self, *args, options=()):
         self.args, self.options = args or ("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"), options
 
     def __enter__(self):
-        podman("run", "-d", "--name", "c", "--network=none", *self.options, IMAGE, *self.args)
+        podman("run", "-d", "--name", "box", "--network=none", *self.options, IMAGE, *self.args)
         limit = time.monotonic() + 20 * at.scale
-        while "up" not in podman("logs", "c").stdout and time.monotonic() < limit:
+        while "up" not in podman("logs", "box").stdout and time.monotonic() < limit:
             time.sleep(0.05)
 
     def __exit__(self, *exc):
-        podman("rm", "-f", "c")
+        podman("rm", "-f", "box")
 
 
 def test_run():
@@ -79,48 +82,48 @@ def test_terminal():
 
 def test_life():
     with Running():
-        expect(podman("inspect", "c", "--format", "{{.State.Status}}").stdout == "running\n", "running")
-        podman("pause", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.Status}}").stdout == "paused\n", "paused")
-        podman("unpause", "c")
-        podman("stop", "-t", "10", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.Status}} {{.State.ExitCode}}").stdout == "exited 3\n", "stop")
-        podman("start", "c")
-        podman("kill", "c")
-        podman("wait", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.ExitCode}}").stdout == "137\n", "kill")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "running\n", "running")
+        podman("pause", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "paused\n", "paused")
+        podman("unpause", "box")
+        podman("stop", "-t", "10", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}} {{.State.ExitCode}}").stdout == "exited 3\n", "stop")
+        podman("start", "box")
+        podman("kill", "box")
+        podman("wait", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.ExitCode}}").stdout == "137\n", "kill")
 
 
 def test_exec():
     with Running():
-        expect(podman("exec", "c", "sh", "-c", "echo inside; exit 9", status=9).stdout == "inside\n", "exec")
-        expect(podman("exec", "-i", "c", "cat", stdin=None, input="piped").stdout == "piped", "stdin")
-        expect("yes" in podman("exec", "-t", "c", "sh", "-c", "test -t 0 && echo yes").stdout, "-t")
-        expect("uid=7" in podman("exec", "--user", "7:8", "-w", "/data", "-e", "A=b", "c", "sh", "-c", "id; pwd; echo $A").stdout, "options")
+        expect(podman("exec", "box", "sh", "-c", "echo inside; exit 9", status=9).stdout == "inside\n", "exec")
+        expect(podman("exec", "-i", "box", "cat", stdin=None, input="piped").stdout == "piped", "stdin")
+        expect("yes" in podman("exec", "-t", "box", "sh", "-c", "test -t 0 && echo yes").stdout, "-t")
+        expect("uid=7" in podman("exec", "--user", "7:8", "-w", "/data", "-e", "A=b", "box", "sh", "-c", "id; pwd; echo $A").stdout, "options")
         for _ in range(10):
-            podman("exec", "c", "true")
-        podman("exec", "c", "no-such-program", status=127)
+            podman("exec", "box", "true")
+        podman("exec", "box", "no-such-program", status=127)
 
 
 def test_copy_and_diff():
     with Running():
-        podman("exec", "c", "sh", "-c", "echo made > /tmp/made")
-        podman("cp", "c:/tmp/made", at.base + "/copied")
+        podman("exec", "box", "sh", "-c", "echo made > /tmp/made")
+        podman("cp", "box:/tmp/made", at.base + "/copied")
         expect(open(at.base + "/copied").read() == "made\n", "out")
-        podman("cp", at.base + "/copied", "c:/tmp/back")
-        expect(podman("exec", "c", "cat", "/tmp/back").stdout == "made\n", "in")
-        expect(open(podman("mount", "c").stdout.strip() + "/tmp/made").read() == "made\n", "written through")
-        changes = podman("diff", "c").stdout
-        expect("A /tmp/made" in changes, "%r, and in the directory: %s" % (changes, os.listdir(podman("mount", "c").stdout.strip() + "/tmp")))
-        podman("commit", "c", "localhost/changed")
+        podman("cp", at.base + "/copied", "box:/tmp/back")
+        expect(podman("exec", "box", "cat", "/tmp/back").stdout == "made\n", "in")
+        expect(open(podman("mount", "box").stdout.strip() + "/tmp/made").read() == "made\n", "written through")
+        changes = podman("diff", "box").stdout
+        expect("A /tmp/made" in changes, "%r, and in the directory: %s" % (changes, os.listdir(podman("mount", "box").stdout.strip() + "/tmp")))
+        podman("commit", "box", "localhost/changed")
         expect(podman("run", "--rm", "--network=none", "localhost/changed", "cat", "/tmp/made").stdout == "made\n", "commit")
 
 
 def test_top_and_stats():
     with Running():
-        expect("picket-stub" in podman("top", "c").stdout, "top")
-        stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c").stdout)
-        expect(stats[0]["name"] == "c" and stats[0]["pids"] not in ("", "0"), stats)
+        expect("picket-stub" in podman("top", "box").stdout, "top")
+        stats = json.loads(podman("stats", "--no-stream", "--format", "json", "box").stdout)
+        expect(stats[0]["name"] == "box" and stats[0]["pids"] not in ("", "0"), stats)
 
 
 def test_build():
@@ -153,7 +156,7 @@ def test_bridge():
         inside = podman("run", "--rm", *options, IMAGE, "sh", "-c", "cat /etc/hosts; busybox ip addr; busybox ping -c 1 192.168.50.2", within=within)
         expect("eth0" in inside.stdout and "1 packets received" in inside.stdout and "hh" in inside.stdout, inside.stdout)
         podman("run", "-d", "--name", "web", *options, "-p", "8080:80", IMAGE, "busybox", "httpd", "-f", "-p", "80", "-h", "/etc", within=within)
-        get = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://%s/passwd && exit 0; sleep 0.2; done; exit 1"]
+        get = ["sh", "-c", "i=0; until busybox wget -q -O - http://%s/passwd; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.2; done"]
         for space, where in ((outside, "192.168.50.1:8080"), (host, "127.0.0.1:8080")):
             expect("root:x:0:0" in space.sh(*get[:2], get[2] % where), where)
         address = podman("inspect", "web", "--format", "{{.NetworkSettings.Networks.net.IPAddress}}", within=within).stdout.strip()
@@ -167,6 +170,11 @@ def test_bridge():
         podman("rm", "-fa", status=None)
         host.end()
         outside.end()
+
+
+# (a working directory has to be in the image)
+client_runs.define(globals(), run, client_runs.make_folder, ("workdir_that_is_made",) + (
+    () if os.path.exists("/usr/libexec/podman/catatonit") else ("init",)))
 
 
 def setup():

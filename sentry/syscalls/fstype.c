@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// See fstype.h. What is not in the table is ENODEV, as on a kernel that was built without it.
+// LIMIT: mqueue is an empty directory; overlay, fuse, binfmt_misc, debugfs and file systems on block devices
+// cannot be mounted inside.
+#include "sentry/syscalls/fstype.h"
+#include "abi/caps.h"
+#include "base/fault.h"
+#include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
+#include "sentry/proc/user_ns.h"
+#include "sentry/procfs/procfs.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- Values -----------------------------------------------------------------------------------------------
+enum value_kind { VALUE_NONE, VALUE_DECIMAL, VALUE_OCTAL, VALUE_SIZE, VALUE_UID, VALUE_GID, VALUE_TEXT };
+
+struct fs_row {
+    const char *name;
+    enum value_kind kind;
+    enum fs_option to;
+    bool again;  // can be given for one that is mounted
+};
+
+// With k, m, g behind it, or a percentage of the memory.
+static int size_of(const char *text, uint64_t whole, uint64_t *out) {
+    static const char units[] = "kmgt";
+    char *end;
+    uint64_t v = strtoull(text, &end, 0);
+    if (end == text || *text == '-')
+        return -LINUX_EINVAL;
+    if (*end == '%') {
+        *out = whole / 100 * (v < 100 ? v : 100);
+        return end[1] ? -LINUX_EINVAL : 0;
+    }
+    const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    *out = v << shift;
+    return end[unit != NULL] || (*out >> shift) != v ? -LINUX_EINVAL : 0;
+}
+
+static int number_of(const char *text, int base, uint64_t *out) {
+    char *end;
+    uint64_t v = strtoull(text, &end, base);
+    if (end == text || *end || *text == '-' || *text == ' ' || v > UINT32_MAX)
+        return -LINUX_EINVAL;
+    *out = v;
+    return 0;
+}
+
+static int id_of(struct task *t, bool user, const char *text, uint64_t *out) {
+    int err = number_of(text, 10, out);
+    if (err < 0)
+        return err;
+    uint32_t id = user ? task_uid_in(t, (uint32_t)*out) : task_gid_in(t, (uint32_t)*out);
+    *out = id;
+    return id == ID_NONE ? -LINUX_EINVAL : 0;
+}
+
+static int value_of(struct task *t, enum value_kind kind, const char *text, uint64_t *out) {
+    if ((kind == VALUE_NONE) != (text == NULL))
+        return -LINUX_EINVAL;
+    switch (kind) {
+    case VALUE_DECIMAL:
+        return number_of(text, 10, out);
+    case VALUE_OCTAL:
+        return number_of(text, 8, out);
+    case VALUE_SIZE:
+        return size_of(text, t->k->mem_total, out);
+    case VALUE_UID:
+    case VALUE_GID:
+        return id_of(t, kind == VALUE_UID, text, out);
+    default:
+        return 0;
+    }
+}
+
+// ---- The file systems -------------------------------------------------------------------------------------
+struct fs_type {
+    const char *name;
+    const struct fs_row *rows;  // ends with a nameless one
+    bool anybodys;              // who owns the namespace of mounts may mount it, not only the sandbox's root
+    bool lenient;               // unknown options are no error
+    int (*make)(struct task *t, const struct fs_config *c, struct superblock **sb);
+};
+
+static bool given(const struct fs_config *c, enum fs_option o) { return c->given >> o & 1; }
+static uint64_t value_or(const struct fs_config *c, enum fs_option o, uint64_t otherwise) {
+    return given(c, o) ? c->values[o] : otherwise;
+}
+static uint64_t bytes_of(const struct fs_config *c) {
+    return given(c, FS_BLOCKS) ? c->values[FS_BLOCKS] * GUEST_PAGE_SIZE : value_or(c, FS_SIZE, 0);
+}
+
+// For /proc/mounts.
+static void show_tmpfs(const struct tmpfs_opts *o, char *text, size_t size) {
+    int n = 0;
+    if (o->max_bytes)
+        n += snprintf(text, size, ",size=%lluk", (unsigned long long)o->max_bytes / 1024);
+    if (o->max_inodes)
+        n += snprintf(text + n, size - (size_t)n, ",nr_inodes=%llu", (unsigned long long)o->max_inodes);
+    if (o->mode != 01777)
+        n += snprintf(text + n, size - (size_t)n, ",mode=%03o", o->mode);
+    if (o->uid)
+        n += snprintf(text + n, size - (size_t)n, ",uid=%u", o->uid);
+    if (o->gid)
+        n += snprintf(text + n, size - (size_t)n, ",gid=%u", o->gid);
+    snprintf(text + n, size - (size_t)n, ",inode64");
+}
+
+static int make_tmpfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    char text[160];
+    const struct tmpfs_opts o = {.mode = (uint32_t)value_or(c, FS_MODE, 01777) & 07777,
+                                 .uid = (uint32_t)value_or(c, FS_UID, t->cred->fsuid),
+                                 .gid = (uint32_t)value_or(c, FS_GID, t->cred->fsgid),
+                                 .max_bytes = bytes_of(c),
+                                 .max_inodes = value_or(c, FS_INODES, 0)};
+    int err = tmpfs_create(t->k->vfs, &o, sb);
+    if (err < 0)
+        return err;
+    show_tmpfs(&o, text, sizeof text);
+    (*sb)->options = xstrdup(text);
+    return 0;
+}
+
+static int make_ramfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    const struct tmpfs_opts o = {
+        .mode = (uint32_t)value_or(c, FS_MODE, 0755) & 07777, .uid = t->cred->fsuid, .gid = t->cred->fsgid};
+    int err = tmpfs_create(t->k->vfs, &o, sb);
+    if (err < 0)
+        return err;
+    (*sb)->type = "ramfs";
+    (*sb)->magic = LINUX_RAMFS_MAGIC;
+    return 0;
+}
+
+static int make_devpts(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    const struct devpts_opts o = {.uid = (uint32_t)value_or(c, FS_UID, DEVPTS_OWNER),
+                                  .gid = (uint32_t)value_or(c, FS_GID, DEVPTS_OWNER),
+                                  .mode = (uint32_t)value_or(c, FS_MODE, 0600) & 0777,
+                                  .ptmxmode = (uint32_t)value_or(c, FS_PTMXMODE, 0) & 0777,
+                                  .max = (uint32_t)value_or(c, FS_MAX, 0)};
+    return devpts_create(t->k->vfs, &o, sb);
+}
+
+static int make_mqueue(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    int err = tmpfs_create(t->k->vfs, &(struct tmpfs_opts){.mode = 01777}, sb);
+    if (err < 0)
+        return err;
+    (*sb)->type = "mqueue";
+    (*sb)->magic = LINUX_MQUEUE_MAGIC;
+    return 0;
+}
+
+static int make_proc(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    return procfs_create(t->k->vfs, t->tg->pid_ns, sb);
+}
+static int make_sysfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    return sysfs_create(t->k->vfs, sb);
+}
+static int make_cgroup2(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    return cgroupfs_create(t->k->vfs, sb);
+}
+static int make_devtmpfs(struct task *t, const struct fs_config *c, struct superblock **sb) {
+    return devfs_create(t->k->vfs, sb);
+}
+
+static const struct fs_row tmpfs_rows[] = {
+    {"size", VALUE_SIZE, FS_SIZE, true},        {"nr_blocks", VALUE_SIZE, FS_BLOCKS, true},
+    {"nr_inodes", VALUE_SIZE, FS_INODES, true}, {"mode", VALUE_OCTAL, FS_MODE, true},
+    {"uid", VALUE_UID, FS_UID, true},           {"gid", VALUE_GID, FS_GID, true},
+    {"huge", VALUE_TEXT, FS_IGNORED, true},     {"mpol", VALUE_TEXT, FS_IGNORED, true},
+    {"inode32", VALUE_NONE, FS_IGNORED, true},  {"inode64", VALUE_NONE, FS_IGNORED, true},
+    {"noswap", VALUE_NONE, FS_IGNORED, true},   {0}};
+static const struct fs_row ramfs_rows[] = {{"mode", VALUE_OCTAL, FS_MODE, true}, {0}};
+static const struct fs_row devpts_rows[] = {{"uid", VALUE_UID, FS_UID, true},
+                                            {"gid", VALUE_GID, FS_GID, true},
+                                            {"mode", VALUE_OCTAL, FS_MODE, true},
+                                            {"ptmxmode", VALUE_OCTAL, FS_PTMXMODE, true},
+                                            {"newinstance", VALUE_NONE, FS_IGNORED, true},
+                                            {"max", VALUE_DECIMAL, FS_MAX, true},
+                                            {0}};
+static const struct fs_row cgroup2_rows[] = {{"nsdelegate", VALUE_NONE, FS_IGNORED, true},
+                                             {"favordynmods", VALUE_NONE, FS_IGNORED, true},
+                                             {"memory_localevents", VALUE_NONE, FS_IGNORED, true},
+                                             {"memory_recursiveprot", VALUE_NONE, FS_IGNORED, true},
+                                             {0}};
+// LIMIT: proc's hidepid= and gid= are taken and have no effect; subset= is refused.
+static const struct fs_row proc_rows[] = {
+    {"hidepid", VALUE_TEXT, FS_IGNORED, true}, {"gid", VALUE_GID, FS_IGNORED, true}, {0}};
+static const struct fs_row no_rows[] = {{0}};
+
+static const struct fs_type types[] = {
+    {"tmpfs", tmpfs_rows, .anybodys = true, .make = make_tmpfs},
+    {"ramfs", ramfs_rows, .anybodys = true, .lenient = true, .make = make_ramfs},
+    {"proc", proc_rows, .anybodys = true, .make = make_proc},
+    {"sysfs", no_rows, .anybodys = true, .make = make_sysfs},
+    {"devpts", devpts_rows, .anybodys = true, .make = make_devpts},
+    {"mqueue", no_rows, .anybodys = true, .make = make_mqueue},
+    {"cgroup2", cgroup2_rows, .anybodys = true, .make = make_cgroup2},
+    {"devtmpfs", tmpfs_rows, .make = make_devtmpfs},
+};
+
+static const struct fs_type *type_named(const char *name) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcmp(types[i].name, name))
+            return &types[i];
+    return NULL;
+}
+
+// ---- A configuration --------------------------------------------------------------------------------------
+int fs_config_begin(struct task *t, const char *type, struct fs_config *c) {
+    *c = (struct fs_config){.type = type_named(type)};
+    if (!c->type)
+        return -LINUX_ENODEV;
+    c->owner = ns_get(&t->cred->user->ns);
+    return 0;
+}
+
+// Those that the sandbox began with have no options.
+int fs_config_again(struct task *t, const struct superblock *sb, struct fs_config *c) {
+    static const struct fs_type plain = {"", no_rows, .lenient = true};
+    *c = (struct fs_config){.type = sb->owner ? type_named(sb->type) : NULL, .read_only = sb->read_only};
+    if (!c->type)
+        c->type = &plain;
+    c->owner = ns_get(&t->cred->user->ns);
+    return 0;
+}
+
+void fs_config_end(struct fs_config *c) {
+    ns_put(c->owner);
+    free(c->source);
+    *c = (struct fs_config){0};
+}
+
+const char *fs_config_type(const struct fs_config *c) { return c->type->name; }
+
+// What the VFS itself knows. True: it was one of these.
+static bool take_general(struct fs_config *c, const char *key) {
+    static const char *const nothing[] = {"sync", "async",  "dirsync",   "lazytime",
+                                          "mand", "nomand", "nolazytime"};
+    bool ro = !strcmp(key, "ro");
+    if (ro || !strcmp(key, "rw")) {
+        c->read_only = ro;
+        c->told_read_only = true;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
+        if (!strcmp(key, nothing[i]))
+            return true;
+    return false;
+}
+
+static int take_source(struct fs_config *c, const char *value) {
+    if (!value || c->source)
+        return -LINUX_EINVAL;
+    c->source = xstrdup(value);
+    return c->source ? 0 : -LINUX_ENOMEM;
+}
+
+int fs_config_param(struct task *t, struct fs_config *c, const char *key, const char *value) {
+    uint64_t v = 0;
+    if (take_general(c, key))
+        return 0;
+    for (const struct fs_row *r = c->type->rows; r->name; r++) {
+        if (strcmp(r->name, key))
+            continue;
+        int err = value_of(t, r->kind, value, &v);
+        if (err < 0)
+            return err;
+        c->values[r->to] = v;
+        c->given |= 1u << r->to;
+        return 0;
+    }
+    if (!strcmp(key, "source"))
+        return take_source(c, value);
+    return c->type->lenient ? 0 : -LINUX_EINVAL;
+}
+
+int fs_config_list(struct task *t, struct fs_config *c, char *data) {
+    for (char *key = data, *next; key; key = next) {
+        next = strchr(key, ',');
+        if (next)
+            *next++ = '\0';
+        char *value = strchr(key, '=');
+        if (value)
+            *value++ = '\0';
+        int err = *key ? fs_config_param(t, c, key, value) : 0;
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int fs_config_make(struct task *t, struct fs_config *c, struct superblock **out) {
+    bool may = c->type->anybodys ? task_ns_capable(t, user_ns_of(c->owner), LINUX_CAP_SYS_ADMIN)
+                                 : task_capable(t, LINUX_CAP_SYS_ADMIN);
+    if (!may)
+        return -LINUX_EPERM;
+    int err = c->type->make(t, c, out);
+    if (err < 0)
+        return err;
+    (*out)->owner = ns_get(c->owner);
+    if (c->read_only)
+        (*out)->read_only = true;
+    return 0;
+}
+
+int fs_config_apply(struct task *t, struct fs_config *c, struct superblock *sb) {
+    bool may = sb->owner ? task_ns_capable(t, user_ns_of(sb->owner), LINUX_CAP_SYS_ADMIN)
+                         : task_capable(t, LINUX_CAP_SYS_ADMIN);
+    if (!may)
+        return -LINUX_EPERM;
+    if (!sb->owner)
+        return 0;
+    if (c->type->make == make_tmpfs) {
+        int err = tmpfs_limit(sb, given(c, FS_SIZE) || given(c, FS_BLOCKS), bytes_of(c), given(c, FS_INODES),
+                              c->values[FS_INODES]);
+        if (err < 0)
+            return err;
+    }
+    sb->read_only = c->read_only;
+    return 0;
+}
