@@ -575,22 +575,15 @@ static const struct socket_ops netlink_ops = {
     .close = netlink_close,
 };
 
-static bool is_protocol(int protocol) {
-    switch (protocol) {
-    case LINUX_NETLINK_ROUTE:
-    case LINUX_NETLINK_SOCK_DIAG:
-    case LINUX_NETLINK_NETFILTER:
-    case LINUX_NETLINK_KOBJECT_UEVENT:
-    case LINUX_NETLINK_GENERIC:
-        return true;
-    default:
-        return false;
-    }
-}
+static const bool served[] = {[LINUX_NETLINK_ROUTE] = true,
+                              [LINUX_NETLINK_SOCK_DIAG] = true,
+                              [LINUX_NETLINK_NETFILTER] = true,
+                              [LINUX_NETLINK_KOBJECT_UEVENT] = true,
+                              [LINUX_NETLINK_GENERIC] = true};
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (!is_protocol(protocol))
+    if ((unsigned)protocol >= sizeof served || !served[protocol])
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)
