@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handles of files: name_to_handle_at open_by_handle_at. One says which file of which file system, and when
-// that was made, so that another one of the same number is not taken for it.
-// LIMIT: a handle opens what is in the cache of names: else ESTALE. None is connected (AT_HANDLE_CONNECTABLE:
-// EINVAL).
+// Handles of files: name_to_handle_at open_by_handle_at. One says which file of a file system, as
+// fanotify(7) names it: FILEID_INO64_GEN.
+// LIMIT: a handle opens what is in the cache of names: else ESTALE; a host file that has got the number of
+// another is taken for it. None is connected (AT_HANDLE_CONNECTABLE: EINVAL).
 #include "abi/caps.h"
 #include "abi/fcntl.h"
 #include "abi/mount.h"
-#include "fs/handle.h"
+#include "fs/by_handle.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
@@ -17,11 +17,12 @@
 struct handle {
     uint32_t bytes;
     int32_t type;
-    uint64_t ino, born;
-};
+    uint64_t ino;
+    uint32_t generation;  // 0: no number is used again
+} __attribute__((packed));
 #define HEAD        8u
 #define OWN_BYTES   ((uint32_t)(sizeof(struct handle) - HEAD))
-#define OWN_TYPE    0x71  // a number of ours; Linux' file systems have theirs
+#define OWN_TYPE    0x81  // FILEID_INO64_GEN
 #define HANDLE_MAX  128u
 #define USER_FLAGS  0xffff0000u
 #define KNOWN_FLAGS 0x00030000u  // connectable, of a directory
@@ -41,7 +42,7 @@ static int give_handle(struct task *t, const struct path *p, uaddr_t at, uaddr_t
         return -LINUX_EINVAL;
     bool fits = h.bytes >= OWN_BYTES;
     const struct inode *i = p->dentry->inode;
-    h = (struct handle){OWN_BYTES, OWN_TYPE, i->attr.ino, (uint64_t)i->attr.btime};
+    h = (struct handle){OWN_BYTES, OWN_TYPE, i->attr.ino, 0};
     int err = put_mount_id(t, mount_id, p->mnt, unique);
     err = err < 0 ? err : copy_out(t, at, &h, fits ? sizeof h : HEAD);
     return err < 0 || fits ? err : -LINUX_EOVERFLOW;
@@ -99,7 +100,7 @@ int64_t sys_open_by_handle_at(struct task *t, const struct sysargs *a) {
         return -LINUX_ESTALE;
     if (copy_in(t, &h.ino, uaddr_add(arg_ptr(a, 1), HEAD), OWN_BYTES) < 0)
         return -LINUX_EFAULT;
-    p.dentry = dcache_find_inode(at.dentry->sb, h.ino, (int64_t)h.born);
+    p.dentry = dcache_find_inode(at.dentry->sb, h.ino);
     if (!p.dentry)
         return -LINUX_ESTALE;
     p.mnt = mount_get(at.mnt);

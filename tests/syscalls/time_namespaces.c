@@ -37,7 +37,7 @@ static int64_t seconds(int clock) {
 static struct timespec in_ms(int clock, int ms) {
     struct timespec ts = {0};
     EXPECT_OK(syscall(SYS_clock_gettime, clock, &ts));
-    ts.tv_nsec += ms * 1000000l;
+    ts.tv_nsec += ms * 1000000L;
     ts.tv_sec += ts.tv_nsec / 1000000000;
     ts.tv_nsec %= 1000000000;
     return ts;
