@@ -20,6 +20,7 @@
 #define LINUX_FASYNC      00020000
 #define LINUX_O_ASYNC     LINUX_FASYNC
 #define LINUX_O_DIRECT    00040000
+#define LINUX_O_NOTIFICATION_PIPE LINUX_O_EXCL  // pipe2
 #define LINUX_O_LARGEFILE 00100000 // the kernel sets it on every open of a 64-bit program; F_GETFL shows it
 #define LINUX_O_DIRECTORY 00200000
 #define LINUX_O_NOFOLLOW  00400000
@@ -94,8 +95,11 @@
 #define LINUX_F_GET_SEALS        1034
 #define LINUX_F_GET_RW_HINT      1035
 #define LINUX_F_SET_RW_HINT      1036
+#define LINUX_RWH_WRITE_LIFE_EXTREME 5
 #define LINUX_F_GET_FILE_RW_HINT 1037
 #define LINUX_F_SET_FILE_RW_HINT 1038
+
+#define LINUX_RWH_WRITE_LIFE_EXTREME 5  // the last one
 
 #define LINUX_FD_CLOEXEC 1
 
@@ -118,6 +122,7 @@
 #define LINUX_LOCK_EX 2
 #define LINUX_LOCK_NB 4
 #define LINUX_LOCK_UN 8
+#define LINUX_LOCK_MAND 32
 
 #define LINUX_SEEK_SET  0
 #define LINUX_SEEK_CUR  1

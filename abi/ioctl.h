@@ -88,6 +88,12 @@
 #define LINUX_FS_IOC_FSGETXATTR 0x801c581fu
 #define LINUX_FS_IOC_FSSETXATTR 0x401c5820u
 #define LINUX_FIBMAP            0x0001
+#define LINUX_EPIOCSPARAMS      0x40088a01u
+#define LINUX_EPIOCGPARAMS      0x80088a02u
+#define LINUX_FIFREEZE              0xc0045877u
+#define LINUX_FITHAW                0xc0045878u
+#define LINUX_FS_IOC_GETFSUUID      0x80111500u
+#define LINUX_FS_IOC_GETFSSYSFSPATH 0x80811501u
 #define LINUX_FIGETBSZ          0x0002
 #define LINUX_FS_IOC_FIEMAP     0xc020660bu
 #define LINUX_FICLONE           0x40049409u
@@ -101,6 +107,7 @@
 #define LINUX_FIOGETOWN      0x8903
 #define LINUX_SIOCGPGRP      0x8904
 #define LINUX_SIOCATMARK     0x8905
+#define LINUX_SIOCOUTQNSD    0x894b
 #define LINUX_SIOCGSTAMP     0x8906
 
 struct linux_winsize {

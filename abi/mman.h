@@ -88,6 +88,7 @@
 #define LINUX_MFD_CLOEXEC       0x0001u
 #define LINUX_MFD_ALLOW_SEALING 0x0002u
 #define LINUX_MFD_HUGETLB       0x0004u
+#define LINUX_MFD_HUGE_MASK     0xfc000000u  // the base-two logarithm of the size of a page
 #define LINUX_MFD_NOEXEC_SEAL   0x0008u
 #define LINUX_MFD_EXEC          0x0010u
 
@@ -116,14 +117,3 @@
 #define LINUX_SHM_STAT    13
 #define LINUX_SHM_INFO    14
 #define LINUX_IPC_PRIVATE 0
-
-// mincore(2) and NUMA policies are answered as on a machine with one node.
-#define LINUX_MPOL_DEFAULT        0
-#define LINUX_MPOL_PREFERRED      1
-#define LINUX_MPOL_BIND           2
-#define LINUX_MPOL_INTERLEAVE     3
-#define LINUX_MPOL_LOCAL          4
-#define LINUX_MPOL_PREFERRED_MANY 5
-#define LINUX_MPOL_F_NODE         1
-#define LINUX_MPOL_F_ADDR         2
-#define LINUX_MPOL_F_MEMS_ALLOWED 4

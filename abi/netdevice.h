@@ -60,6 +60,30 @@ struct linux_ifreq {
 };
 static_assert(sizeof(struct linux_ifreq) == 40, "struct ifreq");
 
+#define LINUX_SIOCDARP    0x8953
+#define LINUX_SIOCGARP    0x8954
+#define LINUX_SIOCSARP    0x8955
+#define LINUX_ATF_COM     0x02
+#define LINUX_ATF_PERM    0x04
+#define LINUX_ATF_PUBL    0x08
+#define LINUX_ATF_NETMASK 0x20
+#define LINUX_ATF_DONTPUB 0x40
+
+struct linux_arpreq {
+    struct {
+        uint16_t family, port;
+        uint8_t sin_addr[4], zero[8];
+    } pa;
+    struct linux_hwaddr {
+        uint16_t family;  // LINUX_ARPHRD_*
+        uint8_t data[14];
+    } ha;
+    int32_t flags;  // LINUX_ATF_*
+    uint8_t netmask[16];
+    char dev[LINUX_IFNAMSIZ];
+};
+static_assert(sizeof(struct linux_arpreq) == 68, "struct arpreq");
+
 struct linux_ifconf {
     int32_t ifc_len; // bytes
     int32_t pad0;

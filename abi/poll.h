@@ -56,4 +56,11 @@ struct linux_epoll_event {
 } __attribute__((packed));
 static_assert(sizeof(struct linux_epoll_event) == 12, "struct epoll_event");
 
+struct linux_epoll_params {  // EPIOCSPARAMS
+    uint32_t busy_poll_usecs;
+    uint16_t busy_poll_budget;
+    uint8_t prefer_busy_poll, pad;
+};
+static_assert(sizeof(struct linux_epoll_params) == 8, "struct epoll_params");
+
 #define LINUX_FD_SETSIZE 1024

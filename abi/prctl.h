@@ -18,6 +18,7 @@
 #define LINUX_PR_SET_FPEXC                 12
 #define LINUX_PR_GET_TIMING                13
 #define LINUX_PR_SET_TIMING                14
+#define LINUX_PR_TIMING_STATISTICAL        0
 #define LINUX_PR_SET_NAME                  15
 #define LINUX_PR_GET_NAME                  16
 #define LINUX_PR_GET_ENDIAN                19

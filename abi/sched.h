@@ -73,6 +73,7 @@ static_assert(sizeof(struct linux_clone_args) == LINUX_CLONE_ARGS_SIZE_VER2, "st
 #define LINUX_SCHED_FLAG_KEEP_PARAMS    0x10
 #define LINUX_SCHED_FLAG_UTIL_CLAMP_MIN 0x20
 #define LINUX_SCHED_FLAG_UTIL_CLAMP_MAX 0x40
+#define LINUX_SCHED_FLAG_ALL            0x7f
 
 struct linux_sched_param {
     int32_t sched_priority;

@@ -89,6 +89,7 @@ static_assert(sizeof(struct linux_tms) == 32, "struct tms");
 #define LINUX_ADJ_MICRO     0x1000
 #define LINUX_ADJ_NANO      0x2000
 #define LINUX_ADJ_TICK      0x4000
+#define LINUX_ADJ_ADJTIME           0x8000
 
 #define LINUX_STA_UNSYNC 0x0040
 #define LINUX_STA_NANO   0x2000

@@ -18,6 +18,7 @@
 #define LINUX_RWF_NOAPPEND  0x00000020u
 #define LINUX_RWF_ATOMIC    0x00000040u
 #define LINUX_RWF_DONTCACHE 0x00000080u
+#define LINUX_RWF_NOSIGNAL  0x00000100u
 
 // cachestat(2)
 struct linux_cachestat_range {

@@ -23,6 +23,7 @@ enum lock_rank {
     RANK_DCACHE,    // names and links of dentries
     RANK_NOTIFY,    // watches of inodes (fs/notify.h)
     RANK_EPOLL,     // an epoll instance (the outer before the inner, with lock_nested)
+    RANK_URINGS,    // which rings of io_uring there are (sentry/uring/)
     RANK_OBJECT,    // pipes, eventfds, ttys, sockets, tmpfs data, timers' owners
     RANK_NETDEV,    // devices between network stacks (sentry/net/netdev.h)
     RANK_NETSTACK,  // a network stack: all of it (netstack/core/stack.h)

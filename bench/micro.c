@@ -92,7 +92,7 @@ static double measure(const struct op *op) {
     return result[ROUNDS / 2];
 }
 
-static const struct op *const groups[] = {call_ops, memory_ops, process_ops, pair_ops};
+static const struct op *const groups[] = {call_ops, memory_ops, process_ops, pair_ops, net_ops};
 
 static const struct op *find(const char *name) {
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)

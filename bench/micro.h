@@ -20,7 +20,7 @@ struct op {
 };
 
 // Each list ends with an entry without a name.
-extern const struct op call_ops[], memory_ops[], process_ops[], pair_ops[];
+extern const struct op call_ops[], memory_ops[], process_ops[], pair_ops[], net_ops[];
 
 double together(const struct op *op);  // share: ns for each operation, of all
 double now(void);                      // ns, monotonic

@@ -62,10 +62,21 @@ PROCESSES = [
     Row("vfork_true", "vfork + exec true + wait", 2), Row("true", "do true", 4, 1 / 5), Row("python", "python3 start", 2, 2 / 3),
 ]
 PROGRAMS = [Row(os.path.splitext(name)[0], os.path.splitext(name)[0], 2, 1.0) for name in sorted(os.listdir(HERE + "/programs"))]
+# Beside the ops of ops_net.c the scripts of net/. Bounds are of issue 10.
+NET = [
+    Row("tcp_rr", "TCP, a byte there and back", 2.5, 1.0), Row("udp_rr", "UDP, a byte there and back", 2.5, 1.0),
+    Row("tcp_threads", "TCP ping-pong, threads", None, 1.0), Row("unix_threads", "unix ping-pong, threads", None, 1.0),
+    Row("tcp_bulk", "TCP, each 64 KiB", 1 / 0.6, 1.0), Row("connect", "TCP connect + close", None, 1.0),
+    Row("accept_t8", "TCP accept, 8 threads", None, 1.0), Row("epoll_idle", "epoll, 10,000 connections idle", None, 1.0),
+    Row("nginx-wrk", "nginx, each request of wrk", None, 1.0), Row("redis", "redis, each SET", 1.6, 1.0),
+    Row("redis-pipelined", "redis, each SET of 16 at a time", 1.6, 1.0), Row("asyncio-echo", "asyncio, each line echoed", 1.6, 1.0),
+]
+# They have not been measured on a quiet machine yet.
+OPEN |= {(row.key, by) for row in NET for by in ("native", "gVisor")} | {("idle", "")}
 README = {"getppid", "pread", "stat", "open", "getppid+3", "pread+3", "pipe", "mmap", "touch", "mmap_touch", "thread", "fork", "exec",
           "true", "python", "make-j2", "py-threads", "node-fs", "untar"}  # of these the README has a table
 GROUPS = {"calls": [LINE, PAGE] + CALLS, "beside": BESIDE, "parked": PARKED, "data": DATA, "pairs": PAIRS, "teams": TEAMS, "memory": MEMORY,
-          "processes": PROCESSES, "programs": PROGRAMS}
+          "processes": PROCESSES, "programs": PROGRAMS, "net": NET}
 ROWS = [row for group in GROUPS.values() for row in group]
 MEAN_OF_PROGRAMS = 1.25  # geometric, of native's time
 # key, title, unit, at most: of Picket on the seccomp platform, in absolute terms
@@ -76,6 +87,7 @@ TOTALS = [
     Total("memory", "memory of all processes while the program sleeps (PSS)", "MB", 2.2),
     Total("threads", "host threads while the program sleeps", "", 10),
     Total("programs", "programs, geometric mean by native", "", MEAN_OF_PROGRAMS),
+    Total("idle", "memory of a TCP connection that is idle, both ends (PSS)", "KB", 16),
 ]
 
 
@@ -118,8 +130,10 @@ def measure(key, prefix, micro):
         return timed(prefix + ["/bin/true"])
     if key == "python":
         return timed(prefix + PYTHON)
-    if os.path.exists("%s/programs/%s.sh" % (HERE, key)):
-        return run_program(prefix, key)
+    for folder in ("programs", "net"):
+        script = "%s/%s/%s.sh" % (HERE, folder, key)
+        if os.path.exists(script):
+            return run_program(prefix, script)
     # A pipe, not a file: gVisor writes to a file from its start on, over what others wrote.
     done = subprocess.run(prefix + [micro, key], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=300)
@@ -128,10 +142,15 @@ def measure(key, prefix, micro):
     return float(done.stdout)
 
 
-def run_program(prefix, key):
+def run_program(prefix, path):
     """A script times itself, without the start of the sandbox. It works in a folder in memory, on every system."""
+    with open(path) as f:
+        needs = re.search(r"^# needs: (.*)$", f.read(), re.M)
+    for need in needs.group(1).split() if needs else []:
+        if not shutil.which(need):
+            raise RuntimeError("no %s here" % need)
     script = 'd=$(mktemp -d -p /dev/shm) && sh "$0" "$d"; status=$?; rm -rf "$d"; exit $status'
-    done = subprocess.run(prefix + ["sh", "-c", script, "%s/programs/%s.sh" % (HERE, key)], stdin=subprocess.DEVNULL,
+    done = subprocess.run(prefix + ["sh", "-c", script, path], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     if done.returncode:
         raise RuntimeError("%s %s: exit %d: %s" % (prefix, key, done.returncode, done.stderr.strip()[-300:]))
@@ -172,7 +191,22 @@ def at_rest(prefix):
         run.wait()
 
 
-def totals(result, order):
+def idle_memory(prefix, micro):
+    """KB of all processes of a sandbox for each of the 10,000 connections that `micro stay_idle` holds."""
+    def held(op):
+        run = subprocess.Popen(prefix + [micro, op], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            if run.stdout.readline() != b"ready\n":
+                raise OSError("micro %s did not begin" % op)
+            return sum(pss(pid) for pid in descendants(run.pid))
+        finally:
+            run.stdin.close()
+            run.stdout.close()
+            run.wait()
+    return (held("stay_idle") - held("stay")) / 1e3 / 10000
+
+
+def totals(result, order, micro, rows):
     prefixes = {key: prefix for key, _, prefix in order}
     rest = {key: rest_cpu(prefix) for key, prefix in prefixes.items()}
     result["rest_cpu_percent"] = rest
@@ -182,6 +216,11 @@ def totals(result, order):
         found["memory"] = memory / 1e6
     except OSError as e:  # smaps of a process that may not be read: an ordinary user's view of the sentry
         print("bench: memory is left out: %s" % e)
+    if any(row in NET for row in rows):
+        try:
+            found["idle"] = idle_memory(prefixes["seccomp"], micro)
+        except OSError as e:
+            print("bench: memory of connections is left out: %s" % e)
     cells = result["rows"].get("true", {})
     if "seccomp" in cells and "native" in cells:
         found["start"] = (cells["seccomp"]["median"] - cells["native"]["median"]) / 1e6
@@ -305,12 +344,13 @@ def main():
     parser.add_argument("--picket", required=True)
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("group", nargs="?", help="the same as --only GROUP")
     parser.add_argument("--only", help="comma list of rows and groups: " + " ".join(GROUPS))
     options = parser.parse_args()
     subprocess.run(["ninja", "-C", os.path.join(options.build, "dev"), "--quiet", "bench_micro"], check=True)
     micro = os.path.join(options.build, "dev", "bench", "micro")
     order = systems(options.picket)
-    rows = chosen(options.only)
+    rows = chosen(options.only or options.group)
     samples = {row.key: {system: [] for system, _, _ in order} for row in rows}
     for number in range(options.rounds):
         for row in rows:
@@ -325,7 +365,7 @@ def main():
                        for key, by_system in samples.items()},
               "limits": {row.key: row.runsc for row in ROWS if row.runsc is not None},
               "titles": {row.key: row.title for row in ROWS}, "systems": [[k, t] for k, t, _ in order]}
-    result["totals"] = totals(result, order)
+    result["totals"] = totals(result, order, micro, rows)
     table(result, order)
     judged, missing = promises(result)
     for what, value, most, state in judged:

@@ -7,6 +7,7 @@
 #include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 #include <string.h>
 
@@ -96,6 +97,8 @@ int inode_attr(struct inode *i, struct vfs_attr *out) {
 }
 int vfs_getattr(const struct path *p, struct vfs_attr *out) { return inode_attr(p->dentry->inode, out); }
 int inode_setattr(struct inode *i, const struct vfs_attr *a, unsigned which) {
+    if (!i->ops->setattr && i->sb == i->sb->vfs->nameless[NAMELESS_ANON]->sb)
+        return -LINUX_EOPNOTSUPP;  // since Linux 6.16
     if (!i->ops->setattr)
         return i->sb->read_only ? -LINUX_EROFS : -LINUX_EPERM;
     return i->ops->setattr(i, a, which);
@@ -126,7 +129,7 @@ static uint32_t told_of(unsigned which) {
 int dentry_setattr(struct dentry *d, const struct vfs_attr *a, unsigned which) {
     int err = inode_setattr(d->inode, a, which);
     if (!err && notify_on())
-        notify_object(d, told_of(which), false);
+        notify_object(d, told_of(which), NULL);
     return err;
 }
 // Set-gid without group execute goes too, when the caller could not have set it.
@@ -161,6 +164,7 @@ int inode_write_begin(struct inode *i) { return writers_move(i, 1); }
 int inode_exec_begin(struct inode *i) { return writers_move(i, -1); }
 
 // ---- chmod, chown, utimes ---------------------------------------------------------------------------------
+bool vfs_owns(const struct inode *i, const struct vfs_cred *c) { return inode_owner_or_capable(i, c); }
 int vfs_chmod(const struct vfs_ctx *ctx, const struct path *p, uint32_t mode) {
     struct inode *i = p->dentry->inode;
     if (path_read_only(p))
@@ -241,6 +245,10 @@ static int truncate_dentry(const struct vfs_ctx *ctx, struct dentry *d, uint64_t
     struct vfs_attr a = {.size = size, .mtime = inode_now()};
     return dentry_setattr(d, &a, ATTR_SIZE | ATTR_MTIME | inode_must_drop_priv(i, &ctx->cred));
 }
+static int truncate_named(const struct vfs_ctx *ctx, const struct path *p, uint64_t size) {
+    int err = landlock_may(&ctx->cred, p, LINUX_LANDLOCK_ACCESS_FS_TRUNCATE);
+    return err ? err : truncate_dentry(ctx, p->dentry, size);
+}
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size) {
     struct inode *i = p->dentry->inode;
     if (inode_is_dir(i))
@@ -257,7 +265,7 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size)
     err = inode_write_begin(i);
     if (err)
         return err;
-    err = truncate_dentry(ctx, p->dentry, size);
+    err = truncate_named(ctx, p, size);
     inode_write_end(i);
     return err;
 }
@@ -268,6 +276,8 @@ int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size) {
         return -LINUX_EINVAL;
     if (inode_flagged(f->inode, LINUX_FS_APPEND_FL))
         return -LINUX_EPERM;
+    if (f->mode & FMODE_NO_TRUNCATE)
+        return -LINUX_EACCES;
     return truncate_dentry(ctx, f->path.dentry, size);
 }
 

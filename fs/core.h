@@ -16,10 +16,12 @@
 
 #define DCACHE_MAX      65536u  // names kept beyond their use
 #define APPEND_STRIPES  16u
+#define LANDLOCK_BYTES  (64u << 20)  // what rules of guests are charged
 
 // Whose file system a file without a name belongs to, as statfs(2) tells.
 enum nameless { NAMELESS_ANON, NAMELESS_PIPE, NAMELESS_SOCKET, NAMELESS_NS, NAMELESS_KINDS };
 
+struct notify_who;
 struct vfs {
     struct lock dcache;
     struct list *buckets;  // [d] dentries by parent and name; a head that is all zero is an empty list
@@ -45,10 +47,14 @@ struct vfs {
     struct mount *nameless[NAMELESS_KINDS];  // [c] owned: files without names; not in mounts
     struct mount *shm;       // [c] owned: a tmpfs for memfds
     struct vfs_memory *memory;  // [c] owned: what tmpfs and memfds have taken (fs/tmpfs/quota.c)
+    struct budget landlock;     // rules of guests (fs/landlock.h)
     struct budget buffers;      // of pipes and unix sockets: memory of ours that guests fill
     struct vfs_use *use;        // [c] borrowed: what may be used up; NULL: nothing is counted
     void (*watched_release)(void *owner, struct file *f);  // [c] vfs_set_watched_release(), or NULL
     void *watched_owner;
+    uint64_t fan_stamp;                     // likewise: of the event that is being told
+    struct list fan_groups;                 // under the lock of fs/notify.c: all groups (fs/fanotify.c)
+    struct notify_who (*notify_who)(void);  // [c] vfs_set_notify_who(), or NULL
     void (*file_told)(struct file *f);     // [c] vfs_set_file_told(), or NULL
     const struct hostfd_watcher *watcher;  // [c] of host descriptors (fs/hostfd.h); NULL: none
     void *watcher_owner;

@@ -12,7 +12,7 @@ static const struct {
     {LINUX_DN_MODIFY, LINUX_IN_MODIFY},
     {LINUX_DN_CREATE, LINUX_IN_CREATE | LINUX_IN_MOVED_TO},
     {LINUX_DN_DELETE, LINUX_IN_DELETE | LINUX_IN_MOVED_FROM},
-    {LINUX_DN_RENAME, LINUX_IN_MOVED_FROM},
+    {LINUX_DN_RENAME, LINUX_FAN_RENAME},  // within the directory
     {LINUX_DN_ATTRIB, LINUX_IN_ATTRIB},
 };
 
@@ -27,7 +27,7 @@ static uint32_t mask_of(uint32_t arg) {
 static struct watch *find(const struct file *f, const void *owner) {
     struct watch *w;
     list_for_each(w, &f->inode->watches, on_inode)
-        if (!w->owner && w->told == f && w->told_by == owner)
+        if (w->told == f && w->told_by == owner)
             return w;
     return NULL;
 }
@@ -83,7 +83,7 @@ void dnotify_end(struct file *f) {
         return;
     lock_take(&notify_lock);
     list_for_each_safe(w, next, &f->inode->watches, on_inode)
-        if (!w->owner && w->told == f)
+        if (w->told == f)
             watch_detach(w, &gone);
     lock_drop(&notify_lock);
     watches_free(&gone);

@@ -100,7 +100,7 @@ static bool misaligned(struct file *f, const struct uio *u, uint64_t off) {
     if (!(atomic_load_explicit(&f->flags, memory_order_relaxed) & LINUX_O_DIRECT))
         return false;
     unsigned align = vfs_direct_align(f->inode);
-    return align && ((off | u->left) & (align - 1));
+    return align && (((off | u->left) & (align - 1)) || u->odd);
 }
 static int64_t read_from(struct file *f, struct uio *u, uint64_t off) {
     struct vfs_attr a;
@@ -377,6 +377,10 @@ int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, 
 }
 
 // ---- The rest ---------------------------------------------------------------------------------------------
+bool file_splices(const struct file *f) {
+    uint32_t type = inode_type(f->inode);
+    return type == LINUX_S_IFREG || type == LINUX_S_IFIFO || type == LINUX_S_IFSOCK || type == LINUX_S_IFCHR;
+}
 uint32_t vfs_poll(struct file *f, struct waiter *w) {
     if (f->ops && f->ops->poll)
         return f->ops->poll(f, w);
@@ -391,12 +395,41 @@ static int64_t bytes_to_read(struct file *f, uint64_t arg, struct uaccess *ua) {
     int32_t left = (int32_t)((int64_t)a.size - vfs_llseek(f, 0, LINUX_SEEK_CUR));
     return ua->out(ua, uaddr(arg), &left, sizeof left);
 }
+// What Linux answers for every file system: of blocks, which ours do not have, there is little to be said.
+static int64_t block_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg,
+                           struct uaccess *ua) {
+    const int32_t size = GUEST_PAGE_SIZE;
+    struct vfs_attr a;
+    bool reg = inode_is_reg(f->inode), sized = reg || inode_is_dir(f->inode);
+    switch (cmd) {
+    case LINUX_FIGETBSZ:
+        return ua->out(ua, uaddr(arg), &size, sizeof size);
+    case LINUX_FIOQSIZE: {
+        int err = sized ? vfs_getattr(&f->path, &a) : -LINUX_ENOTTY;
+        int64_t bytes = err ? 0 : (int64_t)a.size;
+        return err ? err : ua->out(ua, uaddr(arg), &bytes, sizeof bytes);
+    }
+    case LINUX_FIBMAP:
+        if (!reg)
+            return -LINUX_ENOTTY;
+        return cred_has(&ctx->cred, LINUX_CAP_SYS_RAWIO) ? -LINUX_EINVAL : -LINUX_EPERM;
+    case LINUX_FIDEDUPERANGE:
+        return reg ? -LINUX_EOPNOTSUPP : -LINUX_ENOTTY;
+    case LINUX_FS_IOC_FIEMAP:
+        return -LINUX_EOPNOTSUPP;
+    default:
+        return -LINUX_ENOTTY;
+    }
+}
 int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
     if (f->mode & FMODE_PATH)
         return -LINUX_EBADF;
     if (cmd == LINUX_FIONREAD && inode_is_reg(f->inode))
         return bytes_to_read(f, arg, ua);
-    int64_t r = fileattr_ioctl(ctx, f, cmd, arg, ua);
+    int64_t r = block_ioctl(ctx, f, cmd, arg, ua);
+    if (r != -LINUX_ENOTTY)
+        return r;
+    r = fileattr_ioctl(ctx, f, cmd, arg, ua);
     if (r != -LINUX_ENOTTY)
         return r;
     return f->ops->ioctl ? f->ops->ioctl(f, cmd, arg, ua) : -LINUX_ENOTTY;

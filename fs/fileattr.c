@@ -54,7 +54,7 @@ static int64_t set_flags(const struct vfs_ctx *ctx, struct file *f, uint32_t fla
         err = i->ops->set_flags(i, was, flags);
     } while (err == -LINUX_EAGAIN);
     if (!err)
-        notify_object(f->path.dentry, LINUX_IN_ATTRIB, false);
+        notify_object(f->path.dentry, LINUX_IN_ATTRIB, NULL);
     return err;
 }
 static int64_t put_xattr(struct file *f, uint64_t arg, struct uaccess *ua) {

@@ -81,6 +81,7 @@ struct superblock *super_new(struct vfs *v, const struct super_ops *ops, const c
     sb->magic = magic;
     sb->dev = vfs_new_dev(v);
     sb->vfs = v;
+    list_init(&sb->marks);
     lock_init(&sb->rename_lock, RANK_RENAME);
     atomic_fetch_add_explicit(&v->supers, 1, memory_order_relaxed);
     return sb;

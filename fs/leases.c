@@ -59,6 +59,8 @@ static int set_locked(struct inode *i, struct file *f, int type, struct lease **
     bool down = l && l->type == LINUX_F_WRLCK && type == LINUX_F_RDLCK && !(f->mode & FMODE_WRITE);
     if (!down && !fits(i, f, type))
         return -LINUX_EAGAIN;
+    if (down && l->until && l->target == LINUX_F_UNLCK)  // somebody is about to write
+        return -LINUX_EAGAIN;
     if (!l) {
         l = *spare;
         *spare = NULL;

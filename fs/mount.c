@@ -5,6 +5,7 @@
 #include "abi/misc.h"
 #include "abi/mount.h"
 #include "fs/mnt.h"
+#include "fs/notify.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ static void mount_end(struct mount *m, struct list *ends) {
             list_add_tail(ends, &c->link);
     }
     struct superblock *sb = m->sb;
+    notify_mount_gone(m);
     dentry_put(m->root);
     mount_free(m);
     super_put(sb);
@@ -93,6 +95,7 @@ struct mount *mount_new(struct vfs *v, struct superblock *sb, struct dentry *roo
     list_init(&m->slaves);
     list_init(&m->slave);
     atomic_fetch_add(&v->nmounts, 1);
+    list_init(&m->marks);
     return m;
 }
 // Names that are not cached are other dentries each time.

@@ -61,6 +61,7 @@ struct mount {
     enum mount_fate fate;
     bool new_group, kept;
     _Atomic int expiring;    // > 0: marked by MNT_EXPIRE, and not used since but by who marked it
+    struct list marks;       // under the lock of fs/notify.c: of fanotify
     _Atomic unsigned flags;  // MOUNT_FLAGS
     // [m] came from a namespace of another owner: it does not come off, nor do these flags, for who could
     // else see or do what it was there to keep from

@@ -6,6 +6,7 @@
 #include "abi/caps.h"
 #include "abi/fileattr.h"
 #include "fs/core.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 #include <string.h>
 
@@ -123,14 +124,18 @@ static int place_free(struct place *p, const struct vfs_ctx *ctx, const struct p
         return -LINUX_ENOENT;
     return path_read_only(&p->w.cur) ? -LINUX_EROFS : 0;
 }
+// type: LINUX_S_IF* of what is to be made.
 static int place_new(struct place *p, const struct vfs_ctx *ctx, const struct path *base, const char *name,
-                     bool is_dir) {
-    int err = place_free(p, ctx, base, name, is_dir);
+                     uint32_t type) {
+    int err = place_free(p, ctx, base, name, type == LINUX_S_IFDIR);
+    if (err)
+        return err;
+    err = landlock_may(&ctx->cred, &p->w.cur, landlock_make(type));
     return err ? err : may_create(p->dir, &ctx->cred);
 }
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode) {
     struct place p cleanup_place;
-    int err = place_new(&p, ctx, base, name, true);
+    int err = place_new(&p, ctx, base, name, LINUX_S_IFDIR);
     if (err)
         return err;
     if (!p.dir->ops->mkdir)
@@ -158,7 +163,8 @@ int vfs_mknod_check(uint32_t mode) {
 static int make_node(struct place *p, const struct vfs_ctx *ctx, uint32_t mode, uint64_t rdev) {
     const struct inode_ops *ops = p->dir->ops;
     bool device = LINUX_S_ISCHR(mode) || LINUX_S_ISBLK(mode);
-    if (device && !cred_has(&ctx->cred, LINUX_CAP_MKNOD))
+    bool whiteout = LINUX_S_ISCHR(mode) && rdev == 0;  // what overlays leave behind: anybody may make one
+    if (device && !whiteout && !cred_has(&ctx->cred, LINUX_CAP_MKNOD))
         return -LINUX_EPERM;
     mode = (mode & LINUX_S_IFMT) | mode_for_new(p->dir, mode & LINUX_S_IALLUGO, ctx);
     if (LINUX_S_ISREG(mode))
@@ -172,7 +178,7 @@ int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *na
     if (err)
         return err;
     struct place p cleanup_place;
-    err = place_new(&p, ctx, base, name, false);
+    err = place_new(&p, ctx, base, name, mode & LINUX_S_IFMT);
     if (err)
         return err;
     err = make_node(&p, ctx, mode, rdev);
@@ -192,7 +198,7 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
     if (len == LINUX_PATH_MAX)
         return -LINUX_ENAMETOOLONG;
     struct place p cleanup_place;
-    int err = place_new(&p, ctx, base, name, false);
+    int err = place_new(&p, ctx, base, name, LINUX_S_IFLNK);
     if (err)
         return err;
     if (!p.dir->ops->symlink)
@@ -203,11 +209,18 @@ int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path
     notify_created(p.dir, p.d);
     return 0;
 }
+// Is it to have another name in that directory?
+static int may_refer(const struct place *p, const struct path *old, const struct vfs_cred *c) {
+    return landlock_may_refer(c, &(struct landlock_refer){.ndir = &p->w.cur, .od = old->dentry, .nd = p->d});
+}
 static int may_link(struct place *p, const struct path *old, const struct vfs_cred *c) {
     struct inode *i = old->dentry->inode;
     if (old->mnt != p->w.cur.mnt)
         return -LINUX_EXDEV;
     int err = inode_may_link(i, c);
+    if (err)
+        return err;
+    err = may_refer(p, old, c);
     if (err)
         return err;
     err = may_create(p->dir, c);
@@ -272,12 +285,17 @@ static void place_removed(struct place *p, bool is_rmdir) {
     dentry_put(p->d);
     p->d = NULL;
     notify_name(p->dir, LINUX_IN_DELETE | (is_rmdir ? LINUX_IN_ISDIR : 0),
-                &(struct notify_name){.p = p->w.last, .len = p->w.last_len});
+                &(struct notify_name){.p = p->w.last, .len = p->w.last_len, .child = p->victim});
+}
+static int may_remove(const struct place *p, bool is_rmdir, const struct vfs_cred *c) {
+    uint64_t right = is_rmdir ? LINUX_LANDLOCK_ACCESS_FS_REMOVE_DIR : LINUX_LANDLOCK_ACCESS_FS_REMOVE_FILE;
+    int err = landlock_may(c, &p->w.cur, right);
+    return err ? err : may_delete(p->dir, p->d, is_rmdir, c);
 }
 static int may_unlink(const struct place *p, const struct vfs_cred *c) {
     if (p->w.must_dir)
         return inode_is_dir(p->d->inode) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
-    int err = may_delete(p->dir, p->d, false, c);
+    int err = may_remove(p, false, c);
     if (err)
         return err;
     if (!p->dir->ops->unlink)
@@ -304,7 +322,7 @@ int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *n
     return 0;
 }
 static int may_rmdir(const struct place *p, const struct vfs_cred *c) {
-    int err = may_delete(p->dir, p->d, true, c);
+    int err = may_remove(p, true, c);
     if (err)
         return err;
     if (!p->dir->ops->rmdir)
@@ -427,7 +445,13 @@ static int may_replace(struct rename *r, bool want_dir) {
 static int rename_permitted(struct rename *r) {
     struct inode *o = r->od->inode, *n = r->nd->inode;
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    int err = may_delete(odir(r), r->od, inode_is_dir(o), &r->ctx->cred);
+    int err = landlock_may_refer(
+        &r->ctx->cred,
+        &(struct landlock_refer){
+            .ndir = &r->nw->cur, .od = r->od, .nd = r->nd, .removes = true, .exchange = exchange});
+    if (err)
+        return err;
+    err = may_delete(odir(r), r->od, inode_is_dir(o), &r->ctx->cred);
     if (err)
         return err;
     err = may_replace(r, inode_is_dir(exchange ? n : o));
@@ -468,22 +492,19 @@ static int rename_do(struct rename *r) {
     dentry_move(&m, r->od, r->nd, exchange);
     return 0;
 }
-static uint32_t isdir(const struct inode *i) { return inode_is_dir(i) ? LINUX_IN_ISDIR : 0; }
 // od lies where nd was now, and, in an exchange, the other way round. The directories are locked.
 static void rename_tell(struct rename *r, struct inode *moved, struct inode *other) {
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    struct notify_name from = {.p = r->ow->last, .len = r->ow->last_len, .cookie = notify_cookie()};
-    struct notify_name to = {.p = r->nw->last, .len = r->nw->last_len, .cookie = from.cookie};
-    notify_name(odir(r), LINUX_IN_MOVED_FROM | isdir(moved), &from);
-    notify_name(ndir(r), LINUX_IN_MOVED_TO | isdir(moved), &to);
+    struct notify_name from = {.p = r->ow->last, .len = r->ow->last_len, .child = moved};
+    struct notify_name to = {.p = r->nw->last, .len = r->nw->last_len, .child = moved};
+    notify_moved(odir(r), &from, ndir(r), &to);
     if (other && !exchange)
         notify_unlinked(other, false);
     notify_inode(moved, LINUX_IN_MOVE_SELF);
     if (!exchange)
         return;
-    from.cookie = to.cookie = notify_cookie();
-    notify_name(ndir(r), LINUX_IN_MOVED_FROM | isdir(other), &to);
-    notify_name(odir(r), LINUX_IN_MOVED_TO | isdir(other), &from);
+    from.child = to.child = other;
+    notify_moved(ndir(r), &to, odir(r), &from);
     notify_inode(other, LINUX_IN_MOVE_SELF);
 }
 // The file system stamps what it moves; but a directory's own lock cannot be taken beside those of rename.

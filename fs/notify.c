@@ -8,6 +8,7 @@
 // never hold the last reference of an inode whose hook is running.
 #include "fs/notify.h"
 #include "fs/core.h"
+#include "fs/fanotify.h"
 #include <string.h>
 
 #define NOT_TOLD_ISDIR (LINUX_IN_DELETE_SELF | LINUX_IN_MOVE_SELF)  // as inotify has always had it
@@ -54,8 +55,11 @@ void watch_set_mask(struct watch *w, uint32_t mask) {
 void watch_detach(struct watch *w, struct list *gone) {
     if (w->owner)
         inotify_forget(w);
+    if (w->mark)
+        fan_mark_forget(w->mark);
     list_del(&w->on_inode);
-    recount(w->inode);
+    if (w->inode)  // else a mark of a mount or a file system
+        recount(w->inode);
     list_add_tail(gone, &w->on_inode);
     atomic_fetch_sub(&notify_watches, 1);
 }
@@ -64,7 +68,8 @@ void watches_free(struct list *gone) {
         struct watch *w = list_first(gone, struct watch, on_inode);
         list_del(&w->on_inode);
         dentry_put(w->pin);
-        inode_put(w->inode);
+        if (w->inode)
+            inode_put(w->inode);
         free(w);
     }
 }
@@ -114,10 +119,10 @@ void watch_unpin_deleted(struct inode *i, struct dentry *d) {
 }
 
 // ---- Delivering -------------------------------------------------------------------------------------------
-// F_NOTIFY tells of what is in a directory, not of itself.
+// F_NOTIFY tells of what is in a directory, and of itself.
 static bool tell_file(struct watch *w, const struct event *e) {
     const struct vfs *v = w->inode->sb->vfs;
-    if (!e->name || !v->file_told)
+    if (!(e->name || (e->mask & LINUX_IN_ISDIR)) || !v->file_told)
         return false;
     v->file_told(w->told);
     return true;
@@ -125,7 +130,8 @@ static bool tell_file(struct watch *w, const struct event *e) {
 static void deliver_locked(struct inode *i, const struct event *e, struct list *gone) {
     struct watch *w, *next;
     list_for_each_safe(w, next, &i->watches, on_inode) {
-        if (!(w->mask & e->mask & LINUX_IN_ALL_EVENTS) || (e->unlinked && (w->mask & LINUX_IN_EXCL_UNLINK)))
+        if (w->mark || !(w->mask & e->mask & (LINUX_IN_ALL_EVENTS | LINUX_FAN_RENAME)) ||
+            (e->unlinked && (w->mask & LINUX_IN_EXCL_UNLINK)))
             continue;
         if (w->owner)
             inotify_queue(w->owner, w->wd, e->mask, e->name);
@@ -157,21 +163,37 @@ static void tell_parent(struct dentry *d, struct event e, bool *nameless, struct
     LOCKED(&notify_lock);
     deliver_locked(parent->inode, &e, gone);
 }
-void notify_object(struct dentry *d, uint32_t event, bool via_open) {
+// The directory is told to fanotify by one event with the object.
+static void tell_marks(struct dentry *d, uint32_t event, const struct path *via) {
+    LOCKED(&d->sb->vfs->dcache);
+    struct notify_name name = {.p = d->name, .len = strlen(d->name)};
+    bool lies = d->parent != d && !d->sb->no_dcache;
+    fanotify_tell(&(struct fan_event){.mask = event,
+                                      .object = d->inode,
+                                      .path = via,
+                                      .dir = lies ? d->parent->inode : NULL,
+                                      .name = lies ? &name : NULL});
+}
+void notify_object(struct dentry *d, uint32_t event, const struct path *via) {
     struct list gone = LIST_INIT(gone);
     bool nameless;
-    struct event e = {.mask = event | (inode_is_dir(d->inode) ? LINUX_IN_ISDIR : 0), .unlinked = via_open};
+    uint32_t isdir = inode_is_dir(d->inode) ? LINUX_IN_ISDIR : 0;
+    struct event e = {.mask = (event & LINUX_IN_ALL_EVENTS) | isdir, .unlinked = via};
     tell_parent(d, e, &nameless, &gone);
     watches_free(&gone);
-    e.unlinked = via_open && nameless;
+    e.unlinked = via && nameless;
     deliver(d->inode, &e);
+    if (fanotify_on())
+        tell_marks(d, event | isdir, via);
 }
 void notify_name(struct inode *dir, uint32_t event, const struct notify_name *name) {
     struct event e = {.mask = event, .name = name};
     deliver(dir, &e);
+    if (fanotify_on())
+        fanotify_tell(&(struct fan_event){.mask = event, .object = name->child, .dir = dir, .name = name});
 }
 void notify_new_name(struct inode *dir, struct dentry *d) {
-    struct notify_name name = {.p = d->name, .len = strlen(d->name)};
+    struct notify_name name = {.p = d->name, .len = strlen(d->name), .child = d->inode};
     notify_name(dir, LINUX_IN_CREATE | (inode_is_dir(d->inode) ? LINUX_IN_ISDIR : 0), &name);
 }
 void notify_linked(struct inode *i) {
@@ -184,22 +206,40 @@ void notify_inode(struct inode *i, uint32_t event) {
     bool isdir = inode_is_dir(i) && !(event & NOT_TOLD_ISDIR);
     struct event e = {.mask = event | (isdir ? LINUX_IN_ISDIR : 0)};
     deliver(i, &e);
+    if (fanotify_on())
+        fanotify_tell(
+            &(struct fan_event){.mask = event | (inode_is_dir(i) ? LINUX_FAN_ONDIR : 0), .object = i});
 }
-uint32_t notify_cookie(void) {
+static uint32_t new_cookie(void) {
     static _Atomic uint32_t last;
     uint32_t c = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    return c ? c : notify_cookie();  // 0 is "none"
+    return c ? c : new_cookie();  // 0 is "none"
+}
+void notify_moved(struct inode *odir, struct notify_name *from, struct inode *ndir, struct notify_name *to) {
+    uint32_t isdir = inode_is_dir(from->child) ? LINUX_IN_ISDIR : 0;
+    from->cookie = to->cookie = new_cookie();
+    if (fanotify_on())
+        fanotify_tell(&(struct fan_event){.mask = LINUX_FAN_RENAME | isdir,
+                                          .object = from->child,
+                                          .dir = odir,
+                                          .name = from,
+                                          .ndir = ndir,
+                                          .nname = to});
+    if (odir == ndir)  // for F_NOTIFY
+        deliver(odir, &(struct event){.mask = LINUX_FAN_RENAME | isdir, .name = from});
+    notify_name(odir, LINUX_IN_MOVED_FROM | isdir, from);
+    notify_name(ndir, LINUX_IN_MOVED_TO | isdir, to);
 }
 void notify_opened(struct file *f) {
     if (f->mode & (FMODE_PATH | FMODE_NOTIFY))
         return;
     f->mode |= FMODE_NOTIFY;
-    notify_file(f, LINUX_IN_OPEN);
+    notify_file(f, LINUX_IN_OPEN | (f->mode & FMODE_EXEC ? LINUX_FAN_OPEN_EXEC : 0));
 }
 
 // ---- Ends -------------------------------------------------------------------------------------------------
 void notify_unlinked(struct inode *i, bool is_rmdir) {
-    if (!notify_on() || !wanted(i))  // who begins to watch it now finds out by itself
+    if (!notify_on() || !(wanted(i) || fanotify_on()))  // who begins to watch it now finds out by itself
         return;
     if (!is_rmdir)
         notify_inode(i, LINUX_IN_ATTRIB);
@@ -213,8 +253,11 @@ static void end_all_locked(struct inode *i, struct list *gone) {
 }
 void notify_dentry_gone(struct inode *i) {
     struct list gone = LIST_INIT(gone);
-    if (!wanted(i) || !atomic_load(&i->unlinked))
+    if (!(wanted(i) || fanotify_on()) || !atomic_load(&i->unlinked))
         return;
+    if (fanotify_on())
+        fanotify_tell(&(struct fan_event){
+            .mask = LINUX_IN_DELETE_SELF | (inode_is_dir(i) ? LINUX_FAN_ONDIR : 0), .object = i});
     lock_take(&notify_lock);
     deliver_locked(i, &(struct event){.mask = LINUX_IN_DELETE_SELF}, &gone);
     end_all_locked(i, &gone);
@@ -232,6 +275,18 @@ void notify_super_gone(struct superblock *sb) {
         return;
     lock_take(&notify_lock);
     inotify_each(lies_on, sb, unmounted, &gone);
+    fan_marks_of_super_end(sb, &gone);
     lock_drop(&notify_lock);
     watches_free(&gone);
 }
+void notify_mount_gone(struct mount *m) {
+    struct list gone = LIST_INIT(gone);
+    if (!fanotify_on())
+        return;
+    lock_take(&notify_lock);
+    while (!list_empty(&m->marks))
+        watch_detach(list_first(&m->marks, struct watch, on_inode), &gone);
+    lock_drop(&notify_lock);
+    watches_free(&gone);
+}
+void vfs_set_notify_who(struct vfs *v, struct notify_who (*fn)(void)) { v->notify_who = fn; }

@@ -8,10 +8,12 @@
 // look-up: nothing is told of them. Pipes, sockets and other files without a name tell nothing.
 #ifndef FS_NOTIFY_H
 #define FS_NOTIFY_H
+#include "abi/fanotify.h"
 #include "abi/inotify.h"
 #include "base/rbtree.h"
 #include "fs/vfs.h"
 
+struct fan_mark;
 struct inotify;
 
 // ---- Hooks ------------------------------------------------------------------------------------------------
@@ -21,20 +23,23 @@ static inline bool notify_on(void) {
 }
 
 // Something was done to what d names: the directory that it lies in is told its name, then the object itself.
-// via_open: through an open file, which IN_EXCL_UNLINK ignores once the name is gone.
-void notify_object(struct dentry *d, uint32_t event, bool via_open);
+// event: LINUX_IN_*, and LINUX_FAN_OPEN_EXEC. via: through an open file by this path, or NULL; IN_EXCL_UNLINK
+// ignores that once the name is gone.
+void notify_object(struct dentry *d, uint32_t event, const struct path *via);
 static inline void notify_file(struct file *f, uint32_t event) {
     if (notify_on() && (f->mode & FMODE_NOTIFY))
-        notify_object(f->path.dentry, event, true);
+        notify_object(f->path.dentry, event, &f->path);
 }
 // A name came, went or moved in dir, whose lock is held. event: with LINUX_IN_ISDIR when it is a directory's.
 struct notify_name {
     const char *p;  // not ended by a NUL
     size_t len;
-    uint32_t cookie;  // of a rename: notify_cookie(); else 0
+    uint32_t cookie;      // of a rename; else 0
+    struct inode *child;  // borrowed: the object
 };
 void notify_name(struct inode *dir, uint32_t event, const struct notify_name *name);
-uint32_t notify_cookie(void);
+// A rename; the cookies are made here. Both directories are locked.
+void notify_moved(struct inode *odir, struct notify_name *from, struct inode *ndir, struct notify_name *to);
 void notify_new_name(struct inode *dir, struct dentry *d);
 static inline void notify_created(struct inode *dir, struct dentry *d) {  // the lock of dir is held
     if (notify_on())
@@ -54,11 +59,21 @@ void notify_unlinked(struct inode *i, bool is_rmdir);
 void notify_dentry_gone(struct inode *i);
 // Nobody has sb mounted any more, and nobody can come to it.
 void notify_super_gone(struct superblock *sb);
+void notify_mount_gone(struct mount *m);  // it is about to be freed
+// How events find out who acts: the thread, its process, and which use of the process's number it is. Set
+// once.
+struct notify_who {
+    int32_t tid, pid;  // the kernel's numbers; 0: nobody of the guest's
+    uint32_t use;
+};
+void vfs_set_notify_who(struct vfs *v, struct notify_who (*fn)(void));
 
 // ---- Watches: for fs/anon/inotify.c -----------------------------------------------------------------------
 // [n]: the lock of all watches, which also keeps an instance that has any from being freed.
 struct watch {
-    struct inotify *owner;  // [c] borrowed; NULL: of F_NOTIFY (fs/dnotify.c), whose file is to be told
+    struct inotify *owner;  // [c] borrowed; NULL: of fanotify, or of F_NOTIFY
+    struct fan_mark *mark;  // [c] of fanotify (fs/fanotify.h): begins with this; NULL: it is none
+    // F_NOTIFY (fs/dnotify.c):
     struct file *told;      // [c] borrowed
     const void *told_by;    // [c] the table of descriptors that asked; to be compared only
     struct inode *inode;    // [c] owned
@@ -79,6 +94,21 @@ void watch_detach(struct watch *w, struct list *gone);  // to be freed by watche
 void watches_free(struct list *gone);
 // after watch_attach(): if d has lost its name meanwhile
 void watch_unpin_deleted(struct inode *i, struct dentry *d);
+
+// ---- Whom all this is charged to: a user by each instance's maker -----------------------------------------
+#define NOTIFY_QUEUED_BYTES (8u << 20)  // of events, in all queues of a user
+struct notify_user {
+    struct list link;
+    unsigned refs;                // [n]
+    uint32_t uid;                 // [c]
+    unsigned instances, watches;  // [n] of inotify
+    unsigned groups, marks;       // [n] of fanotify
+    _Atomic size_t queued;        // [a] bytes of events
+};
+struct notify_user *notify_user_get(uint32_t uid);  // NULL: no memory
+void notify_user_put(struct notify_user *u);        // without notify_lock
+bool notify_user_charge(struct notify_user *u, size_t bytes);
+void notify_user_uncharge(struct notify_user *u, size_t bytes);
 
 // What fs/anon/inotify.c does for notify.c; notify_lock is held.
 void inotify_queue(struct inotify *in, int32_t wd, uint32_t mask, const struct notify_name *name);

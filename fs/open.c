@@ -5,6 +5,7 @@
 #include "abi/fileattr.h"
 #include "abi/misc.h"
 #include "fs/core.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 
 struct open_req {
@@ -138,6 +139,8 @@ static int claim_and_open(struct file *f, const struct vfs_ctx *ctx) {
 static int truncate_opened(const struct open_req *r, struct file *f) {
     struct vfs_attr a = {.size = 0, .mtime = inode_now()};
     unsigned kill = inode_must_drop_priv(f->inode, &r->ctx->cred);
+    if (f->mode & FMODE_NO_TRUNCATE)
+        return -LINUX_EACCES;
     int err = f->mode & FMODE_WRITE ? 0 : inode_write_begin(f->inode);
     if (err)
         return err;
@@ -159,9 +162,13 @@ static int file_for(const struct open_req *r, const struct path *p, struct file 
     *out = file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
     return *out ? 0 : -LINUX_ENOMEM;
 }
+static int may_open_file(const struct open_req *r, struct file *f) {
+    int err = landlock_may_open(&r->ctx->cred, f);
+    return err ? err : break_leases(r, f);
+}
 static int open_new(const struct open_req *r, struct file *f) {
-    int err = break_leases(r, f);
-    if (err) {
+    int err = may_open_file(r, f);
+    if (err) {  // counted nowhere
         f->mode &= FMODE_PATH | FMODE_LEASED;
         return err;
     }
@@ -170,6 +177,8 @@ static int open_new(const struct open_req *r, struct file *f) {
         atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
     if (err)
         return err;
+    if (r->created)
+        f->mode |= FMODE_CREATED;
     notify_opened(f);
     bool cut = (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(f->inode);
     return cut ? truncate_opened(r, f) : 0;
@@ -225,7 +234,10 @@ static int create(struct open_req *r, const struct path *parent, struct dentry *
     struct inode *dir = parent->dentry->inode;
     if (path_read_only(parent))
         return -LINUX_EROFS;
-    int err = may_create(dir, &r->ctx->cred);
+    int err = landlock_may(&r->ctx->cred, parent, LINUX_LANDLOCK_ACCESS_FS_MAKE_REG);
+    if (err)
+        return err;
+    err = may_create(dir, &r->ctx->cred);
     if (err)
         return err;
     if (!dir->ops->create)
@@ -312,7 +324,13 @@ static int open_create(struct open_req *r, const struct path *base, const char *
                        unsigned walk, struct file **out) {
     struct path p;
     int err = walk_or_create(r, base, name, mode, walk, &p);
-    return err ? err : open_found(r, &p, out);
+    if (err)
+        return err;
+    err = open_found(r, &p, out);
+    if (err)
+        return err;
+    (*out)->mode |= r->created ? FMODE_CREATED : 0;
+    return 0;
 }
 
 // ---- O_TMPFILE --------------------------------------------------------------------------------------------

@@ -25,7 +25,9 @@ struct uio {
     const struct uio_ops *ops;
     size_t left;  // bytes still to be moved
     int flags;    // LINUX_RWF_*, UIO_*
+    unsigned odd;  // of buffers of a guest: bits of addresses that a disk wants to be zero (O_DIRECT)
 };
+#define UIO_ODD    3u
 #define UIO_ENOUGH (1 << 16)  // a read: what there is is enough (see file_ops.read_deadline)
 // A read that must not sleep on a disk: all that it can return at once, or -LINUX_EAGAIN with nothing moved.
 // (With LINUX_RWF_NOWAIT alone: what there is.)

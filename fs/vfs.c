@@ -102,8 +102,10 @@ struct vfs *vfs_create(void) {
         return NULL;
     locks_init(v);
     knobs_init(&v->knobs);
+    v->landlock.max = LANDLOCK_BYTES;
     list_init(&v->lru);
     list_init(&v->lock_waits);
+    list_init(&v->fan_groups);
     v->seed = random_u64() | 1;
     v->bucket_mask = BUCKETS - 1;
     v->buckets = xcalloc(BUCKETS, sizeof *v->buckets);

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct budget;
+struct landlock_domain;
 struct inode;
 struct dentry;
 struct mount;
@@ -40,6 +41,7 @@ struct vfs_cred {  // a view of the caller's credentials, for permission checks
     unsigned ngroups;
     uint64_t caps;  // effective, 1 << LINUX_CAP_*, of the user namespace that these are the maps of:
     const struct id_map *uids, *gids;  // NULL: the first one
+    const struct landlock_domain *landlock;  // fs/landlock.h; NULL: none
 };
 
 struct vfs_ctx {  // made on the stack by the sentry for one call; all borrowed
@@ -167,6 +169,8 @@ struct file_ops {
     // A host descriptor to be mapped into a guest, at the same offsets (borrowed; valid while the file is
     // open). NULL: ENODEV. `prot`/`shared` as in mmap(2): the answer may be -LINUX_EACCES, or VFS_MMAP_ANON.
     int (*mmap_fd)(struct file *f, int prot, bool shared);
+    // Where in that descriptor [*off, +len) is, when not there: moves *off. 0 or -LINUX_EINVAL. May be NULL.
+    int (*mmap_at)(struct file *f, uint64_t *off, uint64_t len);
     int (*flush)(struct file *f, void *owner);  // every close of a descriptor, before release
     // Its own lines of /proc/PID/fdinfo, each with its newline. NULL: none. line() may be called with locks
     // held.
@@ -197,6 +201,7 @@ struct superblock {
     _Atomic uint32_t covered;     // [a] with no_dcache: how many mounts lie on names of it
     void *priv;                   // [c]
     struct vfs *vfs;              // [c] borrowed
+    struct list marks;            // under the lock of fs/notify.c: of fanotify
 };
 
 struct inode {
@@ -221,6 +226,7 @@ struct inode {
     _Atomic bool unlinked;         // [a] somebody watched as it lost its last name
     _Atomic(struct acl *) acl[ACL_KINDS];  // owned; under vfs->acl_lock (fs/acl.c)
     _Atomic uint32_t flags;                // [a] LINUX_FS_*_FL, changed under [i]
+    _Atomic uint8_t write_hint;            // [a] LINUX_RWH_*
     _Atomic bool file_caps;                // [a] there is a security.capability
     bool dead;                     // [i] a removed directory: nothing is made or found in it
     bool stays_empty;              // [c] a directory in which nothing is ever found
@@ -264,6 +270,9 @@ struct dentry {
 #define FMODE_READER  1024u  // counted in inode->readers
 #define FMODE_TREE    4096u  // its mount, if it has no place yet, ends with it
 #define FMODE_LEASED  2048u  // not open: a lease stands in the way (vfs_open())
+#define FMODE_CREATED     8192u   // its open(2) made the file: F_CREATED_QUERY
+#define FMODE_NO_TRUNCATE 16384u  // who opened it may not (fs/landlock.h)
+#define FMODE_NO_IOCTL    32768u  // of a device, likewise
 // what read and write of such a file get as `off` when the call has no offset of its own
 #define FILE_OWN_POS UINT64_MAX
 
@@ -375,6 +384,7 @@ int vfs_chown(const struct vfs_ctx *ctx, const struct path *p, uint32_t uid, uin
 // Times in ns; VFS_TIME_NOW, VFS_TIME_OMIT.
 #define VFS_TIME_NOW  INT64_MAX
 #define VFS_TIME_OMIT (INT64_MAX - 1)
+bool vfs_owns(const struct inode *i, const struct vfs_cred *c);  // or may do as if it did (CAP_FOWNER)
 int vfs_utimes(const struct vfs_ctx *ctx, const struct path *p, int64_t atime, int64_t mtime);
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *p, uint64_t size);
 int vfs_ftruncate(const struct vfs_ctx *ctx, struct file *f, uint64_t size);
@@ -414,6 +424,8 @@ int64_t vfs_pos(struct file *f);
 int vfs_cached_pages(const struct vfs_ctx *ctx, struct file *f, uint64_t start, uint64_t end,
                      uint64_t *pages);
 int vfs_readdir(struct file *f, struct readdir_sink *s);
+// May splice(2), sendfile(2) and copy_file_range(2) move bytes to or from it?
+bool file_splices(const struct file *f);
 uint32_t vfs_poll(struct file *f, struct waiter *w);
 // FIONBIO etc. are the sentry's
 int64_t vfs_ioctl(const struct vfs_ctx *ctx, struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua);
@@ -532,6 +544,7 @@ struct inode *vfs_anon_inode(struct vfs *vfs, uint32_t mode, uint32_t uid, uint3
 int pipe_open(struct vfs *vfs, unsigned flags, struct file *ends[2]);
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out);
 bool eventfd_is(const struct file *f);
+void eventfd_signal(struct file *f);  // one event more, of the kernel's own; f is one
 // inotify(7). uid: whom it is charged to (EMFILE). The flags are checked here.
 #define INOTIFY_MAX_QUEUED_EVENTS  16384
 int inotify_open(struct vfs *vfs, uint32_t uid, unsigned flags, struct file **out);
@@ -547,8 +560,5 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
 // still.
 int memfd_add_seals(struct file *f, unsigned seals);
 int memfd_get_seals(struct file *f);
-// An open file over a host descriptor of the caller's own stdio (terminal, pipe, file, socket), taken over.
-// Readiness of such descriptors is watched by the sentry: see fs/hostfd.h.
-int hostfd_open(struct vfs *vfs, int fd, struct file **out);
 
 #endif

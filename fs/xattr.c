@@ -140,7 +140,7 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *p, const char *na
     enum acl_kind kind;
     int err = acl_named(name, &kind) ? set_acl(ctx, i, kind, v, n) : set_plain(ctx, i, name, v, n, flags);
     if (!err && notify_on())
-        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
+        notify_object(p->dentry, LINUX_IN_ATTRIB, NULL);
     return err;
 }
 int64_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) {
@@ -158,6 +158,6 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *p, const char 
     enum acl_kind kind;
     int err = acl_named(name, &kind) ? set_acl(ctx, i, kind, NULL, 0) : remove_plain(ctx, i, name);
     if (!err && notify_on())
-        notify_object(p->dentry, LINUX_IN_ATTRIB, false);
+        notify_object(p->dentry, LINUX_IN_ATTRIB, NULL);
     return err;
 }

@@ -170,6 +170,29 @@ static ssize_t receive(struct gofer_server *s, int sock) {
     return n;
 }
 
+// Descriptors that are under way count for their user, whoever sent them (ETOOMANYREFS): as a rule they are
+// received in a moment.
+#define SEND_ATTEMPTS 100000
+static ssize_t send_reply(int sock, const struct msghdr *m) {
+    ssize_t sent;
+    int attempts = 0;
+    do
+        sent = sendmsg(sock, m, MSG_NOSIGNAL);
+    while (sent < 0 && (errno == EINTR || (errno == ETOOMANYREFS && ++attempts < SEND_ATTEMPTS)));
+    return sent;
+}
+
+// Instead of a reply whose descriptors cannot be sent. (The handle that a walk made for it is lost.)
+static size_t refuse_fds(struct gofer_server *s, size_t n) {
+    struct gofer_hdr h;
+    gofer_get_hdr(s->tx, n, &h);
+    h.size = GOFER_HDR_SIZE;
+    h.nfds = 0;
+    h.error = -LINUX_EMFILE;
+    gofer_put_hdr(s->tx, &h);
+    return GOFER_HDR_SIZE;
+}
+
 static int reply(struct gofer_server *s, int sock, size_t n) {
     union {
         struct cmsghdr h;
@@ -187,12 +210,16 @@ static int reply(struct gofer_server *s, int sock, size_t n) {
         c->cmsg_len = CMSG_LEN(len);
         memcpy(CMSG_DATA(c), s->out.v, len);
     }
-    ssize_t sent;
-    do
-        sent = sendmsg(sock, &m, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    ssize_t sent = send_reply(sock, &m);
+    bool too_many = sent < 0 && errno == ETOOMANYREFS;
     gofer_close_out(s);
-    return sent == (ssize_t)n ? 0 : -1;
+    if (too_many) {
+        iov.iov_len = refuse_fds(s, n);
+        m.msg_control = NULL;
+        m.msg_controllen = 0;
+        sent = send_reply(sock, &m);
+    }
+    return sent == (ssize_t)iov.iov_len ? 0 : -1;
 }
 
 int gofer_serve(struct gofer_server *s, int sock) {

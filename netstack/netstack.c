@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "netstack/core/pkt.h"
 #include "netstack/core/stack.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/filter.h"
 #include "netstack/ip/frag.h"
 #include "netstack/ip/group.h"
@@ -131,6 +132,7 @@ void netstack_destroy(struct netstack *ns) {
     drop_backlog(ns);
     frag_flush(ns);
     filter_flush(ns);
+    nf_destroy(ns);
     while (!list_empty(&ns->netifs))
         netif_free(list_first(&ns->netifs, struct netif, link));
     struct netstack_usage *u = &ns->usage;

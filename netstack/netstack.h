@@ -74,6 +74,9 @@ uint64_t netstack_deadline(struct netstack *ns);  // that time by itself
 // Whether packets of others are sent on (at first: no), of IPv4 or of IPv6.
 void netstack_set_forwarding(struct netstack *ns, bool four, bool on);
 bool netstack_forwarding(struct netstack *ns, bool four);
+// Whether an ICMPv4 echo request to all, or to a group, is answered (at first: no, RFC 1122 3.2.2.6).
+void netstack_set_echo_to_all(struct netstack *ns, bool on);
+bool netstack_echo_to_all(struct netstack *ns);
 
 // Counters, by the names of netstack/core/stats.def.
 uint64_t netstack_stat(struct netstack *ns, const char *name);  // UINT64_MAX: there is no such name
@@ -169,6 +172,9 @@ struct ns_route {
 };
 int netstack_add_route(struct netstack *ns, const struct ns_route *route);
 int netstack_del_route(struct netstack *ns, const struct ns_route *route);
+// NETIF_NO_DAD of an interface, for addresses that it gets from now on. -ENODEV: there is none of that index.
+int netstack_dad(struct netstack *ns, uint32_t netif);  // 0, 1 or -ENODEV
+int netstack_set_dad(struct netstack *ns, uint32_t netif, bool on);
 int netstack_route_at(struct netstack *ns, unsigned i, struct ns_route *route);  // in the order of look-up
 
 // Neighbours, one by one: -ENODEV beyond the last. One that the user has made is never asked about.
@@ -310,6 +316,7 @@ struct ns_extra {
     uint32_t netif;        // an interface's index; sent, 0: by the routes
     int ttl, tos;          // sent, -1: the socket's
     uint64_t when;         // received: by the stack's clock
+    uint32_t frag;         // received in fragments: the longest of these, headers included; else 0
 };
 // x: or NULL; a stream has none
 int64_t ns_send_with(struct ns_sock *s, struct ns_io *io, unsigned flags, const struct ns_addr *to,
@@ -374,6 +381,12 @@ int ns_take_error(struct ns_sock *s);  // SO_ERROR: positive, and cleared
 // interface where they did (NULL: where packets to it go; on leaving: any). Closing leaves.
 int ns_join(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
 int ns_leave(struct ns_sock *s, const struct ns_ip *group, struct netif *nif);
+// Groups that somebody on an interface has joined, one by one: -ENODEV beyond the last.
+struct ns_group {
+    struct ns_ip ip;
+    unsigned users;
+};
+int netstack_group_at(struct netstack *ns, uint32_t netif, unsigned i, struct ns_group *out);
 // Where packets to groups go; NULL: by the routes.
 int ns_set_group_interface(struct ns_sock *s, struct netif *nif);
 
@@ -384,8 +397,14 @@ enum ns_option {
     NS_OPT_V6ONLY,
     NS_OPT_SNDBUF,
     NS_OPT_RCVBUF,
-    NS_OPT_HDRINCL,      // of raw IPv4: what is sent has its header
-    NS_OPT_CHECKSUM_AT,  // of raw IPv6: the offset of a checksum that is ours to make; -1: none
+    NS_OPT_HDRINCL,       // of raw IPv4: what is sent has its header
+    NS_OPT_CHECKSUM_AT,   // of raw IPv6: the offset of a checksum that is ours to make; -1: none
+    NS_OPT_BIND_IF,       // an interface's index: packets go and come there alone; 0: any
+    NS_OPT_UNICAST_IF,    // of datagrams over IPv4: where those go that are for no group; 0: by the routes
+    NS_OPT_UNICAST_IF6,   // likewise of IPv6
+    NS_OPT_FREEBIND,      // may be bound to an address that is not ours
+    NS_OPT_BIND_NO_PORT,  // bound to port 0, it has none until it connects, listens or sends
+    NS_OPT_PORT_RANGE,    // of ports that are chosen: the first in the lower 16 bits, the last above; 0: ours
     NS_OPT_TTL,
     NS_OPT_TOS,
     NS_OPT_MULTICAST_TTL,   // of packets to groups
@@ -394,6 +413,8 @@ enum ns_option {
     NS_OPT_MTU_DISCOVER,    // of UDP: do not fragment
     NS_OPT_RECVERR,         // errors about IPv4 packets that were sent are queued: ns_recv_error()
     NS_OPT_RECVERR6,        // likewise of IPv6
+    NS_OPT_NO_CHECK6_TX,    // of UDP over IPv6: sent without a checksum (RFC 6935)
+    NS_OPT_NO_CHECK6_RX,    // and received
     NS_OPT_OOBINLINE,
     NS_OPT_KEEPALIVE,
     NS_OPT_LINGER,  // seconds; -1: off
@@ -406,7 +427,14 @@ enum ns_option {
     NS_OPT_TCP_KEEPCNT,
     NS_OPT_TCP_USER_TIMEOUT,  // ms
     NS_OPT_TCP_SYNCNT,
-    NS_OPT_TCP_CONGESTION,  // enum ns_congestion
+    NS_OPT_TCP_CONGESTION,     // enum ns_congestion
+    NS_OPT_TCP_MINTTL,         // IPv4 packets with a shorter time to live are dropped (RFC 5082)
+    NS_OPT_TCP_MINTTL6,        // likewise of IPv6
+    NS_OPT_TCP_DEFER_ACCEPT,   // of a listener: who connects without a word waits for so many SYN-ACKs
+    NS_OPT_TCP_LINGER2,        // seconds in FIN-WAIT-2 without a user; 0: ours, -1: none, it is a reset
+    NS_OPT_TCP_NOTSENT_LOWAT,  // as uint32_t: writable with fewer bytes unsent; 0: any number
+    NS_OPT_TCP_WINDOW_CLAMP,   // no larger window is offered; 0: any
+    NS_OPT_TCP_SAVE_SYN,       // of a listener: SYNs are kept for ns_take_syn(), with 2 the link header too
     NS_OPT_COUNT,
 };
 enum ns_congestion { NS_CUBIC, NS_RENO };
@@ -423,6 +451,10 @@ struct ns_tcp_info {
 };
 int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info);
 
+// The headers of the SYN that made the connection, where its listener has NS_OPT_TCP_SAVE_SYN: up to *len
+// bytes, and they are gone; 0 when there are none. -EINVAL: they are more, as *len then says.
+int ns_take_syn(struct ns_sock *s, void *buf, uint32_t *len);
+
 // All sockets, one by one, connections without a user too, but not those half-open ones that a listener has
 // yet to see complete. visit() runs with the stack's lock held.
 struct ns_sock_info {
@@ -430,7 +462,7 @@ struct ns_sock_info {
     uint8_t proto;  // of IP; 0: a packet socket
     bool raw;
     uint8_t state;  // of TCP as Linux numbers them; of others 7, or 1 when connected
-    struct ns_addr local, remote;
+    struct ns_addr local, remote;  // local of a packet socket: its interface in scope, its protocol in port
     size_t in, out;  // bytes queued, as ns_queued() has them; of a listener connections, and how many may be
     uint32_t owner;
     void *user;  // the argument of ns_on_ready(); NULL: nobody holds it

@@ -6,10 +6,12 @@
 
 int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
     struct create_options options = {0};
+    const char *preserve = NULL;
     const struct opt opts[] = {
         {"bundle", 'b', OPT_TEXT, &options.bundle},
         {"pid-file", 0, OPT_TEXT, &options.pid_file},
         {"console-socket", 0, OPT_TEXT, &options.console_socket},
+        {"preserve-fds", 0, OPT_TEXT, &preserve},
         {"no-pivot", 0, OPT_SKIP, NULL},        // nothing is pivoted: the root is the sandbox's own
         {"no-new-keyring", 0, OPT_SKIP, NULL},  // it has a keyring of its own in any case
         {"net", 0, OPT_TEXT, &o->net.net},
@@ -19,9 +21,10 @@ int cmd_create(struct oci *o, int argc, char **argv, struct error *e) {
         {"pcap-size", 0, OPT_TEXT, &o->net.pcap_size},
         {0},
     };
-    static const char usage[] = "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] ID";
+    static const char usage[] =
+        "create [--bundle DIR] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] ID";
     int at = opt_parse(argc, argv, opts, usage, 1, 1, e);
-    if (at < 0)
+    if (at < 0 || keep_fds(preserve, &options.more_fds, e) < 0)
         return -1;
     struct container c;
     struct init init;

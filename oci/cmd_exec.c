@@ -18,7 +18,8 @@
 #include <string.h>
 
 struct exec {
-    const char *process, *pid_file, *console_socket, *cwd, *user;
+    const char *process, *pid_file, *console_socket, *cwd, *user, *preserve;
+    unsigned more_fds;
     struct opt_list env, caps, gids;
     bool detach, tty, no_new_privs, ignore_paused;
 };
@@ -47,7 +48,9 @@ static bool add_env(json_t *j, const struct opt_list *env) {
     for (unsigned i = 0; i < env->n; i++) {
         size_t name = strcspn(env->items[i], "=") + 1, at;
         json_t *old, *value = json_string(env->items[i]);
-        json_array_foreach(list, at, old) if (!strncmp(json_string_value(old), env->items[i], name)) break;
+        json_array_foreach(list, at, old)
+            if (!strncmp(json_string_value(old), env->items[i], name))
+                break;
         bool replaces = at < json_array_size(list);
         if ((replaces ? json_array_set_new(list, at, value) : json_array_append_new(list, value)) < 0)
             return false;
@@ -165,7 +168,10 @@ static int run(struct oci *o, struct container *c, const struct exec *x, int arg
     int err = j ? fields_check(j, "process", file, warn, o, e) : -1;
     if (err == 0)
         err = process_parse(o, j, file, "process", &p, e);
+    if (err == 0)
+        err = process_set_home(&p, c->rootfs, e);
     p.terminal |= x->tty;
+    p.what.more_fds = x->more_fds;
     if (err == 0)
         err = start(c, x, &p, &init, e);
     process_free(&p);
@@ -188,6 +194,7 @@ int cmd_exec(struct oci *o, int argc, char **argv, struct error *e) {
         {"detach", 'd', OPT_FLAG, &x.detach},
         {"no-new-privs", 0, OPT_FLAG, &x.no_new_privs},
         {"ignore-paused", 0, OPT_FLAG, &x.ignore_paused},
+        {"preserve-fds", 0, OPT_TEXT, &x.preserve},
         {"apparmor", 0, OPT_SKIP_TEXT, NULL},
         {"process-label", 0, OPT_SKIP_TEXT, NULL},
         {"cgroup", 0, OPT_SKIP_TEXT, NULL},
@@ -195,9 +202,9 @@ int cmd_exec(struct oci *o, int argc, char **argv, struct error *e) {
     };
     static const char usage[] =
         "exec [--detach] [--tty] [--process FILE] [--pid-file FILE] [--console-socket PATH] [--cwd DIR] "
-        "[--env K=V] [--user UID[:GID]] ID [CMD [ARGS]]";
+        "[--env K=V] [--user UID[:GID]] [--preserve-fds N] ID [CMD [ARGS]]";
     int at = opt_parse(argc, argv, opts, usage, 1, 1 << 20, e);
-    if (at < 0)
+    if (at < 0 || keep_fds(x.preserve, &x.more_fds, e) < 0)
         return -1;
     struct container c;
     int err = container_load(o, argv[at], false, &c, e);

@@ -16,8 +16,8 @@ static void show(const struct container *c, json_t *all, bool quiet) {
     else if (all)
         json_array_append_new(all, j);
     else
-        printf("%-24s %-8d %-9s %-32s %-32s %u\n", c->id, (int)c->pid, status_name(c->status), c->bundle,
-               c->created, c->uid);
+        printf("%-24s %-8d %-9s %-32s %-32s %u\n", c->id, container_shown_pid(c), status_name(c->status),
+               c->bundle, c->created, c->uid);
 }
 
 int cmd_list(struct oci *o, int argc, char **argv, struct error *e) {

@@ -112,7 +112,8 @@ static int show_table(json_t *list, int argc, char **argv, struct error *e) {
         return 0;
     args[n++] = "-p";
     args[n] = pids + 1;
-    return run_program("/bin/ps", args, NULL, "", 10, why, sizeof why) == 0 ? 0 : error_set(e, "ps: %s", why);
+    return run_program("/bin/ps", args, NULL, "", 0, 10, why, sizeof why) == 0 ? 0
+                                                                               : error_set(e, "ps: %s", why);
 }
 
 int cmd_ps(struct oci *o, int argc, char **argv, struct error *e) {

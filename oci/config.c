@@ -99,8 +99,8 @@ static int read_sysctls(struct config *c, struct error *e) {
     c->sysctls = xcalloc(json_object_size(map) + 1, sizeof *c->sysctls);
     if (!c->sysctls)
         return bad(c, "linux.sysctl", "no memory", e);
-    json_object_foreach(map, name, v) c->sysctls[c->nsysctls++] =
-        (struct sentry_sysctl){name, json_string_value(v)};
+    json_object_foreach(map, name, v)
+        c->sysctls[c->nsysctls++] = (struct sentry_sysctl){name, json_string_value(v)};
     return 0;
 }
 
@@ -109,9 +109,12 @@ static int read_linux(const struct oci *o, struct config *c, struct error *e) {
     size_t i;
     json_t *v;
     c->host_network = true;
-    json_array_foreach(config_get(c->json, "linux.namespaces"), i,
-                       v) if (read_namespace(o, c, v, &seen, e) < 0) return -1;
-    json_array_foreach(config_get(c->json, "linux.devices"), i, v) if (read_device(c, v, e) < 0) return -1;
+    json_array_foreach(config_get(c->json, "linux.namespaces"), i, v)
+        if (read_namespace(o, c, v, &seen, e) < 0)
+            return -1;
+    json_array_foreach(config_get(c->json, "linux.devices"), i, v)
+        if (read_device(c, v, e) < 0)
+            return -1;
     if (idmap_read(c, seen >> USER_KIND & 1, e) < 0)
         return -1;
     const char *domain = text_of(c->json, "linux.personality.domain");
@@ -157,8 +160,8 @@ static int read_all(const struct oci *o, struct config *c, bool look, struct err
     if (!process)
         return bad(c, "process", "is missing", e);
     if (process_parse(o, process, c->file, "process", &c->process, e) < 0 || read_root(c, look, e) < 0 ||
-        read_linux(o, c, e) < 0 || hooks_check(c, e) < 0 ||
-        limits_from_config(c->json, c->file, &c->limits, e) < 0)
+        (look && process_set_home(&c->process, c->rootfs, e) < 0) || read_linux(o, c, e) < 0 ||
+        hooks_check(c, e) < 0 || limits_from_config(c->json, c->file, &c->limits, e) < 0)
         return -1;
     if (mounts_parse(o, c, look, e) < 0)
         return -1;

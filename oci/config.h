@@ -16,6 +16,7 @@ struct process_config {
     struct sentry_process what;  // argv, envp, groups are owned
     bool terminal;
     unsigned rows, cols;  // of the terminal; 0: not given
+    char *home;           // owned: what envp has of it; NULL: it came with one
 };
 
 enum hook_point { PRESTART, CREATE_RUNTIME, CREATE_CONTAINER, START_CONTAINER, POSTSTART, POSTSTOP, NHOOKS };
@@ -49,6 +50,8 @@ void config_free(struct config *c);
 // The process of `exec`: an object like config.json's "process". `j` must live as long as the result.
 int process_parse(const struct oci *o, json_t *j, const char *file, const char *at, struct process_config *p,
                   struct error *e);
+// HOME is what the /etc/passwd below rootfs says of the user, else "/", unless the environment has one.
+int process_set_home(struct process_config *p, const char *rootfs, struct error *e);
 void process_free(struct process_config *p);
 // "a.b.c" below j, NULL when it is not there or null.
 json_t *config_get(json_t *j, const char *path);

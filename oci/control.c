@@ -84,14 +84,14 @@ int control_connect(const struct container *c, struct error *e) {
 int control_send(int fd, enum control_kind kind, void *message, size_t n, const int *fds, int nfds,
                  struct error *e) {
     union {
-        char bytes[CMSG_SPACE(SENTRY_NET_FDS * sizeof(int))];
+        char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
         struct cmsghdr align;
     } control = {{0}};
     struct control_head *head = message;
     *head = (struct control_head){kind, (uint32_t)n};
     struct iovec v = {message, n};
     struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
-    if (nfds > 0 && nfds <= (int)SENTRY_NET_FDS) {
+    if (nfds > 0 && nfds <= (int)CONTROL_FDS) {
         size_t bytes = (size_t)nfds * sizeof(int);
         h.msg_control = &control;
         h.msg_controllen = CMSG_SPACE(bytes);
@@ -178,7 +178,8 @@ char *control_pack_exec(const struct sentry_process *p, size_t *size, struct err
                                 .has_caps = p->has_caps,
                                 .no_new_privs = p->no_new_privs,
                                 .oom_score_adj = p->oom_score_adj,
-                                .limits_set = p->limits_set};
+                                .limits_set = p->limits_set,
+                                .more_fds = p->more_fds};
     memcpy(head.caps, p->caps, sizeof head.caps);
     for (unsigned i = 0; i < SENTRY_NLIMITS; i++) {
         head.limits[i][0] = p->limits[i].cur;
@@ -200,13 +201,13 @@ char *control_pack_exec(const struct sentry_process *p, size_t *size, struct err
     return m;
 }
 
-int control_exec(int fd, const struct sentry_process *p, const int stdio[3], struct error *e) {
+int control_exec(int fd, const struct sentry_process *p, const int *fds, struct error *e) {
     char reply[sizeof(struct control_failed)];
     size_t n;
     char *m cleanup_free = control_pack_exec(p, &n, e);
     if (!m)
         return -1;
-    if (control_send(fd, CONTROL_EXEC, m, n, stdio, 3, e) < 0)
+    if (control_send(fd, CONTROL_EXEC, m, n, fds, 3 + (int)p->more_fds, e) < 0)
         return -1;
     return control_receive(fd, CONTROL_OK, reply, sizeof(struct control_head), sizeof reply, e) < 0 ? -1 : 0;
 }

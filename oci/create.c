@@ -144,6 +144,7 @@ int create_container(const struct oci *o, const char *id, const struct create_op
     *c = (struct container){.dir = -1};
     if (oci_check_id(id, e) < 0 || config_load(o, opts->bundle ? opts->bundle : ".", &config, e) < 0)
         return -1;
+    config.process.what.more_fds = opts->more_fds;
     pod_limits(config_get(config.json, "annotations"), &config.limits);
     if (pod_check(o, &config, e) < 0 || take_limits(opts, &config, e) < 0) {
         config_free(&config);
@@ -212,13 +213,13 @@ int end_container(struct container *c, struct error *e) {
         cgroup_freeze(c->cgroup, false, &unused);  // what is frozen does not die
     int fd cleanup_close = c->pid > 0 ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
     container_check(c);  // is it still the one? Then the descriptor is its
-    if (c->status == STOPPED)
+    if (c->pid == 0)
         return 0;
-    if (fd < 0 || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
+    if (fd < 0 || (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH))
         return error_errno(e, errno, "container %s: killing its init", c->id);
     for (int i = 0; i < ATTEMPTS; i++) {
         container_check(c);
-        if (c->status == STOPPED)
+        if (c->pid == 0)
             return 0;
         usleep(10000);
     }

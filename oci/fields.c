@@ -74,13 +74,17 @@ static bool asks(json_t *j) {
     case JSON_ARRAY: {
         size_t i;
         json_t *v;
-        json_array_foreach(j, i, v) if (asks(v)) return true;
+        json_array_foreach(j, i, v)
+            if (asks(v))
+                return true;
         return false;
     }
     case JSON_OBJECT: {
         const char *key;
         json_t *v;
-        json_object_foreach(j, key, v) if (asks(v)) return true;
+        json_object_foreach(j, key, v)
+            if (asks(v))
+                return true;
         return false;
     }
     default:
@@ -119,7 +123,9 @@ static int check_below(const struct walk *w, json_t *j, const char *path, bool m
         if (check(w, v, at) < 0)
             return -1;
     }
-    json_object_foreach(j, key, v) if (check_member(w, path, map, key, v) < 0) return -1;
+    json_object_foreach(j, key, v)
+        if (check_member(w, path, map, key, v) < 0)
+            return -1;
     return 0;
 }
 

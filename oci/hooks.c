@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See hooks.h. A hook is the caller's own program: it runs with the caller's rights, in the caller's
-// namespaces, with the environment that config.json gives it and no other. Those of startContainer are
-// programs of the container's, run inside like exec's.
+// namespaces, with the environment that config.json gives it and no other. Those of createContainer are in
+// the namespaces of the container's init, found by the caller's paths; those of startContainer are programs
+// of the container's, run inside like exec's. LIMIT: what a createContainer hook mounts would not be seen
+// inside: mount(2) is refused.
 #include "oci/hooks.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -29,6 +31,7 @@ struct hook {
     char **argv, **envp;  // owned
     int seconds;
     const char *state;
+    pid_t within;  // whose namespaces it is run in; 0: the caller's
     const struct container *c;
 };
 // 0, or -1 and why.
@@ -53,7 +56,7 @@ int hooks_check(const struct config *c, struct error *e) {
 
 // ---- One hook ---------------------------------------------------------------------------------------------
 static int run_outside(const struct hook *h, char *why, size_t size) {
-    return run_program(h->path, h->argv, h->envp, h->state, h->seconds, why, size);
+    return run_program(h->path, h->argv, h->envp, h->state, h->within, h->seconds, why, size);
 }
 
 // By its own path and not by args[0]: argv[0] is what the sandbox looks up.
@@ -92,7 +95,9 @@ static char **vector(json_t *list, const char *first) {
     json_t *s;
     if (v && n == 0 && first)
         v[0] = (char *)first;
-    json_array_foreach(list, i, s) if (v) v[i] = (char *)json_string_value(s);
+    json_array_foreach(list, i, s)
+        if (v)
+            v[i] = (char *)json_string_value(s);
     return v;
 }
 
@@ -118,10 +123,12 @@ static int run_all(json_t *json, enum hook_point at, const struct container *c, 
     size_t i;
     json_t *hook, *list = config_get(json, points[at]);
     char *state cleanup_free = json_array_size(list) ? container_state_json(c, false) : NULL;
-    struct hook h = {.state = state, .c = c};
+    struct hook h = {.state = state, .within = at == CREATE_CONTAINER ? c->pid : 0, .c = c};
     if (json_array_size(list) && !state)
         return error_set(e, "%s: no memory", points[at]);
-    json_array_foreach(list, i, hook) if (run_one(hook, points[at], run, &h, e) < 0) return -1;
+    json_array_foreach(list, i, hook)
+        if (run_one(hook, points[at], run, &h, e) < 0)
+            return -1;
     return 0;
 }
 

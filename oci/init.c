@@ -12,6 +12,7 @@
 #include "oci/launch.h"
 #include "oci/mountns.h"
 #include "oci/net_start.h"
+#include "oci/opt.h"
 #include "oci/pod.h"
 #include "oci/proctitle.h"
 #include <errno.h>
@@ -84,7 +85,8 @@ static void begin(struct self *s, const char *title) {
 }
 
 // Nothing of the caller's stays open in us.
-static void drop_stdio(void) {
+static void drop_stdio(const struct sentry_process *p) {
+    drop_fds(p->more_fds);
     int null cleanup_close = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
         if (null >= 0)
@@ -283,8 +285,7 @@ static void note_end(const struct oci *o, const struct container *was, const str
     struct container c;
     struct error unused;
     if (container_load(o, was->id, true, &c, &unused) == 0 && c.pid == getpid()) {
-        c.status = STOPPED;
-        c.pid = 0;
+        c.status = STOPPED;  // with our pid: who wants us gone finds us until we are
         c.wait_status = s->status;
         struct ended ended = {.wait_status = s->status,
                               .cause = cause_of(s, c.cgroup),
@@ -349,7 +350,7 @@ static _Noreturn void container_init(const struct oci *o, const struct config *c
     close(conn[1]);
     close(sentry.listen_fd);
     close(l.log_fd);
-    drop_stdio();
+    drop_stdio(&config->process.what);
     s->config = config;
     serve(s);
     meter_finish(&s->meter);
@@ -390,7 +391,7 @@ static _Noreturn void member_init(const struct oci *o, const struct config *conf
     close(l.log_fd);
     s->ready = true;
     tell(s, "R");
-    drop_stdio();
+    drop_stdio(&config->process.what);
     serve(s);
     kill(s->gofer, SIGKILL);
     waitpid(s->gofer, NULL, 0);
@@ -445,6 +446,7 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
             member_init(o, config, &mine, slave, go, &s);
         container_init(o, config, &mine, slave, go, &s);
     }
+    drop_fds(config->process.what.more_fds);
     if (slave >= 0)
         close(slave);
     return 0;
@@ -454,7 +456,9 @@ int init_fork(const struct oci *o, const struct config *config, const struct con
 static _Noreturn void exec_init(const struct sentry_process *p, int control, int slave, int go,
                                 struct self *s) {
     struct error e;
-    static const int stdio[3] = {0, 1, 2};
+    int fds[SENTRY_FDS];
+    for (int i = 0; i < (int)SENTRY_FDS; i++)
+        fds[i] = i;
     begin(s, "picket-exec");
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // till it is told of: goes with the command, stopped or not
     setsid();
@@ -463,11 +467,11 @@ static _Noreturn void exec_init(const struct sentry_process *p, int control, int
     s->control = control;
     if (slave >= 0 && console_take(slave) < 0)
         error_errno(&e, errno, "taking the terminal"), give_up(s, &e);
-    if (control_exec(control, p, stdio, &e) < 0)
+    if (control_exec(control, p, fds, &e) < 0)
         give_up(s, &e);
     prctl(PR_SET_PDEATHSIG, 0);
     tell(s, "R");
-    drop_stdio();
+    drop_stdio(p);
     serve(s);
     end_as(s->status);
 }
@@ -481,6 +485,7 @@ int init_fork_exec(const struct sentry_process *p, int control, int slave, struc
         return -1;
     if (pid == 0)
         exec_init(p, control, slave, go, &s);
+    drop_fds(p->more_fds);
     close(control);
     if (slave >= 0)
         close(slave);

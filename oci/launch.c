@@ -7,6 +7,7 @@
 #include "base/hostprocess.h"
 #include "base/log.h"
 #include "host/confine.h"
+#include "oci/opt.h"
 #include "oci/proctitle.h"
 #include "oci/supervise.h"
 #include <errno.h>
@@ -69,6 +70,7 @@ static pid_t start_gofer(const int socks[2], const struct sentry_config *config,
     close(socks[0]);  // the sentry's: as long as it is open here its end would not be seen
     close_fds(l->mine, LAUNCH_MINE);
     close_links(config);
+    drop_fds(config ? config->process.more_fds : 0);
     setsid();  // as for the sentry
     if (l->log_fd >= 0)
         dup2(l->log_fd, STDERR_FILENO);

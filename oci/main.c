@@ -16,12 +16,13 @@ static const struct command {
     int (*run)(int argc, char **argv);
     int (*oci)(struct oci *o, int argc, char **argv, struct error *e);  // of the OCI runtime
     const char *summary;
+    bool keeps_fds;  // has --preserve-fds: closes itself what the caller has open beyond that
 } commands[] = {
     {"do", cmd_do, NULL, "run one program in a sandbox over this machine's files"},
-    {"create", NULL, cmd_create, "make a container from a bundle"},
+    {"create", NULL, cmd_create, "make a container from a bundle", true},
     {"start", NULL, cmd_start, "start a created container's program"},
-    {"run", NULL, cmd_run, "create, start, wait, delete"},
-    {"exec", NULL, cmd_exec, "run one more program in a container"},
+    {"run", NULL, cmd_run, "create, start, wait, delete", true},
+    {"exec", NULL, cmd_exec, "run one more program in a container", true},
     {"kill", NULL, cmd_kill, "send a signal to a container"},
     {"wait", NULL, cmd_wait, "wait for a container's end"},
     {"delete", NULL, cmd_delete, "remove a stopped container"},
@@ -56,16 +57,18 @@ int cmd_version(int argc, char **argv) {
     return 0;
 }
 
-// Only stdio comes in: what else the caller has open (and may not know of) is closed. A closed stdin, stdout
-// or stderr must not become a socket of ours: the number is taken, and stays closed inside.
+// A closed stdin, stdout or stderr must not become a socket of ours: the number is taken, and stays closed
+// inside.
 unsigned stdio_closed;
 struct process_inherited inherited;
 static void stdio_guard(void) {
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) == fd)
             stdio_closed |= 1u << fd;
-    close_range(3, ~0u, 0);
 }
+
+// What else the caller has open (and may not know of) does not come in.
+static void only_stdio(void) { close_range(3, ~0u, 0); }
 
 static void log_level_from_env(void) {
     static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -91,8 +94,10 @@ static int run_command(int argc, char **argv) {
     struct oci o = {0};
     struct error e;
     const struct command *c = find(argv[1]);
-    if (c && c->run)
+    if (c && c->run) {
+        only_stdio();
         return c->run(argc - 1, argv + 1);
+    }
     int at = oci_options(&o, argc, argv, &e);
     if (at < 0)
         return oci_failed(&o, &e);
@@ -101,6 +106,8 @@ static int run_command(int argc, char **argv) {
         log_error("unknown command '%s' (see picket help)", at < argc ? argv[at] : "");
         return SENTRY_EXIT_FAILED;
     }
+    if (!c->keeps_fds)
+        only_stdio();
     int status = c->run ? c->run(argc - at, argv + at) : c->oci(&o, argc - at, argv + at, &e);
     if (fflush(stdout) == EOF && status == 0)
         status = error_set(&e, "stdout: cannot be written");

@@ -239,13 +239,10 @@ static int read_mount(const struct reader *r, json_t *j, struct sentry_mount *m)
         return error_set(r->e, "%s: mounts[].destination: is missing or too long", r->c->file);
     if (type && !strcmp(type, "devpts"))
         m->mode = 0600;
-    json_array_foreach(json_object_get(j, "options"), i, option) if (
-        !take_option(
-            &o,
-            json_string_value(
-                option))) return error_set(r->e,
-                                           "%s: mounts: %s: option '%.64s' has a value that cannot be used",
-                                           r->c->file, m->target, json_string_value(option));
+    json_array_foreach(json_object_get(j, "options"), i, option)
+        if (!take_option(&o, json_string_value(option)))
+            return error_set(r->e, "%s: mounts: %s: option '%.64s' has a value that cannot be used",
+                             r->c->file, m->target, json_string_value(option));
     if (!strcmp(m->target, "/"))
         return bad(r, m, "a mount on the root");
     return read_type(r, m, type ? type : "bind", source, o.bind);
@@ -296,7 +293,9 @@ int mounts_parse(const struct oci *o, struct config *c, bool look, struct error 
     c->mounts = xcalloc(json_array_size(list) + others + 1, sizeof *c->mounts);
     if (!c->mounts)
         return error_set(e, "no memory");
-    json_array_foreach(list, i, j) if (read_mount(&r, j, &c->mounts[c->nmounts++]) < 0) return -1;
+    json_array_foreach(list, i, j)
+        if (read_mount(&r, j, &c->mounts[c->nmounts++]) < 0)
+            return -1;
     // a container has the usual devices, whether or not /dev is mounted
     if (!has_target(c, "/dev")) {
         struct sentry_mount dev = {.kind = SENTRY_DEV, .source = "dev", .flags = LINUX_MS_NOSUID};

@@ -75,12 +75,21 @@ void oci_warn(const struct oci *o, const char *fmt, ...) {
 }
 
 // ---- Options ----------------------------------------------------------------------------------------------
+// As rootless podman starts us: root there, and not of the host. In the first one all ids are their own.
+static bool in_user_namespace(void) {
+    unsigned inside, outside, count;
+    FILE *f = fopen("/proc/self/uid_map", "re");
+    bool first = !f || (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+                        outside == 0 && count == UINT32_MAX);
+    if (f)
+        fclose(f);
+    return !first;
+}
+
 static char *default_root(void) {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     char *root = NULL;
-    // in a user namespace too, as rootless podman starts us
-    bool other = geteuid() != 0 || getenv("_CONTAINERS_USERNS_CONFIGURED");
-    if (other && runtime && runtime[0] == '/')
+    if ((geteuid() != 0 || in_user_namespace()) && runtime && runtime[0] == '/')
         return asprintf(&root, "%s/picket", runtime) < 0 ? NULL : root;
     if (geteuid() != 0)
         return asprintf(&root, "/tmp/picket-%u", geteuid()) < 0 ? NULL : root;

@@ -2,10 +2,13 @@
 // See opt.h. Options end at the first word that is none: what follows may be a program with options of its
 // own.
 #include "oci/opt.h"
+#include "sentry/sentry.h"
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_OPTIONS 32
 #define LONG        256
@@ -74,4 +77,24 @@ int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, 
     if (argc - optind < least || argc - optind > most)
         return error_set(e, "%s: usage: picket %s", argv[0], usage);
     return optind;
+}
+
+// Only stdio comes in, and what the caller names: what else it has open (and may not know of) is closed.
+int keep_fds(const char *text, unsigned *n, struct error *e) {
+    char *end = NULL;
+    unsigned long count = text ? strtoul(text, &end, 10) : 0;
+    *n = 0;
+    if (text && (end == text || *end || count > SENTRY_FDS - 3))
+        return error_set(e, "--preserve-fds %s: is not a number up to %u", text, SENTRY_FDS - 3);
+    for (unsigned fd = 3; fd < 3 + count; fd++)
+        if (fcntl((int)fd, F_GETFD) < 0)
+            return error_set(e, "--preserve-fds %s: descriptor %u is not open", text, fd);
+    close_range(3 + (unsigned)count, ~0u, 0);
+    *n = (unsigned)count;
+    return 0;
+}
+
+void drop_fds(unsigned n) {
+    if (n)
+        close_range(3, 2 + n, 0);
 }

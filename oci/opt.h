@@ -30,4 +30,8 @@ struct opt {
 int opt_parse(int argc, char **argv, const struct opt *opts, const char *usage, int least, int most,
               struct error *e);
 
+// --preserve-fds N, NULL: not given: descriptors 3 to N + 2 stay open, all behind them are closed.
+int keep_fds(const char *text, unsigned *n, struct error *e);
+void drop_fds(unsigned n);  // closes those: they are the program's
+
 #endif

@@ -92,6 +92,8 @@ int pod_check(const struct oci *o, const struct config *config, struct error *e)
     const char *id = pod_sandbox(annotations);
     if (!id)
         return error_set(e, "config.json: annotations: %s: is missing or no id", k->sandbox);
+    if (config->process.what.more_fds)
+        return error_set(e, "--preserve-fds: is not for a container in a pod's sandbox");
     int err = container_load(o, id, false, &c, e);
     if (err == 0 && c.status != RUNNING)
         err = error_set(e, "the pod's sandbox %s is %s: container not running", id, status_name(c.status));

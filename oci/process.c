@@ -144,8 +144,8 @@ static void read_caps(const struct reader *r, json_t *j, struct sentry_process *
     for (unsigned s = 0; s < SENTRY_NCAPS; s++) {
         size_t i;
         json_t *name;
-        json_array_foreach(config_get(caps, sets[s]), i, name) p->caps[s] |=
-            cap_bit(r, json_string_value(name));
+        json_array_foreach(config_get(caps, sets[s]), i, name)
+            p->caps[s] |= cap_bit(r, json_string_value(name));
     }
 }
 
@@ -179,7 +179,9 @@ static int read_limit(const struct reader *r, json_t *j, struct sentry_process *
 static int read_limits(const struct reader *r, json_t *j, struct sentry_process *p) {
     size_t i;
     json_t *v;
-    json_array_foreach(config_get(j, "rlimits"), i, v) if (read_limit(r, v, p) < 0) return -1;
+    json_array_foreach(config_get(j, "rlimits"), i, v)
+        if (read_limit(r, v, p) < 0)
+            return -1;
     return 0;
 }
 
@@ -232,5 +234,6 @@ void process_free(struct process_config *p) {
     free((void *)p->what.argv);
     free((void *)p->what.envp);
     free((void *)p->what.groups);
+    free(p->home);
     *p = (struct process_config){0};
 }

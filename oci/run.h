@@ -3,10 +3,13 @@
 #ifndef OCI_RUN_H
 #define OCI_RUN_H
 #include <stddef.h>
+#include <sys/types.h>
 
-// envp NULL: ours. 0 when it ended with 0; else why says how it ended, or why it was not run.
-int run_program(const char *path, char *const argv[], char *const envp[], const char *input, int seconds,
-                char *why, size_t size);
+// envp NULL: ours. within: a process whose network and mount namespaces it is to be in, with the caller's
+// root all the same: it cannot mount there; 0: in the caller's. 0 when it ended with 0; else why says how it
+// ended, or why it was not run.
+int run_program(const char *path, char *const argv[], char *const envp[], const char *input, pid_t within,
+                int seconds, char *why, size_t size);
 
 // A descriptor, at its start, of what a program is to read; -1: errno says why.
 int run_input(const char *text);

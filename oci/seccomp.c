@@ -239,7 +239,9 @@ static int compile(struct compiler *c, json_t *j, struct sentry_filter *out) {
             return bad(c, "flags", json_string_value(v), "is not supported");
         out->log |= w->value;
     }
-    json_array_foreach(config_get(j, "syscalls"), i, v) if (add_entry(c, v) < 0) return -1;
+    json_array_foreach(config_get(j, "syscalls"), i, v)
+        if (add_entry(c, v) < 0)
+            return -1;
     return take_program(c, out);
 }
 

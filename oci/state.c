@@ -20,7 +20,7 @@
 
 #define VERSION  1
 #define MAKE_ATTEMPTS 100  // times 10 ms
-#define PATIENCE 900  // times 10 ms
+#define PATIENCE 9000  // ms
 static const char *const files[] = {"state.json", "state.json.new", "config.json", "control",
                                     "log",        "cgroup",         "net.json",    "net.taken"};
 
@@ -136,10 +136,12 @@ static int from_json(struct container *c, json_t *j, struct error *e) {
     return error_set(e, "container %s: state.json is damaged: status '%s'", c->id, word);
 }
 
+int container_shown_pid(const struct container *c) { return c->status == STOPPED ? 0 : (int)c->pid; }
+
 char *container_state_json(const struct container *c, bool pretty) {
     json_t *j = json_pack("{ss ss ss si ss ss ss ss}", "ociVersion", OCI_SPEC_VERSION, "id", c->id, "status",
-                          status_name(c->status), "pid", (int)c->pid, "bundle", c->bundle, "rootfs",
-                          c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
+                          status_name(c->status), "pid", container_shown_pid(c), "bundle", c->bundle,
+                          "rootfs", c->rootfs, "created", c->created, "owner", c->uid ? "" : "root");
     if (j && c->annotations && json_object_size(c->annotations))
         json_object_set(j, "annotations", c->annotations);
     char *text = j ? json_dumps(j, pretty ? JSON_INDENT(2) : JSON_COMPACT) : NULL;
@@ -195,10 +197,10 @@ static int open_root(const struct oci *o, bool make, struct error *e) {
     return fd < 0 ? error_errno(e, errno, "--root %s", o->root) : fd;
 }
 
-// False: somebody else has it.
-static bool lock_dir(int dir, bool wait) {
+// Waits so many ms at most. False: somebody else has it.
+static bool lock_dir(int dir, int patience) {
     for (int i = 0; flock(dir, LOCK_EX | LOCK_NB) < 0; i++) {
-        if (!wait || i == PATIENCE)
+        if (i >= patience / 10)
             return false;
         usleep(10000);
     }
@@ -252,7 +254,7 @@ static int make_dir(int root, const char *id, struct container *c) {
         if (c->dir < 0 && errno != ENOENT)
             return -errno;
         bool made = c->dir >= 0 && faccessat(c->dir, "state.json", F_OK, 0) == 0;
-        if (c->dir >= 0 && !made && lock_dir(c->dir, false) && still_there(root, id, c->dir) &&
+        if (c->dir >= 0 && !made && lock_dir(c->dir, 0) && still_there(root, id, c->dir) &&
             faccessat(c->dir, "state.json", F_OK, 0) < 0)
             return 0;
         if (c->dir >= 0)
@@ -297,13 +299,15 @@ static int read_state(struct container *c, struct error *e) {
     return err;
 }
 
-static int load(const struct oci *o, int root, const char *id, bool lock, struct container *c,
+// A patience below 0: without the lock.
+static int load(const struct oci *o, int root, const char *id, int patience, struct container *c,
                 struct error *e) {
     c->dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (c->dir < 0)
         return errno == ENOENT ? unknown(id, e) : error_errno(e, errno, "%s/%s", o->root, id);
-    if (lock && !lock_dir(c->dir, true))
-        return error_set(e, "container \"%s\" is busy: another command has had it for 10 seconds", id);
+    if (patience >= 0 && !lock_dir(c->dir, patience))
+        return error_set(e, "container \"%s\" is busy: another command has had it for %d seconds", id,
+                         patience / 1000);
     if (!still_there(root, id, c->dir))
         return unknown(id, e);
     if (faccessat(c->dir, "state.json", F_OK, 0) < 0)
@@ -318,16 +322,23 @@ static int load(const struct oci *o, int root, const char *id, bool lock, struct
     return err;
 }
 
-int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e) {
+static int find(const struct oci *o, const char *id, int patience, struct container *c, struct error *e) {
     start_container(c, id);
     if (oci_check_id(id, e) < 0)
         return -1;
     int root cleanup_close = open_root(o, false, e);
     if (root < 0)
         return access(o->root, F_OK) < 0 && errno == ENOENT ? unknown(id, e) : -1;
-    if (load(o, root, id, lock, c, e) == 0)
-        return 0;
-    return -1;
+    return load(o, root, id, patience, c, e);
+}
+
+int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e) {
+    return find(o, id, lock ? PATIENCE : -1, c, e);
+}
+
+int container_load_soon(const struct oci *o, const char *id, int patience, struct container *c,
+                        struct error *e) {
+    return find(o, id, patience, c, e);
 }
 
 int container_remove(const struct oci *o, struct container *c, struct error *e) {
@@ -357,7 +368,7 @@ void container_remove_remains(const struct oci *o, const char *id) {
 void container_note_death(const struct oci *o, const char *id) {
     struct container c;
     struct error unused;
-    if (container_load(o, id, false, &c, &unused) == 0 && c.died && lock_dir(c.dir, false))
+    if (container_load(o, id, false, &c, &unused) == 0 && c.died && lock_dir(c.dir, 0))
         container_save(&c, &unused);
     container_close(&c);
 }

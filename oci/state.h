@@ -16,7 +16,7 @@ struct container {
     char id[OCI_NAME_MAX + 1];
     int dir;  // the directory, -1: none; locked when it was asked for
     enum status status;
-    pid_t pid;              // the init, 0: none or gone
+    pid_t pid;              // the init, 0: none or gone; one that has noted its end is about to go
     uint64_t pid_start;     // its start time, in ticks since boot: another process has another
     int wait_status;        // of the program, as waitpid(2) has it; when it has stopped
     char cause[32];         // of its end (sentry/report.h): "exited", "memory" ...; "" before
@@ -32,8 +32,11 @@ struct container {
 const char *status_name(enum status s);
 // A new container, locked, CREATING and not yet written; the id must not be in use.
 int container_create(const struct oci *o, const char *id, struct container *c, struct error *e);
-// Finds one; `lock`: and waits up to 10 s until nobody else changes it. Unknown: "container does not exist".
+// Finds one; `lock`: and waits up to 9 s until nobody else changes it. Unknown: "container does not exist".
 int container_load(const struct oci *o, const char *id, bool lock, struct container *c, struct error *e);
+// The same with the lock, for which it waits so many ms.
+int container_load_soon(const struct oci *o, const char *id, int patience, struct container *c,
+                        struct error *e);
 // Writes state.json. The container is locked.
 int container_save(const struct container *c, struct error *e);
 // Notes the name of its cgroup apart from the state, which is not written yet.
@@ -44,6 +47,8 @@ int container_remove(const struct oci *o, struct container *c, struct error *e);
 void container_remove_remains(const struct oci *o, const char *id);
 // Writes down that it has stopped, when its init could not. Locks it for that, unless somebody else has.
 void container_note_death(const struct oci *o, const char *id);
+// As clients know it: 0 when it has stopped.
+int container_shown_pid(const struct container *c);
 void container_close(struct container *c);  // gives back what c holds; nothing on disk changes
 // What runtime-spec calls the state, compact or for people; freed by the caller.
 char *container_state_json(const struct container *c, bool pretty);

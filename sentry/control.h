@@ -8,6 +8,7 @@
 #ifndef SENTRY_CONTROL_H
 #define SENTRY_CONTROL_H
 #include "sentry/netconfig.h"
+#include "sentry/sentry.h"
 #include <stdint.h>
 
 #define CONTROL_MAX       (192u << 10)  // bytes of a message
@@ -19,7 +20,8 @@ enum control_kind {
     // requests
     CONTROL_START = 1,  // of the main program, once. Reply: OK, FAILED
     CONTROL_SIGNAL,     // struct control_signal. Reply: OK, FAILED; none to SIGNAL_QUIET
-    CONTROL_EXEC,  // struct control_exec and what follows it, and 3 descriptors. Reply: OK, FAILED; later END
+    // struct control_exec and what follows it, and its descriptors. Reply: OK, FAILED; later END
+    CONTROL_EXEC,
     CONTROL_WAIT,  // for the end of the main program. Reply: END
     CONTROL_NET,   // struct control_net and its descriptors, once, before CONTROL_START. Reply: OK, FAILED
     CONTROL_LIMITS,  // struct control_limits. Reply: OK
@@ -37,6 +39,9 @@ enum control_kind {
     CONTROL_END,     // struct control_end
     CONTROL_PID_LIST,
 };
+
+#define CONTROL_FDS SENTRY_FDS  // most descriptors of a message
+_Static_assert(CONTROL_FDS >= SENTRY_NET_FDS, "those of CONTROL_NET");
 
 struct control_head {
     uint32_t kind;
@@ -65,6 +70,7 @@ struct control_exec {
     uint32_t has_caps, no_new_privs;
     int32_t oom_score_adj;
     uint32_t limits_set;
+    uint32_t more_fds, pad;
     uint64_t caps[5];  // struct sentry_process's
     uint64_t limits[16][2];
     // ngroups times uint32_t; then strings, each with its NUL: cwd, arguments, environment

@@ -146,6 +146,7 @@ struct kernel *kernel_new(struct vfs *vfs, const struct sentry_config *c) {
     list_init(&k->sessions);
     timers_init(&k->timers);
     epoll_graph_init(&k->epolls);
+    uring_set_init(&k->urings);
     async_queue_init(&k->async);
     watch_file_ends(k, true);
     futex_table_init(&k->futexes);
@@ -240,6 +241,7 @@ bool kernel_end(struct kernel *k) {
     watch_file_ends(k, false);
     async_queue_destroy(&k->async);
     epoll_graph_destroy(&k->epolls);
+    uring_set_destroy(&k->urings);
     return clean;
 }
 void kernel_free(struct kernel *k) {

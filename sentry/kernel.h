@@ -13,11 +13,12 @@
 #include "sentry/proc/task.h"
 #include "sentry/socket/net_ns.h"
 #include "sentry/time/timer.h"
+#include "sentry/uring/uring_set.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PID_MAX 32768
-#define KERNEL_RELEASE "6.1.0-picket"  // what uname(2) says: the newest release whose behaviour is served
+#define KERNEL_RELEASE "6.18.14-picket"  // what uname(2) says: the newest release whose behaviour is served
 
 struct control;
 struct ctty;
@@ -75,6 +76,7 @@ struct kernel {
     struct ipc_ns ipc;           // [own]
     struct key_table *keys;      // [c] owned; [own] (sentry/keys/keys.h)
     _Atomic unsigned aio_nr;     // events that all contexts of io_setup(2) have room for
+    struct uring_set urings;     // [own]
     struct nets nets;            // [own]
     struct net_ns net;           // [own] the first network namespace
     // the machine, as guests see it

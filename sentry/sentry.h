@@ -22,6 +22,7 @@ enum {
     SENTRY_NCAPS
 };
 #define SENTRY_NLIMITS 16
+#define SENTRY_FDS 19u  // descriptors that a program can be given, its stdio among them
 struct sentry_process {
     char *const *argv;  // the program: looked up in PATH of envp when it has no slash
     char *const *envp;
@@ -35,6 +36,7 @@ struct sentry_process {
     uint64_t caps[SENTRY_NCAPS];
     bool no_new_privs;
     int32_t oom_score_adj;
+    unsigned more_fds;    // what it is given besides its stdio: descriptors 3 and on; SENTRY_FDS with these
     uint32_t limits_set;  // bit n: limits[n] (RLIMIT_*) holds, else what init has
     struct {
         uint64_t cur, max;
@@ -137,8 +139,9 @@ void sentry_take_cpus(const struct sentry_limits *limits);
 #define SENTRY_EXIT_NO_EXEC  126  // the program is there and cannot be run
 #define SENTRY_EXIT_NO_FILE  127  // no such program
 
-// Runs the sandbox to its end; descriptors 0, 1 and 2 are the program's. Returns the exit status to be given
-// to the caller: the program's, 128 + n when signal n ended it, or one of the above after a line on stderr.
+// Runs the sandbox to its end; descriptors 0 to 2, and as many as process.more_fds says, are the program's.
+// Returns the exit status to be given to the caller: the program's, 128 + n when signal n ended it, or one of
+// the above after a line on stderr.
 int sentry_run(const struct sentry_config *config);
 
 #endif

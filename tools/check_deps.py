@@ -20,7 +20,8 @@ MAY = {
     "platform": ["base/", "abi/", "host/confine.h"],
     "gofer": ["base/", "abi/", "host/confine.h"],
     "fs": ["base/", "abi/", "gofer/proto.h", "gofer/proto.def"],
-    "sentry": ["base/", "abi/", "host/confine.h", "fs/", "platform/platform.h", "netstack/netstack.h", "netstack/link/pcapng.h"],
+    "sentry": ["base/", "abi/", "host/confine.h", "fs/", "platform/platform.h", "netstack/netstack.h", "netstack/filter/nft.h",
+               "netstack/link/pcapng.h"],
     # the entry header of each process, and what the probe and the platform choice need
     "oci": ["base/", "abi/", "host/confine.h", "platform/platform.h", "sentry/sentry.h", "sentry/control.h", "sentry/netconfig.h", "sentry/report.h",
             "gofer/gofer.h",
@@ -28,7 +29,7 @@ MAY = {
 }
 # The folders of netstack/ from the ground up: each may include its own row and those before it; "" is netstack.c, which
 # puts a stack together. Interfaces, neighbours and IP are one layer: a link's end takes routes along, and NDP is IPv6.
-NETSTACK = (("prot",), ("core",), ("link", "neigh", "ip"), ("sock",), ("udp", "tcp"), ("",), ("tools",))
+NETSTACK = (("prot",), ("core",), ("link", "neigh", "ip", "filter"), ("sock",), ("udp", "tcp"), ("",), ("tools",))
 NETSTACK_ROW = {folder: row for row, folders in enumerate(NETSTACK) for folder in folders}
 # Included from the build tree, not from the root.
 GENERATED = ("gen/", "syscalls_missing")

@@ -20,12 +20,13 @@ ALLOWED = {
     "fs/devfs/devfs.c:zeros": "never written",
     "fs/devfs/devfs.c:tty_open_fn": "code of the sentry, set once",
     "fs/tty/ctty.c:control": "code of the sentry, set once",
-    "fs/host/hostfd.c:known": "the stdio that the process was given",
     "fs/host/hosttty.c:terminals": "the stdio that the process was given",
     "fs/host/hosttty.c:terminals_lock": "of these",
     "fs/notify.c:notify_watches": "a hook costs one load where nobody watches anything",
     "fs/notify.c:notify_lock": "as notify_watches",
     "fs/notify.c:last": "numbers that are only compared",
+    "fs/notify_user.c:users": "under notify_lock",
+    "fs/fanotify.c:fan_marks": "as notify_watches",
     "fs/anon/inotify.c:instances": "under notify_lock, as what they watch",
 }
 STATIC = re.compile(r"^\s*static\s+(?!inline\b|_Thread_local\b)(.*)")

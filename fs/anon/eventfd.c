@@ -4,7 +4,7 @@
 #include "abi/poll.h"
 #include "fs/core.h"
 
-#define EVENT_MAX UINT64_MAX  // never reached: the counter's largest value is one less
+#define EVENT_MAX UINT64_MAX  // reached by eventfd_signal() alone; writes go up to one less
 
 struct eventfd {
     struct lock lock;
@@ -30,7 +30,7 @@ static int64_t eventfd_read(struct file *f, struct uio *u, uint64_t off) {
 static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     struct eventfd *e = f->priv;
     uint64_t v;
-    if (u->left < sizeof v)
+    if (u->left != sizeof v)
         return -LINUX_EINVAL;
     int64_t n = uio_from(u, &v, sizeof v);
     if (n < (int64_t)sizeof v)
@@ -38,7 +38,7 @@ static int64_t eventfd_write(struct file *f, struct uio *u, uint64_t off) {
     if (v == EVENT_MAX)
         return -LINUX_EINVAL;
     lock_take(&e->lock);
-    bool fits = EVENT_MAX - 1 - e->count >= v;
+    bool fits = e->count < EVENT_MAX && EVENT_MAX - 1 - e->count >= v;
     if (fits)
         e->count += v;
     lock_drop(&e->lock);
@@ -54,7 +54,8 @@ static uint32_t eventfd_poll(struct file *f, struct waiter *w) {
     if (w)
         waitq_add(&e->wait, w);
     LOCKED(&e->lock);
-    return (e->count ? LINUX_POLLIN : 0) | (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0);
+    return (e->count ? LINUX_POLLIN : 0) | (e->count < EVENT_MAX - 1 ? LINUX_POLLOUT : 0) |
+           (e->count == EVENT_MAX ? LINUX_POLLERR : 0);
 }
 static void eventfd_release(struct file *f) {
     struct eventfd *e = f->priv;
@@ -71,6 +72,16 @@ static const struct file_ops eventfd_ops = {.read = eventfd_read,
                                             .seek = SEEK_NOWHERE};
 
 bool eventfd_is(const struct file *f) { return f->ops == &eventfd_ops; }
+
+// It does not wait for room: the counter stays at its end, which is an error (eventfd(2), "overflow").
+void eventfd_signal(struct file *f) {
+    struct eventfd *e = f->priv;
+    lock_take(&e->lock);
+    e->count += e->count < EVENT_MAX;
+    bool over = e->count == EVENT_MAX;
+    lock_drop(&e->lock);
+    waitq_wake(&e->wait, LINUX_POLLIN | (over ? LINUX_POLLERR : 0));
+}
 
 int eventfd_open(struct vfs *vfs, uint64_t initial, unsigned flags, struct file **out) {
     static const struct inode_ops no_ops;

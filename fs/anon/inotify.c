@@ -2,29 +2,23 @@
 // inotify(7): an instance is a file with a queue of events and a tree of watches (fs/notify.h) by number.
 //
 // What an instance keeps is bounded for each user, as /proc/sys/fs/inotify says on Linux: instances, watches,
-// events in a queue; besides, all queues of a user together hold at most QUEUED_BYTES, beyond which events
-// are lost as in a queue that is full (IN_Q_OVERFLOW). Locks: notify_lock for trees, numbers and users; an
-// instance's own (RANK_OBJECT), inside it, for its queue.
+// events in a queue; besides, all queues of a user together hold at most NOTIFY_QUEUED_BYTES, beyond which
+// events are lost as in a queue that is full (IN_Q_OVERFLOW). Locks: notify_lock for trees, numbers and
+// users; an instance's own (RANK_OBJECT), inside it, for its queue.
 #include "abi/ioctl.h"
 #include "abi/misc.h"
 #include "abi/poll.h"
 #include "fs/core.h"
+#include "fs/handle.h"
 #include "fs/notify.h"
 #include <stdio.h>
 #include <string.h>
 
-#define QUEUED_BYTES (8u << 20)
 #define KNOWN_BITS   (LINUX_IN_ALL_EVENTS | LINUX_IN_UNMOUNT | LINUX_IN_Q_OVERFLOW | LINUX_IN_IGNORED | \
                     LINUX_IN_ONLYDIR | LINUX_IN_DONT_FOLLOW | LINUX_IN_EXCL_UNLINK | LINUX_IN_MASK_CREATE | \
                     LINUX_IN_MASK_ADD | LINUX_IN_ISDIR | LINUX_IN_ONESHOT)
 #define KEPT_BITS    (LINUX_IN_ALL_EVENTS | LINUX_IN_EXCL_UNLINK | LINUX_IN_ONESHOT)
 
-struct user {
-    struct list link;             // [n] in users
-    uint32_t uid;                 // [c]
-    unsigned instances, watches;  // [n]
-    _Atomic size_t queued;        // [a] bytes of events
-};
 struct queued {
     struct list link;
     int32_t wd;
@@ -37,7 +31,7 @@ struct inotify {
     struct list link;        // [n] in instances
     struct rb_root watches;  // [n] by number
     int32_t last_wd;         // [n]
-    struct user *user;       // [c] counted in user->instances
+    struct notify_user *user;   // [c] owned; counted in user->instances once it is in `instances`
     const struct knobs *knobs;  // [c] borrowed: how much of all this there may be
     struct lock lock;
     struct waitq wait;
@@ -47,7 +41,7 @@ struct inotify {
     struct queued overflow;  // [q] on `events` when something was lost; made with the instance
 };
 
-static struct list instances = LIST_INIT(instances), users = LIST_INIT(users);
+static struct list instances = LIST_INIT(instances);
 static const struct file_ops inotify_ops;
 
 // ---- The queue --------------------------------------------------------------------------------------------
@@ -72,7 +66,7 @@ static struct queued *take_first(struct inotify *in) {
 static void queued_free(struct inotify *in, struct queued *q) {
     if (q == &in->overflow)
         return;
-    atomic_fetch_sub_explicit(&in->user->queued, cost(q), memory_order_relaxed);
+    notify_user_uncharge(in->user, cost(q));
     free(q);
 }
 // The same as the last one: nothing is told twice. The cookie is not compared, as on Linux.
@@ -84,15 +78,14 @@ static bool repeats_last(struct inotify *in, int32_t wd, uint32_t mask, const st
     return !(last->mask & LINUX_IN_IGNORED) && last->wd == wd && last->mask == mask && last->len == len &&
            !memcmp(last->name, len ? name->p : "", len);
 }
-static struct queued *queued_new(struct user *u, size_t len) {
+static struct queued *queued_new(struct notify_user *u, size_t len) {
     size_t bytes = sizeof(struct queued) + len;
-    if (atomic_fetch_add_explicit(&u->queued, bytes, memory_order_relaxed) + bytes <= QUEUED_BYTES) {
-        struct queued *q = xcalloc(1, bytes);
-        if (q)
-            return q;
-    }
-    atomic_fetch_sub_explicit(&u->queued, bytes, memory_order_relaxed);
-    return NULL;
+    if (!notify_user_charge(u, bytes))
+        return NULL;
+    struct queued *q = xcalloc(1, bytes);
+    if (!q)
+        notify_user_uncharge(u, bytes);
+    return q;
 }
 void inotify_queue(struct inotify *in, int32_t wd, uint32_t mask, const struct notify_name *name) {
     size_t len = name ? name->len : 0;
@@ -168,58 +161,34 @@ static int64_t inotify_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct 
     lock_drop(&in->lock);
     return ua->out(ua, uaddr(arg), &n, sizeof n);
 }
-// Lines as proc(5) has them. LIMIT: without the file handle.
+// Lines as proc(5) has them.
 static void inotify_show(struct file *f, void (*line)(void *arg, const char *text), void *arg) {
     struct inotify *in = f->priv;
-    char text[128];
+    char text[160], handle[2 * HANDLE_BYTES + 1];
     LOCKED(&notify_lock);
     for (struct rb_node *n = rb_first(&in->watches); n; n = rb_next(n)) {
         const struct watch *w = rb_entry(n, struct watch, by_wd);
         uint64_t dev = w->inode->sb->dev;
-        snprintf(text, sizeof text, "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:0 \n",
+        handle_text(w->inode->attr.ino, handle);
+        snprintf(text, sizeof text,
+                 "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:0 fhandle-bytes:%x fhandle-type:%x "
+                 "f_handle:%s\n",
                  (unsigned)w->wd, (unsigned long long)w->inode->attr.ino,
-                 (unsigned)(LINUX_MAJOR(dev) << 20 | LINUX_MINOR(dev)), w->mask);
+                 (unsigned)(LINUX_MAJOR(dev) << 20 | LINUX_MINOR(dev)), w->mask, HANDLE_BYTES, HANDLE_TYPE,
+                 handle);
         line(arg, text);
     }
 }
 
-// ---- Users ------------------------------------------------------------------------------------------------
-// Both with notify_lock held. A new user is taken over by the table.
-static struct user *find_user(uint32_t uid, struct user **fresh) {
-    struct user *u;
-    list_for_each(u, &users, link)
-        if (u->uid == uid)
-            return u;
-    u = *fresh;
-    *fresh = NULL;
-    u->uid = uid;
-    list_add(&users, &u->link);
-    return u;
-}
-static void leave_user(struct user *u) {
-    if (--u->instances > 0)
-        return;
-    list_del(&u->link);
-    free(u);
-}
-static int join_user(struct inotify *in, uint32_t uid) {
-    struct user *fresh = znew(struct user);
-    if (!fresh)
-        return -LINUX_ENOMEM;
-    lock_take(&notify_lock);
-    struct user *u = find_user(uid, &fresh);
-    bool room = u->instances < knob(in->knobs, KNOB_INOTIFY_INSTANCES);
-    if (room) {
-        u->instances++;
-        in->user = u;
-        list_add_tail(&instances, &in->link);
-    }
-    lock_drop(&notify_lock);
-    free(fresh);
-    return room ? 0 : -LINUX_EMFILE;
-}
-
 // ---- Instances --------------------------------------------------------------------------------------------
+static int join_user(struct inotify *in) {
+    LOCKED(&notify_lock);
+    if (in->user->instances >= knob(in->knobs, KNOB_INOTIFY_INSTANCES))
+        return -LINUX_EMFILE;
+    in->user->instances++;
+    list_add_tail(&instances, &in->link);
+    return 0;
+}
 static void drop_watches(struct inotify *in) {
     for (bool more = true; more;) {
         struct list gone = LIST_INIT(gone);
@@ -236,10 +205,12 @@ static void inotify_free(struct inotify *in) {
     while (!list_empty(&in->events))
         queued_free(in, take_first(in));
     lock_take(&notify_lock);
+    if (list_linked(&in->link))
+        in->user->instances--;
     list_del(&in->link);
-    if (in->user)
-        leave_user(in->user);
     lock_drop(&notify_lock);
+    if (in->user)
+        notify_user_put(in->user);
     waitq_destroy(&in->wait);
     lock_destroy(&in->lock);
     free(in);
@@ -257,7 +228,8 @@ static const struct file_ops inotify_ops = {.read = inotify_read,
 static int open_as_file(struct inotify *in, struct vfs *vfs, uint32_t uid, unsigned flags,
                         struct file **out) {
     in->knobs = &vfs->knobs;
-    int err = join_user(in, uid);
+    in->user = notify_user_get(uid);
+    int err = in->user ? join_user(in) : -LINUX_ENOMEM;
     if (err)
         return err;
     return file_anon(vfs, "anon_inode:inotify", NULL, &inotify_ops, in,

@@ -62,8 +62,14 @@ int memfd_open(struct vfs *vfs, const char *name, unsigned flags, struct file **
 static struct tnode *sealable(struct file *f) {
     return f->ops == &tmpfs_file_fops && tnode(f->inode)->can_seal ? tnode(f->inode) : NULL;
 }
+// Files of tmpfs that have names cannot be sealed: they say that they are sealed against it.
+static bool is_tmpfs_file(const struct file *f) {
+    return inode_is_reg(f->inode) && f->inode->sb->magic == LINUX_TMPFS_MAGIC;
+}
 int memfd_get_seals(struct file *f) {
     struct tnode *n = sealable(f);
+    if (!n && is_tmpfs_file(f))
+        return LINUX_F_SEAL_SEAL;
     if (!n)
         return -LINUX_EINVAL;
     LOCKED(&f->inode->lock);
@@ -80,6 +86,8 @@ static int seal_write(struct tnode *n) {
 int memfd_add_seals(struct file *f, unsigned seals) {
     struct tnode *n = sealable(f);
     if (!(f->mode & FMODE_WRITE))
+        return -LINUX_EPERM;
+    if (!n && is_tmpfs_file(f) && !(seals & ~(unsigned)ALL_SEALS))
         return -LINUX_EPERM;
     if (!n || seals & ~(unsigned)ALL_SEALS)
         return -LINUX_EINVAL;

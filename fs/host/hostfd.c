@@ -289,8 +289,9 @@ static const struct file_ops host_ops = {
     .fsync = host_fsync, .mmap_fd = host_mmap_fd, .release = host_release,
 };
 
+bool hostfd_is(const struct file *f) { return f->ops == &host_ops; }
 struct ctty *hostfd_terminal(struct file *f) {
-    const struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
+    const struct hostfd *h = hostfd_is(f) ? f->priv : NULL;
     return h ? h->ctty : NULL;
 }
 void hostfd_count(struct file *f, struct vfs_output *o) { ((struct hostfd *)f->priv)->output = o; }
@@ -359,24 +360,17 @@ static const struct inode_ops host_inode_ops = {
     .getattr = host_getattr, .setattr = host_setattr, .permission = host_permission, .open = host_reopen,
     .evict = host_evict};
 
-// The same object of the host has the same inode number: "is this my own output?" asks cat(1) by it. Called
-// only while the sandbox starts, by one thread.
-static uint64_t ino_of(struct vfs *v, const struct stat *st) {
-    static struct {
-        dev_t dev;
-        ino_t host;
-        uint64_t ino;
-    } known[3];
-    for (unsigned i = 0; i < 3; i++) {
-        if (!known[i].ino) {
-            known[i].dev = st->st_dev;
-            known[i].host = st->st_ino;
-            known[i].ino = inode_next_ino(v);
-        }
-        if (known[i].dev == st->st_dev && known[i].host == st->st_ino)
-            return known[i].ino;
+static uint64_t ino_of(struct vfs *v, struct hostfd_stdio *of, const struct stat *st) {
+    for (unsigned i = 0; i < of->n; i++)
+        if (of->seen[i].dev == st->st_dev && of->seen[i].ino == st->st_ino)
+            return of->seen[i].shown;
+    uint64_t shown = inode_next_ino(v);
+    if (of->n < sizeof of->seen / sizeof of->seen[0]) {
+        of->seen[of->n].dev = st->st_dev;
+        of->seen[of->n].ino = st->st_ino;
+        of->seen[of->n++].shown = shown;
     }
-    return inode_next_ino(v);
+    return shown;
 }
 // Of major 1 all but kmsg and what only root sees. With RWF_NOWAIT they would transfer less when the host's
 // CPU is wanted.
@@ -385,7 +379,7 @@ static bool never_waits(const struct stat *st) {
     return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && minor(st->st_rdev) < 32 &&
            minors >> minor(st->st_rdev) & 1;
 }
-static struct hostfd *hostfd_new(struct vfs *v, int fd) {
+static struct hostfd *hostfd_new(struct vfs *v, int fd, struct hostfd_stdio *of) {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || host_fstat(fd, &st))
@@ -394,7 +388,8 @@ static struct hostfd *hostfd_new(struct vfs *v, int fd) {
     if (!h)
         return NULL;
     h->fd = fd;
-    h->ino = ino_of(v, &st);
+    h->ino = ino_of(v, of, &st);
+    h->owner = of->owner;
     h->type = st.st_mode & LINUX_S_IFMT;
     h->path_only = flags & O_PATH;
     h->acc = (unsigned)flags & LINUX_O_ACCMODE;
@@ -421,11 +416,14 @@ static void name_of(const struct hostfd *h, uint64_t ino, char *buf, size_t size
     }
     snprintf(buf, size, "%s:[%llu]", kind, (unsigned long long)ino);
 }
-int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
+int hostfd_open(struct vfs *vfs, int fd, struct hostfd_stdio *of, struct file **out) {
     char name[48];
-    struct hostfd *h = hostfd_new(vfs, fd);
-    if (!h)
-        return errno == ENOMEM ? -LINUX_ENOMEM : -LINUX_EBADF;
+    struct hostfd *h = hostfd_new(vfs, fd, of);
+    if (!h) {
+        int err = errno;
+        close(fd);
+        return err == ENOMEM ? -LINUX_ENOMEM : -LINUX_EBADF;
+    }
     struct vfs_attr a = {.mode = h->type | 0666, .ino = h->ino, .nlink = 1};
     if (h->type == LINUX_S_IFCHR)
         a.rdev = h->tty ? LINUX_MKDEV(5, 1) : LINUX_MKDEV(1, 3);
@@ -433,6 +431,7 @@ int hostfd_open(struct vfs *vfs, int fd, struct file **out) {
     if (!i) {
         waitq_destroy(&h->wait);
         free(h);
+        close(fd);
         return -LINUX_ENOMEM;
     }
     i->priv = h;

@@ -9,6 +9,7 @@ struct hostfd {  // inode->priv and file->priv
     int fd;                  // [c] owned
     uint32_t type;           // [c] LINUX_S_IF*
     uint64_t ino;            // [c] shown inside
+    const void *owner;       // [c] whose it is (fs/hostfd.h)
     unsigned acc;            // [c] what the host lets us do: LINUX_O_RDONLY ...
     bool append, nonblock;   // [c] as they were at the start
     bool tty, path_only;     // [c]

@@ -5,6 +5,7 @@
 // LIMIT: a write from the background to the caller's own terminal is let through whatever TOSTOP says there.
 #include "abi/ioctl.h"
 #include "abi/signal.h"
+#include "base/cleanup.h"
 #include "fs/host/hostfd_inner.h"
 #include <errno.h>
 #include <string.h>
@@ -76,6 +77,7 @@ int64_t hosttty_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess
 static struct hosttty {
     struct ctty ctl;
     uint64_t ino;      // [terminals_lock] as the descriptors on it show it
+    const void *owner;  // [terminals_lock]
     struct hostfd *h;  // [terminals_lock] one of these; its inode is owned. NULL: forgotten
     bool used;         // [terminals_lock]
 } terminals[TERMINALS];
@@ -118,7 +120,7 @@ bool hosttty_attach(struct hostfd *h) {
         if (!t)
             return false;
         if (!t->used) {
-            *t = (struct hosttty){.ino = h->ino, .h = h, .used = true};
+            *t = (struct hosttty){.ino = h->ino, .owner = h->owner, .h = h, .used = true};
             ctty_init(&t->ctl, &hosttty_ops, LINUX_MKDEV(5, 1));
             inode_get(h->inode);
         } else if (h->acc == LINUX_O_RDWR && t->h->acc != LINUX_O_RDWR) {
@@ -133,23 +135,19 @@ bool hosttty_attach(struct hostfd *h) {
     return true;
 }
 
-static void forget(struct hosttty *t) {
-    struct hostfd *h;
+static void forget(struct hosttty *t, const void *owner) {
+    struct hostfd *h = NULL;
     {
         LOCKED(&terminals_lock);
-        h = t->used ? t->h : NULL;
-        t->h = NULL;
+        if (t->used && (!owner || t->owner == owner))
+            h = take_ptr(t->h);
     }
     if (!h)
         return;
     inode_put(h->inode);
     ctty_put(&t->ctl);
 }
-void hostfd_forget_terminal(struct ctty *c) {
-    if (c->ops == &hosttty_ops)
-        forget(container_of(c, struct hosttty, ctl));
-}
-void hostfd_forget_terminals(void) {
+void hostfd_forget_terminals(const void *owner) {
     for (size_t k = 0; k < TERMINALS; k++)
-        forget(&terminals[k]);
+        forget(&terminals[k], owner);
 }

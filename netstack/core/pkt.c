@@ -63,12 +63,32 @@ struct pkt *pkt_from(struct netstack *ns, const void *data, size_t n) {
     return p;
 }
 
+void pkt_flow_put(struct pkt_flow *f) {
+    if (f && --f->refs == 0)
+        f->gone(f);
+}
+void pkt_set_flow(struct pkt *p, struct pkt_flow *f) {
+    if (f)
+        f->refs++;
+    pkt_flow_put(p->flow);
+    p->flow = f;
+}
+
+void pkt_answers(struct pkt *p, const struct pkt *to) {
+    if (!to->flow)
+        return;
+    pkt_set_flow(p, to->flow);
+    p->ct_state = NF_CT_RELATED;
+    p->ct_dir = !to->ct_dir;
+}
+
 void pkt_free(struct pkt *p) {
     if (!p)
         return;
     invariant(!list_linked(&p->link));
     for (unsigned i = 0; i < p->nfrags; i++)
         buf_put(p->frags[i].buf);
+    pkt_flow_put(p->flow);
     stack_uncharge(p->ns, sizeof(struct pkt));
     p->ns->usage.packets--;
     free(p);
@@ -80,6 +100,8 @@ struct pkt *pkt_clone(const struct pkt *p) {
         return NULL;
     memcpy(q, p, sizeof(*q));
     list_init(&q->link);
+    if (q->flow)
+        q->flow->refs++;
     for (unsigned i = 0; i < q->nfrags; i++)
         buf_get(q->frags[i].buf);
     return q;
@@ -186,6 +208,17 @@ bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len) {
     p->frags[p->nfrags++] = (struct frag){buf_get(b), off, len};
     p->len += len;
     return true;
+}
+
+void pkt_put(struct pkt *p, uint32_t at, const void *from, uint32_t n) {
+    const uint8_t *in = from;
+    invariant(at <= p->len && n <= p->len - at);
+    for (; n > 0 && at < p->hlen; n--)
+        p->head[p->off + at++] = *in++;
+    uint32_t begin = p->hlen;
+    for (unsigned i = 0; n > 0; begin += p->frags[i++].len)
+        for (const struct frag *f = &p->frags[i]; n > 0 && at - begin < f->len; n--)
+            f->buf->data[f->off + at++ - begin] = *in++;
 }
 
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n) {

@@ -31,6 +31,13 @@ struct frag {
 #define PKT_ROOM  160  // of it in front of what is sent: Ethernet 14, IPv6 40 + 8, TCP 60, aligned
 #define PKT_FRAGS 6
 
+// What remembers the connection that a packet belongs to (filter/conntrack.c). Lock: the stack's.
+struct pkt_flow {
+    unsigned refs;
+    void (*gone)(struct pkt_flow *f);  // the last reference is given back
+};
+enum { NF_CT_NONE, NF_CT_INVALID, NF_CT_NEW, NF_CT_ESTABLISHED, NF_CT_RELATED, NF_CT_UNTRACKED };
+
 struct pkt {
     struct list link;  // of whoever holds it
     struct netstack *ns;
@@ -46,15 +53,24 @@ struct pkt {
     bool loops;                        // multicast or self: came over loopback
     bool forwarded;                    // somebody else's
     uint16_t csum_start, csum_offset;  // out: the link makes the checksum from there (0: nothing to make)
+    uint16_t frag_max;                 // in: came in fragments, the longest had so many bytes; 0: whole
     uint16_t gso_size;                 // payload of each segment in it, when it is more than one
     uint32_t len;  // all of it: hlen and the frags
     struct ns_ip src, dst;
     uint64_t when;  // ns: came in, or its fragment did
     uint16_t came_by;  // of the holder: the index of the interface where it came in
+    struct pkt_flow *flow;  // a reference, or NULL
+    uint8_t ct_state, ct_dir;  // what it is to that: NF_CT_*; which direction
+    uint32_t fwmark;
     uint32_t mark;  // of the holder: a fragment's offset, a segment's sequence number
     uint8_t head[PKT_HEAD];
     struct frag frags[PKT_FRAGS];
 };
+
+void pkt_flow_put(struct pkt_flow *f);                    // NULL is fine
+void pkt_set_flow(struct pkt *p, struct pkt_flow *f);  // takes a reference of its own; NULL: none
+// What is sent because of `to`, and back, belongs to its connection (filter/nf.h: NF_CT_RELATED).
+void pkt_answers(struct pkt *p, const struct pkt *to);
 
 struct buf *buf_alloc(struct netstack *ns, uint32_t cap);  // NULL: over budget
 static inline struct buf *buf_get(struct buf *b) {
@@ -85,6 +101,8 @@ void pkt_skip(struct pkt *p, uint32_t n);
 bool pkt_attach(struct pkt *p, struct buf *b, uint32_t off, uint32_t len);
 // Copies n bytes from offset `at`; the caller has compared with p->len.
 void pkt_copy(const struct pkt *p, uint32_t at, void *to, uint32_t n);
+// The other way round: into buffers that nobody else has (the packet was just filled).
+void pkt_put(struct pkt *p, uint32_t at, const void *from, uint32_t n);
 // The sum over all from offset `at` to the end, to be finished by csum_finish().
 uint64_t pkt_csum(const struct pkt *p, uint32_t at, uint64_t sum);
 // Appends all that io has, in one buffer of its own. 0, -ENOBUFS, or io's error.

@@ -119,6 +119,14 @@ void netstack_set_forwarding(struct netstack *ns, bool four, bool on) {
     LOCKED(&ns->lock);
     ns->forward[!four] = on;
 }
+void netstack_set_echo_to_all(struct netstack *ns, bool on) {
+    LOCKED(&ns->lock);
+    ns->echo_to_all = on;
+}
+bool netstack_echo_to_all(struct netstack *ns) {
+    LOCKED(&ns->lock);
+    return ns->echo_to_all;
+}
 bool netstack_forwarding(struct netstack *ns, bool four) {
     LOCKED(&ns->lock);
     return ns->forward[!four];

@@ -72,6 +72,7 @@ struct netstack {
     struct wheel wheel;
     struct siphash_key key;
 
+    bool echo_to_all;  // netstack_set_echo_to_all()
     bool forward[2];  // packets of others are sent on: IPv4, IPv6
     struct list netifs, routes;
     unsigned nroutes;
@@ -85,6 +86,9 @@ struct netstack {
     struct list tracked[STACK_TRACK_HASH];
     struct list tracked_lru;  // the least recently used first
     unsigned ntracked, tracking_rules;
+
+    struct filter *filter;  // filter/: nftables' rules; NULL: there were never any
+    uint32_t nf_hooks;      // where it is to be asked: filter/hooks.h
 
     const struct ip_proto *protos[256];  // who is over IP, by number: ip/deliver.c
 

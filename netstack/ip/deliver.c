@@ -2,6 +2,7 @@
 // Between IP and what is over it: packets go up, and errors about packets that were sent, by a table in which
 // each protocol is entered (ip_register). Lock: the stack's.
 #include "netstack/core/addr.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/filter.h"
 #include "netstack/ip/forward.h"
 #include "netstack/ip/icmp.h"
@@ -16,6 +17,8 @@ void ip_register(struct netstack *ns, uint8_t proto, const struct ip_proto *p) {
 void ip_deliver(struct pkt *p) {
     struct netstack *ns = p->ns;
     if (filter_on(ns, NS_INPUT) && !filter_in(p))
+        return;
+    if (nf_on(ns, ns_ip_is4(&p->dst), NF_INPUT) && !nf_hook(p, NF_INPUT, p->nif, NULL))
         return;
     count(ns, ip_delivered);
     bool raw = !list_empty(&ns->raws) && ns->upper->raw(p);

@@ -3,7 +3,7 @@
 // cut, so that a rule sees ports; by ip4_input() and ip6_input() for rules that are to be asked before
 // anything is done for a packet. Flows are remembered only while a rule asks for them (`established`). Lock:
 // the stack's.
-// LIMIT: there is no address translation.
+// What guests set is filter/.
 #include "netstack/ip/filter.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"

@@ -6,6 +6,7 @@
 #include "netstack/ip/forward.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/icmp.h"
 #include "netstack/ip/ip.h"
 #include "netstack/ip/route.h"
@@ -157,6 +158,13 @@ static bool stays(const struct pkt *p) {
            (!four && (ip_is_linklocal(&p->src) || ip_is_linklocal(&p->dst)));
 }
 
+// nftables' rules for what is not ours; false: it is gone.
+static bool filtered(struct pkt *p, const struct path *path, bool four) {
+    if (nf_on(p->ns, four, NF_FORWARD) && !nf_hook(p, NF_FORWARD, p->nif, path->nif))
+        return false;
+    return !nf_on(p->ns, four, NF_POSTROUTING) || nf_hook(p, NF_POSTROUTING, NULL, path->nif);
+}
+
 void ip_forward(struct pkt *p) {
     bool four = ns_ip_is4(&p->dst);
     struct path path;
@@ -184,6 +192,8 @@ void ip_forward(struct pkt *p) {
         refuse(p, ICMP_TOO_BIG, path.mtu);
         return;
     }
+    if (!filtered(p, &path, four))
+        return;
     if (p->csum_good && !joined)
         make_csum(p);
     age(p, four);

@@ -24,6 +24,7 @@ struct frag_queue {
     unsigned npieces;
     uint32_t have;   // bytes
     uint32_t total;  // 0 until the last fragment is here
+    uint16_t longest;  // with its headers
     size_t weight;
     uint64_t until;
 };
@@ -144,6 +145,8 @@ static enum verdict queue_place(struct frag_queue *q, struct pkt *p) {
     list_add_tail(&it->link, &p->link);
     q->npieces++;
     q->have += p->len;
+    uint32_t whole = (uint32_t)(p->off - p->l3) + p->len;
+    q->longest = q->longest > whole ? q->longest : (uint16_t)whole;
     return PUT;
 }
 
@@ -167,6 +170,7 @@ static struct pkt *assemble(struct netstack *ns, struct frag_queue *q) {
     buf_put(b);
     p->broadcast = first->broadcast;
     p->csum_good = false;  // the link saw pieces only
+    p->frag_max = q->longest;
     count(ns, frag_reassembled);
     return p;
 }

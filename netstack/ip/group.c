@@ -53,6 +53,21 @@ static void group_free(struct group *g) {
     free(g);
 }
 
+int netstack_group_at(struct netstack *ns, uint32_t netif, unsigned i, struct ns_group *out) {
+    IN_STACK(ns);
+    struct netif *nif = netif_by_index(ns, netif);
+    struct group *g;
+    if (!nif)
+        return -LINUX_ENODEV;
+    list_for_each(g, &nif->groups, link) {
+        if (group_left(g) || all_hosts(&g->ip) || i-- > 0)
+            continue;
+        *out = (struct ns_group){g->ip, g->users};
+        return 0;
+    }
+    return -LINUX_ENODEV;
+}
+
 bool group_member(struct netif *nif, const struct ns_ip *ip) {
     const struct group *g = all_hosts(ip) ? NULL : group_find(nif, ip);
     return all_hosts(ip) || (g && !group_left(g));

@@ -44,6 +44,7 @@ static struct pkt *quote(struct pkt *p, bool four) {
     b->fill = n;
     pkt_attach(e, b, 0, n);
     buf_put(b);
+    pkt_answers(e, p);
     return e;
 }
 
@@ -83,12 +84,11 @@ static const struct {
     [ICMP_PROHIBITED] = {ICMP_UNREACH, ICMP_UNREACH_ADMIN, ICMP6_UNREACH, ICMP6_UNREACH_ADMIN},
 };
 
-void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
+// `word`: what stands behind the checksum.
+static void complain(struct pkt *p, uint8_t type, uint8_t code, uint32_t word) {
     struct netstack *ns = p->ns;
     bool four = ns_ip_is4(&p->src);
     struct path path;
-    if (!may_complain(p, kind))
-        return;
     const struct ns_ip *src = netif_is_local(ns, &p->dst) ? &p->dst : NULL;  // one of a router's own
     if (path_find(ns, &p->src, src, &path) < 0)
         return;
@@ -103,13 +103,24 @@ void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
     }
     uint8_t *h = pkt_push(e, ICMP_LEN);
     memset(h, 0, ICMP_LEN);
-    h[ICMP_TYPE] = four ? messages[kind].type4 : messages[kind].type6;
-    h[ICMP_CODE] = four ? messages[kind].code4 : messages[kind].code6;
-    if (kind == ICMP_TOO_BIG || (!four && h[ICMP_TYPE] == ICMP6_PARAM))
-        put32(h + 4, argument);
+    h[ICMP_TYPE] = type;
+    h[ICMP_CODE] = code;
+    put32(h + 4, word);
     struct ip_header ip = {path.src, p->src, four ? PROTO_ICMP : PROTO_ICMP6, four ? 0xc0 : 0, 0, false};
     count(ns, icmp_errors_out);
     send_message(e, &ip, &path);
+}
+
+void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument) {
+    bool four = ns_ip_is4(&p->src);
+    uint8_t type = four ? messages[kind].type4 : messages[kind].type6;
+    bool word = kind == ICMP_TOO_BIG || (!four && type == ICMP6_PARAM);
+    if (may_complain(p, kind))
+        complain(p, type, four ? messages[kind].code4 : messages[kind].code6, word ? argument : 0);
+}
+void icmp_unreachable(struct pkt *p, uint8_t code) {
+    if (may_complain(p, ICMP_PROHIBITED))
+        complain(p, ns_ip_is4(&p->src) ? ICMP_UNREACH : ICMP6_UNREACH, code, 0);
 }
 
 // A packet with p's data and room for headers in front. What lies in p's head goes into a buffer of its own.
@@ -136,7 +147,7 @@ static struct pkt *share_data(struct pkt *p) {
 static void echo(struct pkt *p, const uint8_t *request, uint8_t type) {
     struct netstack *ns = p->ns;
     struct path path;
-    const struct ns_ip *src = ip_is_multicast(&p->dst) ? NULL : &p->dst;
+    const struct ns_ip *src = ip_is_multicast(&p->dst) || p->broadcast ? NULL : &p->dst;
     if (path_find(ns, &p->src, src, &path) < 0)
         return;
     if (!netif_is_loopback(path.nif) && !bucket_take(ns, &ns->icmp_replies)) {
@@ -179,6 +190,11 @@ static struct meaning meaning4(uint8_t type, uint8_t code) {
         return (struct meaning){LINUX_ECONNREFUSED, true};
     case ICMP_UNREACH_NEEDFRAG:
         return (struct meaning){LINUX_EMSGSIZE, false};
+    case ICMP_UNREACH_NET_ADMIN:
+        return (struct meaning){LINUX_ENETUNREACH, true};
+    case ICMP_UNREACH_HOST_ADMIN:
+    case ICMP_UNREACH_ADMIN:
+        return (struct meaning){LINUX_EHOSTUNREACH, true};
     default:
         return (struct meaning){LINUX_EHOSTUNREACH, false};
     }
@@ -279,7 +295,7 @@ void icmp_input(struct pkt *p) {
     switch (h[ICMP_TYPE]) {
     case ICMP_ECHO:
         // RFC 1122 3.2.2.6: one to a broadcast address may be ignored; an amplifier is nobody's friend.
-        if (p->broadcast || h[ICMP_CODE] != 0)
+        if ((p->broadcast && !p->ns->echo_to_all) || h[ICMP_CODE] != 0)
             count(p->ns, icmp_drop_ignored);
         else
             echo(p, h, ICMP_ECHO_REPLY);

@@ -22,6 +22,8 @@ enum icmp_kind {
 // Tells the sender, unless RFC 1122 3.2.2 or RFC 4443 2.4 forbid it or too many were told. Borrows p, whose
 // headers have been pulled: they are quoted from its head.
 void icmp_error(struct pkt *p, enum icmp_kind kind, uint32_t argument);
+// The same, "destination unreachable" with that code of the packet's family.
+void icmp_unreachable(struct pkt *p, uint8_t code);
 
 // The beginning of the packet that an ICMP error is about, `at` bytes from the front of p; false: there is
 // not enough of it.

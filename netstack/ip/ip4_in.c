@@ -4,6 +4,7 @@
 // stack's.
 #include "netstack/core/addr.h"
 #include "netstack/core/stack.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/filter.h"
 #include "netstack/ip/forward.h"
 #include "netstack/ip/frag.h"
@@ -82,6 +83,23 @@ static bool parse_header(struct pkt *p, uint8_t **header) {
     return true;
 }
 
+// A packet of which others have to be put together with; NULL: it waits, or is gone.
+static struct pkt *put_together(struct pkt *p, unsigned frag) {
+    struct frag_info info = {get16(p->head + p->l3 + IP4_ID), (frag & IP4_OFFSET) * 8, frag & IP4_MF};
+    return frag_input(p, &info);
+}
+// Before routing. Where connections are followed a packet is whole, and its header says so. NULL: it is gone.
+static struct pkt *prerouting(struct pkt *p, unsigned *frag) {
+    if ((*frag & (IP4_MF | IP4_OFFSET)) && nf_tracks(p->ns)) {
+        if (!(p = put_together(p, *frag)))
+            return NULL;
+        *frag &= IP4_DF;
+        put16(p->head + p->l3 + IP4_FRAG, (uint16_t)*frag);
+        put16(p->head + p->l3 + IP4_TOTAL, (uint16_t)(p->len + p->off - p->l3));
+    }
+    return nf_hook(p, NF_PREROUTING, p->nif, NULL) ? p : NULL;
+}
+
 void ip4_input(struct pkt *p) {
     struct netstack *ns = p->ns;
     uint8_t *h;
@@ -103,6 +121,8 @@ void ip4_input(struct pkt *p) {
     unsigned frag = get16(h + IP4_FRAG);
     if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, !(frag & IP4_OFFSET)))
         return;
+    if (nf_on(ns, true, NF_PREROUTING) && !(p = prerouting(p, &frag)))
+        return;
     if (!for_us(p)) {
         if (forwards(ns, true) && !p->broadcast) {
             ip_forward(p);
@@ -112,10 +132,8 @@ void ip4_input(struct pkt *p) {
         pkt_free(p);
         return;
     }
-    if (frag & (IP4_MF | IP4_OFFSET)) {
-        struct frag_info info = {get16(h + IP4_ID), (frag & IP4_OFFSET) * 8, frag & IP4_MF};
-        p = frag_input(p, &info);
-    }
+    if (frag & (IP4_MF | IP4_OFFSET))
+        p = put_together(p, frag);
     if (p)
         ip_deliver(p);
 }

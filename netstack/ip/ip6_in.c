@@ -3,6 +3,7 @@
 // fragment waits in ip/frag.c. What is for others may go on (ip/forward.c). Lock: the stack's.
 // LIMIT: headers beyond PKT_HEAD bytes or IP6_CHAIN headers are dropped, which RFC 8504 5.3 allows a host.
 #include "netstack/core/addr.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/filter.h"
 #include "netstack/ip/forward.h"
 #include "netstack/ip/frag.h"
@@ -169,6 +170,8 @@ void ip6_input(struct pkt *p) {
         return;
     }
     if (filter_on(ns, NS_PREROUTING) && !filter_prerouting(p, true))
+        return;
+    if (nf_on(ns, false, NF_PREROUTING) && !nf_hook(p, NF_PREROUTING, p->nif, NULL))
         return;
     if (!for_us(p)) {
         if (forwards(ns, false) && !p->broadcast) {

@@ -4,6 +4,7 @@
 #include "netstack/ip/ip.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
+#include "netstack/filter/hooks.h"
 #include "netstack/ip/filter.h"
 #include "netstack/link/netif.h"
 #include "netstack/neigh/neigh.h"
@@ -135,15 +136,30 @@ static void loop_group(struct netstack *ns, const struct pkt *p, const struct pa
 }
 
 // ---- Out --------------------------------------------------------------------------------------------------
+static int output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h);
+
+// By way of nftables' rules, which may have it go elsewhere.
+static int output_filtered(struct netstack *ns, struct pkt *p, const struct path *path,
+                           const struct ip_header *h) {
+    struct path way = *path;
+    struct ip_header header = *h;
+    int err = nf_local_out(ns, p, &way, &header);
+    return err < 0 ? err : output(ns, p, &way, &header);
+}
+
 int ip_output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h) {
-    bool four = ns_ip_is4(&h->dst);
-    uint32_t head = four ? IP4_LEN : IP6_LEN;
     p->src = h->src;
     p->dst = h->dst;
     p->proto = h->proto;
     p->l4 = p->off;
     if (filter_on(ns, NS_OUTPUT) && !filter_out(p, path->nif))
         return -LINUX_EPERM;
+    return nf_on_out(ns, ns_ip_is4(&h->dst)) ? output_filtered(ns, p, path, h) : output(ns, p, path, h);
+}
+
+static int output(struct netstack *ns, struct pkt *p, const struct path *path, const struct ip_header *h) {
+    bool four = ns_ip_is4(&h->dst);
+    uint32_t head = four ? IP4_LEN : IP6_LEN;
     if (h->loop)
         loop_group(ns, p, path, h);
     // RFC 1112 6.1: it does not leave the host

@@ -267,6 +267,8 @@ int path_find_on(struct netstack *ns, struct netif *nif, const struct ns_ip *dst
                  struct path *path) {
     if (!nif)
         return path_find(ns, dst, src, path);
+    if (src && ns_ip_is4(src) != ns_ip_is4(dst))
+        return ns_ip_is4(src) ? -LINUX_EAFNOSUPPORT : -LINUX_ENETUNREACH;
     const struct route *r = longest_match(ns, dst, nif);
     if (nif->down)
         return -LINUX_ENETUNREACH;

@@ -58,6 +58,21 @@ bool netif_is_broadcast(const struct netif *nif, const struct ns_ip *ip) {
     return false;
 }
 
+int netstack_dad(struct netstack *ns, uint32_t netif) {
+    IN_STACK(ns);
+    const struct netif *nif = netif_by_index(ns, netif);
+    return nif ? !(nif->config.flags & NETIF_NO_DAD) : -LINUX_ENODEV;
+}
+
+int netstack_set_dad(struct netstack *ns, uint32_t netif, bool on) {
+    IN_STACK(ns);
+    struct netif *nif = netif_by_index(ns, netif);
+    if (!nif)
+        return -LINUX_ENODEV;
+    nif->config.flags = on ? nif->config.flags & ~NETIF_NO_DAD : nif->config.flags | NETIF_NO_DAD;
+    return 0;
+}
+
 int netif_assign(struct netif *nif, const struct ns_ip *ip, unsigned prefix, const struct lifetime *life) {
     bool four = ns_ip_is4(ip);
     if (prefix > (four ? 32 : 128) || ip_is_any(ip) || ip_is_multicast(ip) || ip_is_limited_broadcast(ip))

@@ -64,6 +64,8 @@
 #define ICMP_UNREACH_PROTO    2
 #define ICMP_UNREACH_PORT     3
 #define ICMP_UNREACH_NEEDFRAG 4
+#define ICMP_UNREACH_NET_ADMIN  9  // RFC 1122 3.2.2.1
+#define ICMP_UNREACH_HOST_ADMIN 10
 #define ICMP_UNREACH_ADMIN    13  // RFC 1812 5.2.7.1
 #define ICMP_ECHO             8
 #define ICMP_TIME             11

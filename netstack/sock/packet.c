@@ -184,6 +184,12 @@ static uint32_t packet_ready(struct ns_sock *s) {
     return NS_OUT | (pktq_empty(&packet_of(s)->queue) ? 0 : NS_IN);
 }
 
+static void packet_describe(const struct ns_sock *s, struct ns_sock_info *info) {
+    const struct packet *k = container_of(s, struct packet, s);
+    info->local.port = k->type;
+    info->local.scope = k->nif ? k->nif->index : 0;
+}
+
 static void packet_queued(const struct ns_sock *s, size_t *in, size_t *out) {
     *in = pktq_next_len(&container_of(s, struct packet, s)->queue);
 }
@@ -204,6 +210,7 @@ static const struct sock_ops packet_ops = {
     .recv = packet_recv,
     .ready = packet_ready,
     .queued = packet_queued,
+    .describe = packet_describe,
     .close = sock_kill,
     .drop = packet_drop,
 };

@@ -63,46 +63,52 @@ struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct 
     return NULL;
 }
 
-// -1: not for it at all.
-static int score(const struct ns_sock *s, const struct ns_addr *local, const struct ns_addr *remote) {
+// -1: not for it at all. p: the packet, or NULL.
+static int score(const struct ns_sock *s, const struct pkt *p, const struct ns_addr *local,
+                 const struct ns_addr *remote) {
     int points = s->family == NS_INET ? 1 : 0;
     if (s->local.port != local->port || !sock_family_ok(s, &local->ip))
         return -1;
     if (s->ops->proto == PROTO_TCP && !s->listening)  // bound, and that is all: it may not hide a listener
         return -1;
+    if (!sock_on_netif(s, p))
+        return -1;
+    points += s->opt[NS_OPT_BIND_IF] ? 2 : 0;
     if (!ip_is_any(&s->local.ip)) {
         if (!ip_eq(&s->local.ip, &local->ip))
             return -1;
-        points += 2;
+        points += 4;
     }
     if (s->connected) {
         if (s->remote.port != remote->port || !ip_eq(&s->remote.ip, &remote->ip))
             return -1;
-        points += 4;
+        points += 8;
     }
     return points;
 }
 
 // Of those that share the port and fit as well as the first, the flow's own.
-static struct ns_sock *one_of(struct ns_sock *first, unsigned n, int fit, const struct ns_addr *local,
-                              const struct ns_addr *remote) {
+static struct ns_sock *one_of(struct ns_sock *first, unsigned n, int fit, const struct pkt *p,
+                              const struct ns_addr *local, const struct ns_addr *remote) {
     struct netstack *ns = first->ns;
     struct conn_key key = {local->ip, remote->ip, local->port, remote->port, first->ops->proto};
     unsigned at = (unsigned)(siphash(&ns->key, &key, sizeof key) % n);
     struct ns_sock *s;
     list_for_each(s, port_bucket(ns, first->ops->proto, local->port), port)
-        if (score(s, local, remote) == fit && at-- == 0)
+        if (score(s, p, local, remote) == fit && at-- == 0)
             return s;
     return first;
 }
 
-struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
-                                const struct ns_addr *remote) {
+struct ns_sock *sock_find_bound(struct netstack *ns, const struct pkt *p, uint8_t proto,
+                                const struct ns_addr *local, const struct ns_addr *remote) {
     struct ns_sock *s, *best = NULL;
     int best_score = -1;
     unsigned equals = 0;
     list_for_each(s, port_bucket(ns, proto, local->port), port) {
-        int n = score(s, local, remote);
+        int n = score(s, p, local, remote);
+        if (n < 0)
+            continue;
         if (n == best_score)
             equals++;
         if (n > best_score) {
@@ -111,7 +117,8 @@ struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct
             equals = 1;
         }
     }
-    return equals > 1 && best->opt[NS_OPT_REUSEPORT] ? one_of(best, equals, best_score, local, remote) : best;
+    return equals > 1 && best->opt[NS_OPT_REUSEPORT] ? one_of(best, equals, best_score, p, local, remote)
+                                                     : best;
 }
 
 struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
@@ -119,7 +126,7 @@ struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct
     struct list *head = port_bucket(p->ns, proto, local->port);
     for (struct list *it = last ? last->port.next : head->next; it != head; it = it->next) {
         struct ns_sock *s = container_of(it, struct ns_sock, port);
-        if (score(s, local, remote) >= 0 &&
+        if (score(s, p, local, remote) >= 0 &&
             (!ip_is_multicast(&local->ip) || sock_hears(s, &local->ip, p->nif)))
             return s;
     }
@@ -138,6 +145,9 @@ static bool families_meet(const struct ns_sock *a, const struct ns_ip *aip, cons
 
 static bool conflicts(const struct ns_sock *s, const struct ns_ip *ip, const struct ns_sock *other) {
     if (other == s || other->ops != s->ops || !families_meet(s, ip, other))
+        return false;
+    int dev = s->opt[NS_OPT_BIND_IF], other_dev = other->opt[NS_OPT_BIND_IF];
+    if (dev && other_dev && dev != other_dev)
         return false;
     if (!ip_is_any(ip) && !ip_is_any(&other->local.ip) && !ip_eq(ip, &other->local.ip))
         return false;
@@ -158,15 +168,24 @@ static bool port_free(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) 
     return true;
 }
 
+// Which ports may be chosen: Linux' inet_sk_get_local_port_range().
+static uint32_t port_range(const struct ns_sock *s, uint32_t *first) {
+    uint32_t v = (uint32_t)s->opt[NS_OPT_PORT_RANGE], low = v & 0xffff, high = v >> 16;
+    uint32_t last = PORT_FIRST + PORT_COUNT - 1;
+    *first = PORT_FIRST <= low && low <= last ? low : PORT_FIRST;
+    last = PORT_FIRST <= high && high <= last ? high : last;
+    return last < *first ? 0 : last - *first + 1;
+}
+
 int sock_bind_port(struct ns_sock *s, const struct ns_ip *ip, uint16_t port) {
     struct netstack *ns = s->ns;
     if (port == 0) {
-        uint32_t start = stack_random(ns) % PORT_COUNT, i = 0;
-        while (i < PORT_COUNT && !port_free(s, ip, (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT)))
+        uint32_t first, n = port_range(s, &first), start = stack_random(ns), i = 0;
+        while (i < n && !port_free(s, ip, (uint16_t)(first + (start % n + i) % n)))
             i++;
-        if (i == PORT_COUNT)
+        if (i == n)
             return -LINUX_EADDRINUSE;
-        port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+        port = (uint16_t)(first + (start % n + i) % n);
     } else if (!port_free(s, ip, port)) {
         return -LINUX_EADDRINUSE;
     }
@@ -198,10 +217,9 @@ static bool port_taken(struct ns_sock *s, uint16_t port) {
 int sock_pick_port(struct ns_sock *s) {
     struct netstack *ns = s->ns;
     struct conn_key key = {s->local.ip, s->remote.ip, 0, s->remote.port, s->ops->proto};
-    uint32_t offset = (uint32_t)siphash(&ns->key, &key, sizeof key);
-    for (uint32_t i = 0; i < PORT_COUNT; i++) {
-        struct ns_addr local = {s->local.ip,
-                                (uint16_t)(PORT_FIRST + (offset + ns->port_seed++) % PORT_COUNT)};
+    uint32_t offset = (uint32_t)siphash(&ns->key, &key, sizeof key), first, n = port_range(s, &first);
+    for (uint32_t i = 0; i < n; i++) {
+        struct ns_addr local = {s->local.ip, (uint16_t)(first + (offset + ns->port_seed++) % n)};
         if (port_taken(s, local.port) || sock_find_conn(ns, s->ops->proto, &local, &s->remote))
             continue;
         s->local.port = local.port;

@@ -5,6 +5,7 @@
 // LIMIT: no copy of fragments; with IP_HDRINCL what is longer than the MTU is refused, and
 // options in that header are sent as they are.
 #include "netstack/sock/raw.h"
+#include "netstack/filter/hooks.h"
 #include "abi/errno.h"
 #include "netstack/core/addr.h"
 #include "netstack/link/netif.h"
@@ -48,7 +49,7 @@ static bool wants(const struct raw *r, const struct pkt *p) {
     const struct ns_sock *s = &r->s;
     if (r->proto != p->proto || r->shut_rd || (s->family == NS_INET) != ns_ip_is4(&p->dst))
         return false;
-    if (ip_is_multicast(&p->dst) && !sock_hears(s, &p->dst, p->nif))
+    if (!sock_on_netif(s, p) || (ip_is_multicast(&p->dst) && !sock_hears(s, &p->dst, p->nif)))
         return false;
     if (!ip_is_any(&s->local.ip) && !ip_eq(&s->local.ip, &p->dst))
         return false;
@@ -144,6 +145,8 @@ static int send_whole(struct ns_sock *s, struct pkt *p, const struct path *path)
     p->proto = h[IP4_PROTO];
     p->l3 = p->off;
     p->l4 = (uint16_t)(p->off + hlen);
+    if (nf_on_out(ns, true) && !nf_local_whole(p, hlen, path->nif))
+        return -LINUX_EPERM;
     count(ns, ip_out);
     return neigh_send(path->nif, &path->next, p);
 }
@@ -167,10 +170,16 @@ static int sum_at(struct ns_sock *s, struct pkt *p, const struct ip_header *h) {
     int at = raw_of(s)->proto == PROTO_ICMP6 ? ICMP_CSUM : s->opt[NS_OPT_CHECKSUM_AT];
     if (s->family != NS_INET6 || at < 0)
         return 0;
-    if (!pkt_peek(p, (uint32_t)at + 2))
+    if ((uint32_t)at + 2 > p->len)
         return raw_of(s)->proto == PROTO_ICMP6 ? 0 : -LINUX_EINVAL;
-    memset(pkt_head(p) + at, 0, 2);
-    ip_start_csum(p, h, (uint16_t)at);
+    pkt_put(p, (uint32_t)at, (uint8_t[2]){0}, 2);
+    if (pkt_peek(p, (uint32_t)at + 2)) {
+        ip_start_csum(p, h, (uint16_t)at);
+        return 0;
+    }
+    // Too far behind for a link to make it.
+    uint16_t sum = csum_finish(pkt_csum(p, 0, ip_pseudo(&h->src, &h->dst, h->proto, p->len)));
+    pkt_put(p, (uint32_t)at, &sum, sizeof sum);
     return 0;
 }
 

@@ -28,6 +28,12 @@ static const struct {
     [NS_OPT_RCVBUF] = {2048, 64 << 20},
     [NS_OPT_HDRINCL] = {0, 1},
     [NS_OPT_CHECKSUM_AT] = {-1, 65534},
+    [NS_OPT_BIND_IF] = {0, INT32_MAX},
+    [NS_OPT_UNICAST_IF] = {0, INT32_MAX},
+    [NS_OPT_UNICAST_IF6] = {0, INT32_MAX},
+    [NS_OPT_FREEBIND] = {0, 1},
+    [NS_OPT_BIND_NO_PORT] = {0, 1},
+    [NS_OPT_PORT_RANGE] = {INT32_MIN, INT32_MAX},
     [NS_OPT_TTL] = {0, 255},
     [NS_OPT_TOS] = {0, 255},
     [NS_OPT_MULTICAST_TTL] = {0, 255},
@@ -36,6 +42,8 @@ static const struct {
     [NS_OPT_MTU_DISCOVER] = {0, 1},
     [NS_OPT_RECVERR] = {0, 1},
     [NS_OPT_RECVERR6] = {0, 1},
+    [NS_OPT_NO_CHECK6_TX] = {0, 1},
+    [NS_OPT_NO_CHECK6_RX] = {0, 1},
     [NS_OPT_OOBINLINE] = {0, 1},
     [NS_OPT_KEEPALIVE] = {0, 1},
     [NS_OPT_LINGER] = {-1, 32767},
@@ -49,6 +57,13 @@ static const struct {
     [NS_OPT_TCP_USER_TIMEOUT] = {0, INT32_MAX},
     [NS_OPT_TCP_SYNCNT] = {1, 127},
     [NS_OPT_TCP_CONGESTION] = {NS_CUBIC, NS_RENO},
+    [NS_OPT_TCP_MINTTL] = {0, 255},
+    [NS_OPT_TCP_MINTTL6] = {0, 255},
+    [NS_OPT_TCP_DEFER_ACCEPT] = {0, 255},
+    [NS_OPT_TCP_LINGER2] = {-1, 120},
+    [NS_OPT_TCP_NOTSENT_LOWAT] = {INT32_MIN, INT32_MAX},
+    [NS_OPT_TCP_WINDOW_CLAMP] = {0, INT32_MAX},
+    [NS_OPT_TCP_SAVE_SYN] = {0, 2},
 };
 
 // ---- Its life ---------------------------------------------------------------------------------------------
@@ -148,6 +163,37 @@ static int bound_nif(const struct ns_sock *s, const struct ns_addr *to, struct n
     return 0;
 }
 
+// *nif: what SO_BINDTODEVICE, or else for datagrams IP_UNICAST_IF, names, where nothing else has.
+static int chosen_nif(const struct ns_sock *s, const struct ns_ip *dst, struct netif **nif) {
+    int index = s->opt[NS_OPT_BIND_IF];
+    bool datagram = s->ops->proto != PROTO_TCP && !ip_is_multicast(dst);
+    if (!index && datagram)
+        index = s->opt[ns_ip_is4(dst) ? NS_OPT_UNICAST_IF : NS_OPT_UNICAST_IF6];
+    if (*nif || !index)
+        return 0;
+    *nif = netif_by_index(s->ns, (uint32_t)index);
+    return *nif ? 0 : -LINUX_ENODEV;
+}
+
+int sock_path_from(const struct ns_sock *s, const struct ns_ip *dst, const struct ns_ip *src,
+                   struct path *path) {
+    struct netif *nif = NULL;
+    if (s->opt[NS_OPT_BIND_IF] && !netif_is_local(s->ns, dst)) {
+        int err = chosen_nif(s, dst, &nif);
+        if (err)
+            return err;
+    }
+    return path_find_on(s->ns, nif, dst, src, path);
+}
+
+// Over loopback a packet counts as come in where its address is, as on Linux (inet_iif()).
+bool sock_on_netif(const struct ns_sock *s, const struct pkt *p) {
+    if (!s->opt[NS_OPT_BIND_IF] || !p)
+        return true;
+    const struct netif *own = netif_is_loopback(p->nif) ? netif_of_address(p->ns, &p->dst) : NULL;
+    return (own ? own : p->nif)->index == (uint32_t)s->opt[NS_OPT_BIND_IF];
+}
+
 int sock_path(const struct ns_sock *s, const struct ns_addr *to, struct path *path) {
     return sock_path_as(s, to, NULL, path);
 }
@@ -161,6 +207,8 @@ int sock_path_as(const struct ns_sock *s, const struct ns_addr *to, const struct
         return err;
     if (x && x->netif && !(nif = netif_by_index(s->ns, x->netif)))
         return -LINUX_ENODEV;
+    if ((err = chosen_nif(s, dst, &nif)))
+        return err;
     if (nif && netif_is_local(s->ns, dst))
         nif = NULL;  // to ourselves, whichever of our interfaces was named
     if (x && !ip_is_any(&x->local.ip)) {
@@ -194,7 +242,7 @@ int64_t sock_read(struct ns_sock *s, struct pktq *q, struct ns_io *io, unsigned 
                   struct ns_extra *x) {
     if (x && !pktq_empty(q)) {
         const struct pkt *p = list_first(&q->packets, struct pkt, link);
-        *x = (struct ns_extra){{p->dst, s->local.port, 0}, p->came_by, p->ttl, p->tos, p->when};
+        *x = (struct ns_extra){{p->dst, s->local.port, 0}, p->came_by, p->ttl, p->tos, p->when, p->frag_max};
     }
     return pktq_read(q, io, flags, from);
 }
@@ -266,22 +314,24 @@ int ns_bind(struct ns_sock *s, const struct ns_addr *addr) {
     if (!sock_family_ok(s, &addr->ip))
         return -LINUX_EAFNOSUPPORT;
     bool group = ip_is_multicast(&addr->ip) || ip_is_limited_broadcast(&addr->ip);
-    if (!ip_is_any(&addr->ip) && !netif_is_local(s->ns, &addr->ip) && !(group && s->ops->binds_groups))
+    bool ours = ip_is_any(&addr->ip) || s->opt[NS_OPT_FREEBIND] || netif_is_local(s->ns, &addr->ip);
+    if (!ours && !(group && s->ops->binds_groups))
         return -LINUX_EADDRNOTAVAIL;
     struct netif *nif = netif_of_address(s->ns, &addr->ip);
     if (addr->scope && netif_scope(nif, &addr->ip)) {
         if (!(nif = netif_by_index(s->ns, addr->scope)))
             return -LINUX_ENODEV;
-        if (!netif_find_address(nif, &addr->ip))
+        if (!s->opt[NS_OPT_FREEBIND] && !netif_find_address(nif, &addr->ip))
             return -LINUX_EADDRNOTAVAIL;
     }
-    if (s->ops->proto) {
+    if (s->ops->proto && (addr->port || !s->opt[NS_OPT_BIND_NO_PORT])) {
         int err = sock_bind_port(s, &addr->ip, addr->port);
         if (err)
             return err;
     }
     s->local.ip = addr->ip;
     s->local.scope = netif_scope(nif, &addr->ip);
+    s->bound = true;
     return 0;
 }
 

@@ -57,6 +57,7 @@ struct ns_sock {
     bool connected;  // remote is set
     bool listening;
     bool user;  // somebody holds it
+    bool bound;      // to an address, with a port or (NS_OPT_BIND_NO_PORT) without
     uint32_t owner;  // who made it, as its user counts them
     int error;  // positive; what ns_take_error() gives
     struct pktq errors;  // errq.c
@@ -101,6 +102,11 @@ int sock_path(const struct ns_sock *s, const struct ns_addr *dst, struct path *p
 // The same for one packet that goes as x says.
 int sock_path_as(const struct ns_sock *s, const struct ns_addr *dst, const struct ns_extra *x,
                  struct path *path);
+// The same for a connection that has its own address: by the routes, or through NS_OPT_BIND_IF.
+int sock_path_from(const struct ns_sock *s, const struct ns_ip *dst, const struct ns_ip *src,
+                   struct path *path);
+// Whether a packet came in where the socket hears (NS_OPT_BIND_IF); NULL: one that is not known.
+bool sock_on_netif(const struct ns_sock *s, const struct pkt *p);
 // Whether the socket's filter wants the packet, which is cut to what it wants but for its first `least`
 // bytes.
 bool sock_filtered(const struct ns_sock *s, struct pkt *p, uint32_t least);
@@ -132,8 +138,9 @@ struct ns_sock *sock_find_conn(struct netstack *ns, uint8_t proto, const struct 
 // or NULL.
 struct ns_sock *sock_next_bound(const struct pkt *p, uint8_t proto, const struct ns_addr *local,
                                 const struct ns_addr *remote, struct ns_sock *last);
-// The best of those bound to the port: its address is the packet's, its remote side too.
-struct ns_sock *sock_find_bound(struct netstack *ns, uint8_t proto, const struct ns_addr *local,
-                                const struct ns_addr *remote);
+// The best of those bound to the port: its address is the packet's, its remote side too. p: the packet, or
+// NULL.
+struct ns_sock *sock_find_bound(struct netstack *ns, const struct pkt *p, uint8_t proto,
+                                const struct ns_addr *local, const struct ns_addr *remote);
 
 #endif

@@ -208,6 +208,7 @@ struct tcp {
     unsigned nrequests;
     uint64_t cookie_until;  // ns: the last SYN cookie that was sent is good till then
     struct list tw_link;  // ns->time_wait
+    struct saved_syn *syn;  // owned: NS_OPT_TCP_SAVE_SYN; or NULL
 };
 #define TCP_REQ_HASH 64
 
@@ -249,6 +250,7 @@ void tcp_segment(struct tcp *t, struct tcp_seg *g);            // of a synchroni
 void tcp_established(struct tcp *t, const struct tcp_seg *g);  // options agreed, windows known: may send
 void tcp_challenge(struct tcp *t);                             // RFC 5961 7
 // ---- tcp_ack.c
+void tcp_tell_writer(struct tcp *t);                   // there is room again, if there is
 bool tcp_ack(struct tcp *t, const struct tcp_seg *g);  // false: the segment is to be dropped
 void tcp_rtt_sample(struct tcp *t, uint64_t rtt);
 // ---- tcp_sack.c: the scoreboard
@@ -293,6 +295,7 @@ void tcp_send_probe(struct tcp *t);  // nothing new: the peer answers with an AC
 int64_t tcp_send_range(struct tcp *t, uint32_t seq, uint32_t n);
 bool tcp_retransmit(struct tcp *t, struct tcp_range *r);
 uint32_t tcp_window(struct tcp *t);      // to be advertised, in bytes
+uint32_t tcp_first_window(const struct ns_sock *s);  // on a SYN, where it is not scaled
 uint32_t tcp_room(const struct tcp *t);  // for data in one segment
 void tcp_update_mss(struct tcp *t, uint32_t mtu);
 // An answer from no connection.
@@ -307,10 +310,31 @@ void tcp_note_dsack(struct tcp *t, uint32_t start, uint32_t end);
 void tcp_urgent(struct tcp *t, const struct tcp_seg *g);
 void tcp_urgent_arrived(struct tcp *t, uint32_t before);  // bytes from there on have come in order
 void tcp_urgent_mark(const struct tcp *t, struct pkt *p, uint32_t seq);  // the TCP header is in front
+static inline uint32_t tcp_unsent(const struct tcp *t) {
+    return seq_lt(t->snd_nxt, tcp_write_end(t)) ? tcp_write_end(t) - t->snd_nxt : 0;
+}
+// NS_OPT_TCP_NOTSENT_LOWAT: how many more bytes are wanted from the user.
+static inline uint32_t tcp_low_room(const struct tcp *t) {
+    uint32_t low = (uint32_t)t->s.opt[NS_OPT_TCP_NOTSENT_LOWAT], unsent = tcp_unsent(t);
+    if (low == 0)
+        return UINT32_MAX;
+    return unsent < low ? low - unsent : 0;
+}
 // Whether a third of the send buffer is free, tcp(7).
 static inline bool tcp_writable(const struct tcp *t) {
     uint32_t buf = (uint32_t)t->s.opt[NS_OPT_SNDBUF];
-    return t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf;
+    return t->sndq.len < buf - buf / 3 && t->sndq.weight <= 2 * buf && tcp_low_room(t) > 0;
+}
+// How a connection goes; the interface is NS_OPT_BIND_IF's.
+static inline int tcp_path(const struct tcp *t, struct path *path) {
+    return sock_path_from(&t->s, &t->s.remote.ip, &t->s.local.ip, path);
+}
+// FIN-WAIT-2 of a connection that nobody holds; 0: none.
+static inline uint64_t tcp_fin_time(const struct tcp *t) {
+    int seconds = t->s.opt[NS_OPT_TCP_LINGER2];
+    if (seconds < 0)
+        return 0;
+    return seconds ? (uint64_t)seconds * NS_SEC : TCP_FIN_TIMEOUT;
 }
 size_t tcp_urgent_limit(struct tcp *t, size_t n, uint32_t *skip);
 void tcp_urgent_passed(struct tcp *t);
@@ -330,6 +354,7 @@ void tcp_delay_ack(struct tcp *t);
 // ---- tcp_listen.c
 int tcp_listen(struct ns_sock *s, unsigned backlog);
 int tcp_accept(struct ns_sock *s, struct ns_sock **out);
+void tcp_syn_free(struct netstack *ns, struct saved_syn **syn);
 void tcp_listen_input(struct tcp *l, struct tcp_seg *g);
 void tcp_listen_timer(struct tcp *l);
 void tcp_listen_stop(struct tcp *l);

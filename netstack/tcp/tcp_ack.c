@@ -185,7 +185,7 @@ static void duplicates(struct tcp *t, const struct tcp_seg *g, uint32_t prior, b
         reno_duplicate(t, d);
 }
 
-static void tell_writer(struct tcp *t) {
+void tcp_tell_writer(struct tcp *t) {
     if (!t->starved || !tcp_writable(t))
         return;
     t->starved = false;
@@ -222,7 +222,7 @@ bool tcp_ack(struct tcp *t, const struct tcp_seg *g) {
     }
     if (advanced) {
         confirm_neighbour(t);
-        tell_writer(t);
+        tcp_tell_writer(t);
     }
     return true;
 }

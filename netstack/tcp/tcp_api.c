@@ -74,7 +74,9 @@ static int tcp_connect(struct ns_sock *s, const struct ns_addr *addr) {
         s->remote.ip = ns_ip_is4(&addr->ip) ? ns_ip4(127, 0, 0, 1) : one;
     }
     struct ns_addr before = s->local;
-    if (!list_linked(&s->port))  // of an earlier attempt, not of a bind()
+    if (!list_linked(&s->port))  // a port, or both, of an earlier attempt, not of a bind()
+        s->local.port = 0;
+    if (!list_linked(&s->port) && !s->bound)
         s->local = (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     int err = choose_local(s);
     if (err) {
@@ -97,9 +99,12 @@ static uint32_t send_room(struct tcp *t) {
         s->opt[NS_OPT_SNDBUF] = (int)want;
     uint32_t buf = (uint32_t)s->opt[NS_OPT_SNDBUF];
     // A queue of many little buffers weighs more than its bytes.
-    if (t->sndq.weight > 2 * buf)
+    uint32_t low = tcp_low_room(t);
+    if (t->sndq.weight > 2 * buf || low == 0)
         return 0;
-    return buf > t->sndq.len ? buf - t->sndq.len : 0;
+    low = low < UINT32_MAX - t->mss ? low + t->mss : low;  // a segment more than is wanted: not byte by byte
+    uint32_t room = buf > t->sndq.len ? buf - t->sndq.len : 0;
+    return room < low ? room : low;
 }
 
 // Whether the socket takes bytes at all: 0, or what its user is told.
@@ -293,8 +298,10 @@ static void tcp_close(struct ns_sock *s) {
         return;
     }
     t->shut_rd = t->shut_wr = true;
-    if (t->state == TCPS_FIN_WAIT_2)
-        stack_arm(s->ns, &t->keep, s->ns->now + TCP_FIN_TIMEOUT);
+    if (t->state == TCPS_FIN_WAIT_2 && !tcp_fin_time(t))
+        tcp_reset_peer(t, 0);
+    else if (t->state == TCPS_FIN_WAIT_2)
+        stack_arm(s->ns, &t->keep, s->ns->now + tcp_fin_time(t));
     else
         queue_fin(t);
 }
@@ -311,6 +318,7 @@ static void tcp_disconnect(struct ns_sock *s) {
     tcp_reset_peer(t, 0);
     byteq_clear(&t->rcvq);
     byteq_clear(&t->sndq);
+    tcp_syn_free(s->ns, &t->syn);
     sock_unhash(s);
     list_del(&s->used);
     memcpy(opt, s->opt, sizeof opt);
@@ -323,6 +331,8 @@ static void tcp_disconnect(struct ns_sock *s) {
         (struct ns_addr){.ip = s->family == NS_INET ? ns_ip4(0, 0, 0, 0) : (struct ns_ip){{0}}};
     if (was_bound && sock_bind_port(s, &bound.ip, bound.port) == 0)
         s->local = bound;
+    else if (s->bound && !was_bound)
+        s->local.ip = bound.ip;
 }
 
 static void tcp_drop(struct ns_sock *s) {
@@ -332,6 +342,7 @@ static void tcp_drop(struct ns_sock *s) {
     tcp_abort(t, 0);
     byteq_clear(&t->rcvq);
     byteq_clear(&t->sndq);
+    tcp_syn_free(s->ns, &t->syn);
 }
 
 // ---- State for the user -----------------------------------------------------------------------------------
@@ -436,7 +447,7 @@ int ns_tcp_info(struct ns_sock *s, struct ns_tcp_info *info) {
         .snd_wnd = t->snd_wnd,
         .rcv_wnd = t->rcv_adv - t->rcv_nxt,
         .in_flight = tcp_flight(t),
-        .unsent = tcp_write_end(t) - t->snd_nxt,
+        .unsent = tcp_unsent(t),
         .reordering = t->reordering,
         .data_at = t->data_at,
         .srtt_ns = t->srtt,

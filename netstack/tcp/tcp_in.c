@@ -166,7 +166,7 @@ void tcp_established(struct tcp *t, const struct tcp_seg *g) {
     t->quickacks = TCP_QUICKACKS;
     struct path path;
     t->our_mss = TCP_MSS_DEFAULT;
-    if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0) {
+    if (tcp_path(t, &path) == 0) {
         tcp_update_mss(t, path.mtu);
         t->our_mss = tcp_our_mss(&path, &t->s.remote.ip);
     }
@@ -184,8 +184,12 @@ static void fin_acked(struct tcp *t) {
         return;
     if (t->state == TCPS_FIN_WAIT_1) {
         tcp_set_state(t, TCPS_FIN_WAIT_2);
+        if (!t->s.user && !tcp_fin_time(t)) {
+            tcp_reset_peer(t, 0);
+            return;
+        }
         if (!t->s.user)
-            stack_arm(t->s.ns, &t->keep, t->s.ns->now + TCP_FIN_TIMEOUT);
+            stack_arm(t->s.ns, &t->keep, t->s.ns->now + tcp_fin_time(t));
         sock_wake(&t->s, NS_OUT);
     } else if (t->state == TCPS_CLOSING) {
         tcp_time_wait(t);
@@ -269,8 +273,7 @@ static void syn_sent(struct tcp *t, struct tcp_seg *g) {
     agree_options(t, &g->o);
     t->irs = g->seq;
     t->rcv_nxt = t->rcv_acked = g->seq + 1;
-    t->rcv_adv =
-        t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
+    t->rcv_adv = t->rcv_nxt + tcp_first_window(&t->s);
     t->snd_wnd = g->wnd;  // not scaled on a SYN
     if (!(g->flags & TCP_ACK)) {
         tcp_set_state(t, TCPS_SYN_RCVD);
@@ -313,10 +316,22 @@ static void time_wait(struct tcp *t, struct tcp_seg *g) {
         count(t->s.ns, tcp_drop_state);
 }
 
+// RFC 5082: who is next to us sends 255, and who is not cannot. False: the packet is dropped.
+static bool near_enough(const struct ns_sock *s, const struct pkt *p) {
+    if (p->ttl >= s->opt[ns_ip_is4(&p->dst) ? NS_OPT_TCP_MINTTL : NS_OPT_TCP_MINTTL6])
+        return true;
+    count(p->ns, tcp_drop_ttl);
+    return false;
+}
+
 // ---- In ---------------------------------------------------------------------------------------------------
 static void dispatch(struct netstack *ns, struct tcp_seg *g) {
     struct ns_sock *s = sock_find_conn(ns, PROTO_TCP, &g->local, &g->remote);
+    if (s && !sock_on_netif(s, g->p))
+        s = NULL;
     struct tcp *t = s ? tcp_of(s) : NULL;
+    if (s && !near_enough(s, g->p))
+        return;
     if (t && !(t->state == TCPS_TIME_WAIT && reuses(t, g))) {
         if (t->state == TCPS_SYN_SENT)
             syn_sent(t, g);
@@ -326,7 +341,9 @@ static void dispatch(struct netstack *ns, struct tcp_seg *g) {
             tcp_segment(t, g);
         return;
     }
-    s = sock_find_bound(ns, PROTO_TCP, &g->local, &g->remote);
+    s = sock_find_bound(ns, g->p, PROTO_TCP, &g->local, &g->remote);
+    if (s && !near_enough(s, g->p))
+        return;
     if (s) {
         tcp_listen_input(tcp_of(s), g);
         return;
@@ -368,7 +385,7 @@ void tcp_error(struct netstack *ns, const struct ip_error *e) {
         uint32_t before = t->mss;
         struct path path;
         pmtu_learn(ns, &e->dst, e->mtu);
-        if (path_find(ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0 && t->state != TCPS_SYN_SENT)
+        if (tcp_path(t, &path) == 0 && t->state != TCPS_SYN_SENT)
             tcp_update_mss(t, path.mtu);
         if (t->mss >= before)
             return;

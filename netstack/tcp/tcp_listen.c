@@ -7,6 +7,8 @@
 #include "abi/errno.h"
 #include "base/clamp.h"
 #include "netstack/core/addr.h"
+#include "netstack/link/netif.h"
+#include "netstack/prot/eth.h"
 
 #define BACKLOG_MAX    4096  // Linux: somaxconn
 #define SYNACK_RETRIES 5     // Linux: tcp_synack_retries
@@ -18,6 +20,8 @@ struct request {
     struct tcp_options o;  // of the SYN
     uint32_t iss, irs, wnd;
     bool ecn;
+    bool acked;             // with NS_OPT_TCP_DEFER_ACCEPT: its ACK came, its data has not
+    struct saved_syn *syn;  // owned; or NULL
     unsigned retries;
     uint64_t next;  // ns: when the SYN-ACK goes again
 };
@@ -43,6 +47,50 @@ uint32_t tcp_ts_offset(struct netstack *ns, const struct ns_addr *local, const s
     return (uint32_t)hash_quad(ns, local, remote, 2);
 }
 
+// ---- The SYN, kept ----------------------------------------------------------------------------------------
+struct saved_syn {
+    uint32_t len;
+    uint8_t bytes[];
+};
+
+void tcp_syn_free(struct netstack *ns, struct saved_syn **syn) {
+    if (*syn)
+        stack_free(ns, *syn, sizeof **syn + (*syn)->len);
+    *syn = NULL;
+}
+
+// Its headers are in front of what is left of the packet. NULL: none are wanted, or no memory.
+static struct saved_syn *syn_keep(const struct tcp *l, const struct pkt *p) {
+    int want = l->s.opt[NS_OPT_TCP_SAVE_SYN];
+    uint32_t link = want == 2 ? ETH_LEN : 0, n = (uint32_t)(p->off - p->l3);
+    struct saved_syn *syn = want ? stack_alloc(p->ns, sizeof *syn + link + n) : NULL;
+    if (!syn)
+        return NULL;
+    syn->len = link + n;
+    bool framed = p->l3 >= ETH_LEN && p->nif->config.kind == NETIF_ETHER && !netif_is_loopback(p->nif);
+    if (link && framed)
+        memcpy(syn->bytes, p->head + p->l3 - ETH_LEN, ETH_LEN);
+    else if (link)  // of loopback's frames: no addresses
+        put16(syn->bytes + ETH_TYPE, ns_ip_is4(&p->dst) ? ETH_TYPE_IP4 : ETH_TYPE_IP6);
+    memcpy(syn->bytes + link, p->head + p->l3, n);
+    return syn;
+}
+
+int ns_take_syn(struct ns_sock *s, void *buf, uint32_t *len) {
+    if (s->ops != &tcp_ops)
+        return -LINUX_EOPNOTSUPP;
+    IN_STACK(s->ns);
+    struct tcp *t = tcp_of(s);
+    uint32_t room = *len;
+    *len = t->syn ? t->syn->len : 0;
+    if (*len > room)
+        return -LINUX_EINVAL;
+    if (t->syn)
+        memcpy(buf, t->syn->bytes, *len);
+    tcp_syn_free(s->ns, &t->syn);
+    return 0;
+}
+
 // ---- Requests ---------------------------------------------------------------------------------------------
 static struct list *bucket_of(struct tcp *l, const struct ns_addr *local, const struct ns_addr *remote) {
     return &l->requests[hash_quad(l->s.ns, local, remote, 3) % TCP_REQ_HASH];
@@ -61,6 +109,7 @@ static struct request *find_request(struct tcp *l, const struct tcp_seg *g) {
 static void free_request(struct tcp *l, struct request *r) {
     list_del(&r->link);
     l->nrequests--;
+    tcp_syn_free(l->s.ns, &r->syn);
     stack_free(l->s.ns, r, sizeof *r);
 }
 
@@ -68,7 +117,7 @@ static void free_request(struct tcp *l, struct request *r) {
 static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     struct netstack *ns = l->s.ns;
     struct path path;
-    struct pkt *p = path_find(ns, &r->remote.ip, &r->local.ip, &path) ? NULL : pkt_alloc(ns);
+    struct pkt *p = sock_path_from(&l->s, &r->remote.ip, &r->local.ip, &path) ? NULL : pkt_alloc(ns);
     if (!p)
         return;
     uint32_t ts = (uint32_t)(ns->now / NS_MS) + tcp_ts_offset(ns, &r->local, &r->remote);
@@ -84,7 +133,7 @@ static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     if (l->s.opt[NS_OPT_TCP_MAXSEG] && o.mss > l->s.opt[NS_OPT_TCP_MAXSEG])
         o.mss = (uint16_t)l->s.opt[NS_OPT_TCP_MAXSEG];
     uint8_t options[40];
-    uint32_t n = tcp_put_options(options, &o), wnd = (uint32_t)l->s.opt[NS_OPT_RCVBUF];
+    uint32_t n = tcp_put_options(options, &o);
     memcpy(pkt_push(p, n), options, n);
     uint8_t *h = pkt_push(p, TCP_LEN);
     memset(h, 0, TCP_LEN);
@@ -94,7 +143,7 @@ static void send_synack(struct tcp *l, const struct request *r, bool cookie) {
     put32(h + TCP_ACKNO, r->irs + 1);
     h[TCP_OFF] = (uint8_t)((TCP_LEN + n) / 4 << 4);
     h[TCP_FLAGS] = TCP_SYN | TCP_ACK | (r->ecn && !cookie ? TCP_ECE : 0);
-    put16(h + TCP_WIN, (uint16_t)(wnd < 65535 ? wnd : 65535));
+    put16(h + TCP_WIN, (uint16_t)tcp_first_window(&l->s));
     struct ip_header ip = {r->local.ip,
                            r->remote.ip,
                            PROTO_TCP,
@@ -111,19 +160,32 @@ static void arm(struct tcp *l, uint64_t when) {
         stack_arm(l->s.ns, &l->keep, when);
 }
 
+// Whose ACK came and whose data is awaited hears nothing until its last try (Linux' syn_ack_recalc()).
+static bool resends(const struct tcp *l, const struct request *r) {
+    return !r->acked || (int)r->retries >= l->s.opt[NS_OPT_TCP_DEFER_ACCEPT] - 1;
+}
+static bool expired(const struct tcp *l, const struct request *r) {
+    return r->retries >= SYNACK_RETRIES &&
+           (!r->acked || (int)r->retries >= l->s.opt[NS_OPT_TCP_DEFER_ACCEPT]);
+}
+
 void tcp_listen_timer(struct tcp *l) {
     uint64_t now = l->s.ns->now, first = UINT64_MAX;
     for (unsigned i = 0; i < TCP_REQ_HASH; i++) {
         struct request *r, *next;
         list_for_each_safe(r, next, &l->requests[i], link) {
-            if (r->next <= now && ++r->retries > SYNACK_RETRIES) {
+            if (r->next <= now && expired(l, r)) {
                 free_request(l, r);
                 continue;
             }
             if (r->next <= now) {
-                r->next = now + (TCP_RTO_INIT << r->retries);
-                count(l->s.ns, tcp_retransmits);
-                send_synack(l, r, false);
+                bool again = resends(l, r);
+                uint64_t wait = TCP_RTO_INIT << (++r->retries < 7 ? r->retries : 7);
+                r->next = now + (wait < TCP_RTO_MAX ? wait : TCP_RTO_MAX);
+                if (again) {
+                    count(l->s.ns, tcp_retransmits);
+                    send_synack(l, r, false);
+                }
             }
             first = r->next < first ? r->next : first;
         }
@@ -169,6 +231,7 @@ static void take_syn(struct tcp *l, const struct tcp_seg *g) {
     request_init(r, g);
     r->iss = tcp_isn(ns, &r->local, &r->remote);
     r->next = ns->now + TCP_RTO_INIT;
+    r->syn = syn_keep(l, g->p);
     list_add(bucket_of(l, &r->local, &r->remote), &r->link);
     l->nrequests++;
     arm(l, r->next);
@@ -183,8 +246,7 @@ static void set_numbers(struct tcp *t, const struct request *r) {
     t->snd_una = t->snd_nxt = t->sndq_seq = t->snd_sml = r->iss + 1;
     t->irs = r->irs;
     t->rcv_nxt = t->rcv_acked = r->irs + 1;
-    t->rcv_adv =
-        t->rcv_nxt + ((uint32_t)t->s.opt[NS_OPT_RCVBUF] < 65535 ? (uint32_t)t->s.opt[NS_OPT_RCVBUF] : 65535);
+    t->rcv_adv = t->rcv_nxt + tcp_first_window(&t->s);
     t->peer_mss = tcp_peer_mss(&r->o, &r->remote.ip);
     t->sack_ok = r->o.sack_ok;
     t->ts_ok = r->o.has_ts;
@@ -229,8 +291,11 @@ static void complete(struct tcp *l, struct request *r, struct tcp_seg *g, bool c
         return;
     }
     struct tcp *t = promote(l, r, g);
-    if (cached && t)
+    if (cached && t) {
+        t->syn = r->syn;
+        r->syn = NULL;
         free_request(l, r);
+    }
     if (t)
         tcp_segment(t, g);
 }
@@ -261,6 +326,8 @@ static void request_input(struct tcp *l, struct request *r, struct tcp_seg *g) {
     } else if (g->seq - (r->irs + 1) >= 65535) {
         count(ns, tcp_drop_window);
         send_synack(l, r, false);
+    } else if ((int)r->retries < l->s.opt[NS_OPT_TCP_DEFER_ACCEPT] && g->len == 0 && !(g->flags & TCP_FIN)) {
+        r->acked = true;
     } else {
         complete(l, r, g, true);
     }

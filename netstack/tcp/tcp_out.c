@@ -12,6 +12,8 @@
 uint32_t tcp_window(struct tcp *t) {
     uint32_t buf = (uint32_t)t->s.opt[NS_OPT_RCVBUF], used = t->rcvq.len;
     uint32_t space = buf > used ? buf - used : 0, now = t->rcv_adv - t->rcv_nxt;
+    uint32_t clamp = (uint32_t)t->s.opt[NS_OPT_TCP_WINDOW_CLAMP];
+    space = clamp && clamp < space ? clamp : space;
     uint32_t unit = 1u << t->rcv_wscale, step = buf / 2 < t->rcv_mss ? buf / 2 : t->rcv_mss;
     if (seq_lt(t->rcv_adv, t->rcv_nxt))
         now = 0;
@@ -21,6 +23,13 @@ uint32_t tcp_window(struct tcp *t) {
         space &= ~(unit - 1);
     uint32_t most = 65535u << t->rcv_wscale;
     return space < most ? space : most;
+}
+
+// RFC 7323 2.2: never scaled on a SYN.
+uint32_t tcp_first_window(const struct ns_sock *s) {
+    uint32_t wnd = (uint32_t)s->opt[NS_OPT_RCVBUF], clamp = (uint32_t)s->opt[NS_OPT_TCP_WINDOW_CLAMP];
+    wnd = clamp && clamp < wnd ? clamp : wnd;
+    return wnd < 65535 ? wnd : 65535;
 }
 
 uint16_t tcp_our_mss(const struct path *path, const struct ns_ip *dst) {
@@ -82,7 +91,7 @@ static struct pkt *with_header(struct pkt *p, const struct ns_sock *s, uint32_t 
 static int send_ip(struct tcp *t, struct pkt *p, uint8_t ecn) {
     struct ns_sock *s = &t->s;
     struct path path;
-    int err = path_find(s->ns, &s->remote.ip, &s->local.ip, &path);
+    int err = tcp_path(t, &path);
     if (err) {
         pkt_free(p);
         t->soft_error = -err;
@@ -148,7 +157,7 @@ void tcp_send_probe(struct tcp *t) { send_empty(t, t->snd_una - 1, TCP_ACK); }
 void tcp_send_syn(struct tcp *t) {
     struct ns_sock *s = &t->s;
     struct path path;
-    struct pkt *p = path_find(s->ns, &s->remote.ip, &s->local.ip, &path) ? NULL : pkt_alloc(s->ns);
+    struct pkt *p = tcp_path(t, &path) ? NULL : pkt_alloc(s->ns);
     bool reply = t->state == TCPS_SYN_RCVD;
     if (!p)
         return;
@@ -162,8 +171,7 @@ void tcp_send_syn(struct tcp *t) {
     if (s->opt[NS_OPT_TCP_MAXSEG] && opt.mss > s->opt[NS_OPT_TCP_MAXSEG])
         opt.mss = (uint16_t)s->opt[NS_OPT_TCP_MAXSEG];
     uint8_t options[40];
-    uint32_t noptions = tcp_put_options(options, &opt), wnd = (uint32_t)s->opt[NS_OPT_RCVBUF];
-    wnd = wnd < 65535 ? wnd : 65535;  // RFC 7323 2.2: never scaled on a SYN
+    uint32_t noptions = tcp_put_options(options, &opt), wnd = tcp_first_window(s);
     with_header(p, s, t->iss, t->rcv_nxt, reply ? TCP_SYN | TCP_ACK : TCP_SYN, wnd, options, noptions);
     if (reply)
         told(t, wnd);
@@ -245,7 +253,7 @@ static void send_lost(struct tcp *t) {
 static uint32_t segment_limit(struct tcp *t) {
     struct path path;
     uint32_t pipe = tcp_pipe(t), room = t->cwnd > pipe ? t->cwnd - pipe : 0, gso = 0;
-    if (path_find(t->s.ns, &t->s.remote.ip, &t->s.local.ip, &path) == 0)
+    if (tcp_path(t, &path) == 0)
         gso = path.nif->config.gso_max < 65000 ? path.nif->config.gso_max : 65000;
     if (t->urgent || gso < 2 * t->mss || room < 2 * t->mss || tcp_room(t) < t->mss)
         return tcp_room(t);
@@ -301,6 +309,8 @@ void tcp_output(struct tcp *t) {
         send_lost(t);
         sent = send_new(t);
     }
+    if (sent && t->s.opt[NS_OPT_TCP_NOTSENT_LOWAT])
+        tcp_tell_writer(t);
     if (t->ack_now && t->state != TCPS_CLOSED)
         tcp_send_ack(t);
     if (!sends)

@@ -23,7 +23,7 @@ static struct udp *udp_of(struct ns_sock *s) { return container_of(s, struct udp
 static void udp_init(struct ns_sock *s) { pktq_init(&udp_of(s)->queue); }
 
 // ---- In ---------------------------------------------------------------------------------------------------
-// RFC 768, RFC 8200 8.1 (IPv6 wants a checksum). The header is pulled and padding cut off.
+// RFC 768. The header is pulled and padding cut off.
 static const uint8_t *parse_datagram(struct pkt *p) {
     struct netstack *ns = p->ns;
     const uint8_t *h = pkt_peek(p, UDP_LEN);
@@ -34,11 +34,16 @@ static const uint8_t *parse_datagram(struct pkt *p) {
     }
     pkt_trim(p, total);
     bool none = get16(h + UDP_CSUM) == 0;
-    if (!p->csum_good && (none ? !ns_ip_is4(&p->src) : !ip_csum_ok(p))) {
+    if (!p->csum_good && !none && !ip_csum_ok(p)) {
         count(ns, udp_drop_checksum);
         return NULL;
     }
     return pkt_pull(p, UDP_LEN);
+}
+
+// RFC 8200 8.1: IPv6 wants a checksum; RFC 6935: but for sockets that say they do not. The header is pulled.
+static bool lacks_checksum(struct pkt *p) {
+    return !ns_ip_is4(&p->dst) && get16(pkt_head(p) - UDP_LEN + UDP_CSUM) == 0;
 }
 
 // A filter sees the UDP header too.
@@ -52,6 +57,11 @@ static bool wanted(struct udp *u, struct pkt *p) {
 }
 
 static void udp_enqueue(struct udp *u, struct pkt *p, uint16_t port) {
+    if (lacks_checksum(p) && !u->s.opt[NS_OPT_NO_CHECK6_RX]) {
+        count(p->ns, udp_drop_checksum);
+        pkt_free(p);
+        return;
+    }
     if (!wanted(u, p)) {
         count(p->ns, udp_drop_filter);
         pkt_free(p);
@@ -96,9 +106,14 @@ void udp_input(struct pkt *p) {
     struct ns_addr local = {p->dst, get16(h + UDP_DPORT)}, remote = {p->src, get16(h + UDP_SPORT)};
     if (p->broadcast && deliver_to_all(p, &local, &remote))
         return;
-    struct ns_sock *s = p->broadcast ? NULL : sock_find_bound(ns, PROTO_UDP, &local, &remote);
+    struct ns_sock *s = p->broadcast ? NULL : sock_find_bound(ns, p, PROTO_UDP, &local, &remote);
     if (s && !list_linked(&s->dead)) {
         udp_enqueue(udp_of(s), p, remote.port);
+        return;
+    }
+    if (lacks_checksum(p)) {
+        count(ns, udp_drop_checksum);
+        pkt_free(p);
         return;
     }
     count(ns, udp_drop_port);
@@ -109,7 +124,7 @@ void udp_input(struct pkt *p) {
 
 void udp_error(struct netstack *ns, const struct ip_error *e) {
     struct ns_addr local = {e->src, get16(e->l4 + UDP_SPORT)}, remote = {e->dst, get16(e->l4 + UDP_DPORT)};
-    struct ns_sock *s = sock_find_bound(ns, PROTO_UDP, &local, &remote);
+    struct ns_sock *s = sock_find_bound(ns, NULL, PROTO_UDP, &local, &remote);
     if (!s)
         return;
     count(ns, icmp_errors_in);
@@ -144,7 +159,9 @@ static int send_to(struct ns_sock *s, struct ns_io *io, const struct ns_addr *to
     put16(u + UDP_SPORT, s->local.port);
     put16(u + UDP_DPORT, to->port);
     put16(u + UDP_TOTAL, (uint16_t)p->len);
-    ip_start_csum(p, &h, UDP_CSUM);
+    put16(u + UDP_CSUM, 0);
+    if (ns_ip_is4(&to->ip) || !s->opt[NS_OPT_NO_CHECK6_TX])
+        ip_start_csum(p, &h, UDP_CSUM);
     count(ns, udp_out);
     err = ip_output(ns, p, &path, &h);
     if (err == -LINUX_EMSGSIZE) {

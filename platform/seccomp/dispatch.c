@@ -141,6 +141,22 @@ static void interrupted_on_its_way(struct sc_thread *t, const struct ring_call *
     t->cache.dirty_regs = true;
 }
 
+// The host has refused the map that its ring's code has made, and it was about to say so (ring_failure()): it
+// is asked no more, since what runs before it would get there makes calls of its own. True: *ev is the
+// failure, and the interrupt comes after it.
+static bool refused_on_its_way(struct sc_thread *t, struct plat_event *ev) {
+    struct lx_regs *r = &t->cache.regs;
+    if (sc_regs_load(t) || r->rax <= STUB_RING_FAIL || r->rax >= STUB_RING_FAIL + 4096)
+        return false;
+    ev->kind = PLAT_OPS_DONE;
+    ev->result = (int64_t)(STUB_RING_FAIL - r->rax);
+    r->rax = (uint64_t)ev->result;
+    r->rip += 2;
+    t->cache.dirty_regs = true;
+    t->intr = INTR_WANTED;
+    return true;
+}
+
 // The same for the fetch of the instruction by which it comes, from text that is being changed: it tries
 // again, and what the ring has for it, or will have, stays there.
 static bool fetched_on_its_way(struct sc_thread *t, const struct seccomp_notif *n) {
@@ -183,6 +199,7 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
         return false;
     }
     struct ring_call before = t->ring;
+    bool may_fail = t->queue.may_fail;
     (void)sc_ring_take_staged(t, n);  // the guest's own code may run before it comes with that call
     sc_hold(t, n->id, HOLD_EVENT);
     switch (STUB_EV_KIND(nr)) {
@@ -202,6 +219,8 @@ static bool gate_event(struct sc_thread *t, const struct seccomp_notif *n, struc
             sc_violation(t, "interrupted in the stub's text");
             return false;
         }
+        if (may_fail && refused_on_its_way(t, ev))
+            return !sc_ops_undo(t, ev->result);
         if (before.state == RING_ANSWERED)
             interrupted_on_its_way(t, &before);
         ev->kind = PLAT_INTERRUPT;

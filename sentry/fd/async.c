@@ -15,6 +15,7 @@
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/fault.h"
+#include "fs/landlock.h"
 #include "fs/tty/ctty.h"
 #include "fs/vfs.h"
 #include "sentry/fd/epoll.h"
@@ -33,6 +34,7 @@ struct owner {
     int32_t pid;        // 0: nobody
     uint32_t use;       // of that number
     uint32_t uid, euid; // of who set it
+    struct landlock_domain *landlock;  // owned: likewise, unless it is a process's own
 };
 
 struct target {  // what sending needs to know
@@ -90,6 +92,7 @@ static void async_forget(struct file *f) {
         list_del(&a->due_link);
     }
     lock_destroy(&a->lock);
+    landlock_put(a->to.owner.landlock);
     free(a);
 }
 
@@ -203,7 +206,8 @@ static bool may_signal(const struct owner *o, const struct cred *c) {
 
 // One thread (t), or t's process. tasks_lock is held. A queue that is full is told by a plain SIGIO.
 static void send_one(const struct target *to, struct task *t, bool thread, const struct band *b) {
-    if (!t || !may_signal(&to->owner, t->cred))
+    if (!t || !may_signal(&to->owner, t->cred) ||
+        landlock_is_scoped(to->owner.landlock, t->cred->landlock, LINUX_LANDLOCK_SCOPE_SIGNAL))
         return;
     if (to->sig) {
         struct linux_siginfo info = {.si_signo = to->sig, .si_code = b->code};
@@ -244,6 +248,7 @@ static bool take_due(struct async_queue *q, struct target *to, uint32_t *events)
     list_del(&a->due_link);
     atomic_fetch_sub(&q->ndue, 1);
     *to = a->to;
+    landlock_get(to->owner.landlock);
     *events = a->due;
     a->due = 0;
     return true;
@@ -252,10 +257,12 @@ static bool take_due(struct async_queue *q, struct target *to, uint32_t *events)
 void async_send_due(struct kernel *k) {
     struct target to;
     uint32_t events;
-    while (take_due(&k->async, &to, &events))
+    while (take_due(&k->async, &to, &events)) {
         for (unsigned i = 0; i < sizeof bands / sizeof bands[0]; i++)
             if ((events & bands[i].when) && !(events & bands[i].unless))
                 send_to(k, &to, &bands[i]);
+        landlock_put(to.owner.landlock);
+    }
 }
 
 // ---- Owners -----------------------------------------------------------------------------------------------
@@ -268,13 +275,22 @@ static int set_owner(struct task *t, struct file *f, int type, int32_t pid) {
         LOCKED(&k->tasks_lock);
         if (!k->pids[pid] && !k->tgs[pid] && !pid_names_group(k, pid))
             return -LINUX_ESRCH;
-        o = (struct owner){type, pid, k->pid_uses[pid], t->cred->uid, t->cred->euid};
+        o = (struct owner){type, pid, k->pid_uses[pid], t->cred->uid, t->cred->euid, NULL};
+        if (!k->pids[pid] || k->pids[pid]->tg != t->tg)
+            o.landlock = landlock_get(t->cred->landlock);
     }
     struct async *a = async_of(t, f);
-    if (!a)
+    if (!a) {
+        landlock_put(o.landlock);
         return -LINUX_ENOMEM;
-    LOCKED(&a->q->lock);
-    a->to.owner = o;
+    }
+    struct landlock_domain *was;
+    {
+        LOCKED(&a->q->lock);
+        was = a->to.owner.landlock;
+        a->to.owner = o;
+    }
+    landlock_put(was);
     return 0;
 }
 

@@ -14,10 +14,14 @@
 // innermost, because those run under the lock of the file's queue. A set's own queue is woken with that lock
 // held (waitq_wake_nested), which has no cycles either.
 #include "sentry/fd/epoll.h"
+#include "abi/caps.h"
+#include "abi/ioctl.h"
+#include "abi/poll.h"
 #include "base/fault.h"
 #include "base/rbtree.h"
 #include "fs/vfs.h"
 #include "sentry/fd/async.h"
+#include "sentry/proc/cred.h"
 #include <stdlib.h>
 
 #define MAX_WATCHES (1u << 20)  // of the whole sandbox; proc/sys/fs/epoll/max_user_watches
@@ -36,6 +40,7 @@ struct epoll {
     struct lock ready_lock;     // RANK_READY
     struct list ready;          // [ready_lock]
     struct file *file;          // [c] borrowed: our own
+    _Atomic(struct linux_epoll_params) params;  // of busy polling, of which there is none here
 };
 
 struct item {
@@ -409,8 +414,30 @@ static void epoll_release(struct file *f) {
     free(ep);
 }
 
+#define BUSY_BUDGET 64  // more is for CAP_NET_ADMIN (NAPI_POLL_WEIGHT of Linux)
+static int set_params(struct epoll *ep, uint64_t arg, struct uaccess *ua) {
+    struct linux_epoll_params p;
+    if (ua->in(ua, &p, uaddr(arg), sizeof p) < 0)
+        return -LINUX_EFAULT;
+    if (p.pad || p.busy_poll_usecs > INT32_MAX || p.prefer_busy_poll > 1)
+        return -LINUX_EINVAL;
+    if (p.busy_poll_budget > BUSY_BUDGET && !task_capable(ua->task, LINUX_CAP_NET_ADMIN))
+        return -LINUX_EPERM;
+    atomic_store(&ep->params, p);
+    return 0;
+}
+static int64_t epoll_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uaccess *ua) {
+    struct epoll *ep = f->priv;
+    if (cmd == LINUX_EPIOCSPARAMS)
+        return set_params(ep, arg, ua);
+    if (cmd != LINUX_EPIOCGPARAMS)
+        return -LINUX_EINVAL;
+    struct linux_epoll_params p = atomic_load(&ep->params);
+    return ua->out(ua, uaddr(arg), &p, sizeof p) < 0 ? -LINUX_EFAULT : 0;
+}
+
 static const struct file_ops epoll_fops = {
-    .poll = epoll_poll, .release = epoll_release, .seek = SEEK_NOWHERE};
+    .poll = epoll_poll, .ioctl = epoll_ioctl, .release = epoll_release, .seek = SEEK_NOWHERE};
 
 int epoll_open(struct epoll_graph *g, struct vfs *vfs, struct file **out) {
     struct epoll *ep = znew(struct epoll);

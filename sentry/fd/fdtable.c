@@ -65,6 +65,14 @@ struct fdtable *fdtable_copy(struct fdtable *old) {
     return t;
 }
 
+int64_t fd_end(struct fdtable *t) {
+    LOCKED(&t->lock);
+    int64_t end = t->size;
+    while (end > 0 && !t->slots[end - 1].file)
+        end--;
+    return end;
+}
+
 struct file *fd_get(struct fdtable *t, int fd) {
     LOCKED(&t->lock);
     struct file *f = (unsigned)fd < t->size ? t->slots[fd].file : NULL;

@@ -24,6 +24,7 @@ void fdtable_put(struct fdtable *t);                 // the last one closes ever
 struct fdtable *fdtable_copy(struct fdtable *old);   // for fork; NULL: no memory
 void fdtable_close_exec(struct fdtable *t);          // exec: closes what is marked
 // The file behind a number: referenced, or NULL. O_PATH files too: fd_get_io() refuses those, as EBADF wants.
+int64_t fd_end(struct fdtable *t);  // one more than the highest number in use
 struct file *fd_get(struct fdtable *t, int fd);
 struct file *fd_get_io(struct fdtable *t, int fd);
 // open for that, too: FMODE_READ, FMODE_WRITE

@@ -14,6 +14,7 @@
 #include "sentry/proc/user_ns.h"
 #include <stdlib.h>
 
+#define MIN_CYCLE 64     // indices that are gone through before one is used again: ipc_min_cycle of Linux
 #define SEQ_STEP 32768  // ids are sequence * step + index, as Linux's
 
 static void table_init(struct ipc_table *x) {
@@ -106,6 +107,26 @@ static int publish_at(struct ipc_table *x, struct ipc_object *o, int i, uint16_t
     return o->id;
 }
 
+static bool index_used(const void *table, int i) { return ((const struct ipc_table *)table)->objects[i]; }
+
+int ipc_pick(struct ipc_order *order, int max, int count, bool (*used)(const void *table, int i),
+             const void *table) {
+    int cycle = count * 3 / 2 > MIN_CYCLE ? count * 3 / 2 : MIN_CYCLE, from = order->next;
+    int end = cycle < max ? cycle : max;
+    int i = from;
+    while (i < end && used(table, i))
+        i++;
+    if (i >= end)
+        for (i = 0; i < end && used(table, i);)
+            i++;
+    if (i >= end)
+        return -1;
+    if (i < from)
+        order->seq = (order->seq + 1) & 0x7fff;
+    order->next = i + 1;
+    return i;
+}
+
 int ipc_publish(struct ipc_table *x, struct ipc_object *o, struct knobs *knobs, int64_t most,
                 enum knob_id next) {
     if (x->count >= most)
@@ -114,14 +135,8 @@ int ipc_publish(struct ipc_table *x, struct ipc_object *o, struct knobs *knobs, 
     int wanted = ipc_next_number(knobs, next, &seq);
     if (wanted >= 0 && wanted < IPC_MAX && !x->objects[wanted])
         return publish_at(x, o, wanted, seq);
-    for (int i = 0; i < IPC_MAX; i++) {
-        if (x->objects[i])
-            continue;
-        seq = x->next_seq;
-        x->next_seq = (x->next_seq + 1) & 0x7fff;
-        return publish_at(x, o, i, seq);
-    }
-    return -LINUX_ENOSPC;
+    int i = ipc_pick(&x->order, IPC_MAX, x->count, index_used, x);
+    return i < 0 ? -LINUX_ENOSPC : publish_at(x, o, i, x->order.seq);
 }
 
 void ipc_unlink(struct ipc_table *x, struct ipc_object *o) {

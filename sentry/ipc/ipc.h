@@ -27,7 +27,7 @@ struct ipc_table {
     struct ipc_object *objects[IPC_MAX];  // [lock] owned
     int top;                              // [lock] no index at or above is used
     int count;                            // [lock]
-    uint16_t next_seq;                    // [lock]
+    struct ipc_order order;               // [lock]
     struct waitq queues[IPC_QUEUES];      // [own] by number
 };
 
@@ -55,6 +55,10 @@ int ipc_publish(struct ipc_table *x, struct ipc_object *o, struct knobs *knobs, 
                 enum knob_id next);
 // The number that was asked for by writing to that setting, which is used up: index and sequence, or -1.
 int ipc_next_number(struct knobs *knobs, enum knob_id next, uint16_t *seq);
+// The index for a new object among `max`, of which `count` are used, or -1. `used` looks into the table; the
+// order goes on, and says the sequence.
+int ipc_pick(struct ipc_order *order, int max, int count, bool (*used)(const void *table, int i),
+             const void *table);
 void ipc_unlink(struct ipc_table *x, struct ipc_object *o);       // the caller frees it
 int ipc_highest(const struct ipc_table *x);                       // highest used index, or 0
 struct waitq *ipc_queue(struct ipc_table *x, int id);             // the lock need not be held

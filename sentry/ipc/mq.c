@@ -321,6 +321,8 @@ static struct mqueue *queue_new(struct task *t, const char *name, uint32_t mode,
 
 static int may_open(struct task *t, const struct mqueue *q, unsigned flags) {
     unsigned acc = flags & LINUX_O_ACCMODE;
+    if (acc == LINUX_O_ACCMODE)
+        return -LINUX_EINVAL;
     int mask = acc == LINUX_O_RDONLY ? MAY_READ : MAY_WRITE;
     struct inode i = {.type = LINUX_S_IFREG,
                       .attr = {.mode = LINUX_S_IFREG | q->mode, .uid = q->uid, .gid = q->gid}};
@@ -358,8 +360,6 @@ int do_mq_open(struct task *t, const char *name, unsigned flags, uint32_t mode,
                const struct linux_mq_attr *attr, struct file **out) {
     struct mqueue *q = NULL, *made = NULL;
     int err = check_name(name);
-    if (err == 0 && (flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
-        err = -LINUX_EINVAL;
     if (err < 0)
         return err;
     err = look_up(t, name, flags, &made, &q);

@@ -146,28 +146,29 @@ static unsigned in_use(const struct shm_table *x, uint64_t *pages) {
         }
     return n;
 }
+static bool index_used(const void *table, int i) { return ((const struct shm_table *)table)->segs[i]; }
 static int64_t publish(struct task *t, struct shm_table *x, struct shmseg *s) {
     uint64_t pages, most = (uint64_t)kernel_knob(t->k, KNOB_SHM_ALL);
     uint16_t seq;
-    if (in_use(x, &pages) >= kernel_knob(t->k, KNOB_SHM_MNI) ||
-        pages + page_up(s->ds.shm_segsz) / GUEST_PAGE_SIZE > most)
+    unsigned used = in_use(x, &pages);
+    if (used >= kernel_knob(t->k, KNOB_SHM_MNI) || pages + page_up(s->ds.shm_segsz) / GUEST_PAGE_SIZE > most)
         return -LINUX_ENOSPC;
     int wanted = ipc_next_number(vfs_knobs(t->k->vfs), KNOB_SHM_NEXT_ID, &seq);
     if (wanted >= 0 && wanted < SHM_MAX && !x->segs[wanted])
         return publish_at(x, s, wanted, seq);
-    for (int i = 0; i < SHM_MAX; i++) {
-        if (x->segs[i])
-            continue;
-        seq = x->next_seq;
-        x->next_seq = (x->next_seq + 1) & 0x7fff;
-        return publish_at(x, s, i, seq);
-    }
-    return -LINUX_ENOSPC;
+    int i = ipc_pick(&x->order, SHM_MAX, (int)used, index_used, x);
+    return i < 0 ? -LINUX_ENOSPC : publish_at(x, s, i, x->order.seq);
+}
+// As on a machine where none are set aside: who may have some is told that there are none.
+static int64_t no_huge_pages(struct task *t, uint64_t size, unsigned flags) {
+    unsigned log = flags >> 26;
+    if (log && log != 21 && log != 30)
+        return -LINUX_EINVAL;
+    bool may = task_capable(t, LINUX_CAP_IPC_LOCK) || size <= task_rlimit(t, LINUX_RLIMIT_MEMLOCK);
+    return may ? -LINUX_ENOMEM : -LINUX_EPERM;
 }
 int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     struct shm_table *x = &task_ipc(t)->shm;
-    if (flags & LINUX_SHM_HUGETLB)
-        return task_capable(t, LINUX_CAP_IPC_LOCK) ? -LINUX_ENOMEM : -LINUX_EPERM;
     sweep_all(x);
     if (key != LINUX_IPC_PRIVATE) {
         LOCKED(&x->lock);
@@ -179,7 +180,9 @@ int64_t do_shmget(struct task *t, int32_t key, uint64_t size, unsigned flags) {
     }
     if (size == 0 || size > (uint64_t)kernel_knob(t->k, KNOB_SHM_MAX))
         return -LINUX_EINVAL;
-    if (size > INT64_MAX)
+    if (flags & LINUX_SHM_HUGETLB)
+        return no_huge_pages(t, size, flags);
+    if (size > INT64_MAX - GUEST_PAGE_SIZE)
         return -LINUX_ENOMEM;
     int err;
     struct shmseg *s = make(t, key, size, flags, &err);

@@ -15,11 +15,18 @@ struct file;
 struct shmseg;
 struct task;
 
+// Which index a new object of a family gets: the next free one behind the last, and from the start again,
+// with the next sequence, when that is beyond what is used and half of it more, as on Linux since 5.2.
+struct ipc_order {
+    int next;  // index
+    uint16_t seq;
+};
+
 struct shm_table {
     struct lock lock;
     struct shmseg *segs[SHM_MAX];  // [lock] owned
     int top;                       // [lock] no index at or above is used
-    uint16_t next_seq;             // [lock]
+    struct ipc_order order;        // [lock]
 };
 void shm_init(struct shm_table *x);     // of zeroed memory
 void shm_destroy(struct shm_table *x);  // nobody is left

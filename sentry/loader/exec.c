@@ -69,11 +69,24 @@ static void exec_abort(struct task *t) {
     exec_free(e);
 }
 
+static unsigned walk_flags(unsigned at_flags) {
+    return (at_flags & LINUX_AT_EMPTY_PATH ? WALK_EMPTY : 0) |
+           (at_flags & LINUX_AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW);
+}
+
+int exec_refusal(struct task *t, const struct path *base, const char *path, unsigned at_flags, int err) {
+    TASK_VFS_CTX(t, ctx);
+    struct file *f cleanup_file = NULL;
+    unsigned flags = VFS_O_EXEC | (at_flags & LINUX_AT_SYMLINK_NOFOLLOW ? LINUX_O_NOFOLLOW : 0);
+    plat_block_begin(t->k->platform);
+    int r = vfs_open(&ctx, base, path, flags, 0, walk_flags(at_flags), &f);
+    plat_block_end(t->k->platform);
+    return r < 0 ? r : err;
+}
+
 int64_t do_exec(struct task *t, const struct path *base, const char *path, unsigned at_flags,
                 struct exec_args *args) {
     TASK_VFS_CTX(t, ctx);
-    unsigned walk = (at_flags & LINUX_AT_EMPTY_PATH ? WALK_EMPTY : 0) |
-                    (at_flags & LINUX_AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW);
     struct exec *e = znew(struct exec);
     if (!e) {
         exec_args_free(args);
@@ -81,7 +94,7 @@ int64_t do_exec(struct task *t, const struct path *base, const char *path, unsig
     }
     atomic_store(&t->execing, true);
     plat_block_begin(t->k->platform);
-    int r = exec_load(t, &ctx, base, path, walk, args, &e->im);
+    int r = exec_load(t, &ctx, base, path, walk_flags(at_flags), args, &e->im);
     plat_block_end(t->k->platform);
     if (r < 0) {
         atomic_store(&t->execing, false);
@@ -183,7 +196,7 @@ static void new_signals(struct task *t, struct exec *e) {
         sighand_put(old);
     sighand_reset_for_exec(g->sighand);
     posix_timers_exec(g);
-    t->altstack = (struct linux_stack){.ss_flags = LINUX_SS_DISABLE};
+    t->altstack = (struct linux_stack){0};
     t->restore_mask = false;
     t->restart = 0;
     t->restart_fn = NULL;
@@ -253,6 +266,7 @@ static int64_t commit(struct task *t) {
     become_leader(t);
     if (e->old)
         trace_exit(t, 0);
+    uring_task_ends(t);
     new_signals(t, e);
     new_identity(t, e);
     new_memory(t, e);

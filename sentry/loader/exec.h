@@ -9,6 +9,9 @@
 // for the very first program, by a task without memory and host thread.
 int64_t do_exec(struct task *t, const struct path *base, const char *path, unsigned at_flags,
                 struct exec_args *args);
+// Linux opens the program before it looks at the arguments: which error an exec with arguments that were
+// answered `err` gives.
+int exec_refusal(struct task *t, const struct path *base, const char *path, unsigned at_flags, int err);
 // The reruns of the call: SYS_RESUME when the new program is ready, SYS_PARK, or an error (the old program
 // goes on).
 bool exec_begun(const struct task *t);

@@ -45,6 +45,8 @@ struct vma {
 #define VMA_FIXED_KERNEL 0x40000000u
 #define VMA_DONTFORK 0x20000000u      // MADV_DONTFORK
 #define VMA_DONTDUMP 0x10000000u      // MADV_DONTDUMP, for show
+// mbind(2), kept for show: its mode, and its flags (sentry/mm/mm_policy.c)
+#define VMA_POLICY       0x001f0000u
 #define VMA_ONFAULT      0x08000000u      // in mm->def_flags alone: MCL_ONFAULT
 #define VMA_KEPT_FLAGS \
     (LINUX_MAP_SHARED | LINUX_MAP_PRIVATE | LINUX_MAP_GROWSDOWN | VMA_LOCKED | VMA_FIXED_KERNEL)

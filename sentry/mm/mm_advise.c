@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // madvise and msync: what they mean. Called by sentry/syscalls/sys_mm.c.
 //
-// LIMIT: hints about paging are checked and ignored, and so is MADV_MERGEABLE, as where KSM does not run.
+// LIMIT: hints about paging are checked and ignored; MADV_MERGEABLE is EINVAL, as without KSM.
 // LIMIT: MADV_HWPOISON and MADV_SOFT_OFFLINE are EINVAL, as on kernels without memory failure handling.
 #include "abi/errno.h"
 #include "abi/misc.h"
@@ -22,8 +22,6 @@ static enum advice kind_of(int advice) {
     case LINUX_MADV_WILLNEED:
     case LINUX_MADV_COLD:
     case LINUX_MADV_PAGEOUT:
-    case LINUX_MADV_MERGEABLE:
-    case LINUX_MADV_UNMERGEABLE:
     case LINUX_MADV_DONTDUMP:
     case LINUX_MADV_DODUMP:
         return ADVICE_HINT;
@@ -177,6 +175,8 @@ int64_t do_madvise(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_
     uint64_t end = addr + page_up(len);
     if (end == addr)
         return 0;
+    if (addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr)  // nothing is mapped at its end
+        return -LINUX_ENOMEM;
     if (kind == ADVICE_REMOVE)
         return advise_remove(t, mm, addr, end);
     struct area_bin bin = {NULL};
@@ -195,10 +195,11 @@ int64_t do_msync(struct mm *mm, uaddr_t at, uint64_t len, unsigned flags) {
         return -LINUX_EINVAL;
     if ((flags & LINUX_MS_ASYNC) && (flags & LINUX_MS_SYNC))
         return -LINUX_EINVAL;
-    if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) < addr)
+    len = (len + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK;  // as Linux: the very largest lengths become none
+    if (addr + len < addr)
         return -LINUX_ENOMEM;
     int holes = 0;
-    for (uint64_t pos = addr, end = addr + page_up(len); pos < end;) {
+    for (uint64_t pos = addr, end = addr + len; pos < end;) {
         struct file *f cleanup_file = NULL;
         {
             LOCKED(&mm->lock);

@@ -74,13 +74,14 @@ int64_t do_mlock(struct task *t, struct mm *mm, struct plat_thread *th, uaddr_t 
     if (how != MM_UNLOCK && !may_lock(t))
         return -LINUX_EPERM;
     uint64_t start = page_down(addr);
-    if (len > LINUX_TASK_SIZE)
-        return len > UINT64_MAX - GUEST_PAGE_SIZE * 2 ? -LINUX_EINVAL : -LINUX_ENOMEM;
-    uint64_t end = start + page_up(len + (addr - start));
+    len = (len + (addr - start) + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK;  // the very largest become none
+    uint64_t end = start + len;
     if (end < start)
         return -LINUX_EINVAL;
     if (end == start)
         return 0;
+    if (len > LINUX_TASK_SIZE)
+        return -LINUX_ENOMEM;
     struct area_bin bin = {NULL};
     int r;
     {

@@ -88,7 +88,9 @@ static int check_file(const struct mmap_args *a, struct mapping *m) {
         return VFS_MMAP_ANON;
     m->v.file = f;
     m->v.offset = a->offset;
-    return m->fd < 0 ? m->fd : 0;
+    if (m->fd < 0)
+        return m->fd;
+    return f->ops->mmap_at ? f->ops->mmap_at(f, &m->v.offset, m->len) : 0;
 }
 
 // Shared anonymous memory is a file without a name, of exactly that size.
@@ -208,7 +210,8 @@ static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
         return r;
     if ((m->v.flags & VMA_LOCKED) && (r = limit_locked(t, mm, m->len)) < 0)
         return r;
-    if (mm->nareas + 2 > mm_area_limit(mm))
+    // As on Linux the last map is allowed what splits are not: munmap(2) of a middle is ENOMEM then.
+    if (mm->nareas + (m->flags & LINUX_MAP_FIXED ? 2 : 1) > mm_area_limit(mm))
         return -LINUX_ENOMEM;
     return area_reserve(mm, 3);
 }

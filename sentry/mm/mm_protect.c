@@ -63,10 +63,13 @@ int64_t do_mprotect(struct mm *mm, struct plat_thread *th, uaddr_t at, uint64_t 
         return -LINUX_EINVAL;
     if (len == 0)
         return 0;
+    if (len > UINT64_MAX - GUEST_PAGE_SIZE || addr + page_up(len) <= addr)
+        return -LINUX_ENOMEM;
+    if (prot & ~(uint32_t)(PROT_RWX | LINUX_PROT_SEM | PROT_GROWS))
+        return -LINUX_EINVAL;
     if (addr > LINUX_TASK_SIZE || len > LINUX_TASK_SIZE - addr)
         return -LINUX_ENOMEM;
-    // No area of this machine grows upward.
-    if ((prot & LINUX_PROT_GROWSUP) || (prot & ~(uint32_t)(PROT_RWX | LINUX_PROT_SEM | PROT_GROWS)))
+    if (prot & LINUX_PROT_GROWSUP)  // no area of this machine grows upward
         return -LINUX_EINVAL;
     struct area_bin bin = {NULL};
     int r;

@@ -3,23 +3,28 @@
 // is asked first, and our map follows its answer: the host may refuse (EFAULT) to take as one what it keeps
 // in several pieces, such as neighbours that have pages each, and that are one area here.
 //
-// LIMIT: MREMAP_DONTUNMAP is EINVAL, as on kernels before 5.7. One area is moved at a time (Linux 6.17 moves
-// several).
+// With MREMAP_DONTUNMAP the host moves what there is, and then maps the old place anew; a thread that touches
+// it in between finds nothing there (Linux has no such moment).
+//
+// LIMIT: one area is moved at a time (Linux 6.17 moves several).
 #include "fs/vfs.h"
 #include "sentry/mm/area.h"
 #include "sentry/mm/mm_queue.h"
 #include "sentry/proc/task.h"
 
-#define MREMAP_AREAS 5  // that may be needed: two ranges are cut, each may split one, and one is added
+#define MREMAP_AREAS 6  // that may be needed: two ranges are cut, each may split one, and two are added
 
 static int check_args(const struct mremap_args *a) {
-    if (a->flags & ~(uint32_t)(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED))
+    const uint32_t moves = LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP;
+    if (a->flags & ~(LINUX_MREMAP_MAYMOVE | moves))
         return -LINUX_EINVAL;
-    if ((a->flags & LINUX_MREMAP_FIXED) && !(a->flags & LINUX_MREMAP_MAYMOVE))
+    if ((a->flags & moves) && !(a->flags & LINUX_MREMAP_MAYMOVE))
+        return -LINUX_EINVAL;
+    if ((a->flags & LINUX_MREMAP_DONTUNMAP) && a->old_len != a->new_len)
         return -LINUX_EINVAL;
     if (a->addr % GUEST_PAGE_SIZE || a->new_len == 0)
         return -LINUX_EINVAL;
-    if (!(a->flags & LINUX_MREMAP_FIXED))
+    if (!(a->flags & moves))
         return 0;
     if (a->new_addr % GUEST_PAGE_SIZE || a->new_len > LINUX_TASK_SIZE ||
         a->new_addr > LINUX_TASK_SIZE - a->new_len)
@@ -34,9 +39,10 @@ static int check_area(struct task *t, const struct mm *mm, const struct vma *v, 
         return -LINUX_EINVAL;
     if (a->old_len > v->end - a->addr)
         return -LINUX_EFAULT;
-    if (a->new_len <= a->old_len)
+    bool kept = a->flags & LINUX_MREMAP_DONTUNMAP;
+    if (a->new_len <= a->old_len && !kept)
         return 0;
-    uint64_t more = a->new_len - a->old_len;
+    uint64_t more = kept ? a->new_len : a->new_len - a->old_len;
     if (v->file && v->offset + (a->addr - v->start) + a->new_len < v->offset)
         return -LINUX_EINVAL;
     if (v->flags & VMA_LOCKED && limit_locked(t, mm, more) < 0)
@@ -116,8 +122,8 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
         return -LINUX_EFAULT;
     if (v->flags & VMA_FIXED_KERNEL || area_check_fixed(mm, a->addr, a->addr + a->old_len) == -LINUX_EPERM)
         return -LINUX_EPERM;
-    bool fixed = a->flags & LINUX_MREMAP_FIXED;
-    if (!fixed && a->old_len >= a->new_len)
+    bool fixed = a->flags & LINUX_MREMAP_FIXED, kept = a->flags & LINUX_MREMAP_DONTUNMAP;
+    if (!fixed && !kept && a->old_len >= a->new_len)
         return shrink(mm, th, a, bin);
     int r = check_area(t, mm, v, a);
     if (r < 0)
@@ -129,7 +135,7 @@ static int64_t remap_locked(struct task *t, struct mm *mm, struct plat_thread *t
         r = area_check_fixed(mm, a->new_addr, end);
         return r < 0 ? r : move(mm, th, v, a, a->new_addr, asked, bin);
     }
-    if (can_grow(mm, v, a)) {
+    if (!kept && can_grow(mm, v, a)) {
         r = area_reserve(mm, MREMAP_AREAS);
         return r < 0 ? r : ask_host(mm, th, a, a->addr, asked);
     }
@@ -177,6 +183,24 @@ static void moved(struct mm *mm, const struct mremap_args *a, uint64_t to, struc
     area_add(mm, &area);  // the bin still keeps the file
 }
 
+// The same with the old place kept: what was there is mapped anew, as it was before anybody wrote.
+static int moved_and_kept(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t to,
+                          struct area_bin *bin) {
+    struct vma old = *area_find(mm, a->addr);
+    old.offset += old.file ? a->addr - old.start : 0;
+    old.start = a->addr;
+    old.end = a->addr + a->old_len;
+    old.flags &= ~VMA_LOCKED;
+    int fd = old.file ? vfs_mmap_fd(old.file, (int)old.prot, old.flags & LINUX_MAP_SHARED) : -1;
+    moved(mm, a, to, bin);
+    if (old.file && fd < 0)
+        return fd;
+    int r = queue_map(mm, th, &old, 0, fd);
+    if (r == 0)
+        area_add(mm, &old);  // the bin still keeps the file
+    return r;
+}
+
 // Some kernels have emptied the place that was asked for before they look at what is to be moved there.
 static int empty_place(struct mm *mm, struct plat_thread *th, const struct mremap_args *a,
                        struct area_bin *bin) {
@@ -193,6 +217,8 @@ static int64_t follow(struct mm *mm, struct plat_thread *th, const struct mremap
         r = empty_place(mm, th, a, bin);
     if (result < 0 || r < 0)
         return r;
+    if (a->flags & LINUX_MREMAP_DONTUNMAP)
+        return moved_and_kept(mm, th, a, asked, bin);
     if (asked == a->addr)
         grown(mm, a);
     else

@@ -10,6 +10,7 @@
 #include "sentry/mm/mm.h"
 #include "sentry/proc/task.h"
 #include "sentry/ptrace/ptrace.h"
+#include "sentry/run/worker.h"
 #include "sentry/signal/signal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -41,14 +42,16 @@ int64_t copy_out_some(struct task *t, uaddr_t dst, const void *src, size_t n) {
     return r > 0 ? r : -LINUX_EFAULT;
 }
 int copy_in(struct task *t, void *dst, uaddr_t src, size_t n) {
-    if (n == 0)
+    if (n == 0 || (t->worker && worker_recall(t->worker, dst, src.v, n)))
         return 0;
-    if (!range_ok(t->mm, src.v, n))
+    if (!range_ok(t->mm, src.v, n) || plat_copy_in(t->mm->as, dst, src, n) != (int64_t)n)
         return -LINUX_EFAULT;
-    return plat_copy_in(t->mm->as, dst, src, n) == (int64_t)n ? 0 : -LINUX_EFAULT;
+    if (t->worker)
+        worker_remember(t->worker, src.v, dst, n);
+    return 0;
 }
 int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
-    if (n == 0)
+    if (n == 0 || (t->worker && worker_write_back(t->worker, dst.v, src, n)))
         return 0;
     if (!range_ok(t->mm, dst.v, n))
         return -LINUX_EFAULT;
@@ -56,7 +59,7 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
 }
 // Whoever traces looks at guest memory before the call is answered.
 static int64_t copy_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
-    bool looked_at = t->k->strace || ptrace_on(t);
+    bool looked_at = t->k->strace || ptrace_on(t) || t->worker;
     return looked_at ? plat_copy_out(t->mm->as, dst, src, n) : plat_copy_out_answer(t->thread, dst, src, n);
 }
 int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
@@ -99,7 +102,7 @@ int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t si
 // strings are short, so the first read is small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
     size_t done = 0, most = 512;
-    int64_t came = plat_call_string(t->thread, src, dst, size);
+    int64_t came = t->worker ? -LINUX_EAGAIN : plat_call_string(t->thread, src, dst, size);
     if (came >= 0)
         return came;
     while (done < size) {
@@ -198,7 +201,7 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
 static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal,
                         struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
-    bool one = nlocal == 1 && nspan == 1 && !(u->u.flags & UIO_BY_HOST);
+    bool one = nlocal == 1 && nspan == 1 && !(u->u.flags & UIO_BY_HOST) && !t->worker;
     if (out && one && u->answer && range_ok(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
     int64_t came = !out && one ? plat_call_data(t->thread, uaddr(span->start), local->iov_base, span->len)
@@ -268,19 +271,15 @@ static void uio_init(struct uio_user *u, struct task *t) {
     u->answer = false;
 }
 
-// access_ok() of Linux: a range that cannot be user space at all is refused before anything is moved.
-static bool access_ok(uint64_t addr, uint64_t len) {
-    return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len;
-}
-
 int uio_user_buf(struct uio_user *u, struct task *t, uaddr_t buf, uint64_t len) {
     uio_init(u, t);
-    if (!access_ok(buf.v, len))
+    if (!user_range_ok(buf.v, len))
         return -LINUX_EFAULT;
     len = len < LINUX_MAX_RW_COUNT ? len : LINUX_MAX_RW_COUNT;
     u->fast[0] = (struct user_iov){buf.v, len};
     u->n = 1;
     u->u.left = len;
+    u->u.odd = buf.v & UIO_ODD;
     return 0;
 }
 
@@ -300,11 +299,12 @@ static int read_iov(struct uio_user *u, uaddr_t iov, unsigned n) {
         struct user_iov *v = &u->iov[i];
         if (v->len > INT64_MAX)
             return -LINUX_EINVAL;
-        if (!access_ok(v->base, v->len))
+        if (!user_range_ok(v->base, v->len))
             return -LINUX_EFAULT;
         if (v->len > LINUX_MAX_RW_COUNT - sum)
             v->len = LINUX_MAX_RW_COUNT - sum;  // cut as import_iovec() does
         sum += v->len;
+        u->u.odd |= v->len ? (v->base | v->len) & UIO_ODD : 0;
     }
     u->n = n;
     u->u.left = sum;

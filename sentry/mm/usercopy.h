@@ -5,6 +5,7 @@
 // memory. -LINUX_EFAULT on anything else. One host call each, about 400 ns up to 4 KiB.
 #ifndef SENTRY_MM_USERCOPY_H
 #define SENTRY_MM_USERCOPY_H
+#include "abi/mman.h"
 #include "base/uaddr.h"
 #include "fs/vfs.h"
 #include <stddef.h>
@@ -21,6 +22,10 @@ int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n);
 int64_t copy_in_some(struct task *t, void *dst, uaddr_t src, size_t n);
 int64_t copy_out_some(struct task *t, uaddr_t dst, const void *src, size_t n);
 int clear_user(struct task *t, uaddr_t dst, size_t n);
+// access_ok() of Linux: false for a range that cannot be user space at all, also when nothing is moved.
+static inline bool user_range_ok(uint64_t addr, uint64_t len) {
+    return len <= LINUX_TASK_SIZE && addr <= LINUX_TASK_SIZE - len;
+}
 // A NUL-ended string with its NUL: length without it, -LINUX_EFAULT, or -LINUX_ENAMETOOLONG when size is too
 // small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The requests of netdevice(7) about links, which a socket of any family answers: what the links of net.h
 // are.
-// LIMIT: of what can be changed links go up and down; all else is EPERM, or EOPNOTSUPP for those who may.
-// SIOCETHTOOL knows nothing of a link.
+// LIMIT: a broadcast address is always the network's own, others' ends of links and lengths of queues are
+// EOPNOTSUPP; groups of rtnetlink are not told of addresses that are changed here. SIOCETHTOOL knows nothing
+// of a link.
 #include "abi/netdevice.h"
 #include "abi/socket.h"
 #include "fs/vfs.h"
 #include "sentry/net/net.h"
+#include "sentry/net/netdev.h"
 #include <string.h>
 
 static void put_inet(struct linux_ifreq *r, const uint8_t bytes[4]) {
@@ -131,11 +133,85 @@ static int name_of_index(const struct net_source *s, struct linux_ifreq *r) {
     memcpy(r->ifr_name, l.name, sizeof r->ifr_name);
     return 0;
 }
+// The prefix that an address has of itself (RFC 791), -1: none may.
+static int class_prefix(const uint8_t ip[4]) {
+    if (ip[0] < 128)
+        return 8;
+    if (ip[0] < 192)
+        return 16;
+    return ip[0] < 224 ? 24 : -1;
+}
+static int mask_prefix(const uint8_t m[4]) {
+    uint32_t v = (uint32_t)m[0] << 24 | (uint32_t)m[1] << 16 | (uint32_t)m[2] << 8 | m[3];
+    int bits = v ? __builtin_popcount(v) : 0;
+    return v == (bits ? UINT32_MAX << (32 - bits) : 0) ? bits : -LINUX_EINVAL;
+}
+
+// The first IPv4 address of a link is replaced: by another of the same length or that of its class, or by the
+// same of another length. 0.0.0.0 takes it away.
+static int change_inet(const struct net_source *s, const struct net_link *l, unsigned cmd,
+                       const struct linux_ifreq *r) {
+    struct net_addr old, new = {.link = l->index, .family = LINUX_AF_INET};
+    bool had = net_addr_of(s, l->index, LINUX_AF_INET, &old);
+    struct linux_sockaddr_in in;
+    memcpy(&in, &r->addr, sizeof in);
+    if (in.sin_family != LINUX_AF_INET && cmd == LINUX_SIOCSIFADDR)
+        return -LINUX_EINVAL;
+    if (!s->ops->add_addr || !s->ops->del_addr)
+        return -LINUX_EOPNOTSUPP;
+    if (!had && cmd != LINUX_SIOCSIFADDR)
+        return -LINUX_EADDRNOTAVAIL;
+    if (cmd == LINUX_SIOCSIFBRDADDR)
+        return 0;
+    memcpy(new.bytes, cmd == LINUX_SIOCSIFADDR ? (void *)&in.sin_addr : old.bytes, 4);
+    int prefix = class_prefix(new.bytes);
+    if (cmd == LINUX_SIOCSIFNETMASK) {
+        uint8_t mask[4];
+        memcpy(mask, &in.sin_addr, sizeof mask);
+        prefix = mask_prefix(mask);
+    }
+    if (prefix < 0)
+        return -LINUX_EINVAL;
+    new.prefix_len = (uint8_t)prefix;
+    if (had && !memcmp(old.bytes, new.bytes, 4) && old.prefix_len == new.prefix_len)
+        return 0;
+    int err = had ? s->ops->del_addr(s, &old) : 0;
+    if (err < 0 || !memcmp(new.bytes, (uint8_t[4]){0}, 4))
+        return err;
+    err = s->ops->add_addr(s, &new);
+    if (err < 0 && had)
+        s->ops->add_addr(s, &old);  // as it was
+    return err;
+}
+
+static int change_link(const struct net_source *s, const struct net_link *l,
+                       const struct net_link_change *c) {
+    struct net_news news = {0};
+    int err = s->ops->change_link ? s->ops->change_link(s, l->index, c, &news) : -LINUX_EOPNOTSUPP;
+    net_news_done(&news);
+    return err;
+}
+
 static int change_one(const struct net_source *s, const struct net_link *l, unsigned cmd,
                       const struct linux_ifreq *r) {
-    if (cmd != LINUX_SIOCSIFFLAGS || !s->ops->set_up)
+    struct net_link_change c = {.what = NET_CHANGE_MTU};
+    switch (cmd) {
+    case LINUX_SIOCSIFFLAGS:
+        return s->ops->set_up ? s->ops->set_up(s, l->index, r->flags & LINUX_IFF_UP) : -LINUX_EOPNOTSUPP;
+    case LINUX_SIOCSIFADDR:
+    case LINUX_SIOCSIFNETMASK:
+    case LINUX_SIOCSIFBRDADDR:
+        return change_inet(s, l, cmd, r);
+    case LINUX_SIOCSIFMTU:
+        c.mtu = (uint32_t)r->value;
+        return r->value < 0 ? -LINUX_EINVAL : change_link(s, l, &c);
+    case LINUX_SIOCSIFHWADDR:
+        c.what = NET_CHANGE_HW;
+        memcpy(c.hw, r->addr.data, sizeof c.hw);
+        return r->addr.family == l->type ? change_link(s, l, &c) : -LINUX_EINVAL;
+    default:
         return -LINUX_EOPNOTSUPP;
-    return s->ops->set_up(s, l->index, r->flags & LINUX_IFF_UP);
+    }
 }
 static int about_name(const struct net_source *s, unsigned cmd, bool change, struct linux_ifreq *r,
                       struct uaccess *ua, int32_t *changed) {
@@ -161,6 +237,8 @@ int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t
     *changed = 0;
     if (cmd == LINUX_SIOCGIFCONF)
         return list_links(s, arg, ua);
+    if (net_is_arp_ioctl(cmd) && family == LINUX_AF_INET)
+        return net_arp_ioctl(s, cmd, arg, ua, admin);
     enum kind kind = kind_of(cmd);
     if (kind == NOT_OURS || (kind >= READS_INET && family != LINUX_AF_INET))
         return -LINUX_ENOTTY;

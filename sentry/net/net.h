@@ -124,6 +124,9 @@ bool net_addr_of(const struct net_source *s, int32_t link, uint8_t family,
 // The requests of netdevice(7) on a socket of that family: answers, or -LINUX_ENOTTY for all others. admin:
 // the caller may change links. *changed: the index of a link that is another than before, or 0.
 struct uaccess;
+// The requests of arp(7); the caller's socket is one of AF_INET.
+bool net_is_arp_ioctl(unsigned cmd);
+int64_t net_arp_ioctl(const struct net_source *s, unsigned cmd, uint64_t arg, struct uaccess *ua, bool admin);
 int64_t net_ioctl(const struct net_source *s, int family, unsigned cmd, uint64_t arg, struct uaccess *ua,
                   bool admin, int32_t *changed);
 

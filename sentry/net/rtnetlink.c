@@ -8,6 +8,7 @@
 #include "sentry/net/rtnetlink.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
+#include "sentry/net/nfnl.h"
 #include "sentry/net/rtnl_impl.h"
 #include <string.h>
 
@@ -324,8 +325,7 @@ static int serve(struct rtnl_out *o, const struct request *q) {
         return s->dump ? begin_dump(o, s, q) : -LINUX_EOPNOTSUPP;
     return s && s->get ? s->get(o, q) : -LINUX_EOPNOTSUPP;
 }
-// An error, or 0 as an acknowledgement. An error brings the whole request back, unless that is not wanted.
-static void answer(struct rtnl_out *o, const struct request *q, int err) {
+void rtnl_answer(struct rtnl_out *o, const struct request *q, int err) {
     bool whole = err && !o->cap_ack;
     size_t more = whole ? q->n : 0;
     struct {
@@ -344,6 +344,10 @@ static void answer(struct rtnl_out *o, const struct request *q, int err) {
 void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
     const uint8_t *p = msgs;
     struct request q;
+    if (o->kind == RTNL_NETFILTER) {
+        nfnl_receive(o, msgs, n);
+        return;
+    }
     while (n >= sizeof q.h) {
         memcpy(&q.h, p, sizeof q.h);
         if (q.h.nlmsg_len < sizeof q.h || q.h.nlmsg_len > n)
@@ -353,7 +357,7 @@ void rtnl_receive(struct rtnl_out *o, const void *msgs, size_t n) {
         bool request = (q.h.nlmsg_flags & LINUX_NLM_F_REQUEST) && q.h.nlmsg_type >= LINUX_NLMSG_MIN_TYPE;
         int err = request ? serve(o, &q) : 0;
         if (err < 0 || (err == 0 && (q.h.nlmsg_flags & LINUX_NLM_F_ACK)))
-            answer(o, &q, err);
+            rtnl_answer(o, &q, err);
         size_t step = NL_ALIGN(q.h.nlmsg_len);
         if (step >= n)
             return;
@@ -365,6 +369,8 @@ void rtnl_dump_part(struct rtnl_dump *d, struct nl_buf *b) {
     bool (*dump)(struct rtnl_dump *, struct nl_buf *) = diag_dump;
     if (d->kind == RTNL_GENERIC)
         dump = genl_dump;
+    else if (d->kind == RTNL_NETFILTER)
+        dump = nfnl_dump;
     else if (d->kind == RTNL_ROUTE)
         dump = service_of(d->type)->dump;
     if (!d->err && !dump(d, b))

@@ -7,9 +7,10 @@
 #include "sentry/net/net.h"
 #include "sentry/net/nlmsg.h"
 
+#define RTNL_LONG  (96u << 10)  // of one that has a single long object
 #define RTNL_CHUNK 3776  // bytes of one part of a dump: libc's buffer is a page
 
-enum rtnl_kind { RTNL_ROUTE, RTNL_DIAG, RTNL_GENERIC };  // by the protocol of the socket
+enum rtnl_kind { RTNL_ROUTE, RTNL_DIAG, RTNL_GENERIC, RTNL_NETFILTER };  // by the protocol of the socket
 
 // A list that is being told, part by part.
 struct rtnl_dump {
@@ -25,6 +26,11 @@ struct rtnl_dump {
     int32_t err;          // it was asked for wrongly: its end tells this, -LINUX_E*
     uint32_t seq, portid;  // of the request, for the answers
     uint32_t at;          // where it goes on
+    // of netfilter: whose, what of which subsystem, and of which table and object alone (handles; 0: all)
+    struct netstack *stack;
+    uint8_t subsystem;
+    uint32_t generation;
+    uint64_t table, object;
 };
 struct rtnl_out {
     // One datagram to the asker: n bytes, and `more` of a further part (NULL, 0: none).
@@ -39,6 +45,7 @@ struct rtnl_out {
     void (*dump_begun)(struct rtnl_out *o);  // time for the first rtnl_dump_part()
     struct rtnl_dump *dump;
     const struct net_source *net;  // whose links; outlives the dump
+    struct netstack *stack;        // whose filter; outlives the dump
     uint32_t portid;  // the asker's
     enum rtnl_kind kind;
     bool admin;       // may change things

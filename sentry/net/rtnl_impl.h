@@ -11,6 +11,8 @@ struct request {
     size_t n;
 };
 
+// An error, or 0 as an acknowledgement. An error brings the whole request back, unless that is not wanted.
+void rtnl_answer(struct rtnl_out *o, const struct request *q, int err);
 // The link that a request names by index or IFLA_IFNAME. 0 or -LINUX_E*.
 int rtnl_find_link(const struct net_source *net, const struct request *q, struct net_link *l);
 // A request for a change, of one who may (rtnl_change.c). 0 or -LINUX_E*.

@@ -187,6 +187,9 @@ static bool by_address(const struct net_source *s, const struct ns_route *r, uin
     static const struct ns_ip none;
     bool four = ns_ip_is4(&r->dst),
          direct = !memcmp(&r->gateway, &none, sizeof none) || (four && !memcmp(r->gateway.b + 12, none.b, 4));
+    struct net_route asked = {.family = four ? LINUX_AF_INET : LINUX_AF_INET6, .dst_len = (uint8_t)r->prefix};
+    memcpy(asked.dst, r->dst.b + (four ? 12 : 0), four ? 4 : 16);
+    network_of(&asked);  // the stack keeps the address that the route came with
     if (!direct || !next_netif(stack_of(s), index, &info) || info.index != index)
         return false;
     for (unsigned k = 0; k < info.naddrs; k++) {
@@ -194,8 +197,7 @@ static bool by_address(const struct net_source *s, const struct ns_route *r, uin
         struct net_route n;
         addr_of(&info, k, &a);
         route_of(&a, OF_NETWORK, info.flags & NETIF_LOOPBACK, &n);
-        if (n.dst_len == r->prefix && (a.family == LINUX_AF_INET) == four &&
-            !memcmp(n.dst, r->dst.b + (four ? 12 : 0), four ? 4 : 16))
+        if (n.dst_len == asked.dst_len && n.family == asked.family && !memcmp(n.dst, asked.dst, sizeof n.dst))
             return true;
     }
     return false;

@@ -296,12 +296,15 @@ static bool emit_all(struct dump *d, const struct text *n) {
         end += d->areas[i].p_filesz;
     }
     char *buf cleanup_free = xcalloc(1, STEP);
-    bool ok = buf && emit(d, &h, sizeof h, 0) && emit(d, &note, sizeof note, sizeof h) &&
+    bool begun = buf && emit(d, &h, sizeof h, 0),
+         ok = begun && emit(d, &note, sizeof note, sizeof h) &&
               emit(d, d->areas, d->nareas * sizeof *d->areas, sizeof h + sizeof note) &&
               emit(d, n->buf, n->len, note.p_offset);
     for (unsigned i = 0; i < d->nareas && ok; i++)
         ok = emit_area(d, &d->areas[i], buf);
-    return vfs_ftruncate(d->ctx, d->file, end) == 0 && ok;
+    if (ok)
+        vfs_ftruncate(d->ctx, d->file, end);
+    return begun;  // one that a limit cuts is a core all the same, wait(2)
 }
 
 // A file that is somebody else's, has other names, or is more than a plain one stays as it is.

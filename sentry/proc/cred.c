@@ -2,6 +2,7 @@
 // Credentials: immutable once published on a task, replaced as a whole. Readers on other threads take
 // tasks_lock and a reference.
 #include "base/fault.h"
+#include "fs/landlock.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
@@ -16,6 +17,7 @@ struct cred *cred_get(struct cred *c) {
 
 static void cred_free(struct cred *c) {
     user_ns_put(c->user);
+    landlock_put(c->landlock);
     free(c);
 }
 
@@ -37,6 +39,7 @@ struct cred *cred_dup(const struct cred *old, unsigned ngroups) {
     c->ngroups = ngroups;
     if (c->user)
         user_ns_get(c->user);
+    landlock_get(c->landlock);
     ref_init(&c->refs, 1);
     return c;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct landlock_domain;
 struct task;
 struct user_ns;
 
@@ -14,6 +15,7 @@ struct cred {
     uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
     struct user_ns *user;  // owned: whose capabilities they are
+    struct landlock_domain *landlock;  // owned, or NULL: fs/landlock.h
     uint32_t securebits;
     bool no_new_privs;
     unsigned ngroups;

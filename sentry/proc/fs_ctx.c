@@ -172,7 +172,7 @@ void task_vfs_ctx(struct task *t, struct vfs_ctx *ctx) {
     *ctx = (struct vfs_ctx){
         .vfs = t->k->vfs,
         .cred = {c->fsuid, c->fsgid, c->groups, c->ngroups, c->cap_effective, user_ns_uids(c->user),
-                 user_ns_gids(c->user)},
+                 user_ns_gids(c->user), c->landlock},
         .fsize_limit = task_rlimit(t, LINUX_RLIMIT_FSIZE),
         .task = t,
     };

@@ -94,8 +94,14 @@ static const struct file_ops pidfd_ops = {.read = pidfd_read, .poll = pidfd_poll
                                           .release = pidfd_release};
 
 static int pidfd_file(struct task *t, struct tgroup *g, unsigned flags, struct file **out) {
-    int err = file_anon(t->k->vfs, "anon_inode:[pidfd]", NULL, &pidfd_ops, tgroup_get(g),
-                        LINUX_O_RDWR | flags, out);
+    struct inode *i = vfs_anon_inode(t->k->vfs, 0600, 0, 0);
+    if (!i)
+        return -LINUX_ENOMEM;
+    uint64_t ino = 0;
+    if (!atomic_compare_exchange_strong(&g->pidfd_ino, &ino, i->attr.ino))
+        i->attr.ino = ino;
+    int err =
+        file_anon(t->k->vfs, "anon_inode:[pidfd]", i, &pidfd_ops, tgroup_get(g), LINUX_O_RDWR | flags, out);
     if (err < 0)
         tgroup_put(g);
     return err;

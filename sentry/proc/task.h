@@ -48,6 +48,7 @@ struct session;
 struct sighand;
 struct signalfd;
 struct sigqueue;
+struct worker;
 
 // ---- Process: what threads of a group share ---------------------------------------------------------------
 enum tg_state { TG_ALIVE, TG_ZOMBIE, TG_REAPED };
@@ -60,6 +61,7 @@ struct tgroup {
     struct task *leader;          // [T] owned until reaped
     struct list tasks;            // task->tg_link, all alive: changed under T and S, read under either
     _Atomic unsigned nalive;      // [a] changed under T
+    _Atomic uint64_t pidfd_ino;   // [a] set once: of all its pidfds, and of no other process's
     struct tgroup *parent;        // [T] NULL for pid 1
     struct task *parent_task;     // [T] which thread of it made us (for PDEATHSIG and __WNOTHREAD)
     struct list children;         // [T] tgroup->sibling
@@ -202,14 +204,21 @@ struct task {
     // [a] kept for show; others may set and read these
     _Atomic int nice, sched_policy, sched_prio, ioprio;
     _Atomic bool sched_reset;    // [a] SCHED_RESET_ON_FORK
+    // [T] of SCHED_DEADLINE: ns
+    struct {
+        uint64_t runtime, deadline, period;
+    } sched_dl;
     _Atomic uint64_t cpu_mask;   // [a] 0: all
     _Atomic uint32_t personality, timer_slack, timer_slack_default;  // [a]
+    uint32_t mempolicy;          // [o] set_mempolicy(2), kept for show: mode and its flags
     _Atomic bool traced;         // [a] changed under T and S: ptrace->tracer is set
     struct ptrace *_Atomic ptrace;  // [a] set once, under T; owned (sentry/ptrace/ptrace.h)
     struct list tracees;         // [T] struct ptrace.link
     struct seccomp_filter *_Atomic seccomp;  // [a] changed under T; owned (sentry/seccomp/seccomp.h)
     _Atomic int seccomp_mode;                // [a] LINUX_SECCOMP_MODE_*, the same
     _Atomic bool no_new_privs_synced;        // [a] as cred->no_new_privs, by another thread's word
+    struct worker *worker;    // [c] it does work of the sentry's own (run/worker.h); NULL: a guest's thread
+    _Atomic bool uses_uring;  // [a] requests were made in its name (sentry/uring/)
     _Atomic bool execing;        // [a] changed under T: between reading who it will be, and being it
 };
 

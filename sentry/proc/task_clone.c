@@ -80,6 +80,8 @@ static void set_pid_ns(struct task *c, uint64_t flags) {
 
 // What the child shares with, or copies from, its maker, but for memory and the host thread.
 static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
+    if (t->sched_policy == LINUX_SCHED_DEADLINE && !t->sched_reset)
+        return -LINUX_EAGAIN;  // sched(7): time that was set aside is not doubled
     c->cred = cred_get(t->cred);
     c->nsproxy = nsproxy_get(t->nsproxy);
     c->files = flags & LINUX_CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
@@ -102,13 +104,15 @@ static int clone_parts(struct task *t, struct task *c, uint64_t flags) {
     // SCHED_RESET_ON_FORK, sched(7): what is better than normal is not inherited.
     // Others may set these meanwhile: each is read once.
     int nice = t->nice, policy = t->sched_policy;
-    bool reset = t->sched_reset, rt = policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR;
+    bool reset = t->sched_reset,
+         rt = policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR || policy == LINUX_SCHED_DEADLINE;
     c->nice = reset && nice < 0 ? 0 : nice;
     c->sched_policy = reset && rt ? LINUX_SCHED_OTHER : policy;
     c->sched_prio = reset && rt ? 0 : t->sched_prio;
     c->ioprio = t->ioprio;
     c->cpu_mask = t->cpu_mask;
     c->personality = t->personality;
+    c->mempolicy = t->mempolicy;
     c->timer_slack = c->timer_slack_default = t->timer_slack;
     c->forked_no_exec = true;
     return 0;

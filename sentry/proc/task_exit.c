@@ -255,6 +255,7 @@ int64_t task_exit_self(struct task *t, int status) {
         futex_exit_task(t);
         mm_settle(t);
     }
+    uring_task_ends(t);
     vfork_release(t);
     task_drop_parts(t);
     struct plat_thread *th = task_swap_thread(t, NULL);

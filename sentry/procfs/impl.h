@@ -37,10 +37,11 @@ struct proc_node {
     int32_t fd;        // below fd/ and fdinfo/
     int32_t cpu;       // of sysfs: the processor ...
     int32_t cache;     // ... and which of its caches
+    int32_t link;      // of sysfs and sys/net: the network device
     const struct pid_ns *ns;  // borrowed: whose numbers are shown; that of the file system
 };
 
-// Numbered names of a directory.
+// Numbered names of a directory, or names for numbers.
 struct proc_list {
     // Fills `child` (its reference of g is taken by the caller). 0 or -LINUX_ENOENT.
     int (*find)(const struct proc_node *dir, int32_t number, struct proc_node *child);
@@ -49,6 +50,9 @@ struct proc_list {
     unsigned (*links)(const struct proc_node *dir);
     const struct proc_entry *child;                              // what they are, for listing
     const char *prefix;                                          // before the number; NULL: nothing
+    // Where the numbers have names; else NULL. Into buf, false: it is gone; and back, -1: there is none.
+    bool (*name)(const struct proc_node *dir, int32_t number, char *buf, size_t size);
+    int32_t (*number)(const struct proc_node *dir, const char *name);
 };
 
 #define PROC_PTRACE   1u  // reading or following needs the right to trace the process
@@ -111,6 +115,25 @@ int proc_show_unix(struct proc_text *x, const struct proc_node *n);
 // The rows of /proc/meminfo, each with that text before it.
 void proc_put_meminfo(struct proc_text *x, const char *before);  // root.c
 int proc_show_snmp(struct proc_text *x, const struct proc_node *n);
+// net_tables.c
+int proc_show_arp(struct proc_text *x, const struct proc_node *n);
+int proc_show_route(struct proc_text *x, const struct proc_node *n);
+int proc_show_ipv6_route(struct proc_text *x, const struct proc_node *n);
+int proc_show_igmp(struct proc_text *x, const struct proc_node *n);
+int proc_show_igmp6(struct proc_text *x, const struct proc_node *n);
+int proc_show_dev_mcast(struct proc_text *x, const struct proc_node *n);
+int proc_show_netstat(struct proc_text *x, const struct proc_node *n);
+int proc_show_packet(struct proc_text *x, const struct proc_node *n);
+// sysfs_net.c: the network devices of who looks, by index
+struct net_link;
+int proc_find_link(const struct proc_node *dir, int32_t index, struct proc_node *child);
+int32_t proc_next_link(const struct proc_node *dir, int32_t from);
+unsigned proc_count_links(const struct proc_node *dir);
+bool proc_link_name(const struct proc_node *dir, int32_t index, char *buf, size_t size);
+int32_t proc_link_number(const struct proc_node *dir, const char *name);
+bool proc_link_of(const struct proc_node *n, struct net_link *out);  // false: it is gone
+extern const struct proc_list sysfs_class_net_list;
+extern const struct proc_entry sysfs_virtual_entries[];
 // keys.c
 int proc_show_keys(struct proc_text *x, const struct proc_node *n);
 int proc_show_key_users(struct proc_text *x, const struct proc_node *n);
@@ -140,6 +163,8 @@ int proc_jump_root(const struct proc_node *n, struct path *out);
 
 extern const struct file_ops proc_mem_fops;  // mem.c
 int proc_open_mem(const struct proc_node *n, struct file *f);
+extern const struct file_ops proc_pagemap_fops;  // pagemap.c
+int proc_open_pagemap(const struct proc_node *n, struct file *f);
 
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ----------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc/net: the links and addresses of sentry/net; the sockets of the stack are in net_sockets.c. Else as on
-// a machine without a network, the headings alone.
-// LIMIT: packet sockets are not listed.
+// /proc/net: the links and addresses of sentry/net; the sockets of the stack are in net_sockets.c, routes,
+// neighbours and groups in net_tables.c. Else the headings alone.
+// LIMIT: sockets of netlink are not listed, nor what protocols there are.
 #include "sentry/kernel.h"
 #include "sentry/net/net.h"
 #include "abi/socket.h"
@@ -52,22 +52,24 @@ static int show_if_inet6(struct proc_text *x, const struct proc_node *n) {
 }
 
 const struct proc_entry proc_net_entries[] = {
-    PROC_CONST("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
+    PROC_FILE("arp", proc_show_arp),
     PROC_FILE("dev", show_dev),
+    PROC_FILE("dev_mcast", proc_show_dev_mcast),
     PROC_CONST("fib_trie", ""),
     PROC_FILE("if_inet6", show_if_inet6),
-    PROC_CONST("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"),
-    PROC_CONST("ipv6_route", ""),
+    PROC_FILE("igmp", proc_show_igmp),
+    PROC_FILE("igmp6", proc_show_igmp6),
+    PROC_FILE("ipv6_route", proc_show_ipv6_route),
     PROC_CONST("netlink",
                "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
-    PROC_CONST("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
+    PROC_FILE("netstat", proc_show_netstat),
+    PROC_FILE("packet", proc_show_packet),
     PROC_CONST("protocols",
                "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs "
                "se re sp bi br ha uh gp em\n"),
     PROC_FILE("raw", proc_show_raw),
     PROC_FILE("raw6", proc_show_raw6),
-    PROC_CONST("route",
-               "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
+    PROC_FILE("route", proc_show_route),
     PROC_FILE("snmp", proc_show_snmp),
     PROC_FILE("sockstat", proc_show_sockstat),
     PROC_FILE("sockstat6", proc_show_sockstat6),

@@ -148,7 +148,7 @@ static int find_child(const struct proc_node *dir, const char *name, struct proc
     const char *prefix = l && l->prefix ? l->prefix : "";
     if (!l || strncmp(name, prefix, strlen(prefix)))
         return -LINUX_ENOENT;
-    int32_t number = number_of(name + strlen(prefix));
+    int32_t number = l->number ? l->number(dir, name) : number_of(name + strlen(prefix));
     if (number < 0)
         return -LINUX_ENOENT;
     child->e = l->child;
@@ -197,8 +197,13 @@ static bool emit_numbers(struct file *f, struct readdir_sink *s, const struct pr
         int32_t number = l->next(n, (int32_t)(*off - NUMBERS_AT));
         if (number < 0)
             return true;
-        snprintf(name, sizeof name, "%s%d", l->prefix ? l->prefix : "", number);
         uint64_t next = (uint64_t)number + 1 + NUMBERS_AT;
+        if (!l->name)
+            snprintf(name, sizeof name, "%s%d", l->prefix ? l->prefix : "", number);
+        else if (!l->name(n, number, name, sizeof name)) {
+            *off = next;
+            continue;
+        }
         if (!emit(f, s, name, l->child->mode, next))
             return false;
         *off = next;

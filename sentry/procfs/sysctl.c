@@ -185,7 +185,8 @@ static const struct proc_entry kernel_entries[] = {
     NUMBER("dmesg_restrict", 1),
     {.name = "domainname", .mode = LINUX_S_IFREG | 0644, .show = show_domainname, .store = store_domainname},
     {.name = "hostname", .mode = LINUX_S_IFREG | 0644, .show = show_hostname, .store = store_hostname},
-    NUMBER("io_uring_disabled", 2),
+    KNOB("io_uring_disabled", URING_DISABLED),
+    KNOB("io_uring_group", URING_GROUP),
     PROC_SYS("keys", keys_entries),
     NUMBER("kptr_restrict", 1),
     KNOB("msgmax", MSG_MAX),
@@ -228,6 +229,12 @@ static const struct proc_entry vm_entries[] = {
     {0},
 };
 static const struct proc_entry fs_epoll_entries[] = {NUMBER("max_user_watches", 1048576), {0}};
+static const struct proc_entry fs_fanotify_entries[] = {
+    KNOB("max_queued_events", FANOTIFY_EVENTS),
+    KNOB("max_user_groups", FANOTIFY_GROUPS),
+    KNOB("max_user_marks", FANOTIFY_MARKS),
+    {0},
+};
 static const struct proc_entry fs_inotify_entries[] = {
     KNOB("max_queued_events", INOTIFY_EVENTS),
     KNOB("max_user_instances", INOTIFY_INSTANCES),
@@ -243,9 +250,11 @@ static const struct proc_entry fs_entries[] = {
     KNOB("aio-max-nr", AIO_MAX_NR),
     PROC_FILE("aio-nr", show_aio_nr),
     PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
+    NUMBER("dir-notify-enable", 1),
     PROC_SYS("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),
     PROC_FILE("file-nr", show_file_nr),
+    PROC_DIR("fanotify", fs_fanotify_entries),
     PROC_DIR("inotify", fs_inotify_entries),
     KNOB("lease-break-time", LEASE_BREAK),
     NUMBER("mount-max", 100000),

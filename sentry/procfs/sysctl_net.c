@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // /proc/sys/net: what programs look up, and the knobs that have an effect, which root may turn.
-// LIMIT: knobs without an effect here are read-only; most of IPv6 and those of single links are missing.
+// LIMIT: knobs without an effect here are read-only; of what Linux has for each link most are missing.
 #include "sentry/procfs/impl.h"
 #include "netstack/netstack.h"
+#include "sentry/net/net.h"
 #include "sentry/socket/net_ns.h"
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,20 @@ static int store_ping(const struct proc_node *n, char *text, size_t len) {
     return 0;
 }
 
+static int show_echo(struct proc_text *x, const struct proc_node *n) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    proc_printf(x, "%d\n", !netstack_echo_to_all(ns->inet.stack));
+    return 0;
+}
+static int store_echo(const struct proc_node *n, char *text, size_t len) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    uint64_t v;
+    if (proc_numbers(text, &v, 1) != 1 || v > 1)
+        return -LINUX_EINVAL;
+    netstack_set_echo_to_all(ns->inet.stack, v == 0);
+    return 0;
+}
+
 // ---- Forwarding -------------------------------------------------------------------------------------------
 static int show_forward(struct proc_text *x, bool four) {
     struct net_ns *ns cleanup_net_ns = proc_callers_net();
@@ -93,12 +108,59 @@ static int store_forward4(const struct proc_node *n, char *text, size_t len) {
 static int store_forward6(const struct proc_node *n, char *text, size_t len) {
     return store_forward(text, false);
 }
-// LIMIT: forwarding is of all links together; conf/ has `all` alone.
-static const struct proc_entry all4_entries[] = {KNOB("forwarding", show_forward4, store_forward4), {0}},
-                               all6_entries[] = {KNOB("forwarding", show_forward6, store_forward6), {0}},
-                               conf4_entries[] = {PROC_SYS("all", all4_entries), {0}},
-                               conf6_entries[] = {PROC_SYS("all", all6_entries), {0}},
-                               ipv6_entries[] = {PROC_SYS("conf", conf6_entries), {0}};
+
+// ---- Of each link, and of all -----------------------------------------------------------------------------
+static int show_dad(struct proc_text *x, const struct proc_node *n) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    int on = netstack_dad(ns->inet.stack, (uint32_t)n->link);
+    if (on < 0)
+        return -LINUX_ENOENT;
+    proc_printf(x, "%d\n", on);
+    return 0;
+}
+static int store_dad(const struct proc_node *n, char *text, size_t len) {
+    struct net_ns *ns cleanup_net_ns = proc_callers_net();
+    uint64_t v;
+    if (proc_numbers(text, &v, 1) != 1 || v > INT32_MAX)
+        return -LINUX_EINVAL;
+    return netstack_set_dad(ns->inet.stack, (uint32_t)n->link, v != 0) < 0 ? -LINUX_ENOENT : 0;
+}
+static int show_mtu6(struct proc_text *x, const struct proc_node *n) {
+    struct net_link l;
+    if (!proc_link_of(n, &l))
+        return -LINUX_ENOENT;
+    proc_printf(x, "%u\n", l.mtu);
+    return 0;
+}
+
+// LIMIT: forwarding is of all links together: what one link has of it is what all have.
+#define CONF4 \
+    NUMBER("accept_redirects", 0), NUMBER("accept_source_route", 0), NUMBER("arp_announce", 0), \
+        NUMBER("arp_filter", 0), NUMBER("arp_ignore", 0), NUMBER("disable_policy", 0), \
+        NUMBER("rp_filter", 0), NUMBER("secure_redirects", 0), NUMBER("send_redirects", 0)
+#define CONF6 \
+    NUMBER("accept_ra", 1), NUMBER("accept_redirects", 0), NUMBER("addr_gen_mode", 0), \
+        NUMBER("autoconf", 1), NUMBER("dad_transmits", 1), NUMBER("disable_ipv6", 0), \
+        NUMBER("hop_limit", 64), NUMBER("use_tempaddr", 0)
+static const struct proc_entry
+    all4_entries[] = {CONF4, KNOB("forwarding", show_forward4, store_forward4), {0}},
+    all6_entries[] = {CONF6, NUMBER("accept_dad", 0), KNOB("forwarding", show_forward6, store_forward6), {0}},
+    default6_entries[] = {CONF6, NUMBER("accept_dad", 0), PROC_FILE("forwarding", show_forward6), {0}},
+    link4_entries[] = {CONF4, PROC_FILE("forwarding", show_forward4), {0}},
+    link6_entries[] = {CONF6,
+                       KNOB("accept_dad", show_dad, store_dad),
+                       PROC_FILE("forwarding", show_forward6),
+                       PROC_FILE("mtu", show_mtu6),
+                       {0}},
+    link4_entry = PROC_SYS("", link4_entries), link6_entry = PROC_SYS("", link6_entries),
+    conf4_entries[] = {PROC_SYS("all", all4_entries), PROC_SYS("default", link4_entries), {0}},
+    conf6_entries[] = {PROC_SYS("all", all6_entries), PROC_SYS("default", default6_entries), {0}};
+#define LINK_LIST(of) \
+    { proc_find_link, proc_next_link, NULL, of, NULL, proc_link_name, proc_link_number }
+static const struct proc_list conf4_list = LINK_LIST(&link4_entry), conf6_list = LINK_LIST(&link6_entry);
+#define CONF(c, l) \
+    { .name = "conf", .mode = LINUX_S_IFDIR | 0555, .flags = PROC_SYSCTL, .children = c, .list = l }
+static const struct proc_entry ipv6_entries[] = {CONF(conf6_entries, &conf6_list), {0}};
 
 static const struct proc_entry core_entries[] = {
     NUMBER("optmem_max", 131072),
@@ -110,7 +172,10 @@ static const struct proc_entry core_entries[] = {
     {0},
 };
 static const struct proc_entry ipv4_entries[] = {
-    PROC_SYS("conf", conf4_entries),
+    CONF(conf4_entries, &conf4_list),
+    NUMBER("icmp_echo_ignore_all", 0),
+    KNOB("icmp_echo_ignore_broadcasts", show_echo, store_echo),
+    NUMBER("igmp_max_memberships", 20),
     NUMBER("ip_default_ttl", 64),
     KNOB("ip_forward", show_forward4, store_forward4),
     PROC_CONST("ip_local_port_range", "32768\t60999\n"),

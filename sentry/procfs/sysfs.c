@@ -187,6 +187,7 @@ static const struct proc_entry cpus_entries[] = {
 // ---- Memory: one node -------------------------------------------------------------------------------------
 static int show_node_meminfo(struct proc_text *x, const struct proc_node *n) {
     proc_put_meminfo(x, "Node 0 ");
+    proc_printf(x, "Node 0 FilePages:             0 kB\n");  // as Cached, by the name that nodes have for it
     return 0;
 }
 
@@ -223,12 +224,12 @@ static const struct proc_entry system_entries[] = {
 };
 static const struct proc_entry devices_entries[] = {
     PROC_DIR("system", system_entries),
-    PROC_DIR("virtual", none),
+    PROC_DIR("virtual", sysfs_virtual_entries),
     {0},
 };
 static const struct proc_entry class_entries[] = {
     PROC_DIR("block", none),
-    PROC_DIR("net", none),
+    {.name = "net", .mode = LINUX_S_IFDIR | 0555, .list = &sysfs_class_net_list},
     PROC_DIR("tty", none),
     {0},
 };

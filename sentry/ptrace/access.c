@@ -3,6 +3,7 @@
 // distribution (there is no Yama here). A boundary between users inside the sandbox. Called with tasks_lock
 // held, which keeps both credentials from being replaced.
 #include "abi/caps.h"
+#include "fs/landlock.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/mm.h"
 #include "sentry/proc/cred.h"
@@ -24,6 +25,8 @@ bool ptrace_may_access(const struct task *me, const struct task *t, enum ptrace_
     const struct cred *c = me->cred, *o = t->cred;
     if (me->tg == t->tg)
         return true;
+    if (!landlock_is_inside(o->landlock, c->landlock))
+        return false;
     bool fs = how == PTRACE_FSCREDS;
     uint64_t mine = fs ? c->cap_effective : c->cap_permitted;
     bool alike = same_ids(o, fs ? c->fsuid : c->uid, fs ? c->fsgid : c->gid) && c->user == o->user &&

@@ -23,6 +23,7 @@
 #include "sentry/proc/uts_ns.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/hostfilter/hostfilter.h"
+#include "sentry/fd/fanotify.h"
 #include "sentry/kernel.h"
 #include "sentry/link/link.h"
 #include "sentry/loader/exec.h"
@@ -167,7 +168,7 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
     links_close(take_ptr(k->links));
     limits_stop(limits);
     bool clean = kernel_end(k);
-    hostfd_forget_terminals();
+    hostfd_forget_terminals(NULL);
     vfs_destroy(vfs);
     kernel_free(k);
     limits_free(limits);
@@ -183,11 +184,13 @@ static void teardown(struct kernel *k, struct gofer_client *gofer) {
 }
 
 // Clear of the numbers that stdio functions take for granted. False: none is left.
-static bool own_stdio(const struct sentry_config *c, int stdio[3]) {
-    for (int fd = 0; fd < 3; fd++) {
-        stdio[fd] = c->stdio_closed >> fd & 1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 64);
-        if (stdio[fd] < 0 && !(c->stdio_closed >> fd & 1))
+static bool own_fds(const struct sentry_config *c, int fds[SENTRY_FDS]) {
+    for (int fd = 0; fd < 3 + (int)c->process.more_fds; fd++) {
+        fds[fd] = c->stdio_closed >> fd & 1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 64);
+        if (fds[fd] < 0 && !(c->stdio_closed >> fd & 1))
             return false;
+        if (fd > 2)
+            close(fd);
     }
     return true;
 }
@@ -228,15 +231,15 @@ static int set_ahead(struct kernel *k, const struct sentry_config *c) {
 }
 
 static int run(struct kernel *k, const struct sentry_config *c, struct crew *crew) {
-    int stdio[3], err = set_ahead(k, c);
+    int fds[SENTRY_FDS], err = set_ahead(k, c);
     if (err < 0)
         return SENTRY_EXIT_FAILED;
     err = outside_init(k, c->inherited);
-    if (err < 0 || !own_stdio(c, stdio))
+    if (err < 0 || !own_fds(c, fds))
         return fail("start", err < 0 ? err : -LINUX_EMFILE);
     struct outside_place at;
     outside_first(k, OUTSIDE_MAIN, &at);
-    struct task *t = outside_new(k, &c->process, stdio, c->inherited->ignored, &at, &err);
+    struct task *t = outside_new(k, &c->process, fds, c->inherited->ignored, &at, &err);
     if (!t)
         return SENTRY_EXIT_FAILED;
     err = outside_load(t, &c->process);
@@ -328,6 +331,7 @@ static int make_kernel(struct parts *b) {
     struct kernel *k = b->k = kernel_new(b->vfs, c);
     if (!k)
         return fail("start", -LINUX_ENOMEM);
+    fanotify_begin(k);
     int err = hostevent_open(b->vfs, &k->timers, c->control_fd, c->stops_fd, &k->events);
     if (err < 0)
         return fail("event set", err);

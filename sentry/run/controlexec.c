@@ -47,6 +47,7 @@ static void numbers_read(struct sentry_process *p, const struct control_exec *m)
     memcpy(p->caps, m->caps, sizeof p->caps);
     p->no_new_privs = m->no_new_privs;
     p->oom_score_adj = m->oom_score_adj;
+    p->more_fds = m->more_fds;
     p->limits_set = m->limits_set & ((1u << SENTRY_NLIMITS) - 1);
     for (unsigned i = 0; i < SENTRY_NLIMITS; i++) {
         p->limits[i].cur = m->limits[i][0];
@@ -56,7 +57,7 @@ static void numbers_read(struct sentry_process *p, const struct control_exec *m)
 
 static bool bounds_ok(const struct control_exec *m, size_t n) {
     if (n < sizeof *m || m->nargs < 1 || m->nargs > STRINGS_MAX || m->nenv > STRINGS_MAX ||
-        m->ngroups > GROUPS_MAX)
+        m->ngroups > GROUPS_MAX || m->more_fds > SENTRY_FDS - 3)
         return false;
     return m->oom_score_adj >= -1000 && m->oom_score_adj <= 1000 &&
            n - sizeof *m >= m->ngroups * sizeof(uint32_t);

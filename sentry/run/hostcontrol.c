@@ -41,13 +41,12 @@ struct peer {
     struct member *member;        // the container that it brought; owned, or NULL
     uint64_t number;              // [lock] of the container that its requests concern; 0: the first
     bool speaks_for_main, waits;  // [lock]
-    struct ctty *tty;             // the terminal that it brought, until it goes; owned, or NULL
 };
 
 // Descriptors that came with a message; whoever takes them sets n to 0.
 struct gift {
     unsigned n;
-    int fds[SENTRY_NET_FDS];
+    int fds[CONTROL_FDS];
 };
 
 struct control {
@@ -294,14 +293,8 @@ static bool request_pids(struct control *c, struct peer *p, size_t n) {
 }
 
 // ---- exec -------------------------------------------------------------------------------------------------
-// Referenced; or NULL.
-static struct ctty *terminal_of(struct task *t) {
-    LOCKED(&t->k->tasks_lock);
-    struct ctty *c = t->tg->pgrp->session->tty;
-    return c ? ctty_get(c) : NULL;
-}
-
-static void run_program(struct control *c, struct peer *p, const struct sentry_process *what, int stdio[3]) {
+static void run_program(struct control *c, struct peer *p, const struct sentry_process *what,
+                        const int *fds) {
     char text[CONTROL_TEXT];
     int err;
     struct outside_place at;
@@ -310,7 +303,7 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
         member_place(m, &at);
     else
         outside_first(c->k, OUTSIDE_EXEC, &at);
-    struct task *t = outside_new(c->k, what, stdio, 0, &at, &err);
+    struct task *t = outside_new(c->k, what, fds, 0, &at, &err);
     if (!t) {
         snprintf(text, sizeof text, "working directory %.180s, or no memory", what->cwd);
         reply_failed(p, err, text);
@@ -319,6 +312,7 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
     err = outside_load(t, what);
     if (err != (int)SYS_FLUSH) {
         outside_failed(what, err, text, sizeof text);
+        hostfd_forget_terminals(t->tg);
         task_die(t, LINUX_SIGKILL);
         reply_failed(p, err, text);
         return;
@@ -327,23 +321,21 @@ static void run_program(struct control *c, struct peer *p, const struct sentry_p
         LOCKED(&c->lock);
         p->tg = tgroup_get(t->tg);
     }
-    p->tty = terminal_of(t);
     reply_ok(p);
     run_first_exec(t);
 }
 
 static bool request_exec(struct control *c, struct peer *p, size_t n, struct gift *g) {
     struct exec_request *r = controlexec_read(c->buf, n);
-    if (!r || p->tg || p->speaks_for_main || g->n != 3) {
+    if (!r || p->tg || p->speaks_for_main || g->n != 3 + r->process.more_fds) {
         controlexec_free(r);
         return false;
     }
     if (has_ended(c, p)) {
         reply_failed(p, -LINUX_ESRCH, "container not running");
     } else {
-        int stdio[3] = {g->fds[0], g->fds[1], g->fds[2]};
         g->n = 0;
-        run_program(c, p, &r->process, stdio);
+        run_program(c, p, &r->process, g->fds);
     }
     controlexec_free(r);
     return true;
@@ -381,7 +373,6 @@ static bool request_container(struct control *c, struct peer *p, size_t n, struc
         p->number = p->member->number;
         p->tg = tgroup_get(p->member->main);
     }
-    p->tty = terminal_of(p->member->first);
     reply_ok(p);
     return true;
 }
@@ -419,15 +410,11 @@ static void peer_close(struct peer *p) {
     struct member *member = take_ptr(p->member);
     if (member)
         member_end(p->c->k, member);
-    struct ctty *tty = take_ptr(p->tty);
-    if (tty) {
-        hostfd_forget_terminal(tty);
-        ctty_put(tty);
-    }
     if (ends)  // nobody is left to take the result
         tgroup_begin_exit(p->c->k->main, LINUX_SIGKILL);
     if (!g)
         return;
+    hostfd_forget_terminals(g);
     signal_one(g, LINUX_SIGKILL);
     tgroup_put(g);
 }
@@ -437,11 +424,11 @@ static void take_fds(struct msghdr *h, struct gift *g) {
     for (struct cmsghdr *m = CMSG_FIRSTHDR(h); m; m = CMSG_NXTHDR(h, m)) {
         if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
             continue;
-        int got[SENTRY_NET_FDS + 1];
+        int got[CONTROL_FDS + 1];
         size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         memcpy(got, CMSG_DATA(m), n * sizeof(int));
         for (size_t i = 0; i < n; i++)
-            if (n <= SENTRY_NET_FDS && g->n < SENTRY_NET_FDS)
+            if (n <= CONTROL_FDS && g->n < CONTROL_FDS)
                 g->fds[g->n++] = got[i];
             else
                 close(got[i]);
@@ -451,7 +438,7 @@ static void take_fds(struct msghdr *h, struct gift *g) {
 // -EAGAIN: nothing there; 0: it has closed. A message that is too long for the buffer is none.
 static ssize_t receive(struct control *c, const struct peer *p, struct gift *g) {
     union {
-        char bytes[CMSG_SPACE((SENTRY_NET_FDS + 1) * sizeof(int))];
+        char bytes[CMSG_SPACE((CONTROL_FDS + 1) * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct iovec v = {c->buf, sizeof c->buf};
@@ -555,8 +542,6 @@ void control_close(struct kernel *k) {
             close(p->fd);
         if (p->tg)
             tgroup_put(p->tg);
-        if (p->tty)
-            ctty_put(p->tty);
         if (p->member)
             member_give_back(p->member);
     }

@@ -17,9 +17,11 @@ bool park_ended(struct task *t);
 bool task_settle(struct task *t, int state);
 // The next task of this thread's ready list (the reference goes with it), or NULL.
 struct task *ready_pop(void);
+struct task *ready_pop_worker(void);  // the next that is a worker
 
 // The run loop's (run.c), for before_call.c. Each lets the task go on, or ends it, and comes last.
 void run_call(struct task *t);                       // its call, from the beginning or again
+void call_end(struct task *t);                       // what it waits on, and what it holds
 void call_answer(struct task *t, int64_t value);     // the value as it stands, whatever it is
 void return_with_regs(struct task *t);               // to guest code
 bool stop_here(struct task *t, enum task_stop how);  // true: it has stopped; false: the stop is over already

@@ -8,6 +8,7 @@
 #include "base/errtext.h"
 #include "base/fault.h"
 #include "fs/goferfs/client.h"
+#include "fs/hostfd.h"
 #include "fs/mnt_ns.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
@@ -81,7 +82,7 @@ static bool parts_read(struct parts *x, const void *message, size_t n) {
     for (uint32_t i = 0; x->exec && i < h->nmounts; i++)
         if (!read_mount(&x->mounts[i], &m[i], &p, end))
             return false;
-    return x->exec && p == end;
+    return x->exec && p == end && !x->exec->process.more_fds;
 }
 
 static void parts_free(struct parts *x) {
@@ -157,6 +158,7 @@ static int load(struct kernel *k, struct member *m, const struct sentry_process 
     err = outside_load(t, p);
     if (err != (int)SYS_FLUSH) {
         outside_failed(p, err, text, size);
+        hostfd_forget_terminals(t->tg);
         task_die(t, LINUX_SIGKILL);
         return err;
     }

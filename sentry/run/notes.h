@@ -27,6 +27,7 @@ struct sleep_wait {
     uint64_t deadline;
     uaddr_t rem;      // where to write what is left, or NULL
     bool absolute;    // by the caller's own deadline: the same call again is right
+    int32_t cpu;      // a clock of processor time, by which the deadline is; 0: monotonic time
 };
 
 // futex(2): all that a wait for one word is

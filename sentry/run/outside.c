@@ -85,22 +85,25 @@ static struct cred *new_cred(struct kernel *k, const struct sentry_process *p) {
 }
 
 // Takes over all of them, also when it fails.
-static int set_files(struct task *t, const int stdio[3]) {
+static int set_files(struct task *t, const int *fds, int n) {
+    struct hostfd_stdio of = {.owner = t->tg};
     int err = t->files ? 0 : -LINUX_ENOMEM;
-    for (int fd = 0; fd < 3; fd++) {
+    for (int fd = 0; fd < n; fd++) {
         struct file *f;
-        if (stdio[fd] < 0)
+        if (fds[fd] < 0)
             continue;
-        int one = err < 0 ? err : hostfd_open(t->k->vfs, stdio[fd], &f);
-        if (one < 0) {
-            close(stdio[fd]);
-        } else {
-            if (fd > 0)
+        if (err < 0) {
+            close(fds[fd]);
+            continue;
+        }
+        int one = hostfd_open(t->k->vfs, fds[fd], &of, &f);
+        if (one == 0) {
+            if (fd == 1 || fd == 2)
                 hostfd_count(f, &limits_use(t->k)->output[fd - 1]);
             one = fd_replace(t->files, f, fd, 1024, false);
             file_put(f);
         }
-        err = err < 0 || one > 0 ? err : one;
+        err = one < 0 ? one : 0;
     }
     return err;
 }
@@ -160,7 +163,7 @@ void outside_first(const struct kernel *k, enum outside_role role, struct outsid
         .ns = vfs_first_ns(k->vfs), .proxy = k->nsproxy, .filter = k->first_filter, .role = role};
 }
 
-static int set_parts(struct task *t, const struct sentry_process *p, const int stdio[3], uint64_t ignored,
+static int set_parts(struct task *t, const struct sentry_process *p, const int *fds, uint64_t ignored,
                      const struct outside_place *at) {
     struct tgroup *g = t->tg;
     g->member = at->member;
@@ -175,7 +178,7 @@ static int set_parts(struct task *t, const struct sentry_process *p, const int s
     g->oom_score_adj = p->oom_score_adj;
     set_limits(g, p);
     seccomp_begin(t, at->filter);
-    int err = set_files(t, stdio);
+    int err = set_files(t, fds, 3 + (int)p->more_fds);
     if (!g->sighand || !t->cred)
         return -LINUX_ENOMEM;
     set_dispositions(g, ignored);
@@ -219,6 +222,7 @@ static void set_tty(struct task *t) {
 
 static void discard(struct task *t) {
     struct tgroup *g = t->tg;
+    hostfd_forget_terminals(g);
     if (g->pid > 0) {  // it is known already
         task_die(t, LINUX_SIGKILL);
         return;
@@ -228,20 +232,20 @@ static void discard(struct task *t) {
     tgroup_put(g);
 }
 
-struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int stdio[3],
-                         uint64_t ignored, const struct outside_place *at, int *err) {
+struct task *outside_new(struct kernel *k, const struct sentry_process *p, const int *fds, uint64_t ignored,
+                         const struct outside_place *at, int *err) {
     struct tgroup *g = tgroup_alloc(k, k->pid_ns);
     struct task *t = g ? task_alloc(k, g) : NULL;
     *err = -LINUX_ENOMEM;
     if (!t) {
-        for (int i = 0; i < 3; i++)
-            if (stdio[i] >= 0)
-                close(stdio[i]);
+        for (unsigned i = 0; i < 3 + p->more_fds; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
         if (g)
             tgroup_put(g);
         return NULL;
     }
-    *err = set_parts(t, p, stdio, ignored, at);
+    *err = set_parts(t, p, fds, ignored, at);
     if (*err == 0)
         *err = publish(t, at->role == OUTSIDE_MAIN);
     if (*err < 0) {

@@ -16,6 +16,7 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/impl.h"
+#include "sentry/run/worker.h"
 #include "sentry/time/timeconv.h"
 #include <stdlib.h>
 
@@ -34,6 +35,19 @@ struct task *ready_pop(void) {
     struct task *t = list_first(&ready, struct task, ready_link);
     list_del(&t->ready_link);
     return t;
+}
+
+struct task *ready_pop_worker(void) {
+    struct task *t;
+    if (!ready.next)
+        return NULL;
+    list_for_each(t, &ready, ready_link) {
+        if (!t->worker)
+            continue;
+        list_del(&t->ready_link);
+        return t;
+    }
+    return NULL;
 }
 
 static bool change_state(struct task *t, int from, int to) {
@@ -120,7 +134,11 @@ void park_disarm(struct task *t) {
         waitq_del(&p->many[i]);
 }
 
-struct file *park_file(struct task *t) { return t->call.again ? t->call.parked.file : NULL; }
+struct file *park_file(struct task *t) {
+    if (t->worker && t->worker->file)
+        return t->worker->file;
+    return t->call.again ? t->call.parked.file : NULL;
+}
 
 void park_end(struct task *t) {
     struct call *c = &t->call;

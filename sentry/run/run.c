@@ -19,6 +19,7 @@
 #include "sentry/run/impl.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/run/worker.h"
 #include "sentry/seccomp/seccomp.h"
 #include "sentry/signal/signal.h"
 #include "sentry/strace/strace.h"
@@ -90,7 +91,7 @@ static void flush(struct task *t) {
 
 // The one place where a call ends: first what it waits on, then what it holds. What a handler finds in the
 // next call is zero, or rubbish where a sanitizer or a debugger looks.
-static void call_end(struct task *t) {
+void call_end(struct task *t) {
     struct call *c = &t->call;
     park_end(t);
     if (c->cleanup) {
@@ -548,7 +549,9 @@ void run_first_exec(struct task *t) {
 void run_ready(struct kernel *k) {
     for (struct task *t; send_due(k), (t = ready_pop());) {
         if (claim(t, TASK_READY)) {
-            if (t->in_stop) {
+            if (t->worker) {
+                worker_go_on(t->worker);
+            } else if (t->in_stop) {
                 continue_after_stop(t);
             } else {
                 t->call.again = true;

@@ -6,6 +6,7 @@
 // (task_notify). The flag task->sigpending is set by anyone and cleared by the task itself alone, in
 // signal_recalc().
 #include "abi/caps.h"
+#include "fs/landlock.h"
 #include "sentry/fd/signalfd.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/pgroup.h"
@@ -14,6 +15,7 @@
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/run/worker.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/posix_timers.h"
 
@@ -167,7 +169,7 @@ bool signal_post_timer(struct tgroup *g, struct task *t, struct sigentry *e) {
 }
 
 int signal_send_task(struct task *t, int sig, const struct linux_siginfo *info) {
-    return post(t->tg, t, sig, info);
+    return post(t->tg, t->worker ? NULL : t, sig, info);  // what a worker does, its process has done
 }
 
 void signal_send_self(struct task *t, int sig) {
@@ -216,6 +218,8 @@ bool signal_ignored(struct task *t, int sig) {
 
 bool signal_dying_slow(struct task *t) {
     struct tgroup *g = t->tg;
+    if (t->worker)
+        return worker_dying(t->worker);
     if (atomic_load(&t->killed))
         return true;
     LOCKED(&g->sig_lock);
@@ -229,7 +233,11 @@ bool signal_dying_slow(struct task *t) {
 
 bool signal_may_send(struct task *from, struct tgroup *to, int sig) {
     const struct cred *mine = from->cred, *its = to->leader ? to->leader->cred : NULL;
-    if (from->tg == to || cred_ns_capable(mine, its ? its->user : NULL, LINUX_CAP_KILL))
+    if (from->tg == to)
+        return true;
+    if (landlock_is_scoped(mine->landlock, its ? its->landlock : NULL, LINUX_LANDLOCK_SCOPE_SIGNAL))
+        return false;
+    if (cred_ns_capable(mine, its ? its->user : NULL, LINUX_CAP_KILL))
         return true;
     if (its && (mine->euid == its->suid || mine->euid == its->uid || mine->uid == its->suid ||
                 mine->uid == its->uid))

@@ -330,6 +330,12 @@ static uint64_t inet_queued(struct socket *s, bool out) {
     return out ? unsent : in;
 }
 
+// Of a stream; what else there is is sent at once.
+static uint64_t inet_unsent(struct socket *s) {
+    struct ns_tcp_info info;
+    return ns_tcp_info(isock(s)->ns, &info) < 0 ? 0 : info.unsent;
+}
+
 static int inet_at_mark(struct socket *s) {
     return inet_is_stream(s) ? ns_at_mark(isock(s)->ns) : -LINUX_ENOTTY;
 }
@@ -354,6 +360,7 @@ static const struct socket_ops inet_ops = {
     .shutdown = inet_shutdown,
     .poll = inet_poll,
     .queued = inet_queued,
+    .unsent = inet_unsent,
     .at_mark = inet_at_mark,
     .get_error = inet_get_error,
     .listening = inet_listening,

@@ -21,6 +21,8 @@ struct inet_sock {
     struct lock rx;
     // [rx] owned: a datagram that is not whole yet, MSG_MORE and UDP_CORK; NULL: none
     struct inet_cork *_Atomic cork;
+    struct linux_in6_pktinfo sticky;  // [rx] IPV6_PKTINFO: where datagrams go and come from ...
+    _Atomic bool has_sticky;          // ... when it says anything
     _Atomic int phase;   // enum inet_phase
     _Atomic bool listening;
     _Atomic int kept[INET_KEPT];  // options that live here: inet_kept.h
@@ -70,6 +72,9 @@ void inet_zerocopy_done(struct inet_sock *i);
 
 // ---- Control messages (inet_cmsg.c) -----------------------------------------------------------------------
 int inet_control(struct socket *s, struct sock_msg *m, int level, int type, const void *data, size_t len);
+// What goes along with a datagram that nobody asked anything of.
+void inet_extra_init(struct inet_sock *i, struct ns_extra *x);
+int inet_set_sticky(struct inet_sock *i, const void *buf, uint32_t len);
 int inet_tell(struct socket *s, const struct sock_msg *m, struct sock_cmsg_sink *o);
 
 // ---- Options (inet_opt.c) ---------------------------------------------------------------------------------

@@ -42,6 +42,31 @@ static int pktinfo6(struct ns_extra *x, const void *data, size_t len) {
     return 0;
 }
 
+void inet_extra_init(struct inet_sock *i, struct ns_extra *x) {
+    *x = (struct ns_extra){.ttl = -1, .tos = -1};
+    if (!atomic_load(&i->has_sticky))
+        return;
+    LOCKED(&i->rx);
+    x->netif = (uint32_t)i->sticky.ipi6_ifindex;
+    memcpy(x->local.ip.b, i->sticky.ipi6_addr, sizeof x->local.ip.b);
+}
+
+// IPV6_PKTINFO of a socket, RFC 3542 6.7: until it is set to nothing.
+int inet_set_sticky(struct inet_sock *i, const void *buf, uint32_t len) {
+    static const struct linux_in6_pktinfo none;
+    struct linux_in6_pktinfo p;
+    int bound = socket_opt(&i->s, LINUX_SO_BINDTODEVICE);
+    if (len < sizeof p)
+        return -LINUX_EINVAL;
+    memcpy(&p, buf, sizeof p);
+    if (p.ipi6_ifindex < 0 || (bound && p.ipi6_ifindex && bound != p.ipi6_ifindex))
+        return -LINUX_EINVAL;
+    LOCKED(&i->rx);
+    i->sticky = p;
+    atomic_store(&i->has_sticky, memcmp(&p, &none, sizeof p) != 0);
+    return 0;
+}
+
 // A number from `least` to 255 for *to.
 static int small(int *to, int least, const void *data, size_t len) {
     int v = 0;
@@ -89,7 +114,7 @@ int inet_control(struct socket *s, struct sock_msg *m, int level, int type, cons
     if (inet_is_stream(s))
         return 0;
     if (!m->has_extra)
-        m->extra = (struct ns_extra){.ttl = -1, .tos = -1};
+        inet_extra_init(isock(s), &m->extra);
     m->has_extra = true;
     if (level == LINUX_SOL_IP)
         return ask_ip(&m->extra, type, data, len);
@@ -162,6 +187,8 @@ static int put_ip(struct inet_sock *i, const struct ns_extra *x, struct sock_cms
         uint8_t tos = (uint8_t)x->tos;
         err = o->put(o, LINUX_SOL_IP, LINUX_IP_TOS, &tos, sizeof tos);
     }
+    if (err == 0 && inet_kept(i, KEPT_FRAGSIZE) && x->frag)
+        err = put_int(o, LINUX_SOL_IP, LINUX_IP_RECVFRAGSIZE, (int)x->frag);
     if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR))
         return err;
     struct linux_sockaddr_in in = {.sin_family = LINUX_AF_INET, .sin_port = swap16(x->local.port)};
@@ -177,6 +204,8 @@ static int put_ipv6(struct inet_sock *i, const struct ns_extra *x, struct sock_c
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_HOPLIMIT, x->ttl);
     if (err == 0 && inet_kept(i, KEPT_TCLASS6))
         err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_TCLASS, x->tos);
+    if (err == 0 && inet_kept(i, KEPT_FRAGSIZE6) && x->frag)
+        err = put_int(o, LINUX_SOL_IPV6, LINUX_IPV6_RECVFRAGSIZE, (int)x->frag);
     if (err < 0 || !inet_kept(i, KEPT_ORIGDSTADDR6))
         return err;
     struct linux_sockaddr_in6 in6 = {.sin6_family = LINUX_AF_INET6, .sin6_port = swap16(x->local.port)};

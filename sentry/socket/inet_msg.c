@@ -117,6 +117,10 @@ static int64_t send_datagram(struct inet_sock *i, struct sock_msg *m) {
         return -LINUX_EOPNOTSUPP;
     if (n >= UIO_BOUNCE)
         return -LINUX_EMSGSIZE;
+    if (!m->has_extra && atomic_load(&i->has_sticky) && !(m->addr && ns_ip_is4(&to.ip))) {
+        inet_extra_init(i, &m->extra);
+        m->has_extra = true;
+    }
     int64_t got = buf ? uio_from(m->u, buf, n) : -LINUX_ENOBUFS;
     if (got < 0)
         return got;

@@ -172,16 +172,25 @@ static int source_request(uint32_t len, uint32_t least) {
 }
 
 // IP_UNICAST_IF: 0, or the number of a link, in the network's order.
-static int unicast_if(struct inet_sock *i, enum inet_kept which, const void *buf, uint32_t len) {
+static int unicast_if(struct inet_sock *i, enum ns_option which, const void *buf, uint32_t len) {
     struct netif *nif;
     uint32_t index;
     if (len != sizeof index)
         return -LINUX_EINVAL;
     memcpy(&index, buf, sizeof index);
-    if (index && find_netif(i, (int32_t)__builtin_bswap32(index), NULL, &nif) < 0)
+    index = __builtin_bswap32(index);
+    NETDEV_LOCKED(hub_of(i));
+    if (index && find_netif(i, (int32_t)index, NULL, &nif) < 0)
         return -LINUX_EADDRNOTAVAIL;
-    atomic_store(&i->kept[which], (int)index);
-    return 0;
+    if (index && socket_opt(&i->s, LINUX_SO_BINDTODEVICE))  // one of both, as on Linux
+        return -LINUX_EINVAL;
+    return ns_set_option(i->ns, which, (int)index);
+}
+
+static int get_unicast_if(struct inet_sock *i, enum ns_option which, int *v) {
+    int err = ns_get_option(i->ns, which, v);
+    *v = (int)__builtin_bswap32((uint32_t)*v);
+    return err;
 }
 
 // The lowest port in the lower half, the highest in the upper; 0: the system's.
@@ -193,8 +202,7 @@ static int port_range(struct inet_sock *i, const void *buf, uint32_t len) {
     uint32_t low = v & 0xffff, high = v >> 16;
     if (low && high && low > high)
         return -LINUX_EINVAL;
-    atomic_store(&i->kept[KEPT_PORT_RANGE], (int)v);
-    return 0;
+    return ns_set_option(i->ns, NS_OPT_PORT_RANGE, (int)v);
 }
 
 // IP_OPTIONS. LIMIT: none are sent; but for those that end the list (0) they are EINVAL.
@@ -292,7 +300,7 @@ static int set_ip(struct inet_sock *i, struct task *t, int name, const void *buf
     case LINUX_MCAST_MSFILTER:
         return source_request(len, 144);
     case LINUX_IP_UNICAST_IF:
-        return unicast_if(i, KEPT_UNICAST_IF, buf, len);
+        return unicast_if(i, NS_OPT_UNICAST_IF, buf, len);
     case LINUX_IP_LOCAL_PORT_RANGE:
         return port_range(i, buf, len);
     case LINUX_IP_OPTIONS:
@@ -336,8 +344,10 @@ static int set_ipv6(struct inet_sock *i, int name, const void *buf, uint32_t len
         return source_request(len, 264);
     case LINUX_MCAST_MSFILTER:
         return source_request(len, 144);
+    case LINUX_IPV6_PKTINFO:
+        return inet_set_sticky(i, buf, len);
     case LINUX_IPV6_UNICAST_IF:
-        return unicast_if(i, KEPT_UNICAST_IF6, buf, len);
+        return unicast_if(i, NS_OPT_UNICAST_IF6, buf, len);
     case LINUX_IPV6_HOPOPTS:  // LIMIT: extension headers of IPv6 can be taken away, and none be set
     case LINUX_IPV6_RTHDRDSTOPTS:
     case LINUX_IPV6_RTHDR:
@@ -412,11 +422,9 @@ static int get_ip_int(struct inet_sock *i, int name, int *v) {
     case LINUX_IP_MTU:
         return get_mtu(i, v);
     case LINUX_IP_UNICAST_IF:
-        *v = inet_kept(i, KEPT_UNICAST_IF);
-        return 0;
+        return get_unicast_if(i, NS_OPT_UNICAST_IF, v);
     case LINUX_IP_LOCAL_PORT_RANGE:
-        *v = inet_kept(i, KEPT_PORT_RANGE);
-        return 0;
+        return ns_get_option(i->ns, NS_OPT_PORT_RANGE, v);
     case LINUX_IP_TRANSPARENT:
     case LINUX_IP_ROUTER_ALERT:
         *v = 0;
@@ -463,8 +471,7 @@ static int get_int(struct inet_sock *i, int level, int name, int *v) {
         *v = inet_kept(i, KEPT_GROUP_IF);
         return 0;
     case LINUX_IPV6_UNICAST_IF:
-        *v = inet_kept(i, KEPT_UNICAST_IF6);
-        return 0;
+        return get_unicast_if(i, NS_OPT_UNICAST_IF6, v);
     case LINUX_IPV6_TRANSPARENT:
         *v = 0;
         return 0;

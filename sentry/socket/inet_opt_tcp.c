@@ -58,13 +58,10 @@ static int set_tcp_int(struct inet_sock *i, int name, int v) {
     case LINUX_TCP_MAXSEG:
         return ns_set_option(i->ns, NS_OPT_TCP_MAXSEG, v);
     case LINUX_TCP_LINGER2:
-        if (v > 120)
-            v = 120;
-        atomic_store(&i->kept[KEPT_LINGER2], v < 0 ? -1 : v);
-        return 0;
+        v = v > 120 ? 120 : v;
+        return ns_set_option(i->ns, NS_OPT_TCP_LINGER2, v < 0 ? -1 : v);
     case LINUX_TCP_DEFER_ACCEPT:
-        atomic_store(&i->kept[KEPT_DEFER_ACCEPT], tries_of(v));
-        return 0;
+        return ns_set_option(i->ns, NS_OPT_TCP_DEFER_ACCEPT, tries_of(v));
     case LINUX_TCP_FASTOPEN: {
         int most = atomic_load(&i->s.net->inet.somaxconn);
         if (v < 0 || atomic_load(&i->phase) != INET_IDLE)
@@ -84,8 +81,7 @@ static int set_tcp_int(struct inet_sock *i, int name, int v) {
     case LINUX_TCP_WINDOW_CLAMP:
         if (v == 0 && !tcp_is_closed(i))
             return -LINUX_EINVAL;
-        atomic_store(&i->kept[KEPT_WINDOW_CLAMP], v && v < 1152 ? 1152 : v);
-        return 0;
+        return ns_set_option(i->ns, NS_OPT_TCP_WINDOW_CLAMP, v && v < 1152 ? 1152 : v);
     case LINUX_TCP_FASTOPEN_CONNECT:
         return v == 0 || v == 1 ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
     default:
@@ -108,14 +104,15 @@ static int get_tcp_int(struct inet_sock *i, int name, int *v) {
         return 0;
     }
     case LINUX_TCP_LINGER2:
-        *v = inet_kept(i, KEPT_LINGER2) ? inet_kept(i, KEPT_LINGER2) : 60;
+        ns_get_option(i->ns, NS_OPT_TCP_LINGER2, v);
+        *v = *v ? *v : 60;
         return 0;
     case LINUX_TCP_DEFER_ACCEPT:
-        *v = seconds_of(inet_kept(i, KEPT_DEFER_ACCEPT));
+        ns_get_option(i->ns, NS_OPT_TCP_DEFER_ACCEPT, v);
+        *v = seconds_of(*v);
         return 0;
     case LINUX_TCP_WINDOW_CLAMP:
-        *v = inet_kept(i, KEPT_WINDOW_CLAMP);
-        return 0;
+        return ns_get_option(i->ns, NS_OPT_TCP_WINDOW_CLAMP, v);
     case LINUX_TCP_FASTOPEN:
         *v = inet_kept(i, KEPT_FASTOPEN);
         return 0;
@@ -196,8 +193,9 @@ int inet_get_tcp(struct inet_sock *i, int name, void *buf, uint32_t *len) {
         return get_info(i, buf, len);
     case LINUX_TCP_CONGESTION:
         return get_congestion(i, buf, len);
-    case LINUX_TCP_ULP:
     case LINUX_TCP_SAVED_SYN:
+        return ns_take_syn(i->ns, buf, len);
+    case LINUX_TCP_ULP:
     case LINUX_TCP_CC_INFO:
         *len = 0;  // there is none
         return 0;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Netlink sockets, netlink(7): their life, port numbers, options and queue. The protocols are NETLINK_ROUTE,
-// NETLINK_SOCK_DIAG and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into the asker's own
-// queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of their group. A
-// long list (a "dump") is told part by part, as the queue is read. A queue is bounded by SO_RCVBUF, counting
-// what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// NETLINK_SOCK_DIAG, NETLINK_NETFILTER and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into
+// the asker's own queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of
+// their group. A long list (a "dump") is told part by part, as the queue is read. A queue is bounded by
+// SO_RCVBUF, counting what a message costs, and all together as those of unix sockets are; what does not fit
+// is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; inside the namespace's where a group is told (lock_nested).
 // LIMIT: other protocols, NETLINK_AUDIT too, are EPROTONOSUPPORT.
 // Programs cannot send to each other: EPERM, or ECONNREFUSED for those who may.
 #include "abi/caps.h"
+#include "abi/nfnetlink.h"
 #include "abi/poll.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -23,6 +25,7 @@
 #include "sentry/run/run.h"
 #include "sentry/proc/pid_ns.h"
 #include "sentry/socket/netlink.h"
+#include "sentry/socket/net_ns.h"
 #include "sentry/socket/socket.h"
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +141,7 @@ static int netlink_connect(struct socket *s, struct task *t, const struct sock_a
     int err = unspec ? 0 : check_addr(a);
     if (err < 0)
         return err;
-    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if (!unspec && (a->nl.nl_groups || a->nl.nl_pid) && !net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     if (!unspec)
         bound_port(n, t);
@@ -164,26 +167,43 @@ static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
 }
 
 // ---- The queue --------------------------------------------------------------------------------------------
-static bool has_room(struct nl_sock *n) { return n->cost < (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF); }
+// NULL: the queue is full, or all queues of the sandbox are, or there is no memory.
+static struct nl_msg *msg_new(struct nl_sock *n, size_t bytes) {
+    size_t cost = bytes + MSG_COST;
+    if (n->cost >= (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF) || !queue_charge(n->s.net->un, cost))
+        return NULL;
+    struct nl_msg *m = xcalloc(1, sizeof *m + bytes);
+    if (!m) {
+        queue_uncharge(n->s.net->un, cost);
+        return NULL;
+    }
+    m->len = bytes;
+    n->cost += cost;
+    return m;
+}
+static void msg_free(struct nl_sock *n, struct nl_msg *m) {
+    n->cost -= m->len + MSG_COST;
+    queue_uncharge(n->s.net->un, m->len + MSG_COST);
+    list_del(&m->link);
+    free(m);
+}
 
 // n->lock is held. What does not fit is lost.
 static void enqueue(struct nl_sock *n, uint32_t group, const void *msg, size_t len, const void *more,
                     size_t more_len) {
     size_t all = len + NL_ALIGN(more_len);
-    struct nl_msg *m = has_room(n) ? xcalloc(1, sizeof *m + all) : NULL;
+    struct nl_msg *m = msg_new(n, all);
     if (!m) {
         if (!(n->options & 1u << LINUX_NETLINK_NO_ENOBUFS))
             n->err = LINUX_ENOBUFS;
         waitq_wake(&n->wait, LINUX_POLLERR);
         return;
     }
-    m->len = all;
     m->group = group;
     memcpy(m->data, msg, len);
     if (more_len)
         memcpy(m->data + len, more, more_len);
     list_add_tail(&n->msgs, &m->link);
-    n->cost += m->len + MSG_COST;
     waitq_wake(&n->wait, LINUX_POLLIN);
 }
 void netlink_deliver(struct socket *s, const void *msg, size_t len) {
@@ -192,6 +212,20 @@ void netlink_deliver(struct socket *s, const void *msg, size_t len) {
     enqueue(n, 0, msg, len, NULL, 0);
 }
 
+// One object alone is longer than a part: a rule of many expressions.
+static void pump_long(struct nl_sock *n) {
+    struct nl_buf b = {.p = xcalloc(1, RTNL_LONG), .cap = RTNL_LONG};
+    if (b.p)
+        rtnl_dump_part(&n->dump, &b);
+    if (!b.len) {  // it does not even fit there: the dump ends without a word, and the reader hears ENOBUFS
+        n->dump.running = false;
+        n->err = LINUX_ENOBUFS;
+        waitq_wake(&n->wait, LINUX_POLLERR);
+    } else {
+        enqueue(n, 0, b.p, b.len, NULL, 0);
+    }
+    free(b.p);
+}
 // The next part of a dump, if there is one and half of the queue is free. n->lock is held.
 static void pump(struct nl_sock *n) {
     _Alignas(4) uint8_t buf[RTNL_CHUNK];
@@ -199,7 +233,10 @@ static void pump(struct nl_sock *n) {
     if (!n->dump.running || n->cost > (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF) / 2)
         return;
     rtnl_dump_part(&n->dump, &b);
-    enqueue(n, 0, b.p, b.len, NULL, 0);
+    if (b.len || !n->dump.running)
+        enqueue(n, 0, b.p, b.len, NULL, 0);
+    else
+        pump_long(n);
 }
 static void reply(struct rtnl_out *o, const void *msg, size_t len, const void *more, size_t more_len) {
     enqueue(container_of(o, struct answers, out)->n, 0, msg, len, more, more_len);
@@ -322,7 +359,7 @@ static int destination(struct nl_sock *n, struct task *t, const struct sock_addr
         pid = n->peer;
         groups = n->peer_groups;
     }
-    if ((pid || groups) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+    if ((pid || groups) && !net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN))
         return -LINUX_EPERM;
     return pid ? -LINUX_ECONNREFUSED : 0;  // a group's members get nothing, and the kernel the message
 }
@@ -332,6 +369,8 @@ static enum rtnl_kind kind_of(int protocol) {
         return RTNL_DIAG;
     case LINUX_NETLINK_GENERIC:
         return RTNL_GENERIC;
+    case LINUX_NETLINK_NETFILTER:
+        return RTNL_NETFILTER;
     default:
         return RTNL_ROUTE;
     }
@@ -344,6 +383,7 @@ static void receive(struct nl_sock *n, struct task *t, const void *buf, size_t l
     a.out.netns = netns;
     list_init(&a.news);
     a.out.net = &n->s.net->inet.links.source;
+    a.out.stack = n->s.net->inet.stack;
     a.out.portid = bound_port(n, t);
     a.out.admin = n->admin && net_ns_capable(t, n->s.net, LINUX_CAP_NET_ADMIN);
     {
@@ -391,9 +431,7 @@ static int64_t take(struct nl_sock *n, struct nl_msg *msg, struct sock_msg *m) {
             .len = sizeof m->addr->nl,
             .nl = {.nl_family = LINUX_AF_NETLINK, .nl_groups = msg->group ? 1u << (msg->group - 1) % 32 : 0}};
     if (!(m->flags & LINUX_MSG_PEEK)) {
-        list_del(&msg->link);
-        n->cost -= msg->len + MSG_COST;
-        free(msg);
+        msg_free(n, msg);
         pump(n);
     }
     return r;
@@ -512,11 +550,8 @@ static void netlink_close(struct socket *s) {
             rb_erase(&ns_of(n)->ports, &n->by_port);
         list_del(&n->all);
     }
-    while (!list_empty(&n->msgs)) {
-        struct nl_msg *m = list_first(&n->msgs, struct nl_msg, link);
-        list_del(&m->link);
-        free(m);
-    }
+    while (!list_empty(&n->msgs))
+        msg_free(n, list_first(&n->msgs, struct nl_msg, link));
     waitq_destroy(&n->wait);
     lock_destroy(&n->lock);
     socket_done(&n->s);
@@ -540,11 +575,15 @@ static const struct socket_ops netlink_ops = {
     .close = netlink_close,
 };
 
+static const bool served[] = {[LINUX_NETLINK_ROUTE] = true,
+                              [LINUX_NETLINK_SOCK_DIAG] = true,
+                              [LINUX_NETLINK_NETFILTER] = true,
+                              [LINUX_NETLINK_KOBJECT_UEVENT] = true,
+                              [LINUX_NETLINK_GENERIC] = true};
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG &&
-        protocol != LINUX_NETLINK_GENERIC && protocol != LINUX_NETLINK_KOBJECT_UEVENT)
+    if ((unsigned)protocol >= sizeof served || !served[protocol])
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)

@@ -148,19 +148,19 @@ static int set_int(struct socket *s, struct task *t, int name, int v) {
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_ADMIN_INT:
-        if (!task_capable(t, LINUX_CAP_NET_ADMIN))
+        if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
             return refuse_admin(name, v);
         atomic_store(&s->opts[name], name == LINUX_SO_DEBUG ? v != 0 : v);
         return 0;
     case OPT_INT:
-        if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !task_capable(t, LINUX_CAP_NET_ADMIN))
+        if (name == LINUX_SO_PRIORITY && (v < 0 || v > 6) && !net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
         if (name == LINUX_SO_RCVLOWAT)
             v = low_water(s, v);
         atomic_store(&s->opts[name], v);
         return 0;
     case OPT_BUF_FORCE:
-        if (!task_capable(t, LINUX_CAP_NET_ADMIN))
+        if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))
             return -LINUX_EPERM;
         set_buffer(s, name, v, true);
         return 0;
@@ -212,15 +212,11 @@ static int lock_filter(struct socket *s, int v) {
     return 0;
 }
 
-// LIMIT: SO_BINDTODEVICE and SO_BINDTOIFINDEX are kept and have no effect: there is one link.
 static int bind_to_index(struct socket *s, struct task *t, int32_t index) {
-    struct net_link l;
     if (index < 0)
         return -LINUX_EINVAL;
-    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !task_capable(t, LINUX_CAP_NET_RAW))
+    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !net_ns_capable(t, s->net, LINUX_CAP_NET_RAW))
         return -LINUX_EPERM;
-    if (index && !net_link_by_index(&s->net->inet.links.source, index, &l))
-        return -LINUX_ENODEV;
     atomic_store(&s->opts[LINUX_SO_BINDTODEVICE], index);
     return 0;
 }
@@ -232,7 +228,7 @@ static int bind_to_device(struct socket *s, struct task *t, const void *buf, uin
     memcpy(name, buf, len < sizeof name ? len : sizeof name - 1);
     if (name[0] && !net_link_by_name(&s->net->inet.links.source, name, &l))
         return -LINUX_ENODEV;
-    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !task_capable(t, LINUX_CAP_NET_RAW))
+    if (socket_opt(s, LINUX_SO_BINDTODEVICE) && !net_ns_capable(t, s->net, LINUX_CAP_NET_RAW))
         return -LINUX_EPERM;
     atomic_store(&s->opts[LINUX_SO_BINDTODEVICE], l.index);
     return 0;

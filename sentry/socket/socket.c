@@ -70,6 +70,13 @@ static int64_t sock_ioctl(struct file *f, unsigned cmd, uint64_t arg, struct uac
         int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
         return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
     }
+    case LINUX_SIOCOUTQNSD: {
+        uint64_t n = s->ops->unsent ? s->ops->unsent(s) : 0;
+        int32_t v = n > INT32_MAX ? INT32_MAX : (int32_t)n;
+        if (!s->ops->unsent)
+            return -LINUX_ENOTTY;
+        return s->ops->listening(s) ? -LINUX_EINVAL : ua->out(ua, uaddr(arg), &v, sizeof v);
+    }
     case LINUX_SIOCATMARK: {
         int32_t v = s->ops->at_mark ? s->ops->at_mark(s) : -LINUX_ENOTTY;
         return v < 0 ? v : ua->out(ua, uaddr(arg), &v, sizeof v);

@@ -89,6 +89,7 @@ struct socket_ops {
     int (*shutdown)(struct socket *s, int how);
     uint32_t (*poll)(struct socket *s, struct waiter *w);
     uint64_t (*queued)(struct socket *s, bool out);        // FIONREAD, SIOCOUTQ. NULL: ENOTTY
+    uint64_t (*unsent)(struct socket *s);                  // SIOCOUTQNSD. NULL: ENOTTY
     int (*at_mark)(struct socket *s);                      // SIOCATMARK: 0, 1, -LINUX_E*. NULL: ENOTTY
     int (*get_error)(struct socket *s);                    // SO_ERROR: positive, and forgets it
     bool (*listening)(struct socket *s);
@@ -141,6 +142,10 @@ int socket_setopt(struct file *f, struct task *t, int name, const void *buf, uin
 // -LINUX_ERANGE: *len says how much room it takes.
 int socket_peer_groups(struct socket *s, void *buf, uint32_t *len);
 int socket_peer_pidfd(struct socket *s, void *buf, uint32_t *len);
+
+// May t bind s to, or connect it to, that address (LINUX_LANDLOCK_ACCESS_NET_*)? 0, EACCES; EINVAL and
+// EAFNOSUPPORT of addresses that the check has to read.
+int socket_landlock(const struct task *t, const struct socket *s, const struct sock_addr *a, uint64_t access);
 
 // New sockets of a family, type and protocol checked: 0 or -LINUX_E*.
 int unix_socket(struct task *t, int type, int protocol, struct socket **out);

@@ -9,11 +9,13 @@
 // Locks: the namespace's (RANK_OBJECT) for everything that involves two sockets or a name: connecting,
 // accepting, closing. A socket's own lock (inside it, lock_nested) for its queue and for what sending and
 // receiving look at. No file is put with either held.
+#include "fs/landlock.h"
 #include "sentry/socket/unix.h"
 #include "abi/poll.h"
 #include "base/fault.h"
 #include "fs/vfs.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ void unix_put(struct unix_sock *u) {
     if (!u || !ref_put(&u->refs))
         return;
     unix_name_put(u->name);
+    landlock_put(u->landlock);
     sock_who_put(&u->who);
     sock_who_put(&u->peer_who);
     waitq_destroy(&u->wait);
@@ -40,7 +43,7 @@ void unix_put(struct unix_sock *u) {
     free(u);
 }
 // ---- New sockets ------------------------------------------------------------------------------------------
-static struct unix_sock *sock_new(struct net_ns *net, int type) {
+static struct unix_sock *sock_new(const struct task *t, struct net_ns *net, int type) {
     struct unix_sock *u = znew(struct unix_sock);
     if (!u)
         return NULL;
@@ -58,6 +61,7 @@ static struct unix_sock *sock_new(struct net_ns *net, int type) {
     list_init(&u->flying_link);
     list_init(&u->gc_link);
     u->who = u->peer_who = SOCK_NOBODY;
+    u->landlock = landlock_get(t->cred->landlock);
     atomic_store(&u->s.opts[LINUX_SO_PASSRIGHTS], 1);
     LOCKED(&unix_ns(u)->lock);
     list_add_tail(&unix_ns(u)->sockets, &u->all);
@@ -76,7 +80,7 @@ static int check_type(int *type, int protocol) {
 
 int unix_socket(struct task *t, int type, int protocol, struct socket **out) {
     int err = check_type(&type, protocol);
-    struct unix_sock *u = err ? NULL : sock_new(task_net(t), type);
+    struct unix_sock *u = err ? NULL : sock_new(t, task_net(t), type);
     if (!u)
         return err ? err : -LINUX_ENOMEM;
     *out = &u->s;
@@ -102,7 +106,7 @@ int unix_pair(struct task *t, int type, int protocol, struct socket *out[2]) {
     if (err < 0)
         return err;
     struct net_ns *net = task_net(t);
-    struct unix_sock *a = sock_new(net, type), *b = a ? sock_new(net, type) : NULL;
+    struct unix_sock *a = sock_new(t, net, type), *b = a ? sock_new(t, net, type) : NULL;
     if (!b) {
         if (a)
             unix_ops.close(&a->s);
@@ -204,7 +208,7 @@ static int connect_stream(struct unix_sock *u, struct task *t, const struct sock
     int err = unix_find(t, a, u->s.type, &to);
     if (err < 0)
         return err;
-    struct unix_sock *n = sock_new(u->s.net, u->s.type);
+    struct unix_sock *n = sock_new(t, u->s.net, u->s.type);
     if (!n) {
         unix_put(to);
         return -LINUX_ENOMEM;

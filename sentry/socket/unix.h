@@ -51,6 +51,7 @@ struct unix_sock {
     struct list client_link;  // [u] ... by this
     struct sock_who who;       // [u] the one who listens or made the pair, for the peer's SO_PEERCRED
     struct sock_who peer_who;  // [u]
+    struct landlock_domain *landlock;  // [c] owned: of who made it
     struct unix_name *name;   // [ul] owned
     struct list name_link;    // [u] in the table of abstract names
     struct path path;         // [u] owned: the bound inode's

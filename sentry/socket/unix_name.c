@@ -2,9 +2,11 @@
 // Names of unix sockets: addresses in their stored form, the table of abstract names, and sockets bound to an
 // inode of the file system. Called by unix.c and, for the target of a datagram, by unix_queue.c. Locks: see
 // unix.c.
+#include "fs/landlock.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "sentry/kernel.h"
+#include "sentry/proc/cred.h"
 #include "sentry/proc/nsproxy.h"
 #include "sentry/proc/fs_ctx.h"
 #include "sentry/socket/unix.h"
@@ -100,10 +102,13 @@ int unix_find(struct task *t, const struct sock_addr *a, int type, struct unix_s
         if (err < 0)
             return err;
     }
-    if ((*out)->s.type == type)
-        return 0;
-    unix_put(*out);
-    return -LINUX_EPROTOTYPE;
+    err = (*out)->s.type == type ? 0 : -LINUX_EPROTOTYPE;
+    if (err == 0 && is_abstract(&addr) &&
+        landlock_is_scoped(t->cred->landlock, (*out)->landlock, LINUX_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET))
+        err = -LINUX_EPERM;
+    if (err < 0)
+        unix_put(*out);
+    return err;
 }
 
 // ---- bind -------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ int at_walk_from(const struct vfs_ctx *ctx, const struct at_path *p, unsigned wa
 
 int at_walk(struct task *t, const struct vfs_ctx *ctx, int dirfd, uaddr_t name, unsigned flags,
             unsigned allowed, struct path *out) {
-    if (flags & ~(allowed | LINUX_AT_NO_AUTOMOUNT))
+    if (flags & ~allowed)
         return -LINUX_EINVAL;
     bool empty = flags & LINUX_AT_EMPTY_PATH;
     bool follow = allowed & LINUX_AT_SYMLINK_FOLLOW ? flags & LINUX_AT_SYMLINK_FOLLOW

@@ -8,6 +8,7 @@
 struct task;
 
 bool may_mount(struct task *t);                        // over the namespace of mounts that it is in
+bool may_change_mounts(struct task *t);                // ... and no landlock ruleset is in the way
 bool may_mount_over(void *task, const struct ns *ns);  // ... over that one
 unsigned mount_flags_of_attr(uint64_t attr);           // MOUNT_ATTR_* but those of times, as LINUX_MS_*
 uint64_t mount_attr_of_flags(unsigned flags);

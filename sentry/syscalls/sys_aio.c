@@ -3,6 +3,7 @@
 // the thread that submits it, as Linux does with files that go by its page cache; so there is nothing to
 // cancel.
 // LIMIT: IOCB_CMD_POLL is EINVAL, as on Linux before 4.19; a submission that would block waits.
+#include "abi/uio.h"
 #include "abi/mman.h"
 #include "abi/poll.h"
 #include "base/cleanup.h"
@@ -52,7 +53,11 @@ int64_t sys_io_setup(struct task *t, const struct sysargs *a) {
         return mm_op_done(t);
     if (copy_in_obj(t, &id, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
-    if (id || !arg_u32(a, 0) || arg_u32(a, 0) > AIO_MAX_NR)
+    if (id || !arg_u32(a, 0))
+        return -LINUX_EINVAL;
+    if (arg_u32(a, 0) == 1u << 31)  // Linux doubles it, in 32 bits: none
+        return -LINUX_EAGAIN;
+    if (arg_u32(a, 0) > AIO_MAX_NR)
         return -LINUX_EINVAL;
     int64_t r = mm_op_begin(t);
     return r ? r : mm_op_finish(t, setup(t, arg_u32(a, 0), arg_ptr(a, 1)));
@@ -104,15 +109,17 @@ static int64_t transfer(struct task *t, const struct request *r, bool write, boo
     uaddr_t buf = uaddr(r->cb.aio_buf);
     if (!(r->file->mode & (write ? FMODE_WRITE : FMODE_READ)))
         return -LINUX_EBADF;
-    if (r->cb.aio_rw_flags)
-        return -LINUX_EOPNOTSUPP;
-    int err =
-        vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
+    int flags = (int)r->cb.aio_rw_flags;
+    int err = rwf_check(r->file, flags, write);
     if (err < 0)
         return err;
+    err = vector ? uio_user_iov(&u, t, buf, r->cb.aio_nbytes) : uio_user_buf(&u, t, buf, r->cb.aio_nbytes);
+    if (err < 0)
+        return err;
+    u.u.flags = flags;
     *res = r->cb.aio_offset < 0 ? -LINUX_EINVAL : move(t, r, &u.u, write);
     uio_user_done(&u);
-    if (*res != -LINUX_EAGAIN)
+    if (*res != -LINUX_EAGAIN || (flags & LINUX_RWF_NOWAIT))
         return 0;
     int64_t w = park_file_result(t, r->file, write ? LINUX_POLLOUT : LINUX_POLLIN, *res);
     return w == -LINUX_EAGAIN ? 0 : w;
@@ -163,14 +170,6 @@ static int64_t prepare(struct task *t, struct request *r) {
     return copy_out_obj(t, at, &key) < 0 ? -LINUX_EFAULT : 0;
 }
 
-static void tell(struct task *t, struct file *eventfd) {
-    uint64_t one = 1;
-    struct uio_kernel u;
-    TASK_VFS_CTX(t, ctx);
-    uio_kernel_init(&u, &one, sizeof one);
-    vfs_write(&ctx, eventfd, &u.u);
-}
-
 static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
     struct request r __attribute__((cleanup(request_end))) = {.at = at};
     int64_t res, err = prepare(t, &r);
@@ -187,7 +186,7 @@ static int64_t submit_one(struct task *t, struct aio_ctx *c, uint64_t at) {
         res = write_result(t, r.file, 0, res);
     aio_done(c, &(struct linux_io_event){.data = r.cb.aio_data, .obj = at, .res = res});
     if (r.tell)
-        tell(t, r.tell);
+        eventfd_signal(r.tell);
     return 0;
 }
 
@@ -238,10 +237,10 @@ static int64_t wait_begin(struct task *t, const struct sysargs *a) {
     uaddr_t timeout = arg_ptr(a, 4);
     struct linux_timespec ts;
     uint64_t ns = 0;
-    if (arg_long(a, 1) < 0 || arg_long(a, 2) < 0 || arg_long(a, 1) > arg_long(a, 2))
-        return -LINUX_EINVAL;
     if (!uaddr_is_null(timeout) && copy_in_obj(t, &ts, timeout) < 0)
         return -LINUX_EFAULT;
+    if (arg_long(a, 1) < 0 || arg_long(a, 2) < 0 || arg_long(a, 1) > arg_long(a, 2))
+        return -LINUX_EINVAL;
     struct aio_ctx *c = aio_get(&t->mm->aio, arg_ulong(a, 0));
     if (!c)
         return -LINUX_EINVAL;

@@ -6,6 +6,7 @@
 #include "abi/poll.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "fs/hostfd.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -101,35 +102,41 @@ static int64_t copy_run(struct task *t, struct copy *c, uaddr_t in_addr, uaddr_t
     return write_result(t, c->out, t->call.done, n);
 }
 
-// Of `n` bytes from there on the last must have an offset, even before it is told that the first has none.
-static int64_t offset(struct task *t, uaddr_t addr, uint64_t n, uint64_t *off) {
+static int64_t offset(struct task *t, uaddr_t addr, uint64_t *off) {
     *off = AT_POS;
-    if (uaddr_is_null(addr))
-        return 0;
-    if (copy_in_obj(t, off, addr) < 0)
-        return -LINUX_EFAULT;
-    if (*off + n < *off)
-        return -LINUX_EOVERFLOW;
-    return (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
+    return uaddr_is_null(addr) || copy_in_obj(t, off, addr) == 0 ? 0 : -LINUX_EFAULT;
 }
 
-static int64_t open_both(struct task *t, struct copy *c, int in, int out, size_t n) {
-    c->in = fd_get_mode(t->files, in, FMODE_READ);
-    c->out = fd_get_mode(t->files, out, FMODE_WRITE);
-    c->out_off = AT_POS;
-    c->left = n < MAX_RW ? n : MAX_RW;
-    return c->in && c->out ? 0 : -LINUX_EBADF;
+// Of `n` bytes from there on the last must have an offset, even before it is told that the first has none.
+static int64_t check_offset(uaddr_t addr, uint64_t n, uint64_t off) {
+    if (uaddr_is_null(addr))
+        return 0;
+    if (off + n < off)
+        return -LINUX_EOVERFLOW;
+    return (int64_t)off < 0 ? -LINUX_EINVAL : 0;
 }
 
 static int64_t sendfile_check(struct task *t, struct copy *c, const struct sysargs *a) {
-    int64_t err = open_both(t, c, arg_int(a, 1), arg_int(a, 0), arg_size(a, 3));
-    if (err < 0)
-        return err;
-    if (arg_size(a, 3) > INT64_MAX || !(c->in->mode & FMODE_SEEK) ||
+    uaddr_t at = arg_ptr(a, 2);
+    uint64_t n = arg_size(a, 3);
+    c->in_off = c->out_off = AT_POS;
+    if (!uaddr_is_null(at) && copy_in_obj(t, &c->in_off, at) < 0)
+        return -LINUX_EFAULT;
+    if (!(c->in = fd_get_mode(t->files, arg_int(a, 1), FMODE_READ)))
+        return -LINUX_EBADF;
+    bool seek = c->in->mode & FMODE_SEEK;
+    if (!uaddr_is_null(at) && !seek)
+        return -LINUX_ESPIPE;
+    if (n > INT64_MAX || (!uaddr_is_null(at) && (int64_t)c->in_off < 0))
+        return -LINUX_EINVAL;
+    if (!(c->out = fd_get_mode(t->files, arg_int(a, 0), FMODE_WRITE)))
+        return -LINUX_EBADF;
+    if (!seek || !file_splices(c->in) || (n && !file_splices(c->out)) || inode_is_dir(c->in->inode) ||
         (atomic_load(&c->out->flags) & LINUX_O_APPEND))
         return -LINUX_EINVAL;
+    c->left = n < MAX_RW ? n : MAX_RW;
     c->tells = true;
-    return offset(t, arg_ptr(a, 2), 0, &c->in_off);
+    return 0;
 }
 
 int64_t sys_sendfile(struct task *t, const struct sysargs *a) {
@@ -159,22 +166,42 @@ static int64_t range_check(struct copy *c) {
     return same_file(c->in, c->out) && from < to + c->left && to < from + c->left ? -LINUX_EINVAL : 0;
 }
 
-static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs *a) {
-    int64_t err = open_both(t, c, arg_int(a, 0), arg_int(a, 2), arg_size(a, 4));
-    if (err < 0)
-        return err;
-    if (arg_u32(a, 5))
-        return -LINUX_EINVAL;
+// Since Linux 5.19: within one file system, or between two of a kind that can (disks, here). Which of the
+// host's file systems a descriptor is on that was handed in is not known inside.
+static bool across(const struct file *a, const struct file *b) {
+    if (hostfd_is(a) || hostfd_is(b))
+        return false;
+    uint64_t magic = a->inode->sb->magic;
+    bool can = magic == LINUX_OVERLAYFS_SUPER_MAGIC || magic == LINUX_V9FS_MAGIC;
+    return a->inode->sb != b->inode->sb && !(can && b->inode->sb->magic == magic);
+}
+
+static int64_t range_files(const struct copy *c) {
     if (inode_is_dir(c->in->inode) || inode_is_dir(c->out->inode))
         return -LINUX_EISDIR;
-    if (!inode_is_reg(c->in->inode) || !inode_is_reg(c->out->inode))
+    if (!file_splices(c->in) || !file_splices(c->out) || !inode_is_reg(c->in->inode) ||
+        !inode_is_reg(c->out->inode))
         return -LINUX_EINVAL;
-    if (atomic_load(&c->out->flags) & LINUX_O_APPEND)
+    if (!(c->in->mode & FMODE_READ) || !(c->out->mode & FMODE_WRITE) ||
+        (atomic_load(&c->out->flags) & LINUX_O_APPEND))
         return -LINUX_EBADF;
-    err = offset(t, arg_ptr(a, 1), arg_size(a, 4), &c->in_off);
-    if (err < 0)
-        return err;
-    err = offset(t, arg_ptr(a, 3), arg_size(a, 4), &c->out_off);
+    return across(c->in, c->out) ? -LINUX_EXDEV : 0;
+}
+
+static int64_t range_begin(struct task *t, struct copy *c, const struct sysargs *a) {
+    uint64_t n = arg_size(a, 4);
+    c->in = fd_get_io(t->files, arg_int(a, 0));
+    c->out = fd_get_io(t->files, arg_int(a, 2));
+    c->left = n < MAX_RW ? n : MAX_RW;
+    if (!c->in || !c->out)
+        return -LINUX_EBADF;
+    if (offset(t, arg_ptr(a, 1), &c->in_off) < 0 || offset(t, arg_ptr(a, 3), &c->out_off) < 0)
+        return -LINUX_EFAULT;
+    int64_t err = arg_u32(a, 5) ? -LINUX_EINVAL : range_files(c);
+    if (err == 0)
+        err = check_offset(arg_ptr(a, 1), n, c->in_off);
+    if (err == 0)
+        err = check_offset(arg_ptr(a, 3), n, c->out_off);
     return err < 0 ? err : range_check(c);
 }
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
+#include "sentry/ipc/mq.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/run/park.h"
@@ -33,7 +34,7 @@ int64_t sys_epoll_create1(struct task *t, const struct sysargs *a) {
 // Regular files and directories are always ready: they cannot be watched, epoll_ctl(2).
 static bool can_poll(struct file *f) {
     uint32_t type = inode_type(f->inode);
-    return f->ops && f->ops->poll && type != LINUX_S_IFREG && type != LINUX_S_IFDIR;
+    return f->ops && f->ops->poll && (mq_is(f) || (type != LINUX_S_IFREG && type != LINUX_S_IFDIR));
 }
 
 int64_t sys_epoll_ctl(struct task *t, const struct sysargs *a) {
@@ -120,11 +121,13 @@ static int64_t do_wait(struct task *t, const struct sysargs *a) {
     struct call *c = &t->call;
     if (c->again && c->own.epoll)
         return wait_for(t, c->own.epoll, a);
-    if (arg_int(a, 2) <= 0 || arg_int(a, 2) > MAX_EVENTS)
-        return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
+    if (arg_int(a, 2) <= 0 || arg_int(a, 2) > MAX_EVENTS)
+        return -LINUX_EINVAL;
+    if (!user_range_ok(arg_ptr(a, 1).v, (uint64_t)arg_int(a, 2) * sizeof(struct linux_epoll_event)))
+        return -LINUX_EFAULT;
     if (!epoll_of(f))
         return -LINUX_EINVAL;
     int64_t r = collect(t, f, a);

@@ -107,11 +107,15 @@ static int64_t exec_at(struct task *t, int dirfd, const char *path, uaddr_t argv
     struct exec_args args = {0};
     struct file *dir cleanup_file = NULL;
     bool relative = path[0] != '/' && dirfd != LINUX_AT_FDCWD;
-    if (relative && !(dir = fd_get(t->files, dirfd)))
-        return -LINUX_EBADF;
     if (!*path && !(flags & LINUX_AT_EMPTY_PATH))
         return -LINUX_ENOENT;
+    if (flags & ~(unsigned)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW))
+        return -LINUX_EINVAL;
+    if (relative && !(dir = fd_get(t->files, dirfd)))
+        return -LINUX_EBADF;
     int err = read_args(t, &args, argv, envp);
+    if (err < 0)
+        err = exec_refusal(t, dir ? &dir->path : NULL, path, flags, err);
     if (err == 0 && relative) {
         args.hidden = fd_set_cloexec(t->files, dirfd, -1) > 0;
         args.execfn = xcalloc(1, LINUX_PATH_MAX);
@@ -140,12 +144,9 @@ int64_t sys_execve(struct task *t, const struct sysargs *a) {
 int64_t sys_execveat(struct task *t, const struct sysargs *a) {
     if (exec_begun(t))
         return exec_continue(t);
-    unsigned flags = arg_u32(a, 4);
-    if (flags & ~(unsigned)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW))
-        return -LINUX_EINVAL;
     char path[LINUX_PATH_MAX];
     int err = copy_in_path(t, path, arg_ptr(a, 1));
     if (err < 0)
         return err;
-    return exec_at(t, arg_int(a, 0), path, arg_ptr(a, 2), arg_ptr(a, 3), flags);
+    return exec_at(t, arg_int(a, 0), path, arg_ptr(a, 2), arg_ptr(a, 3), arg_u32(a, 4));
 }

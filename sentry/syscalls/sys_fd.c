@@ -7,6 +7,7 @@
 #include "abi/misc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "fs/landlock.h"
 #include "fs/pipe/pipe.h"
 #include "sentry/fd/async.h"
 #include "sentry/fd/fdtable.h"
@@ -153,8 +154,12 @@ static int64_t lock_still_open(struct task *t, int fd, struct file *f) {
 }
 
 int64_t sys_flock(struct task *t, const struct sysargs *a) {
+    int op = arg_int(a, 1), what = op & ~LINUX_LOCK_NB;
+    if (op & LINUX_LOCK_MAND)  // once a share mode; since Linux 5.17 it does nothing
+        return 0;
+    if (what != LINUX_LOCK_SH && what != LINUX_LOCK_EX && what != LINUX_LOCK_UN)
+        return -LINUX_EINVAL;
     struct file *f cleanup_file = file_begun(t, arg_int(a, 0));
-    int op = arg_int(a, 1);
     if (!f)
         return -LINUX_EBADF;
     return lock_wait(t, f, ask_flock, &op, !(op & LINUX_LOCK_NB));
@@ -204,10 +209,31 @@ static int64_t set_lease(struct task *t, struct file *f, int fd, int type) {
 }
 
 static int64_t set_notify(struct task *t, struct file *f, int fd, uint32_t mask) {
-    if (!inode_is_dir(f->inode))
-        return -LINUX_ENOTDIR;
+    if (!inode_is_dir(f->inode))  // where none can be, there is none to be taken away
+        return mask & ~LINUX_DN_MULTISHOT ? -LINUX_ENOTDIR : 0;
     int err = async_begin(t, f, fd);
     return err < 0 ? err : dnotify_set(f, t->files, mask);
+}
+
+// How long what is written is going to live: kept with the inode, for who asks.
+static int64_t rw_hint(struct task *t, struct file *f, unsigned cmd, uaddr_t at) {
+    uint64_t hint = atomic_load(&f->inode->write_hint);
+    if (cmd == LINUX_F_GET_RW_HINT)
+        return copy_out_obj(t, at, &hint);
+    TASK_VFS_CTX(t, ctx);
+    if (!vfs_owns(f->inode, &ctx.cred))
+        return -LINUX_EPERM;
+    if (copy_in_obj(t, &hint, at) < 0)
+        return -LINUX_EFAULT;
+    if (hint > LINUX_RWH_WRITE_LIFE_EXTREME)
+        return -LINUX_EINVAL;
+    atomic_store(&f->inode->write_hint, (uint8_t)hint);
+    return 0;
+}
+
+static int64_t is_same_file(struct task *t, int fd, int other) {
+    struct file *f cleanup_file = fd_get(t->files, fd), *o cleanup_file = fd_get(t->files, other);
+    return f && o ? f == o : -LINUX_EBADF;
 }
 
 static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, uint64_t arg) {
@@ -248,10 +274,10 @@ static int64_t fcntl_file(struct task *t, struct file *f, int fd, unsigned cmd, 
     case LINUX_F_NOTIFY:
         return set_notify(t, f, fd, (uint32_t)arg);
     case LINUX_F_GET_RW_HINT:
-    case LINUX_F_GET_FILE_RW_HINT: {
-        uint64_t none = 0;
-        return copy_out_obj(t, uaddr(arg), &none);
-    }
+    case LINUX_F_SET_RW_HINT:
+        return rw_hint(t, f, cmd, uaddr(arg));
+    case LINUX_F_CREATED_QUERY:
+        return f->mode & FMODE_CREATED ? 1 : 0;
     default:
         return -LINUX_EINVAL;
     }
@@ -270,8 +296,11 @@ int64_t sys_fcntl(struct task *t, const struct sysargs *a) {
         int err = fd_set_cloexec(t->files, fd, arg_int(a, 2) & LINUX_FD_CLOEXEC);
         return err < 0 ? err : 0;
     }
+    case LINUX_F_DUPFD_QUERY:
+        return is_same_file(t, fd, arg_int(a, 2));
     }
-    struct file *f cleanup_file = cmd == LINUX_F_GETFL ? fd_get(t->files, fd) : file_begun(t, fd);
+    bool of_any = cmd == LINUX_F_GETFL || cmd == LINUX_F_CREATED_QUERY;  // O_PATH too
+    struct file *f cleanup_file = of_any ? fd_get(t->files, fd) : file_begun(t, fd);
     if (!f)
         return -LINUX_EBADF;
     int64_t r = fcntl_file(t, f, fd, cmd, arg_ulong(a, 2));
@@ -288,12 +317,29 @@ static int64_t open_peer(struct task *t, struct file *master, unsigned flags) {
                    : fd_install(t->files, f, 0, task_rlimit(t, LINUX_RLIMIT_NOFILE), flags & LINUX_O_CLOEXEC);
 }
 
+// No file system here shares blocks: told as Linux tells it, after the source has been looked at.
+static int64_t no_clone(struct task *t, const struct file *to, int fd) {
+    struct file *from cleanup_file = fd_get_io(t->files, fd);
+    if (!from)
+        return -LINUX_EBADF;
+    return from->inode->sb == to->inode->sb ? -LINUX_EOPNOTSUPP : -LINUX_EXDEV;
+}
+static int64_t no_clone_range(struct task *t, const struct file *to, uaddr_t at) {
+    struct {
+        int64_t fd;
+        uint64_t from, len, to;
+    } range;
+    return copy_in_obj(t, &range, at) < 0 ? -LINUX_EFAULT : no_clone(t, to, (int)range.fd);
+}
+
 int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = file_begun(t, arg_int(a, 0));
     unsigned cmd = arg_u32(a, 1);
     if (!f)
         return -LINUX_EBADF;
-    int on;
+    int on = landlock_may_ioctl(f, cmd);
+    if (on)
+        return on;
     switch (cmd) {
     case LINUX_FIOCLEX:
     case LINUX_FIONCLEX:
@@ -320,6 +366,10 @@ int64_t sys_ioctl(struct task *t, const struct sysargs *a) {
         if (socket_of(f))
             return async_ioctl(t, f, cmd, arg_ulong(a, 2));
         break;
+    case LINUX_FICLONE:
+        return no_clone(t, f, arg_int(a, 2));
+    case LINUX_FICLONERANGE:
+        return no_clone_range(t, f, arg_ptr(a, 2));
     case LINUX_TIOCGPTPEER:
         if (pty_is_master(f))
             return open_peer(t, f, arg_u32(a, 2));
@@ -356,12 +406,12 @@ int64_t sys_syncfs(struct task *t, const struct sysargs *a) {
 }
 int64_t sys_sync_file_range(struct task *t, const struct sysargs *a) {
     int64_t end;
-    if (arg_off(a, 1) < 0 || arg_off(a, 2) < 0 || (arg_u32(a, 3) & ~7u) ||
-        __builtin_add_overflow(arg_off(a, 1), arg_off(a, 2), &end))
-        return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
+    if (arg_off(a, 1) < 0 || arg_off(a, 2) < 0 || (arg_u32(a, 3) & ~7u) ||
+        __builtin_add_overflow(arg_off(a, 1), arg_off(a, 2), &end))
+        return -LINUX_EINVAL;
     uint32_t type = inode_type(f->inode);
     if (type != LINUX_S_IFREG && type != LINUX_S_IFDIR && type != LINUX_S_IFBLK)
         return -LINUX_ESPIPE;

@@ -50,8 +50,10 @@ int64_t sys_getsid(struct task *t, const struct sysargs *a) { return of_process(
 
 int64_t sys_setpgid(struct task *t, const struct sysargs *a) {
     int32_t pid = arg_int(a, 0), pgid = arg_int(a, 1);
-    if (pid < 0 || pgid < 0)
+    if (pgid < 0 || (pid < 0 && !pgid))  // without a group, the process's number is its
         return -LINUX_EINVAL;
+    if (pid < 0)
+        return -LINUX_ESRCH;
     LOCKED(&t->k->tasks_lock);
     const struct pid_ns *ns = t->tg->pid_ns;
     if (pid && !(pid = pid_in(ns, pid)))
@@ -278,14 +280,14 @@ int64_t sys_setgroups(struct task *t, const struct sysargs *a) {
 // ---- Capabilities, capget(2) ------------------------------------------------------------------------------
 // How many 32-bit words a header's version means; an unknown version is answered with the best one.
 static int64_t cap_words(struct task *t, uaddr_t addr, struct linux_cap_user_header *h) {
-    if (copy_in_obj(t, h, addr) < 0)
+    if (copy_in_obj(t, &h->version, addr) < 0)  // alone first: an unknown one may have no pid behind it
         return -LINUX_EFAULT;
+    int64_t words = h->version == LINUX_CAPABILITY_VERSION_1 ? 1 : 2;
     switch (h->version) {
     case LINUX_CAPABILITY_VERSION_1:
-        return 1;
     case LINUX_CAPABILITY_VERSION_2:
     case LINUX_CAPABILITY_VERSION_3:
-        return 2;
+        return copy_in_obj(t, &h->pid, uaddr_add(addr, sizeof h->version)) < 0 ? -LINUX_EFAULT : words;
     }
     uint32_t best = LINUX_CAPABILITY_VERSION_3;
     return copy_out(t, addr, &best, sizeof best) < 0 ? -LINUX_EFAULT : -LINUX_EINVAL;

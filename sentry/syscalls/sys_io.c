@@ -28,10 +28,14 @@ static struct file *get_io(struct task *t, int fd, unsigned mode) {
     return f ? file_get(f) : fd_get_mode(t->files, fd, mode);
 }
 
-// Why there is none: a call with an offset says ESPIPE of a stream before it looks at how that is open.
+// A call with an offset says ESPIPE of a stream before it looks at anything else: how that is open, or what
+// it was given.
+static bool is_stream(const struct file *f, uint64_t off) { return off != AT_POS && !(f->mode & FMODE_SEEK); }
+
+// Why there is none that is open in this way.
 static int64_t no_io(struct task *t, int fd, uint64_t off) {
     struct file *f cleanup_file = off == AT_POS ? NULL : fd_get_io(t->files, fd);
-    return f && !(f->mode & FMODE_SEEK) ? -LINUX_ESPIPE : -LINUX_EBADF;
+    return f && is_stream(f, off) ? -LINUX_ESPIPE : -LINUX_EBADF;
 }
 
 // A read of a terminal that would block (VMIN, VTIME): when its time is up, or a signal comes, what is there
@@ -99,13 +103,20 @@ static int64_t do_write(struct task *t, struct file *f, struct uio *u, uint64_t 
         return c->done;
     if (r == -LINUX_EAGAIN && !nowait)
         r = park_file_result(t, f, LINUX_POLLOUT, r);
-    return r == SYS_PARK || r == SYS_AGAIN ? r : write_result(t, f, c->done, r);
+    if (r == SYS_PARK || r == SYS_AGAIN)
+        return r;
+    bool quiet = r == -LINUX_EPIPE && (u->flags & LINUX_RWF_NOSIGNAL);
+    if (quiet)
+        return c->done ? c->done : r;
+    return write_result(t, f, c->done, r);
 }
 
 static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint64_t off) {
     struct file *f cleanup_file = get_io(t, arg_int(a, 0), write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return no_io(t, arg_int(a, 0), off);
+    if (is_stream(f, off))
+        return -LINUX_ESPIPE;
     struct uio_user u;
     int err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
     if (err < 0)
@@ -121,9 +132,9 @@ static int64_t rw_buf(struct task *t, const struct sysargs *a, bool write, uint6
 
 // RWF_* as Linux takes them. A regular file knows RWF_NOWAIT when it may lie on a disk, and only for reading,
 // as on ext4; what has no disk behind it, tmpfs and /proc, knows none.
-static int check_rwf(const struct file *f, int flags, bool write) {
+int rwf_check(const struct file *f, int flags, bool write) {
     const int known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT |
-                      LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND;
+                      LINUX_RWF_APPEND | LINUX_RWF_NOAPPEND | LINUX_RWF_NOSIGNAL;
     if (flags & ~known)
         return -LINUX_EOPNOTSUPP;
     if ((flags & LINUX_RWF_NOWAIT) && inode_is_reg(f->inode)) {
@@ -136,16 +147,28 @@ static int check_rwf(const struct file *f, int flags, bool write) {
     return (flags & LINUX_RWF_APPEND) && (flags & LINUX_RWF_NOAPPEND) ? -LINUX_EINVAL : 0;
 }
 
+// Of a vector in all: nothing to move is done, whatever the object would say to it; then the last offset;
+// then the flags. 0: go on.
+static int check_vec(const struct file *f, const struct uio *u, bool write, uint64_t off, int flags) {
+    if (!inode_is_dir(f->inode) && !(write ? (void *)f->ops->write : (void *)f->ops->read))
+        return -LINUX_EINVAL;
+    if (off != AT_POS && off + u->left > INT64_MAX)
+        return -LINUX_EINVAL;
+    return rwf_check(f, flags, write);
+}
+
 static int64_t rw_vec(struct task *t, const struct sysargs *a, bool write, uint64_t off, int flags) {
     struct file *f cleanup_file = get_io(t, arg_int(a, 0), write ? FMODE_WRITE : FMODE_READ);
     if (!f)
         return no_io(t, arg_int(a, 0), off);
+    if (is_stream(f, off))
+        return -LINUX_ESPIPE;
     struct uio_user u;
     int err = uio_user_iov(&u, t, arg_ptr(a, 1), arg_u32(a, 2));
     if (err < 0)
         return err;
-    err = u.u.left ? check_rwf(f, flags, write) : 0;
-    if (err) {
+    err = u.u.left ? check_vec(f, &u.u, write, off, flags) : 0;
+    if (err || !u.u.left) {
         uio_user_done(&u);
         return err;
     }

@@ -4,6 +4,8 @@
 #include "abi/misc.h"
 #include "sentry/fd/epoll.h"
 #include "sentry/fd/fdtable.h"
+#include "sentry/ipc/ipc_ns.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/ptrace/ptrace.h"
@@ -55,11 +57,11 @@ static int64_t compare_epoll(struct task *t, struct task *a, struct task *b, uin
 }
 
 static int64_t compare_parts(struct task *t, struct task *a, struct task *b, const struct sysargs *args) {
-    uint64_t i1 = arg_ulong(args, 3), i2 = arg_ulong(args, 4);
+    uint32_t i1 = arg_u32(args, 3);  // numbers of files: Linux looks at 32 bits
     if (arg_int(args, 2) == LINUX_KCMP_FILE)
-        return compare_files(t, a, b, i1, i2);
+        return compare_files(t, a, b, i1, arg_u32(args, 4));
     if (arg_int(args, 2) == LINUX_KCMP_EPOLL_TFD)
-        return compare_epoll(t, a, b, i1, uaddr(i2));
+        return compare_epoll(t, a, b, i1, arg_ptr(args, 4));
     LOCKED(&t->k->tasks_lock);
     switch (arg_int(args, 2)) {
     case LINUX_KCMP_VM:
@@ -72,8 +74,11 @@ static int64_t compare_parts(struct task *t, struct task *a, struct task *b, con
         return compare(t, a->tg->sighand, b->tg->sighand);
     case LINUX_KCMP_IO:  // nobody shares one here (CLONE_IO has no effect)
         return compare(t, NULL, NULL);
-    case LINUX_KCMP_SYSVSEM:  // the undo list is the process's
-        return compare(t, a->tg, b->tg);
+    case LINUX_KCMP_SYSVSEM: {  // the undo list is the process's; where none has anything in it, there is
+                                // none
+        bool any = atomic_load(&task_ipc(t)->nundos);
+        return any ? compare(t, a->tg, b->tg) : 0;
+    }
     default:
         return -LINUX_EINVAL;
     }

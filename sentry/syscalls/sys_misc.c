@@ -3,6 +3,7 @@
 // getrusage, arch_prctl personality.
 #include "abi/caps.h"
 #include "abi/misc.h"
+#include "abi/uio.h"
 #include "abi/prctl.h"
 #include "abi/resource.h"
 #include "abi/sysinfo.h"
@@ -77,14 +78,17 @@ int64_t sys_getrandom(struct task *t, const struct sysargs *a) {
     if ((flags & ~known) ||
         (flags & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) == (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
         return -LINUX_EINVAL;
-    if (len > INT32_MAX)
-        len = INT32_MAX;
+    if (len > LINUX_MAX_RW_COUNT)
+        len = LINUX_MAX_RW_COUNT;
+    if (!user_range_ok(arg_ptr(a, 0).v, len))
+        return -LINUX_EFAULT;
     while (done < len) {
         uint64_t n = len - done < sizeof buf ? len - done : sizeof buf;
         random_bytes(buf, n);
-        if (copy_out(t, uaddr_add(arg_ptr(a, 0), done), buf, n) < 0)
+        int64_t put = copy_out_some(t, uaddr_add(arg_ptr(a, 0), done), buf, n);
+        done += put > 0 ? (uint64_t)put : 0;
+        if (put < (int64_t)n)
             return done ? (int64_t)done : -LINUX_EFAULT;
-        done += n;
         if (task_interrupted(t) && done >= 256)
             break;
     }
@@ -139,13 +143,11 @@ static int64_t change_limit(struct task *t, struct tgroup *g, unsigned which,
 
 static int64_t do_prlimit(struct task *t, int32_t pid, unsigned which, const struct linux_rlimit64 *new,
                           struct linux_rlimit64 *old) {
-    if (which >= LINUX_RLIM_NLIMITS)
-        return -LINUX_EINVAL;
     int64_t err = 0;
     struct tgroup *g = limits_of(t, pid, &err);
     if (!g)
         return err;
-    err = change_limit(t, g, which, new, old);
+    err = which < LINUX_RLIM_NLIMITS ? change_limit(t, g, which, new, old) : -LINUX_EINVAL;
     tgroup_put(g);
     return err;
 }

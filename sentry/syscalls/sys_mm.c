@@ -71,7 +71,12 @@ static int64_t protect(struct task *t, const struct sysargs *a) {
 }
 int64_t sys_mprotect(struct task *t, const struct sysargs *a) { return protect(t, a); }
 int64_t sys_pkey_mprotect(struct task *t, const struct sysargs *a) {
-    return arg_int(a, 3) == -1 ? protect(t, a) : -LINUX_EINVAL;
+    if (arg_int(a, 3) == -1)
+        return protect(t, a);
+    uint64_t at = arg_ptr(a, 0).v, len = arg_size(a, 1);  // what is said before anything of the key
+    if (at % GUEST_PAGE_SIZE || len == 0)
+        return len || at % GUEST_PAGE_SIZE ? -LINUX_EINVAL : 0;
+    return len > UINT64_MAX - GUEST_PAGE_SIZE || at + page_up(len) <= at ? -LINUX_ENOMEM : -LINUX_EINVAL;
 }
 // LIMIT: no keys are handed out, as on a processor without them.
 int64_t sys_pkey_alloc(struct task *t, const struct sysargs *a) {
@@ -169,6 +174,8 @@ int64_t sys_mincore(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     if (len > LINUX_TASK_SIZE || at > LINUX_TASK_SIZE - len)
         return -LINUX_ENOMEM;
+    if (!user_range_ok(arg_ptr(a, 2).v, page_up(len) / GUEST_PAGE_SIZE))
+        return -LINUX_EFAULT;
     end = at + page_up(len);
     if (!mm_op_asked(t)) {
         int64_t r = mm_op_begin(t);

@@ -134,7 +134,7 @@ int64_t sys_mount(struct task *t, const struct sysargs *a) {
     r = at_walk(t, &ctx, LINUX_AT_FDCWD, arg_ptr(a, 1), 0, 0, &at);
     if (r < 0)
         return r;
-    if (!may_mount(t))
+    if (!may_change_mounts(t))
         return -LINUX_EPERM;
     if ((m.flags & LINUX_MS_MGC_MSK) == LINUX_MS_MGC_VAL)
         m.flags &= ~LINUX_MS_MGC_MSK;
@@ -159,7 +159,7 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
     int64_t r = at_walk(t, &ctx, LINUX_AT_FDCWD, arg_ptr(a, 0), walk, LINUX_AT_SYMLINK_NOFOLLOW, &at);
     if (r < 0)
         return r;
-    if (!may_mount(t))
+    if (!may_change_mounts(t))
         return -LINUX_EPERM;
     if ((flags & LINUX_MNT_EXPIRE) &&
         ((flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)) || at.mnt == ctx.root.mnt))
@@ -171,7 +171,7 @@ int64_t sys_umount2(struct task *t, const struct sysargs *a) {
 }
 
 int64_t sys_pivot_root(struct task *t, const struct sysargs *a) {
-    if (!may_mount(t))
+    if (!may_change_mounts(t))
         return -LINUX_EPERM;
     TASK_VFS_CTX(t, ctx);
     struct path to cleanup_path = {0}, old cleanup_path = {0};

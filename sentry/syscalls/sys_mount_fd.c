@@ -5,6 +5,7 @@
 #include "abi/misc.h"
 #include "abi/mount.h"
 #include "abi/sched.h"
+#include "fs/landlock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/fs_ctx.h"
@@ -19,6 +20,9 @@ bool may_mount(struct task *t) {
     bool may = task_capable_over(t, &ns->ns, LINUX_CAP_SYS_ADMIN);
     mnt_ns_put(ns);
     return may;
+}
+bool may_change_mounts(struct task *t) {
+    return may_mount(t) && !landlock_restricts_files(t->cred->landlock);
 }
 bool may_mount_over(void *task, const struct ns *ns) {
     return task_capable_over(task, ns, LINUX_CAP_SYS_ADMIN);
@@ -191,8 +195,12 @@ int64_t sys_open_tree_attr(struct task *t, const struct sysargs *a) {
     if (uaddr_is_null(attr) && arg_size(a, 4))
         return -LINUX_EINVAL;
     int err = uaddr_is_null(attr) ? 0 : decode_attr(t, attr, arg_size(a, 4), &c);
-    if (err < 0)
-        return err;
+    if (err < 0) {  // the tree is opened before the change is looked at
+        int64_t fd = do_open_tree(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), NULL);
+        if (fd >= 0)
+            fd_close(t->files, (int)fd);
+        return fd < 0 ? fd : err;
+    }
     bool changes = !uaddr_is_null(attr) && !c.none;
     return do_open_tree(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), changes ? &c : NULL);
 }
@@ -219,7 +227,7 @@ int64_t sys_move_mount(struct task *t, const struct sysargs *a) {
     unsigned from_at = at_of(flags, LINUX_MOVE_MOUNT_F_SYMLINKS, LINUX_MOVE_MOUNT_F_EMPTY_PATH);
     unsigned to_at = at_of(flags, LINUX_MOVE_MOUNT_T_SYMLINKS, LINUX_MOVE_MOUNT_T_EMPTY_PATH);
     const unsigned both = LINUX_MOVE_MOUNT_SET_GROUP | LINUX_MOVE_MOUNT_BENEATH;
-    if (!may_mount(t))
+    if (!may_change_mounts(t))
         return -LINUX_EPERM;
     if ((flags & ~LINUX_MOVE_MOUNT_MASK) || (flags & both) == both)
         return -LINUX_EINVAL;

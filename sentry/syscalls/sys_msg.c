@@ -16,10 +16,10 @@ int64_t sys_msgget(struct task *t, const struct sysargs *a) {
 int64_t sys_msgsnd(struct task *t, const struct sysargs *a) {
     int64_t type;
     uint64_t size = arg_size(a, 2);
-    if ((int64_t)size < 0 || size > (uint64_t)kernel_knob(t->k, KNOB_MSG_MAX) || arg_int(a, 0) < 0)
-        return -LINUX_EINVAL;
     if (copy_in_obj(t, &type, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
+    if ((int64_t)size < 0 || size > (uint64_t)kernel_knob(t->k, KNOB_MSG_MAX) || arg_int(a, 0) < 0)
+        return -LINUX_EINVAL;
     if (type < 1)
         return -LINUX_EINVAL;
     struct message *m = xcalloc(1, sizeof *m + size);

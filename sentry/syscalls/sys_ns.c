@@ -37,6 +37,8 @@ int64_t sys_unshare(struct task *t, const struct sysargs *a) {
         task_set_fs(t, fs);
     }
     if ((f & LINUX_CLONE_FILES) && ref_read(&t->files->refs) > 1) {
+        if (fd_end(t->files) > (kernel_knob(t->k, KNOB_NR_OPEN) + 63) / 64 * 64)
+            return -LINUX_EMFILE;  // a table is made in steps of 64
         struct fdtable *files = fdtable_copy(t->files);
         if (!files)
             return -LINUX_ENOMEM;

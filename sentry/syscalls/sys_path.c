@@ -69,7 +69,9 @@ int64_t sys_getcwd(struct task *t, const struct sysargs *a) {
     int64_t n = path_text(t->k->vfs, &ctx.cwd, &ctx.root, buf, sizeof buf);
     if (n < 0)
         return n;
-    if (!ctx.cwd.dentry->hashed && ctx.cwd.dentry->parent != ctx.cwd.dentry)
+    // Of proc and sysfs no name is kept (struct superblock, no_dcache): none of it is removed.
+    const struct dentry *d = ctx.cwd.dentry;
+    if (!d->hashed && d->parent != d && !d->sb->no_dcache)
         return -LINUX_ENOENT;
     if ((uint64_t)n + 1 > arg_size(a, 1))
         return -LINUX_ERANGE;
@@ -285,7 +287,7 @@ int64_t sys_fchownat(struct task *t, const struct sysargs *a) {
 int64_t sys_fchown(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     TASK_VFS_CTX(t, ctx);
-    return f ? vfs_chown(&ctx, &f->path, arg_u32(a, 1), arg_u32(a, 2)) : -LINUX_EBADF;
+    return f ? chown_path(t, &ctx, &f->path, arg_u32(a, 1), arg_u32(a, 2)) : -LINUX_EBADF;
 }
 
 // Times of the utime family: in ns, VFS_TIME_NOW or VFS_TIME_OMIT.

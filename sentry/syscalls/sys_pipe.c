@@ -36,8 +36,11 @@ static void own(struct task *t, struct file *f) {
 }
 
 static int64_t do_pipe(struct task *t, uaddr_t out, unsigned flags) {
-    if (flags & ~(unsigned)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK | LINUX_O_DIRECT))
+    const unsigned known = LINUX_O_CLOEXEC | LINUX_O_NONBLOCK | LINUX_O_DIRECT;
+    if (flags & ~(known | LINUX_O_NOTIFICATION_PIPE))
         return -LINUX_EINVAL;
+    if (flags & LINUX_O_NOTIFICATION_PIPE)  // as a kernel that was built without watch queues
+        return -LINUX_ENOPKG;
     struct file *ends[2];
     int32_t fds[2];
     int err = pipe_open(t->k->vfs, flags & (LINUX_O_NONBLOCK | LINUX_O_DIRECT), ends);
@@ -81,13 +84,14 @@ int64_t sys_memfd_create(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = NULL;
     const unsigned known =
         LINUX_MFD_CLOEXEC | LINUX_MFD_ALLOW_SEALING | LINUX_MFD_NOEXEC_SEAL | LINUX_MFD_EXEC;
-    if (flags & LINUX_MFD_HUGETLB)
-        return -LINUX_ENOSYS;
-    if (flags & ~known || ((flags & LINUX_MFD_EXEC) && (flags & LINUX_MFD_NOEXEC_SEAL)))
+    const unsigned huge = flags & LINUX_MFD_HUGETLB ? LINUX_MFD_HUGETLB | LINUX_MFD_HUGE_MASK : 0;
+    if (flags & ~(known | huge) || ((flags & LINUX_MFD_EXEC) && (flags & LINUX_MFD_NOEXEC_SEAL)))
         return -LINUX_EINVAL;
     int64_t n = copy_in_str(t, name, arg_ptr(a, 0), sizeof name);
     if (n < 0)
         return n == -LINUX_ENAMETOOLONG ? -LINUX_EINVAL : n;
+    if (huge)
+        return -LINUX_ENOSYS;
     int err = memfd_open(t->k->vfs, name, flags, &f);
     if (err < 0)
         return err;

@@ -110,6 +110,8 @@ static int64_t do_poll(struct task *t, uaddr_t fds, unsigned n, uint64_t deadlin
         return poll_run(t, kept, fds, deadline);
     if (n > FD_MAX || n > task_rlimit(t, LINUX_RLIMIT_NOFILE))
         return -LINUX_EINVAL;
+    if (!user_range_ok(fds.v, n * sizeof(struct linux_pollfd)))
+        return -LINUX_EFAULT;
     struct poll_set s __attribute__((cleanup(poll_set_free)));
     int err = poll_set_init(&s, t, n, LINUX_POLLERR | LINUX_POLLHUP);
     if (err < 0)

@@ -179,6 +179,20 @@ static int64_t prctl_kept(struct task *t, const struct sysargs *a) {
         return 0;
     case LINUX_PR_GET_THP_DISABLE:
         return rest_is_zero(a, 1) ? t->tg->thp_disabled : -LINUX_EINVAL;
+    case LINUX_PR_SET_MDWE:  // what is refused is not there, but that nothing is asked for can be said
+    case LINUX_PR_SET_MEMORY_MERGE:
+        return v == 0 && rest_is_zero(a, 2) ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_GET_MEMORY_MERGE:
+        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_SET_SYSCALL_USER_DISPATCH:  // LIMIT: it can only be switched off
+        return rest_is_zero(a, 1) ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_GET_TIMING:
+        return LINUX_PR_TIMING_STATISTICAL;
+    case LINUX_PR_SET_TIMING:
+        return v == LINUX_PR_TIMING_STATISTICAL ? 0 : -LINUX_EINVAL;
+    case LINUX_PR_TASK_PERF_EVENTS_DISABLE:  // there are none
+    case LINUX_PR_TASK_PERF_EVENTS_ENABLE:
+        return 0;
     case LINUX_PR_SET_TSC:
         return v == LINUX_PR_TSC_ENABLE ? 0 : -LINUX_EINVAL;
     case LINUX_PR_MCE_KILL:

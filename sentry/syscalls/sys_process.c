@@ -228,18 +228,25 @@ static int32_t shown_status(const struct wait_result *res) {
     }
 }
 
+// Where nothing was found, and where the call was wrong, Linux says so in the structure too: with zeros.
+static int64_t waitid_nothing(struct task *t, uaddr_t to, int64_t err) {
+    const struct linux_siginfo none = {0};
+    bool plain = err < 0 && err >= -LINUX_MAX_ERRNO;
+    return plain && copy_out_opt(t, to, &none) < 0 ? -LINUX_EFAULT : err;
+}
+
 int64_t sys_waitid(struct task *t, const struct sysargs *a) {
     struct wait_req r;
     int64_t err = waitid_decode(t, a, &r);
     if (err < 0)
-        return err;
+        return waitid_nothing(t, arg_ptr(a, 2), err);
     struct wait_result res;
     err = do_wait(t, &r, &res);
     if (err != 0)
-        return err;
+        return waitid_nothing(t, arg_ptr(a, 2), err);
     struct linux_siginfo info = {0};
     if (!res.pid && !(arg_int(a, 3) & LINUX_WNOHANG))
-        return -LINUX_EAGAIN;
+        return waitid_nothing(t, arg_ptr(a, 2), -LINUX_EAGAIN);
     if (res.pid) {
         info.si_signo = LINUX_SIGCHLD;
         info.si_code = res.code;

@@ -45,7 +45,7 @@ enum { PRIO_RT_MIN = 1, PRIO_RT_MAX = 99, NICE_MIN = -20, NICE_MAX = 19 };
 
 int64_t sys_sched_getaffinity(struct task *t, const struct sysargs *a) {
     uint64_t len = arg_u32(a, 1), mask[CPU_WORDS] = {0};
-    if (len % 8 || len * 8 < t->k->ncpus)
+    if (len % 8 || (uint32_t)len * 8 < t->k->ncpus)  // in 32 bits, as Linux counts them
         return -LINUX_EINVAL;
     struct task *other = named(t, arg_int(a, 0));
     if (!other)
@@ -77,7 +77,7 @@ int64_t sys_sched_setaffinity(struct task *t, const struct sysargs *a) {
 // ---- Policies ---------------------------------------------------------------------------------------------
 static bool policy_known(int policy) {
     return policy == LINUX_SCHED_OTHER || policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR ||
-           policy == LINUX_SCHED_BATCH || policy == LINUX_SCHED_IDLE;
+           policy == LINUX_SCHED_BATCH || policy == LINUX_SCHED_IDLE || policy == LINUX_SCHED_DEADLINE;
 }
 static bool policy_rt(int policy) { return policy == LINUX_SCHED_FIFO || policy == LINUX_SCHED_RR; }
 
@@ -85,7 +85,7 @@ static bool policy_rt(int policy) { return policy == LINUX_SCHED_FIFO || policy 
 static int64_t priority_bound(int policy, int of_rt) {
     if (policy_rt(policy))
         return of_rt;
-    return policy_known(policy) || policy == LINUX_SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+    return policy_known(policy) ? 0 : -LINUX_EINVAL;
 }
 int64_t sys_sched_get_priority_max(struct task *t, const struct sysargs *a) {
     return priority_bound(arg_int(a, 0), PRIO_RT_MAX);
@@ -98,20 +98,43 @@ static bool priority_fits(int policy, int prio) {
     return policy_rt(policy) ? prio >= PRIO_RT_MIN && prio <= PRIO_RT_MAX : prio == 0;
 }
 
-static int64_t set_policy(struct task *t, int32_t tid, int policy, int prio, bool reset) {
-    if (tid < 0 || !policy_known(policy) || !priority_fits(policy, prio))
+// SCHED_DEADLINE, sched(7): within each period, `runtime` until `deadline`; ns.
+struct deadline {
+    uint64_t runtime, deadline, period;
+};
+#define DL_RUNTIME_MIN 1024u
+#define DL_PERIOD_MIN  100000u  // fs.sched_deadline_period_min_us and _max_us, as they are at first
+#define DL_PERIOD_MAX  (UINT64_C(1000) << 22)
+
+static bool deadline_fits(struct deadline *d) {
+    d->period = d->period ? d->period : d->deadline;
+    return d->runtime >= DL_RUNTIME_MIN && d->runtime <= d->deadline && d->deadline <= d->period &&
+           d->period >= DL_PERIOD_MIN && d->period <= DL_PERIOD_MAX;
+}
+
+// LIMIT: SCHED_DEADLINE is never refused for want of time (EBUSY), as nothing is set aside.
+static int64_t set_policy(struct task *t, int32_t tid, int policy, int prio, bool reset, struct deadline dl) {
+    bool urgent = policy_rt(policy) || policy == LINUX_SCHED_DEADLINE;
+    if (tid < 0)
         return -LINUX_EINVAL;
     struct task *other = named(t, tid);
     if (!other)
         return -LINUX_ESRCH;
     int64_t r = 0;
-    if (!may_schedule(t, other) ||
-        ((policy_rt(policy) || (other->sched_reset && !reset)) && !task_capable(t, LINUX_CAP_SYS_NICE))) {
+    if (!policy_known(policy) || !priority_fits(policy, prio) ||
+        (policy == LINUX_SCHED_DEADLINE && !deadline_fits(&dl))) {
+        r = -LINUX_EINVAL;
+    } else if (!may_schedule(t, other) ||
+               ((urgent || (other->sched_reset && !reset)) && !task_capable(t, LINUX_CAP_SYS_NICE))) {
         r = -LINUX_EPERM;
     } else {
+        LOCKED(&t->k->tasks_lock);
         other->sched_reset = reset;
         other->sched_policy = policy;
         other->sched_prio = prio;
+        other->sched_dl.runtime = dl.runtime;
+        other->sched_dl.deadline = dl.deadline;
+        other->sched_dl.period = dl.period;
     }
     task_put(other);
     return r;
@@ -119,12 +142,12 @@ static int64_t set_policy(struct task *t, int32_t tid, int policy, int prio, boo
 
 int64_t sys_sched_setscheduler(struct task *t, const struct sysargs *a) {
     struct linux_sched_param p;
-    if (arg_int(a, 1) < 0)
+    if (arg_int(a, 1) < 0 || arg_int(a, 0) < 0 || !arg_given(a, 2))
         return -LINUX_EINVAL;
     if (copy_in_obj(t, &p, arg_ptr(a, 2)) < 0)
         return -LINUX_EFAULT;
     return set_policy(t, arg_int(a, 0), arg_int(a, 1) & ~LINUX_SCHED_RESET_ON_FORK, p.sched_priority,
-                      arg_int(a, 1) & LINUX_SCHED_RESET_ON_FORK);
+                      arg_int(a, 1) & LINUX_SCHED_RESET_ON_FORK, (struct deadline){0});
 }
 
 int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
@@ -139,7 +162,7 @@ int64_t sys_sched_setparam(struct task *t, const struct sysargs *a) {
     int policy = other->sched_policy;
     bool reset = other->sched_reset;
     task_put(other);
-    return set_policy(t, arg_int(a, 0), policy, p.sched_priority, reset);
+    return set_policy(t, arg_int(a, 0), policy, p.sched_priority, reset, (struct deadline){0});
 }
 
 int64_t sys_sched_getscheduler(struct task *t, const struct sysargs *a) {
@@ -288,11 +311,16 @@ int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
         err = -LINUX_EFAULT;
     if (err)
         return err;
-    int64_t r = set_policy(t, arg_int(a, 0), (int)h.policy, (int)h.priority,
-                           h.flags & LINUX_SCHED_FLAG_RESET_ON_FORK);
-    if (r < 0 || policy_rt((int)h.policy) || (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
+    if (h.flags & ~(uint64_t)LINUX_SCHED_FLAG_ALL)
+        return -LINUX_EINVAL;
+    int64_t r =
+        set_policy(t, arg_int(a, 0), (int)h.policy, (int)h.priority, h.flags & LINUX_SCHED_FLAG_RESET_ON_FORK,
+                   (struct deadline){h.runtime, h.deadline, h.period});
+    if (r < 0 || policy_rt((int)h.policy) || h.policy == LINUX_SCHED_DEADLINE ||
+        (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
         return r;
-    return set_nice(t, LINUX_PRIO_PROCESS, arg_u32(a, 0), h.nice);
+    r = set_nice(t, LINUX_PRIO_PROCESS, arg_u32(a, 0), h.nice);
+    return r == -LINUX_EACCES ? -LINUX_EPERM : r;  // setpriority(2) alone says EACCES
 }
 
 int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
@@ -308,6 +336,12 @@ int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {
                           .flags = other->sched_reset ? LINUX_SCHED_FLAG_RESET_ON_FORK : 0,
                           .nice = other->nice,
                           .priority = (uint32_t)other->sched_prio};
+    {
+        LOCKED(&t->k->tasks_lock);
+        h.runtime = other->sched_dl.runtime;
+        h.deadline = other->sched_dl.deadline;
+        h.period = other->sched_dl.period;
+    }
     task_put(other);
     return copy_out(t, arg_ptr(a, 1), &h, n);
 }

@@ -23,12 +23,14 @@ static int64_t semop(struct task *t, const struct sysargs *a, uaddr_t timeout) {
     bool timed = !uaddr_is_null(timeout);
     if (timed && copy_in_obj(t, &ts, timeout) < 0)
         return -LINUX_EFAULT;
-    if (n < 1 || arg_int(a, 0) < 0)
-        return -LINUX_EINVAL;
     if (n > SEM_OPS)
         return -LINUX_E2BIG;
+    if (n < 1)
+        return -LINUX_EINVAL;
     if (copy_in(t, ops, arg_ptr(a, 1), n * sizeof ops[0]) < 0)
         return -LINUX_EFAULT;
+    if (arg_int(a, 0) < 0)
+        return -LINUX_EINVAL;
     if (timed && !time_from_spec(&ts, &ns))
         return -LINUX_EINVAL;
     if (timed)

@@ -181,6 +181,9 @@ static int altstack_set(struct task *t, const struct linux_stack *new, uint64_t 
         return -LINUX_EPERM;
     if (mode != LINUX_SS_DISABLE && mode != LINUX_SS_ONSTACK && mode != 0)
         return -LINUX_EINVAL;
+    if (t->altstack.ss_sp == new->ss_sp && t->altstack.ss_size == new->ss_size &&
+        t->altstack.ss_flags == new->ss_flags)
+        return 0;
     if (mode == LINUX_SS_DISABLE) {
         t->altstack = (struct linux_stack){.ss_flags = new->ss_flags};
         return 0;

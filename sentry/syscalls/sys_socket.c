@@ -3,6 +3,7 @@
 // setsockopt. Messages are in sys_sockmsg.c, the families in sentry/socket/.
 // LIMIT: AF_UNIX, AF_INET and AF_INET6 over the loopback, AF_PACKET, AF_NETLINK;
 // all others are EAFNOSUPPORT.
+#include "fs/landlock.h"
 #include "abi/caps.h"
 #include "abi/poll.h"
 #include "sentry/kernel.h"
@@ -131,8 +132,11 @@ int64_t sys_socketpair(struct task *t, const struct sysargs *a) {
     unsigned flags = arg_u32(a, 1);
     int family = arg_int(a, 0), type = (int)(flags & LINUX_SOCK_TYPE_MASK);
     struct socket *s[2];
+    static const int32_t none[2] = {-1, -1};
     if (check_flags(flags) < 0)
         return -LINUX_EINVAL;
+    if (copy_out(t, arg_ptr(a, 3), none, sizeof none) < 0)  // told before anything is made, as on Linux
+        return -LINUX_EFAULT;
     if (family != LINUX_AF_UNIX)
         return no_pair(t, family, type, arg_int(a, 2));
     int err = unix_pair(t, type, arg_int(a, 2), s);
@@ -159,6 +163,8 @@ int64_t sys_bind(struct task *t, const struct sysargs *a) {
         return err;
     err = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
     struct socket *s = socket_of(f);
+    if (err == 0)
+        err = socket_landlock(t, s, &addr, LINUX_LANDLOCK_ACCESS_NET_BIND_TCP);
     return err < 0 ? err : s->ops->bind(s, t, &addr);
 }
 
@@ -178,14 +184,16 @@ static int64_t wait_connected(struct task *t, struct file *f, int pending) {
 int64_t sys_connect(struct task *t, const struct sysargs *a) {
     struct sock_addr addr;
     struct waitq *wait = NULL;
-    int err;
+    int err, bad = 0;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
-    if (!f)
-        return err;
-    err = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
+    if (f || err == -LINUX_ENOTSOCK)  // the address is looked at before what the file is
+        bad = addr_in(t, &addr, arg_ptr(a, 1), arg_int(a, 2));
+    if (!f || bad < 0)
+        return bad < 0 ? bad : err;
+    struct socket *s = socket_of(f);
+    err = socket_landlock(t, s, &addr, LINUX_LANDLOCK_ACCESS_NET_CONNECT_TCP);
     if (err < 0)
         return err;
-    struct socket *s = socket_of(f);
     err = s->ops->connect(s, t, &addr, &wait);
     if (err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY)
         return wait_connected(t, f, err);
@@ -223,9 +231,9 @@ static int64_t install_accepted(struct task *t, struct socket *s, const struct s
 
 static int64_t do_accept(struct task *t, const struct sysargs *a, unsigned flags) {
     int err;
-    if (flags & ~(unsigned)(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK))
-        return -LINUX_EINVAL;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
+    if ((f || err == -LINUX_ENOTSOCK) && (flags & ~(unsigned)(LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK)))
+        return -LINUX_EINVAL;
     if (!f)
         return err;
     struct socket *s = socket_of(f), *n;
@@ -268,6 +276,8 @@ int64_t sys_setsockopt(struct task *t, const struct sysargs *a) {
         return err;
     if (arg_int(a, 4) < 0)
         return -LINUX_EINVAL;
+    if (level != LINUX_SOL_SOCKET && !socket_of(f)->ops->setopt)
+        return -LINUX_EOPNOTSUPP;
     uint32_t len = arg_u32(a, 4) < sizeof buf ? arg_u32(a, 4) : sizeof buf;
     if (copy_in(t, buf, arg_ptr(a, 3), len) < 0)
         return -LINUX_EFAULT;
@@ -304,6 +314,8 @@ int64_t sys_getsockopt(struct task *t, const struct sysargs *a) {
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
+    if (level != LINUX_SOL_SOCKET && !socket_of(f)->ops->getopt)
+        return -LINUX_EOPNOTSUPP;
     if (copy_in_obj(t, &room, arg_ptr(a, 4)) < 0)
         return -LINUX_EFAULT;
     if (room < 0)

@@ -24,6 +24,7 @@
 #include "sentry/syscalls/table.h"
 #include "sentry/syscalls/wait_args.h"
 #include "sentry/time/timeconv.h"
+#include "sentry/uring/uring.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,10 @@ static int add_files(struct task *t, struct control *c, const char *data, size_t
         struct file *f = fd_get_io(t->files, fd);
         if (!f)
             return -LINUX_EBADF;
+        if (uring_of(f)) {  // its requests and registered files might hold what holds it
+            file_put(f);
+            return -LINUX_EINVAL;
+        }
         c->files.f[c->files.n++] = f;
     }
     return 0;
@@ -235,21 +240,28 @@ static int64_t do_send(struct task *t, struct file *f, struct sock_msg *m) {
     return send_error(t, s, m, r);
 }
 
+// The buffer of sendto and recvfrom: the length is cut, and the range looked at, before the socket is.
+static int one_buffer(struct uio_user *u, struct task *t, const struct sysargs *a) {
+    uint64_t n = arg_size(a, 2) < LINUX_MAX_RW_COUNT ? arg_size(a, 2) : LINUX_MAX_RW_COUNT;
+    int err = uio_user_buf(u, t, arg_ptr(a, 1), n);
+    if (err == 0)
+        uio_user_skip(u, (uint64_t)t->call.done);
+    return err;
+}
+
 int64_t sys_sendto(struct task *t, const struct sysargs *a) {
-    struct sock_addr addr;
+    struct sock_addr addr = {.len = 0};
     struct uio_user u;
-    int err;
+    int err = one_buffer(&u, t, a);
+    if (err < 0)
+        return err;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
     if (arg_given(a, 4) && (err = addr_in(t, &addr, arg_ptr(a, 4), arg_int(a, 5))) < 0)
         return err;
-    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
-    if (err < 0)
-        return err;
-    uio_user_skip(&u, (uint64_t)t->call.done);
     struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3)};
-    if (arg_given(a, 4))
+    if (addr.len)  // an empty name is none
         m.addr = &addr;
     int64_t r = do_send(t, f, &m);
     uio_user_done(&u);
@@ -297,6 +309,8 @@ static int64_t send_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_sendmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
+    if (arg_u32(a, 2) & LINUX_MSG_CMSG_COMPAT)
+        return -LINUX_EINVAL;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
@@ -330,14 +344,12 @@ static int64_t do_recv(struct task *t, struct file *f, struct sock_msg *m) {
 int64_t sys_recvfrom(struct task *t, const struct sysargs *a) {
     struct sock_addr addr = {.len = 0};
     struct uio_user u;
-    int err;
+    int err = one_buffer(&u, t, a);
+    if (err < 0)
+        return err;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
-    err = uio_user_buf(&u, t, arg_ptr(a, 1), arg_size(a, 2));
-    if (err < 0)
-        return err;
-    uio_user_skip(&u, (uint64_t)t->call.done);
     struct sock_msg m = {.u = &u.u, .flags = arg_u32(a, 3), .addr = !arg_given(a, 4) ? NULL : &addr};
     int64_t r = do_recv(t, f, &m);
     uio_user_done(&u);
@@ -412,6 +424,8 @@ static int64_t recv_header(struct task *t, struct file *f, const struct linux_ms
 int64_t sys_recvmsg(struct task *t, const struct sysargs *a) {
     struct linux_msghdr h;
     int err;
+    if (arg_u32(a, 2) & LINUX_MSG_CMSG_COMPAT)
+        return -LINUX_EINVAL;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
@@ -471,6 +485,8 @@ static int64_t each_message(struct task *t, struct file *f, const struct sysargs
 
 int64_t sys_sendmmsg(struct task *t, const struct sysargs *a) {
     int err;
+    if (arg_u32(a, 3) & LINUX_MSG_CMSG_COMPAT)
+        return -LINUX_EINVAL;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
         return err;
@@ -493,11 +509,13 @@ static int recvmmsg_begin(struct task *t, uaddr_t timeout) {
 }
 
 int64_t sys_recvmmsg(struct task *t, const struct sysargs *a) {
-    int err;
+    int err = 0;
+    if (arg_u32(a, 3) & LINUX_MSG_CMSG_COMPAT)
+        return -LINUX_EINVAL;
+    if (!t->call.again && (err = recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
+        return err;
     struct file *f cleanup_file = sock_get(t, arg_int(a, 0), &err);
     if (!f)
-        return err;
-    if (!t->call.again && (err = recvmmsg_begin(t, arg_ptr(a, 4))) < 0)
         return err;
     return each_message(t, f, a, recv_one);
 }

@@ -103,21 +103,27 @@ static int64_t run(struct task *t, struct splice *s) {
     return write_result(t, s->out, (int64_t)done, n);
 }
 
-static bool splices(const struct file *f) {
-    uint32_t type = inode_type(f->inode);
-    return type == LINUX_S_IFREG || type == LINUX_S_IFIFO || type == LINUX_S_IFSOCK || type == LINUX_S_IFCHR;
-}
-
 // An offset that was given: not for pipes and streams, and not negative.
-static int64_t read_offset(struct task *t, const struct file *f, uaddr_t addr, uint64_t *off) {
+static int64_t read_offset(struct task *t, uaddr_t addr, uint64_t *off) {
     *off = AT_POS;
     if (uaddr_is_null(addr))
         return 0;
-    if (inode_type(f->inode) == LINUX_S_IFIFO)
+    return copy_in_obj(t, off, addr) < 0 ? -LINUX_EFAULT : 0;
+}
+static int64_t check_offset(const struct file *f, uaddr_t addr, uint64_t off) {
+    return !uaddr_is_null(addr) && (!(f->mode & FMODE_SEEK) || (int64_t)off < 0) ? -LINUX_EINVAL : 0;
+}
+// Both are read before either is looked at.
+static int64_t read_offsets(struct task *t, struct splice *s, const struct sysargs *a) {
+    uaddr_t in = arg_ptr(a, 1), out = arg_ptr(a, 3);
+    if ((file_is_pipe(s->in) && !uaddr_is_null(in)) || (file_is_pipe(s->out) && !uaddr_is_null(out)))
         return -LINUX_ESPIPE;
-    if (copy_in_obj(t, off, addr) < 0)
-        return -LINUX_EFAULT;
-    return !(f->mode & FMODE_SEEK) || (int64_t)*off < 0 ? -LINUX_EINVAL : 0;
+    int64_t r = read_offset(t, out, &s->out_off);
+    if (r == 0)
+        r = read_offset(t, in, &s->in_off);
+    if (r == 0)
+        r = check_offset(s->in, in, s->in_off);
+    return r < 0 ? r : check_offset(s->out, out, s->out_off);
 }
 
 static int64_t check(const struct splice *s) {
@@ -126,7 +132,7 @@ static int64_t check(const struct splice *s) {
     bool from = file_is_pipe(s->in), to = file_is_pipe(s->out);
     if (!from && !to)
         return -LINUX_EINVAL;
-    if ((from && to && s->in->inode == s->out->inode) || !splices(s->in) || !splices(s->out))
+    if ((from && to && s->in->inode == s->out->inode) || !file_splices(s->in) || !file_splices(s->out))
         return -LINUX_EINVAL;
     return !to && (atomic_load(&s->out->flags) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
 }
@@ -142,15 +148,14 @@ int64_t sys_splice(struct task *t, const struct sysargs *a) {
         return -LINUX_EBADF;
     struct splice s = {
         .in = in, .out = out, .len = arg_size(a, 4), .nonblock = arg_u32(a, 5) & LINUX_SPLICE_F_NONBLOCK};
-    int64_t r = read_offset(t, in, arg_ptr(a, 1), &s.in_off);
-    if (r < 0)
-        return r;
-    r = read_offset(t, out, arg_ptr(a, 3), &s.out_off);
+    int64_t r = read_offsets(t, &s, a);
     if (r < 0)
         return r;
     r = check(&s);
     if (r < 0)
         return r;
+    if (s.len > INT64_MAX && !(file_is_pipe(in) && file_is_pipe(out)))
+        return -LINUX_EINVAL;
     r = run(t, &s);
     if (r > 0 &&
         ((copy_out_opt(t, arg_ptr(a, 1), &s.in_off) < 0) || (copy_out_opt(t, arg_ptr(a, 3), &s.out_off) < 0)))
@@ -180,13 +185,17 @@ int64_t sys_vmsplice(struct task *t, const struct sysargs *a) {
     if (arg_u32(a, 3) & ~(unsigned)FLAGS)
         return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
-    if (!f || !file_is_pipe(f))
+    if (!f || !(f->mode & (FMODE_READ | FMODE_WRITE)))
         return -LINUX_EBADF;
     bool write = f->mode & FMODE_WRITE;
     struct uio_user u;
     int64_t r = uio_user_iov(&u, t, arg_ptr(a, 1), arg_u32(a, 2));
     if (r < 0)
         return r;
+    if (u.u.left && !file_is_pipe(f)) {  // told last, and not when there is nothing to move
+        uio_user_done(&u);
+        return -LINUX_EBADF;
+    }
     TASK_VFS_CTX(t, ctx);
     if (u.u.left)
         r = write ? vfs_write(&ctx, f, &u.u) : vfs_read(f, &u.u);

@@ -43,10 +43,14 @@ static int64_t put_stat(struct task *t, const struct path *p, uaddr_t addr) {
     return copy_out_answer(t, addr, &st, sizeof st);
 }
 
+// Nothing is mounted by itself, and attributes are always those of now: these flags are taken and change
+// nothing.
+#define STAT_FLAGS (LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH | LINUX_AT_NO_AUTOMOUNT)
+
 static int64_t do_fstatat(struct task *t, int dirfd, uaddr_t name, uaddr_t addr, unsigned flags) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
-    int err = at_walk(t, &ctx, dirfd, name, flags, LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
+    int err = at_walk(t, &ctx, dirfd, name, flags & ~(unsigned)LINUX_AT_STATX_SYNC_TYPE, STAT_FLAGS, &p);
     return err < 0 ? err : put_stat(t, &p, addr);
 }
 int64_t sys_stat(struct task *t, const struct sysargs *a) {
@@ -121,7 +125,7 @@ int64_t sys_statx(struct task *t, const struct sysargs *a) {
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
     int err = at_walk(t, &ctx, arg_int(a, 0), arg_ptr(a, 1), flags & ~(unsigned)LINUX_AT_STATX_SYNC_TYPE,
-                      LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH, &p);
+                      STAT_FLAGS, &p);
     return err < 0 ? err : put_statx(t, &p, arg_u32(a, 3), arg_ptr(a, 4));
 }
 

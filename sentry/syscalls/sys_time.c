@@ -4,6 +4,7 @@
 // EPERM, by its row in abi/syscalls.def.
 // LIMIT: CPU time of a thread is that of its whole process.
 #include "sentry/kernel.h"
+#include "sentry/proc/pid_ns.h"
 #include "sentry/mm/usercopy.h"
 #include "sentry/run/park.h"
 #include "sentry/syscalls/table.h"
@@ -77,10 +78,13 @@ int64_t sys_clock_gettime(struct task *t, const struct sysargs *a) {
 
 // The clock is the host's: arguments are checked as Linux checks them, and then nobody may.
 int64_t sys_clock_settime(struct task *t, const struct sysargs *a) {
-    uint64_t ns;
-    if (arg_int(a, 0) != LINUX_CLOCK_REALTIME)
+    uint64_t ns, now;
+    int32_t clock = arg_int(a, 0);
+    if (clock > 0)  // no other can be set; of processes' own that is said last
         return -LINUX_EINVAL;
     int err = wait_time(t, arg_ptr(a, 1), &ns);
+    if (err == 0 && clock < 0)
+        err = cpu_clock(t, clock, &now);
     return err < 0 ? err : -LINUX_EPERM;
 }
 
@@ -144,7 +148,34 @@ static int64_t sleep_interrupted(struct task *t) {
     return -LINUX_ERESTART_RESTARTBLOCK;
 }
 
+// By processor time, which others may use: looked at again when it can be over at the earliest.
+static int64_t sleep_cpu(struct task *t, int32_t clock) {
+    const struct sleep_wait *s = &t->call.notes.sleep;
+    uint64_t now, step = NS_PER_SEC / 1000;
+    int err = clock_read(t, clock, &now);
+    if (err < 0 || now >= s->deadline)
+        return err;
+    uint64_t left = s->deadline - now;
+    step = left / t->k->ncpus > step ? left / t->k->ncpus : step;
+    t->call.deadline = 0;
+    t->call.timed_out = false;
+    park_deadline(t, time_after(step));
+    int64_t r = park(t);
+    if (r == SYS_PARK)
+        return r;
+    if (s->absolute)
+        return -LINUX_ERESTARTNOHAND;
+    struct linux_timespec rem = time_to_spec(left);
+    if (copy_out_opt(t, s->rem, &rem) < 0)
+        return -LINUX_EFAULT;
+    t->restart_notes.sleep = *s;
+    t->restart_fn = sleep_again;
+    return -LINUX_ERESTART_RESTARTBLOCK;
+}
+
 static int64_t sleep_run(struct task *t) {
+    if (t->call.notes.sleep.cpu)
+        return sleep_cpu(t, t->call.notes.sleep.cpu);
     park_deadline(t, t->call.notes.sleep.deadline);
     if (t->call.timed_out)
         return 0;
@@ -168,13 +199,30 @@ static uint64_t sleep_deadline(const struct task *t, int32_t clock, bool absolut
     return time_after(ns > now ? ns - now : 0);
 }
 
+// No thread can wait for time that it uses itself.
+static int check_cpu_sleep(struct task *t, int32_t clock, uint64_t *now) {
+    int32_t pid = ~(clock >> 3);
+    bool thread = clock < 0 && (clock & LINUX_CPUCLOCK_PERTHREAD_MASK);
+    return thread && (pid == 0 || pid == task_vtid(t)) ? -LINUX_EINVAL : clock_read(t, clock, now);
+}
+
 static int64_t sleep_first(struct task *t, int32_t clock, bool absolute, uaddr_t req, uaddr_t rem) {
-    uint64_t ns;
+    uint64_t ns, now = 0, deadline;
     int err = wait_time(t, req, &ns);
+    bool cpu = clock < 0 || clock == LINUX_CLOCK_PROCESS_CPUTIME_ID;
+    if (err == 0 && cpu)
+        err = check_cpu_sleep(t, clock, &now);
     if (err < 0)
         return err;
+    if (!cpu)
+        deadline = sleep_deadline(t, clock, absolute, ns);
+    else if (absolute)
+        deadline = ns;
+    else
+        deadline = ns < TIME_MAX - now ? now + ns : TIME_MAX;
     t->call.notes.sleep = (struct sleep_wait){
-        .deadline = sleep_deadline(t, clock, absolute, ns),
+        .deadline = deadline,
+        .cpu = cpu ? clock : 0,
         .rem = absolute ? UADDR_NULL : rem,
         .absolute = absolute,
     };
@@ -196,8 +244,12 @@ int64_t sys_clock_nanosleep(struct task *t, const struct sysargs *a) {
     case LINUX_CLOCK_BOOTTIME:
     case LINUX_CLOCK_TAI:
         return sleep_first(t, clock, arg_int(a, 1) & LINUX_TIMER_ABSTIME, arg_ptr(a, 2), arg_ptr(a, 3));
-    default:  // LIMIT: no sleeping on CPU clocks; on the others Linux has none either
-        return clock < 0 || clock > LINUX_CLOCK_TAI || clock == 10 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+    case LINUX_CLOCK_PROCESS_CPUTIME_ID:
+        return sleep_first(t, clock, arg_int(a, 1) & LINUX_TIMER_ABSTIME, arg_ptr(a, 2), arg_ptr(a, 3));
+    default:
+        if (clock < 0)
+            return sleep_first(t, clock, arg_int(a, 1) & LINUX_TIMER_ABSTIME, arg_ptr(a, 2), arg_ptr(a, 3));
+        return clock > LINUX_CLOCK_TAI || clock == 10 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
     }
 }
 
@@ -208,6 +260,8 @@ static int64_t adjust(struct task *t, uaddr_t addr) {
     struct linux_timex x;
     if (copy_in_obj(t, &x, addr) < 0)
         return -LINUX_EFAULT;
+    if ((x.modes & LINUX_ADJ_ADJTIME) && !(x.modes & LINUX_ADJ_OFFSET))
+        return -LINUX_EINVAL;
     if (x.modes && x.modes != TIMEX_SS_READ)
         return -LINUX_EPERM;
     x = (struct linux_timex){
@@ -228,7 +282,12 @@ int64_t sys_adjtimex(struct task *t, const struct sysargs *a) { return adjust(t,
 
 int64_t sys_clock_adjtime(struct task *t, const struct sysargs *a) {
     uint64_t ns;
+    struct linux_timex x;
     if (arg_int(a, 0) == LINUX_CLOCK_REALTIME)
         return adjust(t, arg_ptr(a, 1));
+    if (copy_in_obj(t, &x, arg_ptr(a, 1)) < 0)
+        return -LINUX_EFAULT;
+    if (arg_int(a, 0) < 0)  // processes' clocks cannot be adjusted, whether there is one or not
+        return -LINUX_EOPNOTSUPP;
     return clock_read(t, arg_int(a, 0), &ns) < 0 ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
 }

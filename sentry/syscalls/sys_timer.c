@@ -60,6 +60,9 @@ int64_t sys_timer_create(struct task *t, const struct sysargs *a) {
     struct linux_sigevent ev;
     if (arg_given(a, 1) && copy_in_obj(t, &ev, arg_ptr(a, 1)) < 0)
         return -LINUX_EFAULT;
+    const int32_t none = -1;
+    if (arg_int(a, 0) < 0 && copy_out_obj(t, arg_ptr(a, 2), &none) < 0)  // before such a clock is looked at
+        return -LINUX_EFAULT;
     int64_t id = do_timer_create(t, arg_int(a, 0), arg_given(a, 1) ? &ev : NULL);
     if (id < 0)
         return id;

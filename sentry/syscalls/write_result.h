@@ -8,4 +8,7 @@
 // also when a pipe's readers left in the middle, and SIGXFSZ (write(2), pipe(7)).
 int64_t write_result(struct task *t, const struct file *f, int64_t done, int64_t r);
 
+// May a transfer of this file have these RWF_* flags? 0 or an error (sys_io.c).
+int rwf_check(const struct file *f, int flags, bool write);
+
 #endif

@@ -236,7 +236,9 @@ static int check_clock(int clock) {
     case LINUX_CLOCK_BOOTTIME_ALARM:
         return -LINUX_EOPNOTSUPP;
     default:
-        return clock < 0 ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
+        // LIMIT: no timers on the processor time of other processes.
+        return clock < 0 && (clock & LINUX_CPUCLOCK_CLOCK_MASK) <= LINUX_CPUCLOCK_SCHED ? -LINUX_EOPNOTSUPP
+                                                                                        : -LINUX_EINVAL;
     }
 }
 

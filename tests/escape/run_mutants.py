@@ -272,7 +272,7 @@ MUTANTS = [
     ("the caller's environment enters", "seccomp", "A37", [(
         "oci/cmd_do.c", "    p->envp = o->env;", "    extern char **environ;\n    p->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(
-        "oci/main.c", "    close_range(3, ~0u, 0);", "    (void)0;")]),
+        "oci/main.c", "only_stdio(void) { close_range(3, ~0u, 0); }", "only_stdio(void) {}")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
         ("sentry/run/mounts.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
@@ -329,7 +329,7 @@ MUTANTS = [
     ("what a supervisor answers is a word of the run loop", "seccomp", "syscalls:^seccomp_notify$", [(
         "sentry/seccomp/notify.c", "        return SYS_ANSWER;", "        return q->value;")]),
     ("anybody may mount", "seccomp", "syscalls:^mounts$", [(
-        "sentry/syscalls/sys_mount.c", "    if (!may_mount(t))\n        return -LINUX_EPERM;\n    if ((m.flags",
+        "sentry/syscalls/sys_mount.c", "    if (!may_change_mounts(t))\n        return -LINUX_EPERM;\n    if ((m.flags",
         "    if ((m.flags")]),
     ("a copy of a namespace is the namespace", "seccomp", "syscalls:^mounts$", [(
         "sentry/proc/namespaces.c", "    if (flags & LINUX_CLONE_NEWNS)\n        err =", "    if (0)\n        err =")]),
@@ -382,6 +382,86 @@ MUTANTS = [
         "sentry/proc/jobctl.c", "if (c->session && (steal != 1 || !task_capable(t, LINUX_CAP_SYS_ADMIN)))", "if (false)")]),
     ("a hung-up file goes on", "seccomp", "syscalls:^pty_hangup$", [(
         "fs/tty/tty.c", "return f->pos != t->hangups;", "return false;")]),
+    # ---- What guests forbid to themselves (landlock) --------------------------------------------------------------------
+    ("a file is opened past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/open.c", "int err = landlock_may_open(&r->ctx->cred, f);", "int err = 0;")]),
+    ("a file is cut past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/open.c", "if (f->mode & FMODE_NO_TRUNCATE)", "if (false)")]),
+    ("a file is cut by its name past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/attr.c", "int err = landlock_may(&ctx->cred, p, LINUX_LANDLOCK_ACCESS_FS_TRUNCATE);", "int err = 0;")]),
+    ("a name is made past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/namei.c", "err = landlock_may(&ctx->cred, &p->w.cur, landlock_make(type));", "err = 0;")]),
+    ("a name is removed past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/namei.c", "int err = landlock_may(c, &p->w.cur, right);", "int err = 0;")]),
+    ("a file gains rights as it moves", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "if (from->by[i] & own.by[i] & matter & ~to->by[i])", "if (false)")]),
+    ("the rules of an outer layer are forgotten", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "d->outer = landlock_get(outer);", "d->outer = NULL;")]),
+    ("a device takes any ioctl past the rules", "seccomp", "syscalls:^landlock_files$", [(
+        "fs/landlock.c", "if (!(f->mode & FMODE_NO_IOCTL))", "if (true)")]),
+    ("who is inside a domain mounts", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/syscalls/sys_mount_fd.c", "may_mount(t) && !landlock_restricts_files(t->cred->landlock)", "may_mount(t)")]),
+    ("who is inside a domain looks into who is not", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/ptrace/access.c", "if (!landlock_is_inside(o->landlock, c->landlock))", "if (false)")]),
+    ("a domain does not outlive an exec", "seccomp", "syscalls:^landlock$", [(
+        "sentry/proc/cred.c", "landlock_get(c->landlock);", "c->landlock = NULL;")]),
+    ("who may gain rights makes a domain", "seccomp", "syscalls:^landlock$", [(
+        "sentry/syscalls/sys_landlock.c", "if (!t->cred->no_new_privs && !task_own_capable(t, LINUX_CAP_SYS_ADMIN))", "if (false)")]),
+    ("a port is used past the rules", "seccomp", "syscalls:^landlock_reach$", [(
+        "fs/landlock.c", "if (access & d->table->handled.handled_access_net & ~allowed(d->table, &key))", "if (false)")]),
+    ("a scope ends nowhere", "seccomp", "syscalls:^landlock_reach$", [(
+        "fs/landlock.c", "return !landlock_is_inside(to, from);", "return false;")]),
+    ("a listener is given files past its rules", "seccomp", "syscalls:^fanotify$", [(
+        "fs/fan_marks.c", "err = landlock_may_open(c, *out);", "err = 0;")]),
+    ("a listener without privileges is told who acts", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/fd/fanotify.c", "(g->unprivileged && q->who.pid != t->tg->pid)", "false")]),
+    ("a listener without privileges watches a file system", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "if (m->g->unprivileged && m->on != FAN_ON_INODE)", "if (false)")]),
+    ("who may not read a file watches it", "seccomp", "syscalls:^fanotify_fid$", [(
+        "sentry/syscalls/sys_fanotify.c", "return vfs_permission(out->dentry->inode, MAY_READ, &ctx.cred);", "return 0;")]),
+    ("SIGIO leaves the domain of who asked for it", "seccomp", "syscalls:^landlock_reach$", [(
+        "sentry/fd/async.c", "o.landlock = landlock_get(t->cred->landlock);", "o.landlock = NULL;")]),
+    # ---- Rings of guests -------------------------------------------------------------------------------------------------
+    ("an entry of a ring is wherever its index says", "seccomp", "syscalls:^io_uring_hostile$", [(
+        "sentry/uring/submit.c", "bool good = index < r->sq_entries;", "bool good = true;")]),
+    ("a registered buffer has no end", "seccomp", "syscalls:^io_uring_register$", [(
+        "sentry/uring/registered.c", "addr >= b->addr && len <= b->len && addr - b->addr <= b->len - len",
+        "addr >= b->addr")]),
+    ("a ring is registered with itself", "seccomp", "syscalls:^io_uring_register$", [(
+        "sentry/uring/registered.c", "if (!f || uring_of(f))", "if (!f)")]),
+    ("a ring is sent over a socket", "seccomp", "syscalls:^io_uring_net$", [(
+        "sentry/syscalls/sys_sockmsg.c", "if (uring_of(f)) {", "if (uring_of(f) && !f) {")]),
+    ("what a request points to is read again", "seccomp", "syscalls:^io_uring$", [(
+        "sentry/run/worker_memory.c", "return m;\n}\n\nstatic bool add", "return false;\n}\n\nstatic bool add")]),
+    ("completions overwrite those that nobody has taken", "seccomp", "syscalls:^io_uring$", [(
+        "sentry/uring/ring.c", "return taken(r) < r->cq_entries;", "return true;")]),
+    # ---- Sockets, and the network of guests --------------------------------------------------------------------------------
+    ("a socket that does not fit at all counts", "seccomp", "syscalls:^inet_reuseport$", [(
+        "netstack/sock/ports.c", "        if (n < 0)\n            continue;\n", "")]),
+    ("a socket that is tied to a device hears all of them", "seccomp", "syscalls:^inet_device$", [(
+        "netstack/sock/sock.c", "if (!s->opt[NS_OPT_BIND_IF] || !p)\n        return true;", "return true;")]),
+    ("a connection takes what comes from far", "seccomp", "syscalls:^inet_tuning$", [(
+        "netstack/tcp/tcp_in.c", "if (p->ttl >= s->opt", "if (true || p->ttl >= s->opt")]),
+    ("an option of a socket asks for a capability of any namespace", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/socket/options.c", "if (!net_ns_capable(t, s->net, LINUX_CAP_NET_ADMIN))\n            return refuse_admin(name, v);",
+        "if (false)\n            return refuse_admin(name, v);")]),
+    ("links are changed by whoever asks", "seccomp", "syscalls:^net_namespace$", [(
+        "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
+    ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(
+        "sentry/net/ifreq.c", "if (change && !admin)", "if (false)")]),
+    # ---- Rules of the packet filter ------------------------------------------------------------------------------------
+    ("rules are for who may not change the network", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nfnl.c", "if (request && !o->admin) {", "if (false) {")]),
+    ("a register may lie behind the last", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nft_value.c", "return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;", "return 0;")]),
+    ("what a match is told may be of any length", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/xt.c", "return len == ((xt->size + 7) & ~7u) &&", "return")]),
+    ("jumps may go as deep as they like", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/check.c", "if (level >= NF_DEPTH)", "if (level >= NF_DEPTH * 2)")]),
+    ("rules take any memory", "seccomp", "unit:netstack_nft/rules_take*", [(
+        "netstack/filter/table.c", "if (n > NF_MEMORY - nf->bytes)", "if (false)")]),
+    ("a packet asks all rules", "seccomp", "unit:netstack_nft/a_packet*", [(
+        "netstack/filter/eval.c", "if (++k->steps > NF_STEPS) {", "if (++k->steps > NF_STEPS * 16) {\n            k->p->ct_state = 0;\n            return NF_ACCEPT;\n        }\n        if (false) {")]),
 ]
 
 

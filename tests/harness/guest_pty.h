@@ -59,12 +59,12 @@ static inline int pty_wait(int fd, short events, int ms)
     return poll(&p, 1, ms) > 0 ? p.revents : 0;
 }
 
-// Reads until there are `want` bytes, or three seconds are over; then what comes within a moment, so that too
+// Reads until there are `want` bytes, or 20 s are over; then what comes within a moment, so that too
 // much shows.
 static inline ssize_t pty_collect(int fd, char *text, size_t size, size_t want)
 {
     size_t n = 0;
-    while (n < size && (pty_wait(fd, POLLIN, n < want ? 3000 : 10) & POLLIN)) {
+    while (n < size && (pty_wait(fd, POLLIN, n < want ? 20000 : 10) & POLLIN)) {
         ssize_t got = read(fd, text + n, size - n);
         if (got <= 0)
             break;

@@ -21,6 +21,7 @@ import time
 
 MODES = ("native", "ptrace", "seccomp")
 EXIT_SKIP = 77
+WATCHDOG = 60  # seconds of one TEST; generous, as is what a program may take: two suites run at once on slow machines
 LEAK_GRACE = 1.0  # seconds that processes of a finished run may take to vanish
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -29,8 +30,7 @@ def command_for(mode, program, options):
     if mode == "native":
         return [program]
     command = [options["picket"], "do", "--platform=" + mode]
-    if options["scale"] != 1:
-        command += ["--env", "GUEST_WATCHDOG=%d" % (10 * options["scale"])]
+    command += ["--env", "GUEST_WATCHDOG=%d" % (WATCHDOG * options["scale"])]
     return command + options["picket_args"] + ["--", program]
 
 
@@ -122,7 +122,7 @@ def end_of_run():
 def run_one(job):
     program, mode, options = job
     command = command_for(mode, program, options)
-    environment = dict(os.environ, GUEST_WATCHDOG=str(int(10 * options["scale"])))
+    environment = dict(os.environ, GUEST_WATCHDOG=str(int(WATCHDOG * options["scale"])))
     started = time.monotonic()
     result = {"program": os.path.basename(program), "mode": mode, "command": command, "notes": []}
     try:
@@ -220,7 +220,7 @@ def options_of(arguments):
     parser.add_argument("--modes", help="comma separated: " + ", ".join(MODES))
     parser.add_argument("--filter", default="", help="only programs whose name matches this regular expression")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--timeout", type=float, default=30, help="seconds per program")
+    parser.add_argument("--timeout", type=float, default=180, help="seconds per program")
     parser.add_argument("--timeout-scale", type=float, default=1, help="factor on all timeouts, for slow builds")
     parser.add_argument("--json", help="write all results to this file")
     parser.add_argument("--quiet", action="store_true", help="no table, only what failed and the last line")

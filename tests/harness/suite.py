@@ -7,6 +7,10 @@ FLAVOURS; their names get the flavour as prefix (asan.unit.lock), and --part sel
 full names. A test is any ctest; one that ends in a line `N passed, N failed, N skipped` counts that many. Most tests wait more
 than they work, so two run at once: of different families (FAMILY), which share nothing on the machine, and never beside one
 that measures (ALONE).
+
+What failed is run once more, by itself. What passes then is `unsteady`: it is a fault of the test or of a race, is printed with what
+it said at first, and fails the run all the same if more than UNSTEADY_MOST of them came together. At the end everything that
+failed is printed again.
 """
 import argparse
 import json
@@ -21,11 +25,13 @@ import threading
 import time
 
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+SUMS = re.compile(r"(\d+) passed +(\d+) failed +(\d+) skipped")  # in the line of run_one()
 PASSED = re.compile(r"ok |\S+ +(\d+ +)?ok +[\d.]+ m?s$")  # a case's line, in a suite that prints one for each
 LANES = 2
+UNSTEADY_MOST = 3
 ALONE = re.compile(r"netstack\.goodput|architecture")
 # Those of one family use the same names, mounts or namespaces of the host; units and fuzzers have none.
-CONTAINERS = ("oci", "podman", "docker", "containerd", "cri", "links", "limits", "cycles")
+CONTAINERS = ("oci", "podman", "rootless", "docker", "containerd", "cri", "links", "limits", "cycles")
 FAMILY = {**dict.fromkeys(CONTAINERS, "containers"), **dict.fromkeys(("netstack", "network"), "network"),
           **dict.fromkeys(("unit", "fuzz", "check"), None)}
 # name, preset, which ctests, environment, as which user
@@ -137,7 +143,7 @@ class Lanes:
     def __init__(self, tests):
         self.waiting, self.running = list(tests), []
         self.changed = threading.Condition()
-        self.total, self.failed = [0, 0, 0], []
+        self.total, self.failed = [0, 0, 0], []  # failed: (test, what it printed)
 
     @staticmethod
     def family(test):
@@ -168,7 +174,7 @@ class Lanes:
             with self.changed:
                 print(text, flush=True)
                 self.total = [a + b for a, b in zip(self.total, counts)]
-                self.failed += [full] if counts[1] else []
+                self.failed += [(test, text)] if counts[1] else []
                 self.running.remove(test)
                 self.changed.notify_all()
 
@@ -179,6 +185,18 @@ class Lanes:
         for thread in threads:
             thread.join()
         return self.total, self.failed
+
+
+def run_again(failed, total):
+    """Runs each by itself. Returns those that failed again and those that did not, (name, what they printed), and the new sums."""
+    wrong, unsteady = [], []
+    for test, first in failed:
+        before = SUMS.search(first).groups()
+        (passed, again, skipped), text = run_one(test[1], *test[2:])
+        print("once more: " + text, flush=True)
+        (wrong if again else unsteady).append((test[1], first))
+        total = [total[0] + passed - int(before[0]), total[1] + again - int(before[1]), total[2] + skipped - int(before[2])]
+    return wrong, unsteady, total
 
 
 def main():
@@ -192,7 +210,7 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     part = re.compile(options.part)
-    total, failed = [0, 0, 0], []
+    total, failed, unsteady = [0, 0, 0], [], []
     for name, preset, pattern, env, user in FLAVOURS:
         if user is not None and (os.geteuid() != 0 or not shutil.which("setpriv")):
             print("skip the runs as an ordinary user: this is one already, or setpriv(1) is missing")
@@ -209,16 +227,20 @@ def main():
                 command = stage.command(command, user) if stage else command
                 tests.append((test, full, command, properties, env, "/tmp" if stage else folder))
         counts, wrong = Lanes(tests).run()
+        wrong, passed_then, counts = run_again(wrong, counts)
         total = [a + b for a, b in zip(total, counts)]
         failed += wrong
+        unsteady += passed_then
         if stage:
             stage.remove()
     if sum(total) == 0:
         sys.exit("suite: no test matches '%s'" % options.part)
-    if failed:
-        print("failed: " + " ".join(failed))
+    for word, those in (("unsteady", unsteady), ("failed", failed)):
+        if those:
+            print("\n".join(text for _, text in those))
+            print("%s: %s" % (word, " ".join(name for name, _ in those)))
     print("%d passed, %d failed, %d skipped" % tuple(total))
-    sys.exit(1 if total[1] else 0)
+    sys.exit(1 if total[1] or len(unsteady) > UNSTEADY_MOST else 0)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 
 import engine
@@ -129,11 +130,14 @@ def test_memory_limit():
 def test_oom_event():
     """The shim says so, and once."""
     events = subprocess.Popen([tool("ctr"), "--address", at.base + "/sock", "events"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    time.sleep(0.5)
+    seen = []
+    threading.Thread(target=lambda: seen.extend(iter(events.stdout.readline, "")), daemon=True).start()
+    until(lambda: run("one", "true", options=["--rm"]) and seen)  # it listens when something was told
     run("one", "/bin/nasty", "memory", options=["--rm", "--memory-limit", str(48 << 20)], status=137)
-    time.sleep(0.5)
+    run("two", "true", options=["--rm"])
+    until(lambda: any("/tasks/delete" in line and '"two"' in line for line in seen))
     events.terminate()
-    expect("/tasks/oom" in events.communicate()[0], "no event of it")
+    expect(len([line for line in seen if "/tasks/oom" in line]) == 1, seen)
 
 
 def test_checkpoint_is_refused():
@@ -160,8 +164,7 @@ def test_many():
 
 
 def test_nothing_is_left():
-    time.sleep(0.5)
-    expect(ctr("task", "list", "-q").stdout == "" and not os.listdir(at.base + "/runc/default"), os.listdir(at.base + "/runc/default"))
+    until(lambda: ctr("task", "list", "-q").stdout == "" and not os.listdir(at.base + "/runc/default"))
 
 
 # ---- The daemon ----------------------------------------------------------------------------------------------------------------

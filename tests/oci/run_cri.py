@@ -123,10 +123,9 @@ def test_network_is_the_pods():
     with Pod() as pod:
         pod.start("sh", "-c", "echo up; echo hello | nc -l -p 7000; sleep 100")
         pod.log(1, "up")
-        time.sleep(0.5)
         address = cri.inner(call("PodSandboxStatus", {1: pod.id}), 1, 5)[1][0].decode()
         expect(re.match(r"10\.88\.", address), address)
-        expect(until_exited(pod.start("sh", "-c", "nc 127.0.0.1 7000 < /dev/null; grep -c 10.88 /proc/net/fib_trie; true")) == 0, "second")
+        expect(until_exited(pod.start("sh", "-c", "until nc 127.0.0.1 7000 < /dev/null; do sleep 0.1; done; grep -c 10.88 /proc/net/fib_trie; true")) == 0, "second")
         expect("hello" in pod.log(2, "hello"), "by the loopback of both")
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import client_runs
 import engine
 import runtime
 from engine import tool
@@ -21,11 +22,11 @@ IMAGE = "picket-test"
 LOOP = ("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
 
 
-def docker(*args, status=0, **kw):
+def docker(*args, status=0, seconds=60, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
     try:
         done = subprocess.run([tool("docker"), "--host", "unix://%s/sock" % at.base, *args], capture_output=True, text=True,
-                              timeout=60 * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
+                              timeout=seconds * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
     except subprocess.TimeoutExpired as e:
         raise AssertionError("%s does not end: %r\n%s" % (" ".join(args), e.stdout, situation())) from None
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
@@ -88,7 +89,7 @@ def test_terminal():
 
 def test_terminal_interactive():
     """Through a terminal of the client's: keys, sizes, the end."""
-    command = "%s --host unix://%s/sock run --rm --network=none -it %s sh -c 'read x; echo got $x; sleep 1; stty size; kill -INT $$'" % (
+    command = "%s --host unix://%s/sock run --rm --network=none -it %s sh -c 'read x; echo got $x; until stty size | grep -v ^0; do sleep 0.1; done; kill -INT $$'" % (
         tool("docker"), at.base, IMAGE)
     done = subprocess.run(["script", "-qec", "stty rows 33 cols 77; " + command, "/dev/null"], input="words\n", capture_output=True, text=True,
                           timeout=60 * at.scale)
@@ -275,7 +276,7 @@ def test_shared_volume():
     """What one container writes, another sees while both run."""
     with Running(options=["-v", "shared:/v"]):
         run("sh", "-c", "echo hello > /v/hello", options=["-v", "shared:/v"])
-        until(lambda: docker("exec", "box", "cat", "/v/hello", status=None).stdout == "hello\n", 5)
+        until(lambda: docker("exec", "box", "cat", "/v/hello", status=None).stdout == "hello\n")
     docker("volume", "rm", "shared")
 
 
@@ -360,7 +361,7 @@ USER 5:6
 RUN id > /tmp/id
 CMD cat /tmp/id /data/link
 """ % IMAGE)
-    docker("build", "--network=none", "-q", "-t", "built", folder)
+    docker("build", "--network=none", "-q", "-t", "built", folder, seconds=600)
     done = docker("run", "--rm", "--network=none", "--user", "0", "built")
     expect("uid=5 gid=6" in done.stdout and done.stdout.endswith("one\ny\ncopied\n"), done)
     expect(docker("run", "--rm", "--network=none", "built", "ls", "/data/file", status=1).stdout == "", "removed")
@@ -376,12 +377,14 @@ def test_dead_init():
         docker("exec", "box", "true")
 
 
-def test_nothing_is_left():
-    time.sleep(0.5)
-    left = [p for p in os.listdir("/proc") if p.isdigit() and b"picket-" in (read_or_none("/proc/%s/cmdline" % p) or b"") and at.base.encode() in (
-        read_or_none("/proc/%s/environ" % p) or b"")]
+def left():
     states = [name for _, names, _ in os.walk(at.base + "/exec/runtime-picket") for name in names if len(name) == 64]
-    expect(not left and not states, "%s %s" % (left, states))
+    return states + [p for p in os.listdir("/proc") if p.isdigit() and b"picket-" in (read_or_none("/proc/%s/cmdline" % p) or b"") and
+                     at.base.encode() in (read_or_none("/proc/%s/environ" % p) or b"")]
+
+
+def test_nothing_is_left():
+    until(lambda: not left())
 
 
 def read_or_none(path):
@@ -390,6 +393,9 @@ def read_or_none(path):
             return f.read()
     except OSError:
         return None
+
+
+client_runs.define(globals(), run, client_runs.make_folder)
 
 
 # ---- The daemon ----------------------------------------------------------------------------------------------------------------

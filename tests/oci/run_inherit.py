@@ -195,6 +195,48 @@ def test_too_low_is_said():
         cli.expect_error(limited({which: value}, "true"), 125, "ulimit " + word)
 
 
+FLOOD = """if 1:
+    import array, os, socket
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    null = os.open("/dev/null", os.O_RDONLY)
+    for _ in range(6):
+        a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null] * 50))])
+    print("under way", flush=True)
+    os.read(0, 1)
+"""
+
+
+def test_descriptors_under_way():
+    """Those that other processes of its user have sent and nobody has received yet count against its limit: no file can be opened then,
+    and the sandbox lives on."""
+    if os.geteuid() != 0:
+        return  # a user of its own, for the sake of what runs beside this
+    folder = scratch(0o755)
+    shutil.copy(cli.PICKET, folder + "/picket")
+    uid = 100000 + os.getpid()
+
+    def be_user(limit):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": "/"}
+    p = subprocess.Popen([folder + "/picket", "do", "--platform=" + cli.PLATFORM, "--", "sh", "-c",
+                          "echo ready; read x; cat /etc/hostname; read x; cat /etc/passwd > /dev/null && echo read"], preexec_fn=lambda: be_user(200), **pipes)
+    expect(p.stdout.readline() == "ready\n", "ready")
+    flood = subprocess.Popen(["/usr/bin/python3", "-c", FLOOD], preexec_fn=lambda: be_user(1000), **pipes)
+    said = flood.stdout.readline()
+    expect(said == "under way\n", said)
+    p.stdin.write("\n")
+    p.stdin.flush()
+    said = p.stdout.readline()
+    expect("Too many open files" in said, said)
+    flood.communicate("\n", timeout=20 * cli.SCALE)
+    out = p.communicate("\n", timeout=60 * cli.SCALE)[0]
+    expect(out == "read\n", out)
+    shutil.rmtree(folder)
+
+
 def test_cpu_time():
     """SIGXCPU is the program's, to be handled; the sandbox's own time does not count."""
     program = ("import signal, sys\nsignal.signal(signal.SIGXCPU, lambda *a: sys.exit(5))\nwhile True: pass")

@@ -137,10 +137,12 @@ def test_idle_network_is_idle():
     p = subprocess.Popen([cli.PICKET, "do", "--platform", cli.PLATFORM, "--", "python3", "-c", rest], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
     expect(p.stdout.readline() == "ready\n", "did not come up")
-    time.sleep(2)  # timers of what went before are over
-    before = {c: sleeps_of(c) for c in children(p.pid)}
-    time.sleep(2)
-    more = {c: sleeps_of(c) - before[c] for c in before}
+    for _ in range(10):  # timers of what went before are over some time
+        before = {c: sleeps_of(c) for c in children(p.pid)}
+        time.sleep(2)
+        more = {c: sleeps_of(c) - before[c] for c in before}
+        if sum(more.values()) <= 8:
+            break
     p.communicate("")
     expect(sum(more.values()) <= 8, "wake-ups in two seconds, by process: %s" % more)
 

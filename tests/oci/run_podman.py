@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Podman with Picket as its runtime, unchanged: podman, conmon and Picket as a user of podman meets them. The image is made of
 busybox. Needs root, podman and busybox; for its bridge network CNI's plugins or netavark, and iptables, in a namespace of the test's."""
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import client_runs
 import run_cli as cli
 import runtime
 from links_world import Space
@@ -20,12 +22,12 @@ from runtime import at, expect
 IMAGE = "localhost/picket-test"
 
 
-def podman(*args, status=0, within=(), **kw):
+def podman(*args, status=0, within=(), seconds=60, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
     command = [*within, "podman", "--root", at.base + "/store", "--runroot", at.base + "/run", "--tmpdir", at.base + "/tmp", "--storage-driver", "vfs",
                "--cgroup-manager", "cgroupfs", "--runtime", at.picket, "--runtime-flag", "platform=" + at.platform,
                "--network-config-dir", at.base + "/networks", *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * at.scale,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds * at.scale,
                           env={**os.environ, "CONTAINERS_CONF": at.base + "/containers.conf"}, **kw)
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
                                                                                      done.stdout, done.stderr))
@@ -37,17 +39,19 @@ def run(*args, options=(), **kw):
 
 
 class Running:
+    """A container called box: a name of hexadecimal digits could be the beginning of an image's id, which `podman diff` looks up first."""
+
     def __init__(self, *args, options=()):
         self.args, self.options = args or ("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"), options
 
     def __enter__(self):
-        podman("run", "-d", "--name", "c", "--network=none", *self.options, IMAGE, *self.args)
+        podman("run", "-d", "--name", "box", "--network=none", *self.options, IMAGE, *self.args)
         limit = time.monotonic() + 20 * at.scale
-        while "up" not in podman("logs", "c").stdout and time.monotonic() < limit:
+        while "up" not in podman("logs", "box").stdout and time.monotonic() < limit:
             time.sleep(0.05)
 
     def __exit__(self, *exc):
-        podman("rm", "-f", "c")
+        podman("rm", "-f", "box")
 
 
 def test_run():
@@ -79,48 +83,48 @@ def test_terminal():
 
 def test_life():
     with Running():
-        expect(podman("inspect", "c", "--format", "{{.State.Status}}").stdout == "running\n", "running")
-        podman("pause", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.Status}}").stdout == "paused\n", "paused")
-        podman("unpause", "c")
-        podman("stop", "-t", "10", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.Status}} {{.State.ExitCode}}").stdout == "exited 3\n", "stop")
-        podman("start", "c")
-        podman("kill", "c")
-        podman("wait", "c")
-        expect(podman("inspect", "c", "--format", "{{.State.ExitCode}}").stdout == "137\n", "kill")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "running\n", "running")
+        podman("pause", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "paused\n", "paused")
+        podman("unpause", "box")
+        podman("stop", "-t", "10", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}} {{.State.ExitCode}}").stdout == "exited 3\n", "stop")
+        podman("start", "box")
+        podman("kill", "box")
+        podman("wait", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.ExitCode}}").stdout == "137\n", "kill")
 
 
 def test_exec():
     with Running():
-        expect(podman("exec", "c", "sh", "-c", "echo inside; exit 9", status=9).stdout == "inside\n", "exec")
-        expect(podman("exec", "-i", "c", "cat", stdin=None, input="piped").stdout == "piped", "stdin")
-        expect("yes" in podman("exec", "-t", "c", "sh", "-c", "test -t 0 && echo yes").stdout, "-t")
-        expect("uid=7" in podman("exec", "--user", "7:8", "-w", "/data", "-e", "A=b", "c", "sh", "-c", "id; pwd; echo $A").stdout, "options")
+        expect(podman("exec", "box", "sh", "-c", "echo inside; exit 9", status=9).stdout == "inside\n", "exec")
+        expect(podman("exec", "-i", "box", "cat", stdin=None, input="piped").stdout == "piped", "stdin")
+        expect("yes" in podman("exec", "-t", "box", "sh", "-c", "test -t 0 && echo yes").stdout, "-t")
+        expect("uid=7" in podman("exec", "--user", "7:8", "-w", "/data", "-e", "A=b", "box", "sh", "-c", "id; pwd; echo $A").stdout, "options")
         for _ in range(10):
-            podman("exec", "c", "true")
-        podman("exec", "c", "no-such-program", status=127)
+            podman("exec", "box", "true")
+        podman("exec", "box", "no-such-program", status=127)
 
 
 def test_copy_and_diff():
     with Running():
-        podman("exec", "c", "sh", "-c", "echo made > /tmp/made")
-        podman("cp", "c:/tmp/made", at.base + "/copied")
+        podman("exec", "box", "sh", "-c", "echo made > /tmp/made")
+        podman("cp", "box:/tmp/made", at.base + "/copied")
         expect(open(at.base + "/copied").read() == "made\n", "out")
-        podman("cp", at.base + "/copied", "c:/tmp/back")
-        expect(podman("exec", "c", "cat", "/tmp/back").stdout == "made\n", "in")
-        expect(open(podman("mount", "c").stdout.strip() + "/tmp/made").read() == "made\n", "written through")
-        changes = podman("diff", "c").stdout
-        expect("A /tmp/made" in changes, "%r, and in the directory: %s" % (changes, os.listdir(podman("mount", "c").stdout.strip() + "/tmp")))
-        podman("commit", "c", "localhost/changed")
+        podman("cp", at.base + "/copied", "box:/tmp/back")
+        expect(podman("exec", "box", "cat", "/tmp/back").stdout == "made\n", "in")
+        expect(open(podman("mount", "box").stdout.strip() + "/tmp/made").read() == "made\n", "written through")
+        changes = podman("diff", "box").stdout
+        expect("A /tmp/made" in changes, "%r, and in the directory: %s" % (changes, os.listdir(podman("mount", "box").stdout.strip() + "/tmp")))
+        podman("commit", "box", "localhost/changed")
         expect(podman("run", "--rm", "--network=none", "localhost/changed", "cat", "/tmp/made").stdout == "made\n", "commit")
 
 
 def test_top_and_stats():
     with Running():
-        expect("picket-stub" in podman("top", "c").stdout, "top")
-        stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c").stdout)
-        expect(stats[0]["name"] == "c" and stats[0]["pids"] not in ("", "0"), stats)
+        expect("picket-stub" in podman("top", "box").stdout, "top")
+        stats = json.loads(podman("stats", "--no-stream", "--format", "json", "box").stdout)
+        expect(stats[0]["name"] == "box" and stats[0]["pids"] not in ("", "0"), stats)
 
 
 def test_build():
@@ -128,8 +132,117 @@ def test_build():
     os.makedirs(folder, exist_ok=True)
     with open(folder + "/Dockerfile", "w") as f:
         f.write("FROM %s\nRUN echo one > /data/one\nRUN cat /data/one > /data/two && chmod 600 /data/two\nCMD cat /data/two\n" % IMAGE)
-    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/built", folder)
+    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/built", folder, seconds=300)
     expect(podman("run", "--rm", "--network=none", "localhost/built").stdout == "one\n", "the built image")
+
+
+def test_logs():
+    podman("run", "--name", "box", "--network=none", IMAGE, "sh", "-c", "for i in 1 2 3; do echo $i; done; echo e >&2")
+    try:
+        done = podman("logs", "box")
+        expect(done.stdout == "1\n2\n3\n" and done.stderr == "e\n", done)
+        expect(podman("logs", "--tail", "1", "box").stderr == "e\n", "tail")
+    finally:
+        podman("rm", "box")
+
+
+def test_made_and_started_later():
+    podman("create", "--name", "box", "--network=none", IMAGE, "sh", "-c", "echo up; exit 6")
+    try:
+        podman("init", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "initialized\n", "init: created, and not started")
+        expect(podman("start", "--attach", "box", status=6).stdout == "up\n", "start")
+    finally:
+        podman("rm", "-f", "box")
+
+
+def test_restart_policy():
+    podman("run", "-d", "--name", "box", "--restart", "on-failure:2", "--network=none", IMAGE, "sh", "-c", "echo again; exit 4")
+    try:
+        limit = time.monotonic() + 60 * at.scale
+        while podman("logs", "box").stdout.count("again") < 3 and time.monotonic() < limit:
+            time.sleep(0.1)
+        podman("wait", "box")
+        expect(podman("inspect", "box", "--format", "{{.RestartCount}} {{.State.ExitCode}}").stdout == "2 4\n", "twice more")
+    finally:
+        podman("rm", "-f", "box")
+
+
+def test_healthcheck():
+    with Running(options=["--health-cmd", "test -e /tmp/well", "--health-interval", "disable"]):
+        podman("healthcheck", "run", "box", status=1)
+        podman("exec", "box", "touch", "/tmp/well")
+        podman("healthcheck", "run", "box")
+
+
+def test_restart():
+    with Running():
+        before = podman("inspect", "box", "--format", "{{.State.Pid}}").stdout
+        podman("restart", "-t", "30", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Running}}").stdout == "true\n", "runs")
+        expect(podman("inspect", "box", "--format", "{{.State.Pid}}").stdout != before, "anew")
+
+
+def test_named_volume():
+    run("sh", "-c", "echo kept > /v/f", options=["-v", "vol:/v"])
+    try:
+        expect(run("cat", "/v/f", options=["-v", "vol:/v:ro"]).stdout == "kept\n", "the next one sees it")
+    finally:
+        podman("volume", "rm", "vol")
+
+
+def test_volumes_from_another():
+    with Running(options=["-v", at.base + "/volume:/v"]):
+        podman("exec", "box", "sh", "-c", "echo by box > /v/shared")
+        expect(run("cat", "/v/shared", options=["--volumes-from", "box"]).stdout == "by box\n", "while both run")
+
+
+def test_export():
+    with Running():
+        podman("export", "-o", at.base + "/export.tar", "box")
+    expect("bin/busybox" in subprocess.run(["tar", "-tf", at.base + "/export.tar"], capture_output=True, text=True).stdout, "export")
+
+
+def test_time_limit():
+    started = time.monotonic()
+    done = run("sh", "-c", "trap '' TERM; sleep 1000", options=["--timeout", "1"], status=None)
+    expect(done.returncode != 0 and 1 <= time.monotonic() - started, done)
+
+
+def test_preserved_descriptors():
+    """podman's --preserve-fds, by way of conmon."""
+    with open(at.base + "/three", "w+") as three, Running():
+        def place():  # (it may be 3 already, and closed on exec)
+            os.dup2(fcntl.fcntl(three.fileno(), fcntl.F_DUPFD, 100), 3)
+        run("sh", "-c", "echo of run >&3", options=["--preserve-fds", "1"], preexec_fn=place, close_fds=False)
+        podman("exec", "--preserve-fds", "1", "box", "sh", "-c", "echo of exec >&3", preexec_fn=place, close_fds=False)
+        three.seek(0)
+        expect(three.read() == "of run\nof exec\n", "through descriptor 3")
+
+
+def test_build_of_ten_steps():
+    folder = at.base + "/ten"
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/file", "w") as f:
+        f.write("copied\n")
+    with open(folder + "/Dockerfile", "w") as f:
+        f.write("""FROM %s
+RUN echo one > /data/one
+RUN mkdir -p /a/b/c && touch /a/b/c/d
+RUN chmod 600 /data/one && ln -s one /data/link
+ENV X=y
+WORKDIR /data
+RUN echo $X >> one
+COPY file /data/file
+RUN cat file >> one && rm file
+USER 5:6
+RUN id > /tmp/id
+CMD cat /tmp/id; cat /data/link
+""" % IMAGE)
+    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/ten", folder, seconds=600)
+    done = podman("run", "--rm", "--network=none", "--user", "0", "localhost/ten")
+    expect("uid=5 gid=6" in done.stdout and done.stdout.endswith("one\ny\ncopied\n"), done)
+    podman("run", "--rm", "--network=none", "localhost/ten", "ls", "/data/file", status=1)
 
 
 def test_bridge():
@@ -153,7 +266,7 @@ def test_bridge():
         inside = podman("run", "--rm", *options, IMAGE, "sh", "-c", "cat /etc/hosts; busybox ip addr; busybox ping -c 1 192.168.50.2", within=within)
         expect("eth0" in inside.stdout and "1 packets received" in inside.stdout and "hh" in inside.stdout, inside.stdout)
         podman("run", "-d", "--name", "web", *options, "-p", "8080:80", IMAGE, "busybox", "httpd", "-f", "-p", "80", "-h", "/etc", within=within)
-        get = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://%s/passwd && exit 0; sleep 0.2; done; exit 1"]
+        get = ["sh", "-c", "i=0; until busybox wget -q -O - http://%s/passwd; do i=$((i+1)); test $i -lt 100 || exit 1; sleep 0.2; done"]
         for space, where in ((outside, "192.168.50.1:8080"), (host, "127.0.0.1:8080")):
             expect("root:x:0:0" in space.sh(*get[:2], get[2] % where), where)
         address = podman("inspect", "web", "--format", "{{.NetworkSettings.Networks.net.IPAddress}}", within=within).stdout.strip()
@@ -167,6 +280,11 @@ def test_bridge():
         podman("rm", "-fa", status=None)
         host.end()
         outside.end()
+
+
+# (a working directory has to be in the image)
+client_runs.define(globals(), run, client_runs.make_folder, ("workdir_that_is_made",) + (
+    () if os.path.exists("/usr/libexec/podman/catatonit") else ("init",)))
 
 
 def setup():

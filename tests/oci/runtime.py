@@ -3,6 +3,7 @@
 import argparse
 import array
 import contextlib
+import errno
 import json
 import os
 import select
@@ -41,7 +42,7 @@ def options(nasty=False):
 
 
 SHELLS = ("sh ls cat echo true false sleep id touch mkdir rm kill hostname pwd tty stty env test dd mount chmod chown ln "
-          "readlink stat wc head nproc dnsdomainname ps nc grep").split()
+          "readlink stat wc head nproc dnsdomainname ps nc grep df tail awk tr whoami").split()
 CAPS = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
 NUMBER = [0]
 
@@ -231,6 +232,23 @@ def read_until(fd, word, seconds=20):
             got += data
     expect(word in got, "no %r in %r" % (word, got))
     UNREAD[fd] = got.split(word, 1)[1]
+
+
+def read_to_the_end(fd):
+    """Until nobody has the other end any more; closes it. What came, with what read_until() has left."""
+    got, limit = UNREAD.pop(fd, b""), time.monotonic() + 20 * at.scale
+    try:
+        while True:
+            expect(select.select([fd], [], [], max(limit - time.monotonic(), 0))[0], "somebody still has the other end; %r came" % got)
+            data = os.read(fd, 65536)
+            if not data:
+                return got
+            got += data
+    except OSError as e:
+        expect(e.errno == errno.EIO, e)
+        return got
+    finally:
+        os.close(fd)
 
 
 def hang_up(fd):

@@ -7,7 +7,7 @@ import shutil
 import signal
 import stat
 
-from runtime import picket, refused, expect, Bundle, reap, sh
+from runtime import at, picket, refused, expect, Bundle, reap, sh
 
 
 # ---- process ---------------------------------------------------------------------------------------------------------------
@@ -344,6 +344,28 @@ def test_config_after_create_means_nothing():
     b.delete()
 
 
+def test_home():
+    """As clients rely on it: of the user in the root's /etc/passwd, when the environment has none; whatever that file is."""
+    b = sh("echo $HOME", own_root=True)
+    b.config["process"]["env"] = ["PATH=/bin"]
+    passwd = b.rootfs + "/etc/passwd"
+    with open(passwd, "a") as f:
+        f.write("broken\n:::\nfive:x:5:5::/home/five:/bin/sh\nsix:x:6:6::relative:\n" + "x" * 10000 + "\nlast:x:7:7::/home/last:")
+    for uid, home in ((0, "/"), (5, "/home/five"), (6, "/"), (7, "/home/last"), (8, "/")):
+        b.process["user"] = {"uid": uid, "gid": 0}
+        expect(b.run().stdout == home + "\n", uid)
+    b.process["user"] = {"uid": 5, "gid": 5}
+    for given, home in (("HOME=/given", "/given"), ("HOME=", "/home/five")):
+        b.process["env"] = ["PATH=/bin", given]
+        expect(b.run().stdout == home + "\n", given)
+    b.process["env"] = ["PATH=/bin"]
+    os.unlink(passwd)
+    for make in (lambda: os.mkfifo(passwd), lambda: os.symlink("/proc/self/environ", passwd), lambda: os.symlink(at.base + "/no", passwd)):
+        make()
+        expect(b.run().stdout == "/\n", "no such file")
+        os.unlink(passwd)
+
+
 # ---- hooks -----------------------------------------------------------------------------------------------------------------
 def hook_into(path, name):
     return {"path": "/bin/sh", "args": ["sh", "-c", "cat >> %s; echo ' %s' $HOOKED >> %s" % (path, name, path)], "env": ["HOOKED=yes", "PATH=/bin:/usr/bin"]}
@@ -364,6 +386,23 @@ def test_hooks():
     b.delete()
     lines = open(path).read().splitlines()
     expect([line.split()[-2] for line in lines[3:]] == ["poststart", "poststop"], lines)
+
+
+def test_hooks_in_their_namespaces():
+    """createRuntime's in the caller's; createContainer's in the container's, with the caller's files, and no way to mount."""
+    b = Bundle("true")
+    seen = {name: "%s/%s" % (b.dir, name) for name in ("createRuntime", "createContainer")}
+    text = {"createRuntime": "cd /proc/self/ns; readlink net mnt > %s"}
+    text["createContainer"] = text["createRuntime"] + "; mount -t tmpfs none %s 2> /dev/null && echo mounted >> %%s; test -e %s" % (b.dir, at.picket)
+    b.config["hooks"] = {name: [{"path": "/bin/sh", "args": ["sh", "-c", text[name].replace("%s", path)], "env": ["PATH=/bin:/usr/bin"]}]
+                         for name, path in seen.items()}
+    b.create()
+    here, there = [[os.readlink("/proc/%s/ns/%s" % (pid, kind)) for kind in ("net", "mnt")] for pid in ("self", b.pid)]
+    b.start().end()
+    b.delete()
+    expect(open(seen["createRuntime"]).read().split() == here, "the caller's")
+    expect(open(seen["createContainer"]).read().split() == there, "the container's, and nothing mounted")
+    expect(os.geteuid() != 0 or here[0] != there[0] and here[1] != there[1], "they are others")
 
 
 def test_failing_hooks():

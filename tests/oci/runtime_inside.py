@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is done with a container that runs: terminals, exec, ps, pause, limits."""
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import time
 
-from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh, Console, read_until, hang_up, exec_detached, has_freezer
+from runtime import at, picket, refused, expect, Bundle, reap, running, FOREVER, sh, Console, read_until, read_to_the_end, hang_up, exec_detached, has_freezer
 
 
 # ---- Terminals -------------------------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def test_exec_process_detached():
 
 def test_exec_terminal():
     with running() as b:
-        for round in range(8):  # a terminal is given back
+        for round in range(4):
             console = Console(b, "exec%d.sock" % round)
             pid = exec_detached(b, {"args": ["sh", "-c", "test -t 0 && echo a terminal; read x; echo got $x; exit 3"], "cwd": "/", "env": ["PATH=/bin"],
                                     "user": {"uid": 0, "gid": 0}, "terminal": True}, "--console-socket", console.path)
@@ -109,7 +111,55 @@ def test_exec_terminal():
             os.write(master, b"line\n")
             read_until(master, b"got line")
             expect(os.WEXITSTATUS(reap(pid)) == 3, "status")
-            hang_up(master)
+            read_to_the_end(master)  # nobody inside has it any more
+
+
+def test_exec_terminal_of_none():
+    """A program that is not there: its terminal is given back all the same, more often than there can be terminals at a time."""
+    with running() as b:
+        path = b.dir + "/none.json"
+        json.dump({"args": ["/none"], "cwd": "/", "env": [], "user": {"uid": 0, "gid": 0}, "terminal": True}, open(path, "w"))
+        for round in range(70):
+            console = Console(b, "none%d.sock" % round)
+            refused("exec", "--process", path, "--detach", "--console-socket", console.path, b.id, words=["/none", "no such file or directory"])
+            read_to_the_end(console.master())
+
+
+def with_fds(fds, *args):
+    """`picket ARGS` with these as its descriptors 3 and on, and one more that is not meant for the program."""
+    def place():
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (*fds, os.open("/dev/null", os.O_RDONLY))]
+        for i, fd in enumerate(high):
+            os.dup2(fd, 3 + i, inheritable=True)
+    return subprocess.run([at.picket, "--root", at.root, "--platform", at.platform, *args], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=40 * at.scale, close_fds=False, preexec_fn=place)
+
+
+def test_preserve_fds():
+    """Of exec and run: the descriptors that are named are the program's, the one behind them is nobody's, and nothing of ours keeps them."""
+    text = "echo three >&3; exec 3>&-; read x <&4; echo got $x; test -e /proc/self/fd/5 && echo five; "
+
+    def check(command, *args):
+        out, into = os.pipe()
+        back, give = os.pipe()
+        os.write(give, b"four\n")
+        done = with_fds((into, back), command, "--preserve-fds", "2", *args)
+        os.close(into)
+        os.close(back)
+        expect(done.returncode == 0 and done.stdout == "got four\n", done)
+        expect(select.select([out], [], [], 20 * at.scale)[0] and os.read(out, 100) == b"three\n", "through 3")
+        expect(select.select([out], [], [], 20 * at.scale)[0] and os.read(out, 100) == b"", "and its end")
+        os.close(out)
+        os.close(give)
+    with running() as b:
+        check("exec", b.id, "sh", "-c", text + "true")
+        check("exec", b.id, "sh", "-c", text + "sleep 100 > /dev/null 2>&1 &")
+        refused("exec", "--preserve-fds", "2", b.id, "true", words=["--preserve-fds 2", "descriptor 3 is not open"])
+        refused("exec", "--preserve-fds", "17", b.id, "true", words=["--preserve-fds 17", "up to 16"])
+        refused("exec", "--preserve-fds", "x", b.id, "true", words=["--preserve-fds x"])
+    b = sh(text + "true")
+    b.write()
+    check("run", "--bundle", b.dir, b.id)
 
 
 def test_exec_ends_with_the_container():

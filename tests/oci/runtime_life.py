@@ -74,6 +74,18 @@ def test_global_options():
     refused("--rootless=maybe", "list", words=["--rootless", "maybe"])
 
 
+def test_delete_force_past_a_standing_init():
+    """An init that stands still while it has the container's lock, as one that is stopped just then: here in the note of its end."""
+    b = Bundle(*FOREVER).create().start()
+    os.mkfifo(os.path.join(at.root, b.id, "state.json.new"))
+    picket("kill", b.id, "KILL")
+    limit = time.monotonic() + 20 * at.scale
+    while "FLOCK  ADVISORY  WRITE %d " % b.pid not in open("/proc/locks").read() and time.monotonic() < limit:
+        time.sleep(0.01)
+    b.delete("--force")
+    expect(os.WTERMSIG(b.end()) == signal.SIGKILL, "by force")
+
+
 # ---- Ids -------------------------------------------------------------------------------------------------------------------
 def test_bad_ids():
     b = Bundle("true")

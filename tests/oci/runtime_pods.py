@@ -7,7 +7,7 @@ import signal
 import time
 
 from processes import descendants, proc_name
-from runtime import Bundle, Console, exec_detached, expect, hang_up, picket, read_until, reap, refused
+from runtime import Bundle, Console, exec_detached, expect, picket, read_to_the_end, read_until, reap, refused
 
 ROUND = "while :; do sleep 1; done"
 
@@ -259,7 +259,7 @@ def test_pod_terminal():
         os.write(master, b"word\n")
         read_until(master, b"got word")
         expect(os.WEXITSTATUS(b.end()) == 0, "status")
-        hang_up(master)
+        read_to_the_end(master)
 
 
 def test_pod_missing_program():

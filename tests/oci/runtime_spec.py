@@ -264,8 +264,9 @@ def test_spec_args():
 
 
 def test_spec_env_is_all_there_is():
+    """But for HOME, which every runtime sets where it is missing."""
     out = Bundle("env", env=["PATH=/bin", "ONLY=this"]).run().stdout
-    expect(set(out.splitlines()) - {"SHLVL=1", "PWD=/"} == {"PATH=/bin", "ONLY=this"}, out)
+    expect(set(out.splitlines()) - {"SHLVL=1", "PWD=/"} == {"PATH=/bin", "ONLY=this", "HOME=/"}, out)
 
 
 # ---- exec ------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "guest.h"
 
 #include <linux/aio_abi.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
@@ -169,4 +170,35 @@ TEST(waiting) {
     EXPECT_ERRNO(get(c, 1, 1, e, NULL), EINTR);
     wait_exit(pid);
     syscall(SYS_io_destroy, c);
+}
+
+// A request's end is told past the largest count too: then there is an error (man 2 eventfd).
+TEST(an_eventfd_that_is_full) {
+    in_tmpdir();
+    aio_context_t c = setup(4);
+    int fd = ASSERT_OK(open("f", O_RDWR | O_CREAT, 0600)), tell = ASSERT_OK(eventfd(0, EFD_NONBLOCK));
+    uint64_t v = UINT64_MAX - 1;
+    struct pollfd p = {tell, POLLIN | POLLOUT, 0};
+    struct iocb w = {.aio_lio_opcode = IOCB_CMD_PWRITE,
+                     .aio_fildes = fd,
+                     .aio_buf = (unsigned long)"x",
+                     .aio_nbytes = 1,
+                     .aio_flags = IOCB_FLAG_RESFD,
+                     .aio_resfd = tell};
+    struct io_event e[4];
+    ASSERT_EQ(write(tell, &v, sizeof v), sizeof v);
+    EXPECT_EQ(submit(c, &w), 1);
+    EXPECT_EQ(submit(c, &w), 1);
+    EXPECT_EQ(get(c, 2, 4, e, NULL), 2);
+    EXPECT_EQ(poll(&p, 1, 10000), 1);
+    EXPECT_EQ(p.revents, POLLIN | POLLERR);
+    v = 1;
+    EXPECT_ERRNO(write(tell, &v, sizeof v), EAGAIN);
+    EXPECT_EQ(read(tell, &v, sizeof v), sizeof v);
+    EXPECT_TRUE(v == UINT64_MAX);
+    EXPECT_EQ(poll(&p, 1, 0), 1);
+    EXPECT_EQ(p.revents, POLLOUT);
+    EXPECT_OK(syscall(SYS_io_destroy, c));
+    close(fd);
+    close(tell);
 }

@@ -26,7 +26,7 @@ TEST(fires)
     alarm(1);
     EXPECT_ERRNO(pause(), EINTR);
     EXPECT_EQ(count, 1);
-    EXPECT_RANGE(now_ms() - start, 990, 6000);
+    EXPECT_RANGE(now_ms() - start, 990, 25000);
     EXPECT_EQ(alarm(0), 0);
 }
 

@@ -42,7 +42,7 @@ TEST(pidfd)
     if (pid == 0)
         _exit(4);
     struct pollfd p = {pidfd, POLLIN, 0};
-    EXPECT_EQ(poll(&p, 1, 5000), 1);
+    EXPECT_EQ(poll(&p, 1, 20000), 1);
     EXPECT_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
     siginfo_t info;
     EXPECT_OK(waitid(P_PIDFD, pidfd, &info, WEXITED));

@@ -80,3 +80,25 @@ TEST(errors) {
     close(fd);
     close(file);
 }
+
+// Of the directory itself, and of names that change within it.
+TEST(itself_and_its_names) {
+    in_tmpdir();
+    mkdir("d", 0755);
+    mkdir("d/sub", 0755);
+    put_file("d/a", "x");
+    int fd = directory(DN_ATTRIB | DN_RENAME | DN_MULTISHOT);
+    EXPECT_OK(chmod("d", 0700));
+    EXPECT_EQ(told, 1);
+    EXPECT_OK(chmod("d/sub", 0700));
+    EXPECT_EQ(told, 2);
+    EXPECT_OK(rename("d/a", "d/b"));
+    EXPECT_EQ(told, 3);
+    EXPECT_OK(rename("d/b", "d/sub/b"));  // leaves it
+    EXPECT_EQ(told, 3);
+    EXPECT_OK(rename("d/sub/b", "d/b"));
+    EXPECT_EQ(told, 3);
+    EXPECT_OK(rename("d/sub", "d/other"));
+    EXPECT_EQ(told, 4);
+    close(fd);
+}

@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 static int add(int ep, int fd, uint32_t events)
 {
@@ -84,5 +85,48 @@ TEST(round_robin)
     EXPECT_TRUE(first.data.fd != second.data.fd);
     close(a);
     close(b);
+    close(ep);
+}
+
+// Parameters of busy polling are kept (linux/eventpoll.h); there is nothing else that an epoll file is asked.
+TEST(parameters) {
+    struct {
+        uint32_t usecs;
+        uint16_t budget;
+        uint8_t prefer, pad;
+    } p = {0}, got;
+    const unsigned long set = 0x40088a01, get = 0x80088a02;
+    int ep = ASSERT_OK(epoll_create1(0)), n;
+    if (ioctl(ep, get, &got) < 0 && errno == ENOTTY)
+        SKIP("an older kernel");
+    EXPECT_OK(ioctl(ep, get, &got));
+    EXPECT_MEMEQ(&got, &p, sizeof p);
+    p.usecs = INT_MAX;
+    p.budget = 64;
+    p.prefer = 1;
+    EXPECT_OK(ioctl(ep, set, &p));
+    EXPECT_OK(ioctl(ep, get, &got));
+    EXPECT_MEMEQ(&got, &p, sizeof p);
+    p.prefer = 2;
+    EXPECT_ERRNO(ioctl(ep, set, &p), EINVAL);
+    p.prefer = 0;
+    p.pad = 1;
+    EXPECT_ERRNO(ioctl(ep, set, &p), EINVAL);
+    p.pad = 0;
+    p.usecs = 1u << 31;
+    EXPECT_ERRNO(ioctl(ep, set, &p), EINVAL);
+    EXPECT_ERRNO(ioctl(ep, set, NULL), EFAULT);
+    EXPECT_ERRNO(ioctl(ep, get, KERNEL_POINTER), EFAULT);
+    EXPECT_ERRNO(ioctl(ep, 0x1234, &n), EINVAL);
+    EXPECT_ERRNO(ioctl(ep, FIONREAD, &n), EINVAL);
+    IN_CHILD {
+        if (geteuid() != 0)
+            SKIP("not root");
+        p.usecs = 1;
+        p.budget = 65;
+        EXPECT_OK(ioctl(ep, set, &p));
+        ASSERT_OK(setresuid(1000, 1000, 1000));
+        EXPECT_ERRNO(ioctl(ep, set, &p), EPERM);
+    }
     close(ep);
 }

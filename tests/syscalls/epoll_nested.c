@@ -22,7 +22,7 @@ TEST(inner_wakes_outer)
     struct epoll_event out;
     EXPECT_EQ(epoll_wait(outer, &out, 1, 0), 0);
     EXPECT_EQ(eventfd_write(fd, 1), 0);
-    EXPECT_EQ(epoll_wait(outer, &out, 1, 1000), 1);
+    EXPECT_EQ(epoll_wait(outer, &out, 1, 20000), 1);
     EXPECT_EQ(out.data.fd, inner);
     struct pollfd p = {outer, POLLIN, 0};
     EXPECT_EQ(poll(&p, 1, 0), 1);

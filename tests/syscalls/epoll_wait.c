@@ -66,7 +66,7 @@ TEST(interrupted_even_with_restart)
             _exit(kill(parent, SIGUSR1));
         }
         struct epoll_event out;
-        EXPECT_ERRNO(epoll_wait(ep, &out, 1, 5000), EINTR);
+        EXPECT_ERRNO(epoll_wait(ep, &out, 1, 20000), EINTR);
         EXPECT_EQ(handled, 1);
         EXPECT_EQ(wait_exit(pid), 0);
     }

@@ -113,7 +113,7 @@ static _Atomic unsigned wrong, started;
 static void *mapper(void *arg) {
     bool writes = (uintptr_t)arg % 2;
     atomic_fetch_add(&started, 1);
-    for (int i = 0; i < 200 && atomic_load(&started) < MAPPERS; i++)
+    for (int i = 0; i < 1500 && atomic_load(&started) < MAPPERS; i++)
         usleep(10000);
     for (int i = 0; i < 3; i++) {
         char *p =

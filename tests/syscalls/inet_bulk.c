@@ -68,7 +68,7 @@ TEST(both_ways) {
         struct pollfd p[2];
         for (int i = 0; i < 2; i++)
             p[i] = (struct pollfd){s[i], (short)(POLLIN | (sent[i] < total ? POLLOUT : 0)), 0};
-        ASSERT_TRUE(poll(p, 2, 5000) > 0);
+        ASSERT_TRUE(poll(p, 2, 20000) > 0);
         for (int i = 0; i < 2; i++) {
             size_t n = total - sent[i] < sizeof(out) ? total - sent[i] : sizeof(out);
             if (p[i].revents & POLLOUT) {

@@ -241,7 +241,7 @@ TEST(zerocopy)
     EXPECT_EQ(send(s, "x", 1, MSG_ZEROCOPY), 1);
     EXPECT_EQ(send(s, "y", 1, MSG_ZEROCOPY), 1);
     struct pollfd p = {s, 0, 0};
-    EXPECT_EQ(poll(&p, 1, 2000), 1);
+    EXPECT_EQ(poll(&p, 1, 20000), 1);
     EXPECT_EQ(p.revents, POLLERR);
     unsigned done = 0;
     for (int i = 0; i < 100 && done < 2; i++) {

@@ -37,7 +37,7 @@ TEST(time_is_up) {
     linger(s[0], 1);
     long before = now_ms();
     EXPECT_OK(close(s[0]));
-    EXPECT_RANGE(now_ms() - before, 900, 8000);
+    EXPECT_RANGE(now_ms() - before, 900, 25000);
     close(s[1]);
 }
 
@@ -53,11 +53,11 @@ TEST(all_arrives) {
     pthread_t thread;
     tcp_pair(AF_INET, s);
     stuff(s[0]);
-    linger(s[0], 9);
+    linger(s[0], 60);
     ASSERT_EQ(pthread_create(&thread, NULL, read_later, &s[1]), 0);
     long before = now_ms();
     EXPECT_OK(close(s[0]));
-    EXPECT_RANGE(now_ms() - before, 200, 7000);
+    EXPECT_RANGE(now_ms() - before, 200, 25000);
     pthread_join(thread, NULL);
     close(s[1]);
 }
@@ -65,12 +65,12 @@ TEST(all_arrives) {
 TEST(nothing_owed) {
     int s[2];
     tcp_pair(AF_INET, s);
-    linger(s[0], 9);
+    linger(s[0], 60);
     long before = now_ms();
     EXPECT_OK(close(s[0]));
-    EXPECT_RANGE(now_ms() - before, 0, 3000);
+    EXPECT_RANGE(now_ms() - before, 0, 25000);
     int lone = ASSERT_OK(socket(AF_INET, SOCK_STREAM, 0));
-    linger(lone, 9);
+    linger(lone, 60);
     EXPECT_OK(close(lone));
     close(s[1]);
 }
@@ -79,11 +79,11 @@ TEST(not_the_last) {
     int s[2];
     tcp_pair(AF_INET, s);
     stuff(s[0]);
-    linger(s[0], 9);
+    linger(s[0], 60);
     int other = ASSERT_OK(dup(s[0]));
     long before = now_ms();
     EXPECT_OK(close(s[0]));
-    EXPECT_RANGE(now_ms() - before, 0, 3000);
+    EXPECT_RANGE(now_ms() - before, 0, 25000);
     linger(other, 0);
     close(other), close(s[1]);
 }
@@ -93,20 +93,20 @@ TEST(a_signal_ends_it) {
     int s[2];
     tcp_pair(AF_INET, s);
     stuff(s[0]);
-    linger(s[0], 9);
+    linger(s[0], 60);
     on_signal(SIGUSR1, nothing, 0);
     int pid = fork_child();
     if (pid == 0) {
         close(s[0]);
         sleep_ms(400);
-        for (int i = 0; i < 20 && kill(getppid(), SIGUSR1) == 0; i++)
+        for (int i = 0; i < 150 && kill(getppid(), SIGUSR1) == 0; i++)
             sleep_ms(100);
         child_done();
     }
     sleep_ms(100);  // for the child to have let go of it
     long before = now_ms();
     EXPECT_OK(close(s[0]));
-    EXPECT_RANGE(now_ms() - before, 0, 6000);
+    EXPECT_RANGE(now_ms() - before, 0, 25000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     close(s[1]);

@@ -83,3 +83,31 @@ TEST(another_user_does_not_share) {
     close(other);
     close(fd);
 }
+
+// Two that have the port at other addresses, and one that is sent to where nobody is: it is refused.
+TEST(neighbours_that_do_not_fit) {
+    static const int types[] = {SOCK_DGRAM, SOCK_STREAM};
+    for (int k = 0; k < 2; k++) {
+        int fd[2], port = free_port(AF_INET, types[k]);
+        char c;
+        for (int i = 0; i < 2; i++) {
+            union inet_addr at = loopback(AF_INET, port);
+            at.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (unsigned)i);
+            fd[i] = ASSERT_OK(socket(AF_INET, types[k], 0));
+            ASSERT_OK(bind(fd[i], &at.any, sizeof(at.in)));
+            if (types[k] == SOCK_STREAM)
+                ASSERT_OK(listen(fd[i], 1));
+        }
+        int s = ASSERT_OK(socket(AF_INET, types[k], 0));
+        if (types[k] == SOCK_STREAM) {
+            EXPECT_ERRNO(connect_to(s, AF_INET, port), ECONNREFUSED);
+        } else {
+            ASSERT_OK(connect_to(s, AF_INET, port));
+            EXPECT_EQ(send(s, "x", 1, 0), 1);
+            EXPECT_ERRNO(recv(s, &c, 1, 0), ECONNREFUSED);
+        }
+        close(s);
+        close(fd[0]);
+        close(fd[1]);
+    }
+}

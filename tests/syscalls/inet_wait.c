@@ -60,19 +60,19 @@ TEST(time_limits) {
     ASSERT_OK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
     ASSERT_OK(setsockopt(s[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
     EXPECT_ERRNO(TIMED(recv(s[0], bytes, 1, 0)), EAGAIN);
-    EXPECT_RANGE(took, 35, 2000);
+    EXPECT_RANGE(took, 35, 25000);
     while (send(s[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
         ;
     EXPECT_ERRNO(TIMED(send(s[0], bytes, sizeof(bytes), 0)), EAGAIN);
-    EXPECT_RANGE(took, 35, 2000);
+    EXPECT_RANGE(took, 35, 25000);
     int server = listener(AF_INET, 0);
     ASSERT_OK(setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
     EXPECT_ERRNO(TIMED(accept(server, NULL, NULL)), EAGAIN);
-    EXPECT_RANGE(took, 35, 2000);
+    EXPECT_RANGE(took, 35, 25000);
     int udp = bound_socket(AF_INET6, SOCK_DGRAM);
     ASSERT_OK(setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
     EXPECT_ERRNO(TIMED(recv(udp, bytes, 1, 0)), EAGAIN);
-    EXPECT_RANGE(took, 35, 2000);
+    EXPECT_RANGE(took, 35, 25000);
     close(udp);
     close(server);
     close(s[0]);
@@ -183,7 +183,7 @@ TEST(sigio) {
     ASSERT_OK(fcntl(s[0], F_SETFL, O_ASYNC | O_NONBLOCK));
     told = 0;
     EXPECT_EQ(write(s[1], "x", 1), 1);
-    for (int i = 0; i < 500 && !told; i++)
+    for (int i = 0; i < 7500 && !told; i++)
         sleep_ms(2);
     EXPECT_TRUE(told > 0);
     on_signal(SIGIO, SIG_IGN, 0);
@@ -202,7 +202,7 @@ TEST(full_backlog) {
     struct timeval limit = {0, 40000}, none = {0, 0};
     ASSERT_OK(setsockopt(clients[2], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
     EXPECT_ERRNO(TIMED(connect_to(clients[2], AF_INET, port)), EINPROGRESS);
-    EXPECT_RANGE(took, 35, 900);
+    EXPECT_RANGE(took, 35, 25000);
     EXPECT_EQ(poll_now(clients[2]), 0);
     union inet_addr a;
     socklen_t length = sizeof(a);

@@ -158,7 +158,7 @@ TEST(readiness)
         ASSERT_OK(mkdir("d", 0700));
         child_done();
     }
-    EXPECT_EQ(epoll_wait(ep, &got, 1, 5000), 1);
+    EXPECT_EQ(epoll_wait(ep, &got, 1, 20000), 1);
     EXPECT_EQ(poll(&p, 1, 0), 1);
     EXPECT_EQ(p.revents, POLLIN);
     EXPECT_EQ(wait_exit(child), 0);

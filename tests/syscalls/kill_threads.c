@@ -35,7 +35,7 @@ static intptr_t after(void (*action)(pthread_t), void *blocks)
     while (!atomic_load(&ready))
         sleep_ms(1);
     action(thread);
-    for (int i = 0; i < 200 && !atomic_load(&ran_in); i++)
+    for (int i = 0; i < 3000 && !atomic_load(&ran_in); i++)
         sleep_ms(5);
     atomic_store(&stop, true);
     pthread_join(thread, &tid);

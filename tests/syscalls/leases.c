@@ -123,3 +123,36 @@ TEST(of_others) {
         EXPECT_ERRNO(fcntl(fd, F_SETLEASE, F_RDLCK), EACCES);
     }
 }
+
+// While somebody waits to write, all of it must be given up; for who wants to read a read lease will do.
+static void downgraded(int flags, int want) {
+    asked = 0;
+    put_file("f", "text");
+    int fd = ASSERT_OK(open("f", O_RDONLY));
+    on_siginfo(SIGUSR1, on_break, 0);
+    block_signal(SIG_BLOCK, SIGUSR1);
+    ASSERT_OK(fcntl(fd, F_SETSIG, SIGUSR1));
+    ASSERT_OK(fcntl(fd, F_SETLEASE, F_WRLCK));
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        close(fd);
+        ASSERT_OK(open("f", flags));
+        child_done();
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    while (!asked)
+        sigsuspend(&none);
+    block_signal(SIG_UNBLOCK, SIGUSR1);
+    int r = fcntl(fd, F_SETLEASE, F_RDLCK);
+    EXPECT_EQ(r < 0 ? errno : 0, want);
+    EXPECT_OK(fcntl(fd, F_SETLEASE, F_UNLCK));
+    EXPECT_EQ(wait_exit(pid), 0);
+    close(fd);
+}
+TEST(downgraded_while_asked_for) {
+    in_tmpdir();
+    downgraded(O_WRONLY, EAGAIN);
+    downgraded(O_RDWR, EAGAIN);
+    downgraded(O_RDONLY, 0);
+}

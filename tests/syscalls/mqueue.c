@@ -229,7 +229,7 @@ TEST(notice_by_thread) {
         .sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_a_thread, .sigev_value.sival_int = 7};
     ASSERT_OK(mq_notify(q, &ev));
     EXPECT_OK(mq_send(q, "a", 1, 0));
-    for (int i = 0; i < 500 && !atomic_load(&threads_told); i++)
+    for (int i = 0; i < 1500 && !atomic_load(&threads_told); i++)
         sleep_ms(10);
     EXPECT_EQ(atomic_load(&threads_told), 7);
     end(q);

@@ -113,3 +113,57 @@ TEST(errors)
     EXPECT_OK(munmap(p, 4096));
     EXPECT_ERRNO(mremap(p, 4096, 8192, MREMAP_MAYMOVE), EFAULT);
 }
+
+// The pages move, and the old place stays mapped, empty (Linux 5.7).
+TEST(kept_mapping)
+{
+    enum { DONTUNMAP = 4 };
+    char *p = map_pages(3, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    fill(p, 3);
+    char *q = mremap(p + 4096, 4096, 4096, MREMAP_MAYMOVE | DONTUNMAP, 0);
+    ASSERT_TRUE(q != MAP_FAILED && q != p + 4096);
+    EXPECT_EQ(q[0], 'b');
+    EXPECT_EQ(p[0], 'a');
+    EXPECT_EQ(p[4096], 0);
+    EXPECT_EQ(p[8192], 'c');
+    p[4096] = 'x';
+    EXPECT_EQ(q[0], 'b');
+    munmap(q, 4096);
+    char *to = map_pages(1, PROT_NONE, MAP_PRIVATE);
+    EXPECT_EQ(mremap(p, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED | DONTUNMAP, to), to);
+    EXPECT_EQ(to[0], 'a');
+    EXPECT_EQ(p[0], 0);
+    EXPECT_ERRNO(mremap(p, 4096, 4096, DONTUNMAP), EINVAL);
+    EXPECT_ERRNO(mremap(p, 4096, 8192, MREMAP_MAYMOVE | DONTUNMAP, 0), EINVAL);
+    EXPECT_ERRNO(mremap(p, 4096, 4096, MREMAP_MAYMOVE | DONTUNMAP, p), EINVAL);
+    munmap(to, 4096);
+    munmap(p, 3 * 4096);
+}
+
+// Shared memory is in both places; a private view of a file is as the file again.
+TEST(kept_files)
+{
+    enum { DONTUNMAP = 4 };
+    in_tmpdir();
+    char *s = map_pages(1, PROT_READ | PROT_WRITE, MAP_SHARED);
+    s[0] = 's';
+    char *t = mremap(s, 4096, 4096, MREMAP_MAYMOVE | DONTUNMAP, 0);
+    ASSERT_TRUE(t != MAP_FAILED);
+    EXPECT_EQ(t[0], 's');
+    EXPECT_EQ(s[0], 's');
+    t[0] = 'u';
+    EXPECT_EQ(s[0], 'u');
+    int fd = open("f", O_RDWR | O_CREAT, 0600);
+    EXPECT_EQ(write(fd, "file", 4), 4);
+    char *f = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    ASSERT_TRUE(f != MAP_FAILED);
+    f[0] = 'F';
+    char *g = mremap(f, 4096, 4096, MREMAP_MAYMOVE | DONTUNMAP, 0);
+    ASSERT_TRUE(g != MAP_FAILED);
+    EXPECT_MEMEQ(g, "File", 4);
+    EXPECT_MEMEQ(f, "file", 4);
+    munmap(s, 4096);
+    munmap(t, 4096);
+    munmap(f, 4096);
+    munmap(g, 4096);
+}

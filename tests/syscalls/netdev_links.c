@@ -59,11 +59,11 @@ TEST(a_pair_carries_between_namespaces) {
         ASSERT_EQ(rtnl_add_link("veth", "v0", "v1", there), 0);
         EXPECT_EQ(if_nametoindex("v1"), 0);
         configure(here, "v0", "10.9.0.1");
-        for (int i = 0; i < 100 && flags_of("v0") & IFF_RUNNING; i++)
+        for (int i = 0; i < 750 && flags_of("v0") & IFF_RUNNING; i++)
             sleep_ms(20);  // Linux finds out later
         EXPECT_EQ(flags_of("v0") & (IFF_UP | IFF_RUNNING), IFF_UP);
         configure(there, "v1", "10.9.0.2");
-        for (int i = 0; i < 100 && !(flags_of("v1") & IFF_RUNNING); i++)
+        for (int i = 0; i < 750 && !(flags_of("v1") & IFF_RUNNING); i++)
             sleep_ms(20);
         EXPECT_EQ(flags_of("v1") & (IFF_UP | IFF_RUNNING), IFF_UP | IFF_RUNNING);
         int b = udp("10.9.0.2", 900);
@@ -126,7 +126,7 @@ TEST(a_pair_ends_with_its_other_end) {
         ASSERT_EQ(rtnl_add_link("veth", "w0", "w1", there), 0);
         close(there);
         there = -1;
-        for (int i = 0; i < 100 && if_nametoindex("w0"); i++)
+        for (int i = 0; i < 300 && if_nametoindex("w0"); i++)
             sleep_ms(50);
         EXPECT_EQ(if_nametoindex("w0"), 0);
         close(here);
@@ -303,7 +303,7 @@ TEST(a_router_forwards) {
         ASSERT_OK(setsockopt(a, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)));
         EXPECT_EQ(sendto(a, big, sizeof(big), 0, (void *)&to, sizeof(to)), (ssize_t)sizeof(big));
         struct pollfd p = {.fd = b, .events = POLLIN};
-        EXPECT_EQ(poll(&p, 1, 5000), 1);
+        EXPECT_EQ(poll(&p, 1, 20000), 1);
         EXPECT_EQ(recv(b, big, sizeof(big), 0), (ssize_t)sizeof(big));
         // and when it forwards no more
         put_file("/proc/sys/net/ipv4/ip_forward", "0");

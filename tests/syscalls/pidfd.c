@@ -17,7 +17,7 @@ TEST(lifecycle)
     struct pollfd p = {fd, POLLIN, 0};
     EXPECT_EQ(poll(&p, 1, 0), 0);
     EXPECT_OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
-    EXPECT_EQ(poll(&p, 1, 5000), 1);
+    EXPECT_EQ(poll(&p, 1, 20000), 1);
     siginfo_t info;
     EXPECT_OK(waitid(P_PIDFD, fd, &info, WEXITED));
     EXPECT_EQ(info.si_status, SIGTERM);

@@ -137,7 +137,7 @@ TEST(another_users_zombie)
 
 static void *after_the_leader(void *arg)
 {
-    for (int i = 0; i < 5000 && (show(getpid(), "status") <= 0 || !strstr(text, "(zombie)")); i++)
+    for (int i = 0; i < 15000 && (show(getpid(), "status") <= 0 || !strstr(text, "(zombie)")); i++)
         sleep_ms(1);
     check_zombie(getpid(), 2);
     _exit(atomic_load(&guest.failures) ? 1 : 0);

@@ -45,7 +45,7 @@ TEST(threads)
     atomic_store(&done, true);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    for (int i = 0; i < 1000 && links("/proc/self/task") != 3; i++)
+    for (int i = 0; i < 15000 && links("/proc/self/task") != 3; i++)
         sleep_ms(1);
     EXPECT_OK(fstat(fd, &st));
     EXPECT_EQ(st.st_nlink, 3);

@@ -14,7 +14,7 @@ TEST(master_closed)
     EXPECT_EQ(write(p.master, "left\n", 5), 5);
     snprintf(name, sizeof(name), "/proc/self/fd/%d", p.slave);
     close(p.master);
-    EXPECT_EQ(pty_wait(p.slave, ALL, 3000), ALL | POLLERR | POLLHUP);
+    EXPECT_EQ(pty_wait(p.slave, ALL, 20000), ALL | POLLERR | POLLHUP);
     EXPECT_EQ(read(p.slave, &c, 1), 0);
     EXPECT_ERRNO(write(p.slave, "x", 1), EIO);
     EXPECT_ERRNO(tcgetpgrp(p.slave), EIO);
@@ -36,7 +36,7 @@ TEST(slave_closed_and_opened_again)
     EXPECT_EQ(pty_collect(p.master, text, sizeof(text), 7), 7);
     EXPECT_EQ(write(p.slave, "last", 4), 4);
     close(p.slave);
-    EXPECT_EQ(pty_wait(p.master, ALL, 3000) & (POLLIN | POLLHUP), POLLIN | POLLHUP);
+    EXPECT_EQ(pty_wait(p.master, ALL, 20000) & (POLLIN | POLLHUP), POLLIN | POLLHUP);
     EXPECT_EQ(read(p.master, text, sizeof(text)), 4);
     EXPECT_ERRNO(read(p.master, text, sizeof(text)), EIO);
     EXPECT_TRUE(pty_wait(p.master, ALL, 0) & POLLHUP);

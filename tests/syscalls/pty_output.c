@@ -51,7 +51,7 @@ TEST(flow_control)
     EXPECT_EQ(write(p.master, "e", 1), 1);
     EXPECT_EQ(pty_wait(p.master, POLLIN, 20), 0);
     EXPECT_EQ(write(p.master, "\021", 1), 1);
-    EXPECT_EQ(pty_wait(p.slave, POLLOUT, 3000), POLLOUT);
+    EXPECT_EQ(pty_wait(p.slave, POLLOUT, 20000), POLLOUT);
     EXPECT_EQ(write(p.slave, "x", 1), 1);
     EXPECT_EQ(pty_collect(p.master, text, sizeof(text), 2), 2);
     EXPECT_MEMEQ(text, "ex", 2);
@@ -89,14 +89,14 @@ TEST(flushing)
     struct pty p = pty_make();
     int n;
     EXPECT_EQ(write(p.master, "abc\n", 4), 4);
-    EXPECT_EQ(pty_wait(p.slave, POLLIN, 3000), POLLIN);
+    EXPECT_EQ(pty_wait(p.slave, POLLIN, 20000), POLLIN);
     EXPECT_OK(ioctl(p.slave, FIONREAD, &n));
     EXPECT_EQ(n, 4);
     EXPECT_OK(tcflush(p.slave, TCIFLUSH));
     EXPECT_OK(ioctl(p.slave, FIONREAD, &n));
     EXPECT_EQ(n, 0);
     EXPECT_EQ(pty_wait(p.slave, POLLIN, 0), 0);
-    EXPECT_EQ(pty_wait(p.master, POLLIN, 3000), POLLIN);
+    EXPECT_EQ(pty_wait(p.master, POLLIN, 20000), POLLIN);
     EXPECT_OK(tcflush(p.master, TCIFLUSH));
     EXPECT_EQ(pty_wait(p.master, POLLIN, 0), 0);
     EXPECT_OK(tcflush(p.slave, TCIOFLUSH));

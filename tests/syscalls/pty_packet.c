@@ -27,7 +27,7 @@ TEST(data_has_a_header)
     EXPECT_OK(ioctl(p.master, TIOCGPKT, &n));
     EXPECT_EQ(n, 1);
     EXPECT_EQ(write(p.slave, "abc", 3), 3);
-    EXPECT_EQ(pty_wait(p.master, POLLIN | POLLPRI, 3000), POLLIN);
+    EXPECT_EQ(pty_wait(p.master, POLLIN | POLLPRI, 20000), POLLIN);
     EXPECT_EQ(read(p.master, text, 1), 1);
     EXPECT_EQ(text[0], TIOCPKT_DATA);
     EXPECT_EQ(read(p.master, text, 3), 3);

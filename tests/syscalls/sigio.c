@@ -282,7 +282,7 @@ TEST(one_thread)
     struct f_owner_ex ex = {F_OWNER_TID, reader_tid};
     EXPECT_OK(fcntl(fds[0], F_SETOWN_EX, &ex));
     EXPECT_EQ(write(fds[1], "x", 1), 1);
-    for (int i = 0; i < 2000 && !count; i++)
+    for (int i = 0; i < 15000 && !count; i++)
         sleep_ms(1);
     EXPECT_EQ(handled_by, reader_tid);
     atomic_store(&reader_done, true);

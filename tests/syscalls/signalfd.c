@@ -24,7 +24,7 @@ TEST(reads_a_blocked_signal)
         union sigval value = {.sival_int = 99};
         EXPECT_OK(sigqueue(getpid(), SIGUSR1, value));
         struct pollfd p = {fd, POLLIN, 0};
-        EXPECT_EQ(poll(&p, 1, 1000), 1);
+        EXPECT_EQ(poll(&p, 1, 20000), 1);
         EXPECT_EQ(read(fd, &info, sizeof(info)), sizeof(info));
         EXPECT_EQ(info.ssi_signo, SIGUSR1);
         EXPECT_EQ(info.ssi_code, SI_QUEUE);

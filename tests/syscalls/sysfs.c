@@ -116,3 +116,36 @@ TEST(cannot_be_changed)
     EXPECT_EQ(mkdir("/sys/picket", 0755) < 0, true);
     EXPECT_EQ(unlink(CPUS "online") < 0, true);
 }
+
+// Documentation/ABI/testing/sysfs-class-net: the loopback is the one device that is everywhere.
+TEST(network_devices) {
+    char link[256] = "";
+    EXPECT_TRUE(readlink("/sys/class/net/lo", link, sizeof(link) - 1) > 0);
+    EXPECT_STREQ(link, "../../devices/virtual/net/lo");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/address"), "00:00:00:00:00:00");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/ifindex"), "1");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/iflink"), "1");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/type"), "772");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/mtu"), "65536");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/addr_len"), "6");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/operstate"), "unknown");
+    EXPECT_STREQ(line_of("/sys/class/net/lo/carrier"), "1");
+    EXPECT_EQ(strtol(line_of("/sys/class/net/lo/flags"), NULL, 16) & 9, 9);  // IFF_UP, IFF_LOOPBACK
+    EXPECT_STREQ(line_of("/sys/class/net/lo/uevent"), "INTERFACE=lo");
+    EXPECT_EQ(atoll(line_of("/sys/class/net/lo/statistics/rx_bytes")),
+              atoll(line_of("/sys/class/net/lo/statistics/tx_bytes")));
+    int fd = ASSERT_OK(open("/sys/class/net/lo/speed", O_RDONLY));
+    EXPECT_ERRNO(read(fd, text, sizeof(text)), EINVAL);
+    close(fd);
+    EXPECT_ERRNO(open("/sys/class/net/nosuch/mtu", O_RDONLY), ENOENT);
+    EXPECT_OK(chdir("/sys/class/net/lo/statistics"));
+    EXPECT_TRUE(getcwd(link, sizeof(link)) != NULL);
+    EXPECT_STREQ(link, "/sys/devices/virtual/net/lo/statistics");
+    DIR *d = opendir("/sys/class/net");
+    bool found = false;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (!strcmp(e->d_name, "lo"))
+            found = e->d_type == DT_LNK;
+    EXPECT_TRUE(found);
+    closedir(d);
+}

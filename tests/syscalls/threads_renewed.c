@@ -77,7 +77,7 @@ static int count_threads(void) {
 // One that has been joined may still be on its way out.
 static int threads_here(void) {
     int n = 0;
-    for (int i = 0; i < 100 && (n = count_threads()) != 1; i++)
+    for (int i = 0; i < 1500 && (n = count_threads()) != 1; i++)
         sleep_ms(10);
     return n;
 }

@@ -182,7 +182,7 @@ TEST(children_of_ended_threads)
     int result = -1, status;
     ASSERT_EQ(pthread_create(&thread, NULL, fork_and_leave, &pid), 0);
     pthread_join(thread, NULL);
-    for (int i = 0; i < 1000 && waitpid(-1, &status, WNOHANG | __WNOTHREAD) < 0; i++)
+    for (int i = 0; i < 15000 && waitpid(-1, &status, WNOHANG | __WNOTHREAD) < 0; i++)
         sleep_ms(1);
     EXPECT_EQ(waitpid(-1, &status, WNOHANG | __WNOTHREAD), 0);
     ASSERT_EQ(pthread_create(&thread, NULL, try_no_thread, &result), 0);

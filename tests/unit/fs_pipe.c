@@ -307,6 +307,10 @@ static struct {
     uint32_t events;
     unsigned watches, unwatches;
 } seen;
+static int open_host(struct fx *x, int fd, struct file **out) {
+    struct hostfd_stdio alone = {0};
+    return hostfd_open(x->vfs, fd, &alone, out);
+}
 static void fake_watch(void *owner, struct hostfd *h, int fd, uint32_t events) {
     seen.h = h;
     seen.events = events;
@@ -324,8 +328,8 @@ static void test_hostfd(void **state) {
     fx_begin(&x);
     hostfd_set_watcher(x.vfs, &watcher, NULL);
     assert_int_equal(pipe(p), 0);
-    assert_int_equal(hostfd_open(x.vfs, p[0], &f), 0);
-    assert_int_equal(hostfd_open(x.vfs, p[1], &g), 0);
+    assert_int_equal(open_host(&x, p[0], &f), 0);
+    assert_int_equal(open_host(&x, p[1], &g), 0);
     assert_int_equal(fx_read(f, buf, 8), -LINUX_EAGAIN);
     assert_int_equal(seen.watches, 0);
     struct note n;
@@ -369,7 +373,7 @@ static void test_hostfd_others(void **state) {
     char name[] = "/tmp/fs_pipe_XXXXXX";
     int fd = mkstemp(name), shared = dup(fd);
     unlink(name);
-    assert_int_equal(hostfd_open(x.vfs, fd, &f), 0);
+    assert_int_equal(open_host(&x, fd, &f), 0);
     assert_int_equal(fx_write(&x, f, "abcdef", 6), 6);
     assert_int_equal(write(shared, "ghi", 3), 3);
     assert_int_equal(fx_write(&x, f, "j", 1), 1);
@@ -386,7 +390,7 @@ static void test_hostfd_others(void **state) {
     close(shared);
     int s[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
-    assert_int_equal(hostfd_open(x.vfs, s[0], &f), 0);
+    assert_int_equal(open_host(&x, s[0], &f), 0);
     assert_int_equal(fx_read(f, buf, 8), -LINUX_EAGAIN);
     assert_int_equal(fx_write(&x, f, "sock", 4), 4);
     assert_int_equal(read(s[1], buf, 8), 4);
@@ -394,7 +398,7 @@ static void test_hostfd_others(void **state) {
     assert_int_equal(fx_read(f, buf, 8), 0);
     assert_int_equal(fx_write(&x, f, "sock", 4), -LINUX_EPIPE);
     file_put(f);
-    assert_int_equal(hostfd_open(x.vfs, 9999, &f), -LINUX_EBADF);
+    assert_int_equal(open_host(&x, 9999, &f), -LINUX_EBADF);
     fx_end(&x);
 }
 
@@ -407,7 +411,7 @@ static void test_host_stream(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
     setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     fcntl(s[1], F_SETFL, O_NONBLOCK);
-    assert_int_equal(hostfd_open(x.vfs, s[0], &f), 0);
+    assert_int_equal(open_host(&x, s[0], &f), 0);
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)(i * 7 >> 2);
     struct uio_kernel k;

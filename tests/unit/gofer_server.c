@@ -151,7 +151,7 @@ static void test_swapped_symlink(void **state) {
     assert_int_equal(symlink(out_dir, in_root(f, "evil")), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        alarm(60);  // also when a failed assertion leaves us behind
+        alarm(300);  // also when a failed assertion leaves us behind
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         const char *a = in_root(f, "swap"), *b = in_root(f, "evil");
         for (;;)
@@ -189,7 +189,7 @@ static void test_special_nodes(void **state) {
     struct fixture *f = *state;
     struct client_walk w;
     struct gofer_attr a;
-    alarm(20);  // none of these may hang, which opening the fifo would
+    alarm(200);  // none of these may hang, which opening the fifo would
     assert_int_equal(mkfifo(in_root(f, "fifo"), 0666), 0);
     assert_int_equal(walk1(f, f->rw, "fifo", GOFER_WALK_HANDLE_ANY, &w), 0);
     assert_int_equal(w.attrs.v[0].mode & S_IFMT, S_IFIFO);

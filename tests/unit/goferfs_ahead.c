@@ -103,7 +103,7 @@ static void test_changed_by_the_host(void **state) {
     assert_int_equal(unlink(in_root(t->f, names.v[8])), 0);
     assert_int_equal(mkfifo(in_root(t->f, names.v[8]), 0666), 0);
     usleep(110000);  // what was listed is believed for 100 ms
-    alarm(10);
+    alarm(100);
     for (unsigned i = 0; i < FILES; i++) {
         const char *want = names.v[i] + 1;
         if (i == 2)
@@ -186,7 +186,7 @@ static void test_message(void **state) {
     assert_int_equal(fcntl(fds.v[0], F_GETFL) & O_ACCMODE, O_RDONLY);
     close_all(&fds);
     static const char *const not_opened[] = {"dir", "fifo", "link", "none"};
-    alarm(10);
+    alarm(100);
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(open_all(f, (const char *[]){"a", not_opened[i], "b"}, 3, &a, &fds), 0);
         assert_int_equal(fds.n, 1);

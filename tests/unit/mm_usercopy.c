@@ -92,7 +92,7 @@ int64_t plat_call_data(struct plat_thread *t, uaddr_t src, void *dst, size_t len
 static const struct plat_layout layout = {.lo = LO, .hi = HI};
 static struct mm mm = {.layout = &layout};
 static struct kernel k;
-static struct task task = {.k = &k, .mm = &mm};
+static struct task task = {.k = &k, .mm = &mm, .thread = (struct plat_thread *)guest};
 
 static int fresh(void **state) {
     memset(guest, 0, sizeof guest);

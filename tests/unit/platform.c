@@ -1024,6 +1024,6 @@ int main(void) {
         cmocka_unit_test(test_scribble_while_calling),
         cmocka_unit_test(test_kick),
     };
-    alarm(110);
+    alarm(550);
     return run_backends("platform", tests, sizeof tests / sizeof *tests);
 }

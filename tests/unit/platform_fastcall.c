@@ -47,17 +47,18 @@ GUEST(stat_loop, "1: mov %rbx, %rdi\n mov %r15, %rsi\n mov $4, %eax\n syscall\n 
 // flags. r12 counts refusals, r13 what is wrong.
 #define MAP_REGS \
     "cmp $8192, %rsi\n jne 9f\n cmp $3, %rdx\n jne 9f\n cmp $0x22, %r10\n jne 9f\n cmp $-1, %r8\n jne 9f\n"
-GUEST(mapping, "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n "
-               "mov $-1, %r8\n xor %r9d, %r9d\n"
-               "mov %rsp, %rbp\n add $-1, %r14\n pushfq\n pop %r11\n mov %r11, -128(%rsp)\n"
-               "mov $9, %eax\n syscall\n"
-               "pushfq\n pop %rcx\n xor -128(%rsp), %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"
-               "test %rdi, %rdi\n jne 9f\n test %r9, %r9\n jne 9f\n cmp %rsp, %rbp\n jne 9f\n" MAP_REGS
-               "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n "
-               "mov %rbx, 4096(%rax)\n"
-               "mov %rax, %rdi\n mov $8192, %esi\n mov $11, %eax\n syscall\n test %rax, %rax\n jne 9f\n"
-               "2: test %r14, %r14\n jne 1b\n 8: mov %r13, %rdi\n mov $1, %eax\n syscall\n jmp 8b\n"
-               "3: inc %r12\n jmp 2b\n 9: inc %r13\n jmp 8b\n");
+GUEST(mapping,
+      "1: inc %rbx\n xor %edi, %edi\n mov $8192, %esi\n mov $3, %edx\n mov $0x22, %r10d\n "
+      "mov $-1, %r8\n xor %r9d, %r9d\n"
+      "mov %rsp, %rbp\n add $-1, %r14\n pushfq\n pop %r11\n mov %r11, -128(%rsp)\n"
+      "mov $9, %eax\n syscall\n"
+      "pushfq\n pop %rcx\n xor -128(%rsp), %rcx\n and $0xcd5, %ecx\n add %rcx, %r13\n"
+      "test %rdi, %rdi\n jne 9f\n test %r9, %r9\n jne 9f\n cmp %rsp, %rbp\n jne 9f\n" MAP_REGS
+      "cmp $-4095, %rax\n jae 3f\n test $4095, %eax\n jne 9f\n cmpq $0, 4096(%rax)\n jne 9f\n "
+      "mov %rbx, 4096(%rax)\n"
+      "mov %rax, %rdi\n mov $8192, %esi\n mov $11, %eax\n syscall\n test %rax, %rax\n jne 9f\n"
+      "2: test %r14, %r14\n jne 1b\n 8: mov %r13, %rdi\n mov %r12, %rsi\n mov $1, %eax\n syscall\n jmp 8b\n"
+      "3: inc %r12\n jmp 2b\n 9: inc %r13\n jmp 8b\n");
 
 __asm__(".pushsection .guest, \"a\"\n .balign 4096, 0\n .popsection"); // room for thunks
 
@@ -76,6 +77,7 @@ struct server {
     _Atomic bool limited;               // the guest's process may not grow
     bool by_site;                  // the last map was one by a patched site
     unsigned refused;              // of those
+    uint64_t told, heard;          // refusals: as we said, and as the program counted them
     unsigned maps, proposals;      // calls of mmap; those that a patched site made as it wished
     _Atomic bool spare;            // memory may be kept ready, below SPARE_END
     unsigned spares;               // how often it was
@@ -116,6 +118,7 @@ static void map_for_guest(struct server *s, const struct plat_event *ev) {
     s->proposals += at == ev->call.proposal && !ev->context;
     s->by_site = !ev->context;
     if (n % 31 == 0) {
+        s->told++;
         plat_answer(ev->thread, -LINUX_ENOMEM);
         return;
     }
@@ -173,6 +176,7 @@ static void serve_call(struct server *s, const struct plat_event *ev) {
         break;
     case 1:
         s->wrong += (int64_t)ev->call.args[0];
+        s->heard = ev->call.args[1];
         s->last = ev->thread;
         s->ended++;
         break;
@@ -205,6 +209,7 @@ static void *serve(void *arg) {
         case PLAT_OPS_DONE:
             if (s->limited && ev.result == -LINUX_ENOMEM) { // the host has refused a map: so hears the guest
                 s->refused += s->by_site;
+                s->told++;
                 plat_answer(ev.thread, ev.result);
                 break;
             }
@@ -284,7 +289,7 @@ static struct server *start(struct guest *g, uint64_t at, struct lx_regs more) {
 }
 
 static void until_ended(struct server *s, int n) {
-    for (int i = 0; i < 20000 && s->ended < n; i++)
+    for (int i = 0; i < 200000 && s->ended < n; i++)
         usleep(1000);
     assert_true(s->ended >= n);
 }
@@ -364,7 +369,7 @@ static void test_known_sites(void **state) {
 static void test_interrupts(void **state) {
     struct guest g;
     struct server *s = start(&g, GUEST_AT(same), (struct lx_regs){.r14 = 30000});
-    for (unsigned i = 0; !s->ended && i < 100000; i++) {
+    for (unsigned i = 0; !s->ended && i < 20000; i++) {
         plat_interrupt(g.t);
         usleep(i % 8 ? 20 : 500);
     }
@@ -399,7 +404,7 @@ static void spare_maps(struct lx_regs regs, bool interrupt) {
     char byte;
     struct server *s = start(&g, GUEST_AT(mapping), regs);
     s->spare = true;
-    for (unsigned i = 0; interrupt && !s->ended && i < 100000; i++) {
+    for (unsigned i = 0; interrupt && !s->ended && i < 20000; i++) {
         plat_interrupt(g.t);
         usleep(i % 8 ? 13 : 700);
     }
@@ -407,7 +412,7 @@ static void spare_maps(struct lx_regs regs, bool interrupt) {
     assert_int_equal(s->wrong, 0);
     assert_int_equal(s->bad, 0);
     assert_true(s->spares > 0 || cpus() < 2 || !may_guard());
-    for (uint64_t at = 0x60000000; at < SPARE_END; at += 1021 * 4096)
+    for (uint64_t at = 0x60000000; at < SPARE_END; at += 4096)
         assert_int_equal(plat_copy_in(g.as, &byte, uaddr(at), 1), -LINUX_EFAULT);
     finish(&g, s);
 }
@@ -418,21 +423,29 @@ static void test_maps_spare_interrupted(void **state) {
     spare_maps((struct lx_regs){.r14 = 20000}, true);
 }
 
-static void test_maps_refused(void **state) {
+// The host refuses maps that were decided on, and we are told of each that the program hears of.
+static void maps_refused(unsigned maps, bool interrupt) {
     struct guest g;
-    struct server *s = start(&g, GUEST_AT(mapping), (struct lx_regs){.r14 = 3000});
+    struct server *s = start(&g, GUEST_AT(mapping), (struct lx_regs){.r14 = maps});
     s->limit_later = true;
+    for (unsigned i = 0; interrupt && !s->ended && i < 20000; i++) {
+        plat_interrupt(g.t);
+        usleep(i % 8 ? 7 : 300);
+    }
     until_ended(s, 1);
     assert_int_equal(s->wrong, 0);
     assert_int_equal(s->bad, 0);
+    assert_int_equal(s->heard, s->told);
     assert_true(s->refused > 500);
     finish(&g, s);
 }
+static void test_maps_refused(void **state) { maps_refused(3000, false); }
+static void test_maps_refused_interrupted(void **state) { maps_refused(8000, true); }
 
 static void test_maps_interrupted(void **state) {
     struct guest g;
     struct server *s = start(&g, GUEST_AT(mapping), (struct lx_regs){.r14 = 10000});
-    for (unsigned i = 0; !s->ended && i < 100000; i++) {
+    for (unsigned i = 0; !s->ended && i < 20000; i++) {
         plat_interrupt(g.t);
         usleep(i % 8 ? 7 : 300);
     }
@@ -462,8 +475,10 @@ static struct lx_regs stat_for(struct guest *g, struct server *s, uint64_t name,
     regs.rip = GUEST_AT(stat_loop);
     assert_int_equal(plat_set_regs(g->t, &regs), 0);
     s->ended = 0;
+    unsigned long calls = s->calls;
     plat_resume(g->t);
-    usleep(100000);
+    for (int i = 0; i < 200000 && s->calls < calls + 3000; i++)
+        usleep(1000);
     plat_interrupt(g->t);
     until_ended(s, 1);
     assert_int_equal(plat_get_regs(g->t, &regs), 0);
@@ -475,7 +490,7 @@ static void test_copies(void **state) {
     struct guest g;
     struct server *s =
         start(&g, GUEST_AT(stat_loop), (struct lx_regs){.rbx = name, .r14 = 0x1122334455667788});
-    for (int i = 0; i < 1000 && plat_copy_out(g.as, uaddr(name), "/name", 6) != 6; i++)
+    for (int i = 0; i < 100000 && plat_copy_out(g.as, uaddr(name), "/name", 6) != 6; i++)
         usleep(1000); // until the page is there
     s->stop_at_interrupt = 1;
     plat_interrupt(g.t);
@@ -553,12 +568,13 @@ int main(void) {
         cmocka_unit_test(test_scribbled_ring), cmocka_unit_test(test_destroyed),
         cmocka_unit_test(test_maps),           cmocka_unit_test(test_maps_interrupted),
         cmocka_unit_test(test_maps_spare),     cmocka_unit_test(test_maps_spare_interrupted),
-        cmocka_unit_test(test_maps_refused),   cmocka_unit_test(test_known_sites),
+        cmocka_unit_test(test_maps_refused),   cmocka_unit_test(test_maps_refused_interrupted),
+        cmocka_unit_test(test_known_sites),
     };
     char why[256] = "";
     struct platform *p;
     struct plat_config config = {.kind = PLAT_SECCOMP, .needs_context = test_needs_context()};
-    alarm(110);
+    alarm(550);
     if (getenv("TEST"))
         cmocka_set_test_filter(getenv("TEST"));
     if (plat_open(&config, &p, why, sizeof why)) {

@@ -138,7 +138,7 @@ int main(void) {
         platform_test(test_number_again),
         platform_test(test_first_place),
     };
-    alarm(100);
+    alarm(550);
     if (fdcharge_init(100, nobody))
         return 1;
     return run_backends_afresh("platform files", tests, sizeof tests / sizeof *tests);

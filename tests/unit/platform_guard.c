@@ -181,6 +181,6 @@ int main(void) {
         platform_test(test_lost),
         platform_test(test_closed_after_failure),
     };
-    alarm(100);
+    alarm(550);
     return run_backends_afresh("platform guard", tests, sizeof tests / sizeof *tests);
 }

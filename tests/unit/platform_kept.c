@@ -86,7 +86,7 @@ static void test_kept_threads(void **state) {
     assert_int_equal(plat_clone(thread[1].t, PLAT_CLONE_THREAD, &thread[2].t, &thread[2].as), 0);
     guest_end(&thread[2]);
     guest_end(&thread[1]);  // the last one: its process ends
-    for (int i = 0; i < 20000 && nkept(&copy) > 0; i++)
+    for (int i = 0; i < 100000 && nkept(&copy) > 0; i++)
         usleep(1000);
     assert_int_equal(nkept(&copy), 0);
 }
@@ -119,6 +119,6 @@ int main(void) {
         platform_test(test_kept_threads),
         platform_test(test_pool),
     };
-    alarm(100);
+    alarm(550);
     return run_backends_afresh("platform kept", tests, sizeof tests / sizeof *tests);
 }

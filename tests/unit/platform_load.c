@@ -118,7 +118,7 @@ struct blocked {
 static void block_until_served(struct blocked *b) {
     plat_block_begin(b->p);
     unsigned before = atomic_load(&b->calls[1]);
-    for (int i = 0; i < 5000 && atomic_load(&b->calls[1]) < before + 10; i++)
+    for (int i = 0; i < 60000 && atomic_load(&b->calls[1]) < before + 10; i++)
         usleep(1000);
     atomic_store(&b->served, atomic_load(&b->calls[1]) >= before + 10);
     plat_block_end(b->p);
@@ -378,7 +378,7 @@ int main(void) {
         cmocka_unit_test(test_load), // last: it shuts the platform down
     };
     static const struct CMUnitTest block[] = {cmocka_unit_test(test_block)};
-    alarm(110);
+    alarm(550);
     int bad = run_backends("platform block", block, 1);  // first: this thread has waited for nothing yet
     return bad + run_backends("platform load", tests, sizeof tests / sizeof *tests);
 }

@@ -29,7 +29,7 @@ static void flush_ok(struct guest *g) {
 }
 
 static void must_die(struct guest *g) {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 20000; i++) {
         wait_some(g);
         if (g->ev.kind == PLAT_DEATH)
             return;
@@ -290,7 +290,7 @@ static bool ends_meanwhile(void *owner, uint64_t at, struct plat_text *out) {
     struct guest *g = owner;
     struct sc_thread *t = sc_thread_of(g->t);
     guest_end(g);
-    for (int i = 0; i < 20000 && !is_gone(t); i++)
+    for (int i = 0; i < 100000 && !is_gone(t); i++)
         usleep(1000);
     assert_true(is_gone(t));
     *out = (struct plat_text){GUEST_CODE, GUEST_CODE + 4096, GUEST_CODE};
@@ -390,6 +390,6 @@ int main(void) {
         platform_test(test_kernel_addresses),
         platform_test(test_segments),
     };
-    alarm(100);
+    alarm(550);
     return run_backends_afresh("platform refuses", tests, sizeof tests / sizeof *tests);
 }

@@ -15,7 +15,7 @@ static inline bool is_seccomp(void **state) { return strcmp(plat_name(*state), "
 static inline struct sc_thread *start_waiter(struct guest *g, void **state, uint64_t nr) {
     guest_start_with(g, *state, GUEST_AT(waiter), (struct lx_regs){.rbx = nr});
     struct sc_thread *t = sc_thread_of(g->t);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 20000; i++) {
         wait_some(g); // its maps
         lock_take(&t->lock);
         bool runs = t->state == SC_RUNNING;

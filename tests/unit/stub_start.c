@@ -129,6 +129,6 @@ int main(void) {
         cmocka_unit_test(test_ptrace_filter_place),
     };
     filter.len = (unsigned short)pt_filter(gate, insns);
-    alarm(60);
+    alarm(300);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,6 +269,7 @@ static void ring_undo(struct context *c, const struct stub_slot *slot, uint32_t 
         c->rip = (c->rip == (uint64_t)ring_begin ? c->rcx : c->r11) - 2;
         return;
     }
+    bool answered = in_ring(c, ring_copied, ring_plain);
     if (in_ring(c, ring_string, ring_post)) {
         c->rsi = ctl->rsi;
         c->rdi = ctl->rdi;
@@ -276,7 +277,7 @@ static void ring_undo(struct context *c, const struct stub_slot *slot, uint32_t 
     ring_flags(c, ctl->flags);
     c->rip = ctl->ret - 2;
     c->rax = ctl->nr;
-    if (in_ring(c, ring_copied, ring_plain)) {
+    if (answered) {
         c->rip = ctl->ret;
         c->rax = ring->value;
         __atomic_store_n(&ring->state, STUB_RING_FREE, __ATOMIC_SEQ_CST);
@@ -304,7 +305,9 @@ static int ring_interrupted(struct context *c, struct stub_slot *slot) {
     uint32_t state = STUB_RING_FREE;
     if (in_ring(c, ring_posted, ring_got))
         state = ring_retract(ring_of(slot));
-    slot->scratch.missed = state == STUB_RING_DONE || in_ring(c, ring_got, ring_copied);
+    if (state == STUB_RING_DONE)  // it may have been on its way to come for it
+        c->rip = (uint64_t)ring_got;
+    slot->scratch.missed = in_ring(c, ring_got, ring_copied);
     if (slot->scratch.missed)
         return 0;
     ring_undo(c, slot, state);

@@ -91,7 +91,7 @@ struct shape {
     unsigned weight;
 };
 extern const struct shape file_shapes[], wait_shapes[], process_shapes[], memory_shapes[], ipc_shapes[],
-    socket_shapes[], ptrace_shapes[], tty_shapes[];
+    socket_shapes[], inet_shapes[], ptrace_shapes[], tty_shapes[], uring_shapes[];
 void any_shape(void);
 
 #endif

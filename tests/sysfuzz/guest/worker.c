@@ -55,9 +55,9 @@ static void set_handlers(void) {
 }
 
 // ---- Calls ------------------------------------------------------------------------------------------------
-static const struct shape *const all_shapes[] = {file_shapes,    wait_shapes,   wait_shapes,
-                                                 process_shapes, memory_shapes, ipc_shapes,
-                                                 socket_shapes,  ptrace_shapes, tty_shapes};
+static const struct shape *const all_shapes[] = {file_shapes,   wait_shapes, wait_shapes,   process_shapes,
+                                                 memory_shapes, ipc_shapes,  socket_shapes, inet_shapes,
+                                                 ptrace_shapes, tty_shapes,  uring_shapes};
 
 void any_shape(void) {
     const struct shape *s = pick(all_shapes);
