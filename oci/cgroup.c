@@ -21,7 +21,7 @@
 
 #define BASE            "/sys/fs/cgroup"
 #define PATH_SIZE       4096
-#define ATTEMPTS        300  // times 10 ms
+#define ATTEMPTS        1000  // times 10 ms
 #define FREEZE_ATTEMPTS 10
 #define VICTIM_BYTES    (16u << 20)
 
