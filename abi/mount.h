@@ -18,6 +18,8 @@
 #define LINUX_MOVE_MOUNT_BENEATH      0x200u
 #define LINUX_MOVE_MOUNT_MASK         0x377u
 
+#define LINUX_AT_HANDLE_MNT_ID_UNIQUE 1  // name_to_handle_at
+
 #define LINUX_FSOPEN_CLOEXEC          1u
 #define LINUX_FSMOUNT_CLOEXEC         1u
 #define LINUX_FSPICK_CLOEXEC          1u

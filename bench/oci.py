@@ -86,8 +86,9 @@ class Runtime:
         made = [self.bundle("/bin/true") for _ in range(n)]
         commands = [subprocess.Popen([*self.command, "run", "--bundle", folder, name], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL) for folder, name in made]
-        if any(c.wait() for c in commands):
-            raise RuntimeError(self.name + ": one of many at once failed")
+        if any([c.wait() for c in commands]):
+            print("%s: one of many at once failed" % self.name)
+            return float("nan")
         return time.monotonic() - started
 
     def idle(self, n, seconds):
@@ -128,6 +129,18 @@ def cpu(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def plain_cgroups():
+    """Debian's crun refuses a hybrid of both versions: of a mount namespace of ours the second one is taken off."""
+    second = [line.split()[1] for line in open("/proc/self/mounts") if line.split()[2] == "cgroup2"]
+    if second == ["/sys/fs/cgroup"] or not second:
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(0x20000):  # CLONE_NEWNS
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    for path in second:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--picket", required=True)
@@ -138,6 +151,7 @@ def main():
     if os.geteuid() != 0 or not shutil.which("busybox"):
         print("needs root and busybox")
         return 1
+    plain_cgroups()
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: inits are waited for here
     runtime.at.base = tempfile.mkdtemp(prefix="picket-bench-")
     runtime.make_rootfs(runtime.at.base + "/rootfs")

@@ -6,6 +6,7 @@
 //
 // Called by walk.c, namei.c and the file systems. One lock, vfs->dcache; nothing is freed while it is held.
 #include "fs/core.h"
+#include "fs/by_handle.h"
 #include "fs/notify.h"
 #include <string.h>
 
@@ -53,6 +54,21 @@ struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len) 
     LOCKED(&v->dcache);
     struct dentry *d = dcache_find_locked(parent, name, len, hash);
     return d ? dentry_get(d) : NULL;
+}
+
+static bool is_of(const struct dentry *d, const struct superblock *sb, uint64_t ino) {
+    const struct inode *i = d->sb == sb ? d->inode : NULL;
+    return i && i->attr.ino == ino;
+}
+struct dentry *dcache_find_inode(struct superblock *sb, uint64_t ino) {
+    struct dentry *d;
+    LOCKED(&sb->vfs->dcache);
+    if (is_of(sb->root, sb, ino))
+        return dentry_get(sb->root);
+    list_for_each(d, &sb->vfs->lru, lru)
+        if (is_of(d, sb, ino))
+            return dentry_get(d);
+    return NULL;
 }
 
 struct dentry *dentry_new(struct superblock *sb, struct dentry *parent, const char *name, size_t len) {

@@ -5,7 +5,7 @@
 #include "fs/fanotify.h"
 #include "fs/landlock.h"
 
-#define MARKS_MOST  262144u  // of a sandbox
+#define MARKS_MOST  131072u  // of a sandbox
 #define IGNORE_BITS (LINUX_FAN_MARK_IGNORE | LINUX_FAN_MARK_IGNORED_MASK)
 
 // ---- Marks; notify_lock is held ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 // LIMIT: no permission events: fanotify_mark(2) says EINVAL, as a kernel that is built without them; no
 // FAN_REPORT_MNT and mount namespace marks, no FAN_FS_ERROR.
 // LIMIT: FAN_UNLIMITED_QUEUE and FAN_UNLIMITED_MARKS lift the sysctls' limits alone: a user's queues hold 8
-// MiB of events, a sandbox 262,144 marks. An evictable mark stays.
+// MiB of events, a sandbox 131,072 marks. An evictable mark stays.
 #ifndef FS_FANOTIFY_H
 #define FS_FANOTIFY_H
 #include "fs/notify.h"

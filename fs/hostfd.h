@@ -3,6 +3,7 @@
 // hear of the host's readiness: the sentry's event thread watches the descriptor and calls hostfd_ready().
 #ifndef FS_HOSTFD_H
 #define FS_HOSTFD_H
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hostfd;
@@ -32,6 +33,7 @@ struct hostfd_stdio {
 // An open file over a host descriptor (terminal, pipe, file, socket), which is taken over, also when it
 // fails: EBADF, ENOMEM.
 int hostfd_open(struct vfs *vfs, int fd, struct hostfd_stdio *of, struct file **out);
+bool hostfd_is(const struct file *f);  // it is one of hostfd_open()
 // The terminal that f is on, borrowed; NULL: none of the host's. A descriptor of it stays open for /dev/tty
 // until its owner has gone; then the host's other end sees the end of it.
 struct ctty *hostfd_terminal(struct file *f);

@@ -12,7 +12,7 @@
 
 #define FS(right)  LINUX_LANDLOCK_ACCESS_FS_##right
 #define OF_FILES   (FS(EXECUTE) | FS(WRITE_FILE) | FS(READ_FILE) | FS(TRUNCATE) | FS(IOCTL_DEV))
-#define RULE_COST  512u  // bytes of the budget: what it keeps from being freed is more than itself
+#define RULE_COST  1024u  // bytes of the budget: what it keeps from being freed is more than itself
 #define TABLE_COST 512u
 
 struct rule {

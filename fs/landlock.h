@@ -9,7 +9,7 @@
 // those of ports and scopes by the sentry. An object without a domain costs one load.
 // LIMIT: a rule for an object of procfs or sysfs below their roots holds for nothing, as each look-up there
 // makes the object anew; one for the root does hold.
-// LIMIT: rulesets and domains of a sandbox have 131,072 rules together, one ruleset 50,000; ENOMEM beyond.
+// LIMIT: rulesets and domains of a sandbox have 65,536 rules together, one ruleset 26,000; ENOMEM beyond.
 // LIMIT: nothing is logged: there is no audit here. The flags of landlock_restrict_self(2) change nothing.
 #ifndef FS_LANDLOCK_H
 #define FS_LANDLOCK_H

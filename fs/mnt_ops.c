@@ -43,9 +43,10 @@ static void end(struct vfs *v, struct leftovers *l) {
 
 // ---- New ones ---------------------------------------------------------------------------------------------
 static int may_place(const struct path *at, const struct dentry *root) {
-    if (!mounts_fit(at, root))
-        return -LINUX_ENOTDIR;
-    return at->dentry->inode->dead ? -LINUX_ENOENT : 0;
+    const struct inode *i = at->dentry->inode;
+    if (i->dead || i->ops->jump)  // gone; or a magic link of procfs, which nobody mounts on
+        return -LINUX_ENOENT;
+    return mounts_fit(at, root) ? 0 : -LINUX_ENOTDIR;
 }
 // m, which nobody has seen, goes on top of *at; ns: NULL: that of `at`. Without success it is the caller's.
 static int place_new(struct mnt_ns *ns, struct mount *m, const struct path *at) {

@@ -159,8 +159,7 @@ static int file_for(const struct open_req *r, const struct path *p, struct file 
         return err;
     // What is done at open only does not stay in the file's flags.
     unsigned flags = r->flags & ~(LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | VFS_O_EXEC);
-    unsigned mode = mode_of(r->flags, inode_type(i)) | (r->created ? FMODE_CREATED : 0);
-    *out = file_new(r->ctx->vfs, p, flags, mode);
+    *out = file_new(r->ctx->vfs, p, flags, mode_of(r->flags, inode_type(i)));
     return *out ? 0 : -LINUX_ENOMEM;
 }
 static int may_open_file(const struct open_req *r, struct file *f) {
@@ -325,7 +324,13 @@ static int open_create(struct open_req *r, const struct path *base, const char *
                        unsigned walk, struct file **out) {
     struct path p;
     int err = walk_or_create(r, base, name, mode, walk, &p);
-    return err ? err : open_found(r, &p, out);
+    if (err)
+        return err;
+    err = open_found(r, &p, out);
+    if (err)
+        return err;
+    (*out)->mode |= r->created ? FMODE_CREATED : 0;
+    return 0;
 }
 
 // ---- O_TMPFILE --------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LINES_MAX 100000
-#define LINE_MAX  4096
+#define LINES_MAX 10000
+#define LINE_SIZE  4096
 
 static FILE *open_passwd(const char *rootfs) {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
@@ -42,7 +42,7 @@ static char *home_of(char *line, uint32_t uid) {
 }
 
 static char *make_home(const char *rootfs, uint32_t uid) {
-    char line[LINE_MAX], *found = NULL, *text;
+    char line[LINE_SIZE], *found = NULL, *text;
     FILE *f = open_passwd(rootfs);
     for (int i = 0; f && !found && i < LINES_MAX && fgets(line, sizeof line, f); i++)
         found = home_of(line, uid);

@@ -67,6 +67,9 @@ static void stdio_guard(void) {
             stdio_closed |= 1u << fd;
 }
 
+// What else the caller has open (and may not know of) does not come in.
+static void only_stdio(void) { close_range(3, ~0u, 0); }
+
 static void log_level_from_env(void) {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     const char *want = getenv("PICKET_LOG");
@@ -92,7 +95,7 @@ static int run_command(int argc, char **argv) {
     struct error e;
     const struct command *c = find(argv[1]);
     if (c && c->run) {
-        close_range(3, ~0u, 0);
+        only_stdio();
         return c->run(argc - 1, argv + 1);
     }
     int at = oci_options(&o, argc, argv, &e);
@@ -104,7 +107,7 @@ static int run_command(int argc, char **argv) {
         return SENTRY_EXIT_FAILED;
     }
     if (!c->keeps_fds)
-        close_range(3, ~0u, 0);
+        only_stdio();
     int status = c->run ? c->run(argc - at, argv + at) : c->oci(&o, argc - at, argv + at, &e);
     if (fflush(stdout) == EOF && status == 0)
         status = error_set(&e, "stdout: cannot be written");

@@ -289,8 +289,9 @@ static const struct file_ops host_ops = {
     .fsync = host_fsync, .mmap_fd = host_mmap_fd, .release = host_release,
 };
 
+bool hostfd_is(const struct file *f) { return f->ops == &host_ops; }
 struct ctty *hostfd_terminal(struct file *f) {
-    const struct hostfd *h = f->ops == &host_ops ? f->priv : NULL;
+    const struct hostfd *h = hostfd_is(f) ? f->priv : NULL;
     return h ? h->ctty : NULL;
 }
 void hostfd_count(struct file *f, struct vfs_output *o) { ((struct hostfd *)f->priv)->output = o; }

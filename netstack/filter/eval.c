@@ -38,7 +38,7 @@ int nf_chain_run(struct nf_pkt *k, struct nf_chain *base) {
             v = rule_run(k, r, &target);
         }
         if (++k->steps > NF_STEPS) {
-            count(k->ns, nf_drop_steps);
+            count(k->ns, nf_steps_over);
             return NF_DROP;
         }
         if (v == NF_ACCEPT || v == NF_DROP)

@@ -68,7 +68,7 @@ static int translate(struct nf_pkt *k, struct filter *f) {
             return NF_DROP;
     }
     if ((begins && nat_setup(k, m, NULL) == NF_DROP) || !nat_packet(k, m)) {
-        count(k->ns, nf_drop_track);
+        count(k->ns, nf_track_failed);
         return NF_DROP;
     }
     return NF_ACCEPT;
@@ -78,7 +78,7 @@ static int take_step(struct nf_pkt *k, struct filter *f, const struct nf_step *s
     case NF_STEP_TRACK:
         if (ct_track(k))
             return NF_ACCEPT;
-        count(k->ns, nf_drop_track);
+        count(k->ns, nf_track_failed);
         return NF_DROP;
     case NF_STEP_NAT:
         return translate(k, f);
@@ -98,7 +98,7 @@ static bool passes(struct nf_pkt *k) {
     return !last || !f->order.tracks || ct_confirm(k);
 }
 static bool gone(struct pkt *p) {
-    count(p->ns, nf_drop);
+    count(p->ns, nf_drop_hook);
     pkt_free(p);
     return false;
 }
@@ -165,6 +165,7 @@ int nf_local_out(struct netstack *ns, struct pkt *p, struct path *path, struct i
         ip_start_csum(p, h, p->csum_offset);
     return 0;
 }
+// LIMIT: what a raw socket sends with its header (IP_HDRINCL) goes the way it would without rules.
 bool nf_local_whole(struct pkt *p, uint32_t header, const struct netif *out) {
     uint8_t *nh = pkt_pull(p, header);
     bool passed = ask(p, NF_OUTPUT, out, nh, header) && ask(p, NF_POSTROUTING, out, nh, header);
@@ -254,13 +255,14 @@ int nf_order(struct nf *nf) {
     struct nf_order to = {.nall = 0};
     struct build b = {NULL, false, false};
     size_t n = survey(nf, &b);
-    struct nf_step *all = nf_alloc(nf, n * sizeof *all);
+    struct nf_step *all = stack_alloc(nf->ns, n * sizeof *all);
     int err = all ? 0 : -LINUX_ENOMEM;
     b.next = all;
     for (unsigned i = 0; err == 0 && i < 2 * NF_HOOKS; i++)
         err = build_hook(nf, &to, &b, i < NF_HOOKS, (enum nf_hooknum)(i % NF_HOOKS));
     if (err < 0) {
-        nf_free(nf, all, n * sizeof *all);
+        if (all)
+            stack_free(nf->ns, all, n * sizeof *all);
         return err;
     }
     nf_order_free(f);
@@ -275,6 +277,7 @@ int nf_order(struct nf *nf) {
     return 0;
 }
 void nf_order_free(struct filter *f) {
-    nf_free(&f->nf, f->order.all, f->order.nall * sizeof *f->order.all);
+    if (f->order.all)
+        stack_free(f->nf.ns, f->order.all, f->order.nall * sizeof *f->order.all);
     f->order.all = NULL;
 }

@@ -111,7 +111,8 @@ static struct nf_change *note(struct nf *nf, enum nf_what what, bool added, void
         [NF_W_TABLE] = NF_TABLES, [NF_W_CHAIN] = NF_CHAINS, [NF_W_RULE] = NF_RULES,
         [NF_W_SET] = NF_SETS,     [NF_W_ELEM] = NF_ELEMS,   [NF_W_OBJ] = NF_SETS};
     bool full = added && nf->n[what] >= most[what];
-    struct nf_change *c = full ? NULL : nf_alloc(nf, sizeof *c);
+    // not of NF_MEMORY: who has used that up can still delete
+    struct nf_change *c = full ? NULL : stack_alloc(nf->ns, sizeof *c);
     if (!c)
         return NULL;
     nf->n[what] += added ? 1u : -1u;
@@ -206,7 +207,7 @@ void nf_abort(struct nf *nf) {
     while (!list_empty(&nf->log)) {
         struct nf_change *c = unlog(nf, container_of(nf->log.prev, struct nf_change, link));
         undo(nf, c);
-        nf_free(nf, c, sizeof *c);
+        stack_free(nf->ns, c, sizeof *c);
     }
     nf->changing = false;
 }
@@ -245,7 +246,7 @@ int nf_commit(struct nf *nf) {
         c = unlog(nf, list_first(&nf->log, struct nf_change, link));
         if (!c->added)
             free_any(nf, c->what, c->obj);
-        nf_free(nf, c, sizeof *c);
+        stack_free(nf->ns, c, sizeof *c);
     }
     nf->changing = false;
     nf->generation++;

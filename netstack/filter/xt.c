@@ -365,7 +365,7 @@ const struct nf_xt *nf_xt_find(bool target, const char *name, uint32_t family, u
     *most = -1;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const struct nf_xt *xt = &all[i];
-        bool here = !xt->family || family == xt->family;  // as Linux: in "inet" what is of both alone
+        bool here = !xt->family || family == xt->family;  // in a table for both, what is for both
         if (xt->target != target || !here || strcmp(xt->name, name) != 0)
             continue;
         if ((int)xt->revision > *most)

@@ -210,8 +210,7 @@ static int check_limits(struct task *t, struct mm *mm, struct mapping *m) {
         return r;
     if ((m->v.flags & VMA_LOCKED) && (r = limit_locked(t, mm, m->len)) < 0)
         return r;
-    // As on Linux the last map is allowed what splits of others are not: munmap(2) of a middle is ENOMEM
-    // then.
+    // As on Linux the last map is allowed what splits are not: munmap(2) of a middle is ENOMEM then.
     if (mm->nareas + (m->flags & LINUX_MAP_FIXED ? 2 : 1) > mm_area_limit(mm))
         return -LINUX_ENOMEM;
     return area_reserve(mm, 3);

@@ -183,8 +183,7 @@ static void moved(struct mm *mm, const struct mremap_args *a, uint64_t to, struc
     area_add(mm, &area);  // the bin still keeps the file
 }
 
-// The same with the old place kept: what was there is mapped anew, and holds what it held before anybody
-// wrote.
+// The same with the old place kept: what was there is mapped anew, as it was before anybody wrote.
 static int moved_and_kept(struct mm *mm, struct plat_thread *th, const struct mremap_args *a, uint64_t to,
                           struct area_bin *bin) {
     struct vma old = *area_find(mm, a->addr);

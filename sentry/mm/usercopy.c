@@ -59,7 +59,7 @@ int copy_out(struct task *t, uaddr_t dst, const void *src, size_t n) {
 }
 // Whoever traces looks at guest memory before the call is answered.
 static int64_t copy_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
-    bool looked_at = t->k->strace || ptrace_on(t) || !t->thread;
+    bool looked_at = t->k->strace || ptrace_on(t) || t->worker;
     return looked_at ? plat_copy_out(t->mm->as, dst, src, n) : plat_copy_out_answer(t->thread, dst, src, n);
 }
 int copy_out_answer(struct task *t, uaddr_t dst, const void *src, size_t n) {
@@ -102,7 +102,7 @@ int copy_in_struct(struct task *t, void *dst, size_t n, uaddr_t src, uint64_t si
 // strings are short, so the first read is small.
 int64_t copy_in_str(struct task *t, char *dst, uaddr_t src, size_t size) {
     size_t done = 0, most = 512;
-    int64_t came = t->thread ? plat_call_string(t->thread, src, dst, size) : -LINUX_EAGAIN;
+    int64_t came = t->worker ? -LINUX_EAGAIN : plat_call_string(t->thread, src, dst, size);
     if (came >= 0)
         return came;
     while (done < size) {
@@ -201,7 +201,7 @@ void uio_user_skip(struct uio_user *u, uint64_t n) {
 static int64_t transfer(struct uio_user *u, bool out, const struct iovec *local, unsigned nlocal,
                         struct plat_span *span, unsigned nspan) {
     struct task *t = u->t;
-    bool one = nlocal == 1 && nspan == 1 && !(u->u.flags & UIO_BY_HOST) && t->thread;
+    bool one = nlocal == 1 && nspan == 1 && !(u->u.flags & UIO_BY_HOST) && !t->worker;
     if (out && one && u->answer && range_ok(t->mm, span->start, span->len))
         return copy_answer(t, uaddr(span->start), local->iov_base, span->len);
     int64_t came = !out && one ? plat_call_data(t->thread, uaddr(span->start), local->iov_base, span->len)

@@ -163,6 +163,8 @@ int proc_jump_root(const struct proc_node *n, struct path *out);
 
 extern const struct file_ops proc_mem_fops;  // mem.c
 int proc_open_mem(const struct proc_node *n, struct file *f);
+extern const struct file_ops proc_pagemap_fops;  // pagemap.c
+int proc_open_pagemap(const struct proc_node *n, struct file *f);
 
 // ---- The objects behind a node (who.c): referenced, or NULL when they are gone ----------------------------
 struct task *proc_task(const struct proc_node *n);  // the thread; for a process, its leader (a zombie too)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is below /proc/PID and /proc/PID/task/TID: the tables, and the small files. The bigger ones are in
 // status.c, memory.c, fds.c and mounts.c.
-// LIMIT: io and schedstat are zero; wchan is 0; no pagemap, stack, syscall.
+// LIMIT: io and schedstat are zero; wchan is 0; no stack, syscall.
 #include "abi/prctl.h"
 #include "abi/caps.h"
 #include "sentry/proc/cred.h"
@@ -307,6 +307,11 @@ static int show_children(struct proc_text *x, const struct proc_node *n) {
         {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = ns_entries}, \
         PROC_FILE("oom_score", show_oom_score), \
         STORED("oom_score_adj", show_oom_score_adj, store_oom_score_adj), \
+        {.name = "pagemap", \
+         .mode = LINUX_S_IFREG | 0400, \
+         .flags = PROC_PTRACE, \
+         .open = proc_open_pagemap, \
+         .fops = &proc_pagemap_fops}, \
         SECRET("personality", 0, show_personality), PROC_MAGIC("root", proc_link_root, proc_jump_root), \
         PROC_CONST("schedstat", "0 0 0\n"), PROC_CONST("sessionid", "4294967295"), \
 \

@@ -250,6 +250,7 @@ static const struct proc_entry fs_entries[] = {
     KNOB("aio-max-nr", AIO_MAX_NR),
     PROC_FILE("aio-nr", show_aio_nr),
     PROC_CONST("dentry-state", "0\t0\t45\t0\t0\t0\n"),
+    NUMBER("dir-notify-enable", 1),
     PROC_SYS("epoll", fs_epoll_entries),
     NUMBER("file-max", 9223372036854775807),
     PROC_FILE("file-nr", show_file_nr),

@@ -187,6 +187,7 @@ static const struct proc_entry cpus_entries[] = {
 // ---- Memory: one node -------------------------------------------------------------------------------------
 static int show_node_meminfo(struct proc_text *x, const struct proc_node *n) {
     proc_put_meminfo(x, "Node 0 ");
+    proc_printf(x, "Node 0 FilePages:             0 kB\n");  // as Cached, by the name that nodes have for it
     return 0;
 }
 

@@ -16,11 +16,11 @@
 #include <string.h>
 
 // ---- Its life ---------------------------------------------------------------------------------------------
-int worker_init(struct worker *w, const struct worker_ops *ops, struct task *owner) {
+int worker_init(struct worker *w, const struct worker_ops *ops, struct task *owner, struct worker_budget *b) {
     struct task *t = task_alloc(owner->k, owner->tg);
     if (!t)
         return -LINUX_ENOMEM;
-    *w = (struct worker){.ops = ops, .t = t};
+    *w = (struct worker){.ops = ops, .t = t, .owner = owner, .budget = b};
     list_init(&w->memory);
     t->worker = w;
     t->tid = owner->tid;
@@ -114,6 +114,10 @@ void worker_run(struct worker *w) {
 void worker_go_on(struct worker *w) {
     w->t->call.again = true;
     worker_run(step(w, NULL));
+}
+
+bool worker_dying(const struct worker *w) {
+    return atomic_load(&w->t->killed) || atomic_load(&w->owner->killed);
 }
 
 void worker_cancel(struct task *t, bool kill) {

@@ -9,6 +9,7 @@
 #ifndef SENTRY_RUN_WORKER_H
 #define SENTRY_RUN_WORKER_H
 #include "base/list.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,17 +27,28 @@ struct worker_ops {
     struct worker *(*done)(struct worker *w, int64_t result);
 };
 
+struct worker_budget {
+    _Atomic size_t used;  // bytes
+    size_t most;          // [c]
+};
+bool worker_charge(struct worker_budget *b, size_t n);  // false: there is no more
+static inline void worker_uncharge(struct worker_budget *b, size_t n) { atomic_fetch_sub(&b->used, n); }
+
 struct worker {
     const struct worker_ops *ops;  // [c]
     struct task *t;                // [c] owned
+    struct task *owner;            // [c] borrowed: in whose name
+    struct worker_budget *budget;  // [c] borrowed: what it remembers is charged to
     struct worker *then;           // of a list of those that are to begin
     struct file *file;             // borrowed: what park_file() answers from the first run on; or NULL
     struct list memory;            // what it has read of guest memory, and reads again
     size_t remembered;             // bytes of it
 };
 
-// A worker in the name of `owner`. 0, -LINUX_ENOMEM.
-int worker_init(struct worker *w, const struct worker_ops *ops, struct task *owner);
+// A worker in the name of `owner`, which outlives it as the budget does. 0, -LINUX_ENOMEM.
+int worker_init(struct worker *w, const struct worker_ops *ops, struct task *owner, struct worker_budget *b);
+// Will it, or its owner, die? What it does for long ends then (signal_dying()).
+bool worker_dying(const struct worker *w);
 void worker_free(struct worker *w);  // not parked: from within done(), or before worker_run()
 // Runs each of a list until it is done or waits, and whoever follows it. They may be gone afterwards.
 void worker_run(struct worker *w);
@@ -49,7 +61,8 @@ void workers_run_ready(void);
 
 // What a worker reads of guest memory (copy_in()) it reads once: a call that is run again finds what the
 // first run found, whatever the guest has done to that memory since. That is what IORING_FEAT_SUBMIT_STABLE
-// promises. True: it is there.
+// promises. (Where there is no room for it, as long as the budget is used up, it is read anew.) True: it is
+// there.
 bool worker_recall(const struct worker *w, void *dst, uint64_t addr, size_t n);
 void worker_remember(struct worker *w, uint64_t addr, const void *src, size_t n);
 // Something that a handler wants to find in guest memory, and that is not there: an address for it, which no

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PRETENDED  (UINT64_C(1) << 63)  // the kernel's half: no address of a guest
-#define MEMORY_MAX (128u << 10)         // of one worker; what goes beyond is read anew
+#define MEMORY_MAX (64u << 10)          // of one worker
 
 struct memory {
     struct list link;
@@ -14,6 +14,15 @@ struct memory {
     size_t n;
     char bytes[];
 };
+
+bool worker_charge(struct worker_budget *b, size_t n) {
+    size_t used = atomic_load(&b->used);
+    do
+        if (used > b->most || n > b->most - used)
+            return false;
+    while (!atomic_compare_exchange_weak(&b->used, &used, used + n));
+    return true;
+}
 
 static struct memory *find(const struct worker *w, uint64_t addr, size_t n) {
     struct memory *m;
@@ -31,9 +40,13 @@ bool worker_recall(const struct worker *w, void *dst, uint64_t addr, size_t n) {
 }
 
 static bool add(struct worker *w, uint64_t addr, const void *src, size_t n) {
-    struct memory *m = n <= MEMORY_MAX - w->remembered ? xcalloc(1, sizeof *m + n) : NULL;
-    if (!m)
+    if (n > MEMORY_MAX - w->remembered || !worker_charge(w->budget, sizeof(struct memory) + n))
         return false;
+    struct memory *m = xcalloc(1, sizeof *m + n);
+    if (!m) {
+        worker_uncharge(w->budget, sizeof *m + n);
+        return false;
+    }
     m->addr = addr;
     m->n = n;
     memcpy(m->bytes, src, n);
@@ -58,8 +71,10 @@ bool worker_write_back(struct worker *w, uint64_t addr, const void *src, size_t 
 
 void worker_forget(struct worker *w) {
     struct memory *m, *tmp;
-    list_for_each_safe(m, tmp, &w->memory, link)
+    list_for_each_safe(m, tmp, &w->memory, link) {
+        worker_uncharge(w->budget, sizeof *m + m->n);
         free(m);
+    }
     list_init(&w->memory);
     w->remembered = 0;
 }

@@ -15,6 +15,7 @@
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/run/worker.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/posix_timers.h"
 
@@ -217,6 +218,8 @@ bool signal_ignored(struct task *t, int sig) {
 
 bool signal_dying_slow(struct task *t) {
     struct tgroup *g = t->tg;
+    if (t->worker)
+        return worker_dying(t->worker);
     if (atomic_load(&t->killed))
         return true;
     LOCKED(&g->sig_lock);

@@ -41,7 +41,9 @@ bool signal_ignored(struct task *t, int sig);  // its disposition is SIG_IGN
 // Will it die of what waits for it? As Linux's fatal_signal_pending(): ends what would otherwise be done in
 // whole. By the task's own handler; one load as a rule.
 bool signal_dying_slow(struct task *t);
-static inline bool signal_dying(struct task *t) { return task_interrupted(t) && signal_dying_slow(t); }
+static inline bool signal_dying(struct task *t) {
+    return (task_interrupted(t) || t->worker) && signal_dying_slow(t);
+}
 bool signal_may_send(struct task *from, struct tgroup *to, int sig);  // kill(2) permission; tasks_lock held
 
 // The calling task's mask; wakes delivery when something became deliverable.

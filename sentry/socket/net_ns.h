@@ -31,6 +31,10 @@ struct unix_ns {
     struct budget *buffers;           // [c] borrowed: of all buffers, which messages are charged to as well
 };
 
+// Bytes of messages in queues of unix and netlink sockets (unix_queue.c); false: there are too many.
+bool queue_charge(struct unix_ns *ns, size_t bytes);
+void queue_uncharge(struct unix_ns *ns, size_t bytes);
+
 struct inet_ns {
     struct netstack *stack;    // [c] owned; it has a lock of its own
     struct ktimer timer;       // due when the stack has something to do

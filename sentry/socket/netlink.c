@@ -3,7 +3,8 @@
 // NETLINK_SOCK_DIAG, NETLINK_NETFILTER and NETLINK_GENERIC, whose requests sentry/net/ answers at once, into
 // the asker's own queue, and NETLINK_KOBJECT_UEVENT, where nothing ever happens. Changes go to the members of
 // their group. A long list (a "dump") is told part by part, as the queue is read. A queue is bounded by
-// SO_RCVBUF, counting what a message costs; what does not fit is lost, and the next receive says ENOBUFS.
+// SO_RCVBUF, counting what a message costs, and all together as those of unix sockets are; what does not fit
+// is lost, and the next receive says ENOBUFS.
 //
 // Locks: the namespace's (RANK_OBJECT) for port numbers; a socket's own (RANK_OBJECT) for its queue, dump and
 // options; inside the namespace's where a group is told (lock_nested).
@@ -166,26 +167,43 @@ static int netlink_name(struct socket *s, bool peer, struct sock_addr *out) {
 }
 
 // ---- The queue --------------------------------------------------------------------------------------------
-static bool has_room(struct nl_sock *n) { return n->cost < (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF); }
+// NULL: the queue is full, or all queues of the sandbox are, or there is no memory.
+static struct nl_msg *msg_new(struct nl_sock *n, size_t bytes) {
+    size_t cost = bytes + MSG_COST;
+    if (n->cost >= (size_t)socket_opt(&n->s, LINUX_SO_RCVBUF) || !queue_charge(n->s.net->un, cost))
+        return NULL;
+    struct nl_msg *m = xcalloc(1, sizeof *m + bytes);
+    if (!m) {
+        queue_uncharge(n->s.net->un, cost);
+        return NULL;
+    }
+    m->len = bytes;
+    n->cost += cost;
+    return m;
+}
+static void msg_free(struct nl_sock *n, struct nl_msg *m) {
+    n->cost -= m->len + MSG_COST;
+    queue_uncharge(n->s.net->un, m->len + MSG_COST);
+    list_del(&m->link);
+    free(m);
+}
 
 // n->lock is held. What does not fit is lost.
 static void enqueue(struct nl_sock *n, uint32_t group, const void *msg, size_t len, const void *more,
                     size_t more_len) {
     size_t all = len + NL_ALIGN(more_len);
-    struct nl_msg *m = has_room(n) ? xcalloc(1, sizeof *m + all) : NULL;
+    struct nl_msg *m = msg_new(n, all);
     if (!m) {
         if (!(n->options & 1u << LINUX_NETLINK_NO_ENOBUFS))
             n->err = LINUX_ENOBUFS;
         waitq_wake(&n->wait, LINUX_POLLERR);
         return;
     }
-    m->len = all;
     m->group = group;
     memcpy(m->data, msg, len);
     if (more_len)
         memcpy(m->data + len, more, more_len);
     list_add_tail(&n->msgs, &m->link);
-    n->cost += m->len + MSG_COST;
     waitq_wake(&n->wait, LINUX_POLLIN);
 }
 void netlink_deliver(struct socket *s, const void *msg, size_t len) {
@@ -413,9 +431,7 @@ static int64_t take(struct nl_sock *n, struct nl_msg *msg, struct sock_msg *m) {
             .len = sizeof m->addr->nl,
             .nl = {.nl_family = LINUX_AF_NETLINK, .nl_groups = msg->group ? 1u << (msg->group - 1) % 32 : 0}};
     if (!(m->flags & LINUX_MSG_PEEK)) {
-        list_del(&msg->link);
-        n->cost -= msg->len + MSG_COST;
-        free(msg);
+        msg_free(n, msg);
         pump(n);
     }
     return r;
@@ -534,11 +550,8 @@ static void netlink_close(struct socket *s) {
             rb_erase(&ns_of(n)->ports, &n->by_port);
         list_del(&n->all);
     }
-    while (!list_empty(&n->msgs)) {
-        struct nl_msg *m = list_first(&n->msgs, struct nl_msg, link);
-        list_del(&m->link);
-        free(m);
-    }
+    while (!list_empty(&n->msgs))
+        msg_free(n, list_first(&n->msgs, struct nl_msg, link));
     waitq_destroy(&n->wait);
     lock_destroy(&n->lock);
     socket_done(&n->s);
@@ -562,22 +575,15 @@ static const struct socket_ops netlink_ops = {
     .close = netlink_close,
 };
 
-static bool is_protocol(int protocol) {
-    switch (protocol) {
-    case LINUX_NETLINK_ROUTE:
-    case LINUX_NETLINK_SOCK_DIAG:
-    case LINUX_NETLINK_NETFILTER:
-    case LINUX_NETLINK_KOBJECT_UEVENT:
-    case LINUX_NETLINK_GENERIC:
-        return true;
-    default:
-        return false;
-    }
-}
+static const bool served[] = {[LINUX_NETLINK_ROUTE] = true,
+                              [LINUX_NETLINK_SOCK_DIAG] = true,
+                              [LINUX_NETLINK_NETFILTER] = true,
+                              [LINUX_NETLINK_KOBJECT_UEVENT] = true,
+                              [LINUX_NETLINK_GENERIC] = true};
 int netlink_socket(struct task *t, int type, int protocol, struct socket **out) {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (!is_protocol(protocol))
+    if ((unsigned)protocol >= sizeof served || !served[protocol])
         return -LINUX_EPROTONOSUPPORT;
     struct nl_sock *n = znew(struct nl_sock);
     if (!n)

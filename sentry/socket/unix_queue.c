@@ -26,7 +26,7 @@
 #define IN_FLIGHT_MAX 16384  // files on their way in all queues
 
 // ---- Messages ---------------------------------------------------------------------------------------------
-static bool charge(struct unix_ns *ns, size_t bytes) {
+bool queue_charge(struct unix_ns *ns, size_t bytes) {
     if (!budget_take(&ns->messages, bytes))
         return false;
     if (budget_take(ns->buffers, bytes))
@@ -34,7 +34,7 @@ static bool charge(struct unix_ns *ns, size_t bytes) {
     budget_give(&ns->messages, bytes);
     return false;
 }
-static void uncharge(struct unix_ns *ns, size_t bytes) {
+void queue_uncharge(struct unix_ns *ns, size_t bytes) {
     budget_give(&ns->messages, bytes);
     budget_give(ns->buffers, bytes);
 }
@@ -42,11 +42,11 @@ static void uncharge(struct unix_ns *ns, size_t bytes) {
 static struct unix_msg *msg_new(struct unix_sock *sender, size_t cap) {
     struct unix_ns *ns = unix_ns(sender);
     size_t size = sizeof(struct unix_msg) + cap;
-    if (!charge(ns, size))
+    if (!queue_charge(ns, size))
         return NULL;
     struct unix_msg *m = malloc(size);
     if (!m) {
-        uncharge(ns, size);
+        queue_uncharge(ns, size);
         return NULL;
     }
     memset(m, 0, sizeof *m);
@@ -73,7 +73,7 @@ static void msg_free(struct unix_msg *m) {
         tgroup_put(m->who);
     if (m->queued)
         atomic_fetch_sub(&m->sender->unread, unix_cost(m));
-    uncharge(unix_ns(m->sender), unix_cost(m));
+    queue_uncharge(unix_ns(m->sender), unix_cost(m));
     unix_put(m->sender);
     free(m);
 }

@@ -6,6 +6,7 @@
 #include "abi/poll.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "fs/hostfd.h"
 #include "sentry/fd/fdtable.h"
 #include "sentry/kernel.h"
 #include "sentry/mm/usercopy.h"
@@ -165,8 +166,11 @@ static int64_t range_check(struct copy *c) {
     return same_file(c->in, c->out) && from < to + c->left && to < from + c->left ? -LINUX_EINVAL : 0;
 }
 
-// Since Linux 5.19: within one file system, or between two of a kind that can (disks, here).
+// Since Linux 5.19: within one file system, or between two of a kind that can (disks, here). Which of the
+// host's file systems a descriptor is on that was handed in is not known inside.
 static bool across(const struct file *a, const struct file *b) {
+    if (hostfd_is(a) || hostfd_is(b))
+        return false;
     uint64_t magic = a->inode->sb->magic;
     bool can = magic == LINUX_OVERLAYFS_SUPER_MAGIC || magic == LINUX_V9FS_MAGIC;
     return a->inode->sb != b->inode->sb && !(can && b->inode->sb->magic == magic);

@@ -29,7 +29,7 @@ struct nodes {
 static int read_nodes(struct task *t, uaddr_t from, uint64_t maxnode, struct nodes *out) {
     uint64_t bits = maxnode - 1;  // as Linux counts
     *out = (struct nodes){false};
-    if (maxnode <= 1 || uaddr_is_null(from))
+    if (maxnode == 1 || uaddr_is_null(from))
         return 0;
     if (bits > GUEST_PAGE_SIZE * 8)
         return -LINUX_EINVAL;
@@ -111,11 +111,10 @@ int64_t sys_set_mempolicy(struct task *t, const struct sysargs *a) {
 
 int64_t sys_mbind(struct task *t, const struct sysargs *a) {
     const uint64_t known = LINUX_MPOL_MF_STRICT | LINUX_MPOL_MF_MOVE | LINUX_MPOL_MF_MOVE_ALL;
-    uint64_t start = arg_ulong(a, 0), len = arg_ulong(a, 1), flags = arg_ulong(a, 5);
-    uint32_t mode = (uint32_t)arg_ulong(a, 2), policy;
+    uint64_t start = arg_ulong(a, 0), len = arg_ulong(a, 1), flags = arg_u32(a, 5);
+    uint32_t mode = arg_u32(a, 2), policy;
     struct nodes n;
-    int err = arg_ulong(a, 2) >> 32 ? -LINUX_EINVAL
-                                    : read_policy(t, mode, arg_ptr(a, 3), arg_ulong(a, 4), &n);
+    int err = read_policy(t, mode, arg_ptr(a, 3), arg_ulong(a, 4), &n);
     if (err < 0)
         return err;
     if (flags & ~known)

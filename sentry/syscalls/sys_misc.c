@@ -57,7 +57,8 @@ int64_t sys_setdomainname(struct task *t, const struct sysargs *a) {
 
 int64_t sys_sysinfo(struct task *t, const struct sysargs *a) {
     struct linux_sysinfo s = {.mem_unit = 1, .totalram = t->k->mem_total};
-    s.uptime = (int64_t)(task_time_out(t, LINUX_CLOCK_BOOTTIME, kernel_uptime_ns()) / NS_PER_SEC);
+    uint64_t up = task_time_out(t, LINUX_CLOCK_BOOTTIME, kernel_uptime_ns());
+    s.uptime = (int64_t)(up / NS_PER_SEC + (up % NS_PER_SEC != 0));  // as Linux rounds it
     uint64_t used = kernel_mem_used(t->k);
     s.freeram = used < s.totalram ? s.totalram - used : 0;
     {

@@ -195,8 +195,12 @@ int64_t sys_open_tree_attr(struct task *t, const struct sysargs *a) {
     if (uaddr_is_null(attr) && arg_size(a, 4))
         return -LINUX_EINVAL;
     int err = uaddr_is_null(attr) ? 0 : decode_attr(t, attr, arg_size(a, 4), &c);
-    if (err < 0)
-        return err;
+    if (err < 0) {  // the tree is opened before the change is looked at
+        int64_t fd = do_open_tree(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), NULL);
+        if (fd >= 0)
+            fd_close(t->files, (int)fd);
+        return fd < 0 ? fd : err;
+    }
     bool changes = !uaddr_is_null(attr) && !c.none;
     return do_open_tree(t, arg_int(a, 0), arg_ptr(a, 1), arg_u32(a, 2), changes ? &c : NULL);
 }

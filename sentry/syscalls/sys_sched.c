@@ -319,7 +319,8 @@ int64_t sys_sched_setattr(struct task *t, const struct sysargs *a) {
     if (r < 0 || policy_rt((int)h.policy) || h.policy == LINUX_SCHED_DEADLINE ||
         (h.flags & LINUX_SCHED_FLAG_KEEP_PARAMS))
         return r;
-    return set_nice(t, LINUX_PRIO_PROCESS, arg_u32(a, 0), h.nice);
+    r = set_nice(t, LINUX_PRIO_PROCESS, arg_u32(a, 0), h.nice);
+    return r == -LINUX_EACCES ? -LINUX_EPERM : r;  // setpriority(2) alone says EACCES
 }
 
 int64_t sys_sched_getattr(struct task *t, const struct sysargs *a) {

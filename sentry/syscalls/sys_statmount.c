@@ -265,6 +265,8 @@ int64_t sys_listmount(struct task *t, const struct sysargs *a) {
         return -LINUX_EINVAL;
     if (l.max > 1000000)
         return -LINUX_EOVERFLOW;
+    if (!user_range_ok(l.out.v, l.max * sizeof(uint64_t)))
+        return -LINUX_EFAULT;
     int err = read_request(t, arg_ptr(a, 0), &r);
     if (err < 0)
         return err;

@@ -146,19 +146,27 @@ static int64_t enter(struct task *t, struct file *f, const struct sysargs *a) {
     return signal_tmp_mask_end(t, c->done ? c->done : err);
 }
 
+#define ENTER_FLAGS  0xefu  // that Linux 6.18 knows of a ring by its descriptor
+#define REGISTER_END 37u    // of its opcodes
+
 int64_t sys_io_uring_enter(struct task *t, const struct sysargs *a) {
     const unsigned known = LINUX_IORING_ENTER_GETEVENTS | LINUX_IORING_ENTER_SQ_WAKEUP |
                            LINUX_IORING_ENTER_SQ_WAIT | LINUX_IORING_ENTER_EXT_ARG;
-    if (arg_u32(a, 3) & ~known)
+    if (arg_u32(a, 3) & ~ENTER_FLAGS)
         return -LINUX_EINVAL;
     struct file *kept = park_file(t);
     struct file *f cleanup_file = kept ? file_get(kept) : fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;
-    return uring_of(f) ? enter(t, f, a) : -LINUX_EOPNOTSUPP;
+    if (!uring_of(f))
+        return -LINUX_EOPNOTSUPP;
+    return arg_u32(a, 3) & ~known ? -LINUX_EINVAL : enter(t, f, a);
 }
 
 int64_t sys_io_uring_register(struct task *t, const struct sysargs *a) {
+    // -1: what needs no ring, of which nothing is served
+    if (arg_u32(a, 1) >= REGISTER_END || arg_int(a, 0) == -1)
+        return -LINUX_EINVAL;
     struct file *f cleanup_file = fd_get_io(t->files, arg_int(a, 0));
     if (!f)
         return -LINUX_EBADF;

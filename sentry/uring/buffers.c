@@ -20,9 +20,13 @@ static struct uring_group *find(struct uring *r, uint16_t id) {
 }
 
 static struct uring_group *make(struct uring *r, uint16_t id) {
-    struct uring_group *g = r->ngroups < GROUPS_MOST ? znew(struct uring_group) : NULL;
-    if (!g)
+    if (r->ngroups >= GROUPS_MOST || !uring_charge(r, sizeof(struct uring_group)))
         return NULL;
+    struct uring_group *g = znew(struct uring_group);
+    if (!g) {
+        uring_uncharge(r, sizeof *g);
+        return NULL;
+    }
     g->id = id;
     list_add_tail(&r->groups, &g->link);
     r->ngroups++;
@@ -33,6 +37,7 @@ static void drop(struct uring *r, struct uring_group *g) {
     list_del(&g->link);
     r->ngroups--;
     r->nprovided -= g->room;
+    uring_uncharge(r, sizeof *g + g->room * sizeof *g->list);
     free(g->list);
     free(g);
 }
@@ -48,11 +53,14 @@ static bool make_room(struct uring *r, struct uring_group *g, unsigned more) {
     if (g->room - g->n >= more)
         return true;
     unsigned room = g->n + more;
-    if (room - g->room > PROVIDED_MOST - r->nprovided)
+    size_t bytes = (room - g->room) * sizeof *g->list;
+    if (room - g->room > PROVIDED_MOST - r->nprovided || !uring_charge(r, bytes))
         return false;
     struct linux_io_uring_buf *list = xcalloc(room, sizeof *list);
-    if (!list)
+    if (!list) {
+        uring_uncharge(r, bytes);
         return false;
+    }
     for (unsigned i = 0; i < g->n; i++)
         list[i] = g->list[(g->first + i) % g->room];
     free(g->list);

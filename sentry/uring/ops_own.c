@@ -37,6 +37,7 @@ int64_t uring_poll_add(struct uring_req *q) {
         return task_interrupted(t) ? -LINUX_ECANCELED : (int64_t)now;
     if (!uring_req_tell(q, (int32_t)now, LINUX_IORING_CQE_F_MORE, false))
         return now;
+    q->shots++;
     return park(t);
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define FILES_MOST      (1u << 15)
+#define FILE_BYTES      sizeof(struct fdslot)
 #define BUFFER_LEN_MOST (UINT64_C(1) << 30)
 
 // ---- Files ------------------------------------------------------------------------------------------------
@@ -37,10 +38,10 @@ static int add_files(struct uring *r, struct task *t, uaddr_t fds, unsigned n, b
         return n ? -LINUX_EMFILE : -LINUX_EINVAL;
     if (n > task_rlimit(t, LINUX_RLIMIT_NOFILE))
         return -LINUX_EMFILE;
-    struct fdtable *files = fdtable_new();
-    if (!files)
+    if (!uring_charge(r, n * FILE_BYTES))
         return -LINUX_ENOMEM;
-    int err = 0;
+    struct fdtable *files = fdtable_new();
+    int err = files ? 0 : -LINUX_ENOMEM;
     for (unsigned i = 0; i < n && err == 0 && !sparse; i++) {
         int32_t fd;
         if (copy_in_obj(t, &fd, uaddr_add(fds, i * sizeof fd)) < 0)
@@ -58,19 +59,24 @@ static int add_files(struct uring *r, struct task *t, uaddr_t fds, unsigned n, b
     }
     if (files)
         fdtable_put(files);
+    if (err < 0)
+        uring_uncharge(r, n * FILE_BYTES);
     return err;
 }
 
 static int drop_files(struct uring *r) {
     struct fdtable *files;
+    unsigned n;
     {
         LOCKED(&r->lock);
         files = take_ptr(r->files);
+        n = r->nfiles;
         r->nfiles = 0;
     }
     if (!files)
         return -LINUX_ENXIO;
     fdtable_put(files);
+    uring_uncharge(r, n * FILE_BYTES);
     return 0;
 }
 
@@ -137,18 +143,23 @@ static int read_buffers(struct task *t, uaddr_t from, struct uring_fixed_buffer 
 static int add_buffers(struct uring *r, struct task *t, uaddr_t from, unsigned n, bool sparse) {
     if (!n || n > URING_BUFFERS_MOST)
         return -LINUX_EINVAL;
-    struct uring_fixed_buffer *b cleanup_free = xcalloc(n, sizeof *b);
-    if (!b)
+    if (!uring_charge(r, n * sizeof(struct uring_fixed_buffer)))
         return -LINUX_ENOMEM;
-    int err = sparse ? 0 : read_buffers(t, from, b, n);
+    struct uring_fixed_buffer *b cleanup_free = xcalloc(n, sizeof *b);
+    int err = b ? 0 : -LINUX_ENOMEM;
+    if (b && !sparse)
+        err = read_buffers(t, from, b, n);
+    if (err == 0) {
+        LOCKED(&r->lock);
+        err = r->buffers ? -LINUX_EBUSY : 0;
+        if (err == 0) {
+            r->buffers = take_ptr(b);
+            r->nbuffers = n;
+        }
+    }
     if (err < 0)
-        return err;
-    LOCKED(&r->lock);
-    if (r->buffers)
-        return -LINUX_EBUSY;
-    r->buffers = take_ptr(b);
-    r->nbuffers = n;
-    return 0;
+        uring_uncharge(r, n * sizeof *b);
+    return err;
 }
 
 static int buffers2(struct uring *r, struct task *t, uaddr_t arg, unsigned size) {
@@ -168,6 +179,7 @@ static int drop_buffers(struct uring *r) {
     if (!r->buffers)
         return -LINUX_ENXIO;
     free(take_ptr(r->buffers));
+    uring_uncharge(r, r->nbuffers * sizeof *r->buffers);
     r->nbuffers = 0;
     return 0;
 }

@@ -33,7 +33,7 @@ struct uring_req *uring_req_new(struct uring *r, struct task *owner) {
     if (!charge(&r->k->urings))
         return NULL;
     struct uring_req *q = znew(struct uring_req);
-    if (!q || worker_init(&q->w, &req_ops, owner) < 0) {
+    if (!q || worker_init(&q->w, &req_ops, owner, &r->k->urings.budget) < 0) {
         free(q);
         atomic_fetch_sub(&r->k->urings.requests, 1);
         return NULL;
@@ -98,8 +98,12 @@ static int64_t with_buffer(struct uring_req *q) {
 
 // So many completions of one request follow each other before others have their turn.
 #define SHOTS_AT_ONCE 32u
+// (One that watches what its own completions change has another one ready at once, and so on.)
 static bool has_had_its_turn(struct uring_req *q) {
-    return q->shots && q->shots % SHOTS_AT_ONCE == 0 && !q->w.t->call.again;
+    if (q->shots % SHOTS_AT_ONCE || q->shots == q->rested)
+        return false;
+    q->rested = q->shots;
+    return true;
 }
 
 static int64_t run(struct worker *w) {
@@ -107,7 +111,7 @@ static int64_t run(struct worker *w) {
     int err = __atomic_load_n(&q->error, __ATOMIC_RELAXED);
     if (err < 0)
         return err;
-    if (task_interrupted(w->t) && !w->t->call.again)
+    if ((task_interrupted(w->t) && !w->t->call.again) || worker_dying(w))
         return -LINUX_ECANCELED;
     if (has_had_its_turn(q))
         return park_yield(w->t);

@@ -34,6 +34,9 @@ unsigned uring_sq_array(const struct uring *r) {
     return URING_CQES + r->cq_entries * (unsigned)cqe_size(r->flags);
 }
 
+bool uring_charge(struct uring *r, size_t n) { return worker_charge(&r->k->urings.budget, n); }
+void uring_uncharge(struct uring *r, size_t n) { worker_uncharge(&r->k->urings.budget, n); }
+
 // ---- Completions ------------------------------------------------------------------------------------------
 static uint32_t taken(const struct uring *r) { return r->cq_tail - uring_word(r, URING_CQ_HEAD); }
 
@@ -53,6 +56,11 @@ static void show_overflow(struct uring *r) {
     uring_set_word(r, URING_SQ_FLAGS, flags | (r->noverflow ? LINUX_IORING_SQ_CQ_OVERFLOW : 0));
 }
 
+static void drop_kept(struct uring *r, struct uring_overflow *o) {
+    uring_uncharge(r, sizeof *o);
+    free(o);
+}
+
 static void flush(struct uring *r) {
     bool had = r->noverflow;
     while (r->noverflow && has_room(r)) {
@@ -60,7 +68,7 @@ static void flush(struct uring *r) {
         put(r, &o->cqe);
         list_del(&o->link);
         r->noverflow--;
-        free(o);
+        drop_kept(r, o);
     }
     if (had)
         show_overflow(r);
@@ -71,9 +79,12 @@ void uring_flush(struct uring *r) {
 }
 
 static void keep(struct uring *r, const struct linux_io_uring_cqe *cqe) {
-    struct uring_overflow *o =
-        r->noverflow < r->cq_entries * OVERFLOW_PER_ENTRY ? znew(struct uring_overflow) : NULL;
+    bool may = r->noverflow < r->cq_entries * OVERFLOW_PER_ENTRY;
+    may = may && uring_charge(r, sizeof(struct uring_overflow));
+    struct uring_overflow *o = may ? znew(struct uring_overflow) : NULL;
     if (!o) {
+        if (may)
+            uring_uncharge(r, sizeof *o);
         uring_set_word(r, URING_CQ_OVERFLOW, uring_word(r, URING_CQ_OVERFLOW) + 1);
         return;
     }
@@ -156,7 +167,7 @@ void uring_put(struct uring *r) {
     if (!ref_put(&r->refs))
         return;
     list_for_each_safe(o, tmp, &r->overflow, link)
-        free(o);
+        drop_kept(r, o);
     if (r->base)
         munmap(r->base, r->size);
     if (r->memory)
@@ -314,6 +325,7 @@ int uring_open(struct task *t, unsigned entries, struct linux_io_uring_params *p
 void uring_set_init(struct uring_set *s) {
     lock_init(&s->lock, RANK_URINGS);
     list_init(&s->rings);
+    s->budget.most = URING_BYTES_MOST;
 }
 void uring_set_destroy(struct uring_set *s) { lock_destroy(&s->lock); }
 

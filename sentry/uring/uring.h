@@ -42,6 +42,7 @@ struct uring_set;
 #define URING_REQUESTS_MOST 16384u  // at a time, in the sandbox
 #define URING_BUFFERS_MOST  16384u  // registered with a ring
 #define URING_PERSONALITIES 64u
+#define URING_BYTES_MOST    (64u << 20)  // that all rings keep
 
 enum uring_queued { URING_FREE, URING_QUEUED, URING_RUNNING };
 
@@ -67,7 +68,7 @@ struct uring_req {
     uint64_t target;                   // [o] TIMEOUT: after so many completions
     uint32_t events;                   // [lock] POLL_ADD
     uint32_t cqe_flags;                // [o] of its next completion
-    unsigned shots;                    // [o] completions of it so far
+    unsigned shots, rested;            // [o] completions of it so far; at its last rest
     bool more;                         // [o] multishot: another one follows
     bool has_buffer;                   // [o] one was chosen
     struct linux_io_uring_buf buffer;  // [o]
@@ -163,6 +164,10 @@ bool uring_complete(struct uring *r, const struct linux_io_uring_cqe *cqe, bool 
                     bool inline_done);
 void uring_flush(struct uring *r);      // what was kept, as far as there is room now
 uint32_t uring_ready(struct uring *r);  // completions that the guest has not taken
+
+// Bytes that r keeps for the guest: false, there is no more.
+bool uring_charge(struct uring *r, size_t n);
+void uring_uncharge(struct uring *r, size_t n);
 
 // ---- submit.c ---------------------------------------------------------------------------------------------
 // Submits up to n requests of the queue in t's name: how many, or -LINUX_E*.

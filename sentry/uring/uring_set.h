@@ -4,6 +4,7 @@
 #define SENTRY_URING_URING_SET_H
 #include "base/list.h"
 #include "base/lock.h"
+#include "sentry/run/worker.h"
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -13,7 +14,8 @@ struct uring_set {
     struct lock lock;           // RANK_URINGS
     struct list rings;          // [lock] struct uring.in_set; borrowed
     uint64_t last;              // [lock] number of the newest
-    _Atomic unsigned requests;  // of all rings: what is charged
+    _Atomic unsigned requests;     // of all rings: what is charged
+    struct worker_budget budget;  // bytes of what rings keep: completions, buffers, files, what was read
 };
 void uring_set_init(struct uring_set *s);
 void uring_set_destroy(struct uring_set *s);  // no ring is left

@@ -272,7 +272,7 @@ MUTANTS = [
     ("the caller's environment enters", "seccomp", "A37", [(
         "oci/cmd_do.c", "    p->envp = o->env;", "    extern char **environ;\n    p->envp = environ;")]),
     ("descriptors of the caller come in", "seccomp", "A31", [(
-        "oci/main.c", "    if (c && c->run) {\n        close_range(3, ~0u, 0);", "    if (c && c->run) {")]),
+        "oci/main.c", "only_stdio(void) { close_range(3, ~0u, 0); }", "only_stdio(void) {}")]),
     ("writes go to the host's files", "seccomp", "A07", [(
         "oci/cmd_do.c", 'o->roots[0] = (struct gofer_root){"/", false};', 'o->roots[0] = (struct gofer_root){"/", true};'),
         ("sentry/run/mounts.c", "    int err = goferfs_create(vfs, gofer, 0, true, &lower);\n",
@@ -449,6 +449,23 @@ MUTANTS = [
         "sentry/net/rtnetlink.c", "if (!get && !o->admin)", "if (false)")]),
     ("devices and neighbours are changed by whoever asks", "seccomp", "syscalls:^inet_device$", [(
         "sentry/net/ifreq.c", "if (change && !admin)", "if (false)")]),
+    # ---- Rules of the packet filter ------------------------------------------------------------------------------------
+    ("rules are for who may not change the network", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nfnl.c", "if (request && !o->admin) {", "if (false) {")]),
+    ("a register may lie behind the last", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nft_value.c", "return reg >= NF_REGS || len > (NF_REGS - reg) * 4 ? -LINUX_ERANGE : 0;",
+        "return 0;")]),
+    ("a length in registers may overflow", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nft_value.c", "return reg >= NF_REGS || len > (NF_REGS - reg) * 4 ? -LINUX_ERANGE : 0;",
+        "return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;")]),
+    ("what a match is told may be of any length", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/xt.c", "return len == ((xt->size + 7) & ~7u) &&", "return")]),
+    ("jumps may go as deep as they like", "seccomp", "syscalls:^nfnl_rules$", [(
+        "netstack/filter/check.c", "if (level >= NF_DEPTH)", "if (level >= NF_DEPTH * 2)")]),
+    ("rules take any memory", "seccomp", "unit:netstack_nft/rules_take*", [(
+        "netstack/filter/table.c", "if (n > NF_MEMORY - nf->bytes)", "if (false)")]),
+    ("a packet asks all rules", "seccomp", "unit:netstack_nft/a_packet*", [(
+        "netstack/filter/eval.c", "if (++k->steps > NF_STEPS) {", "if (++k->steps > NF_STEPS * 16) {\n            k->p->ct_state = 0;\n            return NF_ACCEPT;\n        }\n        if (false) {")]),
 ]
 
 

@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     struct exec_request *r = controlexec_read(m, room);
     if (r) {
         CHECK(r->process.argv[0] && r->process.cwd >= m && r->process.cwd < m + room);
+        CHECK(r->process.more_fds <= SENTRY_FDS - 3);
         check_vector(r->process.argv, m, m + room);
         check_vector(r->process.envp, m, m + room);
         controlexec_free(r);

@@ -154,6 +154,7 @@ GUEST_FN const char *fan_events(int fd) {
         ASSERT_TRUE(got > 0);
         for (char *at = buffer; at < buffer + got;) {
             struct fan_meta m;
+            ASSERT_TRUE(n < sizeof fan_text - 2 * PATH_MAX);
             memcpy(&m, at, sizeof m);
             ASSERT_TRUE(m.vers == 3 && m.meta_len == sizeof m && m.len >= sizeof m && m.len % 4 == 0);
             n += snprintf(fan_text + n, sizeof fan_text - n, "%s", n ? ", " : "");

@@ -22,11 +22,11 @@ IMAGE = "picket-test"
 LOOP = ("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done")
 
 
-def docker(*args, status=0, **kw):
+def docker(*args, status=0, seconds=60, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
     try:
         done = subprocess.run([tool("docker"), "--host", "unix://%s/sock" % at.base, *args], capture_output=True, text=True,
-                              timeout=60 * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
+                              timeout=seconds * at.scale, env={**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": at.base + "/config"}, **kw)
     except subprocess.TimeoutExpired as e:
         raise AssertionError("%s does not end: %r\n%s" % (" ".join(args), e.stdout, situation())) from None
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
@@ -361,7 +361,7 @@ USER 5:6
 RUN id > /tmp/id
 CMD cat /tmp/id /data/link
 """ % IMAGE)
-    docker("build", "--network=none", "-q", "-t", "built", folder)
+    docker("build", "--network=none", "-q", "-t", "built", folder, seconds=600)
     done = docker("run", "--rm", "--network=none", "--user", "0", "built")
     expect("uid=5 gid=6" in done.stdout and done.stdout.endswith("one\ny\ncopied\n"), done)
     expect(docker("run", "--rm", "--network=none", "built", "ls", "/data/file", status=1).stdout == "", "removed")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Podman with Picket as its runtime, unchanged: podman, conmon and Picket as a user of podman meets them. The image is made of
 busybox. Needs root, podman and busybox; for its bridge network CNI's plugins or netavark, and iptables, in a namespace of the test's."""
+import fcntl
 import json
 import os
 import re
@@ -21,12 +22,12 @@ from runtime import at, expect
 IMAGE = "localhost/picket-test"
 
 
-def podman(*args, status=0, within=(), **kw):
+def podman(*args, status=0, within=(), seconds=60, **kw):
     kw.setdefault("stdin", subprocess.DEVNULL)
     command = [*within, "podman", "--root", at.base + "/store", "--runroot", at.base + "/run", "--tmpdir", at.base + "/tmp", "--storage-driver", "vfs",
                "--cgroup-manager", "cgroupfs", "--runtime", at.picket, "--runtime-flag", "platform=" + at.platform,
                "--network-config-dir", at.base + "/networks", *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * at.scale,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds * at.scale,
                           env={**os.environ, "CONTAINERS_CONF": at.base + "/containers.conf"}, **kw)
     expect(status is None or done.returncode == status, "%s: exit %d, not %s: %s%s" % (" ".join(args), done.returncode, status,
                                                                                      done.stdout, done.stderr))
@@ -131,8 +132,117 @@ def test_build():
     os.makedirs(folder, exist_ok=True)
     with open(folder + "/Dockerfile", "w") as f:
         f.write("FROM %s\nRUN echo one > /data/one\nRUN cat /data/one > /data/two && chmod 600 /data/two\nCMD cat /data/two\n" % IMAGE)
-    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/built", folder)
+    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/built", folder, seconds=300)
     expect(podman("run", "--rm", "--network=none", "localhost/built").stdout == "one\n", "the built image")
+
+
+def test_logs():
+    podman("run", "--name", "box", "--network=none", IMAGE, "sh", "-c", "for i in 1 2 3; do echo $i; done; echo e >&2")
+    try:
+        done = podman("logs", "box")
+        expect(done.stdout == "1\n2\n3\n" and done.stderr == "e\n", done)
+        expect(podman("logs", "--tail", "1", "box").stderr == "e\n", "tail")
+    finally:
+        podman("rm", "box")
+
+
+def test_made_and_started_later():
+    podman("create", "--name", "box", "--network=none", IMAGE, "sh", "-c", "echo up; exit 6")
+    try:
+        podman("init", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Status}}").stdout == "initialized\n", "init: created, and not started")
+        expect(podman("start", "--attach", "box", status=6).stdout == "up\n", "start")
+    finally:
+        podman("rm", "-f", "box")
+
+
+def test_restart_policy():
+    podman("run", "-d", "--name", "box", "--restart", "on-failure:2", "--network=none", IMAGE, "sh", "-c", "echo again; exit 4")
+    try:
+        limit = time.monotonic() + 60 * at.scale
+        while podman("logs", "box").stdout.count("again") < 3 and time.monotonic() < limit:
+            time.sleep(0.1)
+        podman("wait", "box")
+        expect(podman("inspect", "box", "--format", "{{.RestartCount}} {{.State.ExitCode}}").stdout == "2 4\n", "twice more")
+    finally:
+        podman("rm", "-f", "box")
+
+
+def test_healthcheck():
+    with Running(options=["--health-cmd", "test -e /tmp/well", "--health-interval", "disable"]):
+        podman("healthcheck", "run", "box", status=1)
+        podman("exec", "box", "touch", "/tmp/well")
+        podman("healthcheck", "run", "box")
+
+
+def test_restart():
+    with Running():
+        before = podman("inspect", "box", "--format", "{{.State.Pid}}").stdout
+        podman("restart", "-t", "30", "box")
+        expect(podman("inspect", "box", "--format", "{{.State.Running}}").stdout == "true\n", "runs")
+        expect(podman("inspect", "box", "--format", "{{.State.Pid}}").stdout != before, "anew")
+
+
+def test_named_volume():
+    run("sh", "-c", "echo kept > /v/f", options=["-v", "vol:/v"])
+    try:
+        expect(run("cat", "/v/f", options=["-v", "vol:/v:ro"]).stdout == "kept\n", "the next one sees it")
+    finally:
+        podman("volume", "rm", "vol")
+
+
+def test_volumes_from_another():
+    with Running(options=["-v", at.base + "/volume:/v"]):
+        podman("exec", "box", "sh", "-c", "echo by box > /v/shared")
+        expect(run("cat", "/v/shared", options=["--volumes-from", "box"]).stdout == "by box\n", "while both run")
+
+
+def test_export():
+    with Running():
+        podman("export", "-o", at.base + "/export.tar", "box")
+    expect("bin/busybox" in subprocess.run(["tar", "-tf", at.base + "/export.tar"], capture_output=True, text=True).stdout, "export")
+
+
+def test_time_limit():
+    started = time.monotonic()
+    done = run("sh", "-c", "trap '' TERM; sleep 1000", options=["--timeout", "1"], status=None)
+    expect(done.returncode != 0 and 1 <= time.monotonic() - started, done)
+
+
+def test_preserved_descriptors():
+    """podman's --preserve-fds, by way of conmon."""
+    with open(at.base + "/three", "w+") as three, Running():
+        def place():  # (it may be 3 already, and closed on exec)
+            os.dup2(fcntl.fcntl(three.fileno(), fcntl.F_DUPFD, 100), 3)
+        run("sh", "-c", "echo of run >&3", options=["--preserve-fds", "1"], preexec_fn=place, close_fds=False)
+        podman("exec", "--preserve-fds", "1", "box", "sh", "-c", "echo of exec >&3", preexec_fn=place, close_fds=False)
+        three.seek(0)
+        expect(three.read() == "of run\nof exec\n", "through descriptor 3")
+
+
+def test_build_of_ten_steps():
+    folder = at.base + "/ten"
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/file", "w") as f:
+        f.write("copied\n")
+    with open(folder + "/Dockerfile", "w") as f:
+        f.write("""FROM %s
+RUN echo one > /data/one
+RUN mkdir -p /a/b/c && touch /a/b/c/d
+RUN chmod 600 /data/one && ln -s one /data/link
+ENV X=y
+WORKDIR /data
+RUN echo $X >> one
+COPY file /data/file
+RUN cat file >> one && rm file
+USER 5:6
+RUN id > /tmp/id
+CMD cat /tmp/id; cat /data/link
+""" % IMAGE)
+    podman("build", "--network=none", "--isolation=oci", "-t", "localhost/ten", folder, seconds=600)
+    done = podman("run", "--rm", "--network=none", "--user", "0", "localhost/ten")
+    expect("uid=5 gid=6" in done.stdout and done.stdout.endswith("one\ny\ncopied\n"), done)
+    podman("run", "--rm", "--network=none", "localhost/ten", "ls", "/data/file", status=1)
 
 
 def test_bridge():

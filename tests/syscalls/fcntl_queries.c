@@ -45,6 +45,9 @@ TEST(created)
     fd = ASSERT_OK(open("g", O_RDWR | O_CREAT | O_EXCL, 0600));
     EXPECT_EQ(fcntl(fd, CREATED_QUERY), 1);
     close(fd);
+    fd = ASSERT_OK(open(".", O_RDWR | O_TMPFILE, 0600));
+    EXPECT_EQ(fcntl(fd, CREATED_QUERY), 0);  // it has no name
+    close(fd);
     fd = ASSERT_OK(open("f", O_PATH));
     EXPECT_EQ(fcntl(fd, CREATED_QUERY), 0);
     close(fd);

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 
 TEST(bad_indices) {
@@ -189,4 +189,22 @@ TEST(cancel_chains) {
     for (unsigned i = 0; i < 2 * N + 1; i++)
         ring_take(&r);
     ring_exit(&r);
+}
+
+// Its completions make ready what it watches, which completes: whoever else is served goes on, and it ends.
+TEST(watches_its_own_eventfd) {
+    struct ring r;
+    int e = eventfd(0, EFD_NONBLOCK);
+    ring_init(&r, 8, 0);
+    EXPECT_OK(ring_register(&r, IORING_REGISTER_EVENTFD, &e, 1));
+    ring_prep(&r, IORING_OP_POLL_ADD, e, NULL, IORING_POLL_ADD_MULTI, 0, 1)->poll32_events = POLLIN;
+    ring_prep(&r, IORING_OP_NOP, -1, NULL, 0, 0, 2);
+    EXPECT_EQ(ring_submit(&r, 0), 2);
+    for (int i = 0; i < 3000; i++) {
+        while (ring_ready(&r))
+            ring_take(&r);
+        EXPECT_EQ(getppid() > 0, 1);
+    }
+    ring_exit(&r);
+    close(e);
 }

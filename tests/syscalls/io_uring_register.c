@@ -6,6 +6,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 
 TEST(files) {
     struct ring r;
@@ -125,19 +126,17 @@ TEST(eventfds) {
 TEST(probe) {
     struct ring r;
     ring_init(&r, 8, 0);
-    struct {
-        struct io_uring_probe p;
-        struct io_uring_probe_op ops[64];
-    } x = {0};
-    EXPECT_OK(ring_register(&r, IORING_REGISTER_PROBE, &x, 64));
-    EXPECT_TRUE(x.p.last_op >= IORING_OP_LINKAT);
+    static unsigned long x[(sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)) / 8];
+    const struct io_uring_probe *p = (const void *)x;
+    EXPECT_OK(ring_register(&r, IORING_REGISTER_PROBE, x, 64));
+    EXPECT_TRUE(p->last_op >= IORING_OP_LINKAT);
     const unsigned char known[] = {IORING_OP_NOP,    IORING_OP_READV, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
                                    IORING_OP_ACCEPT, IORING_OP_READ,  IORING_OP_SEND,     IORING_OP_SPLICE};
     for (unsigned i = 0; i < sizeof known; i++) {
-        EXPECT_EQ(x.ops[known[i]].op, known[i]);
-        EXPECT_TRUE(x.ops[known[i]].flags & IO_URING_OP_SUPPORTED);
+        EXPECT_EQ(p->ops[known[i]].op, known[i]);
+        EXPECT_TRUE(p->ops[known[i]].flags & IO_URING_OP_SUPPORTED);
     }
-    EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PROBE, &x, 64), EINVAL);  // not zero now
+    EXPECT_ERRNO(ring_register(&r, IORING_REGISTER_PROBE, x, 64), EINVAL);  // not zero now
     EXPECT_ERRNO(ring_register(&r, 200, NULL, 0), EINVAL);
     ring_exit(&r);
 }
@@ -171,4 +170,26 @@ TEST(personalities) {
     EXPECT_EQ(ring_take(&r).res, -EINVAL);
     EXPECT_ERRNO(ring_register(&r, IORING_UNREGISTER_PERSONALITY, NULL, 500), EINVAL);
     ring_exit(&r);
+}
+
+static void set_disabled(const char *to) {
+    int fd = open("/proc/sys/kernel/io_uring_disabled", O_WRONLY);
+    EXPECT_EQ(write(fd, to, 1), 1);
+    close(fd);
+}
+
+// kernel.io_uring_disabled, where it is this sandbox's own.
+TEST(disabled) {
+    struct utsname u;
+    struct io_uring_params p = {0};
+    uname(&u);
+    if (!strstr(u.release, "picket") || geteuid() != 0)
+        return;
+    set_disabled("2");
+    EXPECT_ERRNO(ring_setup(4, &p), EPERM);
+    set_disabled("1");
+    int fd = ring_setup(4, &p);
+    EXPECT_TRUE(fd >= 0);
+    close(fd);
+    set_disabled("0");
 }

@@ -24,6 +24,7 @@
 #include "sentry/ptrace/ptrace.h"
 #include "sentry/run/park.h"
 #include "sentry/run/run.h"
+#include "sentry/run/worker.h"
 #include "sentry/signal/impl.h"
 #include "sentry/time/posix_timers.h"
 #include <stdlib.h>
@@ -82,6 +83,7 @@ bool cred_ns_capable(const struct cred *c, const struct user_ns *u, int cap) {
     return c->cap_effective >> cap & 1;
 }
 bool pid_ns_is_in(const struct pid_ns *p, const struct pid_ns *outer) { return true; }
+bool worker_dying(const struct worker *w) { return false; }
 int32_t task_vpid(const struct task *t) { return t->tg->pid; }
 uint32_t task_uid_out(const struct task *t, uint32_t kuid) { return kuid; }
 void jobctl_stopped(struct tgroup *g, int sig) {}

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "sentry/time/hosttime.h"
 #include "sentry/time/posix_timers.h"
+#include "sentry/time/time_ns.h"
 #include "sentry/time/timer.h"
 #include <poll.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ struct task *task_find(struct task *by, int32_t tid) {
     return NULL;
 }
 void task_put(struct task *t) {}
+uint64_t task_time_in(const struct task *t, int32_t clock, uint64_t ns) { return ns; }
 
 static int fd;
 static struct task *const t = &tasks[0];

@@ -40,11 +40,9 @@ static void refused(void) {
     char buf[512] = {0};
     const uint64_t b = (uint64_t)buf;
     const struct host_call calls[] = {
-        {"io_uring_setup", 425, {4, b}},
         {"bpf", 321, {0, b, 72}},
         {"userfaultfd", 323, {0}},
         {"perf_event_open", 298, {b, 0, (uint64_t)-1, (uint64_t)-1, 0}},
-        {"unshare time", 272, {0x00000080}},
         {"setns", 308, {0, 0}},
         {"kexec_load", 246, {0, 0, 0, 0}},
         {"kexec_file_load", 320, {0, 0, 0, 0, 0}},
@@ -65,7 +63,6 @@ static void refused(void) {
         {"clock_settime", 227, {0, b}},
         {"modify_ldt", 154, {1, b, 16}},
         {"lookup_dcookie", 212, {0, b, 16}},
-        {"fanotify_init", 300, {0, 0}},
         {"kcmp", 312, {1, (uint64_t)host.sentry, 0, 0, 0}},
         {"move_pages", 279, {(uint64_t)host.victim, 1, b, b, b, 0}},
         {"migrate_pages", 256, {(uint64_t)host.victim, 1, b, b}},

@@ -63,8 +63,8 @@ static void sh_tcp_server(void) {
     call(SYS_listen, fd, below(5));
     for (unsigned i = below(3); i > 0; i--) {
         int s = (int)call(SYS_accept4, fd, NULL, NULL, SOCK_NONBLOCK);
-        call(SYS_recvfrom, s, any_pointer(), below(5000), flags_of("msg", 3, false) | MSG_DONTWAIT, NULL,
-             NULL);
+        uint64_t flags = flags_of("msg", 3, false) | MSG_DONTWAIT;
+        call(SYS_recvfrom, s, any_pointer(), below(5000), flags, NULL, NULL);
         if (one_in(2))
             call(SYS_close, s);
     }
@@ -139,8 +139,8 @@ static void sh_option(void) {
 
 // A request, with up to three attributes.
 static void sh_netlink(void) {
-    int family = one_in(3) ? (int)below(22) : 0;
-    int fd = one_in(3) ? any_fd() : (int)call(SYS_socket, AF_NETLINK, SOCK_RAW, family);
+    int protocol = one_in(3) ? (int)below(22) : 0;
+    int fd = one_in(3) ? any_fd() : (int)call(SYS_socket, AF_NETLINK, SOCK_RAW, protocol);
     struct nlmsghdr *h = room(256);
     fill("bytes", 5, h, 256);
     h->nlmsg_type = (uint16_t)(one_in(6) ? below(64) : RTM_BASE + below(80));

@@ -71,18 +71,13 @@ static uint64_t any_address(void) {
 static void entry(struct io_uring_sqe *s) {
     memset(s, 0, sizeof *s);
     s->opcode = (unsigned char)(one_in(20) ? rnd() : below(50));
-    if (one_in(3))
-        s->flags = (unsigned char)below(128);
-    else if (one_in(2))
-        s->flags = (unsigned char)(below(2) * IOSQE_IO_LINK);
+    s->flags = (unsigned char)(one_in(3) ? below(128) : below(4) / 3 * IOSQE_IO_LINK);
     s->fd = one_in(8) ? ring.fd : any_fd();
     s->addr = any_address();
-    s->len = one_in(3) ? 1 : below(64);
-    if (one_in(6))
-        s->len = (unsigned)any_size();
-    s->off = one_in(3) ? -1ull : 0;
-    if (one_in(4))
-        s->off = one_in(8) ? any_int() : any_address();
+    const unsigned lens[] = {1, below(64), below(64), (unsigned)any_size()};
+    const uint64_t offs[] = {0, 0, -1ull, -1ull, any_address(), any_int()};
+    s->len = lens[below(4)];
+    s->off = offs[below(6)];
     s->rw_flags = one_in(4) ? (int)rnd() & (int)rnd() & 0xff : 0;
     s->ioprio = one_in(6) ? (unsigned short)below(8) : 0;
     s->buf_index = one_in(4) ? (unsigned short)below(4) : 0;
