@@ -30,9 +30,9 @@ static uint32_t places(const struct nf_expr *x) {
     }
 }
 
-static int walk(struct nf_chain *c, uint32_t place, uint32_t turn, unsigned level);
+static int walk(struct nf_chain *c, uint32_t place, uint64_t turn, unsigned level);
 
-static int step(struct nf_chain *from, struct nf_chain *to, uint32_t place, uint32_t turn, unsigned level) {
+static int step(struct nf_chain *from, struct nf_chain *to, uint32_t place, uint64_t turn, unsigned level) {
     if (!to)
         return 0;
     int err = walk(to, place, turn, level + 1);
@@ -40,22 +40,35 @@ static int step(struct nf_chain *from, struct nf_chain *to, uint32_t place, uint
         from->reach = to->depth + 1;
     return err;
 }
-static int step_map(struct nf_chain *c, struct nf_set *s, uint32_t place, uint32_t turn, unsigned level) {
-    int err = 0;
+static int reach_map(struct nf_chain *c, const struct nf_set *s, unsigned level) {
+    if (s->depth > c->reach)
+        c->reach = s->depth;
+    return level + s->depth >= NF_DEPTH ? -LINUX_EMLINK : 0;
+}
+// A map may have many elements and be asked by many rules: it is gone through once.
+static int step_map(struct nf_chain *c, struct nf_set *s, uint32_t place, uint64_t turn, unsigned level) {
     if (s->data_type != NF_VERDICT_TYPE)
         return 0;
+    uint32_t reach = c->reach;
+    int err = 0;
+    if (s->walk == turn)  // all that it leads to was walked
+        return reach_map(c, s, level);
+    c->reach = 0;
     for (struct nf_elem *e = NULL; err == 0 && (e = nf_elem_next(s, e));)
         err = step(c, e->verdict.chain, place, turn, level);
+    s->walk = turn;
+    s->depth = c->reach;
+    c->reach = reach > c->reach ? reach : c->reach;
     return err;
 }
-static int expr_ok(struct nf_chain *c, struct nf_expr *x, uint32_t place, uint32_t turn, unsigned level) {
+static int expr_ok(struct nf_chain *c, struct nf_expr *x, uint32_t place, uint64_t turn, unsigned level) {
     if (!(places(x) & place))
         return x->kind == NF_X_MATCH || x->kind == NF_X_TARGET ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
     if (x->kind == NF_X_IMMEDIATE)
         return step(c, x->imm.chain, place, turn, level);
     return x->kind == NF_X_LOOKUP ? step_map(c, x->lookup.set, place, turn, level) : 0;
 }
-static int walk(struct nf_chain *c, uint32_t place, uint32_t turn, unsigned level) {
+static int walk(struct nf_chain *c, uint32_t place, uint64_t turn, unsigned level) {
     if (level >= NF_DEPTH)
         return -LINUX_EMLINK;
     if (c->walk == turn)  // asked already, or on this very way: a loop
@@ -75,7 +88,7 @@ static int walk(struct nf_chain *c, uint32_t place, uint32_t turn, unsigned leve
     return 0;
 }
 
-static int check_place(struct nf_table *t, uint32_t place, uint32_t turn) {
+static int check_place(struct nf_table *t, uint32_t place, uint64_t turn) {
     struct nf_chain *c;
     int err = 0;
     list_for_each(c, &t->chains, link) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules over a packet: chains, jumps, and the expressions that look at registers alone. What a packet may
-// cost is bounded: NF_STEPS rules at one hook, counting what sets that are looked through cost; then it is
-// dropped.
+// cost is bounded: NF_STEPS expressions and rules at one hook, counting what sets that are looked through
+// and routes cost; then it is dropped.
 #include "netstack/filter/nf.h"
 
 struct frame {
@@ -11,6 +11,7 @@ struct frame {
 
 static int rule_run(struct nf_pkt *k, struct nf_rule *r, const struct nf_chain **target) {
     for (uint32_t i = 0; i < r->n; i++) {
+        k->steps++;
         int v = nf_expr_run(k, &r->exprs[i], target);
         if (v != NF_CONTINUE)
             return v;

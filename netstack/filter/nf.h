@@ -16,7 +16,7 @@
 
 #define NF_CONNS   8192  // connections that are remembered
 #define NF_CT_HASH 2048
-#define NF_STEPS   65536  // rules that one packet may ask at one hook
+#define NF_STEPS   (1u << 18)  // expressions and rules that one packet may ask at one hook
 
 // ---- A packet at a hook -----------------------------------------------------------------------------------
 struct nf_conn;
@@ -185,7 +185,7 @@ int nf_check(struct nf *nf);
 int nf_order(struct nf *nf);
 void nf_order_free(struct filter *f);
 void nf_destroy(struct netstack *ns);
-// set.c
+// set.c. Of a set and all its elements, or of one: who is pointed to hears of it.
 void nf_set_bind(struct nf_set *s, int by);
 void nf_elem_bind(struct nf_elem *e, int by);
 void nf_elem_link(struct nf_elem *e);

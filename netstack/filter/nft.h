@@ -191,7 +191,8 @@ struct nf_chain {
     uint64_t packets, bytes;
     struct nf_blob user;
     // of the walk that looks for loops (filter/check.c):
-    uint32_t walk, depth, reach;
+    uint64_t walk;
+    uint32_t depth, reach;
 };
 #define NF_TABLE_DORMANT 1u
 #define NF_CHAIN_BASE    1u
@@ -233,6 +234,8 @@ struct nf_set {
     struct nf_elem *others;  // the catch-all
     uint32_t n;
     struct nf_blob user;
+    uint64_t walk;  // as of chains
+    uint32_t depth;
 };
 struct nf_obj {
     struct list link;
@@ -268,7 +271,7 @@ struct nf {
     unsigned n[NF_W_ALL];  // of each kind
     struct list log;       // what the transaction has done
     bool changing;
-    uint32_t turn;  // of the walks of check.c
+    uint64_t turn;  // of the walks of check.c: never the same again
 };
 
 // Runs fn inside of the stack; its result, or -ENOMEM.
@@ -336,7 +339,7 @@ void nf_elem_free(struct nf *nf, struct nf_elem *e);
 void nf_obj_free(struct nf *nf, struct nf_obj *o);
 
 // ---- xtables' matches and targets (the compat expressions) ------------------------------------------------
-// By name and revision, what there is: NULL: none. `most`: the highest revision of that name, or -1.
+// By name, family of the table and revision, what there is: NULL: none. `most`: the highest revision of that name, or -1.
 const struct nf_xt *nf_xt_find(bool target, const char *name, uint32_t family, uint32_t revision, int *most);
 const char *nf_xt_name(const struct nf_xt *xt);
 uint32_t nf_xt_revision(const struct nf_xt *xt);

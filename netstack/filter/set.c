@@ -65,6 +65,7 @@ struct nf_elem *nf_elem_next(struct nf_set *s, struct nf_elem *e) {
     return next ? rb_entry(next, struct nf_elem, node) : s->others;
 }
 void nf_set_bind(struct nf_set *s, int by) {
+    s->table->nf->n[NF_W_ELEM] += (unsigned)by * s->n;  // its elements come and go with it
     for (struct nf_elem *e = NULL; (e = nf_elem_next(s, e));)
         nf_elem_bind(e, by);
 }

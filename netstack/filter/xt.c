@@ -19,9 +19,15 @@ struct nf_xt {
     bool (*ok)(const uint8_t *info);  // NULL: whatever it says
 };
 
+// What it is told, no more than was given: the rest is 0.
+static void told(const struct nf_expr *x, void *to, size_t n) {
+    size_t given = x->xt.info_len < n ? x->xt.info_len : n;
+    memset(to, 0, n);
+    memcpy(to, x->xt.info, given);
+}
 #define INFO(type, x) \
     type info; \
-    memcpy(&info, (x)->xt.info, sizeof info)
+    told(x, &info, sizeof info)
 
 static int matched(bool yes) { return yes ? NF_CONTINUE : NF_BREAK; }
 
@@ -225,7 +231,7 @@ static int run_log(struct nf_pkt *k, struct nf_expr *x) {
     return NF_CONTINUE;
 }
 static int run_set_mark(struct nf_pkt *k, struct nf_expr *x) {
-    INFO(struct xt_mark, x);
+    INFO(struct xt_set_mark, x);
     k->p->fwmark = (k->p->fwmark & ~info.mask) ^ info.mark;
     return NF_CONTINUE;
 }
@@ -268,22 +274,19 @@ static bool reject4_ok(const uint8_t *p) { return p[0] <= 8 && p[0] != 4 && !p[1
 static bool reject6_ok(const uint8_t *p) { return p[0] <= 8 && p[0] != 5 && !p[1] && !p[2] && !p[3]; }
 
 // Ranges of translations: of IPv4 in their first layout, and of both families.
-static struct nf_range range4(const uint8_t *p) {
-    struct xt_nat4 info;
-    memcpy(&info, p, sizeof info);
+static struct nf_range range4(const struct nf_expr *x) {
+    INFO(struct xt_nat4, x);
     return (struct nf_range){info.flags & NF_RANGE_MASK, ip_from4(info.min_ip), ip_from4(info.max_ip),
                              get16(info.min), get16(info.max)};
 }
-static struct nf_range range(const struct nf_pkt *k, const uint8_t *p) {
-    struct xt_nat info;
-    memcpy(&info, p, sizeof info);
+static struct nf_range range(const struct nf_pkt *k, const struct nf_expr *x) {
+    INFO(struct xt_nat, x);
     return (struct nf_range){info.flags & NF_RANGE_MASK, k->four ? ip_from4(info.min) : ip_from6(info.min),
                              k->four ? ip_from4(info.max) : ip_from6(info.max), get16(info.port_min),
                              get16(info.port_max)};
 }
 static struct nf_range range_of(const struct nf_pkt *k, const struct nf_expr *x) {
-    bool old = k->four && x->xt.xt->revision == 0;
-    return old ? range4(x->xt.info) : range(k, x->xt.info);
+    return x->xt.xt->size == sizeof(struct xt_nat4) ? range4(x) : range(k, x);
 }
 static int run_snat(struct nf_pkt *k, struct nf_expr *x) {
     struct nf_range r = range_of(k, x);
@@ -338,7 +341,7 @@ static const struct nf_xt all[] = {
     {"comment", 0, 0, false, false, XT_COMMENT_LEN, 0, run_comment, NULL},
     {"limit", 0, 0, false, false, sizeof(struct xt_rate), 0, run_limit, limit_ok},
     {"LOG", 0, 0, true, false, XT_LOG_LEN, 0, run_log, NULL},
-    {"MARK", 0, 2, true, false, 8, 0, run_set_mark, NULL},
+    {"MARK", 0, 2, true, false, sizeof(struct xt_set_mark), 0, run_set_mark, NULL},
     {"CONNMARK", 0, 1, true, true, sizeof(struct xt_set_connmark), 0, run_set_connmark, connmark_ok},
     {"CT", 0, 2, true, false, XT_CT_TARGET_LEN, 0, run_notrack, notrack_ok},
     {"REJECT", NF_IPV4, 0, true, false, sizeof(uint32_t), AT_REJECT, run_reject, reject4_ok},

@@ -54,6 +54,9 @@ struct xt_mark {
     uint32_t mark, mask;
     uint32_t invert;  // a byte, and what pads it
 };
+struct xt_set_mark {
+    uint32_t mark, mask;
+};
 struct xt_set_connmark {
     uint32_t ctmark, ctmask, nfmask;
     uint8_t mode;

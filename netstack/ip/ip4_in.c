@@ -88,14 +88,21 @@ static struct pkt *put_together(struct pkt *p, unsigned frag) {
     struct frag_info info = {get16(p->head + p->l3 + IP4_ID), (frag & IP4_OFFSET) * 8, frag & IP4_MF};
     return frag_input(p, &info);
 }
+// Of a packet that was put together: hlen bytes that say so, and are right where it is sent on.
+static void whole_header(uint8_t *h, unsigned frag, uint32_t total, size_t hlen) {
+    put16(h + IP4_FRAG, (uint16_t)frag);
+    put16(h + IP4_TOTAL, (uint16_t)total);
+    memset(h + IP4_CSUM, 0, 2);
+    uint16_t sum = csum(h, hlen);
+    memcpy(h + IP4_CSUM, &sum, 2);
+}
 // Before routing. Where connections are followed a packet is whole, and its header says so. NULL: it is gone.
 static struct pkt *prerouting(struct pkt *p, unsigned *frag) {
     if ((*frag & (IP4_MF | IP4_OFFSET)) && nf_tracks(p->ns)) {
         if (!(p = put_together(p, *frag)))
             return NULL;
         *frag &= IP4_DF;
-        put16(p->head + p->l3 + IP4_FRAG, (uint16_t)*frag);
-        put16(p->head + p->l3 + IP4_TOTAL, (uint16_t)(p->len + p->off - p->l3));
+        whole_header(p->head + p->l3, *frag, p->len + p->off - p->l3, (size_t)(p->off - p->l3));
     }
     return nf_hook(p, NF_PREROUTING, p->nif, NULL) ? p : NULL;
 }

@@ -165,6 +165,8 @@ static int fill_chain(struct nfreq *r, struct nf_chain *c) {
         return -LINUX_EINVAL;
     if (flags & ~NF_CHAIN_BASE)
         return -LINUX_EOPNOTSUPP;
+    if (nfa(r, LINUX_NFTA_CHAIN_USERDATA).n > 256)
+        return -LINUX_ERANGE;
     c->has_stats = nfa(r, LINUX_NFTA_CHAIN_COUNTERS).p;
     c->policy = policy <= NF_ACCEPT ? policy : NF_ACCEPT;
     return keep_user(r->nf, &c->user, nfa(r, LINUX_NFTA_CHAIN_USERDATA)) ? 0 : -LINUX_ENOMEM;

@@ -11,14 +11,33 @@
      NF_SET_OBJECT | NF_SET_CONCAT)
 
 // ---- Sets -------------------------------------------------------------------------------------------------
-// "%d" in the name of one without a name: a number that no other has had, but by chance.
+// The number that a name has where "%d" is in the pattern, behind `front` bytes, as Linux reads it; NF_SETS:
+// none that is given.
+static unsigned number_in(const char *name, const char *pattern, size_t front) {
+    unsigned v = 0;
+    if (strncmp(name, pattern, front) != 0 || name[front] < '0' || name[front] > '9')
+        return NF_SETS;
+    for (name += front; *name >= '0' && *name <= '9' && v < NF_SETS; name++)
+        v = v * 10 + (unsigned)(*name - '0');
+    return v < NF_SETS ? v : NF_SETS;
+}
+// "%d" in the name of one without a name: the first number that is free.
 static int number_name(struct nf_table *t, const char *pattern, char name[NF_NAME]) {
     const char *at = strstr(pattern, "%d");
     if (!at || strchr(at + 1, '%') || strchr(pattern, '%') != at || strlen(pattern) > 16)
         return -LINUX_EINVAL;
-    snprintf(name, NF_NAME, "%.*s%llu%s", (int)(at - pattern), pattern, (unsigned long long)t->last_handle,
-             at + 2);
-    return nf_set_find(t, name) ? -LINUX_EEXIST : 0;
+    uint8_t taken[NF_SETS / 8] = {0};
+    const struct nf_set *s;
+    unsigned i;
+    list_for_each(s, &t->sets, link) {
+        i = number_in(s->name, pattern, (size_t)(at - pattern));
+        if (i < NF_SETS)
+            taken[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+    for (i = 0; i < NF_SETS && (taken[i / 8] & 1u << i % 8); i++)
+        ;
+    snprintf(name, NF_NAME, "%.*s%u%s", (int)(at - pattern), pattern, i, at + 2);
+    return i < NF_SETS ? 0 : -LINUX_ENFILE;
 }
 static int fields_of(struct nfattr concat, struct nf_set *s) {
     struct nfattr a;

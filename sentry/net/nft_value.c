@@ -15,7 +15,7 @@ uint32_t nft_reg_told(uint32_t reg) { return reg % 4 ? reg + 4 : reg / 4; }
 int nft_reg_check(uint32_t reg, uint32_t len) {
     if (reg < 4 || len == 0)
         return -LINUX_EINVAL;
-    return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;
+    return reg >= NF_REGS || len > (NF_REGS - reg) * 4 ? -LINUX_ERANGE : 0;
 }
 int nft_value_get(struct nfattr data, uint8_t *to, size_t most) {
     struct nfattr v = nfa_in(data, LINUX_NFTA_DATA_VALUE);

@@ -453,7 +453,11 @@ MUTANTS = [
     ("rules are for who may not change the network", "seccomp", "syscalls:^nfnl_rules$", [(
         "sentry/net/nfnl.c", "if (request && !o->admin) {", "if (false) {")]),
     ("a register may lie behind the last", "seccomp", "syscalls:^nfnl_rules$", [(
-        "sentry/net/nft_value.c", "return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;", "return 0;")]),
+        "sentry/net/nft_value.c", "return reg >= NF_REGS || len > (NF_REGS - reg) * 4 ? -LINUX_ERANGE : 0;",
+        "return 0;")]),
+    ("a length in registers may overflow", "seccomp", "syscalls:^nfnl_rules$", [(
+        "sentry/net/nft_value.c", "return reg >= NF_REGS || len > (NF_REGS - reg) * 4 ? -LINUX_ERANGE : 0;",
+        "return reg * 4 + len > NF_REGS * 4 ? -LINUX_ERANGE : 0;")]),
     ("what a match is told may be of any length", "seccomp", "syscalls:^nfnl_rules$", [(
         "netstack/filter/xt.c", "return len == ((xt->size + 7) & ~7u) &&", "return")]),
     ("jumps may go as deep as they like", "seccomp", "syscalls:^nfnl_rules$", [(

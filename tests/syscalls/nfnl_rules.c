@@ -221,6 +221,7 @@ TEST(registers_and_lengths_are_checked) {
         EXPECT_EQ(with_load(net, 0, 4, 5), ERANGE);
         EXPECT_EQ(with_load(net, 0, 4, NFT_REG_VERDICT), EINVAL);
         EXPECT_EQ(with_load(net, 0, 0, NFT_REG_1), EINVAL);
+        EXPECT_EQ(with_load(net, 0, -16u, NFT_REG_1), ERANGE);  // what a sum of 32 bits makes 0 of
         EXPECT_EQ(with_load(99, 0, 4, NFT_REG_1), EOPNOTSUPP);
         EXPECT_EQ(with_cmp(NFT_REG_1, NFT_CMP_EQ, 16), 0);
         EXPECT_EQ(with_cmp(NFT_REG_1, NFT_CMP_EQ, 17), EOVERFLOW);
@@ -237,6 +238,34 @@ TEST(registers_and_lengths_are_checked) {
                               NFTA_FIB_FLAGS, 0),
                   EINVAL);
         EXPECT_EQ(with_number("reject", NFTA_REJECT_TYPE, 1, 9, 0, 0, 0), 0);
+    }
+}
+
+static int with_order(unsigned len, unsigned size, unsigned reg) {
+    nf_begin(&n);
+    size_t r = nf_rule(&n, "t", "base");
+    nf_load(&n, NFT_PAYLOAD_NETWORK_HEADER, 0, 64, NFT_REG_1);  // what was not loaded is ENODATA there
+    struct nf_x x = nf_expr(&n, "byteorder");
+    nf_u32(&n, NFTA_BYTEORDER_SREG, reg);
+    nf_u32(&n, NFTA_BYTEORDER_DREG, reg);
+    nf_u32(&n, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+    nf_u32(&n, NFTA_BYTEORDER_LEN, len);
+    nf_u32(&n, NFTA_BYTEORDER_SIZE, size);
+    nf_expr_end(&n, x);
+    nf_end(&n, r);
+    return nf_send(&n);
+}
+TEST(orders_of_bytes_stay_within_the_registers) {
+    IN_CHILD {
+        fresh();
+        begin_with("filter", NF_INET_LOCAL_IN);
+        EXPECT_EQ(nf_send(&n), 0);
+        EXPECT_EQ(with_order(64, 8, NFT_REG_1), 0);
+        EXPECT_EQ(with_order(4, 4, NFT_REG32_15), 0);
+        EXPECT_EQ(with_order(8, 8, NFT_REG32_15), ERANGE);
+        for (unsigned reg = NFT_REG32_00; reg <= NFT_REG32_15; reg++)
+            EXPECT_EQ(with_order(-16u, 8, reg), ERANGE);
+        EXPECT_EQ(with_order(-64u, 8, NFT_REG32_15), ERANGE);
     }
 }
 
@@ -311,12 +340,12 @@ TEST(rules_go_where_they_are_put) {
 }
 
 // ---- Sets -------------------------------------------------------------------------------------------------
+static unsigned set_id;
 static void set(const char *name, unsigned flags, unsigned key, unsigned size) {
-    static unsigned id;
     nf_msg(&n, NFT_MSG_NEWSET, NLM_F_CREATE);
     nf_str(&n, NFTA_SET_TABLE, "t");
     nf_str(&n, NFTA_SET_NAME, name);
-    nf_u32(&n, NFTA_SET_ID, ++id);
+    nf_u32(&n, NFTA_SET_ID, ++set_id);
     nf_u32(&n, NFTA_SET_KEY_TYPE, 0);
     nf_u32(&n, NFTA_SET_KEY_LEN, key);
     nf_u32(&n, NFTA_SET_FLAGS, flags);
@@ -390,6 +419,110 @@ TEST(sets_and_their_elements) {
     }
 }
 
+// A set of n elements, and away with it again.
+static void filled(unsigned count) {
+    nf_begin(&n);
+    set("full", 0, 4, 0);
+    nf_msg(&n, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+    nf_str(&n, NFTA_SET_ELEM_LIST_TABLE, "t");
+    nf_str(&n, NFTA_SET_ELEM_LIST_SET, "full");
+    size_t list = nf_nest(&n, NFTA_SET_ELEM_LIST_ELEMENTS);
+    for (unsigned i = 0; i < count; i++) {
+        size_t at = nf_nest(&n, NFTA_LIST_ELEM);
+        nf_value(&n, NFTA_SET_ELEM_KEY, &i, sizeof(i));
+        nf_end(&n, at);
+    }
+    nf_end(&n, list);
+    nf_msg(&n, NFT_MSG_DELSET, 0);
+    nf_str(&n, NFTA_SET_TABLE, "t");
+    nf_str(&n, NFTA_SET_NAME, "full");
+}
+TEST(elements_go_with_their_set) {
+    IN_CHILD {
+        fresh();
+        begin_with("filter", NF_INET_LOCAL_IN);
+        EXPECT_EQ(nf_send(&n), 0);
+        for (int i = 0; i < 35; i++) {  // more than there may be at a time
+            filled(2000);
+            EXPECT_EQ(nf_send(&n), 0);
+        }
+    }
+}
+static void lookup(const char *chain, const char *name, unsigned id, int verdict) {
+    size_t r = nf_rule(&n, "t", chain);
+    nf_load(&n, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, NFT_REG_1);
+    struct nf_x x = nf_expr(&n, "lookup");
+    nf_str(&n, NFTA_LOOKUP_SET, name);
+    nf_u32(&n, NFTA_LOOKUP_SREG, NFT_REG_1);
+    if (id)
+        nf_u32(&n, NFTA_LOOKUP_SET_ID, id);
+    if (verdict)
+        nf_u32(&n, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
+    nf_expr_end(&n, x);
+    nf_end(&n, r);
+}
+TEST(sets_without_a_name_get_the_first_free_number) {
+    IN_CHILD {
+        fresh();
+        begin_with("filter", NF_INET_LOCAL_IN);
+        set("__set0", 0, 4, 0);
+        set("__set02", 0, 4, 0);  // 2
+        for (int i = 0; i < 2; i++) {
+            set("__set%d", NFT_SET_ANONYMOUS | NFT_SET_CONSTANT, 4, 0);
+            lookup("base", "__set%d", set_id, false);
+        }
+        EXPECT_EQ(nf_send(&n), 0);
+        EXPECT_EQ(nf_dump(NFT_MSG_GETSET, NFT_MSG_NEWSET, "t", msg, sizeof(msg)), 4);
+        EXPECT_STREQ((const char *)nf_attr_of(msg, NFTA_SET_NAME) + NLA_HDRLEN, "__set3");
+    }
+}
+
+// A map of verdicts with one element: a jump to that chain.
+static void jump_map(const char *to) {
+    static const unsigned key = 1;
+    nf_msg(&n, NFT_MSG_NEWSET, NLM_F_CREATE);
+    nf_str(&n, NFTA_SET_TABLE, "t");
+    nf_str(&n, NFTA_SET_NAME, "m");
+    nf_u32(&n, NFTA_SET_ID, ++set_id);
+    nf_u32(&n, NFTA_SET_KEY_LEN, sizeof(key));
+    nf_u32(&n, NFTA_SET_FLAGS, NFT_SET_MAP);
+    nf_u32(&n, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    nf_msg(&n, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+    nf_str(&n, NFTA_SET_ELEM_LIST_TABLE, "t");
+    nf_str(&n, NFTA_SET_ELEM_LIST_SET, "m");
+    size_t list = nf_nest(&n, NFTA_SET_ELEM_LIST_ELEMENTS), at = nf_nest(&n, NFTA_LIST_ELEM);
+    nf_value(&n, NFTA_SET_ELEM_KEY, &key, sizeof(key));
+    nf_verdict_data(&n, NFTA_SET_ELEM_DATA, NFT_JUMP, to);
+    nf_end(&n, at);
+    nf_end(&n, list);
+}
+TEST(jumps_by_maps_count_each_time_a_map_is_asked) {
+    IN_CHILD {
+        fresh();
+        EXPECT_EQ(stairs(14), 0);
+        nf_begin(&n);
+        jump_map("c0");
+        nf_chain(&n, "t", "x", NULL, 0, 0);
+        nf_chain(&n, "t", "y", NULL, 0, 0);
+        lookup("base", "m", 0, true);
+        lookup("x", "m", 0, true);
+        size_t r = nf_rule(&n, "t", "base");
+        nf_verdict(&n, NFT_JUMP, "x");
+        nf_end(&n, r);
+        EXPECT_EQ(nf_send(&n), 0);
+        nf_begin(&n);
+        lookup("y", "m", 0, true);  // one deeper
+        r = nf_rule(&n, "t", "x");
+        nf_verdict(&n, NFT_JUMP, "y");
+        nf_end(&n, r);
+        EXPECT_EQ(nf_send(&n), EMLINK);
+        nf_begin(&n);
+        lookup("c0", "m", 0, true);  // in a circle
+        EXPECT_EQ(nf_send(&n), EMLINK);
+        EXPECT_EQ(rules(), 17);
+    }
+}
+
 // ---- Who may ----------------------------------------------------------------------------------------------
 TEST(who_may_not_change_the_network_may_not_look) {
     IN_CHILD {
@@ -414,9 +547,10 @@ TEST(who_may_not_change_the_network_may_not_look) {
 }
 
 // ---- The compat expressions -------------------------------------------------------------------------------
-static int match(const char *name, unsigned revision, size_t len) {
+static int match(int family, const char *name, unsigned revision, size_t len) {
     static const char zeros[512];
     nf_begin(&n);
+    n.family = family;
     size_t r = nf_rule(&n, "t", "base");
     struct nf_x x = nf_expr(&n, "match");
     nf_str(&n, 1, name);        // NFTA_MATCH_NAME
@@ -431,11 +565,19 @@ TEST(what_a_match_is_told_has_its_length) {
         fresh();
         begin_with("filter", NF_INET_LOCAL_IN);
         EXPECT_EQ(nf_send(&n), 0);
-        EXPECT_EQ(match("comment", 0, 256), 0);
-        EXPECT_EQ(match("comment", 0, 255), EINVAL);
-        EXPECT_EQ(match("comment", 0, 264), EINVAL);
-        EXPECT_EQ(match("conntrack", 3, 168), 0);
-        EXPECT_EQ(match("conntrack", 3, 8), EINVAL);
-        EXPECT_EQ(match("no such match", 0, 8), ENOENT);
+        EXPECT_EQ(match(NFPROTO_IPV4, "comment", 0, 256), 0);
+        EXPECT_EQ(match(NFPROTO_IPV4, "comment", 0, 255), EINVAL);
+        EXPECT_EQ(match(NFPROTO_IPV4, "comment", 0, 264), EINVAL);
+        EXPECT_EQ(match(NFPROTO_IPV4, "conntrack", 3, 168), 0);
+        EXPECT_EQ(match(NFPROTO_IPV4, "conntrack", 3, 8), EINVAL);
+        EXPECT_EQ(match(NFPROTO_IPV4, "no such match", 0, 8), ENOENT);
+        // a table of both families has what is of both alone
+        nf_begin(&n);
+        n.family = NFPROTO_INET;
+        nf_table(&n, NFT_MSG_NEWTABLE, NLM_F_CREATE, "t");
+        nf_chain(&n, "t", "base", "filter", NF_INET_LOCAL_IN, 0);
+        EXPECT_EQ(nf_send(&n), 0);
+        EXPECT_EQ(match(NFPROTO_INET, "comment", 0, 256), 0);
+        EXPECT_EQ(match(NFPROTO_INET, "icmp", 0, 8), ENOENT);
     }
 }
