@@ -415,6 +415,8 @@ MUTANTS = [
         "fs/landlock.c", "if (access & d->table->handled.handled_access_net & ~allowed(d->table, &key))", "if (false)")]),
     ("a scope ends nowhere", "seccomp", "syscalls:^landlock_reach$", [(
         "fs/landlock.c", "return !landlock_is_inside(to, from);", "return false;")]),
+    ("a signal of a file goes to a whole group past the scope", "seccomp", "syscalls:^landlock_reach$", [(
+        "sentry/fd/async.c", "bool own = type != LINUX_F_OWNER_PGRP && ", "bool own = ")]),
     ("a listener is given files past its rules", "seccomp", "syscalls:^fanotify$", [(
         "fs/fan_marks.c", "err = landlock_may_open(c, *out);", "err = 0;")]),
     ("a listener without privileges is told who acts", "seccomp", "syscalls:^fanotify_fid$", [(
