@@ -177,8 +177,6 @@ static int open_new(const struct open_req *r, struct file *f) {
         atomic_fetch_and(&f->flags, ~(uint32_t)LINUX_O_NOCTTY);
     if (err)
         return err;
-    if (r->created)
-        f->mode |= FMODE_CREATED;
     notify_opened(f);
     bool cut = (r->flags & LINUX_O_TRUNC) && !r->created && inode_is_reg(f->inode);
     return cut ? truncate_opened(r, f) : 0;

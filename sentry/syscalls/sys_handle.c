@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Handles of files: name_to_handle_at open_by_handle_at. One says which file of a file system, as
 // fanotify(7) names it: FILEID_INO64_GEN.
-// LIMIT: a handle opens what is in the cache of names: else ESTALE; a host file that has got the number of another is taken for it. None is connected (AT_HANDLE_CONNECTABLE:
-// EINVAL).
+// LIMIT: a handle opens what is in the cache of names: else ESTALE; a host file that has got the number of
+// another is taken for it. None is connected (AT_HANDLE_CONNECTABLE: EINVAL).
 #include "abi/caps.h"
 #include "abi/fcntl.h"
 #include "abi/mount.h"

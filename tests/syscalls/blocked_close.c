@@ -33,7 +33,7 @@ TEST(read_goes_on_with_its_file)
     struct job job = {.fd = fds[0]};
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, reader, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     EXPECT_EQ(write(other[1], "b", 1), 1);
     EXPECT_EQ(dup2(other[0], fds[0]), fds[0]);
     EXPECT_EQ(write(fds[1], "a", 1), 1);
@@ -53,7 +53,7 @@ TEST(read_sees_the_end)
     struct job job = {.fd = fds[0], .result = -2};
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, reader, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     close(fds[0]);
     close(fds[1]);
     pthread_join(thread, NULL);
@@ -73,7 +73,7 @@ TEST(poll_outlives_its_file)
     struct job job = {.fd = ASSERT_OK(eventfd(0, 0)), .result = -2};
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, poller, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     close(job.fd);
     pthread_join(thread, NULL);
     EXPECT_RANGE(job.result, 0, 2);  // nothing, or POLLNVAL for both entries
@@ -95,7 +95,7 @@ TEST(epoll_outlives_its_descriptors)
     EXPECT_OK(epoll_ctl(job.fd, EPOLL_CTL_ADD, fd, &event));
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, epoller, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     close(job.fd);
     close(fd);
     pthread_join(thread, NULL);
@@ -118,7 +118,7 @@ TEST(accept_goes_on_with_its_socket)
     ASSERT_OK(listen(job.fd, 1));
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, accepter, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     close(job.fd);
     int client = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM, 0));
     EXPECT_OK(connect(client, (void *)&address, sizeof(address)));
@@ -170,7 +170,7 @@ static void lock_of_a_closed_file(void *(*waiter)(void *), bool posix, int want)
     struct job job = {.fd = ASSERT_OK(open("f", O_RDWR)), .result = -2};
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, NULL, waiter, &job), 0);
-    sleep_ms(30);
+    others_asleep(1);
     close(job.fd);
     pthread_join(thread, NULL);
     EXPECT_EQ(job.result, want);
