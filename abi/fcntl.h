@@ -47,6 +47,7 @@
 #define LINUX_AT_REMOVEDIR          0x200 // unlinkat
 #define LINUX_AT_EACCESS            0x200 // faccessat2
 #define LINUX_AT_HANDLE_FID         0x200 // name_to_handle_at
+#define LINUX_AT_HANDLE_CONNECTABLE 0x002 // ... likewise
 #define LINUX_AT_SYMLINK_FOLLOW     0x400 // linkat
 #define LINUX_AT_NO_AUTOMOUNT       0x800
 #define LINUX_AT_EMPTY_PATH         0x1000

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // New namespaces and the way into others, namespaces(7): by clone(2), clone3(2), unshare(2) and setns(2). All
 // are objects of the sentry: none is made on the host.
-// LIMIT: network and time namespaces are EPERM.
 #ifndef SENTRY_PROC_NAMESPACES_H
 #define SENTRY_PROC_NAMESPACES_H
 #include <stdint.h>

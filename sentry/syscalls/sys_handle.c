@@ -2,7 +2,7 @@
 // Handles of files: name_to_handle_at open_by_handle_at. One says which file of a file system, as
 // fanotify(7) names it: FILEID_INO64_GEN.
 // LIMIT: a handle opens what is in the cache of names: else ESTALE; a host file that has got the number of
-// another is taken for it. None is connected (AT_HANDLE_CONNECTABLE: EINVAL).
+// another is taken for it. None is connected (AT_HANDLE_CONNECTABLE: EOPNOTSUPP).
 #include "abi/caps.h"
 #include "abi/fcntl.h"
 #include "abi/mount.h"
@@ -49,10 +49,11 @@ static int give_handle(struct task *t, const struct path *p, uaddr_t at, uaddr_t
 }
 
 int64_t sys_name_to_handle_at(struct task *t, const struct sysargs *a) {
-    const unsigned known =
-        LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH | LINUX_AT_HANDLE_FID | LINUX_AT_HANDLE_MNT_ID_UNIQUE;
+    const unsigned known = LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH | LINUX_AT_HANDLE_FID |
+                           LINUX_AT_HANDLE_MNT_ID_UNIQUE | LINUX_AT_HANDLE_CONNECTABLE;
     unsigned flags = arg_u32(a, 4), walk = flags & (LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH);
-    if (flags & ~known)
+    bool connected = flags & LINUX_AT_HANDLE_CONNECTABLE;
+    if ((flags & ~known) || (connected && (flags & (LINUX_AT_HANDLE_FID | LINUX_AT_EMPTY_PATH))))
         return -LINUX_EINVAL;
     TASK_VFS_CTX(t, ctx);
     struct path p cleanup_path = {0};
@@ -60,7 +61,7 @@ int64_t sys_name_to_handle_at(struct task *t, const struct sysargs *a) {
                       LINUX_AT_SYMLINK_FOLLOW | LINUX_AT_EMPTY_PATH, &p);
     if (err < 0)
         return err;
-    if (!is_decodable(&p) && !(flags & LINUX_AT_HANDLE_FID))
+    if (connected || (!is_decodable(&p) && !(flags & LINUX_AT_HANDLE_FID)))
         return -LINUX_EOPNOTSUPP;
     return give_handle(t, &p, arg_ptr(a, 2), arg_ptr(a, 3), flags & LINUX_AT_HANDLE_MNT_ID_UNIQUE);
 }

@@ -22,9 +22,14 @@ print("transport:", m.transport)
 
 
 def run(code, timeout=120):
-    told, ident = [], c.execute(code)
-    while True:
-        msg = c.get_iopub_msg(timeout=timeout)
+    told, ident, idle = [], c.execute(code), False
+    while True:  # what is told may come behind the word that all is done
+        try:
+            msg = c.get_iopub_msg(timeout=2 if idle else timeout)
+        except queue.Empty:
+            if idle:
+                return told
+            raise
         if msg["parent_header"].get("msg_id") != ident:
             continue
         if msg["msg_type"] == "stream":
@@ -34,7 +39,7 @@ def run(code, timeout=120):
         elif msg["msg_type"] == "error":
             told.append(msg["content"]["ename"])
         elif msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
-            return told
+            idle = True
 
 
 print(run("print('hello'); 6 * 7"))

@@ -99,6 +99,8 @@ static void own_world(void) {
     struct rlimit files = {1024, 1024}, none = {0, 0};
     check(setrlimit(RLIMIT_NOFILE, &files), "rlimit");
     check(setrlimit(RLIMIT_CORE, &none), "rlimit");
+    // What an exec keeps of it depends on how the caller made its processes.
+    check(sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL), "sigaltstack");
     drop_capabilities();
 }
 
