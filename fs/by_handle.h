@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 struct dentry;
-struct superblock;
+struct path;
 
-// Looks through the cache for a name of the file with that number: referenced, or NULL.
-struct dentry *dcache_find_inode(struct superblock *sb, uint64_t ino);
+// Looks through the cache for a name of the file with that number, in the file system of `at`: referenced, or
+// NULL. Where nothing has a place (pipes, memfds) nothing is found.
+struct dentry *dcache_find_inode(const struct path *at, uint64_t ino);
 
 #endif

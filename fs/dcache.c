@@ -60,8 +60,11 @@ static bool is_of(const struct dentry *d, const struct superblock *sb, uint64_t 
     const struct inode *i = d->sb == sb ? d->inode : NULL;
     return i && i->attr.ino == ino;
 }
-struct dentry *dcache_find_inode(struct superblock *sb, uint64_t ino) {
+struct dentry *dcache_find_inode(const struct path *at, uint64_t ino) {
+    struct superblock *sb = at->dentry->sb;
     struct dentry *d;
+    if (mount_is_nameless(sb->vfs, at->mnt))
+        return NULL;
     LOCKED(&sb->vfs->dcache);
     if (is_of(sb->root, sb, ino))
         return dentry_get(sb->root);

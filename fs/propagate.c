@@ -225,7 +225,7 @@ static void find_copies(struct mount *m, struct list *out) {
     while (!list_empty(&who)) {
         struct mount *it = list_first(&who, struct mount, heard);
         list_del(&it->heard);
-        struct mount *c = mount_find_locked(it, m->mountpoint);
+        struct mount *c = it != m->parent ? mount_find_locked(it, m->mountpoint) : NULL;  // there m is it
         if (!c || c->fate != MOUNT_STAYS)
             continue;
         c->fate = MOUNT_CANDIDATE;

@@ -276,7 +276,8 @@ static int set_owner(struct task *t, struct file *f, int type, int32_t pid) {
         if (!k->pids[pid] && !k->tgs[pid] && !pid_names_group(k, pid))
             return -LINUX_ESRCH;
         o = (struct owner){type, pid, k->pid_uses[pid], t->cred->uid, t->cred->euid, NULL};
-        if (!k->pids[pid] || k->pids[pid]->tg != t->tg)
+        bool own = type != LINUX_F_OWNER_PGRP && k->pids[pid] && k->pids[pid]->tg == t->tg;
+        if (!own)
             o.landlock = landlock_get(t->cred->landlock);
     }
     struct async *a = async_of(t, f);

@@ -6,6 +6,7 @@
 #include "abi/caps.h"
 #include "abi/sched.h"
 #include "base/fault.h"
+#include "fs/landlock.h"
 #include "sentry/proc/cred.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/proc/pgroup.h"
@@ -78,6 +79,8 @@ int ptrace_traceme(struct task *t) {
     const struct cred *c = tracer->cred, *mine = t->cred;
     bool within = c->user == mine->user && !(mine->cap_permitted & ~c->cap_permitted);
     if (!within && !cred_ns_capable(c, mine->user, LINUX_CAP_SYS_PTRACE))
+        return -LINUX_EPERM;
+    if (!landlock_is_inside(mine->landlock, c->landlock))
         return -LINUX_EPERM;
     link_to(t->ptrace, tracer, false, 0);
     return 0;

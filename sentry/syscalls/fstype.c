@@ -5,8 +5,10 @@
 #include "sentry/syscalls/fstype.h"
 #include "abi/caps.h"
 #include "base/fault.h"
+#include "fs/landlock.h"
 #include "sentry/kernel.h"
 #include "sentry/proc/cred.h"
+#include "sentry/proc/nsproxy.h"
 #include "sentry/proc/user_ns.h"
 #include "sentry/procfs/procfs.h"
 #include <stdio.h>
@@ -80,7 +82,8 @@ static int value_of(struct task *t, enum value_kind kind, const char *text, uint
 struct fs_type {
     const char *name;
     const struct fs_row *rows;  // ends with a nameless one
-    bool anybodys;              // who owns the namespace of mounts may mount it, not only the sandbox's root
+    bool anybodys;       // who is CAP_SYS_ADMIN over its owner may mount it, not only the sandbox's root
+    enum ns_kind shows;  // what it shows, whose owner is its own; NS_USER: nothing, it is the caller's
     bool lenient;               // unknown options are no error
     int (*make)(struct task *t, const struct fs_config *c, struct superblock **sb);
 };
@@ -194,11 +197,11 @@ static const struct fs_row no_rows[] = {{0}};
 static const struct fs_type types[] = {
     {"tmpfs", tmpfs_rows, .anybodys = true, .make = make_tmpfs},
     {"ramfs", ramfs_rows, .anybodys = true, .lenient = true, .make = make_ramfs},
-    {"proc", proc_rows, .anybodys = true, .make = make_proc},
-    {"sysfs", no_rows, .anybodys = true, .make = make_sysfs},
+    {"proc", proc_rows, .anybodys = true, .shows = NS_PID, .make = make_proc},
+    {"sysfs", no_rows, .anybodys = true, .shows = NS_NET, .make = make_sysfs},
     {"devpts", devpts_rows, .anybodys = true, .make = make_devpts},
-    {"mqueue", no_rows, .anybodys = true, .make = make_mqueue},
-    {"cgroup2", cgroup2_rows, .anybodys = true, .make = make_cgroup2},
+    {"mqueue", no_rows, .anybodys = true, .shows = NS_IPC, .make = make_mqueue},
+    {"cgroup2", cgroup2_rows, .anybodys = true, .shows = NS_CGROUP, .make = make_cgroup2},
     {"devtmpfs", tmpfs_rows, .make = make_devtmpfs},
 };
 
@@ -210,11 +213,19 @@ static const struct fs_type *type_named(const char *name) {
 }
 
 // ---- A configuration --------------------------------------------------------------------------------------
+static struct ns *owner_for(struct task *t, const struct fs_type *type) {
+    if (type->shows == NS_USER)
+        return ns_get(&t->cred->user->ns);
+    struct ns *shown = task_ns(t, type->shows), *owner = ns_get(shown->owner);
+    ns_put(shown);
+    return owner;
+}
+
 int fs_config_begin(struct task *t, const char *type, struct fs_config *c) {
     *c = (struct fs_config){.type = type_named(type)};
     if (!c->type)
         return -LINUX_ENODEV;
-    c->owner = ns_get(&t->cred->user->ns);
+    c->owner = owner_for(t, c->type);
     return 0;
 }
 
@@ -310,7 +321,7 @@ int fs_config_make(struct task *t, struct fs_config *c, struct superblock **out)
 int fs_config_apply(struct task *t, struct fs_config *c, struct superblock *sb) {
     bool may = sb->owner ? task_ns_capable(t, user_ns_of(sb->owner), LINUX_CAP_SYS_ADMIN)
                          : task_capable(t, LINUX_CAP_SYS_ADMIN);
-    if (!may)
+    if (!may || landlock_restricts_files(t->cred->landlock))
         return -LINUX_EPERM;
     if (!sb->owner)
         return 0;

@@ -26,7 +26,7 @@ struct fs_type;
 
 struct fs_config {
     const struct fs_type *type;
-    struct ns *owner;             // owned: the user namespace of who began
+    struct ns *owner;             // owned: the user namespace that is to own it
     uint64_t values[FS_OPTIONS];  // ids as the sentry has them
     uint32_t given;               // 1 << FS_*
     bool read_only, told_read_only;
@@ -45,7 +45,7 @@ int fs_config_param(struct task *t, struct fs_config *c, const char *key, const 
 int fs_config_list(struct task *t, struct fs_config *c, char *data);
 // EPERM: the caller may not mount that; else 0 and *out is one reference.
 int fs_config_make(struct task *t, struct fs_config *c, struct superblock **out);
-// What can change of a mounted one. EPERM: its owner is another; EINVAL.
+// What can change of a mounted one. EPERM: its owner is another, or a landlock ruleset is in the way; EINVAL.
 int fs_config_apply(struct task *t, struct fs_config *c, struct superblock *sb);
 
 #endif

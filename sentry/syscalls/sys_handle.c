@@ -101,7 +101,7 @@ int64_t sys_open_by_handle_at(struct task *t, const struct sysargs *a) {
         return -LINUX_ESTALE;
     if (copy_in(t, &h.ino, uaddr_add(arg_ptr(a, 1), HEAD), OWN_BYTES) < 0)
         return -LINUX_EFAULT;
-    p.dentry = dcache_find_inode(at.dentry->sb, h.ino);
+    p.dentry = dcache_find_inode(&at, h.ino);
     if (!p.dentry)
         return -LINUX_ESTALE;
     p.mnt = mount_get(at.mnt);

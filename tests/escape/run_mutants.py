@@ -401,6 +401,10 @@ MUTANTS = [
         "fs/landlock.c", "if (!(f->mode & FMODE_NO_IOCTL))", "if (true)")]),
     ("who is inside a domain mounts", "seccomp", "syscalls:^landlock_files$", [(
         "sentry/syscalls/sys_mount_fd.c", "may_mount(t) && !landlock_restricts_files(t->cred->landlock)", "may_mount(t)")]),
+    ("who is inside a domain changes a mounted file system", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/syscalls/fstype.c", "if (!may || landlock_restricts_files(t->cred->landlock))", "if (!may)")]),
+    ("who is inside a domain is given who is not to trace", "seccomp", "syscalls:^landlock_files$", [(
+        "sentry/ptrace/link.c", "if (!landlock_is_inside(mine->landlock, c->landlock))", "if (false)")]),
     ("who is inside a domain looks into who is not", "seccomp", "syscalls:^landlock_files$", [(
         "sentry/ptrace/access.c", "if (!landlock_is_inside(o->landlock, c->landlock))", "if (false)")]),
     ("a domain does not outlive an exec", "seccomp", "syscalls:^landlock$", [(
@@ -411,6 +415,8 @@ MUTANTS = [
         "fs/landlock.c", "if (access & d->table->handled.handled_access_net & ~allowed(d->table, &key))", "if (false)")]),
     ("a scope ends nowhere", "seccomp", "syscalls:^landlock_reach$", [(
         "fs/landlock.c", "return !landlock_is_inside(to, from);", "return false;")]),
+    ("a signal of a file goes to a whole group past the scope", "seccomp", "syscalls:^landlock_reach$", [(
+        "sentry/fd/async.c", "bool own = type != LINUX_F_OWNER_PGRP && ", "bool own = ")]),
     ("a listener is given files past its rules", "seccomp", "syscalls:^fanotify$", [(
         "fs/fan_marks.c", "err = landlock_may_open(c, *out);", "err = 0;")]),
     ("a listener without privileges is told who acts", "seccomp", "syscalls:^fanotify_fid$", [(

@@ -100,3 +100,17 @@ TEST(errors) {
         EXPECT_OK(get_handle("f", &h, &id));
     }
 }
+
+// Files without a name lie in file systems that nobody comes to, not even to their roots.
+TEST(of_what_has_no_place) {
+    if (geteuid() != 0)
+        SKIP("needs CAP_DAC_READ_SEARCH");
+    struct handle h = {.bytes = 12, .type = 0x81};
+    int p[2], memfd = ASSERT_OK(memfd_create("m", 0));
+    ASSERT_OK(pipe(p));
+    for (uint64_t ino = 0; ino < 64; ino++) {
+        memcpy(h.data, &ino, sizeof(ino));
+        EXPECT_ERRNO(by_handle(memfd, &h, O_PATH), ESTALE);
+        EXPECT_ERRNO(by_handle(p[0], &h, O_PATH), ESTALE);
+    }
+}

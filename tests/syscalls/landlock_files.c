@@ -311,6 +311,15 @@ TEST(mounts) {
     IN_CHILD {
         ASSERT_OK(syscall(SYS_unshare, 0x00020000));
         ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+        ASSERT_OK(mount("t", "no", "tmpfs", 0, NULL));
+        int fs = ASSERT_OK(syscall(433, AT_FDCWD, "no", 0));  // fspick
+        enter_with(FS_WRITE_FILE);
+        EXPECT_OK(syscall(431, fs, 0, "ro", NULL, 0));            // fsconfig: FSCONFIG_SET_FLAG
+        EXPECT_ERRNO(syscall(431, fs, 7, NULL, NULL, 0), EPERM);  // FSCONFIG_CMD_RECONFIGURE
+    }
+    IN_CHILD {
+        ASSERT_OK(syscall(SYS_unshare, 0x00020000));
+        ASSERT_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
         ll_enter(ll_ruleset(0, NET_BIND, 0));
         EXPECT_OK(mount("t", "ok", "tmpfs", 0, NULL));
     }
@@ -335,5 +344,27 @@ TEST(tracing) {
         kill(inside, SIGKILL);
         wait_status(outside);
         wait_status(inside);
+    }
+}
+
+// ... nor does it when who is not asks for it.
+TEST(tracing_that_is_offered) {
+    ll_needed();
+    IN_CHILD {
+        int go[2];
+        ASSERT_OK(pipe(go));
+        pid_t outside = ASSERT_OK(fork());
+        if (outside == 0) {
+            char c;
+            bool told = read(go[0], &c, 1) == 1;
+            _exit(told && ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM ? 0 : 1);
+        }
+        ll_enter(ll_ruleset(FS_MAKE_SOCK, 0, 0));
+        ASSERT_OK(write(go[1], "g", 1));
+        EXPECT_EQ(wait_status(outside), 0);
+        pid_t inside = ASSERT_OK(fork());
+        if (inside == 0)
+            _exit(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 0 : 1);
+        EXPECT_EQ(wait_status(inside), 0);
     }
 }

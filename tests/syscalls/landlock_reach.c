@@ -220,9 +220,9 @@ TEST(signals) {
 static volatile sig_atomic_t seen;
 static void on_io(int sig) { seen = 1; }
 
-TEST(signals_of_files) {
-    ll_needed();
+static void signals_of_files(bool to_group) {
     IN_CHILD {
+        ASSERT_OK(setpgid(0, 0));
         int ready[2], io[2], go[2];
         ASSERT_OK(pipe(ready));
         ASSERT_OK(pipe(go));
@@ -240,10 +240,18 @@ TEST(signals_of_files) {
         ASSERT_EQ(read(ready[0], &c, 1), 1);
         ll_enter(ll_ruleset(0, 0, SCOPE_SIGNAL));
         ASSERT_OK(fcntl(io[0], F_SETSIG, SIGURG));
-        ASSERT_OK(fcntl(io[0], F_SETOWN, outside));
+        ASSERT_OK(fcntl(io[0], F_SETOWN, to_group ? -getpid() : outside));
         ASSERT_OK(fcntl(io[0], F_SETFL, O_ASYNC));
         ASSERT_EQ(write(io[1], "x", 1), 1);
         ASSERT_EQ(write(go[1], "x", 1), 1);
         EXPECT_EQ(wait_exit(outside), 0);
     }
+}
+TEST(signals_of_files_to_one) {
+    ll_needed();
+    signals_of_files(false);
+}
+TEST(signals_of_files_to_a_group) {
+    ll_needed();
+    signals_of_files(true);
 }

@@ -251,3 +251,22 @@ TEST(errors) {
         EXPECT_ERRNO(unshare(CLONE_NEWUTS), EPERM);
     }
 }
+
+// What shows a namespace belongs to its owner: who has mounts of its own alone mounts none of these.
+TEST(of_other_namespaces) {
+    static const char *const shown[] = {"proc", "sysfs", "mqueue", "cgroup2"};
+    in_tmpdir();
+    for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+        IN_CHILD {
+            if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+                SKIP("no user namespaces");
+            EXPECT_ERRNO(mount("x", ".", shown[i], 0, NULL), EPERM);
+            EXPECT_OK(mount("x", ".", "tmpfs", 0, NULL));
+        }
+    }
+    IN_CHILD {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC) != 0)
+            SKIP("no user namespaces");
+        EXPECT_OK(mount("x", ".", "mqueue", 0, NULL));
+    }
+}
